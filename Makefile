@@ -1,0 +1,133 @@
+# make run      build, and serve the sample library on 127.0.0.1:6969
+# make test     all tests that need no root
+# make help     the other targets
+
+GO       ?= go
+TOOL     := $(GO) tool -modfile=.tools/go.mod
+FUZZTIME ?= 10s
+RUNFLAGS ?=
+
+# What tests need beyond Go: four TFTP clients, ip for network namespaces, servers of SSH and SNMP, promtool of
+# prometheus, a browser; and what generation needs, a compiler for BPF with its headers.
+PACKAGES := atftp busybox chromium curl debootstrap fonts-dejavu-core iproute2 ldap-utils mariadb-server openssh-server postgresql prometheus python3 slapd snmpd tftp-hpa clang llvm libbpf-dev linux-libc-dev systemd-container
+
+.PHONY: help run build generate test test-root race fuzz bce lint fmt bench benchgo benchcmp lanes soak package package-test deps vuln clean
+
+help:
+	@echo 'run        build, and serve testdata/library on 127.0.0.1:6969'
+	@echo 'build      bin/dcs'
+	@echo 'test       all tests that need no root'
+	@echo 'test-root  all tests, those that need root too: fails where make test skips'
+	@echo 'race       all tests under the race detector'
+	@echo 'fuzz       each fuzz target for FUZZTIME ($(FUZZTIME))'
+	@echo 'bench      the table of targets and what was measured; ONLY=render,storm measures pieces of it; needs root'
+	@echo 'benchgo    all benchmarks of Go packages'
+	@echo 'benchcmp   OLD=rev: benchmarks here against those of a commit; BENCH=, PKG= and COUNT= choose'
+	@echo 'lanes      MD5 in lanes against none, at every batch size; needs root'
+	@echo 'soak       ten minutes at 80 % of the limit: memory and latency stay flat; needs root'
+	@echo 'package    bin/dcs_*.deb and bin/dcs-*.rpm, of VERSION ($(VERSION)) for ARCH ($(ARCH))'
+	@echo 'package-test installs, runs, upgrades and removes the package in a Debian of its own; needs root'
+	@echo 'lint       gofumpt, go vet and golangci-lint'
+	@echo 'fmt        format with gofumpt'
+	@echo 'generate   everything that is generated and committed'
+	@echo 'bce        the bounds checks that remain in the hot packages'
+	@echo 'vuln       known vulnerabilities in what we link; asks the Go vulnerability database'
+	@echo 'deps       install what tests need: $(PACKAGES)'
+	@echo 'clean      remove bin'
+
+# In a terminal the server gets a process group of its own: Ctrl-C would reach make
+# too, which then fails although the server has stopped cleanly.
+run: build
+	@if [ -t 0 ]; then set -m; ./bin/dcs serve --config testdata/dcs.yaml $(RUNFLAGS) & fg >/dev/null; \
+	else exec ./bin/dcs serve --config testdata/dcs.yaml $(RUNFLAGS); fi
+
+# Without cgo the program is one static file, and starts sooner.
+build:
+	CGO_ENABLED=0 $(GO) build -buildvcs=auto -o bin/dcs ./cmd/dcs
+
+# Versions grow with the commits.
+VERSION      ?= 0.0.$(shell git rev-list --count HEAD)
+ARCH         ?= $(shell $(GO) env GOARCH)
+PACKAGERS    ?= deb rpm
+PACKAGES_DIR ?= bin
+
+package:
+	rm -rf bin/package
+	CGO_ENABLED=0 GOARCH=$(ARCH) $(GO) build -trimpath -o bin/package/dcs ./cmd/dcs
+	$(GO) run -tags docs ./cmd/dcs docs bin/package
+	@mkdir -p $(PACKAGES_DIR)
+	@for p in $(PACKAGERS); do VERSION=$(VERSION) ARCH=$(ARCH) $(TOOL) nfpm package -f cmd/dcs/packaging/nfpm.yaml -p $$p -t $(PACKAGES_DIR) || exit 1; done
+
+package-test:
+	cmd/dcs/packaging/test/run.sh
+
+generate:
+	$(GO) generate ./...
+
+test:
+	$(GO) test ./...
+
+test-root:
+	@[ "$$(id -u)" = 0 ] || { echo 'make test-root: run it as root, as in: sudo -E make test-root' >&2; exit 1; }
+	DCS_REQUIRE_ROOT=1 $(GO) test ./...
+
+race:
+	$(GO) test -race ./...
+
+# On a busy machine go's fuzzer may call its own deadline a failure, without a failing input: it gets a second try.
+fuzz:
+	@grep -r --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file func; do \
+		target=$${func#func }; \
+		echo "$${file%/*} $$target"; \
+		try() { $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$${file%/*}" </dev/null >"$$log" 2>&1; }; \
+		log=$$(mktemp); try || { grep -q 'context deadline exceeded' "$$log" && ! grep -q 'Failing input' "$$log" && try; }; \
+		status=$$?; cat "$$log"; rm -f "$$log"; [ $$status = 0 ] || exit 1; \
+	done
+
+# A whole run is kept with what it was measured on; a part of it is only printed.
+bench: build
+	$(GO) run ./bench/table -dcs bin/dcs $(if $(ONLY),-only $(ONLY),-o bench/results/table.md -readme README.md) $(BENCHFLAGS)
+
+benchgo:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+benchcmp:
+	@BENCH='$(BENCH)' PKG='$(PKG)' COUNT='$(COUNT)' BENCHTIME='$(BENCHTIME)' bench/compare.sh '$(OLD)'
+
+lanes: build
+	$(GO) run ./bench/lanes -dcs bin/dcs -o bench/results/lanes.md $(BENCHFLAGS)
+
+soak: build
+	$(GO) run ./bench/soak -dcs bin/dcs -o bench/results/soak.md $(BENCHFLAGS)
+
+lint:
+	@unformatted=$$($(TOOL) gofumpt -l .); [ -z "$$unformatted" ] || { echo "make fmt would change:" $$unformatted >&2; exit 1; }
+	$(GO) vet ./...
+	$(TOOL) golangci-lint run
+
+fmt:
+	$(TOOL) gofumpt -w .
+
+# Packages whose inner loops run for every packet.
+HOT := ./fastpath/... ./render/md5x ./render/skeleton ./render
+
+bce:
+	@$(GO) build -gcflags=-d=ssa/check_bce/debug=1 $(HOT) 2>&1 | grep -v '^#' | sort -u || true
+
+vuln:
+	$(TOOL) govulncheck ./...
+
+# Tests start the servers that they need: those of the machine stay off, unless they were there before.
+deps:
+	@missing=; for p in $(PACKAGES); do \
+		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
+	[ -n "$$missing" ] || { echo 'deps: all there: $(PACKAGES)'; exit 0; }; \
+	command -v apt-get >/dev/null || { echo "make deps: no apt-get here; install these by hand:$$missing" >&2; exit 1; }; \
+	as=; if [ "$$(id -u)" != 0 ]; then \
+		command -v sudo >/dev/null || { echo "make deps: run it as root; missing are:$$missing" >&2; exit 1; }; as=sudo; fi; \
+	$$as apt-get update -q && $$as env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing || exit 1; \
+	for s in mariadb-server:mariadb openssh-server:ssh postgresql:postgresql prometheus:prometheus slapd:slapd snmpd:snmpd; do case "$$missing " in *" $${s%:*} "*) \
+		$$as systemctl disable --now $${s#*:} 2>/dev/null || $$as service $${s#*:} stop >/dev/null 2>&1 || true;; esac; done
+
+clean:
+	rm -rf bin
