@@ -1,0 +1,594 @@
+package attr
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"time"
+
+	"dcs/render/attr/localdb"
+)
+
+// run keeps one source: opens it, loads it, follows it, and begins again when it fails.
+func (s *Store) run(src *source) {
+	wait := s.cfg.RetryMin
+	force, again := false, false
+	for s.ctx.Err() == nil {
+		err := s.keep(src, &force, func() { wait, again = s.cfg.RetryMin, false })
+		if s.ctx.Err() != nil {
+			return
+		}
+		if errors.Is(err, ErrColumns) && !again {
+			again = true
+			continue
+		}
+		again = false
+		s.mu.Lock()
+		src.up, src.err = false, err
+		s.mu.Unlock()
+		s.event(Event{Source: src.Name(), Kind: Failed, Err: err, Retry: wait})
+		select {
+		case <-s.ctx.Done():
+		case force = <-src.reload:
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, s.cfg.RetryMax)
+	}
+}
+
+// keep opens a source, loads it, and follows it until it fails or is to be loaded anew. ok is called when a load has succeeded.
+func (s *Store) keep(src *source, force *bool, ok func()) error {
+	names, err := src.Open(s.ctx)
+	if err == nil {
+		err = s.opened(src, names)
+	}
+	select {
+	case <-src.opened:
+	default:
+		close(src.opened)
+	}
+	if err != nil {
+		return err
+	}
+	for {
+		if err := s.load(src, *force); err != nil {
+			return err
+		}
+		*force = false
+		ok()
+		s.mu.Lock()
+		src.up, src.err, src.told = true, nil, true
+		s.settle()
+		s.mu.Unlock()
+		if *force, err = s.follow(src); err != nil {
+			return err
+		}
+	}
+}
+
+// opened notes the names of a source's attributes.
+func (s *Store) opened(src *source, names []string) error {
+	if _, err := NewSchema(names...); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	known := len(s.names)
+	src.names = append([]string(nil), names...)
+	src.perm = s.learn(names)
+	more := len(s.names) > known
+	if more || s.view.Load().schema == nil {
+		v := *s.view.Load()
+		v.schema = s.schema
+		s.view.Store(&v)
+	}
+	s.mu.Unlock()
+	if more {
+		s.event(Event{Source: src.Name(), Kind: Grown})
+	}
+	return nil
+}
+
+// follow waits until the source is to be loaded anew, applying the changes that it tells of.
+func (s *Store) follow(src *source) (force bool, err error) {
+	f, ok := src.Source.(Follower)
+	if !ok {
+		select {
+		case <-s.ctx.Done():
+			return false, s.ctx.Err()
+		case force = <-src.reload:
+			return force, nil
+		}
+	}
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
+	asked := make(chan bool, 1)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-ctx.Done():
+		case force := <-src.reload:
+			asked <- force
+			cancel()
+		}
+	}()
+	err = f.Follow(ctx, func(changes []Change) error {
+		if changes == nil {
+			return errReload
+		}
+		return s.apply(src, changes)
+	})
+	cancel()
+	<-done
+	select {
+	case force = <-asked:
+		return force, nil
+	default:
+	}
+	switch {
+	case errors.Is(err, errReload):
+		return false, nil
+	case err == nil:
+		err = errors.New("the source stopped telling of changes")
+	}
+	return false, err
+}
+
+// load asks a source for all its devices, and makes its file of them.
+func (s *Store) load(src *source, force bool) error {
+	began := s.cfg.Now()
+	s.mu.Lock()
+	src.busy = true
+	before := s.seq
+	file, names := src.names, src.names
+	cols := make([]int, len(names)) // where in the file the source's attributes go
+	for i := range cols {
+		cols[i] = i
+	}
+	if len(s.srcs) == 1 { // the file serves as it is: it has the schema's order
+		file = append([]string(nil), s.names...)
+		cols = append(cols[:0], src.perm...)
+	}
+	was := int(src.stats.Devices)
+	s.mu.Unlock()
+	src.loading.Store(0)
+	defer func() {
+		src.loading.Store(-1)
+		s.mu.Lock()
+		src.busy = false
+		s.mu.Unlock()
+	}()
+
+	b, err := localdb.Create(src.path, file, localdb.Options{Memory: s.cfg.Memory})
+	if err != nil {
+		return err
+	}
+	defer b.Abort()
+	ctx, cancel := context.WithCancelCause(s.ctx)
+	defer cancel(nil)
+	stall := time.AfterFunc(s.cfg.Stall, func() { cancel(ErrStalled) })
+	defer stall.Stop()
+	var rejected Rejected
+	n := 0
+	d := Device{Values: make([]string, len(file))}
+	err = src.Load(ctx, func(in *Device) error {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		if n++; n%1024 == 1 {
+			stall.Reset(s.cfg.Stall)
+			src.loading.Store(int64(n))
+		}
+		err := place(&d, in, cols)
+		if err == nil {
+			err = b.Add(&d)
+		}
+		if rejected.refuses(err) {
+			return nil
+		}
+		return err
+	})
+	if cause := context.Cause(ctx); errors.Is(cause, ErrStalled) {
+		err = fmt.Errorf("%w: %v without a device, after %d", ErrStalled, s.cfg.Stall, n)
+	}
+	if errors.Is(err, errors.ErrUnsupported) {
+		return s.sweep(src) // what was asked for so far is all that there is
+	}
+	if err != nil {
+		return err
+	}
+	if err := rejected.close(src.Source, n); err != nil {
+		return err
+	}
+	// Duplicates are not known yet: n is at least what the fleet is.
+	if lost := was - n; !force && was >= minFleet && float64(lost) > s.cfg.Shrink*float64(was) {
+		return fmt.Errorf("%w: %d of %d", ErrShrunk, lost, was)
+	}
+	return s.commit(src, b, fileMeta{Source: src.Name(), Loaded: began, Rejected: rejected}, before)
+}
+
+// sweep has all devices of a source that cannot list them asked for again, once, since nothing tells of their changes.
+func (s *Store) sweep(src *source) error {
+	s.mu.Lock()
+	swept := src.swept
+	src.swept = true
+	r := s.fleet[src.i].clone()
+	s.mu.Unlock()
+	if _, asks := src.Source.(Asker); !asks || swept {
+		return nil
+	}
+	return r.each(func(d *Device) error {
+		s.askAgain(question{d.MAC, d.HasMAC, d.IP})
+		return s.ctx.Err()
+	})
+}
+
+// place copies a device whose values stand by the source's names to one whose values stand by cols.
+func place(d, in *Device, cols []int) error {
+	if len(in.Values) > len(cols) {
+		return fmt.Errorf("%w: it has %d values for %d attributes", localdb.ErrDevice, len(in.Values), len(cols))
+	}
+	d.MAC, d.HasMAC, d.IP = in.MAC, in.HasMAC, in.IP
+	clear(d.Values)
+	for i, v := range in.Values {
+		d.Values[cols[i]] = v
+	}
+	return nil
+}
+
+// commit puts a source's new file in the place of the old, and has it served.
+func (s *Store) commit(src *source, b *localdb.Builder, meta fileMeta, before uint64) error {
+	s.build.Lock()
+	defer s.build.Unlock()
+	s.mu.Lock()
+	meta.Stamp = s.nextStamp()
+	s.mu.Unlock()
+	text, err := json.Marshal(meta)
+	if err != nil {
+		return err
+	}
+	st, err := b.Commit(text)
+	if err != nil {
+		return err
+	}
+	if err := s.adopt(src, meta, before); err != nil {
+		return err
+	}
+	s.event(Event{
+		Source: src.Name(), Kind: Loaded, Devices: int(st.Devices), Stats: st, Reject: meta.Rejected,
+		Took: s.cfg.Now().Sub(meta.Loaded),
+	})
+	if len(s.srcs) > 1 {
+		if err := s.makeFiles(); err != nil {
+			s.event(Event{Kind: NotMade, Err: err, Retry: s.cfg.RetryMax})
+		}
+	}
+	return nil
+}
+
+// adopt opens a source's new file and forgets the changes up to number before. build is held.
+func (s *Store) adopt(src *source, meta fileMeta, before uint64) error {
+	db, err := localdb.Open(src.path)
+	if err != nil {
+		return err
+	}
+	s.verify(src, db)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := &s.fleet[src.i]
+	r.base, r.cols = db, s.columns(db.Names())
+	r.forget(before)
+	src.meta, src.stats = meta, db.Stats()
+	if len(s.srcs) == 1 {
+		s.rebase(db, before)
+	} else {
+		s.remerge = true
+	}
+	return nil
+}
+
+// rebase serves base, with those changes laid over it that came after number before. mu is held.
+func (s *Store) rebase(base *localdb.DB, before uint64) {
+	for m, seq := range s.macs {
+		if seq <= before {
+			delete(s.macs, m)
+			delete(s.newMACs, m)
+		} else {
+			s.newMACs[m] = struct{}{}
+		}
+	}
+	for ip, seq := range s.ips {
+		if seq <= before {
+			delete(s.ips, ip)
+			delete(s.newIPs, ip)
+		} else {
+			s.newIPs[ip] = struct{}{}
+		}
+	}
+	s.oldest = s.cfg.Now()
+	s.publish(&View{schema: s.schema, base: base})
+}
+
+// builds makes files anew when there are enough changes or they are old enough.
+func (s *Store) builds() {
+	tick := time.NewTicker(max(s.cfg.Compact/10, time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-s.rebuildSoon:
+		case <-tick.C:
+			s.mu.Lock()
+			due := s.remerge || len(s.macs)+len(s.ips) > 0 && s.cfg.Now().Sub(s.oldest) >= s.cfg.Compact
+			s.mu.Unlock()
+			if !due {
+				continue
+			}
+		}
+		s.build.Lock()
+		err := s.compact()
+		s.build.Unlock()
+		if err == nil || s.ctx.Err() != nil {
+			continue
+		}
+		s.event(Event{Kind: NotMade, Err: err, Retry: s.cfg.RetryMax})
+		select {
+		case <-s.ctx.Done():
+		case <-time.After(s.cfg.RetryMax):
+		}
+	}
+}
+
+// compact puts the sources' changes into their files, and merges these. build is held.
+func (s *Store) compact() error {
+	for _, src := range s.srcs {
+		s.mu.Lock()
+		idle := src.busy || s.fleet[src.i].changed() == 0
+		var r rows
+		if !idle {
+			r = s.fleet[src.i].clone()
+		}
+		upTo := s.seq
+		names := append([]string(nil), s.names...)
+		meta := src.meta
+		meta.Source, meta.Stamp = src.Name(), s.nextStamp()
+		if len(s.srcs) > 1 {
+			names = src.names
+		}
+		s.mu.Unlock()
+		if idle {
+			continue
+		}
+		if err := s.rewrite(src, r, names, meta, upTo); err != nil {
+			return fmt.Errorf("%s: %w", src.Name(), err)
+		}
+	}
+	if len(s.srcs) == 1 {
+		return nil
+	}
+	return s.makeFiles()
+}
+
+// rewrite makes a source's file of rows.
+func (s *Store) rewrite(src *source, r rows, names []string, meta fileMeta, upTo uint64) error {
+	began := s.cfg.Now()
+	s.mu.Lock()
+	idx := s.learn(names)
+	s.mu.Unlock()
+	b, err := localdb.Create(src.path, names, localdb.Options{Memory: s.cfg.Memory})
+	if err != nil {
+		return err
+	}
+	defer b.Abort()
+	out := Device{Values: make([]string, len(names))}
+	err = r.each(func(d *Device) error {
+		out.MAC, out.HasMAC, out.IP = d.MAC, d.HasMAC, d.IP
+		for i, j := range idx {
+			out.Values[i] = ""
+			if j < len(d.Values) {
+				out.Values[i] = d.Values[j]
+			}
+		}
+		return s.add(b, &out)
+	})
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(meta)
+	if err != nil {
+		return err
+	}
+	st, err := b.Commit(text)
+	if err != nil {
+		return err
+	}
+	if err := s.adopt(src, meta, upTo); err != nil {
+		return err
+	}
+	s.event(Event{Source: src.Name(), Kind: Merged, Devices: int(st.Devices), Stats: st, Took: s.cfg.Now().Sub(began)})
+	return nil
+}
+
+// add adds a device that was taken once, and gives up when the Store is closed.
+func (s *Store) add(b *localdb.Builder, d *Device) error {
+	if err := s.ctx.Err(); err != nil {
+		return err
+	}
+	return b.Add(d)
+}
+
+// makeFiles merges the sources into one file, and has it served. build is held, or nobody else is there yet.
+func (s *Store) makeFiles() error {
+	began := s.cfg.Now()
+	s.mu.Lock()
+	frozen := make(fleet, len(s.fleet))
+	meta := fileMeta{Stamp: s.nextStamp()}
+	for i := range s.fleet {
+		frozen[i] = s.fleet[i].clone()
+		p := part{s.srcs[i].Name(), s.srcs[i].meta.Stamp}
+		if frozen[i].changed() > 0 {
+			p.Stamp = -1 // no file has that: it will be merged anew after a start
+		}
+		meta.Parts = append(meta.Parts, p)
+	}
+	upTo := s.seq
+	names := append([]string(nil), s.names...)
+	s.remerge = false
+	s.mu.Unlock()
+	again := func(err error) error {
+		s.mu.Lock()
+		s.remerge = true
+		s.mu.Unlock()
+		return err
+	}
+	path := filepath.Join(s.cfg.Dir, mergedName)
+	b, err := localdb.Create(path, names, localdb.Options{Memory: s.cfg.Memory})
+	if err != nil {
+		return again(err)
+	}
+	defer b.Abort()
+	if err := frozen.each(func(d *Device) error { return s.add(b, d) }); err != nil {
+		return again(err)
+	}
+	text, err := json.Marshal(meta)
+	if err != nil {
+		return again(err)
+	}
+	st, err := b.Commit(text)
+	if err != nil {
+		return again(err)
+	}
+	db, err := localdb.Open(path)
+	if err != nil {
+		return again(err)
+	}
+	s.verify(nil, db)
+	s.mu.Lock()
+	s.rebase(db, upTo)
+	s.mu.Unlock()
+	s.event(Event{Kind: Merged, Devices: int(st.Devices), Stats: st, Took: s.cfg.Now().Sub(began)})
+	return nil
+}
+
+// apply lays changes over what is served.
+func (s *Store) apply(src *source, changes []Change) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.macs)+len(s.ips) > 4*s.cfg.Overlay {
+		s.soon()
+		return errReload // more has changed than is put into the file at the same time
+	}
+	for i := range changes {
+		c := &changes[i]
+		if !c.HasMAC && !c.IP.IsValid() || c.IP.Zone() != "" || len(c.Values) > len(src.perm) || tooLong(c.Values) {
+			src.meta.Rejected.Add("a change that is not of a device")
+			continue
+		}
+		s.seq++
+		n := &change{Device: Device{MAC: c.MAC, HasMAC: c.HasMAC, IP: c.IP.Unmap()}, gone: c.Gone, seq: s.seq}
+		if !c.Gone {
+			n.Values = make(Record, len(s.names))
+			for j, v := range c.Values {
+				n.Values[src.perm[j]] = v
+			}
+		}
+		s.set(src, n)
+		src.changes.Add(1)
+	}
+	if len(s.macs)+len(s.ips) > s.cfg.Overlay {
+		s.soon()
+	}
+	if s.timer == nil && len(s.newMACs)+len(s.newIPs) > 0 {
+		s.timer = time.AfterFunc(s.cfg.Publish, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.timer = nil
+			s.publish(s.view.Load())
+		})
+	}
+	return nil
+}
+
+func tooLong(values []string) bool {
+	for _, v := range values {
+		if len(v) > localdb.MaxValue {
+			return true
+		}
+	}
+	return false
+}
+
+// set applies one change, and notes all devices and addresses that may look different for it.
+func (s *Store) set(src *source, c *change) {
+	if len(s.macs)+len(s.ips) == 0 {
+		s.oldest = s.cfg.Now()
+	}
+	var ips []netip.Addr
+	note := func(ip netip.Addr) {
+		if ip.IsValid() {
+			ips = append(ips, ip)
+		}
+	}
+	touch := func(mac [6]byte) {
+		s.macs[mac] = c.seq
+		s.newMACs[mac] = struct{}{}
+	}
+	look := func() { // what the sources know of the device, before and after
+		note(c.IP)
+		if !c.HasMAC {
+			return
+		}
+		for i := range s.fleet {
+			if d, ok := s.fleet[i].byMAC(c.MAC); ok {
+				note(d.IP)
+			}
+		}
+	}
+	owners := func() {
+		for _, ip := range ips {
+			for i := range s.fleet {
+				if d, ok := s.fleet[i].byIP(ip); ok && d.HasMAC {
+					touch(d.MAC)
+				}
+			}
+		}
+	}
+	look()
+	owners()
+	s.fleet[src.i].set(c)
+	look()
+	owners()
+	if c.HasMAC {
+		touch(c.MAC)
+	}
+	for _, ip := range ips {
+		s.ips[ip] = c.seq
+		s.newIPs[ip] = struct{}{}
+	}
+}
+
+// publish serves v with what is new laid over it. mu is held.
+func (s *Store) publish(v *View) {
+	next := &View{schema: s.schema, base: v.base, over: v.over}
+	var macs, ips []*entry
+	for mac := range s.newMACs {
+		m, ok := s.fleet.byMAC(mac)
+		macs = append(macs, m.entry(ok))
+	}
+	for ip := range s.newIPs {
+		m, ok := s.fleet.byIP(ip)
+		e := m.entry(ok)
+		e.ip = ip
+		ips = append(ips, e)
+	}
+	if len(macs)+len(ips) > 0 {
+		next.over = v.over.with(macs, ips)
+	}
+	clear(s.newMACs)
+	clear(s.newIPs)
+	s.view.Store(next)
+}

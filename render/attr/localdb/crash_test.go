@@ -1,0 +1,174 @@
+package localdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// crashFleet adds the devices of one version of a file: 6,000, each with that version as its value.
+func crashFleet(b *Builder, version string) error {
+	for i := range uint64(6000) {
+		d := dev(i, "", version, fmt.Sprintf("serial-%d", i))
+		d.IP = (&fleet{}).ip(i)
+		if err := b.Add(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// crashBuild makes a file of one version. Its sorters spill, so that a build has all its steps.
+func crashBuild(path, version string) error {
+	b, err := Create(path, []string{"version", "serial"}, Options{Memory: 96 << 10})
+	if err != nil {
+		return err
+	}
+	defer b.Abort()
+	if err := crashFleet(b, version); err != nil {
+		return err
+	}
+	_, err = b.Commit([]byte(version))
+	return err
+}
+
+// TestMain is the process that TestKilled kills, too: it builds one version after another.
+func TestMain(m *testing.M) {
+	path := os.Getenv("DCS_TEST_CRASH")
+	if path == "" {
+		os.Exit(m.Run())
+	}
+	first, err := strconv.Atoi(os.Getenv("DCS_TEST_CRASH_FIRST"))
+	for v := first; err == nil; v++ {
+		err = crashBuild(path, strconv.Itoa(v))
+	}
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
+}
+
+// A build that is killed at any moment leaves a whole file, of one version.
+func TestKilled(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "devices")
+	began := time.Now()
+	if err := crashBuild(path, "0"); err != nil {
+		t.Fatal(err)
+	}
+	span := 300*time.Millisecond + 3*time.Since(began) // for the process to start, and a build or two
+	r := rand.New(rand.NewPCG(uint64(os.Getpid()), 1))
+	version, left := 0, 0
+	for range 50 {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "DCS_TEST_CRASH="+path, "DCS_TEST_CRASH_FIRST="+strconv.Itoa(version+1))
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(r.Int64N(int64(span))))
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		if files, _ := filepath.Glob(filepath.Join(dir, ".*")); len(files) > 0 {
+			left++
+		}
+		db, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Verify(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		got := string(db.Meta())
+		n := 0
+		err = db.Each(func(d *Device) error {
+			if n++; d.Values[0] != got {
+				return fmt.Errorf("version %s in a file of version %s", d.Values[0], got)
+			}
+			return nil
+		})
+		if err != nil || n != 6000 {
+			t.Fatalf("%d devices, %v", n, err)
+		}
+		v, err := strconv.Atoi(got)
+		if err != nil || v < version {
+			t.Fatalf("version %s after %d", got, version)
+		}
+		version = v
+		if err := RemoveTemp(dir); err != nil {
+			t.Fatal(err)
+		}
+		db.Close()
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) != 1 {
+		t.Errorf("left over: %v, %v", files, err)
+	}
+	t.Logf("%d versions were built, %d builds left something half made", version, left)
+	if version == 0 || left == 0 {
+		t.Error("no build was killed half-way, or none came to its end")
+	}
+}
+
+// A full disk ends a build, wherever it is, and leaves the file that was there.
+func TestDiskFull(t *testing.T) {
+	if os.Geteuid() != 0 {
+		if os.Getenv("DCS_REQUIRE_ROOT") != "" {
+			t.Fatal("only root can mount a small file system")
+		}
+		t.Skip("only root can mount a small file system")
+	}
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) }()
+	path := filepath.Join(dir, "devices")
+	if err := crashBuild(path, "1"); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full, fits := 0, 0
+	for free := 0; free < 2<<20; free += 64 << 10 { // what is left on the disk
+		var st syscall.Statfs_t
+		if err := syscall.Statfs(dir, &st); err != nil {
+			t.Fatal(err)
+		}
+		filler := make([]byte, int(st.Bavail)*int(st.Bsize)-free)
+		if err := os.WriteFile(filepath.Join(dir, "filler"), filler, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		switch err := crashBuild(path, "1"); {
+		case errors.Is(err, syscall.ENOSPC):
+			full++
+		case err != nil:
+			t.Fatal(err)
+		default:
+			fits++
+		}
+		after, err := os.ReadFile(path)
+		if err != nil || !slices.Equal(before, after) {
+			t.Fatalf("with %d octets left: the file has changed, %v", free, err)
+		}
+		if files, err := os.ReadDir(dir); err != nil || len(files) != 2 {
+			t.Fatalf("with %d octets left: left over %v, %v", free, files, err)
+		}
+		if err := os.Remove(filepath.Join(dir, "filler")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if full == 0 || fits == 0 {
+		t.Errorf("the disk was full %d times, and was not %d times", full, fits)
+	}
+}

@@ -1,0 +1,467 @@
+// Package plugin is a source of devices that is a process of the operator's; PROTOCOL.md says how the two talk.
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"dcs/render/attr"
+)
+
+// Config says what to start, and how much of it to bear.
+type Config struct {
+	Name string   // for logs; "": plugin and the program
+	Argv []string // the program, looked for in PATH, and its arguments; no shell sees them
+	Dir  string   // where it runs; "": where we do
+	Env  []string // NAME=value; beyond these it has PATH, HOME, LANG and TZ only
+	// Changes says that the plug-in tells of changes by itself. New then gives an attr.Follower.
+	Changes bool
+
+	StartTimeout time.Duration // within which it must say hello; 0: 10 s
+	// Timeout is how long it may stay silent while it owes an answer or devices; then it
+	// is killed and started anew. 0: 30 s.
+	Timeout time.Duration
+	// It is started anew this long after it has ended, twice as long each time up to
+	// BackoffMax, until it has lived for BackoffMax. 0: 1 s, 1 min.
+	BackoffMin, BackoffMax time.Duration
+	MaxLine                int // octets of a line, from 64; a longer one ends it. 0: 1 MiB
+	MaxGarbage             int // lines that are not of the protocol; one more ends it. 0: 100; negative: none
+	MaxDevices             int // of one list; 0: 100,000,000
+	// MaxRejected is how many devices without a usable address a list may have: the limit of
+	// [attr.Rejected.Check].
+	MaxRejected int
+
+	// Stderr is told of the lines that the plug-in writes there, shortened to 1 KiB, 50 at
+	// once and 10 a second at most. Warn is told of its deaths, and of the first 20 lines of
+	// garbage of each life. Both may be nil; they may be called by any goroutine.
+	Stderr func(line string)
+	Warn   func(error)
+}
+
+// Limits that nobody needs to set.
+const (
+	maxTold    = 20    // lines and names that are no use, told one by one
+	maxOwed    = 1024  // answers owed at once
+	maxChanges = 65536 // changes kept for Follow; more have all loaded anew
+	batch      = 1024  // changes given to apply at once
+	grace      = time.Second
+)
+
+var (
+	errClosed = errors.New("closed")
+	errOther  = fmt.Errorf("since it was started anew: %w", attr.ErrColumns)
+)
+
+// Plugin is the source: an attr.Asker and attr.Rejecter.
+type Plugin struct {
+	cfg Config
+
+	mu       sync.Mutex
+	names    []string      // that Open has returned
+	running  *process      // that was started last and has said hello; it may be dead
+	changed  chan struct{} // closed after each start, whether it failed or not
+	starts   uint64
+	err      error // why the last one failed
+	stop     context.CancelFunc
+	stopped  chan struct{} // closed when the supervisor has ended
+	loadedBy *process      // who gave the last load
+	rejected attr.Rejected
+}
+
+type follower struct{ *Plugin }
+
+var (
+	_ attr.Asker    = (*Plugin)(nil)
+	_ attr.Rejecter = (*Plugin)(nil)
+	_ attr.Follower = follower{}
+)
+
+// New makes a source. Nothing is started before Open.
+func New(cfg Config) (attr.Asker, error) {
+	if len(cfg.Argv) == 0 || cfg.Argv[0] == "" {
+		return nil, errors.New("plugin: argv names no program")
+	}
+	if cfg.Name == "" {
+		cfg.Name = "plugin " + cfg.Argv[0]
+	}
+	for _, d := range []struct {
+		v       *time.Duration
+		initial time.Duration
+	}{{&cfg.StartTimeout, 10 * time.Second}, {&cfg.Timeout, 30 * time.Second}, {&cfg.BackoffMin, time.Second}, {&cfg.BackoffMax, time.Minute}} {
+		if *d.v == 0 {
+			*d.v = d.initial
+		}
+		if *d.v < 0 {
+			return nil, fmt.Errorf("%s: times cannot be negative", cfg.Name)
+		}
+	}
+	for _, n := range []struct {
+		v       *int
+		initial int
+	}{{&cfg.MaxLine, 1 << 20}, {&cfg.MaxGarbage, 100}, {&cfg.MaxDevices, 100e6}} {
+		if *n.v == 0 {
+			*n.v = n.initial
+		}
+	}
+	if cfg.MaxLine < 64 || cfg.MaxDevices < 0 {
+		return nil, fmt.Errorf("%s: max_line is at least 64, and max_devices not negative", cfg.Name)
+	}
+	if cfg.Stderr == nil {
+		cfg.Stderr = func(string) {}
+	}
+	if cfg.Warn == nil {
+		cfg.Warn = func(error) {}
+	}
+	s := &Plugin{cfg: cfg, changed: make(chan struct{})}
+	if cfg.Changes {
+		return follower{s}, nil
+	}
+	return s, nil
+}
+
+// Name tells the source apart.
+func (s *Plugin) Name() string { return s.cfg.Name }
+
+func (s *Plugin) wrap(step string, err error) error {
+	return fmt.Errorf("%s: %s: %w", s.cfg.Name, step, err)
+}
+
+// Open starts the plug-in, unless it runs, and returns the names that its hello gives.
+func (s *Plugin) Open(ctx context.Context) ([]string, error) {
+	s.mu.Lock()
+	supervised := s.stop != nil
+	s.mu.Unlock()
+	if !supervised {
+		p, err := s.start(ctx)
+		if err != nil {
+			return nil, s.wrap("start", err)
+		}
+		life, stop := context.WithCancel(context.WithoutCancel(ctx))
+		s.mu.Lock()
+		s.stop, s.stopped = stop, make(chan struct{})
+		s.mu.Unlock()
+		s.started(p, nil)
+		go s.supervise(life, p, s.stopped)
+	}
+	p, err := s.await(ctx)
+	if err != nil {
+		return nil, s.wrap("start", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.names = p.names
+	return slices.Clone(p.names), nil
+}
+
+// start starts the process and waits for its hello.
+func (s *Plugin) start(ctx context.Context) (*process, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.StartTimeout)
+	defer cancel()
+	p, err := spawn(&s.cfg)
+	if err != nil {
+		return nil, err
+	}
+	var m *message
+	select {
+	case m = <-p.hello:
+	case <-p.dead:
+		err = p.why()
+	case <-ctx.Done():
+		err = fmt.Errorf("no hello: %w", ctx.Err())
+	}
+	if err == nil {
+		err = p.meet(m)
+	}
+	if err != nil {
+		p.fail(err)
+		p.end(0)
+		return nil, err
+	}
+	return p, nil
+}
+
+// supervise keeps a process running until ctx ends.
+func (s *Plugin) supervise(ctx context.Context, p *process, stopped chan<- struct{}) {
+	defer close(stopped)
+	wait := s.cfg.BackoffMin
+	for {
+		if p != nil {
+			old := time.NewTimer(s.cfg.BackoffMax)
+			select {
+			case <-p.dead:
+			case <-ctx.Done():
+			}
+			select {
+			case <-old.C:
+				wait = s.cfg.BackoffMin
+			default:
+			}
+			old.Stop()
+			if ctx.Err() != nil {
+				p.quit()
+				p.end(grace)
+				return
+			}
+			p.end(0)
+			err := fmt.Errorf("%w; it is started again in %v", p.why(), wait)
+			s.cfg.Warn(s.wrap("ended", err))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, s.cfg.BackoffMax)
+		var err error
+		if p, err = s.start(ctx); err != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			s.started(nil, err)
+			s.cfg.Warn(s.wrap("start", err))
+			continue
+		}
+		s.started(p, nil)
+	}
+}
+
+// started tells those who wait what has become of a start.
+func (s *Plugin) started(p *process, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running, s.err = p, err
+	s.starts++
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// await returns the running process; if none runs, it waits for the next start.
+func (s *Plugin) await(ctx context.Context) (*process, error) {
+	s.mu.Lock()
+	begin := s.starts
+	for {
+		p, changed, err, starts, open := s.running, s.changed, s.err, s.starts, s.stop != nil
+		s.mu.Unlock()
+		switch {
+		case !open:
+			return nil, errClosed
+		case p != nil && !p.ended():
+			return p, nil
+		case starts != begin && err != nil:
+			return nil, err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		s.mu.Lock()
+	}
+}
+
+// now returns the running process without waiting.
+func (s *Plugin) now() (*process, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.stop == nil:
+		return nil, errClosed
+	case s.running == nil || s.running.ended():
+		return nil, fmt.Errorf("it does not run: %w", cmpError(s.err, s.running))
+	}
+	return s.running, nil
+}
+
+func cmpError(err error, p *process) error {
+	if err == nil && p != nil {
+		return p.why()
+	}
+	return err
+}
+
+// Close ends the plug-in: its stdin is closed, and what is left of its process group a
+// second later is killed.
+func (s *Plugin) Close() error {
+	s.mu.Lock()
+	stop, stopped := s.stop, s.stopped
+	s.stop, s.running, s.loadedBy = nil, nil, nil
+	close(s.changed)
+	s.changed = make(chan struct{})
+	s.mu.Unlock()
+	if stop != nil {
+		stop()
+		<-stopped
+	}
+	return nil
+}
+
+// Load asks for the list. A list that is not read to its end ends the process: there is no
+// way to stop it otherwise.
+func (s *Plugin) Load(ctx context.Context, yield func(*attr.Device) error) error {
+	p, err := s.await(ctx)
+	if err != nil {
+		return s.wrap("list", err)
+	}
+	s.mu.Lock()
+	s.rejected = attr.Rejected{}
+	s.loadedBy = p
+	other := !slices.Equal(s.names, p.names)
+	s.mu.Unlock()
+	if other {
+		return s.wrap("list", errOther)
+	}
+	if !p.lists {
+		return s.wrap("list", errors.ErrUnsupported)
+	}
+	p.takeChanges()
+	items, err := p.list(ctx)
+	if err != nil {
+		return s.wrap("list", err)
+	}
+	leave := func(err error) error {
+		p.fail(fmt.Errorf("its list was not read to the end: %w", err))
+		return s.wrap("list", err)
+	}
+	d := attr.Device{Values: make([]string, len(p.names))}
+	silence := time.NewTimer(s.cfg.Timeout)
+	defer silence.Stop()
+	for n := 0; ; {
+		silence.Reset(s.cfg.Timeout)
+		var m *message
+		var more bool
+		select {
+		case m, more = <-items:
+		case <-ctx.Done():
+			return leave(context.Cause(ctx))
+		case <-silence.C:
+			return leave(fmt.Errorf("nothing for %v: %w", s.cfg.Timeout, context.DeadlineExceeded))
+		}
+		switch {
+		case !more:
+			<-p.dead
+			return s.wrap(fmt.Sprintf("list: after %d devices", n), p.why())
+		case m.Error != "":
+			return s.wrap("list", fmt.Errorf("it says: %s", printable(m.Error)))
+		case m.End:
+			if m.Count != nil && *m.Count != n {
+				return s.wrap("list", fmt.Errorf("it counted %d devices, and %d came", *m.Count, n))
+			}
+			return s.judge(n)
+		}
+		if n++; n > s.cfg.MaxDevices {
+			return leave(fmt.Errorf("more than %d devices", s.cfg.MaxDevices))
+		}
+		if err := p.device(m, &d); err != nil {
+			s.reject(n, err)
+			continue
+		}
+		if err := yield(&d); err != nil {
+			_ = leave(err)
+			return err
+		}
+	}
+}
+
+func (s *Plugin) reject(n int, why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rejected.Add(fmt.Sprintf("device %d: %v", n, why))
+}
+
+func (s *Plugin) judge(n int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.rejected.Check(n, s.cfg.MaxRejected); err != nil {
+		return fmt.Errorf("%s: list: %w", s.cfg.Name, err)
+	}
+	return nil
+}
+
+// Rejected tells what the last list had that was no device.
+func (s *Plugin) Rejected() attr.Rejected {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return attr.Rejected{Rows: s.rejected.Rows, First: slices.Clone(s.rejected.First)}
+}
+
+// Ask asks for one device. A plug-in that cannot be asked knows none.
+func (s *Plugin) Ask(ctx context.Context, mac [6]byte, hasMAC bool, ip netip.Addr) (d attr.Device, found bool, err error) {
+	p, err := s.now()
+	if err != nil {
+		return d, false, s.wrap("ask", err)
+	}
+	s.mu.Lock()
+	other := !slices.Equal(s.names, p.names)
+	s.mu.Unlock()
+	if other {
+		return d, false, s.wrap("ask", errOther)
+	}
+	if !p.asks || !hasMAC && !ip.IsValid() {
+		return d, false, nil
+	}
+	m, err := p.ask(ctx, mac, hasMAC, ip)
+	if err != nil {
+		return d, false, s.wrap("ask", err)
+	}
+	switch {
+	case m.Error != "":
+		return d, false, s.wrap("ask", fmt.Errorf("it says: %s", printable(m.Error)))
+	case m.Found != nil && !*m.Found:
+		return d, false, nil
+	case m.Attrs == nil:
+		return d, false, s.wrap("ask", errors.New("an answer with neither attrs nor \"found\":false"))
+	}
+	if m.MAC == "" && m.IP == "" { // it is the device that was asked for
+		d.MAC, d.HasMAC = mac, hasMAC
+		if !hasMAC {
+			d.IP = ip.Unmap().WithZone("")
+		}
+		if err := p.values(m, &d); err != nil {
+			return attr.Device{}, false, s.wrap("ask", err)
+		}
+		return d, true, nil
+	}
+	if err := p.device(m, &d); err != nil {
+		return attr.Device{}, false, s.wrap("ask", err)
+	}
+	return d, true, nil
+}
+
+// Follow applies the changes that the plug-in tells of.
+func (f follower) Follow(ctx context.Context, apply func([]attr.Change) error) error {
+	p, err := f.now()
+	if err != nil {
+		return f.wrap("follow", err)
+	}
+	f.mu.Lock()
+	loadedBy := f.loadedBy
+	f.mu.Unlock()
+	if loadedBy != p {
+		return f.wrap("follow", errors.New("it was started anew since the last list"))
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-p.dead:
+			return f.wrap("follow", p.why())
+		case <-p.news:
+		}
+		changes, reload := p.takeChanges()
+		if reload {
+			if err := apply(nil); err != nil {
+				return err
+			}
+		}
+		for part := range slices.Chunk(changes, batch) {
+			if err := apply(part); err != nil {
+				return err
+			}
+		}
+	}
+}

@@ -1,0 +1,642 @@
+package plugin_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"dcs/render/attr"
+	"dcs/render/attr/plugin"
+)
+
+var ctx = context.Background()
+
+const hello = `echo '{"hello":1,"attributes":["a","b"],"list":true,"ask":true}'` + "\n"
+
+// told collects what a plug-in makes us say.
+type told struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (s *told) add(line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lines = append(s.lines, line)
+}
+
+func (s *told) all() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.lines)
+}
+
+// script makes a plug-in of a shell script.
+func script(t *testing.T, text string, change func(*plugin.Config)) attr.Asker {
+	t.Helper()
+	cfg := plugin.Config{
+		Name: "p", Argv: []string{"sh", "-c", text, "plugin"}, Dir: t.TempDir(),
+		BackoffMin: 20 * time.Millisecond, BackoffMax: 200 * time.Millisecond, Timeout: 10 * time.Second,
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	src, err := plugin.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { src.Close() })
+	return src
+}
+
+func open(t *testing.T, src attr.Source) []string {
+	t.Helper()
+	names, err := src.Open(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func text(names []string, d *attr.Device) string {
+	s := ""
+	if d.HasMAC {
+		s = fmt.Sprintf("%x", d.MAC)
+	}
+	if d.IP.IsValid() {
+		s += " " + d.IP.String()
+	}
+	for i, v := range d.Values {
+		if v != "" {
+			s += " " + names[i] + "=" + v
+		}
+	}
+	return s
+}
+
+func load(src attr.Source, names []string) (all []string, err error) {
+	err = src.Load(ctx, func(d *attr.Device) error { all = append(all, text(names, d)); return nil })
+	slices.Sort(all)
+	return all, err
+}
+
+func mac(last byte) [6]byte { return [6]byte{0, 0, 0x5e, 0, 0x53, last} }
+
+// The two examples do as PROTOCOL.md says.
+func TestExamples(t *testing.T) {
+	want := []string{`00005e005301 192.0.2.1 profile=go"l\d down=1000000`, "00005e005302 profile=silver"}
+	dir := t.TempDir()
+	write := func(name, s string) string {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(path+".new", []byte(s), 0o600), os.Rename(path+".new", path)); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, tc := range []struct{ program, file string }{
+		{"devices.sh", write("devices.txt", "# MAC IP PROFILE DOWN\n\n00:00:5e:00:53:01 192.0.2.1 go\"l\\d 1000000\n00:00:5E:00:53:02 - silver -\n")},
+		{"devices.py", write("devices.json", `[{"mac": "00:00:5e:00:53:01", "ip": "192.0.2.1", "profile": "go\"l\\d", "down": 1000000}, {"mac": "00:00:5E:00:53:02", "profile": "silver"}]`)},
+	} {
+		t.Run(tc.program, func(t *testing.T) {
+			path, err := filepath.Abs(filepath.Join("examples", tc.program))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var errs told
+			python := strings.HasSuffix(tc.program, ".py")
+			src := script(t, "", func(c *plugin.Config) {
+				c.Argv, c.Stderr, c.Changes = []string{path, tc.file}, errs.add, python
+			})
+			names := open(t, src)
+			if !slices.Equal(names, []string{"profile", "down"}) {
+				t.Fatalf("names %q", names)
+			}
+			for range 2 {
+				if got, err := load(src, names); err != nil || !slices.Equal(got, want) {
+					t.Fatalf("%v, %q", err, got)
+				}
+			}
+			for _, q := range []struct {
+				mac  byte
+				ip   string
+				want string
+			}{{1, "", want[0]}, {2, "192.0.2.1", want[1]}, {0, "192.0.2.1", want[0]}, {9, "", ""}, {0, "192.0.2.9", ""}} {
+				ip, _ := netip.ParseAddr(q.ip)
+				d, found, err := src.Ask(ctx, mac(q.mac), q.mac != 0, ip)
+				if err != nil || found != (q.want != "") || found && text(names, &d) != q.want {
+					t.Errorf("ask for %d %s: %v, %v, %q", q.mac, q.ip, err, found, text(names, &d))
+				}
+			}
+			if python {
+				changes := make(chan string, 10)
+				ctx, cancel := context.WithCancel(ctx)
+				done := make(chan error)
+				go func() {
+					done <- src.(attr.Follower).Follow(ctx, func(cs []attr.Change) error {
+						for _, c := range cs {
+							changes <- text(names, &c.Device) + fmt.Sprintf(" gone=%v", c.Gone)
+						}
+						return nil
+					})
+				}()
+				write("devices.json", `[{"mac": "00:00:5e:00:53:01", "profile": "platinum"}]`)
+				for _, want := range []string{"00005e005301 profile=platinum gone=false", "00005e005302 gone=true"} {
+					select {
+					case got := <-changes:
+						if got != want {
+							t.Errorf("%q, want %q", got, want)
+						}
+					case <-time.After(5 * time.Second):
+						t.Fatalf("%q has not come", want)
+					}
+				}
+				cancel()
+				if err := <-done; !errors.Is(err, context.Canceled) {
+					t.Errorf("Follow ended with %v", err)
+				}
+			} else {
+				if err := os.Remove(tc.file); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := load(src, names); err == nil || !strings.Contains(err.Error(), "it says: the file of devices cannot be read") {
+					t.Errorf("without its file: %v", err)
+				}
+				if _, _, err := src.Ask(ctx, mac(1), true, netip.Addr{}); err == nil || !strings.Contains(err.Error(), "cannot be read") {
+					t.Errorf("without its file: %v", err)
+				}
+			}
+			begin := time.Now()
+			src.Close()
+			if d := time.Since(begin); d > 900*time.Millisecond {
+				t.Errorf("it did not end with its stdin: %v", d)
+			}
+		})
+	}
+}
+
+// What PROTOCOL.md shows is what is written and understood.
+func TestDocumentedLines(t *testing.T) {
+	b, err := os.ReadFile("PROTOCOL.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range strings.Lines(string(b)) {
+		for _, arrow := range []string{"    → ", "    ← "} {
+			if s, ok := strings.CutPrefix(line, arrow); ok {
+				n++
+				if !json.Valid([]byte(s)) {
+					t.Errorf("not JSON: %s", s)
+				}
+				if strings.Contains(arrow, "→") && !strings.Contains(ours, s) {
+					t.Errorf("we do not write %s", s)
+				}
+			}
+		}
+	}
+	if n < 12 {
+		t.Errorf("%d lines found", n)
+	}
+	dir := t.TempDir()
+	src := script(t, hello+`n=0
+while IFS= read -r line; do
+  printf '%s\n' "$line" >>lines
+  case $line in '{"id":'*) n=$((n+1)); echo '{"id":'$n',"found":false}';; '{"list"'*) echo '{"end":true}';; esac
+done`, func(c *plugin.Config) { c.Dir = dir })
+	names := open(t, src)
+	if got, err := load(src, names); err != nil || got != nil {
+		t.Errorf("%v, %q", err, got)
+	}
+	for _, q := range []struct {
+		mac byte
+		ip  string
+	}{{1, "192.0.2.1"}, {9, ""}, {0, "192.0.2.7"}} {
+		ip, _ := netip.ParseAddr(q.ip)
+		if _, _, err := src.Ask(ctx, mac(q.mac), q.mac != 0, ip); err != nil {
+			t.Error(err)
+		}
+	}
+	got, err := os.ReadFile(filepath.Join(dir, "lines"))
+	if err != nil || string(got) != ours {
+		t.Errorf("%v, wrote\n%s", err, got)
+	}
+}
+
+const ours = `{"hello":1}
+{"list":true}
+{"id":1,"mac":"00:00:5e:00:53:01","ip":"192.0.2.1"}
+{"id":2,"mac":"00:00:5e:00:53:09"}
+{"id":3,"ip":"192.0.2.7"}
+`
+
+func TestValues(t *testing.T) {
+	var warned told
+	src := script(t, hello+`read hello; read list
+echo '{"mac":"0a:01:02:03:04:05","ip":"::ffff:10.1.2.3","attrs":{"a":"t\u00e4xt","b":12.50}}'
+echo '{"mac":"0A01.0203.0406","attrs":{"a":true,"b":false}}'
+echo '{"mac":"0a-01-02-03-04-07","attrs":{"a":null,"b":""}, "new key": {"x": [1]}}'
+echo '{"ip":"2001:db8::1"}'
+echo '{"mac":"0a0102030408","attrs":{"a":123456789012345678901234567890,"b":"x","c":"not of the hello"}}'
+echo '{"mac":"0a:01:02:03:04:0g","attrs":{}}'
+echo '{"ip":"10.1.2","attrs":{}}'
+echo '{"attrs":{"a":"x"}}'
+echo '{"mac":"0a0102030409","attrs":{"a":["x"]}}'
+echo '{"end":true,"count":9}'
+read more`, func(c *plugin.Config) { c.Warn = func(err error) { warned.add(err.Error()) } })
+	names := open(t, src)
+	got, err := load(src, names)
+	want := []string{" 2001:db8::1", "0a0102030405 10.1.2.3 a=täxt b=12.50", "0a0102030406 a=1 b=0", "0a0102030407", "0a0102030408 a=123456789012345678901234567890 b=x"}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, got %q, want %q", err, got, want)
+	}
+	if r := src.(attr.Rejecter).Rejected(); r.Rows != 4 || len(r.First) != 4 {
+		t.Errorf("rejected %+v", r)
+	}
+	if w := warned.all(); len(w) != 1 || !strings.Contains(w[0], "attribute c is not one of") {
+		t.Errorf("warned %q", w)
+	}
+}
+
+// Whatever a plug-in does wrong ends in an error within bounds, and the next one works.
+func TestBad(t *testing.T) {
+	t.Parallel()
+	const devices = `echo '{"mac":"0a0000000001","attrs":{"a":"x"}}'; `
+	for _, tc := range []struct {
+		name, script string
+		change       func(*plugin.Config)
+		open, load   string // what the error says
+	}{
+		{"no such program", "", func(c *plugin.Config) { c.Argv = []string{"/no/such/program"} }, "no such file", ""},
+		{"ends at once", "exit 3", nil, "exit status 3", ""},
+		{"no hello", "echo hi; sleep 60", nil, "in: hi", ""},
+		{"another hello", `echo '{"hello":2}'; sleep 60`, nil, "first line is not", ""},
+		{"hello twice named", `echo '{"hello":1,"attributes":["a","a"]}'; sleep 60`, nil, "named twice", ""},
+		{"silent", "sleep 60", func(c *plugin.Config) { c.StartTimeout = 100 * time.Millisecond }, "no hello: context deadline exceeded", ""},
+		{"cannot list", `echo '{"hello":1,"attributes":["a"]}'; read l; read l`, nil, "", "unsupported operation"},
+		{"dies in a list", hello + "read l; read l; " + devices + "kill -9 $$", nil, "", "after 1 devices: it has ended: signal: killed"},
+		{"ends in a list", hello + "read l; read l; " + devices + "exit 0", nil, "", "after 1 devices: it has ended: exit status 0"},
+		{"half a line", hello + `read l; read l; printf '{"end":true'; exit 0`, nil, "", "last line has no end"},
+		{"wrong count", hello + `read h; while read l; do ` + devices + `echo '{"end":true,"count":2}'; done`, nil, "", "counted 2 devices, and 1 came"},
+		{"an error", hello + `read h; while read l; do ` + devices + `printf '{"error":"no\\u001b[31m luck"}\n'; done`, nil, "", "it says: no\ufffd[31m luck"},
+		{"hangs in a list", hello + "read l; read l; " + devices + "sleep 60", func(c *plugin.Config) { c.Timeout = 200 * time.Millisecond }, "", "nothing for 200ms"},
+		{"garbage in a list", hello + "read l; read l; while :; do echo garbage; done", nil, "", "line 101 that is not of the protocol"},
+		{"no garbage is borne", hello + "read l; read l; echo '[]'; sleep 60", func(c *plugin.Config) { c.MaxGarbage = -1 }, "", "line 1 that is not of the protocol"},
+		{"a long line", hello + "read l; read l; while :; do printf xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done", nil, "", "a line of more than 1048576 octets: xxx"},
+		{"a flood of devices", hello + "read l; read l; while :; do " + devices + "done", func(c *plugin.Config) { c.MaxDevices = 1000 }, "", "more than 1000 devices"},
+		{"no usable device", hello + `read h; while read l; do echo '{"mac":"x"}'; echo '{"end":true}'; done`, nil, "", "1 of 1"},
+		{"closes its output", hello + "read l; read l; exec >&-; sleep 60", nil, "", "it has closed its output"},
+		{"does not read", hello + "sleep 60", func(c *plugin.Config) { c.Timeout = 200 * time.Millisecond }, "", "nothing for 200ms"},
+		{"ends by an ignored signal", "trap '' TERM INT HUP; " + hello + "read l; read l; exec >&-; while :; do sleep 1; done", nil, "", "it has closed its output"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			src := script(t, tc.script, tc.change)
+			begin := time.Now()
+			names, err := src.Open(ctx)
+			if tc.open != "" {
+				if err == nil || !strings.Contains(err.Error(), tc.open) {
+					t.Errorf("open: %v, want %q", err, tc.open)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // the second time by a process that was started anew
+				if got, err := load(src, names); err == nil || !strings.Contains(err.Error(), tc.load) {
+					t.Errorf("load: %v, %q; want %q", err, got, tc.load)
+				}
+			}
+			if d := time.Since(begin); d > 20*time.Second {
+				t.Errorf("it took %v", d)
+			}
+			src.Close()
+		})
+	}
+}
+
+func TestAsk(t *testing.T) {
+	t.Run("out of order and late", func(t *testing.T) {
+		src := script(t, hello+`read h; read a; read b; read c
+echo '{"id":3,"attrs":{"a":"three"}}'; echo '{"id":2,"mac":"00005e005302","attrs":{"a":"two"}}'; echo '{"id":99,"found":false}'
+echo '{"id":1,"attrs":{"a":"one"}}'; read l; echo '{"id":4}'; read l`, nil)
+		names := open(t, src)
+		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+		defer cancel()
+		if _, _, err := src.Ask(short, mac(1), true, netip.Addr{}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v", err)
+		}
+		got := make(chan string, 2)
+		for i := range 2 {
+			go func() {
+				d, found, err := src.Ask(ctx, mac(byte(i+2)), true, netip.Addr{})
+				got <- fmt.Sprint(text(names, &d), found, err)
+			}()
+			time.Sleep(50 * time.Millisecond)
+		}
+		all := []string{<-got, <-got}
+		slices.Sort(all)
+		if want := []string{"00005e005302 a=twotrue <nil>", "00005e005303 a=threetrue <nil>"}; !slices.Equal(all, want) {
+			t.Errorf("%q", all)
+		}
+		if _, _, err := src.Ask(ctx, mac(4), true, netip.Addr{}); err == nil || !strings.Contains(err.Error(), "neither attrs nor") {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("during a list", func(t *testing.T) {
+		src := script(t, hello+`read h; read l; echo '{"mac":"0a0000000001"}'; read q; echo '{"id":1,"attrs":{"a":"x"}}'; echo '{"end":true}'; read l`, nil)
+		names := open(t, src)
+		err := src.Load(ctx, func(*attr.Device) error {
+			d, found, err := src.Ask(ctx, mac(1), true, netip.Addr{})
+			if err != nil || !found || text(names, &d) != "00005e005301 a=x" {
+				t.Errorf("%v, %v", err, found)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("hangs", func(t *testing.T) {
+		src := script(t, hello+"while read l; do :; done", func(c *plugin.Config) { c.Timeout = 300 * time.Millisecond })
+		open(t, src)
+		begin := time.Now()
+		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+		defer cancel()
+		if _, _, err := src.Ask(short, mac(1), true, netip.Addr{}); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) > 250*time.Millisecond {
+			t.Errorf("%v after %v", err, time.Since(begin))
+		}
+		if _, _, err := src.Ask(ctx, mac(1), true, netip.Addr{}); err == nil || !strings.Contains(err.Error(), "has said nothing for 300ms") {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("too many", func(t *testing.T) {
+		src := script(t, hello+"sleep 60", nil)
+		open(t, src)
+		gone, cancel := context.WithCancel(ctx)
+		cancel()
+		var last error
+		for range 1100 {
+			_, _, last = src.Ask(gone, mac(1), true, netip.Addr{})
+		}
+		if last == nil || !strings.Contains(last.Error(), "it owes 1024 answers") {
+			t.Errorf("%v", last)
+		}
+	})
+	t.Run("not asked", func(t *testing.T) {
+		src := script(t, `echo '{"hello":1,"list":true}'; read l; read l`, nil)
+		open(t, src)
+		if _, found, err := src.Ask(ctx, mac(1), true, netip.Addr{}); found || err != nil {
+			t.Errorf("%v, %v", found, err)
+		}
+	})
+	t.Run("down", func(t *testing.T) {
+		src := script(t, "[ ! -e second ] || sleep 60; touch second; "+hello+"read h; read l; exit 5", func(c *plugin.Config) { c.StartTimeout = 300 * time.Millisecond })
+		if _, _, err := src.Ask(ctx, mac(1), true, netip.Addr{}); err == nil {
+			t.Error("asked before Open")
+		}
+		open(t, src)
+		for _, want := range []string{"exit status 5", "it does not run"} {
+			if _, _, err := src.Ask(ctx, mac(1), true, netip.Addr{}); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v, want %q", err, want)
+			}
+		}
+		short, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		if err := src.Load(short, nil); err == nil || !strings.Contains(err.Error(), "no hello") {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func TestChanges(t *testing.T) {
+	src := script(t, hello+`
+while read -r l; do case $l in
+*list*) echo '{"changed":[{"mac":"0a0000000009"}]}'; echo '{"end":true}' ;;
+*'"id":1,'*) echo '{"changed":[{"mac":"0a0000000001","attrs":{"a":"x"}},{"mac":"oops"},null,{"ip":"192.0.2.1","gone":true}]}'; echo '{"id":1,"found":false}' ;;
+*'"id":2,'*) echo '{"reload":true}'; echo '{"id":2,"found":false}' ;;
+*'"id":3,'*) i=0; while [ $i -lt 70000 ]; do echo '{"changed":[{"mac":"0a0000000001"},{"mac":"0a0000000002"}]}'; i=$((i+2)); done; echo '{"id":3,"found":false}' ;;
+*'"id":4,'*) exit 7 ;;
+esac; done`, func(c *plugin.Config) { c.Changes = true })
+	names := open(t, src)
+	f := src.(attr.Follower)
+	if err := f.Follow(ctx, nil); err == nil {
+		t.Error("followed before a list")
+	}
+	if _, err := load(src, names); err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan string, 100)
+	done := make(chan error, 1)
+	hold := make(chan struct{})
+	go func() {
+		done <- f.Follow(ctx, func(cs []attr.Change) error {
+			<-hold
+			s := fmt.Sprint(cs == nil)
+			for _, c := range cs {
+				s += fmt.Sprint(";", text(names, &c.Device), c.Gone)
+			}
+			got <- s
+			return nil
+		})
+	}()
+	ask := func() { _, _, _ = src.Ask(ctx, mac(1), true, netip.Addr{}) }
+	hold <- struct{}{} // what was told during the list
+	if s := <-got; s != "false;0a0000000009false" {
+		t.Error(s)
+	}
+	ask()
+	hold <- struct{}{}
+	if s := <-got; s != "false;0a0000000001 a=xfalse; 192.0.2.1true" {
+		t.Error(s)
+	}
+	ask()
+	hold <- struct{}{}
+	if s := <-got; s != "true" {
+		t.Error(s)
+	}
+	ask() // a flood while nobody takes it
+	close(hold)
+	for deadline := time.After(5 * time.Second); ; {
+		select {
+		case s := <-got:
+			if s == "true" {
+				deadline = nil
+			}
+			if deadline != nil {
+				continue
+			}
+		case <-deadline:
+			t.Error("after a flood all is to be loaded anew")
+		}
+		break
+	}
+	ask()
+	select {
+	case err := <-done:
+		if err == nil || !strings.Contains(err.Error(), "exit status 7") {
+			t.Errorf("%v", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("Follow did not end with the process")
+	}
+	if err := f.Follow(ctx, func([]attr.Change) error { return nil }); err == nil {
+		t.Error("followed a process that gave no list")
+	}
+	if names := open(t, src); len(names) != 2 {
+		t.Errorf("%q", names)
+	}
+	if _, err := load(src, names); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOtherAttributes(t *testing.T) {
+	src := script(t, `if [ -e second ]; then echo '{"hello":1,"attributes":["b","a"],"list":true,"ask":true}'; else touch second; `+hello+`fi
+read h; read l; case $l in *list*) echo '{"mac":"0a0000000001","attrs":{"a":"x"}}'; echo '{"end":true}';; esac`, nil)
+	names := open(t, src)
+	if got, err := load(src, names); err != nil || len(got) != 1 {
+		t.Fatalf("%v, %q", err, got)
+	}
+	var err error
+	for limit := time.Now().Add(5 * time.Second); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
+		if _, err = load(src, names); err != nil && strings.Contains(err.Error(), "opened again") {
+			break
+		}
+	}
+	if err == nil {
+		t.Error("a list with other attributes was taken")
+	}
+	if names = open(t, src); !slices.Equal(names, []string{"b", "a"}) {
+		t.Errorf("%q", names)
+	}
+	if got, err := load(src, names); err != nil || !slices.Equal(got, []string{"0a0000000001 a=x"}) {
+		t.Errorf("%v, %q", err, got)
+	}
+}
+
+// Nothing of a plug-in's group outlives it, nor Close.
+func TestGroup(t *testing.T) {
+	for _, tc := range []struct{ name, script string }{
+		{"a child keeps the output open", "sleep 300 & echo $! >child; " + hello + "read h; read l; exit 4"},
+		{"a child and the signal is ignored", "trap '' TERM; sleep 300 & echo $! >child; " + hello + "while :; do sleep 1; done"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := t.TempDir()
+			src := script(t, tc.script, func(c *plugin.Config) { c.Dir, c.BackoffMin = dir, time.Minute })
+			open(t, src)
+			if strings.Contains(tc.script, "exit 4") {
+				if _, _, err := src.Ask(ctx, mac(1), true, netip.Addr{}); err == nil || !strings.Contains(err.Error(), "exit status 4") {
+					t.Errorf("%v", err)
+				}
+			}
+			begin := time.Now()
+			src.Close()
+			if d := time.Since(begin); d > 5*time.Second {
+				t.Errorf("Close took %v", d)
+			}
+			b, err := os.ReadFile(filepath.Join(dir, "child"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for limit := time.Now().Add(2 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+				// Killed it may wait as a zombie for an init that reaps.
+				stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+				if err != nil || strings.Contains(string(stat), ") Z ") {
+					break
+				}
+				if time.Now().After(limit) {
+					t.Errorf("the child %d lives on", pid)
+					_ = syscall.Kill(pid, syscall.SIGKILL)
+					break
+				}
+			}
+		})
+	}
+}
+
+func TestStderr(t *testing.T) {
+	var errs told
+	src := script(t, hello+`
+read h; i=0; while [ $i -lt 2000 ]; do echo "line $i" >&2; i=$((i+1)); done
+printf '\033[31mred\n' >&2; head -c 5000 /dev/zero | tr '\0' y >&2; echo >&2
+read l; echo '{"end":true}'; read l`, func(c *plugin.Config) { c.Stderr = errs.add })
+	names := open(t, src)
+	if _, err := load(src, names); err != nil {
+		t.Fatal(err)
+	}
+	src.Close()
+	lines := errs.all()
+	if len(lines) < 50 || len(lines) > 100 || lines[0] != "line 0" || !strings.Contains(lines[len(lines)-1], "lines more") {
+		t.Errorf("%d lines, %q … %q", len(lines), lines[0], lines[len(lines)-1])
+	}
+	var few told
+	src = script(t, hello+`printf '\033[31mred\n' >&2; head -c 5000 /dev/zero | tr '\0' y >&2; echo >&2; echo end >&2; read l; read l`, func(c *plugin.Config) { c.Stderr = few.add })
+	open(t, src)
+	src.Close()
+	if lines := few.all(); len(lines) != 3 || lines[0] != "\ufffd[31mred" || len(lines[1]) != 1024 || lines[2] != "end" {
+		t.Errorf("%q", lines)
+	}
+}
+
+// The environment is not handed on, argv is not looked at by a shell.
+func TestEnvironment(t *testing.T) {
+	t.Setenv("DCS_TEST_SECRET", "x")
+	src := script(t, "", func(c *plugin.Config) {
+		c.Env = []string{"GIVEN=y"}
+		c.Argv = []string{"sh", "-c", hello + `read h; read l; echo "{\"mac\":\"0a0000000001\",\"attrs\":{\"a\":\"$DCS_TEST_SECRET,$GIVEN\",\"b\":\"$1\"}}"; echo '{"end":true}'; read l`, "plugin", "$(id); `id` | x"}
+	})
+	names := open(t, src)
+	if got, err := load(src, names); err != nil || !slices.Equal(got, []string{"0a0000000001 a=,y b=$(id); `id` | x"}) {
+		t.Errorf("%v, %q", err, got)
+	}
+}
+
+func TestStoppedByYield(t *testing.T) {
+	src := script(t, hello+`while read -r l; do case $l in *list*) while :; do echo '{"mac":"0a0000000001"}'; done;; esac; done`, nil)
+	open(t, src)
+	stop := errors.New("stop")
+	for range 3 {
+		if err := src.Load(ctx, func(*attr.Device) error { return stop }); err != stop {
+			t.Errorf("%v", err)
+		}
+	}
+	short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	if err := src.Load(short, func(*attr.Device) error { return nil }); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestNew(t *testing.T) {
+	for _, cfg := range []plugin.Config{{}, {Argv: []string{""}}, {Argv: []string{"x"}, Timeout: -1}, {Argv: []string{"x"}, MaxLine: 10}} {
+		if _, err := plugin.New(cfg); err == nil {
+			t.Errorf("%+v was taken", cfg)
+		}
+	}
+	src, err := plugin.New(plugin.Config{Argv: []string{"x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, follows := src.(attr.Follower); follows {
+		t.Error("it follows although it tells of no changes")
+	}
+	if err := src.Close(); err != nil {
+		t.Error(err)
+	}
+}

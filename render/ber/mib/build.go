@@ -1,0 +1,198 @@
+package mib
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Build makes an index of objects, in the form that is embedded in the program. The same
+// objects give the same octets, in whatever order they come, but for objects that agree in
+// label, OID and module: those stay in theirs.
+func Build(objs []Object) ([]byte, error) {
+	objects := make([]*Object, len(objs))
+	for i := range objs {
+		objects[i] = &objs[i]
+	}
+	slices.SortStableFunc(objects, func(a, b *Object) int {
+		return cmp.Or(
+			strings.Compare(a.Label, b.Label),
+			slices.Compare(a.OID, b.OID),
+			strings.Compare(a.Module, b.Module),
+		)
+	})
+
+	// Offset 0 and dict number 0 are the empty value.
+	b := builder{blob: []byte{0}, dict: []uint32{0}, seen: map[string]uint32{}, shared: map[string]uint16{}}
+	type keyed struct {
+		key string
+		row uint32
+	}
+	keys := make([]keyed, len(objects))
+	for i, o := range objects {
+		if err := o.OID.Check(); err != nil {
+			return nil, fmt.Errorf("%s::%s: %w", o.Module, o.Label, err)
+		}
+		if o.Label == "" {
+			return nil, fmt.Errorf("%s: an object of no name at %v", o.Module, o.OID)
+		}
+		keys[i] = keyed{string(appendKey(nil, o.OID)), uint32(i)}
+	}
+	slices.SortFunc(keys, func(a, b keyed) int {
+		return cmp.Or(strings.Compare(a.key, b.key), cmp.Compare(a.row, b.row))
+	})
+
+	var oids, byOID []byte
+	oidOf := make([]uint32, len(objects))
+	var ancestors []int // numbers of the OIDs above the current one
+	var distinct []string
+	for i, k := range keys {
+		if i == 0 || k.key != keys[i-1].key {
+			for len(ancestors) > 0 && !strings.HasPrefix(k.key, distinct[ancestors[len(ancestors)-1]]) {
+				ancestors = ancestors[:len(ancestors)-1]
+			}
+			parent := uint32(noParent)
+			if len(ancestors) > 0 {
+				parent = uint32(ancestors[len(ancestors)-1])
+			}
+			ancestors = append(ancestors, len(distinct))
+			distinct = append(distinct, k.key)
+			oids = binary.LittleEndian.AppendUint32(oids, b.string(k.key))
+			oids = binary.LittleEndian.AppendUint32(oids, parent)
+			oids = binary.LittleEndian.AppendUint32(oids, uint32(i))
+		}
+		oidOf[k.row] = uint32(len(distinct) - 1)
+		byOID = binary.LittleEndian.AppendUint32(byOID, k.row)
+	}
+
+	rows := make([]byte, 0, len(objects)*rowSize)
+	for i, o := range objects {
+		rows = binary.LittleEndian.AppendUint32(rows, b.string(o.Label))
+		rows = binary.LittleEndian.AppendUint32(rows, oidOf[i])
+		for _, value := range [][]byte{
+			appendString(nil, o.Module), appendString(nil, o.TC),
+			encodeEnums(o.Enums), encodeRanges(o.Ranges), encodeIndex(o),
+		} {
+			rows = binary.LittleEndian.AppendUint16(rows, b.share(value))
+		}
+		rows = append(rows, byte(o.Kind), byte(o.Syntax), nameNumber(accessNames[:], o.Access), nameNumber(statusNames[:], o.Status), 0, 0)
+	}
+
+	conventions := conventionsOf(objects)
+	var tcs []byte
+	for _, c := range conventions {
+		tcs = binary.LittleEndian.AppendUint32(tcs, b.string(c.Label))
+		tcs = binary.LittleEndian.AppendUint16(tcs, b.share(encodeEnums(c.Enums)))
+		tcs = binary.LittleEndian.AppendUint16(tcs, b.share(encodeRanges(c.Ranges)))
+		tcs = binary.LittleEndian.AppendUint32(tcs, uint32(c.Syntax))
+	}
+	if b.full {
+		return nil, fmt.Errorf("MIB index: more than %d different modules, conventions, enumerations, ranges and indices", math.MaxUint16)
+	}
+	if len(b.blob) > math.MaxUint32 {
+		return nil, fmt.Errorf("MIB index: %d octets of names, more than 4 GiB", len(b.blob))
+	}
+
+	var out bytes.Buffer
+	out.WriteString(magic)
+	var head []byte
+	for _, n := range []int{len(objects), len(distinct), len(keys), len(b.dict), len(conventions), len(b.blob)} {
+		head = binary.LittleEndian.AppendUint32(head, uint32(n))
+	}
+	out.Write(head)
+	for _, part := range [][]byte{rows, oids, byOID} {
+		out.Write(part)
+	}
+	for _, off := range b.dict {
+		out.Write(binary.LittleEndian.AppendUint32(nil, off))
+	}
+	out.Write(tcs)
+	out.Write(b.blob)
+	return out.Bytes(), nil
+}
+
+func nameNumber(names []string, name string) byte {
+	return byte(max(slices.Index(names, name), 0))
+}
+
+// conventionsOf finds what each textual convention stands for: what most objects that name
+// it have. An operator's module that imports it needs that.
+func conventionsOf(objects []*Object) []Object {
+	type variant struct {
+		first int
+		count int
+	}
+	byName := map[string]map[string]variant{}
+	for i, o := range objects {
+		if o.TC == "" {
+			continue
+		}
+		if byName[o.TC] == nil {
+			byName[o.TC] = map[string]variant{}
+		}
+		facts := string([]byte{byte(o.Syntax)}) + string(encodeEnums(o.Enums)) + "\x00" + string(encodeRanges(o.Ranges))
+		v, seen := byName[o.TC][facts]
+		if !seen {
+			v.first = i
+		}
+		v.count++
+		byName[o.TC][facts] = v
+	}
+	conventions := make([]Object, 0, len(byName))
+	for name, variants := range byName {
+		best := variant{first: -1}
+		for _, v := range variants {
+			if v.count > best.count || v.count == best.count && v.first < best.first {
+				best = v
+			}
+		}
+		o := objects[best.first]
+		conventions = append(conventions, Object{Label: name, Syntax: o.Syntax, Enums: o.Enums, Ranges: o.Ranges})
+	}
+	slices.SortFunc(conventions, func(a, b Object) int { return strings.Compare(a.Label, b.Label) })
+	return conventions
+}
+
+// builder collects the blob and what of it is shared.
+type builder struct {
+	blob   []byte
+	dict   []uint32
+	seen   map[string]uint32 // strings in the blob
+	shared map[string]uint16 // values in dict
+	full   bool
+}
+
+func (b *builder) string(s string) uint32 {
+	if s == "" {
+		return 0
+	}
+	off, ok := b.seen[s]
+	if !ok {
+		off = uint32(len(b.blob))
+		b.blob = appendString(b.blob, s)
+		b.seen[s] = off
+	}
+	return off
+}
+
+func (b *builder) share(value []byte) uint16 {
+	if len(value) == 0 || len(value) == 1 && value[0] == 0 {
+		return 0
+	}
+	id, ok := b.shared[string(value)]
+	if !ok {
+		if len(b.dict) > math.MaxUint16 {
+			b.full = true
+			return 0
+		}
+		id = uint16(len(b.dict))
+		b.dict = append(b.dict, uint32(len(b.blob)))
+		b.blob = append(b.blob, value...)
+		b.shared[string(value)] = id
+	}
+	return id
+}

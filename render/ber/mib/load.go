@@ -1,0 +1,389 @@
+package mib
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"dcs/render/ber"
+)
+
+// maxModule bounds the size of a file that is read for modules, in octets.
+const maxModule = 16 << 20
+
+// Load reads an operator's own MIB modules and lays them over base. Each of paths is a
+// directory, whose files are read but not its subdirectories, or a file. Files that hold no
+// module are passed over. A module replaces the one of the same name in base; of several
+// in paths the first counts.
+//
+// What a module imports may be in paths or in base; base knows the standard modules, so
+// their texts are not needed. An error joins one for each thing that could not be read,
+// with file and line. The index has all the rest even then.
+func Load(base *Index, paths []string) (*Index, error) {
+	l := loader{base: base, modules: map[string]*module{}}
+	for _, path := range paths {
+		l.path(path)
+	}
+	if len(l.order) == 0 {
+		return base, errors.Join(l.errs...)
+	}
+	own := l.objects()
+	objects := make([]Object, 0, base.t.nRows+len(own))
+	for row := range base.t.nRows {
+		if l.modules[base.t.module(row)] == nil {
+			objects = append(objects, *base.t.object(row))
+		}
+	}
+	data, err := Build(append(objects, own...))
+	if err != nil {
+		return base, errors.Join(append(l.errs, err)...)
+	}
+	t, err := openTable(string(data))
+	if err != nil {
+		return base, errors.Join(append(l.errs, err)...)
+	}
+	return &Index{t: t, prefer: base.prefer}, errors.Join(l.errs...)
+}
+
+type loader struct {
+	base    *Index
+	modules map[string]*module
+	order   []*module
+	errs    []error
+}
+
+func (l *loader) failf(format string, args ...any) {
+	l.errs = append(l.errs, fmt.Errorf(format, args...))
+}
+
+func (l *loader) path(path string) {
+	info, err := os.Stat(path)
+	if err != nil {
+		l.failf("MIB modules: %w", err)
+		return
+	}
+	if !info.IsDir() {
+		l.file(path)
+		return
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		l.failf("MIB modules: %w", err)
+		return
+	}
+	for _, e := range entries {
+		name := filepath.Join(path, e.Name())
+		// Stat follows links; a directory of links to modules is usual.
+		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+			l.file(name)
+		}
+	}
+}
+
+func (l *loader) file(path string) {
+	info, err := os.Stat(path)
+	if err == nil && info.Size() > maxModule {
+		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("%d octets, a MIB module has at most %d", info.Size(), maxModule)}
+	}
+	var src []byte
+	if err == nil {
+		src, err = os.ReadFile(path)
+	}
+	if err != nil {
+		l.failf("MIB modules: %w", err)
+		return
+	}
+	text := string(src)
+	if !holdsModule(text) {
+		return
+	}
+	modules, err := parseModules(text)
+	if err != nil {
+		l.failf("%s:%w", path, err)
+	}
+	for _, m := range modules {
+		if l.modules[m.name] == nil {
+			m.file = path
+			l.modules[m.name] = m
+			l.order = append(l.order, m)
+		}
+	}
+}
+
+// holdsModule tells modules from the other files that lie around with them.
+func holdsModule(text string) bool {
+	for {
+		_, rest, found := strings.Cut(text, "DEFINITIONS")
+		if !found {
+			return false
+		}
+		if strings.HasPrefix(strings.TrimLeft(rest, " \t\r\n"), "::=") {
+			return true
+		}
+		text = rest
+	}
+}
+
+// objects turns the modules into objects of the index.
+func (l *loader) objects() []Object {
+	type found struct {
+		m   *module
+		def *smiObject
+		o   Object
+	}
+	var all []found
+	rows := map[string]bool{} // by key: the OIDs of rows
+	for _, m := range l.order {
+		for _, def := range m.objects {
+			oid, err := l.oid(m, def)
+			if err == nil {
+				err = oid.Check()
+			}
+			if err != nil {
+				l.failf("%s:%d: %s: %w", m.file, def.line, def.name, err)
+				continue
+			}
+			o := Object{
+				Label: def.name, Module: m.name, OID: oid, Kind: l.kind(m, def),
+				Index: def.index, Implied: def.implied, Augments: def.augments,
+				Access: def.access, Status: def.status,
+			}
+			if o.Kind == Row {
+				rows[string(appendKey(nil, oid))] = true
+			}
+			all = append(all, found{m, def, o})
+		}
+	}
+	objects := make([]Object, len(all))
+	for i, f := range all {
+		o := f.o
+		switch o.Kind {
+		case Node, Identity, Notification:
+			o.Access, o.Status = "", "" // as in the built-in index
+		case Scalar:
+			parent := o.OID[:len(o.OID)-1]
+			if rows[string(appendKey(nil, parent))] || l.baseRow(parent) {
+				o.Kind = Column
+			}
+			l.describe(f.m, f.def, &o)
+		}
+		objects[i] = o
+	}
+	return objects
+}
+
+func (l *loader) baseRow(oid ber.OID) bool {
+	if len(oid) == 0 {
+		return false
+	}
+	row, arcs := l.base.lookup(oid)
+	return row >= 0 && arcs == len(oid) && l.base.t.kind(row) == Row && l.modules[l.base.t.module(row)] == nil
+}
+
+// kind is what an object is; columns cannot be told from scalars yet.
+func (l *loader) kind(m *module, def *smiObject) Kind {
+	switch def.macro {
+	case "MODULE-IDENTITY", "OBJECT-IDENTITY":
+		return Identity
+	case "NOTIFICATION-TYPE", "TRAP-TYPE":
+		return Notification
+	case "OBJECT-TYPE":
+		if def.syntax == nil {
+			return Node
+		}
+		if def.syntax.table {
+			return Table
+		}
+		own := m.types[def.syntax.base]
+		if len(def.index) > 0 || def.augments != "" || def.syntax.sequence || own != nil && own.sequence {
+			return Row
+		}
+		return Scalar
+	}
+	return Node
+}
+
+// oid resolves the OID of an object.
+func (l *loader) oid(m *module, def *smiObject) (ber.OID, error) {
+	switch def.state {
+	case underway:
+		return nil, errors.New("its OID is defined by itself")
+	case resolved:
+		if def.value == nil {
+			return nil, errors.New("its OID depends on one that is not known")
+		}
+		return def.value, nil
+	}
+	def.state = underway
+	oid, err := l.oidValue(m, def)
+	def.state = resolved
+	if err != nil {
+		return nil, err
+	}
+	if len(oid) > ber.MaxArcs {
+		return nil, fmt.Errorf("more than %d arcs", ber.MaxArcs)
+	}
+	def.value = oid
+	return oid, nil
+}
+
+func (l *loader) oidValue(m *module, def *smiObject) (oid ber.OID, err error) {
+	arcs := def.oid
+	switch {
+	case def.enterprise != "":
+		// RFC 3584, section 3.1: a trap is enterprise.0.number.
+		if oid, err = l.named(m, def.enterprise); err != nil {
+			return nil, err
+		}
+		oid = append(append(ber.OID(nil), oid...), 0)
+	case !arcs[0].known:
+		if oid, err = l.named(m, arcs[0].name); err != nil {
+			return nil, err
+		}
+		arcs = arcs[1:]
+	}
+	oid = append(make(ber.OID, 0, len(oid)+len(arcs)), oid...)
+	for _, a := range arcs {
+		if !a.known {
+			// A name in the middle, as in { iso org 6 }.
+			if oid, err = l.named(m, a.name); err != nil {
+				return nil, err
+			}
+			oid = append(ber.OID(nil), oid...)
+			continue
+		}
+		oid = append(oid, a.number)
+	}
+	return oid, nil
+}
+
+// named is the OID of a name that a module uses: its own, an imported one, a root.
+func (l *loader) named(m *module, name string) (ber.OID, error) {
+	if def := m.byName[name]; def != nil {
+		return l.oid(m, def)
+	}
+	t := l.base.t
+	lo, hi := t.labelled(name)
+	from, imported := m.imports[name]
+	if imported {
+		if other := l.modules[from]; other != nil && other != m {
+			if def := other.byName[name]; def != nil {
+				return l.oid(other, def)
+			}
+		}
+		if row := l.base.inModule(lo, hi, from); row >= 0 {
+			return appendKeyOID(nil, t.key(t.oidOf(row))), nil
+		}
+	}
+	// Modules move from RFC to RFC and import by old names, so that any one will do whose
+	// label is unambiguous.
+	row := l.base.settle(lo, hi)
+	switch {
+	case row >= 0:
+		return appendKeyOID(nil, t.key(t.oidOf(row))), nil
+	case lo < hi:
+		return nil, fmt.Errorf("%s is ambiguous: %s; it must be imported from one of them", name, l.base.places(lo, hi))
+	case imported:
+		return nil, fmt.Errorf("%s is imported from %s, which is neither among the modules read nor built in", name, from)
+	}
+	return nil, fmt.Errorf("%s is neither defined nor imported", name)
+}
+
+// baseType is the syntax of a type that no module needs to define.
+func baseType(name string) (Syntax, bool) {
+	switch name {
+	case "INTEGER", "Integer32":
+		return Integer32, true
+	case "Unsigned32", "UInteger32":
+		return Unsigned32, true
+	case "Gauge", "Gauge32":
+		return Gauge32, true
+	case "Counter", "Counter32":
+		return Counter32, true
+	case "Counter64":
+		return Counter64, true
+	case "TimeTicks":
+		return TimeTicks, true
+	case "IpAddress":
+		return IPAddress, true
+	case "NetworkAddress":
+		return NetworkAddress, true
+	case "OCTET STRING":
+		return OctetString, true
+	case "OBJECT IDENTIFIER":
+		return ObjectIdentifier, true
+	case "BITS":
+		return Bits, true
+	case "Opaque":
+		return Opaque, true
+	}
+	return NoSyntax, false
+}
+
+// describe finds the type of a scalar or column.
+func (l *loader) describe(m *module, def *smiObject, o *Object) {
+	if _, basic := baseType(def.syntax.base); !basic {
+		o.TC = def.syntax.base
+	}
+	t := def.syntax
+	// A convention that is defined by another is bounded, as a module could go in a circle.
+	for range 16 {
+		if len(o.Enums) == 0 {
+			o.Enums = t.enums
+		}
+		if len(o.Ranges) == 0 {
+			o.Ranges = t.ranges
+		}
+		if s, basic := baseType(t.base); basic {
+			o.Syntax = s
+			return
+		}
+		next, in := l.typeOf(m, t.base)
+		if next == nil {
+			if tc, ok := l.base.t.convention(t.base); ok {
+				o.Syntax = tc.Syntax
+				if len(o.Enums) == 0 {
+					o.Enums = tc.Enums
+				}
+				if len(o.Ranges) == 0 {
+					o.Ranges = tc.Ranges
+				}
+				return
+			}
+			break
+		}
+		t, m = next, in
+	}
+	l.failf("%s:%d: %s: its type %s is not known", m.file, def.line, def.name, def.syntax.base)
+}
+
+// typeOf finds a type that a module defines or imports, and the module it is in.
+func (l *loader) typeOf(m *module, name string) (*smiType, *module) {
+	if t := m.types[name]; t != nil {
+		return t, m
+	}
+	if other := l.modules[m.imports[name]]; other != nil && other != m {
+		if t := other.types[name]; t != nil {
+			return t, other
+		}
+	}
+	return nil, nil
+}
+
+// convention finds a textual convention: its syntax, enumeration and ranges.
+func (t *table) convention(name string) (Object, bool) {
+	i := sort.Search(t.nTCs, func(i int) bool { return t.text(le32(t.tcs, i*tcSize)) >= name })
+	if i == t.nTCs || t.text(le32(t.tcs, i*tcSize)) != name {
+		return Object{}, false
+	}
+	return Object{
+		Label:  name,
+		Enums:  decodeEnums(t.dictValue(le16(t.tcs, i*tcSize+4))),
+		Ranges: decodeRanges(t.dictValue(le16(t.tcs, i*tcSize+6))),
+		Syntax: Syntax(le32(t.tcs, i*tcSize+8)),
+	}, true
+}

@@ -1,0 +1,286 @@
+package mib
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"dcs/render/ber"
+)
+
+func TestLoad(t *testing.T) {
+	base := Default()
+	x, err := Load(base, []string{"testdata/vendor"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	level := []Enum{{"low", 1}, {"middle", 2}, {"high", 3}}
+	top := ber.OID{1, 3, 6, 1, 4, 1, 99999, 7}
+	at := func(arcs ...uint32) ber.OID { return append(append(ber.OID{}, top...), arcs...) }
+	old := ber.OID{1, 3, 6, 1, 4, 1, 99998}
+	const cable, rw, na = "ACME-CABLE-MIB", "read-write", "not-accessible"
+	for _, want := range []Object{
+		{Label: "acmeCable", Module: cable, OID: top, Kind: Identity},
+		{Label: "acme", Module: cable, OID: top[:7]},
+		{Label: "acmeDeep", Module: cable, OID: ber.OID{1, 3, 6, 1, 4, 1, 99999, 8}},
+		{Label: "acmeOldLink", Module: cable, OID: ber.OID{1, 3, 6, 1, 4, 1, 99998, 1, 3}},
+		{Label: "acmeAgent", Module: cable, OID: at(9), Kind: Identity},
+		{Label: "acmeLevel", Module: cable, OID: at(1, 1), Kind: Scalar, Syntax: Integer32, TC: "AcmeLevel", Enums: level, Access: rw, Status: "current"},
+		{Label: "acmeMode", Module: cable, OID: at(1, 2), Kind: Scalar, Syntax: Integer32, Enums: []Enum{{"odd", -1}, {"off", 0}, {"on", 1}}, Access: rw, Status: "deprecated"},
+		{Label: "acmeRate", Module: cable, OID: at(1, 3), Kind: Scalar, Syntax: Unsigned32, Ranges: []Range{{0, 0}, {64, 1000000}}, Access: rw, Status: "current"},
+		{Label: "acmeFlags", Module: cable, OID: at(1, 4), Kind: Scalar, Syntax: Bits, Enums: []Enum{{"first", 0}, {"second", 1}, {"ninth", 8}}, Access: rw, Status: "current"},
+		// The built-in index knows the convention, its text is not at hand.
+		{Label: "acmeEnabled", Module: cable, OID: at(1, 5), Kind: Scalar, Syntax: Integer32, TC: "TruthValue", Enums: []Enum{{"true", 1}, {"false", 2}}, Access: rw, Status: "current"},
+		{Label: "acmeTable", Module: cable, OID: at(1, 6), Kind: Table, Access: na, Status: "current"},
+		{Label: "acmeEntry", Module: cable, OID: at(1, 6, 1), Kind: Row, Index: []string{"acmeIndexLevel", "acmeIndexMac", "acmeIndexName"}, Implied: true, Access: na, Status: "current"},
+		{Label: "acmeIndexMac", Module: cable, OID: at(1, 6, 1, 2), Kind: Column, Syntax: OctetString, TC: "MacAddress", Ranges: []Range{{6, 6}}, Access: na, Status: "current"},
+		{Label: "acmeIndexName", Module: cable, OID: at(1, 6, 1, 3), Kind: Column, Syntax: OctetString, TC: "AcmeAlias", Ranges: []Range{{1, 8}}, Access: na, Status: "current"},
+		{Label: "acmeValue", Module: cable, OID: at(1, 6, 1, 4), Kind: Column, Syntax: Counter64, Access: "read-only", Status: "current"},
+		{Label: "acmeStatus", Module: cable, OID: at(1, 6, 1, 5), Kind: Column, Syntax: Integer32, TC: "RowStatus", Enums: []Enum{{"active", 1}, {"destroy", 6}}, Access: "read-create", Status: "current"},
+		{Label: "acmeIfEntry", Module: cable, OID: at(1, 7, 1), Kind: Row, Augments: "ifEntry", Access: na, Status: "current"},
+		{Label: "acmeIfName", Module: cable, OID: at(1, 7, 1, 1), Kind: Column, Syntax: OctetString, TC: "DisplayString", Ranges: []Range{{0, 32}}, Access: rw, Status: "current"},
+		{Label: "acmeTrap", Module: cable, OID: at(0, 1), Kind: Notification},
+		{Label: "acmeCompliance", Module: cable, OID: at(3)},
+		{Label: "acmeGroup", Module: cable, OID: at(4)},
+		{Label: "acmeOldName", Module: "ACME-OLD-MIB", OID: append(old[:7:7], 1, 1), Kind: Scalar, Syntax: OctetString, TC: "DisplayString", Ranges: []Range{{0, 40}}, Access: rw, Status: "mandatory"},
+		{Label: "acmeOldRate", Module: "ACME-OLD-MIB", OID: append(old[:7:7], 1, 2), Kind: Scalar, Syntax: Integer32, TC: "AcmeRate", Ranges: []Range{{0, 10}}, Access: rw, Status: "mandatory"},
+		{Label: "acmeOldTrap", Module: "ACME-OLD-MIB", OID: append(old[:7:7], 0, 5), Kind: Notification},
+	} {
+		ref, err := x.Resolve(want.Label)
+		if err != nil {
+			t.Error(err)
+		} else if !reflect.DeepEqual(*ref.Object, want) {
+			t.Errorf("%s:\n got %+v\nwant %+v", want.Label, *ref.Object, want)
+		}
+		if _, err := base.Resolve(want.Label); err == nil {
+			t.Errorf("%s is in the built-in index now", want.Label)
+		}
+	}
+
+	for _, tt := range []struct{ name, want string }{
+		{"acmeStatus.high.'abcdef'.'xy'", "1.3.6.1.4.1.99999.7.1.6.1.5.3.97.98.99.100.101.102.120.121"},
+		{"acmeStatus.2.0.1.2.3.4.5.'xy'", "1.3.6.1.4.1.99999.7.1.6.1.5.2.0.1.2.3.4.5.120.121"},
+		{"acmeIfName.4", "1.3.6.1.4.1.99999.7.1.7.1.1.4"},
+		{"enterprises.acme.acmeCable", "1.3.6.1.4.1.99999.7"},
+		{"docsDevCpeIpMax.0", "1.3.6.1.2.1.69.1.7.2.0"},
+		{"acmeInRtProto", "1.3.6.1.2.1.84.77"},
+		{"IANA-RTPROTO-MIB::ianaRtProtoMIB", "1.3.6.1.2.1.84"},
+	} {
+		ref, err := x.Resolve(tt.name)
+		if err != nil || ref.OID.String() != tt.want {
+			t.Errorf("%s = %v, %v, want %s", tt.name, ref.OID, err, tt.want)
+		}
+		if again, err := x.Resolve(x.Name(ref.OID)); err != nil || again.OID.String() != tt.want {
+			t.Errorf("%s: Name gives %s", tt.name, x.Name(ref.OID))
+		}
+	}
+	for _, tt := range []struct{ name, want string }{
+		{"acmeStatus.extreme", "acmeIndexLevel: low(1), middle(2), high(3)"},
+		{"acmeStatus.high.1.'x'", "amid the numbers of acmeIndexMac"},
+		{"acmeStatuss.1", "nearest is acmeStatus"},
+	} {
+		if _, err := x.Resolve(tt.name); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+func TestLoadErrors(t *testing.T) {
+	base := Default()
+	x, err := Load(base, []string{"testdata/broken", "testdata/vendor/acme-old.my", "testdata/absent"})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{
+		`testdata/broken/a-unfinished.txt:6: "2" where "(" is due`,
+		"testdata/broken/b-imports.txt:5: brokenOrphan: nowhere is imported from NOWHERE-MIB, which is neither among the modules read nor built in",
+		"testdata/broken/b-imports.txt:6: brokenChild: its OID depends on one that is not known",
+		"testdata/broken/b-imports.txt:7: brokenLoop: its OID is defined by itself",
+		"testdata/broken/b-imports.txt:9: brokenTyped: its type Nothing is not known",
+		"testdata/broken/b-imports.txt:17: brokenAmbiguous: docsBpi2MIBObjects is ambiguous: DOCS-BPI2-MIB (",
+		"testdata/broken/b-imports.txt:18: brokenUndefined: nothing is neither defined nor imported",
+		"testdata/absent",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q in:\n%v", want, err)
+		}
+	}
+	// What could be read is there all the same.
+	for _, name := range []string{"brokenFine", "brokenB", "brokenTyped.0", "acmeOldName.0", "sysDescr.0"} {
+		if _, err := x.Resolve(name); err != nil {
+			t.Error(err)
+		}
+	}
+	if x, err := Load(base, nil); x != base || err != nil {
+		t.Errorf("no paths: %v", err)
+	}
+}
+
+func TestLoadFirstCounts(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"1.txt": "X-MIB DEFINITIONS ::= BEGIN IMPORTS enterprises FROM SNMPv2-SMI; xFirst OBJECT IDENTIFIER ::= { enterprises 1 1 } END",
+		"2.txt": "\ufeffX-MIB DEFINITIONS ::= BEGIN IMPORTS enterprises FROM SNMPv2-SMI; xSecond OBJECT IDENTIFIER ::= { enterprises 1 2 } END",
+		"3.txt": "Y-MIB DEFINITIONS ::= BEGIN yNumbers OBJECT IDENTIFIER ::= { 1 3 6 1 4 1 2 } yDirect OBJECT IDENTIFIER ::= { enterprises 3 } END",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x, err := Load(Default(), []string{dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, want string }{
+		{"xFirst", "1.3.6.1.4.1.1.1"},
+		{"xSecond", ""},
+		{"yNumbers", "1.3.6.1.4.1.2"},
+		{"yDirect", "1.3.6.1.4.1.3"},
+	} {
+		ref, err := x.Resolve(tt.name)
+		if ref.OID.String() != tt.want {
+			t.Errorf("%s = %v, %v, want %s", tt.name, ref.OID, err, tt.want)
+		}
+	}
+}
+
+// Modules whose index objects are not known, or that go in a circle, must not take more from
+// a name than they can vouch for.
+func TestIndexNotKnown(t *testing.T) {
+	dir := t.TempDir()
+	text := `Z-MIB DEFINITIONS ::= BEGIN
+		z OBJECT IDENTIFIER ::= { enterprises 5 }
+		zOne OBJECT-TYPE SYNTAX ZOne MAX-ACCESS not-accessible STATUS current INDEX { zNowhere, zOid, zSize } ::= { z 1 }
+		zOid OBJECT-TYPE SYNTAX OBJECT IDENTIFIER MAX-ACCESS not-accessible STATUS current ::= { zOne 1 }
+		zSize OBJECT-TYPE SYNTAX OCTET STRING (SIZE (2)) MAX-ACCESS not-accessible STATUS current ::= { zOne 2 }
+		zTwo OBJECT-TYPE SYNTAX ZTwo MAX-ACCESS not-accessible STATUS current AUGMENTS { zThree } ::= { z 2 }
+		zIn OBJECT-TYPE SYNTAX INTEGER MAX-ACCESS read-only STATUS current ::= { zTwo 1 }
+		zThree OBJECT-TYPE SYNTAX ZThree MAX-ACCESS not-accessible STATUS current AUGMENTS { zTwo } ::= { z 3 }
+		zFour OBJECT-TYPE SYNTAX ZFour MAX-ACCESS not-accessible STATUS current INDEX { zOid, zSize } ::= { z 4 }
+		zOther OBJECT-TYPE SYNTAX INTEGER MAX-ACCESS read-only STATUS current ::= { zFour 1 }
+		END`
+	if err := os.WriteFile(filepath.Join(dir, "z"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	x, err := Load(Default(), []string{dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, want string }{
+		{"zOid.'a'.1", "1.3.6.1.4.1.5.1.1.97.1"},
+		{`zOid.7."b"`, "1.3.6.1.4.1.5.1.1.7.1.98"},
+		{"zIn.'a'", "1.3.6.1.4.1.5.2.1.97"},
+		{"zOther.2.1.3.'ab'", "1.3.6.1.4.1.5.4.1.2.1.3.97.98"},
+		{"zOther.0.'ab'", "1.3.6.1.4.1.5.4.1.0.97.98"},
+		{"zOther.0.97.98", "1.3.6.1.4.1.5.4.1.0.97.98"},
+	} {
+		if ref, err := x.Resolve(tt.name); err != nil || ref.OID.String() != tt.want {
+			t.Errorf("%s = %v, %v, want %s", tt.name, ref.OID, err, tt.want)
+		}
+	}
+	for _, tt := range []struct{ name, want string }{
+		{"zOid.up", "what up may be is not known"},
+		{"zOid.7.up", "the index of zOid is not known"},
+		{"zIn.up", "the index of zIn is not known"},
+		{"zOther.'ab'", "zOid wants its length and its numbers"},
+		{"zOther.up", "up is no value of zOid"},
+		{"zOther.0.97.'b'", "'b' stands amid the numbers of zSize"},
+	} {
+		if _, err := x.Resolve(tt.name); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+// RFC 2578, section 7.1, RFC 1155, section 3.2.3.
+func TestBaseType(t *testing.T) {
+	for name, want := range map[string]Syntax{
+		"INTEGER": Integer32, "Integer32": Integer32, "Unsigned32": Unsigned32, "UInteger32": Unsigned32,
+		"Gauge": Gauge32, "Gauge32": Gauge32, "Counter": Counter32, "Counter32": Counter32, "Counter64": Counter64,
+		"TimeTicks": TimeTicks, "IpAddress": IPAddress, "NetworkAddress": NetworkAddress, "OCTET STRING": OctetString,
+		"OBJECT IDENTIFIER": ObjectIdentifier, "BITS": Bits, "Opaque": Opaque, "DisplayString": NoSyntax,
+	} {
+		if got, ok := baseType(name); got != want || ok != (want != NoSyntax) {
+			t.Errorf("%s: %v, %v, want %v", name, got, ok, want)
+		}
+	}
+}
+
+func TestParseModulesErrors(t *testing.T) {
+	const head = "A DEFINITIONS ::= BEGIN\n"
+	for _, tt := range []struct{ text, want string }{
+		{head, `2: "END" is missing`},
+		{"A\n", `2: "DEFINITIONS" is missing`},
+		{"5 DEFINITIONS ::= BEGIN END", "1: \"5\" where a module's name is due"},
+		{head + "IMPORTS a FROM B", `";" is missing`},
+		{head + "IMPORTS 5;", `2: "5" where a name or FROM is due`},
+		{head + "a MACRO ::= BEGIN", `"END" is missing`},
+		{head + "a OBJECT IDENTIFIER ::= { }\nEND", "the OID of a is empty"},
+		{head + "a OBJECT IDENTIFIER ::= { b 4294967296 }\nEND", `2: "4294967296" where an arc`},
+		{head + "a OBJECT IDENTIFIER ::= { b c(1 }\nEND", `2: "}" where ")" is due`},
+		{head + "a OBJECT-TYPE SYNTAX OCTET FOO", `2: "FOO" where "STRING" is due`},
+		{head + "a OBJECT-TYPE SYNTAX INTEGER (1..x)", `2: "x" where a number is due`},
+		{head + "a OBJECT-TYPE SYNTAX INTEGER (1 2)", `2: "2" where "|" is due`},
+		{head + "a OBJECT-TYPE DEFVAL { {", "2: a closing brace is missing"},
+		{head + "a OBJECT-TYPE DESCRIPTION \"never\nclosed", "2: the closing quote of this text is missing"},
+		{head + "a OBJECT-TYPE DEFVAL { '00", "2: the closing quote of this number is missing"},
+		{head + "a ::= SEQUENCE { b", "2: a closing brace is missing"},
+		{head + "a TRAP-TYPE ENTERPRISE { b ::= x", `2: "::=" where "}" is due`},
+	} {
+		_, err := parseModules(tt.text)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%q: %v, want %q", tt.text, err, tt.want)
+		}
+	}
+}
+
+func FuzzParseModules(f *testing.F) {
+	files, err := filepath.Glob("testdata/*/*")
+	if err != nil || len(files) == 0 {
+		f.Fatal("no modules", err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text))
+	}
+	base := Default()
+	f.Fuzz(func(t *testing.T, text string) {
+		modules, _ := parseModules(text)
+		l := loader{base: base, modules: map[string]*module{}}
+		for _, m := range modules {
+			if l.modules[m.name] == nil {
+				l.modules[m.name] = m
+				l.order = append(l.order, m)
+			}
+		}
+		data, err := Build(l.objects())
+		if err != nil {
+			t.Fatal(err)
+		}
+		table, err := openTable(string(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := &Index{t: table}
+		for row := range table.nRows {
+			o := table.object(row)
+			if ref, err := x.Resolve(x.Name(o.OID)); err != nil || ref.OID.String() != o.OID.String() {
+				t.Fatalf("%+v: named %s, which is %v, %v", o, x.Name(o.OID), ref.OID, err)
+			}
+		}
+	})
+}
+
+func BenchmarkLoad(b *testing.B) {
+	base := Default()
+	for b.Loop() {
+		if _, err := Load(base, []string{"testdata/vendor"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

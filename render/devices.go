@@ -1,0 +1,41 @@
+package render
+
+import "dcs/render/attr"
+
+// Devices finds what is known of devices. A View is what is known at one moment; each
+// worker takes one for a batch.
+type Devices interface {
+	View() View
+	// Schema names the attributes of the Views' records. A later schema begins with the
+	// names of an earlier one.
+	Schema() *attr.Schema
+}
+
+// View looks devices up, a batch at once: what lies far apart in memory is then fetched at
+// the same time. It answers each query, with values in the order of the schema. now is in nanoseconds since 1970. Values may alias the View's memory.
+type View interface {
+	Lookup(now int64, queries []Query)
+}
+
+// Query asks for a device by its MAC address or, if there is none, by its IP address. One whose
+// answer is Asking is not known yet, and may be soon: it gets no answer, so that it asks again.
+type Query = attr.Query
+
+// Fixed is Devices that all have the same record.
+type Fixed struct {
+	Names  *attr.Schema
+	Record attr.Record
+}
+
+// View returns f itself.
+func (f Fixed) View() View { return f }
+
+// Schema returns f.Names.
+func (f Fixed) Schema() *attr.Schema { return f.Names }
+
+// Lookup gives every device the record.
+func (f Fixed) Lookup(_ int64, queries []Query) {
+	for i := range queries {
+		queries[i].Values, queries[i].Found = append(queries[i].Values[:0], f.Record...), true
+	}
+}

@@ -1,0 +1,348 @@
+// Package render answers a request with a boot file: it finds the template that the name
+// asks for, fills it in, and signs it.
+package render
+
+import (
+	"errors"
+	"io/fs"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"dcs/render/attr"
+	"dcs/render/library"
+	"dcs/render/md5x"
+	"dcs/render/mic"
+	"dcs/render/skeleton"
+)
+
+// Request asks for one file.
+type Request struct {
+	Name   []byte     // as asked for; not kept
+	Client netip.Addr // the device's address
+	Server netip.Addr // the address that was asked
+	MAC    [6]byte    // the device's, where the name holds none
+	HasMAC bool
+	Buf    []byte // of length 0: room that the file may be written to
+
+	Body []byte // the answer: in Buf, in memory of its own where that is too small, or a part of the library that nobody may change
+	Hold any    // keeps Body's memory in place; nil where the garbage collector does
+	Err  error  // a *skeleton.Fault; fs.ErrNotExist: nothing has this name; syscall.EAGAIN: the device is being asked for
+}
+
+// Config is what an Engine is made of.
+type Config struct {
+	Library library.Config
+	Keyring *mic.Keyring
+	Devices Devices // nil: nothing is known of any device
+	// OnFault is told why a request got no file, at most MaxFaults times a second for each reason by
+	// each worker, on the worker's own goroutine. It must not keep what it is given. Nil: nobody is told.
+	OnFault func(Event)
+	// Journal is how many outcomes each worker keeps until [Engine.Outcomes] fetches them; 0: none.
+	Journal int
+}
+
+// errAsking leaves a request without an answer.
+var errAsking error = syscall.EAGAIN
+
+// MaxFaults is how often a second a worker reports a fault of one reason. A flood of one does not hide another.
+const MaxFaults = 10
+
+// UnknownName is the reason, in an Event, that nothing has the name.
+const UnknownName = "unknown_name"
+
+// Event is a request that got no file.
+type Event struct {
+	Name   []byte
+	Client netip.Addr
+	Err    error
+	Reason string // a skeleton.Reason's name, or UnknownName
+	Value  string // the value at fault; empty if there is none
+	Held   uint64 // how many faults of this reason went unreported since the last
+}
+
+// Engine renders requests from the library that was loaded last. Its methods may be
+// called by any number of goroutines; rendering is done by its Workers.
+type Engine struct {
+	cfg     Config
+	snap    atomic.Pointer[library.Snapshot]
+	keyring atomic.Pointer[mic.Keyring]
+	whole   bool // snap was loaded without an error; guarded by reload
+	reload  sync.Mutex
+
+	mu      sync.Mutex
+	workers []*Worker
+
+	reading sync.Mutex // held by who reads journals
+	held    uint64     // entries that were told to be missing
+}
+
+// NewEngine loads the library. If there is an Engine beside an error, some of the library's files are bad, and it serves
+// the others.
+func NewEngine(cfg Config) (*Engine, error) {
+	if cfg.Keyring == nil {
+		return nil, errors.New("render: no secret to sign with")
+	}
+	e := &Engine{cfg: cfg}
+	e.keyring.Store(cfg.Keyring)
+	err := e.Reload()
+	if e.snap.Load() == nil {
+		return nil, err
+	}
+	return e, err
+}
+
+// Reload loads the library anew. On an error the former one goes on serving. As long as none was without errors, what
+// is good of the newest one serves: a headend that comes back from a power cut does not wait until somebody has
+// mended the one file that is bad.
+func (e *Engine) Reload() error {
+	e.reload.Lock()
+	defer e.reload.Unlock()
+	cfg := e.cfg.Library
+	if e.cfg.Devices != nil {
+		cfg.Schema = e.cfg.Devices.Schema()
+	}
+	snap, err := library.Load(cfg, e.snap.Load())
+	if snap != nil && (err == nil || !e.whole) {
+		e.snap.Store(snap)
+		e.whole = err == nil
+	}
+	return err
+}
+
+// Library returns what is being served from.
+func (e *Engine) Library() *library.Snapshot { return e.snap.Load() }
+
+// SetKeyring changes the shared secrets, at once and for all files. What was learned of names stays.
+func (e *Engine) SetKeyring(k *mic.Keyring) { e.keyring.Store(k) }
+
+// Keyring returns the shared secrets that files are signed with.
+func (e *Engine) Keyring() *mic.Keyring { return e.keyring.Load() }
+
+// Worker renders batches of requests. It has scratch memory of its own, and must not be
+// used by two goroutines at once.
+type Worker struct {
+	e       *Engine
+	snap    *library.Snapshot
+	unknown unknownNames
+	scratch skeleton.Scratch
+	batch   md5x.Batch
+	cm      []md5x.Lane
+	cmts    []md5x.Lane
+	late    []late
+	values  skeleton.Values
+	found   []found // by request of the batch
+	queries []Query // those of them that are looked up
+	quiet   bool    // tells of no fault
+
+	second  int64                    // of the faults counted in told
+	told    [skeleton.NumReasons]int // by reason; reason 0, which no fault has, is a name that nothing has
+	held    [skeleton.NumReasons]uint64
+	counted counters
+	journal *journal // nil: none is kept
+}
+
+// found is what the first pass over a batch has found out of a request.
+type found struct {
+	learned *library.Learned // nil: the request is answered
+	mac     [6]byte
+	hasMAC  bool
+	query   int // its place among the queries; -1: it needs none
+}
+
+// late is a CM MIC that goes into what the CMTS MIC covers.
+type late struct {
+	dst []byte
+	src *[md5x.Size]byte
+}
+
+// Worker returns a new worker.
+func (e *Engine) Worker() *Worker {
+	w := &Worker{e: e, journal: newJournal(e.cfg.Journal)}
+	e.mu.Lock()
+	e.workers = append(e.workers, w)
+	e.mu.Unlock()
+	return w
+}
+
+// RenderBatch answers requests; now is their time in nanoseconds since 1970. Once the
+// names are learned it does not allocate, and takes no lock.
+func (w *Worker) RenderBatch(now int64, reqs []Request) {
+	var view View
+	if w.e.cfg.Devices != nil {
+		view = w.e.cfg.Devices.View()
+	}
+	w.renderBatch(now, reqs, view)
+}
+
+func (w *Worker) renderBatch(now int64, reqs []Request, view View) {
+	if snap := w.e.snap.Load(); snap != w.snap {
+		w.snap = snap
+		w.unknown.clear()
+	}
+	keyring := w.e.keyring.Load()
+	w.cm, w.cmts, w.late = w.cm[:0], w.cmts[:0], w.late[:0]
+	if cap(w.found) < len(reqs) {
+		w.found, w.queries = make([]found, len(reqs)), make([]Query, len(reqs))
+	}
+	w.found, w.queries = w.found[:len(reqs)], w.queries[:0]
+	w.counted.requests.Store(w.counted.requests.Load() + uint64(len(reqs)))
+	for i := range reqs {
+		w.find(&reqs[i], &w.found[i], view != nil)
+	}
+	if len(w.queries) > 0 {
+		view.Lookup(now, w.queries)
+	}
+	for i := range reqs {
+		r := &reqs[i]
+		if w.found[i].learned != nil {
+			w.render(now, r, &w.found[i], keyring)
+		}
+		if w.journal != nil {
+			w.note(now, r, &w.found[i])
+		}
+		if r.Err != nil {
+			w.report(now, r)
+		}
+	}
+	runtime.KeepAlive(view) // records lie in its memory
+	w.batch.Sum(w.cm)
+	for _, l := range w.late {
+		copy(l.dst, l.src[:])
+	}
+	w.batch.Sum(w.cmts)
+	w.scratch.Reset()
+}
+
+// find answers a request for a file that needs no rendering, and finds the template of the others.
+func (w *Worker) find(r *Request, f *found, devices bool) {
+	r.Body, r.Hold, r.Err = nil, nil, nil
+	*f = found{query: -1}
+	name, mac, hasMAC := splitDevice(r.Name)
+	h := library.Hash(name)
+	if w.unknown.has(h, name) {
+		w.counted.add(&w.counted.unlearned)
+		r.Err = fs.ErrNotExist
+		return
+	}
+	l := w.snap.Find(h, name)
+	if l == nil {
+		w.unknown.add(h, name)
+		r.Err = fs.ErrNotExist
+		return
+	}
+	if l.File != nil {
+		r.Body, r.Hold = l.File.Data, l.File
+		w.counted.add(&w.counted.static)
+		return
+	}
+	f.learned, f.mac, f.hasMAC = l, mac, hasMAC
+	if !hasMAC {
+		f.mac, f.hasMAC = l.MAC, l.HasMAC
+	}
+	if !f.hasMAC {
+		f.mac, f.hasMAC = r.MAC, r.HasMAC
+	}
+	if devices && l.Template.Attributes() {
+		f.query = len(w.queries)
+		w.queries = w.queries[:f.query+1]
+		q := &w.queries[f.query]
+		*q = Query{MAC: f.mac, HasMAC: f.hasMAC, IP: r.Client.Unmap(), Values: q.Values[:0]}
+	}
+}
+
+// render answers one request but for its MICs, which it adds to the batch's lanes.
+func (w *Worker) render(now int64, r *Request, f *found, keyring *mic.Keyring) {
+	l := f.learned
+	v := &w.values
+	v.Now, v.IP, v.Server, v.MAC, v.HasMAC = now, r.Client.Unmap(), r.Server.Unmap(), f.mac, f.hasMAC
+	v.Attrs = nil
+	if f.query >= 0 {
+		q := &w.queries[f.query]
+		if q.Asking {
+			r.Err = errAsking
+			w.counted.add(&w.counted.asking)
+			return
+		}
+		if v.Attrs = q.Values; q.HasOwner {
+			v.MAC, v.HasMAC = q.Owner, true
+		}
+	}
+	s, fault := w.snap.Skeleton(l, v.Attrs, v.IP.Is6())
+	secret := keyring.Secret(v.IP)
+	if fault == nil && s.Static() {
+		if r.Body = s.File(secret); r.Body != nil {
+			w.counted.add(&w.counted.files[s.Kind])
+			return
+		}
+	}
+	if fault == nil {
+		r.Body, fault = s.Build(r.Buf, v, &w.scratch)
+	}
+	if fault == nil && s.Alone() {
+		r.Body, fault = s.Sign(r.Body, secret, &w.scratch)
+	}
+	if fault != nil {
+		r.Body, r.Err = nil, fault
+		return
+	}
+	w.counted.add(&w.counted.files[s.Kind])
+	if s.Signed() && !s.Alone() {
+		cm, cmts, dst := s.Lanes(r.Body, secret, &w.scratch)
+		w.cm, w.cmts = append(w.cm, cm), append(w.cmts, cmts)
+		w.late = append(w.late, late{dst, cm.Out})
+	}
+}
+
+// splitDevice takes the slashes off the front of a name, and a device's MAC address off
+// its end: file@0a0102030405.
+func splitDevice(name []byte) (file []byte, mac [6]byte, ok bool) {
+	for len(name) > 0 && name[0] == '/' {
+		name = name[1:]
+	}
+	for i := len(name) - 1; i > 0 && len(name)-i <= len("@0a:01:02:03:04:05"); i-- {
+		if name[i] == '@' {
+			if mac, ok = attr.ParseMAC(name[i+1:]); ok {
+				return name[:i], mac, true
+			}
+			break
+		}
+	}
+	return name, mac, false
+}
+
+// report counts a fault and tells of it, if it is not one too many of this second.
+func (w *Worker) report(now int64, r *Request) {
+	if r.Err == errAsking {
+		return // the device's next request finds more
+	}
+	reason, name := skeleton.Reason(0), UnknownName
+	if f, ok := r.Err.(*skeleton.Fault); ok {
+		reason, name = f.Reason, f.Reason.String()
+		w.counted.add(&w.counted.faults[reason])
+	} else {
+		w.counted.add(&w.counted.unknown)
+	}
+	bad := w.scratch.Bad
+	w.scratch.Bad = ""
+	if w.e.cfg.OnFault == nil || w.quiet {
+		return
+	}
+	if s := now / 1e9; s != w.second {
+		w.second = s
+		clear(w.told[:])
+	}
+	if w.told[reason] >= MaxFaults {
+		w.held[reason]++
+		return
+	}
+	ev := Event{Name: r.Name, Client: r.Client, Err: r.Err, Reason: name, Held: w.held[reason]}
+	if reason != 0 {
+		ev.Value = bad
+	}
+	w.told[reason]++
+	w.held[reason] = 0
+	w.e.cfg.OnFault(ev)
+}

@@ -1,0 +1,110 @@
+package render
+
+import (
+	"io/fs"
+	"runtime"
+
+	"dcs/render/library"
+	"dcs/render/mic"
+	"dcs/render/skeleton"
+)
+
+// Explanation is how a request is answered, and why.
+type Explanation struct {
+	Name   string // what the template is looked for by: the name asked for without slashes in front and a device behind
+	MAC    [6]byte
+	HasMAC bool
+
+	Static   string          // the path of the static file that is served; empty: none
+	Matches  []library.Match // templates that fit, the one that makes the file first
+	Groups   []string        // names of the groups of its pattern, by number
+	Captures []string        // what they have matched
+	Uses     []skeleton.Use  // variables that were read
+	Slots    []skeleton.Slot // what a request fills in
+	Body     []byte
+	Err      error
+}
+
+// Explain answers a request as a Worker does, and tells how it came to the answer.
+func (e *Engine) Explain(now int64, r Request) *Explanation {
+	snap := e.snap.Load()
+	name, mac, hasMAC := splitDevice(r.Name)
+	x := &Explanation{Name: string(name), MAC: mac, HasMAC: hasMAC, Matches: snap.Matches(string(name))}
+	l := snap.Find(library.Hash(name), name)
+	switch {
+	case l == nil:
+		x.Err = fs.ErrNotExist
+		return x
+	case l.File != nil:
+		x.Static, x.Body = snap.StaticFile(x.Name), l.File.Data
+		return x
+	}
+	x.Groups, x.Captures = l.Captures()
+	if !x.HasMAC {
+		x.MAC, x.HasMAC = l.MAC, l.HasMAC
+	}
+	if !x.HasMAC {
+		x.MAC, x.HasMAC = r.MAC, r.HasMAC
+	}
+	v := skeleton.Values{Now: now, IP: r.Client.Unmap(), Server: r.Server.Unmap(), MAC: x.MAC, HasMAC: x.HasMAC}
+	if e.cfg.Devices != nil && l.Template.Attributes() {
+		q := []Query{{MAC: x.MAC, HasMAC: x.HasMAC, IP: v.IP}}
+		view := e.cfg.Devices.View()
+		defer runtime.KeepAlive(view)
+		view.Lookup(now, q)
+		if q[0].Asking {
+			x.Err = errAsking
+			return x
+		}
+		if v.Attrs = q[0].Values; q[0].HasOwner {
+			x.MAC, x.HasMAC = q[0].Owner, true
+			v.MAC, v.HasMAC = x.MAC, true
+		}
+	}
+	s, uses, fault := l.Trace(v.Attrs, v.IP.Is6())
+	x.Uses = e.settle(uses, &v)
+	if fault == nil {
+		x.Slots = s.Slots()
+		x.Body, fault = build(s, &v, e.keyring.Load().Secret(v.IP))
+	}
+	if fault != nil {
+		x.Err = fault
+	}
+	return x
+}
+
+// build makes one file, with scratch memory of its own.
+func build(s *skeleton.Skeleton, v *skeleton.Values, secret *mic.Secret) ([]byte, *skeleton.Fault) {
+	var sc skeleton.Scratch
+	body, fault := s.Build(nil, v, &sc)
+	if fault != nil {
+		return nil, fault
+	}
+	return s.Sign(body, secret, &sc)
+}
+
+// settle gives the variables that only a request settles the values of this one, and
+// leaves out the defaults of those that the device has.
+func (e *Engine) settle(uses []skeleton.Use, v *skeleton.Values) []skeleton.Use {
+	schema := e.cfg.Library.Schema
+	if e.cfg.Devices != nil {
+		schema = e.cfg.Devices.Schema()
+	}
+	var out []skeleton.Use
+	seen := map[skeleton.Use]bool{}
+	for _, u := range uses {
+		if text, ok := v.Text(u.Name, schema); ok && u.Value == "" && !u.Default {
+			u.Value = text
+		}
+		if i, ok := schema.Index(u.Name); ok && !u.Captured {
+			if _, has := v.Attrs.Get(i); has == u.Default {
+				continue
+			}
+		}
+		if !seen[u] {
+			seen[u] = true
+			out = append(out, u)
+		}
+	}
+	return out
+}

@@ -1,0 +1,454 @@
+package library
+
+import (
+	"encoding/binary"
+	resyntax "regexp/syntax"
+	"slices"
+	"unicode"
+	"unicode/utf8"
+)
+
+// alphabet divides the characters of a name into classes that none of some programs tells
+// apart. U+0000 is in none: a name has no NUL.
+type alphabet struct {
+	sets    map[string]int // by the ranges of a set of characters, its number
+	single  map[rune]int   // the same for a set of one
+	ranges  [][]rune
+	members [][]uint16 // by set, the classes in it
+
+	text  []string // by class, the octets that stand for it in a witness
+	rune  []rune   // the same as a character
+	heavy bool     // fewer octets would do for some class than its text has
+}
+
+var (
+	wordRanges = []rune{'0', '9', 'A', 'Z', '_', '_', 'a', 'z'}
+	lineRanges = []rune{'\n', '\n'}
+)
+
+// set returns the number of the set of the characters that inst takes.
+func (a *alphabet) set(inst *resyntax.Inst) int {
+	switch inst.Op {
+	case resyntax.InstRuneAny:
+		return a.add([]rune{0, unicode.MaxRune})
+	case resyntax.InstRuneAnyNotNL:
+		return a.add([]rune{0, '\n' - 1, '\n' + 1, unicode.MaxRune})
+	}
+	if len(inst.Rune) != 1 {
+		return a.add(inst.Rune)
+	}
+	r := inst.Rune[0]
+	if resyntax.Flags(inst.Arg)&resyntax.FoldCase == 0 {
+		n, ok := a.single[r]
+		if !ok {
+			n = a.add([]rune{r, r})
+			a.single[r] = n
+		}
+		return n
+	}
+	ranges := []rune{r, r}
+	for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+		ranges = append(ranges, f, f)
+	}
+	return a.add(ranges)
+}
+
+func (a *alphabet) add(ranges []rune) int {
+	key := string(ranges)
+	for _, r := range ranges {
+		if !utf8.ValidRune(r) {
+			key += "\xff" + string(binary.LittleEndian.AppendUint32(nil, uint32(r)))
+		}
+	}
+	n, ok := a.sets[key]
+	if !ok {
+		n = len(a.ranges)
+		a.sets[key] = n
+		a.ranges = append(a.ranges, ranges)
+	}
+	return n
+}
+
+// maxClasses is what a uint16 counts.
+const maxClasses = 1 << 16
+
+// divide makes the classes, once all sets are known. It returns what it cost, and false
+// for too many classes.
+func (a *alphabet) divide() (cost int, ok bool) {
+	cuts := []rune{1, utf8.RuneSelf, 'à', 0xd800, 0xe000, utf8.RuneError, utf8.RuneError + 1, unicode.MaxRune + 1}
+	for _, rs := range a.ranges {
+		for i := 0; i+1 < len(rs); i += 2 {
+			cuts = append(cuts, rs[i], rs[i+1]+1)
+		}
+	}
+	slices.Sort(cuts)
+	cuts = slices.Compact(cuts)
+	words := (len(a.ranges) + 63) / 64
+	cost = len(cuts) * (words + 1)
+	if len(cuts) > maxClasses {
+		return cost, false
+	}
+	in := make([]uint64, len(cuts)*words)
+	for s, rs := range a.ranges {
+		for i := 0; i+1 < len(rs); i += 2 {
+			at, _ := slices.BinarySearch(cuts, rs[i])
+			for ; cuts[at] <= rs[i+1]; at++ {
+				in[at*words+s/64] |= 1 << (s % 64)
+				cost++
+			}
+		}
+	}
+
+	byKey := map[string]int{}
+	type class struct {
+		best  rune
+		bits  []uint64
+		least int // octets that its shortest takes
+	}
+	var classes []class
+	key := make([]byte, 0, 8*words)
+	for i, lo := range cuts[:len(cuts)-1] {
+		if lo < 1 || 0xd800 <= lo && lo < 0xe000 {
+			continue
+		}
+		bits := in[i*words : (i+1)*words]
+		key = key[:0]
+		for _, w := range bits {
+			key = binary.LittleEndian.AppendUint64(key, w)
+		}
+		c, ok := byKey[string(key)]
+		if !ok {
+			c = len(classes)
+			byKey[string(key)] = c
+			classes = append(classes, class{best: lo, bits: bits, least: utf8.UTFMax})
+		}
+		hi := lo
+		if lo < utf8.RuneSelf {
+			hi = cuts[i+1] - 1
+		}
+		for r := lo; r <= hi; r++ {
+			if rank(r) < rank(classes[c].best) {
+				classes[c].best = r
+			}
+		}
+		least, _ := runeWidths(lo, hi)
+		classes[c].least = min(classes[c].least, least)
+	}
+	// Classes with ordinary characters come first, so that a search meets them first.
+	slices.SortStableFunc(classes, func(x, y class) int { return rank(x.best) - rank(y.best) })
+	a.members = make([][]uint16, len(a.ranges))
+	for c, x := range classes {
+		a.text, a.rune = append(a.text, string(x.best)), append(a.rune, x.best)
+		a.heavy = a.heavy || x.least < utf8.RuneLen(x.best)
+		for s := range a.ranges {
+			if x.bits[s/64]&(1<<(s%64)) != 0 {
+				a.members[s] = append(a.members[s], uint16(c))
+			}
+		}
+	}
+	return cost + len(classes)*len(a.ranges), true
+}
+
+// rank is lower the more ordinary r is in a file name, and the fewer octets it takes.
+func rank(r rune) int {
+	switch {
+	case 'a' <= r && r <= 'z', '0' <= r && r <= '9':
+		return 0
+	case 'A' <= r && r <= 'Z', r == '-', r == '_', r == '.':
+		return 1
+	case ' ' < r && r < 0x7f && r != '/':
+		return 2
+	case r < utf8.RuneSelf:
+		return 3
+	case r == utf8.RuneError:
+		return 13
+	case unicode.IsPrint(r):
+		return 2 * utf8.RuneLen(r)
+	}
+	return 2*utf8.RuneLen(r) + 1
+}
+
+// automaton is a pattern's program made deterministic, as far as it is asked for. A state
+// is what the program may be at between two characters of a name.
+type automaton struct {
+	prog    *resyntax.Prog
+	takes   [][]bool   // by instruction, the classes of this program that it takes
+	class   []uint16   // by class of the alphabet, the class of this program
+	classes [][]uint16 // the other way round
+	rune    []rune     // a character of each class of this program
+
+	looksBack bool // the program asks what comes before a place, beyond the name's start
+	restarts  bool // a match may begin after the first character
+	first     int32
+	states    []state
+	number    map[string]int32
+
+	found []uint32 // scratch, like all that follows
+	outs  []uint32
+	mark  []uint32
+	round uint32
+	stack []uint32
+	key   []byte
+}
+
+type state struct {
+	insts []uint32 // that take a character, or ask for what comes behind
+	asks  bool     // one of insts asks
+	prev  rune     // before this place; -1 at the start
+	next  []int32  // by class, the number of the state after it
+	end   int8     // 1: a name that ends here matches; -1: it does not; 0: not known yet
+}
+
+// States that every automaton has.
+const (
+	dead    int32 = 0 // no name that goes on from here matches
+	matched int32 = 1 // all match
+
+	notKnown int32 = -1
+)
+
+// other stands for a character before a place that nobody asks for.
+const other = ' '
+
+// newAutomaton readies prog; its sets must have been added to a, and a divided after.
+func newAutomaton(prog *resyntax.Prog, sets []int, a *alphabet) *automaton {
+	m := &automaton{prog: prog, number: map[string]int32{}, mark: make([]uint32, len(prog.Inst))}
+	for i := range prog.Inst {
+		switch in := &prog.Inst[i]; {
+		case in.Op != resyntax.InstEmptyWidth:
+		case resyntax.EmptyOp(in.Arg)&(resyntax.EmptyBeginLine|resyntax.EmptyWordBoundary|resyntax.EmptyNoWordBoundary) != 0:
+			m.looksBack = true
+		}
+	}
+	m.class = make([]uint16, len(a.text))
+	used := slices.Compact(slices.Sorted(slices.Values(sets)))
+	if len(used) > 0 && used[0] < 0 {
+		used = used[1:]
+	}
+	n := uint16(1)
+	to := map[uint16]uint16{}
+	for _, s := range used {
+		clear(to)
+		for _, c := range a.members[s] {
+			split, ok := to[m.class[c]]
+			if !ok {
+				split = n
+				to[m.class[c]] = n
+				n++
+			}
+			m.class[c] = split
+		}
+	}
+	// Classes that all members left are empty: number anew.
+	clear(to)
+	for c, k := range m.class {
+		dense, ok := to[k]
+		if !ok {
+			dense = uint16(len(to))
+			to[k] = dense
+			m.rune = append(m.rune, a.rune[c])
+		}
+		m.class[c] = dense
+	}
+	m.classes = make([][]uint16, len(m.rune))
+	size := make([]int, len(m.rune))
+	for _, k := range m.class {
+		size[k]++
+	}
+	room := make([]uint16, len(m.class))
+	for k := range m.classes {
+		m.classes[k], room = room[:0:size[k]], room[size[k]:]
+	}
+	for c, k := range m.class {
+		m.classes[k] = append(m.classes[k], uint16(c))
+	}
+	m.takes = make([][]bool, len(prog.Inst))
+	taken := make([][]bool, len(used))
+	for i := range prog.Inst {
+		s, ok := slices.BinarySearch(used, sets[i])
+		if !ok {
+			continue
+		}
+		if taken[s] == nil {
+			taken[s] = make([]bool, len(m.classes))
+			for _, c := range a.members[used[s]] {
+				taken[s][m.class[c]] = true
+			}
+		}
+		m.takes[i] = taken[s]
+	}
+	m.states = make([]state, matched+1, 16)
+	m.begin()
+	m.follow(uint32(prog.Start), resyntax.EmptyOpContext(other, other), true)
+	m.restarts = m.looksBack || len(m.found) > 0
+	m.begin()
+	m.follow(uint32(prog.Start), resyntax.EmptyOpContext(-1, other), true)
+	m.first = m.intern(-1)
+	return m
+}
+
+// setsOf adds what prog takes to a and returns the number of each instruction's set, -1
+// for an instruction that takes no character.
+func setsOf(prog *resyntax.Prog, a *alphabet) []int {
+	sets := make([]int, len(prog.Inst), len(prog.Inst)+2)
+	for i := range prog.Inst {
+		sets[i] = -1
+		switch in := &prog.Inst[i]; in.Op {
+		case resyntax.InstRune, resyntax.InstRune1, resyntax.InstRuneAny, resyntax.InstRuneAnyNotNL:
+			sets[i] = a.set(in)
+		case resyntax.InstEmptyWidth:
+			if op := resyntax.EmptyOp(in.Arg); op&(resyntax.EmptyWordBoundary|resyntax.EmptyNoWordBoundary) != 0 {
+				sets = append(sets, a.add(wordRanges))
+			} else if op&(resyntax.EmptyBeginLine|resyntax.EmptyEndLine) != 0 {
+				sets = append(sets, a.add(lineRanges))
+			}
+		}
+	}
+	return sets
+}
+
+func (m *automaton) begin() {
+	m.round++
+	m.found = m.found[:0]
+}
+
+// follow adds to found what can be reached from pc without a character. Where open, only
+// what stands before this place is known, and what asks for more is added as it is.
+func (m *automaton) follow(pc uint32, holds resyntax.EmptyOp, open bool) {
+	m.stack = append(m.stack[:0], pc)
+	for len(m.stack) > 0 {
+		pc := m.stack[len(m.stack)-1]
+		m.stack = m.stack[:len(m.stack)-1]
+		if m.mark[pc] == m.round {
+			continue
+		}
+		m.mark[pc] = m.round
+		switch in := &m.prog.Inst[pc]; in.Op {
+		case resyntax.InstAlt, resyntax.InstAltMatch:
+			m.stack = append(m.stack, in.Arg, in.Out)
+		case resyntax.InstCapture, resyntax.InstNop:
+			m.stack = append(m.stack, in.Out)
+		case resyntax.InstEmptyWidth:
+			op := resyntax.EmptyOp(in.Arg)
+			switch {
+			case open && op&^(resyntax.EmptyBeginText|resyntax.EmptyBeginLine) != 0:
+				m.found = append(m.found, pc)
+			case op&^holds == 0:
+				m.stack = append(m.stack, in.Out)
+			}
+		case resyntax.InstFail:
+		default:
+			m.found = append(m.found, pc)
+		}
+	}
+}
+
+// intern returns the number of the state that found stands for.
+func (m *automaton) intern(prev rune) int32 {
+	if len(m.found) == 0 {
+		return dead
+	}
+	asks := false
+	for _, pc := range m.found {
+		switch m.prog.Inst[pc].Op {
+		case resyntax.InstMatch:
+			return matched
+		case resyntax.InstEmptyWidth:
+			asks = true
+		}
+	}
+	if prev >= 0 && (!asks || !m.looksBack) {
+		prev = other
+	}
+	slices.Sort(m.found)
+	m.key = binary.LittleEndian.AppendUint32(m.key[:0], uint32(prev))
+	for _, pc := range m.found {
+		m.key = binary.LittleEndian.AppendUint32(m.key, pc)
+	}
+	n, ok := m.number[string(m.key)]
+	if !ok {
+		n = int32(len(m.states))
+		m.number[string(m.key)] = n
+		m.states = append(m.states, state{insts: slices.Clone(m.found), asks: asks, prev: prev})
+	}
+	return n
+}
+
+// resolve returns what s may be at once it is known that r comes next, -1 for the end.
+func (m *automaton) resolve(s *state, r rune) []uint32 {
+	if !s.asks {
+		return s.insts
+	}
+	m.begin()
+	holds := resyntax.EmptyOpContext(s.prev, r)
+	for _, pc := range s.insts {
+		m.follow(pc, holds, false)
+	}
+	return m.found
+}
+
+func (m *automaton) hasMatch(insts []uint32) bool {
+	for _, pc := range insts {
+		if m.prog.Inst[pc].Op == resyntax.InstMatch {
+			return true
+		}
+	}
+	return false
+}
+
+// ends tells if a name that ends in state n matches.
+func (m *automaton) ends(n int32) bool {
+	if n <= matched {
+		return n == matched
+	}
+	s := &m.states[n]
+	if s.end == 0 {
+		s.end = -1
+		if m.hasMatch(m.resolve(s, -1)) {
+			s.end = 1
+		}
+	}
+	return s.end > 0
+}
+
+// step returns the state that a character of class c leads to, and what it cost.
+func (m *automaton) step(n int32, c int) (next int32, cost int) {
+	if n <= matched {
+		return n, 1
+	}
+	if m.states[n].next == nil {
+		m.states[n].next = slices.Repeat([]int32{notKnown}, len(m.classes))
+	}
+	s := &m.states[n]
+	if s.next[c] != notKnown {
+		return s.next[c], 1
+	}
+	insts := m.resolve(s, m.rune[c])
+	if m.hasMatch(insts) {
+		s.next[c] = matched
+		return matched, 1
+	}
+	m.outs = m.outs[:0]
+	for _, pc := range insts {
+		if m.takes[pc] != nil && m.takes[pc][c] {
+			m.outs = append(m.outs, m.prog.Inst[pc].Out)
+		}
+	}
+	if len(m.outs) == 0 && !m.restarts {
+		s.next[c] = dead
+		return dead, len(insts) + 1
+	}
+	prev := m.rune[c]
+	holds := resyntax.EmptyOpContext(prev, other)
+	m.begin()
+	for _, pc := range m.outs {
+		m.follow(pc, holds, true)
+	}
+	if m.restarts {
+		m.follow(uint32(m.prog.Start), holds, true)
+	}
+	cost = len(insts) + 4*len(m.found) + 4
+	next = m.intern(prev)
+	m.states[n].next[c] = next
+	return next, cost
+}

@@ -1,0 +1,245 @@
+package library
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cespare/xxhash/v2"
+
+	"dcs/render/attr"
+	"dcs/render/skeleton"
+)
+
+// Learned is what a name was found to mean. It is immutable but for the mark that it is in use.
+type Learned struct {
+	// File is the static file of that name; nil: Template makes it.
+	File     *File
+	Template *Template
+	// MAC is the device that a group called mac has found in the name, if HasMAC.
+	MAC    [6]byte
+	HasMAC bool
+
+	hash    uint64
+	name    skeleton.Name
+	variant bool // of a name, for one kind of device
+	skel    *skeleton.Skeleton
+	fault   *skeleton.Fault
+	used    atomic.Bool
+}
+
+// Hash returns what Find wants to know of a name.
+func Hash(name []byte) uint64 { return xxhash.Sum64(name) }
+
+// Find returns what a name means, learning it if need be; nil: nothing has this name. h
+// is the name's Hash. Once a name is learned Find does not allocate, and takes no lock.
+func (s *Snapshot) Find(h uint64, name []byte) *Learned {
+	if l := s.table.find(h, name); l != nil {
+		return l
+	}
+	s.table.misses.Add(1)
+	l := s.learn(name)
+	if l == nil {
+		return nil
+	}
+	l.hash = h
+	return s.table.put(l)
+}
+
+// learn works out what a name means: a literal name, then a static file, then a pattern.
+func (s *Snapshot) learn(name []byte) *Learned {
+	if t := s.literals[string(name)]; t != nil {
+		return t.learned(skeleton.Name{Text: string(name)})
+	}
+	if f := s.static.files[string(name)]; f != nil {
+		return &Learned{File: f, name: skeleton.Name{Text: string(name)}}
+	}
+	best, rival := s.patterns.match(name)
+	if best == nil {
+		return nil
+	}
+	t := s.templates[best.index]
+	n := skeleton.Name{Text: string(name)}
+	at := best.re.FindSubmatchIndex(name)
+	for i := 0; i < len(at); i += 2 {
+		given := at[i] >= 0
+		text := ""
+		if given {
+			text = n.Text[at[i]:at[i+1]]
+		}
+		n.Captures, n.Given = append(n.Captures, text), append(n.Given, given)
+	}
+	if rival != nil {
+		return &Learned{Template: t, name: n, fault: &skeleton.Fault{
+			Reason: skeleton.Ambiguous, Pos: best.pos, What: n.Text,
+			Text: "the pattern at " + rival.pos.String() + " matches this name too: give one of them a priority, or make them different",
+		}}
+	}
+	return t.learned(n)
+}
+
+// learned specializes t for a name, unless the device has a say in it.
+func (t *Template) learned(n skeleton.Name) *Learned {
+	l := &Learned{Template: t, name: n}
+	if t.mac > 0 && n.Given[t.mac] {
+		l.MAC, l.HasMAC = attr.ParseMAC(n.Captures[t.mac])
+		if !l.HasMAC {
+			l.fault = &skeleton.Fault{
+				Reason: skeleton.BadAddress, Pos: t.pattern.pos, What: n.Text,
+				Text: "the group mac has matched " + n.Captures[t.mac] + ", which is no MAC address",
+			}
+			return l
+		}
+	}
+	if !t.varies() {
+		l.skel, l.fault = t.Specialize(n)
+	}
+	return l
+}
+
+// varies tells whether one name leads to several skeletons.
+func (t *Template) varies() bool { return t.Families() || len(t.Structural()) > 0 }
+
+// Skeleton returns the skeleton of a learned name for one device. It does not allocate
+// once the name is learned for the device's kind.
+func (s *Snapshot) Skeleton(l *Learned, rec attr.Record, ipv6 bool) (*skeleton.Skeleton, *skeleton.Fault) {
+	if l.skel != nil || l.fault != nil || l.Template == nil {
+		return l.skel, l.fault
+	}
+	structural := l.Template.Structural()
+	ipv6 = ipv6 && l.Template.Families()
+	h := l.hash*31 + 1
+	if ipv6 {
+		h++
+	}
+	for _, i := range structural {
+		v, _ := rec.Get(i)
+		h = (h ^ xxhash.Sum64String(v)) * 0x9e3779b185ebca87 // the odd constant of xxHash's own rounds
+	}
+	if v := s.table.variant(h, l, structural, rec, ipv6); v != nil {
+		return v.skel, v.fault
+	}
+	v := &Learned{Template: l.Template, name: l.name, hash: h, variant: true}
+	v.name.IPv6 = ipv6
+	v.name.Keys = make([]string, 0, len(structural))
+	for _, i := range structural {
+		text, _ := rec.Get(i)
+		v.name.Keys = append(v.name.Keys, strings.Clone(text))
+	}
+	v.skel, v.fault = l.Template.Specialize(v.name)
+	v = s.table.put(v)
+	return v.skel, v.fault
+}
+
+// ways is how many places of the table a hash may be kept in.
+const ways = 8
+
+// table is the names learned: a set-associative cache without locks for readers. A full
+// set drops a name that was not asked for since the set was last looked through (clock).
+type table struct {
+	mask  uint64
+	slots []atomic.Pointer[Learned]
+	mu    sync.Mutex // of writers
+	hands []uint8    // where each set's clock stands
+
+	misses, evicted atomic.Uint64
+}
+
+func newTable(size int) *table {
+	sets := 1
+	for sets*ways < size {
+		sets *= 2
+	}
+	return &table{mask: uint64(sets - 1), slots: make([]atomic.Pointer[Learned], sets*ways), hands: make([]uint8, sets)}
+}
+
+// set returns the places where a hash may be kept.
+func (t *table) set(h uint64) []atomic.Pointer[Learned] {
+	at := int(h&t.mask) * ways
+	return t.slots[at : at+ways]
+}
+
+func (l *Learned) touch() *Learned {
+	if !l.used.Load() { // a store each time would bounce the line between the workers
+		l.used.Store(true)
+	}
+	return l
+}
+
+// find returns what is known of a name.
+func (t *table) find(h uint64, name []byte) *Learned {
+	set := t.set(h)
+	for i := range set {
+		if l := set[i].Load(); l != nil && l.hash == h && !l.variant && l.name.Text == string(name) {
+			return l.touch()
+		}
+	}
+	return nil
+}
+
+// variant returns what is known of a name for one kind of device.
+func (t *table) variant(h uint64, of *Learned, structural []int, rec attr.Record, ipv6 bool) *Learned {
+	set := t.set(h)
+	for i := range set {
+		l := set[i].Load()
+		if l == nil || l.hash != h || !l.variant || l.Template != of.Template || l.name.Text != of.name.Text || l.name.IPv6 != ipv6 {
+			continue
+		}
+		same := true
+		for k, at := range structural {
+			v, _ := rec.Get(at)
+			same = same && l.name.Keys[k] == v
+		}
+		if same {
+			return l.touch()
+		}
+	}
+	return nil
+}
+
+// put keeps l, or what another goroutine has kept for the same meanwhile, and returns it.
+func (t *table) put(l *Learned) *Learned {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	set := t.set(l.hash)
+	for i := range set {
+		if o := set[i].Load(); o != nil && o.same(l) {
+			return o
+		}
+	}
+	hand := &t.hands[l.hash&t.mask]
+	for {
+		at := &set[*hand%ways]
+		*hand++
+		if o := at.Load(); o != nil && o.used.Swap(false) {
+			continue // asked for since: it gets another round
+		} else if o != nil {
+			t.evicted.Add(1)
+		}
+		at.Store(l)
+		return l
+	}
+}
+
+func (l *Learned) same(o *Learned) bool {
+	return l.hash == o.hash && l.variant == o.variant && l.Template == o.Template &&
+		l.name.Text == o.name.Text && l.name.IPv6 == o.name.IPv6 && slices.Equal(l.name.Keys, o.name.Keys)
+}
+
+// Learning returns how often a name was not among those learned, and how many left the table for others, since the
+// first of the snapshots that were loaded one after another.
+func (s *Snapshot) Learning() (misses, evicted uint64) {
+	return s.table.misses.Load(), s.table.evicted.Load()
+}
+
+// Len returns how many names are learned at the moment.
+func (s *Snapshot) Len() int {
+	n := 0
+	for i := range s.table.slots {
+		if s.table.slots[i].Load() != nil {
+			n++
+		}
+	}
+	return n
+}

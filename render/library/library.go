@@ -1,0 +1,233 @@
+// Package library loads directories of templates and files, and finds the one that a name asks for.
+package library
+
+import (
+	"cmp"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"dcs/render/attr"
+	"dcs/render/ber/mib"
+	"dcs/render/skeleton"
+	"dcs/render/syntax"
+)
+
+// Config says what to load and how to read it.
+type Config struct {
+	Dirs    []string // of templates; all sources below them belong to the library
+	Static  []string // of files that are served as they are
+	Lenient bool     // keywords resolve as in the open encoder, with a warning
+	MIB     *mib.Index
+	Schema  *attr.Schema // the attributes that devices may have; nil: none
+
+	Timestamp    bool // every modem's file gets TLV 19
+	ModemAddress bool // every modem's file gets TLV 20 or 59
+
+	Learned int // names that are kept learned; 0: 65,536
+}
+
+// A Snapshot is a library as it was loaded. It is immutable but for the table of learned
+// names, which needs no lock to read; any number of goroutines may use it.
+type Snapshot struct {
+	Warnings syntax.Errors // what was read as written but may not be meant
+
+	templates []*Template
+	literals  map[string]*Template
+	patterns  *patterns
+	static    *staticFiles
+	table     *table
+}
+
+// A Template is one entry of a library that files are made from.
+type Template struct {
+	*skeleton.Template
+	Names    []string // the names that it is served under; nil if Pattern is set
+	Pattern  string
+	Priority int
+
+	pattern *pattern
+	mac     int // the number of the pattern's group called mac; 0: none
+}
+
+// Pos returns where the template stands.
+func (t *Template) Pos() syntax.Pos { return t.Item.Pos }
+
+// Load reads a library. The error is a syntax.Errors with all that is wrong in its files,
+// or tells why a directory cannot be read.
+func Load(cfg Config, prev *Snapshot) (*Snapshot, error) {
+	l := newLoader(cfg.Dirs)
+	s := newSnapshot(cfg)
+	l.warning = s.warn
+	if err := l.dirs(); err != nil {
+		return nil, err
+	}
+	s.compile(l, cfg)
+	var old *staticFiles
+	if prev != nil {
+		old = prev.static
+		misses, evicted := prev.Learning()
+		s.table.misses.Store(misses)
+		s.table.evicted.Store(evicted)
+	}
+	var err error
+	if s.static, err = loadStatic(cfg.Static, old); err != nil {
+		return nil, err
+	}
+	for name := range s.static.files {
+		if t := s.literals[name]; t != nil {
+			s.warn(t.Pos(), "the static file "+s.static.files[name].path+" has this template's name, and is not served")
+		}
+	}
+	sortErrors(s.Warnings)
+	return s, l.err()
+}
+
+// LoadFile makes a library of one source: src, or what the file at path holds if src is
+// nil. What it includes is looked for beside it.
+func LoadFile(cfg Config, path string, src []byte) (*Snapshot, error) {
+	l := newLoader(nil)
+	l.lazy = true
+	s := newSnapshot(cfg)
+	s.static = &staticFiles{}
+	l.warning = s.warn
+	var f *syntax.File
+	if path = filepath.Clean(path); src == nil {
+		f = l.add(path)
+	} else {
+		f = l.parse(path, src)
+	}
+	if f != nil {
+		l.order = append(l.order, path)
+	}
+	s.compile(l, cfg)
+	sortErrors(s.Warnings)
+	return s, l.err()
+}
+
+func newSnapshot(cfg Config) *Snapshot {
+	return &Snapshot{literals: map[string]*Template{}, table: newTable(cmp.Or(cfg.Learned, 1<<16))}
+}
+
+func (s *Snapshot) warn(at syntax.Pos, msg string) {
+	for _, w := range s.Warnings {
+		if w.Pos == at && w.Msg == msg {
+			return
+		}
+	}
+	s.Warnings.Addf(at, "%s", msg)
+}
+
+// compile makes templates of all items that have names, and settles which name means which.
+func (s *Snapshot) compile(l *loader, cfg Config) {
+	env := l.env(cfg)
+	var list []*pattern
+	for _, path := range l.order {
+		bare := (*syntax.Item)(nil)
+		for _, it := range l.files[path].Items {
+			if it.Kind == syntax.Block {
+				continue
+			}
+			if it.Name == "" {
+				if bare != nil {
+					l.errs.Addf(it.Pos, "a second item without a name: the one at %s is served under the file's; name this one", bare.Pos)
+					continue
+				}
+				bare = it
+			}
+			if p := s.item(l, env, it); p != nil {
+				list = append(list, p)
+			}
+		}
+	}
+	s.patterns = newPatterns(list)
+	for _, c := range s.patterns.conflicts(conflictBudget) {
+		l.errs.Addf(c.b.pos, "the pattern %q and the one at %s both match %q: give one of them a priority, or make them different",
+			c.b.source, c.a.pos, c.witness)
+	}
+	l.sealed = true
+}
+
+// conflictBudget bounds the search for a name that two patterns match; what it does not
+// find is told when such a name is asked for.
+const conflictBudget = 100_000_000 // some 1 to 2 s at the worst
+
+// item makes a template of an item. It returns the item's pattern, if it has one.
+func (s *Snapshot) item(l *loader, env *skeleton.Env, it *syntax.Item) *pattern {
+	t := &Template{Priority: it.Priority}
+	var groups []string
+	if it.Pattern {
+		p, err := compilePattern(it.Name, it.NamePos, it.Priority, len(s.templates))
+		if err != nil {
+			l.errs.Addf(it.NamePos, "%v", err)
+			return nil
+		}
+		t.pattern, t.Pattern = p, it.Name
+		groups = p.re.SubexpNames()
+		for i, g := range groups {
+			if g != "" && slices.Index(groups, g) < i {
+				l.errs.Addf(it.NamePos, "the pattern has two groups called %s: give them different names", g)
+			}
+		}
+		t.mac = max(0, p.re.SubexpIndex("mac"))
+	}
+	made, err := skeleton.New(env, it, groups)
+	if err != nil {
+		var errs syntax.Errors
+		errors.As(err, &errs)
+		l.errs = append(l.errs, errs...)
+		return nil
+	}
+	t.Template = made
+	s.templates = append(s.templates, t)
+	if t.pattern != nil {
+		return t.pattern
+	}
+	t.Names = []string{strings.TrimPrefix(it.Name, "/")}
+	if it.Name == "" {
+		stem := l.relative(it.Pos.File)
+		t.Names = []string{stem, stem + ".cm", stem + ".bin"}
+	}
+	for _, n := range t.Names {
+		if other := s.literals[n]; other != nil {
+			l.errs.Addf(it.Pos, "the name %q is given to the template at %s already", n, other.Pos())
+			continue
+		}
+		s.literals[n] = t
+	}
+	return nil
+}
+
+// relative returns a source's path below its root, without the ending: the name that its
+// bare item is served under.
+func (l *loader) relative(path string) string {
+	stem := strings.TrimSuffix(path, filepath.Ext(path))
+	for _, r := range l.roots {
+		if rel, err := filepath.Rel(r, stem); err == nil && !strings.HasPrefix(rel, "..") {
+			return filepath.ToSlash(rel)
+		}
+	}
+	return filepath.Base(stem)
+}
+
+func (l *loader) err() error {
+	if len(l.errs) == 0 {
+		return nil
+	}
+	sortErrors(l.errs)
+	l.errs = slices.CompactFunc(l.errs, func(a, b *syntax.Error) bool { return *a == *b })
+	return l.errs
+}
+
+func sortErrors(errs syntax.Errors) {
+	slices.SortStableFunc(errs, func(a, b *syntax.Error) int {
+		return cmp.Or(strings.Compare(a.Pos.File, b.Pos.File), a.Pos.Line-b.Pos.Line, a.Pos.Col-b.Pos.Col)
+	})
+}
+
+// Templates returns the library's templates, in the order of their files. They must not be changed.
+func (s *Snapshot) Templates() []*Template { return s.templates }
+
+// StaticFiles returns how many files are served as they are.
+func (s *Snapshot) StaticFiles() int { return len(s.static.files) }

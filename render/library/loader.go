@@ -1,0 +1,336 @@
+package library
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"dcs/render/skeleton"
+	"dcs/render/syntax"
+)
+
+// maxAsset bounds a file that a template is made from: a certificate, a text, a binary file.
+const maxAsset = 64 << 20
+
+// loader reads a library's files. Once sealed it reads no more, so that what templates
+// include when they are learned was checked when they were loaded.
+type loader struct {
+	roots   []string
+	files   map[string]*syntax.File // by clean path; nil: it had errors, which were told
+	order   []string                // the paths of files that are templates themselves
+	blocks  map[string]*syntax.Item
+	assets  map[string][]byte
+	lazy    bool // a file alone: what it includes is read when it is asked for
+	read    map[string]bool
+	sealed  bool
+	errs    syntax.Errors
+	warning func(at syntax.Pos, msg string)
+}
+
+func newLoader(roots []string) *loader {
+	l := &loader{
+		files: map[string]*syntax.File{}, blocks: map[string]*syntax.Item{}, assets: map[string][]byte{}, read: map[string]bool{},
+	}
+	for _, r := range roots {
+		l.roots = append(l.roots, filepath.Clean(r))
+	}
+	return l
+}
+
+// isSource tells whether a file of that name is read as templates.
+func isSource(name string) bool {
+	switch filepath.Ext(name) {
+	case ".dcs", ".cfg", ".txt", ".conf":
+		return true
+	}
+	return false
+}
+
+// dirs reads all sources under the roots.
+func (l *loader) dirs() error {
+	for _, root := range l.roots {
+		err := walkDir(root, func(path string, d fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case filepath.Clean(path) != root && strings.HasPrefix(d.Name(), "."):
+				if d.IsDir() {
+					return fs.SkipDir
+				}
+			case !d.IsDir() && isSource(path):
+				if l.add(path) != nil {
+					l.order = append(l.order, path)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("library: %w", err)
+		}
+	}
+	return nil
+}
+
+// walkDir is filepath.WalkDir for a root that may be a symbolic link to a directory.
+func walkDir(root string, f fs.WalkDirFunc) error {
+	return filepath.WalkDir(filepath.Clean(root)+string(filepath.Separator), f)
+}
+
+// add reads and parses one source, and learns its blocks.
+func (l *loader) add(path string) *syntax.File {
+	if f, done := l.files[path]; done {
+		return f
+	}
+	src, err := os.ReadFile(path)
+	if err != nil {
+		l.errs.Addf(syntax.Pos{File: path, Line: 1, Col: 1}, "%v", unwrapPath(err))
+		l.files[path] = nil
+		return nil
+	}
+	return l.parse(path, src)
+}
+
+func (l *loader) parse(path string, src []byte) *syntax.File {
+	f, err := syntax.Parse(path, src, syntax.DialectOf(path))
+	if err != nil {
+		var errs syntax.Errors
+		if !errors.As(err, &errs) {
+			errs = syntax.Errors{{Pos: syntax.Pos{File: path, Line: 1, Col: 1}, Msg: err.Error()}}
+		}
+		l.errs = append(l.errs, errs...)
+		f = nil
+	}
+	l.files[path] = f
+	if f == nil {
+		return nil
+	}
+	for _, it := range f.Items {
+		if it.Kind != syntax.Block {
+			continue
+		}
+		if other := l.blocks[it.Name]; other != nil {
+			l.errs.Addf(it.Pos, "Block %s is at %s already; a library's blocks have different names", it.Name, other.Pos)
+			continue
+		}
+		l.blocks[it.Name] = it
+	}
+	return f
+}
+
+// unwrapPath takes the path off an error that is shown behind that path.
+func unwrapPath(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+// include finds what an include means: a Block, or the one item that a file holds.
+func (l *loader) include(at syntax.Pos, name string, word bool) (*syntax.Item, error) {
+	if it := l.block(at, name); it != nil {
+		return it, nil
+	}
+	if word {
+		return nil, fmt.Errorf("no Block has this name%s; a file's name stands in quotes", l.near(name))
+	}
+	for _, path := range l.places(at, name) {
+		f := l.files[path]
+		if f == nil && l.lazy && !l.sealed && isSource(path) {
+			if _, err := os.Stat(path); err == nil {
+				f = l.add(path)
+			}
+		}
+		if f != nil {
+			return body(f)
+		}
+		if _, known := l.files[path]; known {
+			return nil, errors.New("the file has errors of its own")
+		}
+	}
+	return nil, fmt.Errorf("no Block has this name%s, and no file beside this one or in the library", l.near(name))
+}
+
+// block finds a Block by name. For a file alone, the sources beside it may hold it.
+func (l *loader) block(at syntax.Pos, name string) *syntax.Item {
+	it := l.blocks[name]
+	dir := filepath.Dir(at.File)
+	if it != nil || !l.lazy || l.sealed || l.read[dir] {
+		return it
+	}
+	l.read[dir] = true
+	paths, _ := filepath.Glob(filepath.Join(globQuote(dir), "*.dcs")) // the pattern is well formed
+	for _, p := range paths {
+		l.neighbour(p)
+	}
+	return l.blocks[name]
+}
+
+// neighbour learns the blocks of a source beside the one that is compiled; what is wrong
+// with it is its own affair.
+func (l *loader) neighbour(path string) {
+	errs := l.errs
+	l.add(path)
+	l.errs = errs
+}
+
+func (l *loader) near(name string) string {
+	for b := range l.blocks {
+		if strings.EqualFold(b, name) {
+			return fmt.Sprintf(" (there is %s)", b)
+		}
+	}
+	return ""
+}
+
+// places lists where a name may lie: beside the file that asks, then under each root.
+func (l *loader) places(at syntax.Pos, name string) []string {
+	if filepath.IsAbs(name) {
+		return []string{filepath.Clean(name)}
+	}
+	out := []string{filepath.Join(filepath.Dir(at.File), name)}
+	for _, r := range l.roots {
+		if p := filepath.Join(r, name); !slices.Contains(out, p) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// body returns what including a file brings in: its Main, or its only Block.
+func body(f *syntax.File) (*syntax.Item, error) {
+	var main, block *syntax.Item
+	blocks := 0
+	for _, it := range f.Items {
+		switch {
+		case it.Kind == syntax.Block:
+			block = it
+			blocks++
+		case it.Kind <= syntax.CableHome && main == nil:
+			main = it
+		}
+	}
+	switch {
+	case main != nil:
+		return main, nil
+	case blocks == 1:
+		return block, nil
+	}
+	return nil, fmt.Errorf("%s holds %d Blocks and no Main: include one of the Blocks by its name", f.Name, blocks)
+}
+
+// candidates lists all that a name with variables could mean.
+func (l *loader) candidates(at syntax.Pos, pieces []string) []*syntax.Item {
+	var out []*syntax.Item
+	for name, it := range l.blocks {
+		if fits(name, pieces) {
+			out = append(out, it)
+		}
+	}
+	if l.lazy && !l.sealed {
+		globs := make([]string, len(pieces))
+		for i, p := range pieces {
+			globs[i] = globQuote(p)
+		}
+		paths, _ := filepath.Glob(filepath.Join(globQuote(filepath.Dir(at.File)), strings.Join(globs, "*"))) // well formed
+		for _, p := range paths {
+			if isSource(p) {
+				l.add(p)
+			}
+		}
+	}
+	for path, f := range l.files {
+		if f == nil {
+			continue
+		}
+		for _, dir := range append([]string{filepath.Dir(at.File)}, l.roots...) {
+			rel, err := filepath.Rel(dir, path)
+			if err != nil || !fits(rel, pieces) {
+				continue
+			}
+			if it, err := body(f); err == nil && !slices.Contains(out, it) {
+				out = append(out, it)
+			}
+			break
+		}
+	}
+	slices.SortFunc(out, func(a, b *syntax.Item) int {
+		if c := strings.Compare(a.Pos.File, b.Pos.File); c != 0 {
+			return c
+		}
+		return a.Pos.Line - b.Pos.Line
+	})
+	return out
+}
+
+// fits tells whether name is made of the pieces, with anything between them.
+func fits(name string, pieces []string) bool {
+	first, last := pieces[0], pieces[len(pieces)-1]
+	if len(name) < len(first)+len(last) || !strings.HasPrefix(name, first) || !strings.HasSuffix(name, last) {
+		return false
+	}
+	name = name[len(first) : len(name)-len(last)]
+	for _, p := range pieces[1 : len(pieces)-1] {
+		i := strings.Index(name, p)
+		if i < 0 {
+			return false
+		}
+		name = name[i+len(p):]
+	}
+	return true
+}
+
+// globQuote writes s so that filepath.Glob takes it for itself.
+func globQuote(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
+}
+
+// asset reads a file that a template names.
+func (l *loader) asset(at syntax.Pos, name string) ([]byte, error) {
+	for _, path := range l.places(at, name) {
+		if data, ok := l.assets[path]; ok {
+			return data, nil
+		}
+		if l.sealed {
+			continue
+		}
+		st, err := os.Stat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", path, unwrapPath(err))
+		case !st.Mode().IsRegular():
+			return nil, fmt.Errorf("%s is no regular file", path)
+		case st.Size() > maxAsset:
+			return nil, fmt.Errorf("%s has %d octets, the limit is %d", path, st.Size(), maxAsset)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, unwrapPath(err))
+		}
+		l.assets[path] = data
+		return data, nil
+	}
+	return nil, fmt.Errorf("no file %q beside this one or in the library", name)
+}
+
+// warn passes a warning on.
+func (l *loader) warn(at syntax.Pos, msg string) {
+	if l.warning != nil && !l.sealed {
+		l.warning(at, msg)
+	}
+}
+
+// env is the environment that templates of this loader are compiled in.
+func (l *loader) env(cfg Config) *skeleton.Env {
+	return &skeleton.Env{
+		MIB: cfg.MIB, Schema: cfg.Schema, Lenient: cfg.Lenient,
+		Timestamp: cfg.Timestamp, ModemAddress: cfg.ModemAddress,
+		Include: l.include, Candidates: l.candidates, ReadFile: l.asset, Warn: l.warn,
+	}
+}

@@ -1,0 +1,219 @@
+package library
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// rest is the debounce of the tests; much more than a busy machine needs for a few writes.
+const rest = 60 * time.Millisecond
+
+func watching(t *testing.T, dirs ...string) (changes chan time.Time) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(func() {
+		cancel()
+		gone(t)
+	})
+	changes = make(chan time.Time, 100)
+	if err := Watch(ctx, dirs, rest, func() { changes <- time.Now() }); err != nil {
+		t.Fatal(err)
+	}
+	return changes
+}
+
+// gone waits until no goroutine of a watch is left.
+func gone(t *testing.T) {
+	t.Helper()
+	buf := make([]byte, 1<<20)
+	for range 200 {
+		all := string(buf[:runtime.Stack(buf, true)])
+		if !strings.Contains(all, "library.(*watcher)") && !strings.Contains(all, "fsnotify.") {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Errorf("goroutines left:\n%s", buf[:runtime.Stack(buf, true)])
+}
+
+func wantChange(t *testing.T, changes chan time.Time, what string) {
+	t.Helper()
+	select {
+	case <-changes:
+	case <-time.After(10 * time.Second):
+		t.Fatalf("%s: not noticed", what)
+	}
+}
+
+func wantQuiet(t *testing.T, changes chan time.Time, what string) {
+	t.Helper()
+	select {
+	case <-changes:
+		t.Fatalf("%s: a change was told", what)
+	case <-time.After(5 * rest):
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWatchNotices(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		do   func(t *testing.T, dir string)
+	}{
+		{"new file", func(t *testing.T, dir string) { write(t, filepath.Join(dir, "new.dcs"), "x") }},
+		{"written file", func(t *testing.T, dir string) { write(t, filepath.Join(dir, "a.dcs"), "y") }},
+		{"removed file", func(t *testing.T, dir string) { check(t, os.Remove(filepath.Join(dir, "a.dcs"))) }},
+		{"file made readable", func(t *testing.T, dir string) { check(t, os.Chmod(filepath.Join(dir, "a.dcs"), 0o600)) }},
+		{"temporary file put in place", func(t *testing.T, dir string) {
+			write(t, filepath.Join(dir, ".a.dcs.tmp"), "z")
+			check(t, os.Rename(filepath.Join(dir, ".a.dcs.tmp"), filepath.Join(dir, "a.dcs")))
+		}},
+		{"file below", func(t *testing.T, dir string) { write(t, filepath.Join(dir, "sub", "deep", "b.dcs"), "x") }},
+		{"directory removed", func(t *testing.T, dir string) { check(t, os.RemoveAll(filepath.Join(dir, "sub"))) }},
+		{"link of Kubernetes", func(t *testing.T, dir string) { check(t, os.Symlink("sub", filepath.Join(dir, "..data"))) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			check(t, os.MkdirAll(filepath.Join(dir, "sub", "deep"), 0o755))
+			write(t, filepath.Join(dir, "a.dcs"), "x")
+			write(t, filepath.Join(dir, "sub", "deep", "b.dcs"), "")
+			changes := watching(t, dir)
+			tt.do(t, dir)
+			wantChange(t, changes, tt.name)
+		})
+	}
+}
+
+func TestWatchIgnores(t *testing.T) {
+	dir := t.TempDir()
+	check(t, os.MkdirAll(filepath.Join(dir, ".git"), 0o755))
+	changes := watching(t, dir)
+	for _, name := range []string{".a.dcs.swp", "a.dcs~", "#a.dcs#", ".#a.dcs", "4913", "a.dcs.tmp", "a.swx", ".git/index", "___jb_tmp___"} {
+		write(t, filepath.Join(dir, name), "x")
+		check(t, os.Remove(filepath.Join(dir, name)))
+	}
+	check(t, os.Mkdir(filepath.Join(dir, ".cache"), 0o755))
+	wantQuiet(t, changes, "temporary files")
+}
+
+func TestWatchFollowsDirectories(t *testing.T) {
+	dir := t.TempDir()
+	changes := watching(t, dir)
+	check(t, os.MkdirAll(filepath.Join(dir, "one", "two"), 0o755))
+	wantChange(t, changes, "new directories")
+	write(t, filepath.Join(dir, "one", "two", "a.dcs"), "x")
+	wantChange(t, changes, "a file in a new directory")
+	check(t, os.Rename(filepath.Join(dir, "one"), filepath.Join(dir, "uno")))
+	wantChange(t, changes, "a renamed directory")
+	write(t, filepath.Join(dir, "uno", "two", "a.dcs"), "y")
+	wantChange(t, changes, "a file below a renamed directory")
+	check(t, os.Rename(filepath.Join(dir, "uno"), filepath.Join(t.TempDir(), "elsewhere")))
+	wantChange(t, changes, "a directory moved out")
+	wantQuiet(t, changes, "nothing")
+}
+
+func TestWatchWaitsForADirectory(t *testing.T) {
+	base := t.TempDir()
+	dir, away := filepath.Join(base, "library"), filepath.Join(base, "away")
+	changes := watching(t, dir)
+	wantQuiet(t, changes, "a directory that is missing")
+
+	check(t, os.Mkdir(dir, 0o755))
+	wantChange(t, changes, "the directory's coming")
+	write(t, filepath.Join(dir, "a.dcs"), "x")
+	wantChange(t, changes, "a file in it")
+
+	check(t, os.Rename(dir, away))
+	wantChange(t, changes, "the directory's going")
+	write(t, filepath.Join(away, "a.dcs"), "y")
+	wantQuiet(t, changes, "a file where it went")
+	check(t, os.Rename(away, dir))
+	wantChange(t, changes, "the directory's return")
+	write(t, filepath.Join(dir, "a.dcs"), "z")
+	wantChange(t, changes, "a file after its return")
+
+	// Another directory takes its place.
+	check(t, os.Mkdir(away, 0o755))
+	check(t, os.Rename(dir, filepath.Join(base, "old")))
+	check(t, os.Rename(away, dir))
+	wantChange(t, changes, "another directory in its place")
+	write(t, filepath.Join(dir, "b.dcs"), "x")
+	wantChange(t, changes, "a file in the other one")
+}
+
+func TestWatchFollowsALink(t *testing.T) {
+	base := t.TempDir()
+	link := filepath.Join(base, "library")
+	for _, release := range []string{"1", "2"} {
+		check(t, os.Mkdir(filepath.Join(base, release), 0o755))
+	}
+	check(t, os.Symlink("1", link))
+	changes := watching(t, link)
+	write(t, filepath.Join(base, "1", "a.dcs"), "x")
+	wantChange(t, changes, "a file behind the link")
+	check(t, os.Symlink("2", link+".new"))
+	check(t, os.Rename(link+".new", link))
+	wantChange(t, changes, "the link's change")
+	write(t, filepath.Join(base, "2", "a.dcs"), "x")
+	wantChange(t, changes, "a file behind the new link")
+}
+
+func TestWatchDebounces(t *testing.T) {
+	dir := t.TempDir()
+	changes := watching(t, dir)
+	start := time.Now()
+	for range 5 {
+		write(t, filepath.Join(dir, "a.dcs"), "x")
+	}
+	wantChange(t, changes, "five writes")
+	if d := time.Since(start); d < rest {
+		t.Errorf("told after %v, before %v of quiet", d, rest)
+	}
+	wantQuiet(t, changes, "five writes, told already")
+
+	// Who never stops writing is not waited for.
+	stop := time.Now().Add(3 * latest * rest)
+	start = time.Now()
+	for {
+		write(t, filepath.Join(dir, "a.dcs"), "x")
+		time.Sleep(rest / 10)
+		select {
+		case at := <-changes:
+			if d := at.Sub(start); d > 2*latest*rest {
+				t.Errorf("told after %v of writing, want about %v", d, latest*rest)
+			}
+			return
+		default:
+		}
+		if time.Now().After(stop) {
+			t.Fatalf("not told after %v of writing", 3*latest*rest)
+		}
+	}
+}
+
+func TestWatchErrors(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	write(t, file, "")
+	if err := Watch(t.Context(), []string{file}, rest, func() {}); err == nil {
+		t.Error("a file is watched as a directory")
+	}
+	gone(t)
+}

@@ -1,0 +1,5 @@
+//go:build purego
+
+package md5x
+
+const purego = true

@@ -1,0 +1,135 @@
+package mic
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+)
+
+// Keyring says which secret the CMTS shares that a modem stands behind: that of the longest prefix that holds the modem's
+// address, or the default. It is immutable and safe for concurrent use.
+//
+// The prefixes are a trie with a level for each octet of the address, prefixes expanded to whole octets: as many steps
+// as the longest prefix around an address has octets, one load each, whatever their number.
+type Keyring struct {
+	secrets []Secret   // by slot; the default is the first
+	four    []trieNode // IPv4; empty: no prefixes
+	six     []trieNode
+}
+
+// trieNode has an entry for each value of one octet: the slot of a secret, or child and the index of the node for the next octet.
+type trieNode [256]uint32
+
+const child = 1 << 31
+
+// Prefix says that the modems with these addresses stand behind a CMTS that holds Secret.
+type Prefix struct {
+	Addresses netip.Prefix
+	Secret    *Secret
+}
+
+// NewKeyring returns a keyring in which all addresses outside of prefixes have the secret def. A secret that stands there
+// several times is one secret if it is the same pointer. Errors: a prefix that is invalid, or the same prefix twice; no secret.
+func NewKeyring(def *Secret, prefixes ...Prefix) (*Keyring, error) {
+	if def == nil {
+		return nil, errNoSecret
+	}
+	k := &Keyring{secrets: []Secret{{def.states, 0}}}
+	slots := map[*Secret]uint32{def: 0}
+	seen := make(map[netip.Prefix]bool, len(prefixes))
+	// From the shortest to the longest, so that a longer one overwrites a part of what holds it.
+	byLength := make([][]Prefix, 129)
+	for _, p := range prefixes {
+		switch {
+		case !p.Addresses.IsValid():
+			return nil, errors.New("mic: a prefix of a keyring is not valid")
+		case p.Addresses.Addr().Is4In6():
+			return nil, fmt.Errorf("mic: %v: an IPv4 prefix is written as one", p.Addresses)
+		case p.Secret == nil:
+			return nil, fmt.Errorf("%w: %v", errNoSecret, p.Addresses)
+		}
+		p.Addresses = p.Addresses.Masked()
+		if seen[p.Addresses] {
+			return nil, fmt.Errorf("mic: prefix %v is there twice", p.Addresses)
+		}
+		seen[p.Addresses] = true
+		byLength[p.Addresses.Bits()] = append(byLength[p.Addresses.Bits()], p)
+	}
+	for _, same := range byLength {
+		for _, p := range same {
+			slot, ok := slots[p.Secret]
+			if !ok {
+				slot = uint32(len(k.secrets))
+				slots[p.Secret] = slot
+				k.secrets = append(k.secrets, Secret{p.Secret.states, int(slot)})
+			}
+			trie := &k.six
+			if p.Addresses.Addr().Is4() {
+				trie = &k.four
+			}
+			if len(*trie) == 0 {
+				*trie = make([]trieNode, 1)
+			}
+			insert(trie, p.Addresses, slot)
+		}
+	}
+	return k, nil
+}
+
+// KeyringOf returns a keyring with one secret for all.
+func KeyringOf(s *Secret) *Keyring { return &Keyring{secrets: []Secret{{s.states, 0}}} }
+
+func insert(trie *[]trieNode, p netip.Prefix, slot uint32) {
+	addr, bits, at := p.Addr().AsSlice(), p.Bits(), uint32(0)
+	for ; bits > 8; bits -= 8 {
+		entry := (*trie)[at][addr[0]]
+		if entry&child == 0 {
+			var n trieNode
+			for i := range n {
+				n[i] = entry
+			}
+			*trie = append(*trie, n)
+			(*trie)[at][addr[0]] = child | uint32(len(*trie)-1)
+		}
+		at = (*trie)[at][addr[0]] &^ child
+		addr = addr[1:]
+	}
+	first := int(addr[0])
+	for i := range 1 << (8 - bits) {
+		(*trie)[at][first+i] = slot
+	}
+}
+
+// Secret returns the secret for the modem at addr; an IPv4 address must be in its own form. It does not allocate.
+func (k *Keyring) Secret(addr netip.Addr) *Secret {
+	slot := uint32(0)
+	switch {
+	case addr.Is4():
+		if len(k.four) > 0 {
+			a := addr.As4()
+			slot = find(k.four, a[:])
+		}
+	case len(k.six) > 0:
+		a := addr.As16()
+		slot = find(k.six, a[:])
+	}
+	return &k.secrets[slot]
+}
+
+func find(trie []trieNode, addr []byte) uint32 {
+	at := uint32(0)
+	for _, octet := range addr {
+		entry := trie[at][octet]
+		if entry&child == 0 {
+			return entry
+		}
+		at = entry &^ child
+	}
+	return 0 // cannot be: the last octet's node has no children
+}
+
+// Len returns how many secrets there are; their Slots are below it.
+func (k *Keyring) Len() int { return len(k.secrets) }
+
+// Format prints the number of secrets, for every verb.
+func (k *Keyring) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[%d secrets]", len(k.secrets)) }

@@ -1,0 +1,253 @@
+// Package mic makes and checks the integrity values of boot files: CM MIC, CMTS MIC and extended CMTS MIC of cable modems,
+// the hash of MTA and of CableHome files.
+package mic
+
+import (
+	"errors"
+	"fmt"
+
+	"dcs/render/md5x"
+)
+
+// Types of TLVs that stand for something here (MULPIv3.0 C.1).
+const (
+	typePad    = 0
+	typeCM     = 6
+	typeCMTS   = 7
+	typeVendor = 43
+	typeEnd    = 255
+)
+
+// Order is the order of types in which the CMTS MIC takes a file's TLVs (MULPIv3.0 C.1.1.6). All TLVs of one type follow
+// in the order of the file. Not to be changed.
+var Order = [21]uint8{1, 2, 3, 4, 17, 43, 6, 18, 19, 20, 22, 23, 24, 25, 28, 29, 26, 35, 36, 37, 40}
+
+// Walk calls f for each top-level TLV of a CM file, up to the end-of-data marker (255) or the end of file: the TLV is
+// file[off:end], its value file[off+hdr:end]. Lengths are of one octet, those of TLVs 103 and 104 of two; a pad (0) is a
+// type octet alone. Walk stops without an error when f returns false. A TLV that does not fit in the file is an error
+// with its offset.
+func Walk(file []byte, f func(off, hdr, end int, code uint8) bool) error {
+	for off := 0; off < len(file) && file[off] != typeEnd; {
+		hdr, end, err := next(file, off)
+		if err != nil {
+			return err
+		}
+		if !f(off, hdr, end, file[off]) {
+			return nil
+		}
+		off = end
+	}
+	return nil
+}
+
+// next measures the TLV at off < len(file).
+func next(file []byte, off int) (hdr, end int, err error) {
+	switch rest := file[off:]; rest[0] {
+	case typePad:
+		return 1, off + 1, nil
+	case 103, 104:
+		return measure(rest, off, 2)
+	default:
+		return measure(rest, off, 1)
+	}
+}
+
+// measure reads the length field, width octets wide, of the TLV that rest begins with.
+func measure(rest []byte, off, width int) (hdr, end int, err error) {
+	hdr = 1 + width
+	if len(rest) < hdr {
+		return 0, 0, fmt.Errorf("mic: TLV %d at offset %d has no length", rest[0], off)
+	}
+	n := int(rest[1])
+	if width == 2 {
+		n = n<<8 | int(rest[2])
+	}
+	if n > len(rest)-hdr {
+		return 0, 0, fmt.Errorf("mic: TLV %d at offset %d wants %d octets of value, %d are left", rest[0], off, n, len(rest)-hdr)
+	}
+	return hdr, off + hdr + n, nil
+}
+
+// layout is what one walk over a CM file finds.
+type layout struct {
+	present  [4]uint64 // bit per type
+	cm, cmts place     // TLVs 6 and 7
+	ext      extended
+	end      int // where the walk ended: offset of 255, or the file's length
+}
+
+// place is where a TLV stands; end is 0 if it is not there.
+type place struct{ off, end int }
+
+func (l *layout) has(code uint8) bool { return l.present[code>>6]>>(code&63)&1 != 0 }
+
+// scan walks a CM file. A file that holds TLV 6, TLV 7 or 43.6 twice is an error.
+func scan(file []byte) (l layout, err error) {
+	off := 0
+	for off < len(file) && file[off] != typeEnd {
+		hdr, end, err := next(file, off)
+		if err != nil {
+			return l, err
+		}
+		code := file[off]
+		switch code {
+		case typeCM, typeCMTS:
+			if l.has(code) {
+				return l, fmt.Errorf("mic: a second TLV %d at offset %d", code, off)
+			}
+			p := &l.cm
+			if code == typeCMTS {
+				p = &l.cmts
+			}
+			*p = place{off, end}
+		case typeDelimiter: // padding before it goes away when a file is signed anew
+			if l.present == [4]uint64{} || l.present == [4]uint64{1 << typePad} {
+				return l, errors.New("mic: an MTA file has no CM MIC and no CMTS MIC")
+			}
+		case typeVendor:
+			if err := l.ext.find(file[:end], off+hdr); err != nil {
+				return l, err
+			}
+		}
+		l.present[code>>6] |= 1 << (code & 63)
+		off = end
+	}
+	l.end = off
+	return l, nil
+}
+
+// CM returns the CM MIC (MULPIv3.0 C.1.1.5): MD5, without a key, over body, the file up to where TLV 6 stands.
+func CM(body []byte) [md5x.Size]byte { return md5x.New().Sum(body) }
+
+// CMTS returns the CMTS MIC (MULPIv3.0 C.1.1.6): HMAC-MD5 over whole TLVs by Order. The file holds TLV 6; TLV 7 and what
+// follows it do not count. The error is that of Walk.
+func (s *Secret) CMTS(file []byte) ([md5x.Size]byte, error) {
+	l, err := scan(file)
+	if err != nil {
+		return [md5x.Size]byte{}, err
+	}
+	return s.cmts(file, &l), nil
+}
+
+// cmts returns the CMTS MIC of a file whose layout, without TLV 6 perhaps, is known.
+func (s *Secret) cmts(file []byte, l *layout) [md5x.Size]byte {
+	d := md5x.From((*s.states).inner)
+	for _, code := range Order {
+		if !l.has(code) {
+			continue
+		}
+		if code == typeCM {
+			d.Write(file[l.cm.off:l.cm.end])
+			continue
+		}
+		for off := 0; off < l.end; {
+			_, end, err := next(file, off)
+			if err != nil {
+				break // cannot be: scan has passed here
+			}
+			if file[off] == code {
+				d.Write(file[off:end])
+			}
+			off = end
+		}
+	}
+	return s.finish(&d)
+}
+
+var errNoSecret = errors.New("mic: no secret to sign with")
+
+// Sign appends TLVs 6 and 7, the end-of-data marker and zeros up to a multiple of four octets to body, the TLVs of a CM
+// file, and returns the whole file. It appends in place where body has room for 40 octets more, and then allocates nothing.
+//
+// A body that asks for an extended CMTS MIC (43.6) gets it: where it gives 43.6.3 sixteen octets of room, they are
+// overwritten inside body with the digest (a 43.6.3 of another length stays as it is), and TLV 7 is the CMTS MIC; without
+// 43.6.3, TLV 7 is the extended digest.
+//
+// Errors: a TLV that does not fit (as Walk); TLV 6, 7 or 255 in body; an MTA file; 43.6 twice, malformed, or with an
+// algorithm other than HMAC-MD5.
+func Sign(body []byte, s *Secret) ([]byte, error) {
+	if s == nil {
+		return body, errNoSecret
+	}
+	l, err := scan(body)
+	if err != nil {
+		return body, err
+	}
+	switch {
+	case l.cm.end != 0:
+		return body, fmt.Errorf("mic: already signed: TLV 6 at offset %d", l.cm.off)
+	case l.cmts.end != 0:
+		return body, fmt.Errorf("mic: already signed: TLV 7 at offset %d", l.cmts.off)
+	case l.end != len(body):
+		return body, fmt.Errorf("mic: already ended: TLV 255 at offset %d", l.end)
+	}
+	if err := l.ext.usable(body); err != nil {
+		return body, err
+	}
+	if l.ext.explicit() && l.ext.computable() {
+		digest := s.extended(body, &l)
+		copy(body[l.ext.digest.off:l.ext.digest.end], digest[:])
+	}
+
+	cm := CM(body)
+	body = append(body, typeCM, md5x.Size)
+	body = append(body, cm[:]...)
+	l.cm = place{l.end, len(body)}
+	l.present[0] |= 1 << typeCM
+	l.end = len(body)
+
+	var cmts [md5x.Size]byte
+	if l.ext.found() && !l.ext.explicit() {
+		cmts = s.extended(body, &l)
+	} else {
+		cmts = s.cmts(body, &l)
+	}
+	body = append(body, typeCMTS, md5x.Size)
+	body = append(body, cmts[:]...)
+	return AppendEnd(body), nil
+}
+
+// AppendEnd appends the end-of-data marker (255) and zeros up to a multiple of four octets (MULPIv3.0 C.1.2.1, C.1.2.2).
+func AppendEnd(body []byte) []byte {
+	body = append(body, typeEnd)
+	for len(body)%4 != 0 {
+		body = append(body, typePad)
+	}
+	return body
+}
+
+// Body returns a copy of what is to be signed in file, a signed file or one that never was: of a CM file the TLVs
+// without 6, 7, 255 and all padding; of an MTA file all but its hash object, and the variant of that.
+func Body(file []byte) ([]byte, Variant, error) {
+	body := make([]byte, 0, len(file)+40)
+	if len(file) > 0 && file[0] == typeDelimiter {
+		m, err := scanMTA(file)
+		if err != nil {
+			return nil, NoHash, err
+		}
+		body, err = SignMTA(append(body, file...), NoHash)
+		return body, m.variant, err
+	}
+	err := Walk(file, func(off, _, end int, code uint8) bool {
+		if code != typeCM && code != typeCMTS && code != typePad {
+			body = append(body, file[off:end]...)
+		}
+		return true
+	})
+	return body, NoHash, err
+}
+
+// Resign returns a copy of file signed anew: its Body with the MICs under s. In an MTA file it is the hash that is made
+// anew, of the same variant as the old; an MTA file without one is an error.
+func Resign(file []byte, s *Secret) ([]byte, error) {
+	body, variant, err := Body(file)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(file) == 0 || file[0] != typeDelimiter:
+		return Sign(body, s)
+	case variant == NoHash:
+		return nil, errors.New("mic: the MTA file holds no hash to make anew")
+	}
+	return SignMTA(body, variant)
+}

@@ -1,0 +1,185 @@
+package mic
+
+import (
+	"bytes"
+	"crypto/sha1"
+	"errors"
+	"fmt"
+
+	"dcs/render/md5x"
+)
+
+// Verdict is what became of checking one integrity value.
+type Verdict uint8
+
+const (
+	Absent    Verdict = iota // the file has none
+	Valid                    // it is what it should be
+	Invalid                  // it is not
+	Unchecked                // it is there, but could not be computed: no secret, or an algorithm that is not supported
+)
+
+// String returns absent, valid, INVALID or unchecked.
+func (v Verdict) String() string {
+	switch v {
+	case Absent:
+		return "absent"
+	case Valid:
+		return "valid"
+	case Invalid:
+		return "INVALID"
+	case Unchecked:
+		return "unchecked"
+	}
+	return fmt.Sprintf("Verdict(%d)", uint8(v))
+}
+
+// Result is one integrity value, checked. It prints as its verdict.
+type Result struct {
+	Verdict
+	Found []byte // as the file has it; aliases the file
+	Want  []byte // as computed; nil if Absent or Unchecked
+	Note  string // what else there is to say, or empty
+}
+
+// Report is what Verify finds. A CM file has CM, CMTS and perhaps Extended, an MTA file has MTA.
+type Report struct {
+	CM       Result // TLV 6
+	CMTS     Result // TLV 7
+	Extended Result // 43.6: its 43.6.3, or TLV 7 where it has none
+	MTA      Result // the hash object
+	// MTAVariant is the name under which the hash was found.
+	MTAVariant Variant
+	// Notes tells what is unusual about the file, integrity values aside.
+	Notes []string
+}
+
+// OK reports whether nothing was found INVALID.
+func (r *Report) OK() bool {
+	return r.CM.Verdict != Invalid && r.CMTS.Verdict != Invalid && r.Extended.Verdict != Invalid && r.MTA.Verdict != Invalid
+}
+
+// Verify checks the integrity values of a CM file, or of an MTA file (one that begins with TLV 254). With a nil secret the
+// keyed ones are Unchecked. The error is about a file that cannot be walked; then there is nothing in the report.
+func Verify(file []byte, s *Secret) (Report, error) {
+	if len(file) > 0 && file[0] == typeDelimiter {
+		return verifyMTA(file)
+	}
+	var r Report
+	l, err := scan(file)
+	if err != nil {
+		return r, err
+	}
+	switch tail := file[l.end:]; {
+	case len(tail) == 0:
+		r.Notes = append(r.Notes, "no end-of-data marker (255)")
+	case len(bytes.Trim(tail[1:], "\x00")) != 0:
+		r.Notes = append(r.Notes, fmt.Sprintf("octets other than zeros after the end-of-data marker at offset %d", l.end))
+	case len(file)%4 != 0:
+		r.Notes = append(r.Notes, "not padded to a multiple of four octets")
+	}
+
+	if l.cm.end != 0 {
+		d := md5x.From(md5x.New())
+		if l.cmts.end != 0 && l.cmts.off < l.cm.off {
+			r.Notes = append(r.Notes, "TLV 7 stands before TLV 6")
+			d.Write(file[:l.cmts.off])
+			d.Write(file[l.cmts.end:l.cm.off])
+		} else {
+			d.Write(file[:l.cm.off])
+		}
+		r.CM.set(file[l.cm.off+2:l.cm.end], d.Sum())
+	}
+	if at := uncovered(file, &l); at >= 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("the CM MIC does not cover TLV %d at offset %d", file[at], at))
+	}
+
+	unusable := l.ext.usable(file)
+	check := func(res *Result, found []byte, mac func([]byte, *layout) [md5x.Size]byte, why error) {
+		switch {
+		case why != nil:
+			*res = Result{Verdict: Unchecked, Found: found, Note: why.Error()}
+		case s == nil:
+			*res = Result{Verdict: Unchecked, Found: found, Note: "no secret"}
+		default:
+			res.set(found, mac(file, &l))
+		}
+	}
+	var found []byte
+	if l.cmts.end != 0 {
+		found = file[l.cmts.off+2 : l.cmts.end]
+	}
+	switch {
+	case l.ext.explicit():
+		if unusable == nil && !l.ext.computable() {
+			unusable = errors.New("43.6.3 is not of the 16 octets that HMAC-MD5 gives")
+		}
+		check(&r.Extended, file[l.ext.digest.off:l.ext.digest.end], s.extended, unusable)
+	case l.ext.found() && found != nil:
+		check(&r.Extended, found, s.extended, unusable)
+	}
+	switch {
+	case found == nil:
+	case l.ext.found() && !l.ext.explicit():
+		r.CMTS = r.Extended
+		if r.CMTS.Note == "" {
+			r.CMTS.Note = "TLV 7 is the extended CMTS MIC"
+		}
+	default:
+		check(&r.CMTS, found, s.cmts, nil)
+	}
+	return r, nil
+}
+
+// set compares an integrity value with what it should be.
+func (r *Result) set(found []byte, want [md5x.Size]byte) {
+	r.Verdict, r.Found, r.Want = Invalid, found, want[:]
+	if bytes.Equal(found, r.Want) {
+		r.Verdict = Valid
+	}
+}
+
+// uncovered returns the offset of the first TLV, 7 and pads aside, that follows TLV 6, or -1.
+func uncovered(file []byte, l *layout) int {
+	if l.cm.end == 0 {
+		return -1
+	}
+	for off := l.cm.end; off < l.end; {
+		_, end, err := next(file, off)
+		if err != nil {
+			break // cannot be: scan has passed here
+		}
+		if file[off] != typeCMTS && file[off] != typePad {
+			return off
+		}
+		off = end
+	}
+	return -1
+}
+
+func verifyMTA(file []byte) (Report, error) {
+	var r Report
+	m, err := scanMTA(file)
+	if err != nil {
+		return r, err
+	}
+	if !m.closed {
+		r.Notes = append(r.Notes, "no closing delimiter (fe 01 ff) at the end")
+	}
+	if m.variant == NoHash {
+		return r, nil
+	}
+	r.MTAVariant = m.variant
+	want := m.sum(file)
+	r.MTA = Result{Verdict: Invalid, Found: file[m.value.off:m.value.end], Want: want[:]}
+	switch {
+	case len(r.MTA.Found) != sha1.Size:
+		r.MTA.Note = fmt.Sprintf("the hash has %d octets, not %d", len(r.MTA.Found), sha1.Size)
+	case bytes.Equal(r.MTA.Found, r.MTA.Want):
+		r.MTA.Verdict = Valid
+	}
+	if !m.last && r.MTA.Note == "" {
+		r.MTA.Note = fmt.Sprintf("it does not stand right before the closing delimiter, but at offset %d", m.hash.off)
+	}
+	return r, nil
+}

@@ -1,0 +1,521 @@
+package skeleton
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"dcs/render/mic"
+	"dcs/render/syntax"
+	"dcs/render/tlv"
+)
+
+const (
+	maxIncludes = 32 // how deep includes may nest
+	maxErrors   = 50 // of one template
+)
+
+// compiler walks a template's statements once: to check them all when the template is
+// loaded (checking), or to follow the ones that a name leads to.
+type compiler struct {
+	t        *Template
+	env      *Env
+	enc      tlv.Encoder
+	b        builder
+	checking bool
+
+	captures []string // by group number; "" and not given[i]: the group took no part
+	given    []bool
+	name     string
+	keys     []string // of t.structural, in its order
+
+	errs     []*syntax.Error
+	fault    *Fault // a reject or a select without a case was reached
+	stack    []*syntax.Item
+	pos      syntax.Pos // of the setting being encoded
+	hash     mic.Variant
+	hashPos  syntax.Pos
+	ipv6     bool
+	asIs     bool // the file is the template's source, unchanged
+	defaults int  // how deep the default being computed is
+	tracing  bool
+	uses     []Use
+}
+
+func (c *compiler) errorf(pos syntax.Pos, format string, args ...any) {
+	msg := fmt.Sprintf(format, args...)
+	for _, e := range c.errs {
+		if e.Pos == pos && e.Msg == msg {
+			return // a block that is included twice
+		}
+	}
+	if len(c.errs) < maxErrors {
+		c.errs = append(c.errs, &syntax.Error{Pos: pos, Msg: msg})
+	}
+}
+
+// body compiles the statements of one pair of braces.
+func (c *compiler) body(stmts []syntax.Stmt, parent *tlv.Def, sc *scope) {
+	for _, st := range stmts {
+		if c.fault != nil {
+			return
+		}
+		switch st := st.(type) {
+		case *syntax.Setting:
+			c.setting(st, parent, sc)
+		case *syntax.Include:
+			c.include(st, parent, sc)
+		case *syntax.Select:
+			c.choose(st, parent, sc)
+		case *syntax.Reject:
+			c.reject(st, sc)
+		case *syntax.Hash:
+			c.setHash(st, parent)
+		case *syntax.Default:
+			if sc.of == nil || !sc.owns(st) {
+				c.errorf(st.Pos, "default %s: defaults stand at the top of a template or Block, not within a group or a case", st.Name)
+			}
+		}
+	}
+}
+
+// item compiles the body of a template or of what is included.
+func (c *compiler) item(it *syntax.Item, parent *tlv.Def, outer *scope) {
+	c.body(it.Body, parent, c.newScope(it, outer))
+}
+
+func (c *compiler) include(st *syntax.Include, parent *tlv.Def, sc *scope) {
+	target := c.eval(st.Target, sc, false)
+	switch {
+	case target.kind == unknownVal || target.kind == dynamicVal:
+		if target.kind == dynamicVal {
+			c.structural(&target, "include")
+		}
+		c.b.unknown = true
+		if !c.checking {
+			return
+		}
+		items := c.env.Candidates(st.Pos, pieces(st.Target))
+		if len(items) == 0 {
+			c.errorf(st.Pos, "include %s: nothing in the library has such a name", write(st.Target))
+		}
+		errs := c.errs
+		for _, it := range items {
+			c.enter(st, it, parent, sc, true)
+		}
+		if strings.Join(pieces(st.Target), "") == "" {
+			c.errs = errs // any block of the library, and most are not meant to stand here
+		}
+	default:
+		_, word := st.Target.(*syntax.Word)
+		it, err := c.env.Include(st.Pos, target.plain(), word)
+		if err != nil {
+			c.errorf(st.Pos, "include %s: %v", write(st.Target), err)
+			return
+		}
+		c.enter(st, it, parent, sc, false)
+	}
+}
+
+// enter compiles an included item; a candidate's octets are thrown away.
+func (c *compiler) enter(st *syntax.Include, it *syntax.Item, parent *tlv.Def, sc *scope, candidate bool) {
+	for i, on := range c.stack {
+		if on != it {
+			continue
+		}
+		if candidate {
+			return // the name that a request gives decides; learning it will tell
+		}
+		path := make([]string, 0, len(c.stack)-i+1)
+		for _, s := range append(c.stack[i:], it) {
+			path = append(path, itemName(s))
+		}
+		c.errorf(st.Pos, "include %s: goes round in a circle: %s", write(st.Target), strings.Join(path, " → "))
+		return
+	}
+	if len(c.stack) > maxIncludes {
+		c.errorf(st.Pos, "include %s: includes nest deeper than %d", write(st.Target), maxIncludes)
+		return
+	}
+	c.stack = append(c.stack, it)
+	if candidate {
+		c.discard(func() { c.item(it, parent, sc) })
+	} else {
+		c.item(it, parent, sc)
+	}
+	c.stack = c.stack[:len(c.stack)-1]
+}
+
+// discard runs f for its errors alone.
+func (c *compiler) discard(f func()) {
+	saved, fault := c.b, c.fault
+	c.b = builder{changed: -1}
+	f()
+	c.b, c.fault = saved, fault
+}
+
+func (c *compiler) choose(st *syntax.Select, parent *tlv.Def, sc *scope) {
+	subject := c.eval(st.Subject, sc, false)
+	labels := map[string]syntax.Pos{}
+	var chosen, otherwise *syntax.Case
+	for _, cs := range st.Cases {
+		if cs.Default {
+			if otherwise != nil {
+				c.errorf(cs.Pos, "select has two defaults; the other is at %s", otherwise.Pos)
+			}
+			otherwise = cs
+		}
+		for _, e := range cs.Labels {
+			label := c.eval(e, sc, false)
+			if !label.constant() {
+				c.errorf(label.pos, "the label %s of a case must be constant", write(e))
+				continue
+			}
+			key := caseKey(&label)
+			if at, dup := labels[key]; dup {
+				c.errorf(label.pos, "the label %s stands in the case at %s already", write(e), at)
+				continue
+			}
+			labels[key] = cs.Pos
+			if subject.constant() && key == caseKey(&subject) {
+				chosen = cs
+			}
+		}
+	}
+	if !subject.constant() {
+		c.structural(&subject, "select")
+		c.b.unknown = true
+	}
+	if c.checking {
+		for _, cs := range st.Cases {
+			if cs == chosen {
+				continue
+			}
+			c.discard(func() { c.body(cs.Body, parent, sc.inner()) })
+		}
+	}
+	if chosen == nil {
+		chosen = otherwise
+	}
+	switch {
+	case !subject.constant():
+	case chosen != nil:
+		c.body(chosen.Body, parent, sc.inner())
+	default:
+		c.stop(&Fault{
+			Reason: NoCase, Pos: st.Pos, What: "select " + write(st.Subject),
+			Text: fmt.Sprintf("no case for %q, and no default", subject.plain()),
+		})
+	}
+}
+
+// caseKey is equal for values that a select takes for the same: integers by their value, else text.
+func caseKey(v *val) string {
+	if x, ok := v.integer(); ok {
+		return strconv.FormatInt(x, 10)
+	}
+	return v.plain()
+}
+
+func (c *compiler) reject(st *syntax.Reject, sc *scope) {
+	reason := c.eval(st.Reason, sc, false)
+	text := write(st.Reason)
+	if reason.constant() {
+		text = reason.plain()
+	}
+	c.stop(&Fault{Reason: Rejected, Pos: st.Pos, Text: "rejected: " + text})
+}
+
+// stop ends the compilation of a name: it gets no file. While checking, what follows is still looked at.
+func (c *compiler) stop(f *Fault) {
+	c.b.unknown = true
+	if !c.checking {
+		c.fault = f
+	}
+}
+
+func (c *compiler) setHash(st *syntax.Hash, parent *tlv.Def) {
+	if c.t.Kind != MTAFile || !parent.IsRoot() {
+		c.errorf(st.Pos, "hash belongs at the top of an MTA's file, one that begins with MtaConfigDelimiter 1")
+		return
+	}
+	v, err := mic.ParseVariant(st.Variant)
+	switch {
+	case err != nil:
+		c.errorf(st.Pos, "hash: %v", err)
+	case c.hashPos.Line != 0:
+		c.errorf(st.Pos, "hash stands at %s already", c.hashPos)
+	default:
+		c.hash, c.hashPos = v, st.Pos
+	}
+}
+
+// memoKey is a setting in the group that it is compiled in: a block may be included in several.
+type memoKey struct {
+	st     *syntax.Setting
+	parent *tlv.Def
+}
+
+func (c *compiler) setting(st *syntax.Setting, parent *tlv.Def, sc *scope) {
+	isTop := parent != nil && parent.IsRoot()
+	m := c.b.begin()
+	octets, constant := c.env.memo[memoKey{st, parent}]
+	if constant && !c.tracing {
+		c.b.base = append(c.b.base, octets...)
+	} else if strings.EqualFold(st.Keyword, "GenericTLV") {
+		c.generic(st, parent, sc)
+	} else {
+		c.known(st, parent, sc)
+	}
+	octets, changed, whole := c.b.end(m)
+	if c.checking && !constant && whole && changed < 0 && len(c.errs) == 0 {
+		c.env.memo[memoKey{st, parent}] = append([]byte(nil), octets...)
+	}
+	if end := c.b.here(); isTop && end != m.at {
+		code := byte(snmpCode)
+		if len(octets) > 0 {
+			code = octets[0]
+		}
+		c.b.tops = append(c.b.tops, topTLV{code: code, start: m.at, end: end, change: changed})
+	}
+}
+
+// known compiles a setting whose keyword is in the dictionary.
+func (c *compiler) known(st *syntax.Setting, parent *tlv.Def, sc *scope) {
+	d, form, ok := c.resolve(st, parent)
+	if !ok {
+		c.b.unknown = true
+		c.discard(func() { c.evalAll(st, sc, false) })
+		return
+	}
+	if d.Code == 6 || d.Code == 7 {
+		if parent.IsRoot() && c.t.Kind == ModemFile {
+			c.errorf(st.Pos, "%s is computed when the file is made; leave it out", st.Keyword)
+			return
+		}
+	}
+	if st.Group {
+		c.group(st, d, sc)
+		return
+	}
+	wantPair := d.Kind == tlv.KindIPPort || d.Kind == tlv.KindMACMask || d.Kind == tlv.KindIPv6PrefixList
+	vals := c.evalAll(st, sc, wantPair)
+	if vals == nil && len(st.Values) > 0 {
+		c.b.unknown = true
+		return
+	}
+	dyn, unknown := false, false
+	for i := range vals {
+		dyn = dyn || vals[i].has(dynamicVal)
+		unknown = unknown || vals[i].has(unknownVal)
+	}
+	switch {
+	case unknown:
+		c.b.unknown = true
+		if form == tlv.FormFile || form == tlv.FormDigitMap {
+			c.errorf(vals[0].pos, "%s: the name of a file must be constant: it is read when the library is loaded", st.Keyword)
+		}
+		if dyn && !c.slotted(d, form, vals) {
+			for i := range vals {
+				c.structural(&vals[i], st.Keyword)
+			}
+		}
+	case dyn:
+		c.dynamic(st, d, form, vals)
+	default:
+		c.pos = st.Pos
+		out, err := c.enc.AppendTLV(c.b.base, d, form, values(vals))
+		if err != nil {
+			c.encodeError(st, vals, err)
+			return
+		}
+		c.b.base = out
+	}
+}
+
+// resolve finds what a keyword means in its parent.
+func (c *compiler) resolve(st *syntax.Setting, parent *tlv.Def) (*tlv.Def, tlv.Form, bool) {
+	if parent == nil {
+		c.errorf(st.Pos, "%s: the dictionary does not know this group; write its contents as GenericTLV", st.Keyword)
+		return nil, 0, false
+	}
+	if d, form, ok := parent.Child(st.Keyword); ok {
+		return d, form, true
+	}
+	if c.env.Lenient {
+		if d, form, ok := tlv.Lenient(c.t.dialect(), st.Keyword); ok {
+			c.warnf(st.Pos, "%s; taken for its number %d, as the open encoder does", parent.Misplaced(st.Keyword), d.Code)
+			return d, form, true
+		}
+	}
+	c.errorf(st.Pos, "%s", parent.Misplaced(st.Keyword))
+	return nil, 0, false
+}
+
+func (c *compiler) warnf(pos syntax.Pos, format string, args ...any) {
+	if c.checking && c.env.Warn != nil {
+		c.env.Warn(pos, fmt.Sprintf(format, args...))
+	}
+}
+
+// group compiles "Keyword { … }".
+func (c *compiler) group(st *syntax.Setting, d *tlv.Def, sc *scope) {
+	if !d.Group() && !c.env.Lenient {
+		c.errorf(st.Pos, "%s takes a value (%s), not a block", d.Name, d.Kind)
+		return
+	}
+	if !d.Group() {
+		c.warnf(st.Pos, "%s takes a value (%s); the block's TLVs are taken for it, as the open encoder does", d.Name, d.Kind)
+	}
+	if len(st.Values) > 0 {
+		c.errorf(st.Pos, "%s takes a block or a value, not both", d.Name)
+		return
+	}
+	if d.Kind == tlv.KindVendorGroup && len(st.Body) > 0 {
+		if first, ok := st.Body[0].(*syntax.Setting); ok && !strings.EqualFold(first.Keyword, "VendorIdentifier") {
+			c.warnf(first.Pos, "%s stands before VendorIdentifier, which should come first: it tells whose TLVs these are", first.Keyword)
+		}
+	}
+	g := c.b.open(d.Code, d.LenBytes())
+	if d.Group() {
+		c.body(st.Body, d, sc.inner())
+	} else {
+		c.body(st.Body, nil, sc.inner())
+	}
+	c.closeGroup(st, g)
+}
+
+func (c *compiler) closeGroup(st *syntax.Setting, g group) {
+	fault := Fault{Reason: BlockTooLong, Pos: st.Pos, What: st.Keyword}
+	if n, ok := c.b.close(g, fault); !ok {
+		c.errorf(st.Pos, "%s: the block has %d octets, at most %d fit in a TLV; split it", st.Keyword, n, 1<<(8*g.octets)-1)
+	}
+}
+
+// generic compiles GenericTLV.
+func (c *compiler) generic(st *syntax.Setting, parent *tlv.Def, sc *scope) {
+	vals := c.evalAll(st, sc, false)
+	if vals == nil {
+		c.b.unknown = true
+		return
+	}
+	for i := range vals {
+		if !vals[i].constant() {
+			c.structural(&vals[i], st.Keyword)
+			c.b.unknown = true
+		}
+	}
+	if !allConstant(vals) {
+		return
+	}
+	start := len(c.b.base)
+	var body []byte
+	if st.Group {
+		code, octets, inner := genericGroup(vals, parent)
+		g := c.b.open(code, octets)
+		m := c.b.begin()
+		c.body(st.Body, inner, sc.inner())
+		contents, changed, _ := c.b.end(m)
+		if changed >= 0 && len(vals) == 2 {
+			c.closeGroup(st, g)
+			return
+		}
+		if changed >= 0 {
+			c.errorf(st.Pos, "GenericTLV: leave TlvLength out: the length of this block differs with every request")
+			return
+		}
+		body = append(body, contents...)
+		c.b.base = c.b.base[:start]
+	}
+	out, err := c.enc.AppendGeneric(c.b.base, parent, values(vals), body, st.Group)
+	if err != nil {
+		c.encodeError(st, vals, err)
+		return
+	}
+	c.b.base = out
+}
+
+// genericGroup returns the type of a GenericTLV with a block, the octets of its length,
+// and the dictionary's group of that number, if it has one. What is wrong with the
+// operands is told when the TLV is complete.
+func genericGroup(vals []val, parent *tlv.Def) (code byte, octets int, inner *tlv.Def) {
+	octets = 1
+	for i := 0; i+1 < len(vals); i += 2 {
+		if n, ok := vals[i+1].integer(); ok && strings.EqualFold(vals[i].text, "TlvCode") {
+			code = byte(n)
+		}
+	}
+	if parent == nil {
+		return code, octets, nil
+	}
+	if d, known := parent.ChildByCode(code); known {
+		octets = max(1, d.LenBytes())
+		if d.Group() {
+			inner = d
+		}
+	}
+	return code, octets, inner
+}
+
+func allConstant(vals []val) bool {
+	for i := range vals {
+		if !vals[i].constant() {
+			return false
+		}
+	}
+	return true
+}
+
+// encodeError reports what the encoder says of a setting, at the value that it means.
+func (c *compiler) encodeError(st *syntax.Setting, vals []val, err error) {
+	pos := st.Pos
+	var ve *tlv.ValueError
+	if errors.As(err, &ve) && ve.Index >= 0 && ve.Index < len(vals) {
+		pos = vals[ve.Index].pos
+	}
+	c.errorf(pos, "%v", err)
+}
+
+// dynamic compiles a setting that only a request settles, as a slot if its kind has one,
+// else by making the attributes a part of what the name is specialized for.
+func (c *compiler) dynamic(st *syntax.Setting, d *tlv.Def, form tlv.Form, vals []val) {
+	s, ok := c.lower(d, form, vals)
+	if !ok {
+		if c.checking {
+			for i := range vals {
+				c.structural(&vals[i], st.Keyword)
+			}
+			c.b.unknown = true
+			return
+		}
+		c.errorf(st.Pos, "%s cannot take a value that only a request settles", st.Keyword)
+		return
+	}
+	s.pos, s.what = st.Pos, st.Keyword
+	for _, e := range st.Values {
+		s.what += " " + write(e)
+	}
+	s.seal()
+	if s.kind == snmpSlot {
+		c.b.add(s)
+		return
+	}
+	g := c.b.open(d.Code, d.LenBytes())
+	c.b.add(s)
+	c.closeGroup(st, g)
+}
+
+// structural notes the attributes in v as ones that choose a skeleton: the name is learned
+// once for each combination of their values.
+func (c *compiler) structural(v *val, what string) {
+	v.each(func(d *dynamic) {
+		if d.src != fromAttr {
+			c.errorf(v.pos, "$%s cannot stand in %s: it differs with every request", d.name, what)
+			return
+		}
+		if c.checking {
+			c.t.markStructural(d.attr)
+		}
+	})
+}

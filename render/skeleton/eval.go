@@ -1,0 +1,306 @@
+package skeleton
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dcs/render/syntax"
+)
+
+// scope is where defaults are looked up: the template's own first, then those of the
+// blocks that it includes, so that a template settles what a block leaves open.
+type scope struct {
+	outer *scope
+	of    *syntax.Item // the item whose statements these are; nil within a group or a case
+	named map[string]*syntax.Default
+}
+
+// inner is the scope of a group or a case, where no default may stand.
+func (sc *scope) inner() *scope { return &scope{outer: sc} }
+
+func (sc *scope) owns(d *syntax.Default) bool { return sc.named[d.Name] == d }
+
+// lookup returns the default of name that holds in sc, and the scope that its value is computed in.
+func (sc *scope) lookup(name string) (*syntax.Default, *scope) {
+	if sc == nil {
+		return nil, nil
+	}
+	if d, at := sc.outer.lookup(name); d != nil {
+		return d, at
+	}
+	if d := sc.named[name]; d != nil {
+		return d, sc
+	}
+	return nil, nil
+}
+
+func (c *compiler) newScope(it *syntax.Item, outer *scope) *scope {
+	sc := &scope{outer: outer, of: it}
+	for _, st := range it.Body {
+		d, ok := st.(*syntax.Default)
+		if !ok {
+			continue
+		}
+		if other := sc.named[d.Name]; other != nil {
+			c.errorf(d.Pos, "default %s stands at %s already", d.Name, other.Pos)
+			continue
+		}
+		if builtin(d.Name) {
+			c.errorf(d.Pos, "default %s: $%s always has a value of its own", d.Name, d.Name)
+		}
+		if sc.named == nil {
+			sc.named = map[string]*syntax.Default{}
+		}
+		sc.named[d.Name] = d
+	}
+	return sc
+}
+
+func builtin(name string) bool {
+	return slices.Contains([]string{"time", "ip", "mac", "filename", "server"}, name)
+}
+
+func (c *compiler) evalAll(st *syntax.Setting, sc *scope, wantPair bool) []val {
+	out := make([]val, 0, len(st.Values))
+	before := len(c.errs)
+	for _, e := range st.Values {
+		out = append(out, c.eval(e, sc, wantPair))
+	}
+	if len(c.errs) > before {
+		return nil
+	}
+	return out
+}
+
+// eval computes an expression as far as it can. A slash means a pair where the keyword
+// wants one (wantPair) or an operand is no number, else a division.
+func (c *compiler) eval(e syntax.Expr, sc *scope, wantPair bool) val {
+	v := val{pos: e.Position(), kind: unknownVal}
+	switch e := e.(type) {
+	case *syntax.Number:
+		v.kind, v.neg, v.abs = numberVal, e.Neg, e.Value
+	case *syntax.Hex:
+		v.kind, v.text = hexVal, e.Text
+	case *syntax.Word:
+		v.kind, v.text = wordVal, e.Text
+	case *syntax.String:
+		return c.evalString(e, sc)
+	case *syntax.Var:
+		return c.variable(e, sc)
+	case *syntax.List:
+		v.kind = listVal
+		for _, x := range e.Elems {
+			v.elems = append(v.elems, c.eval(x, sc, wantPair))
+		}
+	case *syntax.Negate:
+		x := c.eval(e.X, sc, false)
+		if x.kind == dynamicVal {
+			v.kind, v.dyn = dynamicVal, &dynamic{op: dynNeg, x: x}
+			return v
+		}
+		if x.kind == unknownVal {
+			return v
+		}
+		n, ok := x.integer()
+		r, why := arith(opSub, 0, n)
+		if !ok || why != okay {
+			c.errorf(v.pos, "-%s: only an integer of 64 bits can be negated", write(e.X))
+			return v
+		}
+		return number(v.pos, r)
+	case *syntax.BinaryOp:
+		return c.binary(e, sc, wantPair)
+	}
+	return v
+}
+
+func (c *compiler) binary(e *syntax.BinaryOp, sc *scope, wantPair bool) val {
+	x, y := c.eval(e.Left, sc, wantPair), c.eval(e.Right, sc, wantPair)
+	v := val{pos: x.pos, kind: unknownVal}
+	if e.Op == '/' && (wantPair || x.kind == wordVal || y.kind == wordVal || x.kind == pairVal) {
+		v.kind, v.elems = pairVal, []val{x, y}
+		return v
+	}
+	if x.kind == unknownVal || y.kind == unknownVal {
+		return v
+	}
+	if x.kind == dynamicVal || y.kind == dynamicVal {
+		v.kind, v.dyn = dynamicVal, &dynamic{op: arithOps[e.Op], x: x, y: y}
+		return v
+	}
+	a, ok1 := x.integer()
+	b, ok2 := y.integer()
+	if !ok1 || !ok2 {
+		bad := e.Left
+		if ok1 {
+			bad = e.Right
+		}
+		c.errorf(bad.Position(), "%s is no integer of 64 bits, so %c cannot take it", write(bad), e.Op)
+		return v
+	}
+	r, why := arith(opcodes[arithOps[e.Op]], a, b)
+	if why != okay {
+		c.errorf(e.Pos, "%s: %s", write(e), reasonTexts[why])
+		return v
+	}
+	return number(v.pos, r)
+}
+
+func (c *compiler) evalString(e *syntax.String, sc *scope) val {
+	v := val{pos: e.Pos, kind: quotedVal}
+	var parts []val
+	dyn := false
+	for _, p := range e.Parts {
+		if p.Var == nil {
+			parts = append(parts, val{pos: e.Pos, kind: quotedVal, text: p.Lit})
+			continue
+		}
+		x := c.variable(p.Var, sc)
+		switch x.kind {
+		case unknownVal:
+			v.kind = unknownVal
+		case dynamicVal:
+			dyn = true
+		}
+		parts = append(parts, x)
+	}
+	switch {
+	case v.kind == unknownVal && dyn: // keep the request's variables in sight, for structural
+		return val{pos: e.Pos, kind: listVal, elems: append(parts, val{pos: e.Pos, kind: unknownVal})}
+	case v.kind == unknownVal:
+	case dyn:
+		v.kind, v.dyn = dynamicVal, &dynamic{op: dynText, parts: parts}
+	default:
+		var b strings.Builder
+		for i := range parts {
+			b.WriteString(parts[i].plain())
+		}
+		v.text = b.String()
+	}
+	return v
+}
+
+// variable finds what $name stands for: a built-in, a capture, the device's attribute, a default.
+func (c *compiler) variable(e *syntax.Var, sc *scope) val {
+	v := val{pos: e.Pos, kind: dynamicVal}
+	source := func(src source, from string) val {
+		v.dyn = &dynamic{op: dynVar, name: e.Name, src: src}
+		c.trace(e, Use{From: from})
+		return v
+	}
+	switch e.Name {
+	case "time":
+		return source(fromTime, "the time of the request")
+	case "ip":
+		return source(fromIP, "the modem's address")
+	case "mac":
+		return source(fromMAC, "the device that the request names")
+	case "server":
+		return source(fromServer, "the address that was asked")
+	case "filename":
+		v.kind, v.text = quotedVal, c.name
+		if c.checking {
+			v.kind = unknownVal
+		}
+		c.trace(e, Use{From: "the name asked for", Value: c.name})
+		return v
+	}
+	if i, ok := c.t.group(e.Name); ok {
+		if c.checking {
+			v.kind = unknownVal
+			return v
+		}
+		if c.given[i] {
+			v.kind, v.text = bareVal, c.captures[i]
+			c.trace(e, Use{From: "the name asked for", Value: v.text, Captured: true})
+			return v
+		}
+	} else if e.Name[0] >= '0' && e.Name[0] <= '9' {
+		c.errorf(e.Pos, "$%s: %s", e.Name, c.t.groupsText())
+		v.kind = unknownVal
+		return v
+	}
+	fallback, ok := c.fallback(e, sc)
+	if i, known := c.env.Schema.Index(e.Name); known {
+		if c.checking {
+			c.t.attributes = true
+		}
+		if k := slices.Index(c.t.structural, i); k >= 0 && !c.checking {
+			if c.keys[k] != "" {
+				v.kind, v.text = bareVal, c.keys[k]
+				c.trace(e, Use{From: "the device", Value: v.text})
+				return v
+			}
+			if !ok {
+				c.stop(&Fault{Reason: Missing, Pos: e.Pos, What: "$" + e.Name})
+				v.kind = unknownVal
+				return v
+			}
+			return fallback
+		}
+		v.dyn = &dynamic{op: dynVar, name: e.Name, src: fromAttr, attr: i}
+		if ok {
+			v.dyn.fallback = &fallback
+		}
+		c.trace(e, Use{From: "the device"})
+		return v
+	}
+	if ok {
+		return fallback
+	}
+	v.kind = unknownVal
+	if i, isGroup := c.t.group(e.Name); isGroup {
+		c.stop(&Fault{
+			Reason: Missing, Pos: e.Pos, What: "$" + e.Name,
+			Text: "group " + strconv.Itoa(i) + " of the pattern took no part in this name, and there is no default",
+		})
+		return v
+	}
+	c.errorf(e.Pos, "$%s: nothing gives it a value: %s, no device source has such an attribute, and there is no \"default %s …;\"",
+		e.Name, c.t.groupsText(), e.Name)
+	return v
+}
+
+// maxDefaults bounds how deep defaults may refer to one another.
+const maxDefaults = 16
+
+// fallback computes the default of a variable.
+func (c *compiler) fallback(e *syntax.Var, sc *scope) (val, bool) {
+	d, at := sc.lookup(e.Name)
+	if d == nil {
+		return val{}, false
+	}
+	if c.defaults >= maxDefaults {
+		c.errorf(d.Pos, "default %s: defaults refer to one another in a circle, or more than %d deep", d.Name, maxDefaults)
+		return val{pos: d.Pos, kind: unknownVal}, true
+	}
+	c.defaults++
+	v := c.eval(d.Value, at, false)
+	c.defaults--
+	if v.kind == numberVal || v.kind == wordVal || v.kind == quotedVal {
+		v.text, v.kind = v.plain(), bareVal // read as a variable's text is: as its keyword wants it
+	}
+	c.trace(e, Use{From: fmt.Sprintf("the default at %s", d.Pos), Value: v.plain(), Default: true})
+	return v, true
+}
+
+// Use is a variable that a template read on its way to a file.
+type Use struct {
+	Pos   syntax.Pos
+	Name  string
+	From  string // where the value comes from
+	Value string // empty where only a request settles it
+
+	Captured bool // by the pattern
+	Default  bool // the value is a default
+}
+
+// trace notes a use, for Trace.
+func (c *compiler) trace(e *syntax.Var, u Use) {
+	if c.tracing {
+		u.Pos, u.Name = e.Pos, e.Name
+		c.uses = append(c.uses, u)
+	}
+}

@@ -1,0 +1,79 @@
+package skeleton
+
+import (
+	"fmt"
+	"io/fs"
+
+	"dcs/render/syntax"
+)
+
+// Reason tells why a request gets no file.
+type Reason uint8
+
+const (
+	okay         Reason = iota
+	Missing             // the device lacks the attribute, and there is no default
+	NotInteger          // the value is no integer
+	Overflow            // the arithmetic leaves 64 bits
+	DivideByZero        //
+	OutOfRange          // the value is outside its TLV's range
+	BadAddress          // the value is no address of the kind wanted
+	WrongFamily         // an IPv6 address where IPv4 is wanted, or the reverse
+	NoMAC               // $mac, and the request names no device
+	BadHex              // the value is not 0x and pairs of hexadecimal digits
+	BadLength           // the value is shorter or longer than its TLV allows
+	BlockTooLong        // the block that holds the value grows past what its length field can say
+	Rejected            // a reject statement was reached
+	NoCase              // no case of a select matches, and it has no default
+	Ambiguous           // several templates of one priority match the name
+	Invalid             // the template cannot be compiled for this name
+	NumReasons
+)
+
+var reasonNames = [NumReasons]string{
+	"okay", "missing_attribute", "not_integer", "overflow", "divide_by_zero", "out_of_range", "bad_address",
+	"wrong_family", "no_mac", "bad_hex", "bad_length", "block_too_long", "rejected", "no_case", "ambiguous", "invalid",
+}
+
+// String returns the reason's name in metrics and logs.
+func (r Reason) String() string { return reasonNames[r] }
+
+var reasonTexts = [NumReasons]string{
+	Missing:      "the device has no such attribute, and there is no default",
+	NotInteger:   "the value is no integer",
+	Overflow:     "the arithmetic does not fit in 64 bits",
+	DivideByZero: "division by zero",
+	OutOfRange:   "the value is out of range",
+	BadAddress:   "the value is no such address",
+	WrongFamily:  "the address is of the other family (IPv4 and IPv6)",
+	NoMAC:        "the request names no device, so $mac has no value",
+	BadHex:       "the value is not 0x followed by pairs of hexadecimal digits",
+	BadLength:    "the value's length is out of range",
+	BlockTooLong: "the block is longer than its length field can say",
+}
+
+// Fault is why a skeleton, or a template, gives no file. The faults of a slot are made
+// with the skeleton, so that reporting one does not allocate; the text is made when asked for.
+type Fault struct {
+	Reason Reason
+	Pos    syntax.Pos
+	What   string // the keyword and its value as written
+	Text   string // replaces the reason's own text where there is more to say
+}
+
+// Error is file:line:col: what: why.
+func (f *Fault) Error() string {
+	text := f.Text
+	if text == "" {
+		text = reasonTexts[f.Reason]
+	}
+	if f.What == "" {
+		return fmt.Sprintf("%s: %s", f.Pos, text)
+	}
+	return fmt.Sprintf("%s: %s: %s", f.Pos, f.What, text)
+}
+
+// Is makes a missing attribute or device a file that does not exist, TFTP error 1.
+func (f *Fault) Is(target error) bool {
+	return target == fs.ErrNotExist && (f.Reason == Missing || f.Reason == NoMAC || f.Reason == Rejected || f.Reason == NoCase)
+}

@@ -1,0 +1,114 @@
+package skeleton
+
+import (
+	"math"
+
+	"dcs/render/ber"
+	"dcs/render/tlv"
+)
+
+const snmpCode = 11 // SnmpMibObject
+
+// slotted reports whether a setting of that kind can take its value from a request at all.
+func (c *compiler) slotted(d *tlv.Def, form tlv.Form, vals []val) bool {
+	for i := range vals {
+		if vals[i].has(dynamicVal) {
+			// What is not known yet may still become the object and the type of a varbind.
+			if d.Kind == tlv.KindVarbind || d.Kind == tlv.KindVarbindLen16 {
+				return i == 2 && len(vals) == 3 && vals[i].kind == dynamicVal
+			}
+			_, ok := c.lower(d, form, vals)
+			return ok
+		}
+	}
+	return true
+}
+
+// lower makes a slot of a setting whose value only a request settles. It reports false
+// for the kinds that have none.
+func (c *compiler) lower(d *tlv.Def, form tlv.Form, vals []val) (slot, bool) {
+	var s slot
+	if form == tlv.FormFile || form == tlv.FormDigitMap {
+		return s, false
+	}
+	if d.Kind == tlv.KindVarbind || d.Kind == tlv.KindVarbindLen16 {
+		return c.lowerSNMP(d, vals)
+	}
+	if len(vals) != 1 || vals[0].kind != dynamicVal {
+		return s, false
+	}
+	v := &vals[0]
+	var ok bool
+	switch d.Kind {
+	case tlv.KindUint8, tlv.KindUint16, tlv.KindUint24, tlv.KindUint32:
+		s.kind, s.width = intSlot, map[tlv.Kind]int{tlv.KindUint8: 1, tlv.KindUint16: 2, tlv.KindUint24: 3, tlv.KindUint32: 4}[d.Kind]
+		s.min, s.max = 0, 1<<(8*s.width)-1
+	case tlv.KindInt8:
+		s.kind, s.width, s.min, s.max = intSlot, 1, math.MinInt8, math.MaxInt8
+	case tlv.KindInt32:
+		s.kind, s.width, s.min, s.max = intSlot, 4, math.MinInt32, math.MaxInt32
+	case tlv.KindIPv4:
+		s.kind, s.width = ipv4Slot, 4
+	case tlv.KindIPv6:
+		s.kind, s.width = ipv6Slot, 16
+	case tlv.KindMAC:
+		s.kind, s.width = macSlot, 6
+	case tlv.KindBytes:
+		s.kind, s.minLen, s.maxLen = hexSlot, d.LenMin, d.LenMax
+	case tlv.KindString:
+		s.kind, s.minLen, s.maxLen = textSlot, d.LenMin, d.LenMax
+	case tlv.KindZString:
+		s.kind, s.nul, s.minLen, s.maxLen = textSlot, true, d.LenMin-1, d.LenMax-1
+		if d.Limited {
+			s.minLen, s.maxLen = int(d.Min), int(d.Max)
+		}
+	default:
+		return s, false
+	}
+	if s.kind == intSlot {
+		if d.Limited {
+			s.min, s.max = max(s.min, d.Min), min(s.max, d.Max)
+		}
+		s.prog, ok = program(nil, v, 0)
+		return s, ok
+	}
+	s.parts, ok = texts(nil, v)
+	return s, ok
+}
+
+// lowerSNMP makes a slot of a varbind whose value only a request settles.
+func (c *compiler) lowerSNMP(d *tlv.Def, vals []val) (slot, bool) {
+	s := slot{kind: snmpSlot, mta: c.enc.Dialect == tlv.MTA && d.Parent().IsRoot(), code: d.Code, maxLen: 0xffff}
+	if len(vals) != 3 || vals[2].kind != dynamicVal || !vals[0].constant() || !vals[1].constant() || d.LenBytes() != 1 {
+		return s, false
+	}
+	p, err := c.enc.Varbind(d, values(vals))
+	if err != nil {
+		c.errorf(vals[0].pos, "%v", err)
+		return s, true
+	}
+	s.oid, s.arcs, s.tag = p.OID, p.Arcs, p.Type.Tag()
+	switch p.Type {
+	case tlv.Integer:
+		s.value, s.min, s.max = intSlot, math.MinInt32, math.MaxInt32
+	case tlv.Unsigned32, tlv.Counter32, tlv.TimeTicks:
+		s.value, s.min, s.max = intSlot, 0, math.MaxUint32
+	case tlv.Counter64:
+		s.value, s.min, s.max = intSlot, 0, math.MaxInt64
+	case tlv.IPAddress:
+		s.value = ipv4Slot
+	case tlv.OctetString:
+		s.value = textSlot
+	case tlv.HexString, tlv.Opaque:
+		s.value = hexSlot
+	default:
+		return s, false
+	}
+	var ok bool
+	if s.value == intSlot {
+		s.prog, ok = program(nil, &vals[2], 0)
+	} else {
+		s.parts, ok = texts(nil, &vals[2])
+	}
+	return s, ok && s.tag != ber.Null
+}

@@ -1,0 +1,299 @@
+package skeleton
+
+import (
+	"math"
+	"math/bits"
+	"net/netip"
+	"strconv"
+
+	"dcs/render/attr"
+)
+
+// Values is what one request brings along: everything that a skeleton's slots are filled from.
+type Values struct {
+	Now    int64      // the time of the request, nanoseconds since 1970
+	IP     netip.Addr // the modem's address, unmapped
+	Server netip.Addr // the address that was asked, unmapped
+	MAC    [6]byte
+	HasMAC bool
+	Attrs  attr.Record
+}
+
+// epoch1900 is the number of seconds from 1900-01-01 to 1970-01-01 (RFC 868).
+const epoch1900 = 2208988800
+
+// seconds returns the seconds since 1900-01-01 that TLV 19 holds, modulo 2³² as RFC 868 counts them.
+func (v *Values) seconds() uint32 { return uint32(v.Now/1e9 + epoch1900) }
+
+// Text returns the value of a built-in variable or an attribute, as a string would have it.
+func (v *Values) Text(name string, schema *attr.Schema) (string, bool) {
+	p := part{}
+	switch name {
+	case "time":
+		p.src = fromTime
+	case "ip":
+		p.src = fromIP
+	case "server":
+		p.src = fromServer
+	case "mac":
+		p.src = fromMAC
+	default:
+		i, ok := schema.Index(name)
+		if !ok {
+			return "", false
+		}
+		p.attr = i
+	}
+	text, why := appendParts(nil, []part{p}, v)
+	return string(text), why == okay
+}
+
+// source is what gives a variable its value when a file is rendered.
+type source uint8
+
+const (
+	fromAttr   source = iota // the device's attribute
+	fromTime                 // $time
+	fromIP                   // $ip
+	fromMAC                  // $mac
+	fromServer               // $server
+)
+
+// An instr is one step of an integer program: postfix, over a small stack.
+type instr struct {
+	op   opcode
+	attr int   // opAttr: index in the schema
+	skip int   // opAttr: how many instructions, the default's, to skip when the device has the attribute; 0: no default
+	k    int64 // opConst
+}
+
+type opcode uint8
+
+const (
+	opConst opcode = iota
+	opAttr
+	opTime
+	opAdd
+	opSub
+	opMul
+	opDiv
+	opNeg
+)
+
+// maxStack bounds the operands that wait while an integer program runs; compiling refuses deeper ones.
+const maxStack = 16
+
+// run computes prog. The Reason is okay, or tells what was wrong.
+func run(prog []instr, v *Values, sc *Scratch) (int64, Reason) {
+	var stack [maxStack]int64
+	n := 0
+	for pc := 0; pc < len(prog); pc++ {
+		in := &prog[pc]
+		switch in.op {
+		case opConst:
+			stack[n&(maxStack-1)] = in.k
+			n++
+		case opTime:
+			stack[n&(maxStack-1)] = int64(v.seconds())
+			n++
+		case opAttr:
+			text, ok := v.Attrs.Get(in.attr)
+			if !ok {
+				if in.skip == 0 {
+					return 0, Missing
+				}
+				continue
+			}
+			x, ok := parseInt(text)
+			if !ok {
+				sc.bad(text)
+				return 0, NotInteger
+			}
+			stack[n&(maxStack-1)] = x
+			n++
+			pc += in.skip
+		case opNeg:
+			top := &stack[(n-1)&(maxStack-1)]
+			if *top == math.MinInt64 {
+				return 0, Overflow
+			}
+			*top = -*top
+		default:
+			n--
+			top := &stack[(n-1)&(maxStack-1)]
+			x, why := arith(in.op, *top, stack[n&(maxStack-1)])
+			if why != okay {
+				return 0, why
+			}
+			*top = x
+		}
+	}
+	return stack[0], okay
+}
+
+// arith computes a op b in 64 bits, division truncating towards zero.
+func arith(op opcode, a, b int64) (int64, Reason) {
+	switch op {
+	case opAdd:
+		if c := a + b; (c > a) == (b > 0) {
+			return c, okay
+		}
+	case opSub:
+		if c := a - b; (c < a) == (b > 0) {
+			return c, okay
+		}
+	case opMul:
+		hi, lo := bits.Mul64(abs(a), abs(b))
+		neg := (a < 0) != (b < 0)
+		switch {
+		case hi == 0 && lo <= math.MaxInt64 && !neg:
+			return int64(lo), okay
+		case hi == 0 && lo <= 1<<63 && neg:
+			return -int64(lo), okay
+		}
+	case opDiv:
+		switch {
+		case b == 0:
+			return 0, DivideByZero
+		case a != math.MinInt64 || b != -1:
+			return a / b, okay
+		}
+	}
+	return 0, Overflow
+}
+
+func abs(x int64) uint64 {
+	if x < 0 {
+		return -uint64(x)
+	}
+	return uint64(x)
+}
+
+// parseInt reads a decimal integer or 0x and hexadecimal digits. It does not allocate.
+func parseInt(s string) (int64, bool) {
+	if len(s) > 2 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X') {
+		var x uint64
+		for i := 2; i < len(s); i++ {
+			d, ok := hexDigit(s[i])
+			if !ok || x>>59 != 0 {
+				return 0, false
+			}
+			x = x<<4 | uint64(d)
+		}
+		return int64(x), true
+	}
+	neg := false
+	if len(s) > 1 && s[0] == '-' {
+		neg, s = true, s[1:]
+	}
+	if s == "" || len(s) > 18 {
+		return 0, false
+	}
+	var x int64
+	for i := 0; i < len(s); i++ {
+		c := s[i] - '0'
+		if c > 9 {
+			return 0, false
+		}
+		x = x*10 + int64(c)
+	}
+	if neg {
+		x = -x
+	}
+	return x, true
+}
+
+func hexDigit(c byte) (byte, bool) {
+	switch {
+	case c-'0' <= 9:
+		return c - '0', true
+	case c-'a' <= 5:
+		return c - 'a' + 10, true
+	case c-'A' <= 5:
+		return c - 'A' + 10, true
+	}
+	return 0, false
+}
+
+// A part is a piece of a text: literal where lit is not empty, else a variable's value.
+type part struct {
+	lit      string
+	src      source
+	attr     int
+	fallback []part // what stands in for an attribute that the device lacks; nil: nothing does
+}
+
+// appendParts appends the text that parts stand for.
+func appendParts(dst []byte, parts []part, v *Values) ([]byte, Reason) {
+	for i := range parts {
+		p := &parts[i]
+		if p.lit != "" {
+			dst = append(dst, p.lit...)
+			continue
+		}
+		switch p.src {
+		case fromTime:
+			dst = strconv.AppendUint(dst, uint64(v.seconds()), 10)
+		case fromIP:
+			dst = v.IP.AppendTo(dst)
+		case fromServer:
+			dst = v.Server.AppendTo(dst)
+		case fromMAC:
+			if !v.HasMAC {
+				return dst, NoMAC
+			}
+			dst = appendMAC(dst, v.MAC)
+		case fromAttr:
+			text, ok := v.Attrs.Get(p.attr)
+			switch {
+			case ok:
+				dst = append(dst, text...)
+			case p.fallback == nil:
+				return dst, Missing
+			default:
+				var why Reason
+				if dst, why = appendParts(dst, p.fallback, v); why != okay {
+					return dst, why
+				}
+			}
+		}
+	}
+	return dst, okay
+}
+
+// appendMAC appends m as 0a:01:02:03:04:05.
+func appendMAC(dst []byte, m [6]byte) []byte {
+	const digits = "0123456789abcdef"
+	for i, b := range m {
+		if i > 0 {
+			dst = append(dst, ':')
+		}
+		dst = append(dst, digits[b>>4], digits[b&15])
+	}
+	return dst
+}
+
+// parseIPv4 reads a dotted IPv4 address. It does not allocate.
+func parseIPv4(s []byte) (a [4]byte, ok bool) {
+	field, digits, x := 0, 0, 0
+	for _, c := range s {
+		switch {
+		case c-'0' <= 9:
+			if x = x*10 + int(c-'0'); x > 255 || digits > 0 && x < 10 {
+				return a, false // over 255, or a leading zero that some read as octal
+			}
+			digits++
+		case c == '.' && digits > 0 && field < 3:
+			a[field] = byte(x)
+			field++
+			digits, x = 0, 0
+		default:
+			return a, false
+		}
+	}
+	if field != 3 || digits == 0 {
+		return a, false
+	}
+	a[3] = byte(x)
+	return a, true
+}

@@ -1,0 +1,179 @@
+// Package skeleton turns a template into octets with slots: what is constant is encoded
+// once, and a request only fills the slots in.
+package skeleton
+
+import (
+	"sync/atomic"
+
+	"dcs/render/md5x"
+	"dcs/render/mic"
+	"dcs/render/tlv"
+)
+
+// Kind is what sort of file a skeleton makes.
+type Kind uint8
+
+const (
+	ModemFile  Kind = iota // ends in MICs, 255 and padding
+	MTAFile                // may hold a hash object
+	PortalFile             // CableHome
+	PlainFile              // text, or a binary file as it is
+	NumKinds
+)
+
+// A Skeleton is a file with slots. It is immutable but for the keyed state, which is
+// remembered per secret; any number of goroutines may render it.
+type Skeleton struct {
+	Kind Kind
+	Name string // the name that it was specialized for
+
+	base   []byte   // the octets that never change; zeros where a slot of fixed width goes
+	slots  []slot   // by offset
+	fixups []fixup  // lengths that the varying slots change, innermost first
+	tops   []topTLV // top-level TLVs in file order
+	order  []topTLV // those that the CMTS MIC covers, in its order; modem files only
+	vary   int      // how many slots vary in width
+	ext    bool     // TLV 43.6 asks for an extended CMTS MIC
+	hash   mic.Variant
+
+	cm     md5x.State            // the CM MIC's, over what stands before the first change
+	prefix []byte                // what the CMTS MIC covers before the first change, in its order
+	keyed  atomic.Pointer[keyed] // under the secret in slot 0
+	others atomic.Pointer[[maxKeyed - 1]atomic.Pointer[keyed]]
+	broken Fault
+}
+
+// A place is an offset in base, behind the first n varying slots.
+type place struct{ off, n int }
+
+// A topTLV is one run of top-level TLVs of one type.
+type topTLV struct {
+	code       byte
+	start, end place
+	change     int // offset in base of its first octet that a request can change; -1: none
+}
+
+// A fixup is a length field whose value depends on the varying slots first ≤ i < last.
+type fixup struct {
+	at          place
+	octets      int // of the length field: 1 or 2
+	fixed       int // length without those slots
+	first, last int
+	fault       Fault
+}
+
+// Static tells whether every request gets the same octets.
+func (s *Skeleton) Static() bool { return len(s.slots) == 0 }
+
+// Signed tells whether the file ends in MICs, which Build leaves blank.
+func (s *Skeleton) Signed() bool { return s.Kind == ModemFile }
+
+// Build appends the file to dst with its MICs left blank, for Lanes or Sign to fill in (or,
+// where it is Alone, left out). On a Fault dst comes back as it was. Build does not allocate once dst and sc are large enough.
+func (s *Skeleton) Build(dst []byte, v *Values, sc *Scratch) ([]byte, *Fault) {
+	start := len(dst)
+	var fault *Fault
+	if s.vary == 0 {
+		dst = append(dst, s.base...)
+		fault = s.patch(dst[start:], v, sc)
+	} else {
+		dst, fault = s.grow(dst, v, sc)
+	}
+	if fault != nil {
+		return dst[:start], fault
+	}
+	switch s.Kind {
+	case ModemFile:
+		if !s.ext {
+			dst = appendTrailer(dst, start)
+		}
+	case MTAFile:
+		if s.hash != mic.NoHash {
+			file, err := mic.SignMTA(dst[start:], s.hash)
+			if err != nil {
+				return dst[:start], &s.broken
+			}
+			dst = append(dst[:start], file...)
+		}
+	}
+	return dst, nil
+}
+
+// appendTrailer appends TLVs 6 and 7, blank, the end marker and the padding.
+func appendTrailer(dst []byte, start int) []byte {
+	dst = append(dst, 6, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		7, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255)
+	for (len(dst)-start)%4 != 0 {
+		dst = append(dst, 0)
+	}
+	return dst
+}
+
+// patch fills the slots of a skeleton in which all have a fixed width.
+func (s *Skeleton) patch(file []byte, v *Values, sc *Scratch) *Fault {
+	for i := range s.slots {
+		sl := &s.slots[i]
+		room := file[sl.off : sl.off : sl.off+sl.width]
+		if _, why := sl.append(room, v, sc); why != okay {
+			return &sl.faults[why]
+		}
+	}
+	return nil
+}
+
+// grow appends base and slots piece by piece, then mends the lengths around them.
+func (s *Skeleton) grow(dst []byte, v *Values, sc *Scratch) ([]byte, *Fault) {
+	start := len(dst)
+	sc.widths = append(sc.widths[:0], 0)
+	prev, sum := 0, 0
+	for i := range s.slots {
+		sl := &s.slots[i]
+		dst = append(dst, s.base[prev:sl.off]...)
+		prev = sl.off + sl.width
+		before := len(dst)
+		var why Reason
+		if dst, why = sl.append(dst, v, sc); why != okay {
+			return dst, &sl.faults[why]
+		}
+		if sl.width == 0 {
+			sum += len(dst) - before
+			sc.widths = append(sc.widths, sum)
+		}
+	}
+	dst = append(dst, s.base[prev:]...)
+	file := dst[start:]
+	for i := range s.fixups {
+		f := &s.fixups[i]
+		n := f.fixed + sc.widths[f.last] - sc.widths[f.first]
+		at := sc.at(f.at)
+		switch {
+		case f.octets == 1 && n <= 255:
+			file[at] = byte(n)
+		case f.octets == 2 && n <= 0xffff:
+			file[at], file[at+1] = byte(n>>8), byte(n)
+		default:
+			sc.badInt(int64(n))
+			return dst, &f.fault
+		}
+	}
+	return dst, nil
+}
+
+// at returns where p lies in the file that was built last.
+func (sc *Scratch) at(p place) int {
+	if p.n == 0 {
+		return p.off
+	}
+	return p.off + sc.widths[p.n]
+}
+
+// Dialect returns the TLV dialect that the skeleton's file decodes in.
+func (s *Skeleton) Dialect() tlv.Dialect {
+	switch s.Kind {
+	case MTAFile:
+		return tlv.MTA
+	case PortalFile:
+		return tlv.PS
+	}
+	return tlv.CM
+}

@@ -1,0 +1,257 @@
+package skeleton
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"unsafe"
+
+	"dcs/render/attr"
+	"dcs/render/ber"
+	"dcs/render/md5x"
+	"dcs/render/syntax"
+)
+
+// slotKind is how a slot's value becomes octets.
+type slotKind uint8
+
+const (
+	intSlot  slotKind = iota // big-endian integer, of width octets
+	ipv4Slot                 // 4 octets
+	ipv6Slot                 // 16 octets
+	macSlot                  // 6 octets
+	textSlot                 // text, with a NUL behind where the TLV wants one
+	hexSlot                  // octets written as 0x…
+	snmpSlot                 // a whole SNMP TLV, of type 11 or, too long for it in an MTA file, 64
+)
+
+// A slot is a place in a skeleton that each request fills anew.
+type slot struct {
+	kind   slotKind
+	value  slotKind // snmpSlot: how the varbind's value is computed
+	nul    bool     // textSlot: a NUL ends it
+	mta    bool     // snmpSlot: type 64 is allowed
+	off    int      // in the skeleton's base
+	width  int      // octets; 0: it varies, and the base holds nothing for it
+	prog   []instr  // intSlot
+	min    int64
+	max    int64
+	parts  []part // all others
+	minLen int
+	maxLen int
+
+	code byte // snmpSlot
+	oid  []byte
+	arcs int
+	tag  ber.Tag
+
+	pos    syntax.Pos
+	what   string // "MaxCPE $cpe"
+	faults [NumReasons]Fault
+}
+
+// seal makes the slot's faults, so that rendering only points at them.
+func (s *slot) seal() {
+	for r := range s.faults {
+		s.faults[r] = Fault{Reason: Reason(r), Pos: s.pos, What: s.what}
+	}
+	s.faults[OutOfRange].Text = fmt.Sprintf("the value is out of range, %d to %d", s.min, s.max)
+	s.faults[BadLength].Text = fmt.Sprintf("the value's length is out of range, %d to %d octets", s.minLen, s.maxLen)
+}
+
+// Scratch is a worker's memory for rendering. Its zero value is ready; it must not be
+// shared between goroutines.
+type Scratch struct {
+	tmp    []byte // a value on its way into a slot
+	widths []int  // of the varying slots so far, summed up
+	gather []byte // TLVs in the order of a MIC
+	batch  md5x.Batch
+
+	Bad    string // the value at fault when Build returns one; it may alias the device's record
+	badBuf [32]byte
+}
+
+func (sc *Scratch) bad(text string) { sc.Bad = text }
+
+// badInt keeps an integer at fault, as text, in the scratch's own memory.
+func (sc *Scratch) badInt(x int64) {
+	b := strconv.AppendInt(sc.badBuf[:0], x, 10)
+	sc.Bad = unsafe.String(unsafe.SliceData(b), len(b))
+}
+
+// badTmp keeps the text in tmp as the value at fault.
+func (sc *Scratch) badTmp() { sc.Bad = unsafe.String(unsafe.SliceData(sc.tmp), len(sc.tmp)) }
+
+// append appends the slot's octets to dst.
+func (s *slot) append(dst []byte, v *Values, sc *Scratch) ([]byte, Reason) {
+	switch s.kind {
+	case intSlot:
+		x, why := s.integer(v, sc)
+		if why != okay {
+			return dst, why
+		}
+		for i := s.width - 1; i >= 0; i-- {
+			dst = append(dst, byte(uint64(x)>>(8*uint(i))))
+		}
+		return dst, okay
+	case snmpSlot:
+		return s.appendSNMP(dst, v, sc)
+	}
+	why := s.octets(s.kind, v, sc)
+	return append(dst, sc.tmp...), why
+}
+
+// integer computes the slot's program and holds its value to the slot's range.
+func (s *slot) integer(v *Values, sc *Scratch) (int64, Reason) {
+	x, why := run(s.prog, v, sc)
+	if why == okay && (x < s.min || x > s.max) {
+		sc.badInt(x)
+		return 0, OutOfRange
+	}
+	return x, why
+}
+
+// octets leaves the value of a slot that is no integer in sc.tmp.
+func (s *slot) octets(kind slotKind, v *Values, sc *Scratch) (why Reason) {
+	if len(s.parts) == 1 && s.parts[0].lit == "" {
+		if s.builtin(kind, s.parts[0].src, v, sc) {
+			return okay
+		}
+	}
+	if sc.tmp, why = appendParts(sc.tmp[:0], s.parts, v); why != okay {
+		return why
+	}
+	switch kind {
+	case macSlot:
+		m, ok := attr.ParseMAC(sc.tmp)
+		if !ok {
+			sc.badTmp()
+			return BadAddress
+		}
+		sc.tmp = append(sc.tmp[:0], m[:]...)
+	case ipv4Slot:
+		a, ok := parseIPv4(sc.tmp)
+		if !ok {
+			sc.badTmp()
+			if isIPv6(sc.tmp) {
+				return WrongFamily
+			}
+			return BadAddress
+		}
+		sc.tmp = append(sc.tmp[:0], a[:]...)
+	case ipv6Slot:
+		if !isIPv6(sc.tmp) {
+			sc.badTmp()
+			if _, ok := parseIPv4(sc.tmp); ok {
+				return WrongFamily
+			}
+			return BadAddress
+		}
+		a, err := netip.ParseAddr(unsafe.String(unsafe.SliceData(sc.tmp), len(sc.tmp)))
+		if err != nil || a.Zone() != "" {
+			sc.badTmp()
+			return BadAddress
+		}
+		b := a.As16()
+		sc.tmp = append(sc.tmp[:0], b[:]...)
+	case hexSlot:
+		if why := unhex(sc); why != okay {
+			return why
+		}
+		fallthrough
+	default:
+		if len(sc.tmp) < s.minLen || len(sc.tmp) > s.maxLen {
+			sc.badTmp()
+			return BadLength
+		}
+		if s.nul {
+			sc.tmp = append(sc.tmp, 0)
+		}
+	}
+	return okay
+}
+
+// builtin leaves $ip, $server or $mac in sc.tmp without going through their text, where
+// the slot wants just their octets. It reports false where it does not.
+func (s *slot) builtin(kind slotKind, src source, v *Values, sc *Scratch) bool {
+	addr := v.IP
+	if src == fromServer {
+		addr = v.Server
+	}
+	switch {
+	case kind == macSlot && src == fromMAC && v.HasMAC:
+		sc.tmp = append(sc.tmp[:0], v.MAC[:]...)
+	case kind == ipv4Slot && (src == fromIP || src == fromServer) && addr.Is4():
+		a := addr.As4()
+		sc.tmp = append(sc.tmp[:0], a[:]...)
+	case kind == ipv6Slot && (src == fromIP || src == fromServer) && addr.Is6():
+		a := addr.As16()
+		sc.tmp = append(sc.tmp[:0], a[:]...)
+	default:
+		return false
+	}
+	return true
+}
+
+// isIPv6 tells whether b is written as an IPv6 address is, with colons.
+func isIPv6(b []byte) bool {
+	for _, c := range b {
+		if c == ':' {
+			return true
+		}
+	}
+	return false
+}
+
+// unhex turns the text 0x… in sc.tmp into the octets that it stands for, in place.
+func unhex(sc *Scratch) Reason {
+	b := sc.tmp
+	ok := len(b) >= 2 && len(b)%2 == 0 && b[0] == '0' && b[1]|0x20 == 'x'
+	for i := 2; ok && i < len(b); i++ {
+		_, ok = hexDigit(b[i])
+	}
+	if !ok {
+		sc.badTmp()
+		return BadHex
+	}
+	for i := 2; i < len(b); i += 2 {
+		hi, _ := hexDigit(b[i])
+		lo, _ := hexDigit(b[i+1])
+		b[i/2-1] = hi<<4 | lo
+	}
+	sc.tmp = b[:len(b)/2-1]
+	return okay
+}
+
+// appendSNMP appends the slot's whole TLV.
+func (s *slot) appendSNMP(dst []byte, v *Values, sc *Scratch) ([]byte, Reason) {
+	if s.value == intSlot {
+		x, why := s.integer(v, sc)
+		if why != okay {
+			return dst, why
+		}
+		if s.tag == ber.Integer {
+			sc.tmp = ber.AppendInt(sc.tmp[:0], x)
+		} else {
+			sc.tmp = ber.AppendUint(sc.tmp[:0], uint64(x))
+		}
+	} else if why := s.octets(s.value, v, sc); why != okay {
+		return dst, why
+	}
+	start := len(dst)
+	dst = append(dst, s.code, 0)
+	dst = ber.AppendVarbind(dst, s.oid, s.arcs, s.tag, sc.tmp)
+	n := len(dst) - start - 2
+	switch {
+	case n <= 255:
+		dst[start+1] = byte(n)
+	case !s.mta || n > 0xffff:
+		sc.badTmp()
+		return dst, BlockTooLong
+	default: // room for the second octet of the length of type 64
+		dst = append(dst, 0)
+		copy(dst[start+3:], dst[start+2:])
+		dst[start], dst[start+1], dst[start+2] = 64, byte(n>>8), byte(n)
+	}
+	return dst, okay
+}

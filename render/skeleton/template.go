@@ -1,0 +1,421 @@
+package skeleton
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/valyala/bytebufferpool"
+
+	"dcs/render/attr"
+	"dcs/render/ber/mib"
+	"dcs/render/mic"
+	"dcs/render/syntax"
+	"dcs/render/tlv"
+)
+
+// Env is what a library's templates have in common. All templates are made by one
+// goroutine; afterwards any number may specialize them, and so call Env's functions at once.
+type Env struct {
+	MIB     *mib.Index
+	Schema  *attr.Schema // the attributes that devices may have
+	Lenient bool         // keywords resolve as in the open encoder, with a warning
+
+	Timestamp    bool // every modem's file that lacks TLV 19 gets one
+	ModemAddress bool // every modem's file that lacks TLVs 20 and 59 gets one, by the family of the request
+
+	// Include finds what an include at a place means; word tells that the name stood there
+	// without quotes, and so names a Block. Candidates finds all that a name with
+	// variables could mean: names made of the pieces, with anything between them.
+	Include    func(at syntax.Pos, name string, word bool) (*syntax.Item, error)
+	Candidates func(at syntax.Pos, pieces []string) []*syntax.Item
+	// ReadFile reads a certificate, a digit map or a text that a place names.
+	ReadFile func(at syntax.Pos, name string) ([]byte, error)
+	Warn     func(at syntax.Pos, msg string) // may be nil
+
+	// memo holds what is constant, encoded: New writes it, Specialize reads it.
+	memo map[memoKey][]byte
+}
+
+// A Template is an item of a library, checked, with everything constant in it encoded.
+// It is immutable; any number of goroutines may specialize it.
+type Template struct {
+	Item *syntax.Item
+	Kind Kind
+
+	env        *Env
+	groups     []string // names of the pattern's groups by number; "" for group 0 and nameless ones
+	structural []int
+	attributes bool
+	families   bool // the modem's address is stamped in by family
+	source     []byte
+}
+
+// Name is what a template is asked to be made for.
+type Name struct {
+	Text     string   // the name asked for, without a device's suffix
+	Captures []string // what the pattern's groups matched, by number; nil for a literal name
+	Given    []bool   // whether each group took part
+	Keys     []string // the device's values of the attributes that Structural lists; "": it lacks it
+	IPv6     bool     // the modem's address is of IPv6; it matters where Families says so
+}
+
+// New checks an item and makes a template of it. groups are the names of its pattern's
+// groups by number, as regexp.SubexpNames gives them; nil for a literal name. The error is
+// a syntax.Errors with all that is wrong.
+func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
+	if env.memo == nil {
+		env.memo = map[memoKey][]byte{}
+	}
+	t := &Template{Item: it, env: env, groups: groups}
+	c := t.compiler(true)
+	for i, g := range groups {
+		if builtin(g) && g != "mac" {
+			c.errorf(it.NamePos, "group %d is called %s, but $%s always has a value of its own; give it another name", i, g, g)
+		}
+	}
+	t.Kind = c.kind(it)
+	switch it.Kind {
+	case syntax.Text, syntax.Binary:
+		c.fromFile(it)
+	default:
+		c.template(it)
+	}
+	slices.Sort(t.structural)
+	if len(c.errs) > 0 {
+		return nil, syntax.Errors(c.errs)
+	}
+	return t, nil
+}
+
+func (t *Template) compiler(checking bool) *compiler {
+	c := &compiler{t: t, env: t.env, checking: checking, b: builder{changed: -1}, stack: []*syntax.Item{t.Item}}
+	c.enc = tlv.Encoder{
+		MIB:     t.env.MIB,
+		Dialect: t.dialect(),
+		Lenient: t.env.Lenient,
+		ReadFile: func(name string) ([]byte, error) {
+			return t.env.ReadFile(c.pos, name)
+		},
+		Warn: func(msg string) { c.warnf(c.pos, "%s", msg) },
+	}
+	return c
+}
+
+func (t *Template) dialect() tlv.Dialect { return dialectOf(t.Kind) }
+
+func dialectOf(k Kind) tlv.Dialect {
+	switch k {
+	case MTAFile:
+		return tlv.MTA
+	case PortalFile:
+		return tlv.PS
+	}
+	return tlv.CM
+}
+
+// kind tells what sort of file an item makes. A Main is an MTA's if MtaConfigDelimiter comes first.
+func (c *compiler) kind(it *syntax.Item) Kind {
+	switch it.Kind {
+	case syntax.Text:
+		return PlainFile
+	case syntax.Binary:
+		if it.Resign {
+			return ModemFile
+		}
+		return PlainFile
+	case syntax.Mta:
+		return MTAFile
+	case syntax.CableHome:
+		return PortalFile
+	case syntax.Main:
+		if st := c.first(it, 0); st != nil && strings.EqualFold(st.Keyword, "MtaConfigDelimiter") {
+			return MTAFile
+		}
+	}
+	return ModemFile
+}
+
+// first returns the setting that an item's file begins with, looking into includes.
+func (c *compiler) first(it *syntax.Item, depth int) *syntax.Setting {
+	for _, st := range it.Body {
+		switch st := st.(type) {
+		case *syntax.Setting:
+			return st
+		case *syntax.Select, *syntax.Reject:
+			return nil
+		case *syntax.Include:
+			word, isWord := st.Target.(*syntax.Word)
+			name := ""
+			if isWord {
+				name = word.Text
+			} else if s, ok := st.Target.(*syntax.String); ok {
+				name, _ = s.Literal()
+			}
+			if name == "" || depth >= maxIncludes {
+				return nil
+			}
+			in, err := c.env.Include(st.Pos, name, isWord)
+			if err != nil {
+				return nil // told when the include is compiled
+			}
+			if found := c.first(in, depth+1); found != nil {
+				return found
+			}
+		}
+	}
+	return nil
+}
+
+// template compiles an item that is made of TLVs.
+func (c *compiler) template(it *syntax.Item) {
+	c.enc.Dialect = c.t.dialect()
+	root := tlv.Root(c.t.dialect())
+	if it.Kind == syntax.Mta {
+		c.delimiter(1)
+	}
+	c.item(it, root, nil)
+	if it.Kind == syntax.Mta {
+		c.delimiter(255)
+	}
+	c.stamps()
+}
+
+// delimiter adds the MtaConfigDelimiter that an Mta item leaves out.
+func (c *compiler) delimiter(value byte) {
+	const code = 254
+	body := c.t.Item.Body
+	switch {
+	case value == 1:
+		if st := c.first(c.t.Item, 0); st != nil && strings.EqualFold(st.Keyword, "MtaConfigDelimiter") {
+			return
+		}
+	case len(body) > 0 && bytes.HasSuffix(c.b.base, []byte{code, 1, 255}):
+		return
+	}
+	c.b.base = append(c.b.base, code, 1, value)
+}
+
+// stamps adds the time and the modem's address to a modem's file that lacks them. They
+// come last, so that as much as can be stays in front of the first change.
+func (c *compiler) stamps() {
+	if c.t.Kind != ModemFile {
+		return
+	}
+	has := func(code byte) bool {
+		return slices.ContainsFunc(c.b.tops, func(t topTLV) bool { return t.code == code })
+	}
+	root := tlv.Root(tlv.CM)
+	stamp := func(code byte, src source, name string) {
+		d, _ := root.ChildByCode(code)
+		v := val{pos: c.t.Item.Pos, kind: dynamicVal, dyn: &dynamic{op: dynVar, name: name, src: src}}
+		m := c.b.begin()
+		st := &syntax.Setting{Pos: c.t.Item.Pos, Keyword: d.Name, Values: []syntax.Expr{&syntax.Var{Pos: c.t.Item.Pos, Name: name}}}
+		c.dynamic(st, d, tlv.FormPlain, []val{v})
+		_, changed, _ := c.b.end(m)
+		c.b.tops = append(c.b.tops, topTLV{code: code, start: m.at, end: c.b.here(), change: changed})
+	}
+	if c.env.Timestamp && !has(19) {
+		stamp(19, fromTime, "time")
+	}
+	if c.env.ModemAddress && !has(20) && !has(59) {
+		switch {
+		case c.checking:
+			c.t.families = true
+		case c.ipv6:
+			stamp(59, fromIP, "ip")
+		default:
+			stamp(20, fromIP, "ip")
+		}
+	}
+}
+
+// fromFile compiles a Text or Binary item.
+func (c *compiler) fromFile(it *syntax.Item) {
+	name, ok := it.From.Literal()
+	if !ok {
+		c.errorf(it.From.Pos, "the file that %s is made from must have a constant name", itemName(it))
+		return
+	}
+	data, err := c.env.ReadFile(it.From.Pos, name)
+	if err != nil {
+		c.errorf(it.From.Pos, "%v", err)
+		return
+	}
+	c.t.source = data
+	if it.Kind == syntax.Binary && it.Resign {
+		if len(data) > 0 && data[0] == mtaDelimiter {
+			c.t.Kind = MTAFile
+		}
+	}
+	c.plain()
+}
+
+const mtaDelimiter = 254
+
+// plain compiles the contents that a Text or Binary item was given.
+func (c *compiler) plain() {
+	it := c.t.Item
+	sc := c.newScope(it, nil)
+	for _, st := range it.Body {
+		switch st := st.(type) {
+		case *syntax.Default:
+		case *syntax.Reject:
+			c.reject(st, sc)
+		case *syntax.Hash:
+			c.setHash(st, tlv.Root(tlv.MTA))
+		default:
+			c.errorf(st.Position(), "a Text or Binary item holds nothing but defaults; its contents come from the file %s", write(it.From))
+		}
+	}
+	if it.Kind == syntax.Text {
+		c.text(sc)
+		return
+	}
+	if !it.Resign {
+		c.asIs = true
+		return
+	}
+	body, variant, err := mic.Body(c.t.source)
+	if err != nil {
+		c.errorf(it.From.Pos, "%s: %v", write(it.From), err)
+		return
+	}
+	c.b.base = append(c.b.base, body...)
+	if c.hashPos.Line == 0 {
+		c.hash = variant
+	}
+	if c.t.Kind != ModemFile {
+		return
+	}
+	_ = mic.Walk(body, func(off, _, end int, code uint8) bool { // mic.Body has walked it
+		c.b.tops = append(c.b.tops, topTLV{code: code, start: place{off: off}, end: place{off: end}, change: -1})
+		return true
+	})
+	c.stamps()
+}
+
+// text compiles a text's variables.
+func (c *compiler) text(sc *scope) {
+	s, err := syntax.ParseText(c.t.Item.From.Pos.File, c.t.source)
+	if err != nil {
+		var errs syntax.Errors
+		errors.As(err, &errs)
+		c.errs = append(c.errs, errs...)
+		return
+	}
+	for _, p := range s.Parts {
+		if p.Var == nil {
+			c.b.base = append(c.b.base, p.Lit...)
+			continue
+		}
+		v := c.variable(p.Var, sc)
+		switch v.kind {
+		case unknownVal:
+			c.b.unknown = true
+		case dynamicVal:
+			sl := slot{kind: textSlot, maxLen: 1 << 20, pos: p.Var.Pos, what: "$" + p.Var.Name}
+			var ok bool
+			if sl.parts, ok = texts(nil, &v); !ok {
+				c.errorf(p.Var.Pos, "$%s: its default computes with what only a request settles, which a text cannot hold", p.Var.Name)
+				continue
+			}
+			sl.seal()
+			c.b.add(sl)
+		default:
+			c.b.base = append(c.b.base, v.plain()...)
+		}
+	}
+}
+
+// Structural lists the attributes, by schema index, that a name is specialized for.
+func (t *Template) Structural() []int { return t.structural }
+
+// Attributes tells whether the template reads any attribute of the device.
+func (t *Template) Attributes() bool { return t.attributes }
+
+// Families tells whether a name is specialized for IPv4 and IPv6 apart.
+func (t *Template) Families() bool { return t.families }
+
+func (t *Template) markStructural(attr int) {
+	if !slices.Contains(t.structural, attr) {
+		t.structural = append(t.structural, attr)
+	}
+}
+
+// group returns the number of the pattern's group that $name means.
+func (t *Template) group(name string) (int, bool) {
+	if n, err := strconv.Atoi(name); err == nil {
+		return n, n > 0 && n < len(t.groups)
+	}
+	i := slices.Index(t.groups, name)
+	return i, i > 0
+}
+
+func (t *Template) groupsText() string {
+	switch n := len(t.groups) - 1; {
+	case n < 0:
+		return fmt.Sprintf("%s has no pattern to capture it", itemName(t.Item))
+	case n == 0:
+		return "the pattern has no groups"
+	default:
+		var named []string
+		for _, g := range t.groups[1:] {
+			if g != "" {
+				named = append(named, "$"+g)
+			}
+		}
+		if len(named) == 0 {
+			return fmt.Sprintf("the pattern has groups $1 to $%d", n)
+		}
+		return fmt.Sprintf("the pattern has groups $1 to $%d, of which %s", n, strings.Join(named, ", "))
+	}
+}
+
+// Specialize folds a name into the template. A Fault tells why the name gets no file.
+func (t *Template) Specialize(n Name) (*Skeleton, *Fault) {
+	s, _, fault := t.specialize(n, false)
+	return s, fault
+}
+
+// Trace is Specialize, and tells which variables were read on the way.
+func (t *Template) Trace(n Name) (*Skeleton, []Use, *Fault) { return t.specialize(n, true) }
+
+func (t *Template) specialize(n Name, tracing bool) (*Skeleton, []Use, *Fault) {
+	c := t.compiler(false)
+	buf := bytebufferpool.Get() // names are learned by the thousand after a reload
+	c.b.base = buf.B[:0]
+	defer func() {
+		buf.B = c.b.base
+		bytebufferpool.Put(buf)
+	}()
+	c.name, c.captures, c.given, c.keys, c.ipv6, c.tracing = n.Text, n.Captures, n.Given, n.Keys, n.IPv6, tracing
+	switch t.Item.Kind {
+	case syntax.Text, syntax.Binary:
+		c.plain()
+	default:
+		c.template(t.Item)
+	}
+	if c.fault == nil && len(c.errs) > 0 {
+		c.fault = &Fault{Reason: Invalid, Pos: c.errs[0].Pos, Text: c.errs[0].Msg}
+	}
+	if c.fault != nil {
+		return nil, c.uses, c.fault
+	}
+	s := &Skeleton{
+		Kind: t.Kind, Name: n.Text, hash: c.hash,
+		base: bytes.Clone(c.b.base), slots: c.b.slots, fixups: c.b.fixups, tops: c.b.tops, vary: c.b.vary,
+		broken: Fault{Reason: Invalid, Pos: t.Item.Pos, What: itemName(t.Item)},
+	}
+	if c.asIs {
+		s.base = t.source
+	}
+	if err := s.settle(); err != nil {
+		s.broken.Text = err.Error()
+		return nil, c.uses, &s.broken
+	}
+	return s, c.uses, nil
+}

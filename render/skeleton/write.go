@@ -1,0 +1,72 @@
+package skeleton
+
+import (
+	"strings"
+
+	"dcs/render/syntax"
+)
+
+// write returns an expression as the language writes it.
+func write(e syntax.Expr) string {
+	switch e := e.(type) {
+	case *syntax.Number:
+		return e.Text
+	case *syntax.Hex:
+		return "0x" + e.Text
+	case *syntax.Word:
+		return e.Text
+	case *syntax.Var:
+		return "$" + e.Name
+	case *syntax.String:
+		var b strings.Builder
+		b.WriteByte('"')
+		for _, p := range e.Parts {
+			if p.Var != nil {
+				b.WriteString("${" + p.Var.Name + "}")
+				continue
+			}
+			b.WriteString(strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `$$`).Replace(p.Lit))
+		}
+		b.WriteByte('"')
+		return b.String()
+	case *syntax.BinaryOp:
+		if e.Op == '/' {
+			return write(e.Left) + "/" + write(e.Right)
+		}
+		return write(e.Left) + " " + string(e.Op) + " " + write(e.Right)
+	case *syntax.Negate:
+		return "-" + write(e.X)
+	case *syntax.List:
+		elems := make([]string, len(e.Elems))
+		for i, x := range e.Elems {
+			elems[i] = write(x)
+		}
+		return strings.Join(elems, ", ")
+	}
+	return ""
+}
+
+// pieces returns the constant pieces of a name with variables: anything may stand between
+// two of them, and an empty first or last piece leaves that end open.
+func pieces(e syntax.Expr) []string {
+	s, ok := e.(*syntax.String)
+	if !ok {
+		return []string{"", ""}
+	}
+	out := []string{""}
+	for _, p := range s.Parts {
+		if p.Var != nil {
+			out = append(out, "")
+		} else {
+			out[len(out)-1] += p.Lit
+		}
+	}
+	return out
+}
+
+func itemName(it *syntax.Item) string {
+	if it.Name != "" {
+		return it.Name
+	}
+	return it.Pos.File
+}

@@ -1,0 +1,406 @@
+package syntax
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// kind is what a token is; punctuation is its own ASCII character.
+type kind byte
+
+const (
+	tEOF kind = iota
+	tWord
+	tNumber // digits, perhaps with k, M or G
+	tHex    // 0x and whatever letters and digits follow
+	tString // with its quotes
+	tVar    // $name, ${name} or $1, well formed
+	tBad    // what cannot be a token; reported already
+)
+
+type token struct {
+	kind      kind
+	off, end  int
+	line, col int
+	first     bool // first on its line
+	gap       bool // white space or a comment stands before it
+	cut       bool // a string that has no closing quote; reported already
+	lq, rq    int8 // octets of a string's opening and closing quote
+}
+
+// lexer turns the source into tokens, one by one. Tokens are offsets into src.
+type lexer struct {
+	src       string
+	off       int
+	line      int
+	lineStart int
+	dialect   Dialect
+	open      bool // a comment has no end: whatever else seems to be missing at the end is no error
+	report    func(line, col int, format string, args ...any)
+	foreign   func(line, col int, what, instead string) // reports what the Docsis dialect has not
+}
+
+func (l *lexer) errorf(off int, format string, args ...any) {
+	l.report(l.line, off-l.lineStart+1, format, args...)
+}
+
+// next returns the next token; at the end, tEOF again and again.
+func (l *lexer) next() token {
+	start, line := l.off, l.line
+	l.space()
+	t := token{off: l.off, line: l.line, col: l.off - l.lineStart + 1}
+	t.gap = l.off > start || start == 0
+	t.first = l.line > line || start == 0
+	if l.off == len(l.src) {
+		t.end = l.off
+		return t
+	}
+	switch c := l.src[l.off]; {
+	case wordChar[c]:
+		l.word(&t)
+	case c == '"':
+		l.quoted(&t, 1, `"`)
+	case c == '$':
+		l.variable(&t)
+	case strings.IndexByte("{};,()+-*/~=", c) >= 0:
+		t.kind, t.end = kind(c), l.off+1
+	case c == '\'':
+		l.errorf(l.off, `strings stand in double quotes: write "…" instead of '…'`)
+		l.quoted(&t, 1, "'")
+	default:
+		if n, closing := smartQuote(l.src[l.off:]); n > 0 {
+			l.errorf(l.off, `a typographic quote, which a word processor makes: strings stand in plain double quotes, "`)
+			l.quoted(&t, n, closing...)
+			break
+		}
+		l.junk(&t)
+	}
+	l.off = t.end
+	return t
+}
+
+// space skips white space and comments.
+func (l *lexer) space() {
+	src := l.src
+	for l.off < len(src) {
+		switch c := src[l.off]; c {
+		case '\n':
+			l.off++
+			l.line++
+			l.lineStart = l.off
+		case ' ', '\t', '\r', '\v', '\f':
+			l.off++
+		case '#':
+			if l.dialect == Docsis {
+				l.foreign(l.line, l.off-l.lineStart+1, "a comment that begins with #", "here comments stand between /* and */")
+			}
+			l.toLineEnd()
+		case '/':
+			switch {
+			case strings.HasPrefix(src[l.off:], "//"):
+				l.toLineEnd()
+			case strings.HasPrefix(src[l.off:], "/*"):
+				l.comment()
+			default:
+				return
+			}
+		case '*':
+			if !strings.HasPrefix(src[l.off:], "*/") {
+				return
+			}
+			l.errorf(l.off, "*/ closes no comment: comments do not nest, the first */ ends them")
+			l.off += 2
+		case 0xa0:
+			l.errorf(l.off, "a no-break space (octet a0) outside of quotes: write a plain space")
+			l.off++
+		case 0xc2:
+			if !strings.HasPrefix(src[l.off:], "\u00a0") {
+				return
+			}
+			l.errorf(l.off, "a no-break space (octets c2 a0) outside of quotes: write a plain space")
+			l.off += 2
+		default:
+			return
+		}
+	}
+}
+
+func (l *lexer) toLineEnd() {
+	if n := strings.IndexByte(l.src[l.off:], '\n'); n >= 0 {
+		l.off += n
+	} else {
+		l.off = len(l.src)
+	}
+}
+
+func (l *lexer) comment() {
+	body := l.src[l.off+2:]
+	n := strings.Index(body, "*/")
+	if n < 0 {
+		l.errorf(l.off, "this /* comment has no end: close it with */")
+		l.open = true
+		n = len(body)
+	} else {
+		n += 2
+	}
+	start := l.off + 2
+	l.off = start + n
+	for rest := l.src[start:l.off]; ; {
+		i := strings.IndexByte(rest, '\n')
+		if i < 0 {
+			break
+		}
+		l.line++
+		start += i + 1
+		l.lineStart = start
+		rest = rest[i+1:]
+	}
+}
+
+// word reads a number, a hexadecimal string or a word.
+func (l *lexer) word(t *token) {
+	src, i := l.src, l.off
+	t.kind = tWord
+	if isDigit(src[i]) {
+		if dashedMAC(src[i:]) {
+			t.end = i + len("00-11-22-33-44-55")
+			return
+		}
+		for i < len(src) && isDigit(src[i]) {
+			i++
+		}
+		digits := i
+		for i < len(src) && isAlnum(src[i]) {
+			i++
+		}
+		switch {
+		case digits == l.off+1 && src[l.off] == '0' && i > digits && src[digits]|0x20 == 'x':
+			t.kind, t.end = tHex, i
+			return
+		case i < len(src) && (src[i] == '.' || src[i] == ':'):
+		case i == digits, i == digits+1 && (src[digits] == 'k' || src[digits] == 'M' || src[digits] == 'G'):
+			t.kind, t.end = tNumber, i
+			return
+		}
+	}
+	for ; i < len(src); i++ {
+		switch c := src[i]; {
+		case wordChar[c]:
+		case c == '-':
+			// "MODULE-NAME::label" is one word; "a - b" and "a-$b" are not
+			if i == l.off || i+1 == len(src) || !isAlnum(src[i+1]) {
+				t.end = i
+				return
+			}
+		case (c == '"' || c == '\'') && i > l.off && src[i-1] == '.':
+			n := closing(src[i+1:], c)
+			if n < 0 {
+				l.errorf(i, "this quoted index has no closing quote on its line: write %s", example(c))
+				t.kind, t.cut = tBad, true
+				l.off = i
+				l.toLineEnd()
+				t.end = l.off
+				return
+			}
+			if l.dialect == DCS && strings.IndexByte(src[i:i+n+1], '$') >= 0 {
+				l.errorf(i+strings.IndexByte(src[i:], '$'), `variables do not expand in a quoted index: write the whole OID as a string, "label.'$name'"`)
+				t.kind = tBad
+			}
+			i += n + 1
+		default:
+			t.end = i
+			return
+		}
+	}
+	t.end = i
+}
+
+func example(quote byte) string {
+	if quote == '"' {
+		return `label."text"`
+	}
+	return "label.'text'"
+}
+
+// closing finds quote in s before the line ends, or returns -1.
+func closing(s string, quote byte) int {
+	for i := 0; i < len(s) && s[i] != '\n'; i++ {
+		if s[i] == quote {
+			return i
+		}
+	}
+	return -1
+}
+
+// quoted reads a string whose opening quote has n octets, up to one of the closing quotes
+// or the end of the line.
+func (l *lexer) quoted(t *token, n int, closing ...string) {
+	src := l.src
+	t.kind, t.lq = tString, int8(n)
+	for i := l.off + n; i < len(src) && src[i] != '\n'; i++ {
+		if src[i] == '\\' && i+1 < len(src) && (src[i+1] == '"' || src[i+1] == '\\') {
+			i++
+			continue
+		}
+		for _, q := range closing {
+			if strings.HasPrefix(src[i:], q) {
+				t.rq, t.end = int8(len(q)), i+len(q)
+				return
+			}
+		}
+	}
+	start := l.off
+	l.toLineEnd()
+	t.cut, t.end = true, l.off
+	line := strings.TrimRight(src[start:t.end], "\r \t")
+	if src[start] != '"' {
+		return
+	}
+	if len(line) > 2 && (strings.HasSuffix(line, `\"`) || strings.HasSuffix(line, `\";`)) {
+		l.errorf(start, `this string has no closing quote on its line: \" is a quote inside of the string; a backslash at its end is written \\`)
+		return
+	}
+	l.errorf(start, `this string has no closing quote on its line: close it with ", and write a quote inside of it as \"`)
+}
+
+func (l *lexer) variable(t *token) {
+	name, n, msg := scanVar(l.src[l.off:])
+	if l.dialect == Docsis {
+		if name == "" {
+			n = 1
+			l.errorf(l.off, "a dollar sign outside of quotes: strings stand in double quotes")
+			t.kind = tBad
+		} else {
+			l.foreign(l.line, l.off-l.lineStart+1, "a variable", "here write the value itself")
+			t.kind = tVar
+		}
+		t.end = l.off + n
+		return
+	}
+	t.kind = tVar
+	if name == "" {
+		t.kind = tBad
+		if strings.HasPrefix(l.src[l.off:], "$$") {
+			n, msg = 2, "$$ is a dollar sign inside of quotes only; a variable is written $name"
+		}
+		l.errorf(l.off, "%s", msg)
+	}
+	t.end = l.off + n
+}
+
+// scanVar reads the variable that s begins with and returns its name and its length in
+// octets; without a name, msg says why and n is what to skip.
+func scanVar(s string) (name string, n int, msg string) {
+	const howto = "a variable is written $name, ${name} or $1, a dollar sign in quotes $$"
+	if len(s) < 2 {
+		return "", 1, "this $ has no name: " + howto
+	}
+	switch c := s[1]; {
+	case c == '{':
+		for n = 2; n < len(s) && isAlnum(s[n]); n++ {
+		}
+		name = s[2:n]
+		if n == len(s) || s[n] != '}' || !varName(name) {
+			if m := strings.IndexAny(s[n:min(len(s), n+maxName)], "} \t\r\n;\""); m >= 0 && s[n+m] == '}' {
+				n += m + 1
+			}
+			return "", n, "no variable's name stands after this ${: " + howto + "; a name is letters, digits and underscores"
+		}
+		return name, n + 1, ""
+	case isDigit(c):
+		if c == '0' {
+			return "", 2, "there is no $0: captures are $1 to $9, the whole name is $filename"
+		}
+		if len(s) > 2 && isDigit(s[2]) {
+			return "", 3, fmt.Sprintf("$%s may mean two things: write ${%s} for the capture %s, or ${%s}%s for the capture %s and a digit after it",
+				s[1:3], s[1:3], s[1:3], s[1:2], s[2:3], s[1:2])
+		}
+		return s[1:2], 2, ""
+	case isLetter(c) || c == '_':
+		for n = 2; n < len(s) && isAlnum(s[n]); n++ {
+		}
+		return s[1:n], n, ""
+	}
+	return "", 1, "this $ has no name: " + howto
+}
+
+// varName tells whether s is an identifier or the number of a capture.
+func varName(s string) bool {
+	if s == "" || s[0] == '0' {
+		return false
+	}
+	if isDigit(s[0]) {
+		for i := range len(s) {
+			if !isDigit(s[i]) {
+				return false
+			}
+		}
+		return len(s) <= 3
+	}
+	return true
+}
+
+// junk reports characters that begin no token and takes what hangs together with them.
+func (l *lexer) junk(t *token) {
+	src := l.src
+	r, n := utf8.DecodeRuneInString(src[l.off:])
+	switch {
+	case r == utf8.RuneError && n == 1:
+		l.errorf(l.off, `the octet %02x cannot stand outside of quotes: put text into double quotes`, src[l.off])
+	case r < ' ' || r == 0x7f:
+		l.errorf(l.off, "the control character %02x cannot stand outside of quotes: delete it", r)
+	default:
+		l.errorf(l.off, `the character %q cannot stand outside of quotes: put text into double quotes`, r)
+	}
+	i := l.off + n
+	for i < len(src) && strings.IndexByte(" \t\r\n;{}(),\"'$", src[i]) < 0 {
+		i++
+	}
+	t.kind, t.end = tBad, i
+}
+
+// smartQuote tells how many octets of a typographic quote s begins with, in UTF-8 or in
+// Windows' code page 1252, and what closes it.
+func smartQuote(s string) (n int, closing []string) {
+	switch {
+	case strings.HasPrefix(s, "\u201c"), strings.HasPrefix(s, "\u201d"), strings.HasPrefix(s, "\u201e"):
+		return 3, []string{"\u201d", "\u201c", `"`}
+	case strings.HasPrefix(s, "\u2018"), strings.HasPrefix(s, "\u2019"):
+		return 3, []string{"\u2019", "\u2018", "'"}
+	case s[0] >= 0x91 && s[0] <= 0x94:
+		return 1, []string{"\x94", "\x93", "\x92", "\x91", `"`}
+	}
+	return 0, nil
+}
+
+// dashedMAC tells whether s begins with six pairs of hexadecimal digits and dashes between.
+func dashedMAC(s string) bool {
+	const n = len("00-11-22-33-44-55")
+	if len(s) < n || len(s) > n && wordChar[s[n]] {
+		return false
+	}
+	for i := range n {
+		if i%3 == 2 && s[i] != '-' || i%3 != 2 && !isHex(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// wordChar are the characters that a word may begin with and go on with.
+var wordChar = [256]bool{
+	'0': true, '1': true, '2': true, '3': true, '4': true, '5': true, '6': true, '7': true, '8': true, '9': true,
+	'A': true, 'B': true, 'C': true, 'D': true, 'E': true, 'F': true, 'G': true, 'H': true, 'I': true, 'J': true,
+	'K': true, 'L': true, 'M': true, 'N': true, 'O': true, 'P': true, 'Q': true, 'R': true, 'S': true, 'T': true,
+	'U': true, 'V': true, 'W': true, 'X': true, 'Y': true, 'Z': true,
+	'a': true, 'b': true, 'c': true, 'd': true, 'e': true, 'f': true, 'g': true, 'h': true, 'i': true, 'j': true,
+	'k': true, 'l': true, 'm': true, 'n': true, 'o': true, 'p': true, 'q': true, 'r': true, 's': true, 't': true,
+	'u': true, 'v': true, 'w': true, 'x': true, 'y': true, 'z': true,
+	'_': true, '.': true, ':': true,
+}
+
+func isDigit(c byte) bool  { return c-'0' <= 9 }
+func isLetter(c byte) bool { return c|0x20-'a' <= 'z'-'a' }
+func isAlnum(c byte) bool  { return isDigit(c) || isLetter(c) || c == '_' }
+func isHex(c byte) bool    { return isDigit(c) || c|0x20-'a' <= 'f'-'a' }

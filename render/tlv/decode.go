@@ -1,0 +1,376 @@
+package tlv
+
+import (
+	"bytes"
+	"fmt"
+
+	"dcs/render/ber"
+)
+
+// Node is one TLV of a decoded file. Raw and Value alias the file.
+type Node struct {
+	Def      *Def // nil where the dictionary has none
+	Code     uint8
+	Offset   int     // of the type octet, in the file
+	Raw      []byte  // type, length and value
+	Value    []byte  // value alone
+	Children []*Node // of a group, if its value is made of TLVs
+	Note     string  // why the value could not be read as its kind; it is octets then
+}
+
+// Tree is a decoded file.
+type Tree struct {
+	Dialect Dialect
+	Nodes   []*Node
+	Tail    []byte // what follows the end marker
+
+	// Deviations say in what the file is laid out otherwise than the compiler would:
+	// missing or displaced MICs, end marker, padding. Compiling the printed text
+	// settles these and so makes another file.
+	Deviations []Warning
+	// Err is the error that Decode returned, if any.
+	Err error
+
+	size int
+}
+
+// Warning is something that a file may hold but its owner may not mean.
+type Warning struct {
+	Offset int // of the type octet, in the file
+	Text   string
+}
+
+func (w Warning) String() string { return fmt.Sprintf("offset %d: %s", w.Offset, w.Text) }
+
+// DecodeError says where a file stops being TLVs.
+type DecodeError struct {
+	Offset int
+	Msg    string
+}
+
+func (e *DecodeError) Error() string { return fmt.Sprintf("offset %d: %s", e.Offset, e.Msg) }
+
+// Decode reads a file: an MTA's if the first TLV is 254, else a modem's. A tree comes back
+// in any case; with an error, a *DecodeError, it holds what came before the offset.
+func Decode(file []byte) (*Tree, error) {
+	if len(file) > 0 && file[0] == 254 {
+		return DecodeAs(MTA, file)
+	}
+	return DecodeAs(CM, file)
+}
+
+// DecodeAs reads a file of that dialect, as Decode does.
+func DecodeAs(d Dialect, file []byte) (*Tree, error) {
+	t := &Tree{Dialect: d, size: len(file)}
+	root := Root(d)
+	for at := 0; at < len(file); {
+		n, err := decodeTLV(root, file, at, 0)
+		if err != nil {
+			t.Err = err
+			break
+		}
+		t.Nodes = append(t.Nodes, n)
+		at += len(n.Raw)
+		if n.Code == 255 && n.isMarker() {
+			t.Tail = file[at:]
+			break
+		}
+	}
+	if t.Err == nil {
+		t.deviations()
+	}
+	return t, t.Err
+}
+
+func (n *Node) isMarker() bool { return n.Def != nil && n.Def.Kind == KindMarker }
+
+// decodeTLV reads the TLV at b[at:], a child of parent. base is the offset of b in the file.
+func decodeTLV(parent *Def, b []byte, at, base int) (*Node, error) {
+	n := &Node{Code: b[at], Offset: base + at}
+	n.Def, _ = parent.ChildByCode(n.Code)
+	width := 1
+	if n.Def != nil {
+		width = n.Def.LenBytes()
+	}
+	value := at + 1 + width
+	if value > len(b) {
+		return nil, &DecodeError{n.Offset, fmt.Sprintf("TLV %d has no length", n.Code)}
+	}
+	size := 0
+	for _, c := range b[at+1 : value] {
+		size = size<<8 | int(c)
+	}
+	if size > len(b)-value {
+		return nil, &DecodeError{n.Offset, fmt.Sprintf("TLV %d says %s, %d left", n.Code, count(size, "octet"), len(b)-value)}
+	}
+	n.Raw = b[at : value+size : value+size]
+	n.Value = b[value : value+size : value+size]
+	n.open(base + value)
+	return n, nil
+}
+
+// open reads the children of a group, or checks a value of fixed width. base is the
+// offset of the value.
+func (n *Node) open(base int) {
+	d := n.Def
+	if d == nil || d.Kind == KindMarker {
+		return
+	}
+	if !d.Group() {
+		n.checkWidth()
+		return
+	}
+	inner := d
+	if d.Kind == KindVendorGroup && !n.general() {
+		inner = nil
+	}
+	kids, err := decodeAll(d, inner, n.Value, base)
+	if err != nil {
+		n.Note = "no TLVs: " + err.Error()
+		if d.Code == 38 && d.Kind == KindGroup && len(n.Value) > 0 && n.Value[len(n.Value)-1] == 0 {
+			n.Note += "; in DPoE, ServingGroupName"
+		}
+		return
+	}
+	n.Children = kids
+}
+
+// general reports whether a vendor group is of the DOCSIS extensions: its OUI, the first
+// sub-TLV or, out of order, a later one, is ffffff.
+func (n *Node) general() bool {
+	for b := n.Value; len(b) >= 2 && len(b) >= 2+int(b[1]); b = b[2+int(b[1]):] {
+		if b[0] == 8 {
+			return bytes.Equal(b[2:2+int(b[1])], []byte{0xff, 0xff, 0xff})
+		}
+	}
+	return false
+}
+
+// decodeAll reads TLVs that fill b. defs is the group that defines them; with nil only the
+// OUI is known.
+func decodeAll(group, defs *Def, b []byte, base int) ([]*Node, error) {
+	var out []*Node
+	for at := 0; at < len(b); {
+		parent := defs
+		if parent == nil {
+			parent = &Def{}
+			if b[at] == 8 && len(b)-at >= 5 && b[at+1] == 3 {
+				parent = group
+			}
+		}
+		n, err := decodeTLV(parent, b, at, base)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, n)
+		at += len(n.Raw)
+	}
+	return out, nil
+}
+
+// checkWidth notes a value that is shorter or longer than its kind can be.
+func (n *Node) checkWidth() {
+	d := n.Def
+	unit := 0 // 0: of any length; the value may be a multiple
+	single := true
+	switch d.Kind {
+	case KindUint8List, KindUint16List, KindIPv4List, KindIPv6List, KindMACList, KindIPv6PrefixList:
+		unit, single = d.elementSize(), false
+	case KindUint8, KindUint16, KindUint24, KindUint32, KindInt8, KindInt32:
+		unit, _ = d.Kind.width()
+	case KindIPv4, KindUint16Pair:
+		unit = 4
+	case KindIPv6, KindDigest16:
+		unit = 16
+	case KindMAC:
+		unit = 6
+	case KindMACMask:
+		unit = 12
+	case KindDigest20:
+		unit = 20
+	}
+	size := len(n.Value)
+	if unit == 0 || size == unit || !single && size%unit == 0 {
+		return
+	}
+	n.Note = fmt.Sprintf("%s, not %d", count(size, "octet"), unit)
+	if d.Path == "83" {
+		n.Note += "; in DPoE, L2CPManagement"
+	}
+}
+
+// elementSize returns the octets of one element of a list.
+func (d *Def) elementSize() int {
+	switch d.Kind {
+	case KindIPv6PrefixList:
+		return 17
+	case KindIPv4List:
+		return 4
+	case KindIPv6List:
+		return 16
+	case KindMACList:
+		return 6
+	}
+	n, _ := d.Kind.width()
+	return n
+}
+
+// isGroup reports whether the value was read as TLVs.
+func (n *Node) isGroup() bool { return n.Def != nil && n.Def.Group() && n.Note == "" }
+
+// Append appends the TLV, made anew from its parts.
+func (n *Node) Append(dst []byte) []byte {
+	start := len(dst)
+	dst = append(dst, n.Raw[:len(n.Raw)-len(n.Value)]...)
+	if !n.isGroup() {
+		return append(dst, n.Value...)
+	}
+	head := len(dst)
+	for _, c := range n.Children {
+		dst = c.Append(dst)
+	}
+	size := len(dst) - head
+	for i := head - 1; i > start; i-- {
+		dst[i] = byte(size)
+		size >>= 8
+	}
+	return dst
+}
+
+// Append appends the file, made anew from its parts. For a tree that came with an error it
+// is what was read.
+func (t *Tree) Append(dst []byte) []byte {
+	for _, n := range t.Nodes {
+		dst = n.Append(dst)
+	}
+	return append(dst, t.Tail...)
+}
+
+// ended reports whether the last node is the end marker.
+func (t *Tree) ended() bool {
+	last := len(t.Nodes) - 1
+	return last >= 0 && t.Nodes[last].Code == 255 && t.Nodes[last].isMarker()
+}
+
+func (t *Tree) deviate(offset int, format string, args ...any) {
+	t.Deviations = append(t.Deviations, Warning{offset, fmt.Sprintf(format, args...)})
+}
+
+// deviations compares the layout with what the compiler makes.
+func (t *Tree) deviations() {
+	switch t.Dialect {
+	case MTA:
+		if last := len(t.Nodes) - 1; last < 1 || !bytes.Equal(t.Nodes[last].Raw, []byte{254, 1, 255}) {
+			t.deviate(t.size, "the file does not end with the delimiter 254 1 255")
+		}
+		if !bytes.HasPrefix(t.Append(nil), []byte{254, 1, 1}) {
+			t.deviate(0, "the file does not begin with the delimiter 254 1 1")
+		}
+		t.strangers(t.Nodes)
+		return
+	case PS:
+		body := t.Nodes
+		if t.ended() {
+			body = body[:len(body)-1]
+		} else {
+			t.deviate(t.size, "the end marker, 255, is missing; the compiler puts it")
+		}
+		if rest := bytes.TrimLeft(t.Tail, "\x00"); len(rest) > 0 {
+			t.deviate(t.size-len(rest), "what follows the end is not zero, and is lost")
+		}
+		t.strangers(body)
+		return
+	}
+	body := t.Nodes
+	end := t.size
+	if t.ended() {
+		body = body[:len(body)-1]
+		end = t.Nodes[len(t.Nodes)-1].Offset
+		want := (4 - (end+1)%4) % 4
+		rest := bytes.TrimLeft(t.Tail, "\x00")
+		switch {
+		case len(rest) > 0:
+			t.deviate(t.size-len(rest), "what follows the end is not zero, and is lost")
+		case len(t.Tail) != want:
+			t.deviate(end+1, "%s after the end where the compiler puts %d", count(len(t.Tail), "zero"), want)
+		}
+	} else {
+		t.deviate(end, "the end marker, 255, is missing; the compiler puts it")
+	}
+	place := len(body) - 1
+	if place >= 0 && body[place].Code == 7 {
+		place--
+	}
+	for _, code := range []uint8{6, 7} {
+		name := "CmMic"
+		if code == 7 {
+			name, place = "CmtsMic", len(body)-1
+		}
+		found := false
+		for j, n := range body {
+			if n.Code != code {
+				continue
+			}
+			switch {
+			case found:
+				t.deviate(n.Offset, "a second %s; the compiler puts one", name)
+			case j != place:
+				t.deviate(n.Offset, "%s does not stand at the end; the compiler puts it there", name)
+			case n.Note != "":
+				t.deviate(n.Offset, "%s of %s; the compiler's has 16", name, count(len(n.Value), "octet"))
+			}
+			found = true
+		}
+		if !found {
+			t.deviate(end, "%s is missing; the compiler puts it", name)
+		}
+	}
+	for _, n := range body {
+		if n.Code == 0 && n.isMarker() {
+			t.deviate(n.Offset, "padding before the end; it is lost")
+		}
+	}
+}
+
+// strangers notes what a compiler would make itself in a modem's file, but not in this one.
+func (t *Tree) strangers(list []*Node) {
+	for _, n := range list {
+		if n.Def != nil && n.Def.computed() != nil {
+			t.deviate(n.Offset, "%s does not belong in this sort of file; it is lost", n.Def.Name)
+		}
+	}
+}
+
+// The objects that hold an MTA file's hash, by the word of the hash statement.
+var hashes = [...]struct {
+	variant string
+	oid     ber.OID
+}{
+	{"na", ber.OID{1, 3, 6, 1, 4, 1, 4491, 2, 2, 1, 1, 2, 7, 0}}, // PacketCable
+	{"eu", ber.OID{1, 3, 6, 1, 4, 1, 7432, 1, 1, 2, 9, 0}},       // EuroPacketCable
+	{"ietf", ber.OID{1, 3, 6, 1, 2, 1, 140, 1, 2, 11, 0}},        // RFC 4682
+}
+
+// hash returns the object that holds an MTA file's hash, where it stands as the compiler
+// puts it: right before the closing delimiter.
+func (t *Tree) hash() (n *Node, variant string) {
+	last := len(t.Nodes) - 1
+	if t.Dialect != MTA || t.Err != nil || last < 2 || !bytes.Equal(t.Nodes[last].Raw, []byte{254, 1, 255}) {
+		return nil, ""
+	}
+	n = t.Nodes[last-1]
+	if n.Code != 11 {
+		return nil, ""
+	}
+	vb, err := ber.ParseVarbind(n.Value)
+	if err != nil || vb.Tag != ber.OctetString || len(vb.Value) != 20 {
+		return nil, ""
+	}
+	for _, h := range hashes {
+		own := ber.AppendVarbind(nil, ber.AppendOID(nil, h.oid), len(h.oid), ber.OctetString, vb.Value)
+		if bytes.Equal(own, n.Value) {
+			return n, h.variant
+		}
+	}
+	return nil, ""
+}

@@ -1,0 +1,185 @@
+package tlv
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"unicode/utf8"
+
+	"dcs/render/ber"
+	"dcs/render/ber/mib"
+)
+
+type jsonTree struct {
+	Dialect string        `json:"dialect"`
+	TLVs    []*jsonNode   `json:"tlvs"`
+	Tail    string        `json:"tail,omitempty"`
+	Notes   []jsonWarning `json:"deviations,omitempty"`
+	Error   *jsonWarning  `json:"error,omitempty"`
+}
+
+type jsonWarning struct {
+	Offset int    `json:"offset"`
+	Text   string `json:"text"`
+}
+
+type jsonNode struct {
+	Code     uint8        `json:"code"`
+	Name     string       `json:"name,omitempty"`
+	Offset   int          `json:"offset"`
+	Length   int          `json:"length"`
+	Value    any          `json:"value,omitempty"`
+	Hex      *string      `json:"hex,omitempty"`
+	Children *[]*jsonNode `json:"children,omitempty"`
+	Note     string       `json:"note,omitempty"`
+}
+
+type jsonVarbind struct {
+	OID   string `json:"oid"`
+	Name  string `json:"name,omitempty"`
+	Type  string `json:"type"`
+	Value any    `json:"value,omitempty"`
+	Hex   string `json:"hex"`
+	Label string `json:"label,omitempty"`
+}
+
+// JSON returns the file as one JSON object:
+//
+//	{"dialect": "cm", "tlvs": [
+//	  {"code": 24, "name": "UsServiceFlow", "offset": 3, "length": 7, "children": […]},
+//	  {"code": 3, "name": "NetworkAccess", "offset": 0, "length": 1, "value": 1, "hex": "01"}]}
+//
+// offset is the type octet's in the file, length the value's in octets. A TLV has children
+// or hex, the value's octets. value stands where the octets are of the TLV's kind: a number,
+// a string (addresses, MAC addresses, object identifiers, prefixes and ports too), an array
+// of these, or for SNMP objects {"oid", "name", "type", "value", "hex", "label"}. name is lacking
+// where the dictionary has none, note says why a value could not be read. The file may have
+// "tail", what follows the end marker, "deviations" and "error", the latter two with
+// "offset" and "text". m, which may be nil, has the names of SNMP objects.
+func (t *Tree) JSON(m *mib.Index) ([]byte, error) {
+	p := printer{tree: t, enc: Encoder{MIB: m, Dialect: t.Dialect}}
+	out := jsonTree{Dialect: t.Dialect.String(), TLVs: p.jsonNodes(t.Nodes), Tail: hex.EncodeToString(t.Tail)}
+	for _, d := range t.Deviations {
+		out.Notes = append(out.Notes, jsonWarning(d))
+	}
+	if t.Err != nil {
+		out.Error = &jsonWarning{Text: t.Err.Error()}
+		var e *DecodeError
+		if errors.As(t.Err, &e) {
+			*out.Error = jsonWarning{e.Offset, e.Msg}
+		}
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(out)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+// MarshalJSON is JSON without the names of SNMP objects.
+func (t *Tree) MarshalJSON() ([]byte, error) { return t.JSON(nil) }
+
+func (p *printer) jsonNodes(list []*Node) []*jsonNode {
+	out := make([]*jsonNode, 0, len(list))
+	for _, n := range list {
+		j := &jsonNode{Code: n.Code, Offset: n.Offset, Length: len(n.Value), Note: n.Note}
+		if n.Def != nil {
+			j.Name = n.Def.Name
+		}
+		switch {
+		case n.isGroup():
+			kids := p.jsonNodes(n.Children)
+			j.Children = &kids
+		case !n.isMarker():
+			h := hex.EncodeToString(n.Value)
+			j.Hex = &h
+			if n.Def != nil && n.Note == "" {
+				j.Value = p.jsonValue(n)
+			}
+		}
+		out = append(out, j)
+	}
+	return out
+}
+
+func (p *printer) jsonValue(n *Node) any {
+	switch n.Def.Kind {
+	case KindVarbind, KindVarbindLen16:
+		return p.jsonVarbind(n)
+	case KindBytes, KindBytesLen16, KindDigest16, KindDigest20, KindOpaqueFragments, KindCertFragments, KindFlagEmpty:
+		return nil
+	case KindString:
+		return jsonText(n.Value)
+	case KindZString:
+		if k := len(n.Value); k > 0 && n.Value[k-1] == 0 {
+			return jsonText(n.Value[:k-1])
+		}
+		return nil
+	}
+	vals, ok := p.values(n.Def, n.Value)
+	if !ok {
+		return nil
+	}
+	if n.Def.Kind == KindWriteControl {
+		return []any{vals[0].json(), vals[1].json()}
+	}
+	switch n.Def.Kind {
+	case KindUint8List, KindUint16List, KindIPv4List, KindIPv6List, KindMACList, KindIPv6PrefixList:
+		if vals[0].Type != List {
+			return []any{vals[0].json()}
+		}
+	}
+	return vals[0].json()
+}
+
+func jsonText(b []byte) any {
+	if !utf8.Valid(b) {
+		return nil
+	}
+	return string(b)
+}
+
+func (v *Value) json() any {
+	switch v.Type {
+	case Number:
+		if v.Neg {
+			return json.Number("-" + strconv.FormatUint(v.Num, 10))
+		}
+		return v.Num
+	case List:
+		out := make([]any, len(v.List))
+		for i := range v.List {
+			out[i] = v.List[i].json()
+		}
+		return out
+	}
+	return v.describe()
+}
+
+func (p *printer) jsonVarbind(n *Node) any {
+	vb, err := ber.ParseVarbind(n.Value)
+	if err != nil {
+		return nil
+	}
+	out := jsonVarbind{OID: vb.OID.String(), Type: vb.Tag.String(), Hex: hex.EncodeToString(vb.Value)}
+	obj := object(p.enc.MIB, vb.OID)
+	if obj != nil {
+		out.Name = p.enc.MIB.Name(vb.OID)
+	}
+	if vb.Tag == ber.OctetString {
+		out.Value = jsonText(vb.Value)
+		return out
+	}
+	if ways := p.snmpValues(&vb, obj); len(ways) > 0 {
+		v := ways[len(ways)-1].v
+		out.Value = v.json()
+		if obj != nil && vb.Tag == ber.Integer {
+			if i, err := ber.DecodeInt(vb.Value); err == nil {
+				out.Label, _ = obj.EnumLabel(i)
+			}
+		}
+	}
+	return out
+}
