@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Who may ask. */
+#ifndef DCS_ACL_H
+#define DCS_ACL_H
+
+#include "abi.h"
+
+struct acl_trie {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, MAX_PREFIXES);
+	__uint(map_flags, BPF_F_NO_PREALLOC); /* a trie takes no other; a long list that is refused leaves the old one in force */
+	__type(key, struct acl_key);
+	__type(value, __u8);
+} acl_even SEC(".maps"), acl_odd SEC(".maps");
+
+/* The list in force; without one everybody may ask. A new list is written into the trie that no program sees and then put
+ * here: the kernel returns from that when no program uses the old one any more. Neither trie is made later: to
+ * make a map takes a capability that the server may have dropped. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct acl_trie);
+} acl SEC(".maps");
+
+static __always_inline bool acl_allows(const struct address *source, bool v4)
+{
+	struct acl_key key = {};
+	__u32 slot = 0;
+	void *trie = bpf_map_lookup_elem(&acl, &slot);
+
+	if (!trie)
+		return true;
+	if (v4) {
+		key.prefix = 32 + 32;
+		key.family = 4;
+		key.word[0] = source->word[3];
+	} else {
+		key.prefix = 32 + 128;
+		key.family = 6;
+		__builtin_memcpy(key.word, source->word, sizeof(key.word));
+	}
+	return bpf_map_lookup_elem(trie, &key) != NULL;
+}
+
+#endif

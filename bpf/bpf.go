@@ -1,0 +1,393 @@
+// Package bpf loads the programs that steer a server's packets inside the kernel: an XDP program that filters and spreads them, and
+// one that chooses among sockets which share a port.
+//
+// Linux 5.18 is the oldest that runs the XDP program (bpf_xdp_get_buff_len), so memory is accounted to the control
+// group and no limit on locked memory has to be lifted. Interfaces, addresses and sockets are those of the
+// network namespace that the calling thread is in.
+package bpf
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/vishvananda/netlink"
+)
+
+//go:generate go tool bpf2go -target bpfel -type verdict -type drop -cflags "-O2 -mcpu=v3 -Wall -Wextra -Werror -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu" steer steer.bpf.c
+//go:generate go tool bpf2go -target bpfel -cflags "-O2 -mcpu=v3 -Wall -Wextra -Werror -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu" reuseport reuseport.bpf.c
+
+// Config says what is steered. A zero field but Listen takes the default.
+type Config struct {
+	// Listen are the addresses and ports where requests are taken. A wildcard stands for every address of its family that
+	// the host has, except those of the loopback network; changes of these are followed while attached. Packets to other
+	// addresses and ports are left to the kernel.
+	Listen []netip.AddrPort
+	// TIDMin and TIDMax are the first and the last of the ports that transfers answer from, at the addresses
+	// of Listen. 0: packets of running transfers are left to the kernel, unless they go to a port of Listen.
+	TIDMin, TIDMax uint16
+	// Sources is the number of addresses whose rate is remembered, default 262,144. Each takes some 90 octets.
+	Sources int
+	// Samples is how many dropped packets per second are shown by Drops, for each verdict and processor; default 10,
+	// negative: none.
+	Samples int
+	// Poll is the time between two looks at the interface and at the host's addresses, default 1 s.
+	Poll time.Duration
+}
+
+// Steer is the XDP program and its maps, loaded. Its methods may be called from any goroutine.
+type Steer struct {
+	poll time.Duration
+	objs steerObjects
+	lost chan error
+
+	change sync.Mutex // held by Attach and Detach, which take mu as well
+
+	mu      sync.Mutex
+	spare   int // which of the two tries for the ACL is not in force
+	workers int // that SetWorkers has set, whether they are in use or not
+	listen  []netip.AddrPort
+	local   []netip.Addr // what a wildcard stands for
+	placed  map[steerPlace]bool
+	hook    *hook
+	closed  bool
+}
+
+// Load loads the program, without a rate, an ACL or workers to spread packets over. The error is a
+// *CapabilityError if the process may not.
+func Load(cfg Config) (*Steer, error) {
+	if err := need(needed...); err != nil {
+		return nil, fmt.Errorf("bpf: load: %w", err)
+	}
+	if cfg.Sources <= 0 {
+		cfg.Sources = 1 << 18
+	}
+	if cfg.Samples == 0 {
+		cfg.Samples = 10
+	}
+	if cfg.Poll <= 0 {
+		cfg.Poll = time.Second
+	}
+	s := &Steer{poll: cfg.Poll, lost: make(chan error, 1), placed: make(map[steerPlace]bool)}
+	if err := s.load(cfg); err != nil {
+		return nil, errors.Join(fmt.Errorf("bpf: load: %w", err), s.Close())
+	}
+	return s, nil
+}
+
+func (s *Steer) load(cfg Config) error {
+	spec, err := loadSteer()
+	if err != nil {
+		return err
+	}
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return err
+	}
+	spec.Maps[steerMapCpus].MaxEntries = uint32(cpus)
+	spec.Maps[steerMapSources].MaxEntries = uint32(min(cfg.Sources, math.MaxInt32))
+	if err := spec.LoadAndAssign(&s.objs, nil); err != nil {
+		// Of a *ebpf.VerifierError this is the last line, which says what the kernel lacks.
+		return err
+	}
+	if cfg.Samples > 0 {
+		const inARow = 8
+		rate, err := packRate(float64(cfg.Samples), inARow)
+		if err != nil {
+			return err
+		}
+		if err := s.objs.SampleRate.Set(rate); err != nil {
+			return err
+		}
+	}
+	return s.SetListen(cfg.Listen, cfg.TIDMin, cfg.TIDMax)
+}
+
+// Close detaches the program and gives back what it holds.
+func (s *Steer) Close() error {
+	err := s.Detach()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.objs.Steer == nil {
+		return err
+	}
+	s.closed = true
+	return errors.Join(err, s.objs.Close())
+}
+
+// SetListen changes what Config has as Listen, TIDMin and TIDMax.
+func (s *Steer) SetListen(listen []netip.AddrPort, tidMin, tidMax uint16) error {
+	if tidMin > tidMax || tidMin == 0 && tidMax > 0 {
+		return fmt.Errorf("bpf: range of transfer ports %d-%d is empty", tidMin, tidMax)
+	}
+	for _, a := range listen {
+		if !a.IsValid() || a.Port() == 0 {
+			return fmt.Errorf("bpf: cannot steer packets to %v: it must have an address and a port", a)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.listen
+	s.listen = append([]netip.AddrPort(nil), listen...)
+	if err := s.place(); err != nil {
+		s.listen = before
+		return err
+	}
+	if err := s.objs.Tids.Set(uint32(tidMax)<<16 | uint32(tidMin)); err != nil {
+		return fmt.Errorf("bpf: set the transfer ports: %w", err)
+	}
+	return nil
+}
+
+// place makes the map of places what listen and local say. What stays is not touched.
+func (s *Steer) place() error {
+	want := make(map[steerPlace]bool)
+	add := func(a netip.Addr, port uint16) {
+		want[steerPlace{Address: addressOf(a), Port: port}] = true
+		want[steerPlace{Address: addressOf(a), Transfers: 1}] = true
+	}
+	for _, l := range s.listen {
+		if !l.Addr().IsUnspecified() {
+			add(l.Addr(), l.Port())
+			continue
+		}
+		for _, a := range s.local {
+			if a.Is4() == l.Addr().Is4() {
+				add(a, l.Port())
+			}
+		}
+	}
+	if n := int(s.objs.Places.MaxEntries()); len(want) > n {
+		return fmt.Errorf("bpf: too many addresses and ports to listen at: %d, at most %d", len(want), n)
+	}
+	for p := range s.placed {
+		if !want[p] {
+			if err := s.objs.Places.Delete(p); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+				return fmt.Errorf("bpf: leave an address: %w", err)
+			}
+			delete(s.placed, p)
+		}
+	}
+	for p := range want {
+		if !s.placed[p] {
+			if err := s.objs.Places.Put(p, uint8(1)); err != nil {
+				return fmt.Errorf("bpf: take an address: %w", err)
+			}
+			s.placed[p] = true
+		}
+	}
+	return nil
+}
+
+// SetRate allows each source address so many requests per second, and burst of them in a row. 0 per second lifts the
+// limit. The smallest rate is one request in 4.2 s. Packets of running transfers are not counted.
+func (s *Steer) SetRate(perSecond float64, burst int) error {
+	rate, err := packRate(perSecond, burst)
+	if err != nil {
+		return fmt.Errorf("bpf: %w", err)
+	}
+	if err := s.objs.SourceRate.Set(rate); err != nil {
+		return fmt.Errorf("bpf: set the rate: %w", err)
+	}
+	return nil
+}
+
+// packRate returns a rate as limit.h has it.
+func packRate(perSecond float64, burst int) (uint64, error) {
+	if perSecond == 0 {
+		return 0, nil
+	}
+	interval := math.Round(1e9 / perSecond)
+	if !(interval >= 1 && interval <= math.MaxUint32) {
+		return 0, fmt.Errorf("a rate of %v per second is out of range, %.2f to 1e9", perSecond, 1e9/math.MaxUint32)
+	}
+	const most = 1 << 20 // of which the time to fill them is no more than 52 bits long
+	if burst < 1 || burst > most {
+		return 0, fmt.Errorf("a burst of %d is out of range, 1 to %d", burst, most)
+	}
+	return uint64(burst)<<32 | uint64(interval), nil
+}
+
+// SetACL lets only sources within the prefixes ask; no prefix: all of them. An IPv4 prefix says nothing about IPv6, nor
+// the other way round, so a list of IPv4 prefixes alone shuts IPv6 out. The new list takes the place of the old one at
+// once, and on an error the old one stays in force.
+func (s *Steer) SetACL(allow []netip.Prefix) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.setACL(allow); err != nil {
+		return fmt.Errorf("bpf: set the ACL: %w", err)
+	}
+	return nil
+}
+
+func (s *Steer) setACL(allow []netip.Prefix) error {
+	const slot = uint32(0)
+	if len(allow) == 0 {
+		if err := s.objs.Acl.Delete(slot); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return err
+		}
+		return nil
+	}
+	list := [...]*ebpf.Map{s.objs.AclEven, s.objs.AclOdd}[s.spare]
+	var stale []steerAclKey
+	var key steerAclKey
+	var value uint8
+	for it := list.Iterate(); it.Next(&key, &value); {
+		stale = append(stale, key)
+	}
+	for _, k := range stale {
+		if err := list.Delete(k); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return err
+		}
+	}
+	for _, p := range allow {
+		key, err := aclKey(p)
+		if err != nil {
+			return err
+		}
+		if err := list.Put(key, uint8(1)); err != nil {
+			return fmt.Errorf("%v: %w", p, err)
+		}
+	}
+	// The kernel returns from this when no program uses the list before any more, so that it may be emptied.
+	if err := s.objs.Acl.Put(slot, list); err != nil {
+		return err
+	}
+	s.spare = 1 - s.spare
+	return nil
+}
+
+func aclKey(p netip.Prefix) (steerAclKey, error) {
+	if !p.IsValid() {
+		return steerAclKey{}, fmt.Errorf("%v is not a prefix", p)
+	}
+	a := p.Addr()
+	key := steerAclKey{Prefix: 32 + uint32(p.Bits()), Family: 6}
+	if a.Is4() {
+		key.Family = 4
+		a4 := a.As4()
+		key.Word[0] = binary.NativeEndian.Uint32(a4[:])
+		return key, nil
+	}
+	if a.Is4In6() {
+		return key, fmt.Errorf("%v: write it as an IPv4 prefix", p)
+	}
+	key.Word = addressOf(a).Word
+	return key, nil
+}
+
+// SetWorkers spreads the packets of queues without an AF_XDP socket over processors: those of one source go to
+// cpus[Worker(source, len(cpus))]. With none, packets stay on the processor that received them. So they do while the
+// program is attached in generic mode: on their way to another processor such packets lose the place of their IP header
+// (Linux 6.18 counts every one as InHdrErrors), and receive packet steering (rps_cpus) does the same there.
+func (s *Steer) SetWorkers(cpus []int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	table := make([]uint32, s.objs.CpuOf.Size()/4)
+	if len(cpus) > len(table) {
+		return fmt.Errorf("bpf: %d workers, at most %d", len(cpus), len(table))
+	}
+	for i, cpu := range cpus {
+		if cpu < 0 || cpu >= int(s.objs.Cpus.MaxEntries()) {
+			return fmt.Errorf("bpf: there is no processor %d", cpu)
+		}
+		// The kernel starts a thread there, which takes frames from a queue of so many.
+		if err := s.objs.Cpus.Put(uint32(cpu), steerBpfCpumapVal{Qsize: 2048}); err != nil {
+			return fmt.Errorf("bpf: steer to processor %d: %w", cpu, err)
+		}
+		table[i] = uint32(cpu)
+	}
+	s.workers = len(cpus)
+	err := s.objs.steerVariables.Workers.Set(uint32(0))
+	if err == nil {
+		err = s.objs.CpuOf.Set(table)
+	}
+	if err == nil {
+		err = s.spread(s.hook == nil || s.hook.mode != Generic)
+	}
+	if err != nil {
+		return fmt.Errorf("bpf: set the workers: %w", err)
+	}
+	return nil
+}
+
+// spread turns on or off what SetWorkers has set.
+func (s *Steer) spread(on bool) error {
+	var n int
+	if on {
+		n = s.workers
+	}
+	return s.objs.steerVariables.Workers.Set(uint32(n))
+}
+
+// SetXSK sends the packets of a receive queue to an AF_XDP socket. The kernel takes it out again when the socket is closed.
+func (s *Steer) SetXSK(queue, fd int) error {
+	if n := int(s.objs.Xsks.MaxEntries()); queue < 0 || queue >= n {
+		return fmt.Errorf("bpf: queue %d is out of range, 0 to %d", queue, n-1)
+	}
+	if err := s.objs.Xsks.Put(uint32(queue), uint32(fd)); err != nil {
+		return fmt.Errorf("bpf: steer queue %d to a socket: %w", queue, err)
+	}
+	return nil
+}
+
+// ClearXSK leaves the packets of a receive queue to the kernel, or to the processors of SetWorkers.
+func (s *Steer) ClearXSK(queue int) error {
+	if err := s.objs.Xsks.Delete(uint32(queue)); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		return fmt.Errorf("bpf: clear queue %d: %w", queue, err)
+	}
+	return nil
+}
+
+// refresh learns which addresses and which hardware address the host has now.
+func (s *Steer) refresh(h *netlink.Handle, index int) error {
+	link, err := h.LinkByIndex(index)
+	if err != nil {
+		return err
+	}
+	addrs, err := h.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil {
+		return err
+	}
+	var local []netip.Addr
+	for _, a := range addrs {
+		// Within a peer-to-peer network Peer is the other end; IPNet is ours always.
+		if ip, ok := netip.AddrFromSlice(a.IP); ok && !ip.IsLoopback() {
+			local = append(local, ip.Unmap())
+		}
+	}
+	var mac [8]byte
+	if hw := link.Attrs().HardwareAddr; len(hw) == 6 {
+		copy(mac[:], hw)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.objs.OwnMac.Set(binary.LittleEndian.Uint64(mac[:])); err != nil {
+		return err
+	}
+	s.local = local
+	return s.place()
+}
+
+// addressOf returns an address as abi.h has it.
+func addressOf(a netip.Addr) steerAddress {
+	b := a.As16()
+	var w steerAddress
+	for i := range w.Word {
+		w.Word[i] = binary.NativeEndian.Uint32(b[4*i:])
+	}
+	return w
+}
+
+func (w steerAddress) addr() netip.Addr {
+	var b [16]byte
+	for i, v := range w.Word {
+		binary.NativeEndian.PutUint32(b[4*i:], v)
+	}
+	return netip.AddrFrom16(b).Unmap()
+}

@@ -1,0 +1,189 @@
+//go:build ignore
+
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Takes the server's own packets out of what an interface receives, throws the useless ones away, and hands the rest to their
+ * worker. What is not ours, and everything doubtful, goes to the kernel as if this program were not there. */
+#include "abi.h"
+#include "acl.h"
+#include "limit.h"
+#include "parse.h"
+
+enum {
+	TFTP_RRQ = 1,
+	TFTP_WRQ = 2,
+	TFTP_OACK = 6,
+};
+
+/* Settings, which the loader may change at any time. */
+__u64 own_mac;             /* in network order, from the lowest octet; 0: any */
+__u64 source_rate;         /* of requests from one address: burst << 32 | ns between them; 0: no limit */
+__u64 sample_rate;         /* of samples, per verdict and processor; likewise; 0: none */
+__u32 tids;                /* ports of running transfers: last << 16 | first; 0: none */
+__u32 workers;             /* that frames are spread over; 0: they are not */
+__u32 cpu_of[MAX_WORKERS]; /* processor of each worker */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_PLACES);
+	__type(key, struct place);
+	__type(value, __u8);
+} places SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, MAX_XSKS);
+	__type(key, __u32);
+	__type(value, __u32);
+} xsks SEC(".maps");
+
+/* Its size is set by the loader: the number of processors that this kernel could have. */
+struct {
+	__uint(type, BPF_MAP_TYPE_CPUMAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct bpf_cpumap_val);
+} cpus SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, VERDICTS);
+	__type(key, enum verdict);
+	__type(value, struct tally);
+} tallies SEC(".maps");
+
+/* Samples of what was dropped. When nobody reads it is full, and samples are lost; the tallies are not. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 17);
+} drops SEC(".maps");
+
+/* Has clang describe the samples, which no map's definition names, to the generator of the Go types. */
+const struct drop *samples_are;
+
+/* ours reports whether requests, or the packets of running transfers, are taken at the datagram's target. */
+static __always_inline bool ours(const struct datagram *d, bool *requests)
+{
+	struct place place = {.address = d->target, .port = d->target_port};
+	__u32 range = tids;
+
+	*requests = true;
+	if (bpf_map_lookup_elem(&places, &place))
+		return true;
+	*requests = false;
+	if (range == 0 || d->target_port < (range & 0xffff) || d->target_port > range >> 16)
+		return false;
+	place.port = 0;
+	place.transfers = 1;
+	return bpf_map_lookup_elem(&places, &place) != NULL;
+}
+
+/* judge decides about a datagram that is ours. A request that cannot be understood is not for this program to drop: the
+ * server answers it with an ERROR, which is what its sender waits for. It costs a token like any other. */
+static __always_inline enum verdict judge(struct xdp_md *ctx, void *end, const struct datagram *d, bool requests)
+{
+	__u8 *tftp = d->payload;
+
+	if (!true_lengths(d, bpf_xdp_get_buff_len(ctx)))
+		return DROP_LENGTH;
+	if (!true_checksum(d, end))
+		return DROP_CHECKSUM;
+	if (!possible_source(d))
+		return DROP_SOURCE;
+	if (d->length < 2)
+		return DROP_TFTP;
+	if ((void *)(tftp + 2) > end) /* in a later buffer of the frame */
+		return PASS_SOCKET;
+	if (tftp[0] || tftp[1] < TFTP_RRQ || tftp[1] > TFTP_OACK)
+		return DROP_TFTP;
+	if (tftp[1] != TFTP_RRQ && tftp[1] != TFTP_WRQ && tftp[1] != TFTP_OACK && d->length < 4)
+		return DROP_TFTP;
+	if (!acl_allows(&d->source, d->v4))
+		return DROP_ACL;
+	/* What a running transfer needs is never held back: only requests cost tokens. */
+	if (requests && tftp[1] <= TFTP_WRQ && source_rate && !limit_allows(&d->source, bpf_ktime_get_ns(), source_rate))
+		return DROP_RATE;
+	return PASS_SOCKET;
+}
+
+/* steer sends a good datagram on its way. */
+static __always_inline enum verdict steer_to(struct xdp_md *ctx, const struct datagram *d, int *action)
+{
+	__u32 worker, n = workers;
+
+	*action = bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_PASS);
+	if (*action == XDP_REDIRECT)
+		return STEER_XSK;
+	if (n == 0 || n > MAX_WORKERS)
+		return PASS_SOCKET;
+	worker = worker_of(&d->source, d->v4, n);
+	if (worker >= MAX_WORKERS)
+		return PASS_SOCKET;
+	*action = bpf_redirect_map(&cpus, cpu_of[worker], XDP_PASS);
+	return *action == XDP_REDIRECT ? STEER_CPU : PASS_SOCKET;
+}
+
+/* sample shows a dropped datagram to whoever reads the ring. Each verdict has its own bucket, so that a flood of one
+ * kind does not hide the others. */
+static __always_inline void sample(struct xdp_md *ctx, const struct datagram *d, enum verdict verdict, struct tally *tally)
+{
+	__u64 now, rate = sample_rate;
+	__u32 shown, there;
+	struct drop *drop;
+	bool taken;
+
+	if (rate == 0)
+		return;
+	now = bpf_ktime_get_ns();
+	tally->sampled = take(tally->sampled, now, (__u32)rate, rate >> 32, &taken);
+	if (!taken)
+		return;
+	drop = bpf_ringbuf_reserve(&drops, sizeof(*drop), 0);
+	if (!drop)
+		return;
+	__builtin_memset(drop, 0, sizeof(*drop));
+	drop->time = now;
+	drop->source = d->source;
+	drop->target = d->target;
+	drop->source_port = d->source_port;
+	drop->target_port = d->target_port;
+	drop->length = (__s32)d->length < 0 ? 0 : d->length;
+	drop->verdict = verdict;
+	there = bpf_xdp_get_buff_len(ctx) - d->offset;
+	shown = drop->length < there ? drop->length : there;
+	if (shown > SHOWN)
+		shown = SHOWN;
+	if (shown > 0 && bpf_xdp_load_bytes(ctx, d->offset, drop->payload, shown) == 0)
+		drop->shown = shown;
+	bpf_ringbuf_submit(drop, 0);
+}
+
+/* A program for frames of several buffers, or it could not be attached natively where the MTU is large. */
+SEC("xdp.frags")
+int steer(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+	struct datagram d = {};
+	struct tally *tally;
+	enum verdict verdict;
+	int action = XDP_PASS;
+	bool requests;
+
+	verdict = parse_udp(data, end, own_mac, &d);
+	if (verdict == PASS_SOCKET)
+		verdict = ours(&d, &requests) ? judge(ctx, end, &d, requests) : PASS_OTHER;
+	if (verdict == PASS_SOCKET)
+		verdict = steer_to(ctx, &d, &action);
+	tally = bpf_map_lookup_elem(&tallies, &verdict);
+	if (tally) {
+		tally->packets++;
+		tally->octets += bpf_xdp_get_buff_len(ctx);
+	}
+	if (verdict < DROP_LENGTH)
+		return action;
+	if (tally)
+		sample(ctx, &d, verdict, tally);
+	return XDP_DROP;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,86 @@
+package fastpath
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"dcs/fastpath/packet"
+	"dcs/fastpath/tftp"
+	"dcs/fastpath/transfer"
+)
+
+// BenchmarkTransfer is the worker's own cost of a whole transfer of a 400-octet file: an RRQ answered with DATA, and
+// its ACK. Nothing is rendered and nothing sent.
+func BenchmarkTransfer(b *testing.B) {
+	for _, bb := range []struct {
+		name    string
+		file    string
+		options tftp.Options
+		running int  // other transfers in the table
+		timed   bool // packets have the time of their arrival, and the clock is a real one
+	}{
+		{"static", "static", tftp.Options{}, 0, false},
+		{"dynamic", "dynamic", tftp.Options{}, 0, false},
+		{"dynamic-timed", "dynamic", tftp.Options{}, 0, true},
+		{"dynamic-oack", "dynamic", tftp.Options{Has: tftp.Blksize | tftp.Tsize, Blksize: 1428}, 0, false},
+		{"dynamic-crowded", "dynamic", tftp.Options{}, 60000, false},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			const batch = 64
+			ft := &fakeTransport{discard: true}
+			var now int64
+			clock := func() (int64, int64) { return now, now }
+			begun := time.Now()
+			if bb.timed {
+				clock = func() (int64, int64) {
+					now := time.Now()
+					return now.UnixNano(), int64(now.Sub(begun))
+				}
+			}
+			w := NewWorker(Config{}, ft, files{"static": make([]byte, 400), "dynamic": make([]byte, 400)}, clock)
+			request := rrq(bb.file, bb.options)
+			for i := 0; i < bb.running; i += batch {
+				var ps []packet.Packet
+				for j := range batch {
+					ps = append(ps, toServer(modem(1<<20+i+j), request))
+				}
+				w.Handle(now, now, ps)
+			}
+			rounds := make([][3][]packet.Packet, 64)
+			for r := range rounds {
+				for i := range batch {
+					m := modem(r*batch + i)
+					rounds[r][0] = append(rounds[r][0], toServer(m, request))
+					rounds[r][1] = append(rounds[r][1], toTransfer(m, tftp.AppendACK(nil, 0)))
+					rounds[r][2] = append(rounds[r][2], toTransfer(m, tftp.AppendACK(nil, 1)))
+				}
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			n := 0
+			for ; n < b.N; n += batch {
+				now += 1000
+				r := &rounds[n/batch%len(rounds)]
+				if bb.timed {
+					wall, mono := clock()
+					for i := range r[0] {
+						r[0][i].Time = wall - int64(i)*1000
+					}
+					w.Handle(wall, mono, r[0])
+					w.Handle(wall, mono, r[2])
+					continue
+				}
+				w.Handle(now, now, r[0])
+				if bb.options.Has != 0 {
+					w.Handle(now, now, r[1])
+				}
+				w.Handle(now, now, r[2])
+			}
+			b.StopTimer()
+			if f := w.table.Count; int(f[transfer.Finished]) != n {
+				b.Fatal(fmt.Sprint(n, " transfers begun: ", f))
+			}
+		})
+	}
+}

@@ -1,0 +1,242 @@
+package fastpath_test
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"dcs/fastpath"
+	"dcs/fastpath/internal/conform"
+	"dcs/fastpath/packet"
+	"dcs/fastpath/udp"
+)
+
+var start = time.Now()
+
+func clock() (wall, mono int64) {
+	now := time.Now()
+	return now.UnixNano(), int64(now.Sub(start))
+}
+
+// run runs a server until the test ends.
+func run(t testing.TB, s *fastpath.Server) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func total(s *fastpath.Server) fastpath.Stats {
+	var sum fastpath.Stats
+	for _, st := range s.Stats() {
+		sum.Add(&st)
+	}
+	return sum
+}
+
+// TestConformUDP runs the conformance tests over sockets on the loopback.
+func TestConformUDP(t *testing.T) {
+	for _, n := range []sockets{{addr: "127.0.0.1", workers: 1}, {addr: "::1", workers: 1}, {addr: "127.0.0.1", workers: 3}} {
+		name := n.addr
+		if n.workers > 1 {
+			name += ", three workers"
+		}
+		t.Run(name, func(t *testing.T) {
+			c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(n.addr)})
+			if err != nil {
+				t.Skip(err)
+			}
+			_ = c.Close()
+			conform.Run(t, n, n.addr == "127.0.0.1" && n.workers == 1 && !testing.Short())
+		})
+	}
+}
+
+type sockets struct {
+	addr    string
+	workers int
+}
+
+func (n sockets) Serve(t testing.TB, cfg conform.Setup) (netip.AddrPort, func() fastpath.Stats) {
+	if cfg.OneWorker {
+		n.workers = 1
+	}
+	us, err := udp.Open(udp.Config{
+		Listen:     []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr(n.addr), 0)},
+		SinglePort: cfg.SinglePort,
+		Tick:       5 * time.Millisecond,
+	}, n.workers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ts []fastpath.Transport
+	for _, u := range us {
+		ts = append(ts, u)
+	}
+	cfg.Server.Drain = -1
+	s := fastpath.NewServer(cfg.Server, ts, func(int) fastpath.Renderer { return cfg.Renderer }, clock)
+	run(t, s)
+	return us[0].Addrs()[0], func() fastpath.Stats { return total(s) }
+}
+
+func (n sockets) Client(t testing.TB) conform.Client {
+	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(n.addr)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.SetReadBuffer(4 << 20)
+	t.Cleanup(func() { _ = c.Close() })
+	return &socketClient{c: c, buf: make([]byte, 1<<16)}
+}
+
+type socketClient struct {
+	c   *net.UDPConn
+	buf []byte
+}
+
+func (c *socketClient) Send(to netip.AddrPort, data []byte) error {
+	_, err := c.c.WriteToUDPAddrPort(data, to)
+	return err
+}
+
+func (c *socketClient) Recv(wait time.Duration) ([]byte, netip.AddrPort) {
+	_ = c.c.SetReadDeadline(time.Now().Add(wait))
+	n, from, err := c.c.ReadFromUDPAddrPort(c.buf)
+	if err != nil {
+		return nil, netip.AddrPort{}
+	}
+	return c.buf[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+}
+
+// TestConformMemory runs them through a transport that is two channels.
+func TestConformMemory(t *testing.T) { conform.Run(t, &memory{}, !testing.Short()) }
+
+const (
+	memoryPort = 69
+	memoryTID  = 50000
+)
+
+// memory is a network of one server at a time.
+type memory struct {
+	clients atomic.Uint32
+	server  *memoryTransport
+}
+
+type datagram struct {
+	peer, local netip.AddrPort
+	data        []byte
+}
+
+type memoryTransport struct {
+	net    *memory
+	single bool
+	in     chan datagram
+	closed chan struct{}
+	mu     sync.Mutex
+	peers  map[netip.AddrPort]chan datagram
+}
+
+func (tr *memoryTransport) peer(a netip.AddrPort) chan datagram {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	if tr.peers[a] == nil {
+		tr.peers[a] = make(chan datagram, 256)
+	}
+	return tr.peers[a]
+}
+
+var memoryServer = netip.MustParseAddr("192.0.2.69")
+
+func (n *memory) Serve(t testing.TB, cfg conform.Setup) (netip.AddrPort, func() fastpath.Stats) {
+	tr := &memoryTransport{net: n, single: cfg.SinglePort, in: make(chan datagram, 256), closed: make(chan struct{}), peers: map[netip.AddrPort]chan datagram{}}
+	n.server = tr
+	cfg.Server.Drain = -1
+	s := fastpath.NewServer(cfg.Server, []fastpath.Transport{tr}, func(int) fastpath.Renderer { return cfg.Renderer }, clock)
+	run(t, s)
+	return netip.AddrPortFrom(memoryServer, memoryPort), func() fastpath.Stats { return total(s) }
+}
+
+func (n *memory) Client(testing.TB) conform.Client {
+	i := n.clients.Add(1)
+	return &memoryClient{addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 1024), tr: n.server}
+}
+
+func (tr *memoryTransport) Recv(batch []packet.Packet) (int, error) {
+	var timer <-chan time.Time
+	n := 0
+	for n < len(batch) {
+		var d datagram
+		if n == 0 {
+			timer = time.After(5 * time.Millisecond)
+			select {
+			case d = <-tr.in:
+			case <-timer:
+				return 0, nil
+			case <-tr.closed:
+				return 0, net.ErrClosed
+			}
+		} else {
+			select {
+			case d = <-tr.in:
+			default:
+				return n, nil
+			}
+		}
+		p := &batch[n]
+		p.Data = p.Room()
+		p.Data = p.Data[:copy(p.Data, d.data)]
+		p.Peer, p.Local, p.TID, p.WideTID, p.Flags, p.Zone, p.Time = d.peer, d.local, 0, 0, 0, 0, time.Now().UnixNano()
+		if len(p.Data) < len(d.data) {
+			p.Flags = packet.Truncated
+		}
+		if d.local.Port() == memoryPort {
+			p.TID, p.WideTID = memoryTID, memoryTID+1
+			if tr.single {
+				p.TID, p.WideTID = memoryPort, 0
+			}
+		}
+		n++
+	}
+	return n, nil
+}
+
+func (tr *memoryTransport) Send(batch []packet.Packet) error {
+	for i := range batch {
+		p := &batch[i]
+		tr.peer(p.Peer) <- datagram{peer: p.Peer, local: p.Local, data: append([]byte(nil), p.Data...)}
+	}
+	return nil
+}
+
+func (tr *memoryTransport) Close() error {
+	close(tr.closed)
+	return nil
+}
+
+type memoryClient struct {
+	addr netip.AddrPort
+	tr   *memoryTransport
+}
+
+func (c *memoryClient) Send(to netip.AddrPort, data []byte) error {
+	c.tr.in <- datagram{peer: c.addr, local: to, data: append([]byte(nil), data...)}
+	return nil
+}
+
+func (c *memoryClient) Recv(wait time.Duration) ([]byte, netip.AddrPort) {
+	select {
+	case d := <-c.tr.peer(c.addr):
+		return d.data, d.local
+	case <-time.After(wait):
+		return nil, netip.AddrPort{}
+	}
+}

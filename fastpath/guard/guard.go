@@ -1,0 +1,296 @@
+// Package guard decides in user space who may ask and how often, where no XDP program does so before.
+package guard
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/maphash"
+	"math"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"dcs/fastpath/packet"
+	"dcs/fastpath/tftp"
+)
+
+// Limits say who may ask and how often.
+type Limits struct {
+	Allow []netip.Prefix // who may ask; none: everybody
+	Rate  float64        // requests per second of one source address; 0: no limit
+	Burst int            // of them in a row
+}
+
+// A Guard holds the limits, and the buckets of the sources that have asked lately. All workers share one, so that a source
+// whose requests reach several of them gets no more than its rate. Its methods may be called from any goroutine.
+type Guard struct {
+	rules   atomic.Pointer[rules] // nil: everybody may do everything
+	change  sync.Mutex
+	sources int
+	buckets *buckets // made when the first rate is set
+}
+
+// rules never change.
+type rules struct {
+	allow    *ranges // nil: everybody
+	interval uint64  // ns between two requests; 0: no limit
+	burst    uint64
+	buckets  *buckets
+}
+
+// New returns a guard without limits that will remember so many sources, each in 16 octets; 0: 262,144.
+func New(sources int) *Guard {
+	if sources <= 0 {
+		sources = 1 << 18
+	}
+	return &Guard{sources: sources}
+}
+
+// Set puts other limits in the place of those before, at once for all that comes from here on. On an error those before
+// stay in force.
+func (g *Guard) Set(l Limits) error {
+	g.change.Lock()
+	defer g.change.Unlock()
+	r := &rules{}
+	if len(l.Allow) > 0 {
+		a, err := newRanges(l.Allow)
+		if err != nil {
+			return fmt.Errorf("guard: %w", err)
+		}
+		r.allow = a
+	}
+	if l.Rate != 0 {
+		interval := math.Round(1e9 / l.Rate)
+		if !(interval >= 1 && interval <= math.MaxUint32) {
+			return fmt.Errorf("guard: a rate of %v per second is out of range, %.2f to 1e9", l.Rate, 1e9/math.MaxUint32)
+		}
+		if l.Burst < 1 || l.Burst > 1<<20 {
+			return fmt.Errorf("guard: a burst of %d is out of range, 1 to %d", l.Burst, 1<<20)
+		}
+		if g.buckets == nil {
+			g.buckets = newBuckets(g.sources)
+		}
+		r.interval, r.burst, r.buckets = uint64(interval), uint64(l.Burst), g.buckets
+	}
+	if r.allow == nil && r.interval == 0 {
+		r = nil
+	}
+	g.rules.Store(r)
+	return nil
+}
+
+// Judge marks the packets of a batch that are to be passed over: with packet.Denied, whose source may not ask, and with
+// packet.Limited, the requests of one that asks too often. Packets of running transfers cost nothing. now, in Unix
+// nanoseconds, is when packets came that do not know it themselves.
+func (g *Guard) Judge(now int64, batch []packet.Packet) {
+	r := g.rules.Load()
+	if r == nil {
+		return
+	}
+	for i := range batch {
+		p := &batch[i]
+		if p.Flags != 0 {
+			continue // passed over anyway
+		}
+		a := p.Peer.Addr()
+		if r.allow != nil && !r.allow.contain(a) {
+			p.Flags |= packet.Denied
+			continue
+		}
+		if r.interval == 0 || p.TID == 0 || !request(p.Data) {
+			continue
+		}
+		at := p.Time
+		if at == 0 {
+			at = now
+		}
+		if !r.buckets.take(a, uint64(at), r.interval, r.burst) {
+			p.Flags |= packet.Limited
+		}
+	}
+}
+
+func request(data []byte) bool {
+	op := tftp.Opcode(data)
+	return op == tftp.OpRRQ || op == tftp.OpWRQ
+}
+
+// ranges are prefixes as sorted ranges of addresses that do not overlap.
+type ranges struct {
+	four []range4
+	six  []range6
+}
+
+type range4 struct{ first, last uint32 }
+
+type range6 struct{ first, last word128 }
+
+type word128 struct{ hi, lo uint64 }
+
+func wordOf(a netip.Addr) word128 {
+	b := a.As16()
+	return word128{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
+}
+
+func (w word128) less(o word128) bool { return w.hi < o.hi || w.hi == o.hi && w.lo < o.lo }
+
+func newRanges(prefixes []netip.Prefix) (*ranges, error) {
+	r := new(ranges)
+	for _, p := range prefixes {
+		if !p.IsValid() {
+			return nil, fmt.Errorf("%v is not a prefix", p)
+		}
+		a := p.Masked().Addr()
+		if a.Is4In6() {
+			return nil, fmt.Errorf("%v: write it as an IPv4 prefix", p)
+		}
+		if a.Is4() {
+			b := a.As4()
+			first := binary.BigEndian.Uint32(b[:])
+			r.four = append(r.four, range4{first, first | uint32(1<<(32-p.Bits())-1)})
+			continue
+		}
+		first := wordOf(a)
+		last := first
+		if n := p.Bits(); n < 64 {
+			last.hi |= 1<<(64-n) - 1
+			last.lo = math.MaxUint64
+		} else {
+			last.lo |= 1<<(128-n) - 1
+		}
+		r.six = append(r.six, range6{first, last})
+	}
+	// Prefixes nest or lie apart: what begins within the one before ends there too.
+	slices.SortFunc(r.four, func(a, b range4) int {
+		if a.first != b.first {
+			return compare(a.first < b.first)
+		}
+		return compare(a.last > b.last)
+	})
+	r.four = outer(r.four, func(a, b range4) bool { return a.last < b.last })
+	slices.SortFunc(r.six, func(a, b range6) int {
+		if a.first != b.first {
+			return compare(a.first.less(b.first))
+		}
+		return compare(b.last.less(a.last))
+	})
+	r.six = outer(r.six, func(a, b range6) bool { return a.last.less(b.last) })
+	return r, nil
+}
+
+// outer keeps the ranges that lie within no other.
+func outer[T any](sorted []T, endsBefore func(a, b T) bool) []T {
+	kept := sorted[:0]
+	for _, r := range sorted {
+		if n := len(kept); n == 0 || endsBefore(kept[n-1], r) {
+			kept = append(kept, r)
+		}
+	}
+	return kept
+}
+
+func compare(before bool) int {
+	if before {
+		return -1
+	}
+	return 1
+}
+
+// contain reports whether an address lies in one of the ranges: in the last one that begins at or before it.
+func (r *ranges) contain(a netip.Addr) bool {
+	if a.Is4() {
+		b := a.As4()
+		x := binary.BigEndian.Uint32(b[:])
+		lo, hi := 0, len(r.four)
+		for lo < hi {
+			if m := int(uint(lo+hi) >> 1); r.four[m].first <= x {
+				lo = m + 1
+			} else {
+				hi = m
+			}
+		}
+		return lo > 0 && x <= r.four[lo-1].last
+	}
+	x := wordOf(a)
+	lo, hi := 0, len(r.six)
+	for lo < hi {
+		if m := int(uint(lo+hi) >> 1); !x.less(r.six[m].first) {
+			lo = m + 1
+		} else {
+			hi = m
+		}
+	}
+	return lo > 0 && !r.six[lo-1].last.less(x)
+}
+
+// ways is how many buckets a source may be in: those of a cache line.
+const ways = 4
+
+// buckets are token buckets of a bounded number of sources, without locks. A source is known by a keyed hash of 64 bits,
+// as no sender may choose whose bucket it shares.
+type buckets struct {
+	seed maphash.Seed
+	sets [][ways]bucket // a power of two of them
+}
+
+// A bucket is empty of knowledge when it is full: the time in it is past.
+type bucket struct {
+	source atomic.Uint64
+	full   atomic.Uint64 // when it is full again, Unix ns (the generic cell rate algorithm, ITU-T I.371)
+}
+
+func newBuckets(sources int) *buckets {
+	n := 1
+	for n*ways < sources {
+		n *= 2
+	}
+	return &buckets{seed: maphash.MakeSeed(), sets: make([][ways]bucket, n)}
+}
+
+// take takes a token from a source's bucket and reports whether there was one. Where all buckets that a new source may have are
+// in use, the fullest is given to it: one that floods, whose bucket is the emptiest, is not forgotten for that.
+func (b *buckets) take(a netip.Addr, now, interval, burst uint64) bool {
+	key := b.hash(a)
+	set := &b.sets[key&uint64(len(b.sets)-1)]
+	fullest := 0
+	least := uint64(math.MaxUint64)
+	for i := range set {
+		if set[i].source.Load() == key {
+			return set[i].take(now, interval, burst)
+		}
+		if full := set[i].full.Load(); full < least {
+			fullest, least = i, full
+		}
+	}
+	w := &set[fullest]
+	old := w.source.Load()
+	if !w.source.CompareAndSwap(old, key) {
+		return true // another worker was faster: this request is let through for nothing
+	}
+	w.full.Store(now + interval)
+	return true
+}
+
+func (b *buckets) hash(a netip.Addr) uint64 {
+	as := a.As16()
+	return max(maphash.Bytes(b.seed, as[:]), 1) // 0 is nobody's
+}
+
+func (w *bucket) take(now, interval, burst uint64) bool {
+	// A source whose requests reach several workers at once may lose the race for its own bucket; four times in a row, and
+	// it floods.
+	for range 4 {
+		old := w.full.Load()
+		// A bucket that was filled by another rate, or before the clock was set back, is no emptier than empty.
+		t := min(max(old, now), now+burst*interval)
+		taken := t-now <= (burst-1)*interval
+		if taken {
+			t += interval
+		}
+		if t == old || w.full.CompareAndSwap(old, t) {
+			return taken
+		}
+	}
+	return false
+}

@@ -1,0 +1,272 @@
+package guard
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"dcs/fastpath/packet"
+)
+
+var (
+	rrq  = []byte("\x00\x01x\x00octet\x00")
+	wrq  = []byte("\x00\x02x\x00octet\x00")
+	ack  = []byte("\x00\x04\x00\x01")
+	from = netip.MustParseAddrPort("10.1.2.3:1024")
+)
+
+const sec = int64(1e9)
+
+// flags judges one packet.
+func flags(g *Guard, p packet.Packet) packet.Flags {
+	batch := []packet.Packet{p}
+	g.Judge(p.Time, batch)
+	return batch[0].Flags
+}
+
+func prefixes(all ...string) (ps []netip.Prefix) {
+	for _, s := range all {
+		ps = append(ps, netip.MustParsePrefix(s))
+	}
+	return ps
+}
+
+func set(t testing.TB, g *Guard, l Limits) {
+	t.Helper()
+	if err := g.Set(l); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAllow(t *testing.T) {
+	nested := []string{"10.0.0.0/8", "10.1.0.0/16", "10.0.0.0/24", "192.0.2.1/32", "192.0.2.3/32", "10.0.0.0/8", "fd00::/8", "fd00:1::/32", "2001:db8::1/128", "2001:db8:1::/48"}
+	tests := []struct {
+		allow []string
+		in    []string
+		out   []string
+	}{
+		{nil, []string{"10.0.0.1", "::1", "255.255.255.255"}, nil},
+		{
+			nested,
+			[]string{"10.0.0.0", "10.1.2.3", "10.255.255.255", "192.0.2.1", "192.0.2.3", "fd00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "2001:db8::1", "2001:db8:1:ffff:ffff:ffff:ffff:ffff"},
+			[]string{"9.255.255.255", "11.0.0.0", "192.0.2.0", "192.0.2.2", "192.0.2.4", "0.0.0.0", "255.255.255.255", "fc00::", "fe00::", "2001:db8::", "2001:db8::2", "2001:db8:2::", "::"},
+		},
+		{[]string{"0.0.0.0/0"}, []string{"0.0.0.0", "255.255.255.255"}, []string{"::", "fd00::1"}},
+		{[]string{"::/0"}, []string{"::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"}, []string{"0.0.0.0", "10.0.0.1"}},
+		{[]string{"128.0.0.0/1", "8000::/1"}, []string{"128.0.0.0", "8000::"}, []string{"127.255.255.255", "7fff::"}},
+	}
+	for _, tt := range tests {
+		g := New(0)
+		set(t, g, Limits{Allow: prefixes(tt.allow...)})
+		for _, data := range [][]byte{rrq, ack} {
+			for i, list := range [][]string{tt.in, tt.out} {
+				want := []packet.Flags{0, packet.Denied}[i]
+				for _, a := range list {
+					p := packet.Packet{Data: data, TID: 1, Peer: netip.AddrPortFrom(netip.MustParseAddr(a), 1)}
+					if got := flags(g, p); got != want {
+						t.Errorf("%v: %s got flags %d, want %d", tt.allow, a, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// The ranges say what the prefixes say.
+func TestAllowAgainstPrefixes(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	address := func() netip.Addr {
+		if rnd.IntN(2) == 0 {
+			return netip.AddrFrom4([4]byte{byte(rnd.IntN(3)), byte(rnd.IntN(3)), byte(rnd.IntN(256)), byte(rnd.IntN(256))})
+		}
+		var b [16]byte
+		b[0], b[1], b[7], b[8], b[15] = 0x20, byte(rnd.IntN(3)), byte(rnd.IntN(3)), byte(rnd.IntN(3)), byte(rnd.IntN(256))
+		return netip.AddrFrom16(b)
+	}
+	for range 200 {
+		var allow []netip.Prefix
+		for range 1 + rnd.IntN(40) {
+			a := address()
+			allow = append(allow, netip.PrefixFrom(a, rnd.IntN(a.BitLen()+1)))
+		}
+		r, err := newRanges(allow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 500 {
+			a := address()
+			want := false
+			for _, p := range allow {
+				want = want || p.Contains(a)
+			}
+			if got := r.contain(a); got != want {
+				t.Fatalf("%v in %v: %v", a, allow, got)
+			}
+		}
+	}
+}
+
+func TestRate(t *testing.T) {
+	g := New(0)
+	set(t, g, Limits{Rate: 2, Burst: 3})
+	at := int64(1_700_000_000) * sec
+	ask := func(data []byte, a netip.AddrPort, at int64) bool {
+		return flags(g, packet.Packet{Data: data, TID: 1, Peer: a, Time: at}) == 0
+	}
+	for i, step := range []struct {
+		after int64
+		want  bool
+	}{
+		{0, true},
+		{0, true},
+		{0, true},
+		{0, false},
+		{sec / 4, false},
+		{sec / 4, true},
+		{0, false},
+		{10 * sec, true},
+		{0, true},
+		{0, true},
+		{0, false}, // no more than the burst, however long the wait
+		{-3600 * sec, false},
+		{sec / 2, true}, // the clock is set back: from empty on
+	} {
+		at += step.after
+		if got := ask(rrq, from, at); got != step.want {
+			t.Errorf("step %d: %v", i, got)
+		}
+	}
+	if !ask(rrq, netip.MustParseAddrPort("10.1.2.4:1024"), at) {
+		t.Error("another source pays")
+	}
+	for range 10 {
+		if !ask(ack, from, at) {
+			t.Error("an ACK was limited")
+		}
+		if flags(g, packet.Packet{Data: rrq, Peer: from, Time: at}) != 0 {
+			t.Error("a packet to a transfer's port was limited")
+		}
+	}
+	other := netip.AddrPortFrom(from.Addr(), 2) // the source is the address
+	if ask(wrq, other, at) {
+		t.Error("a WRQ from another port was not limited")
+	}
+	set(t, g, Limits{})
+	if !ask(rrq, from, at) {
+		t.Error("limited without a limit")
+	}
+}
+
+func TestSetErrors(t *testing.T) {
+	g := New(0)
+	set(t, g, Limits{Allow: prefixes("10.0.0.0/8")})
+	for _, l := range []Limits{
+		{Rate: 0.1, Burst: 1},
+		{Rate: -1, Burst: 1},
+		{Rate: 1},
+		{Rate: 1, Burst: 1<<20 + 1},
+		{Allow: []netip.Prefix{{}}},
+		{Allow: prefixes("::ffff:10.0.0.0/104")},
+	} {
+		if g.Set(l) == nil {
+			t.Errorf("%+v: no error", l)
+		}
+	}
+	if flags(g, packet.Packet{Data: rrq, Peer: netip.MustParseAddrPort("11.0.0.1:1")}) != packet.Denied {
+		t.Error("an error lifted the limits")
+	}
+}
+
+// A flood from ever new sources does not free one that was caught, and takes no more memory.
+func TestFloodForgetsTheQuietFirst(t *testing.T) {
+	g := New(1024)
+	set(t, g, Limits{Rate: 1, Burst: 10})
+	at := sec
+	for range 20 {
+		flags(g, packet.Packet{Data: rrq, TID: 1, Peer: from, Time: at})
+	}
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for range 100_000 {
+		var b [4]byte
+		binary.BigEndian.PutUint32(b[:], rnd.Uint32())
+		p := packet.Packet{Data: rrq, TID: 1, Peer: netip.AddrPortFrom(netip.AddrFrom4(b), 9), Time: at}
+		flags(g, p)
+	}
+	if flags(g, packet.Packet{Data: rrq, TID: 1, Peer: from, Time: at}) != packet.Limited {
+		t.Error("the flooder has been forgotten")
+	}
+	if n := len(g.buckets.sets) * ways; n != 1024 {
+		t.Errorf("%d buckets", n)
+	}
+}
+
+// A source that reaches several workers at once gets its burst once.
+func TestWorkersShareTheBuckets(t *testing.T) {
+	g := New(0)
+	const burst = 1000
+	set(t, g, Limits{Rate: 0.25, Burst: burst})
+	flags(g, packet.Packet{Data: rrq, TID: 1, Peer: from, Time: sec}) // a new source's first request may race
+	var passed atomic.Int64
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range burst {
+				if flags(g, packet.Packet{Data: rrq, TID: 1, Peer: from, Time: sec}) == 0 {
+					passed.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := passed.Load(); n > burst-1 || n < burst/2 {
+		t.Errorf("%d of %d requests passed, burst %d", n, 4*burst, burst)
+	}
+}
+
+func TestNoAllocs(t *testing.T) {
+	g := New(0)
+	set(t, g, Limits{Rate: 1, Burst: 10, Allow: prefixes("10.0.0.0/8", "fd00::/8")})
+	batch := []packet.Packet{
+		{Data: rrq, TID: 1, Peer: from},
+		{Data: rrq, TID: 1, Peer: netip.MustParseAddrPort("[fd00::1]:5")},
+		{Data: rrq, TID: 1, Peer: netip.MustParseAddrPort("192.0.2.1:5")},
+		{Data: nil, TID: 1, Peer: from},
+		{Data: ack, Peer: from},
+	}
+	if n := testing.AllocsPerRun(1000, func() {
+		for i := range batch {
+			batch[i].Flags = 0
+		}
+		g.Judge(sec, batch)
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkJudge(b *testing.B) {
+	g := New(0)
+	var allow []netip.Prefix
+	for i := range 1000 {
+		allow = append(allow, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 25))
+	}
+	set(b, g, Limits{Rate: 10, Burst: 10, Allow: allow})
+	batch := make([]packet.Packet, 64)
+	for i := range batch {
+		batch[i] = packet.Packet{Data: rrq, TID: 1}
+	}
+	now := sec
+	x := uint32(1)
+	for b.Loop() {
+		now += 1000
+		for i := range batch {
+			x = x*1664525 + 1013904223
+			batch[i].Flags = 0
+			batch[i].Peer = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(x>>30) & 3, byte(x >> 16), byte(x>>24) & 127}), 1)
+		}
+		g.Judge(now, batch)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/64, "ns/packet")
+}

@@ -1,0 +1,274 @@
+// Package conform holds the tests that a TFTP server passes over every transport: a scripted client against a worker.
+package conform
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"dcs/fastpath"
+	"dcs/fastpath/tftp"
+	"dcs/fastpath/transfer"
+)
+
+// A Network is a server's side and a client's side with a transport between them.
+type Network interface {
+	// Serve starts a server that ends with the test. It returns where the server is to be asked.
+	Serve(t testing.TB, cfg Setup) (server netip.AddrPort, stats func() fastpath.Stats)
+	// Client returns a client with an address and port of its own.
+	Client(t testing.TB) Client
+}
+
+// A Setup is a server to be started.
+type Setup struct {
+	Server     fastpath.ServerConfig
+	Renderer   fastpath.Renderer
+	SinglePort bool
+	OneWorker  bool // the limits of one worker are what is tested
+}
+
+// A Client is a UDP socket.
+type Client interface {
+	Send(to netip.AddrPort, data []byte) error
+	// Recv waits so long for a packet, and returns nil without one.
+	Recv(wait time.Duration) (data []byte, from netip.AddrPort)
+}
+
+// Files renders from a map. Bodies of up to 16 KiB are made in the worker's buffer, as templates are;
+// longer ones are handed out as they are. The names denied, soon and broken give the errors.
+type Files map[string][]byte
+
+// RenderBatch implements fastpath.Renderer.
+func (f Files) RenderBatch(_ int64, reqs []fastpath.Request) {
+	for i := range reqs {
+		r := &reqs[i]
+		body, ok := f[string(r.Name)]
+		switch {
+		case ok && len(body) <= 16<<10:
+			r.Body = append(r.Buf, body...)
+		case ok:
+			r.Body, r.Hold = body, f
+		case string(r.Name) == "denied":
+			r.Err = fmt.Errorf("render: %w", fs.ErrPermission)
+		case string(r.Name) == "soon":
+			r.Err = syscall.EAGAIN
+		case string(r.Name) == "broken":
+			r.Err = fs.ErrInvalid
+		default:
+			r.Err = fs.ErrNotExist
+		}
+	}
+}
+
+// Pattern returns n octets in which no block equals another.
+func Pattern(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(i) ^ byte(i>>8)*31 ^ byte(i>>16)*17
+	}
+	return b
+}
+
+const (
+	patience = 5 * time.Second       // for what must come
+	quiet    = 60 * time.Millisecond // in which nothing must come
+)
+
+// A peer is a client and its server, for scripts.
+type peer struct {
+	t      testing.TB
+	c      Client
+	server netip.AddrPort
+	tid    netip.AddrPort // where the last packet came from
+}
+
+func (p *peer) ask(data string) {
+	p.t.Helper()
+	if err := p.c.Send(p.server, []byte(data)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *peer) reply(data []byte) {
+	p.t.Helper()
+	if err := p.c.Send(p.tid, data); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *peer) ack(block uint16) {
+	p.t.Helper()
+	p.reply(tftp.AppendACK(nil, block))
+}
+
+func (p *peer) want(data string) {
+	p.t.Helper()
+	b, from := p.c.Recv(patience)
+	if string(b) != data {
+		p.t.Fatalf("got %.80q from %v, want %.80q", b, from, data)
+	}
+	p.tid = from
+}
+
+func (p *peer) wantError(code tftp.Code) {
+	p.t.Helper()
+	b, from := p.c.Recv(patience)
+	got, text, err := tftp.ParseERROR(b)
+	if err != nil || got != code {
+		p.t.Fatalf("got %.80q from %v, want ERROR %d", b, from, code)
+	}
+	if len(text) == 0 || len(text) > 64 {
+		p.t.Errorf("ERROR text %q", text)
+	}
+	p.tid = from
+}
+
+func (p *peer) silence() {
+	p.t.Helper()
+	p.silenceFor(quiet)
+}
+
+func (p *peer) silenceFor(d time.Duration) {
+	p.t.Helper()
+	if b, from := p.c.Recv(d); b != nil {
+		p.t.Fatalf("got %.80q from %v, want silence", b, from)
+	}
+}
+
+func data(block uint16, body []byte) string { return string(tftp.AppendDATA(nil, block, body)) }
+
+func request(name, mode string, o tftp.Options) string {
+	return string(tftp.AppendRequest(nil, name, mode, &o))
+}
+
+// fetch gets a whole file as a client that keeps to RFC 7440 does, and checks every block.
+func (p *peer) fetch(name, mode string, o tftp.Options, body []byte) {
+	p.t.Helper()
+	p.ask(request(name, mode, o))
+	blksize, window := tftp.DefaultBlksize, 1
+	if o.Has != 0 {
+		b, from := p.c.Recv(patience)
+		var got tftp.Options
+		if err := tftp.ParseOACK(b, &got); err != nil {
+			p.t.Fatalf("got %.80q, want an OACK", b)
+		}
+		p.tid = from
+		if got.Has&tftp.Blksize != 0 {
+			blksize = got.Blksize
+		}
+		if got.Has&tftp.Windowsize != 0 {
+			window = got.Windowsize
+		}
+		if got.Has&tftp.Tsize != 0 && got.Tsize != int64(len(body)) {
+			p.t.Fatalf("tsize %d, want %d", got.Tsize, len(body))
+		}
+		p.ack(0)
+	}
+	for n := 1; ; n++ {
+		off := min((n-1)*blksize, len(body))
+		end := min(off+blksize, len(body))
+		b, from := p.c.Recv(patience)
+		block, got, err := tftp.ParseDATA(b)
+		if err != nil || block != uint16(n) || !bytes.Equal(got, body[off:end]) {
+			p.t.Fatalf("block %d: got %.40q, %d octets", n, b, len(b))
+		}
+		if n == 1 {
+			p.tid = from
+		} else if from != p.tid {
+			p.t.Fatalf("block %d came from %v, the one before from %v", n, from, p.tid)
+		}
+		last := end-off < blksize
+		if n%window == 0 || last {
+			p.ack(uint16(n))
+		}
+		if last {
+			return
+		}
+	}
+}
+
+// count waits until a counter has the value that it must come to.
+func count(t testing.TB, name string, want uint64, read func() uint64) {
+	t.Helper()
+	var got uint64
+	for range patience / time.Millisecond {
+		if got = read(); got == want {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Errorf("%s: %d, want %d", name, got, want)
+}
+
+// A want is counters as they must be at a case's end; all others of the kinds that count trouble must be 0.
+type want struct {
+	events    map[fastpath.Event]uint64
+	transfers map[transfer.Event]uint64
+}
+
+type script struct {
+	name   string
+	setup  func(*Setup)
+	large  bool // a file of tens of megabytes
+	run    func(p *peer, n Network)
+	counts want
+}
+
+var (
+	small = Pattern(400)
+	long  = Pattern(5*512 + 17)
+	text  = []byte("one\ntwo\r\n" + strings.Repeat("x\n", 400))
+)
+
+// Run runs all of it; without large, what fetches tens of megabytes is left out.
+func Run(t *testing.T, n Network, large bool) {
+	files := Files{"small": small, "long": long, "text": text, "Small": []byte("capital")}
+	for _, size := range []int{0, 1, 511, 512, 513, 1024, 20000} {
+		files[fmt.Sprint(size)] = Pattern(size)
+	}
+	for _, tt := range scripts() {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.large {
+				if !large {
+					t.Skip("a large file")
+				}
+				files["33M"], files["64M"] = Pattern(33<<20), Pattern(64<<20)
+			}
+			s := Setup{Renderer: files}
+			s.Server.Worker.Transfer.Timeout = 10 * time.Second
+			s.Server.Worker.Transfer.Transfers = 1024
+			s.Server.Worker.Transfer.Memory = 1 << 20
+			if tt.setup != nil {
+				tt.setup(&s)
+			}
+			server, stats := n.Serve(t, s)
+			p := &peer{t: t, c: n.Client(t), server: server}
+			tt.run(p, n)
+			for e, want := range tt.counts.events {
+				count(t, e.String(), want, func() uint64 { return stats().Events[e] })
+			}
+			for e, want := range tt.counts.transfers {
+				count(t, e.String(), want, func() uint64 { return stats().Transfers[e] })
+			}
+			st := stats()
+			for e := fastpath.UnknownOpcode; e < fastpath.NumEvents; e++ {
+				if _, ok := tt.counts.events[e]; !ok && st.Events[e] != 0 {
+					t.Errorf("%v: %d, want 0", e, st.Events[e])
+				}
+			}
+			for e := transfer.GaveUp; e < transfer.NumEvents; e++ {
+				if _, ok := tt.counts.transfers[e]; !ok && e != transfer.BlockSent && st.Transfers[e] != 0 {
+					t.Errorf("%v: %d, want 0", e, st.Transfers[e])
+				}
+			}
+			if st.SendErrors != 0 {
+				t.Errorf("%d send errors", st.SendErrors)
+			}
+		})
+	}
+}

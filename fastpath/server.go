@@ -1,0 +1,120 @@
+package fastpath
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ServerConfig sets what belongs to all workers. A zero field but Worker takes the default.
+type ServerConfig struct {
+	Worker Config        // limits of each worker
+	CPUs   []int         // processor of each worker, in turn; default: those that the process may use
+	NoPin  bool          // leave the workers' threads to the scheduler
+	Drain  time.Duration // how long running transfers may go on when the server stops; default 2 s, negative: not at all
+}
+
+// A Server is a worker for each of some transports.
+type Server struct {
+	cfg        ServerConfig
+	workers    []*Worker
+	transports []Transport
+}
+
+// NewServer returns a server that has not begun. newRenderer is called once for each worker. The server owns
+// the transports from here on.
+func NewServer(cfg ServerConfig, transports []Transport, newRenderer func(worker int) Renderer, clock Clock) *Server {
+	if cfg.Drain == 0 {
+		cfg.Drain = 2 * time.Second
+	}
+	s := &Server{cfg: cfg, transports: transports}
+	for i, t := range transports {
+		s.workers = append(s.workers, NewWorker(cfg.Worker, t, newRenderer(i), clock))
+	}
+	return s
+}
+
+// Run answers requests until the context ends; it returns nil then, after running transfers have ended or the
+// time for that is over. If one worker fails, all end, and its error is returned. The transports are closed.
+func (s *Server) Run(ctx context.Context) error {
+	cpus, err := s.cpus()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	var once sync.Once
+	var failure error
+	for i, w := range s.workers {
+		wg.Go(func() {
+			// While its thread is locked, Go clones no other from it: nobody inherits its processor.
+			runtime.LockOSThread()
+			unpin, err := s.pin(cpus, i)
+			if err == nil {
+				err = w.Run(ctx, s.cfg.Drain)
+				if unpin() == nil {
+					runtime.UnlockOSThread()
+				}
+			}
+			if err != nil {
+				once.Do(func() { failure = fmt.Errorf("fastpath: worker %d: %w", i, err) })
+				cancel(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, t := range s.transports {
+		if err := t.Close(); err != nil && failure == nil {
+			failure = err
+		}
+	}
+	return failure
+}
+
+func (s *Server) cpus() ([]int, error) {
+	if s.cfg.NoPin || len(s.cfg.CPUs) > 0 {
+		return s.cfg.CPUs, nil
+	}
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return nil, os.NewSyscallError("sched_getaffinity", err)
+	}
+	var cpus []int
+	for cpu := 0; len(cpus) < set.Count(); cpu++ {
+		if set.IsSet(cpu) {
+			cpus = append(cpus, cpu)
+		}
+	}
+	return cpus, nil
+}
+
+// pin binds the calling thread to a worker's processor.
+func (s *Server) pin(cpus []int, worker int) (unpin func() error, err error) {
+	if s.cfg.NoPin || len(cpus) == 0 {
+		return func() error { return nil }, nil
+	}
+	var before, set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		return nil, os.NewSyscallError("sched_getaffinity", err)
+	}
+	set.Set(cpus[worker%len(cpus)])
+	if err := unix.SchedSetaffinity(0, &set); err != nil {
+		return nil, os.NewSyscallError("sched_setaffinity", err)
+	}
+	return func() error { return unix.SchedSetaffinity(0, &before) }, nil
+}
+
+// Stats returns what each worker has counted.
+func (s *Server) Stats() []Stats {
+	all := make([]Stats, len(s.workers))
+	for i, w := range s.workers {
+		all[i] = w.Stats()
+	}
+	return all
+}

@@ -1,0 +1,267 @@
+package fastpath
+
+import (
+	"errors"
+	"math/bits"
+	"sync/atomic"
+
+	"dcs/fastpath/tftp"
+	"dcs/fastpath/transfer"
+)
+
+// An Event is something that a worker counts, beside what its transfer table counts.
+type Event uint8
+
+// The events.
+const (
+	Received           Event = iota // packets
+	Sent                            // packets
+	ReadRequest                     // RRQs
+	WriteRequest                    // WRQs, answered with ERROR 2
+	UnknownOpcode                   // packets with no opcode of TFTP
+	UnexpectedOpcode                // DATA and OACK, which only a server sends here, and requests to the port of a running transfer
+	Multicast                       // packets to a broadcast or multicast address, passed over
+	Spoofed                         // packets from an address that nobody can have, passed over
+	NotAllowed                      // packets from a source that the ACL does not name, passed over
+	Limited                         // requests from a source that asks too often, passed over
+	Stale                           // RRQs that waited so long that the client has asked again, passed over
+	Refused                         // RRQs passed over because the server is about to stop
+	NotFound                        // RRQs answered with ERROR 1
+	Denied                          // RRQs answered with ERROR 2
+	RenderFailed                    // RRQs answered with ERROR 0
+	NotYet                          // RRQs passed over because the renderer has no answer yet
+	Truncated                       // malformed: longer than a receive buffer; from here on each reason of its own
+	Short                           // malformed: ends inside the header
+	TooLong                         // malformed: request longer than 1,024 octets
+	NameEmpty                       // malformed
+	NameLong                        // malformed
+	NameUnterminated                // malformed
+	ModeUnterminated                // malformed
+	ModeUnknown                     // malformed
+	OptionUnterminated              // malformed
+	OptionEmpty                     // malformed
+	OptionValue                     // malformed
+	OptionTwice                     // malformed
+	OptionCount                     // malformed
+	OptionBad                       // requests with a known option whose value is not valid; the option is passed over
+	NumEvents                       // how many there are
+)
+
+var eventNames = [NumEvents]string{
+	Received: "received", Sent: "sent", ReadRequest: "read_request", WriteRequest: "write_request", UnknownOpcode: "unknown_opcode",
+	UnexpectedOpcode: "unexpected_opcode", Multicast: "multicast", Spoofed: "spoofed",
+	NotAllowed: "not_allowed", Limited: "limited", Stale: "stale", Refused: "refused",
+	NotFound: "not_found", Denied: "denied", RenderFailed: "render_failed", NotYet: "not_yet",
+	Truncated: "truncated", Short: "short", TooLong: "too_long", NameEmpty: "name_empty", NameLong: "name_long", NameUnterminated: "name_unterminated",
+	ModeUnterminated: "mode_unterminated", ModeUnknown: "mode_unknown", OptionUnterminated: "option_unterminated", OptionEmpty: "option_empty",
+	OptionValue: "option_value", OptionTwice: "option_twice", OptionCount: "option_count", OptionBad: "option_bad",
+}
+
+// String returns the event's name as it stands in metrics.
+func (e Event) String() string {
+	if e >= NumEvents {
+		return "unknown"
+	}
+	return eventNames[e]
+}
+
+// malformed returns the event that counts a parser's error.
+func malformed(err error) Event {
+	for _, m := range [...]struct {
+		err error
+		ev  Event
+	}{
+		{tftp.ErrLong, TooLong},
+		{tftp.ErrNameEmpty, NameEmpty},
+		{tftp.ErrNameLong, NameLong},
+		{tftp.ErrNameUnterminated, NameUnterminated},
+		{tftp.ErrModeUnterminated, ModeUnterminated},
+		{tftp.ErrMode, ModeUnknown},
+		{tftp.ErrOptionUnterminated, OptionUnterminated},
+		{tftp.ErrOptionEmpty, OptionEmpty},
+		{tftp.ErrOptionValue, OptionValue},
+		{tftp.ErrOptionTwice, OptionTwice},
+		{tftp.ErrOptionCount, OptionCount},
+	} {
+		if errors.Is(err, m.err) {
+			return m.ev
+		}
+	}
+	return Short
+}
+
+// Buckets is the number of buckets of a [Histogram].
+const Buckets = 96
+
+// Bound returns the upper bound of bucket i of a [Histogram] in nanoseconds, exclusive: four
+// buckets to an octave, from 1,024 ns. The last bucket has no bound.
+func Bound(i int) int64 {
+	return int64(4+i&3+1) << (8 + i>>2)
+}
+
+func bucket(ns int64) int {
+	if ns < 1<<10 {
+		return 0
+	}
+	octave := bits.Len64(uint64(ns)) - 1
+	return min((octave-10)<<2|int(ns>>(octave-2))&3, Buckets-1)
+}
+
+// A Histogram counts requests by how long something took.
+type Histogram struct {
+	N   [Buckets]uint64
+	Sum uint64 // of all times, ns
+}
+
+// Count returns how many requests there are in all.
+func (h *Histogram) Count() uint64 {
+	n := uint64(0)
+	for _, v := range h.N {
+		n += v
+	}
+	return n
+}
+
+// Quantile returns the time, in nanoseconds, that a share q of the requests, 0 to 1, took at most; a bucket is
+// taken to be evenly filled. Of no requests at all it is 0.
+func (h *Histogram) Quantile(q float64) int64 {
+	rank := q * float64(h.Count())
+	below := 0.0
+	for i, v := range h.N {
+		if n := float64(v); n > 0 && below+n >= rank {
+			low := int64(0)
+			if i > 0 {
+				low = Bound(i - 1)
+			}
+			return low + int64(float64(Bound(i)-low)*max(rank-below, 0)/n)
+		}
+		below += float64(v)
+	}
+	return 0
+}
+
+func (h *Histogram) add(o *Histogram) {
+	for i, v := range o.N {
+		h.N[i] += v
+	}
+	h.Sum += o.Sum
+}
+
+// Stats is what a worker has counted since it began.
+type Stats struct {
+	Events     [NumEvents]uint64
+	Transfers  [transfer.NumEvents]uint64
+	Rounds     uint64    // how often the worker has been through its loop: one that stands still for many ticks hangs
+	Active     uint64    // transfers that run now
+	Drops      uint64    // packets that the kernel threw away because the worker was too slow
+	SendErrors uint64    // packets that could not be sent
+	Wait       Histogram // RRQs by the time from their arrival at the kernel to their batch
+	Render     Histogram // RRQs by the time that rendering their batch took
+	Answer     Histogram // of these, by the time from their arrival at the kernel until their batch's packets were sent
+}
+
+// Add adds what another worker has counted.
+func (s *Stats) Add(o *Stats) {
+	for i := range s.Events {
+		s.Events[i] += o.Events[i]
+	}
+	for i := range s.Transfers {
+		s.Transfers[i] += o.Transfers[i]
+	}
+	s.Wait.add(&o.Wait)
+	s.Render.add(&o.Render)
+	s.Answer.add(&o.Answer)
+	s.Active += o.Active
+	s.Rounds += o.Rounds
+	s.Drops += o.Drops
+	s.SendErrors += o.SendErrors
+}
+
+// counts are a worker's own. It counts in plain memory and publishes once per batch, as an atomic
+// store for every event costs more than the event.
+type counts struct {
+	events               [NumEvents]uint64
+	wait, render, answer tally
+
+	_         [64]byte // what follows is read by others, what is above is written per packet
+	published struct {
+		events               [NumEvents]atomic.Uint64
+		transfers            [transfer.NumEvents]atomic.Uint64
+		wait, render, answer published
+		active, rounds       atomic.Uint64
+	}
+	_ [64]byte
+}
+
+// A tally is a histogram that remembers which buckets have changed: a batch changes few of them.
+type tally struct {
+	Histogram
+	low, high int // from the first to before the last
+}
+
+type published struct {
+	n   [Buckets]atomic.Uint64
+	sum atomic.Uint64
+}
+
+func (t *tally) add(ns int64, requests uint64) {
+	ns = max(ns, 0)
+	i := bucket(ns)
+	t.N[i] += requests
+	t.Sum += uint64(ns) * requests
+	t.low, t.high = min(t.low, i), max(t.high, i+1)
+}
+
+func (t *tally) publish(p *published) {
+	for i := t.low; i < t.high; i++ {
+		p.n[i].Store(t.N[i])
+	}
+	p.sum.Store(t.Sum)
+	t.low, t.high = Buckets, 0
+}
+
+func (p *published) read(h *Histogram) {
+	for i := range h.N {
+		h.N[i] = p.n[i].Load()
+	}
+	h.Sum = p.sum.Load()
+}
+
+// publish makes the counts visible to other goroutines. Loading and comparing is cheap; only what has changed is
+// stored.
+func (c *counts) publish(t *transfer.Table, requests bool) {
+	p := &c.published
+	put(p.events[:], c.events[:])
+	put(p.transfers[:], t.Count[:])
+	if requests {
+		c.wait.publish(&p.wait)
+		c.render.publish(&p.render)
+		c.answer.publish(&p.answer)
+	}
+	p.rounds.Store(p.rounds.Load() + 1)
+	if a := uint64(t.Active()); p.active.Load() != a {
+		p.active.Store(a)
+	}
+}
+
+func put(dst []atomic.Uint64, src []uint64) {
+	for i, v := range src[:len(dst)] {
+		if dst[i].Load() != v {
+			dst[i].Store(v)
+		}
+	}
+}
+
+func (c *counts) read(s *Stats) {
+	p := &c.published
+	for i := range s.Events {
+		s.Events[i] = p.events[i].Load()
+	}
+	for i := range s.Transfers {
+		s.Transfers[i] = p.transfers[i].Load()
+	}
+	p.wait.read(&s.Wait)
+	p.render.read(&s.Render)
+	p.answer.read(&s.Answer)
+	s.Active, s.Rounds = p.active.Load(), p.rounds.Load()
+}

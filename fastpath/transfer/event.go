@@ -1,0 +1,54 @@
+package transfer
+
+// An Event is something that a Table counts.
+type Event uint8
+
+// The events.
+const (
+	Started         Event = iota // transfers that a first packet was sent for
+	Finished                     // transfers whose last block was acknowledged
+	GaveUp                       // transfers that ended because the client stayed silent
+	GaveUpLast                   // of these, those with only the last block unacknowledged
+	Restarted                    // transfers that ended because the client asked anew
+	TableFull                    // requests dropped because every place was taken
+	MemoryFull                   // requests dropped because there was no memory for the body
+	RepeatedRequest              // repeated requests, answered by sending again
+	LateRequest                  // requests from the client of a transfer that is well under way or being rendered, passed over
+	RepeatedACK                  // repeated ACKs, passed over (RFC 1123, section 4.2.3.1)
+	FutureACK                    // ACKs of blocks not sent yet, passed over
+	LateACK                      // ACKs to a transfer that has just finished, passed over
+	StrangerPacket               // packets to a TID from someone without a transfer there, answered with ERROR 5
+	TimedOut                     // retransmissions after a timeout, in windows
+	WindowResent                 // windows sent again from a gap that the client reported (RFC 7440)
+	BlockSent                    // DATA packets
+	StrayError                   // ERROR packets from someone without a transfer
+	PeerUndefined                // transfers ended by the client's ERROR 0; from here on by code
+	PeerNotFound                 // ERROR 1
+	PeerAccess                   // ERROR 2
+	PeerDiskFull                 // ERROR 3
+	PeerIllegal                  // ERROR 4
+	PeerUnknownTID               // ERROR 5
+	PeerExists                   // ERROR 6
+	PeerNoUser                   // ERROR 7
+	PeerOption                   // ERROR 8
+	PeerOther                    // any other code
+	NumEvents                    // how many there are
+)
+
+var eventNames = [NumEvents]string{
+	Started: "started", Finished: "finished", GaveUp: "gave_up", GaveUpLast: "gave_up_last", Restarted: "restarted",
+	TableFull: "table_full", MemoryFull: "memory_full", RepeatedRequest: "repeated_request", LateRequest: "late_request",
+	RepeatedACK: "repeated_ack", FutureACK: "future_ack", LateACK: "late_ack", StrangerPacket: "stranger_packet",
+	TimedOut: "timed_out", WindowResent: "window_resent", BlockSent: "block_sent", StrayError: "stray_error",
+	PeerUndefined: "peer_error_undefined", PeerNotFound: "peer_error_not_found", PeerAccess: "peer_error_access",
+	PeerDiskFull: "peer_error_disk_full", PeerIllegal: "peer_error_illegal", PeerUnknownTID: "peer_error_unknown_tid",
+	PeerExists: "peer_error_exists", PeerNoUser: "peer_error_no_user", PeerOption: "peer_error_option", PeerOther: "peer_error_other",
+}
+
+// String returns the event's name as it stands in metrics.
+func (e Event) String() string {
+	if e >= NumEvents {
+		return "unknown"
+	}
+	return eventNames[e]
+}

@@ -1,0 +1,561 @@
+// Package transfer keeps a worker's running TFTP transfers: who asked, what has been sent, what is due again.
+package transfer
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"net/netip"
+	"time"
+
+	"dcs/fastpath/packet"
+	"dcs/fastpath/tftp"
+)
+
+// Config sets a Table's limits. A zero field takes the default.
+type Config struct {
+	Transfers  int           // most transfers at once; default 65,536
+	Memory     int           // octets for bodies that transfers own; default 64 MiB
+	Timeout    time.Duration // first wait for an ACK; default 1 s. The timeout option replaces it and its back-off.
+	MaxTimeout time.Duration // a wait doubles up to this; default 8 s
+	Retries    int           // retransmissions before a transfer is given up; default 5
+	MaxBlksize int           // largest block size granted, octets; default 65,464
+	MaxWindow  int           // largest window granted, blocks; default 64
+}
+
+func (c Config) withDefaults() Config {
+	def := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	def(&c.Transfers, 1<<16)
+	def(&c.Memory, 64<<20)
+	def(&c.Retries, 5)
+	def(&c.MaxBlksize, tftp.MaxBlksize)
+	def(&c.MaxWindow, 64)
+	if c.Timeout <= 0 {
+		c.Timeout = time.Second
+	}
+	if c.MaxTimeout <= 0 {
+		c.MaxTimeout = 8 * time.Second
+	}
+	c.MaxTimeout = max(c.MaxTimeout, c.Timeout)
+	c.MaxBlksize = min(max(c.MaxBlksize, tftp.MinBlksize), tftp.MaxBlksize)
+	// An ACK that is behind must be told from one that is ahead, modulo 2^16.
+	c.MaxWindow = min(c.MaxWindow, 1<<14)
+	return c
+}
+
+// An ID names a transfer from Request to Start, Reject or Drop.
+type ID int32
+
+// A Table is one worker's transfers. Nothing in it allocates after New, locks, or reads a clock: now
+// is a monotonic time in nanoseconds. Replies are appended to a packet.Queue whose packets have room
+// for the largest block. The packets that its methods take must have been given to Prepare.
+type Table struct {
+	// Count is how often each Event happened.
+	Count [NumEvents]uint64
+
+	cfg     Config
+	seed    maphash.Seed
+	entries []entry
+	free    int32 // first entry that was given back
+	fresh   int32 // entries from here on were never taken: their memory is not touched before
+	active  int
+	index   index
+	wheel   wheel
+	memory  *arena
+	text    []byte // a block of netascii that nobody wants
+	recent  [recentSlots]finished
+	touched uint64 // what Prepare has read, so that it is read
+}
+
+// recent remembers transfers that have finished, so that a repeated last ACK is not told that
+// its TID is unknown: a client may already use the same port for its next request.
+type finished struct {
+	key   uint64
+	until int64
+}
+
+const recentSlots = 8192
+
+type state uint8
+
+const (
+	pending     state = iota // being rendered
+	negotiating              // OACK sent, ACK 0 awaited
+	sending
+)
+
+type entry struct {
+	peer     netip.AddrPort
+	local    netip.AddrPort // the address that was asked, with the TID
+	zone     uint32
+	link     packet.Link
+	hash     uint64 // of the client
+	name     uint64 // hash of the file name
+	request  uint64 // hash of the whole request
+	state    state
+	netascii bool
+	owned    bool // body stands in the table's memory
+	oacked   bool // the client answered an OACK
+	rewound  bool // this window was already sent again for a repeated ACK
+	retries  uint8
+	options  tftp.Set // that the OACK has
+	timeout  uint8    // of the option, seconds
+	window   uint32
+	blksize  uint32
+	acked    uint32 // blocks acknowledged, counted from the beginning: the wire has the low 16 bits
+	sent     uint32 // last block sent
+	last     uint32 // last block of the file; 0 while netascii has not come to it
+	ref      uint32 // of the body in the table's memory
+	text     textPos
+	body     []byte
+	hold     any
+	deadline int64
+	interval int64 // the wait for the next ACK
+	sentAt   int64 // when the window was sent first
+	rtt      int64 // how long the client took for the window before
+	due      int64 // the tick in whose slot the entry hangs; 0: none
+	next     int32 // in its slot, or free
+	prev     int32
+}
+
+// address makes p a packet to the client.
+func (e *entry) address(p *packet.Packet) {
+	p.Peer, p.Local, p.Zone, p.Link = e.peer, e.local, e.zone, e.link
+}
+
+// New returns an empty table.
+func New(cfg Config, now int64) *Table {
+	cfg = cfg.withDefaults()
+	t := &Table{
+		cfg:     cfg,
+		seed:    maphash.MakeSeed(),
+		entries: make([]entry, cfg.Transfers),
+		free:    none,
+		index:   newIndex(cfg.Transfers),
+		memory:  newArena(cfg.Memory),
+		text:    make([]byte, 0, cfg.MaxBlksize),
+	}
+	t.wheel.init(now)
+	return t
+}
+
+// Active returns the number of running transfers.
+func (t *Table) Active() int { return t.active }
+
+// Prepare is called once for the packets of each batch, before they are handled. With tens of thousands of clients the
+// table's memory is in no near cache: here the lines that the batch will need are read one after the
+// other without a look at what they hold, so that the processor fetches many at a time. That takes
+// a sixth off the cost of a packet.
+func (t *Table) Prepare(in []packet.Packet) {
+	sum := t.touched
+	for i := range in {
+		p := &in[i]
+		p.Hash = t.hash(p)
+		sum += uint64(t.index.slots[t.index.first(tag(p.Hash))].tag)
+	}
+	for i := range in {
+		if ref := t.index.slots[t.index.first(tag(in[i].Hash))].ref; ref != 0 {
+			e := &t.entries[ref-1]
+			sum += e.hash + uint64(e.acked) + uint64(e.deadline) + uint64(e.prev)
+		}
+	}
+	t.touched = sum
+}
+
+// Request handles an RRQ that was parsed into rq. It returns ok for a transfer that is to be begun:
+// the caller ends it by Start, Reject or Drop before the next call of any other method but Request.
+// A repeated request is answered here by sending again, and never starts a second transfer.
+func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *packet.Queue) (id ID, ok bool) {
+	hash := in.Hash
+	tid := in.TID
+	if rq.Has&tftp.Blksize != 0 && rq.Blksize > tftp.DefaultBlksize && in.WideTID != 0 {
+		tid = in.WideTID
+	}
+	name, request := maphash.Bytes(t.seed, rq.Name), maphash.Bytes(t.seed, in.Data)
+	for {
+		id := t.rival(hash, in, tid, name)
+		if id == none {
+			break
+		}
+		e := &t.entries[id]
+		same := e.name == name && e.request == request
+		if same && e.state != pending && e.acked == 0 && !e.oacked {
+			t.Count[RepeatedRequest]++
+			e.link = in.Link
+			t.transmit(e, out)
+			return 0, false
+		}
+		if e.state == pending || t.flows(now, e, same) {
+			t.Count[LateRequest]++
+			return 0, false
+		}
+		t.Count[Restarted]++
+		t.release(id)
+	}
+	switch {
+	case t.free != none:
+		id = ID(t.free)
+		t.free = t.entries[id].next
+	case int(t.fresh) < len(t.entries):
+		id = ID(t.fresh)
+		t.fresh++
+	default:
+		t.Count[TableFull]++
+		return 0, false
+	}
+	t.active++
+	e := &t.entries[id]
+	*e = entry{
+		peer: in.Peer, local: netip.AddrPortFrom(in.Local.Addr(), tid), zone: in.Zone, link: in.Link, hash: hash, name: name, request: request, netascii: rq.NetASCII,
+		blksize: tftp.DefaultBlksize, window: 1, interval: int64(t.cfg.Timeout),
+		options: rq.Has & (tftp.Blksize | tftp.Timeout | tftp.Tsize | tftp.Windowsize),
+	}
+	if e.netascii {
+		// The size on the wire would be known only by going through the whole file.
+		e.options &^= tftp.Tsize
+	}
+	if e.options&tftp.Blksize != 0 {
+		e.blksize = uint32(min(rq.Blksize, t.cfg.MaxBlksize))
+		if in.MaxBlksize != 0 {
+			e.blksize = min(e.blksize, uint32(in.MaxBlksize))
+		}
+	}
+	if e.options&tftp.Windowsize != 0 {
+		e.window = uint32(min(rq.Windowsize, t.cfg.MaxWindow))
+	}
+	if e.options&tftp.Timeout != 0 {
+		e.timeout = uint8(rq.Timeout)
+		e.interval = t.firstInterval(e)
+	}
+	t.index.insert(tag(hash), int32(id))
+	return id, true
+}
+
+// flows reports whether a transfer is so well under way that its client cannot mean a new request, the same one or
+// another. The network may have delayed or doubled the request, or someone may have forged it. A
+// client that restarted falls silent first, and one that goes on to its next file has only its last
+// ACK outstanding.
+func (t *Table) flows(now int64, e *entry, same bool) bool {
+	if e.acked == 0 && !e.oacked || now-e.sentAt >= int64(t.cfg.Timeout) {
+		return false
+	}
+	return same || e.sent != e.last
+}
+
+// Start begins the transfer of body and sends its first packet. With own, body is copied to memory
+// of the table; else it must not change until the transfer ends, and hold is kept so long.
+func (t *Table) Start(now int64, id ID, body []byte, own bool, hold any, out *packet.Queue) {
+	e := &t.entries[id]
+	if own {
+		mem, ref := t.memory.take(len(body))
+		if mem == nil {
+			t.Count[MemoryFull]++
+			t.release(id)
+			return
+		}
+		copy(mem, body)
+		e.body, e.ref, e.owned = mem, ref, true
+	} else {
+		e.body, e.hold = body, hold
+	}
+	if !e.netascii {
+		e.last = uint32(len(body)/int(e.blksize)) + 1
+	}
+	e.state = sending
+	if e.options != 0 {
+		e.state = negotiating
+	}
+	e.sentAt = now
+	t.Count[Started]++
+	t.transmit(e, out)
+	t.schedule(id, e, now+e.interval)
+}
+
+// Reject ends a transfer that was not started by an ERROR.
+func (t *Table) Reject(id ID, code tftp.Code, text string, out *packet.Queue) {
+	e := &t.entries[id]
+	p := out.Next()
+	e.address(p)
+	p.Data = tftp.AppendERROR(p.Data, code, text)
+	t.release(id)
+}
+
+// Drop ends a transfer that was not started, silently.
+func (t *Table) Drop(id ID) { t.release(id) }
+
+// ACK handles an ACK of block.
+func (t *Table) ACK(now int64, in *packet.Packet, block uint16, out *packet.Queue) {
+	hash := in.Hash
+	id := t.find(hash, in)
+	if id == none {
+		t.stranger(now, hash, in, out)
+		return
+	}
+	e := &t.entries[id]
+	// The way to the client may change meanwhile: another router, or no more XDP program.
+	e.link = in.Link
+	if e.state == negotiating {
+		if block != 0 {
+			t.Count[FutureACK]++
+			return
+		}
+		e.state, e.oacked = sending, true
+		e.rtt = now - e.sentAt
+	} else {
+		// The difference to the last block acknowledged, modulo 2^16: block numbers roll over.
+		ahead, outstanding := uint32(block-uint16(e.acked)), e.sent-e.acked
+		switch {
+		case ahead == 0:
+			// A repeated ACK must not send again (Sorcerer's Apprentice). In a window it may
+			// instead report that the first block was lost: then it comes a round trip
+			// after the window was sent, and once is enough.
+			if e.window == 1 || e.rewound || now-e.sentAt <= e.rtt/2 {
+				t.Count[RepeatedACK]++
+				return
+			}
+			e.rewound = true
+			t.Count[WindowResent]++
+			t.transmit(e, out)
+			t.schedule(id, e, now+e.interval)
+			return
+		case ahead >= 1<<15:
+			t.Count[RepeatedACK]++
+			return
+		case ahead > outstanding:
+			t.Count[FutureACK]++
+			return
+		case ahead < outstanding:
+			t.Count[WindowResent]++
+		default:
+			e.rtt = now - e.sentAt
+		}
+		t.advance(e, ahead)
+		if e.acked == e.last {
+			t.Count[Finished]++
+			key := t.key(hash, e.local.Port())
+			t.recent[key%recentSlots] = finished{key, now + int64(t.cfg.MaxTimeout)}
+			t.release(id)
+			return
+		}
+	}
+	if e.retries > 0 {
+		e.retries = 0
+		e.interval = t.firstInterval(e)
+	}
+	e.rewound = false
+	e.sentAt = now
+	t.transmit(e, out)
+	t.schedule(id, e, now+e.interval)
+}
+
+// Error handles an ERROR: it ends the client's transfer (RFC 1350, section 7).
+func (t *Table) Error(in *packet.Packet, code tftp.Code) {
+	id := t.find(in.Hash, in)
+	if id == none {
+		t.Count[StrayError]++
+		return
+	}
+	t.Count[PeerUndefined+Event(min(code, tftp.Code(PeerOther-PeerUndefined)))]++
+	t.release(id)
+}
+
+// Knows reports whether in belongs to a running transfer. A stranger is answered as by ACK.
+func (t *Table) Knows(now int64, in *packet.Packet, out *packet.Queue) bool {
+	hash := in.Hash
+	if t.find(hash, in) != none {
+		return true
+	}
+	t.stranger(now, hash, in, out)
+	return false
+}
+
+// Expire sends again what has been waiting too long, and gives up where that was done often enough.
+func (t *Table) Expire(now int64, out *packet.Queue) {
+	cur := now >> tickShift
+	w := &t.wheel
+	if w.tick >= cur {
+		return
+	}
+	// Behind by more than a turn, each slot is gone through once.
+	w.tick = max(w.tick, cur-wheelSlots)
+	for budget := perExpire; w.tick < cur; {
+		tick := w.tick + 1
+		slot := &w.slots[tick&(wheelSlots-1)]
+		keep := int32(none)
+		for *slot != none && budget > 0 {
+			id := ID(*slot)
+			e := &t.entries[id]
+			t.unhang(e)
+			if due := e.deadline>>tickShift + 1; due > tick {
+				// Moved to later meanwhile, or a turn of the wheel away.
+				e.due = due
+				if due&(wheelSlots-1) != tick&(wheelSlots-1) {
+					t.hang(id, e)
+				} else {
+					e.next = keep
+					keep = int32(id)
+				}
+				continue
+			}
+			budget--
+			t.timeout(now, id, e, out)
+		}
+		for keep != none {
+			id := ID(keep)
+			e := &t.entries[id]
+			keep = e.next
+			t.hang(id, e)
+		}
+		if budget == 0 {
+			return
+		}
+		w.tick = tick
+	}
+}
+
+func (t *Table) timeout(now int64, id ID, e *entry, out *packet.Queue) {
+	if int(e.retries) >= t.cfg.Retries {
+		t.Count[GaveUp]++
+		if e.state == sending && e.acked+1 == e.last {
+			t.Count[GaveUpLast]++
+		}
+		t.release(id)
+		return
+	}
+	e.retries++
+	if e.options&tftp.Timeout == 0 {
+		e.interval = min(2*e.interval, int64(t.cfg.MaxTimeout))
+	}
+	e.rewound = false
+	t.Count[TimedOut]++
+	t.transmit(e, out)
+	t.schedule(id, e, now+e.interval)
+}
+
+func (t *Table) firstInterval(e *entry) int64 {
+	if e.options&tftp.Timeout != 0 {
+		return int64(e.timeout) * int64(time.Second)
+	}
+	return int64(t.cfg.Timeout)
+}
+
+// advance acknowledges n more blocks.
+func (t *Table) advance(e *entry, n uint32) {
+	e.acked += n
+	if e.netascii {
+		for ; n > 0; n-- {
+			e.text.next(t.text[:0], int(e.blksize), e.body)
+		}
+	}
+}
+
+// transmit sends the OACK, or the window behind the last block acknowledged.
+func (t *Table) transmit(e *entry, out *packet.Queue) {
+	body := e.body
+	if e.state == negotiating {
+		p := out.Next()
+		e.address(p)
+		p.Data = tftp.AppendOACK(p.Data, &tftp.Options{
+			Has: e.options, Blksize: int(e.blksize), Timeout: int(e.timeout), Tsize: int64(len(body)), Windowsize: int(e.window),
+		})
+		return
+	}
+	pos := e.text
+	block := e.acked
+	for range e.window {
+		if e.last != 0 && block == e.last {
+			break
+		}
+		block++
+		p := out.Next()
+		e.address(p)
+		if e.netascii {
+			p.Data = pos.next(tftp.AppendDATA(p.Data, uint16(block), nil), int(e.blksize), body)
+			if len(p.Data) < tftp.DataHeader+int(e.blksize) {
+				e.last = block
+			}
+		} else {
+			off := int(block-1) * int(e.blksize)
+			p.Data = tftp.AppendDATA(p.Data, uint16(block), body[off:min(off+int(e.blksize), len(body))])
+		}
+		t.Count[BlockSent]++
+	}
+	e.sent = block
+}
+
+// stranger tells the sender of a packet that it has no transfer here (RFC 1350, section 4).
+func (t *Table) stranger(now int64, hash uint64, in *packet.Packet, out *packet.Queue) {
+	key := t.key(hash, in.Local.Port())
+	if r := &t.recent[key%recentSlots]; r.key == key && now < r.until {
+		t.Count[LateACK]++
+		return
+	}
+	t.Count[StrangerPacket]++
+	p := out.Next()
+	p.Peer, p.Local, p.Zone, p.Link = in.Peer, in.Local, in.Zone, in.Link
+	p.Data = tftp.AppendERROR(p.Data, tftp.CodeUnknownTID, "Unknown transfer ID")
+}
+
+// release ends a transfer.
+func (t *Table) release(id ID) {
+	e := &t.entries[id]
+	t.unhang(e)
+	t.index.remove(tag(e.hash), int32(id))
+	if e.owned {
+		t.memory.give(e.ref)
+		e.owned = false
+	}
+	e.body, e.hold = nil, nil
+	e.next = t.free
+	t.free = int32(id)
+	t.active--
+}
+
+// hash is taken over the client alone, so that one chain has all that it runs. It is seeded: senders
+// cannot choose addresses that collide.
+func (t *Table) hash(in *packet.Packet) uint64 {
+	var b [24]byte
+	*(*[16]byte)(b[:]) = in.Peer.Addr().As16()
+	binary.NativeEndian.PutUint64(b[16:], uint64(in.Zone)<<16|uint64(in.Peer.Port()))
+	return maphash.Bytes(t.seed, b[:])
+}
+
+// key names a finished transfer of the client with that hash.
+func (t *Table) key(hash uint64, tid uint16) uint64 {
+	return hash ^ uint64(tid)*0x9e3779b97f4a7c15
+}
+
+// find returns the transfer that in belongs to.
+func (t *Table) find(hash uint64, in *packet.Packet) ID {
+	x, want := &t.index, tag(hash)
+	for i := x.first(want); x.slots[i].ref != 0; i = x.next(i) {
+		if x.slots[i].tag != want {
+			continue
+		}
+		id := ID(x.slots[i].ref - 1)
+		if e := &t.entries[id]; e.peer == in.Peer && e.local == in.Local && e.zone == in.Zone {
+			return id
+		}
+	}
+	return none
+}
+
+// rival returns a transfer of the client that the one asked for by in cannot stand beside: one of
+// the same file from the same address, or one with the same TID.
+func (t *Table) rival(hash uint64, in *packet.Packet, tid uint16, name uint64) ID {
+	x, want := &t.index, tag(hash)
+	for i := x.first(want); x.slots[i].ref != 0; i = x.next(i) {
+		if x.slots[i].tag != want {
+			continue
+		}
+		id := ID(x.slots[i].ref - 1)
+		e := &t.entries[id]
+		if e.peer == in.Peer && e.zone == in.Zone && e.local.Addr() == in.Local.Addr() && (e.name == name || e.local.Port() == tid) {
+			return id
+		}
+	}
+	return none
+}

@@ -1,0 +1,487 @@
+package transfer
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"dcs/fastpath/packet"
+	"dcs/fastpath/tftp"
+)
+
+const tid = 40000
+
+var server = netip.MustParseAddr("192.0.2.69")
+
+// A rig is a table with its outgoing packets.
+type rig struct {
+	t    testing.TB
+	tab  *Table
+	out  *packet.Queue
+	sent []packet.Packet
+	now  int64
+}
+
+func newRig(t testing.TB, cfg Config) *rig {
+	if cfg.Memory == 0 {
+		cfg.Memory = 1 << 20 // the default takes longer to clear than most tests to run
+	}
+	r := &rig{t: t, now: 1e9}
+	r.tab = New(cfg, r.now)
+	r.out = packet.NewQueue(packet.NewSlab(4, 0, tftp.MaxBlksize+tftp.DataHeader), func(ps []packet.Packet) {
+		for _, p := range ps {
+			p.Data = bytes.Clone(p.Data)
+			r.sent = append(r.sent, p)
+		}
+	})
+	return r
+}
+
+func (r *rig) take() []packet.Packet {
+	r.out.Flush()
+	sent := r.sent
+	r.sent = nil
+	return sent
+}
+
+func client(i int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1024)
+}
+
+func (r *rig) request(c netip.AddrPort, name string, o tftp.Options) (ID, bool) {
+	r.t.Helper()
+	p := packet.Packet{Data: tftp.AppendRequest(nil, name, "octet", &o), Peer: c, Local: netip.AddrPortFrom(server, 69), TID: tid}
+	r.prepare(&p)
+	var rq tftp.Request
+	if err := tftp.ParseRequest(p.Data, &rq); err != nil {
+		r.t.Fatal(err)
+	}
+	return r.tab.Request(r.now, &p, &rq, r.out)
+}
+
+func (r *rig) start(c netip.AddrPort, name string, o tftp.Options, body []byte) {
+	r.t.Helper()
+	id, ok := r.request(c, name, o)
+	if !ok {
+		r.t.Fatal("no transfer begun")
+	}
+	r.tab.Start(r.now, id, body, false, nil, r.out)
+}
+
+func (r *rig) prepare(p *packet.Packet) {
+	batch := []packet.Packet{*p}
+	r.tab.Prepare(batch)
+	p.Hash = batch[0].Hash
+}
+
+// at is a packet of the client to its transfer.
+func (r *rig) at(c netip.AddrPort) *packet.Packet {
+	p := &packet.Packet{Peer: c, Local: netip.AddrPortFrom(server, tid)}
+	r.prepare(p)
+	return p
+}
+
+func (r *rig) ack(c netip.AddrPort, block uint16) { r.tab.ACK(r.now, r.at(c), block, r.out) }
+
+// TestBackoff checks when a block is sent again, and when that ends.
+func TestBackoff(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		cfg  Config
+		o    tftp.Options
+		want []time.Duration // of the packets, after the request
+		gone time.Duration   // when the transfer is given up
+	}{
+		{
+			name: "default", want: []time.Duration{0, 1 * time.Second, 3 * time.Second, 7 * time.Second, 15 * time.Second, 23 * time.Second},
+			gone: 31 * time.Second,
+		},
+		{
+			name: "configured", cfg: Config{Timeout: 500 * time.Millisecond, MaxTimeout: time.Second, Retries: 3},
+			want: []time.Duration{0, 500 * time.Millisecond, 1500 * time.Millisecond, 2500 * time.Millisecond}, gone: 3500 * time.Millisecond,
+		},
+		{
+			name: "option timeout: no back-off", cfg: Config{Retries: 2}, o: tftp.Options{Has: tftp.Timeout, Timeout: 30},
+			want: []time.Duration{0, 30 * time.Second, 60 * time.Second}, gone: 90 * time.Second,
+		},
+		{
+			name: "the wheel turns several times", cfg: Config{Retries: 1}, o: tftp.Options{Has: tftp.Timeout, Timeout: 255},
+			want: []time.Duration{0, 255 * time.Second}, gone: 510 * time.Second,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, tt.cfg)
+			begin := r.now
+			r.start(client(1), "f", tt.o, []byte("body"))
+			var got []time.Duration
+			for r.tab.Active() > 0 {
+				for range r.take() {
+					got = append(got, time.Duration(r.now-begin))
+				}
+				r.now += int64(5 * time.Millisecond)
+				r.tab.Expire(r.now, r.out)
+				if r.now > begin+int64(time.Hour) {
+					t.Fatal("never given up")
+				}
+			}
+			got = append(got, time.Duration(r.now-begin))
+			want := append(tt.want, tt.gone)
+			if len(got) != len(want) {
+				t.Fatalf("%v, want %v", got, want)
+			}
+			for i := range want {
+				// Never early, and each at most a tick and a step of this loop later than the one before would have it.
+				if d := got[i] - want[i]; d < 0 || d > time.Duration(i)*(1<<tickShift+5*time.Millisecond) {
+					t.Errorf("packet %d after %v, want %v", i, got[i], want[i])
+				}
+			}
+			if r.tab.Count[GaveUp] != 1 {
+				t.Error(r.tab.Count)
+			}
+		})
+	}
+}
+
+// A wait that had grown is short again when an ACK comes.
+func TestBackoffStartsAnew(t *testing.T) {
+	r := newRig(t, Config{})
+	r.start(client(1), "f", tftp.Options{}, make([]byte, 2000))
+	for range 80 {
+		r.now += int64(100 * time.Millisecond)
+		r.tab.Expire(r.now, r.out)
+	}
+	if n := len(r.take()); n != 4 { // at 0, 1, 3 and 7 s
+		t.Fatalf("%d packets", n)
+	}
+	r.ack(client(1), 1)
+	r.take()
+	for i := range 2 {
+		r.now += int64(550 * time.Millisecond)
+		r.tab.Expire(r.now, r.out)
+		if n := len(r.take()); n != i {
+			t.Errorf("%d packets %d ms after the ACK", n, 550*(i+1))
+		}
+	}
+}
+
+// An outage ends for many at once: what is due leaves in portions, and all of it.
+func TestExpireIsBounded(t *testing.T) {
+	r := newRig(t, Config{})
+	const n = 3*perExpire + 10
+	for i := range n {
+		r.start(client(i), "f", tftp.Options{}, []byte("body"))
+	}
+	r.take()
+	r.now += int64(1500 * time.Millisecond)
+	total := 0
+	for range 4 {
+		r.tab.Expire(r.now, r.out)
+		k := len(r.take())
+		if k > perExpire {
+			t.Errorf("%d packets at once", k)
+		}
+		total += k
+	}
+	if total != n {
+		t.Errorf("%d of %d sent again", total, n)
+	}
+}
+
+// TestRollOver checks that block 0 follows block 65,535, and that the file goes on.
+func TestRollOver(t *testing.T) {
+	for _, window := range []int{1, 7} {
+		t.Run(fmt.Sprint("windowsize ", window), func(t *testing.T) {
+			body := make([]byte, 8*200_000+3)
+			for i := range body {
+				body[i] = byte(i >> 3)
+			}
+			r := newRig(t, Config{})
+			r.start(client(1), "f", tftp.Options{Has: tftp.Blksize | tftp.Windowsize, Blksize: 8, Windowsize: window}, body)
+			r.take()
+			r.ack(client(1), 0)
+			var got []byte
+			block := 0
+			for r.tab.Active() > 0 {
+				r.now += 1000
+				sent := r.take()
+				if len(sent) == 0 || len(sent) > window {
+					t.Fatalf("%d packets behind block %d", len(sent), block)
+				}
+				for _, p := range sent {
+					block++
+					n, data, err := tftp.ParseDATA(p.Data)
+					if err != nil || n != uint16(block) {
+						t.Fatalf("block %d is numbered %d (%v)", block, n, err)
+					}
+					got = append(got, data...)
+				}
+				r.ack(client(1), uint16(block))
+			}
+			if block != 200_001 || !bytes.Equal(got, body) {
+				t.Errorf("%d blocks, %d octets", block, len(got))
+			}
+		})
+	}
+}
+
+// TestIndex compares the table with a map while clients come and go.
+func TestIndex(t *testing.T) {
+	const places = 100
+	r := newRig(t, Config{Transfers: places})
+	rng := rand.New(rand.NewPCG(1, 2))
+	running := map[int]bool{}
+	for range 50_000 {
+		i := rng.IntN(2 * places)
+		switch {
+		case running[i]:
+			r.ack(client(i), 1)
+			delete(running, i)
+		default:
+			id, ok := r.request(client(i), "f", tftp.Options{})
+			if ok != (len(running) < places) {
+				t.Fatalf("request with %d of %d places taken: %v", len(running), places, ok)
+			}
+			if ok {
+				r.tab.Start(r.now, id, []byte("body"), rng.IntN(2) == 0, nil, r.out)
+				running[i] = true
+			}
+		}
+		if r.tab.Active() != len(running) {
+			t.Fatalf("%d active, %d run", r.tab.Active(), len(running))
+		}
+		if rng.IntN(100) == 0 {
+			for i := range 2 * places {
+				if known := r.knows(client(i)); known != running[i] {
+					t.Fatalf("client %d: known %v, runs %v", i, known, running[i])
+				}
+			}
+		}
+		r.take()
+	}
+}
+
+func (r *rig) knows(c netip.AddrPort) bool {
+	p := r.at(c)
+	return r.tab.find(p.Hash, p) != none
+}
+
+// Clients that share address and port but not the zone, or the address that they asked, are apart.
+func TestEndsAreApart(t *testing.T) {
+	r := newRig(t, Config{})
+	peer := netip.MustParseAddrPort("[fe80::1]:1024")
+	var ps []*packet.Packet
+	for zone := range uint32(3) {
+		for _, s := range []string{"fe80::69", "fe80::6969"} {
+			p := &packet.Packet{Data: []byte("\x00\x01f\x00octet\x00"), Peer: peer, Zone: zone, Local: netip.AddrPortFrom(netip.MustParseAddr(s), 69), TID: tid}
+			r.prepare(p)
+			rq := tftp.Request{Name: []byte("f")}
+			id, ok := r.tab.Request(r.now, p, &rq, r.out)
+			if !ok {
+				t.Fatal("taken for a copy")
+			}
+			r.tab.Start(r.now, id, []byte("body"), false, nil, r.out)
+			q := *p
+			q.Local = netip.AddrPortFrom(p.Local.Addr(), tid)
+			ps = append(ps, &q)
+		}
+	}
+	for i, p := range r.take() {
+		if p.Peer != ps[i].Peer || p.Zone != ps[i].Zone || p.Local != ps[i].Local {
+			t.Errorf("answer %d: %+v", i, p)
+		}
+	}
+	for _, p := range ps {
+		r.tab.ACK(r.now, p, 1, r.out)
+	}
+	if r.tab.Active() != 0 || r.tab.Count[Finished] != 6 {
+		t.Error(r.tab.Count)
+	}
+}
+
+// Large blocks leave from a port of their own, where there is one.
+func TestWideTID(t *testing.T) {
+	for _, tt := range []struct {
+		blksize int
+		wide    uint16
+		want    uint16
+	}{{512, tid + 1, tid}, {513, tid + 1, tid + 1}, {513, 0, tid}, {8, tid + 1, tid}} {
+		r := newRig(t, Config{})
+		p := packet.Packet{Peer: client(1), Local: netip.AddrPortFrom(server, 69), TID: tid, WideTID: tt.wide}
+		r.prepare(&p)
+		rq := tftp.Request{Name: []byte("f"), Options: tftp.Options{Has: tftp.Blksize, Blksize: tt.blksize}}
+		id, _ := r.tab.Request(r.now, &p, &rq, r.out)
+		r.tab.Start(r.now, id, []byte("body"), false, nil, r.out)
+		if got := r.take()[0].Local.Port(); got != tt.want {
+			t.Errorf("blksize %d: from port %d, want %d", tt.blksize, got, tt.want)
+		}
+	}
+}
+
+// What a body stands in is kept as long as it may be sent again, and no longer.
+// The way back is kept for what is sent without being asked for, and followed when the client's packets come another way.
+func TestLink(t *testing.T) {
+	link := func(n byte) packet.Link { return packet.Link{Len: 14, Header: [22]byte{n}} }
+	r := newRig(t, Config{})
+	c := client(1)
+	want := func(what string, l packet.Link) {
+		t.Helper()
+		sent := r.take()
+		if len(sent) != 1 || sent[0].Link != l {
+			t.Errorf("%s: %d packets, %+v", what, len(sent), sent)
+		}
+	}
+	ask := func(l packet.Link, o tftp.Options, most uint16) {
+		t.Helper()
+		p := packet.Packet{Data: tftp.AppendRequest(nil, "file", "octet", &o), Peer: c, Local: netip.AddrPortFrom(server, 69), TID: tid, Link: l, MaxBlksize: most}
+		r.prepare(&p)
+		var rq tftp.Request
+		if err := tftp.ParseRequest(p.Data, &rq); err != nil {
+			t.Fatal(err)
+		}
+		if id, ok := r.tab.Request(r.now, &p, &rq, r.out); ok {
+			r.tab.Start(r.now, id, make([]byte, 5000), false, nil, r.out)
+		}
+	}
+	o := tftp.Options{Has: tftp.Blksize, Blksize: 1468}
+	ask(link(1), o, 1464)
+	if sent := r.take(); len(sent) != 1 || sent[0].Link != link(1) || string(sent[0].Data) != "\x00\x06blksize\x001464\x00" {
+		t.Errorf("%+v", sent)
+	}
+	ask(link(2), o, 1464)
+	want("repeated request", link(2))
+	r.now += int64(2 * time.Second)
+	r.tab.Expire(r.now, r.out)
+	want("timeout", link(2))
+	in := r.at(c)
+	r.tab.ACK(r.now, in, 0, r.out)
+	want("ACK by the kernel", packet.Link{})
+	in.Link = link(3)
+	r.tab.ACK(r.now, in, 1, r.out)
+	want("ACK", link(3))
+	in.Peer, in.Link = client(2), link(4)
+	r.prepare(in)
+	r.tab.ACK(r.now, in, 1, r.out)
+	want("stranger", link(4))
+}
+
+func TestHold(t *testing.T) {
+	r := newRig(t, Config{Transfers: 1})
+	hold := &struct{ name string }{"a mapping"}
+	id, _ := r.request(client(1), "f", tftp.Options{})
+	r.tab.Start(r.now, id, []byte("body"), false, hold, r.out)
+	if r.tab.entries[0].hold != hold {
+		t.Error("not held")
+	}
+	r.ack(client(1), 1)
+	if e := &r.tab.entries[0]; e.hold != nil || e.body != nil {
+		t.Error("still held")
+	}
+}
+
+// A body that was copied does not change when the caller's memory does.
+func TestOwnedBody(t *testing.T) {
+	r := newRig(t, Config{})
+	scratch := []byte("the first body")
+	id, _ := r.request(client(1), "f", tftp.Options{})
+	r.tab.Start(r.now, id, scratch, true, nil, r.out)
+	r.take()
+	copy(scratch, "another file's")
+	r.now += int64(2 * time.Second)
+	r.tab.Expire(r.now, r.out)
+	if p := r.take(); len(p) != 1 || string(p[0].Data[4:]) != "the first body" {
+		t.Errorf("%+v", p)
+	}
+}
+
+func TestArena(t *testing.T) {
+	a := newArena(20 * pageSize)
+	type block struct {
+		b   []byte
+		ref uint32
+		tag byte
+	}
+	rng := rand.New(rand.NewPCG(3, 4))
+	var held []block
+	for round := range 200_000 {
+		if rng.IntN(5) < 3 && round%20_000 < 15_000 {
+			n := rng.IntN(1 << rng.IntN(17))
+			b, ref := a.take(n)
+			if b == nil {
+				continue
+			}
+			if len(b) != n {
+				t.Fatalf("asked for %d octets, got %d", n, len(b))
+			}
+			for i := range b {
+				b[i] = byte(round)
+			}
+			held = append(held, block{b, ref, byte(round)})
+		} else if len(held) > 0 {
+			i := rng.IntN(len(held))
+			h := held[i]
+			for _, c := range h.b {
+				if c != h.tag {
+					t.Fatal("a block was written to by another")
+				}
+			}
+			a.give(h.ref)
+			held[i] = held[len(held)-1]
+			held = held[:len(held)-1]
+		}
+	}
+	for _, h := range held {
+		a.give(h.ref)
+	}
+	// All pages are free again, for any size.
+	for i := range 20 {
+		if b, _ := a.take(maxBody); b == nil {
+			t.Fatalf("page %d is lost", i)
+		}
+	}
+	if b, _ := a.take(0); b != nil {
+		t.Error("more memory than there is")
+	}
+	if b, _ := newArena(0).take(maxBody + 1); b != nil {
+		t.Error("a body larger than a page")
+	}
+}
+
+func TestNetASCII(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{
+		{"", ""},
+		{"plain", "plain"},
+		{"a\nb", "a\r\nb"},
+		{"a\rb", "a\r\x00b"},
+		{"\r\n", "\r\x00\r\n"},
+		{"\n\n\r", "\r\n\r\n\r\x00"},
+	} {
+		for n := 1; n < 9; n++ {
+			var pos textPos
+			var got []byte
+			for {
+				block := pos.next(nil, n, []byte(tt.in))
+				got = append(got, block...)
+				if len(block) < n {
+					break
+				}
+			}
+			if string(got) != tt.want {
+				t.Errorf("%q in blocks of %d: %q, want %q", tt.in, n, got, tt.want)
+			}
+		}
+	}
+}
+
+func TestEventsHaveNames(t *testing.T) {
+	seen := map[string]bool{}
+	for e := range NumEvents {
+		if s := e.String(); s == "" || s == "unknown" || seen[s] {
+			t.Errorf("event %d is called %q", e, s)
+		} else {
+			seen[s] = true
+		}
+	}
+}

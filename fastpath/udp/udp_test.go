@@ -1,0 +1,524 @@
+package udp
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dcs/fastpath/packet"
+)
+
+func openOne(t *testing.T, cfg Config) *Transport {
+	t.Helper()
+	ts, err := Open(cfg, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ts[0].Close() })
+	return ts[0]
+}
+
+func loopback(t *testing.T, v6 bool) netip.Addr {
+	t.Helper()
+	if !v6 {
+		return netip.MustParseAddr("127.0.0.1")
+	}
+	a := netip.MustParseAddr("::1")
+	s, err := open(netip.AddrPortFrom(a, 0), requests)
+	if err != nil {
+		t.Skip("no IPv6 loopback:", err)
+	}
+	s.close()
+	return a
+}
+
+func dial(t *testing.T, local, remote netip.AddrPort) *net.UDPConn {
+	t.Helper()
+	var l *net.UDPAddr
+	if local.IsValid() {
+		l = net.UDPAddrFromAddrPort(local)
+	}
+	c, err := net.DialUDP("udp", l, net.UDPAddrFromAddrPort(remote))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// recvN receives n packets or fails.
+func recvN(t *testing.T, tr *Transport, batch []packet.Packet, n int) []packet.Packet {
+	t.Helper()
+	got := make([]packet.Packet, 0, n)
+	for deadline := time.Now().Add(5 * time.Second); len(got) < n; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d packets of %d", len(got), n)
+		}
+		k, err := tr.Recv(batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range batch[:k] {
+			p.Data = bytes.Clone(p.Data)
+			got = append(got, p)
+		}
+	}
+	return got
+}
+
+func TestRoundTrip(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		v6, single bool
+		wildcard   bool
+	}{
+		{name: "IPv4"},
+		{name: "IPv4, any address", wildcard: true},
+		{name: "IPv4, single port", single: true},
+		{name: "IPv6", v6: true},
+		{name: "IPv6, any address", v6: true, wildcard: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			lo := loopback(t, tt.v6)
+			at := lo
+			if tt.wildcard {
+				at = netip.IPv4Unspecified()
+				if tt.v6 {
+					at = netip.IPv6Unspecified()
+				}
+			}
+			tr := openOne(t, Config{Listen: []netip.AddrPort{netip.AddrPortFrom(at, 0)}, SinglePort: tt.single})
+			port := tr.Addrs()[0].Port()
+			c := dial(t, netip.AddrPort{}, netip.AddrPortFrom(lo, port))
+			before := time.Now().UnixNano()
+			if _, err := c.Write([]byte("hello")); err != nil {
+				t.Fatal(err)
+			}
+			batch := packet.NewSlab(8, 0, 64)
+			p := recvN(t, tr, batch, 1)[0]
+			client := c.LocalAddr().(*net.UDPAddr).AddrPort()
+			if string(p.Data) != "hello" || p.Peer != client || p.Local != netip.AddrPortFrom(lo, port) || p.Flags != 0 || p.Zone != 0 {
+				t.Errorf("received %+v", p)
+			}
+			if after := time.Now().UnixNano(); p.Time < before-int64(time.Second) || p.Time > after {
+				t.Errorf("receive time %d, not from %d to %d", p.Time, before, after)
+			}
+			if (p.TID == port) != tt.single || p.TID == 0 {
+				t.Errorf("TID %d, request port %d", p.TID, port)
+			}
+
+			// The answer leaves from the TID, and what comes back there is marked so.
+			out := packet.NewSlab(1, 0, 64)
+			out[0].Peer, out[0].Local = p.Peer, netip.AddrPortFrom(p.Local.Addr(), p.TID)
+			out[0].Data = append(out[0].Data, "world"...)
+			u, err := net.ListenUDP("udp", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer u.Close()
+			out[0].Peer = netip.AddrPortFrom(lo, u.LocalAddr().(*net.UDPAddr).AddrPort().Port())
+			if err := tr.Send(out); err != nil {
+				t.Fatal(err)
+			}
+			buf := make([]byte, 64)
+			_ = u.SetReadDeadline(time.Now().Add(5 * time.Second))
+			n, from, err := u.ReadFromUDPAddrPort(buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+			if string(buf[:n]) != "world" || from != out[0].Local {
+				t.Errorf("%q from %v, want world from %v", buf[:n], from, out[0].Local)
+			}
+			if _, err := u.WriteToUDPAddrPort([]byte("ack"), from); err != nil {
+				t.Fatal(err)
+			}
+			p = recvN(t, tr, batch, 1)[0]
+			if want := map[bool]uint16{true: port}[tt.single]; p.TID != want || p.Local != from || string(p.Data) != "ack" {
+				t.Errorf("received at the TID: %+v", p)
+			}
+		})
+	}
+}
+
+// A host with several addresses answers from the one that was asked.
+func TestAnswersFromAddressAsked(t *testing.T) {
+	tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:0")}})
+	batch, out := packet.NewSlab(8, 0, 64), packet.NewSlab(1, 0, 64)
+	for _, addr := range []string{"127.0.0.1", "127.0.0.2", "127.44.55.66"} {
+		asked := netip.AddrPortFrom(netip.MustParseAddr(addr), tr.Addrs()[0].Port())
+		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 9)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := c.WriteToUDPAddrPort([]byte("x"), asked); err != nil {
+			t.Fatal(err)
+		}
+		p := recvN(t, tr, batch, 1)[0]
+		if p.Local != asked {
+			t.Fatalf("asked %v, received at %v", asked, p.Local)
+		}
+		out[0].Peer, out[0].Local = p.Peer, netip.AddrPortFrom(p.Local.Addr(), p.TID)
+		out[0].Reset()
+		out[0].Data = append(out[0].Data, 'y')
+		if err := tr.Send(out); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		_, from, err := c.ReadFromUDPAddrPort(make([]byte, 8))
+		if err != nil || from.Addr().Unmap() != asked.Addr() {
+			t.Errorf("asked %v, answered from %v (%v)", asked, from, err)
+		}
+	}
+	if n := tr.SendErrors(); n != 0 {
+		t.Errorf("%d send errors", n)
+	}
+}
+
+func TestBothFamilies(t *testing.T) {
+	lo6 := loopback(t, true)
+	tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0"), netip.AddrPortFrom(lo6, 0)}})
+	out := packet.NewSlab(64, 0, 64)
+	batch := packet.NewSlab(64, 0, 64)
+	var conns []*net.UDPConn
+	for _, a := range tr.Addrs() {
+		c := dial(t, netip.AddrPort{}, a)
+		conns = append(conns, c)
+		for range 32 {
+			if _, err := c.Write([]byte("x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	got := recvN(t, tr, batch, 64)
+	for i, p := range got {
+		// One batch with both families in turn.
+		q := &out[(i%32)*2+i/32]
+		q.Peer, q.Local = p.Peer, p.Local
+		q.Data = append(q.Data, byte(i))
+	}
+	if err := tr.Send(out); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range conns {
+		for range 32 {
+			_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+			if _, err := c.Read(make([]byte, 8)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n := tr.SendErrors(); n != 0 {
+		t.Errorf("%d send errors", n)
+	}
+}
+
+func TestTruncated(t *testing.T) {
+	tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}})
+	c := dial(t, netip.AddrPort{}, tr.Addrs()[0])
+	for _, n := range []int{64, 65, 65507, 0} {
+		if _, err := c.Write(make([]byte, n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := recvN(t, tr, packet.NewSlab(4, 0, 64), 4)
+	for i, want := range []struct {
+		n     int
+		flags packet.Flags
+	}{{64, 0}, {64, packet.Truncated}, {64, packet.Truncated}, {0, 0}} {
+		if len(got[i].Data) != want.n || got[i].Flags != want.flags {
+			t.Errorf("packet %d: %d octets, flags %d", i, len(got[i].Data), got[i].Flags)
+		}
+	}
+}
+
+func TestBroadcastIsMarked(t *testing.T) {
+	tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:0")}})
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BROADCAST, 1) }); err != nil {
+		t.Fatal(err)
+	}
+	to := netip.AddrPortFrom(netip.MustParseAddr("127.255.255.255"), tr.Addrs()[0].Port())
+	if _, err := c.WriteToUDPAddrPort([]byte("x"), to); err != nil {
+		t.Skip("no broadcast on the loopback:", err)
+	}
+	p := recvN(t, tr, packet.NewSlab(4, 0, 64), 1)[0]
+	if p.Flags != packet.Multicast || p.Local.Addr() != to.Addr() {
+		t.Errorf("%+v", p)
+	}
+}
+
+func TestCloseUnblocks(t *testing.T) {
+	tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, Tick: time.Minute})
+	done := make(chan error, 1)
+	go func() {
+		_, err := tr.Recv(packet.NewSlab(4, 0, 64))
+		done <- err
+	}()
+	time.Sleep(20 * time.Millisecond)
+	if err := tr.Close(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-done:
+		if !errors.Is(err, net.ErrClosed) {
+			t.Error(err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("Recv still waits")
+	}
+	if err := tr.Close(); err != nil {
+		t.Error("second Close:", err)
+	}
+	if err := tr.Send(packet.NewSlab(1, 0, 64)); !errors.Is(err, net.ErrClosed) {
+		t.Error("Send after Close:", err)
+	}
+}
+
+func TestRecvWaitsATick(t *testing.T) {
+	tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, Tick: 30 * time.Millisecond})
+	begin := time.Now()
+	n, err := tr.Recv(packet.NewSlab(4, 0, 64))
+	if d := time.Since(begin); n != 0 || err != nil || d < 25*time.Millisecond || d > 3*time.Second {
+		t.Errorf("%d %v after %v", n, err, d)
+	}
+}
+
+// Workers share a port, and each has its own for transfers, from the range.
+func TestWorkers(t *testing.T) {
+	const lo, hi = 39100, 39199
+	ts, err := Open(Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, TIDMin: lo, TIDMax: hi}, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tids := map[uint16]bool{}
+	for _, tr := range ts {
+		defer tr.Close()
+		if tr.Addrs()[0] != ts[0].Addrs()[0] {
+			t.Errorf("listens at %v and %v", tr.Addrs()[0], ts[0].Addrs()[0])
+		}
+		tid := tr.socks[0].local.Port()
+		if tid < lo || tid > hi || tids[tid] || tr.socks[tr.tids].tid != tid {
+			t.Errorf("TID %d", tid)
+		}
+		tids[tid] = true
+	}
+	_, err = Open(Config{Listen: ts[0].Addrs()}, 2)
+	if !errors.Is(err, unix.EADDRINUSE) {
+		t.Errorf("a second server on the port: %v", err)
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	a := []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}
+	taken := openOne(t, Config{Listen: a})
+	tid := taken.socks[0].local.Port()
+	for _, tt := range []struct {
+		name string
+		cfg  Config
+		want error
+	}{
+		{"nothing to listen on", Config{}, nil},
+		{"range upside down", Config{Listen: a, TIDMin: 2000, TIDMax: 1000}, nil},
+		{"range is taken", Config{Listen: a, TIDMin: tid, TIDMax: tid}, unix.EADDRINUSE},
+		{"port is taken", Config{Listen: taken.Addrs()}, unix.EADDRINUSE},
+		{"not our address", Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:0")}}, unix.EADDRNOTAVAIL},
+	} {
+		ts, err := Open(tt.cfg, 1)
+		if err == nil {
+			_ = ts[0].Close()
+			t.Errorf("%s: no error", tt.name)
+		} else if tt.want != nil && !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
+
+// What the kernel throws away is told with the next packet.
+func TestDrops(t *testing.T) {
+	tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}})
+	s := tr.socks[tr.tids]
+	if err := unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4096); err != nil {
+		t.Fatal(err)
+	}
+	c := dial(t, netip.AddrPort{}, tr.Addrs()[0])
+	const sent = 200
+	for range sent {
+		if _, err := c.Write(make([]byte, 100)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	batch := packet.NewSlab(64, 0, 256)
+	got := 0
+	for {
+		n, err := tr.Recv(batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			break
+		}
+		got += n
+	}
+	if _, err := c.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	recvN(t, tr, batch, 1)
+	if d := tr.Drops(); got == sent || d != uint64(sent-got) {
+		t.Errorf("%d of %d received, %d drops", got, sent, d)
+	}
+}
+
+func TestSendErrors(t *testing.T) {
+	tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}})
+	out := packet.NewSlab(3, 0, 1<<17)
+	to := tr.Addrs()[0]
+	local := netip.AddrPortFrom(to.Addr(), tr.socks[0].local.Port())
+	for i := range out {
+		out[i].Peer, out[i].Local = to, local
+	}
+	out[0].Local = netip.AddrPortFrom(to.Addr(), 1)          // not ours
+	out[1].Data = out[1].Room()[:1<<17]                      // more than a datagram holds
+	out[2].Data = append(out[2].Data, "the others go on"...) // nothing wrong with this
+	if err := tr.Send(out); err != nil {
+		t.Fatal(err)
+	}
+	if n := tr.SendErrors(); n != 2 {
+		t.Errorf("%d send errors, want 2", n)
+	}
+	p := recvN(t, tr, packet.NewSlab(4, 0, 64), 1)[0]
+	if p.Peer != local {
+		t.Errorf("%+v", p)
+	}
+}
+
+func TestNoAllocs(t *testing.T) {
+	tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, Tick: time.Millisecond})
+	batch, out := packet.NewSlab(8, 0, 64), packet.NewSlab(8, 0, 64)
+	local := netip.AddrPortFrom(tr.Addrs()[0].Addr(), tr.socks[0].local.Port())
+	for i := range out {
+		out[i].Peer, out[i].Local = tr.Addrs()[0], local
+		out[i].Data = append(out[i].Data, "x"...)
+	}
+	round := func() {
+		if err := tr.Send(out); err != nil {
+			t.Fatal(err)
+		}
+		for n := 0; n < len(out); {
+			k, err := tr.Recv(batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += k
+		}
+	}
+	round()
+	if n := testing.AllocsPerRun(100, round); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if n := testing.AllocsPerRun(5, func() { _, _ = tr.Recv(batch) }); n != 0 {
+		t.Errorf("idle: %v allocations", n)
+	}
+}
+
+// isolated runs f in a network namespace of its own, with a loopback of that MTU.
+func isolated(t *testing.T, mtu uint32, f func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // for good: the thread ends with the namespace
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			if os.Getenv("DCS_REQUIRE_ROOT") != "" {
+				t.Error("network namespace:", err)
+			} else {
+				t.Log("left out: a network namespace needs root:", err)
+			}
+			return
+		}
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer unix.Close(fd)
+		ifr, err := unix.NewIfreq("lo")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		ifr.SetUint32(mtu)
+		if err := unix.IoctlIfreq(fd, unix.SIOCSIFMTU, ifr); err != nil {
+			t.Error(err)
+		}
+		ifr.SetUint16(unix.IFF_UP)
+		if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, ifr); err != nil {
+			t.Error(err)
+		}
+		f()
+	}()
+	<-done
+}
+
+// Large blocks are fragmented where they must; small ones leave with DF, and are not slowed by that.
+func TestFragmentation(t *testing.T) {
+	isolated(t, 1500, func() {
+		ts, err := Open(Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}}, 1)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer ts[0].Close()
+		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		listener := ts[0].socks[ts[0].tids]
+		out := packet.NewSlab(3, 0, 9000)
+		for i, n := range []int{516, 1432, 9000} {
+			port := listener.wide
+			if n == 516 {
+				port = listener.tid
+			}
+			out[i].Peer = c.LocalAddr().(*net.UDPAddr).AddrPort()
+			out[i].Peer = netip.AddrPortFrom(out[i].Peer.Addr().Unmap(), out[i].Peer.Port())
+			out[i].Local = netip.AddrPortFrom(listener.local.Addr(), port)
+			out[i].Data = out[i].Room()[:n]
+		}
+		if err := ts[0].Send(out); err != nil {
+			t.Error(err)
+		}
+		got := map[int]bool{}
+		buf := make([]byte, 1<<16)
+		for range out {
+			_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+			n, err := c.Read(buf)
+			if err != nil {
+				t.Error(err)
+				break
+			}
+			got[n] = true
+		}
+		if !got[516] || !got[1432] || !got[9000] || ts[0].SendErrors() != 0 {
+			t.Errorf("received %v, %d send errors", got, ts[0].SendErrors())
+		}
+	})
+}

@@ -1,0 +1,341 @@
+package fastpath
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"dcs/fastpath/packet"
+	"dcs/fastpath/tftp"
+	"dcs/fastpath/transfer"
+)
+
+// Config sets a worker's limits. A zero field takes the default.
+type Config struct {
+	Batch    int             // packets per batch; default 64
+	BodyRoom int             // octets that a rendered body may have without an allocation, at most 65,536; default 32 KiB
+	Elapsed  func() int64    // the mono of the clock alone, where that costs less; default: the clock's
+	Stale    time.Duration   // RRQs that waited longer are passed over; default 4 s, a modem's first retry; negative: never
+	Transfer transfer.Config // limits of the transfer table
+}
+
+const (
+	rxRoom     = 2048 // octets of a receive buffer: twice the longest request
+	maxRoom    = 1 << 16
+	roomSpread = 3 * 64 // between render buffers, or all would begin in one set of the cache
+)
+
+// A Worker answers the packets of one transport. It owns its transfers, buffers and counters.
+type Worker struct {
+	transport Transport
+	renderer  Renderer
+	clock     Clock
+	elapsed   func() int64
+	stale     int64
+	table     *transfer.Table
+	rx        []packet.Packet
+	out       *packet.Queue
+	sendErr   error
+	draining  bool
+
+	requests []int         // of this batch, by their place in rx
+	reqs     []Request     // to be rendered
+	ids      []transfer.ID // their transfers
+	waited   []int64       // how long they had waited when their batch began, ns
+	parsed   tftp.Request
+	scratch  []byte // the Buf of each of reqs
+	room     int
+
+	counts counts
+}
+
+// NewWorker returns a worker that has not begun.
+func NewWorker(cfg Config, t Transport, r Renderer, clock Clock) *Worker {
+	if cfg.Batch <= 0 {
+		cfg.Batch = 64
+	}
+	if cfg.BodyRoom <= 0 {
+		cfg.BodyRoom = 32 << 10
+	}
+	if cfg.Stale == 0 {
+		cfg.Stale = 4 * time.Second
+	}
+	if cfg.Transfer.MaxBlksize <= 0 {
+		cfg.Transfer.MaxBlksize = tftp.MaxBlksize
+	}
+	slabber, slabs := t.(Slabber)
+	if slabs {
+		cfg.Transfer.MaxBlksize = min(cfg.Transfer.MaxBlksize, slabber.MaxBlksize())
+	}
+	blksize := max(cfg.Transfer.MaxBlksize, tftp.DefaultBlksize)
+	if cfg.Elapsed == nil {
+		cfg.Elapsed = func() int64 {
+			_, mono := clock()
+			return mono
+		}
+	}
+	mono := cfg.Elapsed()
+	w := &Worker{
+		transport: t, renderer: r, clock: clock, elapsed: cfg.Elapsed, stale: int64(cfg.Stale),
+		table:    transfer.New(cfg.Transfer, mono),
+		requests: make([]int, 0, cfg.Batch),
+		reqs:     make([]Request, cfg.Batch),
+		ids:      make([]transfer.ID, cfg.Batch),
+		waited:   make([]int64, cfg.Batch),
+		room:     min(cfg.BodyRoom, maxRoom),
+	}
+	w.scratch = make([]byte, cfg.Batch*(w.room+roomSpread))
+	var tx []packet.Packet
+	if slabs {
+		w.rx, tx = slabber.Slabs(cfg.Batch, blksize)
+	} else {
+		w.rx = packet.NewSlab(cfg.Batch, 0, rxRoom)
+		tx = packet.NewSlab(cfg.Batch, 0, blksize+tftp.DataHeader)
+	}
+	w.out = packet.NewQueue(tx, w.send)
+	return w
+}
+
+// Run answers packets until the context ends or the transport fails. When the context ends, running transfers go on for
+// at most drain, and new ones are not begun. It returns nil then.
+func (w *Worker) Run(ctx context.Context, drain time.Duration) error {
+	var deadline int64
+	for {
+		n, err := w.transport.Recv(w.rx)
+		wall, mono := w.clock()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) && ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		w.Handle(wall, mono, w.rx[:n])
+		if w.sendErr != nil {
+			return w.sendErr
+		}
+		// Err takes a lock, which a batch can bear.
+		if ctx.Err() != nil {
+			if deadline == 0 {
+				w.draining = true
+				deadline = mono + int64(drain)
+			}
+			if mono >= deadline || w.table.Active() == 0 {
+				return nil
+			}
+		}
+	}
+}
+
+// Handle answers the packets of one batch, and what is due at that time. Packets of running
+// transfers come first, then requests, which are rendered together.
+func (w *Worker) Handle(wall, mono int64, rx []packet.Packet) {
+	c := &w.counts
+	c.events[Received] += uint64(len(rx))
+	w.requests = w.requests[:0]
+	w.table.Prepare(rx)
+	for i := range rx {
+		w.receive(i, mono, &rx[i])
+	}
+	rendered := 0
+	if len(w.requests) > 0 {
+		rendered = w.answer(wall, mono, rx)
+	}
+	w.table.Expire(mono, w.out)
+	w.out.Flush()
+	if rendered > 0 {
+		sent := w.elapsed()
+		for _, waited := range w.waited[:rendered] {
+			c.answer.add(waited+sent-mono, 1)
+		}
+	}
+	c.publish(w.table, len(w.requests) > 0)
+}
+
+// receive handles a packet that is not a request, and puts a request aside.
+func (w *Worker) receive(i int, mono int64, p *packet.Packet) {
+	c := &w.counts
+	if p.Flags != 0 {
+		switch {
+		case p.Flags&packet.Multicast != 0:
+			c.events[Multicast]++
+		case p.Flags&packet.Denied != 0:
+			c.events[NotAllowed]++
+		case p.Flags&packet.Limited != 0:
+			c.events[Limited]++
+		default:
+			c.events[Truncated]++
+		}
+		return
+	}
+	if spoofed(p) {
+		c.events[Spoofed]++
+		return
+	}
+	switch tftp.Opcode(p.Data) {
+	case tftp.OpACK:
+		block, err := tftp.ParseACK(p.Data)
+		if err != nil {
+			c.events[Short]++
+			return
+		}
+		w.table.ACK(mono, p, block, w.out)
+	case tftp.OpRRQ, tftp.OpWRQ:
+		if p.TID != 0 {
+			w.requests = append(w.requests, i)
+			return
+		}
+		if w.table.Knows(mono, p, w.out) {
+			c.events[UnexpectedOpcode]++
+		}
+	case tftp.OpDATA, tftp.OpOACK:
+		if w.table.Knows(mono, p, w.out) {
+			c.events[UnexpectedOpcode]++
+		}
+	case tftp.OpERROR:
+		// An ERROR is never answered, or two servers could go on for ever.
+		code, _, err := tftp.ParseERROR(p.Data)
+		if errors.Is(err, tftp.ErrShort) {
+			c.events[Short]++
+			return
+		}
+		w.table.Error(p, code)
+	default:
+		if len(p.Data) < 2 {
+			c.events[Short]++
+			return
+		}
+		c.events[UnknownOpcode]++
+	}
+}
+
+// spoofed reports a source that no host has, or that is this packet's own target.
+func spoofed(p *packet.Packet) bool {
+	a := p.Peer.Addr()
+	return p.Peer.Port() == 0 || a.IsUnspecified() || a.IsMulticast() || a.Is4() && a.As4() == [4]byte{255, 255, 255, 255} || p.Peer == p.Local
+}
+
+// answer handles the requests that were put aside, and returns how many of them went to the renderer.
+func (w *Worker) answer(wall, mono int64, rx []packet.Packet) int {
+	c := &w.counts
+	n := 0
+	for _, i := range w.requests {
+		p := &rx[i]
+		if p.Data[1] == tftp.OpWRQ {
+			c.events[WriteRequest]++
+			w.refuse(p, tftp.CodeAccess, "Read only")
+			continue
+		}
+		c.events[ReadRequest]++
+		waited := int64(0)
+		if p.Time != 0 {
+			waited = max(wall-p.Time, 0)
+			c.wait.add(waited, 1)
+			if w.stale > 0 && waited > w.stale {
+				c.events[Stale]++
+				continue
+			}
+		}
+		if w.draining {
+			c.events[Refused]++
+			continue
+		}
+		rq := &w.parsed
+		if err := tftp.ParseRequest(p.Data, rq); err != nil {
+			ev := malformed(err)
+			c.events[ev]++
+			if ev == OptionTwice {
+				w.refuse(p, tftp.CodeOption, "Option given twice")
+			} else {
+				w.refuse(p, tftp.CodeIllegal, "Malformed request")
+			}
+			continue
+		}
+		if rq.Bad != 0 {
+			c.events[OptionBad]++
+		}
+		id, ok := w.table.Request(mono, p, rq, w.out)
+		if !ok {
+			continue
+		}
+		at := n * (w.room + roomSpread)
+		w.ids[n] = id
+		w.waited[n] = waited
+		w.reqs[n] = Request{
+			Name: rq.Name, Client: p.Peer.Addr(), Server: p.Local.Addr(),
+			MAC: rq.HWAddr, HasMAC: rq.Has&tftp.HWAddr != 0, NetAddr: rq.NetAddr,
+			Buf: w.scratch[at : at : at+w.room],
+		}
+		n++
+	}
+	if n == 0 {
+		return 0
+	}
+	begun := w.elapsed()
+	w.renderer.RenderBatch(wall, w.reqs[:n])
+	c.render.add(w.elapsed()-begun, uint64(n))
+	for i := range w.reqs[:n] {
+		w.finish(mono, &w.reqs[i], w.ids[i])
+	}
+	clear(w.reqs[:n])
+	return n
+}
+
+// finish begins the transfer of a rendered request, or says why not.
+func (w *Worker) finish(mono int64, r *Request, id transfer.ID) {
+	c := &w.counts
+	switch {
+	case r.Err == nil:
+		w.table.Start(mono, id, r.Body, within(r.Body, r.Buf), r.Hold, w.out)
+	case errors.Is(r.Err, fs.ErrNotExist):
+		c.events[NotFound]++
+		w.table.Reject(id, tftp.CodeNotFound, "File not found", w.out)
+	case errors.Is(r.Err, fs.ErrPermission):
+		c.events[Denied]++
+		w.table.Reject(id, tftp.CodeAccess, "Access violation", w.out)
+	case errors.Is(r.Err, syscall.EAGAIN):
+		c.events[NotYet]++
+		w.table.Drop(id)
+	default:
+		c.events[RenderFailed]++
+		w.table.Reject(id, tftp.CodeUndefined, "Cannot make the file", w.out)
+	}
+}
+
+// within reports whether body stands in the memory of buf, which the next batch writes over.
+func within(body, buf []byte) bool {
+	if len(body) == 0 || cap(buf) == 0 {
+		return false
+	}
+	at, from := uintptr(unsafe.Pointer(unsafe.SliceData(body))), uintptr(unsafe.Pointer(unsafe.SliceData(buf)))
+	return at >= from && at < from+uintptr(cap(buf))
+}
+
+// refuse answers a request with an ERROR.
+func (w *Worker) refuse(in *packet.Packet, code tftp.Code, text string) {
+	p := w.out.Next()
+	p.Peer, p.Zone, p.Link = in.Peer, in.Zone, in.Link
+	p.Local = netip.AddrPortFrom(in.Local.Addr(), in.TID)
+	p.Data = tftp.AppendERROR(p.Data, code, text)
+}
+
+func (w *Worker) send(batch []packet.Packet) {
+	w.counts.events[Sent] += uint64(len(batch))
+	if err := w.transport.Send(batch); err != nil && w.sendErr == nil {
+		w.sendErr = err
+	}
+}
+
+// Stats returns what the worker has counted. It may be called from any goroutine.
+func (w *Worker) Stats() Stats {
+	var s Stats
+	w.counts.read(&s)
+	if t, ok := w.transport.(TransportStats); ok {
+		s.Drops, s.SendErrors = t.Drops(), t.SendErrors()
+	}
+	return s
+}

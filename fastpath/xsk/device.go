@@ -1,0 +1,163 @@
+package xsk
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// device is a network interface, and how to undo what was changed of it.
+type device struct {
+	name  string
+	index int
+	mtu   int
+	undo  []func() error
+}
+
+func openDevice(name string) (*device, error) {
+	d := &device{name: name}
+	ifr, err := unix.NewIfreq(name)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := control()
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	if err := unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, ifr); err != nil {
+		return nil, os.NewSyscallError("ioctl SIOCGIFINDEX", err)
+	}
+	d.index = int(ifr.Uint32())
+	if err := unix.IoctlIfreq(fd, unix.SIOCGIFMTU, ifr); err != nil {
+		return nil, os.NewSyscallError("ioctl SIOCGIFMTU", err)
+	}
+	d.mtu = int(ifr.Uint32())
+	return d, nil
+}
+
+// control returns a socket for ioctl.
+func control() (int, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	return fd, os.NewSyscallError("socket", err)
+}
+
+// ethtool carries out a command on a structure of linux/ethtool.h.
+func (d *device) ethtool(data unsafe.Pointer) error {
+	fd, err := control()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	var ifr struct {
+		name [unix.IFNAMSIZ]byte
+		data unsafe.Pointer
+		_    [16]byte
+	}
+	copy(ifr.name[:unix.IFNAMSIZ-1], d.name)
+	ifr.data = data
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&ifr)))
+	runtime.KeepAlive(data)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// Queues returns how many receive queues an interface has, 1 if it does not tell.
+func Queues(iface string) (int, error) {
+	d, err := openDevice(iface)
+	if err != nil {
+		return 0, fmt.Errorf("xsk: %s: %w", iface, err)
+	}
+	return d.queues(), nil
+}
+
+func (d *device) queues() int {
+	// struct ethtool_channels
+	c := struct{ cmd, maxRx, maxTx, maxOther, maxCombined, rx, tx, other, combined uint32 }{cmd: unix.ETHTOOL_GCHANNELS}
+	if d.ethtool(unsafe.Pointer(&c)) == nil && c.rx+c.combined > 0 {
+		return int(c.rx + c.combined)
+	}
+	return 1
+}
+
+// hashAddresses has the device choose the receive queue of a UDP packet by its addresses alone.
+func (d *device) hashAddresses() error {
+	const (
+		udp4, udp6 = 2, 6 // UDP_V4_FLOW, UDP_V6_FLOW
+		addresses  = 1<<4 | 1<<5
+		everything = 192 // struct ethtool_rxnfc, of which only the first 16 octets matter here
+	)
+	type rxnfc struct {
+		cmd, flow uint32
+		data      uint64
+		_         [everything - 16]byte
+	}
+	for _, flow := range []uint32{udp4, udp6} {
+		now := rxnfc{cmd: unix.ETHTOOL_GRXFH, flow: flow}
+		if err := d.ethtool(unsafe.Pointer(&now)); err != nil {
+			return err
+		}
+		if now.data == addresses {
+			continue
+		}
+		want := rxnfc{cmd: unix.ETHTOOL_SRXFH, flow: flow, data: addresses}
+		if err := d.ethtool(unsafe.Pointer(&want)); err != nil {
+			return err
+		}
+		d.undo = append(d.undo, func() error {
+			before := rxnfc{cmd: unix.ETHTOOL_SRXFH, flow: flow, data: now.data}
+			return d.ethtool(unsafe.Pointer(&before))
+		})
+	}
+	return nil
+}
+
+// deferInterrupts has the kernel leave the receive work to those who poll for it, until nobody has done so for a while.
+func (d *device) deferInterrupts() error {
+	dir := "/sys/class/net/" + d.name + "/"
+	// What is mounted there may be another network namespace's.
+	b, err := os.ReadFile(dir + "ifindex")
+	if err != nil {
+		return err
+	}
+	if strings.TrimSpace(string(b)) != fmt.Sprint(d.index) {
+		return errors.New("/sys shows another network namespace")
+	}
+	for _, s := range []struct{ file, value string }{
+		{"napi_defer_hard_irqs", "2"},
+		{"gro_flush_timeout", "200000"}, // ns
+	} {
+		before, err := os.ReadFile(dir + s.file)
+		if err != nil {
+			return err
+		}
+		// It stays open: when it is put back, the process may have fewer rights.
+		f, err := os.OpenFile(dir+s.file, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		d.undo = append(d.undo, func() error {
+			_, err := f.WriteAt(before, 0)
+			return errors.Join(err, f.Close())
+		})
+		if _, err := f.WriteAt([]byte(s.value), 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restore undoes what was changed. The interface may be gone.
+func (d *device) restore() {
+	for _, f := range d.undo {
+		_ = f()
+	}
+	d.undo = nil
+}

@@ -1,0 +1,66 @@
+package xsk
+
+import (
+	"net/netip"
+	"sync/atomic"
+
+	"dcs/fastpath/packet"
+)
+
+// A mailbox is a bounded ring with one writer and one reader: packets that one worker received and another one owns.
+type mailbox struct {
+	slots []letter
+	_     [64]byte
+	tail  atomic.Uint32 // written by the writer
+	_     [60]byte
+	head  atomic.Uint32 // written by the reader
+	_     [60]byte
+}
+
+// letterRoom suffices for what a client sends in a running transfer: ACKs, and an ERROR with some text. What is longer
+// is cut off and marked so.
+const letterRoom = 576
+
+type letter struct {
+	peer, local netip.AddrPort
+	link        packet.Link
+	zone        uint32
+	flags       packet.Flags
+	n           uint16
+	data        [letterRoom]byte
+}
+
+// newMailbox returns a mailbox of so many slots, a power of two.
+func newMailbox(slots int) *mailbox { return &mailbox{slots: make([]letter, slots)} }
+
+// put copies p into the mailbox. It returns false if that is full.
+func (m *mailbox) put(p *packet.Packet) bool {
+	tail := m.tail.Load()
+	if tail-m.head.Load() == uint32(len(m.slots)) {
+		return false
+	}
+	l := &m.slots[tail&uint32(len(m.slots)-1)]
+	l.peer, l.local, l.link, l.zone, l.flags = p.Peer, p.Local, p.Link, p.Zone, p.Flags
+	l.n = uint16(copy(l.data[:], p.Data))
+	if len(p.Data) > len(l.data) {
+		l.flags |= packet.Truncated
+	}
+	m.tail.Store(tail + 1)
+	return true
+}
+
+// drain moves packets from the mailbox to batch[n:] and returns how many are in batch then.
+func (m *mailbox) drain(batch []packet.Packet, n int) int {
+	head, tail := m.head.Load(), m.tail.Load()
+	for ; head != tail && n < len(batch); head++ {
+		l := &m.slots[head&uint32(len(m.slots)-1)]
+		p := &batch[n]
+		p.Reset()
+		p.Data = append(p.Data, l.data[:l.n]...)
+		p.Peer, p.Local, p.Link, p.Zone, p.Flags = l.peer, l.local, l.link, l.zone, l.flags
+		p.TID, p.WideTID, p.MaxBlksize, p.Time = 0, 0, 0, 0
+		n++
+	}
+	m.head.Store(head)
+	return n
+}

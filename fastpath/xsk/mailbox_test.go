@@ -1,0 +1,78 @@
+package xsk
+
+import (
+	"bytes"
+	"net/netip"
+	"testing"
+
+	"dcs/fastpath/packet"
+)
+
+func TestMailbox(t *testing.T) {
+	m := newMailbox(64)
+	batch := packet.NewSlab(40, 0, rxRoom)
+	in := packet.NewSlab(1, 0, rxRoom)
+	p := &in[0]
+	p.Peer, p.Local = netip.MustParseAddrPort("198.18.0.1:1025"), netip.MustParseAddrPort("198.19.0.1:50000")
+	p.Link.Len, p.Zone = 14, 7
+	put, got := 0, 0
+	for range 10 {
+		for {
+			p.Data = append(p.Room()[:0], 0, 4, byte(put>>8), byte(put))
+			if !m.put(p) {
+				break
+			}
+			put++
+		}
+		if put-got != 64 {
+			t.Fatalf("full with %d packets", put-got)
+		}
+		// A batch that has packets already, and is filled up.
+		if n := m.drain(batch, 10); n != 40 {
+			t.Fatalf("batch of %d", n)
+		}
+		for i := 10; i < 40; i++ {
+			q := &batch[i]
+			if !bytes.Equal(q.Data, []byte{0, 4, byte(got >> 8), byte(got)}) || q.Peer != p.Peer || q.Local != p.Local || q.Link != p.Link || q.Zone != 7 || q.TID != 0 || q.Flags != 0 {
+				t.Fatalf("packet %d: %+v", got, q)
+			}
+			got++
+		}
+	}
+	for n := 40; n == 40; {
+		n = m.drain(batch, 0)
+		got += n
+	}
+	if got != put {
+		t.Errorf("%d packets out of %d", got, put)
+	}
+	p.Data = p.Room()[:letterRoom+1]
+	if !m.put(p) || m.drain(batch, 0) != 1 || batch[0].Flags != packet.Truncated || len(batch[0].Data) != letterRoom {
+		t.Errorf("long packet: %d octets, flags %v", len(batch[0].Data), batch[0].Flags)
+	}
+	if n := testing.AllocsPerRun(100, func() { m.put(p); m.drain(batch, 0) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestMaxBlksize(t *testing.T) {
+	for _, tt := range []struct {
+		mtu, size int
+		v6        bool
+		link      int
+		want      uint16
+	}{
+		{1500, 2048, false, 14, 1468},
+		{1500, 2048, false, 18, 1468},
+		{1500, 2048, false, 22, 1464},
+		{1500, 2048, true, 14, 1448},
+		{1500, 2048, true, 22, 1444},
+		{600, 2048, true, 22, 544},
+		{9000, 4096, false, 14, 4096 - txRoom - 4},
+	} {
+		tr := &Transport{mtu: tt.mtu, size: tt.size}
+		if got := tr.maxBlksize(tt.v6, tt.link); got != tt.want {
+			t.Errorf("%+v: %d", tt, got)
+		}
+	}
+}

@@ -1,0 +1,416 @@
+package xsk_test
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"dcs/bench/netlab"
+	"dcs/fastpath/internal/conform"
+	"dcs/fastpath/packet"
+	"dcs/fastpath/tftp"
+	"dcs/fastpath/xsk"
+)
+
+var (
+	server4 = netip.AddrPortFrom(netlab.ServerAddr4, port)
+	at4     = []netip.AddrPort{server4}
+)
+
+// dial returns a connected socket of the load.
+func (w *wire) dial(t *testing.T, to netip.AddrPort) *net.UDPConn {
+	t.Helper()
+	var c *net.UDPConn
+	err := w.Load.Do(func() (err error) {
+		c, err = net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// receive waits for a packet.
+func receive(t *testing.T, tr *xsk.Transport, batch []packet.Packet) *packet.Packet {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); {
+		n, err := tr.Recv(batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n > 0 {
+			return &batch[0]
+		}
+	}
+	t.Fatal("no packet")
+	return nil
+}
+
+// bounce sends a packet to the server, and sends it back from port TID. It reports whether it came back.
+func bounce(t *testing.T, tr *xsk.Transport, rx, tx []packet.Packet, c *net.UDPConn, text string) bool {
+	t.Helper()
+	if _, err := c.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	var p *packet.Packet
+	for end := time.Now().Add(time.Second); p == nil; {
+		n, err := tr.Recv(rx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range rx[:n] {
+			if string(rx[i].Data) == text {
+				p = &rx[i]
+			}
+		}
+		if time.Now().After(end) {
+			return false
+		}
+	}
+	q := &tx[0]
+	q.Reset()
+	q.Peer, q.Local, q.Link = p.Peer, p.Local, p.Link
+	q.Data = append(q.Data, text...)
+	if err := tr.Send(tx[:1]); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 100)
+	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	for {
+		n, err := c.Read(buf)
+		if err != nil {
+			return false
+		}
+		if string(buf[:n]) == text {
+			return true
+		}
+	}
+}
+
+func TestPackets(t *testing.T) {
+	w := newWire(t, netlab.Config{})
+	tr := w.open(t, at4, 1, nil)[0]
+	rx, tx := tr.Slabs(8, 512)
+	if want := 1500 - 20 - 8 - 4; tr.MaxBlksize() != want {
+		t.Errorf("blksize %d, want %d", tr.MaxBlksize(), want)
+	}
+	c := w.dial(t, server4)
+	if _, err := c.Write([]byte("\x00\x01x")); err != nil {
+		t.Fatal(err)
+	}
+	p := receive(t, tr, rx)
+	if string(p.Data) != "\x00\x01x" || p.Peer != c.LocalAddr().(*net.UDPAddr).AddrPort() || p.Local != server4 || p.TID == 0 || p.WideTID != 0 || p.MaxBlksize != 1468 || p.Flags != 0 || p.Link.Len != 14 {
+		t.Errorf("%+v", p)
+	}
+	// At the port of running transfers.
+	tid := netip.AddrPortFrom(server4.Addr(), p.TID)
+	d := w.dial(t, tid)
+	if _, err := d.Write([]byte("\x00\x04\x00\x01")); err != nil {
+		t.Fatal(err)
+	}
+	if p := receive(t, tr, rx); p.TID != 0 || p.Local != tid {
+		t.Errorf("%+v", p)
+	}
+	// At a port that is nobody's.
+	if _, err := w.dial(t, netip.AddrPortFrom(server4.Addr(), 7)).Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(5 * time.Second); tr.Stats().Strange == 0; {
+		if n, err := tr.Recv(rx); n != 0 || err != nil || time.Now().After(end) {
+			t.Fatal(n, err)
+		}
+	}
+	// What cannot be sent is counted: too long for the interface, outgrown its room.
+	big := &tx[0]
+	for _, n := range []int{1477, 5000} {
+		big.Reset()
+		big.Peer, big.Local, big.Link = p.Peer, p.Local, p.Link
+		big.Data = append(big.Data, make([]byte, n)...)
+		if err := tr.Send(tx[:1]); err != nil {
+			t.Error(err)
+		}
+	}
+	if st := tr.Stats(); st.Unsent != 2 || st.Received != 3 || st.Sent != 0 || tr.SendErrors() != 2 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// More packets than there are frames: those that come back are used again.
+func TestFramesComeBack(t *testing.T) {
+	w := newWire(t, netlab.Config{})
+	tr := w.open(t, at4, 1, func(c *xsk.Config) { c.Frames = 128 })[0]
+	rx, tx := tr.Slabs(32, 512)
+	c := w.dial(t, server4)
+	for i := range 1000 {
+		if !bounce(t, tr, rx, tx, c, "packet "+string(rune('0'+i%10))) {
+			t.Fatalf("packet %d did not come back: %+v", i, tr.Stats())
+		}
+	}
+	if st := tr.Stats(); st.Sent != 1000 || st.Unsent != 0 || st.Lost != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+func setLink(t *testing.T, h *netlab.Host, up bool) {
+	t.Helper()
+	err := h.Do(func() error {
+		l, err := netlink.LinkByName(netlab.Device)
+		if err != nil {
+			return err
+		}
+		if up {
+			return netlink.LinkSetUp(l)
+		}
+		return netlink.LinkSetDown(l)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDownAndUp(t *testing.T) {
+	w := newWire(t, netlab.Config{})
+	tr := w.open(t, at4, 1, nil)[0]
+	rx, tx := tr.Slabs(8, 512)
+	c := w.dial(t, server4)
+	if !bounce(t, tr, rx, tx, c, "before") {
+		t.Fatal("no way before")
+	}
+	link := rx[0].Link
+	setLink(t, w.Server, false)
+	for range 3000 {
+		for i := range tx {
+			tx[i].Reset()
+			tx[i].Peer, tx[i].Local, tx[i].Link = netip.AddrPortFrom(netlab.LoadAddr4, 9), server4, link
+		}
+		if err := tr.Send(tx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := tr.Recv(rx); n != 0 || err != nil {
+		t.Fatal(n, err)
+	}
+	setLink(t, w.Server, true)
+	for end := time.Now().Add(20 * time.Second); !bounce(t, tr, rx, tx, c, "after"); {
+		if time.Now().After(end) {
+			t.Fatalf("no way after: %+v", tr.Stats())
+		}
+	}
+}
+
+// When the program is detached, a transfer goes on through the kernel's sockets.
+func TestDetached(t *testing.T) {
+	w := newWire(t, netlab.Config{})
+	n := &network{wire: w, server: netlab.ServerAddr4, client: netlab.LoadAddr4, workers: 1}
+	body := conform.Pattern(2000)
+	at, stats := n.Serve(t, conform.Setup{Renderer: conform.Files{"long": body}})
+	c := n.Client(t)
+	from := at
+	send := func(b []byte) {
+		t.Helper()
+		if err := c.Send(from, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(block uint16) {
+		t.Helper()
+		b, a := c.Recv(5 * time.Second)
+		if string(b) != string(tftp.AppendDATA(nil, block, body[(int(block)-1)*512:min(int(block)*512, len(body))])) {
+			t.Fatalf("%.40q from %v, want block %d", b, a, block)
+		}
+		from = a
+	}
+	send([]byte("\x00\x01long\x00octet\x00"))
+	want(1)
+	send(tftp.AppendACK(nil, 1))
+	want(2)
+	if got := n.transports[0].Stats(); got.Received != 2 || got.Sent != 2 {
+		t.Errorf("before: %+v", got)
+	}
+	if err := w.link.Close(); err != nil {
+		t.Fatal(err)
+	}
+	send(tftp.AppendACK(nil, 2))
+	want(3)
+	send(tftp.AppendACK(nil, 3))
+	want(4)
+	if got := n.transports[0].Stats(); got.Received != 2 || got.Sent != 2 {
+		t.Errorf("after: %+v", got)
+	}
+	from = at
+	send([]byte("\x00\x01long\x00octet\x00blksize\x00500\x00"))
+	if b, _ := c.Recv(5 * time.Second); !strings.HasPrefix(string(b), "\x00\x06blksize\x00500") {
+		t.Errorf("%.40q", b)
+	}
+	if st := stats(); st.SendErrors != 0 {
+		t.Errorf("%d send errors", st.SendErrors)
+	}
+}
+
+func TestClose(t *testing.T) {
+	w := newWire(t, netlab.Config{Queues: 2})
+	ts := w.open(t, at4, 2, func(c *xsk.Config) { c.Tick = time.Minute })
+	for _, tr := range ts {
+		rx, tx := tr.Slabs(8, 512)
+		done := make(chan error, 1)
+		go func() {
+			for {
+				if _, err := tr.Recv(rx); err != nil {
+					done <- err
+					return
+				}
+			}
+		}()
+		time.Sleep(10 * time.Millisecond) // for either order to come about
+		if err := tr.Close(); err != nil {
+			t.Error(err)
+		}
+		select {
+		case err := <-done:
+			if !errors.Is(err, net.ErrClosed) {
+				t.Error(err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("Recv goes on")
+		}
+		if err := tr.Send(tx[:1]); !errors.Is(err, net.ErrClosed) {
+			t.Error(err)
+		}
+		if err := tr.Close(); err != nil {
+			t.Error(err)
+		}
+		if st := tr.Stats(); st != (xsk.Stats{}) {
+			t.Errorf("%+v", st)
+		}
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	w := newWire(t, netlab.Config{})
+	for _, tt := range []struct {
+		name, want string
+		change     func(*xsk.Config)
+	}{
+		{"no such interface", "no such device", func(c *xsk.Config) { c.Interface = "nil0" }},
+		{"no such queue", "invalid argument", func(c *xsk.Config) { c.Queues = []int{7} }},
+		{"loopback, more queues than workers", "kernel sockets for 1 workers", func(c *xsk.Config) { c.Queues = []int{0, 1} }},
+		{"no address", "no address", func(c *xsk.Config) { c.Listen = nil }},
+		{"refused by the map", "sorry", func(c *xsk.Config) { c.Attach = func(int, int) error { return errors.New("sorry") } }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := w.Server.Do(func() error {
+				cfg := xsk.Config{
+					Interface: netlab.Device, Listen: at4, Sockets: []xsk.Sockets{none{}}, Frames: 128,
+					Attach: func(queue, fd int) error { return w.xsks.Put(uint32(queue), uint32(fd)) },
+				}
+				tt.change(&cfg)
+				_, err := xsk.Open(cfg)
+				return err
+			})
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// none are kernel sockets without any socket.
+type none struct{}
+
+func (none) TryRecv([]packet.Packet) (int, error) { return 0, nil }
+func (none) Send([]packet.Packet) error           { return nil }
+func (none) Close() error                         { return nil }
+func (none) Drops() uint64                        { return 0 }
+func (none) SendErrors() uint64                   { return 0 }
+func (none) FDs() []int                           { return nil }
+func (none) Ports(bool) (tid, wide uint16)        { return 50000, 0 }
+
+// What was changed of the interface is put back.
+func TestRestores(t *testing.T) {
+	w := newWire(t, netlab.Config{})
+	read := func() (defers, timeout string) {
+		t.Helper()
+		files := map[string]*string{"napi_defer_hard_irqs": &defers, "gro_flush_timeout": &timeout}
+		for f, v := range files {
+			b, err := w.Server.ReadFile("/sys/class/net/" + netlab.Device + "/" + f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			*v = strings.TrimSpace(b)
+		}
+		return defers, timeout
+	}
+	if err := w.Server.WriteFile("/sys/class/net/"+netlab.Device+"/gro_flush_timeout", "12345"); err != nil {
+		t.Fatal(err)
+	}
+	tr := w.open(t, at4, 1, func(c *xsk.Config) { c.BusyPoll = true })[0]
+	if d, f := read(); d != "2" || f != "200000" || len(tr.Warnings()) > 0 {
+		t.Errorf("while open %s, %s; %v", d, f, tr.Warnings())
+	}
+	if err := tr.Close(); err != nil {
+		t.Error(err)
+	}
+	if d, f := read(); d != "0" || f != "12345" {
+		t.Errorf("after it %s, %s", d, f)
+	}
+}
+
+func TestNoAllocs(t *testing.T) {
+	w := newWire(t, netlab.Config{})
+	tr := w.open(t, at4, 1, nil)[0]
+	rx, tx := tr.Slabs(8, 512)
+	c := w.dial(t, server4)
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fd int
+	if err := raw.Control(func(f uintptr) { fd = int(f) }); err != nil {
+		t.Fatal(err)
+	}
+	rrq := []byte("\x00\x01x\x00octet\x00")
+	for _, tt := range []struct {
+		name   string
+		bypass bool
+	}{{"past the kernel", true}, {"by the kernel's sockets", false}} {
+		if !tt.bypass {
+			if err := w.link.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n := testing.AllocsPerRun(200, func() {
+			if _, err := unix.Write(fd, rrq); err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			for tries := 0; n == 0; tries++ {
+				var err error
+				if n, err = tr.Recv(rx); err != nil || tries > 1000 {
+					t.Fatal(n, err)
+				}
+			}
+			if rx[0].Link.Len != 0 != tt.bypass {
+				t.Fatal("came the other way")
+			}
+			for i := range rx[:n] {
+				tx[i].Reset()
+				tx[i].Peer, tx[i].Local, tx[i].Link = rx[i].Peer, rx[i].Local, rx[i].Link
+				tx[i].Data = append(tx[i].Data, rx[i].Data...)
+			}
+			if err := tr.Send(tx[:n]); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if n != 0 {
+			t.Errorf("%s: %v allocations", tt.name, n)
+		}
+	}
+}
