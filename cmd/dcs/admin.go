@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"dcs/cmd/internal/admin"
+	"dcs/cmd/internal/admin/console"
+	"dcs/cmd/internal/config"
+)
+
+// adminConfig says where an operator is served.
+func adminConfig(cfg *config.Config) admin.Config {
+	return admin.Config{
+		Address: cfg.Admin, TokenFile: cfg.AdminTokenFile,
+		Cert: cfg.AdminCert, Key: cfg.AdminKey, ClientCA: cfg.AdminClientCA, Hosts: cfg.AdminHosts,
+	}
+}
+
+// openAdmin opens the operator's address. Parts of the server register what they have to
+// show and to be told on s.admin; nothing is served before run begins to.
+func (s *server) openAdmin() error {
+	var err error
+	s.admin, err = admin.New(adminConfig(&s.cfg), s.log)
+	return err
+}
+
+// runAdmin serves the operator until the context ends. Modems are served on whatever becomes of it.
+func (s *server) runAdmin(ctx context.Context) {
+	if s.admin.Enabled() {
+		s.log.Info("admin", "address", s.admin.Addr(), "url", s.admin.URL())
+	}
+	if err := s.admin.Run(ctx); err != nil {
+		s.log.Error(err.Error())
+	}
+}
+
+// openConsole registers what an operator sees, and begins to gather it.
+func (s *server) openConsole(ctx context.Context) {
+	s.reloads = make(chan chan<- error)
+	if !s.admin.Enabled() {
+		return
+	}
+	c := console.New(s.admin, &backend{s: s, front: s.front, started: time.Now()}, time.Now)
+	go c.Run(ctx)
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"dcs/cmd/internal/admin"
+	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/httpboot"
+	"dcs/render/library"
+	"dcs/render/mic"
+	"dcs/render/skeleton"
+	"dcs/render/syntax"
+	"dcs/render/tlv"
+)
+
+func checkCommand(e env) *cobra.Command {
+	var file string
+	var devices bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Tell all that is wrong with a configuration and its library",
+		Long: `Tell all that is wrong with a configuration, its library and its static
+directories, without serving them. Warnings and notes do not fail the check; a note
+tells where a file in the open docsis encoder's language gives other bytes here than there.`,
+		Example: `  dcs check --config /etc/dcs/dcs.yaml`,
+		Args:    cobra.NoArgs,
+	}
+	cmd.Flags().StringVarP(&file, "config", "c", "", "the configuration `file`")
+	cmd.Flags().BoolVar(&devices, "devices", false, "load all devices, and tell which rows are none")
+	flags := config.AddFlags(cmd.Flags())
+	cmd.RunE = func(*cobra.Command, []string) error {
+		cfg, err := flags.Config(file)
+		if err != nil {
+			if file == "" {
+				return usageError{err}
+			}
+			tell(e, err)
+		}
+		return check(e, &cfg, devices, err)
+	}
+	return cmd
+}
+
+// check looks at what a configuration points to. bad is what was wrong with itself.
+func check(e env, cfg *config.Config, devices bool, bad error) error {
+	fail := func(err error) {
+		tell(e, err)
+		bad = errTold
+	}
+	if secrets, err := readSecrets(cfg, nil); err != nil {
+		fail(err)
+	} else if secrets.warning != "" {
+		fmt.Fprintf(e.stderr, "warning: %s\n", secrets.warning)
+	}
+	if warning, err := admin.Check(adminConfig(cfg)); err != nil {
+		fail(err)
+	} else if warning != "" {
+		fmt.Fprintf(e.stderr, "warning: %s\n", warning)
+	}
+	if _, err := httpboot.TLS(cfg.HTTPCert, cfg.HTTPKey); err != nil {
+		fail(err)
+	}
+	lib, err := libraryConfig(cfg)
+	if err != nil {
+		fail(err)
+		return errTold // without its names a library has errors that are none
+	}
+	if len(cfg.Devices.Sources) > 0 {
+		if lib.Schema, err = checkDevices(e, &cfg.Devices, devices); err != nil {
+			fail(err)
+		}
+		if lib.Schema.Len() == 0 {
+			return errTold // as above
+		}
+	}
+	snap, err := library.Load(lib, nil)
+	if err != nil {
+		fail(err)
+	}
+	if snap != nil {
+		for _, w := range snap.Warnings {
+			fmt.Fprintf(e.stderr, "%s: warning: %s\n", w.Pos, w.Msg)
+		}
+		for _, w := range oddities(snap) {
+			fmt.Fprintf(e.stderr, "%s: warning: %s\n", w.Pos, w.Msg)
+		}
+		for _, n := range differences(snap) {
+			fmt.Fprintf(e.stderr, "%s: note: %s\n", n.Pos, n.Msg)
+		}
+	}
+	if bad != nil {
+		return errTold
+	}
+	_, err = fmt.Fprintf(e.stdout, "ok: %d templates, %d static files\n", len(snap.Templates()), snap.StaticFiles())
+	return err
+}
+
+// oddities tells what is unusual about files that are the same for everybody.
+func oddities(snap *library.Snapshot) syntax.Errors {
+	var all syntax.Errors
+	secret := mic.NewSecret(nil)
+	for _, t := range snap.Templates() {
+		if len(t.Names) == 0 || t.Kind == skeleton.PlainFile {
+			continue
+		}
+		name := []byte(t.Names[0])
+		skel, fault := snap.Skeleton(snap.Find(library.Hash(name), name), nil, false)
+		if fault != nil || !skel.Static() {
+			continue
+		}
+		tree, err := tlv.DecodeAs(skel.Dialect(), skel.File(secret))
+		if err != nil {
+			all.Addf(t.Pos(), "the file that it makes cannot be read: %v", err)
+			continue
+		}
+		for _, w := range tlv.Check(tree) {
+			all.Addf(t.Pos(), "%s", w.Text)
+		}
+	}
+	return all
+}
+
+// differences tells where files in the open encoder's language give other octets than
+// that encoder gives. (What it accepts and we refuse is among the errors.)
+func differences(snap *library.Snapshot) syntax.Errors {
+	var notes syntax.Errors
+	var statements func([]syntax.Stmt)
+	var value func(syntax.Expr)
+	value = func(x syntax.Expr) {
+		switch x := x.(type) {
+		case *syntax.String:
+			if text, ok := x.Literal(); ok && strings.Contains(text, `\`) {
+				notes.Addf(x.Pos, "the open encoder turns the backslash in this string into a space; here it stays")
+			}
+		case *syntax.List:
+			for _, v := range x.Elems {
+				value(v)
+			}
+		}
+	}
+	statements = func(body []syntax.Stmt) {
+		for _, st := range body {
+			if st, ok := st.(*syntax.Setting); ok {
+				for _, v := range st.Values {
+					value(v)
+				}
+				statements(st.Body)
+			}
+		}
+	}
+	for _, t := range snap.Templates() {
+		if syntax.DialectOf(t.Pos().File) == syntax.Docsis {
+			statements(t.Item.Body)
+		}
+	}
+	return notes
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestCheck(t *testing.T) {
+	const good = "Main { NetworkAccess 1; }"
+	tests := []struct {
+		name   string
+		files  map[string]string
+		status int
+		stdout string
+		stderr []string // parts, in any order; nil: nothing
+	}{
+		{"all is well", map[string]string{"dcs.yaml": "library: lib\nstatic: static\n", "lib/a.cfg": good, "static/x": ""}, done, "ok: 1 templates, 1 static files\n", nil},
+		{
+			"everything at once",
+			map[string]string{
+				"dcs.yaml":  "library: lib\nworkers: none\nliberary: x\n",
+				"lib/a.cfg": "Main { NetworkAccess 2;\n MaxCPE 256; }", "lib/b.dcs": "Main { include nothing; }",
+			},
+			failed, "",
+			[]string{"dcs.yaml:2:10: workers", "dcs.yaml:3:1: unknown key", "a.cfg:1:22: NetworkAccess", "a.cfg:2:9: MaxCPE", "b.dcs:1:8: include nothing"},
+		},
+		{"no library there", map[string]string{"dcs.yaml": "library: lib\n"}, failed, "", []string{"library: lstat lib", "no such file"}},
+		{"no secret there", map[string]string{"dcs.yaml": "library: lib\nsecret_file: secret\n", "lib/a.cfg": good}, failed, "", []string{"secret: no such file"}},
+		{
+			"an admin page for everybody",
+			map[string]string{"dcs.yaml": "library: lib\nadmin: 0.0.0.0:8069\n", "lib/a.cfg": good},
+			failed, "",
+			[]string{"admin: 0.0.0.0:8069 can be reached from other machines"},
+		},
+		{
+			"no certificate there",
+			map[string]string{"dcs.yaml": "library: lib\nhttp: 127.0.0.1:8080\nhttp_cert: cert.pem\nhttp_key: key.pem\n", "lib/a.cfg": good},
+			failed, "",
+			[]string{"http_cert: open cert.pem: no such file"},
+		},
+		{
+			"other bytes than the open encoder's",
+			map[string]string{"dcs.yaml": "library: lib\n", "lib/a.cfg": `Main { NetworkAccess 1; SwUpgradeFilename "a\\b"; }`},
+			done, "ok: 1 templates, 0 static files\n",
+			[]string{"a.cfg:1:43: note: the open encoder turns the backslash"},
+		},
+		{
+			"nothing that a modem could use",
+			map[string]string{"dcs.yaml": "library: lib\n", "lib/a.cfg": "Main { MaxCPE 1; }"},
+			done, "ok: 1 templates, 0 static files\n",
+			[]string{"a.cfg:1:1: warning: NetworkAccess (3) is missing"},
+		},
+		{
+			"lenient",
+			map[string]string{"dcs.yaml": "library: lib\nlenient: on\n", "lib/a.cfg": "Main { NetworkAccess 1; DsServiceFlow { UsServiceFlowRef 1; } }"},
+			done, "ok: 1 templates, 0 static files\n",
+			[]string{"a.cfg:1:41: warning: "},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			lay(t, tt.files)
+			got := dcs("", "check", "--config", "dcs.yaml")
+			if got.status != tt.status || got.stdout != tt.stdout || tt.stderr == nil && got.stderr != "" {
+				t.Errorf("%+v", got)
+			}
+			for _, s := range tt.stderr {
+				if !strings.Contains(got.stderr, s) {
+					t.Errorf("%q is missing in\n%s", s, got.stderr)
+				}
+			}
+		})
+	}
+	if got := dcs("", "check"); got.status != misuse {
+		t.Errorf("without anything: %+v", got)
+	}
+}

@@ -1,0 +1,321 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dcs/render/attr"
+	"dcs/render/library"
+	"dcs/render/mic"
+	"dcs/render/skeleton"
+)
+
+// compilation is one run of dcs compile.
+type compilation struct {
+	env
+	out     string // -o
+	name    string // the file that is asked for; empty: what the source is for
+	library library.Config
+	hash    *mic.Variant // of MTA files, whatever they say; nil: as they say
+	secret  *mic.Secret
+	values  skeleton.Values
+	scratch skeleton.Scratch
+	written map[string]string // source by path
+}
+
+func compileCommand(e env) *cobra.Command {
+	var (
+		c                          = compilation{env: e, written: map[string]string{}}
+		n                          names
+		secretFile, at, hash       string
+		mac, ip                    string
+		set                        []string
+		lenient, timestamp, modems bool
+	)
+	cmd := &cobra.Command{
+		Use:   "compile FILE…",
+		Short: "Make boot files from sources",
+		Long: `Make boot files from sources: files, - for standard input, or directories, which
+are read as the server reads a library. .cfg, .txt and .conf files are in the open
+docsis encoder's language, all others in that of templates.
+
+One source without -o goes to standard output. Of several, or of a directory, every
+template with a name of its own is written below the directory that -o names: NAME.cm
+for a modem's file without a name, NAME.bin for others, NAME being that of its source.
+A source with errors does not stop the others; the exit status is 1 then.`,
+		Example: `  dcs compile gold.cfg -o gold.cm --secret-file secret
+  dcs compile /etc/dcs/library -o /srv/tftp
+  dcs compile tiers.dcs --name res-cpe4-gold.bin --ip 10.1.2.3 --set down=50 | dcs decode -`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, sources []string) error {
+			key := []byte(nil)
+			c.secret = mic.NewSecret(key)
+			now := time.Now()
+			var err error
+			flags := cmd.Flags()
+			if flags.Changed("time") {
+				if now, err = time.Parse(time.RFC3339, at); err != nil {
+					return usagef("--time %s: want RFC 3339, such as 2026-01-31T12:00:00Z", at)
+				}
+			}
+			c.values.Now = now.UnixNano()
+			if flags.Changed("ip") {
+				if c.values.IP, err = netip.ParseAddr(ip); err != nil {
+					return usagef("--ip %s: want an IPv4 or IPv6 address", ip)
+				}
+			}
+			if flags.Changed("mac") {
+				if c.values.MAC, c.values.HasMAC = attr.ParseMAC(mac); !c.values.HasMAC {
+					return usagef("--mac %s: want six octets, such as 0a:01:02:03:04:05", mac)
+				}
+			}
+			if flags.Changed("mta-hash") {
+				v, err := mic.ParseVariant(hash)
+				if err != nil {
+					return usagef("--mta-hash %s: want na, eu, ietf or none", hash)
+				}
+				c.hash = &v
+			}
+			if c.library.Schema, c.values.Attrs, err = attributes(set); err != nil {
+				return err
+			}
+			if c.library.MIB, err = n.index(); err != nil {
+				return err
+			}
+			if secretFile != "" {
+				if c.secret, err = loadSecret(e, secretFile); err != nil {
+					return err
+				}
+			}
+			c.library.Lenient, c.library.Timestamp, c.library.ModemAddress = lenient, timestamp, modems
+			return c.run(sources)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&c.out, "output", "o", "", "write to this `file`, or below this directory; - is standard output")
+	f.StringVar(&secretFile, "secret-file", "", "sign with the secret in this `file`; without it, with the empty one")
+	f.StringVar(&c.name, "name", "", "make the file that a modem asks for by this `name`")
+	f.StringArrayVar(&set, "set", nil, "give a variable a value: `name=value`")
+	f.StringVar(&mac, "mac", "", "the modem's MAC `address`")
+	f.StringVar(&ip, "ip", "", "the modem's IP `address`")
+	f.StringVar(&at, "time", "", "the `time` of the request, RFC 3339; without it, now")
+	f.StringVar(&hash, "mta-hash", "", "put this hash into MTA files: `na|eu|ietf|none`")
+	f.BoolVar(&lenient, "lenient", false, "accept keywords of other blocks for their code, as the open encoder does")
+	f.BoolVar(&timestamp, "timestamp", false, "add TLV 19 to modem files that lack it")
+	f.BoolVar(&modems, "modem-address", false, "add TLV 20 or 59 to modem files that lack them")
+	n.addFlags(f)
+	return cmd
+}
+
+// attributes makes a device of name=value pairs.
+func attributes(set []string) (*attr.Schema, attr.Record, error) {
+	var names []string
+	var record attr.Record
+	for _, s := range set {
+		name, value, ok := strings.Cut(s, "=")
+		if !ok || name == "" {
+			return nil, nil, usagef("--set %s: want name=value", s)
+		}
+		names, record = append(names, name), append(record, value)
+	}
+	schema, err := attr.NewSchema(names...)
+	if err != nil {
+		return nil, nil, usagef("--set: %w", err)
+	}
+	return schema, record, nil
+}
+
+// run compiles all sources. What is wrong with them is told on the way.
+func (c *compilation) run(sources []string) error {
+	single := len(sources) == 1 && !isDir(sources[0])
+	toDir := c.out != "" && c.out != stdio && (!single || isDir(c.out) || strings.HasSuffix(c.out, "/"))
+	switch {
+	case !single && !toDir:
+		return usagef("several boot files need a directory to go to: say -o DIR")
+	case !single && c.name != "":
+		return usagef("--name asks for one file: give the one source that makes it")
+	}
+	if c.library.Learned = 1; !single {
+		c.library.Learned = 1 << 10
+	}
+	var told error
+	for _, source := range sources {
+		if err := c.source(source, toDir); err != nil {
+			var usage usageError
+			if errors.As(err, &usage) {
+				return err
+			}
+			if !errors.Is(err, errTold) {
+				tell(c.env, err)
+			}
+			told = errTold
+		}
+	}
+	return told
+}
+
+// source compiles one source.
+func (c *compilation) source(source string, toDir bool) error {
+	snap, err := c.load(source)
+	if snap != nil {
+		for _, w := range snap.Warnings {
+			fmt.Fprintf(c.stderr, "%s: warning: %s\n", w.Pos, w.Msg)
+		}
+	}
+	if err != nil {
+		tell(c.env, err)
+		if snap == nil || !isDir(source) {
+			return errTold
+		}
+	}
+	for _, name := range c.wanted(snap, toDir) {
+		if e := c.file(snap, source, name, toDir); e != nil {
+			var usage usageError
+			if errors.As(e, &usage) {
+				return e
+			}
+			tell(c.env, e)
+			err = errTold
+		}
+	}
+	if err == nil {
+		err = c.nothing(snap, source, toDir)
+	}
+	return err
+}
+
+func (c *compilation) load(source string) (*library.Snapshot, error) {
+	if isDir(source) {
+		cfg := c.library
+		cfg.Dirs = []string{source}
+		return library.Load(cfg, nil)
+	}
+	src, err := readSource(c.env, source)
+	if err != nil {
+		return nil, err
+	}
+	return library.LoadFile(c.library, source, src)
+}
+
+// wanted returns the names of the files to make of a source: the one that was asked for;
+// else, for a directory, all that have a name; else the only one.
+func (c *compilation) wanted(snap *library.Snapshot, toDir bool) []string {
+	if c.name != "" {
+		return []string{c.name}
+	}
+	var named []string
+	for _, t := range snap.Templates() {
+		if len(t.Names) > 0 {
+			named = append(named, fileName(t))
+		}
+	}
+	if !toDir && len(named) != 1 {
+		return nil
+	}
+	return named
+}
+
+// fileName is what a template's file is called on disk.
+func fileName(t *library.Template) string {
+	switch {
+	case t.Item.Name != "":
+		return t.Names[0]
+	case t.Kind == skeleton.ModemFile:
+		return t.Names[0] + ".cm"
+	}
+	return t.Names[0] + ".bin"
+}
+
+// nothing tells why a source made no file, where that needs telling.
+func (c *compilation) nothing(snap *library.Snapshot, source string, toDir bool) error {
+	if c.name != "" || len(c.wanted(snap, toDir)) > 0 || isDir(source) {
+		return nil
+	}
+	var named []string
+	for _, t := range snap.Templates() {
+		if len(t.Names) > 0 {
+			named = append(named, t.Names[0])
+		}
+	}
+	switch {
+	case len(named) > 1:
+		return usagef("%s makes %d files (%s): say --name NAME for one of them, or -o DIR/ for all", title(source), len(named), strings.Join(named, ", "))
+	case len(snap.Templates()) > 0:
+		return usagef("%s has patterns for names: say --name NAME for the file that you mean", title(source))
+	case toDir:
+		return nil // blocks alone, for others to include
+	}
+	return fmt.Errorf("%s: there is no Main in it", title(source))
+}
+
+// file makes one file and writes it.
+func (c *compilation) file(snap *library.Snapshot, source, name string, toDir bool) error {
+	data, err := c.render(snap, name)
+	if err != nil {
+		return err
+	}
+	if !toDir {
+		return emit(c.env, c.out, data)
+	}
+	if !filepath.IsLocal(name) {
+		return fmt.Errorf("%s: the name %s leads out of %s", title(source), name, c.out)
+	}
+	path := filepath.Join(c.out, name)
+	if other, taken := c.written[path]; taken {
+		return fmt.Errorf("%s and %s both make %s: the first is kept", title(other), title(source), path)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	c.written[path] = source
+	return writeFile(path, data)
+}
+
+func (c *compilation) render(snap *library.Snapshot, name string) ([]byte, error) {
+	found := snap.Find(library.Hash([]byte(name)), []byte(name))
+	if found == nil {
+		return nil, fmt.Errorf("no template makes %s", name)
+	}
+	v := c.values
+	if !v.HasMAC {
+		v.MAC, v.HasMAC = found.MAC, found.HasMAC
+	}
+	skel, fault := snap.Skeleton(found, v.Attrs, v.IP.Is6())
+	var file []byte
+	if fault == nil {
+		file, fault = skel.Build(nil, &v, &c.scratch)
+	}
+	if fault == nil {
+		file, fault = skel.Sign(file, c.secret, &c.scratch)
+	}
+	if fault != nil {
+		return nil, fault
+	}
+	if c.hash == nil || skel.Kind == skeleton.PlainFile {
+		return file, nil
+	}
+	if skel.Kind != skeleton.MTAFile {
+		return nil, fmt.Errorf("%s: --mta-hash is for MTA files, which begin and end with MtaConfigDelimiter, and this is a modem's", found.Template.Pos())
+	}
+	file, err := mic.SignMTA(file, *c.hash)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", cmp.Or(found.Template.Pos().String(), name), err)
+	}
+	return file, nil
+}
+
+func isDir(name string) bool {
+	info, err := os.Stat(name)
+	return name != stdio && err == nil && info.IsDir()
+}
+
+// tell prints an error as it is: it says where it is.
+func tell(e env, err error) { fmt.Fprintln(e.stderr, err) }

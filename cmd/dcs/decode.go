@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"dcs/render/ber/mib"
+	"dcs/render/mic"
+	"dcs/render/tlv"
+)
+
+// decodeOptions say how a boot file is shown.
+type decodeOptions struct {
+	names  names
+	secret *mic.Secret // nil: keyed MICs stay unchecked
+	json   bool
+	titled bool // each file begins with a line that names it
+}
+
+func decodeCommand(e env) *cobra.Command {
+	var o decodeOptions
+	var secretFile string
+	cmd := &cobra.Command{
+		Use:   "decode FILE…",
+		Short: "Print boot files as text that compiles to the same bytes",
+		Long: `Print boot files as text that compiles to the same bytes, followed by a comment
+with the verdict on each of their MICs: valid, INVALID, or unchecked where the
+secret is not known. - is standard input.
+
+The exit status is 1 if a file is damaged: if it cannot be read to its end, or a
+MIC is INVALID. What could be read is printed all the same.`,
+		Example: `  dcs decode gold.cm --secret-file secret
+  dcs decode --json *.bin | jq .name`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, files []string) error {
+			if secretFile != "" {
+				var err error
+				if o.secret, err = loadSecret(e, secretFile); err != nil {
+					return err
+				}
+			}
+			o.titled = len(files) > 1
+			var told error
+			for _, name := range files {
+				file, err := readSource(e, name)
+				if err == nil {
+					err = showFile(e.stdout, title(name), file, o)
+				}
+				if err != nil {
+					tell(e, err)
+					told = errTold
+				}
+			}
+			return told
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&secretFile, "secret-file", "", "check the CMTS MIC with the secret in this `file`")
+	f.BoolVar(&o.json, "json", false, "print one JSON document for each file")
+	o.names.addFlags(f)
+	return cmd
+}
+
+// title is what messages call a source.
+func title(name string) string {
+	if name == stdio {
+		return "standard input"
+	}
+	return name
+}
+
+// showFile prints a boot file. The error says how it is damaged.
+func showFile(w io.Writer, name string, file []byte, o decodeOptions) error {
+	index, err := o.names.index()
+	if err != nil {
+		return err
+	}
+	tree, damage := tlv.Decode(file)
+	var marks []mark
+	if damage == nil {
+		var report mic.Report
+		report, damage = mic.Verify(file, o.secret)
+		marks = verdicts(tree.Dialect, &report)
+	}
+	out := &bytes.Buffer{}
+	if o.json {
+		err = showJSON(out, name, tree, index, marks)
+	} else {
+		err = showText(out, name, tree, index, marks, o.titled)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(out.Bytes()); err != nil {
+		return err
+	}
+	if damage != nil {
+		return fmt.Errorf("%s: %w", name, damage)
+	}
+	var invalid []error
+	for _, m := range marks {
+		if m.Verdict == mic.Invalid.String() {
+			invalid = append(invalid, fmt.Errorf("%s: the %s is not right: it is %s, and should be %s", name, m.Name, m.Found, m.Want))
+		}
+	}
+	return errors.Join(invalid...)
+}
+
+// mark is the verdict on one integrity value.
+type mark struct {
+	Name    string `json:"name"`
+	Verdict string `json:"verdict"`
+	Found   string `json:"found,omitempty"` // hexadecimal
+	Want    string `json:"want,omitempty"`
+	Note    string `json:"note,omitempty"`
+}
+
+func verdicts(d tlv.Dialect, r *mic.Report) []mark {
+	var marks []mark
+	add := func(name string, res *mic.Result) {
+		marks = append(marks, mark{name, res.Verdict.String(), hex.EncodeToString(res.Found), hex.EncodeToString(res.Want), res.Note})
+	}
+	switch d {
+	case tlv.CM:
+		add("CM MIC", &r.CM)
+		add("CMTS MIC", &r.CMTS)
+		if r.Extended.Verdict != mic.Absent {
+			add("extended CMTS MIC", &r.Extended)
+		}
+	case tlv.MTA:
+		name := "MTA hash"
+		if r.MTAVariant != mic.NoHash {
+			name += " (" + r.MTAVariant.String() + ")"
+		}
+		add(name, &r.MTA)
+	}
+	return marks
+}
+
+func showText(out *bytes.Buffer, name string, tree *tlv.Tree, index *mib.Index, marks []mark, titled bool) error {
+	if titled {
+		fmt.Fprintf(out, "# %s\n", strings.ReplaceAll(name, "\n", " "))
+	}
+	if err := tree.Print(out, index); err != nil {
+		return err
+	}
+	for _, m := range marks {
+		fmt.Fprintf(out, "# %s: %s", m.Name, m.Verdict)
+		if m.Note != "" {
+			fmt.Fprintf(out, ": %s", m.Note)
+		}
+		out.WriteByte('\n')
+	}
+	return nil
+}
+
+func showJSON(out *bytes.Buffer, name string, tree *tlv.Tree, index *mib.Index, marks []mark) error {
+	file, err := tree.JSON(index)
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(struct {
+		Name string          `json:"name"`
+		File json.RawMessage `json:"file"`
+		MICs []mark          `json:"mics,omitempty"`
+	}{name, file, marks})
+}

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"dcs/cmd/internal/config"
+	"dcs/fastpath"
+	"dcs/render"
+	"dcs/render/attr"
+	"dcs/render/attr/csvfile"
+	"dcs/render/attr/ldapdir"
+	"dcs/render/attr/plugin"
+	"dcs/render/attr/sqldb"
+	"dcs/render/attr/sqldb/mysql"
+	"dcs/render/attr/sqldb/postgres"
+	"dcs/render/attr/sqldb/sqlite"
+)
+
+// openDevices opens the store of devices, if there are sources of any.
+func (s *server) openDevices() error {
+	c := &s.cfg.Devices
+	if len(c.Sources) == 0 {
+		return nil
+	}
+	sources, err := openSources(c.Sources, s.log)
+	if err != nil {
+		return err
+	}
+	s.grown = make(chan struct{}, 1)
+	s.prebuild = make(chan struct{}, 1)
+	events := &deviceLog{log: s.log, grown: s.grown, files: s.prebuild}
+	s.devices, err = attr.Open(attr.Config{Dir: devicesDir(c), Sources: sources, Now: time.Now, OnEvent: events.tell})
+	if err != nil {
+		return fmt.Errorf("devices: %w", err)
+	}
+	for _, st := range s.devices.State() {
+		if !st.Loaded.IsZero() {
+			s.log.Info("devices", "source", st.Name, "devices", st.Devices, "age", time.Since(st.Loaded).Round(time.Second))
+		}
+	}
+	return nil
+}
+
+// closeDevices ends what goes on for devices. What workers look up stays usable.
+func (s *server) closeDevices() {
+	if s.devices == nil {
+		return
+	}
+	if err := s.devices.Close(); err != nil {
+		s.log.Warn("devices", "err", err)
+	}
+}
+
+// reloadDevices has all sources loaded anew.
+func (s *server) reloadDevices() {
+	if s.devices != nil {
+		_ = s.devices.Reload("", false) // "" is always there
+	}
+}
+
+// rendererDevices is what the engine looks devices up in; nil: there are none.
+func (s *server) rendererDevices() render.Devices {
+	if s.devices == nil {
+		return nil
+	}
+	select {
+	case <-s.grown: // the library is about to be loaded for all that is known now
+	default:
+	}
+	return &storeDevices{store: s.devices}
+}
+
+// devicesDir is where the snapshot is kept.
+func devicesDir(c *config.Devices) string {
+	if c.Dir != "" {
+		return c.Dir
+	}
+	state := os.Getenv("STATE_DIRECTORY") // of systemd: the first of several
+	if list := filepath.SplitList(state); len(list) > 0 {
+		state = list[0]
+	}
+	if state == "" {
+		state = "/var/lib/dcs"
+	}
+	return filepath.Join(state, "devices")
+}
+
+// openSources makes sources of what the configuration says of them. Nothing is connected yet.
+func openSources(list []config.DeviceSource, log *slog.Logger) ([]attr.Source, error) {
+	var out []attr.Source
+	var errs []error
+	for _, c := range list {
+		src, err := openSource(&c, log)
+		if err == nil && slices.ContainsFunc(out, func(o attr.Source) bool { return o.Name() == src.Name() }) {
+			err = fmt.Errorf("another source is called %s: give one of them a name", src.Name())
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", c.Pos, err))
+			continue
+		}
+		out = append(out, src)
+	}
+	return out, errors.Join(errs...)
+}
+
+func openSource(c *config.DeviceSource, log *slog.Logger) (attr.Source, error) {
+	warn := func(err error) { log.Warn("devices", "err", err) }
+	switch {
+	case c.CSV != nil:
+		return csvfile.New(*c.CSV), nil
+	case c.File != nil:
+		return attr.NewFile(c.File.Path, c.File.Poll), nil
+	case c.LDAP != nil:
+		if err := private(c.LDAP.PasswordFile, log); err != nil {
+			return nil, err
+		}
+		cfg := *c.LDAP
+		cfg.Warn = warn
+		return ldapdir.New(cfg)
+	case c.Plugin != nil:
+		cfg := *c.Plugin
+		cfg.Warn = warn
+		cfg.Stderr = func(line string) { log.Info("plug-in", "program", cfg.Argv[0], "says", line) }
+		return plugin.New(cfg)
+	}
+	if err := private(c.SQL.DSNFile, log); err != nil {
+		return nil, err
+	}
+	return sqldb.New(c.SQL.Config, sqlDriver(c.SQL.Driver))
+}
+
+func sqlDriver(name string) sqldb.Driver {
+	switch name {
+	case "postgres":
+		return postgres.Driver()
+	case "mysql":
+		return mysql.Driver()
+	}
+	return sqlite.Driver()
+}
+
+// private looks whether a file with a password is one that others cannot read.
+func private(path string, log *slog.Logger) error {
+	if path == "" {
+		return nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 {
+		log.Warn(path + ": every user of this machine can read the password in it: chmod o-r it")
+	}
+	return nil
+}
+
+// deviceLog tells of what happens to devices.
+type deviceLog struct {
+	log   *slog.Logger
+	grown chan<- struct{}
+	files chan<- struct{} // told of new files
+}
+
+// tell logs an event. Sources fail at most once a second each, and changes are merged every few minutes.
+func (d *deviceLog) tell(e attr.Event) {
+	args := []any{}
+	if e.Source != "" {
+		args = append(args, "source", e.Source)
+	}
+	switch e.Kind {
+	case attr.Loaded, attr.Merged:
+		args = append(args, "devices", e.Stats.Devices, "took", e.Took.Round(time.Millisecond))
+		if n := e.Stats.Duplicates; n > 0 {
+			args = append(args, "duplicates", n)
+		}
+		if n := e.Stats.SharedIPs; n > 0 {
+			args = append(args, "shared_ips", n)
+		}
+		if e.Reject.Rows > 0 && e.Kind == attr.Loaded {
+			for _, why := range e.Reject.First {
+				d.log.Warn("devices: left out", "source", e.Source, "why", why)
+			}
+			args = append(args, "left_out", e.Reject.Rows)
+		}
+		d.log.Info("devices "+e.Kind.String(), args...)
+		notice(d.files)
+	case attr.Grown:
+		notice(d.grown)
+	default:
+		args = append(args, "err", e.Err)
+		if e.Retry > 0 {
+			args = append(args, "retry", e.Retry)
+		}
+		d.log.Warn("devices "+e.Kind.String()+"; what was known last goes on serving", args...)
+	}
+}
+
+// notice leaves word in a channel that has room for one.
+func notice(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // told already, and not yet looked at
+	}
+}
+
+// storeDevices has the engine look devices up in a store.
+type storeDevices struct {
+	store *attr.Store
+	last  atomic.Pointer[storeView]
+}
+
+// Schema implements [render.Devices].
+func (d *storeDevices) Schema() *attr.Schema { return d.store.Schema() }
+
+// View implements [render.Devices]. It allocates only when the store has a new view.
+func (d *storeDevices) View() render.View {
+	view := d.store.View()
+	if last := d.last.Load(); last != nil && last.view == view {
+		return last
+	}
+	v := &storeView{d.store, view}
+	d.last.Store(v)
+	return v
+}
+
+type storeView struct {
+	store *attr.Store
+	view  *attr.View
+}
+
+// Lookup implements [render.View].
+func (v *storeView) Lookup(now int64, queries []render.Query) {
+	v.view.LookupBatch(queries)
+	for i := range queries {
+		if q := &queries[i]; !q.Found {
+			q.Values = q.Values[:0]
+			q.Asking = v.store.Miss(now, q.MAC, q.HasMAC, q.IP) == attr.Asking
+		}
+	}
+}
+
+// identify gives a request the modem's addresses that a proxy tells, if it may.
+func identify(proxies []netip.Prefix, from *fastpath.Request, to *render.Request) {
+	if !from.HasMAC && !from.NetAddr.IsValid() {
+		return
+	}
+	client := from.Client.Unmap()
+	for _, p := range proxies {
+		if p.Contains(client) {
+			to.MAC, to.HasMAC = from.MAC, from.HasMAC
+			if from.NetAddr.IsValid() {
+				to.Client = from.NetAddr
+			}
+			return
+		}
+	}
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dcs/cmd/internal/config"
+	"dcs/render/attr"
+	"dcs/render/attr/csvfile"
+	"dcs/render/attr/localdb"
+)
+
+func devicesCommand(e env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "devices",
+		Short: "Make and read files of devices",
+		Long: `Make and read files of devices: one binary file with all of them, found by MAC and
+by IP address, for the source localdb or for a look into what a source gives.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return usagef("a verb is missing: build, get or stat") },
+	}
+	cmd.AddCommand(devicesBuildCommand(e), devicesGetCommand(e), devicesStatCommand(e))
+	return cmd
+}
+
+func devicesBuildCommand(e env) *cobra.Command {
+	var csv, comma, file, name, out string
+	cmd := &cobra.Command{
+		Use:   "build",
+		Short: "Make a file of all devices of a source",
+		Long: `Make a file of all devices of a source: a CSV file, or one of the configuration's
+sources. The file is written beside the one of that name and put in its place when it is
+whole; memory does not grow with the number of devices. Rows that are no devices are left
+out and told; too many of them fail the build.`,
+		Example: `  dcs devices build --csv fleet.csv -o fleet.db
+  dcs devices build --config /etc/dcs/dcs.yaml --source postgres -o fleet.db`,
+		Args: cobra.NoArgs,
+	}
+	f := cmd.Flags()
+	f.StringVar(&csv, "csv", "", "the CSV `file`")
+	f.StringVar(&comma, "comma", ",", "the `character` between fields of the CSV file")
+	f.StringVarP(&file, "config", "c", "", "a configuration `file` with sources")
+	f.StringVar(&name, "source", "", "the `name` of the source, where the configuration has several")
+	f.StringVarP(&out, "output", "o", "", "the `file` to make")
+	cmd.RunE = func(*cobra.Command, []string) error {
+		if out == "" || (csv == "") == (file == "") || len(comma) != 1 {
+			return usagef("say -o FILE, and either --csv FILE or --config FILE; --comma is one character")
+		}
+		src := attr.Source(csvfile.New(csvfile.Config{Path: csv, Comma: comma[0]}))
+		if file != "" {
+			var err error
+			if src, err = namedSource(e, file, name); err != nil {
+				return err
+			}
+		}
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		began := time.Now()
+		built, err := buildDevices(ctx, e, out, src)
+		err = errors.Join(err, src.Close())
+		for _, why := range built.Rejected.First {
+			fmt.Fprintf(e.stderr, "left out: %s\n", why)
+		}
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(e.stdout, "%s: %d devices, %d octets, %d left out, %d duplicates, %v\n", out, built.Devices, built.Bytes,
+			built.Rejected.Rows, built.Duplicates, time.Since(began).Round(time.Millisecond))
+		return err
+	}
+	return cmd
+}
+
+// namedSource makes the source of a configuration that has the name, or the only one.
+func namedSource(e env, file, name string) (attr.Source, error) {
+	cfg := config.Default()
+	if err := cfg.Load(file); err != nil {
+		return nil, err
+	}
+	sources, err := openSources(cfg.Devices.Sources, slog.New(slog.NewTextHandler(e.stderr, nil)))
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, s := range sources {
+		if s.Name() == name || name == "" && len(sources) == 1 {
+			return s, nil
+		}
+		names = append(names, s.Name())
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("%s names no sources of devices", file)
+	}
+	return nil, usagef("say --source, one of: %s", strings.Join(names, "; "))
+}
+
+func devicesGetCommand(e env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "get FILE ADDRESS",
+		Short: "Show a device of a file, by MAC or IP address",
+		Example: `  dcs devices get fleet.db 0a:01:02:03:04:05
+  dcs devices get fleet.db 10.1.2.3`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			mac, isMAC := attr.ParseMAC(args[1])
+			ip, err := netip.ParseAddr(args[1])
+			if !isMAC && err != nil {
+				return usagef("%s is neither a MAC nor an IP address", args[1])
+			}
+			db, err := localdb.Open(args[0])
+			if err != nil {
+				return err
+			}
+			defer db.Close()
+			var d attr.Device
+			found := false
+			if isMAC {
+				d, found = db.Get(mac, nil)
+			} else {
+				d, found = db.GetIP(ip, nil)
+			}
+			if err := db.Damaged(); err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			if !found {
+				return fmt.Errorf("%s has no device %s", args[0], args[1])
+			}
+			return showDevice(e.stdout, &d, db.Names())
+		},
+	}
+}
+
+func showDevice(w io.Writer, d *attr.Device, names []string) error {
+	var b strings.Builder
+	fmt.Fprintln(&b, deviceName(d))
+	for i, v := range d.Values {
+		if v != "" {
+			fmt.Fprintf(&b, "%s = %q\n", names[i], v)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func devicesStatCommand(e env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "stat FILE",
+		Short: "Tell what is in a file, and whether it is whole",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			db, err := localdb.Open(args[0])
+			if err != nil {
+				return err
+			}
+			defer db.Close()
+			st := db.Stats()
+			per := 0.0
+			if st.Devices > 0 {
+				per = float64(st.Bytes) / float64(st.Devices)
+			}
+			if _, err := fmt.Fprintf(e.stdout, "devices     %d\nby MAC      %d\nby IP       %d\nduplicates  %d\nshared IPs  %d\noctets      %d (%.1f a device)\nattributes  %s\n",
+				st.Devices, st.WithMAC, st.WithIP, st.Duplicates, st.SharedIPs, st.Bytes, per, strings.Join(db.Names(), ", ")); err != nil {
+				return err
+			}
+			if err := db.Verify(context.Background()); err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			_, err = fmt.Fprintln(e.stdout, "sums        right")
+			return err
+		},
+	}
+}

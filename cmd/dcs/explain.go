@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dcs/cmd/internal/config"
+	"dcs/render"
+	"dcs/render/attr"
+	"dcs/render/library"
+	"dcs/render/skeleton"
+)
+
+func explainCommand(e env) *cobra.Command {
+	var (
+		file, mac, ip string
+		set           []string
+	)
+	cmd := &cobra.Command{
+		Use:   "explain NAME",
+		Short: "Tell how a name is answered, and why",
+		Long: `Tell which template answers a name and what else fits it, what its pattern captures,
+where each variable's value comes from, what a request fills in, and what the file says.
+The exit status is 1 if the name gets no file.`,
+		Example: `  dcs explain isrrip8bw3.bin --config /etc/dcs/dcs.yaml --ip 10.1.2.3`,
+		Args:    cobra.ExactArgs(1),
+	}
+	f := cmd.Flags()
+	f.StringVarP(&file, "config", "c", "", "the configuration `file`")
+	f.StringVar(&mac, "mac", "", "the modem's MAC `address`, where the name holds none")
+	f.StringVar(&ip, "ip", "0.0.0.0", "the modem's IP `address`")
+	f.StringArrayVar(&set, "set", nil, "give the device an attribute: `name=value`")
+	flags := config.AddFlags(f)
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		req := render.Request{Name: []byte(args[0])}
+		var err error
+		if req.Client, err = netip.ParseAddr(ip); err != nil {
+			return usagef("--ip %s: want an IPv4 or IPv6 address", ip)
+		}
+		if mac != "" {
+			m, ok := attr.ParseMAC(mac)
+			if !ok {
+				return usagef("--mac %s: want six octets, such as 0a:01:02:03:04:05", mac)
+			}
+			req.MAC, req.HasMAC = m, true
+		}
+		cfg, err := flags.Config(file)
+		if err != nil {
+			if file == "" {
+				return usageError{err}
+			}
+			return err
+		}
+		schema, record, err := attributes(set)
+		if err != nil {
+			return err
+		}
+		return explain(e, &cfg, req, schema, record)
+	}
+	return cmd
+}
+
+func explain(e env, cfg *config.Config, req render.Request, schema *attr.Schema, record attr.Record) error {
+	secrets, err := readSecrets(cfg, nil)
+	if err != nil {
+		return err
+	}
+	if secrets.warning != "" {
+		fmt.Fprintf(e.stderr, "warning: %s\n", secrets.warning)
+	}
+	lib, err := libraryConfig(cfg)
+	if err != nil {
+		return err
+	}
+	devices, err := openKnown(e, cfg, schema, record)
+	if err != nil {
+		return err
+	}
+	defer devices.close()
+	engine, err := render.NewEngine(render.Config{Library: lib, Keyring: secrets.ring, Devices: devices})
+	if err != nil {
+		tell(e, err)
+		return errTold
+	}
+	x := engine.Explain(time.Now().UnixNano(), req)
+	out := &bytes.Buffer{}
+	showExplanation(out, x)
+	devices.show(out, attr.Query{MAC: x.MAC, HasMAC: x.HasMAC, IP: req.Client.Unmap()})
+	if x.Body != nil && x.Static == "" {
+		fmt.Fprintln(out)
+		if isText(x) {
+			out.Write(x.Body)
+		} else if err := showFile(out, x.Name, x.Body, decodeOptions{secret: secrets.ring.Secret(req.Client.Unmap()), names: names{cfg.MIBPath, cfg.MIBPrefer}}); err != nil {
+			return err
+		}
+	}
+	if _, err := e.stdout.Write(out.Bytes()); err != nil {
+		return err
+	}
+	if x.Err != nil {
+		fmt.Fprintln(e.stderr, reason(x))
+		return errTold
+	}
+	return nil
+}
+
+// asked is what a template is asked for by.
+func asked(t *library.Template) string {
+	if t.Pattern != "" {
+		return "~ " + strconv.Quote(t.Pattern)
+	}
+	return fileName(t)
+}
+
+// isText tells whether the file is no TLVs.
+func isText(x *render.Explanation) bool {
+	return len(x.Matches) > 0 && x.Matches[0].Template.Kind == skeleton.PlainFile
+}
+
+// reason is why a name gets no file.
+func reason(x *render.Explanation) string {
+	var fault *skeleton.Fault
+	if errors.As(x.Err, &fault) {
+		return fault.Error()
+	}
+	return fmt.Sprintf("%s: no template and no static file has this name", x.Name)
+}
+
+func showExplanation(w io.Writer, x *render.Explanation) {
+	fmt.Fprintf(w, "name      %s\n", x.Name)
+	if x.HasMAC {
+		fmt.Fprintf(w, "MAC       %s\n", net.HardwareAddr(x.MAC[:]))
+	}
+	if x.Static != "" {
+		fmt.Fprintf(w, "static    %s, %d octets\n", x.Static, len(x.Body))
+		return
+	}
+	for i := range x.Matches {
+		m := &x.Matches[i]
+		label := "template "
+		if i > 0 {
+			label = "also fits"
+		}
+		why := fmt.Sprintf("its pattern matches, priority %d", m.Template.Priority)
+		if m.Literal {
+			why = "the name is its own"
+		}
+		fmt.Fprintf(w, "%s %s: %s %s (%s)\n", label, m.Template.Pos(), m.Template.Item.Kind, asked(m.Template), why)
+	}
+	for i := 1; i < len(x.Captures); i++ {
+		name := ""
+		if x.Groups[i] != "" {
+			name = " $" + x.Groups[i]
+		}
+		fmt.Fprintf(w, "capture   $%d%s = %q\n", i, name, x.Captures[i])
+	}
+	for _, u := range x.Uses {
+		fmt.Fprintf(w, "variable  $%s = %q, from %s (%s)\n", u.Name, u.Value, u.From, u.Pos)
+	}
+	for _, s := range x.Slots {
+		width := "varying width"
+		if s.Width > 0 {
+			width = fmt.Sprintf("%d octets", s.Width)
+		}
+		fmt.Fprintf(w, "slot      at %d, %s: %s (%s)\n", s.Offset, width, s.What, s.Pos)
+	}
+	if x.Body != nil {
+		fmt.Fprintf(w, "file      %d octets\n", len(x.Body))
+	}
+}

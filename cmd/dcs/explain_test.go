@@ -1,0 +1,47 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestExplain(t *testing.T) {
+	t.Chdir(t.TempDir())
+	lay(t, map[string]string{
+		"lib/tiers.dcs": `Main ~ "^res(?P<cpe>[0-9]+)\.bin$" priority 2 { default name "none"; MaxCPE $cpe; SwUpgradeFilename "fw-$name"; TftpModemAddress $ip; }
+Main ~ "^res.*" { NetworkAccess 1; }
+Text "r.conf" from "r.tmpl";`,
+		"lib/r.tmpl": "hostname $name\n",
+	})
+	run := func(args ...string) result {
+		return dcs("", append([]string{"explain", "--library", "lib", "--set", "name=gold"}, args...)...)
+	}
+
+	got := run("res8.bin", "--ip", "198.18.0.9", "--mac", "0a0102030405")
+	if got.status != done || got.stderr != "" {
+		t.Fatalf("status %d, %s", got.status, got.stderr)
+	}
+	for _, want := range []string{
+		"name      res8.bin\n", "MAC       0a:01:02:03:04:05\n",
+		"template  lib/tiers.dcs:1:1: Main ~ \"^res(?P<cpe>[0-9]+)\\\\.bin$\" (its pattern matches, priority 2)\n",
+		"also fits lib/tiers.dcs:2:1: Main", `capture   $1 $cpe = "8"`, `variable  $cpe = "8", from the name asked for`,
+		`variable  $name = "gold", from the device`, `variable  $ip = "198.18.0.9"`, `varying width: SwUpgradeFilename "fw-${name}"`,
+		"4 octets: TftpModemAddress $ip", "MaxCPE 8;", `SwUpgradeFilename "fw-gold";`, "TftpModemAddress 198.18.0.9;", "# CM MIC: valid", "# CMTS MIC: valid",
+	} {
+		if !strings.Contains(got.stdout, want) {
+			t.Errorf("no %q in\n%s", want, got.stdout)
+		}
+	}
+	if got := run("r.conf"); got.status != done || !strings.HasSuffix(got.stdout, "\n\nhostname gold\n") {
+		t.Errorf("r.conf: %+v", got)
+	}
+	if got := run("none"); got.status != failed || got.stderr != "none: no template and no static file has this name\n" {
+		t.Errorf("none: %+v", got)
+	}
+	if got := run("res300.bin", "--ip", "198.18.0.9"); got.status != failed || !strings.Contains(got.stderr, "tiers.dcs:1:") {
+		t.Errorf("res300.bin: %+v", got)
+	}
+	if got := run("x", "--ip", "x"); got.status != misuse {
+		t.Errorf("a bad address: %+v", got)
+	}
+}

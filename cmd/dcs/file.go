@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"dcs/render/mic"
+)
+
+// stdio is the file name that means standard input or output.
+const stdio = "-"
+
+// readSource reads a file, or standard input where its name is "-".
+func readSource(e env, name string) ([]byte, error) {
+	if name == stdio {
+		return io.ReadAll(e.stdin)
+	}
+	return os.ReadFile(name)
+}
+
+// emit writes data to the file, or to standard output where its name is "-" or empty.
+// Binary data goes to a terminal only if "-" asks for it.
+func emit(e env, name string, data []byte) error {
+	switch {
+	case name == "" && isTerminal(e.stdout):
+		return usagef("a boot file is no text for a terminal: say -o FILE, or -o - if you mean it")
+	case name == "" || name == stdio:
+		_, err := e.stdout.Write(data)
+		return err
+	}
+	return writeFile(name, data)
+}
+
+// writeFile replaces the file's contents at once: whoever reads it gets the old ones
+// or the new ones whole. A device or pipe is written to as it is.
+func writeFile(name string, data []byte) error {
+	mode := fs.FileMode(0o666)
+	if info, err := os.Stat(name); err == nil {
+		if !info.Mode().IsRegular() {
+			f, err := os.OpenFile(name, os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			_, err = f.Write(data)
+			return errors.Join(err, f.Close())
+		}
+		mode = info.Mode().Perm()
+		if name, err = filepath.EvalSymlinks(name); err != nil {
+			return err
+		}
+	}
+	temporary := filepath.Join(filepath.Dir(name), fmt.Sprintf(".%s.%d.tmp", filepath.Base(name), os.Getpid()))
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(temporary, name)
+	}
+	if err != nil {
+		err = errors.Join(err, os.Remove(temporary))
+	}
+	return err
+}
+
+// isTerminal tells whether a human reads w.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}
+
+// readSecret reads a secret's file. One line end at its end belongs to the file, not
+// to the secret. The warning, if any, is for the operator.
+func readSecret(name string) (key []byte, warning string, err error) {
+	key, err = os.ReadFile(name)
+	if err != nil {
+		return nil, "", err
+	}
+	if cut, ok := bytes.CutSuffix(key, []byte("\n")); ok {
+		key = bytes.TrimSuffix(cut, []byte("\r"))
+	}
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0:
+		warning = name + ": every user of this machine can read the secret: chmod o-r it"
+	case len(key) == 0:
+		warning = name + ": the secret is empty"
+	}
+	return key, warning, nil
+}
+
+// loadSecret reads a secret and tells the warning that goes with it.
+func loadSecret(e env, name string) (*mic.Secret, error) {
+	key, warning, err := readSecret(name)
+	if err != nil {
+		return nil, err
+	}
+	if warning != "" {
+		fmt.Fprintf(e.stderr, "warning: %s\n", warning)
+	}
+	return mic.NewSecret(key), nil
+}

@@ -1,0 +1,309 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dcs/fastpath/tftp"
+)
+
+func getCommand(e env) *cobra.Command {
+	g := fetch{}
+	var out string
+	var decode bool
+	cmd := &cobra.Command{
+		Use:   "get HOST[:PORT] NAME",
+		Short: "Fetch a file over TFTP",
+		Long:  `Fetch a file over TFTP, as a modem does. Without -o it goes to standard output.`,
+		Example: `  dcs get 192.0.2.1 gold.cm --decode
+  dcs get [::1]:6969 firmware.bin -o firmware.bin --blksize 1428 --windowsize 16`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case g.blksize < tftp.MinBlksize || g.blksize > tftp.MaxBlksize:
+				return usagef("--blksize %d: want %d to %d", g.blksize, tftp.MinBlksize, tftp.MaxBlksize)
+			case g.windowsize < 1 || g.windowsize > 65535:
+				return usagef("--windowsize %d: want 1 to 65535", g.windowsize)
+			case g.timeout < time.Millisecond:
+				return usagef("--timeout %v: want 1ms or more", g.timeout)
+			case g.tries < 1:
+				return usagef("--tries %d: want 1 or more", g.tries)
+			case decode && out != "":
+				return usagef("--decode prints text, -o FILE writes the boot file as it is: take one of them")
+			case args[1] == "" || len(args[1]) > tftp.MaxName || strings.ContainsRune(args[1], 0):
+				return usagef("%q is no file name: want 1 to %d characters", args[1], tftp.MaxName)
+			}
+			var err error
+			if g.server, err = serverAddress(cmd.Context(), args[0]); err != nil {
+				return err
+			}
+			g.name = args[1]
+			file, err := g.run()
+			if err != nil {
+				return fmt.Errorf("%s from %s: %w", g.name, g.server, err)
+			}
+			if !decode {
+				return emit(e, out, file)
+			}
+			return showFile(e.stdout, g.name, file, decodeOptions{})
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&out, "output", "o", "", "write to this `file`; - is standard output")
+	f.BoolVar(&decode, "decode", false, "print the boot file as text")
+	f.IntVar(&g.blksize, "blksize", tftp.DefaultBlksize, "ask for blocks of `N` octets")
+	f.IntVar(&g.windowsize, "windowsize", 1, "ask for `N` blocks to each acknowledgement")
+	f.DurationVar(&g.timeout, "timeout", time.Second, "ask again after this `time` without an answer")
+	f.IntVar(&g.tries, "tries", 5, "give up after asking `N` times")
+	return cmd
+}
+
+// serverAddress resolves HOST[:PORT]; the port is 69 where none is given.
+func serverAddress(ctx context.Context, s string) (netip.AddrPort, error) {
+	const tftpPort = 69
+	if a, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")); err == nil {
+		return netip.AddrPortFrom(a, tftpPort), nil
+	}
+	if a, err := netip.ParseAddrPort(s); err == nil {
+		return a, nil
+	}
+	host, port := s, tftpPort
+	if h, p, err := net.SplitHostPort(s); err == nil {
+		host = h
+		if port, err = net.DefaultResolver.LookupPort(ctx, "udp", p); err != nil || port == 0 {
+			return netip.AddrPort{}, usagef("%s: %s is no UDP port", s, p)
+		}
+	} else if strings.ContainsAny(s, ":[]") {
+		return netip.AddrPort{}, usagef("%s is no host with a port such as 192.0.2.1:69 or [2001:db8::1]:69", s)
+	}
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	return netip.AddrPortFrom(addrs[0].Unmap(), uint16(port)), nil
+}
+
+// fetch is one transfer seen from the client.
+type fetch struct {
+	server     netip.AddrPort
+	name       string
+	blksize    int
+	windowsize int
+	timeout    time.Duration
+	tries      int
+}
+
+// maxFile bounds what a server can make us hold in memory.
+const maxFile = 1 << 30
+
+// run fetches the file.
+func (g *fetch) run() ([]byte, error) {
+	// The socket is not connected: the answer comes from another port than the one asked.
+	network := "udp4"
+	if g.server.Addr().Is6() {
+		network = "udp6"
+	}
+	conn, err := net.ListenUDP(network, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+
+	t := download{fetch: g, conn: conn, peer: g.server, blksize: tftp.DefaultBlksize, windowsize: 1, tsize: -1, next: 1}
+	asked := tftp.Options{Has: tftp.Tsize}
+	if g.blksize != tftp.DefaultBlksize {
+		asked.Has |= tftp.Blksize
+		asked.Blksize = g.blksize
+	}
+	if g.windowsize != 1 {
+		asked.Has |= tftp.Windowsize
+		asked.Windowsize = g.windowsize
+	}
+	t.asked = asked.Has
+	if err := t.send(tftp.AppendRequest(nil, g.name, "octet", &asked)); err != nil {
+		return nil, err
+	}
+	buf := make([]byte, tftp.DataHeader+tftp.MaxBlksize+1)
+	for tries := 1; !t.finished; {
+		if err := conn.SetReadDeadline(time.Now().Add(g.timeout)); err != nil {
+			return nil, err
+		}
+		n, from, err := conn.ReadFromUDPAddrPort(buf)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			if tries == g.tries {
+				return nil, fmt.Errorf("no answer, asked %d times", tries)
+			}
+			tries++
+			t.gap = false
+			if err := t.resend(); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		before := t.next
+		if err := t.receive(buf[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port())); err != nil {
+			return nil, err
+		}
+		if t.next != before {
+			tries = 1
+		}
+	}
+	if t.tsize >= 0 && t.tsize != int64(len(t.body)) {
+		return nil, fmt.Errorf("the server promised %d octets and sent %d", t.tsize, len(t.body))
+	}
+	return t.body, nil
+}
+
+// download is the state of a fetch that has begun.
+type download struct {
+	*fetch
+	conn     *net.UDPConn
+	peer     netip.AddrPort // the port is that of the transfer once answered
+	answered bool
+	finished bool
+	last     []byte   // sent last, for sending again
+	asked    tftp.Set // options of our request
+
+	blksize    int
+	windowsize int
+	tsize      int64 // -1 if not told
+
+	body  []byte
+	next  uint16 // the block that comes next
+	since int    // blocks since the last acknowledgement
+	gap   bool   // a block was missing, and has been asked for
+}
+
+func (t *download) send(packet []byte) error {
+	t.last = packet
+	return t.resend()
+}
+
+func (t *download) resend() error {
+	_, err := t.conn.WriteToUDPAddrPort(t.last, t.peer)
+	return err
+}
+
+func (t *download) acknowledge() error {
+	t.since = 0
+	return t.send(tftp.AppendACK(nil, t.next-1))
+}
+
+// refuse ends the transfer on the server's side too.
+func (t *download) refuse(code tftp.Code, text string) error {
+	return errors.Join(errors.New(text), t.send(tftp.AppendERROR(nil, code, text)))
+}
+
+// receive takes one datagram.
+func (t *download) receive(b []byte, from netip.AddrPort) error {
+	if from.Addr().WithZone("") != t.server.Addr().WithZone("") {
+		return nil
+	}
+	if t.answered && from.Port() != t.peer.Port() {
+		// A second transfer, from a request of ours that was answered twice (RFC 1350, section 4).
+		_, err := t.conn.WriteToUDPAddrPort(tftp.AppendERROR(nil, tftp.CodeUnknownTID, "unknown transfer"), from)
+		return err
+	}
+	switch tftp.Opcode(b) {
+	case tftp.OpERROR:
+		code, text, err := tftp.ParseERROR(b)
+		if err != nil && !errors.Is(err, tftp.ErrTextUnterminated) {
+			return err
+		}
+		return fmt.Errorf("the server answers ERROR %d (%s): %s", code, errorName(code), text)
+	case tftp.OpOACK:
+		var o tftp.Options
+		if err := tftp.ParseOACK(b, &o); err != nil {
+			return t.refuse(tftp.CodeOption, err.Error())
+		}
+		t.start(from)
+		return t.negotiated(&o)
+	case tftp.OpDATA:
+		block, body, err := tftp.ParseDATA(b)
+		if err != nil {
+			return err
+		}
+		t.start(from)
+		return t.data(block, body)
+	}
+	return nil
+}
+
+// start fixes the port that the server answers from.
+func (t *download) start(from netip.AddrPort) {
+	t.answered = true
+	t.peer = netip.AddrPortFrom(t.peer.Addr(), from.Port())
+}
+
+func (t *download) negotiated(o *tftp.Options) error {
+	switch {
+	case t.next != 1 || t.since > 0:
+		return nil // repeated, after data has come already
+	case o.Has&^t.asked != 0:
+		return t.refuse(tftp.CodeOption, "the server answers options that were not asked for")
+	case o.Has&tftp.Blksize != 0 && o.Blksize > t.fetch.blksize:
+		return t.refuse(tftp.CodeOption, "the server wants larger blocks than were asked for")
+	case o.Has&tftp.Windowsize != 0 && o.Windowsize > t.fetch.windowsize:
+		return t.refuse(tftp.CodeOption, "the server wants a larger window than was asked for")
+	}
+	if o.Has&tftp.Blksize != 0 {
+		t.blksize = o.Blksize
+	}
+	if o.Has&tftp.Windowsize != 0 {
+		t.windowsize = o.Windowsize
+	}
+	if o.Has&tftp.Tsize != 0 {
+		t.tsize = o.Tsize
+	}
+	return t.acknowledge()
+}
+
+func (t *download) data(block uint16, body []byte) error {
+	switch ahead := block - t.next; {
+	case ahead == 0xffff:
+		return t.acknowledge() // the last one again: its acknowledgement was lost
+	case ahead >= 0x8000:
+		return nil // an older one
+	case ahead > 0:
+		if t.gap {
+			return nil
+		}
+		t.gap = true
+		return t.acknowledge() // blocks are missing: ask for them, once (RFC 7440, section 4)
+	case len(body) > t.blksize:
+		return t.refuse(tftp.CodeIllegal, fmt.Sprintf("a block of %d octets where %d were agreed", len(body), t.blksize))
+	case len(t.body)+len(body) > maxFile:
+		return t.refuse(tftp.CodeDiskFull, "the file is longer than 1 GiB")
+	}
+	t.body = append(t.body, body...)
+	t.next++
+	t.since++
+	t.gap = false
+	t.finished = len(body) < t.blksize
+	if t.finished || t.since == t.windowsize {
+		return t.acknowledge()
+	}
+	return nil
+}
+
+func errorName(c tftp.Code) string {
+	names := [...]string{
+		"undefined", "file not found", "access violation", "disk full", "illegal operation",
+		"unknown transfer", "file exists", "no such user", "option refused",
+	}
+	if int(c) < len(names) {
+		return names[c]
+	}
+	return "unknown code"
+}

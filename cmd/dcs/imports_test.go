@@ -1,0 +1,165 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mayImport says of packages, and of what lies below them, which of our packages they
+// may import. The longest match counts; a package that nothing here matches fails.
+var mayImport = map[string][]string{
+	"bpf": {},
+
+	"fastpath":          {"fastpath/..."},
+	"fastpath/guard":    {"fastpath/packet", "fastpath/tftp"},
+	"fastpath/packet":   {},
+	"fastpath/tftp":     {},
+	"fastpath/transfer": {"fastpath/packet", "fastpath/tftp"},
+	"fastpath/udp":      {"fastpath/packet"},
+	"fastpath/xsk":      {"fastpath/packet", "fastpath/xsk/..."},
+
+	"render":               {"render/..."},
+	"render/attr":          {"render/attr/localdb"}, // its snapshot is such a file
+	"render/attr/localdb":  {},
+	"render/attr/internal": {},
+	"render/attr/csvfile":  {"render/attr"}, // drivers import what they implement, not one another
+	"render/attr/ldapdir":  {"render/attr"},
+	"render/attr/plugin":   {"render/attr"},
+	"render/attr/sqldb":    {"render/attr", "render/attr/sqldb"},
+	"render/ber":           {},
+	"render/ber/mib":       {"render/ber"},
+	"render/ber/mib/gen":   {"render/ber/..."},
+	"render/library":       {"render/..."},
+	"render/md5x":          {},
+	"render/mic":           {"render/md5x"},
+	"render/skeleton":      {"render/attr", "render/md5x", "render/mic", "render/syntax", "render/tlv", "render/ber/..."},
+	"render/syntax":        {},
+	"render/tlv":           {"render/ber/..."},
+	"render/tlv/gen":       {"render/tlv"},
+
+	"bench":          {"bench/...", "fastpath/...", "render/...", "bpf/..."},
+	"bench/afpacket": {},
+	"bench/cmts":     {"render/mic"},
+	"bench/netlab":   {"bench/afpacket"},
+
+	"cmd":               {"cmd/internal/..."},
+	"cmd/internal":      {"cmd/internal/...", "render/attr/..."},
+	"cmd/internal/cmts": {},
+	"cmd/dcs":           {"cmd/internal/...", "fastpath/...", "render/...", "bpf/...", "bench/storm"},
+}
+
+// drivers are modules that talk to databases, directories and other machines: only
+// what cmd links may hold them.
+var drivers = []string{
+	"database/sql", "modernc.org/", "github.com/jackc/", "github.com/go-sql-driver/", "github.com/go-ldap/",
+	"github.com/gosnmp/", "golang.org/x/crypto/ssh",
+}
+
+type goPackage struct {
+	ImportPath                         string
+	Imports, TestImports, XTestImports []string
+}
+
+func TestImports(t *testing.T) {
+	for _, p := range listPackages(t, "dcs/...") {
+		name := strings.TrimPrefix(p.ImportPath, "dcs/")
+		rule, found := longest(name)
+		if !found {
+			t.Errorf("%s has no rule: say in mayImport what it may import", name)
+			continue
+		}
+		for _, imported := range p.Imports {
+			if ours, ok := strings.CutPrefix(imported, "dcs/"); ok && !allowed(rule, ours) {
+				t.Errorf("%s imports %s", name, ours)
+			}
+		}
+		// Tests may use what they like of ours, but for the walls that divide the program.
+		for _, imported := range slices.Concat(p.TestImports, p.XTestImports) {
+			if ours, ok := strings.CutPrefix(imported, "dcs/"); ok && walled(name, ours) {
+				t.Errorf("a test of %s imports %s", name, ours)
+			}
+		}
+	}
+}
+
+// What the server's own packages link, all the way down, holds no driver.
+func TestDriversAreLeaves(t *testing.T) {
+	for _, pattern := range []string{"dcs/fastpath/...", "dcs/render", "dcs/render/library", "dcs/render/skeleton"} {
+		for _, p := range listPackages(t, "-deps", pattern) {
+			for _, d := range drivers {
+				if strings.HasPrefix(p.ImportPath, d) {
+					t.Errorf("%s links %s", pattern, p.ImportPath)
+				}
+			}
+		}
+	}
+}
+
+// longest returns the rule of name, or of the nearest package above it.
+func longest(name string) ([]string, bool) {
+	for at := name; ; {
+		if rule, ok := mayImport[at]; ok {
+			return rule, true
+		}
+		slash := strings.LastIndexByte(at, '/')
+		if slash < 0 {
+			return nil, false
+		}
+		at = at[:slash]
+	}
+}
+
+func allowed(rule []string, name string) bool {
+	for _, r := range rule {
+		if below, ok := strings.CutSuffix(r, "/..."); ok && (name == below || strings.HasPrefix(name, below+"/")) || r == name {
+			return true
+		}
+	}
+	return false
+}
+
+// walled tells whether not even a test may import to from from.
+func walled(from, to string) bool {
+	part := func(name string) string { p, _, _ := strings.Cut(name, "/"); return p }
+	a, b := part(from), part(to)
+	switch a {
+	case "fastpath", "render", "bpf":
+		return b == "cmd" || a != b && (b == "fastpath" || b == "render" || b == "bpf")
+	case "bench":
+		return b == "cmd"
+	}
+	return false
+}
+
+func listPackages(t *testing.T, args ...string) []goPackage {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,TestImports,XTestImports"}, args...)...)
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("go list: %s", exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	var all []goPackage
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		switch err := dec.Decode(&p); {
+		case errors.Is(err, io.EOF):
+			if len(all) == 0 {
+				t.Fatal("go list found nothing")
+			}
+			return all
+		case err != nil:
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}

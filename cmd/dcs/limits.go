@@ -1,0 +1,175 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"dcs/bpf"
+	"dcs/cmd/internal/admin"
+	"dcs/cmd/internal/config"
+	"dcs/fastpath/guard"
+	"dcs/fastpath/packet"
+	"dcs/fastpath/udp"
+)
+
+// limits hold the ACL and the rate in both places: the XDP program, while there is one, and before the sockets, where
+// packets come in that no program has seen.
+type limits struct {
+	guard *guard.Guard
+
+	mu      sync.Mutex
+	inForce guard.Limits
+	program *bpf.Steer // nil: none
+}
+
+func newLimits(cfg *config.Config) (*limits, error) {
+	l := &limits{guard: guard.New(0)}
+	return l, l.set(configured(cfg))
+}
+
+func configured(cfg *config.Config) guard.Limits {
+	return guard.Limits{Allow: cfg.Allow, Rate: cfg.Rate, Burst: cfg.RateBurst}
+}
+
+// set puts others in the place of the limits before. On an error those before stay in force.
+func (l *limits) set(to guard.Limits) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := config.CheckRate(to.Rate, to.Burst); err != nil {
+		return err
+	}
+	if err := l.guard.Set(to); err != nil {
+		return err
+	}
+	if l.program != nil {
+		if err := give(l.program, to); err != nil {
+			_ = l.guard.Set(l.inForce) // they were set before
+			_ = give(l.program, l.inForce)
+			return err
+		}
+	}
+	l.inForce = to
+	return nil
+}
+
+func give(program *bpf.Steer, to guard.Limits) error {
+	if err := program.SetACL(to.Allow); err != nil {
+		return err
+	}
+	return program.SetRate(to.Rate, to.Burst)
+}
+
+func (l *limits) get() guard.Limits {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.inForce
+}
+
+// bind has a program hold the limits too, from now on.
+func (l *limits) bind(program *bpf.Steer) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.program = program
+	return give(program, l.inForce)
+}
+
+func (l *limits) unbind() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.program = nil
+}
+
+// guarded are a worker's sockets behind the guard.
+type guarded struct {
+	*udp.Transport
+	guard *guard.Guard
+}
+
+// Recv implements [fastpath.Transport].
+func (g guarded) Recv(batch []packet.Packet) (int, error) {
+	n, err := g.Transport.Recv(batch)
+	if n > 0 {
+		g.guard.Judge(time.Now().UnixNano(), batch[:n])
+	}
+	return n, err
+}
+
+// TryRecv implements [xsk.Sockets].
+func (g guarded) TryRecv(batch []packet.Packet) (int, error) {
+	n, err := g.Transport.TryRecv(batch)
+	if n > 0 {
+		g.guard.Judge(time.Now().UnixNano(), batch[:n])
+	}
+	return n, err
+}
+
+// limitsView is the limits as the API speaks of them. What is left away when they are set stays as it is.
+type limitsView struct {
+	Allow *[]string `json:"allow,omitempty"` // prefixes; empty: everyone
+	Rate  *float64  `json:"rate,omitempty"`  // requests per second of one source; 0: no limit
+	Burst *int      `json:"burst,omitempty"`
+}
+
+func viewOf(l guard.Limits) limitsView {
+	allow := []string{}
+	for _, p := range l.Allow {
+		allow = append(allow, p.String())
+	}
+	return limitsView{&allow, &l.Rate, &l.Burst}
+}
+
+func (v *limitsView) over(l guard.Limits) (guard.Limits, error) {
+	if v.Allow != nil {
+		l.Allow = []netip.Prefix{}
+		for _, text := range *v.Allow {
+			p, err := config.ParsePrefix(text)
+			if err != nil {
+				return l, fmt.Errorf("allow: %w", err)
+			}
+			l.Allow = append(l.Allow, p)
+		}
+	}
+	if v.Rate != nil {
+		l.Rate = *v.Rate
+	}
+	if v.Burst != nil {
+		l.Burst = *v.Burst
+	}
+	return l, nil
+}
+
+// registerLimits has the operator see and change the limits while we serve; SIGHUP puts those of the
+// configuration in their place again.
+func (s *server) registerLimits() {
+	s.admin.Handle("GET /api/limits", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		admin.WriteJSON(w, viewOf(s.limits.get()))
+	}))
+	s.admin.Handle("POST /api/limits", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var v limitsView
+		dec := json.NewDecoder(r.Body)
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&v); err != nil {
+			admin.WriteError(w, http.StatusBadRequest, fmt.Errorf("limits: %w", err))
+			return
+		}
+		to, err := v.over(s.limits.get())
+		if err == nil {
+			err = s.limits.set(to)
+		}
+		if err != nil {
+			admin.WriteError(w, http.StatusBadRequest, err)
+			return
+		}
+		s.tellLimits("limits set by the API")
+		admin.WriteJSON(w, viewOf(s.limits.get()))
+	}))
+}
+
+func (s *server) tellLimits(what string) {
+	l := s.limits.get()
+	s.log.Info(what, "allow", l.Allow, "rate", l.Rate, "burst", l.Burst)
+}

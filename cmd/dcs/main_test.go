@@ -1,0 +1,50 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+// result is what a verb left behind.
+type result struct {
+	status         int
+	stdout, stderr string
+}
+
+// dcs runs a command line in this process.
+func dcs(stdin string, args ...string) result {
+	var stdout, stderr bytes.Buffer
+	status := run(env{args, strings.NewReader(stdin), &stdout, &stderr})
+	return result{status, stdout.String(), stderr.String()}
+}
+
+func TestStatus(t *testing.T) {
+	tests := []struct {
+		name   string
+		args   []string
+		status int
+		stderr string // part of it
+	}{
+		{"nothing", nil, misuse, "a verb is missing"},
+		{"help", []string{"--help"}, done, ""},
+		{"help of a verb", []string{"compile", "--help"}, done, ""},
+		{"version", []string{"version"}, done, ""},
+		{"unknown verb", []string{"complie"}, misuse, `unknown command "complie"`},
+		{"unknown flag", []string{"version", "--x"}, misuse, "dcs version: unknown flag: --x\nSee \"dcs version --help\".\n"},
+		{"too many arguments", []string{"version", "x"}, misuse, "dcs version: "},
+		{"too few arguments", []string{"get", "localhost"}, misuse, "accepts 2 arg(s), received 1"},
+		{"bad flag value", []string{"get", "localhost", "x", "--blksize", "7"}, misuse, "--blksize 7: want 8 to 65464"},
+		{"bad file name", []string{"get", "localhost", ""}, misuse, `"" is no file name`},
+		{"bad port", []string{"get", "localhost:x", "f"}, misuse, "x is no UDP port"},
+		{"bad host", []string{"get", "1:2:3:zzz", "f"}, misuse, "is no host with a port"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := dcs("", tt.args...)
+			if got.status != tt.status || !strings.Contains(got.stderr, tt.stderr) || tt.stderr == "" && got.stderr != "" {
+				t.Errorf("status %d, stderr %q; want %d, %q", got.status, got.stderr, tt.status, tt.stderr)
+			}
+		})
+	}
+}

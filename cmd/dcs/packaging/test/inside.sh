@@ -1,0 +1,98 @@
+#!/bin/bash
+# The package's life from installation to purge, told by lines that begin with ok. Runs as a unit of a Debian that is thrown away.
+set -euo pipefail
+cd /root
+exec 2>&1
+trap 'echo "FAILED at line $LINENO: $BASH_COMMAND"; journalctl -u dcs --no-pager | tail -60' ERR
+ok() { echo "ok: $*"; }
+until_true() { # until_true COMMAND…: within 30 s
+  for _ in $(seq 300); do "$@" >/dev/null 2>&1 && return; sleep 0.1; done
+  echo "not within 30 s: $*"
+  return 1
+}
+prop() { systemctl show dcs -p "$1" --value; }
+
+dpkg -i dcs_0.0.1*.deb
+systemctl is-enabled dcs
+systemctl is-active dcs
+id dcs
+for f in man1/dcs.1 man1/dcs-serve.1 man5/dcs.yaml.5; do [ -s /usr/share/man/$f ]; done
+bash -n /usr/share/bash-completion/completions/dcs
+ok "installed, started, with an empty library"
+
+pid=$(prop MainPID)
+[ "$(stat -c %U /proc/$pid)" = dcs ]
+# NET_BIND_SERVICE 10, NET_ADMIN 12, NET_RAW 13, PERFMON 38, BPF 39
+allowed=$((1 << 10 | 1 << 12 | 1 << 13 | 1 << 38 | 1 << 39))
+for set in CapPrm CapEff CapBnd CapAmb; do
+  [ $((0x$(awk -v s=$set: '$1 == s {print $2}' /proc/$pid/status) & ~allowed)) = 0 ]
+done
+grep -q '^NoNewPrivs:.1' /proc/$pid/status
+grep -q '^Seccomp:.2' /proc/$pid/status
+ok "runs as dcs, keeps capabilities $(awk '/^CapEff/ {print $2}' /proc/$pid/status)"
+
+cp library/* /etc/dcs/library/
+fetch() { rm -f got; tftp -m binary 127.0.0.1 -c get "$1" got && [ -s got ]; }
+until_true fetch basic.cm
+dcs decode got | grep -q 'CMTS MIC.*unchecked'
+ok "a library is noticed; tftp-hpa fetches"
+
+printf 'Main { NetworkAccess 1; MaxCPE x; }\n' >/etc/dcs/library/bad.dcs
+until_true sh -c 'journalctl -u dcs --no-pager | grep -q "bad.dcs:1:"'
+systemctl restart dcs
+fetch basic.cm
+rm /etc/dcs/library/bad.dcs
+systemctl reload dcs
+fetch basic.cm
+ok "a bad file is told, and neither stops the others nor a start"
+
+dcs storm 127.0.0.1 --name basic.cm --rate 500 --duration 12s --max-failed 0 --backoff 1s,2s,4s >storm.log 2>&1 &
+storm=$!
+sleep 3
+dpkg -i dcs_0.0.2*.deb
+new=$(prop MainPID)
+[ "$new" != "$pid" ]
+wait $storm || { cat storm.log; false; }
+ok "upgraded under load, no modem failed"
+
+mkdir -p /run/systemd/system/dcs.service.d
+printf '[Service]\nWatchdogSec=2\nTimeoutAbortSec=2\n' >/run/systemd/system/dcs.service.d/test.conf
+systemctl daemon-reload
+systemctl restart dcs
+kill -STOP "$(prop MainPID)"
+until_true sh -c '[ "$(systemctl show dcs -p NRestarts --value)" -ge 1 ] && systemctl is-active dcs'
+fetch basic.cm
+rm -r /run/systemd/system/dcs.service.d
+systemctl daemon-reload
+ok "a server that hangs is started anew"
+
+ip netns add modems
+ip link add dcs0 type veth peer name m0 netns modems
+ip addr add 198.18.0.1/24 dev dcs0
+ip link set dcs0 up
+ip -n modems addr add 198.18.0.2/24 dev m0
+ip -n modems link set m0 up
+sed -i 's/^transport: .*/transport: xdp/; s/^interface: .*/interface: dcs0/; s/^listen: .*/listen: ["198.18.0.1:69"]/' /etc/dcs/dcs.yaml
+if ! (ulimit -Hl unlimited) 2>/dev/null; then
+	# Root of this machine may not raise limits, and so LimitMEMLOCK= does nothing.
+	mkdir -p /run/systemd/system/dcs.service.d
+	printf '[Service]\nAmbientCapabilities=CAP_IPC_LOCK\nCapabilityBoundingSet=CAP_IPC_LOCK\n' >/run/systemd/system/dcs.service.d/test.conf
+	systemctl daemon-reload
+fi
+systemctl restart dcs
+ip link show dcs0 | grep -q xdp
+xdp_fetch() { rm -f got; ip netns exec modems tftp -m binary 198.18.0.1 -c get basic.cm got && [ -s got ]; }
+until_true xdp_fetch
+pid=$(prop MainPID)
+ok "XDP under the unit's capabilities; keeps $(awk '/^CapEff/ {print $2}' /proc/$pid/status)"
+systemctl stop dcs
+! ip link show dcs0 | grep -q xdp
+ok "stopped; the interface is clean"
+
+systemctl start dcs
+dpkg -r dcs
+! systemctl is-active dcs
+[ ! -e /usr/bin/dcs ] && [ -s /etc/dcs/dcs.yaml ]
+dpkg -P dcs
+[ ! -e /etc/dcs ] && [ ! -e /var/lib/dcs ]
+ok "removed, then purged"

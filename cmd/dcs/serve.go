@@ -1,0 +1,302 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+
+	"dcs/cmd/internal/admin"
+	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/logging"
+	"dcs/cmd/internal/metrics"
+	"dcs/fastpath"
+	"dcs/render"
+	"dcs/render/attr"
+	"dcs/render/library"
+)
+
+func serveCommand(e env) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve a library of boot files over TFTP",
+		Long: `Serve a library of boot files over TFTP. The configuration file is optional where
+flags say what there is to serve; a flag goes before the file's key of that name.
+
+SIGHUP reads the library, the static files, the secrets, the limits (allow, rate)
+and the log's keys anew, and so does a change of the former two; as long as
+something is wrong with them, the last good ones are served. Other keys wait for a
+restart, and the log says which have changed. SIGTERM and SIGINT let running
+transfers come to their end.`,
+		Example: `  dcs serve --config /etc/dcs/dcs.yaml
+  dcs serve --listen 127.0.0.1:6969 --library ./library`,
+		Args: cobra.NoArgs,
+	}
+	cmd.Flags().StringVarP(&file, "config", "c", "", "the configuration `file`")
+	flags := config.AddFlags(cmd.Flags())
+	cmd.RunE = func(*cobra.Command, []string) error {
+		cfg, err := flags.Config(file)
+		if err != nil {
+			if file == "" {
+				return usageError{err}
+			}
+			return err
+		}
+		signals := make(chan os.Signal, 1)
+		signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+		defer signal.Stop(signals)
+		reread := func() (config.Config, error) { return flags.Config(file) }
+		logs, err := openLog(e.stderr, &cfg)
+		if err != nil {
+			return err
+		}
+		defer logs.Close()
+		return (&server{env: e, cfg: cfg, reread: reread, logs: logs, log: logs.Logger}).run(signals)
+	}
+	return cmd
+}
+
+type server struct {
+	env
+	cfg    config.Config
+	reread func() (config.Config, error) // the configuration as it is now; nil: it does not change
+	logs   *logging.Log
+	log    *slog.Logger // of logs
+	engine *render.Engine
+	admin  *admin.Server
+	front  *fastpath.Server
+
+	web     web
+	metrics *metrics.Set
+	health  health
+	faults  faultRing
+
+	library libraryStatus
+	reloads chan chan<- error // wishes of the admin page
+	limits  *limits
+	in      *ingress
+
+	secrets serverSecrets
+
+	devices  *attr.Store   // nil: there are none
+	grown    chan struct{} // holds one when devices have attributes that the library has not seen
+	prebuild chan struct{} // holds one when there are new files of devices
+}
+
+// run serves until a signal says to stop.
+func (s *server) run(signals <-chan os.Signal) error {
+	keyring, err := s.keyring()
+	if err != nil {
+		return err
+	}
+	lib, err := libraryConfig(&s.cfg)
+	if err != nil {
+		return err
+	}
+	if err := s.openDevices(); err != nil {
+		return err
+	}
+	defer s.closeDevices()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	changed, err := s.watch(ctx)
+	if err != nil {
+		return err
+	}
+	if s.engine, err = render.NewEngine(render.Config{Library: lib, Keyring: keyring, Devices: s.rendererDevices(), OnFault: s.fault, Journal: s.journal()}); err != nil {
+		if s.engine == nil {
+			return err
+		}
+		for _, e := range flatten(err) {
+			s.log.Error(e.Error())
+		}
+		s.log.Error("the library is served without what is bad of it")
+	}
+	s.loaded("loaded", err)
+
+	in, err := s.openTransports()
+	if err != nil {
+		return err
+	}
+	s.in = in
+	defer func() { _ = in.close() }() // the workers have told what they could not do
+	renderer := func(int) fastpath.Renderer {
+		return &adapter{worker: s.engine.Worker(), proxies: s.cfg.Devices.Proxies, logs: s.logs}
+	}
+	if err := s.openAdmin(); err != nil {
+		return err
+	}
+	defer s.admin.Close()
+	if err := s.openSecrets(); err != nil {
+		return err
+	}
+	s.registerLimits()
+	defer s.web.close()
+	if err := s.openWeb(); err != nil {
+		return err
+	}
+	s.dropPrivileges(in)
+	if in.steering != nil {
+		go in.steering.keep(ctx)
+	}
+	start := time.Now()
+	s.front = fastpath.NewServer(s.serverConfig(in, start), in.transports, renderer, monotonic(start))
+	s.openConsole(ctx)
+	s.runWeb()
+	ended := make(chan error, 1)
+	go func() { ended <- s.front.Run(ctx) }()
+	go s.runAdmin(ctx)
+	go s.keepPrebuilt(ctx)
+	go s.watchdog(ctx)
+	s.health.phase.Store(serving)
+	s.log.Info("serving", in.told()...)
+	s.tellManager(daemon.SdNotifyReady)
+	if isTerminal(s.stderr) {
+		s.greet(s.stderr, in.addrs[0])
+	}
+	return s.wait(signals, changed, cancel, ended)
+}
+
+// reloadDelay is how long files must have been left alone before a change of theirs is loaded.
+const reloadDelay = 500 * time.Millisecond
+
+// watch tells when the library or the static files have changed.
+func (s *server) watch(ctx context.Context) (<-chan struct{}, error) {
+	changed := make(chan struct{}, 1)
+	dirs := append(slices.Clone(s.cfg.Library), s.cfg.Static...)
+	err := library.Watch(ctx, dirs, reloadDelay, func() {
+		select {
+		case changed <- struct{}{}:
+		default: // told already, and not yet looked at
+		}
+	})
+	return changed, err
+}
+
+// wait answers signals and changes until the workers have ended.
+func (s *server) wait(signals <-chan os.Signal, changed <-chan struct{}, stop func(), ended <-chan error) error {
+	stopping := false
+	for {
+		select {
+		case sig := <-signals:
+			switch {
+			case sig == syscall.SIGHUP:
+				s.rereadConfig()
+				s.reloadDevices()
+				_ = s.reload() // the log has told
+			case stopping:
+				return fmt.Errorf("a second %v: transfers were cut off", sig)
+			default:
+				s.log.Info("stopping", "signal", sig, "drain", s.cfg.Drain)
+				stopping = true
+				s.health.phase.Store(draining)
+				s.tellManager(daemon.SdNotifyStopping)
+				stop()
+			}
+		case <-changed:
+			_ = s.reload() // the log has told
+		case <-s.grown:
+			_ = s.reload() // the log has told
+		case answer := <-s.reloads:
+			answer <- s.reload()
+		case err := <-ended:
+			return err
+		}
+	}
+}
+
+// libraryConfig is what a library is loaded by.
+func libraryConfig(cfg *config.Config) (library.Config, error) {
+	n := names{cfg.MIBPath, cfg.MIBPrefer}
+	index, err := n.index()
+	return library.Config{
+		Dirs: cfg.Library, Static: cfg.Static, Lenient: cfg.Lenient, MIB: index,
+		Timestamp: cfg.Timestamp, ModemAddress: cfg.ModemAddress,
+	}, err
+}
+
+// live are the keys that SIGHUP applies; the others' files are read anew, but not their names.
+var live = []string{"allow", "rate", "rate_burst", "log_level", "log_requests", "log_devices"}
+
+// rereadConfig applies what the configuration says now, as far as that can be done while we serve.
+func (s *server) rereadConfig() {
+	if s.reread == nil {
+		return
+	}
+	cfg, err := s.reread()
+	if err == nil {
+		err = s.limits.set(configured(&cfg))
+	}
+	if err == nil {
+		err = s.logs.SetRules(logRules(&cfg))
+	}
+	if err != nil {
+		for _, e := range flatten(err) {
+			s.log.Error(e.Error())
+		}
+		s.log.Error("the configuration of before stays in force")
+		return
+	}
+	s.tellLimits("limits set")
+	s.logs.SetLevel(cfg.LogLevel)
+	later := slices.DeleteFunc(s.cfg.Differences(&cfg), func(key string) bool { return slices.Contains(live, key) })
+	if len(later) > 0 {
+		s.log.Warn("these keys have changed, and wait for a restart", "keys", later)
+	}
+}
+
+// reload reads everything anew that may change while we serve.
+func (s *server) reload() error {
+	defer s.reloading()()
+	if _, err := s.reloadSecrets(); err != nil {
+		s.log.Error("the secrets stay as they are", "err", err)
+	}
+	if err := s.engine.Reload(); err != nil {
+		s.library.note(err)
+		for _, e := range flatten(err) {
+			s.log.Error(e.Error())
+		}
+		s.log.Error("reload failed: the last good library goes on serving")
+		return err
+	}
+	s.loaded("reloaded", nil)
+	return nil
+}
+
+// loaded tells what there is to serve.
+func (s *server) loaded(what string, err error) {
+	s.library.note(err)
+	snap := s.engine.Library()
+	for _, w := range snap.Warnings {
+		s.log.Warn(w.Error())
+	}
+	s.log.Info(what, "templates", len(snap.Templates()), "static", snap.StaticFiles())
+}
+
+// greet tells a human how to fetch.
+func (s *server) greet(w io.Writer, addr netip.AddrPort) {
+	for _, tmpl := range s.engine.Library().Templates() {
+		if len(tmpl.Names) > 0 {
+			fmt.Fprintf(w, "\nFetch from another terminal, and stop with Ctrl-C:\n\n    dcs get %s %s --decode\n\n", addr, fileName(tmpl))
+			return
+		}
+	}
+}
+
+// flatten takes a joined error apart.
+func flatten(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}

@@ -1,0 +1,371 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dcs/bench/storm"
+)
+
+// stormRun is one call of the verb.
+type stormRun struct {
+	env
+	cfg          storm.Config
+	limits       storm.Limits
+	scenario     *storm.Scenario // or nil
+	scenarioErr  error
+	check        string
+	secrets      []string
+	json, html   string
+	commands     []string // EVENT=COMMAND
+	scale, speed float64
+	list         bool
+}
+
+func stormCommand(e env) *cobra.Command {
+	s := &stormRun{env: e, cfg: storm.Default(), limits: storm.NoLimits()}
+	// A scenario's values are the flags' defaults, so it is read before there are flags.
+	if name := scenarioName(e.args); name != "" {
+		if s.scenario, s.scenarioErr = storm.LoadScenario(name); s.scenarioErr == nil {
+			s.cfg, s.limits = s.scenario.Config, s.scenario.Limits
+		}
+	}
+	cmd := &cobra.Command{
+		Use:   "storm HOST[:PORT]",
+		Short: "Load a server as a plant full of modems does",
+		Long: `Load a server as a plant full of modems does: each asks from an address and port of
+its own, acknowledges, waits, tries again and starts afresh like a DOCSIS modem. The
+load ends by itself: it needs --count, --duration or --within, or a scenario: a file
+with groups of modems, events and limits. --list-scenarios shows those that come along.
+
+Every file that arrives is examined: its TLVs and CM MIC, the time and the address in it
+if it has them, and the CMTS MIC if its secret is given. --check off is for files that
+are not a modem's. Targets outside loopback, 198.18.0.0/15 and fd00::/8 need
+--i-own-this-network.
+
+With --interface the modems' frames are built by hand and have 65,536 addresses; without,
+plain sockets are used, for targets on loopback. The exit status is 1 where a limit
+(--max-failed, --p999 …) was missed.`,
+		Example: `  dcs storm 127.0.0.1:6969 --name basic.cm --count 10000
+  dcs storm 127.0.0.1:6969 --name 'res-cpe{1-16}-gold.bin' --scenario power-cut --speed 10 --html report.html
+  dcs storm 198.18.255.1 --interface eth1 --within 1s --name 'isrrip{cpe}bw{tier}.bin' --secret-file secret --max-failed 0
+  dcs storm 10.0.0.1 --i-own-this-network --interface eth1 --scenario rotation --secret-file old --secret-file new --on rotate='dcs secret rotate --yes --secret-file new'`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if s.list {
+				return cobra.NoArgs(cmd, args)
+			}
+			return cobra.ExactArgs(1)(cmd, args)
+		},
+	}
+	f := cmd.Flags()
+	own := flag.NewFlagSet("storm", flag.ContinueOnError)
+	s.cfg.Bind(own)
+	f.AddGoFlagSet(own)
+	f.String("scenario", "", "play this `name or file`; other flags go before what it says")
+	f.Float64Var(&s.scale, "scale", 1, "play the scenario with this `part` of its modems and rates")
+	f.Float64Var(&s.speed, "speed", 1, "play the scenario so many `times` faster")
+	f.BoolVar(&s.list, "list-scenarios", false, "list the scenarios that come along")
+	f.StringArrayVar(&s.commands, "on", nil, "run a shell command when the scenario's event comes, `EVENT=COMMAND`")
+	f.StringVar(&s.check, "check", "", "examine each file: off, structure, or full, with the CMTS MIC (default full if a secret is given, off with --expect, else structure)")
+	f.Lookup("check").NoOptDefVal = "full"
+	f.StringArrayVar(&s.secrets, "secret-file", nil, "check the CMTS MIC with the secret in this `file`, or, as PREFIX=FILE, that of the modems in a prefix; of several, any will do")
+	f.StringVar(&s.json, "json", "", "write the result as JSON to this `file`, - for standard output")
+	f.StringVar(&s.html, "html", "", "write a report with plots to this `file`")
+	f.IntVar(&s.limits.MaxFailed, "max-failed", s.limits.MaxFailed, "limit: at most `N` modems without the right file (negative: none)")
+	f.DurationVar(&s.limits.P50, "p50", s.limits.P50, "limit: 50th percentile of latency, a `time`")
+	f.DurationVar(&s.limits.P99, "p99", s.limits.P99, "limit: 99th percentile of latency, a `time`")
+	f.DurationVar(&s.limits.P999, "p999", s.limits.P999, "limit: 99.9th percentile of latency, a `time`")
+	f.DurationVar(&s.limits.Last, "last", s.limits.Last, "limit: `time` from the first request to the last file")
+	f.Float64Var(&s.limits.MinRate, "min-rate", s.limits.MinRate, "limit: at least `N` files a second")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if s.list {
+			return s.listScenarios()
+		}
+		if s.scenarioErr != nil {
+			return usageError{s.scenarioErr}
+		}
+		for _, name := range []string{"window", "rate", "within", "ramp", "count", "duration", "modems"} {
+			if s.scenario != nil && cmd.Flags().Changed(name) {
+				return usagef("--%s and --scenario exclude one another: how modems arrive is what the scenario says", name)
+			}
+		}
+		return s.run(args[0])
+	}
+	return cmd
+}
+
+// scenarioName finds the scenario in a command line that is not parsed yet.
+func scenarioName(args []string) (name string) {
+	if len(args) == 0 || args[0] != "storm" {
+		return ""
+	}
+	for i, a := range args {
+		if a == "--" {
+			break
+		}
+		if v, ok := strings.CutPrefix(a, "--scenario="); ok {
+			name = v
+		} else if a == "--scenario" && i+1 < len(args) {
+			name = args[i+1]
+		}
+	}
+	return name
+}
+
+func (s *stormRun) listScenarios() error {
+	for _, name := range storm.Scenarios() {
+		sc, err := storm.LoadScenario(name)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(s.stdout, "%-14s %s\n", name, sc.Title)
+	}
+	return nil
+}
+
+func (s *stormRun) run(target string) error {
+	var err error
+	if s.cfg.Target, err = stormTarget(target); err != nil {
+		return usageError{err}
+	}
+	if err := s.prepare(); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	ev := &eventRunner{commands: map[string]string{}}
+	for _, c := range s.commands {
+		name, command, _ := strings.Cut(c, "=")
+		ev.commands[name] = command
+	}
+	screen := newStormScreen(s)
+	s.cfg.OnEvent = func(e storm.Event) {
+		screen.event(e)
+		ev.start(ctx, e)
+	}
+	res, err := storm.Run(ctx, s.cfg)
+	screen.close()
+	err = errors.Join(err, ev.wait())
+	if res == nil {
+		return err
+	}
+	if s.scenario != nil {
+		res.Scenario = s.scenario.Title
+	}
+	kept := s.limits.Judge(res)
+	err = errors.Join(err, s.write(res))
+	if !kept {
+		for _, v := range res.Verdicts {
+			if !v.OK {
+				err = errors.Join(err, errors.New(v.String()))
+			}
+		}
+	}
+	return err
+}
+
+// prepare completes the configuration from the flags.
+func (s *stormRun) prepare() error {
+	if s.scale <= 0 || s.speed <= 0 {
+		return usagef("--scale and --speed are greater than 0")
+	}
+	if s.scenario != nil {
+		// The flags may have changed what the scenario said; both are played smaller and faster.
+		s.scenario.Config, s.scenario.Limits = s.cfg, s.limits
+		s.scenario.Scale(s.scale, s.speed)
+		s.cfg, s.limits = s.scenario.Config, s.scenario.Limits
+	} else if s.scale != 1 || s.speed != 1 || len(s.commands) > 0 {
+		return usagef("--scale, --speed and --on are for a --scenario")
+	}
+	for _, c := range s.commands {
+		name, _, ok := strings.Cut(c, "=")
+		if !ok || !slices.ContainsFunc(s.cfg.Events, func(e storm.Event) bool { return e.Name == name }) {
+			return usagef("--on %s: want EVENT=COMMAND with an event of the scenario", c)
+		}
+	}
+	for _, file := range s.secrets {
+		key := storm.Key{Label: file}
+		if prefix, name, ok := strings.Cut(file, "="); ok {
+			p, err := netip.ParsePrefix(prefix)
+			if err != nil {
+				return usagef("--secret-file %s: %v", file, err)
+			}
+			key.Prefix, file = p.Masked(), name
+		}
+		var err error
+		if key.Secret, err = loadSecret(s.env, file); err != nil {
+			return err
+		}
+		s.cfg.Keys = append(s.cfg.Keys, key)
+	}
+	switch {
+	case s.check != "":
+		var err error
+		if s.cfg.Check, err = storm.ParseCheck(s.check); err != nil {
+			return usagef("--check: %v", err)
+		}
+		if s.cfg.Check == storm.CheckAll && len(s.cfg.Keys) == 0 {
+			return usagef("--check full: give the secret with --secret-file")
+		}
+	case len(s.cfg.Keys) > 0:
+		s.cfg.Check = storm.CheckAll
+	case s.cfg.Expect == nil:
+		s.cfg.Check = storm.CheckStructure
+	}
+	return nil
+}
+
+// write leaves the result as text, and as JSON and HTML where they were asked for.
+func (s *stormRun) write(res *storm.Result) error {
+	var errs []error
+	if s.json != "-" {
+		errs = append(errs, res.Text(s.stdout))
+	}
+	if s.json != "" {
+		b, err := json.MarshalIndent(res, "", "  ")
+		b = append(b, '\n')
+		if err == nil && s.json == "-" {
+			_, err = s.stdout.Write(b)
+		} else if err == nil {
+			err = os.WriteFile(s.json, b, 0o644)
+		}
+		errs = append(errs, err)
+	}
+	if s.html != "" {
+		var b bytes.Buffer
+		err := res.HTML(&b)
+		if err == nil {
+			err = os.WriteFile(s.html, b.Bytes(), 0o644)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// stormTarget reads an address and a port, 69 where none is given. Names are not looked
+// up: a load goes where it is sent, and nowhere else.
+func stormTarget(s string) (netip.AddrPort, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.AddrPortFrom(a, 69), nil
+	}
+	target, err := netip.ParseAddrPort(s)
+	if err != nil {
+		return target, fmt.Errorf("%s: want an address, or an address and a port such as 127.0.0.1:6969 or [::1]:6969", s)
+	}
+	return target, nil
+}
+
+// eventRunner runs the commands that events are bound to, beside the load.
+type eventRunner struct {
+	commands map[string]string
+	running  sync.WaitGroup
+	mu       sync.Mutex
+	errs     []error
+}
+
+func (r *eventRunner) start(ctx context.Context, e storm.Event) {
+	command, ok := r.commands[e.Name]
+	if !ok {
+		return
+	}
+	r.running.Go(func() {
+		cmd := exec.CommandContext(ctx, "sh", "-c", command)
+		cmd.WaitDelay = time.Second
+		if out, err := cmd.CombinedOutput(); err != nil {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.errs = append(r.errs, fmt.Errorf("event %s: %w: %s", e.Name, err, bytes.TrimSpace(out)))
+		}
+	})
+}
+
+func (r *eventRunner) wait() error {
+	r.running.Wait()
+	return errors.Join(r.errs...)
+}
+
+// stormScreen shows a load under way in a terminal, and nothing elsewhere.
+type stormScreen struct {
+	w      io.Writer // or nil
+	title  string
+	lines  int // shown, to be drawn over
+	before storm.Progress
+	rate   float64
+}
+
+func newStormScreen(s *stormRun) *stormScreen {
+	p := &stormScreen{title: "storm"}
+	if !isTerminal(s.stderr) {
+		return p
+	}
+	p.w = s.stderr
+	if s.scenario != nil {
+		p.title = s.scenario.Name
+	}
+	s.cfg.Progress = p.show
+	return p
+}
+
+func (s *stormScreen) show(p storm.Progress) {
+	if took := (p.Elapsed - s.before.Elapsed).Seconds(); took > 0 {
+		s.rate = float64(p.Served-s.before.Served) / took
+	}
+	s.before = p
+	const width = 40
+	bar := ""
+	if p.Expected > 0 {
+		full := min(width, width*(p.Served+p.Wrong+p.Failed)/p.Expected)
+		bar = fmt.Sprintf("▕%s%s▏ of %d", strings.Repeat("█", full), strings.Repeat("░", width-full), p.Expected)
+	}
+	text := fmt.Sprintf("%s  %v  %s\n", s.title, p.Elapsed.Round(100*time.Millisecond), bar) +
+		fmt.Sprintf("  served %d  waiting %d  failed %d  retries %d", p.Served, p.Waiting, p.Failed+p.Wrong, p.Retries)
+	if p.Flood > 0 {
+		text += fmt.Sprintf("  flood %d", p.Flood)
+	}
+	text += fmt.Sprintf("\n  %.0f files/s  p50 %v  p99 %v  p99.9 %v\n", s.rate, p.P50, p.P99, p.P999)
+	s.draw(text)
+}
+
+// draw puts text where the last one stands.
+func (s *stormScreen) draw(text string) {
+	var b strings.Builder
+	if s.lines > 0 {
+		fmt.Fprintf(&b, "\x1b[%dF", s.lines)
+	}
+	b.WriteString(strings.ReplaceAll(text, "\n", "\x1b[K\n"))
+	s.lines = strings.Count(text, "\n")
+	_, _ = io.WriteString(s.w, b.String())
+}
+
+func (s *stormScreen) event(e storm.Event) {
+	if s.w == nil {
+		return
+	}
+	if s.lines > 0 { // it stays above what is drawn over
+		fmt.Fprintf(s.w, "\x1b[%dF\x1b[J", s.lines)
+		s.lines = 0
+	}
+	fmt.Fprintf(s.w, "%v: %s\n", e.At, e.Note)
+}
+
+func (s *stormScreen) close() {
+	if s.w != nil && s.lines > 0 {
+		fmt.Fprintf(s.w, "\x1b[%dF\x1b[J", s.lines)
+	}
+}

@@ -1,0 +1,311 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"runtime"
+	"time"
+
+	"dcs/bpf"
+	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/logging"
+	"dcs/cmd/internal/privilege"
+	"dcs/fastpath"
+	"dcs/fastpath/transfer"
+	"dcs/fastpath/udp"
+	"dcs/fastpath/xsk"
+	"dcs/render"
+)
+
+// ingress is how packets reach the workers.
+type ingress struct {
+	plan
+	kind       config.Transport // XDP: by AF_XDP sockets; Socket
+	transports []fastpath.Transport
+	sockets    []*udp.Transport // the workers' own, which they serve whatever the kind
+	addrs      []netip.AddrPort // where requests arrive
+	cpus       []int
+	steering   *steering // nil: there is no XDP program
+	rings      []*xsk.Transport
+	choosers   []*bpf.Reuseport
+	maxBlksize int // 0: no limit but the protocol's
+}
+
+// openTransports decides how packets come in, opens everything for it, and says what became of it. Whatever
+// the plan, each worker has UDP sockets: XDP passes fragments on to them, and when it is lost they take all.
+func (s *server) openTransports() (*ingress, error) {
+	workers := s.cfg.Workers
+	if workers == 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	var err error
+	if s.limits, err = newLimits(&s.cfg); err != nil {
+		return nil, err
+	}
+	f := lookAround(&s.cfg, s.cfg.Listen, workers)
+	in := &ingress{kind: config.Socket}
+	if in.plan, err = decide(s.cfg.Transport, f); err != nil {
+		return nil, err
+	}
+	if in.xsk {
+		workers = max(workers, f.queues)
+	}
+	if err := in.open(s, workers); err != nil {
+		return nil, errors.Join(err, in.close())
+	}
+	keepProcessor(workers)
+	return in, nil
+}
+
+// keepProcessor gives the run-time one processor more than there are workers, unless $GOMAXPROCS says how many it has. While
+// one is idle, a worker that waits for packets keeps its own. Else the run-time's monitor would look every 20 µs whether it
+// has to take it away, which costs some 5 % of the CPU, and the log and the admin page would wait for a worker to wait.
+func keepProcessor(workers int) {
+	if os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) <= workers {
+		runtime.GOMAXPROCS(workers + 1)
+	}
+}
+
+func (in *ingress) open(s *server, workers int) error {
+	var err error
+	if in.cpus, err = processors(); err != nil {
+		return err
+	}
+	if in.sockets, err = openSockets(&s.cfg, workers, in.mode != bpf.Off); err != nil {
+		return err
+	}
+	for _, w := range in.sockets[0].Warnings() {
+		s.log.Warn(w)
+	}
+	in.addrs = in.sockets[0].Addrs()
+	for _, t := range in.sockets {
+		in.transports = append(in.transports, guarded{t, s.limits.guard})
+	}
+	in.chooseSockets()
+	if in.mode == bpf.Off {
+		return nil
+	}
+	// The workers' processors, as fastpath has them.
+	cpus := make([]int, workers)
+	for i := range cpus {
+		cpus[i] = in.cpus[i%len(in.cpus)]
+	}
+	if in.steering, err = s.steer(in, in.plan, cpus); err != nil {
+		s.limits.unbind()
+		if s.cfg.Transport == config.XDP {
+			return fmt.Errorf("transport xdp: %w", err)
+		}
+		in.plan = plan{mode: bpf.Off, why: err.Error()}
+		return nil
+	}
+	if c := in.steering.choice; c.Mode != in.mode {
+		in.mode, in.why = c.Mode, c.Why
+	}
+	if !in.xsk {
+		return nil
+	}
+	if err := in.openRings(s); err != nil {
+		if s.cfg.Transport == config.XDP {
+			return fmt.Errorf("transport xdp: %w", err)
+		}
+		in.xsk, in.why = false, fmt.Sprintf("XDP filters for sockets: %v", err)
+		return nil
+	}
+	in.kind = config.XDP
+	return nil
+}
+
+// openRings puts an AF_XDP socket before the sockets of as many workers as there are queues.
+func (in *ingress) openRings(s *server) error {
+	queues, err := xsk.Queues(in.iface)
+	if err != nil {
+		return err
+	}
+	if n := len(in.sockets); queues > n {
+		s.log.Warn("more receive queues than workers: what comes by the others goes through sockets", "queues", queues, "workers", n, "remedy", fmt.Sprintf("ethtool -L %s combined %d", in.iface, n))
+		queues = n
+	}
+	cfg := xsk.Config{
+		Interface: in.iface, Listen: in.addrs, SinglePort: s.cfg.SinglePort,
+		Attach: in.steering.program.SetXSK, Hash: true,
+	}
+	for q := range queues {
+		cfg.Queues = append(cfg.Queues, q)
+		cfg.Sockets = append(cfg.Sockets, guarded{in.sockets[q], s.limits.guard})
+	}
+	if in.rings, err = xsk.Open(cfg); err != nil {
+		return err
+	}
+	for _, w := range in.rings[0].Warnings() {
+		s.log.Warn(w)
+	}
+	for q, t := range in.rings {
+		in.transports[q] = t
+		in.maxBlksize = t.MaxBlksize()
+	}
+	return in.steering.ringsOf(queues)
+}
+
+// chooseSockets has the kernel choose the worker of a request by its source, as the XDP program does. Without the capability
+// for that it goes on choosing by a hash of its own.
+func (in *ingress) chooseSockets() {
+	if len(in.sockets) == 1 {
+		return
+	}
+	for i := range in.addrs {
+		fds := make([]int, len(in.sockets))
+		for w, t := range in.sockets {
+			fds[w] = t.Listeners()[i]
+		}
+		r, err := bpf.NewReuseport(fds)
+		if err != nil {
+			return
+		}
+		in.choosers = append(in.choosers, r)
+	}
+}
+
+// ports returns the first and the last of the ports that transfers answer from.
+func (in *ingress) ports() (lo, hi uint16) {
+	for _, t := range in.sockets {
+		for _, v6 := range [...]bool{false, true} {
+			tid, wide := t.Ports(v6)
+			for _, p := range [...]uint16{tid, wide} {
+				if p != 0 && (lo == 0 || p < lo) {
+					lo = p
+				}
+				hi = max(hi, p)
+			}
+		}
+	}
+	return lo, hi
+}
+
+// close gives back what openTransports has opened. The transports are their server's, once it runs.
+func (in *ingress) close() error {
+	var errs []error
+	if in.steering != nil {
+		errs = append(errs, in.steering.close())
+	}
+	for _, r := range in.choosers {
+		errs = append(errs, r.Close())
+	}
+	for _, t := range in.transports {
+		errs = append(errs, t.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Where the ports of transfers are looked for when the configuration names none, and an XDP program has to tell them from
+// others' by a range: above those that Linux gives out by itself.
+const firstTID, lastTID = 61000, 65000
+
+// openSockets opens the sockets of the workers; inARow: with ports of transfers that lie beside one another.
+func openSockets(cfg *config.Config, workers int, inARow bool) ([]*udp.Transport, error) {
+	u := udp.Config{
+		Listen:     cfg.Listen,
+		SinglePort: cfg.SinglePort,
+		TIDMin:     cfg.TIDPorts.First,
+		TIDMax:     cfg.TIDPorts.Last,
+		RcvBuf:     cfg.ReceiveBuffer,
+	}
+	if !inARow || cfg.SinglePort || u.TIDMax != 0 {
+		return udp.Open(u, workers)
+	}
+	each := 2 * workers
+	for at := firstTID; at+each <= lastTID; at += each {
+		u.TIDMin, u.TIDMax = uint16(at), uint16(at+each-1)
+		t, err := udp.Open(u, workers)
+		if err == nil || !errors.Is(err, udp.ErrPorts) {
+			return t, err
+		}
+	}
+	return nil, fmt.Errorf("no %d UDP ports in a row are free between %d and %d: set tid_ports", each, firstTID, lastTID)
+}
+
+// dropPrivileges gives up the capabilities that opening took. What stays is the access to files that the server had, as
+// SIGHUP reads them anew, and CAP_NET_ADMIN where the XDP program may have to be attached again and the interface's settings
+// put back.
+func (s *server) dropPrivileges(in *ingress) {
+	keep := []string{"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER"}
+	if in.steering != nil {
+		keep = append(keep, "CAP_NET_ADMIN")
+	}
+	dropped, err := privilege.Keep(keep...)
+	if err != nil {
+		s.log.Warn("capabilities were not given up", "err", err)
+	} else if len(dropped) > 0 {
+		s.log.Debug("capabilities given up", "dropped", dropped)
+	}
+}
+
+// told are the words of the log for how packets come in.
+func (in *ingress) told() []any {
+	args := []any{"listen", in.addrs, "transport", in.kind, "workers", len(in.transports)}
+	if in.mode != bpf.Off {
+		args = append(args, "interface", in.iface, "mode", in.mode)
+	}
+	if len(in.rings) > 0 {
+		args = append(args, "zero_copy", in.rings[0].ZeroCopy())
+	}
+	return append(args, "why", in.why)
+}
+
+// serverConfig translates our zeros, which mean none, to those of fastpath, which mean
+// the default.
+func (s *server) serverConfig(in *ingress, start time.Time) fastpath.ServerConfig {
+	none := func(d time.Duration) time.Duration {
+		if d == 0 {
+			return -1
+		}
+		return d
+	}
+	return fastpath.ServerConfig{
+		Worker: fastpath.Config{
+			Stale:    none(s.cfg.StaleAfter),
+			Elapsed:  func() int64 { return int64(time.Since(start)) },
+			Transfer: transfer.Config{Transfers: s.cfg.Transfers, Retries: s.cfg.Retries, MaxBlksize: in.maxBlksize},
+		},
+		CPUs:  in.cpus,
+		Drain: none(s.cfg.Drain),
+	}
+}
+
+// monotonic returns the workers' clock, which begins at start.
+func monotonic(start time.Time) fastpath.Clock {
+	return func() (wall, mono int64) {
+		now := time.Now()
+		return now.UnixNano(), int64(now.Sub(start))
+	}
+}
+
+// adapter hands a worker's requests to the renderer. The two know nothing of each other.
+type adapter struct {
+	worker  *render.Worker
+	proxies []netip.Prefix // who may say which modem a request is for
+	logs    *logging.Log   // nil: no request gets a line
+	reqs    []render.Request
+}
+
+// RenderBatch implements [fastpath.Renderer].
+func (a *adapter) RenderBatch(now int64, reqs []fastpath.Request) {
+	if cap(a.reqs) < len(reqs) {
+		a.reqs = make([]render.Request, len(reqs))
+	}
+	a.reqs = a.reqs[:len(reqs)]
+	for i := range reqs {
+		r := &reqs[i]
+		a.reqs[i] = render.Request{Name: r.Name, Client: r.Client, Server: r.Server, Buf: r.Buf}
+		identify(a.proxies, r, &a.reqs[i])
+	}
+	a.worker.RenderBatch(now, a.reqs)
+	if a.logs != nil && a.logs.Requests() {
+		logRequests(a.logs, a.reqs)
+	}
+	for i := range reqs {
+		r := &a.reqs[i]
+		reqs[i].Body, reqs[i].Hold, reqs[i].Err = r.Body, r.Hold, r.Err
+	}
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime"
+	"time"
+
+	"dcs/cmd/internal/httpboot"
+	"dcs/cmd/internal/httpserve"
+	"dcs/fastpath/packet"
+	"dcs/fastpath/tftp"
+	"dcs/render"
+)
+
+// web is what the server serves over HTTP beside the admin page: metrics, and boot files. Both go on while running
+// transfers come to their end, so that monitoring sees it and devices are told to come again.
+type web struct {
+	metricsAddr net.Listener     // nil: there is none of its own
+	boot        *httpboot.Server // nil: none
+	stop        context.CancelFunc
+	ended       chan struct{}
+}
+
+// openWeb opens the addresses.
+func (s *server) openWeb() error {
+	w := &s.web
+	var err error
+	if s.cfg.Metrics != "" {
+		if w.metricsAddr, err = net.Listen("tcp", s.cfg.Metrics); err != nil {
+			return fmt.Errorf("metrics: %w", err)
+		}
+	}
+	if s.cfg.HTTP == "" {
+		return nil
+	}
+	w.boot, err = httpboot.New(httpboot.Config{
+		Address: s.cfg.HTTP, Cert: s.cfg.HTTPCert, Key: s.cfg.HTTPKey,
+		Render: s.httpRenderer(), Judge: s.httpJudge, Proxies: s.cfg.Devices.Proxies, Log: s.log,
+	})
+	return err
+}
+
+// runWeb registers metrics and the log, and serves what was opened.
+func (s *server) runWeb() {
+	w := &s.web
+	s.metrics = s.openMetrics()
+	s.admin.Handle("GET /metrics", s.metrics)
+	s.handleHealth(s.admin.Public)
+	s.registerLog()
+	s.registerTop()
+
+	ctx, stop := context.WithCancel(context.Background())
+	w.stop, w.ended = stop, make(chan struct{}, 2)
+	running := 0
+	if w.metricsAddr != nil {
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", s.metrics)
+		s.handleHealth(mux.Handle)
+		metricsHTTP := &http.Server{
+			Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10,
+			ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		}
+		s.log.Info("metrics", "address", w.metricsAddr.Addr())
+		running++
+		go func() {
+			if err := httpserve.Run(ctx, metricsHTTP, w.metricsAddr, time.Second); err != nil {
+				s.log.Error("metrics are not served any more", "err", err)
+			}
+			w.ended <- struct{}{}
+		}()
+	}
+	if w.boot != nil {
+		s.log.Info("boot files over HTTP", "address", w.boot.Addr(), "tls", s.cfg.HTTPCert != "")
+		running++
+		go func() {
+			if err := w.boot.Run(ctx); err != nil {
+				s.log.Error("boot files are not served over HTTP any more", "err", err)
+			}
+			w.ended <- struct{}{}
+		}()
+	}
+	w.stop = func() {
+		stop()
+		for range running {
+			<-w.ended
+		}
+	}
+}
+
+// close ends what runs, and gives the addresses back.
+func (w *web) close() {
+	if w.stop != nil {
+		w.stop()
+	}
+	if w.metricsAddr != nil {
+		w.metricsAddr.Close()
+	}
+	if w.boot != nil {
+		w.boot.Close()
+	}
+}
+
+// httpRenderer returns what renders for HTTP: as many workers as there are processors, each for one request at a time.
+func (s *server) httpRenderer() func(httpboot.Request) ([]byte, func(), error) {
+	free := make(chan *render.Worker, runtime.GOMAXPROCS(0))
+	for range cap(free) {
+		free <- s.engine.Worker()
+	}
+	return func(r httpboot.Request) ([]byte, func(), error) {
+		w := <-free
+		defer func() { free <- w }()
+		// The worker's own memory is done with when it returns: the body is in Buf, or in what nobody changes.
+		reqs := []render.Request{{Name: []byte(r.Name), Client: r.Client, Server: r.Server, Buf: make([]byte, 0, 4<<10)}}
+		w.RenderBatch(time.Now().UnixNano(), reqs)
+		if s.logs.Requests() {
+			logRequests(s.logs, reqs)
+		}
+		hold := reqs[0].Hold
+		return reqs[0].Body, func() { runtime.KeepAlive(hold) }, reqs[0].Err
+	}
+}
+
+// httpJudge has a request over HTTP judged by the limits of those over TFTP, in one and the same account.
+func (s *server) httpJudge(client netip.Addr) httpboot.Verdict {
+	if s.health.state() != "" {
+		return httpboot.NotServing
+	}
+	p := [1]packet.Packet{{Peer: netip.AddrPortFrom(client, 1), Data: []byte{0, tftp.OpRRQ}, TID: 1}}
+	s.limits.guard.Judge(time.Now().UnixNano(), p[:])
+	switch {
+	case p[0].Flags&packet.Denied != 0:
+		return httpboot.Forbidden
+	case p[0].Flags&packet.Limited != 0:
+		return httpboot.TooOften
+	}
+	return httpboot.Admit
+}

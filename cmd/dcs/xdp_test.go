@@ -1,0 +1,732 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	be "encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"dcs/bench/afpacket"
+	"dcs/bench/netlab"
+	"dcs/bench/storm"
+)
+
+// labServe starts the server in a lab and waits until it is ready.
+func labServe(t *testing.T, lab *netlab.Lab, args ...string) *process {
+	t.Helper()
+	p := labStart(t, lab, args...)
+	p.await("msg=serving")
+	return p
+}
+
+func labStart(t *testing.T, lab *netlab.Lab, args ...string) *process {
+	t.Helper()
+	cmd := exec.Command(binary(t), append([]string{"serve", "--drain", "1s"}, args...)...)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := lab.Server.Start(cmd); err != nil {
+		t.Fatal(err)
+	}
+	p := &process{t: t, cmd: cmd, port: "69", log: &lines{}, exit: make(chan error, 1)}
+	read := make(chan struct{})
+	go func() {
+		p.log.read(stderr)
+		close(read)
+	}()
+	go func() {
+		<-read
+		p.exit <- cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		_ = p.stop(syscall.SIGKILL) // it ends as it may
+		if t.Failed() {
+			t.Logf("the server said:\n%s", p.log)
+		}
+	})
+	return p
+}
+
+// said waits until the server has said a line with all of the words.
+func (p *process) said(words ...string) {
+	p.t.Helper()
+	eventually(p.t, "the server says "+strings.Join(words, " … "), func() bool { return p.count(words...) > 0 })
+}
+
+// count returns how many lines of the log have all of the words.
+func (p *process) count(words ...string) int {
+	n := 0
+	for line := range strings.Lines(p.log.String() + "\n") {
+		all := true
+		for _, w := range words {
+			all = all && strings.Contains(line, w)
+		}
+		if all {
+			n++
+		}
+	}
+	return n
+}
+
+// labFetch gets a file with our own client from the lab's other end.
+func labFetch(t *testing.T, lab *netlab.Lab, host, name string, args ...string) (string, error) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd := exec.Command(binary(t), append([]string{"get", net.JoinHostPort(host, "69"), name, "--timeout", "2s", "--tries", "2"}, args...)...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := lab.Load.Run(cmd); err != nil {
+		return "", fmt.Errorf("%w: %s", err, stderr.String())
+	}
+	return stdout.String(), nil
+}
+
+func want(t *testing.T, lab *netlab.Lab, host, name, body string) {
+	t.Helper()
+	if got, err := labFetch(t, lab, host, name); err != nil || got != body {
+		t.Errorf("%s from %s: %d octets, %v; want %d", name, host, len(got), err, len(body))
+	}
+}
+
+func wantSilence(t *testing.T, lab *netlab.Lab, host, name string) {
+	t.Helper()
+	if got, err := labFetch(t, lab, host, name, "--timeout", "500ms"); err == nil {
+		t.Errorf("%s from %s: %d octets, and should be silence", name, host, len(got))
+	}
+}
+
+// static makes a directory of files to be served as they are.
+func static(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, body := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// ethtoolFlags turns flags of a device in a host on or off (linux/ethtool.h, ETH_FLAG_…).
+func ethtoolFlags(h *netlab.Host, name string, on, off uint32) error {
+	return h.Do(func() error {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		value := struct{ cmd, data uint32 }{cmd: unix.ETHTOOL_GFLAGS}
+		var ifr struct {
+			name [unix.IFNAMSIZ]byte
+			data unsafe.Pointer
+			_    [16]byte
+		}
+		copy(ifr.name[:unix.IFNAMSIZ-1], name)
+		ifr.data = unsafe.Pointer(&value)
+		for _, cmd := range []uint32{unix.ETHTOOL_GFLAGS, unix.ETHTOOL_SFLAGS} {
+			if value.cmd = cmd; cmd == unix.ETHTOOL_SFLAGS {
+				value.data = value.data&^off | on
+			}
+			if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&ifr))); errno != 0 {
+				return errno
+			}
+		}
+		runtime.KeepAlive(&value)
+		return nil
+	})
+}
+
+const flagsVLAN = 1<<7 | 1<<8 // ETH_FLAG_TXVLAN, ETH_FLAG_RXVLAN
+
+// addVLAN puts a VLAN with addresses of its own on both ends of the lab: 198.19.id.1 and .2, fd00:198:id::1 and ::2. It
+// returns false where the kernel has no VLANs; frames with tags are tested in package xsk too, without.
+func addVLAN(t *testing.T, lab *netlab.Lab, id int) (four, six string, ok bool) {
+	t.Helper()
+	for i, h := range []*netlab.Host{lab.Server, lab.Load} {
+		err := h.Do(func() error {
+			parent, err := netlink.LinkByName(netlab.Device)
+			if err != nil {
+				return err
+			}
+			attrs := netlink.NewLinkAttrs()
+			attrs.Name, attrs.ParentIndex = fmt.Sprintf("%s.%d", netlab.Device, id), parent.Attrs().Index
+			v := &netlink.Vlan{LinkAttrs: attrs, VlanId: id, VlanProtocol: netlink.VLAN_PROTOCOL_8021Q}
+			if err := netlink.LinkAdd(v); err != nil {
+				return err
+			}
+			for _, text := range []string{fmt.Sprintf("198.19.%d.%d/24", id, i+1), fmt.Sprintf("fd00:198:%d::%d/64", id, i+1)} {
+				a, err := netlink.ParseAddr(text)
+				if err != nil {
+					return err
+				}
+				if a.IP.To4() == nil {
+					a.Flags = unix.IFA_F_NODAD
+				}
+				if err := netlink.AddrAdd(v, a); err != nil {
+					return err
+				}
+			}
+			return netlink.LinkSetUp(v)
+		})
+		if errors.Is(err, unix.EOPNOTSUPP) {
+			return "", "", false
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return fmt.Sprintf("198.19.%d.1", id), fmt.Sprintf("fd00:198:%d::1", id), true
+}
+
+// Real clients get their files past the kernel's network stack: IPv4, IPv6, in a VLAN; and blocks that have to be
+// fragmented, which go through the sockets.
+func TestXDPClients(t *testing.T) {
+	lab := netlab.ForTest(t, netlab.Config{})
+	for _, h := range []*netlab.Host{lab.Server, lab.Load} {
+		if err := ethtoolFlags(h, netlab.Device, 0, flagsVLAN); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hosts := []string{netlab.ServerAddr4.String(), netlab.ServerAddr6.String()}
+	if four, six, ok := addVLAN(t, lab, 5); ok {
+		hosts = append(hosts, four, six)
+	} else {
+		t.Log("this kernel has no VLANs: without")
+	}
+	files := map[string]string{"one-block": strings.Repeat("\xa5", 512), "firmware": string(firmware(100_000))}
+	p := labServe(t, lab, "--transport", "xdp", "--library", "../../testdata/library", "--static", static(t, files))
+	p.said("msg=serving", "transport=xdp", "mode=native", "interface=lab0")
+	files["basic.bin"] = dcs("", "compile", "../../testdata/library/basic.cfg").stdout
+	for _, c := range clients {
+		t.Run(c.name, func(t *testing.T) {
+			need(t, c.args("", "", "", "")[0])
+			for _, host := range hosts {
+				for name, body := range files {
+					out := filepath.Join(t.TempDir(), "out")
+					args := c.args(host, "69", name, out)
+					cmd := exec.Command(args[0], args[1:]...)
+					var said bytes.Buffer
+					cmd.Stdout, cmd.Stderr = &said, &said
+					if err := lab.Load.Run(cmd); err != nil {
+						t.Errorf("%v: %v: %s", args, err, said.String())
+						continue
+					}
+					if got, err := os.ReadFile(out); err != nil || string(got) != body {
+						t.Errorf("%v: %d octets, %v; want %d", args, len(got), err, len(body))
+					}
+				}
+			}
+		})
+	}
+	if err := p.stop(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if id := xdpOf(t, lab); id != 0 {
+		t.Errorf("program %d is still there", id)
+	}
+}
+
+// xdpOf returns the id of the XDP program on the lab's server, 0 if there is none.
+func xdpOf(t *testing.T, lab *netlab.Lab) (id uint32) {
+	t.Helper()
+	err := lab.Server.Do(func() error {
+		l, err := netlink.LinkByName(netlab.Device)
+		if err == nil && l.Attrs().Xdp != nil && l.Attrs().Xdp.Attached {
+			id = l.Attrs().Xdp.ProgId
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// Where the device hides the tags of VLANs, auto filters only, and xdp says what to do.
+func TestXDPHiddenTags(t *testing.T) {
+	lab := netlab.ForTest(t, netlab.Config{})
+	if err := ethtoolFlags(lab.Server, netlab.Device, flagsVLAN, 0); err != nil {
+		t.Fatal(err)
+	}
+	four, six, ok := addVLAN(t, lab, 5)
+	if !ok {
+		t.Skip("this kernel has no VLANs")
+	}
+	dir := static(t, map[string]string{"x": "text"})
+	p := labServe(t, lab, "--static", dir)
+	p.said("msg=serving", "transport=socket", "mode=native", "ethtool -K lab0 rxvlan off")
+	for _, host := range []string{four, six, netlab.ServerAddr4.String(), netlab.ServerAddr6.String()} {
+		want(t, lab, host, "x", "text")
+	}
+	if err := p.stop(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	refused(t, lab, "ethtool -K lab0 rxvlan off", "--static", dir, "--transport", "xdp")
+	refused(t, lab, "lab0.5 is a VLAN: give the interface that it lies on, lab0", "--static", dir, "--transport", "xdp", "--interface", "lab0.5")
+}
+
+// refused starts a server that must not start, and holds its reason against a part of it.
+func refused(t *testing.T, lab *netlab.Lab, why string, args ...string) {
+	t.Helper()
+	p := labStart(t, lab, args...)
+	if err := p.wait(); err == nil {
+		t.Errorf("%v: no error", args)
+	}
+	if !strings.Contains(p.log.String(), why) {
+		t.Errorf("%v: it said %s; want %s", args, p.log, why)
+	}
+}
+
+// holdXDP attaches a program of somebody else's.
+func holdXDP(t *testing.T, lab *netlab.Lab) link.Link {
+	t.Helper()
+	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Name: "another", Type: ebpf.XDP, AttachType: ebpf.AttachXDP, License: "GPL",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 2), asm.Return()}, // XDP_PASS
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { prog.Close() })
+	var l link.Link
+	err = lab.Server.Do(func() error {
+		ifi, err := net.InterfaceByName(netlab.Device)
+		if err != nil {
+			return err
+		}
+		l, err = link.AttachXDP(link.XDPOptions{Program: prog, Interface: ifi.Index})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func TestXDPRefusals(t *testing.T) {
+	lab := netlab.ForTest(t, netlab.Config{})
+	dir := static(t, map[string]string{"x": "text"})
+	refused(t, lab, "transport xdp: there is no interface eth9", "--static", dir, "--transport", "xdp", "--interface", "eth9")
+	refused(t, lab, "on no interface but the loopback one", "--static", dir, "--transport", "xdp", "--listen", "127.0.0.1:69")
+	held := holdXDP(t, lab)
+	refused(t, lab, "(another) holds lab0", "--static", dir, "--transport", "xdp")
+	p := labServe(t, lab, "--static", dir)
+	p.said("msg=serving", "transport=socket", "(another) holds lab0")
+	want(t, lab, netlab.ServerAddr4.String(), "x", "text")
+	if err := held.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := p.stop(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+}
+
+// What the server gives up, and what it does without.
+func TestPrivileges(t *testing.T) {
+	lab := netlab.ForTest(t, netlab.Config{})
+	dir := static(t, map[string]string{"x": "text"})
+	capabilities := func(p *process) (all []uint64) {
+		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", p.cmd.Process.Pid))
+		for _, task := range tasks {
+			b, err := os.ReadFile(task)
+			if err != nil {
+				continue // a thread that has ended
+			}
+			for line := range strings.Lines(string(b)) {
+				if hex, ok := strings.CutPrefix(line, "CapPrm:\t"); ok {
+					n, err := strconv.ParseUint(strings.TrimSpace(hex), 16, 64)
+					if err != nil {
+						t.Fatal(err)
+					}
+					all = append(all, n)
+				}
+			}
+		}
+		return all
+	}
+	const files = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH | 1<<unix.CAP_FOWNER
+	for transport, left := range map[string]uint64{"auto": files | 1<<unix.CAP_NET_ADMIN, "socket": files} {
+		p := labServe(t, lab, "--static", dir, "--transport", transport)
+		threads := capabilities(p)
+		for _, got := range threads {
+			if got&^left != 0 {
+				t.Errorf("%s: a thread has %#x, want no more than %#x", transport, got, left)
+			}
+		}
+		if len(threads) < 2 {
+			t.Errorf("%s: %d threads", transport, len(threads))
+		}
+		want(t, lab, netlab.ServerAddr4.String(), "x", "text")
+		if err := p.stop(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+	}
+	need(t, "setpriv")
+	bin := binary(t)
+	if err := os.Chmod(filepath.Dir(bin), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	poor := func(transport string) *exec.Cmd {
+		return exec.Command("setpriv", "--bounding-set", "-net_raw,-bpf,-perfmon,-sys_admin", bin, "serve", "--static", dir, "--transport", transport)
+	}
+	cmd := poor("xdp")
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	if err := lab.Server.Run(cmd); err == nil || !strings.Contains(said.String(), "missing CAP_BPF, CAP_PERFMON, CAP_NET_RAW") {
+		t.Errorf("%v: %s", err, said.String())
+	}
+}
+
+// The program is detached by somebody else while modems ask, and attached again.
+func TestXDPLost(t *testing.T) {
+	lab := netlab.ForTest(t, netlab.Config{})
+	dir := static(t, map[string]string{"x": strings.Repeat("text", 400)})
+	p := labServe(t, lab, "--static", dir, "--transport", "xdp")
+	before := xdpOf(t, lab)
+	if before == 0 {
+		t.Fatal("there is no program")
+	}
+	detachers := make(chan error, 1)
+	go func() {
+		time.Sleep(300 * time.Millisecond) // into the storm
+		detachers <- detachAll(lab, before)
+	}()
+	cfg := storm.Default()
+	cfg.Target = netip.AddrPortFrom(netlab.ServerAddr4, 69)
+	cfg.Name, cfg.Modems, cfg.Within = "x", 4000, 2*time.Second
+	cfg.Interface, cfg.SourceMAC, cfg.GatewayMAC = netlab.Device, netlab.GatewayMAC, netlab.ServerMAC
+	cfg.Backoff = []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second}
+	var res *storm.Result
+	err := lab.Load.Do(func() (err error) {
+		res, err = storm.Run(context.Background(), cfg)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-detachers; err != nil {
+		t.Fatal(err)
+	}
+	if res.Served != cfg.Modems || res.FailedDownloads+res.Wrong+res.Failed+res.Unfinished != 0 {
+		t.Errorf("served %d, failed downloads %d, wrong %d, failed %d, unfinished %d", res.Served, res.FailedDownloads, res.Wrong, res.Failed, res.Unfinished)
+	}
+	p.said("XDP is lost, sockets take all requests", "detached by somebody else")
+	want(t, lab, netlab.ServerAddr6.String(), "x", strings.Repeat("text", 400))
+	p.said("XDP is back")
+	if xdpOf(t, lab) != before {
+		t.Error("another program came")
+	}
+	want(t, lab, netlab.ServerAddr4.String(), "x", strings.Repeat("text", 400))
+}
+
+// detachAll detaches every link of a program, as bpftool does.
+func detachAll(lab *netlab.Lab, program uint32) error {
+	return lab.Server.Do(func() error {
+		for it := new(link.Iterator); it.Next(); {
+			info, err := it.Link.Info()
+			if err != nil || uint32(info.Program) != program {
+				continue
+			}
+			return it.Link.Detach()
+		}
+		return errors.New("the program has no link")
+	})
+}
+
+func TestXDPInterfaceDownAndUp(t *testing.T) {
+	lab := netlab.ForTest(t, netlab.Config{})
+	dir := static(t, map[string]string{"x": "text"})
+	p := labServe(t, lab, "--static", dir, "--transport", "xdp")
+	four, six := netlab.ServerAddr4.String(), netlab.ServerAddr6.String()
+	want(t, lab, four, "x", "text")
+	set := func(f func(netlink.Link) error) {
+		t.Helper()
+		err := lab.Server.Do(func() error {
+			l, err := netlink.LinkByName(netlab.Device)
+			if err != nil {
+				return err
+			}
+			return f(l)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(netlink.LinkSetDown)
+	p.said("the interface is down", "lab0")
+	set(netlink.LinkSetUp)
+	p.said("the interface is up", "lab0")
+	// The kernel forgot its IPv6 address and the neighbours; the address of IPv4 is still there.
+	set(func(l netlink.Link) error {
+		err := netlink.NeighSet(&netlink.Neigh{LinkIndex: l.Attrs().Index, State: netlink.NUD_PERMANENT, IP: netlab.LoadAddr4.AsSlice(), HardwareAddr: netlab.LoadMAC})
+		a := &netlink.Addr{IPNet: &net.IPNet{IP: netlab.ServerAddr6.AsSlice(), Mask: net.CIDRMask(64, 128)}, Flags: unix.IFA_F_NODAD}
+		return errors.Join(err, netlink.AddrReplace(l, a))
+	})
+	for _, host := range []string{four, six} {
+		eventually(t, "the server answers at "+host, func() bool {
+			got, err := labFetch(t, lab, host, "x")
+			return err == nil && got == "text"
+		})
+	}
+	if p.count("XDP is lost") > 0 {
+		t.Error("the program was lost")
+	}
+}
+
+// The interface is deleted, and another of its name is made: the server goes on, and filters there.
+func TestXDPInterfaceGone(t *testing.T) {
+	lab := netlab.ForTest(t, netlab.Config{})
+	dir := static(t, map[string]string{"x": "text"})
+	p := labServe(t, lab, "--static", dir, "--transport", "xdp")
+	want(t, lab, netlab.ServerAddr4.String(), "x", "text")
+	locally := func() {
+		t.Helper()
+		var stdout, stderr bytes.Buffer
+		cmd := exec.Command(binary(t), "get", "127.0.0.1:69", "x", "--timeout", "2s", "--tries", "5")
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		if err := lab.Server.Run(cmd); err != nil || stdout.String() != "text" {
+			t.Errorf("%v: %q %s", err, stdout.String(), stderr.String())
+		}
+	}
+	err := lab.Server.Do(func() error {
+		l, err := netlink.LinkByName(netlab.Device)
+		if err != nil {
+			return err
+		}
+		return netlink.LinkDel(l)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.said("XDP is lost")
+	locally()
+	err = lab.Server.Do(func() error {
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name = netlab.Device
+		if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "peer0"}); err != nil {
+			return err
+		}
+		for _, name := range []string{netlab.Device, "peer0"} {
+			l, err := netlink.LinkByName(name)
+			if err == nil {
+				err = netlink.LinkSetUp(l)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.said("the interface is a new one")
+	p.said("XDP is back")
+	locally()
+	if err := p.stop(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+}
+
+// An ACL and a rate hold whatever the transport, at the start, by the API, and by SIGHUP.
+func TestLimits(t *testing.T) {
+	for _, transport := range []string{"xdp", "socket"} {
+		t.Run(transport, func(t *testing.T) {
+			lab := netlab.ForTest(t, netlab.Config{})
+			dir := static(t, map[string]string{"x": "text"})
+			file := filepath.Join(t.TempDir(), "dcs.yaml")
+			configure := func(keys string) {
+				t.Helper()
+				if err := os.WriteFile(file, []byte("static: "+dir+"\n"+keys), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			configure("allow: ['fd00::/8', 198.18.0.0/16]\n")
+			socket := filepath.Join(t.TempDir(), "admin.sock")
+			p := labServe(t, lab, "--config", file, "--transport", transport, "--admin", "unix:"+socket)
+			four, six := netlab.ServerAddr4.String(), netlab.ServerAddr6.String()
+			wantSilence(t, lab, four, "x")
+			want(t, lab, six, "x", "text")
+
+			api := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, "unix", socket)
+			}}}
+			call := func(method, body string, status int) (v limitsView) {
+				t.Helper()
+				req, err := http.NewRequest(method, "http://localhost/api/limits", strings.NewReader(body))
+				if err != nil {
+					t.Fatal(err)
+				}
+				res, err := api.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer res.Body.Close()
+				if res.StatusCode != status {
+					t.Errorf("%s %s: status %d, want %d", method, body, res.StatusCode, status)
+				}
+				if err := json.NewDecoder(res.Body).Decode(&v); err != nil {
+					t.Error(err)
+				}
+				return v
+			}
+			if v := call("GET", "", 200); strings.Join(*v.Allow, " ") != "fd00::/8 198.18.0.0/16" || *v.Rate != 0 || *v.Burst != 20 {
+				t.Errorf("%v %v %v", *v.Allow, *v.Rate, *v.Burst)
+			}
+			for _, bad := range []string{`{"allow": ["ten"]}`, `{"rate": -1}`, `{"burst": 0}`, `{"rates": 1}`, `[`} {
+				call("POST", bad, 400)
+			}
+			wantSilence(t, lab, four, "x")
+			call("POST", `{"allow": ["198.19.0.0/16"], "rate": 0.25, "burst": 2}`, 200)
+			for range 2 {
+				want(t, lab, four, "x", "text")
+			}
+			wantSilence(t, lab, four, "x")
+			wantSilence(t, lab, six, "x")
+			call("POST", `{"rate": 0, "allow": []}`, 200)
+			want(t, lab, four, "x", "text")
+			want(t, lab, six, "x", "text")
+
+			configure("allow: 198.19.0.0/16\nrate: 0.1\n")
+			p.reload()
+			p.said("the configuration of before stays in force")
+			want(t, lab, six, "x", "text")
+			configure("allow: 198.19.0.0/16\n")
+			p.reload()
+			p.said("msg=\"limits set\"")
+			if strings.Contains(p.log.String(), "wait for a restart") {
+				t.Error("limits wait for a restart")
+			}
+			want(t, lab, four, "x", "text")
+			wantSilence(t, lab, six, "x")
+			if transport == "xdp" {
+				p.said("msg=dropped", "verdict=drop_acl", "source=198.19.0.2:")
+			}
+		})
+	}
+}
+
+// floodFrames sends n requests, each from a random address and port, to the lab's server.
+func floodFrames(lab *netlab.Lab, n int) error {
+	return lab.Load.Do(func() error {
+		s, err := afpacket.Open(netlab.Device, afpacket.Config{Slots: 64})
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		const ip, udp, payload = 14, 34, 42
+		f := make([]byte, payload, 64)
+		f = append(f, "\x00\x01x\x00octet\x00"...)
+		copy(f, netlab.ServerMAC)
+		copy(f[6:], netlab.GatewayMAC)
+		be.BigEndian.PutUint16(f[12:], unix.ETH_P_IP)
+		f[ip], f[ip+8], f[ip+9] = 0x45, 64, unix.IPPROTO_UDP
+		be.BigEndian.PutUint16(f[ip+2:], uint16(len(f)-ip))
+		copy(f[ip+16:], netlab.ServerAddr4.AsSlice())
+		be.BigEndian.PutUint16(f[udp+2:], 69)
+		be.BigEndian.PutUint16(f[udp+4:], uint16(len(f)-udp)) // without a checksum, which IPv4 allows
+		rnd := rand.New(rand.NewPCG(1, 2))
+		for range n {
+			source := 1<<24 + rnd.Uint32N(126<<24-1<<24) // 1.0.0.0 to 125.255.255.255
+			be.BigEndian.PutUint32(f[ip+12:], source)
+			be.BigEndian.PutUint16(f[udp:], 1024+uint16(rnd.Uint32N(60000)))
+			f[ip+10], f[ip+11] = 0, 0
+			var sum uint32
+			for i := ip; i < udp; i += 2 {
+				sum += uint32(be.BigEndian.Uint16(f[i:]))
+			}
+			sum = sum&0xffff + sum>>16
+			be.BigEndian.PutUint16(f[ip+10:], ^uint16(sum+sum>>16))
+			slot := s.Slot()
+			s.Commit(copy(slot[:cap(slot)], f))
+		}
+		s.Flush()
+		return nil
+	})
+}
+
+// rss returns the memory of the server in octets.
+func (p *process) rss() int {
+	p.t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.cmd.Process.Pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	pages, err := strconv.Atoi(strings.Fields(string(b))[1])
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return pages * os.Getpagesize()
+}
+
+// A million requests from random sources: the modems that may ask are served, and the memory stays as it is. With a rate
+// instead of an ACL, which remembers sources, it is bounded too.
+func TestRandomSources(t *testing.T) {
+	for _, transport := range []string{"xdp", "socket"} {
+		for _, limit := range [][]string{{"--allow", netlab.ModemNet4.String()}, {"--rate", "100"}} {
+			t.Run(transport+limit[0], func(t *testing.T) {
+				lab := netlab.ForTest(t, netlab.Config{})
+				dir := static(t, map[string]string{"modem": strings.Repeat("text", 2000), "x": "x"})
+				p := labServe(t, lab, append([]string{"--static", dir, "--transport", transport, "--transfers", "4096"}, limit...)...)
+				if err := floodFrames(lab, 50_000); err != nil { // whatever grows with the first packets has grown
+					t.Fatal(err)
+				}
+				before := p.rss()
+				flood := make(chan error, 1)
+				go func() { flood <- floodFrames(lab, 1_000_000) }()
+				if limit[0] == "--allow" {
+					cfg := storm.Default()
+					cfg.Target = netip.AddrPortFrom(netlab.ServerAddr4, 69)
+					cfg.Name, cfg.Modems, cfg.Within, cfg.CPU = "modem", 1000, 2*time.Second, -1
+					cfg.Interface, cfg.SourceMAC, cfg.GatewayMAC = netlab.Device, netlab.GatewayMAC, netlab.ServerMAC
+					cfg.Backoff = []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second}
+					var res *storm.Result
+					err := lab.Load.Do(func() (err error) {
+						res, err = storm.Run(context.Background(), cfg)
+						return err
+					})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if res.Served != cfg.Modems || res.Failed+res.Wrong+res.Unfinished != 0 {
+						t.Errorf("served %d, wrong %d, failed %d, unfinished %d", res.Served, res.Wrong, res.Failed, res.Unfinished)
+					}
+				}
+				if err := <-flood; err != nil {
+					t.Fatal(err)
+				}
+				after := p.rss()
+				t.Logf("memory: %.1f MB before a million requests, %.1f MB after", float64(before)/1e6, float64(after)/1e6)
+				if after > before+16<<20 {
+					t.Errorf("memory grew from %d to %d octets", before, after)
+				}
+				if err := p.stop(syscall.SIGTERM); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}

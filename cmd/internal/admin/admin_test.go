@@ -1,0 +1,538 @@
+package admin
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dcs/cmd/internal/admin/client"
+)
+
+const token = "correct-horse-battery-staple"
+
+func write(t *testing.T, name, text string, mode os.FileMode) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil { // whatever the umask
+		t.Fatal(err)
+	}
+	return path
+}
+
+// run serves until the test ends.
+func run(t *testing.T, cfg Config, prepare ...func(*Server)) *Server {
+	t.Helper()
+	s, err := New(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Handle("GET /api/seen", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { WriteJSON(w, map[string]int{"seen": 1}) }))
+	s.Handle("POST /api/done", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var in struct{ N int }
+		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+			WriteError(w, http.StatusBadRequest, err)
+			return
+		}
+		WriteJSON(w, map[string]int{"done": in.N})
+	}))
+	s.Handle("GET /{$}", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "page") }))
+	s.Public("GET /open", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "open") }))
+	for _, f := range prepare {
+		f(s)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestNewRefuses(t *testing.T) {
+	good := write(t, "token", token+"\n", 0o600)
+	cert, key, ca, _ := certificates(t)
+	plain := write(t, "plain", "no socket", 0o600)
+	for _, tt := range []struct {
+		name string
+		cfg  Config
+		err  string
+	}{
+		{"open to the network", Config{Address: "0.0.0.0:0"}, "can be reached from other machines: set admin_token_file or admin_client_ca"},
+		{"every address", Config{Address: ":0"}, "can be reached from other machines"},
+		{"a name", Config{Address: "dcs.example.net:0"}, "can be reached from other machines"},
+		{"server certificate alone", Config{Address: "0.0.0.0:0", Cert: cert, Key: key}, "can be reached from other machines"},
+		{"token that others read", Config{Address: "127.0.0.1:0", TokenFile: write(t, "t", token, 0o644)}, "its mode is 0644"},
+		{"token that the group writes", Config{Address: "127.0.0.1:0", TokenFile: write(t, "t", token, 0o660)}, "its mode is 0660"},
+		{"short token", Config{Address: "127.0.0.1:0", TokenFile: write(t, "t", "secret", 0o600)}, "at least 16 characters"},
+		{"no token file", Config{Address: "127.0.0.1:0", TokenFile: "/nowhere/token"}, "admin_token_file: stat /nowhere/token"},
+		{"no address", Config{Address: "8069"}, "neither host:port nor unix:/path"},
+		{"no path", Config{Address: "unix:"}, "needs the path of a socket"},
+		{"a file in the place of the socket", Config{Address: "unix:" + plain}, "is no socket"},
+		{"authority without a certificate", Config{Address: "127.0.0.1:0", ClientCA: ca}, "admin_client_ca needs admin_cert and admin_key"},
+		{"certificate without its key", Config{Address: "127.0.0.1:0", Cert: cert}, "belong together"},
+		{"no authority in the file", Config{Address: "127.0.0.1:0", Cert: cert, Key: key, ClientCA: good}, "holds no certificate"},
+		{"TLS on a socket", Config{Address: "unix:/tmp/x", Cert: cert, Key: key}, "have no use there"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := New(tt.cfg, slog.New(slog.DiscardHandler))
+			if err == nil {
+				s.Close()
+				t.Fatal("no error")
+			}
+			if !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("%v; want %s", err, tt.err)
+			}
+			if tt.name != "a file in the place of the socket" {
+				if _, got := Check(tt.cfg); got == nil || got.Error() != err.Error() {
+					t.Errorf("Check: %v", got)
+				}
+			}
+			if strings.Contains(err.Error(), token) {
+				t.Errorf("the error has the token: %v", err)
+			}
+		})
+	}
+	t.Run("token on every address", func(t *testing.T) {
+		var log strings.Builder
+		s, err := New(Config{Address: "0.0.0.0:0", TokenFile: good}, slog.New(slog.NewTextHandler(&log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		if w, err := Check(Config{Address: "0.0.0.0:0", TokenFile: good}); err != nil || !strings.Contains(w, "clear text") {
+			t.Errorf("Check: %q, %v", w, err)
+		}
+		if !strings.Contains(log.String(), "clear text") {
+			t.Errorf("no warning: %q", log.String())
+		}
+	})
+}
+
+func TestOff(t *testing.T) {
+	s, err := New(Config{}, slog.New(slog.DiscardHandler))
+	if err != nil || s.Enabled() || s.URL() != "" || s.Addr() != nil {
+		t.Fatal(err, s)
+	}
+	s.Handle("GET /", http.NotFoundHandler())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Run(ctx); err != nil {
+		t.Error(err)
+	}
+	if _, err := Check(Config{}); err != nil {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestClient(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "admin.sock")
+	tokenFile := write(t, "token", token+"\n", 0o600)
+	for _, tt := range []struct {
+		name string
+		cfg  Config
+	}{
+		{"tcp", Config{Address: "127.0.0.1:0"}},
+		{"tcp with a token", Config{Address: "127.0.0.1:0", TokenFile: tokenFile}},
+		{"socket", Config{Address: "unix:" + socket}},
+		{"socket with a token", Config{Address: "unix:" + socket, TokenFile: tokenFile}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := run(t, tt.cfg)
+			address, right := s.Addr().String(), ""
+			if s.Addr().Network() == "unix" {
+				address = "unix:" + address
+				if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o660 {
+					t.Errorf("%v, %v", info.Mode(), err)
+				}
+			}
+			if tt.cfg.TokenFile != "" {
+				right = token
+				var refused *client.Error
+				for _, wrong := range []string{"", "wrong-horse-battery-staple"} {
+					err := client.Dial(address, wrong).Get(t.Context(), "/api/seen", nil)
+					if !errors.As(err, &refused) || refused.Status != http.StatusUnauthorized {
+						t.Errorf("with the token %q: %v", wrong, err)
+					}
+				}
+			}
+			c := client.Dial(address, right)
+			defer c.Close()
+			var out struct{ Seen, Done int }
+			if err := c.Get(t.Context(), "/api/seen", &out); err != nil || out.Seen != 1 {
+				t.Error(out, err)
+			}
+			if err := c.Post(t.Context(), "/api/done", map[string]int{"N": 7}, &out); err != nil || out.Done != 7 {
+				t.Error(out, err)
+			}
+			var e *client.Error
+			if err := c.Get(t.Context(), "/api/nothing", nil); !errors.As(err, &e) || e.Status != http.StatusNotFound || !strings.Contains(e.Text, "no such call") {
+				t.Error(err)
+			}
+			if err := c.Post(t.Context(), "/api/done", "x", nil); !errors.As(err, &e) || e.Status != http.StatusBadRequest {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A socket that a server has left behind is replaced, one that is answered is not.
+func TestStaleSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "admin.sock")
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(Config{Address: "unix:" + path}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "another server answers") {
+		t.Fatal(err)
+	}
+	ln.(*net.UnixListener).SetUnlinkOnClose(false)
+	ln.Close()
+	run(t, Config{Address: "unix:" + path})
+}
+
+// send sends a request with these headers to a server on TCP and returns its status and answer.
+func send(t *testing.T, s *Server, method, path string, header map[string]string) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequest(method, "http://"+s.Addr().String()+path, strings.NewReader(`{"N":1}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, v := range header {
+		if r.Header.Set(k, v); k == "Host" {
+			r.Host = v
+		}
+	}
+	c := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := c.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	return resp, string(body)
+}
+
+func TestGuard(t *testing.T) {
+	s := run(t, Config{Address: "127.0.0.1:0", Hosts: []string{"Dcs.Example.NET"}})
+	at := s.Addr().String()
+	for _, tt := range []struct {
+		name, method, path string
+		header             map[string]string
+		status             int
+	}{
+		{"plain", "GET", "/api/seen", nil, 200},
+		{"localhost", "GET", "/api/seen", map[string]string{"Host": "localhost:8069"}, 200},
+		{"address", "GET", "/api/seen", map[string]string{"Host": "[::1]:8069"}, 200},
+		{"configured name", "GET", "/api/seen", map[string]string{"Host": "dcs.example.net"}, 200},
+		{"foreign name (DNS rebinding)", "GET", "/api/seen", map[string]string{"Host": "attacker.example"}, 421},
+		{"name that ends like ours", "GET", "/api/seen", map[string]string{"Host": "evil-localhost"}, 421},
+		{"change from nowhere", "POST", "/api/done", nil, 200},
+		{"change from our page", "POST", "/api/done", map[string]string{"Sec-Fetch-Site": "same-origin"}, 200},
+		{"change from a foreign page", "POST", "/api/done", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
+		{"change from a neighbour", "POST", "/api/done", map[string]string{"Sec-Fetch-Site": "same-site"}, 403},
+		{"change from a foreign origin", "POST", "/api/done", map[string]string{"Origin": "http://attacker.example"}, 403},
+		{"change from our origin", "POST", "/api/done", map[string]string{"Origin": "http://" + at}, 200},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			resp, body := send(t, s, tt.method, tt.path, tt.header)
+			if resp.StatusCode != tt.status {
+				t.Errorf("%s %s", resp.Status, body)
+			}
+			if csp := resp.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
+				t.Errorf("policy %q", csp)
+			}
+			if resp.Header.Get("X-Content-Type-Options") != "nosniff" || resp.Header.Get("X-Frame-Options") != "DENY" {
+				t.Errorf("headers %v", resp.Header)
+			}
+		})
+	}
+	t.Run("long body", func(t *testing.T) {
+		body := `{"N":"` + strings.Repeat("x", maxBody) + `"}`
+		resp, err := http.Post("http://"+at+"/api/done", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusBadRequest {
+			t.Error(resp.Status)
+		}
+	})
+	t.Run("long header", func(t *testing.T) {
+		resp, _ := send(t, s, "GET", "/api/seen", map[string]string{"X": strings.Repeat("x", 2*maxHeader)})
+		if resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+			t.Error(resp.Status)
+		}
+	})
+}
+
+func TestLogin(t *testing.T) {
+	s := run(t, Config{Address: "127.0.0.1:0", TokenFile: write(t, "token", token+"\n", 0o600)}, func(s *Server) {
+		s.LoginForm(func(w http.ResponseWriter, status int, next, complaint string) {
+			w.WriteHeader(status)
+			fmt.Fprintf(w, "form next=%s complaint=%s", next, complaint)
+		})
+	})
+	base := "http://" + s.Addr().String()
+	resp, _ := send(t, s, "GET", "/?x=1", map[string]string{"Accept": "text/html"})
+	if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/login?next=%2F%3Fx%3D1" {
+		t.Errorf("%s %s", resp.Status, resp.Header.Get("Location"))
+	}
+	if _, body := send(t, s, "GET", "/login?next=/events", nil); body != "form next=/events complaint=" {
+		t.Error(body)
+	}
+	if resp, body := send(t, s, "GET", "/open", nil); resp.StatusCode != http.StatusOK || body != "open" {
+		t.Error(resp.Status, body)
+	}
+	jar, _ := cookiejar.New(nil)
+	c := &http.Client{Jar: jar}
+	post := func(form url.Values) (*http.Response, string) {
+		resp, err := c.PostForm(base+"/login", form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		return resp, string(body)
+	}
+	began := time.Now()
+	if resp, body := post(url.Values{"token": {"wrong"}, "next": {"//attacker.example"}}); resp.StatusCode != http.StatusForbidden || body != "form next=/ complaint=This is not the token." {
+		t.Error(resp.Status, body)
+	}
+	if waited := time.Since(began); waited < wrongTokenDelay {
+		t.Errorf("a wrong token was answered after %v", waited)
+	}
+	if resp, body := post(url.Values{"token": {token}, "next": {"/"}}); resp.StatusCode != http.StatusOK || body != "page" {
+		t.Error(resp.Status, body)
+	}
+	u, _ := url.Parse(base)
+	cookies := jar.Cookies(u)
+	if len(cookies) != 1 || strings.Contains(cookies[0].Value, token) {
+		t.Fatalf("cookies %v", cookies)
+	}
+	forged := []byte(cookies[0].Value)
+	forged[15] ^= 1 // another time of expiry
+	if resp, _ := send(t, s, "GET", "/", map[string]string{"Cookie": cookieName + "=" + string(forged)}); resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a forged cookie: %s", resp.Status)
+	}
+	if resp, err := c.PostForm(base+"/logout", nil); err != nil || resp.Request.URL.Path != "/login" {
+		t.Error(resp, err)
+	}
+	if len(jar.Cookies(u)) != 0 {
+		t.Error("the cookie is still there")
+	}
+}
+
+func TestSession(t *testing.T) {
+	a, err := newAuth(write(t, "token", token, 0o600), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	s := a.session(now.Add(time.Hour))
+	if !a.valid(s, now) || a.valid(s, now.Add(time.Hour)) || a.valid("", now) || a.valid(s[:len(s)-2], now) {
+		t.Error("a session is good until it ends, and only whole")
+	}
+	other, _ := newAuth(write(t, "token", token, 0o600), true)
+	if other.valid(s, now) {
+		t.Error("a session is good at another server")
+	}
+}
+
+func TestLocal(t *testing.T) {
+	for in, want := range map[string]string{
+		"/events?q=1": "/events?q=1", "": "/", "//evil": "/", "http://evil/": "/", "/\\evil": "/", "/a\r\nb": "/", "javascript:x": "/", "/": "/",
+	} {
+		if got := local(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+// A client that sends its request slowly, or nothing, is cut off; and there are only so many at once.
+func TestSlowClients(t *testing.T) {
+	s, err := New(Config{Address: "127.0.0.1:0"}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.http.ReadHeaderTimeout <= 0 || s.http.ReadTimeout <= 0 || s.http.WriteTimeout <= 0 || s.http.IdleTimeout <= 0 {
+		t.Error("a time is not limited")
+	}
+	s.http.ReadHeaderTimeout = 200 * time.Millisecond
+	s.Handle("GET /{$}", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "page") }))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	var slow []net.Conn
+	for range maxConns {
+		c, err := net.Dial("tcp", s.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: ")
+		slow = append(slow, c)
+	}
+	// One more is served as soon as the first of these have been cut off.
+	resp, err := http.Get("http://" + s.Addr().String() + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	for _, c := range slow {
+		if err := c.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal("a slow client was not cut off")
+		}
+	}
+}
+
+func TestLimited(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLimited(ln, 2)
+	for range 3 {
+		c, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	accepted := make(chan net.Conn)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				close(accepted)
+				return
+			}
+			accepted <- c
+		}
+	}()
+	first := <-accepted
+	second := <-accepted
+	select {
+	case <-accepted:
+		t.Fatal("a third was accepted")
+	case <-time.After(50 * time.Millisecond):
+	}
+	first.Close()
+	first.Close() // gives no second place
+	third := <-accepted
+	second.Close()
+	third.Close()
+	l.Close()
+	for range accepted {
+		t.Error("accepted after the end")
+	}
+}
+
+func TestMutualTLS(t *testing.T) {
+	cert, key, ca, mine := certificates(t)
+	s := run(t, Config{Address: "127.0.0.1:0", Cert: cert, Key: key, ClientCA: ca})
+	pem, err := os.ReadFile(ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	address := s.Addr().String()
+	if s.URL() != "https://"+address+"/" {
+		t.Error(s.URL())
+	}
+	var out struct{ Seen int }
+	if err := client.DialTLS(address, "", &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{mine}}).Get(t.Context(), "/api/seen", &out); err != nil || out.Seen != 1 {
+		t.Error(out, err)
+	}
+	if err := client.DialTLS(address, "", &tls.Config{RootCAs: pool}).Get(t.Context(), "/api/seen", nil); err == nil {
+		t.Error("served without a certificate")
+	}
+	_, _, _, strange := certificates(t)
+	if err := client.DialTLS(address, "", &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{strange}}).Get(t.Context(), "/api/seen", nil); err == nil {
+		t.Error("served with a certificate of another authority")
+	}
+	if err := client.Dial(address, "").Get(t.Context(), "/api/seen", nil); err == nil {
+		t.Error("served in plain HTTP")
+	}
+}
+
+// certificates makes an authority, a server's certificate of its, and a client's.
+func certificates(t *testing.T) (cert, key, ca string, client tls.Certificate) {
+	t.Helper()
+	authority := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
+	}
+	issue := func(c, parent *x509.Certificate, signer *ecdsa.PrivateKey) ([]byte, *ecdsa.PrivateKey) {
+		own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if signer == nil {
+			signer = own
+		}
+		der, err := x509.CreateCertificate(rand.Reader, c, parent, &own.PublicKey, signer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der, own
+	}
+	block := func(kind string, der []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	}
+	root, signer := issue(authority, authority, nil)
+	leaf := *authority
+	leaf.IsCA, leaf.KeyUsage, leaf.Subject.CommonName = false, x509.KeyUsageDigitalSignature, "leaf"
+	leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	leaf.IPAddresses, leaf.DNSNames = []net.IP{net.IPv4(127, 0, 0, 1)}, []string{"dcs.example.org"}
+	server, serverKey := issue(&leaf, authority, signer)
+	own, ownKey := issue(&leaf, authority, signer)
+	der, err := x509.MarshalPKCS8PrivateKey(serverKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return write(t, "cert.pem", block("CERTIFICATE", server), 0o644), write(t, "key.pem", block("PRIVATE KEY", der), 0o600),
+		write(t, "ca.pem", block("CERTIFICATE", root), 0o644), tls.Certificate{Certificate: [][]byte{own}, PrivateKey: ownKey}
+}

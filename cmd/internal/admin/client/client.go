@@ -1,0 +1,116 @@
+// Package client talks to the admin API of a server.
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Client talks to one server. Any number of goroutines may use it.
+type Client struct {
+	base  string
+	token string
+	http  *http.Client
+}
+
+// maxAnswer is what an answer may have, in octets.
+const maxAnswer = 64 << 20
+
+// Dial makes a client of the server at an address as the configuration has it: host:port,
+// unix:/path, or a URL (https://host:port). The token may be empty. Nothing is connected yet.
+func Dial(address, token string) *Client { return DialTLS(address, token, nil) }
+
+// DialTLS is Dial with a certificate of the client's own, or an authority that the server's is checked with; either makes host:port HTTPS.
+func DialTLS(address, token string, c *tls.Config) *Client {
+	transport := &http.Transport{TLSClientConfig: c, MaxIdleConns: 2, IdleConnTimeout: 20 * time.Second, ForceAttemptHTTP2: true}
+	var base string
+	switch path, unix := strings.CutPrefix(address, "unix:"); {
+	case unix:
+		base = "http://dcs"
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", path)
+		}
+	case strings.Contains(address, "://"):
+		base = strings.TrimSuffix(address, "/")
+	case c != nil:
+		base = "https://" + address
+	default:
+		base = "http://" + address
+	}
+	return &Client{base: base, token: token, http: &http.Client{Transport: transport}}
+}
+
+// Error is what the server has answered instead of what it was asked for.
+type Error struct {
+	Status int // of HTTP
+	Text   string
+}
+
+func (e *Error) Error() string { return e.Text }
+
+// Call sends in, unless it is nil, as JSON, and reads the answer into out, unless that is nil. The error is an
+// *Error if the server has refused.
+func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Accept", "application/json")
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return err
+	case len(answer) > maxAnswer:
+		return fmt.Errorf("%s %s: the answer is longer than %d MiB", method, path, maxAnswer>>20)
+	case resp.StatusCode/100 != 2:
+		var e struct{ Error string }
+		if json.Unmarshal(answer, &e) != nil || e.Error == "" {
+			e.Error = strings.TrimSpace(fmt.Sprintf("%s %s: %s %.200s", method, path, resp.Status, bytes.TrimSpace(answer)))
+		}
+		return &Error{resp.StatusCode, e.Error}
+	case out == nil:
+		return nil
+	}
+	return json.Unmarshal(answer, out)
+}
+
+// Get asks for path.
+func (c *Client) Get(ctx context.Context, path string, out any) error {
+	return c.Call(ctx, http.MethodGet, path, nil, out)
+}
+
+// Post sends in to path.
+func (c *Client) Post(ctx context.Context, path string, in, out any) error {
+	return c.Call(ctx, http.MethodPost, path, in, out)
+}
+
+// Close lets go of idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }

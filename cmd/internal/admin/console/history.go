@@ -1,0 +1,93 @@
+package console
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	historySeconds = 300
+	rateSeconds    = 10
+)
+
+// history remembers what was counted, a second apart.
+type history struct {
+	mu      sync.Mutex
+	last    []sample // of the last rateSeconds, the newest last
+	seconds []Rates  // the newest last
+}
+
+type sample struct {
+	at time.Time
+	Counters
+}
+
+func (h *history) add(at time.Time, c Counters) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := sample{at, c}
+	if n := len(h.last); n > 0 {
+		h.seconds = append(h.seconds, rates(&h.last[n-1], &s))
+		if over := len(h.seconds) - historySeconds; over > 0 {
+			h.seconds = append(h.seconds[:0], h.seconds[over:]...)
+		}
+	}
+	h.last = append(h.last, s)
+	if over := len(h.last) - rateSeconds - 1; over > 0 {
+		h.last = append(h.last[:0], h.last[over:]...)
+	}
+}
+
+// now puts the figures of this moment into a state.
+func (h *history) now(at time.Time, c *Counters, s *State) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s.History = append([]Rates{}, h.seconds...)
+	if len(h.last) == 0 {
+		return
+	}
+	cur := sample{at, *c}
+	before := &h.last[0]
+	s.Rates = rates(before, &cur)
+	s.Latency = Latencies{quantiles(&before.Answer, &c.Answer), quantiles(&before.Render, &c.Render)}
+}
+
+func rates(a, b *sample) Rates {
+	secs := b.at.Sub(a.at).Seconds()
+	if secs <= 0 {
+		return Rates{}
+	}
+	per := func(x, y uint64) float64 { return float64(y-min(x, y)) / secs }
+	return Rates{
+		Requests: per(a.Requests, b.Requests), Served: per(a.Served, b.Served), Failed: per(a.Failed, b.Failed), Silent: per(a.Silent, b.Silent),
+		GaveUp: per(a.GaveUp, b.GaveUp), Resent: per(a.Resent, b.Resent), Drops: per(a.Drops, b.Drops),
+	}
+}
+
+// quantiles are those of what was counted between two samples.
+func quantiles(a, b *Histogram) Quantiles {
+	if len(a.N) != len(b.N) || b.Bound == nil {
+		return Quantiles{}
+	}
+	total := uint64(0)
+	diff := make([]uint64, len(b.N))
+	for i := range diff {
+		diff[i] = b.N[i] - min(a.N[i], b.N[i])
+		total += diff[i]
+	}
+	at := func(q float64) float64 {
+		rank, below := q*float64(total), 0.0
+		for i, n := range diff {
+			if f := float64(n); n > 0 && below+f >= rank {
+				low := int64(0)
+				if i > 0 {
+					low = b.Bound(i - 1)
+				}
+				return (float64(low) + float64(b.Bound(i)-low)*max(rank-below, 0)/f) / 1e9
+			}
+			below += float64(n)
+		}
+		return 0
+	}
+	return Quantiles{at(.5), at(.9), at(.99)}
+}

@@ -1,0 +1,153 @@
+package admin
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+const unixPrefix = "unix:"
+
+// loadTLS reads what HTTPS needs; nil: plain HTTP.
+func loadTLS(cfg *Config) (*tls.Config, error) {
+	switch {
+	case cfg.Cert == "" && cfg.Key == "" && cfg.ClientCA == "":
+		return nil, nil
+	case cfg.Cert == "" && cfg.Key == "":
+		return nil, errors.New("admin_client_ca needs admin_cert and admin_key: client certificates exist in HTTPS only")
+	case cfg.Cert == "" || cfg.Key == "":
+		return nil, errors.New("admin_cert and admin_key belong together: one of them is missing")
+	case strings.HasPrefix(cfg.Address, unixPrefix):
+		return nil, errors.New("admin is a Unix socket: admin_cert, admin_key and admin_client_ca have no use there")
+	}
+	cert, err := tls.LoadX509KeyPair(cfg.Cert, cfg.Key)
+	if err != nil {
+		return nil, fmt.Errorf("admin_cert %s, admin_key %s: %w", cfg.Cert, cfg.Key, err)
+	}
+	c := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	if cfg.ClientCA != "" {
+		pem, err := os.ReadFile(cfg.ClientCA)
+		if err != nil {
+			return nil, fmt.Errorf("admin_client_ca: %w", err)
+		}
+		c.ClientCAs = x509.NewCertPool()
+		if !c.ClientCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("admin_client_ca %s holds no certificate", cfg.ClientCA)
+		}
+		c.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return c, nil
+}
+
+// address decides what to open, and whether it may be.
+func (s *Server) address(secure bool) (network, address string, err error) {
+	if path, ok := strings.CutPrefix(s.cfg.Address, unixPrefix); ok {
+		if path == "" {
+			return "", "", errors.New("admin: unix: needs the path of a socket, such as unix:/run/dcs/admin.sock")
+		}
+		return "unix", path, nil
+	}
+	host, _, err := net.SplitHostPort(s.cfg.Address)
+	if err != nil {
+		return "", "", fmt.Errorf("admin: %s is neither host:port nor unix:/path", s.cfg.Address)
+	}
+	if !loopback(host) && s.auth.token == nil && s.cfg.ClientCA == "" {
+		return "", "", fmt.Errorf("admin: %s can be reached from other machines: set admin_token_file or admin_client_ca, or take 127.0.0.1 or unix:/path", s.cfg.Address)
+	}
+	if !loopback(host) && !secure {
+		s.warning = "admin: the token crosses the network in clear text: set admin_cert and admin_key"
+	}
+	return "tcp", s.cfg.Address, nil
+}
+
+// loopback tells whether a host can be reached from this machine alone.
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.Unmap().IsLoopback()
+}
+
+// listen opens an address. A socket that nobody answers any more, left behind by a server that was killed, is replaced.
+func listen(network, address string) (net.Listener, error) {
+	if network == "unix" {
+		if err := removeStale(address); err != nil {
+			return nil, err
+		}
+	}
+	ln, err := net.Listen(network, address)
+	if err != nil {
+		return nil, fmt.Errorf("admin: %w", err)
+	}
+	if network == "unix" {
+		if err := os.Chmod(address, 0o660); err != nil {
+			ln.Close()
+			return nil, fmt.Errorf("admin: %w", err)
+		}
+	}
+	return ln, nil
+}
+
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil // listening says what is wrong, if anything is
+	}
+	if info.Mode().Type() != os.ModeSocket {
+		return fmt.Errorf("admin: %s is there, and is no socket", path)
+	}
+	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		conn.Close()
+		return fmt.Errorf("admin: another server answers at %s", path)
+	}
+	return os.Remove(path)
+}
+
+// limited accepts so many connections at once; more wait in the system's queue.
+type limited struct {
+	net.Listener
+	slots  chan struct{}
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newLimited(ln net.Listener, n int) *limited {
+	return &limited{Listener: ln, slots: make(chan struct{}, n), closed: make(chan struct{})}
+}
+
+func (l *limited) Accept() (net.Conn, error) {
+	select {
+	case l.slots <- struct{}{}:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.slots
+		return nil, err
+	}
+	return &limitedConn{Conn: c, release: sync.OnceFunc(func() { <-l.slots })}, nil
+}
+
+func (l *limited) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}
+
+type limitedConn struct {
+	net.Conn
+	release func()
+}
+
+func (c *limitedConn) Close() error {
+	defer c.release()
+	return c.Conn.Close()
+}

@@ -1,0 +1,266 @@
+package cmts
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"strconv"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// cli drives a CMTS by a dialogue.
+type cli struct {
+	base
+	address    string
+	password   Secret
+	enable     Secret
+	signer     ssh.Signer
+	knownHosts string
+}
+
+func openCLI(b base, opt Options) (Driver, error) {
+	c := &cli{base: b}
+	port := "22"
+	if b.cfg.Telnet {
+		port = "23"
+	}
+	host, port, err := splitAddress(b.cfg.Address, port)
+	if err != nil {
+		return nil, err
+	}
+	c.address = net.JoinHostPort(host, port)
+	if b.cfg.User == "" {
+		return nil, errors.New("user is not set")
+	}
+	if b.cfg.PasswordFile == "" && b.cfg.KeyFile == "" {
+		return nil, errors.New("neither password_file nor key_file is set")
+	}
+	if b.cfg.PasswordFile != "" {
+		if c.password, err = readSecret("password_file", b.cfg.PasswordFile); err != nil {
+			return nil, err
+		}
+	}
+	if b.cfg.EnablePasswordFile != "" {
+		if c.enable, err = readSecret("enable_password_file", b.cfg.EnablePasswordFile); err != nil {
+			return nil, err
+		}
+	}
+	c.secrets = []Secret{c.password, c.enable}
+	for _, s := range c.secrets {
+		if strings.ContainsAny(s.Reveal(), "\r\n\x00") {
+			return nil, errors.New("a password goes over more than one line")
+		}
+	}
+	if b.cfg.Telnet {
+		if b.cfg.KeyFile != "" {
+			return nil, errors.New("key_file has no effect with telnet")
+		}
+		c.log.Warn("telnet: passwords and secrets go over the network in clear text", "address", c.address)
+		return c, nil
+	}
+	if b.cfg.KeyFile != "" {
+		if c.signer, err = readKey(b.cfg.KeyFile, b.cfg.PassphraseFile); err != nil {
+			return nil, err
+		}
+	}
+	if c.knownHosts = b.cfg.KnownHosts; c.knownHosts == "" {
+		c.knownHosts = opt.KnownHosts
+	}
+	if c.knownHosts == "" {
+		return nil, errors.New("known_hosts is not set: without it nobody knows who answers")
+	}
+	return c, readableFile("known_hosts", c.knownHosts)
+}
+
+func (c *cli) Readable() bool { return c.desc.Dialogue.readable() }
+
+func (c *cli) Add(ctx context.Context, secret Secret) error {
+	if err := c.Check(secret); err != nil {
+		return err
+	}
+	steps := c.desc.Dialogue.Add
+	if c.slots == 1 {
+		steps = c.desc.Dialogue.Set
+	}
+	return c.change(ctx, "add", steps, secret)
+}
+
+func (c *cli) Remove(ctx context.Context, keep Secret) error {
+	if keep.IsZero() {
+		return c.change(ctx, "clear", c.desc.Dialogue.Clear, keep)
+	}
+	if err := c.Check(keep); err != nil {
+		return err
+	}
+	steps := c.desc.Dialogue.Promote
+	if c.slots == 1 {
+		steps = c.desc.Dialogue.Set
+	}
+	return c.change(ctx, "remove", steps, keep)
+}
+
+func (c *cli) change(ctx context.Context, op string, steps []step, secret Secret) error {
+	return c.talk(ctx, op, []Secret{secret}, func(s *session) error {
+		vars := maps.Clone(c.vars)
+		vars[varSecret] = c.desc.Secret.write(secret)
+		if err := s.run(ctx, steps, c.cfg.Interfaces, c.questions(vars), nil); err != nil {
+			return err
+		}
+		if c.cfg.Save != nil && !*c.cfg.Save {
+			return nil
+		}
+		if err := s.run(ctx, c.desc.Dialogue.Save, nil, c.questions(maps.Clone(c.vars)), nil); err != nil {
+			return fmt.Errorf("the secret is set, but not saved: %w", err)
+		}
+		return nil
+	})
+}
+
+// questions adds what a step may be asked for.
+func (c *cli) questions(vars map[string]string) map[string]string {
+	vars[varUser], vars[varPassword], vars[varEnable] = c.cfg.User, c.password.Reveal(), c.enable.Reveal()
+	return vars
+}
+
+// talk holds one session, up to where commands are taken.
+func (c *cli) talk(ctx context.Context, op string, secrets []Secret, f func(*session) error) error {
+	scrub := c.scrubber(secrets...)
+	where := c.where(op, c.address)
+	var conn io.ReadWriteCloser
+	var err error
+	patience := max(c.timeout, defaultTimeout) // keys are exchanged slowly by old processors
+	if c.cfg.Telnet {
+		conn, err = dialTelnet(ctx, c.address, patience)
+	} else {
+		login := sshLogin{c.cfg.User, c.password, c.signer, c.knownHosts, c.cfg.LegacySSH}
+		conn, err = dialSSH(ctx, c.address, login, patience)
+	}
+	if err != nil {
+		return scrub.fail(where, err)
+	}
+	s := newSession(conn)
+	defer s.close()
+	s.dialogue, s.timeout, s.scrub = c.desc.Dialogue, c.timeout, scrub
+	s.vars = c.questions(maps.Clone(c.vars))
+	if err = s.login(ctx); err == nil {
+		if err = s.run(ctx, c.desc.Dialogue.Start, nil, s.vars, nil); err == nil {
+			err = f(s)
+		}
+	}
+	if err == nil {
+		c.log.Debug("CMTS: done", "step", op)
+	}
+	return scrub.fail(where, err)
+}
+
+func (c *cli) Verify(ctx context.Context, want []Secret) (State, error) {
+	state := State{Holds: make([]Holding, len(want)), Filled: -1}
+	found := map[string]*held{}
+	err := c.talk(ctx, "verify", want, func(s *session) error {
+		return s.run(ctx, c.desc.Dialogue.Verify, c.cfg.Interfaces, c.questions(maps.Clone(c.vars)), func(iface string, r *reading, output string) {
+			h := found[iface]
+			if h == nil {
+				h = &held{}
+				found[iface] = h
+			}
+			h.read(r, output, c.desc.Secret.Quote)
+		})
+	})
+	if err != nil {
+		return State{}, err
+	}
+	if len(found) == 0 {
+		state.Note = "what this CMTS holds cannot be read: only that it took the commands is known"
+		return state, nil
+	}
+	first := true
+	for _, h := range found {
+		state.Filled = max(state.Filled, h.filled)
+		for i, w := range want {
+			merge(&state.Holds[i], first, h.holds(w))
+		}
+		if h.hidden > 0 {
+			state.Note = "the CMTS shows secrets in an encoding that cannot be read"
+		}
+		first = false
+	}
+	return state, nil
+}
+
+// held is what one interface, or a CMTS, was seen to hold.
+type held struct {
+	texts          []string
+	filled, hidden int // hidden: of the filled ones, those whose text is not known
+}
+
+func (h *held) read(r *reading, output, quote string) {
+	for line := range strings.Lines(output) {
+		line = strings.TrimRight(line, "\n")
+		if r.Hidden.Regexp != nil {
+			if m := r.Hidden.FindStringSubmatch(line); m != nil {
+				h.filled++
+				if i := r.Hidden.SubexpIndex("type7"); i >= 0 {
+					if text, ok := decodeType7(m[i]); ok {
+						h.texts = append(h.texts, text)
+						continue
+					}
+				}
+				h.hidden++
+				continue
+			}
+		}
+		if r.Clear.Regexp != nil {
+			if m := r.Clear.FindStringSubmatch(line); m != nil {
+				h.filled++
+				text := m[r.Clear.SubexpIndex(varSecret)]
+				if n := len(quote); n > 0 && len(text) >= 2*n && strings.HasPrefix(text, quote) && strings.HasSuffix(text, quote) {
+					text = text[n : len(text)-n]
+				}
+				h.texts = append(h.texts, text)
+			}
+		}
+	}
+}
+
+func (h *held) holds(want Secret) Holding {
+	for _, t := range h.texts {
+		if want.Equal(NewSecret(t)) {
+			return Yes
+		}
+	}
+	if h.hidden > 0 {
+		return Unknown
+	}
+	return No
+}
+
+// type7 is the key of the reversible encoding that IOS calls type 7.
+const type7 = "dsfd;kfoA,.iyewrkldJKDHSUBsgvca69834ncxv9873254k;fg87"
+
+// decodeType7 fails on what is not printable: it was in another encoding then.
+func decodeType7(s string) (string, bool) {
+	if len(s) < 4 {
+		return "", false
+	}
+	at, err := strconv.Atoi(s[:2])
+	if err != nil || at < 0 {
+		return "", false
+	}
+	text, err := hex.DecodeString(s[2:])
+	if err != nil {
+		return "", false
+	}
+	for i := range text {
+		text[i] ^= type7[(at+i)%len(type7)]
+		if text[i] < ' ' || text[i] > '~' {
+			return "", false
+		}
+	}
+	return string(text), true
+}

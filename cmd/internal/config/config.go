@@ -1,0 +1,421 @@
+// Package config reads the server's YAML file and offers its keys as flags.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+
+	"dcs/cmd/internal/logging"
+)
+
+// Config is what the server is told. [Default] gives the values that stand where
+// neither the file nor a flag says otherwise.
+type Config struct {
+	Listen    []netip.AddrPort // where requests arrive
+	Transport Transport
+	Interface string         // where requests arrive, for XDP; empty: the one that Listen's addresses are on
+	Allow     []netip.Prefix // who may ask; empty: everyone
+	Rate      float64        // requests per second that one source may make; 0: no limit
+	RateBurst int            // of them in a row
+	Workers   int            // 0: one per CPU
+
+	SinglePort    bool
+	TIDPorts      PortRange // zero: ports that the system picks
+	Transfers     int       // table size of one worker
+	Retries       int
+	StaleAfter    time.Duration
+	ReceiveBuffer int // octets
+	Drain         time.Duration
+
+	Library []string // directories of sources
+	Static  []string // directories of files served as they are
+	Lenient bool
+
+	MIBPath   []string
+	MIBPrefer []string
+
+	Timestamp    bool
+	ModemAddress bool
+	SecretFile   string // empty: the empty secret
+	Secrets      string // the keyring's file, instead of SecretFile
+
+	Devices Devices
+
+	Admin          string // host:port or unix:/path; empty: no admin page
+	AdminTokenFile string
+	AdminCert      string
+	AdminKey       string
+	AdminClientCA  string
+	AdminHosts     []string
+
+	Metrics  string // host:port of the metrics alone; empty: on the admin address only
+	HTTP     string // host:port of boot files over HTTP; empty: none
+	HTTPCert string
+	HTTPKey  string
+
+	LogFormat   LogFormat
+	LogLevel    slog.Level
+	LogRequests int      // one request of how many is logged; 0: none
+	LogDevices  []string // MAC addresses, addresses and prefixes of devices all of whose requests are
+}
+
+// Transport is how packets come in.
+type Transport string
+
+// The transports.
+const (
+	Auto   Transport = "auto"   // the best that the machine has
+	XDP    Transport = "xdp"    // past the kernel's network stack, or not at all
+	Socket Transport = "socket" // UDP sockets, one per worker
+)
+
+// PortRange is an inclusive range of UDP ports; the zero value is none.
+type PortRange struct{ First, Last uint16 }
+
+// Key is one setting: a key of the file, a flag, a paragraph of the example.
+type Key struct {
+	Name    string // as the file has it; the flag has dashes for underscores
+	Default string // as the file would write it
+	Doc     string // lines of at most 78 characters
+	field   field
+}
+
+// Flag returns the name of the key's flag.
+func (k Key) Flag() string { return strings.ReplaceAll(k.Name, "_", "-") }
+
+// Keys returns every key in the order of the example, bound to the fields of c.
+func (c *Config) Keys() []Key {
+	return []Key{
+		{
+			"listen", `["0.0.0.0:69", "[::]:69"]`,
+			`Addresses and ports where TFTP requests arrive. Ports below 1024 need root or
+the capability CAP_NET_BIND_SERVICE.`,
+			many(&c.Listen, "addresses", "a list of addresses with ports", parseListen),
+		},
+		{
+			"transport", `auto`,
+			`How packets come in: xdp (past the kernel's network stack; an error where that
+cannot be had), socket (UDP sockets), or auto: xdp where the interface is
+known, its driver can and the server may, else sockets. The log says what was
+chosen and why.`,
+			one(&c.Transport, "transport", "auto, xdp or socket", text, parseTransport),
+		},
+		{
+			"interface", `""`,
+			`The network interface where requests arrive, for xdp. VLANs on it are served
+too: give the device that they lie on. Empty: the one that has the addresses
+of listen, if it is one alone.`,
+			one(&c.Interface, "interface", "the name of a network interface", text, parseInterface),
+		},
+		{
+			"allow", `[]`,
+			`Who may ask: a list of prefixes such as 10.0.0.0/8 or fd00::/8. Others get no
+answer. Empty: everyone. A list without IPv6 prefixes shuts IPv6 out. Holds
+with every transport, and for what comes in by other interfaces too.`,
+			many(&c.Allow, "prefixes", "a list of prefixes such as 10.0.0.0/8", ParsePrefix),
+		},
+		{
+			"rate", `0`,
+			`How many requests a second are answered for each source address, such as 2 or
+0.5; what comes above that is dropped. Running transfers do not count. A CMTS
+that asks for its modems under its own address is one source. 0: no limit.`,
+			one(&c.Rate, "number", fmt.Sprintf("requests per second, 0 or %v to %v", minRate, maxRate), digits, parseRate),
+		},
+		{
+			"rate_burst", `20`,
+			`How many requests a source may make in a row before its rate counts.`,
+			number(&c.RateBurst, 1, 1<<20),
+		},
+		{
+			"workers", `0`,
+			`Workers, each with sockets of its own and locked to a thread. 0: one per CPU.`,
+			number(&c.Workers, 0, 1024),
+		},
+		{
+			"single_port", `off`,
+			`Answer from the port that was asked instead of from a port per transfer, for
+modems behind a firewall that lets only that port through.`,
+			boolean(&c.SinglePort),
+		},
+		{
+			"tid_ports", `""`,
+			`The range of UDP ports that transfers are answered from, such as 30000-30999,
+at least one for each worker. Empty: ports that the system picks.`,
+			one(&c.TIDPorts, "ports", "a range of ports", textOrInteger, parsePorts),
+		},
+		{
+			"transfers", `65536`,
+			`Transfers that one worker has in hand at once; requests beyond that wait for
+the modem's next try.`,
+			number(&c.Transfers, 16, 1<<24),
+		},
+		{
+			"retries", `5`,
+			`How often an unacknowledged block is sent again before a transfer is given up.`,
+			number(&c.Retries, 1, 100),
+		},
+		{
+			"stale_after", `4s`,
+			`Requests that waited longer than this are dropped: their modem has asked
+again. Set it to the modem's first retry. 0s: never.`,
+			duration(&c.StaleAfter, 0, time.Minute),
+		},
+		{
+			"receive_buffer", `32M`,
+			`Room in each socket for requests that arrive faster than they are answered, in
+octets (k and M are 1024 and 1024 * 1024). The system's net.core.rmem_max
+limits it unless the server has CAP_NET_ADMIN.`,
+			size(&c.ReceiveBuffer, 4<<10, 1<<30),
+		},
+		{
+			"drain", `5s`,
+			`How long running transfers may go on after SIGTERM.`,
+			duration(&c.Drain, 0, 10*time.Minute),
+		},
+		{
+			"library", `[]`,
+			`Directories of boot file sources: .dcs in the template language; .cfg, .txt
+and .conf as the open docsis encoder reads them.`,
+			paths(&c.Library),
+		},
+		{
+			"static", `[]`,
+			`Directories of files that are served as they are. A source in a library goes
+before a file of the same name.`,
+			paths(&c.Static),
+		},
+		{
+			"lenient", `off`,
+			`Accept a keyword in a block that is not its own, for its code, as the open
+encoder does, with a warning each.`,
+			boolean(&c.Lenient),
+		},
+		{
+			"mib_path", `[]`,
+			`Directories of MIB modules of your own, for the SNMP names in sources. They
+are added to the names that are built in.`,
+			paths(&c.MIBPath),
+		},
+		{
+			"mib_prefer", `[]`,
+			`Modules whose names win where two modules define the same one, first first.
+Without it, CableLabs' modules do.`,
+			many(&c.MIBPrefer, "modules", "a list of module names", parseName),
+		},
+		{
+			"timestamp", `off`,
+			`Add TLV 19, the time of the request, to every modem file that has none.`,
+			boolean(&c.Timestamp),
+		},
+		{
+			"modem_address", `off`,
+			`Add TLV 20 (IPv4) or 59 (IPv6), the modem's address, to every modem file that
+has none.`,
+			boolean(&c.ModemAddress),
+		},
+		{
+			"secret_file", `""`,
+			`A file with the secret that the CMTS shares, for the CMTS MIC; one line end
+after it does not count. Empty: the empty secret.`,
+			path(&c.SecretFile),
+		},
+		{
+			"secrets", `""`,
+			`A keyring instead of secret_file, of mode 600: secrets by name, and which CMTS
+holds which (secrets.yaml beside this file is an example). The longest prefix
+around a modem's address says which CMTS that is. "dcs secret" replaces them.`,
+			path(&c.Secrets),
+		},
+		{
+			"devices", `[]`,
+			`Where the attributes of devices come from: a list of sources, each attribute
+from the first that has it. Only this file can say it, no flag. README.md,
+"Devices", has every setting of each source. For instance:
+  - csv: /etc/dcs/devices.csv
+  - sql: {driver: postgres, dsn_file: /etc/dcs/dsn, channel: devices,
+      query: "SELECT mac, ip, profile, down FROM devices"}
+  - ldap: {url: "ldap://ldap.example", base: "ou=modems,dc=example",
+      filter: (objectClass=dcsModem), attributes: {dcsProfile: profile}}
+  - plugin: {argv: [/usr/lib/dcs/devices.py, /etc/dcs/devices.json]}
+  - localdb: /var/lib/dcs/fleet.db`,
+			sources(&c.Devices.Sources),
+		},
+		{
+			"devices_dir", `""`,
+			`The directory of the snapshot of all devices, which serves while a source is
+down, after a start too. Only one server may use it. Empty: devices in
+systemd's state directory ($STATE_DIRECTORY), else in /var/lib/dcs.`,
+			path(&c.Devices.Dir),
+		},
+		{
+			"proxies", `[]`,
+			`Prefixes of the CMTSes that may tell for which modem a request is, by the TFTP
+options hwaddr and netaddr: netaddr is then the modem's address, $ip, instead
+of the packet's source. Others' options are not believed.`,
+			many(&c.Devices.Proxies, "prefixes", "a list of prefixes", ParsePrefix),
+		},
+		{
+			"prebuild", `off`,
+			`Render the file of every device ahead, for all templates with names of their
+own that read attributes: nothing has to be learned when a modem asks, and
+devices that would get no file are told in the log before they ask.`,
+			boolean(&c.Devices.Prebuild),
+		},
+		{
+			"admin", `""`,
+			`Where the admin page and API are: an address such as 127.0.0.1:8069, or a
+socket such as unix:/run/dcs/admin.sock. What other machines can reach needs
+admin_token_file or admin_client_ca. Empty: nowhere.`,
+			adminAddress(&c.Admin),
+		},
+		{
+			"admin_token_file", `""`,
+			`A file with the token that the admin page and API ask for, of mode 600, made
+for instance by "openssl rand -hex 32". Empty: none is asked for.`,
+			path(&c.AdminTokenFile),
+		},
+		{
+			"admin_cert", `""`,
+			`A certificate with its chain, in PEM: the admin page and API speak HTTPS.`,
+			path(&c.AdminCert),
+		},
+		{
+			"admin_key", `""`,
+			`The private key of admin_cert, in PEM.`,
+			path(&c.AdminKey),
+		},
+		{
+			"admin_client_ca", `""`,
+			`Authorities in PEM: the admin page and API want a client certificate that one
+of them has signed. It needs admin_cert.`,
+			path(&c.AdminClientCA),
+		},
+		{
+			"admin_hosts", `[]`,
+			`Names by which browsers reach the admin page, beside addresses, localhost, the
+machine's own name and the names in admin_cert. Requests to other names are
+refused: they come from a page that has its own name point here.`,
+			many(&c.AdminHosts, "names", "a list of host names", parseHost),
+		},
+		{
+			"metrics", `""`,
+			`An address of its own for /metrics, /healthz and /readyz, such as
+127.0.0.1:9100: whoever reaches it may read them. They are on the admin
+address too. Empty: there alone.`,
+			one(&c.Metrics, "address", "an address and port", text, parseWeb),
+		},
+		{
+			"http", `""`,
+			`An address such as 0.0.0.0:8080 where GET /boot/NAME gives a device the same
+file as TFTP does. Those in allow may ask, at the same rate. A request that
+comes from one of proxies is for the address in its header X-Forwarded-For.
+Empty: none.`,
+			one(&c.HTTP, "address", "an address and port", text, parseWeb),
+		},
+		{
+			"http_cert", `""`,
+			`A certificate with its chain, in PEM: boot files come over HTTPS.`,
+			path(&c.HTTPCert),
+		},
+		{
+			"http_key", `""`,
+			`The private key of http_cert, in PEM.`,
+			path(&c.HTTPKey),
+		},
+		{
+			"log_format", `text`,
+			`How the log's lines look: text (key=value) or json.`,
+			one(&c.LogFormat, "format", "text or json", text, parseLogFormat),
+		},
+		{
+			"log_level", `info`,
+			`What the log tells: debug, info, warn or error, and all that is worse. This
+key and the two that follow are read anew at SIGHUP.`,
+			one(&c.LogLevel, "level", "debug, info, warn or error", text, ParseLogLevel),
+		},
+		{
+			"log_requests", `off`,
+			`Log a share of all requests, one line each: off, all, or one of many such as
+1/1000. Requests that get no file are logged anyway, ten a second of a kind.`,
+			one(&c.LogRequests, "share", "off, all, or a share such as 1/1000", text, ParseShare),
+		},
+		{
+			"log_devices", `[]`,
+			`Log every request of some devices: MAC addresses, addresses or prefixes.`,
+			many(&c.LogDevices, "devices", "a list of MAC addresses, addresses or prefixes", logging.ParseDevice),
+		},
+	}
+}
+
+// Default returns the settings that stand where nothing else is said.
+func Default() Config {
+	var c Config
+	var src strings.Builder
+	for _, k := range c.Keys() {
+		fmt.Fprintf(&src, "%s: %s\n", k.Name, k.Default)
+	}
+	if err := c.parse("defaults", []byte(src.String())); err != nil {
+		panic("config: " + err.Error()) // a fault of the table, which the tests load
+	}
+	return c
+}
+
+// Differences returns the names of the keys that have another value in d.
+func (c *Config) Differences(d *Config) (names []string) {
+	theirs := d.Keys()
+	for i, k := range c.Keys() {
+		if !reflect.DeepEqual(k.field.value(), theirs[i].field.value()) {
+			names = append(names, k.Name)
+		}
+	}
+	return names
+}
+
+// Load reads the file over c's values. The error joins all that is wrong, each
+// with file:line:column.
+func (c *Config) Load(file string) error {
+	src, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	return c.parse(file, src)
+}
+
+// Validate finds what only shows when file and flags are taken together.
+func (c *Config) Validate() error {
+	var errs []error
+	if len(c.Library)+len(c.Static) == 0 {
+		errs = append(errs, errors.New("neither library nor static is set: there is nothing to serve"))
+	}
+	if c.Devices.Prebuild && len(c.Devices.Sources) == 0 {
+		errs = append(errs, errors.New("prebuild is on, and there are no devices: name their sources"))
+	}
+	if len(c.Listen) == 0 {
+		errs = append(errs, errors.New("listen is empty: nobody could ask"))
+	}
+	if c.SecretFile != "" && c.Secrets != "" {
+		errs = append(errs, errors.New("secret_file and secrets are both set: the one is a single secret, the other a keyring"))
+	}
+	seen := map[netip.AddrPort]bool{}
+	for _, a := range c.Listen {
+		if seen[a] {
+			errs = append(errs, fmt.Errorf("listen has %s twice", a))
+		}
+		seen[a] = true
+	}
+	if err := c.operate(); err != nil {
+		errs = append(errs, err)
+	}
+	if n := c.TIDPorts.count(); c.SinglePort && n > 0 {
+		errs = append(errs, errors.New("tid_ports has no effect while single_port is on: leave one of them away"))
+	} else if n > 0 && n < c.Workers {
+		errs = append(errs, fmt.Errorf("tid_ports %s are %d ports for %d workers: every worker needs one", c.TIDPorts, n, c.Workers))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,329 @@
+package config
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+func TestDefault(t *testing.T) {
+	got := Default()
+	want := Config{
+		Listen:        []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:69"), netip.MustParseAddrPort("[::]:69")},
+		Transport:     Auto,
+		RateBurst:     20,
+		Transfers:     65536,
+		Retries:       5,
+		StaleAfter:    4 * time.Second,
+		ReceiveBuffer: 32 << 20,
+		Drain:         5 * time.Second,
+		LogFormat:     LogText,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+// The shipped example holds every key at its default and nothing else.
+func TestExample(t *testing.T) {
+	const file = "../../dcs/packaging/dcs.yaml"
+	src, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got Config // the zero value, so that a key which is missing shows
+	if err := got.Load(file); err != nil {
+		t.Fatal(err)
+	}
+	if want := Default(); !reflect.DeepEqual(got, want) {
+		t.Errorf("example says %+v\ndefaults are %+v", got, want)
+	}
+	for _, k := range new(Config).Keys() {
+		if !strings.Contains(string(src), "\n"+k.Name+": ") {
+			t.Errorf("%s is not in the example", k.Name)
+		}
+		for line := range strings.SplitSeq(k.Doc, "\n") {
+			if len(line) > 78 {
+				t.Errorf("%s: a line of its text has %d characters", k.Name, len(line))
+			}
+		}
+	}
+}
+
+func TestParse(t *testing.T) {
+	tests := []struct {
+		name, src string
+		want      func(c *Config)
+	}{
+		{"empty", "", func(*Config) {}},
+		{"comment only", "# nothing\n", func(*Config) {}},
+		{"list", "listen: [\"127.0.0.1:6969\", '[::1]:6969']", func(c *Config) {
+			c.Listen = []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:6969"), netip.MustParseAddrPort("[::1]:6969")}
+		}},
+		{"block list", "listen:\n  - 127.0.0.1:6969\n", func(c *Config) {
+			c.Listen = []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:6969")}
+		}},
+		{"list of one", "library: /srv/lib", func(c *Config) { c.Library = []string{"/srv/lib"} }},
+		{"relative path", "library: [lib, ../x]", func(c *Config) { c.Library = []string{"/etc/dcs/lib", "/etc/x"} }},
+		{"on", "lenient: on\ntimestamp: true\nsingle_port: On", func(c *Config) {
+			c.Lenient, c.Timestamp, c.SinglePort = true, true, true
+		}},
+		{"off", "lenient: off\nmodem_address: false", func(*Config) {}},
+		{"sizes", "receive_buffer: 512k", func(c *Config) { c.ReceiveBuffer = 512 << 10 }},
+		{"plain size", "receive_buffer: 65536", func(c *Config) { c.ReceiveBuffer = 65536 }},
+		{"durations", "stale_after: 0s\ndrain: 1m30s", func(c *Config) { c.StaleAfter, c.Drain = 0, 90*time.Second }},
+		{"ports", "tid_ports: 30000-30999", func(c *Config) { c.TIDPorts = PortRange{30000, 30999} }},
+		{"one port", "tid_ports: 30000", func(c *Config) { c.TIDPorts = PortRange{30000, 30000} }},
+		{"transport", "transport: xdp\ninterface: eth0.5", func(c *Config) { c.Transport, c.Interface = XDP, "eth0.5" }},
+		{"prefixes", "allow: [10.0.0.0/8, 'fd00::/8', 192.0.2.1, '::/0']", func(c *Config) {
+			c.Allow = []netip.Prefix{
+				netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8"),
+				netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("::/0"),
+			}
+		}},
+		{"rate", "rate: 0.5\nrate_burst: 7", func(c *Config) { c.Rate, c.RateBurst = 0.5, 7 }},
+		{"whole rate", "rate: 10", func(c *Config) { c.Rate = 10 }},
+		{"names", "mib_prefer: [CLAB-DEF-MIB]", func(c *Config) { c.MIBPrefer = []string{"CLAB-DEF-MIB"} }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, want := Default(), Default()
+			tt.want(&want)
+			if err := got.parse("/etc/dcs/dcs.yaml", []byte(tt.src)); err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("got  %+v\nwant %+v", got, want)
+			}
+		})
+	}
+}
+
+func TestParseErrors(t *testing.T) {
+	tests := []struct {
+		name, src string
+		want      []string // the error's lines
+	}{
+		{"unknown key", "worker: 2", []string{`f.yaml:1:1: unknown key "worker": is "workers" meant?`}},
+		{"dashes", "secret-file: x", []string{`f.yaml:1:1: unknown key "secret-file": is "secret_file" meant?`}},
+		{"far key", "colour: red", []string{`f.yaml:1:1: unknown key "colour"`}},
+		{"all of them", "workers: many\nliberary: x\nretries: 1000\n", []string{
+			`f.yaml:1:10: workers is the text many, and should be a number, 0 to 1024, as in "workers: 0"`,
+			`f.yaml:2:1: unknown key "liberary": is "library" meant?`,
+			`f.yaml:3:10: retries: 1000 is not a number, 1 to 100`,
+		}},
+		{"quoted number", `workers: "2"`, []string{
+			`f.yaml:1:10: workers is the text 2, and should be a number, 0 to 1024, as in "workers: 0"`,
+		}},
+		{"number for a path", "secret_file: 7", []string{
+			`f.yaml:1:14: secret_file is the number 7, and should be a path`,
+		}},
+		{"block for a list", "library:\n  a: 1\n", []string{
+			`f.yaml:2:3: library is a block of settings, and should be a list of paths`,
+		}},
+		{"list for a number", "workers: [1]", []string{
+			`f.yaml:1:10: workers is a list, and should be a number, 0 to 1024, as in "workers: 0"`,
+		}},
+		{"list in a list", "library: [a, [b]]", []string{
+			`f.yaml:1:14: library is a list, and should be a list of paths`,
+		}},
+		{"no value", "workers:\n", []string{
+			`f.yaml:1:1: workers has no value: it takes a number, 0 to 1024, as in "workers: 0"`,
+		}},
+		{"unit", "drain: 5", []string{
+			`f.yaml:1:8: drain: 5 is not a duration such as 4s or 500ms, 0s to 10m0s`,
+		}},
+		{"switch", "lenient: maybe", []string{`f.yaml:1:10: lenient: maybe is neither on nor off`}},
+		{"listen", "listen: [\"0.0.0.0\"]", []string{
+			`f.yaml:1:10: listen: 0.0.0.0 is no address and port such as 0.0.0.0:69 or [::]:69`,
+		}},
+		{"size", "receive_buffer: 2G", []string{
+			`f.yaml:1:17: receive_buffer: 2G is not a size such as 512k or 8M, 4k to 1024M`,
+		}},
+		{"ports", "tid_ports: 9-8", []string{`f.yaml:1:12: tid_ports: 9-8 is no range of ports such as 30000-30999`}},
+		{"transport", "transport: udp", []string{`f.yaml:1:12: transport: udp is no transport: take auto, xdp or socket`}},
+		{"interface", "interface: a/b", []string{`f.yaml:1:12: interface: "a/b" is no name of a network interface`}},
+		{"prefix", "allow: [ten, 10.1.2.3/8, '::ffff:10.0.0.0/104']", []string{
+			`f.yaml:1:9: allow: ten is no prefix such as 10.0.0.0/8 or fd00::/8`,
+			`f.yaml:1:14: allow: 10.1.2.3/8 has bits set behind its length: is 10.0.0.0/8 meant, or 10.1.2.3?`,
+			`f.yaml:1:26: allow: ::ffff:10.0.0.0/104: write it as an IPv4 prefix`,
+		}},
+		{"rate", "rate: 0.1\nrate_burst: 0", []string{
+			`f.yaml:1:7: rate: a rate of 0.1 is not 0 or 0.25 to 1e+06 requests per second`,
+			`f.yaml:2:13: rate_burst: 0 is not a number, 1 to 1048576`,
+		}},
+		{"rate as a text", "rate: fast", []string{
+			`f.yaml:1:7: rate is the text fast, and should be requests per second, 0 or 0.25 to 1e+06, as in "rate: 0"`,
+		}},
+		{"empty path", `library: [""]`, []string{`f.yaml:1:11: library: an empty path names no directory`}},
+		{"twice", "workers: 1\nworkers: 2\n", []string{`f.yaml:2:1: mapping key "workers" already defined at [1:1]`}},
+		{"no mapping", "hello", []string{
+			`f.yaml:1:1: this is the text hello, and the file should be settings such as "library: [/etc/dcs/library]"`,
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := Default()
+			err := c.parse("f.yaml", []byte(tt.src))
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if got, want := err.Error(), strings.Join(tt.want, "\n"); got != want {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+// A file that is no YAML gets an error with its place, whatever it holds.
+func TestParseSyntax(t *testing.T) {
+	for _, src := range []string{"a: [1", "a: b: c", "\t- x", "listen: [::]:69", "a: \"x"} {
+		c := Default()
+		err := c.parse("f.yaml", []byte(src))
+		if err == nil || !strings.HasPrefix(err.Error(), "f.yaml:1:") {
+			t.Errorf("%q: %v", src, err)
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	tests := []struct {
+		name string
+		set  func(c *Config)
+		want string // part of the error, or empty
+	}{
+		{"library", func(c *Config) { c.Library = []string{"x"} }, ""},
+		{"static", func(c *Config) { c.Static = []string{"x"} }, ""},
+		{"neither", func(*Config) {}, "nothing to serve"},
+		{"deaf", func(c *Config) { c.Static, c.Listen = []string{"x"}, nil }, "listen is empty"},
+		{"twice", func(c *Config) { c.Static, c.Listen = []string{"x"}, append(c.Listen, c.Listen[0]) }, "listen has 0.0.0.0:69 twice"},
+		{"few ports", func(c *Config) {
+			c.Static, c.Workers, c.TIDPorts = []string{"x"}, 3, PortRange{30000, 30001}
+		}, "tid_ports 30000-30001 are 2 ports for 3 workers"},
+		{"single port", func(c *Config) {
+			c.Static, c.SinglePort, c.TIDPorts = []string{"x"}, true, PortRange{30000, 30001}
+		}, "tid_ports has no effect"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := Default()
+			tt.set(&c)
+			err := c.Validate()
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestFlags(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "dcs.yaml")
+	if err := os.WriteFile(file, []byte("library: /a\nstatic: /b\nworkers: 3\nlenient: on\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fs := pflag.NewFlagSet("serve", pflag.ContinueOnError)
+	flags := AddFlags(fs)
+	args := []string{
+		"--listen", "127.0.0.1:6969,[::1]:6969", "--library", "lib", "--library=more",
+		"--timestamp", "--lenient=off", "--drain", "1s", "--receive-buffer=1M",
+	}
+	if err := fs.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	got, err := flags.Config(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Listen = []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:6969"), netip.MustParseAddrPort("[::1]:6969")}
+	want.Library = []string{"lib", "more"} // instead of the file's; relative to where the command runs
+	want.Static = []string{"/b"}
+	want.Workers = 3
+	want.Timestamp = true
+	want.Drain = time.Second
+	want.ReceiveBuffer = 1 << 20
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestFlagErrors(t *testing.T) {
+	for _, tt := range []struct{ arg, want string }{
+		{"--workers=many", "many is not a number, 0 to 1024"},
+		{"--listen=:69", ":69 is no address and port"},
+		{"--transport=udp", "no transport"},
+		{"--rate=-1", "a rate of -1"},
+		{"--lenient=maybe", "neither on nor off"},
+	} {
+		fs := pflag.NewFlagSet("serve", pflag.ContinueOnError)
+		AddFlags(fs)
+		if err := fs.Parse([]string{tt.arg}); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", tt.arg, err)
+		}
+	}
+}
+
+func TestOperate(t *testing.T) {
+	for _, tt := range []struct{ key, value, want string }{
+		{"metrics", "127.0.0.1:9100", ""},
+		{"metrics", "'[::1]:9100'", ""},
+		{"metrics", "':9100'", ""},
+		{"metrics", "localhost:9100", "no address and port"},
+		{"http", "'9100'", "no address and port"},
+		{"log_format", "json", ""},
+		{"log_format", "xml", "take text or json"},
+		{"log_level", "WARN", ""},
+		{"log_level", "loud", "take debug, info, warn or error"},
+		{"log_requests", "1/1000", ""},
+		{"log_requests", "all", ""},
+		{"log_requests", "2/3", "no share"},
+		{"log_requests", "1/0", "no share"},
+		{"log_devices", "[0a0102030405, 10.0.0.0/8, 'fd00::1']", ""},
+		{"log_devices", "modem", "neither a MAC address"},
+		{"http_cert", "a.pem", "without http"},
+		{"http_key", "{http: ':8080', http_key: a.pem}", "go together"},
+	} {
+		c := Default()
+		src := tt.key + ": " + tt.value + "\n"
+		if strings.HasPrefix(tt.value, "{") {
+			src = strings.ReplaceAll(strings.Trim(tt.value, "{}"), ", ", "\n") + "\n"
+		}
+		err := c.parse("x", []byte(src+"static: x\n"))
+		if err == nil {
+			err = c.Validate()
+		}
+		switch {
+		case tt.want == "" && err != nil:
+			t.Errorf("%s: %v", src, err)
+		case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+			t.Errorf("%s: %v, want %s", src, err, tt.want)
+		}
+	}
+	c := Default()
+	if err := c.parse("x", []byte("log_requests: 1/1000\nmetrics: ':9100'\nlog_devices: 0A-01-02-03-04-05\n")); err != nil || c.LogRequests != 1000 || c.Metrics != "[::]:9100" || c.LogDevices[0] != "0a:01:02:03:04:05" {
+		t.Errorf("%v: %+v", err, c)
+	}
+}
+
+func TestDifferences(t *testing.T) {
+	a, b := Default(), Default()
+	if got := a.Differences(&b); got != nil {
+		t.Errorf("the defaults differ in %v", got)
+	}
+	if err := b.parse("b.yaml", []byte("rate: 2\nlibrary: [x, y]\ndevices: [csv: d.csv]\nsingle_port: on\nadmin: unix:/x\n")); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := a.Differences(&b), []string{"rate", "single_port", "library", "devices", "admin"}; !slices.Equal(got, want) {
+		t.Errorf("the keys %v differ, want %v", got, want)
+	}
+	if got := b.Differences(&b); got != nil {
+		t.Errorf("one and the same differ in %v", got)
+	}
+}

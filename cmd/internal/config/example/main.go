@@ -1,0 +1,22 @@
+// Command example writes the commented example configuration to the file that is its first argument; the others give
+// keys other values than their defaults, as in transport=socket.
+package main
+
+import (
+	"log"
+	"os"
+	"strings"
+
+	"dcs/cmd/internal/config"
+)
+
+func main() {
+	set := map[string]string{}
+	for _, arg := range os.Args[2:] {
+		key, value, _ := strings.Cut(arg, "=")
+		set[key] = value
+	}
+	if err := os.WriteFile(os.Args[1], []byte(config.Example(set)), 0o644); err != nil {
+		log.Fatal(err)
+	}
+}

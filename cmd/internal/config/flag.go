@@ -1,0 +1,92 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// Flags are the keys as flags of a command.
+type Flags struct {
+	scratch Config
+	values  []*value
+}
+
+// AddFlags gives fs a flag for every key that is no structure.
+func AddFlags(fs *pflag.FlagSet) *Flags {
+	flags := &Flags{}
+	for _, k := range flags.scratch.flagKeys() {
+		v := &value{Key: k}
+		flags.values = append(flags.values, v)
+		summary, _, _ := strings.Cut(strings.Join(strings.Fields(k.Doc), " "), ". ")
+		f := fs.VarPF(v, k.Flag(), "", strings.TrimSuffix(summary, "."))
+		f.DefValue = k.Default
+		if k.field.list {
+			f.DefValue = f.DefValue[1 : len(f.DefValue)-1]
+		}
+		f.DefValue = strings.ReplaceAll(f.DefValue, `"`, "")
+		if k.field.onOff {
+			f.NoOptDefVal = "on"
+		}
+	}
+	return flags
+}
+
+// flagKeys are the keys that a flag can say: all but those with a structure.
+func (c *Config) flagKeys() []Key {
+	return slices.DeleteFunc(c.Keys(), func(k Key) bool { return k.field.structured })
+}
+
+// Config returns the settings: the defaults, over them those of the file, unless its
+// name is empty, over them those of the flags.
+func (f *Flags) Config(file string) (Config, error) {
+	c := Default()
+	if file != "" {
+		if err := c.Load(file); err != nil {
+			return c, err
+		}
+	}
+	for i, k := range c.flagKeys() {
+		set := f.values[i].set
+		if len(set) > 0 {
+			k.field.reset()
+		}
+		for _, s := range set {
+			if err := k.field.add(s, ""); err != nil {
+				return c, err // not reached: Set has tried it
+			}
+		}
+	}
+	return c, c.Validate()
+}
+
+// value is a key as a flag: a list is split at commas, and grows with each use.
+type value struct {
+	Key
+	set []string
+}
+
+// Set implements [pflag.Value].
+func (v *value) Set(s string) error {
+	parts := []string{s}
+	if v.field.list {
+		parts = strings.Split(s, ",")
+	}
+	for _, part := range parts {
+		if err := v.field.add(part, ""); err != nil {
+			return err
+		}
+	}
+	if v.field.list {
+		parts = append(v.set, parts...)
+	}
+	v.set = parts
+	return nil
+}
+
+// String implements [pflag.Value].
+func (v *value) String() string { return strings.Join(v.set, ",") }
+
+// Type implements [pflag.Value]: the word for the value in the usage.
+func (v *value) Type() string { return v.field.word }

@@ -1,0 +1,83 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// LogFormat is how log lines look.
+type LogFormat string
+
+// The formats.
+const (
+	LogText LogFormat = "text"
+	LogJSON LogFormat = "json"
+)
+
+func parseLogFormat(s string) (LogFormat, error) {
+	switch f := LogFormat(s); f {
+	case LogText, LogJSON:
+		return f, nil
+	}
+	return "", fmt.Errorf("%s is no log format: take text or json", s)
+}
+
+// ParseLogLevel reads debug, info, warn or error.
+func ParseLogLevel(s string) (slog.Level, error) {
+	switch strings.ToLower(s) {
+	case "debug":
+		return slog.LevelDebug, nil
+	case "info":
+		return slog.LevelInfo, nil
+	case "warn":
+		return slog.LevelWarn, nil
+	case "error":
+		return slog.LevelError, nil
+	}
+	return 0, fmt.Errorf("%s is no log level: take debug, info, warn or error", s)
+}
+
+// ParseShare reads off (0), all (1), or 1/N (N): one of how many.
+func ParseShare(s string) (int, error) {
+	switch s {
+	case "off":
+		return 0, nil
+	case "all":
+		return 1, nil
+	}
+	if of, ok := strings.CutPrefix(s, "1/"); ok {
+		if n, err := strconv.Atoi(of); err == nil && n >= 1 && n <= 1e9 {
+			return n, nil
+		}
+	}
+	return 0, fmt.Errorf("%s is no share of the requests: take off, all, or one of many such as 1/1000", s)
+}
+
+// parseWeb reads a host's address with a port; empty: none.
+func parseWeb(s string) (string, error) {
+	if s == "" {
+		return "", nil
+	}
+	if strings.HasPrefix(s, ":") { // all addresses
+		s = "[::]" + s
+	}
+	if _, err := netip.ParseAddrPort(s); err != nil {
+		return "", fmt.Errorf("%s is no address and port such as 127.0.0.1:9100 or [::1]:9100", s)
+	}
+	return s, nil
+}
+
+// operate finds what is wrong with the keys of this file when all are taken together.
+func (c *Config) operate() error {
+	switch {
+	case c.HTTP == "" && c.HTTPCert+c.HTTPKey != "":
+		return errors.New("http_cert and http_key have no effect without http: say where boot files are served, or leave them away")
+	case (c.HTTPCert == "") != (c.HTTPKey == ""):
+		return errors.New("http_cert and http_key go together: one of them is missing")
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// parse reads src, of the file called name, over c's values. It goes on after an
+// error, so that all of them are told at once.
+func (c *Config) parse(name string, src []byte) error {
+	file, err := parser.ParseBytes(src, 0)
+	if err != nil {
+		var ye yaml.Error
+		if errors.As(err, &ye) && ye.GetToken() != nil {
+			at := ye.GetToken().Position
+			return fmt.Errorf("%s:%d:%d: %s", name, at.Line, at.Column, ye.GetMessage())
+		}
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	r := reader{name: name, dir: filepath.Dir(name), keys: c.Keys()}
+	docs := 0
+	for _, doc := range file.Docs {
+		switch body := doc.Body.(type) {
+		case nil, *ast.NullNode, *ast.CommentGroupNode:
+			continue
+		case *ast.MappingNode:
+			for _, pair := range body.Values {
+				r.pair(pair)
+			}
+		case *ast.MappingValueNode:
+			r.pair(body)
+		default:
+			r.fail(body, "this is %s, and the file should be settings such as \"library: [/etc/dcs/library]\"", describe(body))
+		}
+		if docs++; docs > 1 {
+			r.fail(doc.Body, "a second document: all settings belong into one")
+		}
+	}
+	return errors.Join(r.errs...)
+}
+
+type reader struct {
+	name, dir string
+	keys      []Key
+	errs      []error
+}
+
+func (r *reader) fail(n ast.Node, format string, args ...any) {
+	// The place of a list or a block is that of its first token, not of a separator inside.
+	first := n
+	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 {
+		first = m.Values[0].Key
+	} else if m, ok := n.(*ast.MappingValueNode); ok {
+		first = m.Key
+	}
+	at := first.GetToken().Position
+	r.errs = append(r.errs, fmt.Errorf("%s:%d:%d: %s", r.name, at.Line, at.Column, fmt.Sprintf(format, args...)))
+}
+
+func (r *reader) pair(pair *ast.MappingValueNode) {
+	name := pair.Key.GetToken().Value
+	for _, k := range r.keys {
+		if k.Name == name {
+			r.value(k, pair)
+			return
+		}
+	}
+	if near := r.nearest(name); near != "" {
+		r.fail(pair.Key, "unknown key %q: is %q meant?", name, near)
+	} else {
+		r.fail(pair.Key, "unknown key %q", name)
+	}
+}
+
+func (r *reader) value(k Key, pair *ast.MappingValueNode) {
+	if _, ok := pair.Value.(*ast.NullNode); ok {
+		r.fail(pair.Key, "%s has no value: it takes %s", k.Name, k.usage())
+		return
+	}
+	k.field.reset()
+	if k.field.structured {
+		k.field.node(r, pair.Value)
+		return
+	}
+	seq, ok := pair.Value.(*ast.SequenceNode)
+	if !ok || !k.field.list {
+		r.scalar(k, pair.Value) // a list of one may stand without brackets
+		return
+	}
+	for _, v := range seq.Values {
+		r.scalar(k, v)
+	}
+}
+
+func (r *reader) scalar(k Key, n ast.Node) {
+	if !k.field.takes(n) {
+		r.fail(n, "%s is %s, and should be %s", k.Name, describe(n), k.usage())
+		return
+	}
+	v := n.GetToken().Value
+	if lit, ok := n.(*ast.LiteralNode); ok {
+		v = strings.TrimSuffix(lit.Value.Value, "\n")
+	}
+	if err := k.field.add(v, r.dir); err != nil {
+		r.fail(n, "%s: %s", k.Name, err)
+	}
+}
+
+// usage says what a value looks like, with the default for a sample where it shows something.
+func (k Key) usage() string {
+	if k.Default == "" || k.Default == "[]" || k.Default == `""` {
+		return k.field.want
+	}
+	return fmt.Sprintf("%s, as in %q", k.field.want, k.Name+": "+k.Default)
+}
+
+func describe(n ast.Node) string {
+	switch n.Type() {
+	case ast.MappingType, ast.MappingValueType:
+		return "a block of settings"
+	case ast.SequenceType:
+		return "a list"
+	case ast.IntegerType, ast.FloatType, ast.InfinityType, ast.NanType:
+		return "the number " + n.GetToken().Value
+	case ast.BoolType:
+		return n.GetToken().Value
+	case ast.StringType, ast.LiteralType:
+		return "the text " + n.GetToken().Value
+	case ast.AnchorType, ast.AliasType, ast.MergeKeyType, ast.TagType:
+		return "an anchor, alias or tag, which this file does not know"
+	}
+	return "empty"
+}
+
+// nearest returns the key that a misspelt name may have meant, or "".
+func (r *reader) nearest(name string) string {
+	best, least := "", len(name)/3+1
+	for _, k := range r.keys {
+		if d := distance(strings.ReplaceAll(name, "-", "_"), k.Name); d <= least {
+			best, least = k.Name, d-1
+		}
+	}
+	return best
+}
+
+// distance is Levenshtein's: insertions, deletions and substitutions between a and b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			d := diagonal
+			if a[i] != b[j] {
+				d++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(d, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

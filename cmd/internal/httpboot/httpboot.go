@@ -1,0 +1,368 @@
+// Package httpboot serves boot files over HTTP, GET /boot/NAME, to devices that provision so.
+package httpboot
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"dcs/cmd/internal/httpserve"
+)
+
+// Request asks for one file.
+type Request struct {
+	Name   string
+	Client netip.Addr // the device's address
+	Server netip.Addr // the address that was asked
+}
+
+// A Verdict says whether a client may ask.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Admit      Verdict = iota
+	Forbidden          // it is not among those who may
+	TooOften           // it has asked too often
+	NotServing         // the server is about to stop
+)
+
+// Config is what a Server is made of.
+type Config struct {
+	Address   string // host:port
+	Cert, Key string // PEM files; with them the address speaks HTTPS
+	// Render makes a file. Its body is not changed; the function that it returns, if any, is called when it is no
+	// longer read. The error wraps fs.ErrNotExist, fs.ErrPermission or syscall.EAGAIN, or is another one. Many
+	// goroutines call it.
+	Render func(Request) (body []byte, release func(), err error)
+	// Judge says whether a device may ask. It is called once for a request, with the device's address.
+	Judge   func(netip.Addr) Verdict
+	Proxies []netip.Prefix // whose X-Forwarded-For is believed
+	Log     *slog.Logger
+	Limits  Limits
+}
+
+// Limits are what clients may take. A zero field takes its default.
+type Limits struct {
+	Conns       int           // connections at once; default 1,024
+	SourceConns int           // of one source that is no proxy; default 32
+	Header      time.Duration // time for a request; default 5 s
+	Idle        time.Duration // between two requests; default 15 s
+	Write       time.Duration // for each 64 KiB of an answer; default 10 s
+}
+
+const (
+	prefix    = "/boot/"
+	maxName   = 512 // as over TFTP
+	maxHeader = 8 << 10
+	chunk     = 64 << 10
+	stopTime  = 5 * time.Second
+	retry     = "2" // seconds
+)
+
+// Server serves boot files.
+type Server struct {
+	cfg   Config
+	http  *http.Server
+	ln    *listener
+	codes [600]atomic.Uint64 // requests by status
+}
+
+// New opens the address.
+func New(cfg Config) (*Server, error) {
+	l := &cfg.Limits
+	set(&l.Conns, 1024)
+	set(&l.SourceConns, 32)
+	set(&l.Header, 5*time.Second)
+	set(&l.Idle, 15*time.Second)
+	set(&l.Write, 10*time.Second)
+	s := &Server{cfg: cfg}
+	s.http = &http.Server{
+		Handler:           http.HandlerFunc(s.serve),
+		ReadHeaderTimeout: l.Header,
+		ReadTimeout:       l.Header,
+		IdleTimeout:       l.Idle,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
+		Protocols:         new(http.Protocols),
+
+		DisableGeneralOptionsHandler: true,
+	}
+	// A file needs no second stream, and HTTP/2 has limits of its own to look after.
+	s.http.Protocols.SetHTTP1(true)
+	var err error
+	if s.http.TLSConfig, err = TLS(cfg.Cert, cfg.Key); err != nil {
+		return nil, err
+	}
+	ln, err := net.Listen("tcp", cfg.Address)
+	if err != nil {
+		return nil, fmt.Errorf("http: %w", err)
+	}
+	s.ln = &listener{Listener: ln, cfg: &s.cfg, sources: map[netip.Addr]int{}}
+	return s, nil
+}
+
+// TLS reads a certificate with its chain and its key; without one there is nil.
+func TLS(cert, key string) (*tls.Config, error) {
+	if cert == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("http_cert: %w", err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+}
+
+func set[T int | time.Duration](p *T, value T) {
+	if *p <= 0 {
+		*p = value
+	}
+}
+
+// Addr returns the address as it was opened.
+func (s *Server) Addr() net.Addr { return s.ln.Addr() }
+
+// Requests returns how many requests had which status.
+func (s *Server) Requests() map[int]uint64 {
+	m := map[int]uint64{}
+	for code := range s.codes {
+		if n := s.codes[code].Load(); n > 0 {
+			m[code] = n
+		}
+	}
+	return m
+}
+
+// Connections returns how many there are.
+func (s *Server) Connections() int {
+	s.ln.mu.Lock()
+	defer s.ln.mu.Unlock()
+	return s.ln.conns
+}
+
+// Run serves until the context ends; then it lets running requests end, for a while.
+func (s *Server) Run(ctx context.Context) error {
+	if err := httpserve.Run(ctx, s.http, s.ln, stopTime); err != nil {
+		return fmt.Errorf("http: %w", err)
+	}
+	return nil
+}
+
+// Close gives the address back, whether or not Run was called.
+func (s *Server) Close() error {
+	s.http.Close()
+	if err := s.ln.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	// What is rendered holds the time, and may change with a device's data at any moment.
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	// What a client sends behind the header is not read.
+	if r.ContentLength != 0 {
+		h.Set("Connection", "close")
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		h.Set("Allow", "GET, HEAD")
+		s.refuse(w, http.StatusMethodNotAllowed)
+		return
+	}
+	name, ok := strings.CutPrefix(r.URL.Path, prefix)
+	switch {
+	case !ok || name == "":
+		s.refuse(w, http.StatusNotFound)
+		return
+	case len(name) > maxName:
+		s.refuse(w, http.StatusRequestURITooLong)
+		return
+	case strings.IndexByte(name, 0) >= 0:
+		s.refuse(w, http.StatusBadRequest)
+		return
+	}
+	client := s.client(r)
+	switch s.cfg.Judge(client) {
+	case Forbidden:
+		s.refuse(w, http.StatusForbidden)
+		return
+	case TooOften:
+		h.Set("Retry-After", retry)
+		s.refuse(w, http.StatusTooManyRequests)
+		return
+	case NotServing:
+		h.Set("Retry-After", retry)
+		h.Set("Connection", "close")
+		s.refuse(w, http.StatusServiceUnavailable)
+		return
+	}
+	body, release, err := s.cfg.Render(Request{Name: name, Client: client, Server: serverAddr(r)})
+	if release != nil {
+		defer release()
+	}
+	switch {
+	case err == nil:
+		s.answer(w, r, body)
+	case errors.Is(err, fs.ErrNotExist):
+		s.refuse(w, http.StatusNotFound)
+	case errors.Is(err, fs.ErrPermission):
+		s.refuse(w, http.StatusForbidden)
+	case errors.Is(err, syscall.EAGAIN):
+		h.Set("Retry-After", retry)
+		s.refuse(w, http.StatusServiceUnavailable)
+	default:
+		s.refuse(w, http.StatusInternalServerError)
+	}
+}
+
+// refuse answers with a status. Why is in the server's log: it is not for the client.
+func (s *Server) refuse(w http.ResponseWriter, code int) {
+	s.codes[code].Add(1)
+	deadline(w, s.cfg.Limits.Write)
+	http.Error(w, http.StatusText(code), code)
+}
+
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, body []byte) {
+	s.codes[http.StatusOK].Add(1)
+	h := w.Header()
+	h.Set("Content-Type", "application/octet-stream")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	deadline(w, s.cfg.Limits.Write)
+	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return
+	}
+	// A slow client may take a long file for as long as it takes some of it each time.
+	for len(body) > 0 {
+		n := min(len(body), chunk)
+		deadline(w, s.cfg.Limits.Write)
+		if _, err := w.Write(body[:n]); err != nil {
+			return
+		}
+		body = body[n:]
+	}
+}
+
+func deadline(w http.ResponseWriter, d time.Duration) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d))
+}
+
+// client returns the device's address: the connection's, or the nearest one that is no proxy's where a proxy tells it.
+func (s *Server) client(r *http.Request) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	addr := peer.Addr().Unmap().WithZone("")
+	if !s.cfg.proxy(addr) {
+		return addr
+	}
+	// Each proxy appends whom it got the request from: the last ones are those that we can believe.
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0 && s.cfg.proxy(addr); i-- {
+		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		addr = hop.Unmap().WithZone("")
+	}
+	return addr
+}
+
+func (c *Config) proxy(a netip.Addr) bool {
+	for _, p := range c.Proxies {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+func serverAddr(r *http.Request) netip.Addr {
+	if a, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+		if ap, err := netip.ParseAddrPort(a.String()); err == nil {
+			return ap.Addr().Unmap().WithZone("")
+		}
+	}
+	return netip.Addr{}
+}
+
+// listener takes so many connections and no more, in all and of one source: whoever comes then is turned
+// away at once, so that it tries again, and costs nothing meanwhile.
+type listener struct {
+	net.Listener
+	cfg *Config
+
+	mu      sync.Mutex
+	conns   int
+	sources map[netip.Addr]int
+}
+
+// Accept implements [net.Listener].
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		source := netip.Addr{}
+		if ap, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
+			source = ap.Addr().Unmap().WithZone("")
+		}
+		if l.enter(source) {
+			return &conn{Conn: c, leave: sync.OnceFunc(func() { l.leave(source) })}, nil
+		}
+		// A reset needs no state on our side, and no time.
+		if tcp, ok := c.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0)
+		}
+		c.Close()
+	}
+}
+
+func (l *listener) enter(source netip.Addr) bool {
+	proxy := l.cfg.proxy(source)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conns >= l.cfg.Limits.Conns || !proxy && l.sources[source] >= l.cfg.Limits.SourceConns {
+		return false
+	}
+	l.conns++
+	l.sources[source]++
+	return true
+}
+
+func (l *listener) leave(source netip.Addr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.conns--
+	if l.sources[source]--; l.sources[source] == 0 {
+		delete(l.sources, source)
+	}
+}
+
+type conn struct {
+	net.Conn
+	leave func()
+}
+
+// Close implements [net.Conn].
+func (c *conn) Close() error {
+	defer c.leave()
+	return c.Conn.Close()
+}

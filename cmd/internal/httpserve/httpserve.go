@@ -1,0 +1,41 @@
+// Package httpserve runs an HTTP server until its context ends.
+package httpserve
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Run serves what ln accepts, over TLS if s has a TLSConfig, until ctx ends or s is closed; then it lets running requests
+// end, for as long as grace. It returns nil if it was ended so.
+func Run(ctx context.Context, s *http.Server, ln net.Listener, grace time.Duration) error {
+	ended := make(chan error, 1)
+	go func() {
+		if s.TLSConfig != nil {
+			ended <- s.ServeTLS(ln, "", "")
+			return
+		}
+		ended <- s.Serve(ln)
+	}()
+	select {
+	case err := <-ended:
+		return unlessClosed(err)
+	case <-ctx.Done():
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		if s.Shutdown(stop) != nil {
+			s.Close()
+		}
+		return unlessClosed(<-ended)
+	}
+}
+
+func unlessClosed(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,220 @@
+package keyring
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+const example = `# Ours.
+# Two lines of it.
+
+generation: 7
+default: main
+secrets:
+  main: {text: "Sa\"fe: #1"}
+  north: {file: north.secret}
+  south: {credential: south}
+  west: {env: DCS_TEST_WEST, since: 3}
+fleet: cmts.yaml
+cmts:
+  hub-1: north
+prefixes:
+  10.9.0.0/16: west
+`
+
+const exampleFleet = `
+- name: hub-1
+  address: 127.0.0.1
+  driver: cisco
+  prefixes: [10.1.0.0/16]
+- name: hub-2
+  address: 127.0.0.1
+  driver: cisco
+`
+
+// write makes files in a directory of their own.
+func write(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestLoad(t *testing.T) {
+	dir := write(t, map[string]string{"secrets.yaml": example, "cmts.yaml": exampleFleet, "north.secret": "north text\r\n", "south": "south text"})
+	f, err := Load(filepath.Join(dir, "secrets.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("DCS_TEST_WEST", "west text\n")
+	t.Setenv("CREDENTIALS_DIRECTORY", dir)
+	for name, want := range map[string]string{"main": `Sa"fe: #1`, "north": "north text", "south": "south text", "west": "west text"} {
+		if got, err := f.Reveal(name); err != nil || got.Reveal() != want {
+			t.Errorf("%s: %q, %v", name, got.Reveal(), err)
+		}
+	}
+	if f.Holds("hub-1") != "north" || f.Holds("hub-2") != "main" || f.Prefixes[netip.MustParsePrefix("10.9.0.0/16")] != "west" {
+		t.Errorf("%+v", f)
+	}
+	if !f.Used("west") || !f.Used("north") || !f.Used("main") || f.Used("south") {
+		t.Error("Used is wrong")
+	}
+	fleet, err := f.LoadFleet()
+	if err != nil || len(fleet) != 2 {
+		t.Error(fleet, err)
+	}
+	if s := fmt.Sprintf("%v %+v %#v", f, f, *f); strings.Contains(s, "Sa") {
+		t.Errorf("a keyring prints its secrets: %s", s)
+	}
+}
+
+// What Save writes, Load reads; what it replaces is there whole until then; its mode stays.
+func TestSave(t *testing.T) {
+	dir := write(t, map[string]string{"secrets.yaml": example})
+	path := filepath.Join(dir, "secrets.yaml")
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink("secrets.yaml", link); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Load(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := f.Clone()
+	f.KnownHosts, f.Drivers = "known_hosts", []string{"mine", "/theirs"}
+	if err := f.Save(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Load(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Generation != 8 || !strings.HasPrefix(got.Header, "# Ours.\n# Two lines of it.\n") || !reflect.DeepEqual(got.Options().Descriptions, []string{dir + "/mine", "/theirs"}) {
+		t.Errorf("%+v", got)
+	}
+	got.Generation, got.KnownHosts, got.Drivers = before.Generation, before.KnownHosts, before.Drivers
+	if !reflect.DeepEqual(plain(got), plain(before)) {
+		t.Errorf("wrote %v\nread  %v", plain(before), plain(got))
+	}
+	if info, err := os.Lstat(path); err != nil || info.Mode() != 0o640 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 2 {
+		t.Errorf("left behind: %v", entries)
+	}
+	fresh := &File{Path: filepath.Join(dir, "fresh.yaml"), Default: "a", Secrets: before.Secrets}
+	if err := fresh.Save(); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(fresh.Path); err != nil || info.Mode() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
+
+// plain makes a keyring comparable.
+func plain(f *File) map[string]any {
+	m := map[string]any{"header": f.Header, "generation": f.Generation, "default": f.Default, "fleet": f.Fleet, "cmts": f.Holders, "prefixes": f.Prefixes}
+	for name, s := range f.Secrets {
+		m["secret "+name] = [5]any{s.Text.Reveal(), s.File, s.Credential, s.Env, s.Since}
+	}
+	return m
+}
+
+// A disk that takes no more leaves the keyring as it was.
+func TestSaveFails(t *testing.T) {
+	if os.Getuid() != 0 {
+		dir := write(t, map[string]string{"secrets.yaml": example})
+		f, err := Load(filepath.Join(dir, "secrets.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(dir, 0o500); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Save(); err == nil || f.Generation != 7 {
+			t.Errorf("%v, generation %d", err, f.Generation)
+		}
+		return
+	}
+	f := &File{Path: "/proc/self/secrets.yaml", Generation: 7}
+	if err := f.Save(); err == nil || f.Generation != 7 {
+		t.Errorf("%v, generation %d", err, f.Generation)
+	}
+}
+
+func TestLoadErrors(t *testing.T) {
+	const head = "default: main\nsecrets: {main: {text: very secret}}\n"
+	tests := []struct{ name, src, want string }{
+		{"no default", "secrets: {main: {text: very secret}}", "default is missing"},
+		{"unknown default", "default: maim\nsecrets: {main: {text: very secret}}", `default: there is no secret "maim"`},
+		{"two sources", "default: main\nsecrets: {main: {text: very secret, env: X}}", "secrets: main: give one of"},
+		{"no source", "default: main\nsecrets: {main: {since: 1}}", "secrets: main: give one of"},
+		{"empty", "default: main\nsecrets: {main: {text: \"\"}}", "its text is empty"},
+		{"name", "default: a b\nsecrets: {a b: {text: very secret}}", `"a b" is no name`},
+		{"credential", "default: main\nsecrets: {main: {credential: ../x}}", "credential is the name of a file"},
+		{"no fleet", head + "cmts: {hub: main}", "fleet is missing"},
+		{"unknown secret", head + "fleet: f\ncmts: {hub: moin}", `cmts: hub: there is no secret "moin"`},
+		{"prefix", head + "prefixes: {10.1.0.0/8: main, x: main}", "10.1.0.0/8 has bits beyond its length: is 10.0.0.0/8 meant?"},
+		{"no prefix", head + "prefixes: {10.1.0.0: main}", `"10.1.0.0" is no prefix`},
+		{"unknown key", head + "standard: main", `:3:1: unknown field "standard"`},
+		{"twice", head + "default: main", ":3:1: "},
+		{"text for secrets", "default: main\nsecrets: very secret", ":2:10: "},
+		{"no text", "default: main\nsecrets: {main: very secret}", ":2:17: "},
+		{"broken", "default: main\nsecrets: {main: {text: \"very secret}}", ":2:24: "},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Parse("secrets.yaml", []byte(tt.src))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Fatalf("%v, want %q", err, tt.want)
+			}
+			if strings.Contains(err.Error(), "very") {
+				t.Errorf("the error shows the secret: %v", err)
+			}
+		})
+	}
+	dir := write(t, map[string]string{"secrets.yaml": example, "cmts.yaml": "[]", "north.secret": "x", "south": ""})
+	path := filepath.Join(dir, "secrets.yaml")
+	f, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.LoadFleet(); err == nil || !strings.Contains(err.Error(), "cmts: hub-1: the fleet has no CMTS of this name") {
+		t.Error(err)
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", "")
+	for name, want := range map[string]string{
+		"west": "DCS_TEST_WEST is not set", "south": "$CREDENTIALS_DIRECTORY is not set", "nobody": "there is no secret",
+	} {
+		if _, err := f.Reveal(name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", dir)
+	if _, err := f.Reveal("south"); err == nil || !strings.Contains(err.Error(), "its text is empty") {
+		t.Error(err)
+	}
+	for _, name := range []string{"secrets.yaml", "north.secret"} {
+		if err := os.Chmod(filepath.Join(dir, name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := f.Reveal("north"); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+		t.Error(err)
+	}
+	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "0644 lets others see or change") {
+		t.Error(err)
+	}
+}

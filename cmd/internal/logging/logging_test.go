@@ -1,0 +1,158 @@
+package logging
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func newLog(t *testing.T, cfg Config) (*Log, *bytes.Buffer) {
+	t.Helper()
+	var out bytes.Buffer
+	l, err := New(&out, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, &out
+}
+
+func TestLevel(t *testing.T) {
+	l, out := newLog(t, Config{JSON: true, Level: slog.LevelWarn})
+	l.Info("one")
+	l.SetLevel(slog.LevelDebug)
+	l.Debug("two", "n", 2)
+	l.Close()
+	var got struct {
+		Msg string
+		N   int
+	}
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil || got.Msg != "two" || got.N != 2 {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// A flood of one kind is held back and counted, and hides no other.
+func TestQueue(t *testing.T) {
+	var out bytes.Buffer
+	var mu sync.Mutex
+	now := time.Unix(1e9, 0)
+	q := NewQueue(slog.New(slog.NewTextHandler(&out, nil)), func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		return now
+	})
+	for range 100 {
+		q.Send("flood", slog.LevelWarn, 2, "no file", "reason", "flood")
+	}
+	q.Send("rare", slog.LevelWarn, 0, "no file", "reason", "rare")
+	for range 20 {
+		q.Send("", slog.LevelInfo, 0, "request")
+	}
+	for deadline := time.Now().Add(10 * time.Second); len(q.lines) > 0 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	mu.Lock()
+	now = now.Add(time.Second)
+	mu.Unlock()
+	q.Send("flood", slog.LevelWarn, 0, "no file", "reason", "flood")
+	q.Close()
+	text := out.String()
+	if n := strings.Count(text, "reason=flood"); n < 11 || n > 12 { // the tick may have told of those held back
+		t.Errorf("%d lines of the flood", n)
+	}
+	if strings.Count(text, "reason=rare") != 1 || strings.Count(text, "msg=request") != 20 {
+		t.Error("others are missing")
+	}
+	told := 0
+	for line := range strings.Lines(text) {
+		if _, n, ok := strings.Cut(strings.TrimSpace(line), "held="); ok {
+			held, err := strconv.Atoi(n)
+			if err != nil {
+				t.Error(err)
+			}
+			told += held
+		}
+	}
+	if told != 290 || q.Held() != 290 {
+		t.Errorf("held back: %d told, %d counted; want 290\n%s", told, q.Held(), text)
+	}
+}
+
+// Who sends never waits, however slow the log is.
+func TestQueueOfSlowLog(t *testing.T) {
+	slow := &gate{open: make(chan struct{})}
+	q := NewQueue(slog.New(slog.NewTextHandler(slow, nil)), time.Now)
+	for range 3 * queued {
+		q.Send("", slog.LevelInfo, 0, "request")
+	}
+	close(slow.open)
+	q.Close()
+	lost := int(q.Held())
+	if n := strings.Count(slow.out.String(), "msg=request"); lost == 0 || n+lost != 3*queued || !strings.Contains(slow.out.String(), "were lost") {
+		t.Errorf("%d written, %d lost, of %d", n, lost, 3*queued)
+	}
+}
+
+type gate struct {
+	open chan struct{}
+	out  bytes.Buffer
+}
+
+func (g *gate) Write(b []byte) (int, error) {
+	<-g.open
+	return g.out.Write(b)
+}
+
+func TestWants(t *testing.T) {
+	mac := [6]byte{0x0a, 1, 2, 3, 4, 5}
+	for _, tt := range []struct {
+		rules  Rules
+		ip     string
+		mac    bool
+		of10   int // of ten requests
+		active bool
+	}{
+		{Rules{}, "10.0.0.1", true, 0, false},
+		{Rules{OneOf: 1}, "10.0.0.1", false, 10, true},
+		{Rules{OneOf: 5}, "10.0.0.1", false, 2, true},
+		{Rules{Devices: []string{"0A-01-02-03-04-05"}}, "10.0.0.1", true, 10, true},
+		{Rules{Devices: []string{"0a01.0203.0405"}}, "10.0.0.1", true, 10, true},
+		{Rules{Devices: []string{"0a0102030405"}}, "10.0.0.1", false, 0, true},
+		{Rules{Devices: []string{"0a0102030406"}}, "10.0.0.1", true, 0, true},
+		{Rules{Devices: []string{"10.0.0.1"}}, "::ffff:10.0.0.1", false, 10, true},
+		{Rules{Devices: []string{"10.0.0.0/8"}}, "10.0.0.1", false, 10, true},
+		{Rules{Devices: []string{"fd00::/8", "10.0.0.2"}}, "10.0.0.1", false, 0, true},
+		{Rules{Devices: []string{"fd00::/8", "10.0.0.2"}}, "fd01::1", false, 10, true},
+	} {
+		l, _ := newLog(t, Config{Rules: tt.rules})
+		defer l.Close()
+		n := 0
+		for range 10 {
+			if l.Wants(netip.MustParseAddr(tt.ip), mac, tt.mac) {
+				n++
+			}
+		}
+		if n != tt.of10 || l.Requests() != tt.active {
+			t.Errorf("%v, %s: %d of 10, active %v", tt.rules, tt.ip, n, l.Requests())
+		}
+		if n := testing.AllocsPerRun(100, func() { l.Wants(netip.MustParseAddr("10.0.0.1"), mac, tt.mac) }); n != 0 {
+			t.Errorf("%v: %v allocations", tt.rules, n)
+		}
+	}
+	l, _ := newLog(t, Config{})
+	defer l.Close()
+	for _, bad := range []string{"", "x", "0a:01", "10.0.0.0/33", "0a:01:02:03:04:0g", "0a01:0203:0405", "::ffff:10.0.0.0/104"} {
+		if err := l.SetRules(Rules{Devices: []string{bad}}); err == nil {
+			t.Errorf("%q is a device", bad)
+		}
+	}
+	if err := l.SetRules(Rules{OneOf: -1}); err == nil {
+		t.Error("one of -1")
+	}
+}

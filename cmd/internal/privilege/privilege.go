@@ -1,0 +1,108 @@
+// Package privilege looks at the capabilities that a process has, and gives up those that it needs no more (capabilities(7)).
+package privilege
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// names are the capabilities by their number (linux/capability.h).
+var names = [...]string{
+	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID", "CAP_SETUID",
+	"CAP_SETPCAP", "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN", "CAP_NET_RAW",
+	"CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE", "CAP_SYS_PACCT",
+	"CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_RESOURCE", "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD",
+	"CAP_LEASE", "CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL", "CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG",
+	"CAP_WAKE_ALARM", "CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
+}
+
+// set is a set of capabilities by their bits.
+type set uint64
+
+func (s set) names() []string {
+	var all []string
+	for i := range 64 {
+		if s&(1<<i) == 0 {
+			continue
+		}
+		if i < len(names) {
+			all = append(all, names[i])
+		} else {
+			all = append(all, fmt.Sprintf("capability %d", i)) // of a kernel that is newer than this list
+		}
+	}
+	return all
+}
+
+func setOf(caps []string) (set, error) {
+	var s set
+	for _, c := range caps {
+		i := slices.Index(names[:], c)
+		if i < 0 {
+			return 0, fmt.Errorf("privilege: there is no capability %s", c)
+		}
+		s |= 1 << i
+	}
+	return s, nil
+}
+
+// get returns what the calling thread has.
+func get() (effective, permitted set, err error) {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&hdr, &data[0]); err != nil {
+		return 0, 0, os.NewSyscallError("capget", err)
+	}
+	return set(data[0].Effective) | set(data[1].Effective)<<32, set(data[0].Permitted) | set(data[1].Permitted)<<32, nil
+}
+
+// Missing returns those of some capabilities, as in "CAP_NET_RAW", that the calling thread does not have.
+func Missing(caps ...string) ([]string, error) {
+	want, err := setOf(caps)
+	if err != nil {
+		return nil, err
+	}
+	have, _, err := get()
+	return (want &^ have).names(), err
+}
+
+// ErrThreads is returned by Keep where a thread cannot act for the others.
+var ErrThreads = errors.New("privilege: a program that is linked with C cannot change all of its threads")
+
+// Keep gives up all capabilities but some, on all threads and for good, and returns those that were given up. Programs that
+// a process of root starts get theirs from the bounding set, which this does not touch.
+func Keep(caps ...string) (dropped []string, err error) {
+	keep, err := setOf(caps)
+	if err != nil {
+		return nil, err
+	}
+	_, permitted, err := get()
+	if err != nil {
+		return nil, err
+	}
+	dropped = (permitted &^ keep).names()
+	if len(dropped) == 0 {
+		return nil, nil
+	}
+	left := permitted & keep
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	data := [2]unix.CapUserData{
+		{Effective: uint32(left), Permitted: uint32(left)},
+		{Effective: uint32(left >> 32), Permitted: uint32(left >> 32)},
+	}
+	// Of each thread on its own: the kernel has no call for all of them. The ambient set follows.
+	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&hdr)), uintptr(unsafe.Pointer(&data[0])), 0)
+	switch errno {
+	case 0:
+		return dropped, nil
+	case syscall.ENOTSUP:
+		return nil, ErrThreads
+	}
+	return nil, os.NewSyscallError("capset", errno)
+}
