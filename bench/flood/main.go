@@ -1,0 +1,332 @@
+// Command flood shows what becomes of modems while others flood the server, over sockets and over XDP, with and without limits,
+// and what a million requests cost the processor on either way.
+//
+// It needs root and two processors: the server has processor 0, the load processor 1.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"dcs/bench/netlab"
+	"dcs/bench/rig"
+	"dcs/bench/storm"
+)
+
+const (
+	serverCPU = 0
+	loadCPU   = 1
+	modems    = 1024 // in allowed
+	file      = "modem.bin"
+	fileSize  = 400
+)
+
+// The modems that count are in it, the flood is not.
+var allowed = netip.MustParsePrefix("198.18.0.0/22")
+
+type settings struct {
+	dcs      string
+	rate     float64
+	flood    float64
+	duration time.Duration
+	rounds   int
+}
+
+func main() {
+	var s settings
+	flag.StringVar(&s.dcs, "dcs", "bin/dcs", "the server's `binary`")
+	flag.Float64Var(&s.rate, "rate", 1000, "downloads of modems per `second`")
+	flag.Float64Var(&s.flood, "flood", 300_000, "requests of the flood per `second`")
+	flag.DurationVar(&s.duration, "duration", 4*time.Second, "for how `long`")
+	flag.IntVar(&s.rounds, "rounds", 3, "`number` of rounds for the cost of requests, of which the median counts")
+	out := flag.String("o", "", "write the tables to this `file` too")
+	flag.Parse()
+	var b bytes.Buffer
+	err := run(s, io.MultiWriter(os.Stdout, &b))
+	if err == nil && *out != "" {
+		err = os.WriteFile(*out, b.Bytes(), 0o644)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "flood:", err)
+		os.Exit(1)
+	}
+}
+
+func run(s settings, w io.Writer) error {
+	dcs, err := filepath.Abs(s.dcs)
+	if err != nil {
+		return err
+	}
+	s.dcs = dcs
+	dir, err := os.MkdirTemp("", "dcs-flood-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.WriteFile(filepath.Join(dir, file), bytes.Repeat([]byte{0xa5}, fileSize), 0o600); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, `# A flood beside modems
+
+%d modems begin %.0f downloads a second for %v; meanwhile a flood asks %.0f times a second and acknowledges nothing.
+A download has failed when none of three requests (after 1 s, 2 s) brought the file. The flood comes from
+many (60,000 addresses that no list allows, each time another port) or from few (16 addresses, which a rate of 5/s finds).
+Server on CPU 0, load on CPU 1, a veth between two network namespaces, a static file of %d octets.
+
+| flood | transport | limit | offered | served | failed | retries | p50 | p99 | flood answered | server's CPU s | RSS before → after |
+|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+`, modems, s.rate, s.duration, s.flood, fileSize)
+	for _, c := range []struct {
+		flood, transport, limit string
+		sources                 int
+		args                    []string
+	}{
+		{"none", "socket", "none", 0, nil},
+		{"none", "xdp", "none", 0, nil},
+		{"many", "socket", "none", 60_000, nil},
+		{"many", "xdp", "none", 60_000, nil},
+		{"many", "socket", "allow", 60_000, []string{"--allow", allowed.String()}},
+		{"many", "xdp", "allow", 60_000, []string{"--allow", allowed.String()}},
+		{"few", "socket", "none", 16, nil},
+		{"few", "socket", "rate", 16, []string{"--rate", "5"}},
+		{"few", "xdp", "rate", 16, []string{"--rate", "5"}},
+	} {
+		r, err := s.flooded(dir, c.transport, c.sources, c.args)
+		if err != nil {
+			return fmt.Errorf("%s, %s, %s: %w", c.flood, c.transport, c.limit, err)
+		}
+		g := r.Groups
+		m := storm.GroupResult{Offered: r.Offered, Served: r.Served, Failed: r.Failed, Unfinished: r.Unfinished, Retries: r.Retries, Latency: r.Latency}
+		if len(g) > 0 {
+			m = g[0]
+		}
+		fmt.Fprintf(w, "| %s | %s | %s | %d | %d | %d | %d | %s | %s | %.1f %% | %.2f | %d → %d MB |\n", c.flood, c.transport, c.limit,
+			m.Offered, m.Served, m.Failed+m.Wrong+m.Unfinished, m.Retries, micros(m.Latency.P50), micros(m.Latency.P99),
+			100*float64(r.FloodAnswers)/float64(max(r.Flood, 1)), r.cpu.Seconds(), r.before>>20, r.after>>20)
+	}
+	fmt.Fprintf(w, `
+A veth hands packets over on the CPU of the sender: what the XDP program drops costs CPU 1, the load's, as on a network card it
+costs the interrupt's.
+
+## What a million requests cost
+
+No flood; a closed loop of 128 transfers for %v, the median of %d rounds that took turns. *Process*: user and system time of the
+server. *CPU 0*: all time in which that processor was not idle, interrupts included.
+
+| transport | files/s | process, s per million | CPU 0, s per million | p50 | failed |
+|---|--:|--:|--:|--:|--:|
+`, s.duration, s.rounds)
+	costs := map[string][]cost{}
+	for range s.rounds {
+		for _, transport := range []string{"socket", "xdp"} {
+			c, err := s.cost(dir, transport)
+			if err != nil {
+				return fmt.Errorf("%s: %w", transport, err)
+			}
+			costs[transport] = append(costs[transport], c)
+		}
+	}
+	for _, transport := range []string{"socket", "xdp"} {
+		c := median(costs[transport])
+		fmt.Fprintf(w, "| %s | %.0f | %.2f | %.2f | %s | %d |\n", transport, c.files, c.process, c.processor, micros(c.p50), c.failed)
+	}
+	version, err := exec.Command(s.dcs, "version").Output()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\n- server: %s%s", version, rig.Facts("go run ./bench/flood "+strings.Join(os.Args[1:], " ")))
+	return nil
+}
+
+func micros(us float64) string {
+	return time.Duration(us * 1e3).Round(10 * time.Microsecond).String()
+}
+
+// A server runs in a lab of its own.
+type server struct {
+	lab *netlab.Lab
+	cmd *exec.Cmd
+	log *said
+}
+
+// said collects what the server says.
+type said struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *said) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func (s *settings) start(dir, transport string, args []string) (*server, error) {
+	lab, err := netlab.New(netlab.Config{})
+	if err != nil {
+		return nil, err
+	}
+	v := &server{lab: lab, log: &said{}}
+	v.cmd = exec.Command(s.dcs, append([]string{"serve", "--static", dir, "--transport", transport, "--workers", "1", "--drain", "0s"}, args...)...)
+	v.cmd.Stderr = v.log
+	if err := lab.Server.Start(v.cmd, serverCPU); err != nil {
+		return nil, errors.Join(err, lab.Close())
+	}
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if text := v.log.String(); strings.Contains(text, "msg=serving") {
+			if !strings.Contains(text, "transport="+transport) {
+				return nil, errors.Join(fmt.Errorf("it runs another transport: %s", text), v.stop())
+			}
+			return v, nil
+		}
+		if time.Now().After(end) || v.cmd.Process.Signal(syscall.Signal(0)) != nil {
+			return nil, errors.Join(fmt.Errorf("it does not serve: %s", v.log), v.stop())
+		}
+	}
+}
+
+func (v *server) stop() error {
+	_ = v.cmd.Process.Kill() // it may have ended
+	_ = v.cmd.Wait()
+	return v.lab.Close()
+}
+
+// used returns the processor time of the server, and its memory in octets.
+func (v *server) used() (time.Duration, int64, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", v.cmd.Process.Pid))
+	if err != nil {
+		return 0, 0, err
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	f := strings.Fields(rest)
+	if len(f) < 22 {
+		return 0, 0, errors.New("/proc/PID/stat is too short")
+	}
+	var n [3]int64
+	for i, at := range []int{11, 12, 21} { // utime, stime, rss, counted from the state
+		if n[i], err = strconv.ParseInt(f[at], 10, 64); err != nil {
+			return 0, 0, err
+		}
+	}
+	return time.Duration(n[0]+n[1]) * (time.Second / 100), n[2] * int64(os.Getpagesize()), nil
+}
+
+// load puts a load on the server from the lab's other end.
+func (v *server) load(cfg storm.Config) (r *storm.Result, err error) {
+	cfg.Target = netip.AddrPortFrom(netlab.ServerAddr4, 69)
+	cfg.Interface, cfg.SourceMAC, cfg.GatewayMAC = netlab.Device, netlab.GatewayMAC, netlab.ServerMAC
+	cfg.CPU, cfg.Name, cfg.Net = loadCPU, file, netlab.ModemNet4
+	err = v.lab.Load.Do(func() (err error) {
+		r, err = storm.Run(context.Background(), cfg)
+		return err
+	})
+	return r, err
+}
+
+type flooded struct {
+	*storm.Result
+	cpu           time.Duration
+	before, after int64
+}
+
+func (s *settings) flooded(dir, transport string, sources int, args []string) (r flooded, err error) {
+	v, err := s.start(dir, transport, args)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, v.stop()) }()
+	warm := storm.Default()
+	warm.Modems, warm.Window, warm.Count = modems, 16, 2*modems
+	if _, err := v.load(warm); err != nil {
+		return r, err
+	}
+	begun, before, err := v.used()
+	if err != nil {
+		return r, err
+	}
+	cfg := storm.Default()
+	cfg.Backoff, cfg.Retries, cfg.Restarts = []time.Duration{time.Second, 2 * time.Second}, 2, 0
+	cfg.Drain = 10 * time.Second
+	cfg.Modems = modems + sources
+	cfg.Groups = []storm.Group{{Name: "modems", Modems: modems, Rate: s.rate, Duration: s.duration}}
+	if sources > 0 {
+		cfg.Groups = append(cfg.Groups, storm.Group{Name: "flood", Modems: sources, Flood: s.flood, Duration: s.duration})
+	}
+	if r.Result, err = v.load(cfg); err != nil {
+		return r, err
+	}
+	ended, after, err := v.used()
+	r.cpu, r.before, r.after = ended-begun, before, after
+	return r, err
+}
+
+type cost struct {
+	files, process, processor, p50 float64
+	failed                         int
+}
+
+func (s *settings) cost(dir, transport string) (c cost, err error) {
+	v, err := s.start(dir, transport, nil)
+	if err != nil {
+		return c, err
+	}
+	defer func() { err = errors.Join(err, v.stop()) }()
+	begun, _, err := v.used()
+	if err != nil {
+		return c, err
+	}
+	busy, err := rig.Busy(serverCPU)
+	if err != nil {
+		return c, err
+	}
+	cfg := storm.Default()
+	cfg.Modems, cfg.Window, cfg.Duration = 60_000, 128, s.duration
+	r, err := v.load(cfg)
+	if err != nil {
+		return c, err
+	}
+	ended, _, err := v.used()
+	if err != nil {
+		return c, err
+	}
+	end, err := rig.Busy(serverCPU)
+	if r.Served == 0 {
+		return c, errors.Join(err, errors.New("nobody was served"))
+	}
+	millions := float64(r.Served) / 1e6
+	return cost{r.Rate, (ended - begun).Seconds() / millions, (end - busy).Seconds() / millions, r.Latency.P50, r.Failed + r.Wrong + r.Unfinished}, err
+}
+
+func median(all []cost) cost {
+	for i := range all {
+		less := 0
+		for j := range all {
+			if all[j].processor < all[i].processor || all[j].processor == all[i].processor && j < i {
+				less++
+			}
+		}
+		if less == len(all)/2 {
+			return all[i]
+		}
+	}
+	return cost{}
+}

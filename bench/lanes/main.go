@@ -1,0 +1,297 @@
+// Command lanes measures whether MD5 in lanes pays, at every batch size: the same server and the same renderer with
+// AVX-512, with AVX2, and without lanes (GODEBUG takes the instructions away; nothing is built anew), interleaved in one
+// run. It needs root for its network namespaces, and two CPUs. It fails where lanes are slower than no lanes.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/cpu"
+
+	"dcs/bench/rig"
+)
+
+type options struct {
+	dcs, out  string
+	rounds    int
+	length    time.Duration
+	quiet     time.Duration
+	tolerance float64
+	windows   []int
+}
+
+// way is how MD5 is computed.
+type way struct {
+	name, godebug string
+	has           bool
+}
+
+func ways() []way {
+	x := &cpu.X86
+	return []way{
+		{"AVX-512", "", x.HasAVX512F && x.HasAVX512VL},
+		{"AVX2", "cpu.avx512f=off", x.HasAVX2},
+		{"none", "cpu.avx512f=off,cpu.avx2=off", true}, // the yardstick comes last
+	}
+}
+
+func main() {
+	opt := options{windows: []int{1, 2, 4, 8, 16, 32, 64, 128, 256}}
+	flag.StringVar(&opt.dcs, "dcs", "", "`path` of the dcs binary (default: one is built)")
+	flag.StringVar(&opt.out, "o", "", "write the tables to this `file` too")
+	flag.IntVar(&opt.rounds, "rounds", 5, "rounds")
+	flag.DurationVar(&opt.length, "length", 500*time.Millisecond, "of one measurement")
+	flag.DurationVar(&opt.quiet, "quiet", 0, "wait at most this `time` before each round for the machine to have nothing else to do")
+	flag.Float64Var(&opt.tolerance, "tolerance", 0.03, "part that lanes may seem slower by")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, opt); err != nil {
+		fmt.Fprintln(os.Stderr, "lanes:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, opt options) (err error) {
+	var list []way
+	for _, w := range ways() {
+		if w.has {
+			list = append(list, w)
+		}
+	}
+	dir, err := os.MkdirTemp("", "dcs-lanes-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if opt.dcs == "" {
+		if opt.dcs, err = rig.Build(ctx, dir, "./cmd/dcs"); err != nil {
+			return err
+		}
+	} else if opt.dcs, err = filepath.Abs(opt.dcs); err != nil {
+		return err
+	}
+	var b strings.Builder
+	b.WriteString("# MD5 in lanes, and without\n\n")
+	b.WriteString("Lanes that a batch does not fill are not paid for: up to how many messages each kernel leaves to plain code is chosen in\n" +
+		"`render/md5x/lanes.go` (`few`) by the first table; the others show what comes of it. All in one run with rounds interleaved;\n" +
+		"medians of the rounds, of the ratios too.\n\n")
+	if err := fewTable(ctx, &b, opt, dir); err != nil {
+		return err
+	}
+	slow1, err := renderTable(ctx, &b, list, opt, dir)
+	if err != nil {
+		return err
+	}
+	slow2, err := serverTable(ctx, &b, list, opt)
+	if err != nil {
+		return err
+	}
+	b.WriteString(rig.Facts("go run ./bench/lanes " + strings.Join(os.Args[1:], " ")))
+	fmt.Print(b.String())
+	if opt.out != "" {
+		if err := os.WriteFile(opt.out, []byte(b.String()), 0o644); err != nil {
+			return err
+		}
+	}
+	return errors.Join(slow1, slow2)
+}
+
+var fewLine = regexp.MustCompile(`(?m)^BenchmarkFew/([^/\s]+)/(\d+)\S*\s+\d+\s+([\d.]+) ns/op`)
+
+// fewTable is MD5 alone, of few messages of six blocks each, by every kernel, whatever few says.
+func fewTable(ctx context.Context, b *strings.Builder, opt options, dir string) error {
+	bin, err := testBinary(ctx, dir, "md5x", "./render/md5x")
+	if err != nil {
+		return err
+	}
+	values := map[string]map[string][]float64{} // by count and kernel
+	var kernels, counts []string
+	for range opt.rounds {
+		if _, err := rig.Quiet(ctx, opt.quiet); err != nil {
+			return err
+		}
+		out, err := exec.CommandContext(ctx, bin, "-test.run", "^$", "-test.bench", "^BenchmarkFew$", "-test.benchtime", (opt.length / 5).String(), "-test.cpu", "1").CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("benchmark of few: %w\n%s", err, out)
+		}
+		for _, m := range fewLine.FindAllStringSubmatch(string(out), -1) {
+			kernel, count := m[1], m[2]
+			if values[count] == nil {
+				values[count], counts = map[string][]float64{}, append(counts, count)
+			}
+			if !slices.Contains(kernels, kernel) {
+				kernels = append(kernels, kernel)
+			}
+			v, _ := strconv.ParseFloat(m[3], 64)
+			values[count][kernel] = append(values[count][kernel], v)
+		}
+	}
+	if len(counts) == 0 {
+		return errors.New("BenchmarkFew printed nothing")
+	}
+	b.WriteString("## Few messages, ns for all of them\n\n| messages |")
+	for _, k := range kernels {
+		fmt.Fprintf(b, " %s |", k)
+	}
+	b.WriteString(" fastest |\n|--:|" + strings.Repeat("--:|", len(kernels)) + "---|\n")
+	for _, n := range counts {
+		fmt.Fprintf(b, "| %s |", n)
+		fastest, least := "", math.Inf(1)
+		for _, k := range kernels {
+			v := rig.Median(values[n][k])
+			fmt.Fprintf(b, " %.0f |", v)
+			if v < least {
+				fastest, least = k, v
+			}
+		}
+		fmt.Fprintf(b, " %s |\n", fastest)
+	}
+	b.WriteString("\n")
+	return nil
+}
+
+// testBinary builds a package's tests.
+func testBinary(ctx context.Context, dir, name, pkg string) (string, error) {
+	root, err := rig.Path()
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, name+".test")
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-o", bin, pkg)
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the benchmark: %w\n%s", err, out)
+	}
+	return bin, nil
+}
+
+var benchLine = regexp.MustCompile(`(?m)^BenchmarkBatch/(\d+)\S*\s.*?([\d.]+) ns/file`)
+
+// renderTable is the renderer alone, a file of some 400 octets by the device.
+func renderTable(ctx context.Context, b *strings.Builder, list []way, opt options, dir string) (slow, err error) {
+	root, err := rig.Path()
+	if err != nil {
+		return nil, err
+	}
+	bin, err := testBinary(ctx, dir, "render", "./render")
+	if err != nil {
+		return nil, err
+	}
+	rows := map[int][][]float64{} // by batch size and way: ns of each round
+	var sizes []int
+	for round := range opt.rounds {
+		for k := range list {
+			k = (k + round) % len(list)
+			if _, err := rig.Quiet(ctx, opt.quiet); err != nil {
+				return nil, err
+			}
+			cmd := exec.CommandContext(ctx, bin, "-test.run", "^$", "-test.bench", "^BenchmarkBatch$", "-test.benchtime", (opt.length / 5).String(), "-test.cpu", "1")
+			cmd.Dir, cmd.Env = filepath.Join(root, "render"), append(os.Environ(), "GODEBUG="+list[k].godebug)
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				return nil, fmt.Errorf("benchmark with %s: %w\n%s", list[k].name, err, out)
+			}
+			for _, m := range benchLine.FindAllStringSubmatch(string(out), -1) {
+				n, _ := strconv.Atoi(m[1])
+				v, _ := strconv.ParseFloat(m[2], 64)
+				if rows[n] == nil {
+					rows[n], sizes = make([][]float64, len(list)), append(sizes, n)
+				}
+				rows[n][k] = append(rows[n][k], v)
+			}
+		}
+	}
+	if len(sizes) == 0 {
+		return nil, errors.New("the benchmark printed nothing")
+	}
+	b.WriteString("## The renderer alone, ns a file\n\n")
+	return table(b, "files in the batch", list, sizes, rows, opt.tolerance, func(v, none float64) float64 { return none / v }), nil
+}
+
+// serverTable is the whole server, closed loop: a window of n makes batches of n at most.
+func serverTable(ctx context.Context, b *strings.Builder, list []way, opt options) (slow, err error) {
+	r, err := rig.New(nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	var servers []*rig.Server
+	for k, w := range list {
+		s, err := r.DCS(ctx, opt.dcs, uint16(1070+k), []string{"GODEBUG=" + w.godebug})
+		if err != nil {
+			return nil, err
+		}
+		servers = append(servers, s)
+	}
+	rows := map[int][][]float64{}
+	for _, n := range opt.windows {
+		rows[n] = make([][]float64, len(list))
+		for round := range opt.rounds {
+			if _, err := rig.Quiet(ctx, opt.quiet); err != nil {
+				return nil, err
+			}
+			for k := range list {
+				k = (k + round) % len(list)
+				res, err := r.ClosedLoop(ctx, servers[k], n, opt.length)
+				if err != nil {
+					return nil, err
+				}
+				rows[n][k] = append(rows[n][k], res.Rate)
+			}
+		}
+	}
+	b.WriteString("## The server over sockets, files a second\n\n")
+	return table(b, "transfers under way", list, opt.windows, rows, opt.tolerance, func(v, none float64) float64 { return v / none }), nil
+}
+
+// table writes one; gain is how much faster than no lanes a figure is. The error says where that is below 1.
+func table(b *strings.Builder, what string, list []way, sizes []int, rows map[int][][]float64, tolerance float64, gain func(v, none float64) float64) error {
+	last := len(list) - 1
+	fmt.Fprintf(b, "| %s |", what)
+	for k, w := range list {
+		fmt.Fprintf(b, " %s |", w.name)
+		if k != last {
+			b.WriteString(" × none |")
+		}
+	}
+	b.WriteString("\n|--:|" + strings.Repeat("--:|", 2*last+1) + "\n")
+	var slow []error
+	for _, n := range sizes {
+		fmt.Fprintf(b, "| %d |", n)
+		for k, w := range list {
+			fmt.Fprintf(b, " %.0f |", rig.Median(rows[n][k]))
+			if k == last {
+				continue
+			}
+			var ratios []float64
+			for i := range min(len(rows[n][k]), len(rows[n][last])) {
+				ratios = append(ratios, gain(rows[n][k][i], rows[n][last][i]))
+			}
+			g := rig.Median(ratios)
+			mark := ""
+			if k == 0 && g < 1-tolerance {
+				mark = " **MISSED**"
+				slow = append(slow, fmt.Errorf("%s %d: %s is %.2f of the speed without lanes", what, n, w.name, g))
+			}
+			fmt.Fprintf(b, " %.2f%s |", g, mark)
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("\n")
+	return errors.Join(slow...)
+}

@@ -1,0 +1,142 @@
+// Command limit is the yardstick of the benchmarks: it answers every read request with one and the same DATA
+// block, ignores everything else, keeps no state and renders nothing. What it reaches is what the sockets bear,
+// or, with -transport xdp, AF_XDP's rings.
+//
+// On sockets it receives and sends with recvmmsg and sendmmsg on one socket: the address of the question is, in the same
+// memory, the address of the answer. Acknowledgements are received like requests, for a TFTP server must
+// receive them too.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"runtime"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const opRRQ, opDATA = 1, 3 // RFC 1350, section 5
+
+type mmsghdr struct {
+	hdr unix.Msghdr
+	n   uint32
+	_   [4]byte
+}
+
+func main() {
+	listen := flag.String("listen", "127.0.0.1:6969", "`address:port` to answer from")
+	size := flag.Int("size", 400, "`bytes` of the block")
+	batch := flag.Int("batch", 64, "`messages` per system call")
+	other := flag.Bool("other-port", false, "answer from one other port instead of the port that was asked")
+	transport := flag.String("transport", "socket", "`socket` or xdp")
+	iface := flag.String("interface", "", "`device` to answer on, over xdp")
+	busy := flag.Bool("busy-poll", false, "over xdp, do the device's receive work in the loop")
+	flag.Parse()
+	fmt.Fprintln(os.Stderr, "limit:", run(*transport, *listen, *iface, *size, *batch, *other, *busy))
+	os.Exit(1)
+}
+
+// run returns only when it fails.
+func run(transport, listen, iface string, size, batch int, other, busy bool) error {
+	addr, err := netip.ParseAddrPort(listen)
+	if err != nil {
+		return err
+	}
+	if size < 0 || size > 512 || batch < 1 || batch > 1024 {
+		return fmt.Errorf("size %d, batch %d: a size is 0 to 512, a batch 1 to 1024", size, batch)
+	}
+	runtime.LockOSThread()
+	switch transport {
+	case "socket":
+		return serve(addr, size, batch, other)
+	case "xdp":
+		return serveXDP(addr, iface, size, batch, busy)
+	}
+	return fmt.Errorf("transport %q: socket or xdp", transport)
+}
+
+// serve answers over sockets.
+func serve(addr netip.AddrPort, size, batch int, other bool) error {
+	in, err := open(addr)
+	if err != nil {
+		return err
+	}
+	out := in
+	if other {
+		// Its acknowledgements are never read: they fill its buffer and are dropped there.
+		if out, err = open(netip.AddrPortFrom(addr.Addr(), 0)); err != nil {
+			return err
+		}
+	}
+	fmt.Println("ready")
+	return respond(in, out, size, batch)
+}
+
+func open(addr netip.AddrPort) (int, error) {
+	family := unix.AF_INET6
+	var sa unix.Sockaddr = &unix.SockaddrInet6{Port: int(addr.Port()), Addr: addr.Addr().As16()}
+	if addr.Addr().Is4() {
+		family = unix.AF_INET
+		sa = &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()}
+	}
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	for _, opt := range []int{unix.SO_RCVBUFFORCE, unix.SO_SNDBUFFORCE} {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, opt, 32<<20); err != nil {
+			fmt.Fprintln(os.Stderr, "limit: small buffers:", err)
+		}
+	}
+	return fd, unix.Bind(fd, sa)
+}
+
+// respond never returns without an error. The system calls are raw: nothing else wants the processor.
+func respond(in, out, size, batch int) error {
+	const room = 128 // of a question that is looked at; the kernel cuts off the rest
+	block := append([]byte{0, opDATA, 0, 1}, make([]byte, size)...)
+	for i := range block[4:] {
+		block[4+i] = byte(i)
+	}
+	question := make([]byte, room*batch)
+	from := make([]unix.RawSockaddrInet6, batch)
+	asked, answer := make([]unix.Iovec, batch), unix.Iovec{Base: &block[0]}
+	answer.SetLen(len(block))
+	recv, send := make([]mmsghdr, batch), make([]mmsghdr, batch)
+	for i := range batch {
+		asked[i].Base = &question[i*room]
+		asked[i].SetLen(room)
+		recv[i].hdr = unix.Msghdr{Name: (*byte)(unsafe.Pointer(&from[i])), Iov: &asked[i], Iovlen: 1}
+		send[i].hdr = unix.Msghdr{Iov: &answer, Iovlen: 1}
+	}
+	for {
+		for i := range batch {
+			recv[i].hdr.Namelen = unix.SizeofSockaddrInet6
+		}
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(in), uintptr(unsafe.Pointer(&recv[0])), uintptr(batch), unix.MSG_WAITFORONE, 0, 0)
+		if errno == unix.EINTR {
+			continue
+		}
+		if errno != 0 {
+			return fmt.Errorf("recvmmsg: %w", errno)
+		}
+		answers := 0
+		for i := range int(n) {
+			if recv[i].n >= 4 && question[i*room+1] == opRRQ {
+				send[answers].hdr.Name, send[answers].hdr.Namelen = recv[i].hdr.Name, recv[i].hdr.Namelen
+				answers++
+			}
+		}
+		for first := 0; first < answers; {
+			n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(out), uintptr(unsafe.Pointer(&send[first])), uintptr(answers-first), 0, 0, 0)
+			if errno == 0 {
+				first += int(n)
+			} else if errno != unix.EINTR {
+				first++ // a modem that is gone is not our worry
+			}
+		}
+	}
+}

@@ -1,0 +1,194 @@
+package netlab
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Host is a network namespace of its own, without a name: it ends with the last process that lives in it,
+// so nothing stays behind, not even after SIGKILL. All methods may be called from any goroutine.
+type Host struct {
+	ns      *os.File
+	work    chan func()
+	done    chan struct{}
+	started []*os.Process // touched by the host's own thread only
+}
+
+func newHost() (*Host, error) {
+	h := &Host{work: make(chan func()), done: make(chan struct{})}
+	ready := make(chan error)
+	go h.live(ready)
+	if err := <-ready; err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// live is the host's own thread. It owns the namespace and is the parent thread of every process started in it:
+// the kernel's parent-death signal follows the thread, not the process. It is never unlocked, so it ends with the
+// goroutine and no other goroutine inherits its namespaces.
+func (h *Host) live(ready chan<- error) {
+	runtime.LockOSThread()
+	defer close(h.done)
+	if err := h.enter(); err != nil {
+		ready <- err
+		return
+	}
+	ready <- nil
+	for f := range h.work {
+		f()
+	}
+	for _, p := range h.started {
+		_ = p.Kill() // one that was waited for already says so, and no other is hit
+	}
+}
+
+func (h *Host) enter() error {
+	if err := unix.Unshare(unix.CLONE_NEWNET | unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("new network namespace: %w", err)
+	}
+	// A sysfs shows the devices of the namespace in which it was mounted.
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("private mounts: %w", err)
+	}
+	if err := unix.Mount("sysfs", "/sys", "sysfs", 0, ""); err != nil {
+		return fmt.Errorf("sysfs: %w", err)
+	}
+	ns, err := os.Open(fmt.Sprintf("/proc/self/task/%d/ns/net", unix.Gettid()))
+	if err != nil {
+		return err
+	}
+	h.ns = ns
+	return nil
+}
+
+// run runs f on the host's own thread. f must not block for long.
+func (h *Host) run(f func() error) error {
+	errc := make(chan error, 1)
+	h.work <- func() { errc <- f() }
+	return <-errc
+}
+
+func (h *Host) close() error {
+	close(h.work)
+	<-h.done
+	return h.ns.Close()
+}
+
+// Do runs f in the host's network namespace, on an operating-system thread that is used for nothing else.
+// Sockets that f opens stay in the namespace wherever they are used later; goroutines that f starts do not.
+func (h *Host) Do(f func() error) error {
+	errc := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
+		if err := unix.Setns(int(h.ns.Fd()), unix.CLONE_NEWNET); err != nil {
+			errc <- fmt.Errorf("enter network namespace: %w", err)
+			return
+		}
+		errc <- f()
+	}()
+	return <-errc
+}
+
+// Start starts cmd in the host on the given CPUs (all of them if none is given). The process is killed with all its
+// children when the lab is closed, and when the calling process ends, unless it has changed its own credentials since:
+// that makes the kernel forget whose death it dies with. It is the first process of a PID namespace, which is how its
+// children end with it; so a signal that it does not handle, SIGKILL apart, does not reach it.
+func (h *Host) Start(cmd *exec.Cmd, cpus ...int) error {
+	return h.run(func() error {
+		if cmd.SysProcAttr == nil {
+			cmd.SysProcAttr = &syscall.SysProcAttr{}
+		}
+		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWPID
+		if len(cpus) > 0 {
+			var before unix.CPUSet
+			if err := unix.SchedGetaffinity(0, &before); err != nil {
+				return err
+			}
+			if err := Pin(cpus...); err != nil {
+				return err
+			}
+			defer func() { _ = unix.SchedSetaffinity(0, &before) }() // it was allowed before
+		}
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		h.started = append(h.started, cmd.Process)
+		return nil
+	})
+}
+
+// Run starts cmd as Start does and waits for it.
+func (h *Host) Run(cmd *exec.Cmd, cpus ...int) error {
+	if err := h.Start(cmd, cpus...); err != nil {
+		return err
+	}
+	return cmd.Wait()
+}
+
+// WriteFile writes one value under /sys or /proc/sys/net as the host sees them.
+func (h *Host) WriteFile(name, value string) error {
+	return h.run(func() error { return os.WriteFile(name, []byte(value), 0o644) })
+}
+
+// ReadFile reads what WriteFile writes.
+func (h *Host) ReadFile(name string) (value string, err error) {
+	err = h.run(func() error {
+		b, err := os.ReadFile(name)
+		value = string(b)
+		return err
+	})
+	return value, err
+}
+
+// Pin binds the calling thread to the given CPUs; the goroutine must have locked its thread.
+func Pin(cpus ...int) error {
+	var set unix.CPUSet
+	for _, c := range cpus {
+		set.Set(c)
+	}
+	if err := unix.SchedSetaffinity(0, &set); err != nil {
+		return fmt.Errorf("pin to CPU %v: %w", cpus, err)
+	}
+	return nil
+}
+
+// PinProcess binds every thread that the calling process has, and those that it starts later, to the given CPUs.
+func PinProcess(cpus ...int) error {
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return err
+	}
+	var set unix.CPUSet
+	for _, c := range cpus {
+		set.Set(c)
+	}
+	for _, t := range tasks {
+		var tid int
+		if _, err := fmt.Sscan(t.Name(), &tid); err != nil {
+			continue
+		}
+		if err := unix.SchedSetaffinity(tid, &set); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("pin to CPU %v: %w", cpus, err)
+		}
+	}
+	return nil
+}
+
+// cpuMask is the form of rps_cpus: hexadecimal, the lowest CPU in the lowest bit, commas between 32-bit words.
+func cpuMask(cpu int) string {
+	words := make([]string, cpu/32+1)
+	for i := range words {
+		words[i] = "00000000"
+	}
+	words[0] = fmt.Sprintf("%08x", uint32(1)<<(cpu%32))
+	return strings.Join(words, ",")
+}

@@ -1,0 +1,300 @@
+// Package netlab makes two hosts out of network namespaces, joined by a wire, for tests and benchmarks.
+//
+// The namespaces have no names and end with the process, so labs do not meet one another and leave nothing
+// behind. Links, addresses and routes are set by rtnetlink (github.com/vishvananda/netlink): it needs no
+// program on the machine, and can move one end of a veth pair into a namespace that only a file descriptor names.
+//
+//	load 198.19.0.2 fd00:198:19::2  ── wire ──  server 198.19.0.1 fd00:198:19::1
+//
+// The server reaches 198.18.0.0/16 and fd00:198:18::/64, the modems, through a gateway on the load's side that has
+// a hardware address and nothing else. Whoever opens the load's device by AF_PACKET sees the modems' packets, and the
+// load's own kernel, for which they are another host's, drops them at the door.
+package netlab
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// The addresses of every lab: those set aside for benchmarks by RFC 2544 and a part of the unique local ones.
+var (
+	ServerAddr4 = netip.MustParseAddr("198.19.0.1")
+	ServerAddr6 = netip.MustParseAddr("fd00:198:19::1")
+	LoadAddr4   = netip.MustParseAddr("198.19.0.2")
+	LoadAddr6   = netip.MustParseAddr("fd00:198:19::2")
+	ModemNet4   = netip.MustParsePrefix("198.18.0.0/16")
+	ModemNet6   = netip.MustParsePrefix("fd00:198:18::/64")
+
+	ServerMAC  = net.HardwareAddr{2, 0, 0xc6, 0x13, 0, 1}
+	LoadMAC    = net.HardwareAddr{2, 0, 0xc6, 0x13, 0, 2}
+	GatewayMAC = net.HardwareAddr{2, 0, 0xc6, 0x12, 0, 1} // of the modems' gateway, which no kernel owns
+
+	gateway4 = netip.MustParseAddr("198.19.0.3")
+	gateway6 = netip.MustParseAddr("fd00:198:19::3")
+)
+
+// Device is the name of the network device in both hosts.
+const Device = "lab0"
+
+// Config describes a lab. The zero value is a plain wire without faults, 1500 bytes of MTU, and receive work done
+// by whichever CPU the kernel likes.
+type Config struct {
+	MTU    int // bytes, default 1500; IPv6 asks for 1280 at least
+	Queues int // receive and send queues of each device, default 1
+
+	// Steer has each host's receive work done by that host's CPU (RPS), as a network card's interrupt would have
+	// it. Without it a veth charges the receiver's work to the sender's CPU.
+	Steer              bool
+	ServerCPU, LoadCPU int
+	Faults             *Faults // between the hosts; nil: none
+	FaultCPU           int     // of the thread that forwards when there are faults; used when Steer is set
+}
+
+// Lab is two hosts and the wire between them.
+type Lab struct {
+	Server, Load *Host
+	MTU          int
+
+	middle *Host
+	shim   *shim
+}
+
+// New builds a lab. It needs root (CAP_SYS_ADMIN and CAP_NET_ADMIN).
+func New(cfg Config) (*Lab, error) {
+	if cfg.MTU == 0 {
+		cfg.MTU = 1500
+	}
+	if cfg.MTU < 1280 {
+		return nil, fmt.Errorf("netlab: an MTU of %d is below IPv6's least, 1280", cfg.MTU)
+	}
+	l := &Lab{MTU: cfg.MTU}
+	if err := l.build(cfg); err != nil {
+		return nil, errors.Join(fmt.Errorf("netlab: %w", err), l.Close())
+	}
+	return l, nil
+}
+
+func (l *Lab) build(cfg Config) error {
+	var err error
+	queues := max(cfg.Queues, 1)
+	if l.Server, err = newHost(); err != nil {
+		return err
+	}
+	if l.Load, err = newHost(); err != nil {
+		return err
+	}
+	server := end{l.Server, Device, ServerMAC}
+	load := end{l.Load, Device, LoadMAC}
+	if cfg.Faults == nil {
+		err = wire(load, server, cfg.MTU, queues)
+	} else {
+		if l.middle, err = newHost(); err != nil {
+			return err
+		}
+		err = errors.Join(
+			wire(load, end{l.middle, "load", nil}, cfg.MTU, queues),
+			wire(server, end{l.middle, "server", nil}, cfg.MTU, queues))
+	}
+	if err != nil {
+		return err
+	}
+	for _, h := range []*Host{l.Server, l.Load} {
+		if err := h.run(func() error { return configure(h == l.Server) }); err != nil {
+			return err
+		}
+	}
+	for h, own := range map[*Host]netip.Addr{l.Server: ServerAddr6, l.Load: LoadAddr6} {
+		if err := h.Do(func() error { return usable(own) }); err != nil {
+			return err
+		}
+	}
+	if cfg.Steer {
+		err := errors.Join(steer(l.Server, Device, cfg.ServerCPU), steer(l.Load, Device, cfg.LoadCPU))
+		if l.middle != nil {
+			err = errors.Join(err, steer(l.middle, "load", cfg.FaultCPU), steer(l.middle, "server", cfg.FaultCPU))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if cfg.Faults != nil {
+		if l.shim, err = startShim(l.middle, cfg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close ends the processes started in the lab and removes it. What they printed is theirs; Wait on them to reap them.
+func (l *Lab) Close() error {
+	var errs []error
+	if l.shim != nil {
+		l.shim.stop()
+	}
+	for _, h := range []*Host{l.Server, l.Load, l.middle} {
+		if h != nil {
+			errs = append(errs, h.close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// FaultStats returns what the wire has done to the packets so far; zeros without faults.
+func (l *Lab) FaultStats() FaultStats {
+	if l.shim == nil {
+		return FaultStats{}
+	}
+	return l.shim.stats()
+}
+
+type end struct {
+	host *Host
+	name string
+	mac  net.HardwareAddr
+}
+
+// wire joins two hosts with a veth pair whose devices compute their checksums and segment nothing, so that what an
+// AF_PACKET socket reads is what a cable would carry.
+func wire(a, b end, mtu, queues int) error {
+	err := a.host.run(func() error {
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name, attrs.MTU, attrs.HardwareAddr = a.name, mtu, a.mac
+		attrs.NumTxQueues, attrs.NumRxQueues = queues, queues
+		return netlink.LinkAdd(&netlink.Veth{
+			LinkAttrs:        attrs,
+			PeerName:         b.name,
+			PeerHardwareAddr: b.mac,
+			PeerMTU:          uint32(mtu),
+			PeerNumTxQueues:  uint32(queues),
+			PeerNumRxQueues:  uint32(queues),
+			PeerNamespace:    netlink.NsFd(b.host.ns.Fd()),
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("veth %s-%s: %w", a.name, b.name, err)
+	}
+	for _, e := range []end{a, b} {
+		if err := e.host.run(func() error { return bringUp(e.name) }); err != nil {
+			return fmt.Errorf("%s: %w", e.name, err)
+		}
+	}
+	return nil
+}
+
+func bringUp(name string) error {
+	for _, cmd := range []uint32{unix.ETHTOOL_STXCSUM, unix.ETHTOOL_STSO, unix.ETHTOOL_SGSO, unix.ETHTOOL_SGRO} {
+		if err := ethtoolSet(name, cmd, 0); err != nil {
+			return fmt.Errorf("ethtool command %#x: %w", cmd, err)
+		}
+	}
+	// Duplicate address detection and router solicitations would only delay and disturb.
+	for key, value := range map[string]string{"accept_dad": "0", "router_solicitations": "0", "addr_gen_mode": "1"} {
+		if err := os.WriteFile("/proc/sys/net/ipv6/conf/"+name+"/"+key, []byte(value), 0o644); err != nil {
+			return err
+		}
+	}
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	return netlink.LinkSetUp(link)
+}
+
+// usable waits until the kernel has noticed that the wire has two ends, and that its address of IPv6 is its own: it does
+// both in the background, and loses packets before.
+func usable(own netip.Addr) error {
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		link, err := netlink.LinkByName(Device)
+		if err != nil {
+			return err
+		}
+		routes, err := netlink.RouteGet(own.AsSlice())
+		if err != nil {
+			return fmt.Errorf("route to %s: %w", own, err)
+		}
+		local := slices.ContainsFunc(routes, func(r netlink.Route) bool { return r.Type == unix.RTN_LOCAL })
+		if link.Attrs().OperState == netlink.OperUp && local {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%s is %s after ten seconds, routes to its own address %v", Device, link.Attrs().OperState, routes)
+		}
+	}
+}
+
+func configure(server bool) error {
+	addr4, addr6 := LoadAddr4, LoadAddr6
+	if server {
+		addr4, addr6 = ServerAddr4, ServerAddr6
+	}
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return err
+	}
+	if err := netlink.LinkSetUp(lo); err != nil {
+		return err
+	}
+	link, err := netlink.LinkByName(Device)
+	if err != nil {
+		return err
+	}
+	for addr, bits := range map[netip.Addr]int{addr4: 24, addr6: 64} {
+		a := &netlink.Addr{IPNet: ipNet(netip.PrefixFrom(addr, bits))}
+		if addr.Is6() {
+			a.Flags = unix.IFA_F_NODAD
+		}
+		if err := netlink.AddrAdd(link, a); err != nil {
+			return fmt.Errorf("address %s: %w", addr, err)
+		}
+	}
+	neighbours := map[netip.Addr]net.HardwareAddr{ServerAddr4: ServerMAC, ServerAddr6: ServerMAC}
+	if server {
+		neighbours = map[netip.Addr]net.HardwareAddr{
+			LoadAddr4: LoadMAC, LoadAddr6: LoadMAC, gateway4: GatewayMAC, gateway6: GatewayMAC,
+		}
+	}
+	for addr, mac := range neighbours {
+		n := &netlink.Neigh{LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT, IP: addr.AsSlice(), HardwareAddr: mac}
+		if err := netlink.NeighSet(n); err != nil {
+			return fmt.Errorf("neighbour %s: %w", addr, err)
+		}
+	}
+	if !server {
+		return nil
+	}
+	for dst, via := range map[netip.Prefix]netip.Addr{ModemNet4: gateway4, ModemNet6: gateway6} {
+		r := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: ipNet(dst), Gw: via.AsSlice()}
+		if err := netlink.RouteReplace(r); err != nil {
+			return fmt.Errorf("route to %s: %w", dst, err)
+		}
+	}
+	return nil
+}
+
+func ipNet(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+}
+
+func steer(h *Host, device string, cpu int) error {
+	return h.run(func() error {
+		queues, err := filepath.Glob("/sys/class/net/" + device + "/queues/rx-*/rps_cpus")
+		if err != nil || len(queues) == 0 {
+			return fmt.Errorf("steer the receive work of %s: no receive queue found", device)
+		}
+		for _, q := range queues {
+			if err := os.WriteFile(q, []byte(cpuMask(cpu)), 0o644); err != nil {
+				return fmt.Errorf("steer the receive work: %w", err)
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,259 @@
+// Command peers measures DCS against what a user would pick instead (dnsmasq, tftpd-hpa, atftpd) and against the
+// limit, all in one run: server on CPU 0, load on CPU 1, two hosts of bench/netlab, rounds interleaved so that a
+// disturbance meets all of them. Over AF_XDP, dcs and its limit have a wire of their own each, and are offered more than
+// they bear as well. It prints a table of ratios. It needs root, two CPUs, and Debian's apt-get and dpkg.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"dcs/bench/netlab"
+	"dcs/bench/rig"
+	"dcs/bench/storm"
+)
+
+const serverCPU, loadCPU = rig.ServerCPU, rig.LoadCPU
+
+// openRates are offered in open loop to the contestants over AF_XDP, requests per second: more than any of them bears, and more
+// than sockets bear calmly.
+var openRates = []float64{400_000, 150_000}
+
+type options struct {
+	dcs, library, name, debs, out string
+	dcsArgs                       []string
+	peers, steer, xdp, busy       bool
+	rounds, size                  int
+	length, quiet                 time.Duration
+}
+
+// sample is one round of one contestant.
+type sample struct {
+	*storm.Result
+	serverBusy float64 // of the server's CPU, 0 to 1, interrupts included
+	perFile    float64 // µs of the server's CPU
+	others     float64 // what the busier of the two CPUs did just before the round, 0 to 1
+}
+
+func main() {
+	var opt options
+	dcsArgs := ""
+	cache, _ := os.UserCacheDir()
+	flag.StringVar(&opt.dcs, "dcs", "", "`path` of the dcs binary; empty: leave it out")
+	flag.StringVar(&dcsArgs, "dcs-args", "", "further `arguments` of dcs serve, divided by spaces")
+	flag.StringVar(&opt.library, "library", "bench/peers/library", "`directory` of the template that dcs renders")
+	flag.StringVar(&opt.name, "name", "isrrip{cpe}bw{tier}.bin", "`template` of the names that are asked for there")
+	flag.BoolVar(&opt.peers, "peers", true, "run the peers too")
+	flag.StringVar(&opt.debs, "debs", filepath.Join(cache, "dcs-peers"), "`directory` that the peers' packages are kept in")
+	flag.StringVar(&opt.out, "o", "", "write the table to this `file` too")
+	flag.BoolVar(&opt.steer, "steer", false, "charge receive work to the receiver's CPU by RPS (see bench/results/README.md)")
+	flag.BoolVar(&opt.xdp, "xdp", true, "run the limit and dcs over AF_XDP too")
+	flag.BoolVar(&opt.busy, "busy-poll", false, "have the limit over AF_XDP do the device's receive work")
+	flag.IntVar(&opt.rounds, "rounds", 5, "rounds")
+	flag.IntVar(&opt.size, "size", 400, "`bytes` of the static file")
+	flag.DurationVar(&opt.length, "length", time.Second, "of one contestant's round")
+	flag.DurationVar(&opt.quiet, "quiet", 0, "wait at most this `time` before each round for the machine to have nothing else to do")
+	flag.Parse()
+	opt.dcsArgs = strings.Fields(dcsArgs)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, opt); err != nil {
+		fmt.Fprintln(os.Stderr, "peers:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, opt options) (err error) {
+	if runtime.NumCPU() < 2 {
+		return errors.New("two CPUs are needed: one for the server, one for the load")
+	}
+	if opt.rounds < 1 || opt.size < 1 || opt.size > 511 {
+		return errors.New("rounds must be at least 1, the size 1 to 511")
+	}
+	dir, err := os.MkdirTemp("", "dcs-peers-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	list, err := servers(dir, opt)
+	if err != nil {
+		return err
+	}
+	if err := netlab.PinProcess(loadCPU); err != nil {
+		return err
+	}
+	var labs []*netlab.Lab
+	newLab := func() (*netlab.Lab, error) {
+		lab, err := netlab.New(netlab.Config{Steer: opt.steer, ServerCPU: serverCPU, LoadCPU: loadCPU})
+		if err == nil {
+			labs = append(labs, lab)
+		}
+		return lab, err
+	}
+	defer func() {
+		for _, lab := range labs {
+			err = errors.Join(err, lab.Close())
+		}
+		for _, c := range list {
+			if c.cmd.Process != nil {
+				_ = c.cmd.Wait() // killed with the lab
+			}
+		}
+	}()
+	shared, err := newLab()
+	if err != nil {
+		return err
+	}
+	for _, c := range list {
+		if c.lab = shared; c.xdp {
+			if c.lab, err = newLab(); err != nil {
+				return err
+			}
+		}
+		if err := c.lab.Server.Start(c.cmd, serverCPU); err != nil {
+			return fmt.Errorf("start %s: %w", c.name, err)
+		}
+		if err := c.ready(ctx); err != nil {
+			return err
+		}
+	}
+	for _, c := range list {
+		if err := c.calibrate(ctx); err != nil {
+			return err
+		}
+	}
+	for round := range opt.rounds {
+		for i := range list {
+			c := list[(round+i)%len(list)] // nobody always follows the same one
+			others, err := rig.Quiet(ctx, opt.quiet)
+			if err != nil {
+				return err
+			}
+			s, err := c.measure(ctx, c.window, 0, opt.length)
+			if err != nil {
+				return err
+			}
+			s.others = others
+			c.rounds = append(c.rounds, s)
+			fmt.Fprintf(os.Stderr, "round %d: %-21s %8.0f files/s, server %3.0f %%, load %3.0f %% busy; others before it %3.0f %%\n",
+				round+1, c.name, s.Rate, 100*s.serverBusy, 100*s.Busy, 100*s.others)
+			if !c.xdp {
+				continue
+			}
+			c.open = append(c.open, nil)
+			for _, rate := range openRates {
+				s, err := c.measure(ctx, 0, rate, opt.length)
+				if err != nil {
+					return err
+				}
+				s.others = others
+				c.open[round] = append(c.open[round], s)
+				fmt.Fprintf(os.Stderr, "round %d: %-21s %8.0f of %.0f files/s, p50 %.0f µs, server %3.0f %%, load %3.0f %% busy\n",
+					round+1, c.name, s.Rate, rate, s.Latency.P50, 100*s.serverBusy, 100*s.Busy)
+			}
+		}
+	}
+	text := report(list, opt)
+	fmt.Print(text)
+	if opt.out != "" {
+		return os.WriteFile(opt.out, []byte(text), 0o644)
+	}
+	return nil
+}
+
+func (c *contestant) config(window int) storm.Config {
+	cfg := storm.Default()
+	cfg.Target = netip.AddrPortFrom(netlab.ServerAddr4, c.port)
+	cfg.Interface, cfg.SourceMAC, cfg.GatewayMAC = netlab.Device, netlab.GatewayMAC, netlab.ServerMAC
+	cfg.CPU = loadCPU
+	// Other ports each time: a server may still repeat blocks of an earlier run.
+	c.runs++
+	cfg.Seed = uint64(c.port)<<32 | c.runs
+	cfg.Window, cfg.Name, cfg.Expect, cfg.Verify = window, c.file, c.expect, c.verify
+	// A lost packet must not idle a place in the window for four seconds.
+	cfg.Backoff = []time.Duration{200 * time.Millisecond}
+	cfg.Restarts = 0
+	return cfg
+}
+
+func (c *contestant) load(ctx context.Context, cfg storm.Config) (res *storm.Result, err error) {
+	err = c.lab.Load.Do(func() (err error) {
+		res, err = storm.Run(ctx, cfg)
+		return err
+	})
+	return res, errors.Join(err, ctx.Err())
+}
+
+// ready waits until the server answers rightly, ten seconds at most.
+func (c *contestant) ready(ctx context.Context) error {
+	cfg := c.config(1)
+	cfg.Count, cfg.Retries = 1, 50
+	res, err := c.load(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if res.Served != 1 {
+		var b strings.Builder
+		_ = res.Text(&b)
+		return fmt.Errorf("%s does not serve %s:\n%s", c.name, c.file, &b)
+	}
+	return nil
+}
+
+// calibrate finds the window with the highest rate. One that makes downloads fail is too large for the server.
+func (c *contestant) calibrate(ctx context.Context) error {
+	best := 0.0
+	for _, w := range c.windows {
+		s, err := c.measure(ctx, w, 0, 300*time.Millisecond)
+		if err != nil {
+			return err
+		}
+		if s.Failed+s.Unfinished > 0 {
+			s.Rate = 0
+		}
+		if c.window == 0 || s.Rate > best {
+			c.window, best = w, s.Rate
+		}
+	}
+	return nil
+}
+
+// measure runs a closed loop, or with a rate an open one.
+func (c *contestant) measure(ctx context.Context, window int, rate float64, length time.Duration) (sample, error) {
+	cfg := c.config(window)
+	cfg.Rate = rate
+	cfg.Duration, cfg.Drain = length, 300*time.Millisecond
+	before, err := rig.Busy(serverCPU)
+	if err != nil {
+		return sample{}, err
+	}
+	res, err := c.load(ctx, cfg)
+	if err != nil {
+		return sample{}, err
+	}
+	after, err := rig.Busy(serverCPU)
+	if err != nil {
+		return sample{}, err
+	}
+	s := sample{Result: res, serverBusy: (after - before).Seconds() / res.Elapsed}
+	if res.Served > 0 {
+		s.perFile = float64((after - before).Microseconds()) / float64(res.Served)
+	}
+	if res.Wrong > 0 {
+		return s, fmt.Errorf("%s: %d wrong files: %s", c.name, res.Wrong, strings.Join(res.Examples, "; "))
+	}
+	return s, nil
+}

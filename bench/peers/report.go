@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"dcs/bench/rig"
+)
+
+// report writes the table as Markdown. The reader of a ratio looks for what it was measured on, so that comes along.
+func report(list []*contestant, opt options) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Files a second, closed loop\n\n")
+	fmt.Fprintf(&b, "Server on CPU %d, load on CPU %d, veth between network namespaces, static file of %d bytes.\n", serverCPU, loadCPU, opt.size)
+	fmt.Fprintf(&b, "Medians of %d interleaved rounds of %s, of the ratios too; the range is that of the rounds.\n\n", opt.rounds, opt.length)
+	peer := bestPeer(list)
+	fmt.Fprintf(&b, "| server | window | files/s | range | of the limit | × best peer | p50 µs | p99 µs | server CPU | µs of it a file | load busy | retries | failed |\n")
+	fmt.Fprintf(&b, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+	for _, c := range list {
+		rates := c.rates()
+		rate := rig.Median(rates)
+		of := func(f func(sample) float64) float64 { return rig.Median(each(c.rounds, f)) }
+		sum := func(f func(sample) float64) (n float64) {
+			for _, v := range each(c.rounds, f) {
+				n += v
+			}
+			return n
+		}
+		ratio := "–"
+		if peer != nil {
+			ratio = fmt.Sprintf("%.2f", c.ratio(peer))
+		}
+		fmt.Fprintf(&b, "| %s | %d | %.0f | %.0f–%.0f | %.3f | %s | %.0f | %.0f | %.0f %% | %.2f | %.0f %% | %.0f | %.0f |\n",
+			c.name, c.window, rate, slices.Min(rates), slices.Max(rates), c.ratio(limitOf(list, c)), ratio,
+			of(func(s sample) float64 { return s.Latency.P50 }), of(func(s sample) float64 { return s.Latency.P99 }),
+			100*of(func(s sample) float64 { return s.serverBusy }), of(func(s sample) float64 { return s.perFile }),
+			100*of(func(s sample) float64 { return s.Busy }),
+			sum(func(s sample) float64 { return float64(s.Retries) }),
+			sum(func(s sample) float64 { return float64(s.Failed + s.Unfinished) }))
+	}
+	b.WriteString("\n")
+	b.WriteString(openLoop(list))
+	disturbed, all := 0, 0
+	for _, c := range list {
+		for _, s := range c.rounds {
+			if all++; s.others > 0.1 {
+				disturbed++
+			}
+		}
+	}
+	if disturbed > 0 {
+		fmt.Fprintf(&b, "**%d of %d rounds began while something else kept a CPU busy: take the figures for what they are.**\n\n", disturbed, all)
+	}
+	for _, c := range list {
+		fmt.Fprintf(&b, "- %s: %s\n", c.name, c.version)
+	}
+	b.WriteString(rig.Facts("go run ./bench/peers " + strings.Join(os.Args[1:], " ")))
+	return b.String()
+}
+
+// openLoop writes what became of the rates that were offered.
+func openLoop(list []*contestant) string {
+	var b strings.Builder
+	for i, rate := range openRates {
+		for _, c := range list {
+			if !c.xdp {
+				continue
+			}
+			if b.Len() == 0 {
+				b.WriteString("## Open loop\n\n| server | offered/s | files/s | of the limit | p50 µs | × the limit's | p99 µs | server CPU | µs of it a file | load busy | retries | failed |\n")
+				b.WriteString("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+			}
+			to := limitOf(list, c)
+			var rounds []sample
+			var rates, slower []float64
+			for r := range c.open {
+				s, l := c.open[r][i], to.open[r][i]
+				rounds = append(rounds, s)
+				rates = append(rates, s.Rate/l.Rate)
+				slower = append(slower, s.Latency.P50/l.Latency.P50)
+			}
+			of := func(f func(sample) float64) float64 { return rig.Median(each(rounds, f)) }
+			fmt.Fprintf(&b, "| %s | %.0f | %.0f | %.3f | %.0f | %.2f | %.0f | %.0f %% | %.2f | %.0f %% | %.0f | %.0f |\n", c.name, rate,
+				of(func(s sample) float64 { return s.Rate }), rig.Median(rates),
+				of(func(s sample) float64 { return s.Latency.P50 }), rig.Median(slower), of(func(s sample) float64 { return s.Latency.P99 }),
+				100*of(func(s sample) float64 { return s.serverBusy }), of(func(s sample) float64 { return s.perFile }),
+				100*of(func(s sample) float64 { return s.Busy }),
+				of(func(s sample) float64 { return float64(s.Retries) }), of(func(s sample) float64 { return float64(s.Failed + s.Unfinished) }))
+		}
+	}
+	if b.Len() > 0 {
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// limitOf returns what c is measured against: the limit over its own transport.
+func limitOf(list []*contestant, c *contestant) *contestant {
+	if c.xdp {
+		for _, l := range list {
+			if l.name == limitXDP {
+				return l
+			}
+		}
+	}
+	return list[0]
+}
+
+// bestPeer returns the fastest of those that are not ours, or nil.
+func bestPeer(list []*contestant) *contestant {
+	var best *contestant
+	for _, c := range list {
+		ours := strings.HasPrefix(c.name, "limit") || strings.HasPrefix(c.name, "dcs")
+		if !ours && (best == nil || rig.Median(c.rates()) > rig.Median(best.rates())) {
+			best = c
+		}
+	}
+	return best
+}
+
+// ratio is the median of the rounds' ratios: what disturbs one round disturbs both of its sides.
+func (c *contestant) ratio(to *contestant) float64 {
+	var v []float64
+	for i, s := range c.rounds {
+		v = append(v, s.Rate/to.rounds[i].Rate)
+	}
+	return rig.Median(v)
+}
+
+func (c *contestant) rates() []float64 {
+	return each(c.rounds, func(s sample) float64 { return s.Rate })
+}
+
+func each(rounds []sample, f func(sample) float64) []float64 {
+	var v []float64
+	for _, s := range rounds {
+		v = append(v, f(s))
+	}
+	return v
+}
+
+func line(b []byte) string {
+	first, _, _ := bytes.Cut(b, []byte("\n"))
+	return string(bytes.TrimSpace(first))
+}
+
+func unixNow() int64 { return time.Now().Unix() }

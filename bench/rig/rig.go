@@ -1,0 +1,313 @@
+// Package rig is what the benchmark programs share: servers in a lab, loads on them, and what a figure was measured on.
+package rig
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dcs/bench/netlab"
+	"dcs/bench/storm"
+	"dcs/render/mic"
+)
+
+// The CPUs of the server and of the load.
+const ServerCPU, LoadCPU = 0, 1
+
+// secret is what the servers of a rig sign with, and what their files are checked by.
+const secret = "a secret of the benchmark"
+
+// Rig is a lab and a directory for what its servers read.
+type Rig struct {
+	Lab *netlab.Lab
+	Dir string
+
+	runs uint64
+	cmds []*exec.Cmd
+}
+
+// New builds a rig; faults may be nil. It needs root and two CPUs, and pins the calling process to the load's.
+func New(faults *netlab.Faults) (*Rig, error) {
+	if runtime.NumCPU() < 2 {
+		return nil, errors.New("two CPUs are needed: one for the server, one for the load")
+	}
+	if err := netlab.PinProcess(LoadCPU); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "dcs-bench-")
+	if err != nil {
+		return nil, err
+	}
+	lab, err := netlab.New(netlab.Config{ServerCPU: ServerCPU, LoadCPU: LoadCPU, Faults: faults, FaultCPU: LoadCPU})
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	r := &Rig{Lab: lab, Dir: dir}
+	return r, errors.Join(
+		os.WriteFile(filepath.Join(dir, "secret"), []byte(secret), 0o600),
+		os.Chmod(dir, 0o755))
+}
+
+// Close ends the servers and removes the lab.
+func (r *Rig) Close() error {
+	err := r.Lab.Close()
+	for _, c := range r.cmds {
+		_ = c.Wait() // killed with the lab
+	}
+	return errors.Join(err, os.RemoveAll(r.Dir))
+}
+
+// Server is one that was started.
+type Server struct {
+	Addr netip.AddrPort
+	PID  int
+	file string // that it is asked for; empty: whatever, and nothing is checked
+}
+
+// DCS starts the binary bin on a port of the server's host, with the library of bench/peers. env is added to its
+// environment, args to its arguments.
+func (r *Rig) DCS(ctx context.Context, bin string, port uint16, env []string, args ...string) (*Server, error) {
+	library, err := Path("bench", "peers", "library")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{Addr: netip.AddrPortFrom(netlab.ServerAddr4, port), file: "isrrip{cpe}bw{tier}.bin"}
+	args = append([]string{
+		"serve", "--listen", s.Addr.String(), "--workers", "1", "--library", library, "--secret-file", filepath.Join(r.Dir, "secret"),
+	}, args...)
+	cmd := exec.Command(bin, args...)
+	cmd.Env = append(os.Environ(), env...)
+	return s, r.start(ctx, s, cmd)
+}
+
+// Limit starts the program that answers one block and does nothing else.
+func (r *Rig) Limit(ctx context.Context, port uint16) (*Server, error) {
+	bin, err := Build(ctx, r.Dir, "./bench/limit")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{Addr: netip.AddrPortFrom(netlab.ServerAddr4, port)}
+	return s, r.start(ctx, s, exec.Command(bin, "-listen", s.Addr.String()))
+}
+
+func (r *Rig) start(ctx context.Context, s *Server, cmd *exec.Cmd) error {
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := r.Lab.Server.Start(cmd, ServerCPU); err != nil {
+		return fmt.Errorf("start %s: %w", cmd.Path, err)
+	}
+	r.cmds = append(r.cmds, cmd)
+	s.PID = cmd.Process.Pid
+	cfg := r.Config(s)
+	cfg.Window, cfg.Count, cfg.Modems, cfg.Retries = 1, 1, 1, 100
+	res, err := r.Load(ctx, cfg)
+	if err == nil && res.Served != 1 {
+		var b strings.Builder
+		_ = res.Text(&b)
+		err = fmt.Errorf("%s does not serve:\n%s", filepath.Base(cmd.Path), &b)
+	}
+	if err != nil {
+		_ = cmd.Process.Kill() // its output is complete only then
+	}
+	return err
+}
+
+// Config returns the load on a server; the caller says how modems arrive. Every file is checked, its CMTS MIC too.
+func (r *Rig) Config(s *Server) storm.Config {
+	r.runs++
+	cfg := storm.Default()
+	cfg.Target, cfg.Name = s.Addr, s.file
+	cfg.Interface, cfg.SourceMAC, cfg.GatewayMAC = netlab.Device, netlab.GatewayMAC, netlab.ServerMAC
+	cfg.CPU = LoadCPU
+	// Other ports each time: a server may still repeat blocks of an earlier run.
+	cfg.Seed = uint64(s.Addr.Port())<<32 | r.runs
+	// A lost packet must not idle a place in a window for four seconds.
+	cfg.Backoff, cfg.Restarts = []time.Duration{200 * time.Millisecond}, 0
+	if s.file == "" {
+		cfg.Name = "modem.bin"
+		return cfg
+	}
+	cfg.Check, cfg.Keys = storm.CheckAll, []storm.Key{{Label: "secret", Secret: mic.NewSecret([]byte(secret))}}
+	return cfg
+}
+
+// Load runs a load in the load's host.
+func (r *Rig) Load(ctx context.Context, cfg storm.Config) (res *storm.Result, err error) {
+	err = r.Lab.Load.Do(func() (err error) {
+		res, err = storm.Run(ctx, cfg)
+		return err
+	})
+	if err = errors.Join(err, ctx.Err()); err == nil && res.Wrong > 0 {
+		err = fmt.Errorf("%d wrong files: %s", res.Wrong, strings.Join(res.Examples, "; "))
+	}
+	return res, err
+}
+
+// ClosedLoop returns the rate of a load that keeps window transfers under way, files per second. Checking each file
+// would slow the load down, so that is left out here.
+func (r *Rig) ClosedLoop(ctx context.Context, s *Server, window int, length time.Duration) (*storm.Result, error) {
+	cfg := r.Config(s)
+	cfg.Window, cfg.Duration, cfg.Drain, cfg.Check = window, length, 300*time.Millisecond, storm.CheckNothing
+	return r.Load(ctx, cfg)
+}
+
+// RSS returns the resident memory of a process in octets.
+func RSS(pid int) (int64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(b)) {
+		if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(v), " kB"), 10, 64)
+			return kib << 10, err
+		}
+	}
+	return 0, fmt.Errorf("process %d has ended", pid)
+}
+
+// Path returns a path below the module's root.
+func Path(elem ...string) (string, error) {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return "", fmt.Errorf("find the module: %w", err)
+	}
+	return filepath.Join(append([]string{strings.TrimSpace(string(out))}, elem...)...), nil
+}
+
+// Build builds a command of the module into dir, without cgo, and returns its path.
+func Build(ctx context.Context, dir, pkg string) (string, error) {
+	root, err := Path()
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, filepath.Base(pkg))
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, pkg)
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build %s: %w\n%s", pkg, err, out)
+	}
+	return bin, nil
+}
+
+// Quiet waits until every CPU has been idle but for a tenth, or until the time given is over, and returns how busy the
+// busiest was at the end, 0 to 1.
+func Quiet(ctx context.Context, limit time.Duration) (float64, error) {
+	const look = 200 * time.Millisecond
+	for end := time.Now().Add(limit); ; {
+		before, err := busy()
+		if err != nil {
+			return 0, err
+		}
+		begin := time.Now()
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(look):
+		}
+		after, err := busy()
+		if err != nil {
+			return 0, err
+		}
+		most := 0.0
+		for cpu := range after {
+			most = max(most, (after[cpu]-before[cpu]).Seconds()/time.Since(begin).Seconds())
+		}
+		if most < 0.1 || time.Now().After(end) {
+			return min(most, 1), nil
+		}
+	}
+}
+
+// Busy returns how long a CPU has worked since the machine's start, interrupts included.
+func Busy(cpu int) (time.Duration, error) {
+	all, err := busy()
+	if err != nil {
+		return 0, err
+	}
+	worked, ok := all[fmt.Sprintf("cpu%d", cpu)]
+	if !ok {
+		return 0, fmt.Errorf("CPU %d is not in /proc/stat", cpu)
+	}
+	return worked, nil
+}
+
+// busy returns how long each CPU has worked since the machine's start (/proc/stat, in hundredths of a second).
+func busy() (map[string]time.Duration, error) {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return nil, err
+	}
+	cpus := map[string]time.Duration{}
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(line)
+		if len(f) < 8 || !strings.HasPrefix(f[0], "cpu") || f[0] == "cpu" {
+			continue
+		}
+		for _, k := range []int{1, 2, 3, 6, 7} { // user, nice, system, irq, softirq
+			n, err := strconv.ParseInt(f[k], 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("/proc/stat: %w", err)
+			}
+			cpus[f[0]] += time.Duration(n) * 10 * time.Millisecond
+		}
+	}
+	return cpus, nil
+}
+
+// Median of values, of which there is one at least.
+func Median(v []float64) float64 {
+	s := slices.Sorted(slices.Values(v))
+	if n := len(s); n%2 == 0 {
+		return (s[n/2-1] + s[n/2]) / 2
+	}
+	return s[len(s)/2]
+}
+
+// Facts says what something was measured on, as a list in Markdown. command is how to measure it again.
+func Facts(command string) string {
+	var u unix.Utsname
+	kernel := "unknown kernel"
+	if unix.Uname(&u) == nil {
+		kernel = unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:])
+	}
+	processor := "unknown processor"
+	b, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(b)) {
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
+			processor = strings.TrimSpace(value)
+			break
+		}
+	}
+	return fmt.Sprintf("- machine: %s, %d CPUs, %s\n- kernel: %s\n- %s, commit %s\n- command: `%s`\n",
+		processor, runtime.NumCPU(), runtime.GOARCH, kernel, runtime.Version(), Commit(), command)
+}
+
+// Commit says what was built, and whether the tree had more than that.
+func Commit() string {
+	out, err := exec.Command("git", "describe", "--always", "--dirty", "--abbrev=12").Output()
+	if err == nil {
+		return strings.TrimSpace(string(out))
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				return s.Value
+			}
+		}
+	}
+	return "unknown"
+}

@@ -1,0 +1,175 @@
+package storm
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"dcs/render/mic"
+)
+
+// Check says what every file is examined for.
+type Check uint8
+
+// From nothing to everything.
+const (
+	CheckNothing   Check = iota
+	CheckStructure       // a modem's or an MTA's file: TLVs, CM MIC or hash; TLV 19 of now, TLV 20 or 59 the asker's
+	CheckAll             // the CMTS MIC too, under one of the Keys
+)
+
+// ParseCheck reads off, structure or full.
+func ParseCheck(s string) (Check, error) {
+	switch s {
+	case "off":
+		return CheckNothing, nil
+	case "structure":
+		return CheckStructure, nil
+	case "full":
+		return CheckAll, nil
+	}
+	return 0, fmt.Errorf("%s is none of off, structure and full", s)
+}
+
+// Key is a secret that the CMTS MIC may be made with.
+type Key struct {
+	Label  string       // in results
+	Prefix netip.Prefix // of the modems that it is for; zero: all. The longest that holds a modem counts, and each of that length.
+	Secret *mic.Secret
+}
+
+// checker examines files as a CMTS would.
+type checker struct {
+	all  bool
+	keys []Key
+	used []int // files by key
+	skew int64
+}
+
+func newChecker(cfg *Config) *checker {
+	if cfg.Check == CheckNothing {
+		return nil
+	}
+	return &checker{all: cfg.Check == CheckAll, keys: cfg.Keys, used: make([]int, len(cfg.Keys)), skew: int64(cfg.Skew)}
+}
+
+const (
+	tlvTimestamp = 19
+	tlvModemIPv4 = 20
+	tlvModemIPv6 = 59
+	tlvMTA       = 254 // the first of an MTA's file
+
+	since1900 = 2208988800 // seconds from 1900 to 1970, RFC 868
+)
+
+// examine judges one file. begun and now are Unix nanoseconds: the file was rendered between the two.
+func (c *checker) examine(modem netip.Addr, body []byte, begun, now int64) error {
+	mta := len(body) > 0 && body[0] == tlvMTA
+	if err := c.mics(modem, body, mta); err != nil || mta {
+		return err
+	}
+	var wrong error
+	err := mic.Walk(body, func(off, hdr, end int, code uint8) bool {
+		value := body[off+hdr : end]
+		switch code {
+		case tlvTimestamp:
+			wrong = c.stamp(value, begun, now)
+		case tlvModemIPv4, tlvModemIPv6:
+			if a, ok := netip.AddrFromSlice(value); !ok || a != modem {
+				wrong = fmt.Errorf("TLV %d is % x, and %v asked", code, value, modem)
+			}
+		}
+		return wrong == nil
+	})
+	return errors.Join(wrong, err)
+}
+
+func (c *checker) stamp(value []byte, begun, now int64) error {
+	if len(value) != 4 {
+		return fmt.Errorf("TLV 19 has %d bytes", len(value))
+	}
+	at := int64(binary.BigEndian.Uint32(value)) - since1900
+	const second = int64(time.Second)
+	switch first, last := (begun-c.skew)/second, (now+c.skew)/second; {
+	case at < first:
+		return fmt.Errorf("TLV 19 is %d s before the request", begun/second-at)
+	case at > last:
+		return fmt.Errorf("TLV 19 is %d s ahead", at-now/second)
+	}
+	return nil
+}
+
+func (c *checker) mics(modem netip.Addr, body []byte, mta bool) error {
+	keys, bits := 0, -1
+	for k := range c.keys {
+		if c.covers(k, modem) {
+			keys++
+			bits = max(bits, c.keys[k].Prefix.Bits())
+		}
+	}
+	if !c.all || mta {
+		r, err := mic.Verify(body, nil)
+		return broken(&r, err, mta)
+	}
+	if keys == 0 {
+		return fmt.Errorf("no secret is given for %v", modem)
+	}
+	for k := range c.keys {
+		if !c.covers(k, modem) || c.keys[k].Prefix.Bits() != bits {
+			continue
+		}
+		r, err := mic.Verify(body, c.keys[k].Secret)
+		signed := r.CMTS.Verdict == mic.Valid && r.Extended.Verdict != mic.Invalid
+		if err != nil || signed || r.CM.Verdict != mic.Valid {
+			if err == nil && signed {
+				c.used[k]++
+			}
+			return broken(&r, err, false)
+		}
+	}
+	return errors.New("the CMTS MIC is not made with a secret given")
+}
+
+// broken returns what is wrong, of all that no secret is needed for.
+func broken(r *mic.Report, err error, mta bool) error {
+	switch {
+	case err != nil:
+		return fmt.Errorf("not a modem's file: %w", err)
+	case mta && r.MTA.Verdict == mic.Invalid:
+		return errors.New("the MTA's hash is wrong")
+	case mta:
+		return nil
+	case r.CM.Verdict == mic.Absent:
+		return errors.New("the CM MIC is missing")
+	case r.CM.Verdict != mic.Valid:
+		return errors.New("the CM MIC is wrong")
+	case r.CMTS.Verdict == mic.Absent:
+		return errors.New("the CMTS MIC is missing")
+	}
+	for _, n := range r.Notes {
+		if strings.Contains(n, "end-of-data") {
+			return errors.New(n)
+		}
+	}
+	return nil
+}
+
+// covers tells whether key k is for a modem. The zero prefix has -1 bits.
+func (c *checker) covers(k int, modem netip.Addr) bool {
+	p := c.keys[k].Prefix
+	return !p.IsValid() || p.Contains(modem)
+}
+
+func (c *checker) signed() map[string]int {
+	if !c.all {
+		return nil
+	}
+	m := map[string]int{}
+	for k, n := range c.used {
+		m[c.keys[k].Label] += n
+	}
+	return m
+}

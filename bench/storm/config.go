@@ -1,0 +1,336 @@
+package storm
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Verifier judges one file as a modem received it. body is valid during the call only.
+type Verifier func(name []byte, modem netip.Addr, body []byte) error
+
+// Group is a part of the modems that behaves in its own way. Their addresses follow those of the group before.
+type Group struct {
+	Name   string        // in reports
+	Modems int           // how many
+	File   string        // file name or template, see ParseNames; empty: that of the Config
+	After  time.Duration // before its first download
+
+	// Exactly one of the next four.
+	Window int           // closed loop: so many transfers under way at any time
+	Rate   float64       // open loop: transfers begun per second, whether or not the server keeps up
+	Within time.Duration // storm: every modem once, spread at random over this time
+	Flood  float64       // requests per second whose answers nobody acknowledges, from a new port and for a name drawn anew each
+
+	Ramp     time.Duration // in which the rate of Rate or Within rises to its full height, evenly
+	Count    int           // transfers to begin, 0: until Duration (with Within: one for each modem)
+	Duration time.Duration // for which transfers are begun, 0: until Count
+}
+
+// Event is a moment of a scenario at which somebody has something to do to the server.
+type Event struct {
+	Name string        // to bind a command to
+	At   time.Duration // after the start
+	Note string        // what is to be done, for people
+}
+
+// Config says who asks whom for what, how often, and how patiently. Begin with Default and set Target.
+type Config struct {
+	Target netip.AddrPort // the server
+
+	// Exactly one of the next three says how modems arrive; none of them means Window 64.
+	Window int           // closed loop: so many transfers under way at any time
+	Rate   float64       // open loop: transfers begun per second, whether or not the server keeps up
+	Within time.Duration // storm: every modem once, spread at random over this time
+	Ramp   time.Duration // in which the rate of Rate or Within rises to its full height, evenly
+
+	Count    int           // transfers to begin, 0: until Duration (a storm: one for each modem)
+	Duration time.Duration // for which transfers are begun, 0: until Count; one of the two is needed outside a storm
+	Drain    time.Duration // to wait after that for the transfers under way; 0: until each has ended, which Backoff bounds
+	MaxTime  time.Duration // after which the load ends whatever is under way
+
+	Groups []Group // parts of the modems, instead of one way of arriving for all: then all fields above but Drain and MaxTime are left alone
+	Events []Event // told to OnEvent when their time comes
+
+	Modems int          // simulated, 1 to 65536
+	Net    netip.Prefix // that the modems' addresses are counted from; zero: 198.18.0.0/16, fd00:198:18::/64 or 127.18.0.0/16
+	Name   string       // file name or template, see ParseNames
+	Names  []string     // names instead of a template: modem i asks for the one at i modulo their number
+
+	Backoff  []time.Duration // waits for an answer: after the first try, the second, …; the last one repeats
+	Retries  int             // repetitions of a request before the download has failed
+	Restarts int             // fresh starts, from a new port, after a failed download
+	Rest     time.Duration   // before a fresh start that follows a silence; one that follows a refusal waits for the first of Backoff at least
+	Jitter   float64         // part of each wait that is drawn at random, 0 to 1: half of it is taken away, half of it added
+	BlkSize  int             // asked for as an option, 0: not asked for (RFC 2348: 8 to 65464)
+	TSize    bool            // ask for tsize (RFC 2349)
+	HWAddr   bool            // add the option hwaddr with the modem's MAC, as a CMTS that proxies TFTP does
+
+	Expect     []byte        // every file must be this; nil: not compared
+	Verify     Verifier      // every file must please this; nil: not asked
+	Check      Check         // what every file is examined for
+	CheckEvery int           // examine one file of so many, 0: each
+	Keys       []Key         // secrets that the CMTS MIC may be made with, for CheckAll
+	Skew       time.Duration // that TLV 19 may be before the download began or after it ended, beyond its own second
+
+	Interface  string           // to send frames from by AF_PACKET; empty: plain UDP sockets
+	SourceMAC  net.HardwareAddr // of the frames, empty: the interface's own
+	GatewayMAC net.HardwareAddr // that the frames go to, empty: found by ARP or neighbour discovery
+	MTU        int              // of the interface, 0: 1500
+	CPU        int              // to pin the thread to, negative: none
+	Seed       uint64           // of everything drawn at random
+
+	IOwnThisNetwork bool // permits targets outside loopback, 198.18.0.0/15 and fd00::/8
+
+	Interval time.Duration  // of the timeline, 0: chosen, so that a few hundred samples come together
+	Progress func(Progress) // called twice a second from the sending thread; must not block
+	OnEvent  func(Event)    // likewise
+}
+
+// Default returns a configuration with the behaviour of a DOCSIS modem: waits of 4, 8 and 16 seconds, four retries,
+// three fresh starts (the waits were seen in a log, the counts are those of common modems).
+func Default() Config {
+	return Config{
+		Modems:   65536,
+		Name:     "modem{i}.bin",
+		Backoff:  []time.Duration{4 * time.Second, 8 * time.Second, 16 * time.Second},
+		Retries:  4,
+		Restarts: 3,
+		MaxTime:  time.Hour,
+		Skew:     time.Second,
+		CPU:      -1,
+		Seed:     1,
+	}
+}
+
+// Bind adds a flag for each field that a user may set; their defaults are the fields' values.
+func (c *Config) Bind(fs *flag.FlagSet) {
+	fs.IntVar(&c.Window, "window", c.Window, "closed loop: keep `N` transfers under way (default 64 unless --rate or --within is given)")
+	fs.Float64Var(&c.Rate, "rate", c.Rate, "open loop: begin `N` transfers a second")
+	fs.DurationVar(&c.Within, "within", c.Within, "storm: every modem asks once within this `time`")
+	fs.DurationVar(&c.Ramp, "ramp", c.Ramp, "`time` in which the rate of --rate or --within rises to its full height")
+	fs.IntVar(&c.Count, "count", c.Count, "transfers to begin")
+	fs.DurationVar(&c.Duration, "duration", c.Duration, "begin transfers for this `time`")
+	fs.DurationVar(&c.Drain, "drain", c.Drain, "then wait at most this `time` for those under way (default: until each has ended)")
+	fs.DurationVar(&c.MaxTime, "max-time", c.MaxTime, "end after this `time` whatever is under way")
+	fs.IntVar(&c.Modems, "modems", c.Modems, "modems to simulate, at most 65536")
+	fs.TextVar(&c.Net, "net", c.Net, "count the modems' addresses from the start of this `prefix`")
+	fs.StringVar(&c.Name, "name", c.Name, "file name; {i} is the modem's number, {ip} its address, {mac} its MAC, {1-16} a number drawn for it")
+	fs.Func("names", "take the names from this `file`, one a line", func(file string) error {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		c.Names = strings.Fields(string(b))
+		return nil
+	})
+	fs.Func("backoff", "waits for an answer, as in 4s,8s,16s (the default)", func(s string) error {
+		var waits []time.Duration
+		for f := range strings.SplitSeq(s, ",") {
+			d, err := time.ParseDuration(f)
+			if err != nil {
+				return err
+			}
+			waits = append(waits, d)
+		}
+		c.Backoff = waits
+		return nil
+	})
+	fs.IntVar(&c.Retries, "retries", c.Retries, "repetitions of a request before a download has failed")
+	fs.IntVar(&c.Restarts, "restarts", c.Restarts, "fresh starts after a failed download")
+	fs.DurationVar(&c.Rest, "rest", c.Rest, "`time` before a fresh start that follows a silence")
+	fs.Float64Var(&c.Jitter, "jitter", c.Jitter, "`part` of each wait that is drawn at random, 0 to 1")
+	fs.IntVar(&c.BlkSize, "blksize", c.BlkSize, "ask for blocks of so many `bytes` (0: do not ask)")
+	fs.IntVar(&c.CheckEvery, "check-every", c.CheckEvery, "examine one file of `N` (default each)")
+	fs.BoolVar(&c.TSize, "tsize", c.TSize, "ask for the file's size")
+	fs.BoolVar(&c.HWAddr, "hwaddr", c.HWAddr, "add the option hwaddr, as a CMTS that proxies TFTP does")
+	fs.Func("expect", "every file must equal this `file`", func(file string) (err error) {
+		c.Expect, err = os.ReadFile(file)
+		return err
+	})
+	fs.StringVar(&c.Interface, "interface", c.Interface, "send frames from this `interface` by AF_PACKET, each modem from an address of its own (needs root)")
+	fs.Func("source-mac", "the frames' source `address` (default: the interface's)", macFlag(&c.SourceMAC))
+	fs.Func("gateway-mac", "the frames' destination `address` (default: asked for by ARP or neighbour discovery)", macFlag(&c.GatewayMAC))
+	fs.IntVar(&c.MTU, "mtu", c.MTU, "the interface's MTU in `bytes` (default 1500)")
+	fs.IntVar(&c.CPU, "cpu", c.CPU, "pin the sending thread to this CPU `number`")
+	fs.Uint64Var(&c.Seed, "seed", c.Seed, "of the random numbers")
+	fs.BoolVar(&c.IOwnThisNetwork, "i-own-this-network", c.IOwnThisNetwork, "send the load to a target outside loopback, 198.18.0.0/15 and fd00::/8")
+}
+
+func macFlag(to *net.HardwareAddr) func(string) error {
+	return func(s string) (err error) {
+		*to, err = net.ParseMAC(s)
+		return err
+	}
+}
+
+// ErrForeign is returned for a target that a load must not be sent to unasked.
+var ErrForeign = errors.New("the target is outside loopback, 198.18.0.0/15 and fd00::/8: sending a load there needs --i-own-this-network")
+
+var modemNet4 = netip.MustParsePrefix("198.18.0.0/16")
+
+var ownNets = []netip.Prefix{
+	netip.MustParsePrefix("127.0.0.0/8"),
+	netip.MustParsePrefix("::1/128"),
+	netip.MustParsePrefix("198.18.0.0/15"),
+	netip.MustParsePrefix("fd00::/8"),
+}
+
+// complete checks the configuration and fills in what depends on other fields.
+func (c *Config) complete() error {
+	if !c.Target.IsValid() || c.Target.Port() == 0 {
+		return errors.New("no target")
+	}
+	c.Target = netip.AddrPortFrom(c.Target.Addr().Unmap(), c.Target.Port())
+	own := c.IOwnThisNetwork
+	for _, p := range ownNets {
+		own = own || p.Contains(c.Target.Addr())
+	}
+	if !own {
+		return ErrForeign
+	}
+	if err := c.completeGroups(); err != nil {
+		return err
+	}
+	if c.MaxTime <= 0 || c.MaxTime > maxTime {
+		return fmt.Errorf("a load ends after %v at the latest: max-time %v is not possible", maxTime, c.MaxTime)
+	}
+	if c.Jitter < 0 || c.Jitter > 1 {
+		return fmt.Errorf("jitter %g: 0 to 1 are possible", c.Jitter)
+	}
+	if c.Rest < 0 || c.Drain < 0 || c.Skew < 0 || c.Interval < 0 || c.CheckEvery < 0 {
+		return errors.New("times and counts are not negative")
+	}
+	if c.Check == CheckAll && len(c.Keys) == 0 {
+		return errors.New("the CMTS MIC cannot be checked without a secret")
+	}
+	if len(c.Backoff) == 0 {
+		return errors.New("no back-off: at least one wait is needed")
+	}
+	for _, d := range c.Backoff {
+		if d < time.Millisecond {
+			return fmt.Errorf("a wait of %s is shorter than a millisecond", d)
+		}
+	}
+	if c.Retries < 0 || c.Restarts < 0 || c.Retries > 255 || c.Restarts > 255 {
+		return errors.New("retries and restarts are 0 to 255")
+	}
+	if c.BlkSize != 0 && (c.BlkSize < 8 || c.BlkSize > 65464) {
+		return fmt.Errorf("blksize %d: 8 to 65464 are possible", c.BlkSize)
+	}
+	if c.MTU == 0 {
+		c.MTU = 1500
+	}
+	if room := c.MTU - ip6Len - udpLen - 4; c.Interface != "" && c.BlkSize > room {
+		return fmt.Errorf("blksize %d: a block would be fragmented, which frames sent from an interface do not allow; at most %d with this MTU", c.BlkSize, room)
+	}
+	for _, m := range []net.HardwareAddr{c.SourceMAC, c.GatewayMAC} {
+		if len(m) != 0 && len(m) != 6 {
+			return fmt.Errorf("%s is not an Ethernet address", m)
+		}
+	}
+	return c.completeNet()
+}
+
+const (
+	maxTime  = 24 * time.Hour
+	maxCount = 1 << 32
+	maxFlood = 2e6 // requests per second
+)
+
+// completeGroups makes one group of a load that has none, and checks them all.
+func (c *Config) completeGroups() error {
+	if len(c.Groups) == 0 {
+		if c.Modems < 1 || c.Modems > maxModems {
+			return fmt.Errorf("%d modems: 1 to %d are possible", c.Modems, maxModems)
+		}
+		if c.Window <= 0 && c.Rate <= 0 && c.Within <= 0 {
+			c.Window = 64
+		}
+		c.Groups = []Group{{
+			Modems: c.Modems, File: c.Name, Window: c.Window, Rate: c.Rate, Within: c.Within, Ramp: c.Ramp, Count: c.Count, Duration: c.Duration,
+		}}
+	}
+	c.Groups = slices.Clone(c.Groups) // the caller's stay as they were
+	if len(c.Groups) > maxGroups {
+		return fmt.Errorf("%d groups: at most %d are possible", len(c.Groups), maxGroups)
+	}
+	c.Modems = 0
+	for i := range c.Groups {
+		g := &c.Groups[i]
+		if err := g.complete(); err != nil {
+			if g.Name != "" {
+				err = fmt.Errorf("group %s: %w", g.Name, err)
+			}
+			return err
+		}
+		if g.File == "" {
+			g.File = c.Name
+		}
+		c.Modems += g.Modems
+	}
+	if c.Modems > maxModems {
+		return fmt.Errorf("%d modems: at most %d are possible", c.Modems, maxModems)
+	}
+	return nil
+}
+
+func (g *Group) complete() error {
+	modes := 0
+	for _, set := range []bool{g.Window > 0, g.Rate > 0, g.Within > 0, g.Flood > 0} {
+		if set {
+			modes++
+		}
+	}
+	switch {
+	case modes != 1:
+		return errors.New("exactly one of window, rate, within and flood says how modems arrive")
+	case g.Modems < 1 || g.Modems > maxModems:
+		return fmt.Errorf("%d modems: 1 to %d are possible", g.Modems, maxModems)
+	case g.Ramp < 0 || g.After < 0 || g.Duration < 0 || g.Count < 0:
+		return errors.New("times and counts are not negative")
+	case g.Ramp > 0 && g.Window > 0:
+		return errors.New("a closed loop has no ramp")
+	case g.Within > 0 && g.Ramp > g.Within:
+		return fmt.Errorf("a ramp of %v does not fit into %v", g.Ramp, g.Within)
+	case g.Rate > maxFlood || g.Flood > maxFlood:
+		return fmt.Errorf("at most %.0f requests a second are possible", float64(maxFlood))
+	case g.Count > maxCount:
+		return fmt.Errorf("a count of at most %d is possible", uint64(maxCount))
+	}
+	if g.Within > 0 && g.Count == 0 {
+		g.Count = g.Modems
+	}
+	if g.Count == 0 && g.Duration == 0 {
+		return errors.New("a load needs an end: give a count or a duration")
+	}
+	return nil
+}
+
+func (c *Config) completeNet() error {
+	target := c.Target.Addr()
+	if !c.Net.IsValid() {
+		switch {
+		case target.Is6():
+			c.Net = netip.MustParsePrefix("fd00:198:18::/64")
+		case target.IsLoopback():
+			c.Net = netip.MustParsePrefix("127.18.0.0/16")
+		default:
+			c.Net = modemNet4
+		}
+	}
+	c.Net = c.Net.Masked()
+	if c.Net.Addr().Is4() != target.Is4() {
+		return fmt.Errorf("modems in %s cannot ask %s", c.Net, target)
+	}
+	if host := c.Net.Addr().BitLen() - c.Net.Bits(); host < 16 && c.Modems > 1<<host {
+		return fmt.Errorf("%s has no room for %d modems", c.Net, c.Modems)
+	}
+	return nil
+}

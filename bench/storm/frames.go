@@ -1,0 +1,404 @@
+package storm
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/bits"
+	"net"
+	"net/netip"
+	"time"
+
+	"dcs/bench/afpacket"
+)
+
+const (
+	etherLen = 14
+	ip4Len   = 20
+	ip6Len   = 40
+	udpLen   = 8
+
+	etherIPv4 = 0x0800
+	etherARP  = 0x0806
+	etherIPv6 = 0x86dd
+
+	protoUDP    = 17
+	protoICMPv6 = 58
+
+	neighbourSolicitation  = 135
+	neighbourAdvertisement = 136
+)
+
+// frames is the link by AF_PACKET: it builds and takes apart Ethernet, IP and UDP by hand.
+type frames struct {
+	sock   *afpacket.Socket
+	net    netip.Prefix
+	target netip.Addr
+	v6     bool
+	head   int // bytes before the payload
+	seed   uint64
+	modems int
+
+	own, gateway [6]byte
+	src, dst     [16]byte // addresses in network form; IPv4 in the first four
+
+	damaged, foreign uint64
+}
+
+func openFrames(cfg *Config) (*frames, error) {
+	own := cfg.SourceMAC
+	if len(own) == 0 {
+		ifi, err := net.InterfaceByName(cfg.Interface)
+		if err != nil {
+			return nil, fmt.Errorf("interface %s: %w", cfg.Interface, err)
+		}
+		if own = ifi.HardwareAddr; len(own) != 6 {
+			return nil, fmt.Errorf("interface %s has no Ethernet address; leave it out to use plain sockets", cfg.Interface)
+		}
+	}
+	sock, err := afpacket.Open(cfg.Interface, afpacket.Config{MTU: cfg.MTU})
+	if err != nil {
+		return nil, err
+	}
+	f := newFrames(cfg)
+	f.sock = sock
+	copy(f.own[:], own)
+	copy(f.gateway[:], cfg.GatewayMAC)
+	if len(cfg.GatewayMAC) == 0 {
+		if err := f.resolve(); err != nil {
+			return nil, errors.Join(err, sock.Close())
+		}
+	}
+	return f, nil
+}
+
+func newFrames(cfg *Config) *frames {
+	f := &frames{
+		net: cfg.Net, target: cfg.Target.Addr(), v6: cfg.Target.Addr().Is6(),
+		head: etherLen + ip4Len + udpLen, seed: cfg.Seed, modems: cfg.Modems,
+	}
+	if f.v6 {
+		f.head = etherLen + ip6Len + udpLen
+		f.src, f.dst = cfg.Net.Addr().As16(), f.target.As16()
+	} else {
+		a, b := cfg.Net.Addr().As4(), f.target.As4()
+		copy(f.src[:], a[:])
+		copy(f.dst[:], b[:])
+	}
+	return f
+}
+
+func (f *frames) addr(modem int) netip.Addr { return modemAddr(f.net, modem) }
+
+// port gives every download another port, from 1024 on, so that the packets of an earlier one are told apart.
+func (f *frames) port(modem, n int) uint16 {
+	return uint16(1024 + (mix(f.seed^uint64(modem)<<20)+uint64(n))%(65536-1024))
+}
+
+func (f *frames) slot() []byte {
+	s := f.sock.Slot()
+	return s[f.head:f.head:cap(s)]
+}
+
+func (f *frames) send(modem int, from, to uint16, payload []byte) {
+	frame := f.sock.Slot()
+	n := f.head + len(payload) // payload lies behind the head already
+	f.sock.Commit(f.header(frame[:n], modem, from, to))
+}
+
+// header writes everything before the payload, which is in place, and returns the frame's length.
+func (f *frames) header(frame []byte, modem int, from, to uint16) int {
+	e := (*[etherLen]byte)(frame)
+	copy(e[0:6], f.gateway[:])
+	copy(e[6:12], f.own[:])
+	udp := frame[f.head-udpLen:]
+	var addresses []byte
+	if f.v6 {
+		e[12], e[13] = etherIPv6>>8, etherIPv6&255
+		h := (*[ip6Len]byte)(frame[etherLen:])
+		h[0], h[1], h[2], h[3] = 6<<4, 0, 0, 0
+		binary.BigEndian.PutUint16(h[4:], uint16(len(udp)))
+		h[6], h[7] = protoUDP, 64
+		copy(h[8:24], f.src[:])
+		low := binary.BigEndian.Uint16(h[22:]) + uint16(modem)
+		binary.BigEndian.PutUint16(h[22:], low)
+		copy(h[24:40], f.dst[:])
+		addresses = h[8:40]
+	} else {
+		e[12], e[13] = etherIPv4>>8, etherIPv4&255
+		h := (*[ip4Len]byte)(frame[etherLen:])
+		*h = [ip4Len]byte{0: 4<<4 | 5, 6: 0x40, 8: 64, 9: protoUDP}
+		binary.BigEndian.PutUint16(h[2:], uint16(ip4Len+len(udp)))
+		binary.BigEndian.PutUint32(h[12:], binary.BigEndian.Uint32(f.src[:])+uint32(modem))
+		copy(h[16:20], f.dst[:4])
+		binary.BigEndian.PutUint16(h[10:], ^fold(sum(h[:], 0)))
+		addresses = h[12:20]
+	}
+	u := (*[udpLen]byte)(udp)
+	binary.BigEndian.PutUint16(u[0:], from)
+	binary.BigEndian.PutUint16(u[2:], to)
+	binary.BigEndian.PutUint16(u[4:], uint16(len(udp)))
+	u[6], u[7] = 0, 0
+	check := ^fold(sum(udp, sum(addresses, uint64(protoUDP+len(udp)))))
+	if check == 0 {
+		check = 0xffff
+	}
+	binary.BigEndian.PutUint16(u[6:], check)
+	return len(frame)
+}
+
+func (f *frames) flush() { f.sock.Flush() }
+
+// receiveMax bounds what is received before something is sent.
+const receiveMax = 128
+
+func (f *frames) receive(now int64, e *engine) int {
+	n := 0
+	for ; n < receiveMax; n++ {
+		frame, whole, ok := f.sock.Next()
+		if !ok {
+			break
+		}
+		modem, to, from, payload, v := f.parse(frame, whole)
+		switch v {
+		case ours:
+			e.handle(now, modem, to, from, payload)
+		case damaged:
+			f.damaged++
+		case foreign:
+			f.foreign++
+		case question:
+			if len(payload) > 0 {
+				f.sock.Commit(len(append(f.sock.Slot(), payload...)))
+			}
+		}
+	}
+	return n
+}
+
+type verdict uint8
+
+const (
+	foreign  verdict = iota // not UDP from the server to a modem
+	damaged                 // a checksum is wrong
+	ours                    // for the engine
+	question                // asks for a modem's hardware address; payload is the answer, made in place
+)
+
+// parse takes a frame apart. whole is false when its checksum is still to be filled in.
+func (f *frames) parse(frame []byte, whole bool) (modem int, to, from uint16, payload []byte, v verdict) {
+	if len(frame) < etherLen+ip4Len {
+		return 0, 0, 0, nil, foreign
+	}
+	var addresses, udp []byte
+	var source, dest netip.Addr
+	body := frame[etherLen:]
+	switch kind := binary.BigEndian.Uint16(frame[12:]); {
+	case kind == etherIPv4 && !f.v6:
+		length, hl := int(binary.BigEndian.Uint16(body[2:])), int(body[0]&15)*4
+		if body[0]>>4 != 4 || hl < ip4Len || length < hl+udpLen || length > len(body) {
+			return 0, 0, 0, nil, damaged
+		}
+		if whole && fold(sum(body[:hl], 0)) != 0xffff {
+			return 0, 0, 0, nil, damaged
+		}
+		if body[9] != protoUDP || binary.BigEndian.Uint16(body[6:])&0x3fff != 0 {
+			return 0, 0, 0, nil, foreign
+		}
+		addresses, udp = body[12:20], body[hl:length]
+		source, dest = netip.AddrFrom4([4]byte(body[12:])), netip.AddrFrom4([4]byte(body[16:]))
+		modem = int(int64(binary.BigEndian.Uint32(body[16:])) - int64(binary.BigEndian.Uint32(f.src[:])))
+	case kind == etherIPv6 && f.v6:
+		if len(body) < ip6Len {
+			return 0, 0, 0, nil, foreign
+		}
+		length := int(binary.BigEndian.Uint16(body[4:]))
+		if body[0]>>4 != 6 || length < udpLen || ip6Len+length > len(body) {
+			return 0, 0, 0, nil, damaged
+		}
+		if body[6] == protoICMPv6 {
+			answer, ok := f.advertise(frame, length)
+			if !ok {
+				return 0, 0, 0, nil, foreign
+			}
+			return 0, 0, 0, answer, question
+		}
+		if body[6] != protoUDP {
+			return 0, 0, 0, nil, foreign
+		}
+		addresses, udp = body[8:40], body[ip6Len:ip6Len+length]
+		source, dest = netip.AddrFrom16([16]byte(body[8:])), netip.AddrFrom16([16]byte(body[24:]))
+		modem = int(binary.BigEndian.Uint16(body[38:])) - int(binary.BigEndian.Uint16(f.src[14:]))
+	case kind == etherARP && !f.v6:
+		answer, ok := f.answerARP(frame)
+		if !ok {
+			return 0, 0, 0, nil, foreign
+		}
+		return 0, 0, 0, answer, question
+	default:
+		return 0, 0, 0, nil, foreign
+	}
+	length := int(binary.BigEndian.Uint16(udp[4:]))
+	if length < udpLen || length > len(udp) {
+		return 0, 0, 0, nil, damaged
+	}
+	udp = udp[:length]
+	if whole && (udp[6] != 0 || udp[7] != 0) && fold(sum(udp, sum(addresses, uint64(protoUDP+length)))) != 0xffff {
+		return 0, 0, 0, nil, damaged
+	}
+	if source != f.target || !f.net.Contains(dest) || modem < 0 || modem >= f.modems {
+		return 0, 0, 0, nil, foreign
+	}
+	return modem, binary.BigEndian.Uint16(udp[2:]), binary.BigEndian.Uint16(udp[0:]), udp[udpLen:], ours
+}
+
+// isModem tells whether an address in network form is one of the modems'.
+func (f *frames) isModem(b []byte) bool {
+	a, ok := netip.AddrFromSlice(b)
+	if !ok || !f.net.Contains(a) {
+		return false
+	}
+	if f.v6 {
+		return [14]byte(b) == [14]byte(f.src[:]) && int(binary.BigEndian.Uint16(b[14:]))-int(binary.BigEndian.Uint16(f.src[14:])) < f.modems
+	}
+	return int(binary.BigEndian.Uint32(b)-binary.BigEndian.Uint32(f.src[:])) < f.modems
+}
+
+// answerARP turns the question for a modem's address into its answer (RFC 826).
+func (f *frames) answerARP(frame []byte) ([]byte, bool) {
+	if len(frame) < etherLen+28 {
+		return nil, false
+	}
+	p := frame[etherLen : etherLen+28]
+	if p[7] != 1 || !f.isModem(p[24:28]) {
+		return nil, false
+	}
+	asker, wanted := [10]byte(p[8:18]), [4]byte(p[24:28])
+	p[7] = 2
+	copy(p[8:14], f.own[:])
+	copy(p[14:18], wanted[:])
+	copy(p[18:28], asker[:])
+	copy(frame[0:6], asker[:6])
+	copy(frame[6:12], f.own[:])
+	return frame[:etherLen+28], true
+}
+
+// advertise turns a neighbour solicitation for a modem's address into an advertisement (RFC 4861, section 4.4).
+func (f *frames) advertise(frame []byte, length int) ([]byte, bool) {
+	body := frame[etherLen:]
+	icmp := body[ip6Len : ip6Len+length]
+	if length < 32 || icmp[0] != neighbourSolicitation || !f.isModem(icmp[8:24]) {
+		return nil, false
+	}
+	icmp = icmp[:32]
+	icmp[0], icmp[4] = neighbourAdvertisement, 0x60 // solicited, override
+	icmp[24], icmp[25] = 2, 1                       // target link-layer address
+	copy(icmp[26:32], f.own[:])
+	copy(body[24:40], body[8:24])
+	copy(body[8:24], icmp[8:24])
+	binary.BigEndian.PutUint16(body[4:], 32)
+	body[7] = 255
+	checksumICMPv6(body, icmp)
+	copy(frame[0:6], frame[6:12])
+	copy(frame[6:12], f.own[:])
+	return frame[:etherLen+ip6Len+32], true
+}
+
+func checksumICMPv6(ip, icmp []byte) {
+	icmp[2], icmp[3] = 0, 0
+	binary.BigEndian.PutUint16(icmp[2:], ^fold(sum(icmp, sum(ip[8:40], uint64(protoICMPv6+len(icmp))))))
+}
+
+// resolve asks for the target's hardware address in the name of the first modem.
+func (f *frames) resolve() error {
+	f.gateway = [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+	for range 10 {
+		frame := append(append(f.sock.Slot(), f.gateway[:]...), f.own[:]...)
+		if f.v6 {
+			frame = f.solicit(frame)
+		} else {
+			frame = append(frame, etherARP>>8, etherARP&255, 0, 1, etherIPv4>>8, etherIPv4&255, 6, 4, 0, 1)
+			frame = append(append(frame, f.own[:]...), f.src[:4]...)
+			frame = append(append(frame, make([]byte, 6)...), f.dst[:4]...)
+		}
+		f.sock.Commit(len(frame))
+		f.sock.Flush()
+		f.sock.Wait(100 * time.Millisecond)
+		for {
+			got, _, ok := f.sock.Next()
+			if !ok {
+				break
+			}
+			if mac, ok := f.resolved(got); ok {
+				f.gateway = mac
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("nobody answers for %s: give the gateway's hardware address", f.target)
+}
+
+func (f *frames) solicit(frame []byte) []byte {
+	group := [16]byte{0: 0xff, 1: 2, 11: 1, 12: 0xff, 13: f.dst[13], 14: f.dst[14], 15: f.dst[15]}
+	copy(frame, []byte{0x33, 0x33, 0xff, f.dst[13], f.dst[14], f.dst[15]})
+	frame = append(frame, etherIPv6>>8, etherIPv6&255, 6<<4, 0, 0, 0, 0, 32, protoICMPv6, 255)
+	frame = append(append(frame, f.src[:]...), group[:]...)
+	frame = append(frame, neighbourSolicitation, 0, 0, 0, 0, 0, 0, 0)
+	frame = append(frame, f.dst[:]...)
+	frame = append(append(frame, 1, 1), f.own[:]...)
+	checksumICMPv6(frame[etherLen:], frame[etherLen+ip6Len:])
+	return frame
+}
+
+// resolved reads the target's hardware address out of an answer.
+func (f *frames) resolved(frame []byte) (mac [6]byte, ok bool) {
+	if f.v6 {
+		const icmp = etherLen + ip6Len
+		if len(frame) < icmp+24 || frame[etherLen+6] != protoICMPv6 || frame[icmp] != neighbourAdvertisement || [16]byte(frame[icmp+8:]) != f.dst {
+			return mac, false
+		}
+		return [6]byte(frame[6:12]), true
+	}
+	if len(frame) < etherLen+28 || binary.BigEndian.Uint16(frame[12:]) != etherARP || frame[etherLen+7] != 2 || [4]byte(frame[etherLen+14:]) != [4]byte(f.dst[:]) {
+		return mac, false
+	}
+	return [6]byte(frame[etherLen+8:]), true
+}
+
+func (f *frames) wait(d time.Duration) { f.sock.Wait(d) }
+
+func (f *frames) stats() linkStats {
+	st := f.sock.Stats()
+	return linkStats{
+		sent: st.Sent, unsent: st.Unsent, received: st.Received, lost: st.Lost,
+		damaged: f.damaged, foreign: f.foreign,
+	}
+}
+
+func (f *frames) close() error { return f.sock.Close() }
+
+// sum adds b to an Internet checksum under way (RFC 1071), eight bytes at a time; start is a small number. Any even
+// number of bytes may have been added before, so only the last piece may be odd.
+func sum(b []byte, start uint64) uint64 {
+	s, carry := start, uint64(0)
+	for len(b) >= 8 {
+		s, carry = bits.Add64(s, binary.BigEndian.Uint64(b), carry)
+		b = b[8:]
+	}
+	var rest uint64
+	for i, c := range b {
+		rest |= uint64(c) << (56 - 8*i)
+	}
+	s, carry = bits.Add64(s, rest, carry)
+	s, carry = bits.Add64(s, 0, carry)
+	return s + carry
+}
+
+// fold brings a sum down to 16 bits.
+func fold(s uint64) uint16 {
+	s = s>>32 + s&0xffffffff
+	s = s>>32 + s&0xffffffff
+	s = s>>16 + s&0xffff
+	s = s>>16 + s&0xffff
+	return uint16(s)
+}

@@ -1,0 +1,183 @@
+package storm
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// schema is the version of the result as JSON. Fields may be added to it; one that changes or goes makes another.
+const schema = 1
+
+// Result is what a load came to.
+type Result struct {
+	Schema   int       `json:"schema"`
+	Target   string    `json:"target"`
+	Started  time.Time `json:"started"`
+	Scenario string    `json:"scenario,omitempty"` // its title
+
+	Offered         int `json:"offered"`          // downloads begun
+	Served          int `json:"served"`           // ended with the right file
+	ServedFirst     int `json:"served_first"`     // of those: without a failed download before
+	Wrong           int `json:"wrong"`            // ended with a wrong file
+	Failed          int `json:"failed"`           // given up after all fresh starts
+	Unfinished      int `json:"unfinished"`       // still under way at the end
+	FailedDownloads int `json:"failed_downloads"` // each was followed by a fresh start, or by giving up
+	FailedTwice     int `json:"failed_twice"`     // modems that needed a third try or gave up at the second
+	Retries         int `json:"retries"`          // requests and acknowledgements repeated after a timeout
+	Duplicates      int `json:"duplicates"`       // blocks that came again
+	Strays          int `json:"strays"`           // packets that fitted no download
+
+	Flood        int `json:"flood"`         // requests of groups that wait for nothing
+	FloodAnswers int `json:"flood_answers"` // packets that they were answered with
+
+	Errors     map[string]int `json:"errors,omitempty"`     // by code and text
+	Mismatches []Mismatch     `json:"mismatches,omitempty"` // the first wrong files and why
+	Keys       map[string]int `json:"keys,omitempty"`       // right files by the secret that signed them
+	Examples   []string       `json:"-"`                    // Mismatches in words
+
+	Rate       float64 `json:"rate"`          // files served per second while downloads were begun
+	Elapsed    float64 `json:"elapsed_s"`     // whole run, seconds
+	LastServed float64 `json:"last_served_s"` // from the first request to the last file, seconds
+	Bytes      int64   `json:"bytes"`         // of files, received in order
+
+	Latency      Latency   `json:"latency_us"`
+	Distribution []Bracket `json:"distribution"`
+
+	Groups   []GroupResult `json:"groups,omitempty"` // where there is more than one
+	Interval float64       `json:"interval_s"`       // of the timeline, seconds
+	Timeline []Sample      `json:"timeline"`
+	Events   []Mark        `json:"events,omitempty"`
+	Verdicts []Verdict     `json:"verdicts,omitempty"` // on the limits that were given, see Limits.Judge
+
+	PacketsSent     uint64 `json:"packets_sent"`
+	PacketsUnsent   uint64 `json:"packets_unsent"`   // refused by the device
+	PacketsReceived uint64 `json:"packets_received"` // meant for the modems or not
+	PacketsLost     uint64 `json:"packets_lost"`     // by the generator itself: its buffer was full
+	PacketsDamaged  uint64 `json:"packets_damaged"`  // wrong checksum
+	PacketsForeign  uint64 `json:"packets_foreign"`  // not from the server to a modem
+
+	// Busy is the part of the time in which the generator had work, 0 to 1. Near 1, it is the generator that was measured.
+	Busy float64 `json:"busy"`
+}
+
+// Latency is in microseconds, from the moment a download should have begun to its last block.
+type Latency struct {
+	P50  float64 `json:"p50"`
+	P90  float64 `json:"p90"`
+	P99  float64 `json:"p99"`
+	P999 float64 `json:"p99.9"`
+	Mean float64 `json:"mean"`
+	Max  float64 `json:"max"`
+}
+
+// Bracket says that Count downloads, Percent of them, took at most Micros microseconds.
+type Bracket struct {
+	Percent float64 `json:"percent"`
+	Count   int64   `json:"count"`
+	Micros  float64 `json:"us"`
+}
+
+// GroupResult is what became of one group; its fields are those of Result.
+type GroupResult struct {
+	Name         string  `json:"name"`
+	Modems       int     `json:"modems"`
+	Offered      int     `json:"offered"`
+	Served       int     `json:"served"`
+	Wrong        int     `json:"wrong"`
+	Failed       int     `json:"failed"`
+	Unfinished   int     `json:"unfinished"`
+	Retries      int     `json:"retries"`
+	Flood        int     `json:"flood"`
+	FloodAnswers int     `json:"flood_answers"`
+	LastServed   float64 `json:"last_served_s"`
+	Latency      Latency `json:"latency_us"`
+}
+
+// Mismatch is a wrong file.
+type Mismatch struct {
+	At      float64 `json:"t_s"`
+	Modem   int     `json:"modem"`
+	Address string  `json:"address"`
+	File    string  `json:"file"`
+	Bytes   int     `json:"bytes"`
+	Reason  string  `json:"reason"`
+}
+
+// String says all but the time.
+func (m *Mismatch) String() string {
+	return fmt.Sprintf("%s: %s, %d bytes: %s", m.Address, m.File, m.Bytes, m.Reason)
+}
+
+// Mark is an event that came.
+type Mark struct {
+	At   float64 `json:"t_s"`
+	Name string  `json:"name"`
+	Note string  `json:"note"`
+}
+
+// Progress is the state of a load under way.
+type Progress struct {
+	Elapsed                                          time.Duration
+	Offered, Served, Wrong, Failed, Waiting, Retries int
+	Flood, Expected                                  int // Expected: downloads that there will be; 0: unknown
+	P50, P99, P999                                   time.Duration
+}
+
+// Text writes the result for people.
+func (r *Result) Text(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "offered %d, served %d, wrong %d, failed %d, unfinished %d in %.3f s\n",
+		r.Offered, r.Served, r.Wrong, r.Failed, r.Unfinished, r.Elapsed)
+	fmt.Fprintf(&b, "rate %.0f files/s; the last modem was served after %.3f s\n", r.Rate, r.LastServed)
+	fmt.Fprintf(&b, "latency p50 %s, p90 %s, p99 %s, p99.9 %s, max %s\n",
+		micros(r.Latency.P50), micros(r.Latency.P90), micros(r.Latency.P99), micros(r.Latency.P999), micros(r.Latency.Max))
+	fmt.Fprintf(&b, "retries %d, failed downloads %d (twice by the same modem: %d), duplicate blocks %d, strays %d\n",
+		r.Retries, r.FailedDownloads, r.FailedTwice, r.Duplicates, r.Strays)
+	fmt.Fprintf(&b, "packets sent %d, received %d, damaged %d, lost by the generator %d; generator busy %.0f %%\n",
+		r.PacketsSent, r.PacketsReceived, r.PacketsDamaged, r.PacketsLost+r.PacketsUnsent, 100*r.Busy)
+	if r.Flood > 0 {
+		fmt.Fprintf(&b, "flood: %d requests, answered with %d packets\n", r.Flood, r.FloodAnswers)
+	}
+	for i := range r.Groups {
+		g := &r.Groups[i]
+		if g.Flood > 0 {
+			fmt.Fprintf(&b, "group %s: %d requests, answered with %d packets\n", g.Name, g.Flood, g.FloodAnswers)
+			continue
+		}
+		fmt.Fprintf(&b, "group %s: offered %d, served %d, wrong %d, failed %d, unfinished %d, retries %d; last served after %.3f s; p50 %s, p99 %s, p99.9 %s\n",
+			g.Name, g.Offered, g.Served, g.Wrong, g.Failed, g.Unfinished, g.Retries, g.LastServed,
+			micros(g.Latency.P50), micros(g.Latency.P99), micros(g.Latency.P999))
+	}
+	for _, k := range slices.Sorted(maps.Keys(r.Errors)) {
+		fmt.Fprintf(&b, "error %s: %d\n", k, r.Errors[k])
+	}
+	for _, k := range slices.Sorted(maps.Keys(r.Keys)) {
+		fmt.Fprintf(&b, "signed with %s: %d files\n", k, r.Keys[k])
+	}
+	for _, m := range r.Events {
+		fmt.Fprintf(&b, "at %.1f s: %s\n", m.At, m.Note)
+	}
+	for _, x := range r.Examples {
+		fmt.Fprintf(&b, "wrong: %s\n", x)
+	}
+	for _, v := range r.Verdicts {
+		fmt.Fprintf(&b, "%s\n", v)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func micros(us float64) time.Duration {
+	d := time.Duration(us * 1e3)
+	switch {
+	case d < time.Millisecond:
+		return d.Round(100 * time.Nanosecond)
+	case d < time.Second:
+		return d.Round(10 * time.Microsecond)
+	}
+	return d.Round(time.Millisecond)
+}

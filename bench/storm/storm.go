@@ -1,0 +1,152 @@
+// Package storm plays up to 65,536 cable modems that ask one TFTP server for their files, and measures the answers.
+//
+// A modem's behaviour (engine) is pure: time and packets go in, packets come out. Packets travel as frames through
+// AF_PACKET, each modem from its own address, or through plain sockets where a loopback address is asked.
+package storm
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Run puts the load on the target and returns what became of it; a failed download is a result, not an error. It ends by
+// itself, or early with ctx. It works on the calling thread alone, in that thread's network namespace.
+func Run(ctx context.Context, cfg Config) (*Result, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if cfg.CPU >= 0 {
+		var before, set unix.CPUSet
+		if err := unix.SchedGetaffinity(0, &before); err != nil {
+			return nil, err
+		}
+		set.Set(cfg.CPU)
+		if err := unix.SchedSetaffinity(0, &set); err != nil {
+			return nil, err
+		}
+		defer func() { _ = unix.SchedSetaffinity(0, &before) }() // it was allowed before
+	}
+	var l link
+	var err error
+	if cfg.Interface != "" {
+		l, err = openFrames(&cfg)
+	} else {
+		l, err = openSockets(&cfg)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer l.close()
+	e, err := newEngine(&cfg, l)
+	if err != nil {
+		return nil, err
+	}
+	return e.run(ctx), nil
+}
+
+const (
+	spin        = 50 * time.Microsecond // without work before the thread sleeps: waking up takes about as long
+	nap         = time.Millisecond      // the wheel's slot
+	reportEvery = time.Second / 2
+)
+
+func (e *engine) run(ctx context.Context) *Result {
+	var stop atomic.Bool
+	defer context.AfterFunc(ctx, func() { stop.Store(true) })()
+
+	start := time.Now()
+	e.wall = start.UnixNano()
+	e.res.Started = start.UTC().Truncate(time.Second)
+	var now, last, idleSince, idle int64
+	report := int64(reportEvery)
+	for worked := true; !stop.Load(); {
+		now = int64(time.Since(start))
+		if !worked {
+			idle += now - last
+		}
+		last = now
+		did := e.link.receive(now, e)
+		did += e.tick(now)
+		e.link.flush()
+		if e.over(now, did == 0) {
+			break
+		}
+		if worked = did > 0; worked {
+			idleSince = now
+		} else if now-idleSince > int64(spin) {
+			if d := e.untilNext(now); d > 0 {
+				e.link.wait(d)
+			}
+		}
+		if now >= e.line.due {
+			e.line.sample(now, e)
+		}
+		if e.events < len(e.cfg.Events) && now >= int64(e.cfg.Events[e.events].At) {
+			e.event(now)
+		}
+		if e.cfg.Progress != nil && now >= report {
+			report += int64(reportEvery)
+			e.cfg.Progress(e.progress(now))
+		}
+	}
+	r := e.result(now)
+	if now > 0 {
+		r.Busy = 1 - float64(idle)/float64(now)
+	}
+	return r
+}
+
+// untilNext returns how long the thread may sleep, as far as downloads to be begun go.
+func (e *engine) untilNext(now int64) time.Duration {
+	d := nap
+	for k := range e.groups {
+		if g := &e.groups[k]; g.Window == 0 && g.more(now) {
+			// Sleeping takes longer than asked for; the last stretch is spun through.
+			d = min(d, time.Duration(g.arrival-now)-2*spin)
+		}
+	}
+	return d
+}
+
+// event tells of a moment that has come.
+func (e *engine) event(now int64) {
+	ev := e.cfg.Events[e.events]
+	e.events++
+	e.res.Events = append(e.res.Events, Mark{At: seconds(now), Name: ev.Name, Note: ev.Note})
+	if e.cfg.OnEvent != nil {
+		e.cfg.OnEvent(ev)
+	}
+}
+
+func (e *engine) progress(now int64) Progress {
+	q := func(p float64) time.Duration { return time.Duration(e.latency.ValueAtPercentile(p)) }
+	return Progress{
+		Elapsed: time.Duration(now),
+		Offered: e.res.Offered, Served: e.res.Served, Wrong: e.res.Wrong, Failed: e.res.Failed,
+		Waiting: e.under, Retries: e.res.Retries, Flood: e.res.Flood, Expected: e.expected(),
+		P50: q(50), P99: q(99), P999: q(99.9),
+	}
+}
+
+// expected returns how many downloads there will be, 0 where only the time is known.
+func (e *engine) expected() int {
+	n := 0
+	for k := range e.groups {
+		switch g := &e.groups[k]; {
+		case g.Flood > 0:
+		case g.Count > 0:
+			n += g.Count
+		case g.Rate > 0:
+			n += int(g.Rate * (g.Duration - g.Ramp/2).Seconds())
+		default:
+			return 0
+		}
+	}
+	return n
+}

@@ -1,0 +1,236 @@
+// Command table measures what DESIGN, section 9 asks for and prints it beside its targets. Each piece is a process of its
+// own; every figure that is compared is compared within one run. It needs root for its network namespaces, and two CPUs;
+// what cannot be measured here is shown as such, with the reason.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"dcs/bench/rig"
+)
+
+// Row is one figure against its target.
+type Row struct {
+	What     string `json:"what"`
+	Target   string `json:"target"`
+	Measured string `json:"measured"`
+	OK       bool   `json:"ok"`
+	Note     string `json:"note,omitempty"`
+}
+
+type piece struct {
+	name  string
+	about string
+	bound time.Duration // after which it is given up
+	run   func(context.Context, *options) ([]Row, error)
+}
+
+var pieces = []piece{
+	{"allocs", "allocations per request", 5 * time.Minute, allocs},
+	{"sockets", "sockets, closed loop, against peers and the limit", 5 * time.Minute, sockets},
+	{"xdp", "AF_XDP, closed and open loop, against the limit", 8 * time.Minute, xdp},
+	{"render", "a batch of 16 against crypto/md5 and crypto/hmac", 5 * time.Minute, render},
+	{"storm", "65,536 modems in one second, 5 % loss", 5 * time.Minute, worstHour},
+	{"devices", "10 million devices", 10 * time.Minute, devices},
+	{"library", "10,000 templates", 5 * time.Minute, library},
+	{"compile", "dcs compile of one file", 2 * time.Minute, compile},
+}
+
+type options struct {
+	dcs     string
+	only    string
+	out     string
+	readme  string
+	piece   string
+	rounds  int
+	length  time.Duration
+	quiet   time.Duration
+	devices int
+	debs    string
+}
+
+func main() {
+	var opt options
+	cache, _ := os.UserCacheDir()
+	flag.StringVar(&opt.dcs, "dcs", "bin/dcs", "`path` of the dcs binary")
+	flag.StringVar(&opt.only, "only", "", "measure only these `pieces`, divided by commas: "+strings.Join(names(), ", "))
+	flag.StringVar(&opt.out, "o", "", "write the table to this `file` too")
+	flag.StringVar(&opt.readme, "readme", "", "put the table into this `file` too, between its marks")
+	flag.StringVar(&opt.piece, "piece", "", "measure one `piece` and print its rows as JSON; the program calls itself so")
+	flag.IntVar(&opt.rounds, "rounds", 5, "rounds of what is interleaved")
+	flag.DurationVar(&opt.length, "length", time.Second, "of one round")
+	flag.DurationVar(&opt.quiet, "quiet", 10*time.Second, "wait at most this `time` for the machine to have nothing else to do, before each piece and round")
+	flag.IntVar(&opt.devices, "devices", 10_000_000, "devices")
+	flag.StringVar(&opt.debs, "debs", cache+"/dcs-peers", "`directory` that the peers' packages are kept in")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, &opt); err != nil {
+		fmt.Fprintln(os.Stderr, "table:", err)
+		os.Exit(1)
+	}
+}
+
+func names() []string {
+	var n []string
+	for _, p := range pieces {
+		n = append(n, p.name)
+	}
+	return n
+}
+
+func run(ctx context.Context, opt *options) error {
+	if opt.piece != "" {
+		i := slices.Index(names(), opt.piece)
+		if i < 0 {
+			return fmt.Errorf("no piece %q", opt.piece)
+		}
+		rows, err := pieces[i].run(ctx, opt)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(os.Stdout).Encode(rows)
+	}
+	wanted := names()
+	if opt.only != "" {
+		wanted = strings.Split(opt.only, ",")
+		for _, w := range wanted {
+			if !slices.Contains(names(), w) {
+				return fmt.Errorf("no piece %q: there are %s", w, strings.Join(names(), ", "))
+			}
+		}
+	}
+	var bound time.Duration
+	for _, p := range pieces {
+		if slices.Contains(wanted, p.name) {
+			bound += p.bound
+		}
+	}
+	fmt.Fprintf(os.Stderr, "table: %s; at most %v in all\n", strings.Join(wanted, ", "), bound)
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	var rows []Row
+	disturbed := 0
+	for _, p := range pieces {
+		if !slices.Contains(wanted, p.name) {
+			continue
+		}
+		busy, err := rig.Quiet(ctx, opt.quiet)
+		if err != nil {
+			return err
+		}
+		if busy > 0.1 {
+			disturbed++
+		}
+		fmt.Fprintf(os.Stderr, "table: %s: %s …\n", p.name, p.about)
+		at := time.Now()
+		rows = append(rows, call(ctx, self, p, opt)...)
+		fmt.Fprintf(os.Stderr, "table: %s took %v\n", p.name, time.Since(at).Round(time.Second))
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	text := table(rows, disturbed, len(wanted), time.Since(begin))
+	fmt.Print(text)
+	if opt.readme != "" { // first, as a table that is written makes the tree another than the commit's
+		err = intoReadme(opt.readme, rows)
+	}
+	if opt.out != "" {
+		err = errors.Join(err, os.WriteFile(opt.out, []byte(text), 0o644))
+	}
+	return err
+}
+
+const beginMark, endMark = "<!-- make bench writes this -->\n", "<!-- to here -->\n"
+
+// intoReadme puts the rows where the marks are.
+func intoReadme(file string, rows []Row) error {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	head, rest, ok1 := strings.Cut(string(b), beginMark)
+	_, tail, ok2 := strings.Cut(rest, endMark)
+	if !ok1 || !ok2 {
+		return fmt.Errorf("%s has no marks for the table", file)
+	}
+	text, _, _ := strings.Cut(lines(rows)+"\n"+rig.Facts(""), "- command")
+	return os.WriteFile(file, []byte(head+beginMark+"\n"+text+"\n"+endMark+tail), 0o644)
+}
+
+// call measures a piece in a process of its own. What goes wrong becomes a row: the others are measured all the same.
+func call(ctx context.Context, self string, p piece, opt *options) []Row {
+	ctx, cancel := context.WithTimeout(ctx, p.bound)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, self, "-piece", p.name, "-dcs", opt.dcs, "-debs", opt.debs,
+		"-rounds", fmt.Sprint(opt.rounds), "-length", opt.length.String(), "-quiet", opt.quiet.String(), "-devices", fmt.Sprint(opt.devices))
+	// An interrupt lets it remove what it made.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	var said strings.Builder
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	var rows []Row
+	if err == nil {
+		err = json.Unmarshal(out, &rows)
+	}
+	if err != nil {
+		why := strings.TrimSpace(said.String())
+		if lines := strings.Split(why, "\n"); len(lines) > 1 {
+			fmt.Fprintln(os.Stderr, why)
+			why = lines[0] + " … " + lines[len(lines)-1]
+		}
+		if ctx.Err() != nil {
+			why = fmt.Sprintf("not done after %v", p.bound)
+		}
+		return []Row{{What: p.about, Target: "", Measured: "NOT MEASURED", Note: errors.Join(err, errors.New(why)).Error()}}
+	}
+	return rows
+}
+
+func table(rows []Row, disturbed, all int, took time.Duration) string {
+	var b strings.Builder
+	b.WriteString("# Targets, and what was measured\n\n" + lines(rows) + "\n")
+	for _, r := range rows {
+		if r.Note != "" {
+			fmt.Fprintf(&b, "- %s: %s\n", r.What, strings.ReplaceAll(r.Note, "\n", " "))
+		}
+	}
+	if disturbed > 0 {
+		fmt.Fprintf(&b, "\n**%d of %d pieces began while something else kept a CPU busy: take the figures for what they are.**\n", disturbed, all)
+	}
+	fmt.Fprintf(&b, "\nMeasured in %v. A ratio is of figures of one run; the raw figures are of this machine and this hour.\n\n", took.Round(time.Second))
+	b.WriteString(rig.Facts("go run ./bench/table " + strings.Join(os.Args[1:], " ")))
+	return b.String()
+}
+
+// lines is the table alone.
+func lines(rows []Row) string {
+	var b strings.Builder
+	b.WriteString("| what | target | measured | |\n|---|---|---|---|\n")
+	for _, r := range rows {
+		word := "kept"
+		switch {
+		case r.Measured == "NOT MEASURED":
+			word = "–"
+		case !r.OK:
+			word = "**MISSED**"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.What, r.Target, r.Measured, word)
+	}
+	return b.String()
+}

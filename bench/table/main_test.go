@@ -1,0 +1,87 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestMarkdown(t *testing.T) {
+	rows := markdown("# x\n\n| server | of the limit |\n|---|--:|\n| limit | 1.000 |\n| dcs, rendered | 0.778 |\n\ntext\n" +
+		"| server | offered/s | p50 |\n|---|--:|\n| dcs, rendered | 150000 | 7 |\n")
+	if len(rows) != 3 || find(rows, "dcs, rendered", "150000")["p50"] != "7" || find(rows, "dcs", "") != nil {
+		t.Errorf("%v", rows)
+	}
+	r, err := ratio("x", find(rows, "dcs, rendered", ""), "of the limit", "≥", 0.85)
+	if err != nil || r.OK || r.Measured != "0.778" || r.Target != "≥ 0.85" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if _, err := ratio("x", nil, "of the limit", "≥", 1); err == nil {
+		t.Error("a figure that is not there is taken")
+	}
+}
+
+func TestTable(t *testing.T) {
+	text := table([]Row{
+		{What: "a", Target: "≥ 1", Measured: "2", OK: true},
+		{What: "b", Target: "≥ 1", Measured: "0.5", Note: "why"},
+		{What: "c", Measured: "NOT MEASURED", Note: "no root"},
+	}, 1, 3, time.Minute)
+	for _, want := range []string{"| a | ≥ 1 | 2 | kept |", "| b | ≥ 1 | 0.5 | **MISSED** |", "| c |  | NOT MEASURED | – |", "- b: why", "- c: no root", "1 of 3 pieces"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in\n%s", want, text)
+		}
+	}
+}
+
+func TestMetric(t *testing.T) {
+	const out = "BenchmarkLookup/serials/mac-cold-2     \t  300000\t       676.7 ns/op\t       213.5 median-ns\nBenchmarkStoreRestart-2   \t       5\t   2146787 ns/op\n"
+	for _, tt := range []struct {
+		bench, unit string
+		want        float64
+	}{{"Lookup/serials/mac-cold", "median-ns", 213.5}, {"Lookup/serials/mac-cold", "ns/op", 676.7}, {"StoreRestart", "ns/op", 2146787}} {
+		if v, err := metric(out, tt.bench, tt.unit); err != nil || v != tt.want {
+			t.Errorf("%s: %v, %v", tt.bench, v, err)
+		}
+	}
+	if _, err := metric(out, "Lookup", "ns/op"); err == nil {
+		t.Error("half a name is taken")
+	}
+}
+
+func TestEssence(t *testing.T) {
+	const out = "=== RUN   TestNoAllocs\n--- PASS: TestNoAllocs (0.01s)\nPASS\nok  \tdcs/x\t0.1s\n# dcs/y\ny.go:3:4: wrong\nFAIL\tdcs/y [build failed]\nFAIL\n"
+	if got := essence(out); got != "# dcs/y; y.go:3:4: wrong; FAIL\tdcs/y [build failed]" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestIntoReadme(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "README.md")
+	if err := os.WriteFile(file, []byte("before\n"+beginMark+"old\n"+endMark+"after\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := intoReadme(file, []Row{{What: "a", Target: "1", Measured: "2", OK: true}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(b)
+	for _, want := range []string{"before\n" + beginMark + "\n| what |", "| a | 1 | 2 | kept |\n", "- machine: ", "\n" + endMark + "after\n"} {
+		if strings.Count(text, want) != 1 {
+			t.Errorf("%q is not there once in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "old") || strings.Contains(text, "command") {
+		t.Errorf("%s", text)
+	}
+	if err := os.WriteFile(file, []byte("no marks"), 0o644); err != nil || intoReadme(file, nil) == nil {
+		t.Error("a file without marks is written")
+	}
+}
