@@ -285,8 +285,9 @@ func (s *source) connect(ctx context.Context) (*conn, error) {
 		}
 		over = t
 	}
+	// The library's own timeout is for a request as a whole, however fast its entries come,
+	// and drops responses that nobody takes for so long: contexts end what is silent here.
 	c := &conn{ldap.NewConn(over, over != wire), wire}
-	c.SetTimeout(s.cfg.Timeout)
 	c.Start()
 	if s.cfg.StartTLS {
 		if err := c.StartTLS(tlsConfig); err != nil {

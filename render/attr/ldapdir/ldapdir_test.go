@@ -355,6 +355,22 @@ userPassword:: /wA=
 		}
 	})
 
+	// The timeout is for silence: a page may take longer, here as whoever takes it is slow.
+	t.Run("slow page", func(t *testing.T) {
+		cfg := config(t, s)
+		cfg.Base, cfg.PageSize, cfg.Timeout = servers.Suffix, 500, 2*time.Second
+		src := open(t, cfg)
+		n := 0
+		if err := src.Load(ctx, func(*attr.Device) error {
+			if n++; n < 500 {
+				time.Sleep(6 * time.Millisecond)
+			}
+			return nil
+		}); err != nil || n < many {
+			t.Errorf("%d entries, %v", n, err)
+		}
+	})
+
 	t.Run("killed in a load", func(t *testing.T) {
 		cfg := config(t, s)
 		cfg.Base, cfg.PageSize = servers.Suffix, 100
