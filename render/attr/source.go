@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"dcs/render/attr/localdb"
 )
@@ -89,15 +90,17 @@ func (r *Rejected) refuses(err error) bool {
 	return true
 }
 
-// close adds what the source itself left out of a load that gave n devices, and returns an error if it is all together too much.
+// close returns an error if too many of the n devices that a source gave were left out, and adds what the source itself left
+// out, by a limit of its own that it has kept to.
 func (r *Rejected) close(src Source, n int) error {
+	err := r.Check(n, 0)
 	if s, ok := src.(Rejecter); ok {
 		theirs := s.Rejected()
 		r.Rows += theirs.Rows
-		n += theirs.Rows
-		r.First = append(theirs.First[:len(theirs.First):len(theirs.First)], r.First...)
+		r.First = slices.Concat(theirs.First, r.First)
+		r.First = r.First[:min(len(r.First), MaxTold)]
 	}
-	return r.Check(n, 0)
+	return err
 }
 
 // Check returns an error that wraps [ErrRejected] if a load is not to be trusted: if it left out more than limit of all rows,

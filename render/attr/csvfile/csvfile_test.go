@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"dcs/render/attr"
+	"dcs/render/attr/localdb"
 )
 
 func write(t testing.TB, text string) string {
@@ -180,6 +181,29 @@ func TestTooManyBadRows(t *testing.T) {
 		if (err == nil) != tc.ok || err != nil && (!errors.Is(err, attr.ErrRejected) || !strings.Contains(err.Error(), fmt.Sprintf("line %d", tc.good+2))) {
 			t.Errorf("%+v: %v", tc, err)
 		}
+	}
+}
+
+// A limit above the default is kept to by all that loads the file.
+func TestLimitAboveDefault(t *testing.T) {
+	text := "mac,a\n020000000001,1\n" + strings.Repeat("x,1\n", 1500)
+	src := New(Config{Path: write(t, text), MaxRejected: 1500})
+	built, err := attr.Build(t.Context(), filepath.Join(t.TempDir(), "built"), src, localdb.Options{}, nil)
+	if err != nil || built.Devices != 1 || built.Rejected.Rows != 1500 || len(built.Rejected.First) != attr.MaxTold {
+		t.Errorf("built: %v, %+v", err, built)
+	}
+	loaded := make(chan attr.Event, 16)
+	store, err := attr.Open(attr.Config{Dir: t.TempDir(), Sources: []attr.Source{src}, Now: time.Now, OnEvent: func(ev attr.Event) {
+		if ev.Kind == attr.Loaded || ev.Kind == attr.Failed {
+			loaded <- ev
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if ev := <-loaded; ev.Kind != attr.Loaded || store.State()[0].Rejected.Rows != 1500 {
+		t.Errorf("loaded: %+v, %+v", ev, store.State()[0])
 	}
 }
 
