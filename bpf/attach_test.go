@@ -443,7 +443,7 @@ func TestLost(t *testing.T) {
 				if !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), netlab.Device) {
 					t.Errorf("%v, want %q", err, want)
 				}
-			case <-time.After(5 * time.Second):
+			case <-time.After(30 * time.Second):
 				t.Fatal("not told")
 			}
 			if err := s.Detach(); err != nil {

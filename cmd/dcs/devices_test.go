@@ -302,7 +302,7 @@ prebuild: on
 	eventually(t, "the change is served", func() bool { return gets(7, gold) })
 	took := time.Since(changed)
 	t.Logf("the change was served after %v", took)
-	if took > 5*time.Second { // a second on a machine of one's own; this one may be busy
+	if took > 20*time.Second { // a second on a machine of one's own; this one may be busy. Nothing else but NOTIFY would tell of it
 		t.Errorf("the change was served after %v", took)
 	}
 	// A modem that was added is found by asking, on its own retry at the latest.

@@ -177,7 +177,7 @@ func (p *process) wait() error {
 	case err := <-p.exit:
 		p.exit <- err
 		return err
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		_ = p.cmd.Process.Kill()
 		return errors.New("it did not stop")
 	}
@@ -453,7 +453,7 @@ func TestServeErrors(t *testing.T) {
 			cmd := exec.Command(binary(t), append([]string{"serve"}, tt.args...)...)
 			var stderr bytes.Buffer
 			cmd.Stderr = &stderr
-			timer := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+			timer := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
 			defer timer.Stop()
 			_ = cmd.Run()
 			if got := cmd.ProcessState.ExitCode(); got != tt.status || !strings.Contains(stderr.String(), tt.stderr) {

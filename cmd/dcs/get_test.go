@@ -69,7 +69,7 @@ func (c *conversation) data(block uint16, body string) {
 // ack waits for the acknowledgement of a block.
 func (c *conversation) ack(want uint16) {
 	buf := make([]byte, 1024)
-	if err := c.conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := c.conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		c.t.Error(err)
 	}
 	n, err := c.conn.Read(buf)

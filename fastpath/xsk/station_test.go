@@ -136,7 +136,7 @@ func (c *stationClient) Send(to netip.AddrPort, data []byte) error {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for end := time.Now().Add(5 * time.Second); s.handled().Events[fastpath.Received] < s.sent && time.Now().Before(end); {
+	for end := time.Now().Add(20 * time.Second); s.handled().Events[fastpath.Received] < s.sent && time.Now().Before(end); {
 		time.Sleep(20 * time.Microsecond)
 	}
 	s.sent++

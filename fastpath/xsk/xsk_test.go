@@ -41,7 +41,7 @@ func (w *wire) dial(t *testing.T, to netip.AddrPort) *net.UDPConn {
 // receive waits for a packet.
 func receive(t *testing.T, tr *xsk.Transport, batch []packet.Packet) *packet.Packet {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
 		n, err := tr.Recv(batch)
 		if err != nil {
 			t.Fatal(err)
@@ -83,7 +83,7 @@ func bounce(t *testing.T, tr *xsk.Transport, rx, tx []packet.Packet, c *net.UDPC
 		t.Fatal(err)
 	}
 	buf := make([]byte, 100)
-	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
 	for {
 		n, err := c.Read(buf)
 		if err != nil {
@@ -123,7 +123,7 @@ func TestPackets(t *testing.T) {
 	if _, err := w.dial(t, netip.AddrPortFrom(server4.Addr(), 7)).Write([]byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(5 * time.Second); tr.Stats().Strange == 0; {
+	for end := time.Now().Add(20 * time.Second); tr.Stats().Strange == 0; {
 		if n, err := tr.Recv(rx); n != 0 || err != nil || time.Now().After(end) {
 			t.Fatal(n, err)
 		}
@@ -222,7 +222,7 @@ func TestDetached(t *testing.T) {
 	}
 	want := func(block uint16) {
 		t.Helper()
-		b, a := c.Recv(5 * time.Second)
+		b, a := c.Recv(20 * time.Second)
 		if string(b) != string(tftp.AppendDATA(nil, block, body[(int(block)-1)*512:min(int(block)*512, len(body))])) {
 			t.Fatalf("%.40q from %v, want block %d", b, a, block)
 		}
@@ -247,7 +247,7 @@ func TestDetached(t *testing.T) {
 	}
 	from = at
 	send([]byte("\x00\x01long\x00octet\x00blksize\x00500\x00"))
-	if b, _ := c.Recv(5 * time.Second); !strings.HasPrefix(string(b), "\x00\x06blksize\x00500") {
+	if b, _ := c.Recv(20 * time.Second); !strings.HasPrefix(string(b), "\x00\x06blksize\x00500") {
 		t.Errorf("%.40q", b)
 	}
 	if st := stats(); st.SendErrors != 0 {
@@ -278,7 +278,7 @@ func TestClose(t *testing.T) {
 			if !errors.Is(err, net.ErrClosed) {
 				t.Error(err)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(20 * time.Second):
 			t.Fatal("Recv goes on")
 		}
 		if err := tr.Send(tx[:1]); !errors.Is(err, net.ErrClosed) {

@@ -75,7 +75,7 @@ func Pattern(n int) []byte {
 }
 
 const (
-	patience = 5 * time.Second       // for what must come
+	patience = 20 * time.Second      // for what must come
 	quiet    = 60 * time.Millisecond // in which nothing must come
 )
 

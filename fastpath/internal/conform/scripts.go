@@ -462,7 +462,7 @@ var behaviour = []script{
 	{
 		name: "lost OACK is sent again",
 		setup: func(s *Setup) {
-			s.Server.Worker.Transfer.Timeout = 60 * time.Millisecond
+			s.Server.Worker.Transfer.Timeout = 500 * time.Millisecond
 		},
 		run: func(p *peer, _ Network) {
 			p.ask(request("small", "octet", tftp.Options{Has: tftp.Tsize}))

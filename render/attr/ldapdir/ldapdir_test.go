@@ -20,6 +20,9 @@ import (
 	"dcs/render/attr/servers"
 )
 
+// patience is how long something may take that takes less than a second: the machine may be busy.
+const patience = 20 * time.Second
+
 var (
 	ctx   = context.Background()
 	names = []string{"down", "firmware", "max_cpe", "profile", "up"}
@@ -209,7 +212,7 @@ func TestSlapd(t *testing.T) {
 		}()
 		expect := func(what, want string) {
 			t.Helper()
-			for limit := time.Now().Add(time.Second); ; time.Sleep(5 * time.Millisecond) {
+			for limit := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 				mu.Lock()
 				now := slices.Clone(got)
 				mu.Unlock()
@@ -217,7 +220,7 @@ func TestSlapd(t *testing.T) {
 					return
 				}
 				if time.Now().After(limit) {
-					t.Fatalf("%s: after a second %q, want %q", what, now, want)
+					t.Fatalf("%s: after %v %q, want %q", what, patience, now, want)
 				}
 			}
 		}
@@ -238,7 +241,7 @@ func TestSlapd(t *testing.T) {
 		mu.Unlock()
 		select {
 		case <-whole:
-		case <-time.After(5 * time.Second):
+		case <-time.After(patience):
 			t.Error("not loaded anew")
 		}
 		s.Stop(t)
@@ -247,7 +250,7 @@ func TestSlapd(t *testing.T) {
 			if err == nil {
 				t.Error("Follow ended without an error")
 			}
-		case <-time.After(5 * time.Second):
+		case <-time.After(patience):
 			t.Error("Follow did not notice that the server has gone")
 			cancel()
 			t.Log(<-done)
@@ -410,7 +413,7 @@ userPassword:: /wA=
 		if err := src.Load(short, func(*attr.Device) error { return nil }); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v", err)
 		}
-		if d := time.Since(begin); d > 5*time.Second {
+		if d := time.Since(begin); d > patience {
 			t.Errorf("took %v", d)
 		}
 	})

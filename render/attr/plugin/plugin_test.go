@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -157,7 +158,7 @@ func TestExamples(t *testing.T) {
 						if got != want {
 							t.Errorf("%q, want %q", got, want)
 						}
-					case <-time.After(5 * time.Second):
+					case <-time.After(30 * time.Second):
 						t.Fatalf("%q has not come", want)
 					}
 				}
@@ -176,10 +177,12 @@ func TestExamples(t *testing.T) {
 					t.Errorf("without its file: %v", err)
 				}
 			}
-			begin := time.Now()
 			src.Close()
-			if d := time.Since(begin); d > 900*time.Millisecond {
-				t.Errorf("it did not end with its stdin: %v", d)
+			// Close kills what is left a second later: whether it ends by itself shows without Close.
+			ctx, cancel := context.WithTimeout(ctx, time.Minute)
+			defer cancel()
+			if out, err := exec.CommandContext(ctx, path, tc.file).CombinedOutput(); err != nil {
+				t.Errorf("it did not end with its stdin: %v\n%s", err, out)
 			}
 		})
 	}
@@ -328,23 +331,35 @@ func TestBad(t *testing.T) {
 
 func TestAsk(t *testing.T) {
 	t.Run("out of order and late", func(t *testing.T) {
-		src := script(t, hello+`read h; read a; read b; read c
+		dir := t.TempDir()
+		src := script(t, hello+`read h; read a; >first; read b; >second; read c
 echo '{"id":3,"attrs":{"a":"three"}}'; echo '{"id":2,"mac":"00005e005302","attrs":{"a":"two"}}'; echo '{"id":99,"found":false}'
-echo '{"id":1,"attrs":{"a":"one"}}'; read l; echo '{"id":4}'; read l`, nil)
+echo '{"id":1,"attrs":{"a":"one"}}'; read l; echo '{"id":4}'; read l`, func(c *plugin.Config) { c.Dir = dir })
 		names := open(t, src)
+		taken := func(file string) {
+			t.Helper()
+			for limit := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+				if _, err := os.Stat(filepath.Join(dir, file)); err == nil {
+					return
+				} else if time.Now().After(limit) {
+					t.Fatalf("the plug-in has not taken the %s question", file)
+				}
+			}
+		}
 		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 		defer cancel()
 		if _, _, err := src.Ask(short, mac(1), true, netip.Addr{}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v", err)
 		}
+		taken("first")
 		got := make(chan string, 2)
-		for i := range 2 {
-			go func() {
-				d, found, err := src.Ask(ctx, mac(byte(i+2)), true, netip.Addr{})
-				got <- fmt.Sprint(text(names, &d), found, err)
-			}()
-			time.Sleep(50 * time.Millisecond)
+		ask := func(n byte) {
+			d, found, err := src.Ask(ctx, mac(n), true, netip.Addr{})
+			got <- fmt.Sprint(text(names, &d), found, err)
 		}
+		go ask(2)
+		taken("second")
+		go ask(3)
 		all := []string{<-got, <-got}
 		slices.Sort(all)
 		if want := []string{"00005e005302 a=twotrue <nil>", "00005e005303 a=threetrue <nil>"}; !slices.Equal(all, want) {
@@ -369,15 +384,14 @@ echo '{"id":1,"attrs":{"a":"one"}}'; read l; echo '{"id":4}'; read l`, nil)
 		}
 	})
 	t.Run("hangs", func(t *testing.T) {
-		src := script(t, hello+"while read l; do :; done", func(c *plugin.Config) { c.Timeout = 300 * time.Millisecond })
+		src := script(t, hello+"while read l; do :; done", func(c *plugin.Config) { c.Timeout = time.Second })
 		open(t, src)
-		begin := time.Now()
 		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 		defer cancel()
-		if _, _, err := src.Ask(short, mac(1), true, netip.Addr{}); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) > 250*time.Millisecond {
-			t.Errorf("%v after %v", err, time.Since(begin))
+		if _, _, err := src.Ask(short, mac(1), true, netip.Addr{}); !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "has said nothing") {
+			t.Errorf("%v", err)
 		}
-		if _, _, err := src.Ask(ctx, mac(1), true, netip.Addr{}); err == nil || !strings.Contains(err.Error(), "has said nothing for 300ms") {
+		if _, _, err := src.Ask(ctx, mac(1), true, netip.Addr{}); err == nil || !strings.Contains(err.Error(), "has said nothing for 1s") {
 			t.Errorf("%v", err)
 		}
 	})
@@ -468,7 +482,7 @@ esac; done`, func(c *plugin.Config) { c.Changes = true })
 	}
 	ask() // a flood while nobody takes it
 	close(hold)
-	for deadline := time.After(5 * time.Second); ; {
+	for deadline := time.After(30 * time.Second); ; {
 		select {
 		case s := <-got:
 			if s == "true" {
@@ -488,7 +502,7 @@ esac; done`, func(c *plugin.Config) { c.Changes = true })
 		if err == nil || !strings.Contains(err.Error(), "exit status 7") {
 			t.Errorf("%v", err)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("Follow did not end with the process")
 	}
 	if err := f.Follow(ctx, func([]attr.Change) error { return nil }); err == nil {
@@ -510,13 +524,13 @@ read h; read l; case $l in *list*) echo '{"mac":"0a0000000001","attrs":{"a":"x"}
 		t.Fatalf("%v, %q", err, got)
 	}
 	var err error
-	for limit := time.Now().Add(5 * time.Second); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
-		if _, err = load(src, names); err != nil && strings.Contains(err.Error(), "opened again") {
+	for limit := time.Now().Add(30 * time.Second); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
+		if _, err = load(src, names); errors.Is(err, attr.ErrColumns) {
 			break
 		}
 	}
-	if err == nil {
-		t.Error("a list with other attributes was taken")
+	if !errors.Is(err, attr.ErrColumns) {
+		t.Errorf("a list with other attributes: %v; want ErrColumns", err)
 	}
 	if names = open(t, src); !slices.Equal(names, []string{"b", "a"}) {
 		t.Errorf("%q", names)
@@ -554,7 +568,7 @@ func TestGroup(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for limit := time.Now().Add(2 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			for limit := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 				// Killed it may wait as a zombie for an init that reaps.
 				stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 				if err != nil || strings.Contains(string(stat), ") Z ") {

