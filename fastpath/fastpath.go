@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"dcs/fastpath/packet"
+	"dcs/fastpath/transfer"
 )
 
 // A Request is a file that a client asks for. A Renderer sets Body (and Hold) or Err.
@@ -25,6 +26,13 @@ type Request struct {
 // keep reqs, a Name or a Buf.
 type Renderer interface {
 	RenderBatch(now int64, reqs []Request)
+}
+
+// A Watcher is a Renderer that is told of transfers that failed: files that it has made and that did not arrive. now is as
+// for RenderBatch; f is valid during the call.
+type Watcher interface {
+	Renderer
+	TransferFailed(now int64, f *transfer.Failure)
 }
 
 // A Transport moves packets in batches. Recv and Send are called by one goroutine, Close by any.

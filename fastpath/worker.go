@@ -36,6 +36,7 @@ type Worker struct {
 	renderer  Renderer
 	clock     Clock
 	elapsed   func() int64
+	wall      int64 // of the batch
 	stale     int64
 	table     *transfer.Table
 	rx        []packet.Packet
@@ -82,13 +83,16 @@ func NewWorker(cfg Config, t Transport, r Renderer, clock Clock) *Worker {
 	mono := cfg.Elapsed()
 	w := &Worker{
 		transport: t, renderer: r, clock: clock, elapsed: cfg.Elapsed, stale: int64(cfg.Stale),
-		table:    transfer.New(cfg.Transfer, mono),
 		requests: make([]int, 0, cfg.Batch),
 		reqs:     make([]Request, cfg.Batch),
 		ids:      make([]transfer.ID, cfg.Batch),
 		waited:   make([]int64, cfg.Batch),
 		room:     min(cfg.BodyRoom, maxRoom),
 	}
+	if watcher, ok := r.(Watcher); ok {
+		cfg.Transfer.OnFailure = func(f *transfer.Failure) { watcher.TransferFailed(w.wall, f) }
+	}
+	w.table = transfer.New(cfg.Transfer, mono)
 	w.scratch = make([]byte, cfg.Batch*(w.room+roomSpread))
 	var tx []packet.Packet
 	if slabs {
@@ -135,6 +139,7 @@ func (w *Worker) Run(ctx context.Context, drain time.Duration) error {
 // transfers come first, then requests, which are rendered together.
 func (w *Worker) Handle(wall, mono int64, rx []packet.Packet) {
 	c := &w.counts
+	w.wall = wall
 	c.events[Received] += uint64(len(rx))
 	w.requests = w.requests[:0]
 	w.table.Prepare(rx)
@@ -198,12 +203,12 @@ func (w *Worker) receive(i int, mono int64, p *packet.Packet) {
 		}
 	case tftp.OpERROR:
 		// An ERROR is never answered, or two servers could go on for ever.
-		code, _, err := tftp.ParseERROR(p.Data)
+		code, text, err := tftp.ParseERROR(p.Data)
 		if errors.Is(err, tftp.ErrShort) {
 			c.events[Short]++
 			return
 		}
-		w.table.Error(p, code)
+		w.table.Error(p, code, text)
 	default:
 		if len(p.Data) < 2 {
 			c.events[Short]++

@@ -113,6 +113,17 @@ func TestNoAllocs(t *testing.T) {
 			event: func(s Stats) uint64 { return s.Transfers[transfer.TimedOut] },
 		},
 		{
+			name: "client that ends its transfer", in: []packet.Packet{
+				toServer(modem(1), rrq("static", tftp.Options{})), toTransfer(modem(1), tftp.AppendERROR(nil, tftp.CodeDiskFull, "no room")),
+			},
+			event: func(s Stats) uint64 { return s.Transfers[transfer.PeerDiskFull] },
+		},
+		{
+			name:  "client that falls silent",
+			in:    append([]packet.Packet{toServer(modem(1), rrq("static", tftp.Options{}))}, make([]packet.Packet, 30)...),
+			event: func(s Stats) uint64 { return s.Transfers[transfer.GaveUp] },
+		},
+		{
 			name: "netascii in windows", in: []packet.Packet{
 				toServer(modem(1), []byte("\x00\x01long\x00netascii\x00windowsize\x004\x00")), toTransfer(modem(1), tftp.AppendACK(nil, 0)),
 				toTransfer(modem(1), tftp.AppendACK(nil, 4)), toTransfer(modem(1), tftp.AppendACK(nil, 8)), toTransfer(modem(1), tftp.AppendACK(nil, 10)),

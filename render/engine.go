@@ -37,7 +37,7 @@ type Config struct {
 	Library library.Config
 	Keyring *mic.Keyring
 	Devices Devices // nil: nothing is known of any device
-	// OnFault is told why a request got no file, at most MaxFaults times a second for each reason by
+	// OnFault is told why a request got no file, or the file did not arrive, at most MaxFaults times a second for each reason by
 	// each worker, on the worker's own goroutine. It must not keep what it is given. Nil: nobody is told.
 	OnFault func(Event)
 	// Journal is how many outcomes each worker keeps until [Engine.Outcomes] fetches them; 0: none.
@@ -61,6 +61,7 @@ type Event struct {
 	Reason string // a skeleton.Reason's name, or UnknownName
 	Value  string // the value at fault; empty if there is none
 	Held   uint64 // how many faults of this reason went unreported since the last
+	Lost   bool   // there was a file, and it has not arrived: see [Worker.Lost]
 }
 
 // Engine renders requests from the library that was loaded last. Its methods may be
@@ -137,9 +138,9 @@ type Worker struct {
 	queries []Query // those of them that are looked up
 	quiet   bool    // tells of no fault
 
-	second  int64                    // of the faults counted in told
-	told    [skeleton.NumReasons]int // by reason; reason 0, which no fault has, is a name that nothing has
-	held    [skeleton.NumReasons]uint64
+	second  int64                        // of the faults counted in told
+	told    [skeleton.NumReasons + 1]int // by reason; reason 0, which no fault has, is a name that nothing has; the last is a file lost
+	held    [skeleton.NumReasons + 1]uint64
 	counted counters
 	journal *journal // nil: none is kept
 }
@@ -313,22 +314,28 @@ func splitDevice(name []byte) (file []byte, mac [6]byte, ok bool) {
 	return name, mac, false
 }
 
-// report counts a fault and tells of it, if it is not one too many of this second.
+// report counts a fault and tells of it.
 func (w *Worker) report(now int64, r *Request) {
 	if r.Err == errAsking {
 		return // the device's next request finds more
 	}
-	reason, name := skeleton.Reason(0), UnknownName
+	reason, name, bad := skeleton.Reason(0), UnknownName, ""
 	if f, ok := r.Err.(*skeleton.Fault); ok {
-		reason, name = f.Reason, f.Reason.String()
+		reason, name, bad = f.Reason, f.Reason.String(), w.scratch.Bad
 		w.counted.add(&w.counted.faults[reason])
 	} else {
 		w.counted.add(&w.counted.unknown)
 	}
-	bad := w.scratch.Bad
 	w.scratch.Bad = ""
+	if held, ok := w.due(now, reason); ok {
+		w.e.cfg.OnFault(Event{Name: r.Name, Client: r.Client, Err: r.Err, Reason: name, Value: bad, Held: held})
+	}
+}
+
+// due tells whether a fault is to be told, which one too many of this second is not, and how many were held back before.
+func (w *Worker) due(now int64, reason skeleton.Reason) (held uint64, ok bool) {
 	if w.e.cfg.OnFault == nil || w.quiet {
-		return
+		return 0, false
 	}
 	if s := now / 1e9; s != w.second {
 		w.second = s
@@ -336,13 +343,9 @@ func (w *Worker) report(now int64, r *Request) {
 	}
 	if w.told[reason] >= MaxFaults {
 		w.held[reason]++
-		return
-	}
-	ev := Event{Name: r.Name, Client: r.Client, Err: r.Err, Reason: name, Held: w.held[reason]}
-	if reason != 0 {
-		ev.Value = bad
+		return 0, false
 	}
 	w.told[reason]++
-	w.held[reason] = 0
-	w.e.cfg.OnFault(ev)
+	held, w.held[reason] = w.held[reason], 0
+	return held, true
 }

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strings"
 	"sync/atomic"
+
+	"dcs/render/skeleton"
 )
 
 // Outcome is how a request ended.
@@ -15,8 +17,8 @@ type Outcome struct {
 	MAC    [6]byte
 	HasMAC bool
 	Size   int    // of the file, in octets
-	Err    error  // why there is none, as in [Request]
-	Value  string // the value at fault; empty if there is none
+	Err    error  // why there is none, as in [Request], or why it has not arrived, as in [Lost]
+	Value  string // the value at fault, or that of [Lost]; empty if there is none
 }
 
 const (
@@ -68,23 +70,10 @@ func newJournal(n int) *journal {
 
 // note puts down how a request ended, if there is room.
 func (w *Worker) note(now int64, r *Request, f *found) {
-	j := w.journal
-	if r.Err == nil {
-		if s := now / 1e9; s != j.second {
-			j.second, j.served = s, 0
-		}
-		if j.served >= ServedPerSecond {
-			return
-		}
-		j.served++
-		if (j.tail-j.read.Load())*2 >= uint64(len(j.slots)) {
-			return
-		}
-	} else if j.tail-j.read.Load() >= uint64(len(j.slots)) {
-		j.held.Store(j.held.Load() + 1)
+	e := w.journal.next(now, r.Err != nil)
+	if e == nil {
 		return
 	}
-	e := &j.slots[j.tail%uint64(len(j.slots))]
 	e.time, e.client, e.err, e.size = now, r.Client, r.Err, len(r.Body)
 	e.mac, e.hasMAC = f.mac, f.hasMAC
 	switch {
@@ -102,6 +91,62 @@ func (w *Worker) note(now int64, r *Request, f *found) {
 	if r.Err != nil {
 		e.nValue = uint8(copy(e.value[:], w.scratch.Bad))
 	}
+	w.journal.done()
+}
+
+// Lost is a file that was rendered and has not arrived.
+type Lost struct {
+	Name   []byte // as asked for, or its beginning
+	Cut    bool   // the name was longer
+	Client netip.Addr
+	Size   int    // octets
+	Err    error  // why
+	Reason string // Err's name
+	Value  []byte // how far it came, or what the client said
+}
+
+// Lost puts down, and tells, that a file has not arrived.
+func (w *Worker) Lost(now int64, l *Lost) {
+	if w.journal != nil {
+		if e := w.journal.next(now, true); e != nil {
+			e.time, e.client, e.err, e.size = now, l.Client, l.Err, l.Size
+			_, e.mac, e.hasMAC = splitDevice(l.Name)
+			e.nName = uint8(copy(e.name[:], l.Name))
+			e.cut = l.Cut || len(l.Name) > journalName
+			e.nValue = uint8(copy(e.value[:], l.Value))
+			w.journal.done()
+		}
+	}
+	if held, ok := w.due(now, skeleton.NumReasons); ok {
+		w.e.cfg.OnFault(Event{Name: l.Name, Client: l.Client, Err: l.Err, Reason: l.Reason, Value: string(l.Value), Held: held, Lost: true})
+	}
+}
+
+// next returns the entry to be written, nil if there is no room for it.
+func (j *journal) next(now int64, failed bool) *entry {
+	used := j.tail - j.read.Load()
+	if failed {
+		if used >= uint64(len(j.slots)) {
+			j.held.Store(j.held.Load() + 1)
+			return nil
+		}
+		return &j.slots[j.tail%uint64(len(j.slots))]
+	}
+	if s := now / 1e9; s != j.second {
+		j.second, j.served = s, 0
+	}
+	if j.served >= ServedPerSecond {
+		return nil
+	}
+	j.served++
+	if used*2 >= uint64(len(j.slots)) {
+		return nil
+	}
+	return &j.slots[j.tail%uint64(len(j.slots))]
+}
+
+// done hands over the entry that next returned.
+func (j *journal) done() {
 	j.tail++
 	j.head.Store(j.tail)
 }

@@ -136,6 +136,7 @@ const (
 // why returns a reason's name, and the reason in words.
 func why(err error) (reason, text string) {
 	var fault *skeleton.Fault
+	var gone lost
 	switch {
 	case errors.As(err, &fault):
 		return fault.Reason.String(), fault.Error()
@@ -143,6 +144,8 @@ func why(err error) (reason, text string) {
 		return asking, askingText
 	case errors.Is(err, fs.ErrNotExist):
 		return render.UnknownName, unknownText
+	case errors.As(err, &gone):
+		return transfer.Event(gone).String(), gone.Error()
 	}
 	return "other", err.Error()
 }

@@ -139,7 +139,7 @@ func (g *fetch) run() ([]byte, error) {
 		n, from, err := conn.ReadFromUDPAddrPort(buf)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			if tries == g.tries {
-				return nil, fmt.Errorf("no answer, asked %d times", tries)
+				return nil, fmt.Errorf("no answer to %d requests", tries)
 			}
 			tries++
 			t.gap = false
@@ -221,7 +221,7 @@ func (t *download) receive(b []byte, from netip.AddrPort) error {
 		if err != nil && !errors.Is(err, tftp.ErrTextUnterminated) {
 			return err
 		}
-		return fmt.Errorf("the server answers ERROR %d (%s): %s", code, errorName(code), text)
+		return fmt.Errorf("the server answers ERROR %d (%v): %s", code, code, text)
 	case tftp.OpOACK:
 		var o tftp.Options
 		if err := tftp.ParseOACK(b, &o); err != nil {
@@ -295,15 +295,4 @@ func (t *download) data(block uint16, body []byte) error {
 		return t.acknowledge()
 	}
 	return nil
-}
-
-func errorName(c tftp.Code) string {
-	names := [...]string{
-		"undefined", "file not found", "access violation", "disk full", "illegal operation",
-		"unknown transfer", "file exists", "no such user", "option refused",
-	}
-	if int(c) < len(names) {
-		return names[c]
-	}
-	return "unknown code"
 }

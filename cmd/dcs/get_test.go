@@ -191,7 +191,7 @@ func TestGet(t *testing.T) {
 			c.oack(tftp.Options{Has: tftp.Blksize, Blksize: 601})
 		}, "", "larger blocks"},
 		{"a block too long", nil, func(c *conversation) { c.data(1, full+"!") }, "", "a block of 513 octets"},
-		{"no answer", []string{"--timeout", "1ms", "--tries", "3"}, func(*conversation) {}, "", "no answer, asked 3 times"},
+		{"no answer", []string{"--timeout", "1ms", "--tries", "3"}, func(*conversation) {}, "", "no answer to 3 requests"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -30,14 +30,18 @@ func logRules(cfg *config.Config) logging.Rules {
 	return logging.Rules{OneOf: cfg.LogRequests, Devices: cfg.LogDevices}
 }
 
-// fault tells why a request got no file. It is called by workers, which must not wait for the log.
+// fault tells why a request got no file, or the file did not arrive. It is called by workers, which must not wait for the log.
 func (s *server) fault(ev render.Event) {
 	args := []any{"name", string(ev.Name), "client", ev.Client, "reason", ev.Reason, "err", ev.Err}
 	if ev.Value != "" {
 		args = append(args, "value", ev.Value)
 	}
 	s.faults.add(&ev)
-	s.logs.Queue().Send(ev.Reason, slog.LevelWarn, ev.Held, "no file", args...)
+	msg := "no file"
+	if ev.Lost {
+		msg = "file not taken"
+	}
+	s.logs.Queue().Send(ev.Reason, slog.LevelWarn, ev.Held, msg, args...)
 }
 
 // logRequests gives those requests of a batch a line that are to have one.

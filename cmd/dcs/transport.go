@@ -287,6 +287,7 @@ type adapter struct {
 	proxies []netip.Prefix // who may say which modem a request is for
 	logs    *logging.Log   // nil: no request gets a line
 	reqs    []render.Request
+	lost    render.Lost
 }
 
 // RenderBatch implements [fastpath.Renderer].

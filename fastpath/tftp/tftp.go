@@ -35,6 +35,18 @@ const (
 	CodeOption     Code = 8
 )
 
+var codeNames = [...]string{
+	"undefined", "file not found", "access violation", "disk full", "illegal operation", "unknown transfer", "file exists", "no such user", "option refused",
+}
+
+// String returns what the code means, in words.
+func (c Code) String() string {
+	if int(c) < len(codeNames) {
+		return codeNames[c]
+	}
+	return "unknown code"
+}
+
 // Limits.
 const (
 	// DefaultBlksize is the block size without the blksize option (RFC 1350).

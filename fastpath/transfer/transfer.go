@@ -20,6 +20,21 @@ type Config struct {
 	Retries    int           // retransmissions before a transfer is given up; default 5
 	MaxBlksize int           // largest block size granted, octets; default 65,464
 	MaxWindow  int           // largest window granted, blocks; default 64
+
+	// OnFailure is told of transfers that have failed. What it is given is valid during the call. Nil: nobody is told.
+	OnFailure func(*Failure)
+}
+
+// A Failure is a transfer that was begun and ended before its client had acknowledged all of it.
+type Failure struct {
+	Why    Event  // GaveUp, or PeerUndefined and those behind it
+	Text   []byte // of the client's ERROR
+	Client netip.Addr
+	Name   []byte // of the file: no more of it than its first 63 octets
+	Cut    bool   // the name was longer
+	Size   int    // of the file, octets
+	Acked  int    // blocks acknowledged
+	Blocks int    // in the file; 0: netascii has not come to the end
 }
 
 func (c Config) withDefaults() Config {
@@ -68,6 +83,7 @@ type Table struct {
 	text    []byte // a block of netascii that nobody wants
 	recent  [recentSlots]finished
 	touched uint64 // what Prepare has read, so that it is read
+	failure Failure
 }
 
 // recent remembers transfers that have finished, so that a repeated last ACK is not told that
@@ -119,7 +135,11 @@ type entry struct {
 	due      int64 // the tick in whose slot the entry hangs; 0: none
 	next     int32 // in its slot, or free
 	prev     int32
+	file     [nameRoom]byte // the name's beginning
+	nameLen  uint8          // octets that the name has, at most 255
 }
+
+const nameRoom = 63
 
 // address makes p a packet to the client.
 func (e *entry) address(p *packet.Packet) {
@@ -230,6 +250,8 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 		e.timeout = uint8(rq.Timeout)
 		e.interval = t.firstInterval(e)
 	}
+	copy(e.file[:], rq.Name)
+	e.nameLen = uint8(min(len(rq.Name), 255))
 	t.index.insert(tag(hash), int32(id))
 	return id, true
 }
@@ -352,14 +374,28 @@ func (t *Table) ACK(now int64, in *packet.Packet, block uint16, out *packet.Queu
 }
 
 // Error handles an ERROR: it ends the client's transfer (RFC 1350, section 7).
-func (t *Table) Error(in *packet.Packet, code tftp.Code) {
+func (t *Table) Error(in *packet.Packet, code tftp.Code, text []byte) {
 	id := t.find(in.Hash, in)
 	if id == none {
 		t.Count[StrayError]++
 		return
 	}
-	t.Count[PeerUndefined+Event(min(code, tftp.Code(PeerOther-PeerUndefined)))]++
+	t.fail(&t.entries[id], PeerUndefined+Event(min(code, tftp.Code(PeerOther-PeerUndefined))), text)
 	t.release(id)
+}
+
+// fail counts and tells why a transfer ends.
+func (t *Table) fail(e *entry, why Event, text []byte) {
+	t.Count[why]++
+	if t.cfg.OnFailure == nil {
+		return
+	}
+	t.failure = Failure{
+		Why: why, Text: text, Client: e.peer.Addr(), Name: e.file[:min(e.nameLen, nameRoom)], Cut: e.nameLen > nameRoom,
+		Size: len(e.body), Acked: int(e.acked), Blocks: int(e.last),
+	}
+	t.cfg.OnFailure(&t.failure)
+	t.failure = Failure{}
 }
 
 // Knows reports whether in belongs to a running transfer. A stranger is answered as by ACK.
@@ -418,7 +454,7 @@ func (t *Table) Expire(now int64, out *packet.Queue) {
 
 func (t *Table) timeout(now int64, id ID, e *entry, out *packet.Queue) {
 	if int(e.retries) >= t.cfg.Retries {
-		t.Count[GaveUp]++
+		t.fail(e, GaveUp, nil)
 		if e.state == sending && e.acked+1 == e.last {
 			t.Count[GaveUpLast]++
 		}

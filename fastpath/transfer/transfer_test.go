@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -483,5 +485,44 @@ func TestEventsHaveNames(t *testing.T) {
 		} else {
 			seen[s] = true
 		}
+	}
+}
+
+// Who ends a transfer before its time is told with how far it came.
+func TestFailure(t *testing.T) {
+	var got []string
+	r := newRig(t, Config{Timeout: time.Second, Retries: 1, OnFailure: func(f *Failure) {
+		got = append(got, fmt.Sprintf("%v %q %v %q %v %d octets %d/%d", f.Why, f.Text, f.Client, f.Name, f.Cut, f.Size, f.Acked, f.Blocks))
+	}})
+	long := string(bytes.Repeat([]byte("n"), nameRoom+1))
+	body := make([]byte, 1300)
+	r.start(client(1), "silent", tftp.Options{}, body)
+	r.ack(client(1), 1)
+	r.start(client(2), long[1:], tftp.Options{Has: tftp.Tsize}, body)
+	r.tab.Error(r.at(client(2)), tftp.CodeDiskFull, []byte("no room"))
+	r.start(client(3), long, tftp.Options{}, nil)
+	r.tab.Error(r.at(client(3)), 77, nil)
+	r.start(client(4), "done", tftp.Options{}, []byte("x"))
+	r.ack(client(4), 1)
+	r.tab.Error(r.at(client(5)), 0, []byte("a stranger"))
+	r.start(client(6), "again", tftp.Options{}, body)
+	r.start(client(6), "another", tftp.Options{}, body)
+	r.ack(client(6), 1)
+	r.ack(client(6), 2)
+	r.ack(client(6), 3)
+	for range 10 {
+		r.now += int64(time.Second)
+		r.tab.Expire(r.now, r.out)
+	}
+	want := []string{
+		fmt.Sprintf(`peer_error_disk_full "no room" 10.0.0.2 %q false 1300 octets 0/3`, long[1:]),
+		fmt.Sprintf(`peer_error_other "" 10.0.0.3 %q true 0 octets 0/1`, long[1:]),
+		`gave_up "" 10.0.0.1 "silent" false 1300 octets 1/3`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if r.tab.Active() != 0 {
+		t.Errorf("%d transfers run on", r.tab.Active())
 	}
 }

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	api "dcs/cmd/internal/admin/client"
+	"dcs/cmd/internal/admin/console"
+	"dcs/fastpath"
+	"dcs/fastpath/tftp"
+	"dcs/fastpath/transfer"
+	"dcs/render"
+	"dcs/render/mic"
+)
+
+// A modem that gets its file's beginning and falls silent, and one that will not have it, are found by name and by MAC, with how
+// far they came.
+func TestLostFiles(t *testing.T) {
+	conf := filepath.Join(t.TempDir(), "dcs.yaml")
+	write(t, conf, "retries: 1\n")
+	s := serveAll(t, "--config", conf)
+	to := net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:" + s.port))
+	ask := func(name string) (*net.UDPConn, net.Addr) {
+		c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		if _, err := c.WriteTo(tftp.AppendRequest(nil, name, "octet", &tftp.Options{}), to); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+		_, from, err := c.ReadFrom(make([]byte, 600))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c, from
+	}
+	ask("basic.cm@0a0102030405")
+	c, from := ask("res-cpe4-gold.bin")
+	if _, err := c.WriteTo(tftp.AppendERROR(nil, tftp.CodeDiskFull, "no room for it"), from); err != nil {
+		t.Fatal(err)
+	}
+	operator := api.Dial(s.admin, "")
+	defer operator.Close()
+	for _, tt := range []struct{ find, reason, name, mac, text, value string }{
+		{"0a:01:02", "gave_up", "basic.cm@0a0102030405", "0a:01:02:03:04:05", "the client has fallen silent", "0 of 1 blocks acknowledged"},
+		{
+			"gold", "peer_error_disk_full", "res-cpe4-gold.bin", "", "the client has ended the transfer by ERROR 3 (disk full)",
+			"0 of 1 blocks acknowledged: no room for it",
+		},
+	} {
+		var got console.Events
+		eventually(t, tt.reason, func() bool {
+			err := operator.Get(t.Context(), "/api/events?which=failed&q="+url.QueryEscape(tt.find), &got)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(got.Events) > 0
+		})
+		e := got.Events[0]
+		if len(got.Events) != 1 || e.Served || e.Reason != tt.reason || e.Name != tt.name || e.MAC != tt.mac || e.Text != tt.text || e.Value != tt.value ||
+			e.Client.String() != "127.0.0.1" || e.Size == 0 {
+			t.Errorf("%s: %+v", tt.find, got.Events)
+		}
+		s.await(`msg="file not taken" name=` + tt.name)
+		s.await("reason=" + tt.reason)
+	}
+}
+
+// What the log and the journal are told of lost files costs no allocation beyond the lines that are written.
+func TestLostNoAllocs(t *testing.T) {
+	for _, journal := range []int{0, 8} {
+		told := 0
+		engine, err := render.NewEngine(render.Config{
+			Keyring: mic.KeyringOf(mic.NewSecret(nil)), Journal: journal,
+			OnFault: func(ev render.Event) {
+				if told++; !ev.Lost || ev.Value != "1 of 3 blocks acknowledged: enough" || !strings.Contains(ev.Err.Error(), "ERROR 8 (option refused)") {
+					t.Errorf("%+v", ev)
+				}
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var a fastpath.Watcher = &adapter{worker: engine.Worker()}
+		f := &transfer.Failure{
+			Why: transfer.PeerOption, Text: []byte("enough"), Client: netip.MustParseAddr("198.18.0.1"), Name: []byte("x"), Size: 1300, Acked: 1, Blocks: 3,
+		}
+		for range 2 * render.MaxFaults {
+			a.TransferFailed(1, f)
+		}
+		if told != render.MaxFaults {
+			t.Errorf("told %d times", told)
+		}
+		if n := testing.AllocsPerRun(100, func() { a.TransferFailed(1, f) }); n != 0 {
+			t.Errorf("%v allocations", n)
+		}
+	}
+}
