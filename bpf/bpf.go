@@ -237,8 +237,12 @@ func (s *Steer) setACL(allow []netip.Prefix) error {
 	var stale []steerAclKey
 	var key steerAclKey
 	var value uint8
-	for it := list.Iterate(); it.Next(&key, &value); {
+	it := list.Iterate()
+	for it.Next(&key, &value) {
 		stale = append(stale, key)
+	}
+	if err := it.Err(); err != nil {
+		return err
 	}
 	for _, k := range stale {
 		if err := list.Delete(k); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {

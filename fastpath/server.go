@@ -77,6 +77,13 @@ func (s *Server) Run(ctx context.Context) error {
 	return failure
 }
 
+// Cut has Run, whose context has ended, wait for running transfers no longer.
+func (s *Server) Cut() {
+	for _, w := range s.workers {
+		w.cut.Store(true)
+	}
+}
+
 func (s *Server) cpus() ([]int, error) {
 	if s.cfg.NoPin || len(s.cfg.CPUs) > 0 {
 		return s.cfg.CPUs, nil

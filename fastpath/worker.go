@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -43,6 +44,7 @@ type Worker struct {
 	out       *packet.Queue
 	sendErr   error
 	draining  bool
+	cut       atomic.Bool // running transfers are not waited for
 
 	requests []int         // of this batch, by their place in rx
 	reqs     []Request     // to be rendered
@@ -128,7 +130,7 @@ func (w *Worker) Run(ctx context.Context, drain time.Duration) error {
 				w.draining = true
 				deadline = mono + int64(drain)
 			}
-			if mono >= deadline || w.table.Active() == 0 {
+			if mono >= deadline || w.table.Active() == 0 || w.cut.Load() {
 				return nil
 			}
 		}

@@ -499,6 +499,28 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// Cut ends the wait for running transfers, whatever time they had.
+func TestCut(t *testing.T) {
+	r := newRig(Config{})
+	r.give(toServer(modem(1), rrq("static", tftp.Options{})))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	step := 0
+	r.ft.in = []packet.Packet{}
+	r.transport = &hookTransport{fakeTransport: r.ft, before: func() {
+		r.now += 1e6
+		if step++; step == 3 {
+			(&Server{workers: []*Worker{r.Worker}}).Cut()
+		}
+	}}
+	if err := r.Run(ctx, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if s := r.Stats(); s.Active != 1 || step != 3 {
+		t.Errorf("%d active, after %d rounds; want 1 after 3", s.Active, step)
+	}
+}
+
 type hookTransport struct {
 	*fakeTransport
 	before func()

@@ -420,6 +420,38 @@ func TestStop(t *testing.T) {
 	}
 }
 
+// A second signal does not wait for running transfers, and says so.
+func TestStopAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "x"), make([]byte, 600), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := serve(t, "--static", dir, "--drain", "10m")
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
+	if _, err := c.WriteTo([]byte("\x00\x01x\x00octet\x00"), net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:"+p.port))); err != nil {
+		t.Fatal(err)
+	}
+	if n, _, err := c.ReadFrom(make([]byte, 600)); n != 516 || err != nil {
+		t.Fatal(n, err)
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	p.await("msg=stopping")
+	var exit *exec.ExitError
+	if err := p.stop(syscall.SIGTERM); !errors.As(err, &exit) || exit.ExitCode() != failed {
+		t.Errorf("it ended with %v", err)
+	}
+	if text := "a second terminated: transfers were cut off"; !strings.Contains(p.log.String(), text) {
+		t.Errorf("it did not say %q", text)
+	}
+}
+
 func TestServeErrors(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, text string) string {

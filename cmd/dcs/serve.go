@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -186,6 +187,7 @@ func (s *server) watch(ctx context.Context) (<-chan struct{}, error) {
 // wait answers signals and changes until the workers have ended.
 func (s *server) wait(signals <-chan os.Signal, changed <-chan struct{}, stop func(), ended <-chan error) error {
 	stopping := false
+	var cut error
 	for {
 		select {
 		case sig := <-signals:
@@ -195,7 +197,9 @@ func (s *server) wait(signals <-chan os.Signal, changed <-chan struct{}, stop fu
 				s.reloadDevices()
 				_ = s.reload() // the log has told
 			case stopping:
-				return fmt.Errorf("a second %v: transfers were cut off", sig)
+				// The workers end before what they work with is given back.
+				cut = fmt.Errorf("a second %v: transfers were cut off", sig)
+				s.front.Cut()
 			default:
 				s.log.Info("stopping", "signal", sig, "drain", s.cfg.Drain)
 				stopping = true
@@ -210,7 +214,7 @@ func (s *server) wait(signals <-chan os.Signal, changed <-chan struct{}, stop fu
 		case answer := <-s.reloads:
 			answer <- s.reload()
 		case err := <-ended:
-			return err
+			return errors.Join(cut, err)
 		}
 	}
 }

@@ -309,4 +309,5 @@ func (a *adapter) RenderBatch(now int64, reqs []fastpath.Request) {
 		r := &a.reqs[i]
 		reqs[i].Body, reqs[i].Hold, reqs[i].Err = r.Body, r.Hold, r.Err
 	}
+	clear(a.reqs) // or a file that was removed would stay mapped
 }

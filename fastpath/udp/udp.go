@@ -30,8 +30,8 @@ type Config struct {
 // ErrPorts is what Open returns when too few of the ports between TIDMin and TIDMax are free.
 var ErrPorts = fmt.Errorf("too few are free: %w", unix.EADDRINUSE)
 
-// maxListen leaves room for the ports of transfers in a word with a bit per socket.
-const maxListen = 62
+// maxListen leaves room for the three ports of transfers in a word with a bit per socket.
+const maxListen = 61
 
 // A Transport is one worker's sockets. Recv and Send are for one goroutine.
 type Transport struct {

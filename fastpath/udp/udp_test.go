@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -521,4 +522,32 @@ func TestFragmentation(t *testing.T) {
 			t.Errorf("received %v, %d send errors", got, ts[0].SendErrors())
 		}
 	})
+}
+
+// As many addresses as are taken are answered from, the last as the first.
+func TestManyListeners(t *testing.T) {
+	cfg := Config{RcvBuf: 1 << 16, SndBuf: 1 << 16}
+	for i := range maxListen {
+		cfg.Listen = append(cfg.Listen, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 1, byte(1 + i)}), 0))
+	}
+	cfg.Listen[maxListen-1] = netip.AddrPortFrom(loopback(t, true), 0) // the other family has ports for transfers too
+	tr := openOne(t, cfg)
+	for _, from := range tr.Addrs() {
+		c := dial(t, netip.AddrPort{}, from)
+		p := packet.NewSlab(1, 0, 64)
+		p[0].Data = append(p[0].Data, "answer"...)
+		p[0].Local, p[0].Peer = from, netip.MustParseAddrPort(c.LocalAddr().String())
+		if err := tr.Send(p); err != nil || tr.SendErrors() != 0 {
+			t.Fatalf("from %v: %v, %d errors", from, err, tr.SendErrors())
+		}
+		_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		buf := make([]byte, 64)
+		if n, err := c.Read(buf); err != nil || string(buf[:n]) != "answer" {
+			t.Errorf("from %v: %q, %v", from, buf[:n], err)
+		}
+	}
+	cfg.Listen = append(cfg.Listen, netip.MustParseAddrPort("127.0.2.1:0"))
+	if _, err := Open(cfg, 1); err == nil || !strings.Contains(err.Error(), "62 addresses to listen on, must be 1 to 61") {
+		t.Errorf("one more: %v", err)
+	}
 }

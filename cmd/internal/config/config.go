@@ -412,10 +412,16 @@ func (c *Config) Validate() error {
 	if err := c.operate(); err != nil {
 		errs = append(errs, err)
 	}
+	each := 1 // ports of a worker: over IPv4 large blocks leave from one of their own
+	for a := range seen {
+		if a.Addr().Is4() {
+			each = 2
+		}
+	}
 	if n := c.TIDPorts.count(); c.SinglePort && n > 0 {
 		errs = append(errs, errors.New("tid_ports has no effect while single_port is on: leave one of them away"))
-	} else if n > 0 && n < c.Workers {
-		errs = append(errs, fmt.Errorf("tid_ports %s are %d ports for %d workers: every worker needs one", c.TIDPorts, n, c.Workers))
+	} else if n > 0 && n < each*c.Workers {
+		errs = append(errs, fmt.Errorf("tid_ports %s are %d ports for %d workers: every worker needs %d", c.TIDPorts, n, c.Workers, each))
 	}
 	return errors.Join(errs...)
 }

@@ -206,7 +206,16 @@ func TestValidate(t *testing.T) {
 		{"twice", func(c *Config) { c.Static, c.Listen = []string{"x"}, append(c.Listen, c.Listen[0]) }, "listen has 0.0.0.0:69 twice"},
 		{"few ports", func(c *Config) {
 			c.Static, c.Workers, c.TIDPorts = []string{"x"}, 3, PortRange{30000, 30001}
-		}, "tid_ports 30000-30001 are 2 ports for 3 workers"},
+		}, "tid_ports 30000-30001 are 2 ports for 3 workers: every worker needs 2"},
+		{"one port too few", func(c *Config) {
+			c.Static, c.Workers, c.TIDPorts = []string{"x"}, 3, PortRange{30000, 30004}
+		}, "tid_ports 30000-30004 are 5 ports for 3 workers: every worker needs 2"},
+		{"ports enough", func(c *Config) {
+			c.Static, c.Workers, c.TIDPorts = []string{"x"}, 3, PortRange{30000, 30005}
+		}, ""},
+		{"ports enough for IPv6", func(c *Config) {
+			c.Static, c.Workers, c.TIDPorts, c.Listen = []string{"x"}, 3, PortRange{30000, 30002}, []netip.AddrPort{netip.MustParseAddrPort("[::]:69")}
+		}, ""},
 		{"single port", func(c *Config) {
 			c.Static, c.SinglePort, c.TIDPorts = []string{"x"}, true, PortRange{30000, 30001}
 		}, "tid_ports has no effect"},
