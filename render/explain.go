@@ -5,6 +5,7 @@ import (
 	"runtime"
 
 	"dcs/render/library"
+	"dcs/render/mapped"
 	"dcs/render/mic"
 	"dcs/render/skeleton"
 )
@@ -36,7 +37,8 @@ func (e *Engine) Explain(now int64, r Request) *Explanation {
 		x.Err = fs.ErrNotExist
 		return x
 	case l.File != nil:
-		x.Static, x.Body = snap.StaticFile(x.Name), l.File.Data
+		x.Static = snap.StaticFile(x.Name)
+		x.Body, x.Err = mapped.Copy(l.File.Data)
 		return x
 	}
 	x.Groups, x.Captures = l.Captures()

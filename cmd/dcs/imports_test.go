@@ -24,7 +24,7 @@ var mayImport = map[string][]string{
 	"fastpath/xsk":      {"fastpath/packet", "fastpath/xsk/..."},
 
 	"render":               {"render/..."},
-	"render/attr":          {"render/attr/localdb"}, // its snapshot is such a file
+	"render/attr":          {"render/attr/localdb", "render/mapped"}, // its snapshot is such a file
 	"render/attr/localdb":  {},
 	"render/attr/internal": {},
 	"render/attr/csvfile":  {"render/attr"}, // drivers import what they implement, not one another
@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"render/ber/mib":       {"render/ber"},
 	"render/ber/mib/gen":   {"render/ber/..."},
 	"render/library":       {"render/..."},
+	"render/mapped":        {},
 	"render/md5x":          {},
 	"render/mic":           {"render/md5x"},
 	"render/skeleton":      {"render/attr", "render/md5x", "render/mic", "render/syntax", "render/tlv", "render/ber/..."},
@@ -47,10 +48,11 @@ var mayImport = map[string][]string{
 	"bench/cmts":     {"render/mic"},
 	"bench/netlab":   {"bench/afpacket"},
 
-	"cmd":               {"cmd/internal/..."},
-	"cmd/internal":      {"cmd/internal/...", "render/attr/..."},
-	"cmd/internal/cmts": {},
-	"cmd/dcs":           {"cmd/internal/...", "fastpath/...", "render/...", "bpf/...", "bench/storm"},
+	"cmd":                   {"cmd/internal/..."},
+	"cmd/internal":          {"cmd/internal/...", "render/attr/..."},
+	"cmd/internal/cmts":     {},
+	"cmd/internal/httpboot": {"cmd/internal/...", "render/mapped"},
+	"cmd/dcs":               {"cmd/internal/...", "fastpath/...", "render/...", "bpf/...", "bench/storm"},
 }
 
 // drivers are modules that talk to databases, directories and other machines: only

@@ -7,16 +7,19 @@ import (
 	"dcs/fastpath/tftp"
 	"dcs/fastpath/transfer"
 	"dcs/render"
+	"dcs/render/mapped"
 )
 
 // lost is why a file that was rendered has not arrived: the event that ended its transfer.
 type lost transfer.Event
 
 func (l lost) Error() string {
-	if transfer.Event(l) == transfer.GaveUp {
+	switch transfer.Event(l) {
+	case transfer.GaveUp:
 		return "the client has fallen silent"
-	}
-	if transfer.Event(l) == transfer.PeerOther {
+	case transfer.FileCut:
+		return mapped.ErrCut.Error()
+	case transfer.PeerOther:
 		return "the client has ended the transfer by an ERROR"
 	}
 	code := tftp.Code(l) - tftp.Code(transfer.PeerUndefined)

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,31 +19,35 @@ import (
 	"dcs/render/mic"
 )
 
+// ask sends a request, and returns the answer with where it came from.
+func (s *served) ask(t *testing.T, name string) (c *net.UDPConn, from net.Addr, answer []byte) {
+	t.Helper()
+	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	to := net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:" + s.port))
+	if _, err := c.WriteTo(tftp.AppendRequest(nil, name, "octet", &tftp.Options{}), to); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	buf := make([]byte, 600)
+	n, from, err := c.ReadFrom(buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, from, buf[:n]
+}
+
 // A modem that gets its file's beginning and falls silent, and one that will not have it, are found by name and by MAC, with how
 // far they came.
 func TestLostFiles(t *testing.T) {
 	conf := filepath.Join(t.TempDir(), "dcs.yaml")
 	write(t, conf, "retries: 1\n")
 	s := serveAll(t, "--config", conf)
-	to := net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:" + s.port))
-	ask := func(name string) (*net.UDPConn, net.Addr) {
-		c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = c.Close() })
-		if _, err := c.WriteTo(tftp.AppendRequest(nil, name, "octet", &tftp.Options{}), to); err != nil {
-			t.Fatal(err)
-		}
-		_ = c.SetDeadline(time.Now().Add(30 * time.Second))
-		_, from, err := c.ReadFrom(make([]byte, 600))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c, from
-	}
-	ask("basic.cm@0a0102030405")
-	c, from := ask("res-cpe4-gold.bin")
+	s.ask(t, "basic.cm@0a0102030405")
+	c, from, _ := s.ask(t, "res-cpe4-gold.bin")
 	if _, err := c.WriteTo(tftp.AppendERROR(nil, tftp.CodeDiskFull, "no room for it"), from); err != nil {
 		t.Fatal(err)
 	}
@@ -70,6 +75,40 @@ func TestLostFiles(t *testing.T) {
 		}
 		s.await(`msg="file not taken" name=` + tt.name)
 		s.await("reason=" + tt.reason)
+	}
+}
+
+// A firmware that is written to in place ends its downloads, and not the server.
+func TestFileCutInPlace(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "firmware")
+	if err := os.WriteFile(path, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := serveAll(t, "--static", dir)
+	c, from, _ := s.ask(t, "firmware")
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.WriteTo(tftp.AppendACK(nil, 1), from); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 600)
+	n, _, err := c.ReadFrom(buf)
+	if err != nil || string(buf[:n]) != "\x00\x05\x00\x00The file has changed\x00" {
+		t.Errorf("%q, %v", buf[:n], err)
+	}
+	// Until the library is loaded anew the file is still known.
+	if _, _, first := s.ask(t, "firmware"); first[1] != tftp.OpERROR && len(first) != 4 {
+		t.Errorf("a new request got % .40x", first)
+	}
+	if code, body := get("http://" + s.http + "/boot/firmware"); code == 200 && len(body) == 1<<20 {
+		t.Error("HTTP gave what is there no more")
+	}
+	s.await(`msg="file not taken" name=firmware`)
+	s.await("reason=file_cut")
+	if code, body := get("http://" + s.metrics + "/metrics"); code != 200 || !strings.Contains(body, `dcs_transfers_ended_total{result="file_cut"} `) {
+		t.Errorf("status %d:\n%s", code, body)
 	}
 }
 

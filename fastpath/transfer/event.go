@@ -9,6 +9,7 @@ const (
 	Finished                     // transfers whose last block was acknowledged
 	GaveUp                       // transfers that ended because the client stayed silent
 	GaveUpLast                   // of these, those with only the last block unacknowledged
+	FileCut                      // transfers that ended because their file was cut short in place
 	Restarted                    // transfers that ended because the client asked anew
 	TableFull                    // requests dropped because every place was taken
 	MemoryFull                   // requests dropped because there was no memory for the body
@@ -36,7 +37,7 @@ const (
 )
 
 var eventNames = [NumEvents]string{
-	Started: "started", Finished: "finished", GaveUp: "gave_up", GaveUpLast: "gave_up_last", Restarted: "restarted",
+	Started: "started", Finished: "finished", GaveUp: "gave_up", GaveUpLast: "gave_up_last", FileCut: "file_cut", Restarted: "restarted",
 	TableFull: "table_full", MemoryFull: "memory_full", RepeatedRequest: "repeated_request", LateRequest: "late_request",
 	RepeatedACK: "repeated_ack", FutureACK: "future_ack", LateACK: "late_ack", StrangerPacket: "stranger_packet",
 	TimedOut: "timed_out", WindowResent: "window_resent", BlockSent: "block_sent", StrayError: "stray_error",

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
+	"runtime/debug"
 	"time"
 
 	"dcs/fastpath/packet"
@@ -27,7 +28,7 @@ type Config struct {
 
 // A Failure is a transfer that was begun and ended before its client had acknowledged all of it.
 type Failure struct {
-	Why    Event  // GaveUp, or PeerUndefined and those behind it
+	Why    Event  // GaveUp, FileCut, or PeerUndefined and those behind it
 	Text   []byte // of the client's ERROR
 	Client netip.Addr
 	Name   []byte // of the file: no more of it than its first 63 octets
@@ -84,6 +85,7 @@ type Table struct {
 	recent  [recentSlots]finished
 	touched uint64 // what Prepare has read, so that it is read
 	failure Failure
+	writing *packet.Packet // the packet that is being written
 }
 
 // recent remembers transfers that have finished, so that a repeated last ACK is not told that
@@ -205,7 +207,7 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 		if same && e.state != pending && e.acked == 0 && !e.oacked {
 			t.Count[RepeatedRequest]++
 			e.link = in.Link
-			t.transmit(e, out)
+			t.transmit(id, e, 0, out)
 			return 0, false
 		}
 		if e.state == pending || t.flows(now, e, same) {
@@ -292,8 +294,9 @@ func (t *Table) Start(now int64, id ID, body []byte, own bool, hold any, out *pa
 	}
 	e.sentAt = now
 	t.Count[Started]++
-	t.transmit(e, out)
-	t.schedule(id, e, now+e.interval)
+	if t.transmit(id, e, 0, out) {
+		t.schedule(id, e, now+e.interval)
+	}
 }
 
 // Reject ends a transfer that was not started by an ERROR.
@@ -317,6 +320,7 @@ func (t *Table) ACK(now int64, in *packet.Packet, block uint16, out *packet.Queu
 		return
 	}
 	e := &t.entries[id]
+	news := uint32(0) // blocks that are acknowledged now
 	// The way to the client may change meanwhile: another router, or no more XDP program.
 	e.link = in.Link
 	if e.state == negotiating {
@@ -340,8 +344,9 @@ func (t *Table) ACK(now int64, in *packet.Packet, block uint16, out *packet.Queu
 			}
 			e.rewound = true
 			t.Count[WindowResent]++
-			t.transmit(e, out)
-			t.schedule(id, e, now+e.interval)
+			if t.transmit(id, e, 0, out) {
+				t.schedule(id, e, now+e.interval)
+			}
 			return
 		case ahead >= 1<<15:
 			t.Count[RepeatedACK]++
@@ -354,8 +359,7 @@ func (t *Table) ACK(now int64, in *packet.Packet, block uint16, out *packet.Queu
 		default:
 			e.rtt = now - e.sentAt
 		}
-		t.advance(e, ahead)
-		if e.acked == e.last {
+		if news = ahead; e.acked+news == e.last {
 			t.Count[Finished]++
 			key := t.key(hash, e.local.Port())
 			t.recent[key%recentSlots] = finished{key, now + int64(t.cfg.MaxTimeout)}
@@ -369,8 +373,9 @@ func (t *Table) ACK(now int64, in *packet.Packet, block uint16, out *packet.Queu
 	}
 	e.rewound = false
 	e.sentAt = now
-	t.transmit(e, out)
-	t.schedule(id, e, now+e.interval)
+	if t.transmit(id, e, news, out) {
+		t.schedule(id, e, now+e.interval)
+	}
 }
 
 // Error handles an ERROR: it ends the client's transfer (RFC 1350, section 7).
@@ -467,8 +472,9 @@ func (t *Table) timeout(now int64, id ID, e *entry, out *packet.Queue) {
 	}
 	e.rewound = false
 	t.Count[TimedOut]++
-	t.transmit(e, out)
-	t.schedule(id, e, now+e.interval)
+	if t.transmit(id, e, 0, out) {
+		t.schedule(id, e, now+e.interval)
+	}
 }
 
 func (t *Table) firstInterval(e *entry) int64 {
@@ -488,8 +494,40 @@ func (t *Table) advance(e *entry, n uint32) {
 	}
 }
 
-// transmit sends the OACK, or the window behind the last block acknowledged.
-func (t *Table) transmit(e *entry, out *packet.Queue) {
+// transmit acknowledges n more blocks, and sends the OACK, or the window behind the last block acknowledged. If the body is
+// in a file that was cut short since it was mapped, it ends the transfer by an ERROR instead, and returns false.
+func (t *Table) transmit(id ID, e *entry, n uint32, out *packet.Queue) (ok bool) {
+	if e.hold == nil {
+		t.advance(e, n)
+		t.write(e, out)
+		return true
+	}
+	t.writing = nil
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		r := recover()
+		if ok = r == nil; ok {
+			return
+		}
+		if _, fault := r.(interface{ Addr() uintptr }); !fault {
+			panic(r)
+		}
+		p := t.writing
+		if p == nil {
+			p = out.Next()
+			e.address(p)
+		}
+		p.Data = tftp.AppendERROR(p.Room()[:0], tftp.CodeUndefined, "The file has changed")
+		t.fail(e, FileCut, nil)
+		t.release(id)
+	}()
+	t.advance(e, n)
+	t.write(e, out)
+	return true
+}
+
+// write sends the OACK, or the window behind the last block acknowledged.
+func (t *Table) write(e *entry, out *packet.Queue) {
 	body := e.body
 	if e.state == negotiating {
 		p := out.Next()
@@ -508,6 +546,7 @@ func (t *Table) transmit(e *entry, out *packet.Queue) {
 		block++
 		p := out.Next()
 		e.address(p)
+		t.writing = p
 		if e.netascii {
 			p.Data = pos.next(tftp.AppendDATA(p.Data, uint16(block), nil), int(e.blksize), body)
 			if len(p.Data) < tftp.DataHeader+int(e.blksize) {

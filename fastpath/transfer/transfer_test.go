@@ -5,10 +5,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
@@ -524,5 +528,79 @@ func TestFailure(t *testing.T) {
 	}
 	if r.tab.Active() != 0 {
 		t.Errorf("%d transfers run on", r.tab.Active())
+	}
+}
+
+// A file that is cut short in place ends the transfers that send it, each by an ERROR, and nothing else.
+func TestFileCut(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "firmware")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	const size = 100_000
+	if _, err := f.Write(bytes.Repeat([]byte("a\n"), size/2)); err != nil {
+		t.Fatal(err)
+	}
+	body, err := unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Munmap(body) }()
+	var why []Event
+	r := newRig(t, Config{OnFailure: func(f *Failure) { why = append(why, f.Why) }})
+	begin := func(c int, mode string, window int) {
+		t.Helper()
+		o := tftp.Options{}
+		if window > 0 {
+			o = tftp.Options{Has: tftp.Windowsize | tftp.Blksize, Windowsize: window, Blksize: 1400}
+		}
+		p := packet.Packet{Data: tftp.AppendRequest(nil, "firmware", mode, &o), Peer: client(c), Local: netip.AddrPortFrom(server, 69), TID: tid}
+		r.prepare(&p)
+		var rq tftp.Request
+		if err := tftp.ParseRequest(p.Data, &rq); err != nil {
+			t.Fatal(err)
+		}
+		id, ok := r.tab.Request(r.now, &p, &rq, r.out)
+		if !ok {
+			t.Fatal("no transfer begun")
+		}
+		r.tab.Start(r.now, id, body, false, f, r.out)
+	}
+	begin(1, "octet", 0)
+	begin(2, "octet", 8)
+	begin(3, "netascii", 0)
+	begin(4, "octet", 0)
+	r.start(client(5), "other", tftp.Options{}, make([]byte, 600))
+	r.take()
+	if err := f.Truncate(0); err != nil {
+		t.Fatal(err)
+	}
+	ended := func(c int) {
+		t.Helper()
+		sent := r.take()
+		if len(sent) != 1 || sent[0].Peer != client(c) || string(sent[0].Data) != "\x00\x05\x00\x00The file has changed\x00" {
+			t.Errorf("client %d: %d packets, %q", c, len(sent), sent[0].Data)
+		}
+	}
+	r.ack(client(1), 1)
+	ended(1)
+	r.ack(client(2), 0)
+	ended(2)
+	r.ack(client(3), 1)
+	ended(3)
+	begin(6, "octet", 0)
+	ended(6)
+	r.now += 1100e6 // the others' blocks are sent again
+	r.tab.Expire(r.now, r.out)
+	sent := r.take()
+	if len(sent) != 2 || tftp.Opcode(sent[0].Data)+tftp.Opcode(sent[1].Data) != tftp.OpERROR+tftp.OpDATA {
+		t.Errorf("after a time-out: %+v", sent)
+	}
+	r.ack(client(5), 1)
+	r.ack(client(5), 2)
+	if !slices.Equal(why, slices.Repeat([]Event{FileCut}, 5)) || r.tab.Count[FileCut] != 5 || r.tab.Count[Finished] != 1 || r.tab.Active() != 0 {
+		t.Errorf("%v, %v, %d active", why, r.tab.Count, r.tab.Active())
 	}
 }

@@ -2,6 +2,7 @@ package attr
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"dcs/render/attr/localdb"
+	"dcs/render/mapped"
 )
 
 // fileSource is a file of devices that was made elsewhere.
@@ -49,7 +51,16 @@ func NewFile(path string, poll time.Duration) Follower {
 
 func (f *fileSource) Name() string { return "file " + f.path }
 
-func (f *fileSource) Open(context.Context) ([]string, error) {
+// Open implements [Source]. The file is another's, who may write to it in place.
+func (f *fileSource) Open(context.Context) (names []string, err error) {
+	err = mapped.Read(func() error {
+		names, err = f.open()
+		return err
+	})
+	return names, err
+}
+
+func (f *fileSource) open() ([]string, error) {
 	db, err := localdb.Open(f.path)
 	if err != nil {
 		return nil, err
@@ -77,15 +88,21 @@ func (f *fileSource) Load(ctx context.Context, yield func(*Device) error) error 
 	if changed {
 		return fmt.Errorf("%s: %w", f.path, ErrColumns)
 	}
-	if err := db.Verify(ctx); err != nil {
-		return err
-	}
-	return db.Each(func(d *Device) error {
-		if err := ctx.Err(); err != nil {
+	err = mapped.Read(func() error {
+		if err := db.Verify(ctx); err != nil {
 			return err
 		}
-		return yield(d)
+		return db.Each(func(d *Device) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return yield(d)
+		})
 	})
+	if errors.Is(err, mapped.ErrCut) {
+		return fmt.Errorf("%s: %w", f.path, err)
+	}
+	return err
 }
 
 func (f *fileSource) Follow(ctx context.Context, apply func([]Change) error) error {

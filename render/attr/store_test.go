@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"dcs/render/attr/localdb"
+	"dcs/render/mapped"
 )
 
 // fake is a source that a test drives. What a test changes in it counts from the next call on.
@@ -896,6 +897,38 @@ func TestViewConcurrent(t *testing.T) {
 	close(stop)
 	wg.Wait()
 	is(t, s, 7, "a=30 b=30")
+}
+
+// A file of devices that is cut short in place while it is loaded is an error, and no crash.
+func TestFileSourceCut(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "built")
+	var fleet []Device
+	for i := range 100_000 {
+		fleet = append(fleet, dev(i, "", fmt.Sprint(i)))
+	}
+	if _, err := Build(t.Context(), path, newFake("csv", []string{"n"}, fleet...), localdb.Options{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	src := NewFile(path, 0)
+	if _, err := src.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	err := src.Load(t.Context(), func(*Device) error {
+		if n++; n == 10 {
+			return os.Truncate(path, 4096)
+		}
+		return nil
+	})
+	if !errors.Is(err, mapped.ErrCut) || !strings.Contains(err.Error(), path) || n < 10 || n == len(fleet) {
+		t.Errorf("%v after %d devices", err, n)
+	}
+	if _, err := src.Open(t.Context()); err == nil {
+		t.Error("what is left is taken for a file of devices")
+	}
 }
 
 func TestFileSource(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"dcs/cmd/internal/httpserve"
+	"dcs/render/mapped"
 )
 
 // Request asks for one file.
@@ -248,10 +249,15 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, body []byte) {
 		return
 	}
 	// A slow client may take a long file for as long as it takes some of it each time.
+	buf := make([]byte, min(len(body), chunk))
 	for len(body) > 0 {
-		n := min(len(body), chunk)
+		n := 0
+		// The copy is read, and no lock held, where a file turns out to be cut short.
+		if err := mapped.Read(func() error { n = copy(buf, body); return nil }); err != nil {
+			panic(http.ErrAbortHandler)
+		}
 		deadline(w, s.cfg.Limits.Write)
-		if _, err := w.Write(body[:n]); err != nil {
+		if _, err := w.Write(buf[:n]); err != nil {
 			return
 		}
 		body = body[n:]
