@@ -146,8 +146,8 @@ modems behind a firewall that lets only that port through.`,
 		{
 			"tid_ports", `""`,
 			`The range of UDP ports that transfers are answered from, such as 30000-30999,
-at least one for each worker, two where listen has IPv4 addresses. Empty: ports
-that the system picks.`,
+at least one for each worker, two where listen has IPv4 addresses. Empty:
+ports that the system picks.`,
 			one(&c.TIDPorts, "ports", "a range of ports", textOrInteger, parsePorts),
 		},
 		{
