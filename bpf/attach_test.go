@@ -33,7 +33,7 @@ var (
 )
 
 func labConfig() Config {
-	return Config{Listen: []netip.AddrPort{any4, any6}, TIDMin: 40000, TIDMax: 40100, Poll: 10 * time.Millisecond}
+	return Config{Listen: []netip.AddrPort{any4, any6}, Transfers: testPorts(), Poll: 10 * time.Millisecond}
 }
 
 // attached attaches the program to the lab's server.
@@ -993,7 +993,7 @@ func TestPrivilegesDropped(t *testing.T) {
 		if err := s.SetRate(10, 10); err != nil {
 			t.Error(err)
 		}
-		if err := s.SetListen([]netip.AddrPort{any4}, 0, 0); err != nil {
+		if err := s.SetListen([]netip.AddrPort{any4}, nil); err != nil {
 			t.Error(err)
 		}
 		if err := s.SetWorkers([]int{0}); err != nil {

@@ -28,9 +28,9 @@ type Config struct {
 	// the host has, except those of the loopback network; changes of these are followed while attached. Packets to other
 	// addresses and ports are left to the kernel.
 	Listen []netip.AddrPort
-	// TIDMin and TIDMax are the first and the last of the ports that transfers answer from, at the addresses
-	// of Listen. 0: packets of running transfers are left to the kernel, unless they go to a port of Listen.
-	TIDMin, TIDMax uint16
+	// Transfers are the ports that transfers answer from, at the addresses of Listen. Packets to others are left to the
+	// kernel, unless they go to a port of Listen.
+	Transfers []Port
 	// Sources is the number of addresses whose rate is remembered, default 262,144. Each takes some 90 octets.
 	Sources int
 	// Samples is how many dropped packets per second are shown by Drops, for each verdict and processor; default 10,
@@ -38,6 +38,12 @@ type Config struct {
 	Samples int
 	// Poll is the time between two looks at the interface and at the host's addresses, default 1 s.
 	Poll time.Duration
+}
+
+// Port is a UDP port of one address family.
+type Port struct {
+	Number uint16
+	V6     bool
 }
 
 // Steer is the XDP program and its maps, loaded. Its methods may be called from any goroutine.
@@ -54,6 +60,7 @@ type Steer struct {
 	listen  []netip.AddrPort
 	local   []netip.Addr // what a wildcard stands for
 	placed  map[steerPlace]bool
+	ports   map[uint16]uint8 // of transfers, as the program has them
 	hook    *hook
 	closed  bool
 }
@@ -73,7 +80,7 @@ func Load(cfg Config) (*Steer, error) {
 	if cfg.Poll <= 0 {
 		cfg.Poll = time.Second
 	}
-	s := &Steer{poll: cfg.Poll, lost: make(chan error, 1), placed: make(map[steerPlace]bool)}
+	s := &Steer{poll: cfg.Poll, lost: make(chan error, 1), placed: make(map[steerPlace]bool), ports: make(map[uint16]uint8)}
 	if err := s.load(cfg); err != nil {
 		return nil, errors.Join(fmt.Errorf("bpf: load: %w", err), s.Close())
 	}
@@ -105,7 +112,7 @@ func (s *Steer) load(cfg Config) error {
 			return err
 		}
 	}
-	return s.SetListen(cfg.Listen, cfg.TIDMin, cfg.TIDMax)
+	return s.SetListen(cfg.Listen, cfg.Transfers)
 }
 
 // Close detaches the program and gives back what it holds.
@@ -120,10 +127,18 @@ func (s *Steer) Close() error {
 	return errors.Join(err, s.objs.Close())
 }
 
-// SetListen changes what Config has as Listen, TIDMin and TIDMax.
-func (s *Steer) SetListen(listen []netip.AddrPort, tidMin, tidMax uint16) error {
-	if tidMin > tidMax || tidMin == 0 && tidMax > 0 {
-		return fmt.Errorf("bpf: range of transfer ports %d-%d is empty", tidMin, tidMax)
+// SetListen changes what Config has as Listen and Transfers.
+func (s *Steer) SetListen(listen []netip.AddrPort, transfers []Port) error {
+	ports := make(map[uint16]uint8)
+	for _, p := range transfers {
+		if p.Number == 0 {
+			return errors.New("bpf: transfers cannot answer from port 0")
+		}
+		family := uint8(1)
+		if p.V6 {
+			family = 2
+		}
+		ports[p.Number] |= family
 	}
 	for _, a := range listen {
 		if !a.IsValid() || a.Port() == 0 {
@@ -138,8 +153,29 @@ func (s *Steer) SetListen(listen []netip.AddrPort, tidMin, tidMax uint16) error 
 		s.listen = before
 		return err
 	}
-	if err := s.objs.Tids.Set(uint32(tidMax)<<16 | uint32(tidMin)); err != nil {
+	if err := s.setPorts(ports); err != nil {
 		return fmt.Errorf("bpf: set the transfer ports: %w", err)
+	}
+	return nil
+}
+
+// setPorts has the program know the ports of transfers, by number the families.
+func (s *Steer) setPorts(ports map[uint16]uint8) error {
+	for p := range s.ports {
+		if ports[p] == 0 {
+			if err := s.objs.Transfers.Put(uint32(p), uint8(0)); err != nil {
+				return err
+			}
+			delete(s.ports, p)
+		}
+	}
+	for p, families := range ports {
+		if s.ports[p] != families {
+			if err := s.objs.Transfers.Put(uint32(p), families); err != nil {
+				return err
+			}
+			s.ports[p] = families
+		}
 	}
 	return nil
 }

@@ -14,11 +14,15 @@ enum {
 	TFTP_OACK = 6,
 };
 
+enum {
+	TRANSFERS_V4 = 1,
+	TRANSFERS_V6 = 2,
+};
+
 /* Settings, which the loader may change at any time. */
 __u64 own_mac;             /* in network order, from the lowest octet; 0: any */
 __u64 source_rate;         /* of requests from one address: burst << 32 | ns between them; 0: no limit */
 __u64 sample_rate;         /* of samples, per verdict and processor; likewise; 0: none */
-__u32 tids;                /* ports of running transfers: last << 16 | first; 0: none */
 __u32 workers;             /* that frames are spread over; 0: they are not */
 __u32 cpu_of[MAX_WORKERS]; /* processor of each worker */
 
@@ -28,6 +32,14 @@ struct {
 	__type(key, struct place);
 	__type(value, __u8);
 } places SEC(".maps");
+
+/* Ports that transfers answer from: what bits it has, families it has. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << 16);
+	__type(key, __u32);
+	__type(value, __u8);
+} transfers SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);
@@ -64,13 +76,15 @@ const struct drop *samples_are;
 static __always_inline bool ours(const struct datagram *d, bool *requests)
 {
 	struct place place = {.address = d->target, .port = d->target_port};
-	__u32 range = tids;
+	__u32 port = d->target_port;
+	__u8 *families;
 
 	*requests = true;
 	if (bpf_map_lookup_elem(&places, &place))
 		return true;
 	*requests = false;
-	if (range == 0 || d->target_port < (range & 0xffff) || d->target_port > range >> 16)
+	families = bpf_map_lookup_elem(&transfers, &port);
+	if (!families || !(*families & (d->v4 ? TRANSFERS_V4 : TRANSFERS_V6)))
 		return false;
 	place.port = 0;
 	place.transfers = 1;

@@ -90,6 +90,7 @@ const (
 	steerMapPlaces     = "places"
 	steerMapSources    = "sources"
 	steerMapTallies    = "tallies"
+	steerMapTransfers  = "transfers"
 	steerMapXsks       = "xsks"
 	steerProgSteer     = "steer"
 	steerVarCpuOf      = "cpu_of"
@@ -97,7 +98,6 @@ const (
 	steerVarSampleRate = "sample_rate"
 	steerVarSamplesAre = "samples_are"
 	steerVarSourceRate = "source_rate"
-	steerVarTids       = "tids"
 	steerVarWorkers    = "workers"
 )
 
@@ -150,15 +150,16 @@ type steerProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type steerMapSpecs struct {
-	Acl     *ebpf.MapSpec `ebpf:"acl"`
-	AclEven *ebpf.MapSpec `ebpf:"acl_even"`
-	AclOdd  *ebpf.MapSpec `ebpf:"acl_odd"`
-	Cpus    *ebpf.MapSpec `ebpf:"cpus"`
-	Drops   *ebpf.MapSpec `ebpf:"drops"`
-	Places  *ebpf.MapSpec `ebpf:"places"`
-	Sources *ebpf.MapSpec `ebpf:"sources"`
-	Tallies *ebpf.MapSpec `ebpf:"tallies"`
-	Xsks    *ebpf.MapSpec `ebpf:"xsks"`
+	Acl       *ebpf.MapSpec `ebpf:"acl"`
+	AclEven   *ebpf.MapSpec `ebpf:"acl_even"`
+	AclOdd    *ebpf.MapSpec `ebpf:"acl_odd"`
+	Cpus      *ebpf.MapSpec `ebpf:"cpus"`
+	Drops     *ebpf.MapSpec `ebpf:"drops"`
+	Places    *ebpf.MapSpec `ebpf:"places"`
+	Sources   *ebpf.MapSpec `ebpf:"sources"`
+	Tallies   *ebpf.MapSpec `ebpf:"tallies"`
+	Transfers *ebpf.MapSpec `ebpf:"transfers"`
+	Xsks      *ebpf.MapSpec `ebpf:"xsks"`
 }
 
 // steerVariableSpecs contains global variables before they are loaded into the kernel.
@@ -170,7 +171,6 @@ type steerVariableSpecs struct {
 	SampleRate *ebpf.VariableSpec `ebpf:"sample_rate"`
 	SamplesAre *ebpf.VariableSpec `ebpf:"samples_are"`
 	SourceRate *ebpf.VariableSpec `ebpf:"source_rate"`
-	Tids       *ebpf.VariableSpec `ebpf:"tids"`
 	Workers    *ebpf.VariableSpec `ebpf:"workers"`
 }
 
@@ -194,15 +194,16 @@ func (o *steerObjects) Close() error {
 //
 // It can be passed to loadSteerObjects or ebpf.CollectionSpec.LoadAndAssign.
 type steerMaps struct {
-	Acl     *ebpf.Map `ebpf:"acl"`
-	AclEven *ebpf.Map `ebpf:"acl_even"`
-	AclOdd  *ebpf.Map `ebpf:"acl_odd"`
-	Cpus    *ebpf.Map `ebpf:"cpus"`
-	Drops   *ebpf.Map `ebpf:"drops"`
-	Places  *ebpf.Map `ebpf:"places"`
-	Sources *ebpf.Map `ebpf:"sources"`
-	Tallies *ebpf.Map `ebpf:"tallies"`
-	Xsks    *ebpf.Map `ebpf:"xsks"`
+	Acl       *ebpf.Map `ebpf:"acl"`
+	AclEven   *ebpf.Map `ebpf:"acl_even"`
+	AclOdd    *ebpf.Map `ebpf:"acl_odd"`
+	Cpus      *ebpf.Map `ebpf:"cpus"`
+	Drops     *ebpf.Map `ebpf:"drops"`
+	Places    *ebpf.Map `ebpf:"places"`
+	Sources   *ebpf.Map `ebpf:"sources"`
+	Tallies   *ebpf.Map `ebpf:"tallies"`
+	Transfers *ebpf.Map `ebpf:"transfers"`
+	Xsks      *ebpf.Map `ebpf:"xsks"`
 }
 
 func (m *steerMaps) Close() error {
@@ -215,6 +216,7 @@ func (m *steerMaps) Close() error {
 		m.Places,
 		m.Sources,
 		m.Tallies,
+		m.Transfers,
 		m.Xsks,
 	)
 }
@@ -228,7 +230,6 @@ type steerVariables struct {
 	SampleRate *ebpf.Variable `ebpf:"sample_rate"`
 	SamplesAre *ebpf.Variable `ebpf:"samples_are"`
 	SourceRate *ebpf.Variable `ebpf:"source_rate"`
-	Tids       *ebpf.Variable `ebpf:"tids"`
 	Workers    *ebpf.Variable `ebpf:"workers"`
 }
 

@@ -57,7 +57,15 @@ func loadSteerForTest(t testing.TB, cfg Config) *Steer {
 }
 
 func testConfig() Config {
-	return Config{Listen: []netip.AddrPort{server4, server6}, TIDMin: 40000, TIDMax: 40100}
+	return Config{Listen: []netip.AddrPort{server4, server6}, Transfers: testPorts()}
+}
+
+// testPorts are 40000 to 40100 of both families.
+func testPorts() (ports []Port) {
+	for p := range uint16(101) {
+		ports = append(ports, Port{40000 + p, false}, Port{40000 + p, true})
+	}
+	return ports
 }
 
 func (s *Steer) stats(t testing.TB) Stats {
@@ -344,16 +352,19 @@ func TestSetListen(t *testing.T) {
 	judge(PassSocket, tid4, ack)
 	judge(PassOther, other, rrq)
 
-	if err := s.SetListen([]netip.AddrPort{other}, 1024, 65535); err != nil {
+	if err := s.SetListen([]netip.AddrPort{other}, []Port{{40000, true}, {1024, false}, {65535, false}}); err != nil {
 		t.Fatal(err)
 	}
+	judge(PassOther, netip.AddrPortFrom(other.Addr(), 40000), ack) // of the other family
+	judge(PassSocket, netip.AddrPortFrom(other.Addr(), 1024), ack)
+	judge(PassOther, netip.AddrPortFrom(other.Addr(), 1025), ack) // another program may have it
 	judge(PassOther, server4, rrq)
 	judge(PassOther, tid4, ack)
 	judge(PassSocket, other, rrq)
 	judge(PassSocket, netip.AddrPortFrom(other.Addr(), 65535), ack)
 	judge(PassOther, netip.AddrPortFrom(other.Addr(), 1023), ack)
 
-	if err := s.SetListen([]netip.AddrPort{other, server6}, 0, 0); err != nil {
+	if err := s.SetListen([]netip.AddrPort{other, server6}, nil); err != nil {
 		t.Fatal(err)
 	}
 	judge(PassSocket, other, ack)
@@ -362,16 +373,15 @@ func TestSetListen(t *testing.T) {
 	judge(PassOther, netip.AddrPortFrom(other.Addr(), 0), ack)
 
 	for _, c := range []struct {
-		listen   []netip.AddrPort
-		min, max uint16
+		listen    []netip.AddrPort
+		transfers []Port
 	}{
-		{[]netip.AddrPort{other}, 2, 1},
-		{[]netip.AddrPort{other}, 0, 1},
-		{[]netip.AddrPort{netip.AddrPortFrom(other.Addr(), 0)}, 0, 0},
-		{[]netip.AddrPort{{}}, 0, 0},
+		{[]netip.AddrPort{other}, []Port{{}}},
+		{[]netip.AddrPort{netip.AddrPortFrom(other.Addr(), 0)}, nil},
+		{[]netip.AddrPort{{}}, nil},
 	} {
-		if err := s.SetListen(c.listen, c.min, c.max); err == nil {
-			t.Errorf("listen at %v, TIDs %d-%d: no error", c.listen, c.min, c.max)
+		if err := s.SetListen(c.listen, c.transfers); err == nil {
+			t.Errorf("listen at %v, transfers from %v: no error", c.listen, c.transfers)
 		}
 	}
 	judge(PassSocket, other, ack)
@@ -383,13 +393,13 @@ func TestTooManyPlaces(t *testing.T) {
 	for i := range many {
 		many[i] = netip.AddrPortFrom(server4.Addr(), uint16(i+1))
 	}
-	if err := s.SetListen(many, 0, 0); err == nil || !strings.Contains(err.Error(), "4097, at most 4096") {
+	if err := s.SetListen(many, nil); err == nil || !strings.Contains(err.Error(), "4097, at most 4096") {
 		t.Errorf("%d listeners: %v", len(many), err)
 	}
 	if got := s.judged(t, frame{source: modem6, target: tid6, payload: ack}.octets()); got != PassSocket {
 		t.Errorf("where it listened before: %v", got)
 	}
-	if err := s.SetListen(many[1:], 0, 0); err != nil {
+	if err := s.SetListen(many[1:], nil); err != nil {
 		t.Error(err)
 	}
 }

@@ -29,8 +29,7 @@ type steering struct {
 
 // steer loads the program, sets it, and attaches it.
 func (s *server) steer(in *ingress, p plan, cpus []int) (*steering, error) {
-	lo, hi := in.ports()
-	program, err := bpf.Load(bpf.Config{Listen: in.addrs, TIDMin: lo, TIDMax: hi})
+	program, err := bpf.Load(bpf.Config{Listen: in.addrs, Transfers: in.ports()})
 	if err != nil {
 		return nil, err
 	}

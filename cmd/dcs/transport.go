@@ -45,19 +45,49 @@ func (s *server) openTransports() (*ingress, error) {
 		return nil, err
 	}
 	f := lookAround(&s.cfg, s.cfg.Listen, workers)
-	in := &ingress{kind: config.Socket}
-	if in.plan, err = decide(s.cfg.Transport, f); err != nil {
+	p, err := decide(s.cfg.Transport, f)
+	if err != nil {
 		return nil, err
 	}
-	if in.xsk {
-		workers = max(workers, f.queues)
+	in, err := s.openIngress(p, workers)
+	var rings *ringsError
+	if errors.As(err, &rings) && s.cfg.Transport != config.XDP {
+		p.xsk, p.spread, p.why = false, f.spread(), "XDP filters for sockets: "+rings.err.Error()
+		in, err = s.openIngress(p, workers)
 	}
-	if err := in.open(s, workers); err != nil {
-		return nil, errors.Join(err, in.close())
+	if err != nil {
+		return nil, err
 	}
-	keepProcessor(workers)
+	keepProcessor(len(in.transports))
 	return in, nil
 }
+
+// openIngress opens what the plan says, or nothing. With AF_XDP there are as many workers as receive queues: one without a ring
+// could serve only what the program does not take.
+func (s *server) openIngress(p plan, workers int) (*ingress, error) {
+	in := &ingress{plan: p, kind: config.Socket}
+	if p.xsk {
+		queues, err := xsk.Queues(p.iface)
+		if err != nil {
+			return nil, &ringsError{err}
+		}
+		if s.cfg.Workers > 0 && s.cfg.Workers != queues {
+			s.log.Info("AF_XDP has a worker for each receive queue", "interface", p.iface, "queues", queues, "configured", s.cfg.Workers)
+		}
+		workers = queues
+	}
+	if err := in.open(s, workers); err != nil {
+		s.limits.unbind()
+		return nil, errors.Join(err, in.close())
+	}
+	return in, nil
+}
+
+// ringsError is why there are no AF_XDP sockets.
+type ringsError struct{ err error }
+
+func (e *ringsError) Error() string { return fmt.Sprintf("transport xdp: %v", e.err) }
+func (e *ringsError) Unwrap() error { return e.err }
 
 // keepProcessor gives the run-time one processor more than there are workers, unless $GOMAXPROCS says how many it has. While
 // one is idle, a worker that waits for packets keeps its own. Else the run-time's monitor would look every 20 µs whether it
@@ -107,28 +137,18 @@ func (in *ingress) open(s *server, workers int) error {
 		return nil
 	}
 	if err := in.openRings(s); err != nil {
-		if s.cfg.Transport == config.XDP {
-			return fmt.Errorf("transport xdp: %w", err)
-		}
-		in.xsk, in.why = false, fmt.Sprintf("XDP filters for sockets: %v", err)
-		return nil
+		return &ringsError{err}
 	}
 	in.kind = config.XDP
 	return nil
 }
 
-// openRings puts an AF_XDP socket before the sockets of as many workers as there are queues.
-func (in *ingress) openRings(s *server) error {
-	queues, err := xsk.Queues(in.iface)
-	if err != nil {
-		return err
-	}
-	if n := len(in.sockets); queues > n {
-		s.log.Warn("more receive queues than workers: what comes by the others goes through sockets", "queues", queues, "workers", n, "remedy", fmt.Sprintf("ethtool -L %s combined %d", in.iface, n))
-		queues = n
-	}
+// openRings puts an AF_XDP socket before the sockets of each worker.
+func (in *ingress) openRings(s *server) (err error) {
+	queues := len(in.sockets)
 	cfg := xsk.Config{
 		Interface: in.iface, Listen: in.addrs, SinglePort: s.cfg.SinglePort,
+		Owner:  func(client netip.Addr) int { return bpf.Worker(client, queues) },
 		Attach: in.steering.program.SetXSK, Hash: true,
 	}
 	for q := range queues {
@@ -167,20 +187,19 @@ func (in *ingress) chooseSockets() {
 	}
 }
 
-// ports returns the first and the last of the ports that transfers answer from.
-func (in *ingress) ports() (lo, hi uint16) {
+// ports returns the ports that transfers answer from.
+func (in *ingress) ports() (ports []bpf.Port) {
 	for _, t := range in.sockets {
 		for _, v6 := range [...]bool{false, true} {
 			tid, wide := t.Ports(v6)
 			for _, p := range [...]uint16{tid, wide} {
-				if p != 0 && (lo == 0 || p < lo) {
-					lo = p
+				if p != 0 {
+					ports = append(ports, bpf.Port{Number: p, V6: v6})
 				}
-				hi = max(hi, p)
 			}
 		}
 	}
-	return lo, hi
+	return ports
 }
 
 // close gives back what openTransports has opened. The transports are their server's, once it runs.

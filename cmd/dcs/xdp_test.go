@@ -442,6 +442,151 @@ func TestXDPLost(t *testing.T) {
 	want(t, lab, netlab.ServerAddr4.String(), "x", strings.Repeat("text", 400))
 }
 
+// labModem is a TFTP client that does what it is told, block by block.
+type labModem struct {
+	t    *testing.T
+	c    *net.UDPConn
+	to   netip.AddrPort
+	next uint16 // block
+}
+
+// labModems gives the lab's load so many addresses of both families, with a client at each.
+func labModems(t *testing.T, lab *netlab.Lab, n int) (all []*labModem) {
+	t.Helper()
+	if err := lab.Load.Do(func() error {
+		l, err := netlink.LinkByName(netlab.Device)
+		if err != nil {
+			return err
+		}
+		for i := range n {
+			for _, host := range []struct {
+				addr   string
+				server netip.Addr
+			}{{fmt.Sprintf("198.19.0.%d/24", 10+i), netlab.ServerAddr4}, {fmt.Sprintf("fd00:198:19::%x/64", 16+i), netlab.ServerAddr6}} {
+				a, err := netlink.ParseAddr(host.addr)
+				if err != nil {
+					return err
+				}
+				a.Flags = unix.IFA_F_NODAD
+				if err := netlink.AddrAdd(l, a); err != nil {
+					return err
+				}
+				c, err := net.ListenUDP("udp", &net.UDPAddr{IP: a.IP})
+				if err != nil {
+					return err
+				}
+				t.Cleanup(func() { _ = c.Close() })
+				all = append(all, &labModem{t: t, c: c, to: netip.AddrPortFrom(host.server, 69)})
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func (m *labModem) send(b []byte) {
+	m.t.Helper()
+	if _, err := m.c.WriteToUDPAddrPort(b, m.to); err != nil {
+		m.t.Error(err)
+	}
+}
+
+// read waits until a packet comes that begins so. Others are repetitions.
+func (m *labModem) read(begin string) bool {
+	m.t.Helper()
+	_ = m.c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	buf := make([]byte, 4096)
+	for {
+		n, from, err := m.c.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			m.t.Errorf("%v: no %q: %v", m.c.LocalAddr(), begin, err)
+			return false
+		}
+		if n > 1 && buf[1] == 5 {
+			m.t.Errorf("%v: %q", m.c.LocalAddr(), buf[:n])
+			return false
+		}
+		if strings.HasPrefix(string(buf[:n]), begin) {
+			m.to = from
+			return true
+		}
+	}
+}
+
+// block acknowledges the last block, and waits for the next.
+func (m *labModem) block() bool {
+	m.t.Helper()
+	m.send([]byte{0, 4, byte(m.next >> 8), byte(m.next)})
+	m.next++
+	return m.read(string([]byte{0, 3, byte(m.next >> 8), byte(m.next)}))
+}
+
+// A transfer goes on when the program goes and when it comes back, whichever worker has it, and however large its blocks are.
+func TestXDPTransfersOutliveTheProgram(t *testing.T) {
+	for name, tt := range map[string]struct {
+		queues int
+		args   []string
+	}{
+		"fewer queues than workers": {1, []string{"--workers", "3"}},
+		"single port":               {2, []string{"--single-port"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lab := netlab.ForTest(t, netlab.Config{Queues: tt.queues})
+			dir := static(t, map[string]string{"x": strings.Repeat("text", 10_000)})
+			p := labServe(t, lab, append([]string{"--static", dir, "--transport", "xdp"}, tt.args...)...)
+			all := labModems(t, lab, 6)
+			begin := func(ms []*labModem) {
+				for _, m := range ms {
+					m.send([]byte("\x00\x01x\x00octet\x00blksize\x001468\x00"))
+					if m.read("\x00\x06blksize\x001") {
+						m.block()
+					}
+				}
+			}
+			begin(all[:4])
+			if err := detachAll(lab, xdpOf(t, lab)); err != nil {
+				t.Fatal(err)
+			}
+			p.said("XDP is lost")
+			begin(all[4:])
+			for _, m := range all {
+				m.block()
+			}
+			p.said("XDP is back")
+			for range 2 {
+				for _, m := range all {
+					m.block()
+				}
+			}
+		})
+	}
+}
+
+// The program leaves alone what comes to others' ports, though they lie among ours.
+func TestXDPOthersPorts(t *testing.T) {
+	lab := netlab.ForTest(t, netlab.Config{})
+	var other net.PacketConn
+	if err := lab.Server.Do(func() (err error) {
+		other, err = net.ListenPacket("udp4", "0.0.0.0:61001")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	labServe(t, lab, "--static", static(t, map[string]string{"x": "text"}), "--transport", "xdp", "--workers", "1", "--tid-ports", "61000-61010")
+	m := labModems(t, lab, 1)[0]
+	m.to = netip.AddrPortFrom(netlab.ServerAddr4, 61001)
+	m.send([]byte("no TFTP at all"))
+	_ = other.SetReadDeadline(time.Now().Add(20 * time.Second))
+	buf := make([]byte, 100)
+	if n, _, err := other.ReadFrom(buf); err != nil || string(buf[:n]) != "no TFTP at all" {
+		t.Errorf("%q, %v", buf[:n], err)
+	}
+	want(t, lab, netlab.ServerAddr4.String(), "x", "text")
+}
+
 // detachAll detaches every link of a program, as bpftool does.
 func detachAll(lab *netlab.Lab, program uint32) error {
 	return lab.Server.Do(func() error {

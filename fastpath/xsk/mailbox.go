@@ -17,7 +17,7 @@ type mailbox struct {
 	_     [60]byte
 }
 
-// letterRoom suffices for what a client sends in a running transfer: ACKs, and an ERROR with some text. What is longer
+// letterRoom suffices for what a client sends: requests, ACKs, and an ERROR with some text. What is longer
 // is cut off and marked so.
 const letterRoom = 576
 
@@ -26,6 +26,8 @@ type letter struct {
 	link        packet.Link
 	zone        uint32
 	flags       packet.Flags
+	tid         uint16
+	maxBlksize  uint16
 	n           uint16
 	data        [letterRoom]byte
 }
@@ -40,7 +42,7 @@ func (m *mailbox) put(p *packet.Packet) bool {
 		return false
 	}
 	l := &m.slots[tail&uint32(len(m.slots)-1)]
-	l.peer, l.local, l.link, l.zone, l.flags = p.Peer, p.Local, p.Link, p.Zone, p.Flags
+	l.peer, l.local, l.link, l.zone, l.flags, l.tid, l.maxBlksize = p.Peer, p.Local, p.Link, p.Zone, p.Flags, p.TID, p.MaxBlksize
 	l.n = uint16(copy(l.data[:], p.Data))
 	if len(p.Data) > len(l.data) {
 		l.flags |= packet.Truncated
@@ -58,7 +60,7 @@ func (m *mailbox) drain(batch []packet.Packet, n int) int {
 		p.Reset()
 		p.Data = append(p.Data, l.data[:l.n]...)
 		p.Peer, p.Local, p.Link, p.Zone, p.Flags = l.peer, l.local, l.link, l.zone, l.flags
-		p.TID, p.WideTID, p.MaxBlksize, p.Time = 0, 0, 0, 0
+		p.TID, p.WideTID, p.MaxBlksize, p.Time = l.tid, 0, l.maxBlksize, 0
 		n++
 	}
 	m.head.Store(head)

@@ -28,8 +28,10 @@ type Config struct {
 	Queues []int
 	// Listen are the addresses and ports where requests are taken; a wildcard stands for all addresses of its family.
 	Listen []netip.AddrPort
-	// SinglePort: transfers answer from the port that was asked.
+	// SinglePort: transfers answer from the port that was asked. Which worker has a client's, Owner tells, as it does of the
+	// kernel's sockets that share the port; without it each has those that come by its queue.
 	SinglePort bool
+	Owner      func(client netip.Addr) int
 	// Sockets has, for each queue, the worker's own kernel sockets. They hold the ports, and take what the XDP program
 	// passes to the kernel: packets of other interfaces, those that were fragmented, and all of them when the program is
 	// detached. Transfers answer from their ports. The Transport owns them from here on, but not if Open fails.
@@ -118,6 +120,7 @@ const (
 	// maxSending is how many packets may be on their way from a queue to the wire.
 	maxSending = 4096
 	minMTU     = 600
+	twoTags    = 14 + 8 // octets of an Ethernet header with two VLAN tags
 	oneTag     = 14 + 4 // octets of an Ethernet header that devices take beyond their MTU; a second tag has to fit into it
 	// lookAside is how many calls of Recv pass over the kernel sockets while packets keep coming.
 	lookAside = 64
@@ -162,7 +165,7 @@ func open(cfg Config) (ts []*Transport, err error) {
 	if cfg.Tick <= 0 {
 		cfg.Tick = 20 * time.Millisecond
 	}
-	g := &group{dev: dev, listen: slices.Clone(cfg.Listen), single: cfg.SinglePort, open: len(cfg.Queues)}
+	g := &group{dev: dev, listen: slices.Clone(cfg.Listen), single: cfg.SinglePort, owner: cfg.Owner, open: len(cfg.Queues)}
 	for _, l := range cfg.Listen {
 		g.portsOf(l.Addr().Is6())[l.Port()] |= requestPort
 	}
@@ -203,6 +206,7 @@ type group struct {
 	dev        *device
 	listen     []netip.AddrPort
 	single     bool
+	owner      func(client netip.Addr) int
 	transports []*Transport
 	wakes      []int // eventfds: they stay open until the last is closed, for others write to them
 	warnings   []string
@@ -366,7 +370,7 @@ func (t *Transport) Recv(batch []packet.Packet) (int, error) {
 	n := 0
 	if t.rounds++; t.rounds%lookAside == 0 {
 		var err error
-		if n, err = t.sockets.TryRecv(batch); err != nil {
+		if n, err = t.fromSockets(batch); err != nil {
 			return 0, err
 		}
 	}
@@ -387,13 +391,25 @@ func (t *Transport) Recv(batch []packet.Packet) (int, error) {
 	for i := range t.polls[2:] {
 		if t.polls[2+i].Revents != 0 {
 			var err error
-			if n, err = t.sockets.TryRecv(batch); err != nil {
+			if n, err = t.fromSockets(batch); err != nil {
 				return 0, err
 			}
 			break
 		}
 	}
 	return t.collect(batch, n), nil
+}
+
+// fromSockets receives what the program left to the kernel. A transfer that begins there may go on past it, where the largest
+// block has to fit into a frame, behind two VLAN tags perhaps.
+func (t *Transport) fromSockets(batch []packet.Packet) (int, error) {
+	n, err := t.sockets.TryRecv(batch)
+	for i := range batch[:n] {
+		if p := &batch[i]; p.MaxBlksize == 0 {
+			p.MaxBlksize = t.maxBlksize(p.Local.Addr().Is6(), twoTags)
+		}
+	}
+	return n, err
 }
 
 func (t *Transport) ended() error {
@@ -496,6 +512,9 @@ func (t *Transport) place(p *packet.Packet) int {
 	switch {
 	case t.group.single:
 		p.TID = local.Port()
+		if t.group.owner != nil {
+			return t.group.owner(p.Peer.Addr())
+		}
 	case v6:
 		p.TID = t.tid6
 	default:
