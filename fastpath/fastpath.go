@@ -8,7 +8,8 @@ import (
 	"dcs/fastpath/transfer"
 )
 
-// A Request is a file that a client asks for. A Renderer sets Body (and Hold) or Err.
+// A Request is a file that a client asks for. A Renderer sets Body (and Hold) or Err, and Client and MAC to those of the
+// device that the file is for, where it knows better than the packet did: a [Watcher] is told these.
 type Request struct {
 	Name    []byte     // as asked for, without the NUL; valid during the call
 	Client  netip.Addr // who asked: the packet's source

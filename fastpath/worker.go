@@ -297,7 +297,7 @@ func (w *Worker) finish(mono int64, r *Request, id transfer.ID) {
 	c := &w.counts
 	switch {
 	case r.Err == nil:
-		w.table.Start(mono, id, r.Body, within(r.Body, r.Buf), r.Hold, w.out)
+		w.table.Start(mono, id, r.Body, within(r.Body, r.Buf), r.Hold, transfer.Device{Addr: r.Client, MAC: r.MAC, HasMAC: r.HasMAC}, w.out)
 	case errors.Is(r.Err, fs.ErrNotExist):
 		c.events[NotFound]++
 		w.table.Reject(id, tftp.CodeNotFound, "File not found", w.out)

@@ -23,7 +23,7 @@ type Request struct {
 	Name   []byte     // as asked for; not kept
 	Client netip.Addr // the device's address
 	Server netip.Addr // the address that was asked
-	MAC    [6]byte    // the device's, where the name holds none
+	MAC    [6]byte    // the device's, where the name holds none; set to the one that it was found to be
 	HasMAC bool
 	Buf    []byte // of length 0: room that the file may be written to
 
@@ -201,8 +201,9 @@ func (w *Worker) renderBatch(now int64, reqs []Request, view View) {
 		if w.found[i].learned != nil {
 			w.render(now, r, &w.found[i], keyring)
 		}
+		w.name(r, &w.found[i])
 		if w.journal != nil {
-			w.note(now, r, &w.found[i])
+			w.note(now, r)
 		}
 		if r.Err != nil {
 			w.report(now, r)
@@ -217,11 +218,21 @@ func (w *Worker) renderBatch(now int64, reqs []Request, view View) {
 	w.scratch.Reset()
 }
 
+// name tells whom a request was found to be for.
+func (w *Worker) name(r *Request, f *found) {
+	if f.query >= 0 {
+		q := &w.queries[f.query]
+		r.MAC, r.HasMAC = q.MAC, q.HasMAC
+	} else if f.hasMAC {
+		r.MAC, r.HasMAC = f.mac, true
+	}
+}
+
 // find answers a request for a file that needs no rendering, and finds the template of the others.
 func (w *Worker) find(r *Request, f *found, devices bool) {
 	r.Body, r.Hold, r.Err = nil, nil, nil
-	*f = found{query: -1}
 	name, mac, hasMAC := splitDevice(r.Name)
+	*f = found{query: -1, mac: mac, hasMAC: hasMAC}
 	h := library.Hash(name)
 	if w.unknown.has(h, name) {
 		w.counted.add(&w.counted.unlearned)
@@ -239,7 +250,7 @@ func (w *Worker) find(r *Request, f *found, devices bool) {
 		w.counted.add(&w.counted.static)
 		return
 	}
-	f.learned, f.mac, f.hasMAC = l, mac, hasMAC
+	f.learned = l
 	if !hasMAC {
 		f.mac, f.hasMAC = l.MAC, l.HasMAC
 	}

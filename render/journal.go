@@ -69,22 +69,13 @@ func newJournal(n int) *journal {
 }
 
 // note puts down how a request ended, if there is room.
-func (w *Worker) note(now int64, r *Request, f *found) {
+func (w *Worker) note(now int64, r *Request) {
 	e := w.journal.next(now, r.Err != nil)
 	if e == nil {
 		return
 	}
 	e.time, e.client, e.err, e.size = now, r.Client, r.Err, len(r.Body)
-	e.mac, e.hasMAC = f.mac, f.hasMAC
-	switch {
-	case f.query >= 0:
-		q := &w.queries[f.query]
-		e.mac, e.hasMAC = q.MAC, q.HasMAC
-	case f.learned == nil:
-		if _, e.mac, e.hasMAC = splitDevice(r.Name); !e.hasMAC {
-			e.mac, e.hasMAC = r.MAC, r.HasMAC
-		}
-	}
+	e.mac, e.hasMAC = r.MAC, r.HasMAC
 	e.nName = uint8(copy(e.name[:], r.Name))
 	e.cut = len(r.Name) > journalName
 	e.nValue = 0
@@ -99,6 +90,8 @@ type Lost struct {
 	Name   []byte // as asked for, or its beginning
 	Cut    bool   // the name was longer
 	Client netip.Addr
+	MAC    [6]byte
+	HasMAC bool
 	Size   int    // octets
 	Err    error  // why
 	Reason string // Err's name
@@ -110,7 +103,7 @@ func (w *Worker) Lost(now int64, l *Lost) {
 	if w.journal != nil {
 		if e := w.journal.next(now, true); e != nil {
 			e.time, e.client, e.err, e.size = now, l.Client, l.Err, l.Size
-			_, e.mac, e.hasMAC = splitDevice(l.Name)
+			e.mac, e.hasMAC = l.MAC, l.HasMAC
 			e.nName = uint8(copy(e.name[:], l.Name))
 			e.cut = l.Cut || len(l.Name) > journalName
 			e.nValue = uint8(copy(e.value[:], l.Value))

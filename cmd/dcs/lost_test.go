@@ -44,19 +44,22 @@ func (s *served) ask(t *testing.T, name string) (c *net.UDPConn, from net.Addr, 
 // far they came.
 func TestLostFiles(t *testing.T) {
 	conf := filepath.Join(t.TempDir(), "dcs.yaml")
-	write(t, conf, "retries: 1\n")
+	write(t, conf, "retries: 1\nproxies: [127.0.0.0/8]\n")
 	s := serveAll(t, "--config", conf)
 	s.ask(t, "basic.cm@0a0102030405")
+	s.ask(t, "motd.txt\x00octet\x00hwaddr\x0002:00:00:00:00:99\x00netaddr\x00198.18.0.9\x00mode")
 	c, from, _ := s.ask(t, "res-cpe4-gold.bin")
 	if _, err := c.WriteTo(tftp.AppendERROR(nil, tftp.CodeDiskFull, "no room for it"), from); err != nil {
 		t.Fatal(err)
 	}
 	operator := api.Dial(s.admin, "")
 	defer operator.Close()
-	for _, tt := range []struct{ find, reason, name, mac, text, value string }{
-		{"0a:01:02", "gave_up", "basic.cm@0a0102030405", "0a:01:02:03:04:05", "the client has fallen silent", "0 of 1 blocks acknowledged"},
+	for _, tt := range []struct{ find, reason, name, client, mac, text, value string }{
+		{"0a:01:02", "gave_up", "basic.cm@0a0102030405", "127.0.0.1", "0a:01:02:03:04:05", "the client has fallen silent", "0 of 1 blocks acknowledged"},
+		// Behind a proxy it is the modem that fell silent.
+		{"0200.0000.0099", "gave_up", "motd.txt", "198.18.0.9", "02:00:00:00:00:99", "the client has fallen silent", "0 of 1 blocks acknowledged"},
 		{
-			"gold", "peer_error_disk_full", "res-cpe4-gold.bin", "", "the client has ended the transfer by ERROR 3 (disk full)",
+			"gold", "peer_error_disk_full", "res-cpe4-gold.bin", "127.0.0.1", "", "the client has ended the transfer by ERROR 3 (disk full)",
 			"0 of 1 blocks acknowledged: no room for it",
 		},
 	} {
@@ -70,7 +73,7 @@ func TestLostFiles(t *testing.T) {
 		})
 		e := got.Events[0]
 		if len(got.Events) != 1 || e.Served || e.Reason != tt.reason || e.Name != tt.name || e.MAC != tt.mac || e.Text != tt.text || e.Value != tt.value ||
-			e.Client.String() != "127.0.0.1" || e.Size == 0 {
+			e.Client.String() != tt.client || e.Size == 0 {
 			t.Errorf("%s: %+v", tt.find, got.Events)
 		}
 		s.await(`msg="file not taken" name=` + tt.name)
@@ -129,7 +132,7 @@ func TestLostNoAllocs(t *testing.T) {
 		}
 		var a fastpath.Watcher = &adapter{worker: engine.Worker()}
 		f := &transfer.Failure{
-			Why: transfer.PeerOption, Text: []byte("enough"), Client: netip.MustParseAddr("198.18.0.1"), Name: []byte("x"), Size: 1300, Acked: 1, Blocks: 3,
+			Why: transfer.PeerOption, Text: []byte("enough"), Device: transfer.Device{Addr: netip.MustParseAddr("198.18.0.1")}, Name: []byte("x"), Size: 1300, Acked: 1, Blocks: 3,
 		}
 		for range 2 * render.MaxFaults {
 			a.TransferFailed(1, f)

@@ -103,7 +103,7 @@ func (in *ingress) open(s *server, workers int) error {
 	if in.cpus, err = processors(); err != nil {
 		return err
 	}
-	if in.sockets, err = openSockets(&s.cfg, workers, in.mode != bpf.Off); err != nil {
+	if in.sockets, err = openSockets(&s.cfg, workers); err != nil {
 		return err
 	}
 	for _, w := range in.sockets[0].Warnings() {
@@ -217,31 +217,15 @@ func (in *ingress) close() error {
 	return errors.Join(errs...)
 }
 
-// Where the ports of transfers are looked for when the configuration names none, and an XDP program has to tell them from
-// others' by a range: above those that Linux gives out by itself.
-const firstTID, lastTID = 61000, 65000
-
-// openSockets opens the sockets of the workers; inARow: with ports of transfers that lie beside one another.
-func openSockets(cfg *config.Config, workers int, inARow bool) ([]*udp.Transport, error) {
-	u := udp.Config{
+// openSockets opens the sockets of the workers.
+func openSockets(cfg *config.Config, workers int) ([]*udp.Transport, error) {
+	return udp.Open(udp.Config{
 		Listen:     cfg.Listen,
 		SinglePort: cfg.SinglePort,
 		TIDMin:     cfg.TIDPorts.First,
 		TIDMax:     cfg.TIDPorts.Last,
 		RcvBuf:     cfg.ReceiveBuffer,
-	}
-	if !inARow || cfg.SinglePort || u.TIDMax != 0 {
-		return udp.Open(u, workers)
-	}
-	each := 2 * workers
-	for at := firstTID; at+each <= lastTID; at += each {
-		u.TIDMin, u.TIDMax = uint16(at), uint16(at+each-1)
-		t, err := udp.Open(u, workers)
-		if err == nil || !errors.Is(err, udp.ErrPorts) {
-			return t, err
-		}
-	}
-	return nil, fmt.Errorf("no %d UDP ports in a row are free between %d and %d: set tid_ports", each, firstTID, lastTID)
+	}, workers)
 }
 
 // dropPrivileges gives up the capabilities that opening took. What stays is the access to files that the server had, as
@@ -327,6 +311,7 @@ func (a *adapter) RenderBatch(now int64, reqs []fastpath.Request) {
 	for i := range reqs {
 		r := &a.reqs[i]
 		reqs[i].Body, reqs[i].Hold, reqs[i].Err = r.Body, r.Hold, r.Err
+		reqs[i].Client, reqs[i].MAC, reqs[i].HasMAC = r.Client, r.MAC, r.HasMAC
 	}
 	clear(a.reqs) // or a file that was removed would stay mapped
 }

@@ -30,7 +30,7 @@ type Config struct {
 type Failure struct {
 	Why    Event  // GaveUp, FileCut, or PeerUndefined and those behind it
 	Text   []byte // of the client's ERROR
-	Client netip.Addr
+	Device Device // that the file was for
 	Name   []byte // of the file: no more of it than its first 63 octets
 	Cut    bool   // the name was longer
 	Size   int    // of the file, octets
@@ -64,6 +64,13 @@ func (c Config) withDefaults() Config {
 
 // An ID names a transfer from Request to Start, Reject or Drop.
 type ID int32
+
+// A Device is whom a file is for, as far as that is known. Behind a proxy it is not the client.
+type Device struct {
+	Addr   netip.Addr
+	MAC    [6]byte
+	HasMAC bool
+}
 
 // A Table is one worker's transfers. Nothing in it allocates after New, locks, or reads a clock: now
 // is a monotonic time in nanoseconds. Replies are appended to a packet.Queue whose packets have room
@@ -137,6 +144,7 @@ type entry struct {
 	due      int64 // the tick in whose slot the entry hangs; 0: none
 	next     int32 // in its slot, or free
 	prev     int32
+	device   Device
 	file     [nameRoom]byte // the name's beginning
 	nameLen  uint8          // octets that the name has, at most 255
 }
@@ -270,9 +278,10 @@ func (t *Table) flows(now int64, e *entry, same bool) bool {
 }
 
 // Start begins the transfer of body and sends its first packet. With own, body is copied to memory
-// of the table; else it must not change until the transfer ends, and hold is kept so long.
-func (t *Table) Start(now int64, id ID, body []byte, own bool, hold any, out *packet.Queue) {
+// of the table; else it must not change until the transfer ends, and hold is kept so long. A Failure has the device.
+func (t *Table) Start(now int64, id ID, body []byte, own bool, hold any, device Device, out *packet.Queue) {
 	e := &t.entries[id]
+	e.device = device
 	if own {
 		mem, ref := t.memory.take(len(body))
 		if mem == nil {
@@ -396,7 +405,7 @@ func (t *Table) fail(e *entry, why Event, text []byte) {
 		return
 	}
 	t.failure = Failure{
-		Why: why, Text: text, Client: e.peer.Addr(), Name: e.file[:min(e.nameLen, nameRoom)], Cut: e.nameLen > nameRoom,
+		Why: why, Text: text, Device: e.device, Name: e.file[:min(e.nameLen, nameRoom)], Cut: e.nameLen > nameRoom,
 		Size: len(e.body), Acked: int(e.acked), Blocks: int(e.last),
 	}
 	t.cfg.OnFailure(&t.failure)

@@ -74,7 +74,7 @@ func (r *rig) start(c netip.AddrPort, name string, o tftp.Options, body []byte) 
 	if !ok {
 		r.t.Fatal("no transfer begun")
 	}
-	r.tab.Start(r.now, id, body, false, nil, r.out)
+	r.tab.Start(r.now, id, body, false, nil, Device{Addr: c.Addr()}, r.out)
 }
 
 func (r *rig) prepare(p *packet.Packet) {
@@ -251,7 +251,7 @@ func TestIndex(t *testing.T) {
 				t.Fatalf("request with %d of %d places taken: %v", len(running), places, ok)
 			}
 			if ok {
-				r.tab.Start(r.now, id, []byte("body"), rng.IntN(2) == 0, nil, r.out)
+				r.tab.Start(r.now, id, []byte("body"), rng.IntN(2) == 0, nil, Device{}, r.out)
 				running[i] = true
 			}
 		}
@@ -288,7 +288,7 @@ func TestEndsAreApart(t *testing.T) {
 			if !ok {
 				t.Fatal("taken for a copy")
 			}
-			r.tab.Start(r.now, id, []byte("body"), false, nil, r.out)
+			r.tab.Start(r.now, id, []byte("body"), false, nil, Device{}, r.out)
 			q := *p
 			q.Local = netip.AddrPortFrom(p.Local.Addr(), tid)
 			ps = append(ps, &q)
@@ -319,7 +319,7 @@ func TestWideTID(t *testing.T) {
 		r.prepare(&p)
 		rq := tftp.Request{Name: []byte("f"), Options: tftp.Options{Has: tftp.Blksize, Blksize: tt.blksize}}
 		id, _ := r.tab.Request(r.now, &p, &rq, r.out)
-		r.tab.Start(r.now, id, []byte("body"), false, nil, r.out)
+		r.tab.Start(r.now, id, []byte("body"), false, nil, Device{}, r.out)
 		if got := r.take()[0].Local.Port(); got != tt.want {
 			t.Errorf("blksize %d: from port %d, want %d", tt.blksize, got, tt.want)
 		}
@@ -348,7 +348,7 @@ func TestLink(t *testing.T) {
 			t.Fatal(err)
 		}
 		if id, ok := r.tab.Request(r.now, &p, &rq, r.out); ok {
-			r.tab.Start(r.now, id, make([]byte, 5000), false, nil, r.out)
+			r.tab.Start(r.now, id, make([]byte, 5000), false, nil, Device{}, r.out)
 		}
 	}
 	o := tftp.Options{Has: tftp.Blksize, Blksize: 1468}
@@ -377,7 +377,7 @@ func TestHold(t *testing.T) {
 	r := newRig(t, Config{Transfers: 1})
 	hold := &struct{ name string }{"a mapping"}
 	id, _ := r.request(client(1), "f", tftp.Options{})
-	r.tab.Start(r.now, id, []byte("body"), false, hold, r.out)
+	r.tab.Start(r.now, id, []byte("body"), false, hold, Device{}, r.out)
 	if r.tab.entries[0].hold != hold {
 		t.Error("not held")
 	}
@@ -392,7 +392,7 @@ func TestOwnedBody(t *testing.T) {
 	r := newRig(t, Config{})
 	scratch := []byte("the first body")
 	id, _ := r.request(client(1), "f", tftp.Options{})
-	r.tab.Start(r.now, id, scratch, true, nil, r.out)
+	r.tab.Start(r.now, id, scratch, true, nil, Device{}, r.out)
 	r.take()
 	copy(scratch, "another file's")
 	r.now += int64(2 * time.Second)
@@ -496,7 +496,7 @@ func TestEventsHaveNames(t *testing.T) {
 func TestFailure(t *testing.T) {
 	var got []string
 	r := newRig(t, Config{Timeout: time.Second, Retries: 1, OnFailure: func(f *Failure) {
-		got = append(got, fmt.Sprintf("%v %q %v %q %v %d octets %d/%d", f.Why, f.Text, f.Client, f.Name, f.Cut, f.Size, f.Acked, f.Blocks))
+		got = append(got, fmt.Sprintf("%v %q %v %q %v %d octets %d/%d", f.Why, f.Text, f.Device.Addr, f.Name, f.Cut, f.Size, f.Acked, f.Blocks))
 	}})
 	long := string(bytes.Repeat([]byte("n"), nameRoom+1))
 	body := make([]byte, 1300)
@@ -566,7 +566,7 @@ func TestFileCut(t *testing.T) {
 		if !ok {
 			t.Fatal("no transfer begun")
 		}
-		r.tab.Start(r.now, id, body, false, f, r.out)
+		r.tab.Start(r.now, id, body, false, f, Device{}, r.out)
 	}
 	begin(1, "octet", 0)
 	begin(2, "octet", 8)

@@ -27,8 +27,8 @@ type Config struct {
 	Tick       time.Duration    // Recv waits at most so long; default 20 ms
 }
 
-// ErrPorts is what Open returns when too few of the ports between TIDMin and TIDMax are free.
-var ErrPorts = fmt.Errorf("too few are free: %w", unix.EADDRINUSE)
+// errPorts: of the range, too few of the ports between TIDMin and TIDMax are free.
+var errPorts = fmt.Errorf("too few are free: %w", unix.EADDRINUSE)
 
 // maxListen leaves room for the three ports of transfers in a word with a bit per socket.
 const maxListen = 61
@@ -224,7 +224,7 @@ func (o *opener) tid(t *Transport, i int, at netip.Addr, r role) (uint16, error)
 		}
 		port += step
 	}
-	return 0, fmt.Errorf("udp: transfer ports %d-%d: %d workers, %w", o.TIDMin, o.TIDMax, o.workers, ErrPorts)
+	return 0, fmt.Errorf("udp: transfer ports %d-%d: %d workers, %w", o.TIDMin, o.TIDMax, o.workers, errPorts)
 }
 
 func (o *opener) buffers(s *socket) error {
