@@ -50,7 +50,7 @@ var mayImport = map[string][]string{
 
 	"cmd":                   {"cmd/internal/..."},
 	"cmd/internal":          {"cmd/internal/...", "render/attr/..."},
-	"cmd/internal/cmts":     {},
+	"cmd/internal/cmts":     {"cmd/internal/strictyaml"},
 	"cmd/internal/httpboot": {"cmd/internal/...", "render/mapped"},
 	"cmd/dcs":               {"cmd/internal/...", "fastpath/...", "render/...", "bpf/...", "bench/storm"},
 }

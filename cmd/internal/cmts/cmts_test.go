@@ -324,6 +324,7 @@ func TestFleet(t *testing.T) {
 		{"- {name: a, address: h, driver: cisco, pasword: x}", `fleet.yaml:1:40: unknown field "pasword"`},
 		{"- {name: a, address: h, driver: cisco, prefixes: [10.1.2.3/16]}", "is 10.1.0.0/16 meant?"},
 		{"- {name: a, address: h, driver: cisco, prefixes: [10.1/16]}", "fleet.yaml"},
+		{"- {name: a, address: h, driver: cisco, prefixes: [10]}", "fleet.yaml"},
 		{"- {name: a, address: h, driver: cisco, interfaces: [\"x\\ny\"]}", "interfaces has a control character"},
 		{"- {name: a, address: h, driver: cisco}\n- {name: a, address: i, driver: cisco}", "two CMTSes of the name a"},
 		{"- {name: a, address: h, driver: cisco, prefixes: [10.0.0.0/8]}\n- {name: b, address: i, driver: cisco, prefixes: [10.0.0.0/8]}", "b: prefix 10.0.0.0/8 belongs to a already"},
@@ -333,6 +334,40 @@ func TestFleet(t *testing.T) {
 		if _, err := ParseFleet("fleet.yaml", []byte(tt.src)); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.src, err, tt.want)
 		}
+	}
+}
+
+// Names and values are taken as they are written, be they what YAML calls numbers.
+func TestFleetAsWritten(t *testing.T) {
+	fleet, err := ParseFleet("fleet.yaml", []byte(`
+- {name: 010, address: h, driver: cisco, user: &u 0x1F, interfaces: &i [007, 1.50], vars: &v {1_000: 012}, slots: 1, save: True}
+- {name: 8, address: h, driver: cisco, user: *u, interfaces: *i, vars: *v, slots: 0x1, save: true}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{"010", "8"} {
+		c := fleet[i]
+		if c.Name != name || c.User != "0x1F" || c.Interfaces[0] != "007" || c.Interfaces[1] != "1.50" || c.Vars["1_000"] != "012" || c.Slots != 1 || !*c.Save {
+			t.Errorf("read as %+v", c)
+		}
+	}
+	d, err := parseDescription("x.yaml", []byte(`
+slots: 1
+secret: {max_length: 16, characters: '.', escape: {0: 00}}
+vars: {1.50: 007}
+dialogue: {prompt: '(?P<host>x)', errors: [1.50, 0x1F, "\x41\\n"], set: [0123, {send: 0x1F, timeout: 5s}], clear: ["010"]}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := d.Dialogue
+	if d.Secret.Escape["0"] != "00" || d.Vars["1.50"] != "007" || g.Errors[0].String() != "1.50" || g.Errors[1].String() != "0x1F" || g.Errors[2].String() != `A\n` ||
+		g.Set[0].Send != "0123" || g.Set[1].Send != "0x1F" || g.Clear[0].Send != "010" {
+		t.Errorf("read as %+v, %+v", d, g)
+	}
+	if _, err := ParseFleet("fleet.yaml", []byte("- name: a\n  user: \xff\n")); err == nil || !strings.Contains(err.Error(), "fleet.yaml:2:9: the octets here are not UTF-8") {
+		t.Error(err)
 	}
 }
 

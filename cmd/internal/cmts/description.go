@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
+	"dcs/cmd/internal/strictyaml"
 )
 
 //go:embed descriptions/*.yaml
@@ -112,9 +112,13 @@ type place struct {
 // pattern is a regular expression; the zero pattern is none.
 type pattern struct{ *regexp.Regexp }
 
-// UnmarshalText compiles the expression.
-func (p *pattern) UnmarshalText(text []byte) (err error) {
-	p.Regexp, err = regexp.Compile(string(text))
+// UnmarshalYAML compiles the expression.
+func (p *pattern) UnmarshalYAML(decode func(any) error) error {
+	var text string
+	err := decode(&text)
+	if err == nil {
+		p.Regexp, err = regexp.Compile(text)
+	}
 	return err
 }
 
@@ -169,16 +173,10 @@ func findDescription(name string, dirs []string) (*description, error) {
 
 // decodeYAML is strict, and says file:line:column.
 func decodeYAML(file string, src []byte, into any) error {
-	err := yaml.UnmarshalWithOptions(src, into, yaml.Strict(), yaml.DisallowUnknownField())
-	if err == nil {
-		return nil
+	if err := strictyaml.Decode(src, into); err != nil {
+		return fmt.Errorf("%s:%w", file, err)
 	}
-	var ye yaml.Error
-	if errors.As(err, &ye) && ye.GetToken() != nil {
-		at := ye.GetToken().Position
-		return fmt.Errorf("%s:%d:%d: %s", file, at.Line, at.Column, ye.GetMessage())
-	}
-	return fmt.Errorf("%s: %w", file, err)
+	return nil
 }
 
 func parseDescription(file string, src []byte) (*description, error) {

@@ -123,7 +123,7 @@ func TestParseErrors(t *testing.T) {
 			`f.yaml:1:10: workers is the text 2, and should be a number, 0 to 1024, as in "workers: 0"`,
 		}},
 		{"number for a path", "secret_file: 7", []string{
-			`f.yaml:1:14: secret_file is the number 7, and should be a path`,
+			`f.yaml:1:14: secret_file is the number 7, and should be a path; if it is meant as it stands, put it in quotes`,
 		}},
 		{"block for a list", "library:\n  a: 1\n", []string{
 			`f.yaml:2:3: library is a block of settings, and should be a list of paths`,
@@ -164,6 +164,15 @@ func TestParseErrors(t *testing.T) {
 		}},
 		{"empty path", `library: [""]`, []string{`f.yaml:1:11: library: an empty path names no directory`}},
 		{"twice", "workers: 1\nworkers: 2\n", []string{`f.yaml:2:1: mapping key "workers" already defined at [1:1]`}},
+		{"number for a text", "library: [0123, 1.50]\nstatic: true", []string{
+			`f.yaml:1:11: library is the number 0123, and should be a list of paths; if it is meant as it stands, put it in quotes`,
+			`f.yaml:1:17: library is the number 1.50, and should be a list of paths; if it is meant as it stands, put it in quotes`,
+			`f.yaml:2:9: static is true, and should be a list of paths; if it is meant as it stands, put it in quotes`,
+		}},
+		{"tab", "static: a\tb", []string{`f.yaml:1:9: a tab within a text without quotes, which would be lost: put the text in quotes`}},
+		{"not UTF-8", "workers: 1\nstatic: caf\xe9", []string{
+			`f.yaml:2:12: the octets here are not UTF-8, and would be read as others: save the file as UTF-8`,
+		}},
 		{"no mapping", "hello", []string{
 			`f.yaml:1:1: this is the text hello, and the file should be settings such as "library: [/etc/dcs/library]"`,
 		}},

@@ -39,6 +39,11 @@ func digits(n ast.Node) bool { return n.Type() == ast.IntegerType || n.Type() ==
 
 func textOrInteger(n ast.Node) bool { return text(n) || n.Type() == ast.IntegerType }
 
+// onlyText tells whether a field takes neither numbers nor truth values.
+func (f *field) onlyText() bool {
+	return f.takes(&ast.StringNode{}) && !f.takes(&ast.IntegerNode{}) && !f.takes(&ast.BoolNode{})
+}
+
 // one makes the field of a single value.
 func one[T any](p *T, word, want string, takes func(ast.Node) bool, parse func(string) (T, error)) field {
 	return field{

@@ -6,22 +6,17 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
+
+	"dcs/cmd/internal/strictyaml"
 )
 
 // parse reads src, of the file called name, over c's values. It goes on after an
 // error, so that all of them are told at once.
 func (c *Config) parse(name string, src []byte) error {
-	file, err := parser.ParseBytes(src, 0)
+	file, err := strictyaml.Parse(src)
 	if err != nil {
-		var ye yaml.Error
-		if errors.As(err, &ye) && ye.GetToken() != nil {
-			at := ye.GetToken().Position
-			return fmt.Errorf("%s:%d:%d: %s", name, at.Line, at.Column, ye.GetMessage())
-		}
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s:%w", name, err)
 	}
 	r := reader{name: name, dir: filepath.Dir(name), keys: c.Keys()}
 	docs := 0
@@ -100,7 +95,11 @@ func (r *reader) value(k Key, pair *ast.MappingValueNode) {
 
 func (r *reader) scalar(k Key, n ast.Node) {
 	if !k.field.takes(n) {
-		r.fail(n, "%s is %s, and should be %s", k.Name, describe(n), k.usage())
+		quotes := ""
+		if scalar := digits(n) || n.Type() == ast.BoolType; scalar && k.field.onlyText() {
+			quotes = "; if it is meant as it stands, put it in quotes"
+		}
+		r.fail(n, "%s is %s, and should be %s%s", k.Name, describe(n), k.usage(), quotes)
 		return
 	}
 	v := n.GetToken().Value
