@@ -17,9 +17,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/goccy/go-yaml"
-
 	"dcs/cmd/internal/cmts"
+	"dcs/cmd/internal/strictyaml"
 )
 
 // File is a keyring as it stands in its file.
@@ -68,7 +67,7 @@ type sourceYAML struct {
 }
 
 // Load reads a keyring. A file that others than its owner and group may read, or others than its owner may
-// write, is refused. Errors never show a text of the file.
+// write, is refused. Errors show no text of a secret, even where one stands in a wrong place.
 func Load(path string) (*File, error) {
 	src, err := readPrivate(path)
 	if err != nil {
@@ -101,14 +100,8 @@ var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 // Parse reads a keyring from src, which came from path.
 func Parse(path string, src []byte) (*File, error) {
 	var in fileYAML
-	if err := yaml.UnmarshalWithOptions(src, &in, yaml.Strict()); err != nil {
-		// The whole message would quote the file.
-		var ye yaml.Error
-		if errors.As(err, &ye) && ye.GetToken() != nil {
-			at := ye.GetToken().Position
-			return nil, fmt.Errorf("%s:%d:%d: %s", path, at.Line, at.Column, scrub(ye.GetMessage()))
-		}
-		return nil, fmt.Errorf("%s: this is no keyring", path)
+	if err := strictyaml.Decode(src, &in); err != nil {
+		return nil, fmt.Errorf("%s:%s", path, quiet(err))
 	}
 	f := &File{
 		Path: path, Header: header(src), Generation: in.Generation, Default: in.Default,
@@ -124,7 +117,8 @@ func Parse(path string, src []byte) (*File, error) {
 	for _, name := range slices.Sorted(maps.Keys(in.Secrets)) {
 		s := in.Secrets[name]
 		if len(name) > 64 || !nameForm.MatchString(name) {
-			fail("secrets: %q is no name: letters, digits, dots, dashes and underscores make one", name)
+			fail("secrets: one has no name such as main: letters, digits, dots, dashes and underscores make one, 64 at the most")
+			continue
 		}
 		n := 0
 		out := Source{File: s.File, Credential: s.Credential, Env: s.Env, Since: s.Since}
@@ -148,9 +142,10 @@ func Parse(path string, src []byte) (*File, error) {
 		}
 		f.Secrets[name] = out
 	}
+	// Where a name belongs, somebody may have written the secret itself.
 	known := func(what, name string) {
 		if _, ok := f.Secrets[name]; !ok {
-			fail("%s: there is no secret %q", what, name)
+			fail("%s: there is no secret of this name; there are: %s", what, strings.Join(slices.Sorted(maps.Keys(f.Secrets)), ", "))
 		}
 	}
 	if in.Default == "" {
@@ -178,13 +173,13 @@ func Parse(path string, src []byte) (*File, error) {
 	return f, errors.Join(errs...)
 }
 
-// scrub cuts quoted values out of a message about the file: they could be secrets.
-func scrub(msg string) string {
-	msg, _, _ = strings.Cut(msg, "\n")
-	if strings.ContainsAny(msg, "\"'`") && !strings.HasPrefix(msg, "unknown field") {
-		return "this is not what a keyring looks like here"
+// quiet says what is wrong with the file without a word of it, which could be a secret that stands in a wrong place.
+func quiet(err error) string {
+	var at *strictyaml.Error
+	if errors.As(err, &at) {
+		return at.Quiet()
 	}
-	return msg
+	return " this is no keyring"
 }
 
 // header returns the comment lines that src begins with.

@@ -77,6 +77,40 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// A text is taken as it is written, be it what YAML calls a number or a truth.
+func TestTextsAsWritten(t *testing.T) {
+	for _, tt := range []struct{ written, want string }{
+		{"0123", "0123"},
+		{"007", "007"},
+		{"12", "12"},
+		{"1.50", "1.50"},
+		{"0x1F", "0x1F"},
+		{"1_000", "1_000"},
+		{"True", "True"},
+		{"'0123'", "0123"},
+		{`"1.50"`, "1.50"},
+		{"a  b", "a  b"},
+	} {
+		f, err := Parse("secrets.yaml", fmt.Appendf(nil, `
+default: 010
+secrets: {010: {text: %s, since: 0x10}}
+fleet: 1.50
+drivers: [0x1F]
+cmts: {010: 010, 1_000: 010}
+`, tt.written))
+		if err != nil {
+			t.Errorf("%s: %v", tt.written, err)
+			continue
+		}
+		if got := f.Secrets["010"]; got.Text.Reveal() != tt.want || got.Since != 16 {
+			t.Errorf("%s: the secret is %q, since %d", tt.written, got.Text.Reveal(), got.Since)
+		}
+		if f.Default != "010" || f.Fleet != "1.50" || f.Drivers[0] != "0x1F" || !reflect.DeepEqual(f.Holders, map[string]string{"010": "010", "1_000": "010"}) {
+			t.Errorf("%s: %+v", tt.written, f)
+		}
+	}
+}
+
 // What Save writes, Load reads; what it replaces is there whole until then; its mode stays.
 func TestSave(t *testing.T) {
 	dir := write(t, map[string]string{"secrets.yaml": example})
@@ -158,17 +192,29 @@ func TestLoadErrors(t *testing.T) {
 	const head = "default: main\nsecrets: {main: {text: very secret}}\n"
 	tests := []struct{ name, src, want string }{
 		{"no default", "secrets: {main: {text: very secret}}", "default is missing"},
-		{"unknown default", "default: maim\nsecrets: {main: {text: very secret}}", `default: there is no secret "maim"`},
+		{"unknown default", "default: maim\nsecrets: {main: {text: very secret}}", "default: there is no secret of this name; there are: main"},
 		{"two sources", "default: main\nsecrets: {main: {text: very secret, env: X}}", "secrets: main: give one of"},
 		{"no source", "default: main\nsecrets: {main: {since: 1}}", "secrets: main: give one of"},
 		{"empty", "default: main\nsecrets: {main: {text: \"\"}}", "its text is empty"},
-		{"name", "default: a b\nsecrets: {a b: {text: very secret}}", `"a b" is no name`},
+		{"name", "default: main\nsecrets: {very secret: {text: very secret}}", "letters, digits, dots, dashes and underscores make one"},
 		{"credential", "default: main\nsecrets: {main: {credential: ../x}}", "credential is the name of a file"},
 		{"no fleet", head + "cmts: {hub: main}", "fleet is missing"},
-		{"unknown secret", head + "fleet: f\ncmts: {hub: moin}", `cmts: hub: there is no secret "moin"`},
+		{"unknown secret", head + "fleet: f\ncmts: {hub: moin}", "cmts: hub: there is no secret of this name"},
 		{"prefix", head + "prefixes: {10.1.0.0/8: main, x: main}", "10.1.0.0/8 has bits beyond its length: is 10.0.0.0/8 meant?"},
 		{"no prefix", head + "prefixes: {10.1.0.0: main}", `"10.1.0.0" is no prefix`},
-		{"unknown key", head + "standard: main", `:3:1: unknown field "standard"`},
+		{"secret for a name", "default: very\nsecrets: {main: {text: very secret}}", "default: there is no secret of this name"},
+		{"unknown key", head + "standard: main", ":3:1: unknown field"},
+		{"secret for a key", head + "very: main", ":3:1: unknown field"},
+		{"secret for a key of a secret", "default: main\nsecrets: {main: {very: }}", ":2:18: unknown field"},
+		{"secret for a number", "default: main\nsecrets: {main: {text: x, since: very}}", ":2:34: "},
+		{"secret for a large number", "default: main\nsecrets: {main: {text: x, since: 99999999999999999999}}", ":2:34: the number is too large"},
+		{"secret for a key, twice", "very: main\nvery: main", ":2:1: a key that is here twice"},
+		{"secret for an alias", "default: main\nsecrets: {main: {text: *very}}", ":2:25: this is not how YAML is written"},
+		{"number for a key", head + "010: main", ":3:1: unknown field"},
+		{"tag", "default: main\nsecrets: {main: {text: !!float 1.50}}", ":2:24: a tag"},
+		{"tab", "default: main\nsecrets: {main: {text: very\tsecret}}", ":2:24: a tab within a text without quotes, which would be lost: put the text in quotes"},
+		{"not UTF-8", "default: main\nsecrets: {main: {text: very\xffsecret}}", ":2:28: the octets here are not UTF-8"},
+		{"two documents", head + "---\ndefault: very", ":4:"},
 		{"twice", head + "default: main", ":3:1: "},
 		{"text for secrets", "default: main\nsecrets: very secret", ":2:10: "},
 		{"no text", "default: main\nsecrets: {main: very secret}", ":2:17: "},
