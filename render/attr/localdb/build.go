@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // Options says how a file is built. The zero value will do.
@@ -236,7 +238,8 @@ func (b *Builder) Abort() {
 
 // Commit writes the file, with meta in its header for the caller's own use, and gives it its
 // name: whatever had that name before is there, whole, until the new one is, whole and synced
-// to disk. On an error the former stays. The file may be read by its owner and group only:
+// to disk. On an error the former stays. The file has the mode of the former, and its owner and
+// group where the system lets it; a new one may be read by its owner and group only, since
 // attributes may be secrets.
 func (b *Builder) Commit(meta []byte) (Stats, error) {
 	defer b.Abort()
@@ -253,7 +256,7 @@ func (b *Builder) Commit(meta []byte) (Stats, error) {
 	defer f.Close()
 	h, err := b.write(f, meta)
 	if err == nil {
-		err = errors.Join(f.Chmod(0o440), f.Sync(), f.Close())
+		err = errors.Join(b.keepOwner(f), f.Sync(), f.Close())
 	}
 	if err == nil {
 		err = os.Rename(f.Name(), b.path)
@@ -263,6 +266,27 @@ func (b *Builder) Commit(meta []byte) (Stats, error) {
 		return Stats{}, err
 	}
 	return h.stats(), syncDir(b.dir)
+}
+
+// keepOwner gives f the owner and the mode of the file that it replaces.
+func (b *Builder) keepOwner(f *os.File) error {
+	former, err := os.Stat(b.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return f.Chmod(0o440)
+	case err != nil:
+		return err
+	}
+	if st, ok := former.Sys().(*syscall.Stat_t); ok && (int(st.Uid) != os.Geteuid() || int(st.Gid) != os.Getegid()) {
+		err := f.Chown(int(st.Uid), int(st.Gid))
+		if errors.Is(err, fs.ErrPermission) {
+			err = f.Chown(-1, int(st.Gid)) // a group that is ours may be given
+		}
+		if err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return f.Chmod(former.Mode().Perm())
 }
 
 func syncDir(dir string) error {

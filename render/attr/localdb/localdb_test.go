@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -129,6 +130,42 @@ func TestLookup(t *testing.T) {
 	}
 	if d, ok := db.Get(mac(3), nil); !ok || d.IP != netip.MustParseAddr("2001:db8::3") || d.Values[1] != "30" {
 		t.Errorf("Get(3) = %+v, %v", d, ok)
+	}
+}
+
+// A file that replaces another has its owner and its mode: who reads it goes on reading it.
+func TestKeepsOwner(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fleet.db")
+	commit := func() *syscall.Stat_t {
+		b, err := Create(path, nil, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Commit(nil); err != nil {
+			t.Fatal(err)
+		}
+		var st syscall.Stat_t
+		if err := syscall.Stat(path, &st); err != nil {
+			t.Fatal(err)
+		}
+		return &st
+	}
+	first := commit()
+	if first.Mode&0o777 != 0o440 || int(first.Uid) != os.Geteuid() {
+		t.Errorf("the first: mode %o, owner %d", first.Mode, first.Uid)
+	}
+	uid, gid := first.Uid, first.Gid
+	if os.Geteuid() == 0 {
+		uid, gid = 12345, 23456
+		if err := os.Chown(path, 12345, 23456); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if st := commit(); st.Ino == first.Ino || st.Mode&0o777 != 0o644 || st.Uid != uid || st.Gid != gid {
+		t.Errorf("the second: mode %o, owner %d:%d, want 644, %d:%d", st.Mode, st.Uid, st.Gid, uid, gid)
 	}
 }
 
