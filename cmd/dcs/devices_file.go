@@ -58,11 +58,17 @@ out and told; too many of them fail the build.`,
 			return usagef("say -o FILE, and either --csv FILE or --config FILE; --comma is one character")
 		}
 		src := attr.Source(csvfile.New(csvfile.Config{Path: csv, Comma: comma[0]}))
+		read := []string{csv}
 		if file != "" {
+			var from config.DeviceSource
 			var err error
-			if src, err = namedSource(e, file, name); err != nil {
+			if src, from, err = namedSource(e, file, name); err != nil {
 				return err
 			}
+			read = append(filesOf(&from), file)
+		}
+		if err := spare(out, read); err != nil {
+			return err
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
@@ -83,26 +89,54 @@ out and told; too many of them fail the build.`,
 }
 
 // namedSource makes the source of a configuration that has the name, or the only one.
-func namedSource(e env, file, name string) (attr.Source, error) {
+func namedSource(e env, file, name string) (attr.Source, config.DeviceSource, error) {
+	none := config.DeviceSource{}
 	cfg := config.Default()
 	if err := cfg.Load(file); err != nil {
-		return nil, err
+		return nil, none, err
 	}
 	sources, err := openSources(cfg.Devices.Sources, slog.New(slog.NewTextHandler(e.stderr, nil)))
 	if err != nil {
-		return nil, err
+		return nil, none, err
 	}
 	var names []string
-	for _, s := range sources {
+	for i, s := range sources {
 		if s.Name() == name || name == "" && len(sources) == 1 {
-			return s, nil
+			return s, cfg.Devices.Sources[i], nil
 		}
 		names = append(names, s.Name())
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("%s names no sources of devices", file)
+		return nil, none, fmt.Errorf("%s names no sources of devices", file)
 	}
-	return nil, usagef("say --source, one of: %s", strings.Join(names, "; "))
+	return nil, none, usagef("say --source, one of: %s", strings.Join(names, "; "))
+}
+
+// filesOf returns the files that a source reads and that a build must not replace. A file of devices is none of
+// them: what is built from it is such a file again, of the same devices.
+func filesOf(s *config.DeviceSource) []string {
+	switch {
+	case s.CSV != nil:
+		return []string{s.CSV.Path}
+	case s.SQL != nil && s.SQL.Driver == "sqlite":
+		path, _, _ := strings.Cut(strings.TrimPrefix(s.SQL.DSN, "file:"), "?")
+		return []string{path, s.SQL.DSNFile}
+	}
+	return nil
+}
+
+// spare refuses to make a file where one of those that are read is, by whatever name.
+func spare(out string, read []string) error {
+	there, err := os.Stat(out)
+	if err != nil {
+		return nil // there is none, or the build will say why not
+	}
+	for _, name := range read {
+		if info, err := os.Stat(name); err == nil && os.SameFile(info, there) {
+			return usagef("-o %s is %s, which is read: the file of devices would replace it; name another", out, name)
+		}
+	}
+	return nil
 }
 
 func devicesGetCommand(e env) *cobra.Command {

@@ -271,6 +271,62 @@ func TestDeviceCommands(t *testing.T) {
 	}
 }
 
+// A build does not replace what it is made from.
+func TestDevicesBuildSparesSource(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	files := map[string]string{
+		"fleet.csv":    fleetCSV,
+		"dcs.yaml":     "devices: [{csv: fleet.csv}, {localdb: {path: fleet.db}}]\n",
+		"sql.yaml":     "devices: [{sql: {driver: sqlite, dsn: 'file:" + at("fleet.sqlite") + "?mode=ro', query: SELECT 1}}]\n",
+		"fleet.sqlite": "a database",
+	}
+	for name, text := range files {
+		if err := os.WriteFile(at(name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Symlink("fleet.csv", at("soft")), os.Link(at("fleet.csv"), at("hard"))); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"--csv", at("fleet.csv"), "-o", at("fleet.csv")},
+		{"--csv", at("fleet.csv"), "-o", dir + "/./fleet.csv"},
+		{"--csv", at("fleet.csv"), "-o", at("soft")},
+		{"--csv", at("soft"), "-o", at("fleet.csv")},
+		{"--csv", at("hard"), "-o", at("fleet.csv")},
+		{"--config", at("dcs.yaml"), "--source", "csv " + at("fleet.csv"), "-o", at("fleet.csv")},
+		{"--config", at("dcs.yaml"), "--source", "csv " + at("fleet.csv"), "-o", at("dcs.yaml")},
+		{"--config", at("sql.yaml"), "-o", at("fleet.sqlite")},
+	} {
+		got := dcs("", append([]string{"devices", "build"}, args...)...)
+		if got.status != misuse || !strings.Contains(got.stderr, "the file of devices would replace it; name another") {
+			t.Errorf("%v: %+v", args, got)
+		}
+	}
+	for name, want := range files {
+		if got, err := os.ReadFile(at(name)); err != nil || string(got) != want {
+			t.Errorf("%s is %q, %v", name, got, err)
+		}
+	}
+	if after, err := os.ReadDir(dir); err != nil || len(after) != len(before) {
+		t.Errorf("%v, %v; there were %v", after, err, before)
+	}
+	for _, args := range [][]string{
+		{"--csv", at("fleet.csv"), "-o", at("fleet.db")},
+		{"--csv", at("fleet.csv"), "-o", at("fleet.db")},
+		{"--config", at("dcs.yaml"), "--source", "file " + at("fleet.db"), "-o", at("fleet.db")},
+	} {
+		if got := dcs("", append([]string{"devices", "build"}, args...)...); got.status != done || !strings.Contains(got.stdout, "fleet.db: 6 devices") {
+			t.Errorf("%v: %+v", args, got)
+		}
+	}
+}
+
 // A database tells of a change, goes away, and is as dead as can be: modems get their files all along, and at once after a
 // start. Names that look like SQL find nothing.
 func TestServePostgres(t *testing.T) {
