@@ -123,6 +123,8 @@ func (s *source) header(in *scanner) (columns, error) {
 			f = low
 		}
 		switch {
+		case strings.Contains(f, "\r"):
+			return fail(bareCR)
 		case f == "":
 			return fail("column %d has no name", i+1)
 		case seen[f]:

@@ -136,13 +136,17 @@ func TestLoad(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	for name, tc := range map[string]struct{ text, want string }{
-		"empty":         {"", "devices.csv:1: the file is empty"},
-		"no key":        {"a,b\n1,2\n", "devices.csv:1: no column is called mac or ip"},
-		"twice":         {"mac,a,a\n", "devices.csv:1: two columns are called a"},
-		"two keys":      {"mac,MAC\n", "devices.csv:1: two columns are called mac"},
-		"no name":       {"mac,,a\n", "devices.csv:1: column 2 has no name"},
-		"another comma": {"mac;a\n", "separated by ','"},
-		"quote":         {"mac,\"a\nb\n", "devices.csv:1: a quote is not closed"},
+		"empty":               {"", "devices.csv:1: the file is empty"},
+		"no key":              {"a,b\n1,2\n", "devices.csv:1: no column is called mac or ip"},
+		"twice":               {"mac,a,a\n", "devices.csv:1: two columns are called a"},
+		"two keys":            {"mac,MAC\n", "devices.csv:1: two columns are called mac"},
+		"no name":             {"mac,,a\n", "devices.csv:1: column 2 has no name"},
+		"another comma":       {"mac;a\n", "separated by ','"},
+		"quote":               {"mac,\"a\nb\n", "devices.csv:1: a quote is not closed"},
+		"bare CRs":            {"mac,a\r0a0102030405,1\r0a0102030406,2\r", "devices.csv:1: a CR that ends no line: save the file with LF or CR LF"},
+		"bare CRs, quotes":    {"\"mac\",\"a\"\r\"0a0102030405\",\"1\"\r", "devices.csv:1: a CR that ends no line: save the file with LF or CR LF"},
+		"bare CRs, one field": {"mac\r0a0102030405\r", "devices.csv:1: a CR that ends no line: save the file with LF or CR LF"},
+		"bare CRs, long":      {"mac,a\r" + strings.Repeat("0a0102030405,1\r", maxRecord/10), "longer than 262144 octets: a CR that ends no line: save the file with LF or CR LF"},
 	} {
 		if _, _, _, err := load(t, Config{Path: write(t, tc.text)}); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v, want %q", name, err, tc.want)

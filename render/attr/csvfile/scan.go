@@ -62,7 +62,9 @@ func (s *scanner) next() (fields []string, line int, err error) {
 		switch {
 		case reason != "":
 		case n > maxRecord || n == 0 && s.end-s.start > maxRecord:
-			reason = fmt.Sprintf("the row is longer than %d octets: is a quote not closed?", maxRecord)
+			if reason = fmt.Sprintf("the row is longer than %d octets: is a quote not closed?", maxRecord); hasBareCR(s.buf[s.start:s.end]) {
+				reason = fmt.Sprintf("the row is longer than %d octets: %s", maxRecord, bareCR)
+			}
 		case n > 0:
 		case s.eof && s.start == s.end:
 			return nil, s.line, io.EOF
@@ -171,6 +173,8 @@ func (s *scanner) row(b []byte) (n, lines int, reason string) {
 			if at == len(b) && !s.eof {
 				return 0, 0, ""
 			}
+		case b[at] == '\r':
+			return 0, 0, bareCR
 		default:
 			return 0, 0, fmt.Sprintf("more after the closing quote of field %d", len(s.fields))
 		}
@@ -212,6 +216,13 @@ func quoted(b []byte, eof bool) (text string, size int, ok bool, newlines int) {
 		out = append(out, b[from:i]...)
 		return string(out), i + 1, true, bytes.Count(out, []byte{'\n'})
 	}
+}
+
+// bareCR is said of a file with the line ends of old Macintoshes.
+const bareCR = "a CR that ends no line: save the file with LF or CR LF at the end of each line"
+
+func hasBareCR(b []byte) bool {
+	return bytes.Count(b, []byte{'\r'}) > bytes.Count(b, []byte("\r\n"))
 }
 
 func trimCR(b []byte) []byte {
