@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -76,7 +77,7 @@ func (s *source) Rejected() attr.Rejected {
 }
 
 func (s *source) Open(context.Context) ([]string, error) {
-	f, err := os.Open(s.cfg.Path)
+	f, _, err := s.open()
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +89,30 @@ func (s *source) Open(context.Context) ([]string, error) {
 		s.mu.Unlock()
 	}
 	return c.names, err
+}
+
+// open opens the file, if it is one: a pipe would have us wait for a writer, without O_NONBLOCK as soon as it is opened.
+func (s *source) open() (*os.File, os.FileInfo, error) {
+	f, err := os.OpenFile(s.cfg.Path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		what := "a device"
+		switch {
+		case info.IsDir():
+			what = "a directory"
+		case info.Mode()&os.ModeNamedPipe != 0:
+			what = "a pipe"
+		}
+		err = fmt.Errorf("%s is %s, and should be a regular file: it is read more than once", s.cfg.Path, what)
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
 }
 
 // columns says what the file's columns are.
@@ -150,15 +175,11 @@ func (s *source) header(in *scanner) (columns, error) {
 }
 
 func (s *source) Load(ctx context.Context, yield func(*attr.Device) error) error {
-	f, err := os.Open(s.cfg.Path)
+	f, before, err := s.open()
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	before, err := f.Stat()
-	if err != nil {
-		return err
-	}
 	s.mu.Lock()
 	s.loaded, s.rejected = before, attr.Rejected{}
 	s.mu.Unlock()

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -154,6 +155,37 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	if _, _, _, err := load(t, Config{Path: "/nonexistent.csv"}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
+	}
+}
+
+// What is no regular file is refused at once: nobody may ever write to a pipe.
+func TestOnlyRegularFiles(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		pipe:        "is a pipe, and should be a regular file",
+		dir:         "is a directory, and should be a regular file",
+		"/dev/zero": "is a device, and should be a regular file",
+	} {
+		done := make(chan [2]error, 1)
+		go func() {
+			s := New(Config{Path: path})
+			_, err := s.Open(t.Context())
+			done <- [2]error{err, s.Load(t.Context(), func(*attr.Device) error { return nil })}
+		}()
+		select {
+		case errs := <-done:
+			for _, err := range errs {
+				if err == nil || !strings.Contains(err.Error(), path+" "+want) {
+					t.Errorf("%s: %v, want %q", path, err, want)
+				}
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatalf("%s: it waits", path)
+		}
 	}
 }
 
