@@ -98,7 +98,7 @@ func explain(e env, cfg *config.Config, req render.Request, schema *attr.Schema,
 		fmt.Fprintln(out)
 		if isText(x) {
 			out.Write(x.Body)
-		} else if err := showFile(out, x.Name, x.Body, decodeOptions{secret: secrets.ring.Secret(req.Client.Unmap()), names: names{cfg.MIBPath, cfg.MIBPrefer}}); err != nil {
+		} else if err := showFile(out, clean(x.Name), x.Body, decodeOptions{secret: secrets.ring.Secret(req.Client.Unmap()), names: names{cfg.MIBPath, cfg.MIBPrefer}}); err != nil {
 			return err
 		}
 	}
@@ -131,16 +131,16 @@ func reason(x *render.Explanation) string {
 	if errors.As(x.Err, &fault) {
 		return fault.Error()
 	}
-	return fmt.Sprintf("%s: no template and no static file has this name", x.Name)
+	return fmt.Sprintf("%s: no template and no static file has this name", clean(x.Name))
 }
 
 func showExplanation(w io.Writer, x *render.Explanation) {
-	fmt.Fprintf(w, "name      %s\n", x.Name)
+	fmt.Fprintf(w, "name      %s\n", clean(x.Name))
 	if x.HasMAC {
 		fmt.Fprintf(w, "MAC       %s\n", net.HardwareAddr(x.MAC[:]))
 	}
 	if x.Static != "" {
-		fmt.Fprintf(w, "static    %s, %d octets\n", x.Static, len(x.Body))
+		fmt.Fprintf(w, "static    %s, %d octets\n", clean(x.Static), len(x.Body))
 		return
 	}
 	for i := range x.Matches {

@@ -38,6 +38,12 @@ Text "r.conf" from "r.tmpl";`,
 	if got := run("none"); got.status != failed || got.stderr != "none: no template and no static file has this name\n" {
 		t.Errorf("none: %+v", got)
 	}
+	if got := run("no\x1b[2Jne"); got.status != failed || got.stderr != "no?[2Jne: no template and no static file has this name\n" || !strings.Contains(got.stdout, "name      no?[2Jne\n") {
+		t.Errorf("a name that would write to the terminal: %+v", got)
+	}
+	if got := run("res\x1b[2J"); got.status != done || strings.Contains(got.stdout, "\x1b") {
+		t.Errorf("such a name with a file: %q", got.stdout)
+	}
 	if got := run("res300.bin", "--ip", "198.18.0.9"); got.status != failed || !strings.Contains(got.stderr, "tiers.dcs:1:") {
 		t.Errorf("res300.bin: %+v", got)
 	}

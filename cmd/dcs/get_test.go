@@ -179,6 +179,9 @@ func TestGet(t *testing.T) {
 		{"error", nil, func(c *conversation) {
 			c.send(tftp.AppendERROR(nil, tftp.CodeNotFound, "no such file"))
 		}, "", "the server answers ERROR 1 (file not found): no such file"},
+		{"error that would write to the terminal", nil, func(c *conversation) {
+			c.send(tftp.AppendERROR(nil, tftp.CodeNotFound, "no\x1b[2J\r\nsuch\u202e file\x9b"))
+		}, "", "the server answers ERROR 1 (file not found): no?[2J??such? file\ufffd\n"},
 		{"short of what was promised", nil, func(c *conversation) {
 			c.oack(tftp.Options{Has: tftp.Tsize, Tsize: 9})
 			c.ack(0)

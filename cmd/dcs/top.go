@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -365,14 +364,4 @@ func age(now, then time.Time) string {
 		return "never"
 	}
 	return max(now.Sub(then), 0).Round(time.Second).String()
-}
-
-// clean leaves nothing in a line that would move a terminal's cursor: names are what a stranger has sent.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsGraphic(r) {
-			return r
-		}
-		return '?'
-	}, s)
 }
