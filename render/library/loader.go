@@ -13,8 +13,8 @@ import (
 	"dcs/render/syntax"
 )
 
-// maxAsset bounds a file that a template is made from: a certificate, a text, a binary file.
-const maxAsset = 64 << 20
+// maxFile bounds a file that a template is made from: a source, a certificate, a text, a binary file.
+const maxFile = 64 << 20
 
 // loader reads a library's files. Once sealed it reads no more, so that what templates
 // include when they are learned was checked when they were loaded.
@@ -85,13 +85,42 @@ func (l *loader) add(path string) *syntax.File {
 	if f, done := l.files[path]; done {
 		return f
 	}
-	src, err := os.ReadFile(path)
+	src, err := readRegular(path)
 	if err != nil {
 		l.errs.Addf(syntax.Pos{File: path, Line: 1, Col: 1}, "%v", unwrapPath(err))
 		l.files[path] = nil
 		return nil
 	}
 	return l.parse(path, src)
+}
+
+// readRegular reads a file. What is none, such as a named pipe, is not opened: that may wait forever.
+func readRegular(path string) ([]byte, error) {
+	st, err := os.Stat(path) // a link is followed
+	switch {
+	case err != nil:
+		return nil, err
+	case !st.Mode().IsRegular():
+		err = errors.New(fileType(st.Mode()) + ", and only a regular file is read")
+	case st.Size() > maxFile:
+		err = fmt.Errorf("it has %d octets, the limit is %d", st.Size(), maxFile)
+	default:
+		return os.ReadFile(path)
+	}
+	return nil, &fs.PathError{Op: "read", Path: path, Err: err}
+}
+
+// fileType names what is no regular file.
+func fileType(m fs.FileMode) string {
+	switch m.Type() {
+	case fs.ModeDir:
+		return "this is a directory"
+	case fs.ModeNamedPipe:
+		return "this is a named pipe"
+	case fs.ModeSocket:
+		return "this is a socket"
+	}
+	return "this is a device"
 }
 
 func (l *loader) parse(path string, src []byte) *syntax.File {
@@ -298,18 +327,10 @@ func (l *loader) asset(at syntax.Pos, name string) ([]byte, error) {
 		if l.sealed {
 			continue
 		}
-		st, err := os.Stat(path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		data, err := readRegular(path)
+		if errors.Is(err, fs.ErrNotExist) {
 			continue
-		case err != nil:
-			return nil, fmt.Errorf("%s: %w", path, unwrapPath(err))
-		case !st.Mode().IsRegular():
-			return nil, fmt.Errorf("%s is no regular file", path)
-		case st.Size() > maxAsset:
-			return nil, fmt.Errorf("%s has %d octets, the limit is %d", path, st.Size(), maxAsset)
 		}
-		data, err := os.ReadFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, unwrapPath(err))
 		}
