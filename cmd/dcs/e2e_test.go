@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -408,6 +409,89 @@ func TestReload(t *testing.T) {
 	p.reload()
 	if got := p.fetch("gold.cm"); got.status != failed || !strings.Contains(got.stderr, "ERROR 1 (file not found)") {
 		t.Errorf("a file that is gone: %+v", got)
+	}
+}
+
+// A reload that takes long holds nothing up. What is wished while it runs, the operator's wishes too, is done by one more,
+// and a signal to stop does not wait for it.
+func TestSlowReload(t *testing.T) {
+	dir := t.TempDir()
+	secret, lib := filepath.Join(dir, "secret"), filepath.Join(dir, "lib")
+	lay(t, map[string]string{secret: "one", filepath.Join(lib, "gold.dcs"): "Main { MaxCPE 1; }"})
+	addr := freeAddress(t)
+	p := serve(t, "--library", lib, "--secret-file", secret, "--admin", addr)
+
+	// Who reads the secret now waits for one who writes it.
+	if err := errors.Join(os.Remove(secret), syscall.Mkfifo(secret, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	reading := func() *os.File {
+		t.Helper()
+		var f *os.File
+		eventually(t, "the secret is read", func() bool {
+			var err error
+			f, err = os.OpenFile(secret, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+			return err == nil
+		})
+		return f
+	}
+	reloads := func() int { return strings.Count(p.log.String(), "msg=reloaded") }
+	hangup := func() {
+		t.Helper()
+		if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hangup()
+	first := reading()
+	const wishes = 3
+	answers := make(chan string, wishes)
+	for range wishes {
+		go func() {
+			res, err := http.Post("http://"+addr+"/api/reload", "application/json", nil)
+			if err != nil {
+				answers <- err.Error()
+				return
+			}
+			res.Body.Close()
+			answers <- res.Status
+		}()
+	}
+	hangup()
+	time.Sleep(time.Second) // for the wishes to arrive
+	if got := p.fetch("gold.cm"); got.status != done {
+		t.Errorf("while it reloads: %+v", got)
+	}
+	if len(answers) > 0 {
+		t.Errorf("a wish was answered (%s) by a reload that had begun before", <-answers)
+	}
+	if _, err := first.WriteString("two"); err != nil {
+		t.Fatal(err)
+	}
+	first.Close()
+	eventually(t, "the first reload ends", func() bool { return reloads() == 1 })
+	second := reading()
+	if len(answers) > 0 {
+		t.Errorf("a wish was answered (%s) before its reload was over", <-answers)
+	}
+	if _, err := second.WriteString("two"); err != nil {
+		t.Fatal(err)
+	}
+	second.Close()
+	eventually(t, "the wishes are answered by one reload", func() bool { return len(answers) == wishes })
+	for range wishes {
+		if got := <-answers; got != "200 OK" {
+			t.Errorf("a wish was answered with %s", got)
+		}
+	}
+	if n := reloads(); n != 2 {
+		t.Errorf("%d reloads, want 2", n)
+	}
+
+	hangup()
+	defer reading().Close()
+	if err := p.stop(syscall.SIGTERM); err != nil {
+		t.Errorf("while it reloads: %v", err)
 	}
 }
 

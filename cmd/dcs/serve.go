@@ -53,16 +53,18 @@ transfers come to their end.`,
 			}
 			return err
 		}
-		signals := make(chan os.Signal, 1)
-		signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
-		defer signal.Stop(signals)
+		stops, hangups := make(chan os.Signal, 1), make(chan os.Signal, 1)
+		signal.Notify(stops, syscall.SIGTERM, syscall.SIGINT)
+		signal.Notify(hangups, syscall.SIGHUP)
+		defer signal.Stop(stops)
+		defer signal.Stop(hangups)
 		reread := func() (config.Config, error) { return flags.Config(file) }
 		logs, err := openLog(e.stderr, &cfg)
 		if err != nil {
 			return err
 		}
 		defer logs.Close()
-		return (&server{env: e, cfg: cfg, reread: reread, logs: logs, log: logs.Logger}).run(signals)
+		return (&server{env: e, cfg: cfg, reread: reread, logs: logs, log: logs.Logger}).run(stops, hangups)
 	}
 	return cmd
 }
@@ -83,7 +85,8 @@ type server struct {
 	faults  faultRing
 
 	library libraryStatus
-	reloads chan chan<- error // wishes of the admin page
+	reloads chan chan<- error // wishes of the admin page; what is sent has room for the answer
+	manager manager
 	limits  *limits
 	in      *ingress
 
@@ -94,8 +97,8 @@ type server struct {
 	prebuild chan struct{} // holds one when there are new files of devices
 }
 
-// run serves until a signal says to stop.
-func (s *server) run(signals <-chan os.Signal) error {
+// run serves until one of stops says to stop. Each of hangups asks for a reload, as SIGHUP does.
+func (s *server) run(stops, hangups <-chan os.Signal) error {
 	keyring, err := s.keyring()
 	if err != nil {
 		return err
@@ -159,13 +162,14 @@ func (s *server) run(signals <-chan os.Signal) error {
 	go s.runAdmin(ctx)
 	go s.keepPrebuilt(ctx)
 	go s.watchdog(ctx)
+	go s.keepLoaded(ctx, hangups, changed)
 	s.health.phase.Store(serving)
 	s.log.Info("serving", in.told()...)
 	s.tellManager(daemon.SdNotifyReady)
 	if isTerminal(s.stderr) {
 		s.greet(s.stderr, in.addrs[0])
 	}
-	return s.wait(signals, changed, cancel, ended)
+	return s.wait(stops, cancel, ended)
 }
 
 // reloadDelay is how long files must have been left alone before a change of theirs is loaded.
@@ -184,38 +188,66 @@ func (s *server) watch(ctx context.Context) (<-chan struct{}, error) {
 	return changed, err
 }
 
-// wait answers signals and changes until the workers have ended.
-func (s *server) wait(signals <-chan os.Signal, changed <-chan struct{}, stop func(), ended <-chan error) error {
+// wait answers signals to stop until the workers have ended.
+func (s *server) wait(stops <-chan os.Signal, stop func(), ended <-chan error) error {
 	stopping := false
 	var cut error
 	for {
 		select {
-		case sig := <-signals:
-			switch {
-			case sig == syscall.SIGHUP:
-				s.rereadConfig()
-				s.reloadDevices()
-				_ = s.reload() // the log has told
-			case stopping:
+		case sig := <-stops:
+			if stopping {
 				// The workers end before what they work with is given back.
 				cut = fmt.Errorf("a second %v: transfers were cut off", sig)
 				s.front.Cut()
-			default:
-				s.log.Info("stopping", "signal", sig, "drain", s.cfg.Drain)
-				stopping = true
-				s.health.phase.Store(draining)
-				s.tellManager(daemon.SdNotifyStopping)
-				stop()
+				continue
 			}
-		case <-changed:
-			_ = s.reload() // the log has told
-		case <-s.grown:
-			_ = s.reload() // the log has told
-		case answer := <-s.reloads:
-			answer <- s.reload()
+			s.log.Info("stopping", "signal", sig, "drain", s.cfg.Drain)
+			stopping = true
+			s.health.phase.Store(draining)
+			s.tellManager(daemon.SdNotifyStopping)
+			stop()
 		case err := <-ended:
 			return errors.Join(cut, err)
 		}
+	}
+}
+
+// keepLoaded reloads when a signal, a change of files or of devices, or the operator wishes it, until ctx ends. Nobody waits
+// for a reload that takes long, and ctx's end does not either. What is wished while one runs is done by one more.
+func (s *server) keepLoaded(ctx context.Context, hangups <-chan os.Signal, changed <-chan struct{}) {
+	var wished, config, running bool
+	var answers []chan<- error
+	over := make(chan struct{}, 1)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+			wished, config = true, true
+		case <-changed:
+			wished = true
+		case <-s.grown:
+			wished = true
+		case answer := <-s.reloads:
+			wished, answers = true, append(answers, answer)
+		case <-over:
+			running = false
+		}
+		if !wished || running {
+			continue
+		}
+		go func(config bool, answers []chan<- error) {
+			if config {
+				s.rereadConfig()
+				s.reloadDevices()
+			}
+			err := s.reload() // the log has told
+			for _, answer := range answers {
+				answer <- err
+			}
+			over <- struct{}{}
+		}(config, answers)
+		wished, config, running, answers = false, false, true, nil
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -11,8 +12,21 @@ import (
 	"dcs/fastpath"
 )
 
-// tellManager tells systemd how the service does (sd_notify(3)), where it is systemd that runs it.
+// manager is what systemd has been told.
+type manager struct {
+	mu       sync.Mutex
+	stopping bool
+}
+
+// tellManager tells systemd how the service does (sd_notify(3)), where it is systemd that runs it. The end of a reload is
+// not told of a service that stops.
 func (s *server) tellManager(state string) {
+	s.manager.mu.Lock()
+	defer s.manager.mu.Unlock()
+	if s.manager.stopping {
+		return
+	}
+	s.manager.stopping = state == daemon.SdNotifyStopping
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		s.log.Warn("systemd is not told", "state", state, "err", err)
 	}
