@@ -184,7 +184,7 @@ func (s *server) watch(ctx context.Context) (<-chan struct{}, error) {
 		case changed <- struct{}{}:
 		default: // told already, and not yet looked at
 		}
-	})
+	}, func(err error) { s.log.Warn(err.Error()) })
 	return changed, err
 }
 

@@ -17,12 +17,14 @@ import (
 // Watch calls changed after something has changed below dirs, once it has been quiet for
 // debounce, but after ten times that at the latest. Temporary files of editors and names
 // that begin with a dot are ignored. A directory that is missing, now or later, is waited for.
+// Where a symbolic link below dirs leads to a file elsewhere, that file counts too. failed is told once of each
+// directory with such files that cannot be watched.
 //
 // Watch returns once the watches stand: load the library after that, and no change is lost.
 // It goes on until ctx ends; changed is called from one goroutine, and not again before
 // it returns. The error is that of the kernel, which has a limit on watches (inotify(7)).
-func Watch(ctx context.Context, dirs []string, debounce time.Duration, changed func()) error {
-	w := &watcher{roots: make([]root, len(dirs))}
+func Watch(ctx context.Context, dirs []string, debounce time.Duration, changed func(), failed func(error)) error {
+	w := &watcher{roots: make([]binding, len(dirs)), failed: failed, told: map[string]bool{}}
 	for i, d := range dirs {
 		w.roots[i].path = filepath.Clean(d)
 	}
@@ -40,19 +42,33 @@ const leastPoll = 100 * time.Millisecond
 const latest = 10
 
 type watcher struct {
-	notify *fsnotify.Watcher
-	roots  []root
-	dirs   map[string]bool // that are watched
-	moved  bool            // watches may be wrong: directories came or went
+	watches
+	roots  []binding
+	failed func(error)
+	told   map[string]bool // directories that failed was told of
+	moved  bool            // watches may be wrong: directories or links came or went
 	short  bool            // some directory could not be watched
 }
 
-// root is a directory that Watch was given, and which one that was when its watch was set:
-// its name may come to mean another, as a symbolic link or by a rename.
-type root struct {
+// watches are what is watched, until they are replaced all together.
+type watches struct {
+	notify *fsnotify.Watcher
+	dirs   map[string]bool            // that are watched for all that is in them
+	links  []string                   // found in them
+	files  map[string]map[string]bool // by directory: files in it that links lead to, or are links on the way
+	paths  map[inode]string           // directories have one watch each, which goes by this path
+	places map[string]*binding        // where links lead to, as they say it
+}
+
+// binding is a directory's name, and which one that was when its watch was set: the name may
+// come to mean another, as a symbolic link or by a rename.
+type binding struct {
 	path string
 	info fs.FileInfo // nil: missing
+	by   string      // the path that its watch goes by; empty: it has none
 }
+
+type inode struct{ dev, ino uint64 }
 
 func (w *watcher) run(ctx context.Context, debounce time.Duration, changed func()) {
 	quiet, late := time.NewTimer(debounce), time.NewTimer(debounce)
@@ -100,7 +116,7 @@ func (w *watcher) run(ctx context.Context, debounce time.Duration, changed func(
 				wait()
 			}
 		case <-poll.C:
-			if w.rootsMoved() {
+			if !w.moved && w.placesMoved() {
 				w.moved = true
 				wait()
 			} else if w.short && w.renew() == nil {
@@ -120,18 +136,34 @@ func (w *watcher) run(ctx context.Context, debounce time.Duration, changed func(
 // event tells if ev is a change. A new directory is watched at once, so that what is
 // written to it keeps changed waiting.
 func (w *watcher) event(ev fsnotify.Event) bool {
-	if ev.Name == "" || !w.dirs[ev.Name] && ignored(filepath.Base(ev.Name)) {
+	if ev.Name == "" {
 		return false
 	}
+	path := filepath.Clean(ev.Name)
+	dir, name := filepath.Dir(path), filepath.Base(path)
+	came, went := ev.Has(fsnotify.Create), ev.Has(fsnotify.Remove|fsnotify.Rename)
 	switch {
-	case ev.Has(fsnotify.Create):
-		if st, err := os.Lstat(ev.Name); err == nil && st.IsDir() {
-			w.moved = true
-			w.short = w.add(w.notify, w.dirs, ev.Name) != nil || w.short
-		}
-	case ev.Has(fsnotify.Remove | fsnotify.Rename):
-		w.moved = w.moved || w.dirs[ev.Name]
+	case w.files[dir][name]:
+		w.moved = w.moved || came || went
+		return true
+	case w.files[path] != nil && went: // the directory itself
+		w.moved = true
+		return true
+	case !w.dirs[path] && (!w.dirs[dir] || ignored(name)):
+		return false
 	}
+	if came {
+		st, err := os.Lstat(path)
+		switch {
+		case err != nil:
+		case st.IsDir():
+			w.moved = true
+			w.short = w.add(path) != nil || w.short
+		case st.Mode().Type() == fs.ModeSymlink:
+			w.moved = true
+		}
+	}
+	w.moved = w.moved || went && w.dirs[path]
 	return true
 }
 
@@ -152,11 +184,13 @@ func (w *watcher) renew() error {
 	if err != nil {
 		return limit(err, syscall.EMFILE, "fs.inotify.max_user_instances")
 	}
-	dirs := map[string]bool{}
+	now := watches{
+		notify: notify, dirs: map[string]bool{}, files: map[string]map[string]bool{}, paths: map[inode]string{}, places: map[string]*binding{},
+	}
 	for i := range w.roots {
 		r := &w.roots[i]
 		r.info, _ = os.Stat(r.path)
-		if err := w.add(notify, dirs, r.path); err != nil {
+		if err := now.add(r.path); err != nil {
 			_ = notify.Close()
 			return err
 		}
@@ -164,34 +198,111 @@ func (w *watcher) renew() error {
 	if w.notify != nil {
 		_ = w.notify.Close()
 	}
-	w.notify, w.dirs, w.moved, w.short = notify, dirs, false, false
+	w.watches, w.moved, w.short = now, false, false
+	for _, l := range w.links {
+		w.follow(l)
+	}
 	return nil
 }
 
 // add watches dir and all directories below it. One that is gone meanwhile is no error.
-func (w *watcher) add(notify *fsnotify.Watcher, dirs map[string]bool, dir string) error {
-	err := notify.Add(dir)
+func (w *watches) add(dir string) error {
+	err := w.notify.Add(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", dir, limit(err, syscall.ENOSPC, "fs.inotify.max_user_watches"))
 	}
-	dirs[dir] = true
+	w.dirs[dir] = true
+	if st, err := os.Stat(dir); err == nil {
+		w.pathOf(st, dir)
+	}
 	// A watch stands before its directory is read: what comes between is seen twice.
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	for _, e := range entries {
-		if !e.IsDir() || ignored(e.Name()) {
-			continue
-		}
-		if err := w.add(notify, dirs, filepath.Join(dir, e.Name())); err != nil {
-			return err
+		path := filepath.Join(dir, e.Name())
+		switch {
+		case ignored(e.Name()):
+		case e.Type() == fs.ModeSymlink:
+			w.links = append(w.links, path)
+		case e.IsDir():
+			if err := w.add(path); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// pathOf returns the path that a directory's watch goes by: path, if it has none yet.
+func (w *watches) pathOf(dir fs.FileInfo, path string) (by string, isNew bool) {
+	sys, _ := dir.Sys().(*syscall.Stat_t)
+	id := inode{sys.Dev, sys.Ino}
+	if by = w.paths[id]; by != "" {
+		return by, false
+	}
+	w.paths[id] = path
+	return path, true
+}
+
+// maxLinks is how many links may lead from one to the next, as in path_resolution(7).
+const maxLinks = 40
+
+// follow watches for a link, for the file that it leads to, and for the links on the way. Where a
+// directory's name means another one by a link, as ..data of Kubernetes does, poll sees that.
+func (w *watcher) follow(path string) {
+	for range maxLinks {
+		dir, name := filepath.Split(path) // not cleaned: what .. means is up to the links before it
+		if name == "" || name == "." || name == ".." {
+			return // a directory
+		}
+		if dir == "" {
+			dir = "./"
+		}
+		b := w.target(dir)
+		if b.by == "" {
+			return
+		}
+		if w.files[b.by] == nil {
+			w.files[b.by] = map[string]bool{}
+		}
+		w.files[b.by][name] = true
+		to, err := os.Readlink(path)
+		if err != nil {
+			return // no link, or gone
+		}
+		if path = to; !filepath.IsAbs(to) {
+			path = dir + to
+		}
+	}
+}
+
+// target watches a directory that a link leads to.
+func (w *watcher) target(dir string) *binding {
+	if b := w.places[dir]; b != nil {
+		return b
+	}
+	b := &binding{path: dir}
+	w.places[dir] = b
+	b.info, _ = os.Stat(dir)
+	at, err := filepath.EvalSymlinks(dir)
+	if b.info == nil || err != nil {
+		return b // gone
+	}
+	var isNew bool
+	if b.by, isNew = w.pathOf(b.info, at); !isNew {
+		return b
+	}
+	if err := w.notify.Add(at); err != nil && !w.told[at] {
+		w.told[at] = true
+		w.failed(fmt.Errorf("%s: changes here of files that links lead to are not noticed: %w",
+			at, limit(err, syscall.ENOSPC, "fs.inotify.max_user_watches")))
+	}
+	return b
 }
 
 // limit adds to an error of inotify what its text does not tell.
@@ -202,13 +313,22 @@ func limit(err, of error, sysctl string) error {
 	return err
 }
 
-// rootsMoved tells if a root is another directory than the one that is watched.
-func (w *watcher) rootsMoved() bool {
-	for _, r := range w.roots {
-		info, _ := os.Stat(r.path)
-		if (info == nil) != (r.info == nil) || info != nil && !os.SameFile(info, r.info) {
+// placesMoved tells if a name means another directory than the one that is watched.
+func (w *watcher) placesMoved() bool {
+	for i := range w.roots {
+		if w.roots[i].moved() {
+			return true
+		}
+	}
+	for _, b := range w.places {
+		if b.moved() {
 			return true
 		}
 	}
 	return false
+}
+
+func (b *binding) moved() bool {
+	info, _ := os.Stat(b.path)
+	return (info == nil) != (b.info == nil) || info != nil && !os.SameFile(info, b.info)
 }

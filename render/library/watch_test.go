@@ -21,7 +21,7 @@ func watching(t *testing.T, dirs ...string) (changes chan struct{}) {
 		gone(t)
 	})
 	changes = make(chan struct{}, 100)
-	if err := Watch(ctx, dirs, rest, func() { changes <- struct{}{} }); err != nil {
+	if err := Watch(ctx, dirs, rest, func() { changes <- struct{}{} }, func(err error) { t.Error(err) }); err != nil {
 		t.Fatal(err)
 	}
 	return changes
@@ -176,6 +176,130 @@ func TestWatchFollowsALink(t *testing.T) {
 	wantChange(t, changes, "a file behind the new link")
 }
 
+// Files that links lead to are watched where they are, and nothing else is there.
+func TestWatchLinkedFiles(t *testing.T) {
+	base := t.TempDir()
+	at := func(name string) string { return filepath.Join(base, name) }
+	for _, dir := range []string{"lib/sub", "real", "other", "far/1", "far/2"} {
+		check(t, os.MkdirAll(at(dir), 0o755))
+	}
+	relink := func(target, name string) {
+		t.Helper()
+		check(t, os.Symlink(target, at(".new.tmp")))
+		check(t, os.Rename(at(".new.tmp"), at(name)))
+	}
+	for _, name := range []string{"real/v.dcs", "real/busy", "other/v.dcs", "far/1/w.dcs", "far/2/w.dcs"} {
+		write(t, at(name), "x")
+	}
+	relink("lib", "library") // .. in a link is that of the directory it lies in
+	relink("../real/v.dcs", "lib/v.dcs")
+	relink("1", "far/now")
+	relink("now/w.dcs", "far/w.dcs")
+	relink(at("far/w.dcs"), "lib/sub/w.dcs")
+	relink("../later/x.dcs", "lib/x.dcs")
+	relink("loop.dcs", "lib/loop.dcs")
+	changes := watching(t, at("library"))
+
+	for _, step := range []struct {
+		what   string
+		do     func()
+		change bool
+	}{
+		{"the file written in place", func() { write(t, at("real/v.dcs"), "y") }, true},
+		{"another file beside it", func() { write(t, at("real/busy"), "y") }, false},
+		{"a temporary file", func() { write(t, at("real/v.dcs.new"), "z") }, false},
+		{"it put in place", func() { check(t, os.Rename(at("real/v.dcs.new"), at("real/v.dcs"))) }, true},
+		{"that file written", func() { write(t, at("real/v.dcs"), "y") }, true},
+		{"the link led elsewhere", func() { relink("../other/v.dcs", "lib/v.dcs") }, true},
+		{"the file there", func() { write(t, at("other/v.dcs"), "y") }, true},
+		{"the file of before", func() { write(t, at("real/v.dcs"), "z") }, false},
+		{"a file behind two links", func() { write(t, at("far/1/w.dcs"), "y") }, true},
+		{"a directory's link", func() { relink("2", "far/now") }, true},
+		{"a file behind it", func() { write(t, at("far/2/w.dcs"), "y") }, true},
+		{"what was behind it before", func() { write(t, at("far/1/w.dcs"), "z") }, false},
+		{"a link on the way", func() { relink("1/w.dcs", "far/w.dcs") }, true},
+		{"a file behind that", func() { write(t, at("far/1/w.dcs"), "y") }, true},
+		{"a directory that a link has waited for", func() { check(t, os.Mkdir(at("later"), 0o755)) }, true},
+		{"the file in it", func() { write(t, at("later/x.dcs"), "x") }, true},
+		{"another directory in the place of one", func() {
+			check(t, os.Rename(at("other"), at("old")))
+			check(t, os.Rename(at("real"), at("other")))
+		}, true},
+		{"the file in that", func() { write(t, at("other/v.dcs"), "x") }, true},
+		{"the link's end", func() { check(t, os.Remove(at("lib/v.dcs"))) }, true},
+		{"its file", func() { write(t, at("other/v.dcs"), "y") }, false},
+	} {
+		if step.do(); step.change {
+			wantChange(t, changes, step.what)
+			wantQuiet(t, changes, step.what+", told already")
+		} else {
+			wantQuiet(t, changes, step.what)
+		}
+	}
+}
+
+// Kubernetes mounts a ConfigMap as links to ..data, which is a link to a directory that it replaces as a whole.
+func TestWatchKubernetes(t *testing.T) {
+	base := t.TempDir()
+	volume, lib := filepath.Join(base, "volume"), filepath.Join(base, "lib")
+	check(t, os.Mkdir(volume, 0o755))
+	check(t, os.Mkdir(lib, 0o755))
+	swap := func(from, to string) {
+		t.Helper()
+		check(t, os.Mkdir(filepath.Join(volume, to), 0o755))
+		write(t, filepath.Join(volume, to, "gold.dcs"), to)
+		check(t, os.Symlink(to, filepath.Join(volume, "..data_tmp")))
+		check(t, os.Rename(filepath.Join(volume, "..data_tmp"), filepath.Join(volume, "..data")))
+		if from != "" {
+			check(t, os.RemoveAll(filepath.Join(volume, from)))
+		}
+	}
+	swap("", "..2026_1")
+	check(t, os.Symlink("..data/gold.dcs", filepath.Join(volume, "gold.dcs")))
+	check(t, os.Symlink(filepath.Join(volume, "gold.dcs"), filepath.Join(lib, "gold.dcs")))
+	itself, linked := watching(t, volume), watching(t, lib)
+	for i, to := range []string{"..2026_2", "..2026_3"} {
+		swap([]string{"..2026_1", "..2026_2"}[i], to)
+		wantChange(t, itself, "the volume's swap")
+		wantChange(t, linked, "the swap of a volume that is linked to")
+		wantQuiet(t, itself, "nothing")
+		wantQuiet(t, linked, "nothing")
+	}
+}
+
+// A directory that cannot be watched is told of once, however many links lead there.
+func TestWatchTells(t *testing.T) {
+	base := t.TempDir()
+	check(t, os.MkdirAll(filepath.Join(base, "real"), 0o755))
+	check(t, os.MkdirAll(filepath.Join(base, "lib"), 0o755))
+	for _, name := range []string{"a.dcs", "b.dcs"} {
+		check(t, os.Symlink("../real/"+name, filepath.Join(base, "lib", name)))
+	}
+	var told []string
+	w := &watcher{roots: []binding{{path: filepath.Join(base, "lib")}}, told: map[string]bool{}, failed: func(err error) { told = append(told, err.Error()) }}
+	check(t, w.renew())
+	if len(told) > 0 {
+		t.Errorf("told %q", told)
+	}
+	check(t, w.notify.Close())
+	for range 2 {
+		clear(w.places)
+		clear(w.paths)
+		for _, l := range w.links {
+			w.follow(l)
+		}
+	}
+	var ours []string
+	for _, s := range told {
+		if strings.HasPrefix(s, filepath.Join(base, "real")+": changes here of files that links lead to are not noticed: ") {
+			ours = append(ours, s)
+		}
+	}
+	if len(ours) != 1 {
+		t.Errorf("told %q", told)
+	}
+}
+
 func TestWatchDebounces(t *testing.T) {
 	dir := t.TempDir()
 	changes := watching(t, dir)
@@ -208,7 +332,7 @@ func TestWatchDebounces(t *testing.T) {
 func TestWatchErrors(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	write(t, file, "")
-	if err := Watch(t.Context(), []string{file}, rest, func() {}); err == nil {
+	if err := Watch(t.Context(), []string{file}, rest, func() {}, nil); err == nil {
 		t.Error("a file is watched as a directory")
 	}
 	gone(t)
