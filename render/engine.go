@@ -29,7 +29,7 @@ type Request struct {
 
 	Body []byte // the answer: in Buf, in memory of its own where that is too small, or a part of the library that nobody may change
 	Hold any    // keeps Body's memory in place; nil where the garbage collector does
-	Err  error  // a *skeleton.Fault; fs.ErrNotExist: nothing has this name; syscall.EAGAIN: the device is being asked for
+	Err  error  // a *skeleton.Fault; fs.ErrNotExist: nothing has this name; syscall.EAGAIN: the device is being asked for, or not known yet
 }
 
 // Config is what an Engine is made of.
@@ -97,7 +97,7 @@ func NewEngine(cfg Config) (*Engine, error) {
 
 // Reload loads the library anew. On an error the former one goes on serving. As long as none was without errors, what
 // is good of the newest one serves: a headend that comes back from a power cut does not wait until somebody has
-// mended the one file that is bad.
+// mended the one file that is bad. Nor does it wait while templates do that need the attributes of a source that has told them now.
 func (e *Engine) Reload() error {
 	e.reload.Lock()
 	defer e.reload.Unlock()
@@ -105,8 +105,9 @@ func (e *Engine) Reload() error {
 	if e.cfg.Devices != nil {
 		cfg.Schema = e.cfg.Devices.Schema()
 	}
-	snap, err := library.Load(cfg, e.snap.Load())
-	if snap != nil && (err == nil || !e.whole) {
+	before := e.snap.Load()
+	snap, err := library.Load(cfg, before)
+	if snap != nil && (err == nil || !e.whole || before.Waiting() > 0 && !cfg.Schema.Partial()) {
 		e.snap.Store(snap)
 		e.whole = err == nil
 	}
@@ -248,6 +249,11 @@ func (w *Worker) find(r *Request, f *found, devices bool) {
 	if l.File != nil {
 		r.Body, r.Hold = l.File.Data, l.File
 		w.counted.add(&w.counted.static)
+		return
+	}
+	if l.Template.Waiting() {
+		w.counted.add(&w.counted.asking)
+		r.Err = errAsking
 		return
 	}
 	f.learned = l

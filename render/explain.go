@@ -48,6 +48,10 @@ func (e *Engine) Explain(now int64, r Request) *Explanation {
 	if !x.HasMAC {
 		x.MAC, x.HasMAC = r.MAC, r.HasMAC
 	}
+	if l.Template.Waiting() {
+		x.Err = errAsking
+		return x
+	}
 	v := skeleton.Values{Now: now, IP: r.Client.Unmap(), Server: r.Server.Unmap(), MAC: x.MAC, HasMAC: x.HasMAC}
 	if e.cfg.Devices != nil && l.Template.Attributes() {
 		q := []Query{{MAC: x.MAC, HasMAC: x.HasMAC, IP: v.IP}}

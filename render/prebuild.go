@@ -30,7 +30,7 @@ func (e *Engine) Prebuild(ctx context.Context, now int64, each func(func(*attr.D
 	snap := e.snap.Load()
 	var templates []*library.Template
 	for _, t := range snap.Templates() {
-		if len(t.Names) > 0 && t.Attributes() {
+		if len(t.Names) > 0 && t.Attributes() && !t.Waiting() {
 			templates = append(templates, t)
 		}
 	}

@@ -442,6 +442,45 @@ done
 	}
 }
 
+// What may need attributes that a source has not told yet gets no answer. Once they are told it does, and what needs
+// others is an error.
+func TestServeUntoldAttributes(t *testing.T) {
+	dir := deviceFiles(t, withDevices("devices: [{csv: fleet.csv}]\n", map[string]string{
+		"library/plain.dcs": "Main { MaxCPE 3; }",
+		"library/typo.dcs":  "Main ~ \"^typo-(?P<n>[0-9]+)$\" { MaxCPE $dwon; }",
+	}))
+	p := serve(t, "--config", filepath.Join(dir, "dcs.yaml"))
+	errNone := errors.New("ERROR 1")
+	gets := func(name string, want []byte, wantErr error) {
+		t.Helper()
+		got, err := modem{}.get(p.port, name)
+		if !bytes.Equal(got, want) || fmt.Sprint(err) != fmt.Sprint(wantErr) {
+			t.Errorf("%s: %d octets, %v; want %d, %v", name, len(got), err, len(want), wantErr)
+		}
+	}
+	plain := made(t, "Main { MaxCPE 3; }")
+	gets("plain.cm", plain, nil)
+	gets("nobody.cm", nil, errNone)
+	for _, name := range []string{"modem.cm@020000000001", "flat.cm@020000000001", "cm-020000000001.cfg", "typo-1"} {
+		gets(name, nil, errSilent)
+	}
+	p.await("templates wait for attributes of devices")
+
+	if err := writeFile(filepath.Join(dir, "fleet.csv"), []byte(fleetCSV)); err != nil {
+		t.Fatal(err)
+	}
+	p.await("$dwon: nothing gives it a value")
+	p.await("the library is served without what is bad of it")
+	gold := made(t, goldFile)
+	eventually(t, "the devices are served", func() bool {
+		got, err := modem{}.get(p.port, "modem.cm@020000000001")
+		return err == nil && bytes.Equal(got, gold)
+	})
+	gets("flat.cm@020000000001", made(t, "Main { MaxCPE 50; }"), nil)
+	gets("plain.cm", plain, nil)
+	gets("typo-1", nil, errNone)
+}
+
 // A file of the snapshot that was altered does not serve wrong values.
 func TestServeAlteredFile(t *testing.T) {
 	dir := deviceFiles(t, withDevices("devices: [{csv: fleet.csv}]\n", map[string]string{"fleet.csv": fleetCSV}))

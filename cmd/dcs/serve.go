@@ -297,12 +297,17 @@ func (s *server) reload() error {
 	if _, err := s.reloadSecrets(); err != nil {
 		s.log.Error("the secrets stay as they are", "err", err)
 	}
+	before := s.engine.Library()
 	if err := s.engine.Reload(); err != nil {
 		s.library.note(err)
 		for _, e := range flatten(err) {
 			s.log.Error(e.Error())
 		}
-		s.log.Error("reload failed: the last good library goes on serving")
+		if s.engine.Library() == before {
+			s.log.Error("reload failed: the last good library goes on serving")
+		} else {
+			s.log.Error("reload failed: the library is served without what is bad of it")
+		}
 		return err
 	}
 	s.loaded("reloaded", nil)
@@ -317,6 +322,9 @@ func (s *server) loaded(what string, err error) {
 		s.log.Warn(w.Error())
 	}
 	s.log.Info(what, "templates", len(snap.Templates()), "static", snap.StaticFiles())
+	if n := snap.Waiting(); n > 0 {
+		s.log.Warn("templates wait for attributes of devices that no source has told yet", "templates", n)
+	}
 }
 
 // greet tells a human how to fetch.

@@ -7,8 +7,9 @@ import "fmt"
 // index is its place in the names that the schema was made of. The zero of *Schema, nil,
 // has no attributes.
 type Schema struct {
-	names []string
-	index map[string]int
+	names   []string
+	index   map[string]int
+	partial bool
 }
 
 // NewSchema makes a schema of names, which must differ.
@@ -25,6 +26,9 @@ func NewSchema(names ...string) (*Schema, error) {
 	}
 	return s, nil
 }
+
+// Partial tells that there will be more attributes, or may be: of some source's nothing is known yet.
+func (s *Schema) Partial() bool { return s != nil && s.partial }
 
 // Index returns the index of the attribute called name.
 func (s *Schema) Index(name string) (int, bool) {

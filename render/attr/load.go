@@ -75,11 +75,11 @@ func (s *Store) opened(src *source, names []string) error {
 		return err
 	}
 	s.mu.Lock()
-	known := len(s.names)
-	src.names = append([]string(nil), names...)
+	known := s.schema
+	src.names, src.named = append([]string(nil), names...), true
 	src.perm = s.learn(names)
-	more := len(s.names) > known
-	if more || s.view.Load().schema == nil {
+	more := s.schema != known
+	if more {
 		v := *s.view.Load()
 		v.schema = s.schema
 		s.view.Store(&v)

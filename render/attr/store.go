@@ -116,7 +116,7 @@ const (
 	Failed                   // a source failed: Err, Retry; what it told last goes on serving
 	Merged                   // the sources were merged, or changes put into the file: Stats, Took
 	Damaged                  // a file is not what was written: Err
-	Grown                    // a source has attributes that were not known before: the schema has grown
+	Grown                    // a source has attributes that were not known before, or has told its first: the schema has grown, or is no longer partial
 	NotMade                  // a file could not be made: Err, Retry; the former goes on serving
 )
 
@@ -198,6 +198,7 @@ type source struct {
 
 	// Guarded by Store.mu.
 	names []string // as Open returned them
+	named bool     // Open has returned, or its file has told them before the start
 	perm  []int    // their indices in the schema
 	meta  fileMeta
 	stats localdb.Stats
@@ -333,7 +334,7 @@ func (s *Store) openFiles() {
 			s.event(Event{Source: src.Name(), Kind: Damaged, Err: err})
 		}
 		if db != nil {
-			o.meta, o.stats, o.told = m, db.Stats(), true
+			o.meta, o.stats, o.told, o.named = m, db.Stats(), true, true
 			s.fleet[i] = rows{base: db, cols: s.columns(db.Names())}
 			s.verify(o, db)
 		}
@@ -342,6 +343,7 @@ func (s *Store) openFiles() {
 		parts = append(parts, part{src.Name(), o.meta.Stamp})
 	}
 	s.settle()
+	s.learn(nil) // now that it shows of which source nothing is known
 	v := &View{schema: s.schema}
 	switch {
 	case len(s.srcs) == 1:
@@ -527,8 +529,10 @@ func (s *Store) learn(names []string) []int {
 		}
 		idx[i] = j
 	}
-	if s.schema == nil || len(s.names) > known {
+	partial := slices.ContainsFunc(s.srcs, func(src *source) bool { return !src.named })
+	if s.schema == nil || len(s.names) > known || partial != s.schema.partial {
 		s.schema = schemaOf(s.names)
+		s.schema.partial = partial
 	}
 	return idx
 }

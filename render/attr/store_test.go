@@ -486,6 +486,32 @@ func TestStoreSchemaGrows(t *testing.T) {
 	}
 }
 
+// A schema is partial until each source has told its attributes, now or before the start. That it is so no
+// longer is told, even if they were all known.
+func TestStorePartialSchema(t *testing.T) {
+	a, b := newFake("a", []string{"x", "y"}, dev(1, "", "X", "Y")), newFake("b", []string{"y"}, dev(1, "", "Z"))
+	b.openErr = errors.New("not there")
+	dir := t.TempDir()
+	cfg, ev := testConfig(dir, plain{a}, plain{b})
+	s := openStore(t, cfg)
+	is(t, s, 1, "x=X y=Y")
+	if !s.Schema().Partial() {
+		t.Error("the schema is whole while a source has told nothing")
+	}
+	told := ev.count(Grown, "b")
+	b.set(func() { b.openErr = nil })
+	eventually(t, "the schema is whole", func() bool { return !s.Schema().Partial() })
+	eventually(t, "that is told", func() bool { return ev.count(Grown, "b") == told+1 })
+	eventually(t, "all are loaded", s.Settled)
+	s.Close()
+
+	b.set(func() { b.openErr = errors.New("gone") })
+	cfg, _ = testConfig(dir, plain{a}, plain{b})
+	if s = openStore(t, cfg); s.Schema().Partial() {
+		t.Error("the schema is partial, and the files have told all attributes")
+	}
+}
+
 // A source whose attributes are others than when it was opened is opened again before anything of it is believed.
 func TestStoreColumnsChange(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, dev(1, "", "A", "B"))

@@ -92,7 +92,7 @@ func (t *Template) learned(n skeleton.Name) *Learned {
 			return l
 		}
 	}
-	if !t.varies() {
+	if !t.varies() && !t.Waiting() {
 		l.skel, l.fault = t.Specialize(n)
 	}
 	return l

@@ -229,5 +229,16 @@ func sortErrors(errs syntax.Errors) {
 // Templates returns the library's templates, in the order of their files. They must not be changed.
 func (s *Snapshot) Templates() []*Template { return s.templates }
 
+// Waiting returns how many templates wait for attributes that the schema did not have yet. Nothing is made of them.
+func (s *Snapshot) Waiting() int {
+	n := 0
+	for _, t := range s.templates {
+		if t.Waiting() {
+			n++
+		}
+	}
+	return n
+}
+
 // StaticFiles returns how many files are served as they are.
 func (s *Snapshot) StaticFiles() int { return len(s.static.files) }

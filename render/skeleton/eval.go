@@ -247,10 +247,17 @@ func (c *compiler) variable(e *syntax.Var, sc *scope) val {
 		c.trace(e, Use{From: "the device"})
 		return v
 	}
+	// What a partial schema lacks may be an attribute: the default is for devices that are known, as ever.
+	perhaps := c.checking && c.env.Schema.Partial()
 	if ok {
+		c.t.attributes = c.t.attributes || perhaps
 		return fallback
 	}
 	v.kind = unknownVal
+	if perhaps {
+		c.t.waiting = true
+		return v
+	}
 	if i, isGroup := c.t.group(e.Name); isGroup {
 		c.stop(&Fault{
 			Reason: Missing, Pos: e.Pos, What: "$" + e.Name,

@@ -50,6 +50,7 @@ type Template struct {
 	groups     []string // names of the pattern's groups by number; "" for group 0 and nameless ones
 	structural []int
 	attributes bool
+	waiting    bool
 	families   bool // the modem's address is stamped in by family
 	source     []byte
 }
@@ -336,6 +337,10 @@ func (t *Template) Structural() []int { return t.structural }
 
 // Attributes tells whether the template reads any attribute of the device.
 func (t *Template) Attributes() bool { return t.attributes }
+
+// Waiting tells whether the template reads a variable that nothing gives a value, and that may be an attribute which the
+// schema, being partial, does not have yet. Such a template is not specialized.
+func (t *Template) Waiting() bool { return t.waiting }
 
 // Families tells whether a name is specialized for IPv4 and IPv6 apart.
 func (t *Template) Families() bool { return t.families }
