@@ -549,3 +549,33 @@ func TestMetricsDocument(t *testing.T) {
 		t.Error("packaging/METRICS.md is not what the table makes: make generate")
 	}
 }
+
+// Who connects to the metrics and asks for nothing takes no descriptors from others, and keeps nobody out.
+func TestMetricsConnections(t *testing.T) {
+	s := serveAll(t)
+	open := func() int {
+		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	before := open()
+	for range 3 * metricsConns {
+		c, err := net.Dial("tcp", s.metrics)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		fmt.Fprint(c, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+		if _, err := io.ReadFull(c, make([]byte, len("HTTP/1.1 200"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := open(); n > before+metricsConns+8 {
+		t.Errorf("%d descriptors, and %d before", n, before)
+	}
+	if code, _ := get("http://" + s.metrics + "/metrics"); code != 200 {
+		t.Errorf("status %d", code)
+	}
+}

@@ -26,6 +26,12 @@ type web struct {
 	ended       chan struct{}
 }
 
+// Limits of what clients of the metrics may take: a few that scrape, and load balancers that ask whether we are ready.
+const (
+	metricsConns = 64
+	metricsIdle  = 90 * time.Second // a scraper that comes once a minute keeps its connection
+)
+
 // openWeb opens the addresses.
 func (s *server) openWeb() error {
 	w := &s.web
@@ -62,13 +68,14 @@ func (s *server) runWeb() {
 		mux.Handle("GET /metrics", s.metrics)
 		s.handleHealth(mux.Handle)
 		metricsHTTP := &http.Server{
-			Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10,
+			Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: metricsIdle, MaxHeaderBytes: 8 << 10,
 			ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		}
+		ln := httpserve.Limit(metricsHTTP, w.metricsAddr, httpserve.Limits{Conns: metricsConns, SourceConns: metricsConns / 4, Exempt: netip.Addr.IsLoopback})
 		s.log.Info("metrics", "address", w.metricsAddr.Addr())
 		running++
 		go func() {
-			if err := httpserve.Run(ctx, metricsHTTP, w.metricsAddr, time.Second); err != nil {
+			if err := httpserve.Run(ctx, metricsHTTP, ln, time.Second); err != nil {
 				s.log.Error("metrics are not served any more", "err", err)
 			}
 			w.ended <- struct{}{}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -36,6 +37,7 @@ type Config struct {
 // Limits of what a client may take.
 const (
 	maxConns     = 128
+	sourceConns  = maxConns / 4 // of one other machine
 	maxHeader    = 16 << 10
 	maxBody      = 1 << 20
 	headerTime   = 5 * time.Second
@@ -165,7 +167,8 @@ func (s *Server) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	if err := httpserve.Run(ctx, s.http, newLimited(s.ln, maxConns), stopTime); err != nil {
+	ln := httpserve.Limit(s.http, s.ln, httpserve.Limits{Conns: maxConns, SourceConns: sourceConns, Exempt: netip.Addr.IsLoopback})
+	if err := httpserve.Run(ctx, s.http, ln, stopTime); err != nil {
 		return fmt.Errorf("admin: %w", err)
 	}
 	return nil

@@ -381,7 +381,7 @@ func TestLocal(t *testing.T) {
 	}
 }
 
-// A client that sends its request slowly, or nothing, is cut off; and there are only so many at once.
+// Clients that send half a request keep nobody out, however many they are.
 func TestSlowClients(t *testing.T) {
 	s, err := New(Config{Address: "127.0.0.1:0"}, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -390,7 +390,7 @@ func TestSlowClients(t *testing.T) {
 	if s.http.ReadHeaderTimeout <= 0 || s.http.ReadTimeout <= 0 || s.http.WriteTimeout <= 0 || s.http.IdleTimeout <= 0 {
 		t.Error("a time is not limited")
 	}
-	s.http.ReadHeaderTimeout = 200 * time.Millisecond
+	s.http.ReadHeaderTimeout = time.Minute // this test is not to wait for it
 	s.Handle("GET /{$}", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "page") }))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -401,72 +401,20 @@ func TestSlowClients(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	var slow []net.Conn
-	for range maxConns {
+	for range maxConns + 12 {
 		c, err := net.Dial("tcp", s.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
 		fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: ")
-		slow = append(slow, c)
 	}
-	// One more is served as soon as the first of these have been cut off.
-	resp, err := http.Get("http://" + s.Addr().String() + "/")
+	browser := http.Client{Timeout: 30 * time.Second}
+	resp, err := browser.Get("http://" + s.Addr().String() + "/")
 	if err != nil {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	for _, c := range slow {
-		if err := c.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Fatal("a slow client was not cut off")
-		}
-	}
-}
-
-func TestLimited(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := newLimited(ln, 2)
-	for range 3 {
-		c, err := net.Dial("tcp", ln.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-	}
-	accepted := make(chan net.Conn)
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				close(accepted)
-				return
-			}
-			accepted <- c
-		}
-	}()
-	first := <-accepted
-	second := <-accepted
-	select {
-	case <-accepted:
-		t.Fatal("a third was accepted")
-	case <-time.After(50 * time.Millisecond):
-	}
-	first.Close()
-	first.Close() // gives no second place
-	third := <-accepted
-	second.Close()
-	third.Close()
-	l.Close()
-	for range accepted {
-		t.Error("accepted after the end")
-	}
 }
 
 func TestMutualTLS(t *testing.T) {

@@ -13,7 +13,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -77,7 +76,7 @@ const (
 type Server struct {
 	cfg   Config
 	http  *http.Server
-	ln    *listener
+	ln    *httpserve.Listener
 	codes [600]atomic.Uint64 // requests by status
 }
 
@@ -111,7 +110,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("http: %w", err)
 	}
-	s.ln = &listener{Listener: ln, cfg: &s.cfg, sources: map[netip.Addr]int{}}
+	s.ln = httpserve.Limit(s.http, ln, httpserve.Limits{Conns: l.Conns, SourceConns: l.SourceConns, Exempt: s.cfg.proxy})
 	return s, nil
 }
 
@@ -148,11 +147,7 @@ func (s *Server) Requests() map[int]uint64 {
 }
 
 // Connections returns how many there are.
-func (s *Server) Connections() int {
-	s.ln.mu.Lock()
-	defer s.ln.mu.Unlock()
-	return s.ln.conns
-}
+func (s *Server) Connections() int { return s.ln.Connections() }
 
 // Run serves until the context ends; then it lets running requests end, for a while.
 func (s *Server) Run(ctx context.Context) error {
@@ -306,69 +301,4 @@ func serverAddr(r *http.Request) netip.Addr {
 		}
 	}
 	return netip.Addr{}
-}
-
-// listener takes so many connections and no more, in all and of one source: whoever comes then is turned
-// away at once, so that it tries again, and costs nothing meanwhile.
-type listener struct {
-	net.Listener
-	cfg *Config
-
-	mu      sync.Mutex
-	conns   int
-	sources map[netip.Addr]int
-}
-
-// Accept implements [net.Listener].
-func (l *listener) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		source := netip.Addr{}
-		if ap, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
-			source = ap.Addr().Unmap().WithZone("")
-		}
-		if l.enter(source) {
-			return &conn{Conn: c, leave: sync.OnceFunc(func() { l.leave(source) })}, nil
-		}
-		// A reset needs no state on our side, and no time.
-		if tcp, ok := c.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0)
-		}
-		c.Close()
-	}
-}
-
-func (l *listener) enter(source netip.Addr) bool {
-	proxy := l.cfg.proxy(source)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.conns >= l.cfg.Limits.Conns || !proxy && l.sources[source] >= l.cfg.Limits.SourceConns {
-		return false
-	}
-	l.conns++
-	l.sources[source]++
-	return true
-}
-
-func (l *listener) leave(source netip.Addr) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.conns--
-	if l.sources[source]--; l.sources[source] == 0 {
-		delete(l.sources, source)
-	}
-}
-
-type conn struct {
-	net.Conn
-	leave func()
-}
-
-// Close implements [net.Conn].
-func (c *conn) Close() error {
-	defer c.leave()
-	return c.Conn.Close()
 }
