@@ -1,8 +1,13 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"dcs/cmd/internal/config"
 )
 
 func TestCheck(t *testing.T) {
@@ -31,6 +36,12 @@ func TestCheck(t *testing.T) {
 			map[string]string{"dcs.yaml": "library: lib\nadmin: 0.0.0.0:8069\n", "lib/a.cfg": good},
 			failed, "",
 			[]string{"admin: 0.0.0.0:8069 can be reached from other machines"},
+		},
+		{
+			"no directory for the admin socket",
+			map[string]string{"dcs.yaml": "library: lib\nadmin: unix:run/admin.sock\n", "lib/a.cfg": good},
+			failed, "",
+			[]string{"run/admin.sock is missing: make ", "RuntimeDirectory="},
 		},
 		{
 			"no certificate there",
@@ -74,5 +85,30 @@ func TestCheck(t *testing.T) {
 	}
 	if got := dcs("", "check"); got.status != misuse {
 		t.Errorf("without anything: %+v", got)
+	}
+}
+
+// In a container of the image the packaged configuration finds the directories that it writes to.
+func TestImageDirectories(t *testing.T) {
+	cfg := config.Default()
+	if err := cfg.Load("packaging/etc/dcs.yaml"); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile("packaging/Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var volumes []string
+	for line := range strings.Lines(string(file)) {
+		if dirs, ok := strings.CutPrefix(line, "VOLUME "); ok {
+			volumes = append(volumes, strings.Fields(dirs)...)
+		}
+	}
+	t.Setenv("STATE_DIRECTORY", "")
+	socket, _ := strings.CutPrefix(cfg.Admin, "unix:")
+	for _, path := range []string{socket, devicesDir(&cfg.Devices)} {
+		if dir := filepath.Dir(path); !slices.Contains(volumes, dir) {
+			t.Errorf("%s is not among the volumes %q", dir, volumes)
+		}
 	}
 }

@@ -5,9 +5,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -51,7 +53,7 @@ func (s *Server) address(secure bool) (network, address string, err error) {
 		if path == "" {
 			return "", "", errors.New("admin: unix: needs the path of a socket, such as unix:/run/dcs/admin.sock")
 		}
-		return "unix", path, nil
+		return "unix", path, room(path)
 	}
 	host, _, err := net.SplitHostPort(s.cfg.Address)
 	if err != nil {
@@ -95,13 +97,32 @@ func listen(network, address string) (net.Listener, error) {
 	return ln, nil
 }
 
-func removeStale(path string) error {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return nil // listening says what is wrong, if anything is
+// room tells whether there is room for a socket. What is missing is not made: it would not be ours to own, nor to remove.
+func room(path string) error {
+	dir := filepath.Dir(path)
+	switch info, err := os.Stat(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("admin: the directory of the socket %s is missing: make %s, writable by the server's user (systemd does for a unit with RuntimeDirectory=, when it starts)", path, dir)
+	case err != nil:
+		return fmt.Errorf("admin: %w", err)
+	case !info.IsDir():
+		return fmt.Errorf("admin: %s, where the socket %s is to be, is no directory: name another path", dir, path)
 	}
-	if info.Mode().Type() != os.ModeSocket {
-		return fmt.Errorf("admin: %s is there, and is no socket", path)
+	switch info, err := os.Lstat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("admin: %w", err)
+	case info.Mode().Type() != os.ModeSocket:
+		return fmt.Errorf("admin: %s is there, and is no socket: remove it, or name another path", path)
+	}
+	return nil
+}
+
+// removeStale removes a socket that nobody answers.
+func removeStale(path string) error {
+	if _, err := os.Lstat(path); err != nil {
+		return nil // listening says what is wrong, if anything is
 	}
 	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		conn.Close()
