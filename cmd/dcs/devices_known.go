@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"dcs/cmd/internal/config"
@@ -174,8 +175,32 @@ func deviceName(d *attr.Device) string {
 	return strings.Join(parts, " ")
 }
 
-// checkDevices opens the sources and returns the attributes that they and the snapshot name. With all it loads them
-// too, and tells what they leave out.
+// savedAttributes returns the attributes that the snapshot names, and opens no source; nil: it does not know all of them.
+func savedAttributes(e env, c *config.Devices) (*attr.Schema, error) {
+	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	sources, err := openSources(c.Sources, log)
+	if err != nil {
+		return nil, err
+	}
+	dir := devicesDir(c)
+	saved, err := attr.OpenSaved(dir, sources)
+	if err != nil {
+		return nil, err
+	}
+	missing := []string{"all of them"}
+	if saved != nil {
+		missing = saved.Missing()
+	}
+	if len(missing) > 0 {
+		fmt.Fprintf(e.stderr, "note: devices: no source is opened, and the snapshot in %s does not know yet what attributes these have: %s\n", dir, strings.Join(missing, ", "))
+		return nil, nil
+	}
+	fmt.Fprintf(e.stderr, "note: devices: no source is opened; the attributes are those of the snapshot in %s\n", dir)
+	return saved.Schema(), nil
+}
+
+// checkDevices opens the sources, all at once, and returns the attributes that they and the snapshot name. With all it
+// loads them too, and tells what they leave out.
 func checkDevices(e env, c *config.Devices, all bool) (*attr.Schema, error) {
 	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	sources, err := openSources(c.Sources, log)
@@ -192,19 +217,21 @@ func checkDevices(e env, c *config.Devices, all bool) (*attr.Schema, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), loadPatience)
 	defer cancel()
+	theirs, failures := make([][]string, len(sources)), make([]error, len(sources))
+	var opening sync.WaitGroup
 	for i, src := range sources {
-		var theirs []string
-		var err error
-		if all {
+		opening.Go(func() { theirs[i], failures[i] = src.Open(ctx) })
+	}
+	opening.Wait()
+	for i, src := range sources {
+		err := failures[i]
+		if err == nil && all {
 			err = checkSource(ctx, e, src)
-		}
-		if err == nil {
-			theirs, err = src.Open(ctx)
 		}
 		if err = errors.Join(err, src.Close()); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", c.Sources[i].Pos, err))
 		}
-		for _, n := range theirs {
+		for _, n := range theirs[i] {
 			if !slices.Contains(names, n) {
 				names = append(names, n)
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -596,4 +597,96 @@ func TestServeDiskFull(t *testing.T) {
 		got, err := modem{}.get(port, "modem.cm@020000000001")
 		return err == nil && bytes.Equal(got, made(t, bronzeFile))
 	})
+}
+
+// The check that the unit makes before each start waits for no source, and opens none: it knows their attributes by the snapshot.
+func TestCheckOffline(t *testing.T) {
+	hung, err := net.Listen("tcp", "127.0.0.1:0") // the system accepts, and nobody answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hung.Close()
+	const source = "devices:\n  - csv: fleet.csv\n  - sql: {driver: postgres, dsn_file: dsn, query: SELECT mac FROM devices}\n"
+	dir := deviceFiles(t, withDevices(source, map[string]string{"fleet.csv": fleetCSV, "dsn": "postgres://dcs:x@" + hung.Addr().String() + "/dcs"}))
+	unit, err := os.ReadFile("packaging/systemd/dcs.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, line, ok := strings.Cut(string(unit), "\nExecStartPre=-/usr/bin/dcs ")
+	line, _, _ = strings.Cut(line, "\n")
+	if !ok {
+		t.Fatal("the unit checks nothing")
+	}
+	args := strings.Fields(strings.Replace(line, "/etc/dcs/dcs.yaml", filepath.Join(dir, "dcs.yaml"), 1))
+	check := func(want result) {
+		t.Helper()
+		got := dcs("", args...)
+		if got.status != want.status || got.stdout != want.stdout || !strings.Contains(got.stderr, want.stderr) {
+			t.Errorf("%+v; want %+v", got, want)
+		}
+	}
+	check(result{done, "ok: the library was not checked\n", "does not know yet what attributes these have: all of them\n"})
+	// The snapshot of a server whose sources are both well.
+	cfg := config.Default()
+	if err := cfg.Load(filepath.Join(dir, "dcs.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	sources, err := openSources(cfg.Devices.Sources, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	save := func(sources ...attr.Source) {
+		t.Helper()
+		store, err := attr.Open(attr.Config{Dir: devicesDir(&cfg.Devices), Sources: sources, Now: time.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the sources are loaded", store.Settled)
+		if err := store.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save(sources[0])
+	check(result{done, "ok: the library was not checked\n", "these have: " + sources[1].Name() + "\n"})
+	save(sources[0], renamed{csvfile.New(csvfile.Config{Path: filepath.Join(dir, "fleet.csv")}), sources[1].Name()})
+	check(result{done, "ok: 4 templates, 0 static files\n", "are those of the snapshot in " + filepath.Join(dir, "state") + "\n"})
+	write(t, filepath.Join(dir, "library/bad.dcs"), "Main { MaxCPE $dwn; }")
+	check(result{failed, "", "bad.dcs:1:15: "})
+
+	_ = hung.(*net.TCPListener).SetDeadline(time.Now().Add(100 * time.Millisecond))
+	if c, err := hung.Accept(); err == nil {
+		c.Close()
+		t.Error("the check has connected to the database")
+	}
+	if got := dcs("", "check", "--config", filepath.Join(dir, "dcs.yaml"), "--offline", "--devices"); got.status != misuse {
+		t.Errorf("--offline --devices: %+v", got)
+	}
+}
+
+// renamed is a source under another's name.
+type renamed struct {
+	attr.Source
+	name string
+}
+
+func (r renamed) Name() string { return r.name }
+
+// A check opens all sources at once: one that is slow costs its own time alone.
+func TestCheckOpensAtOnce(t *testing.T) {
+	// Each says hello when the other runs, too.
+	const script = `#!/bin/sh
+: >"$1"
+while ! [ -e "$2" ]; do sleep 0.05; done
+echo '{"hello":1,"attributes":["profile","down"],"list":true,"ask":false}'
+cat >/dev/null
+`
+	dir := deviceFiles(t, withDevices("", map[string]string{"plugin.sh": script}))
+	at := func(name string) string { return filepath.Join(dir, name) }
+	source := func(own, other string) string {
+		return fmt.Sprintf("  - plugin: {name: %s, argv: [/bin/sh, %q, %q, %q], start_timeout: 20s}\n", own, at("plugin.sh"), at(own), at(other))
+	}
+	write(t, at("dcs.yaml"), "library: library\ndevices_dir: state\ndevices:\n"+source("one", "two")+source("two", "one"))
+	if got := dcs("", "check", "--config", at("dcs.yaml")); got.status != done {
+		t.Errorf("%+v", got)
+	}
 }

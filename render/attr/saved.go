@@ -40,3 +40,14 @@ func (s *Saved) Explain(q Query) (Explanation, bool) { return s.s.Explain(q.MAC,
 
 // State tells what there is of each source.
 func (s *Saved) State() []State { return s.s.State() }
+
+// Missing names the sources of which there is nothing.
+func (s *Saved) Missing() []string {
+	var names []string
+	for _, src := range s.s.srcs {
+		if s.s.fleet[src.i].base == nil {
+			names = append(names, src.Name())
+		}
+	}
+	return names
+}
