@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -82,15 +80,13 @@ func (j *secretJob) changing(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&j.noServer, "no-server", false, "tell no server: it must be restarted before the old secrets go")
 }
 
-// standardConfig is where packages put the configuration.
-const standardConfig = "/etc/dcs/dcs.yaml"
-
 // open reads configuration, keyring and fleet.
 func (j *secretJob) open() error {
 	j.cfg = config.Default()
 	if j.file == "" && j.secrets == "" {
-		if _, err := os.Stat(standardConfig); err == nil {
-			j.file = standardConfig
+		var err error
+		if j.file, err = installed(standardConfig); err != nil {
+			return err
 		}
 	}
 	if j.file != "" {
@@ -192,34 +188,11 @@ func (j *secretJob) server() (rotate.Server, error) {
 	if j.noServer || j.cfg.Admin == "" {
 		return nobody{}, nil
 	}
-	token := ""
-	if j.cfg.AdminTokenFile != "" {
-		b, err := os.ReadFile(j.cfg.AdminTokenFile)
-		if err != nil {
-			return nil, fmt.Errorf("admin_token_file: %w", err)
-		}
-		token = strings.TrimSpace(string(b))
+	c, err := dialAdmin(&j.cfg)
+	if err != nil {
+		return nil, err
 	}
-	var own *tls.Config
-	if j.cfg.AdminCert != "" {
-		pem, err := os.ReadFile(j.cfg.AdminCert)
-		if err != nil {
-			return nil, fmt.Errorf("admin_cert: %w", err)
-		}
-		own = &tls.Config{MinVersion: tls.VersionTLS12}
-		if own.RootCAs, err = x509.SystemCertPool(); err != nil {
-			own.RootCAs = x509.NewCertPool()
-		}
-		own.RootCAs.AppendCertsFromPEM(pem)
-		if j.cfg.AdminClientCA != "" {
-			pair, err := tls.LoadX509KeyPair(j.cfg.AdminCert, j.cfg.AdminKey)
-			if err != nil {
-				return nil, fmt.Errorf("admin_cert: %w", err)
-			}
-			own.Certificates = []tls.Certificate{pair}
-		}
-	}
-	return &signingServer{adminclient.DialTLS(j.cfg.Admin, token, own), j.cfg.Admin}, nil
+	return &signingServer{c, j.cfg.Admin}, nil
 }
 
 // askServer tells which server there is to switch. The error says that there may be one that cannot be told.

@@ -23,45 +23,42 @@ import (
 
 func topCommand(e env) *cobra.Command {
 	var (
-		tokenFile string
-		once      bool
-		interval  time.Duration
+		server   adminAccess
+		once     bool
+		interval time.Duration
 	)
 	cmd := &cobra.Command{
 		Use:   "top [ADDRESS]",
 		Short: "Show what a running server does",
 		Long: `Show what a running server does: requests by result, latencies, workers, device
 sources, and the last failures. ADDRESS is the server's key admin: an address with a port,
-unix: with a path, or a URL; without it, 127.0.0.1:8069. The key q ends it.
+unix: with a path, or a URL; without it, the configuration says it, and which token and
+certificates it takes. Without a configuration it is 127.0.0.1:8069. The key q ends it.
 
 Rates and latencies are those of the last interval.`,
 		Example: `  dcs top
+  dcs top --config dcs.yaml
   dcs top unix:/run/dcs/admin.sock --once`,
 		Args: cobra.MaximumNArgs(1),
 	}
+	server.flags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&tokenFile, "token-file", "", "a `file` with the token that the server's admin_token_file has")
 	f.BoolVar(&once, "once", false, "print what there is to see after one interval as text, and end")
 	f.DurationVar(&interval, "interval", time.Second, "`time` between two looks, 100ms to 1m")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		if interval < 100*time.Millisecond || interval > time.Minute {
 			return usagef("--interval %v: it is 100ms to 1m", interval)
 		}
-		address := "127.0.0.1:8069"
 		if len(args) > 0 {
-			address = args[0]
+			server.address = args[0]
 		}
-		token := ""
-		if tokenFile != "" {
-			text, err := os.ReadFile(tokenFile)
-			if err != nil {
-				return err
-			}
-			token = strings.TrimSpace(string(text))
+		client, address, err := server.dial()
+		if err != nil {
+			return err
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 		defer stop()
-		t := &top{address: address, client: api.Dial(address, token), interval: interval}
+		t := &top{address: address, client: client, interval: interval}
 		defer t.client.Close()
 		screen, ok := e.stdout.(*os.File)
 		if once || !ok || !term.IsTerminal(int(screen.Fd())) {

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	api "dcs/cmd/internal/admin/client"
+	"dcs/cmd/internal/config"
+)
+
+// standardConfig is where packages put the configuration.
+const standardConfig = "/etc/dcs/dcs.yaml"
+
+// standardAdmin is where a server may be that no configuration tells of.
+const standardAdmin = "127.0.0.1:8069"
+
+// installed returns the configuration of the package if it is there, else nothing.
+func installed(file string) (string, error) {
+	_, err := os.Stat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("%w: root and the server's user may read it", err)
+	}
+	return file, nil
+}
+
+// adminAccess is how verbs reach a running server.
+type adminAccess struct {
+	file, address, tokenFile string
+
+	standard string // the configuration where no other is given
+}
+
+func (a *adminAccess) flags(cmd *cobra.Command) {
+	a.standard = standardConfig
+	f := cmd.Flags()
+	f.StringVarP(&a.file, "config", "c", "", "the server's configuration `file` (default: "+a.standard+", if it is there and no address is given)")
+	f.StringVar(&a.tokenFile, "token-file", "", "a `file` with the token that the server's admin_token_file has (default: as the configuration says)")
+}
+
+// dial makes a client of the server, and returns where that is. An address goes before that of the configuration; without
+// either, a server is looked for where the package's is, or on loopback. The token and certificates of a configuration that
+// was not asked for stay away from an address that it does not have.
+func (a *adminAccess) dial() (*api.Client, string, error) {
+	file := a.file
+	if file == "" && a.address == "" {
+		var err error
+		if file, err = installed(a.standard); err != nil {
+			return nil, "", err
+		}
+	}
+	cfg := config.Default()
+	if file != "" {
+		if err := cfg.Load(file); err != nil {
+			return nil, "", err
+		}
+	}
+	switch {
+	case a.address != "":
+		cfg.Admin = a.address
+	case file == "":
+		cfg.Admin = standardAdmin
+	case cfg.Admin == "":
+		return nil, "", fmt.Errorf("%s has no key admin: the server cannot be asked", file)
+	}
+	if a.tokenFile != "" {
+		cfg.AdminTokenFile = a.tokenFile
+	}
+	c, err := dialAdmin(&cfg)
+	return c, cfg.Admin, err
+}
+
+// dialAdmin makes a client of the server that has this configuration: it brings the token, trusts the server's
+// own certificate, and has that for its own where clients need one. Nothing is connected yet.
+func dialAdmin(cfg *config.Config) (*api.Client, error) {
+	token := ""
+	if cfg.AdminTokenFile != "" {
+		b, err := os.ReadFile(cfg.AdminTokenFile)
+		if err != nil {
+			return nil, fmt.Errorf("admin_token_file: %w", err)
+		}
+		token = strings.TrimSpace(string(b))
+	}
+	address := cfg.Admin
+	host, port, err := net.SplitHostPort(address)
+	if err == nil && host == "" { // all addresses of the machine
+		host = "127.0.0.1"
+		address = net.JoinHostPort(host, port)
+	}
+	if cfg.AdminCert == "" {
+		return api.Dial(address, token), nil
+	}
+	chain, err := certificates(cfg.AdminCert)
+	if err != nil {
+		return nil, fmt.Errorf("admin_cert: %w", err)
+	}
+	own := &tls.Config{MinVersion: tls.VersionTLS12}
+	if own.RootCAs, err = x509.SystemCertPool(); err != nil {
+		own.RootCAs = x509.NewCertPool()
+	}
+	for _, c := range chain {
+		own.RootCAs.AddCert(c)
+	}
+	// The configuration has an address to listen at, which need not be what the certificate is for.
+	if leaf := chain[0]; host != "" && leaf.VerifyHostname(host) != nil {
+		switch {
+		case len(leaf.DNSNames) > 0:
+			own.ServerName = leaf.DNSNames[0]
+		case len(leaf.IPAddresses) > 0:
+			own.ServerName = leaf.IPAddresses[0].String()
+		}
+	}
+	if cfg.AdminClientCA != "" {
+		pair, err := tls.LoadX509KeyPair(cfg.AdminCert, cfg.AdminKey)
+		if err != nil {
+			return nil, fmt.Errorf("admin_cert: %w", err)
+		}
+		own.Certificates = []tls.Certificate{pair}
+	}
+	return api.DialTLS(address, token, own), nil
+}
+
+// certificates reads the certificates in a PEM file, at least one.
+func certificates(file string) ([]*x509.Certificate, error) {
+	rest, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var all []*x509.Certificate
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		all = append(all, c)
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%s holds no certificate", file)
+	}
+	return all, nil
+}

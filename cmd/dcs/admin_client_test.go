@@ -1,0 +1,140 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	api "dcs/cmd/internal/admin/client"
+)
+
+// authority makes an authority of its own, and a certificate of it for dcs.example.org, as ca.pem, cert.pem and key.pem in dir.
+func authority(t *testing.T, dir string) {
+	t.Helper()
+	ca := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
+	}
+	leaf := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "server"}, NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
+		KeyUsage: x509.KeyUsageDigitalSignature, DNSNames: []string{"dcs.example.org"},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := x509.CreateCertificate(rand.Reader, ca, ca, &signer.PublicKey, signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := x509.CreateCertificate(rand.Reader, leaf, ca, &own.PublicKey, signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{
+		"ca.pem": {Type: "CERTIFICATE", Bytes: root}, "cert.pem": {Type: "CERTIFICATE", Bytes: signed}, "key.pem": {Type: "PRIVATE KEY", Bytes: key},
+	} {
+		write(t, filepath.Join(dir, name), string(pem.EncodeToMemory(block)))
+	}
+}
+
+// Verbs reach the server that a configuration has, whatever it takes to be let in.
+func TestAdminAccess(t *testing.T) {
+	library, err := filepath.Abs("../../testdata/library")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, admin string }{
+		{"socket", "unix:DIR/admin.sock"},
+		{"token", "127.0.0.1:PORT\nadmin_token_file: token"},
+		{"certificate for another name", "127.0.0.1:PORT\nadmin_cert: cert.pem\nadmin_key: key.pem"},
+		{"all that there is", "0.0.0.0:PORT\nadmin_token_file: token\nadmin_cert: cert.pem\nadmin_key: key.pem\nadmin_client_ca: ca.pem"},
+		{"every address", `":PORT"` + "\nadmin_token_file: token"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			authority(t, dir)
+			write(t, filepath.Join(dir, "token"), "0123456789abcdef0123456789abcdef\n")
+			_, port, _ := strings.Cut(freeAddress(t), ":")
+			file := filepath.Join(dir, "dcs.yaml")
+			admin := strings.NewReplacer("DIR", dir, "PORT", port).Replace(tt.admin)
+			write(t, file, fmt.Sprintf("library: %s\ntransport: socket\nadmin: %s\n", library, admin))
+			serve(t, "--config", file)
+
+			if got := dcs("", "top", "--config", file, "--once", "--interval", "100ms"); got.status != done || !strings.Contains(got.stdout, "serving for") {
+				t.Errorf("%+v", got)
+			}
+			// The configuration of the package is found without being named.
+			c, _, err := (&adminAccess{standard: file}).dial()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var st topState
+			if err := c.Get(t.Context(), topPath, &st); err != nil || st.State != "serving" {
+				t.Errorf("%+v, %v", st, err)
+			}
+		})
+	}
+}
+
+// The token goes to the server of its configuration and to no other address.
+func TestAdminAccessElsewhere(t *testing.T) {
+	dir := t.TempDir()
+	token := filepath.Join(dir, "token")
+	write(t, token, "0123456789abcdef0123456789abcdef\n")
+	s := serveAll(t, "--admin-token-file", token)
+	file := filepath.Join(dir, "dcs.yaml")
+	write(t, file, "library: .\nadmin: 127.0.0.1:1\nadmin_token_file: token\n")
+	for _, tt := range []struct {
+		access adminAccess
+		where  string
+		status int // 0: the server lets it in
+	}{
+		{adminAccess{standard: file, address: s.admin}, s.admin, http.StatusUnauthorized},
+		{adminAccess{standard: file, address: s.admin, tokenFile: token}, s.admin, 0},
+		{adminAccess{file: file, address: s.admin}, s.admin, 0}, // for whoever says so
+	} {
+		c, where, err := tt.access.dial()
+		if err != nil || where != tt.where {
+			t.Fatal(where, err)
+		}
+		var refused *api.Error
+		if err := c.Get(t.Context(), topPath, nil); errors.As(err, &refused) && refused.Status != tt.status || (err == nil) != (tt.status == 0) {
+			t.Errorf("%+v: %v", tt.access, err)
+		}
+	}
+	if _, where, err := (&adminAccess{standard: filepath.Join(dir, "none")}).dial(); err != nil || where != standardAdmin {
+		t.Errorf("without a configuration: %s, %v", where, err)
+	}
+	write(t, file, "library: .\n")
+	if got := dcs("", "top", "--config", file, "--once"); got.status != failed || !strings.Contains(got.stderr, "has no key admin") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// The package's configuration says where its server is.
+func TestAdminAccessOfPackage(t *testing.T) {
+	if _, where, err := (&adminAccess{standard: "packaging/etc/dcs.yaml"}).dial(); err != nil || where != "unix:/run/dcs/admin.sock" {
+		t.Errorf("%s, %v", where, err)
+	}
+}
