@@ -229,11 +229,27 @@ func (b *backend) Devices() []console.Source {
 			src.Age = time.Since(st.Loaded).Seconds()
 		}
 		if st.Err != nil {
-			src.Error = st.Err.Error()
+			src.Error, src.Shrunk = sourceError(st.Name, st.Err), errors.Is(st.Err, attr.ErrShrunk)
 		}
 		out = append(out, src)
 	}
 	return out
+}
+
+// ReloadDevices implements [console.Backend].
+func (b *backend) ReloadDevices(source string, force bool) error {
+	if b.s.devices == nil {
+		return fmt.Errorf("%w: no source of devices is configured", console.ErrQuestion)
+	}
+	if err := b.s.devices.Reload(source, force); err != nil {
+		var names []string
+		for _, st := range b.s.devices.State() {
+			names = append(names, st.Name)
+		}
+		return fmt.Errorf("%w: %w; there are: %s", console.ErrQuestion, err, strings.Join(names, ", "))
+	}
+	b.s.log.Info("devices are to be loaded anew", "source", cmp.Or(source, "all"), "force", force)
+	return nil
 }
 
 // Limits implements [console.Backend].

@@ -195,12 +195,20 @@ func (d *deviceLog) tell(e attr.Event) {
 	case attr.Grown:
 		notice(d.grown)
 	default:
-		args = append(args, "err", e.Err)
+		args = append(args, "err", sourceError(e.Source, e.Err))
 		if e.Retry > 0 {
 			args = append(args, "retry", e.Retry)
 		}
 		d.log.Warn("devices "+e.Kind.String()+"; what was known last goes on serving", args...)
 	}
+}
+
+// sourceError is what a source suffers from, and what an operator can do about it that the source's own words do not say.
+func sourceError(name string, err error) string {
+	if errors.Is(err, attr.ErrShrunk) {
+		return fmt.Sprintf("%v; if they are gone for good: dcs devices reload --force '%s'", err, name)
+	}
+	return err.Error()
 }
 
 // notice leaves word in a channel that has room for one.

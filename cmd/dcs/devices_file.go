@@ -24,13 +24,14 @@ import (
 func devicesCommand(e env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "devices",
-		Short: "Make and read files of devices",
+		Short: "Make and read files of devices, and have a server load its sources anew",
 		Long: `Make and read files of devices: one binary file with all of them, found by MAC and
-by IP address, for the source localdb or for a look into what a source gives.`,
+by IP address, for the source localdb or for a look into what a source gives. And have
+a running server load its sources anew.`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return usagef("a verb is missing: build, get or stat") },
+		RunE: func(*cobra.Command, []string) error { return usagef("a verb is missing: build, get, stat or reload") },
 	}
-	cmd.AddCommand(devicesBuildCommand(e), devicesGetCommand(e), devicesStatCommand(e))
+	cmd.AddCommand(devicesBuildCommand(e), devicesGetCommand(e), devicesStatCommand(e), devicesReloadCommand(e))
 	return cmd
 }
 

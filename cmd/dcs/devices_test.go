@@ -690,3 +690,52 @@ cat >/dev/null
 		t.Errorf("%+v", got)
 	}
 }
+
+// A source that has lost many devices is held back, says how to accept that, and is accepted so.
+func TestServeShrunk(t *testing.T) {
+	fleet := func(n int) string {
+		var b strings.Builder
+		b.WriteString("mac,profile\n")
+		for i := range n {
+			fmt.Fprintf(&b, "0200000000%02x,bronze\n", i)
+		}
+		return b.String()
+	}
+	admin := freeAddress(t)
+	dir := deviceFiles(t, withDevices("devices:\n  - csv: fleet.csv\n  - csv: {path: more.csv, name: more}\nadmin: "+admin+"\n", map[string]string{
+		"fleet.csv": fleet(200), "more.csv": "mac,site\n0200000000c0,north\n",
+	}))
+	config, csv := filepath.Join(dir, "dcs.yaml"), filepath.Join(dir, "fleet.csv")
+	p := serve(t, "--config", config)
+	has := func(mac int) bool {
+		_, err := modem{}.get(p.port, fmt.Sprintf("modem.cm@0200000000%02x", mac))
+		return err == nil
+	}
+	eventually(t, "the fleet is loaded", func() bool { return has(150) })
+	if err := writeFile(csv, []byte(fleet(100))); err != nil {
+		t.Fatal(err)
+	}
+	p.await("lost too many devices at once: 100 of 200; if they are gone for good: dcs devices reload --force 'csv " + csv + "'")
+	reload := func(args ...string) result {
+		return dcs("", append([]string{"devices", "reload", "--config", config}, args...)...)
+	}
+	if got := reload(); got.status != done || strings.Count(got.stdout, "to be loaded anew") != 2 {
+		t.Errorf("%+v", got)
+	}
+	if got := reload("none"); got.status != failed || !strings.Contains(got.stderr, "is called none; there are: csv "+csv+", more") {
+		t.Errorf("%+v", got)
+	}
+	if got := dcs("", "devices", "reload", "--admin", "127.0.0.1:1"); got.status != failed || !strings.Contains(got.stderr, "refused") {
+		t.Errorf("%+v", got)
+	}
+	if _, page := get("http://" + admin + "/devices"); !strings.Contains(page, `value="csv `+csv+`"`) || strings.Contains(page, `value="more"`) {
+		t.Errorf("the page has not the one form that accepts the loss:\n%s", page)
+	}
+	if !has(150) {
+		t.Error("the loss was accepted without being asked for")
+	}
+	if got := reload("--force", "csv "+csv); got.status != done || got.stdout != "csv "+csv+": to be loaded anew; it has 200 devices\n" {
+		t.Errorf("%+v", got)
+	}
+	eventually(t, "the loss is accepted", func() bool { return has(50) && !has(150) })
+}

@@ -147,7 +147,7 @@ func (s *server) topState() *topState {
 		for _, d := range s.devices.State() {
 			src := topSource{Name: d.Name, Up: d.Up, Loading: d.Loading, Devices: d.Devices, Loaded: d.Loaded}
 			if d.Err != nil {
-				src.Error = d.Err.Error()
+				src.Error = sourceError(d.Name, d.Err)
 			}
 			st.Sources = append(st.Sources, src)
 		}

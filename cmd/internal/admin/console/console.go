@@ -2,8 +2,10 @@ package console
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -109,6 +111,28 @@ func (c *Console) api(s *admin.Server) {
 		}
 		admin.WriteJSON(w, c.b.Library())
 	}))
+	s.Handle("POST /api/devices/reload", http.HandlerFunc(c.reloadDevices))
+}
+
+// reloadDevices has sources loaded anew: all, if the request has no body.
+func (c *Console) reloadDevices(w http.ResponseWriter, r *http.Request) {
+	var in DevicesReload
+	dec := json.NewDecoder(r.Body)
+	dec.DisallowUnknownFields()
+	err := dec.Decode(&in)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	} else if err != nil {
+		err = fmt.Errorf("%w: %w", ErrQuestion, err)
+	}
+	if err == nil {
+		err = c.b.ReloadDevices(in.Source, in.Force)
+	}
+	if err != nil {
+		admin.WriteError(w, status(err), err)
+		return
+	}
+	admin.WriteJSON(w, c.b.Devices())
 }
 
 var errNoLimits = errors.New("there are no limits to see or to set")

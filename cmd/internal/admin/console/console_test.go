@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +33,7 @@ type fake struct {
 	reload   error
 	limits   Limits
 	refuse   error
+	devices  []DevicesReload // what was asked for
 }
 
 func (f *fake) Facts() Facts {
@@ -87,7 +91,18 @@ func (f *fake) Library() Library {
 func (f *fake) Reload(context.Context) error { return f.reload }
 
 func (f *fake) Devices() []Source {
-	return []Source{{Name: "sql", Loading: -1, Error: "connection refused", Loaded: start}}
+	return []Source{
+		{Name: "sql", Loading: -1, Error: "connection refused", Loaded: start},
+		{Name: "csv <a>", Loading: -1, Error: "too many are lost", Loaded: start, Shrunk: true},
+	}
+}
+
+func (f *fake) ReloadDevices(source string, force bool) error {
+	if source == "none" {
+		return fmt.Errorf("%w: no source of devices is called none", ErrQuestion)
+	}
+	f.devices = append(f.devices, DevicesReload{source, force})
+	return nil
 }
 
 func (f *fake) Limits() *Limits { return &f.limits }
@@ -358,6 +373,60 @@ func TestLimitsForm(t *testing.T) {
 	}
 	if f.limits.Rate != 2.5 {
 		t.Errorf("limits were changed: %v", f.limits)
+	}
+}
+
+// Sources are loaded anew by the API and by a form of the page; whoever is held back for what it has lost has one that accepts it.
+func TestReloadDevices(t *testing.T) {
+	f := &fake{}
+	_, base := open(t, f)
+	for _, tt := range []struct {
+		body   string
+		status int
+		want   string
+	}{
+		{"", 200, `"name":"sql"`},
+		{`{"source":"sql"}`, 200, `"shrunk":true`},
+		{`{"source":"csv <a>","force":true}`, 200, `"name":"sql"`},
+		{`{"source":"none"}`, 400, "no source of devices is called none"},
+		{`{"sauce":"sql"}`, 400, "sauce"},
+	} {
+		resp, err := http.Post(base+"/api/devices/reload", "application/json", strings.NewReader(tt.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != tt.status || !strings.Contains(string(body), tt.want) {
+			t.Errorf("%s: %s %s; want %d, %s", tt.body, resp.Status, body, tt.status, tt.want)
+		}
+	}
+	_, page := get(t, base+"/devices")
+	form := regexp.MustCompile(`<input type="hidden" name="source" value="([^"]*)">`).FindAllStringSubmatch(page, -1)
+	if len(form) != 1 || html.UnescapeString(form[0][1]) != "csv <a>" {
+		t.Fatalf("the forms that accept a loss are for %q", form)
+	}
+	for _, tt := range []struct {
+		form url.Values
+		want string
+	}{
+		{url.Values{"source": {"csv <a>"}, "force": {"yes"}}, "being loaded anew"},
+		{url.Values{}, "being loaded anew"},
+		{url.Values{"source": {"none"}}, "No source of devices is called none"},
+	} {
+		resp, err := http.PostForm(base+"/devices/reload", tt.form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if !strings.Contains(string(body), tt.want) {
+			t.Errorf("%v: no %q in %s", tt.form, tt.want, body)
+		}
+	}
+	want := []DevicesReload{{}, {"sql", false}, {"csv <a>", true}, {"csv <a>", true}, {}}
+	if !slices.Equal(f.devices, want) {
+		t.Errorf("asked for %v, want %v", f.devices, want)
 	}
 }
 

@@ -106,6 +106,7 @@ func (c *Console) pages(s *admin.Server) {
 		s.Handle(pattern, p.handler(pattern, h))
 	}
 	s.Handle("POST /library/reload", http.HandlerFunc(p.reload))
+	s.Handle("POST /devices/reload", http.HandlerFunc(p.reloadDevices))
 	s.Handle("POST /limits", http.HandlerFunc(p.setLimits))
 	s.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.show(w, r, http.StatusNotFound, "devices", &page{Title: "Not found", Problem: "There is no page " + r.URL.Path + "."})
@@ -188,7 +189,7 @@ func (p *site) handler(pattern string, h func(*http.Request, *page) (int, error)
 		}
 		status, err := h(r, pg)
 		if err != nil {
-			status, pg.Problem = http.StatusBadRequest, upper(strings.TrimPrefix(err.Error(), ErrQuestion.Error()+": "))
+			status, pg.Problem = http.StatusBadRequest, problem(err)
 		}
 		p.show(w, r, status, name, pg)
 	})
@@ -312,9 +313,20 @@ func (p *site) reload(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/library?done=reload", http.StatusSeeOther)
 }
 
-func (p *site) devices(_ *http.Request, pg *page) (int, error) {
+func (p *site) devices(r *http.Request, pg *page) (int, error) {
 	pg.Live, pg.Sources = true, p.c.b.Devices()
+	if r.URL.Query().Get("done") == "reload" {
+		pg.Notice = "The devices are being loaded anew."
+	}
 	return http.StatusOK, nil
+}
+
+func (p *site) reloadDevices(w http.ResponseWriter, r *http.Request) {
+	if err := p.c.b.ReloadDevices(r.PostFormValue("source"), r.PostFormValue("force") != ""); err != nil {
+		p.show(w, r, http.StatusUnprocessableEntity, "devices", &page{Title: "Devices", Problem: problem(err), Sources: p.c.b.Devices()})
+		return
+	}
+	http.Redirect(w, r, "/devices?done=reload", http.StatusSeeOther)
 }
 
 func (p *site) limits(r *http.Request, pg *page) (int, error) {
@@ -390,6 +402,11 @@ func addrText(a netip.Addr) string {
 		return "—"
 	}
 	return a.String()
+}
+
+// problem is an error as a page tells it.
+func problem(err error) string {
+	return upper(strings.TrimPrefix(err.Error(), ErrQuestion.Error()+": "))
 }
 
 func upper(s string) string {

@@ -18,6 +18,9 @@ type Backend interface {
 	Library() Library
 	Reload(ctx context.Context) error
 	Devices() []Source
+	// ReloadDevices has a source loaded anew, or all if it is "", and does not wait. With force it may have lost as many
+	// devices as it likes. The error wraps ErrQuestion if there is no such source.
+	ReloadDevices(source string, force bool) error
 	// Limits returns nil where there are none in this build.
 	Limits() *Limits
 	SetLimits(Limits) error
@@ -293,6 +296,13 @@ type Source struct {
 	Asked       int64     `json:"asked"`
 	Found       int64     `json:"found"`
 	Error       string    `json:"error,omitempty"`
+	Shrunk      bool      `json:"shrunk,omitempty"` // it is held back for the devices that it has lost, until a reload with force
+}
+
+// DevicesReload is what POST /api/devices/reload asks for.
+type DevicesReload struct {
+	Source string `json:"source"` // empty: all
+	Force  bool   `json:"force"`  // whatever it has lost
 }
 
 // Limits say who may ask, and how often.

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dcs/cmd/internal/admin/console"
+)
+
+// devicesReloadPath is the admin API's call for it.
+const devicesReloadPath = "/api/devices/reload"
+
+func devicesReloadCommand(e env) *cobra.Command {
+	var (
+		server adminAccess
+		force  bool
+	)
+	cmd := &cobra.Command{
+		Use:   "reload [SOURCE]",
+		Short: "Have a running server load its sources of devices anew",
+		Long: `Have a running server load a source of devices anew, or all of them. SOURCE is its name, as
+the log, dcs top and the admin page tell it. What becomes of it is told there, too.
+
+A source that has lost more than a fifth of its devices at once is not believed: half an
+answer is more likely. Where they are really gone, --force has the server accept what the
+source gives now, however little; one that gives nothing leaves no device.`,
+		Example: `  dcs devices reload
+  dcs devices reload --force 'csv /etc/dcs/devices.csv'`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	server.flags(cmd)
+	cmd.Flags().StringVar(&server.address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
+	cmd.Flags().BoolVar(&force, "force", false, "accept however many devices a source has lost")
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		in := console.DevicesReload{Force: force}
+		if len(args) > 0 {
+			in.Source = args[0]
+		}
+		client, address, err := server.dial()
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		var sources []console.Source
+		if err := client.Post(ctx, devicesReloadPath, in, &sources); err != nil {
+			return fmt.Errorf("%s: %w", address, err)
+		}
+		for _, src := range sources {
+			if in.Source != "" && src.Name != in.Source {
+				continue
+			}
+			if _, err := fmt.Fprintf(e.stdout, "%s: to be loaded anew; it has %d devices\n", src.Name, src.Devices); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return cmd
+}
