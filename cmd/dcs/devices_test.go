@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -597,6 +598,25 @@ func TestServeDiskFull(t *testing.T) {
 		got, err := modem{}.get(port, "modem.cm@020000000001")
 		return err == nil && bytes.Equal(got, made(t, bronzeFile))
 	})
+}
+
+// Names with a MAC address, as the documents have them for DHCP, are of that device.
+func TestDocumentedNames(t *testing.T) {
+	for _, document := range []string{"packaging/OPERATING.md", "../../README.md"} {
+		text, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := regexp.MustCompile("`([a-z.]+@[^`]+)`").FindAllSubmatch(text, -1)
+		if len(names) == 0 {
+			t.Errorf("%s has no name with a MAC address", document)
+		}
+		for _, name := range names {
+			if got := dcs("", "explain", string(name[1]), "--library", "../../testdata/library"); !strings.Contains(got.stdout, "\nMAC  ") {
+				t.Errorf("%s: %s is of no device: %s", document, name[1], got.stdout)
+			}
+		}
+	}
 }
 
 // The check that the unit makes before each start waits for no source, and opens none: it knows their attributes by the snapshot.

@@ -42,6 +42,27 @@ func TestRotate(t *testing.T) {
 	}
 }
 
+// Another server, which nobody tells, may be given the keyring while the rotation drains: that signs as it does in the end.
+// But it is a generation before that, which no longer has the old secret.
+func TestRotateSecondServer(t *testing.T) {
+	w, fleet := newWorld(t, 3, 2)
+	if err := w.rotate(fleet, Wish{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range fleet {
+		then, err := w.drained.Reveal(w.drained.Holds(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if now, err := w.disk.Reveal(w.disk.Holds(name)); err != nil || now.Reveal() != then.Reveal() {
+			t.Errorf("%s: another secret than while it drained, %v", name, err)
+		}
+	}
+	if w.drained.Generation+1 != w.disk.Generation || len(w.drained.Secrets) != 2 || len(w.disk.Secrets) != 1 {
+		t.Errorf("generation %d with %d secrets, then %d with %d", w.drained.Generation, len(w.drained.Secrets), w.disk.Generation, len(w.disk.Secrets))
+	}
+}
+
 // Without a server the keyring is changed for its next start.
 func TestRotateWithoutServer(t *testing.T) {
 	w, fleet := newWorld(t, 2, 1)

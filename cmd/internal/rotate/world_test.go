@@ -29,6 +29,7 @@ type world struct {
 	dead  bool
 
 	disk    *keyring.File
+	drained *keyring.File // as it was when the rotation waited last
 	journal []byte
 	now     time.Time
 
@@ -258,7 +259,7 @@ func (w *world) start(state *State) *Saga {
 		Sleep: func(ctx context.Context, d time.Duration) error {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			w.now = w.now.Add(d)
+			w.now, w.drained = w.now.Add(d), w.disk.Clone()
 			return ctx.Err()
 		},
 	}
