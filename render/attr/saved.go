@@ -21,7 +21,7 @@ func OpenSaved(dir string, sources []Source) (*Saved, error) {
 		}
 		if db != nil {
 			any = true
-			o.meta, o.stats = meta, db.Stats()
+			o.meta, o.stats, o.named = meta, db.Stats(), true
 			s.fleet[i] = rows{base: db, cols: s.columns(db.Names())}
 		}
 		s.srcs = append(s.srcs, o)
@@ -29,6 +29,7 @@ func OpenSaved(dir string, sources []Source) (*Saved, error) {
 	if !any {
 		return nil, nil
 	}
+	s.learn(nil) // now that it shows of which source nothing is known
 	return &Saved{s}, nil
 }
 

@@ -105,6 +105,9 @@ func Check(cfg Config) (warning string, err error) {
 	}
 	s := &Server{cfg: cfg}
 	_, _, _, err = s.settle()
+	if errors.Is(err, errNoPlace) { // a unit's is made when it starts
+		return err.Error(), nil
+	}
 	return s.warning, err
 }
 

@@ -97,12 +97,14 @@ func listen(network, address string) (net.Listener, error) {
 	return ln, nil
 }
 
+var errNoPlace = errors.New("the directory of the socket")
+
 // room tells whether there is room for a socket. What is missing is not made: it would not be ours to own, nor to remove.
 func room(path string) error {
 	dir := filepath.Dir(path)
 	switch info, err := os.Stat(dir); {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("admin: the directory of the socket %s is missing: make %s, writable by the server's user (systemd does for a unit with RuntimeDirectory=, when it starts)", path, dir)
+		return fmt.Errorf("admin: %w %s is missing: make %s, writable by the server's user (systemd does for a unit with RuntimeDirectory=, when it starts)", errNoPlace, path, dir)
 	case err != nil:
 		return fmt.Errorf("admin: %w", err)
 	case !info.IsDir():
