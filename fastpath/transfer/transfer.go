@@ -519,7 +519,7 @@ func (t *Table) transmit(id ID, e *entry, n uint32, out *packet.Queue) (ok bool)
 			return
 		}
 		if _, fault := r.(interface{ Addr() uintptr }); !fault {
-			panic(r)
+			panic(r) //nolint:forbidigo // not ours: it goes on
 		}
 		p := t.writing
 		if p == nil {

@@ -18,7 +18,7 @@ func Read(f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			if !Fault(r) {
-				panic(r)
+				panic(r) //nolint:forbidigo // not ours: it goes on
 			}
 			err = ErrCut
 		}
