@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -25,6 +26,7 @@ type compilation struct {
 	name    string // the file that is asked for; empty: what the source is for
 	library library.Config
 	hash    *mic.Variant // of MTA files, whatever they say; nil: as they say
+	sum     bool         // print the hash of CableHome files
 	secret  *mic.Secret
 	values  skeleton.Values
 	scratch skeleton.Scratch
@@ -108,6 +110,7 @@ A source with errors does not stop the others; the exit status is 1 then.`,
 	f.StringVar(&ip, "ip", "", "the modem's IP `address`")
 	f.StringVar(&at, "time", "", "the `time` of the request, RFC 3339; without it, now")
 	f.StringVar(&hash, "mta-hash", "", "put this hash into MTA files: `na|eu|ietf|none`")
+	f.BoolVar(&c.sum, "hash", false, "print the SHA-1 of CableHome files, which goes to their devices by SNMP; without -o, in place of the file")
 	f.BoolVar(&lenient, "lenient", false, "accept keywords of other blocks for their code, as the open encoder does")
 	f.BoolVar(&timestamp, "timestamp", false, "add TLV 19 to modem files that lack it")
 	f.BoolVar(&modems, "modem-address", false, "add TLV 20 or 59 to modem files that lack them")
@@ -140,6 +143,8 @@ func (c *compilation) run(sources []string) error {
 	switch {
 	case !single && !toDir:
 		return usagef("several boot files need a directory to go to: say -o DIR")
+	case c.sum && c.out == stdio:
+		return usagef("--hash goes to standard output, and so does the file: say -o FILE, or leave -o out for the hash alone")
 	case !single && c.name != "":
 		return usagef("--name asks for one file: give the one source that makes it")
 	}
@@ -263,7 +268,12 @@ func (c *compilation) file(snap *library.Snapshot, source, name string, toDir bo
 		return err
 	}
 	if !toDir {
-		return emit(c.env, c.out, data)
+		if !c.sum || c.out != "" {
+			if err := emit(c.env, c.out, data); err != nil {
+				return err
+			}
+		}
+		return c.printSum(c.out, data)
 	}
 	if !filepath.IsLocal(name) {
 		return fmt.Errorf("%s: the name %s leads out of %s", title(source), name, c.out)
@@ -276,7 +286,24 @@ func (c *compilation) file(snap *library.Snapshot, source, name string, toDir bo
 		return err
 	}
 	c.written[path] = source
-	return writeFile(path, data)
+	if err := writeFile(path, data); err != nil {
+		return err
+	}
+	return c.printSum(path, data)
+}
+
+// printSum prints a CableHome file's hash, where it is asked for, and where the file lies if it lies somewhere.
+func (c *compilation) printSum(path string, data []byte) error {
+	if !c.sum {
+		return nil
+	}
+	sum := mic.CableHomeHash(data)
+	line := hex.EncodeToString(sum[:])
+	if path != "" {
+		line += "  " + path
+	}
+	_, err := fmt.Fprintln(c.stdout, line)
+	return err
 }
 
 func (c *compilation) render(snap *library.Snapshot, name string) ([]byte, error) {
@@ -299,11 +326,14 @@ func (c *compilation) render(snap *library.Snapshot, name string) ([]byte, error
 	if fault != nil {
 		return nil, fault
 	}
+	if c.sum && skel.Kind != skeleton.PortalFile {
+		return nil, fmt.Errorf("%s: --hash is for CableHome files, and this is none", found.Template.Pos())
+	}
 	if c.hash == nil || skel.Kind == skeleton.PlainFile {
 		return file, nil
 	}
 	if skel.Kind != skeleton.MTAFile {
-		return nil, fmt.Errorf("%s: --mta-hash is for MTA files, which begin and end with MtaConfigDelimiter, and this is a modem's", found.Template.Pos())
+		return nil, fmt.Errorf("%s: --mta-hash is for MTA files, which begin and end with MtaConfigDelimiter, and this is none", found.Template.Pos())
 	}
 	file, err := mic.SignMTA(file, *c.hash)
 	if err != nil {

@@ -84,7 +84,12 @@ func showFile(w io.Writer, name string, file []byte, o decodeOptions) error {
 	}
 	tree, damage := tlv.Decode(file)
 	var marks []mark
-	if damage == nil {
+	switch {
+	case damage != nil:
+	case tree.Dialect == tlv.PS:
+		sum := mic.CableHomeHash(file)
+		marks = []mark{{Name: "CableHome hash", Verdict: mic.Absent.String(), Want: hex.EncodeToString(sum[:]), Note: fmt.Sprintf("0x%x goes to the device by SNMP", sum)}}
+	default:
 		var report mic.Report
 		report, damage = mic.Verify(file, o.secret)
 		marks = verdicts(tree.Dialect, &report)

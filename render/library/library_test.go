@@ -353,7 +353,7 @@ func TestKinds(t *testing.T) {
 		t.Errorf("mta-anew: %x", got)
 	}
 	// MULPI's TLV 28 of a portal service's file has a length of two octets (FACTS, CableHome PS).
-	if got, want := fmt.Sprintf("%x", file("ps")), "1c000f300d06082b06010201010600040178"; got != want {
+	if got, want := fmt.Sprintf("%x", file("ps")), "1c000f300d06082b06010201010600040178"+"ff"; got != want {
 		t.Errorf("ps: %s, want %s", got, want)
 	}
 	got := file("mta")

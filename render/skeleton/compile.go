@@ -289,6 +289,13 @@ func (c *compiler) known(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 		c.discard(func() { c.evalAll(st, sc, false) })
 		return
 	}
+	if c.t.Kind == PortalFile && parent.IsRoot() && !d.Belongs(tlv.PS) {
+		msg := d.Title() + " does not belong in the file of a CableHome portal service"
+		if own, _, ok := parent.Child("Ps" + d.Name); ok {
+			msg += "; " + own.Title() + " does"
+		}
+		c.warnf(st.Pos, "%s", msg)
+	}
 	if d.Code == 6 || d.Code == 7 {
 		if parent.IsRoot() && c.t.Kind == ModemFile {
 			c.errorf(st.Pos, "%s is computed when the file is made; leave it out", st.Keyword)

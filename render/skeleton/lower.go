@@ -78,8 +78,8 @@ func (c *compiler) lower(d *tlv.Def, form tlv.Form, vals []val) (slot, bool) {
 
 // lowerSNMP makes a slot of a varbind whose value only a request settles.
 func (c *compiler) lowerSNMP(d *tlv.Def, vals []val) (slot, bool) {
-	s := slot{kind: snmpSlot, mta: c.enc.Dialect == tlv.MTA && d.Parent().IsRoot(), code: d.Code, maxLen: 0xffff}
-	if len(vals) != 3 || vals[2].kind != dynamicVal || !vals[0].constant() || !vals[1].constant() || d.LenBytes() != 1 {
+	s := slot{kind: snmpSlot, mta: c.enc.Dialect == tlv.MTA && d.Parent().IsRoot(), long: d.LenBytes() == 2, code: d.Code, maxLen: 0xffff}
+	if len(vals) != 3 || vals[2].kind != dynamicVal || !vals[0].constant() || !vals[1].constant() {
 		return s, false
 	}
 	p, err := c.enc.Varbind(d, values(vals))

@@ -6,10 +6,15 @@ import (
 	"dcs/render/mic"
 )
 
+const endOfData = 255 // type of the marker that a portal's file ends in; a modem's gets it with the MICs
+
 // settle completes a skeleton whose pieces have been compiled, and checks what can only
 // be checked of the whole.
 func (s *Skeleton) settle() error {
 	if s.Kind != ModemFile {
+		if s.Kind == PortalFile {
+			s.base = append(s.base, endOfData)
+		}
 		if s.Kind == MTAFile && s.hash != mic.NoHash && s.vary == 0 {
 			// The hash object needs the closing delimiter; it is missing now or never.
 			_, err := mic.SignMTA(append([]byte(nil), s.base...), s.hash)

@@ -16,7 +16,7 @@ type Kind uint8
 const (
 	ModemFile  Kind = iota // ends in MICs, 255 and padding
 	MTAFile                // may hold a hash object
-	PortalFile             // CableHome
+	PortalFile             // CableHome: ends in 255
 	PlainFile              // text, or a binary file as it is
 	NumKinds
 )

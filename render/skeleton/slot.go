@@ -22,7 +22,7 @@ const (
 	macSlot                  // 6 octets
 	textSlot                 // text, with a NUL behind where the TLV wants one
 	hexSlot                  // octets written as 0x…
-	snmpSlot                 // a whole SNMP TLV, of type 11 or, too long for it in an MTA file, 64
+	snmpSlot                 // a whole SNMP TLV, of type 11 or, too long for it in an MTA file, 64; of type 28 in a portal's
 )
 
 // A slot is a place in a skeleton that each request fills anew.
@@ -31,6 +31,7 @@ type slot struct {
 	value  slotKind // snmpSlot: how the varbind's value is computed
 	nul    bool     // textSlot: a NUL ends it
 	mta    bool     // snmpSlot: type 64 is allowed
+	long   bool     // snmpSlot: the TLV's length has two octets, whatever it is
 	off    int      // in the skeleton's base
 	width  int      // octets; 0: it varies, and the base holds nothing for it
 	prog   []instr  // intSlot
@@ -243,15 +244,18 @@ func (s *slot) appendSNMP(dst []byte, v *Values, sc *Scratch) ([]byte, Reason) {
 	dst = ber.AppendVarbind(dst, s.oid, s.arcs, s.tag, sc.tmp)
 	n := len(dst) - start - 2
 	switch {
-	case n <= 255:
+	case n <= 255 && !s.long:
 		dst[start+1] = byte(n)
-	case !s.mta || n > 0xffff:
+	case !s.mta && !s.long || n > 0xffff:
 		sc.badTmp()
 		return dst, BlockTooLong
-	default: // room for the second octet of the length of type 64
+	default: // room for the second octet of the length
 		dst = append(dst, 0)
 		copy(dst[start+3:], dst[start+2:])
-		dst[start], dst[start+1], dst[start+2] = 64, byte(n>>8), byte(n)
+		dst[start+1], dst[start+2] = byte(n>>8), byte(n)
+		if !s.long {
+			dst[start] = 64
+		}
 	}
 	return dst, okay
 }

@@ -55,7 +55,7 @@ func (c *checker) node(n *Node, parent *Def) {
 		}
 		return
 	}
-	if parent.IsRoot() && !c.belongs(d) {
+	if parent.IsRoot() && !d.Belongs(c.dialect) {
 		c.warn(n.Offset, "%s does not belong in this sort of file", d.Title())
 	}
 	switch {
@@ -97,9 +97,9 @@ func (c *checker) node(n *Node, parent *Def) {
 	c.list(n.Children, d)
 }
 
-// belongs reports whether a top-level TLV may stand in a file of the dialect.
-func (c *checker) belongs(d *Def) bool {
-	switch c.dialect {
+// Belongs reports whether a top-level TLV may stand in a file of the dialect.
+func (d *Def) Belongs(in Dialect) bool {
+	switch in {
 	case MTA:
 		return strings.HasPrefix(d.Path, "mta:") || d.Scope == ScopeMTA
 	case PS:

@@ -50,13 +50,36 @@ type DecodeError struct {
 
 func (e *DecodeError) Error() string { return fmt.Sprintf("offset %d: %s", e.Offset, e.Msg) }
 
-// Decode reads a file: an MTA's if the first TLV is 254, else a modem's. A tree comes back
-// in any case; with an error, a *DecodeError, it holds what came before the offset.
+// Decode reads a file: an MTA's if the first TLV is 254, a portal service's if a TLV 28 is an
+// SNMP object, else a modem's. A tree comes back in any case; with an error, a *DecodeError,
+// it holds what came before the offset.
 func Decode(file []byte) (*Tree, error) {
-	if len(file) > 0 && file[0] == 254 {
+	switch {
+	case len(file) > 0 && file[0] == 254:
 		return DecodeAs(MTA, file)
+	case isPortal(file):
+		return DecodeAs(PS, file)
 	}
 	return DecodeAs(CM, file)
+}
+
+// isPortal reports whether a file is a portal service's: its first TLV 28 is an SNMP object
+// behind a length of two octets. A modem's is a number of two octets behind a length of one.
+// What a portal's file without any SNMP object holds reads the same in a modem's.
+func isPortal(file []byte) bool {
+	root := Root(PS)
+	for at := 0; at < len(file) && file[at] != 255; {
+		n, err := decodeTLV(root, file, at, 0)
+		if err != nil {
+			return false
+		}
+		if n.Code == 28 {
+			_, err := ber.ParseVarbind(n.Value)
+			return err == nil
+		}
+		at += len(n.Raw)
+	}
+	return false
 }
 
 // DecodeAs reads a file of that dialect, as Decode does.
@@ -277,6 +300,8 @@ func (t *Tree) deviations() {
 		}
 		if rest := bytes.TrimLeft(t.Tail, "\x00"); len(rest) > 0 {
 			t.deviate(t.size-len(rest), "what follows the end is not zero, and is lost")
+		} else if len(t.Tail) > 0 {
+			t.deviate(t.size-len(t.Tail), "%s after the end where the compiler puts none", count(len(t.Tail), "zero"))
 		}
 		t.strangers(body)
 		return

@@ -192,6 +192,7 @@ var printed = []struct {
     PsSwUpgradeFilename "a";
     # PsEndOfData
     # 1 zero of padding
+    # differs: offset 23: 1 zero after the end where the compiler puts none
 }
 `},
 }
@@ -293,6 +294,33 @@ func TestDecodeErrors(t *testing.T) {
 	}
 }
 
+// psObject is an SNMP object of a portal service: TLV 28, whose length has two octets (FACTS, CableHome PS).
+const psObject = "1c0010 300e 06092b06010401a30b0101 020101"
+
+// What sort of file it is shows in its TLVs.
+func TestDialect(t *testing.T) {
+	for _, tt := range []struct {
+		file string
+		want Dialect
+	}{
+		{"fe0101 fe01ff", MTA},
+		{psObject + "ff", PS},
+		{"0901 61" + psObject, PS},
+		{"030101" + psObject + "ff", PS},
+		{"030101 ff", CM},
+		{"1c02 0010 ff", CM}, // MaxClassifiers
+		{"1c02 0030 120101 ff", CM},
+		{"1c02 1030 0e06092b06010401a30b0101020101", CM}, // its second octet is a SEQUENCE's tag
+		{"030101 ff" + psObject, CM},
+		{"", CM},
+	} {
+		tree, _ := Decode(unhex(t, tt.file))
+		if tree.Dialect != tt.want {
+			t.Errorf("%s: %v, want %v", tt.file, tree.Dialect, tt.want)
+		}
+	}
+}
+
 func TestDeviations(t *testing.T) {
 	const six, seven = "0610000102030405060708090a0b0c0d0e0f", "0710000102030405060708090a0b0c0d0e0f"
 	for _, tt := range []struct {
@@ -319,6 +347,9 @@ func TestDeviations(t *testing.T) {
 		{"fe0101 0301 01", []string{"offset 6: the file does not end with the delimiter 254 1 255"}},
 		{"fe0102 fe01ff", []string{"offset 0: the file does not begin with the delimiter 254 1 1"}},
 		{"fe0101 0600 fe01ff", []string{"offset 3: CmMic does not belong in this sort of file; it is lost"}},
+		{psObject + "ff", nil},
+		{psObject, []string{"offset 19: the end marker, 255, is missing; the compiler puts it"}},
+		{psObject + "ff 0000", []string{"offset 20: 2 zeros after the end where the compiler puts none"}},
 	} {
 		tree, err := Decode(unhex(t, tt.file))
 		if err != nil {

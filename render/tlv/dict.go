@@ -228,8 +228,13 @@ func (d *Def) place() string {
 // what d calls its number there; or, if it belongs nowhere, what it may have been meant for.
 func (d *Def) Misplaced(keyword string) string {
 	here, where := "the file", "at the top of the file"
-	if !d.IsRoot() {
+	switch {
+	case !d.IsRoot():
 		here, where = d.Name, "in "+d.Name
+	case d == Root(MTA):
+		where = "at the top of an MTA's file"
+	case d == Root(PS):
+		where = "at the top of a portal service's file"
 	}
 	found := Elsewhere(keyword)
 	if len(found) == 0 {
@@ -244,7 +249,11 @@ func (d *Def) Misplaced(keyword string) string {
 	const most = 3
 	var seen []string
 	for _, e := range found {
-		seen = appendNew(seen, e.place())
+		p := e.place()
+		if d.IsRoot() && p == "at the top of the file" {
+			p = "at the top of a modem's file"
+		}
+		seen = appendNew(seen, p)
 	}
 	for i, s := range seen {
 		switch {
@@ -268,6 +277,9 @@ func (d *Def) Misplaced(keyword string) string {
 		n := strconv.Itoa(int(e.Code))
 		if c, ok := d.ChildByCode(e.Code); ok {
 			b.WriteString("; " + here + " calls its " + n + " " + c.Name)
+			if c.computed() != nil && d != Root(MTA) {
+				b.WriteString(", which is put there when the file is made: leave it out")
+			}
 		} else {
 			b.WriteString("; " + here + " has no " + n)
 		}

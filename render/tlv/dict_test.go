@@ -242,4 +242,19 @@ func TestMisplaced(t *testing.T) {
 			t.Errorf("%s in %s:\n got %s\nwant %s", tt.keyword, tt.parent, got, tt.want)
 		}
 	}
+	for _, tt := range []struct {
+		file    Dialect
+		keyword string
+		want    string
+	}{
+		{PS, "EndOfData", "EndOfData does not belong at the top of a portal service's file but at the top of a modem's file; " +
+			"the file calls its 255 PsEndOfData, which is put there when the file is made: leave it out"},
+		{PS, "SwUpgradeFilename", "SwUpgradeFilename does not belong at the top of a portal service's file but at the top of a modem's file; the file calls its 9 PsSwUpgradeFilename"},
+		{MTA, "MaxRateDown", "MaxRateDown does not belong at the top of an MTA's file but in ClassOfService (4); the file calls its 2 UpstreamChannelId"},
+		{CM, "PsSnmpMibObject", "PsSnmpMibObject does not belong at the top of the file but at the top of a portal service's file; the file calls its 28 MaxClassifiers"},
+	} {
+		if got := Root(tt.file).Misplaced(tt.keyword); got != tt.want {
+			t.Errorf("%s in a file of %v:\n got %s\nwant %s", tt.keyword, tt.file, got, tt.want)
+		}
+	}
 }
