@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"dcs/render/attr"
 	"dcs/render/library"
 	"dcs/render/md5x"
 	"dcs/render/mic"
@@ -232,7 +231,7 @@ func (w *Worker) name(r *Request, f *found) {
 // find answers a request for a file that needs no rendering, and finds the template of the others.
 func (w *Worker) find(r *Request, f *found, devices bool) {
 	r.Body, r.Hold, r.Err = nil, nil, nil
-	name, mac, hasMAC := splitDevice(r.Name)
+	name, mac, hasMAC := library.SplitDevice(r.Name)
 	*f = found{query: -1, mac: mac, hasMAC: hasMAC}
 	h := library.Hash(name)
 	if w.unknown.has(h, name) {
@@ -312,23 +311,6 @@ func (w *Worker) render(now int64, r *Request, f *found, keyring *mic.Keyring) {
 		w.cm, w.cmts = append(w.cm, cm), append(w.cmts, cmts)
 		w.late = append(w.late, late{dst, cm.Out})
 	}
-}
-
-// splitDevice takes the slashes off the front of a name, and a device's MAC address off
-// its end: file@0a0102030405.
-func splitDevice(name []byte) (file []byte, mac [6]byte, ok bool) {
-	for len(name) > 0 && name[0] == '/' {
-		name = name[1:]
-	}
-	for i := len(name) - 1; i > 0 && len(name)-i <= len("@0a:01:02:03:04:05"); i-- {
-		if name[i] == '@' {
-			if mac, ok = attr.ParseMAC(name[i+1:]); ok {
-				return name[:i], mac, true
-			}
-			break
-		}
-	}
-	return name, mac, false
 }
 
 // report counts a fault and tells of it.

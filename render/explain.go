@@ -29,7 +29,7 @@ type Explanation struct {
 // Explain answers a request as a Worker does, and tells how it came to the answer.
 func (e *Engine) Explain(now int64, r Request) *Explanation {
 	snap := e.snap.Load()
-	name, mac, hasMAC := splitDevice(r.Name)
+	name, mac, hasMAC := library.SplitDevice(r.Name)
 	x := &Explanation{Name: string(name), MAC: mac, HasMAC: hasMAC, Matches: snap.Matches(string(name))}
 	l := snap.Find(library.Hash(name), name)
 	switch {

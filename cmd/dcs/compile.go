@@ -106,7 +106,7 @@ A source with errors does not stop the others; the exit status is 1 then.`,
 	f.StringVar(&secretFile, "secret-file", "", "sign with the secret in this `file`; without it, with the empty one")
 	f.StringVar(&c.name, "name", "", "make the file that a modem asks for by this `name`")
 	f.StringArrayVar(&set, "set", nil, "give a variable a value: `name=value`")
-	f.StringVar(&mac, "mac", "", "the modem's MAC `address`")
+	f.StringVar(&mac, "mac", "", "the modem's MAC `address`, where the name holds none")
 	f.StringVar(&ip, "ip", "", "the modem's IP `address`")
 	f.StringVar(&at, "time", "", "the `time` of the request, RFC 3339; without it, now")
 	f.StringVar(&hash, "mta-hash", "", "put this hash into MTA files: `na|eu|ietf|none`")
@@ -275,7 +275,7 @@ func (c *compilation) file(snap *library.Snapshot, source, name string, toDir bo
 		}
 		return c.printSum(c.out, data)
 	}
-	if !filepath.IsLocal(name) {
+	if name = strings.TrimLeft(name, "/"); !filepath.IsLocal(name) {
 		return fmt.Errorf("%s: the name %s leads out of %s", title(source), name, c.out)
 	}
 	path := filepath.Join(c.out, name)
@@ -306,14 +306,22 @@ func (c *compilation) printSum(path string, data []byte) error {
 	return err
 }
 
+// render makes the file of a name. Of --name it takes the device off, as the server does; that
+// device goes before the one that a pattern finds in the name, and that one before --mac.
 func (c *compilation) render(snap *library.Snapshot, name string) ([]byte, error) {
-	found := snap.Find(library.Hash([]byte(name)), []byte(name))
-	if found == nil {
-		return nil, fmt.Errorf("no template makes %s", name)
-	}
 	v := c.values
-	if !v.HasMAC {
-		v.MAC, v.HasMAC = found.MAC, found.HasMAC
+	ask, mac, hasMAC := []byte(name), v.MAC, false
+	if c.name != "" {
+		ask, mac, hasMAC = library.SplitDevice(ask)
+	}
+	found := snap.Find(library.Hash(ask), ask)
+	switch {
+	case found == nil:
+		return nil, fmt.Errorf("no template makes %s", name)
+	case hasMAC:
+		v.MAC, v.HasMAC = mac, true
+	case found.HasMAC:
+		v.MAC, v.HasMAC = found.MAC, true
 	}
 	skel, fault := snap.Skeleton(found, v.Attrs, v.IP.Is6())
 	var file []byte

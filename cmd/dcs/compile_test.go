@@ -61,6 +61,8 @@ func TestCompileOutput(t *testing.T) {
 		{"a directory", map[string]string{"lib/a.cfg": modem, "lib/sub/b.dcs": modem, "lib/sub/c.txt": mta, "lib/notes.md": "no source"}, []string{"lib", "-o", "out"}, done, "", []string{"a.cm", "sub/b.cm", "sub/c.bin"}},
 		{"names of their own", map[string]string{"x.dcs": `Main "a.cm" { MaxCPE 1; } Main "b/c.cm" { MaxCPE 2; }`}, []string{"x.dcs", "-o", "out"}, done, "", []string{"a.cm", "b/c.cm"}},
 		{"one of them", map[string]string{"x.dcs": `Main "a.cm" { MaxCPE 1; } Main "b.cm" { MaxCPE 2; }`}, []string{"x.dcs", "--name", "b.cm", "-o", "out"}, done, "", []string{"b.cm"}},
+		{"slashes in front of one", map[string]string{"x.dcs": `Main "a.cm" { MaxCPE 1; }`}, []string{"x.dcs", "--name", "/a.cm", "-o", "out/"}, done, "", []string{"a.cm"}},
+		{"a device behind one", map[string]string{"x.dcs": `Main "a.cm" { MaxCPE 1; }`}, []string{"x.dcs", "--name", "a.cm@0a0102030405", "-o", "out/"}, done, "", []string{"a.cm@0a0102030405"}},
 		{"blocks alone", map[string]string{"lib/x.dcs": `Block b { MaxCPE 1; }`, "lib/y.dcs": "Main { include b; }"}, []string{"lib", "-o", "out"}, done, "", []string{"y.cm"}},
 		{"a block beside", map[string]string{"x.dcs": `Block b { MaxCPE 1; }`, "y.dcs": "Main { include b; }"}, []string{"y.dcs", "-o", "out"}, done, "", []string{"y.cm"}},
 		{"a bad one among good ones", map[string]string{"a.cfg": modem, "b.cfg": "Main { NetworkAccess 2; MaxCPE 256; }", "c.cfg": modem}, []string{"a.cfg", "b.cfg", "c.cfg", "-o", "out"}, failed, "b.cfg:1:22: ", []string{"a.cm", "c.cm"}},

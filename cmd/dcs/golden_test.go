@@ -202,6 +202,21 @@ var goldens = []golden{
 		begins: "1201070610",
 	},
 	{
+		name: "the device behind a name", file: "x.dcs", args: []string{"--name", "plain@0a0102030405", "--mac", "0e0102030405"},
+		src:    `Main "plain" { CpeMacAddress $mac; SwUpgradeFilename "$filename"; }`,
+		begins: "0e06" + "0a0102030405" + "0905" + "706c61696e" + "0610",
+	},
+	{
+		name: "a device that the name does not hold", file: "x.dcs", args: []string{"--name", "plain", "--mac", "0e0102030405"},
+		src:    `Main "plain" { CpeMacAddress $mac; }`,
+		begins: "0e06" + "0e0102030405" + "0610",
+	},
+	{
+		name: "slashes in front of a name", file: "x.dcs", args: []string{"--name", "//plain"},
+		src:    `Main "plain" { SwUpgradeFilename "$filename"; }`,
+		begins: "0905" + "706c61696e" + "0610",
+	},
+	{
 		name: "a name that nothing matches", file: "x.dcs", args: []string{"--name", "cpe.bin"},
 		src: `Main ~ "^cpe(?P<n>[0-9]+)\.bin$" { MaxCPE $n; }`, status: failed, stderr: []string{"cpe.bin"},
 	},
