@@ -2,6 +2,7 @@ package render
 
 import (
 	"io/fs"
+	"net/netip"
 	"runtime"
 
 	"dcs/render/library"
@@ -26,7 +27,8 @@ type Explanation struct {
 	Err      error
 }
 
-// Explain answers a request as a Worker does, and tells how it came to the answer.
+// Explain answers a request as a Worker does, and tells how it came to the answer. A request that does not say
+// which address was asked is answered as if that were 0.0.0.0 or ::.
 func (e *Engine) Explain(now int64, r Request) *Explanation {
 	snap := e.snap.Load()
 	name, mac, hasMAC := library.SplitDevice(r.Name)
@@ -51,6 +53,9 @@ func (e *Engine) Explain(now int64, r Request) *Explanation {
 	if l.Template.Waiting() {
 		x.Err = errAsking
 		return x
+	}
+	if !r.Server.IsValid() {
+		r.Server = noServer(r.Client)
 	}
 	v := skeleton.Values{Now: now, IP: r.Client.Unmap(), Server: r.Server.Unmap(), MAC: x.MAC, HasMAC: x.HasMAC}
 	if e.cfg.Devices != nil && l.Template.Attributes() {
@@ -77,6 +82,14 @@ func (e *Engine) Explain(now int64, r Request) *Explanation {
 		x.Err = fault
 	}
 	return x
+}
+
+// noServer stands for the address that a client will ask, where that is not known yet.
+func noServer(client netip.Addr) netip.Addr {
+	if client.Unmap().Is6() {
+		return netip.IPv6Unspecified()
+	}
+	return netip.IPv4Unspecified()
 }
 
 // build makes one file, with scratch memory of its own.

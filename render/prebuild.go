@@ -52,7 +52,7 @@ func (e *Engine) Prebuild(ctx context.Context, now int64, each func(func(*attr.D
 		}
 		for _, t := range templates {
 			for _, name := range t.Names {
-				r := [1]Request{{Name: []byte(name), Client: ip, MAC: d.MAC, HasMAC: d.HasMAC, Buf: buf}}
+				r := [1]Request{{Name: []byte(name), Client: ip, Server: noServer(ip), MAC: d.MAC, HasMAC: d.HasMAC, Buf: buf}}
 				w.renderBatch(now, r[:], one)
 				p.Files++
 				if r[0].Err != nil {

@@ -63,6 +63,23 @@ func TestPrebuild(t *testing.T) {
 	}
 }
 
+// What a request brings is no fault of a device.
+func TestPrebuildServer(t *testing.T) {
+	e := newEngine(t, map[string]string{"a.dcs": `Main "a" { SwUpgradeFilename "$server/$name"; TftpModemAddress $ip; } Main "b" { default name x; SwUpgradeFilename $name; SwUpgradeServer $server; }`})
+	each := func(yield func(*attr.Device) error) error {
+		return yield(&attr.Device{Values: attr.Record{"gold", "512", "gold"}})
+	}
+	p, err := e.Prebuild(context.Background(), now, each, func(_ *attr.Device, name string, _ []byte, bad error) error {
+		if bad != nil {
+			t.Errorf("%s: %v", name, bad)
+		}
+		return nil
+	})
+	if err != nil || p.Files != 2 || p.Faults != 0 {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
 // timeless returns a copy of a modem's file with TLV 19 and both MICs made zero.
 func timeless(t *testing.T, file []byte) []byte {
 	out := append([]byte(nil), file...)

@@ -38,7 +38,7 @@ func compileCommand(e env) *cobra.Command {
 		c                          = compilation{env: e, written: map[string]string{}}
 		n                          names
 		secretFile, at, hash       string
-		mac, ip                    string
+		mac, ip, server            string
 		set                        []string
 		lenient, timestamp, modems bool
 	)
@@ -70,8 +70,13 @@ A source with errors does not stop the others; the exit status is 1 then.`,
 			}
 			c.values.Now = now.UnixNano()
 			if flags.Changed("ip") {
-				if c.values.IP, err = netip.ParseAddr(ip); err != nil {
-					return usagef("--ip %s: want an IPv4 or IPv6 address", ip)
+				if c.values.IP, err = parseAddr("ip", ip); err != nil {
+					return err
+				}
+			}
+			if flags.Changed("server") {
+				if c.values.Server, err = parseAddr("server", server); err != nil {
+					return err
 				}
 			}
 			if flags.Changed("mac") {
@@ -108,6 +113,7 @@ A source with errors does not stop the others; the exit status is 1 then.`,
 	f.StringArrayVar(&set, "set", nil, "give a variable a value: `name=value`")
 	f.StringVar(&mac, "mac", "", "the modem's MAC `address`, where the name holds none")
 	f.StringVar(&ip, "ip", "", "the modem's IP `address`")
+	f.StringVar(&server, "server", "", "the `address` that the modem asks, a template's $server")
 	f.StringVar(&at, "time", "", "the `time` of the request, RFC 3339; without it, now")
 	f.StringVar(&hash, "mta-hash", "", "put this hash into MTA files: `na|eu|ietf|none`")
 	f.BoolVar(&c.sum, "hash", false, "print the SHA-1 of CableHome files, which goes to their devices by SNMP; without -o, in place of the file")
@@ -116,6 +122,15 @@ A source with errors does not stop the others; the exit status is 1 then.`,
 	f.BoolVar(&modems, "modem-address", false, "add TLV 20 or 59 to modem files that lack them")
 	n.addFlags(f)
 	return cmd
+}
+
+// parseAddr reads the address that a flag gives. One of IPv4 that is written as one of IPv6 is of IPv4.
+func parseAddr(flag, text string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return a, usagef("--%s %s: want an IPv4 or IPv6 address", flag, text)
+	}
+	return a.Unmap(), nil
 }
 
 // attributes makes a device of name=value pairs.
@@ -331,7 +346,10 @@ func (c *compilation) render(snap *library.Snapshot, name string) ([]byte, error
 	if fault == nil {
 		file, fault = skel.Sign(file, c.secret, &c.scratch)
 	}
-	if fault != nil {
+	switch {
+	case fault != nil && fault.Reason == skeleton.Missing:
+		return nil, fmt.Errorf("%w; --set, --ip and --server say what is missing", fault)
+	case fault != nil:
 		return nil, fault
 	}
 	if c.sum && skel.Kind != skeleton.PortalFile {

@@ -79,6 +79,7 @@ func TestCompileOutput(t *testing.T) {
 		{"a name of no template", map[string]string{"x.dcs": `Main ~ "^x(.)$" { MaxCPE $1; }`}, []string{"x.dcs", "--name", "y", "-o", "out/x"}, failed, "no template makes y", nil},
 		{"empty", map[string]string{"x.dcs": ""}, []string{"x.dcs", "-o", "out/x"}, failed, "x.dcs:1:1: this file is empty", nil},
 		{"bad address", map[string]string{"x.dcs": modem}, []string{"x.dcs", "--ip", "1.2.3"}, misuse, "--ip 1.2.3", nil},
+		{"bad address of the server", map[string]string{"x.dcs": modem}, []string{"x.dcs", "--server", "tftp"}, misuse, "--server tftp", nil},
 		{"bad MAC", map[string]string{"x.dcs": modem}, []string{"x.dcs", "--mac", "0a"}, misuse, "--mac 0a", nil},
 		{"bad time", map[string]string{"x.dcs": modem}, []string{"x.dcs", "--time", "now"}, misuse, "--time now", nil},
 		{"bad hash", map[string]string{"x.dcs": modem}, []string{"x.dcs", "--mta-hash", "us"}, misuse, "--mta-hash us", nil},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"strconv"
 	"time"
 
@@ -21,8 +20,8 @@ import (
 
 func explainCommand(e env) *cobra.Command {
 	var (
-		file, mac, ip string
-		set           []string
+		file, mac, ip, server string
+		set                   []string
 	)
 	cmd := &cobra.Command{
 		Use:   "explain NAME",
@@ -37,13 +36,19 @@ The exit status is 1 if the name gets no file.`,
 	f.StringVarP(&file, "config", "c", "", "the configuration `file`")
 	f.StringVar(&mac, "mac", "", "the modem's MAC `address`, where the name holds none")
 	f.StringVar(&ip, "ip", "0.0.0.0", "the modem's IP `address`")
+	f.StringVar(&server, "server", "", "the `address` that the modem asks, a template's $server; without it, 0.0.0.0 or ::")
 	f.StringArrayVar(&set, "set", nil, "give the device an attribute: `name=value`")
 	flags := config.AddFlags(f)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		req := render.Request{Name: []byte(args[0])}
 		var err error
-		if req.Client, err = netip.ParseAddr(ip); err != nil {
-			return usagef("--ip %s: want an IPv4 or IPv6 address", ip)
+		if req.Client, err = parseAddr("ip", ip); err != nil {
+			return err
+		}
+		if server != "" {
+			if req.Server, err = parseAddr("server", server); err != nil {
+				return err
+			}
 		}
 		if mac != "" {
 			m, ok := attr.ParseMAC(mac)

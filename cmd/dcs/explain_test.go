@@ -10,7 +10,9 @@ func TestExplain(t *testing.T) {
 	lay(t, map[string]string{
 		"lib/tiers.dcs": `Main ~ "^res(?P<cpe>[0-9]+)\.bin$" priority 2 { default name "none"; MaxCPE $cpe; SwUpgradeFilename "fw-$name"; TftpModemAddress $ip; }
 Main ~ "^res.*" { NetworkAccess 1; }
-Text "r.conf" from "r.tmpl";`,
+Text "r.conf" from "r.tmpl";
+Text "s.conf" from "s.tmpl";`,
+		"lib/s.tmpl": "from $server\n",
 		"lib/r.tmpl": "hostname $name\n",
 	})
 	run := func(args ...string) result {
@@ -30,6 +32,11 @@ Text "r.conf" from "r.tmpl";`,
 	} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("no %q in\n%s", want, got.stdout)
+		}
+	}
+	for _, tt := range []struct{ ip, server, want string }{{"198.18.0.9", "", "0.0.0.0"}, {"fd00::9", "", "::"}, {"fd00::9", "fd00::1", "fd00::1"}} {
+		if got := run("s.conf", "--ip", tt.ip, "--server="+tt.server); got.status != done || !strings.HasSuffix(got.stdout, "\n\nfrom "+tt.want+"\n") {
+			t.Errorf("s.conf for %s: %+v", tt.ip, got)
 		}
 	}
 	if got := run("r.conf"); got.status != done || !strings.HasSuffix(got.stdout, "\n\nhostname gold\n") {

@@ -192,6 +192,21 @@ var goldens = []golden{
 		begins: "1304" + "ed01b425" + "14040a010203" + "0610", // 1767323045 + 2208988800 seconds
 	},
 	{
+		name: "no address for a string", file: "x.dcs",
+		src: `Main { SwUpgradeFilename "$server-$ip"; }`, status: failed,
+		stderr: []string{"x.dcs:1:8: SwUpgradeFilename", "the request brings no such address", "--ip", "--server"},
+	},
+	{
+		name: "addresses for a string", file: "x.dcs", args: []string{"--server", "10.0.0.1", "--ip", "10.1.2.3"},
+		src:    `Main { SwUpgradeFilename "$server-$ip"; }`,
+		begins: "0911" + hex.EncodeToString([]byte("10.0.0.1-10.1.2.3")) + "0610",
+	},
+	{
+		name: "IPv4 written as IPv6", file: "x.dcs", args: []string{"--server", "::ffff:10.0.0.1", "--ip", "::ffff:1.2.3.4"},
+		src:    `Main { SwUpgradeServer $server; TftpModemAddress $ip; }`,
+		begins: "1504" + "0a000001" + "1404" + "01020304" + "0610",
+	},
+	{
 		name: "what --set gives goes before a default", file: "x.dcs", args: []string{"--set", "down=512"},
 		src:    "Main { default down 8; default up 1k; DsServiceFlow { MaxRateSustained $down * 1000; MaxTrafficBurst $up; } }",
 		begins: "190c" + "08040007d000" + "0904000003e8" + "0610",

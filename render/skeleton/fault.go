@@ -12,7 +12,7 @@ type Reason uint8
 
 const (
 	okay         Reason = iota
-	Missing             // the device lacks the attribute, and there is no default
+	Missing             // the device lacks the attribute, and there is no default; or the request brings no such address
 	NotInteger          // the value is no integer
 	Overflow            // the arithmetic leaves 64 bits
 	DivideByZero        //

@@ -234,10 +234,15 @@ func appendParts(dst []byte, parts []part, v *Values) ([]byte, Reason) {
 		switch p.src {
 		case fromTime:
 			dst = strconv.AppendUint(dst, uint64(v.seconds()), 10)
-		case fromIP:
-			dst = v.IP.AppendTo(dst)
-		case fromServer:
-			dst = v.Server.AppendTo(dst)
+		case fromIP, fromServer:
+			addr := v.IP
+			if p.src == fromServer {
+				addr = v.Server
+			}
+			if !addr.IsValid() {
+				return dst, Missing
+			}
+			dst = addr.AppendTo(dst)
 		case fromMAC:
 			if !v.HasMAC {
 				return dst, NoMAC

@@ -3,6 +3,7 @@ package skeleton
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"unsafe"
 
@@ -55,6 +56,9 @@ type slot struct {
 func (s *slot) seal() {
 	for r := range s.faults {
 		s.faults[r] = Fault{Reason: Reason(r), Pos: s.pos, What: s.what}
+	}
+	if slices.ContainsFunc(s.parts, func(p part) bool { return p.src == fromIP || p.src == fromServer }) {
+		s.faults[Missing].Text = "the request brings no such address, or the device has no such attribute and there is no default"
 	}
 	s.faults[OutOfRange].Text = fmt.Sprintf("the value is out of range, %d to %d", s.min, s.max)
 	s.faults[BadLength].Text = fmt.Sprintf("the value's length is out of range, %d to %d octets", s.minLen, s.maxLen)
