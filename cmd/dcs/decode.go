@@ -91,8 +91,12 @@ func showFile(w io.Writer, name string, file []byte, o decodeOptions) error {
 		marks = []mark{{Name: "CableHome hash", Verdict: mic.Absent.String(), Want: hex.EncodeToString(sum[:]), Note: fmt.Sprintf("0x%x goes to the device by SNMP", sum)}}
 	default:
 		var report mic.Report
-		report, damage = mic.Verify(file, o.secret)
+		if report, damage = mic.Verify(file, o.secret); damage != nil {
+			unknown := mic.Result{Verdict: mic.Unchecked, Note: damage.Error()}
+			report = mic.Report{CM: unknown, CMTS: unknown, MTA: unknown}
+		}
 		marks = verdicts(tree.Dialect, &report)
+		unsignable(tree, file)
 	}
 	out := &bytes.Buffer{}
 	if o.json {
@@ -116,6 +120,29 @@ func showFile(w io.Writer, name string, file []byte, o decodeOptions) error {
 		}
 	}
 	return errors.Join(invalid...)
+}
+
+// unsignable adds to a modem's file why its text does not compile, if it asks for an extended CMTS MIC that we do not make.
+func unsignable(tree *tlv.Tree, file []byte) {
+	if tree.Dialect != tlv.CM {
+		return
+	}
+	body, _, err := mic.Body(file)
+	if err == nil {
+		_, err = mic.HasExtended(body)
+	}
+	if err == nil {
+		return
+	}
+	offset := 0
+	for _, n := range tree.Nodes {
+		for _, c := range n.Children {
+			if n.Code == 43 && c.Code == 6 {
+				offset = c.Offset
+			}
+		}
+	}
+	tree.Deviations = append(tree.Deviations, tlv.Warning{Offset: offset, Text: "the compiler refuses it: " + strings.TrimPrefix(err.Error(), "mic: ")})
 }
 
 // mark is the verdict on one integrity value.

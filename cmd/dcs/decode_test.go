@@ -1,8 +1,10 @@
 package main
 
 import (
+	"crypto/md5"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -43,6 +45,68 @@ func TestDecode(t *testing.T) {
 				if !strings.Contains(got.stdout, s) {
 					t.Errorf("%q is missing in\n%s", s, got.stdout)
 				}
+			}
+		})
+	}
+}
+
+// Where the text does not give the file back, a comment says that it will not.
+func TestDecodeDiffers(t *testing.T) {
+	const mics = "0710000102030405060708090a0b0c0d0e0fff"
+	signed := func(body string) string { // with a CM MIC that is right (MULPIv3.0 C.1.1.5)
+		b, err := hex.DecodeString(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprintf("%s0610%x%s", body, md5.Sum(b), mics)
+	}
+	// 43.6, for which vendor ffffff stands: an algorithm and a bitmap (MULPIv3.0 C.1.1.18.1.6).
+	extended := func(config string) string {
+		return signed(fmt.Sprintf("0301012b%02x0803ffffff06%02x%s", 7+len(config)/2, len(config)/2, config))
+	}
+	const object = "0b25" + "3023" + "060b2b06010201810c01020b00" + "0414" + "000102030405060708090a0b0c0d0e0f10111213"
+	for _, tt := range []struct {
+		name, file string
+		status     int // of decode
+		want       []string
+		compiles   bool
+	}{
+		{"MMH16", extended("010102" + "020110"), done, []string{"# differs: offset 10: the compiler refuses it: extended CMTS MIC: MMH16", "# CM MIC: valid\n"}, false},
+		{"no algorithm", extended("020110"), done, []string{"# differs: offset 10: the compiler refuses it: 43.6 at offset 10 names no algorithm"}, false},
+		{"no TLVs", extended("02"), failed, []string{"# differs: offset 10: the compiler refuses it: TLV 2 at offset 12", "# CM MIC: unchecked: mic: TLV 2"}, false},
+		{
+			"two CM MICs", signed("030101" + "0610000102030405060708090a0b0c0d0e0f"), failed,
+			[]string{"a second CmMic", "# CM MIC: unchecked: mic: a second TLV 6 at offset 21\n", "# CMTS MIC: unchecked: mic: a second TLV 6"}, true,
+		},
+		{"two hashes", "fe0101" + object + object + "fe01ff", failed, []string{"# MTA hash: unchecked: mic: a second hash object at offset 42"}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			file, err := hex.DecodeString(tt.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for len(file)%4 != 0 && file[0] != 254 {
+				file = append(file, 0)
+			}
+			text := dcs(string(file), "decode", "-")
+			if text.status != tt.status || strings.Contains(text.stdout, "absent") {
+				t.Errorf("status %d, %s%s", text.status, text.stdout, text.stderr)
+			}
+			for _, s := range tt.want {
+				if !strings.Contains(text.stdout, s) {
+					t.Errorf("%q is missing in\n%s", s, text.stdout)
+				}
+			}
+			got := dcs(text.stdout, "compile", "-")
+			if (got.status == done) != tt.compiles {
+				t.Errorf("compiled: %+v", got)
+			}
+			if got.stdout != string(file) && !strings.Contains(text.stdout, "# differs") {
+				t.Errorf("nothing tells that this becomes %x:\n%s", got.stdout, text.stdout)
+			}
+			doc := dcs(string(file), "decode", "--json", "-")
+			if doc.status != tt.status || strings.Contains(doc.stdout, "absent") {
+				t.Errorf("as JSON: %+v", doc)
 			}
 		})
 	}

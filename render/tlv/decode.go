@@ -3,6 +3,7 @@ package tlv
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"dcs/render/ber"
 )
@@ -376,15 +377,32 @@ var hashes = [...]struct {
 	{"ietf", ber.OID{1, 3, 6, 1, 2, 1, 140, 1, 2, 11, 0}},        // RFC 4682
 }
 
+// isHash reports whether a TLV at the top of an MTA's file sets one of the hash objects.
+func (n *Node) isHash() bool {
+	if n.Code != 11 && n.Code != 64 {
+		return false
+	}
+	vb, err := ber.ParseVarbind(n.Value)
+	if err != nil || vb.Tag != ber.OctetString {
+		return false
+	}
+	for _, h := range hashes {
+		if slices.Equal(h.oid, vb.OID) {
+			return true
+		}
+	}
+	return false
+}
+
 // hash returns the object that holds an MTA file's hash, where it stands as the compiler
-// puts it: right before the closing delimiter.
+// puts it: right before the closing delimiter, and once.
 func (t *Tree) hash() (n *Node, variant string) {
 	last := len(t.Nodes) - 1
 	if t.Dialect != MTA || t.Err != nil || last < 2 || !bytes.Equal(t.Nodes[last].Raw, []byte{254, 1, 255}) {
 		return nil, ""
 	}
 	n = t.Nodes[last-1]
-	if n.Code != 11 {
+	if n.Code != 11 || slices.ContainsFunc(t.Nodes[:last-1], (*Node).isHash) {
 		return nil, ""
 	}
 	vb, err := ber.ParseVarbind(n.Value)

@@ -395,6 +395,15 @@ func TestHash(t *testing.T) {
 			t.Errorf("%s not at the end: %v, %v", h.variant, n, got)
 		}
 		roundTrip(t, tree, elsewhere)
+
+		twice := append(append(append([]byte{254, 1, 1}, object...), object...), 254, 1, 255)
+		if tree, err = Decode(twice); err != nil {
+			t.Fatal(err)
+		}
+		if n, got := tree.hash(); n != nil || got != "" {
+			t.Errorf("%s twice, of which the compiler would keep one: %v, %v", h.variant, n, got)
+		}
+		roundTrip(t, tree, twice)
 	}
 }
 
