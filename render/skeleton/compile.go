@@ -425,6 +425,9 @@ func (c *compiler) generic(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 		c.body(st.Body, inner, sc.inner())
 		contents, changed, _ := c.b.end(m)
 		if changed >= 0 && len(vals) == 2 {
+			if _, err := c.enc.AppendGeneric(nil, parent, values(vals), nil, true); err != nil {
+				c.encodeError(st, vals, err)
+			}
 			c.closeGroup(st, g)
 			return
 		}

@@ -309,6 +309,7 @@ func TestLoadErrors(t *testing.T) {
 		{"hash in a modem's file", bench{src: `Main { hash na; }`}, []string{"hash belongs"}},
 		{"arithmetic on a word", bench{src: `Main { default x gold; MaxCPE $x * 2; }`}, []string{"$x is no integer"}},
 		{"file name that is not constant", bench{src: `Main { ManufacturerCVC "$f"; }`, pattern: []string{"f"}}, []string{"must be constant"}},
+		{"a type that is none, of a block that changes", bench{src: `Main { GenericTLV TlvCode 280 { UsServiceFlowRef $r; } }`, schema: []string{"r"}}, []string{"TlvCode 280 is out of range"}},
 		{"text without its file", bench{src: `Text "a" from "b";`}, []string{"file does not exist"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -618,8 +618,11 @@ func (e *Encoder) AppendGeneric(dst []byte, parent *Def, vals []Value, body []by
 		return dst, err
 	}
 	if braces {
-		if g.valued {
+		switch {
+		case g.valued:
 			return dst, genericErr(-1, "either a block or a value, not both")
+		case g.typed:
+			return dst, genericErr(-1, "TlvType goes with TlvValue, not with a block")
 		}
 		value = body
 	} else if !g.valued {
@@ -662,6 +665,7 @@ type generic struct {
 	code, length int64
 	lengthAt     int
 	valued       bool
+	typed        bool // there is a TlvType
 }
 
 func (g *generic) read(vals []Value) ([]byte, error) {
@@ -674,6 +678,9 @@ func (g *generic) read(vals []Value) ([]byte, error) {
 		}
 		v := &vals[i+1]
 		word := strings.ToLower(vals[i].Text)
+		if word == "tlvcode" && g.code >= 0 || word == "tlvlength" && g.length >= 0 || word == "tlvtype" && g.typed {
+			return nil, genericErr(i, "a second "+vals[i].Text+"; one is enough")
+		}
 		switch word {
 		case "tlvcode", "tlvlength":
 			neg, n, big, ok := v.number()
@@ -697,7 +704,10 @@ func (g *generic) read(vals []Value) ([]byte, error) {
 			if v.Type != Word && v.Type != Any {
 				return nil, genericErr(i+1, "TlvType wants Integer, Short, Char or IPAddress, not "+v.describe())
 			}
-			kind = strings.ToLower(v.Text)
+			if g.valued {
+				return nil, genericErr(i, "TlvType stands behind the value; it goes before TlvValue")
+			}
+			kind, g.typed = strings.ToLower(v.Text), true
 			continue
 		case "tlvvalue", "tlvstring", "tlvstringzero":
 		default:
@@ -708,6 +718,9 @@ func (g *generic) read(vals []Value) ([]byte, error) {
 			return nil, genericErr(i, "one value is enough")
 		}
 		g.valued = true
+		if word != "tlvvalue" && g.typed {
+			return nil, genericErr(i, "TlvType goes with TlvValue, not with "+vals[i].Text)
+		}
 		if word != "tlvvalue" {
 			s, ok := v.text()
 			if !ok {
