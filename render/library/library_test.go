@@ -315,6 +315,28 @@ func TestLoadFile(t *testing.T) {
 	}
 }
 
+// A variable could mean any source beside a file; those that it does not mean may have errors.
+func TestLoadFileVariable(t *testing.T) {
+	dir := tree(t, map[string]string{
+		"a.dcs": `Main ~ "^(?P<v>.*)-a$" { include $v; }`, "b.dcs": `Main ~ "^(?P<v>.*)-b$" { include "tier-$v"; }`,
+		"blocks.dcs": `Block gold { MaxCPE 1; } Block tier-gold { MaxCPE 2; }`, "broken.dcs": `Block {`, "notes.txt": "Ask the plant before changing any of this.",
+		"tier-old.cfg": `Main {`, "more.dcs": `Block gold { MaxCPE 3; }`,
+	})
+	for name, want := range map[string][]byte{"a": {18, 1, 1}, "b": {18, 1, 2}} {
+		s, err := LoadFile(Config{MIB: mib.Default()}, filepath.Join(dir, name+".dcs"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := staticBody(t, s, "gold-"+name); !bytes.Equal(got, want) {
+			t.Errorf("%s: %x, want %x", name, got, want)
+		}
+		l := find(s, "old.cfg-"+name)
+		if _, fault := s.Skeleton(l, nil, false); name == "b" && (fault == nil || !strings.Contains(fault.Error(), "the file has errors of its own")) {
+			t.Errorf("a file with errors is included: %v", fault)
+		}
+	}
+}
+
 // TestKinds makes a file of each kind that is not a modem's from TLVs.
 func TestKinds(t *testing.T) {
 	old, err := mic.Sign([]byte{3, 1, 1, 18, 1, 4}, mic.NewSecret([]byte("former")))

@@ -199,8 +199,8 @@ func (l *loader) block(at syntax.Pos, name string) *syntax.Item {
 	return l.blocks[name]
 }
 
-// neighbour learns the blocks of a source beside the one that is compiled; what is wrong
-// with it is its own affair.
+// neighbour reads a source beside the one that is compiled, and learns its blocks; what is
+// wrong with it is its own affair, unless it is included.
 func (l *loader) neighbour(path string) {
 	errs := l.errs
 	l.add(path)
@@ -255,6 +255,7 @@ func body(f *syntax.File) (*syntax.Item, error) {
 // candidates lists all that a name with variables could mean.
 func (l *loader) candidates(at syntax.Pos, pieces []string) []*syntax.Item {
 	var out []*syntax.Item
+	l.block(at, "") // a file alone learns of the blocks beside it
 	for name, it := range l.blocks {
 		if fits(name, pieces) {
 			out = append(out, it)
@@ -268,7 +269,7 @@ func (l *loader) candidates(at syntax.Pos, pieces []string) []*syntax.Item {
 		paths, _ := filepath.Glob(filepath.Join(globQuote(filepath.Dir(at.File)), strings.Join(globs, "*"))) // well formed
 		for _, p := range paths {
 			if isSource(p) {
-				l.add(p)
+				l.neighbour(p)
 			}
 		}
 	}
