@@ -353,7 +353,8 @@ func TestKinds(t *testing.T) {
 			Text "text" from "t.tmpl";
 			Main ~ "^oid-(?P<i>[0-9]+)$" { SnmpMibObject "docsDevNmAccessStatus.$i" Integer active; }`,
 		"old.bin": string(old),
-		"mta.bin": "\xfe\x01\x01" + "\x0b\x10\x30\x0e\x06\x08\x2b\x06\x01\x02\x01\x01\x06\x00\x04\x02hi" + "\xfe\x01\xff",
+		"mta.bin": "\xfe\x01\x01" + "\x0b\x10\x30\x0e\x06\x08\x2b\x06\x01\x02\x01\x01\x06\x00\x04\x02hi" +
+			"\x0b\x26\x30\x24\x06\x0c\x2b\x06\x01\x04\x01\xba\x08\x01\x01\x02\x09\x00\x04\x14" + strings.Repeat("\x00", 20) + "\xfe\x01\xff",
 		"t.tmpl":  "name $filename for $$1\n",
 	})
 	file := func(name string) []byte {
@@ -370,9 +371,8 @@ func TestKinds(t *testing.T) {
 	if got := file("anew"); !bytes.Equal(got, want) {
 		t.Errorf("anew: %x, want %x", got, want)
 	}
-	// No hash stood in it, so none is put in.
-	if got := file("mta-anew"); len(got) != 24 {
-		t.Errorf("mta-anew: %x", got)
+	if report, err := mic.Verify(file("mta-anew"), nil); err != nil || report.MTA.Verdict != mic.Valid || report.MTAVariant != mic.EU {
+		t.Errorf("mta-anew: %+v, %v", report, err)
 	}
 	// MULPI's TLV 28 of a portal service's file has a length of two octets (FACTS, CableHome PS).
 	if got, want := fmt.Sprintf("%x", file("ps")), "1c000f300d06082b06010201010600040178"+"ff"; got != want {

@@ -281,8 +281,15 @@ func (c *compiler) plain() {
 		return
 	}
 	body, variant, err := mic.Body(c.t.source)
-	if err != nil {
+	switch {
+	case err != nil:
 		c.errorf(it.From.Pos, "%s: %v", write(it.From), err)
+		return
+	case len(c.t.source) == 0:
+		c.errorf(it.From.Pos, "%s: the file is empty, there is nothing to sign", write(it.From))
+		return
+	case c.t.Kind == MTAFile && variant == mic.NoHash:
+		c.errorf(it.From.Pos, "%s: the MTA file holds no hash to make anew; without resign it is served as it is", write(it.From))
 		return
 	}
 	c.b.base = append(c.b.base, body...)
