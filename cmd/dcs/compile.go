@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"dcs/render/attr"
 	"dcs/render/library"
@@ -91,7 +92,7 @@ A source with errors does not stop the others; the exit status is 1 then.`,
 				}
 				c.hash = &v
 			}
-			if c.library.Schema, c.values.Attrs, err = attributes(set); err != nil {
+			if c.library.Schema, c.values.Attrs, err = attributes(set, flags); err != nil {
 				return err
 			}
 			if c.library.MIB, err = n.index(); err != nil {
@@ -133,14 +134,23 @@ func parseAddr(flag, text string) (netip.Addr, error) {
 	return a.Unmap(), nil
 }
 
-// attributes makes a device of name=value pairs.
-func attributes(set []string) (*attr.Schema, attr.Record, error) {
+// builtins are the variables that have a value of their own, and the flags that give it.
+var builtins = map[string]string{"ip": "ip", "mac": "mac", "server": "server", "time": "time", "filename": "name"}
+
+// attributes makes a device of the name=value pairs that --set of a command gives.
+func attributes(set []string, flags *pflag.FlagSet) (*attr.Schema, attr.Record, error) {
 	var names []string
 	var record attr.Record
 	for _, s := range set {
 		name, value, ok := strings.Cut(s, "=")
 		if !ok || name == "" {
 			return nil, nil, usagef("--set %s: want name=value", s)
+		}
+		if flag, ok := builtins[name]; ok {
+			if flags.Lookup(flag) == nil {
+				return nil, nil, usagef("--set %s: $%s is no attribute of the device; it follows from the request", s, name)
+			}
+			return nil, nil, usagef("--set %s: $%s is no attribute of the device; say --%s %s", s, name, flag, value)
 		}
 		names, record = append(names, name), append(record, value)
 	}

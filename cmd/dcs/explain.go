@@ -64,7 +64,7 @@ The exit status is 1 if the name gets no file.`,
 			}
 			return err
 		}
-		schema, record, err := attributes(set)
+		schema, record, err := attributes(set, f)
 		if err != nil {
 			return err
 		}
