@@ -80,6 +80,7 @@ func Load(cfg Config, prev *Snapshot) (*Snapshot, error) {
 			s.warn(t.Pos(), "the static file "+s.static.files[name].path+" has this template's name, and is not served")
 		}
 	}
+	s.warnStatic()
 	sortErrors(s.Warnings)
 	return s, l.err()
 }
@@ -182,7 +183,13 @@ func (s *Snapshot) item(l *loader, env *skeleton.Env, it *syntax.Item) *pattern 
 	t.Template = made
 	s.templates = append(s.templates, t)
 	if t.pattern != nil {
+		if t.pattern.mayHoldDevice() {
+			s.warn(it.NamePos, "the pattern has an @, but a name that ends in @ and a MAC address is looked up without them: it matches no such name; $mac is the address")
+		}
 		return t.pattern
+	}
+	if holdsDevice(it.Name) {
+		s.warn(it.NamePos, "nobody can ask for this name: where one ends in @ and a MAC address, they are taken off, and tell the device; $mac is the address")
 	}
 	t.Names = []string{strings.TrimPrefix(it.Name, "/")}
 	if it.Name == "" {

@@ -355,7 +355,7 @@ func TestKinds(t *testing.T) {
 		"old.bin": string(old),
 		"mta.bin": "\xfe\x01\x01" + "\x0b\x10\x30\x0e\x06\x08\x2b\x06\x01\x02\x01\x01\x06\x00\x04\x02hi" +
 			"\x0b\x26\x30\x24\x06\x0c\x2b\x06\x01\x04\x01\xba\x08\x01\x01\x02\x09\x00\x04\x14" + strings.Repeat("\x00", 20) + "\xfe\x01\xff",
-		"t.tmpl":  "name $filename for $$1\n",
+		"t.tmpl": "name $filename for $$1\n",
 	})
 	file := func(name string) []byte {
 		t.Helper()
