@@ -311,11 +311,13 @@ func TestLoadErrors(t *testing.T) {
 		{"file name that is not constant", bench{src: `Main { ManufacturerCVC "$f"; }`, pattern: []string{"f"}}, []string{"must be constant"}},
 		{"a type that is none, of a block that changes", bench{src: `Main { GenericTLV TlvCode 280 { UsServiceFlowRef $r; } }`, schema: []string{"r"}}, []string{"TlvCode 280 is out of range"}},
 		{
-			"nothing to sign", bench{src: `Binary "a" from "b" resign;`, files: map[string]string{"b": ""}},
+			"nothing to sign",
+			bench{src: `Binary "a" from "b" resign;`, files: map[string]string{"b": ""}},
 			[]string{`t.dcs:1:17: "b": the file is empty, there is nothing to sign`},
 		},
 		{
-			"no hash to make anew", bench{src: `Binary "a" from "b" resign;`, files: map[string]string{"b": "\xfe\x01\x01\xfe\x01\xff"}},
+			"no hash to make anew",
+			bench{src: `Binary "a" from "b" resign;`, files: map[string]string{"b": "\xfe\x01\x01\xfe\x01\xff"}},
 			[]string{`t.dcs:1:17: "b": the MTA file holds no hash to make anew`},
 		},
 		{"text without its file", bench{src: `Text "a" from "b";`}, []string{"file does not exist"}},
