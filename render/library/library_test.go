@@ -176,6 +176,41 @@ func TestPriority(t *testing.T) {
 	}
 }
 
+// TestSharedBlock includes one Block where its variable has different values, or none: what
+// one template makes of it is nothing to the next.
+func TestSharedBlock(t *testing.T) {
+	blocks := `Block base { MaxCPE $cpe; }
+		Block one { default cpe 1; include base; }
+		Block two { default cpe 2; include base; }
+		Block flow { DsServiceFlow { include rate; } }
+		Block rate { MaxRateSustained $rate; }
+		`
+	s := load(t, map[string]string{"a.dcs": blocks + `
+		Main "a" { default cpe 4; NetworkAccess 1; include base; }
+		Main "b" { default cpe 8; NetworkAccess 1; include base; }
+		Main "c" { include one; include two; }
+		Main "d" { default rate 256; include flow; }
+		Main "e" { default rate 512; include flow; }
+		Main ~ "^cm-cpe(?P<cpe>[0-9]+)$" { NetworkAccess 1; include base; }`})
+	for name, want := range map[string][]byte{
+		"a": {3, 1, 1, 18, 1, 4}, "b": {3, 1, 1, 18, 1, 8}, "c": {18, 1, 1, 18, 1, 2},
+		"d": {25, 6, 8, 4, 0, 0, 1, 0}, "e": {25, 6, 8, 4, 0, 0, 2, 0}, "cm-cpe9": {3, 1, 1, 18, 1, 9},
+	} {
+		if got := staticBody(t, s, name); !bytes.Equal(got, want) {
+			t.Errorf("%s: %x, want %x", name, got, want)
+		}
+	}
+	if _, fault := s.Skeleton(find(s, "cm-cpe9999"), nil, false); fault == nil || fault.Reason != skeleton.Invalid {
+		t.Errorf("cm-cpe9999: fault is %v", fault)
+	}
+	_, err := Load(Config{Dirs: []string{tree(t, map[string]string{"a.dcs": blocks + `
+		Main "a" { default cpe 4; include base; }
+		Main "b" { include base; }`})}, MIB: mib.Default()}, nil)
+	if err == nil || !strings.Contains(err.Error(), "$cpe: nothing gives it a value") {
+		t.Errorf("error is %v", err)
+	}
+}
+
 func TestDevices(t *testing.T) {
 	schema, err := attr.NewSchema("profile", "cpe")
 	if err != nil {

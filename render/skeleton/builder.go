@@ -8,35 +8,35 @@ type builder struct {
 	fixups []fixup
 	tops   []topTLV
 
-	unknown bool // something was left out, because a template is only being checked
+	local   bool // what came since mark is of no use to another template: a variable was read, or something was left out
 	changed int  // offset of the first slot or fixup since mark; -1: none
 }
 
 // A mark remembers a place in a builder.
 type mark struct {
 	at      place
-	unknown bool
+	local   bool
 	changed int
 }
 
 func (b *builder) here() place { return place{len(b.base), b.vary} }
 
-// begin starts a piece of which end tells whether it is constant.
+// begin starts a piece of which end tells whether it is the same for all.
 func (b *builder) begin() mark {
-	m := mark{at: b.here(), unknown: b.unknown, changed: b.changed}
-	b.unknown, b.changed = false, -1
+	m := mark{at: b.here(), local: b.local, changed: b.changed}
+	b.local, b.changed = false, -1
 	return m
 }
 
 // end returns the octets that were added since begin, the offset of the first that a
-// request can change (-1: none), and whether nothing was left out.
-func (b *builder) end(m mark) (octets []byte, changed int, whole bool) {
-	changed, whole = b.changed, !b.unknown
-	b.unknown = b.unknown || m.unknown
+// request can change (-1: none), and whether every template has the same ones here.
+func (b *builder) end(m mark) (octets []byte, changed int, shared bool) {
+	changed, shared = b.changed, !b.local
+	b.local = b.local || m.local
 	if m.changed >= 0 {
 		b.changed = m.changed
 	}
-	return b.base[m.at.off:], changed, whole
+	return b.base[m.at.off:], changed, shared
 }
 
 func (b *builder) change(off int) {

@@ -92,7 +92,7 @@ func (c *compiler) include(st *syntax.Include, parent *tlv.Def, sc *scope) {
 		if target.kind == dynamicVal {
 			c.structural(&target, "include")
 		}
-		c.b.unknown = true
+		c.b.local = true
 		if !c.checking {
 			return
 		}
@@ -185,7 +185,7 @@ func (c *compiler) choose(st *syntax.Select, parent *tlv.Def, sc *scope) {
 	}
 	if !subject.constant() {
 		c.structural(&subject, "select")
-		c.b.unknown = true
+		c.b.local = true
 	}
 	if c.checking {
 		for _, cs := range st.Cases {
@@ -229,7 +229,7 @@ func (c *compiler) reject(st *syntax.Reject, sc *scope) {
 
 // stop ends the compilation of a name: it gets no file. While checking, what follows is still looked at.
 func (c *compiler) stop(f *Fault) {
-	c.b.unknown = true
+	c.b.local = true
 	if !c.checking {
 		c.fault = f
 	}
@@ -251,16 +251,20 @@ func (c *compiler) setHash(st *syntax.Hash, parent *tlv.Def) {
 	}
 }
 
-// memoKey is a setting in the group that it is compiled in: a block may be included in several.
+// memoKey is a setting in the group that it is compiled in: a block may be included in several,
+// and a group may be one of several dialects. What a variable stands for is no part of it: it
+// depends on the template and on the way to the setting, so what reads one is never remembered.
 type memoKey struct {
-	st     *syntax.Setting
-	parent *tlv.Def
+	st      *syntax.Setting
+	parent  *tlv.Def
+	dialect tlv.Dialect // with Lenient a keyword's meaning depends on it
 }
 
 func (c *compiler) setting(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 	isTop := parent != nil && parent.IsRoot()
 	m := c.b.begin()
-	octets, constant := c.env.memo[memoKey{st, parent}]
+	key := memoKey{st, parent, c.enc.Dialect}
+	octets, constant := c.env.memo[key]
 	if constant && !c.tracing {
 		c.b.base = append(c.b.base, octets...)
 	} else if strings.EqualFold(st.Keyword, "GenericTLV") {
@@ -268,9 +272,9 @@ func (c *compiler) setting(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 	} else {
 		c.known(st, parent, sc)
 	}
-	octets, changed, whole := c.b.end(m)
-	if c.checking && !constant && whole && changed < 0 && len(c.errs) == 0 {
-		c.env.memo[memoKey{st, parent}] = append([]byte(nil), octets...)
+	octets, changed, shared := c.b.end(m)
+	if c.checking && !constant && shared && changed < 0 && len(c.errs) == 0 {
+		c.env.memo[key] = append([]byte(nil), octets...)
 	}
 	if end := c.b.here(); isTop && end != m.at {
 		code := byte(snmpCode)
@@ -285,7 +289,7 @@ func (c *compiler) setting(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 func (c *compiler) known(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 	d, form, ok := c.resolve(st, parent)
 	if !ok {
-		c.b.unknown = true
+		c.b.local = true
 		c.discard(func() { c.evalAll(st, sc, false) })
 		return
 	}
@@ -309,7 +313,7 @@ func (c *compiler) known(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 	wantPair := d.Kind == tlv.KindIPPort || d.Kind == tlv.KindMACMask || d.Kind == tlv.KindIPv6PrefixList
 	vals := c.evalAll(st, sc, wantPair)
 	if vals == nil && len(st.Values) > 0 {
-		c.b.unknown = true
+		c.b.local = true
 		return
 	}
 	dyn, unknown := false, false
@@ -319,7 +323,7 @@ func (c *compiler) known(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 	}
 	switch {
 	case unknown:
-		c.b.unknown = true
+		c.b.local = true
 		if form == tlv.FormFile || form == tlv.FormDigitMap {
 			c.errorf(vals[0].pos, "%s: the name of a file must be constant: it is read when the library is loaded", st.Keyword)
 		}
@@ -404,13 +408,13 @@ func (c *compiler) closeGroup(st *syntax.Setting, g group) {
 func (c *compiler) generic(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 	vals := c.evalAll(st, sc, false)
 	if vals == nil {
-		c.b.unknown = true
+		c.b.local = true
 		return
 	}
 	for i := range vals {
 		if !vals[i].constant() {
 			c.structural(&vals[i], st.Keyword)
-			c.b.unknown = true
+			c.b.local = true
 		}
 	}
 	if !allConstant(vals) {
@@ -496,7 +500,7 @@ func (c *compiler) dynamic(st *syntax.Setting, d *tlv.Def, form tlv.Form, vals [
 			for i := range vals {
 				c.structural(&vals[i], st.Keyword)
 			}
-			c.b.unknown = true
+			c.b.local = true
 			return
 		}
 		c.errorf(st.Pos, "%s cannot take a value that only a request settles", st.Keyword)

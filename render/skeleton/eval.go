@@ -184,6 +184,7 @@ func (c *compiler) evalString(e *syntax.String, sc *scope) val {
 
 // variable finds what $name stands for: a built-in, a capture, the device's attribute, a default.
 func (c *compiler) variable(e *syntax.Var, sc *scope) val {
+	c.b.local = true
 	v := val{pos: e.Pos, kind: dynamicVal}
 	source := func(src source, from string) val {
 		v.dyn = &dynamic{op: dynVar, name: e.Name, src: src}

@@ -323,7 +323,7 @@ func (c *compiler) text(sc *scope) {
 		v := c.variable(p.Var, sc)
 		switch v.kind {
 		case unknownVal:
-			c.b.unknown = true
+			c.b.local = true
 		case dynamicVal:
 			sl := slot{kind: textSlot, maxLen: 1 << 20, pos: p.Var.Pos, what: "$" + p.Var.Name}
 			var ok bool
