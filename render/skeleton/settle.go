@@ -2,6 +2,7 @@ package skeleton
 
 import (
 	"errors"
+	"strings"
 
 	"dcs/render/mic"
 )
@@ -9,15 +10,15 @@ import (
 const endOfData = 255 // type of the marker that a portal's file ends in; a modem's gets it with the MICs
 
 // settle completes a skeleton whose pieces have been compiled, and checks what can only
-// be checked of the whole.
+// be checked of the whole, as far as no request has a say in it.
 func (s *Skeleton) settle() error {
 	if s.Kind != ModemFile {
 		if s.Kind == PortalFile {
 			s.base = append(s.base, endOfData)
 		}
-		if s.Kind == MTAFile && s.hash != mic.NoHash && s.vary == 0 {
+		if s.Kind == MTAFile && s.hash != mic.NoHash {
 			// The hash object needs the closing delimiter; it is missing now or never.
-			_, err := mic.SignMTA(append([]byte(nil), s.base...), s.hash)
+			_, err := mic.SignMTA(s.constant(), s.hash)
 			return err
 		}
 		return nil
@@ -30,20 +31,42 @@ func (s *Skeleton) settle() error {
 			s.ext = s.ext || extended(s.base[t.start.off:t.end.off])
 		}
 	}
-	if s.ext {
-		if s.vary > 0 {
-			return nil // Sign tells
-		}
-		_, err := mic.Sign(append([]byte(nil), s.base...), mic.NewSecret(nil))
+	if _, err := mic.Sign(s.constant(), blank); err != nil {
 		return err
 	}
-	if s.vary == 0 {
-		if _, err := mic.HasExtended(s.base); err != nil {
-			return err
-		}
+	if !s.ext {
+		s.freeze()
 	}
-	s.freeze()
 	return nil
+}
+
+// blank is a secret to try signing with.
+var blank = mic.NewSecret(nil)
+
+// constant returns a copy of the octets that no request changes. A top-level TLV with a slot
+// in it is there without its value.
+func (s *Skeleton) constant() []byte {
+	out := make([]byte, 0, len(s.base)+64) // the MICs are appended, or the hash object
+	at := 0
+	for i := range s.tops {
+		t := &s.tops[i]
+		if t.change < 0 {
+			continue
+		}
+		out = append(append(out, s.base[at:t.start.off]...), t.code, 0)
+		if s.Kind == ModemFile && (t.code == 103 || t.code == 104) || s.Kind == MTAFile && t.code == 64 {
+			out = append(out, 0) // a length of two octets
+		}
+		at = t.end.off
+	}
+	return append(out, s.base[at:]...)
+}
+
+// fail tells why a file cannot be signed.
+func (s *Skeleton) fail(err error) *Fault {
+	f := s.broken
+	f.Text = strings.TrimPrefix(err.Error(), "mic: ")
+	return &f
 }
 
 // extended reports whether a TLV 43 has a sub-TLV 6.

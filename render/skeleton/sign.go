@@ -139,7 +139,7 @@ func (s *Skeleton) Sign(file []byte, secret *mic.Secret, sc *Scratch) ([]byte, *
 	case s.ext:
 		signed, err := mic.Sign(file, secret)
 		if err != nil {
-			return nil, &s.broken
+			return nil, s.fail(err)
 		}
 		return signed, nil
 	default:

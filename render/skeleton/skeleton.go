@@ -40,7 +40,7 @@ type Skeleton struct {
 	prefix []byte                // what the CMTS MIC covers before the first change, in its order
 	keyed  atomic.Pointer[keyed] // under the secret in slot 0
 	others atomic.Pointer[[maxKeyed - 1]atomic.Pointer[keyed]]
-	broken Fault
+	broken Fault // of a file that cannot be signed, but for why
 }
 
 // A place is an offset in base, behind the first n varying slots.
@@ -91,7 +91,7 @@ func (s *Skeleton) Build(dst []byte, v *Values, sc *Scratch) ([]byte, *Fault) {
 		if s.hash != mic.NoHash {
 			file, err := mic.SignMTA(dst[start:], s.hash)
 			if err != nil {
-				return dst[:start], &s.broken
+				return dst[:start], s.fail(err)
 			}
 			dst = append(dst[:start], file...)
 		}

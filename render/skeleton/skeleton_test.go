@@ -209,6 +209,9 @@ func TestRender(t *testing.T) {
 		{"a kind without a slot", bench{
 			src: `Main { UpstreamDropClassifierGroupID $a,2; }`, schema: []string{"a"}, record: attr.Record{"1"},
 		}, "3e02 0102"},
+		{"extended MIC by the device", bench{
+			src: `Main { ` + extendedMIC("$alg", "0x10000000") + ` SwUpgradeFilename "$mac"; }`, schema: []string{"alg"}, record: attr.Record{"1"}, values: modem4,
+		}, "2b10 0803ffffff 0609 010101 020410000000 0911 30613a30313a30323a30333a30343a3035"},
 		{
 			"octets",
 			bench{src: `Main { SnmpMibObject .1.3.6.1.2.1.1.6.0 HexString $x; }`, schema: []string{"x"}, record: attr.Record{"0x00ff"}},
@@ -233,6 +236,12 @@ func TestRender(t *testing.T) {
 			}
 		})
 	}
+}
+
+// extendedMIC asks for an extended CMTS MIC.
+func extendedMIC(alg, bitmap string) string {
+	return "VendorSpecific { VendorIdentifier 0xffffff; ExtendedCMTSMICConfiguration { ExtendedCMTSMICHMACDigestType " + alg +
+		"; ExtendedCMTSMICHMACBitmap " + bitmap + "; } }"
 }
 
 func TestFaults(t *testing.T) {
@@ -268,6 +277,18 @@ func TestFaults(t *testing.T) {
 		{"reject", bench{src: `Main { MaxCPE $n; reject "closed on ${n}day"; }`, schema: []string{"n"}, record: attr.Record{"1"}}, Rejected, "rejected: "},
 		{"no case", bench{src: `Main { select $t { 1 { MaxCPE 1; } } }`, pattern: []string{"t"}, captures: []string{"2"}}, NoCase, `no case for "2"`},
 		{"hex", bench{src: `Main { SnmpMibObject .1.3.6.1 HexString $x; }`, schema: []string{"x"}, record: attr.Record{"0x0"}}, BadHex, ""},
+		{"extended MIC that cannot be", bench{
+			src: `Main "x" { SwUpgradeFilename "$mac"; ` + extendedMIC("2", "0x10000000") + ` }`, values: modem4,
+		}, Invalid, "t.dcs:1:1: x: extended CMTS MIC: MMH16"},
+		{"extended MIC by the device", bench{
+			src: `Main "x" { ` + extendedMIC("$alg", "0x10000000") + ` }`, schema: []string{"alg"}, record: attr.Record{"2"},
+		}, Invalid, "t.dcs:1:1: x: extended CMTS MIC: MMH16"},
+		{"hash in a file that does not end", bench{
+			src: `Main "x" { MtaConfigDelimiter 1; hash na; SnmpMibObject .1.3.6.1.2.1.1.6.0 String "$mac"; }`, values: modem4,
+		}, Invalid, "t.dcs:1:1: x: the MTA file lacks its closing delimiter"},
+		{"an MTA's delimiter in front", bench{
+			src: `Main "x" { GenericTLV TlvCode 254 TlvValue 0x01; SwUpgradeFilename "$mac"; }`, values: modem4,
+		}, Invalid, "t.dcs:1:1: x: an MTA file has no"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			file, fault := tt.render(t)

@@ -426,8 +426,7 @@ func (t *Template) specialize(n Name, tracing bool) (*Skeleton, []Use, *Fault) {
 		s.base = t.source
 	}
 	if err := s.settle(); err != nil {
-		s.broken.Text = err.Error()
-		return nil, c.uses, &s.broken
+		return nil, c.uses, s.fail(err)
 	}
 	return s, c.uses, nil
 }
