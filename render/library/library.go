@@ -203,6 +203,9 @@ func (s *Snapshot) item(l *loader, env *skeleton.Env, it *syntax.Item) *pattern 
 		}
 		s.literals[n] = t
 	}
+	if err := t.Literal(t.Names); err != nil {
+		l.errs = append(l.errs, err)
+	}
 	return nil
 }
 

@@ -211,6 +211,40 @@ func TestSharedBlock(t *testing.T) {
 	}
 }
 
+// TestNeverMade loads templates that no request could get a file of, and others that some can.
+func TestNeverMade(t *testing.T) {
+	schema, err := attr.NewSchema("tier")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mmh := `VendorSpecific { VendorIdentifier 0xffffff; ExtendedCMTSMICConfiguration { ExtendedCMTSMICHMACDigestType 2; ExtendedCMTSMICHMACBitmap 0x10; } }`
+	for _, tt := range []struct{ src, want string }{
+		{`Main { NetworkAccess 1; ` + mmh + ` }`, "a.dcs:1:1: "},
+		{`Main "a" { SwUpgradeFilename "$mac"; ` + mmh + ` }`, "a.dcs:1:1: a: extended CMTS MIC: MMH16"},
+		{`Main ~ "^a" { NetworkAccess 1; ` + mmh + ` }`, "a.dcs:1:1: ^a: extended CMTS MIC: MMH16"},
+		{`Main "a" { MtaConfigDelimiter 1; hash na; }`, "a.dcs:1:1: a: the MTA file lacks its closing delimiter"},
+		{`Main "a" { GenericTLV TlvCode 254 TlvValue 0x01; NetworkAccess 1; }`, "a.dcs:1:1: a: an MTA file has no CM MIC"},
+		{`Main "a" { NetworkAccess 1; select 3 { 1 { MaxCPE 1; } } }`, `a.dcs:1:29: select 3: no case for "3"`},
+		{`Main "a" { MaxCPE $filename; }`, "a.dcs:1:19: MaxCPE: "},
+		{`Main { select $filename { b { MaxCPE 1; } } }`, `a.dcs:1:8: select $filename: no case for "a"`},
+
+		{`Main { select $filename { a.cm { MaxCPE 1; } } }`, ""},
+		{`Main "a" { reject "closed"; }`, ""},
+		{`Main "a" { select $tier { 1 { MaxCPE 1; } } }`, ""},
+		{`Main "a" { MaxCPE $tier; }`, ""},
+		{`Main ~ "^(?P<n>.)$" { select $n { 1 { MaxCPE 1; } } }`, ""},
+	} {
+		dir := tree(t, map[string]string{"a.dcs": tt.src})
+		_, err := Load(Config{Dirs: []string{dir}, MIB: mib.Default(), Schema: schema, ModemAddress: true}, nil)
+		switch {
+		case tt.want == "" && err != nil:
+			t.Errorf("%s\n%v", tt.src, err)
+		case tt.want != "" && (err == nil || !strings.Contains(err.Error(), filepath.Join(dir, tt.want))):
+			t.Errorf("%s\n%v, want …%s…", tt.src, err, tt.want)
+		}
+	}
+}
+
 func TestDevices(t *testing.T) {
 	schema, err := attr.NewSchema("profile", "cpe")
 	if err != nil {

@@ -1,7 +1,6 @@
 package skeleton
 
 import (
-	"fmt"
 	"io/fs"
 
 	"dcs/render/syntax"
@@ -62,15 +61,18 @@ type Fault struct {
 }
 
 // Error is file:line:col: what: why.
-func (f *Fault) Error() string {
+func (f *Fault) Error() string { return f.Pos.String() + ": " + f.why() }
+
+// why is what Error says behind the place.
+func (f *Fault) why() string {
 	text := f.Text
 	if text == "" {
 		text = reasonTexts[f.Reason]
 	}
 	if f.What == "" {
-		return fmt.Sprintf("%s: %s", f.Pos, text)
+		return text
 	}
-	return fmt.Sprintf("%s: %s: %s", f.Pos, f.What, text)
+	return f.What + ": " + text
 }
 
 // Is makes a missing attribute or device a file that does not exist, TFTP error 1.

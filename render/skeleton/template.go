@@ -86,6 +86,11 @@ func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
 		c.template(it)
 	}
 	slices.Sort(t.structural)
+	if len(c.errs) == 0 && groups != nil && !c.b.local { // the same for all names
+		if _, fault := c.skeleton(""); fault != nil {
+			c.errorf(fault.Pos, "%s", fault.why())
+		}
+	}
 	if len(c.errs) > 0 {
 		return nil, syntax.Errors(c.errs)
 	}
@@ -393,6 +398,29 @@ func (t *Template) Specialize(n Name) (*Skeleton, *Fault) {
 	return s, fault
 }
 
+// Literal checks a template that is asked for by these names alone, and returns what keeps
+// every request from getting a file; nil where one gets a file, or a device decides. A
+// reject is what the template says, and no error.
+func (t *Template) Literal(names []string) *syntax.Error {
+	if len(t.structural) > 0 {
+		return nil
+	}
+	var first *Fault
+	for _, n := range names {
+		_, fault := t.Specialize(Name{Text: n})
+		if fault == nil || fault.Reason == Rejected {
+			return nil
+		}
+		if first == nil {
+			first = fault
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	return &syntax.Error{Pos: first.Pos, Msg: first.why()}
+}
+
 // Trace is Specialize, and tells which variables were read on the way.
 func (t *Template) Trace(n Name) (*Skeleton, []Use, *Fault) { return t.specialize(n, true) }
 
@@ -417,8 +445,15 @@ func (t *Template) specialize(n Name, tracing bool) (*Skeleton, []Use, *Fault) {
 	if c.fault != nil {
 		return nil, c.uses, c.fault
 	}
+	s, fault := c.skeleton(n.Text)
+	return s, c.uses, fault
+}
+
+// skeleton makes one of what was compiled.
+func (c *compiler) skeleton(name string) (*Skeleton, *Fault) {
+	t := c.t
 	s := &Skeleton{
-		Kind: t.Kind, Name: n.Text, hash: c.hash,
+		Kind: t.Kind, Name: name, hash: c.hash,
 		base: bytes.Clone(c.b.base), slots: c.b.slots, fixups: c.b.fixups, tops: c.b.tops, vary: c.b.vary,
 		broken: Fault{Reason: Invalid, Pos: t.Item.Pos, What: itemName(t.Item)},
 	}
@@ -426,7 +461,7 @@ func (t *Template) specialize(n Name, tracing bool) (*Skeleton, []Use, *Fault) {
 		s.base = t.source
 	}
 	if err := s.settle(); err != nil {
-		return nil, c.uses, s.fail(err)
+		return nil, s.fail(err)
 	}
-	return s, c.uses, nil
+	return s, nil
 }
