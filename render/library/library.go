@@ -142,6 +142,17 @@ func (s *Snapshot) compile(l *loader, cfg Config) {
 			}
 		}
 	}
+	for _, path := range l.order {
+		for _, it := range l.files[path].Items {
+			if it.Kind != syntax.Block {
+				continue
+			}
+			var errs syntax.Errors
+			if errors.As(skeleton.CheckBlock(env, it), &errs) {
+				l.errs = append(l.errs, errs...)
+			}
+		}
+	}
 	s.patterns = newPatterns(list)
 	for _, c := range s.patterns.conflicts(conflictBudget) {
 		l.errs.Addf(c.b.pos, "the pattern %q and the one at %s both match %q: give one of them a priority, or make them different",

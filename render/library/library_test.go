@@ -14,6 +14,7 @@ import (
 	"dcs/render/ber/mib"
 	"dcs/render/mic"
 	"dcs/render/skeleton"
+	"dcs/render/syntax"
 )
 
 // tree writes files below a new directory and returns it. Contents are given by path.
@@ -241,6 +242,51 @@ func TestNeverMade(t *testing.T) {
 			t.Errorf("%s\n%v", tt.src, err)
 		case tt.want != "" && (err == nil || !strings.Contains(err.Error(), filepath.Join(dir, tt.want))):
 			t.Errorf("%s\n%v, want …%s…", tt.src, err, tt.want)
+		}
+	}
+}
+
+// TestBlocksAlone loads Blocks that nothing includes, or a variable may.
+func TestBlocksAlone(t *testing.T) {
+	schema, err := attr.NewSchema("profile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, main := range []string{"", "\nMain { default profile lead; NetworkAccess 1; include $profile; } Block lead { MaxCPE 1; }"} {
+		for _, tt := range []struct {
+			src  string
+			want []string
+		}{
+			{`Block b { MaxCPE 1600; MaxCPU 3; }`, []string{"1:18: MaxCPE: 1600 does not fit", "1:24: no TLV is called MaxCPU; MaxCPE comes close"}},
+			{`Block b { DsServiceFlow { DsServiceFlowRef 70000; } }`, []string{"1:44: DsServiceFlowRef: 70000"}},
+			{`Block b { QosParamSetType 7; DsServiceFlowRef 70000; }`, []string{"1:47: DsServiceFlowRef: 70000"}},
+			{`Block b { select $x { 1 { SwUpgradeServer 198.18.0.300; } } }`, []string{"1:43: SwUpgradeServer: wants an IPv4 address"}},
+			{`Block b { include c; MaxCPE 1; } Block c { NetworkAccess 7; }`, []string{"1:58: NetworkAccess: 7 is out of range"}},
+			{`Block b { include nowhere; }`, []string{"1:11: include nowhere: no Block has this name"}},
+			{`Block b { MaxCPE 1; DsServiceFlowRef 1; }`, []string{"1:21: DsServiceFlowRef does not belong at the top"}},
+
+			{`Block b { MaxCPE $cpe; SwUpgradeFilename "fw-$1.bin"; include "tier-$t"; select $t { a { MaxCPE 2; } } }`, nil},
+			{`Block b { QosParamSetType 7; MaxRateSustained $down * 1000; }`, nil},
+			{`Block b { default down gold; default f "x.bin"; MaxCPE $down * 2; ManufacturerCVC $f; }`, nil},
+			{`Block b { hash eu; SnmpMibObject sysLocation.0 String "x"; MtaConfigDelimiter 255; }`, nil},
+			{`Block b { PsSnmpMibObject sysLocation.0 String "x"; }`, nil},
+			{`Block b { GenericTLV TlvCode 6 TlvValue 0x01; }`, nil},
+			{`Block b { include c; MaxRateSustained 5M; } Block c { UsServiceFlowRef 1; }`, nil},
+			{`Block b { reject "closed"; }`, nil},
+			{`Block b { }`, nil},
+		} {
+			dir := tree(t, map[string]string{"a.dcs": tt.src + main})
+			_, err := Load(Config{Dirs: []string{dir}, MIB: mib.Default(), Schema: schema}, nil)
+			errs, _ := err.(syntax.Errors)
+			if len(errs) != len(tt.want) || (err != nil) != (len(errs) > 0) {
+				t.Errorf("%s%s\n%v", tt.src, main, err)
+				continue
+			}
+			for i, want := range tt.want {
+				if !strings.Contains(errs[i].Error(), "a.dcs:"+want) {
+					t.Errorf("%s\n%v, want …%s…", tt.src, errs[i], want)
+				}
+			}
 		}
 	}
 }

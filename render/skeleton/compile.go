@@ -24,6 +24,10 @@ type compiler struct {
 	enc      tlv.Encoder
 	b        builder
 	checking bool
+	loose    bool // while checking: a Block without a template, so that no variable has a value
+	quiet    bool // while checking: errors will be dropped
+
+	misplaced int // keywords that do not belong where they stand
 
 	captures []string // by group number; "" and not given[i]: the group took no part
 	given    []bool
@@ -93,19 +97,20 @@ func (c *compiler) include(st *syntax.Include, parent *tlv.Def, sc *scope) {
 			c.structural(&target, "include")
 		}
 		c.b.local = true
-		if !c.checking {
-			return
+		if !c.checking || c.loose {
+			return // of a Block alone: what may be meant is checked alone, too
 		}
 		items := c.env.Candidates(st.Pos, pieces(st.Target))
 		if len(items) == 0 {
 			c.errorf(st.Pos, "include %s: nothing in the library has such a name", write(st.Target))
 		}
-		errs := c.errs
+		errs, quiet := c.errs, c.quiet
+		c.quiet = quiet || open(st)
 		for _, it := range items {
 			c.enter(st, it, parent, sc, true)
 		}
-		if strings.Join(pieces(st.Target), "") == "" {
-			c.errs = errs // any block of the library, and most are not meant to stand here
+		if c.quiet = quiet; open(st) {
+			c.errs = errs // any block of the library, and most are not meant to stand here: see CheckBlock
 		}
 	default:
 		_, word := st.Target.(*syntax.Word)
@@ -137,6 +142,9 @@ func (c *compiler) enter(st *syntax.Include, it *syntax.Item, parent *tlv.Def, s
 	if len(c.stack) > maxIncludes {
 		c.errorf(st.Pos, "include %s: includes nest deeper than %d", write(st.Target), maxIncludes)
 		return
+	}
+	if c.checking && !c.quiet && !c.loose {
+		c.env.checked[it] = true
 	}
 	c.stack = append(c.stack, it)
 	if candidate {
@@ -324,7 +332,7 @@ func (c *compiler) known(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 	switch {
 	case unknown:
 		c.b.local = true
-		if form == tlv.FormFile || form == tlv.FormDigitMap {
+		if (form == tlv.FormFile || form == tlv.FormDigitMap) && !c.loose {
 			c.errorf(vals[0].pos, "%s: the name of a file must be constant: it is read when the library is loaded", st.Keyword)
 		}
 		if dyn && !c.slotted(d, form, vals) {
@@ -348,6 +356,7 @@ func (c *compiler) known(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 // resolve finds what a keyword means in its parent.
 func (c *compiler) resolve(st *syntax.Setting, parent *tlv.Def) (*tlv.Def, tlv.Form, bool) {
 	if parent == nil {
+		c.misplaced++
 		c.errorf(st.Pos, "%s: the dictionary does not know this group; write its contents as GenericTLV", st.Keyword)
 		return nil, 0, false
 	}
@@ -360,12 +369,13 @@ func (c *compiler) resolve(st *syntax.Setting, parent *tlv.Def) (*tlv.Def, tlv.F
 			return d, form, true
 		}
 	}
+	c.misplaced++
 	c.errorf(st.Pos, "%s", parent.Misplaced(st.Keyword))
 	return nil, 0, false
 }
 
 func (c *compiler) warnf(pos syntax.Pos, format string, args ...any) {
-	if c.checking && c.env.Warn != nil {
+	if c.checking && !c.loose && c.env.Warn != nil {
 		c.env.Warn(pos, fmt.Sprintf(format, args...))
 	}
 }

@@ -208,6 +208,10 @@ func (c *compiler) variable(e *syntax.Var, sc *scope) val {
 		c.trace(e, Use{From: "the name asked for", Value: c.name})
 		return v
 	}
+	if c.loose {
+		v.kind = unknownVal
+		return v
+	}
 	if i, ok := c.t.group(e.Name); ok {
 		if c.checking {
 			v.kind = unknownVal

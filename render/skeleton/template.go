@@ -37,7 +37,8 @@ type Env struct {
 	Warn     func(at syntax.Pos, msg string) // may be nil
 
 	// memo holds what is constant, encoded: New writes it, Specialize reads it.
-	memo map[memoKey][]byte
+	memo    map[memoKey][]byte
+	checked map[*syntax.Item]bool // what a template includes by its name
 }
 
 // A Template is an item of a library, checked, with everything constant in it encoded.
@@ -68,9 +69,7 @@ type Name struct {
 // groups by number, as regexp.SubexpNames gives them; nil for a literal name. The error is
 // a syntax.Errors with all that is wrong.
 func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
-	if env.memo == nil {
-		env.memo = map[memoKey][]byte{}
-	}
+	env.prepare()
 	t := &Template{Item: it, env: env, groups: groups}
 	c := t.compiler(true)
 	for i, g := range groups {
@@ -95,6 +94,12 @@ func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
 		return nil, syntax.Errors(c.errs)
 	}
 	return t, nil
+}
+
+func (e *Env) prepare() {
+	if e.memo == nil {
+		e.memo, e.checked = map[memoKey][]byte{}, map[*syntax.Item]bool{}
+	}
 }
 
 func (t *Template) compiler(checking bool) *compiler {
@@ -154,19 +159,12 @@ func (c *compiler) first(it *syntax.Item, depth int) *syntax.Setting {
 		case *syntax.Select, *syntax.Reject:
 			return nil
 		case *syntax.Include:
-			word, isWord := st.Target.(*syntax.Word)
-			name := ""
-			if isWord {
-				name = word.Text
-			} else if s, ok := st.Target.(*syntax.String); ok {
-				name, _ = s.Literal()
-			}
-			if name == "" || depth >= maxIncludes {
+			if depth >= maxIncludes {
 				return nil
 			}
-			in, err := c.env.Include(st.Pos, name, isWord)
-			if err != nil {
-				return nil // told when the include is compiled
+			in := c.env.included(st)
+			if in == nil {
+				return nil // an error is told when the include is compiled
 			}
 			if found := c.first(in, depth+1); found != nil {
 				return found

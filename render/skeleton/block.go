@@ -1,0 +1,104 @@
+package skeleton
+
+import (
+	"slices"
+	"strings"
+
+	"dcs/render/syntax"
+	"dcs/render/tlv"
+)
+
+// CheckBlock checks a Block that no template includes by its name: nothing does, or a
+// variable may. What depends on a template is not known then, and what a Block may stand in
+// is not either, so it returns what is wrong with it in the group that suits it best. The
+// error is a syntax.Errors. It comes after New for all templates.
+func CheckBlock(env *Env, it *syntax.Item) error {
+	if env.prepare(); env.checked[it] {
+		return nil
+	}
+	var best syntax.Errors
+	misplaced := 0
+	for i, at := range standing(env, it) {
+		t := &Template{Item: it, Kind: at.kind, env: env}
+		c := t.compiler(true)
+		c.loose = true
+		c.item(it, at.parent, nil)
+		if len(c.errs) == 0 {
+			return nil
+		}
+		if i == 0 || c.misplaced < misplaced || c.misplaced == misplaced && len(c.errs) < len(best) {
+			best, misplaced = c.errs, c.misplaced
+		}
+	}
+	return best
+}
+
+// stand is a place where a Block may be meant to stand.
+type stand struct {
+	kind   Kind
+	parent *tlv.Def
+}
+
+// standing lists the places for a Block: the tops of files, and the groups that have one of its keywords.
+func standing(env *Env, it *syntax.Item) []stand {
+	out := []stand{{ModemFile, tlv.Root(tlv.CM)}, {MTAFile, tlv.Root(tlv.MTA)}, {PortalFile, tlv.Root(tlv.PS)}}
+	known := false
+	seen := map[*syntax.Item]bool{}
+	var item func(it *syntax.Item)
+	var body func(stmts []syntax.Stmt)
+	item = func(it *syntax.Item) {
+		if !seen[it] {
+			seen[it] = true
+			body(it.Body)
+		}
+	}
+	body = func(stmts []syntax.Stmt) {
+		for _, st := range stmts {
+			switch st := st.(type) {
+			case *syntax.Setting:
+				for _, d := range tlv.Elsewhere(st.Keyword) {
+					known = true
+					s := stand{ModemFile, d.Parent()}
+					if !d.Parent().IsRoot() && !slices.Contains(out, s) {
+						out = append(out, s)
+					}
+				}
+			case *syntax.Select:
+				for _, cs := range st.Cases {
+					body(cs.Body)
+				}
+			case *syntax.Include:
+				if in := env.included(st); in != nil {
+					item(in)
+				}
+			}
+		}
+	}
+	item(it)
+	if !known { // GenericTLV alone: also in a group that the dictionary does not know
+		out = append(out, stand{ModemFile, nil})
+	}
+	return out
+}
+
+// included returns what an include with a constant name means; nil: there is none, or the name is not constant.
+func (e *Env) included(st *syntax.Include) *syntax.Item {
+	name := ""
+	word, isWord := st.Target.(*syntax.Word)
+	if isWord {
+		name = word.Text
+	} else if s, ok := st.Target.(*syntax.String); ok {
+		name, _ = s.Literal()
+	}
+	if name == "" {
+		return nil
+	}
+	it, err := e.Include(st.Pos, name, isWord)
+	if err != nil {
+		return nil
+	}
+	return it
+}
+
+// open tells whether anything in the library may be meant by an include.
+func open(st *syntax.Include) bool { return strings.Join(pieces(st.Target), "") == "" }
