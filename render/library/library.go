@@ -123,6 +123,7 @@ func (s *Snapshot) warn(at syntax.Pos, msg string) {
 // compile makes templates of all items that have names, and settles which name means which.
 func (s *Snapshot) compile(l *loader, cfg Config) {
 	env := l.env(cfg)
+	env.Path = l.assetPath
 	var list []*pattern
 	for _, path := range l.order {
 		bare := (*syntax.Item)(nil)
@@ -218,6 +219,16 @@ func (s *Snapshot) item(l *loader, env *skeleton.Env, it *syntax.Item) *pattern 
 		l.errs = append(l.errs, err)
 	}
 	return nil
+}
+
+// assetPath returns the path of a file that a template names and that has been read.
+func (l *loader) assetPath(at syntax.Pos, name string) string {
+	for _, path := range l.places(at, name) {
+		if _, ok := l.assets[path]; ok {
+			return path
+		}
+	}
+	return name
 }
 
 // relative returns a source's path below its root, without the ending: the name that its

@@ -246,6 +246,15 @@ func TestNeverMade(t *testing.T) {
 	}
 }
 
+// TestTextErrors tells an error in a text's file by that file.
+func TestTextErrors(t *testing.T) {
+	dir := tree(t, map[string]string{"a.dcs": `Text "a" from "sub/t.tmpl";`, "sub/t.tmpl": "one\ntwo $nope\n"})
+	_, err := Load(Config{Dirs: []string{dir}, MIB: mib.Default()}, nil)
+	if want := filepath.Join(dir, "sub/t.tmpl") + ":2:5: $nope: "; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error is %v, want %s…", err, want)
+	}
+}
+
 // TestBlocksAlone loads Blocks that nothing includes, or a variable may.
 func TestBlocksAlone(t *testing.T) {
 	schema, err := attr.NewSchema("profile")

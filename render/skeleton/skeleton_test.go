@@ -72,6 +72,7 @@ func (b *bench) template(t testing.TB) (*Template, error) {
 		}
 		return nil, os.ErrNotExist
 	}
+	env.Path = func(_ syntax.Pos, name string) string { return "files/" + name }
 	var groups []string
 	if b.pattern != nil {
 		groups = append([]string{""}, b.pattern...)
@@ -341,6 +342,8 @@ func TestLoadErrors(t *testing.T) {
 			bench{src: `Binary "a" from "b" resign;`, files: map[string]string{"b": "\xfe\x01\x01\xfe\x01\xff"}},
 			[]string{`t.dcs:1:17: "b": the MTA file holds no hash to make anew`},
 		},
+		{"variable in a text's file", bench{src: `Text "a" from "b";`, files: map[string]string{"b": "x\n  $nope ${"}}, []string{"files/b:2:9: "}},
+		{"variable in a text", bench{src: `Text "a" from "b";`, files: map[string]string{"b": "x\n  $nope"}}, []string{"files/b:2:3: $nope: nothing gives it a value"}},
 		{"text without its file", bench{src: `Text "a" from "b";`}, []string{"file does not exist"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

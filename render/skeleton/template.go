@@ -34,7 +34,9 @@ type Env struct {
 	Candidates func(at syntax.Pos, pieces []string) []*syntax.Item
 	// ReadFile reads a certificate, a digit map or a text that a place names.
 	ReadFile func(at syntax.Pos, name string) ([]byte, error)
-	Warn     func(at syntax.Pos, msg string) // may be nil
+	// Path tells where ReadFile has found a file: what its errors are told by.
+	Path func(at syntax.Pos, name string) string
+	Warn func(at syntax.Pos, msg string) // may be nil
 
 	// memo holds what is constant, encoded: New writes it, Specialize reads it.
 	memo    map[memoKey][]byte
@@ -54,6 +56,7 @@ type Template struct {
 	waiting    bool
 	families   bool // the modem's address is stamped in by family
 	source     []byte
+	sourcePath string
 }
 
 // Name is what a template is asked to be made for.
@@ -249,7 +252,7 @@ func (c *compiler) fromFile(it *syntax.Item) {
 		c.errorf(it.From.Pos, "%v", err)
 		return
 	}
-	c.t.source = data
+	c.t.source, c.t.sourcePath = data, c.env.Path(it.From.Pos, name)
 	if it.Kind == syntax.Binary && it.Resign {
 		if len(data) > 0 && data[0] == mtaDelimiter {
 			c.t.Kind = MTAFile
@@ -311,7 +314,7 @@ func (c *compiler) plain() {
 
 // text compiles a text's variables.
 func (c *compiler) text(sc *scope) {
-	s, err := syntax.ParseText(c.t.Item.From.Pos.File, c.t.source)
+	s, err := syntax.ParseText(c.t.sourcePath, c.t.source)
 	if err != nil {
 		var errs syntax.Errors
 		errors.As(err, &errs)
