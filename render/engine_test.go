@@ -74,6 +74,8 @@ var librarySource = map[string]string{
 	"tiers.dcs": `Main ~ "^isrrip(?P<cpe>[1-9]|1[0-6])bw(?P<tier>[0-9]+)\.bin$" { MaxCPE $cpe; select $tier { 1 { NetworkAccess 1; } default { reject "no such tier"; } } }`,
 	"ext.dcs": `Main "ext" { NetworkAccess 1; TftpTimestamp $time; VendorSpecific { VendorIdentifier 0xffffff;
 		ExtendedCMTSMICConfiguration { ExtendedCMTSMICHMACDigestType 1; ExtendedCMTSMICHMACBitmap 0x10; } } }`,
+	"read.dcs": `Main "read" { default profile createAndGo; default down 0x01; SnmpMibObject docsDevNmAccessStatus.1 Integer $profile;
+		SnmpMibObject .1.3.6.1 Counter64 $down; }`,
 	"mta.dcs":     `Mta "mta" { hash eu; SnmpMibObject sysLocation.0 String "$name"; }`,
 	"router.dcs":  `Text ~ "^router-(?P<site>[a-z0-9]+)\.conf$" from "router.tmpl"`,
 	"router.tmpl": "hostname $site\nip address $ip # costs $$0\n",
@@ -82,6 +84,7 @@ var librarySource = map[string]string{
 var devices = fleet{
 	{2, 0, 0, 0, 0, 1}: {"gold", "512", "gold"},
 	{2, 0, 0, 0, 0, 2}: {"gold", "9999999999", "a name that is far too long"},
+	{2, 0, 0, 0, 0, 3}: {"active", "18446744073709551615", "x"},
 }
 
 func writeLibrary(t testing.TB, files map[string]string) string {
@@ -180,6 +183,8 @@ func TestNoAllocs(t *testing.T) {
 		{"extended MIC", "ext"},
 		{"text", "router-a7.conf"},
 		{"MTA", "mta@020000000001"},
+		{"label and great number", "read@020000000003"},
+		{"defaults", "read"},
 		{"unknown name", "none"},
 		{"rejected", "isrrip8bw2.bin"},
 		{"missing attribute", "device"},

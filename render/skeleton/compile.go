@@ -329,6 +329,7 @@ func (c *compiler) known(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 		dyn = dyn || vals[i].has(dynamicVal)
 		unknown = unknown || vals[i].has(unknownVal)
 	}
+	c.pos = st.Pos
 	switch {
 	case unknown:
 		c.b.local = true
@@ -343,7 +344,6 @@ func (c *compiler) known(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 	case dyn:
 		c.dynamic(st, d, form, vals)
 	default:
-		c.pos = st.Pos
 		out, err := c.enc.AppendTLV(c.b.base, d, form, values(vals))
 		if err != nil {
 			c.encodeError(st, vals, err)

@@ -37,6 +37,7 @@ func (c *compiler) lower(d *tlv.Def, form tlv.Form, vals []val) (slot, bool) {
 	if len(vals) != 1 || vals[0].kind != dynamicVal {
 		return s, false
 	}
+	last := vals[0].settled(&s)
 	v := &vals[0]
 	var ok bool
 	switch d.Kind {
@@ -54,7 +55,7 @@ func (c *compiler) lower(d *tlv.Def, form tlv.Form, vals []val) (slot, bool) {
 	case tlv.KindMAC:
 		s.kind, s.width = macSlot, 6
 	case tlv.KindBytes:
-		s.kind, s.minLen, s.maxLen = hexSlot, d.LenMin, d.LenMax
+		s.kind, s.quoted, s.minLen, s.maxLen = hexSlot, d.Quoted, d.LenMin, d.LenMax
 	case tlv.KindString:
 		s.kind, s.minLen, s.maxLen = textSlot, d.LenMin, d.LenMax
 	case tlv.KindZString:
@@ -64,6 +65,11 @@ func (c *compiler) lower(d *tlv.Def, form tlv.Form, vals []val) (slot, bool) {
 		}
 	default:
 		return s, false
+	}
+	if last != nil {
+		octets, err := c.enc.AppendValue([]byte{}, d, form, values([]val{*last}))
+		c.instead(&s, last, octets, err)
+		v = v.withoutLast()
 	}
 	if s.kind == intSlot {
 		if d.Limited {
@@ -104,11 +110,60 @@ func (c *compiler) lowerSNMP(d *tlv.Def, vals []val) (slot, bool) {
 	default:
 		return s, false
 	}
+	if p.Type == tlv.Integer && p.Object != nil && len(p.Object.Enums) > 0 {
+		s.labels = p.Object
+	}
+	v := &vals[2]
+	if last := v.settled(&s); last != nil {
+		octets, err := c.enc.AppendSNMPValue([]byte{}, d, &p, values([]val{*last}))
+		c.instead(&s, last, octets, err)
+		v = v.withoutLast()
+	}
 	var ok bool
 	if s.value == intSlot {
-		s.prog, ok = program(nil, &vals[2], 0)
+		s.prog, ok = program(nil, v, 0)
 	} else {
-		s.parts, ok = texts(nil, &vals[2])
+		s.parts, ok = texts(nil, v)
 	}
 	return s, ok && s.tag != ber.Null
+}
+
+// instead gives a slot the octets of the default that stands in for its attributes. They are
+// made as those of a constant are, so that the default means the same with and without an
+// attribute of its name.
+func (c *compiler) instead(s *slot, last *val, octets []byte, err error) {
+	if err != nil {
+		c.errorf(last.pos, "%v", err)
+		return
+	}
+	s.instead = octets
+}
+
+// settled notes the attributes that v is the value of, if it is nothing else: the first of
+// them that the device has. It returns the constant that stands in for them; nil: there is none.
+func (v *val) settled(s *slot) *val {
+	for v != nil && v.kind == dynamicVal && v.dyn.op == dynVar && v.dyn.src == fromAttr {
+		s.attrs = append(s.attrs, v.dyn.attr)
+		v = v.dyn.fallback
+	}
+	switch {
+	case v == nil || len(s.attrs) == 0:
+		return nil
+	case v.constant():
+		return v
+	}
+	s.attrs = nil
+	return nil
+}
+
+// withoutLast returns v without the constant that stands in for its attributes.
+func (v *val) withoutLast() *val {
+	d, out := *v.dyn, *v
+	if d.fallback.kind == dynamicVal {
+		d.fallback = d.fallback.withoutLast()
+	} else {
+		d.fallback = nil
+	}
+	out.dyn = &d
+	return &out
 }

@@ -169,38 +169,46 @@ func abs(x int64) uint64 {
 	return uint64(x)
 }
 
-// parseInt reads a decimal integer or 0x and hexadecimal digits. It does not allocate.
+// parseInt reads a decimal integer, or 0x and hexadecimal digits, of 64 bits with its sign.
+// It does not allocate.
 func parseInt(s string) (int64, bool) {
-	if len(s) > 2 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X') {
-		var x uint64
+	neg := len(s) > 1 && s[0] == '-' && s[1]-'0' <= 9
+	if neg {
+		s = s[1:]
+	}
+	hex := len(s) > 1 && s[1]|0x20 == 'x'
+	x, ok := parseUint(s)
+	switch {
+	case !ok || neg && hex:
+	case neg && x <= 1<<63:
+		return -int64(x), true
+	case !neg && x <= math.MaxInt64:
+		return int64(x), true
+	}
+	return 0, false
+}
+
+// parseUint reads a decimal integer, or 0x and hexadecimal digits, of 64 bits without a sign.
+func parseUint(s string) (x uint64, ok bool) {
+	if len(s) > 2 && s[0] == '0' && s[1]|0x20 == 'x' {
 		for i := 2; i < len(s); i++ {
 			d, ok := hexDigit(s[i])
-			if !ok || x>>59 != 0 {
+			if !ok || x>>60 != 0 {
 				return 0, false
 			}
 			x = x<<4 | uint64(d)
 		}
-		return int64(x), true
+		return x, true
 	}
-	neg := false
-	if len(s) > 1 && s[0] == '-' {
-		neg, s = true, s[1:]
-	}
-	if s == "" || len(s) > 18 {
-		return 0, false
-	}
-	var x int64
+	const tenth = math.MaxUint64 / 10
 	for i := 0; i < len(s); i++ {
-		c := s[i] - '0'
-		if c > 9 {
+		c := uint64(s[i] - '0')
+		if c > 9 || x > tenth || x == tenth && c > math.MaxUint64%10 {
 			return 0, false
 		}
-		x = x*10 + int64(c)
+		x = x*10 + c
 	}
-	if neg {
-		x = -x
-	}
-	return x, true
+	return x, s != ""
 }
 
 func hexDigit(c byte) (byte, bool) {

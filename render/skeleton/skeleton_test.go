@@ -245,6 +245,142 @@ func extendedMIC(alg, bitmap string) string {
 		"; ExtendedCMTSMICHMACBitmap " + bitmap + "; } }"
 }
 
+// TestReading gives settings one value in every way that there is: by a group of the name,
+// by an attribute, by one that chooses the skeleton, and as a default in quotes. It is read
+// by one rule: all give the octets that the keyword has for it, or none gives a file.
+func TestReading(t *testing.T) {
+	const integer = "SnmpMibObject docsDevNmAccessStatus.1 Integer $x;" // 1.3.6.1.2.1.69.1.2.1.7, RFC 4639
+	const counter = "SnmpMibObject .1.3.6.1 Counter64 $x;"
+	const octets = "SnmpMibObject .1.3.6.1 HexString $x;"
+	const policy = "UsServiceFlow { RequestOrTxPolicy $x; }"
+	for _, tt := range []struct {
+		setting, value string
+		want           string // "": refused
+	}{
+		{"MaxCPE $x;", "8", "120108"},
+		{"MaxCPE $x;", "0x10", "120110"},
+		{"MaxCPE $x;", "0000000000000000000000016", "120110"},
+		{"MaxCPE $x;", "256", ""},
+		{"MaxCPE $x;", "-1", ""},
+		{"MaxCPE $x;", "8k", ""},
+		{"MaxCPE $x;", "0x", ""},
+		{"MaxCPE $x;", " 8", ""},
+		{integer, "createAndGo", "0b123010060b2b06010201450102010701020104"},
+		{integer, "4", "0b123010060b2b06010201450102010701020104"},
+		{integer, "createandgo", ""},
+		{integer, "-2147483649", ""},
+		{"SnmpMibObject .1.3.6.1 Integer $x;", "createAndGo", ""},
+		{counter, "1000000000000000000", "0b11300f06032b0601" + "46080de0b6b3a7640000"},
+		{counter, "18446744073709551615", "0b12301006032b0601" + "460900ffffffffffffffff"},
+		{counter, "0x8000000000000000", "0b12301006032b0601" + "4609008000000000000000"},
+		{counter, "18446744073709551616", ""},
+		{counter, "-1", ""},
+		{"SnmpMibObject .1.3.6.1 Counter64 $x + 1;", "9223372036854775806", "0b11300f06032b0601" + "46087fffffffffffffff"},
+		{"SnmpMibObject .1.3.6.1 Counter64 $x + 1;", "9223372036854775807", ""},
+		{policy, "0x00000018", "1806100400000018"},
+		{policy, "24", ""},
+		{policy, "00000018", ""},
+		{policy, "0x18", ""},
+		{octets, "0x40", "0b0a300806032b0601" + "040140"},
+		{octets, "40", ""},
+		{octets, "0x4", ""},
+		{"CpeMacAddress $x;", "0a:01:02:03:04:05", "0e060a0102030405"},
+		{"CpeMacAddress $x;", "0A-01-02-03-04-05", "0e060a0102030405"},
+		{"CpeMacAddress $x;", "0a.01.02.03.04.05", "0e060a0102030405"},
+		{"CpeMacAddress $x;", "0a01.0203.0405", "0e060a0102030405"},
+		{"CpeMacAddress $x;", "0a0102030405", "0e060a0102030405"},
+		{"CpeMacAddress $x;", "0x0a0102030405", "0e060a0102030405"},
+		{"CpeMacAddress $x;", "0a:01:02:03:04", ""},
+		{"SwUpgradeServer $x;", "198.18.0.2", "1504c6120002"},
+		{"SwUpgradeServer $x;", "198.18.0.300", ""},
+		{"SwUpgradeServer $x;", "fd00::1", ""},
+		{"SwUpgradeFilename $x;", "0x4142", "0906307834313432"},
+		{"SwUpgradeFilename $x;", "42", "09023432"},
+	} {
+		captured := bench{src: "Main { " + tt.setting + " }", pattern: []string{"x"}, captures: []string{tt.value}}
+		attribute := bench{src: "Main { " + tt.setting + " }", schema: []string{"x"}, record: attr.Record{tt.value}}
+		chosen := attribute
+		chosen.src = "Main { select $x { none { } default { " + tt.setting + " } } }"
+		fallback := bench{src: fmt.Sprintf("Main { default x %q; %s }", tt.value, tt.setting)}
+		lacking := fallback
+		lacking.schema, lacking.record = []string{"x"}, attr.Record{""}
+		chain := lacking
+		chain.src = fmt.Sprintf("Main { default x $y; default y %q; %s }", tt.value, tt.setting)
+		chain.schema = []string{"y", "x"}
+		for way, b := range map[string]*bench{
+			"group": &captured, "attribute": &attribute, "choosing attribute": &chosen,
+			"default": &fallback, "default of an attribute": &lacking, "default of a default": &chain,
+		} {
+			want := signed(t, tt.want)
+			if got := b.file(t); tt.want == "" && got != nil || tt.want != "" && !bytes.Equal(got, want) {
+				t.Errorf("%s of %q by %s: %x, want %x", tt.setting, tt.value, way, got, want)
+			}
+		}
+	}
+}
+
+// signed returns the whole file of TLVs in hexadecimal.
+func signed(t *testing.T, tlvs string) []byte {
+	t.Helper()
+	body, err := hex.DecodeString(tlvs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := mic.Sign(body, secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// file renders, and returns nil where the template is not even loaded.
+func (b *bench) file(t *testing.T) []byte {
+	if _, err := b.template(t); err != nil {
+		return nil
+	}
+	file, _ := b.render(t)
+	return file
+}
+
+// TestDefaults writes defaults in every form: each means the same as it does in its place by
+// hand, whether or not there is an attribute of that name, which the device lacks.
+func TestDefaults(t *testing.T) {
+	for _, tt := range []struct {
+		value, setting string
+		want           string // "": refused when it is loaded
+	}{
+		{"0x4142", "SwUpgradeFilename $s;", "09024142"},
+		{`"0x4142"`, "SwUpgradeFilename $s;", "0906307834313432"},
+		{"0x4142", `SwUpgradeFilename "$s.bin";`, "090a3078343134322e62696e"},
+		{"0x41", "SnmpMibObject .1.3.6.1 String $s;", ""},
+		{"0x41", "SnmpMibObject .1.3.6.1 HexString $s;", "0b0a300806032b0601" + "040141"},
+		{"createAndGo", "SnmpMibObject docsDevNmAccessStatus.1 Integer $s;", "0b123010060b2b06010201450102010701020104"},
+		{"0xc6120002", "SwUpgradeServer $s;", "1504c6120002"},
+		{"0x0a0102030405", "CpeMacAddress $s;", "0e060a0102030405"},
+		{"0x10", "MaxCPE $s + 1;", "120111"},
+		{"300", "MaxCPE $s;", ""},
+		{"18446744073709551615", "SnmpMibObject .1.3.6.1 Counter64 $s;", "0b12301006032b0601" + "460900ffffffffffffffff"},
+	} {
+		alone := bench{src: "Main { default s " + tt.value + "; " + tt.setting + " }"}
+		lacking := alone
+		lacking.schema, lacking.record = []string{"s"}, attr.Record{""}
+		for _, b := range []*bench{&alone, &lacking} {
+			_, err := b.template(t)
+			if tt.want == "" {
+				if err == nil {
+					t.Errorf("%s\nwith attributes %v: is loaded", b.src, b.schema)
+				}
+				continue
+			}
+			if err != nil {
+				t.Errorf("%s\nwith attributes %v: %v", b.src, b.schema, err)
+			} else if got := b.file(t); !bytes.Equal(got, signed(t, tt.want)) {
+				t.Errorf("%s\nwith attributes %v: %x, want %s", b.src, b.schema, got, tt.want)
+			}
+		}
+	}
+}
+
 func TestFaults(t *testing.T) {
 	for _, tt := range []struct {
 		name string

@@ -2,6 +2,7 @@ package skeleton
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 
 	"dcs/render/attr"
 	"dcs/render/ber"
+	"dcs/render/ber/mib"
 	"dcs/render/md5x"
 	"dcs/render/syntax"
 )
@@ -39,8 +41,15 @@ type slot struct {
 	min    int64
 	max    int64
 	parts  []part // all others
+	quoted bool   // hexSlot: text that does not begin with 0x stands for itself
 	minLen int
 	maxLen int
+
+	// attrs are the attributes that the value is: the first that the device has. It is nil
+	// where the value is anything else, or more.
+	attrs   []int
+	instead []byte      // the value's octets where the device has none of them; nil: there is no default
+	labels  *mib.Object // snmpSlot: the value may be a label of its
 
 	code byte // snmpSlot
 	oid  []byte
@@ -61,6 +70,12 @@ func (s *slot) seal() {
 		s.faults[Missing].Text = "the request brings no such address, or the device has no such attribute and there is no default"
 	}
 	s.faults[OutOfRange].Text = fmt.Sprintf("the value is out of range, %d to %d", s.min, s.max)
+	if s.kind == snmpSlot && s.tag == ber.Counter64 {
+		s.faults[OutOfRange].Text = fmt.Sprintf("the value is out of range, 0 to %d", uint64(math.MaxUint64))
+	}
+	if s.labels != nil {
+		s.faults[NotInteger].Text = "the value is no integer, and no label: " + s.labels.Label + " has " + s.labels.EnumText()
+	}
 	s.faults[BadLength].Text = fmt.Sprintf("the value's length is out of range, %d to %d octets", s.minLen, s.maxLen)
 }
 
@@ -89,8 +104,14 @@ func (sc *Scratch) badTmp() { sc.Bad = unsafe.String(unsafe.SliceData(sc.tmp), l
 
 // append appends the slot's octets to dst.
 func (s *slot) append(dst []byte, v *Values, sc *Scratch) ([]byte, Reason) {
-	switch s.kind {
-	case intSlot:
+	if s.kind == snmpSlot {
+		return s.appendSNMP(dst, v, sc)
+	}
+	_, has := s.text(v)
+	switch {
+	case !has && s.instead != nil:
+		return append(dst, s.instead...), okay
+	case s.kind == intSlot:
 		x, why := s.integer(v, sc)
 		if why != okay {
 			return dst, why
@@ -99,11 +120,33 @@ func (s *slot) append(dst []byte, v *Values, sc *Scratch) ([]byte, Reason) {
 			dst = append(dst, byte(uint64(x)>>(8*uint(i))))
 		}
 		return dst, okay
-	case snmpSlot:
-		return s.appendSNMP(dst, v, sc)
 	}
 	why := s.octets(s.kind, v, sc)
 	return append(dst, sc.tmp...), why
+}
+
+// text returns the value of the first of the slot's attributes that the device has.
+func (s *slot) text(v *Values) (text string, ok bool) {
+	for _, a := range s.attrs {
+		if text, ok = v.Attrs.Get(a); ok {
+			return text, true
+		}
+	}
+	return "", false
+}
+
+// beyond reads the text of an attribute that is no integer of 64 bits with its sign, but may
+// yet be what an SNMP object takes: a label, or a Counter64 of 64 bits.
+func (s *slot) beyond(text string, has bool) (uint64, bool) {
+	switch {
+	case !has:
+	case s.tag == ber.Counter64:
+		return parseUint(text)
+	case s.labels != nil:
+		x, ok := s.labels.EnumValue(text)
+		return uint64(x), ok
+	}
+	return 0, false
 }
 
 // integer computes the slot's program and holds its value to the slot's range.
@@ -128,7 +171,11 @@ func (s *slot) octets(kind slotKind, v *Values, sc *Scratch) (why Reason) {
 	}
 	switch kind {
 	case macSlot:
-		m, ok := attr.ParseMAC(sc.tmp)
+		digits := sc.tmp
+		if is0x(digits) {
+			digits = digits[2:]
+		}
+		m, ok := attr.ParseMAC(digits)
 		if !ok {
 			sc.badTmp()
 			return BadAddress
@@ -160,8 +207,10 @@ func (s *slot) octets(kind slotKind, v *Values, sc *Scratch) (why Reason) {
 		b := a.As16()
 		sc.tmp = append(sc.tmp[:0], b[:]...)
 	case hexSlot:
-		if why := unhex(sc); why != okay {
-			return why
+		if !s.quoted || is0x(sc.tmp) {
+			if why := unhex(sc); why != okay {
+				return why
+			}
 		}
 		fallthrough
 	default:
@@ -208,10 +257,13 @@ func isIPv6(b []byte) bool {
 	return false
 }
 
+// is0x tells whether b begins as hexadecimal digits do.
+func is0x(b []byte) bool { return len(b) >= 2 && b[0] == '0' && b[1]|0x20 == 'x' }
+
 // unhex turns the text 0x… in sc.tmp into the octets that it stands for, in place.
 func unhex(sc *Scratch) Reason {
 	b := sc.tmp
-	ok := len(b) >= 2 && len(b)%2 == 0 && b[0] == '0' && b[1]|0x20 == 'x'
+	ok := is0x(b) && len(b)%2 == 0
 	for i := 2; ok && i < len(b); i++ {
 		_, ok = hexDigit(b[i])
 	}
@@ -230,18 +282,28 @@ func unhex(sc *Scratch) Reason {
 
 // appendSNMP appends the slot's whole TLV.
 func (s *slot) appendSNMP(dst []byte, v *Values, sc *Scratch) ([]byte, Reason) {
-	if s.value == intSlot {
+	text, has := s.text(v)
+	switch {
+	case !has && s.instead != nil:
+		sc.tmp = append(sc.tmp[:0], s.instead...)
+	case s.value == intSlot:
 		x, why := s.integer(v, sc)
 		if why != okay {
-			return dst, why
+			u, ok := s.beyond(text, has)
+			if !ok {
+				return dst, why
+			}
+			x = int64(u)
 		}
 		if s.tag == ber.Integer {
 			sc.tmp = ber.AppendInt(sc.tmp[:0], x)
 		} else {
 			sc.tmp = ber.AppendUint(sc.tmp[:0], uint64(x))
 		}
-	} else if why := s.octets(s.value, v, sc); why != okay {
-		return dst, why
+	default:
+		if why := s.octets(s.value, v, sc); why != okay {
+			return dst, why
+		}
 	}
 	start := len(dst)
 	dst = append(dst, s.code, 0)

@@ -70,7 +70,7 @@ func (v *val) integer() (int64, bool) {
 	switch v.kind {
 	case numberVal:
 		switch {
-		case v.abs <= math.MaxInt64 && v.neg:
+		case v.abs <= 1<<63 && v.neg:
 			return -int64(v.abs), true
 		case v.abs <= math.MaxInt64:
 			return int64(v.abs), true

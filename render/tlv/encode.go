@@ -406,7 +406,10 @@ func (v *Value) octets(dst []byte) ([]byte, string) {
 	}
 	digits := v.Text
 	if v.Type == Any {
-		digits, _ = cutHex(digits)
+		var ok bool
+		if digits, ok = cutHex(digits); !ok {
+			return dst, "wants 0x and hexadecimal digits, not " + v.describe()
+		}
 	}
 	return appendHex(dst, digits)
 }

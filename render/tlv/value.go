@@ -197,8 +197,8 @@ func (v *Value) addr() (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// mac reads a MAC address: pairs of digits with colons or dashes between, groups of four
-// with dots, or twelve digits.
+// mac reads a MAC address: pairs of digits with colons, dashes or dots between, groups of
+// four with dots, or twelve digits.
 func (v *Value) mac() (m [6]byte, ok bool) {
 	switch v.Type {
 	case Octets:
@@ -215,7 +215,7 @@ func (v *Value) mac() (m [6]byte, ok bool) {
 			group, sep = 4, '.'
 		case 17:
 			group, sep = 2, s[2]
-			if sep != ':' && sep != '-' {
+			if sep != ':' && sep != '-' && sep != '.' {
 				return m, false
 			}
 		default:
