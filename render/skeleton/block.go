@@ -23,6 +23,7 @@ func CheckBlock(env *Env, it *syntax.Item) error {
 		c := t.compiler(true)
 		c.loose = true
 		c.item(it, at.parent, nil)
+		c.bounded()
 		if len(c.errs) == 0 {
 			return nil
 		}

@@ -14,6 +14,14 @@ import (
 const (
 	maxIncludes = 32 // how deep includes may nest
 	maxErrors   = 50 // of one template
+
+	// What one template may come to with all that it includes: Blocks that include one
+	// another twice grow by powers of two.
+	maxStatements = 65535
+	maxOctets     = 1 << 20
+	maxChecked    = 1 << 21 // statements, with those of all that a variable could choose
+	maxTerms      = 1000    // of an expression, the defaults in it written out
+	maxText       = 65535   // octets of a constant text; no TLV holds more
 )
 
 // compiler walks a template's statements once: to check them all when the template is
@@ -27,7 +35,11 @@ type compiler struct {
 	loose    bool // while checking: a Block without a template, so that no variable has a value
 	quiet    bool // while checking: errors will be dropped
 
-	misplaced int // keywords that do not belong where they stand
+	misplaced  int    // keywords that do not belong where they stand
+	statements int    // compiled so far
+	checked    int    // the same, with those that were compiled for their errors alone
+	aside      bool   // statements are being compiled for their errors alone
+	over       string // the bound that they have passed
 
 	captures []string // by group number; "" and not given[i]: the group took no part
 	given    []bool
@@ -43,6 +55,7 @@ type compiler struct {
 	ipv6     bool
 	asIs     bool // the file is the template's source, unchanged
 	defaults int  // how deep the default being computed is
+	values   map[valueKey]val
 	tracing  bool
 	uses     []Use
 }
@@ -62,7 +75,7 @@ func (c *compiler) errorf(pos syntax.Pos, format string, args ...any) {
 // body compiles the statements of one pair of braces.
 func (c *compiler) body(stmts []syntax.Stmt, parent *tlv.Def, sc *scope) {
 	for _, st := range stmts {
-		if c.fault != nil {
+		if c.fault != nil || c.spent() {
 			return
 		}
 		switch st := st.(type) {
@@ -81,6 +94,33 @@ func (c *compiler) body(stmts []syntax.Stmt, parent *tlv.Def, sc *scope) {
 				c.errorf(st.Pos, "default %s: defaults stand at the top of a template or Block, not within a group or a case", st.Name)
 			}
 		}
+	}
+}
+
+// spent counts a statement, and tells whether it is one too many.
+func (c *compiler) spent() bool {
+	c.checked++
+	if !c.aside {
+		c.statements++
+	}
+	switch {
+	case c.over != "":
+	case c.statements > maxStatements:
+		c.over = fmt.Sprintf("%d statements", maxStatements)
+	case len(c.b.base) > maxOctets:
+		c.over = fmt.Sprintf("%d octets", maxOctets)
+	case c.checked > maxChecked:
+		c.over = fmt.Sprintf("%d statements that its variables may mean", maxChecked)
+	}
+	return c.over != ""
+}
+
+// bounded reports a template that grew too large.
+func (c *compiler) bounded() {
+	if c.over != "" {
+		c.errs = append(c.errs, &syntax.Error{
+			Pos: c.t.Item.Pos, Msg: fmt.Sprintf("%s: with all that it includes it has more than %s", itemName(c.t.Item), c.over),
+		})
 	}
 }
 
@@ -110,7 +150,9 @@ func (c *compiler) include(st *syntax.Include, parent *tlv.Def, sc *scope) {
 			c.enter(st, it, parent, sc, true)
 		}
 		if c.quiet = quiet; open(st) {
-			c.errs = errs // any block of the library, and most are not meant to stand here: see CheckBlock
+			// Any block of the library, and most are not meant to stand here: see CheckBlock.
+			c.errs = errs
+			c.values = nil // one of them may have been at fault, which is to be told where it matters
 		}
 	default:
 		_, word := st.Target.(*syntax.Word)
@@ -157,10 +199,10 @@ func (c *compiler) enter(st *syntax.Include, it *syntax.Item, parent *tlv.Def, s
 
 // discard runs f for its errors alone.
 func (c *compiler) discard(f func()) {
-	saved, fault := c.b, c.fault
-	c.b = builder{changed: -1}
+	saved, fault, aside := c.b, c.fault, c.aside
+	c.b, c.aside = builder{changed: -1}, true
 	f()
-	c.b, c.fault = saved, fault
+	c.b, c.fault, c.aside = saved, fault, aside
 }
 
 func (c *compiler) choose(st *syntax.Select, parent *tlv.Def, sc *scope) {

@@ -77,6 +77,15 @@ func (c *compiler) evalAll(st *syntax.Setting, sc *scope, wantPair bool) []val {
 // eval computes an expression as far as it can. A slash means a pair where the keyword
 // wants one (wantPair) or an operand is no number, else a division.
 func (c *compiler) eval(e syntax.Expr, sc *scope, wantPair bool) val {
+	v := c.compute(e, sc, wantPair)
+	if v.terms = v.weigh(); v.terms > maxTerms {
+		c.errorf(e.Position(), "%s: this has more than %d terms when the defaults in it are written out", write(e), maxTerms)
+		return val{pos: v.pos, kind: unknownVal}
+	}
+	return v
+}
+
+func (c *compiler) compute(e syntax.Expr, sc *scope, wantPair bool) val {
 	v := val{pos: e.Position(), kind: unknownVal}
 	switch e := e.(type) {
 	case *syntax.Number:
@@ -176,6 +185,10 @@ func (c *compiler) evalString(e *syntax.String, sc *scope) val {
 		var b strings.Builder
 		for i := range parts {
 			b.WriteString(parts[i].plain())
+			if b.Len() > maxText {
+				c.errorf(e.Pos, "this text has more than %d octets when its variables are filled in", maxText)
+				return val{pos: e.Pos, kind: unknownVal}
+			}
 		}
 		v.text = b.String()
 	}
@@ -278,23 +291,40 @@ func (c *compiler) variable(e *syntax.Var, sc *scope) val {
 // maxDefaults bounds how deep defaults may refer to one another.
 const maxDefaults = 16
 
-// fallback computes the default of a variable.
+// valueKey is a default in the scope that its value is computed in.
+type valueKey struct {
+	d  *syntax.Default
+	at *scope
+}
+
+// fallback computes the default of a variable, once: where defaults refer to one another
+// several times over, doing it each time would never end.
 func (c *compiler) fallback(e *syntax.Var, sc *scope) (val, bool) {
 	d, at := sc.lookup(e.Name)
 	if d == nil {
 		return val{}, false
 	}
-	if c.defaults >= maxDefaults {
-		c.errorf(d.Pos, "default %s: defaults refer to one another in a circle, or more than %d deep", d.Name, maxDefaults)
-		return val{pos: d.Pos, kind: unknownVal}, true
+	key := valueKey{d, at}
+	v, done := c.values[key]
+	if !done {
+		if c.defaults >= maxDefaults {
+			c.errorf(d.Pos, "default %s: defaults refer to one another in a circle, or more than %d deep", d.Name, maxDefaults)
+			return val{pos: d.Pos, kind: unknownVal}, true
+		}
+		c.defaults++
+		v = c.eval(d.Value, at, false)
+		c.defaults--
+		if v.kind == numberVal || v.kind == wordVal || v.kind == quotedVal {
+			v.text, v.kind = v.plain(), bareVal // read as a variable's text is: as its keyword wants it
+		}
+		if c.values == nil {
+			c.values = map[valueKey]val{}
+		}
+		c.values[key] = v
 	}
-	c.defaults++
-	v := c.eval(d.Value, at, false)
-	c.defaults--
-	if v.kind == numberVal || v.kind == wordVal || v.kind == quotedVal {
-		v.text, v.kind = v.plain(), bareVal // read as a variable's text is: as its keyword wants it
+	if c.tracing {
+		c.trace(e, Use{From: fmt.Sprintf("the default at %s", d.Pos), Value: v.plain(), Default: true})
 	}
-	c.trace(e, Use{From: fmt.Sprintf("the default at %s", d.Pos), Value: v.plain(), Default: true})
 	return v, true
 }
 

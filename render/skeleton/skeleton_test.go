@@ -381,6 +381,57 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// TestGrowth loads templates that are small, and would not be when all is written out.
+func TestGrowth(t *testing.T) {
+	chain := func(first, each string) string { // of defaults, each with four of the one before
+		var b strings.Builder
+		fmt.Fprintf(&b, "default a0 %s; ", first)
+		for i := range 14 {
+			fmt.Fprintf(&b, "default a%d %s; ", i+1, strings.ReplaceAll(each, "A", fmt.Sprintf("$a%d", i)))
+		}
+		return b.String()
+	}
+	doubling := func(last, name string) string { // of blocks, each including the next one twice
+		var b strings.Builder
+		for i := range 25 {
+			fmt.Fprintf(&b, "Block b%d { include b%d; include %s; } ", i, i+1, strings.ReplaceAll(name, "N", fmt.Sprint(i+1)))
+		}
+		return b.String() + "Block b25 { " + last + " }"
+	}
+	for _, tt := range []struct {
+		name string
+		bench
+		want string // the octets up to the CM MIC; "": an error
+		text string // of the error
+	}{
+		{"sums", bench{src: `Main { ` + chain("1", "A + A + A + A") + ` DsServiceFlow { MaxRateSustained $a14; } }`}, "1906080410000000", ""},
+		{"sums of a faulty one", bench{src: `Main { ` + chain("gold", "A + A + A + A") + ` MaxCPE $a14; }`}, "", "t.dcs:1:36: $a0 is no integer"},
+		{"sums of an attribute", bench{src: `Main { ` + chain("$n", "A + A + A + A") + ` MaxCPE $a14; }`, schema: []string{"n"}}, "", ": this has more than 1000 terms"},
+		{"texts", bench{src: `Main { ` + chain(`"x"`, `"AAAA"`) + ` SwUpgradeFilename $a14; }`}, "", ": this text has more than 65535 octets"},
+		{"texts of an attribute", bench{src: `Main { ` + chain(`$n`, `"AAAA"`) + ` SwUpgradeFilename $a14; }`, schema: []string{"n"}}, "", ": this has more than 1000 terms"},
+		{"blocks", bench{src: `Main { include b0; }`, blocks: doubling("MaxCPE 1;", "bN")}, "", "t.dcs:1:1: t.dcs: with all that it includes it has more than 65535 statements"},
+		{"blocks of nothing", bench{src: `Main { include b0; NetworkAccess 1; }`, blocks: doubling("", "bN")}, "", "more than 65535 statements"},
+		{"blocks to choose from", bench{src: `Main { include "b$n"; }`, pattern: []string{"n"}, blocks: doubling("MaxCPE 1;", `"b$n"`)}, "", "more than 2097152 statements that"},
+		{"large octets", bench{
+			src: `Main { include b0; }`,
+			blocks: `Block b0 { include b1; include b1; include b1; } Block b1 { include b2; include b2; include b2; } Block b2 {` +
+				strings.Repeat(" SnmpMibObject .1.3.6.1 HexString 0x"+strings.Repeat("00", 200)+";", 1000) + "}",
+		}, "", "more than 1048576 octets"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := tt.template(t)
+			switch {
+			case tt.want == "" && (err == nil || !strings.Contains(err.Error(), tt.text)):
+				t.Errorf("error is %v, want …%s…", err, tt.text)
+			case tt.want != "" && err != nil:
+				t.Error(err)
+			case tt.want != "" && !bytes.Equal(tt.file(t), signed(t, tt.want)):
+				t.Errorf("%x, want %s", tt.file(t), tt.want)
+			}
+		})
+	}
+}
+
 func TestFaults(t *testing.T) {
 	for _, tt := range []struct {
 		name string

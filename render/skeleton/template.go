@@ -88,6 +88,7 @@ func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
 		c.template(it)
 	}
 	slices.Sort(t.structural)
+	c.bounded()
 	if len(c.errs) == 0 && groups != nil && !c.b.local { // the same for all names
 		if _, fault := c.skeleton(""); fault != nil {
 			c.errorf(fault.Pos, "%s", fault.why())
@@ -146,15 +147,16 @@ func (c *compiler) kind(it *syntax.Item) Kind {
 	case syntax.CableHome:
 		return PortalFile
 	case syntax.Main:
-		if st := c.first(it, 0); st != nil && strings.EqualFold(st.Keyword, "MtaConfigDelimiter") {
+		if st := c.first(it, nil); st != nil && strings.EqualFold(st.Keyword, "MtaConfigDelimiter") {
 			return MTAFile
 		}
 	}
 	return ModemFile
 }
 
-// first returns the setting that an item's file begins with, looking into includes.
-func (c *compiler) first(it *syntax.Item, depth int) *syntax.Setting {
+// first returns the setting that an item's file begins with, looking into includes. Items
+// in seen have none.
+func (c *compiler) first(it *syntax.Item, seen map[*syntax.Item]bool) *syntax.Setting {
 	for _, st := range it.Body {
 		switch st := st.(type) {
 		case *syntax.Setting:
@@ -162,14 +164,18 @@ func (c *compiler) first(it *syntax.Item, depth int) *syntax.Setting {
 		case *syntax.Select, *syntax.Reject:
 			return nil
 		case *syntax.Include:
-			if depth >= maxIncludes {
-				return nil
-			}
 			in := c.env.included(st)
 			if in == nil {
 				return nil // an error is told when the include is compiled
 			}
-			if found := c.first(in, depth+1); found != nil {
+			if seen == nil {
+				seen = map[*syntax.Item]bool{}
+			}
+			if seen[in] {
+				continue // or goes round in a circle, which is told then too
+			}
+			seen[in] = true
+			if found := c.first(in, seen); found != nil {
 				return found
 			}
 		}
@@ -197,7 +203,7 @@ func (c *compiler) delimiter(value byte) {
 	body := c.t.Item.Body
 	switch {
 	case value == 1:
-		if st := c.first(c.t.Item, 0); st != nil && strings.EqualFold(st.Keyword, "MtaConfigDelimiter") {
+		if st := c.first(c.t.Item, nil); st != nil && strings.EqualFold(st.Keyword, "MtaConfigDelimiter") {
 			return
 		}
 	case len(body) > 0 && bytes.HasSuffix(c.b.base, []byte{code, 1, 255}):
@@ -440,6 +446,7 @@ func (t *Template) specialize(n Name, tracing bool) (*Skeleton, []Use, *Fault) {
 	default:
 		c.template(t.Item)
 	}
+	c.bounded()
 	if c.fault == nil && len(c.errs) > 0 {
 		c.fault = &Fault{Reason: Invalid, Pos: c.errs[0].Pos, Text: c.errs[0].Msg}
 	}

@@ -18,6 +18,7 @@ type val struct {
 	text  string // hex: the digits; word, quoted, bare: the text
 	elems []val  // pair: two; list: two or more
 	dyn   *dynamic
+	terms int // what it is made of, once it is computed
 	// unknown: the variables of a template that is only being checked
 	written string // as the source has it, for messages
 }
@@ -125,6 +126,29 @@ func (v *val) has(k valKind) bool {
 		}
 	}
 	return v.kind == k
+}
+
+// weigh counts the terms of a value.
+func (v *val) weigh() int {
+	if v.terms > 0 {
+		return v.terms
+	}
+	n := 1
+	for i := range v.elems {
+		n += v.elems[i].weigh()
+	}
+	if d := v.dyn; d != nil {
+		for i := range d.parts {
+			n += d.parts[i].weigh()
+		}
+		switch {
+		case d.fallback != nil:
+			n += d.fallback.weigh()
+		case d.op != dynVar && d.op != dynText:
+			n += d.x.weigh() + d.y.weigh()
+		}
+	}
+	return n
 }
 
 func number(pos syntax.Pos, x int64) val {
