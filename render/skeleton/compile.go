@@ -53,6 +53,7 @@ type compiler struct {
 	hash     mic.Variant
 	hashPos  syntax.Pos
 	ipv6     bool
+	implied  bool // the opening MtaConfigDelimiter has been put in front
 	asIs     bool // the file is the template's source, unchanged
 	defaults int  // how deep the default being computed is
 	values   map[valueKey]val
@@ -310,6 +311,12 @@ type memoKey struct {
 	dialect tlv.Dialect // with Lenient a keyword's meaning depends on it
 }
 
+// The MtaConfigDelimiters that an MTA's file begins and ends with.
+const (
+	opening = "\xfe\x01\x01"
+	closing = "\xfe\x01\xff"
+)
+
 func (c *compiler) setting(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 	isTop := parent != nil && parent.IsRoot()
 	m := c.b.begin()
@@ -325,6 +332,10 @@ func (c *compiler) setting(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 	octets, changed, shared := c.b.end(m)
 	if c.checking && !constant && shared && changed < 0 && len(c.errs) == 0 {
 		c.env.memo[key] = append([]byte(nil), octets...)
+	}
+	if c.implied && m.at.off == len(opening) && isTop && string(octets) == opening {
+		c.b.base = c.b.base[:len(opening)] // the item begins with it, and so does the file already
+		c.implied = false
 	}
 	if end := c.b.here(); isTop && end != m.at {
 		code := byte(snmpCode)
@@ -450,7 +461,10 @@ func (c *compiler) group(st *syntax.Setting, d *tlv.Def, sc *scope) {
 }
 
 func (c *compiler) closeGroup(st *syntax.Setting, g group) {
-	fault := Fault{Reason: BlockTooLong, Pos: st.Pos, What: st.Keyword}
+	fault := Fault{
+		Reason: BlockTooLong, Pos: st.Pos, What: st.Keyword,
+		Text: fmt.Sprintf("the block is longer than the %d octets that fit in a TLV; split it", 1<<(8*g.octets)-1),
+	}
 	if n, ok := c.b.close(g, fault); !ok {
 		c.errorf(st.Pos, "%s: the block has %d octets, at most %d fit in a TLV; split it", st.Keyword, n, 1<<(8*g.octets)-1)
 	}

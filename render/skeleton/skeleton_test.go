@@ -432,6 +432,45 @@ func TestGrowth(t *testing.T) {
 	}
 }
 
+// TestDelimiters gives Mta items their delimiters in all ways: the file has each of them once.
+func TestDelimiters(t *testing.T) {
+	const contact = "SnmpMibObject .1.3.6.1.2.1.1.6.0 HexString 0xfe01ff;"
+	const want = "fe0101" + "0b11300f06082b06010201010600" + "0403fe01ff" + "fe01ff"
+	for _, tt := range []struct {
+		bench
+		want string
+	}{
+		{bench{src: "Mta { " + contact + " }"}, want},
+		{bench{src: "Mta { MtaConfigDelimiter 1; " + contact + " MtaConfigDelimiter 255; }"}, want},
+		{bench{src: "Mta { select 1 { 1 { MtaConfigDelimiter 1; } } " + contact + " select 1 { 1 { MtaConfigDelimiter 255; } } }"}, want},
+		{bench{src: "Mta { include $b; " + contact + " }", schema: []string{"b"}, record: attr.Record{"head"}, blocks: "Block head { MtaConfigDelimiter 1; }"}, want},
+		{bench{src: "Mta { include $b; " + contact + " }", schema: []string{"b"}, record: attr.Record{"none"}, blocks: "Block none { }"}, want},
+		{bench{src: "Mta { include head; " + contact + " }", blocks: "Block head { GenericTLV TlvCode 254 TlvValue 0x01; }"}, want},
+		{bench{src: "Mta { }"}, "fe0101fe01ff"},
+	} {
+		got, fault := tt.render(t)
+		if fault != nil || hex.EncodeToString(got) != tt.want {
+			t.Errorf("%s\n%v: %x, want %s", tt.src, fault, got, tt.want)
+		}
+	}
+}
+
+// TestWrite writes expressions as their source has them, for messages.
+func TestWrite(t *testing.T) {
+	for _, want := range []string{
+		"($a - $b) * 2", "$a - $b * 2", "$a - ($b - $c)", "$a - $b - $c", "2 * ($a + 1)/3", "$a/($b * $c)", "-($a + 1)", "-(-$a)", "$a - -1",
+		"10.0.0.1/80", `"fw-${a}.bin"`, "$a, $b",
+	} {
+		f, err := syntax.Parse("t.dcs", []byte("Main { MaxCPE "+want+"; }"), syntax.DCS)
+		if err != nil {
+			t.Fatalf("%s: %v", want, err)
+		}
+		if got := write(f.Items[0].Body[0].(*syntax.Setting).Values[0]); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
 func TestFaults(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -454,7 +493,10 @@ func TestFaults(t *testing.T) {
 		{"varying block too long", bench{
 			src: `Main { VendorSpecific { VendorIdentifier 0x000001; GenericTLV TlvCode 3 TlvValue 0x` + strings.Repeat("00", 200) + `; SnmpMibObject .1.3.6.1 String "$s"; } }`,
 			env: Env{Lenient: true}, schema: []string{"s"}, record: attr.Record{strings.Repeat("s", 90)},
-		}, BlockTooLong, ""},
+		}, BlockTooLong, "VendorSpecific: the block is longer than the 255 octets that fit in a TLV"},
+		{"SNMP object too long", bench{
+			src: `Main { SnmpMibObject .1.3.6.1 String $s; }`, schema: []string{"s"}, record: attr.Record{strings.Repeat("s", 250)},
+		}, BlockTooLong, "longer than the 255 octets that fit in a TLV"},
 		{"address", bench{src: `Main { SwUpgradeServer $a; }`, schema: []string{"a"}, record: attr.Record{"198.18.0.256"}}, BadAddress, ""},
 		{"wrong family", bench{src: `Main { TftpModemAddress $ip; }`, values: modem6}, WrongFamily, ""},
 		{"no address of the modem", bench{src: `Main { TftpModemAddress $ip; }`}, Missing, "t.dcs:1:8: TftpModemAddress $ip: the request brings no such address"},

@@ -76,6 +76,13 @@ func (s *slot) seal() {
 	if s.labels != nil {
 		s.faults[NotInteger].Text = "the value is no integer, and no label: " + s.labels.Label + " has " + s.labels.EnumText()
 	}
+	if s.kind == snmpSlot {
+		text := "the object with its value is longer than the 255 octets that fit in a TLV; only an MTA's file has a longer form, TLV 64"
+		if s.mta {
+			text = "the object with its value is longer than the 65535 octets that fit in TLV 64"
+		}
+		s.faults[BlockTooLong].Text = text
+	}
 	s.faults[BadLength].Text = fmt.Sprintf("the value's length is out of range, %d to %d octets", s.minLen, s.maxLen)
 }
 
@@ -313,7 +320,7 @@ func (s *slot) appendSNMP(dst []byte, v *Values, sc *Scratch) ([]byte, Reason) {
 	case n <= 255 && !s.long:
 		dst[start+1] = byte(n)
 	case !s.mta && !s.long || n > 0xffff:
-		sc.badTmp()
+		sc.badInt(int64(n))
 		return dst, BlockTooLong
 	default: // room for the second octet of the length
 		dst = append(dst, 0)

@@ -188,28 +188,25 @@ func (c *compiler) template(it *syntax.Item) {
 	c.enc.Dialect = c.t.dialect()
 	root := tlv.Root(c.t.dialect())
 	if it.Kind == syntax.Mta {
-		c.delimiter(1)
+		c.b.base = append(c.b.base, opening...)
+		c.implied = true
 	}
 	c.item(it, root, nil)
 	if it.Kind == syntax.Mta {
-		c.delimiter(255)
+		c.endDelimiter()
 	}
 	c.stamps()
 }
 
-// delimiter adds the MtaConfigDelimiter that an Mta item leaves out.
-func (c *compiler) delimiter(value byte) {
-	const code = 254
-	body := c.t.Item.Body
-	switch {
-	case value == 1:
-		if st := c.first(c.t.Item, nil); st != nil && strings.EqualFold(st.Keyword, "MtaConfigDelimiter") {
+// endDelimiter adds the closing MtaConfigDelimiter if an Mta item leaves it out.
+func (c *compiler) endDelimiter() {
+	if n := len(c.b.tops); n > 0 {
+		last := &c.b.tops[n-1]
+		if last.end == c.b.here() && string(c.b.base[last.start.off:]) == closing {
 			return
 		}
-	case len(body) > 0 && bytes.HasSuffix(c.b.base, []byte{code, 1, 255}):
-		return
 	}
-	c.b.base = append(c.b.base, code, 1, value)
+	c.b.base = append(c.b.base, closing...)
 }
 
 // stamps adds the time and the modem's address to a modem's file that lacks them. They

@@ -30,12 +30,13 @@ func write(e syntax.Expr) string {
 		b.WriteByte('"')
 		return b.String()
 	case *syntax.BinaryOp:
+		op := " " + string(e.Op) + " "
 		if e.Op == '/' {
-			return write(e.Left) + "/" + write(e.Right)
+			op = "/"
 		}
-		return write(e.Left) + " " + string(e.Op) + " " + write(e.Right)
+		return operand(e.Left, binding(e)) + op + operand(e.Right, binding(e)+1)
 	case *syntax.Negate:
-		return "-" + write(e.X)
+		return "-" + operand(e.X, binding(e)+1)
 	case *syntax.List:
 		elems := make([]string, len(e.Elems))
 		for i, x := range e.Elems {
@@ -44,6 +45,32 @@ func write(e syntax.Expr) string {
 		return strings.Join(elems, ", ")
 	}
 	return ""
+}
+
+// operand writes an expression in parentheses if it binds less than its place wants.
+func operand(e syntax.Expr, least int) string {
+	if binding(e) < least {
+		return "(" + write(e) + ")"
+	}
+	return write(e)
+}
+
+// binding is how tight an expression holds together: sums least.
+func binding(e syntax.Expr) int {
+	switch e := e.(type) {
+	case *syntax.BinaryOp:
+		if e.Op == '+' || e.Op == '-' {
+			return 1
+		}
+		return 2
+	case *syntax.Negate:
+		return 3
+	case *syntax.Number:
+		if e.Neg {
+			return 3
+		}
+	}
+	return 4
 }
 
 // pieces returns the constant pieces of a name with variables: anything may stand between
