@@ -1,4 +1,4 @@
-// Package httpserve runs an HTTP server until its context ends.
+// Package httpserve runs an HTTP server on a bounded number of connections until its context ends.
 package httpserve
 
 import (
