@@ -40,6 +40,12 @@ type Config struct {
 	Poll time.Duration
 }
 
+// Families of a port, as steer.bpf.c has them.
+const (
+	transfersV4 = 1
+	transfersV6 = 2
+)
+
 // Port is a UDP port of one address family.
 type Port struct {
 	Number uint16
@@ -134,9 +140,9 @@ func (s *Steer) SetListen(listen []netip.AddrPort, transfers []Port) error {
 		if p.Number == 0 {
 			return errors.New("bpf: transfers cannot answer from port 0")
 		}
-		family := uint8(1)
+		family := uint8(transfersV4)
 		if p.V6 {
-			family = 2
+			family = transfersV6
 		}
 		ports[p.Number] |= family
 	}

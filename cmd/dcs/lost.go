@@ -42,5 +42,4 @@ func (a *adapter) TransferFailed(now int64, f *transfer.Failure) {
 		Name: f.Name, Cut: f.Cut, Client: f.Device.Addr, MAC: f.Device.MAC, HasMAC: f.Device.HasMAC, Size: f.Size, Err: lost(f.Why), Reason: f.Why.String(), Value: value,
 	}
 	a.worker.Lost(now, &a.lost)
-	a.lost.Name = nil
 }

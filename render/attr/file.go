@@ -71,7 +71,16 @@ func (f *fileSource) open() ([]string, error) {
 	return db.Names(), db.Close()
 }
 
+// Load implements [Source], guarded as Open is.
 func (f *fileSource) Load(ctx context.Context, yield func(*Device) error) error {
+	err := mapped.Read(func() error { return f.load(ctx, yield) })
+	if errors.Is(err, mapped.ErrCut) {
+		return fmt.Errorf("%s: %w", f.path, err)
+	}
+	return err
+}
+
+func (f *fileSource) load(ctx context.Context, yield func(*Device) error) error {
 	st, err := os.Stat(f.path)
 	if err != nil {
 		return err
@@ -88,21 +97,15 @@ func (f *fileSource) Load(ctx context.Context, yield func(*Device) error) error 
 	if changed {
 		return fmt.Errorf("%s: %w", f.path, ErrColumns)
 	}
-	err = mapped.Read(func() error {
-		if err := db.Verify(ctx); err != nil {
+	if err := db.Verify(ctx); err != nil {
+		return err
+	}
+	return db.Each(func(d *Device) error {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		return db.Each(func(d *Device) error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			return yield(d)
-		})
+		return yield(d)
 	})
-	if errors.Is(err, mapped.ErrCut) {
-		return fmt.Errorf("%s: %w", f.path, err)
-	}
-	return err
 }
 
 func (f *fileSource) Follow(ctx context.Context, apply func([]Change) error) error {

@@ -17,7 +17,7 @@ func Read(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			if !Fault(r) {
+			if !fault(r) {
 				panic(r) //nolint:forbidigo // not ours: it goes on
 			}
 			err = ErrCut
@@ -35,8 +35,8 @@ func Copy(b []byte) (c []byte, err error) {
 	return c, err
 }
 
-// Fault reports whether what a panic was recovered with is an access to memory that is not there.
-func Fault(recovered any) bool {
+// fault reports whether what a panic was recovered with is an access to memory that is not there.
+func fault(recovered any) bool {
 	_, isRuntime := recovered.(runtime.Error)
 	_, hasAddr := recovered.(interface{ Addr() uintptr })
 	return isRuntime && hasAddr
