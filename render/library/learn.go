@@ -14,7 +14,7 @@ import (
 
 // Learned is what a name was found to mean. It is immutable but for the mark that it is in use.
 type Learned struct {
-	// File is the static file of that name; nil: Template makes it.
+	// File is the static file of that name; nil: Template makes it; both nil: Fault tells why there is none.
 	File     *File
 	Template *Template
 	// MAC is the device that a group called mac has found in the name, if HasMAC.
@@ -28,6 +28,9 @@ type Learned struct {
 	fault   *skeleton.Fault
 	used    atomic.Bool
 }
+
+// Fault tells why no device gets a file by this name; nil: Template says what each gets.
+func (l *Learned) Fault() *skeleton.Fault { return l.fault }
 
 // Hash returns what Find wants to know of a name.
 func Hash(name []byte) uint64 { return xxhash.Sum64(name) }
@@ -49,6 +52,9 @@ func (s *Snapshot) Find(h uint64, name []byte) *Learned {
 
 // learn works out what a name means: a literal name, then a static file, then a pattern.
 func (s *Snapshot) learn(name []byte) *Learned {
+	if fault := s.claims[string(name)]; fault != nil {
+		return &Learned{name: skeleton.Name{Text: string(name)}, fault: fault}
+	}
 	if t := s.literals[string(name)]; t != nil {
 		return t.learned(skeleton.Name{Text: string(name)})
 	}
@@ -59,8 +65,11 @@ func (s *Snapshot) learn(name []byte) *Learned {
 	if best == nil {
 		return nil
 	}
-	t := s.templates[best.index]
+	t := best.of
 	n := skeleton.Name{Text: string(name)}
+	if t == nil {
+		return &Learned{name: n, fault: best.fault}
+	}
 	at := best.re.FindSubmatchIndex(name)
 	for i := 0; i < len(at); i += 2 {
 		given := at[i] >= 0
