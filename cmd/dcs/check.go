@@ -72,6 +72,9 @@ func check(e env, cfg *config.Config, devices, offline bool, bad error) error {
 	if _, err := httpboot.TLS(cfg.HTTPCert, cfg.HTTPKey); err != nil {
 		fail(err)
 	}
+	for _, a := range absentAddresses(cfg) {
+		fmt.Fprintf(e.stderr, "warning: %s\n", a)
+	}
 	lib, err := libraryConfig(cfg)
 	if err != nil {
 		fail(err)

@@ -206,7 +206,7 @@ func (h *host) interfaceOf(listen []netip.AddrPort) (string, error) {
 	}
 	switch len(found) {
 	case 0:
-		return "", errors.New("the addresses of listen are on no interface but the loopback one")
+		return "", errors.New("the addresses of listen are on no interface but the loopback one; the key interface says where one will be that is not there yet")
 	case 1:
 		return found[0], nil
 	}

@@ -29,6 +29,17 @@ const (
 // state returns why the server takes no requests; empty: it does.
 func (h *health) state() string { return [...]string{"starting", "", "draining"}[h.phase.Load()] }
 
+// unready returns why no request is answered; empty: requests are.
+func (s *server) unready() string {
+	if why := s.health.state(); why != "" {
+		return why
+	}
+	if !s.addresses.served() {
+		return "no interface has an address of listen"
+	}
+	return ""
+}
+
 // openMetrics makes the metrics of a server.
 func (s *server) openMetrics() *metrics.Set {
 	set := metrics.NewSet(metrics.Table())
@@ -49,7 +60,7 @@ func (s *server) handleHealth(handle func(pattern string, h http.Handler)) {
 	}))
 	handle("GET /readyz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
-		if why := s.health.state(); why != "" {
+		if why := s.unready(); why != "" {
 			http.Error(w, why, http.StatusServiceUnavailable)
 			return
 		}
@@ -59,7 +70,8 @@ func (s *server) handleHealth(handle func(pattern string, h http.Handler)) {
 
 func (s *server) collectServer(w *metrics.Writer) {
 	w.Value("dcs_build_info", 1, version(), runtime.Version())
-	w.Flag("dcs_ready", s.health.state() == "")
+	w.Flag("dcs_ready", s.unready() == "")
+	s.addresses.collect(w)
 
 	l := &s.library
 	l.mu.Lock()

@@ -90,6 +90,8 @@ type server struct {
 	limits  *limits
 	in      *ingress
 
+	addresses addresses
+
 	secrets serverSecrets
 
 	devices  *attr.Store   // nil: there are none
@@ -149,6 +151,7 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 	if err := s.openWeb(); err != nil {
 		return err
 	}
+	s.openAddresses()
 	s.dropPrivileges(in)
 	if in.steering != nil {
 		go in.steering.keep(ctx)
@@ -160,6 +163,7 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 	ended := make(chan error, 1)
 	go func() { ended <- s.front.Run(ctx) }()
 	go s.runAdmin(ctx)
+	go s.addresses.watch(ctx)
 	go s.keepPrebuilt(ctx)
 	go s.watchdog(ctx)
 	go s.keepLoaded(ctx, hangups, changed)

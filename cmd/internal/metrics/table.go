@@ -7,7 +7,8 @@ func Table() []Metric {
 	source, worker := []string{"source"}, []string{"worker"}
 	return append([]Metric{
 		{"dcs_build_info", Gauge, []string{"version", "go"}, "1, with the version of dcs and of Go."},
-		{"dcs_ready", Gauge, nil, "1 while requests are taken, as /readyz says."},
+		{"dcs_ready", Gauge, nil, "1 while requests are taken, as /readyz says: not before the start has ended, not while transfers come to their end, not while no interface has an address of listen."},
+		{"dcs_listen_address_up", Gauge, []string{"key", "address"}, "1 if the host has the address of a configuration key (listen, admin, metrics, http) and the server has opened it."},
 		{"dcs_workers", Gauge, nil, "Workers."},
 		{"dcs_requests_total", Counter, []string{"result", "reason"}, "Requests by what became of them: file (a transfer began), repeated (a client asked again and was sent the block again), error (an ERROR packet), malformed (an ERROR packet too) or dropped (silence; the modem asks again)."},
 		{"dcs_faults_total", Counter, []string{"reason"}, "Requests that the renderer made no file for, by reason, over TFTP and HTTP."},
