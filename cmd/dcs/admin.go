@@ -46,7 +46,7 @@ func (s *server) runAdmin(ctx context.Context) {
 
 // openConsole registers what an operator sees, and begins to gather it.
 func (s *server) openConsole(ctx context.Context) {
-	s.reloads = make(chan chan<- error)
+	s.reloads = make(chan reloadWish)
 	if !s.admin.Enabled() {
 		return
 	}

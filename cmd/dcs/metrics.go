@@ -37,6 +37,9 @@ func (s *server) unready() string {
 	if !s.addresses.served() {
 		return "no interface has an address of listen"
 	}
+	if s.engine.Library().Empty() {
+		return "nothing to serve: no template and no static file"
+	}
 	return ""
 }
 
@@ -85,6 +88,7 @@ func (s *server) collectServer(w *metrics.Writer) {
 	snap := s.engine.Library()
 	w.Value("dcs_library_templates", float64(len(snap.Templates())))
 	w.Value("dcs_library_static_files", float64(snap.StaticFiles()))
+	w.Value("dcs_library_withheld", float64(snap.Broken()))
 	w.Value("dcs_library_warnings", float64(len(snap.Warnings)))
 	w.Count("dcs_secret_generation", s.secretState().Generation)
 	w.Count("dcs_log_lines_held_total", s.logs.Queue().Held())
