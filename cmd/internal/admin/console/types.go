@@ -261,8 +261,8 @@ type Library struct {
 	Templates []Template `json:"templates"`
 	Static    int        `json:"static_files"`
 	Warnings  []Message  `json:"warnings"`
-	Failed    time.Time  `json:"failed,omitzero"` // when the last reload failed; zero: it did not
-	Errors    []Message  `json:"errors"`          // of that
+	Failed    time.Time  `json:"failed,omitzero"`     // when the last reload failed; zero: it did not
+	Errors    []Message  `json:"errors"`              // of that
 	HeldBack  bool       `json:"held_back,omitempty"` // it failed for the names that were lost: a reload with force accepts that
 	Withheld  int        `json:"withheld"`            // templates that give no file for their errors; their names get errors
 }
