@@ -41,6 +41,9 @@ func (s *Snapshot) claim(l *loader, it *syntax.Item, why *syntax.Error) *pattern
 	return p
 }
 
+// maxWords is how many words of a header are taken for themselves; more are no header.
+const maxWords = 32
+
 // claimHeader withholds what an item may have been meant to answer whose header has an error: the file's own names, and
 // whatever begins with a word of the header. A pattern that does not say how its names begin may mean any name.
 func (s *Snapshot) claimHeader(l *loader, it *syntax.Item, fault *skeleton.Fault) *pattern {
@@ -49,7 +52,7 @@ func (s *Snapshot) claimHeader(l *loader, it *syntax.Item, fault *skeleton.Fault
 	})
 	s.claimNames(l.bareNames(it.Pos.File), fault)
 	s.claimNames(words, fault)
-	if strings.Contains(it.Header, "$") || strings.Contains(it.Header, "~") && (!strings.Contains(it.Header, "^") || alternates(it.Header)) {
+	if strings.Contains(it.Header, "$") || strings.Contains(it.Header, "~") && (!strings.Contains(it.Header, "^") || alternates(it.Header)) || len(words) > maxWords {
 		words = []string{""}
 	}
 	if len(words) == 0 {
@@ -92,8 +95,8 @@ func (s *Snapshot) claimPrefixes(prefixes []string, priority int, fault *skeleto
 	}
 	source := "^(?i:" + strings.Join(quoted, "|") + ")"
 	p, err := compilePattern(source, fault.Pos, priority, s.nextIndex())
-	if err != nil {
-		panic("library: " + source + ": " + err.Error()) // of quoted text
+	if err != nil { // a prefix that is too long
+		return s.claimPrefixes([]string{""}, priority, fault)
 	}
 	p.fault, p.guess = fault, true
 	return p
