@@ -77,8 +77,7 @@ func check(e env, cfg *config.Config, devices, offline bool, bad error) error {
 	}
 	lib, err := libraryConfig(cfg)
 	if err != nil {
-		fail(err)
-		return errTold // without its names a library has errors that are none
+		fail(err) // what the library says by names of these modules are errors of their own
 	}
 	if len(cfg.Devices.Sources) > 0 {
 		if offline {

@@ -390,10 +390,7 @@ func (b *backend) content(x *render.Explanation, ip netip.Addr, out *console.Exp
 		return nil
 	}
 	n := names{b.s.cfg.MIBPath, b.s.cfg.MIBPrefer}
-	index, err := n.index()
-	if err != nil {
-		return err
-	}
+	index, _ := n.index() // the log has told what is wrong with modules
 	described, err := tree.JSON(index)
 	if err != nil {
 		return err

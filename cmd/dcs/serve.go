@@ -106,8 +106,8 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 		return err
 	}
 	lib, err := libraryConfig(&s.cfg)
-	if err != nil {
-		return err
+	for _, e := range faults(err) {
+		s.log.Error("MIB module left out", "err", e)
 	}
 	if err := s.openDevices(); err != nil {
 		return err
@@ -261,7 +261,7 @@ func (s *server) keepLoaded(ctx context.Context, hangups <-chan os.Signal, chang
 	}
 }
 
-// libraryConfig is what a library is loaded by.
+// libraryConfig is what a library is loaded by. The error joins what is wrong with MIB modules; it can be loaded without them.
 func libraryConfig(cfg *config.Config) (library.Config, error) {
 	n := names{cfg.MIBPath, cfg.MIBPrefer}
 	index, err := n.index()
@@ -348,6 +348,14 @@ func (s *server) greet(w io.Writer, addr netip.AddrPort) {
 			return
 		}
 	}
+}
+
+// faults is flatten for an error that may be nil.
+func faults(err error) []error {
+	if err == nil {
+		return nil
+	}
+	return flatten(err)
 }
 
 // flatten takes joined errors apart.

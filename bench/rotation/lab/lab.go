@@ -96,8 +96,10 @@ func (c *CMTS) register(file []byte, modem netip.Addr, drain time.Duration) {
 
 // signed returns the time that TLV 19 gives, in whole seconds, if there is one.
 func signed(file []byte) (at time.Time, known bool) {
-	const epoch1900 = 2208988800                                  // the Unix epoch in seconds since 1900 (RFC 868)
-	_ = mic.Walk(file, func(off, hdr, end int, code uint8) bool { // a damaged file has no time
+	const epoch1900 = 2208988800 // the Unix epoch in seconds since 1900 (RFC 868)
+
+	// A damaged file has no time.
+	_ = mic.Walk(file, func(off, hdr, end int, code uint8) bool {
 		if known = code == 19 && end-off-hdr == 4; known {
 			at = time.Unix(int64(binary.BigEndian.Uint32(file[off+hdr:end]))-epoch1900, 0)
 		}
