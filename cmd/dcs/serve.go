@@ -106,7 +106,7 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 		return err
 	}
 	lib, err := libraryConfig(&s.cfg)
-	for _, e := range faults(err) {
+	for _, e := range flatten(err) {
 		s.log.Error("MIB module left out", "err", e)
 	}
 	if err := s.openDevices(); err != nil {
@@ -350,16 +350,11 @@ func (s *server) greet(w io.Writer, addr netip.AddrPort) {
 	}
 }
 
-// faults is flatten for an error that may be nil.
-func faults(err error) []error {
+// flatten takes joined errors apart.
+func flatten(err error) []error {
 	if err == nil {
 		return nil
 	}
-	return flatten(err)
-}
-
-// flatten takes joined errors apart.
-func flatten(err error) []error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return []error{err}
