@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -171,7 +172,9 @@ func TestServeBesideBusyAddress(t *testing.T) {
 			}
 			other.Close()
 			p.said("address opened", "key="+flag, address)
-			client := http.Client{Transport: &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial(network, address) }}}
+			client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return (&net.Dialer{}).DialContext(ctx, network, address)
+			}}}
 			defer client.CloseIdleConnections()
 			url := "http://127.0.0.1/readyz"
 			if flag == "http" {
