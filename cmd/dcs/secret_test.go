@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"dcs/bench/rotation/lab"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/keyring"
+	"dcs/cmd/internal/listen"
 	"dcs/cmd/internal/rotate"
 	"dcs/render/mic"
 )
@@ -413,6 +415,31 @@ func TestSecretUsage(t *testing.T) {
 		got := dcs("", append([]string{"secret"}, tt.args...)...)
 		if got.status != tt.status || !strings.Contains(got.stdout+got.stderr, tt.want) || strings.Contains(got.stdout+got.stderr, "very") {
 			t.Errorf("%v: %+v, want %d, %q", tt.args, got, tt.status, tt.want)
+		}
+	}
+}
+
+// A server that nobody can tell of a rotation is found by its port, on an address that no interface has, too.
+func TestSecretAsksServer(t *testing.T) {
+	for _, host := range []string{"127.0.0.1", "198.18.255.254"} {
+		server, err := (&net.ListenConfig{Control: listen.Freebind}).ListenPacket(t.Context(), "udp", host+":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer server.Close()
+		at := netip.MustParseAddrPort(server.LocalAddr().String())
+		job := &secretJob{cfg: config.Config{Listen: []netip.AddrPort{at}, Admin: "unix:" + filepath.Join(t.TempDir(), "admin.sock")}}
+		where, err := job.server()
+		if err != nil {
+			t.Fatal(err)
+		}
+		job.saga.Server = where
+		if text, err := job.askServer(t.Context()); err == nil || !strings.Contains(err.Error(), "somebody serves "+at.String()) {
+			t.Errorf("%s: %q, %v", host, text, err)
+		}
+		server.Close()
+		if text, err := job.askServer(t.Context()); err != nil || !strings.Contains(text, "none runs") {
+			t.Errorf("%s, closed: %q, %v", host, text, err)
 		}
 	}
 }
