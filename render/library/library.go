@@ -33,6 +33,7 @@ type Config struct {
 type Snapshot struct {
 	Warnings syntax.Errors // what was read as written but may not be meant
 
+	warned    map[syntax.Error]bool // while it is loaded
 	templates []*Template
 	literals  map[string]*Template
 	patterns  *patterns
@@ -81,6 +82,7 @@ func Load(cfg Config, prev *Snapshot) (*Snapshot, error) {
 		}
 	}
 	s.warnStatic()
+	s.warned = nil
 	sortErrors(s.Warnings)
 	return s, l.err()
 }
@@ -103,6 +105,7 @@ func LoadFile(cfg Config, path string, src []byte) (*Snapshot, error) {
 		l.order = append(l.order, path)
 	}
 	s.compile(l, cfg)
+	s.warned = nil
 	sortErrors(s.Warnings)
 	return s, l.err()
 }
@@ -112,12 +115,15 @@ func newSnapshot(cfg Config) *Snapshot {
 }
 
 func (s *Snapshot) warn(at syntax.Pos, msg string) {
-	for _, w := range s.Warnings {
-		if w.Pos == at && w.Msg == msg {
-			return
-		}
+	w := syntax.Error{Pos: at, Msg: msg}
+	if s.warned[w] {
+		return
 	}
-	s.Warnings.Addf(at, "%s", msg)
+	if s.warned == nil {
+		s.warned = map[syntax.Error]bool{}
+	}
+	s.warned[w] = true
+	s.Warnings = append(s.Warnings, &w)
 }
 
 // compile makes templates of all items that have names, and settles which name means which.
@@ -159,7 +165,7 @@ func (s *Snapshot) compile(l *loader, cfg Config) {
 		l.errs.Addf(c.b.pos, "the pattern %q and the one at %s both match %q: give one of them a priority, or make them different",
 			c.b.source, c.a.pos, c.witness)
 	}
-	l.sealed = true
+	l.seal(env)
 }
 
 // conflictBudget bounds the search for a name that two patterns match; what it does not

@@ -57,14 +57,23 @@ func (b *bench) template(t testing.TB) (*Template, error) {
 		}
 		return nil, fmt.Errorf("nothing called %q", name)
 	}
-	env.Candidates = func(_ syntax.Pos, pieces []string) []*syntax.Item {
+	choices := map[string]*Choices{}
+	env.Candidates = func(_ syntax.Pos, pieces []string) []*Choices {
+		key := strings.Join(pieces, "$")
+		if ch := choices[key]; ch != nil {
+			return []*Choices{ch}
+		}
 		var out []*syntax.Item
 		for name, it := range items {
 			if strings.HasPrefix(name, pieces[0]) && strings.HasSuffix(name, pieces[len(pieces)-1]) {
 				out = append(out, it)
 			}
 		}
-		return out
+		if out == nil {
+			return nil
+		}
+		choices[key] = &Choices{Items: out}
+		return []*Choices{choices[key]}
 	}
 	env.ReadFile = func(_ syntax.Pos, name string) ([]byte, error) {
 		if text, ok := b.files[name]; ok {
@@ -398,6 +407,18 @@ func TestGrowth(t *testing.T) {
 		}
 		return b.String() + "Block b25 { " + last + " }"
 	}
+	var chosen string // blocks that a variable may choose, each with two includes of the same kind
+	for i := range 25 {
+		chosen += fmt.Sprintf(`Block b%d { include "b$n"; include "b${n}"; } `, i)
+	}
+	chosen += "Block b25 { MaxCPE 1; }"
+	cases := func(last string) string { // blocks that two cases of a select lead to, and so on
+		var b strings.Builder
+		for i := range 25 {
+			fmt.Fprintf(&b, "Block b%d { select $n { a { include b%d; } b, c { include b%d; } default { include b%d; } } } ", i, i+1, i+1, i+1)
+		}
+		return b.String() + "Block b25 { " + last + " }"
+	}
 	for _, tt := range []struct {
 		name string
 		bench
@@ -411,7 +432,12 @@ func TestGrowth(t *testing.T) {
 		{"texts of an attribute", bench{src: `Main { ` + chain(`$n`, `"AAAA"`) + ` SwUpgradeFilename $a14; }`, schema: []string{"n"}}, "", ": this has more than 1000 terms"},
 		{"blocks", bench{src: `Main { include b0; }`, blocks: doubling("MaxCPE 1;", "bN")}, "", "t.dcs:1:1: t.dcs: with all that it includes it has more than 65535 statements"},
 		{"blocks of nothing", bench{src: `Main { include b0; NetworkAccess 1; }`, blocks: doubling("", "bN")}, "", "more than 65535 statements"},
-		{"blocks to choose from", bench{src: `Main { include "b$n"; }`, pattern: []string{"n"}, blocks: doubling("MaxCPE 1;", `"b$n"`)}, "", "more than 2097152 statements that"},
+		{"blocks to choose from", bench{src: `Main { include "b$n"; }`, pattern: []string{"n"}, blocks: doubling("MaxCPE 1;", `"b$n"`)}, "", ": include b1: goes round in a circle: b1 → "},
+		{"names to choose from", bench{src: `Main { include "b$n"; }`, pattern: []string{"n"}, captures: []string{"25"}, blocks: chosen}, "120101", ""},
+		{"names to choose from that lead on", bench{src: `Main { include "b$n"; }`, pattern: []string{"n"}, captures: []string{"7"}, blocks: chosen}, "", "goes round in a circle: b7 → b7"},
+		{"cases", bench{src: `Main { include b0; }`, pattern: []string{"n"}, captures: []string{"x"}, blocks: cases("MaxCPE 1;")}, "120101", ""},
+		{"cases with an error", bench{src: `Main { include b0; }`, pattern: []string{"n"}, captures: []string{"x"}, blocks: cases("MaxCPE 300;")}, "", "MaxCPE: 300 does not fit"},
+		{"cases alone", bench{src: `Main { NetworkAccess 1; }`, blocks: cases("MaxCPE 1;")}, "030101", ""},
 		{"large octets", bench{
 			src: `Main { include b0; }`,
 			blocks: `Block b0 { include b1; include b1; include b1; } Block b1 { include b2; include b2; include b2; } Block b2 {` +
@@ -419,7 +445,12 @@ func TestGrowth(t *testing.T) {
 		}, "", "more than 1048576 octets"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := tt.template(t)
+			tm, err := tt.template(t)
+			if err == nil && tt.want == "" {
+				if _, fault := tm.Specialize(tt.bench.name(tm)); fault != nil {
+					err = fault
+				}
+			}
 			switch {
 			case tt.want == "" && (err == nil || !strings.Contains(err.Error(), tt.text)):
 				t.Errorf("error is %v, want …%s…", err, tt.text)

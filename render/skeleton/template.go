@@ -29,9 +29,10 @@ type Env struct {
 
 	// Include finds what an include at a place means; word tells that the name stood there
 	// without quotes, and so names a Block. Candidates finds all that a name with
-	// variables could mean: names made of the pieces, with anything between them.
+	// variables could mean: names made of the pieces, with anything between them. Its Choices
+	// are shared: they are the same, by address, for all places that they are the same for.
 	Include    func(at syntax.Pos, name string, word bool) (*syntax.Item, error)
-	Candidates func(at syntax.Pos, pieces []string) []*syntax.Item
+	Candidates func(at syntax.Pos, pieces []string) []*Choices
 	// ReadFile reads a certificate, a digit map or a text that a place names.
 	ReadFile func(at syntax.Pos, name string) ([]byte, error)
 	// Path tells where ReadFile has found a file: what its errors are told by.
@@ -41,6 +42,7 @@ type Env struct {
 	// memo holds what is constant, encoded: New writes it, Specialize reads it.
 	memo    map[memoKey][]byte
 	checked map[*syntax.Item]bool // what a template includes by its name
+	reach   *reach
 }
 
 // A Template is an item of a library, checked, with everything constant in it encoded.
@@ -88,6 +90,7 @@ func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
 		c.template(it)
 	}
 	slices.Sort(t.structural)
+	t.waiting = len(c.wants) > 0
 	c.bounded()
 	if len(c.errs) == 0 && groups != nil && !c.b.local { // the same for all names
 		if _, fault := c.skeleton(""); fault != nil {
@@ -103,6 +106,7 @@ func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
 func (e *Env) prepare() {
 	if e.memo == nil {
 		e.memo, e.checked = map[memoKey][]byte{}, map[*syntax.Item]bool{}
+		e.reach = newReach(e)
 	}
 }
 
