@@ -15,6 +15,12 @@ type entry struct {
 
 func (e *entry) item() *syntax.Item { return e.stack[len(e.stack)-1] }
 
+// closer is an include by name that closes a circle, reached from what a variable may choose.
+type closer struct {
+	at     *syntax.Include
+	chosen *syntax.Item
+}
+
 // hop is an include with variables that a node comes to.
 type hop struct {
 	from, to *node
@@ -57,11 +63,16 @@ func (r *reach) reentries(n *node, stack []*syntax.Item) (errs []*syntax.Error) 
 			if len(errs) == maxErrors || slices.Contains(stack, e.stack[0]) {
 				continue
 			}
-			if r.found[e.at] == nil { // once each: there are many ways around
-				r.found[e.at] = &syntax.Error{Pos: e.at.Pos, Msg: fmt.Sprintf("include %s: goes round in a circle: %s",
-					write(e.at.Target), path(append(slices.Clone(stack[i:]), e.stack...)))}
+			key := closer{e.at, e.stack[0]}
+			err := r.circle[key]
+			if err == nil {
+				if r.way[e.at] == "" { // one of many ways around
+					r.way[e.at] = path(append(slices.Clone(stack[i:]), e.stack...))
+				}
+				err = &syntax.Error{Pos: e.at.Pos, Msg: fmt.Sprintf("include %s: goes round in a circle: %s", write(e.at.Target), r.way[e.at])}
+				r.circle[key], r.closed[err] = err, e.stack[0]
 			}
-			errs = append(errs, r.found[e.at])
+			errs = append(errs, err)
 		}
 	}
 	return errs

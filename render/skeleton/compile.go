@@ -61,9 +61,9 @@ type compiler struct {
 	bindings map[valueKey]*bound
 	world    *world // while checking: what stands around; nil: the template itself is compiled
 	node     *node  // while checking: whose statements are compiled; nil: the template's
-	wants    names  // variables read that nothing gives a value, and that may yet be attributes
-	tracing  bool
-	uses     []Use
+	missing
+	tracing bool
+	uses    []Use
 }
 
 func (c *compiler) errorf(pos syntax.Pos, format string, args ...any) {

@@ -247,23 +247,30 @@ func (c *compiler) variable(e *syntax.Var, sc *scope) val {
 		v.kind = unknownVal
 		return v
 	}
+	i, known := c.env.Schema.Index(e.Name)
+	k := -1
+	if known && c.checking {
+		c.t.attributes = true
+	} else if known {
+		k = slices.Index(c.t.structural, i)
+	}
+	if k >= 0 && c.keys[k] != "" {
+		v.kind, v.text = bareVal, c.keys[k]
+		c.trace(e, Use{From: "the device", Value: v.text})
+		return v
+	}
+	fault := c.fault
 	fallback, ok := c.fallback(e, sc)
-	if i, known := c.env.Schema.Index(e.Name); known {
-		if c.checking {
-			c.t.attributes = true
-		}
-		if k := slices.Index(c.t.structural, i); k >= 0 && !c.checking {
-			if c.keys[k] != "" {
-				v.kind, v.text = bareVal, c.keys[k]
-				c.trace(e, Use{From: "the device", Value: v.text})
-				return v
-			}
-			if !ok {
-				c.stop(&Fault{Reason: Missing, Pos: e.Pos, What: "$" + e.Name})
-				v.kind = unknownVal
-				return v
-			}
-			return fallback
+	switch {
+	case k >= 0 && !ok:
+		c.stop(&Fault{Reason: Missing, Pos: e.Pos, What: "$" + e.Name})
+		v.kind = unknownVal
+		return v
+	case k >= 0:
+		return fallback
+	case known:
+		if c.fault != fault { // the default has no value for this device, and may not be needed
+			c.fault, ok = fault, false
 		}
 		v.dyn = &dynamic{op: dynVar, name: e.Name, src: fromAttr, attr: i}
 		if ok {
@@ -280,7 +287,7 @@ func (c *compiler) variable(e *syntax.Var, sc *scope) val {
 	}
 	v.kind = unknownVal
 	if perhaps {
-		c.want(e.Name)
+		c.waits = true
 		return v
 	}
 	if i, isGroup := c.t.group(e.Name); isGroup {
@@ -332,7 +339,9 @@ func (c *compiler) fallback(e *syntax.Var, sc *scope) (val, bool) {
 		if c.values == nil {
 			c.values = map[valueKey]val{}
 		}
-		c.values[key] = v
+		if c.fault == nil { // else what is missing is to be told each time
+			c.values[key] = v
+		}
 	}
 	if c.tracing {
 		c.trace(e, Use{From: fmt.Sprintf("the default at %s", d.Pos), Value: v.plain(), Default: true})

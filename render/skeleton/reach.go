@@ -29,13 +29,17 @@ type reach struct {
 	anything *world
 	worlds   map[string]*world
 	nodes    map[nodeKey]*node
-	told     map[nodeKey]int                   // how many worlds there are of a node without its world
-	pending  []*node                           // to be compiled
-	hops     []hop                             // to be looked at for circles
-	found    map[*syntax.Include]*syntax.Error // that close a circle
+	told     map[nodeKey]int // how many worlds there are of a node without its world
+	pending  []*node         // to be compiled
+	hops     []hop           // to be looked at for circles
+	circle   map[closer]*syntax.Error
+	way      map[*syntax.Include]string     // around it
+	closed   map[*syntax.Error]*syntax.Item // what was chosen in a circle
 	all      condensation[*node]
 	sure     condensation[*node] // without what an include of any name at all may mean
 	walked   int
+	least    int // worlds told apart, at least and at most
+	most     int
 }
 
 // nodeKey is what an item, or Choices, are compiled for.
@@ -72,7 +76,7 @@ type edge struct {
 type effect struct {
 	structural []uint64 // attributes, by bit
 	attributes bool
-	wants      names
+	missing
 }
 
 // verdict is what is wrong with what a node leads to.
@@ -83,8 +87,8 @@ type verdict struct {
 
 func newReach(env *Env) *reach {
 	r := &reach{
-		env: env, free: newFreeNames(env), anything: &world{any: true},
-		worlds: map[string]*world{}, nodes: map[nodeKey]*node{}, told: map[nodeKey]int{}, found: map[*syntax.Include]*syntax.Error{},
+		env: env, least: leastWorlds, most: mostWorlds, free: newFreeNames(env), anything: &world{any: true},
+		worlds: map[string]*world{}, nodes: map[nodeKey]*node{}, told: map[nodeKey]int{}, circle: map[closer]*syntax.Error{}, way: map[*syntax.Include]string{}, closed: map[*syntax.Error]*syntax.Item{},
 	}
 	r.all = condensation[*node]{next: func(n *node) []*node { return n.next(true) }, done: r.join}
 	r.sure = condensation[*node]{next: func(n *node) []*node { return n.next(false) }, done: r.judge}
@@ -109,18 +113,18 @@ func (c *compiler) choices(st *syntax.Include, parent *tlv.Def, sc *scope) {
 	}
 	open := anyItem(st)
 	for _, set := range sets {
-		most := max(leastWorlds, min(mostWorlds, worldItems/max(1, len(set.Items))))
-		n := c.env.reach.node(c, nodeKey{set: set, parent: parent}, most, sc)
+		r := c.env.reach
+		n := r.node(c, nodeKey{set: set, parent: parent}, max(r.least, min(r.most, worldItems/max(1, len(set.Items)))), sc)
 		c.lead(n, sc, open)
 		if c.node != nil && !open {
-			c.env.reach.hops = append(c.env.reach.hops, hop{c.node, n, slices.Clone(c.stack)})
+			r.hops = append(r.hops, hop{c.node, n, slices.Clone(c.stack)})
 		}
 	}
 }
 
 // once goes to an item that is included by its name, from a case that no octets are made of.
 func (c *compiler) once(it *syntax.Item, parent *tlv.Def, sc *scope) {
-	c.lead(c.env.reach.node(c, nodeKey{item: it, parent: parent}, mostWorlds, sc), sc, false)
+	c.lead(c.env.reach.node(c, nodeKey{item: it, parent: parent}, c.env.reach.most, sc), sc, false)
 }
 
 // node returns the node of an item or of Choices for where c stands.
@@ -170,12 +174,13 @@ func (c *compiler) lead(n *node, sc *scope, open bool) {
 		}
 	}
 	c.t.attributes = c.t.attributes || n.attributes
-	for name := range n.wants {
+	c.waits = c.waits || n.waits
+	for name := range n.lacks {
 		if _, group := c.t.group(name); group {
 			continue
 		}
 		if d, _ := sc.lookup(name); d == nil {
-			c.want(name)
+			c.waits = true
 		}
 	}
 	if open {
@@ -215,7 +220,11 @@ func (c *compiler) relevant(n *node) []*syntax.Error {
 	var out []*syntax.Error
 	seen := map[*node]bool{n: true}
 	for queue := []*node{n}; len(queue) > 0; queue = queue[1:] {
-		out = append(out, queue[0].errs...)
+		for _, e := range queue[0].errs {
+			if chosen := r.closed[e]; chosen == nil || !slices.Contains(c.stack, chosen) {
+				out = append(out, e)
+			}
+		}
 		for _, to := range queue[0].next(false) {
 			r.walked++
 			if !seen[to] && !slices.Contains(c.stack, to.item) {
@@ -273,7 +282,7 @@ func (r *reach) compile(n *node) {
 	c.world, c.node, c.loose, c.stack = n.world, n, n.loose, []*syntax.Item{n.item}
 	c.item(n.item, n.parent, nil)
 	c.bounded()
-	n.errs, n.misplaced, n.attributes, n.wants = c.errs, c.misplaced, t.attributes, c.wants
+	n.errs, n.misplaced, n.attributes, n.missing = c.errs, c.misplaced, t.attributes, c.missing
 	for _, i := range t.structural {
 		n.mark(i)
 	}
@@ -294,12 +303,7 @@ func (e *effect) join(o *effect) {
 		e.structural[i] |= word
 	}
 	e.attributes = e.attributes || o.attributes
-	for name := range o.wants {
-		if e.wants == nil {
-			e.wants = names{}
-		}
-		e.wants[name] = true
-	}
+	e.missing.join(&o.missing)
 }
 
 // join gives all nodes of a component the effect of any, and of all that they lead to.

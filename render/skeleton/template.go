@@ -90,7 +90,7 @@ func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
 		c.template(it)
 	}
 	slices.Sort(t.structural)
-	t.waiting = len(c.wants) > 0
+	t.waiting = c.waits
 	c.bounded()
 	if len(c.errs) == 0 && groups != nil && !c.b.local { // the same for all names
 		if _, fault := c.skeleton(""); fault != nil {

@@ -25,7 +25,23 @@ type bound struct {
 	val        val
 	errs       []*syntax.Error // found when it was computed; they count where it is read
 	attributes bool            // an attribute was read on the way
-	wants      names           // variables read on the way that nothing gives a value
+	missing                    // what was read on the way and has no value
+}
+
+// missing is what is read that has no value, but may yet be an attribute.
+type missing struct {
+	waits bool  // there is such a variable
+	lacks names // there is, unless something around gives it a value, where that may be anything
+}
+
+func (m *missing) join(o *missing) {
+	m.waits = m.waits || o.waits
+	for name := range o.lacks {
+		if m.lacks == nil {
+			m.lacks = names{}
+		}
+		m.lacks[name] = true
+	}
 }
 
 // worldAt returns what sc and the pattern's groups give the variables in free.
@@ -106,7 +122,7 @@ func (c *compiler) bind(name string, sc *scope) *bound {
 	}
 	side := c.side()
 	v, _ := side.fallback(&syntax.Var{Pos: d.Pos, Name: name}, sc)
-	b := &bound{val: v, errs: side.errs, attributes: side.t.attributes, wants: side.wants}
+	b := &bound{val: v, errs: side.errs, attributes: side.t.attributes, missing: side.missing}
 	c.bindings[key] = b
 	return b
 }
@@ -128,34 +144,18 @@ func (c *compiler) read(b *bound) val {
 		c.errorf(e.Pos, "%s", e.Msg)
 	}
 	c.t.attributes = c.t.attributes || b.attributes
-	for name := range b.wants {
-		c.want(name)
-	}
+	c.missing.join(&b.missing)
 	return b.val
-}
-
-// want notes a variable that nothing gives a value, and that may yet be an attribute.
-func (c *compiler) want(name string) {
-	if c.wants == nil {
-		c.wants = names{}
-	}
-	c.wants[name] = true
 }
 
 // canon writes what tells a binding from others.
 func (b *bound) canon(w *strings.Builder) {
 	w.WriteByte('=')
 	b.val.canon(w)
-	fmt.Fprintf(w, "%t", b.attributes)
+	fmt.Fprintf(w, "%t %t", b.attributes, b.waits)
 	for _, e := range b.errs {
 		w.WriteString(e.Error())
 	}
-	order := make([]string, 0, len(b.wants))
-	for name := range b.wants {
-		order = append(order, name)
-	}
-	slices.Sort(order)
-	fmt.Fprintf(w, "%q", order)
 }
 
 func (v *val) canon(w *strings.Builder) {
@@ -193,15 +193,13 @@ func (c *compiler) open(e *syntax.Var, sc *scope) val {
 	}
 	if d == nil {
 		if perhaps {
-			c.want(e.Name)
+			c.missing.join(&missing{lacks: names{e.Name: true}})
 		}
 		return v
 	}
 	b := c.bind(e.Name, sc)
 	c.t.attributes = c.t.attributes || b.attributes
-	for name := range b.wants {
-		c.want(name)
-	}
+	c.missing.join(&b.missing)
 	switch {
 	case known && b.val.kind == dynamicVal:
 		v.dyn.fallback = &b.val
@@ -218,6 +216,7 @@ func (c *compiler) open(e *syntax.Var, sc *scope) val {
 func (c *compiler) widen(sc *scope) {
 	mark := func(b *bound) {
 		c.t.attributes = c.t.attributes || b.attributes
+		c.missing.join(&b.missing)
 		b.val.each(func(d *dynamic) {
 			if d.src == fromAttr {
 				c.t.markStructural(d.attr)
