@@ -25,7 +25,7 @@ type Config struct {
 	Timestamp    bool // every modem's file gets TLV 19
 	ModemAddress bool // every modem's file gets TLV 20 or 59
 
-	Learned int // names that are kept learned; 0: 65,536
+	Learned int // octets that the names learned may take; 0: [DefaultLearned]
 }
 
 // A Snapshot is a library as it was loaded. It is immutable but for the table of learned
@@ -111,7 +111,7 @@ func LoadFile(cfg Config, path string, src []byte) (*Snapshot, error) {
 }
 
 func newSnapshot(cfg Config) *Snapshot {
-	return &Snapshot{literals: map[string]*Template{}, table: newTable(cmp.Or(cfg.Learned, 1<<16))}
+	return &Snapshot{literals: map[string]*Template{}, table: newTable(cmp.Or(cfg.Learned, DefaultLearned))}
 }
 
 func (s *Snapshot) warn(at syntax.Pos, msg string) {

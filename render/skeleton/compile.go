@@ -453,11 +453,8 @@ func (c *compiler) group(st *syntax.Setting, d *tlv.Def, sc *scope) {
 }
 
 func (c *compiler) closeGroup(st *syntax.Setting, g group) {
-	fault := Fault{
-		Reason: BlockTooLong, Pos: st.Pos, What: st.Keyword,
-		Text: fmt.Sprintf("the block is longer than the %d octets that fit in a TLV; split it", 1<<(8*g.octets)-1),
-	}
-	if n, ok := c.b.close(g, fault); !ok {
+	at := func() *site { return c.env.site(siteKey{pos: st.Pos, what: st.Keyword, octets: g.octets}) }
+	if n, ok := c.b.close(g, at); !ok {
 		c.errorf(st.Pos, "%s: the block has %d octets, at most %d fit in a TLV; split it", st.Keyword, n, 1<<(8*g.octets)-1)
 	}
 }
@@ -568,11 +565,11 @@ func (c *compiler) dynamic(st *syntax.Setting, d *tlv.Def, form tlv.Form, vals [
 		c.errorf(st.Pos, "%s cannot take a value that only a request settles", st.Keyword)
 		return
 	}
-	s.pos, s.what = st.Pos, st.Keyword
+	what := st.Keyword
 	for _, e := range st.Values {
-		s.what += " " + write(e)
+		what += " " + write(e)
 	}
-	s.seal()
+	c.env.seal(&s, st.Pos, what)
 	if s.kind == snmpSlot {
 		c.b.add(s)
 		return

@@ -366,5 +366,8 @@ func (r *reach) check(n *node) {
 	}
 }
 
-// Seal drops what only New and CheckBlock need; neither is called after it.
-func (e *Env) Seal() { e.reach, e.checked = nil, nil }
+// Seal drops what only New and CheckBlock need; neither is called after it. From then on skeletons are made to be
+// served, and share what is the same for all.
+func (e *Env) Seal() {
+	e.reach, e.checked, e.sites = nil, nil, &sites{made: map[siteKey]*site{}}
+}

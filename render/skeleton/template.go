@@ -43,6 +43,7 @@ type Env struct {
 	memo    map[memoKey][]byte
 	checked map[*syntax.Item]bool // what a template includes by its name
 	reach   *reach
+	sites   *sites // nil until Seal
 }
 
 // A Template is an item of a library, checked, with everything constant in it encoded.
@@ -338,13 +339,13 @@ func (c *compiler) text(sc *scope) {
 		case unknownVal:
 			c.b.local = true
 		case dynamicVal:
-			sl := slot{kind: textSlot, maxLen: 1 << 20, pos: p.Var.Pos, what: "$" + p.Var.Name}
+			sl := slot{kind: textSlot, maxLen: 1 << 20}
 			var ok bool
 			if sl.parts, ok = texts(nil, &v); !ok {
 				c.errorf(p.Var.Pos, "$%s: its default computes with what only a request settles, which a text cannot hold", p.Var.Name)
 				continue
 			}
-			sl.seal()
+			c.env.seal(&sl, p.Var.Pos, "$"+p.Var.Name)
 			c.b.add(sl)
 		default:
 			c.b.base = append(c.b.base, v.plain()...)
@@ -463,7 +464,8 @@ func (c *compiler) skeleton(name string) (*Skeleton, *Fault) {
 	t := c.t
 	s := &Skeleton{
 		Kind: t.Kind, Name: name, hash: c.hash,
-		base: bytes.Clone(c.b.base), slots: c.b.slots, fixups: c.b.fixups, tops: c.b.tops, vary: c.b.vary,
+		base: bytes.Clone(c.b.base), vary: c.b.vary,
+		slots: slices.Clone(c.b.slots), fixups: slices.Clone(c.b.fixups), tops: c.b.tops,
 		broken: Fault{Reason: Invalid, Pos: t.Item.Pos, What: itemName(t.Item)},
 	}
 	if c.asIs {
@@ -472,5 +474,6 @@ func (c *compiler) skeleton(name string) (*Skeleton, *Fault) {
 	if err := s.settle(); err != nil {
 		return nil, s.fail(err)
 	}
+	s.tops, s.order, s.prefix = nil, slices.Clone(s.order), bytes.Clone(s.prefix)
 	return s, nil
 }
