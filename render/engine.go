@@ -108,6 +108,9 @@ func (e *Engine) Reload() error {
 	snap, err := library.Load(cfg, before)
 	if snap != nil && (err == nil || !e.whole || before.Waiting() > 0 && !cfg.Schema.Partial()) {
 		e.snap.Store(snap)
+		if before != nil {
+			before.Retire()
+		}
 		e.whole = err == nil
 	}
 	return err

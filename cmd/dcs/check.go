@@ -112,6 +112,7 @@ func check(e env, cfg *config.Config, devices, offline bool, bad error) error {
 	if bad != nil {
 		return errTold
 	}
+	fmt.Fprintln(e.stdout, memoryBounds(cfg))
 	_, err = fmt.Fprintf(e.stdout, "ok: %d templates, %d static files\n", len(snap.Templates()), snap.StaticFiles())
 	return err
 }

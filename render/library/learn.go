@@ -164,7 +164,7 @@ func newTable(octets int) *table {
 		sets *= 2
 	}
 	t := &table{mask: uint64(sets - 1), slots: make([]atomic.Pointer[Learned], sets*ways), hands: make([]uint8, sets)}
-	t.budget.Most = int64(octets)
+	t.budget.Open(int64(octets))
 	return t
 }
 
@@ -216,14 +216,14 @@ func (t *table) variant(h uint64, of *Learned, structural []int, rec attr.Record
 // What is larger than the table is not kept.
 func (t *table) put(l *Learned) *Learned {
 	l.octets = l.size()
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if l.octets > t.room() {
 		return l
 	}
 	if l.skel != nil {
 		l.skel.Keep(&t.budget)
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	set := t.set(l.hash)
 	for i := range set {
 		if o := set[i].Load(); o != nil && o.same(l) {
@@ -247,7 +247,7 @@ func (t *table) put(l *Learned) *Learned {
 
 // room is how far the table is filled with names. The rest is for what they come to remember
 // under further secrets.
-func (t *table) room() int64 { return t.budget.Most - t.budget.Most/16 }
+func (t *table) room() int64 { return t.budget.Most() - t.budget.Most()/16 }
 
 // trim drops names that were not asked for of late until those left take at most so many octets.
 func (t *table) trim(octets int64) {
@@ -313,5 +313,15 @@ func (s *Snapshot) Len() int {
 
 // LearnedOctets returns what the names learned take, and what they may take at most.
 func (s *Snapshot) LearnedOctets() (used, most int64) {
-	return s.table.budget.Used(), s.table.budget.Most
+	return s.table.budget.Used(), s.table.budget.Most()
+}
+
+// Retire forgets the names learned and learns no more: another snapshot serves. What workers still have in hand stays.
+func (s *Snapshot) Retire() {
+	s.table.mu.Lock()
+	defer s.table.mu.Unlock()
+	s.table.budget.Close()
+	for i := range s.table.slots {
+		s.table.drop(&s.table.slots[i])
+	}
 }

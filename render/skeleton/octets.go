@@ -8,10 +8,16 @@ import (
 
 // A Budget bounds the octets of skeletons that are kept, and of what they remember under
 // secrets. Its zero value has room for nothing.
-type Budget struct {
-	Most int64
-	used atomic.Int64
-}
+type Budget struct{ most, used atomic.Int64 }
+
+// Open makes room for that many octets.
+func (b *Budget) Open(octets int64) { b.most.Store(octets) }
+
+// Close takes all room away; what is kept goes on to count.
+func (b *Budget) Close() { b.most.Store(0) }
+
+// Most returns for how many octets there is room.
+func (b *Budget) Most() int64 { return b.most.Load() }
 
 // Used returns how many octets are kept.
 func (b *Budget) Used() int64 { return b.used.Load() }
@@ -36,7 +42,7 @@ func (s *Skeleton) spend(n int) bool {
 	switch {
 	case b == nil: // s is used once
 		return true
-	case b.used.Load()+int64(n) > b.Most:
+	case b.used.Load()+int64(n) > b.Most():
 		return false
 	}
 	if s.extra.Add(int64(n)) >= 0 {

@@ -136,8 +136,16 @@ func (s *Skeleton) afterMIC(sc *Scratch) int {
 	return n
 }
 
+// MaxScratch is what a Scratch keeps from one batch to the next, in octets. A batch of files so large that it takes more
+// leaves that to the garbage collector.
+const MaxScratch = 1 << 20
+
 // Reset forgets the lanes that Lanes has returned.
-func (sc *Scratch) Reset() { sc.gather = sc.gather[:0] }
+func (sc *Scratch) Reset() {
+	if sc.gather = sc.gather[:0]; cap(sc.gather) > MaxScratch {
+		sc.gather = nil
+	}
+}
 
 // Sign computes the MICs of a file that Build has just made with sc, and returns it. A
 // batch of files takes Lanes instead, but for those that are Alone.
