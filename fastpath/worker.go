@@ -1,6 +1,7 @@
 package fastpath
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -23,6 +24,15 @@ type Config struct {
 	Elapsed  func() int64    // the mono of the clock alone, where that costs less; default: the clock's
 	Stale    time.Duration   // RRQs that waited longer are passed over; default 4 s, a modem's first retry; negative: never
 	Transfer transfer.Config // limits of the transfer table
+}
+
+// Octets returns what a worker of this configuration takes at most, beside its transport's rings: heap, and bodies of
+// running transfers, which take memory as there are some.
+func (c Config) Octets() (heap, bodies int) {
+	batch, room := cmp.Or(max(c.Batch, 0), 64), min(cmp.Or(max(c.BodyRoom, 0), 32<<10), maxRoom)
+	heap, bodies = c.Transfer.Octets()
+	blksize := cmp.Or(max(c.Transfer.MaxBlksize, 0), tftp.MaxBlksize)
+	return heap + batch*(room+roomSpread+rxRoom+blksize), bodies
 }
 
 const (

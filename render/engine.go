@@ -120,6 +120,9 @@ func (e *Engine) Reload(force bool) error {
 		}
 	}
 	e.snap.Store(snap)
+	if before != nil {
+		before.Retire()
+	}
 	e.whole = err == nil
 	return err
 }

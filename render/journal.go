@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync/atomic"
+	"unsafe"
 
 	"dcs/render/skeleton"
 )
@@ -66,6 +67,12 @@ func newJournal(n int) *journal {
 		return nil
 	}
 	return &journal{slots: make([]entry, n)}
+}
+
+// WorkerOctets is what a Worker that keeps a journal of n outcomes takes at most, but for a batch of files so large that
+// their memory is not kept.
+func WorkerOctets(n int) int {
+	return n*int(unsafe.Sizeof(entry{})) + unknownSlots*int(unsafe.Sizeof(unknownName{})) + skeleton.MaxScratch
 }
 
 // note puts down how a request ended, if there is room.

@@ -29,6 +29,7 @@ type Stats struct {
 	Asking  uint64                    // left without an answer, because their device is being asked for
 	Faults  [skeleton.NumReasons]uint64
 	Learned int    // names in the learned table
+	Octets  int64  // that they take
 	Hits    uint64 // requests for a name that was in the learned table
 	Misses  uint64 // requests for a name that was not
 	Evicted uint64 // names that had to leave the table for others
@@ -53,6 +54,7 @@ func (e *Engine) Stats() Stats {
 	}
 	snap := e.Library()
 	s.Learned = snap.Len()
+	s.Octets, _ = snap.LearnedOctets()
 	s.Misses, s.Evicted = snap.Learning()
 	// A request that has just missed may not be counted as one yet.
 	s.Hits -= min(s.Hits, s.Misses)

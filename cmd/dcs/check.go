@@ -118,6 +118,7 @@ func check(e env, cfg *config.Config, devices, offline bool, bad error) error {
 		fail(fmt.Errorf("nothing to serve: there is no template below %s and no static file below %s", list(cfg.Library), list(cfg.Static)))
 		return errTold
 	}
+	fmt.Fprintln(e.stdout, memoryBounds(cfg))
 	_, err = fmt.Fprintf(e.stdout, "ok: %d templates, %d static files\n", len(snap.Templates()), snap.StaticFiles())
 	return err
 }

@@ -174,7 +174,7 @@ func (c *compilation) run(sources []string) error {
 		return usagef("--name asks for one file: give the one source that makes it")
 	}
 	if c.library.Learned = 1; !single {
-		c.library.Learned = 1 << 10
+		c.library.Learned = 1 << 20
 	}
 	var told error
 	for _, source := range sources {

@@ -220,6 +220,7 @@ func collectEngine(w *metrics.Writer, st render.Stats) {
 		}
 	}
 	w.Value("dcs_learned_names", float64(st.Learned))
+	w.Value("dcs_learned_bytes", float64(st.Octets))
 	w.Count("dcs_learned_hits_total", st.Hits)
 	w.Count("dcs_learned_misses_total", st.Misses)
 	w.Count("dcs_learned_evictions_total", st.Evicted)

@@ -101,6 +101,7 @@ type server struct {
 
 // run serves until one of stops says to stop. Each of hangups asks for a reload, as SIGHUP does.
 func (s *server) run(stops, hangups <-chan os.Signal) error {
+	s.limitMemory()
 	keyring, err := s.keyring()
 	if err != nil {
 		return err
@@ -266,7 +267,7 @@ func libraryConfig(cfg *config.Config) (library.Config, error) {
 	n := names{cfg.MIBPath, cfg.MIBPrefer}
 	index, err := n.index()
 	return library.Config{
-		Dirs: cfg.Library, Static: cfg.Static, Lenient: cfg.Lenient, MIB: index,
+		Dirs: cfg.Library, Static: cfg.Static, Lenient: cfg.Lenient, MIB: index, Learned: learnedMemory(cfg),
 		Timestamp: cfg.Timestamp, ModemAddress: cfg.ModemAddress,
 	}, err
 }

@@ -2,6 +2,8 @@ package transfer
 
 import (
 	"math/bits"
+	"runtime"
+	"syscall"
 )
 
 // An arena holds the bodies that a worker's transfers own: a fixed piece of memory in pages of
@@ -35,7 +37,8 @@ const (
 
 func newArena(size int) *arena {
 	n := max(1, size>>pageShift)
-	a := &arena{mem: make([]byte, n<<pageShift), pages: make([]arenaPage, n), free: none}
+	a := &arena{mem: reserve(n << pageShift), pages: make([]arenaPage, n), free: none}
+	runtime.AddCleanup(a, func(mem []byte) { _ = syscall.Munmap(mem) }, a.mem) // ours and whole: it cannot fail
 	for i := range a.partial {
 		a.partial[i] = none
 	}
@@ -44,6 +47,16 @@ func newArena(size int) *arena {
 		a.free = int32(i)
 	}
 	return a
+}
+
+// reserve returns n octets, a multiple of the page's, that take memory as they are written to. They lie outside of Go's
+// heap: there the whole would count at once, and the collector, held to a limit, would run for memory that nobody uses.
+func reserve(n int) []byte {
+	mem, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		panic("transfer: no memory for bodies: " + err.Error()) // as make does
+	}
+	return mem
 }
 
 // take returns a block of n octets, 0 to 65,536, and its name for give; nil if there is none left.

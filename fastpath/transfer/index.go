@@ -1,5 +1,7 @@
 package transfer
 
+import "unsafe"
+
 // An index finds transfers by the hash of their client: open addressing, probed linearly, never more than half
 // full. It is as large as the transfers that run want it. With 65,536 possible ones the largest size takes 1 MiB, which
 // is in no near cache: to look there for one of a few hundred running transfers took a sixth of the time of a file.
@@ -18,6 +20,9 @@ type slot struct {
 }
 
 const minSlots = 1024
+
+// indexOctets is what an index takes for each possible transfer, at most.
+const indexOctets = 8 * int(unsafe.Sizeof(slot{}))
 
 // newIndex returns an index of at most n transfers.
 func newIndex(n int) index {

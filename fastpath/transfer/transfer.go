@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"time"
+	"unsafe"
 
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
@@ -60,6 +61,12 @@ func (c Config) withDefaults() Config {
 	// An ACK that is behind must be told from one that is ahead, modulo 2^16.
 	c.MaxWindow = min(c.MaxWindow, 1<<14)
 	return c
+}
+
+// Octets returns what a Table takes at most: heap at once, and bodies as transfers own them.
+func (c Config) Octets() (heap, bodies int) {
+	c = c.withDefaults()
+	return c.Transfers*(int(unsafe.Sizeof(entry{}))+indexOctets) + c.MaxBlksize, c.Memory
 }
 
 // An ID names a transfer from Request to Start, Reject or Drop.

@@ -119,9 +119,11 @@ const (
 	maxQueues = 512
 	// maxSending is how many packets may be on their way from a queue to the wire.
 	maxSending = 4096
-	minMTU     = 600
-	twoTags    = 14 + 8 // octets of an Ethernet header with two VLAN tags
-	oneTag     = 14 + 4 // octets of an Ethernet header that devices take beyond their MTU; a second tag has to fit into it
+	// Octets is what the frames of a queue take of memory; twice as much where the interface's MTU wants frames of 4 KiB.
+	Octets  = (1<<14 + maxSending) * 2048
+	minMTU  = 600
+	twoTags = 14 + 8 // octets of an Ethernet header with two VLAN tags
+	oneTag  = 14 + 4 // octets of an Ethernet header that devices take beyond their MTU; a second tag has to fit into it
 	// lookAside is how many calls of Recv pass over the kernel sockets while packets keep coming.
 	lookAside = 64
 	// spins is how often Recv runs the driver's receive work in vain before it sleeps, about 50 µs.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -26,6 +27,7 @@ type Learned struct {
 	variant bool // of a name, for one kind of device
 	skel    *skeleton.Skeleton
 	fault   *skeleton.Fault
+	octets  int64 // that it takes in the table
 	used    atomic.Bool
 }
 
@@ -141,26 +143,38 @@ func (s *Snapshot) Skeleton(l *Learned, rec attr.Record, ipv6 bool) (*skeleton.S
 	return v.skel, v.fault
 }
 
-// ways is how many places of the table a hash may be kept in.
-const ways = 8
+// DefaultLearned is what the names learned may take where nothing else is said, in octets.
+const DefaultLearned = 64 << 20
 
-// table is the names learned: a set-associative cache without locks for readers. A full
-// set drops a name that was not asked for since the set was last looked through (clock).
+const (
+	ways  = 8    // places of the table that a hash may be kept in
+	small = 1024 // octets of a small name with what it was found to mean
+)
+
+// table is the names learned: a set-associative cache without locks for readers, bounded in
+// octets. A full set, or a full table, drops a name that was not asked for since it was last
+// looked at (clock).
 type table struct {
 	mask  uint64
 	slots []atomic.Pointer[Learned]
 	mu    sync.Mutex // of writers
 	hands []uint8    // where each set's clock stands
+	hand  int        // where the table's does
 
+	budget          skeleton.Budget
 	misses, evicted atomic.Uint64
 }
 
-func newTable(size int) *table {
+// newTable makes a table for names of that many octets together. The table itself takes one
+// in a hundred of them.
+func newTable(octets int) *table {
 	sets := 1
-	for sets*ways < size {
+	for sets*ways*small < octets {
 		sets *= 2
 	}
-	return &table{mask: uint64(sets - 1), slots: make([]atomic.Pointer[Learned], sets*ways), hands: make([]uint8, sets)}
+	t := &table{mask: uint64(sets - 1), slots: make([]atomic.Pointer[Learned], sets*ways), hands: make([]uint8, sets)}
+	t.budget.Open(int64(octets))
+	return t
 }
 
 // set returns the places where a hash may be kept.
@@ -208,27 +222,80 @@ func (t *table) variant(h uint64, of *Learned, structural []int, rec attr.Record
 }
 
 // put keeps l, or what another goroutine has kept for the same meanwhile, and returns it.
+// What is larger than the table is not kept.
 func (t *table) put(l *Learned) *Learned {
+	l.octets = l.size()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if l.octets > t.room() {
+		return l
+	}
+	if l.skel != nil {
+		l.skel.Keep(&t.budget)
+	}
 	set := t.set(l.hash)
 	for i := range set {
 		if o := set[i].Load(); o != nil && o.same(l) {
 			return o
 		}
 	}
+	t.trim(t.room() - l.octets)
 	hand := &t.hands[l.hash&t.mask]
 	for {
 		at := &set[*hand%ways]
 		*hand++
 		if o := at.Load(); o != nil && o.used.Swap(false) {
 			continue // asked for since: it gets another round
-		} else if o != nil {
-			t.evicted.Add(1)
 		}
+		t.drop(at)
 		at.Store(l)
+		t.budget.Add(l.octets)
 		return l
 	}
+}
+
+// room is how far the table is filled with names. The rest is for what they come to remember
+// under further secrets.
+func (t *table) room() int64 { return t.budget.Most() - t.budget.Most()/16 }
+
+// trim drops names that were not asked for of late until those left take at most so many octets.
+func (t *table) trim(octets int64) {
+	for n := 0; t.budget.Used() > octets && n < 3*len(t.slots); n++ {
+		at := &t.slots[t.hand]
+		t.hand = (t.hand + 1) % len(t.slots)
+		// Where all are asked for all the time some have to go nevertheless.
+		if o := at.Load(); o != nil && (!o.used.Swap(false) || n >= 2*len(t.slots)) {
+			t.drop(at)
+		}
+	}
+}
+
+// drop empties a place.
+func (t *table) drop(at *atomic.Pointer[Learned]) {
+	o := at.Swap(nil)
+	if o == nil {
+		return
+	}
+	t.evicted.Add(1)
+	t.budget.Add(-o.octets)
+	if o.skel != nil {
+		o.skel.Drop()
+	}
+}
+
+// size returns the octets that l takes. A variant counts its name, too: it may outlive the other.
+func (l *Learned) size() int64 {
+	n := int(unsafe.Sizeof(*l)) + len(l.name.Text) + cap(l.name.Captures)*int(unsafe.Sizeof("")) + cap(l.name.Given)
+	for _, k := range l.name.Keys {
+		n += int(unsafe.Sizeof(k)) + len(k)
+	}
+	if l.fault != nil {
+		n += int(unsafe.Sizeof(*l.fault)) + len(l.fault.Text)
+	}
+	if l.skel != nil {
+		n += l.skel.Octets()
+	}
+	return int64(n)
 }
 
 func (l *Learned) same(o *Learned) bool {
@@ -251,4 +318,19 @@ func (s *Snapshot) Len() int {
 		}
 	}
 	return n
+}
+
+// LearnedOctets returns what the names learned take, and what they may take at most.
+func (s *Snapshot) LearnedOctets() (used, most int64) {
+	return s.table.budget.Used(), s.table.budget.Most()
+}
+
+// Retire forgets the names learned and learns no more: another snapshot serves. What workers still have in hand stays.
+func (s *Snapshot) Retire() {
+	s.table.mu.Lock()
+	defer s.table.mu.Unlock()
+	s.table.budget.Close()
+	for i := range s.table.slots {
+		s.table.drop(&s.table.slots[i])
+	}
 }

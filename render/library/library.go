@@ -25,7 +25,7 @@ type Config struct {
 	Timestamp    bool // every modem's file gets TLV 19
 	ModemAddress bool // every modem's file gets TLV 20 or 59
 
-	Learned int // names that are kept learned; 0: 65,536
+	Learned int // octets that the names learned may take; 0: [DefaultLearned]
 }
 
 // A Snapshot is a library as it was loaded. It is immutable but for the table of learned
@@ -33,6 +33,7 @@ type Config struct {
 type Snapshot struct {
 	Warnings syntax.Errors // what was read as written but may not be meant
 
+	warned    map[syntax.Error]bool // while it is loaded
 	templates []*Template
 	literals  map[string]*Template
 	claims    map[string]*skeleton.Fault // names that get no file, whatever else has them
@@ -85,6 +86,7 @@ func Load(cfg Config, prev *Snapshot) (*Snapshot, error) {
 		}
 	}
 	s.warnStatic()
+	s.warned = nil
 	sortErrors(s.Warnings)
 	return s, l.err()
 }
@@ -107,21 +109,25 @@ func LoadFile(cfg Config, path string, src []byte) (*Snapshot, error) {
 		l.order = append(l.order, path)
 	}
 	s.compile(l, cfg)
+	s.warned = nil
 	sortErrors(s.Warnings)
 	return s, l.err()
 }
 
 func newSnapshot(cfg Config) *Snapshot {
-	return &Snapshot{literals: map[string]*Template{}, claims: map[string]*skeleton.Fault{}, table: newTable(cmp.Or(cfg.Learned, 1<<16))}
+	return &Snapshot{literals: map[string]*Template{}, claims: map[string]*skeleton.Fault{}, table: newTable(cmp.Or(cfg.Learned, DefaultLearned))}
 }
 
 func (s *Snapshot) warn(at syntax.Pos, msg string) {
-	for _, w := range s.Warnings {
-		if w.Pos == at && w.Msg == msg {
-			return
-		}
+	w := syntax.Error{Pos: at, Msg: msg}
+	if s.warned[w] {
+		return
 	}
-	s.Warnings.Addf(at, "%s", msg)
+	if s.warned == nil {
+		s.warned = map[syntax.Error]bool{}
+	}
+	s.warned[w] = true
+	s.Warnings = append(s.Warnings, &w)
 }
 
 // compile makes templates of all items that have names, and settles which name means which.
@@ -170,7 +176,7 @@ func (s *Snapshot) compile(l *loader, cfg Config) {
 		l.errs.Addf(c.b.pos, "the pattern %q and the one at %s both match %q: give one of them a priority, or make them different",
 			c.b.source, c.a.pos, c.witness)
 	}
-	l.sealed = true
+	l.seal(env)
 }
 
 // conflictBudget bounds the search for a name that two patterns match; what it does not

@@ -336,29 +336,6 @@ func TestDevices(t *testing.T) {
 	}
 }
 
-// TestTable fills a small table far beyond its size: it stays within, and what is asked
-// for again and again stays in it.
-func TestTable(t *testing.T) {
-	dir := tree(t, map[string]string{"a.dcs": `Main ~ "^n(?P<n>[0-9]+)$" { SwUpgradeFilename "f$n"; }`})
-	s, err := Load(Config{Dirs: []string{dir}, MIB: mib.Default(), Learned: 64}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	hot := find(s, "n7")
-	for i := range 5000 {
-		name := fmt.Sprintf("n%d", i)
-		if got := staticBody(t, s, name); string(got[2:]) != "f"+name[1:] {
-			t.Fatalf("%s: %q", name, got)
-		}
-		if find(s, "n7") != hot {
-			t.Fatalf("n7 was dropped after %s though it is in use", name)
-		}
-	}
-	if n := s.Len(); n > 64 || n < 32 {
-		t.Errorf("%d names in a table of 64", n)
-	}
-}
-
 // TestCollision puts a name where another with the same hash stands already.
 func TestCollision(t *testing.T) {
 	s := load(t, map[string]string{"a.dcs": `Main ~ "^n(?P<n>[0-9]+)$" { MaxCPE $n; }`})

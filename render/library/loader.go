@@ -29,6 +29,8 @@ type loader struct {
 	assets  map[string][]byte
 	lazy    bool // a file alone: what it includes is read when it is asked for
 	read    map[string]bool
+	choices *choices
+	folded  map[string]string // Blocks by their names in lower case
 	sealed  bool
 	errs    syntax.Errors
 	warning func(at syntax.Pos, msg string)
@@ -242,11 +244,18 @@ func (l *loader) neighbour(path string) {
 	l.errs = errs
 }
 
+// near names the Block that differs from a name in its letters' case only.
 func (l *loader) near(name string) string {
-	for b := range l.blocks {
-		if strings.EqualFold(b, name) {
-			return fmt.Sprintf(" (there is %s)", b)
+	if l.folded == nil {
+		l.folded = map[string]string{}
+		for b := range l.blocks {
+			if f := strings.ToLower(b); l.folded[f] == "" || b < l.folded[f] {
+				l.folded[f] = b
+			}
 		}
+	}
+	if b := l.folded[strings.ToLower(name)]; b != "" {
+		return fmt.Sprintf(" (there is %s)", b)
 	}
 	return ""
 }
@@ -285,68 +294,6 @@ func body(f *syntax.File) (*syntax.Item, error) {
 		return block, nil
 	}
 	return nil, fmt.Errorf("%s holds %d Blocks and no Main: include one of the Blocks by its name", f.Name, blocks)
-}
-
-// candidates lists all that a name with variables could mean.
-func (l *loader) candidates(at syntax.Pos, pieces []string) []*syntax.Item {
-	var out []*syntax.Item
-	l.block(at, "") // a file alone learns of the blocks beside it
-	for name, it := range l.blocks {
-		if fits(name, pieces) {
-			out = append(out, it)
-		}
-	}
-	if l.lazy && !l.sealed {
-		globs := make([]string, len(pieces))
-		for i, p := range pieces {
-			globs[i] = globQuote(p)
-		}
-		paths, _ := filepath.Glob(filepath.Join(globQuote(filepath.Dir(at.File)), strings.Join(globs, "*"))) // well formed
-		for _, p := range paths {
-			if isSource(p) {
-				l.neighbour(p)
-			}
-		}
-	}
-	for path, f := range l.files {
-		if f == nil {
-			continue
-		}
-		for _, dir := range append([]string{filepath.Dir(at.File)}, l.roots...) {
-			rel, err := filepath.Rel(dir, path)
-			if err != nil || !fits(rel, pieces) {
-				continue
-			}
-			if it, err := body(f); err == nil && !slices.Contains(out, it) {
-				out = append(out, it)
-			}
-			break
-		}
-	}
-	slices.SortFunc(out, func(a, b *syntax.Item) int {
-		if c := strings.Compare(a.Pos.File, b.Pos.File); c != 0 {
-			return c
-		}
-		return a.Pos.Line - b.Pos.Line
-	})
-	return out
-}
-
-// fits tells whether name is made of the pieces, with anything between them.
-func fits(name string, pieces []string) bool {
-	first, last := pieces[0], pieces[len(pieces)-1]
-	if len(name) < len(first)+len(last) || !strings.HasPrefix(name, first) || !strings.HasSuffix(name, last) {
-		return false
-	}
-	name = name[len(first) : len(name)-len(last)]
-	for _, p := range pieces[1 : len(pieces)-1] {
-		i := strings.Index(name, p)
-		if i < 0 {
-			return false
-		}
-		name = name[i+len(p):]
-	}
-	return true
 }
 
 // globQuote writes s so that filepath.Glob takes it for itself.

@@ -101,5 +101,5 @@ func (e *Env) included(st *syntax.Include) *syntax.Item {
 	return it
 }
 
-// open tells whether anything in the library may be meant by an include.
-func open(st *syntax.Include) bool { return strings.Join(pieces(st.Target), "") == "" }
+// anyItem tells whether anything in the library may be meant by an include.
+func anyItem(st *syntax.Include) bool { return strings.Join(pieces(st.Target), "") == "" }

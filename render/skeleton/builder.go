@@ -75,16 +75,16 @@ func (b *builder) open(code byte, octets int) group {
 	return g
 }
 
-// close settles a TLV's length, now or for each request. It returns the constant part of
-// the length, and whether that fits.
-func (b *builder) close(g group, fault Fault) (n int, ok bool) {
+// close settles a TLV's length, now or for each request; where tells where faults of the latter
+// stand. It returns the constant part of the length, and whether that fits.
+func (b *builder) close(g group, where func() *site) (n int, ok bool) {
 	n = len(b.base) - g.length.off - g.octets
 	if n > 1<<(8*g.octets)-1 {
 		return n, false
 	}
 	if b.vary > g.vary {
 		b.change(g.length.off)
-		b.fixups = append(b.fixups, fixup{at: g.length, octets: g.octets, fixed: n, first: g.vary, last: b.vary, fault: fault})
+		b.fixups = append(b.fixups, fixup{at: g.length, octets: g.octets, fixed: n, first: g.vary, last: b.vary, site: where()})
 		return n, true
 	}
 	at := b.base[g.length.off:]

@@ -3,6 +3,7 @@ package skeleton
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,7 +20,8 @@ const (
 	// another twice grow by powers of two.
 	maxStatements = 65535
 	maxOctets     = 1 << 20
-	maxChecked    = 1 << 21 // statements, with those of all that a variable could choose
+	maxChecked    = 1 << 21 // statements, with those of the cases that a name does not lead to
+	maxByPath     = 1 << 12 // of the latter, until Blocks in such cases are looked at once
 	maxTerms      = 1000    // of an expression, the defaults in it written out
 	maxText       = 65535   // octets of a constant text; no TLV holds more
 )
@@ -33,7 +35,6 @@ type compiler struct {
 	b        builder
 	checking bool
 	loose    bool // while checking: a Block without a template, so that no variable has a value
-	quiet    bool // while checking: errors will be dropped
 
 	misplaced  int    // keywords that do not belong where they stand
 	statements int    // compiled so far
@@ -57,8 +58,12 @@ type compiler struct {
 	asIs     bool // the file is the template's source, unchanged
 	defaults int  // how deep the default being computed is
 	values   map[valueKey]val
-	tracing  bool
-	uses     []Use
+	bindings map[valueKey]*bound
+	world    *world // while checking: what stands around; nil: the template itself is compiled
+	node     *node  // while checking: whose statements are compiled; nil: the template's
+	missing
+	tracing bool
+	uses    []Use
 }
 
 func (c *compiler) errorf(pos syntax.Pos, format string, args ...any) {
@@ -111,7 +116,7 @@ func (c *compiler) spent() bool {
 	case len(c.b.base) > maxOctets:
 		c.over = fmt.Sprintf("%d octets", maxOctets)
 	case c.checked > maxChecked:
-		c.over = fmt.Sprintf("%d statements that its variables may mean", maxChecked)
+		c.over = fmt.Sprintf("%d statements in its cases", maxChecked)
 	}
 	return c.over != ""
 }
@@ -120,7 +125,7 @@ func (c *compiler) spent() bool {
 func (c *compiler) bounded() {
 	if c.over != "" {
 		c.errs = append(c.errs, &syntax.Error{
-			Pos: c.t.Item.Pos, Msg: fmt.Sprintf("%s: with all that it includes it has more than %s", itemName(c.t.Item), c.over),
+			Pos: c.stack[0].Pos, Msg: fmt.Sprintf("%s: with all that it includes it has more than %s", itemName(c.stack[0]), c.over),
 		})
 	}
 }
@@ -132,70 +137,55 @@ func (c *compiler) item(it *syntax.Item, parent *tlv.Def, outer *scope) {
 
 func (c *compiler) include(st *syntax.Include, parent *tlv.Def, sc *scope) {
 	target := c.eval(st.Target, sc, false)
-	switch {
-	case target.kind == unknownVal || target.kind == dynamicVal:
-		if target.kind == dynamicVal {
-			c.structural(&target, "include")
-		}
+	if !target.constant() {
+		c.structural(&target, "include")
 		c.b.local = true
-		if !c.checking || c.loose {
-			return // of a Block alone: what may be meant is checked alone, too
+		switch {
+		case !c.checking:
+			c.errorf(st.Pos, "include %s: only a request settles what this means", write(st.Target))
+		case !c.loose: // of a Block alone what may be meant is checked alone, too
+			c.choices(st, parent, sc)
 		}
-		items := c.env.Candidates(st.Pos, pieces(st.Target))
-		if len(items) == 0 {
-			c.errorf(st.Pos, "include %s: nothing in the library has such a name", write(st.Target))
-		}
-		errs, quiet := c.errs, c.quiet
-		c.quiet = quiet || open(st)
-		for _, it := range items {
-			c.enter(st, it, parent, sc, true)
-		}
-		if c.quiet = quiet; open(st) {
-			// Any block of the library, and most are not meant to stand here: see CheckBlock.
-			c.errs = errs
-			c.values = nil // one of them may have been at fault, which is to be told where it matters
-		}
-	default:
-		_, word := st.Target.(*syntax.Word)
-		it, err := c.env.Include(st.Pos, target.plain(), word)
-		if err != nil {
-			c.errorf(st.Pos, "include %s: %v", write(st.Target), err)
-			return
-		}
-		c.enter(st, it, parent, sc, false)
+		return
 	}
+	_, word := st.Target.(*syntax.Word)
+	it, err := c.env.Include(st.Pos, target.plain(), word)
+	if err != nil {
+		c.errorf(st.Pos, "include %s: %v", write(st.Target), err)
+		return
+	}
+	c.enter(st, it, parent, sc)
 }
 
-// enter compiles an included item; a candidate's octets are thrown away.
-func (c *compiler) enter(st *syntax.Include, it *syntax.Item, parent *tlv.Def, sc *scope, candidate bool) {
-	for i, on := range c.stack {
-		if on != it {
-			continue
-		}
-		if candidate {
-			return // the name that a request gives decides; learning it will tell
-		}
-		path := make([]string, 0, len(c.stack)-i+1)
-		for _, s := range append(c.stack[i:], it) {
-			path = append(path, itemName(s))
-		}
-		c.errorf(st.Pos, "include %s: goes round in a circle: %s", write(st.Target), strings.Join(path, " → "))
+// enter compiles an included item.
+func (c *compiler) enter(st *syntax.Include, it *syntax.Item, parent *tlv.Def, sc *scope) {
+	if i := slices.Index(c.stack, it); i >= 0 {
+		c.errorf(st.Pos, "include %s: goes round in a circle: %s", write(st.Target), path(append(c.stack[i:len(c.stack):len(c.stack)], it)))
 		return
 	}
 	if len(c.stack) > maxIncludes {
 		c.errorf(st.Pos, "include %s: includes nest deeper than %d", write(st.Target), maxIncludes)
 		return
 	}
-	if c.checking && !c.quiet && !c.loose {
-		c.env.checked[it] = true
+	if c.checking && c.aside && c.checked > maxByPath {
+		c.once(it, parent, sc)
+		return
 	}
 	c.stack = append(c.stack, it)
-	if candidate {
-		c.discard(func() { c.item(it, parent, sc) })
-	} else {
-		c.item(it, parent, sc)
+	if c.checking && !c.loose {
+		c.entered(st, it)
 	}
+	c.item(it, parent, sc)
 	c.stack = c.stack[:len(c.stack)-1]
+}
+
+// path writes the items of a chain of includes.
+func path(items []*syntax.Item) string {
+	names := make([]string, len(items))
+	for i, it := range items {
+		names[i] = itemName(it)
+	}
+	return strings.Join(names, " → ")
 }
 
 // discard runs f for its errors alone.
@@ -250,6 +240,8 @@ func (c *compiler) choose(st *syntax.Select, parent *tlv.Def, sc *scope) {
 		chosen = otherwise
 	}
 	switch {
+	case !subject.constant() && !c.checking:
+		c.errorf(subject.pos, "select %s: only a request settles this", write(st.Subject))
 	case !subject.constant():
 	case chosen != nil:
 		c.body(chosen.Body, parent, sc.inner())
@@ -379,7 +371,7 @@ func (c *compiler) known(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 	}
 	dyn, unknown := false, false
 	for i := range vals {
-		dyn = dyn || vals[i].has(dynamicVal)
+		dyn = dyn || vals[i].varies()
 		unknown = unknown || vals[i].has(unknownVal)
 	}
 	c.pos = st.Pos
@@ -461,11 +453,8 @@ func (c *compiler) group(st *syntax.Setting, d *tlv.Def, sc *scope) {
 }
 
 func (c *compiler) closeGroup(st *syntax.Setting, g group) {
-	fault := Fault{
-		Reason: BlockTooLong, Pos: st.Pos, What: st.Keyword,
-		Text: fmt.Sprintf("the block is longer than the %d octets that fit in a TLV; split it", 1<<(8*g.octets)-1),
-	}
-	if n, ok := c.b.close(g, fault); !ok {
+	at := func() *site { return c.env.site(siteKey{pos: st.Pos, what: st.Keyword, octets: g.octets}) }
+	if n, ok := c.b.close(g, at); !ok {
 		c.errorf(st.Pos, "%s: the block has %d octets, at most %d fit in a TLV; split it", st.Keyword, n, 1<<(8*g.octets)-1)
 	}
 }
@@ -478,9 +467,13 @@ func (c *compiler) generic(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 		return
 	}
 	for i := range vals {
-		if !vals[i].constant() {
-			c.structural(&vals[i], st.Keyword)
-			c.b.local = true
+		if vals[i].constant() {
+			continue
+		}
+		c.structural(&vals[i], st.Keyword)
+		c.b.local = true
+		if !c.checking {
+			c.errorf(st.Pos, "%s cannot take a value that only a request settles", st.Keyword)
 		}
 	}
 	if !allConstant(vals) {
@@ -572,11 +565,11 @@ func (c *compiler) dynamic(st *syntax.Setting, d *tlv.Def, form tlv.Form, vals [
 		c.errorf(st.Pos, "%s cannot take a value that only a request settles", st.Keyword)
 		return
 	}
-	s.pos, s.what = st.Pos, st.Keyword
+	what := st.Keyword
 	for _, e := range st.Values {
-		s.what += " " + write(e)
+		what += " " + write(e)
 	}
-	s.seal()
+	c.env.seal(&s, st.Pos, what)
 	if s.kind == snmpSlot {
 		c.b.add(s)
 		return

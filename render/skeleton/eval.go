@@ -109,7 +109,10 @@ func (c *compiler) compute(e syntax.Expr, sc *scope, wantPair bool) val {
 			v.kind, v.dyn = dynamicVal, &dynamic{op: dynNeg, x: x}
 			return v
 		}
-		if x.kind == unknownVal {
+		if x.has(unknownVal) {
+			if x.varies() {
+				v.dyn = &dynamic{op: dynNeg, x: x} // in sight, for structural
+			}
 			return v
 		}
 		n, ok := x.integer()
@@ -132,7 +135,10 @@ func (c *compiler) binary(e *syntax.BinaryOp, sc *scope, wantPair bool) val {
 		v.kind, v.elems = pairVal, []val{x, y}
 		return v
 	}
-	if x.kind == unknownVal || y.kind == unknownVal {
+	if x.has(unknownVal) || y.has(unknownVal) {
+		if x.varies() || y.varies() {
+			v.dyn = &dynamic{op: arithOps[e.Op], x: x, y: y} // in sight, for structural
+		}
 		return v
 	}
 	if x.kind == dynamicVal || y.kind == dynamicVal {
@@ -167,17 +173,15 @@ func (c *compiler) evalString(e *syntax.String, sc *scope) val {
 			continue
 		}
 		x := c.variable(p.Var, sc)
-		switch x.kind {
-		case unknownVal:
+		if x.has(unknownVal) {
 			v.kind = unknownVal
-		case dynamicVal:
-			dyn = true
 		}
+		dyn = dyn || x.varies()
 		parts = append(parts, x)
 	}
 	switch {
-	case v.kind == unknownVal && dyn: // keep the request's variables in sight, for structural
-		return val{pos: e.Pos, kind: listVal, elems: append(parts, val{pos: e.Pos, kind: unknownVal})}
+	case v.kind == unknownVal && dyn: // in sight, for structural
+		v.dyn = &dynamic{op: dynText, parts: parts}
 	case v.kind == unknownVal:
 	case dyn:
 		v.kind, v.dyn = dynamicVal, &dynamic{op: dynText, parts: parts}
@@ -225,6 +229,9 @@ func (c *compiler) variable(e *syntax.Var, sc *scope) val {
 		v.kind = unknownVal
 		return v
 	}
+	if c.world != nil && c.world.any {
+		return c.open(e, sc)
+	}
 	if i, ok := c.t.group(e.Name); ok {
 		if c.checking {
 			v.kind = unknownVal
@@ -240,23 +247,30 @@ func (c *compiler) variable(e *syntax.Var, sc *scope) val {
 		v.kind = unknownVal
 		return v
 	}
+	i, known := c.env.Schema.Index(e.Name)
+	k := -1
+	if known && c.checking {
+		c.t.attributes = true
+	} else if known {
+		k = slices.Index(c.t.structural, i)
+	}
+	if k >= 0 && c.keys[k] != "" {
+		v.kind, v.text = bareVal, c.keys[k]
+		c.trace(e, Use{From: "the device", Value: v.text})
+		return v
+	}
+	fault := c.fault
 	fallback, ok := c.fallback(e, sc)
-	if i, known := c.env.Schema.Index(e.Name); known {
-		if c.checking {
-			c.t.attributes = true
-		}
-		if k := slices.Index(c.t.structural, i); k >= 0 && !c.checking {
-			if c.keys[k] != "" {
-				v.kind, v.text = bareVal, c.keys[k]
-				c.trace(e, Use{From: "the device", Value: v.text})
-				return v
-			}
-			if !ok {
-				c.stop(&Fault{Reason: Missing, Pos: e.Pos, What: "$" + e.Name})
-				v.kind = unknownVal
-				return v
-			}
-			return fallback
+	switch {
+	case k >= 0 && !ok:
+		c.stop(&Fault{Reason: Missing, Pos: e.Pos, What: "$" + e.Name})
+		v.kind = unknownVal
+		return v
+	case k >= 0:
+		return fallback
+	case known:
+		if c.fault != fault { // the default has no value for this device, and may not be needed
+			c.fault, ok = fault, false
 		}
 		v.dyn = &dynamic{op: dynVar, name: e.Name, src: fromAttr, attr: i}
 		if ok {
@@ -273,7 +287,7 @@ func (c *compiler) variable(e *syntax.Var, sc *scope) val {
 	}
 	v.kind = unknownVal
 	if perhaps {
-		c.t.waiting = true
+		c.waits = true
 		return v
 	}
 	if i, isGroup := c.t.group(e.Name); isGroup {
@@ -300,6 +314,11 @@ type valueKey struct {
 // fallback computes the default of a variable, once: where defaults refer to one another
 // several times over, doing it each time would never end.
 func (c *compiler) fallback(e *syntax.Var, sc *scope) (val, bool) {
+	if c.world != nil {
+		if b := c.world.vars[e.Name]; b != nil {
+			return c.read(b), true
+		}
+	}
 	d, at := sc.lookup(e.Name)
 	if d == nil {
 		return val{}, false
@@ -320,7 +339,9 @@ func (c *compiler) fallback(e *syntax.Var, sc *scope) (val, bool) {
 		if c.values == nil {
 			c.values = map[valueKey]val{}
 		}
-		c.values[key] = v
+		if c.fault == nil { // else what is missing is to be told each time
+			c.values[key] = v
+		}
 	}
 	if c.tracing {
 		c.trace(e, Use{From: fmt.Sprintf("the default at %s", d.Pos), Value: v.plain(), Default: true})

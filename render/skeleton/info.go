@@ -13,7 +13,7 @@ func (s *Skeleton) Slots() []Slot {
 	out := make([]Slot, len(s.slots))
 	for i := range s.slots {
 		sl := &s.slots[i]
-		out[i] = Slot{Offset: sl.off, Width: sl.width, What: sl.what, Pos: sl.pos.String()}
+		out[i] = Slot{Offset: sl.off, Width: sl.width, What: sl.site.what, Pos: sl.site.pos.String()}
 	}
 	return out
 }

@@ -11,13 +11,19 @@ const snmpCode = 11 // SnmpMibObject
 
 // slotted reports whether a setting of that kind can take its value from a request at all.
 func (c *compiler) slotted(d *tlv.Def, form tlv.Form, vals []val) bool {
+	all := make([]val, len(vals))
 	for i := range vals {
-		if vals[i].has(dynamicVal) {
+		all[i] = vals[i].standIn()
+	}
+	for i := range vals {
+		if vals[i].varies() {
 			// What is not known yet may still become the object and the type of a varbind.
 			if d.Kind == tlv.KindVarbind || d.Kind == tlv.KindVarbindLen16 {
-				return i == 2 && len(vals) == 3 && vals[i].kind == dynamicVal
+				return i == 2 && len(vals) == 3 && vals[i].dyn != nil
 			}
-			_, ok := c.lower(d, form, vals)
+			errs := c.errs
+			_, ok := c.lower(d, form, all)
+			c.errs = errs
 			return ok
 		}
 	}

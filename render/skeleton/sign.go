@@ -2,6 +2,7 @@ package skeleton
 
 import (
 	"sync/atomic"
+	"unsafe"
 
 	"dcs/render/md5x"
 	"dcs/render/mic"
@@ -20,7 +21,7 @@ type keyed struct {
 const maxKeyed = 64
 
 // under returns what the skeleton knows under secret, working it out the first time; nil
-// if it remembers nothing under that one.
+// if it remembers nothing under that one: it is one too many, or there is no room.
 func (s *Skeleton) under(secret *mic.Secret) *keyed {
 	place := &s.keyed
 	if slot := secret.Slot(); slot > 0 {
@@ -29,6 +30,9 @@ func (s *Skeleton) under(secret *mic.Secret) *keyed {
 		}
 		others := s.others.Load()
 		if others == nil {
+			if !s.spend(int(unsafe.Sizeof(*others))) {
+				return nil
+			}
 			others = new([maxKeyed - 1]atomic.Pointer[keyed])
 			if !s.others.CompareAndSwap(nil, others) {
 				others = s.others.Load()
@@ -36,10 +40,14 @@ func (s *Skeleton) under(secret *mic.Secret) *keyed {
 		}
 		place = &others[slot-1]
 	}
-	if k := place.Load(); k != nil && k.secret.Same(secret) {
+	k := place.Load()
+	if k != nil && k.secret.Same(secret) {
 		return k
 	}
-	k := &keyed{secret: secret, state: secret.Inner()}
+	if k == nil && s.remembers.Swap(true) && !s.spend(s.keyedOctets()) {
+		return nil // Octets counts the first alone
+	}
+	k = &keyed{secret: secret, state: secret.Inner()}
 	rest := k.state.Blocks(s.prefix)
 	k.skip = len(s.prefix) - len(rest)
 	if s.Static() {
@@ -128,8 +136,16 @@ func (s *Skeleton) afterMIC(sc *Scratch) int {
 	return n
 }
 
+// MaxScratch is what a Scratch keeps from one batch to the next, in octets. A batch of files so large that it takes more
+// leaves that to the garbage collector.
+const MaxScratch = 1 << 20
+
 // Reset forgets the lanes that Lanes has returned.
-func (sc *Scratch) Reset() { sc.gather = sc.gather[:0] }
+func (sc *Scratch) Reset() {
+	if sc.gather = sc.gather[:0]; cap(sc.gather) > MaxScratch {
+		sc.gather = nil
+	}
+}
 
 // Sign computes the MICs of a file that Build has just made with sc, and returns it. A
 // batch of files takes Lanes instead, but for those that are Alone.

@@ -30,7 +30,7 @@ type Skeleton struct {
 	base   []byte   // the octets that never change; zeros where a slot of fixed width goes
 	slots  []slot   // by offset
 	fixups []fixup  // lengths that the varying slots change, innermost first
-	tops   []topTLV // top-level TLVs in file order
+	tops   []topTLV // top-level TLVs in file order; nil once it is settled
 	order  []topTLV // those that the CMTS MIC covers, in its order; modem files only
 	vary   int      // how many slots vary in width
 	ext    bool     // TLV 43.6 asks for an extended CMTS MIC
@@ -41,6 +41,10 @@ type Skeleton struct {
 	keyed  atomic.Pointer[keyed] // under the secret in slot 0
 	others atomic.Pointer[[maxKeyed - 1]atomic.Pointer[keyed]]
 	broken Fault // of a file that cannot be signed, but for why
+
+	budget    *Budget
+	extra     atomic.Int64 // octets of it, beside Octets
+	remembers atomic.Bool  // something under some secret
 }
 
 // A place is an offset in base, behind the first n varying slots.
@@ -59,7 +63,7 @@ type fixup struct {
 	octets      int // of the length field: 1 or 2
 	fixed       int // length without those slots
 	first, last int
-	fault       Fault
+	site        *site
 }
 
 // Static tells whether every request gets the same octets.
@@ -115,7 +119,7 @@ func (s *Skeleton) patch(file []byte, v *Values, sc *Scratch) *Fault {
 		sl := &s.slots[i]
 		room := file[sl.off : sl.off : sl.off+sl.width]
 		if _, why := sl.append(room, v, sc); why != okay {
-			return &sl.faults[why]
+			return sl.site.fault(why)
 		}
 	}
 	return nil
@@ -133,7 +137,7 @@ func (s *Skeleton) grow(dst []byte, v *Values, sc *Scratch) ([]byte, *Fault) {
 		before := len(dst)
 		var why Reason
 		if dst, why = sl.append(dst, v, sc); why != okay {
-			return dst, &sl.faults[why]
+			return dst, sl.site.fault(why)
 		}
 		if sl.width == 0 {
 			sum += len(dst) - before
@@ -153,7 +157,7 @@ func (s *Skeleton) grow(dst []byte, v *Values, sc *Scratch) ([]byte, *Fault) {
 			file[at], file[at+1] = byte(n>>8), byte(n)
 		default:
 			sc.badInt(int64(n))
-			return dst, &f.fault
+			return dst, f.site.fault(BlockTooLong)
 		}
 	}
 	return dst, nil

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,7 @@ type bench struct {
 	env      Env
 	values   Values
 	files    map[string]string
+	wide     bool // what a variable may mean is looked at for all values together
 }
 
 func (b *bench) template(t testing.TB) (*Template, error) {
@@ -48,8 +50,10 @@ func (b *bench) template(t testing.TB) (*Template, error) {
 	}
 	env := b.env
 	env.MIB = mib.Default()
-	if env.Schema, err = attr.NewSchema(b.schema...); err != nil {
-		t.Fatal(err)
+	if env.Schema == nil {
+		if env.Schema, err = attr.NewSchema(b.schema...); err != nil {
+			t.Fatal(err)
+		}
 	}
 	env.Include = func(_ syntax.Pos, name string, _ bool) (*syntax.Item, error) {
 		if it := items[name]; it != nil {
@@ -57,14 +61,23 @@ func (b *bench) template(t testing.TB) (*Template, error) {
 		}
 		return nil, fmt.Errorf("nothing called %q", name)
 	}
-	env.Candidates = func(_ syntax.Pos, pieces []string) []*syntax.Item {
+	choices := map[string]*Choices{}
+	env.Candidates = func(_ syntax.Pos, pieces []string) []*Choices {
+		key := strings.Join(pieces, "$")
+		if ch := choices[key]; ch != nil {
+			return []*Choices{ch}
+		}
 		var out []*syntax.Item
 		for name, it := range items {
 			if strings.HasPrefix(name, pieces[0]) && strings.HasSuffix(name, pieces[len(pieces)-1]) {
 				out = append(out, it)
 			}
 		}
-		return out
+		if out == nil {
+			return nil
+		}
+		choices[key] = &Choices{Items: out}
+		return []*Choices{choices[key]}
 	}
 	env.ReadFile = func(_ syntax.Pos, name string) ([]byte, error) {
 		if text, ok := b.files[name]; ok {
@@ -73,6 +86,9 @@ func (b *bench) template(t testing.TB) (*Template, error) {
 		return nil, os.ErrNotExist
 	}
 	env.Path = func(_ syntax.Pos, name string) string { return "files/" + name }
+	if env.prepare(); b.wide {
+		env.reach.least, env.reach.most = 0, 0
+	}
 	var groups []string
 	if b.pattern != nil {
 		groups = append([]string{""}, b.pattern...)
@@ -104,6 +120,12 @@ func (b *bench) render(t testing.TB) ([]byte, *Fault) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, b.src)
 	}
+	return b.made(t, tm)
+}
+
+// made is what tm makes.
+func (b *bench) made(t testing.TB, tm *Template) ([]byte, *Fault) {
+	t.Helper()
 	s, fault := tm.Specialize(b.name(tm))
 	if fault != nil {
 		return nil, fault
@@ -204,6 +226,17 @@ func TestRender(t *testing.T) {
 			src: `Main { include "tier-$t"; }`, blocks: `Block tier-1 { MaxCPE 1; } Block tier-2 { include tier-1; NetworkAccess 1; }`,
 			pattern: []string{"t"}, captures: []string{"2"},
 		}, "120101 030101"},
+		{"include by a capture and an attribute", bench{
+			src: `Main { include "$isp-$tier"; }`, blocks: `Block north-1 { MaxCPE 1; } Block north-2 { MaxCPE 2; }`,
+			pattern: []string{"isp"}, captures: []string{"north"}, schema: []string{"tier"}, record: attr.Record{"2"},
+		}, "120102"},
+		{"a kind without a slot, of a capture and an attribute", bench{
+			src: `Main { UpstreamDropClassifierGroupID $a + $c,2; }`, schema: []string{"a"}, record: attr.Record{"1"}, pattern: []string{"c"}, captures: []string{"3"},
+		}, "3e02 0402"},
+		{"a default that is not needed", bench{
+			src:    `Main { default b $a; MaxCPE $b; select $c { 1 { select $a { 1 { MaxCPE 1; } } } default { } } }`,
+			schema: []string{"a", "b", "c"}, record: attr.Record{"", "5", "2"},
+		}, "120105"},
 		{"the template's default goes before the block's", bench{
 			src: `Main { default n 7; include b; }`, blocks: `Block b { default n 4; MaxCPE $n; }`,
 		}, "120107"},
@@ -398,6 +431,18 @@ func TestGrowth(t *testing.T) {
 		}
 		return b.String() + "Block b25 { " + last + " }"
 	}
+	var chosen string // blocks that a variable may choose, each with two includes of the same kind
+	for i := range 25 {
+		chosen += fmt.Sprintf(`Block b%d { include "b$n"; include "b${n}"; } `, i)
+	}
+	chosen += "Block b25 { MaxCPE 1; }"
+	cases := func(last string) string { // blocks that two cases of a select lead to, and so on
+		var b strings.Builder
+		for i := range 25 {
+			fmt.Fprintf(&b, "Block b%d { select $n { a { include b%d; } b, c { include b%d; } default { include b%d; } } } ", i, i+1, i+1, i+1)
+		}
+		return b.String() + "Block b25 { " + last + " }"
+	}
 	for _, tt := range []struct {
 		name string
 		bench
@@ -411,7 +456,12 @@ func TestGrowth(t *testing.T) {
 		{"texts of an attribute", bench{src: `Main { ` + chain(`$n`, `"AAAA"`) + ` SwUpgradeFilename $a14; }`, schema: []string{"n"}}, "", ": this has more than 1000 terms"},
 		{"blocks", bench{src: `Main { include b0; }`, blocks: doubling("MaxCPE 1;", "bN")}, "", "t.dcs:1:1: t.dcs: with all that it includes it has more than 65535 statements"},
 		{"blocks of nothing", bench{src: `Main { include b0; NetworkAccess 1; }`, blocks: doubling("", "bN")}, "", "more than 65535 statements"},
-		{"blocks to choose from", bench{src: `Main { include "b$n"; }`, pattern: []string{"n"}, blocks: doubling("MaxCPE 1;", `"b$n"`)}, "", "more than 2097152 statements that"},
+		{"blocks to choose from", bench{src: `Main { include "b$n"; }`, pattern: []string{"n"}, blocks: doubling("MaxCPE 1;", `"b$n"`)}, "", ": include b1: goes round in a circle: b1 → "},
+		{"names to choose from", bench{src: `Main { include "b$n"; }`, pattern: []string{"n"}, captures: []string{"25"}, blocks: chosen}, "120101", ""},
+		{"names to choose from that lead on", bench{src: `Main { include "b$n"; }`, pattern: []string{"n"}, captures: []string{"7"}, blocks: chosen}, "", "goes round in a circle: b7 → b7"},
+		{"cases", bench{src: `Main { include b0; }`, pattern: []string{"n"}, captures: []string{"x"}, blocks: cases("MaxCPE 1;")}, "120101", ""},
+		{"cases with an error", bench{src: `Main { include b0; }`, pattern: []string{"n"}, captures: []string{"x"}, blocks: cases("MaxCPE 300;")}, "", "MaxCPE: 300 does not fit"},
+		{"cases alone", bench{src: `Main { NetworkAccess 1; }`, blocks: cases("MaxCPE 1;")}, "030101", ""},
 		{"large octets", bench{
 			src: `Main { include b0; }`,
 			blocks: `Block b0 { include b1; include b1; include b1; } Block b1 { include b2; include b2; include b2; } Block b2 {` +
@@ -419,7 +469,12 @@ func TestGrowth(t *testing.T) {
 		}, "", "more than 1048576 octets"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := tt.template(t)
+			tm, err := tt.template(t)
+			if err == nil && tt.want == "" {
+				if _, fault := tm.Specialize(tt.bench.name(tm)); fault != nil {
+					err = fault
+				}
+			}
 			switch {
 			case tt.want == "" && (err == nil || !strings.Contains(err.Error(), tt.text)):
 				t.Errorf("error is %v, want …%s…", err, tt.text)
@@ -429,6 +484,30 @@ func TestGrowth(t *testing.T) {
 				t.Errorf("%x, want %s", tt.file(t), tt.want)
 			}
 		})
+	}
+}
+
+// TestStructural lists what chooses a skeleton, and so multiplies what is learned: a value that a slot takes is none of it.
+func TestStructural(t *testing.T) {
+	const tiers = `Block tier-1 { MaxCPE $n; } Block tier-2 { select $t { 1 { } default { } } } Block other { select $u { 1 { } default { } } }`
+	for src, want := range map[string][]int{
+		`Main { SwUpgradeFilename "$n-$c"; MaxCPE $n + $c; SnmpMibObject .1.3.6.1 Integer $n * $c; }`: nil,
+		`Main { UpstreamDropClassifierGroupID $n + $c,2; }`:                                           {0},
+		`Main { include "tier-$c"; }`:                                                                 {1},
+		`Main { include "tier-$n"; }`:                                                                 {0, 1},
+		`Main { include $c; }`:                                                                        {1, 2},
+		`Main { default t 1; include "tier-$c"; }`:                                                    {1},
+		`Main { default x $n; include "tier-$x"; }`:                                                   {0, 1},
+		`Main { default x 1; include "tier-$x"; }`:                                                    nil,
+	} {
+		b := bench{src: src, blocks: tiers, schema: []string{"n", "t", "u"}, pattern: []string{"c"}}
+		tm, err := b.template(t)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(tm.Structural(), want) {
+			t.Errorf("%s: %v, want %v", src, tm.Structural(), want)
+		}
 	}
 }
 

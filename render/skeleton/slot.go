@@ -1,10 +1,7 @@
 package skeleton
 
 import (
-	"fmt"
-	"math"
 	"net/netip"
-	"slices"
 	"strconv"
 	"unsafe"
 
@@ -12,7 +9,6 @@ import (
 	"dcs/render/ber"
 	"dcs/render/ber/mib"
 	"dcs/render/md5x"
-	"dcs/render/syntax"
 )
 
 // slotKind is how a slot's value becomes octets.
@@ -56,34 +52,7 @@ type slot struct {
 	arcs int
 	tag  ber.Tag
 
-	pos    syntax.Pos
-	what   string // "MaxCPE $cpe"
-	faults [NumReasons]Fault
-}
-
-// seal makes the slot's faults, so that rendering only points at them.
-func (s *slot) seal() {
-	for r := range s.faults {
-		s.faults[r] = Fault{Reason: Reason(r), Pos: s.pos, What: s.what}
-	}
-	if slices.ContainsFunc(s.parts, func(p part) bool { return p.src == fromIP || p.src == fromServer }) {
-		s.faults[Missing].Text = "the request brings no such address, or the device has no such attribute and there is no default"
-	}
-	s.faults[OutOfRange].Text = fmt.Sprintf("the value is out of range, %d to %d", s.min, s.max)
-	if s.kind == snmpSlot && s.tag == ber.Counter64 {
-		s.faults[OutOfRange].Text = fmt.Sprintf("the value is out of range, 0 to %d", uint64(math.MaxUint64))
-	}
-	if s.labels != nil {
-		s.faults[NotInteger].Text = "the value is no integer, and no label: " + s.labels.Label + " has " + s.labels.EnumText()
-	}
-	if s.kind == snmpSlot {
-		text := "the object with its value is longer than the 255 octets that fit in a TLV; only an MTA's file has a longer form, TLV 64"
-		if s.mta {
-			text = "the object with its value is longer than the 65535 octets that fit in TLV 64"
-		}
-		s.faults[BlockTooLong].Text = text
-	}
-	s.faults[BadLength].Text = fmt.Sprintf("the value's length is out of range, %d to %d octets", s.minLen, s.maxLen)
+	site *site
 }
 
 // Scratch is a worker's memory for rendering. Its zero value is ready; it must not be

@@ -29,9 +29,10 @@ type Env struct {
 
 	// Include finds what an include at a place means; word tells that the name stood there
 	// without quotes, and so names a Block. Candidates finds all that a name with
-	// variables could mean: names made of the pieces, with anything between them.
+	// variables could mean: names made of the pieces, with anything between them. Its Choices
+	// are shared: they are the same, by address, for all places that they are the same for.
 	Include    func(at syntax.Pos, name string, word bool) (*syntax.Item, error)
-	Candidates func(at syntax.Pos, pieces []string) []*syntax.Item
+	Candidates func(at syntax.Pos, pieces []string) []*Choices
 	// ReadFile reads a certificate, a digit map or a text that a place names.
 	ReadFile func(at syntax.Pos, name string) ([]byte, error)
 	// Path tells where ReadFile has found a file: what its errors are told by.
@@ -41,6 +42,8 @@ type Env struct {
 	// memo holds what is constant, encoded: New writes it, Specialize reads it.
 	memo    map[memoKey][]byte
 	checked map[*syntax.Item]bool // what a template includes by its name
+	reach   *reach
+	sites   *sites // nil until Seal
 }
 
 // A Template is an item of a library, checked, with everything constant in it encoded.
@@ -88,6 +91,7 @@ func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
 		c.template(it)
 	}
 	slices.Sort(t.structural)
+	t.waiting = c.waits
 	c.bounded()
 	if len(c.errs) == 0 && groups != nil && !c.b.local { // the same for all names
 		if _, fault := c.skeleton(""); fault != nil {
@@ -103,6 +107,7 @@ func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
 func (e *Env) prepare() {
 	if e.memo == nil {
 		e.memo, e.checked = map[memoKey][]byte{}, map[*syntax.Item]bool{}
+		e.reach = newReach(e)
 	}
 }
 
@@ -334,13 +339,13 @@ func (c *compiler) text(sc *scope) {
 		case unknownVal:
 			c.b.local = true
 		case dynamicVal:
-			sl := slot{kind: textSlot, maxLen: 1 << 20, pos: p.Var.Pos, what: "$" + p.Var.Name}
+			sl := slot{kind: textSlot, maxLen: 1 << 20}
 			var ok bool
 			if sl.parts, ok = texts(nil, &v); !ok {
 				c.errorf(p.Var.Pos, "$%s: its default computes with what only a request settles, which a text cannot hold", p.Var.Name)
 				continue
 			}
-			sl.seal()
+			c.env.seal(&sl, p.Var.Pos, "$"+p.Var.Name)
 			c.b.add(sl)
 		default:
 			c.b.base = append(c.b.base, v.plain()...)
@@ -459,7 +464,8 @@ func (c *compiler) skeleton(name string) (*Skeleton, *Fault) {
 	t := c.t
 	s := &Skeleton{
 		Kind: t.Kind, Name: name, hash: c.hash,
-		base: bytes.Clone(c.b.base), slots: c.b.slots, fixups: c.b.fixups, tops: c.b.tops, vary: c.b.vary,
+		base: bytes.Clone(c.b.base), vary: c.b.vary,
+		slots: slices.Clone(c.b.slots), fixups: slices.Clone(c.b.fixups), tops: c.b.tops,
 		broken: Fault{Reason: Invalid, Pos: t.Item.Pos, What: itemName(t.Item)},
 	}
 	if c.asIs {
@@ -468,5 +474,6 @@ func (c *compiler) skeleton(name string) (*Skeleton, *Fault) {
 	if err := s.settle(); err != nil {
 		return nil, s.fail(err)
 	}
+	s.tops, s.order, s.prefix = nil, slices.Clone(s.order), bytes.Clone(s.prefix)
 	return s, nil
 }

@@ -2,6 +2,7 @@ package skeleton
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -126,6 +127,31 @@ func (v *val) has(k valKind) bool {
 		}
 	}
 	return v.kind == k
+}
+
+// varies tells whether a variable is in v that only a request settles, even if v itself is unknown.
+func (v *val) varies() bool {
+	return v.dyn != nil || slices.ContainsFunc(v.elems, func(e val) bool { return e.varies() })
+}
+
+// standIn returns v as it will be when a name is learned, with a number for whatever is not known before.
+func (v *val) standIn() val {
+	out := *v
+	if v.dyn == nil {
+		if v.kind == unknownVal {
+			return number(v.pos, 1)
+		}
+		return out
+	}
+	d := *v.dyn
+	out.kind, out.dyn, d.parts = dynamicVal, &d, slices.Clone(d.parts)
+	for i := range d.parts {
+		d.parts[i] = d.parts[i].standIn()
+	}
+	if d.op != dynVar && d.op != dynText {
+		d.x, d.y = d.x.standIn(), d.y.standIn()
+	}
+	return out
 }
 
 // weigh counts the terms of a value.

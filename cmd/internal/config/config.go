@@ -37,6 +37,8 @@ type Config struct {
 	Static  []string // directories of files served as they are
 	Lenient bool
 
+	LearnedMemory int // octets; 0: as much as suits the machine
+
 	MIBPath   []string
 	MIBPrefer []string
 
@@ -196,6 +198,13 @@ before a file of the same name. Replace files by renaming others over them.`,
 			`Accept a keyword in a block that is not its own, for its code, as the open
 encoder does, with a warning each.`,
 			boolean(&c.Lenient),
+		},
+		{
+			"learned_memory", `0`,
+			`How much memory the names take that were asked for of late, with what they were
+found to mean, such as 256M. 0: 64M, or an eighth of what the control group
+allows the server if that is less. check tells what else takes memory.`,
+			size(&c.LearnedMemory, 0, 1<<36),
 		},
 		{
 			"mib_path", `[]`,

@@ -34,6 +34,7 @@ func Table() []Metric {
 		{"dcs_transport_info", Gauge, []string{"transport", "mode", "interface", "reason"}, "1, with the transport, the XDP program's mode, and why it is so."},
 		{"dcs_capability", Gauge, []string{"name", "reason"}, "1 where the server has this of the machine and uses it, else 0, and why."},
 		{"dcs_learned_names", Gauge, nil, "Names in the learned table."},
+		{"dcs_learned_bytes", Gauge, nil, "Memory of the learned table's names; learned_memory bounds it."},
 		{"dcs_learned_hits_total", Counter, nil, "Requests for a name that was in the learned table."},
 		{"dcs_learned_misses_total", Counter, nil, "Requests for a name that was not."},
 		{"dcs_learned_evictions_total", Counter, nil, "Names that left the learned table for others."},

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"dcs/cmd/internal/cgroup"
+	"dcs/cmd/internal/config"
+	"dcs/fastpath"
+	"dcs/fastpath/transfer"
+	"dcs/fastpath/xsk"
+	"dcs/render"
+	"dcs/render/library"
+)
+
+// learnedMemory returns what the names learned may take, in octets.
+func learnedMemory(cfg *config.Config) int {
+	if cfg.LearnedMemory > 0 {
+		return cfg.LearnedMemory
+	}
+	if limit, ok := cgroup.MemoryLimit(); ok {
+		return min(library.DefaultLearned, int(limit/8))
+	}
+	return library.DefaultLearned
+}
+
+// memoryBound is the most that something takes.
+type memoryBound struct {
+	what   string
+	octets int
+	heap   bool // of it, Go's collector knows
+}
+
+// memoryList lists what is bounded of the memory that the server takes, by the configuration.
+// What grows with the library and its static files, and the pages of mapped files, stand beside it.
+func memoryList(cfg *config.Config) []memoryBound {
+	workers := cfg.Workers
+	if workers == 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	journal := 0
+	if cfg.Admin != "" {
+		journal = journalSize
+	}
+	heap, bodies := fastpath.Config{Transfer: transfer.Config{Transfers: cfg.Transfers}}.Octets()
+	list := []memoryBound{
+		{"learned names", learnedMemory(cfg), true},
+		{"running transfers", workers * heap, true},
+		{"their files", workers * bodies, false},
+		{"workers", workers * render.WorkerOctets(journal), true},
+	}
+	if cfg.Transport != config.Socket {
+		list = append(list, memoryBound{"AF_XDP", workers * xsk.Octets, false})
+	}
+	if len(cfg.Devices.Sources) > 0 {
+		list = append(list, memoryBound{"devices", deviceMemory, true})
+	}
+	return list
+}
+
+// deviceMemory is what devices take beside their mapped file: 64 MiB while the file is made anew, 32 MiB of the latest
+// changes (65,536 devices with some 500 octets each), and who is asked for.
+const deviceMemory = 100 << 20
+
+// program is what the server takes without anything to do: the names of SNMP objects, the
+// certificates and pages that are built in, Go's runtime.
+const program = 32 << 20
+
+// memoryBounds tells what memory is bounded, and how.
+func memoryBounds(cfg *config.Config) string {
+	sum, parts := program, []string{}
+	for _, b := range memoryList(cfg) {
+		sum += b.octets
+		parts = append(parts, b.what+" "+mebibytes(b.octets))
+	}
+	return fmt.Sprintf("memory: at most %s beside the library: %s, the program %s", mebibytes(sum), strings.Join(parts, ", "), mebibytes(program))
+}
+
+func mebibytes(octets int) string { return fmt.Sprintf("%.0f MiB", math.Ceil(float64(octets)/(1<<20))) }
+
+// limitMemory has Go's collector keep the heap to what the control group leaves for it. Where the environment
+// says GOMEMLIMIT, that counts.
+func (s *server) limitMemory() {
+	limit, ok := cgroup.MemoryLimit()
+	if !ok || os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	heap, beside := program, 0
+	for _, b := range memoryList(&s.cfg) {
+		if b.heap {
+			heap += b.octets
+		} else {
+			beside += b.octets
+		}
+	}
+	// The kernel counts sockets and pages of files to the group, too.
+	most := limit / 10 * 9
+	goal := max(most-int64(beside), most/2)
+	debug.SetMemoryLimit(goal)
+	s.log.Info("memory is limited", "group", mebibytes(int(limit)), "heap", mebibytes(int(goal)))
+	if int64(heap+beside) > most {
+		s.log.Warn("the control group allows less memory than may be taken; lower learned_memory, transfers or workers",
+			"group", mebibytes(int(limit)), "bounds", mebibytes(heap+beside))
+	}
+}

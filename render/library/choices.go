@@ -1,0 +1,209 @@
+package library
+
+import (
+	"cmp"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"dcs/render/skeleton"
+	"dcs/render/syntax"
+)
+
+// choices finds what an include with variables may mean: each name is looked at once for
+// all places that write the same, and what is found is shared by them.
+type choices struct {
+	blocks named
+	files  named
+	made   map[string]*skeleton.Choices // by where, and the pieces; nil: there are none
+	of     int                          // how many files and blocks there were
+}
+
+// named is items by name: a Block's, or a file's path.
+type named struct {
+	items map[string]*syntax.Item
+	names []string // sorted
+	tails []string // the same, turned round and sorted
+}
+
+func newNamed(items map[string]*syntax.Item) named {
+	n := named{items: items}
+	for name := range items {
+		n.names = append(n.names, name)
+		n.tails = append(n.tails, reversed(name))
+	}
+	slices.Sort(n.names)
+	slices.Sort(n.tails)
+	return n
+}
+
+func reversed(s string) string {
+	b := []byte(s)
+	slices.Reverse(b)
+	return string(b)
+}
+
+// within calls f with all names that begin and end so; there may be others among them.
+func (n *named) within(prefix, suffix string, f func(name string)) {
+	switch {
+	case prefix != "" || suffix == "":
+		at, _ := slices.BinarySearch(n.names, prefix)
+		for ; at < len(n.names) && strings.HasPrefix(n.names[at], prefix); at++ {
+			f(n.names[at])
+		}
+	default:
+		tail := reversed(suffix)
+		at, _ := slices.BinarySearch(n.tails, tail)
+		for ; at < len(n.tails) && strings.HasPrefix(n.tails[at], tail); at++ {
+			f(reversed(n.tails[at]))
+		}
+	}
+}
+
+// candidates lists all that a name with variables could mean.
+func (l *loader) candidates(at syntax.Pos, pieces []string) []*skeleton.Choices {
+	dir := filepath.Dir(at.File)
+	l.neighbours(at, dir, pieces)
+	c := l.index()
+	key := strings.Join(pieces, "\x00")
+	var out []*skeleton.Choices
+	add := func(where string, find func() []*syntax.Item) {
+		ch, done := c.made[where+"\x00"+key]
+		if !done {
+			if items := find(); len(items) > 0 {
+				slices.SortFunc(items, byPlace)
+				ch = &skeleton.Choices{Items: slices.Compact(items)}
+			}
+			c.made[where+"\x00"+key] = ch
+		}
+		if ch != nil {
+			out = append(out, ch)
+		}
+	}
+	add("block", func() (found []*syntax.Item) {
+		c.blocks.within(pieces[0], pieces[len(pieces)-1], func(name string) {
+			if fits(name, pieces) {
+				found = append(found, c.blocks.items[name])
+			}
+		})
+		return found
+	})
+	add("root", func() (found []*syntax.Item) {
+		for _, r := range l.roots {
+			found = c.below(found, r, pieces)
+		}
+		return found
+	})
+	if len(l.roots) == 0 || !anywhere(pieces) {
+		add("dir\x00"+dir, func() []*syntax.Item { return c.below(nil, dir, pieces) })
+	}
+	return out
+}
+
+// index returns what there is to choose from, without what has errors of its own: who asks for that is told then. It grows only for a file alone, as more is read.
+func (l *loader) index() *choices {
+	if n := len(l.files) + len(l.blocks); l.choices == nil || l.choices.of != n {
+		files := map[string]*syntax.Item{}
+		for path, f := range l.files {
+			if f == nil {
+				continue
+			}
+			if it, err := body(f); err == nil && !it.Broken {
+				files[path] = it
+			}
+		}
+		blocks := maps.Clone(l.blocks)
+		maps.DeleteFunc(blocks, func(_ string, it *syntax.Item) bool { return it.Broken })
+		l.choices = &choices{blocks: newNamed(blocks), files: newNamed(files), made: map[string]*skeleton.Choices{}, of: n}
+	}
+	return l.choices
+}
+
+// below appends what the files hold whose paths, from dir, are made of the pieces.
+func (c *choices) below(found []*syntax.Item, dir string, pieces []string) []*syntax.Item {
+	prefix, suffix := pieces[0], pieces[len(pieces)-1]
+	switch {
+	case strings.HasPrefix(prefix, ".."):
+		prefix = ""
+	case prefix != "" && dir != ".":
+		prefix = strings.TrimSuffix(dir, "/") + "/" + prefix
+	}
+	if suffix = strings.TrimLeft(suffix, "./"); strings.Contains(suffix, "..") {
+		suffix = ""
+	}
+	c.files.within(prefix, suffix, func(path string) {
+		if rel, err := filepath.Rel(dir, path); err == nil && fits(rel, pieces) {
+			found = append(found, c.files.items[path])
+		}
+	})
+	return found
+}
+
+// anywhere tells whether the pieces mean the same files beside any file as they do below the
+// roots: the name begins with a variable, and none of the pieces can stand for "../", or a part
+// of it, with what follows.
+func anywhere(pieces []string) bool {
+	if pieces[0] != "" {
+		return false
+	}
+	for _, p := range pieces[1 : len(pieces)-1] {
+		if p != "" && (p[0] == '.' || p[0] == '/') {
+			return false
+		}
+	}
+	last := pieces[len(pieces)-1]
+	name := strings.TrimLeft(last, "./")
+	return name == last || !isSource(name) // ".dcs" ends a name, "/a.dcs" may be one
+}
+
+func byPlace(a, b *syntax.Item) int {
+	return cmp.Or(strings.Compare(a.Pos.File, b.Pos.File), a.Pos.Line-b.Pos.Line, a.Pos.Col-b.Pos.Col)
+}
+
+// neighbours reads the sources beside a file alone that a name with variables could mean.
+func (l *loader) neighbours(at syntax.Pos, dir string, pieces []string) {
+	if !l.lazy || l.sealed {
+		return
+	}
+	l.block(at, "") // it learns of the blocks beside it
+	glob := make([]string, len(pieces))
+	for i, p := range pieces {
+		glob[i] = globQuote(p)
+	}
+	pattern := filepath.Join(globQuote(dir), strings.Join(glob, "*"))
+	if l.read[pattern] {
+		return
+	}
+	l.read[pattern] = true
+	paths, _ := filepath.Glob(pattern) // well formed
+	for _, p := range paths {
+		if isSource(p) {
+			l.neighbour(p)
+		}
+	}
+}
+
+// fits tells whether name is made of the pieces, with anything between them.
+func fits(name string, pieces []string) bool {
+	first, last := pieces[0], pieces[len(pieces)-1]
+	if len(name) < len(first)+len(last) || !strings.HasPrefix(name, first) || !strings.HasSuffix(name, last) {
+		return false
+	}
+	name = name[len(first) : len(name)-len(last)]
+	for _, p := range pieces[1 : len(pieces)-1] {
+		i := strings.Index(name, p)
+		if i < 0 {
+			return false
+		}
+		name = name[i+len(p):]
+	}
+	return true
+}
+
+// seal ends loading: what templates include when they are learned has been read, and what
+// only checking them needs is dropped.
+func (l *loader) seal(env *skeleton.Env) {
+	l.sealed, l.choices, l.folded = true, nil, nil
+	env.Seal()
+}

@@ -1,0 +1,373 @@
+package skeleton
+
+import (
+	"math/bits"
+	"slices"
+
+	"dcs/render/syntax"
+	"dcs/render/tlv"
+)
+
+// Choices are items that an include with variables may mean.
+type Choices struct{ Items []*syntax.Item }
+
+// How many worlds Choices are looked at in, one after another. All others are one world, in
+// which any variable may have any value: that is enough to tell what of a device chooses a
+// skeleton; a value that does not fit is then told when a name is asked for that leads to it.
+const (
+	leastWorlds = 4
+	mostWorlds  = 64
+	worldItems  = 1 << 16 // looked at, in all the worlds of one include together
+)
+
+// reach is what the variables of a library's includes may lead to. Items may include one
+// another in any number of ways; each is compiled once for each meaning that its variables
+// have, and what it does is passed on along the includes.
+type reach struct {
+	env      *Env
+	free     *freeNames
+	anything *world
+	worlds   map[string]*world
+	nodes    map[nodeKey]*node
+	told     map[nodeKey]int // how many worlds there are of a node without its world
+	pending  []*node         // to be compiled
+	hops     []hop           // to be looked at for circles
+	circle   map[closer]*syntax.Error
+	way      map[*syntax.Include]string     // around it
+	closed   map[*syntax.Error]*syntax.Item // what was chosen in a circle
+	all      condensation[*node]
+	sure     condensation[*node] // without what an include of any name at all may mean
+	walked   int
+	least    int // worlds told apart, at least and at most
+	most     int
+}
+
+// nodeKey is what an item, or Choices, are compiled for.
+type nodeKey struct {
+	item   *syntax.Item // or
+	set    *Choices
+	parent *tlv.Def
+	kind   Kind
+	loose  bool
+	world  *world
+}
+
+// node is an item, or Choices, compiled once.
+type node struct {
+	nodeKey
+	effect    // of its own statements, then of all that it leads to
+	edges     []edge
+	errs      []*syntax.Error          // its own
+	entries   []entry                  // what it includes by name
+	misplaced int                      // its own
+	verdict   *verdict                 // with all that it leads to
+	byItem    map[*syntax.Item][]entry // of Choices: what they include by name
+	checked   bool
+}
+
+// edge leads to what may be included. Where that may be any item there is, its errors do not
+// count: most are not meant to stand there.
+type edge struct {
+	to   *node
+	open bool
+}
+
+// effect is what compiling statements did to a template, beside errors.
+type effect struct {
+	structural []uint64 // attributes, by bit
+	attributes bool
+	missing
+}
+
+// verdict is what is wrong with what a node leads to.
+type verdict struct {
+	errs      []*syntax.Error
+	misplaced int
+}
+
+func newReach(env *Env) *reach {
+	r := &reach{
+		env: env, least: leastWorlds, most: mostWorlds, free: newFreeNames(env), anything: &world{any: true},
+		worlds: map[string]*world{}, nodes: map[nodeKey]*node{}, told: map[nodeKey]int{}, circle: map[closer]*syntax.Error{}, way: map[*syntax.Include]string{}, closed: map[*syntax.Error]*syntax.Item{},
+	}
+	r.all = condensation[*node]{next: func(n *node) []*node { return n.next(true) }, done: r.join}
+	r.sure = condensation[*node]{next: func(n *node) []*node { return n.next(false) }, done: r.judge}
+	return r
+}
+
+func (n *node) next(open bool) []*node {
+	out := make([]*node, 0, len(n.edges))
+	for _, e := range n.edges {
+		if open || !e.open {
+			out = append(out, e.to)
+		}
+	}
+	return out
+}
+
+// choices goes where an include with variables may lead.
+func (c *compiler) choices(st *syntax.Include, parent *tlv.Def, sc *scope) {
+	sets := c.env.Candidates(st.Pos, pieces(st.Target))
+	if len(sets) == 0 {
+		c.errorf(st.Pos, "include %s: nothing in the library has such a name", write(st.Target))
+	}
+	open := anyItem(st)
+	for _, set := range sets {
+		r := c.env.reach
+		n := r.node(c, nodeKey{set: set, parent: parent}, max(r.least, min(r.most, worldItems/max(1, len(set.Items)))), sc)
+		c.lead(n, sc, open)
+		if c.node != nil && !open {
+			r.hops = append(r.hops, hop{c.node, n, slices.Clone(c.stack)})
+		}
+	}
+}
+
+// once goes to an item that is included by its name, from a case that no octets are made of.
+func (c *compiler) once(it *syntax.Item, parent *tlv.Def, sc *scope) {
+	c.lead(c.env.reach.node(c, nodeKey{item: it, parent: parent}, c.env.reach.most, sc), sc, false)
+}
+
+// node returns the node of an item or of Choices for where c stands.
+func (r *reach) node(c *compiler, key nodeKey, most int, sc *scope) *node {
+	key.kind, key.loose = c.t.Kind, c.loose
+	several := key
+	if key.set != nil {
+		key.world = c.worldAt(sc, r.free.of(key.set))
+	} else {
+		key.world = c.worldAt(sc, r.free.of(key.item))
+	}
+	if key.world != r.anything && r.nodes[key] == nil {
+		if r.told[several] < most {
+			r.told[several]++
+		} else {
+			key.world = r.anything
+		}
+	}
+	if key.world == r.anything && !c.loose {
+		c.widen(sc)
+	}
+	return r.add(key)
+}
+
+func (r *reach) add(key nodeKey) *node {
+	n := r.nodes[key]
+	if n == nil {
+		n = &node{nodeKey: key}
+		r.nodes[key] = n
+		r.pending = append(r.pending, n)
+	}
+	return n
+}
+
+// lead takes over what a node does, or leaves that to the node that is being compiled.
+func (c *compiler) lead(n *node, sc *scope, open bool) {
+	if c.node != nil {
+		c.node.edges = append(c.node.edges, edge{n, open})
+		return
+	}
+	r := c.env.reach
+	r.settle()
+	r.all.reach(n)
+	for i, word := range n.structural {
+		for ; word != 0; word &= word - 1 {
+			c.t.markStructural(64*i + bits.TrailingZeros64(word))
+		}
+	}
+	c.t.attributes = c.t.attributes || n.attributes
+	c.waits = c.waits || n.waits
+	for name := range n.lacks {
+		if _, group := c.t.group(name); group {
+			continue
+		}
+		if d, _ := sc.lookup(name); d == nil {
+			c.waits = true
+		}
+	}
+	if open {
+		return
+	}
+	r.sure.reach(n)
+	r.check(n)
+	c.misplaced += n.verdict.misplaced
+	for _, e := range c.relevant(n) {
+		c.errorf(c.whence(n.world, e.Pos, sc), "%s", e.Msg)
+	}
+	for _, e := range r.reentries(n, c.stack) {
+		c.errorf(e.Pos, "%s", e.Msg)
+	}
+}
+
+// whence returns the place of an error that is told of the value of a default: it stands in
+// the template, and the node may have been compiled for another that has the same value.
+func (c *compiler) whence(w *world, at syntax.Pos, sc *scope) syntax.Pos {
+	for name, b := range w.vars {
+		if b.val.pos == at {
+			return c.bind(name, sc).val.pos
+		}
+	}
+	return at
+}
+
+// relevant returns the errors of what n leads to. An item does not include itself by a
+// variable, and is not at fault for what it would do where it did.
+func (c *compiler) relevant(n *node) []*syntax.Error {
+	const enough = 1 << 24 // some seconds
+	r := c.env.reach
+	if n.set == nil || len(n.verdict.errs) == 0 || r.walked > enough ||
+		!slices.ContainsFunc(c.stack, func(it *syntax.Item) bool { return slices.Contains(n.set.Items, it) }) {
+		return n.verdict.errs
+	}
+	var out []*syntax.Error
+	seen := map[*node]bool{n: true}
+	for queue := []*node{n}; len(queue) > 0; queue = queue[1:] {
+		for _, e := range queue[0].errs {
+			if chosen := r.closed[e]; chosen == nil || !slices.Contains(c.stack, chosen) {
+				out = append(out, e)
+			}
+		}
+		for _, to := range queue[0].next(false) {
+			r.walked++
+			if !seen[to] && !slices.Contains(c.stack, to.item) {
+				seen[to] = true
+				queue = append(queue, to)
+			}
+		}
+	}
+	return out
+}
+
+// settle compiles all that there is to compile.
+func (r *reach) settle() {
+	for len(r.pending) > 0 {
+		n := r.pending[len(r.pending)-1]
+		r.pending = r.pending[:len(r.pending)-1]
+		if n.set == nil {
+			r.compile(n)
+			continue
+		}
+		for _, it := range n.set.Items {
+			key := n.nodeKey
+			key.item, key.set = it, nil
+			if own := r.free.own(it); len(own.includes) == 0 {
+				key.world = r.narrow(n.world, own.reads)
+			}
+			n.edges = append(n.edges, edge{to: r.add(key)})
+		}
+	}
+	r.circles()
+}
+
+// narrow returns w as one sees it who reads these names alone.
+func (r *reach) narrow(w *world, free names) *world {
+	if w.any {
+		return w
+	}
+	given := map[string]*bound{} // nil: by a group
+	eachGroup(w.groups, free, func(name string) { given[name] = nil })
+	for name, b := range w.vars {
+		if free.has(name) {
+			given[name] = b
+		}
+	}
+	return r.world(w.of, w.groups, given)
+}
+
+// compile looks at an item's statements.
+func (r *reach) compile(n *node) {
+	t := &Template{Item: n.world.of, Kind: n.kind, env: r.env, groups: n.world.groups}
+	if t.Item == nil {
+		t.Item = n.item
+	}
+	c := t.compiler(true)
+	c.world, c.node, c.loose, c.stack = n.world, n, n.loose, []*syntax.Item{n.item}
+	c.item(n.item, n.parent, nil)
+	c.bounded()
+	n.errs, n.misplaced, n.attributes, n.missing = c.errs, c.misplaced, t.attributes, c.missing
+	for _, i := range t.structural {
+		n.mark(i)
+	}
+}
+
+func (e *effect) mark(attr int) {
+	for len(e.structural) <= attr/64 {
+		e.structural = append(e.structural, 0)
+	}
+	e.structural[attr/64] |= 1 << (attr % 64)
+}
+
+func (e *effect) join(o *effect) {
+	for i, word := range o.structural {
+		if i == len(e.structural) {
+			e.structural = append(e.structural, 0)
+		}
+		e.structural[i] |= word
+	}
+	e.attributes = e.attributes || o.attributes
+	e.missing.join(&o.missing)
+}
+
+// join gives all nodes of a component the effect of any, and of all that they lead to.
+func (r *reach) join(component []*node) {
+	var all effect
+	for _, n := range component {
+		all.join(&n.effect)
+		for _, e := range n.edges {
+			all.join(&e.to.effect)
+		}
+	}
+	for _, n := range component {
+		n.effect = all
+	}
+}
+
+// judge does for errors what join does for effects.
+func (r *reach) judge(component []*node) {
+	var all verdict
+	seen := map[syntax.Error]bool{}
+	add := func(errs []*syntax.Error) {
+		for _, e := range errs {
+			if len(all.errs) < maxErrors && !seen[*e] {
+				seen[*e] = true
+				all.errs = append(all.errs, e)
+			}
+		}
+	}
+	for _, n := range component {
+		add(n.errs)
+		all.misplaced += n.misplaced
+		for _, e := range n.edges {
+			if !e.open && e.to.verdict != nil { // nil: it is of this component
+				add(e.to.verdict.errs)
+				all.misplaced += e.to.verdict.misplaced
+			}
+		}
+	}
+	for _, n := range component {
+		n.verdict = &all
+	}
+}
+
+// check notes what has been checked because a template may include it.
+func (r *reach) check(n *node) {
+	if n.checked {
+		return
+	}
+	n.checked = true
+	if n.item != nil && !n.loose {
+		r.env.checked[n.item] = true
+	}
+	for _, e := range n.entries {
+		r.env.checked[e.item()] = true
+	}
+	for _, e := range n.edges {
+		if !e.open {
+			r.check(e.to)
+		}
+	}
+}
+
+// Seal drops what only New and CheckBlock need; neither is called after it. From then on skeletons are made to be
+// served, and share what is the same for all.
+func (e *Env) Seal() {
+	e.reach, e.checked, e.sites = nil, nil, &sites{made: map[siteKey]*site{}}
+}
