@@ -37,8 +37,8 @@ const (
 
 func newArena(size int) *arena {
 	n := max(1, size>>pageShift)
-	a := &arena{mem: reserve(n << pageShift), pages: make([]arenaPage, n), free: none}
-	runtime.AddCleanup(a, func(mem []byte) { _ = syscall.Munmap(mem) }, a.mem) // ours and whole: it cannot fail
+	a := &arena{pages: make([]arenaPage, n), free: none}
+	a.reserve(n << pageShift)
 	for i := range a.partial {
 		a.partial[i] = none
 	}
@@ -49,14 +49,16 @@ func newArena(size int) *arena {
 	return a
 }
 
-// reserve returns n octets, a multiple of the page's, that take memory as they are written to. They lie outside of Go's
-// heap: there the whole would count at once, and the collector, held to a limit, would run for memory that nobody uses.
-func reserve(n int) []byte {
+// reserve gives a its memory, which lies outside of Go's heap and takes room as it is written to. In the heap the
+// whole would count at once, and the collector, held to a limit, would run for memory that nobody uses.
+func (a *arena) reserve(n int) {
 	mem, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
-	if err != nil {
-		panic("transfer: no memory for bodies: " + err.Error()) // as make does
+	if err != nil { // a limit on address space, perhaps
+		a.mem = make([]byte, n)
+		return
 	}
-	return mem
+	a.mem = mem
+	runtime.AddCleanup(a, func(mem []byte) { _ = syscall.Munmap(mem) }, mem) // ours and whole: it cannot fail
 }
 
 // take returns a block of n octets, 0 to 65,536, and its name for give; nil if there is none left.

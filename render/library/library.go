@@ -308,7 +308,12 @@ func (l *loader) err() error {
 		return nil
 	}
 	sortErrors(l.errs)
-	l.errs = slices.CompactFunc(l.errs, func(a, b *syntax.Error) bool { return *a == *b })
+	told := make(map[syntax.Error]bool, len(l.errs)) // what many templates include is told once
+	l.errs = slices.DeleteFunc(l.errs, func(e *syntax.Error) bool {
+		again := told[*e]
+		told[*e] = true
+		return again
+	})
 	return l.errs
 }
 

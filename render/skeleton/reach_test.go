@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"dcs/render/attr"
+	"dcs/render/ber/mib"
+	"dcs/render/syntax"
 )
 
 // A plan is a template or a Block of a random library, as the reference below reads it.
@@ -345,4 +347,90 @@ func sameFiles(t *testing.T, b bench, r *rand.Rand) {
 			t.Fatalf("%v, %v: %x %v, want %x %v\n%s\n%s", b.captures, b.record, got, fault, want, wanted, b.src, b.blocks)
 		}
 	}
+}
+
+// TestReachIsLinear counts what is looked at in libraries of n and of 4 n templates that may include one another: each
+// item and each include once, in each of the worlds that are told apart.
+func TestReachIsLinear(t *testing.T) {
+	schema, err := attr.NewSchema("profile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, main := range map[string]string{
+		"attribute":          `Main "t%[1]d" { NetworkAccess 1; include $profile; }`,
+		"capture":            `Main ~ "t%[1]d-(?P<isp>.)" { NetworkAccess 1; include "t$isp"; }`,
+		"defaults":           `Main "t%[1]d" { default down %[1]d; include $profile; }`,
+		"different defaults": `Main "t%[1]d" { default v%[1]d 1; default down $v%[1]d; include $profile; }`,
+		"names of their own": `Main ~ "t%[1]d-(?P<isp>.)" { default down %[1]d; include "$isp-%[1]d"; include $profile; }`,
+		"chains":             `Main "t%[1]d" { default down 7; select $profile { 1 { include b%[1]d; } default { include b%[1]d; } } } Block b%[1]d { include $profile; include "b$profile"; }`,
+	} {
+		work := func(n int) int {
+			var src strings.Builder
+			for i := range n {
+				fmt.Fprintf(&src, main+"\n", i)
+			}
+			fmt.Fprint(&src, `Block own { default down 3; UsServiceFlow { MaxRateSustained $down; } }`)
+			for i := range n {
+				fmt.Fprintf(&src, ` Block x-%d { UsServiceFlow { MaxRateSustained $down; } default down 9; }`, i)
+			}
+			return nodes(t, src.String(), schema)
+		}
+		few, many := work(200), work(800)
+		t.Logf("%s: %d for 200 templates, %d for 800", name, few, many)
+		if many > 5*few || many > 400*800 {
+			t.Errorf("%s: %d for 200 templates, %d for 800", name, few, many)
+		}
+	}
+}
+
+// nodes makes templates of all items of a source, and returns how much was looked at for their includes with variables.
+func nodes(t *testing.T, src string, schema *attr.Schema) int {
+	t.Helper()
+	f, err := syntax.Parse("t.dcs", []byte(src), syntax.DCS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := map[string]*syntax.Item{}
+	for _, it := range f.Items {
+		blocks[it.Name] = it
+	}
+	choices := map[string]*Choices{}
+	env := &Env{
+		MIB: mib.Default(), Schema: schema,
+		Include: func(_ syntax.Pos, name string, _ bool) (*syntax.Item, error) {
+			if it := blocks[name]; it != nil {
+				return it, nil
+			}
+			return nil, errors.New("nothing has this name")
+		},
+		Candidates: func(_ syntax.Pos, pieces []string) []*Choices {
+			key := strings.Join(pieces, "$")
+			if choices[key] == nil {
+				choices[key] = &Choices{}
+				for _, it := range f.Items {
+					if strings.HasPrefix(it.Name, pieces[0]) && strings.HasSuffix(it.Name, pieces[1]) {
+						choices[key].Items = append(choices[key].Items, it)
+					}
+				}
+			}
+			return []*Choices{choices[key]}
+		},
+	}
+	for _, it := range f.Items {
+		if it.Kind == syntax.Block {
+			continue
+		}
+		var groups []string
+		if it.Pattern {
+			groups = []string{"", "isp"}
+		}
+		if _, err := New(env, it, groups); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := env.reach.walked + len(env.reach.free.free)
+	for _, in := range env.reach.nodes {
+		n += 1 + len(in.edges) + len(in.entries)
+	}
+	return n
 }

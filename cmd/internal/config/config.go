@@ -201,9 +201,9 @@ encoder does, with a warning each.`,
 		},
 		{
 			"learned_memory", `0`,
-			`How much memory the names take that were asked for of late, with what they were
-found to mean, such as 256M. 0: 64M, or an eighth of what the control group
-allows the server if that is less. check tells what else takes memory.`,
+			`How much memory the names may take that were asked for of late, with what they
+were found to mean, such as 256M. 0: 64M, or an eighth of what the control
+group allows the server if that is less. check tells what else takes memory.`,
 			size(&c.LearnedMemory, 0, 1<<36),
 		},
 		{
