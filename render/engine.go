@@ -250,6 +250,10 @@ func (w *Worker) find(r *Request, f *found, devices bool) {
 		w.counted.add(&w.counted.static)
 		return
 	}
+	if l.Template == nil {
+		r.Err = l.Fault()
+		return
+	}
 	if l.Template.Waiting() {
 		w.counted.add(&w.counted.asking)
 		r.Err = errAsking

@@ -42,6 +42,9 @@ func (e *Engine) Explain(now int64, r Request) *Explanation {
 		x.Static = snap.StaticFile(x.Name)
 		x.Body, x.Err = mapped.Copy(l.File.Data)
 		return x
+	case l.Template == nil:
+		x.Matches, x.Err = nil, l.Fault()
+		return x
 	}
 	x.Groups, x.Captures = l.Captures()
 	if !x.HasMAC {

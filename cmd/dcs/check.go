@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -99,6 +100,9 @@ func check(e env, cfg *config.Config, devices, offline bool, bad error) error {
 		fail(err)
 	}
 	if snap != nil {
+		for _, line := range unreadable(snap) {
+			fail(errors.New(line))
+		}
 		for _, w := range snap.Warnings {
 			fmt.Fprintf(e.stderr, "%s: warning: %s\n", w.Pos, w.Msg)
 		}

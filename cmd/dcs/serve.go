@@ -318,6 +318,9 @@ func (s *server) reload() error {
 func (s *server) loaded(what string, err error) {
 	s.library.note(err)
 	snap := s.engine.Library()
+	for _, line := range unreadable(snap) {
+		s.log.Error(line)
+	}
 	for _, w := range snap.Warnings {
 		s.log.Warn(w.Error())
 	}

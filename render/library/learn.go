@@ -14,7 +14,7 @@ import (
 
 // Learned is what a name was found to mean. It is immutable but for the mark that it is in use.
 type Learned struct {
-	// File is the static file of that name; nil: Template makes it.
+	// File is the static file of that name; nil: Template makes it; both nil: Fault tells why there is none.
 	File     *File
 	Template *Template
 	// MAC is the device that a group called mac has found in the name, if HasMAC.
@@ -28,6 +28,9 @@ type Learned struct {
 	fault   *skeleton.Fault
 	used    atomic.Bool
 }
+
+// Fault tells why no device gets a file by this name; nil: Template says what each gets.
+func (l *Learned) Fault() *skeleton.Fault { return l.fault }
 
 // Hash returns what Find wants to know of a name.
 func Hash(name []byte) uint64 { return xxhash.Sum64(name) }
@@ -52,8 +55,8 @@ func (s *Snapshot) learn(name []byte) *Learned {
 	if t := s.literals[string(name)]; t != nil {
 		return t.learned(skeleton.Name{Text: string(name)})
 	}
-	if f := s.static.files[string(name)]; f != nil {
-		return &Learned{File: f, name: skeleton.Name{Text: string(name)}}
+	if l := s.static.learn(string(name)); l != nil {
+		return l
 	}
 	best, rival := s.patterns.match(name)
 	if best == nil {

@@ -71,13 +71,10 @@ func Load(cfg Config, prev *Snapshot) (*Snapshot, error) {
 		s.table.misses.Store(misses)
 		s.table.evicted.Store(evicted)
 	}
-	var err error
-	if s.static, err = loadStatic(cfg.Static, old); err != nil {
-		return nil, err
-	}
-	for name := range s.static.files {
+	s.static = loadStatic(cfg, old)
+	for name, f := range s.static.files {
 		if t := s.literals[name]; t != nil {
-			s.warn(t.Pos(), "the static file "+s.static.files[name].path+" has this template's name, and is not served")
+			s.warn(t.Pos(), "the static file "+f.path+" has this template's name, and is not served")
 		}
 	}
 	s.warnStatic()
@@ -272,5 +269,5 @@ func (s *Snapshot) Waiting() int {
 	return n
 }
 
-// StaticFiles returns how many files are served as they are.
-func (s *Snapshot) StaticFiles() int { return len(s.static.files) }
+// StaticFiles returns how many files of static directories are served.
+func (s *Snapshot) StaticFiles() int { return s.static.served }

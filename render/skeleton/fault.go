@@ -26,12 +26,13 @@ const (
 	NoCase              // no case of a select matches, and it has no default
 	Ambiguous           // several templates of one priority match the name
 	Invalid             // the template cannot be compiled for this name
+	Broken              // what answers the name has an error, told when the library was loaded
 	NumReasons
 )
 
 var reasonNames = [NumReasons]string{
 	"okay", "missing_attribute", "not_integer", "overflow", "divide_by_zero", "out_of_range", "bad_address",
-	"wrong_family", "no_mac", "bad_hex", "bad_length", "block_too_long", "rejected", "no_case", "ambiguous", "invalid",
+	"wrong_family", "no_mac", "bad_hex", "bad_length", "block_too_long", "rejected", "no_case", "ambiguous", "invalid", "broken",
 }
 
 // String returns the reason's name in metrics and logs.
