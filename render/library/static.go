@@ -44,8 +44,8 @@ type placed struct {
 
 type staticFiles struct {
 	files  map[string]placed // by name
-	dirs   map[string]bool  // paths of directories whose files are known
-	gaps   []gap            // directories whose files are not
+	dirs   map[string]bool   // paths of directories whose files are known
+	gaps   []gap             // directories whose files are not
 	unread []Unreadable
 	served int // files that are no faults
 }
