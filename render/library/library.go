@@ -18,6 +18,7 @@ import (
 type Config struct {
 	Dirs    []string // of templates; all sources below them belong to the library
 	Static  []string // of files that are served as they are
+	Resign  []string // those of Static whose boot files get new MICs, under the secret of the modem's CMTS
 	Lenient bool     // keywords resolve as in the open encoder, with a warning
 	MIB     *mib.Index
 	Schema  *attr.Schema // the attributes that devices may have; nil: none
@@ -49,6 +50,8 @@ type Template struct {
 
 	pattern *pattern
 	mac     int // the number of the pattern's group called mac; 0: none
+
+	resigned bool // it is made of a static file
 }
 
 // Pos returns where the template stands.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -21,12 +22,14 @@ import (
 // maxCopied is the size up to which a static file is kept in memory; a larger one is mapped.
 const maxCopied = 64 << 10
 
-// A File is a file that is served as it is. Its octets stay as long as somebody holds the File.
+// A File is a file that is served as it is, or but for its MICs. Its octets stay as long as somebody holds the File.
 type File struct {
-	Data  []byte
-	path  string
-	id    fileID
-	fault *skeleton.Fault // why it cannot be served; Data is nil then
+	Data   []byte
+	path   string
+	id     fileID
+	fault  *skeleton.Fault // why it cannot be served; Data is nil then
+	resign bool            // it lies in a directory whose boot files are signed anew
+	signed bool            // and is one of these
 }
 
 // fileID tells whether a file is still the one that was read.
@@ -43,6 +46,7 @@ type placed struct {
 }
 
 type staticFiles struct {
+	cfg    Config            // of the load
 	files  map[string]placed // by name
 	dirs   map[string]bool   // paths of directories whose files are known
 	gaps   []gap             // directories whose files are not
@@ -76,7 +80,7 @@ func (s *Snapshot) Unreadable() []Unreadable { return s.static.unread }
 // names below it that an earlier directory does not have are answered by a fault.
 func loadStatic(cfg Config, old *staticFiles) *staticFiles {
 	l := &staticLoader{
-		staticFiles: &staticFiles{files: map[string]placed{}, dirs: map[string]bool{}},
+		staticFiles: &staticFiles{cfg: cfg, files: map[string]placed{}, dirs: map[string]bool{}},
 		old:         old, shut: map[string]shutDir{},
 	}
 	if l.old == nil {
@@ -196,10 +200,18 @@ func (l *staticLoader) file(path string) {
 		return
 	}
 	before := l.old.files[n].File
-	if before != nil && (before.path != path || before.fault != nil) {
+	resign := slices.Contains(l.cfg.Resign, l.cfg.Static[l.root])
+	if before != nil && (before.path != path || before.fault != nil || before.resign != resign) {
 		before = nil
 	}
 	f, err := open(path, before)
+	if err == nil && resign && f != nil && f != before {
+		f.resign = true
+		err = f.takeOver()
+		if err != nil {
+			f = nil
+		}
+	}
 	switch {
 	case err != nil && f != nil:
 		l.unread = append(l.unread, Unreadable{path, unwrapPath(err), true})
@@ -253,6 +265,9 @@ func (s *staticFiles) learn(name string) *Learned {
 		return nil
 	case f.fault != nil:
 		return &Learned{name: skeleton.Name{Text: name}, fault: f.fault}
+	}
+	if f.signed {
+		return s.learnSigned(f.File, name)
 	}
 	return &Learned{File: f.File, name: skeleton.Name{Text: name}}
 }
