@@ -256,7 +256,7 @@ func libraryConfig(cfg *config.Config) (library.Config, error) {
 	n := names{cfg.MIBPath, cfg.MIBPrefer}
 	index, err := n.index()
 	return library.Config{
-		Dirs: cfg.Library, Static: cfg.Static, Lenient: cfg.Lenient, MIB: index,
+		Dirs: cfg.Library, Static: cfg.Static, Resign: cfg.Resign, Lenient: cfg.Lenient, MIB: index,
 		Timestamp: cfg.Timestamp, ModemAddress: cfg.ModemAddress,
 	}, err
 }
