@@ -91,6 +91,7 @@ type server struct {
 	in      *ingress
 
 	secrets serverSecrets
+	static  staticAudit
 
 	devices  *attr.Store   // nil: there are none
 	grown    chan struct{} // holds one when devices have attributes that the library has not seen
@@ -324,6 +325,7 @@ func (s *server) loaded(what string, err error) {
 	for _, w := range snap.Warnings {
 		s.log.Warn(w.Error())
 	}
+	go s.auditStatic()
 	s.log.Info(what, "templates", len(snap.Templates()), "static", snap.StaticFiles())
 	if n := snap.Waiting(); n > 0 {
 		s.log.Warn("templates wait for attributes of devices that no source has told yet", "templates", n)
