@@ -279,6 +279,10 @@ is shown, and confirmed, before anything is changed. Each secret gets a successo
 made by chance, of 32 letters and digits or as many as the weakest CMTS takes; one that
 you give is for all.
 
+Files below static directories keep the MICs that they have: the plan tells how many
+are signed under a secret that goes, and so does "status". The configuration says where
+they are.
+
 If a step fails before the server has switched, all is brought back as it was; where a
 CMTS cannot be reached, the rotation stops and waits for "resume" or "rollback".`,
 		Example: `  dcs secret rotate --dry-run

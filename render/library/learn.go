@@ -55,7 +55,7 @@ func (s *Snapshot) learn(name []byte) *Learned {
 	if t := s.literals[string(name)]; t != nil {
 		return t.learned(skeleton.Name{Text: string(name)})
 	}
-	if l := s.static.learn(string(name)); l != nil {
+	if l := s.static.learn(name); l != nil {
 		return l
 	}
 	best, rival := s.patterns.match(name)

@@ -252,24 +252,25 @@ func unreadable(path, what string, err error) *skeleton.Fault {
 	}
 }
 
-// learn returns what a name means among static files; nil: none has it.
-func (s *staticFiles) learn(name string) *Learned {
-	f := s.files[name]
+// learn returns what a name means among static files; nil, without an allocation: none has it.
+func (s *staticFiles) learn(name []byte) *Learned {
+	f := s.files[string(name)]
 	for i := range s.gaps {
-		if g := &s.gaps[i]; strings.HasPrefix(name, g.prefix) && (f.File == nil || g.root < f.root) {
-			return &Learned{name: skeleton.Name{Text: name}, fault: g.fault}
+		g := &s.gaps[i]
+		if len(name) >= len(g.prefix) && string(name[:len(g.prefix)]) == g.prefix && (f.File == nil || g.root < f.root) {
+			return &Learned{name: skeleton.Name{Text: string(name)}, fault: g.fault}
 		}
 	}
 	switch {
 	case f.File == nil:
 		return nil
 	case f.fault != nil:
-		return &Learned{name: skeleton.Name{Text: name}, fault: f.fault}
+		return &Learned{name: skeleton.Name{Text: string(name)}, fault: f.fault}
 	}
 	if f.signed {
-		return s.learnSigned(f.File, name)
+		return s.learnSigned(f.File, string(name))
 	}
-	return &Learned{File: f.File, name: skeleton.Name{Text: name}}
+	return &Learned{File: f.File, name: skeleton.Name{Text: string(name)}}
 }
 
 func idOf(st fs.FileInfo) fileID {
