@@ -4,6 +4,7 @@ package render
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/netip"
 	"runtime"
@@ -87,7 +88,7 @@ func NewEngine(cfg Config) (*Engine, error) {
 	}
 	e := &Engine{cfg: cfg}
 	e.keyring.Store(cfg.Keyring)
-	err := e.Reload()
+	err := e.Reload(false)
 	if e.snap.Load() == nil {
 		return nil, err
 	}
@@ -97,7 +98,10 @@ func NewEngine(cfg Config) (*Engine, error) {
 // Reload loads the library anew. On an error the former one goes on serving. As long as none was without errors, what
 // is good of the newest one serves: a headend that comes back from a power cut does not wait until somebody has
 // mended the one file that is bad. Nor does it wait while templates do that need the attributes of a source that has told them now.
-func (e *Engine) Reload() error {
+//
+// A library that has become empty, or has lost more than half of its names, is held back: the error wraps [ErrHeldBack].
+// A directory that was not mounted looks so, or one that is being copied. With force it is accepted.
+func (e *Engine) Reload(force bool) error {
 	e.reload.Lock()
 	defer e.reload.Unlock()
 	cfg := e.cfg.Library
@@ -106,11 +110,28 @@ func (e *Engine) Reload() error {
 	}
 	before := e.snap.Load()
 	snap, err := library.Load(cfg, before)
-	if snap != nil && (err == nil || !e.whole || before.Waiting() > 0 && !cfg.Schema.Partial()) {
-		e.snap.Store(snap)
-		e.whole = err == nil
+	waited := before != nil && before.Waiting() > 0 && !cfg.Schema.Partial()
+	if snap == nil || err != nil && e.whole && !waited {
+		return err
 	}
+	if before != nil && !force && !waited {
+		if loss := before.Loss(snap); loss.Suspicious() {
+			return errors.Join(err, heldBack(&loss))
+		}
+	}
+	e.snap.Store(snap)
+	e.whole = err == nil
 	return err
+}
+
+// ErrHeldBack is wrapped when a library has lost so much that it is not served.
+var ErrHeldBack = errors.New("library held back")
+
+func heldBack(l *library.Loss) error {
+	if l.Empty {
+		return fmt.Errorf("%w: it has become empty: %d names would get no file any more, such as %s; dcs reload --force accepts it", ErrHeldBack, l.Gone, l.Example)
+	}
+	return fmt.Errorf("%w: %d of %d names would get no file any more, such as %s; dcs reload --force accepts it", ErrHeldBack, l.Gone, l.Names, l.Example)
 }
 
 // Library returns what is being served from.

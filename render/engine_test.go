@@ -293,7 +293,7 @@ func TestFirstLoad(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, step.name+".dcs"), []byte(step.text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if err := e.Reload(); (err == nil) != step.whole {
+		if err := e.Reload(false); (err == nil) != step.whole {
 			t.Errorf("%s: %v", step.name, err)
 		}
 		serves(step.want...)
@@ -354,7 +354,7 @@ func TestReload(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "m.dcs"), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if err := e.Reload(); (err != nil) != bad {
+		if err := e.Reload(false); (err != nil) != bad {
 			t.Errorf("version %d: %v", v, err)
 		}
 	}
@@ -527,7 +527,7 @@ func TestLearnedCounts(t *testing.T) {
 		t.Errorf("hits %d, misses %d, unknown %d, evicted %d", s.Hits, s.Misses, s.Unknown, s.Evicted)
 	}
 	// A reload forgets names, but not what was counted.
-	if err := e.Reload(); err != nil {
+	if err := e.Reload(false); err != nil {
 		t.Fatal(err)
 	}
 	ask("device", "device")

@@ -20,14 +20,23 @@ func adminConfig(cfg *config.Config) admin.Config {
 // openAdmin opens the operator's address. Parts of the server register what they have to
 // show and to be told on s.admin; nothing is served before run begins to.
 func (s *server) openAdmin() error {
+	cfg := adminConfig(&s.cfg)
+	told := s.tried("admin", cfg.Address)
+	cfg.Tried = func(err error) {
+		told(err)
+		// Nobody could tell us of a rotation so far.
+		if _, err := s.reloadSecrets(); err != nil {
+			s.log.Error("the secrets stay as they are", "err", err)
+		}
+	}
 	var err error
-	s.admin, err = admin.New(adminConfig(&s.cfg), s.log)
+	s.admin, err = admin.New(cfg, s.log)
 	return err
 }
 
 // runAdmin serves the operator until the context ends. Modems are served on whatever becomes of it.
 func (s *server) runAdmin(ctx context.Context) {
-	if s.admin.Enabled() {
+	if s.admin.Enabled() && s.admin.Err() == nil {
 		s.log.Info("admin", "address", s.admin.Addr(), "url", s.admin.URL())
 	}
 	if err := s.admin.Run(ctx); err != nil {
@@ -37,7 +46,7 @@ func (s *server) runAdmin(ctx context.Context) {
 
 // openConsole registers what an operator sees, and begins to gather it.
 func (s *server) openConsole(ctx context.Context) {
-	s.reloads = make(chan chan<- error)
+	s.reloads = make(chan reloadWish)
 	if !s.admin.Enabled() {
 		return
 	}

@@ -75,10 +75,12 @@ func check(e env, cfg *config.Config, devices, offline bool, bad error) error {
 	if _, err := httpboot.TLS(cfg.HTTPCert, cfg.HTTPKey); err != nil {
 		fail(err)
 	}
+	for _, a := range absentAddresses(cfg) {
+		fmt.Fprintf(e.stderr, "warning: %s\n", a)
+	}
 	lib, err := libraryConfig(cfg)
 	if err != nil {
-		fail(err)
-		return errTold // without its names a library has errors that are none
+		fail(err) // what the library says by names of these modules are errors of their own
 	}
 	if len(cfg.Devices.Sources) > 0 {
 		if offline {
@@ -126,8 +128,20 @@ func check(e env, cfg *config.Config, devices, offline bool, bad error) error {
 	if bad != nil {
 		return errTold
 	}
+	if snap.Empty() {
+		fail(fmt.Errorf("nothing to serve: there is no template below %s and no static file below %s", list(cfg.Library), list(cfg.Static)))
+		return errTold
+	}
 	_, err = fmt.Fprintf(e.stdout, "ok: %d templates, %d static files\n", len(snap.Templates()), snap.StaticFiles())
 	return err
+}
+
+// list writes directories for a message.
+func list(dirs []string) string {
+	if len(dirs) == 0 {
+		return "(none configured)"
+	}
+	return strings.Join(dirs, ", ")
 }
 
 // oddities tells what is unusual about files that are the same for everybody.

@@ -29,6 +29,7 @@ func TestCheck(t *testing.T) {
 			failed, "",
 			[]string{"dcs.yaml:2:10: workers", "dcs.yaml:3:1: unknown key", "a.cfg:1:22: NetworkAccess", "a.cfg:2:9: MaxCPE", "b.dcs:1:8: include nothing"},
 		},
+		{"an empty library", map[string]string{"dcs.yaml": "library: lib\nstatic: static\n", "lib/notes.md": "", "static/.hidden": ""}, failed, "", []string{"nothing to serve", " lib ", "static"}},
 		{"no library there", map[string]string{"dcs.yaml": "library: lib\n"}, failed, "", []string{"library: lstat lib", "no such file"}},
 		{"no secret there", map[string]string{"dcs.yaml": "library: lib\nsecret_file: secret\n", "lib/a.cfg": good}, failed, "", []string{"secret: no such file"}},
 		{
@@ -48,6 +49,27 @@ func TestCheck(t *testing.T) {
 			map[string]string{"dcs.yaml": "library: lib\nhttp: 127.0.0.1:8080\nhttp_cert: cert.pem\nhttp_key: key.pem\n", "lib/a.cfg": good},
 			failed, "",
 			[]string{"http_cert: open cert.pem: no such file"},
+		},
+		{
+			"an address that no interface has",
+			map[string]string{"dcs.yaml": "library: lib\nlisten: [\"127.0.0.1:69\", \"198.18.255.254:69\"]\nmetrics: \"[fd00:198:18:ff::1]:9100\"\n", "lib/a.cfg": good},
+			done, "ok: 1 templates, 0 static files\n",
+			[]string{"warning: listen: no interface of this host has the address of 198.18.255.254:69;", "warning: metrics: no interface of this host has the address of [fd00:198:18:ff::1]:9100;"},
+		},
+		{
+			"a MIB module with a fault",
+			map[string]string{
+				"dcs.yaml": "library: lib\nmib_path: mibs\n", "mibs/ACME-MIB": "ACME-MIB DEFINITIONS ::= BEGIN\nacmeX OBJECT-TYPE SYNTAX OCTET FOO\n",
+				"lib/a.dcs": "Main { NetworkAccess 1; SnmpMibObject acmeX.0 Integer 1; }", "lib/b.dcs": "Main { NetworkAccess 1; SnmpMibObject sysContact.0 String \"x\"; }",
+			},
+			failed, "",
+			[]string{"mibs/ACME-MIB:2: \"FOO\" where \"STRING\" is due; the module is left out", "a.dcs:1:", "MIB label acmeX is of ACME-MIB, of which it could not be read: mibs/ACME-MIB:2: "},
+		},
+		{
+			"a directory of MIB modules that is not there",
+			map[string]string{"dcs.yaml": "library: lib\nmib_path: mibs\n", "lib/a.cfg": good},
+			failed, "",
+			[]string{"MIB modules: stat mibs: no such file"},
 		},
 		{
 			"other bytes than the open encoder's",

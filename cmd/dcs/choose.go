@@ -206,6 +206,11 @@ func (h *host) interfaceOf(listen []netip.AddrPort) (string, error) {
 	}
 	switch len(found) {
 	case 0:
+		for _, l := range listen {
+			if a := l.Addr(); !a.IsUnspecified() && !a.IsLoopback() {
+				return "", fmt.Errorf("no interface has %v yet: the key interface says which one will", a)
+			}
+		}
 		return "", errors.New("the addresses of listen are on no interface but the loopback one")
 	case 1:
 		return found[0], nil

@@ -99,6 +99,8 @@ func TestInterfaceOf(t *testing.T) {
 		{"both wildcards", host{[]netlink.Link{lo, eth0}, one}, "0.0.0.0:69 [::]:69", "eth0"},
 		{"address", host{[]netlink.Link{lo, eth0, eth1}, append(one, addr(3, "198.51.100.1/24"))}, "198.51.100.1:69", "eth1"},
 		{"loopback", host{[]netlink.Link{lo, eth0}, one}, "127.0.0.1:69 [::1]:69", "!no interface but the loopback"},
+		{"an address that is not there yet", host{[]netlink.Link{lo, eth0}, one}, "198.18.0.9:69", "!no interface has 198.18.0.9 yet: the key interface"},
+		{"one of two addresses is there", host{[]netlink.Link{lo, eth0}, one}, "198.18.0.9:69 192.0.2.1:69", "eth0"},
 		{"two", host{[]netlink.Link{lo, eth1, eth0}, append(one, addr(3, "198.51.100.1/24"))}, "0.0.0.0:69", "!eth0, eth1: say by the key interface"},
 		{"the other has no address of its own", host{[]netlink.Link{lo, eth0, eth1}, append(one, addr(3, "fe80::2/64"))}, "[::]:69", "eth0"},
 		{"link-local", host{[]netlink.Link{lo, eth0}, one}, "[fe80::1%eth0]:69", "eth0"},

@@ -176,7 +176,7 @@ func (b *backend) Library() console.Library {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	l := console.Library{
-		Loaded: st.loaded, Failed: st.failed, Static: snap.StaticFiles(),
+		Loaded: st.loaded, Failed: st.failed, Static: snap.StaticFiles(), Withheld: snap.Broken(),
 		Templates: []console.Template{}, Warnings: []console.Message{}, Errors: []console.Message{},
 	}
 	for _, t := range snap.Templates() {
@@ -188,6 +188,7 @@ func (b *backend) Library() console.Library {
 		l.Warnings = append(l.Warnings, console.Message{Pos: w.Pos.String(), Text: w.Msg})
 	}
 	for _, err := range st.errs {
+		l.HeldBack = l.HeldBack || errors.Is(err, render.ErrHeldBack)
 		m := console.Message{Text: err.Error()}
 		var at *syntax.Error
 		if errors.As(err, &at) {
@@ -199,10 +200,10 @@ func (b *backend) Library() console.Library {
 }
 
 // Reload implements [console.Backend].
-func (b *backend) Reload(ctx context.Context) error {
+func (b *backend) Reload(ctx context.Context, force bool) error {
 	answer := make(chan error, 1)
 	select {
-	case b.s.reloads <- answer:
+	case b.s.reloads <- reloadWish{force, answer}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -389,10 +390,7 @@ func (b *backend) content(x *render.Explanation, ip netip.Addr, out *console.Exp
 		return nil
 	}
 	n := names{b.s.cfg.MIBPath, b.s.cfg.MIBPrefer}
-	index, err := n.index()
-	if err != nil {
-		return err
-	}
+	index, _ := n.index() // the log has told what is wrong with modules
 	described, err := tree.JSON(index)
 	if err != nil {
 		return err

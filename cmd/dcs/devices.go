@@ -119,9 +119,7 @@ func openSource(c *config.DeviceSource, log *slog.Logger) (attr.Source, error) {
 	case c.File != nil:
 		return attr.NewFile(c.File.Path, c.File.Poll), nil
 	case c.LDAP != nil:
-		if err := private(c.LDAP.PasswordFile, log); err != nil {
-			return nil, err
-		}
+		private(c.LDAP.PasswordFile, log)
 		cfg := *c.LDAP
 		cfg.Warn = warn
 		return ldapdir.New(cfg)
@@ -131,9 +129,7 @@ func openSource(c *config.DeviceSource, log *slog.Logger) (attr.Source, error) {
 		cfg.Stderr = func(line string) { log.Info("plug-in", "program", cfg.Argv[0], "says", line) }
 		return plugin.New(cfg)
 	}
-	if err := private(c.SQL.DSNFile, log); err != nil {
-		return nil, err
-	}
+	private(c.SQL.DSNFile, log)
 	return sqldb.New(c.SQL.Config, sqlDriver(c.SQL.Driver))
 }
 
@@ -147,19 +143,12 @@ func sqlDriver(name string) sqldb.Driver {
 	return sqlite.Driver()
 }
 
-// private looks whether a file with a password is one that others cannot read.
-func private(path string, log *slog.Logger) error {
-	if path == "" {
-		return nil
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	if info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 {
+// private warns of a file with a password that others can read. A file that is missing is the source's own trouble: it
+// reads the file whenever it connects, and a mount or a credential may come late.
+func private(path string, log *slog.Logger) {
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 {
 		log.Warn(path + ": every user of this machine can read the password in it: chmod o-r it")
 	}
-	return nil
 }
 
 // deviceLog tells of what happens to devices.

@@ -84,8 +84,8 @@ func explain(e env, cfg *config.Config, req render.Request, schema *attr.Schema,
 		fmt.Fprintf(e.stderr, "warning: %s\n", secrets.warning)
 	}
 	lib, err := libraryConfig(cfg)
-	if err != nil {
-		return err
+	for _, err := range flatten(err) { // as the server goes on without them
+		fmt.Fprintf(e.stderr, "warning: %v\n", err)
 	}
 	devices, err := openKnown(e, cfg, schema, record)
 	if err != nil {

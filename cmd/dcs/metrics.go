@@ -29,6 +29,20 @@ const (
 // state returns why the server takes no requests; empty: it does.
 func (h *health) state() string { return [...]string{"starting", "", "draining"}[h.phase.Load()] }
 
+// unready returns why no request is answered; empty: requests are.
+func (s *server) unready() string {
+	if why := s.health.state(); why != "" {
+		return why
+	}
+	if !s.addresses.served() {
+		return "no interface has an address of listen"
+	}
+	if s.engine.Library().Empty() {
+		return "nothing to serve: no template and no static file"
+	}
+	return ""
+}
+
 // openMetrics makes the metrics of a server.
 func (s *server) openMetrics() *metrics.Set {
 	set := metrics.NewSet(metrics.Table())
@@ -49,7 +63,7 @@ func (s *server) handleHealth(handle func(pattern string, h http.Handler)) {
 	}))
 	handle("GET /readyz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
-		if why := s.health.state(); why != "" {
+		if why := s.unready(); why != "" {
 			http.Error(w, why, http.StatusServiceUnavailable)
 			return
 		}
@@ -59,7 +73,8 @@ func (s *server) handleHealth(handle func(pattern string, h http.Handler)) {
 
 func (s *server) collectServer(w *metrics.Writer) {
 	w.Value("dcs_build_info", 1, version(), runtime.Version())
-	w.Flag("dcs_ready", s.health.state() == "")
+	w.Flag("dcs_ready", s.unready() == "")
+	s.addresses.collect(w)
 
 	l := &s.library
 	l.mu.Lock()
@@ -75,6 +90,7 @@ func (s *server) collectServer(w *metrics.Writer) {
 	w.Value("dcs_library_static_files", float64(snap.StaticFiles()))
 	w.Value("dcs_library_static_refused", float64(s.static.refused.Load()))
 	w.Value("dcs_library_static_unreadable", float64(len(snap.Unreadable())))
+	w.Value("dcs_library_withheld", float64(snap.Broken()))
 	w.Value("dcs_library_warnings", float64(len(snap.Warnings)))
 	w.Count("dcs_secret_generation", s.secretState().Generation)
 	w.Count("dcs_log_lines_held_total", s.logs.Queue().Held())

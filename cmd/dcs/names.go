@@ -17,16 +17,15 @@ func (n *names) addFlags(f *pflag.FlagSet) {
 	f.StringSliceVar(&n.prefer, "mib-prefer", nil, "take a name that several `modules` define from the first of these")
 }
 
+// index returns the names. Beside an error, which joins one for each module that could not be read, it has all the others.
 func (n *names) index() (*mib.Index, error) {
 	index := mib.Default()
+	var err error
 	if len(n.path) > 0 {
-		var err error
-		if index, err = mib.Load(index, n.path); err != nil {
-			return nil, err
-		}
+		index, err = mib.Load(index, n.path)
 	}
 	if len(n.prefer) > 0 {
 		index = index.Prefer(n.prefer...)
 	}
-	return index, nil
+	return index, err
 }

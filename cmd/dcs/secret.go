@@ -25,6 +25,7 @@ import (
 	"dcs/cmd/internal/cmts"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/keyring"
+	"dcs/cmd/internal/listen"
 	"dcs/cmd/internal/progress"
 	"dcs/cmd/internal/rotate"
 )
@@ -213,7 +214,8 @@ func (j *secretJob) askServer(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("the server at %s: %w", j.cfg.Admin, err)
 	}
 	for _, at := range j.cfg.Listen {
-		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
+		// As the server does, which may listen on an address that no interface has.
+		c, err := (&net.ListenConfig{Control: listen.Freebind}).ListenPacket(ctx, "udp", at.String())
 		if errors.Is(err, syscall.EADDRINUSE) {
 			return "", fmt.Errorf("somebody serves %v, and nobody answers at the admin address %s: a server that cannot be told would go on signing with old secrets; say --no-server if it is none of ours", at, j.cfg.Admin)
 		}

@@ -85,10 +85,12 @@ type server struct {
 	faults  faultRing
 
 	library libraryStatus
-	reloads chan chan<- error // wishes of the admin page; what is sent has room for the answer
+	reloads chan reloadWish // of the admin page
 	manager manager
 	limits  *limits
 	in      *ingress
+
+	addresses addresses
 
 	secrets serverSecrets
 	static  staticAudit
@@ -105,8 +107,8 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 		return err
 	}
 	lib, err := libraryConfig(&s.cfg)
-	if err != nil {
-		return err
+	for _, e := range flatten(err) {
+		s.log.Error("MIB module left out", "err", e)
 	}
 	if err := s.openDevices(); err != nil {
 		return err
@@ -125,7 +127,7 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 		for _, e := range flatten(err) {
 			s.log.Error(e.Error())
 		}
-		s.log.Error("the library is served without what is bad of it")
+		s.log.Error("serving the library without the templates that failed to load", "withheld", s.engine.Library().Broken())
 	}
 	s.loaded("loaded", err)
 
@@ -150,6 +152,7 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 	if err := s.openWeb(); err != nil {
 		return err
 	}
+	s.openAddresses()
 	s.dropPrivileges(in)
 	if in.steering != nil {
 		go in.steering.keep(ctx)
@@ -161,6 +164,7 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 	ended := make(chan error, 1)
 	go func() { ended <- s.front.Run(ctx) }()
 	go s.runAdmin(ctx)
+	go s.addresses.watch(ctx)
 	go s.keepPrebuilt(ctx)
 	go s.watchdog(ctx)
 	go s.keepLoaded(ctx, hangups, changed)
@@ -171,6 +175,12 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 		s.greet(s.stderr, in.addrs[0])
 	}
 	return s.wait(stops, cancel, ended)
+}
+
+// reloadWish asks for a reload. Its answer has room for the error.
+type reloadWish struct {
+	force  bool // whatever the library has lost
+	answer chan<- error
 }
 
 // reloadDelay is how long files must have been left alone before a change of theirs is loaded.
@@ -216,7 +226,7 @@ func (s *server) wait(stops <-chan os.Signal, stop func(), ended <-chan error) e
 // keepLoaded reloads when a signal, a change of files or of devices, or the operator wishes it, until ctx ends. Nobody waits
 // for a reload that takes long, and ctx's end does not either. What is wished while one runs is done by one more.
 func (s *server) keepLoaded(ctx context.Context, hangups <-chan os.Signal, changed <-chan struct{}) {
-	var wished, config, running bool
+	var wished, config, force, running bool
 	var answers []chan<- error
 	over := make(chan struct{}, 1)
 	for {
@@ -229,30 +239,30 @@ func (s *server) keepLoaded(ctx context.Context, hangups <-chan os.Signal, chang
 			wished = true
 		case <-s.grown:
 			wished = true
-		case answer := <-s.reloads:
-			wished, answers = true, append(answers, answer)
+		case w := <-s.reloads:
+			wished, force, answers = true, force || w.force, append(answers, w.answer)
 		case <-over:
 			running = false
 		}
 		if !wished || running {
 			continue
 		}
-		go func(config bool, answers []chan<- error) {
+		go func(config, force bool, answers []chan<- error) {
 			if config {
 				s.rereadConfig()
 				s.reloadDevices()
 			}
-			err := s.reload() // the log has told
+			err := s.reload(force) // the log has told
 			for _, answer := range answers {
 				answer <- err
 			}
 			over <- struct{}{}
-		}(config, answers)
-		wished, config, running, answers = false, false, true, nil
+		}(config, force, answers)
+		wished, config, force, running, answers = false, false, false, true, nil
 	}
 }
 
-// libraryConfig is what a library is loaded by.
+// libraryConfig is what a library is loaded by. The error joins what is wrong with MIB modules; it can be loaded without them.
 func libraryConfig(cfg *config.Config) (library.Config, error) {
 	n := names{cfg.MIBPath, cfg.MIBPrefer}
 	index, err := n.index()
@@ -292,22 +302,22 @@ func (s *server) rereadConfig() {
 	}
 }
 
-// reload reads everything anew that may change while we serve.
-func (s *server) reload() error {
+// reload reads everything anew that may change while we serve. With force the library may have lost as many names as it likes.
+func (s *server) reload(force bool) error {
 	defer s.reloading()()
 	if _, err := s.reloadSecrets(); err != nil {
 		s.log.Error("the secrets stay as they are", "err", err)
 	}
 	before := s.engine.Library()
-	if err := s.engine.Reload(); err != nil {
+	if err := s.engine.Reload(force); err != nil {
 		s.library.note(err)
 		for _, e := range flatten(err) {
 			s.log.Error(e.Error())
 		}
 		if s.engine.Library() == before {
-			s.log.Error("reload failed: the last good library goes on serving")
+			s.log.Error("reload failed: keeping the previous library")
 		} else {
-			s.log.Error("reload failed: the library is served without what is bad of it")
+			s.log.Error("reload failed: serving the library without the templates that failed to load", "withheld", s.engine.Library().Broken())
 		}
 		return err
 	}
@@ -327,6 +337,9 @@ func (s *server) loaded(what string, err error) {
 	}
 	go s.auditStatic()
 	s.log.Info(what, "templates", len(snap.Templates()), "static", snap.StaticFiles())
+	if snap.Empty() {
+		s.log.Error("nothing to serve: no template and no static file; /readyz is 503 until there is one", "library", s.cfg.Library, "static", s.cfg.Static)
+	}
 	if n := snap.Waiting(); n > 0 {
 		s.log.Warn("templates wait for attributes of devices that no source has told yet", "templates", n)
 	}
@@ -342,10 +355,18 @@ func (s *server) greet(w io.Writer, addr netip.AddrPort) {
 	}
 }
 
-// flatten takes a joined error apart.
+// flatten takes joined errors apart.
 func flatten(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()
+	if err == nil {
+		return nil
 	}
-	return []error{err}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, flatten(e)...)
+	}
+	return all
 }

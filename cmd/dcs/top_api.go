@@ -110,7 +110,7 @@ func (s *server) registerTop() {
 func (s *server) topState() *topState {
 	in := s.in
 	st := &topState{
-		Time: time.Now(), Version: version(), State: s.health.state(), Transport: string(in.kind), Mode: in.mode.String(), Interface: in.iface, Why: in.why,
+		Time: time.Now(), Version: version(), State: s.unready(), Transport: string(in.kind), Mode: in.mode.String(), Interface: in.iface, Why: in.why,
 		Requests: map[string]uint64{}, Secret: s.secretState().Generation, Failures: s.faults.latest(), Sources: []topSource{},
 	}
 	if st.State == "" {

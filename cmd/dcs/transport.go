@@ -229,12 +229,15 @@ func openSockets(cfg *config.Config, workers int) ([]*udp.Transport, error) {
 }
 
 // dropPrivileges gives up the capabilities that opening took. What stays is the access to files that the server had, as
-// SIGHUP reads them anew, and CAP_NET_ADMIN where the XDP program may have to be attached again and the interface's settings
-// put back.
+// SIGHUP reads them anew, CAP_NET_ADMIN where the XDP program may have to be attached again and the interface's settings
+// put back, and CAP_NET_BIND_SERVICE while an address is still to be opened.
 func (s *server) dropPrivileges(in *ingress) {
 	keep := []string{"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER"}
 	if in.steering != nil {
 		keep = append(keep, "CAP_NET_ADMIN")
+	}
+	if s.addresses.pending() {
+		keep = append(keep, "CAP_NET_BIND_SERVICE")
 	}
 	dropped, err := privilege.Keep(keep...)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"dcs/cmd/internal/httpboot"
 	"dcs/cmd/internal/httpserve"
+	"dcs/cmd/internal/listen"
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
 	"dcs/render"
@@ -20,7 +21,7 @@ import (
 // web is what the server serves over HTTP beside the admin page: metrics, and boot files. Both go on while running
 // transfers come to their end, so that monitoring sees it and devices are told to come again.
 type web struct {
-	metricsAddr net.Listener     // nil: there is none of its own
+	metricsAddr *listen.Listener // nil: there is none of its own
 	boot        *httpboot.Server // nil: none
 	stop        context.CancelFunc
 	ended       chan struct{}
@@ -32,14 +33,16 @@ const (
 	metricsIdle  = 90 * time.Second // a scraper that comes once a minute keeps its connection
 )
 
-// openWeb opens the addresses.
+// openWeb opens the addresses. One that somebody else uses is tried again later: modems on TFTP do not wait for it.
 func (s *server) openWeb() error {
 	w := &s.web
 	var err error
 	if s.cfg.Metrics != "" {
-		if w.metricsAddr, err = net.Listen("tcp", s.cfg.Metrics); err != nil {
+		w.metricsAddr, err = listen.Open("tcp", s.cfg.Metrics, func() (net.Listener, error) { return listen.TCP(s.cfg.Metrics) })
+		if err != nil {
 			return fmt.Errorf("metrics: %w", err)
 		}
+		w.metricsAddr.Tried = s.tried("metrics", s.cfg.Metrics)
 	}
 	if s.cfg.HTTP == "" {
 		return nil
@@ -47,6 +50,7 @@ func (s *server) openWeb() error {
 	w.boot, err = httpboot.New(httpboot.Config{
 		Address: s.cfg.HTTP, Cert: s.cfg.HTTPCert, Key: s.cfg.HTTPKey,
 		Render: s.httpRenderer(), Judge: s.httpJudge, Proxies: s.cfg.Devices.Proxies, Log: s.log,
+		Tried: s.tried("http", s.cfg.HTTP),
 	})
 	return err
 }

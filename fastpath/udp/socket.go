@@ -34,7 +34,7 @@ const (
 	shared                     // SO_REUSEPORT: other workers listen here too
 )
 
-// open opens a socket bound to a.
+// open opens a socket bound to a, which need not be an address of this host.
 func open(a netip.AddrPort, r role) (*socket, error) {
 	s := &socket{v6: a.Addr().Is6(), zone: a.Addr().Zone(), any: a.Addr().IsUnspecified()}
 	family := unix.AF_INET
@@ -59,7 +59,10 @@ func (s *socket) bind(a netip.AddrPort, r role) error {
 	}
 	var sa unix.Sockaddr
 	var errs []error
+	// With FREEBIND an address that no interface has yet, or that IPv6 still checks for duplicates (RFC 4862), can be bound
+	// to. Packets come as soon as the host has it, and again when it was away.
 	if s.v6 {
+		errs = append(errs, set("IPV6_FREEBIND", unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1))
 		// An IPv4 listener stands beside: mapped addresses would reach two sockets.
 		errs = append(errs, set("IPV6_V6ONLY", unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1))
 		if s.any {
@@ -84,7 +87,7 @@ func (s *socket) bind(a netip.AddrPort, r role) error {
 		if r == transfers {
 			mtu = unix.IP_PMTUDISC_PROBE
 		}
-		errs = append(errs, set("IP_MTU_DISCOVER", unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, mtu))
+		errs = append(errs, set("IP_FREEBIND", unix.IPPROTO_IP, unix.IP_FREEBIND, 1), set("IP_MTU_DISCOVER", unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, mtu))
 		if s.any {
 			errs = append(errs, set("IP_PKTINFO", unix.IPPROTO_IP, unix.IP_PKTINFO, 1))
 		}

@@ -6,11 +6,11 @@ import "dcs/render/syntax"
 // the path of the first such file and the place of its pattern.
 func (s *Snapshot) Hiding() (n int, path string, pattern syntax.Pos) {
 	for name, f := range s.static.files {
-		if s.literals[name] != nil {
+		if s.literals[name] != nil || s.claims[name] != nil {
 			continue
 		}
 		best, _ := s.patterns.match([]byte(name))
-		if best == nil {
+		if best == nil || best.of == nil {
 			continue
 		}
 		if n++; n == 1 || f.path < path {

@@ -52,6 +52,9 @@ func (s *Snapshot) Find(h uint64, name []byte) *Learned {
 
 // learn works out what a name means: a literal name, then a static file, then a pattern.
 func (s *Snapshot) learn(name []byte) *Learned {
+	if fault := s.claims[string(name)]; fault != nil {
+		return &Learned{name: skeleton.Name{Text: string(name)}, fault: fault}
+	}
 	if t := s.literals[string(name)]; t != nil {
 		return t.learned(skeleton.Name{Text: string(name)})
 	}
@@ -62,8 +65,11 @@ func (s *Snapshot) learn(name []byte) *Learned {
 	if best == nil {
 		return nil
 	}
-	t := s.templates[best.index]
+	t := best.of
 	n := skeleton.Name{Text: string(name)}
+	if t == nil {
+		return &Learned{name: n, fault: best.fault}
+	}
 	at := best.re.FindSubmatchIndex(name)
 	for i := 0; i < len(at); i += 2 {
 		given := at[i] >= 0

@@ -36,7 +36,10 @@ type Snapshot struct {
 
 	templates []*Template
 	literals  map[string]*Template
+	claims    map[string]*skeleton.Fault // names that get no file, whatever else has them
 	patterns  *patterns
+	indices   int // given to patterns so far
+	broken    int
 	static    *staticFiles
 	table     *table
 }
@@ -57,8 +60,9 @@ type Template struct {
 // Pos returns where the template stands.
 func (t *Template) Pos() syntax.Pos { return t.Item.Pos }
 
-// Load reads a library. The error is a syntax.Errors with all that is wrong in its files,
-// or tells why a directory cannot be read.
+// Load reads a library. The error is a syntax.Errors with all that is wrong in its files; the Snapshot beside it answers
+// what a broken item would have answered with a fault of the reason skeleton.Broken. Without a Snapshot the error tells
+// why a directory cannot be read.
 func Load(cfg Config, prev *Snapshot) (*Snapshot, error) {
 	l := newLoader(cfg.Dirs)
 	s := newSnapshot(cfg)
@@ -108,7 +112,7 @@ func LoadFile(cfg Config, path string, src []byte) (*Snapshot, error) {
 }
 
 func newSnapshot(cfg Config) *Snapshot {
-	return &Snapshot{literals: map[string]*Template{}, table: newTable(cmp.Or(cfg.Learned, 1<<16))}
+	return &Snapshot{literals: map[string]*Template{}, claims: map[string]*skeleton.Fault{}, table: newTable(cmp.Or(cfg.Learned, 1<<16))}
 }
 
 func (s *Snapshot) warn(at syntax.Pos, msg string) {
@@ -125,27 +129,34 @@ func (s *Snapshot) compile(l *loader, cfg Config) {
 	env := l.env(cfg)
 	env.Path = l.assetPath
 	var list []*pattern
+	add := func(p *pattern) {
+		if p != nil {
+			list = append(list, p)
+		}
+	}
+	for _, e := range l.unread {
+		add(s.claimUnread(l, e))
+	}
 	for _, path := range l.order {
-		bare := (*syntax.Item)(nil)
-		for _, it := range l.files[path].Items {
-			if it.Kind == syntax.Block {
-				continue
-			}
-			if it.Name == "" {
-				if bare != nil {
-					l.errs.Addf(it.Pos, "a second item without a name: the one at %s is served under the file's; name this one", bare.Pos)
-					continue
-				}
-				bare = it
-			}
-			if p := s.item(l, env, it); p != nil {
-				list = append(list, p)
+		items := templates(l.files[path])
+		if errs := l.faulty[path]; len(l.files[path].Items) == 0 && len(errs) > 0 {
+			items = []*syntax.Item{{Pos: errs[0].Pos, Broken: true}} // it was to hold something
+		}
+		rival := l.rival(items)
+		for _, it := range items {
+			switch {
+			case it.Broken:
+				add(s.claim(l, it, l.errorIn(it)))
+			case rival != nil && it.Name == "":
+				add(s.claim(l, it, rival))
+			default:
+				add(s.item(l, env, it))
 			}
 		}
 	}
 	for _, path := range l.order {
 		for _, it := range l.files[path].Items {
-			if it.Kind != syntax.Block {
+			if it.Kind != syntax.Block || it.Broken {
 				continue
 			}
 			var errs syntax.Errors
@@ -166,21 +177,59 @@ func (s *Snapshot) compile(l *loader, cfg Config) {
 // find is told when such a name is asked for.
 const conflictBudget = 100_000_000 // some 1 to 2 s at the worst
 
-// item makes a template of an item. It returns the item's pattern, if it has one.
+// templates returns the items of a file that names are answered from.
+func templates(f *syntax.File) []*syntax.Item {
+	var out []*syntax.Item
+	for _, it := range f.Items {
+		if it.Kind != syntax.Block {
+			out = append(out, it)
+		}
+	}
+	return out
+}
+
+// rival reports each item without a name behind a file's first, and returns the first such error: all of them want the
+// file's own name, and none gets it.
+func (l *loader) rival(items []*syntax.Item) *syntax.Error {
+	var bare *syntax.Item
+	var first *syntax.Error
+	for _, it := range items {
+		switch {
+		case it.Name != "" || it.Header != "":
+		case bare == nil:
+			bare = it
+		default:
+			l.errs.Addf(it.Pos, "a second item without a name: the one at %s has the file's; name this one", bare.Pos)
+			if first == nil {
+				first = l.errs[len(l.errs)-1]
+			}
+		}
+	}
+	return first
+}
+
+// nextIndex returns a number for a pattern that no other has.
+func (s *Snapshot) nextIndex() int {
+	s.indices++
+	return s.indices - 1
+}
+
+// item makes a template of an item, or withholds its names. It returns the item's pattern, if it has one.
 func (s *Snapshot) item(l *loader, env *skeleton.Env, it *syntax.Item) *pattern {
 	t := &Template{Priority: it.Priority}
 	var groups []string
 	if it.Pattern {
-		p, err := compilePattern(it.Name, it.NamePos, it.Priority, len(s.templates))
+		p, err := compilePattern(it.Name, it.NamePos, it.Priority, s.nextIndex())
 		if err != nil {
 			l.errs.Addf(it.NamePos, "%v", err)
-			return nil
+			return s.claim(l, it, l.errs[len(l.errs)-1])
 		}
-		t.pattern, t.Pattern = p, it.Name
+		t.pattern, t.Pattern, p.of = p, it.Name, t
 		groups = p.re.SubexpNames()
 		for i, g := range groups {
 			if g != "" && slices.Index(groups, g) < i {
 				l.errs.Addf(it.NamePos, "the pattern has two groups called %s: give them different names", g)
+				return s.claim(l, it, l.errs[len(l.errs)-1])
 			}
 		}
 		t.mac = max(0, p.re.SubexpIndex("mac"))
@@ -190,7 +239,7 @@ func (s *Snapshot) item(l *loader, env *skeleton.Env, it *syntax.Item) *pattern 
 		var errs syntax.Errors
 		errors.As(err, &errs)
 		l.errs = append(l.errs, errs...)
-		return nil
+		return s.claim(l, it, firstError(err, it))
 	}
 	t.Template = made
 	s.templates = append(s.templates, t)
@@ -205,12 +254,12 @@ func (s *Snapshot) item(l *loader, env *skeleton.Env, it *syntax.Item) *pattern 
 	}
 	t.Names = []string{strings.TrimPrefix(it.Name, "/")}
 	if it.Name == "" {
-		stem := l.relative(it.Pos.File)
-		t.Names = []string{stem, stem + ".cm", stem + ".bin"}
+		t.Names = l.bareNames(it.Pos.File)
 	}
 	for _, n := range t.Names {
 		if other := s.literals[n]; other != nil {
 			l.errs.Addf(it.Pos, "the name %q is given to the template at %s already", n, other.Pos())
+			s.claimNames([]string{n}, &skeleton.Fault{Reason: skeleton.Ambiguous, Pos: it.Pos, What: n, Text: l.errs[len(l.errs)-1].Msg})
 			continue
 		}
 		s.literals[n] = t
@@ -231,8 +280,13 @@ func (l *loader) assetPath(at syntax.Pos, name string) string {
 	return name
 }
 
-// relative returns a source's path below its root, without the ending: the name that its
-// bare item is served under.
+// bareNames returns the names that an item without one is served under.
+func (l *loader) bareNames(path string) []string {
+	stem := l.relative(path)
+	return []string{stem, stem + ".cm", stem + ".bin"}
+}
+
+// relative returns a source's path below its root, without the ending.
 func (l *loader) relative(path string) string {
 	stem := strings.TrimSuffix(path, filepath.Ext(path))
 	for _, r := range l.roots {

@@ -444,20 +444,35 @@ func TestLoadFileVariable(t *testing.T) {
 	dir := tree(t, map[string]string{
 		"a.dcs": `Main ~ "^(?P<v>.*)-a$" { include $v; }`, "b.dcs": `Main ~ "^(?P<v>.*)-b$" { include "tier-$v"; }`,
 		"blocks.dcs": `Block gold { MaxCPE 1; } Block tier-gold { MaxCPE 2; }`, "broken.dcs": `Block {`, "notes.txt": "Ask the plant before changing any of this.",
-		"tier-old.cfg": `Main {`, "more.dcs": `Block gold { MaxCPE 3; }`,
+		"tier-old.cfg": `Main {`, "more.dcs": `Block twice { MaxCPE 3; }`, "again.dcs": `Block twice { MaxCPE 4; }`,
+		"c.dcs": `Main "c" { include own; } Block own { MaxCPE 5; }`, "own.dcs": `Block own { MaxCPE 6; }`,
 	})
-	for name, want := range map[string][]byte{"a": {18, 1, 1}, "b": {18, 1, 2}} {
+	for name, want := range map[string][]byte{"a": {18, 1, 1}, "b": {18, 1, 2}, "c": {18, 1, 5}} {
 		s, err := LoadFile(Config{MIB: mib.Default()}, filepath.Join(dir, name+".dcs"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := staticBody(t, s, "gold-"+name); !bytes.Equal(got, want) {
+		asked := "gold-" + name
+		if name == "c" {
+			asked = name
+		}
+		if got := staticBody(t, s, asked); !bytes.Equal(got, want) {
 			t.Errorf("%s: %x, want %x", name, got, want)
 		}
 		l := find(s, "old.cfg-"+name)
-		if _, fault := s.Skeleton(l, nil, false); name == "b" && (fault == nil || !strings.Contains(fault.Error(), "the file has errors of its own")) {
+		if name != "b" {
+			continue
+		}
+		if _, fault := s.Skeleton(l, nil, false); fault == nil || !strings.Contains(fault.Error(), "tier-old.cfg:1:1 has errors of its own") {
 			t.Errorf("a file with errors is included: %v", fault)
 		}
+	}
+	s, err := LoadFile(Config{MIB: mib.Default()}, filepath.Join(dir, "a.dcs"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, fault := s.Skeleton(find(s, "twice-a"), nil, false); fault == nil || !strings.Contains(fault.Error(), "there are two") {
+		t.Errorf("one of two Blocks is included: %v", fault)
 	}
 }
 

@@ -20,9 +20,12 @@ const maxFile = 64 << 20
 // include when they are learned was checked when they were loaded.
 type loader struct {
 	roots   []string
-	files   map[string]*syntax.File // by clean path; nil: it had errors, which were told
-	order   []string                // the paths of files that are templates themselves
+	files   map[string]*syntax.File  // by clean path; nil: it could not be read
+	order   []string                 // the paths of files that are templates themselves
+	faulty  map[string]syntax.Errors // what the parser says of files
+	unread  syntax.Errors            // why there are files and directories of which not all items are known
 	blocks  map[string]*syntax.Item
+	twins   map[string]*syntax.Item // the second Block of a name
 	assets  map[string][]byte
 	lazy    bool // a file alone: what it includes is read when it is asked for
 	read    map[string]bool
@@ -33,7 +36,7 @@ type loader struct {
 
 func newLoader(roots []string) *loader {
 	l := &loader{
-		files: map[string]*syntax.File{}, blocks: map[string]*syntax.Item{}, assets: map[string][]byte{}, read: map[string]bool{},
+		files: map[string]*syntax.File{}, faulty: map[string]syntax.Errors{}, twins: map[string]*syntax.Item{}, blocks: map[string]*syntax.Item{}, assets: map[string][]byte{}, read: map[string]bool{},
 	}
 	for _, r := range roots {
 		l.roots = append(l.roots, filepath.Clean(r))
@@ -55,6 +58,11 @@ func (l *loader) dirs() error {
 	for _, root := range l.roots {
 		err := walkDir(root, func(path string, d fs.DirEntry, err error) error {
 			switch {
+			case err != nil && filepath.Clean(path) != root:
+				l.cannotRead(path, err)
+				if d.IsDir() {
+					return fs.SkipDir
+				}
 			case err != nil:
 				return err
 			case filepath.Clean(path) != root && strings.HasPrefix(d.Name(), "."):
@@ -87,11 +95,17 @@ func (l *loader) add(path string) *syntax.File {
 	}
 	src, err := readRegular(path)
 	if err != nil {
-		l.errs.Addf(syntax.Pos{File: path, Line: 1, Col: 1}, "%v", unwrapPath(err))
+		l.cannotRead(path, err)
 		l.files[path] = nil
 		return nil
 	}
 	return l.parse(path, src)
+}
+
+// cannotRead notes a file or a directory that cannot be read, or not whole.
+func (l *loader) cannotRead(path string, err error) {
+	e := &syntax.Error{Pos: syntax.Pos{File: path, Line: 1, Col: 1}, Msg: unwrapPath(err).Error()}
+	l.errs, l.unread = append(l.errs, e), append(l.unread, e)
 }
 
 // readRegular reads a file. What is none, such as a named pipe, is not opened: that may wait forever.
@@ -131,18 +145,24 @@ func (l *loader) parse(path string, src []byte) *syntax.File {
 			errs = syntax.Errors{{Pos: syntax.Pos{File: path, Line: 1, Col: 1}, Msg: err.Error()}}
 		}
 		l.errs = append(l.errs, errs...)
-		f = nil
+		l.faulty[path] = errs
+		if f.Unread {
+			l.unread = append(l.unread, errs[0])
+		}
 	}
 	l.files[path] = f
-	if f == nil {
-		return nil
-	}
 	for _, it := range f.Items {
-		if it.Kind != syntax.Block {
+		if it.Kind != syntax.Block || it.Name == "" {
 			continue
 		}
 		if other := l.blocks[it.Name]; other != nil {
-			l.errs.Addf(it.Pos, "Block %s is at %s already; a library's blocks have different names", it.Name, other.Pos)
+			if l.lazy && slices.Contains(l.order, other.Pos.File) {
+				continue // a file alone has its own Block, whatever stands beside it
+			}
+			l.errs.Addf(it.Pos, "Block %s is at %s already, so neither can be included: a library's blocks have different names", it.Name, other.Pos)
+			if l.twins[it.Name] == nil {
+				l.twins[it.Name] = it
+			}
 			continue
 		}
 		l.blocks[it.Name] = it
@@ -162,7 +182,7 @@ func unwrapPath(err error) error {
 // include finds what an include means: a Block, or the one item that a file holds.
 func (l *loader) include(at syntax.Pos, name string, word bool) (*syntax.Item, error) {
 	if it := l.block(at, name); it != nil {
-		return it, nil
+		return it, l.unusable(it)
 	}
 	if word {
 		return nil, fmt.Errorf("no Block has this name%s; a file's name stands in quotes", l.near(name))
@@ -175,13 +195,28 @@ func (l *loader) include(at syntax.Pos, name string, word bool) (*syntax.Item, e
 			}
 		}
 		if f != nil {
-			return body(f)
+			it, err := body(f)
+			if err == nil {
+				err = l.unusable(it)
+			}
+			return it, err
 		}
 		if _, known := l.files[path]; known {
-			return nil, errors.New("the file has errors of its own")
+			return nil, fmt.Errorf("%s cannot be read", path)
 		}
 	}
 	return nil, fmt.Errorf("no Block has this name%s, and no file beside this one or in the library", l.near(name))
+}
+
+// unusable tells why an item cannot be included: an error stands in it, or another Block has its name.
+func (l *loader) unusable(it *syntax.Item) error {
+	switch other := l.twins[it.Name]; {
+	case it.Broken:
+		return fmt.Errorf("what stands at %v has errors of its own", it.Pos)
+	case it.Kind == syntax.Block && other != nil:
+		return fmt.Errorf("there are two, at %v and at %v; give them different names", l.blocks[it.Name].Pos, other.Pos)
+	}
+	return nil
 }
 
 // block finds a Block by name. For a file alone, the sources beside it may hold it.

@@ -41,6 +41,7 @@ func overlap(a, b *pattern, budget int) (witness string, v verdict) {
 // A hundred million are plenty for 10,000 patterns that literals tell apart.
 func (p *patterns) conflicts(budget int) []conflict {
 	sorted := slices.SortedStableFunc(slices.Values(p.list), before)
+	sorted = slices.DeleteFunc(sorted, func(q *pattern) bool { return q.guess })
 	v := &prover{left: budget, progs: map[*pattern]*resyntax.Prog{}}
 	for len(sorted) > 0 {
 		n := 1

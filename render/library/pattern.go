@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"dcs/render/skeleton"
 	"dcs/render/syntax"
 )
 
@@ -20,6 +21,10 @@ type pattern struct {
 	pos      syntax.Pos
 	priority int
 	index    int // the caller's number for it, none twice in one library
+
+	of    *Template       // what makes the files of its names; nil: fault tells why there are none
+	fault *skeleton.Fault // of a broken template
+	guess bool            // what the broken template's own pattern is could not be read: this one matches at least as much
 
 	// What holds for every name that matches; letters A to Z in lower case.
 	prefix, suffix string

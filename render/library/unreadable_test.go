@@ -41,8 +41,8 @@ const (
 	nothing  = "nothing"
 )
 
-// answer tells what a name is answered by: the text of a static file, a fault, the pattern, or nothing.
-func answer(t *testing.T, s *Snapshot, name string) string {
+// answered tells what a name is answered by: the text of a static file, a fault, the pattern, or nothing.
+func answered(t *testing.T, s *Snapshot, name string) string {
 	t.Helper()
 	switch l := find(s, name); {
 	case l == nil:
@@ -191,7 +191,7 @@ func TestUnreadable(t *testing.T) {
 					want["sub/bad.bin"], want["sub/good.bin"], want["sub/other.bin"], want["x.bin"], want["last.bin"] = tt.badReloaded, tt.siblingReloaded, tt.otherReloaded, aPattern, "last"
 				}
 				for name, what := range want {
-					if got := answer(t, s, name); got != what {
+					if got := answered(t, s, name); got != what {
 						t.Errorf("%s is answered by %s, want %s", name, got, what)
 					}
 				}
@@ -203,7 +203,7 @@ func TestUnreadable(t *testing.T) {
 				unprivileged(t, func() { s, err = Load(cfg, s) })
 				check(t, err)
 				for name, what := range want {
-					if got := answer(t, s, name); got != what {
+					if got := answered(t, s, name); got != what {
 						t.Errorf("once more, %s is answered by %s, want %s", name, got, what)
 					}
 				}
@@ -243,8 +243,8 @@ func TestReadableAgain(t *testing.T) {
 			write(t, filepath.Join(root, "sub/bad.bin"), "mended")
 			s, err = Load(cfg, s)
 			check(t, err)
-			if got := answer(t, s, "sub/bad.bin"); got != "mended" || len(s.Unreadable()) > 0 || answer(t, s, "x") != nothing {
-				t.Errorf("%s, %+v, and x is %s", got, s.Unreadable(), answer(t, s, "x"))
+			if got := answered(t, s, "sub/bad.bin"); got != "mended" || len(s.Unreadable()) > 0 || answered(t, s, "x") != nothing {
+				t.Errorf("%s, %+v, and x is %s", got, s.Unreadable(), answered(t, s, "x"))
 			}
 		})
 	}
@@ -259,7 +259,7 @@ func TestGoneOrUnchanged(t *testing.T) {
 	check(t, os.Chmod(filepath.Join(root, "b"), 0))
 	unprivileged(t, func() { s, err = Load(Config{Static: []string{root}}, s) })
 	check(t, err)
-	if a, b := answer(t, s, "a"), answer(t, s, "b"); a != nothing || b != "b" || len(s.Unreadable()) > 0 || s.StaticFiles() != 1 {
+	if a, b := answered(t, s, "a"), answered(t, s, "b"); a != nothing || b != "b" || len(s.Unreadable()) > 0 || s.StaticFiles() != 1 {
 		t.Errorf("%s, %s, %+v", a, b, s.Unreadable())
 	}
 }
@@ -327,5 +327,24 @@ func TestChangedWhileRead(t *testing.T) {
 	<-stopped
 	if _, err := read(path); err != nil {
 		t.Error(err)
+	}
+}
+
+// Files that can be read no more count as lost names.
+func TestUnreadableLoss(t *testing.T) {
+	root := tree(t, map[string]string{"a": "a", "b": "b", "c": "c", "d": "d", "e": "e"})
+	s, err := Load(Config{Static: []string{root}}, nil)
+	check(t, err)
+	for _, name := range []string{"a", "b", "c"} {
+		check(t, os.Remove(filepath.Join(root, name)))
+		check(t, os.Symlink("nowhere", filepath.Join(root, name)))
+	}
+	next, err := Load(Config{Static: []string{root}}, s)
+	check(t, err)
+	if l := s.Loss(next); !l.Suspicious() || l.Names != 5 || l.Gone != 3 || l.Example != "a" {
+		t.Errorf("%+v", l)
+	}
+	if l := next.Loss(s); l.Names != 2 || l.Gone != 0 {
+		t.Errorf("what was no file is lost: %+v", l)
 	}
 }

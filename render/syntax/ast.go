@@ -45,6 +45,9 @@ type File struct {
 	Name    string
 	Dialect Dialect
 	Items   []*Item
+
+	// Unread tells that the file may hold items that are not among Items: it is no text, or a comment in it has no end.
+	Unread bool
 }
 
 // ItemKind is the keyword that an item begins with.
@@ -88,6 +91,13 @@ type Item struct {
 	HasBody bool    // false only for a Text or Binary without braces
 	Body    []Stmt  // of a Text or Binary: no Setting and no Hash
 	End     Pos     // of the closing brace; without a body, of the header's last token
+
+	// Broken tells that an error stands in the item, or right behind it, where it may have ended too soon. What it
+	// would make is not known: statements are missing.
+	Broken bool
+	// Header is what stands between the keyword of a Broken item and its body, as it is written, if it has an error. Name,
+	// Pattern and Priority are not known then.
+	Header string
 }
 
 // Stmt is a statement in the body of an item, a group or a case.

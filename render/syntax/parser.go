@@ -2,21 +2,23 @@ package syntax
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
 
 const (
-	maxDepth     = 64  // of braces in one another
-	maxExprDepth = 64  // of parentheses and signs in one another
-	maxName      = 64  // octets in which the end of a bad ${name} is looked for
-	maxMessage   = 500 // octets of one error, whatever it quotes
-	maxOperators = 256 // in one expression, so that whoever walks it may recurse
+	maxDepth      = 64    // of braces in one another
+	maxExprDepth  = 64    // of parentheses and signs in one another
+	maxName       = 64    // octets in which the end of a bad ${name} is looked for
+	maxMessage    = 500   // octets of one error, whatever it quotes
+	maxOverlooked = 10000 // headers of one file with errors that are looked for
+	maxOperators  = 256   // in one expression, so that whoever walks it may recurse
 )
 
 // Parse reads one source file; name is what positions and errors call it. The error, if
 // any, is of type Errors and holds all of the file's errors. The file comes back even then,
-// with all that could be read: a statement with an error in it is left out.
+// with all that could be read: a statement with an error in it is left out, and its item is Broken.
 func Parse(name string, src []byte, d Dialect) (*File, error) {
 	p := newParser(name, src, d)
 	f := &File{Name: name, Dialect: d}
@@ -24,6 +26,12 @@ func Parse(name string, src []byte, d Dialect) (*File, error) {
 		p.advance()
 		p.advance()
 		p.file(f)
+	} else {
+		f.Unread = true
+	}
+	f.Unread = f.Unread || p.open
+	if len(p.errs) > 0 {
+		p.overlooked(f)
 	}
 	return f, p.errs.cut(p.more)
 }
@@ -73,6 +81,7 @@ type parser struct {
 	pending   Errors // of peek: they count when it becomes tok
 	errs      Errors
 	more      int // errors beyond those in errs
+	faults    int // errors found, those that were not reported for being on the line of another among them
 	lastLine  int // of the last error
 	mute      int // the line on which an error is reported already; 0 for none
 	depth     int // of open braces
@@ -111,6 +120,7 @@ func (p *parser) later(line, col int, format string, args ...any) {
 
 func (p *parser) errorAt(line, col int, format string, args ...any) {
 	p.lastLine = line
+	p.faults++
 	switch {
 	case line == p.mute:
 	case len(p.errs) > MaxErrors:
@@ -140,6 +150,7 @@ func printable(s string) string {
 func (p *parser) errorf(format string, args ...any) {
 	if p.tok.kind == tBad || p.tok.kind == tEOF && p.open {
 		p.lastLine = p.tok.line
+		p.faults++
 		return
 	}
 	p.errorAt(p.tok.line, p.tok.col, format, args...)
@@ -183,6 +194,7 @@ func (p *parser) found() string {
 func (p *parser) errorAtEnd(format string, args ...any) {
 	if p.tok.kind == tBad || p.tok.kind == tEOF && p.open {
 		p.lastLine = p.tok.line
+		p.faults++
 		return
 	}
 	p.errorAt(p.prevLine, p.prevCol, format, args...)
@@ -243,6 +255,7 @@ func (p *parser) file(f *File) {
 			case !outside:
 				p.errorf("this } closes nothing: delete it, or look for a } too many before it%s", closedAt(f))
 				outside = true
+				f.blame()
 			}
 			p.advance()
 			continue
@@ -252,13 +265,13 @@ func (p *parser) file(f *File) {
 				if !unwound {
 					p.stray = 0
 				}
-				if it, ok := p.parseItem(k, f); ok {
-					f.Items = append(f.Items, it)
-				}
+				f.Items = append(f.Items, p.parseItem(k, f))
 				unwound = p.leave()
 				continue
 			}
 		}
+		f.blame()
+		misspelled := p.misspelled()
 		if !outside {
 			outside = true
 			switch {
@@ -273,7 +286,71 @@ func (p *parser) file(f *File) {
 		}
 		p.item = Main
 		p.skipStatement()
+		if misspelled != nil {
+			f.Items = append(f.Items, misspelled)
+		}
 		unwound = p.leave()
+	}
+}
+
+// blame marks the last item as broken: what stands behind it may have been meant to stand in it.
+func (f *File) blame() {
+	if n := len(f.Items); n > 0 {
+		f.Items[n-1].Broken = true
+	}
+}
+
+// misspelled returns the item that the current token, no item's keyword, may have been meant to begin, if a body follows;
+// else nil.
+func (p *parser) misspelled() *Item {
+	header := p.headerFrom(p.tok.off)
+	if !strings.HasPrefix(strings.TrimLeft(p.src[p.tok.off+len(header):], " \t\r\n"), "{") {
+		return nil
+	}
+	it := &Item{Pos: p.here(), End: p.here(), Broken: true}
+	it.misread(header)
+	return it
+}
+
+// headerFrom returns what stands from an offset to the next brace, or to the end of the line.
+func (p *parser) headerFrom(off int) string {
+	text := p.src[off:]
+	if n := strings.IndexAny(text, "{\n"); n >= 0 {
+		text = text[:n]
+	}
+	return text
+}
+
+// headers finds what looks like the beginning of an item, or like its pattern.
+var headers = regexp.MustCompile(`\b(?:Main|Modem|Mta|CableHome|Text|Binary)\b\s*["~{]|~\s*"`)
+
+// overlooked adds to a file with errors a broken item for each header in its text that no item begins with: a quote that
+// has no other, or a brace, may have swallowed it.
+func (p *parser) overlooked(f *File) {
+	known := map[Pos]bool{}
+	for _, it := range f.Items {
+		known[it.Pos] = true
+	}
+	line, start, seen := 1, 0, 0 // of the line, and up to where its end was looked for
+	found := headers.FindAllStringIndex(p.src, maxOverlooked+1)
+	f.Unread = f.Unread || len(found) > maxOverlooked
+	for _, at := range found {
+		for {
+			n := strings.IndexByte(p.src[seen:at[0]], '\n')
+			if n < 0 {
+				break
+			}
+			line++
+			seen += n + 1
+			start = seen
+		}
+		seen = at[0]
+		it := &Item{Pos: p.pos(line, at[0]-start+1), Broken: true}
+		if !known[it.Pos] {
+			it.End = it.Pos
+			it.misread(p.headerFrom(at[1] - 1))
+			f.Items = append(f.Items, it)
+		}
 	}
 }
 
@@ -300,10 +377,14 @@ func closedAt(f *File) string {
 	return fmt.Sprintf(" (%v ended at %v)", it.Kind, it.End)
 }
 
-// parseItem reads an item, the current token being its keyword.
-func (p *parser) parseItem(k ItemKind, f *File) (*Item, bool) {
-	it := &Item{Pos: p.here(), Kind: k}
+// parseItem reads an item, the current token being its keyword. One with an error in it is Broken.
+func (p *parser) parseItem(k ItemKind, f *File) *Item {
+	it := &Item{Pos: p.here(), End: p.here(), Kind: k}
 	p.item = k
+	faults, start := p.faults, p.tok.end
+	defer func() {
+		it.Broken = it.Header != "" || p.faults > faults
+	}()
 	switch {
 	case p.dialect == DCS:
 	case k != Main:
@@ -312,25 +393,29 @@ func (p *parser) parseItem(k ItemKind, f *File) (*Item, bool) {
 		p.onlyDCS("a second Main", "here one Main { … } holds everything")
 	}
 	p.advance()
-	ok := p.header(it)
-	if !ok {
+	if !p.header(it) {
+		it.misread(p.headerFrom(start))
 		p.skipHeader()
-	}
-	if ok && p.tok.kind != '{' {
+	} else if p.tok.kind != '{' {
 		if k == Text || k == Binary {
 			it.End = p.pos(p.prev.line, p.prev.col)
-			return it, true
+			return it
 		}
 		p.errorAtEnd("%v has no body: a { is expected here, not %s", k, p.found())
+		it.misread(p.headerFrom(start))
 		p.skipHeader()
-		ok = false
 	}
 	if p.tok.kind != '{' {
-		return nil, false
+		return it
 	}
 	it.HasBody = true
 	it.Body, it.End = p.body(k.String())
-	return it, ok
+	return it
+}
+
+// misread makes an item one whose header has an error.
+func (it *Item) misread(header string) {
+	it.Name, it.Pattern, it.Header = "", false, " "+header // never empty
 }
 
 // header reads what stands between an item's keyword and its body.

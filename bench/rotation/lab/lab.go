@@ -5,6 +5,7 @@ package lab
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -20,6 +21,7 @@ import (
 
 	"dcs/bench/cmts"
 	"dcs/bench/storm"
+	"dcs/render/mic"
 )
 
 // Kind is one sort of CMTS of the plant.
@@ -48,28 +50,62 @@ type CMTS struct {
 	last  time.Time
 	count int
 	why   string
+	late  int
 }
 
-// Rejected returns how many modems were rejected, within what time, and why the first was.
+// Rejected returns how many modems were rejected, within what time, and why the first was. Those that Late counts are not
+// among them.
 func (c *CMTS) Rejected() (count int, within time.Duration, why string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.count, c.last.Sub(c.first), c.why
 }
 
-func (c *CMTS) register(file []byte, modem netip.Addr) {
+// Late returns how many modems were rejected that came with a file older than the Lab's Drain.
+func (c *CMTS) Late() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.late
+}
+
+// register has the CMTS judge a modem. A rotation promises that a file is good for the drain time from its signing on, and
+// no longer: when the machine is too busy for this process to come to a modem in that time, its rejection says nothing
+// of the rotation. The server writes the time of signing into the file.
+func (c *CMTS) register(file []byte, modem netip.Addr, drain time.Duration) {
 	now := time.Now()
 	err := c.RegisterOn(c.iface, file, modem, now)
 	if err == nil {
 		return
 	}
+	// Looked at after the CMTS has judged. The file's time is in whole seconds, and so never later than its signing.
+	at, known := signed(file)
+	age := time.Since(at)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if known && drain > 0 && age >= drain {
+		c.late++
+		return
+	}
 	if c.count == 0 {
-		c.first, c.why = now, fmt.Sprintf("%s at %s: modem %v: %v", c.Name, now.Format("15:04:05.000"), modem, err)
+		c.first = now
+		c.why = fmt.Sprintf("%s at %s: modem %v, with a file signed %v before or later: %v", c.Name, now.Format("15:04:05.000"), modem, age.Round(time.Millisecond), err)
 	}
 	c.last = now
 	c.count++
+}
+
+// signed returns the time that TLV 19 gives, in whole seconds, if there is one.
+func signed(file []byte) (at time.Time, known bool) {
+	const epoch1900 = 2208988800 // the Unix epoch in seconds since 1900 (RFC 868)
+
+	// A damaged file has no time.
+	_ = mic.Walk(file, func(off, hdr, end int, code uint8) bool {
+		if known = code == 19 && end-off-hdr == 4; known {
+			at = time.Unix(int64(binary.BigEndian.Uint32(file[off+hdr:end]))-epoch1900, 0)
+		}
+		return !known
+	})
+	return at, known
 }
 
 // perCMTS is how many modems a CMTS has. They are few, as the load goes through them one after another: so each
@@ -90,6 +126,10 @@ type Lab struct {
 	Secrets string // the keyring's file
 	Admin   string // the server's address for operators
 	CMTS    []*CMTS
+
+	// Drain is for how long the rotations let a file be used. Rejections of modems with an older one are counted apart;
+	// 0: none are.
+	Drain time.Duration
 
 	binary  string
 	port    int
@@ -355,7 +395,7 @@ func (l *Lab) Modems(ctx context.Context, rate float64) (*storm.Result, error) {
 	registrar.Go(func() {
 		for a := range arrivals {
 			time.Sleep(time.Until(a.at))
-			a.c.register(a.file, a.modem)
+			a.c.register(a.file, a.modem, l.Drain)
 		}
 	})
 	res, err := storm.Run(ctx, cfg)

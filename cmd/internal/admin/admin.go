@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"dcs/cmd/internal/httpserve"
+	"dcs/cmd/internal/listen"
 )
 
 // Config says where the operator is served, and whom.
@@ -32,6 +33,8 @@ type Config struct {
 	// Hosts are names by which the server may be asked, beside addresses, localhost, the
 	// machine's own name and those of the certificate.
 	Hosts []string
+	// Tried, if not nil, is called after every further attempt to open an address that somebody else uses, with its error.
+	Tried func(error)
 }
 
 // Limits of what a client may take.
@@ -58,28 +61,30 @@ type Server struct {
 	secure bool // HTTPS; the http.Server's TLSConfig is its own to change
 	// warning is about a configuration that works, but not as it should.
 	warning string
-	ln      net.Listener
+	ln      *listen.Listener
 	http    *http.Server
 	once    sync.Once
 }
 
-// New makes a server and opens its address. The error says what is wrong with the
-// configuration, or why the address cannot be had. Without an address the server is there, but nobody can reach it.
+// New makes a server and opens its address. The error says what is wrong with the configuration, or why the address cannot
+// be had. One that somebody else uses, or a socket whose directory is missing, is no error: Run goes on trying. Without an
+// address the server is there, but nobody can reach it.
 func New(cfg Config, log *slog.Logger) (*Server, error) {
 	s := &Server{cfg: cfg, log: log, mux: http.NewServeMux(), public: http.NewServeMux()}
 	if cfg.Address == "" {
 		return s, nil
 	}
 	network, address, tlsConfig, err := s.settle()
-	if err != nil {
+	if err != nil && !errors.Is(err, errNoPlace) {
 		return nil, err
 	}
 	if s.warning != "" {
 		log.Warn(s.warning, "address", cfg.Address)
 	}
-	if s.ln, err = listen(network, address); err != nil {
+	if s.ln, err = listen.Open(network, address, func() (net.Listener, error) { return open(network, address) }); err != nil {
 		return nil, err
 	}
+	s.ln.Tried = cfg.Tried
 	s.http = &http.Server{
 		Handler:           s.guard(),
 		TLSConfig:         tlsConfig,
@@ -145,7 +150,15 @@ func (s *Server) LoginForm(form func(w http.ResponseWriter, status int, next, co
 // Enabled tells whether there is an address.
 func (s *Server) Enabled() bool { return s.ln != nil }
 
-// Addr returns the address as it was opened, nil if there is none.
+// Err returns why the address is not open; nil: it is, or there is none.
+func (s *Server) Err() error {
+	if s.ln == nil {
+		return nil
+	}
+	return s.ln.Err()
+}
+
+// Addr returns the address as it was opened or, until then, as it is configured; nil if there is none.
 func (s *Server) Addr() net.Addr {
 	if s.ln == nil {
 		return nil

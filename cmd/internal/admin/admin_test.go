@@ -108,8 +108,10 @@ func TestNewRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s, err := New(tt.cfg, slog.New(slog.DiscardHandler))
 			if err == nil {
-				s.Close()
-				t.Fatal("no error")
+				defer s.Close()
+				if err = s.Err(); err == nil || !errors.Is(err, errNoPlace) {
+					t.Fatalf("no error, or a temporary one: %v", err)
+				}
 			}
 			if !strings.Contains(err.Error(), tt.err) {
 				t.Errorf("%v; want %s", err, tt.err)
@@ -220,12 +222,56 @@ func TestStaleSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := New(Config{Address: "unix:" + path}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "another server answers") {
+	s, err := New(Config{Address: "unix:" + path}, slog.New(slog.DiscardHandler))
+	if err != nil {
 		t.Fatal(err)
 	}
+	if err := s.Err(); err == nil || !strings.Contains(err.Error(), "another server answers") {
+		t.Error(err)
+	}
+	s.Close()
 	ln.(*net.UnixListener).SetUnlinkOnClose(false)
 	ln.Close()
 	run(t, Config{Address: "unix:" + path})
+}
+
+// An address that somebody else uses is served as soon as it is free; until then Tried is told why it is not.
+func TestAddressInUse(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		t.Run(network, func(t *testing.T) {
+			address, prefix := "127.0.0.1:0", ""
+			if network == "unix" {
+				address, prefix = filepath.Join(t.TempDir(), "admin.sock"), "unix:"
+			}
+			other, err := net.Listen(network, address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer other.Close()
+			tried := make(chan error, 100)
+			s := run(t, Config{Address: prefix + other.Addr().String(), Tried: func(err error) { tried <- err }})
+			if s.Err() == nil {
+				t.Error("the address is open")
+			}
+			if err := <-tried; err == nil {
+				t.Error("it was opened")
+			}
+			other.Close()
+			for err := range tried {
+				if err == nil {
+					break
+				}
+			}
+			if s.Err() != nil || s.Addr().String() != other.Addr().String() {
+				t.Errorf("%v, %v", s.Addr(), s.Err())
+			}
+			c, err := net.Dial(network, other.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Close()
+		})
+	}
 }
 
 // send sends a request with these headers to a server on TCP and returns its status and answer.

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"dcs/cmd/internal/listen"
 )
 
 const unixPrefix = "unix:"
@@ -77,22 +79,35 @@ func loopback(host string) bool {
 	return err == nil && a.Unmap().IsLoopback()
 }
 
-// listen opens an address. A socket that nobody answers any more, left behind by a server that was killed, is replaced.
-func listen(network, address string) (net.Listener, error) {
+// open opens an address. A socket that nobody answers any more, left behind by a server that was killed, is replaced.
+func open(network, address string) (net.Listener, error) {
 	if network == "unix" {
-		if err := removeStale(address); err != nil {
-			return nil, err
-		}
+		return openUnix(address)
 	}
-	ln, err := net.Listen(network, address)
+	ln, err := listen.TCP(address)
 	if err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
 	}
-	if network == "unix" {
-		if err := os.Chmod(address, 0o660); err != nil {
-			ln.Close()
-			return nil, fmt.Errorf("admin: %w", err)
-		}
+	return ln, nil
+}
+
+func openUnix(path string) (net.Listener, error) {
+	switch err := room(path); {
+	case errors.Is(err, errNoPlace):
+		return nil, listen.Temporary(err)
+	case err != nil:
+		return nil, err
+	}
+	if err := removeStale(path); err != nil {
+		return nil, err
+	}
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("admin: %w", err)
+	}
+	if err := os.Chmod(path, 0o660); err != nil {
+		ln.Close()
+		return nil, fmt.Errorf("admin: %w", err)
 	}
 	return ln, nil
 }
@@ -128,7 +143,7 @@ func removeStale(path string) error {
 	}
 	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		conn.Close()
-		return fmt.Errorf("admin: another server answers at %s", path)
+		return listen.Temporary(fmt.Errorf("admin: another server answers at %s", path))
 	}
 	return os.Remove(path)
 }

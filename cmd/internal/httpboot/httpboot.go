@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"dcs/cmd/internal/httpserve"
+	"dcs/cmd/internal/listen"
 	"dcs/render/mapped"
 )
 
@@ -52,6 +53,8 @@ type Config struct {
 	Proxies []netip.Prefix // whose X-Forwarded-For is believed
 	Log     *slog.Logger
 	Limits  Limits
+	// Tried, if not nil, is called after every further attempt to open an address that somebody else uses, with its error.
+	Tried func(error)
 }
 
 // Limits are what clients may take. A zero field takes its default.
@@ -77,10 +80,11 @@ type Server struct {
 	cfg   Config
 	http  *http.Server
 	ln    *httpserve.Listener
+	at    *listen.Listener   // below ln
 	codes [600]atomic.Uint64 // requests by status
 }
 
-// New opens the address.
+// New opens the address. One that somebody else uses is no error: Run goes on trying.
 func New(cfg Config) (*Server, error) {
 	l := &cfg.Limits
 	set(&l.Conns, 1024)
@@ -106,11 +110,12 @@ func New(cfg Config) (*Server, error) {
 	if s.http.TLSConfig, err = TLS(cfg.Cert, cfg.Key); err != nil {
 		return nil, err
 	}
-	ln, err := net.Listen("tcp", cfg.Address)
+	s.at, err = listen.Open("tcp", cfg.Address, func() (net.Listener, error) { return listen.TCP(cfg.Address) })
 	if err != nil {
 		return nil, fmt.Errorf("http: %w", err)
 	}
-	s.ln = httpserve.Limit(s.http, ln, httpserve.Limits{Conns: l.Conns, SourceConns: l.SourceConns, Exempt: s.cfg.proxy})
+	s.at.Tried = cfg.Tried
+	s.ln = httpserve.Limit(s.http, s.at, httpserve.Limits{Conns: l.Conns, SourceConns: l.SourceConns, Exempt: s.cfg.proxy})
 	return s, nil
 }
 
@@ -132,7 +137,10 @@ func set[T int | time.Duration](p *T, value T) {
 	}
 }
 
-// Addr returns the address as it was opened.
+// Err returns why the address is not open; nil: it is.
+func (s *Server) Err() error { return s.at.Err() }
+
+// Addr returns the address as it was opened or, until then, as it is configured.
 func (s *Server) Addr() net.Addr { return s.ln.Addr() }
 
 // Requests returns how many requests had which status.

@@ -207,7 +207,8 @@ func Document() string {
 The server tells these at /metrics, in the text format of Prometheus: on its admin address
 (where that asks for a token, Prometheus has to send it: authorization.credentials_file), and on an
 address of its own if the key "metrics" gives one. /healthz answers 200 while the process
-lives, /readyz while it takes requests: 503 before that, and while it comes to its end.
+lives, /readyz while it takes requests: 503 before that, while no interface has an address of
+listen, and while it comes to its end.
 
 Times are in seconds, sizes in bytes. A metric whose part is not in use, such as the XDP
 program's, is not told. grafana/dcs.json is a dashboard of them, alerts.yaml has alerts.

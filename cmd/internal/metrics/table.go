@@ -7,7 +7,8 @@ func Table() []Metric {
 	source, worker := []string{"source"}, []string{"worker"}
 	return append([]Metric{
 		{"dcs_build_info", Gauge, []string{"version", "go"}, "1, with the version of dcs and of Go."},
-		{"dcs_ready", Gauge, nil, "1 while requests are taken, as /readyz says."},
+		{"dcs_ready", Gauge, nil, "1 while requests are taken, as /readyz says: not before the start has ended, not while transfers come to their end, not while no interface has an address of listen, not without a template or static file."},
+		{"dcs_listen_address_up", Gauge, []string{"key", "address"}, "1 if the host has the address of a configuration key (listen, admin, metrics, http) and the server has opened it."},
 		{"dcs_workers", Gauge, nil, "Workers."},
 		{"dcs_requests_total", Counter, []string{"result", "reason"}, "Requests by what became of them: file (a transfer began), repeated (a client asked again and was sent the block again), error (an ERROR packet), malformed (an ERROR packet too) or dropped (silence; the modem asks again)."},
 		{"dcs_faults_total", Counter, []string{"reason"}, "Requests that the renderer made no file for, by reason, over TFTP and HTTP."},
@@ -40,6 +41,7 @@ func Table() []Metric {
 		{"dcs_library_static_files", Gauge, nil, "Static files that are served."},
 		{"dcs_library_static_refused", Gauge, nil, "Files that no template makes, static ones for most, that a modem or its CMTS refuses: damaged, or of no secret that a CMTS holds."},
 		{"dcs_library_static_unreadable", Gauge, nil, "Static files, and directories of them, that the last load could not read. Their names get no file, or what was loaded of them before."},
+		{"dcs_library_withheld", Gauge, nil, "Templates that give no file for their errors, and files that cannot be read; their names get ERROR 0."},
 		{"dcs_library_warnings", Gauge, nil, "Warnings about the library that is served from."},
 		{"dcs_library_load_errors", Gauge, nil, "Errors that the last load of the library found; while there are any, the one before is served."},
 		{"dcs_library_last_reload_successful", Gauge, nil, "1 if the last load of the library succeeded."},

@@ -21,6 +21,11 @@ const cableLabs = "\x01\x03\x06\x01\x04\x01\xa3\x0b"
 type Index struct {
 	t      *table
 	prefer []string
+
+	withheld map[string]withheld // labels of what was left out
+	left     map[string]string   // modules that were left out, and why
+	faulty   bool                // not all of the modules that were to be read could be
+	absent   []string            // modules of prefer that faulty may have kept out
 }
 
 // Default is the index that is part of the program: CableLabs' modules, the IETF's and
@@ -36,9 +41,16 @@ func Default() *Index {
 
 // Prefer gives an index that takes an ambiguous label from the first of these modules that
 // has it, before the preferences that x has already. Names of modules that are not in the
-// index do nothing; see HasModule.
+// index do nothing, see HasModule; but where Load had errors, a label stays ambiguous that such a module might have.
 func (x *Index) Prefer(modules ...string) *Index {
-	return &Index{t: x.t, prefer: slices.Concat(modules, x.prefer)}
+	y := *x
+	y.prefer = slices.Concat(modules, x.prefer)
+	for _, m := range modules {
+		if x.faulty && !x.HasModule(m) {
+			y.absent = append(y.absent, m)
+		}
+	}
+	return &y
 }
 
 // HasModule says whether the index has an object of a module.
@@ -131,7 +143,8 @@ func (x *Index) Name(oid ber.OID) string {
 			if name >= 0 && x.rank(name) <= x.rank(row) {
 				continue
 			}
-			if found := x.settle(x.t.labelled(x.t.label(row))); found >= 0 && x.t.oidOf(found) == at {
+			from, to := x.t.labelled(x.t.label(row))
+			if found := x.settle(from, to); found >= 0 && x.t.oidOf(found) == at && x.withholds(x.t.label(row), from, to) == nil {
 				name = row
 			}
 		}

@@ -22,14 +22,16 @@ const maxModule = 16 << 20
 //
 // What a module imports may be in paths or in base; base knows the standard modules, so
 // their texts are not needed. An error joins one for each thing that could not be read,
-// with file and line. The index has all the rest even then.
+// with file and line. The index has all the rest even then: a module with a syntax error is left out whole, and
+// what a module defines by something unknown is left out alone. Resolve says so of their names. A module that is built in
+// stays in the place of one that was left out.
 func Load(base *Index, paths []string) (*Index, error) {
-	l := loader{base: base, modules: map[string]*module{}}
+	l := newLoader(base)
 	for _, path := range paths {
 		l.path(path)
 	}
-	if len(l.order) == 0 {
-		return base, errors.Join(l.errs...)
+	if len(l.order) == 0 && len(l.errs) == 0 {
+		return base, nil
 	}
 	own := l.objects()
 	objects := make([]Object, 0, base.t.nRows+len(own))
@@ -46,7 +48,7 @@ func Load(base *Index, paths []string) (*Index, error) {
 	if err != nil {
 		return base, errors.Join(append(l.errs, err)...)
 	}
-	return &Index{t: t, prefer: base.prefer}, errors.Join(l.errs...)
+	return &Index{t: t, prefer: base.prefer, withheld: l.withheld, left: l.left, faulty: len(l.errs) > 0}, errors.Join(l.errs...)
 }
 
 type loader struct {
@@ -54,6 +56,13 @@ type loader struct {
 	modules map[string]*module
 	order   []*module
 	errs    []error
+
+	withheld map[string]withheld // by label
+	left     map[string]string   // modules that were left out, and why
+}
+
+func newLoader(base *Index) *loader {
+	return &loader{base: base, modules: map[string]*module{}, withheld: map[string]withheld{}, left: map[string]string{}}
 }
 
 func (l *loader) failf(format string, args ...any) {
@@ -78,7 +87,10 @@ func (l *loader) path(path string) {
 	for _, e := range entries {
 		name := filepath.Join(path, e.Name())
 		// Stat follows links; a directory of links to modules is usual.
-		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+		switch info, err := os.Stat(name); {
+		case err != nil:
+			l.failf("MIB modules: %w", err)
+		case info.Mode().IsRegular():
 			l.file(name)
 		}
 	}
@@ -102,14 +114,22 @@ func (l *loader) file(path string) {
 		return
 	}
 	modules, err := parseModules(text)
-	if err != nil {
-		l.failf("%s:%w", path, err)
+	for _, fault := range moduleErrors(err) {
+		why := fmt.Sprintf("%s:%v", path, fault)
+		l.failf("%s; the module is left out", why)
+		l.withhold(text, fault.module, why)
 	}
 	for _, m := range modules {
-		if l.modules[m.name] == nil {
-			m.file = path
+		m.file = path
+		first := l.modules[m.name]
+		if first == nil {
 			l.modules[m.name] = m
 			l.order = append(l.order, m)
+			continue
+		}
+		// Between directories their order decides; within one it is that of the files' names, which nobody has chosen.
+		if filepath.Dir(first.file) == filepath.Dir(path) && !first.defines(m) {
+			l.failf("%s:%d: module %s is in %s, too, and says something else there; that one counts, remove one of them", path, m.line, m.name, first.file)
 		}
 	}
 }
@@ -144,7 +164,9 @@ func (l *loader) objects() []Object {
 				err = oid.Check()
 			}
 			if err != nil {
-				l.failf("%s:%d: %s: %w", m.file, def.line, def.name, err)
+				why := fmt.Sprintf("%s:%d: %s: %v", m.file, def.line, def.name, err)
+				l.errs = append(l.errs, errors.New(why))
+				l.withholdLabel(def.name, m.name, why)
 				continue
 			}
 			o := Object{
@@ -269,6 +291,9 @@ func (l *loader) named(m *module, name string) (ber.OID, error) {
 	t := l.base.t
 	lo, hi := t.labelled(name)
 	from, imported := m.imports[name]
+	if imported && l.modules[from] == nil && l.left[from] != "" && l.base.inModule(lo, hi, from) < 0 {
+		return nil, fmt.Errorf("%s is imported from %s, which was left out", name, from)
+	}
 	if imported {
 		if other := l.modules[from]; other != nil && other != m {
 			if def := other.byName[name]; def != nil {

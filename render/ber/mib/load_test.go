@@ -1,6 +1,8 @@
 package mib
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -108,9 +110,22 @@ func TestLoadErrors(t *testing.T) {
 		}
 	}
 	// What could be read is there all the same.
-	for _, name := range []string{"brokenFine", "brokenB", "brokenTyped.0", "acmeOldName.0", "sysDescr.0"} {
+	for _, name := range []string{"brokenB", "brokenTyped.0", "acmeOldName.0", "sysDescr.0"} {
 		if _, err := x.Resolve(name); err != nil {
 			t.Error(err)
+		}
+	}
+	// What could not says why.
+	for name, why := range map[string]string{
+		"brokenFine":            "of BROKEN-A-MIB, of which it could not be read: testdata/broken/a-unfinished.txt:6: ",
+		"brokenCut.0":           "a-unfinished.txt:6: ",
+		"BROKEN-A-MIB::nothing": "BROKEN-A-MIB",
+		"brokenOrphan":          "b-imports.txt:5: brokenOrphan: nowhere is imported from NOWHERE-MIB",
+		"brokenB.brokenChild":   "b-imports.txt:6: ",
+		"brokenElsewhere":       "not all modules of mib_path could be read",
+	} {
+		if _, err := x.Resolve(name); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), why) {
+			t.Errorf("%s: %v, want %s", name, err, why)
 		}
 	}
 	if x, err := Load(base, nil); x != base || err != nil {
@@ -130,8 +145,8 @@ func TestLoadFirstCounts(t *testing.T) {
 		}
 	}
 	x, err := Load(Default(), []string{dir})
-	if err != nil {
-		t.Fatal(err)
+	if err == nil || !strings.Contains(err.Error(), "2.txt:1: module X-MIB is in ") {
+		t.Errorf("two that differ: %v", err)
 	}
 	for _, tt := range []struct{ name, want string }{
 		{"xFirst", "1.3.6.1.4.1.1.1"},
@@ -142,6 +157,151 @@ func TestLoadFirstCounts(t *testing.T) {
 		ref, err := x.Resolve(tt.name)
 		if ref.OID.String() != tt.want {
 			t.Errorf("%s = %v, %v, want %s", tt.name, ref.OID, err, tt.want)
+		}
+	}
+}
+
+// One bad module, file or directory keeps nothing out but itself; and its names are not those of another module.
+func TestLoadOneBad(t *testing.T) {
+	mod := func(name, imports, defs string) string {
+		return name + " DEFINITIONS ::= BEGIN IMPORTS enterprises FROM SNMPv2-SMI " + imports + ";\n" + defs + "\nEND\n"
+	}
+	const shared = "zShared OBJECT IDENTIFIER ::= { enterprises %d }"
+	good := mod("GOOD-MIB", "", fmt.Sprintf(shared, 7)+"\nzGood OBJECT IDENTIFIER ::= { zShared 1 }")
+	for _, tt := range []struct {
+		name  string
+		files map[string]string
+		errs  []string          // parts of what is told, in order
+		names map[string]string // to their OID, or to "error: " and a part of it
+	}{
+		{"nothing bad", map[string]string{"good": good}, nil, map[string]string{"zGood": "1.3.6.1.4.1.7.1", "zShared": "1.3.6.1.4.1.7"}},
+		{
+			"a syntax error",
+			map[string]string{"bad": mod("BAD-MIB", "", "zBad OBJECT IDENTIFIER ::= { enterprises 8 }\n"+fmt.Sprintf(shared, 9)+"\nzCut OBJECT-TYPE SYNTAX OCTET FOO"), "good": good},
+			[]string{`bad:4: "FOO" where "STRING" is due; the module is left out`},
+			map[string]string{"zGood": "1.3.6.1.4.1.7.1", "zBad": "error: bad:4: ", "zCut.0": "error: of BAD-MIB", "BAD-MIB::zBad": "error: bad:4", "zShared": "error: bad:4", "GOOD-MIB::zShared": "1.3.6.1.4.1.7", "sysDescr.0": "1.3.6.1.2.1.1.1.0"},
+		},
+		{
+			"a syntax error between two modules of a file",
+			map[string]string{"all": mod("A-MIB", "", "zA OBJECT IDENTIFIER ::= { enterprises 1 }") + mod("BAD-MIB", "", "zBad OBJECT IDENTIFIER ::= { }") + mod("C-MIB", "", "zC OBJECT IDENTIFIER ::= { enterprises 3 }")},
+			[]string{"all:6: the OID of zBad is empty"},
+			map[string]string{"zA": "1.3.6.1.4.1.1", "zC": "1.3.6.1.4.1.3", "zBad": "error: all:6"},
+		},
+		{
+			"two syntax errors in a file",
+			map[string]string{"all": mod("BAD-MIB", "", "zBad OBJECT IDENTIFIER ::= { }") + mod("C-MIB", "", "zC OBJECT IDENTIFIER ::= { enterprises 3 }") + "D-MIB { 1 3 } DEFINITIONS ::= BEGIN\nzD OBJECT IDENTIFIER ::= 5 END"},
+			[]string{"all:3: ", "all:8: "},
+			map[string]string{"zC": "1.3.6.1.4.1.3", "zBad": "error: all:3", "zD": "error: all:8"},
+		},
+		{
+			"a quote without an end",
+			map[string]string{"bad": mod("BAD-MIB", "", `zBad OBJECT-TYPE DESCRIPTION "never`), "good": good},
+			[]string{"bad:2: the closing quote"},
+			map[string]string{"zGood": "1.3.6.1.4.1.7.1", "zBad.0": "error: bad:2"},
+		},
+		{
+			"a faulty copy of one that is built in",
+			map[string]string{"bad": mod("DOCS-CABLE-DEVICE-MIB", "", "docsDevNmAccessStatus OBJECT-TYPE SYNTAX OCTET FOO"), "good": good},
+			[]string{"bad:2: "},
+			map[string]string{"zGood": "1.3.6.1.4.1.7.1", "docsDevNmAccessStatus.1": "1.3.6.1.2.1.69.1.2.1.7.1"},
+		},
+		{
+			"an import of one that is not there",
+			map[string]string{"bad": mod("BAD-MIB", "x FROM NONE-MIB", "zFine OBJECT IDENTIFIER ::= { enterprises 4 }\nzBad OBJECT IDENTIFIER ::= { x 1 }"), "good": good},
+			[]string{"bad:3: zBad: x is imported from NONE-MIB"},
+			map[string]string{"zGood": "1.3.6.1.4.1.7.1", "zFine": "1.3.6.1.4.1.4", "zBad": "error: NONE-MIB"},
+		},
+		{
+			"an import of one that was left out",
+			map[string]string{"bad": mod("BAD-MIB", "", fmt.Sprintf(shared, 9)+"\nzCut OBJECT-TYPE SYNTAX OCTET FOO"), "on": mod("ON-MIB", "zShared FROM BAD-MIB", "zOn OBJECT IDENTIFIER ::= { zShared 1 }"), "good": good},
+			[]string{"bad:3: ", "on:2: zOn: zShared is imported from BAD-MIB, which was left out"},
+			map[string]string{"zGood": "1.3.6.1.4.1.7.1", "zOn": "error: on:2"},
+		},
+		{
+			"two of one name that differ",
+			map[string]string{"a": mod("X-MIB", "", "zX OBJECT IDENTIFIER ::= { enterprises 1 }"), "b": mod("X-MIB", "", "zX OBJECT IDENTIFIER ::= { enterprises 2 }")},
+			[]string{"b:1: module X-MIB is in "},
+			map[string]string{"zX": "1.3.6.1.4.1.1"},
+		},
+		{
+			"two of one name that agree",
+			map[string]string{"a": mod("X-MIB", "", "zX OBJECT IDENTIFIER ::= { enterprises 1 }"), "b": "-- a copy\n" + mod("X-MIB", "", "zX OBJECT IDENTIFIER ::=\n { enterprises 1 }")},
+			nil,
+			map[string]string{"zX": "1.3.6.1.4.1.1"},
+		},
+		{"a link to nothing", map[string]string{"bad": "->nothing", "good": good}, []string{"bad: no such file"}, map[string]string{"zGood": "1.3.6.1.4.1.7.1", "zOther": "error: not all modules"}},
+		{"no text", map[string]string{"bad": "\x00\xff DEFINITIONS ::= \x00", "good": good}, []string{"bad:1: "}, map[string]string{"zGood": "1.3.6.1.4.1.7.1"}},
+		{"no module", map[string]string{"README": "Modules."}, nil, map[string]string{"zGood": "error: unknown"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for name, text := range tt.files {
+				path := filepath.Join(dir, name)
+				var err error
+				if to, link := strings.CutPrefix(text, "->"); link {
+					err = os.Symlink(to, path)
+				} else {
+					err = os.WriteFile(path, []byte(text), 0o600)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			x, err := Load(Default(), []string{dir})
+			var errs []error
+			if joined, ok := err.(interface{ Unwrap() []error }); ok {
+				errs = joined.Unwrap()
+			}
+			if len(errs) != len(tt.errs) {
+				t.Errorf("%d errors, want %d:\n%v", len(errs), len(tt.errs), err)
+			}
+			for i := range min(len(errs), len(tt.errs)) {
+				if !strings.Contains(errs[i].Error(), tt.errs[i]) {
+					t.Errorf("error %v, want %s", errs[i], tt.errs[i])
+				}
+			}
+			for name, want := range tt.names {
+				ref, err := x.Resolve(name)
+				if part, bad := strings.CutPrefix(want, "error: "); bad {
+					if err == nil || !strings.Contains(err.Error(), part) {
+						t.Errorf("%s = %v, %v, want an error with %s", name, ref.OID, err, part)
+					}
+					continue
+				}
+				if err != nil || ref.OID.String() != want {
+					t.Errorf("%s = %v, %v, want %s", name, ref.OID, err, want)
+				} else if again, err := x.Resolve(x.Name(ref.OID)); err != nil || again.OID.String() != want {
+					t.Errorf("%s: its name is %s, which is %v, %v", name, x.Name(ref.OID), again.OID, err)
+				}
+			}
+		})
+	}
+}
+
+// A label that a preferred module would have decided stays ambiguous when that module could not be read.
+func TestPreferWhatWasNotRead(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"a": "A-MIB DEFINITIONS ::= BEGIN zX OBJECT IDENTIFIER ::= { enterprises 1 } END",
+		"b": "B-MIB DEFINITIONS ::= BEGIN zX OBJECT IDENTIFIER ::= { enterprises 2 } END",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		paths  []string
+		prefer []string
+		want   string
+	}{
+		{[]string{dir}, []string{"C-MIB", "B-MIB"}, "1.3.6.1.4.1.2"}, // nothing was to be read of it
+		{[]string{dir, filepath.Join(dir, "c")}, []string{"C-MIB", "B-MIB"}, ""},
+		{[]string{dir, filepath.Join(dir, "c")}, []string{"B-MIB", "C-MIB"}, "1.3.6.1.4.1.2"},
+	} {
+		x, _ := Load(Default(), tt.paths)
+		ref, err := x.Prefer(tt.prefer...).Resolve("zX")
+		if ref.OID.String() != tt.want || tt.want == "" && !errors.Is(err, ErrAmbiguous) {
+			t.Errorf("%v, %v: %v, %v, want %s", tt.paths, tt.prefer, ref.OID, err, tt.want)
 		}
 	}
 }
@@ -251,7 +411,7 @@ func FuzzParseModules(f *testing.F) {
 	base := Default()
 	f.Fuzz(func(t *testing.T, text string) {
 		modules, _ := parseModules(text)
-		l := loader{base: base, modules: map[string]*module{}}
+		l := newLoader(base)
 		for _, m := range modules {
 			if l.modules[m.name] == nil {
 				l.modules[m.name] = m

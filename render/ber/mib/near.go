@@ -4,6 +4,9 @@ import "strings"
 
 // unknown is the error for a label that the index does not have.
 func (x *Index) unknown(label string) error {
+	if x.faulty {
+		return failf(ErrUnknown, "unknown MIB label %s; not all modules of mib_path could be read", label)
+	}
 	if near := x.nearest(label); near != "" {
 		return failf(ErrUnknown, "unknown MIB label %s, the nearest is %s", label, near)
 	}

@@ -115,6 +115,12 @@ func (x *Index) Resolve(name string) (Ref, error) {
 // head finds the row of a label, in a module if one is given.
 func (x *Index) head(module, label string) (int, error) {
 	from, to := x.t.labelled(label)
+	if w := x.withholds(label, from, to); w != nil && (module == "" || module == w.module) {
+		return -1, failf(ErrUnknown, "MIB label %s is of %s, of which it could not be read: %s", label, w.module, w.why)
+	}
+	if why := x.left[module]; why != "" && x.inModule(from, to, module) < 0 {
+		return -1, failf(ErrUnknown, "%s::%s: that module was left out: %s", module, label, why)
+	}
 	if from == to {
 		return -1, x.unknown(label)
 	}
@@ -143,6 +149,9 @@ func (x *Index) settle(from, to int) int {
 	for _, m := range x.prefer {
 		if row := x.inModule(from, to, m); row >= 0 {
 			return row
+		}
+		if slices.Contains(x.absent, m) {
+			return -1
 		}
 	}
 	lab := -1
@@ -297,7 +306,11 @@ func (w *walker) take(p part) error {
 		w.enter()
 	case word:
 		if !w.child(p.text) {
-			if from, to := w.x.t.labelled(p.text); from == to {
+			from, to := w.x.t.labelled(p.text)
+			if held := w.x.withholds(p.text, from, to); held != nil {
+				return failf(ErrUnknown, "%s: %s is of %s, of which it could not be read: %s", w.name, p.text, held.module, held.why)
+			}
+			if from == to {
 				return w.x.unknown(p.text)
 			}
 			return failf(ErrUnknown, "%s: %s is not directly under %v", w.name, p.text, w.oid)

@@ -1,8 +1,11 @@
 package mib
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +18,7 @@ import (
 // module is what one MIB module says.
 type module struct {
 	file    string
+	line    int // where it begins
 	name    string
 	imports map[string]string // name to module
 	types   map[string]*smiType
@@ -240,7 +244,7 @@ func (p *smiParser) skipBraces() {
 	}
 }
 
-// parseModules reads all modules in a text. What comes before an error is given too.
+// parseModules reads all modules in a text. The error joins a *moduleError for each that is not among them.
 func parseModules(src string) ([]*module, error) {
 	tokens, err := lexSMI(strings.TrimPrefix(src, "\ufeff"))
 	if err != nil {
@@ -248,14 +252,58 @@ func parseModules(src string) ([]*module, error) {
 	}
 	p := &smiParser{tokens: tokens}
 	var modules []*module
+	var errs []error
 	for p.peek().kind != tokEnd {
-		modules = append(modules, p.module())
+		from := p.at
+		m := p.module()
+		if p.err == nil {
+			modules = append(modules, m)
+			continue
+		}
+		errs = append(errs, &moduleError{m.name, p.err})
+		p.err, p.at = nil, nextModule(tokens, from)
 	}
-	return modules, p.err
+	return modules, errors.Join(errs...)
+}
+
+// nextModule returns where the module after the one that begins at from begins.
+func nextModule(tokens []smiToken, from int) int {
+	own := true // the first is that of the module itself
+	for i := from; i < len(tokens); i++ {
+		if tokens[i].kind != tokWord || tokens[i].text != "DEFINITIONS" {
+			continue
+		}
+		if own {
+			own = false
+			continue
+		}
+		at := i - 1
+		if tokens[at].text == "}" { // its OID stands between the name and the word
+			for at > from && tokens[at].text != "{" {
+				at--
+			}
+			at--
+		}
+		if at > from {
+			return at
+		}
+	}
+	return len(tokens) - 1
+}
+
+// defines tells whether the module says the same as another one of its name.
+func (m *module) defines(o *module) bool {
+	return maps.Equal(m.imports, o.imports) && reflect.DeepEqual(m.types, o.types) &&
+		slices.EqualFunc(m.objects, o.objects, func(a, b *smiObject) bool {
+			x, y := *a, *b
+			x.line, y.line = 0, 0
+			return reflect.DeepEqual(&x, &y)
+		})
 }
 
 func (p *smiParser) module() *module {
 	m := &module{
+		line:    p.peek().line,
 		name:    p.word("a module's name"),
 		imports: map[string]string{}, types: map[string]*smiType{}, byName: map[string]*smiObject{},
 	}

@@ -105,7 +105,12 @@ func (c *Console) api(s *admin.Server) {
 	get("/api/devices", func(*http.Request) (any, error) { return c.b.Devices(), nil })
 	s.Handle("GET /api/file", http.HandlerFunc(c.file))
 	s.Handle("POST /api/reload", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := c.b.Reload(r.Context()); err != nil {
+		var in LibraryReload
+		if err := decodeBody(r, &in); err != nil {
+			admin.WriteError(w, status(err), err)
+			return
+		}
+		if err := c.b.Reload(r.Context(), in.Force); err != nil {
 			admin.WriteError(w, http.StatusUnprocessableEntity, err)
 			return
 		}
@@ -114,17 +119,20 @@ func (c *Console) api(s *admin.Server) {
 	s.Handle("POST /api/devices/reload", http.HandlerFunc(c.reloadDevices))
 }
 
+// decodeBody reads what a request asks for; v stays as it is if it has no body.
+func decodeBody(r *http.Request, v any) error {
+	dec := json.NewDecoder(r.Body)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: %w", ErrQuestion, err)
+	}
+	return nil
+}
+
 // reloadDevices has sources loaded anew: all, if the request has no body.
 func (c *Console) reloadDevices(w http.ResponseWriter, r *http.Request) {
 	var in DevicesReload
-	dec := json.NewDecoder(r.Body)
-	dec.DisallowUnknownFields()
-	err := dec.Decode(&in)
-	if errors.Is(err, io.EOF) {
-		err = nil
-	} else if err != nil {
-		err = fmt.Errorf("%w: %w", ErrQuestion, err)
-	}
+	err := decodeBody(r, &in)
 	if err == nil {
 		err = c.b.ReloadDevices(in.Source, in.Force)
 	}

@@ -31,6 +31,7 @@ type fake struct {
 	held     uint64
 	library  Library
 	reload   error
+	forced   bool // the last reload of the library
 	limits   Limits
 	refuse   error
 	devices  []DevicesReload // what was asked for
@@ -88,7 +89,10 @@ func (f *fake) Library() Library {
 	return f.library
 }
 
-func (f *fake) Reload(context.Context) error { return f.reload }
+func (f *fake) Reload(_ context.Context, force bool) error {
+	f.forced = force
+	return f.reload
+}
 
 func (f *fake) Devices() []Source {
 	return []Source{
@@ -289,8 +293,23 @@ func TestAPI(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		if resp.StatusCode != tt.status {
-			t.Errorf("reload: %s", resp.Status)
+		if resp.StatusCode != tt.status || f.forced {
+			t.Errorf("reload: %s, forced: %v", resp.Status, f.forced)
+		}
+	}
+	f.reload = nil
+	for body, want := range map[string]struct {
+		status int
+		forced bool
+	}{`{"force":true}`: {200, true}, `{}`: {200, false}, `{"froce":true}`: {400, false}} {
+		f.forced = false
+		resp, err := http.Post(base+"/api/reload", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want.status || f.forced != want.forced {
+			t.Errorf("reload with %s: %s, forced: %v", body, resp.Status, f.forced)
 		}
 	}
 }
@@ -336,7 +355,7 @@ func TestPages(t *testing.T) {
 		{"/events?limit=x", 400, "Limit=x is not"},
 		{"/events?q=10.1.2.3", 200, "has not asked here"},
 		{"/assets/none", 404, "there is no such file"},
-		{"/library", 200, "what was loaded before goes on serving"},
+		{"/library", 200, "the previous library is served"},
 		{"/devices", 200, "connection refused"},
 	} {
 		if status, body := get(t, base+tt.path); status != tt.status || !strings.Contains(body, tt.want) {

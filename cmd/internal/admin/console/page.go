@@ -309,7 +309,7 @@ func (p *site) library(r *http.Request, pg *page) (int, error) {
 
 func (p *site) reload(w http.ResponseWriter, r *http.Request) {
 	// What went wrong is on the page that follows.
-	_ = p.c.b.Reload(r.Context())
+	_ = p.c.b.Reload(r.Context(), r.PostFormValue("force") != "")
 	http.Redirect(w, r, "/library?done=reload", http.StatusSeeOther)
 }
 

@@ -16,7 +16,7 @@ type Backend interface {
 	Outcomes(each func(Event)) (held uint64)
 	Explain(ctx context.Context, q Question) (*Explanation, error)
 	Library() Library
-	Reload(ctx context.Context) error
+	Reload(ctx context.Context, force bool) error
 	Devices() []Source
 	// ReloadDevices has a source loaded anew, or all if it is "", and does not wait. With force it may have lost as many
 	// devices as it likes. The error wraps ErrQuestion if there is no such source.
@@ -262,8 +262,10 @@ type Library struct {
 	Templates []Template `json:"templates"`
 	Static    int        `json:"static_files"`
 	Warnings  []Message  `json:"warnings"`
-	Failed    time.Time  `json:"failed,omitzero"` // when the last reload failed; zero: it did not
-	Errors    []Message  `json:"errors"`          // of that
+	Failed    time.Time  `json:"failed,omitzero"`     // when the last reload failed; zero: it did not
+	Errors    []Message  `json:"errors"`              // of that
+	HeldBack  bool       `json:"held_back,omitempty"` // it failed for the names that were lost: a reload with force accepts that
+	Withheld  int        `json:"withheld"`            // templates that give no file for their errors; their names get errors
 }
 
 // Template is one entry of the library.
@@ -298,6 +300,11 @@ type Source struct {
 	Found       int64     `json:"found"`
 	Error       string    `json:"error,omitempty"`
 	Shrunk      bool      `json:"shrunk,omitempty"` // it is held back for the devices that it has lost, until a reload with force
+}
+
+// LibraryReload is what POST /api/reload asks for.
+type LibraryReload struct {
+	Force bool `json:"force,omitempty"` // however many names the library has lost
 }
 
 // DevicesReload is what POST /api/devices/reload asks for.

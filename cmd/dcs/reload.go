@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dcs/cmd/internal/admin/console"
+)
+
+// reloadPath is the admin API's call for it.
+const reloadPath = "/api/reload"
+
+// reloadWait is how long a library may take to load; ten thousand templates take a second.
+const reloadWait = 5 * time.Minute
+
+func reloadCommand(e env) *cobra.Command {
+	var (
+		server adminAccess
+		force  bool
+	)
+	cmd := &cobra.Command{
+		Use:   "reload",
+		Short: "Have a running server load its library anew",
+		Long: `Have a running server load its library and its static files anew, and wait until it
+has. It does so by itself when they change.
+
+A library that has become empty, or has lost more than half of its names, is held back:
+a directory that is not mounted looks so, or one that is being copied. Where the names are
+really gone, --force has the server accept what there is now.`,
+		Example: `  dcs reload
+  dcs reload --force`,
+		Args: cobra.NoArgs,
+	}
+	server.flags(cmd)
+	cmd.Flags().StringVar(&server.address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
+	cmd.Flags().BoolVar(&force, "force", false, "accept however many names the library has lost")
+	cmd.RunE = func(*cobra.Command, []string) error {
+		client, address, err := server.dial()
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), reloadWait)
+		defer cancel()
+		var lib console.Library
+		if err := client.Post(ctx, reloadPath, console.LibraryReload{Force: force}, &lib); err != nil {
+			return fmt.Errorf("%s: %w", address, err)
+		}
+		_, err = fmt.Fprintf(e.stdout, "loaded: %d templates, %d static files\n", len(lib.Templates), lib.Static)
+		return err
+	}
+	return cmd
+}

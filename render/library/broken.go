@@ -1,0 +1,168 @@
+package library
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strings"
+
+	"dcs/render/skeleton"
+	"dcs/render/syntax"
+)
+
+// A name that a broken item would have answered gets an error, never the file that the next best template makes. So a
+// broken item keeps its names: literal ones are claimed, and a pattern leads to a fault.
+
+// claim withholds the names that an item would have answered but for an error. It returns the item's pattern, if it
+// has one.
+func (s *Snapshot) claim(l *loader, it *syntax.Item, why *syntax.Error) *pattern {
+	fault := &skeleton.Fault{Reason: skeleton.Broken, Pos: why.Pos, Text: why.Msg}
+	if why.Pos != it.Pos {
+		fault.Text += fmt.Sprintf(" (needed by the template at %v)", it.Pos)
+	}
+	s.broken++
+	switch {
+	case it.Header != "":
+		return s.claimHeader(l, it, fault)
+	case it.Name == "":
+		s.claimNames(l.bareNames(it.Pos.File), fault)
+		return nil
+	case !it.Pattern:
+		s.claimNames([]string{strings.TrimPrefix(it.Name, "/")}, fault)
+		return nil
+	}
+	p, err := compilePattern(it.Name, it.NamePos, it.Priority, s.nextIndex())
+	if err != nil {
+		return s.claimPrefixes([]string{literalPrefix(it.Name)}, it.Priority, fault)
+	}
+	p.fault = fault
+	return p
+}
+
+// maxWords is how many words of a header are taken for themselves; more are no header.
+const maxWords = 32
+
+// claimHeader withholds what an item may have been meant to answer whose header has an error: the file's own names, and
+// whatever begins with a word of the header. A pattern that does not say how its names begin may mean any name.
+func (s *Snapshot) claimHeader(l *loader, it *syntax.Item, fault *skeleton.Fault) *pattern {
+	words := strings.FieldsFunc(it.Header, func(c rune) bool {
+		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_./", c))
+	})
+	s.claimNames(l.bareNames(it.Pos.File), fault)
+	s.claimNames(words, fault)
+	if strings.Contains(it.Header, "$") || strings.Contains(it.Header, "~") && (!strings.Contains(it.Header, "^") || alternates(it.Header)) || len(words) > maxWords {
+		words = []string{""}
+	}
+	if len(words) == 0 {
+		return nil
+	}
+	return s.claimPrefixes(words, math.MaxInt, fault)
+}
+
+// claimUnread withholds what a file or a directory that cannot be read may answer: the names of a file's bare item, and
+// all that only patterns have, since there may be a pattern in it, of any priority.
+func (s *Snapshot) claimUnread(l *loader, why *syntax.Error) *pattern {
+	fault := &skeleton.Fault{
+		Reason: skeleton.Broken, Pos: why.Pos,
+		Text: why.Msg + "; its templates are not known, so no name is answered by a pattern until they are",
+	}
+	s.broken++
+	if path := why.Pos.File; isSource(path) {
+		s.claimNames(l.bareNames(path), fault)
+		if syntax.DialectOf(path) == syntax.Docsis {
+			return nil // it holds one Main, which is served under the file's name
+		}
+	}
+	return s.claimPrefixes([]string{""}, math.MaxInt, fault)
+}
+
+// claimNames withholds names. Of several faults the first is told.
+func (s *Snapshot) claimNames(names []string, fault *skeleton.Fault) {
+	for _, n := range names {
+		if s.claims[n] == nil {
+			s.claims[n] = fault
+		}
+	}
+}
+
+// claimPrefixes returns a pattern that withholds all names which begin with one of the prefixes, in upper or lower case.
+func (s *Snapshot) claimPrefixes(prefixes []string, priority int, fault *skeleton.Fault) *pattern {
+	quoted := make([]string, len(prefixes))
+	for i, p := range prefixes {
+		quoted[i] = regexp.QuoteMeta(strings.ToValidUTF8(p, ""))
+	}
+	source := "^(?i:" + strings.Join(quoted, "|") + ")"
+	p, err := compilePattern(source, fault.Pos, priority, s.nextIndex())
+	if err != nil { // a prefix that is too long
+		return s.claimPrefixes([]string{""}, priority, fault)
+	}
+	p.fault, p.guess = fault, true
+	return p
+}
+
+// literalPrefix returns what every name begins with that a pattern was meant to match, whether it compiles or not; ""
+// if that cannot be told.
+func literalPrefix(source string) string {
+	rest, anchored := strings.CutPrefix(strings.TrimPrefix(source, "(?i)"), "^")
+	if !anchored || alternates(rest) {
+		return ""
+	}
+	end := strings.IndexAny(rest, `\.[](){}*+?|^$`)
+	if end < 0 {
+		return rest
+	}
+	if end > 0 && strings.IndexByte("{*?", rest[end]) >= 0 {
+		end-- // a name may lack the octet before it
+	}
+	return rest[:end]
+}
+
+// alternates tells whether a | stands outside of all parentheses.
+func alternates(source string) bool {
+	depth := 0
+	for _, c := range source {
+		switch {
+		case c == '(':
+			depth++
+		case c == ')':
+			depth--
+		case c == '|' && depth <= 0:
+			return true
+		}
+	}
+	return false
+}
+
+// errorIn returns the first error that stands in an item which the parser calls broken, or behind it, or else the first
+// of its file.
+func (l *loader) errorIn(it *syntax.Item) *syntax.Error {
+	best := &syntax.Error{Pos: it.Pos, Msg: "this file has errors"}
+	for i, e := range l.faulty[it.Pos.File] {
+		behind := cmp.Or(e.Pos.Line-it.Pos.Line, e.Pos.Col-it.Pos.Col) >= 0
+		if i == 0 || behind {
+			best = e
+		}
+		if behind {
+			break
+		}
+	}
+	return best
+}
+
+// firstError returns the first error of those that skeleton.New has returned for an item.
+func firstError(err error, it *syntax.Item) *syntax.Error {
+	var errs syntax.Errors
+	if errors.As(err, &errs) && len(errs) > 0 {
+		return errs[0]
+	}
+	return &syntax.Error{Pos: it.Pos, Msg: err.Error()}
+}
+
+// Broken returns how many templates give no file for errors in them, with the files that cannot be read. Their names
+// get errors.
+func (s *Snapshot) Broken() int { return s.broken }
+
+// Empty tells whether no name gets a file.
+func (s *Snapshot) Empty() bool { return len(s.templates) == 0 && len(s.static.files) == 0 }
