@@ -18,7 +18,8 @@ type Explanation struct {
 	HasMAC bool
 
 	Static   string          // the path of the static file that is served; empty: none
-	Matches  []library.Match // templates that fit, the one that makes the file first
+	Resigned bool            // it is served with new MICs
+	Matches  []library.Match // templates that fit, the one that makes the file first; beside Static those that it hides
 	Groups   []string        // names of the groups of its pattern, by number
 	Captures []string        // what they have matched
 	Uses     []skeleton.Use  // variables that were read
@@ -45,6 +46,9 @@ func (e *Engine) Explain(now int64, r Request) *Explanation {
 	case l.Template == nil:
 		x.Matches, x.Err = nil, l.Fault()
 		return x
+	}
+	if x.Resigned = l.Resigned(); x.Resigned {
+		x.Static = snap.StaticFile(x.Name)
 	}
 	x.Groups, x.Captures = l.Captures()
 	if !x.HasMAC {

@@ -23,7 +23,9 @@ func checkCommand(e env) *cobra.Command {
 		Use:   "check",
 		Short: "Tell all that is wrong with a configuration and its library",
 		Long: `Tell all that is wrong with a configuration, its library and its static
-directories, without serving them. Warnings and notes do not fail the check; a note
+directories, without serving them. Of files that no template makes, which are
+those of static directories and of Binary items without resign, the MICs are
+verified under the secrets that the server would sign with. Warnings and notes do not fail the check; a note
 tells where a file in the open docsis encoder's language gives other bytes here than there.
 
 The sources of devices are opened, to learn their attributes; one that is down fails the check.
@@ -59,7 +61,8 @@ func check(e env, cfg *config.Config, devices, offline bool, bad error) error {
 		tell(e, err)
 		bad = errTold
 	}
-	if secrets, err := readSecrets(cfg, nil); err != nil {
+	secrets, err := readSecrets(cfg, nil)
+	if err != nil {
 		fail(err)
 	} else if secrets.warning != "" {
 		fmt.Fprintf(e.stderr, "warning: %s\n", secrets.warning)
@@ -88,6 +91,14 @@ func check(e env, cfg *config.Config, devices, offline bool, bad error) error {
 		if err != nil {
 			fail(err)
 		}
+		if lib.Schema == nil || bad != nil && lib.Schema.Len() == 0 {
+			// Static files can be checked without attributes.
+			alone := lib
+			alone.Dirs = nil
+			if snap, err := library.Load(alone, nil); err == nil && !checkStatic(e, cfg, secrets, snap) {
+				bad = errTold
+			}
+		}
 		if offline && lib.Schema == nil && bad == nil {
 			_, err := fmt.Fprintln(e.stdout, "ok: the library was not checked")
 			return err
@@ -101,6 +112,9 @@ func check(e env, cfg *config.Config, devices, offline bool, bad error) error {
 		fail(err)
 	}
 	if snap != nil {
+		if !checkStatic(e, cfg, secrets, snap) {
+			bad = errTold
+		}
 		for _, w := range snap.Warnings {
 			fmt.Fprintf(e.stderr, "%s: warning: %s\n", w.Pos, w.Msg)
 		}

@@ -302,7 +302,7 @@ func (b *backend) Explain(_ context.Context, q console.Question) (*console.Expla
 		req.MAC, req.HasMAC = m, true
 	}
 	x := b.explain(req)
-	out.File, out.Static = x.Name, x.Static
+	out.File, out.Static, out.Resigned = x.Name, x.Static, x.Resigned
 	if x.HasMAC {
 		out.MAC = net.HardwareAddr(x.MAC[:]).String()
 	}

@@ -26,8 +26,10 @@ func explainCommand(e env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain NAME",
 		Short: "Tell how a name is answered, and why",
-		Long: `Tell which template answers a name and what else fits it, what its pattern captures,
-where each variable's value comes from, what a request fills in, and what the file says.
+		Long: `Tell which template or static file answers a name and what else fits it, what its pattern
+captures, where each variable's value comes from, what a request fills in, and what the file
+says. A template with that name of its own goes first, then a static file, which hides
+every template whose pattern matches, then the pattern of the highest priority.
 The exit status is 1 if the name gets no file.`,
 		Example: `  dcs explain isrrip8bw3.bin --config /etc/dcs/dcs.yaml --ip 10.1.2.3`,
 		Args:    cobra.ExactArgs(1),
@@ -99,7 +101,7 @@ func explain(e env, cfg *config.Config, req render.Request, schema *attr.Schema,
 	out := &bytes.Buffer{}
 	showExplanation(out, x)
 	devices.show(out, attr.Query{MAC: x.MAC, HasMAC: x.HasMAC, IP: req.Client.Unmap()})
-	if x.Body != nil && x.Static == "" {
+	if x.Body != nil && (x.Static == "" || x.Resigned) {
 		fmt.Fprintln(out)
 		if isText(x) {
 			out.Write(x.Body)
@@ -127,7 +129,7 @@ func asked(t *library.Template) string {
 
 // isText tells whether the file is no TLVs.
 func isText(x *render.Explanation) bool {
-	return len(x.Matches) > 0 && x.Matches[0].Template.Kind == skeleton.PlainFile
+	return x.Static == "" && len(x.Matches) > 0 && x.Matches[0].Template.Kind == skeleton.PlainFile
 }
 
 // reason is why a name gets no file.
@@ -145,13 +147,19 @@ func showExplanation(w io.Writer, x *render.Explanation) {
 		fmt.Fprintf(w, "MAC       %s\n", net.HardwareAddr(x.MAC[:]))
 	}
 	if x.Static != "" {
-		fmt.Fprintf(w, "static    %s, %d octets\n", clean(x.Static), len(x.Body))
-		return
+		how := "as it is"
+		if x.Resigned {
+			how = "with new MICs"
+		}
+		fmt.Fprintf(w, "static    %s, %d octets, served %s\n", clean(x.Static), len(x.Body), how)
 	}
 	for i := range x.Matches {
 		m := &x.Matches[i]
 		label := "template "
-		if i > 0 {
+		switch {
+		case x.Static != "":
+			label = "hides    "
+		case i > 0:
 			label = "also fits"
 		}
 		why := fmt.Sprintf("its pattern matches, priority %d", m.Template.Priority)
@@ -177,7 +185,7 @@ func showExplanation(w io.Writer, x *render.Explanation) {
 		}
 		fmt.Fprintf(w, "slot      at %d, %s: %s (%s)\n", s.Offset, width, s.What, s.Pos)
 	}
-	if x.Body != nil {
+	if x.Body != nil && x.Static == "" {
 		fmt.Fprintf(w, "file      %d octets\n", len(x.Body))
 	}
 }

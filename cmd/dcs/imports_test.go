@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"render/ber":           {},
 	"render/ber/mib":       {"render/ber"},
 	"render/ber/mib/gen":   {"render/ber/..."},
+	"render/bootfile":      {"render/ber", "render/mic", "render/tlv"},
 	"render/library":       {"render/..."},
 	"render/mapped":        {},
 	"render/md5x":          {},

@@ -88,6 +88,8 @@ func (s *server) collectServer(w *metrics.Writer) {
 	snap := s.engine.Library()
 	w.Value("dcs_library_templates", float64(len(snap.Templates())))
 	w.Value("dcs_library_static_files", float64(snap.StaticFiles()))
+	w.Value("dcs_library_static_refused", float64(s.static.refused.Load()))
+	w.Value("dcs_library_static_unreadable", float64(len(snap.Unreadable())))
 	w.Value("dcs_library_withheld", float64(snap.Broken()))
 	w.Value("dcs_library_warnings", float64(len(snap.Warnings)))
 	w.Count("dcs_secret_generation", s.secretState().Generation)

@@ -65,6 +65,7 @@ type secretJob struct {
 	ring  *keyring.File
 	fleet []cmts.CMTS
 	saga  rotate.Saga
+	left  []leftBehind // static files under secrets that go
 	bar   *progress.Bar
 }
 
@@ -280,6 +281,10 @@ is shown, and confirmed, before anything is changed. Each secret gets a successo
 made by chance, of 32 letters and digits or as many as the weakest CMTS takes; one that
 you give is for all.
 
+Files below static directories keep the MICs that they have: the plan tells how many
+are signed under a secret that goes, and so does "status". The configuration says where
+they are.
+
 If a step fails before the server has switched, all is brought back as it was; where a
 CMTS cannot be reached, the rotation stops and waits for "resume" or "rollback".`,
 		Example: `  dcs secret rotate --dry-run
@@ -356,8 +361,9 @@ func (j *secretJob) rotate(ctx context.Context, wish rotate.Wish, dryRun, yes bo
 	if err != nil {
 		return j.tellAll(err, "nothing was changed")
 	}
+	noStatic := j.lookBehind(&sv.Plan)
 	j.bar.Close()
-	if err := j.showPlan(sv, server); err != nil {
+	if err := j.showPlan(sv, server, noStatic); err != nil {
 		return err
 	}
 	if dryRun {
@@ -401,7 +407,27 @@ func ask(e env, question string) bool {
 	return false
 }
 
-func (j *secretJob) showPlan(sv *rotate.Survey, server string) error {
+// lookBehind finds the static files that a rotation leaves behind. The error says why it is not known which.
+func (j *secretJob) lookBehind(p *rotate.Plan) (err error) {
+	old := map[string]bool{}
+	for _, c := range p.CMTS {
+		old[c.Old] = true
+	}
+	if p.NewDefault != p.OldDefault {
+		old[p.OldDefault] = true
+	}
+	j.left, err = j.leaves(old)
+	return err
+}
+
+// showLeft tells of the static files that a rotation leaves behind.
+func (j *secretJob) showLeft(w io.Writer) {
+	for i := range j.left {
+		fmt.Fprintf(w, "Static    %v\n", &j.left[i])
+	}
+}
+
+func (j *secretJob) showPlan(sv *rotate.Survey, server string, noStatic error) error {
 	b := &bytes.Buffer{}
 	p := &sv.Plan
 	type pair struct{ old, new string }
@@ -429,6 +455,10 @@ func (j *secretJob) showPlan(sv *rotate.Survey, server string) error {
 	fmt.Fprintf(b, "Drain     %v between the switch and the end of the old secrets\n", p.Drain)
 	if len(windows) > 0 {
 		fmt.Fprintf(b, "Windows   these have one slot and reject modems while they change: %s\n", strings.Join(windows, ", "))
+	}
+	j.showLeft(b)
+	if noStatic != nil {
+		fmt.Fprintf(b, "Static    not known: %v\n", firstLine(noStatic))
 	}
 	for _, note := range sv.Notes {
 		fmt.Fprintf(b, "Note      %s: %s\n", some(note.CMTS), note.Text)
@@ -483,6 +513,8 @@ func (j *secretJob) finish(ctx context.Context, failure error) error {
 	word := "Rotated"
 	if state.Back {
 		word = "Rolled back"
+	} else {
+		j.showLeft(j.stdout)
 	}
 	_, err = fmt.Fprintf(j.stdout, "%s: %d CMTSes, generation %d, %v.\n", word, len(state.Plan.CMTS), ring.Generation, state.EndedAt.Sub(state.Begun).Round(time.Millisecond))
 	return err
@@ -576,6 +608,9 @@ func (j *secretJob) resume(ctx context.Context, turn bool) error {
 	if _, err := j.askServer(ctx); err != nil {
 		return err
 	}
+	if err := j.lookBehind(&state.Plan); err != nil {
+		fmt.Fprintf(j.stderr, "static files not known: %s\n", firstLine(err))
+	}
 	j.saga.Journal = rotate.Continue(out, state, time.Now)
 	if turn {
 		return j.finish(ctx, j.saga.Back(ctx, "by "+rotate.WhoAmI()))
@@ -631,6 +666,9 @@ func (j *secretJob) status(ctx context.Context, verify bool) error {
 		fmt.Fprintf(b, "Rotation  begun by %s at %s, not at its end\n", state.Plan.By, clock(state.Begun))
 	case state != nil:
 		fmt.Fprintf(b, "Rotation  the last was %s at %s, by %s\n", state.Ended, clock(state.EndedAt), state.Plan.By)
+	}
+	if text := j.staticStatus(); text != "" {
+		fmt.Fprintf(b, "Static    %s\n", text)
 	}
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "\nsecret\tsince generation\tused by")

@@ -159,6 +159,7 @@ func (s *server) reloadSecrets() (secretsState, error) {
 		s.log.Warn(now.warning)
 	}
 	if !sameSecrets(former, now) {
+		go s.auditStatic()
 		s.log.Info("secrets changed", "generation", now.state.Generation, "secrets", len(now.state.Secrets), "default", now.state.Default)
 	}
 	return now.state, nil

@@ -93,6 +93,7 @@ type server struct {
 	addresses addresses
 
 	secrets serverSecrets
+	static  staticAudit
 
 	devices  *attr.Store   // nil: there are none
 	grown    chan struct{} // holds one when devices have attributes that the library has not seen
@@ -267,7 +268,7 @@ func libraryConfig(cfg *config.Config) (library.Config, error) {
 	n := names{cfg.MIBPath, cfg.MIBPrefer}
 	index, err := n.index()
 	return library.Config{
-		Dirs: cfg.Library, Static: cfg.Static, Lenient: cfg.Lenient, MIB: index, Learned: learnedMemory(cfg),
+		Dirs: cfg.Library, Static: cfg.Static, Resign: cfg.Resign, Lenient: cfg.Lenient, MIB: index, Learned: learnedMemory(cfg),
 		Timestamp: cfg.Timestamp, ModemAddress: cfg.ModemAddress,
 	}, err
 }
@@ -329,9 +330,13 @@ func (s *server) reload(force bool) error {
 func (s *server) loaded(what string, err error) {
 	s.library.note(err)
 	snap := s.engine.Library()
+	for _, line := range unreadable(snap) {
+		s.log.Error(line)
+	}
 	for _, w := range snap.Warnings {
 		s.log.Warn(w.Error())
 	}
+	go s.auditStatic()
 	s.log.Info(what, "templates", len(snap.Templates()), "static", snap.StaticFiles())
 	if snap.Empty() {
 		s.log.Error("nothing to serve: no template and no static file; /readyz is 503 until there is one", "library", s.cfg.Library, "static", s.cfg.Static)

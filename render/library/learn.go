@@ -60,8 +60,8 @@ func (s *Snapshot) learn(name []byte) *Learned {
 	if t := s.literals[string(name)]; t != nil {
 		return t.learned(skeleton.Name{Text: string(name)})
 	}
-	if f := s.static.files[string(name)]; f != nil {
-		return &Learned{File: f, name: skeleton.Name{Text: string(name)}}
+	if l := s.static.learn(name); l != nil {
+		return l
 	}
 	best, rival := s.patterns.match(name)
 	if best == nil {

@@ -18,6 +18,7 @@ import (
 type Config struct {
 	Dirs    []string // of templates; all sources below them belong to the library
 	Static  []string // of files that are served as they are
+	Resign  []string // those of Static whose boot files get new MICs, under the secret of the modem's CMTS
 	Lenient bool     // keywords resolve as in the open encoder, with a warning
 	MIB     *mib.Index
 	Schema  *attr.Schema // the attributes that devices may have; nil: none
@@ -53,6 +54,8 @@ type Template struct {
 
 	pattern *pattern
 	mac     int // the number of the pattern's group called mac; 0: none
+
+	resigned bool // it is made of a static file
 }
 
 // Pos returns where the template stands.
@@ -76,13 +79,10 @@ func Load(cfg Config, prev *Snapshot) (*Snapshot, error) {
 		s.table.misses.Store(misses)
 		s.table.evicted.Store(evicted)
 	}
-	var err error
-	if s.static, err = loadStatic(cfg.Static, old); err != nil {
-		return nil, err
-	}
-	for name := range s.static.files {
+	s.static = loadStatic(cfg, old)
+	for name, f := range s.static.files {
 		if t := s.literals[name]; t != nil {
-			s.warn(t.Pos(), "the static file "+s.static.files[name].path+" has this template's name, and is not served")
+			s.warn(t.Pos(), "the static file "+f.path+" has this template's name, and is not served")
 		}
 	}
 	s.warnStatic()
@@ -337,5 +337,5 @@ func (s *Snapshot) Waiting() int {
 	return n
 }
 
-// StaticFiles returns how many files are served as they are.
-func (s *Snapshot) StaticFiles() int { return len(s.static.files) }
+// StaticFiles returns how many files of static directories are served.
+func (s *Snapshot) StaticFiles() int { return s.static.served }

@@ -33,7 +33,7 @@ func (s *Snapshot) Matches(name string) []Match {
 
 // StaticFile returns the path of the static file of that name, "" if there is none.
 func (s *Snapshot) StaticFile(name string) string {
-	if f := s.static.files[name]; f != nil {
+	if f := s.static.files[name]; f.File != nil {
 		return f.path
 	}
 	return ""

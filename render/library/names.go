@@ -34,8 +34,8 @@ func (s *Snapshot) Loss(next *Snapshot) Loss {
 			count(name, next.answers(name))
 		}
 	}
-	for name := range s.static.files {
-		if s.literals[name] == nil && s.claims[name] == nil {
+	for name, f := range s.static.files {
+		if f.fault == nil && s.literals[name] == nil && s.claims[name] == nil {
 			count(name, next.answers(name))
 		}
 	}
@@ -56,8 +56,11 @@ func (s *Snapshot) answers(name string) bool {
 	switch {
 	case s.claims[name] != nil:
 		return false
-	case s.literals[name] != nil, s.static.files[name] != nil:
+	case s.literals[name] != nil:
 		return true
+	}
+	if f := s.static.files[name]; f.File != nil {
+		return f.fault == nil
 	}
 	best, _ := s.patterns.match([]byte(name))
 	return best != nil && best.of != nil

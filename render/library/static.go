@@ -3,25 +3,33 @@ package library
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"dcs/render/skeleton"
+	"dcs/render/syntax"
 )
 
 // maxCopied is the size up to which a static file is kept in memory; a larger one is mapped.
 const maxCopied = 64 << 10
 
-// A File is a file that is served as it is. Its octets stay as long as somebody holds the File.
+// A File is a file that is served as it is, or but for its MICs. Its octets stay as long as somebody holds the File.
 type File struct {
-	Data []byte
-	path string
-	id   fileID
+	Data   []byte
+	path   string
+	id     fileID
+	fault  *skeleton.Fault // why it cannot be served; Data is nil then
+	resign bool            // it lies in a directory whose boot files are signed anew
+	signed bool            // and is one of these
 }
 
 // fileID tells whether a file is still the one that was read.
@@ -31,61 +39,238 @@ type fileID struct {
 	modified time.Time
 }
 
-type staticFiles struct{ files map[string]*File }
+// A placed file is one with its directory's place in Config.Static.
+type placed struct {
+	*File
+	root int
+}
 
-// loadStatic reads the files below dirs; where two have a name, the one of the earlier
+type staticFiles struct {
+	cfg    Config            // of the load
+	files  map[string]placed // by name
+	dirs   map[string]bool   // paths of directories whose files are known
+	gaps   []gap             // directories whose files are not
+	unread []Unreadable
+	served int // files that are no faults
+}
+
+// A gap is a directory that could not be read, so that any name below it may be that of a file.
+type gap struct {
+	root   int    // as in placed
+	prefix string // of the names; "": the whole root
+	fault  *skeleton.Fault
+}
+
+// Unreadable is a static file, or a directory of them, that could not be read.
+type Unreadable struct {
+	Path string
+	Err  error
+	Kept bool // what was loaded of it before goes on being served
+}
+
+// Unreadable returns what below the static directories could not be read, in the order of the walk. Unless it is kept
+// its names get no file, not even from a pattern.
+func (s *Snapshot) Unreadable() []Unreadable { return s.static.unread }
+
+// loadStatic reads the files below cfg.Static; where two have a name, the one of the earlier
 // directory counts. Files of old that have not changed since are taken over.
-func loadStatic(dirs []string, old *staticFiles) (*staticFiles, error) {
-	s := &staticFiles{files: map[string]*File{}}
-	for _, root := range dirs {
-		err := walkDir(root, func(path string, d fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			if filepath.Clean(path) != filepath.Clean(root) && strings.HasPrefix(d.Name(), ".") {
-				if d.IsDir() {
-					return fs.SkipDir
-				}
-				return nil
-			}
-			if d.IsDir() {
-				return nil
-			}
-			rel, err := filepath.Rel(root, path)
-			if err != nil {
-				return err
-			}
-			name := filepath.ToSlash(rel)
-			if s.files[name] != nil {
-				return nil
-			}
-			st, err := os.Stat(path) // a link is followed
-			switch {
-			case errors.Is(err, fs.ErrNotExist):
-				return nil // gone, or a link to nothing
-			case err != nil:
-				return err
-			case !st.Mode().IsRegular():
-				return nil
-			}
-			if old != nil {
-				if f := old.files[name]; f != nil && f.path == path && f.id == idOf(st) {
-					s.files[name] = f
-					return nil
-				}
-			}
-			f, err := openFile(path)
-			if err != nil {
-				return err
-			}
-			s.files[name] = f
-			return nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("static: %w", err)
+//
+// What cannot be read stops nothing else: a file keeps its name, which is answered by a fault. Of a directory that
+// cannot be read the files of old stay, since nothing is known to have changed; where old did not know it either, all
+// names below it that an earlier directory does not have are answered by a fault.
+func loadStatic(cfg Config, old *staticFiles) *staticFiles {
+	l := &staticLoader{
+		staticFiles: &staticFiles{cfg: cfg, files: map[string]placed{}, dirs: map[string]bool{}},
+		old:         old, shut: map[string]shutDir{},
+	}
+	if l.old == nil {
+		l.old = &staticFiles{}
+	}
+	for l.root, l.dir = range cfg.Static {
+		l.dir = filepath.Clean(l.dir)
+		_ = walkDir(l.dir, l.visit) // visit returns nothing but SkipDir
+	}
+	l.keep()
+	for _, f := range l.files {
+		if f.fault == nil {
+			l.served++
 		}
 	}
-	return s, nil
+	return l.staticFiles
+}
+
+// staticLoader is one run of loadStatic.
+type staticLoader struct {
+	*staticFiles
+	old  *staticFiles
+	root int
+	dir  string             // Config.Static[root]
+	shut map[string]shutDir // directories whose files in old are kept, by path
+}
+
+// shutDir is a directory that cannot be read, but could be before.
+type shutDir struct {
+	root int
+	dir  string
+}
+
+func (l *staticLoader) visit(path string, d fs.DirEntry, err error) error {
+	path = filepath.Clean(path)
+	switch {
+	case err != nil:
+		if path == l.dir || !errors.Is(err, fs.ErrNotExist) { // else it has just been removed
+			l.unreadableDir(path, err)
+		}
+		return fs.SkipDir
+	case path != l.dir && strings.HasPrefix(d.Name(), "."):
+		if d.IsDir() {
+			return fs.SkipDir
+		}
+	case d.IsDir():
+		l.dirs[path] = true
+	default:
+		l.file(path)
+	}
+	return nil
+}
+
+// staticName returns the name that the file at path, below dir, is served under.
+func staticName(dir, path string) string {
+	return filepath.ToSlash(strings.TrimPrefix(strings.TrimPrefix(path, dir), string(filepath.Separator)))
+}
+
+// unreadableDir keeps what is known of a directory, or notes that nothing is.
+func (l *staticLoader) unreadableDir(path string, err error) {
+	delete(l.dirs, path)
+	known := l.old.dirs[path]
+	l.unread = append(l.unread, Unreadable{path, unwrapPath(err), known})
+	if known {
+		l.shut[path] = shutDir{l.root, l.dir}
+		return
+	}
+	prefix := staticName(l.dir, path)
+	if prefix != "" {
+		prefix += "/"
+	}
+	l.gaps = append(l.gaps, gap{l.root, prefix, unreadable(path, "the directory cannot be read, so which files are in it is not known", err)})
+}
+
+// keep takes over the files that old has below directories that cannot be read now.
+func (l *staticLoader) keep() {
+	if len(l.shut) == 0 {
+		return
+	}
+	above := func(path string) (shutDir, bool) {
+		for {
+			if s, ok := l.shut[path]; ok {
+				return s, true
+			}
+			up := filepath.Dir(path)
+			if up == path {
+				return shutDir{}, false
+			}
+			path = up
+		}
+	}
+	for path := range l.old.dirs {
+		if _, ok := above(path); ok {
+			l.dirs[path] = true
+		}
+	}
+	for n, f := range l.old.files {
+		s, ok := above(f.path)
+		if !ok || n != staticName(s.dir, f.path) {
+			continue
+		}
+		if other := l.files[n]; other.File == nil || other.root > s.root {
+			l.files[n] = placed{f.File, s.root}
+		}
+	}
+	for _, g := range l.old.gaps {
+		if s, ok := above(g.fault.Pos.File); ok {
+			l.gaps = append(l.gaps, gap{s.root, g.prefix, g.fault})
+		}
+	}
+}
+
+// file adds the file at path, unless an earlier directory has one of its name.
+func (l *staticLoader) file(path string) {
+	n := staticName(l.dir, path)
+	if l.files[n].File != nil {
+		return
+	}
+	before := l.old.files[n].File
+	resign := slices.Contains(l.cfg.Resign, l.cfg.Static[l.root])
+	if before != nil && (before.path != path || before.fault != nil || before.resign != resign) {
+		before = nil
+	}
+	f, err := open(path, before)
+	if err == nil && resign && f != nil && f != before {
+		f.resign = true
+		err = f.takeOver()
+		if err != nil {
+			f = nil
+		}
+	}
+	switch {
+	case err != nil && f != nil:
+		l.unread = append(l.unread, Unreadable{path, unwrapPath(err), true})
+	case err != nil:
+		f = &File{path: path, fault: unreadable(path, "the file cannot be read", err)}
+		l.unread = append(l.unread, Unreadable{path, unwrapPath(err), false})
+	case f == nil:
+		return
+	}
+	l.files[n] = placed{f, l.root}
+}
+
+// open returns the file at path: before, if it has not changed since. A file beside an error is before, of which it is not
+// known whether it has changed; neither a file nor an error: there is none.
+func open(path string, before *File) (*File, error) {
+	st, err := os.Stat(path) // a link is followed
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if _, gone := os.Lstat(path); gone != nil {
+			return nil, nil
+		}
+		return nil, errors.New("the symbolic link leads to nothing")
+	case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG):
+		return nil, err // it is none
+	case err != nil:
+		return before, err
+	case st.IsDir(): // by a link, which is not followed
+		return nil, nil
+	case before != nil && before.id == idOf(st):
+		return before, nil
+	}
+	return read(path)
+}
+
+func unreadable(path, what string, err error) *skeleton.Fault {
+	return &skeleton.Fault{
+		Reason: skeleton.Broken, Pos: syntax.Pos{File: path, Line: 1, Col: 1}, Text: what + ": " + unwrapPath(err).Error(),
+	}
+}
+
+// learn returns what a name means among static files; nil, without an allocation: none has it.
+func (s *staticFiles) learn(name []byte) *Learned {
+	f := s.files[string(name)]
+	for i := range s.gaps {
+		g := &s.gaps[i]
+		if len(name) >= len(g.prefix) && string(name[:len(g.prefix)]) == g.prefix && (f.File == nil || g.root < f.root) {
+			return &Learned{name: skeleton.Name{Text: string(name)}, fault: g.fault}
+		}
+	}
+	switch {
+	case f.File == nil:
+		return nil
+	case f.fault != nil:
+		return &Learned{name: skeleton.Name{Text: string(name)}, fault: f.fault}
+	}
+	if f.signed {
+		return s.learnSigned(f.File, string(name))
+	}
+	return &Learned{File: f.File, name: skeleton.Name{Text: string(name)}}
 }
 
 func idOf(st fs.FileInfo) fileID {
@@ -96,8 +281,23 @@ func idOf(st fs.FileInfo) fileID {
 	return id
 }
 
-func openFile(path string) (*File, error) {
-	h, err := os.Open(path)
+// triesToRead is how often a file is read that changes meanwhile.
+const triesToRead = 3
+
+func read(path string) (f *File, err error) {
+	for range triesToRead {
+		if f, err = readOnce(path); !errors.Is(err, errChanged) {
+			break
+		}
+	}
+	return f, err
+}
+
+var errChanged = errors.New("it was written to while it was read; replace files by renaming others over them")
+
+func readOnce(path string) (*File, error) {
+	// Without waiting: a named pipe may have taken the file's place.
+	h, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -106,21 +306,36 @@ func openFile(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{path: path, id: idOf(st)}
-	if st.Size() <= maxCopied {
-		f.Data = make([]byte, st.Size())
-		n, err := h.ReadAt(f.Data, 0)
-		if n < len(f.Data) {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		return f, nil
+	if !st.Mode().IsRegular() {
+		return nil, errors.New(fileType(st.Mode()) + ", and only a regular file is read")
 	}
-	f.Data, err = unix.Mmap(int(h.Fd()), 0, int(st.Size()), unix.PROT_READ, unix.MAP_SHARED)
+	f := &File{path: path, id: idOf(st)}
+	if st.Size() > maxCopied {
+		return f, f.mapped(h)
+	}
+	f.Data = make([]byte, st.Size())
+	if _, err := h.ReadAt(f.Data, 0); err != nil && len(f.Data) > 0 {
+		if errors.Is(err, io.EOF) {
+			err = errChanged
+		}
+		return nil, err
+	}
+	if st, err = h.Stat(); err != nil {
+		return nil, err
+	} else if idOf(st) != f.id {
+		return nil, errChanged
+	}
+	return f, nil
+}
+
+// mapped maps a file into memory.
+func (f *File) mapped(h *os.File) (err error) {
+	f.Data, err = unix.Mmap(int(h.Fd()), 0, int(f.id.size), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
-		return nil, fmt.Errorf("%s: mmap: %w", path, err)
+		return fmt.Errorf("mmap: %w", err)
 	}
 	runtime.AddCleanup(f, func(m []byte) {
 		_ = unix.Munmap(m) // the mapping is ours and whole: it cannot fail
 	}, f.Data)
-	return f, nil
+	return nil
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -17,8 +19,9 @@ import (
 // Watch calls changed after something has changed below dirs, once it has been quiet for
 // debounce, but after ten times that at the latest. Temporary files of editors and names
 // that begin with a dot are ignored. A directory that is missing, now or later, is waited for.
-// Where a symbolic link below dirs leads to a file elsewhere, that file counts too. failed is told once of each
-// directory with such files that cannot be watched.
+// Where a symbolic link below dirs leads to a file elsewhere, that file counts too. A directory that cannot be read is
+// not watched until it can. failed is told once of each such directory, and of each with files that links lead to that
+// cannot be watched.
 //
 // Watch returns once the watches stand: load the library after that, and no change is lost.
 // It goes on until ctx ends; changed is called from one goroutine, and not again before
@@ -55,6 +58,7 @@ type watches struct {
 	notify *fsnotify.Watcher
 	dirs   map[string]bool            // that are watched for all that is in them
 	links  []string                   // found in them
+	closed []string                   // directories that cannot be read
 	files  map[string]map[string]bool // by directory: files in it that links lead to, or are links on the way
 	paths  map[inode]string           // directories have one watch each, which goes by this path
 	places map[string]*binding        // where links lead to, as they say it
@@ -116,7 +120,7 @@ func (w *watcher) run(ctx context.Context, debounce time.Duration, changed func(
 				wait()
 			}
 		case <-poll.C:
-			if !w.moved && w.placesMoved() {
+			if !w.moved && (w.placesMoved() || w.opened()) {
 				w.moved = true
 				wait()
 			} else if w.short && w.renew() == nil {
@@ -159,6 +163,7 @@ func (w *watcher) event(ev fsnotify.Event) bool {
 		case st.IsDir():
 			w.moved = true
 			w.short = w.add(path) != nil || w.short
+			w.tellClosed()
 		case st.Mode().Type() == fs.ModeSymlink:
 			w.moved = true
 		}
@@ -202,16 +207,46 @@ func (w *watcher) renew() error {
 	for _, l := range w.links {
 		w.follow(l)
 	}
+	w.tellClosed()
 	return nil
+}
+
+// tellClosed tells of each directory once that it may not be read.
+func (w *watcher) tellClosed() {
+	for _, dir := range w.closed {
+		if !w.told[dir] {
+			w.told[dir] = true
+			w.failed(fmt.Errorf("%s: changes here are not noticed, as the directory cannot be read", dir))
+		}
+	}
+}
+
+// opened tells if a directory that could not be read can be now.
+func (w *watcher) opened() bool {
+	return slices.ContainsFunc(w.closed, func(dir string) bool {
+		f, err := os.Open(dir)
+		if err != nil {
+			return errors.Is(err, fs.ErrNotExist)
+		}
+		defer f.Close()
+		if _, err := f.Readdirnames(1); err != nil && !errors.Is(err, io.EOF) {
+			return false
+		}
+		delete(w.told, dir)
+		return true
+	})
 }
 
 // add watches dir and all directories below it. One that is gone meanwhile is no error.
 func (w *watches) add(dir string) error {
 	err := w.notify.Add(dir)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	}
-	if err != nil {
+	case errors.Is(err, fs.ErrPermission):
+		w.closed = append(w.closed, dir)
+		return nil
+	case err != nil:
 		return fmt.Errorf("%s: %w", dir, limit(err, syscall.ENOSPC, "fs.inotify.max_user_watches"))
 	}
 	w.dirs[dir] = true
@@ -221,7 +256,8 @@ func (w *watches) add(dir string) error {
 	// A watch stands before its directory is read: what comes between is seen twice.
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		w.closed = append(w.closed, dir)
+		return nil
 	}
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())

@@ -329,11 +329,24 @@ func TestWatchDebounces(t *testing.T) {
 	}
 }
 
-func TestWatchErrors(t *testing.T) {
+func TestWatchFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	write(t, file, "")
-	if err := Watch(t.Context(), []string{file}, rest, func() {}, nil); err == nil {
-		t.Error("a file is watched as a directory")
+	ctx, cancel := context.WithCancel(t.Context())
+	changes, failed := make(chan struct{}, 100), make(chan string, 100)
+	check(t, Watch(ctx, []string{file}, rest, func() { changes <- struct{}{} }, func(err error) { failed <- err.Error() }))
+	if msg := <-failed; !strings.HasPrefix(msg, file+": changes here are not noticed") {
+		t.Error(msg)
 	}
+	wantQuiet(t, changes, "a file where a directory should be")
+	check(t, os.Remove(file))
+	check(t, os.Mkdir(file, 0o755))
+	wantChange(t, changes, "the directory is there")
+	write(t, filepath.Join(file, "a"), "x")
+	wantChange(t, changes, "a file in it")
+	if len(failed) > 0 {
+		t.Error("told again:", <-failed)
+	}
+	cancel()
 	gone(t)
 }

@@ -1,6 +1,7 @@
 package mic
 
 import (
+	"bytes"
 	"crypto/sha1"
 	"errors"
 	"fmt"
@@ -113,6 +114,31 @@ func hashObject(file []byte, off int) (Variant, place) {
 	}
 	return NoHash, place{}
 }
+
+// brokenHash reports whether an MTA file in which no hash object could be read had one: whether the identifier of one stands
+// in it, or the hash itself where an object of that size would have it.
+func brokenHash(file []byte) bool {
+	for _, oid := range hashOIDs[NA:] {
+		if bytes.Contains(file, append([]byte{0x06, byte(len(oid))}, oid...)) {
+			return true
+		}
+		size := 2 + 2 + 2 + len(oid) + 2 + sha1.Size
+		end := len(file) - len(closing)
+		if end < size || string(file[end:]) != closing {
+			continue
+		}
+		h := sha1.New()
+		h.Write(file[:end-size])
+		h.Write(file[end:])
+		if bytes.Equal(h.Sum(nil), file[end-sha1.Size:end]) {
+			return true
+		}
+	}
+	return false
+}
+
+// closing is how an MTA file ends.
+const closing = "\xfe\x01\xff"
 
 // element returns where the contents of the BER element at off stand, if it has that tag and fits. Lengths of up to two
 // octets in the long form are read: encoders differ in when they use it.

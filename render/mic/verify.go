@@ -167,6 +167,9 @@ func verifyMTA(file []byte) (Report, error) {
 		r.Notes = append(r.Notes, "no closing delimiter (fe 01 ff) at the end")
 	}
 	if m.variant == NoHash {
+		if brokenHash(file) {
+			r.MTA = Result{Verdict: Invalid, Note: "there is a hash, but not in an object that an MTA could read"}
+		}
 		return r, nil
 	}
 	r.MTAVariant = m.variant

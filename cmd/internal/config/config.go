@@ -35,6 +35,7 @@ type Config struct {
 
 	Library []string // directories of sources
 	Static  []string // directories of files served as they are
+	Resign  []string // those of Static whose boot files are signed anew
 	Lenient bool
 
 	LearnedMemory int // octets; 0: as much as suits the machine
@@ -189,9 +190,13 @@ and .conf as the open docsis encoder reads them.`,
 		},
 		{
 			"static", `[]`,
-			`Directories of files that are served as they are. A source in a library goes
-before a file of the same name. Replace files by renaming others over them.`,
-			paths(&c.Static),
+			`Directories of files that are served as they are. A template with a name of
+its own goes before a file of that name, a file before all templates whose
+pattern matches. Of two files of a name the one of the first directory counts.
+Replace files by renaming others over them. In a directory that is written as
+{dir: /srv/tftp, resign: on} boot files get new MICs, of the secret of the
+asking modem's CMTS; a flag names directories without resign.`,
+			staticDirs(&c.Static, &c.Resign),
 		},
 		{
 			"lenient", `off`,

@@ -167,7 +167,7 @@ func TestParseErrors(t *testing.T) {
 		{"number for a text", "library: [0123, 1.50]\nstatic: true", []string{
 			`f.yaml:1:11: library is the number 0123, and should be a list of paths; if it is meant as it stands, put it in quotes`,
 			`f.yaml:1:17: library is the number 1.50, and should be a list of paths; if it is meant as it stands, put it in quotes`,
-			`f.yaml:2:9: static is true, and should be a list of paths; if it is meant as it stands, put it in quotes`,
+			`f.yaml:2:9: static is true, and should be a list of directories, each a path or a block such as "{dir: /srv/tftp, resign: on}"; if it is meant as it stands, put it in quotes`,
 		}},
 		{"tab", "static: a\tb", []string{`f.yaml:1:9: a tab within a text without quotes, which would be lost: put the text in quotes`}},
 		{"not UTF-8", "workers: 1\nstatic: caf\xe9", []string{

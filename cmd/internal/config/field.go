@@ -23,6 +23,7 @@ type field struct {
 	reset      func()                       // empties a list
 	structured bool                         // the file alone can say it, no flag
 	node       func(r *reader, n ast.Node)  // reads a structured value
+	block      func(r *reader, n ast.Node)  // reads an element of a list that is a block; nil: none may be
 	add        func(text, dir string) error // sets the value, or appends to the list; relative paths begin at dir
 	value      func() any                   // the value as it is
 }

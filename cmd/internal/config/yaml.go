@@ -85,12 +85,20 @@ func (r *reader) value(k Key, pair *ast.MappingValueNode) {
 	}
 	seq, ok := pair.Value.(*ast.SequenceNode)
 	if !ok || !k.field.list {
-		r.scalar(k, pair.Value) // a list of one may stand without brackets
+		r.element(k, pair.Value) // a list of one may stand without brackets
 		return
 	}
 	for _, v := range seq.Values {
-		r.scalar(k, v)
+		r.element(k, v)
 	}
+}
+
+func (r *reader) element(k Key, n ast.Node) {
+	if k.field.block != nil && pairsOf(n) != nil {
+		k.field.block(r, n)
+		return
+	}
+	r.scalar(k, n)
 }
 
 func (r *reader) scalar(k Key, n ast.Node) {

@@ -40,6 +40,8 @@ func Table() []Metric {
 		{"dcs_learned_evictions_total", Counter, nil, "Names that left the learned table for others."},
 		{"dcs_library_templates", Gauge, nil, "Templates that are served from."},
 		{"dcs_library_static_files", Gauge, nil, "Static files that are served."},
+		{"dcs_library_static_refused", Gauge, nil, "Files that no template makes, static ones for most, that a modem or its CMTS refuses: damaged, or of no secret that a CMTS holds."},
+		{"dcs_library_static_unreadable", Gauge, nil, "Static files, and directories of them, that the last load could not read. Their names get no file, or what was loaded of them before."},
 		{"dcs_library_withheld", Gauge, nil, "Templates that give no file for their errors, and files that cannot be read; their names get ERROR 0."},
 		{"dcs_library_warnings", Gauge, nil, "Warnings about the library that is served from."},
 		{"dcs_library_load_errors", Gauge, nil, "Errors that the last load of the library found; while there are any, the one before is served."},

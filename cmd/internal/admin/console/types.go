@@ -181,7 +181,8 @@ type Explanation struct {
 	IP       string    `json:"ip,omitempty"`
 	MAC      string    `json:"mac,omitempty"`
 	Static   string    `json:"static,omitempty"`
-	Matches  []Match   `json:"matches,omitempty"`
+	Resigned bool      `json:"resigned,omitempty"` // the static file is served with new MICs
+	Matches  []Match   `json:"matches,omitempty"`  // beside Static those that it hides
 	Captures []Capture `json:"captures,omitempty"`
 	Values   []Value   `json:"values,omitempty"`
 	Slots    []Slot    `json:"slots,omitempty"`

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"dcs/render/library"
+)
+
+// staticAudit is what the server knows of the files that no template makes.
+type staticAudit struct {
+	mu      sync.Mutex // held by the one audit that runs
+	refused atomic.Int64
+}
+
+// auditStatic checks the files that no template makes, as they and the secrets are now, and warns of those that devices or
+// CMTSes refuse. They are served all the same: they are the operator's. It runs beside the serving, on one CPU.
+func (s *server) auditStatic() {
+	s.static.mu.Lock()
+	defer s.static.mu.Unlock()
+	s.secrets.mu.Lock()
+	sign := s.secrets.now.signing(&s.cfg)
+	s.secrets.mu.Unlock()
+	a := sign.audit(s.engine.Library(), 1)
+	n, first := a.Refused(), (*library.Audited)(nil)
+	for i := range a.Faulty {
+		if g := a.Faulty[i].First; first == nil && len(g) > 0 {
+			first = &g[0]
+		}
+	}
+	for i := sign.used; i < len(sign.names); i++ {
+		g := &a.Under[i]
+		if n += g.N; first == nil && g.N > 0 {
+			first = &g.First[0]
+			first.Text = "the CMTS MIC (7) is of the secret " + sign.names[i] + ", which no CMTS holds any more"
+		}
+	}
+	s.static.refused.Store(int64(n))
+	if first != nil {
+		s.log.Warn("static files that modems or their CMTSes refuse: dcs check lists them", "files", n, "first", place(first), "why", first.Text)
+	}
+}

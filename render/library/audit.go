@@ -1,0 +1,137 @@
+package library
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"dcs/render/bootfile"
+	"dcs/render/mapped"
+	"dcs/render/mic"
+	"dcs/render/syntax"
+)
+
+// Audited is a file that is served as it is, or but for its MICs, and what was found of it.
+type Audited struct {
+	Path string
+	Item syntax.Pos // of the Binary item that serves it; the zero Pos: it lies below a static directory
+	bootfile.Report
+}
+
+// Group is a number of files, and the first of them by path.
+type Group struct {
+	N     int
+	First []Audited
+}
+
+func (g *Group) add(a Audited, most int) {
+	if g.N++; len(g.First) < most {
+		g.First = append(g.First, a)
+	}
+}
+
+// Audit is what a library's files are that no template makes: those below static directories, and those of Binary items
+// without resign.
+type Audit struct {
+	Files  int
+	Faulty [bootfile.NumFaults]Group // by what is wrong
+	Keyed  int                       // boot files whose MIC a secret would tell right from wrong, and that are not signed anew
+	Under  []Group                   // sound files by the secret that they are signed under
+}
+
+// Refused returns how many files a device or its CMTS refuses.
+func (a *Audit) Refused() int {
+	n := 0
+	for i := range a.Faulty {
+		n += a.Faulty[i].N
+	}
+	return n
+}
+
+// Audit checks all files that no template makes, under all secrets, by so many goroutines at once. It keeps the first most
+// of a group. Of files above bootfile.MaxSize it reads nothing.
+func (s *Snapshot) Audit(secrets []*mic.Secret, most, parallel int) *Audit {
+	files := s.served()
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range min(parallel, len(files)) {
+		all.Go(func() {
+			c := bootfile.Checker{Secrets: secrets}
+			for i := next.Add(1) - 1; i < int64(len(files)); i = next.Add(1) - 1 {
+				files[i].check(&c)
+			}
+		})
+	}
+	all.Wait()
+	a := &Audit{Files: len(files), Under: make([]Group, len(secrets))}
+	for i := range files {
+		f := &files[i]
+		if f.Fault != bootfile.Sound {
+			a.Faulty[f.Fault].add(f.Audited, most)
+			continue
+		}
+		if f.Keyed {
+			a.Keyed++
+		}
+		if f.Secret >= 0 {
+			a.Under[f.Secret].add(f.Audited, most)
+		}
+	}
+	return a
+}
+
+// audited is a file on its way through an audit.
+type audited struct {
+	Audited
+	data   []byte
+	hold   *File // what data belongs to
+	resign bool  // it is signed anew
+}
+
+// served lists the files of an audit by their paths.
+func (s *Snapshot) served() []audited {
+	files := make([]audited, 0, len(s.static.files))
+	for _, f := range s.static.files {
+		if f.fault == nil {
+			files = append(files, audited{Audited: Audited{Path: f.path}, data: f.Data, hold: f.File, resign: f.signed})
+		}
+	}
+	for _, t := range s.templates {
+		if data, path, ok := t.AsIs(); ok {
+			files = append(files, audited{Audited: Audited{Path: path, Item: t.Pos()}, data: data})
+		}
+	}
+	slices.SortFunc(files, func(a, b audited) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Item.File, b.Item.File), a.Item.Line-b.Item.Line, a.Item.Col-b.Item.Col)
+	})
+	return files
+}
+
+func (f *audited) check(c *bootfile.Checker) {
+	if f.resign {
+		f.checkSigned()
+		return
+	}
+	if len(f.data) <= maxCopied || len(f.data) > bootfile.MaxSize {
+		f.Report = c.Check(f.data)
+	} else if err := mapped.Read(func() error {
+		f.Report = c.Check(f.data)
+		return nil
+	}); err != nil {
+		f.Report = bootfile.Report{Fault: bootfile.Cut, Text: err.Error(), Secret: -1}
+	}
+}
+
+// checkSigned finds what keeps a file from being signed anew. Under which secret it was signed before does not matter.
+func (f *audited) checkSigned() {
+	f.Report = (&bootfile.Checker{}).Check(f.data)
+	f.Keyed = false
+	_, err := f.hold.template(&Config{})
+	switch {
+	case err == nil:
+		f.Fault, f.Text = bootfile.Sound, ""
+	case f.Fault == bootfile.Sound:
+		f.Fault, f.Text = bootfile.Cut, err.Error()
+	}
+}

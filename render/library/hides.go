@@ -1,0 +1,21 @@
+package library
+
+import "dcs/render/syntax"
+
+// Hiding returns how many static files have a name that a pattern matches, which makes no file of it for that reason, with
+// the path of the first such file and the place of its pattern.
+func (s *Snapshot) Hiding() (n int, path string, pattern syntax.Pos) {
+	for name, f := range s.static.files {
+		if s.literals[name] != nil || s.claims[name] != nil {
+			continue
+		}
+		best, _ := s.patterns.match([]byte(name))
+		if best == nil || best.of == nil {
+			continue
+		}
+		if n++; n == 1 || f.path < path {
+			path, pattern = f.path, best.pos
+		}
+	}
+	return n, path, pattern
+}

@@ -1,0 +1,25 @@
+package skeleton
+
+import (
+	"dcs/render/mic"
+	"dcs/render/syntax"
+)
+
+// AsIs returns the octets that a Binary item without resign serves, and the path that they were read from; ok: it is one.
+func (t *Template) AsIs() (file []byte, path string, ok bool) {
+	if t.Item.Kind != syntax.Binary || t.Item.Resign {
+		return nil, "", false
+	}
+	return t.source, t.sourcePath, true
+}
+
+// doubt warns of a file that is signed anew although its own MIC or hash says that it is not as it was made: it may have been
+// changed on purpose, or be damaged.
+func (c *compiler) doubt(it *syntax.Item) {
+	if !c.checking {
+		return
+	}
+	if r, err := mic.Verify(c.t.source, nil); err == nil && (r.CM.Verdict == mic.Invalid || r.MTA.Verdict == mic.Invalid) {
+		c.warnf(it.From.Pos, "%s: its own MIC or hash is wrong: it was changed after it was made, or is damaged, and a new one makes devices take it", write(it.From))
+	}
+}
