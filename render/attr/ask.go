@@ -235,7 +235,11 @@ func (s *Store) askOne(src *source, a Asker, q question, again bool) (found bool
 		return true, s.apply(src, []Change{{Device: d}})
 	}
 	if again {
-		return false, s.apply(src, []Change{{Device: Device{MAC: q.mac, HasMAC: q.hasMAC, IP: q.ip}, Gone: true}})
+		held, err := s.applyGuarded(src, []Change{{Device: Device{MAC: q.mac, HasMAC: q.hasMAC, IP: q.ip}, Gone: true}})
+		if held > 0 {
+			err = ErrHeld // it is asked for again, as after an error
+		}
+		return false, err
 	}
 	return false, nil
 }

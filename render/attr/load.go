@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"dcs/render/attr/localdb"
@@ -29,7 +30,11 @@ func (s *Store) run(src *source) {
 		s.mu.Lock()
 		src.up, src.err = false, err
 		s.mu.Unlock()
-		s.event(Event{Source: src.Name(), Kind: Failed, Err: err, Retry: wait})
+		if errors.Is(err, ErrHeld) {
+			s.holdLoad(src, err)
+		} else {
+			s.event(Event{Source: src.Name(), Kind: Failed, Err: err, Retry: wait})
+		}
 		select {
 		case <-s.ctx.Done():
 		case force = <-src.reload:
@@ -41,6 +46,8 @@ func (s *Store) run(src *source) {
 
 // keep opens a source, loads it, and follows it until it fails or is to be loaded anew. ok is called when a load has succeeded.
 func (s *Store) keep(src *source, force *bool, ok func()) error {
+	s.count(src)
+	s.mark(src, *force)
 	names, err := src.Open(s.ctx)
 	if err == nil {
 		err = s.opened(src, names)
@@ -54,15 +61,21 @@ func (s *Store) keep(src *source, force *bool, ok func()) error {
 		return err
 	}
 	for {
-		if err := s.load(src, *force); err != nil {
+		s.mark(src, *force)
+		err := s.load(src, *force)
+		held := errors.Is(err, ErrHeld)
+		if err != nil && !held {
 			return err
 		}
 		*force = false
 		ok()
 		s.mu.Lock()
-		src.up, src.err, src.told = true, nil, true
+		src.up, src.err, src.told = true, nil, src.told || !held
 		s.settle()
 		s.mu.Unlock()
+		if held {
+			s.holdLoad(src, err)
+		}
 		if *force, err = s.follow(src); err != nil {
 			return err
 		}
@@ -152,7 +165,6 @@ func (s *Store) load(src *source, force bool) error {
 		file = append([]string(nil), s.names...)
 		cols = append(cols[:0], src.perm...)
 	}
-	was := int(src.stats.Devices)
 	s.mu.Unlock()
 	src.loading.Store(0)
 	defer func() {
@@ -195,6 +207,7 @@ func (s *Store) load(src *source, force bool) error {
 		err = fmt.Errorf("%w: %v without a device, after %d", ErrStalled, s.cfg.Stall, n)
 	}
 	if errors.Is(err, errors.ErrUnsupported) {
+		s.unlisted(src, force)
 		return s.sweep(src) // what was asked for so far is all that there is
 	}
 	if err != nil {
@@ -203,11 +216,11 @@ func (s *Store) load(src *source, force bool) error {
 	if err := rejected.close(src.Source, n); err != nil {
 		return err
 	}
-	// Duplicates are not known yet: n is at least what the fleet is.
-	if lost := was - n; !force && was >= minFleet && float64(lost) > s.cfg.Shrink*float64(was) {
-		return fmt.Errorf("%w: %d of %d", ErrShrunk, lost, was)
+	meta := fileMeta{Source: src.Name(), Loaded: began, Rejected: rejected}
+	if m, ok := src.Source.(Marker); ok {
+		meta.Mark = m.Mark()
 	}
-	return s.commit(src, b, fileMeta{Source: src.Name(), Loaded: began, Rejected: rejected}, before)
+	return s.commit(src, b, file, meta, before, force)
 }
 
 // sweep has all devices of a source that cannot list them asked for again, once, since nothing tells of their changes.
@@ -239,24 +252,29 @@ func place(d, in *Device, cols []int) error {
 	return nil
 }
 
-// commit puts a source's new file in the place of the old, and has it served.
-func (s *Store) commit(src *source, b *localdb.Builder, meta fileMeta, before uint64) error {
+// commit puts a source's new file in the place of the old, and has it served, unless the source has lost too much.
+func (s *Store) commit(src *source, b *localdb.Builder, names []string, meta fileMeta, before uint64, force bool) error {
 	s.build.Lock()
 	defer s.build.Unlock()
 	s.mu.Lock()
 	meta.Stamp = s.nextStamp()
 	s.mu.Unlock()
-	text, err := json.Marshal(meta)
-	if err != nil {
-		return err
-	}
-	st, err := b.Commit(text)
+	st, err := s.commitFile(src, b, names, &meta, func(after *tally) error {
+		if force {
+			s.forgive(src, after)
+			return nil
+		}
+		return s.judge(src, after, s.cfg.Now())
+	})
 	if err != nil {
 		return err
 	}
 	if err := s.adopt(src, meta, before); err != nil {
 		return err
 	}
+	s.mu.Lock()
+	s.release(src)
+	s.mu.Unlock()
 	s.event(Event{
 		Source: src.Name(), Kind: Loaded, Devices: int(st.Devices), Stats: st, Reject: meta.Rejected,
 		Took: s.cfg.Now().Sub(meta.Loaded),
@@ -282,6 +300,7 @@ func (s *Store) adopt(src *source, meta fileMeta, before uint64) error {
 	r.base, r.cols = db, s.columns(db.Names())
 	r.forget(before)
 	src.meta, src.stats = meta, db.Stats()
+	s.recount(src)
 	if len(s.srcs) == 1 {
 		s.rebase(db, before)
 	} else {
@@ -357,7 +376,7 @@ func (s *Store) compact() error {
 		meta := src.meta
 		meta.Source, meta.Stamp = src.Name(), s.nextStamp()
 		if len(s.srcs) > 1 {
-			names = src.names
+			names = attributesOf(src.names, r.base)
 		}
 		s.mu.Unlock()
 		if idle {
@@ -371,6 +390,21 @@ func (s *Store) compact() error {
 		return nil
 	}
 	return s.makeFiles()
+}
+
+// attributesOf returns names, and those of a file that are not among them: the source has them no longer, and what it has
+// lost with them may be held back.
+func attributesOf(names []string, base *localdb.DB) []string {
+	names = slices.Clone(names)
+	if base == nil {
+		return names
+	}
+	for _, n := range base.Names() {
+		if !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	return names
 }
 
 // rewrite makes a source's file of rows.
@@ -398,11 +432,7 @@ func (s *Store) rewrite(src *source, r rows, names []string, meta fileMeta, upTo
 	if err != nil {
 		return err
 	}
-	text, err := json.Marshal(meta)
-	if err != nil {
-		return err
-	}
-	st, err := b.Commit(text)
+	st, err := s.commitFile(src, b, names, &meta, func(*tally) error { return nil })
 	if err != nil {
 		return err
 	}
@@ -476,26 +506,44 @@ func (s *Store) makeFiles() error {
 
 // apply lays changes over what is served.
 func (s *Store) apply(src *source, changes []Change) error {
+	_, err := s.applyGuarded(src, changes)
+	return err
+}
+
+// applyGuarded is apply, and returns how many changes were held back, in whole or in part.
+func (s *Store) applyGuarded(src *source, changes []Change) (held int, err error) {
+	if held, err = s.lay(src, changes); held > 0 {
+		s.heldChanges(src)
+	}
+	return held, err
+}
+
+func (s *Store) lay(src *source, changes []Change) (held int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.macs)+len(s.ips) > 4*s.cfg.Overlay {
-		s.soon()
-		return errReload // more has changed than is put into the file at the same time
+	if err := s.room(src); err != nil {
+		return 0, err // more has changed than is put into the file at the same time
 	}
+	list := make([]*change, 0, len(changes))
 	for i := range changes {
 		c := &changes[i]
 		if !c.HasMAC && !c.IP.IsValid() || c.IP.Zone() != "" || len(c.Values) > len(src.perm) || tooLong(c.Values) {
 			src.meta.Rejected.Add("a change that is not of a device")
 			continue
 		}
-		s.seq++
-		n := &change{Device: Device{MAC: c.MAC, HasMAC: c.HasMAC, IP: c.IP.Unmap()}, gone: c.Gone, seq: s.seq}
+		n := &change{Device: Device{MAC: c.MAC, HasMAC: c.HasMAC, IP: c.IP.Unmap()}, gone: c.Gone}
 		if !c.Gone {
 			n.Values = make(Record, len(s.names))
 			for j, v := range c.Values {
 				n.Values[src.perm[j]] = v
 			}
 		}
+		list = append(list, n)
+	}
+	list, held = s.admit(src, list)
+	for _, n := range list {
+		s.seq++
+		n.seq = s.seq
 		s.set(src, n)
 		src.changes.Add(1)
 	}
@@ -510,7 +558,7 @@ func (s *Store) apply(src *source, changes []Change) error {
 			s.publish(s.view.Load())
 		})
 	}
-	return nil
+	return held, nil
 }
 
 func tooLong(values []string) bool {
@@ -559,6 +607,7 @@ func (s *Store) set(src *source, c *change) {
 	}
 	look()
 	owners()
+	src.guard.now.apply(&s.fleet[src.i], c)
 	s.fleet[src.i].set(c)
 	look()
 	owners()

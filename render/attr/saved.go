@@ -1,6 +1,7 @@
 package attr
 
 import (
+	"context"
 	"path/filepath"
 )
 
@@ -8,9 +9,10 @@ import (
 // what has changed since its files were made, some minutes at most.
 type Saved struct{ s *Store }
 
-// OpenSaved opens the files in dir. It returns nil and no error if there are none yet.
+// OpenSaved opens the files in dir. It returns nil and no error if there are none yet. The sources are told what was loaded of
+// them, if they are a [Marker].
 func OpenSaved(dir string, sources []Source) (*Saved, error) {
-	s := &Store{fleet: make(fleet, len(sources))}
+	s := &Store{cfg: Config{Shrink: defaultShrink}, fleet: make(fleet, len(sources)), ctx: context.Background()}
 	any := false
 	for i, src := range sources {
 		o := &source{Source: src, i: i, path: filepath.Join(dir, fileName(src.Name()))}
@@ -23,6 +25,8 @@ func OpenSaved(dir string, sources []Source) (*Saved, error) {
 			any = true
 			o.meta, o.stats, o.named = meta, db.Stats(), true
 			s.fleet[i] = rows{base: db, cols: s.columns(db.Names())}
+			s.remember(o)
+			s.mark(o, false)
 		}
 		s.srcs = append(s.srcs, o)
 	}

@@ -33,7 +33,7 @@ type Config struct {
 	// goroutines, and must not call the Store. Nil: nobody is told.
 	OnEvent func(Event)
 
-	Shrink     float64       // the part of its devices that a source may lose at once: 0.2. 1: any. Fleets below 100 devices may shrink as they like
+	Shrink     float64       // the part of its devices, and of an attribute's values, that a source may lose within a day: 0.2. 1: any. See guard.go
 	RetryMin   time.Duration // between a failure and the next try: 1 s, doubled each time up to RetryMax
 	RetryMax   time.Duration // 1 min
 	Stall      time.Duration // how long a load may give nothing before it is given up: 5 min
@@ -64,7 +64,7 @@ func (c *Config) defaults() error {
 		c.OnEvent = func(Event) {}
 	}
 	if c.Shrink == 0 {
-		c.Shrink = 0.2
+		c.Shrink = defaultShrink
 	}
 	for _, d := range []struct {
 		p *time.Duration
@@ -118,11 +118,12 @@ const (
 	Damaged                  // a file is not what was written: Err
 	Grown                    // a source has attributes that were not known before, or has told its first: the schema has grown, or is no longer partial
 	NotMade                  // a file could not be made: Err, Retry; the former goes on serving
+	Held                     // losses of a source are held back: Err; what it told last goes on serving
 )
 
 // String returns the kind in a word or two.
 func (k EventKind) String() string {
-	return [...]string{"loaded", "failed", "merged", "damaged", "new attributes", "not made"}[k]
+	return [...]string{"loaded", "failed", "merged", "damaged", "new attributes", "not made", "held back"}[k]
 }
 
 // State is how a source is.
@@ -139,6 +140,8 @@ type State struct {
 	Asked      int64 // devices that were asked for
 	Found      int64 // of them
 	Err        error // what went wrong last, nil once it is all right again
+	Held       error // what is held back of what it has lost, an ErrHeld; nil: nothing
+	HeldBack   int   // changes that are held back, in whole or in part, since the last load that was taken
 }
 
 // Store keeps what several sources tell of devices, on disk and in memory, and merges it.
@@ -208,6 +211,7 @@ type source struct {
 	told  bool      // a load succeeded, now or before the start
 	swept bool      // what it told before the start is asked for again
 	rest  time.Time // until which it is not asked, because it failed
+	guard guard
 }
 
 // fileMeta is what a file says of where it is from.
@@ -217,6 +221,10 @@ type fileMeta struct {
 	Rejected Rejected  `json:"rejected,omitzero"`
 	Stamp    int64     `json:"stamp"`           // differs from that of any other file in the directory
 	Parts    []part    `json:"parts,omitempty"` // of a merged file: what it was merged of
+
+	Mark   string     `json:"mark,omitempty"`   // of a Marker
+	Values []int      `json:"values,omitempty"` // by the file's attributes: devices that have a value
+	Peak   *savedPeak `json:"peak,omitempty"`
 }
 
 type part struct {
@@ -226,15 +234,16 @@ type part struct {
 
 const mergedName = "merged.devices"
 
-// minFleet is the least fleet that may not shrink at will.
-const minFleet = 100
+// minFleet is the least fleet that may not shrink at will, defaultShrink the part that others may lose.
+const (
+	minFleet      = 100
+	defaultShrink = 0.2
+)
 
 var (
 	errReload  = errors.New("the source is to be loaded anew")
 	errNotOpen = errors.New("the source is not open, or was not when it was asked last")
 	errOther   = errors.New("the source told of another device than it was asked for")
-	// ErrShrunk is wrapped when a source gave so much less than before that half an answer is more likely than the truth.
-	ErrShrunk = errors.New("the source has lost too many devices at once")
 	// ErrStalled is wrapped when a load gave nothing for too long.
 	ErrStalled = errors.New("the source gave nothing for too long")
 	// ErrRejected is wrapped when too many of a source's rows are not devices.
@@ -337,6 +346,7 @@ func (s *Store) openFiles() {
 			o.meta, o.stats, o.told, o.named = m, db.Stats(), true, true
 			s.fleet[i] = rows{base: db, cols: s.columns(db.Names())}
 			s.verify(o, db)
+			s.remember(o)
 		}
 		s.stamp = max(s.stamp, o.meta.Stamp)
 		s.srcs = append(s.srcs, o)
@@ -441,14 +451,15 @@ func (s *Store) State() []State {
 			Devices: int(src.stats.Devices), Duplicates: int(src.stats.Duplicates), SharedIPs: int(src.stats.SharedIPs),
 			Rejected: src.meta.Rejected,
 			Changes:  src.changes.Load(), Asked: src.asked.Load(), Found: src.found.Load(), Err: src.err,
+			Held: src.guard.held(), HeldBack: src.guard.changes,
 		}
 		list = append(list, st)
 	}
 	return list
 }
 
-// Reload has a source loaded anew, or all if name is "". With force it may lose as many
-// devices as it likes. It does not wait.
+// Reload has a source loaded anew, or all if name is "". With force it may lose as much as
+// it likes. It does not wait.
 func (s *Store) Reload(name string, force bool) error {
 	found := name == ""
 	for _, src := range s.srcs {

@@ -443,7 +443,7 @@ func TestStoreRefusesHalfAnswers(t *testing.T) {
 	_ = s.Reload("", false)
 	eventually(t, "told of the error", func() bool { return ev.has(Failed, "db", cut) })
 	f.set(func() { f.loadErr = nil })
-	eventually(t, "told that it has shrunk", func() bool { return ev.has(Failed, "db", ErrShrunk) })
+	eventually(t, "told that it is held back", func() bool { return ev.has(Held, "db", ErrHeld) })
 	f.set(func() { f.devices, f.hang = fleet, true })
 	eventually(t, "told that it hangs", func() bool { return ev.has(Failed, "db", ErrStalled) })
 	bad := slices.Repeat([]Device{{}}, 1001)

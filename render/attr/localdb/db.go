@@ -470,3 +470,28 @@ func (db *DB) Each(yield func(*Device) error) error {
 	}
 	return db.Damaged()
 }
+
+// Values returns, by attribute, the number of devices that have a value, as [Builder.CommitFunc] counts them. It reads all rows.
+func (db *DB) Values(ctx context.Context) ([]int, error) {
+	defer runtime.KeepAlive(db)
+	n := make([]int, len(db.cols))
+	for i := uint64(0); i < db.h.table+db.h.tail; i++ {
+		if i%(1<<16) == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		at := db.row(i)
+		if !db.intact(at, db.h.rowSize) {
+			return nil, db.Damaged()
+		}
+		if _, flags := db.hashAndFlags(at); flags&flagUsed == 0 {
+			continue
+		}
+		for j := range db.cols {
+			c := &db.cols[j]
+			if binary.LittleEndian.Uint32(db.data[at+c.off:])&c.mask != 0 {
+				n[j]++
+			}
+		}
+	}
+	return n, nil
+}
