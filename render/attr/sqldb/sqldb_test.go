@@ -220,6 +220,7 @@ func suite(t *testing.T, k *kit) {
 		}
 	})
 	t.Run("changes", func(t *testing.T) { changes(t, k, cfg) })
+	t.Run("whole", func(t *testing.T) { whole(t, k) })
 	t.Run("types", func(t *testing.T) {
 		src, names := open(t, k, sqldb.Config{Query: k.types})
 		err := src.Load(ctx, func(d *attr.Device) error {
