@@ -229,7 +229,10 @@ func (b *backend) Devices() []console.Source {
 			src.Age = time.Since(st.Loaded).Seconds()
 		}
 		if st.Err != nil {
-			src.Error, src.Shrunk = sourceError(st.Name, st.Err), errors.Is(st.Err, attr.ErrShrunk)
+			src.Error = st.Err.Error()
+		}
+		if st.Held != nil {
+			src.Held, src.HeldChanges = heldError(st.Name, st.Held), st.HeldBack
 		}
 		out = append(out, src)
 	}

@@ -34,6 +34,9 @@ func (s *server) openDevices() error {
 	if err != nil {
 		return err
 	}
+	for _, w := range unseenChanges(c.Sources) {
+		s.log.Warn("devices", "err", w)
+	}
 	s.grown = make(chan struct{}, 1)
 	s.prebuild = make(chan struct{}, 1)
 	events := &deviceLog{log: s.log, grown: s.grown, files: s.prebuild}
@@ -194,8 +197,11 @@ func (d *deviceLog) tell(e attr.Event) {
 		notice(d.files)
 	case attr.Grown:
 		notice(d.grown)
+	case attr.Held:
+		args = append(args, "err", heldError(e.Source, e.Err))
+		d.log.Warn("devices held back; what was known last goes on serving, and other changes are applied", args...)
 	default:
-		args = append(args, "err", sourceError(e.Source, e.Err))
+		args = append(args, "err", e.Err)
 		if e.Retry > 0 {
 			args = append(args, "retry", e.Retry)
 		}
@@ -203,12 +209,9 @@ func (d *deviceLog) tell(e attr.Event) {
 	}
 }
 
-// sourceError is what a source suffers from, and what an operator can do about it that the source's own words do not say.
-func sourceError(name string, err error) string {
-	if errors.Is(err, attr.ErrShrunk) {
-		return fmt.Sprintf("%v; if they are gone for good: dcs devices reload --force '%s'", err, name)
-	}
-	return err.Error()
+// heldError says what a source has lost and is held back, and how to accept it.
+func heldError(name string, err error) string {
+	return fmt.Sprintf("%v; accept with: dcs devices reload --force '%s'", err, name)
 }
 
 // notice leaves word in a channel that has room for one.

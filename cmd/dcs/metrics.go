@@ -220,6 +220,8 @@ func (s *server) collectDevices(w *metrics.Writer) {
 	for _, st := range s.devices.State() {
 		w.Flag("dcs_device_source_up", st.Up, st.Name)
 		w.Flag("dcs_device_source_loading", st.Loading >= 0, st.Name)
+		w.Flag("dcs_device_source_held", st.Held != nil, st.Name)
+		w.Value("dcs_device_changes_held", float64(st.HeldBack), st.Name)
 		w.Value("dcs_devices", float64(st.Devices), st.Name)
 		w.Value("dcs_devices_duplicate", float64(st.Duplicates), st.Name)
 		w.Count("dcs_device_changes_total", uint64(max(st.Changes, 0)), st.Name)

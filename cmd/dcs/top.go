@@ -319,8 +319,10 @@ func frame(before, now *topState) []line {
 				state = "DOWN: " + s.Error
 			case s.Loading >= 0:
 				state = "loading, " + progress.Count(int64(s.Loading)) + " so far"
+			case s.Held != "":
+				state = strings.ToUpper(s.Held[:1]) + s.Held[1:]
 			}
-			add(!s.Up, "  %-22s %12s %10s  %s", s.Name, progress.Count(int64(s.Devices)), age(now.Time, s.Loaded), state)
+			add(!s.Up || s.Held != "", "  %-22s %12s %10s  %s", s.Name, progress.Count(int64(s.Devices)), age(now.Time, s.Loaded), state)
 		}
 	}
 	if len(now.Failures) > 0 {

@@ -48,6 +48,8 @@ func Table() []Metric {
 		{"dcs_devices_duplicate", Gauge, source, "Devices that a source has told of more than once."},
 		{"dcs_device_source_up", Gauge, source, "1 if the last call to the source succeeded."},
 		{"dcs_device_source_loading", Gauge, source, "1 while all devices of the source are being loaded."},
+		{"dcs_device_source_held", Gauge, source, "1 while devices or values that the source has lost are held back."},
+		{"dcs_device_changes_held", Gauge, source, "Changes that are held back, in whole or in part, since the last load that was taken."},
 		{"dcs_device_snapshot_timestamp_seconds", Gauge, source, "When what is served of a source was loaded, Unix time."},
 		{"dcs_device_snapshot_age_seconds", Gauge, source, "How old that is."},
 		{"dcs_device_changes_total", Counter, source, "Changes of devices that a source has told."},
