@@ -22,7 +22,8 @@ import (
 //     least a fifth of them.
 //
 // A full load is held back whole, and the source goes on being followed. Of changes, held back are removals of devices and
-// emptied values that go beyond; the rest of such a change, and all other changes, are applied. Counted is what is lost on
+// emptied values that go beyond, and all others of the same kind until the source is loaded; the rest of such a change, and all
+// other changes, are applied. Counted is what is lost on
 // balance, so that devices that are replaced by others, and values that come and go, cost nothing. The day begins anew each
 // day: a fleet that shrinks slowly is never held back. A load with force begins it anew, too, and accepts any loss.
 
@@ -126,6 +127,7 @@ type guard struct {
 	load     error               // why the last load is held back; nil: it is not
 	changes  int                 // held back, in whole or in part, since the last load that was taken
 	lose     map[int]string      // what these would lose too much of, by attribute; -1: devices
+	lost     map[int]struct{}    // what is held back, by the last load or by changes
 	told     int                 // of changes, when that was told last
 	toldLoad string              // of load
 	unlisted bool                // the source cannot list its devices
@@ -175,13 +177,17 @@ func (c *Config) limit(was, devices int) int {
 	return was
 }
 
-// excess calls yield for devices, -1, and each attribute of which too many would be lost.
+// excess calls yield for devices, -1, and each attribute of which too many would be lost. Attributes of which no more is lost
+// than goes with the devices are left out.
 func (c *Config) excess(peak, after *tally, yield func(i, lost, was int)) {
+	part := 0.0 // of the devices
 	if lost := peak.devices - after.devices; lost > c.limit(peak.devices, peak.devices) {
+		part = float64(lost) / float64(peak.devices)
 		yield(-1, lost, peak.devices)
 	}
 	for i, was := range peak.values {
-		if lost := was - after.at(i); lost > c.limit(was, peak.devices) {
+		lost := was - after.at(i)
+		if lost > c.limit(was, peak.devices) && float64(lost) > 1.1*part*float64(was) {
 			yield(i, lost, was)
 		}
 	}
@@ -196,17 +202,16 @@ func (s *Store) judge(src *source, after *tally, now time.Time) error {
 	g.roll(now)
 	var list []string
 	more := 0
-	lost, was := 0, 1 // devices
-	s.cfg.excess(&g.peak, after, func(i, n, of int) {
+	g.lost = map[int]struct{}{}
+	s.cfg.excess(&g.peak, after, func(i, lost, was int) {
+		g.lost[i] = struct{}{}
 		switch {
 		case i < 0:
-			lost, was = n, of
-			list = append(list, fmt.Sprintf("%d of %d devices would be lost", n, of))
-		case lost > 0 && after.at(i) > 0 && float64(n)/float64(of) < 1.1*float64(lost)/float64(was): // they go with the devices
+			list = append(list, fmt.Sprintf("%d of %d devices would be lost", lost, was))
 		case len(list) > maxLosses:
 			more++
 		default:
-			list = append(list, fmt.Sprintf("attribute %s would lose %d of %d values", s.names[i], n, of))
+			list = append(list, fmt.Sprintf("attribute %s would lose %d of %d values", s.names[i], lost, was))
 		}
 	})
 	if more > 0 {
@@ -218,7 +223,8 @@ func (s *Store) judge(src *source, after *tally, now time.Time) error {
 	return fmt.Errorf("%w: %s", ErrHeld, strings.Join(list, ", "))
 }
 
-// admit returns those of several changes that may be applied, and how many are held back in whole or in part. mu is held.
+// admit returns those of several changes that may be applied, and how many are held back in whole or in part. Of what is held
+// back already, no more may be lost. mu is held.
 func (s *Store) admit(src *source, changes []*change) (apply []*change, held int) {
 	g, r := &src.guard, &s.fleet[src.i]
 	g.roll(s.cfg.Now())
@@ -231,20 +237,13 @@ func (s *Store) admit(src *source, changes []*change) (apply []*change, held int
 			after.apply(r, c)
 		}
 	}
-	lose := map[int]string{}
-	s.cfg.excess(&g.peak, &after, func(i, _, was int) {
-		what := "devices"
-		if i >= 0 {
-			what = "values of attribute " + s.names[i]
+	lose := maps.Clone(g.lost)
+	s.cfg.excess(&g.peak, &after, func(i, _, _ int) {
+		if lose == nil {
+			lose = map[int]struct{}{}
 		}
-		lose[i] = fmt.Sprintf("%d of %d %s", s.cfg.limit(was, g.peak.devices), was, what)
+		lose[i] = struct{}{}
 	})
-	if len(lose) == 0 {
-		for _, c := range changes {
-			delete(g.kept, c.question())
-		}
-		return changes, 0
-	}
 	for _, c := range changes {
 		whole := c.raw()
 		of := g.keep(r, c, lose)
@@ -254,11 +253,8 @@ func (s *Store) admit(src *source, changes []*change) (apply []*change, held int
 			continue
 		}
 		held++
-		if g.lose == nil {
-			g.lose = map[int]string{}
-		}
 		for _, i := range of {
-			g.lose[i] = lose[i]
+			g.note(&s.cfg, s.names, i)
 		}
 		if g.unlisted && len(g.kept) < s.cfg.Overlay {
 			if g.kept == nil {
@@ -274,13 +270,33 @@ func (s *Store) admit(src *source, changes []*change) (apply []*change, held int
 	return apply, held
 }
 
+// note notes that changes would lose too much of i.
+func (g *guard) note(cfg *Config, names []string, i int) {
+	if g.lose == nil {
+		g.lose = map[int]string{}
+	}
+	if g.lost == nil {
+		g.lost = map[int]struct{}{}
+	}
+	g.lost[i] = struct{}{}
+	was, what := g.peak.devices, "devices"
+	if i >= 0 {
+		was, what = g.peak.at(i), "values of attribute "+names[i]
+	}
+	g.lose[i] = fmt.Sprintf("%d of %d %s", cfg.limit(was, g.peak.devices), was, what)
+}
+
 // keep has a change lose nothing of what lose names, and returns what it would have lost. A change that removes the device
 // can only be left out.
-func (g *guard) keep(r *rows, c *change, lose map[int]string) (of []int) {
-	if _, ok := lose[-1]; ok && c.gone && len(r.replaced(c)) > 0 {
+func (g *guard) keep(r *rows, c *change, lose map[int]struct{}) (of []int) {
+	if len(lose) == 0 {
+		return nil
+	}
+	old := r.replaced(c)
+	if _, ok := lose[-1]; ok && c.gone && len(old) > 0 {
 		of = append(of, -1)
 	}
-	for _, d := range r.replaced(c) {
+	for _, d := range old {
 		for i, v := range d.Values {
 			if _, ok := lose[i]; !ok || v == "" || !c.gone && c.Values[i] != "" {
 				continue
@@ -313,7 +329,7 @@ func (c *change) question() question { return question{c.MAC, c.HasMAC, c.IP}.ke
 
 // raw returns the change in memory of its own, with values by the schema.
 func (c *change) raw() Change {
-	return Change{Device{c.MAC, c.HasMAC, c.IP, slices.Clone(c.Values)}, c.gone}
+	return Change{Device: Device{MAC: c.MAC, HasMAC: c.HasMAC, IP: c.IP, Values: slices.Clone(c.Values)}, Gone: c.gone}
 }
 
 // recount counts what is served of a source, from what its file says and the changes that lie over it. mu is held, or nobody
@@ -509,14 +525,13 @@ func (s *Store) unlisted(src *source, force bool) {
 		s.mu.Unlock()
 		return
 	}
+	var list []*change
 	for _, c := range g.kept {
-		s.seq++
-		s.set(src, &change{Device: c.Device, gone: c.Gone, seq: s.seq})
-		src.changes.Add(1)
+		list = append(list, &change{Device: c.Device, gone: c.Gone})
 	}
+	s.take(src, list)
 	s.forgive(src, &g.now)
 	s.release(src)
-	s.publish(s.view.Load())
 	s.mu.Unlock()
 }
 

@@ -541,6 +541,12 @@ func (s *Store) lay(src *source, changes []Change) (held int, err error) {
 		list = append(list, n)
 	}
 	list, held = s.admit(src, list)
+	s.take(src, list)
+	return held, nil
+}
+
+// take lays changes over what is served, whatever they lose, and has a View made of it. mu is held.
+func (s *Store) take(src *source, list []*change) {
 	for _, n := range list {
 		s.seq++
 		n.seq = s.seq
@@ -558,7 +564,6 @@ func (s *Store) lay(src *source, changes []Change) (held int, err error) {
 			s.publish(s.view.Load())
 		})
 	}
-	return held, nil
 }
 
 func tooLong(values []string) bool {
