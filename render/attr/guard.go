@@ -36,8 +36,8 @@ type Marker interface {
 	Source
 	// Mark describes the last Load for SetMark.
 	Mark() string
-	// SetMark is called before Open and Load with the Mark of the load that is served, which may be of an earlier process;
-	// "": there is none, or whatever is different is to be accepted.
+	// SetMark is called before Open and Load, and after a Load that was taken, with the Mark of the load that is served, which
+	// may be of an earlier process; "": there is none, or whatever is different is to be accepted.
 	SetMark(mark string)
 }
 

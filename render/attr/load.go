@@ -275,6 +275,7 @@ func (s *Store) commit(src *source, b *localdb.Builder, names []string, meta fil
 	s.mu.Lock()
 	s.release(src)
 	s.mu.Unlock()
+	s.mark(src, false)
 	s.event(Event{
 		Source: src.Name(), Kind: Loaded, Devices: int(st.Devices), Stats: st, Reject: meta.Rejected,
 		Took: s.cfg.Now().Sub(meta.Loaded),

@@ -148,6 +148,7 @@ func (s *source) follow(ctx context.Context, apply func([]attr.Change) error) er
 	if !loaded {
 		return s.wrap("follow", errors.New("nothing was loaded yet"))
 	}
+	s.rewind()
 	var heard, deaf <-chan struct{}
 	if e != nil {
 		heard, deaf = e.heard, e.done

@@ -112,6 +112,8 @@ type source struct {
 	rejected attr.Rejected
 	loaded   bool
 	mark     any            // the watermark
+	loadMark string         // that of the last load
+	served   string         // that of the load that is served
 	seen     map[key]uint64 // sums of the rows of the last poll
 	digest   digest         // of the devices of the last load, if whole
 }
@@ -516,6 +518,7 @@ func (s *source) Load(ctx context.Context, yield func(*attr.Device) error) (err 
 		return fmt.Errorf("%s: load: %w", s.cfg.Name, err)
 	}
 	s.loaded, s.mark, s.seen, s.digest = true, mark, nil, sums.digest
+	s.loadMark = encodeMark(mark)
 	return nil
 }
 
