@@ -543,7 +543,9 @@ type feed struct {
 	changes chan []attr.Change
 }
 
-func newFeed(batch int) way { return &feed{batch: batch, now: whole(), changes: make(chan []attr.Change, 4000)} }
+func newFeed(batch int) way {
+	return &feed{batch: batch, now: whole(), changes: make(chan []attr.Change, 4000)}
+}
 
 func (f *feed) source() attr.Source                    { return f }
 func (f *feed) Name() string                           { return "feed" }
