@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -109,6 +110,27 @@ func (r *rows) replaced(c *change) (list []Device) {
 		}
 	}
 	return list
+}
+
+// set applies a change to rows, and counts what is different then.
+func (g *guard) set(r *rows, c *change) {
+	ips := []netip.Addr{c.IP}
+	if old := r.macs[c.MAC]; c.HasMAC && old != nil && old.IP != c.IP {
+		ips = append(ips, old.IP) // a device that has the address alone is found again
+	}
+	count := func(n int) {
+		if d, ok := r.byMAC(c.MAC); ok && c.HasMAC {
+			g.now.add(d.Values, n)
+		}
+		for _, ip := range ips {
+			if d, ok := r.byIP(ip); ok && !d.HasMAC {
+				g.now.add(d.Values, n)
+			}
+		}
+	}
+	count(-1)
+	r.set(c)
+	count(1)
 }
 
 // savedPeak is a guard's peak as a file keeps it. Values are by the file's attributes.

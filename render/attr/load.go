@@ -613,8 +613,7 @@ func (s *Store) set(src *source, c *change) {
 	}
 	look()
 	owners()
-	src.guard.now.apply(&s.fleet[src.i], c)
-	s.fleet[src.i].set(c)
+	src.guard.set(&s.fleet[src.i], c)
 	look()
 	owners()
 	if c.HasMAC {
