@@ -151,7 +151,8 @@ type guard struct {
 	lose     map[int]string      // what these would lose too much of, by attribute; -1: devices
 	lost     map[int]struct{}    // what is held back, by the last load or by changes
 	told     int                 // of changes, when that was told last
-	toldLoad string              // of load
+	toldLoad string              // of load, without numbers
+	toldAt   time.Time           // when that was
 	unlisted bool                // the source cannot list its devices
 	kept     map[question]Change // changes that are held back, of a source that is unlisted
 	retry    *time.Timer         // until a source that is held back is loaded again
@@ -484,14 +485,25 @@ func (s *Store) holdLoad(src *source, err error) {
 	s.mu.Lock()
 	g := &src.guard
 	g.load = err
-	news := g.toldLoad != err.Error()
-	g.toldLoad = err.Error()
+	now, what := s.cfg.Now(), strings.Map(noDigit, err.Error())
+	news := what != g.toldLoad || now.Sub(g.toldAt) >= s.cfg.RetryMax
+	if news {
+		g.toldLoad, g.toldAt = what, now
+	}
 	held := g.held()
 	s.again(src)
 	s.mu.Unlock()
 	if news {
 		s.event(Event{Source: src.Name(), Kind: Held, Err: held})
 	}
+}
+
+// noDigit drops digits: the same loss with other numbers is told again only after a while.
+func noDigit(r rune) rune {
+	if r >= '0' && r <= '9' {
+		return -1
+	}
+	return r
 }
 
 // heldChanges tells of changes that are held back: of the first, and whenever there are twice as many.

@@ -87,7 +87,7 @@ func macText(i int) string {
 	return fmt.Sprintf("02:00:00:00:%02x:%02x", i>>8, i&255)
 }
 
-// losses are the ways to lose. The text is what a file has of it; empty: what it should have.
+// losses are the ways to lose.
 var losses = []struct {
 	name string
 	lose func(truth) truth
