@@ -447,7 +447,7 @@ type pluginWay struct {
 const pluginScript = `cd "$1" || exit
 echo '{"hello":1,"attributes":["profile","down"],"list":true,"ask":true}'
 [ "$2" = changes ] && while sleep 0.02; do
-	for f in change.*; do [ -e "$f" ] && cat "$f" && rm "$f"; done
+	for f in change.*[0-9]; do [ -e "$f" ] && cat "$f" && rm "$f"; done
 done &
 while read -r line; do
 	case $line in
