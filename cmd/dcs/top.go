@@ -19,6 +19,7 @@ import (
 	api "dcs/cmd/internal/admin/client"
 	"dcs/cmd/internal/progress"
 	"dcs/fastpath"
+	"dcs/render/attr"
 )
 
 func topCommand(e env) *cobra.Command {
@@ -320,7 +321,7 @@ func frame(before, now *topState) []line {
 			case s.Loading >= 0:
 				state = "loading, " + progress.Count(int64(s.Loading)) + " so far"
 			case s.Held != "":
-				state = strings.ToUpper(s.Held[:1]) + s.Held[1:]
+				state = "HELD BACK" + strings.TrimPrefix(s.Held, attr.ErrHeld.Error())
 			}
 			add(!s.Up || s.Held != "", "  %-22s %12s %10s  %s", s.Name, progress.Count(int64(s.Devices)), age(now.Time, s.Loaded), state)
 		}
