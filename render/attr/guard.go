@@ -80,8 +80,11 @@ func (g *guard) held() error {
 
 // roll begins a new day if it is time.
 func (g *guard) roll(now time.Time) {
-	if g.since.IsZero() || now.Sub(g.since) >= guardDay {
+	switch {
+	case g.since.IsZero() || now.Sub(g.since) >= guardDay:
 		g.peak, g.since = g.now.clone(), now
+	case now.Before(g.since): // the clock was ahead
+		g.since = now
 	}
 	g.peak.raise(g.now)
 }

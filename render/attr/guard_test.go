@@ -94,6 +94,11 @@ func TestGuardDay(t *testing.T) {
 	step(115, "")
 	step(110, "held back: 30 of 140 devices would be lost")
 	step(120, "") // what is missing is back
+	// A clock that was ahead does not make the day longer.
+	c.offset.Add(int64(-1000 * time.Hour))
+	step(110, "held back: 30 of 140 devices would be lost")
+	c.offset.Add(int64(25 * time.Hour))
+	step(100, "")
 }
 
 // A file of before the guard has no counts: they are made before anything is loaded.
