@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"path/filepath"
 	"time"
 
@@ -162,7 +161,7 @@ func (s *Store) load(src *source, force bool) error {
 		s.mu.Unlock()
 	}()
 
-	b, err := localdb.Create(src.path, file, localdb.Options{Memory: s.cfg.Memory})
+	b, err := s.create(src.path, file)
 	if err != nil {
 		return err
 	}
@@ -244,7 +243,7 @@ func (s *Store) commit(src *source, b *localdb.Builder, meta fileMeta, before ui
 	s.build.Lock()
 	defer s.build.Unlock()
 	s.mu.Lock()
-	meta.Stamp = s.nextStamp()
+	meta.Stamp, meta.Seq = s.nextStamp(), before
 	s.mu.Unlock()
 	text, err := json.Marshal(meta)
 	if err != nil {
@@ -277,20 +276,24 @@ func (s *Store) adopt(src *source, meta fileMeta, before uint64) error {
 	}
 	s.verify(src, db)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	r := &s.fleet[src.i]
 	r.base, r.cols = db, s.columns(db.Names())
 	r.forget(before)
 	src.meta, src.stats = meta, db.Stats()
-	if len(s.srcs) == 1 {
+	one := len(s.srcs) == 1
+	if one {
 		s.rebase(db, before)
 	} else {
 		s.remerge = true
 	}
+	s.mu.Unlock()
+	if one {
+		s.flush()
+	}
 	return nil
 }
 
-// rebase serves base, with those changes laid over it that came after number before. mu is held.
+// rebase has flush serve base, with those changes laid over it that came after number before. mu is held.
 func (s *Store) rebase(base *localdb.DB, before uint64) {
 	for m, seq := range s.macs {
 		if seq <= before {
@@ -309,7 +312,7 @@ func (s *Store) rebase(base *localdb.DB, before uint64) {
 		}
 	}
 	s.oldest = s.cfg.Now()
-	s.publish(&View{schema: s.schema, base: base})
+	s.base, s.rebased = base, true
 }
 
 // builds makes files anew when there are enough changes or they are old enough.
@@ -332,6 +335,9 @@ func (s *Store) builds() {
 		s.build.Lock()
 		err := s.compact()
 		s.build.Unlock()
+		if err == nil {
+			s.journal.rewrite(journalTrim)
+		}
 		if err == nil || s.ctx.Err() != nil {
 			continue
 		}
@@ -355,9 +361,9 @@ func (s *Store) compact() error {
 		upTo := s.seq
 		names := append([]string(nil), s.names...)
 		meta := src.meta
-		meta.Source, meta.Stamp = src.Name(), s.nextStamp()
+		meta.Source, meta.Stamp, meta.Seq = src.Name(), s.nextStamp(), upTo
 		if len(s.srcs) > 1 {
-			names = src.names
+			names = r.names(src.names)
 		}
 		s.mu.Unlock()
 		if idle {
@@ -379,7 +385,7 @@ func (s *Store) rewrite(src *source, r rows, names []string, meta fileMeta, upTo
 	s.mu.Lock()
 	idx := s.learn(names)
 	s.mu.Unlock()
-	b, err := localdb.Create(src.path, names, localdb.Options{Memory: s.cfg.Memory})
+	b, err := s.create(src.path, names)
 	if err != nil {
 		return err
 	}
@@ -415,7 +421,7 @@ func (s *Store) rewrite(src *source, r rows, names []string, meta fileMeta, upTo
 
 // add adds a device that was taken once, and gives up when the Store is closed.
 func (s *Store) add(b *localdb.Builder, d *Device) error {
-	if err := s.ctx.Err(); err != nil {
+	if err := s.building.Err(); err != nil {
 		return err
 	}
 	return b.Add(d)
@@ -436,6 +442,7 @@ func (s *Store) makeFiles() error {
 		meta.Parts = append(meta.Parts, p)
 	}
 	upTo := s.seq
+	meta.Seq = upTo
 	names := append([]string(nil), s.names...)
 	s.remerge = false
 	s.mu.Unlock()
@@ -446,7 +453,7 @@ func (s *Store) makeFiles() error {
 		return err
 	}
 	path := filepath.Join(s.cfg.Dir, mergedName)
-	b, err := localdb.Create(path, names, localdb.Options{Memory: s.cfg.Memory})
+	b, err := s.create(path, names)
 	if err != nil {
 		return again(err)
 	}
@@ -470,6 +477,7 @@ func (s *Store) makeFiles() error {
 	s.mu.Lock()
 	s.rebase(db, upTo)
 	s.mu.Unlock()
+	s.flush()
 	s.event(Event{Kind: Merged, Devices: int(st.Devices), Stats: st, Took: s.cfg.Now().Sub(began)})
 	return nil
 }
@@ -497,18 +505,14 @@ func (s *Store) apply(src *source, changes []Change) error {
 			}
 		}
 		s.set(src, n)
+		s.logged = append(s.logged, logged{src, n})
 		src.changes.Add(1)
 	}
 	if len(s.macs)+len(s.ips) > s.cfg.Overlay {
 		s.soon()
 	}
 	if s.timer == nil && len(s.newMACs)+len(s.newIPs) > 0 {
-		s.timer = time.AfterFunc(s.cfg.Publish, func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.timer = nil
-			s.publish(s.view.Load())
-		})
+		s.timer = time.AfterFunc(s.cfg.Publish, s.flush)
 	}
 	return nil
 }
@@ -527,68 +531,16 @@ func (s *Store) set(src *source, c *change) {
 	if len(s.macs)+len(s.ips) == 0 {
 		s.oldest = s.cfg.Now()
 	}
-	var ips []netip.Addr
-	note := func(ip netip.Addr) {
-		if ip.IsValid() {
-			ips = append(ips, ip)
-		}
-	}
-	touch := func(mac [6]byte) {
-		s.macs[mac] = c.seq
-		s.newMACs[mac] = struct{}{}
-	}
-	look := func() { // what the sources know of the device, before and after
-		note(c.IP)
-		if !c.HasMAC {
-			return
-		}
-		for i := range s.fleet {
-			if d, ok := s.fleet[i].byMAC(c.MAC); ok {
-				note(d.IP)
-			}
-		}
-	}
-	owners := func() {
-		for _, ip := range ips {
-			for i := range s.fleet {
-				if d, ok := s.fleet[i].byIP(ip); ok && d.HasMAC {
-					touch(d.MAC)
-				}
-			}
-		}
-	}
-	look()
-	owners()
+	macs, ips := s.affected(c)
 	s.fleet[src.i].set(c)
-	look()
-	owners()
+	moreMACs, moreIPs := s.affected(c)
+	for _, mac := range append(macs, moreMACs...) {
+		s.macs[mac], s.newMACs[mac] = c.seq, struct{}{}
+	}
+	for _, ip := range append(ips, moreIPs...) {
+		s.ips[ip], s.newIPs[ip] = c.seq, struct{}{}
+	}
 	if c.HasMAC {
-		touch(c.MAC)
+		s.macs[c.MAC], s.newMACs[c.MAC] = c.seq, struct{}{}
 	}
-	for _, ip := range ips {
-		s.ips[ip] = c.seq
-		s.newIPs[ip] = struct{}{}
-	}
-}
-
-// publish serves v with what is new laid over it. mu is held.
-func (s *Store) publish(v *View) {
-	next := &View{schema: s.schema, base: v.base, over: v.over}
-	var macs, ips []*entry
-	for mac := range s.newMACs {
-		m, ok := s.fleet.byMAC(mac)
-		macs = append(macs, m.entry(ok))
-	}
-	for ip := range s.newIPs {
-		m, ok := s.fleet.byIP(ip)
-		e := m.entry(ok)
-		e.ip = ip
-		ips = append(ips, e)
-	}
-	if len(macs)+len(ips) > 0 {
-		next.over = v.over.with(macs, ips)
-	}
-	clear(s.newMACs)
-	clear(s.newIPs)
-	s.view.Store(next)
 }

@@ -63,9 +63,15 @@ func (v *View) LookupIP(ip netip.Addr, dst Record) (r Record, mac [6]byte, hasMA
 		return dst[:0], mac, false, false
 	}
 	r, mac, hasMAC, ok = v.base.LookupIP(ip, dst)
-	if ok && hasMAC && v.over != nil && v.over.byMAC(mac) != nil {
-		// The device has changed, and this is not its address any more: else the overlay had it.
-		r, hasMAC, ok = r[:0], false, false
+	if ok && hasMAC && v.over != nil {
+		if e := v.over.byMAC(mac); e != nil {
+			hasMAC = e.has(ip)
+			if ok = hasMAC; ok {
+				r = append(r[:0], e.values...)
+			} else {
+				r = r[:0]
+			}
+		}
 	}
 	runtime.KeepAlive(v)
 	return r, mac, hasMAC, ok
@@ -96,8 +102,12 @@ func (v *View) LookupBatch(queries []Query) {
 			}
 		} else if e := v.over.byIP(q.IP.Unmap()); e != nil {
 			q.Values, q.Owner, q.HasOwner, q.Found = append(q.Values[:0], e.values...), e.mac, e.hasMAC, !e.gone
-		} else if q.HasOwner && v.over.byMAC(q.Owner) != nil { // as LookupIP has it
-			q.Values, q.HasOwner, q.Found = q.Values[:0], false, false
+		} else if q.HasOwner { // as LookupIP has it
+			if e := v.over.byMAC(q.Owner); e != nil && e.has(q.IP.Unmap()) {
+				q.Values = append(q.Values[:0], e.values...)
+			} else if e != nil {
+				q.Values, q.HasOwner, q.Found = q.Values[:0], false, false
+			}
 		}
 	}
 	runtime.KeepAlive(v)
@@ -153,6 +163,9 @@ type entry struct {
 	gone   bool
 	values Record
 }
+
+// has tells whether a device that a file finds by ip has that address still.
+func (e *entry) has(ip netip.Addr) bool { return !e.gone && e.ip == ip }
 
 // overlay is a hash table of devices that have changed. It is immutable: with makes a new one
 // that shares what is the same.

@@ -77,18 +77,6 @@ const (
 	recValues = recSeq + 8
 )
 
-// tempPattern is the pattern of names of temporary files. RemoveTemp knows them by it.
-func tempPattern(base string) string { return "." + base + ".*.dcs-tmp" }
-
-// RemoveTemp removes what builds that were killed left in dir. No build may be running there.
-func RemoveTemp(dir string) error {
-	found, err := filepath.Glob(filepath.Join(dir, ".*.dcs-tmp"))
-	for _, name := range found {
-		err = errors.Join(err, os.Remove(name))
-	}
-	return err
-}
-
 // Create begins a file of devices with the given attributes.
 func Create(path string, names []string, opt Options) (*Builder, error) {
 	if len(names) > MaxColumns {
@@ -249,23 +237,22 @@ func (b *Builder) Commit(meta []byte) (Stats, error) {
 	if len(meta) > maxMeta {
 		return Stats{}, fmt.Errorf("%d octets of meta data are more than %d", len(meta), maxMeta)
 	}
-	f, err := os.CreateTemp(b.dir, tempPattern(filepath.Base(b.path)))
+	f, err := CreateTemp(b.path)
 	if err != nil {
 		return Stats{}, err
 	}
-	defer f.Close()
-	h, err := b.write(f, meta)
+	defer f.Abort()
+	h, err := b.write(f.File, meta)
 	if err == nil {
-		err = errors.Join(b.keepOwner(f), f.Sync(), f.Close())
+		err = b.keepOwner(f.File)
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), b.path)
+		err = f.Commit()
 	}
 	if err != nil {
-		os.Remove(f.Name())
 		return Stats{}, err
 	}
-	return h.stats(), syncDir(b.dir)
+	return h.stats(), nil
 }
 
 // keepOwner gives f the owner and the mode of the file that it replaces.
@@ -287,14 +274,6 @@ func (b *Builder) keepOwner(f *os.File) error {
 		}
 	}
 	return f.Chmod(former.Mode().Perm())
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // write writes the whole file.
