@@ -197,16 +197,17 @@ func readJournal(data []byte) contents {
 		return c
 	}
 	for at := len(journalMagic); ; {
+		if at == len(data) {
+			c.whole = c.err == nil
+			return c
+		}
 		n, ok := frameAt(data[at:])
 		if ok {
 			var err error
 			if c.records, err = appendRecords(c.records, data[at+frameHead:at+n]); err != nil {
 				c.err = fmt.Errorf("%w: octet %d: %w", ErrJournal, at, err)
 			}
-			if at += n; at == len(data) {
-				c.whole = c.err == nil
-				return c
-			}
+			at += n
 			continue
 		}
 		next := nextFrame(data, at+1)
