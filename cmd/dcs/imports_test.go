@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 
 	"render":               {"render/..."},
 	"render/attr":          {"render/attr/localdb", "render/mapped"}, // its snapshot is such a file
-	"render/attr/localdb":  {},
+	"render/attr/localdb":  {"render/mapped"},
 	"render/attr/internal": {},
 	"render/attr/csvfile":  {"render/attr"}, // drivers import what they implement, not one another
 	"render/attr/ldapdir":  {"render/attr"},

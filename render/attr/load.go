@@ -391,15 +391,17 @@ func (s *Store) rewrite(src *source, r rows, names []string, meta fileMeta, upTo
 	}
 	defer b.Abort()
 	out := Device{Values: make([]string, len(names))}
-	err = r.each(func(d *Device) error {
-		out.MAC, out.HasMAC, out.IP = d.MAC, d.HasMAC, d.IP
-		for i, j := range idx {
-			out.Values[i] = ""
-			if j < len(d.Values) {
-				out.Values[i] = d.Values[j]
+	err = fleet{r}.guard(func() error {
+		return r.each(func(d *Device) error {
+			out.MAC, out.HasMAC, out.IP = d.MAC, d.HasMAC, d.IP
+			for i, j := range idx {
+				out.Values[i] = ""
+				if j < len(d.Values) {
+					out.Values[i] = d.Values[j]
+				}
 			}
-		}
-		return s.add(b, &out)
+			return s.add(b, &out)
+		})
 	})
 	if err != nil {
 		return err
@@ -458,7 +460,8 @@ func (s *Store) makeFiles() error {
 		return again(err)
 	}
 	defer b.Abort()
-	if err := frozen.each(func(d *Device) error { return s.add(b, d) }); err != nil {
+	err = frozen.guard(func() error { return frozen.each(func(d *Device) error { return s.add(b, d) }) })
+	if err != nil {
 		return again(err)
 	}
 	text, err := json.Marshal(meta)

@@ -53,12 +53,12 @@ func (s *Store) take() *unpublished {
 	u.frames = f.end()
 	s.logged = nil
 	for mac := range s.newMACs {
-		m, ok := s.fleet.byMAC(mac)
-		u.macs = append(u.macs, m.entry(ok))
+		e := s.fleet.lookup(func() (merged, bool) { return s.fleet.byMAC(mac) })
+		e.mac, e.hasMAC = mac, true
+		u.macs = append(u.macs, e)
 	}
 	for ip := range s.newIPs {
-		m, ok := s.fleet.byIP(ip)
-		e := m.entry(ok)
+		e := s.fleet.lookup(func() (merged, bool) { return s.fleet.byIP(ip) })
 		e.ip = ip
 		u.ips = append(u.ips, e)
 	}

@@ -187,8 +187,9 @@ type Store struct {
 	orphans []record    // what the journal has of sources that are not there
 	newMACs map[[6]byte]struct{}
 	newIPs  map[netip.Addr]struct{}
-	timer   *time.Timer // runs while there is something new
-	remerge bool        // sources have new files that are not merged yet
+	timer   *time.Timer   // runs while there is something new
+	spoiled []*localdb.DB // files that were found to be damaged, and told of
+	remerge bool          // sources have new files that are not merged yet
 }
 
 // source is a Source with what the Store knows of it.
@@ -295,6 +296,7 @@ func Open(cfg Config) (*Store, error) {
 		s.wg.Go(func() { s.run(src) })
 	}
 	s.wg.Go(s.builds)
+	s.wg.Go(s.watchFiles)
 	s.startAskers()
 	wait := time.NewTimer(cfg.OpenWait)
 	defer wait.Stop()
@@ -399,22 +401,7 @@ func (s *Store) verify(src *source, db *localdb.DB) {
 		if err == nil || s.ctx.Err() != nil {
 			return
 		}
-		if src == nil {
-			s.event(Event{Kind: Damaged, Err: err})
-			s.mu.Lock()
-			s.remerge = true
-			s.mu.Unlock()
-			s.soon()
-			return
-		}
-		s.event(Event{Source: src.Name(), Kind: Damaged, Err: err})
-		s.mu.Lock()
-		src.err = err
-		s.mu.Unlock()
-		select {
-		case src.reload <- false:
-		default:
-		}
+		s.damaged(src, db, err)
 	})
 }
 
@@ -498,13 +485,16 @@ func (s *Store) Explain(mac [6]byte, hasMAC bool, ip netip.Addr) (Explanation, b
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var m merged
-	var ok bool
-	if hasMAC {
-		m, ok = s.fleet.byMAC(mac)
-	} else {
-		m, ok = s.fleet.byIP(ip.Unmap())
-	}
-	e := m.entry(ok)
+	e := s.fleet.lookup(func() (merged, bool) {
+		var ok bool
+		if hasMAC {
+			m, ok = s.fleet.byMAC(mac)
+		} else {
+			m, ok = s.fleet.byIP(ip.Unmap())
+		}
+		return m, ok
+	})
+	ok := !e.gone
 	x := Explanation{Device: Device{MAC: m.MAC, HasMAC: m.HasMAC, IP: m.IP, Values: e.values}, Schema: s.schema}
 	for i := range e.values {
 		name := ""

@@ -31,8 +31,10 @@ type DB struct {
 	whole   atomic.Bool // all blocks are verified
 	checked []atomic.Uint64
 	damage  atomic.Pointer[error]
+	misread atomic.Uint64 // look-ups that met what is damaged
 
 	file    *os.File
+	stat    unix.Stat_t // of the file when it was opened
 	cleanup runtime.Cleanup
 }
 
@@ -89,6 +91,7 @@ func open(f *os.File) (*DB, error) {
 	_ = unix.Madvise(data, unix.MADV_RANDOM)
 	_ = unix.Madvise(data, unix.MADV_HUGEPAGE)
 	db.file = f
+	_ = unix.Fstat(int(f.Fd()), &db.stat)
 	db.cleanup = runtime.AddCleanup(db, func(data []byte) { _ = unix.Munmap(data) }, data)
 	return db, nil
 }
@@ -132,23 +135,6 @@ func (db *DB) Meta() []byte { return append([]byte(nil), db.h.meta...) }
 // Stats tells what is in the file.
 func (db *DB) Stats() Stats { return db.h.stats() }
 
-// Damaged returns what is wrong with the file, or nil if nothing was found so far. Once it
-// is not nil, devices whose data are damaged are not found; those that are, are right.
-func (db *DB) Damaged() error {
-	if p := db.damage.Load(); p != nil {
-		return *p
-	}
-	return nil
-}
-
-// spoiled notes that the file is damaged.
-func (db *DB) spoiled(format string, args ...any) {
-	if db.damage.Load() == nil {
-		err := fmt.Errorf("%w: "+format, append([]any{ErrDamaged}, args...)...)
-		db.damage.CompareAndSwap(nil, &err)
-	}
-}
-
 // intact tells whether data[off:off+n] is as it was written.
 func (db *DB) intact(off, n uint64) bool {
 	return db.whole.Load() || db.compare(off, n)
@@ -156,8 +142,8 @@ func (db *DB) intact(off, n uint64) bool {
 
 func (db *DB) compare(off, n uint64) bool {
 	for b := (off - db.start) / blockSize; b <= (off+n-1-db.start)/blockSize; b++ {
-		if db.checked[b/64].Load()>>(b%64)&1 != 0 {
-			continue
+		if db.checked[b/64].Load()>>(b%64)&1 != 0 && db.damage.Load() == nil {
+			continue // a file that is damaged may be so in more places by now
 		}
 		at := db.start + b*blockSize
 		if !db.compareBlock(b, db.data[at:at+blockSize]) {
@@ -194,20 +180,22 @@ func (db *DB) Verify(ctx context.Context) error {
 		_ = unix.Madvise(db.data[at:at+n], unix.MADV_POPULATE_READ)
 		if _, err := db.file.ReadAt(buf[:n], int64(at)); err != nil {
 			if err == io.EOF {
-				err = fmt.Errorf("%w: it was cut off", ErrDamaged)
+				err = errors.New("it was cut off")
 			}
-			return err
+			db.spoiled("octet %d: %w", at, err)
+			return db.Damaged()
 		}
 		for i := uint64(0); i < n; i += blockSize {
 			db.compareBlock((at+i-db.start)/blockSize, buf[i:i+blockSize])
 		}
 		at += n
 	}
-	if err := db.Damaged(); err != nil {
-		return err
-	}
 	db.whole.Store(true)
-	return nil
+	err := db.Damaged()
+	if err != nil {
+		db.whole.Store(false)
+	}
+	return err
 }
 
 // row returns where row i begins. i must be less than table+tail.
@@ -217,28 +205,6 @@ func (db *DB) row(i uint64) uint64 { return db.h.rows.off + i*db.h.rowSize }
 func (db *DB) hashAndFlags(off uint64) (hash uint64, flags byte) {
 	x := binary.LittleEndian.Uint64(db.data[off:]) // the row's 7 octets, and one that is always there: the sums follow
 	return x & mask48, byte(x >> 48)
-}
-
-// Lookup finds the device with a MAC address. It appends its values, one for each name, to
-// dst[:0], and returns that and whether there is such a device. It does not allocate if dst
-// has room for them. See DB for how long the values may be used.
-func (db *DB) Lookup(mac [6]byte, dst []string) ([]string, bool) {
-	if at, ok := db.find(mac); ok {
-		return db.fill(at, dst)
-	}
-	return dst[:0], false
-}
-
-// LookupIP finds the device with an IP address, as Lookup does, and tells its MAC address if it has one.
-func (db *DB) LookupIP(ip netip.Addr, dst []string) (values []string, mac [6]byte, hasMAC, ok bool) {
-	i, ok := db.findIP(ip)
-	if !ok {
-		return dst[:0], mac, false, false
-	}
-	at := db.row(i)
-	mac, hasMAC = db.owner(at)
-	values, ok = db.fill(at, dst)
-	return values, mac, hasMAC, ok
 }
 
 // owner returns the MAC address of the row at off, if it has one.
@@ -406,24 +372,6 @@ func (db *DB) value(c *place, off uint64) (string, bool) {
 	return unsafe.String(&db.data[off], n), true
 }
 
-// Get looks a device up by MAC address, with its IP address.
-func (db *DB) Get(mac [6]byte, dst []string) (Device, bool) {
-	d := Device{MAC: mac, HasMAC: true, Values: dst[:0]}
-	at, ok := db.find(mac)
-	if !ok {
-		return d, false
-	}
-	d.IP = db.owned(at)
-	d.Values, ok = db.fill(at, dst)
-	return d, ok
-}
-
-// GetIP looks a device up by IP address.
-func (db *DB) GetIP(ip netip.Addr, dst []string) (Device, bool) {
-	values, mac, hasMAC, ok := db.LookupIP(ip, dst)
-	return Device{MAC: mac, HasMAC: hasMAC, IP: ip.Unmap(), Values: values}, ok
-}
-
 // owned returns the address of the row at off if it is found by it. Where two devices
 // claimed one address, the row of the first has it still.
 func (db *DB) owned(off uint64) netip.Addr {
@@ -438,9 +386,7 @@ func (db *DB) owned(off uint64) netip.Addr {
 	return ip
 }
 
-// Each calls yield for every device, in no order that means anything, and returns what yield
-// returns if that is an error. The Device is valid during the call only, its values as DB says.
-func (db *DB) Each(yield func(*Device) error) error {
+func (db *DB) each(yield func(*Device) error) error {
 	defer runtime.KeepAlive(db)
 	d := new(Device)
 	for i := uint64(0); i < db.h.table+db.h.tail; i++ {
