@@ -250,10 +250,14 @@ func (v *storeView) Lookup(now int64, queries []render.Query) {
 	for i := range queries {
 		if q := &queries[i]; !q.Found {
 			q.Values = q.Values[:0]
-			q.Asking = v.store.Miss(now, q.MAC, q.HasMAC, q.IP) == attr.Asking
+			// Of one whose record is damaged nobody can say that it is unknown.
+			q.Asking = v.store.Miss(now, q.MAC, q.HasMAC, q.IP) == attr.Asking || q.Damaged
 		}
 	}
 }
+
+// Fault implements [render.Faulter].
+func (v *storeView) Fault(addr uintptr) bool { return v.view.Fault(addr) }
 
 // identify gives a request the modem's addresses that a proxy tells, if it may.
 func identify(proxies []netip.Prefix, from *fastpath.Request, to *render.Request) {

@@ -1,6 +1,7 @@
 package localdb
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -14,6 +15,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"dcs/render/mapped"
 )
 
 // DB is an open file of devices. It is safe for concurrent use.
@@ -25,6 +28,7 @@ type DB struct {
 	data  []byte
 	h     *header
 	start uint64 // of what the sums cover
+	sums  []byte // a copy: the file may be cut
 	cols  []place
 	names []string
 
@@ -81,7 +85,11 @@ func open(f *os.File) (*DB, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("mmap", err)
 	}
-	db, err := newDB(data)
+	var db *DB
+	err = mapped.Read(func() (err error) {
+		db, err = newDB(data)
+		return err
+	})
 	if err != nil {
 		_ = unix.Munmap(data)
 		return nil, err
@@ -105,7 +113,8 @@ func newDB(data []byte) (*DB, error) {
 	if uint64(crc32.Checksum(data[h.sums.off:h.sums.end()], castagnoli())) != h.sumsCRC {
 		return nil, fmt.Errorf("%w: its sums are altered", ErrDamaged)
 	}
-	db := &DB{data: data, h: h, start: uint64(h.headerLen())}
+	sums := bytes.Clone(data[h.sums.off:h.sums.end()])
+	db := &DB{data: data, h: h, start: uint64(h.headerLen()), sums: sums}
 	db.checked = make([]atomic.Uint64, (h.sums.len/4+63)/64)
 	off := rowFixed + h.ipInRows
 	for i := range h.cols {
@@ -154,7 +163,7 @@ func (db *DB) compare(off, n uint64) bool {
 }
 
 func (db *DB) compareBlock(b uint64, block []byte) bool {
-	want := binary.LittleEndian.Uint32(db.data[db.h.sums.off+b*4:])
+	want := binary.LittleEndian.Uint32(db.sums[b*4:])
 	if crc32.Checksum(block, castagnoli()) != want {
 		db.spoiled("4096 octets from %d on are altered", db.start+b*blockSize)
 		return false
