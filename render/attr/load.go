@@ -53,16 +53,23 @@ func (s *Store) keep(src *source, force *bool, ok func()) error {
 		return err
 	}
 	for {
-		if err := s.load(src, *force); err != nil {
+		err := s.load(src, *force)
+		unwritten := unwrittenError(err)
+		if unwritten != nil {
+			err = s.loadOver(src, unwritten)
+		}
+		if err != nil {
 			return err
 		}
 		*force = false
 		ok()
 		s.mu.Lock()
-		src.up, src.err, src.told = true, nil, true
+		src.up, src.err, src.told = true, unwritten, true
 		s.settle()
 		s.mu.Unlock()
-		if *force, err = s.follow(src); err != nil {
+		stop := s.awaitDisk(src, unwritten)
+		*force, err = s.follow(src)
+		if stop(); err != nil {
 			return err
 		}
 	}
@@ -163,7 +170,7 @@ func (s *Store) load(src *source, force bool) error {
 
 	b, err := s.create(src.path, file)
 	if err != nil {
-		return err
+		return &unwrittenFile{err}
 	}
 	defer b.Abort()
 	ctx, cancel := context.WithCancelCause(s.ctx)
@@ -185,10 +192,10 @@ func (s *Store) load(src *source, force bool) error {
 		if err == nil {
 			err = b.Add(&d)
 		}
-		if rejected.refuses(err) {
+		if err == nil || rejected.refuses(err) {
 			return nil
 		}
-		return err
+		return &unwrittenFile{err}
 	})
 	if cause := context.Cause(ctx); errors.Is(cause, ErrStalled) {
 		err = fmt.Errorf("%w: %v without a device, after %d", ErrStalled, s.cfg.Stall, n)
@@ -251,7 +258,7 @@ func (s *Store) commit(src *source, b *localdb.Builder, meta fileMeta, before ui
 	}
 	st, err := b.Commit(text)
 	if err != nil {
-		return err
+		return &unwrittenFile{err}
 	}
 	if err := s.adopt(src, meta, before); err != nil {
 		return err
