@@ -43,7 +43,7 @@ func (s *server) openDevices() error {
 	}
 	for _, st := range s.devices.State() {
 		if !st.Loaded.IsZero() {
-			s.log.Info("devices", "source", st.Name, "devices", st.Devices, "age", time.Since(st.Loaded).Round(time.Second))
+			s.log.Info("devices", "source", st.Name, "devices", st.Devices, "age", max(time.Since(st.Loaded), 0).Round(time.Second))
 		}
 	}
 	return nil
@@ -194,6 +194,12 @@ func (d *deviceLog) tell(e attr.Event) {
 		notice(d.files)
 	case attr.Grown:
 		notice(d.grown)
+	case attr.NotDurable:
+		d.log.Error("devices: changes not durable; served from memory, lost if the process ends", "err", e.Err)
+	case attr.Durable:
+		d.log.Info("devices: changes durable again")
+	case attr.Ahead:
+		d.log.Warn("devices: snapshot from the future; its age is unknown until the source is loaded", append(args, "err", e.Err)...)
 	default:
 		args = append(args, "err", sourceError(e.Source, e.Err))
 		if e.Retry > 0 {

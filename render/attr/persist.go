@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"dcs/render/attr/localdb"
+	"dcs/render/tempfile"
 )
 
 const (
@@ -275,7 +275,7 @@ func (j *journal) replace() error {
 		return err
 	}
 	data := append([]byte(journalMagic), j.live()...)
-	f, err := localdb.CreateTemp(j.path)
+	f, err := tempfile.Create(j.path, 0o600)
 	if err != nil {
 		return err
 	}

@@ -118,11 +118,12 @@ const (
 	NotMade                     // a file could not be made: Err, Retry; the former goes on serving
 	NotDurable                  // changes cannot be written to disk: Err; they are served, and lost if the process ends now
 	Durable                     // changes are on disk again
+	Ahead                       // a file was made when the clock was ahead of what it is now: Err; how old it is nobody knows
 )
 
 // String returns the kind in a word or two.
 func (k EventKind) String() string {
-	return [...]string{"loaded", "failed", "merged", "damaged", "new attributes", "not made", "changes not durable", "changes durable again"}[k]
+	return [...]string{"loaded", "failed", "merged", "damaged", "new attributes", "not made", "changes not durable", "changes durable again", "clock"}[k]
 }
 
 // State is how a source is.
@@ -138,6 +139,7 @@ type State struct {
 	Changes    int64 // applied since the start
 	Asked      int64 // devices that were asked for
 	Found      int64 // of them
+	Damaged    bool  // something of its file is: devices that it may have are not known
 	Err        error // what went wrong last, nil once it is all right again
 }
 
@@ -235,6 +237,9 @@ type part struct {
 }
 
 const mergedName = "merged.devices"
+
+// clockSlack is how far clocks may differ.
+const clockSlack = time.Minute
 
 // minFleet is the least fleet that may not shrink at will.
 const minFleet = 100
@@ -346,6 +351,9 @@ func (s *Store) openFiles() (whole bool) {
 			o.meta, o.stats, o.told, o.named, o.names = m, db.Stats(), true, true, db.Names()
 			s.fleet[i] = rows{base: db, cols: s.columns(db.Names())}
 			s.verify(o, db)
+			if ahead := m.Loaded.Sub(s.cfg.Now()); ahead > clockSlack {
+				s.event(Event{Source: src.Name(), Kind: Ahead, Err: fmt.Errorf("loaded at %s, which is %v from now", m.Loaded.Format(time.RFC3339), ahead.Round(time.Second))})
+			}
 		}
 		s.stamp, s.seq = max(s.stamp, o.meta.Stamp), max(s.seq, o.meta.Seq)
 		s.srcs = append(s.srcs, o)
@@ -441,6 +449,8 @@ func (s *Store) State() []State {
 			Rejected: src.meta.Rejected,
 			Changes:  src.changes.Load(), Asked: src.asked.Load(), Found: src.found.Load(), Err: src.err,
 		}
+		base := s.fleet[src.i].base
+		st.Damaged = base != nil && base.Damaged() != nil
 		list = append(list, st)
 	}
 	return list

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"dcs/render/tempfile"
 )
 
 // Options says how a file is built. The zero value will do.
@@ -237,7 +239,7 @@ func (b *Builder) Commit(meta []byte) (Stats, error) {
 	if len(meta) > maxMeta {
 		return Stats{}, fmt.Errorf("%d octets of meta data are more than %d", len(meta), maxMeta)
 	}
-	f, err := CreateTemp(b.path)
+	f, err := tempfile.Create(b.path, 0o600)
 	if err != nil {
 		return Stats{}, err
 	}
