@@ -29,6 +29,28 @@ func (s *Store) watchFiles() {
 		if len(s.srcs) > 1 {
 			s.watchFile(nil)
 		}
+		s.lookAgain()
+	}
+}
+
+// lookAgain looks again for devices of which nobody could say: another look-up may have met what is damaged at that moment.
+func (s *Store) lookAgain() {
+	s.mu.Lock()
+	again := len(s.unsureMACs)+len(s.unsureIPs) > 0
+	for _, mac := range s.unsureMACs {
+		if _, ok := s.macs[mac]; ok {
+			s.newMACs[mac] = struct{}{}
+		}
+	}
+	for _, ip := range s.unsureIPs {
+		if _, ok := s.ips[ip]; ok {
+			s.newIPs[ip] = struct{}{}
+		}
+	}
+	s.unsureMACs, s.unsureIPs = nil, nil
+	s.mu.Unlock()
+	if again {
+		s.flush()
 	}
 }
 
@@ -104,7 +126,7 @@ func (f fleet) misread() (n uint64) {
 
 // lookup returns what look finds, in memory of its own. What cannot be read is not found, and says so. mu is held.
 func (f fleet) lookup(look func() (merged, bool)) *entry {
-	for range 2 { // what could not be read is known to be damaged then
+	for range 4 { // what could not be read is known to be damaged then
 		var e *entry
 		before := f.misread()
 		err := f.guard(func() error {
@@ -112,13 +134,9 @@ func (f fleet) lookup(look func() (merged, bool)) *entry {
 			e = m.entry(ok)
 			return nil
 		})
-		if err != nil {
-			continue
+		if err == nil && f.misread() == before {
+			return e
 		}
-		if f.misread() != before {
-			break
-		}
-		return e
 	}
 	return &entry{gone: true, unsure: true}
 }

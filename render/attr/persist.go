@@ -27,10 +27,7 @@ const (
 	journalClose = 10 * time.Second
 )
 
-var (
-	errLate   = fmt.Errorf("the disk has taken longer than %v", journalPatience)
-	errClosed = errors.New("the store is closed")
-)
+var errLate = fmt.Errorf("the disk has taken longer than %v", journalPatience)
 
 // journal appends changes to a file, in a goroutine of its own: a disk that hangs holds up nobody for longer than
 // journalPatience. After a failure it is written anew from what the Store has, again and again until that succeeds.

@@ -54,12 +54,16 @@ func (s *Store) take() *unpublished {
 	s.logged = nil
 	for mac := range s.newMACs {
 		e := s.fleet.lookup(func() (merged, bool) { return s.fleet.byMAC(mac) })
-		e.mac, e.hasMAC = mac, true
+		if e.mac, e.hasMAC = mac, true; e.unsure {
+			s.unsureMACs = append(s.unsureMACs, mac)
+		}
 		u.macs = append(u.macs, e)
 	}
 	for ip := range s.newIPs {
 		e := s.fleet.lookup(func() (merged, bool) { return s.fleet.byIP(ip) })
-		e.ip = ip
+		if e.ip = ip; e.unsure {
+			s.unsureIPs = append(s.unsureIPs, ip)
+		}
 		u.ips = append(u.ips, e)
 	}
 	clear(s.newMACs)

@@ -14,7 +14,7 @@ type Saved struct{ s *Store }
 // OpenSaved opens the files in dir. It returns nil and no error if there are none yet. What is damaged of the journal is left out.
 func OpenSaved(dir string, sources []Source) (*Saved, error) {
 	s := &Store{
-		cfg: Config{Now: time.Now}, fleet: make(fleet, len(sources)),
+		cfg: Config{Now: func() time.Time { return time.Time{} }}, fleet: make(fleet, len(sources)),
 		macs: make(map[[6]byte]uint64), ips: make(map[netip.Addr]uint64),
 		newMACs: make(map[[6]byte]struct{}), newIPs: make(map[netip.Addr]struct{}),
 	}

@@ -165,6 +165,7 @@ type Store struct {
 	wg          sync.WaitGroup
 	journal     *journal
 	rebuildSoon chan struct{} // holds one when files are to be made anew
+	ready       chan struct{} // closed when what is on disk is open
 	settled     atomic.Bool   // each source has told what it has, now or before the start
 	asker
 
@@ -191,7 +192,10 @@ type Store struct {
 	newIPs  map[netip.Addr]struct{}
 	timer   *time.Timer   // runs while there is something new
 	spoiled []*localdb.DB // files that were found to be damaged, and told of
-	remerge bool          // sources have new files that are not merged yet
+	// Devices and addresses in the overlay of which nobody could say.
+	unsureMACs [][6]byte
+	unsureIPs  []netip.Addr
+	remerge    bool // sources have new files that are not merged yet
 }
 
 // source is a Source with what the Store knows of it.
@@ -282,7 +286,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, unwritable
 	}
 	s := &Store{
-		cfg: cfg, lock: lock, rebuildSoon: make(chan struct{}, 1),
+		cfg: cfg, lock: lock, rebuildSoon: make(chan struct{}, 1), ready: make(chan struct{}),
 		macs: make(map[[6]byte]uint64), ips: make(map[netip.Addr]uint64),
 		newMACs: make(map[[6]byte]struct{}), newIPs: make(map[netip.Addr]struct{}),
 	}
@@ -293,6 +297,7 @@ func Open(cfg Config) (*Store, error) {
 	s.building = s.ctx
 	s.asker.init(&s.cfg)
 	s.startJournal(s.openFiles(), unwritable)
+	close(s.ready)
 	var unknown []*source
 	for _, src := range s.srcs {
 		if s.fleet[src.i].base == nil {
@@ -405,6 +410,7 @@ func openFile(path string) (*localdb.DB, fileMeta, error) {
 // verify compares a file with its sums in the background. src is nil for the merged one.
 func (s *Store) verify(src *source, db *localdb.DB) {
 	s.wg.Go(func() {
+		<-s.ready
 		err := db.Verify(s.ctx)
 		if err == nil || s.ctx.Err() != nil {
 			return

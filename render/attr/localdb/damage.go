@@ -45,6 +45,11 @@ func (db *DB) spoiled(format string, args ...any) {
 		db.damage.CompareAndSwap(nil, &err)
 	}
 	db.whole.Store(false)
+}
+
+// misreads notes that a look-up has met what is damaged.
+func (db *DB) misreads(format string, args ...any) {
+	db.spoiled(format, args...)
 	db.misread.Add(1)
 }
 
@@ -80,7 +85,7 @@ func (db *DB) recovered() {
 	if addr, ok := mapped.Fault(r); !ok || !db.Holds(addr) {
 		panic(r) //nolint:forbidigo // not ours: it goes on
 	}
-	db.spoiled("%w", mapped.ErrCut)
+	db.misreads("%w", mapped.ErrCut)
 }
 
 // lookupAll answers queries, and returns whether the file is whole as far as it was read.
@@ -145,7 +150,9 @@ func (db *DB) confirm(q *Query) {
 func (db *DB) recheck(off, n uint64) {
 	for b := (off - db.start) / blockSize; b <= (off+n-1-db.start)/blockSize; b++ {
 		at := db.start + b*blockSize
-		db.compareBlock(b, db.data[at:at+blockSize])
+		if !db.compareBlock(b, db.data[at:at+blockSize]) {
+			db.misread.Add(1)
+		}
 	}
 }
 

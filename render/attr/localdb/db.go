@@ -156,6 +156,7 @@ func (db *DB) compare(off, n uint64) bool {
 		}
 		at := db.start + b*blockSize
 		if !db.compareBlock(b, db.data[at:at+blockSize]) {
+			db.misread.Add(1)
 			return false
 		}
 	}
@@ -271,7 +272,7 @@ func (db *DB) findIP(ip netip.Addr) (row uint64, ok bool) {
 			continue
 		}
 		if row = ref - 1; row >= h.table+h.tail {
-			db.spoiled("its index points past its rows")
+			db.misreads("its index points past its rows")
 			return 0, false
 		}
 		if b, ok := db.rowIP(db.row(row)); ok && b == a {
@@ -300,7 +301,7 @@ func (db *DB) rowIP(off uint64) (a [16]byte, ok bool) {
 	case flags&flagIPv6 != 0:
 		at := uint64(x) * 16
 		if at+16 > h.v6.len {
-			db.spoiled("a row points past its IPv6 addresses")
+			db.misreads("a row points past its IPv6 addresses")
 			return a, false
 		}
 		if !db.intact(h.v6.off+at, 16) {
@@ -348,7 +349,7 @@ func (db *DB) fill(off uint64, dst []string) ([]string, bool) {
 // value returns the value of column c that begins at off: its length, as a uvarint, and its octets.
 func (db *DB) value(c *place, off uint64) (string, bool) {
 	if off >= c.end {
-		db.spoiled("a row points past its values")
+		db.misreads("a row points past its values")
 		return "", false
 	}
 	if !db.intact(off, min(3, c.end-off)) {
@@ -360,7 +361,7 @@ func (db *DB) value(c *place, off uint64) (string, bool) {
 		n &= 0x7f
 		for shift := 7; ; shift += 7 {
 			if off >= c.end || shift > 14 {
-				db.spoiled("a value's length")
+				db.misreads("a value's length")
 				return "", false
 			}
 			b := db.data[off]
@@ -372,7 +373,7 @@ func (db *DB) value(c *place, off uint64) (string, bool) {
 		}
 	}
 	if n > c.end-off || n == 0 {
-		db.spoiled("a value ends past its column's values")
+		db.misreads("a value ends past its column's values")
 		return "", false
 	}
 	if !db.intact(off, n) {
