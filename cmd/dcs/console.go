@@ -226,7 +226,7 @@ func (b *backend) Devices() []console.Source {
 			SharedIPs: st.SharedIPs, Rejected: st.Rejected.Rows, RejectedWhy: st.Rejected.First, Changes: st.Changes, Asked: st.Asked, Found: st.Found,
 		}
 		if !st.Loaded.IsZero() {
-			src.Age = time.Since(st.Loaded).Seconds()
+			src.Age = max(time.Since(st.Loaded).Seconds(), 0)
 		}
 		if st.Err != nil {
 			src.Error = st.Err.Error()

@@ -46,7 +46,7 @@ func (s *server) openDevices() error {
 	}
 	for _, st := range s.devices.State() {
 		if !st.Loaded.IsZero() {
-			s.log.Info("devices", "source", st.Name, "devices", st.Devices, "age", time.Since(st.Loaded).Round(time.Second))
+			s.log.Info("devices", "source", st.Name, "devices", st.Devices, "age", max(time.Since(st.Loaded), 0).Round(time.Second))
 		}
 	}
 	return nil
@@ -200,6 +200,12 @@ func (d *deviceLog) tell(e attr.Event) {
 	case attr.Held:
 		args = append(args, "err", heldError(e.Source, e.Err))
 		d.log.Warn("devices held back; what was known last goes on serving, and other changes are applied", args...)
+	case attr.NotDurable:
+		d.log.Error("devices: changes not durable; served from memory, lost if the process ends", "err", e.Err)
+	case attr.Durable:
+		d.log.Info("devices: changes durable again")
+	case attr.Ahead:
+		d.log.Warn("devices: snapshot from the future; its age is unknown until the source is loaded", append(args, "err", e.Err)...)
 	default:
 		args = append(args, "err", e.Err)
 		if e.Retry > 0 {
@@ -253,10 +259,14 @@ func (v *storeView) Lookup(now int64, queries []render.Query) {
 	for i := range queries {
 		if q := &queries[i]; !q.Found {
 			q.Values = q.Values[:0]
-			q.Asking = v.store.Miss(now, q.MAC, q.HasMAC, q.IP) == attr.Asking
+			// Of one whose record is damaged nobody can say that it is unknown.
+			q.Asking = v.store.Miss(now, q.MAC, q.HasMAC, q.IP) == attr.Asking || q.Damaged
 		}
 	}
 }
+
+// Fault implements [render.Faulter].
+func (v *storeView) Fault(addr uintptr) bool { return v.view.Fault(addr) }
 
 // identify gives a request the modem's addresses that a proxy tells, if it may.
 func identify(proxies []netip.Prefix, from *fastpath.Request, to *render.Request) {

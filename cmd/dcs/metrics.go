@@ -229,9 +229,13 @@ func (s *server) collectDevices(w *metrics.Writer) {
 		w.Count("dcs_device_found_total", uint64(max(st.Found, 0)), st.Name)
 		if !st.Loaded.IsZero() {
 			w.Value("dcs_device_snapshot_timestamp_seconds", unixSeconds(st.Loaded), st.Name)
-			w.Value("dcs_device_snapshot_age_seconds", time.Since(st.Loaded).Seconds(), st.Name)
+			age := time.Since(st.Loaded).Seconds()
+			w.Value("dcs_device_snapshot_age_seconds", max(age, 0), st.Name)
+			w.Value("dcs_device_snapshot_ahead_seconds", max(-age, 0), st.Name)
 		}
+		w.Flag("dcs_device_snapshot_damaged", st.Damaged, st.Name)
 	}
+	w.Flag("dcs_device_changes_durable", s.devices.Durable() == nil)
 }
 
 func (s *server) collectTransport(w *metrics.Writer) {

@@ -8,6 +8,25 @@ import (
 	"time"
 )
 
+// admitted is admit over files of which a part may not be readable: once that has shown, the file is known to be damaged, and
+// what is right in it is read. mu is held.
+func (s *Store) admitted(src *source, changes []*change) (apply []*change, held int, err error) {
+	for range 4 {
+		list := make([]*change, len(changes)) // admit alters them
+		for i, c := range changes {
+			list[i] = &change{Device: c.raw().Device, gone: c.gone}
+		}
+		err = s.fleet.guard(func() error {
+			apply, held = s.admit(src, list)
+			return nil
+		})
+		if err == nil {
+			return apply, held, nil
+		}
+	}
+	return nil, 0, err
+}
+
 // admit returns those of several changes that may be applied, and how many are held back in whole or in part. Of what is held
 // back already, no more may be lost. mu is held.
 func (s *Store) admit(src *source, changes []*change) (apply []*change, held int) {

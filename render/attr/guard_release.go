@@ -93,18 +93,45 @@ func (s *Store) release(src *source) {
 // load that would bring them.
 func (s *Store) unlisted(src *source, force bool) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	g := &src.guard
 	g.unlisted = true
 	if !force {
-		s.mu.Unlock()
 		return
 	}
 	var list []*change
 	for _, c := range g.kept {
 		list = append(list, &change{Device: c.Device, gone: c.Gone})
 	}
-	s.take(src, list)
+	s.overlay(src, list)
 	s.forgive(src, &g.now)
 	s.release(src)
+	s.soon() // the file says then that it was meant
+}
+
+// reapply lays all that a load brings and is not served over what is served, since no file can be made of it. It is held back
+// as changes are, and those that were held back before count no more. With force none is held back, and a new day begins.
+func (s *Store) reapply(src *source, changes []Change, force bool) error {
+	g := &src.guard
+	s.mu.Lock()
+	if g.changes, g.lose = 0, nil; g.load == nil {
+		g.lost = nil
+	}
 	s.mu.Unlock()
+	held, err := s.lay(src, changes, force)
+	if err != nil {
+		return err
+	}
+	if held > 0 {
+		s.heldChanges(src)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if force {
+		s.forgive(src, &g.now)
+	}
+	if force || held == 0 && g.load == nil {
+		s.release(src)
+	}
+	return nil
 }

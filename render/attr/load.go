@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"dcs/render/attr/localdb"
@@ -63,6 +61,10 @@ func (s *Store) keep(src *source, force *bool, ok func()) error {
 	for {
 		s.mark(src, *force)
 		err := s.load(src, *force)
+		unwritten := unwrittenError(err)
+		if unwritten != nil {
+			err = s.loadOver(src, *force, unwritten)
+		}
 		held := errors.Is(err, ErrHeld)
 		if err != nil && !held {
 			return err
@@ -70,13 +72,15 @@ func (s *Store) keep(src *source, force *bool, ok func()) error {
 		*force = false
 		ok()
 		s.mu.Lock()
-		src.up, src.err, src.told = true, nil, src.told || !held
+		src.up, src.err, src.told = true, unwritten, src.told || !held
 		s.settle()
 		s.mu.Unlock()
 		if held {
 			s.holdLoad(src, err)
 		}
-		if *force, err = s.follow(src); err != nil {
+		stop := s.awaitDisk(src, unwritten)
+		*force, err = s.follow(src)
+		if stop(); err != nil {
 			return err
 		}
 	}
@@ -174,9 +178,9 @@ func (s *Store) load(src *source, force bool) error {
 		s.mu.Unlock()
 	}()
 
-	b, err := localdb.Create(src.path, file, localdb.Options{Memory: s.cfg.Memory})
+	b, err := s.create(src.path, file)
 	if err != nil {
-		return err
+		return &unwrittenFile{err}
 	}
 	defer b.Abort()
 	ctx, cancel := context.WithCancelCause(s.ctx)
@@ -198,10 +202,10 @@ func (s *Store) load(src *source, force bool) error {
 		if err == nil {
 			err = b.Add(&d)
 		}
-		if rejected.refuses(err) {
+		if err == nil || rejected.refuses(err) {
 			return nil
 		}
-		return err
+		return &unwrittenFile{err}
 	})
 	if cause := context.Cause(ctx); errors.Is(cause, ErrStalled) {
 		err = fmt.Errorf("%w: %v without a device, after %d", ErrStalled, s.cfg.Stall, n)
@@ -257,7 +261,7 @@ func (s *Store) commit(src *source, b *localdb.Builder, names []string, meta fil
 	s.build.Lock()
 	defer s.build.Unlock()
 	s.mu.Lock()
-	meta.Stamp = s.nextStamp()
+	meta.Stamp, meta.Seq = s.nextStamp(), before
 	s.mu.Unlock()
 	st, err := s.commitFile(src, b, names, &meta, func(after *tally) error {
 		if force {
@@ -266,8 +270,11 @@ func (s *Store) commit(src *source, b *localdb.Builder, names []string, meta fil
 		}
 		return s.judge(src, after, s.cfg.Now())
 	})
-	if err != nil {
+	if errors.Is(err, ErrHeld) {
 		return err
+	}
+	if err != nil {
+		return &unwrittenFile{err}
 	}
 	if err := s.adopt(src, meta, before); err != nil {
 		return err
@@ -296,21 +303,25 @@ func (s *Store) adopt(src *source, meta fileMeta, before uint64) error {
 	}
 	s.verify(src, db)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	r := &s.fleet[src.i]
 	r.base, r.cols = db, s.columns(db.Names())
 	r.forget(before)
 	src.meta, src.stats = meta, db.Stats()
 	s.recount(src)
-	if len(s.srcs) == 1 {
+	one := len(s.srcs) == 1
+	if one {
 		s.rebase(db, before)
 	} else {
 		s.remerge = true
 	}
+	s.mu.Unlock()
+	if one {
+		s.flush()
+	}
 	return nil
 }
 
-// rebase serves base, with those changes laid over it that came after number before. mu is held.
+// rebase has flush serve base, with those changes laid over it that came after number before. mu is held.
 func (s *Store) rebase(base *localdb.DB, before uint64) {
 	for m, seq := range s.macs {
 		if seq <= before {
@@ -329,7 +340,7 @@ func (s *Store) rebase(base *localdb.DB, before uint64) {
 		}
 	}
 	s.oldest = s.cfg.Now()
-	s.publish(&View{schema: s.schema, base: base})
+	s.base, s.rebased = base, true
 }
 
 // builds makes files anew when there are enough changes or they are old enough.
@@ -352,6 +363,9 @@ func (s *Store) builds() {
 		s.build.Lock()
 		err := s.compact()
 		s.build.Unlock()
+		if err == nil {
+			s.journal.rewrite(journalTrim)
+		}
 		if err == nil || s.ctx.Err() != nil {
 			continue
 		}
@@ -375,9 +389,9 @@ func (s *Store) compact() error {
 		upTo := s.seq
 		names := append([]string(nil), s.names...)
 		meta := src.meta
-		meta.Source, meta.Stamp = src.Name(), s.nextStamp()
+		meta.Source, meta.Stamp, meta.Seq = src.Name(), s.nextStamp(), upTo
 		if len(s.srcs) > 1 {
-			names = attributesOf(src.names, r.base)
+			names = r.names(src.names)
 		}
 		s.mu.Unlock()
 		if idle {
@@ -393,42 +407,29 @@ func (s *Store) compact() error {
 	return s.makeFiles()
 }
 
-// attributesOf returns names, and those of a file that are not among them: the source has them no longer, and what it has
-// lost with them may be held back.
-func attributesOf(names []string, base *localdb.DB) []string {
-	names = slices.Clone(names)
-	if base == nil {
-		return names
-	}
-	for _, n := range base.Names() {
-		if !slices.Contains(names, n) {
-			names = append(names, n)
-		}
-	}
-	return names
-}
-
 // rewrite makes a source's file of rows.
 func (s *Store) rewrite(src *source, r rows, names []string, meta fileMeta, upTo uint64) error {
 	began := s.cfg.Now()
 	s.mu.Lock()
 	idx := s.learn(names)
 	s.mu.Unlock()
-	b, err := localdb.Create(src.path, names, localdb.Options{Memory: s.cfg.Memory})
+	b, err := s.create(src.path, names)
 	if err != nil {
 		return err
 	}
 	defer b.Abort()
 	out := Device{Values: make([]string, len(names))}
-	err = r.each(func(d *Device) error {
-		out.MAC, out.HasMAC, out.IP = d.MAC, d.HasMAC, d.IP
-		for i, j := range idx {
-			out.Values[i] = ""
-			if j < len(d.Values) {
-				out.Values[i] = d.Values[j]
+	err = fleet{r}.guard(func() error {
+		return r.each(func(d *Device) error {
+			out.MAC, out.HasMAC, out.IP = d.MAC, d.HasMAC, d.IP
+			for i, j := range idx {
+				out.Values[i] = ""
+				if j < len(d.Values) {
+					out.Values[i] = d.Values[j]
+				}
 			}
-		}
-		return s.add(b, &out)
+			return s.add(b, &out)
+		})
 	})
 	if err != nil {
 		return err
@@ -446,7 +447,7 @@ func (s *Store) rewrite(src *source, r rows, names []string, meta fileMeta, upTo
 
 // add adds a device that was taken once, and gives up when the Store is closed.
 func (s *Store) add(b *localdb.Builder, d *Device) error {
-	if err := s.ctx.Err(); err != nil {
+	if err := s.building.Err(); err != nil {
 		return err
 	}
 	return b.Add(d)
@@ -467,6 +468,7 @@ func (s *Store) makeFiles() error {
 		meta.Parts = append(meta.Parts, p)
 	}
 	upTo := s.seq
+	meta.Seq = upTo
 	names := append([]string(nil), s.names...)
 	s.remerge = false
 	s.mu.Unlock()
@@ -477,12 +479,13 @@ func (s *Store) makeFiles() error {
 		return err
 	}
 	path := filepath.Join(s.cfg.Dir, mergedName)
-	b, err := localdb.Create(path, names, localdb.Options{Memory: s.cfg.Memory})
+	b, err := s.create(path, names)
 	if err != nil {
 		return again(err)
 	}
 	defer b.Abort()
-	if err := frozen.each(func(d *Device) error { return s.add(b, d) }); err != nil {
+	err = frozen.guard(func() error { return frozen.each(func(d *Device) error { return s.add(b, d) }) })
+	if err != nil {
 		return again(err)
 	}
 	text, err := json.Marshal(meta)
@@ -501,11 +504,12 @@ func (s *Store) makeFiles() error {
 	s.mu.Lock()
 	s.rebase(db, upTo)
 	s.mu.Unlock()
+	s.flush()
 	s.event(Event{Kind: Merged, Devices: int(st.Devices), Stats: st, Took: s.cfg.Now().Sub(began)})
 	return nil
 }
 
-// apply lays changes over what is served.
+// apply lays changes over what is served, as far as they are not held back.
 func (s *Store) apply(src *source, changes []Change) error {
 	_, err := s.applyGuarded(src, changes)
 	return err
@@ -513,13 +517,14 @@ func (s *Store) apply(src *source, changes []Change) error {
 
 // applyGuarded is apply, and returns how many changes were held back, in whole or in part.
 func (s *Store) applyGuarded(src *source, changes []Change) (held int, err error) {
-	if held, err = s.lay(src, changes); held > 0 {
+	if held, err = s.lay(src, changes, false); held > 0 {
 		s.heldChanges(src)
 	}
 	return held, err
 }
 
-func (s *Store) lay(src *source, changes []Change) (held int, err error) {
+// lay lays changes over what is served, and returns how many were held back; with force, none is.
+func (s *Store) lay(src *source, changes []Change, force bool) (held int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.room(src); err != nil {
@@ -541,29 +546,29 @@ func (s *Store) lay(src *source, changes []Change) (held int, err error) {
 		}
 		list = append(list, n)
 	}
-	list, held = s.admit(src, list)
-	s.take(src, list)
+	if !force {
+		if list, held, err = s.admitted(src, list); err != nil {
+			return 0, err
+		}
+	}
+	s.overlay(src, list)
 	return held, nil
 }
 
-// take lays changes over what is served, whatever they lose, and has a View made of it. mu is held.
-func (s *Store) take(src *source, list []*change) {
+// overlay lays changes over what is served, whatever they lose, and has them journaled and a View made of them. mu is held.
+func (s *Store) overlay(src *source, list []*change) {
 	for _, n := range list {
 		s.seq++
 		n.seq = s.seq
 		s.set(src, n)
+		s.logged = append(s.logged, logged{src, n})
 		src.changes.Add(1)
 	}
 	if len(s.macs)+len(s.ips) > s.cfg.Overlay {
 		s.soon()
 	}
 	if s.timer == nil && len(s.newMACs)+len(s.newIPs) > 0 {
-		s.timer = time.AfterFunc(s.cfg.Publish, func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.timer = nil
-			s.publish(s.view.Load())
-		})
+		s.timer = time.AfterFunc(s.cfg.Publish, s.flush)
 	}
 }
 
@@ -581,68 +586,16 @@ func (s *Store) set(src *source, c *change) {
 	if len(s.macs)+len(s.ips) == 0 {
 		s.oldest = s.cfg.Now()
 	}
-	var ips []netip.Addr
-	note := func(ip netip.Addr) {
-		if ip.IsValid() {
-			ips = append(ips, ip)
-		}
-	}
-	touch := func(mac [6]byte) {
-		s.macs[mac] = c.seq
-		s.newMACs[mac] = struct{}{}
-	}
-	look := func() { // what the sources know of the device, before and after
-		note(c.IP)
-		if !c.HasMAC {
-			return
-		}
-		for i := range s.fleet {
-			if d, ok := s.fleet[i].byMAC(c.MAC); ok {
-				note(d.IP)
-			}
-		}
-	}
-	owners := func() {
-		for _, ip := range ips {
-			for i := range s.fleet {
-				if d, ok := s.fleet[i].byIP(ip); ok && d.HasMAC {
-					touch(d.MAC)
-				}
-			}
-		}
-	}
-	look()
-	owners()
+	macs, ips := s.affected(c)
 	src.guard.set(&s.fleet[src.i], c)
-	look()
-	owners()
+	moreMACs, moreIPs := s.affected(c)
+	for _, mac := range append(macs, moreMACs...) {
+		s.macs[mac], s.newMACs[mac] = c.seq, struct{}{}
+	}
+	for _, ip := range append(ips, moreIPs...) {
+		s.ips[ip], s.newIPs[ip] = c.seq, struct{}{}
+	}
 	if c.HasMAC {
-		touch(c.MAC)
+		s.macs[c.MAC], s.newMACs[c.MAC] = c.seq, struct{}{}
 	}
-	for _, ip := range ips {
-		s.ips[ip] = c.seq
-		s.newIPs[ip] = struct{}{}
-	}
-}
-
-// publish serves v with what is new laid over it. mu is held.
-func (s *Store) publish(v *View) {
-	next := &View{schema: s.schema, base: v.base, over: v.over}
-	var macs, ips []*entry
-	for mac := range s.newMACs {
-		m, ok := s.fleet.byMAC(mac)
-		macs = append(macs, m.entry(ok))
-	}
-	for ip := range s.newIPs {
-		m, ok := s.fleet.byIP(ip)
-		e := m.entry(ok)
-		e.ip = ip
-		ips = append(ips, e)
-	}
-	if len(macs)+len(ips) > 0 {
-		next.over = v.over.with(macs, ips)
-	}
-	clear(s.newMACs)
-	clear(s.newIPs)
-	s.view.Store(next)
 }

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"dcs/render/tempfile"
 )
 
 // Options says how a file is built. The zero value will do.
@@ -77,18 +79,6 @@ const (
 	recSeq    = recFlags + 1
 	recValues = recSeq + 8
 )
-
-// tempPattern is the pattern of names of temporary files. RemoveTemp knows them by it.
-func tempPattern(base string) string { return "." + base + ".*.dcs-tmp" }
-
-// RemoveTemp removes what builds that were killed left in dir. No build may be running there.
-func RemoveTemp(dir string) error {
-	found, err := filepath.Glob(filepath.Join(dir, ".*.dcs-tmp"))
-	for _, name := range found {
-		err = errors.Join(err, os.Remove(name))
-	}
-	return err
-}
 
 // Create begins a file of devices with the given attributes.
 func Create(path string, names []string, opt Options) (*Builder, error) {
@@ -257,23 +247,22 @@ func (b *Builder) CommitFunc(room int, meta func(st Stats, values []int) ([]byte
 	if room > maxMeta {
 		return Stats{}, fmt.Errorf("%d octets of meta data are more than %d", room, maxMeta)
 	}
-	f, err := os.CreateTemp(b.dir, tempPattern(filepath.Base(b.path)))
+	f, err := tempfile.Create(b.path, 0o600)
 	if err != nil {
 		return Stats{}, err
 	}
-	defer f.Close()
-	h, err := b.write(f, room, meta)
+	defer f.Abort()
+	h, err := b.write(f.File, room, meta)
 	if err == nil {
-		err = errors.Join(b.keepOwner(f), f.Sync(), f.Close())
+		err = b.keepOwner(f.File)
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), b.path)
+		err = f.Commit()
 	}
 	if err != nil {
-		os.Remove(f.Name())
 		return Stats{}, err
 	}
-	return h.stats(), syncDir(b.dir)
+	return h.stats(), nil
 }
 
 // keepOwner gives f the owner and the mode of the file that it replaces.
@@ -295,14 +284,6 @@ func (b *Builder) keepOwner(f *os.File) error {
 		}
 	}
 	return f.Chmod(former.Mode().Perm())
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // write writes the whole file, with room octets for what meta returns.
