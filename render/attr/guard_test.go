@@ -202,7 +202,7 @@ func TestGuardBalance(t *testing.T) {
 	is(t, s, 1000, "a=0 b=x")
 }
 
-// The counts are those of what is served, whatever changes come and however files are made.
+// The counts are those of what is served, whatever changes come and however files are made, and after a crash.
 func TestGuardCounts(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, herd(20)...)
 	f.devices = append(f.devices, onlyIP("10.0.0.1", "1"), onlyIP("10.0.0.2", "", "2"))
@@ -232,21 +232,16 @@ func TestGuardCounts(t *testing.T) {
 			eventually(t, "merged", func() bool { return ev.count(Merged, "db") > merged })
 		}
 		f.apply <- []Change{} // the list before it is applied
-		s.mu.Lock()
-		var want tally
-		want.grow(2)
-		if err := s.fleet[0].each(func(d *Device) error {
-			want.add(d.Values, 1)
-			return nil
-		}); err != nil {
-			t.Fatal(err)
+		what := fmt.Sprintf("after step %d", step)
+		was := sameCounts(t, what, s, 0)
+		if step%20 != 19 {
+			continue
 		}
-		got := s.srcs[0].guard.now.clone()
-		s.mu.Unlock()
-		got.grow(2)
-		if got.devices != want.devices || !slices.Equal(got.values, want.values) {
-			t.Fatalf("after step %d %+v are counted, and there are %+v", step, got, want)
+		c, _ := afterCrash(t, s, plain{down("db")})
+		if got := sameCounts(t, what+" and a crash", c, 0); got.devices != was.devices || !slices.Equal(got.values, was.values) {
+			t.Fatalf("%s and a crash %+v are counted, it was %+v", what, got, was)
 		}
+		c.Close()
 	}
 }
 
