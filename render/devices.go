@@ -17,6 +17,12 @@ type View interface {
 	Lookup(now int64, queries []Query)
 }
 
+// Faulter is a View whose values lie in a file that may become unreadable. Fault tells whether addr, which could not be read, is
+// in it; if so, the next Lookup answers without it.
+type Faulter interface {
+	Fault(addr uintptr) bool
+}
+
 // Query asks for a device by its MAC address or, if there is none, by its IP address. One whose
 // answer is Asking is not known yet, and may be soon: it gets no answer, so that it asks again.
 type Query = attr.Query

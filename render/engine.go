@@ -8,11 +8,13 @@ import (
 	"io/fs"
 	"net/netip"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
 
 	"dcs/render/library"
+	"dcs/render/mapped"
 	"dcs/render/md5x"
 	"dcs/render/mic"
 	"dcs/render/skeleton"
@@ -160,6 +162,8 @@ type Worker struct {
 	values  skeleton.Values
 	found   []found // by request of the batch
 	queries []Query // those of them that are looked up
+	at      int     // the request that is being rendered
+	again   int     // the one whose values could not be read
 	quiet   bool    // tells of no fault
 
 	second  int64                        // of the faults counted in told
@@ -220,18 +224,8 @@ func (w *Worker) renderBatch(now int64, reqs []Request, view View) {
 	if len(w.queries) > 0 {
 		view.Lookup(now, w.queries)
 	}
-	for i := range reqs {
-		r := &reqs[i]
-		if w.found[i].learned != nil {
-			w.render(now, r, &w.found[i], keyring)
-		}
-		w.name(r, &w.found[i])
-		if w.journal != nil {
-			w.note(now, r)
-		}
-		if r.Err != nil {
-			w.report(now, r)
-		}
+	for w.at, w.again = 0, -1; w.at < len(reqs); {
+		w.renderFrom(now, reqs, keyring, view)
 	}
 	runtime.KeepAlive(view) // records lie in its memory
 	w.batch.Sum(w.cm)
@@ -240,6 +234,46 @@ func (w *Worker) renderBatch(now int64, reqs []Request, view View) {
 	}
 	w.batch.Sum(w.cmts)
 	w.scratch.Reset()
+}
+
+// renderFrom renders the requests from w.at on. Where values of one cannot be read, it is looked up once more, and rendering
+// begins with it again.
+func (w *Worker) renderFrom(now int64, reqs []Request, keyring *mic.Keyring, view View) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer w.survive(now, view)
+	for ; w.at < len(reqs); w.at++ {
+		r, f := &reqs[w.at], &w.found[w.at]
+		if f.learned != nil {
+			w.render(now, r, f, keyring)
+		}
+		w.name(r, f)
+		if w.journal != nil {
+			w.note(now, r)
+		}
+		if r.Err != nil {
+			w.report(now, r)
+		}
+	}
+}
+
+// survive is deferred by renderFrom. A request whose values could not be read twice gets no answer.
+func (w *Worker) survive(now int64, view View) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	f := &w.found[w.at]
+	addr, ok := mapped.Fault(p)
+	if file, has := view.(Faulter); !ok || !has || f.query < 0 || !file.Fault(addr) {
+		panic(p) //nolint:forbidigo // not ours: it goes on
+	}
+	q := w.queries[f.query : f.query+1]
+	if w.again == w.at {
+		q[0].Asking = true
+		return
+	}
+	w.again = w.at
+	view.Lookup(now, q)
 }
 
 // name tells whom a request was found to be for.

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"runtime"
+	"strings"
 
 	"dcs/render/library"
 	"dcs/render/mapped"
@@ -68,8 +69,8 @@ func (e *Engine) Explain(now int64, r Request) *Explanation {
 	if e.cfg.Devices != nil && l.Template.Attributes() {
 		q := []Query{{MAC: x.MAC, HasMAC: x.HasMAC, IP: v.IP}}
 		view := e.cfg.Devices.View()
-		defer runtime.KeepAlive(view)
-		view.Lookup(now, q)
+		lookupCopy(view, now, q)
+		runtime.KeepAlive(view)
 		if q[0].Asking {
 			x.Err = errAsking
 			return x
@@ -89,6 +90,30 @@ func (e *Engine) Explain(now int64, r Request) *Explanation {
 		x.Err = fault
 	}
 	return x
+}
+
+// lookupCopy answers queries with values in memory of their own. What cannot be read is not known yet.
+func lookupCopy(view View, now int64, queries []Query) {
+	for range 2 { // values that cannot be read are none the second time
+		var at uintptr
+		read := mapped.ReadAt(&at, func() {
+			view.Lookup(now, queries)
+			for i := range queries {
+				for j, v := range queries[i].Values {
+					queries[i].Values[j] = strings.Clone(v)
+				}
+			}
+		})
+		if read {
+			return
+		}
+		if file, ok := view.(Faulter); ok {
+			file.Fault(at)
+		}
+	}
+	for i := range queries {
+		queries[i].Values, queries[i].Found, queries[i].Asking = queries[i].Values[:0], false, true
+	}
 }
 
 // noServer stands for the address that a client will ask, where that is not known yet.

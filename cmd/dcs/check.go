@@ -36,7 +36,7 @@ does not know them yet the library is left out.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", "", "the configuration `file`")
-	cmd.Flags().BoolVar(&devices, "devices", false, "load all devices, and tell which rows are none")
+	cmd.Flags().BoolVar(&devices, "devices", false, "load all devices, and tell which rows are none, and what the server would hold back")
 	cmd.Flags().BoolVar(&offline, "offline", false, "open no source of devices, and wait for none")
 	flags := config.AddFlags(cmd.Flags())
 	cmd.RunE = func(*cobra.Command, []string) error {
@@ -81,6 +81,9 @@ func check(e env, cfg *config.Config, devices, offline bool, bad error) error {
 	lib, err := libraryConfig(cfg)
 	if err != nil {
 		fail(err) // what the library says by names of these modules are errors of their own
+	}
+	for _, w := range unseenChanges(cfg.Devices.Sources) {
+		fmt.Fprintf(e.stderr, "warning: %s\n", w)
 	}
 	if len(cfg.Devices.Sources) > 0 {
 		if offline {

@@ -227,10 +227,13 @@ func (b *backend) Devices() []console.Source {
 			SharedIPs: st.SharedIPs, Rejected: st.Rejected.Rows, RejectedWhy: st.Rejected.First, Changes: st.Changes, Asked: st.Asked, Found: st.Found,
 		}
 		if !st.Loaded.IsZero() {
-			src.Age = time.Since(st.Loaded).Seconds()
+			src.Age = max(time.Since(st.Loaded).Seconds(), 0)
 		}
 		if st.Err != nil {
-			src.Error, src.Shrunk = sourceError(st.Name, st.Err), errors.Is(st.Err, attr.ErrShrunk)
+			src.Error = st.Err.Error()
+		}
+		if st.Held != nil {
+			src.Held, src.HeldChanges = heldError(st.Name, st.Held), st.HeldBack
 		}
 		out = append(out, src)
 	}

@@ -34,6 +34,9 @@ func (s *server) openDevices() error {
 	if err != nil {
 		return err
 	}
+	for _, w := range unseenChanges(c.Sources) {
+		s.log.Warn("devices", "err", w)
+	}
 	s.grown = make(chan struct{}, 1)
 	s.prebuild = make(chan struct{}, 1)
 	events := &deviceLog{log: s.log, grown: s.grown, files: s.prebuild}
@@ -43,7 +46,7 @@ func (s *server) openDevices() error {
 	}
 	for _, st := range s.devices.State() {
 		if !st.Loaded.IsZero() {
-			s.log.Info("devices", "source", st.Name, "devices", st.Devices, "age", time.Since(st.Loaded).Round(time.Second))
+			s.log.Info("devices", "source", st.Name, "devices", st.Devices, "age", max(time.Since(st.Loaded), 0).Round(time.Second))
 		}
 	}
 	return nil
@@ -183,8 +186,17 @@ func (d *deviceLog) tell(e attr.Event) {
 		notice(d.files)
 	case attr.Grown:
 		notice(d.grown)
+	case attr.Held:
+		args = append(args, "err", heldError(e.Source, e.Err))
+		d.log.Warn("devices held back; what was known last goes on serving, and other changes are applied", args...)
+	case attr.NotDurable:
+		d.log.Error("devices: changes not durable; served from memory, lost if the process ends", "err", e.Err)
+	case attr.Durable:
+		d.log.Info("devices: changes durable again")
+	case attr.Ahead:
+		d.log.Warn("devices: snapshot from the future; its age is unknown until the source is loaded", append(args, "err", e.Err)...)
 	default:
-		args = append(args, "err", sourceError(e.Source, e.Err))
+		args = append(args, "err", e.Err)
 		if e.Retry > 0 {
 			args = append(args, "retry", e.Retry)
 		}
@@ -192,12 +204,9 @@ func (d *deviceLog) tell(e attr.Event) {
 	}
 }
 
-// sourceError is what a source suffers from, and what an operator can do about it that the source's own words do not say.
-func sourceError(name string, err error) string {
-	if errors.Is(err, attr.ErrShrunk) {
-		return fmt.Sprintf("%v; if they are gone for good: dcs devices reload --force '%s'", err, name)
-	}
-	return err.Error()
+// heldError says what a source has lost and is held back, and how to accept it.
+func heldError(name string, err error) string {
+	return fmt.Sprintf("%v; accept with: dcs devices reload --force '%s'", err, name)
 }
 
 // notice leaves word in a channel that has room for one.
@@ -239,10 +248,14 @@ func (v *storeView) Lookup(now int64, queries []render.Query) {
 	for i := range queries {
 		if q := &queries[i]; !q.Found {
 			q.Values = q.Values[:0]
-			q.Asking = v.store.Miss(now, q.MAC, q.HasMAC, q.IP) == attr.Asking
+			// Of one whose record is damaged nobody can say that it is unknown.
+			q.Asking = v.store.Miss(now, q.MAC, q.HasMAC, q.IP) == attr.Asking || q.Damaged
 		}
 	}
 }
+
+// Fault implements [render.Faulter].
+func (v *storeView) Fault(addr uintptr) bool { return v.view.Fault(addr) }
 
 // identify gives a request the modem's addresses that a proxy tells, if it may.
 func identify(proxies []netip.Prefix, from *fastpath.Request, to *render.Request) {

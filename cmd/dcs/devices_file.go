@@ -19,6 +19,7 @@ import (
 	"dcs/render/attr"
 	"dcs/render/attr/csvfile"
 	"dcs/render/attr/localdb"
+	"dcs/render/mapped"
 )
 
 func devicesCommand(e env) *cobra.Command {
@@ -158,20 +159,28 @@ func devicesGetCommand(e env) *cobra.Command {
 				return err
 			}
 			defer db.Close()
-			var d attr.Device
+			var text strings.Builder
 			found := false
-			if isMAC {
-				d, found = db.Get(mac, nil)
-			} else {
-				d, found = db.GetIP(ip, nil)
-			}
-			if err := db.Damaged(); err != nil {
+			err = mapped.Read(func() error {
+				var d attr.Device
+				if isMAC {
+					d, found = db.Get(mac, nil)
+				} else {
+					d, found = db.GetIP(ip, nil)
+				}
+				if err := db.Damaged(); err != nil || !found {
+					return err
+				}
+				return showDevice(&text, &d, db.Names())
+			})
+			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
 			if !found {
 				return fmt.Errorf("%s has no device %s", args[0], args[1])
 			}
-			return showDevice(e.stdout, &d, db.Names())
+			_, err = io.WriteString(e.stdout, text.String())
+			return err
 		},
 	}
 }

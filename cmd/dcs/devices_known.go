@@ -226,7 +226,7 @@ func checkDevices(e env, c *config.Devices, all bool) (*attr.Schema, error) {
 	for i, src := range sources {
 		err := failures[i]
 		if err == nil && all {
-			err = checkSource(ctx, e, src)
+			err = checkSource(ctx, e, src, saved)
 		}
 		if err = errors.Join(err, src.Close()); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", c.Sources[i].Pos, err))
@@ -241,8 +241,8 @@ func checkDevices(e env, c *config.Devices, all bool) (*attr.Schema, error) {
 	return schema, errors.Join(append(errs, err)...)
 }
 
-// checkSource loads a source to see what becomes of it.
-func checkSource(ctx context.Context, e env, src attr.Source) error {
+// checkSource loads a source to see what becomes of it, and what the server that has saved would hold back. saved may be nil.
+func checkSource(ctx context.Context, e env, src attr.Source, saved *attr.Saved) error {
 	dir, err := os.MkdirTemp("", "dcs-devices-")
 	if err != nil {
 		return err
@@ -254,6 +254,12 @@ func checkSource(ctx context.Context, e env, src attr.Source) error {
 	}
 	if err == nil {
 		fmt.Fprintf(e.stdout, "%s: %d devices, %d left out, %d duplicates\n", src.Name(), built.Devices, built.Rejected.Rows, built.Duplicates)
+	}
+	if err == nil && saved != nil {
+		err = saved.Held(src, &built, time.Now())
+	}
+	if errors.Is(err, attr.ErrHeld) {
+		return fmt.Errorf("%s: the server would serve on what it has: %s", src.Name(), heldError(src.Name(), err))
 	}
 	return err
 }

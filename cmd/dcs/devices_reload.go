@@ -24,16 +24,17 @@ func devicesReloadCommand(e env) *cobra.Command {
 		Long: `Have a running server load a source of devices anew, or all of them. SOURCE is its name, as
 the log, dcs top and the admin page tell it. What becomes of it is told there, too.
 
-A source that has lost more than a fifth of its devices at once is not believed: half an
-answer is more likely. Where they are really gone, --force has the server accept what the
-source gives now, however little; one that gives nothing leaves no device.`,
+A source that loses more than a fifth of its devices, or of the values of an attribute,
+within a day is held back: half an answer, or a column that was renamed, is more likely.
+Where they are really gone, --force has the server accept what the source gives now,
+however little; one that gives nothing leaves no device.`,
 		Example: `  dcs devices reload
   dcs devices reload --force 'csv /etc/dcs/devices.csv'`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	server.flags(cmd)
 	cmd.Flags().StringVar(&server.address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
-	cmd.Flags().BoolVar(&force, "force", false, "accept however many devices a source has lost")
+	cmd.Flags().BoolVar(&force, "force", false, "accept whatever a source has lost")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		in := console.DevicesReload{Force: force}
 		if len(args) > 0 {

@@ -735,7 +735,7 @@ func TestServeShrunk(t *testing.T) {
 	if err := writeFile(csv, []byte(fleet(100))); err != nil {
 		t.Fatal(err)
 	}
-	p.await("lost too many devices at once: 100 of 200; if they are gone for good: dcs devices reload --force 'csv " + csv + "'")
+	p.await("held back: 100 of 200 devices would be lost; accept with: dcs devices reload --force 'csv " + csv + "'")
 	reload := func(args ...string) result {
 		return dcs("", append([]string{"devices", "reload", "--config", config}, args...)...)
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dcs/render/mic"
+	"dcs/render/tempfile"
 )
 
 // stdio is the file name that means standard input or output.
@@ -58,19 +59,15 @@ func writeFile(name string, data []byte) error {
 			return err
 		}
 	}
-	temporary := filepath.Join(filepath.Dir(name), fmt.Sprintf(".%s.%d.tmp", filepath.Base(name), os.Getpid()))
-	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	f, err := tempfile.Create(name, mode)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(temporary, name)
+	defer f.Abort()
+	if _, err := f.Write(data); err != nil {
+		return err
 	}
-	if err != nil {
-		err = errors.Join(err, os.Remove(temporary))
-	}
-	return err
+	return f.Replace()
 }
 
 // isTerminal tells whether a human reads w.

@@ -24,8 +24,8 @@ var mayImport = map[string][]string{
 	"fastpath/xsk":      {"fastpath/packet", "fastpath/xsk/..."},
 
 	"render":               {"render/..."},
-	"render/attr":          {"render/attr/localdb", "render/mapped"}, // its snapshot is such a file
-	"render/attr/localdb":  {},
+	"render/attr":          {"render/attr/localdb", "render/mapped", "render/tempfile"}, // its snapshot is such a file
+	"render/attr/localdb":  {"render/mapped", "render/tempfile"},
 	"render/attr/internal": {},
 	"render/attr/csvfile":  {"render/attr"}, // drivers import what they implement, not one another
 	"render/attr/ldapdir":  {"render/attr"},
@@ -41,6 +41,7 @@ var mayImport = map[string][]string{
 	"render/mic":           {"render/md5x"},
 	"render/skeleton":      {"render/attr", "render/md5x", "render/mic", "render/syntax", "render/tlv", "render/ber/..."},
 	"render/syntax":        {},
+	"render/tempfile":      {},
 	"render/tlv":           {"render/ber/..."},
 	"render/tlv/gen":       {"render/tlv"},
 
@@ -52,6 +53,7 @@ var mayImport = map[string][]string{
 	"cmd":                   {"cmd/internal/..."},
 	"cmd/internal":          {"cmd/internal/...", "render/attr/..."},
 	"cmd/internal/cmts":     {"cmd/internal/strictyaml"},
+	"cmd/internal/keyring":  {"cmd/internal/...", "render/tempfile"},
 	"cmd/internal/httpboot": {"cmd/internal/...", "render/mapped"},
 	"cmd/dcs":               {"cmd/internal/...", "fastpath/...", "render/...", "bpf/...", "bench/storm"},
 }

@@ -239,6 +239,8 @@ func (s *server) collectDevices(w *metrics.Writer) {
 	for _, st := range s.devices.State() {
 		w.Flag("dcs_device_source_up", st.Up, st.Name)
 		w.Flag("dcs_device_source_loading", st.Loading >= 0, st.Name)
+		w.Flag("dcs_device_source_held", st.Held != nil, st.Name)
+		w.Value("dcs_device_changes_held", float64(st.HeldBack), st.Name)
 		w.Value("dcs_devices", float64(st.Devices), st.Name)
 		w.Value("dcs_devices_duplicate", float64(st.Duplicates), st.Name)
 		w.Count("dcs_device_changes_total", uint64(max(st.Changes, 0)), st.Name)
@@ -246,9 +248,13 @@ func (s *server) collectDevices(w *metrics.Writer) {
 		w.Count("dcs_device_found_total", uint64(max(st.Found, 0)), st.Name)
 		if !st.Loaded.IsZero() {
 			w.Value("dcs_device_snapshot_timestamp_seconds", unixSeconds(st.Loaded), st.Name)
-			w.Value("dcs_device_snapshot_age_seconds", time.Since(st.Loaded).Seconds(), st.Name)
+			age := time.Since(st.Loaded).Seconds()
+			w.Value("dcs_device_snapshot_age_seconds", max(age, 0), st.Name)
+			w.Value("dcs_device_snapshot_ahead_seconds", max(-age, 0), st.Name)
 		}
+		w.Flag("dcs_device_snapshot_damaged", st.Damaged, st.Name)
 	}
+	w.Flag("dcs_device_changes_durable", s.devices.Durable() == nil)
 }
 
 func (s *server) collectTransport(w *metrics.Writer) {

@@ -19,6 +19,7 @@ import (
 	api "dcs/cmd/internal/admin/client"
 	"dcs/cmd/internal/progress"
 	"dcs/fastpath"
+	"dcs/render/attr"
 )
 
 func topCommand(e env) *cobra.Command {
@@ -319,8 +320,10 @@ func frame(before, now *topState) []line {
 				state = "DOWN: " + s.Error
 			case s.Loading >= 0:
 				state = "loading, " + progress.Count(int64(s.Loading)) + " so far"
+			case s.Held != "":
+				state = "HELD BACK" + strings.TrimPrefix(s.Held, attr.ErrHeld.Error())
 			}
-			add(!s.Up, "  %-22s %12s %10s  %s", s.Name, progress.Count(int64(s.Devices)), age(now.Time, s.Loaded), state)
+			add(!s.Up || s.Held != "", "  %-22s %12s %10s  %s", s.Name, progress.Count(int64(s.Devices)), age(now.Time, s.Loaded), state)
 		}
 	}
 	if len(now.Failures) > 0 {

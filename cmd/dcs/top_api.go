@@ -63,6 +63,7 @@ type topSource struct {
 	Devices int       `json:"devices"`
 	Loaded  time.Time `json:"loaded"`
 	Error   string    `json:"error,omitempty"`
+	Held    string    `json:"held,omitempty"` // what it has lost and is held back
 }
 
 type topFault struct {
@@ -147,7 +148,10 @@ func (s *server) topState() *topState {
 		for _, d := range s.devices.State() {
 			src := topSource{Name: d.Name, Up: d.Up, Loading: d.Loading, Devices: d.Devices, Loaded: d.Loaded}
 			if d.Err != nil {
-				src.Error = sourceError(d.Name, d.Err)
+				src.Error = d.Err.Error()
+			}
+			if d.Held != nil {
+				src.Held = heldError(d.Name, d.Held)
 			}
 			st.Sources = append(st.Sources, src)
 		}

@@ -78,8 +78,12 @@ func (s *Store) Miss(now int64, mac [6]byte, hasMAC bool, ip netip.Addr) Miss {
 		return Unknown
 	}
 	h := q.hash()
-	if x := s.unknown[h%negatives].Load(); x>>32 == h>>32 && int64(x&0xffffffff) > now/1e9 {
-		return Unknown
+	if x := s.unknown[h%negatives].Load(); x>>32 == h>>32 {
+		// One that counts for longer than any was noted before the clock was set back.
+		left := int64(x&0xffffffff) - now/1e9
+		if left > 0 && left <= int64(s.cfg.AskAgain/time.Second)+1 {
+			return Unknown
+		}
 	}
 	if s.queue == nil {
 		if s.settled.Load() {
@@ -235,7 +239,11 @@ func (s *Store) askOne(src *source, a Asker, q question, again bool) (found bool
 		return true, s.apply(src, []Change{{Device: d}})
 	}
 	if again {
-		return false, s.apply(src, []Change{{Device: Device{MAC: q.mac, HasMAC: q.hasMAC, IP: q.ip}, Gone: true}})
+		held, err := s.applyGuarded(src, []Change{{Device: Device{MAC: q.mac, HasMAC: q.hasMAC, IP: q.ip}, Gone: true}})
+		if held > 0 {
+			err = ErrHeld // it is asked for again, as after an error
+		}
+		return false, err
 	}
 	return false, nil
 }

@@ -139,6 +139,8 @@ func (f *fileSource) Close() error { return nil }
 type Built struct {
 	localdb.Stats
 	Rejected Rejected
+	Names    []string // of the attributes
+	Values   []int    // by attribute: devices that have a value
 }
 
 // Build makes a file of all that a source has, for NewFile and localdb.Open. It opens the
@@ -178,6 +180,10 @@ func Build(ctx context.Context, path string, src Source, opt localdb.Options, pr
 	if progress != nil {
 		progress(n)
 	}
-	out.Stats, err = b.Commit(nil)
+	out.Names = names
+	out.Stats, err = b.CommitFunc(0, func(_ localdb.Stats, values []int) ([]byte, error) {
+		out.Values = values
+		return nil, nil
+	})
 	return out, err
 }

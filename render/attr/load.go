@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"path/filepath"
 	"time"
 
@@ -29,7 +28,11 @@ func (s *Store) run(src *source) {
 		s.mu.Lock()
 		src.up, src.err = false, err
 		s.mu.Unlock()
-		s.event(Event{Source: src.Name(), Kind: Failed, Err: err, Retry: wait})
+		if errors.Is(err, ErrHeld) {
+			s.holdLoad(src, err)
+		} else {
+			s.event(Event{Source: src.Name(), Kind: Failed, Err: err, Retry: wait})
+		}
 		select {
 		case <-s.ctx.Done():
 		case force = <-src.reload:
@@ -41,6 +44,8 @@ func (s *Store) run(src *source) {
 
 // keep opens a source, loads it, and follows it until it fails or is to be loaded anew. ok is called when a load has succeeded.
 func (s *Store) keep(src *source, force *bool, ok func()) error {
+	s.count(src)
+	s.mark(src, *force)
 	names, err := src.Open(s.ctx)
 	if err == nil {
 		err = s.opened(src, names)
@@ -54,16 +59,28 @@ func (s *Store) keep(src *source, force *bool, ok func()) error {
 		return err
 	}
 	for {
-		if err := s.load(src, *force); err != nil {
+		s.mark(src, *force)
+		err := s.load(src, *force)
+		unwritten := unwrittenError(err)
+		if unwritten != nil {
+			err = s.loadOver(src, *force, unwritten)
+		}
+		held := errors.Is(err, ErrHeld)
+		if err != nil && !held {
 			return err
 		}
 		*force = false
 		ok()
 		s.mu.Lock()
-		src.up, src.err, src.told = true, nil, true
+		src.up, src.err, src.told = true, unwritten, src.told || !held
 		s.settle()
 		s.mu.Unlock()
-		if *force, err = s.follow(src); err != nil {
+		if held {
+			s.holdLoad(src, err)
+		}
+		stop := s.awaitDisk(src, unwritten)
+		*force, err = s.follow(src)
+		if stop(); err != nil {
 			return err
 		}
 	}
@@ -152,7 +169,6 @@ func (s *Store) load(src *source, force bool) error {
 		file = append([]string(nil), s.names...)
 		cols = append(cols[:0], src.perm...)
 	}
-	was := int(src.stats.Devices)
 	s.mu.Unlock()
 	src.loading.Store(0)
 	defer func() {
@@ -162,9 +178,9 @@ func (s *Store) load(src *source, force bool) error {
 		s.mu.Unlock()
 	}()
 
-	b, err := localdb.Create(src.path, file, localdb.Options{Memory: s.cfg.Memory})
+	b, err := s.create(src.path, file)
 	if err != nil {
-		return err
+		return &unwrittenFile{err}
 	}
 	defer b.Abort()
 	ctx, cancel := context.WithCancelCause(s.ctx)
@@ -186,15 +202,16 @@ func (s *Store) load(src *source, force bool) error {
 		if err == nil {
 			err = b.Add(&d)
 		}
-		if rejected.refuses(err) {
+		if err == nil || rejected.refuses(err) {
 			return nil
 		}
-		return err
+		return &unwrittenFile{err}
 	})
 	if cause := context.Cause(ctx); errors.Is(cause, ErrStalled) {
 		err = fmt.Errorf("%w: %v without a device, after %d", ErrStalled, s.cfg.Stall, n)
 	}
 	if errors.Is(err, errors.ErrUnsupported) {
+		s.unlisted(src, force)
 		return s.sweep(src) // what was asked for so far is all that there is
 	}
 	if err != nil {
@@ -203,11 +220,11 @@ func (s *Store) load(src *source, force bool) error {
 	if err := rejected.close(src.Source, n); err != nil {
 		return err
 	}
-	// Duplicates are not known yet: n is at least what the fleet is.
-	if lost := was - n; !force && was >= minFleet && float64(lost) > s.cfg.Shrink*float64(was) {
-		return fmt.Errorf("%w: %d of %d", ErrShrunk, lost, was)
+	meta := fileMeta{Source: src.Name(), Loaded: began, Rejected: rejected}
+	if m, ok := src.Source.(Marker); ok {
+		meta.Mark = m.Mark()
 	}
-	return s.commit(src, b, fileMeta{Source: src.Name(), Loaded: began, Rejected: rejected}, before)
+	return s.commit(src, b, file, meta, before, force)
 }
 
 // sweep has all devices of a source that cannot list them asked for again, once, since nothing tells of their changes.
@@ -239,24 +256,33 @@ func place(d, in *Device, cols []int) error {
 	return nil
 }
 
-// commit puts a source's new file in the place of the old, and has it served.
-func (s *Store) commit(src *source, b *localdb.Builder, meta fileMeta, before uint64) error {
+// commit puts a source's new file in the place of the old, and has it served, unless the source has lost too much.
+func (s *Store) commit(src *source, b *localdb.Builder, names []string, meta fileMeta, before uint64, force bool) error {
 	s.build.Lock()
 	defer s.build.Unlock()
 	s.mu.Lock()
-	meta.Stamp = s.nextStamp()
+	meta.Stamp, meta.Seq = s.nextStamp(), before
 	s.mu.Unlock()
-	text, err := json.Marshal(meta)
-	if err != nil {
+	st, err := s.commitFile(src, b, names, &meta, func(after *tally) error {
+		if force {
+			s.forgive(src, after)
+			return nil
+		}
+		return s.judge(src, after, s.cfg.Now())
+	})
+	if errors.Is(err, ErrHeld) {
 		return err
 	}
-	st, err := b.Commit(text)
 	if err != nil {
-		return err
+		return &unwrittenFile{err}
 	}
 	if err := s.adopt(src, meta, before); err != nil {
 		return err
 	}
+	s.mu.Lock()
+	s.release(src)
+	s.mu.Unlock()
+	s.mark(src, false)
 	s.event(Event{
 		Source: src.Name(), Kind: Loaded, Devices: int(st.Devices), Stats: st, Reject: meta.Rejected,
 		Took: s.cfg.Now().Sub(meta.Loaded),
@@ -277,20 +303,25 @@ func (s *Store) adopt(src *source, meta fileMeta, before uint64) error {
 	}
 	s.verify(src, db)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	r := &s.fleet[src.i]
 	r.base, r.cols = db, s.columns(db.Names())
 	r.forget(before)
 	src.meta, src.stats = meta, db.Stats()
-	if len(s.srcs) == 1 {
+	s.recount(src)
+	one := len(s.srcs) == 1
+	if one {
 		s.rebase(db, before)
 	} else {
 		s.remerge = true
 	}
+	s.mu.Unlock()
+	if one {
+		s.flush()
+	}
 	return nil
 }
 
-// rebase serves base, with those changes laid over it that came after number before. mu is held.
+// rebase has flush serve base, with those changes laid over it that came after number before. mu is held.
 func (s *Store) rebase(base *localdb.DB, before uint64) {
 	for m, seq := range s.macs {
 		if seq <= before {
@@ -309,7 +340,7 @@ func (s *Store) rebase(base *localdb.DB, before uint64) {
 		}
 	}
 	s.oldest = s.cfg.Now()
-	s.publish(&View{schema: s.schema, base: base})
+	s.base, s.rebased = base, true
 }
 
 // builds makes files anew when there are enough changes or they are old enough.
@@ -332,6 +363,9 @@ func (s *Store) builds() {
 		s.build.Lock()
 		err := s.compact()
 		s.build.Unlock()
+		if err == nil {
+			s.journal.rewrite(journalTrim)
+		}
 		if err == nil || s.ctx.Err() != nil {
 			continue
 		}
@@ -355,9 +389,9 @@ func (s *Store) compact() error {
 		upTo := s.seq
 		names := append([]string(nil), s.names...)
 		meta := src.meta
-		meta.Source, meta.Stamp = src.Name(), s.nextStamp()
+		meta.Source, meta.Stamp, meta.Seq = src.Name(), s.nextStamp(), upTo
 		if len(s.srcs) > 1 {
-			names = src.names
+			names = r.names(src.names)
 		}
 		s.mu.Unlock()
 		if idle {
@@ -379,30 +413,28 @@ func (s *Store) rewrite(src *source, r rows, names []string, meta fileMeta, upTo
 	s.mu.Lock()
 	idx := s.learn(names)
 	s.mu.Unlock()
-	b, err := localdb.Create(src.path, names, localdb.Options{Memory: s.cfg.Memory})
+	b, err := s.create(src.path, names)
 	if err != nil {
 		return err
 	}
 	defer b.Abort()
 	out := Device{Values: make([]string, len(names))}
-	err = r.each(func(d *Device) error {
-		out.MAC, out.HasMAC, out.IP = d.MAC, d.HasMAC, d.IP
-		for i, j := range idx {
-			out.Values[i] = ""
-			if j < len(d.Values) {
-				out.Values[i] = d.Values[j]
+	err = fleet{r}.guard(func() error {
+		return r.each(func(d *Device) error {
+			out.MAC, out.HasMAC, out.IP = d.MAC, d.HasMAC, d.IP
+			for i, j := range idx {
+				out.Values[i] = ""
+				if j < len(d.Values) {
+					out.Values[i] = d.Values[j]
+				}
 			}
-		}
-		return s.add(b, &out)
+			return s.add(b, &out)
+		})
 	})
 	if err != nil {
 		return err
 	}
-	text, err := json.Marshal(meta)
-	if err != nil {
-		return err
-	}
-	st, err := b.Commit(text)
+	st, err := s.commitFile(src, b, names, &meta, func(*tally) error { return nil })
 	if err != nil {
 		return err
 	}
@@ -415,7 +447,7 @@ func (s *Store) rewrite(src *source, r rows, names []string, meta fileMeta, upTo
 
 // add adds a device that was taken once, and gives up when the Store is closed.
 func (s *Store) add(b *localdb.Builder, d *Device) error {
-	if err := s.ctx.Err(); err != nil {
+	if err := s.building.Err(); err != nil {
 		return err
 	}
 	return b.Add(d)
@@ -436,6 +468,7 @@ func (s *Store) makeFiles() error {
 		meta.Parts = append(meta.Parts, p)
 	}
 	upTo := s.seq
+	meta.Seq = upTo
 	names := append([]string(nil), s.names...)
 	s.remerge = false
 	s.mu.Unlock()
@@ -446,12 +479,13 @@ func (s *Store) makeFiles() error {
 		return err
 	}
 	path := filepath.Join(s.cfg.Dir, mergedName)
-	b, err := localdb.Create(path, names, localdb.Options{Memory: s.cfg.Memory})
+	b, err := s.create(path, names)
 	if err != nil {
 		return again(err)
 	}
 	defer b.Abort()
-	if err := frozen.each(func(d *Device) error { return s.add(b, d) }); err != nil {
+	err = frozen.guard(func() error { return frozen.each(func(d *Device) error { return s.add(b, d) }) })
+	if err != nil {
 		return again(err)
 	}
 	text, err := json.Marshal(meta)
@@ -470,47 +504,72 @@ func (s *Store) makeFiles() error {
 	s.mu.Lock()
 	s.rebase(db, upTo)
 	s.mu.Unlock()
+	s.flush()
 	s.event(Event{Kind: Merged, Devices: int(st.Devices), Stats: st, Took: s.cfg.Now().Sub(began)})
 	return nil
 }
 
-// apply lays changes over what is served.
+// apply lays changes over what is served, as far as they are not held back.
 func (s *Store) apply(src *source, changes []Change) error {
+	_, err := s.applyGuarded(src, changes)
+	return err
+}
+
+// applyGuarded is apply, and returns how many changes were held back, in whole or in part.
+func (s *Store) applyGuarded(src *source, changes []Change) (held int, err error) {
+	if held, err = s.lay(src, changes, false); held > 0 {
+		s.heldChanges(src)
+	}
+	return held, err
+}
+
+// lay lays changes over what is served, and returns how many were held back; with force, none is.
+func (s *Store) lay(src *source, changes []Change, force bool) (held int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.macs)+len(s.ips) > 4*s.cfg.Overlay {
-		s.soon()
-		return errReload // more has changed than is put into the file at the same time
+	if err := s.room(src); err != nil {
+		return 0, err // more has changed than is put into the file at the same time
 	}
+	list := make([]*change, 0, len(changes))
 	for i := range changes {
 		c := &changes[i]
 		if !c.HasMAC && !c.IP.IsValid() || c.IP.Zone() != "" || len(c.Values) > len(src.perm) || tooLong(c.Values) {
 			src.meta.Rejected.Add("a change that is not of a device")
 			continue
 		}
-		s.seq++
-		n := &change{Device: Device{MAC: c.MAC, HasMAC: c.HasMAC, IP: c.IP.Unmap()}, gone: c.Gone, seq: s.seq}
+		n := &change{Device: Device{MAC: c.MAC, HasMAC: c.HasMAC, IP: c.IP.Unmap()}, gone: c.Gone}
 		if !c.Gone {
 			n.Values = make(Record, len(s.names))
 			for j, v := range c.Values {
 				n.Values[src.perm[j]] = v
 			}
 		}
+		list = append(list, n)
+	}
+	if !force {
+		if list, held, err = s.admitted(src, list); err != nil {
+			return 0, err
+		}
+	}
+	s.overlay(src, list)
+	return held, nil
+}
+
+// overlay lays changes over what is served, whatever they lose, and has them journaled and a View made of them. mu is held.
+func (s *Store) overlay(src *source, list []*change) {
+	for _, n := range list {
+		s.seq++
+		n.seq = s.seq
 		s.set(src, n)
+		s.logged = append(s.logged, logged{src, n})
 		src.changes.Add(1)
 	}
 	if len(s.macs)+len(s.ips) > s.cfg.Overlay {
 		s.soon()
 	}
 	if s.timer == nil && len(s.newMACs)+len(s.newIPs) > 0 {
-		s.timer = time.AfterFunc(s.cfg.Publish, func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.timer = nil
-			s.publish(s.view.Load())
-		})
+		s.timer = time.AfterFunc(s.cfg.Publish, s.flush)
 	}
-	return nil
 }
 
 func tooLong(values []string) bool {
@@ -527,68 +586,16 @@ func (s *Store) set(src *source, c *change) {
 	if len(s.macs)+len(s.ips) == 0 {
 		s.oldest = s.cfg.Now()
 	}
-	var ips []netip.Addr
-	note := func(ip netip.Addr) {
-		if ip.IsValid() {
-			ips = append(ips, ip)
-		}
+	macs, ips := s.affected(c)
+	src.guard.set(&s.fleet[src.i], c)
+	moreMACs, moreIPs := s.affected(c)
+	for _, mac := range append(macs, moreMACs...) {
+		s.macs[mac], s.newMACs[mac] = c.seq, struct{}{}
 	}
-	touch := func(mac [6]byte) {
-		s.macs[mac] = c.seq
-		s.newMACs[mac] = struct{}{}
+	for _, ip := range append(ips, moreIPs...) {
+		s.ips[ip], s.newIPs[ip] = c.seq, struct{}{}
 	}
-	look := func() { // what the sources know of the device, before and after
-		note(c.IP)
-		if !c.HasMAC {
-			return
-		}
-		for i := range s.fleet {
-			if d, ok := s.fleet[i].byMAC(c.MAC); ok {
-				note(d.IP)
-			}
-		}
-	}
-	owners := func() {
-		for _, ip := range ips {
-			for i := range s.fleet {
-				if d, ok := s.fleet[i].byIP(ip); ok && d.HasMAC {
-					touch(d.MAC)
-				}
-			}
-		}
-	}
-	look()
-	owners()
-	s.fleet[src.i].set(c)
-	look()
-	owners()
 	if c.HasMAC {
-		touch(c.MAC)
+		s.macs[c.MAC], s.newMACs[c.MAC] = c.seq, struct{}{}
 	}
-	for _, ip := range ips {
-		s.ips[ip] = c.seq
-		s.newIPs[ip] = struct{}{}
-	}
-}
-
-// publish serves v with what is new laid over it. mu is held.
-func (s *Store) publish(v *View) {
-	next := &View{schema: s.schema, base: v.base, over: v.over}
-	var macs, ips []*entry
-	for mac := range s.newMACs {
-		m, ok := s.fleet.byMAC(mac)
-		macs = append(macs, m.entry(ok))
-	}
-	for ip := range s.newIPs {
-		m, ok := s.fleet.byIP(ip)
-		e := m.entry(ok)
-		e.ip = ip
-		ips = append(ips, e)
-	}
-	if len(macs)+len(ips) > 0 {
-		next.over = v.over.with(macs, ips)
-	}
-	clear(s.newMACs)
-	clear(s.newIPs)
-	s.view.Store(next)
 }

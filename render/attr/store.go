@@ -16,8 +16,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"dcs/render/attr/localdb"
 )
 
@@ -33,7 +31,7 @@ type Config struct {
 	// goroutines, and must not call the Store. Nil: nobody is told.
 	OnEvent func(Event)
 
-	Shrink     float64       // the part of its devices that a source may lose at once: 0.2. 1: any. Fleets below 100 devices may shrink as they like
+	Shrink     float64       // the part of its devices, and of an attribute's values, that a source may lose within a day: 0.2. 1: any. See guard.go
 	RetryMin   time.Duration // between a failure and the next try: 1 s, doubled each time up to RetryMax
 	RetryMax   time.Duration // 1 min
 	Stall      time.Duration // how long a load may give nothing before it is given up: 5 min
@@ -64,7 +62,7 @@ func (c *Config) defaults() error {
 		c.OnEvent = func(Event) {}
 	}
 	if c.Shrink == 0 {
-		c.Shrink = 0.2
+		c.Shrink = defaultShrink
 	}
 	for _, d := range []struct {
 		p *time.Duration
@@ -112,17 +110,24 @@ type EventKind uint8
 
 // The kinds of events.
 const (
-	Loaded  EventKind = iota // a source was loaded: Devices, Stats, Reject, Took
-	Failed                   // a source failed: Err, Retry; what it told last goes on serving
-	Merged                   // the sources were merged, or changes put into the file: Stats, Took
-	Damaged                  // a file is not what was written: Err
-	Grown                    // a source has attributes that were not known before, or has told its first: the schema has grown, or is no longer partial
-	NotMade                  // a file could not be made: Err, Retry; the former goes on serving
+	Loaded     EventKind = iota // a source was loaded: Devices, Stats, Reject, Took
+	Failed                      // a source failed: Err, Retry; what it told last goes on serving
+	Merged                      // the sources were merged, or changes put into the file: Stats, Took
+	Damaged                     // a file is not what was written: Err
+	Grown                       // a source has attributes that were not known before, or has told its first: the schema has grown, or is no longer partial
+	NotMade                     // a file could not be made: Err, Retry; the former goes on serving
+	Held                        // losses of a source are held back: Err; what it told last goes on serving
+	NotDurable                  // changes cannot be written to disk: Err; they are served, and lost if the process ends now
+	Durable                     // changes are on disk again
+	Ahead                       // a file was made when the clock was ahead of what it is now: Err; how old it is nobody knows
 )
 
 // String returns the kind in a word or two.
 func (k EventKind) String() string {
-	return [...]string{"loaded", "failed", "merged", "damaged", "new attributes", "not made"}[k]
+	return [...]string{
+		"loaded", "failed", "merged", "damaged", "new attributes", "not made", "held back",
+		"changes not durable", "changes durable again", "clock",
+	}[k]
 }
 
 // State is how a source is.
@@ -138,7 +143,10 @@ type State struct {
 	Changes    int64 // applied since the start
 	Asked      int64 // devices that were asked for
 	Found      int64 // of them
+	Damaged    bool  // something of its file is: devices that it may have are not known
 	Err        error // what went wrong last, nil once it is all right again
+	Held       error // what is held back of what it has lost, an ErrHeld; nil: nothing
+	HeldBack   int   // changes that are held back, in whole or in part, since the last load that was taken
 }
 
 // Store keeps what several sources tell of devices, on disk and in memory, and merges it.
@@ -156,15 +164,20 @@ type Store struct {
 	cfg         Config
 	view        atomic.Pointer[View]
 	srcs        []*source
-	lock        *os.File
+	locking     sync.Mutex
+	lock        *os.File // nil: Dir could not be locked, because nothing can be written there; guarded by locking
 	cancel      context.CancelFunc
 	ctx         context.Context
 	wg          sync.WaitGroup
+	journal     *journal
 	rebuildSoon chan struct{} // holds one when files are to be made anew
+	ready       chan struct{} // closed when what is on disk is open
 	settled     atomic.Bool   // each source has told what it has, now or before the start
 	asker
 
-	build sync.Mutex // held while files are made; taken before mu
+	build    sync.Mutex      // held while files are made; taken before mu
+	building context.Context // ends builds; guarded by build
+	flushing sync.Mutex      // held while a View is made; taken after build and before mu
 
 	mu     sync.Mutex // guards what follows, and the sources' fields that say so
 	names  []string
@@ -177,10 +190,18 @@ type Store struct {
 	ips    map[netip.Addr]uint64
 	oldest time.Time
 	// What has changed since the last View.
+	base    *localdb.DB // the next View's
+	rebased bool        // it has changed
+	logged  []logged    // what the journal does not have yet
+	orphans []record    // what the journal has of sources that are not there
 	newMACs map[[6]byte]struct{}
 	newIPs  map[netip.Addr]struct{}
-	timer   *time.Timer // runs while there is something new
-	remerge bool        // sources have new files that are not merged yet
+	timer   *time.Timer   // runs while there is something new
+	spoiled []*localdb.DB // files that were found to be damaged, and told of
+	// Devices and addresses in the overlay of which nobody could say.
+	unsureMACs [][6]byte
+	unsureIPs  []netip.Addr
+	remerge    bool // sources have new files that are not merged yet
 }
 
 // source is a Source with what the Store knows of it.
@@ -208,6 +229,7 @@ type source struct {
 	told  bool      // a load succeeded, now or before the start
 	swept bool      // what it told before the start is asked for again
 	rest  time.Time // until which it is not asked, because it failed
+	guard guard
 }
 
 // fileMeta is what a file says of where it is from.
@@ -215,8 +237,13 @@ type fileMeta struct {
 	Source   string    `json:"source,omitempty"`
 	Loaded   time.Time `json:"loaded,omitzero"`
 	Rejected Rejected  `json:"rejected,omitzero"`
+	Seq      uint64    `json:"seq,omitempty"`   // changes up to this number are in it
 	Stamp    int64     `json:"stamp"`           // differs from that of any other file in the directory
 	Parts    []part    `json:"parts,omitempty"` // of a merged file: what it was merged of
+
+	Mark   string     `json:"mark,omitempty"`   // of a Marker
+	Values []int      `json:"values,omitempty"` // by the file's attributes: devices that have a value
+	Peak   *savedPeak `json:"peak,omitempty"`
 }
 
 type part struct {
@@ -226,15 +253,19 @@ type part struct {
 
 const mergedName = "merged.devices"
 
-// minFleet is the least fleet that may not shrink at will.
-const minFleet = 100
+// clockSlack is how far clocks may differ.
+const clockSlack = time.Minute
+
+// minFleet is the least fleet that may not shrink at will, defaultShrink the part that others may lose.
+const (
+	minFleet      = 100
+	defaultShrink = 0.2
+)
 
 var (
 	errReload  = errors.New("the source is to be loaded anew")
 	errNotOpen = errors.New("the source is not open, or was not when it was asked last")
 	errOther   = errors.New("the source told of another device than it was asked for")
-	// ErrShrunk is wrapped when a source gave so much less than before that half an answer is more likely than the truth.
-	ErrShrunk = errors.New("the source has lost too many devices at once")
 	// ErrStalled is wrapped when a load gave nothing for too long.
 	ErrStalled = errors.New("the source gave nothing for too long")
 	// ErrRejected is wrapped when too many of a source's rows are not devices.
@@ -256,34 +287,29 @@ func fileName(source string) string {
 
 // Open opens a Store with what was known last, and begins to load its sources. It waits for
 // those of which nothing is known yet, to learn the names of their attributes, but no longer
-// than Config.OpenWait. It returns an error if Dir cannot be used.
+// than Config.OpenWait. It returns an error if another Store uses Dir. If nothing can be written to Dir, what it holds is
+// served, and changes over that, which are then not durable.
 func Open(cfg Config) (*Store, error) {
 	if err := cfg.defaults(); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(cfg.Dir, 0o750); err != nil {
-		return nil, err
-	}
-	lock, err := os.OpenFile(filepath.Join(cfg.Dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		lock.Close()
-		return nil, fmt.Errorf("%s: in use by another process", cfg.Dir)
-	}
-	if err := localdb.RemoveTemp(cfg.Dir); err != nil {
-		lock.Close()
-		return nil, err
+	lock, unwritable := lockDir(cfg.Dir)
+	if errors.Is(unwritable, errInUse) {
+		return nil, unwritable
 	}
 	s := &Store{
-		cfg: cfg, lock: lock, rebuildSoon: make(chan struct{}, 1),
+		cfg: cfg, lock: lock, rebuildSoon: make(chan struct{}, 1), ready: make(chan struct{}),
 		macs: make(map[[6]byte]uint64), ips: make(map[netip.Addr]uint64),
 		newMACs: make(map[[6]byte]struct{}), newIPs: make(map[netip.Addr]struct{}),
 	}
+	if lock != nil && unwritable == nil {
+		unwritable = localdb.RemoveTemp(cfg.Dir)
+	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.building = s.ctx
 	s.asker.init(&s.cfg)
-	s.openFiles()
+	s.startJournal(s.openFiles(), unwritable)
+	close(s.ready)
 	var unknown []*source
 	for _, src := range s.srcs {
 		if s.fleet[src.i].base == nil {
@@ -292,6 +318,7 @@ func Open(cfg Config) (*Store, error) {
 		s.wg.Go(func() { s.run(src) })
 	}
 	s.wg.Go(s.builds)
+	s.wg.Go(s.watchFiles)
 	s.startAskers()
 	wait := time.NewTimer(cfg.OpenWait)
 	defer wait.Stop()
@@ -305,8 +332,12 @@ func Open(cfg Config) (*Store, error) {
 	return s, nil
 }
 
-// openFiles opens what is on disk.
-func (s *Store) openFiles() {
+// openFiles opens what is on disk. It returns whether the journal may be appended to.
+func (s *Store) openFiles() (whole bool) {
+	changes, err := openJournal(s.cfg.Dir)
+	if err != nil {
+		s.event(Event{Kind: Damaged, Err: err})
+	}
 	merged, meta, err := openFile(filepath.Join(s.cfg.Dir, mergedName))
 	if err != nil {
 		s.event(Event{Kind: Damaged, Err: err})
@@ -334,27 +365,33 @@ func (s *Store) openFiles() {
 			s.event(Event{Source: src.Name(), Kind: Damaged, Err: err})
 		}
 		if db != nil {
-			o.meta, o.stats, o.told, o.named = m, db.Stats(), true, true
+			o.meta, o.stats, o.told, o.named, o.names = m, db.Stats(), true, true, db.Names()
 			s.fleet[i] = rows{base: db, cols: s.columns(db.Names())}
 			s.verify(o, db)
+			s.remember(o)
+			if ahead := m.Loaded.Sub(s.cfg.Now()); ahead > clockSlack {
+				s.event(Event{Source: src.Name(), Kind: Ahead, Err: fmt.Errorf("loaded at %s, which is %v from now", m.Loaded.Format(time.RFC3339), ahead.Round(time.Second))})
+			}
 		}
-		s.stamp = max(s.stamp, o.meta.Stamp)
+		s.stamp, s.seq = max(s.stamp, o.meta.Stamp), max(s.seq, o.meta.Seq)
 		s.srcs = append(s.srcs, o)
 		parts = append(parts, part{src.Name(), o.meta.Stamp})
 	}
 	s.settle()
+	s.seq = max(s.seq, meta.Seq)
+	s.replay(changes.records, meta.Seq)
 	s.learn(nil) // now that it shows of which source nothing is known
-	v := &View{schema: s.schema}
 	switch {
 	case len(s.srcs) == 1:
-		v.base = s.fleet[0].base
+		s.base = s.fleet[0].base
 	case fits:
-		v.base = merged
+		s.base = merged
 		s.stamp = max(s.stamp, meta.Stamp)
 		s.verify(nil, merged)
 		s.remerge = !slices.Equal(meta.Parts, parts)
 	}
-	s.view.Store(v)
+	s.view.Store(&View{schema: s.schema, base: s.base})
+	s.flush()
 	if len(s.srcs) > 1 && !fits && slices.ContainsFunc(parts, func(p part) bool { return p.Stamp != 0 }) {
 		s.remerge = true
 		if err := s.makeFiles(); err != nil {
@@ -364,6 +401,7 @@ func (s *Store) openFiles() {
 	if s.remerge {
 		s.soon()
 	}
+	return changes.whole
 }
 
 // openFile opens a file of devices. It returns nil and no error if there is none.
@@ -385,43 +423,31 @@ func openFile(path string) (*localdb.DB, fileMeta, error) {
 // verify compares a file with its sums in the background. src is nil for the merged one.
 func (s *Store) verify(src *source, db *localdb.DB) {
 	s.wg.Go(func() {
+		<-s.ready
 		err := db.Verify(s.ctx)
 		if err == nil || s.ctx.Err() != nil {
 			return
 		}
-		if src == nil {
-			s.event(Event{Kind: Damaged, Err: err})
-			s.mu.Lock()
-			s.remerge = true
-			s.mu.Unlock()
-			s.soon()
-			return
-		}
-		s.event(Event{Source: src.Name(), Kind: Damaged, Err: err})
-		s.mu.Lock()
-		src.err = err
-		s.mu.Unlock()
-		select {
-		case src.reload <- false:
-		default:
-		}
+		s.damaged(src, db, err)
 	})
 }
 
-// Close ends all that goes on, and closes the sources. Views stay usable.
+// Close ends all that goes on, brings changes to the disk, and closes the sources. Views stay usable.
 func (s *Store) Close() error {
 	s.cancel()
 	s.wg.Wait()
-	s.mu.Lock()
-	if s.timer != nil {
-		s.timer.Stop()
-	}
-	s.mu.Unlock()
-	var err error
+	s.flush()
+	s.compactSmall()
+	err := s.journal.close()
 	for _, src := range s.srcs {
 		err = errors.Join(err, src.Close())
 	}
-	return errors.Join(err, s.lock.Close())
+	s.locking.Lock()
+	defer s.locking.Unlock()
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.Close())
+	}
+	return err
 }
 
 // View returns what is known now.
@@ -441,14 +467,17 @@ func (s *Store) State() []State {
 			Devices: int(src.stats.Devices), Duplicates: int(src.stats.Duplicates), SharedIPs: int(src.stats.SharedIPs),
 			Rejected: src.meta.Rejected,
 			Changes:  src.changes.Load(), Asked: src.asked.Load(), Found: src.found.Load(), Err: src.err,
+			Held: src.guard.held(), HeldBack: src.guard.changes,
 		}
+		base := s.fleet[src.i].base
+		st.Damaged = base != nil && base.Damaged() != nil
 		list = append(list, st)
 	}
 	return list
 }
 
-// Reload has a source loaded anew, or all if name is "". With force it may lose as many
-// devices as it likes. It does not wait.
+// Reload has a source loaded anew, or all if name is "". With force it may lose as much as
+// it likes. It does not wait.
 func (s *Store) Reload(name string, force bool) error {
 	found := name == ""
 	for _, src := range s.srcs {
@@ -486,13 +515,16 @@ func (s *Store) Explain(mac [6]byte, hasMAC bool, ip netip.Addr) (Explanation, b
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var m merged
-	var ok bool
-	if hasMAC {
-		m, ok = s.fleet.byMAC(mac)
-	} else {
-		m, ok = s.fleet.byIP(ip.Unmap())
-	}
-	e := m.entry(ok)
+	e := s.fleet.lookup(func() (merged, bool) {
+		var ok bool
+		if hasMAC {
+			m, ok = s.fleet.byMAC(mac)
+		} else {
+			m, ok = s.fleet.byIP(ip.Unmap())
+		}
+		return m, ok
+	})
+	ok := !e.gone
 	x := Explanation{Device: Device{MAC: m.MAC, HasMAC: m.HasMAC, IP: m.IP, Values: e.values}, Schema: s.schema}
 	for i := range e.values {
 		name := ""

@@ -443,7 +443,7 @@ func TestStoreRefusesHalfAnswers(t *testing.T) {
 	_ = s.Reload("", false)
 	eventually(t, "told of the error", func() bool { return ev.has(Failed, "db", cut) })
 	f.set(func() { f.loadErr = nil })
-	eventually(t, "told that it has shrunk", func() bool { return ev.has(Failed, "db", ErrShrunk) })
+	eventually(t, "told that it is held back", func() bool { return ev.has(Held, "db", ErrHeld) })
 	f.set(func() { f.devices, f.hang = fleet, true })
 	eventually(t, "told that it hangs", func() bool { return ev.has(Failed, "db", ErrStalled) })
 	bad := slices.Repeat([]Device{{}}, 1001)
@@ -754,13 +754,18 @@ func TestStoreDiskFull(t *testing.T) {
 	s.soon()
 	eventually(t, "no file for the changes", func() bool { return ev.has(NotMade, "", syscall.ENOSPC) })
 	f.apply <- nil
-	eventually(t, "no file for the load", func() bool { return ev.has(Failed, "db", syscall.ENOSPC) })
-	if get(s, 1) != "n=1" || get(s, 3) != "n=3" {
-		t.Errorf("with a full disk: %s, %s", get(s, 1), get(s, 3))
-	}
+	eventually(t, "no file for the load", func() bool { return ev.has(NotMade, "db", syscall.ENOSPC) })
+	is(t, s, 1, "n=2") // nor does what differs from the file
+	is(t, s, 3, "n=3")
+	big := strings.Repeat("4", 20_000) // more than is left of the journal's last page
+	f.apply <- []Change{{Device: dev(4, "", big)}}
+	is(t, s, 4, "n="+big)
+	eventually(t, "told that changes are not durable", func() bool { return ev.has(NotDurable, "", syscall.ENOSPC) && s.Durable() != nil })
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "durable again", func() bool { return ev.has(Durable, "", nil) && s.Durable() == nil })
+	eventually(t, "loaded again", func() bool { return get(s, 3) == "none" })
 	is(t, s, 1, "n=2")
 }
 

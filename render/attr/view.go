@@ -6,6 +6,7 @@ import (
 	"runtime"
 
 	"dcs/render/attr/localdb"
+	"dcs/render/mapped"
 )
 
 // View is what is known of all devices at one moment. It never changes, and is safe for
@@ -63,9 +64,15 @@ func (v *View) LookupIP(ip netip.Addr, dst Record) (r Record, mac [6]byte, hasMA
 		return dst[:0], mac, false, false
 	}
 	r, mac, hasMAC, ok = v.base.LookupIP(ip, dst)
-	if ok && hasMAC && v.over != nil && v.over.byMAC(mac) != nil {
-		// The device has changed, and this is not its address any more: else the overlay had it.
-		r, hasMAC, ok = r[:0], false, false
+	if ok && hasMAC && v.over != nil {
+		if e := v.over.byMAC(mac); e != nil {
+			hasMAC = e.has(ip)
+			if ok = hasMAC; ok {
+				r = append(r[:0], e.values...)
+			} else {
+				r = r[:0]
+			}
+		}
 	}
 	runtime.KeepAlive(v)
 	return r, mac, hasMAC, ok
@@ -75,12 +82,13 @@ func (v *View) LookupIP(ip netip.Addr, dst Record) (r Record, mac [6]byte, hasMA
 type Query = localdb.Query
 
 // LookupBatch answers queries as Lookup and LookupIP do, all at once, which is faster than one
-// after another. Asking is left alone. It does not allocate if Values have room for the whole schema.
+// after another. Damaged says of a device that is not found that it may be known, but what a file says of it cannot be
+// read. Asking is left alone. It does not allocate if Values have room for the whole schema.
 func (v *View) LookupBatch(queries []Query) {
 	if v == nil || v.base == nil {
 		for i := range queries {
 			q := &queries[i]
-			q.Values, q.Found, q.HasOwner = q.Values[:0], false, false
+			q.Values, q.Found, q.HasOwner, q.Damaged = q.Values[:0], false, false, false
 		}
 	} else {
 		v.base.LookupBatch(queries)
@@ -92,15 +100,30 @@ func (v *View) LookupBatch(queries []Query) {
 		q := &queries[i]
 		if q.HasMAC {
 			if e := v.over.byMAC(q.MAC); e != nil {
-				q.Values, q.Found = append(q.Values[:0], e.values...), !e.gone
+				q.Values, q.Found, q.Damaged = append(q.Values[:0], e.values...), !e.gone, e.unsure
 			}
 		} else if e := v.over.byIP(q.IP.Unmap()); e != nil {
 			q.Values, q.Owner, q.HasOwner, q.Found = append(q.Values[:0], e.values...), e.mac, e.hasMAC, !e.gone
-		} else if q.HasOwner && v.over.byMAC(q.Owner) != nil { // as LookupIP has it
-			q.Values, q.HasOwner, q.Found = q.Values[:0], false, false
+			q.Damaged = e.unsure
+		} else if q.HasOwner { // as LookupIP has it
+			if e := v.over.byMAC(q.Owner); e != nil && e.has(q.IP.Unmap()) {
+				q.Values = append(q.Values[:0], e.values...)
+			} else if e != nil {
+				q.Values, q.HasOwner, q.Found, q.Damaged = q.Values[:0], false, false, e.unsure
+			}
 		}
 	}
 	runtime.KeepAlive(v)
+}
+
+// Fault tells whether addr, which could not be read, is of the file that values lie in. The file is taken for damaged then: another
+// look-up returns what is whole of it.
+func (v *View) Fault(addr uintptr) bool {
+	if v == nil || v.base == nil || !v.base.Holds(addr) {
+		return false
+	}
+	v.base.Spoil(mapped.ErrCut)
+	return true
 }
 
 // Each calls yield for every device, in no order that means anything, and returns what yield
@@ -151,8 +174,12 @@ type entry struct {
 	hasMAC bool
 	ip     netip.Addr
 	gone   bool
+	unsure bool // what a source's file says of it could not be read
 	values Record
 }
+
+// has tells whether a device that a file finds by ip has that address still.
+func (e *entry) has(ip netip.Addr) bool { return !e.gone && e.ip == ip }
 
 // overlay is a hash table of devices that have changed. It is immutable: with makes a new one
 // that shares what is the same.

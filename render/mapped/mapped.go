@@ -17,13 +17,29 @@ func Read(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			if !fault(r) {
+			if _, ok := Fault(r); !ok {
 				panic(r) //nolint:forbidigo // not ours: it goes on
 			}
 			err = ErrCut
 		}
 	}()
 	return f()
+}
+
+// ReadAt calls f, and returns whether all that it reads is there; if not, addr is what is not.
+func ReadAt(addr *uintptr, f func()) (read bool) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			at, ok := Fault(r)
+			if !ok {
+				panic(r) //nolint:forbidigo // not ours: it goes on
+			}
+			*addr = at
+		}
+	}()
+	f()
+	return true
 }
 
 // Copy returns a copy of b.
@@ -35,9 +51,13 @@ func Copy(b []byte) (c []byte, err error) {
 	return c, err
 }
 
-// fault reports whether what a panic was recovered with is an access to memory that is not there.
-func fault(recovered any) bool {
+// Fault returns the address whose access a panic was about, if it was about one. Such panics come in goroutines that
+// have called [debug.SetPanicOnFault].
+func Fault(recovered any) (addr uintptr, ok bool) {
 	_, isRuntime := recovered.(runtime.Error)
-	_, hasAddr := recovered.(interface{ Addr() uintptr })
-	return isRuntime && hasAddr
+	at, hasAddr := recovered.(interface{ Addr() uintptr })
+	if !isRuntime || !hasAddr {
+		return 0, false
+	}
+	return at.Addr(), true
 }

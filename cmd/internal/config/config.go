@@ -251,7 +251,9 @@ around a modem's address says which CMTS that is. "dcs secret" replaces them.`,
 			"devices", `[]`,
 			`Where the attributes of devices come from: a list of sources, each attribute
 from the first that has it. Only this file can say it, no flag. README.md,
-"Devices", has every setting of each source. For instance:
+"Devices", has every setting of each source. One that loses more than a fifth
+of its devices, or of an attribute's values, within a day is held back until
+"dcs devices reload --force" accepts that. For instance:
   - csv: /etc/dcs/devices.csv
   - sql: {driver: postgres, dsn_file: /etc/dcs/dsn, channel: devices,
       query: "SELECT mac, ip, profile, down FROM devices"}

@@ -19,6 +19,7 @@ import (
 
 	"dcs/cmd/internal/cmts"
 	"dcs/cmd/internal/strictyaml"
+	"dcs/render/tempfile"
 )
 
 // File is a keyring as it stands in its file.
@@ -370,18 +371,12 @@ func (f *File) Save() error {
 	return nil
 }
 
-func replace(path string, data []byte) (err error) {
-	dir := filepath.Dir(path)
-	out, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // mode 0600
+func replace(path string, data []byte) error {
+	out, err := tempfile.Create(path, 0o600)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			out.Close()
-			os.Remove(out.Name())
-		}
-	}()
+	defer out.Abort()
 	if info, err := os.Stat(path); err == nil {
 		if st, ok := info.Sys().(*syscall.Stat_t); ok && (int(st.Uid) != os.Geteuid() || int(st.Gid) != os.Getegid()) {
 			if err := out.Chown(int(st.Uid), int(st.Gid)); err != nil {
@@ -397,16 +392,7 @@ func replace(path string, data []byte) (err error) {
 	if _, err := out.Write(data); err != nil {
 		return err
 	}
-	if err := out.Sync(); err != nil {
-		return err
-	}
-	if err := out.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(out.Name(), path); err != nil {
-		return err
-	}
-	return SyncDir(dir)
+	return out.Commit()
 }
 
 // SyncDir makes what was created, renamed or removed in a directory last.

@@ -115,7 +115,7 @@ func (s *State) apply(r *record) error {
 		case r.Window && p.Open.IsZero():
 			p.Open = r.At
 		case !r.Window && !p.Open.IsZero():
-			p.Window += r.At.Sub(p.Open)
+			p.Window += max(r.At.Sub(p.Open), 0) // a clock may have been set back
 			p.Open = time.Time{}
 		}
 	default:

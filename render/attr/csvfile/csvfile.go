@@ -46,9 +46,10 @@ type source struct {
 	names    []string // that Open has returned; nil: it was not called
 	loaded   os.FileInfo
 	rejected attr.Rejected
+	before   int64 // octets of the file that is served; 0: not known, or it does not matter
 }
 
-// New returns a source. Nothing is read before Open. It is an attr.Rejecter too.
+// New returns a source. Nothing is read before Open. It is an attr.Rejecter and an attr.Marker too.
 func New(cfg Config) attr.Follower {
 	if cfg.Name == "" {
 		cfg.Name = "csv " + cfg.Path
@@ -77,11 +78,14 @@ func (s *source) Rejected() attr.Rejected {
 }
 
 func (s *source) Open(context.Context) ([]string, error) {
-	f, _, err := s.open()
+	f, info, err := s.open()
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if err := s.half(f, info); err != nil {
+		return nil, err
+	}
 	c, err := s.header(newScanner(f, s.cfg.Comma))
 	if err == nil {
 		s.mu.Lock()
@@ -183,8 +187,15 @@ func (s *source) Load(ctx context.Context, yield func(*attr.Device) error) error
 	s.mu.Lock()
 	s.loaded, s.rejected = before, attr.Rejected{}
 	s.mu.Unlock()
-	if err := s.read(ctx, f, yield); err != nil {
+	if err := s.half(f, before); err != nil {
 		return err
+	}
+	bad, err := s.read(ctx, f, yield)
+	if err != nil {
+		return err
+	}
+	if bad && s.cut(f, before) {
+		return fmt.Errorf("%s: %w: the last row has no line end and is not a whole row: the file is half written", s.cfg.Path, attr.ErrHeld)
 	}
 	after, err := f.Stat()
 	if err != nil {
@@ -196,25 +207,25 @@ func (s *source) Load(ctx context.Context, yield func(*attr.Device) error) error
 	return nil
 }
 
-// read reads the file.
-func (s *source) read(ctx context.Context, f io.Reader, yield func(*attr.Device) error) error {
+// read reads the file. bad says that its last row is none.
+func (s *source) read(ctx context.Context, f io.Reader, yield func(*attr.Device) error) (bad bool, err error) {
 	in := newScanner(f, s.cfg.Comma)
 	cols, err := s.header(in)
 	if err != nil {
-		return err
+		return false, err
 	}
 	s.mu.Lock()
 	changed := s.names != nil && !slices.Equal(s.names, cols.names)
 	s.mu.Unlock()
 	if changed {
-		return fmt.Errorf("%s: %w", s.cfg.Path, attr.ErrColumns)
+		return false, fmt.Errorf("%s: %w", s.cfg.Path, attr.ErrColumns)
 	}
 	d := &attr.Device{Values: make([]string, len(cols.names))}
 	rows := 0
 	for {
 		if rows%4096 == 0 {
 			if err := ctx.Err(); err != nil {
-				return err
+				return false, err
 			}
 		}
 		fields, line, err := in.next()
@@ -222,29 +233,30 @@ func (s *source) read(ctx context.Context, f io.Reader, yield func(*attr.Device)
 			break
 		}
 		rows++
-		var bad *badRow
-		if err != nil && !errors.As(err, &bad) {
-			return err
+		var row *badRow
+		if err != nil && !errors.As(err, &row) {
+			return false, err
 		}
 		reason := ""
-		if bad != nil {
-			reason = bad.reason
+		if row != nil {
+			reason = row.reason
 		} else {
 			reason = cols.device(d, fields)
 		}
+		bad = reason != ""
 		if reason != "" {
 			s.reject(line, reason)
 			continue
 		}
 		if err := yield(d); err != nil {
-			return err
+			return false, err
 		}
 	}
 	rejected := s.Rejected()
 	if err := rejected.Check(rows, s.cfg.MaxRejected); err != nil {
-		return fmt.Errorf("%s: %w", s.cfg.Path, err)
+		return false, fmt.Errorf("%s: %w", s.cfg.Path, err)
 	}
-	return nil
+	return bad, nil
 }
 
 func (s *source) reject(line int, reason string) {
@@ -315,6 +327,7 @@ func (s *source) Follow(ctx context.Context, apply func([]attr.Change) error) er
 	defer settle.Stop()
 	settling := true
 	var last os.FileInfo // as it was when settle began to run
+	var half os.FileInfo // as it was found half written
 	for {
 		event := false
 		select {
@@ -350,6 +363,11 @@ func (s *source) Follow(ctx context.Context, apply func([]attr.Change) error) er
 			settle.Reset(s.cfg.Settle)
 			continue
 		case event || settling:
+			continue
+		case !same(now, half) && s.halfNow():
+			half = now // whoever writes it has until then to write the rest
+			settling = true
+			settle.Reset(s.cfg.Poll)
 			continue
 		}
 		if err := apply(nil); err != nil {

@@ -87,6 +87,8 @@ type source struct {
 	rejected attr.Rejected
 	loaded   bool
 	mark     time.Time // the greatest modifyTimestamp; zero: there was no entry
+	loadMark string    // that of the last load
+	served   string    // that of the load that is served
 	seen     map[string]string
 }
 
@@ -482,6 +484,7 @@ func (s *source) Load(ctx context.Context, yield func(*attr.Device) error) error
 		return fmt.Errorf("%s: load: %w", s.cfg.Name, err)
 	}
 	s.loaded, s.mark, s.seen = true, mark, nil
+	s.loadMark = mark.Format(time.RFC3339)
 	return nil
 }
 
@@ -494,6 +497,7 @@ func (s *source) Follow(ctx context.Context, apply func([]attr.Change) error) er
 	if !loaded {
 		return fmt.Errorf("%s: follow: nothing was loaded yet", s.cfg.Name)
 	}
+	s.rewind()
 	polls := time.NewTicker(s.cfg.Poll)
 	defer polls.Stop()
 	var reloads <-chan time.Time

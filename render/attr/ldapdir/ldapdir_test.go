@@ -417,6 +417,7 @@ userPassword:: /wA=
 			t.Errorf("took %v", d)
 		}
 	})
+	t.Run("guarded", func(t *testing.T) { guarded(t, s) })
 }
 
 func TestNew(t *testing.T) {

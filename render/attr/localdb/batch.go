@@ -16,6 +16,7 @@ type Query struct {
 	Found    bool
 	Owner    [6]byte // the MAC address of a device that was found by its IP address
 	HasOwner bool
+	Damaged  bool // what the file says of the device cannot be read: nobody knows whether it has it
 	Asking   bool // not of a DB's concern: the device is being asked for elsewhere
 }
 
@@ -25,32 +26,41 @@ const group = 32
 // LookupBatch answers queries as Lookup and LookupIP do. What they read far apart is fetched from
 // memory for many of them at the same time, which takes a third of the time or less when none of it is cached.
 func (db *DB) LookupBatch(queries []Query) {
-	for len(queries) > group {
-		db.lookupGroup(queries[:group])
-		queries = queries[group:]
+	if db.damage.Load() == nil && db.lookupAll(queries) {
+		return
 	}
-	db.lookupGroup(queries)
+	for i := range queries {
+		db.lookupDamaged(&queries[i])
+	}
 }
 
 func (db *DB) lookupGroup(queries []Query) {
-	var at [group]uint64 // where the rows begin, 0: there is none
-	together := len(queries) > 1 && db.whole.Load()
-	if together {
-		db.locate(queries, at[:len(queries)])
-		db.touchValues(at[:len(queries)])
+	if len(queries) == 1 || !db.whole.Load() {
+		for i := range queries {
+			db.answer(&queries[i], db.locateOne(&queries[i]))
+		}
+		return
 	}
+	var at [group]uint64 // where the rows begin, 0: there is none
+	db.locate(queries, at[:len(queries)])
+	db.touchValues(at[:len(queries)])
 	for i := range queries {
-		q := &queries[i]
-		if !together {
-			at[i] = db.locateOne(q)
+		db.answer(&queries[i], at[i])
+	}
+}
+
+// answer answers a query whose row begins at off, 0: it has none.
+func (db *DB) answer(q *Query, off uint64) {
+	q.HasOwner, q.Damaged = false, false
+	if off == 0 {
+		q.Values, q.Found = q.Values[:0], false
+		if db.whole.Load() {
+			db.confirm(q)
 		}
-		if q.Values, q.Found = q.Values[:0], false; at[i] == 0 {
-			continue
-		}
-		q.Values, q.Found = db.fill(at[i], q.Values)
-		if !q.HasMAC {
-			q.Owner, q.HasOwner = db.owner(at[i])
-		}
+		return
+	}
+	if q.Values, q.Found = db.fill(off, q.Values); !q.HasMAC {
+		q.Owner, q.HasOwner = db.owner(off)
 	}
 	runtime.KeepAlive(db)
 }

@@ -2,6 +2,7 @@ package localdb
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"dcs/render/tempfile"
 )
 
 // Options says how a file is built. The zero value will do.
@@ -76,18 +79,6 @@ const (
 	recSeq    = recFlags + 1
 	recValues = recSeq + 8
 )
-
-// tempPattern is the pattern of names of temporary files. RemoveTemp knows them by it.
-func tempPattern(base string) string { return "." + base + ".*.dcs-tmp" }
-
-// RemoveTemp removes what builds that were killed left in dir. No build may be running there.
-func RemoveTemp(dir string) error {
-	found, err := filepath.Glob(filepath.Join(dir, ".*.dcs-tmp"))
-	for _, name := range found {
-		err = errors.Join(err, os.Remove(name))
-	}
-	return err
-}
 
 // Create begins a file of devices with the given attributes.
 func Create(path string, names []string, opt Options) (*Builder, error) {
@@ -242,30 +233,36 @@ func (b *Builder) Abort() {
 // group where the system lets it; a new one may be read by its owner and group only, since
 // attributes may be secrets.
 func (b *Builder) Commit(meta []byte) (Stats, error) {
+	return b.CommitFunc(len(meta), func(Stats, []int) ([]byte, error) { return meta, nil })
+}
+
+// CommitFunc is Commit with meta data that depend on what is in the file. Once all of that is written, meta is called with it
+// and, by attribute, the number of devices that have a value. It returns at most room octets, which are filled up
+// with spaces; if it returns an error, CommitFunc returns that, and the former file stays.
+func (b *Builder) CommitFunc(room int, meta func(st Stats, values []int) ([]byte, error)) (Stats, error) {
 	defer b.Abort()
 	if b.err != nil {
 		return Stats{}, b.err
 	}
-	if len(meta) > maxMeta {
-		return Stats{}, fmt.Errorf("%d octets of meta data are more than %d", len(meta), maxMeta)
+	if room > maxMeta {
+		return Stats{}, fmt.Errorf("%d octets of meta data are more than %d", room, maxMeta)
 	}
-	f, err := os.CreateTemp(b.dir, tempPattern(filepath.Base(b.path)))
+	f, err := tempfile.Create(b.path, 0o600)
 	if err != nil {
 		return Stats{}, err
 	}
-	defer f.Close()
-	h, err := b.write(f, meta)
+	defer f.Abort()
+	h, err := b.write(f.File, room, meta)
 	if err == nil {
-		err = errors.Join(b.keepOwner(f), f.Sync(), f.Close())
+		err = b.keepOwner(f.File)
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), b.path)
+		err = f.Commit()
 	}
 	if err != nil {
-		os.Remove(f.Name())
 		return Stats{}, err
 	}
-	return h.stats(), syncDir(b.dir)
+	return h.stats(), nil
 }
 
 // keepOwner gives f the owner and the mode of the file that it replaces.
@@ -289,17 +286,9 @@ func (b *Builder) keepOwner(f *os.File) error {
 	return f.Chmod(former.Mode().Perm())
 }
 
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-// write writes the whole file.
-func (b *Builder) write(f *os.File, meta []byte) (*header, error) {
-	h := &header{meta: meta, cols: make([]column, len(b.cols)), rowSize: rowFixed}
+// write writes the whole file, with room octets for what meta returns.
+func (b *Builder) write(f *os.File, room int, meta func(Stats, []int) ([]byte, error)) (*header, error) {
+	h := &header{meta: bytes.Repeat([]byte{' '}, room), cols: make([]column, len(b.cols)), rowSize: rowFixed}
 	if b.macs.n+b.ips.n > MaxDevices/2 {
 		return nil, fmt.Errorf("more than %d devices", MaxDevices/2)
 	}
@@ -327,7 +316,9 @@ func (b *Builder) write(f *os.File, meta []byte) (*header, error) {
 		return nil, err
 	}
 	defer v6.Close()
-	rows := &rowWriter{h: h, out: out, addrs: addrs, v6: bufio.NewWriterSize(v6, 1<<16), row: make([]byte, h.rowSize)}
+	rows := &rowWriter{
+		h: h, out: out, addrs: addrs, v6: bufio.NewWriterSize(v6, 1<<16), row: make([]byte, h.rowSize), values: make([]int, len(b.cols)),
+	}
 	h.slots = slotsFor(uint64(b.macs.n))
 	h.rows.off = out.off
 	if err := rows.table(b.macs); err != nil {
@@ -375,6 +366,14 @@ func (b *Builder) write(f *os.File, meta []byte) (*header, error) {
 	h.sums = section{out.off, uint64(len(out.sums))}
 	h.sumsCRC = uint64(crc32.Checksum(out.sums, castagnoli()))
 	h.fileLen = h.sums.end()
+	text, err := meta(h.stats(), rows.values)
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > room {
+		return nil, fmt.Errorf("%d octets of meta data are more than %d", len(text), room)
+	}
+	copy(h.meta, text)
 	if _, err := out.w.Write(out.sums); err != nil {
 		return nil, err
 	}
@@ -401,6 +400,8 @@ type rowWriter struct {
 	row   []byte
 	next  uint64 // number of the next row
 	addr  [addrSize]byte
+
+	values []int // by attribute: rows that have a value
 }
 
 // table writes the rows of devices with a MAC address, each where its hash points to or next after it.
@@ -486,6 +487,9 @@ func (w *rowWriter) device(rec []byte) error {
 	}
 	for i := range w.h.cols {
 		id := be.Uint32(rec[recValues+4*i:])
+		if id != 0 {
+			w.values[i]++
+		}
 		for range w.h.cols[i].width {
 			row[at] = byte(id)
 			id >>= 8

@@ -1,6 +1,7 @@
 package localdb
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -14,6 +15,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"dcs/render/mapped"
 )
 
 // DB is an open file of devices. It is safe for concurrent use.
@@ -25,14 +28,17 @@ type DB struct {
 	data  []byte
 	h     *header
 	start uint64 // of what the sums cover
+	sums  []byte // a copy: the file may be cut
 	cols  []place
 	names []string
 
 	whole   atomic.Bool // all blocks are verified
 	checked []atomic.Uint64
 	damage  atomic.Pointer[error]
+	misread atomic.Uint64 // look-ups that met what is damaged
 
 	file    *os.File
+	stat    unix.Stat_t // of the file when it was opened
 	cleanup runtime.Cleanup
 }
 
@@ -79,7 +85,11 @@ func open(f *os.File) (*DB, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("mmap", err)
 	}
-	db, err := newDB(data)
+	var db *DB
+	err = mapped.Read(func() (err error) {
+		db, err = newDB(data)
+		return err
+	})
 	if err != nil {
 		_ = unix.Munmap(data)
 		return nil, err
@@ -89,6 +99,7 @@ func open(f *os.File) (*DB, error) {
 	_ = unix.Madvise(data, unix.MADV_RANDOM)
 	_ = unix.Madvise(data, unix.MADV_HUGEPAGE)
 	db.file = f
+	_ = unix.Fstat(int(f.Fd()), &db.stat)
 	db.cleanup = runtime.AddCleanup(db, func(data []byte) { _ = unix.Munmap(data) }, data)
 	return db, nil
 }
@@ -102,7 +113,8 @@ func newDB(data []byte) (*DB, error) {
 	if uint64(crc32.Checksum(data[h.sums.off:h.sums.end()], castagnoli())) != h.sumsCRC {
 		return nil, fmt.Errorf("%w: its sums are altered", ErrDamaged)
 	}
-	db := &DB{data: data, h: h, start: uint64(h.headerLen())}
+	sums := bytes.Clone(data[h.sums.off:h.sums.end()])
+	db := &DB{data: data, h: h, start: uint64(h.headerLen()), sums: sums}
 	db.checked = make([]atomic.Uint64, (h.sums.len/4+63)/64)
 	off := rowFixed + h.ipInRows
 	for i := range h.cols {
@@ -132,23 +144,6 @@ func (db *DB) Meta() []byte { return append([]byte(nil), db.h.meta...) }
 // Stats tells what is in the file.
 func (db *DB) Stats() Stats { return db.h.stats() }
 
-// Damaged returns what is wrong with the file, or nil if nothing was found so far. Once it
-// is not nil, devices whose data are damaged are not found; those that are, are right.
-func (db *DB) Damaged() error {
-	if p := db.damage.Load(); p != nil {
-		return *p
-	}
-	return nil
-}
-
-// spoiled notes that the file is damaged.
-func (db *DB) spoiled(format string, args ...any) {
-	if db.damage.Load() == nil {
-		err := fmt.Errorf("%w: "+format, append([]any{ErrDamaged}, args...)...)
-		db.damage.CompareAndSwap(nil, &err)
-	}
-}
-
 // intact tells whether data[off:off+n] is as it was written.
 func (db *DB) intact(off, n uint64) bool {
 	return db.whole.Load() || db.compare(off, n)
@@ -156,11 +151,12 @@ func (db *DB) intact(off, n uint64) bool {
 
 func (db *DB) compare(off, n uint64) bool {
 	for b := (off - db.start) / blockSize; b <= (off+n-1-db.start)/blockSize; b++ {
-		if db.checked[b/64].Load()>>(b%64)&1 != 0 {
-			continue
+		if db.checked[b/64].Load()>>(b%64)&1 != 0 && db.damage.Load() == nil {
+			continue // a file that is damaged may be so in more places by now
 		}
 		at := db.start + b*blockSize
 		if !db.compareBlock(b, db.data[at:at+blockSize]) {
+			db.misread.Add(1)
 			return false
 		}
 	}
@@ -168,7 +164,7 @@ func (db *DB) compare(off, n uint64) bool {
 }
 
 func (db *DB) compareBlock(b uint64, block []byte) bool {
-	want := binary.LittleEndian.Uint32(db.data[db.h.sums.off+b*4:])
+	want := binary.LittleEndian.Uint32(db.sums[b*4:])
 	if crc32.Checksum(block, castagnoli()) != want {
 		db.spoiled("4096 octets from %d on are altered", db.start+b*blockSize)
 		return false
@@ -194,20 +190,22 @@ func (db *DB) Verify(ctx context.Context) error {
 		_ = unix.Madvise(db.data[at:at+n], unix.MADV_POPULATE_READ)
 		if _, err := db.file.ReadAt(buf[:n], int64(at)); err != nil {
 			if err == io.EOF {
-				err = fmt.Errorf("%w: it was cut off", ErrDamaged)
+				err = errors.New("it was cut off")
 			}
-			return err
+			db.spoiled("octet %d: %w", at, err)
+			return db.Damaged()
 		}
 		for i := uint64(0); i < n; i += blockSize {
 			db.compareBlock((at+i-db.start)/blockSize, buf[i:i+blockSize])
 		}
 		at += n
 	}
-	if err := db.Damaged(); err != nil {
-		return err
-	}
 	db.whole.Store(true)
-	return nil
+	err := db.Damaged()
+	if err != nil {
+		db.whole.Store(false)
+	}
+	return err
 }
 
 // row returns where row i begins. i must be less than table+tail.
@@ -217,28 +215,6 @@ func (db *DB) row(i uint64) uint64 { return db.h.rows.off + i*db.h.rowSize }
 func (db *DB) hashAndFlags(off uint64) (hash uint64, flags byte) {
 	x := binary.LittleEndian.Uint64(db.data[off:]) // the row's 7 octets, and one that is always there: the sums follow
 	return x & mask48, byte(x >> 48)
-}
-
-// Lookup finds the device with a MAC address. It appends its values, one for each name, to
-// dst[:0], and returns that and whether there is such a device. It does not allocate if dst
-// has room for them. See DB for how long the values may be used.
-func (db *DB) Lookup(mac [6]byte, dst []string) ([]string, bool) {
-	if at, ok := db.find(mac); ok {
-		return db.fill(at, dst)
-	}
-	return dst[:0], false
-}
-
-// LookupIP finds the device with an IP address, as Lookup does, and tells its MAC address if it has one.
-func (db *DB) LookupIP(ip netip.Addr, dst []string) (values []string, mac [6]byte, hasMAC, ok bool) {
-	i, ok := db.findIP(ip)
-	if !ok {
-		return dst[:0], mac, false, false
-	}
-	at := db.row(i)
-	mac, hasMAC = db.owner(at)
-	values, ok = db.fill(at, dst)
-	return values, mac, hasMAC, ok
 }
 
 // owner returns the MAC address of the row at off, if it has one.
@@ -296,7 +272,7 @@ func (db *DB) findIP(ip netip.Addr) (row uint64, ok bool) {
 			continue
 		}
 		if row = ref - 1; row >= h.table+h.tail {
-			db.spoiled("its index points past its rows")
+			db.misreads("its index points past its rows")
 			return 0, false
 		}
 		if b, ok := db.rowIP(db.row(row)); ok && b == a {
@@ -325,7 +301,7 @@ func (db *DB) rowIP(off uint64) (a [16]byte, ok bool) {
 	case flags&flagIPv6 != 0:
 		at := uint64(x) * 16
 		if at+16 > h.v6.len {
-			db.spoiled("a row points past its IPv6 addresses")
+			db.misreads("a row points past its IPv6 addresses")
 			return a, false
 		}
 		if !db.intact(h.v6.off+at, 16) {
@@ -373,7 +349,7 @@ func (db *DB) fill(off uint64, dst []string) ([]string, bool) {
 // value returns the value of column c that begins at off: its length, as a uvarint, and its octets.
 func (db *DB) value(c *place, off uint64) (string, bool) {
 	if off >= c.end {
-		db.spoiled("a row points past its values")
+		db.misreads("a row points past its values")
 		return "", false
 	}
 	if !db.intact(off, min(3, c.end-off)) {
@@ -385,7 +361,7 @@ func (db *DB) value(c *place, off uint64) (string, bool) {
 		n &= 0x7f
 		for shift := 7; ; shift += 7 {
 			if off >= c.end || shift > 14 {
-				db.spoiled("a value's length")
+				db.misreads("a value's length")
 				return "", false
 			}
 			b := db.data[off]
@@ -397,31 +373,13 @@ func (db *DB) value(c *place, off uint64) (string, bool) {
 		}
 	}
 	if n > c.end-off || n == 0 {
-		db.spoiled("a value ends past its column's values")
+		db.misreads("a value ends past its column's values")
 		return "", false
 	}
 	if !db.intact(off, n) {
 		return "", false
 	}
 	return unsafe.String(&db.data[off], n), true
-}
-
-// Get looks a device up by MAC address, with its IP address.
-func (db *DB) Get(mac [6]byte, dst []string) (Device, bool) {
-	d := Device{MAC: mac, HasMAC: true, Values: dst[:0]}
-	at, ok := db.find(mac)
-	if !ok {
-		return d, false
-	}
-	d.IP = db.owned(at)
-	d.Values, ok = db.fill(at, dst)
-	return d, ok
-}
-
-// GetIP looks a device up by IP address.
-func (db *DB) GetIP(ip netip.Addr, dst []string) (Device, bool) {
-	values, mac, hasMAC, ok := db.LookupIP(ip, dst)
-	return Device{MAC: mac, HasMAC: hasMAC, IP: ip.Unmap(), Values: values}, ok
 }
 
 // owned returns the address of the row at off if it is found by it. Where two devices
@@ -438,9 +396,7 @@ func (db *DB) owned(off uint64) netip.Addr {
 	return ip
 }
 
-// Each calls yield for every device, in no order that means anything, and returns what yield
-// returns if that is an error. The Device is valid during the call only, its values as DB says.
-func (db *DB) Each(yield func(*Device) error) error {
+func (db *DB) each(yield func(*Device) error) error {
 	defer runtime.KeepAlive(db)
 	d := new(Device)
 	for i := uint64(0); i < db.h.table+db.h.tail; i++ {
@@ -469,4 +425,29 @@ func (db *DB) Each(yield func(*Device) error) error {
 		}
 	}
 	return db.Damaged()
+}
+
+// Values returns, by attribute, the number of devices that have a value, as [Builder.CommitFunc] counts them. It reads all rows.
+func (db *DB) Values(ctx context.Context) ([]int, error) {
+	defer runtime.KeepAlive(db)
+	n := make([]int, len(db.cols))
+	for i := uint64(0); i < db.h.table+db.h.tail; i++ {
+		if i%(1<<16) == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		at := db.row(i)
+		if !db.intact(at, db.h.rowSize) {
+			return nil, db.Damaged()
+		}
+		if _, flags := db.hashAndFlags(at); flags&flagUsed == 0 {
+			continue
+		}
+		for j := range db.cols {
+			c := &db.cols[j]
+			if binary.LittleEndian.Uint32(db.data[at+c.off:])&c.mask != 0 {
+				n[j]++
+			}
+		}
+	}
+	return n, nil
 }

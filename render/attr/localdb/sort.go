@@ -197,16 +197,3 @@ func (w *offsetWriter) Write(p []byte) (int, error) {
 	w.off += int64(n)
 	return n, err
 }
-
-// unnamed makes a file in dir that goes when it is closed, or when the process ends.
-func unnamed(dir string) (*os.File, error) {
-	f, err := os.CreateTemp(dir, tempPattern("spool"))
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Remove(f.Name()); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
-}

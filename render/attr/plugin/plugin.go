@@ -453,13 +453,13 @@ func (f follower) Follow(ctx context.Context, apply func([]attr.Change) error) e
 		case <-p.news:
 		}
 		changes, reload := p.takeChanges()
-		if reload {
-			if err := apply(nil); err != nil {
+		for part := range slices.Chunk(changes, batch) {
+			if err := apply(part); err != nil {
 				return err
 			}
 		}
-		for part := range slices.Chunk(changes, batch) {
-			if err := apply(part); err != nil {
+		if reload { // after the changes: what it brings may be held back
+			if err := apply(nil); err != nil {
 				return err
 			}
 		}

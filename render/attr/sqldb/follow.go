@@ -148,6 +148,7 @@ func (s *source) follow(ctx context.Context, apply func([]attr.Change) error) er
 	if !loaded {
 		return s.wrap("follow", errors.New("nothing was loaded yet"))
 	}
+	s.rewind()
 	var heard, deaf <-chan struct{}
 	if e != nil {
 		heard, deaf = e.heard, e.done
@@ -163,6 +164,12 @@ func (s *source) follow(ctx context.Context, apply func([]attr.Change) error) er
 	defer stop()
 	reloads, stop := tick(s.cfg.Reload, s.cfg.Reload > 0)
 	defer stop()
+	var wholes <-chan time.Time
+	next := time.NewTimer(s.cfg.Poll)
+	defer next.Stop()
+	if s.whole {
+		wholes = next.C
+	}
 	for {
 		var devices map[key]struct{}
 		poll, reload := false, false
@@ -179,6 +186,12 @@ func (s *source) follow(ctx context.Context, apply func([]attr.Change) error) er
 		case <-reloads:
 			reload = true
 		case <-heard:
+		case <-wholes:
+			var err error
+			if reload, err = s.changed(ctx); err != nil {
+				return err
+			}
+			next.Reset(s.cfg.Poll) // from the end on: the query may take longer than that
 		}
 		if e != nil {
 			d, p, r := e.take()
@@ -190,14 +203,15 @@ func (s *source) follow(ctx context.Context, apply func([]attr.Change) error) er
 		if poll && s.cfg.ChangedQuery == "" {
 			poll, reload = false, true
 		}
+		// Before a reload, too: what that brings may be held back.
+		if err := s.askFor(ctx, devices, apply); err != nil {
+			return err
+		}
 		if reload { // which brings the rest
 			if err := apply(nil); err != nil {
 				return err
 			}
 			continue
-		}
-		if err := s.askFor(ctx, devices, apply); err != nil {
-			return err
 		}
 		if poll {
 			if err := s.poll(ctx, apply); err != nil {

@@ -59,8 +59,10 @@ type Config struct {
 	// have one called gone that is true for a device that was deleted. Compare with >=:
 	// rows that were given already are left out.
 	ChangedQuery string
-	Watermark    string        // "": changed
-	Poll         time.Duration // 0: 1 s
+	Watermark    string // "": changed
+	// Poll is how often ChangedQuery is asked. 0: 1 s. Without a ChangedQuery it is how often Query is read to its end, to have all
+	// devices loaded anew if a row is another than at the last load; 0: never.
+	Poll time.Duration
 	// Overlap is how far ChangedQuery looks back behind a watermark that is a time, since
 	// rows may become visible later than others of a later time. 0: 10 s; negative: none.
 	Overlap time.Duration
@@ -92,9 +94,10 @@ const (
 
 // source is what New returns, within a type that has the methods that the Config asks for.
 type source struct {
-	cfg  Config
-	drv  Driver
-	hash maphash.Seed
+	cfg   Config
+	drv   Driver
+	hash  maphash.Seed
+	whole bool // Poll is for Query
 
 	mu      sync.Mutex // guards what follows
 	db      *sql.DB
@@ -109,7 +112,10 @@ type source struct {
 	rejected attr.Rejected
 	loaded   bool
 	mark     any            // the watermark
+	loadMark string         // that of the last load
+	served   string         // that of the load that is served
 	seen     map[key]uint64 // sums of the rows of the last poll
+	digest   digest         // of the devices of the last load, if whole
 }
 
 type (
@@ -126,11 +132,12 @@ var (
 )
 
 // New makes a source, which is an attr.Rejecter. It is an attr.Asker if there is an AskQuery, and an attr.Follower if
-// there is a ChangedQuery, a Channel or a Reload. Nothing is connected before Open.
+// there is a ChangedQuery, a Channel, a Poll or a Reload. Nothing is connected before Open.
 func New(cfg Config, drv Driver) (attr.Source, error) {
 	if cfg.Name == "" {
 		cfg.Name = drv.Name
 	}
+	whole := cfg.ChangedQuery == "" && cfg.Poll > 0
 	for _, d := range []struct {
 		v       *time.Duration
 		initial time.Duration
@@ -166,8 +173,8 @@ func New(cfg Config, drv Driver) (attr.Source, error) {
 			return fail("ask_params: %q is neither mac nor ip", p)
 		}
 	}
-	s := &source{cfg: cfg, drv: drv, hash: maphash.MakeSeed()}
-	follows := cfg.ChangedQuery != "" || cfg.Channel != "" || cfg.Reload > 0
+	s := &source{cfg: cfg, drv: drv, hash: maphash.MakeSeed(), whole: whole}
+	follows := cfg.ChangedQuery != "" || cfg.Channel != "" || cfg.Reload > 0 || whole
 	switch {
 	case follows && cfg.AskQuery != "":
 		return askerFollower{s}, nil
@@ -473,6 +480,7 @@ func (s *source) Load(ctx context.Context, yield func(*attr.Device) error) (err 
 	s.rejected, s.loaded = attr.Rejected{}, false
 	s.mu.Unlock()
 	var mark any
+	sums := newDigester(s.hash)
 	n := 0
 	var stop error
 	err = s.rows(ctx, s.cfg.Query, nil, func(r *row) error {
@@ -492,6 +500,9 @@ func (s *source) Load(ctx context.Context, yield func(*attr.Device) error) (err 
 			s.reject(fmt.Errorf("row %d: %w", n, err))
 			return nil
 		}
+		if s.whole {
+			sums.add(d)
+		}
 		stop = yield(d)
 		return stop
 	})
@@ -506,7 +517,8 @@ func (s *source) Load(ctx context.Context, yield func(*attr.Device) error) (err 
 	if err := s.rejected.Check(n, s.cfg.MaxRejected); err != nil {
 		return fmt.Errorf("%s: load: %w", s.cfg.Name, err)
 	}
-	s.loaded, s.mark, s.seen = true, mark, nil
+	s.loaded, s.mark, s.seen, s.digest = true, mark, nil, sums.digest
+	s.loadMark = encodeMark(mark)
 	return nil
 }
 

@@ -84,6 +84,7 @@ func TestPostgres(t *testing.T) {
 	}
 	suite(t, k)
 	t.Run("notify", func(t *testing.T) { notify(t, k) })
+	t.Run("guarded notify", func(t *testing.T) { guardedNotify(t, k) })
 	t.Run("memory", func(t *testing.T) { memory(t, k) })
 }
 
@@ -220,6 +221,8 @@ func suite(t *testing.T, k *kit) {
 		}
 	})
 	t.Run("changes", func(t *testing.T) { changes(t, k, cfg) })
+	t.Run("whole", func(t *testing.T) { whole(t, k) })
+	t.Run("guarded", func(t *testing.T) { guarded(t, k) })
 	t.Run("types", func(t *testing.T) {
 		src, names := open(t, k, sqldb.Config{Query: k.types})
 		err := src.Load(ctx, func(d *attr.Device) error {

@@ -97,7 +97,7 @@ func (f *fake) Reload(_ context.Context, force bool) error {
 func (f *fake) Devices() []Source {
 	return []Source{
 		{Name: "sql", Loading: -1, Error: "connection refused", Loaded: start},
-		{Name: "csv <a>", Loading: -1, Error: "too many are lost", Loaded: start, Shrunk: true},
+		{Name: "csv <a>", Loading: -1, Held: "too many are lost", Loaded: start},
 	}
 }
 
@@ -405,7 +405,7 @@ func TestReloadDevices(t *testing.T) {
 		want   string
 	}{
 		{"", 200, `"name":"sql"`},
-		{`{"source":"sql"}`, 200, `"shrunk":true`},
+		{`{"source":"sql"}`, 200, `"held":"too many are lost"`},
 		{`{"source":"csv <a>","force":true}`, 200, `"name":"sql"`},
 		{`{"source":"none"}`, 400, "no source of devices is called none"},
 		{`{"sauce":"sql"}`, 400, "sauce"},

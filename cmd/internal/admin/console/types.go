@@ -299,7 +299,8 @@ type Source struct {
 	Asked       int64     `json:"asked"`
 	Found       int64     `json:"found"`
 	Error       string    `json:"error,omitempty"`
-	Shrunk      bool      `json:"shrunk,omitempty"` // it is held back for the devices that it has lost, until a reload with force
+	Held        string    `json:"held,omitempty"` // what it has lost and is held back until a reload with force
+	HeldChanges int       `json:"held_changes"`   // changes that are held back, in whole or in part
 }
 
 // LibraryReload is what POST /api/reload asks for.

@@ -1,0 +1,98 @@
+package sqldb
+
+import (
+	"encoding/json"
+	"time"
+
+	"dcs/render/attr"
+)
+
+var (
+	_ attr.Marker = follower{}
+	_ attr.Marker = askerFollower{}
+)
+
+// savedMark is a watermark as text. One field of it is set.
+type savedMark struct {
+	Time  *time.Time `json:"time,omitempty"`
+	Int   *int64     `json:"int,omitempty"`
+	Uint  *uint64    `json:"uint,omitempty"`
+	Float *float64   `json:"float,omitempty"`
+	Text  *string    `json:"text,omitempty"`
+	Bytes []byte     `json:"bytes,omitempty"`
+}
+
+// encodeMark returns a watermark as text; "": there is none.
+func encodeMark(mark any) string {
+	var m savedMark
+	switch v := mark.(type) {
+	case time.Time:
+		m.Time = &v
+	case int64:
+		m.Int = &v
+	case uint64:
+		m.Uint = &v
+	case float64:
+		m.Float = &v
+	case string:
+		m.Text = &v
+	case []byte:
+		m.Bytes = v
+	default:
+		return ""
+	}
+	text, err := json.Marshal(m)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// decodeMark undoes encodeMark; nil: text is none.
+func decodeMark(text string) any {
+	var m savedMark
+	if json.Unmarshal([]byte(text), &m) != nil {
+		return nil
+	}
+	switch {
+	case m.Time != nil:
+		return *m.Time
+	case m.Int != nil:
+		return *m.Int
+	case m.Uint != nil:
+		return *m.Uint
+	case m.Float != nil:
+		return *m.Float
+	case m.Text != nil:
+		return *m.Text
+	case m.Bytes != nil:
+		return m.Bytes
+	}
+	return nil
+}
+
+// Mark implements [attr.Marker]: the watermark of the last load.
+func (s *source) Mark() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.loadMark
+}
+
+// SetMark implements [attr.Marker].
+func (s *source) SetMark(mark string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.served = mark
+}
+
+// rewind has changes begin from the load that is served, if the last one is held back: what it had of them was not taken.
+func (s *source) rewind() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.served == s.loadMark {
+		return
+	}
+	if mark := decodeMark(s.served); mark != nil {
+		s.mark, s.seen = mark, nil
+	}
+}

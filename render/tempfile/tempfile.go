@@ -1,0 +1,134 @@
+// Package tempfile replaces files: a new one is written beside the old one, and takes its place whole.
+package tempfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// suffix ends the names of temporary files, which begin with a dot and the name of the file they become.
+const suffix = ".dcs-tmp"
+
+// File is a file that is written beside the one whose place it takes. It is locked for as long as its writer lives.
+type File struct {
+	*os.File
+	path string
+	done bool
+}
+
+// Create creates a file, with permissions perm before umask, that will replace the one at path. What writers of that file that
+// were killed have left is removed.
+func Create(path string, perm fs.FileMode) (*File, error) {
+	busy := 0 // writers of that file that live
+	for tries := 0; tries < 1000; tries++ {
+		name := temporary(path, busy)
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
+		if errors.Is(err, fs.ErrExist) {
+			if removed, _ := removeUnlocked(name); !removed {
+				busy++
+			}
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if lock(f) && linked(f) {
+			for more := true; more; { // of a time when more wrote at once
+				busy++
+				more, _ = removeUnlocked(temporary(path, busy))
+			}
+			return &File{File: f, path: path}, nil
+		}
+		f.Close() // another has just taken it for one that was left, and removed it
+	}
+	return nil, fmt.Errorf("%s: temporary files beside it: too many writers", path)
+}
+
+func temporary(path string, n int) string {
+	return filepath.Join(filepath.Dir(path), fmt.Sprint(".", filepath.Base(path), ".", n, suffix))
+}
+
+// Commit syncs the file and gives it its name. On an error it is removed, and the former stays.
+func (t *File) Commit() error {
+	defer t.Abort()
+	if err := t.Sync(); err != nil {
+		return err
+	}
+	if err := t.Replace(); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(t.path))
+}
+
+// Replace gives the file its name as Commit does, without waiting for the disk: after a power cut there may be either file.
+func (t *File) Replace() error {
+	defer t.Abort()
+	if err := os.Rename(t.Name(), t.path); err != nil { // before it is unlocked
+		return err
+	}
+	t.done = true
+	return t.Close()
+}
+
+// Abort removes the file. After Commit it does nothing.
+func (t *File) Abort() {
+	if t.done {
+		return
+	}
+	t.done = true
+	os.Remove(t.Name()) // before it is unlocked
+	t.Close()
+}
+
+// RemoveStale removes what writers that were killed have left in dir. Files of those that live stay.
+func RemoveStale(dir string) error {
+	found, err := os.ReadDir(dir)
+	for _, f := range found {
+		if strings.HasPrefix(f.Name(), ".") && strings.HasSuffix(f.Name(), suffix) {
+			_, e := removeUnlocked(filepath.Join(dir, f.Name()))
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}
+
+// removeUnlocked removes a file that nobody has locked, and returns whether it did.
+func removeUnlocked(name string) (removed bool, err error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err == nil {
+		defer f.Close()
+		if !lock(f) {
+			return false, nil
+		}
+		if !linked(f) {
+			return true, nil // by another, and the name may be a living writer's by now
+		}
+		err = os.Remove(name)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func lock(f *os.File) bool { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil }
+
+// linked tells whether a file has a name.
+func linked(f *os.File) bool {
+	var st unix.Stat_t
+	return unix.Fstat(int(f.Fd()), &st) == nil && st.Nlink > 0
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
