@@ -572,9 +572,9 @@ func TestServeDiskFull(t *testing.T) {
 		t.Skip("a file system of its own needs root")
 	}
 	dir := deviceFiles(t, withDevices("devices: [{csv: fleet.csv}]\n", map[string]string{"fleet.csv": fleetCSV, "state/none": ""}))
-	port := freePort(t)
-	cmd := exec.Command("unshare", "-m", "sh", "-c", `mount -t tmpfs -o size=128k none "$1/state" && exec "$2" serve --config "$1/dcs.yaml" --listen "127.0.0.1:$3"`,
-		"sh", dir, binary(t), port)
+	port, admin := freePort(t), freeAddress(t)
+	cmd := exec.Command("unshare", "-m", "sh", "-c", `mount -t tmpfs -o size=128k none "$1/state" && exec "$2" serve --config "$1/dcs.yaml" --listen "127.0.0.1:$3" --admin "$4"`,
+		"sh", dir, binary(t), port, admin)
 	p := start(t, cmd)
 	p.port = port
 	p.await("msg=serving")
@@ -593,6 +593,10 @@ func TestServeDiskFull(t *testing.T) {
 	}
 	if err := writeFile(filepath.Join(dir, "fleet.csv"), []byte(strings.Replace(fleetCSV, "gold,50\n", "bronze,\n", 1))); err != nil {
 		t.Fatal(err)
+	}
+	p.await("20000 of 20006 devices would be lost") // those of the file that did not fit were served all the same
+	if got := dcs("", "devices", "reload", "--force", "--admin", admin); got.status != done {
+		t.Fatalf("%+v", got)
 	}
 	eventually(t, "a file that fits is served", func() bool {
 		got, err := modem{}.get(port, "modem.cm@020000000001")
