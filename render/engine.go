@@ -4,12 +4,12 @@ package render
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 	"syscall"
 
 	"dcs/render/library"
@@ -71,6 +71,7 @@ type Engine struct {
 	snap    atomic.Pointer[library.Snapshot]
 	keyring atomic.Pointer[mic.Keyring]
 	whole   bool // snap was loaded without an error; guarded by reload
+	former  formerNames
 	reload  sync.Mutex
 
 	mu      sync.Mutex
@@ -99,8 +100,9 @@ func NewEngine(cfg Config) (*Engine, error) {
 // is good of the newest one serves: a headend that comes back from a power cut does not wait until somebody has
 // mended the one file that is bad. Nor does it wait while templates do that need the attributes of a source that has told them now.
 //
-// A library that has become empty, or has lost more than half of its names, is held back: the error wraps [ErrHeldBack].
-// A directory that was not mounted looks so, or one that is being copied. With force it is accepted.
+// A library that has become empty, has lost all files of one of its directories, or more than half of its names, at once or
+// within an hour, is held back: the error wraps [ErrHeldBack]. A directory that was not mounted looks so, or one that is
+// being copied. With force it is accepted.
 func (e *Engine) Reload(force bool) error {
 	e.reload.Lock()
 	defer e.reload.Unlock()
@@ -114,10 +116,10 @@ func (e *Engine) Reload(force bool) error {
 	if snap == nil || err != nil && e.whole && !waited {
 		return err
 	}
-	if before != nil && !force && !waited {
-		if loss := before.Loss(snap); loss.Suspicious() {
-			return errors.Join(err, heldBack(&loss))
-		}
+	if force || before == nil || waited {
+		e.former = formerNames{}
+	} else if loss := e.former.loss(before, snap, time.Now()); loss != nil {
+		return errors.Join(err, heldBack(loss))
 	}
 	e.snap.Store(snap)
 	if before != nil {
@@ -125,16 +127,6 @@ func (e *Engine) Reload(force bool) error {
 	}
 	e.whole = err == nil
 	return err
-}
-
-// ErrHeldBack is wrapped when a library has lost so much that it is not served.
-var ErrHeldBack = errors.New("library held back")
-
-func heldBack(l *library.Loss) error {
-	if l.Empty {
-		return fmt.Errorf("%w: it has become empty: %d names would get no file any more, such as %s; dcs reload --force accepts it", ErrHeldBack, l.Gone, l.Example)
-	}
-	return fmt.Errorf("%w: %d of %d names would get no file any more, such as %s; dcs reload --force accepts it", ErrHeldBack, l.Gone, l.Names, l.Example)
 }
 
 // Library returns what is being served from.
