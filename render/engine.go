@@ -9,8 +9,8 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"time"
 	"syscall"
+	"time"
 
 	"dcs/render/library"
 	"dcs/render/md5x"
