@@ -65,3 +65,21 @@ func TestLinksHideNothing(t *testing.T) {
 		})
 	}
 }
+
+// What is in the library and not read is not passed over in silence.
+func TestUnreadWarnings(t *testing.T) {
+	root := tree(t, map[string]string{"lib/walled.dcs": `Main ~ "^cm-" { MaxCPE 1; }`, "lib/cm-gold.CFG": "Main { MaxCPE 2; }", "lib/s/t.Dcs": "Main { MaxCPE 2; }", "more/README": "x", "lib/notes.TXT.md": "x"})
+	s, err := Load(Config{Dirs: []string{filepath.Join(root, "lib"), filepath.Join(root, "more")}, MIB: mib.Default()}, nil)
+	check(t, err)
+	for path, msg := range map[string]string{"lib/cm-gold.CFG": "lower case", "lib/s/t.Dcs": "lower case", "more": "is it mounted?"} {
+		n := 0
+		for _, w := range s.Warnings {
+			if w.Pos.File == filepath.Join(root, path) && strings.Contains(w.Msg, msg) {
+				n++
+			}
+		}
+		if n != 1 {
+			t.Errorf("%s: %d warnings: %v", path, n, s.Warnings)
+		}
+	}
+}

@@ -73,6 +73,8 @@ func (l *loader) dirs() error {
 				if d.IsDir() {
 					return fs.SkipDir
 				}
+			case !d.IsDir() && !isSource(path) && isSource(strings.ToLower(path)):
+				l.warn(syntax.Pos{File: path, Line: 1, Col: 1}, "this file is not read: the endings of sources are written in lower case")
 			case d.Type()&fs.ModeSymlink != 0 && !isSource(path):
 				l.link(path)
 			case !d.IsDir() && isSource(path):
@@ -85,6 +87,9 @@ func (l *loader) dirs() error {
 		})
 		if err != nil {
 			return fmt.Errorf("library: %w", err)
+		}
+		if l.found[root] == 0 && len(l.roots) > 1 {
+			l.warn(syntax.Pos{File: root, Line: 1, Col: 1}, "no sources in this directory of the library; is it mounted?")
 		}
 	}
 	return nil
