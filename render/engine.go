@@ -42,6 +42,8 @@ type Config struct {
 	OnFault func(Event)
 	// Journal is how many outcomes each worker keeps until [Engine.Outcomes] fetches them; 0: none.
 	Journal int
+	// Now is the clock, by which names that are lost in several loads are counted together. Nil: it stands still.
+	Now func() time.Time
 }
 
 // errAsking leaves a request without an answer.
@@ -118,7 +120,7 @@ func (e *Engine) Reload(force bool) error {
 	}
 	if force || before == nil || waited {
 		e.former = formerNames{}
-	} else if loss := e.former.loss(before, snap, time.Now()); loss != nil {
+	} else if loss := e.former.loss(before, snap, e.now()); loss != nil {
 		return errors.Join(err, heldBack(loss))
 	}
 	e.snap.Store(snap)

@@ -29,6 +29,13 @@ func heldBack(l *library.Loss) error {
 	return fmt.Errorf("%w: %s would get no file any more, or that of a pattern%s; dcs reload --force accepts it", ErrHeldBack, what, example)
 }
 
+func (e *Engine) now() (t time.Time) {
+	if e.cfg.Now != nil {
+		t = e.cfg.Now()
+	}
+	return t
+}
+
 // formerNames are the names that a library had before it began to lose some.
 type formerNames struct {
 	names *library.Names // nil: none were lost of late
