@@ -4,7 +4,6 @@ package render
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/netip"
 	"runtime"
@@ -12,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"dcs/render/library"
 	"dcs/render/mapped"
@@ -44,6 +44,8 @@ type Config struct {
 	OnFault func(Event)
 	// Journal is how many outcomes each worker keeps until [Engine.Outcomes] fetches them; 0: none.
 	Journal int
+	// Now is the clock, by which names that are lost in several loads are counted together. Nil: it stands still.
+	Now func() time.Time
 }
 
 // errAsking leaves a request without an answer.
@@ -73,6 +75,7 @@ type Engine struct {
 	snap    atomic.Pointer[library.Snapshot]
 	keyring atomic.Pointer[mic.Keyring]
 	whole   bool // snap was loaded without an error; guarded by reload
+	former  formerNames
 	reload  sync.Mutex
 
 	mu      sync.Mutex
@@ -101,8 +104,9 @@ func NewEngine(cfg Config) (*Engine, error) {
 // is good of the newest one serves: a headend that comes back from a power cut does not wait until somebody has
 // mended the one file that is bad. Nor does it wait while templates do that need the attributes of a source that has told them now.
 //
-// A library that has become empty, or has lost more than half of its names, is held back: the error wraps [ErrHeldBack].
-// A directory that was not mounted looks so, or one that is being copied. With force it is accepted.
+// A library that has become empty, has lost all files of one of its directories, or more than half of its names, at once or
+// within an hour, is held back: the error wraps [ErrHeldBack]. A directory that was not mounted looks so, or one that is
+// being copied. With force it is accepted.
 func (e *Engine) Reload(force bool) error {
 	e.reload.Lock()
 	defer e.reload.Unlock()
@@ -116,10 +120,10 @@ func (e *Engine) Reload(force bool) error {
 	if snap == nil || err != nil && e.whole && !waited {
 		return err
 	}
-	if before != nil && !force && !waited {
-		if loss := before.Loss(snap); loss.Suspicious() {
-			return errors.Join(err, heldBack(&loss))
-		}
+	if force || before == nil || waited {
+		e.former = formerNames{}
+	} else if loss := e.former.loss(before, snap, e.now()); loss != nil {
+		return errors.Join(err, heldBack(loss))
 	}
 	e.snap.Store(snap)
 	if before != nil {
@@ -127,16 +131,6 @@ func (e *Engine) Reload(force bool) error {
 	}
 	e.whole = err == nil
 	return err
-}
-
-// ErrHeldBack is wrapped when a library has lost so much that it is not served.
-var ErrHeldBack = errors.New("library held back")
-
-func heldBack(l *library.Loss) error {
-	if l.Empty {
-		return fmt.Errorf("%w: it has become empty: %d names would get no file any more, such as %s; dcs reload --force accepts it", ErrHeldBack, l.Gone, l.Example)
-	}
-	return fmt.Errorf("%w: %d of %d names would get no file any more, such as %s; dcs reload --force accepts it", ErrHeldBack, l.Gone, l.Names, l.Example)
 }
 
 // Library returns what is being served from.

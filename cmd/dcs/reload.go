@@ -27,9 +27,10 @@ func reloadCommand(e env) *cobra.Command {
 		Long: `Have a running server load its library and its static files anew, and wait until it
 has. It does so by itself when they change.
 
-A library that has become empty, or has lost more than half of its names, is held back:
-a directory that is not mounted looks so, or one that is being copied. Where the names are
-really gone, --force has the server accept what there is now.`,
+A library is held back that has become empty, or one of whose directories has, or that has
+lost more than half of its names within an hour: a directory that is not mounted looks so, or one
+that is being copied. A name is lost, too, if only a pattern answers it that was there before.
+Where the names are really gone, --force has the server accept what there is now.`,
 		Example: `  dcs reload
   dcs reload --force`,
 		Args: cobra.NoArgs,

@@ -121,7 +121,7 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 	if err != nil {
 		return err
 	}
-	if s.engine, err = render.NewEngine(render.Config{Library: lib, Keyring: keyring, Devices: s.rendererDevices(), OnFault: s.fault, Journal: s.journal()}); err != nil {
+	if s.engine, err = render.NewEngine(render.Config{Library: lib, Keyring: keyring, Devices: s.rendererDevices(), OnFault: s.fault, Journal: s.journal(), Now: time.Now}); err != nil {
 		if s.engine == nil {
 			return err
 		}

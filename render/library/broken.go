@@ -109,6 +109,7 @@ func literalPrefix(source string) string {
 	if !anchored || alternates(rest) {
 		return ""
 	}
+	rest, _, _ = strings.Cut(strings.ToValidUTF8(rest, "."), "\uFFFD") // what is no text may have been anything
 	end := strings.IndexAny(rest, `\.[](){}*+?|^$`)
 	if end < 0 {
 		return rest

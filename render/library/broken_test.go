@@ -284,3 +284,30 @@ Main ~ "^b(?P<n>[0-9])$" { include b; MaxCPE $n; }
 		}
 	})
 }
+
+// A template's file that was being written when the power went is empty, or its beginning: what it held may have been a
+// pattern of any priority. One of the open encoder's holds but its own Main.
+func TestEmptyFileHidesPatterns(t *testing.T) {
+	for text, of := range map[string]map[string]string{
+		"":                 {"a.dcs": "broken", "cm-gold.cfg": "\x12\x01\x01"},
+		"\n":               {"a.dcs": "broken", "cm-gold.cfg": "\x12\x01\x01"},
+		"# Gold.\n/* x */": {"a.dcs": "broken"},
+		"\ufeff":           {"a.dcs": "broken"},
+		"Main ~ \"^cm\xffg\" priority 9 { MaxCPE 2; }": {"a.dcs": "broken"},
+		"Main ~ \"^c\ufffd\xe4(\" { MaxCPE 2; }":       {"a.dcs": "broken"},
+	} {
+		for file, want := range of {
+			root := tree(t, map[string]string{"walled.dcs": `Main ~ "^cm-" { MaxCPE 1; } Main "lit" { MaxCPE 3; }`, file: text})
+			s, err := Load(Config{Dirs: []string{root}, MIB: mib.Default()}, nil)
+			if err == nil {
+				t.Errorf("%s %q: no error", file, text)
+			}
+			if got := answer(t, s, "cm-x"); got != want {
+				t.Errorf("%s %q: a name of a pattern gets %q, want %q", file, text, got, want)
+			}
+			if got := answer(t, s, "lit"); got != "\x12\x01\x03" {
+				t.Errorf("%s %q: a literal name gets %q", file, text, got)
+			}
+		}
+	}
+}

@@ -42,6 +42,7 @@ type Snapshot struct {
 	indices   int // given to patterns so far
 	broken    int
 	static    *staticFiles
+	dirs      map[string]int // of the configuration, with how many files each has
 	table     *table
 }
 
@@ -80,6 +81,12 @@ func Load(cfg Config, prev *Snapshot) (*Snapshot, error) {
 		s.table.evicted.Store(evicted)
 	}
 	s.static = loadStatic(cfg, old)
+	s.dirs = map[string]int{}
+	for _, counts := range []map[string]int{l.found, s.static.found} {
+		for dir, n := range counts {
+			s.dirs[dir] += n
+		}
+	}
 	for name, f := range s.static.files {
 		if t := s.literals[name]; t != nil {
 			s.warn(t.Pos(), "the static file "+f.path+" has this template's name, and is not served")

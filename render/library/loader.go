@@ -29,6 +29,7 @@ type loader struct {
 	assets  map[string][]byte
 	lazy    bool // a file alone: what it includes is read when it is asked for
 	read    map[string]bool
+	found   map[string]int // sources by root
 	choices *choices
 	folded  map[string]string // Blocks by their names in lower case
 	sealed  bool
@@ -38,7 +39,7 @@ type loader struct {
 
 func newLoader(roots []string) *loader {
 	l := &loader{
-		files: map[string]*syntax.File{}, faulty: map[string]syntax.Errors{}, twins: map[string]*syntax.Item{}, blocks: map[string]*syntax.Item{}, assets: map[string][]byte{}, read: map[string]bool{},
+		files: map[string]*syntax.File{}, faulty: map[string]syntax.Errors{}, twins: map[string]*syntax.Item{}, blocks: map[string]*syntax.Item{}, assets: map[string][]byte{}, read: map[string]bool{}, found: map[string]int{},
 	}
 	for _, r := range roots {
 		l.roots = append(l.roots, filepath.Clean(r))
@@ -58,6 +59,7 @@ func isSource(name string) bool {
 // dirs reads all sources under the roots.
 func (l *loader) dirs() error {
 	for _, root := range l.roots {
+		l.found[root] += 0
 		err := walkDir(root, func(path string, d fs.DirEntry, err error) error {
 			switch {
 			case err != nil && filepath.Clean(path) != root:
@@ -71,7 +73,12 @@ func (l *loader) dirs() error {
 				if d.IsDir() {
 					return fs.SkipDir
 				}
+			case !d.IsDir() && !isSource(path) && isSource(strings.ToLower(path)):
+				l.warn(syntax.Pos{File: path, Line: 1, Col: 1}, "this file is not read: the endings of sources are written in lower case")
+			case d.Type()&fs.ModeSymlink != 0 && !isSource(path):
+				l.link(path)
 			case !d.IsDir() && isSource(path):
+				l.found[root]++
 				if l.add(path) != nil {
 					l.order = append(l.order, path)
 				}
@@ -81,8 +88,50 @@ func (l *loader) dirs() error {
 		if err != nil {
 			return fmt.Errorf("library: %w", err)
 		}
+		if l.found[root] == 0 && len(l.roots) > 1 {
+			l.warn(syntax.Pos{File: root, Line: 1, Col: 1}, "no sources in this directory of the library; is it mounted?")
+		}
 	}
 	return nil
+}
+
+// link notes a symbolic link below which sources may lie that are not read: it leads to nothing, perhaps for a directory that
+// is not mounted, or to a directory outside of the roots, which is not followed.
+func (l *loader) link(path string) {
+	st, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = errDangling
+	case err == nil && st.IsDir() && !l.within(path):
+		err = errors.New("a symbolic link to a directory is not followed; name the directory itself as one of the library's")
+	}
+	if err != nil {
+		l.cannotRead(path, err)
+	}
+}
+
+// within tells whether a link leads to a directory of which all sources are read anyway.
+func (l *loader) within(path string) bool {
+	to, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return false
+	}
+	for _, root := range l.roots {
+		if r, err := filepath.EvalSymlinks(root); err == nil && (to == r || isBelow(to, r)) {
+			return true
+		}
+	}
+	return false
+}
+
+// isBelow tells whether a clean path lies in a directory, at whatever depth.
+func isBelow(path, dir string) bool {
+	return strings.HasPrefix(path, strings.TrimSuffix(dir, string(filepath.Separator))+string(filepath.Separator))
+}
+
+// shut tells whether a path lies in a directory that cannot be read, so that it is not known whether there is such a file.
+func (l *loader) shut(path string) bool {
+	return slices.ContainsFunc(l.unread, func(e *syntax.Error) bool { return isBelow(path, e.Pos.File) })
 }
 
 // walkDir is filepath.WalkDir for a root that may be a symbolic link to a directory.
@@ -114,6 +163,8 @@ func (l *loader) cannotRead(path string, err error) {
 func readRegular(path string) ([]byte, error) {
 	st, err := os.Stat(path) // a link is followed
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && isLink(path):
+		err = errDangling
 	case err != nil:
 		return nil, err
 	case !st.Mode().IsRegular():
@@ -124,6 +175,15 @@ func readRegular(path string) ([]byte, error) {
 		return os.ReadFile(path)
 	}
 	return nil, &fs.PathError{Op: "read", Path: path, Err: err}
+}
+
+// errDangling tells why the target of a symbolic link cannot be read.
+var errDangling = errors.New("the symbolic link leads to nothing")
+
+// isLink tells whether path itself is a symbolic link.
+func isLink(path string) bool {
+	st, err := os.Lstat(path)
+	return err == nil && st.Mode()&fs.ModeSymlink != 0
 }
 
 // fileType names what is no regular file.
@@ -203,7 +263,7 @@ func (l *loader) include(at syntax.Pos, name string, word bool) (*syntax.Item, e
 			}
 			return it, err
 		}
-		if _, known := l.files[path]; known {
+		if _, known := l.files[path]; known || l.shut(path) {
 			return nil, fmt.Errorf("%s cannot be read", path)
 		}
 	}
@@ -311,7 +371,10 @@ func (l *loader) asset(at syntax.Pos, name string) ([]byte, error) {
 			continue
 		}
 		data, err := readRegular(path)
-		if errors.Is(err, fs.ErrNotExist) {
+		switch {
+		case l.shut(path):
+			return nil, fmt.Errorf("%s cannot be read", path)
+		case errors.Is(err, fs.ErrNotExist):
 			continue
 		}
 		if err != nil {

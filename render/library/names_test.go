@@ -2,6 +2,8 @@ package library
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"dcs/render/ber/mib"
@@ -47,6 +49,7 @@ func TestLoss(t *testing.T) {
 		{"everything", nil, nil, 42, true},
 		{"all templates", nil, static, 32, true},
 		{"all static files", lib, nil, 10, false},
+		{"all static files but one", lib, names("s%d", 1), 9, false},
 		{"seven templates: exactly half", with(names("t%d.dcs", 3), patterns), static, 21, false},
 		{"seven templates and a static file", with(names("t%d.dcs", 3), patterns), names("s%d", 9), 22, true},
 		{"others in their place", with(names("v%d.dcs", 10), patterns), static, 30, true},
@@ -55,19 +58,46 @@ func TestLoss(t *testing.T) {
 		{"everything becomes one pattern's", map[string]string{"q.dcs": `Main ~ "." { MaxCPE 1; }`}, nil, 2, false},
 		{"templates break", with(patterns, map[string]string{"t0.dcs": "Main {", "t1.dcs": "Main {", "t2.dcs": "Main {", "t3.dcs": "Main {", "t4.dcs": "Main {", "t5.dcs": "Main {", "t6.dcs": "Main {", "t7.dcs": "Main {"}), static, 30, true},
 	} {
-		loss := before.Loss(load(tt.lib, tt.static))
+		loss := before.Names().Loss(load(tt.lib, tt.static))
 		if loss.Names != 42 || loss.Gone != tt.gone || loss.Suspicious() != tt.suspicious || (loss.Example == "") != (tt.gone == 0) {
 			t.Errorf("%s: %+v, suspicious %v; want %d gone, %v", tt.name, loss, loss.Suspicious(), tt.gone, tt.suspicious)
 		}
 	}
 	small := load(map[string]string{"a.dcs": `Main ~ "^x$" { MaxCPE 1; }`}, nil)
-	if loss := small.Loss(load(map[string]string{"a.dcs": `Main ~ "^y$" { MaxCPE 1; }`}, nil)); loss.Suspicious() {
+	if loss := small.Names().Loss(load(map[string]string{"a.dcs": `Main ~ "^y$" { MaxCPE 1; }`}, nil)); loss.Suspicious() {
 		t.Errorf("a small library may change: %+v", loss)
 	}
-	if loss := small.Loss(load(nil, nil)); !loss.Suspicious() {
+	if loss := small.Names().Loss(load(nil, nil)); !loss.Suspicious() {
 		t.Errorf("a small library may not become empty: %+v", loss)
 	}
-	if loss := load(nil, nil).Loss(load(nil, nil)); loss.Suspicious() {
+	if loss := load(nil, nil).Names().Loss(load(nil, nil)); loss.Suspicious() {
 		t.Errorf("an empty library may stay so: %+v", loss)
+	}
+}
+
+// A directory that has lost all its files is not mounted, however few they are, and whatever answers their names now.
+func TestLossOfDirectory(t *testing.T) {
+	for _, kind := range []string{"library", "static"} {
+		root := tree(t, map[string]string{"lib/walled.dcs": `Main ~ "^cm-" { MaxCPE 1; }`, "more/cm-gold.dcs": `Main "cm-gold" { MaxCPE 16; }`, "static/x": "x"})
+		more := filepath.Join(root, "more")
+		cfg := Config{Dirs: []string{filepath.Join(root, "lib"), more}, Static: []string{filepath.Join(root, "static")}, MIB: mib.Default()}
+		if kind == "static" {
+			cfg.Dirs, cfg.Static = cfg.Dirs[:1], append(cfg.Static, more)
+		}
+		before, err := Load(cfg, nil)
+		check(t, err)
+		check(t, os.Rename(more, more+"-away"))
+		check(t, os.Mkdir(more, 0o755))
+		after, err := Load(cfg, before)
+		check(t, err)
+		if l := before.Names().Loss(after); !l.Suspicious() || l.Emptied != more {
+			t.Errorf("%s: %+v", kind, l)
+		}
+		if l := after.Names().Loss(before); l.Suspicious() {
+			t.Errorf("%s: mounted again: %+v", kind, l)
+		}
+		if l := after.Names().Loss(after); l.Suspicious() {
+			t.Errorf("%s: it may stay empty: %+v", kind, l)
+		}
 	}
 }

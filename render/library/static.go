@@ -51,7 +51,8 @@ type staticFiles struct {
 	dirs   map[string]bool   // paths of directories whose files are known
 	gaps   []gap             // directories whose files are not
 	unread []Unreadable
-	served int // files that are no faults
+	found  map[string]int // files by directory of the configuration, also those that are not served
+	served int            // files that are no faults
 }
 
 // A gap is a directory that could not be read, so that any name below it may be that of a file.
@@ -80,7 +81,7 @@ func (s *Snapshot) Unreadable() []Unreadable { return s.static.unread }
 // names below it that an earlier directory does not have are answered by a fault.
 func loadStatic(cfg Config, old *staticFiles) *staticFiles {
 	l := &staticLoader{
-		staticFiles: &staticFiles{cfg: cfg, files: map[string]placed{}, dirs: map[string]bool{}},
+		staticFiles: &staticFiles{cfg: cfg, files: map[string]placed{}, dirs: map[string]bool{}, found: map[string]int{}},
 		old:         old, shut: map[string]shutDir{},
 	}
 	if l.old == nil {
@@ -88,7 +89,11 @@ func loadStatic(cfg Config, old *staticFiles) *staticFiles {
 	}
 	for l.root, l.dir = range cfg.Static {
 		l.dir = filepath.Clean(l.dir)
+		l.found[l.dir] += 0
 		_ = walkDir(l.dir, l.visit) // visit returns nothing but SkipDir
+		if _, shut := l.shut[l.dir]; shut {
+			l.found[l.dir] = l.old.found[l.dir]
+		}
 	}
 	l.keep()
 	for _, f := range l.files {
@@ -129,9 +134,25 @@ func (l *staticLoader) visit(path string, d fs.DirEntry, err error) error {
 	case d.IsDir():
 		l.dirs[path] = true
 	default:
+		l.found[l.dir]++
+		if d.Type()&fs.ModeSymlink != 0 {
+			l.link(path)
+		}
 		l.file(path)
 	}
 	return nil
+}
+
+// link notes a symbolic link below which there may be files that are not served: it leads to nothing, perhaps for a
+// directory that is not mounted, or to a directory, which is not followed.
+func (l *staticLoader) link(path string) {
+	st, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && isLink(path):
+		l.gaps = append(l.gaps, gap{l.root, staticName(l.dir, path) + "/", unreadable(path, "this may be a directory", errDangling)})
+	case err == nil && st.IsDir():
+		l.unreadableDir(path, errors.New("a symbolic link to a directory is not followed; name the directory itself as a static one"))
+	}
 }
 
 // staticName returns the name that the file at path, below dir, is served under.
@@ -233,7 +254,7 @@ func open(path string, before *File) (*File, error) {
 		if _, gone := os.Lstat(path); gone != nil {
 			return nil, nil
 		}
-		return nil, errors.New("the symbolic link leads to nothing")
+		return nil, errDangling
 	case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG):
 		return nil, err // it is none
 	case err != nil:

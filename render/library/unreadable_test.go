@@ -341,10 +341,10 @@ func TestUnreadableLoss(t *testing.T) {
 	}
 	next, err := Load(Config{Static: []string{root}}, s)
 	check(t, err)
-	if l := s.Loss(next); !l.Suspicious() || l.Names != 5 || l.Gone != 3 || l.Example != "a" {
+	if l := s.Names().Loss(next); !l.Suspicious() || l.Names != 5 || l.Gone != 3 || l.Example != "a" {
 		t.Errorf("%+v", l)
 	}
-	if l := next.Loss(s); l.Names != 2 || l.Gone != 0 {
+	if l := next.Names().Loss(s); l.Names != 2 || l.Gone != 0 {
 		t.Errorf("what was no file is lost: %+v", l)
 	}
 }

@@ -46,7 +46,8 @@ type File struct {
 	Dialect Dialect
 	Items   []*Item
 
-	// Unread tells that the file may hold items that are not among Items: it is no text, or a comment in it has no end.
+	// Unread tells that the file may hold items that are not among Items: it is no text, a comment in it has no
+	// end, or it is empty, as files are that were being written when the power went.
 	Unread bool
 }
 

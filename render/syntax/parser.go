@@ -234,6 +234,7 @@ func (p *parser) file(f *File) {
 		switch p.tok.kind {
 		case tEOF:
 			if len(f.Items) == 0 && len(p.errs) == 0 {
+				f.Unread = true // a file that was cut at its beginning looks so
 				what := "a template is Main { NetworkAccess 1; … }, a block to include is Block name { … }"
 				if p.dialect == Docsis {
 					what = "it should hold Main { NetworkAccess 1; … }"
