@@ -93,9 +93,11 @@ func explain(e env, cfg *config.Config, req render.Request, schema *attr.Schema,
 	}
 	defer devices.close()
 	engine, err := render.NewEngine(render.Config{Library: lib, Keyring: secrets.ring, Devices: devices})
-	if err != nil {
+	if engine == nil {
+		return err
+	}
+	if err != nil { // the answer is that of a server which starts now
 		tell(e, err)
-		return errTold
 	}
 	x := engine.Explain(time.Now().UnixNano(), req)
 	out := &bytes.Buffer{}

@@ -98,7 +98,8 @@ func (c *Config) Keys() []Key {
 		{
 			"listen", `["0.0.0.0:69", "[::]:69"]`,
 			`Addresses and ports where TFTP requests arrive. Ports below 1024 need root or
-the capability CAP_NET_BIND_SERVICE.`,
+the capability CAP_NET_BIND_SERVICE. An address that no interface has yet is
+served as soon as one has it.`,
 			many(&c.Listen, "addresses", "a list of addresses with ports", parseListen),
 		},
 		{
@@ -113,7 +114,7 @@ chosen and why.`,
 			"interface", `""`,
 			`The network interface where requests arrive, for xdp. VLANs on it are served
 too: give the device that they lie on. Empty: the one that has the addresses
-of listen, if it is one alone.`,
+of listen when the server starts, if it is one alone.`,
 			one(&c.Interface, "interface", "the name of a network interface", text, parseInterface),
 		},
 		{
@@ -214,7 +215,8 @@ group allows the server if that is less. check tells what else takes memory.`,
 		{
 			"mib_path", `[]`,
 			`Directories of MIB modules of your own, for the SNMP names in sources. They
-are added to the names that are built in.`,
+are added to the names that are built in. A module with a fault is left out,
+and so are the templates that use its names; "dcs check" says what is wrong.`,
 			paths(&c.MIBPath),
 		},
 		{
