@@ -17,7 +17,7 @@ help:
 	@echo 'run        build, and serve testdata/library on 127.0.0.1:6969'
 	@echo 'build      bin/dcs'
 	@echo 'test       all tests that need no root'
-	@echo 'test-root  all tests, those that need root too: fails where make test skips'
+	@echo 'test-root  all tests, those that need root too: fails where make test skips; the kill matrix at 200 moments'
 	@echo 'race       all tests under the race detector'
 	@echo 'fuzz       each fuzz target for FUZZTIME ($(FUZZTIME))'
 	@echo 'bench      the table of targets and what was measured; ONLY=render,storm measures pieces of it; needs root'
@@ -69,7 +69,7 @@ test:
 
 test-root:
 	@[ "$$(id -u)" = 0 ] || { echo 'make test-root: run it as root, as in: sudo -E make test-root' >&2; exit 1; }
-	DCS_REQUIRE_ROOT=1 $(GO) test ./...
+	DCS_REQUIRE_ROOT=1 DCS_LONG=1 $(GO) test ./...
 
 race:
 	$(GO) test -race ./...
