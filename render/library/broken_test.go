@@ -180,6 +180,25 @@ func TestUnreadDirectory(t *testing.T) {
 	}
 }
 
+// One of several directories of the library that is missing stops itself only: what it may answer is withheld.
+func TestMissingRoot(t *testing.T) {
+	dir, gone := tree(t, map[string]string{"lab.dcs": `Main { MaxCPE 4; }`, "p.dcs": `Main ~ "^cm" { MaxCPE 5; }`}), filepath.Join(t.TempDir(), "gone")
+	for _, dirs := range [][]string{{dir, gone}, {gone, dir}} {
+		s, err := Load(Config{Dirs: dirs, MIB: mib.Default()}, nil)
+		if s == nil || err == nil || !strings.Contains(err.Error(), gone+":1:1: ") {
+			t.Fatalf("loading: %v", err)
+		}
+		for name, want := range map[string]string{"lab": "\x12\x01\x04", "cm1": "broken"} {
+			if got := answer(t, s, name); got != want {
+				t.Errorf("%s: %q, want %q", name, got, want)
+			}
+		}
+	}
+	if s, err := Load(Config{Dirs: []string{gone}, MIB: mib.Default()}, nil); s != nil || err == nil {
+		t.Errorf("a library that is missing is loaded: %v", err)
+	}
+}
+
 // Templates that share a Block name across files are both withheld, wherever an include stands and however it names it.
 func TestBlockTwice(t *testing.T) {
 	for name, include := range map[string]string{"word": "bronze", "string": `"bronze"`, "variable": "$tier", "pieces": `"bron$tail"`} {

@@ -85,10 +85,12 @@ func (l *loader) dirs() error {
 			}
 			return nil
 		})
-		if err != nil {
+		switch {
+		case err != nil && len(l.roots) == 1:
 			return fmt.Errorf("library: %w", err)
-		}
-		if l.found[root] == 0 && len(l.roots) > 1 {
+		case err != nil: // the others serve
+			l.cannotRead(root, err)
+		case l.found[root] == 0 && len(l.roots) > 1:
 			l.warn(syntax.Pos{File: root, Line: 1, Col: 1}, "no sources in this directory of the library; is it mounted?")
 		}
 	}
