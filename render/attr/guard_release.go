@@ -106,7 +106,6 @@ func (s *Store) unlisted(src *source, force bool) {
 	s.overlay(src, list)
 	s.forgive(src, &g.now)
 	s.release(src)
-	s.soon() // the file says then that it was meant
 }
 
 // reapply lays all that a load brings and is not served over what is served, since no file can be made of it. It is held back

@@ -176,6 +176,9 @@ func (s *Store) load(src *source, force bool) error {
 		s.mu.Lock()
 		src.busy = false
 		s.mu.Unlock()
+		if force {
+			s.soon() // what was held back and is accepted goes into the file, which is not made of a source that loads
+		}
 	}()
 
 	b, err := s.create(src.path, file)
