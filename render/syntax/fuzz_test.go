@@ -2,6 +2,7 @@ package syntax
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -41,7 +42,8 @@ func FuzzParse(f *testing.F) {
 				}
 			}
 		}
-		// what could be read of a bad file must print as a good one, too
+		// what could be read of a bad file must print as a good one, too; an item whose header has an error could not
+		file.Items = slices.DeleteFunc(file.Items, func(it *Item) bool { return it.Header != "" })
 		if len(file.Items) == 0 {
 			return
 		}
