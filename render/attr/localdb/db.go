@@ -146,8 +146,12 @@ func (db *DB) Stats() Stats { return db.h.stats() }
 
 // intact tells whether data[off:off+n] is as it was written.
 func (db *DB) intact(off, n uint64) bool {
-	return db.whole.Load() || db.compare(off, n)
+	return db.trusted() || db.compare(off, n)
 }
+
+// trusted tells whether look-ups need not compare what they read: all of it was, and nothing is known to be damaged. Verify may
+// take the file for whole just when a look-up finds damage.
+func (db *DB) trusted() bool { return db.whole.Load() && db.damage.Load() == nil }
 
 func (db *DB) compare(off, n uint64) bool {
 	for b := (off - db.start) / blockSize; b <= (off+n-1-db.start)/blockSize; b++ {
@@ -230,7 +234,7 @@ func (db *DB) owner(off uint64) (mac [6]byte, ok bool) {
 func (db *DB) find(mac [6]byte) (at uint64, ok bool) {
 	h := db.h
 	want := hashMAC(mac)
-	whole := db.whole.Load()
+	whole := db.trusted()
 	i := home(want<<16, h.slots)
 	if i >= h.table {
 		return 0, false
@@ -315,7 +319,7 @@ func (db *DB) rowIP(off uint64) (a [16]byte, ok bool) {
 // fill appends the values of the row at off to dst[:0].
 func (db *DB) fill(off uint64, dst []string) ([]string, bool) {
 	dst = dst[:0]
-	whole := db.whole.Load()
+	whole := db.trusted()
 	if !whole && !db.compare(off, db.h.rowSize) {
 		return dst, false
 	}
