@@ -400,7 +400,7 @@ func TestJournalBounded(t *testing.T) {
 		t.Errorf("the journal has grown to %d octets", most)
 	}
 	if ev.count(NotDurable, "") > 0 {
-		t.Error("changes were not durable")
+		t.Errorf("changes were not durable: %v", ev.list)
 	}
 	is(t, s, 2, "n=599"+big)
 }
