@@ -379,6 +379,12 @@ func (s *Store) openFiles() (whole bool) {
 	}
 	s.settle()
 	s.seq = max(s.seq, meta.Seq)
+	reached := meta.Seq // by the journal and the merged file
+	for i := range changes.records {
+		reached = max(reached, changes.records[i].seq)
+	}
+	// A source's file may hold changes that neither has: of a disk that was full.
+	behind := fits && slices.ContainsFunc(s.srcs, func(src *source) bool { return src.meta.Seq > reached })
 	s.replay(changes.records, meta.Seq)
 	s.learn(nil) // now that it shows of which source nothing is known
 	switch {
@@ -392,7 +398,7 @@ func (s *Store) openFiles() (whole bool) {
 	}
 	s.view.Store(&View{schema: s.schema, base: s.base})
 	s.flush()
-	if len(s.srcs) > 1 && !fits && slices.ContainsFunc(parts, func(p part) bool { return p.Stamp != 0 }) {
+	if len(s.srcs) > 1 && (behind || !fits && slices.ContainsFunc(parts, func(p part) bool { return p.Stamp != 0 })) {
 		s.remerge = true
 		if err := s.makeFiles(); err != nil {
 			s.event(Event{Kind: NotMade, Err: err})
