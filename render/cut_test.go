@@ -154,8 +154,10 @@ func TestDevicesCut(t *testing.T) {
 						t.Fatalf("device %d has another file", i)
 					}
 				}
-				if none = max(none, asking); none > 0 && asking == 0 {
-					break // the source was loaded anew
+				none = max(none, asking)
+				now, err := os.Stat(paths[0])
+				if anew := err == nil && !os.SameFile(st, now); asking == 0 && (none > 0 || anew) {
+					break // the source was loaded anew, perhaps before anybody asked
 				}
 				if time.Now().After(until) {
 					t.Fatalf("%d devices have no file, %d had", asking, none)
