@@ -64,7 +64,7 @@ var breakages = map[string]string{
 	"two of one name":         `HEAD { NetworkAccess 0; } HEAD { NetworkAccess 0; }`,
 }
 
-// Breakages of which less is known than what the table's names need are told apart below.
+// A broken item withholds its own names, and nothing else.
 func TestBrokenKeepsItsNames(t *testing.T) {
 	for way, text := range breakages {
 		for _, kind := range []struct {
