@@ -112,8 +112,8 @@ func TestDamagedFileIsNotServed(t *testing.T) {
 			}
 			s.Close()
 			cfg, _ = testConfig(crashed, up...)
-			s = openStore(t, cfg)
 			first.set(func() { first.devices[7] = dev(7, "10.1.0.7", "changed") })
+			s = openStore(t, cfg)
 			eventually(t, "all is right", func() bool {
 				for i, got := range answers(s, n) {
 					if got != want[i] {

@@ -57,7 +57,7 @@ func (f *fake) Open(context.Context) ([]string, error) {
 func (f *fake) Load(ctx context.Context, yield func(*Device) error) error {
 	f.loads.Add(1)
 	f.mu.Lock()
-	devices, err, hang, reopen := f.devices, f.loadErr, f.hang, f.reopen
+	devices, err, hang, reopen := slices.Clone(f.devices), f.loadErr, f.hang, f.reopen
 	f.mu.Unlock()
 	if reopen {
 		return ErrColumns
