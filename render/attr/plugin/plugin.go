@@ -453,10 +453,13 @@ func (f follower) Follow(ctx context.Context, apply func([]attr.Change) error) e
 		case <-p.news:
 		}
 		changes, reload := p.takeChanges()
-		for part := range slices.Chunk(changes, batch) {
-			if err := apply(part); err != nil {
+		for len(changes) > 0 {
+			n := min(batch, len(changes))
+			if err := apply(changes[:n]); err != nil {
+				p.giveBack(changes, reload) // the source may be loaded next, and that be held back
 				return err
 			}
+			changes = changes[n:]
 		}
 		if reload { // after the changes: what it brings may be held back
 			if err := apply(nil); err != nil {

@@ -516,6 +516,45 @@ esac; done`, func(c *plugin.Config) { c.Changes = true })
 	}
 }
 
+// What was told and could not be applied is told again by the next Follow, in its order: the load between may be held back.
+func TestChangesAreGivenBack(t *testing.T) {
+	src := script(t, hello+`
+while read -r l; do case $l in
+*list*) echo '{"end":true}'; i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo "{\"changed\":[{\"mac\":\"0a000000$(printf %04x $i)\"}]}"; done; echo '{"reload":true}' ;;
+esac; done`, func(c *plugin.Config) { c.Changes = true })
+	names := open(t, src)
+	if _, err := load(src, names); err != nil {
+		t.Fatal(err)
+	}
+	refused := errors.New("refused")
+	last, reload := 0, false
+	short, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for refuse := true; last < 3000 || !reload; refuse = !refuse {
+		err := src.(attr.Follower).Follow(short, func(cs []attr.Change) error {
+			if cs == nil {
+				reload = true
+				return refused // as the Store does, which loads it then
+			}
+			if refuse {
+				return refused
+			}
+			refuse = true
+			for _, c := range cs {
+				n := int(c.MAC[4])<<8 | int(c.MAC[5])
+				if n != last+1 {
+					t.Errorf("device %d after %d", n, last)
+				}
+				last = n
+			}
+			return nil
+		})
+		if !errors.Is(err, refused) {
+			t.Fatalf("%v, after device %d", err, last)
+		}
+	}
+}
+
 func TestOtherAttributes(t *testing.T) {
 	src := script(t, `if [ -e second ]; then echo '{"hello":1,"attributes":["b","a"],"list":true,"ask":true}'; else touch second; `+hello+`fi
 read h; read l; case $l in *list*) echo '{"mac":"0a0000000001","attrs":{"a":"x"}}'; echo '{"end":true}';; esac`, nil)

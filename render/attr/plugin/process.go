@@ -549,14 +549,7 @@ func (p *process) change(m *message) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.changes = append(p.changes, add...)
-	if m.Reload || len(p.changes) > maxChanges {
-		p.changes, p.reload = nil, true
-	}
-	select {
-	case p.news <- struct{}{}:
-	default:
-	}
+	p.keep(append(p.changes, add...), m.Reload)
 	return bad
 }
 
@@ -566,6 +559,25 @@ func (p *process) takeChanges() (changes []attr.Change, reload bool) {
 	changes, reload = p.changes, p.reload
 	p.changes, p.reload = nil, false
 	return changes, reload
+}
+
+// giveBack has what takeChanges returned be taken again, before what has come since.
+func (p *process) giveBack(changes []attr.Change, reload bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.keep(append(changes, p.changes...), reload)
+}
+
+// keep has changes taken next, or all loaded anew if they are too many; and with reload both. mu is held.
+func (p *process) keep(changes []attr.Change, reload bool) {
+	p.changes, p.reload = changes, p.reload || reload
+	if len(p.changes) > maxChanges {
+		p.changes, p.reload = nil, true
+	}
+	select {
+	case p.news <- struct{}{}:
+	default:
+	}
 }
 
 // device turns a message into d, whose Values are reused if there are any.

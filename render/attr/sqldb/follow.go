@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"net/netip"
 	"strings"
 	"sync"
@@ -62,6 +63,9 @@ func (s *source) listen(ctx context.Context) error {
 	// It outlives the call: Close ends it.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	e := &ears{cancel: end, done: make(chan struct{}), devices: make(map[key]struct{}), heard: make(chan struct{}, 1)}
+	if old != nil {
+		e.giveBack(old.take()) // the load that follows brings it, and may be held back
+	}
 	go s.hear(life, l, e)
 	s.mu.Lock()
 	if s.db == nil { // closed meanwhile
@@ -122,9 +126,26 @@ func (e *ears) hear(payload string) {
 	} else {
 		e.poll = true
 	}
+	e.bound()
+}
+
+// giveBack has what take returned be taken again.
+func (e *ears) giveBack(devices map[key]struct{}, poll, reload bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	maps.Copy(e.devices, devices)
+	e.poll, e.reload = e.poll || poll, e.reload || reload
+	e.bound()
+}
+
+// bound has so many devices that have changed be one change of all, and tells whoever waits. mu is held.
+func (e *ears) bound() {
 	if len(e.devices) > maxAsked {
 		clear(e.devices)
 		e.poll = true
+	}
+	if len(e.devices) == 0 && !e.poll && !e.reload {
+		return
 	}
 	select {
 	case e.heard <- struct{}{}:
@@ -171,7 +192,7 @@ func (s *source) follow(ctx context.Context, apply func([]attr.Change) error) er
 		wholes = next.C
 	}
 	for {
-		var devices map[key]struct{}
+		var devices map[key]struct{} // have changed
 		poll, reload := false, false
 		select {
 		case <-ctx.Done():
@@ -205,6 +226,7 @@ func (s *source) follow(ctx context.Context, apply func([]attr.Change) error) er
 		}
 		// Before a reload, too: what that brings may be held back.
 		if err := s.askFor(ctx, devices, apply); err != nil {
+			e.giveBack(devices, false, false) // the source may be loaded next, and that be held back
 			return err
 		}
 		if reload { // which brings the rest

@@ -416,6 +416,7 @@ type feed struct {
 	whole int // calls with nil
 	news  chan struct{}
 	done  chan error
+	stop  func() // ends it, and waits for that
 }
 
 func follow(t *testing.T, src attr.Source, names []string) *feed {
@@ -445,7 +446,8 @@ func follow(t *testing.T, src attr.Source, names []string) *feed {
 			return nil
 		})
 	}()
-	t.Cleanup(func() { cancel(); <-ended })
+	f.stop = func() { cancel(); <-ended }
+	t.Cleanup(f.stop)
 	return f
 }
 
@@ -544,6 +546,35 @@ func notify(t *testing.T, k *kit) {
 	f.want(t, "notified", "00005e005301 profile=late", "00005e005309")
 	k.exec(t, "DELETE FROM devices WHERE mac = '00:00:5e:00:53:09';")
 	f.want(t, "deleted", "00005e005309 gone")
+
+	// What was heard and could not be applied is told again, also when the subscription is another by then: the load between
+	// may be held back.
+	f.stop()
+	refuse := func() {
+		t.Helper()
+		refused := errors.New("refused")
+		if err := src.(attr.Follower).Follow(ctx, func([]attr.Change) error { return refused }); !errors.Is(err, refused) {
+			t.Fatal(err)
+		}
+	}
+	k.exec(t, "UPDATE devices SET profile = 'refused' WHERE mac = '00:00:5e:00:53:01';")
+	refuse()
+	refuse()
+	k.exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'listen%' OR query LIKE 'LISTEN%';")
+	for limit := time.Now().Add(patience); ; {
+		// It may tell of the change once more before it notices.
+		err := src.(attr.Follower).Follow(ctx, func([]attr.Change) error { return errors.New("refused") })
+		if err != nil && strings.Contains(err.Error(), "listen") {
+			break
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("the subscription goes on: %v", err)
+		}
+	}
+	load(t, src, names)
+	f = follow(t, src, names)
+	f.want(t, "after all that", "00005e005301 profile=refused")
+
 	whole := func(what string) {
 		t.Helper()
 		for limit := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
