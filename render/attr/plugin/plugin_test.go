@@ -520,7 +520,7 @@ esac; done`, func(c *plugin.Config) { c.Changes = true })
 func TestChangesAreGivenBack(t *testing.T) {
 	src := script(t, hello+`
 while read -r l; do case $l in
-*list*) echo '{"end":true}'; i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo "{\"changed\":[{\"mac\":\"0a000000$(printf %04x $i)\"}]}"; done; echo '{"reload":true}' ;;
+*list*) echo '{"end":true}'; i=0; while [ $i -lt 3000 ]; do i=$((i+1)); printf '{"changed":[{"mac":"0a000000%04x"}]}\n' $i; done; echo '{"reload":true}' ;;
 esac; done`, func(c *plugin.Config) { c.Changes = true })
 	names := open(t, src)
 	if _, err := load(src, names); err != nil {
