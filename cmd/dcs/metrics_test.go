@@ -154,7 +154,8 @@ func TestMetrics(t *testing.T) {
 	eventually(t, "all is counted", func() bool {
 		_, text = get("http://" + s.metrics + "/metrics")
 		m = samples(t, text)
-		return m[`dcs_transfers_ended_total{result="finished"}`] == 6 && sum(m, "dcs_transfers_running") == 0 && m["dcs_answer_seconds_count"] == 15
+		return m[`dcs_transfers_ended_total{result="finished"}`] == 6 && sum(m, "dcs_transfers_running") == 0 && m["dcs_answer_seconds_count"] == 15 &&
+			m[`dcs_requests_total{result="malformed",reason="name_empty"}`] == 1 // the last request: counted when it has been answered
 	})
 	for name, want := range map[string]float64{
 		"dcs_ready": 1,
