@@ -225,8 +225,17 @@ func (s *source) follow(ctx context.Context, apply func([]attr.Change) error) er
 			poll, reload = false, true
 		}
 		// Before a reload, too: what that brings may be held back.
-		if err := s.askFor(ctx, devices, apply); err != nil {
-			e.giveBack(devices, false, false) // the source may be loaded next, and that be held back
+		changes, err := s.askFor(ctx, devices)
+		asked := err == nil
+		if len(changes) > 0 {
+			err = apply(changes)
+		}
+		if err != nil {
+			// The source may be loaded next, and that be held back. A device that the database fails on is not asked
+			// for again: it would have the source loaded for ever.
+			if asked || ctx.Err() != nil {
+				e.giveBack(devices, false, false)
+			}
 			return err
 		}
 		if reload { // which brings the rest
@@ -243,22 +252,19 @@ func (s *source) follow(ctx context.Context, apply func([]attr.Change) error) er
 	}
 }
 
-func (s *source) askFor(ctx context.Context, devices map[key]struct{}, apply func([]attr.Change) error) error {
-	var changes []attr.Change
+// askFor returns what became of devices that have changed.
+func (s *source) askFor(ctx context.Context, devices map[key]struct{}) (changes []attr.Change, err error) {
 	for k := range devices {
 		d, found, err := s.ask(ctx, k.mac, k.hasMAC, k.ip)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if !found {
 			d = attr.Device{MAC: k.mac, HasMAC: k.hasMAC, IP: k.ip}
 		}
 		changes = append(changes, attr.Change{Device: d, Gone: !found})
 	}
-	if len(changes) == 0 {
-		return nil
-	}
-	return apply(changes)
+	return changes, nil
 }
 
 // poll applies what has changed since the watermark. Rows that it gave at the poll before,

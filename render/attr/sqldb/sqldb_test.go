@@ -597,6 +597,25 @@ func notify(t *testing.T, k *kit) {
 	k.exec(t, "SELECT pg_notify('dcs', '0a0000' || lpad(to_hex(i), 6, '0')) FROM generate_series(1, 5000) i;")
 	whole("a flood")
 
+	// A device that cannot be asked for ends Follow once, and does not come again.
+	cfg.AskQuery = "SELECT CASE WHEN mac = '00:00:5e:00:53:66' THEN '00:00:5e:00:53:67'::macaddr ELSE mac END AS mac, profile FROM devices WHERE mac = $1::macaddr"
+	src, names = open(t, k, cfg)
+	load(t, src, names)
+	f = follow(t, src, names)
+	k.exec(t, "INSERT INTO devices VALUES ('00:00:5e:00:53:66');")
+	select {
+	case err := <-f.done:
+		if err == nil || !strings.Contains(err.Error(), "another device than the one that was asked for") {
+			t.Fatal(err)
+		}
+	case <-time.After(patience):
+		t.Fatal("a device that cannot be asked for is passed over")
+	}
+	f = follow(t, src, names)
+	k.exec(t, "UPDATE devices SET profile = 'next' WHERE mac = '00:00:5e:00:53:01';")
+	f.want(t, "after a device that cannot be asked for", "00005e005301 profile=next")
+	k.exec(t, "DELETE FROM devices WHERE mac = '00:00:5e:00:53:66';")
+
 	// A channel's name is quoted, and with changed_query a payload of any kind polls at once.
 	cfg, _ = documented(t, k)
 	cfg.AskQuery, cfg.Channel, cfg.Poll = "", `Ch"; DROP TABLE devices; --`, time.Hour
