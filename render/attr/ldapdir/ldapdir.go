@@ -74,6 +74,8 @@ const (
 )
 
 type source struct {
+	attr.Marks // of loads
+
 	cfg   Config
 	host  string // and port
 	tls   *tls.Config
@@ -87,8 +89,6 @@ type source struct {
 	rejected attr.Rejected
 	loaded   bool
 	mark     time.Time // the greatest modifyTimestamp; zero: there was no entry
-	loadMark string    // that of the last load
-	served   string    // that of the load that is served
 	seen     map[string]string
 }
 
@@ -484,7 +484,7 @@ func (s *source) Load(ctx context.Context, yield func(*attr.Device) error) error
 		return fmt.Errorf("%s: load: %w", s.cfg.Name, err)
 	}
 	s.loaded, s.mark, s.seen = true, mark, nil
-	s.loadMark = mark.Format(time.RFC3339)
+	s.SetLoaded(mark.Format(time.RFC3339))
 	return nil
 }
 

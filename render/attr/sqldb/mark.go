@@ -7,6 +7,7 @@ import (
 	"dcs/render/attr"
 )
 
+// A load's mark is its watermark.
 var (
 	_ attr.Marker = follower{}
 	_ attr.Marker = askerFollower{}
@@ -71,28 +72,14 @@ func decodeMark(text string) any {
 	return nil
 }
 
-// Mark implements [attr.Marker]: the watermark of the last load.
-func (s *source) Mark() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.loadMark
-}
-
-// SetMark implements [attr.Marker].
-func (s *source) SetMark(mark string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.served = mark
-}
-
-// rewind has changes begin from the load that is served, if the last one is held back: what it had of them was not taken.
+// rewind has changes begin from the load that is served, if the last one is held back.
 func (s *source) rewind() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.served == s.loadMark {
+	text, held := s.Rewind()
+	mark := decodeMark(text)
+	if !held || mark == nil {
 		return
 	}
-	if mark := decodeMark(s.served); mark != nil {
-		s.mark, s.seen = mark, nil
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mark, s.seen = mark, nil
 }

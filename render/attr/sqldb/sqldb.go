@@ -94,6 +94,8 @@ const (
 
 // source is what New returns, within a type that has the methods that the Config asks for.
 type source struct {
+	attr.Marks // of loads
+
 	cfg   Config
 	drv   Driver
 	hash  maphash.Seed
@@ -112,8 +114,6 @@ type source struct {
 	rejected attr.Rejected
 	loaded   bool
 	mark     any            // the watermark
-	loadMark string         // that of the last load
-	served   string         // that of the load that is served
 	seen     map[key]uint64 // sums of the rows of the last poll
 	digest   digest         // of the devices of the last load, if whole
 }
@@ -518,7 +518,7 @@ func (s *source) Load(ctx context.Context, yield func(*attr.Device) error) (err 
 		return fmt.Errorf("%s: load: %w", s.cfg.Name, err)
 	}
 	s.loaded, s.mark, s.seen, s.digest = true, mark, nil, sums.digest
-	s.loadMark = encodeMark(mark)
+	s.SetLoaded(encodeMark(mark))
 	return nil
 }
 
