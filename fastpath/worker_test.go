@@ -53,9 +53,22 @@ func opcodes(ps []packet.Packet) string {
 func TestNoAllocs(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
+		cfg   Config
 		event func(Stats) uint64 // that each round must count
 		in    []packet.Packet
 	}{
+		{
+			name: "one embryo displaces another", cfg: Config{Transfer: transfer.Config{Transfers: 1}},
+			in:    []packet.Packet{toServer(modem(1), rrq("dynamic", tftp.Options{})), toServer(modem(2), rrq("dynamic", tftp.Options{})), toTransfer(modem(2), tftp.AppendACK(nil, 1))},
+			event: func(s Stats) uint64 { return s.Transfers[transfer.Evicted] },
+		},
+		{
+			name: "sent and forgotten", cfg: Config{Transfer: transfer.Config{Transfers: 2}},
+			in: []packet.Packet{
+				toServer(modem(1), rrq("long", tftp.Options{})), toServer(modem(2), rrq("static", tftp.Options{})), toTransfer(modem(1), tftp.AppendERROR(nil, 0, "enough")),
+			},
+			event: func(s Stats) uint64 { return s.Transfers[transfer.Once] },
+		},
 		{
 			name: "rrq, ack", in: []packet.Packet{toServer(modem(1), rrq("static", tftp.Options{})), toTransfer(modem(1), tftp.AppendACK(nil, 1))},
 			event: func(s Stats) uint64 { return s.Transfers[transfer.Finished] },
@@ -105,7 +118,7 @@ func TestNoAllocs(t *testing.T) {
 			event: func(s Stats) uint64 { return s.Events[ModeUnknown] },
 		},
 		{
-			name: "stranger", in: []packet.Packet{toTransfer(modem(1), tftp.AppendACK(nil, 1))},
+			name: "stranger", in: []packet.Packet{toTransfer(modem(1), tftp.AppendACK(nil, 2))},
 			event: func(s Stats) uint64 { return s.Transfers[transfer.StrangerPacket] },
 		},
 		{
@@ -132,7 +145,7 @@ func TestNoAllocs(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRig(Config{})
+			r := newRig(tt.cfg)
 			r.ft.discard = true
 			const runs = 1000
 			n := testing.AllocsPerRun(runs, func() {
@@ -412,7 +425,7 @@ func FuzzWorker(f *testing.F) {
 			t.Fatalf("%d transfers never end", n)
 		}
 		for i := range places {
-			r.give(toServer(modem(100+i), rrq("dynamic", tftp.Options{})))
+			r.give(toServer(modem(100+i), rrq("dynamic", tftp.Options{Has: tftp.Tsize})))
 		}
 		if n := r.table.Active(); n != places {
 			t.Fatalf("%d of %d places left", n, places)

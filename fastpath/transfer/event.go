@@ -8,9 +8,14 @@ const (
 	Started         Event = iota // transfers that a first packet was sent for
 	Finished                     // transfers whose last block was acknowledged
 	GaveUp                       // transfers that ended because the client stayed silent
+	GaveUpFirst                  // of these, those with nothing acknowledged
 	GaveUpLast                   // of these, those with only the last block unacknowledged
+	Overdue                      // transfers that ended because they took too long, or too much had to be sent again
+	Retired                      // transfers that ended because every place was taken, and their client silent
 	FileCut                      // transfers that ended because their file was cut short in place
 	Restarted                    // transfers that ended because the client asked anew
+	Evicted                      // transfers that ended because another needed their place or memory, before anything was acknowledged
+	Once                         // files of one block that were sent and forgotten, as half of all places waited for a first ACK
 	TableFull                    // requests dropped because every place was taken
 	MemoryFull                   // requests dropped because there was no memory for the body
 	RepeatedRequest              // repeated requests, answered by sending again
@@ -37,8 +42,8 @@ const (
 )
 
 var eventNames = [NumEvents]string{
-	Started: "started", Finished: "finished", GaveUp: "gave_up", GaveUpLast: "gave_up_last", FileCut: "file_cut", Restarted: "restarted",
-	TableFull: "table_full", MemoryFull: "memory_full", RepeatedRequest: "repeated_request", LateRequest: "late_request",
+	Started: "started", Finished: "finished", GaveUp: "gave_up", GaveUpFirst: "gave_up_first", GaveUpLast: "gave_up_last", Overdue: "overdue", Retired: "retired", FileCut: "file_cut", Restarted: "restarted",
+	Evicted: "evicted", Once: "once", TableFull: "table_full", MemoryFull: "memory_full", RepeatedRequest: "repeated_request", LateRequest: "late_request",
 	RepeatedACK: "repeated_ack", FutureACK: "future_ack", LateACK: "late_ack", StrangerPacket: "stranger_packet",
 	TimedOut: "timed_out", WindowResent: "window_resent", BlockSent: "block_sent", StrayError: "stray_error",
 	PeerUndefined: "peer_error_undefined", PeerNotFound: "peer_error_not_found", PeerAccess: "peer_error_access",

@@ -17,9 +17,10 @@ import (
 type Config struct {
 	Transfers  int           // most transfers at once; default 65,536
 	Memory     int           // octets for bodies that transfers own; default 64 MiB
-	Timeout    time.Duration // first wait for an ACK; default 1 s. The timeout option replaces it and its back-off.
-	MaxTimeout time.Duration // a wait doubles up to this; default 8 s
-	Retries    int           // retransmissions before a transfer is given up; default 5
+	Timeout    time.Duration // first wait for an ACK; default 1 s. The timeout option replaces it and its back-off once the client has answered.
+	MaxTimeout time.Duration // a wait doubles up to this, and is no longer whatever a client asks for; default 8 s
+	Retries    int           // retransmissions of a block before a transfer is given up; default 5
+	Pace       time.Duration // what each block of a file may take on average, after a minute for all of it; default 1 s
 	MaxBlksize int           // largest block size granted, octets; default 65,464
 	MaxWindow  int           // largest window granted, blocks; default 64
 
@@ -29,7 +30,7 @@ type Config struct {
 
 // A Failure is a transfer that was begun and ended before its client had acknowledged all of it.
 type Failure struct {
-	Why    Event  // GaveUp, FileCut, or PeerUndefined and those behind it
+	Why    Event  // GaveUp, Overdue, FileCut, or PeerUndefined and those behind it
 	Text   []byte // of the client's ERROR
 	Device Device // that the file was for
 	Name   []byte // of the file: no more of it than its first 63 octets
@@ -56,6 +57,9 @@ func (c Config) withDefaults() Config {
 	if c.MaxTimeout <= 0 {
 		c.MaxTimeout = 8 * time.Second
 	}
+	if c.Pace <= 0 {
+		c.Pace = time.Second
+	}
 	c.MaxTimeout = max(c.MaxTimeout, c.Timeout)
 	c.MaxBlksize = min(max(c.MaxBlksize, tftp.MinBlksize), tftp.MaxBlksize)
 	// An ACK that is behind must be told from one that is ahead, modulo 2^16.
@@ -66,7 +70,7 @@ func (c Config) withDefaults() Config {
 // Octets returns what a Table takes at most: heap at once, and bodies as transfers own them.
 func (c Config) Octets() (heap, bodies int) {
 	c = c.withDefaults()
-	return c.Transfers*(int(unsafe.Sizeof(entry{}))+indexOctets) + c.MaxBlksize, c.Memory
+	return c.Transfers*(int(unsafe.Sizeof(entry{}))+indexOctets+embryoOctets) + c.MaxBlksize, c.Memory
 }
 
 // An ID names a transfer from Request to Start, Reject or Drop.
@@ -86,20 +90,24 @@ type Table struct {
 	// Count is how often each Event happened.
 	Count [NumEvents]uint64
 
-	cfg     Config
-	seed    maphash.Seed
-	entries []entry
-	free    int32 // first entry that was given back
-	fresh   int32 // entries from here on were never taken: their memory is not touched before
-	active  int
-	index   index
-	wheel   wheel
-	memory  *arena
-	text    []byte // a block of netascii that nobody wants
-	recent  [recentSlots]finished
-	touched uint64 // what Prepare has read, so that it is read
-	failure Failure
-	writing *packet.Packet // the packet that is being written
+	cfg      Config
+	seed     maphash.Seed
+	entries  []entry
+	free     int32 // first entry that was given back
+	fresh    int32 // entries from here on were never taken: their memory is not touched before
+	active   int
+	index    index
+	wheel    wheel
+	memory   *arena
+	embryos  embryos
+	owners   embryos // of these, those whose body stands in memory
+	unproved int     // embryos in all
+	random   uint32  // state of the choice of places to look at
+	text     []byte  // a block of netascii that nobody wants
+	recent   [recentSlots]finished
+	touched  uint64 // what Prepare has read, so that it is read
+	failure  Failure
+	writing  *packet.Packet // the packet that is being written
 }
 
 // recent remembers transfers that have finished, so that a repeated last ACK is not told that
@@ -114,7 +122,8 @@ const recentSlots = 8192
 type state uint8
 
 const (
-	pending     state = iota // being rendered
+	vacant      state = iota // the place is free
+	pending                  // being rendered
 	negotiating              // OACK sent, ACK 0 awaited
 	sending
 )
@@ -130,9 +139,11 @@ type entry struct {
 	state    state
 	netascii bool
 	owned    bool // body stands in the table's memory
-	oacked   bool // the client answered an OACK
+	proved   bool // the client has acknowledged something: it is there
 	rewound  bool // this window was already sent again for a repeated ACK
 	retries  uint8
+	resends  uint32   // of the whole transfer, in windows
+	birth    uint32   // tells the transfers apart that had the place one after the other
 	options  tftp.Set // that the OACK has
 	timeout  uint8    // of the option, seconds
 	window   uint32
@@ -146,6 +157,7 @@ type entry struct {
 	hold     any
 	deadline int64
 	interval int64 // the wait for the next ACK
+	begun    int64 // when the first packet was sent
 	sentAt   int64 // when the window was sent first
 	rtt      int64 // how long the client took for the window before
 	due      int64 // the tick in whose slot the entry hangs; 0: none
@@ -173,6 +185,8 @@ func New(cfg Config, now int64) *Table {
 		free:    none,
 		index:   newIndex(cfg.Transfers),
 		memory:  newArena(cfg.Memory),
+		embryos: newEmbryos(cfg.Transfers),
+		owners:  newEmbryos(cfg.Transfers),
 		text:    make([]byte, 0, cfg.MaxBlksize),
 	}
 	t.wheel.init(now)
@@ -219,10 +233,10 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 		}
 		e := &t.entries[id]
 		same := e.name == name && e.request == request
-		if same && e.state != pending && e.acked == 0 && !e.oacked {
+		if same && e.embryonic() {
 			t.Count[RepeatedRequest]++
 			e.link = in.Link
-			t.transmit(id, e, 0, out)
+			t.transmit(id, e, 0, 1, out)
 			return 0, false
 		}
 		if e.state == pending || t.flows(now, e, same) {
@@ -232,20 +246,14 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 		t.Count[Restarted]++
 		t.release(id)
 	}
-	switch {
-	case t.free != none:
-		id = ID(t.free)
-		t.free = t.entries[id].next
-	case int(t.fresh) < len(t.entries):
-		id = ID(t.fresh)
-		t.fresh++
-	default:
+	if id, ok = t.place(now); !ok {
 		t.Count[TableFull]++
 		return 0, false
 	}
 	t.active++
 	e := &t.entries[id]
 	*e = entry{
+		state: pending, birth: e.birth + 1,
 		peer: in.Peer, local: netip.AddrPortFrom(in.Local.Addr(), tid), zone: in.Zone, link: in.Link, hash: hash, name: name, request: request, netascii: rq.NetASCII,
 		blksize: tftp.DefaultBlksize, window: 1, interval: int64(t.cfg.Timeout),
 		options: rq.Has & (tftp.Blksize | tftp.Timeout | tftp.Tsize | tftp.Windowsize),
@@ -265,7 +273,6 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 	}
 	if e.options&tftp.Timeout != 0 {
 		e.timeout = uint8(rq.Timeout)
-		e.interval = t.firstInterval(e)
 	}
 	copy(e.file[:], rq.Name)
 	e.nameLen = uint8(min(len(rq.Name), 255))
@@ -278,10 +285,27 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 // client that restarted falls silent first, and one that goes on to its next file has only its last
 // ACK outstanding.
 func (t *Table) flows(now int64, e *entry, same bool) bool {
-	if e.acked == 0 && !e.oacked || now-e.sentAt >= int64(t.cfg.Timeout) {
+	if !e.proved || now-e.sentAt >= int64(t.cfg.Timeout) {
 		return false
 	}
 	return same || e.sent != e.last
+}
+
+// place returns a place for a new transfer, if need be that of another: of the one that has waited the longest of those that
+// nobody has acknowledged, else of one whose client is silent.
+func (t *Table) place(now int64) (id ID, ok bool) {
+	if t.free == none && int(t.fresh) == len(t.entries) {
+		if _, ok := t.evict(&t.embryos); !ok && !t.retire(now) {
+			return 0, false
+		}
+	}
+	if t.free != none {
+		id = ID(t.free)
+		t.free = t.entries[id].next
+		return id, true
+	}
+	t.fresh++
+	return ID(t.fresh - 1), true
 }
 
 // Start begins the transfer of body and sends its first packet. With own, body is copied to memory
@@ -289,8 +313,12 @@ func (t *Table) flows(now int64, e *entry, same bool) bool {
 func (t *Table) Start(now int64, id ID, body []byte, own bool, hold any, device Device, out *packet.Queue) {
 	e := &t.entries[id]
 	e.device = device
+	if t.answersAtOnce(e, body) {
+		t.once(id, e, body, hold, out)
+		return
+	}
 	if own {
-		mem, ref := t.memory.take(len(body))
+		mem, ref := t.room(len(body))
 		if mem == nil {
 			t.Count[MemoryFull]++
 			t.release(id)
@@ -308,9 +336,10 @@ func (t *Table) Start(now int64, id ID, body []byte, own bool, hold any, device 
 	if e.options != 0 {
 		e.state = negotiating
 	}
-	e.sentAt = now
+	e.begun, e.sentAt = now, now
 	t.Count[Started]++
-	if t.transmit(id, e, 0, out) {
+	t.bear(id, e)
+	if t.transmit(id, e, 0, 1, out) {
 		t.schedule(id, e, now+e.interval)
 	}
 }
@@ -344,7 +373,7 @@ func (t *Table) ACK(now int64, in *packet.Packet, block uint16, out *packet.Queu
 			t.Count[FutureACK]++
 			return
 		}
-		e.state, e.oacked = sending, true
+		e.state = sending
 		e.rtt = now - e.sentAt
 	} else {
 		// The difference to the last block acknowledged, modulo 2^16: block numbers roll over.
@@ -359,8 +388,9 @@ func (t *Table) ACK(now int64, in *packet.Packet, block uint16, out *packet.Queu
 				return
 			}
 			e.rewound = true
+			e.resends++
 			t.Count[WindowResent]++
-			if t.transmit(id, e, 0, out) {
+			if t.transmit(id, e, 0, e.window, out) {
 				t.schedule(id, e, now+e.interval)
 			}
 			return
@@ -371,6 +401,7 @@ func (t *Table) ACK(now int64, in *packet.Packet, block uint16, out *packet.Queu
 			t.Count[FutureACK]++
 			return
 		case ahead < outstanding:
+			e.resends++
 			t.Count[WindowResent]++
 		default:
 			e.rtt = now - e.sentAt
@@ -383,13 +414,19 @@ func (t *Table) ACK(now int64, in *packet.Packet, block uint16, out *packet.Queu
 			return
 		}
 	}
-	if e.retries > 0 {
+	if t.overdue(now, e) {
+		t.fail(e, Overdue, nil)
+		t.release(id)
+		return
+	}
+	if e.retries > 0 || !e.proved {
 		e.retries = 0
 		e.interval = t.firstInterval(e)
 	}
+	t.prove(e)
 	e.rewound = false
 	e.sentAt = now
-	if t.transmit(id, e, news, out) {
+	if t.transmit(id, e, news, e.window, out) {
 		t.schedule(id, e, now+e.interval)
 	}
 }
@@ -474,30 +511,58 @@ func (t *Table) Expire(now int64, out *packet.Queue) {
 }
 
 func (t *Table) timeout(now int64, id ID, e *entry, out *packet.Queue) {
-	if int(e.retries) >= t.cfg.Retries {
+	retries := t.cfg.Retries
+	if e.embryonic() {
+		retries = min(retries, embryoRetries)
+	}
+	switch {
+	case int(e.retries) >= retries:
 		t.fail(e, GaveUp, nil)
-		if e.state == sending && e.acked+1 == e.last {
+		if e.embryonic() {
+			t.Count[GaveUpFirst]++
+		} else if e.acked+1 == e.last {
 			t.Count[GaveUpLast]++
 		}
 		t.release(id)
 		return
+	case t.overdue(now, e):
+		t.fail(e, Overdue, nil)
+		t.release(id)
+		return
 	}
 	e.retries++
-	if e.options&tftp.Timeout == 0 {
+	e.resends++
+	if !e.proved || e.options&tftp.Timeout == 0 {
 		e.interval = min(2*e.interval, int64(t.cfg.MaxTimeout))
 	}
 	e.rewound = false
 	t.Count[TimedOut]++
-	if t.transmit(id, e, 0, out) {
+	// Of a window one block is enough to have the client say where it is, and all that a client who is not there costs.
+	if t.transmit(id, e, 0, 1, out) {
 		t.schedule(id, e, now+e.interval)
 	}
 }
 
 func (t *Table) firstInterval(e *entry) int64 {
 	if e.options&tftp.Timeout != 0 {
-		return int64(e.timeout) * int64(time.Second)
+		return min(int64(e.timeout)*int64(time.Second), int64(t.cfg.MaxTimeout))
 	}
 	return int64(t.cfg.Timeout)
+}
+
+// A transfer may take so long beside what its blocks may, and so many windows may be sent again beside one for each block.
+const (
+	grace       = time.Minute
+	graceResent = 16
+)
+
+// overdue reports whether a transfer has had its time, or has been sent again so often that nobody means it.
+func (t *Table) overdue(now int64, e *entry) bool {
+	blocks := len(e.body)/int(e.blksize) + 1
+	if e.netascii {
+		blocks *= 2 // at most: every octet may leave as two
+	}
+	return now-e.begun > int64(grace)+int64(blocks)*int64(t.cfg.Pace) || int(e.resends) > graceResent+blocks
 }
 
 // advance acknowledges n more blocks.
@@ -510,12 +575,12 @@ func (t *Table) advance(e *entry, n uint32) {
 	}
 }
 
-// transmit acknowledges n more blocks, and sends the OACK, or the window behind the last block acknowledged. If the body is
-// in a file that was cut short since it was mapped, it ends the transfer by an ERROR instead, and returns false.
-func (t *Table) transmit(id ID, e *entry, n uint32, out *packet.Queue) (ok bool) {
+// transmit acknowledges n more blocks, and sends the OACK, or at most so many blocks behind the last one acknowledged. If
+// the body is in a file that was cut short since it was mapped, it ends the transfer by an ERROR instead, and returns false.
+func (t *Table) transmit(id ID, e *entry, n, most uint32, out *packet.Queue) (ok bool) {
 	if e.hold == nil {
 		t.advance(e, n)
-		t.write(e, out)
+		t.write(e, most, out)
 		return true
 	}
 	t.writing = nil
@@ -538,12 +603,12 @@ func (t *Table) transmit(id ID, e *entry, n uint32, out *packet.Queue) (ok bool)
 		t.release(id)
 	}()
 	t.advance(e, n)
-	t.write(e, out)
+	t.write(e, most, out)
 	return true
 }
 
-// write sends the OACK, or the window behind the last block acknowledged.
-func (t *Table) write(e *entry, out *packet.Queue) {
+// write sends the OACK, or at most so many blocks behind the last one acknowledged.
+func (t *Table) write(e *entry, most uint32, out *packet.Queue) {
 	body := e.body
 	if e.state == negotiating {
 		p := out.Next()
@@ -555,7 +620,7 @@ func (t *Table) write(e *entry, out *packet.Queue) {
 	}
 	pos := e.text
 	block := e.acked
-	for range e.window {
+	for range most {
 		if e.last != 0 && block == e.last {
 			break
 		}
@@ -574,13 +639,19 @@ func (t *Table) write(e *entry, out *packet.Queue) {
 		}
 		t.Count[BlockSent]++
 	}
-	e.sent = block
+	e.sent = max(e.sent, block)
 }
 
 // stranger tells the sender of a packet that it has no transfer here (RFC 1350, section 4).
 func (t *Table) stranger(now int64, hash uint64, in *packet.Packet, out *packet.Queue) {
 	key := t.key(hash, in.Local.Port())
 	if r := &t.recent[key%recentSlots]; r.key == key && now < r.until {
+		t.Count[LateACK]++
+		return
+	}
+	if tftp.Opcode(in.Data) == tftp.OpACK && in.Data[2] == 0 && in.Data[3] <= 1 {
+		// Its transfer was one of a block that was forgotten with it, or an embryo that another has displaced: if it
+		// misses anything it asks again, where an ERROR might have it give up.
 		t.Count[LateACK]++
 		return
 	}
@@ -593,6 +664,10 @@ func (t *Table) stranger(now int64, hash uint64, in *packet.Packet, out *packet.
 // release ends a transfer.
 func (t *Table) release(id ID) {
 	e := &t.entries[id]
+	if e.embryonic() {
+		t.unproved--
+	}
+	e.state = vacant
 	t.unhang(e)
 	t.index.remove(tag(e.hash), int32(id))
 	if e.owned {

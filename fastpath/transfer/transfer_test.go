@@ -98,30 +98,46 @@ func TestBackoff(t *testing.T) {
 		name string
 		cfg  Config
 		o    tftp.Options
-		want []time.Duration // of the packets, after the request
+		ack  bool            // the first packet is acknowledged at once
+		want []time.Duration // of the packets that wait for an answer, after the request
 		gone time.Duration   // when the transfer is given up
 	}{
 		{
-			name: "default", want: []time.Duration{0, 1 * time.Second, 3 * time.Second, 7 * time.Second, 15 * time.Second, 23 * time.Second},
+			name: "default", ack: true, want: []time.Duration{0, 1 * time.Second, 3 * time.Second, 7 * time.Second, 15 * time.Second, 23 * time.Second},
 			gone: 31 * time.Second,
 		},
 		{
-			name: "configured", cfg: Config{Timeout: 500 * time.Millisecond, MaxTimeout: time.Second, Retries: 3},
+			name: "configured", ack: true, cfg: Config{Timeout: 500 * time.Millisecond, MaxTimeout: time.Second, Retries: 3},
 			want: []time.Duration{0, 500 * time.Millisecond, 1500 * time.Millisecond, 2500 * time.Millisecond}, gone: 3500 * time.Millisecond,
 		},
 		{
-			name: "option timeout: no back-off", cfg: Config{Retries: 2}, o: tftp.Options{Has: tftp.Timeout, Timeout: 30},
-			want: []time.Duration{0, 30 * time.Second, 60 * time.Second}, gone: 90 * time.Second,
+			name: "option timeout: no back-off", ack: true, cfg: Config{Retries: 2}, o: tftp.Options{Has: tftp.Timeout, Timeout: 5},
+			want: []time.Duration{0, 5 * time.Second, 10 * time.Second}, gone: 15 * time.Second,
 		},
 		{
-			name: "the wheel turns several times", cfg: Config{Retries: 1}, o: tftp.Options{Has: tftp.Timeout, Timeout: 255},
-			want: []time.Duration{0, 255 * time.Second}, gone: 510 * time.Second,
+			name: "option timeout: bounded", ack: true, cfg: Config{Retries: 2}, o: tftp.Options{Has: tftp.Timeout, Timeout: 255},
+			want: []time.Duration{0, 8 * time.Second, 16 * time.Second}, gone: 24 * time.Second,
 		},
+		{
+			name: "the wheel turns several times", ack: true, cfg: Config{Retries: 1, MaxTimeout: 50 * time.Second}, o: tftp.Options{Has: tftp.Timeout, Timeout: 255},
+			want: []time.Duration{0, 50 * time.Second}, gone: 100 * time.Second,
+		},
+		{name: "embryo", want: []time.Duration{0, 1 * time.Second}, gone: 3 * time.Second},
+		{
+			name: "embryo, configured", cfg: Config{Timeout: 500 * time.Millisecond, MaxTimeout: 600 * time.Millisecond},
+			want: []time.Duration{0, 500 * time.Millisecond}, gone: 1100 * time.Millisecond,
+		},
+		{name: "embryo: the server bounds its wait", o: tftp.Options{Has: tftp.Timeout, Timeout: 255}, want: []time.Duration{0, 1 * time.Second}, gone: 3 * time.Second},
+		{name: "embryo: it is not sent again sooner either", o: tftp.Options{Has: tftp.Timeout | tftp.Windowsize, Timeout: 1, Windowsize: 9}, want: []time.Duration{0, 1 * time.Second}, gone: 3 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t, tt.cfg)
 			begin := r.now
-			r.start(client(1), "f", tt.o, []byte("body"))
+			r.start(client(1), "f", tt.o, make([]byte, 600))
+			if tt.ack {
+				r.take()
+				r.ack(client(1), map[bool]uint16{true: 0, false: 1}[tt.o.Has != 0])
+			}
 			var got []time.Duration
 			for r.tab.Active() > 0 {
 				for range r.take() {
@@ -132,6 +148,9 @@ func TestBackoff(t *testing.T) {
 				if r.now > begin+int64(time.Hour) {
 					t.Fatal("never given up")
 				}
+			}
+			if want := map[bool]uint64{true: 0, false: 1}[tt.ack]; r.tab.Count[GaveUpFirst] != want {
+				t.Errorf("%d given up with nothing acknowledged, want %d", r.tab.Count[GaveUpFirst], want)
 			}
 			got = append(got, time.Duration(r.now-begin))
 			want := append(tt.want, tt.gone)
@@ -155,6 +174,8 @@ func TestBackoff(t *testing.T) {
 func TestBackoffStartsAnew(t *testing.T) {
 	r := newRig(t, Config{})
 	r.start(client(1), "f", tftp.Options{}, make([]byte, 2000))
+	r.take()
+	r.ack(client(1), 1)
 	for range 80 {
 		r.now += int64(100 * time.Millisecond)
 		r.tab.Expire(r.now, r.out)
@@ -162,7 +183,7 @@ func TestBackoffStartsAnew(t *testing.T) {
 	if n := len(r.take()); n != 4 { // at 0, 1, 3 and 7 s
 		t.Fatalf("%d packets", n)
 	}
-	r.ack(client(1), 1)
+	r.ack(client(1), 2)
 	r.take()
 	for i := range 2 {
 		r.now += int64(550 * time.Millisecond)
@@ -243,7 +264,7 @@ func TestIndex(t *testing.T) {
 		i := rng.IntN(2 * places)
 		switch {
 		case running[i]:
-			r.ack(client(i), 1)
+			r.ack(client(i), 2)
 			delete(running, i)
 		default:
 			id, ok := r.request(client(i), "f", tftp.Options{})
@@ -251,7 +272,8 @@ func TestIndex(t *testing.T) {
 				t.Fatalf("request with %d of %d places taken: %v", len(running), places, ok)
 			}
 			if ok {
-				r.tab.Start(r.now, id, []byte("body"), rng.IntN(2) == 0, nil, Device{}, r.out)
+				r.tab.Start(r.now, id, make([]byte, 600), rng.IntN(2) == 0, nil, Device{}, r.out)
+				r.ack(client(i), 1)
 				running[i] = true
 			}
 		}

@@ -367,9 +367,11 @@ var behaviour = []script{
 			p.reply(tftp.AppendERROR(nil, tftp.CodeDiskFull, "full"))
 			p.silence()
 			p.ack(1)
+			p.silence()
+			p.ack(2)
 			p.wantError(tftp.CodeUnknownTID)
 		},
-		counts: want{transfers: transfers{transfer.PeerDiskFull: 1, transfer.StrangerPacket: 1}},
+		counts: want{transfers: transfers{transfer.PeerDiskFull: 1, transfer.StrangerPacket: 1, transfer.LateACK: 1}},
 	},
 	{
 		name: "ERROR 8 to an OACK, and text without its NUL",
@@ -396,7 +398,7 @@ var behaviour = []script{
 			p.ask(request("long", "octet", tftp.Options{}))
 			p.want(data(1, long[:512]))
 			stranger := &peer{t: p.t, c: n.Client(p.t), server: p.tid, tid: p.tid}
-			stranger.ack(1)
+			stranger.ack(2)
 			stranger.wantError(tftp.CodeUnknownTID)
 			stranger.reply([]byte(data(1, nil)))
 			stranger.wantError(tftp.CodeUnknownTID)
@@ -445,10 +447,12 @@ var behaviour = []script{
 			for _, wait := range []time.Duration{100, 300, 500} {
 				over = append(over, time.After(wait*time.Millisecond*9/10))
 			}
-			p.ask(request("small", "octet", tftp.Options{}))
-			p.want(data(1, small))
+			p.ask(request("513", "octet", tftp.Options{}))
+			p.want(data(1, Pattern(513)[:512]))
+			p.ack(1)
+			p.want(data(2, Pattern(513)[512:]))
 			for i, c := range over {
-				p.want(data(1, small))
+				p.want(data(2, Pattern(513)[512:]))
 				select {
 				case <-c:
 				default:
@@ -458,6 +462,40 @@ var behaviour = []script{
 			p.silenceFor(300 * time.Millisecond)
 		},
 		counts: want{transfers: transfers{transfer.TimedOut: 3, transfer.GaveUp: 1, transfer.GaveUpLast: 1}},
+	},
+	{
+		name: "who acknowledges nothing gets the first packet again once, whatever timeout it has asked for",
+		setup: func(s *Setup) {
+			s.Server.Worker.Transfer.Timeout = 100 * time.Millisecond
+		},
+		run: func(p *peer, _ Network) {
+			p.ask(request("long", "octet", tftp.Options{Has: tftp.Timeout | tftp.Windowsize, Timeout: 255, Windowsize: 8}))
+			for range 2 {
+				p.want("\x00\x06timeout\x00255\x00windowsize\x008\x00")
+			}
+			p.silenceFor(300 * time.Millisecond)
+		},
+		counts: want{transfers: transfers{transfer.TimedOut: 1, transfer.GaveUp: 1, transfer.GaveUpFirst: 1}},
+	},
+	{
+		name: "after a time-out one block of the window is sent again",
+		setup: func(s *Setup) {
+			s.Server.Worker.Transfer.Timeout = 500 * time.Millisecond
+		},
+		run: func(p *peer, _ Network) {
+			p.ask(request("long", "octet", tftp.Options{Has: tftp.Windowsize, Windowsize: 4}))
+			p.want("\x00\x06windowsize\x004\x00")
+			p.ack(0)
+			for i := range 4 {
+				p.want(data(uint16(i+1), long[i*512:(i+1)*512]))
+			}
+			p.want(data(1, long[:512]))
+			p.ack(4)
+			p.want(data(5, long[2048:2560]))
+			p.want(data(6, long[2560:]))
+			p.ack(6)
+		},
+		counts: want{transfers: transfers{transfer.TimedOut: 1, transfer.Finished: 1}},
 	},
 	{
 		name: "lost OACK is sent again",
@@ -518,27 +556,32 @@ var behaviour = []script{
 		counts: want{transfers: transfers{transfer.WindowResent: 1, transfer.RepeatedACK: 1, transfer.Finished: 1}},
 	},
 	{
-		name:  "table full: the newest request is passed over, the running ones go on",
+		name:  "table full: who has waited the longest without a word gives its place, who has acknowledged keeps it",
 		setup: func(s *Setup) { s.OneWorker, s.Server.Worker.Transfer.Transfers = true, 2 },
 		run: func(p *peer, n Network) {
 			second := &peer{t: p.t, c: n.Client(p.t), server: p.server}
 			third := &peer{t: p.t, c: n.Client(p.t), server: p.server}
 			p.ask(request("long", "octet", tftp.Options{}))
 			p.want(data(1, long[:512]))
-			second.ask(request("small", "octet", tftp.Options{}))
-			second.want(data(1, small))
-			third.ask(request("small", "octet", tftp.Options{}))
-			third.silence()
 			p.ack(1)
 			p.want(data(2, long[512:1024]))
+			second.ask(request("long", "octet", tftp.Options{}))
+			second.want(data(1, long[:512]))
+			third.ask(request("long", "octet", tftp.Options{}))
+			third.want(data(1, long[:512]))
 			second.ack(1)
-			third.silence()
-			third.fetch("small", "octet", tftp.Options{}, small)
+			second.silence()
+			third.ack(1)
+			third.want(data(2, long[512:1024]))
+			second.ask(request("long", "octet", tftp.Options{}))
+			second.silence()
+			p.ack(2)
+			p.want(data(3, long[1024:1536]))
 		},
-		counts: want{transfers: transfers{transfer.TableFull: 1, transfer.Finished: 2}},
+		counts: want{transfers: transfers{transfer.Started: 3, transfer.Evicted: 1, transfer.LateACK: 1, transfer.TableFull: 1}},
 	},
 	{
-		name:  "no memory for a body: the request is passed over",
+		name:  "no memory for a body: the request is passed over, unless somebody holds some without a word",
 		setup: func(s *Setup) { s.OneWorker, s.Server.Worker.Transfer.Memory = true, 1<<16 },
 		run: func(p *peer, n Network) {
 			ask := func(name string, body []byte) *peer {
@@ -547,17 +590,24 @@ var behaviour = []script{
 				c.want(data(1, body[:512]))
 				return c
 			}
+			goOn := func(c *peer) {
+				c.ack(1)
+				c.want(data(2, long[512:1024]))
+			}
 			var c *peer
-			for range 16 {
+			for range 15 {
 				c = ask("long", long) // 2,577 octets: a sixteenth of the memory
+				goOn(c)
 			}
 			ask("20000", Pattern(20000)) // is not copied
+			ask("long", long)
+			goOn(ask("long", long)) // has the memory of the one before
 			p.ask(request("long", "octet", tftp.Options{}))
 			p.silence()
 			c.reply(tftp.AppendERROR(nil, tftp.CodeUndefined, "enough"))
 			p.fetch("long", "octet", tftp.Options{}, long)
 		},
-		counts: want{transfers: transfers{transfer.MemoryFull: 1, transfer.Started: 18, transfer.PeerUndefined: 1}},
+		counts: want{transfers: transfers{transfer.MemoryFull: 1, transfer.Evicted: 1, transfer.Started: 19, transfer.PeerUndefined: 1}},
 	},
 	{
 		name:  "single port",
@@ -570,7 +620,7 @@ var behaviour = []script{
 			p.ask(request("long", "octet", tftp.Options{}))
 			p.want(data(1, long[:512]))
 			other := &peer{t: p.t, c: n.Client(p.t), server: p.server, tid: p.server}
-			other.ack(1)
+			other.ack(2)
 			other.wantError(tftp.CodeUnknownTID)
 			other.fetch("small", "octet", tftp.Options{}, small)
 			p.ack(1)

@@ -1,0 +1,341 @@
+package transfer
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"dcs/fastpath/tftp"
+)
+
+// establish begins a transfer of a file and acknowledges its first packet.
+func (r *rig) establish(i int, o tftp.Options, body []byte) {
+	r.t.Helper()
+	r.start(client(i), "f", o, body)
+	r.ack(client(i), map[bool]uint16{true: 0, false: 1}[o.Has != 0])
+	r.take()
+}
+
+// However many ask and say no more, a transfer that was acknowledged keeps its place, and who asks gets one: the embryo that
+// has waited the longest goes.
+func TestEmbryosKeepNobodyOut(t *testing.T) {
+	const places, established = 64, 20
+	r := newRig(t, Config{Transfers: places})
+	body := make([]byte, 5*512)
+	for i := range established {
+		r.establish(i, tftp.Options{}, body)
+	}
+	const strangers = 10_000
+	for i := range strangers {
+		r.start(client(1000+i), "f", tftp.Options{Has: tftp.Timeout, Timeout: 255}, body)
+		r.take()
+		for _, d := range []int{0, places - established - 1} { // the youngest ones have theirs
+			if i >= d && !r.knows(client(1000+i-d)) {
+				t.Fatalf("of %d embryos, the one %d before is gone", i+1, d)
+			}
+		}
+		if d := places - established; i >= d && r.knows(client(1000+i-d)) {
+			t.Fatalf("of %d embryos, the one %d before is still there", i+1, d)
+		}
+	}
+	if got, want := r.tab.Count[Evicted], uint64(strangers-(places-established)); got != want || r.tab.Count[TableFull] != 0 {
+		t.Errorf("%d evicted, want %d; %d found no place", got, want, r.tab.Count[TableFull])
+	}
+	for i := range established {
+		for block := 2; block <= 6; block++ {
+			r.ack(client(i), uint16(block))
+		}
+	}
+	if got := r.tab.Count[Finished]; got != established {
+		t.Errorf("%d of %d transfers came to their end", got, established)
+	}
+}
+
+// TestEmbryos compares the queue with a list while transfers begin, are acknowledged, finish, fail and time out.
+func TestEmbryos(t *testing.T) {
+	const places = 50
+	r := newRig(t, Config{Transfers: places})
+	rng := rand.New(rand.NewPCG(7, 8))
+	var embryos []int                  // in the order of their first packets
+	established := map[int]bool{}      // that go on
+	without := func(i int) (is bool) { // takes a client from embryos
+		for at, c := range embryos {
+			if c == i {
+				embryos = append(embryos[:at:at], embryos[at+1:]...)
+				return true
+			}
+		}
+		return false
+	}
+	for round := range 200_000 {
+		i := rng.IntN(3 * places)
+		switch was := r.knows(client(i)); {
+		case !was:
+			id, ok := r.request(client(i), "f", tftp.Options{Has: tftp.Tsize})
+			if full := len(established) == places; ok == full {
+				t.Fatalf("round %d: a request with %d established: %v", round, len(established), ok)
+			} else if full {
+				continue
+			}
+			if rng.IntN(10) == 0 {
+				r.tab.Reject(id, tftp.CodeNotFound, "no", r.out)
+			} else {
+				r.tab.Start(r.now, id, []byte("body"), rng.IntN(2) == 0, nil, Device{}, r.out)
+			}
+			if len(established)+len(embryos) == places {
+				embryos = embryos[1:]
+			}
+			if r.knows(client(i)) {
+				embryos = append(embryos, i)
+			}
+		case established[i]:
+			r.ack(client(i), 1)
+			delete(established, i)
+		case rng.IntN(4) == 0:
+			r.tab.Error(r.at(client(i)), tftp.CodeUndefined, nil)
+			without(i)
+		default:
+			r.ack(client(i), 0)
+			if without(i) && len(established) < places {
+				established[i] = true
+			}
+		}
+		r.take()
+		if r.tab.unproved != len(embryos) || r.tab.Active() != len(embryos)+len(established) {
+			t.Fatalf("round %d: %d embryos of %d transfers, want %d of %d", round, r.tab.unproved, r.tab.Active(), len(embryos), len(embryos)+len(established))
+		}
+		if round%100 == 0 {
+			for i := range 3 * places {
+				want := established[i]
+				for _, e := range embryos {
+					want = want || e == i
+				}
+				if r.knows(client(i)) != want {
+					t.Fatalf("round %d: client %d has a transfer: %v", round, i, !want)
+				}
+			}
+		}
+	}
+}
+
+// Bodies of embryos take no memory from others, whatever the sizes of both.
+func TestEmbryosGiveMemory(t *testing.T) {
+	sizes := []int{1, 600, 1400, 3000, 9000, 20000, 40000, 65536}
+	for _, theirs := range sizes {
+		for _, ours := range sizes {
+			t.Run(fmt.Sprint(theirs, " ", ours), func(t *testing.T) {
+				r := newRig(t, Config{Transfers: 1 << 13, Memory: 8 * pageSize})
+				own := func(i, size int) bool {
+					id, ok := r.request(client(i), "f", tftp.Options{Has: tftp.Tsize})
+					if !ok {
+						t.Fatal("no place")
+					}
+					r.tab.Start(r.now, id, make([]byte, size), true, nil, Device{}, r.out)
+					r.take()
+					return r.knows(client(i))
+				}
+				for i := range 4 { // half of the memory at most
+					if !own(i, ours) {
+						t.Fatal("no memory in the beginning")
+					}
+					r.ack(client(i), 0)
+				}
+				for i := range 3000 {
+					if !own(100+i, theirs) {
+						t.Fatalf("embryo %d finds no memory", i)
+					}
+				}
+				for i := range 4 {
+					if !own(5000+i, ours) {
+						t.Fatalf("client %d finds no memory", i)
+					}
+					r.ack(client(5000+i), 0)
+				}
+				for i := range 4 {
+					if !r.knows(client(i)) || !r.knows(client(5000+i)) {
+						t.Errorf("client %d has lost its transfer", i)
+					}
+				}
+				if r.tab.Count[MemoryFull] != 0 {
+					t.Errorf("%d without memory", r.tab.Count[MemoryFull])
+				}
+			})
+		}
+	}
+}
+
+// Where half of the places have embryos, a file of one block is sent and forgotten. Whoever has got it is told nothing more.
+func TestOnce(t *testing.T) {
+	r := newRig(t, Config{Transfers: 20})
+	for i := range 10 {
+		r.start(client(i), "f", tftp.Options{}, make([]byte, 600))
+	}
+	r.take()
+	for i, tt := range []struct {
+		name string
+		o    tftp.Options
+		size int
+		kept bool
+	}{
+		{"one block", tftp.Options{}, 511, false},
+		{"no octet", tftp.Options{}, 0, false},
+		{"a full block, and an empty one", tftp.Options{}, 512, true},
+		{"options have to be acknowledged", tftp.Options{Has: tftp.Tsize}, 100, true},
+	} {
+		c := client(100 + i)
+		r.start(c, "f", tt.o, make([]byte, tt.size))
+		sent := r.take()
+		if len(sent) != 1 || sent[0].Peer != c || sent[0].Local.Port() != tid || tt.o.Has == 0 && len(sent[0].Data) != 4+min(tt.size, 512) {
+			t.Fatalf("%s: %v", tt.name, sent)
+		}
+		if r.knows(c) != tt.kept {
+			t.Errorf("%s: kept %v", tt.name, !tt.kept)
+		}
+		if !tt.kept {
+			p := r.at(c)
+			p.Data = tftp.AppendACK(nil, 1)
+			r.tab.ACK(r.now, p, 1, r.out)
+			if sent := r.take(); len(sent) != 0 {
+				t.Errorf("%s: its ACK is answered with %q", tt.name, sent[0].Data)
+			}
+		}
+	}
+	if r.tab.Count[Once] != 2 {
+		t.Errorf("%d sent and forgotten", r.tab.Count[Once])
+	}
+}
+
+// A transfer ends when it has taken too long, however its client keeps it alive, and not before for one that is only slow.
+func TestOverdue(t *testing.T) {
+	small := tftp.Options{Has: tftp.Blksize, Blksize: 8}
+	for _, tt := range []struct {
+		name  string
+		every time.Duration // between two ACKs
+		gap   bool          // each ACK reports the loss of the window's last block
+		o     tftp.Options
+		size  int
+		want  Event
+		most  time.Duration
+	}{
+		{"an ACK every four seconds", 4 * time.Second, false, small, 1400, Overdue, (60+176)*time.Second + 4*time.Second},
+		{"a slow client", 900 * time.Millisecond, false, tftp.Options{Has: tftp.Tsize}, 512 * 1000, Finished, time.Hour},
+		{"slow, of few blocks", 7 * time.Second, false, tftp.Options{Has: tftp.Tsize}, 2000, Finished, time.Hour},
+		{"nothing but gaps", 50 * time.Millisecond, true, tftp.Options{Has: tftp.Windowsize, Windowsize: 8}, 512*1000 - 1, Finished, time.Hour},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, Config{})
+			begin := r.now
+			r.start(client(1), "f", tt.o, make([]byte, tt.size))
+			for block := 0; r.tab.Active() > 0; {
+				r.ack(client(1), uint16(block))
+				n := 0
+				for _, p := range r.take() {
+					if tftp.Opcode(p.Data) == tftp.OpDATA {
+						n++
+					}
+				}
+				if tt.gap && n > 1 {
+					n--
+				}
+				block += n
+				for end := r.now + int64(tt.every); r.now < end && r.tab.Active() > 0; {
+					r.now += int64(50 * time.Millisecond)
+					r.tab.Expire(r.now, r.out)
+					r.take()
+				}
+			}
+			if r.tab.Count[tt.want] != 1 || r.now-begin > int64(tt.most) {
+				t.Errorf("%d %v after %v, want 1 within %v", r.tab.Count[tt.want], tt.want, time.Duration(r.now-begin), tt.most)
+			}
+		})
+	}
+}
+
+// What is sent again is bounded too, whatever a client reports as lost.
+func TestResendsAreBounded(t *testing.T) {
+	const blocks, window = 3 * 64, 64
+	for _, tt := range []struct {
+		name string
+		ack  func(sent, acked uint32) uint32
+		want Event
+	}{
+		{"the first block of each window", func(_, acked uint32) uint32 { return acked }, GaveUp},
+		{"all but the first block of each window", func(_, acked uint32) uint32 { return acked + 1 }, Overdue},
+		{"now the one, now the other", func(sent, acked uint32) uint32 { return acked + sent&1 }, Overdue},
+	} {
+		r := newRig(t, Config{})
+		r.start(client(1), "f", tftp.Options{Has: tftp.Windowsize, Windowsize: window}, make([]byte, 512*blocks-1))
+		r.ack(client(1), 0)
+		sent := len(r.take())
+		for n := uint32(0); r.tab.Active() > 0; n++ {
+			r.now += int64(1100 * time.Millisecond)
+			r.tab.Expire(r.now, r.out)
+			if e := &r.tab.entries[0]; r.tab.Active() > 0 {
+				r.ack(client(1), uint16(tt.ack(n, e.acked)))
+			}
+			sent += len(r.take())
+		}
+		if r.tab.Count[tt.want] != 1 || sent > window*(graceResent+blocks+1) {
+			t.Errorf("%s: %v, %d packets", tt.name, r.tab.Count, sent)
+		}
+	}
+}
+
+// After a time-out one block of the window leaves; the client may acknowledge it, or all that it has got before.
+func TestTimeoutSendsOneBlock(t *testing.T) {
+	for _, ack := range []uint16{1, 2, 5, 8} {
+		r := newRig(t, Config{})
+		body := make([]byte, 512*20)
+		r.start(client(1), "f", tftp.Options{Has: tftp.Windowsize, Windowsize: 8}, body)
+		r.ack(client(1), 0)
+		if n := len(r.take()); n != 1+8 {
+			t.Fatalf("%d packets", n)
+		}
+		r.now += int64(1100 * time.Millisecond)
+		r.tab.Expire(r.now, r.out)
+		if sent := r.take(); len(sent) != 1 || sent[0].Data[3] != 1 {
+			t.Fatalf("after a time-out: %d packets", len(sent))
+		}
+		r.ack(client(1), ack)
+		sent := r.take()
+		if len(sent) != 8 || sent[0].Data[3] != byte(ack+1) {
+			t.Errorf("after ACK %d: %d packets", ack, len(sent))
+		}
+	}
+}
+
+// Where all places have transfers that were acknowledged, one whose client is silent goes; none that goes on.
+func TestRetire(t *testing.T) {
+	const places = 16
+	r := newRig(t, Config{Transfers: places})
+	for i := range places {
+		r.establish(i, tftp.Options{}, make([]byte, 512*20))
+	}
+	if _, ok := r.request(client(100), "f", tftp.Options{}); ok || r.tab.Count[TableFull] != 1 {
+		t.Error("a transfer that goes on has lost its place")
+	}
+	silent := 3
+	r.now += int64(1500 * time.Millisecond)
+	for i := range places {
+		if i != silent {
+			r.ack(client(i), 2)
+		}
+	}
+	got := 0
+	for range 20 { // it looks at some of the places
+		if id, ok := r.request(client(100), "f", tftp.Options{}); ok {
+			r.tab.Drop(id)
+			got++
+			break
+		}
+	}
+	if got != 1 || r.knows(client(silent)) || r.tab.Count[Retired] != 1 {
+		t.Errorf("no place for a new one (%d); the silent one is there: %v", got, r.knows(client(silent)))
+	}
+	for i := range places {
+		if i != silent && !r.knows(client(i)) {
+			t.Errorf("client %d has lost its place", i)
+		}
+	}
+}
