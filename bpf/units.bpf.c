@@ -4,6 +4,7 @@
 /* The parts of the programs that take more than a frame, for tests: arguments come in the frame, results go back in it. */
 #include "abi.h"
 #include "limit.h"
+#include "tid.h"
 
 struct take_call {
 	__u64 bucket, now, interval, burst, taken;
@@ -19,10 +20,16 @@ struct worker_call {
 	__u32 v4, n, worker, zero;
 };
 
+struct hash_call {
+	struct address client;
+	__u64 key0, key1, port, hash;
+};
+
 /* Has clang describe them to the generator of the Go types. */
 const struct take_call *take_calls;
 const struct limit_call *limit_calls;
 const struct worker_call *worker_calls;
+const struct hash_call *hash_calls;
 
 SEC("xdp")
 int call_take(struct xdp_md *ctx)
@@ -58,6 +65,19 @@ int call_worker(struct xdp_md *ctx)
 	if ((void *)(c + 1) > (void *)(long)ctx->data_end)
 		return XDP_ABORTED;
 	c->worker = worker_of(&c->source, c->v4, c->n);
+	return XDP_PASS;
+}
+
+SEC("xdp")
+int call_hash(struct xdp_md *ctx)
+{
+	struct hash_call *c = (void *)(long)ctx->data;
+	struct address client;
+
+	if ((void *)(c + 1) > (void *)(long)ctx->data_end)
+		return XDP_ABORTED;
+	client = c->client;
+	c->hash = client_hash(c->key0, c->key1, &client, c->port);
 	return XDP_PASS;
 }
 

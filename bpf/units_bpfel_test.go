@@ -18,6 +18,15 @@ type unitsAddress struct {
 	Word [4]uint32
 }
 
+type unitsHashCall struct {
+	_      structs.HostLayout
+	Client unitsAddress
+	Key0   uint64
+	Key1   uint64
+	Port   uint64
+	Hash   uint64
+}
+
 type unitsLimitCall struct {
 	_       structs.HostLayout
 	Source  unitsAddress
@@ -49,9 +58,11 @@ type unitsWorkerCall struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	unitsMapSources     = "sources"
+	unitsProgCallHash   = "call_hash"
 	unitsProgCallLimit  = "call_limit"
 	unitsProgCallTake   = "call_take"
 	unitsProgCallWorker = "call_worker"
+	unitsVarHashCalls   = "hash_calls"
 	unitsVarLimitCalls  = "limit_calls"
 	unitsVarTakeCalls   = "take_calls"
 	unitsVarWorkerCalls = "worker_calls"
@@ -99,6 +110,7 @@ type unitsSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type unitsProgramSpecs struct {
+	CallHash   *ebpf.ProgramSpec `ebpf:"call_hash"`
 	CallLimit  *ebpf.ProgramSpec `ebpf:"call_limit"`
 	CallTake   *ebpf.ProgramSpec `ebpf:"call_take"`
 	CallWorker *ebpf.ProgramSpec `ebpf:"call_worker"`
@@ -115,6 +127,7 @@ type unitsMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type unitsVariableSpecs struct {
+	HashCalls   *ebpf.VariableSpec `ebpf:"hash_calls"`
 	LimitCalls  *ebpf.VariableSpec `ebpf:"limit_calls"`
 	TakeCalls   *ebpf.VariableSpec `ebpf:"take_calls"`
 	WorkerCalls *ebpf.VariableSpec `ebpf:"worker_calls"`
@@ -153,6 +166,7 @@ func (m *unitsMaps) Close() error {
 //
 // It can be passed to loadUnitsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type unitsVariables struct {
+	HashCalls   *ebpf.Variable `ebpf:"hash_calls"`
 	LimitCalls  *ebpf.Variable `ebpf:"limit_calls"`
 	TakeCalls   *ebpf.Variable `ebpf:"take_calls"`
 	WorkerCalls *ebpf.Variable `ebpf:"worker_calls"`
@@ -162,6 +176,7 @@ type unitsVariables struct {
 //
 // It can be passed to loadUnitsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type unitsPrograms struct {
+	CallHash   *ebpf.Program `ebpf:"call_hash"`
 	CallLimit  *ebpf.Program `ebpf:"call_limit"`
 	CallTake   *ebpf.Program `ebpf:"call_take"`
 	CallWorker *ebpf.Program `ebpf:"call_worker"`
@@ -169,6 +184,7 @@ type unitsPrograms struct {
 
 func (p *unitsPrograms) Close() error {
 	return _UnitsClose(
+		p.CallHash,
 		p.CallLimit,
 		p.CallTake,
 		p.CallWorker,

@@ -11,7 +11,7 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-//go:generate go tool bpf2go -target bpfel -type take_call -type limit_call -type worker_call -cflags "-O2 -mcpu=v3 -Wall -Wextra -Werror -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu" units units.bpf.c
+//go:generate go tool bpf2go -target bpfel -type take_call -type limit_call -type worker_call -type hash_call -cflags "-O2 -mcpu=v3 -Wall -Wextra -Werror -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu" units units.bpf.c
 
 // needRoot skips a test without root, or fails it where that must not be.
 func needRoot(t testing.TB) {

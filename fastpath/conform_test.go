@@ -12,6 +12,7 @@ import (
 	"dcs/fastpath"
 	"dcs/fastpath/internal/conform"
 	"dcs/fastpath/packet"
+	"dcs/fastpath/tid"
 	"dcs/fastpath/udp"
 )
 
@@ -120,9 +121,11 @@ func (c *socketClient) Recv(wait time.Duration) ([]byte, netip.AddrPort) {
 // TestConformMemory runs them through a transport that is two channels.
 func TestConformMemory(t *testing.T) { conform.Run(t, &memory{}, !testing.Short()) }
 
-const (
-	memoryPort = 69
-	memoryTID  = 50000
+const memoryPort = 69
+
+var (
+	memoryTIDs = []uint16{50000, 50001, 50002, 50003, 50004, 50005, 50006, 50007}
+	memoryKey  = tid.NewKey()
 )
 
 // memory is a network of one server at a time.
@@ -194,15 +197,17 @@ func (tr *memoryTransport) Recv(batch []packet.Packet) (int, error) {
 		p := &batch[n]
 		p.Data = p.Room()
 		p.Data = p.Data[:copy(p.Data, d.data)]
-		p.Peer, p.Local, p.TID, p.WideTID, p.Flags, p.Zone, p.Time = d.peer, d.local, 0, 0, 0, 0, time.Now().UnixNano()
+		p.Peer, p.Local, p.TID, p.Flags, p.Zone, p.Time, p.Hash = d.peer, d.local, 0, 0, 0, time.Now().UnixNano(), memoryKey.Hash(d.peer)
 		if len(p.Data) < len(d.data) {
 			p.Flags = packet.Truncated
 		}
-		if d.local.Port() == memoryPort {
-			p.TID, p.WideTID = memoryTID, memoryTID+1
-			if tr.single {
-				p.TID, p.WideTID = memoryPort, 0
-			}
+		switch port := tid.Pick(memoryTIDs, p.Hash); {
+		case tr.single:
+			p.TID = memoryPort
+		case d.local.Port() == memoryPort:
+			p.TID = port
+		case d.local.Port() != port:
+			p.Flags |= packet.WrongTID
 		}
 		n++
 	}

@@ -9,6 +9,7 @@ import (
 
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
+	secret "dcs/fastpath/tid"
 )
 
 // port is where the fake server listens, tid where its transfers answer from.
@@ -18,6 +19,8 @@ const (
 )
 
 var server = netip.MustParseAddr("192.0.2.69")
+
+var key = secret.NewKey()
 
 // A fakeTransport gives what was put into in, and collects what is sent.
 type fakeTransport struct {
@@ -44,7 +47,7 @@ func (f *fakeTransport) Recv(batch []packet.Packet) (int, error) {
 }
 
 func copyEnds(dst, src *packet.Packet) {
-	dst.Peer, dst.Local, dst.TID, dst.Flags, dst.Zone, dst.Time = src.Peer, src.Local, src.TID, src.Flags, src.Zone, src.Time
+	dst.Peer, dst.Local, dst.TID, dst.Flags, dst.Zone, dst.Time, dst.Hash = src.Peer, src.Local, src.TID, src.Flags, src.Zone, src.Time, src.Hash
 }
 
 func (f *fakeTransport) Send(batch []packet.Packet) error {
@@ -91,11 +94,11 @@ func modem(i int) netip.AddrPort {
 }
 
 func toServer(peer netip.AddrPort, data []byte) packet.Packet {
-	return packet.Packet{Data: data, Peer: peer, Local: netip.AddrPortFrom(server, port), TID: tid}
+	return packet.Packet{Data: data, Peer: peer, Local: netip.AddrPortFrom(server, port), TID: tid, Hash: key.Hash(peer)}
 }
 
 func toTransfer(peer netip.AddrPort, data []byte) packet.Packet {
-	return packet.Packet{Data: data, Peer: peer, Local: netip.AddrPortFrom(server, tid)}
+	return packet.Packet{Data: data, Peer: peer, Local: netip.AddrPortFrom(server, tid), Hash: key.Hash(peer)}
 }
 
 func rrq(name string, o tftp.Options) []byte { return tftp.AppendRequest(nil, name, "octet", &o) }

@@ -24,6 +24,7 @@ const (
 	Spoofed                         // packets from an address that nobody can have, passed over
 	NotAllowed                      // packets from a source that the ACL does not name, passed over
 	Limited                         // requests from a source that asks too often, passed over
+	WrongTID                        // packets to a port of transfers that is not their sender's, passed over: somebody guesses
 	Stale                           // RRQs that waited so long that the client has asked again, passed over
 	Refused                         // RRQs passed over because the server is about to stop
 	NotFound                        // RRQs answered with ERROR 1
@@ -50,7 +51,7 @@ const (
 var eventNames = [NumEvents]string{
 	Received: "received", Sent: "sent", ReadRequest: "read_request", WriteRequest: "write_request", UnknownOpcode: "unknown_opcode",
 	UnexpectedOpcode: "unexpected_opcode", Multicast: "multicast", Spoofed: "spoofed",
-	NotAllowed: "not_allowed", Limited: "limited", Stale: "stale", Refused: "refused",
+	NotAllowed: "not_allowed", Limited: "limited", WrongTID: "wrong_tid", Stale: "stale", Refused: "refused",
 	NotFound: "not_found", Denied: "denied", RenderFailed: "render_failed", NotYet: "not_yet",
 	Truncated: "truncated", Short: "short", TooLong: "too_long", NameEmpty: "name_empty", NameLong: "name_long", NameUnterminated: "name_unterminated",
 	ModeUnterminated: "mode_unterminated", ModeUnknown: "mode_unknown", OptionUnterminated: "option_unterminated", OptionEmpty: "option_empty",

@@ -111,7 +111,7 @@ func NewWorker(cfg Config, t Transport, r Renderer, clock Clock) *Worker {
 		w.rx, tx = slabber.Slabs(cfg.Batch, blksize)
 	} else {
 		w.rx = packet.NewSlab(cfg.Batch, 0, rxRoom)
-		tx = packet.NewSlab(cfg.Batch, 0, blksize+tftp.DataHeader)
+		tx = packet.NewSlab(cfg.Batch, packet.Headroom, blksize+tftp.DataHeader)
 	}
 	w.out = packet.NewQueue(tx, w.send)
 	return w
@@ -184,6 +184,8 @@ func (w *Worker) receive(i int, mono int64, p *packet.Packet) {
 			c.events[NotAllowed]++
 		case p.Flags&packet.Limited != 0:
 			c.events[Limited]++
+		case p.Flags&packet.WrongTID != 0:
+			c.events[WrongTID]++
 		default:
 			c.events[Truncated]++
 		}

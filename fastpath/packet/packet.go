@@ -16,6 +16,8 @@ const (
 	Denied
 	// Limited marks a request from a source that asks too often; the server stays silent.
 	Limited
+	// WrongTID marks a packet to a port of transfers from which its sender is never answered: it guesses.
+	WrongTID
 )
 
 // A Packet is one UDP datagram, received or to be sent. Both ends are seen from our side in
@@ -32,9 +34,6 @@ type Packet struct {
 	// TID is the port from which a new transfer shall answer. It is set on packets received at
 	// a port for requests; 0 means that the packet came to the port of running transfers.
 	TID uint16
-	// WideTID is the port for transfers with blocks of more than 512 octets, which may have to be
-	// fragmented on their way; 0 where TID serves for them too.
-	WideTID uint16
 	// MaxBlksize is the largest block, octets, that the transport takes on this packet's way back; 0: any.
 	MaxBlksize uint16
 	// Flags is set by the transport that received the packet.
@@ -46,7 +45,7 @@ type Packet struct {
 	// Link is the way back to the peer, of a packet that came past the kernel. It belongs to the transport: whoever answers the
 	// packet copies it to the answer, now or later. The zero Link means that the kernel finds the way.
 	Link Link
-	// Hash belongs to the transfer table: of the ends of a packet received.
+	// Hash is that of a received packet's Peer under the server's key: tid.Key.Hash.
 	Hash uint64
 
 	buf  []byte
@@ -58,6 +57,10 @@ type Link struct {
 	Len    uint8 // octets of Header that count; 0: none
 	Header [22]byte
 }
+
+// Headroom is what a packet to be sent has in front of its payload for headers, octets: what stands behind the payload's
+// own header of 4 octets begins a cache line.
+const Headroom = 128 - 4
 
 // linesApart is the distance of two buffers of a slab, in cache lines modulo a page: with whole
 // pages apart, the first lines of all packets would compete for one set of the cache.
@@ -94,6 +97,9 @@ func (p *Packet) Buffer() []byte { return p.buf }
 
 // Room returns all the memory for the payload.
 func (p *Packet) Room() []byte { return p.buf[p.room:] }
+
+// Headroom returns how many octets there are for headers.
+func (p *Packet) Headroom() int { return p.room }
 
 // Reset makes p an empty packet with all of its room free. The ends are left to the caller to set.
 func (p *Packet) Reset() { p.Data = p.buf[p.room:p.room] }

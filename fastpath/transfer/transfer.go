@@ -2,7 +2,6 @@
 package transfer
 
 import (
-	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
 	"runtime/debug"
@@ -203,9 +202,7 @@ func (t *Table) Active() int { return t.active }
 func (t *Table) Prepare(in []packet.Packet) {
 	sum := t.touched
 	for i := range in {
-		p := &in[i]
-		p.Hash = t.hash(p)
-		sum += uint64(t.index.slots[t.index.first(tag(p.Hash))].tag)
+		sum += uint64(t.index.slots[t.index.first(tag(in[i].Hash))].tag)
 	}
 	for i := range in {
 		if ref := t.index.slots[t.index.first(tag(in[i].Hash))].ref; ref != 0 {
@@ -221,13 +218,9 @@ func (t *Table) Prepare(in []packet.Packet) {
 // A repeated request is answered here by sending again, and never starts a second transfer.
 func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *packet.Queue) (id ID, ok bool) {
 	hash := in.Hash
-	tid := in.TID
-	if rq.Has&tftp.Blksize != 0 && rq.Blksize > tftp.DefaultBlksize && in.WideTID != 0 {
-		tid = in.WideTID
-	}
 	name, request := maphash.Bytes(t.seed, rq.Name), maphash.Bytes(t.seed, in.Data)
 	for {
-		id := t.rival(hash, in, tid, name)
+		id := t.rival(hash, in, name)
 		if id == none {
 			break
 		}
@@ -254,7 +247,7 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 	e := &t.entries[id]
 	*e = entry{
 		state: pending, birth: e.birth + 1,
-		peer: in.Peer, local: netip.AddrPortFrom(in.Local.Addr(), tid), zone: in.Zone, link: in.Link, hash: hash, name: name, request: request, netascii: rq.NetASCII,
+		peer: in.Peer, local: netip.AddrPortFrom(in.Local.Addr(), in.TID), zone: in.Zone, link: in.Link, hash: hash, name: name, request: request, netascii: rq.NetASCII,
 		blksize: tftp.DefaultBlksize, window: 1, interval: int64(t.cfg.Timeout),
 		options: rq.Has & (tftp.Blksize | tftp.Timeout | tftp.Tsize | tftp.Windowsize),
 	}
@@ -680,15 +673,6 @@ func (t *Table) release(id ID) {
 	t.active--
 }
 
-// hash is taken over the client alone, so that one chain has all that it runs. It is seeded: senders
-// cannot choose addresses that collide.
-func (t *Table) hash(in *packet.Packet) uint64 {
-	var b [24]byte
-	*(*[16]byte)(b[:]) = in.Peer.Addr().As16()
-	binary.NativeEndian.PutUint64(b[16:], uint64(in.Zone)<<16|uint64(in.Peer.Port()))
-	return maphash.Bytes(t.seed, b[:])
-}
-
 // key names a finished transfer of the client with that hash.
 func (t *Table) key(hash uint64, tid uint16) uint64 {
 	return hash ^ uint64(tid)*0x9e3779b97f4a7c15
@@ -711,7 +695,7 @@ func (t *Table) find(hash uint64, in *packet.Packet) ID {
 
 // rival returns a transfer of the client that the one asked for by in cannot stand beside: one of
 // the same file from the same address, or one with the same TID.
-func (t *Table) rival(hash uint64, in *packet.Packet, tid uint16, name uint64) ID {
+func (t *Table) rival(hash uint64, in *packet.Packet, name uint64) ID {
 	x, want := &t.index, tag(hash)
 	for i := x.first(want); x.slots[i].ref != 0; i = x.next(i) {
 		if x.slots[i].tag != want {
@@ -719,7 +703,7 @@ func (t *Table) rival(hash uint64, in *packet.Packet, tid uint16, name uint64) I
 		}
 		id := ID(x.slots[i].ref - 1)
 		e := &t.entries[id]
-		if e.peer == in.Peer && e.zone == in.Zone && e.local.Addr() == in.Local.Addr() && (e.name == name || e.local.Port() == tid) {
+		if e.peer == in.Peer && e.zone == in.Zone && e.local.Addr() == in.Local.Addr() && (e.name == name || e.local.Port() == in.TID) {
 			return id
 		}
 	}

@@ -16,9 +16,12 @@ import (
 
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
+	secret "dcs/fastpath/tid"
 )
 
 const tid = 40000
+
+var key = secret.NewKey()
 
 var server = netip.MustParseAddr("192.0.2.69")
 
@@ -78,9 +81,8 @@ func (r *rig) start(c netip.AddrPort, name string, o tftp.Options, body []byte) 
 }
 
 func (r *rig) prepare(p *packet.Packet) {
-	batch := []packet.Packet{*p}
-	r.tab.Prepare(batch)
-	p.Hash = batch[0].Hash
+	p.Hash = key.Hash(p.Peer)
+	r.tab.Prepare([]packet.Packet{*p})
 }
 
 // at is a packet of the client to its transfer.
@@ -326,25 +328,6 @@ func TestEndsAreApart(t *testing.T) {
 	}
 	if r.tab.Active() != 0 || r.tab.Count[Finished] != 6 {
 		t.Error(r.tab.Count)
-	}
-}
-
-// Large blocks leave from a port of their own, where there is one.
-func TestWideTID(t *testing.T) {
-	for _, tt := range []struct {
-		blksize int
-		wide    uint16
-		want    uint16
-	}{{512, tid + 1, tid}, {513, tid + 1, tid + 1}, {513, 0, tid}, {8, tid + 1, tid}} {
-		r := newRig(t, Config{})
-		p := packet.Packet{Peer: client(1), Local: netip.AddrPortFrom(server, 69), TID: tid, WideTID: tt.wide}
-		r.prepare(&p)
-		rq := tftp.Request{Name: []byte("f"), Options: tftp.Options{Has: tftp.Blksize, Blksize: tt.blksize}}
-		id, _ := r.tab.Request(r.now, &p, &rq, r.out)
-		r.tab.Start(r.now, id, []byte("body"), false, nil, Device{}, r.out)
-		if got := r.take()[0].Local.Port(); got != tt.want {
-			t.Errorf("blksize %d: from port %d, want %d", tt.blksize, got, tt.want)
-		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dcs/fastpath/packet"
+	"dcs/fastpath/tid"
 )
 
 // mmsghdr is struct mmsghdr of recvmmsg(2), which x/sys lacks.
@@ -29,10 +30,11 @@ type headers struct {
 	iovs     []unix.Iovec
 	names    []unix.RawSockaddrInet6 // large enough for IPv4 too
 	controls [][controlRoom / 8]uint64
+	packets  []*packet.Packet // that are sent
 }
 
 func (h *headers) grow(n int) {
-	*h = headers{make([]mmsghdr, n), make([]unix.Iovec, n), make([]unix.RawSockaddrInet6, n), make([][controlRoom / 8]uint64, n)}
+	*h = headers{make([]mmsghdr, n), make([]unix.Iovec, n), make([]unix.RawSockaddrInet6, n), make([][controlRoom / 8]uint64, n), make([]*packet.Packet, n)}
 	for i := range h.msgs {
 		m := &h.msgs[i].hdr
 		m.Name = (*byte)(unsafe.Pointer(&h.names[i]))
@@ -102,7 +104,7 @@ func (t *Transport) recv(s *socket, batch []packet.Packet, from, to int) (int, e
 func (t *Transport) receive(s *socket, i int, p *packet.Packet) {
 	m := &t.rx.msgs[i]
 	p.Data = p.Room()[:min(int(m.len), len(p.Room()))]
-	p.TID, p.WideTID, p.MaxBlksize, p.Flags, p.Zone, p.Time, p.Link = s.tid, s.wide, 0, 0, 0, 0, packet.Link{}
+	p.TID, p.MaxBlksize, p.Flags, p.Zone, p.Time, p.Link = 0, 0, 0, 0, 0, packet.Link{}
 	if m.hdr.Flags&unix.MSG_TRUNC != 0 {
 		p.Flags |= packet.Truncated
 	}
@@ -119,6 +121,7 @@ func (t *Transport) receive(s *socket, i int, p *packet.Packet) {
 		peer = netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(name)).Addr)
 	}
 	p.Peer = netip.AddrPortFrom(peer, uint16(port[0])<<8|uint16(port[1]))
+	p.Hash = t.key.Hash(p.Peer)
 
 	rest := unsafe.Slice((*byte)(unsafe.Pointer(&t.rx.controls[i])), controlRoom)[:min(controlRoom, int(m.hdr.Controllen))]
 	for len(rest) >= unix.SizeofCmsghdr {
@@ -152,86 +155,25 @@ func (t *Transport) receive(s *socket, i int, p *packet.Packet) {
 		}
 		rest = rest[min((size+7)&^7, len(rest)):]
 	}
+	t.place(s, p, local)
+}
+
+// place says what a packet that came to s at an address is: a request, and where it is answered from, or one of a running
+// transfer, at its client's port or at another.
+func (t *Transport) place(s *socket, p *packet.Packet, local netip.AddrPort) {
 	p.Local = local
-}
-
-// fill writes header i for p, which s will send.
-func (h *headers) fill(i int, p *packet.Packet, s *socket) {
-	m := &h.msgs[i].hdr
-	h.iovs[i].Base = unsafe.SliceData(p.Data)
-	h.iovs[i].SetLen(len(p.Data))
-	peer, local := p.Peer.Addr(), p.Local.Addr()
-	port := p.Peer.Port()
-	name := &h.names[i]
-	*(*[2]byte)(unsafe.Pointer(&name.Port)) = [2]byte{byte(port >> 8), byte(port)}
-	c := &h.controls[i]
-	cmsg := (*unix.Cmsghdr)(unsafe.Pointer(c))
-	if peer.Is4() {
-		sa := (*unix.RawSockaddrInet4)(unsafe.Pointer(name))
-		sa.Family = unix.AF_INET
-		sa.Addr = peer.As4()
-		m.Namelen = unix.SizeofSockaddrInet4
-		if s.any && local.Is4() {
-			cmsg.Level, cmsg.Type = unix.IPPROTO_IP, unix.IP_PKTINFO
-			cmsg.SetLen(unix.CmsgLen(unix.SizeofInet4Pktinfo))
-			*(*unix.Inet4Pktinfo)(unsafe.Pointer(&c[unix.SizeofCmsghdr/8])) = unix.Inet4Pktinfo{Spec_dst: local.As4()}
-			m.SetControllen(unix.CmsgSpace(unix.SizeofInet4Pktinfo))
-			return
-		}
-	} else {
-		name.Family = unix.AF_INET6
-		name.Flowinfo = 0 // an IPv4 address stands there in the other form
-		name.Addr = peer.As16()
-		name.Scope_id = p.Zone
-		m.Namelen = unix.SizeofSockaddrInet6
-		if s.any && local.Is6() {
-			cmsg.Level, cmsg.Type = unix.IPPROTO_IPV6, unix.IPV6_PKTINFO
-			cmsg.SetLen(unix.CmsgLen(unix.SizeofInet6Pktinfo))
-			*(*unix.Inet6Pktinfo)(unsafe.Pointer(&c[unix.SizeofCmsghdr/8])) = unix.Inet6Pktinfo{Addr: local.As16(), Ifindex: p.Zone}
-			m.SetControllen(unix.CmsgSpace(unix.SizeofInet6Pktinfo))
-			return
-		}
+	if s.single {
+		p.TID = local.Port()
+		return
 	}
-	m.SetControllen(0)
-}
-
-// transmit sends the first n of the headers by s.
-func (t *Transport) transmit(s *socket, n int) error {
-	waited := false
-	for i := 0; i < n; {
-		r, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&t.tx.msgs[i])), uintptr(n-i), unix.MSG_DONTWAIT, 0, 0)
-		switch errno {
-		case 0:
-			i += int(r)
-		case unix.EINTR:
-		case unix.EAGAIN:
-			// The send buffer is full. What does not fit within a tick is lost, and will be asked for again.
-			if waited {
-				t.sendErrors.Add(uint64(n - i))
-				return nil
-			}
-			waited = true
-			if err := t.pollOut(s); err != nil {
-				return err
-			}
-		case unix.EBADF, unix.ENOTSOCK, unix.EFAULT:
-			return fmt.Errorf("udp: sendmmsg on %v: %w", s.local, errno)
-		default:
-			// The first of the packets cannot be sent: no route, a firewall's refusal, an address that is gone.
-			t.sendErrors.Add(1)
-			i++
-		}
+	f := t.family(s.v6)
+	port := tid.Pick(f.ports, p.Hash)
+	switch {
+	case s.role&requests != 0:
+		p.TID = port
+	case f.gathered: // the program has let through only those that are right
+		p.Local = netip.AddrPortFrom(local.Addr(), port)
+	case port != local.Port():
+		p.Flags |= packet.WrongTID
 	}
-	return nil
-}
-
-// pollOut waits at most a tick until s can take a packet.
-func (t *Transport) pollOut(s *socket) error {
-	t.out = unix.PollFd{Fd: int32(s.fd), Events: unix.POLLOUT}
-	t.timeout = unix.NsecToTimespec(int64(t.tick))
-	_, _, errno := unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&t.out)), 1, uintptr(unsafe.Pointer(&t.timeout)), 0, 0, 0)
-	if errno != 0 && errno != unix.EINTR {
-		return fmt.Errorf("udp: ppoll: %w", errno)
-	}
-	return nil
 }

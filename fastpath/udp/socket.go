@@ -12,15 +12,16 @@ import (
 
 // A socket is one bound UDP socket.
 type socket struct {
-	fd    int
-	v6    bool
-	local netip.AddrPort // what it is bound to; the address may be the wildcard
-	tid   uint16         // of a listener: the port that new transfers answer from; 0 on the socket of running transfers
-	wide  uint16         // of a listener: the port for those with large blocks; 0: tid serves for them too
-	skip  int            // rounds for which Recv passes over it, as it was empty
-	drops uint32         // the kernel's count when it was last told
-	zone  string         // of the address that it is bound to
-	any   bool           // bound to the wildcard: packets must say which of our addresses they are for
+	fd     int
+	v6     bool
+	local  netip.AddrPort // what it is bound to; the address may be the wildcard
+	role   role
+	single bool   // of a listener: transfers answer from it too
+	raw    bool   // packets leave by it with all of their headers
+	skip   int    // rounds for which Recv passes over it, as it was empty
+	drops  uint32 // the kernel's count when it was last told
+	zone   string // of the address that it is bound to
+	any    bool   // bound to the wildcard: packets must say which of our addresses they are for
 }
 
 // A role is what a socket is for. The kernel is asked to tell with each packet only what its role
@@ -29,14 +30,13 @@ type role uint8
 
 const (
 	transfers role = 1 << iota // packets of running transfers come here
-	large                      // of transfers whose packets may be larger than a path bears
 	requests                   // requests come here, and their age counts
 	shared                     // SO_REUSEPORT: other workers listen here too
 )
 
 // open opens a socket bound to a, which need not be an address of this host.
 func open(a netip.AddrPort, r role) (*socket, error) {
-	s := &socket{v6: a.Addr().Is6(), zone: a.Addr().Zone(), any: a.Addr().IsUnspecified()}
+	s := &socket{role: r, v6: a.Addr().Is6(), zone: a.Addr().Zone(), any: a.Addr().IsUnspecified()}
 	family := unix.AF_INET
 	if s.v6 {
 		family = unix.AF_INET6
@@ -79,15 +79,8 @@ func (s *socket) bind(a netip.AddrPort, r role) error {
 		sa = sa6
 	} else {
 		// Boot ROMs do not do path MTU discovery, and routers near them drop its messages: without DF,
-		// a router that must can fragment. But a packet without DF needs an IP identification, and
-		// the kernel's way to find one for a host that it has not spoken to lately costs a fifth
-		// of sending a block (2.2 instead of 2.65 µs, veth, 65,536 modems). Blocks of up to 512
-		// octets pass everywhere: they leave with DF, and need none (RFC 6864, section 4.1).
-		mtu := unix.IP_PMTUDISC_DONT
-		if r == transfers {
-			mtu = unix.IP_PMTUDISC_PROBE
-		}
-		errs = append(errs, set("IP_FREEBIND", unix.IPPROTO_IP, unix.IP_FREEBIND, 1), set("IP_MTU_DISCOVER", unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, mtu))
+		// a router that must can fragment.
+		errs = append(errs, set("IP_FREEBIND", unix.IPPROTO_IP, unix.IP_FREEBIND, 1), set("IP_MTU_DISCOVER", unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DONT))
 		if s.any {
 			errs = append(errs, set("IP_PKTINFO", unix.IPPROTO_IP, unix.IP_PKTINFO, 1))
 		}
@@ -134,11 +127,8 @@ func (s *socket) buffer(force, plain, n int) (int, error) {
 
 func (s *socket) close() { _ = unix.Close(s.fd) }
 
-// owns reports whether a packet from local goes out by this socket.
-func (s *socket) owns(local netip.AddrPort, v6 bool) bool {
-	if s.v6 != v6 || s.local.Port() != local.Port() {
-		return false
-	}
-	a := s.local.Addr()
-	return a.IsUnspecified() || !local.Addr().IsValid() || a == local.Addr()
+// deafen has the kernel throw away what comes to s.
+func (s *socket) deafen() error {
+	drop := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K}}
+	return os.NewSyscallError("setsockopt SO_ATTACH_FILTER", unix.SetsockoptSockFprog(s.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &drop[0]}))
 }

@@ -2,7 +2,6 @@
 package udp
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -14,46 +13,68 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dcs/fastpath/packet"
+	"dcs/fastpath/tid"
 )
 
 // Config says what to open. A zero field but Listen takes the default.
 type Config struct {
 	Listen     []netip.AddrPort // where requests are taken; port 0 lets the kernel pick one
 	SinglePort bool             // answer from the port that was asked, not from ports of the worker's own
-	TIDMin     uint16           // first of the ports that transfers answer from, of which each worker takes two for IPv4 and one for IPv6
-	TIDMax     uint16           // last of them; 0: the kernel picks
+	Key        tid.Key          // says from which port a client is answered; one for all that serve it
+	TIDs       int              // ports that transfers answer from, of each worker and address family; default 16, at most 4,096
+	TIDMin     uint16           // first of a range to take them from: as many as it has, the workers in turn
+	TIDMax     uint16           // last of it; 0: the kernel picks
+	Raw        bool             // send by raw sockets, if the process may (CAP_NET_RAW): all ports of a worker in one system call
 	RcvBuf     int              // receive buffer of each socket, octets; default 32 MiB
 	SndBuf     int              // send buffer of each socket, octets; default 4 MiB
 	Tick       time.Duration    // Recv waits at most so long; default 20 ms
 }
 
-// errPorts: of the range, too few of the ports between TIDMin and TIDMax are free.
-var errPorts = fmt.Errorf("too few are free: %w", unix.EADDRINUSE)
-
-// maxListen leaves room for the three ports of transfers in a word with a bit per socket.
+// maxListen bounds the addresses that requests are taken at.
 const maxListen = 61
 
 // A Transport is one worker's sockets. Recv and Send are for one goroutine.
 type Transport struct {
-	socks    []*socket // those of running transfers first
-	tids     int       // how many of socks those are
-	polls    []unix.PollFd
-	out      unix.PollFd
-	timeout  unix.Timespec
-	tick     time.Duration
-	wake     int // eventfd
-	closed   atomic.Bool
-	mu       sync.Mutex // held while the sockets are used, so that Close does not close them under a system call
-	warnings []string
+	key       tid.Key
+	families  [2]family // of IPv4 and of IPv6
+	listeners []*socket
+	reading   []*socket // those of running transfers, then the listeners
+	tids      int       // how many of reading those are
+	polls     []unix.PollFd
+	out       unix.PollFd
+	timeout   unix.Timespec
+	tick      time.Duration
+	wake      int // eventfd
+	closed    atomic.Bool
+	mu        sync.Mutex // held while the sockets are used, so that Close does not close them under a system call
+	warnings  []string
 
 	rx    headers
 	bound *packet.Packet
 
 	tx     headers
-	txSock []uint8
+	one    headers // for a packet on its own
+	txSock []*socket
+	ident  uint16 // of the IPv4 packet that may be fragmented, which was sent last
 
 	drops      atomic.Uint64
 	sendErrors atomic.Uint64
+}
+
+// A family is what a worker has of one address family, to answer from.
+type family struct {
+	ports    []uint16
+	socks    []*socket          // bound to these, in their order
+	at       map[uint16]*socket // by port
+	raw      *socket            // sends for all of them; nil: none
+	gathered bool               // socks[0] receives for all of them
+}
+
+func (t *Transport) family(v6 bool) *family {
+	if v6 {
+		return &t.families[1]
+	}
+	return &t.families[0]
 }
 
 // Open opens the sockets of so many workers: each worker has its own listeners, between which the kernel shares
@@ -65,6 +86,10 @@ func Open(cfg Config, workers int) ([]*Transport, error) {
 	if cfg.TIDMin > cfg.TIDMax || cfg.TIDMax > 0 && cfg.TIDMin == 0 {
 		return nil, fmt.Errorf("udp: range of transfer ports %d-%d is empty", cfg.TIDMin, cfg.TIDMax)
 	}
+	if cfg.TIDs <= 0 {
+		cfg.TIDs = 16
+	}
+	cfg.TIDs = min(cfg.TIDs, maxTIDs)
 	if cfg.RcvBuf <= 0 {
 		cfg.RcvBuf = 32 << 20
 	}
@@ -90,165 +115,6 @@ func Open(cfg Config, workers int) ([]*Transport, error) {
 	return ts, nil
 }
 
-// An opener opens the sockets of one worker after the other.
-type opener struct {
-	Config
-	workers  int
-	listen   []netip.AddrPort // with the ports that the kernel picked for the first worker
-	warnings []string
-}
-
-func (o *opener) worker(i int) (*Transport, error) {
-	t := &Transport{tick: o.Tick, wake: -1}
-	if err := o.open(t, i); err != nil {
-		_ = t.Close()
-		return nil, err
-	}
-	return t, nil
-}
-
-func (o *opener) open(t *Transport, i int) (err error) {
-	var listeners []*socket
-	defer func() {
-		t.socks = append(t.socks, listeners...)
-	}()
-	kept := o.listen[:0]
-	for _, a := range o.listen {
-		s, err := o.listener(i, a)
-		if err != nil {
-			if i == 0 && len(o.listen) > 1 && a.Addr() == netip.IPv6Unspecified() && errors.Is(err, unix.EAFNOSUPPORT) {
-				o.warnings = append(o.warnings, fmt.Sprintf("%v is left out: this host has no IPv6", a))
-				continue
-			}
-			return err
-		}
-		listeners = append(listeners, s)
-		kept = append(kept, netip.AddrPortFrom(a.Addr(), s.local.Port()))
-	}
-	o.listen = kept
-	for _, v6 := range [...]bool{false, true} {
-		if err := o.transfers(t, i, v6, listeners); err != nil {
-			return err
-		}
-	}
-	t.tids = len(t.socks)
-	t.socks = append(t.socks, listeners...)
-	listeners = nil
-	for _, s := range t.socks {
-		if err := o.buffers(s); err != nil {
-			return err
-		}
-	}
-	if t.wake, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
-		return fmt.Errorf("udp: eventfd: %w", err)
-	}
-	for _, s := range t.socks {
-		t.polls = append(t.polls, unix.PollFd{Fd: int32(s.fd), Events: unix.POLLIN})
-	}
-	t.polls = append(t.polls, unix.PollFd{Fd: int32(t.wake), Events: unix.POLLIN})
-	return nil
-}
-
-// listener opens worker i's socket for requests to a.
-func (o *opener) listener(i int, a netip.AddrPort) (*socket, error) {
-	if o.workers == 1 {
-		return open(a, requests)
-	}
-	if i == 0 && a.Port() != 0 {
-		// SO_REUSEPORT would let a second server take half of the first one's requests.
-		s, err := open(a, requests)
-		if err != nil {
-			return nil, err
-		}
-		s.close()
-	}
-	return open(a, requests|shared)
-}
-
-// transfers opens worker i's ports for transfers of one address family and makes the listeners name them.
-func (o *opener) transfers(t *Transport, i int, v6 bool, listeners []*socket) error {
-	var at netip.Addr
-	for _, l := range listeners {
-		if l.v6 != v6 {
-			continue
-		}
-		if o.SinglePort {
-			l.tid = l.local.Port()
-			continue
-		}
-		switch a := l.local.Addr().WithZone(l.zone); {
-		case !at.IsValid():
-			at = a
-		case at != a && v6:
-			at = netip.IPv6Unspecified()
-		case at != a:
-			at = netip.IPv4Unspecified()
-		}
-	}
-	if !at.IsValid() {
-		return nil
-	}
-	tid, err := o.tid(t, i, at, transfers)
-	if err != nil {
-		return err
-	}
-	wide := uint16(0)
-	if !v6 {
-		if wide, err = o.tid(t, i, at, transfers|large); err != nil {
-			return err
-		}
-	}
-	for _, l := range listeners {
-		if l.v6 == v6 {
-			l.tid, l.wide = tid, wide
-		}
-	}
-	return nil
-}
-
-// tid opens one port for transfers.
-func (o *opener) tid(t *Transport, i int, at netip.Addr, r role) (uint16, error) {
-	step := o.workers
-	port := int(o.TIDMin) + i
-	if o.TIDMax == 0 {
-		port, step = 0, 0
-	}
-	for port <= int(o.TIDMax) {
-		s, err := open(netip.AddrPortFrom(at, uint16(port)), r)
-		if err == nil {
-			t.socks = append(t.socks, s)
-			return s.local.Port(), nil
-		}
-		if step == 0 || !errors.Is(err, unix.EADDRINUSE) {
-			return 0, err
-		}
-		port += step
-	}
-	return 0, fmt.Errorf("udp: transfer ports %d-%d: %d workers, %w", o.TIDMin, o.TIDMax, o.workers, errPorts)
-}
-
-func (o *opener) buffers(s *socket) error {
-	for _, b := range [...]struct {
-		name, limit        string
-		force, plain, want int
-	}{
-		{"receive", "net.core.rmem_max", unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, o.RcvBuf},
-		{"send", "net.core.wmem_max", unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, o.SndBuf},
-	} {
-		got, err := s.buffer(b.force, b.plain, b.want)
-		if err != nil {
-			return fmt.Errorf("udp: %s buffer of %v: %w", b.name, s.local, err)
-		}
-		if got < b.want {
-			w := fmt.Sprintf("%s buffer is %d octets, not %d: raise %s or grant CAP_NET_ADMIN", b.name, got, b.want, b.limit)
-			if n := len(o.warnings); n < 2 || o.warnings[n-1] != w && o.warnings[n-2] != w {
-				o.warnings = append(o.warnings, w)
-			}
-		}
-	}
-	return nil
-}
-
 // Warnings returns what the kernel did not grant, once for all workers: those of the first Transport
 // that Open returned.
 func (t *Transport) Warnings() []string { return t.warnings }
@@ -256,27 +122,20 @@ func (t *Transport) Warnings() []string { return t.warnings }
 // Addrs returns the addresses that requests are taken at.
 func (t *Transport) Addrs() []netip.AddrPort {
 	var as []netip.AddrPort
-	for _, s := range t.socks[t.tids:] {
+	for _, s := range t.listeners {
 		as = append(as, s.local)
 	}
 	return as
 }
 
-// Ports returns the ports that transfers answer from: those of one address family, 0 where there is none. wide is for transfers
-// with large blocks, 0 where tid serves for them too.
-func (t *Transport) Ports(v6 bool) (tid, wide uint16) {
-	for _, s := range t.socks[t.tids:] {
-		if s.v6 == v6 {
-			return s.tid, s.wide
-		}
-	}
-	return 0, 0
-}
+// Ports returns the ports of one address family that transfers answer from, in the order that tid.Pick has them in; none
+// with a single port.
+func (t *Transport) Ports(v6 bool) []uint16 { return t.family(v6).ports }
 
-// FDs returns the sockets' descriptors, for another's poll. Those of a closed Transport must not be used.
+// FDs returns the descriptors of the sockets that are read, for another's poll. Those of a closed Transport must not be used.
 func (t *Transport) FDs() []int {
 	var fds []int
-	for _, s := range t.socks {
+	for _, s := range t.reading {
 		fds = append(fds, s.fd)
 	}
 	return fds
@@ -302,8 +161,11 @@ func (t *Transport) Close() error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, s := range t.socks {
+	for _, s := range t.listeners {
 		s.close()
+	}
+	for i := range t.families {
+		t.families[i].close()
 	}
 	if t.wake >= 0 {
 		_ = unix.Close(t.wake)
@@ -363,15 +225,15 @@ func (t *Transport) prepare(batch []packet.Packet) error {
 // sweep takes what is there without waiting.
 func (t *Transport) sweep(batch []packet.Packet) (n int, err error) {
 	quota := len(batch) - len(batch)/4
-	if n, err = t.collect(t.socks[:t.tids], batch, 0, quota); err != nil {
+	if n, err = t.collect(t.reading[:t.tids], batch, 0, quota); err != nil {
 		return n, err
 	}
 	more := n == quota && t.tids > 0
-	if n, err = t.collect(t.socks[t.tids:], batch, n, len(batch)); err != nil || !more {
+	if n, err = t.collect(t.reading[t.tids:], batch, n, len(batch)); err != nil || !more {
 		return n, err
 	}
 	// Requests have not used their quarter.
-	return t.collect(t.socks[:t.tids], batch, n, len(batch))
+	return t.collect(t.reading[:t.tids], batch, n, len(batch))
 }
 
 // collect fills batch[n:to] from socks.
@@ -406,63 +268,11 @@ func (t *Transport) poll(wait time.Duration) (bool, error) {
 	if errno != 0 {
 		return false, fmt.Errorf("udp: ppoll: %w", errno)
 	}
-	for i, s := range t.socks {
+	for i, s := range t.reading {
 		s.skip = idleRounds
 		if t.polls[i].Revents != 0 {
 			s.skip = 0
 		}
 	}
 	return r > 0, nil
-}
-
-// Send sends the packets of batch, those of one socket in one system call.
-func (t *Transport) Send(batch []packet.Packet) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed.Load() {
-		return net.ErrClosed
-	}
-	if len(batch) > len(t.tx.msgs) {
-		t.tx.grow(len(batch))
-		t.txSock = make([]uint8, len(batch))
-	}
-	const nobody = 0xff
-	var used uint64 // bit per socket
-	hint := uint8(0)
-	for i := range batch {
-		p := &batch[i]
-		v6 := p.Peer.Addr().Is6()
-		if !t.socks[hint].owns(p.Local, v6) {
-			hint = nobody
-			for j, s := range t.socks {
-				if s.owns(p.Local, v6) {
-					hint = uint8(j)
-					break
-				}
-			}
-		}
-		t.txSock[i] = hint
-		if hint == nobody {
-			t.sendErrors.Add(1)
-			hint = 0
-			continue
-		}
-		used |= 1 << hint
-	}
-	for j, s := range t.socks {
-		if used&(1<<j) == 0 {
-			continue
-		}
-		n := 0
-		for i := range batch {
-			if t.txSock[i] == uint8(j) {
-				t.tx.fill(n, &batch[i], s)
-				n++
-			}
-		}
-		if err := t.transmit(s, n); err != nil {
-			return err
-		}
-	}
-	return nil
 }

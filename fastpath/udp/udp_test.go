@@ -3,6 +3,7 @@ package udp
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dcs/fastpath/packet"
+	"dcs/fastpath/tid"
 )
 
 func openOne(t *testing.T, cfg Config) *Transport {
@@ -79,12 +81,18 @@ func TestRoundTrip(t *testing.T) {
 		name       string
 		v6, single bool
 		wildcard   bool
+		raw        bool // where the process may
 	}{
 		{name: "IPv4"},
 		{name: "IPv4, any address", wildcard: true},
 		{name: "IPv4, single port", single: true},
 		{name: "IPv6", v6: true},
 		{name: "IPv6, any address", v6: true, wildcard: true},
+		{name: "IPv4, raw", raw: true},
+		{name: "IPv4, any address, raw", wildcard: true, raw: true},
+		{name: "IPv4, single port, raw", single: true, raw: true},
+		{name: "IPv6, raw", v6: true, raw: true},
+		{name: "IPv6, any address, raw", v6: true, wildcard: true, raw: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			lo := loopback(t, tt.v6)
@@ -95,7 +103,7 @@ func TestRoundTrip(t *testing.T) {
 					at = netip.IPv6Unspecified()
 				}
 			}
-			tr := openOne(t, Config{Listen: []netip.AddrPort{netip.AddrPortFrom(at, 0)}, SinglePort: tt.single})
+			tr := openOne(t, Config{Listen: []netip.AddrPort{netip.AddrPortFrom(at, 0)}, SinglePort: tt.single, Raw: tt.raw})
 			port := tr.Addrs()[0].Port()
 			c := dial(t, netip.AddrPort{}, netip.AddrPortFrom(lo, port))
 			before := time.Now().UnixNano()
@@ -116,8 +124,8 @@ func TestRoundTrip(t *testing.T) {
 			}
 
 			// The answer leaves from the TID, and what comes back there is marked so.
-			out := packet.NewSlab(1, 0, 64)
-			out[0].Peer, out[0].Local = p.Peer, netip.AddrPortFrom(p.Local.Addr(), p.TID)
+			out := packet.NewSlab(1, packet.Headroom, 64)
+			out[0].Local = netip.AddrPortFrom(p.Local.Addr(), p.TID)
 			out[0].Data = append(out[0].Data, "world"...)
 			u, err := net.ListenUDP("udp", nil)
 			if err != nil {
@@ -142,7 +150,9 @@ func TestRoundTrip(t *testing.T) {
 				t.Fatal(err)
 			}
 			p = recvN(t, tr, batch, 1)[0]
-			if want := map[bool]uint16{true: port}[tt.single]; p.TID != want || p.Local != from || string(p.Data) != "ack" {
+			// It is another client, which has that port or another.
+			wrong := !tt.single && tid.Pick(tr.Ports(tt.v6), tr.key.Hash(p.Peer)) != from.Port()
+			if want := map[bool]uint16{true: port}[tt.single]; p.TID != want || p.Local != from || string(p.Data) != "ack" || (p.Flags == packet.WrongTID) != wrong {
 				t.Errorf("received at the TID: %+v", p)
 			}
 		})
@@ -314,8 +324,8 @@ func TestWorkers(t *testing.T) {
 		if tr.Addrs()[0] != ts[0].Addrs()[0] {
 			t.Errorf("listens at %v and %v", tr.Addrs()[0], ts[0].Addrs()[0])
 		}
-		tid := tr.socks[0].local.Port()
-		if tid < lo || tid > hi || tids[tid] || tr.socks[tr.tids].tid != tid {
+		tid := tr.Ports(false)[0]
+		if tid < lo || tid > hi || tids[tid] || tr.Ports(false)[0] != tid {
 			t.Errorf("TID %d", tid)
 		}
 		tids[tid] = true
@@ -340,7 +350,7 @@ func TestOpenAbsentAddress(t *testing.T) {
 			continue
 		}
 		for _, tr := range ts {
-			for _, s := range tr.socks {
+			for _, s := range tr.reading {
 				if s.local.Addr() != want.Addr() || s.local.Port() == 0 {
 					t.Errorf("%s: a socket is bound to %v", a, s.local)
 				}
@@ -353,7 +363,7 @@ func TestOpenAbsentAddress(t *testing.T) {
 func TestOpenErrors(t *testing.T) {
 	a := []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}
 	taken := openOne(t, Config{Listen: a})
-	tid := taken.socks[0].local.Port()
+	tid := taken.Ports(false)[0]
 	for _, tt := range []struct {
 		name string
 		cfg  Config
@@ -378,7 +388,7 @@ func TestOpenErrors(t *testing.T) {
 // What the kernel throws away is told with the next packet.
 func TestDrops(t *testing.T) {
 	tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}})
-	s := tr.socks[tr.tids]
+	s := tr.listeners[0]
 	if err := unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4096); err != nil {
 		t.Fatal(err)
 	}
@@ -414,7 +424,7 @@ func TestSendErrors(t *testing.T) {
 	tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}})
 	out := packet.NewSlab(3, 0, 1<<17)
 	to := tr.Addrs()[0]
-	local := netip.AddrPortFrom(to.Addr(), tr.socks[0].local.Port())
+	local := netip.AddrPortFrom(to.Addr(), tr.Ports(false)[0])
 	for i := range out {
 		out[i].Peer, out[i].Local = to, local
 	}
@@ -436,7 +446,7 @@ func TestSendErrors(t *testing.T) {
 func TestNoAllocs(t *testing.T) {
 	tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, Tick: time.Millisecond})
 	batch, out := packet.NewSlab(8, 0, 64), packet.NewSlab(8, 0, 64)
-	local := netip.AddrPortFrom(tr.Addrs()[0].Addr(), tr.socks[0].local.Port())
+	local := netip.AddrPortFrom(tr.Addrs()[0].Addr(), tr.Ports(false)[0])
 	for i := range out {
 		out[i].Peer, out[i].Local = tr.Addrs()[0], local
 		out[i].Data = append(out[i].Data, "x"...)
@@ -501,51 +511,55 @@ func isolated(t *testing.T, mtu uint32, f func()) {
 	<-done
 }
 
-// Large blocks are fragmented where they must; small ones leave with DF, and are not slowed by that.
+// Large blocks are fragmented where they must be, also where a raw socket cannot; small ones leave with DF, and are not slowed
+// by that.
 func TestFragmentation(t *testing.T) {
-	isolated(t, 1500, func() {
-		ts, err := Open(Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}}, 1)
-		if err != nil {
-			t.Error(err)
-			return
+	for _, raw := range []bool{false, true} {
+		for _, mtu := range []uint32{1500, 1000} {
+			isolated(t, mtu, func() {
+				ts, err := Open(Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, Raw: raw}, 1)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer ts[0].Close()
+				if w := ts[0].Warnings(); len(w) > 0 {
+					t.Error(w)
+				}
+				c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer c.Close()
+				out := packet.NewSlab(3, packet.Headroom, 9000)
+				for i, n := range []int{516, 1432, 9000} {
+					out[i].Peer = c.LocalAddr().(*net.UDPAddr).AddrPort()
+					out[i].Peer = netip.AddrPortFrom(out[i].Peer.Addr().Unmap(), out[i].Peer.Port())
+					out[i].Local = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), ts[0].Ports(false)[i])
+					out[i].Data = out[i].Room()[:n]
+				}
+				if err := ts[0].Send(out); err != nil {
+					t.Error(err)
+				}
+				got := map[int]uint16{}
+				buf := make([]byte, 1<<16)
+				for range out {
+					_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+					n, from, err := c.ReadFromUDPAddrPort(buf)
+					if err != nil {
+						t.Error(err)
+						break
+					}
+					got[n] = from.Port()
+				}
+				p := ts[0].Ports(false)
+				if want := map[int]uint16{516: p[0], 1432: p[1], 9000: p[2]}; !maps.Equal(got, want) || ts[0].SendErrors() != 0 {
+					t.Errorf("raw %v, MTU %d: received %v, want %v; %d send errors", raw, mtu, got, want, ts[0].SendErrors())
+				}
+			})
 		}
-		defer ts[0].Close()
-		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer c.Close()
-		listener := ts[0].socks[ts[0].tids]
-		out := packet.NewSlab(3, 0, 9000)
-		for i, n := range []int{516, 1432, 9000} {
-			port := listener.wide
-			if n == 516 {
-				port = listener.tid
-			}
-			out[i].Peer = c.LocalAddr().(*net.UDPAddr).AddrPort()
-			out[i].Peer = netip.AddrPortFrom(out[i].Peer.Addr().Unmap(), out[i].Peer.Port())
-			out[i].Local = netip.AddrPortFrom(listener.local.Addr(), port)
-			out[i].Data = out[i].Room()[:n]
-		}
-		if err := ts[0].Send(out); err != nil {
-			t.Error(err)
-		}
-		got := map[int]bool{}
-		buf := make([]byte, 1<<16)
-		for range out {
-			_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
-			n, err := c.Read(buf)
-			if err != nil {
-				t.Error(err)
-				break
-			}
-			got[n] = true
-		}
-		if !got[516] || !got[1432] || !got[9000] || ts[0].SendErrors() != 0 {
-			t.Errorf("received %v, %d send errors", got, ts[0].SendErrors())
-		}
-	})
+	}
 }
 
 // As many addresses as are taken are answered from, the last as the first.

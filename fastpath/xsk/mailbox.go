@@ -28,6 +28,7 @@ type letter struct {
 	flags       packet.Flags
 	tid         uint16
 	maxBlksize  uint16
+	hash        uint64
 	n           uint16
 	data        [letterRoom]byte
 }
@@ -42,7 +43,7 @@ func (m *mailbox) put(p *packet.Packet) bool {
 		return false
 	}
 	l := &m.slots[tail&uint32(len(m.slots)-1)]
-	l.peer, l.local, l.link, l.zone, l.flags, l.tid, l.maxBlksize = p.Peer, p.Local, p.Link, p.Zone, p.Flags, p.TID, p.MaxBlksize
+	l.peer, l.local, l.link, l.zone, l.flags, l.tid, l.maxBlksize, l.hash = p.Peer, p.Local, p.Link, p.Zone, p.Flags, p.TID, p.MaxBlksize, p.Hash
 	l.n = uint16(copy(l.data[:], p.Data))
 	if len(p.Data) > len(l.data) {
 		l.flags |= packet.Truncated
@@ -60,7 +61,7 @@ func (m *mailbox) drain(batch []packet.Packet, n int) int {
 		p.Reset()
 		p.Data = append(p.Data, l.data[:l.n]...)
 		p.Peer, p.Local, p.Link, p.Zone, p.Flags = l.peer, l.local, l.link, l.zone, l.flags
-		p.TID, p.WideTID, p.MaxBlksize, p.Time = l.tid, 0, l.maxBlksize, 0
+		p.TID, p.MaxBlksize, p.Time, p.Hash = l.tid, l.maxBlksize, 0, l.hash
 		n++
 	}
 	m.head.Store(head)

@@ -12,8 +12,8 @@ import (
 
 	"dcs/bench/netlab"
 	"dcs/fastpath"
+	"dcs/fastpath/frame"
 	"dcs/fastpath/packet"
-	"dcs/fastpath/xsk/frame"
 	"dcs/fastpath/xsk/ring"
 )
 

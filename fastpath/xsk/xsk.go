@@ -15,8 +15,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dcs/fastpath/frame"
 	"dcs/fastpath/packet"
-	"dcs/fastpath/xsk/frame"
+	"dcs/fastpath/tid"
 	"dcs/fastpath/xsk/ring"
 )
 
@@ -28,6 +29,8 @@ type Config struct {
 	Queues []int
 	// Listen are the addresses and ports where requests are taken; a wildcard stands for all addresses of its family.
 	Listen []netip.AddrPort
+	// Key says from which of its ports a worker answers a client: that of Sockets.
+	Key tid.Key
 	// SinglePort: transfers answer from the port that was asked. Which worker has a client's, Owner tells, as it does of the
 	// kernel's sockets that share the port; without it each has those that come by its queue.
 	SinglePort bool
@@ -60,8 +63,8 @@ type Sockets interface {
 	SendErrors() uint64
 	// FDs are what poll waits for.
 	FDs() []int
-	// Ports returns the ports that transfers of one address family answer from; 0 where there is none.
-	Ports(v6 bool) (tid, wide uint16)
+	// Ports returns the ports that transfers of one address family answer from, as tid.Pick wants them; none with a single port.
+	Ports(v6 bool) []uint16
 }
 
 // Transport is one worker's: the AF_XDP socket of a queue, and kernel sockets for what does not come there. Recv and Send
@@ -75,8 +78,7 @@ type Transport struct {
 	mtu     int
 	sockets Sockets
 	busy    bool
-	tid4    uint16
-	tid6    uint16
+	ports   [2][]uint16 // that transfers answer from: over IPv4, over IPv6
 
 	mu     sync.Mutex // held while the sockets are used, so that Close does not close them under a system call
 	closed atomic.Bool
@@ -113,9 +115,9 @@ const (
 )
 
 const (
-	txRoom    = 128 - 4 // in front of a payload, so that what stands behind its header of 4 octets begins a cache line
-	rxRoom    = 2048    // of a packet that comes by a kernel socket, and as much is looked at of others
-	headroom  = 256     // that a driver leaves in front of a frame (XDP_PACKET_HEADROOM)
+	txRoom    = packet.Headroom
+	rxRoom    = 2048 // of a packet that comes by a kernel socket, and as much is looked at of others
+	headroom  = 256  // that a driver leaves in front of a frame (XDP_PACKET_HEADROOM)
 	maxQueues = 512
 	// maxSending is how many packets may be on their way from a queue to the wire.
 	maxSending = 4096
@@ -167,7 +169,7 @@ func open(cfg Config) (ts []*Transport, err error) {
 	if cfg.Tick <= 0 {
 		cfg.Tick = 20 * time.Millisecond
 	}
-	g := &group{dev: dev, listen: slices.Clone(cfg.Listen), single: cfg.SinglePort, owner: cfg.Owner, open: len(cfg.Queues)}
+	g := &group{dev: dev, listen: slices.Clone(cfg.Listen), single: cfg.SinglePort, key: cfg.Key, owner: cfg.Owner, open: len(cfg.Queues)}
 	for _, l := range cfg.Listen {
 		g.portsOf(l.Addr().Is6())[l.Port()] |= requestPort
 	}
@@ -208,6 +210,7 @@ type group struct {
 	dev        *device
 	listen     []netip.AddrPort
 	single     bool
+	key        tid.Key
 	owner      func(client netip.Addr) int
 	transports []*Transport
 	wakes      []int // eventfds: they stay open until the last is closed, for others write to them
@@ -229,17 +232,11 @@ func (g *group) transport(cfg Config, i, queue int) (*Transport, error) {
 	if g.dev.mtu+headroom+22 > t.size {
 		t.size = 4096
 	}
-	for _, v6 := range [...]bool{false, true} {
-		tid, wide := t.sockets.Ports(v6)
-		if v6 {
-			t.tid6 = tid
-		} else {
-			t.tid4 = tid
-		}
-		for _, port := range [...]uint16{tid, wide} {
-			if p := &g.portsOf(v6)[port]; port != 0 && !g.single {
-				*p = *p&requestPort | uint16(i+1)
-			}
+	for n, v6 := range [...]bool{false, true} {
+		t.ports[n] = t.sockets.Ports(v6)
+		for _, port := range t.ports[n] {
+			p := &g.portsOf(v6)[port]
+			*p = *p&requestPort | uint16(i+1)
 		}
 	}
 	sending := min(cfg.Frames, maxSending)
@@ -493,7 +490,8 @@ const nobody = -1
 
 // place completes a packet that was received, and returns the transport that it belongs to.
 func (t *Transport) place(p *packet.Packet) int {
-	p.TID, p.WideTID, p.MaxBlksize, p.Zone, p.Time = 0, 0, 0, 0, 0
+	p.TID, p.MaxBlksize, p.Zone, p.Time = 0, 0, 0, 0
+	p.Hash = t.group.key.Hash(p.Peer)
 	if len(p.Data) > rxRoom {
 		p.Data = p.Data[:rxRoom]
 		p.Flags |= packet.Truncated
@@ -505,7 +503,12 @@ func (t *Transport) place(p *packet.Packet) int {
 	}
 	use := t.group.portsOf(v6)[local.Port()]
 	if use&requestPort == 0 {
-		return int(use&ownerMask) - 1
+		owner := int(use&ownerMask) - 1
+		if owner != nobody && tid.Pick(t.group.transports[owner].portsOf(v6), p.Hash) != local.Port() {
+			p.Flags |= packet.WrongTID
+			return t.index // which counts it
+		}
+		return owner
 	}
 	if !t.group.listens(local) {
 		return nobody
@@ -517,15 +520,20 @@ func (t *Transport) place(p *packet.Packet) int {
 		if t.group.owner != nil {
 			return t.group.owner(p.Peer.Addr())
 		}
-	case v6:
-		p.TID = t.tid6
-	default:
-		p.TID = t.tid4
-	}
-	if p.TID == 0 {
+	case len(t.portsOf(v6)) == 0:
 		return nobody
+	default:
+		p.TID = tid.Pick(t.portsOf(v6), p.Hash)
 	}
 	return t.index
+}
+
+// portsOf returns the ports that its transfers answer from.
+func (t *Transport) portsOf(v6 bool) []uint16 {
+	if v6 {
+		return t.ports[1]
+	}
+	return t.ports[0]
 }
 
 // listens reports whether requests are taken at a.

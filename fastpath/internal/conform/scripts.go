@@ -393,23 +393,50 @@ var behaviour = []script{
 		counts: want{transfers: transfers{transfer.PeerOther: 1}},
 	},
 	{
-		name: "stranger at a TID gets ERROR 5, and the transfer is unharmed",
+		name: "a stranger at another's port is passed over, and the transfer is unharmed",
 		run: func(p *peer, n Network) {
 			p.ask(request("long", "octet", tftp.Options{}))
 			p.want(data(1, long[:512]))
-			stranger := &peer{t: p.t, c: n.Client(p.t), server: p.tid, tid: p.tid}
-			stranger.ack(2)
-			stranger.wantError(tftp.CodeUnknownTID)
+			var stranger *peer
+			for stranger == nil || stranger.tid == p.tid { // one of many may have the same
+				stranger = &peer{t: p.t, c: n.Client(p.t), server: p.server}
+				stranger.fetch("small", "octet", tftp.Options{}, small)
+			}
+			own := stranger.tid
+			stranger.tid = p.tid
+			stranger.ack(1)
 			stranger.reply([]byte(data(1, nil)))
-			stranger.wantError(tftp.CodeUnknownTID)
-			stranger.ask(request("small", "octet", tftp.Options{}))
-			stranger.wantError(tftp.CodeUnknownTID)
-			stranger.reply(tftp.AppendERROR(nil, 0, "never answered"))
+			stranger.reply([]byte(request("small", "octet", tftp.Options{})))
+			stranger.reply(tftp.AppendERROR(nil, 0, "the end"))
 			stranger.silence()
 			p.ack(1)
 			p.want(data(2, long[512:1024]))
+			p.tid, own = own, p.tid
+			p.ack(2)
+			p.reply(tftp.AppendERROR(nil, 0, "the end"))
+			p.silence()
+			p.tid = own
+			p.ack(2)
+			p.want(data(3, long[1024:1536]))
 		},
-		counts: want{transfers: transfers{transfer.StrangerPacket: 3, transfer.StrayError: 1}},
+		counts: want{events: events{fastpath.WrongTID: 6}},
+	},
+	{
+		name: "who has no transfer at its port gets ERROR 5",
+		run: func(p *peer, _ Network) {
+			p.ask(request("long", "octet", tftp.Options{}))
+			p.want(data(1, long[:512]))
+			p.reply(tftp.AppendERROR(nil, tftp.CodeUndefined, "enough"))
+			p.ack(2)
+			p.wantError(tftp.CodeUnknownTID)
+			p.reply([]byte(data(1, nil)))
+			p.wantError(tftp.CodeUnknownTID)
+			p.reply([]byte(request("small", "octet", tftp.Options{})))
+			p.wantError(tftp.CodeUnknownTID)
+			p.reply(tftp.AppendERROR(nil, 0, "never answered"))
+			p.silence()
+		},
+		counts: want{transfers: transfers{transfer.StrangerPacket: 3, transfer.StrayError: 1, transfer.PeerUndefined: 1}},
 	},
 	{
 		name: "ACK at the port of requests",

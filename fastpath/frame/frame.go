@@ -1,4 +1,4 @@
-// Package frame reads and writes the headers of a UDP datagram in an Ethernet frame. It believes nothing that a frame says.
+// Package frame reads and writes the headers of UDP datagrams, in Ethernet frames or without. It believes nothing that a frame says.
 package frame
 
 import (
@@ -194,42 +194,56 @@ func Append(p *packet.Packet, buf []byte, at int) (from, to int, ok bool) {
 	if link < macs+2 || link > len(p.Link.Header) {
 		return 0, 0, false
 	}
-	end := at + len(p.Data)
-	if at < Room || end > len(buf) || len(p.Data)+udpHeader > 0xffff {
+	ip, to, ok := AppendIP(p, buf, at, 0)
+	proto := binary.BigEndian.Uint16(p.Link.Header[link-2:])
+	if !ok || proto != etherIPv4 && proto != etherIPv6 || (proto == etherIPv4) != p.Peer.Addr().Is4() {
 		return 0, 0, false
 	}
-	proto := binary.BigEndian.Uint16(p.Link.Header[link-2:])
+	from = ip - link
+	copy(buf[from:ip], p.Link.Header[:link])
+	return from, to, true
+}
+
+// AppendIP is Append without a link-layer header. IPv4's header says that the packet is not to be fragmented, so that it
+// needs no identification (RFC 6864), unless it is given one.
+func AppendIP(p *packet.Packet, buf []byte, at int, id uint16) (from, to int, ok bool) {
+	end := at + len(p.Data)
+	if at < Room || end > len(buf) || len(p.Data)+udpHeader > 0xffff-ipv4Header {
+		return 0, 0, false
+	}
 	peer, local := p.Peer.Addr(), p.Local.Addr()
 	u := at - udpHeader
 	n := uint32(len(p.Data) + udpHeader)
 	// The sums are taken from the values, not from the headers: to read in another width what has just been written makes the
 	// processor wait for its stores, which took as long as all the rest of this function.
 	ends := uint64(n) + protoUDP
-	var ip int
 	switch {
-	case proto == etherIPv4 && peer.Is4() && local.Is4():
-		ip = u - ipv4Header
+	case peer.Is4() && local.Is4():
+		from = u - ipv4Header
 		src4, dst4 := local.As4(), peer.As4()
 		src, dst := binary.BigEndian.Uint32(src4[:]), binary.BigEndian.Uint32(dst4[:])
 		addrs := uint64(src) + uint64(dst)
 		ends += addrs
-		// Don't fragment, so that it needs no identification (RFC 6864).
 		const versionLength, dontFragment = 0x4500, 0x4000
 		const ttlProtocol = hopLimit<<8 | protoUDP
-		sum := fold(addrs + versionLength + ipv4Header + uint64(n) + dontFragment + ttlProtocol)
-		h := (*[ipv4Header]byte)(buf[ip:])
+		fragment := uint32(id) << 16
+		if id == 0 {
+			fragment = dontFragment
+		}
+		sum := fold(addrs + versionLength + ipv4Header + uint64(n) + uint64(fragment) + ttlProtocol)
+		h := (*[ipv4Header]byte)(buf[from:])
 		binary.BigEndian.PutUint32(h[0:], versionLength<<16|ipv4Header+n)
-		binary.BigEndian.PutUint32(h[4:], dontFragment)
+		binary.BigEndian.PutUint32(h[4:], fragment)
 		binary.BigEndian.PutUint32(h[8:], ttlProtocol<<16|uint32(^sum))
 		binary.BigEndian.PutUint32(h[12:], src)
 		binary.BigEndian.PutUint32(h[16:], dst)
-	case proto == etherIPv6 && peer.Is6() && local.Is6():
-		ip = u - ipv6Header
+	case peer.Is6() && local.Is6():
+		from = u - ipv6Header
 		src, dst := local.As16(), peer.As16()
 		for _, a := range [...]*[16]byte{&src, &dst} {
 			ends = add(ends, add(binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])))
 		}
-		h := (*[ipv6Header]byte)(buf[ip:])
+		h := (*[ipv6Header]byte)(buf[from:])
 		binary.BigEndian.PutUint32(h[0:], 6<<28)
 		binary.BigEndian.PutUint32(h[4:], n<<16|protoUDP<<8|hopLimit)
 		*(*[16]byte)(h[8:]) = src
@@ -246,7 +260,5 @@ func Append(p *packet.Packet, buf []byte, at int) (from, to int, ok bool) {
 	udp := (*[udpHeader]byte)(buf[u:])
 	binary.BigEndian.PutUint32(udp[0:], ports)
 	binary.BigEndian.PutUint32(udp[4:], n<<16|uint32(check))
-	from = ip - link
-	copy(buf[from:ip], p.Link.Header[:link])
 	return from, end, true
 }

@@ -1,0 +1,129 @@
+//go:build ignore
+
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Has the packets of running transfers come to one socket of their worker, at whichever of its ports they arrive: those that come
+ * to the port from which their sender is answered. Others guess, and nobody hears them. */
+#include <linux/in.h>
+#include <stddef.h>
+
+#include "abi.h"
+#include "tid.h"
+
+enum {
+	INET = 2, /* AF_INET */
+	INET6 = 10,
+	IPV6_PORTS = 1 << 16, /* the place of IPv6's ports in the map */
+};
+
+/* What a port of transfers is. Where nobody has one, count is 0. */
+struct tid_port {
+	__u16 worker;
+	__u16 index; /* among the worker's ports */
+	__u16 count; /* of these */
+	__u16 reserved;
+};
+
+enum tid_verdict {
+	TID_RIGHT,
+	TID_WRONG,
+	TID_VERDICTS,
+};
+
+/* Has clang describe it to the generator of the Go types. */
+const struct tid_port *tid_ports;
+
+volatile const __u64 key0;
+volatile const __u64 key1;
+volatile const struct address own[2]; /* what the ports of IPv4 and IPv6 are bound to; 0: any */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 << 16);
+	__type(key, __u32);
+	__type(value, struct tid_port);
+} ports SEC(".maps");
+
+/* Its size is set by the loader: four sockets of each worker, of IPv4 the one that hears and the one that does not, and of IPv6. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKMAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} sockets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, TID_VERDICTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} verdicts SEC(".maps");
+
+/* The verifier wants each field of the context read at its own offset from it: a compiler left alone takes steps. */
+#define LOAD(field)                                                                       \
+	({                                                                                \
+		__u32 v;                                                                  \
+		asm volatile("%0 = *(u32 *)(%1 + %2)"                                     \
+			     : "=r"(v)                                                    \
+			     : "r"(ctx), "i"(offsetof(struct bpf_sk_lookup, field)));     \
+		v;                                                                        \
+	})
+#define LOAD4(to, field)                \
+	do {                            \
+		(to)[0] = LOAD(field[0]); \
+		(to)[1] = LOAD(field[1]); \
+		(to)[2] = LOAD(field[2]); \
+		(to)[3] = LOAD(field[3]); \
+	} while (0)
+
+/* at_home reports whether an address is the one that the ports are bound to. */
+static __always_inline bool at_home(const volatile struct address *home, const struct address *a)
+{
+	if (!(home->word[0] | home->word[1] | home->word[2] | home->word[3]))
+		return true;
+	return home->word[0] == a->word[0] && home->word[1] == a->word[1] && home->word[2] == a->word[2] && home->word[3] == a->word[3];
+}
+
+SEC("sk_lookup")
+int gather(struct bpf_sk_lookup *ctx)
+{
+	struct address client = {}, local = {};
+	struct tid_port *p;
+	struct bpf_sock *sk;
+	__u32 port = ctx->local_port, verdict, at;
+	bool v6 = ctx->family == INET6;
+	__u64 *count;
+	long err;
+
+	if (ctx->protocol != IPPROTO_UDP)
+		return SK_PASS;
+	if (v6)
+		port |= IPV6_PORTS;
+	p = bpf_map_lookup_elem(&ports, &port);
+	if (!p || p->count == 0)
+		return SK_PASS;
+	if (v6) {
+		LOAD4(client.word, remote_ip6);
+		LOAD4(local.word, local_ip6);
+	} else {
+		client.word[2] = local.word[2] = bpf_htonl(0xffff);
+		client.word[3] = LOAD(remote_ip4);
+		local.word[3] = LOAD(local_ip4);
+	}
+	if (!at_home(&own[v6], &local))
+		return SK_PASS;
+	verdict = TID_RIGHT;
+	if (tid_index(client_hash(key0, key1, &client, bpf_ntohs(ctx->remote_port)), p->count) != p->index)
+		verdict = TID_WRONG;
+	count = bpf_map_lookup_elem(&verdicts, &verdict);
+	if (count)
+		*count += 1;
+	at = p->worker * 4 + (v6 ? 2 : 0) + verdict;
+	sk = bpf_map_lookup_elem(&sockets, &at);
+	if (!sk)
+		return SK_PASS;
+	err = bpf_sk_assign(ctx, sk, 0);
+	bpf_sk_release(sk);
+	return err ? SK_DROP : SK_PASS;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,33 @@
+package udp
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+)
+
+// Gather has all packets of running transfers of an address family come to one socket: a program of the kernel's (sk_lookup)
+// directs those at the port of their client to the first of Sockets, and all others at Ports to the second, which hears
+// nothing. It must be called when the program is in place, and before the first Recv.
+func (t *Transport) Gather(v6 bool) error {
+	f := t.family(v6)
+	if len(f.socks) < 2 {
+		return errors.New("udp: one port alone is nothing to gather from")
+	}
+	for _, s := range f.socks[1:] {
+		if err := s.deafen(); err != nil {
+			return fmt.Errorf("udp: %v: %w", s.local, err)
+		}
+	}
+	f.gathered = true
+	t.arrange()
+	return nil
+}
+
+// Sockets returns the descriptors of the sockets at Ports, and the address that they are bound to.
+func (t *Transport) Sockets(v6 bool) (fds []int, at netip.Addr) {
+	for _, s := range t.family(v6).socks {
+		fds, at = append(fds, s.fd), s.local.Addr()
+	}
+	return fds, at
+}

@@ -1,0 +1,213 @@
+package udp
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"dcs/fastpath/frame"
+	"dcs/fastpath/packet"
+	"dcs/fastpath/tftp"
+)
+
+// Send sends the packets of batch, those of one socket in one system call.
+func (t *Transport) Send(batch []packet.Packet) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed.Load() {
+		return net.ErrClosed
+	}
+	if len(batch) > len(t.tx.msgs) {
+		t.tx.grow(len(batch))
+		t.one.grow(1)
+		t.txSock = make([]*socket, len(batch))
+	}
+	left := 0
+	for i := range batch {
+		s := t.sender(&batch[i])
+		if t.txSock[i] = s; s == nil {
+			t.sendErrors.Add(1)
+			continue
+		}
+		left++
+	}
+	for first := 0; left > 0; first++ {
+		s := t.txSock[first]
+		if s == nil {
+			continue
+		}
+		n := 0
+		for i := first; i < len(batch) && n < left; i++ {
+			if t.txSock[i] == s {
+				t.txSock[i] = nil
+				t.tx.fill(n, &batch[i], s, &t.ident)
+				n++
+			}
+		}
+		left -= n
+		if err := t.transmit(s, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sender returns the socket by which a packet leaves; nil if none is bound to where it is to leave from.
+func (t *Transport) sender(p *packet.Packet) *socket {
+	v6 := p.Peer.Addr().Is6()
+	f := t.family(v6)
+	if s := f.at[p.Local.Port()]; s != nil {
+		if f.raw != nil && suits(p) {
+			return f.raw
+		}
+		return s
+	}
+	for _, l := range t.listeners {
+		if l.owns(p.Local, v6) {
+			return l
+		}
+	}
+	return nil
+}
+
+// rawMost is the longest payload that leaves by a raw socket, octets: one that may have to be fragmented is left to UDP. It is
+// what 1,500 octets hold.
+const rawMost = 1500 - 20 - 8
+
+// suits reports whether a packet may leave by a raw socket: it has the room for its headers, and leads to no neighbour of an
+// interface alone.
+func suits(p *packet.Packet) bool {
+	return len(p.Data) <= rawMost && p.Zone == 0 && p.Local.Addr().IsValid() && p.Headroom() >= frame.Room
+}
+
+// owns reports whether a packet from local goes out by this socket.
+func (s *socket) owns(local netip.AddrPort, v6 bool) bool {
+	if s.v6 != v6 || s.local.Port() != local.Port() {
+		return false
+	}
+	a := s.local.Addr()
+	return a.IsUnspecified() || !local.Addr().IsValid() || a == local.Addr()
+}
+
+// fill writes header i for p, which s will send.
+func (h *headers) fill(i int, p *packet.Packet, s *socket, ident *uint16) {
+	m := &h.msgs[i].hdr
+	h.packets[i] = p
+	data := p.Data
+	peer, local := p.Peer.Addr(), p.Local.Addr()
+	port := p.Peer.Port()
+	if s.raw {
+		data = headed(p, ident)
+		port = 0 // IPv6 would take it for a protocol
+	}
+	h.iovs[i].Base = unsafe.SliceData(data)
+	h.iovs[i].SetLen(len(data))
+	name := &h.names[i]
+	*(*[2]byte)(unsafe.Pointer(&name.Port)) = [2]byte{byte(port >> 8), byte(port)}
+	c := &h.controls[i]
+	cmsg := (*unix.Cmsghdr)(unsafe.Pointer(c))
+	if peer.Is4() {
+		sa := (*unix.RawSockaddrInet4)(unsafe.Pointer(name))
+		sa.Family = unix.AF_INET
+		sa.Addr = peer.As4()
+		m.Namelen = unix.SizeofSockaddrInet4
+		if s.any && local.Is4() {
+			cmsg.Level, cmsg.Type = unix.IPPROTO_IP, unix.IP_PKTINFO
+			cmsg.SetLen(unix.CmsgLen(unix.SizeofInet4Pktinfo))
+			*(*unix.Inet4Pktinfo)(unsafe.Pointer(&c[unix.SizeofCmsghdr/8])) = unix.Inet4Pktinfo{Spec_dst: local.As4()}
+			m.SetControllen(unix.CmsgSpace(unix.SizeofInet4Pktinfo))
+			return
+		}
+	} else {
+		name.Family = unix.AF_INET6
+		name.Flowinfo = 0 // an IPv4 address stands there in the other form
+		name.Addr = peer.As16()
+		name.Scope_id = p.Zone
+		m.Namelen = unix.SizeofSockaddrInet6
+		if s.any && local.Is6() {
+			cmsg.Level, cmsg.Type = unix.IPPROTO_IPV6, unix.IPV6_PKTINFO
+			cmsg.SetLen(unix.CmsgLen(unix.SizeofInet6Pktinfo))
+			*(*unix.Inet6Pktinfo)(unsafe.Pointer(&c[unix.SizeofCmsghdr/8])) = unix.Inet6Pktinfo{Addr: local.As16(), Ifindex: p.Zone}
+			m.SetControllen(unix.CmsgSpace(unix.SizeofInet6Pktinfo))
+			return
+		}
+	}
+	m.SetControllen(0)
+}
+
+// headed returns a packet with its headers. Blocks of up to 512 octets pass everywhere: they leave with DF, and need no
+// identification. Others have one, so that a router may fragment them (RFC 6864, section 4.1).
+func headed(p *packet.Packet, ident *uint16) []byte {
+	id := uint16(0)
+	if len(p.Data) > tftp.DataHeader+tftp.DefaultBlksize {
+		if *ident++; *ident == 0 {
+			*ident = 1
+		}
+		id = *ident
+	}
+	buf := p.Buffer()
+	from, to, ok := frame.AppendIP(p, buf, p.Headroom(), id)
+	if !ok { // suits has let it through
+		return p.Data
+	}
+	return buf[from:to]
+}
+
+// transmit sends the first n of the headers by s.
+func (t *Transport) transmit(s *socket, n int) error {
+	waited := false
+	for i := 0; i < n; {
+		r, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&t.tx.msgs[i])), uintptr(n-i), unix.MSG_DONTWAIT, 0, 0)
+		switch errno {
+		case 0:
+			i += int(r)
+		case unix.EINTR:
+		case unix.EAGAIN:
+			// The send buffer is full. What does not fit within a tick is lost, and will be asked for again.
+			if waited {
+				t.sendErrors.Add(uint64(n - i))
+				return nil
+			}
+			waited = true
+			if err := t.pollOut(s); err != nil {
+				return err
+			}
+		case unix.EMSGSIZE:
+			t.resort(s, t.tx.packets[i])
+			i++
+		case unix.EBADF, unix.ENOTSOCK, unix.EFAULT:
+			return fmt.Errorf("udp: sendmmsg on %v: %w", s.local, errno)
+		default:
+			// The first of the packets cannot be sent: no route, a firewall's refusal, an address that is gone.
+			t.sendErrors.Add(1)
+			i++
+		}
+	}
+	return nil
+}
+
+// resort has the kernel's UDP send, in fragments, what is too long for the way that it would take by a raw socket.
+func (t *Transport) resort(s *socket, p *packet.Packet) {
+	if s.raw {
+		s = t.family(s.v6).at[p.Local.Port()]
+		t.one.fill(0, p, s, &t.ident)
+		if r, _, _ := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&t.one.msgs[0])), 1, unix.MSG_DONTWAIT, 0, 0); int(r) == 1 {
+			return
+		}
+	}
+	t.sendErrors.Add(1)
+}
+
+// pollOut waits at most a tick until s can take a packet.
+func (t *Transport) pollOut(s *socket) error {
+	t.out = unix.PollFd{Fd: int32(s.fd), Events: unix.POLLOUT}
+	t.timeout = unix.NsecToTimespec(int64(t.tick))
+	_, _, errno := unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&t.out)), 1, uintptr(unsafe.Pointer(&t.timeout)), 0, 0, 0)
+	if errno != 0 && errno != unix.EINTR {
+		return fmt.Errorf("udp: ppoll: %w", errno)
+	}
+	return nil
+}
