@@ -13,6 +13,7 @@ import (
 	"dcs/cmd/internal/logging"
 	"dcs/cmd/internal/privilege"
 	"dcs/fastpath"
+	"dcs/fastpath/tid"
 	"dcs/fastpath/transfer"
 	"dcs/fastpath/udp"
 	"dcs/fastpath/xsk"
@@ -22,15 +23,18 @@ import (
 // ingress is how packets reach the workers.
 type ingress struct {
 	plan
-	kind       config.Transport // XDP: by AF_XDP sockets; Socket
-	transports []fastpath.Transport
-	sockets    []*udp.Transport // the workers' own, which they serve whatever the kind
-	addrs      []netip.AddrPort // where requests arrive
-	cpus       []int
-	steering   *steering // nil: there is no XDP program
-	rings      []*xsk.Transport
-	choosers   []*bpf.Reuseport
-	maxBlksize int // 0: no limit but the protocol's
+	kind        config.Transport // XDP: by AF_XDP sockets; Socket
+	transports  []fastpath.Transport
+	sockets     []*udp.Transport // the workers' own, which they serve whatever the kind
+	addrs       []netip.AddrPort // where requests arrive
+	cpus        []int
+	steering    *steering // nil: there is no XDP program
+	rings       []*xsk.Transport
+	choosers    []*bpf.Reuseport
+	key         tid.Key     // from which of its worker's ports a client is answered
+	lookup      *bpf.Lookup // nil: each of these is read
+	maxBlksize  int
+	maxBlksize6 int // over IPv6
 }
 
 // openTransports decides how packets come in, opens everything for it, and says what became of it. Whatever
@@ -103,7 +107,7 @@ func (in *ingress) open(s *server, workers int) error {
 	if in.cpus, err = processors(); err != nil {
 		return err
 	}
-	if in.sockets, err = openSockets(&s.cfg, workers); err != nil {
+	if err := in.openSockets(&s.cfg, workers); err != nil {
 		return err
 	}
 	for _, w := range in.sockets[0].Warnings() {
@@ -113,7 +117,11 @@ func (in *ingress) open(s *server, workers int) error {
 	for _, t := range in.sockets {
 		in.transports = append(in.transports, guarded{t, s.limits.guard})
 	}
+	in.maxBlksize, in.maxBlksize6 = blksizes(&s.cfg, in.addrs)
 	in.chooseSockets()
+	if err := in.gather(); err != nil && !s.cfg.SinglePort {
+		s.log.Warn("each port of running transfers is read by itself", "err", err)
+	}
 	if in.mode == bpf.Off {
 		return nil
 	}
@@ -147,7 +155,7 @@ func (in *ingress) open(s *server, workers int) error {
 func (in *ingress) openRings(s *server) (err error) {
 	queues := len(in.sockets)
 	cfg := xsk.Config{
-		Interface: in.iface, Listen: in.addrs, SinglePort: s.cfg.SinglePort,
+		Interface: in.iface, Listen: in.addrs, SinglePort: s.cfg.SinglePort, Key: in.key,
 		Owner:  func(client netip.Addr) int { return bpf.Worker(client, queues) },
 		Attach: in.steering.program.SetXSK, Hash: true,
 	}
@@ -163,7 +171,7 @@ func (in *ingress) openRings(s *server) (err error) {
 	}
 	for q, t := range in.rings {
 		in.transports[q] = t
-		in.maxBlksize = t.MaxBlksize()
+		in.maxBlksize = min(in.maxBlksize, t.MaxBlksize()) // over IPv6 packets tell it
 	}
 	return in.steering.ringsOf(queues)
 }
@@ -187,21 +195,6 @@ func (in *ingress) chooseSockets() {
 	}
 }
 
-// ports returns the ports that transfers answer from.
-func (in *ingress) ports() (ports []bpf.Port) {
-	for _, t := range in.sockets {
-		for _, v6 := range [...]bool{false, true} {
-			tid, wide := t.Ports(v6)
-			for _, p := range [...]uint16{tid, wide} {
-				if p != 0 {
-					ports = append(ports, bpf.Port{Number: p, V6: v6})
-				}
-			}
-		}
-	}
-	return ports
-}
-
 // close gives back what openTransports has opened. The transports are their server's, once it runs.
 func (in *ingress) close() error {
 	var errs []error
@@ -211,21 +204,13 @@ func (in *ingress) close() error {
 	for _, r := range in.choosers {
 		errs = append(errs, r.Close())
 	}
+	if in.lookup != nil {
+		errs = append(errs, in.lookup.Close())
+	}
 	for _, t := range in.transports {
 		errs = append(errs, t.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// openSockets opens the sockets of the workers.
-func openSockets(cfg *config.Config, workers int) ([]*udp.Transport, error) {
-	return udp.Open(udp.Config{
-		Listen:     cfg.Listen,
-		SinglePort: cfg.SinglePort,
-		TIDMin:     cfg.TIDPorts.First,
-		TIDMax:     cfg.TIDPorts.Last,
-		RcvBuf:     cfg.ReceiveBuffer,
-	}, workers)
 }
 
 // dropPrivileges gives up the capabilities that opening took. What stays is the access to files that the server had, as
@@ -270,9 +255,12 @@ func (s *server) serverConfig(in *ingress, start time.Time) fastpath.ServerConfi
 	}
 	return fastpath.ServerConfig{
 		Worker: fastpath.Config{
-			Stale:    none(s.cfg.StaleAfter),
-			Elapsed:  func() int64 { return int64(time.Since(start)) },
-			Transfer: transfer.Config{Transfers: s.cfg.Transfers, Retries: s.cfg.Retries, MaxBlksize: in.maxBlksize},
+			Stale:   none(s.cfg.StaleAfter),
+			Elapsed: func() int64 { return int64(time.Since(start)) },
+			Transfer: transfer.Config{
+				Transfers: s.cfg.Transfers, Retries: s.cfg.Retries, MaxWindow: in.maxWindow(s.cfg.MaxWindowsize),
+				MaxBlksize: in.maxBlksize, MaxBlksize6: in.maxBlksize6, Refuse: withheld(s.cfg.Options),
+			},
 		},
 		CPUs:  in.cpus,
 		Drain: none(s.cfg.Drain),

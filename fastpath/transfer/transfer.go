@@ -14,14 +14,16 @@ import (
 
 // Config sets a Table's limits. A zero field takes the default.
 type Config struct {
-	Transfers  int           // most transfers at once; default 65,536
-	Memory     int           // octets for bodies that transfers own; default 64 MiB
-	Timeout    time.Duration // first wait for an ACK; default 1 s. The timeout option replaces it and its back-off once the client has answered.
-	MaxTimeout time.Duration // a wait doubles up to this, and is no longer whatever a client asks for; default 8 s
-	Retries    int           // retransmissions of a block before a transfer is given up; default 5
-	Pace       time.Duration // what each block of a file may take on average, after a minute for all of it; default 1 s
-	MaxBlksize int           // largest block size granted, octets; default 65,464
-	MaxWindow  int           // largest window granted, blocks; default 64
+	Transfers   int           // most transfers at once; default 65,536
+	Memory      int           // octets for bodies that transfers own; default 64 MiB
+	Timeout     time.Duration // first wait for an ACK; default 1 s. The timeout option replaces it and its back-off once the client has answered.
+	MaxTimeout  time.Duration // a wait doubles up to this, and is no longer whatever a client asks for; default 8 s
+	Retries     int           // retransmissions of a block before a transfer is given up; default 5
+	Pace        time.Duration // what each block of a file may take on average, after a minute for all of it; default 1 s
+	MaxBlksize  int           // largest block size granted, octets; default 65,464
+	MaxBlksize6 int           // over IPv6, where packets have longer headers; default MaxBlksize
+	MaxWindow   int           // largest window granted, blocks; default 64
+	Refuse      tftp.Set      // options that are passed over
 
 	// OnFailure is told of transfers that have failed. What it is given is valid during the call. Nil: nobody is told.
 	OnFailure func(*Failure)
@@ -61,10 +63,15 @@ func (c Config) withDefaults() Config {
 	}
 	c.MaxTimeout = max(c.MaxTimeout, c.Timeout)
 	c.MaxBlksize = min(max(c.MaxBlksize, tftp.MinBlksize), tftp.MaxBlksize)
+	def(&c.MaxBlksize6, c.MaxBlksize)
+	c.MaxBlksize6 = min(c.MaxBlksize6, c.MaxBlksize)
 	// An ACK that is behind must be told from one that is ahead, modulo 2^16.
 	c.MaxWindow = min(c.MaxWindow, 1<<14)
 	return c
 }
+
+// grantable are the options that an OACK may have.
+const grantable = tftp.Blksize | tftp.Timeout | tftp.Tsize | tftp.Windowsize
 
 // Octets returns what a Table takes at most: heap at once, and bodies as transfers own them.
 func (c Config) Octets() (heap, bodies int) {
@@ -249,14 +256,18 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 		state: pending, birth: e.birth + 1,
 		peer: in.Peer, local: netip.AddrPortFrom(in.Local.Addr(), in.TID), zone: in.Zone, link: in.Link, hash: hash, name: name, request: request, netascii: rq.NetASCII,
 		blksize: tftp.DefaultBlksize, window: 1, interval: int64(t.cfg.Timeout),
-		options: rq.Has & (tftp.Blksize | tftp.Timeout | tftp.Tsize | tftp.Windowsize),
+		options: rq.Has & grantable &^ t.cfg.Refuse,
 	}
 	if e.netascii {
 		// The size on the wire would be known only by going through the whole file.
 		e.options &^= tftp.Tsize
 	}
 	if e.options&tftp.Blksize != 0 {
-		e.blksize = uint32(min(rq.Blksize, t.cfg.MaxBlksize))
+		most := t.cfg.MaxBlksize
+		if in.Peer.Addr().Is6() {
+			most = t.cfg.MaxBlksize6
+		}
+		e.blksize = uint32(min(rq.Blksize, most))
 		if in.MaxBlksize != 0 {
 			e.blksize = min(e.blksize, uint32(in.MaxBlksize))
 		}

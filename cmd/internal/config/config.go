@@ -29,6 +29,9 @@ type Config struct {
 	TIDPorts      PortRange // zero: ports that the system picks
 	Transfers     int       // table size of one worker
 	Retries       int
+	MaxBlksize    int      // octets; 0: as much as a packet holds that is not fragmented
+	MaxWindowsize int      // blocks
+	Options       []string // that are granted
 	StaleAfter    time.Duration
 	ReceiveBuffer int // octets
 	Drain         time.Duration
@@ -144,14 +147,16 @@ that asks for its modems under its own address is one source. 0: no limit.`,
 		{
 			"single_port", `off`,
 			`Answer from the port that was asked instead of from a port per transfer, for
-modems behind a firewall that lets only that port through.`,
+modems behind a firewall that lets only that port through. Who forges a
+modem's address can then have files sent to it, or end its transfer.`,
 			boolean(&c.SinglePort),
 		},
 		{
 			"tid_ports", `""`,
-			`The range of UDP ports that transfers are answered from, such as 30000-30999,
-at least one for each worker, two where listen has IPv4 addresses. Empty:
-ports that the system picks.`,
+			`The range of UDP ports that transfers are answered from, such as 30000-30999.
+Each worker has its share, and a client one of these, by a secret: the more
+there are, the less can be guessed. Empty: 256 for each worker, which the
+system picks.`,
 			one(&c.TIDPorts, "ports", "a range of ports", textOrInteger, parsePorts),
 		},
 		{
@@ -164,6 +169,25 @@ the modem's next try.`,
 			"retries", `5`,
 			`How often an unacknowledged block is sent again before a transfer is given up.`,
 			number(&c.Retries, 1, 100),
+		},
+		{
+			"max_blksize", `0`,
+			`The largest block that a client is granted, octets. 0: the largest that a
+packet holds which no interface of listen fragments, at most one of 1500
+octets: 1468 over IPv4, 1448 over IPv6.`,
+			number(&c.MaxBlksize, 0, 65464),
+		},
+		{
+			"max_windowsize", `16`,
+			`The largest window (RFC 7440) that a client is granted, blocks. It is less
+where transfers have few ports: a window takes 16 of them for each block, of
+each worker, so that nobody can have windows sent to others by guessing.`,
+			number(&c.MaxWindowsize, 1, 65535),
+		},
+		{
+			"options", `[blksize, timeout, tsize, windowsize]`,
+			`The TFTP options that clients are granted; the others are passed over.`,
+			many(&c.Options, "options", "a list of blksize, timeout, tsize and windowsize", parseOption),
 		},
 		{
 			"stale_after", `4s`,
@@ -431,16 +455,10 @@ func (c *Config) Validate() error {
 	if err := c.operate(); err != nil {
 		errs = append(errs, err)
 	}
-	each := 1 // ports of a worker: over IPv4 large blocks leave from one of their own
-	for a := range seen {
-		if a.Addr().Is4() {
-			each = 2
-		}
-	}
 	if n := c.TIDPorts.count(); c.SinglePort && n > 0 {
 		errs = append(errs, errors.New("tid_ports has no effect while single_port is on: leave one of them away"))
-	} else if n > 0 && n < each*c.Workers {
-		errs = append(errs, fmt.Errorf("tid_ports %s are %d ports for %d workers: every worker needs %d", c.TIDPorts, n, c.Workers, each))
+	} else if n > 0 && n < 2*c.Workers {
+		errs = append(errs, fmt.Errorf("tid_ports %s are %d ports for %d workers: every worker needs 2, and should have 256", c.TIDPorts, n, c.Workers))
 	}
 	return errors.Join(errs...)
 }

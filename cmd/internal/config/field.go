@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -226,6 +227,16 @@ func parseTransport(s string) (Transport, error) {
 		return t, nil
 	}
 	return "", fmt.Errorf("%s is no transport: take auto, xdp or socket", s)
+}
+
+// options are the TFTP options that a client may be granted (RFC 2348, RFC 2349, RFC 7440).
+var options = []string{"blksize", "timeout", "tsize", "windowsize"}
+
+func parseOption(s string) (string, error) {
+	if !slices.Contains(options, s) {
+		return "", fmt.Errorf("%s is no option: take some of %s", s, strings.Join(options, ", "))
+	}
+	return s, nil
 }
 
 // parseInterface takes what Linux would (dev_valid_name).

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"net/netip"
+	"slices"
+
+	"dcs/cmd/internal/config"
+	"dcs/fastpath/tftp"
+)
+
+// blksizes returns the largest blocks that clients are granted over IPv4 and IPv6, octets: those that the configuration has,
+// else those that no interface fragments where requests arrive, of packets of at most 1,500 octets.
+func blksizes(cfg *config.Config, listen []netip.AddrPort) (v4, v6 int) {
+	if cfg.MaxBlksize > 0 {
+		return cfg.MaxBlksize, cfg.MaxBlksize
+	}
+	mtu := 1500
+	if h, err := newHost(); err == nil { // without it: as everywhere
+		mtu = h.mtu(listen, mtu)
+	}
+	const ipv4, ipv6, udp = 20, 40, 8
+	return mtu - ipv4 - udp - tftp.DataHeader, mtu - ipv6 - udp - tftp.DataHeader
+}
+
+// mtu returns the smallest of the interfaces that have addresses of listen, at most most.
+func (h *host) mtu(listen []netip.AddrPort, most int) int {
+	for _, a := range h.addrs {
+		ip, ok := netip.AddrFromSlice(a.IP)
+		l, there := h.byIndex(a.LinkIndex)
+		if !ok || !there || !listensAt(listen, ip.Unmap()) {
+			continue
+		}
+		if mtu := l.Attrs().MTU; mtu >= 576 { // RFC 1122, section 3.3.2
+			most = min(most, mtu)
+		}
+	}
+	return most
+}
+
+// withheld returns the options that are none of those.
+func withheld(granted []string) tftp.Set {
+	var s tftp.Set
+	for _, o := range [...]struct {
+		name string
+		bit  tftp.Set
+	}{{"blksize", tftp.Blksize}, {"timeout", tftp.Timeout}, {"tsize", tftp.Tsize}, {"windowsize", tftp.Windowsize}} {
+		if !slices.Contains(granted, o.name) {
+			s |= o.bit
+		}
+	}
+	return s
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"errors"
+
+	"dcs/bpf"
+	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/privilege"
+	"dcs/fastpath/tid"
+	"dcs/fastpath/udp"
+)
+
+const (
+	// gatheredTIDs are the ports of a worker where the kernel gathers what comes to them; readTIDs where each has to be read.
+	gatheredTIDs = 256
+	readTIDs     = 32
+	// portsPerBlock is how many ports a worker has to have for each block of a window. Whoever acknowledges blindly, with an
+	// IP packet of 32 octets, finds the port of a transfer once in so many times, and has a window of blocks of 1,500
+	// octets sent to somebody else: 3 octets for each that he spends.
+	portsPerBlock = 16
+)
+
+// openSockets opens the sockets of the workers.
+func (in *ingress) openSockets(cfg *config.Config, workers int) (err error) {
+	in.key = tid.NewKey()
+	tids := readTIDs
+	if missing, err := privilege.Missing("CAP_BPF", "CAP_NET_ADMIN", "CAP_NET_RAW"); err == nil && len(missing) == 0 {
+		tids = gatheredTIDs
+	}
+	in.sockets, err = udp.Open(udp.Config{
+		Listen:     cfg.Listen,
+		SinglePort: cfg.SinglePort,
+		Key:        in.key,
+		TIDs:       tids,
+		TIDMin:     cfg.TIDPorts.First,
+		TIDMax:     cfg.TIDPorts.Last,
+		RcvBuf:     cfg.ReceiveBuffer,
+		Raw:        tids == gatheredTIDs,
+	}, workers)
+	return err
+}
+
+// gather has what comes to the ports of running transfers arrive at one socket of each worker.
+func (in *ingress) gather() error {
+	cfg := bpf.LookupConfig{Key: in.key}
+	for _, t := range in.sockets {
+		for _, v6 := range [...]bool{false, true} {
+			fds, at := t.Sockets(v6)
+			switch {
+			case len(fds) == 0:
+				continue
+			case len(fds) == 1:
+				return errors.New("a worker has one port alone")
+			}
+			w := bpf.LookupWorker{Ports: t.Ports(v6), Hears: fds[0], Deaf: fds[1]}
+			if v6 {
+				cfg.V6, cfg.At6 = append(cfg.V6, w), at
+			} else {
+				cfg.V4, cfg.At4 = append(cfg.V4, w), at
+			}
+		}
+	}
+	if len(cfg.V4)+len(cfg.V6) == 0 {
+		return nil
+	}
+	var err error
+	if in.lookup, err = bpf.NewLookup(cfg); err != nil {
+		return err
+	}
+	for _, t := range in.sockets {
+		for _, v6 := range [...]bool{false, true} {
+			if len(t.Ports(v6)) == 0 {
+				continue
+			}
+			if err := t.Gather(v6); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// ports returns the ports that transfers answer from.
+func (in *ingress) ports() (ports []bpf.Port) {
+	for _, t := range in.sockets {
+		for _, v6 := range [...]bool{false, true} {
+			for _, p := range t.Ports(v6) {
+				ports = append(ports, bpf.Port{Number: p, V6: v6})
+			}
+		}
+	}
+	return ports
+}
+
+// maxWindow returns the largest window that a client may have, blocks: no more than so many ports prove.
+func (in *ingress) maxWindow(most int) int {
+	for _, t := range in.sockets {
+		for _, v6 := range [...]bool{false, true} {
+			if n := len(t.Ports(v6)); n > 0 {
+				most = min(most, max(n/portsPerBlock, 1))
+			}
+		}
+	}
+	return most
+}
