@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"os"
 
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/link"
 )
 
@@ -88,6 +90,10 @@ func (l *Lookup) load(cfg LookupConfig) error {
 	l.link, err = link.AttachNetNs(int(ns.Fd()), l.objs.Gather)
 	return err
 }
+
+// LookupSupported reports whether the kernel has programs that choose the socket of a packet (Linux 5.9), and this process may
+// load one.
+func LookupSupported() bool { return features.HaveProgramType(ebpf.SkLookup) == nil }
 
 // Counts returns how many packets came to the port of their sender, and how many to another's.
 func (l *Lookup) Counts() (right, wrong uint64, err error) {

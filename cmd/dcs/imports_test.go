@@ -20,8 +20,10 @@ var mayImport = map[string][]string{
 	"fastpath/packet":   {},
 	"fastpath/tftp":     {},
 	"fastpath/transfer": {"fastpath/packet", "fastpath/tftp"},
-	"fastpath/udp":      {"fastpath/packet"},
-	"fastpath/xsk":      {"fastpath/packet", "fastpath/xsk/..."},
+	"fastpath/frame":    {"fastpath/packet"},
+	"fastpath/tid":      {},
+	"fastpath/udp":      {"fastpath/frame", "fastpath/packet", "fastpath/tftp", "fastpath/tid"},
+	"fastpath/xsk":      {"fastpath/frame", "fastpath/packet", "fastpath/tid", "fastpath/xsk/..."},
 
 	"render":               {"render/..."},
 	"render/attr":          {"render/attr/localdb", "render/mapped", "render/tempfile"}, // its snapshot is such a file

@@ -17,6 +17,10 @@ func (l lost) Error() string {
 	switch transfer.Event(l) {
 	case transfer.GaveUp:
 		return "the client has fallen silent"
+	case transfer.Overdue:
+		return "the transfer has taken too long"
+	case transfer.Retired:
+		return "the client has fallen silent, and others wanted its place"
 	case transfer.FileCut:
 		return mapped.ErrCut.Error()
 	case transfer.PeerOther:

@@ -47,7 +47,7 @@ func (s *server) unready() string {
 func (s *server) openMetrics() *metrics.Set {
 	set := metrics.NewSet(metrics.Table())
 	set.Collect(s.collectServer)
-	set.Collect(func(w *metrics.Writer) { collectWorkers(w, s.front.Stats()) })
+	set.Collect(func(w *metrics.Writer) { collectWorkers(w, s.front.Stats(), s.in.strays()) })
 	set.Collect(func(w *metrics.Writer) { collectEngine(w, s.engine.Stats()) })
 	set.Collect(s.collectDevices)
 	set.Collect(s.collectTransport)
@@ -129,6 +129,7 @@ func fates() map[fastpath.Event]fate {
 func requestFates(all *fastpath.Stats, tell func(n uint64, f fate)) {
 	t := &all.Transfers
 	tell(t[transfer.Started], fate{"file", ""})
+	tell(t[transfer.Once], fate{"file", "sent_once"})
 	tell(t[transfer.RepeatedRequest], fate{"repeated", ""})
 	tell(t[transfer.LateRequest], fate{"dropped", "late"})
 	tell(t[transfer.TableFull], fate{"dropped", "table_full"})
@@ -143,11 +144,12 @@ func requestFates(all *fastpath.Stats, tell func(n uint64, f fate)) {
 
 // ignored are packets that are no requests, or that nobody may send.
 func ignored() []fastpath.Event {
-	return []fastpath.Event{fastpath.UnknownOpcode, fastpath.UnexpectedOpcode, fastpath.Multicast, fastpath.Spoofed, fastpath.NotAllowed, fastpath.Truncated, fastpath.Short}
+	return []fastpath.Event{fastpath.UnknownOpcode, fastpath.UnexpectedOpcode, fastpath.Multicast, fastpath.Spoofed, fastpath.NotAllowed, fastpath.WrongTID, fastpath.Truncated, fastpath.Short}
 }
 
-// collectWorkers tells what the workers have counted, of most things all together.
-func collectWorkers(w *metrics.Writer, each []fastpath.Stats) {
+// collectWorkers tells what the workers have counted, of most things all together, and how many packets the kernel has kept from
+// them because they came to a port of another client's.
+func collectWorkers(w *metrics.Writer, each []fastpath.Stats, strays uint64) {
 	w.Value("dcs_workers", float64(len(each)))
 	var all fastpath.Stats
 	for i := range each {
@@ -161,6 +163,8 @@ func collectWorkers(w *metrics.Writer, each []fastpath.Stats) {
 		w.Count("dcs_send_errors_total", st.SendErrors, worker)
 	}
 
+	all.Events[fastpath.WrongTID] += strays
+
 	t := &all.Transfers
 	requestFates(&all, func(n uint64, f fate) { w.Count("dcs_requests_total", n, f.result, f.reason) })
 	for _, ev := range ignored() {
@@ -171,12 +175,13 @@ func collectWorkers(w *metrics.Writer, each []fastpath.Stats) {
 	}
 	w.Count("dcs_options_invalid_total", all.Events[fastpath.OptionBad])
 
-	for _, ev := range []transfer.Event{transfer.Finished, transfer.GaveUp, transfer.FileCut, transfer.Restarted} {
+	for _, ev := range []transfer.Event{transfer.Finished, transfer.GaveUp, transfer.Overdue, transfer.Retired, transfer.Evicted, transfer.FileCut, transfer.Restarted} {
 		w.Count("dcs_transfers_ended_total", t[ev], ev.String())
 	}
 	for ev := transfer.PeerUndefined; ev < transfer.NumEvents; ev++ {
 		w.Count("dcs_transfers_ended_total", t[ev], ev.String())
 	}
+	w.Count("dcs_transfers_unanswered_total", t[transfer.GaveUpFirst])
 	w.Count("dcs_transfers_unacknowledged_total", t[transfer.GaveUpLast])
 	w.Count("dcs_blocks_sent_total", t[transfer.BlockSent])
 	w.Count("dcs_retransmissions_total", t[transfer.TimedOut], "timeout")
@@ -277,6 +282,7 @@ func (s *server) collectTransport(w *metrics.Writer) {
 	w.Flag("dcs_capability", attached && mode == bpf.Native, "xdp_native", in.why)
 	w.Flag("dcs_capability", len(in.rings) > 0, "af_xdp", in.why)
 	w.Flag("dcs_capability", len(in.choosers) > 0, "reuseport_bpf", "")
+	w.Flag("dcs_capability", in.lookup != nil, "sk_lookup", "")
 	w.Count("dcs_xdp_lost_total", losses)
 	for q, r := range in.rings {
 		st, queue := r.Stats(), strconv.Itoa(q)

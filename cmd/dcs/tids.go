@@ -24,7 +24,7 @@ const (
 func (in *ingress) openSockets(cfg *config.Config, workers int) (err error) {
 	in.key = tid.NewKey()
 	tids := readTIDs
-	if missing, err := privilege.Missing("CAP_BPF", "CAP_NET_ADMIN", "CAP_NET_RAW"); err == nil && len(missing) == 0 {
+	if missing, err := privilege.Missing("CAP_BPF", "CAP_NET_ADMIN", "CAP_NET_RAW"); err == nil && len(missing) == 0 && bpf.LookupSupported() {
 		tids = gatheredTIDs
 	}
 	in.sockets, err = udp.Open(udp.Config{
@@ -40,8 +40,9 @@ func (in *ingress) openSockets(cfg *config.Config, workers int) (err error) {
 	return err
 }
 
-// gather has what comes to the ports of running transfers arrive at one socket of each worker.
-func (in *ingress) gather() error {
+// gather has what comes to the ports of running transfers arrive at one socket of each worker. Where the kernel does not do
+// that, each port goes on being read, and why is the first error.
+func (in *ingress) gather() (why, err error) {
 	cfg := bpf.LookupConfig{Key: in.key}
 	for _, t := range in.sockets {
 		for _, v6 := range [...]bool{false, true} {
@@ -50,7 +51,7 @@ func (in *ingress) gather() error {
 			case len(fds) == 0:
 				continue
 			case len(fds) == 1:
-				return errors.New("a worker has one port alone")
+				return errors.New("a worker has one port alone"), nil
 			}
 			w := bpf.LookupWorker{Ports: t.Ports(v6), Hears: fds[0], Deaf: fds[1]}
 			if v6 {
@@ -61,11 +62,10 @@ func (in *ingress) gather() error {
 		}
 	}
 	if len(cfg.V4)+len(cfg.V6) == 0 {
-		return nil
+		return nil, nil
 	}
-	var err error
-	if in.lookup, err = bpf.NewLookup(cfg); err != nil {
-		return err
+	if in.lookup, why = bpf.NewLookup(cfg); why != nil {
+		return why, nil
 	}
 	for _, t := range in.sockets {
 		for _, v6 := range [...]bool{false, true} {
@@ -73,11 +73,24 @@ func (in *ingress) gather() error {
 				continue
 			}
 			if err := t.Gather(v6); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
-	return nil
+	return nil, nil
+}
+
+// strays returns how many packets to ports of running transfers the kernel has kept from the workers, as they came to the port
+// of another client.
+func (in *ingress) strays() uint64 {
+	if in.lookup == nil {
+		return 0
+	}
+	_, wrong, err := in.lookup.Counts()
+	if err != nil {
+		return 0 // the metric stands still, as that of a program that is gone does
+	}
+	return wrong
 }
 
 // ports returns the ports that transfers answer from.

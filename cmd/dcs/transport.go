@@ -119,8 +119,12 @@ func (in *ingress) open(s *server, workers int) error {
 	}
 	in.maxBlksize, in.maxBlksize6 = blksizes(&s.cfg, in.addrs)
 	in.chooseSockets()
-	if err := in.gather(); err != nil && !s.cfg.SinglePort {
-		s.log.Warn("each port of running transfers is read by itself", "err", err)
+	why, err := in.gather()
+	if err != nil {
+		return err
+	}
+	if why != nil {
+		s.log.Info("each port of running transfers is read by itself", "err", why)
 	}
 	if in.mode == bpf.Off {
 		return nil
