@@ -46,10 +46,19 @@ func total(s *fastpath.Server) fastpath.Stats {
 
 // TestConformUDP runs the conformance tests over sockets on the loopback.
 func TestConformUDP(t *testing.T) {
-	for _, n := range []sockets{{addr: "127.0.0.1", workers: 1}, {addr: "::1", workers: 1}, {addr: "127.0.0.1", workers: 3}} {
+	for _, n := range []sockets{
+		{addr: "127.0.0.1", workers: 1},
+		{addr: "::1", workers: 1},
+		{addr: "127.0.0.1", workers: 3},
+		{addr: "127.0.0.1", workers: 1, raw: true},
+		{addr: "::1", workers: 1, raw: true},
+	} {
 		name := n.addr
 		if n.workers > 1 {
 			name += ", three workers"
+		}
+		if n.raw {
+			name += ", raw"
 		}
 		t.Run(name, func(t *testing.T) {
 			c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(n.addr)})
@@ -57,7 +66,7 @@ func TestConformUDP(t *testing.T) {
 				t.Skip(err)
 			}
 			_ = c.Close()
-			conform.Run(t, n, n.addr == "127.0.0.1" && n.workers == 1 && !testing.Short())
+			conform.Run(t, n, n.addr == "127.0.0.1" && n.workers == 1 && !n.raw && !testing.Short())
 		})
 	}
 }
@@ -65,6 +74,7 @@ func TestConformUDP(t *testing.T) {
 type sockets struct {
 	addr    string
 	workers int
+	raw     bool // where the process may
 }
 
 func (n sockets) Serve(t testing.TB, cfg conform.Setup) (netip.AddrPort, func() fastpath.Stats) {
@@ -74,6 +84,7 @@ func (n sockets) Serve(t testing.TB, cfg conform.Setup) (netip.AddrPort, func() 
 	us, err := udp.Open(udp.Config{
 		Listen:     []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr(n.addr), 0)},
 		SinglePort: cfg.SinglePort,
+		Raw:        n.raw,
 		Tick:       5 * time.Millisecond,
 	}, n.workers)
 	if err != nil {

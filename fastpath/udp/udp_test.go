@@ -3,6 +3,7 @@ package udp
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"maps"
 	"net"
 	"net/netip"
@@ -161,8 +162,14 @@ func TestRoundTrip(t *testing.T) {
 
 // A host with several addresses answers from the one that was asked.
 func TestAnswersFromAddressAsked(t *testing.T) {
-	tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:0")}})
-	batch, out := packet.NewSlab(8, 0, 64), packet.NewSlab(1, 0, 64)
+	for _, raw := range [...]bool{false, true} {
+		t.Run(fmt.Sprintf("raw=%v", raw), func(t *testing.T) { answersFromAddressAsked(t, raw) })
+	}
+}
+
+func answersFromAddressAsked(t *testing.T, raw bool) {
+	tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:0")}, Raw: raw})
+	batch, out := packet.NewSlab(8, 0, 64), packet.NewSlab(1, packet.Headroom, 64)
 	for _, addr := range []string{"127.0.0.1", "127.0.0.2", "127.44.55.66"} {
 		asked := netip.AddrPortFrom(netip.MustParseAddr(addr), tr.Addrs()[0].Port())
 		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 9)})
@@ -444,31 +451,38 @@ func TestSendErrors(t *testing.T) {
 }
 
 func TestNoAllocs(t *testing.T) {
-	tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, Tick: time.Millisecond})
-	batch, out := packet.NewSlab(8, 0, 64), packet.NewSlab(8, 0, 64)
-	local := netip.AddrPortFrom(tr.Addrs()[0].Addr(), tr.Ports(false)[0])
-	for i := range out {
-		out[i].Peer, out[i].Local = tr.Addrs()[0], local
-		out[i].Data = append(out[i].Data, "x"...)
-	}
-	round := func() {
-		if err := tr.Send(out); err != nil {
-			t.Fatal(err)
-		}
-		for n := 0; n < len(out); {
-			k, err := tr.Recv(batch)
-			if err != nil {
-				t.Fatal(err)
+	for _, raw := range [...]bool{false, true} {
+		t.Run(fmt.Sprintf("raw=%v", raw), func(t *testing.T) {
+			tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, Tick: time.Millisecond, Raw: raw})
+			if raw && tr.families[0].raw == nil {
+				t.Skip(tr.Warnings())
 			}
-			n += k
-		}
-	}
-	round()
-	if n := testing.AllocsPerRun(100, round); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
-	if n := testing.AllocsPerRun(5, func() { _, _ = tr.Recv(batch) }); n != 0 {
-		t.Errorf("idle: %v allocations", n)
+			batch, out := packet.NewSlab(8, 0, 64), packet.NewSlab(8, packet.Headroom, 64)
+			local := netip.AddrPortFrom(tr.Addrs()[0].Addr(), tr.Ports(false)[0])
+			for i := range out {
+				out[i].Peer, out[i].Local = tr.Addrs()[0], local
+				out[i].Data = append(out[i].Data, "x"...)
+			}
+			round := func() {
+				if err := tr.Send(out); err != nil {
+					t.Fatal(err)
+				}
+				for n := 0; n < len(out); {
+					k, err := tr.Recv(batch)
+					if err != nil {
+						t.Fatal(err)
+					}
+					n += k
+				}
+			}
+			round()
+			if n := testing.AllocsPerRun(100, round); n != 0 {
+				t.Errorf("%v allocations", n)
+			}
+			if n := testing.AllocsPerRun(5, func() { _, _ = tr.Recv(batch) }); n != 0 {
+				t.Errorf("idle: %v allocations", n)
+			}
+		})
 	}
 }
 
