@@ -98,13 +98,13 @@ func (t *Table) prove(e *entry) {
 }
 
 // retire ends, of some transfers whose client was there, the one that has been silent the longest, unless all of these are
-// well under way.
-func (t *Table) retire(now int64) bool {
+// well under way. With owned it has a body in the table's memory.
+func (t *Table) retire(now int64, owned bool) bool {
 	oldest, since := ID(none), now-int64(t.cfg.Timeout)
 	for range glances {
 		t.random = t.random*1664525 + 1013904223
 		id := ID(uint64(t.random) * uint64(len(t.entries)) >> 32)
-		if e := &t.entries[id]; e.state > pending && e.sentAt < since {
+		if e := &t.entries[id]; e.state > pending && e.sentAt < since && (e.owned || !owned) {
 			oldest, since = id, e.sentAt
 		}
 	}
@@ -116,8 +116,8 @@ func (t *Table) retire(now int64) bool {
 	return true
 }
 
-// room returns memory for a body, if need be that of embryos.
-func (t *Table) room(n int) (mem []byte, ref uint32) {
+// room returns memory for a body, if need be that of embryos, else of clients that are silent.
+func (t *Table) room(now int64, n int) (mem []byte, ref uint32) {
 	mem, ref = t.memory.take(n)
 	for freed := 0; mem == nil && freed < eviction; {
 		octets, ok := t.evict(&t.owners)
@@ -125,6 +125,9 @@ func (t *Table) room(n int) (mem []byte, ref uint32) {
 			break
 		}
 		freed += max(octets, 1<<minShift)
+		mem, ref = t.memory.take(n)
+	}
+	for tries := 0; mem == nil && tries < glances && t.retire(now, true); tries++ {
 		mem, ref = t.memory.take(n)
 	}
 	return mem, ref

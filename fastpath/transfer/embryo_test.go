@@ -339,3 +339,35 @@ func TestRetire(t *testing.T) {
 		}
 	}
 }
+
+// Memory that clients have who were there and are silent now is to be had, that of transfers that go on is not.
+func TestRetireGivesMemory(t *testing.T) {
+	r := newRig(t, Config{Transfers: 64, Memory: pageSize})
+	const bodies = 16 // of 4 KiB in the one page
+	own := func(i int) bool {
+		id, ok := r.request(client(i), "f", tftp.Options{Has: tftp.Tsize})
+		if !ok {
+			t.Fatal("no place")
+		}
+		r.tab.Start(r.now, id, make([]byte, 4096), true, nil, Device{}, r.out)
+		r.ack(client(i), 0)
+		r.take()
+		return r.knows(client(i))
+	}
+	for i := range bodies {
+		if !own(i) {
+			t.Fatalf("client %d finds no memory", i)
+		}
+	}
+	if own(100) || r.tab.Count[MemoryFull] != 1 {
+		t.Error("a transfer that goes on has lost its memory")
+	}
+	r.now += int64(1500 * time.Millisecond)
+	got := false
+	for i := 0; i < 20 && !got; i++ { // it looks at some of the places
+		got = own(101)
+	}
+	if !got || r.tab.Count[Retired] != 1 {
+		t.Errorf("memory for a new one: %v, %d retired", got, r.tab.Count[Retired])
+	}
+}

@@ -299,7 +299,7 @@ func (t *Table) flows(now int64, e *entry, same bool) bool {
 // nobody has acknowledged, else of one whose client is silent.
 func (t *Table) place(now int64) (id ID, ok bool) {
 	if t.free == none && int(t.fresh) == len(t.entries) {
-		if _, ok := t.evict(&t.embryos); !ok && !t.retire(now) {
+		if _, ok := t.evict(&t.embryos); !ok && !t.retire(now, false) {
 			return 0, false
 		}
 	}
@@ -322,7 +322,7 @@ func (t *Table) Start(now int64, id ID, body []byte, own bool, hold any, device 
 		return
 	}
 	if own {
-		mem, ref := t.room(len(body))
+		mem, ref := t.room(now, len(body))
 		if mem == nil {
 			t.Count[MemoryFull]++
 			t.release(id)

@@ -161,8 +161,8 @@ system picks.`,
 		},
 		{
 			"transfers", `65536`,
-			`Transfers that one worker has in hand at once; requests beyond that wait for
-the modem's next try.`,
+			`Transfers that one worker has in hand at once. A request beyond that takes the
+place of the one that has waited the longest for its first acknowledgement.`,
 			number(&c.Transfers, 16, 1<<24),
 		},
 		{
