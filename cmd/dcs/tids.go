@@ -23,8 +23,12 @@ const (
 // openSockets opens the sockets of the workers.
 func (in *ingress) openSockets(cfg *config.Config, workers int) (err error) {
 	in.key = tid.NewKey()
+	may := func(capabilities ...string) bool {
+		missing, err := privilege.Missing(capabilities...)
+		return err == nil && len(missing) == 0
+	}
 	tids := readTIDs
-	if missing, err := privilege.Missing("CAP_BPF", "CAP_NET_ADMIN", "CAP_NET_RAW"); err == nil && len(missing) == 0 && bpf.LookupSupported() {
+	if may("CAP_BPF", "CAP_NET_ADMIN") && bpf.LookupSupported() {
 		tids = gatheredTIDs
 	}
 	in.sockets, err = udp.Open(udp.Config{
@@ -35,7 +39,7 @@ func (in *ingress) openSockets(cfg *config.Config, workers int) (err error) {
 		TIDMin:     cfg.TIDPorts.First,
 		TIDMax:     cfg.TIDPorts.Last,
 		RcvBuf:     cfg.ReceiveBuffer,
-		Raw:        tids == gatheredTIDs,
+		Raw:        may("CAP_NET_RAW"),
 	}, workers)
 	return err
 }
