@@ -1,0 +1,23 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// wantUser is what a user is written as.
+const wantUser = "a user: NAME, NAME:GROUP or UID:GID"
+
+// parseUser reads a user, whom only the machine that serves needs to know.
+func parseUser(s string) (string, error) {
+	name, group, grouped := strings.Cut(s, ":")
+	if s != "" && (name == "" || grouped && group == "" || strings.ContainsAny(s, " \t\n")) {
+		return "", fmt.Errorf("%q is not %s", s, wantUser)
+	}
+	return s, nil
+}
+
+// userName makes the field of a user.
+func userName(p *string) field {
+	return one(p, "user", wantUser, textOrInteger, parseUser)
+}
