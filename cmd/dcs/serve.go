@@ -102,6 +102,9 @@ type server struct {
 
 // run serves until one of stops says to stop. Each of hangups asks for a reload, as SIGHUP does.
 func (s *server) run(stops, hangups <-chan os.Signal) error {
+	if err := s.becomeUser(); err != nil {
+		return err
+	}
 	s.limitMemory()
 	keyring, err := s.keyring()
 	if err != nil {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -10,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"dcs/bench/netlab"
 )
 
 // needRoot skips a test that only root can run.
@@ -147,5 +151,180 @@ done
 				return err != nil || strings.Contains(string(stat), ") Z ")
 			})
 		})
+	}
+}
+
+// A server that root starts runs as another user from before it opens anything, with the state that it had as root, and
+// reads anew what it may read. What it may not read it names at once.
+func TestUser(t *testing.T) {
+	needRoot(t)
+	const uid, gid = 65531, 65532
+	dir := deviceFiles(t, withDevices("", map[string]string{
+		"fleet.csv": "mac,profile,down\n020000000001,gold,50\n", "secret": "xyz", "token": "0123456789abcdef0123456789abcdef", "static/plain": "text", "static/closed": "text", "run/old": "",
+	}))
+	at := func(name string) string { return filepath.Join(dir, name) }
+	config := fmt.Sprintf(`library: library
+static: static
+transport: socket
+secret_file: secret
+devices_dir: state
+devices: [{csv: {path: fleet.csv, settle: 10ms, poll: 10ms}}]
+admin: unix:%s/run/admin.sock
+`, dir)
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(at(name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("dcs.yaml", config)
+	p := serve(t, "--config", at("dcs.yaml"))
+	gold := func() bool {
+		got, err := modem{}.get(p.port, "modem.cm@020000000001")
+		return err == nil && len(got) > 0
+	}
+	eventually(t, "root's devices", gold)
+	if err := p.stop(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+
+	if err := os.Chmod(at("fleet.csv"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"library", "static", "static/plain", "fleet.csv"} {
+		if err := os.Chown(at(name), 0, gid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, pattern := range []string{"library/*", "static/plain"} {
+		names, err := filepath.Glob(at(pattern))
+		if err != nil || len(names) == 0 {
+			t.Fatal(names, err)
+		}
+		for _, name := range names {
+			if err := os.Chmod(name, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, d := range []string{filepath.Dir(dir), dir} {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("dcs.yaml", config+fmt.Sprintf("user: %d:%d\n", uid, gid))
+
+	port := freePort(t)
+	p = start(t, exec.Command(binary(t), "serve", "--config", at("dcs.yaml"), "--listen", "127.0.0.1:"+port))
+	if err := p.wait(); err == nil {
+		t.Error("it runs with a secret that it cannot read")
+	}
+	for _, what := range []string{"secret_file: access " + at("secret"), "open " + at("dcs.yaml")} {
+		if p.count("level=ERROR", "not readable by the server's user", fmt.Sprintf("user=%d:%d", uid, gid), what) != 1 {
+			t.Errorf("it does not say that it cannot %s", what)
+		}
+	}
+	if n := p.count("not readable by"); n != 2 {
+		t.Errorf("%d files are said to be not readable, want 2", n)
+	}
+	if err := errors.Join(os.Chown(at("secret"), uid, gid), os.Chmod(at("dcs.yaml"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+
+	p = serve(t, "--config", at("dcs.yaml"))
+	if !gold() {
+		t.Error("the snapshot that root left is not served")
+	}
+	for _, got := range statusLines(t, p.cmd.Process.Pid) {
+		for name, want := range map[string]string{
+			"Uid": strings.TrimSpace(strings.Repeat(fmt.Sprint(uid)+" ", 4)), "Gid": strings.TrimSpace(strings.Repeat(fmt.Sprint(gid)+" ", 4)), "Groups": "",
+			"CapInh": mask(), "CapPrm": mask(), "CapEff": mask(), "CapBnd": mask(), "CapAmb": mask(), "NoNewPrivs": "1",
+		} {
+			if got[name] != want {
+				t.Errorf("a thread's %s is %s, want %s", name, got[name], want)
+			}
+		}
+	}
+	p.said("static/closed", "permission denied")
+	// A device more, a template more, a level more, and the snapshot is written as the user.
+	if err := os.WriteFile(at("fleet.csv"), []byte("mac,profile,down\n020000000001,gold,50\n020000000007,gold,50\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	write("library/new.dcs", "Main \"new.cm\" { MaxCPE 3; }")
+	write("dcs.yaml", config+fmt.Sprintf("user: %d:%d\nlog_level: debug\n", uid, gid))
+	p.reload()
+	for _, name := range []string{"new.cm", "modem.cm@020000000007"} {
+		eventually(t, name, func() bool { _, err := modem{}.get(p.port, name); return err == nil })
+	}
+	if p.count("level=WARN", "durable") > 0 || p.count("devices not made") > 0 || p.count("handed over") > 0 {
+		t.Error("the state is not the user's")
+	}
+	if err := p.stop(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{"state", "run", "run/old"} {
+		var st unix.Stat_t
+		if err := unix.Stat(at(name), &st); err != nil || st.Uid != uid || st.Gid != gid {
+			t.Errorf("%s is of %d:%d, %v", name, st.Uid, st.Gid, err)
+		}
+	}
+}
+
+// Who is not root cannot become somebody else, and who is that user already has nothing to do.
+func TestUserNotRoot(t *testing.T) {
+	needRoot(t)
+	need(t, "setpriv")
+	dir := static(t, map[string]string{"x": "text"})
+	for _, d := range []string{filepath.Dir(dir), dir, filepath.Dir(binary(t))} {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	as := func(user string) *process {
+		port := freePort(t)
+		return start(t, exec.Command("setpriv", "--reuid=65531", "--regid=65532", "--clear-groups", binary(t),
+			"serve", "--static", dir, "--listen", "127.0.0.1:"+port, "--transport", "socket", "--user", user))
+	}
+	p := as("65530:65532")
+	if err := p.wait(); err == nil || p.count("user: 65530:65532 cannot be taken on by user 65531") != 1 {
+		t.Errorf("%v", err)
+	}
+	p = as("65531:65532")
+	p.await("msg=serving")
+	if p.count("user changed") > 0 {
+		t.Error("it became who it was")
+	}
+	if p = as("nobody-of-that-name"); p.wait() == nil || p.count("user nobody-of-that-name: no such entry") != 1 {
+		t.Error("a user that is not there is not told")
+	}
+}
+
+// The user opens the low port and XDP, and keeps no more than XDP takes while it runs.
+func TestUserXDP(t *testing.T) {
+	lab := netlab.ForTest(t, netlab.Config{})
+	dir := static(t, map[string]string{"x": "text"})
+	for _, d := range []string{filepath.Dir(dir), dir} {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chown(filepath.Join(dir, "x"), 65531, 65532); err != nil {
+		t.Fatal(err)
+	}
+	for transport, left := range map[string]string{"xdp": mask(unix.CAP_NET_ADMIN), "socket": mask()} {
+		p := labServe(t, lab, "--static", dir, "--transport", transport, "--user", "65531:65532")
+		for _, got := range statusLines(t, p.cmd.Process.Pid) {
+			if got["CapPrm"] != left || got["CapBnd"] != mask() || !strings.HasPrefix(got["Uid"], "65531 ") {
+				t.Errorf("%s: a thread has CapPrm %s, CapBnd %s, Uid %s", transport, got["CapPrm"], got["CapBnd"], got["Uid"])
+			}
+		}
+		p.said("msg=serving", "transport="+transport)
+		want(t, lab, netlab.ServerAddr4.String(), "x", "text")
+		if err := p.stop(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+		if p.count("level=WARN") > 0 {
+			t.Error("it warns of what root would not")
+		}
 	}
 }

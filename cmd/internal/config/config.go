@@ -41,6 +41,8 @@ type Config struct {
 	Resign  []string // those of Static whose boot files are signed anew
 	Lenient bool
 
+	User string // whom a server started as root becomes; empty: it stays root
+
 	LearnedMemory int // octets; 0: as much as suits the machine
 
 	MIBPath   []string
@@ -370,6 +372,14 @@ Empty: none.`,
 			"http_key", `""`,
 			`The private key of http_cert, in PEM.`,
 			path(&c.HTTPKey),
+		},
+		{
+			"user", `""`,
+			`Whom the server runs as when root starts it, from before it opens anything but
+this file: NAME, NAME:GROUP or UID:GID. That user must be able to read all the
+files above; devices_dir and the directory of admin's socket are given to it.
+Empty: it stays root. The unit starts it as the user dcs, and needs no key.`,
+			userName(&c.User),
 		},
 		{
 			"log_format", `text`,

@@ -70,7 +70,7 @@ func TestDevicesErrors(t *testing.T) {
 		{"devices: [{ldap: {attributes: [a], url: u, base: b, filter: f}}]", "f.yaml:1:31: this is a list, and should be the directory's attributes"},
 		{"devices: [{plugin: {argv: x, timeout: 5}}]", "f.yaml:1:39: timeout: 5 is not a duration"},
 		{"devices: [{plugin: {argv: x, user: a b}}]", `f.yaml:1:36: user: "a b" is not a user: NAME, NAME:GROUP or UID:GID`},
-		{"devices: [{plugin: {argv: x, user: [a]}}]", "f.yaml:1:38: user is a list"},
+		{"devices: [{plugin: {argv: x, user: [a]}}]", "f.yaml:1:36: user is a list"},
 		{"proxies: [10.0.0.1/8]", "f.yaml:1:11: proxies: 10.0.0.1/8 has bits set behind its length"},
 		{"prebuild: maybe", "f.yaml:1:11: prebuild: maybe is neither on nor off"},
 	} {
