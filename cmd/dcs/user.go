@@ -33,6 +33,9 @@ func otherUsers(sources []config.DeviceSource) bool {
 // becomeUser has the server run as the configured user, with the capabilities of the unit, before it opens anything: it then
 // cannot open at its start what it could not open at a reload.
 func (s *server) becomeUser() error {
+	if err := privilege.Raise(); err != nil {
+		s.log.Warn("capabilities of the program's file are not in effect", "err", err)
+	}
 	if s.cfg.User == "" {
 		return nil
 	}

@@ -72,7 +72,17 @@ func Missing(caps ...string) ([]string, error) {
 	return (want &^ have).names(), err
 }
 
-// ErrThreads is returned by Keep where a thread cannot act for the others.
+// Raise makes effective what the process is permitted, on all threads. Without it a program whose file has capabilities that
+// are permitted alone (setcap …=p) has none in effect.
+func Raise() error {
+	effective, permitted, err := get()
+	if err != nil || effective == permitted {
+		return err
+	}
+	return setAll(permitted)
+}
+
+// ErrThreads is returned where a thread cannot act for the others.
 var ErrThreads = errors.New("privilege: a program that is linked with C cannot change all of its threads")
 
 // Keep gives up all capabilities but some, on all threads and for good, and returns those that were given up. Programs that
