@@ -158,6 +158,7 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 	}
 	s.openAddresses()
 	s.dropPrivileges(in)
+	s.enterSandbox(in)
 	if in.steering != nil {
 		go in.steering.keep(ctx)
 	}

@@ -60,3 +60,20 @@ func (c *Config) Reads() []File {
 	}
 	return all
 }
+
+// Sandbox says whether the server confines itself.
+type Sandbox string
+
+// The sandboxes.
+const (
+	SandboxAuto Sandbox = "auto" // as far as the kernel can
+	SandboxOff  Sandbox = "off"
+)
+
+func parseSandbox(s string) (Sandbox, error) {
+	switch b := Sandbox(s); b {
+	case SandboxAuto, SandboxOff:
+		return b, nil
+	}
+	return "", fmt.Errorf("%s is neither auto nor off", s)
+}
