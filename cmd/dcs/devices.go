@@ -11,8 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"dcs/cmd/internal/account"
 	"dcs/cmd/internal/config"
-	"dcs/cmd/internal/privilege"
 	"dcs/fastpath"
 	"dcs/render"
 	"dcs/render/attr"
@@ -131,7 +131,7 @@ func openSource(c *config.DeviceSource, log *slog.Logger) (attr.Source, error) {
 		cfg := c.Plugin.Config
 		if c.Plugin.User != "" {
 			var err error
-			if cfg.Credential, err = privilege.Lookup(c.Plugin.User); err != nil {
+			if cfg.Credential, err = account.Lookup(c.Plugin.User); err != nil {
 				return nil, err
 			}
 		}

@@ -20,6 +20,7 @@ import (
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/logging"
 	"dcs/cmd/internal/metrics"
+	"dcs/cmd/internal/sandbox"
 	"dcs/fastpath"
 	"dcs/render"
 	"dcs/render/attr"
@@ -89,6 +90,7 @@ type server struct {
 	manager manager
 	limits  *limits
 	in      *ingress
+	sandbox sandbox.Result
 
 	addresses addresses
 

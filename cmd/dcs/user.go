@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dcs/cmd/internal/account"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/privilege"
 )
@@ -39,7 +40,7 @@ func (s *server) becomeUser() error {
 	if s.cfg.User == "" {
 		return nil
 	}
-	cred, err := privilege.Lookup(s.cfg.User)
+	cred, err := account.Lookup(s.cfg.User)
 	if err != nil {
 		return err
 	}

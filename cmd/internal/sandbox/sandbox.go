@@ -16,7 +16,7 @@ type Config struct {
 	// Write are the directories below which it makes, changes and removes files, which must be there. What it reads is not
 	// restricted: a reload may find the library behind another link or mount than at the start.
 	Write []string
-	Free  bool // it may write anywhere: SQLite writes beside each database that it reads
+	Free  error // why it may write anywhere all the same, without Landlock; nil: it may not
 	// Start says that it starts programs, which may write anywhere, and use what their language needs. There is then no
 	// Landlock.
 	Start bool
@@ -33,8 +33,6 @@ type Result struct {
 var (
 	// ErrStart is why there is no Landlock for one that starts programs.
 	ErrStart = errors.New("it starts programs, which would be held to the same")
-	// ErrFree is why there is none for one that may write anywhere.
-	ErrFree = errors.New("SQLite writes beside the databases that it reads")
 	// ErrThreads is returned where a thread cannot act for the others.
 	ErrThreads = errors.New("a program that is linked with C cannot change all of its threads")
 )
@@ -53,8 +51,8 @@ func Apply(cfg Config) Result {
 	switch {
 	case cfg.Start:
 		r.Landlock = ErrStart
-	case cfg.Free:
-		r.Landlock = ErrFree
+	case cfg.Free != nil:
+		r.Landlock = cfg.Free
 	case errno != 0:
 		r.Landlock = threadsError("prctl", errno)
 	default:

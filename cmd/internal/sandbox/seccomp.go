@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -99,7 +100,7 @@ func filter(cfg *Config) []unix.SockFilter {
 	if runtime.GOARCH == "amd64" {
 		a.fail(unix.BPF_JGE, x32)
 	}
-	for _, n := range denied {
+	for _, n := range slices.Concat(denied, deniedHere) {
 		a.fail(unix.BPF_JEQ, n)
 	}
 	if !cfg.BPF {

@@ -1,4 +1,4 @@
-package privilege
+package account
 
 import (
 	"os/user"

@@ -1,4 +1,5 @@
-package privilege
+// Package account finds users of the system. It is apart from package privilege, as package os/user may be linked with C.
+package account
 
 import (
 	"errors"
