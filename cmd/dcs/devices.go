@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"dcs/cmd/internal/account"
 	"dcs/cmd/internal/config"
 	"dcs/fastpath"
 	"dcs/render"
@@ -127,7 +128,13 @@ func openSource(c *config.DeviceSource, log *slog.Logger) (attr.Source, error) {
 		cfg.Warn = warn
 		return ldapdir.New(cfg)
 	case c.Plugin != nil:
-		cfg := *c.Plugin
+		cfg := c.Plugin.Config
+		if c.Plugin.User != "" {
+			var err error
+			if cfg.Credential, err = account.Lookup(c.Plugin.User); err != nil {
+				return nil, err
+			}
+		}
 		cfg.Warn = warn
 		cfg.Stderr = func(line string) { log.Info("plug-in", "program", cfg.Argv[0], "says", line) }
 		return plugin.New(cfg)

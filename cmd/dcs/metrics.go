@@ -283,6 +283,7 @@ func (s *server) collectTransport(w *metrics.Writer) {
 	w.Flag("dcs_capability", len(in.rings) > 0, "af_xdp", in.why)
 	w.Flag("dcs_capability", len(in.choosers) > 0, "reuseport_bpf", "")
 	w.Flag("dcs_capability", in.lookup != nil, "sk_lookup", "")
+	s.collectSandbox(w)
 	w.Count("dcs_xdp_lost_total", losses)
 	for q, r := range in.rings {
 		st, queue := r.Stats(), strconv.Itoa(q)

@@ -20,6 +20,7 @@ import (
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/logging"
 	"dcs/cmd/internal/metrics"
+	"dcs/cmd/internal/sandbox"
 	"dcs/fastpath"
 	"dcs/render"
 	"dcs/render/attr"
@@ -89,6 +90,7 @@ type server struct {
 	manager manager
 	limits  *limits
 	in      *ingress
+	sandbox sandbox.Result
 
 	addresses addresses
 
@@ -102,6 +104,9 @@ type server struct {
 
 // run serves until one of stops says to stop. Each of hangups asks for a reload, as SIGHUP does.
 func (s *server) run(stops, hangups <-chan os.Signal) error {
+	if err := s.becomeUser(); err != nil {
+		return err
+	}
 	s.limitMemory()
 	keyring, err := s.keyring()
 	if err != nil {
@@ -155,6 +160,7 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 	}
 	s.openAddresses()
 	s.dropPrivileges(in)
+	s.enterSandbox(in)
 	if in.steering != nil {
 		go in.steering.keep(ctx)
 	}

@@ -43,7 +43,12 @@ func labServe(t *testing.T, lab *netlab.Lab, args ...string) *process {
 
 func labStart(t *testing.T, lab *netlab.Lab, args ...string) *process {
 	t.Helper()
-	cmd := exec.Command(binary(t), append([]string{"serve", "--drain", "1s"}, args...)...)
+	return labRun(t, lab, exec.Command(binary(t), append([]string{"serve", "--drain", "1s"}, args...)...))
+}
+
+// labRun runs a command that becomes the server.
+func labRun(t *testing.T, lab *netlab.Lab, cmd *exec.Cmd) *process {
+	t.Helper()
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -41,6 +41,9 @@ type Config struct {
 	Resign  []string // those of Static whose boot files are signed anew
 	Lenient bool
 
+	User    string // whom a server started as root becomes; empty: it stays root
+	Sandbox Sandbox
+
 	LearnedMemory int // octets; 0: as much as suits the machine
 
 	MIBPath   []string
@@ -370,6 +373,23 @@ Empty: none.`,
 			"http_key", `""`,
 			`The private key of http_cert, in PEM.`,
 			path(&c.HTTPKey),
+		},
+		{
+			"user", `""`,
+			`Whom the server runs as when root starts it, from before it opens anything but
+this file: NAME, NAME:GROUP or UID:GID. That user must be able to read all the
+files above; devices_dir and the directory of admin's socket are given to it.
+Empty: it stays root. The unit starts it as the user dcs, and needs no key.`,
+			userName(&c.User),
+		},
+		{
+			"sandbox", `auto`,
+			`auto: before it serves, the server gives up what serving does not take, as far
+as the kernel can: writing outside of devices_dir and the directory of admin's
+socket (Landlock), and system calls, such as starting programs (seccomp). With
+plug-ins, which the same would hold for, it gives up less; the log says what.
+off: it gives up nothing.`,
+			one(&c.Sandbox, "word", "auto or off", text, parseSandbox),
 		},
 		{
 			"log_format", `text`,

@@ -26,6 +26,7 @@ func TestDefault(t *testing.T) {
 		StaleAfter:    4 * time.Second,
 		ReceiveBuffer: 32 << 20,
 		Drain:         5 * time.Second,
+		Sandbox:       SandboxAuto,
 		LogFormat:     LogText,
 	}
 	if !reflect.DeepEqual(got, want) {

@@ -29,7 +29,7 @@ type DeviceSource struct {
 	CSV    *csvfile.Config
 	SQL    *SQL
 	LDAP   *ldapdir.Config
-	Plugin *plugin.Config
+	Plugin *Plugin
 	File   *DeviceFile
 }
 
@@ -37,6 +37,12 @@ type DeviceSource struct {
 type SQL struct {
 	Driver string // mysql, postgres or sqlite
 	sqldb.Config
+}
+
+// Plugin is a source that is a program.
+type Plugin struct {
+	User string // that it runs as, as [Config.User]; empty: the server's
+	plugin.Config
 }
 
 // DeviceFile is a file that dcs devices build made.
@@ -110,7 +116,7 @@ func (r *reader) source(p *[]DeviceSource, pair *ast.MappingValueNode) {
 		s.LDAP = &ldapdir.Config{}
 		keys, required = ldapKeys(s.LDAP), []string{"url", "base", "filter", "attributes"}
 	case "plugin":
-		s.Plugin = &plugin.Config{}
+		s.Plugin = &Plugin{}
 		keys, required = pluginKeys(s.Plugin), []string{"argv"}
 	default:
 		r.fail(pair.Key, "unknown source %q: take csv, sql, ldap, plugin or localdb", kind)
@@ -252,10 +258,11 @@ func ldapKeys(c *ldapdir.Config) []Key {
 	}
 }
 
-func pluginKeys(c *plugin.Config) []Key {
+func pluginKeys(c *Plugin) []Key {
 	return []Key{
 		{Name: "argv", field: list(&c.Argv, "a list: the program and its arguments")},
 		{Name: "name", field: word(&c.Name, "a name for logs")},
+		{Name: "user", field: userName(&c.User)},
 		{Name: "dir", field: path(&c.Dir)},
 		{Name: "env", field: list(&c.Env, "a list of NAME=value")},
 		{Name: "changes", field: boolean(&c.Changes)},

@@ -24,7 +24,7 @@ func TestDevices(t *testing.T) {
       channel: devices
       ask_params: [mac, ip]
   - ldap: {url: "ldap://h", base: "dc=x", filter: (a=b), starttls: on, attributes: {dcsProfile: profile}}
-  - plugin: {argv: [/bin/x, -v], changes: on}
+  - plugin: {argv: [/bin/x, -v], changes: on, user: dcs-plugin}
   - localdb: fleet.db
 devices_dir: state
 proxies: [10.0.0.0/24, "fd00::1"]
@@ -44,7 +44,7 @@ prebuild: on
 			{Pos: "/etc/dcs/dcs.yaml:10:5", LDAP: &ldapdir.Config{
 				URL: "ldap://h", Base: "dc=x", Filter: "(a=b)", StartTLS: true, Attributes: map[string]string{"dcsProfile": "profile"},
 			}},
-			{Pos: "/etc/dcs/dcs.yaml:11:5", Plugin: &plugin.Config{Argv: []string{"/bin/x", "-v"}, Changes: true}},
+			{Pos: "/etc/dcs/dcs.yaml:11:5", Plugin: &Plugin{User: "dcs-plugin", Config: plugin.Config{Argv: []string{"/bin/x", "-v"}, Changes: true}}},
 			{Pos: "/etc/dcs/dcs.yaml:12:5", File: &DeviceFile{Path: "/etc/dcs/fleet.db"}},
 		},
 		Dir:      "/etc/dcs/state",
@@ -69,6 +69,8 @@ func TestDevicesErrors(t *testing.T) {
 		{"devices: [{sql: postgres}]", "f.yaml:1:17: sql is the text postgres, and should be a block of settings"},
 		{"devices: [{ldap: {attributes: [a], url: u, base: b, filter: f}}]", "f.yaml:1:31: this is a list, and should be the directory's attributes"},
 		{"devices: [{plugin: {argv: x, timeout: 5}}]", "f.yaml:1:39: timeout: 5 is not a duration"},
+		{"devices: [{plugin: {argv: x, user: a b}}]", `f.yaml:1:36: user: "a b" is not a user: NAME, NAME:GROUP or UID:GID`},
+		{"devices: [{plugin: {argv: x, user: [a]}}]", "f.yaml:1:36: user is a list"},
 		{"proxies: [10.0.0.1/8]", "f.yaml:1:11: proxies: 10.0.0.1/8 has bits set behind its length"},
 		{"prebuild: maybe", "f.yaml:1:11: prebuild: maybe is neither on nor off"},
 	} {

@@ -72,11 +72,22 @@ func Missing(caps ...string) ([]string, error) {
 	return (want &^ have).names(), err
 }
 
-// ErrThreads is returned by Keep where a thread cannot act for the others.
+// Raise makes effective what the process is permitted, on all threads. Without it a program whose file has capabilities that
+// are permitted alone (setcap …=p) has none in effect.
+func Raise() error {
+	effective, permitted, err := get()
+	if err != nil || effective == permitted {
+		return err
+	}
+	return setAll(permitted)
+}
+
+// ErrThreads is returned where a thread cannot act for the others.
 var ErrThreads = errors.New("privilege: a program that is linked with C cannot change all of its threads")
 
 // Keep gives up all capabilities but some, on all threads and for good, and returns those that were given up. Programs that
-// a process of root starts get theirs from the bounding set, which this does not touch.
+// the process starts get none at all: it empties the ambient, inheritable and, where CAP_SETPCAP lets it, the bounding set,
+// and sets no_new_privs.
 func Keep(caps ...string) (dropped []string, err error) {
 	keep, err := setOf(caps)
 	if err != nil {
@@ -86,23 +97,56 @@ func Keep(caps ...string) (dropped []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	dropped = (permitted &^ keep).names()
-	if len(dropped) == 0 {
-		return nil, nil
+	if err := grantNothing(); err != nil {
+		return nil, err
 	}
-	left := permitted & keep
+	dropped = (permitted &^ keep).names()
+	return dropped, setAll(permitted & keep)
+}
+
+// grantNothing has programs that the process starts from now on get no capability.
+func grantNothing() error {
+	if err := prctl("PR_SET_NO_NEW_PRIVS", unix.PR_SET_NO_NEW_PRIVS, 1); err != nil {
+		return err
+	}
+	if err := prctl("PR_CAP_AMBIENT", unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL); err != nil {
+		return err
+	}
+	for c := uintptr(0); c < 64; c++ {
+		err := prctl("PR_CAPBSET_DROP", unix.PR_CAPBSET_DROP, c)
+		switch {
+		case errors.Is(err, unix.EINVAL) && c > 0, errors.Is(err, unix.EPERM):
+			return nil // beyond the kernel's last; not ours to change
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+// setAll makes s the effective and the permitted set of all threads, and empties the inheritable one.
+func setAll(s set) error {
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	data := [2]unix.CapUserData{
-		{Effective: uint32(left), Permitted: uint32(left)},
-		{Effective: uint32(left >> 32), Permitted: uint32(left >> 32)},
+		{Effective: uint32(s), Permitted: uint32(s)},
+		{Effective: uint32(s >> 32), Permitted: uint32(s >> 32)},
 	}
-	// Of each thread on its own: the kernel has no call for all of them. The ambient set follows.
 	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&hdr)), uintptr(unsafe.Pointer(&data[0])), 0)
+	return threadsError("capset", errno)
+}
+
+// prctl changes all threads: the kernel has no call for that.
+func prctl(name string, option, arg uintptr) error {
+	_, _, errno := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, option, arg, 0, 0, 0, 0)
+	return threadsError("prctl("+name+")", errno)
+}
+
+func threadsError(name string, errno syscall.Errno) error {
 	switch errno {
 	case 0:
-		return dropped, nil
+		return nil
 	case syscall.ENOTSUP:
-		return nil, ErrThreads
+		return ErrThreads
 	}
-	return nil, os.NewSyscallError("capset", errno)
+	return os.NewSyscallError(name, errno)
 }

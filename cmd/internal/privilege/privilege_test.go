@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 	for _, task := range tasks {
 		b, _ := os.ReadFile(task)
 		for sc := bufio.NewScanner(bytes.NewReader(b)); sc.Scan(); {
-			if f := strings.Fields(sc.Text()); len(f) == 2 && slices.Contains([]string{"CapEff:", "CapPrm:", "CapInh:", "CapAmb:"}, f[0]) {
+			if f := strings.Fields(sc.Text()); len(f) == 2 && slices.Contains([]string{"CapEff:", "CapPrm:", "CapInh:", "CapBnd:", "CapAmb:", "NoNewPrivs:"}, f[0]) {
 				fmt.Println(f[0], f[1])
 			}
 		}
@@ -81,7 +81,11 @@ func TestKeep(t *testing.T) {
 			if f[1] != fmt.Sprintf("%016x", left) {
 				t.Error(line)
 			}
-		case "CapInh:", "CapAmb:":
+		case "NoNewPrivs:":
+			if f[1] != "1" {
+				t.Error(line)
+			}
+		case "CapInh:", "CapBnd:", "CapAmb:":
 			if strings.Trim(f[1], "0") != "" {
 				t.Error(line)
 			}

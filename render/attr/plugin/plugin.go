@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"dcs/render/attr"
@@ -19,6 +22,9 @@ type Config struct {
 	Argv []string // the program, looked for in PATH, and its arguments; no shell sees them
 	Dir  string   // where it runs; "": where we do
 	Env  []string // NAME=value; beyond these it has PATH, HOME, LANG and TZ only
+	// Credential is whom it runs as, which takes CAP_SETUID, CAP_SETGID and, to end it, CAP_KILL; it then has no HOME but
+	// that of Env. nil: as we do. Either way it has no capability and none of our descriptors.
+	Credential *syscall.Credential
 	// Changes says that the plug-in tells of changes by itself. New then gives an attr.Follower.
 	Changes bool
 
@@ -59,7 +65,8 @@ var (
 
 // Plugin is the source: an attr.Asker and attr.Rejecter.
 type Plugin struct {
-	cfg Config
+	cfg    Config
+	warned atomic.Bool // of what could not be taken from a process
 
 	mu       sync.Mutex
 	names    []string      // that Open has returned
@@ -117,6 +124,11 @@ func New(cfg Config) (attr.Asker, error) {
 	if cfg.Warn == nil {
 		cfg.Warn = func(error) {}
 	}
+	if c := cfg.Credential; c != nil && int(c.Uid) != os.Geteuid() {
+		if err := maySwitch(); err != nil {
+			return nil, fmt.Errorf("%s: run as user %d: %w", cfg.Name, c.Uid, err)
+		}
+	}
 	s := &Plugin{cfg: cfg, changed: make(chan struct{})}
 	if cfg.Changes {
 		return follower{s}, nil
@@ -165,6 +177,9 @@ func (s *Plugin) start(ctx context.Context) (*process, error) {
 	p, err := spawn(&s.cfg)
 	if err != nil {
 		return nil, err
+	}
+	if p.left != nil && !s.warned.Swap(true) {
+		s.cfg.Warn(s.wrap("start", p.left))
 	}
 	var m *message
 	select {

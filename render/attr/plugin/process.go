@@ -82,7 +82,8 @@ type process struct {
 	exited chan struct{} // closed when the process has been waited for
 	quiet  chan struct{} // closed when nothing is read of it any more
 
-	lists, asks bool // what its hello says it can
+	left        error // what could not be taken from it
+	lists, asks bool  // what its hello says it can
 	names       []string
 	index       map[string]int // of names
 
@@ -109,13 +110,13 @@ func spawn(cfg *Config) (*process, error) {
 	cmd.Dir = cfg.Dir
 	cmd.Env = []string{}
 	for _, name := range []string{"PATH", "HOME", "LANG", "TZ"} {
-		if v, set := os.LookupEnv(name); set {
+		if v, set := os.LookupEnv(name); set && (name != "HOME" || cfg.Credential == nil) {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}
 	}
 	cmd.Env = append(cmd.Env, cfg.Env...)
-	// A group of its own, so that its children end with it; and not without us.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	// A session and group of its own, so that its children end with it; and not without us.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, Credential: cfg.Credential}
 	var ours, theirs [3]*os.File
 	for i := range ours {
 		r, w, err := os.Pipe()
@@ -139,10 +140,17 @@ func spawn(cfg *Config) (*process, error) {
 	}
 	started := make(chan error)
 	go func() {
-		// The process gets its signal of our death when the thread ends that started it.
+		// The process gets its signal of our death when the thread ends that started it. That is not unlocked: what
+		// confine changes of it goes with it.
 		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
+		err := confine(cfg.uid() == 0)
+		var left *leftError
+		if errors.As(err, &left) {
+			p.left, err = left, nil
+		}
+		if err == nil {
+			err = cmd.Start()
+		}
 		for _, f := range theirs {
 			f.Close()
 		}

@@ -66,6 +66,15 @@ rm -r /run/systemd/system/dcs.service.d
 systemctl daemon-reload
 ok "a server that hangs is started anew"
 
+install -D -m 644 /usr/share/doc/dcs/examples/systemd/no-xdp.conf /run/systemd/system/dcs.service.d/no-xdp.conf
+systemctl daemon-reload
+systemctl restart dcs
+fetch basic.cm
+[ "$(awk '/^CapBnd/ {print $2}' /proc/$(prop MainPID)/status)" = 0000000000000400 ]
+rm -r /run/systemd/system/dcs.service.d
+systemctl daemon-reload
+ok "serves without what XDP takes"
+
 ip netns add modems
 ip link add dcs0 type veth peer name m0 netns modems
 ip addr add 198.18.0.1/24 dev dcs0

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/metrics"
+	"dcs/cmd/internal/sandbox"
+)
+
+// Why there is no sandbox, or no Landlock.
+var (
+	errSandboxOff = errors.New("sandbox: off")
+	errSQLite     = errors.New("SQLite writes beside the databases that it reads")
+)
+
+// enterSandbox holds the server to what serving takes. It comes after everything is open.
+func (s *server) enterSandbox(in *ingress) {
+	if s.cfg.Sandbox == config.SandboxOff {
+		s.sandbox = sandbox.Result{Landlock: errSandboxOff, Seccomp: errSandboxOff}
+		s.log.Info("sandbox off, as configured")
+		return
+	}
+	sources := s.cfg.Devices.Sources
+	start := slices.ContainsFunc(sources, func(d config.DeviceSource) bool { return d.Plugin != nil })
+	var free error
+	if slices.ContainsFunc(sources, func(d config.DeviceSource) bool { return d.SQL != nil && d.SQL.Driver == "sqlite" }) {
+		free = errSQLite
+	}
+	s.sandbox = sandbox.Apply(sandbox.Config{Write: ownDirs(&s.cfg), Free: free, Start: start, BPF: in.steering != nil})
+	landlock, seccomp := fmt.Sprint("on, ABI ", s.sandbox.ABI), "on"
+	if err := s.sandbox.Landlock; err != nil {
+		landlock = "off: " + err.Error()
+	}
+	if err := s.sandbox.Seccomp; err != nil {
+		seccomp = "off: " + err.Error()
+	} else if start {
+		seccomp = "on, but for what plug-ins may need"
+	}
+	s.log.Info("sandbox", "landlock", landlock, "seccomp", seccomp)
+}
+
+// collectSandbox writes what the server is held to, and why not.
+func (s *server) collectSandbox(w *metrics.Writer) {
+	for _, c := range []struct {
+		name string
+		err  error
+	}{{"landlock", s.sandbox.Landlock}, {"seccomp", s.sandbox.Seccomp}} {
+		why := "in use"
+		if c.err != nil {
+			why = c.err.Error()
+		}
+		w.Flag("dcs_capability", c.err == nil, c.name, why)
+	}
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"dcs/bench/netlab"
+)
+
+// landlocked tells whether this kernel has Landlock.
+func landlocked(t *testing.T) bool {
+	t.Helper()
+	_, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	if errno != 0 && os.Getenv("DCS_REQUIRE_ROOT") != "" {
+		t.Fatalf("this kernel has no Landlock: %v", errno)
+	}
+	return errno == 0
+}
+
+// What the log says of the sandbox, by the configuration; a server has a filter on all of its threads, or on none.
+func TestSandboxTold(t *testing.T) {
+	on := "off: "
+	if landlocked(t) {
+		on = "on, ABI"
+	}
+	const plugin = `devices: [{plugin: {argv: [/bin/sh, -c, 'echo "{\"hello\":1,\"attributes\":[],\"list\":true}"; while read -r l; do echo "{\"end\":true}"; done']}}]`
+	for _, tc := range []struct {
+		name, config, landlock, seccomp string
+		filters                         bool
+	}{
+		{"static files", "", on, "seccomp=on", true},
+		{"off", "sandbox: off", "", "", false},
+		{"a plug-in", plugin, "off: it starts programs", "but for what plug-ins may need", true},
+		{"SQLite", `devices: [{sql: {driver: sqlite, dsn: none.db, query: "SELECT mac FROM devices"}}]`, "off: SQLite writes", "seccomp=on", true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := deviceFiles(t, map[string]string{"dcs.yaml": "static: static\ndevices_dir: state\ntransport: socket\n" + tc.config + "\n", "static/x": "text"})
+			p := serve(t, "--config", filepath.Join(dir, "dcs.yaml"))
+			if tc.filters {
+				if p.count("msg=sandbox", tc.landlock, tc.seccomp) != 1 {
+					t.Error("the log does not say so")
+				}
+			} else if p.count("msg=sandbox") > 0 || p.count("sandbox off, as configured") != 1 {
+				t.Error("the log does not say that there is none")
+			}
+			before := statusLines(t, os.Getpid())[0]["Seccomp_filters"]
+			for _, got := range statusLines(t, p.cmd.Process.Pid) {
+				if (got["Seccomp_filters"] != before) != tc.filters {
+					t.Errorf("a thread has %s filters, as we have %s", got["Seccomp_filters"], before)
+				}
+			}
+		})
+	}
+}
+
+// What goes on while a server serves goes on in its sandbox: the library behind another link than at the start, changes of
+// devices, which are kept, the log's level, and the socket, which goes with it. All other tests of a running server are in one too.
+func TestSandboxServes(t *testing.T) {
+	dir := deviceFiles(t, withDevices("", map[string]string{
+		"fleet.csv": "mac,profile,down\n020000000001,gold,50\n", "next/new.dcs": "Main \"new.cm\" { MaxCPE 3; }", "run/old": "",
+	}))
+	at := func(name string) string { return filepath.Join(dir, name) }
+	config := fmt.Sprintf(`library: current
+transport: socket
+devices_dir: state
+devices: [{csv: {path: fleet.csv, settle: 10ms, poll: 10ms}}]
+admin: unix:%s
+`, at("run/admin.sock"))
+	link := func(to string) {
+		t.Helper()
+		if err := errors.Join(os.Symlink(to, at("link")), os.Rename(at("link"), at("current"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(at(name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gets := func(p *process, name string) {
+		t.Helper()
+		eventually(t, name, func() bool { _, err := modem{}.get(p.port, name); return err == nil })
+	}
+	reload := func() {
+		t.Helper()
+		if r := dcs("", "reload", "--force", "--config", at("dcs.yaml")); r.status != done {
+			t.Errorf("%+v", r)
+		}
+	}
+	link("library")
+	write("dcs.yaml", config)
+	p := serve(t, "--config", at("dcs.yaml"))
+	p.said("msg=sandbox", "seccomp=on")
+	gets(p, "modem.cm@020000000001")
+	write("fleet.csv", "mac,profile,down\n020000000001,gold,50\n020000000002,gold,50\n")
+	gets(p, "modem.cm@020000000002")
+	link("next")
+	write("dcs.yaml", config+"log_level: debug\n")
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	reload() // the library is another, which a signal does not accept
+	gets(p, "new.cm")
+	if err := p.stop(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if p.count("durable") > 0 || p.count("devices not made") > 0 || p.count("permi") > 0 {
+		t.Error("the sandbox is in the way")
+	}
+	if _, err := os.Stat(at("run/admin.sock")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket stays: %v", err)
+	}
+	if err := os.Remove(at("fleet.csv")); err != nil {
+		t.Fatal(err)
+	}
+	p = serve(t, "--config", at("dcs.yaml"))
+	link("library")
+	reload()
+	gets(p, "modem.cm@020000000002") // of the snapshot
+}
+
+// A server whose AF_XDP sockets are lost and taken up again is in its sandbox.
+func TestSandboxXDP(t *testing.T) {
+	lab := netlab.ForTest(t, netlab.Config{})
+	dir := static(t, map[string]string{"x": "text"})
+	p := labServe(t, lab, "--static", dir, "--transport", "xdp")
+	p.said("msg=sandbox", "seccomp=on")
+	if before := xdpOf(t, lab); before == 0 {
+		t.Fatal("there is no program")
+	} else if err := detachAll(lab, before); err != nil {
+		t.Fatal(err)
+	}
+	p.said("sockets take all requests")
+	eventually(t, "the program's return", func() bool { return xdpOf(t, lab) != 0 })
+	want(t, lab, netlab.ServerAddr4.String(), "x", "text")
+}

@@ -1,0 +1,98 @@
+package privilege
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Become has a process of root's run as another user, on all threads. Of the capabilities that it has it keeps those of caps:
+// without CAP_SETUID among them it cannot go back.
+func Become(c *syscall.Credential, caps ...string) error {
+	keep, err := setOf(caps)
+	if err != nil {
+		return err
+	}
+	_, permitted, err := get()
+	if err != nil {
+		return err
+	}
+	// Else the last thing that a change of user does is to empty the permitted set.
+	if err := prctl("PR_SET_KEEPCAPS", unix.PR_SET_KEEPCAPS, 1); err != nil {
+		return err
+	}
+	groups := make([]int, len(c.Groups))
+	for i, g := range c.Groups {
+		groups[i] = int(g)
+	}
+	uid, gid := int(c.Uid), int(c.Gid)
+	if err := syscall.Setgroups(groups); err != nil {
+		return os.NewSyscallError("setgroups", err)
+	}
+	if err := syscall.Setresgid(gid, gid, gid); err != nil {
+		return os.NewSyscallError("setresgid", err)
+	}
+	if err := syscall.Setresuid(uid, uid, uid); err != nil {
+		return os.NewSyscallError("setresuid", err)
+	}
+	return setAll(permitted & keep)
+}
+
+// HandOver gives a directory of root's, with its files, to a user, and makes it if it is missing. One that is somebody else's
+// stays as it is. It is meant for a directory that the server alone writes to: one with a directory or a link in it is no
+// such, and neither is one that others may write to or that is reached by a link.
+func HandOver(dir string, c *syscall.Credential) error {
+	d, err := openDirectory(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	info, err := d.Stat()
+	if err != nil {
+		return err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || st.Uid != 0 || c.Uid == 0 {
+		return nil
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("%s: others than root may write to it; make it the server's alone", dir)
+	}
+	entries, err := d.ReadDir(-1)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if t := e.Type(); !t.IsRegular() && t != os.ModeSocket {
+			return fmt.Errorf("%s: %s in it is not a file; make the directory the server's alone", dir, e.Name())
+		}
+	}
+	for _, e := range entries {
+		if err := unix.Fchownat(int(d.Fd()), e.Name(), int(c.Uid), int(c.Gid), unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return &os.PathError{Op: "chown", Path: dir + "/" + e.Name(), Err: err}
+		}
+	}
+	return d.Chown(int(c.Uid), int(c.Gid)) // last: until then nobody else has had a hand in it
+}
+
+// openDirectory opens a directory that no link leads to, and makes it if it is missing.
+func openDirectory(dir string) (*os.File, error) {
+	how := unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS}
+	for made := false; ; made = true {
+		fd, err := unix.Openat2(unix.AT_FDCWD, dir, &how)
+		switch {
+		case err == nil:
+			return os.NewFile(uintptr(fd), dir), nil
+		case err == unix.ENOENT && !made:
+			if err := os.MkdirAll(dir, 0o750); err != nil {
+				return nil, err
+			}
+		case err == unix.ELOOP:
+			return nil, fmt.Errorf("%s: reached by a symbolic link; name the directory itself", dir)
+		default:
+			return nil, &os.PathError{Op: "open", Path: dir, Err: err}
+		}
+	}
+}

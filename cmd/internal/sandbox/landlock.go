@@ -1,0 +1,73 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// writing are the rights of Landlock (linux/landlock.h) that change files, by the ABI that brought them.
+var writing = []struct {
+	abi    int
+	rights uint64
+}{
+	{1, unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE |
+		unix.LANDLOCK_ACCESS_FS_MAKE_CHAR | unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_MAKE_REG |
+		unix.LANDLOCK_ACCESS_FS_MAKE_SOCK | unix.LANDLOCK_ACCESS_FS_MAKE_FIFO | unix.LANDLOCK_ACCESS_FS_MAKE_BLOCK | unix.LANDLOCK_ACCESS_FS_MAKE_SYM},
+	{2, unix.LANDLOCK_ACCESS_FS_REFER},
+	{3, unix.LANDLOCK_ACCESS_FS_TRUNCATE},
+}
+
+// landlock lets the process write below some directories only, and execute nothing. It returns the kernel's ABI.
+func landlock(dirs []string) (abi int, err error) {
+	v, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	switch errno {
+	case 0:
+	case unix.ENOSYS:
+		return 0, errors.New("not in this kernel, which is older than 5.13 or built without")
+	case unix.EOPNOTSUPP:
+		return 0, errors.New("turned off in this kernel (lsm=)")
+	default:
+		return 0, os.NewSyscallError("landlock_create_ruleset", errno)
+	}
+	abi = int(v)
+	var rights uint64
+	for _, w := range writing {
+		if w.abi <= abi {
+			rights |= w.rights
+		}
+	}
+	attr := unix.LandlockRulesetAttr{Handled_access_fs: rights | unix.LANDLOCK_ACCESS_FS_EXECUTE}
+	// Of the struct only what every kernel knows, as the rest is zero.
+	ruleset, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr.Handled_access_fs), 0)
+	if errno != 0 {
+		return abi, os.NewSyscallError("landlock_create_ruleset", errno)
+	}
+	defer unix.Close(int(ruleset))
+	for _, dir := range dirs {
+		if err := allow(ruleset, dir, rights); err != nil {
+			return abi, err
+		}
+	}
+	_, _, errno = syscall.AllThreadsSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0, 0)
+	return abi, threadsError("landlock_restrict_self", errno)
+}
+
+// allow gives rights below a directory.
+func allow(ruleset uintptr, dir string, rights uint64) error {
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: dir, Err: err}
+	}
+	defer unix.Close(fd)
+	beneath := unix.LandlockPathBeneathAttr{Allowed_access: rights, Parent_fd: int32(fd)}
+	_, _, errno := unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, ruleset, unix.LANDLOCK_RULE_PATH_BENEATH, uintptr(unsafe.Pointer(&beneath)), 0, 0, 0)
+	if errno != 0 {
+		return fmt.Errorf("landlock_add_rule: %s: %w", dir, errno)
+	}
+	return nil
+}

@@ -1,0 +1,73 @@
+// Package sandbox holds a process to what it needs from some moment on, as far as the kernel can: where it writes (Landlock) and
+// which system calls it makes (seccomp). Neither can be undone, and programs that the process starts are held to the same.
+package sandbox
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Config says what a process needs.
+type Config struct {
+	// Write are the directories below which it makes, changes and removes files, which must be there. What it reads is not
+	// restricted: a reload may find the library behind another link or mount than at the start.
+	Write []string
+	Free  error // why it may write anywhere all the same, without Landlock; nil: it may not
+	// Start says that it starts programs, which may write anywhere, and use what their language needs. There is then no
+	// Landlock.
+	Start bool
+	BPF   bool // it uses bpf(2)
+}
+
+// Result says what a process is held to. An error is why it is not.
+type Result struct {
+	Landlock error
+	ABI      int // of Landlock
+	Seccomp  error
+}
+
+var (
+	// ErrStart is why there is no Landlock for one that starts programs.
+	ErrStart = errors.New("it starts programs, which would be held to the same")
+	// ErrThreads is returned where a thread cannot act for the others.
+	ErrThreads = errors.New("a program that is linked with C cannot change all of its threads")
+)
+
+// Apply holds all threads of the process to cfg, and sets no_new_privs.
+func Apply(cfg Config) Result {
+	// seccomp brings other threads to the state of its own, which Landlock wants of each.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		err = os.NewSyscallError("prctl", err)
+		return Result{Landlock: err, Seccomp: err}
+	}
+	_, _, errno := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0)
+	r := Result{Seccomp: seccomp(filter(&cfg))}
+	switch {
+	case cfg.Start:
+		r.Landlock = ErrStart
+	case cfg.Free != nil:
+		r.Landlock = cfg.Free
+	case errno != 0:
+		r.Landlock = threadsError("prctl", errno)
+	default:
+		r.ABI, r.Landlock = landlock(cfg.Write)
+	}
+	return r
+}
+
+// threadsError is the error of [syscall.AllThreadsSyscall].
+func threadsError(name string, errno syscall.Errno) error {
+	switch errno {
+	case 0:
+		return nil
+	case syscall.ENOTSUP:
+		return ErrThreads
+	}
+	return os.NewSyscallError(name, errno)
+}

@@ -1,0 +1,152 @@
+package sandbox
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"slices"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// denied are system calls that no part of a server makes, and that attacks on a kernel or on other processes begin with. They
+// fail with EPERM. What is not here is what the unit's SystemCallFilter decides, which knows them all; this holds where there
+// is no such unit, and adds what the server needs at its start alone.
+var denied = []uint32{
+	unix.SYS_ACCT, unix.SYS_QUOTACTL, unix.SYS_QUOTACTL_FD, unix.SYS_REBOOT, unix.SYS_SWAPON, unix.SYS_SWAPOFF, unix.SYS_SYSLOG, unix.SYS_VHANGUP,
+	unix.SYS_ADJTIMEX, unix.SYS_CLOCK_ADJTIME, unix.SYS_CLOCK_SETTIME, unix.SYS_SETTIMEOFDAY, unix.SYS_SETHOSTNAME, unix.SYS_SETDOMAINNAME,
+	unix.SYS_INIT_MODULE, unix.SYS_FINIT_MODULE, unix.SYS_DELETE_MODULE, unix.SYS_KEXEC_LOAD,
+	unix.SYS_ADD_KEY, unix.SYS_KEYCTL, unix.SYS_REQUEST_KEY,
+	unix.SYS_MOUNT, unix.SYS_UMOUNT2, unix.SYS_MOVE_MOUNT, unix.SYS_MOUNT_SETATTR, unix.SYS_OPEN_TREE, unix.SYS_FSOPEN, unix.SYS_FSCONFIG,
+	unix.SYS_FSMOUNT, unix.SYS_FSPICK, unix.SYS_PIVOT_ROOT, unix.SYS_CHROOT, unix.SYS_SETNS, unix.SYS_UNSHARE,
+	unix.SYS_PTRACE, unix.SYS_PROCESS_VM_READV, unix.SYS_PROCESS_VM_WRITEV, unix.SYS_PROCESS_MADVISE, unix.SYS_PIDFD_GETFD, unix.SYS_KCMP,
+	unix.SYS_PERF_EVENT_OPEN, unix.SYS_USERFAULTFD, unix.SYS_IO_URING_SETUP, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER,
+	unix.SYS_OPEN_BY_HANDLE_AT, unix.SYS_PERSONALITY, unix.SYS_MKNODAT, unix.SYS_FANOTIFY_INIT,
+}
+
+// starting are those that start a program.
+var starting = []uint32{unix.SYS_EXECVE, unix.SYS_EXECVEAT}
+
+// families are the sockets that a server has; AF_XDP's and packet sockets are open before it serves.
+var families = []uint32{unix.AF_UNIX, unix.AF_INET, unix.AF_INET6, unix.AF_NETLINK}
+
+// x32 is set in the numbers of amd64's calls with pointers of 32 bits.
+const x32 = 0x40000000
+
+// Offsets in struct seccomp_data (linux/seccomp.h), of both of the little-endian machines that we build for.
+const (
+	offNumber = 0
+	offArch   = 4
+	offArgs   = 16
+)
+
+// An assembler makes a filter. Its jumps go to the end, where EPERM is.
+type assembler struct {
+	code  []unix.SockFilter
+	fails []int // jumps to EPERM if they are taken
+	other []int // jumps to EPERM if they are not
+}
+
+func (a *assembler) load(offset uint32) {
+	a.code = append(a.code, unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset})
+}
+
+// fail has a filter fail if what is loaded compares so with k.
+func (a *assembler) fail(compare uint16, k uint32) {
+	a.fails = append(a.fails, len(a.code))
+	a.code = append(a.code, unix.SockFilter{Code: unix.BPF_JMP | compare | unix.BPF_K, K: k})
+}
+
+// failUnless has a filter fail if what is loaded is not k.
+func (a *assembler) failUnless(k uint32) {
+	a.other = append(a.other, len(a.code))
+	a.code = append(a.code, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: k})
+}
+
+// skipUnless passes over the next n instructions unless what is loaded is k.
+func (a *assembler) skipUnless(k uint32, n int) {
+	a.code = append(a.code, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: k, Jf: uint8(n)})
+}
+
+func (a *assembler) ret(k uint32) {
+	a.code = append(a.code, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: k})
+}
+
+// finish ends a filter that allows what has not failed.
+func (a *assembler) finish() []unix.SockFilter {
+	a.ret(unix.SECCOMP_RET_ALLOW)
+	end := len(a.code)
+	a.ret(unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM))
+	for _, i := range a.fails {
+		a.code[i].Jt = uint8(end - i - 1)
+	}
+	for _, i := range a.other {
+		a.code[i].Jf = uint8(end - i - 1)
+	}
+	return a.code
+}
+
+// filter returns the program that decides on system calls; nil: there is none for this architecture.
+func filter(cfg *Config) []unix.SockFilter {
+	arch := map[string]uint32{"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64}[runtime.GOARCH]
+	if arch == 0 {
+		return nil
+	}
+	var a assembler
+	a.load(offArch)
+	a.failUnless(arch)
+	a.load(offNumber)
+	if runtime.GOARCH == "amd64" {
+		a.fail(unix.BPF_JGE, x32)
+	}
+	for _, n := range slices.Concat(denied, deniedHere) {
+		a.fail(unix.BPF_JEQ, n)
+	}
+	if !cfg.BPF {
+		a.fail(unix.BPF_JEQ, unix.SYS_BPF)
+	}
+	if !cfg.Start {
+		for _, n := range starting {
+			a.fail(unix.BPF_JEQ, n)
+		}
+		for _, n := range []uint32{unix.SYS_MMAP, unix.SYS_MPROTECT, unix.SYS_PKEY_MPROTECT} {
+			a.skipUnless(n, 3)
+			a.load(offArgs + 8*2)
+			a.fail(unix.BPF_JSET, unix.PROT_EXEC)
+			a.load(offNumber)
+		}
+		a.skipUnless(unix.SYS_SOCKET, 2+len(families))
+		a.load(offArgs)
+		a.oneOf(families)
+	}
+	return a.finish()
+}
+
+// oneOf allows what is loaded if it is one of k, and fails it otherwise.
+func (a *assembler) oneOf(k []uint32) {
+	for i, v := range k[:len(k)-1] {
+		a.code = append(a.code, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: v, Jt: uint8(len(k) - 1 - i)})
+	}
+	a.failUnless(k[len(k)-1])
+	a.ret(unix.SECCOMP_RET_ALLOW)
+}
+
+// seccomp has the filter decide on the system calls of all threads.
+func seccomp(code []unix.SockFilter) error {
+	if code == nil {
+		return errors.New("not for this architecture")
+	}
+	prog := unix.SockFprog{Len: uint16(len(code)), Filter: &code[0]}
+	thread, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&prog)))
+	switch {
+	case errno == unix.ENOSYS || errno == unix.EINVAL:
+		return errors.New("not in this kernel")
+	case errno != 0:
+		return os.NewSyscallError("seccomp", errno)
+	case thread != 0:
+		return errors.New("seccomp: a thread has a filter of its own")
+	}
+	runtime.KeepAlive(code)
+	return nil
+}

@@ -1,0 +1,100 @@
+package plugin
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// confine prepares the calling thread, which must be locked and end with its goroutine, so that a program started from it has
+// no capability, gains none by what it starts in turn (no_new_privs), and inherits no descriptor beyond 0 to 2. The thread
+// keeps its own capabilities, as all threads of a process change theirs together; the program loses them at its exec. The error
+// is a [leftError] if a program of root's is given some all the same.
+func confine(root bool) error {
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return os.NewSyscallError("prctl(PR_SET_NO_NEW_PRIVS)", err)
+	}
+	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
+		return os.NewSyscallError("prctl(PR_CAP_AMBIENT)", err)
+	}
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&hdr, &data[0]); err != nil {
+		return os.NewSyscallError("capget", err)
+	}
+	data[0].Inheritable, data[1].Inheritable = 0, 0
+	if err := unix.Capset(&hdr, &data[0]); err != nil {
+		return os.NewSyscallError("capset", err)
+	}
+	bounding, err := emptyBounding()
+	if err != nil {
+		return err
+	}
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil && !unsupported(err) {
+		return os.NewSyscallError("close_range", err)
+	}
+	// With no_new_privs an exec gives root no more than its thread has.
+	if left := bounding & (uint64(data[0].Permitted) | uint64(data[1].Permitted)<<32); root && left != 0 {
+		return &leftError{left}
+	}
+	return nil
+}
+
+// leftError says which capabilities a program of root's keeps because its bounding set cannot be emptied.
+type leftError struct{ left uint64 }
+
+func (e *leftError) Error() string {
+	return fmt.Sprintf("capabilities %#x left to it, which runs as root: CAP_SETPCAP is missing; name a user for it", e.left)
+}
+
+// emptyBounding empties the bounding set and returns what it must leave in it.
+func emptyBounding() (left uint64, err error) {
+	for c := uintptr(0); c < 64; c++ {
+		has, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, c, 0, 0, 0)
+		switch {
+		case errors.Is(err, unix.EINVAL):
+			return left, nil // beyond the kernel's last
+		case err != nil:
+			return 0, os.NewSyscallError("prctl(PR_CAPBSET_READ)", err)
+		case has == 0:
+			continue
+		}
+		switch err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); {
+		case errors.Is(err, unix.EPERM):
+			left |= 1 << c
+		case err != nil:
+			return 0, fmt.Errorf("prctl(PR_CAPBSET_DROP, %d): %w", c, err)
+		}
+	}
+	return left, nil
+}
+
+// unsupported tells whether a kernel before 5.11, or a filter of system calls, has no close_range with that flag.
+func unsupported(err error) bool {
+	return errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EPERM)
+}
+
+// uid returns the user that the plug-in runs as.
+func (c *Config) uid() int {
+	if c.Credential != nil {
+		return int(c.Credential.Uid)
+	}
+	return os.Geteuid()
+}
+
+// maySwitch tells whether we may start and end programs of another user.
+func maySwitch() error {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&hdr, &data[0]); err != nil {
+		return os.NewSyscallError("capget", err)
+	}
+	const need = 1<<unix.CAP_SETUID | 1<<unix.CAP_SETGID | 1<<unix.CAP_KILL
+	if data[0].Effective&need != need {
+		return errors.New("only a server that is started as root can do that (CAP_SETUID, CAP_SETGID, CAP_KILL)")
+	}
+	return nil
+}

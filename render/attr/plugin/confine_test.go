@@ -1,0 +1,161 @@
+package plugin_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dcs/render/attr/plugin"
+)
+
+// report is a plug-in that writes down what it was given, through a program that it starts, and then ends as one should.
+const report = hello + `
+( cat /proc/self/status; ls /proc/$$/fd | sed 's/^/fd: /'; ps -o sid=,pgid= -p $$ | sed 's/^/session: /'; echo "pid: $$"; echo "home: $HOME" ) >report.new
+mv report.new report; read -r h; read -r l`
+
+// statusOf runs a plug-in and returns the lines of its report by their first word.
+func statusOf(t *testing.T, dir string, change func(*plugin.Config)) map[string][]string {
+	t.Helper()
+	src := script(t, "umask 022; "+report, func(c *plugin.Config) {
+		c.Dir = dir
+		if change != nil {
+			change(c)
+		}
+	})
+	open(t, src)
+	path := filepath.Join(dir, "report")
+	eventually(t, func() bool { _, err := os.Stat(path); return err == nil })
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := make(map[string][]string)
+	for line := range strings.Lines(string(b)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		all[name] = append(all[name], strings.Join(strings.Fields(value), " "))
+	}
+	return all
+}
+
+// A plug-in has no capability, cannot gain any, has no descriptor of ours and a session of its own, whoever it runs as; and
+// we lose nothing by that.
+func TestConfined(t *testing.T) {
+	nobody := &syscall.Credential{Uid: 65534, Gid: 65533, Groups: []uint32{65532}}
+	users := map[string]*syscall.Credential{"our user": nil}
+	if os.Geteuid() == 0 {
+		users["another user"] = nobody
+	} else if os.Getenv("DCS_REQUIRE_ROOT") != "" {
+		t.Fatal("only root can start a plug-in as another user")
+	}
+	// One that somebody forgot to mark as ours alone, as what we inherited ourselves.
+	null, err := unix.Open("/dev/null", unix.O_RDONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(null)
+	for name, cred := range users {
+		t.Run(name, func(t *testing.T) {
+			if _, err := unix.FcntlInt(uintptr(null), unix.F_SETFD, 0); err != nil { // as the one before closes it
+				t.Fatal(err)
+			}
+			t.Setenv("HOME", "/ours")
+			dir := t.TempDir()
+			if cred != nil {
+				for _, d := range []string{filepath.Dir(dir), dir} {
+					if err := os.Chmod(d, 0o777); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			before := capabilities(t)
+			got := statusOf(t, dir, func(c *plugin.Config) { c.Credential = cred })
+			want := map[string]string{"NoNewPrivs": "1", "fd": "0 1 2", "home": "/ours"}
+			for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
+				want[set] = strings.Repeat("0", 16)
+			}
+			if os.Geteuid() != 0 {
+				delete(want, "CapBnd") // to empty it takes CAP_SETPCAP
+			}
+			if cred != nil {
+				want["Uid"], want["Gid"], want["Groups"], want["home"] = "65534 65534 65534 65534", "65533 65533 65533 65533", "65532", ""
+			}
+			pid := strings.Join(got["pid"], " ")
+			want["session"] = pid + " " + pid
+			for k, w := range want {
+				if g := strings.Join(got[k], " "); g != w {
+					t.Errorf("%s is %q, want %q", k, g, w)
+				}
+			}
+			if after := capabilities(t); after != before {
+				t.Errorf("we have %s, and had %s", after, before)
+			}
+		})
+	}
+}
+
+// capabilities returns the sets of all of our threads, one line for those that are alike. Threads that started a plug-in
+// differ in what its program gets, never in what they may do.
+func capabilities(t *testing.T) string {
+	t.Helper()
+	tasks, err := filepath.Glob("/proc/self/task/*/status")
+	if err != nil || len(tasks) < 2 {
+		t.Fatalf("%v, %d threads", err, len(tasks))
+	}
+	seen := ""
+	for _, task := range tasks {
+		b, err := os.ReadFile(task)
+		if err != nil {
+			continue // it has ended
+		}
+		one := ""
+		for line := range strings.Lines(string(b)) {
+			if strings.HasPrefix(line, "CapPrm") || strings.HasPrefix(line, "CapEff") {
+				one += strings.TrimSpace(line) + " "
+			}
+		}
+		if !strings.Contains(seen, one) {
+			seen += one + "\n"
+		}
+	}
+	return seen
+}
+
+// A plug-in of another user ends with its source, though it does not want to.
+func TestAnotherUserEnds(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can start a plug-in as another user")
+	}
+	src := script(t, "trap '' TERM; echo $$ >&2; "+hello+"while :; do sleep 1; done", func(c *plugin.Config) {
+		c.Dir, c.Credential = "/", &syscall.Credential{Uid: 65534, Gid: 65534}
+	})
+	open(t, src)
+	if err := src.Close(); err != nil { // waits for its end
+		t.Error(err)
+	}
+}
+
+// Who may not become another user says so before anything is started.
+func TestAnotherUserRefused(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may")
+	}
+	_, err := plugin.New(plugin.Config{Name: "p", Argv: []string{"sh"}, Credential: &syscall.Credential{Uid: uint32(os.Geteuid() + 1)}})
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("p: run as user %d: only a server", os.Geteuid()+1)) {
+		t.Errorf("%v", err)
+	}
+}
+
+func eventually(t *testing.T, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("waited 30 s")
+		}
+	}
+}
