@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -9,7 +10,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"math/big"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -56,6 +59,30 @@ func authority(t *testing.T, dir string) {
 	} {
 		write(t, filepath.Join(dir, name), string(pem.EncodeToMemory(block)))
 	}
+}
+
+// atSocket returns a client of a Unix socket.
+func atSocket(t *testing.T, path string) *http.Client {
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+// getAt returns a page of the server at a Unix socket.
+func getAt(t *testing.T, socket, path string) string {
+	t.Helper()
+	res, err := atSocket(t, socket).Get("http://localhost" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Errorf("%s: %s, %v", path, res.Status, err)
+	}
+	return string(body)
 }
 
 // Verbs reach the server that a configuration has, whatever it takes to be let in.
@@ -123,7 +150,7 @@ func TestAdminAccessElsewhere(t *testing.T) {
 			t.Errorf("%+v: %v", tt.access, err)
 		}
 	}
-	if _, where, err := (&adminAccess{standard: filepath.Join(dir, "none")}).dial(); err != nil || where != standardAdmin {
+	if _, where, err := (&adminAccess{standard: filepath.Join(dir, "none")}).dial(); err != nil || where != reachable(standardAdmin) {
 		t.Errorf("without a configuration: %s, %v", where, err)
 	}
 	write(t, file, "library: .\n")

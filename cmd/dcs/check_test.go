@@ -127,7 +127,7 @@ func TestImageDirectories(t *testing.T) {
 		}
 	}
 	t.Setenv("STATE_DIRECTORY", "")
-	socket, _ := strings.CutPrefix(cfg.Admin, "unix:")
+	socket, _ := strings.CutPrefix(cfg.Admin[0], "unix:")
 	for _, path := range []string{socket, devicesDir(&cfg.Devices)} {
 		if dir := filepath.Dir(path); !slices.Contains(volumes, dir) {
 			t.Errorf("%s is not among the volumes %q", dir, volumes)

@@ -428,7 +428,7 @@ func TestSecretAsksServer(t *testing.T) {
 		}
 		defer server.Close()
 		at := netip.MustParseAddrPort(server.LocalAddr().String())
-		job := &secretJob{cfg: config.Config{Listen: []netip.AddrPort{at}, Admin: "unix:" + filepath.Join(t.TempDir(), "admin.sock")}}
+		job := &secretJob{cfg: config.Config{Listen: []netip.AddrPort{at}, Admin: []string{"unix:" + filepath.Join(t.TempDir(), "admin.sock")}}}
 		where, err := job.server()
 		if err != nil {
 			t.Fatal(err)
