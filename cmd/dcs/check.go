@@ -71,7 +71,7 @@ func check(e env, cfg *config.Config, devices, offline bool, bad error) error {
 	if err != nil {
 		fail(err)
 	}
-	for _, w := range warnings {
+	for _, w := range append(warnings, unsafeSettings(cfg)...) {
 		fmt.Fprintf(e.stderr, "warning: %s\n", w)
 	}
 	if _, err := httpboot.TLS(cfg.HTTPCert, cfg.HTTPKey); err != nil {

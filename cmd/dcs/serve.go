@@ -103,6 +103,7 @@ type server struct {
 // run serves until one of stops says to stop. Each of hangups asks for a reload, as SIGHUP does.
 func (s *server) run(stops, hangups <-chan os.Signal) error {
 	s.limitMemory()
+	s.warnUnsafe()
 	keyring, err := s.keyring()
 	if err != nil {
 		return err
