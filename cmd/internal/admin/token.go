@@ -30,7 +30,7 @@ type tokenFile struct {
 
 // openToken reads the token for the first time.
 func openToken(path string) (*tokenFile, error) {
-	sum, regular, err := readToken(path, 0)
+	sum, regular, err := readToken(path, false)
 	if err != nil {
 		return nil, err
 	}
@@ -45,10 +45,7 @@ func (t *tokenFile) load() (sum *[sha256.Size]byte, changed bool, err error) {
 	if t.once {
 		return t.sum, false, nil
 	}
-	sum, regular, err := readToken(t.path, unix.O_NONBLOCK)
-	if err == nil && !regular {
-		sum, err = nil, fmt.Errorf("admin_token_file %s: no regular file any more", t.path)
-	}
+	sum, _, err = readToken(t.path, true)
 	why := ""
 	if err != nil {
 		why = err.Error()
@@ -64,9 +61,13 @@ func (t *tokenFile) load() (sum *[sha256.Size]byte, changed bool, err error) {
 	return sum, changed, err
 }
 
-// readToken reads a token and returns its hash, and whether the file can be read again. flags are added to those that it is opened with.
-func readToken(path string, flags int) (sum *[sha256.Size]byte, regular bool, err error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|flags, 0)
+// readToken reads a token and returns its hash, and whether the file can be read again. If it is read again, nobody waits for it.
+func readToken(path string, again bool) (sum *[sha256.Size]byte, regular bool, err error) {
+	flags := os.O_RDONLY
+	if again {
+		flags |= unix.O_NONBLOCK
+	}
+	f, err := os.OpenFile(path, flags, 0)
 	if err != nil {
 		return nil, false, fmt.Errorf("admin_token_file: %w", err)
 	}
@@ -76,6 +77,9 @@ func readToken(path string, flags int) (sum *[sha256.Size]byte, regular bool, er
 		return nil, false, fmt.Errorf("admin_token_file: %w", err)
 	}
 	regular = info.Mode().IsRegular()
+	if again && !regular {
+		return nil, regular, fmt.Errorf("admin_token_file %s: no regular file any more", path)
+	}
 	if regular && info.Mode().Perm()&0o027 != 0 {
 		return nil, regular, fmt.Errorf("admin_token_file %s: its mode is %#o, so others may read or change the token: chmod 600 it (640 at the most)", path, info.Mode().Perm())
 	}
