@@ -106,8 +106,9 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 		s.listeners = append(s.listeners, l)
 	}
 	s.Handle("/api/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		WriteError(w, http.StatusNotFound, fmt.Errorf("%s %s: there is no such call", r.Method, r.URL.Path))
+		WriteError(w, http.StatusNotFound, fmt.Errorf("%s %s: there is no such call; GET /api/ lists them", r.Method, r.URL.Path))
 	}))
+	s.Handle("GET /api/{$}", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { WriteJSON(w, s.Routes()) }))
 	s.Handle("GET "+WhoAmI, http.HandlerFunc(whoAmI))
 	s.registerLogin()
 	return s, nil
