@@ -124,6 +124,34 @@ func TestAdminAccess(t *testing.T) {
 	}
 }
 
+// Of several addresses the socket that lets us in is asked.
+func TestReachable(t *testing.T) {
+	dir := t.TempDir()
+	ln, err := net.Listen("unix", filepath.Join(dir, "there"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	there, missing := "unix:"+filepath.Join(dir, "there"), "unix:"+filepath.Join(dir, "missing")
+	const tcp, more = "127.0.0.1:8069", "192.0.2.1:8069"
+	for _, tt := range []struct {
+		addresses []string
+		want      string
+	}{
+		{nil, ""},
+		{[]string{tcp, more}, tcp},
+		{[]string{tcp, there, more}, there},
+		{[]string{missing, there}, there},
+		{[]string{missing}, missing}, // which says what is wrong
+		{[]string{missing, tcp, more}, tcp},
+		{[]string{tcp, missing}, tcp},
+	} {
+		if got := reachable(tt.addresses); got != tt.want {
+			t.Errorf("%v: %s, want %s", tt.addresses, got, tt.want)
+		}
+	}
+}
+
 // The token goes to the server of its configuration and to no other address.
 func TestAdminAccessElsewhere(t *testing.T) {
 	dir := t.TempDir()

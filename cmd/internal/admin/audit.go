@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -38,15 +39,40 @@ func (s *Server) audit(msg string, c *caller, attrs ...slog.Attr) {
 	_ = s.log.Handler().Handle(context.Background(), r) // a log that cannot be written to stops no operator
 }
 
-// refused logs that a request was turned away: not more than one line a second, as anybody can send such requests.
-func (s *Server) refused(r *http.Request, c *caller, why string) {
+// Refusal is why a request was turned away.
+type Refusal int
+
+// The refusals.
+const (
+	WrongToken Refusal = iota
+	UnknownCaller
+	NumRefusals
+)
+
+func (r Refusal) String() string {
+	return [NumRefusals]string{WrongToken: "wrong_token", UnknownCaller: "unknown_caller"}[r]
+}
+
+// refused counts and logs that a request was turned away: not more than one line a second, as anybody can send such requests.
+func (s *Server) refused(r *http.Request, c *caller, why Refusal) {
+	s.refusals.total[why].Add(1)
 	if held, ok := s.refusals.next(time.Now()); ok {
-		s.log.Warn("admin request refused", "who", c.who(), "from", c.from, "call", r.Method+" "+r.URL.Path, "why", why, "held", held)
+		s.log.Warn("admin request refused", "who", c.who(), "from", c.from, "call", r.Method+" "+r.URL.Path, "why", why.String(), "held", held)
 	}
 }
 
-// refusals lets one line a second through.
+// Refused returns how many requests were turned away since the start.
+func (s *Server) Refused() (n [NumRefusals]uint64) {
+	for i := range n {
+		n[i] = s.refusals.total[i].Load()
+	}
+	return n
+}
+
+// refusals counts, and lets one line a second through.
 type refusals struct {
+	total [NumRefusals]atomic.Uint64
+
 	mu   sync.Mutex
 	last time.Time
 	held int

@@ -63,7 +63,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !check(r.Context(), r.PostFormValue("token"), sum) {
-		s.refused(r, c, "wrong token")
+		s.refused(r, c, WrongToken)
 		s.auth.form(w, http.StatusForbidden, next, "This is not the token.")
 		return
 	}
@@ -126,7 +126,7 @@ func (s *Server) admits(w http.ResponseWriter, r *http.Request, c *caller) bool 
 			c.token = "token"
 			return true
 		}
-		s.refused(r, c, "wrong token")
+		s.refused(r, c, WrongToken)
 	} else if cookie, err := r.Cookie(cookieName); err == nil {
 		if name, ok := s.auth.sessions.find(cookie.Value, *sum, time.Now()); ok {
 			c.token = sessionText(name)

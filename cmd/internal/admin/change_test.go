@@ -143,13 +143,13 @@ func TestWhoMayChange(t *testing.T) {
 		who     string // "…": and something more
 		refused string // as the log says it
 	}{
-		{"TCP", Config{Addresses: tcp}, nil, false, 200, 403, "unknown", "neither a token nor the Unix socket"},
-		{"TCP, a token where none is asked for", Config{Addresses: tcp}, bearer, false, 200, 403, "unknown", "neither a token nor the Unix socket"},
+		{"TCP", Config{Addresses: tcp}, nil, false, 200, 403, "unknown", "unknown_caller"},
+		{"TCP, a token where none is asked for", Config{Addresses: tcp}, bearer, false, 200, 403, "unknown", "unknown_caller"},
 		{"TCP, token", Config{Addresses: tcp, TokenFile: tokenFile}, bearer, false, 200, 200, "token", ""},
 		{"TCP, session", Config{Addresses: tcp, TokenFile: tokenFile}, nil, true, 200, 200, "session …", ""},
 		{"TCP, no token", Config{Addresses: tcp, TokenFile: tokenFile}, nil, false, 401, 401, "", ""},
-		{"TCP, wrong token", Config{Addresses: tcp, TokenFile: tokenFile}, map[string]string{"Authorization": "Bearer " + token + "x"}, false, 401, 401, "unknown", "wrong token"},
-		{"TLS", Config{Addresses: tcp, Cert: cert, Key: key}, nil, false, 200, 403, "unknown", "neither a token nor the Unix socket"},
+		{"TCP, wrong token", Config{Addresses: tcp, TokenFile: tokenFile}, map[string]string{"Authorization": "Bearer " + token + "x"}, false, 401, 401, "unknown", "wrong_token"},
+		{"TLS", Config{Addresses: tcp, Cert: cert, Key: key}, nil, false, 200, 403, "unknown", "unknown_caller"},
 		{"TLS, certificate", Config{Addresses: tcp, Cert: cert, Key: key, ClientCA: ca}, nil, false, 200, 200, "certificate CN=leaf", ""},
 		{"TLS, certificate and token", Config{Addresses: tcp, Cert: cert, Key: key, ClientCA: ca, TokenFile: tokenFile}, bearer, false, 200, 200, "certificate CN=leaf, token", ""},
 		{"TLS, certificate without the token", Config{Addresses: tcp, Cert: cert, Key: key, ClientCA: ca, TokenFile: tokenFile}, nil, false, 401, 401, "", ""},
@@ -185,9 +185,7 @@ func TestWhoMayChange(t *testing.T) {
 					t.Errorf("%s is a change: %+v", method, got)
 				}
 			}
-			if s.refusals.last != (time.Time{}) { // the next line need not wait
-				s.refusals = refusals{}
-			}
+			s.refusals.last = time.Time{} // the next line need not wait
 			for i, method := range []string{"POST", "PUT", "PATCH", "DELETE", "TRACE", "FROB"} {
 				if status := v.ask(t, method, "/api/any", "what"); status != tt.changes {
 					t.Errorf("%s: %d", method, status)
@@ -210,6 +208,9 @@ func TestWhoMayChange(t *testing.T) {
 				if i == 0 && (strings.Contains(text, "admin request refused") != (tt.refused != "") || !strings.Contains(text, tt.refused)) {
 					t.Errorf("%s: want %q in %s", method, tt.refused, text)
 				}
+			}
+			if n := s.Refused(); (n[WrongToken]+n[UnknownCaller] > 0) != (tt.refused != "") {
+				t.Errorf("refused: %v", n)
 			}
 			var who Identity
 			if tt.looks == 200 {

@@ -57,7 +57,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	case safe(r.Method):
 		s.mux.ServeHTTP(w, r)
 	case !c.mayChange():
-		s.refused(r, c, "neither a token nor the Unix socket")
+		s.refused(r, c, UnknownCaller)
 		WriteError(w, http.StatusForbidden, ErrNoChanges)
 	default:
 		s.audited(w, r, c)
