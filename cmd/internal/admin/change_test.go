@@ -251,18 +251,13 @@ func TestPeer(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "admin.sock")
 	s := runLogged(t, Config{Addresses: []string{"unix:" + socket}}, log.logger(slog.LevelInfo))
 	const uid = 4711
+	if err := errors.Join(os.Chown(socket, uid, -1), enterable(socket)); err != nil {
+		t.Fatal(err)
+	}
 	conns := make(chan net.Conn, 1)
 	go func() {
 		defer close(conns)
 		runtime.LockOSThread() // for good: the thread ends with its user
-		if err := os.Chown(socket, uid, -1); err != nil {
-			t.Error(err)
-			return
-		}
-		if err := chownParents(socket); err != nil {
-			t.Error(err)
-			return
-		}
 		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, uid, uid, uid); errno != 0 {
 			t.Error(errno)
 			return
@@ -289,14 +284,30 @@ func TestPeer(t *testing.T) {
 	}
 }
 
-// chownParents has everybody enter the directories of a test.
-func chownParents(path string) error {
+// enterable has everybody enter the directories of a test.
+func enterable(path string) error {
 	for dir := filepath.Dir(path); strings.HasPrefix(dir, os.TempDir()+"/"); dir = filepath.Dir(dir) {
 		if err := os.Chmod(dir, 0o711); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// The file of a socket is never open to others, not even before its mode is set.
+func TestSocketMode(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "admin.sock")
+	old := unix.Umask(0)
+	defer unix.Umask(old)
+	cfg := net.ListenConfig{Control: narrow}
+	ln, err := cfg.Listen(t.Context(), "unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != socketMode {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
 }
 
 // The line about a change says what there is to say, whatever comes.

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -12,7 +13,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"dcs/cmd/internal/listen"
 )
@@ -107,15 +111,29 @@ func openUnix(path string) (net.Listener, error) {
 	if err := removeStale(path); err != nil {
 		return nil, err
 	}
-	ln, err := net.Listen("unix", path)
+	cfg := net.ListenConfig{Control: narrow}
+	ln, err := cfg.Listen(context.Background(), "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
 	}
-	if err := os.Chmod(path, 0o660); err != nil {
+	if err := os.Chmod(path, socketMode); err != nil { // the umask may have taken more away
 		ln.Close()
 		return nil, fmt.Errorf("admin: %w", err)
 	}
 	return &peerListener{ln, path}, nil
+}
+
+// socketMode lets the server's user and group ask.
+const socketMode = 0o660
+
+// narrow is a [net.ListenConfig]'s Control. The socket's file gets the mode of the descriptor that is bound to it, so that
+// nobody else can connect before the file has a mode of its own: whoever has connected may change everything.
+func narrow(_, _ string, c syscall.RawConn) error {
+	var err error
+	if e := c.Control(func(fd uintptr) { err = unix.Fchmod(int(fd), socketMode) }); e != nil {
+		return e
+	}
+	return err
 }
 
 var errNoPlace = errors.New("the directory of the socket")

@@ -313,10 +313,10 @@ devices that would get no file are told in the log before they ask.`,
 		{
 			"admin", `[]`,
 			`Where the admin page and API are: a list of addresses such as 127.0.0.1:8069
-and sockets such as unix:/run/dcs/admin.sock, which dcs itself asks at first.
-Changes are taken at a socket, from those that its permissions let in. An
-address takes them with admin_token_file or admin_client_ca alone, which those
-that other machines can reach need in any case. Empty: nowhere.`,
+and sockets such as unix:/run/dcs/admin.sock, which the verbs of dcs prefer.
+A socket takes changes from everybody whom its permissions let in, an address
+only with admin_token_file or admin_client_ca. An address that other machines
+can reach needs one of these in any case. Empty: nowhere.`,
 			adminAddresses(&c.Admin),
 		},
 		{
