@@ -31,7 +31,11 @@ func endpoints(cfg *config.Config) []endpoint {
 	for _, a := range cfg.Listen {
 		all = append(all, endpoint{key: "listen", name: a.String(), addr: a.Addr()})
 	}
-	for _, e := range []struct{ key, address string }{{"admin", cfg.Admin}, {"metrics", cfg.Metrics}, {"http", cfg.HTTP}} {
+	others := []struct{ key, address string }{{"metrics", cfg.Metrics}, {"http", cfg.HTTP}}
+	for _, a := range cfg.Admin {
+		others = append(others, struct{ key, address string }{"admin", a})
+	}
+	for _, e := range others {
 		if e.address == "" {
 			continue
 		}
@@ -99,7 +103,7 @@ func (s *server) openAddresses() {
 		e := &a.all[i]
 		switch e.key {
 		case "admin":
-			e.err = s.admin.Err
+			e.err = s.admin.Listener(e.name).Err
 		case "metrics":
 			e.err = s.web.metricsAddr.Err
 		case "http":

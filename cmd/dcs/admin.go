@@ -12,18 +12,17 @@ import (
 // adminConfig says where an operator is served.
 func adminConfig(cfg *config.Config) admin.Config {
 	return admin.Config{
-		Address: cfg.Admin, TokenFile: cfg.AdminTokenFile,
+		Addresses: cfg.Admin, TokenFile: cfg.AdminTokenFile,
 		Cert: cfg.AdminCert, Key: cfg.AdminKey, ClientCA: cfg.AdminClientCA, Hosts: cfg.AdminHosts,
 	}
 }
 
-// openAdmin opens the operator's address. Parts of the server register what they have to
+// openAdmin opens the operator's addresses. Parts of the server register what they have to
 // show and to be told on s.admin; nothing is served before run begins to.
 func (s *server) openAdmin() error {
 	cfg := adminConfig(&s.cfg)
-	told := s.tried("admin", cfg.Address)
-	cfg.Tried = func(err error) {
-		told(err)
+	cfg.Tried = func(address string, err error) {
+		s.tried("admin", address)(err)
 		// Nobody could tell us of a rotation so far.
 		if _, err := s.reloadSecrets(); err != nil {
 			s.log.Error("the secrets stay as they are", "err", err)
@@ -36,12 +35,12 @@ func (s *server) openAdmin() error {
 
 // runAdmin serves the operator until the context ends. Modems are served on whatever becomes of it.
 func (s *server) runAdmin(ctx context.Context) {
-	if s.admin.Enabled() && s.admin.Err() == nil {
-		s.log.Info("admin", "address", s.admin.Addr(), "url", s.admin.URL())
+	for _, l := range s.admin.Listeners() {
+		if l.Err() == nil {
+			s.log.Info("admin", "address", l.Addr(), "url", l.URL())
+		}
 	}
-	if err := s.admin.Run(ctx); err != nil {
-		s.log.Error(err.Error())
-	}
+	s.admin.Run(ctx)
 }
 
 // openConsole registers what an operator sees, and begins to gather it.

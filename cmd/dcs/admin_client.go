@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	api "dcs/cmd/internal/admin/client"
 	"dcs/cmd/internal/config"
@@ -20,8 +21,24 @@ import (
 // standardConfig is where packages put the configuration.
 const standardConfig = "/etc/dcs/dcs.yaml"
 
-// standardAdmin is where a server may be that no configuration tells of.
-const standardAdmin = "127.0.0.1:8069"
+// standardAdmin are the addresses where a server may be that no configuration tells of.
+var standardAdmin = []string{"unix:/run/dcs/admin.sock", "127.0.0.1:8069"}
+
+// reachable returns the one of a server's admin addresses that this process asks: a Unix socket that lets it in, since that takes
+// changes, else one on TCP; "": there is none.
+func reachable(addresses []string) string {
+	other := ""
+	for _, a := range addresses {
+		path, isSocket := strings.CutPrefix(a, "unix:")
+		switch {
+		case isSocket && unix.Access(path, unix.W_OK) == nil:
+			return a
+		case other == "" || strings.HasPrefix(other, "unix:") && !isSocket:
+			other = a
+		}
+	}
+	return other
+}
 
 // installed returns the configuration of the package if it is there, else nothing.
 func installed(file string) (string, error) {
@@ -51,7 +68,7 @@ func (a *adminAccess) flags(cmd *cobra.Command) {
 
 // dial makes a client of the server, and returns where that is. An address goes before that of the configuration; without
 // either, a server is looked for where the package's is, or on loopback. The token and certificates of a configuration that
-// was not asked for stay away from an address that it does not have.
+// was not asked for stay away from an address that it does not have. Of several addresses it takes the first that is reachable.
 func (a *adminAccess) dial() (*api.Client, string, error) {
 	file := a.file
 	if file == "" && a.address == "" {
@@ -68,22 +85,23 @@ func (a *adminAccess) dial() (*api.Client, string, error) {
 	}
 	switch {
 	case a.address != "":
-		cfg.Admin = a.address
+		cfg.Admin = []string{a.address}
 	case file == "":
 		cfg.Admin = standardAdmin
-	case cfg.Admin == "":
+	case len(cfg.Admin) == 0:
 		return nil, "", fmt.Errorf("%s has no key admin: the server cannot be asked", file)
 	}
 	if a.tokenFile != "" {
 		cfg.AdminTokenFile = a.tokenFile
 	}
-	c, err := dialAdmin(&cfg)
-	return c, cfg.Admin, err
+	address := reachable(cfg.Admin)
+	c, err := dialAdmin(&cfg, address)
+	return c, address, err
 }
 
-// dialAdmin makes a client of the server that has this configuration: it brings the token, trusts the server's
+// dialAdmin makes a client of the server that has this configuration and address: it brings the token, trusts the server's
 // own certificate, and has that for its own where clients need one. Nothing is connected yet.
-func dialAdmin(cfg *config.Config) (*api.Client, error) {
+func dialAdmin(cfg *config.Config, address string) (*api.Client, error) {
 	token := ""
 	if cfg.AdminTokenFile != "" {
 		b, err := os.ReadFile(cfg.AdminTokenFile)
@@ -92,13 +110,12 @@ func dialAdmin(cfg *config.Config) (*api.Client, error) {
 		}
 		token = strings.TrimSpace(string(b))
 	}
-	address := cfg.Admin
 	host, port, err := net.SplitHostPort(address)
 	if err == nil && host == "" { // all addresses of the machine
 		host = "127.0.0.1"
 		address = net.JoinHostPort(host, port)
 	}
-	if cfg.AdminCert == "" {
+	if cfg.AdminCert == "" || strings.HasPrefix(address, "unix:") {
 		return api.Dial(address, token), nil
 	}
 	chain, err := certificates(cfg.AdminCert)

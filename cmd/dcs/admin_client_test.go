@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -9,7 +10,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"math/big"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -58,6 +61,30 @@ func authority(t *testing.T, dir string) {
 	}
 }
 
+// atSocket returns a client of a Unix socket.
+func atSocket(t *testing.T, path string) *http.Client {
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+// getAt returns a page of the server at a Unix socket.
+func getAt(t *testing.T, socket, path string) string {
+	t.Helper()
+	res, err := atSocket(t, socket).Get("http://localhost" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Errorf("%s: %s, %v", path, res.Status, err)
+	}
+	return string(body)
+}
+
 // Verbs reach the server that a configuration has, whatever it takes to be let in.
 func TestAdminAccess(t *testing.T) {
 	library, err := filepath.Abs("../../testdata/library")
@@ -97,6 +124,34 @@ func TestAdminAccess(t *testing.T) {
 	}
 }
 
+// Of several addresses the socket that lets us in is asked.
+func TestReachable(t *testing.T) {
+	dir := t.TempDir()
+	ln, err := net.Listen("unix", filepath.Join(dir, "there"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	there, missing := "unix:"+filepath.Join(dir, "there"), "unix:"+filepath.Join(dir, "missing")
+	const tcp, more = "127.0.0.1:8069", "192.0.2.1:8069"
+	for _, tt := range []struct {
+		addresses []string
+		want      string
+	}{
+		{nil, ""},
+		{[]string{tcp, more}, tcp},
+		{[]string{tcp, there, more}, there},
+		{[]string{missing, there}, there},
+		{[]string{missing}, missing}, // which says what is wrong
+		{[]string{missing, tcp, more}, tcp},
+		{[]string{tcp, missing}, tcp},
+	} {
+		if got := reachable(tt.addresses); got != tt.want {
+			t.Errorf("%v: %s, want %s", tt.addresses, got, tt.want)
+		}
+	}
+}
+
 // The token goes to the server of its configuration and to no other address.
 func TestAdminAccessElsewhere(t *testing.T) {
 	dir := t.TempDir()
@@ -123,7 +178,7 @@ func TestAdminAccessElsewhere(t *testing.T) {
 			t.Errorf("%+v: %v", tt.access, err)
 		}
 	}
-	if _, where, err := (&adminAccess{standard: filepath.Join(dir, "none")}).dial(); err != nil || where != standardAdmin {
+	if _, where, err := (&adminAccess{standard: filepath.Join(dir, "none")}).dial(); err != nil || where != reachable(standardAdmin) {
 		t.Errorf("without a configuration: %s, %v", where, err)
 	}
 	write(t, file, "library: .\n")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +20,9 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	api "dcs/cmd/internal/admin/client"
+	"dcs/cmd/internal/admin/console"
 )
 
 // chromium returns the path of a browser.
@@ -91,6 +93,15 @@ func newBrowser(t *testing.T) *browser {
 	}
 	call(b, log.Enable, cdp.Empty{})
 	return b
+}
+
+// login shows the operator's overview.
+func (b *browser) login(base string) {
+	b.t.Helper()
+	b.do(chromedp.Navigate(base + "/"))
+	b.has("h1", "DCS")
+	b.do(chromedp.SendKeys(chromedp.CSS("#token"), adminToken+kb.Enter))
+	b.has("h1", "Overview")
 }
 
 func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
@@ -253,9 +264,10 @@ func site(t *testing.T, args ...string) (base string) {
 `)
 	write("devices.csv", "mac,ip,down,class\n0a:01:02:03:04:05,10.1.2.3,500,gold\n0a:01:02:03:04:06,10.1.2.4,50,\n")
 	admin := freeAddress(t)
-	cfg := write("dcs.yaml", fmt.Sprintf("library: library\nstatic: %s\nsecret_file: secret\nadmin: %s\ntransport: socket\ndevices:\n  - csv: {path: devices.csv}\ndevices_dir: state\n",
+	cfg := write("dcs.yaml", fmt.Sprintf("library: library\nstatic: %s\nsecret_file: secret\nadmin: %s\nadmin_token_file: token\ntransport: socket\ndevices:\n  - csv: {path: devices.csv}\ndevices_dir: state\n",
 		mustAbs(t, "../../testdata/static"), admin))
 	write("secret", sharedSecret+"\n")
+	write("token", adminToken+"\n")
 	p := serve(t, append([]string{"--config", cfg}, args...)...)
 	for _, name := range []string{"basic.cm", "res-cpe4-gold.bin", "home-4.bin@0a0102030405", "motd.txt", "phone.cm"} {
 		if r := dcs("", "get", "127.0.0.1:"+p.port, name, "-o", os.DevNull); r.status != done {
@@ -290,8 +302,7 @@ func TestBrowser(t *testing.T) {
 	base := site(t)
 	b.scheme("light")
 
-	b.do(chromedp.Navigate(base + "/"))
-	b.has("h1", "Overview")
+	b.login(base)
 	b.has("#fails-box", "cm-000ca1b2c3d4.cfg")
 	b.has("#fails-box", "missing attribute")
 	eventually(t, "the page is live", func() bool { return b.text("[data-live-state]") == "live" })
@@ -408,6 +419,7 @@ func TestBrowserWithoutScript(t *testing.T) {
 		root := call(b, dom.GetDocument, dom.GetDocumentParams{}).Root
 		return call(b, dom.GetOuterHTML, dom.GetOuterHTMLParams{BackendNodeID: root.BackendNodeID}).OuterHTML
 	}
+	b.login(base)
 	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	b.do(chromedp.Navigate(base + "/events?q=0a:01:02:03:04:06"))
 	page := html()
@@ -433,11 +445,7 @@ func TestBrowserWithoutScript(t *testing.T) {
 // Who has the token sees the page; who has not, the login form alone.
 func TestBrowserLogin(t *testing.T) {
 	b := newBrowser(t)
-	file := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(file, []byte(adminToken+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	base := site(t, "--admin-token-file", file)
+	base := site(t)
 	b.do(chromedp.Navigate(base + "/events?which=failed"))
 	b.has("h1", "DCS")
 	b.check("login")
@@ -464,14 +472,20 @@ func TestAdminKeepsSecrets(t *testing.T) {
 			t.Errorf("%s has the secret", path)
 		}
 	}
-	if resp, err := http.PostForm(base+"/library/reload", url.Values{}); err != nil || resp.StatusCode != http.StatusOK {
-		t.Errorf("reload: %v, %v", resp, err)
+	var l console.Library
+	if err := api.Dial(base, adminToken).Post(t.Context(), reloadPath, nil, &l); err != nil || len(l.Errors) > 0 {
+		t.Errorf("reload: %+v, %v", l, err)
 	}
 }
 
 func read(t *testing.T, url string) string {
 	t.Helper()
-	resp, err := http.Get(url)
+	r, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+adminToken)
+	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,10 +67,12 @@ func check(e env, cfg *config.Config, devices, offline bool, bad error) error {
 	} else if secrets.warning != "" {
 		fmt.Fprintf(e.stderr, "warning: %s\n", secrets.warning)
 	}
-	if warning, err := admin.Check(adminConfig(cfg)); err != nil {
+	warnings, err := admin.Check(adminConfig(cfg))
+	if err != nil {
 		fail(err)
-	} else if warning != "" {
-		fmt.Fprintf(e.stderr, "warning: %s\n", warning)
+	}
+	for _, w := range append(warnings, unsafeSettings(cfg)...) {
+		fmt.Fprintf(e.stderr, "warning: %s\n", w)
 	}
 	if _, err := httpboot.TLS(cfg.HTTPCert, cfg.HTTPKey); err != nil {
 		fail(err)

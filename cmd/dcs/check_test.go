@@ -19,7 +19,7 @@ func TestCheck(t *testing.T) {
 		stdout string
 		stderr []string // parts, in any order; nil: nothing
 	}{
-		{"all is well", map[string]string{"dcs.yaml": "library: lib\nstatic: static\n", "lib/a.cfg": good, "static/x": "x"}, done, "ok: 1 templates, 1 static files\n", nil},
+		{"all is well", map[string]string{"dcs.yaml": "library: lib\nstatic: static\nallow: 10.0.0.0/8\nsecrets: ring\n", "ring": "default: main\nsecrets: {main: {text: x}}\n", "lib/a.cfg": good, "static/x": "x"}, done, "ok: 1 templates, 1 static files\n", nil},
 		{
 			"everything at once",
 			map[string]string{
@@ -127,7 +127,7 @@ func TestImageDirectories(t *testing.T) {
 		}
 	}
 	t.Setenv("STATE_DIRECTORY", "")
-	socket, _ := strings.CutPrefix(cfg.Admin, "unix:")
+	socket, _ := strings.CutPrefix(cfg.Admin[0], "unix:")
 	for _, path := range []string{socket, devicesDir(&cfg.Devices)} {
 		if dir := filepath.Dir(path); !slices.Contains(volumes, dir) {
 			t.Errorf("%s is not among the volumes %q", dir, volumes)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// coldStart serves a library at a cold start, with an admin address.
+// coldStart serves a library at a cold start, with an admin address, and the socket admin.sock in dir.
 func coldStart(t *testing.T, files map[string]string) (p *process, dir, admin string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -22,7 +22,7 @@ func coldStart(t *testing.T, files map[string]string) (p *process, dir, admin st
 		lay(t, map[string]string{filepath.Join(dir, name): text})
 	}
 	admin = freeAddress(t)
-	p = serve(t, "--library", filepath.Join(dir, "lib"), "--static", filepath.Join(dir, "static"), "--admin", admin)
+	p = serve(t, "--library", filepath.Join(dir, "lib"), "--static", filepath.Join(dir, "static"), "--admin", admin+",unix:"+filepath.Join(dir, "admin.sock"))
 	return p, dir, admin
 }
 
@@ -114,10 +114,14 @@ func TestLibraryHeldBack(t *testing.T) {
 	if code, body := get("http://" + admin + "/api/library"); code != http.StatusOK || !strings.Contains(body, `"held_back":true`) {
 		t.Errorf("%d %s", code, body)
 	}
-	if got := dcs("", "reload", "--admin", admin); got.status != failed || !strings.Contains(got.stderr, "library held back") {
+	if got := dcs("", "reload", "--force", "--admin", admin); got.status != failed || !strings.Contains(got.stderr, "changes need a token or the Unix socket") {
+		t.Errorf("without a token: %+v", got)
+	}
+	socket := "unix:" + filepath.Join(dir, "admin.sock")
+	if got := dcs("", "reload", "--admin", socket); got.status != failed || !strings.Contains(got.stderr, "library held back") {
 		t.Errorf("reload: %+v", got)
 	}
-	if got := dcs("", "reload", "--force", "--admin", admin); got.status != done || got.stdout != "loaded: 4 templates, 0 static files\n" {
+	if got := dcs("", "reload", "--force", "--admin", socket); got.status != done || got.stdout != "loaded: 4 templates, 0 static files\n" {
 		t.Errorf("reload --force: %+v", got)
 	}
 	if got := p.fetch("a.cm"); got.status != failed || !strings.Contains(got.stderr, "ERROR 1") {

@@ -39,7 +39,7 @@ const journalSize = 2048
 
 // journal is how many outcomes workers are to keep.
 func (s *server) journal() int {
-	if s.cfg.Admin == "" {
+	if len(s.cfg.Admin) == 0 {
 		return 0
 	}
 	return journalSize

@@ -572,7 +572,7 @@ func TestServeDiskFull(t *testing.T) {
 		t.Skip("a file system of its own needs root")
 	}
 	dir := deviceFiles(t, withDevices("devices: [{csv: fleet.csv}]\n", map[string]string{"fleet.csv": fleetCSV, "state/none": ""}))
-	port, admin := freePort(t), freeAddress(t)
+	port, admin := freePort(t), "unix:"+filepath.Join(dir, "admin.sock")
 	cmd := exec.Command("unshare", "-m", "sh", "-c", `mount -t tmpfs -o size=128k none "$1/state" && exec "$2" serve --config "$1/dcs.yaml" --listen "127.0.0.1:$3" --admin "$4"`,
 		"sh", dir, binary(t), port, admin)
 	p := start(t, cmd)
@@ -729,8 +729,7 @@ func TestServeShrunk(t *testing.T) {
 		}
 		return b.String()
 	}
-	admin := freeAddress(t)
-	dir := deviceFiles(t, withDevices("devices:\n  - csv: fleet.csv\n  - csv: {path: more.csv, name: more}\nadmin: "+admin+"\n", map[string]string{
+	dir := deviceFiles(t, withDevices("devices:\n  - csv: fleet.csv\n  - csv: {path: more.csv, name: more}\nadmin: unix:admin.sock\n", map[string]string{
 		"fleet.csv": fleet(200), "more.csv": "mac,site\n0200000000c0,north\n",
 	}))
 	config, csv := filepath.Join(dir, "dcs.yaml"), filepath.Join(dir, "fleet.csv")
@@ -756,7 +755,7 @@ func TestServeShrunk(t *testing.T) {
 	if got := dcs("", "devices", "reload", "--admin", "127.0.0.1:1"); got.status != failed || !strings.Contains(got.stderr, "refused") {
 		t.Errorf("%+v", got)
 	}
-	if _, page := get("http://" + admin + "/devices"); !strings.Contains(page, `value="csv `+csv+`"`) || strings.Contains(page, `value="more"`) {
+	if page := getAt(t, filepath.Join(dir, "admin.sock"), "/devices"); !strings.Contains(page, `value="csv `+csv+`"`) || strings.Contains(page, `value="more"`) {
 		t.Errorf("the page has not the one form that accepts the loss:\n%s", page)
 	}
 	if !has(150) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -418,8 +417,8 @@ func TestSlowReload(t *testing.T) {
 	dir := t.TempDir()
 	secret, lib := filepath.Join(dir, "secret"), filepath.Join(dir, "lib")
 	lay(t, map[string]string{secret: "one", filepath.Join(lib, "gold.dcs"): "Main { MaxCPE 1; }"})
-	addr := freeAddress(t)
-	p := serve(t, "--library", lib, "--secret-file", secret, "--admin", addr)
+	socket := filepath.Join(dir, "admin.sock")
+	p := serve(t, "--library", lib, "--secret-file", secret, "--admin", "unix:"+socket)
 
 	// Who reads the secret now waits for one who writes it.
 	if err := errors.Join(os.Remove(secret), syscall.Mkfifo(secret, 0o600)); err != nil {
@@ -448,7 +447,7 @@ func TestSlowReload(t *testing.T) {
 	answers := make(chan string, wishes)
 	for range wishes {
 		go func() {
-			res, err := http.Post("http://"+addr+"/api/reload", "application/json", nil)
+			res, err := atSocket(t, socket).Post("http://localhost/api/reload", "application/json", nil)
 			if err != nil {
 				answers <- err.Error()
 				return

@@ -43,7 +43,7 @@ func memoryList(cfg *config.Config) []memoryBound {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	journal := 0
-	if cfg.Admin != "" {
+	if len(cfg.Admin) > 0 {
 		journal = journalSize
 	}
 	heap, bodies := fastpath.Config{Transfer: transfer.Config{Transfers: cfg.Transfers}}.Octets()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dcs/bpf"
+	"dcs/cmd/internal/admin"
 	"dcs/cmd/internal/metrics"
 	"dcs/fastpath"
 	"dcs/fastpath/transfer"
@@ -93,6 +94,9 @@ func (s *server) collectServer(w *metrics.Writer) {
 	w.Value("dcs_library_withheld", float64(snap.Broken()))
 	w.Value("dcs_library_warnings", float64(len(snap.Warnings)))
 	w.Count("dcs_secret_generation", s.secretState().Generation)
+	for why, n := range s.admin.Refused() {
+		w.Count("dcs_admin_refused_total", n, admin.Refusal(why).String())
+	}
 	w.Count("dcs_log_lines_held_total", s.logs.Queue().Held())
 	if boot := s.web.boot; boot != nil {
 		for code, n := range boot.Requests() {

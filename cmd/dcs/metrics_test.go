@@ -41,14 +41,15 @@ func freeAddress(t *testing.T) string {
 type served struct {
 	*process
 	metrics, admin, http string
+	socket               string // of admin, as an address: it takes changes
 }
 
 func serveAll(t *testing.T, args ...string) *served {
 	t.Helper()
-	s := &served{metrics: freeAddress(t), admin: freeAddress(t), http: freeAddress(t)}
+	s := &served{metrics: freeAddress(t), admin: freeAddress(t), http: freeAddress(t), socket: "unix:" + filepath.Join(t.TempDir(), "admin.sock")}
 	s.process = serve(t, append([]string{
 		"--library", "../../testdata/library", "--static", "../../testdata/static", "--transport", "socket",
-		"--metrics", s.metrics, "--admin", s.admin, "--http", s.http,
+		"--metrics", s.metrics, "--admin", s.admin + "," + s.socket, "--http", s.http,
 	}, args...)...)
 	return s
 }
@@ -290,7 +291,7 @@ func TestHTTPBoot(t *testing.T) {
 		t.Errorf("no TLV 20 of 10.7.6.5 in %x, %v", body, err)
 	}
 
-	c := api.Dial(s.admin, "")
+	c := api.Dial(s.socket, "")
 	defer c.Close()
 	if err := c.Post(t.Context(), "/api/limits", map[string]any{"rate": 0.25, "burst": 2}, nil); err != nil {
 		t.Fatal(err)
@@ -317,7 +318,7 @@ func TestHTTPBoot(t *testing.T) {
 // The log's level and what it says of requests change while the server runs.
 func TestLog(t *testing.T) {
 	dir := t.TempDir()
-	conf, addr := filepath.Join(dir, "dcs.yaml"), freeAddress(t)
+	conf, addr := filepath.Join(dir, "dcs.yaml"), "unix:"+filepath.Join(dir, "admin.sock")
 	lib, err := filepath.Abs("../../testdata/library")
 	if err != nil {
 		t.Fatal(err)
@@ -539,6 +540,7 @@ func TestDashboard(t *testing.T) {
 var unshown = []string{
 	"dcs_workers", "dcs_library_loaded_timestamp_seconds", "dcs_device_snapshot_timestamp_seconds", "dcs_device_source_loading",
 	"dcs_packets_sent_total", "dcs_xdp_lost_total", "dcs_listen_address_up", "dcs_device_snapshot_ahead_seconds", "dcs_device_snapshot_damaged", "dcs_device_changes_durable",
+	"dcs_admin_refused_total",
 }
 
 func TestMetricsDocument(t *testing.T) {

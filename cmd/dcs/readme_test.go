@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -24,6 +25,7 @@ func TestReadme(t *testing.T) {
 	}
 	const address = "127.0.0.1:6969"
 	ours, admin := "127.0.0.1:"+freePort(t), freeAddress(t)
+	socket := filepath.Join(t.TempDir(), "admin.sock")
 	keyboard, terminal := openTerminal(t)
 	var server *process
 	ran := 0
@@ -37,14 +39,14 @@ func TestReadme(t *testing.T) {
 			switch line {
 			case "make test":
 			case "make run":
-				cmd := exec.Command("make", "--no-print-directory", "run", "RUNFLAGS=--listen="+ours+" --admin="+admin)
+				cmd := exec.Command("make", "--no-print-directory", "run", "RUNFLAGS=--listen="+ours+" --admin="+admin+",unix:"+socket)
 				cmd.Dir = "../.."
 				cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
 				cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 				server = start(t, cmd, keyboard)
 				server.await("dcs get " + ours + " basic.cm --decode")
 			default:
-				cmd := exec.Command("sh", "-c", strings.NewReplacer(address, ours, "127.0.0.1:8069", admin).Replace(line))
+				cmd := exec.Command("sh", "-c", strings.NewReplacer(address, ours, "127.0.0.1:8069", admin, "bin/admin.sock", socket).Replace(line))
 				cmd.Dir = "../.."
 				if out, err := cmd.CombinedOutput(); err != nil {
 					t.Errorf("%s: %v\n%s", line, err, out)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dcs/cmd/internal/admin"
 	adminclient "dcs/cmd/internal/admin/client"
 	"dcs/cmd/internal/cmts"
 	"dcs/cmd/internal/config"
@@ -100,7 +101,7 @@ func (j *secretJob) open() error {
 		j.cfg.Secrets = j.secrets
 	}
 	if j.address != "" {
-		j.cfg.Admin = j.address
+		j.cfg.Admin = []string{j.address}
 	}
 	switch {
 	case j.cfg.Secrets == "" && j.file == "":
@@ -181,20 +182,39 @@ func (s *signingServer) call(ctx context.Context, method, path string) (uint64, 
 	return state.Generation, err
 }
 
+// takesChanges returns an error if the server would refuse to be told of new secrets, which is to be known before any CMTS has them.
+func (s *signingServer) takesChanges(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	var who admin.Identity
+	var refused *adminclient.Error
+	err := s.Get(ctx, admin.WhoAmI, &who)
+	switch {
+	case errors.As(err, &refused) && refused.Status == http.StatusNotFound: // an older server, which takes changes from whom it answers
+		return nil
+	case err != nil:
+		return err
+	case !who.Changes:
+		return admin.ErrNoChanges
+	}
+	return nil
+}
+
 // nobody is no server.
 type nobody struct{}
 
 func (nobody) Reload(context.Context) (uint64, error) { return 0, rotate.ErrNoServer }
 
 func (j *secretJob) server() (rotate.Server, error) {
-	if j.noServer || j.cfg.Admin == "" {
+	if j.noServer || len(j.cfg.Admin) == 0 {
 		return nobody{}, nil
 	}
-	c, err := dialAdmin(&j.cfg)
+	address := reachable(j.cfg.Admin)
+	c, err := dialAdmin(&j.cfg, address)
 	if err != nil {
 		return nil, err
 	}
-	return &signingServer{c, j.cfg.Admin}, nil
+	return &signingServer{c, address}, nil
 }
 
 // askServer tells which server there is to switch. The error says that there may be one that cannot be told.
@@ -209,21 +229,24 @@ func (j *secretJob) askServer(ctx context.Context) (string, error) {
 	generation, err := s.call(ctx, http.MethodGet, secretsPath)
 	switch {
 	case err == nil:
-		return fmt.Sprintf("%s, serves generation %d of its keyring", j.cfg.Admin, generation), nil
+		if err := s.takesChanges(ctx); err != nil {
+			return "", fmt.Errorf("the server at %s: %w", s.where, err)
+		}
+		return fmt.Sprintf("%s, serves generation %d of its keyring", s.where, generation), nil
 	case !errors.Is(err, rotate.ErrNoServer):
-		return "", fmt.Errorf("the server at %s: %w", j.cfg.Admin, err)
+		return "", fmt.Errorf("the server at %s: %w", s.where, err)
 	}
 	for _, at := range j.cfg.Listen {
 		// As the server does, which may listen on an address that no interface has.
 		c, err := (&net.ListenConfig{Control: listen.Freebind}).ListenPacket(ctx, "udp", at.String())
 		if errors.Is(err, syscall.EADDRINUSE) {
-			return "", fmt.Errorf("somebody serves %v, and nobody answers at the admin address %s: a server that cannot be told would go on signing with old secrets; say --no-server if it is none of ours", at, j.cfg.Admin)
+			return "", fmt.Errorf("somebody serves %v, and nobody answers at the admin address %s: a server that cannot be told would go on signing with old secrets; say --no-server if it is none of ours", at, s.where)
 		}
 		if err == nil {
 			c.Close()
 		}
 	}
-	return "none runs at " + j.cfg.Admin + ": the keyring is changed for its next start", nil
+	return "none runs at " + s.where + ": the keyring is changed for its next start", nil
 }
 
 // show is called while the saga runs.
@@ -645,7 +668,7 @@ every CMTS is asked what it holds.`,
 func (j *secretJob) status(ctx context.Context, verify bool) error {
 	b := &bytes.Buffer{}
 	server, err := "no admin address is configured", error(nil)
-	if j.cfg.Admin != "" {
+	if len(j.cfg.Admin) > 0 {
 		if server, err = j.askServer(ctx); err != nil {
 			server = err.Error()
 		}

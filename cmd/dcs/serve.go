@@ -108,6 +108,7 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 		return err
 	}
 	s.limitMemory()
+	s.warnUnsafe()
 	keyring, err := s.keyring()
 	if err != nil {
 		return err

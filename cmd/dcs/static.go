@@ -79,6 +79,14 @@ func (s *signing) audit(snap *library.Snapshot, parallel int) *library.Audit {
 	return snap.Audit(s.secrets, mostShown, parallel)
 }
 
+// unchecked returns how many files have a CMTS MIC that no secret tells right from wrong.
+func (s *signing) unchecked(a *library.Audit) int {
+	if len(s.secrets) > 0 {
+		return 0
+	}
+	return a.Keyed
+}
+
 // place says where a file is served from.
 func place(a *library.Audited) string {
 	if a.Item != (syntax.Pos{}) {
@@ -117,8 +125,8 @@ func (s *signing) auditErrors(a *library.Audit) []string {
 // auditNotes returns what else there is to say of files that no template makes.
 func (s *signing) auditNotes(snap *library.Snapshot, a *library.Audit) []string {
 	var lines []string
-	if len(s.secrets) == 0 && a.Keyed > 0 {
-		lines = append(lines, fmt.Sprintf("warning: the CMTS MICs of %s static files are unchecked: no secret is configured", count(a.Keyed)))
+	if n := s.unchecked(a); n > 0 {
+		lines = append(lines, fmt.Sprintf("warning: the CMTS MICs of %s static files are unchecked: no secret is configured", count(n)))
 	}
 	if s.used > 1 {
 		for i, g := range a.Under[:s.used] {

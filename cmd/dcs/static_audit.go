@@ -11,6 +11,8 @@ import (
 type staticAudit struct {
 	mu      sync.Mutex // held by the one audit that runs
 	refused atomic.Int64
+
+	unchecked int // of them, whose MICs no secret tells right from wrong; guarded by mu
 }
 
 // auditStatic checks the files that no template makes, as they and the secrets are now, and warns of those that devices or
@@ -36,6 +38,11 @@ func (s *server) auditStatic() {
 		}
 	}
 	s.static.refused.Store(int64(n))
+	if unchecked := sign.unchecked(a); unchecked != s.static.unchecked {
+		if s.static.unchecked = unchecked; unchecked > 0 {
+			s.log.Warn("CMTS MICs of static files unchecked: no secret is configured", "files", unchecked)
+		}
+	}
 	if first != nil {
 		s.log.Warn("static files that modems or their CMTSes refuse: dcs check lists them", "files", n, "first", place(first), "why", first.Text)
 	}

@@ -34,7 +34,8 @@ func topCommand(e env) *cobra.Command {
 		Long: `Show what a running server does: requests by result, latencies, workers, device
 sources, and the last failures. ADDRESS is the server's key admin: an address with a port,
 unix: with a path, or a URL; without it, the configuration says it, and which token and
-certificates it takes. Without a configuration it is 127.0.0.1:8069. The key q ends it.
+certificates it takes; of several, a socket goes first. Without a configuration it is
+unix:/run/dcs/admin.sock, or else 127.0.0.1:8069. The key q ends it.
 
 Rates and latencies are those of the last interval.`,
 		Example: `  dcs top

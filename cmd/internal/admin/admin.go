@@ -11,6 +11,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,13 +22,15 @@ import (
 
 // Config says where the operator is served, and whom.
 type Config struct {
-	// Address is host:port, or unix: and the path of a socket; empty: nobody is served.
-	// Without a token or client certificates only a loopback address or a socket will do.
-	Address string
+	// Addresses are each host:port, or unix: and the path of a socket; none: nobody is served.
+	// Without a token or client certificates only loopback addresses and sockets will do, and
+	// only sockets take changes.
+	Addresses []string
 	// TokenFile holds the token that a request has to bring, as "Authorization: Bearer …"
-	// or, from the page, by the login form's cookie. Empty: none is asked for.
+	// or, from the page, by the login form's cookie. It is read anew for each request, and
+	// sessions end when it changes. Empty: none is asked for.
 	TokenFile string
-	// Cert and Key are PEM files; both or neither. With them the address speaks HTTPS.
+	// Cert and Key are PEM files; both or neither. With them, TCP speaks HTTPS.
 	Cert, Key string
 	// ClientCA is a PEM file; a client has to bring a certificate that one of its authorities has signed.
 	ClientCA string
@@ -34,7 +38,7 @@ type Config struct {
 	// machine's own name and those of the certificate.
 	Hosts []string
 	// Tried, if not nil, is called after every further attempt to open an address that somebody else uses, with its error.
-	Tried func(error)
+	Tried func(address string, err error)
 }
 
 // Limits of what a client may take.
@@ -56,89 +60,144 @@ type Server struct {
 	log    *slog.Logger
 	mux    *http.ServeMux // for those who may
 	public *http.ServeMux // for everybody who can connect
+	routes []string       // the patterns of mux
 	auth   *auth
 	hosts  hosts
-	secure bool // HTTPS; the http.Server's TLSConfig is its own to change
-	// warning is about a configuration that works, but not as it should.
-	warning string
-	ln      *listen.Listener
-	http    *http.Server
-	once    sync.Once
+	secure bool // TCP speaks HTTPS
+	// warnings are about a configuration that works, but not as it should.
+	warnings  []string
+	refusals  refusals
+	listeners []*Listener
+	once      sync.Once
 }
 
-// New makes a server and opens its address. The error says what is wrong with the configuration, or why the address cannot
+// Listener is one address of a server.
+type Listener struct {
+	*listen.Listener
+	address string // as it is configured
+	secure  bool   // HTTPS; the http.Server's TLSConfig is its own to change
+	http    *http.Server
+}
+
+// place is what an address has opened.
+type place struct{ configured, network, address string }
+
+// New makes a server and opens its addresses. The error says what is wrong with the configuration, or why an address cannot
 // be had. One that somebody else uses, or a socket whose directory is missing, is no error: Run goes on trying. Without an
 // address the server is there, but nobody can reach it.
 func New(cfg Config, log *slog.Logger) (*Server, error) {
 	s := &Server{cfg: cfg, log: log, mux: http.NewServeMux(), public: http.NewServeMux()}
-	if cfg.Address == "" {
+	if len(cfg.Addresses) == 0 {
 		return s, nil
 	}
-	network, address, tlsConfig, err := s.settle()
+	places, tlsConfig, err := s.settle()
 	if err != nil && !errors.Is(err, errNoPlace) {
 		return nil, err
 	}
-	if s.warning != "" {
-		log.Warn(s.warning, "address", cfg.Address)
+	for _, w := range s.warnings {
+		log.Warn(w)
 	}
-	if s.ln, err = listen.Open(network, address, func() (net.Listener, error) { return open(network, address) }); err != nil {
+	for _, p := range places {
+		l, err := s.open(p, tlsConfig)
+		if err != nil {
+			_ = s.Close()
+			return nil, err
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	s.Handle("/api/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		WriteError(w, http.StatusNotFound, fmt.Errorf("%s %s: there is no such call; GET /api/ lists them", r.Method, r.URL.Path))
+	}))
+	s.Handle("GET /api/{$}", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { WriteJSON(w, s.Routes()) }))
+	s.Handle("GET "+WhoAmI, http.HandlerFunc(whoAmI))
+	s.registerLogin()
+	return s, nil
+}
+
+// open opens one address.
+func (s *Server) open(p place, tlsConfig *tls.Config) (*Listener, error) {
+	ln, err := listen.Open(p.network, p.address, func() (net.Listener, error) { return open(p.network, p.address) })
+	if err != nil {
 		return nil, err
 	}
-	s.ln.Tried = cfg.Tried
-	s.http = &http.Server{
+	if tried := s.cfg.Tried; tried != nil {
+		ln.Tried = func(err error) { tried(p.configured, err) }
+	}
+	l := &Listener{ln, p.configured, p.network == "tcp" && tlsConfig != nil, &http.Server{
 		Handler:           s.guard(),
-		TLSConfig:         tlsConfig,
+		ConnContext:       withPeer,
 		ReadHeaderTimeout: headerTime,
 		ReadTimeout:       requestTime,
 		WriteTimeout:      responseTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}}
+	if l.secure {
+		l.http.TLSConfig = tlsConfig.Clone()
 	}
-	s.mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
-		WriteError(w, http.StatusNotFound, fmt.Errorf("%s %s: there is no such call", r.Method, r.URL.Path))
-	})
-	s.auth.register(s)
-	return s, nil
+	return l, nil
 }
 
-// Check tells what is wrong with a configuration, without opening the address; the warning, which may be empty, is
+// Check tells what is wrong with a configuration, without opening the addresses; the warnings are
 // no reason not to start.
-func Check(cfg Config) (warning string, err error) {
-	if cfg.Address == "" {
-		return "", nil
+func Check(cfg Config) (warnings []string, err error) {
+	if len(cfg.Addresses) == 0 {
+		return nil, nil
 	}
 	s := &Server{cfg: cfg}
-	_, _, _, err = s.settle()
+	_, _, err = s.settle()
 	if errors.Is(err, errNoPlace) { // a unit's is made when it starts
-		return err.Error(), nil
+		return append(s.warnings, err.Error()), nil
 	}
-	return s.warning, err
+	return s.warnings, err
 }
 
-// settle reads what the configuration points to, and says what is to be opened.
-func (s *Server) settle() (network, address string, tlsConfig *tls.Config, err error) {
+// settle reads what the configuration points to, and says what is to be opened. With errNoPlace, that is all the same.
+func (s *Server) settle() (places []place, tlsConfig *tls.Config, err error) {
 	if tlsConfig, err = loadTLS(&s.cfg); err != nil {
-		return "", "", nil, err
+		return nil, nil, err
 	}
 	s.secure = tlsConfig != nil
-	if s.auth, err = newAuth(s.cfg.TokenFile, s.secure); err != nil {
-		return "", "", nil, err
+	if s.auth, err = newAuth(s.cfg.TokenFile); err != nil {
+		return nil, nil, err
 	}
 	s.hosts = newHosts(&s.cfg, tlsConfig)
-	network, address, err = s.address(s.secure)
-	return network, address, tlsConfig, err
+	var missing error
+	for _, configured := range s.cfg.Addresses {
+		network, address, err := s.place(configured)
+		switch {
+		case errors.Is(err, errNoPlace):
+			missing = err
+		case err != nil:
+			return nil, nil, err
+		}
+		places = append(places, place{configured, network, address})
+	}
+	return places, tlsConfig, missing
 }
 
-// Handle registers a handler for a pattern of [http.ServeMux]. Requests that may change
-// something are POST: those of another origin never get there.
-func (s *Server) Handle(pattern string, h http.Handler) { s.mux.Handle(pattern, h) }
+// Handle registers a handler for a pattern of [http.ServeMux]. What may change something has a method other than GET: such
+// requests are taken from this origin and from known callers alone, and the log has a line about each, with the beginning of its
+// body; a secret must not be there.
+func (s *Server) Handle(pattern string, h http.Handler) {
+	s.routes = append(s.routes, pattern)
+	s.mux.Handle(pattern, h)
+}
 
-// Public registers a handler that needs no token: it must not tell anything about the network.
-func (s *Server) Public(pattern string, h http.Handler) { s.public.Handle(pattern, h) }
+// Routes returns the patterns that Handle was called with.
+func (s *Server) Routes() []string { return slices.Clone(s.routes) }
+
+// Public registers a handler that needs no token: it must not tell anything about the network, nor change anything.
+func (s *Server) Public(pattern string, h http.Handler) {
+	if !strings.HasPrefix(pattern, http.MethodGet+" ") {
+		panic("admin: what is public is a GET: " + pattern)
+	}
+	s.public.Handle(pattern, h)
+}
 
 // TokenNeeded tells whether one is.
-func (s *Server) TokenNeeded() bool { return s.auth != nil && s.auth.token != nil }
+func (s *Server) TokenNeeded() bool { return s.auth != nil && s.auth.file != nil }
 
 // LoginForm sets what shows the form that asks for a token: it posts "token" and "next" to /login.
 func (s *Server) LoginForm(form func(w http.ResponseWriter, status int, next, complaint string)) {
@@ -148,61 +207,60 @@ func (s *Server) LoginForm(form func(w http.ResponseWriter, status int, next, co
 }
 
 // Enabled tells whether there is an address.
-func (s *Server) Enabled() bool { return s.ln != nil }
+func (s *Server) Enabled() bool { return len(s.listeners) > 0 }
 
-// Err returns why the address is not open; nil: it is, or there is none.
-func (s *Server) Err() error {
-	if s.ln == nil {
-		return nil
-	}
-	return s.ln.Err()
-}
+// Listeners returns the addresses in the order of the configuration.
+func (s *Server) Listeners() []*Listener { return s.listeners }
 
-// Addr returns the address as it was opened or, until then, as it is configured; nil if there is none.
-func (s *Server) Addr() net.Addr {
-	if s.ln == nil {
-		return nil
-	}
-	return s.ln.Addr()
-}
-
-// URL returns where a browser finds the page, "" where it cannot.
-func (s *Server) URL() string {
-	if s.ln == nil || s.ln.Addr().Network() != "tcp" {
-		return ""
-	}
-	if s.secure {
-		return "https://" + s.ln.Addr().String() + "/"
-	}
-	return "http://" + s.ln.Addr().String() + "/"
-}
-
-// Run serves until the context ends; then it lets running requests end, for a while.
-func (s *Server) Run(ctx context.Context) error {
-	if s.ln == nil {
-		<-ctx.Done()
-		return nil
-	}
-	ln := httpserve.Limit(s.http, s.ln, httpserve.Limits{Conns: maxConns, SourceConns: sourceConns, Exempt: netip.Addr.IsLoopback})
-	if err := httpserve.Run(ctx, s.http, ln, stopTime); err != nil {
-		return fmt.Errorf("admin: %w", err)
+// Listener returns the one of a configured address; nil: there is none.
+func (s *Server) Listener(address string) *Listener {
+	for _, l := range s.listeners {
+		if l.address == address {
+			return l
+		}
 	}
 	return nil
 }
 
-// Close gives the address back. Run returns.
+// URL returns where a browser finds the page, "" where it cannot.
+func (l *Listener) URL() string {
+	switch {
+	case l.Addr().Network() != "tcp":
+		return ""
+	case l.secure:
+		return "https://" + l.Addr().String() + "/"
+	}
+	return "http://" + l.Addr().String() + "/"
+}
+
+// Run serves until the context ends; then it lets running requests end, for a while. An address that is not served any more
+// before that is logged.
+func (s *Server) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	for _, l := range s.listeners {
+		running.Go(func() {
+			ln := httpserve.Limit(l.http, l.Listener, httpserve.Limits{Conns: maxConns, SourceConns: sourceConns, Exempt: netip.Addr.IsLoopback})
+			if err := httpserve.Run(ctx, l.http, ln, stopTime); err != nil {
+				s.log.Error("admin address not served any more", "address", l.address, "err", err)
+			}
+		})
+	}
+	running.Wait()
+	<-ctx.Done()
+}
+
+// Close gives the addresses back. Run returns.
 func (s *Server) Close() error {
-	var err error
+	var errs []error
 	s.once.Do(func() {
-		if s.ln == nil {
-			return
-		}
-		s.http.Close()
-		if err = s.ln.Close(); errors.Is(err, net.ErrClosed) {
-			err = nil
+		for _, l := range s.listeners {
+			l.http.Close()
+			if err := l.Listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+				errs = append(errs, err)
+			}
 		}
 	})
-	return err
+	return errors.Join(errs...)
 }
 
 // WriteJSON answers with v.

@@ -1,98 +1,104 @@
 package admin
 
 import (
-	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 )
 
 const (
-	minToken    = 16 // octets
-	sessionTime = 12 * time.Hour
-	cookieName  = "dcs_session"
-	loginPath   = "/login"
-	logoutPath  = "/logout"
+	cookieName = "dcs_session"
+	loginPath  = "/login"
+	logoutPath = "/logout"
 
 	wrongTokenDelay = 300 * time.Millisecond
 )
 
-// auth knows who may. The zero token admits everybody who can connect.
+// auth knows who may. Without a file, everybody who can connect may look.
 type auth struct {
-	token  *[sha256.Size]byte // its hash, so that all comparisons take the same time
-	secure bool
-	key    [32]byte // signs cookies; a new one with every start
-	form   func(w http.ResponseWriter, status int, next, complaint string)
+	file     *tokenFile // nil: no token is asked for
+	sessions sessions
+	form     func(w http.ResponseWriter, status int, next, complaint string)
 }
 
-func newAuth(file string, secure bool) (*auth, error) {
-	a := &auth{secure: secure, form: plainForm}
-	rand.Read(a.key[:])
+func newAuth(file string) (*auth, error) {
+	a := &auth{form: plainForm}
 	if file == "" {
 		return a, nil
 	}
-	info, err := os.Stat(file)
-	if err != nil {
-		return nil, fmt.Errorf("admin_token_file: %w", err)
-	}
-	if info.Mode().IsRegular() && info.Mode().Perm()&0o027 != 0 {
-		return nil, fmt.Errorf("admin_token_file %s: its mode is %#o, so others may read or change the token: chmod 600 it (640 at the most)", file, info.Mode().Perm())
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("admin_token_file: %w", err)
-	}
-	text = bytes.TrimSpace(text)
-	if len(text) < minToken {
-		return nil, fmt.Errorf("admin_token_file %s: a token has at least %d characters, as \"openssl rand -hex 32\" makes them", file, minToken)
-	}
-	sum := sha256.Sum256(text)
-	a.token = &sum
-	return a, nil
+	var err error
+	a.file, err = openToken(file)
+	return a, err
 }
 
-// register adds the way in and out.
-func (a *auth) register(s *Server) {
-	if a.token == nil {
+// registerLogin adds the way in and out.
+func (s *Server) registerLogin() {
+	a := s.auth
+	if a.file == nil {
 		return
 	}
 	s.Public("GET "+loginPath, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.form(w, http.StatusOK, local(r.URL.Query().Get("next")), "")
 	}))
-	s.Public("POST "+loginPath, http.HandlerFunc(a.login))
+	s.public.HandleFunc("POST "+loginPath, s.login)
 	s.Handle("POST "+logoutPath, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a.setCookie(w, "", -1)
+		if c, err := r.Cookie(cookieName); err == nil {
+			a.sessions.close(c.Value)
+		}
+		setCookie(w, r, "", -1)
 		http.Redirect(w, r, loginPath, http.StatusSeeOther)
 	}))
 }
 
-func (a *auth) login(w http.ResponseWriter, r *http.Request) {
-	next := local(r.PostFormValue("next"))
-	if !a.check(r.Context(), r.PostFormValue("token")) {
-		a.form(w, http.StatusForbidden, next, "This is not the token.")
+func (s *Server) login(w http.ResponseWriter, r *http.Request) {
+	c, next := s.caller(r), local(r.PostFormValue("next"))
+	sum := s.token()
+	if sum == nil {
+		WriteError(w, http.StatusServiceUnavailable, errNoToken)
 		return
 	}
-	a.setCookie(w, a.session(time.Now().Add(sessionTime)), int(sessionTime.Seconds()))
+	if !check(r.Context(), r.PostFormValue("token"), sum) {
+		s.refused(r, c, WrongToken)
+		s.auth.form(w, http.StatusForbidden, next, "This is not the token.")
+		return
+	}
+	cookie, name := s.auth.sessions.open(*sum, time.Now())
+	c.token = sessionText(name)
+	s.audit("admin login", c)
+	setCookie(w, r, cookie, int(sessionTime.Seconds()))
 	http.Redirect(w, r, next, http.StatusSeeOther)
+}
+
+func sessionText(name string) string { return "session " + name }
+
+// ErrNoChanges is what a change is refused with whose caller has brought nothing to be known by.
+var ErrNoChanges = errors.New("changes need a token or the Unix socket: set admin_token_file, or ask at a Unix socket of the key admin")
+
+var errNoToken = errors.New("nobody is let in: the token file cannot be read; the server's log says why")
+
+// token returns the hash of the token as the file has it now, and ends the sessions of the one before; nil: it cannot be read.
+func (s *Server) token() *[sha256.Size]byte {
+	sum, changed, err := s.auth.file.load()
+	if err != nil {
+		s.log.Error("admin token unreadable: nobody is let in", "err", err)
+	}
+	if changed {
+		s.log.Info("admin token changed", "sessions_ended", s.auth.sessions.closeOthers(*sum))
+	}
+	return sum
 }
 
 // check compares a token with ours, not faster for one that is nearly right. Whoever
 // brings a wrong one is kept waiting, and takes one of the few connections meanwhile;
 // nobody else is.
-func (a *auth) check(ctx context.Context, token string) bool {
+func check(ctx context.Context, token string, ours *[sha256.Size]byte) bool {
 	sum := sha256.Sum256([]byte(token))
-	if subtle.ConstantTimeCompare(sum[:], a.token[:]) == 1 {
+	if subtle.ConstantTimeCompare(sum[:], ours[:]) == 1 {
 		return true
 	}
 	wait := time.NewTimer(wrongTokenDelay)
@@ -104,52 +110,51 @@ func (a *auth) check(ctx context.Context, token string) bool {
 	return false
 }
 
-// admits tells whether a request has brought what it takes. (A client's certificate has been checked before.)
-func (a *auth) admits(r *http.Request) bool {
-	if a.token == nil {
+// admits tells whether a request has brought what it takes, notes what in c, and turns it away otherwise. (A client's
+// certificate has been checked before.)
+func (s *Server) admits(w http.ResponseWriter, r *http.Request, c *caller) bool {
+	if s.auth.file == nil {
 		return true
 	}
-	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
-		return a.check(r.Context(), token)
+	sum := s.token()
+	if sum == nil {
+		WriteError(w, http.StatusServiceUnavailable, errNoToken)
+		return false
 	}
-	c, err := r.Cookie(cookieName)
-	return err == nil && a.valid(c.Value, time.Now())
+	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		if check(r.Context(), token, sum) {
+			c.token = "token"
+			return true
+		}
+		s.refused(r, c, WrongToken)
+	} else if cookie, err := r.Cookie(cookieName); err == nil {
+		if name, ok := s.auth.sessions.find(cookie.Value, *sum, time.Now()); ok {
+			c.token = sessionText(name)
+			return true
+		}
+	}
+	turnAway(w, r)
+	return false
 }
 
 // turnAway sends a browser to the login form, and tells everybody else.
-func (a *auth) turnAway(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodGet && !strings.HasPrefix(r.URL.Path, "/api/") && strings.Contains(r.Header.Get("Accept"), "text/html") {
-		http.Redirect(w, r, loginPath+"?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+func turnAway(w http.ResponseWriter, r *http.Request) {
+	if !strings.HasPrefix(r.URL.Path, "/api/") && strings.Contains(r.Header.Get("Accept"), "text/html") {
+		next := "/"
+		if safe(r.Method) {
+			next = r.URL.RequestURI()
+		}
+		http.Redirect(w, r, loginPath+"?next="+url.QueryEscape(next), http.StatusSeeOther)
 		return
 	}
 	w.Header().Set("WWW-Authenticate", `Bearer realm="dcs"`)
 	WriteError(w, http.StatusUnauthorized, errors.New("a token is needed: Authorization: Bearer …"))
 }
 
-// session is a cookie's value: until when it holds, and that it was us who said so.
-func (a *auth) session(until time.Time) string {
-	b := binary.BigEndian.AppendUint64(nil, uint64(until.Unix()))
-	return hex.EncodeToString(append(b, a.sign(b)...))
-}
-
-func (a *auth) valid(cookie string, now time.Time) bool {
-	b, err := hex.DecodeString(cookie)
-	if err != nil || len(b) != 8+sha256.Size {
-		return false
-	}
-	return hmac.Equal(b[8:], a.sign(b[:8])) && now.Unix() < int64(binary.BigEndian.Uint64(b))
-}
-
-func (a *auth) sign(b []byte) []byte {
-	m := hmac.New(sha256.New, a.key[:])
-	m.Write(b)
-	return m.Sum(nil)
-}
-
-func (a *auth) setCookie(w http.ResponseWriter, value string, seconds int) {
+func setCookie(w http.ResponseWriter, r *http.Request, value string, seconds int) {
 	http.SetCookie(w, &http.Cookie{
 		Name: cookieName, Value: value, Path: "/", MaxAge: seconds,
-		HttpOnly: true, Secure: a.secure, SameSite: http.SameSiteStrictMode,
+		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode,
 	})
 }
 

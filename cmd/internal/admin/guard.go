@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -28,7 +29,7 @@ func (s *Server) guard() http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
-		if !s.hosts.allow(r.Host) {
+		if !s.hosts.allow(r) {
 			WriteError(w, http.StatusMisdirectedRequest, errors.New("this server does not go by the name of "+r.Host+": ask for it by its address, or add the name to admin_hosts"))
 			return
 		}
@@ -41,37 +42,48 @@ func (s *Server) guard() http.Handler {
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
+// dispatch serves who may. What changes something is served, and logged, by audited alone.
 func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	if _, pattern := s.public.Handler(r); pattern != "" {
 		s.public.ServeHTTP(w, r)
 		return
 	}
-	if !s.auth.admits(r) {
-		s.auth.turnAway(w, r)
+	c := s.caller(r)
+	if !s.admits(w, r, c) {
 		return
 	}
-	s.mux.ServeHTTP(w, r)
+	r = r.WithContext(context.WithValue(r.Context(), callerKey{}, c))
+	switch {
+	case safe(r.Method):
+		s.mux.ServeHTTP(w, r)
+	case !c.mayChange():
+		s.refused(r, c, UnknownCaller)
+		WriteError(w, http.StatusForbidden, ErrNoChanges)
+	default:
+		s.audited(w, r, c)
+	}
 }
 
 // hosts are the names that a request may be addressed to. A page of an attacker's may have
 // its own name point at us, and then ask us as its own origin (DNS rebinding); the name
 // gives it away. Addresses cannot be made to point elsewhere.
 type hosts struct {
-	any   bool // at a Unix socket no browser asks
 	names []string
 	cert  *x509.Certificate
 }
 
 func newHosts(cfg *Config, c *tls.Config) hosts {
-	h := hosts{any: strings.HasPrefix(cfg.Address, unixPrefix), names: []string{"localhost"}}
+	h := hosts{names: []string{"localhost"}}
 	for _, n := range cfg.Hosts {
 		h.names = append(h.names, strings.ToLower(strings.TrimSuffix(n, ".")))
 	}
 	if n, err := os.Hostname(); err == nil {
 		h.names = append(h.names, strings.ToLower(n))
 	}
-	if host, _, err := net.SplitHostPort(cfg.Address); err == nil && host != "" {
-		h.names = append(h.names, strings.ToLower(host))
+	for _, address := range cfg.Addresses {
+		if host, _, err := net.SplitHostPort(address); err == nil && host != "" {
+			h.names = append(h.names, strings.ToLower(host))
+		}
 	}
 	if c != nil {
 		h.cert = c.Certificates[0].Leaf
@@ -79,10 +91,11 @@ func newHosts(cfg *Config, c *tls.Config) hosts {
 	return h
 }
 
-func (h *hosts) allow(host string) bool {
-	if h.any {
+func (h *hosts) allow(r *http.Request) bool {
+	if r.Context().Value(peerKey{}) != nil { // at a Unix socket no browser asks
 		return true
 	}
+	host := r.Host
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -10,8 +11,12 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"dcs/cmd/internal/listen"
 )
@@ -27,7 +32,7 @@ func loadTLS(cfg *Config) (*tls.Config, error) {
 		return nil, errors.New("admin_client_ca needs admin_cert and admin_key: client certificates exist in HTTPS only")
 	case cfg.Cert == "" || cfg.Key == "":
 		return nil, errors.New("admin_cert and admin_key belong together: one of them is missing")
-	case strings.HasPrefix(cfg.Address, unixPrefix):
+	case !slices.ContainsFunc(cfg.Addresses, func(a string) bool { return !strings.HasPrefix(a, unixPrefix) }):
 		return nil, errors.New("admin is a Unix socket: admin_cert, admin_key and admin_client_ca have no use there")
 	}
 	cert, err := tls.LoadX509KeyPair(cfg.Cert, cfg.Key)
@@ -49,29 +54,34 @@ func loadTLS(cfg *Config) (*tls.Config, error) {
 	return c, nil
 }
 
-// address decides what to open, and whether it may be.
-func (s *Server) address(secure bool) (network, address string, err error) {
-	if path, ok := strings.CutPrefix(s.cfg.Address, unixPrefix); ok {
+// place decides what an address of the configuration has opened, and whether it may be.
+func (s *Server) place(configured string) (network, address string, err error) {
+	if path, ok := strings.CutPrefix(configured, unixPrefix); ok {
 		if path == "" {
 			return "", "", errors.New("admin: unix: needs the path of a socket, such as unix:/run/dcs/admin.sock")
 		}
 		return "unix", path, room(path)
 	}
-	host, _, err := net.SplitHostPort(s.cfg.Address)
+	host, _, err := net.SplitHostPort(configured)
 	if err != nil {
-		return "", "", fmt.Errorf("admin: %s is neither host:port nor unix:/path", s.cfg.Address)
+		return "", "", fmt.Errorf("admin: %s is neither host:port nor unix:/path", configured)
 	}
-	if !loopback(host) && s.auth.token == nil && s.cfg.ClientCA == "" {
-		return "", "", fmt.Errorf("admin: %s can be reached from other machines: set admin_token_file or admin_client_ca, or take 127.0.0.1 or unix:/path", s.cfg.Address)
+	known := s.auth.file != nil || s.cfg.ClientCA != ""
+	switch {
+	case !Loopback(host) && !known:
+		return "", "", fmt.Errorf("admin: %s can be reached from other machines: set admin_token_file or admin_client_ca, or take 127.0.0.1 or unix:/path", configured)
+	case !Loopback(host) && !s.secure:
+		s.warn("admin: the token crosses the network to " + configured + " in clear text: set admin_cert and admin_key")
+	case !known && !slices.ContainsFunc(s.cfg.Addresses, func(a string) bool { return strings.HasPrefix(a, unixPrefix) }):
+		s.warn("admin: " + configured + " takes no changes: set admin_token_file, or add a Unix socket, such as unix:/run/dcs/admin.sock, to admin")
 	}
-	if !loopback(host) && !secure {
-		s.warning = "admin: the token crosses the network in clear text: set admin_cert and admin_key"
-	}
-	return "tcp", s.cfg.Address, nil
+	return "tcp", configured, nil
 }
 
-// loopback tells whether a host can be reached from this machine alone.
-func loopback(host string) bool {
+func (s *Server) warn(text string) { s.warnings = append(s.warnings, text) }
+
+// Loopback tells whether a host can be reached from this machine alone.
+func Loopback(host string) bool {
 	if host == "localhost" {
 		return true
 	}
@@ -101,15 +111,29 @@ func openUnix(path string) (net.Listener, error) {
 	if err := removeStale(path); err != nil {
 		return nil, err
 	}
-	ln, err := net.Listen("unix", path)
+	cfg := net.ListenConfig{Control: narrow}
+	ln, err := cfg.Listen(context.Background(), "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
 	}
-	if err := os.Chmod(path, 0o660); err != nil {
+	if err := os.Chmod(path, socketMode); err != nil { // the umask may have taken more away
 		ln.Close()
 		return nil, fmt.Errorf("admin: %w", err)
 	}
-	return ln, nil
+	return &peerListener{ln, path}, nil
+}
+
+// socketMode lets the server's user and group ask.
+const socketMode = 0o660
+
+// narrow is a [net.ListenConfig]'s Control. The socket's file gets the mode of the descriptor that is bound to it, so that
+// nobody else can connect before the file has a mode of its own: whoever has connected may change everything.
+func narrow(_, _ string, c syscall.RawConn) error {
+	var err error
+	if e := c.Control(func(fd uintptr) { err = unix.Fchmod(int(fd), socketMode) }); e != nil {
+		return e
+	}
+	return err
 }
 
 var errNoPlace = errors.New("the directory of the socket")

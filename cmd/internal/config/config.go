@@ -56,7 +56,7 @@ type Config struct {
 
 	Devices Devices
 
-	Admin          string // host:port or unix:/path; empty: no admin page
+	Admin          []string // each host:port or unix:/path; empty: no admin page
 	AdminTokenFile string
 	AdminCert      string
 	AdminKey       string
@@ -314,16 +314,19 @@ devices that would get no file are told in the log before they ask.`,
 			boolean(&c.Devices.Prebuild),
 		},
 		{
-			"admin", `""`,
-			`Where the admin page and API are: an address such as 127.0.0.1:8069, or a
-socket such as unix:/run/dcs/admin.sock. What other machines can reach needs
-admin_token_file or admin_client_ca. Empty: nowhere.`,
-			adminAddress(&c.Admin),
+			"admin", `[]`,
+			`Where the admin page and API are: a list of addresses such as 127.0.0.1:8069
+and sockets such as unix:/run/dcs/admin.sock, which the verbs of dcs prefer.
+A socket takes changes from everybody whom its permissions let in, an address
+only with admin_token_file or admin_client_ca. An address that other machines
+can reach needs one of these in any case. Empty: nowhere.`,
+			adminAddresses(&c.Admin),
 		},
 		{
 			"admin_token_file", `""`,
 			`A file with the token that the admin page and API ask for, of mode 600, made
-for instance by "openssl rand -hex 32". Empty: none is asked for.`,
+for instance by "openssl rand -hex 32". A token that is replaced counts at once
+and ends all sessions. Empty: none is asked for.`,
 			path(&c.AdminTokenFile),
 		},
 		{

@@ -350,3 +350,31 @@ func TestDifferences(t *testing.T) {
 		t.Errorf("one and the same differ in %v", got)
 	}
 }
+
+// The key admin takes addresses and sockets, whose paths begin at the file; an empty text is no address.
+func TestAdminAddresses(t *testing.T) {
+	for _, tt := range []struct {
+		yaml string
+		want []string
+		err  string
+	}{
+		{`admin: ""`, nil, ""},
+		{`admin: []`, nil, ""},
+		{`admin: 127.0.0.1:8069`, []string{"127.0.0.1:8069"}, ""},
+		{`admin: [":8069", unix:/run/dcs/admin.sock, "unix:admin.sock"]`, []string{":8069", "unix:/run/dcs/admin.sock", "unix:/etc/dcs/admin.sock"}, ""},
+		{`admin: [127.0.0.1:8069, 127.0.0.1:8069]`, nil, "127.0.0.1:8069 is there twice"},
+		{`admin: [unix:/etc/dcs/a, unix:a]`, nil, "unix:/etc/dcs/a is there twice"},
+		{`admin: [unix:]`, nil, "lacks the path of a socket"},
+		{`admin: [8069]`, nil, "admin"},
+		{`admin: localhost`, nil, "localhost is neither an address and port"},
+	} {
+		c := Default()
+		err := c.parse("/etc/dcs/dcs.yaml", []byte("library: x\n"+tt.yaml+"\n"))
+		switch {
+		case tt.err == "" && (err != nil || !slices.Equal(c.Admin, tt.want)):
+			t.Errorf("%s: %q, %v", tt.yaml, c.Admin, err)
+		case tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)):
+			t.Errorf("%s: %v, want %s", tt.yaml, err, tt.err)
+		}
+	}
+}

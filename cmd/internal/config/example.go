@@ -8,7 +8,7 @@ import (
 )
 
 //go:generate go run ./example ../../dcs/packaging/dcs.yaml
-//go:generate go run ./example ../../dcs/packaging/etc/dcs.yaml library=[/etc/dcs/library] admin=unix:/run/dcs/admin.sock
+//go:generate go run ./example ../../dcs/packaging/etc/dcs.yaml library=[/etc/dcs/library] admin=[unix:/run/dcs/admin.sock]
 
 // Example returns a file that says of every key what it does, with its default or with the value that set has for it.
 func Example(set map[string]string) string {

@@ -6,8 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
-	"strconv"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -162,21 +162,25 @@ func paths(p *[]string) field {
 	return f
 }
 
-// adminAddress makes the field of an address, or of the path of a socket behind "unix:".
-func adminAddress(p *string) field {
-	f := one[string](p, "address", "an address and port, or unix: and a path", text, nil)
+// adminAddresses makes the field of a list of addresses, or of paths of sockets behind "unix:".
+func adminAddresses(p *[]string) field {
+	f := many[string](p, "addresses", "a list of addresses with ports, or of unix: and a path", nil)
 	f.add = func(s, dir string) error {
+		if s == "" { // as a list without any
+			return nil
+		}
 		if path, ok := strings.CutPrefix(s, "unix:"); ok {
 			if path == "" {
 				return errors.New("unix: lacks the path of a socket")
 			}
-			*p = "unix:" + resolve(path, dir)
-			return nil
-		}
-		if _, port, err := net.SplitHostPort(s); s != "" && (err != nil || port == "") {
+			s = "unix:" + resolve(path, dir)
+		} else if _, port, err := net.SplitHostPort(s); err != nil || port == "" {
 			return fmt.Errorf("%s is neither an address and port such as 127.0.0.1:8069 nor unix: and a path", s)
 		}
-		*p = s
+		if slices.Contains(*p, s) {
+			return fmt.Errorf("%s is there twice", s)
+		}
+		*p = append(*p, s)
 		return nil
 	}
 	return f

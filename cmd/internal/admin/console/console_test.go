@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -121,26 +123,51 @@ func (f *fake) SetLimits(l Limits) error {
 // open serves f, and returns where.
 func open(t *testing.T, f *fake) (*Console, string) {
 	t.Helper()
-	s, err := admin.New(admin.Config{Address: "127.0.0.1:0"}, slog.New(slog.DiscardHandler))
+	return openWith(t, f, slog.New(slog.DiscardHandler), writeToken(t))
+}
+
+// openWith serves f with a log and a file with a token, if there is one.
+func openWith(t *testing.T, f *fake, log *slog.Logger, tokenFile string) (*Console, string) {
+	t.Helper()
+	s, err := admin.New(admin.Config{Addresses: []string{"127.0.0.1:0"}, TokenFile: tokenFile}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := New(s, f, func() time.Time { return start.Add(time.Hour) })
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
+	ended := make(chan struct{})
+	go func() { s.Run(ctx); close(ended) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
+		<-ended
 	})
-	return c, strings.TrimSuffix(s.URL(), "/")
+	return c, strings.TrimSuffix(s.Listeners()[0].URL(), "/")
+}
+
+const token = "correct-horse-battery-staple"
+
+func writeToken(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(path, []byte(token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// operator brings the token.
+var operator = &http.Client{Transport: bearer{}}
+
+type bearer struct{}
+
+func (bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	r.Header.Set("Authorization", "Bearer "+token)
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 func get(t *testing.T, url string) (int, string) {
 	t.Helper()
-	resp, err := http.Get(url)
+	resp, err := operator.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +302,7 @@ func TestAPI(t *testing.T) {
 			t.Errorf("%s: no JSON: %s", tt.path, body)
 		}
 	}
-	resp, err := http.Get(base + "/api/file?name=gold")
+	resp, err := operator.Get(base + "/api/file?name=gold")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,7 +315,7 @@ func TestAPI(t *testing.T) {
 		status int
 	}{{nil, 200}, {errors.New("a.dcs:1:2: wrong"), 422}} {
 		f.reload = tt.err
-		resp, err := http.Post(base+"/api/reload", "", nil)
+		resp, err := operator.Post(base+"/api/reload", "", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -303,7 +330,7 @@ func TestAPI(t *testing.T) {
 		forced bool
 	}{`{"force":true}`: {200, true}, `{}`: {200, false}, `{"froce":true}`: {400, false}} {
 		f.forced = false
-		resp, err := http.Post(base+"/api/reload", "application/json", strings.NewReader(body))
+		resp, err := operator.Post(base+"/api/reload", "application/json", strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -369,7 +396,7 @@ func TestLimitsForm(t *testing.T) {
 	_, base := open(t, f)
 	post := func(allow, rate, burst string) string {
 		t.Helper()
-		resp, err := http.PostForm(base+"/limits", url.Values{"allow": {allow}, "rate": {rate}, "burst": {burst}})
+		resp, err := operator.PostForm(base+"/limits", url.Values{"allow": {allow}, "rate": {rate}, "burst": {burst}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -410,7 +437,7 @@ func TestReloadDevices(t *testing.T) {
 		{`{"source":"none"}`, 400, "no source of devices is called none"},
 		{`{"sauce":"sql"}`, 400, "sauce"},
 	} {
-		resp, err := http.Post(base+"/api/devices/reload", "application/json", strings.NewReader(tt.body))
+		resp, err := operator.Post(base+"/api/devices/reload", "application/json", strings.NewReader(tt.body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -433,7 +460,7 @@ func TestReloadDevices(t *testing.T) {
 		{url.Values{}, "being loaded anew"},
 		{url.Values{"source": {"none"}}, "No source of devices is called none"},
 	} {
-		resp, err := http.PostForm(base+"/devices/reload", tt.form)
+		resp, err := operator.PostForm(base+"/devices/reload", tt.form)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -498,4 +525,109 @@ func TestRun(t *testing.T) {
 	}
 	cancel()
 	<-done
+}
+
+// Where changes are refused, no page offers one.
+func TestReadOnlyPages(t *testing.T) {
+	f := &fake{library: Library{Errors: []Message{{"", "held back"}}, HeldBack: true, Loaded: start}}
+	_, closed := openWith(t, f, slog.New(slog.DiscardHandler), "")
+	_, open := open(t, f)
+	for _, path := range []string{"/", "/events", "/explain?name=gold", "/library", "/devices", "/limits"} {
+		_, page := get(t, closed+path)
+		if form := regexp.MustCompile(`(?s)<form[^>]*method="post".*?</form>`).FindString(page); strings.Contains(form, "<button") || !strings.Contains(page, ">read-only</span>") {
+			t.Errorf("%s has no sign that it is read-only, or %s", path, form)
+		}
+		_, page = get(t, open+path)
+		if strings.Contains(page, ">read-only</span>") {
+			t.Errorf("%s is read-only for the operator", path)
+		}
+	}
+}
+
+// The log has a line about each change that the console registers, whoever brings a new one.
+func TestChangesAreAudited(t *testing.T) {
+	var log lockedBuffer
+	f := &fake{}
+	s, err := admin.New(admin.Config{Addresses: []string{"127.0.0.1:0"}, TokenFile: writeToken(t)}, slog.New(slog.NewJSONHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	New(s, f, time.Now)
+	go s.Run(t.Context())
+	bodies := map[string]string{ // what a handler must see to do what it is for
+		"POST /api/reload": `{"force":true}`, "POST /api/devices/reload": `{"source":"sql"}`,
+		"POST /library/reload": "force=yes", "POST /devices/reload": "source=sql", "POST /limits": "rate=1&burst=2&allow=", "POST /logout": "",
+	}
+	for _, pattern := range s.Routes() {
+		method, path, ok := strings.Cut(pattern, " ")
+		switch {
+		case !ok && (pattern == "/" || pattern == "/api/"): // they say that there is nothing
+			continue
+		case !ok:
+			t.Errorf("%s takes every method: a GET could change something", pattern)
+			continue
+		case method == http.MethodGet:
+			continue
+		}
+		body, known := bodies[pattern]
+		if !known {
+			t.Errorf("%s: add a body to the test", pattern)
+		}
+		delete(bodies, pattern)
+		log.reset()
+		r, err := http.NewRequest(method, strings.TrimSuffix(s.Listeners()[0].URL(), "/")+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(path, "/api/") {
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		}
+		resp, err := bearer{}.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		var line struct {
+			Msg, Who, From, Call, Asked string
+			Status                      int
+		}
+		for text := range strings.Lines(log.text()) {
+			if err := json.Unmarshal([]byte(text), &line); err != nil {
+				t.Fatal(err)
+			}
+			if line.Msg == "admin change" {
+				break
+			}
+		}
+		if line.Msg != "admin change" || line.Who != "token" || !strings.HasPrefix(line.From, "127.0.0.1:") || line.Call != pattern || line.Asked != body || line.Status != resp.StatusCode || resp.StatusCode >= 400 {
+			t.Errorf("%s, %s: %+v", pattern, resp.Status, line)
+		}
+	}
+	for pattern := range bodies {
+		t.Errorf("%s is not registered", pattern)
+	}
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func (l *lockedBuffer) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.b.Reset()
 }

@@ -41,6 +41,7 @@ type page struct {
 	Title, Host     string
 	Nav             []place
 	Token           bool // there is something to log out from
+	ReadOnly        bool // changes would be refused
 	Live            bool
 	Notice, Problem string
 	Now             time.Time
@@ -196,7 +197,7 @@ func (p *site) handler(pattern string, h func(*http.Request, *page) (int, error)
 }
 
 func (p *site) show(w http.ResponseWriter, r *http.Request, status int, name string, pg *page) {
-	pg.Host, pg.Token, pg.Now = p.host, p.token, p.c.now()
+	pg.Host, pg.Token, pg.ReadOnly, pg.Now = p.host, p.token, !admin.MayChange(r), p.c.now()
 	pg.Nav = slices.Clone(places)
 	for i := range pg.Nav {
 		pg.Nav[i].Here = pg.Nav[i].Path == r.URL.Path

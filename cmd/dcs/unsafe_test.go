@@ -1,0 +1,75 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What is unsafe about a configuration is told once by check, and once at the start.
+func TestUnsafeSettings(t *testing.T) {
+	warnings := map[string]string{
+		"allow":     "allow is empty",
+		"secret":    "no secret is configured: files",
+		"http":      "serves boot files in clear text",
+		"admin":     "the token crosses the network to",
+		"read-only": "takes no changes",
+		"static":    "static files",
+	}
+	for _, tt := range []struct{ name, config, want string }{
+		{"safe", "allow: 127.0.0.0/8\nsecrets: ring\nhttp: 127.0.0.1:0\nadmin: [127.0.0.1:0, unix:admin.sock]\n", ""},
+		{"on loopback", "listen: 127.0.0.1:PORT\nsecrets: ring\nhttp: '[::1]:0'\n", ""},
+		{"no allow", "secrets: ring\n", "allow"},
+		{"no allow, over HTTP alone", "listen: 127.0.0.1:PORT\nsecrets: ring\nhttp: 0.0.0.0:0\n", "allow http"},
+		{"no secret", "allow: 127.0.0.0/8\n", "secret"},
+		{"static files without a secret", "allow: 127.0.0.0/8\nstatic: static\n", "secret static"},
+		{"HTTP on all addresses", "allow: 127.0.0.0/8\nsecrets: ring\nhttp: ':0'\n", "http"},
+		{"HTTP with a certificate", "allow: 127.0.0.0/8\nsecrets: ring\nhttp: ':0'\nhttp_cert: cert.pem\nhttp_key: key.pem\n", ""},
+		{"admin in clear text", "allow: 127.0.0.0/8\nsecrets: ring\nadmin: [127.0.0.1:0, 0.0.0.0:0]\nadmin_token_file: token\n", "admin"},
+		{"admin with a certificate", "allow: 127.0.0.0/8\nsecrets: ring\nadmin: 0.0.0.0:0\nadmin_token_file: token\nadmin_cert: cert.pem\nadmin_key: key.pem\n", ""},
+		{"nobody may change anything", "allow: 127.0.0.0/8\nsecrets: ring\nadmin: 127.0.0.1:0\n", "read-only"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			authority(t, dir)
+			ring := filepath.Join(dir, "ring")
+			lay(t, map[string]string{
+				ring: "default: main\nsecrets: {main: {text: x}}\n", filepath.Join(dir, "token"): "0123456789abcdef0123456789abcdef\n",
+				filepath.Join(dir, "lib/a.dcs"): "Main { NetworkAccess 1; }", filepath.Join(dir, "static/b.cm"): signedFile(1, "x"),
+			})
+			for _, name := range []string{"ring", "token"} {
+				if err := os.Chmod(filepath.Join(dir, name), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			file := filepath.Join(dir, "dcs.yaml")
+			port := freePort(t)
+			config := strings.ReplaceAll(tt.config, "PORT", port)
+			if !strings.Contains(config, "listen:") {
+				config += "listen: 0.0.0.0:" + port + "\n"
+			}
+			write(t, file, "library: lib\ntransport: socket\n"+config)
+			p := start(t, exec.Command(binary(t), "serve", "--config", file, "--drain", "1s"))
+			p.await("msg=serving")
+			if strings.Contains(tt.want, "static") {
+				p.await(warnings["static"])
+			}
+			got := dcs("", "check", "--config", file)
+			if got.status != done {
+				t.Errorf("%+v", got)
+			}
+			for name, text := range warnings {
+				n := 0
+				if slices.Contains(strings.Fields(tt.want), name) {
+					n = 1
+				}
+				if strings.Count(got.stderr, text) != n || strings.Count(p.log.String(), text) != n {
+					t.Errorf("%q: want it %d times; check says\n%s\nthe server says\n%s", text, n, got.stderr, p.log)
+				}
+			}
+		})
+	}
+}
