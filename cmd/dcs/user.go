@@ -74,8 +74,10 @@ func ownDirs(cfg *config.Config) []string {
 	if len(cfg.Devices.Sources) > 0 {
 		dirs = append(dirs, devicesDir(&cfg.Devices))
 	}
-	if path, ok := strings.CutPrefix(cfg.Admin, "unix:"); ok {
-		dirs = append(dirs, filepath.Dir(path))
+	for _, a := range cfg.Admin {
+		if path, ok := strings.CutPrefix(a, "unix:"); ok {
+			dirs = append(dirs, filepath.Dir(path))
+		}
 	}
 	return dirs
 }
