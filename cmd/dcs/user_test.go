@@ -308,11 +308,18 @@ func TestUserXDP(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Chown(filepath.Join(dir, "x"), 65531, 65532); err != nil {
+	secret := filepath.Join(filepath.Dir(dir), "secret")
+	if err := os.WriteFile(secret, []byte("of the CMTS"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	for _, f := range []string{filepath.Join(dir, "x"), secret} {
+		if err := os.Chown(f, 65531, 65532); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for transport, left := range map[string]string{"xdp": mask(unix.CAP_NET_ADMIN), "socket": mask()} {
-		p := labServe(t, lab, "--static", dir, "--transport", transport, "--user", "65531:65532")
+		p := labServe(t, lab, "--static", dir, "--transport", transport, "--user", "65531:65532",
+			"--secret-file", secret, "--allow", "198.18.0.0/15,fd00::/8") // what is said of unsafe settings is no matter of its user
 		for _, got := range statusLines(t, p.cmd.Process.Pid) {
 			if got["CapPrm"] != left || got["CapBnd"] != mask() || !strings.HasPrefix(got["Uid"], "65531 ") {
 				t.Errorf("%s: a thread has CapPrm %s, CapBnd %s, Uid %s", transport, got["CapPrm"], got["CapBnd"], got["Uid"])
