@@ -2,16 +2,21 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"dcs/render"
+	"dcs/render/attr"
 )
 
 const boundFleet = `mac,ip,profile,down
@@ -198,6 +203,85 @@ func TestExplainBind(t *testing.T) {
 		got := dcs("", "explain", "flat.cm@020000000001", "--config", config, "--ip", ip)
 		if got.status != want.status || !strings.Contains(got.stdout, want.out) || !strings.HasSuffix(got.stderr, want.err) {
 			t.Errorf("%s: status %d\n%s%s", ip, got.status, got.stdout, got.stderr)
+		}
+	}
+}
+
+// TestClones sees a device behind two CMTSes, which the keyring tells apart by their names in the fleet.
+func TestClones(t *testing.T) {
+	dir := deviceFiles(t, map[string]string{
+		"dcs.yaml":        "library: library\nsecrets: secrets.yaml\nlisten: [\"127.0.0.1:0\"]\n",
+		"library/any.dcs": "Main ~ \"^any-(?P<mac>[0-9a-f]{12})\\.cfg$\" { MaxCPE 2; }\n",
+		"secrets.yaml":    "default: main\nsecrets:\n  main: {text: right}\nfleet: fleet.yaml\nprefixes: {127.3.0.0/16: main}\n",
+		"fleet.yaml": "- {name: north, address: 192.0.2.1, driver: cisco, prefixes: [127.1.0.0/16, 127.4.0.0/16]}\n" +
+			"- {name: south, address: 192.0.2.2, driver: cisco, prefixes: [127.2.0.0/16]}\n",
+	})
+	counts := freeAddress(t)
+	p := serve(t, "--config", filepath.Join(dir, "dcs.yaml"), "--bind", "refuse", "--metrics", counts)
+	const metric = `dcs_identity_mismatches_total{reason="two_cmts",result="logged"}`
+	for _, step := range []struct {
+		from   string
+		clones float64 // so far
+	}{
+		{"127.1.0.1", 0},
+		{"127.1.0.2", 0}, // the same CMTS
+		{"127.4.0.1", 0}, // another prefix of it
+		{"127.0.0.1", 0}, // no CMTS
+		{"127.2.0.1", 1},
+		{"127.2.0.1", 1},
+		{"127.3.0.1", 2},
+	} {
+		if _, err := (modem{from: step.from}).get(p.port, "any-020000000001.cfg"); err != nil {
+			t.Errorf("from %s: %v", step.from, err)
+		}
+		_, text := get("http://" + counts + "/metrics")
+		if n := samples(t, text)[metric]; n != step.clones {
+			t.Errorf("from %s: %v clones, want %v", step.from, n, step.clones)
+		}
+	}
+	p.await("level=WARN msg=\"device behind two CMTSes within a minute\" name=any-020000000001.cfg client=127.2.0.1 mac=02:00:00:00:00:01 reason=two_cmts refused=false")
+}
+
+// asker is a source that can only be asked, and knows nobody.
+type asker struct{ asked chan [6]byte }
+
+func (asker) Name() string                                         { return "asker" }
+func (asker) Open(context.Context) ([]string, error)               { return []string{"down"}, nil }
+func (asker) Load(context.Context, func(*attr.Device) error) error { return errors.ErrUnsupported }
+func (asker) Close() error                                         { return nil }
+func (a asker) Ask(_ context.Context, mac [6]byte, _ bool, _ netip.Addr) (attr.Device, bool, error) {
+	select {
+	case a.asked <- mac:
+	default:
+	}
+	return attr.Device{}, false, nil
+}
+
+// TestPeekAsksNobody looks for whose an address is, which no source is bothered with.
+func TestPeekAsksNobody(t *testing.T) {
+	source := asker{make(chan [6]byte, 16)}
+	store, err := attr.Open(attr.Config{Dir: t.TempDir(), Sources: []attr.Source{source}, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	eventually(t, "the source is open", store.Settled)
+	view := (&storeDevices{store: store}).View()
+	unknown := [6]byte{2, 0, 0, 0, 0, 9}
+	queries := []render.Query{
+		{IP: netip.MustParseAddr("198.18.0.1"), Peek: true, Asking: true}, {MAC: [6]byte{2, 0, 0, 0, 0, 8}, HasMAC: true, Peek: true}, {MAC: unknown, HasMAC: true},
+	}
+	view.Lookup(time.Now().UnixNano(), queries)
+	if queries[0].Asking || queries[1].Asking || !queries[2].Asking {
+		t.Errorf("%+v", queries)
+	}
+	eventually(t, "the answer is known", func() bool {
+		view.Lookup(time.Now().UnixNano(), queries)
+		return !queries[2].Asking
+	})
+	for len(source.asked) > 0 {
+		if mac := <-source.asked; mac != unknown {
+			t.Errorf("the source was asked for %x", mac)
 		}
 	}
 }
