@@ -305,8 +305,8 @@ of the packet's source. Others' options are not believed.`,
 		},
 		{
 			"bind", `log`,
-			`What becomes of a request that names a device, by NAME@MAC, by a group mac of a
-pattern or by the option hwaddr, and comes from an address that devices give
+			`What becomes of a request that names a device, by NAME@MAC, by a group mac of
+a pattern or by the option hwaddr, and comes from an address that devices give
 to another device, or while they give the named one another address: log (it
 is answered and logged), refuse (it gets TFTP ERROR 2 or HTTP status 403), or
 off. A device behind two CMTSes of the keyring within a minute is logged.`,
@@ -314,9 +314,9 @@ off. A device behind two CMTSes of the keyring within a minute is logged.`,
 		},
 		{
 			"mac_in_name", `on`,
-			`Whether NAME@MAC asks for the file NAME of the device MAC. off: it is a name as
-any other. A group mac of a template's pattern names a device anyway. This key
-and bind are read anew at SIGHUP.`,
+			`Whether NAME@MAC asks for the file NAME of the device MAC. off: it is a name
+like any other. A group mac of a template's pattern names a device anyway.
+This key and bind are read anew at SIGHUP.`,
 			boolean(&c.Devices.MACInName),
 		},
 		{
