@@ -27,11 +27,16 @@ type Request struct {
 	Server netip.Addr // the address that was asked
 	MAC    [6]byte    // the device's, where the name holds none; set to the one that it was found to be
 	HasMAC bool
-	Buf    []byte // of length 0: room that the file may be written to
+	// Claim is a device that the request says it is for, and that nobody vouches for, if HasClaim: it gets no file by that, and is
+	// compared with what is known, as Identity says.
+	Claim    [6]byte
+	HasClaim bool
+	Relayed  bool   // Client is a proxy's address, and says nothing of the device
+	Buf      []byte // of length 0: room that the file may be written to
 
 	Body []byte // the answer: in Buf, in memory of its own where that is too small, or a part of the library that nobody may change
 	Hold any    // keeps Body's memory in place; nil where the garbage collector does
-	Err  error  // a *skeleton.Fault; fs.ErrNotExist: nothing has this name; syscall.EAGAIN: the device is being asked for, or not known yet
+	Err  error  // a *skeleton.Fault; fs.ErrNotExist: nothing has this name; syscall.EAGAIN: the device is being asked for, or not known yet; a Mismatch: it is refused
 }
 
 // Config is what an Engine is made of.
@@ -41,7 +46,10 @@ type Config struct {
 	Devices Devices // nil: nothing is known of any device
 	// OnFault is told why a request got no file, or the file did not arrive, at most MaxFaults times a second for each reason by
 	// each worker, on the worker's own goroutine. It must not keep what it is given. Nil: nobody is told.
-	OnFault func(Event)
+	OnFault  func(Event)
+	Identity Identity
+	// OnIdentity is told of requests that contradict what is known of devices, as OnFault is of faults. Nil: nobody is told.
+	OnIdentity func(IdentityEvent)
 	// Journal is how many outcomes each worker keeps until [Engine.Outcomes] fetches them; 0: none.
 	Journal int
 	// Now is the clock, by which names that are lost in several loads are counted together. Nil: it stands still.
@@ -74,9 +82,13 @@ type Engine struct {
 	cfg     Config
 	snap    atomic.Pointer[library.Snapshot]
 	keyring atomic.Pointer[mic.Keyring]
-	whole   bool // snap was loaded without an error; guarded by reload
-	former  formerNames
-	reload  sync.Mutex
+
+	identity atomic.Pointer[Identity]
+	clones   atomic.Pointer[clones] // nil: nothing is known of CMTSes
+
+	whole  bool // snap was loaded without an error; guarded by reload
+	former formerNames
+	reload sync.Mutex
 
 	mu      sync.Mutex
 	workers []*Worker
@@ -92,7 +104,8 @@ func NewEngine(cfg Config) (*Engine, error) {
 		return nil, errors.New("render: no secret to sign with")
 	}
 	e := &Engine{cfg: cfg}
-	e.keyring.Store(cfg.Keyring)
+	e.SetKeyring(cfg.Keyring)
+	e.SetIdentity(cfg.Identity)
 	err := e.Reload(false)
 	if e.snap.Load() == nil {
 		return nil, err
@@ -137,7 +150,10 @@ func (e *Engine) Reload(force bool) error {
 func (e *Engine) Library() *library.Snapshot { return e.snap.Load() }
 
 // SetKeyring changes the shared secrets, at once and for all files. What was learned of names stays.
-func (e *Engine) SetKeyring(k *mic.Keyring) { e.keyring.Store(k) }
+func (e *Engine) SetKeyring(k *mic.Keyring) {
+	e.findClones(k)
+	e.keyring.Store(k)
+}
 
 // Keyring returns the shared secrets that files are signed with.
 func (e *Engine) Keyring() *mic.Keyring { return e.keyring.Load() }
@@ -160,19 +176,21 @@ type Worker struct {
 	again   int     // the one whose values could not be read
 	quiet   bool    // tells of no fault
 
-	second  int64                        // of the faults counted in told
-	told    [skeleton.NumReasons + 1]int // by reason; reason 0, which no fault has, is a name that nothing has; the last is a file lost
-	held    [skeleton.NumReasons + 1]uint64
-	counted counters
-	journal *journal // nil: none is kept
+	identity   Identity                           // of the batch
+	faults     [skeleton.NumReasons + 1]allowance // by reason; reason 0, which no fault has, is a name that nothing has; the last is a file lost
+	mismatches [NumMismatches]allowance
+	counted    counters
+	journal    *journal // nil: none is kept
 }
 
 // found is what the first pass over a batch has found out of a request.
 type found struct {
 	learned *library.Learned // nil: the request is answered
+	static  bool             // by a file that needs no rendering
 	mac     [6]byte
 	hasMAC  bool
 	query   int // its place among the queries; -1: it needs none
+	claim   claim
 }
 
 // late is a CM MIC that goes into what the CMTS MIC covers.
@@ -207,16 +225,25 @@ func (w *Worker) renderBatch(now int64, reqs []Request, view View) {
 	}
 	keyring := w.e.keyring.Load()
 	w.cm, w.cmts, w.late = w.cm[:0], w.cmts[:0], w.late[:0]
+	w.identity = *w.e.identity.Load()
 	if cap(w.found) < len(reqs) {
-		w.found, w.queries = make([]found, len(reqs)), make([]Query, len(reqs))
+		w.found, w.queries = make([]found, len(reqs)), make([]Query, 2*len(reqs)) // by MAC address, and by IP address
 	}
 	w.found, w.queries = w.found[:len(reqs)], w.queries[:0]
 	w.counted.requests.Store(w.counted.requests.Load() + uint64(len(reqs)))
 	for i := range reqs {
-		w.find(&reqs[i], &w.found[i], view != nil)
+		r, f := &reqs[i], &w.found[i]
+		w.find(r, f)
+		if view != nil && f.learned != nil && f.learned.Template.Attributes() {
+			f.query = w.ask(Query{MAC: f.mac, HasMAC: f.hasMAC, IP: r.Client.Unmap()})
+		}
+		w.claims(r, f, view != nil)
 	}
 	if len(w.queries) > 0 {
 		view.Lookup(now, w.queries)
+	}
+	if w.identity.Bind != BindOff && !w.quiet {
+		w.judge(now, reqs, keyring, view)
 	}
 	for w.at, w.again = 0, -1; w.at < len(reqs); {
 		w.renderFrom(now, reqs, keyring, view)
@@ -239,10 +266,12 @@ func (w *Worker) renderFrom(now int64, reqs []Request, keyring *mic.Keyring, vie
 		r, f := &reqs[w.at], &w.found[w.at]
 		if f.learned != nil {
 			w.render(now, r, f, keyring)
+		} else if f.static {
+			w.counted.add(&w.counted.static)
 		}
 		w.name(r, f)
 		if w.journal != nil {
-			w.note(now, r)
+			w.note(now, r, f)
 		}
 		if r.Err != nil {
 			w.report(now, r)
@@ -281,9 +310,9 @@ func (w *Worker) name(r *Request, f *found) {
 }
 
 // find answers a request for a file that needs no rendering, and finds the template of the others.
-func (w *Worker) find(r *Request, f *found, devices bool) {
+func (w *Worker) find(r *Request, f *found) {
 	r.Body, r.Hold, r.Err = nil, nil, nil
-	name, mac, hasMAC := library.SplitDevice(r.Name)
+	name, mac, hasMAC := w.identity.split(r.Name)
 	*f = found{query: -1, mac: mac, hasMAC: hasMAC}
 	h := library.Hash(name)
 	if w.unknown.has(h, name) {
@@ -298,8 +327,10 @@ func (w *Worker) find(r *Request, f *found, devices bool) {
 		return
 	}
 	if l.File != nil {
-		r.Body, r.Hold = l.File.Data, l.File
-		w.counted.add(&w.counted.static)
+		r.Body, r.Hold, f.static = l.File.Data, l.File, true
+		if !hasMAC {
+			f.mac, f.hasMAC = r.MAC, r.HasMAC
+		}
 		return
 	}
 	if l.Template == nil {
@@ -317,12 +348,6 @@ func (w *Worker) find(r *Request, f *found, devices bool) {
 	}
 	if !f.hasMAC {
 		f.mac, f.hasMAC = r.MAC, r.HasMAC
-	}
-	if devices && l.Template.Attributes() {
-		f.query = len(w.queries)
-		w.queries = w.queries[:f.query+1]
-		q := &w.queries[f.query]
-		*q = Query{MAC: f.mac, HasMAC: f.hasMAC, IP: r.Client.Unmap(), Values: q.Values[:0]}
 	}
 }
 
@@ -374,6 +399,9 @@ func (w *Worker) report(now int64, r *Request) {
 	if r.Err == errAsking {
 		return // the device's next request finds more
 	}
+	if _, ok := r.Err.(Mismatch); ok {
+		return // contradict has told
+	}
 	reason, name, bad := skeleton.Reason(0), UnknownName, ""
 	if f, ok := r.Err.(*skeleton.Fault); ok {
 		reason, name, bad = f.Reason, f.Reason.String(), w.scratch.Bad
@@ -392,15 +420,26 @@ func (w *Worker) due(now int64, reason skeleton.Reason) (held uint64, ok bool) {
 	if w.e.cfg.OnFault == nil || w.quiet {
 		return 0, false
 	}
-	if s := now / 1e9; s != w.second {
-		w.second = s
-		clear(w.told[:])
+	return w.faults[reason].take(now)
+}
+
+// allowance is how much of one kind is told.
+type allowance struct {
+	second int64 // that told counts
+	told   int
+	held   uint64 // not told since the last
+}
+
+// take tells whether one more may be told at the time now, and how many were held back before it.
+func (a *allowance) take(now int64) (held uint64, ok bool) {
+	if s := now / 1e9; s != a.second {
+		a.second, a.told = s, 0
 	}
-	if w.told[reason] >= MaxFaults {
-		w.held[reason]++
+	if a.told >= MaxFaults {
+		a.held++
 		return 0, false
 	}
-	w.told[reason]++
-	held, w.held[reason] = w.held[reason], 0
+	a.told++
+	held, a.held = a.held, 0
 	return held, true
 }

@@ -203,6 +203,15 @@ func TestNoAllocs(t *testing.T) {
 			}
 		})
 	}
+	t.Run("address of the other family", func(t *testing.T) {
+		w := e.Worker()
+		batch := []Request{request("time+ip")}
+		batch[0].Client = netip.MustParseAddr("fd00::1")
+		w.RenderBatch(now, batch)
+		if n := testing.AllocsPerRun(1000, func() { w.RenderBatch(now, batch) }); n != 0 || batch[0].Err == nil {
+			t.Errorf("%v allocations, %v", n, batch[0].Err)
+		}
+	})
 	t.Run("unknown names, all different", func(t *testing.T) {
 		w := e.Worker()
 		batch := []Request{request("name-00000000.bin")}

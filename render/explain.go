@@ -18,6 +18,10 @@ type Explanation struct {
 	MAC    [6]byte
 	HasMAC bool
 
+	Mismatch Mismatch // how the request contradicts what is known of devices; 0: it does not
+	Other    [6]byte  // the device that the request's address is of, if HasOther
+	HasOther bool
+
 	Static   string          // the path of the static file that is served; empty: none
 	Resigned bool            // it is served with new MICs
 	Matches  []library.Match // templates that fit, the one that makes the file first; beside Static those that it hides
@@ -27,13 +31,51 @@ type Explanation struct {
 	Slots    []skeleton.Slot // what a request fills in
 	Body     []byte
 	Err      error
+
+	owned bool // MAC was found by the request's address, which therefore matches
 }
 
 // Explain answers a request as a Worker does, and tells how it came to the answer. A request that does not say
 // which address was asked is answered as if that were 0.0.0.0 or ::.
 func (e *Engine) Explain(now int64, r Request) *Explanation {
+	x := e.explain(now, r)
+	id := e.Identity()
+	if id.Bind == BindOff || !x.HasMAC || x.asking() || x.Static == "" && len(x.Matches) == 0 {
+		return x
+	}
+	e.explainIdentity(now, &r, x)
+	if x.Mismatch != matches && id.Bind == BindRefuse {
+		x.Body, x.Err = nil, x.Mismatch
+	}
+	return x
+}
+
+func (x *Explanation) asking() bool { return x.Err == errAsking }
+
+// explainIdentity compares whom a request names with what is known of devices.
+func (e *Engine) explainIdentity(now int64, r *Request, x *Explanation) {
+	named := x.MAC
+	if r.HasMAC && !x.owned && r.MAC != named {
+		x.Mismatch, x.Other, x.HasOther = OtherDevice, r.MAC, true
+		return
+	}
+	if e.cfg.Devices == nil || r.Relayed || x.owned || !r.Client.IsValid() || r.Client.IsUnspecified() {
+		return // nobody says where the request comes from, or the record is that of the address
+	}
+	q := []Query{{MAC: named, HasMAC: true, Peek: true}, {IP: address(r), Peek: true}}
+	view := e.cfg.Devices.View()
+	lookupCopy(view, now, q)
+	runtime.KeepAlive(view)
+	x.Mismatch = contradiction(&q[0], &q[1], address(r))
+	if x.Mismatch != matches && q[1].HasOwner && q[1].Owner != named {
+		x.Other, x.HasOther = q[1].Owner, true
+	}
+}
+
+func (e *Engine) explain(now int64, r Request) *Explanation {
 	snap := e.snap.Load()
-	name, mac, hasMAC := library.SplitDevice(r.Name)
+	id := e.Identity()
+	name, mac, hasMAC := id.split(r.Name)
 	x := &Explanation{Name: string(name), MAC: mac, HasMAC: hasMAC, Matches: snap.Matches(string(name))}
 	l := snap.Find(library.Hash(name), name)
 	switch {
@@ -76,7 +118,7 @@ func (e *Engine) Explain(now int64, r Request) *Explanation {
 			return x
 		}
 		if v.Attrs = q[0].Values; q[0].HasOwner {
-			x.MAC, x.HasMAC = q[0].Owner, true
+			x.MAC, x.HasMAC, x.owned = q[0].Owner, true, true
 			v.MAC, v.HasMAC = x.MAC, true
 		}
 	}

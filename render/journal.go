@@ -1,6 +1,7 @@
 package render
 
 import (
+	"encoding/hex"
 	"net/netip"
 	"strings"
 	"sync/atomic"
@@ -19,7 +20,7 @@ type Outcome struct {
 	HasMAC bool
 	Size   int    // of the file, in octets
 	Err    error  // why there is none, as in [Request], or why it has not arrived, as in [Lost]
-	Value  string // the value at fault, or that of [Lost]; empty if there is none
+	Value  string // the value at fault, that of [Lost], or the other device of a [Mismatch]; empty if there is none
 }
 
 const (
@@ -76,7 +77,7 @@ func WorkerOctets(n int) int {
 }
 
 // note puts down how a request ended, if there is room.
-func (w *Worker) note(now int64, r *Request) {
+func (w *Worker) note(now int64, r *Request, f *found) {
 	e := w.journal.next(now, r.Err != nil)
 	if e == nil {
 		return
@@ -86,10 +87,26 @@ func (w *Worker) note(now int64, r *Request) {
 	e.nName = uint8(copy(e.name[:], r.Name))
 	e.cut = len(r.Name) > journalName
 	e.nValue = 0
-	if r.Err != nil {
+	switch {
+	case r.Err != nil && f.claim.mismatch != matches:
+		if f.claim.hasOther {
+			e.nValue = uint8(len(appendMAC(e.value[:0], f.claim.other)))
+		}
+	case r.Err != nil:
 		e.nValue = uint8(copy(e.value[:], w.scratch.Bad))
 	}
 	w.journal.done()
+}
+
+// appendMAC appends an address as 0a:01:02:03:04:05.
+func appendMAC(dst []byte, mac [6]byte) []byte {
+	for i := range mac {
+		if i > 0 {
+			dst = append(dst, ':')
+		}
+		dst = hex.AppendEncode(dst, mac[i:i+1])
+	}
+	return dst
 }
 
 // Lost is a file that was rendered and has not arrived.

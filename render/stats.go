@@ -15,6 +15,8 @@ type counters struct {
 	unlearned atomic.Uint64 // of these, names that were known to be unknown
 	asking    atomic.Uint64
 	faults    [skeleton.NumReasons]atomic.Uint64
+	logged    [NumMismatches]atomic.Uint64
+	refused   [NumMismatches]atomic.Uint64
 	_         [64]byte // the next worker's counters are on another cache line
 }
 
@@ -28,11 +30,13 @@ type Stats struct {
 	Unknown uint64                    // names that nothing has
 	Asking  uint64                    // left without an answer, because their device is being asked for
 	Faults  [skeleton.NumReasons]uint64
-	Learned int    // names in the learned table
-	Octets  int64  // that they take
-	Hits    uint64 // requests for a name that was in the learned table
-	Misses  uint64 // requests for a name that was not
-	Evicted uint64 // names that had to leave the table for others
+	Logged  [NumMismatches]uint64 // requests that contradict what is known of devices, and were let pass
+	Refused [NumMismatches]uint64 // those that were refused
+	Learned int                   // names in the learned table
+	Octets  int64                 // that they take
+	Hits    uint64                // requests for a name that was in the learned table
+	Misses  uint64                // requests for a name that was not
+	Evicted uint64                // names that had to leave the table for others
 }
 
 // Stats sums up what the workers have counted.
@@ -46,6 +50,10 @@ func (e *Engine) Stats() Stats {
 		}
 		for i := range s.Faults {
 			s.Faults[i] += w.counted.faults[i].Load()
+		}
+		for m := range s.Logged {
+			s.Logged[m] += w.counted.logged[m].Load()
+			s.Refused[m] += w.counted.refused[m].Load()
 		}
 		s.Hits += w.counted.requests.Load() - w.counted.unlearned.Load()
 		s.Static += w.counted.static.Load()

@@ -115,6 +115,11 @@ func (b *backend) Counters() console.Counters {
 			c.Reasons = append(c.Reasons, console.Reason{Name: skeleton.Reason(i).String(), Count: n})
 		}
 	}
+	for m, n := range r.Refused {
+		if n > 0 {
+			c.Reasons = append(c.Reasons, console.Reason{Name: render.Mismatch(m).String(), Count: n})
+		}
+	}
 	if r.Unknown > 0 {
 		c.Reasons = append(c.Reasons, console.Reason{Name: render.UnknownName, Count: r.Unknown})
 	}
@@ -137,7 +142,10 @@ const (
 func why(err error) (reason, text string) {
 	var fault *skeleton.Fault
 	var gone lost
+	var mismatch render.Mismatch
 	switch {
+	case errors.As(err, &mismatch):
+		return mismatch.String(), mismatch.Error()
 	case errors.As(err, &fault):
 		return fault.Reason.String(), fault.Error()
 	case errors.Is(err, syscall.EAGAIN):

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,7 +12,6 @@ import (
 
 	"dcs/cmd/internal/account"
 	"dcs/cmd/internal/config"
-	"dcs/fastpath"
 	"dcs/render"
 	"dcs/render/attr"
 	"dcs/render/attr/csvfile"
@@ -255,6 +253,10 @@ func (v *storeView) Lookup(now int64, queries []render.Query) {
 	for i := range queries {
 		if q := &queries[i]; !q.Found {
 			q.Values = q.Values[:0]
+			if q.Peek { // no source is asked for the sake of a look
+				q.Asking = false
+				continue
+			}
 			// Of one whose record is damaged nobody can say that it is unknown.
 			q.Asking = v.store.Miss(now, q.MAC, q.HasMAC, q.IP) == attr.Asking || q.Damaged
 		}
@@ -263,20 +265,3 @@ func (v *storeView) Lookup(now int64, queries []render.Query) {
 
 // Fault implements [render.Faulter].
 func (v *storeView) Fault(addr uintptr) bool { return v.view.Fault(addr) }
-
-// identify gives a request the modem's addresses that a proxy tells, if it may.
-func identify(proxies []netip.Prefix, from *fastpath.Request, to *render.Request) {
-	if !from.HasMAC && !from.NetAddr.IsValid() {
-		return
-	}
-	client := from.Client.Unmap()
-	for _, p := range proxies {
-		if p.Contains(client) {
-			to.MAC, to.HasMAC = from.MAC, from.HasMAC
-			if from.NetAddr.IsValid() {
-				to.Client = from.NetAddr
-			}
-			return
-		}
-	}
-}

@@ -131,7 +131,7 @@ func (k *knownDevices) Lookup(_ int64, queries []render.Query) {
 		q := &queries[i]
 		x, ok := k.explain(*q)
 		q.Values, q.Found = append(q.Values[:0], x.Values...), ok
-		if ok && !q.HasMAC {
+		if q.Addr = x.IP; ok && !q.HasMAC {
 			q.Owner, q.HasOwner = x.MAC, x.HasMAC
 		}
 		for name, value := range k.set {

@@ -92,7 +92,7 @@ func explain(e env, cfg *config.Config, req render.Request, schema *attr.Schema,
 		return err
 	}
 	defer devices.close()
-	engine, err := render.NewEngine(render.Config{Library: lib, Keyring: secrets.ring, Devices: devices})
+	engine, err := render.NewEngine(render.Config{Library: lib, Keyring: secrets.ring, Devices: devices, Identity: identityOf(&cfg.Devices)})
 	if engine == nil {
 		return err
 	}
@@ -136,6 +136,9 @@ func isText(x *render.Explanation) bool {
 
 // reason is why a name gets no file.
 func reason(x *render.Explanation) string {
+	if x.Mismatch != 0 && errors.Is(x.Err, x.Mismatch) {
+		return fmt.Sprintf("%s: %v", clean(x.Name), x.Err)
+	}
 	var fault *skeleton.Fault
 	if errors.As(x.Err, &fault) {
 		return fault.Error()
@@ -143,10 +146,21 @@ func reason(x *render.Explanation) string {
 	return fmt.Sprintf("%s: no template and no static file has this name", clean(x.Name))
 }
 
+// otherDevice names the device that the request's address is of.
+func otherDevice(x *render.Explanation) string {
+	if !x.HasOther {
+		return ""
+	}
+	return ", " + net.HardwareAddr(x.Other[:]).String()
+}
+
 func showExplanation(w io.Writer, x *render.Explanation) {
 	fmt.Fprintf(w, "name      %s\n", clean(x.Name))
 	if x.HasMAC {
 		fmt.Fprintf(w, "MAC       %s\n", net.HardwareAddr(x.MAC[:]))
+	}
+	if x.Mismatch != 0 {
+		fmt.Fprintf(w, "identity  %s: %v%s\n", x.Mismatch.String(), x.Mismatch, otherDevice(x))
 	}
 	if x.Static != "" {
 		how := "as it is"

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +15,6 @@ import (
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/logging"
 	"dcs/render"
-	"dcs/render/attr"
 )
 
 // openLog makes the server's log.
@@ -49,11 +47,6 @@ func logRequests(logs *logging.Log, reqs []render.Request) {
 	for i := range reqs {
 		r := &reqs[i]
 		mac, hasMAC := r.MAC, r.HasMAC
-		if at := bytes.LastIndexByte(r.Name, '@'); at >= 0 {
-			if m, ok := attr.ParseMAC(r.Name[at+1:]); ok {
-				mac, hasMAC = m, true
-			}
-		}
 		if errors.Is(r.Err, syscall.EAGAIN) || !logs.Wants(r.Client, mac, hasMAC) {
 			continue
 		}

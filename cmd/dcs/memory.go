@@ -56,6 +56,9 @@ func memoryList(cfg *config.Config) []memoryBound {
 	if cfg.Transport != config.Socket {
 		list = append(list, memoryBound{"AF_XDP", workers * xsk.Octets, false})
 	}
+	if cfg.Secrets != "" {
+		list = append(list, memoryBound{"clones", render.CloneOctets, true})
+	}
 	if len(cfg.Devices.Sources) > 0 {
 		list = append(list, memoryBound{"devices", deviceMemory, true})
 	}

@@ -225,6 +225,7 @@ func collectEngine(w *metrics.Writer, st render.Stats) {
 	w.Count("dcs_files_total", st.Static, "static")
 	w.Count("dcs_faults_total", st.Unknown, render.UnknownName)
 	w.Count("dcs_faults_total", st.Asking, "asking_source")
+	collectIdentity(w, &st)
 	for reason, n := range st.Faults {
 		if reason > 0 { // the first is none
 			w.Count("dcs_faults_total", n, skeleton.Reason(reason).String())

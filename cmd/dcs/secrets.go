@@ -114,7 +114,7 @@ func ringOf(file *keyring.File, fleet []cmts.CMTS, byName map[string]*mic.Secret
 	var prefixes []mic.Prefix
 	for i := range fleet {
 		for _, p := range fleet[i].Prefixes {
-			prefixes = append(prefixes, mic.Prefix{Addresses: p, Secret: byName[file.Holds(fleet[i].Name)]})
+			prefixes = append(prefixes, mic.Prefix{Addresses: p, Secret: byName[file.Holds(fleet[i].Name)], CMTS: fleet[i].Name})
 		}
 	}
 	for p, name := range file.Prefixes {

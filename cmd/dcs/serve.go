@@ -35,8 +35,8 @@ func serveCommand(e env) *cobra.Command {
 		Long: `Serve a library of boot files over TFTP. The configuration file is optional where
 flags say what there is to serve; a flag goes before the file's key of that name.
 
-SIGHUP reads the library, the static files, the secrets, the limits (allow, rate)
-and the log's keys anew, and so does a change of the former two; as long as
+SIGHUP reads the library, the static files, the secrets, the limits (allow, rate),
+the keys bind and mac_in_name and the log's keys anew, and so does a change of the former two; as long as
 something is wrong with them, the last good ones are served. Other keys wait for a
 restart, and the log says which have changed. SIGTERM and SIGINT let running
 transfers come to their end.`,
@@ -127,7 +127,10 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 	if err != nil {
 		return err
 	}
-	if s.engine, err = render.NewEngine(render.Config{Library: lib, Keyring: keyring, Devices: s.rendererDevices(), OnFault: s.fault, Journal: s.journal(), Now: time.Now}); err != nil {
+	if s.engine, err = render.NewEngine(render.Config{
+		Library: lib, Keyring: keyring, Devices: s.rendererDevices(), OnFault: s.fault, Journal: s.journal(), Now: time.Now,
+		Identity: identityOf(&s.cfg.Devices), OnIdentity: s.mismatch,
+	}); err != nil {
 		if s.engine == nil {
 			return err
 		}
@@ -281,7 +284,7 @@ func libraryConfig(cfg *config.Config) (library.Config, error) {
 }
 
 // live are the keys that SIGHUP applies; the others' files are read anew, but not their names.
-var live = []string{"allow", "rate", "rate_burst", "log_level", "log_requests", "log_devices"}
+var live = []string{"allow", "rate", "rate_burst", "log_level", "log_requests", "log_devices", "bind", "mac_in_name"}
 
 // rereadConfig applies what the configuration says now, as far as that can be done while we serve.
 func (s *server) rereadConfig() {
@@ -304,6 +307,7 @@ func (s *server) rereadConfig() {
 	}
 	s.tellLimits("limits set")
 	s.logs.SetLevel(cfg.LogLevel)
+	s.engine.SetIdentity(identityOf(&cfg.Devices))
 	later := slices.DeleteFunc(s.cfg.Differences(&cfg), func(key string) bool { return slices.Contains(live, key) })
 	if len(later) > 0 {
 		s.log.Warn("these keys have changed, and wait for a restart", "keys", later)

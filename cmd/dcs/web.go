@@ -126,7 +126,7 @@ func (s *server) httpRenderer() func(httpboot.Request) ([]byte, func(), error) {
 		w := <-free
 		defer func() { free <- w }()
 		// The worker's own memory is done with when it returns: the body is in Buf, or in what nobody changes.
-		reqs := []render.Request{{Name: []byte(r.Name), Client: r.Client, Server: r.Server, Buf: make([]byte, 0, 4<<10)}}
+		reqs := []render.Request{{Name: []byte(r.Name), Client: r.Client, Server: r.Server, Relayed: isProxy(s.cfg.Devices.Proxies, r.Client), Buf: make([]byte, 0, 4<<10)}}
 		w.RenderBatch(time.Now().UnixNano(), reqs)
 		if s.logs.Requests() {
 			logRequests(s.logs, reqs)

@@ -363,6 +363,13 @@ func TestStoreFollows(t *testing.T) {
 		isIP(t, s, "10.0.0.9", "down=11")
 		isIP(t, s, "10.0.0.2", "none")
 		isIP(t, s, "10.0.0.3", "down=4")
+		for m, ip := range map[int]string{1: "10.0.0.9", 2: "", 4: "10.0.0.3"} {
+			q := []Query{{MAC: mac(m), HasMAC: true, Peek: true, Addr: netip.MustParseAddr("192.0.2.1")}} // an answer of before
+			want, _ := netip.ParseAddr(ip)
+			if s.View().LookupBatch(q); q[0].Addr != want || q[0].Found != (ip != "") {
+				t.Errorf("device %d is at %v, want %q", m, q[0].Addr, ip)
+			}
+		}
 	}
 	check()
 	if r, ok := old.Lookup(mac(1), nil); !ok || r[0] != "1" {
@@ -824,7 +831,9 @@ func TestViewNoAllocs(t *testing.T) {
 	for _, ip := range []netip.Addr{known, changed, none} {
 		batch = append(batch, Query{IP: ip, Values: make(Record, 0, 2)})
 	}
+	peek := []Query{{MAC: mac(1), HasMAC: true, Peek: true}, {MAC: mac(3), HasMAC: true, Peek: true}, {IP: changed, Peek: true}, {IP: known, Peek: true}}
 	for name, call := range map[string]func(){
+		"peek":            func() { s.View().LookupBatch(peek) },
 		"batch":           func() { s.View().LookupBatch(batch) },
 		"in the file":     func() { s.View().Lookup(mac(1), dst) },
 		"changed":         func() { s.View().Lookup(mac(3), dst) },

@@ -88,7 +88,7 @@ func (v *View) LookupBatch(queries []Query) {
 	if v == nil || v.base == nil {
 		for i := range queries {
 			q := &queries[i]
-			q.Values, q.Found, q.HasOwner, q.Damaged = q.Values[:0], false, false, false
+			q.Values, q.Found, q.HasOwner, q.Damaged, q.Addr = q.Values[:0], false, false, false, netip.Addr{}
 		}
 	} else {
 		v.base.LookupBatch(queries)
@@ -100,14 +100,14 @@ func (v *View) LookupBatch(queries []Query) {
 		q := &queries[i]
 		if q.HasMAC {
 			if e := v.over.byMAC(q.MAC); e != nil {
-				q.Values, q.Found, q.Damaged = append(q.Values[:0], e.values...), !e.gone, e.unsure
+				q.Values, q.Found, q.Damaged, q.Addr = e.answer(q), !e.gone, e.unsure, e.addr()
 			}
 		} else if e := v.over.byIP(q.IP.Unmap()); e != nil {
-			q.Values, q.Owner, q.HasOwner, q.Found = append(q.Values[:0], e.values...), e.mac, e.hasMAC, !e.gone
+			q.Values, q.Owner, q.HasOwner, q.Found = e.answer(q), e.mac, e.hasMAC, !e.gone
 			q.Damaged = e.unsure
 		} else if q.HasOwner { // as LookupIP has it
 			if e := v.over.byMAC(q.Owner); e != nil && e.has(q.IP.Unmap()) {
-				q.Values = append(q.Values[:0], e.values...)
+				q.Values = e.answer(q)
 			} else if e != nil {
 				q.Values, q.HasOwner, q.Found, q.Damaged = q.Values[:0], false, false, e.unsure
 			}
@@ -176,6 +176,22 @@ type entry struct {
 	gone   bool
 	unsure bool // what a source's file says of it could not be read
 	values Record
+}
+
+// answer returns the values that a query wants.
+func (e *entry) answer(q *Query) Record {
+	if q.Peek {
+		return q.Values[:0]
+	}
+	return append(q.Values[:0], e.values...)
+}
+
+// addr is the device's address, if it has one.
+func (e *entry) addr() netip.Addr {
+	if e.gone {
+		return netip.Addr{}
+	}
+	return e.ip
 }
 
 // has tells whether a device that a file finds by ip has that address still.

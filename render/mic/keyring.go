@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // Keyring says which secret the CMTS shares that a modem stands behind: that of the longest prefix that holds the modem's
@@ -12,12 +14,14 @@ import (
 // The prefixes are a trie with a level for each octet of the address, prefixes expanded to whole octets: as many steps
 // as the longest prefix around an address has octets, one load each, whatever their number.
 type Keyring struct {
-	secrets []Secret   // by slot; the default is the first
+	secrets []Secret   // by prefix; the default, of addresses outside of all, is the first
+	cmts    []uint32   // of each prefix: what Behind returns
+	slots   int        // secrets that are different
 	four    []trieNode // IPv4; empty: no prefixes
 	six     []trieNode
 }
 
-// trieNode has an entry for each value of one octet: the slot of a secret, or child and the index of the node for the next octet.
+// trieNode has an entry for each value of one octet: the index of a prefix, or child and the index of the node for the next octet.
 type trieNode [256]uint32
 
 const child = 1 << 31
@@ -26,6 +30,7 @@ const child = 1 << 31
 type Prefix struct {
 	Addresses netip.Prefix
 	Secret    *Secret
+	CMTS      string // its name, which its prefixes have in common; empty: this is its only one
 }
 
 // NewKeyring returns a keyring in which all addresses outside of prefixes have the secret def. A secret that stands there
@@ -34,8 +39,8 @@ func NewKeyring(def *Secret, prefixes ...Prefix) (*Keyring, error) {
 	if def == nil {
 		return nil, errNoSecret
 	}
-	k := &Keyring{secrets: []Secret{{def.states, 0}}}
-	slots := map[*Secret]uint32{def: 0}
+	k := &Keyring{secrets: []Secret{{def.states, 0}}, cmts: []uint32{0}}
+	slots := map[*Secret]int{def: 0}
 	seen := make(map[netip.Prefix]bool, len(prefixes))
 	// From the shortest to the longest, so that a longer one overwrites a part of what holds it.
 	byLength := make([][]Prefix, 129)
@@ -59,10 +64,12 @@ func NewKeyring(def *Secret, prefixes ...Prefix) (*Keyring, error) {
 		for _, p := range same {
 			slot, ok := slots[p.Secret]
 			if !ok {
-				slot = uint32(len(k.secrets))
+				slot = len(slots)
 				slots[p.Secret] = slot
-				k.secrets = append(k.secrets, Secret{p.Secret.states, int(slot)})
 			}
+			index := uint32(len(k.secrets))
+			k.secrets = append(k.secrets, Secret{p.Secret.states, slot})
+			k.cmts = append(k.cmts, p.holder())
 			trie := &k.six
 			if p.Addresses.Addr().Is4() {
 				trie = &k.four
@@ -70,16 +77,28 @@ func NewKeyring(def *Secret, prefixes ...Prefix) (*Keyring, error) {
 			if len(*trie) == 0 {
 				*trie = make([]trieNode, 1)
 			}
-			insert(trie, p.Addresses, slot)
+			insert(trie, p.Addresses, index)
 		}
 	}
+	k.slots = len(slots)
 	return k, nil
 }
 
-// KeyringOf returns a keyring with one secret for all.
-func KeyringOf(s *Secret) *Keyring { return &Keyring{secrets: []Secret{{s.states, 0}}} }
+// holder returns a number for the CMTS, the same in each keyring that knows it, and not 0.
+func (p *Prefix) holder() uint32 {
+	name := "cmts " + p.CMTS
+	if p.CMTS == "" {
+		name = "prefix " + p.Addresses.String()
+	}
+	return uint32(xxhash.Sum64String(name)>>32) | 1
+}
 
-func insert(trie *[]trieNode, p netip.Prefix, slot uint32) {
+// KeyringOf returns a keyring with one secret for all.
+func KeyringOf(s *Secret) *Keyring {
+	return &Keyring{secrets: []Secret{{s.states, 0}}, cmts: []uint32{0}, slots: 1}
+}
+
+func insert(trie *[]trieNode, p netip.Prefix, index uint32) {
 	addr, bits, at := p.Addr().AsSlice(), p.Bits(), uint32(0)
 	for ; bits > 8; bits -= 8 {
 		entry := (*trie)[at][addr[0]]
@@ -96,24 +115,30 @@ func insert(trie *[]trieNode, p netip.Prefix, slot uint32) {
 	}
 	first := int(addr[0])
 	for i := range 1 << (8 - bits) {
-		(*trie)[at][first+i] = slot
+		(*trie)[at][first+i] = index
 	}
 }
 
 // Secret returns the secret for the modem at addr; an IPv4 address must be in its own form. It does not allocate.
-func (k *Keyring) Secret(addr netip.Addr) *Secret {
-	slot := uint32(0)
+func (k *Keyring) Secret(addr netip.Addr) *Secret { return &k.secrets[k.prefix(addr)] }
+
+// Behind returns a number for the CMTS that the modem at addr stands behind, 0 if that is none that the keyring knows. A CMTS
+// keeps its number from one keyring to the next; that two have the same is as likely as one in 2³¹. It does not allocate.
+func (k *Keyring) Behind(addr netip.Addr) uint32 { return k.cmts[k.prefix(addr)] }
+
+// prefix returns the index of the longest prefix that holds addr; 0: none does.
+func (k *Keyring) prefix(addr netip.Addr) uint32 {
 	switch {
 	case addr.Is4():
 		if len(k.four) > 0 {
 			a := addr.As4()
-			slot = find(k.four, a[:])
+			return find(k.four, a[:])
 		}
 	case len(k.six) > 0:
 		a := addr.As16()
-		slot = find(k.six, a[:])
+		return find(k.six, a[:])
 	}
-	return &k.secrets[slot]
+	return 0
 }
 
 func find(trie []trieNode, addr []byte) uint32 {
@@ -129,7 +154,10 @@ func find(trie []trieNode, addr []byte) uint32 {
 }
 
 // Len returns how many secrets there are; their Slots are below it.
-func (k *Keyring) Len() int { return len(k.secrets) }
+func (k *Keyring) Len() int { return k.slots }
+
+// Prefixes returns how many there are.
+func (k *Keyring) Prefixes() int { return len(k.secrets) - 1 }
 
 // Format prints the number of secrets, for every verb.
-func (k *Keyring) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[%d secrets]", len(k.secrets)) }
+func (k *Keyring) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[%d secrets]", k.slots) }

@@ -48,7 +48,7 @@ func TestKeyring(t *testing.T) {
 				continue
 			}
 			seen[p.Masked()] = true
-			prefixes = append(prefixes, Prefix{p, secrets[rnd.IntN(len(secrets))]})
+			prefixes = append(prefixes, Prefix{Addresses: p, Secret: secrets[rnd.IntN(len(secrets))]})
 		}
 		k, err := NewKeyring(def, prefixes...)
 		if err != nil {
@@ -69,8 +69,8 @@ func TestKeyring(t *testing.T) {
 
 func TestKeyringSlots(t *testing.T) {
 	a, b := NewSecret([]byte("a")), NewSecret([]byte("b"))
-	k, err := NewKeyring(a, Prefix{netip.MustParsePrefix("10.0.0.0/8"), b}, Prefix{netip.MustParsePrefix("10.1.0.0/16"), a},
-		Prefix{netip.MustParsePrefix("fd00::/8"), b})
+	k, err := NewKeyring(a, Prefix{Addresses: netip.MustParsePrefix("10.0.0.0/8"), Secret: b}, Prefix{Addresses: netip.MustParsePrefix("10.1.0.0/16"), Secret: a},
+		Prefix{Addresses: netip.MustParsePrefix("fd00::/8"), Secret: b})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,6 +94,45 @@ func TestKeyringSlots(t *testing.T) {
 	}
 }
 
+// TestBehind asks which CMTS addresses stand behind: prefixes of one name are one, a prefix without a name is one of its own, and the
+// number lasts when other prefixes come and go.
+func TestBehind(t *testing.T) {
+	s := NewSecret([]byte("s"))
+	ring := func(prefixes ...Prefix) *Keyring {
+		k, err := NewKeyring(s, prefixes...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	of := func(prefix, name string) Prefix {
+		return Prefix{Addresses: netip.MustParsePrefix(prefix), Secret: s, CMTS: name}
+	}
+	north, north6, south, alone := of("10.1.0.0/16", "north"), of("fd01::/16", "north"), of("10.2.0.0/16", "south"), of("10.1.7.0/24", "")
+	k := ring(north, north6, south, alone)
+	behind := func(k *Keyring, addr string) uint32 { return k.Behind(netip.MustParseAddr(addr)) }
+	if n := behind(k, "10.3.0.1"); n != 0 {
+		t.Errorf("an address in no prefix is behind %d", n)
+	}
+	if a, b := behind(k, "10.1.0.1"), behind(k, "fd01::1"); a != b || a == 0 {
+		t.Errorf("two prefixes of one CMTS: %d and %d", a, b)
+	}
+	seen := map[uint32]string{}
+	for _, addr := range []string{"10.1.0.1", "10.2.0.1", "10.1.7.1"} {
+		n := behind(k, addr)
+		if n == 0 || seen[n] != "" {
+			t.Errorf("%s is behind %d, as %q", addr, n, seen[n])
+		}
+		seen[n] = addr
+		if later := behind(ring(alone, south, of("10.9.0.0/16", "east"), north), addr); later != n {
+			t.Errorf("%s is behind %d in a later keyring, was behind %d", addr, later, n)
+		}
+	}
+	if n := behind(KeyringOf(s), "10.1.0.1"); n != 0 {
+		t.Errorf("with one secret for all, behind %d", n)
+	}
+}
+
 func TestKeyringErrors(t *testing.T) {
 	s, ten := NewSecret(nil), netip.MustParsePrefix("10.0.0.0/8")
 	for _, tt := range []struct {
@@ -102,10 +141,10 @@ func TestKeyringErrors(t *testing.T) {
 		want     string
 	}{
 		{nil, nil, "no secret"},
-		{s, []Prefix{{ten, nil}}, "no secret to sign with: 10.0.0.0/8"},
-		{s, []Prefix{{netip.Prefix{}, s}}, "not valid"},
-		{s, []Prefix{{ten, s}, {netip.MustParsePrefix("10.1.1.1/8"), s}}, "10.0.0.0/8 is there twice"},
-		{s, []Prefix{{netip.MustParsePrefix("::ffff:10.0.0.0/104"), s}}, "an IPv4 prefix is written as one"},
+		{s, []Prefix{{Addresses: ten}}, "no secret to sign with: 10.0.0.0/8"},
+		{s, []Prefix{{Secret: s}}, "not valid"},
+		{s, []Prefix{{Addresses: ten, Secret: s}, {Addresses: netip.MustParsePrefix("10.1.1.1/8"), Secret: s}}, "10.0.0.0/8 is there twice"},
+		{s, []Prefix{{Addresses: netip.MustParsePrefix("::ffff:10.0.0.0/104"), Secret: s}}, "an IPv4 prefix is written as one"},
 	} {
 		if _, err := NewKeyring(tt.def, tt.prefixes...); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%v, want %q", err, tt.want)
@@ -118,7 +157,7 @@ func fleet(t testing.TB, n int) *Keyring {
 	var prefixes []Prefix
 	for i := range n {
 		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i), 0, 0}), 16)
-		prefixes = append(prefixes, Prefix{p, NewSecret(fmt.Appendf(nil, "secret %d", i))})
+		prefixes = append(prefixes, Prefix{Addresses: p, Secret: NewSecret(fmt.Appendf(nil, "secret %d", i))})
 	}
 	k, err := NewKeyring(NewSecret(nil), prefixes...)
 	if err != nil {

@@ -97,8 +97,10 @@ func (s *slot) append(dst []byte, v *Values, sc *Scratch) ([]byte, Reason) {
 		}
 		return dst, okay
 	}
-	why := s.octets(s.kind, v, sc)
-	return append(dst, sc.tmp...), why
+	if why := s.octets(s.kind, v, sc); why != okay {
+		return dst, why // what is in tmp may be longer than the room that dst has
+	}
+	return append(dst, sc.tmp...), okay
 }
 
 // text returns the value of the first of the slot's attributes that the device has.

@@ -307,6 +307,22 @@ of the packet's source. Others' options are not believed.`,
 			many(&c.Devices.Proxies, "prefixes", "a list of prefixes", ParsePrefix),
 		},
 		{
+			"bind", `log`,
+			`What becomes of a request that names a device, by NAME@MAC, by a group mac of
+a pattern or by the option hwaddr, and comes from an address that devices give
+to another device, or while they give the named one another address: log (it
+is answered and logged), refuse (it gets TFTP ERROR 2 or HTTP status 403), or
+off. A device behind two CMTSes of the keyring within a minute is logged.`,
+			one(&c.Devices.Bind, "rule", "off, log or refuse", text, parseBind),
+		},
+		{
+			"mac_in_name", `on`,
+			`Whether NAME@MAC asks for the file NAME of the device MAC. off: it is a name
+like any other. A group mac of a template's pattern names a device anyway.
+This key and bind are read anew at SIGHUP.`,
+			boolean(&c.Devices.MACInName),
+		},
+		{
 			"prebuild", `off`,
 			`Render the file of every device ahead, for all templates with names of their
 own that read attributes: nothing has to be learned when a modem asks, and

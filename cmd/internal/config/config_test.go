@@ -27,6 +27,7 @@ func TestDefault(t *testing.T) {
 		ReceiveBuffer: 32 << 20,
 		Drain:         5 * time.Second,
 		Sandbox:       SandboxAuto,
+		Devices:       Devices{Bind: BindLog, MACInName: true},
 		LogFormat:     LogText,
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -156,6 +157,7 @@ func TestParseErrors(t *testing.T) {
 		}},
 		{"an option", "options: [multicast]", []string{`f.yaml:1:11: options: multicast is no option: take some of blksize, timeout, tsize, windowsize`}},
 		{"ports", "tid_ports: 9-8", []string{`f.yaml:1:12: tid_ports: 9-8 is no range of ports such as 30000-30999`}},
+		{"bind", "bind: on", []string{`f.yaml:1:7: bind: on is no such rule: take off, log or refuse`}},
 		{"transport", "transport: udp", []string{`f.yaml:1:12: transport: udp is no transport: take auto, xdp or socket`}},
 		{"interface", "interface: a/b", []string{`f.yaml:1:12: interface: "a/b" is no name of a network interface`}},
 		{"prefix", "allow: [ten, 10.1.2.3/8, '::ffff:10.0.0.0/104']", []string{

@@ -17,10 +17,13 @@ import (
 
 // Devices says where devices' attributes come from.
 type Devices struct {
-	Sources  []DeviceSource // in the order in which they are believed
-	Dir      string         // of the snapshot; empty: a default
-	Proxies  []netip.Prefix // who may say for whom a request is
-	Prebuild bool
+	Sources []DeviceSource // in the order in which they are believed
+	Dir     string         // of the snapshot; empty: a default
+	Proxies []netip.Prefix // who may say for whom a request is
+	Bind    Bind
+	// MACInName has NAME@MAC name a device.
+	MACInName bool
+	Prebuild  bool
 }
 
 // DeviceSource is one source: that field of it which is not nil.

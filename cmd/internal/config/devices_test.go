@@ -28,6 +28,8 @@ func TestDevices(t *testing.T) {
   - localdb: fleet.db
 devices_dir: state
 proxies: [10.0.0.0/24, "fd00::1"]
+bind: refuse
+mac_in_name: off
 prebuild: on
 `
 	got := Default()
@@ -47,9 +49,9 @@ prebuild: on
 			{Pos: "/etc/dcs/dcs.yaml:11:5", Plugin: &Plugin{User: "dcs-plugin", Config: plugin.Config{Argv: []string{"/bin/x", "-v"}, Changes: true}}},
 			{Pos: "/etc/dcs/dcs.yaml:12:5", File: &DeviceFile{Path: "/etc/dcs/fleet.db"}},
 		},
-		Dir:      "/etc/dcs/state",
-		Proxies:  []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24"), netip.MustParsePrefix("fd00::1/128")},
-		Prebuild: true,
+		Dir:     "/etc/dcs/state",
+		Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24"), netip.MustParsePrefix("fd00::1/128")},
+		Bind:    BindRefuse, MACInName: false, Prebuild: true,
 	}
 	if !reflect.DeepEqual(got.Devices, want) {
 		t.Errorf("got  %+v\nwant %+v", got.Devices, want)

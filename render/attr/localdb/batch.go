@@ -11,10 +11,12 @@ type Query struct {
 	MAC    [6]byte
 	HasMAC bool
 	IP     netip.Addr
+	Peek   bool // only whose an address is, and where a device is, is wanted: no values
 
 	Values   []string // in: memory for them; out: the device's values, none if it was not found
 	Found    bool
-	Owner    [6]byte // the MAC address of a device that was found by its IP address
+	Addr     netip.Addr // the IP address that the record of a device found by its MAC address has; zero: none
+	Owner    [6]byte    // the MAC address of a device that was found by its IP address
 	HasOwner bool
 	Damaged  bool // what the file says of the device cannot be read: nobody knows whether it has it
 	Asking   bool // not of a DB's concern: the device is being asked for elsewhere
@@ -43,7 +45,7 @@ func (db *DB) lookupGroup(queries []Query) {
 	}
 	var at [group]uint64 // where the rows begin, 0: there is none
 	db.locate(queries, at[:len(queries)])
-	db.touchValues(at[:len(queries)])
+	db.touchValues(queries, at[:len(queries)])
 	for i := range queries {
 		db.answer(&queries[i], at[i])
 	}
@@ -51,14 +53,21 @@ func (db *DB) lookupGroup(queries []Query) {
 
 // answer answers a query whose row begins at off, 0: it has none.
 func (db *DB) answer(q *Query, off uint64) {
-	q.HasOwner, q.Damaged = false, false
+	q.HasOwner, q.Damaged, q.Addr = false, false, netip.Addr{}
 	if off == 0 {
 		q.Values, q.Found = q.Values[:0], false
 		db.confirm(q) // whatever it was compared with before: it may have become zero since
 		return
 	}
-	if q.Values, q.Found = db.fill(off, q.Values); !q.HasMAC {
+	if q.Peek {
+		q.Values, q.Found = q.Values[:0], true
+	} else {
+		q.Values, q.Found = db.fill(off, q.Values)
+	}
+	if !q.HasMAC {
 		q.Owner, q.HasOwner = db.owner(off)
+	} else if a, ok := db.rowIP(off); ok && q.Found {
+		q.Addr = netip.AddrFrom16(a).Unmap()
 	}
 	runtime.KeepAlive(db)
 }
@@ -118,7 +127,7 @@ func (db *DB) locate(queries []Query, at []uint64) {
 }
 
 // touchValues reads the beginnings of the values of some rows, where they are too many for the processor's cache.
-func (db *DB) touchValues(at []uint64) {
+func (db *DB) touchValues(queries []Query, at []uint64) {
 	for c := range db.cols {
 		col := &db.cols[c]
 		if col.end-col.values < cached {
@@ -126,7 +135,7 @@ func (db *DB) touchValues(at []uint64) {
 		}
 		var values [group]uint64
 		for i, row := range at {
-			if row != 0 {
+			if row != 0 && !queries[i].Peek {
 				id := binary.LittleEndian.Uint32(db.data[row+col.off:]) & col.mask
 				values[i] = min(col.values+uint64(id), col.end-1)
 			}

@@ -104,7 +104,7 @@ func (db *DB) lookupAll(queries []Query) (whole bool) {
 func (db *DB) lookupDamaged(q *Query) {
 	before := db.misread.Load()
 	if !db.lookupCopy(q) || !q.Found && db.misread.Load() != before {
-		q.Values, q.Found, q.HasOwner, q.Damaged = q.Values[:0], false, false, true
+		q.Values, q.Found, q.HasOwner, q.Damaged, q.Addr = q.Values[:0], false, false, true, netip.Addr{}
 	}
 }
 
