@@ -265,6 +265,11 @@ func (s *server) collectDevices(w *metrics.Writer) {
 		w.Flag("dcs_device_snapshot_damaged", st.Damaged, st.Name)
 	}
 	w.Flag("dcs_device_changes_durable", s.devices.Durable() == nil)
+	q := s.devices.Questions()
+	w.Value("dcs_device_questions_waiting", float64(q.Waiting))
+	w.Value("dcs_device_questions_wait_seconds_total", q.Waited.Seconds())
+	w.Count("dcs_device_questions_total", uint64(max(q.Asked, 0)))
+	w.Count("dcs_device_questions_dropped_total", uint64(max(q.Dropped, 0)))
 }
 
 func (s *server) collectTransport(w *metrics.Writer) {

@@ -2,10 +2,11 @@ package attr
 
 import (
 	"context"
+	"errors"
+	"hash/maphash"
 	"net/netip"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -34,76 +35,86 @@ func (q question) key() question {
 	return q
 }
 
-func (q question) hash() uint64 {
-	if q.hasMAC {
-		return macKey(q.mac)
-	}
-	return ipKey(q.ip)
-}
-
-// asker is the part of a Store that asks sources for single devices.
+// asker is the part of a Store that asks sources for single devices. Workers leave questions in the intake; the dispatcher takes
+// them out, orders them, and hands them to goroutines that wait for the sources' answers.
 type asker struct {
-	queue   chan question
-	unknown [negatives]atomic.Uint64
-	dropped atomic.Int64
+	intake  *intake // nil: no source can be asked
+	likely  *likely // nil: as intake
+	prefix  maphash.Seed
+	unknown *unknowns
+	work    chan *waiting // to be asked; has room for all that may be
+	answers chan answered
+	stats   askStats
 
 	askMu  sync.Mutex
-	flying map[question]struct{} // being asked for, or waiting
+	flying map[question]struct{} // being asked
 	fresh  map[question]struct{} // in due
 	due    []dueQuestion         // devices that were found by asking, by when they are to be asked for again
 }
+
+// answered is a question with what became of it.
+type answered struct {
+	*waiting
+	answer answer
+}
+
+type answer uint8
+
+const (
+	deviceUnknown answer = iota
+	deviceKnown          // found now, or by an earlier question
+	deviceUnsure         // a source could not be asked, or has not told yet what it has
+	deviceFailed         // a source failed on it
+)
 
 type dueQuestion struct {
 	question
 	at time.Time
 }
 
-// negatives is how many devices that no source has are remembered: 512 KiB. A slot holds 32 bits of
-// the hash and the second until which it counts.
-const negatives = 1 << 16
-
 func (a *asker) init(cfg *Config) {
 	a.flying, a.fresh = make(map[question]struct{}), make(map[question]struct{})
+	a.unknown = newUnknowns(cfg.AskAgain)
 	if slices.ContainsFunc(cfg.Sources, func(s Source) bool { _, ok := s.(Asker); return ok }) {
-		a.queue = make(chan question, cfg.AskQueue)
+		a.prefix, a.likely, a.intake = maphash.MakeSeed(), newLikely(), newIntake(cfg.AskQueue)
+		a.work, a.answers = make(chan *waiting, cfg.Askers), make(chan answered, cfg.Askers)
 	}
 }
 
-// Miss has sources asked for a device that the View does not have. It does not wait, lock
-// or allocate, and may be called by workers; now is the time in nanoseconds since 1970. A device that no source
+// Miss has sources asked for a device that the View does not have; ip is the address that the request for it is from. It does not
+// wait, lock or allocate, and may be called by workers; now is the time in nanoseconds since 1970. A device that no source
 // has is asked for again after Config.AskAgain at the earliest.
 func (s *Store) Miss(now int64, mac [6]byte, hasMAC bool, ip netip.Addr) Miss {
 	q := question{mac, hasMAC, ip.Unmap()}
 	if !hasMAC && !ip.IsValid() {
 		return Unknown
 	}
-	h := q.hash()
-	if x := s.unknown[h%negatives].Load(); x>>32 == h>>32 {
-		// One that counts for longer than any was noted before the clock was set back.
-		left := int64(x&0xffffffff) - now/1e9
-		if left > 0 && left <= int64(s.cfg.AskAgain/time.Second)+1 {
-			return Unknown
-		}
+	if s.unknown.has(s.unknown.hash(q), now) {
+		return Unknown
 	}
-	if s.queue == nil {
+	if s.intake == nil {
 		if s.settled.Load() {
 			return Unknown
 		}
 		return Asking // a source that is not loaded yet may have it
 	}
-	select {
-	case s.queue <- q:
-	default:
-		s.dropped.Add(1) // the device asks again
+	if !s.intake.put(q, s.laneOf(q.ip)) {
+		s.stats.dropped.Add(1) // the device asks again
 	}
 	return Asking
 }
 
-// Dropped returns how many questions found the queue full.
-func (s *Store) Dropped() int64 { return s.dropped.Load() }
+// laneOf hashes the prefix of an address: IPv4 itself, an IPv6 /64.
+func (a *asker) laneOf(ip netip.Addr) uint64 {
+	b := ip.As16()
+	if ip.Is6() {
+		clear(b[8:])
+	}
+	return maphash.Bytes(a.prefix, b[:])
+}
 
 func (s *Store) startAskers() {
-	if s.queue == nil {
+	if s.intake == nil {
 		return
 	}
 	for range s.cfg.Askers {
@@ -112,12 +123,13 @@ func (s *Store) startAskers() {
 				select {
 				case <-s.ctx.Done():
 					return
-				case q := <-s.queue:
-					s.ask(q, false)
+				case w := <-s.work:
+					s.answers <- answered{w, s.ask(w.question, false)}
 				}
 			}
 		})
 	}
+	s.wg.Go(s.dispatch)
 	s.wg.Go(s.refresh)
 }
 
@@ -159,13 +171,13 @@ func (s *Store) askAgain(q question) {
 }
 
 // ask asks all sources that can be asked. again says that the device is known: it goes if no source has it any more.
-func (s *Store) ask(q question, again bool) {
+func (s *Store) ask(q question, again bool) answer {
 	s.askMu.Lock()
 	_, flying := s.flying[q.key()]
 	s.flying[q.key()] = struct{}{}
 	s.askMu.Unlock()
 	if flying {
-		return
+		return deviceUnsure
 	}
 	defer func() {
 		s.askMu.Lock()
@@ -173,22 +185,24 @@ func (s *Store) ask(q question, again bool) {
 		s.askMu.Unlock()
 	}()
 	v := s.View()
-	known := false
+	had := false
 	if q.hasMAC {
-		_, known = v.Lookup(q.mac, nil)
+		_, had = v.Lookup(q.mac, nil)
 	} else {
-		_, _, _, known = v.LookupIP(q.ip, nil)
+		_, _, _, had = v.LookupIP(q.ip, nil)
 	}
-	if known && !again {
-		return // the answer to an earlier question brought it
+	if had && !again {
+		return deviceKnown // the answer to an earlier question brought it
 	}
-	found, failed, silent := false, false, false
+	found, failed, silent, unasked := false, false, false, false
 	for _, src := range s.srcs {
 		a, ok := src.Source.(Asker)
 		if !ok {
 			continue
 		}
 		switch f, err := s.askOne(src, a, q, again); {
+		case errors.Is(err, errNotOpen):
+			unasked = true
 		case err != nil:
 			failed = true
 		case f:
@@ -197,18 +211,22 @@ func (s *Store) ask(q question, again bool) {
 			silent = silent || !follows
 		}
 	}
-	switch {
-	case silent || again && failed: // nothing else would tell of its changes
+	if silent || again && (failed || unasked) { // nothing else would tell of its changes
 		s.askAgain(q)
-	case found:
-	case !failed && s.settled.Load():
-		h := q.hash()
-		until := uint64(s.cfg.Now().Add(s.cfg.AskAgain).Unix()) & 0xffffffff
-		s.unknown[h%negatives].Store(h>>32<<32 | until)
 	}
+	switch {
+	case found:
+		return deviceKnown
+	case failed:
+		return deviceFailed
+	case unasked || !s.settled.Load():
+		return deviceUnsure
+	}
+	return deviceUnknown
 }
 
-// askOne asks one source, and applies what it says.
+// askOne asks one source, and applies what it says. A source that fails on two devices in a row rests before it is asked for any:
+// one device that it fails on whenever it is asked for does not keep the others waiting.
 func (s *Store) askOne(src *source, a Asker, q question, again bool) (found bool, err error) {
 	s.mu.Lock()
 	ready := src.perm != nil && !s.cfg.Now().Before(src.rest)
@@ -223,10 +241,18 @@ func (s *Store) askOne(src *source, a Asker, q question, again bool) (found bool
 	if err == nil && found && (q.hasMAC && d.HasMAC && d.MAC != q.mac || !q.hasMAC && d.IP.IsValid() && d.IP.Unmap() != q.ip) {
 		err = errOther
 	}
+	s.mu.Lock()
+	before := src.failed
+	src.failed = nil
 	if err != nil {
-		s.mu.Lock()
-		src.err, src.rest = err, s.cfg.Now().Add(s.cfg.RetryMin)
-		s.mu.Unlock()
+		key := q.key()
+		src.err, src.failed = err, &key
+		if before != nil && *before != key {
+			src.rest = s.cfg.Now().Add(s.cfg.RetryMin)
+		}
+	}
+	s.mu.Unlock()
+	if err != nil {
 		return false, err
 	}
 	if found {

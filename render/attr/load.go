@@ -600,5 +600,8 @@ func (s *Store) set(src *source, c *change) {
 	}
 	if c.HasMAC {
 		s.macs[c.MAC], s.newMACs[c.MAC] = c.seq, struct{}{}
+		if !c.gone {
+			s.likely.add(c.MAC)
+		}
 	}
 }

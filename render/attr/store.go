@@ -41,7 +41,7 @@ type Config struct {
 	Compact    time.Duration // age of a change at which they are, too: 5 min
 	Memory     int           // octets that building a file may take: 64 MiB
 	Askers     int           // devices that are asked for at once: 8
-	AskQueue   int           // devices that may wait to be asked for: 4096
+	AskQueue   int           // devices that may wait to be asked for: 4096; see fairQueue for which are dropped
 	AskTimeout time.Duration // 5 s
 	AskAgain   time.Duration // how long a device that no source knows is not asked for again: 30 s
 	AskFresh   time.Duration // how long after it was asked for a device is asked for again, to learn of changes: 1 h
@@ -229,7 +229,9 @@ type source struct {
 	told  bool      // a load succeeded, now or before the start
 	swept bool      // what it told before the start is asked for again
 	rest  time.Time // until which it is not asked, because it failed
-	guard guard
+	// failed is what it was asked for last, if it failed on that.
+	failed *question
+	guard  guard
 }
 
 // fileMeta is what a file says of where it is from.
@@ -431,6 +433,9 @@ func (s *Store) verify(src *source, db *localdb.DB) {
 	s.wg.Go(func() {
 		<-s.ready
 		err := db.Verify(s.ctx)
+		if s.likely != nil {
+			db.EachMAC(s.ctx, s.likely.add)
+		}
 		if err == nil || s.ctx.Err() != nil {
 			return
 		}

@@ -85,6 +85,7 @@ func TestPostgres(t *testing.T) {
 	suite(t, k)
 	t.Run("notify", func(t *testing.T) { notify(t, k) })
 	t.Run("guarded notify", func(t *testing.T) { guardedNotify(t, k) })
+	t.Run("flood", func(t *testing.T) { flooded(t, k) })
 	t.Run("memory", func(t *testing.T) { memory(t, k) })
 }
 

@@ -1,0 +1,29 @@
+package localdb
+
+import (
+	"context"
+	"testing"
+)
+
+func TestEachMAC(t *testing.T) {
+	devices := []*Device{byIP("10.0.0.9", "x")}
+	want := map[[6]byte]bool{}
+	for i := range uint64(1000) {
+		devices = append(devices, dev(i<<20|i, "", "v"))
+		want[mac(i<<20|i)] = true
+	}
+	db, _ := build(t, Options{}, []string{"n"}, devices...)
+	got := map[[6]byte]bool{}
+	db.EachMAC(t.Context(), func(m [6]byte) { got[m] = true })
+	for m := range want {
+		if !got[m] {
+			t.Errorf("%x is missing", m)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d addresses of %d devices", len(got), len(want))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	db.EachMAC(ctx, func([6]byte) { t.Fatal("goes on after the end") })
+}
