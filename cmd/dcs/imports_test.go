@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"render/attr/ldapdir":  {"render/attr"},
 	"render/attr/plugin":   {"render/attr"},
 	"render/attr/sqldb":    {"render/attr", "render/attr/sqldb"},
+	"render/beneath":       {},
 	"render/ber":           {},
 	"render/ber/mib":       {"render/ber"},
 	"render/ber/mib/gen":   {"render/ber/..."},

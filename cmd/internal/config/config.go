@@ -218,6 +218,7 @@ and .conf as the open docsis encoder reads them.`,
 			`Directories of files that are served as they are. A template with a name of
 its own goes before a file of that name, a file before all templates whose
 pattern matches. Of two files of a name the one of the first directory counts.
+Symbolic links that lead out of all these directories are refused.
 Replace files by renaming others over them. In a directory that is written as
 {dir: /srv/tftp, resign: on} boot files get new MICs, of the secret of the
 asking modem's CMTS; a flag names directories without resign.`,
