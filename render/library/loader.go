@@ -17,8 +17,8 @@ import (
 	"dcs/render/syntax"
 )
 
-// maxFile bounds a file that a template is made from: a source, a certificate, a text, a binary file.
-const maxFile = 64 << 20
+// MaxFile bounds a file that a template is made from: a source, a certificate, a text, a binary file.
+const MaxFile = 64 << 20
 
 // loader reads a library's files. Once sealed it reads no more, so that what templates
 // include when they are learned was checked when they were loaded.
@@ -238,13 +238,13 @@ func (l *loader) readOpen(path string) ([]byte, error) {
 	}
 	var data bytes.Buffer
 	size := st.Size()
-	if size <= maxFile {
+	if size <= MaxFile {
 		data.Grow(int(size) + bytes.MinRead) // so that it does not grow at the end
-		_, err = data.ReadFrom(io.LimitReader(f, maxFile+1))
+		_, err = data.ReadFrom(io.LimitReader(f, MaxFile+1))
 		size = int64(data.Len())
 	}
-	if err == nil && size > maxFile {
-		err = fmt.Errorf("it has %d octets, the limit is %d", size, maxFile)
+	if err == nil && size > MaxFile {
+		err = fmt.Errorf("it has %d octets, the limit is %d", size, MaxFile)
 	}
 	return data.Bytes(), err
 }

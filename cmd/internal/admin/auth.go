@@ -13,9 +13,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
+
+	"dcs/render/private"
 )
 
 const (
@@ -42,14 +43,7 @@ func newAuth(file string, secure bool) (*auth, error) {
 	if file == "" {
 		return a, nil
 	}
-	info, err := os.Stat(file)
-	if err != nil {
-		return nil, fmt.Errorf("admin_token_file: %w", err)
-	}
-	if info.Mode().IsRegular() && info.Mode().Perm()&0o027 != 0 {
-		return nil, fmt.Errorf("admin_token_file %s: its mode is %#o, so others may read or change the token: chmod 600 it (640 at the most)", file, info.Mode().Perm())
-	}
-	text, err := os.ReadFile(file)
+	text, err := private.Read(file, private.MaxSize)
 	if err != nil {
 		return nil, fmt.Errorf("admin_token_file: %w", err)
 	}

@@ -264,7 +264,8 @@ has none.`,
 		{
 			"secret_file", `""`,
 			`A file with the secret that the CMTS shares, for the CMTS MIC; one line end
-after it does not count. Empty: the empty secret.`,
+after it does not count. It must be of mode 640 or less, and of root or the
+server's user. Empty: the empty secret.`,
 			path(&c.SecretFile),
 		},
 		{
