@@ -2,12 +2,9 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"unicode"
 
@@ -15,7 +12,6 @@ import (
 
 	"dcs/render/mic"
 	"dcs/render/private"
-	"dcs/render/tempfile"
 )
 
 // stdio is the file name that means standard input or output.
@@ -50,35 +46,6 @@ func emit(e env, name string, data []byte) error {
 		return err
 	}
 	return writeFile(name, data)
-}
-
-// writeFile replaces the file's contents at once: whoever reads it gets the old ones
-// or the new ones whole. A device or pipe is written to as it is.
-func writeFile(name string, data []byte) error {
-	mode := fs.FileMode(0o666)
-	if info, err := os.Stat(name); err == nil {
-		if !info.Mode().IsRegular() {
-			f, err := os.OpenFile(name, os.O_WRONLY, 0)
-			if err != nil {
-				return err
-			}
-			_, err = f.Write(data)
-			return errors.Join(err, f.Close())
-		}
-		mode = info.Mode().Perm()
-		if name, err = filepath.EvalSymlinks(name); err != nil {
-			return err
-		}
-	}
-	f, err := tempfile.Create(name, mode)
-	if err != nil {
-		return err
-	}
-	defer f.Abort()
-	if _, err := f.Write(data); err != nil {
-		return err
-	}
-	return f.Replace()
 }
 
 // isTerminal tells whether a human reads w.
