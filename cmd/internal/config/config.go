@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"os"
 	"reflect"
 	"strings"
 	"time"
 
 	"dcs/cmd/internal/logging"
+	"dcs/cmd/internal/strictyaml"
 )
 
 // Config is what the server is told. [Default] gives the values that stand where
@@ -425,7 +425,7 @@ func (c *Config) Differences(d *Config) (names []string) {
 // Load reads the file over c's values. The error joins all that is wrong, each
 // with file:line:column.
 func (c *Config) Load(file string) error {
-	src, err := os.ReadFile(file)
+	src, err := strictyaml.ReadFile(file)
 	if err != nil {
 		return err
 	}

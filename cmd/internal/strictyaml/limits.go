@@ -2,6 +2,9 @@ package strictyaml
 
 import (
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
@@ -16,6 +19,20 @@ const (
 	maxDocuments = 16
 	maxExpanded  = 1 << 20 // values, once each alias is replaced by what it stands for
 )
+
+// ReadFile reads a file for [Parse], and no more of it than Parse takes.
+func ReadFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	src, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err == nil && len(src) > maxSize {
+		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("larger than %d octets, the limit for a YAML file", maxSize)}
+	}
+	return src, err
+}
 
 func checkSize(src []byte) error {
 	if len(src) <= maxSize {
