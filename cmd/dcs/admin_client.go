@@ -16,6 +16,8 @@ import (
 
 	api "dcs/cmd/internal/admin/client"
 	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/httpserve"
+	"dcs/render/private"
 )
 
 // standardConfig is where packages put the configuration.
@@ -104,7 +106,7 @@ func (a *adminAccess) dial() (*api.Client, string, error) {
 func dialAdmin(cfg *config.Config, address string) (*api.Client, error) {
 	token := ""
 	if cfg.AdminTokenFile != "" {
-		b, err := os.ReadFile(cfg.AdminTokenFile)
+		b, err := private.Read(cfg.AdminTokenFile, private.MaxSize)
 		if err != nil {
 			return nil, fmt.Errorf("admin_token_file: %w", err)
 		}
@@ -139,7 +141,7 @@ func dialAdmin(cfg *config.Config, address string) (*api.Client, error) {
 		}
 	}
 	if cfg.AdminClientCA != "" {
-		pair, err := tls.LoadX509KeyPair(cfg.AdminCert, cfg.AdminKey)
+		pair, err := httpserve.KeyPair(cfg.AdminCert, cfg.AdminKey)
 		if err != nil {
 			return nil, fmt.Errorf("admin_cert: %w", err)
 		}

@@ -228,7 +228,7 @@ func (c *compilation) load(source string) (*library.Snapshot, error) {
 		cfg.Dirs = []string{source}
 		return library.Load(cfg, nil)
 	}
-	src, err := readSource(c.env, source)
+	src, err := readSource(c.env, source, library.MaxFile)
 	if err != nil {
 		return nil, err
 	}

@@ -137,7 +137,7 @@ func TestSecretStaysSecret(t *testing.T) {
 	}
 	write(t, "x.cfg", "Main { NetworkAccess 2; }")
 	got := dcs("", "compile", "x.cfg", "--secret-file", "secret")
-	if strings.Contains(got.stdout+got.stderr, "hunter2") || !strings.Contains(got.stderr, "every user of this machine can read the secret") {
+	if got.status != failed || strings.Contains(got.stdout+got.stderr, "hunter2") || !strings.Contains(got.stderr, "mode 0644 gives others access to a secret") {
 		t.Errorf("%+v", got)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dcs/render/ber/mib"
+	"dcs/render/bootfile"
 	"dcs/render/mic"
 	"dcs/render/tlv"
 )
@@ -49,7 +50,7 @@ MIC is INVALID. What could be read is printed all the same.`,
 			o.titled = len(files) > 1
 			var told error
 			for _, name := range files {
-				file, err := readSource(e, name)
+				file, err := readSource(e, name, bootfile.MaxSize)
 				if err == nil {
 					err = showFile(e.stdout, title(name), file, o)
 				}

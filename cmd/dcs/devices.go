@@ -121,7 +121,6 @@ func openSource(c *config.DeviceSource, log *slog.Logger) (attr.Source, error) {
 	case c.File != nil:
 		return attr.NewFile(c.File.Path, c.File.Poll), nil
 	case c.LDAP != nil:
-		private(c.LDAP.PasswordFile, log)
 		cfg := *c.LDAP
 		cfg.Warn = warn
 		return ldapdir.New(cfg)
@@ -137,7 +136,6 @@ func openSource(c *config.DeviceSource, log *slog.Logger) (attr.Source, error) {
 		cfg.Stderr = func(line string) { log.Info("plug-in", "program", cfg.Argv[0], "says", line) }
 		return plugin.New(cfg)
 	}
-	private(c.SQL.DSNFile, log)
 	return sqldb.New(c.SQL.Config, sqlDriver(c.SQL.Driver))
 }
 
@@ -149,14 +147,6 @@ func sqlDriver(name string) sqldb.Driver {
 		return mysql.Driver()
 	}
 	return sqlite.Driver()
-}
-
-// private warns of a file with a password that others can read. A file that is missing is the source's own trouble: it
-// reads the file whenever it connects, and a mount or a credential may come late.
-func private(path string, log *slog.Logger) {
-	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 {
-		log.Warn(path + ": every user of this machine can read the password in it: chmod o-r it")
-	}
 }
 
 // deviceLog tells of what happens to devices.

@@ -2,30 +2,37 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"unicode"
 
 	"golang.org/x/sys/unix"
 
 	"dcs/render/mic"
-	"dcs/render/tempfile"
+	"dcs/render/private"
 )
 
 // stdio is the file name that means standard input or output.
 const stdio = "-"
 
-// readSource reads a file, or standard input where its name is "-".
-func readSource(e env, name string) ([]byte, error) {
-	if name == stdio {
-		return io.ReadAll(e.stdin)
+// readSource reads a file of limit octets at most, or standard input where its name is "-".
+func readSource(e env, name string, limit int64) ([]byte, error) {
+	in := e.stdin
+	if name != stdio {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
 	}
-	return os.ReadFile(name)
+	data, err := io.ReadAll(io.LimitReader(in, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		return nil, fmt.Errorf("%s: larger than %d octets, the limit for a file of this kind", title(name), limit)
+	}
+	return data, err
 }
 
 // emit writes data to the file, or to standard output where its name is "-" or empty.
@@ -39,35 +46,6 @@ func emit(e env, name string, data []byte) error {
 		return err
 	}
 	return writeFile(name, data)
-}
-
-// writeFile replaces the file's contents at once: whoever reads it gets the old ones
-// or the new ones whole. A device or pipe is written to as it is.
-func writeFile(name string, data []byte) error {
-	mode := fs.FileMode(0o666)
-	if info, err := os.Stat(name); err == nil {
-		if !info.Mode().IsRegular() {
-			f, err := os.OpenFile(name, os.O_WRONLY, 0)
-			if err != nil {
-				return err
-			}
-			_, err = f.Write(data)
-			return errors.Join(err, f.Close())
-		}
-		mode = info.Mode().Perm()
-		if name, err = filepath.EvalSymlinks(name); err != nil {
-			return err
-		}
-	}
-	f, err := tempfile.Create(name, mode)
-	if err != nil {
-		return err
-	}
-	defer f.Abort()
-	if _, err := f.Write(data); err != nil {
-		return err
-	}
-	return f.Replace()
 }
 
 // isTerminal tells whether a human reads w.
@@ -93,20 +71,14 @@ func clean(s string) string {
 // readSecret reads a secret's file. One line end at its end belongs to the file, not
 // to the secret. The warning, if any, is for the operator.
 func readSecret(name string) (key []byte, warning string, err error) {
-	key, err = os.ReadFile(name)
+	key, err = private.Read(name, private.MaxSize)
 	if err != nil {
 		return nil, "", err
 	}
 	if cut, ok := bytes.CutSuffix(key, []byte("\n")); ok {
 		key = bytes.TrimSuffix(cut, []byte("\r"))
 	}
-	info, err := os.Stat(name)
-	switch {
-	case err != nil:
-		return nil, "", err
-	case info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0:
-		warning = name + ": every user of this machine can read the secret: chmod o-r it"
-	case len(key) == 0:
+	if len(key) == 0 {
 		warning = name + ": the secret is empty"
 	}
 	return key, warning, nil

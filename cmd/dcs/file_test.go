@@ -68,7 +68,6 @@ func TestReadSecret(t *testing.T) {
 		{"one line end only", "DOCSIS\n\n", 0o600, "DOCSIS\n", ""},
 		{"white space counts", " DOCSIS ", 0o600, " DOCSIS ", ""},
 		{"group may read", "DOCSIS", 0o640, "DOCSIS", ""},
-		{"all may read", "DOCSIS", 0o644, "DOCSIS", "every user of this machine can read the secret"},
 		{"empty", "\n", 0o600, "", "the secret is empty"},
 	}
 	for _, tt := range tests {

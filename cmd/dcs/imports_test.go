@@ -30,9 +30,10 @@ var mayImport = map[string][]string{
 	"render/attr/localdb":  {"render/mapped", "render/tempfile"},
 	"render/attr/internal": {},
 	"render/attr/csvfile":  {"render/attr"}, // drivers import what they implement, not one another
-	"render/attr/ldapdir":  {"render/attr"},
+	"render/attr/ldapdir":  {"render/attr", "render/private"},
 	"render/attr/plugin":   {"render/attr"},
-	"render/attr/sqldb":    {"render/attr", "render/attr/sqldb"},
+	"render/attr/sqldb":    {"render/attr", "render/attr/sqldb", "render/private"},
+	"render/beneath":       {},
 	"render/ber":           {},
 	"render/ber/mib":       {"render/ber"},
 	"render/ber/mib/gen":   {"render/ber/..."},
@@ -41,6 +42,7 @@ var mayImport = map[string][]string{
 	"render/mapped":        {},
 	"render/md5x":          {},
 	"render/mic":           {"render/md5x"},
+	"render/private":       {},
 	"render/skeleton":      {"render/attr", "render/md5x", "render/mic", "render/syntax", "render/tlv", "render/ber/..."},
 	"render/syntax":        {},
 	"render/tempfile":      {},
@@ -53,10 +55,10 @@ var mayImport = map[string][]string{
 	"bench/netlab":   {"bench/afpacket"},
 
 	"cmd":                   {"cmd/internal/..."},
-	"cmd/internal":          {"cmd/internal/...", "render/attr/..."},
-	"cmd/internal/cmts":     {"cmd/internal/strictyaml"},
-	"cmd/internal/keyring":  {"cmd/internal/...", "render/tempfile"},
-	"cmd/internal/httpboot": {"cmd/internal/...", "render/mapped"},
+	"cmd/internal":          {"cmd/internal/...", "render/attr/...", "render/private"},
+	"cmd/internal/cmts":     {"cmd/internal/strictyaml", "render/private"},
+	"cmd/internal/keyring":  {"cmd/internal/...", "render/private", "render/tempfile"},
+	"cmd/internal/httpboot": {"cmd/internal/...", "render/mapped", "render/private"},
 	"cmd/dcs":               {"cmd/internal/...", "fastpath/...", "render/...", "bpf/...", "bench/storm"},
 }
 

@@ -29,6 +29,7 @@ import (
 	"dcs/cmd/internal/listen"
 	"dcs/cmd/internal/progress"
 	"dcs/cmd/internal/rotate"
+	"dcs/render/private"
 )
 
 func secretCommand(e env) *cobra.Command {
@@ -349,7 +350,11 @@ CMTS cannot be reached, the rotation stops and waits for "resume" or "rollback".
 
 // newSecret reads a secret that is to come.
 func newSecret(e env, name string) (cmts.Secret, error) {
-	b, err := readSource(e, name)
+	read := func() ([]byte, error) { return private.Read(name, private.MaxSize) }
+	if name == stdio {
+		read = func() ([]byte, error) { return readSource(e, name, private.MaxSize) }
+	}
+	b, err := read()
 	if err != nil {
 		return cmts.Secret{}, err
 	}

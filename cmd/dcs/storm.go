@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 	"os/exec"
 	"os/signal"
 	"slices"
@@ -243,7 +242,7 @@ func (s *stormRun) write(res *storm.Result) error {
 		if err == nil && s.json == "-" {
 			_, err = s.stdout.Write(b)
 		} else if err == nil {
-			err = os.WriteFile(s.json, b, 0o644)
+			err = writeFile(s.json, b)
 		}
 		errs = append(errs, err)
 	}
@@ -251,7 +250,7 @@ func (s *stormRun) write(res *storm.Result) error {
 		var b bytes.Buffer
 		err := res.HTML(&b)
 		if err == nil {
-			err = os.WriteFile(s.html, b.Bytes(), 0o644)
+			err = writeFile(s.html, b.Bytes())
 		}
 		errs = append(errs, err)
 	}

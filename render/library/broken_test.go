@@ -134,7 +134,7 @@ func TestUnreadWithholdsPatterns(t *testing.T) {
 				if err := os.WriteFile(path, nil, 0o644); err != nil {
 					t.Fatal(err)
 				}
-				if err := os.Truncate(path, maxFile+1); err != nil {
+				if err := os.Truncate(path, MaxFile+1); err != nil {
 					t.Fatal(err)
 				}
 			case "a pipe":

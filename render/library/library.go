@@ -66,7 +66,8 @@ func (t *Template) Pos() syntax.Pos { return t.Item.Pos }
 // what a broken item would have answered with a fault of the reason skeleton.Broken. Without a Snapshot the error tells
 // why a directory cannot be read.
 func Load(cfg Config, prev *Snapshot) (*Snapshot, error) {
-	l := newLoader(cfg.Dirs)
+	l := newLoader(cfg.Dirs, cfg.Static)
+	defer l.close()
 	s := newSnapshot(cfg)
 	l.warning = s.warn
 	if err := l.dirs(); err != nil {
@@ -101,7 +102,7 @@ func Load(cfg Config, prev *Snapshot) (*Snapshot, error) {
 // LoadFile makes a library of one source: src, or what the file at path holds if src is
 // nil. What it includes is looked for beside it.
 func LoadFile(cfg Config, path string, src []byte) (*Snapshot, error) {
-	l := newLoader(nil)
+	l := newLoader(nil, nil)
 	l.lazy = true
 	s := newSnapshot(cfg)
 	s.static = &staticFiles{}

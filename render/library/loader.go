@@ -1,25 +1,30 @@
 package library
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
+	"dcs/render/beneath"
 	"dcs/render/skeleton"
 	"dcs/render/syntax"
 )
 
-// maxFile bounds a file that a template is made from: a source, a certificate, a text, a binary file.
-const maxFile = 64 << 20
+// MaxFile bounds a file that a template is made from: a source, a certificate, a text, a binary file.
+const MaxFile = 64 << 20
 
 // loader reads a library's files. Once sealed it reads no more, so that what templates
 // include when they are learned was checked when they were loaded.
 type loader struct {
 	roots   []string
+	open    *beneath.Roots           // roots, and static directories behind them; nil: a file alone
 	files   map[string]*syntax.File  // by clean path; nil: it could not be read
 	order   []string                 // the paths of files that are templates themselves
 	faulty  map[string]syntax.Errors // what the parser says of files
@@ -37,14 +42,24 @@ type loader struct {
 	warning func(at syntax.Pos, msg string)
 }
 
-func newLoader(roots []string) *loader {
+func newLoader(roots, static []string) *loader {
 	l := &loader{
 		files: map[string]*syntax.File{}, faulty: map[string]syntax.Errors{}, twins: map[string]*syntax.Item{}, blocks: map[string]*syntax.Item{}, assets: map[string][]byte{}, read: map[string]bool{}, found: map[string]int{},
 	}
 	for _, r := range roots {
 		l.roots = append(l.roots, filepath.Clean(r))
 	}
+	if len(l.roots) > 0 {
+		l.open = beneath.Open(slices.Concat(l.roots, static))
+	}
 	return l
+}
+
+// close closes the roots.
+func (l *loader) close() {
+	if l.open != nil {
+		l.open.Close()
+	}
 }
 
 // isSource tells whether a file of that name is read as templates.
@@ -56,74 +71,109 @@ func isSource(name string) bool {
 	return false
 }
 
-// dirs reads all sources under the roots.
+// dirs reads all sources under the roots, and then those that are reached by symbolic links only.
 func (l *loader) dirs() error {
-	for _, root := range l.roots {
+	scan := &sourceScan{loader: l, walker: walker{roots: l.open}}
+	for i, root := range l.roots {
 		l.found[root] += 0
-		err := walkDir(root, func(path string, d fs.DirEntry, err error) error {
-			switch {
-			case err != nil && filepath.Clean(path) != root:
-				l.cannotRead(path, err)
-				if d.IsDir() {
-					return fs.SkipDir
-				}
-			case err != nil:
-				return err
-			case filepath.Clean(path) != root && strings.HasPrefix(d.Name(), "."):
-				if d.IsDir() {
-					return fs.SkipDir
-				}
-			case !d.IsDir() && !isSource(path) && isSource(strings.ToLower(path)):
-				l.warn(syntax.Pos{File: path, Line: 1, Col: 1}, "this file is not read: the endings of sources are written in lower case")
-			case d.Type()&fs.ModeSymlink != 0 && !isSource(path):
-				l.link(path)
-			case !d.IsDir() && isSource(path):
-				l.found[root]++
-				if l.add(path) != nil {
-					l.order = append(l.order, path)
-				}
-			}
-			return nil
-		})
+		scan.root = i
+		err := scan.walker.walk(i, root, ".", scan.visit)
 		switch {
 		case err != nil && len(l.roots) == 1:
 			return fmt.Errorf("library: %w", err)
 		case err != nil: // the others serve
 			l.cannotRead(root, err)
-		case l.found[root] == 0 && len(l.roots) > 1:
+		}
+	}
+	scan.followLinks()
+	for _, root := range l.roots {
+		if l.found[root] == 0 && len(l.roots) > 1 && !l.isUnread(root) {
 			l.warn(syntax.Pos{File: root, Line: 1, Col: 1}, "no sources in this directory of the library; is it mounted?")
 		}
 	}
 	return nil
 }
 
-// link notes a symbolic link below which sources may lie that are not read: it leads to nothing, perhaps for a directory that
-// is not mounted, or to a directory outside of the roots, which is not followed.
-func (l *loader) link(path string) {
+// isUnread tells whether a file or a directory could not be read.
+func (l *loader) isUnread(path string) bool {
+	return slices.ContainsFunc(l.unread, func(e *syntax.Error) bool { return e.Pos.File == path })
+}
+
+// sourceScan is one run of loader.dirs.
+type sourceScan struct {
+	*loader
+	walker walker
+	root   int
+	seen   []fs.FileInfo // directories that were read
+	links  []linkedDir
+}
+
+// linkedDir is a symbolic link to a directory below a root.
+type linkedDir struct {
+	root int
+	path string
+}
+
+func (s *sourceScan) visit(path string, d fs.DirEntry, err error) error {
+	root := s.roots[s.root]
+	switch {
+	case err != nil && path != root:
+		s.cannotRead(path, err)
+		return fs.SkipDir
+	case err != nil:
+		return err
+	case path != root && strings.HasPrefix(d.Name(), "."):
+		if d.IsDir() {
+			return fs.SkipDir
+		}
+	case d.IsDir():
+		info, err := d.Info()
+		if err == nil {
+			s.seen = append(s.seen, info)
+		}
+		return err
+	case !isSource(path) && isSource(strings.ToLower(path)):
+		s.warn(syntax.Pos{File: path, Line: 1, Col: 1}, "this file is not read: the endings of sources are written in lower case")
+	case d.Type()&fs.ModeSymlink != 0 && !isSource(path):
+		s.link(path)
+	case isSource(path):
+		s.found[root]++
+		if s.add(path) != nil {
+			s.order = append(s.order, path)
+		}
+	}
+	return nil
+}
+
+// link notes a symbolic link to a directory, and refuses one below which sources may lie that are not read: it leads to
+// nothing, perhaps for a directory that is not mounted, or out of the roots.
+func (s *sourceScan) link(path string) {
 	st, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		err = errDangling
-	case err == nil && st.IsDir() && !l.within(path):
-		err = errors.New("a symbolic link to a directory is not followed; name the directory itself as one of the library's")
+	case err == nil && st.IsDir():
+		s.links = append(s.links, linkedDir{s.root, path})
 	}
 	if err != nil {
-		l.cannotRead(path, err)
+		s.cannotRead(path, err)
 	}
 }
 
-// within tells whether a link leads to a directory of which all sources are read anyway.
-func (l *loader) within(path string) bool {
-	to, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return false
-	}
-	for _, root := range l.roots {
-		if r, err := filepath.EvalSymlinks(root); err == nil && (to == r || isBelow(to, r)) {
-			return true
+// followLinks reads the directories behind links, each once and unless it was read by its own name.
+func (s *sourceScan) followLinks() {
+	for i := 0; i < len(s.links); i++ { // more may come on the way
+		l := s.links[i]
+		s.root = l.root
+		name, _ := filepath.Rel(s.roots[l.root], l.path) // it lies there
+		_, info, _, err := s.walker.list(l.root, name)
+		switch {
+		case err != nil:
+			s.cannotRead(l.path, err)
+		case !slices.ContainsFunc(s.seen, func(a fs.FileInfo) bool { return os.SameFile(a, info) }):
+			_ = s.walker.follow(l.root, l.path, name, s.visit) // no root, so that visit has told of it
 		}
 	}
-	return false
 }
 
 // isBelow tells whether a clean path lies in a directory, at whatever depth.
@@ -136,17 +186,12 @@ func (l *loader) shut(path string) bool {
 	return slices.ContainsFunc(l.unread, func(e *syntax.Error) bool { return isBelow(path, e.Pos.File) })
 }
 
-// walkDir is filepath.WalkDir for a root that may be a symbolic link to a directory.
-func walkDir(root string, f fs.WalkDirFunc) error {
-	return filepath.WalkDir(filepath.Clean(root)+string(filepath.Separator), f)
-}
-
 // add reads and parses one source, and learns its blocks.
 func (l *loader) add(path string) *syntax.File {
 	if f, done := l.files[path]; done {
 		return f
 	}
-	src, err := readRegular(path)
+	src, err := l.readRegular(path)
 	if err != nil {
 		l.cannotRead(path, err)
 		l.files[path] = nil
@@ -162,21 +207,56 @@ func (l *loader) cannotRead(path string, err error) {
 }
 
 // readRegular reads a file. What is none, such as a named pipe, is not opened: that may wait forever.
-func readRegular(path string) ([]byte, error) {
-	st, err := os.Stat(path) // a link is followed
-	switch {
+func (l *loader) readRegular(path string) ([]byte, error) {
+	data, err := l.readOpen(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err = &fs.PathError{Op: "read", Path: path, Err: unwrapPath(err)}
+	}
+	return data, err
+}
+
+func (l *loader) readOpen(path string) ([]byte, error) {
+	switch st, err := os.Stat(path); { // a link is followed
 	case errors.Is(err, fs.ErrNotExist) && isLink(path):
-		err = errDangling
+		return nil, errDangling
 	case err != nil:
 		return nil, err
 	case !st.Mode().IsRegular():
-		err = errors.New(fileType(st.Mode()) + ", and only a regular file is read")
-	case st.Size() > maxFile:
-		err = fmt.Errorf("it has %d octets, the limit is %d", st.Size(), maxFile)
-	default:
-		return os.ReadFile(path)
+		return nil, notRegular(st)
 	}
-	return nil, &fs.PathError{Op: "read", Path: path, Err: err}
+	f, err := l.openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !st.Mode().IsRegular(): // another has taken its place
+		return nil, notRegular(st)
+	}
+	var data bytes.Buffer
+	size := st.Size()
+	if size <= MaxFile {
+		data.Grow(int(size) + bytes.MinRead) // so that it does not grow at the end
+		_, err = data.ReadFrom(io.LimitReader(f, MaxFile+1))
+		size = int64(data.Len())
+	}
+	if err == nil && size > MaxFile {
+		err = fmt.Errorf("it has %d octets, the limit is %d", size, MaxFile)
+	}
+	return data.Bytes(), err
+}
+
+// openFile opens a file beneath the roots. One that a template names elsewhere is the operator's choice, and is opened as it is.
+func (l *loader) openFile(path string) (*os.File, error) {
+	if l.open != nil {
+		if dir, name, found := l.open.Find(filepath.Clean(path)); found {
+			return l.open.OpenFile(dir, name)
+		}
+	}
+	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 }
 
 // errDangling tells why the target of a symbolic link cannot be read.
@@ -372,7 +452,7 @@ func (l *loader) asset(at syntax.Pos, name string) ([]byte, error) {
 		if l.sealed {
 			continue
 		}
-		data, err := readRegular(path)
+		data, err := l.readRegular(path)
 		switch {
 		case l.shut(path):
 			return nil, fmt.Errorf("%s cannot be read", path)

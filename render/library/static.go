@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dcs/render/beneath"
 	"dcs/render/skeleton"
 	"dcs/render/syntax"
 )
@@ -83,14 +84,16 @@ func loadStatic(cfg Config, old *staticFiles) *staticFiles {
 	l := &staticLoader{
 		staticFiles: &staticFiles{cfg: cfg, files: map[string]placed{}, dirs: map[string]bool{}, found: map[string]int{}},
 		old:         old, shut: map[string]shutDir{},
+		walker: walker{roots: beneath.Open(cfg.Static)},
 	}
+	defer l.walker.roots.Close()
 	if l.old == nil {
 		l.old = &staticFiles{}
 	}
 	for l.root, l.dir = range cfg.Static {
 		l.dir = filepath.Clean(l.dir)
 		l.found[l.dir] += 0
-		_ = walkDir(l.dir, l.visit) // visit returns nothing but SkipDir
+		_ = l.walker.walk(l.root, l.dir, ".", l.visit) // visit returns nothing but SkipDir
 		if _, shut := l.shut[l.dir]; shut {
 			l.found[l.dir] = l.old.found[l.dir]
 		}
@@ -107,10 +110,11 @@ func loadStatic(cfg Config, old *staticFiles) *staticFiles {
 // staticLoader is one run of loadStatic.
 type staticLoader struct {
 	*staticFiles
-	old  *staticFiles
-	root int
-	dir  string             // Config.Static[root]
-	shut map[string]shutDir // directories whose files in old are kept, by path
+	old    *staticFiles
+	walker walker
+	root   int
+	dir    string             // Config.Static[root]
+	shut   map[string]shutDir // directories whose files in old are kept, by path
 }
 
 // shutDir is a directory that cannot be read, but could be before.
@@ -120,7 +124,6 @@ type shutDir struct {
 }
 
 func (l *staticLoader) visit(path string, d fs.DirEntry, err error) error {
-	path = filepath.Clean(path)
 	switch {
 	case err != nil:
 		if path == l.dir || !errors.Is(err, fs.ErrNotExist) { // else it has just been removed
@@ -134,25 +137,31 @@ func (l *staticLoader) visit(path string, d fs.DirEntry, err error) error {
 	case d.IsDir():
 		l.dirs[path] = true
 	default:
-		l.found[l.dir]++
-		if d.Type()&fs.ModeSymlink != 0 {
-			l.link(path)
+		link := d.Type()&fs.ModeSymlink != 0
+		if link && l.linkedDir(path) {
+			return nil
 		}
-		l.file(path)
+		l.found[l.dir]++
+		l.file(path, link)
 	}
 	return nil
 }
 
-// link notes a symbolic link below which there may be files that are not served: it leads to nothing, perhaps for a
-// directory that is not mounted, or to a directory, which is not followed.
-func (l *staticLoader) link(path string) {
+// linkedDir follows a symbolic link to a directory, and returns whether it is one. Below one that leads to nothing, perhaps
+// for a directory that is not mounted, there may be files that are not served.
+func (l *staticLoader) linkedDir(path string) bool {
 	st, err := os.Stat(path)
 	switch {
+	case err == nil && st.IsDir():
+		_ = l.walker.follow(l.root, path, staticName(l.dir, path), l.visit) // as in loadStatic
+		return true
+	case err != nil && l.old.dirs[path]: // it was one
+		l.unreadableDir(path, err)
+		return true
 	case errors.Is(err, fs.ErrNotExist) && isLink(path):
 		l.gaps = append(l.gaps, gap{l.root, staticName(l.dir, path) + "/", unreadable(path, "this may be a directory", errDangling)})
-	case err == nil && st.IsDir():
-		l.unreadableDir(path, errors.New("a symbolic link to a directory is not followed; name the directory itself as a static one"))
 	}
+	return false
 }
 
 // staticName returns the name that the file at path, below dir, is served under.
@@ -214,8 +223,8 @@ func (l *staticLoader) keep() {
 	}
 }
 
-// file adds the file at path, unless an earlier directory has one of its name.
-func (l *staticLoader) file(path string) {
+// file adds the file at path, perhaps behind a link, unless an earlier directory has one of its name.
+func (l *staticLoader) file(path string, link bool) {
 	n := staticName(l.dir, path)
 	if l.files[n].File != nil {
 		return
@@ -225,7 +234,7 @@ func (l *staticLoader) file(path string) {
 	if before != nil && (before.path != path || before.fault != nil || before.resign != resign) {
 		before = nil
 	}
-	f, err := open(path, before)
+	f, err := l.open(path, n, link, before)
 	if err == nil && resign && f != nil && f != before {
 		f.resign = true
 		err = f.takeOver()
@@ -247,7 +256,7 @@ func (l *staticLoader) file(path string) {
 
 // open returns the file at path: before, if it has not changed since. A file beside an error is before, of which it is not
 // known whether it has changed; neither a file nor an error: there is none.
-func open(path string, before *File) (*File, error) {
+func (l *staticLoader) open(path, name string, link bool, before *File) (*File, error) {
 	st, err := os.Stat(path) // a link is followed
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -259,12 +268,20 @@ func open(path string, before *File) (*File, error) {
 		return nil, err // it is none
 	case err != nil:
 		return before, err
-	case st.IsDir(): // by a link, which is not followed
-		return nil, nil
-	case before != nil && before.id == idOf(st):
+	case before != nil && !link && before.id == idOf(st): // which was opened where it may be
+		return before, nil
+	case !st.Mode().IsRegular(): // it is not even opened: that has effects with a device
+		return nil, notRegular(st)
+	}
+	f, err := read(path, func() (*os.File, error) { return l.walker.roots.OpenFile(l.root, name) })
+	if err == nil && before != nil && before.id == f.id {
 		return before, nil
 	}
-	return read(path)
+	return f, err
+}
+
+func notRegular(st fs.FileInfo) error {
+	return errors.New(fileType(st.Mode()) + ", and only a regular file is read")
 }
 
 func unreadable(path, what string, err error) *skeleton.Fault {
@@ -305,9 +322,9 @@ func idOf(st fs.FileInfo) fileID {
 // triesToRead is how often a file is read that changes meanwhile.
 const triesToRead = 3
 
-func read(path string) (f *File, err error) {
+func read(path string, open func() (*os.File, error)) (f *File, err error) {
 	for range triesToRead {
-		if f, err = readOnce(path); !errors.Is(err, errChanged) {
+		if f, err = readOnce(path, open); !errors.Is(err, errChanged) {
 			break
 		}
 	}
@@ -316,9 +333,8 @@ func read(path string) (f *File, err error) {
 
 var errChanged = errors.New("it was written to while it was read; replace files by renaming others over them")
 
-func readOnce(path string) (*File, error) {
-	// Without waiting: a named pipe may have taken the file's place.
-	h, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+func readOnce(path string, open func() (*os.File, error)) (*File, error) {
+	h, err := open()
 	if err != nil {
 		return nil, err
 	}
@@ -327,8 +343,8 @@ func readOnce(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !st.Mode().IsRegular() {
-		return nil, errors.New(fileType(st.Mode()) + ", and only a regular file is read")
+	if !st.Mode().IsRegular() { // another has taken its place
+		return nil, notRegular(st)
 	}
 	f := &File{path: path, id: idOf(st)}
 	if st.Size() > maxCopied {

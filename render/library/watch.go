@@ -19,7 +19,8 @@ import (
 // Watch calls changed after something has changed below dirs, once it has been quiet for
 // debounce, but after ten times that at the latest. Temporary files of editors and names
 // that begin with a dot are ignored. A directory that is missing, now or later, is waited for.
-// Where a symbolic link below dirs leads to a file elsewhere, that file counts too. A directory that cannot be read is
+// Where a symbolic link below dirs leads to a file elsewhere, that file counts too, and so does a directory within dirs that
+// only a link leads to, as one whose name begins with a dot. A directory that cannot be read is
 // not watched until it can. failed is told once of each such directory, and of each with files that links lead to that
 // cannot be watched.
 //
@@ -204,8 +205,11 @@ func (w *watcher) renew() error {
 		_ = w.notify.Close()
 	}
 	w.watches, w.moved, w.short = now, false, false
-	for _, l := range w.links {
-		w.follow(l)
+	for i := 0; i < len(w.links); i++ { // directories behind links may have more
+		w.follow(w.links[i])
+		if err := w.linkedDir(w.links[i]); err != nil {
+			w.short = true
+		}
 	}
 	w.tellClosed()
 	return nil
@@ -272,6 +276,35 @@ func (w *watches) add(dir string) error {
 		}
 	}
 	return nil
+}
+
+// linkedDir watches the directory that a link leads to beneath the roots as it would watch one of these; elsewhere none is
+// read. One that is watched already has no second watch.
+func (w *watcher) linkedDir(link string) error {
+	st, err := os.Stat(link)
+	if err != nil || !st.IsDir() {
+		return nil //nolint:nilerr // it leads to nothing, or into a circle
+	}
+	at, err := filepath.EvalSymlinks(link)
+	if err != nil || !w.beneath(at) {
+		return nil //nolint:nilerr // it has just gone
+	}
+	by, _ := w.pathOf(st, at)
+	if w.dirs[by] {
+		return nil
+	}
+	return w.add(by)
+}
+
+// beneath tells whether a path without links lies in one of the roots.
+func (w *watcher) beneath(path string) bool {
+	for i := range w.roots {
+		root, err := filepath.EvalSymlinks(w.roots[i].path)
+		if err == nil && (path == root || isBelow(path, root)) {
+			return true
+		}
+	}
+	return false
 }
 
 // pathOf returns the path that a directory's watch goes by: path, if it has none yet.

@@ -2,6 +2,7 @@
 package tempfile
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,12 @@ import (
 // suffix ends the names of temporary files, which begin with a dot and the name of the file they become.
 const suffix = ".dcs-tmp"
 
+const (
+	maxStem  = 200  // octets of the file's name in that of a temporary one, which has at most 255
+	maxNames = 1024 // of a directory are looked at by Create: it may be one of 100,000 files that are written in turn
+	tries    = 100
+)
+
 // File is a file that is written beside the one whose place it takes. It is locked for as long as its writer lives.
 type File struct {
 	*os.File
@@ -22,36 +29,48 @@ type File struct {
 	done bool
 }
 
-// Create creates a file, with permissions perm before umask, that will replace the one at path. What writers of that file that
-// were killed have left is removed.
+// Create creates a file, with permissions perm before umask, that will replace the one at path. Its name is random, and what
+// has that name already is neither opened nor followed. What writers of that file that were killed have left is removed, but
+// from a large directory by [RemoveStale] only.
 func Create(path string, perm fs.FileMode) (*File, error) {
-	busy := 0 // writers of that file that live
-	for tries := 0; tries < 1000; tries++ {
-		name := temporary(path, busy)
-		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
+	prefix := filepath.Join(filepath.Dir(path), "."+stem(path)+".")
+	for range tries {
+		name := prefix + rand.Text() + suffix
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, perm)
 		if errors.Is(err, fs.ErrExist) {
-			if removed, _ := removeUnlocked(name); !removed {
-				busy++
-			}
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
 		if lock(f) && linked(f) {
-			for more := true; more; { // of a time when more wrote at once
-				busy++
-				more, _ = removeUnlocked(temporary(path, busy))
-			}
+			removeLeft(prefix)
 			return &File{File: f, path: path}, nil
 		}
 		f.Close() // another has just taken it for one that was left, and removed it
 	}
-	return nil, fmt.Errorf("%s: temporary files beside it: too many writers", path)
+	return nil, fmt.Errorf("%s: temporary files beside it: all names are taken", path)
 }
 
-func temporary(path string, n int) string {
-	return filepath.Join(filepath.Dir(path), fmt.Sprint(".", filepath.Base(path), ".", n, suffix))
+// stem returns as much of a file's name as has room in that of a temporary one.
+func stem(path string) string {
+	name := filepath.Base(path)
+	return name[:min(len(name), maxStem)]
+}
+
+// removeLeft removes files that nobody writes any more and whose paths begin with prefix. It helps where it can.
+func removeLeft(prefix string) {
+	d, err := os.Open(filepath.Dir(prefix))
+	if err != nil {
+		return
+	}
+	defer d.Close()
+	names, _ := d.Readdirnames(maxNames)
+	for _, name := range names {
+		if strings.HasPrefix(name, filepath.Base(prefix)) && strings.HasSuffix(name, suffix) {
+			_, _ = removeUnlocked(filepath.Join(filepath.Dir(prefix), name))
+		}
+	}
 }
 
 // Commit syncs the file and gives it its name. On an error it is removed, and the former stays.

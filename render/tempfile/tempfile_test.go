@@ -1,11 +1,15 @@
 package tempfile
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func names(t *testing.T, dir string) (list []string) {
@@ -87,4 +91,61 @@ func TestStale(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	next.Abort()
+}
+
+// Names are random, and whatever stands in a directory that others write to as well is neither written nor in the way.
+func TestCreateIsNotMisled(t *testing.T) {
+	dir := t.TempDir()
+	path, victim := filepath.Join(dir, "file"), filepath.Join(dir, "victim")
+	if err := os.WriteFile(victim, []byte("victim"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 2000 { // names of before, and such as somebody may guess
+		name := filepath.Join(dir, fmt.Sprint(".file.", n, suffix))
+		var err error
+		switch n % 4 {
+		case 0:
+			err = os.Symlink(victim, name)
+		case 1:
+			err = unix.Mkfifo(name, 0o600)
+		case 2:
+			err = os.Mkdir(name, 0o700)
+		case 3:
+			err = os.Symlink("nowhere", name)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := map[string]bool{}
+	for range 20 {
+		f := create(t, path, "text")
+		if st, err := os.Lstat(f.Name()); err != nil || !st.Mode().IsRegular() || seen[f.Name()] || filepath.Dir(f.Name()) != dir {
+			t.Errorf("%s: %v", f.Name(), err)
+		}
+		seen[f.Name()] = true
+		if err := f.Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]string{path: "text", victim: "victim"} {
+		if got, err := os.ReadFile(name); err != nil || string(got) != want {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "nowhere")); err == nil {
+		t.Error("a file was made behind a link")
+	}
+}
+
+// A name that has hardly room for more is replaced too.
+func TestLongName(t *testing.T) {
+	path := filepath.Join(t.TempDir(), strings.Repeat("n", 255))
+	f := create(t, path, "text")
+	if err := f.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "text" {
+		t.Errorf("%q, %v", got, err)
+	}
 }

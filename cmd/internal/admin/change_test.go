@@ -391,10 +391,10 @@ func TestTokenChanges(t *testing.T) {
 			{"another one", replace(next, 0o600), statuses{401, 401, 200}, []string{`"admin token changed","sessions_ended":1`}},
 			{"the first one", replace(token, 0o600), statuses{401, 200, 401}, []string{`"admin token changed","sessions_ended":0`}},
 		},
-		{{"readable by all", func(path string) error { return os.Chmod(path, 0o644) }, gone, []string{"its mode is 0644"}}},
-		{{"a pipe", func(path string) error { return errors.Join(os.Remove(path), unix.Mkfifo(path, 0o600)) }, gone, []string{"no regular file any more"}}},
+		{{"readable by all", func(path string) error { return os.Chmod(path, 0o644) }, gone, []string{"mode 0644 gives others access"}}},
+		{{"a pipe", func(path string) error { return errors.Join(os.Remove(path), unix.Mkfifo(path, 0o600)) }, gone, []string{"not a regular file"}}},
 		{{"a directory", func(path string) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o700)) }, gone, []string{"admin_token_file"}}},
-		{{"huge", replace(strings.Repeat("x", 1<<20), 0o600), gone, []string{"longer than 4096 octets"}}},
+		{{"huge", replace(strings.Repeat("x", 1<<20), 0o600), gone, []string{"larger than 4096 octets"}}},
 	} {
 		t.Run(steps[0].what, func(t *testing.T) {
 			log := &lines{}

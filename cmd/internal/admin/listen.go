@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dcs/cmd/internal/httpserve"
 	"dcs/cmd/internal/listen"
 )
 
@@ -35,7 +36,7 @@ func loadTLS(cfg *Config) (*tls.Config, error) {
 	case !slices.ContainsFunc(cfg.Addresses, func(a string) bool { return !strings.HasPrefix(a, unixPrefix) }):
 		return nil, errors.New("admin is a Unix socket: admin_cert, admin_key and admin_client_ca have no use there")
 	}
-	cert, err := tls.LoadX509KeyPair(cfg.Cert, cfg.Key)
+	cert, err := httpserve.KeyPair(cfg.Cert, cfg.Key)
 	if err != nil {
 		return nil, fmt.Errorf("admin_cert %s, admin_key %s: %w", cfg.Cert, cfg.Key, err)
 	}

@@ -156,7 +156,7 @@ func findDescription(name string, dirs []string) (*description, error) {
 	}
 	for _, dir := range dirs {
 		file := filepath.Join(dir, name+".yaml")
-		src, err := os.ReadFile(file)
+		src, err := strictyaml.ReadFile(file)
 		switch {
 		case err == nil:
 			return parseDescription(file, src)

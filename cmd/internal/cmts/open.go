@@ -8,13 +8,14 @@ import (
 	"maps"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+
+	"dcs/cmd/internal/strictyaml"
 )
 
 const defaultTimeout = 10 * time.Second
@@ -63,7 +64,7 @@ func ParseFleet(file string, src []byte) ([]CMTS, error) {
 
 // LoadFleet reads a fleet's file.
 func LoadFleet(file string) ([]CMTS, error) {
-	src, err := os.ReadFile(file)
+	src, err := strictyaml.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}

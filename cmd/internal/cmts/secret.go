@@ -2,12 +2,12 @@ package cmts
 
 import (
 	"crypto/subtle"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
+
+	"dcs/render/private"
 )
 
 // Secret is a text that nothing prints: it shows as [secret] wherever it is formatted, logged or marshalled. The zero
@@ -59,9 +59,6 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalText returns [secret]; encoding/json and its like use it.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// maxSecretFile is far above any password; the file may be a wrong one.
-const maxSecretFile = 64 << 10
-
 // readSecret reads a file that holds a password; one line end after it does not count. A file that others may read is
 // refused.
 func readSecret(key, name string) (Secret, error) {
@@ -80,25 +77,9 @@ func readSecret(key, name string) (Secret, error) {
 }
 
 func readPrivate(key, name string) (string, error) {
-	f, err := os.Open(name)
+	b, err := private.Read(name, private.MaxSize)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", key, err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", key, err)
-	}
-	// A pipe or a socket has no mode that would say who reads it.
-	if mode := info.Mode(); mode.IsRegular() && mode.Perm()&0o027 != 0 {
-		return "", fmt.Errorf("%s: %s has mode %#o: it must be private, at most 0640: chmod 600 %s", key, name, mode.Perm(), name)
-	}
-	b, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("%s: %w", key, err)
-	case len(b) > maxSecretFile:
-		return "", errors.New(key + ": " + name + " is too large to hold a password")
 	}
 	return string(b), nil
 }

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"os"
 	"reflect"
 	"strings"
 	"time"
 
 	"dcs/cmd/internal/logging"
+	"dcs/cmd/internal/strictyaml"
 )
 
 // Config is what the server is told. [Default] gives the values that stand where
@@ -221,6 +221,7 @@ and .conf as the open docsis encoder reads them.`,
 			`Directories of files that are served as they are. A template with a name of
 its own goes before a file of that name, a file before all templates whose
 pattern matches. Of two files of a name the one of the first directory counts.
+Symbolic links that lead out of all these directories are refused.
 Replace files by renaming others over them. In a directory that is written as
 {dir: /srv/tftp, resign: on} boot files get new MICs, of the secret of the
 asking modem's CMTS; a flag names directories without resign.`,
@@ -266,7 +267,8 @@ has none.`,
 		{
 			"secret_file", `""`,
 			`A file with the secret that the CMTS shares, for the CMTS MIC; one line end
-after it does not count. Empty: the empty secret.`,
+after it does not count. It must be of mode 640 or less, and of root or the
+server's user. Empty: the empty secret.`,
 			path(&c.SecretFile),
 		},
 		{
@@ -462,7 +464,7 @@ func (c *Config) Differences(d *Config) (names []string) {
 // Load reads the file over c's values. The error joins all that is wrong, each
 // with file:line:column.
 func (c *Config) Load(file string) error {
-	src, err := os.ReadFile(file)
+	src, err := strictyaml.ReadFile(file)
 	if err != nil {
 		return err
 	}

@@ -124,7 +124,7 @@ func TLS(cert, key string) (*tls.Config, error) {
 	if cert == "" {
 		return nil, nil
 	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
+	pair, err := httpserve.KeyPair(cert, key)
 	if err != nil {
 		return nil, fmt.Errorf("http_cert: %w", err)
 	}

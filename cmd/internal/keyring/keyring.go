@@ -19,6 +19,7 @@ import (
 
 	"dcs/cmd/internal/cmts"
 	"dcs/cmd/internal/strictyaml"
+	"dcs/render/private"
 	"dcs/render/tempfile"
 )
 
@@ -67,33 +68,16 @@ type sourceYAML struct {
 	Since      uint64  `yaml:"since"`
 }
 
-// Load reads a keyring. A file that others than its owner and group may read, or others than its owner may
-// write, is refused. Errors show no text of a secret, even where one stands in a wrong place.
+// maxSize bounds a keyring, in octets, as strictyaml does.
+const maxSize = 1 << 20
+
+// Load reads a keyring, which must be private ([private.Read]). Errors show no text of a secret, even where one stands in a wrong place.
 func Load(path string) (*File, error) {
-	src, err := readPrivate(path)
+	src, err := private.Read(path, maxSize)
 	if err != nil {
 		return nil, err
 	}
 	return Parse(path, src)
-}
-
-// readPrivate reads a file after looking at its mode.
-func readPrivate(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if mode := info.Mode(); mode.IsRegular() && mode.Perm()&0o027 != 0 {
-		return nil, fmt.Errorf("%s: its mode %#o lets others see or change the secrets: chmod 600 it (640 at the most)", path, mode.Perm())
-	}
-	var b bytes.Buffer
-	_, err = b.ReadFrom(f)
-	return b.Bytes(), err
 }
 
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
@@ -248,9 +232,9 @@ func (f *File) Reveal(name string) (cmts.Secret, error) {
 		if dir == "" {
 			return fail(fmt.Errorf("credential %s: $CREDENTIALS_DIRECTORY is not set; systemd sets it for a unit with LoadCredential=", s.Credential))
 		}
-		text, err = os.ReadFile(filepath.Join(dir, s.Credential)) // its mode is systemd's care
+		text, err = private.Read(filepath.Join(dir, s.Credential), private.MaxSize)
 	case s.File != "":
-		text, err = readPrivate(f.resolve(s.File))
+		text, err = private.Read(f.resolve(s.File), private.MaxSize)
 	default:
 		return s.Text, nil
 	}

@@ -260,7 +260,7 @@ func TestLoadErrors(t *testing.T) {
 	if _, err := f.Reveal("north"); err == nil || !strings.Contains(err.Error(), "chmod 600") {
 		t.Error(err)
 	}
-	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "0644 lets others see or change") {
+	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "mode 0644 gives others access") {
 		t.Error(err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 )
@@ -43,9 +44,10 @@ func errorAt(t *token.Token, message string) *Error {
 
 // locate makes an *Error of goccy's.
 func locate(err error) error {
-	e := &Error{Message: err.Error(), Safe: "this cannot be read"}
+	e := &Error{Safe: "this cannot be read"}
 	var ye yaml.Error
 	if !errors.As(err, &ye) || ye.GetToken() == nil {
+		e.Message = err.Error()
 		return e
 	}
 	at := ye.GetToken().Position
@@ -67,14 +69,25 @@ func locate(err error) error {
 }
 
 // Parse reads the documents of a file. It refuses octets that are no UTF-8, and a tab within an unquoted text: the
-// parser would change those, and leave this out. Errors are of type *Error.
+// parser would change those, and leave this out. A file of more than 1 MiB is refused, and one that is built to cost more
+// than its size, by depth or aliases. Errors are of type *Error.
 func Parse(src []byte) (*ast.File, error) {
+	if err := checkSize(src); err != nil {
+		return nil, err
+	}
 	if err := checkUTF8(src); err != nil {
 		return nil, err
 	}
-	file, err := parser.ParseBytes(src, 0)
+	tokens := lexer.Tokenize(string(src))
+	if err := checkTokens(tokens); err != nil {
+		return nil, err
+	}
+	file, err := parser.Parse(tokens, 0)
 	if err != nil {
 		return nil, locate(err)
+	}
+	if err := checkAliases(file); err != nil {
+		return nil, err
 	}
 	v := &tabs{}
 	for _, doc := range file.Docs {

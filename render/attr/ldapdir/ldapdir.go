@@ -22,6 +22,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"dcs/render/attr"
+	"dcs/render/private"
 )
 
 // Config says where devices are and how to ask for them.
@@ -259,7 +260,7 @@ func (s *source) connect(ctx context.Context) (*conn, error) {
 	}
 	password := ""
 	if s.cfg.BindDN != "" {
-		b, err := os.ReadFile(s.cfg.PasswordFile)
+		b, err := private.Read(s.cfg.PasswordFile, private.MaxSize)
 		if err != nil {
 			return nil, s.wrap(ctx, "password_file", err)
 		}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"hash/maphash"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"dcs/render/attr"
+	"dcs/render/private"
 )
 
 // Driver is what one kind of database needs beyond database/sql.
@@ -216,7 +216,7 @@ func (s *source) wrap(step string, err error) error {
 func (s *source) Open(ctx context.Context) ([]string, error) {
 	dsn := s.cfg.DSN
 	if s.cfg.DSNFile != "" {
-		b, err := os.ReadFile(s.cfg.DSNFile)
+		b, err := private.Read(s.cfg.DSNFile, private.MaxSize)
 		if err != nil {
 			return nil, s.wrap("dsn_file", err)
 		}

@@ -3,11 +3,13 @@ package mib
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"sort"
 	"strings"
+	"syscall"
 
 	"dcs/render/ber"
 )
@@ -96,15 +98,29 @@ func (l *loader) path(path string) {
 	}
 }
 
+// readFile reads a regular file, and waits for no other.
+func readFile(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		err = errors.New("not a regular file")
+	case info.Size() > maxModule:
+		err = fmt.Errorf("%d octets, a MIB module has at most %d", info.Size(), maxModule)
+	default:
+		return io.ReadAll(io.LimitReader(f, maxModule))
+	}
+	return nil, &fs.PathError{Op: "read", Path: path, Err: err}
+}
+
 func (l *loader) file(path string) {
-	info, err := os.Stat(path)
-	if err == nil && info.Size() > maxModule {
-		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("%d octets, a MIB module has at most %d", info.Size(), maxModule)}
-	}
-	var src []byte
-	if err == nil {
-		src, err = os.ReadFile(path)
-	}
+	src, err := readFile(path)
 	if err != nil {
 		l.failf("MIB modules: %w", err)
 		return

@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"dcs/render/ber"
 )
@@ -442,5 +444,20 @@ func BenchmarkLoad(b *testing.B) {
 		if _, err := Load(base, []string{"testdata/vendor"}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// What is named as a module and is no regular file is not waited for.
+func TestLoadNoFile(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{pipe, "/dev/zero"} {
+		late := time.AfterFunc(30*time.Second, func() { panic(path + ": still reading") })
+		if _, err := Load(Default(), []string{path}); err == nil || !strings.Contains(err.Error(), path+": not a regular file") {
+			t.Errorf("%v", err)
+		}
+		late.Stop()
 	}
 }

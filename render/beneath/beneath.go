@@ -1,0 +1,177 @@
+// Package beneath opens files beneath directories, and none elsewhere: a symbolic link is followed as long as what it
+// leads to lies beneath one of the directories, whatever somebody else renames or links meanwhile.
+package beneath
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrOutside is returned where a path leads out of the directories.
+var ErrOutside = errors.New("the symbolic link leads out of the configured directories; configure its target's directory as well, or put a copy here")
+
+// openFlags open what may have become a named pipe or a terminal without waiting, and without side effects.
+const openFlags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+
+// Roots are directories by the order in which they were named.
+type Roots struct{ dirs []root }
+
+type root struct {
+	path string
+	real string   // without symbolic links
+	top  *os.Root // nil: err says why
+	dir  *os.File // the same directory
+	err  error
+}
+
+// Open opens directories, which may be symbolic links themselves. One that cannot be opened is an error of the calls that
+// name it.
+func Open(paths []string) *Roots {
+	r := &Roots{dirs: make([]root, len(paths))}
+	for i, path := range paths {
+		r.dirs[i] = openRoot(filepath.Clean(path))
+	}
+	return r
+}
+
+func openRoot(path string) root {
+	d := root{path: path}
+	if d.top, d.err = os.OpenRoot(path); d.err != nil {
+		return d
+	}
+	d.dir, d.err = d.top.Open(".")
+	if d.err == nil {
+		d.real, d.err = filepath.EvalSymlinks(path)
+	}
+	if d.err == nil {
+		d.real, d.err = filepath.Abs(d.real)
+	}
+	return d
+}
+
+// Close closes the directories, not the files that were opened beneath them.
+func (r *Roots) Close() {
+	for _, d := range r.dirs {
+		if d.dir != nil {
+			_ = d.dir.Close() // only read from
+		}
+		if d.top != nil {
+			_ = d.top.Close()
+		}
+	}
+}
+
+// Find returns the directory that a clean path lies beneath by its name, and the rest of the path; "." is the directory itself.
+func (r *Roots) Find(path string) (dir int, name string, found bool) {
+	for i, d := range r.dirs {
+		if name, ok := below(path, d.path); ok {
+			return i, name, true
+		}
+	}
+	return 0, "", false
+}
+
+// below returns the rest of a clean path behind a directory.
+func below(path, dir string) (rest string, ok bool) {
+	switch {
+	case path == dir:
+		return ".", true
+	case dir == ".":
+		return path, filepath.IsLocal(path)
+	}
+	return strings.CutPrefix(path, strings.TrimSuffix(dir, "/")+"/")
+}
+
+// OpenFile opens a file of a directory for reading; name is relative. Reads do not wait where it is a named pipe.
+// The errors are of type [*fs.PathError], and [ErrOutside] where the file lies outside.
+func (r *Roots) OpenFile(dir int, name string) (*os.File, error) { return r.open(dir, name, 0) }
+
+// OpenDir opens a directory beneath a directory.
+func (r *Roots) OpenDir(dir int, name string) (*os.File, error) {
+	return r.open(dir, name, unix.O_DIRECTORY)
+}
+
+func (r *Roots) open(dir int, name string, flags int) (*os.File, error) {
+	d := &r.dirs[dir]
+	if d.err != nil {
+		return nil, d.err
+	}
+	path := filepath.Join(d.path, name)
+	f, err := d.open(name, path, flags, 0)
+	if errors.Is(err, ErrOutside) {
+		f, err = r.elsewhere(path, flags)
+	}
+	if err != nil {
+		var pe *fs.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return f, nil
+}
+
+// elsewhere opens what a link means that is absolute or leads from one directory to another: where that lies beneath one
+// by the names of now, it is opened there, and no link is followed any more.
+func (r *Roots) elsewhere(path string, flags int) (*os.File, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		real, err = filepath.Abs(real)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i := range r.dirs {
+		d := &r.dirs[i]
+		if name, ok := below(real, d.real); ok && d.err == nil {
+			return d.open(name, path, flags, unix.RESOLVE_NO_SYMLINKS)
+		}
+	}
+	return nil, ErrOutside
+}
+
+// withoutOpenat2 is set once the kernel (before 5.6) or a filter of system calls has refused openat2(2).
+var withoutOpenat2 atomic.Bool
+
+// tries is how often openat2 is tried anew that a rename elsewhere has disturbed.
+const tries = 100
+
+func (d *root) open(name, path string, flags int, resolve uint64) (*os.File, error) {
+	how := unix.OpenHow{Flags: uint64(openFlags | flags), Resolve: resolve | unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS}
+	for range tries {
+		if withoutOpenat2.Load() {
+			break
+		}
+		fd, err := unix.Openat2(int(d.dir.Fd()), name, &how)
+		switch err { //nolint:errorlint // a number of the kernel
+		case nil:
+			return os.NewFile(uintptr(fd), path), nil
+		case unix.EAGAIN, unix.EINTR:
+			continue
+		case unix.EXDEV:
+			return nil, ErrOutside
+		case unix.ENOSYS:
+			withoutOpenat2.Store(true)
+		case unix.EPERM: // an old filter's way to say ENOSYS
+		default:
+			return nil, err
+		}
+		break
+	}
+	return d.walk(name, flags)
+}
+
+// walk opens a file component by component, with O_NOFOLLOW. Unlike openat2 it follows a few links only, one behind the other.
+func (d *root) walk(name string, flags int) (*os.File, error) {
+	f, err := d.top.OpenFile(name, openFlags|flags, 0)
+	if err != nil && strings.HasSuffix(err.Error(), "path escapes from parent") { // package os does not export it
+		err = ErrOutside
+	}
+	return f, err
+}
