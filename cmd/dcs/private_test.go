@@ -60,7 +60,7 @@ var privateReaders = map[string]func(t *testing.T, path string) error{
 		return err
 	},
 	"admin_token_file of a client": func(_ *testing.T, path string) error {
-		_, err := dialAdmin(&config.Config{Admin: []string{"127.0.0.1:1"}, AdminTokenFile: path})
+		_, err := dialAdmin(&config.Config{Admin: []string{"127.0.0.1:1"}, AdminTokenFile: path}, "127.0.0.1:1")
 		return err
 	},
 	"admin_key": func(t *testing.T, path string) error {
