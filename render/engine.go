@@ -177,6 +177,7 @@ type Worker struct {
 	quiet   bool    // tells of no fault
 
 	identity   Identity                           // of the batch
+	claimed    bool                               // a request of the batch names a device
 	faults     [skeleton.NumReasons + 1]allowance // by reason; reason 0, which no fault has, is a name that nothing has; the last is a file lost
 	mismatches [NumMismatches]allowance
 	counted    counters
@@ -225,7 +226,7 @@ func (w *Worker) renderBatch(now int64, reqs []Request, view View) {
 	}
 	keyring := w.e.keyring.Load()
 	w.cm, w.cmts, w.late = w.cm[:0], w.cmts[:0], w.late[:0]
-	w.identity = *w.e.identity.Load()
+	w.identity, w.claimed = *w.e.identity.Load(), false
 	if cap(w.found) < len(reqs) {
 		w.found, w.queries = make([]found, len(reqs)), make([]Query, 2*len(reqs)) // by MAC address, and by IP address
 	}
@@ -242,7 +243,7 @@ func (w *Worker) renderBatch(now int64, reqs []Request, view View) {
 	if len(w.queries) > 0 {
 		view.Lookup(now, w.queries)
 	}
-	if w.identity.Bind != BindOff && !w.quiet {
+	if w.claimed {
 		w.judge(now, reqs, keyring, view)
 	}
 	for w.at, w.again = 0, -1; w.at < len(reqs); {

@@ -118,6 +118,7 @@ func (w *Worker) claims(r *Request, f *found, devices bool) {
 	default:
 		return
 	}
+	w.claimed = true
 	if !devices || r.Relayed {
 		return
 	}
