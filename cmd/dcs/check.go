@@ -50,6 +50,10 @@ does not know them yet the library is left out.`,
 			}
 			tell(e, err)
 		}
+		for _, wrong := range checkUser(file, &cfg) {
+			tell(e, wrong)
+			err = errTold
+		}
 		return check(e, &cfg, devices, offline, err)
 	}
 	return cmd

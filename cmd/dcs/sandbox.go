@@ -16,20 +16,25 @@ var (
 	errSQLite     = errors.New("SQLite writes beside the databases that it reads")
 )
 
-// enterSandbox holds the server to what serving takes. It comes after everything is open.
-func (s *server) enterSandbox(in *ingress) {
+// startsPlugins tells whether the server starts programs while it serves.
+func (s *server) startsPlugins() bool {
+	return slices.ContainsFunc(s.cfg.Devices.Sources, func(d config.DeviceSource) bool { return d.Plugin != nil })
+}
+
+// enterSandbox holds the server to what it does from now on, with bpf(2) or without. Plug-ins are held to the same: with them it
+// comes before the first is started, so that no life of theirs differs from another, else after everything is open.
+func (s *server) enterSandbox(bpf bool) {
 	if s.cfg.Sandbox == config.SandboxOff {
 		s.sandbox = sandbox.Result{Landlock: errSandboxOff, Seccomp: errSandboxOff}
 		s.log.Info("sandbox off, as configured")
 		return
 	}
-	sources := s.cfg.Devices.Sources
-	start := slices.ContainsFunc(sources, func(d config.DeviceSource) bool { return d.Plugin != nil })
 	var free error
-	if slices.ContainsFunc(sources, func(d config.DeviceSource) bool { return d.SQL != nil && d.SQL.Driver == "sqlite" }) {
+	if slices.ContainsFunc(s.cfg.Devices.Sources, func(d config.DeviceSource) bool { return d.SQL != nil && d.SQL.Driver == "sqlite" }) {
 		free = errSQLite
 	}
-	s.sandbox = sandbox.Apply(sandbox.Config{Write: ownDirs(&s.cfg), Free: free, Start: start, BPF: in.steering != nil})
+	start := s.startsPlugins()
+	s.sandbox = sandbox.Apply(sandbox.Config{Write: ownDirs(&s.cfg), Free: free, Start: start, BPF: bpf})
 	landlock, seccomp := fmt.Sprint("on, ABI ", s.sandbox.ABI), "on"
 	if err := s.sandbox.Landlock; err != nil {
 		landlock = "off: " + err.Error()

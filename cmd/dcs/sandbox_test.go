@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -126,18 +128,54 @@ admin: unix:%s
 	gets(p, "modem.cm@020000000002") // of the snapshot
 }
 
-// A server whose AF_XDP sockets are lost and taken up again is in its sandbox.
+// A server whose AF_XDP sockets are lost and taken up again is in its sandbox, with a plug-in too, whose lives are all held to
+// the same.
 func TestSandboxXDP(t *testing.T) {
+	// The first life ends by itself, as numbers of processes are others in a lab.
+	const plugin = `lives=$(grep -c . lives)
+grep ^Seccomp_filters /proc/self/status >>lives
+echo '{"hello":1,"attributes":["profile"],"list":true}'
+while read -r line; do case $line in *list*) echo '{"end":true}'; if [ $lives = 0 ]; then exit; fi;; esac; done
+`
 	lab := netlab.ForTest(t, netlab.Config{})
-	dir := static(t, map[string]string{"x": "text"})
-	p := labServe(t, lab, "--static", dir, "--transport", "xdp")
-	p.said("msg=sandbox", "seccomp=on")
-	if before := xdpOf(t, lab); before == 0 {
-		t.Fatal("there is no program")
-	} else if err := detachAll(lab, before); err != nil {
-		t.Fatal(err)
+	before := statusLines(t, os.Getpid())[0]["Seccomp_filters"]
+	for _, with := range []string{"", "a plug-in"} {
+		t.Run(with, func(t *testing.T) {
+			dir := deviceFiles(t, map[string]string{"static/x": "text", "lives": "", "plugin.sh": plugin})
+			config := "static: static\ntransport: xdp\ndrain: 1s\ndevices_dir: state\n"
+			if with != "" {
+				config += "devices: [{plugin: {argv: [/bin/sh, plugin.sh], dir: .}}]\n"
+			}
+			if err := os.WriteFile(filepath.Join(dir, "dcs.yaml"), []byte(config), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p := labRun(t, lab, exec.Command(binary(t), "serve", "--config", filepath.Join(dir, "dcs.yaml")))
+			p.await("msg=serving")
+			p.said("msg=sandbox", "seccomp=", "on")
+			if program := xdpOf(t, lab); program == 0 {
+				t.Fatal("there is no program")
+			} else if err := detachAll(lab, program); err != nil {
+				t.Fatal(err)
+			}
+			p.said("sockets take all requests")
+			eventually(t, "the program's return", func() bool { return xdpOf(t, lab) != 0 })
+			want(t, lab, netlab.ServerAddr4.String(), "x", "text")
+			if with != "" {
+				var lives []string
+				eventually(t, "two lives of the plug-in", func() bool {
+					b, _ := os.ReadFile(filepath.Join(dir, "lives"))
+					lives = strings.Split(strings.TrimSpace(string(b)), "\n")
+					return len(lives) >= 2
+				})
+				for n, got := range lives {
+					if strings.HasSuffix(got, "\t"+before) {
+						t.Errorf("life %d has %q, as we have", n+1, got)
+					}
+				}
+			}
+			if err := p.stop(syscall.SIGTERM); err != nil {
+				t.Error(err)
+			}
+		})
 	}
-	p.said("sockets take all requests")
-	eventually(t, "the program's return", func() bool { return xdpOf(t, lab) != 0 })
-	want(t, lab, netlab.ServerAddr4.String(), "x", "text")
 }

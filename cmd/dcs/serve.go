@@ -107,6 +107,9 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 	if err := s.becomeUser(); err != nil {
 		return err
 	}
+	if s.startsPlugins() {
+		s.enterSandbox(true) // which opening takes
+	}
 	s.limitMemory()
 	s.warnUnsafe()
 	keyring, err := s.keyring()
@@ -164,7 +167,9 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 	}
 	s.openAddresses()
 	s.dropPrivileges(in)
-	s.enterSandbox(in)
+	if !s.startsPlugins() {
+		s.enterSandbox(in.steering != nil)
+	}
 	if in.steering != nil {
 		go in.steering.keep(ctx)
 	}

@@ -219,6 +219,15 @@ admin: unix:%s/run/admin.sock
 	if err := p.wait(); err == nil {
 		t.Error("it runs with a secret that it cannot read")
 	}
+	checked := dcs("", "check", "--config", at("dcs.yaml"))
+	for _, what := range []string{"secret_file: access " + at("secret"), "access " + at("dcs.yaml")} {
+		if line := fmt.Sprintf("user %d:%d: %s: permission denied; change", uid, gid, what); strings.Count(checked.stderr, line) != 1 {
+			t.Errorf("check does not say %s:\n%s", line, checked.stderr)
+		}
+	}
+	if n := strings.Count(checked.stderr, "permission denied"); n != 2 || checked.status != failed {
+		t.Errorf("check says of %d files that they cannot be read, and ends with %d", n, checked.status)
+	}
 	for _, what := range []string{"secret_file: access " + at("secret"), "open " + at("dcs.yaml")} {
 		if p.count("level=ERROR", "not readable by the server's user", fmt.Sprintf("user=%d:%d", uid, gid), what) != 1 {
 			t.Errorf("it does not say that it cannot %s", what)
@@ -231,6 +240,9 @@ admin: unix:%s/run/admin.sock
 		t.Fatal(err)
 	}
 
+	if checked := dcs("", "check", "--config", at("dcs.yaml")); checked.status != done {
+		t.Errorf("check: %+v", checked)
+	}
 	p = serve(t, "--config", at("dcs.yaml"))
 	if !gold() {
 		t.Error("the snapshot that root left is not served")

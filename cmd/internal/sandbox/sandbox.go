@@ -20,7 +20,7 @@ type Config struct {
 	// Start says that it starts programs, which may write anywhere, and use what their language needs. There is then no
 	// Landlock.
 	Start bool
-	BPF   bool // it uses bpf(2)
+	BPF   bool // it uses bpf(2) and perf_event_open(2)
 }
 
 // Result says what a process is held to. An error is why it is not.

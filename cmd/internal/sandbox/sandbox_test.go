@@ -110,6 +110,7 @@ var attempts = []struct {
 	{"AF_ALG", func() error { return ignored(unix.Socket(unix.AF_ALG, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)) }, closed},
 
 	{"bpf", sys(unix.SYS_BPF), noBPF},
+	{"perf", sys(unix.SYS_PERF_EVENT_OPEN), noBPF},
 
 	{"mount", sys(unix.SYS_MOUNT), all},
 	{"unshare", func() error { return unix.Unshare(unix.CLONE_NEWUTS) }, all},
