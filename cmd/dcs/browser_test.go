@@ -105,7 +105,9 @@ func (b *browser) login(base string) {
 	b.has("h1", "Overview")
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.wrong = slices.DeleteFunc(b.wrong, func(text string) bool { return strings.Contains(text, "should have (optionally hidden) username fields") })
+	b.wrong = slices.DeleteFunc(b.wrong, func(text string) bool {
+		return strings.Contains(text, "should have (optionally hidden) username fields")
+	})
 }
 
 func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
