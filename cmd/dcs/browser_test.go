@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -95,13 +96,18 @@ func newBrowser(t *testing.T) *browser {
 	return b
 }
 
-// login shows the operator's overview.
+// login shows the operator's overview. What the browser would like better about the form is passed over: there are no names of users.
 func (b *browser) login(base string) {
 	b.t.Helper()
 	b.do(chromedp.Navigate(base + "/"))
 	b.has("h1", "DCS")
 	b.do(chromedp.SendKeys(chromedp.CSS("#token"), adminToken+kb.Enter))
 	b.has("h1", "Overview")
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.wrong = slices.DeleteFunc(b.wrong, func(text string) bool {
+		return strings.Contains(text, "should have (optionally hidden) username fields")
+	})
 }
 
 func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {

@@ -343,7 +343,7 @@ can reach needs one of these in any case. Empty: nowhere.`,
 		{
 			"admin_token_file", `""`,
 			`A file with the token that the admin page and API ask for, of mode 600, made
-for instance by "openssl rand -hex 32". A token that is replaced counts at once
+for instance by "openssl rand -hex 32". One that is replaced counts at once
 and ends all sessions. Empty: none is asked for.`,
 			path(&c.AdminTokenFile),
 		},
