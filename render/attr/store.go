@@ -432,14 +432,12 @@ func openFile(path string) (*localdb.DB, fileMeta, error) {
 func (s *Store) verify(src *source, db *localdb.DB) {
 	s.wg.Go(func() {
 		<-s.ready
-		err := db.Verify(s.ctx)
+		if err := db.Verify(s.ctx); err != nil && s.ctx.Err() == nil {
+			s.damaged(src, db, err)
+		}
 		if s.likely != nil {
 			db.EachMAC(s.ctx, s.likely.add)
 		}
-		if err == nil || s.ctx.Err() != nil {
-			return
-		}
-		s.damaged(src, db, err)
 	})
 }
 
