@@ -16,8 +16,9 @@ var mayImport = map[string][]string{
 	"bpf": {},
 
 	"fastpath":          {"fastpath/..."},
-	"fastpath/guard":    {"fastpath/packet", "fastpath/tftp"},
+	"fastpath/guard":    {"fastpath/packet", "fastpath/source", "fastpath/tftp"},
 	"fastpath/packet":   {},
+	"fastpath/source":   {},
 	"fastpath/tftp":     {},
 	"fastpath/transfer": {"fastpath/packet", "fastpath/tftp"},
 	"fastpath/udp":      {"fastpath/packet"},
@@ -54,7 +55,7 @@ var mayImport = map[string][]string{
 	"cmd/internal":          {"cmd/internal/...", "render/attr/..."},
 	"cmd/internal/cmts":     {"cmd/internal/strictyaml"},
 	"cmd/internal/keyring":  {"cmd/internal/...", "render/tempfile"},
-	"cmd/internal/httpboot": {"cmd/internal/...", "render/mapped"},
+	"cmd/internal/httpboot": {"cmd/internal/...", "fastpath/source", "render/mapped"},
 	"cmd/dcs":               {"cmd/internal/...", "fastpath/...", "render/...", "bpf/...", "bench/storm"},
 }
 
