@@ -114,8 +114,8 @@ static __always_inline enum verdict judge(struct xdp_md *ctx, void *end, const s
 		return DROP_TFTP;
 	if (!acl_allows(&d->source, d->v4))
 		return DROP_ACL;
-	/* What a running transfer needs is never held back: only requests cost tokens. */
-	if (requests && tftp[1] <= TFTP_WRQ && source_rate && !limit_allows(&d->source, d->v4, bpf_ktime_get_ns(), source_rate))
+	/* What a running transfer needs is never held back: only requests cost tokens, and not the host's own. */
+	if (requests && !inside && tftp[1] <= TFTP_WRQ && source_rate && !limit_allows(&d->source, d->v4, bpf_ktime_get_ns(), source_rate))
 		return DROP_RATE;
 	return PASS_SOCKET;
 }
