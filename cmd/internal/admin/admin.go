@@ -41,6 +41,7 @@ type Config struct {
 const (
 	maxConns     = 128
 	sourceConns  = maxConns / 4 // of one other machine
+	laneConns    = 8            // for monitoring, while all others are taken
 	maxHeader    = 16 << 10
 	maxBody      = 1 << 20
 	headerTime   = 5 * time.Second
@@ -183,11 +184,22 @@ func (s *Server) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	ln := httpserve.Limit(s.http, s.ln, httpserve.Limits{Conns: maxConns, SourceConns: sourceConns, Exempt: netip.Addr.IsLoopback})
+	ln := httpserve.Limit(s.http, s.ln, httpserve.Limits{
+		Conns: maxConns, SourceConns: sourceConns, Exempt: netip.Addr.IsLoopback, Lane: laneConns, InLane: monitoring,
+	})
 	if err := httpserve.Run(ctx, s.http, ln, stopTime); err != nil {
 		return fmt.Errorf("admin: %w", err)
 	}
 	return nil
+}
+
+// monitoring reports a request by which the server is watched. It is answered while all connections are taken.
+func monitoring(r *http.Request) bool {
+	switch r.URL.Path {
+	case "/healthz", "/readyz", "/metrics":
+		return true
+	}
+	return false
 }
 
 // Close gives the address back. Run returns.
