@@ -88,10 +88,15 @@ type rules struct {
 	buckets  *buckets
 }
 
+const defaultSources = 1 << 18
+
+// Octets is what a guard takes that remembers the default number of sources, once it has a rate.
+const Octets = 16 * defaultSources
+
 // New returns a guard without limits that will remember so many sources, each in 16 octets; 0: 262,144.
 func New(sources int) *Guard {
 	if sources <= 0 {
-		sources = 1 << 18
+		sources = defaultSources
 	}
 	return &Guard{sources: sources}
 }
