@@ -820,6 +820,7 @@ func BenchmarkSteer(b *testing.B) {
 	}{
 		{"rrq", frame{source: modem4, target: server4, payload: rrq}, nil},
 		{"rrq6", frame{source: modem6, target: server6, payload: rrq}, nil},
+		{"rrq_rate", frame{source: modem4, target: server4, payload: rrq}, func(s *Steer) error { return s.SetRate(1e9, 1000) }},
 		{"rrq_acl_rate_cpu", frame{source: modem4, target: server4, payload: rrq}, func(s *Steer) error {
 			if err := s.SetACL([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/16")}); err != nil {
 				return err
