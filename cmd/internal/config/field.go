@@ -6,8 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
-	"strconv"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 

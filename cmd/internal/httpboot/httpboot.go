@@ -55,9 +55,9 @@ type Config struct {
 	// Source is what an address counts for; nil: the address itself, of IPv6 its /64.
 	Source func(netip.Addr) netip.Addr
 	// Host is what is known of this host's addresses; nil: nothing.
-	Host func() *source.Host
-	Log     *slog.Logger
-	Limits  Limits
+	Host   func() *source.Host
+	Log    *slog.Logger
+	Limits Limits
 	// Tried, if not nil, is called after every further attempt to open an address that somebody else uses, with its error.
 	Tried func(error)
 }
