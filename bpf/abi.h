@@ -72,6 +72,23 @@ struct drop {
 	__u8 payload[SHOWN];
 };
 
+/* acl_key_of returns the key of one address. */
+static __always_inline struct acl_key acl_key_of(const struct address *a, bool v4)
+{
+	struct acl_key key = {};
+
+	if (v4) {
+		key.prefix = 32 + 32;
+		key.family = 4;
+		key.word[0] = a->word[3];
+	} else {
+		key.prefix = 32 + 128;
+		key.family = 6;
+		__builtin_memcpy(key.word, a->word, sizeof(key.word));
+	}
+	return key;
+}
+
 static __always_inline __u32 mix(__u32 h)
 {
 	/* The finalizer of MurmurHash3: every bit of the address reaches every bit of the choice. */

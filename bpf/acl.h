@@ -25,21 +25,12 @@ struct {
 
 static __always_inline bool acl_allows(const struct address *source, bool v4)
 {
-	struct acl_key key = {};
+	struct acl_key key = acl_key_of(source, v4);
 	__u32 slot = 0;
 	void *trie = bpf_map_lookup_elem(&acl, &slot);
 
 	if (!trie)
 		return true;
-	if (v4) {
-		key.prefix = 32 + 32;
-		key.family = 4;
-		key.word[0] = source->word[3];
-	} else {
-		key.prefix = 32 + 128;
-		key.family = 6;
-		__builtin_memcpy(key.word, source->word, sizeof(key.word));
-	}
 	return bpf_map_lookup_elem(trie, &key) != NULL;
 }
 

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -31,7 +32,8 @@ type Config struct {
 	// Transfers are the ports that transfers answer from, at the addresses of Listen. Packets to others are left to the
 	// kernel, unless they go to a port of Listen.
 	Transfers []Port
-	// Sources is the number of addresses whose rate is remembered, default 262,144. Each takes some 90 octets.
+	// Sources is the number of sources whose rate is remembered, default 262,144, rounded up to a power of two. Each takes 16
+	// octets.
 	Sources int
 	// Samples is how many dropped packets per second are shown by Drops, for each verdict and processor; default 10,
 	// negative: none.
@@ -67,6 +69,9 @@ type Steer struct {
 	local   []netip.Addr // what a wildcard stands for
 	placed  map[steerPlace]bool
 	ports   map[uint16]uint8 // of transfers, as the program has them
+	own     map[steerAddress]bool
+	hints   [64]uint64 // of own
+	exempt  map[steerAclKey]bool
 	hook    *hook
 	closed  bool
 }
@@ -86,7 +91,7 @@ func Load(cfg Config) (*Steer, error) {
 	if cfg.Poll <= 0 {
 		cfg.Poll = time.Second
 	}
-	s := &Steer{poll: cfg.Poll, lost: make(chan error, 1), placed: make(map[steerPlace]bool), ports: make(map[uint16]uint8)}
+	s := &Steer{poll: cfg.Poll, lost: make(chan error, 1), placed: make(map[steerPlace]bool), ports: make(map[uint16]uint8), own: make(map[steerAddress]bool)}
 	if err := s.load(cfg); err != nil {
 		return nil, errors.Join(fmt.Errorf("bpf: load: %w", err), s.Close())
 	}
@@ -103,9 +108,13 @@ func (s *Steer) load(cfg Config) error {
 		return err
 	}
 	spec.Maps[steerMapCpus].MaxEntries = uint32(cpus)
-	spec.Maps[steerMapSources].MaxEntries = uint32(min(cfg.Sources, math.MaxInt32))
+	sets := sourceSets(cfg.Sources)
+	spec.Maps[steerMapSources].MaxEntries = sets
 	if err := spec.LoadAndAssign(&s.objs, nil); err != nil {
 		// Of a *ebpf.VerifierError this is the last line, which says what the kernel lacks.
+		return err
+	}
+	if err := s.seedSources(sets); err != nil {
 		return err
 	}
 	if cfg.Samples > 0 {
@@ -222,19 +231,6 @@ func (s *Steer) place() error {
 			}
 			s.placed[p] = true
 		}
-	}
-	return nil
-}
-
-// SetRate allows each source address so many requests per second, and burst of them in a row. 0 per second lifts the
-// limit. The smallest rate is one request in 4.2 s. Packets of running transfers are not counted.
-func (s *Steer) SetRate(perSecond float64, burst int) error {
-	rate, err := packRate(perSecond, burst)
-	if err != nil {
-		return fmt.Errorf("bpf: %w", err)
-	}
-	if err := s.objs.SourceRate.Set(rate); err != nil {
-		return fmt.Errorf("bpf: set the rate: %w", err)
 	}
 	return nil
 }
@@ -402,9 +398,8 @@ func (s *Steer) refresh(h *netlink.Handle, index int) error {
 	}
 	var local []netip.Addr
 	for _, a := range addrs {
-		// Within a peer-to-peer network Peer is the other end; IPNet is ours always.
-		if ip, ok := netip.AddrFromSlice(a.IP); ok && !ip.IsLoopback() {
-			local = append(local, ip.Unmap())
+		if p, ok := prefixOf(a); ok && !p.Addr().IsLoopback() {
+			local = append(local, p.Addr())
 		}
 	}
 	var mac [8]byte
@@ -414,6 +409,12 @@ func (s *Steer) refresh(h *netlink.Handle, index int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.objs.OwnMac.Set(binary.LittleEndian.Uint64(mac[:])); err != nil {
+		return err
+	}
+	if err := s.objs.Inside.Set(link.Attrs().Flags&net.FlagLoopback != 0); err != nil {
+		return err
+	}
+	if err := s.setOwn(addrs); err != nil {
 		return err
 	}
 	s.local = local

@@ -41,29 +41,108 @@ static __always_inline bool take_shared(__u64 *bucket, __u64 now, __u64 rate)
 	return false;
 }
 
-/* Buckets of the sources that asked last. A source that has been forgotten, because so many others have asked since, begins
- * with a full one. */
+enum {
+	WAYS = 4, /* buckets that a source may be in: those of a cache line */
+	MAX_EXEMPT = 1 << 16,
+};
+
+/* What a source is: the bits of its address that count. */
+__u32 source_mask_v4 = 0xffffffff;
+__u32 source_mask_v6[4] = {0xffffffff, 0xffffffff};
+
+/* A secret, and how many sets of buckets there are, less one: a power of two. */
+__u64 source_keys[2];
+__u32 source_sets;
+
+/* Buckets of the sources that asked last, without locks: under a flood of random sources each of them is a new one. A source
+ * is known by a keyed hash, as no sender may choose whose bucket it shares; of one word, as the default sources are, no two
+ * have the same. One that has been forgotten, because so many others have asked since, begins with a full bucket. The twin in
+ * Go is in fastpath/guard. */
+struct source_set {
+	__u64 source[WAYS];
+	__u64 full[WAYS];
+};
+
+/* Its size is set by the loader. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1 << 18);
-	__type(key, struct address);
-	__type(value, __u64);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct source_set);
 } sources SEC(".maps");
 
-static __always_inline bool limit_allows(const struct address *source, __u64 now, __u64 rate)
+/* Sources that no rate is for. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, MAX_EXEMPT);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct acl_key);
+	__type(value, __u8);
+} exempt SEC(".maps");
+
+static __always_inline __u64 mix64(__u64 h)
 {
-	__u64 *bucket, first;
-	bool taken;
+	/* The finalizer of MurmurHash3. */
+	h ^= h >> 33;
+	h *= 0xff51afd7ed558ccdULL;
+	h ^= h >> 33;
+	h *= 0xc4ceb9fe1a85ec53ULL;
+	h ^= h >> 33;
+	return h;
+}
+
+static __always_inline __u64 source_key(const struct address *a, bool v4)
+{
+	__u64 h, hi = 0, lo = 0;
+
+	if (v4) {
+		hi = a->word[3] & source_mask_v4;
+		lo = 1;
+	} else {
+		hi = (a->word[0] & source_mask_v6[0]) | (__u64)(a->word[1] & source_mask_v6[1]) << 32;
+		lo = (a->word[2] & source_mask_v6[2]) | (__u64)(a->word[3] & source_mask_v6[3]) << 32;
+	}
+	h = mix64(mix64(hi ^ source_keys[0]) ^ lo ^ source_keys[1]);
+	return h ? h : 1; /* 0 is nobody's */
+}
+
+static __always_inline bool is_exempt(const struct address *source, bool v4)
+{
+	struct acl_key key = acl_key_of(source, v4);
+
+	return bpf_map_lookup_elem(&exempt, &key) != NULL;
+}
+
+static __always_inline bool limit_allows(const struct address *source, bool v4, __u64 now, __u64 rate)
+{
+	__u64 key, full, old, least = ~0ULL;
+	__u32 index, fullest = 0;
+	struct source_set *set;
 
 	if (rate == 0)
 		return true;
-	bucket = bpf_map_lookup_elem(&sources, source);
-	if (bucket)
-		return take_shared(bucket, now, rate);
-	first = take(0, now, (__u32)rate, rate >> 32, &taken);
-	/* If another processor was faster, or there is no memory, this packet is let through for nothing. */
-	bpf_map_update_elem(&sources, source, &first, BPF_NOEXIST);
-	return taken;
+	key = source_key(source, v4);
+	index = key & source_sets;
+	set = bpf_map_lookup_elem(&sources, &index);
+	if (!set)
+		return true;
+	for (__u32 i = 0; i < WAYS; i++) {
+		/* Whether a source is exempt is looked at when it would be limited: few ever are. */
+		if (*(volatile __u64 *)&set->source[i] == key)
+			return take_shared(&set->full[i], now, rate) || is_exempt(source, v4);
+		full = *(volatile __u64 *)&set->full[i];
+		if (full < least) {
+			fullest = i;
+			least = full;
+		}
+	}
+	/* The fullest bucket is given to it: one that floods, whose bucket is the emptiest, is not forgotten for that. */
+	fullest &= WAYS - 1;
+	old = *(volatile __u64 *)&set->source[fullest];
+	/* If another processor was faster, this packet is let through for nothing. */
+	if (__sync_val_compare_and_swap(&set->source[fullest], old, key) == old)
+		*(volatile __u64 *)&set->full[fullest] = now + (__u32)rate;
+	return true;
 }
 
 #endif

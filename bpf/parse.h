@@ -26,6 +26,7 @@ struct datagram {
 	void *payload;   /* behind the UDP header; may be the frame's end */
 	__u32 offset;    /* of the payload in the frame */
 	__u32 length;    /* of the payload, as UDP has it; less than 0 where UDP's length is less than its header */
+	__u32 ip_options; /* offset of those of IPv4; 0: there are none */
 	__u32 ip_end;    /* offset at which the datagram ends, as IP has it */
 };
 
@@ -92,6 +93,8 @@ static __always_inline enum verdict parse_udp(void *data, void *end, __u64 mac, 
 		d->source = (struct address){{0, 0, bpf_htonl(0xffff), ip->saddr}};
 		d->target = (struct address){{0, 0, bpf_htonl(0xffff), ip->daddr}};
 		d->ip_end = at - data + bpf_ntohs(ip->tot_len);
+		if (ip->ihl > 5)
+			d->ip_options = (void *)(ip + 1) - data;
 		at += ip->ihl * 4;
 	} else if (protocol == bpf_htons(ETH_P_IPV6)) {
 		struct ipv6hdr *ip = at;
@@ -170,22 +173,74 @@ static __always_inline bool true_checksum(const struct datagram *d, void *end)
 	return sum == 0xffff;
 }
 
-/* possible_source reports whether a host could have sent from this address and port (RFC 1122, section 3.2.1.3; RFC 4291,
- * sections 2.5 and 2.7). */
-static __always_inline bool possible_source(const struct datagram *d)
+enum { MAX_OPTIONS = 40 }; /* octets, of an IPv4 header */
+
+/* has_source_route reports whether so many octets of IPv4 options, at that offset, have a source route. Its offsets are
+ * constants, and it is verified for itself: the verifier follows every way through a list of options otherwise. */
+__noinline int has_source_route(struct xdp_md *ctx, __u32 offset, __u32 length)
 {
-	const __u32 *word = d->source.word;
-	__u32 last = bpf_ntohl(word[3]);
+	enum { END = 0, NOP = 1, LSRR = 131, SSRR = 137 };
+	__u8 octets[MAX_OPTIONS + 1] = {};
+	__u32 next = 0;
+
+	if (length < 1 || length > MAX_OPTIONS || bpf_xdp_load_bytes(ctx, offset, octets, length))
+		return 0;
+#pragma unroll
+	for (__u32 i = 0; i < MAX_OPTIONS; i++) {
+		if (i != next)
+			continue;
+		if (octets[i] == LSRR || octets[i] == SSRR)
+			return 1;
+		if (octets[i] == NOP)
+			next = i + 1;
+		else if (octets[i] == END || octets[i + 1] < 2)
+			return 0;
+		else
+			next = i + octets[i + 1];
+	}
+	return 0;
+}
+
+/* source_routed reports whether an IPv4 header has a loose or strict source route (RFC 791, section 3.1): its sender chose the
+ * way that the packet has come, and need not have the address that it shows. No host takes such packets by default. */
+static __always_inline bool source_routed(struct xdp_md *ctx, const struct datagram *d)
+{
+	__u32 at = d->ip_options;
+
+	return at && has_source_route(ctx, at, d->offset - sizeof(struct udphdr) - at);
+}
+
+static __always_inline bool is_loopback(const struct address *a, bool v4)
+{
+	if (v4)
+		return bpf_ntohl(a->word[3]) >> 24 == 127;
+	return !a->word[0] && !a->word[1] && !a->word[2] && a->word[3] == bpf_htonl(1);
+}
+
+/* possible_source reports whether a host could have sent from this address and port (RFC 1122, section 3.2.1.3; RFC 4291,
+ * sections 2.5 and 2.7; RFC 1112, section 4), if it came over a wire or, inside, by the loopback interface. Its twin in Go is
+ * fastpath/source; testdata/sources.csv holds both. */
+static __always_inline bool possible_source(const struct datagram *d, bool inside)
+{
+	const __u32 *word = d->source.word, *to = d->target.word;
+	bool loopback = is_loopback(&d->source, d->v4);
 
 	if (d->source_port == 0)
 		return false;
-	if (d->v4)
-		return last >> 24 != 0 && last >> 24 != 127 && last >> 28 < 0xe;
+	if (loopback != is_loopback(&d->target, d->v4) || (loopback && !inside))
+		return false;
+	if (word[3] == to[3] && word[2] == to[2] && word[1] == to[1] && word[0] == to[0] && d->source_port == d->target_port)
+		return false;
+	if (d->v4) {
+		__u32 first = bpf_ntohl(word[3]) >> 24;
+
+		return first != 0 && first < 224;
+	}
 	if (bpf_ntohl(word[0]) >> 24 == 0xff)
 		return false;
 	if (word[0] || word[1])
 		return true;
-	return word[2] ? word[2] != bpf_htonl(0xffff) : last > 1;
+	return word[2] ? word[2] != bpf_htonl(0xffff) : word[3] != 0;
 }
 
 #endif

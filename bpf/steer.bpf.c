@@ -6,6 +6,7 @@
 #include "abi.h"
 #include "acl.h"
 #include "limit.h"
+#include "own.h"
 #include "parse.h"
 
 enum {
@@ -21,7 +22,7 @@ enum {
 
 /* Settings, which the loader may change at any time. */
 __u64 own_mac;             /* in network order, from the lowest octet; 0: any */
-__u64 source_rate;         /* of requests from one address: burst << 32 | ns between them; 0: no limit */
+__u64 source_rate;         /* of requests from one source: burst << 32 | ns between them; 0: no limit */
 __u64 sample_rate;         /* of samples, per verdict and processor; likewise; 0: none */
 __u32 workers;             /* that frames are spread over; 0: they are not */
 __u32 cpu_of[MAX_WORKERS]; /* processor of each worker */
@@ -101,7 +102,7 @@ static __always_inline enum verdict judge(struct xdp_md *ctx, void *end, const s
 		return DROP_LENGTH;
 	if (!true_checksum(d, end))
 		return DROP_CHECKSUM;
-	if (!possible_source(d))
+	if (!possible_source(d, inside) || source_routed(ctx, d) || taken_address(&d->source))
 		return DROP_SOURCE;
 	if (d->length < 2)
 		return DROP_TFTP;
@@ -113,8 +114,8 @@ static __always_inline enum verdict judge(struct xdp_md *ctx, void *end, const s
 		return DROP_TFTP;
 	if (!acl_allows(&d->source, d->v4))
 		return DROP_ACL;
-	/* What a running transfer needs is never held back: only requests cost tokens. */
-	if (requests && tftp[1] <= TFTP_WRQ && source_rate && !limit_allows(&d->source, bpf_ktime_get_ns(), source_rate))
+	/* What a running transfer needs is never held back: only requests cost tokens, and not the host's own. */
+	if (requests && !inside && tftp[1] <= TFTP_WRQ && source_rate && !limit_allows(&d->source, d->v4, bpf_ktime_get_ns(), source_rate))
 		return DROP_RATE;
 	return PASS_SOCKET;
 }

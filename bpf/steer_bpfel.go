@@ -54,6 +54,12 @@ type steerPlace struct {
 	Transfers uint16
 }
 
+type steerSourceSet struct {
+	_      structs.HostLayout
+	Source [4]uint64
+	Full   [4]uint64
+}
+
 type steerTally struct {
 	_       structs.HostLayout
 	Packets uint64
@@ -82,23 +88,31 @@ const (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	steerMapAcl        = "acl"
-	steerMapAclEven    = "acl_even"
-	steerMapAclOdd     = "acl_odd"
-	steerMapCpus       = "cpus"
-	steerMapDrops      = "drops"
-	steerMapPlaces     = "places"
-	steerMapSources    = "sources"
-	steerMapTallies    = "tallies"
-	steerMapTransfers  = "transfers"
-	steerMapXsks       = "xsks"
-	steerProgSteer     = "steer"
-	steerVarCpuOf      = "cpu_of"
-	steerVarOwnMac     = "own_mac"
-	steerVarSampleRate = "sample_rate"
-	steerVarSamplesAre = "samples_are"
-	steerVarSourceRate = "source_rate"
-	steerVarWorkers    = "workers"
+	steerMapAcl          = "acl"
+	steerMapAclEven      = "acl_even"
+	steerMapAclOdd       = "acl_odd"
+	steerMapCpus         = "cpus"
+	steerMapDrops        = "drops"
+	steerMapExempt       = "exempt"
+	steerMapOwn          = "own"
+	steerMapPlaces       = "places"
+	steerMapSources      = "sources"
+	steerMapTallies      = "tallies"
+	steerMapTransfers    = "transfers"
+	steerMapXsks         = "xsks"
+	steerProgSteer       = "steer"
+	steerVarCpuOf        = "cpu_of"
+	steerVarInside       = "inside"
+	steerVarOwnHints     = "own_hints"
+	steerVarOwnMac       = "own_mac"
+	steerVarSampleRate   = "sample_rate"
+	steerVarSamplesAre   = "samples_are"
+	steerVarSourceKeys   = "source_keys"
+	steerVarSourceMaskV4 = "source_mask_v4"
+	steerVarSourceMaskV6 = "source_mask_v6"
+	steerVarSourceRate   = "source_rate"
+	steerVarSourceSets   = "source_sets"
+	steerVarWorkers      = "workers"
 )
 
 // loadSteer returns the embedded CollectionSpec for steer.
@@ -155,6 +169,8 @@ type steerMapSpecs struct {
 	AclOdd    *ebpf.MapSpec `ebpf:"acl_odd"`
 	Cpus      *ebpf.MapSpec `ebpf:"cpus"`
 	Drops     *ebpf.MapSpec `ebpf:"drops"`
+	Exempt    *ebpf.MapSpec `ebpf:"exempt"`
+	Own       *ebpf.MapSpec `ebpf:"own"`
 	Places    *ebpf.MapSpec `ebpf:"places"`
 	Sources   *ebpf.MapSpec `ebpf:"sources"`
 	Tallies   *ebpf.MapSpec `ebpf:"tallies"`
@@ -166,12 +182,18 @@ type steerMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type steerVariableSpecs struct {
-	CpuOf      *ebpf.VariableSpec `ebpf:"cpu_of"`
-	OwnMac     *ebpf.VariableSpec `ebpf:"own_mac"`
-	SampleRate *ebpf.VariableSpec `ebpf:"sample_rate"`
-	SamplesAre *ebpf.VariableSpec `ebpf:"samples_are"`
-	SourceRate *ebpf.VariableSpec `ebpf:"source_rate"`
-	Workers    *ebpf.VariableSpec `ebpf:"workers"`
+	CpuOf        *ebpf.VariableSpec `ebpf:"cpu_of"`
+	Inside       *ebpf.VariableSpec `ebpf:"inside"`
+	OwnHints     *ebpf.VariableSpec `ebpf:"own_hints"`
+	OwnMac       *ebpf.VariableSpec `ebpf:"own_mac"`
+	SampleRate   *ebpf.VariableSpec `ebpf:"sample_rate"`
+	SamplesAre   *ebpf.VariableSpec `ebpf:"samples_are"`
+	SourceKeys   *ebpf.VariableSpec `ebpf:"source_keys"`
+	SourceMaskV4 *ebpf.VariableSpec `ebpf:"source_mask_v4"`
+	SourceMaskV6 *ebpf.VariableSpec `ebpf:"source_mask_v6"`
+	SourceRate   *ebpf.VariableSpec `ebpf:"source_rate"`
+	SourceSets   *ebpf.VariableSpec `ebpf:"source_sets"`
+	Workers      *ebpf.VariableSpec `ebpf:"workers"`
 }
 
 // steerObjects contains all objects after they have been loaded into the kernel.
@@ -199,6 +221,8 @@ type steerMaps struct {
 	AclOdd    *ebpf.Map `ebpf:"acl_odd"`
 	Cpus      *ebpf.Map `ebpf:"cpus"`
 	Drops     *ebpf.Map `ebpf:"drops"`
+	Exempt    *ebpf.Map `ebpf:"exempt"`
+	Own       *ebpf.Map `ebpf:"own"`
 	Places    *ebpf.Map `ebpf:"places"`
 	Sources   *ebpf.Map `ebpf:"sources"`
 	Tallies   *ebpf.Map `ebpf:"tallies"`
@@ -213,6 +237,8 @@ func (m *steerMaps) Close() error {
 		m.AclOdd,
 		m.Cpus,
 		m.Drops,
+		m.Exempt,
+		m.Own,
 		m.Places,
 		m.Sources,
 		m.Tallies,
@@ -225,12 +251,18 @@ func (m *steerMaps) Close() error {
 //
 // It can be passed to loadSteerObjects or ebpf.CollectionSpec.LoadAndAssign.
 type steerVariables struct {
-	CpuOf      *ebpf.Variable `ebpf:"cpu_of"`
-	OwnMac     *ebpf.Variable `ebpf:"own_mac"`
-	SampleRate *ebpf.Variable `ebpf:"sample_rate"`
-	SamplesAre *ebpf.Variable `ebpf:"samples_are"`
-	SourceRate *ebpf.Variable `ebpf:"source_rate"`
-	Workers    *ebpf.Variable `ebpf:"workers"`
+	CpuOf        *ebpf.Variable `ebpf:"cpu_of"`
+	Inside       *ebpf.Variable `ebpf:"inside"`
+	OwnHints     *ebpf.Variable `ebpf:"own_hints"`
+	OwnMac       *ebpf.Variable `ebpf:"own_mac"`
+	SampleRate   *ebpf.Variable `ebpf:"sample_rate"`
+	SamplesAre   *ebpf.Variable `ebpf:"samples_are"`
+	SourceKeys   *ebpf.Variable `ebpf:"source_keys"`
+	SourceMaskV4 *ebpf.Variable `ebpf:"source_mask_v4"`
+	SourceMaskV6 *ebpf.Variable `ebpf:"source_mask_v6"`
+	SourceRate   *ebpf.Variable `ebpf:"source_rate"`
+	SourceSets   *ebpf.Variable `ebpf:"source_sets"`
+	Workers      *ebpf.Variable `ebpf:"workers"`
 }
 
 // steerPrograms contains all programs after they have been loaded into the kernel.

@@ -594,14 +594,30 @@ func TestRateUnderManySources(t *testing.T) {
 		}
 		a = a.Next()
 	}
-	n := 0
-	var key steerAddress
-	var bucket uint64
-	for it := s.objs.Sources.Iterate(); it.Next(&key, &bucket); {
-		n++
+	if n := s.objs.Sources.MaxEntries() * ways; n != 1024 {
+		t.Errorf("%d sources can be remembered", n)
 	}
-	if n == 0 || n > int(s.objs.Sources.MaxEntries()) {
-		t.Errorf("%d sources remembered, at most %d", n, s.objs.Sources.MaxEntries())
+}
+
+// A source that has been caught is not forgotten for a flood of others.
+func TestFloodForgetsTheQuietFirst(t *testing.T) {
+	cfg := testConfig()
+	cfg.Sources = 64
+	s := loadSteerForTest(t, cfg)
+	if err := s.SetRate(0.25, 10); err != nil {
+		t.Fatal(err)
+	}
+	ask := frame{source: modem4, target: server4, payload: rrq}.octets()
+	for range 12 {
+		s.judged(t, ask)
+	}
+	a := netip.MustParseAddr("11.0.0.1")
+	for range 1000 {
+		s.judged(t, frame{source: netip.AddrPortFrom(a, 9), target: server4, payload: rrq}.octets())
+		a = a.Next()
+	}
+	if got := s.judged(t, ask); got != DropRate {
+		t.Errorf("the flooder is judged %v", got)
 	}
 }
 
@@ -804,6 +820,7 @@ func BenchmarkSteer(b *testing.B) {
 	}{
 		{"rrq", frame{source: modem4, target: server4, payload: rrq}, nil},
 		{"rrq6", frame{source: modem6, target: server6, payload: rrq}, nil},
+		{"rrq_rate", frame{source: modem4, target: server4, payload: rrq}, func(s *Steer) error { return s.SetRate(1e9, 1000) }},
 		{"rrq_acl_rate_cpu", frame{source: modem4, target: server4, payload: rrq}, func(s *Steer) error {
 			if err := s.SetACL([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/16")}); err != nil {
 				return err

@@ -12,7 +12,7 @@ struct take_call {
 
 struct limit_call {
 	struct address source;
-	__u64 now, rate, allowed;
+	__u64 v4, now, rate, allowed;
 };
 
 struct worker_call {
@@ -53,7 +53,7 @@ int call_limit(struct xdp_md *ctx)
 	if ((void *)(c + 1) > (void *)(long)ctx->data_end)
 		return XDP_ABORTED;
 	source = c->source;
-	c->allowed = limit_allows(&source, c->now, c->rate);
+	c->allowed = limit_allows(&source, c->v4, c->now, c->rate);
 	return XDP_PASS;
 }
 

@@ -13,6 +13,13 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type unitsAclKey struct {
+	_      structs.HostLayout
+	Prefix uint32
+	Family uint32
+	Word   [4]uint32
+}
+
 type unitsAddress struct {
 	_    structs.HostLayout
 	Word [4]uint32
@@ -30,9 +37,16 @@ type unitsHashCall struct {
 type unitsLimitCall struct {
 	_       structs.HostLayout
 	Source  unitsAddress
+	V4      uint64
 	Now     uint64
 	Rate    uint64
 	Allowed uint64
+}
+
+type unitsSourceSet struct {
+	_      structs.HostLayout
+	Source [4]uint64
+	Full   [4]uint64
 }
 
 type unitsTakeCall struct {
@@ -57,15 +71,20 @@ type unitsWorkerCall struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	unitsMapSources     = "sources"
-	unitsProgCallHash   = "call_hash"
-	unitsProgCallLimit  = "call_limit"
-	unitsProgCallTake   = "call_take"
-	unitsProgCallWorker = "call_worker"
-	unitsVarHashCalls   = "hash_calls"
-	unitsVarLimitCalls  = "limit_calls"
-	unitsVarTakeCalls   = "take_calls"
-	unitsVarWorkerCalls = "worker_calls"
+	unitsMapExempt       = "exempt"
+	unitsMapSources      = "sources"
+	unitsProgCallHash    = "call_hash"
+	unitsProgCallLimit   = "call_limit"
+	unitsProgCallTake    = "call_take"
+	unitsProgCallWorker  = "call_worker"
+	unitsVarHashCalls    = "hash_calls"
+	unitsVarLimitCalls   = "limit_calls"
+	unitsVarSourceKeys   = "source_keys"
+	unitsVarSourceMaskV4 = "source_mask_v4"
+	unitsVarSourceMaskV6 = "source_mask_v6"
+	unitsVarSourceSets   = "source_sets"
+	unitsVarTakeCalls    = "take_calls"
+	unitsVarWorkerCalls  = "worker_calls"
 )
 
 // loadUnits returns the embedded CollectionSpec for units.
@@ -120,6 +139,7 @@ type unitsProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type unitsMapSpecs struct {
+	Exempt  *ebpf.MapSpec `ebpf:"exempt"`
 	Sources *ebpf.MapSpec `ebpf:"sources"`
 }
 
@@ -127,10 +147,14 @@ type unitsMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type unitsVariableSpecs struct {
-	HashCalls   *ebpf.VariableSpec `ebpf:"hash_calls"`
-	LimitCalls  *ebpf.VariableSpec `ebpf:"limit_calls"`
-	TakeCalls   *ebpf.VariableSpec `ebpf:"take_calls"`
-	WorkerCalls *ebpf.VariableSpec `ebpf:"worker_calls"`
+	HashCalls    *ebpf.VariableSpec `ebpf:"hash_calls"`
+	LimitCalls   *ebpf.VariableSpec `ebpf:"limit_calls"`
+	SourceKeys   *ebpf.VariableSpec `ebpf:"source_keys"`
+	SourceMaskV4 *ebpf.VariableSpec `ebpf:"source_mask_v4"`
+	SourceMaskV6 *ebpf.VariableSpec `ebpf:"source_mask_v6"`
+	SourceSets   *ebpf.VariableSpec `ebpf:"source_sets"`
+	TakeCalls    *ebpf.VariableSpec `ebpf:"take_calls"`
+	WorkerCalls  *ebpf.VariableSpec `ebpf:"worker_calls"`
 }
 
 // unitsObjects contains all objects after they have been loaded into the kernel.
@@ -153,11 +177,13 @@ func (o *unitsObjects) Close() error {
 //
 // It can be passed to loadUnitsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type unitsMaps struct {
+	Exempt  *ebpf.Map `ebpf:"exempt"`
 	Sources *ebpf.Map `ebpf:"sources"`
 }
 
 func (m *unitsMaps) Close() error {
 	return _UnitsClose(
+		m.Exempt,
 		m.Sources,
 	)
 }
@@ -166,10 +192,14 @@ func (m *unitsMaps) Close() error {
 //
 // It can be passed to loadUnitsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type unitsVariables struct {
-	HashCalls   *ebpf.Variable `ebpf:"hash_calls"`
-	LimitCalls  *ebpf.Variable `ebpf:"limit_calls"`
-	TakeCalls   *ebpf.Variable `ebpf:"take_calls"`
-	WorkerCalls *ebpf.Variable `ebpf:"worker_calls"`
+	HashCalls    *ebpf.Variable `ebpf:"hash_calls"`
+	LimitCalls   *ebpf.Variable `ebpf:"limit_calls"`
+	SourceKeys   *ebpf.Variable `ebpf:"source_keys"`
+	SourceMaskV4 *ebpf.Variable `ebpf:"source_mask_v4"`
+	SourceMaskV6 *ebpf.Variable `ebpf:"source_mask_v6"`
+	SourceSets   *ebpf.Variable `ebpf:"source_sets"`
+	TakeCalls    *ebpf.Variable `ebpf:"take_calls"`
+	WorkerCalls  *ebpf.Variable `ebpf:"worker_calls"`
 }
 
 // unitsPrograms contains all programs after they have been loaded into the kernel.

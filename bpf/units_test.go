@@ -11,7 +11,7 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-//go:generate go tool bpf2go -target bpfel -type take_call -type limit_call -type worker_call -type hash_call -cflags "-O2 -mcpu=v3 -Wall -Wextra -Werror -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu" units units.bpf.c
+//go:generate go tool bpf2go -target bpfel -type address -type take_call -type limit_call -type worker_call -type hash_call -cflags "-O2 -mcpu=v3 -Wall -Wextra -Werror -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu" units units.bpf.c
 
 // needRoot skips a test without root, or fails it where that must not be.
 func needRoot(t testing.TB) {
@@ -117,10 +117,17 @@ func TestLimitKeepsSourcesApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := u.SourceMaskV4.Set(maskOf(24).Word[0]); err != nil {
+		t.Fatal(err)
+	}
 	const begin = uint64(1 << 40)
 	ask := func(a string, seconds float64) bool {
+		addr := netip.MustParseAddr(a)
 		c := unitsLimitCall{Now: begin + uint64(seconds*1e9), Rate: rate}
-		c.Source.Word = addressOf(netip.MustParseAddr(a)).Word
+		c.Source.Word = addressOf(addr).Word
+		if addr.Is4() {
+			c.V4 = 1
+		}
 		call(t, u.CallLimit, &c)
 		return c.Allowed != 0
 	}
@@ -130,15 +137,15 @@ func TestLimitKeepsSourcesApart(t *testing.T) {
 		want    bool
 	}{
 		{"10.0.0.1", 0, true},
-		{"10.0.0.1", 0, true},
-		{"10.0.0.1", 0, false},
-		{"10.0.0.2", 0, true},
+		{"10.0.0.2", 0, true}, // the same source
+		{"10.0.0.255", 0, false},
+		{"10.0.1.2", 0, true},
 		{"fd00::a00:1", 0, true},
-		{"fd00::a00:1", 0, true},
-		{"fd00::a00:1", 0.5, false},
-		{"fd00::a00:2", 0.5, true},
-		{"10.0.0.2", 0.5, true},
-		{"10.0.0.2", 0.5, false},
+		{"fd00::f:a00:1", 0, true},
+		{"fd00::a00:2", 0.5, false},
+		{"fd00:0:0:1::a00:1", 0.5, true},
+		{"10.0.1.2", 0.5, true},
+		{"10.0.1.2", 0.5, false},
 		{"10.0.0.1", 1, true},
 		{"10.0.0.1", 1.9, false},
 		{"10.0.0.1", 9, true},

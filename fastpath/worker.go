@@ -13,6 +13,7 @@ import (
 	"unsafe"
 
 	"dcs/fastpath/packet"
+	"dcs/fastpath/source"
 	"dcs/fastpath/tftp"
 	"dcs/fastpath/transfer"
 )
@@ -186,12 +187,14 @@ func (w *Worker) receive(i int, mono int64, p *packet.Packet) {
 			c.events[Limited]++
 		case p.Flags&packet.WrongTID != 0:
 			c.events[WrongTID]++
+		case p.Flags&packet.Impossible != 0:
+			c.events[Spoofed]++
 		default:
 			c.events[Truncated]++
 		}
 		return
 	}
-	if spoofed(p) {
+	if !source.Possible(p.Peer, p.Local) {
 		c.events[Spoofed]++
 		return
 	}
@@ -230,12 +233,6 @@ func (w *Worker) receive(i int, mono int64, p *packet.Packet) {
 		}
 		c.events[UnknownOpcode]++
 	}
-}
-
-// spoofed reports a source that no host has, or that is this packet's own target.
-func spoofed(p *packet.Packet) bool {
-	a := p.Peer.Addr()
-	return p.Peer.Port() == 0 || a.IsUnspecified() || a.IsMulticast() || a.Is4() && a.As4() == [4]byte{255, 255, 255, 255} || p.Peer == p.Local
 }
 
 // answer handles the requests that were put aside, and returns how many of them went to the renderer.

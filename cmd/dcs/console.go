@@ -23,7 +23,6 @@ import (
 	"dcs/cmd/internal/admin/console"
 	"dcs/cmd/internal/config"
 	"dcs/fastpath"
-	"dcs/fastpath/guard"
 	"dcs/fastpath/transfer"
 	"dcs/render"
 	"dcs/render/attr"
@@ -276,7 +275,8 @@ func (b *backend) Limits() *console.Limits {
 
 // SetLimits implements [console.Backend].
 func (b *backend) SetLimits(l console.Limits) error {
-	to := guard.Limits{Allow: []netip.Prefix{}, Rate: l.Rate, Burst: l.Burst}
+	to := b.s.limits.get()
+	to.Allow, to.Rate, to.Burst = []netip.Prefix{}, l.Rate, l.Burst
 	for _, text := range l.Allow {
 		p, err := config.ParsePrefix(text)
 		if err != nil {

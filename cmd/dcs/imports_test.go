@@ -16,8 +16,9 @@ var mayImport = map[string][]string{
 	"bpf": {},
 
 	"fastpath":          {"fastpath/..."},
-	"fastpath/guard":    {"fastpath/packet", "fastpath/tftp"},
+	"fastpath/guard":    {"fastpath/packet", "fastpath/source", "fastpath/tftp"},
 	"fastpath/packet":   {},
+	"fastpath/source":   {},
 	"fastpath/tftp":     {},
 	"fastpath/transfer": {"fastpath/packet", "fastpath/tftp"},
 	"fastpath/frame":    {"fastpath/packet"},
@@ -58,7 +59,7 @@ var mayImport = map[string][]string{
 	"cmd/internal":          {"cmd/internal/...", "render/attr/...", "render/private"},
 	"cmd/internal/cmts":     {"cmd/internal/strictyaml", "render/private"},
 	"cmd/internal/keyring":  {"cmd/internal/...", "render/private", "render/tempfile"},
-	"cmd/internal/httpboot": {"cmd/internal/...", "render/mapped", "render/private"},
+	"cmd/internal/httpboot": {"cmd/internal/...", "fastpath/source", "render/mapped", "render/private"},
 	"cmd/dcs":               {"cmd/internal/...", "fastpath/...", "render/...", "bpf/...", "bench/storm"},
 }
 

@@ -1,18 +1,25 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/vishvananda/netlink"
 
 	"dcs/bpf"
 	"dcs/cmd/internal/admin"
 	"dcs/cmd/internal/config"
 	"dcs/fastpath/guard"
 	"dcs/fastpath/packet"
+	"dcs/fastpath/source"
 	"dcs/fastpath/udp"
 )
 
@@ -28,18 +35,24 @@ type limits struct {
 
 func newLimits(cfg *config.Config) (*limits, error) {
 	l := &limits{guard: guard.New(0)}
+	if own, err := ownPrefixes(); err == nil { // without it: a host of which nothing is known
+		l.guard.SetHost(source.NewHost(own))
+	}
 	return l, l.set(configured(cfg))
 }
 
 func configured(cfg *config.Config) guard.Limits {
-	return guard.Limits{Allow: cfg.Allow, Rate: cfg.Rate, Burst: cfg.RateBurst}
+	return guard.Limits{
+		Allow: cfg.Allow, Rate: cfg.Rate, Burst: cmp.Or(cfg.RateBurst, config.DefaultBurst(cfg.Rate)),
+		PrefixV4: cfg.RatePrefixV4, PrefixV6: cfg.RatePrefixV6, Exempt: cfg.Devices.Proxies,
+	}
 }
 
 // set puts others in the place of the limits before. On an error those before stay in force.
 func (l *limits) set(to guard.Limits) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := config.CheckRate(to.Rate, to.Burst); err != nil {
+	if err := errors.Join(config.CheckRate(to.Rate, to.Burst), config.CheckPrefixes(to.PrefixV4, to.PrefixV6)); err != nil {
 		return err
 	}
 	if err := l.guard.Set(to); err != nil {
@@ -58,6 +71,9 @@ func (l *limits) set(to guard.Limits) error {
 
 func give(program *bpf.Steer, to guard.Limits) error {
 	if err := program.SetACL(to.Allow); err != nil {
+		return err
+	}
+	if err := program.SetSources(to.PrefixV4, to.PrefixV6, to.Exempt); err != nil {
 		return err
 	}
 	return program.SetRate(to.Rate, to.Burst)
@@ -81,6 +97,47 @@ func (l *limits) unbind() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.program = nil
+}
+
+// source returns what an address counts for.
+func (l *limits) source(a netip.Addr) netip.Addr {
+	inForce := l.get()
+	return inForce.Source(a)
+}
+
+// watchHost follows the host's addresses until the context ends.
+func (l *limits) watchHost(ctx context.Context) {
+	t := time.NewTicker(lookEvery)
+	defer t.Stop()
+	var last []netip.Prefix
+	for {
+		// Where the kernel does not tell, what was known stays.
+		if own, err := ownPrefixes(); err == nil && !slices.Equal(own, last) {
+			last = own
+			l.guard.SetHost(source.NewHost(own))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
+}
+
+// ownPrefixes returns the addresses of this host, each as long as its subnet.
+func ownPrefixes() ([]netip.Prefix, error) {
+	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil {
+		return nil, fmt.Errorf("list the addresses: %w", err)
+	}
+	var own []netip.Prefix
+	for _, a := range addrs {
+		if ip, ok := netip.AddrFromSlice(a.IP); ok {
+			ones, _ := a.Mask.Size()
+			own = append(own, netip.PrefixFrom(ip.Unmap(), ones))
+		}
+	}
+	return own, nil
 }
 
 // guarded are a worker's sockets behind the guard.
@@ -107,11 +164,14 @@ func (g guarded) TryRecv(batch []packet.Packet) (int, error) {
 	return n, err
 }
 
-// limitsView is the limits as the API speaks of them. What is left away when they are set stays as it is.
+// limitsView is the limits as the API speaks of them. What is left away when they are set stays as it is, but for the burst of
+// a new rate, which is the default one.
 type limitsView struct {
-	Allow *[]string `json:"allow,omitempty"` // prefixes; empty: everyone
-	Rate  *float64  `json:"rate,omitempty"`  // requests per second of one source; 0: no limit
-	Burst *int      `json:"burst,omitempty"`
+	Allow    *[]string `json:"allow,omitempty"` // prefixes; empty: everyone
+	Rate     *float64  `json:"rate,omitempty"`  // requests per second of one source; 0: no limit
+	Burst    *int      `json:"burst,omitempty"`
+	PrefixV4 *int      `json:"prefix_v4,omitempty"` // bits of an address that make a source
+	PrefixV6 *int      `json:"prefix_v6,omitempty"`
 }
 
 func viewOf(l guard.Limits) limitsView {
@@ -119,7 +179,7 @@ func viewOf(l guard.Limits) limitsView {
 	for _, p := range l.Allow {
 		allow = append(allow, p.String())
 	}
-	return limitsView{&allow, &l.Rate, &l.Burst}
+	return limitsView{&allow, &l.Rate, &l.Burst, &l.PrefixV4, &l.PrefixV6}
 }
 
 func (v *limitsView) over(l guard.Limits) (guard.Limits, error) {
@@ -134,10 +194,17 @@ func (v *limitsView) over(l guard.Limits) (guard.Limits, error) {
 		}
 	}
 	if v.Rate != nil {
-		l.Rate = *v.Rate
+		// A burst that suits another rate could hide this one for hours.
+		l.Rate, l.Burst = *v.Rate, config.DefaultBurst(*v.Rate)
 	}
 	if v.Burst != nil {
 		l.Burst = *v.Burst
+	}
+	if v.PrefixV4 != nil {
+		l.PrefixV4 = *v.PrefixV4
+	}
+	if v.PrefixV6 != nil {
+		l.PrefixV6 = *v.PrefixV6
 	}
 	return l, nil
 }
@@ -171,5 +238,5 @@ func (s *server) registerLimits() {
 
 func (s *server) tellLimits(what string) {
 	l := s.limits.get()
-	s.log.Info(what, "allow", l.Allow, "rate", l.Rate, "burst", l.Burst)
+	s.log.Info(what, "allow", l.Allow, "rate", l.Rate, "burst", l.Burst, "prefix_v4", l.PrefixV4, "prefix_v6", l.PrefixV6)
 }

@@ -11,6 +11,7 @@ import (
 	"dcs/cmd/internal/cgroup"
 	"dcs/cmd/internal/config"
 	"dcs/fastpath"
+	"dcs/fastpath/guard"
 	"dcs/fastpath/transfer"
 	"dcs/fastpath/xsk"
 	"dcs/render"
@@ -52,6 +53,9 @@ func memoryList(cfg *config.Config) []memoryBound {
 		{"running transfers", workers * heap, true},
 		{"their files", workers * bodies, false},
 		{"workers", workers * render.WorkerOctets(journal), true},
+	}
+	if cfg.Rate > 0 {
+		list = append(list, memoryBound{"rates of sources", guard.Octets, true})
 	}
 	if cfg.Transport != config.Socket {
 		list = append(list, memoryBound{"AF_XDP", workers * xsk.Octets, false})

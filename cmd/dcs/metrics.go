@@ -103,6 +103,9 @@ func (s *server) collectServer(w *metrics.Writer) {
 			w.Count("dcs_http_requests_total", n, strconv.Itoa(code))
 		}
 		w.Value("dcs_http_connections", float64(boot.Connections()))
+		cut, turned := boot.Cut()
+		w.Count("dcs_http_connections_lost_total", cut, "cut")
+		w.Count("dcs_http_connections_lost_total", turned, "turned_away")
 	}
 }
 

@@ -296,13 +296,21 @@ func TestHTTPBoot(t *testing.T) {
 	if err := c.Post(t.Context(), "/api/limits", map[string]any{"rate": 0.25, "burst": 2}, nil); err != nil {
 		t.Fatal(err)
 	}
-	codes := map[int]int{}
-	for range 4 {
-		code, _ := get("http://" + s.http + "/boot/basic.cm")
-		codes[code]++
+	asks := func(device string) (codes [4]int) {
+		for i := range codes {
+			codes[i] = getAs("http://"+s.http+"/boot/basic.cm", device)
+		}
+		return codes
 	}
-	if codes[200] < 2 || codes[429] == 0 {
+	if codes := asks("10.7.6.5"); codes != [4]int{200, 200, 429, 429} {
 		t.Errorf("at 2 requests in a row: %v", codes)
+	}
+	// The host itself, which is a proxy here, has no rate; of IPv6 a subnet has one; what no device is gets no file.
+	if codes := asks(""); codes != [4]int{200, 200, 200, 200} {
+		t.Errorf("the host itself: %v", codes)
+	}
+	if codes := [4]int{asks("fd00:32::1")[1], asks("fd00:32::2")[0], asks("fd00:32:0:1::1")[0], asks("10.7.6.5, unknown")[0]}; codes != [4]int{200, 429, 200, 400} {
+		t.Errorf("prefixes: %v", codes)
 	}
 	if err := c.Post(t.Context(), "/api/limits", map[string]any{"rate": 0, "allow": []string{"10.0.0.0/8"}}, nil); err != nil {
 		t.Fatal(err)
@@ -313,6 +321,24 @@ func TestHTTPBoot(t *testing.T) {
 	if code, _ := get("http://" + s.http + "/metrics"); code != 404 {
 		t.Errorf("metrics among boot files: status %d", code)
 	}
+}
+
+// getAs returns the status of a request that a proxy passes on for a device.
+func getAs(url, device string) int {
+	req, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return 0
+	}
+	if device != "" {
+		req.Header.Set("X-Forwarded-For", device)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0
+	}
+	defer res.Body.Close()
+	_, _ = io.Copy(io.Discard, res.Body)
+	return res.StatusCode
 }
 
 // The log's level and what it says of requests change while the server runs.

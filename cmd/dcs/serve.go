@@ -181,6 +181,7 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 	go func() { ended <- s.front.Run(ctx) }()
 	go s.runAdmin(ctx)
 	go s.addresses.watch(ctx)
+	go s.limits.watchHost(ctx)
 	go s.keepPrebuilt(ctx)
 	go s.watchdog(ctx)
 	go s.keepLoaded(ctx, hangups, changed)
@@ -289,7 +290,9 @@ func libraryConfig(cfg *config.Config) (library.Config, error) {
 }
 
 // live are the keys that SIGHUP applies; the others' files are read anew, but not their names.
-var live = []string{"allow", "rate", "rate_burst", "log_level", "log_requests", "log_devices", "bind", "mac_in_name"}
+var live = []string{
+	"allow", "rate", "rate_burst", "rate_prefix_v4", "rate_prefix_v6", "log_level", "log_requests", "log_devices", "bind", "mac_in_name",
+}
 
 // rereadConfig applies what the configuration says now, as far as that can be done while we serve.
 func (s *server) rereadConfig() {

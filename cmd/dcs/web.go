@@ -31,6 +31,7 @@ type web struct {
 const (
 	metricsConns = 64
 	metricsIdle  = 90 * time.Second // a scraper that comes once a minute keeps its connection
+	metricsSlow  = 2 * time.Second  // who takes longer makes room for the next, where all places are taken
 )
 
 // openWeb opens the addresses. One that somebody else uses is tried again later: modems on TFTP do not wait for it.
@@ -50,6 +51,7 @@ func (s *server) openWeb() error {
 	w.boot, err = httpboot.New(httpboot.Config{
 		Address: s.cfg.HTTP, Cert: s.cfg.HTTPCert, Key: s.cfg.HTTPKey,
 		Render: s.httpRenderer(), Judge: s.httpJudge, Proxies: s.cfg.Devices.Proxies, Log: s.log,
+		Source: s.limits.source, Host: s.limits.guard.Host,
 		Tried: s.tried("http", s.cfg.HTTP),
 	})
 	return err
@@ -75,7 +77,7 @@ func (s *server) runWeb() {
 			Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: metricsIdle, MaxHeaderBytes: 8 << 10,
 			ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		}
-		ln := httpserve.Limit(metricsHTTP, w.metricsAddr, httpserve.Limits{Conns: metricsConns, SourceConns: metricsConns / 4, Exempt: netip.Addr.IsLoopback})
+		ln := httpserve.Limit(metricsHTTP, w.metricsAddr, httpserve.Limits{Conns: metricsConns, SourceConns: metricsConns / 4, Exempt: netip.Addr.IsLoopback, Slow: metricsSlow})
 		s.log.Info("metrics", "address", w.metricsAddr.Addr())
 		running++
 		go func() {

@@ -743,10 +743,10 @@ func TestLimits(t *testing.T) {
 				}
 				return v
 			}
-			if v := call("GET", "", 200); strings.Join(*v.Allow, " ") != "fd00::/8 198.18.0.0/16" || *v.Rate != 0 || *v.Burst != 20 {
-				t.Errorf("%v %v %v", *v.Allow, *v.Rate, *v.Burst)
+			if v := call("GET", "", 200); strings.Join(*v.Allow, " ") != "fd00::/8 198.18.0.0/16" || *v.Rate != 2000 || *v.Burst != 120000 || *v.PrefixV4 != 32 || *v.PrefixV6 != 64 {
+				t.Errorf("%v %v %v %v %v", *v.Allow, *v.Rate, *v.Burst, *v.PrefixV4, *v.PrefixV6)
 			}
-			for _, bad := range []string{`{"allow": ["ten"]}`, `{"rate": -1}`, `{"burst": 0}`, `{"rates": 1}`, `[`} {
+			for _, bad := range []string{`{"allow": ["ten"]}`, `{"rate": -1}`, `{"burst": 0}`, `{"prefix_v4": 0}`, `{"prefix_v6": 129}`, `{"rates": 1}`, `[`} {
 				call("POST", bad, 400)
 			}
 			wantSilence(t, lab, four, "x")

@@ -2,6 +2,7 @@
 package guard
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"hash/maphash"
@@ -12,20 +13,66 @@ import (
 	"sync/atomic"
 
 	"dcs/fastpath/packet"
+	"dcs/fastpath/source"
 	"dcs/fastpath/tftp"
 )
 
 // Limits say who may ask and how often.
 type Limits struct {
-	Allow []netip.Prefix // who may ask; none: everybody
-	Rate  float64        // requests per second of one source address; 0: no limit
-	Burst int            // of them in a row
+	Allow    []netip.Prefix // who may ask; none: everybody
+	Rate     float64        // requests per second of one source; 0: no limit
+	Burst    int            // of them in a row
+	PrefixV4 int            // how many leading bits of an IPv4 address make a source; 0: 32
+	PrefixV6 int            // of an IPv6 address; 0: 64
+	Exempt   []netip.Prefix // sources that the rate is not for
+}
+
+// The prefixes that are a source where Limits does not say.
+const (
+	defaultV4 = 32
+	defaultV6 = 64
+)
+
+// Source returns the prefix that an address counts for, by its first address.
+func (l *Limits) Source(a netip.Addr) netip.Addr {
+	m := l.masks()
+	return m.apply(a)
+}
+
+// masks are the bits of a source, of IPv4 and IPv6.
+type masks struct {
+	v4 uint32
+	v6 word128
+}
+
+func (l *Limits) masks() masks {
+	four, six := cmp.Or(l.PrefixV4, defaultV4), cmp.Or(l.PrefixV6, defaultV6)
+	m := masks{v4: ^uint32(0) << (32 - four), v6: word128{^uint64(0), 0}}
+	if six <= 64 {
+		m.v6.hi <<= 64 - six
+	} else {
+		m.v6.lo = ^uint64(0) << (128 - six)
+	}
+	return m
+}
+
+func (m *masks) apply(a netip.Addr) netip.Addr {
+	if a.Is4() {
+		b := a.As4()
+		binary.BigEndian.PutUint32(b[:], binary.BigEndian.Uint32(b[:])&m.v4)
+		return netip.AddrFrom4(b)
+	}
+	b := a.As16()
+	binary.BigEndian.PutUint64(b[:8], binary.BigEndian.Uint64(b[:8])&m.v6.hi)
+	binary.BigEndian.PutUint64(b[8:], binary.BigEndian.Uint64(b[8:])&m.v6.lo)
+	return netip.AddrFrom16(b)
 }
 
 // A Guard holds the limits, and the buckets of the sources that have asked lately. All workers share one, so that a source
 // whose requests reach several of them gets no more than its rate. Its methods may be called from any goroutine.
 type Guard struct {
 	rules   atomic.Pointer[rules] // nil: everybody may do everything
+	host    atomic.Pointer[source.Host]
 	change  sync.Mutex
 	sources int
 	buckets *buckets // made when the first rate is set
@@ -36,13 +83,20 @@ type rules struct {
 	allow    *ranges // nil: everybody
 	interval uint64  // ns between two requests; 0: no limit
 	burst    uint64
+	masks    masks
+	exempt   *ranges // nil: nobody
 	buckets  *buckets
 }
+
+const defaultSources = 1 << 18
+
+// Octets is what a guard takes that remembers the default number of sources, once it has a rate.
+const Octets = 16 * defaultSources
 
 // New returns a guard without limits that will remember so many sources, each in 16 octets; 0: 262,144.
 func New(sources int) *Guard {
 	if sources <= 0 {
-		sources = 1 << 18
+		sources = defaultSources
 	}
 	return &Guard{sources: sources}
 }
@@ -68,10 +122,20 @@ func (g *Guard) Set(l Limits) error {
 		if l.Burst < 1 || l.Burst > 1<<20 {
 			return fmt.Errorf("guard: a burst of %d is out of range, 1 to %d", l.Burst, 1<<20)
 		}
+		if l.PrefixV4 < 0 || l.PrefixV4 > 32 || l.PrefixV6 < 0 || l.PrefixV6 > 128 {
+			return fmt.Errorf("guard: sources of /%d and /%d are out of range, 1 to 32 and 1 to 128", l.PrefixV4, l.PrefixV6)
+		}
+		if len(l.Exempt) > 0 {
+			a, err := newRanges(l.Exempt)
+			if err != nil {
+				return fmt.Errorf("guard: exempt: %w", err)
+			}
+			r.exempt = a
+		}
 		if g.buckets == nil {
 			g.buckets = newBuckets(g.sources)
 		}
-		r.interval, r.burst, r.buckets = uint64(interval), uint64(l.Burst), g.buckets
+		r.interval, r.burst, r.masks, r.buckets = uint64(interval), uint64(l.Burst), l.masks(), g.buckets
 	}
 	if r.allow == nil && r.interval == 0 {
 		r = nil
@@ -80,12 +144,18 @@ func (g *Guard) Set(l Limits) error {
 	return nil
 }
 
-// Judge marks the packets of a batch that are to be passed over: with packet.Denied, whose source may not ask, and with
-// packet.Limited, the requests of one that asks too often. Packets of running transfers cost nothing. now, in Unix
-// nanoseconds, is when packets came that do not know it themselves.
+// SetHost says which addresses the host has from now on.
+func (g *Guard) SetHost(h *source.Host) { g.host.Store(h) }
+
+// Host returns what SetHost has set; nil: nothing.
+func (g *Guard) Host() *source.Host { return g.host.Load() }
+
+// Judge marks the packets of a batch that are to be passed over: with packet.Impossible, those from or to a broadcast address of
+// the host's subnets, with packet.Denied, whose source may not ask, and with packet.Limited, the requests of one that asks too
+// often. Packets of running transfers cost nothing. now, in Unix nanoseconds, is when packets came that do not know it themselves.
 func (g *Guard) Judge(now int64, batch []packet.Packet) {
-	r := g.rules.Load()
-	if r == nil {
+	r, h := g.rules.Load(), g.host.Load()
+	if r == nil && h == nil {
 		return
 	}
 	for i := range batch {
@@ -93,22 +163,40 @@ func (g *Guard) Judge(now int64, batch []packet.Packet) {
 		if p.Flags != 0 {
 			continue // passed over anyway
 		}
-		a := p.Peer.Addr()
-		if r.allow != nil && !r.allow.contain(a) {
-			p.Flags |= packet.Denied
+		if h.Broadcasts(p.Peer.Addr()) || h.Broadcasts(p.Local.Addr()) {
+			p.Flags |= packet.Impossible
 			continue
 		}
-		if r.interval == 0 || p.TID == 0 || !request(p.Data) {
-			continue
-		}
-		at := p.Time
-		if at == 0 {
-			at = now
-		}
-		if !r.buckets.take(a, uint64(at), r.interval, r.burst) {
-			p.Flags |= packet.Limited
+		if r != nil {
+			p.Flags |= r.judge(now, p, h)
 		}
 	}
+}
+
+// judge returns why a packet is to be passed over.
+func (r *rules) judge(now int64, p *packet.Packet, h *source.Host) packet.Flags {
+	a := p.Peer.Addr()
+	if r.allow != nil && !r.allow.contain(a) {
+		return packet.Denied
+	}
+	if r.interval == 0 || p.TID == 0 || !request(p.Data) {
+		return 0
+	}
+	at := p.Time
+	if at == 0 {
+		at = now
+	}
+	// Whether a source is exempt is looked at when it would be limited: few ever are.
+	if r.buckets.take(r.masks.apply(a), uint64(at), r.interval, r.burst) || r.exempts(a, h) {
+		return 0
+	}
+	return packet.Limited
+}
+
+// exempts reports whether the rate is not for an address: it is configured so, or inside of this host. The kernel lets nobody
+// else use a loopback address, or an IPv4 address of the host's; of IPv6 addresses it does not look (Linux 6.18, ip6_rcv_core).
+func (r *rules) exempts(a netip.Addr, h *source.Host) bool {
+	return r.exempt != nil && r.exempt.contain(a) || a.IsLoopback() || a.Is4() && h.Owns(a)
 }
 
 func request(data []byte) bool {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"dcs/fastpath/packet"
+	"dcs/fastpath/source"
 )
 
 var (
@@ -160,6 +161,56 @@ func TestRate(t *testing.T) {
 	}
 }
 
+// A source is a prefix; what is exempt, and the host itself, passes beyond its rate.
+func TestSources(t *testing.T) {
+	g := New(0)
+	ask := func(from string, want packet.Flags) {
+		t.Helper()
+		p := packet.Packet{Data: rrq, TID: 1, Peer: netip.AddrPortFrom(netip.MustParseAddr(from), 2070), Time: sec}
+		if got := flags(g, p); got != want {
+			t.Errorf("from %s: flags %d, want %d", from, got, want)
+		}
+	}
+	l := Limits{Rate: 0.25, Burst: 1}
+	set(t, g, l)
+	ask("10.1.2.3", 0)
+	ask("10.1.2.4", 0)
+	ask("10.1.2.3", packet.Limited)
+	ask("fd00:32::1", 0)
+	ask("fd00:32::ffff:0:0:1", packet.Limited)
+	ask("fd00:32:0:1::1", 0)
+	l.Exempt = prefixes("10.1.2.2/31", "fd00:32::/64")
+	set(t, g, l)
+	ask("10.1.2.3", 0)
+	ask("10.1.2.4", packet.Limited)
+	ask("fd00:32::ffff:0:0:1", 0)
+	l = Limits{Rate: 0.25, Burst: 1, PrefixV4: 20, PrefixV6: 48}
+	set(t, g, l)
+	ask("10.3.16.1", 0)
+	ask("10.3.31.255", packet.Limited)
+	ask("10.3.32.0", 0)
+	ask("fd00:33:0:1::1", 0)
+	ask("fd00:33:0:ffff::1", packet.Limited)
+	ask("fd00:33:1::1", 0)
+	l = Limits{Rate: 0.25, Burst: 1, PrefixV4: 1, PrefixV6: 128}
+	set(t, g, l)
+	ask("200.0.0.1", 0)
+	ask("129.0.0.1", packet.Limited)
+	ask("fd00:34::1", 0)
+	ask("fd00:34::2", 0)
+	ask("fd00:34::2", packet.Limited)
+
+	g.SetHost(source.NewHost(prefixes("198.51.100.1/24", "fd00:35::1/64")))
+	for range 3 {
+		ask("198.51.100.1", 0)
+		ask("127.0.0.9", 0)
+		ask("::1", 0)
+		ask("198.51.100.255", packet.Impossible)
+	}
+	ask("fd00:35::1", 0)
+	ask("fd00:35::1", packet.Limited) // as it may come over the wire
+}
+
 func TestSetErrors(t *testing.T) {
 	g := New(0)
 	set(t, g, Limits{Allow: prefixes("10.0.0.0/8")})
@@ -168,6 +219,10 @@ func TestSetErrors(t *testing.T) {
 		{Rate: -1, Burst: 1},
 		{Rate: 1},
 		{Rate: 1, Burst: 1<<20 + 1},
+		{Rate: 1, Burst: 1, PrefixV4: 33},
+		{Rate: 1, Burst: 1, PrefixV6: 129},
+		{Rate: 1, Burst: 1, PrefixV6: -1},
+		{Rate: 1, Burst: 1, Exempt: []netip.Prefix{{}}},
 		{Allow: []netip.Prefix{{}}},
 		{Allow: prefixes("::ffff:10.0.0.0/104")},
 	} {

@@ -18,6 +18,8 @@ const (
 	Limited
 	// WrongTID marks a packet to a port of transfers from which its sender is never answered: it guesses.
 	WrongTID
+	// Impossible marks a packet from or to an address that no host can have; the server stays silent.
+	Impossible
 )
 
 // A Packet is one UDP datagram, received or to be sent. Both ends are seen from our side in

@@ -45,6 +45,7 @@ type Config struct {
 const (
 	maxConns     = 128
 	sourceConns  = maxConns / 4 // of one other machine
+	laneConns    = 8            // for monitoring, while all others are taken
 	maxHeader    = 16 << 10
 	maxBody      = 1 << 20
 	headerTime   = 5 * time.Second
@@ -239,7 +240,9 @@ func (s *Server) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	for _, l := range s.listeners {
 		running.Go(func() {
-			ln := httpserve.Limit(l.http, l.Listener, httpserve.Limits{Conns: maxConns, SourceConns: sourceConns, Exempt: netip.Addr.IsLoopback})
+			ln := httpserve.Limit(l.http, l.Listener, httpserve.Limits{
+				Conns: maxConns, SourceConns: sourceConns, Exempt: netip.Addr.IsLoopback, Lane: laneConns, InLane: monitoring,
+			})
 			if err := httpserve.Run(ctx, l.http, ln, stopTime); err != nil {
 				s.log.Error("admin address not served any more", "address", l.address, "err", err)
 			}
@@ -247,6 +250,15 @@ func (s *Server) Run(ctx context.Context) {
 	}
 	running.Wait()
 	<-ctx.Done()
+}
+
+// monitoring reports a request by which the server is watched. It is answered while all connections are taken.
+func monitoring(r *http.Request) bool {
+	switch r.URL.Path {
+	case "/healthz", "/readyz", "/metrics":
+		return true
+	}
+	return false
 }
 
 // Close gives the addresses back. Run returns.

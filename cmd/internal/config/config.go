@@ -17,13 +17,15 @@ import (
 // Config is what the server is told. [Default] gives the values that stand where
 // neither the file nor a flag says otherwise.
 type Config struct {
-	Listen    []netip.AddrPort // where requests arrive
-	Transport Transport
-	Interface string         // where requests arrive, for XDP; empty: the one that Listen's addresses are on
-	Allow     []netip.Prefix // who may ask; empty: everyone
-	Rate      float64        // requests per second that one source may make; 0: no limit
-	RateBurst int            // of them in a row
-	Workers   int            // 0: one per CPU
+	Listen       []netip.AddrPort // where requests arrive
+	Transport    Transport
+	Interface    string         // where requests arrive, for XDP; empty: the one that Listen's addresses are on
+	Allow        []netip.Prefix // who may ask; empty: everyone
+	Rate         float64        // requests per second that one source may make; 0: no limit
+	RateBurst    int            // of them in a row; 0: DefaultBurst
+	RatePrefixV4 int            // leading bits of an address that make a source
+	RatePrefixV6 int
+	Workers      int // 0: one per CPU
 
 	SinglePort    bool
 	TIDPorts      PortRange // zero: ports that the system picks
@@ -131,16 +133,31 @@ with every transport, and for what comes in by other interfaces too.`,
 			many(&c.Allow, "prefixes", "a list of prefixes such as 10.0.0.0/8", ParsePrefix),
 		},
 		{
-			"rate", `0`,
-			`How many requests a second are answered for each source address, such as 2 or
-0.5; what comes above that is dropped. Running transfers do not count. A CMTS
-that asks for its modems under its own address is one source. 0: no limit.`,
+			"rate", `2000`,
+			`How many requests a second are answered for each source, such as 2 or 0.5;
+what comes above that is dropped, over TFTP and HTTP alike. Running transfers
+do not count. Sources in proxies have no rate, nor has this host itself. The
+default is for a source that is a whole CMTS: give less where each modem is
+one. 0: no limit.`,
 			one(&c.Rate, "number", fmt.Sprintf("requests per second, 0 or %v to %v", minRate, maxRate), digits, parseRate),
 		},
 		{
-			"rate_burst", `20`,
-			`How many requests a source may make in a row before its rate counts.`,
-			number(&c.RateBurst, 1, 1<<20),
+			"rate_burst", `0`,
+			`How many requests a source may make in a row before its rate counts. 0: those
+of a minute, and at least 20; at the default rate 120000, two from each of
+60,000 modems that ask at once.`,
+			number(&c.RateBurst, 0, 1<<20),
+		},
+		{
+			"rate_prefix_v4", `32`,
+			`How many leading bits of an IPv4 address make a source: all addresses of such
+a prefix share one rate, and one limit of connections over HTTP.`,
+			number(&c.RatePrefixV4, 1, 32),
+		},
+		{
+			"rate_prefix_v6", `64`,
+			`Likewise of an IPv6 address. Whoever has a subnet has every address of it.`,
+			number(&c.RatePrefixV6, 1, 128),
 		},
 		{
 			"workers", `0`,
@@ -381,7 +398,8 @@ address too. Empty: there alone.`,
 			"http", `""`,
 			`An address such as 0.0.0.0:8080 where GET /boot/NAME gives a device the same
 file as TFTP does. Those in allow may ask, at the same rate. A request that
-comes from one of proxies is for the address in its header X-Forwarded-For.
+comes from one of proxies is for the address in its header X-Forwarded-For;
+where that is none that a device can have, the answer is status 400.
 Empty: none.`,
 			one(&c.HTTP, "address", "an address and port", text, parseWeb),
 		},

@@ -18,7 +18,9 @@ func TestDefault(t *testing.T) {
 	want := Config{
 		Listen:        []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:69"), netip.MustParseAddrPort("[::]:69")},
 		Transport:     Auto,
-		RateBurst:     20,
+		Rate:          2000,
+		RatePrefixV4:  32,
+		RatePrefixV6:  64,
 		Transfers:     65536,
 		Retries:       5,
 		MaxWindowsize: 16,
@@ -165,12 +167,12 @@ func TestParseErrors(t *testing.T) {
 			`f.yaml:1:14: allow: 10.1.2.3/8 has bits set behind its length: is 10.0.0.0/8 meant, or 10.1.2.3?`,
 			`f.yaml:1:26: allow: ::ffff:10.0.0.0/104: write it as an IPv4 prefix`,
 		}},
-		{"rate", "rate: 0.1\nrate_burst: 0", []string{
+		{"rate", "rate: 0.1\nrate_burst: -1", []string{
 			`f.yaml:1:7: rate: a rate of 0.1 is not 0 or 0.25 to 1e+06 requests per second`,
-			`f.yaml:2:13: rate_burst: 0 is not a number, 1 to 1048576`,
+			`f.yaml:2:13: rate_burst: -1 is not a number, 0 to 1048576`,
 		}},
 		{"rate as a text", "rate: fast", []string{
-			`f.yaml:1:7: rate is the text fast, and should be requests per second, 0 or 0.25 to 1e+06, as in "rate: 0"`,
+			`f.yaml:1:7: rate is the text fast, and should be requests per second, 0 or 0.25 to 1e+06, as in "rate: 2000"`,
 		}},
 		{"empty path", `library: [""]`, []string{`f.yaml:1:11: library: an empty path names no directory`}},
 		{"twice", "workers: 1\nworkers: 2\n", []string{`f.yaml:2:1: mapping key "workers" already defined at [1:1]`}},

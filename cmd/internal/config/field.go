@@ -285,6 +285,17 @@ func CheckRate(rate float64, burst int) error {
 	return nil
 }
 
+// DefaultBurst returns how many requests a source may make in a row where that is not configured: those of a minute.
+func DefaultBurst(rate float64) int { return int(min(max(60*rate, 20), 1<<20)) }
+
+// CheckPrefixes finds what is wrong with how many bits of an address make a source.
+func CheckPrefixes(v4, v6 int) error {
+	if v4 < 1 || v4 > 32 || v6 < 1 || v6 > 128 {
+		return fmt.Errorf("sources of /%d and /%d are not /1 to /32 and /1 to /128", v4, v6)
+	}
+	return nil
+}
+
 func parseRate(s string) (float64, error) {
 	r, err := strconv.ParseFloat(s, 64)
 	if err != nil {

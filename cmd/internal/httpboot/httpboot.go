@@ -19,6 +19,7 @@ import (
 
 	"dcs/cmd/internal/httpserve"
 	"dcs/cmd/internal/listen"
+	"dcs/fastpath/source"
 	"dcs/render/mapped"
 )
 
@@ -51,8 +52,12 @@ type Config struct {
 	// Judge says whether a device may ask. It is called once for a request, with the device's address.
 	Judge   func(netip.Addr) Verdict
 	Proxies []netip.Prefix // whose X-Forwarded-For is believed
-	Log     *slog.Logger
-	Limits  Limits
+	// Source is what an address counts for; nil: the address itself, of IPv6 its /64.
+	Source func(netip.Addr) netip.Addr
+	// Host is what is known of this host's addresses; nil: nothing.
+	Host   func() *source.Host
+	Log    *slog.Logger
+	Limits Limits
 	// Tried, if not nil, is called after every further attempt to open an address that somebody else uses, with its error.
 	Tried func(error)
 }
@@ -60,10 +65,11 @@ type Config struct {
 // Limits are what clients may take. A zero field takes its default.
 type Limits struct {
 	Conns       int           // connections at once; default 1,024
-	SourceConns int           // of one source that is no proxy; default 32
+	SourceConns int           // of one source that is no proxy; default 128
 	Header      time.Duration // time for a request; default 5 s
 	Idle        time.Duration // between two requests; default 15 s
 	Write       time.Duration // for each 64 KiB of an answer; default 10 s
+	Slow        time.Duration // after which a request makes room where all connections are taken, the slowest first; default 2 s
 }
 
 const (
@@ -88,10 +94,11 @@ type Server struct {
 func New(cfg Config) (*Server, error) {
 	l := &cfg.Limits
 	set(&l.Conns, 1024)
-	set(&l.SourceConns, 32)
+	set(&l.SourceConns, 128)
 	set(&l.Header, 5*time.Second)
 	set(&l.Idle, 15*time.Second)
 	set(&l.Write, 10*time.Second)
+	set(&l.Slow, 2*time.Second)
 	s := &Server{cfg: cfg}
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(s.serve),
@@ -115,7 +122,9 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("http: %w", err)
 	}
 	s.at.Tried = cfg.Tried
-	s.ln = httpserve.Limit(s.http, s.at, httpserve.Limits{Conns: l.Conns, SourceConns: l.SourceConns, Exempt: s.cfg.proxy})
+	s.ln = httpserve.Limit(s.http, s.at, httpserve.Limits{
+		Conns: l.Conns, SourceConns: l.SourceConns, Exempt: s.cfg.proxy, Source: s.cfg.Source, Slow: l.Slow,
+	})
 	return s, nil
 }
 
@@ -157,6 +166,9 @@ func (s *Server) Requests() map[int]uint64 {
 // Connections returns how many there are.
 func (s *Server) Connections() int { return s.ln.Connections() }
 
+// Cut returns how many connections have lost their place to another, and how many were turned away.
+func (s *Server) Cut() (cut, turned uint64) { return s.ln.Cut() }
+
 // Run serves until the context ends; then it lets running requests end, for a while.
 func (s *Server) Run(ctx context.Context) error {
 	if err := httpserve.Run(ctx, s.http, s.ln, stopTime); err != nil {
@@ -179,9 +191,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	// What is rendered holds the time, and may change with a device's data at any moment.
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	// What a client sends behind the header is not read.
+	// What a client sends behind the header is not read, and its connection is nobody's who comes for a file.
 	if r.ContentLength != 0 {
 		h.Set("Connection", "close")
+		defer httpserve.Yield(r)
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		h.Set("Allow", "GET, HEAD")
@@ -200,7 +213,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, http.StatusBadRequest)
 		return
 	}
-	client := s.client(r)
+	server := serverAddr(r)
+	client, err := s.client(r, server)
+	if err != nil {
+		s.refuse(w, http.StatusBadRequest)
+		return
+	}
 	switch s.cfg.Judge(client) {
 	case Forbidden:
 		s.refuse(w, http.StatusForbidden)
@@ -215,7 +233,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, http.StatusServiceUnavailable)
 		return
 	}
-	body, release, err := s.cfg.Render(Request{Name: name, Client: client, Server: serverAddr(r)})
+	body, release, err := s.cfg.Render(Request{Name: name, Client: client, Server: server})
 	if release != nil {
 		defer release()
 	}
@@ -269,28 +287,6 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, body []byte) {
 
 func deadline(w http.ResponseWriter, d time.Duration) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d))
-}
-
-// client returns the device's address: the connection's, or the nearest one that is no proxy's where a proxy tells it.
-func (s *Server) client(r *http.Request) netip.Addr {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	addr := peer.Addr().Unmap().WithZone("")
-	if !s.cfg.proxy(addr) {
-		return addr
-	}
-	// Each proxy appends whom it got the request from: the last ones are those that we can believe.
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && s.cfg.proxy(addr); i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
-			break
-		}
-		addr = hop.Unmap().WithZone("")
-	}
-	return addr
 }
 
 func (c *Config) proxy(a netip.Addr) bool {

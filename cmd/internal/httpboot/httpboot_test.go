@@ -208,7 +208,17 @@ func TestForwardedFor(t *testing.T) {
 		{loopback, "X-Forwarded-For: fd00::7\r\n", "fd00::7"},
 		{loopback, "X-Forwarded-For: 10.6.6.6, 10.1.2.3\r\n", "10.1.2.3"}, // the first is the client's own word
 		{loopback, "X-Forwarded-For: 10.6.6.6\r\nX-Forwarded-For: 10.1.2.3,10.9.1.1\r\n", "10.1.2.3"},
-		{loopback, "X-Forwarded-For: 10.1.2.3, nonsense\r\n", "127.0.0.1"},
+		{loopback, "X-Forwarded-For: nonsense, 10.1.2.3\r\n", "10.1.2.3"},
+		{loopback, "X-Forwarded-For: 10.1.2.3:4711\r\n", "10.1.2.3"},
+		{loopback, "X-Forwarded-For: [fd00::7]:4711\r\n", "fd00::7"},
+		{loopback, "X-Forwarded-For: \r\n", "127.0.0.1"},
+		{nil, "X-Forwarded-For: 10.1.2.3, nonsense\r\n", "127.0.0.1"},
+		{loopback, "X-Forwarded-For: 10.1.2.3, nonsense\r\n", "Bad"},
+		{loopback, "X-Forwarded-For: nonsense\r\n", "Bad"},
+		{loopback, "X-Forwarded-For: nonsense, 10.9.1.1\r\n", "Bad"},
+		{loopback, "X-Forwarded-For: 10.1.2.3,\r\n", "Bad"},
+		{loopback, "X-Forwarded-For: 10.1.2.3\r\nX-Forwarded-For: unknown\r\n", "Bad"},
+		{loopback, "X-Forwarded-For: 255.255.255.255\r\n", "Bad"},
 		{loopback, "Forwarded: for=10.1.2.3\r\n", "127.0.0.1"},
 	} {
 		_, addr := start(t, Config{Proxies: tt.proxies})

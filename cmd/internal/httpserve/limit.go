@@ -2,55 +2,132 @@ package httpserve
 
 import (
 	"container/list"
+	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // Limits are how many connections there are at once.
 type Limits struct {
-	Conns       int                   // in all
-	SourceConns int                   // of one address; 0: as many as there are in all
-	Exempt      func(netip.Addr) bool // addresses that SourceConns is not for; nil: none. At a Unix socket nobody has one
+	Conns       int                         // in all, beside Lane
+	SourceConns int                         // of one source; 0: as many as there are in all
+	Exempt      func(netip.Addr) bool       // addresses that SourceConns is not for; nil: none. At a Unix socket nobody has one
+	Source      func(netip.Addr) netip.Addr // what an address counts for; nil: the address itself, of IPv6 its /64
+	// Slow is how long a connection has its place for sure once it has a request; then it makes room where all places are
+	// taken, the one that takes the fewest octets in the time first. 0: for as long as it likes.
+	Slow time.Duration
+	// Lane is how many connections there are beyond the others, for requests that InLane reports alone: others get status 503 on
+	// them. It is for what must be answered while all other places are taken.
+	Lane   int
+	InLane func(*http.Request) bool
 }
 
+// laneSlow is Slow of the connections in the lane.
+const laneSlow = 2 * time.Second
+
 // Listener takes so many connections and no more, in all and of one source. Where all places are taken, whoever comes
-// gets that of the connection which has had no request for the longest: half a request, or none, keeps nobody out.
-// Where each has one, who comes is turned away at once, so that it tries again, and costs nothing meanwhile.
+// gets that of the connection which has had no request for the longest: half a request, or none, keeps nobody out; else that
+// of a slow one. Where each has a request and is not slow, who comes is turned away at once, so that it tries again, and costs
+// nothing meanwhile.
 type Listener struct {
 	net.Listener
 	limits Limits
+	cuts   atomic.Uint64
+	turned atomic.Uint64
 
 	mu      sync.Mutex
-	conns   int
+	conns   int // without those in the lane
+	lane    int
 	sources map[netip.Addr]int
 	waiting list.List // of connections without a request, the longest first
+	busy    list.List // of the others, in the order of their requests
 }
 
-// conn is a connection. Its fields are guarded by the Listener's mu.
+// conn is a connection. Its fields, but for written, are guarded by the Listener's mu.
 type conn struct {
 	net.Conn
 	l       *Listener
 	source  netip.Addr
-	waiting *list.Element // nil: it has a request
+	inLane  bool
+	limited bool          // it counts for its source
+	place   *list.Element // in waiting or busy
+	waits   bool          // in waiting
+	since   time.Time     // when it came to be in busy
 	left    bool
+	written atomic.Int64 // octets, since its request came
 }
 
 // Limit limits what s, which is not running yet, takes from ln: its ConnState tells the Listener which connections have a request.
 func Limit(s *http.Server, ln net.Listener, limits Limits) *Listener {
+	if limits.Source == nil {
+		limits.Source = subnet
+	}
 	l := &Listener{Listener: ln, limits: limits, sources: map[netip.Addr]int{}}
 	s.ConnState = l.state
+	s.ConnContext = func(ctx context.Context, nc net.Conn) context.Context {
+		if c := connOf(nc); c != nil {
+			return context.WithValue(ctx, connKey{}, c)
+		}
+		return ctx
+	}
+	if limits.Lane > 0 {
+		s.Handler = l.laned(s.Handler)
+	}
 	return l
+}
+
+type connKey struct{}
+
+// subnet returns what an address counts for where nothing else is said.
+func subnet(a netip.Addr) netip.Addr {
+	if p, err := a.Prefix(64); err == nil && a.Is6() {
+		return p.Addr()
+	}
+	return a
+}
+
+// laned has h answer what is in the lane alone on connections that are there for that.
+func (l *Listener) laned(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, ok := r.Context().Value(connKey{}).(*conn); ok && c.inLane && !l.limits.InLane(r) {
+			w.Header().Set("Connection", "close")
+			w.Header().Set("Retry-After", "2")
+			http.Error(w, "too many connections", http.StatusServiceUnavailable)
+			Yield(r)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// Yield says that nothing more is owed to a request's connection: from now on it makes room like one without a request. It is for
+// what a client has announced and not sent, for which the server waits after the answer.
+func Yield(r *http.Request) {
+	c, ok := r.Context().Value(connKey{}).(*conn)
+	if !ok {
+		return
+	}
+	c.l.mu.Lock()
+	defer c.l.mu.Unlock()
+	if !c.left {
+		c.l.rest(c, true)
+	}
 }
 
 // Connections returns how many there are.
 func (l *Listener) Connections() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.conns
+	return l.conns + l.lane
 }
+
+// Cut returns how many connections have lost their place to another, and how many were turned away.
+func (l *Listener) Cut() (cut, turned uint64) { return l.cuts.Load(), l.turned.Load() }
 
 // Accept implements [net.Listener].
 func (l *Listener) Accept() (net.Conn, error) {
@@ -61,52 +138,94 @@ func (l *Listener) Accept() (net.Conn, error) {
 		}
 		c := &conn{Conn: raw, l: l}
 		if ap, err := netip.ParseAddrPort(raw.RemoteAddr().String()); err == nil {
-			c.source = ap.Addr().Unmap().WithZone("")
+			a := ap.Addr().Unmap().WithZone("")
+			c.limited = l.limits.SourceConns > 0 && (l.limits.Exempt == nil || !l.limits.Exempt(a))
+			c.source = l.limits.Source(a)
 		}
-		cut, ok := l.enter(c)
+		cut, ok := l.enter(c, time.Now())
 		if cut != nil {
+			l.cuts.Add(1)
 			reset(cut.Conn)
 		}
 		if ok {
 			return c, nil
 		}
+		l.turned.Add(1)
 		reset(raw)
 	}
 }
 
 // enter gives c a place, and returns the connection that has lost its own for it.
-func (l *Listener) enter(c *conn) (cut *conn, ok bool) {
-	limited := l.limits.SourceConns > 0 && c.source.IsValid() && (l.limits.Exempt == nil || !l.limits.Exempt(c.source))
+func (l *Listener) enter(c *conn, now time.Time) (cut *conn, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case limited && l.sources[c.source] >= l.limits.SourceConns:
-		cut = l.idlest(func(other *conn) bool { return other.source == c.source })
+	case c.limited && l.sources[c.source] >= l.limits.SourceConns:
+		cut = l.least(now, l.limits.Slow, func(other *conn) bool { return !other.inLane && other.limited && other.source == c.source })
 	case l.conns >= l.limits.Conns:
-		cut = l.idlest(func(*conn) bool { return true })
+		cut = l.least(now, l.limits.Slow, func(other *conn) bool { return !other.inLane })
 	default:
 		ok = true
+	}
+	if cut == nil && !ok && l.limits.Lane > 0 {
+		c.inLane = true
+		if ok = l.lane < l.limits.Lane; !ok {
+			cut = l.least(now, laneSlow, func(other *conn) bool { return other.inLane })
+		}
 	}
 	if cut != nil {
 		l.leave(cut)
 		ok = true
 	}
 	if ok {
-		l.conns++
-		l.sources[c.source]++
-		c.waiting = l.waiting.PushBack(c)
+		l.count(c, 1)
+		c.waits, c.place = true, l.waiting.PushBack(c)
 	}
 	return cut, ok
 }
 
-// idlest returns the one of those connections that has had no request for the longest; nil: each has one.
-func (l *Listener) idlest(of func(*conn) bool) *conn {
+// count notes that c has come or, with -1, gone.
+func (l *Listener) count(c *conn, n int) {
+	if c.inLane {
+		l.lane += n
+		return
+	}
+	l.conns += n
+	if !c.limited {
+		return
+	}
+	if l.sources[c.source] += n; l.sources[c.source] == 0 {
+		delete(l.sources, c.source)
+	}
+}
+
+// least returns the one of those connections that is to make room: one that has had no request for the longest, else the slowest;
+// nil: each is busy.
+func (l *Listener) least(now time.Time, slow time.Duration, of func(*conn) bool) *conn {
 	for e := l.waiting.Front(); e != nil; e = e.Next() {
 		if c, ok := e.Value.(*conn); ok && of(c) {
 			return c
 		}
 	}
-	return nil
+	if slow <= 0 {
+		return nil
+	}
+	var slowest *conn
+	var pace float64
+	for e := l.busy.Front(); e != nil; e = e.Next() {
+		c, ok := e.Value.(*conn)
+		if !ok || !of(c) {
+			continue
+		}
+		took := now.Sub(c.since)
+		if took < slow {
+			break // those behind have begun later
+		}
+		if p := float64(c.written.Load()) / took.Seconds(); slowest == nil || p < pace {
+			slowest, pace = c, p
+		}
+	}
+	return slowest
 }
 
 // leave gives c's place back. mu is held.
@@ -115,31 +234,36 @@ func (l *Listener) leave(c *conn) {
 		return
 	}
 	c.left = true
-	l.rest(c, false)
-	l.conns--
-	if l.sources[c.source]--; l.sources[c.source] == 0 {
-		delete(l.sources, c.source)
+	l.displace(c)
+	l.count(c, -1)
+}
+
+func (l *Listener) displace(c *conn) {
+	if c.waits {
+		l.waiting.Remove(c.place)
+	} else {
+		l.busy.Remove(c.place)
 	}
 }
 
 // rest notes whether c has no request. mu is held.
 func (l *Listener) rest(c *conn, yes bool) {
-	switch {
-	case yes && c.waiting == nil:
-		c.waiting = l.waiting.PushBack(c)
-	case !yes && c.waiting != nil:
-		l.waiting.Remove(c.waiting)
-		c.waiting = nil
+	if yes == c.waits {
+		return
 	}
+	l.displace(c)
+	if c.waits = yes; yes {
+		c.place = l.waiting.PushBack(c)
+		return
+	}
+	c.since, c.place = time.Now(), l.busy.PushBack(c)
+	c.written.Store(0)
 }
 
 // state is told by the server. A connection is active from when its request's header has been read.
 func (l *Listener) state(nc net.Conn, state http.ConnState) {
-	if secure, ok := nc.(*tls.Conn); ok {
-		nc = secure.NetConn()
-	}
-	c, ok := nc.(*conn)
-	if !ok {
+	c := connOf(nc)
+	if c == nil {
 		return
 	}
 	l.mu.Lock()
@@ -147,6 +271,21 @@ func (l *Listener) state(nc net.Conn, state http.ConnState) {
 	if !c.left {
 		l.rest(c, state == http.StateNew || state == http.StateIdle)
 	}
+}
+
+func connOf(nc net.Conn) *conn {
+	if secure, ok := nc.(*tls.Conn); ok {
+		nc = secure.NetConn()
+	}
+	c, _ := nc.(*conn)
+	return c
+}
+
+// Write implements [net.Conn].
+func (c *conn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.written.Add(int64(n))
+	return n, err
 }
 
 // Close implements [net.Conn].

@@ -72,6 +72,7 @@ func Table() []Metric {
 		{"dcs_http_requests_total", Counter, []string{"code"}, "Requests for boot files over HTTP, by status."},
 		{"dcs_http_connections", Gauge, nil, "Connections for boot files over HTTP."},
 		{"dcs_admin_refused_total", Counter, []string{"reason"}, "Requests to the admin addresses that were turned away: wrong_token, or unknown_caller, who wanted to change something and has brought neither token nor certificate, not at a socket."},
+		{"dcs_http_connections_lost_total", Counter, []string{"reason"}, "Connections for boot files over HTTP that made room for another because they were idle or slow (cut), or found no place (turned_away)."},
 		{"dcs_log_lines_held_total", Counter, nil, "Log lines that were not written, because there were too many of their kind."},
 	}, Process()...)
 }

@@ -1,0 +1,162 @@
+package bpf
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+	"math/rand/v2"
+	"net/netip"
+
+	"github.com/cilium/ebpf"
+	"github.com/vishvananda/netlink"
+)
+
+// ways is how many buckets a source may be in, as limit.h has it.
+const ways = 4
+
+// sourceSets returns how many sets of buckets hold so many sources: a power of two.
+func sourceSets(sources int) uint32 {
+	sets := (min(max(sources, 1), math.MaxInt32/2) + ways - 1) / ways
+	return 1 << bits.Len(uint(sets-1))
+}
+
+// seedSources sets what the program finds a source's bucket by.
+func (s *Steer) seedSources(sets uint32) error {
+	// The generator of math/rand/v2 is seeded by the system, and cannot be predicted (ChaCha8).
+	return errors.Join(s.objs.SourceKeys.Set([2]uint64{rand.Uint64(), rand.Uint64()}), s.objs.SourceSets.Set(sets-1))
+}
+
+// SetRate allows each source so many requests per second, and burst of them in a row. 0 per second lifts the limit. The
+// smallest rate is one request in 4.2 s. Packets of running transfers are not counted. A source is an address, or what
+// SetSources has made it.
+func (s *Steer) SetRate(perSecond float64, burst int) error {
+	rate, err := packRate(perSecond, burst)
+	if err != nil {
+		return fmt.Errorf("bpf: %w", err)
+	}
+	if err := s.objs.SourceRate.Set(rate); err != nil {
+		return fmt.Errorf("bpf: set the rate: %w", err)
+	}
+	return nil
+}
+
+// SetSources has the first bits of an address be a source, 1 to 32 of an IPv4 address and 1 to 128 of an IPv6 address; 32 and
+// 64 until then. The rate is not for what is exempt.
+func (s *Steer) SetSources(v4, v6 int, exempt []netip.Prefix) error {
+	if v4 < 1 || v4 > 32 || v6 < 1 || v6 > 128 {
+		return fmt.Errorf("bpf: sources of /%d and /%d are out of range, 1 to 32 and 1 to 128", v4, v6)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.setExempt(exempt); err != nil {
+		return fmt.Errorf("bpf: set the exempt sources: %w", err)
+	}
+	err := errors.Join(s.objs.SourceMaskV4.Set(maskOf(v4).Word[0]), s.objs.SourceMaskV6.Set(maskOf(v6).Word))
+	if err != nil {
+		return fmt.Errorf("bpf: set the sources: %w", err)
+	}
+	return nil
+}
+
+// maskOf returns an address whose first bits are set.
+func maskOf(n int) steerAddress {
+	var b [16]byte
+	for i := range n {
+		b[i/8] |= 0x80 >> (i % 8)
+	}
+	return addressOf(netip.AddrFrom16(b))
+}
+
+func (s *Steer) setExempt(exempt []netip.Prefix) error {
+	want := make(map[steerAclKey]bool)
+	for _, p := range exempt {
+		key, err := aclKey(p.Masked())
+		if err != nil {
+			return err
+		}
+		want[key] = true
+	}
+	for key := range want {
+		if err := s.objs.Exempt.Put(key, uint8(1)); err != nil {
+			return err
+		}
+	}
+	for key := range s.exempt {
+		if want[key] {
+			continue
+		}
+		if err := s.objs.Exempt.Delete(key); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return err
+		}
+	}
+	s.exempt = want
+	return nil
+}
+
+// setOwn has nobody on the wire use the host's addresses, or a broadcast address of one of its subnets. Those of the loopback
+// network are never looked for in the list.
+func (s *Steer) setOwn(addrs []netlink.Addr) error {
+	want := make(map[steerAddress]bool)
+	var hints [64]uint64
+	most := int(s.objs.Own.MaxEntries()) // beyond which addresses of its own pass
+	add := func(a netip.Addr) {
+		if len(want) < most {
+			want[addressOf(a)] = true
+			b := a.As16()
+			low := uint(binary.BigEndian.Uint16(b[14:])) % (64 * uint(len(hints)))
+			hints[low/64] |= 1 << (low % 64)
+		}
+	}
+	for _, a := range addrs {
+		p, ok := prefixOf(a)
+		if !ok || p.Addr().IsLoopback() {
+			continue
+		}
+		add(p.Addr())
+		if p.Addr().Is4() && p.Bits() <= 30 { // of two addresses neither is a broadcast (RFC 3021)
+			add(lastOf(p))
+		}
+	}
+	for a := range s.own {
+		if want[a] {
+			continue
+		}
+		if err := s.objs.Own.Delete(a); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("bpf: forget an own address: %w", err)
+		}
+		delete(s.own, a)
+	}
+	for a := range want {
+		if s.own[a] {
+			continue
+		}
+		if err := s.objs.Own.Put(a, uint8(1)); err != nil {
+			return fmt.Errorf("bpf: note an own address: %w", err)
+		}
+		s.own[a] = true
+	}
+	if hints == s.hints {
+		return nil
+	}
+	s.hints = hints
+	return s.objs.OwnHints.Set(hints)
+}
+
+// prefixOf returns an address of the host with the length of its subnet.
+func prefixOf(a netlink.Addr) (netip.Prefix, bool) {
+	// Within a peer-to-peer network Peer is the other end; IPNet is ours always.
+	ip, ok := netip.AddrFromSlice(a.IP)
+	if !ok {
+		return netip.Prefix{}, false
+	}
+	ones, _ := a.Mask.Size()
+	return netip.PrefixFrom(ip.Unmap(), ones), true
+}
+
+func lastOf(p netip.Prefix) netip.Addr {
+	b := p.Addr().As4()
+	binary.BigEndian.PutUint32(b[:], binary.BigEndian.Uint32(b[:])|(1<<(32-p.Bits())-1))
+	return netip.AddrFrom4(b)
+}
