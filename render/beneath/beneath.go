@@ -149,7 +149,7 @@ func (d *root) open(name, path string, flags int, resolve uint64) (*os.File, err
 			break
 		}
 		fd, err := unix.Openat2(int(d.dir.Fd()), name, &how)
-		switch err { //nolint:errorlint // a number of the kernel
+		switch err {
 		case nil:
 			return os.NewFile(uintptr(fd), path), nil
 		case unix.EAGAIN, unix.EINTR:

@@ -68,7 +68,7 @@ func removeLeft(prefix string) {
 	names, _ := d.Readdirnames(maxNames)
 	for _, name := range names {
 		if strings.HasPrefix(name, filepath.Base(prefix)) && strings.HasSuffix(name, suffix) {
-			_, _ = removeUnlocked(filepath.Join(filepath.Dir(prefix), name))
+			_ = removeUnlocked(filepath.Join(filepath.Dir(prefix), name))
 		}
 	}
 }
@@ -110,30 +110,26 @@ func RemoveStale(dir string) error {
 	found, err := os.ReadDir(dir)
 	for _, f := range found {
 		if strings.HasPrefix(f.Name(), ".") && strings.HasSuffix(f.Name(), suffix) {
-			_, e := removeUnlocked(filepath.Join(dir, f.Name()))
-			err = errors.Join(err, e)
+			err = errors.Join(err, removeUnlocked(filepath.Join(dir, f.Name())))
 		}
 	}
 	return err
 }
 
-// removeUnlocked removes a file that nobody has locked, and returns whether it did.
-func removeUnlocked(name string) (removed bool, err error) {
+// removeUnlocked removes a file that nobody has locked.
+func removeUnlocked(name string) error {
 	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err == nil {
 		defer f.Close()
-		if !lock(f) {
-			return false, nil
-		}
-		if !linked(f) {
-			return true, nil // by another, and the name may be a living writer's by now
+		if !lock(f) || !linked(f) {
+			return nil // it is written, or was removed by another, and the name may be a living writer's by now
 		}
 		err = os.Remove(name)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return nil
 	}
-	return err == nil, err
+	return err
 }
 
 func lock(f *os.File) bool { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil }
