@@ -63,7 +63,7 @@ func request(name string, timeout int) []byte {
 	return tftp.AppendRequest(nil, name, "octet", &o)
 }
 
-// What DESIGN allows, section 15: octets out for each octet in, of an attacker who sees no answer.
+// Octets out for each octet in that the server may send to the victims of an attacker who sees no answer.
 const (
 	blockBound    = 24  // of a plain RRQ, a block of 512 octets and one resend
 	pressureBound = 12  // under pressure, a block
@@ -77,6 +77,32 @@ var attacks = []attack{
 		play: func(ctx context.Context, a *assault, opened func()) error {
 			opened()
 			a.repeat(ctx, 0, a.trickle, request(modem, 0))
+			return nil
+		},
+	},
+	{
+		name: "refusals", how: "RRQs and WRQs of names that do not exist, one octet long, 4,000 a second", bound: otherBound,
+		play: func(ctx context.Context, a *assault, opened func()) error {
+			opened()
+			rrq, wrq := request("a", 0), request("a", 0)
+			wrq[1] = tftp.OpWRQ
+			a.restart()
+			for a.pace(ctx, a.trickle) {
+				a.send(a.client(a.victims), 69, rrq)
+				a.send(a.client(a.victims), 69, wrq)
+			}
+			return nil
+		},
+	},
+	{
+		name: "repeated RRQs", how: "one request with all options, over and over again in the name of one client, 2,000 times a second", bound: otherBound,
+		play: func(ctx context.Context, a *assault, opened func()) error {
+			opened()
+			from, rrq := a.client(a.victims), request(firmware, 1)
+			a.restart()
+			for a.pace(ctx, a.trickle) {
+				a.send(from, 69, rrq)
+			}
 			return nil
 		},
 	},

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 
 // acts are attacks that are played at once in the short form: what one of them may spoil is bounded for all of these.
 var acts = map[string][]string{
-	"amplification": {"plain RRQs", "blind ACKs", "blind ACKs, first window", "blind ACKs, no options", "replayed windows", "blind ERRORs"},
+	"amplification": {"plain RRQs", "refusals", "repeated RRQs", "blind ACKs", "blind ACKs, first window", "blind ACKs, no options", "replayed windows", "blind ERRORs"},
 	"places":        {"half-open, one address", "half-open, options"},
 }
 
