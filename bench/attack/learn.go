@@ -17,18 +17,25 @@ import (
 	"dcs/fastpath/tftp"
 )
 
-// An attacker has modems of his own, and learns from what they are answered what he cannot see of others. own is where
-// they are.
-var own = netip.MustParsePrefix("198.18.240.0/20")
+// An attacker has modems of his own, and learns from what they are answered what he cannot see of others. own4 and own6 are
+// where they are.
+var (
+	own4 = netip.MustParsePrefix("198.18.240.0/20")
+	own6 = netip.MustParsePrefix("fd00:198:18:0:f0::/80")
+)
 
 // tids returns the ports from which requests like that are answered. It runs in the load's host.
-func tids(ctx context.Context, request []byte) ([]uint16, error) {
+func tids(ctx context.Context, request []byte, v6 bool) ([]uint16, error) {
 	const (
 		batch    = 32
 		enough   = 768              // answers in a row that show no new port
 		longest  = 10 * time.Second // for all of it
 		patience = 200 * time.Millisecond
 	)
+	own, server := own4, netlab.ServerAddr4
+	if v6 {
+		own, server = own6, netlab.ServerAddr6
+	}
 	s, err := openSpoofer(7)
 	if err != nil {
 		return nil, err
@@ -54,7 +61,7 @@ func tids(ctx context.Context, request []byte) ([]uint16, error) {
 				ears.Wait(10 * time.Millisecond)
 				continue
 			}
-			if frame.Parse(b, &p) != frame.Datagram || !own.Contains(p.Local.Addr()) || p.Peer.Addr() != netlab.ServerAddr4 {
+			if frame.Parse(b, &p) != frame.Datagram || !own.Contains(p.Local.Addr()) || p.Peer.Addr() != server {
 				continue
 			}
 			answers++
@@ -80,18 +87,22 @@ func tids(ctx context.Context, request []byte) ([]uint16, error) {
 
 // acks returns the blocks that a client of the server acknowledges one after the other when it sends that request and loses
 // nothing: the first windows of a file. It runs in the load's host.
-func acks(request []byte, windows int) ([]uint16, error) {
+func acks(request []byte, windows int, v6 bool) ([]uint16, error) {
 	const (
 		patience = 5 * time.Second        // for the first packet of a window
 		gap      = 150 * time.Millisecond // behind its last
 	)
-	c, err := listenLow()
+	load, server := netlab.LoadAddr4, netlab.ServerAddr4
+	if v6 {
+		load, server = netlab.LoadAddr6, netlab.ServerAddr6
+	}
+	c, err := listenLow(load)
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
 	_ = c.SetReadBuffer(8 << 20) // as much as it may have
-	to := netip.AddrPortFrom(netlab.ServerAddr4, 69)
+	to := netip.AddrPortFrom(server, 69)
 	if _, err := c.WriteToUDPAddrPort(request, to); err != nil {
 		return nil, err
 	}
@@ -132,10 +143,10 @@ func acks(request []byte, windows int) ([]uint16, error) {
 	return all, err
 }
 
-// listenLow opens a port of the load's that blind ERRORs, which may be sent at the same time, are not sent for.
-func listenLow() (c *net.UDPConn, err error) {
+// listenLow opens a port of an address of the load's that blind ERRORs, which may be sent at the same time, are not sent for.
+func listenLow(load netip.Addr) (c *net.UDPConn, err error) {
 	for port := uint16(20000); port < 20100; port++ {
-		c, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netlab.LoadAddr4, port)))
+		c, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(load, port)))
 		if err == nil {
 			return c, nil
 		}

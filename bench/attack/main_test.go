@@ -26,8 +26,11 @@ func TestMain(m *testing.M) {
 
 // acts are attacks that are played at once in the short form: what one of them may spoil is bounded for all of these.
 var acts = map[string][]string{
-	"amplification": {"plain RRQs", "refusals", "repeated RRQs", "blind ACKs", "blind ACKs, first window", "blind ACKs, no options", "replayed windows", "blind ERRORs"},
-	"places":        {"half-open, one address", "half-open, options"},
+	"amplification": {
+		"plain RRQs", "refusals", "repeated RRQs", "blind ACKs", "blind ACKs, IPv6", "blind ACKs, first window",
+		"blind ACKs, no options", "replayed windows", "blind ERRORs",
+	},
+	"places": {"half-open, one address", "half-open, options"},
 }
 
 // The bounds of the attacks hold, in a short form and on a machine that has other things to do.
