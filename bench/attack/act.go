@@ -155,7 +155,13 @@ func victims(i int, v6 bool) netip.Prefix {
 
 // settle waits until nothing more comes to the victims, and notes what came.
 func (s *stage) settle(ctx context.Context, c *counter, results []result) error {
-	for since := time.Now(); time.Since(since) < s.scale.quiet; {
+	quiet := s.scale.quiet
+	for i := range results {
+		if results[i].backoff {
+			quiet = s.scale.backoff
+		}
+	}
+	for since := time.Now(); time.Since(since) < quiet; {
 		for i := range results {
 			r := &results[i]
 			out, err := c.to(victims(i, r.v6))

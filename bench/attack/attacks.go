@@ -21,13 +21,14 @@ type scale struct {
 	wait    time.Duration // between two of these
 	sweep   float64       // packets a second to ports that are guessed: they are to be wrong, not lost
 	quiet   time.Duration // an attack is over when no more came to its victims for so long
+	backoff time.Duration // likewise, where the server waits longer each time before it sends again
 }
 
-// full has more requests than a worker has places, and waits for the longest pause of a server that sends again.
-var full = scale{fill: 70_000, burst: 30_000, trickle: 2000, flood: 300_000, victims: 8, windows: 10, wait: 300 * time.Millisecond, sweep: 20_000, quiet: 9 * time.Second}
+// full has more requests than a worker has places, and waits for the longest pause of a server that sends again, 8 s.
+var full = scale{fill: 70_000, burst: 30_000, trickle: 2000, flood: 300_000, victims: 8, windows: 10, wait: 300 * time.Millisecond, sweep: 20_000, quiet: 3 * time.Second, backoff: 9 * time.Second}
 
 // brief has as many places taken, and fewer victims.
-var brief = scale{fill: 70_000, burst: 25_000, trickle: 1000, flood: 20_000, victims: 4, windows: 5, wait: 100 * time.Millisecond, sweep: 8000, quiet: 1500 * time.Millisecond}
+var brief = scale{fill: 70_000, burst: 25_000, trickle: 1000, flood: 20_000, victims: 4, windows: 5, wait: 100 * time.Millisecond, sweep: 8000, quiet: 1500 * time.Millisecond, backoff: 2500 * time.Millisecond}
 
 // An attack is one way to misuse the server from addresses that are not the attacker's own.
 type attack struct {
@@ -37,6 +38,7 @@ type attack struct {
 	asks      string   // what known modems ask for meanwhile, a name as storm has it; empty: modem.bin
 	v6        bool     // the sources are of IPv6
 	targeted  int      // downloads that the attack is to break off
+	backoff   bool     // the server waits longer each time before it sends again: nobody asks for another wait
 	ends      bool     // it has an end of its own, else it goes on as long as known modems ask
 
 	bound   float64       // octets out per octet in, at most
@@ -73,7 +75,7 @@ const (
 
 var attacks = []attack{
 	{
-		name: "plain RRQs", how: "requests of three blocks each, 2,000 a second, that nobody acknowledges", bound: blockBound,
+		name: "plain RRQs", backoff: true, how: "requests of three blocks each, 2,000 a second, that nobody acknowledges", bound: blockBound,
 		play: func(ctx context.Context, a *assault, opened func()) error {
 			opened()
 			a.repeat(ctx, 0, a.trickle, request(modem, 0))
@@ -107,7 +109,7 @@ var attacks = []attack{
 		},
 	},
 	{
-		name: "half-open, plain", how: "70,000 requests at once of one block each, then 2,000 a second", bound: blockBound,
+		name: "half-open, plain", backoff: true, how: "70,000 requests at once of one block each, then 2,000 a second", bound: blockBound,
 		play: halfOpen(request(small, 0)),
 	},
 	{
@@ -115,7 +117,7 @@ var attacks = []attack{
 		play: halfOpen(request(firmware, 255)),
 	},
 	{
-		name: "half-open, one address", ends: true, how: "65,534 requests at once from all ports of one address, of a rendered file of 1.4 kB", bound: blockBound, asks: tier,
+		name: "half-open, one address", backoff: true, ends: true, how: "65,534 requests at once from all ports of one address, of a rendered file of 1.4 kB", bound: blockBound, asks: tier,
 		play: func(ctx context.Context, a *assault, opened func()) error {
 			from := a.client(a.victims).Addr()
 			a.restart()
@@ -143,7 +145,7 @@ var attacks = []attack{
 		play: blindACKs(guess{request: request(firmware, 1), wait: 4500 * time.Millisecond}),
 	},
 	{
-		name: "blind ACKs, no options", ends: true, how: "blocks of 512 octets, acknowledged in the same way one by one", bound: otherBound,
+		name: "blind ACKs, no options", backoff: true, ends: true, how: "blocks of 512 octets, acknowledged in the same way one by one", bound: otherBound,
 		play: blindACKs(guess{request: request(firmware, 0)}),
 	},
 	{
@@ -238,9 +240,13 @@ func blindACKs(g guess) func(context.Context, *assault, func()) error {
 			victims[i] = a.client(a.victims)
 			a.send(victims[i], 69, g.request)
 		}
-		for _, block := range blocks {
+		for i, block := range blocks {
+			wait := a.wait
+			if i > 0 { // who does not acknowledge the first packet soon is gone
+				wait = cmp.Or(g.wait, wait)
+			}
 			for range 1 + g.again {
-				if !a.sleep(ctx, cmp.Or(g.wait, a.wait)) {
+				if !a.sleep(ctx, wait) {
 					return nil
 				}
 				a.sweep(ctx, victims, ports, tftp.AppendACK(nil, block))
