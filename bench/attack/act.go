@@ -77,6 +77,11 @@ func (s *stage) act(ctx context.Context, attacks ...*attack) (results []result, 
 
 	p := s.begin(ctx, v, attacks)
 	p.opened.Wait()
+	if !attacks[0].overloads {
+		if err := v.drain(20 * time.Second); err != nil {
+			return nil, err
+		}
+	}
 	known, err := v.fetch(s.load, name, s.loadCPU)
 	p.last.Wait() // of those that have an end
 	downloaded()

@@ -38,6 +38,7 @@ type attack struct {
 	asks      string   // what known modems ask for meanwhile, a name as storm has it; empty: modem.bin
 	v6        bool     // the sources are of IPv6
 	targeted  int      // downloads that the attack is to break off
+	overloads bool     // it is to keep the server busy: nobody waits until it has caught up
 	backoff   bool     // the server waits longer each time before it sends again: nobody asks for another wait
 	ends      bool     // it has an end of its own, else it goes on as long as known modems ask
 
@@ -166,7 +167,7 @@ var attacks = []attack{
 		},
 	},
 	{
-		name: "random MACs", how: "4,000 requests a second for devices that do not exist, of a source that answers 2,000 a second; each of the known modems is new", bound: blockBound,
+		name: "random MACs", overloads: true, how: "4,000 requests a second for devices that do not exist, of a source that answers 2,000 a second; each of the known modems is new", bound: blockBound,
 		config: "asked.yaml", asks: tier + "@{mac}", slowest: 1500 * time.Millisecond,
 		play: func(ctx context.Context, a *assault, opened func()) error {
 			const digits = "0123456789abcdef"
@@ -186,7 +187,7 @@ var attacks = []attack{
 		},
 	},
 	{
-		name: "flood", how: "300,000 plain requests a second of one block each", bound: pressureBound, asks: small,
+		name: "flood", overloads: true, how: "300,000 plain requests a second of one block each", bound: pressureBound, asks: small,
 		play: func(ctx context.Context, a *assault, opened func()) error {
 			a.repeat(ctx, a.fill, a.flood, request(small, 0))
 			opened()

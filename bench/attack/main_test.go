@@ -194,6 +194,23 @@ func TestBufferErrors(t *testing.T) {
 	}
 }
 
+func TestQueued(t *testing.T) {
+	const head = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"
+	for _, tt := range []struct {
+		text string
+		want bool
+	}{
+		{head, false},
+		{head + "  123: 00000000:0045 00000000:0000 07 00000000:00000000 00:00000000 00000000     0\n", false},
+		{head + "  123: 00000000:0045 00000000:0000 07 00000300:00000000 00:00000000 00000000     0\n", false},
+		{head + "  123: 00000000:0045 00000000:0000 07 00000000:00000A00 00:00000000 00000000     0\n", true},
+	} {
+		if got := queued(tt.text); got != tt.want {
+			t.Errorf("%q: %v", tt.text, got)
+		}
+	}
+}
+
 // The plug-in speaks as its protocol has it, and takes its time.
 func TestAnswerDevices(t *testing.T) {
 	questions := `{"hello":1}

@@ -146,6 +146,39 @@ func (v *server) drops() (n uint64, err error) {
 	return n, nil
 }
 
+// drain waits until the server has read what stands in its sockets, or for as long as limit: of an attack that takes places,
+// not time, the places count, however slow the machine is at the moment.
+func (v *server) drain(limit time.Duration) error {
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		waiting := false
+		for _, table := range []string{"udp", "udp6"} {
+			text, err := v.lab.Server.ReadFile("/proc/thread-self/net/" + table)
+			if err != nil {
+				return err
+			}
+			waiting = waiting || queued(text)
+		}
+		if !waiting {
+			return nil
+		}
+	}
+	return nil
+}
+
+// queued reports whether a socket of /proc/net/udp or udp6 has something to be read.
+func queued(text string) bool {
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) < 5 {
+			continue
+		}
+		if _, rx, ok := strings.Cut(f[4], ":"); ok && strings.Trim(rx, "0") != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // bufferErrors returns RcvbufErrors of UDP out of /proc/net/snmp or snmp6.
 func bufferErrors(text string) uint64 {
 	column := -1
