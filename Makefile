@@ -11,7 +11,7 @@ RUNFLAGS ?=
 # prometheus, a browser; and what generation needs, a compiler for BPF with its headers.
 PACKAGES := atftp busybox chromium curl debootstrap fonts-dejavu-core iproute2 ldap-utils mariadb-server openssh-server postgresql prometheus python3 slapd snmpd tftp-hpa clang llvm libbpf-dev linux-libc-dev libcap2-bin systemd systemd-container
 
-.PHONY: help run build generate test test-root race fuzz bce lint fmt bench benchgo benchcmp lanes soak package package-test deps vuln clean
+.PHONY: help run build generate test test-root race fuzz bce lint fmt bench benchgo benchcmp lanes soak attack package package-test deps vuln clean
 
 help:
 	@echo 'run        build, and serve testdata/library on 127.0.0.1:6969'
@@ -25,6 +25,7 @@ help:
 	@echo 'benchcmp   OLD=rev: benchmarks here against those of a commit; BENCH=, PKG= and COUNT= choose'
 	@echo 'lanes      MD5 in lanes against none, at every batch size; needs root'
 	@echo 'soak       ten minutes at 80 % of the limit: memory and latency stay flat; needs root'
+	@echo 'attack     octets out per octet in, and what known modems get, under attacks from forged addresses; BEFORE=FILE compares; needs root'
 	@echo 'package    bin/dcs_*.deb and bin/dcs-*.rpm, of VERSION ($(VERSION)) for ARCH ($(ARCH))'
 	@echo 'package-test installs, runs, upgrades and removes the package in a Debian of its own; needs root'
 	@echo 'lint       gofumpt, go vet and golangci-lint'
@@ -99,6 +100,9 @@ lanes: build
 
 soak: build
 	$(GO) run ./bench/soak -dcs bin/dcs -o bench/results/soak.md $(BENCHFLAGS)
+
+attack: build
+	$(GO) run ./bench/attack -dcs bin/dcs -o bench/results/attack.md $(if $(BEFORE),-before '$(BEFORE)') $(BENCHFLAGS)
 
 lint:
 	@unformatted=$$($(TOOL) gofumpt -l .); [ -z "$$unformatted" ] || { echo "make fmt would change:" $$unformatted >&2; exit 1; }

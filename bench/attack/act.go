@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"dcs/bench/netlab"
+	"dcs/bench/storm"
+)
+
+// A stage is where attacks are played.
+type stage struct {
+	dcs       string // the server's binary
+	dir       string // of its files
+	transport string
+	serverCPU int // negative: any
+	loadCPU   int // negative: any
+	scale     scale
+	load      load
+}
+
+// A result is what came of one attack.
+type result struct {
+	*attack
+	transport string
+	in, out   tally
+	known     *storm.Result // of all attacks that were played at once
+	drops     uint64        // likewise, of the kernel before the server
+	broken    int           // of the downloads that the attack was to break off
+}
+
+// longest is how long an act may take in all.
+const longest = 2 * time.Minute
+
+// act plays attacks at once against a server of their own; its settings are the first attack's.
+func (s *stage) act(ctx context.Context, attacks ...*attack) (results []result, err error) {
+	ctx, stop := context.WithTimeout(ctx, longest)
+	defer stop()
+	config, name := attacks[0].config, attacks[0].asks
+	if config == "" {
+		config = "dcs.yaml"
+	}
+	if name == "" {
+		name = modem
+	}
+	v, err := start(s.dcs, s.dir, config, s.transport, s.serverCPU, attacks[0].args)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, v.stop()) }()
+	if err := v.warm([]string{small, modem, tier}, s.loadCPU); err != nil {
+		return nil, err
+	}
+	var count *counter
+	if err := v.lab.Load.Do(func() (err error) { count, err = openCounter(); return err }); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, count.close()) }()
+	dropped, err := v.drops()
+	if err != nil {
+		return nil, err
+	}
+	during, downloaded := context.WithCancel(ctx)
+	defer downloaded()
+	targets := 0
+	for _, a := range attacks {
+		targets += a.targeted
+	}
+	lost, err := v.startDownloads(during, targets)
+	if err != nil {
+		return nil, err
+	}
+
+	p := s.begin(ctx, v, attacks)
+	p.opened.Wait()
+	if !attacks[0].overloads {
+		if err := v.drain(20 * time.Second); err != nil {
+			return nil, err
+		}
+	}
+	known, err := v.fetch(s.load, name, s.loadCPU)
+	p.last.Wait() // of those that have an end
+	downloaded()
+	broken := lost()
+	p.release()
+	p.all.Wait()
+	if err := errors.Join(append(p.errs, err, ctx.Err())...); err != nil {
+		return nil, err
+	}
+	if err := s.settle(ctx, count, p.results); err != nil {
+		return nil, err
+	}
+	now, err := v.drops()
+	for i := range p.results {
+		r := &p.results[i]
+		r.transport, r.known, r.drops, r.broken = s.transport, known, now-dropped, broken
+	}
+	return p.results, err
+}
+
+// play is attacks under way.
+type play struct {
+	results           []result
+	errs              []error
+	opened, last, all sync.WaitGroup
+	release           context.CancelFunc
+}
+
+// begin starts attacks, each in the name of other victims.
+func (s *stage) begin(whole context.Context, v *server, attacks []*attack) *play {
+	p := &play{results: make([]result, len(attacks)), errs: make([]error, len(attacks))}
+	var endless context.Context
+	endless, p.release = context.WithCancel(whole)
+	p.opened.Add(len(attacks))
+	for i, a := range attacks {
+		ctx, done := endless, func() {}
+		if a.ends {
+			p.last.Add(1)
+			ctx, done = whole, p.last.Done
+		}
+		p.results[i].attack = a
+		p.all.Go(func() {
+			defer done()
+			opened := sync.OnceFunc(p.opened.Done)
+			defer opened()
+			p.errs[i] = v.lab.Load.Do(func() error { return s.assault(ctx, a, victims(i, a.v6), &p.results[i], opened) })
+		})
+	}
+	return p
+}
+
+func (s *stage) assault(ctx context.Context, a *attack, victims netip.Prefix, r *result, opened func()) error {
+	sp, err := openSpoofer(uint64(time.Now().UnixNano()))
+	if err != nil {
+		return err
+	}
+	sp.restart()
+	err = a.play(ctx, &assault{spoofer: sp, scale: s.scale, victims: victims}, opened)
+	var closing error
+	r.in.Packets, r.in.Octets, closing = sp.close()
+	if err = errors.Join(err, closing); err != nil {
+		return fmt.Errorf("%s: %w", a.name, err)
+	}
+	return nil
+}
+
+// victims returns the addresses of the i-th attack of an act: 4,096 of IPv4, or of IPv6 a part of the modems' /64.
+func victims(i int, v6 bool) netip.Prefix {
+	if v6 {
+		b := netlab.ModemNet6.Addr().As16()
+		b[9] = byte(i)
+		return netip.PrefixFrom(netip.AddrFrom16(b), 80)
+	}
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18, byte(16 * (i + 1)), 0}), 20)
+}
+
+// settle waits until nothing more comes to the victims, and notes what came.
+func (s *stage) settle(ctx context.Context, c *counter, results []result) error {
+	quiet := s.scale.quiet
+	for i := range results {
+		if results[i].backoff {
+			quiet = s.scale.backoff
+		}
+	}
+	for since := time.Now(); time.Since(since) < quiet; {
+		for i := range results {
+			r := &results[i]
+			out, err := c.to(victims(i, r.v6))
+			if err != nil {
+				return err
+			}
+			if out != r.out {
+				r.out, since = out, time.Now()
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("answers go on and on: %w", ctx.Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// failed returns how many known modems got no file, or a wrong one.
+func (r *result) failed() int { return r.known.Failed + r.known.Wrong + r.known.Unfinished }
+
+// misses says which bounds do not hold.
+func (r *result) misses() (all []string) {
+	if f := r.factor(); f > r.bound {
+		all = append(all, fmt.Sprintf("%.1f octets out per octet in, at most %g are allowed", f, r.bound))
+	}
+	if n := r.mayFail(); r.failed() > n {
+		all = append(all, fmt.Sprintf("%d of %d known modems failed, at most %d may", r.failed(), r.known.Offered, n))
+	}
+	if ms := r.known.Latency.Max / 1e3; r.slowest > 0 && ms > float64(r.slowest.Milliseconds()) {
+		all = append(all, fmt.Sprintf("a known modem waited %.0f ms, at most %v are allowed", ms, r.slowest))
+	}
+	if r.targeted > 0 && r.broken > 1 {
+		all = append(all, fmt.Sprintf("%d of %d downloads were broken off, at most 1 may", r.broken, r.targeted))
+	}
+	return all
+}
+
+// factor returns the octets out for each octet in.
+func (r *result) factor() float64 { return float64(r.out.Octets) / float64(max(r.in.Octets, 1)) }
+
+// mayFail returns how many known modems may fail: over AF_XDP none, over sockets those that lose all three requests where
+// the kernel drops as many packets as it does, three times as many as that comes to for drops that are not spread evenly.
+func (r *result) mayFail() int {
+	if r.transport == "xdp" || r.drops == 0 || r.in.Packets == 0 {
+		return 0
+	}
+	p := min(float64(r.drops)/float64(r.in.Packets), 1)
+	return int(3*float64(r.known.Offered)*p*p*p) + 1
+}

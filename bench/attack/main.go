@@ -1,0 +1,169 @@
+// Command attack plays those who misuse a server from addresses that are not theirs: they ask and acknowledge nothing, or
+// acknowledge blindly, end others' downloads, ask from whole prefixes and for devices that do not exist. Beside them known
+// modems fetch files. It says how many octets the server sent for each octet of the attacker's, how many known modems got
+// nothing, and whether that is within what the design allows; otherwise its exit status is 1.
+//
+// It needs root and two processors: the server has processor 0, the load processor 1.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"dcs/bench/netlab"
+	"dcs/bench/rig"
+)
+
+type settings struct {
+	dcs, before string
+	only        string
+	transports  string
+	rate        float64
+	length      time.Duration
+}
+
+// errMissed is returned when a bound does not hold.
+var errMissed = errors.New("bounds do not hold")
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == answering {
+		if err := answerDevices(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "attack:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	var s settings
+	flag.StringVar(&s.dcs, "dcs", "bin/dcs", "the server's `binary`")
+	flag.StringVar(&s.before, "before", "", "a `binary` that is attacked too, for comparison")
+	flag.StringVar(&s.only, "only", "", "only attacks whose name has one of these in it, a `list` with commas")
+	flag.StringVar(&s.transports, "transports", "socket,xdp", "`list` of transports")
+	flag.Float64Var(&s.rate, "rate", 500, "downloads of known modems per `second`")
+	flag.DurationVar(&s.length, "duration", 5*time.Second, "how `long` known modems begin downloads beside each attack")
+	out := flag.String("o", "", "write the tables to this `file` too")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	var b bytes.Buffer
+	err := run(ctx, s, io.MultiWriter(os.Stdout, &b))
+	if *out != "" && (err == nil || errors.Is(err, errMissed)) {
+		err = errors.Join(err, os.WriteFile(*out, b.Bytes(), 0o644))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "attack:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, s settings, w io.Writer) error {
+	dir, err := os.MkdirTemp("", "dcs-attack-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(writeFiles(dir, self), netlab.PinProcess(rig.LoadCPU)); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, `# Attacks from others' addresses
+
+Each attack has a server of its own, in its default configuration, with one worker; beside it %.0f downloads of known modems a second
+begin for %v. A download has failed when none of three requests (after 1 s, 2 s) brought the file. Octets are those of IP packets, in as
+the attacker's device took them, out as they arrived at the victims'. *Dropped* are packets of all senders that the kernel had no room
+for before the server read them. Server on CPU 0, attacker and modems on CPU 1, a veth between two network namespaces.
+
+`, s.rate, s.length)
+	err = s.table(ctx, w, dir, s.dcs, "The result")
+	if err != nil && !errors.Is(err, errMissed) {
+		return err
+	}
+	if s.before != "" {
+		if err := s.table(ctx, w, dir, s.before, "Before"); err != nil && !errors.Is(err, errMissed) {
+			return err
+		}
+	}
+	fmt.Fprint(w, "## The attacks\n\n")
+	for _, a := range s.attacks() {
+		fmt.Fprintf(w, "- **%s**: %s.\n", a.name, a.how)
+	}
+	fmt.Fprintf(w, "\n%s", rig.Facts("go run ./bench/attack "+strings.Join(os.Args[1:], " ")))
+	return err
+}
+
+// attacks returns those that were chosen.
+func (s *settings) attacks() (chosen []*attack) {
+	for i := range attacks {
+		for part := range strings.SplitSeq(s.only, ",") {
+			if strings.Contains(attacks[i].name, part) {
+				chosen = append(chosen, &attacks[i])
+				break
+			}
+		}
+	}
+	return chosen
+}
+
+// table attacks one server and prints what came of it.
+func (s *settings) table(ctx context.Context, w io.Writer, dir, dcs, title string) error {
+	dcs, err := filepath.Abs(dcs)
+	if err != nil {
+		return err
+	}
+	version, err := exec.Command(dcs, "version").Output()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, `## %s: %s
+
+| attack | transport | packets in | octets in | octets out | out per in | bound | known: downloads | failed | slowest | dropped | broken off | |
+|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|
+`, title, strings.TrimSpace(string(version)))
+	missed := 0
+	for _, a := range s.attacks() {
+		for transport := range strings.SplitSeq(s.transports, ",") {
+			st := stage{
+				dcs: dcs, dir: dir, transport: transport, serverCPU: rig.ServerCPU, loadCPU: rig.LoadCPU,
+				scale: full, load: load{s.rate, s.length},
+			}
+			r, err := st.act(ctx, a)
+			if err != nil {
+				return fmt.Errorf("%s, %s: %w", a.name, transport, err)
+			}
+			misses := r[0].misses()
+			missed += len(misses)
+			r[0].row(w, misses)
+		}
+	}
+	fmt.Fprintln(w)
+	if missed > 0 {
+		return fmt.Errorf("%d %w", missed, errMissed)
+	}
+	return nil
+}
+
+func (r *result) row(w io.Writer, misses []string) {
+	verdict := "kept"
+	if len(misses) > 0 {
+		verdict = "MISSED: " + strings.Join(misses, "; ")
+	}
+	broken := "–"
+	if r.targeted > 0 {
+		broken = fmt.Sprintf("%d of %d", r.broken, r.targeted)
+	}
+	slowest := time.Duration(r.known.Latency.Max * 1e3).Round(10 * time.Microsecond)
+	fmt.Fprintf(w, "| %s | %s | %d | %d | %d | %.2f | %g | %d | %d | %v | %d | %s | %s |\n", r.name, r.transport,
+		r.in.Packets, r.in.Octets, r.out.Octets, r.factor(), r.bound, r.known.Offered, r.failed(), slowest, r.drops, broken, verdict)
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"dcs/bench/netlab"
+	"dcs/bench/storm"
+	"dcs/fastpath/tftp"
+)
+
+// known are the modems that an attack is to keep nobody of: 4,096 of them.
+var known = netip.MustParsePrefix("198.18.0.0/20")
+
+// load is what modems do meanwhile.
+type load struct {
+	rate   float64       // downloads a second
+	length time.Duration // for how long they are begun
+}
+
+// fetch has known modems fetch a file, each of them three times at most: after 1 s and after 2 s more without an answer it
+// asks again.
+func (v *server) fetch(l load, name string, cpu int) (r *storm.Result, err error) {
+	cfg := storm.Default()
+	cfg.Target = netip.AddrPortFrom(netlab.ServerAddr4, 69)
+	cfg.Interface, cfg.SourceMAC, cfg.GatewayMAC = netlab.Device, netlab.GatewayMAC, netlab.ServerMAC
+	cfg.Net, cfg.Modems, cfg.CPU = known, 1<<(32-known.Bits()), cpu
+	cfg.Backoff, cfg.Retries, cfg.Restarts = []time.Duration{time.Second, 2 * time.Second}, 2, 0
+	cfg.Rate, cfg.Duration, cfg.Drain = l.rate, l.length, 10*time.Second
+	if cfg.Name = name; sizes[name] > 0 {
+		cfg.Expect = content(name)
+	}
+	err = v.lab.Load.Do(func() (err error) {
+		r, err = storm.Run(context.Background(), cfg)
+		return err
+	})
+	return r, err
+}
+
+// warm fetches some files, so that what a server does once is done.
+func (v *server) warm(names []string, cpu int) error {
+	for _, name := range names {
+		r, err := v.fetch(load{rate: 100, length: 100 * time.Millisecond}, name, cpu)
+		if err != nil {
+			return err
+		}
+		if r.Served == 0 {
+			return errors.New("nobody got " + name + " before the attack: " + v.log.String())
+		}
+	}
+	return nil
+}
+
+// A download is a long one of a modem at the load's own address, whose pace is its own: a block every few milliseconds.
+type download struct {
+	conn *net.UDPConn
+	pace time.Duration
+}
+
+// startDownloads begins n downloads, which go on until ctx ends. lost says then how many of them were broken off.
+func (v *server) startDownloads(ctx context.Context, n int) (lost func() int, err error) {
+	var wg sync.WaitGroup
+	broken := make([]bool, n)
+	for i := range n {
+		d := download{pace: 5 * time.Millisecond}
+		err = errors.Join(err, v.lab.Load.Do(func() (err error) {
+			d.conn, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netlab.LoadAddr4, 0)))
+			return err
+		}))
+		if err != nil {
+			break
+		}
+		wg.Go(func() {
+			defer d.conn.Close()
+			broken[i] = !d.run(ctx)
+		})
+	}
+	return func() int {
+		wg.Wait()
+		n := 0
+		for _, b := range broken {
+			if b {
+				n++
+			}
+		}
+		return n
+	}, err
+}
+
+// run fetches the firmware until ctx ends; it is false when the server has broken it off before.
+func (d *download) run(ctx context.Context) bool {
+	to := netip.AddrPortFrom(netlab.ServerAddr4, 69)
+	last := request(firmware, 0)
+	want := uint16(1)
+	b := make([]byte, 2048)
+	for tries := 0; tries < 3; {
+		if _, err := d.conn.WriteToUDPAddrPort(last, to); err != nil {
+			return false
+		}
+		for end := time.Now().Add(time.Second << tries); ; {
+			if err := d.conn.SetReadDeadline(end); err != nil {
+				return false
+			}
+			n, from, err := d.conn.ReadFromUDPAddrPort(b)
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				tries++
+				break
+			}
+			if err != nil || tftp.Opcode(b[:n]) == tftp.OpERROR {
+				return false
+			}
+			if block, _, err := tftp.ParseDATA(b[:n]); err != nil || block != want {
+				continue
+			}
+			to, tries = from, 0
+			last = tftp.AppendACK(nil, want)
+			want++
+			select {
+			case <-ctx.Done():
+				_, _ = d.conn.WriteToUDPAddrPort(tftp.AppendERROR(nil, tftp.CodeUndefined, "enough"), to) // it ends anyway
+				return true
+			case <-time.After(d.pace):
+			}
+			break
+		}
+	}
+	return false
+}
+
+// ephemeral are the ports that a modem's system picks from, those of Linux.
+var ephemeral = func() (ports []uint16) {
+	for p := uint16(32768); p < 61000; p++ {
+		ports = append(ports, p)
+	}
+	return slices.Clip(ports)
+}()

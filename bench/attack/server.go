@@ -1,0 +1,204 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"dcs/bench/netlab"
+)
+
+// The files that the server has.
+const (
+	small    = "small.bin"    // static, one block
+	modem    = "modem.bin"    // static, three blocks of 512 octets
+	firmware = "firmware.bin" // static
+	tier     = "tier1.bin"    // rendered, 1.4 kB, with what is known of the device
+)
+
+var sizes = map[string]int{small: 500, modem: 1400, firmware: 32 << 20}
+
+// content is what a static file holds.
+func content(name string) []byte { return bytes.Repeat([]byte{0xa5}, sizes[name]) }
+
+// writeFiles writes what servers read to dir: files, a library, a secret, and devices that answerDevices knows.
+func writeFiles(dir, self string) error {
+	for name := range sizes {
+		if err := write(filepath.Join(dir, "static", name), content(name)); err != nil {
+			return err
+		}
+	}
+	filler := strings.Repeat("    SnmpMibObject .1.3.6.1.2.1.1.4.0 String \""+strings.Repeat("x", 100)+"\";\n", 11)
+	library := "Main \"" + tier + "\" {\n    default cpes 3;\n    NetworkAccess 1;\n    MaxCPE $cpes;\n" + filler + "    TftpTimestamp $time;\n    TftpModemAddress $ip;\n}\n"
+	config := fmt.Sprintf("static: [%s/static]\nlibrary: [%[1]s/library]\nsecret_file: %[1]s/secret\n", dir)
+	asked := config + fmt.Sprintf("devices_dir: %s/devices\ndevices:\n  - plugin: {argv: [%s, %s]}\n", dir, self, answering)
+	return errors.Join(
+		write(filepath.Join(dir, "library", "tier1.dcs"), []byte(library)),
+		write(filepath.Join(dir, "secret"), []byte("a secret of the benchmark")),
+		write(filepath.Join(dir, "dcs.yaml"), []byte(config)),
+		write(filepath.Join(dir, "asked.yaml"), []byte(asked)))
+}
+
+func write(name string, b []byte) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(name, b, 0o600)
+}
+
+// A server runs in a lab of its own.
+type server struct {
+	lab *netlab.Lab
+	cmd *exec.Cmd
+	log *output
+}
+
+// output is what the server says.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.b.Len() < 1<<20 { // an attack may have much told
+		o.b.Write(p)
+	}
+	return len(p), nil
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// start starts a server in a new lab and waits until it serves.
+func start(bin, dir, config, transport string, cpu int, args []string) (*server, error) {
+	lab, err := netlab.New(netlab.Config{})
+	if err != nil {
+		return nil, err
+	}
+	_ = os.RemoveAll(filepath.Join(dir, "devices")) // what the server before knew
+	v := &server{lab: lab, log: &output{}}
+	args = append([]string{"serve", "--config", filepath.Join(dir, config), "--transport", transport, "--workers", "1", "--drain", "0s"}, args...)
+	v.cmd = exec.Command(bin, args...)
+	v.cmd.Stderr = v.log
+	var cpus []int
+	if cpu >= 0 {
+		cpus = []int{cpu}
+	}
+	if err := lab.Server.Start(v.cmd, cpus...); err != nil {
+		return nil, errors.Join(err, lab.Close())
+	}
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if text := v.log.String(); strings.Contains(text, "msg=serving") {
+			if !strings.Contains(text, "transport="+transport) {
+				return nil, errors.Join(fmt.Errorf("it runs another transport: %s", text), v.stop())
+			}
+			return v, nil
+		}
+		if time.Now().After(end) || v.cmd.Process.Signal(syscall.Signal(0)) != nil {
+			return nil, errors.Join(fmt.Errorf("it does not serve: %s", v.log), v.stop())
+		}
+	}
+}
+
+func (v *server) stop() error {
+	_ = v.cmd.Process.Kill() // it may have ended
+	_ = v.cmd.Wait()
+	return v.lab.Close()
+}
+
+// drops returns how many packets the kernel has dropped before the server could read them: what the wire's two ends did not
+// take, and what its sockets had no room for.
+func (v *server) drops() (n uint64, err error) {
+	for _, at := range []struct {
+		host *netlab.Host
+		name string
+	}{{v.lab.Load, "tx_dropped"}, {v.lab.Server, "rx_dropped"}} {
+		text, err := at.host.ReadFile("/sys/class/net/" + netlab.Device + "/statistics/" + at.name)
+		if err != nil {
+			return 0, err
+		}
+		k, err := strconv.ParseUint(strings.TrimSpace(text), 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		n += k
+	}
+	for _, table := range []string{"snmp", "snmp6"} {
+		text, err := v.lab.Server.ReadFile("/proc/thread-self/net/" + table)
+		if err != nil {
+			return 0, err
+		}
+		n += bufferErrors(text)
+	}
+	return n, nil
+}
+
+// drain waits until the server has read what stands in its sockets, or for as long as limit: of an attack that takes places,
+// not time, the places count, however slow the machine is at the moment.
+func (v *server) drain(limit time.Duration) error {
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		waiting := false
+		for _, table := range []string{"udp", "udp6"} {
+			text, err := v.lab.Server.ReadFile("/proc/thread-self/net/" + table)
+			if err != nil {
+				return err
+			}
+			waiting = waiting || queued(text)
+		}
+		if !waiting {
+			return nil
+		}
+	}
+	return nil
+}
+
+// queued reports whether a socket of /proc/net/udp or udp6 has something to be read.
+func queued(text string) bool {
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) < 5 {
+			continue
+		}
+		if _, rx, ok := strings.Cut(f[4], ":"); ok && strings.Trim(rx, "0") != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// bufferErrors returns RcvbufErrors of UDP out of /proc/net/snmp or snmp6.
+func bufferErrors(text string) uint64 {
+	column := -1
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		switch {
+		case len(f) == 2 && f[0] == "Udp6RcvbufErrors":
+			n, _ := strconv.ParseUint(f[1], 10, 64) // the kernel writes numbers
+			return n
+		case len(f) == 0 || f[0] != "Udp:":
+		case column < 0:
+			for i := range f {
+				if f[i] == "RcvbufErrors" {
+					column = i
+				}
+			}
+		case column < len(f):
+			n, _ := strconv.ParseUint(f[column], 10, 64)
+			return n
+		}
+	}
+	return 0
+}
