@@ -95,19 +95,13 @@ func (l *Lookup) load(cfg LookupConfig) error {
 // load one.
 func LookupSupported() bool { return features.HaveProgramType(ebpf.SkLookup) == nil }
 
-// Counts returns how many packets came to the port of their sender, and how many to another's.
-func (l *Lookup) Counts() (right, wrong uint64, err error) {
-	var n [2]uint64
-	for i := range n {
-		var perCPU []uint64
-		if err := l.objs.Verdicts.Lookup(uint32(i), &perCPU); err != nil {
-			return 0, 0, fmt.Errorf("bpf: lookup: counts: %w", err)
-		}
-		for _, c := range perCPU {
-			n[i] += c
-		}
+// Strays returns how many packets came to the port of another than their sender, and went to a deaf socket. It takes no system
+// call.
+func (l *Lookup) Strays() (n uint64, err error) {
+	if err := l.objs.Strays.Get(&n); err != nil {
+		return 0, fmt.Errorf("bpf: lookup: strays: %w", err)
 	}
-	return n[0], n[1], nil
+	return n, nil
 }
 
 // Close leaves packets to the sockets at their ports.

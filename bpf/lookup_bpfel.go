@@ -32,11 +32,11 @@ type lookupTidPort struct {
 const (
 	lookupMapPorts    = "ports"
 	lookupMapSockets  = "sockets"
-	lookupMapVerdicts = "verdicts"
 	lookupProgGather  = "gather"
 	lookupVarKey0     = "key0"
 	lookupVarKey1     = "key1"
 	lookupVarOwn      = "own"
+	lookupVarStrays   = "strays"
 	lookupVarTidPorts = "tid_ports"
 )
 
@@ -89,9 +89,8 @@ type lookupProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type lookupMapSpecs struct {
-	Ports    *ebpf.MapSpec `ebpf:"ports"`
-	Sockets  *ebpf.MapSpec `ebpf:"sockets"`
-	Verdicts *ebpf.MapSpec `ebpf:"verdicts"`
+	Ports   *ebpf.MapSpec `ebpf:"ports"`
+	Sockets *ebpf.MapSpec `ebpf:"sockets"`
 }
 
 // lookupVariableSpecs contains global variables before they are loaded into the kernel.
@@ -101,6 +100,7 @@ type lookupVariableSpecs struct {
 	Key0     *ebpf.VariableSpec `ebpf:"key0"`
 	Key1     *ebpf.VariableSpec `ebpf:"key1"`
 	Own      *ebpf.VariableSpec `ebpf:"own"`
+	Strays   *ebpf.VariableSpec `ebpf:"strays"`
 	TidPorts *ebpf.VariableSpec `ebpf:"tid_ports"`
 }
 
@@ -124,16 +124,14 @@ func (o *lookupObjects) Close() error {
 //
 // It can be passed to loadLookupObjects or ebpf.CollectionSpec.LoadAndAssign.
 type lookupMaps struct {
-	Ports    *ebpf.Map `ebpf:"ports"`
-	Sockets  *ebpf.Map `ebpf:"sockets"`
-	Verdicts *ebpf.Map `ebpf:"verdicts"`
+	Ports   *ebpf.Map `ebpf:"ports"`
+	Sockets *ebpf.Map `ebpf:"sockets"`
 }
 
 func (m *lookupMaps) Close() error {
 	return _LookupClose(
 		m.Ports,
 		m.Sockets,
-		m.Verdicts,
 	)
 }
 
@@ -144,6 +142,7 @@ type lookupVariables struct {
 	Key0     *ebpf.Variable `ebpf:"key0"`
 	Key1     *ebpf.Variable `ebpf:"key1"`
 	Own      *ebpf.Variable `ebpf:"own"`
+	Strays   *ebpf.Variable `ebpf:"strays"`
 	TidPorts *ebpf.Variable `ebpf:"tid_ports"`
 }
 

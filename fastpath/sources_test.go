@@ -17,6 +17,7 @@ import (
 type sourceCase struct {
 	name     string
 	from, to netip.AddrPort
+	wire     bool // it comes from another host
 	silence  bool
 }
 
@@ -36,7 +37,7 @@ func sourceCases(t *testing.T) (cases []sourceCase) {
 	}
 	for _, row := range rows[1:] {
 		if strings.Contains(row[6], "sockets") {
-			cases = append(cases, sourceCase{row[0], netip.MustParseAddrPort(row[1]), netip.MustParseAddrPort(row[2]), row[5] == "silence"})
+			cases = append(cases, sourceCase{row[0], netip.MustParseAddrPort(row[1]), netip.MustParseAddrPort(row[2]), row[3] == "wire", row[5] == "silence"})
 		}
 	}
 	if len(cases) < 40 {
@@ -61,7 +62,7 @@ func TestSourcesAsTheTableSays(t *testing.T) {
 				from = netip.AddrPortFrom(from.Addr(), uint16(20_000+10*i+op))
 			}
 			p := toServer(from, data)
-			p.Local = c.to
+			p.Local, p.Wire = c.to, c.wire && from.Addr().Is6()
 			batch := []packet.Packet{p}
 			before := r.Stats().Events[Spoofed]
 			g.Judge(r.now, batch)

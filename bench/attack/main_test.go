@@ -30,7 +30,9 @@ var acts = map[string][]string{
 		"plain RRQs", "refusals", "repeated RRQs", "blind ACKs", "blind ACKs, IPv6", "blind ACKs, first window",
 		"blind ACKs, no options", "replayed windows", "blind ERRORs",
 	},
-	"places": {"half-open, one address", "half-open, options"},
+	"places":  {"half-open, one address", "half-open, options"},
+	"prefix":  {"prefix"},
+	"devices": {"random MACs"},
 }
 
 // The bounds of the attacks hold, in a short form and on a machine that has other things to do.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -83,27 +84,33 @@ func (l *lines) String() string {
 	return strings.Join(l.all, "\n")
 }
 
-// freePort returns a UDP port that is free on both loopback addresses.
+// freePort returns a port that is free for UDP and TCP on both loopback addresses. It is none of those that the system picks,
+// of which each server takes hundreds for its transfers.
 func freePort(t *testing.T) string {
 	t.Helper()
-	for range 20 {
-		four, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := four.LocalAddr().(*net.UDPAddr).AddrPort().Port()
-		four.Close()
-		if !hasIPv6() {
-			return fmt.Sprint(port)
-		}
-		six, err := net.ListenUDP("udp6", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.IPv6Loopback(), port)))
-		if err == nil {
-			six.Close()
+	const first, last = 10_000, 32_000
+	for range 100 {
+		port := first + rand.IntN(last-first)
+		if free(port, net.IPv4(127, 0, 0, 1)) && (!hasIPv6() || free(port, net.IPv6loopback)) {
 			return fmt.Sprint(port)
 		}
 	}
 	t.Fatal("no free port")
 	return ""
+}
+
+func free(port int, ip net.IP) bool {
+	u, err := net.ListenUDP("udp", &net.UDPAddr{IP: ip, Port: port})
+	if err != nil {
+		return false
+	}
+	u.Close()
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: ip, Port: port})
+	if err != nil {
+		return false
+	}
+	l.Close()
+	return true
 }
 
 func hasIPv6() bool {

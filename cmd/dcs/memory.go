@@ -36,13 +36,18 @@ type memoryBound struct {
 	heap   bool // of it, Go's collector knows
 }
 
+// workersOf returns how many workers a server with sockets has.
+func workersOf(cfg *config.Config) int {
+	if cfg.Workers > 0 {
+		return cfg.Workers
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
 // memoryList lists what is bounded of the memory that the server takes, by the configuration.
 // What grows with the library and its static files, and the pages of mapped files, stand beside it.
 func memoryList(cfg *config.Config) []memoryBound {
-	workers := cfg.Workers
-	if workers == 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
+	workers := workersOf(cfg)
 	journal := 0
 	if len(cfg.Admin) > 0 {
 		journal = journalSize

@@ -29,12 +29,7 @@ import (
 // freeAddress returns an address on loopback whose port is free.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
+	return "127.0.0.1:" + freePort(t)
 }
 
 // served is a server with all its addresses.

@@ -13,11 +13,9 @@ import (
 const (
 	// gatheredTIDs are the ports of a worker where the kernel gathers what comes to them; readTIDs where each has to be read.
 	gatheredTIDs = 256
-	readTIDs     = 32
-	// portsPerBlock is how many ports a worker has to have for each block of a window. Whoever acknowledges blindly, with an
-	// IP packet of 32 octets, finds the port of a transfer once in so many times, and has a window of blocks of 1,500
-	// octets sent to somebody else: 3 octets for each that he spends.
-	portsPerBlock = 16
+	readTIDs     = 96
+	// allTIDs are those of all workers: each is a socket, and the system picks them from fewer than 30,000 (ip_local_port_range).
+	allTIDs = 16384
 )
 
 // openSockets opens the sockets of the workers.
@@ -31,6 +29,7 @@ func (in *ingress) openSockets(cfg *config.Config, workers int) (err error) {
 	if may("CAP_BPF", "CAP_NET_ADMIN") && bpf.LookupSupported() {
 		tids = gatheredTIDs
 	}
+	tids = min(tids, max(allTIDs/workers, 2))
 	in.sockets, err = udp.Open(udp.Config{
 		Listen:     cfg.Listen,
 		SinglePort: cfg.SinglePort,
@@ -90,11 +89,11 @@ func (in *ingress) strays() uint64 {
 	if in.lookup == nil {
 		return 0
 	}
-	_, wrong, err := in.lookup.Counts()
+	n, err := in.lookup.Strays()
 	if err != nil {
-		return 0 // the metric stands still, as that of a program that is gone does
+		return 0 // a kernel that does not map the program's variables
 	}
-	return wrong
+	return n
 }
 
 // ports returns the ports that transfers answer from.
@@ -109,12 +108,19 @@ func (in *ingress) ports() (ports []bpf.Port) {
 	return ports
 }
 
-// maxWindow returns the largest window that a client may have, blocks: no more than so many ports prove.
-func (in *ingress) maxWindow(most int) int {
+// maxWindow returns the largest window that a client may have, blocks. Whoever acknowledges blindly has to send an ACK to each port
+// of a worker to hit the one that counts, an IP packet of 32 octets each. He then has a window sent to somebody else, and the
+// block behind it again for each retry. It must be no more than three octets for each of his.
+func (in *ingress) maxWindow(cfg *config.Config) int {
+	const (
+		ack, block = 32, 1500 // octets, with the headers of IPv4
+		factor     = 3
+	)
+	most := cfg.MaxWindowsize
 	for _, t := range in.sockets {
 		for _, v6 := range [...]bool{false, true} {
 			if n := len(t.Ports(v6)); n > 0 {
-				most = min(most, max(n/portsPerBlock, 1))
+				most = min(most, max(n*ack*factor/block-cfg.Retries-1, 1))
 			}
 		}
 	}

@@ -265,7 +265,7 @@ func (s *server) serverConfig(in *ingress, start time.Time) fastpath.ServerConfi
 			Stale:   none(s.cfg.StaleAfter),
 			Elapsed: func() int64 { return int64(time.Since(start)) },
 			Transfer: transfer.Config{
-				Transfers: s.cfg.Transfers, Retries: s.cfg.Retries, MaxWindow: in.maxWindow(s.cfg.MaxWindowsize),
+				Transfers: s.cfg.Transfers, Retries: s.cfg.Retries, MaxWindow: in.maxWindow(&s.cfg),
 				MaxBlksize: in.maxBlksize, MaxBlksize6: in.maxBlksize6, Refuse: withheld(s.cfg.Options),
 			},
 		},

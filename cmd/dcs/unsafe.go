@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -22,6 +23,15 @@ func unsafeSettings(cfg *config.Config) []string {
 	}
 	if cfg.HTTP != "" && cfg.HTTPCert == "" && !admin.Loopback(hostOf(cfg.HTTP)) {
 		lines = append(lines, "http: "+cfg.HTTP+" serves boot files in clear text to other machines: set http_cert and http_key")
+	}
+	if cfg.SinglePort {
+		lines = append(lines, "single_port is on: whoever forges a modem's address can have files sent to it, or end its transfers; leave it off where no firewall needs it")
+	}
+	if n := cfg.TIDPorts.Count(); n > 0 && n < readTIDs*workersOf(cfg) {
+		lines = append(lines, fmt.Sprintf("tid_ports has %d ports for %d workers: with fewer than %d for each, acknowledgements in another's name are soon guessed", n, workersOf(cfg), readTIDs))
+	}
+	if len(cfg.Devices.Sources) > 0 && cfg.Devices.Bind == config.BindOff && cfg.Devices.MACInName {
+		lines = append(lines, "bind is off: whoever asks for NAME@MAC gets the file of that device; set bind to log or refuse, or mac_in_name to off")
 	}
 	return lines
 }

@@ -18,6 +18,9 @@ func TestUnsafeSettings(t *testing.T) {
 		"admin":     "the token crosses the network to",
 		"read-only": "takes no changes",
 		"static":    "static files",
+		"single":    "single_port is on",
+		"ports":     "tid_ports has 40 ports for 1 workers",
+		"bind":      "bind is off",
 	}
 	for _, tt := range []struct{ name, config, want string }{
 		{"safe", "allow: 127.0.0.0/8\nsecrets: ring\nhttp: 127.0.0.1:0\nadmin: [127.0.0.1:0, unix:admin.sock]\n", ""},
@@ -30,6 +33,10 @@ func TestUnsafeSettings(t *testing.T) {
 		{"HTTP with a certificate", "allow: 127.0.0.0/8\nsecrets: ring\nhttp: ':0'\nhttp_cert: cert.pem\nhttp_key: key.pem\n", ""},
 		{"admin in clear text", "allow: 127.0.0.0/8\nsecrets: ring\nadmin: [127.0.0.1:0, 0.0.0.0:0]\nadmin_token_file: token\n", "admin"},
 		{"admin with a certificate", "allow: 127.0.0.0/8\nsecrets: ring\nadmin: 0.0.0.0:0\nadmin_token_file: token\nadmin_cert: cert.pem\nadmin_key: key.pem\n", ""},
+		{"one port", "allow: 127.0.0.0/8\nsecrets: ring\nsingle_port: on\n", "single"},
+		{"few ports", "allow: 127.0.0.0/8\nsecrets: ring\nworkers: 1\ntid_ports: 31100-31139\n", "ports"},
+		{"ports enough", "allow: 127.0.0.0/8\nsecrets: ring\nworkers: 1\ntid_ports: 31200-31399\n", ""},
+		{"devices that anybody may name", "allow: 127.0.0.0/8\nsecrets: ring\ndevices: [csv: devices.csv]\nbind: off\n", "bind"},
 		{"nobody may change anything", "allow: 127.0.0.0/8\nsecrets: ring\nadmin: 127.0.0.1:0\n", "read-only"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -39,6 +46,7 @@ func TestUnsafeSettings(t *testing.T) {
 			lay(t, map[string]string{
 				ring: "default: main\nsecrets: {main: {text: x}}\n", filepath.Join(dir, "token"): "0123456789abcdef0123456789abcdef\n",
 				filepath.Join(dir, "lib/a.dcs"): "Main { NetworkAccess 1; }", filepath.Join(dir, "static/b.cm"): signedFile(1, "x"),
+				filepath.Join(dir, "devices.csv"): "mac,ip\n0a:01:02:03:04:05,10.1.2.3\n",
 			})
 			for _, name := range []string{"ring", "token"} {
 				if err := os.Chmod(filepath.Join(dir, name), 0o600); err != nil {

@@ -151,7 +151,7 @@ func (g *Guard) SetHost(h *source.Host) { g.host.Store(h) }
 func (g *Guard) Host() *source.Host { return g.host.Load() }
 
 // Judge marks the packets of a batch that are to be passed over: with packet.Impossible, those from or to a broadcast address of
-// the host's subnets, with packet.Denied, whose source may not ask, and with packet.Limited, the requests of one that asks too
+// the host's subnets and those that another host sends from an address of this one's, with packet.Denied, whose source may not ask, and with packet.Limited, the requests of one that asks too
 // often. Packets of running transfers cost nothing. now, in Unix nanoseconds, is when packets came that do not know it themselves.
 func (g *Guard) Judge(now int64, batch []packet.Packet) {
 	r, h := g.rules.Load(), g.host.Load()
@@ -163,7 +163,7 @@ func (g *Guard) Judge(now int64, batch []packet.Packet) {
 		if p.Flags != 0 {
 			continue // passed over anyway
 		}
-		if h.Broadcasts(p.Peer.Addr()) || h.Broadcasts(p.Local.Addr()) {
+		if h.Broadcasts(p.Peer.Addr()) || h.Broadcasts(p.Local.Addr()) || p.Wire && h.Owns(p.Peer.Addr()) {
 			p.Flags |= packet.Impossible
 			continue
 		}
@@ -193,10 +193,11 @@ func (r *rules) judge(now int64, p *packet.Packet, h *source.Host) packet.Flags 
 	return packet.Limited
 }
 
-// exempts reports whether the rate is not for an address: it is configured so, or inside of this host. The kernel lets nobody
-// else use a loopback address, or an IPv4 address of the host's; of IPv6 addresses it does not look (Linux 6.18, ip6_rcv_core).
+// exempts reports whether the rate is not for an address: it is configured so, or inside of this host. Nobody else can use
+// these: of IPv4 addresses and ::1 the kernel sees to it, of the others Judge does, as the kernel does not (Linux 6.18,
+// ip6_rcv_core).
 func (r *rules) exempts(a netip.Addr, h *source.Host) bool {
-	return r.exempt != nil && r.exempt.contain(a) || a.IsLoopback() || a.Is4() && h.Owns(a)
+	return r.exempt != nil && r.exempt.contain(a) || a.IsLoopback() || h.Owns(a)
 }
 
 func request(data []byte) bool {

@@ -205,10 +205,13 @@ func TestSources(t *testing.T) {
 		ask("198.51.100.1", 0)
 		ask("127.0.0.9", 0)
 		ask("::1", 0)
+		ask("fd00:35::1", 0)
 		ask("198.51.100.255", packet.Impossible)
 	}
-	ask("fd00:35::1", 0)
-	ask("fd00:35::1", packet.Limited) // as it may come over the wire
+	p := packet.Packet{Data: rrq, TID: 1, Peer: netip.MustParseAddrPort("[fd00:35::1]:2070"), Time: sec, Wire: true}
+	if got := flags(g, p); got != packet.Impossible {
+		t.Errorf("from another host with an address of ours: flags %d", got)
+	}
 }
 
 func TestSetErrors(t *testing.T) {

@@ -40,6 +40,9 @@ type Packet struct {
 	MaxBlksize uint16
 	// Flags is set by the transport that received the packet.
 	Flags Flags
+	// Wire says that the packet came from another host. It is only set over IPv6, where the kernel lets others use this
+	// host's addresses for their own.
+	Wire bool
 	// Zone is the interface index of a link-local peer, else 0.
 	Zone uint32
 	// Time is when the kernel received the packet, or at most so early, in Unix nanoseconds; 0 if that is unknown.

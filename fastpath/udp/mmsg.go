@@ -18,6 +18,9 @@ type mmsghdr struct {
 	len uint32
 }
 
+// loopbackIndex is the index of a network namespace's loopback interface, from which this host's own packets come.
+const loopbackIndex = 1
+
 const (
 	nameRoom = unix.SizeofSockaddrInet6
 	// Room for the control messages of one packet: the address that was asked, the receive time, the drops.
@@ -68,7 +71,7 @@ func (h *headers) reset(i int) {
 // one where a socket has several. When a packet came need only be told of the first: those behind it are younger, and
 // copying it for every one takes a fiftieth of the time of a file.
 func (h *headers) heed(s *socket, from, to int) {
-	if !s.any {
+	if !s.inform {
 		to = from + 1
 	}
 	for i := from; i < to; i++ {
@@ -104,7 +107,7 @@ func (t *Transport) recv(s *socket, batch []packet.Packet, from, to int) (int, e
 func (t *Transport) receive(s *socket, i int, p *packet.Packet) {
 	m := &t.rx.msgs[i]
 	p.Data = p.Room()[:min(int(m.len), len(p.Room()))]
-	p.TID, p.MaxBlksize, p.Flags, p.Zone, p.Time, p.Link = 0, 0, 0, 0, 0, packet.Link{}
+	p.TID, p.MaxBlksize, p.Flags, p.Wire, p.Zone, p.Time, p.Link = 0, 0, 0, false, 0, 0, packet.Link{}
 	if m.hdr.Flags&unix.MSG_TRUNC != 0 {
 		p.Flags |= packet.Truncated
 	}
@@ -143,6 +146,7 @@ func (t *Transport) receive(s *socket, i int, p *packet.Packet) {
 			}
 		case c.Level == unix.IPPROTO_IPV6 && c.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
 			dst := netip.AddrFrom16([16]byte(data[:16]))
+			p.Wire = binary.NativeEndian.Uint32(data[16:]) != loopbackIndex
 			local = netip.AddrPortFrom(dst, s.local.Port())
 			if dst.IsMulticast() {
 				p.Flags |= packet.Multicast

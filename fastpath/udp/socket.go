@@ -22,6 +22,7 @@ type socket struct {
 	drops  uint32 // the kernel's count when it was last told
 	zone   string // of the address that it is bound to
 	any    bool   // bound to the wildcard: packets must say which of our addresses they are for
+	inform bool   // the kernel says of each packet where it came in
 }
 
 // A role is what a socket is for. The kernel is asked to tell with each packet only what its role
@@ -65,7 +66,7 @@ func (s *socket) bind(a netip.AddrPort, r role) error {
 		errs = append(errs, set("IPV6_FREEBIND", unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1))
 		// An IPv4 listener stands beside: mapped addresses would reach two sockets.
 		errs = append(errs, set("IPV6_V6ONLY", unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1))
-		if s.any {
+		if s.inform = s.any || r&requests != 0; s.inform {
 			errs = append(errs, set("IPV6_RECVPKTINFO", unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1))
 		}
 		sa6 := &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
@@ -81,7 +82,7 @@ func (s *socket) bind(a netip.AddrPort, r role) error {
 		// Boot ROMs do not do path MTU discovery, and routers near them drop its messages: without DF,
 		// a router that must can fragment.
 		errs = append(errs, set("IP_FREEBIND", unix.IPPROTO_IP, unix.IP_FREEBIND, 1), set("IP_MTU_DISCOVER", unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DONT))
-		if s.any {
+		if s.inform = s.any; s.inform {
 			errs = append(errs, set("IP_PKTINFO", unix.IPPROTO_IP, unix.IP_PKTINFO, 1))
 		}
 		sa = &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}

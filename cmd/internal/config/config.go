@@ -198,10 +198,11 @@ octets: 1468 over IPv4, 1448 over IPv6.`,
 			number(&c.MaxBlksize, 0, 65464),
 		},
 		{
-			"max_windowsize", `16`,
+			"max_windowsize", `8`,
 			`The largest window (RFC 7440) that a client is granted, blocks. It is less
-where transfers have few ports: a window takes 16 of them for each block, of
-each worker, so that nobody can have windows sent to others by guessing.`,
+where a worker's transfers have few ports, or retries are many: then whoever
+acknowledges in another's name, guessing the port, would have more than three
+octets sent for each of his. With 256 ports and 5 retries at most 10.`,
 			number(&c.MaxWindowsize, 1, 65535),
 		},
 		{
@@ -514,7 +515,7 @@ func (c *Config) Validate() error {
 	if err := c.operate(); err != nil {
 		errs = append(errs, err)
 	}
-	if n := c.TIDPorts.count(); c.SinglePort && n > 0 {
+	if n := c.TIDPorts.Count(); c.SinglePort && n > 0 {
 		errs = append(errs, errors.New("tid_ports has no effect while single_port is on: leave one of them away"))
 	} else if n > 0 && n < 2*c.Workers {
 		errs = append(errs, fmt.Errorf("tid_ports %s are %d ports for %d workers: every worker needs 2, and should have 256", c.TIDPorts, n, c.Workers))

@@ -320,7 +320,8 @@ func parsePorts(s string) (PortRange, error) {
 	return PortRange{uint16(lo), uint16(hi)}, nil
 }
 
-func (r PortRange) count() int {
+// Count returns how many ports there are.
+func (r PortRange) Count() int {
 	if r.First == 0 {
 		return 0
 	}
@@ -328,7 +329,7 @@ func (r PortRange) count() int {
 }
 
 func (r PortRange) String() string {
-	switch r.count() {
+	switch r.Count() {
 	case 0:
 		return ""
 	case 1:

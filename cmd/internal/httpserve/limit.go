@@ -69,7 +69,11 @@ func Limit(s *http.Server, ln net.Listener, limits Limits) *Listener {
 	}
 	l := &Listener{Listener: ln, limits: limits, sources: map[netip.Addr]int{}}
 	s.ConnState = l.state
+	theirs := s.ConnContext
 	s.ConnContext = func(ctx context.Context, nc net.Conn) context.Context {
+		if theirs != nil {
+			ctx = theirs(ctx, nc)
+		}
 		if c := connOf(nc); c != nil {
 			return context.WithValue(ctx, connKey{}, c)
 		}
