@@ -33,7 +33,8 @@ func answerDevices(in io.Reader, out io.Writer) error {
 		case q.Hello != 0:
 			fmt.Fprintln(w, `{"hello":1,"attributes":["cpes"],"list":true,"ask":true}`)
 		case q.List:
-			fmt.Fprintln(w, `{"mac":"00:00:5e:00:53:01","attrs":{"cpes":1}}`)
+			// One of the vendor that the lab's modems are of: they are new, and not the first of their kind.
+			fmt.Fprintln(w, `{"mac":"02:00:00:ff:ff:fe","attrs":{"cpes":1}}`)
 			fmt.Fprintln(w, `{"end":true,"count":1}`)
 		default:
 			// A sleep takes longer than it is asked for: a few are slept at once.

@@ -222,7 +222,7 @@ func TestAnswerDevices(t *testing.T) {
 {"id":3,"ip":"198.18.0.1"}
 `
 	want := `{"hello":1,"attributes":["cpes"],"list":true,"ask":true}
-{"mac":"00:00:5e:00:53:01","attrs":{"cpes":1}}
+{"mac":"02:00:00:ff:ff:fe","attrs":{"cpes":1}}
 {"end":true,"count":1}
 {"id":1,"attrs":{"cpes":2}}
 {"id":2,"found":false}
