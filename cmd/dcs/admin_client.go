@@ -152,7 +152,7 @@ func dialAdmin(cfg *config.Config, address string) (*api.Client, error) {
 
 // certificates reads the certificates in a PEM file, at least one.
 func certificates(file string) ([]*x509.Certificate, error) {
-	rest, err := os.ReadFile(file)
+	rest, err := private.ReadCertificates(file)
 	if err != nil {
 		return nil, err
 	}

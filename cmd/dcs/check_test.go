@@ -30,7 +30,7 @@ func TestCheck(t *testing.T) {
 			[]string{"dcs.yaml:2:10: workers", "dcs.yaml:3:1: unknown key", "a.cfg:1:22: NetworkAccess", "a.cfg:2:9: MaxCPE", "b.dcs:1:8: include nothing"},
 		},
 		{"an empty library", map[string]string{"dcs.yaml": "library: lib\nstatic: static\n", "lib/notes.md": "", "static/.hidden": ""}, failed, "", []string{"nothing to serve", " lib ", "static"}},
-		{"no library there", map[string]string{"dcs.yaml": "library: lib\n"}, failed, "", []string{"library: lstat lib", "no such file"}},
+		{"no library there", map[string]string{"dcs.yaml": "library: lib\n"}, failed, "", []string{"library: open lib", "no such file"}},
 		{"no secret there", map[string]string{"dcs.yaml": "library: lib\nsecret_file: secret\n", "lib/a.cfg": good}, failed, "", []string{"secret: no such file"}},
 		{
 			"an admin page for everybody",

@@ -427,20 +427,7 @@ func TestSlowReload(t *testing.T) {
 	socket := filepath.Join(dir, "admin.sock")
 	p := serve(t, "--library", lib, "--secret-file", secret, "--admin", "unix:"+socket)
 
-	// Who reads the secret now waits for one who writes it.
-	if err := errors.Join(os.Remove(secret), syscall.Mkfifo(secret, 0o600)); err != nil {
-		t.Fatal(err)
-	}
-	reading := func() *os.File {
-		t.Helper()
-		var f *os.File
-		eventually(t, "the secret is read", func() bool {
-			var err error
-			f, err = os.OpenFile(secret, os.O_WRONLY|syscall.O_NONBLOCK, 0)
-			return err == nil
-		})
-		return f
-	}
+	closed := newGate(t, secret)
 	reloads := func() int { return strings.Count(p.log.String(), "msg=reloaded") }
 	hangup := func() {
 		t.Helper()
@@ -449,7 +436,7 @@ func TestSlowReload(t *testing.T) {
 		}
 	}
 	hangup()
-	first := reading()
+	first := closed.wait()
 	const wishes = 3
 	answers := make(chan string, wishes)
 	for range wishes {
@@ -471,19 +458,13 @@ func TestSlowReload(t *testing.T) {
 	if len(answers) > 0 {
 		t.Errorf("a wish was answered (%s) by a reload that had begun before", <-answers)
 	}
-	if _, err := first.WriteString("two"); err != nil {
-		t.Fatal(err)
-	}
-	first.Close()
+	first()
 	eventually(t, "the first reload ends", func() bool { return reloads() == 1 })
-	second := reading()
+	second := closed.wait()
 	if len(answers) > 0 {
 		t.Errorf("a wish was answered (%s) before its reload was over", <-answers)
 	}
-	if _, err := second.WriteString("two"); err != nil {
-		t.Fatal(err)
-	}
-	second.Close()
+	second()
 	eventually(t, "the wishes are answered by one reload", func() bool { return len(answers) == wishes })
 	for range wishes {
 		if got := <-answers; got != "200 OK" {
@@ -495,7 +476,7 @@ func TestSlowReload(t *testing.T) {
 	}
 
 	hangup()
-	defer reading().Close()
+	defer closed.wait()()
 	if err := p.stop(syscall.SIGTERM); err != nil {
 		t.Errorf("while it reloads: %v", err)
 	}

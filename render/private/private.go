@@ -1,4 +1,4 @@
-// Package private reads files that hold secrets: shared secrets, passwords, tokens and keys.
+// Package private reads files that hold secrets, shared secrets, passwords, tokens and keys, and the certificates beside them.
 package private
 
 import (
@@ -19,12 +19,22 @@ const MaxSize = 64 << 10
 // reads it; root reads those of other users too, as of the one that a server runs as. Read never waits, as it would for a
 // named pipe. Errors are of type [*fs.PathError] and show nothing of the file.
 func Read(path string, limit int) ([]byte, error) {
+	return readFile(path, limit, func(st *unix.Stat_t) error { return check(st, os.Geteuid()) })
+}
+
+// ReadCertificates reads a regular file of certificates, of 1 MiB at most, whoever may read and write it. It never waits either.
+func ReadCertificates(path string) ([]byte, error) {
+	const limit = 1 << 20 // the authorities of a whole system are a fifth of that
+	return readFile(path, limit, checkRegular)
+}
+
+func readFile(path string, limit int, check func(*unix.Stat_t) error) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := read(f, limit)
+	data, err := read(f, limit, check)
 	if err != nil {
 		var pe *fs.PathError
 		if errors.As(err, &pe) {
@@ -35,12 +45,12 @@ func Read(path string, limit int) ([]byte, error) {
 	return data, nil
 }
 
-func read(f *os.File, limit int) ([]byte, error) {
+func read(f *os.File, limit int, check func(*unix.Stat_t) error) ([]byte, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		return nil, err
 	}
-	if err := check(&st, os.Geteuid()); err != nil {
+	if err := check(&st); err != nil {
 		return nil, err
 	}
 	data, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
@@ -50,12 +60,19 @@ func read(f *os.File, limit int) ([]byte, error) {
 	return data, err
 }
 
+func checkRegular(st *unix.Stat_t) error {
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return errors.New("not a regular file")
+	}
+	return nil
+}
+
 // check tells why a file is not private to root and the user uid.
 func check(st *unix.Stat_t, uid int) error {
-	perm := st.Mode & 0o777
-	switch {
-	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return errors.New("not a regular file")
+	if err := checkRegular(st); err != nil {
+		return err
+	}
+	switch perm := st.Mode & 0o777; {
 	case perm&0o027 != 0:
 		return fmt.Errorf("mode %#o gives others access to a secret; chmod 600 it (640 at the most)", perm)
 	case st.Uid != 0 && uid != 0 && int(st.Uid) != uid:

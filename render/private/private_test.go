@@ -86,3 +86,22 @@ func TestRead(t *testing.T) {
 		}
 	}
 }
+
+// Certificates may be anybody's to read; what is no file is none of theirs, and nobody waits for it.
+func TestReadCertificates(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	err := errors.Join(os.WriteFile(at("open"), []byte("of all"), 0o644), os.WriteFile(at("huge"), make([]byte, 1<<20+1), 0o644), unix.Mkfifo(at("pipe"), 0o644))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ReadCertificates(at("open")); string(got) != "of all" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	for _, path := range []string{at("huge"), at("pipe"), "/dev/zero", dir, at("missing")} {
+		var pe *fs.PathError
+		if got, err := ReadCertificates(path); got != nil || !errors.As(err, &pe) || pe.Path != path {
+			t.Errorf("%s: %d octets, %v", path, len(got), err)
+		}
+	}
+}

@@ -2,14 +2,13 @@ package httpserve
 
 import (
 	"crypto/tls"
-	"os"
 
 	"dcs/render/private"
 )
 
 // KeyPair reads a certificate with its chain, and its key, which must be private ([private.Read]).
 func KeyPair(cert, key string) (tls.Certificate, error) {
-	certPEM, err := os.ReadFile(cert)
+	certPEM, err := private.ReadCertificates(cert)
 	if err != nil {
 		return tls.Certificate{}, err
 	}

@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -248,7 +247,7 @@ func (s *source) connect(ctx context.Context) (*conn, error) {
 	defer cancel()
 	tlsConfig := s.tls
 	if tlsConfig != nil && s.cfg.CAFile != "" {
-		pem, err := os.ReadFile(s.cfg.CAFile)
+		pem, err := private.ReadCertificates(s.cfg.CAFile)
 		if err != nil {
 			return nil, s.wrap(ctx, "ca_file", err)
 		}
