@@ -331,8 +331,11 @@ func within(body, buf []byte) bool {
 	return at >= from && at < from+uintptr(cap(buf))
 }
 
-// refuse answers a request with an ERROR.
+// refuse answers a request with an ERROR, unless its client would take that for the end of a transfer that runs.
 func (w *Worker) refuse(in *packet.Packet, code tftp.Code, text string) {
+	if w.table.Engaged(in) {
+		return
+	}
 	p := w.out.Next()
 	p.Peer, p.Zone, p.Link = in.Peer, in.Zone, in.Link
 	p.Local = netip.AddrPortFrom(in.Local.Addr(), in.TID)

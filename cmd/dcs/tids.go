@@ -2,10 +2,15 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
 
 	"dcs/bpf"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/privilege"
+	"dcs/fastpath/tftp"
 	"dcs/fastpath/tid"
 	"dcs/fastpath/udp"
 )
@@ -14,8 +19,6 @@ const (
 	// gatheredTIDs are the ports of a worker where the kernel gathers what comes to them; readTIDs where each has to be read.
 	gatheredTIDs = 256
 	readTIDs     = 96
-	// allTIDs are those of all workers: each is a socket, and the system picks them from fewer than 30,000 (ip_local_port_range).
-	allTIDs = 16384
 )
 
 // openSockets opens the sockets of the workers.
@@ -29,7 +32,10 @@ func (in *ingress) openSockets(cfg *config.Config, workers int) (err error) {
 	if may("CAP_BPF", "CAP_NET_ADMIN") && bpf.LookupSupported() {
 		tids = gatheredTIDs
 	}
-	tids = min(tids, max(allTIDs/workers, 2))
+	tids = min(tids, max(roomForTIDs()/workers, 2))
+	if tids < readTIDs && cfg.TIDPorts.Count() == 0 && !cfg.SinglePort {
+		in.few = fmt.Sprintf("a worker answers from %d ports: with fewer than %d, acknowledgements in another's name are soon guessed; raise the limit of open files (LimitNOFILE=, ulimit -n) or net.ipv4.ip_local_port_range", tids, readTIDs)
+	}
 	in.sockets, err = udp.Open(udp.Config{
 		Listen:     cfg.Listen,
 		SinglePort: cfg.SinglePort,
@@ -41,6 +47,23 @@ func (in *ingress) openSockets(cfg *config.Config, workers int) (err error) {
 		Raw:        may("CAP_NET_RAW"),
 	}, workers)
 	return err
+}
+
+// roomForTIDs returns how many ports all workers may take of an address family: half of the descriptors that the process may
+// have, for two families, and half of the ports that the system picks from.
+func roomForTIDs() int {
+	room := 28232 / 2 // of Linux's default range
+	if text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range"); err == nil {
+		var first, last int
+		if _, err := fmt.Sscan(string(text), &first, &last); err == nil {
+			room = (last - first + 1) / 2
+		}
+	}
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err == nil {
+		room = int(min(uint64(room), files.Cur/2/2))
+	}
+	return room
 }
 
 // gather has what comes to the ports of running transfers arrive at one socket of each worker. Where the kernel does not do
@@ -113,9 +136,11 @@ func (in *ingress) ports() (ports []bpf.Port) {
 // block behind it again for each retry. It must be no more than three octets for each of his.
 func (in *ingress) maxWindow(cfg *config.Config) int {
 	const (
-		ack, block = 32, 1500 // octets, with the headers of IPv4
-		factor     = 3
+		ack    = 32     // octets, with the headers of IPv4
+		around = 20 + 8 // of a block
+		factor = 3
 	)
+	block := max(in.maxBlksize, tftp.DefaultBlksize) + tftp.DataHeader + around
 	most := cfg.MaxWindowsize
 	for _, t := range in.sockets {
 		for _, v6 := range [...]bool{false, true} {

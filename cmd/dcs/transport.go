@@ -32,6 +32,7 @@ type ingress struct {
 	rings       []*xsk.Transport
 	choosers    []*bpf.Reuseport
 	key         tid.Key     // from which of its worker's ports a client is answered
+	few         string      // why there are few of these; empty: there are enough
 	lookup      *bpf.Lookup // nil: each of these is read
 	maxBlksize  int
 	maxBlksize6 int // over IPv6
@@ -119,6 +120,9 @@ func (in *ingress) open(s *server, workers int) error {
 	}
 	in.maxBlksize, in.maxBlksize6 = blksizes(&s.cfg, in.addrs)
 	in.chooseSockets()
+	if in.few != "" {
+		s.log.Warn(in.few)
+	}
 	why, err := in.gather()
 	if err != nil {
 		return err

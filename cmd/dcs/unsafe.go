@@ -8,6 +8,7 @@ import (
 
 	"dcs/cmd/internal/admin"
 	"dcs/cmd/internal/config"
+	"dcs/fastpath/tftp"
 )
 
 // unsafeSettings returns a line for each setting that works and leaves something open to strangers. What can be wrong with the
@@ -29,6 +30,9 @@ func unsafeSettings(cfg *config.Config) []string {
 	}
 	if n := cfg.TIDPorts.Count(); n > 0 && n < readTIDs*workersOf(cfg) {
 		lines = append(lines, fmt.Sprintf("tid_ports has %d ports for %d workers: with fewer than %d for each, acknowledgements in another's name are soon guessed", n, workersOf(cfg), readTIDs))
+	}
+	if cfg.MaxBlksize > tftp.DefaultBlksize+1024 {
+		lines = append(lines, fmt.Sprintf("max_blksize: blocks of %d octets are fragmented, and whoever acknowledges in another's name has that much sent for each port that he guesses; leave it at 0", cfg.MaxBlksize))
 	}
 	if len(cfg.Devices.Sources) > 0 && cfg.Devices.Bind == config.BindOff && cfg.Devices.MACInName {
 		lines = append(lines, "bind is off: whoever asks for NAME@MAC gets the file of that device; set bind to log or refuse, or mac_in_name to off")

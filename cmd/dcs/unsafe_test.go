@@ -21,6 +21,7 @@ func TestUnsafeSettings(t *testing.T) {
 		"single":    "single_port is on",
 		"ports":     "tid_ports has 40 ports for 1 workers",
 		"bind":      "bind is off",
+		"blksize":   "max_blksize: blocks of 8192 octets",
 	}
 	for _, tt := range []struct{ name, config, want string }{
 		{"safe", "allow: 127.0.0.0/8\nsecrets: ring\nhttp: 127.0.0.1:0\nadmin: [127.0.0.1:0, unix:admin.sock]\n", ""},
@@ -34,6 +35,7 @@ func TestUnsafeSettings(t *testing.T) {
 		{"admin in clear text", "allow: 127.0.0.0/8\nsecrets: ring\nadmin: [127.0.0.1:0, 0.0.0.0:0]\nadmin_token_file: token\n", "admin"},
 		{"admin with a certificate", "allow: 127.0.0.0/8\nsecrets: ring\nadmin: 0.0.0.0:0\nadmin_token_file: token\nadmin_cert: cert.pem\nadmin_key: key.pem\n", ""},
 		{"one port", "allow: 127.0.0.0/8\nsecrets: ring\nsingle_port: on\n", "single"},
+		{"large blocks", "allow: 127.0.0.0/8\nsecrets: ring\nmax_blksize: 8192\n", "blksize"},
 		{"few ports", "allow: 127.0.0.0/8\nsecrets: ring\nworkers: 1\ntid_ports: 31100-31139\n", "ports"},
 		{"ports enough", "allow: 127.0.0.0/8\nsecrets: ring\nworkers: 1\ntid_ports: 31200-31399\n", ""},
 		{"devices that anybody may name", "allow: 127.0.0.0/8\nsecrets: ring\ndevices: [csv: devices.csv]\nbind: off\n", "bind"},

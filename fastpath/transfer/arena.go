@@ -9,11 +9,18 @@ import (
 // An arena holds the bodies that a worker's transfers own: a fixed piece of memory in pages of
 // 64 KiB, each page cut into blocks of one size. A page whose blocks are all free may serve another
 // size. Taking and giving back a block touches the page's record and the block only.
+//
+// Some pages are kept for each size, or one transfer in each page, which somebody spins out, would leave bodies of all other
+// sizes without.
 type arena struct {
 	mem     []byte
 	pages   []arenaPage
 	free    int32             // first page that belongs to no size
 	partial [numClasses]int32 // first page of each size that has a free block
+	owned   [numClasses]int   // pages of each size
+	spare   int               // pages that belong to no size
+	kept    int               // of these, those that sizes have yet to take of what is kept for them
+	least   int               // pages that are kept for each size
 }
 
 type arenaPage struct {
@@ -37,7 +44,8 @@ const (
 
 func newArena(size int) *arena {
 	n := max(1, size>>pageShift)
-	a := &arena{pages: make([]arenaPage, n), free: none}
+	a := &arena{pages: make([]arenaPage, n), free: none, spare: n, least: n / 64}
+	a.kept = numClasses * a.least
 	a.reserve(n << pageShift)
 	for i := range a.partial {
 		a.partial[i] = none
@@ -69,10 +77,14 @@ func (a *arena) take(n int) (block []byte, ref uint32) {
 	}
 	i := a.partial[class]
 	if i == none {
-		if i = a.free; i == none {
+		if i = a.free; i == none || a.owned[class] >= a.least && a.spare <= a.kept {
 			return nil, 0
 		}
 		a.free = a.pages[i].next
+		a.spare--
+		if a.owned[class]++; a.owned[class] <= a.least {
+			a.kept--
+		}
 		a.pages[i] = arenaPage{class: uint8(class), next: none, prev: none, head: noBlock}
 		a.link(i)
 	}
@@ -108,6 +120,10 @@ func (a *arena) give(ref uint32) {
 		a.unlink(i)
 		p.next = a.free
 		a.free = i
+		a.spare++
+		if a.owned[class]--; a.owned[class] < a.least {
+			a.kept++
+		}
 	}
 }
 

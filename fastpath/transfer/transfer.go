@@ -145,6 +145,7 @@ type entry struct {
 	state    state
 	netascii bool
 	owned    bool // body stands in the table's memory
+	instead  bool // it has taken the place of another of its client's
 	proved   bool // the client has acknowledged something: it is there
 	rewound  bool // this window was already sent again for a repeated ACK
 	retries  uint8
@@ -224,7 +225,7 @@ func (t *Table) Prepare(in []packet.Packet) {
 // the caller ends it by Start, Reject or Drop before the next call of any other method but Request.
 // A repeated request is answered here by sending again, and never starts a second transfer.
 func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *packet.Queue) (id ID, ok bool) {
-	hash := in.Hash
+	hash, instead := in.Hash, false
 	name, request := maphash.Bytes(t.seed, rq.Name), maphash.Bytes(t.seed, in.Data)
 	for {
 		id := t.rival(hash, in, name)
@@ -245,6 +246,7 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 		}
 		t.Count[Restarted]++
 		t.release(id)
+		instead = true
 	}
 	if id, ok = t.place(now); !ok {
 		t.Count[TableFull]++
@@ -253,7 +255,7 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 	t.active++
 	e := &t.entries[id]
 	*e = entry{
-		state: pending, birth: e.birth + 1,
+		state: pending, birth: e.birth + 1, instead: instead,
 		peer: in.Peer, local: netip.AddrPortFrom(in.Local.Addr(), in.TID), zone: in.Zone, link: in.Link, hash: hash, name: name, request: request, netascii: rq.NetASCII,
 		blksize: tftp.DefaultBlksize, window: 1, interval: int64(t.cfg.Timeout),
 		options: rq.Has & grantable &^ t.cfg.Refuse,
@@ -284,15 +286,32 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 	return id, true
 }
 
+// patience is how many time-outs a client has to be silent until it is taken to have started anew: two resends go unanswered.
+const patience = 3
+
 // flows reports whether a transfer is so well under way that its client cannot mean a new request, the same one or
-// another. The network may have delayed or doubled the request, or someone may have forged it. A
-// client that restarted falls silent first, and one that goes on to its next file has only its last
-// ACK outstanding.
+// another. The network may have delayed or doubled the request, or someone may have forged it: a packet that is lost must not
+// be enough for that to end the transfer. A client that restarted falls silent first, and one that goes on to its next file has
+// only its last ACK outstanding.
 func (t *Table) flows(now int64, e *entry, same bool) bool {
-	if !e.proved || now-e.sentAt >= int64(t.cfg.Timeout) {
-		return false
+	return e.proved && now-e.sentAt < patience*int64(t.cfg.Timeout) && (same || e.sent != e.last)
+}
+
+// Engaged reports whether the client of a request has a transfer at the port from which an ERROR would be sent to it. It
+// would end that: whoever has forged the request needs not guess the port. The request is counted as passed over.
+func (t *Table) Engaged(in *packet.Packet) bool {
+	x, want := &t.index, tag(in.Hash)
+	for i := x.first(want); x.slots[i].ref != 0; i = x.next(i) {
+		if x.slots[i].tag != want {
+			continue
+		}
+		e := &t.entries[x.slots[i].ref-1]
+		if e.peer == in.Peer && e.zone == in.Zone && e.local == netip.AddrPortFrom(in.Local.Addr(), in.TID) {
+			t.Count[LateRequest]++
+			return true
+		}
 	}
-	return same || e.sent != e.last
+	return false
 }
 
 // place returns a place for a new transfer, if need be that of another: of the one that has waited the longest of those that
@@ -348,9 +367,15 @@ func (t *Table) Start(now int64, id ID, body []byte, own bool, hold any, device 
 	}
 }
 
-// Reject ends a transfer that was not started by an ERROR.
+// Reject ends a transfer that was not started by an ERROR. Where it has taken the place of another it is silent: the client may
+// have sent no such request, and would take the ERROR for the other's end. If it has, it asks again.
 func (t *Table) Reject(id ID, code tftp.Code, text string, out *packet.Queue) {
 	e := &t.entries[id]
+	if e.instead {
+		t.Count[LateRequest]++
+		t.release(id)
+		return
+	}
 	p := out.Next()
 	e.address(p)
 	p.Data = tftp.AppendERROR(p.Data, code, text)

@@ -276,11 +276,34 @@ var behaviour = []script{
 			p.want(data(1, long[:512]))
 			p.ack(1)
 			p.want(data(2, long[512:1024]))
-			time.Sleep(150 * time.Millisecond)
+			time.Sleep(350 * time.Millisecond) // two resends would have gone unanswered
 			p.ask(request("long", "octet", tftp.Options{Has: tftp.Timeout, Timeout: 200}))
 			p.want("\x00\x06timeout\x00200\x00")
 		},
 		counts: want{transfers: transfers{transfer.Started: 2, transfer.Restarted: 1}},
+	},
+	{
+		name:  "forged requests end no transfer, whatever they ask for",
+		setup: func(s *Setup) { s.Server.Worker.Transfer.Timeout = 20 * time.Second },
+		run: func(p *peer, _ Network) {
+			p.ask(request("long", "octet", tftp.Options{}))
+			p.want(data(1, long[:512]))
+			p.ack(1)
+			p.want(data(2, long[512:1024]))
+			p.ask("\x00\x02long\x00octet\x00")                                     // a write request
+			p.ask("\x00\x01long")                                                  // cut
+			p.ask("\x00\x01long\x00octet\x00blksize\x00600\x00blksize\x00700\x00") // an option twice
+			p.ask(request("long", "carrier pigeon", tftp.Options{}))
+			p.ask(request("nothing of that name", "octet", tftp.Options{}))
+			p.ask(request("small", "octet", tftp.Options{}))
+			p.silence()
+			p.ack(2)
+			p.want(data(3, long[1024:1536]))
+		},
+		counts: want{
+			transfers: transfers{transfer.Started: 1, transfer.LateRequest: 6},
+			events:    events{fastpath.WriteRequest: 1, fastpath.NameUnterminated: 1, fastpath.ModeUnknown: 1, fastpath.OptionTwice: 1},
+		},
 	},
 	{
 		name: "client that falls back to no options is served without",
