@@ -68,6 +68,28 @@ func protect(prot int) func() error {
 	}
 }
 
+// clone asks for a thread that shares no signals, which no kernel makes: what comes back is EINVAL unless a filter has answered.
+func clone(flags uintptr) func() error {
+	return func() error {
+		if _, _, errno := unix.RawSyscall6(unix.SYS_CLONE, flags|unix.CLONE_THREAD, 0, 0, 0, 0, 0); errno != unix.EINVAL {
+			return errno
+		}
+		return nil
+	}
+}
+
+// clone3 wants what has Go and the C library take clone instead.
+func clone3() error {
+	switch _, _, errno := unix.RawSyscall(unix.SYS_CLONE3, 0, 0, 0); errno {
+	case unix.EINVAL:
+		return nil
+	case unix.EPERM:
+		return errors.New("with this error nobody takes clone")
+	default:
+		return errno
+	}
+}
+
 // Who cannot do an attempt.
 const (
 	nobody = 0
@@ -93,6 +115,7 @@ var attempts = []struct {
 	{"a socket of the network", func() error { return listen(unix.AF_INET, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}) }, nobody},
 	{"change data's protection", protect(unix.PROT_READ), nobody},
 	{"a netlink socket", func() error { return ignored(unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)) }, nobody},
+	{"clone without a namespace", clone(0), nobody},
 	{"signal oneself", func() error { return syscall.Kill(os.Getpid(), 0) }, nobody},
 
 	{"write elsewhere", func() error { return os.WriteFile("closed/new", nil, 0o600) }, locked},
@@ -114,6 +137,10 @@ var attempts = []struct {
 
 	{"mount", sys(unix.SYS_MOUNT), all},
 	{"unshare", func() error { return unix.Unshare(unix.CLONE_NEWUTS) }, all},
+	{"clone with a namespace of users", clone(unix.CLONE_NEWUSER), all},
+	{"clone with a namespace of mounts", clone(unix.CLONE_NEWNS), all},
+	{"clone with namespaces of all else", clone(unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID | unix.CLONE_NEWNET), all},
+	{"clone3", clone3, all},
 	{"ptrace", sys(unix.SYS_PTRACE), all},
 	{"io_uring", sys(unix.SYS_IO_URING_SETUP), all},
 	{"keyctl", sys(unix.SYS_KEYCTL), all},
@@ -167,7 +194,7 @@ func TestSandbox(t *testing.T) {
 			}
 			for _, a := range attempts {
 				got, refused := said[a.name], false
-				for _, errno := range []syscall.Errno{unix.EPERM, unix.EACCES, unix.EXDEV} {
+				for _, errno := range []syscall.Errno{unix.EPERM, unix.EACCES, unix.EXDEV, unix.ENOSYS} {
 					refused = refused || strings.Contains(got, errno.Error())
 				}
 				if want := a.not&applies != 0; want != refused {
