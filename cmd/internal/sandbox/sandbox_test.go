@@ -28,8 +28,8 @@ func TestMain(m *testing.M) {
 	if strings.Contains(mode, "free") {
 		free = errors.New("free")
 	}
-	r := Apply(Config{Write: []string{"open"}, Free: free, Start: strings.Contains(mode, "start"), BPF: strings.Contains(mode, "bpf")})
-	fmt.Printf("landlock: %v\nseccomp: %v\n", r.Landlock, r.Seccomp)
+	r := Apply(Config{Write: []string{"gone", "open", "closed/file"}, Free: free, Start: strings.Contains(mode, "start"), BPF: strings.Contains(mode, "bpf")})
+	fmt.Printf("landlock: %v\nseccomp: %v\nleft: %v\n", r.Landlock, r.Seccomp, r.Left)
 	for _, a := range attempts {
 		done := make(chan error)
 		go func() { done <- a.do() }() // on some thread
@@ -124,6 +124,10 @@ var attempts = []struct {
 	{"rename out", func() error {
 		return errors.Join(os.WriteFile("open/a", nil, 0o600), os.Rename("open/a", "closed/a"))
 	}, locked},
+	{"write to what was missing", func() error {
+		return errors.Join(os.Mkdir("open/gone", 0o700), os.Rename("open/gone", "gone"), os.WriteFile("gone/new", nil, 0o600))
+	}, locked},
+	{"write over a file in a directory's place", func() error { return os.WriteFile("closed/file", nil, 0o600) }, locked},
 	{"through a link", func() error { return os.WriteFile("open/link/new", nil, 0o600) }, locked},
 	{"remove elsewhere", func() error { return os.Remove("closed/old") }, locked},
 
@@ -177,6 +181,9 @@ func TestSandbox(t *testing.T) {
 			switch landlock := said["landlock"]; {
 			case landlock == "<nil>":
 				applies |= locked
+				if got := said["left"]; got != "[open gone: no such file or directory open closed/file: not a directory]" {
+					t.Errorf("directories left out: %s", got)
+				}
 			case start && landlock == ErrStart.Error(), mode == "free" && landlock == mode:
 			case !start && landlock == ErrThreads.Error(): // the race detector is C
 			case os.Getenv("DCS_REQUIRE_ROOT") == "" && strings.Contains(landlock, "this kernel"):
@@ -212,5 +219,15 @@ func TestSandbox(t *testing.T) {
 func TestFilterLength(t *testing.T) {
 	if n := len(filter(&Config{})); n == 0 || n > 255 {
 		t.Errorf("%d instructions", n)
+	}
+}
+
+// What a kernel cannot is told apart from what has failed.
+func TestAbsent(t *testing.T) {
+	if err := seccomp(nil); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("no filter for an architecture: %v", err)
+	}
+	if err := seccomp([]unix.SockFilter{{Code: 0xffff}}); err == nil || errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("a filter that is none: %v", err)
 	}
 }
