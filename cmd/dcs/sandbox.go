@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"dcs/cmd/internal/config"
@@ -44,7 +46,24 @@ func (s *server) enterSandbox(bpf bool) {
 	} else if start {
 		seccomp = "on, but for what plug-ins may need"
 	}
-	s.log.Info("sandbox", "landlock", landlock, "seccomp", seccomp)
+	level := slog.LevelInfo
+	if sandboxFailed(s.sandbox.Landlock) || sandboxFailed(s.sandbox.Seccomp) {
+		level = slog.LevelWarn
+	}
+	s.log.Log(context.Background(), level, "sandbox", "landlock", landlock, "seccomp", seccomp)
+	for _, err := range s.sandbox.Left {
+		s.log.Warn("directory not writable: it was missing when the sandbox was entered; make it and restart", "err", err)
+	}
+}
+
+// sandboxFailed tells whether an error of the sandbox is neither meant nor the kernel's lack of it.
+func sandboxFailed(err error) bool {
+	for _, meant := range []error{errors.ErrUnsupported, errSQLite, sandbox.ErrStart, sandbox.ErrThreads} {
+		if errors.Is(err, meant) {
+			return false
+		}
+	}
+	return err != nil
 }
 
 // collectSandbox writes what the server is held to, and why not.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dcs/bench/netlab"
+	"dcs/cmd/internal/sandbox"
 )
 
 // landlocked tells whether this kernel has Landlock.
@@ -58,6 +59,38 @@ func TestSandboxTold(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A directory that is missing when the sandbox is entered cannot be written to, which the log says; the rest is as always.
+func TestSandboxMissing(t *testing.T) {
+	if !landlocked(t) {
+		t.Skip("this kernel has no Landlock")
+	}
+	dir := deviceFiles(t, map[string]string{"dcs.yaml": "static: static\ntransport: socket\nadmin: unix:gone/admin.sock\n", "static/x": "text"})
+	p := serve(t, "--config", filepath.Join(dir, "dcs.yaml"))
+	p.said("level=INFO", "msg=sandbox", "on, ABI")
+	p.said("level=WARN", "directory not writable", "gone")
+}
+
+// What has failed is told from what is meant to be so, or is not in a kernel.
+func TestSandboxFailed(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want bool
+	}{
+		{nil, false},
+		{errSQLite, false},
+		{sandbox.ErrStart, false},
+		{sandbox.ErrThreads, false},
+		{os.NewSyscallError("landlock_create_ruleset", unix.ENOSYS), false},
+		{os.NewSyscallError("landlock_restrict_self", unix.E2BIG), true},
+		{fmt.Errorf("landlock_add_rule: x: %w", unix.EBADFD), true},
+		{os.NewSyscallError("seccomp", unix.ENOMEM), true},
+	} {
+		if got := sandboxFailed(tt.err); got != tt.want {
+			t.Errorf("%v: %v", tt.err, got)
+		}
 	}
 }
 

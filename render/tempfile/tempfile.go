@@ -22,7 +22,8 @@ const (
 	tries    = 100
 )
 
-// File is a file that is written beside the one whose place it takes. It is locked for as long as its writer lives.
+// File is a file that is written beside the one whose place it takes. It is locked for as long as its writer lives, where there
+// are locks.
 type File struct {
 	*os.File
 	path string
@@ -31,7 +32,8 @@ type File struct {
 
 // Create creates a file, with permissions perm before umask, that will replace the one at path. Its name is random, and what
 // has that name already is neither opened nor followed. What writers of that file that were killed have left is removed, but
-// from a large directory by [RemoveStale] only.
+// from a large directory by [RemoveStale] only. Where the file system has no locks, nothing that was left can be told from what
+// is being written: it stays.
 func Create(path string, perm fs.FileMode) (*File, error) {
 	prefix := filepath.Join(filepath.Dir(path), "."+stem(path)+".")
 	for range tries {
@@ -43,9 +45,16 @@ func Create(path string, perm fs.FileMode) (*File, error) {
 		if err != nil {
 			return nil, err
 		}
-		if lock(f) && linked(f) {
+		switch err := lock(f); {
+		case err == nil && linked(f):
 			removeLeft(prefix)
 			return &File{File: f, path: path}, nil
+		case errors.Is(err, errNoLocks):
+			return &File{File: f, path: path}, nil
+		case err != nil && !errors.Is(err, errLocked):
+			os.Remove(name)
+			f.Close()
+			return nil, &fs.PathError{Op: "flock", Path: name, Err: err}
 		}
 		f.Close() // another has just taken it for one that was left, and removed it
 	}
@@ -121,8 +130,13 @@ func removeUnlocked(name string) error {
 	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err == nil {
 		defer f.Close()
-		if !lock(f) || !linked(f) {
-			return nil // it is written, or was removed by another, and the name may be a living writer's by now
+		switch err = lock(f); {
+		case errors.Is(err, errLocked), errors.Is(err, errNoLocks):
+			return nil // it is written, or may be
+		case err != nil:
+			return &fs.PathError{Op: "flock", Path: name, Err: err}
+		case !linked(f):
+			return nil // it was removed by another, and the name may be a living writer's by now
 		}
 		err = os.Remove(name)
 	}
@@ -132,7 +146,27 @@ func removeUnlocked(name string) error {
 	return err
 }
 
-func lock(f *os.File) bool { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil }
+var (
+	errLocked  = errors.New("another has locked it")
+	errNoLocks = errors.New("there are no locks")
+)
+
+var flock = unix.Flock // tests replace it
+
+// lock locks a file. Another error than errLocked and errNoLocks is the kernel's.
+func lock(f *os.File) error {
+	for {
+		switch err := flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err {
+		case unix.EINTR:
+		case unix.EWOULDBLOCK:
+			return errLocked
+		case unix.ENOLCK, unix.EOPNOTSUPP, unix.ENOSYS: // as on NFS without its lock service
+			return errNoLocks
+		default:
+			return err
+		}
+	}
+}
 
 // linked tells whether a file has a name.
 func linked(f *os.File) bool {

@@ -1,6 +1,7 @@
 package tempfile
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -147,5 +148,75 @@ func TestLongName(t *testing.T) {
 	}
 	if got, err := os.ReadFile(path); err != nil || string(got) != "text" {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// Of what the kernel answers to flock, one thing alone means another writer. Without locks a file is written all the same, and what
+// lies about stays, as it may be another's; after any other error nothing is left.
+func TestLockFails(t *testing.T) {
+	kernel := flock
+	t.Cleanup(func() { flock = kernel })
+	for _, tt := range []struct {
+		errno error
+		works bool
+	}{
+		{unix.EINTR, true},
+		{unix.EWOULDBLOCK, true},
+		{unix.ENOLCK, true},
+		{unix.EOPNOTSUPP, true},
+		{unix.ENOSYS, true},
+		{unix.EIO, false},
+		{unix.EBADF, false},
+		{unix.EACCES, false},
+	} {
+		t.Run(tt.errno.Error(), func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "file")
+			calls := 0
+			flock = func(fd, how int) error {
+				calls++
+				once := tt.errno == unix.EINTR || tt.errno == unix.EWOULDBLOCK // else tempfile tries until it works
+				if once && calls > 1 {
+					return kernel(fd, how)
+				}
+				return tt.errno
+			}
+			f, err := Create(path, 0o600)
+			if !tt.works {
+				if !errors.Is(err, tt.errno) {
+					t.Errorf("%v", err)
+				}
+				if got := names(t, dir); len(got) > 0 || calls != 1 {
+					t.Errorf("left over after %d calls: %v", calls, got)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(path); err != nil {
+				t.Error(err)
+			}
+		})
+		t.Run("what is left, "+tt.errno.Error(), func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, ".file.1"+suffix), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			flock = func(int, int) error { return tt.errno }
+			if tt.errno == unix.EINTR {
+				flock = kernel
+			}
+			err := RemoveStale(dir)
+			if tt.works != (err == nil) {
+				t.Error(err)
+			}
+			if got := names(t, dir); (len(got) == 0) != (tt.errno == unix.EINTR) {
+				t.Errorf("%v", got)
+			}
+		})
 	}
 }

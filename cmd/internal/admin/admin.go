@@ -48,10 +48,12 @@ const (
 	laneConns    = 8            // for monitoring, while all others are taken
 	maxHeader    = 16 << 10
 	maxBody      = 1 << 20
+	maxLogin     = 8 << 10 // of a body that anybody may send
 	headerTime   = 5 * time.Second
 	requestTime  = 15 * time.Second
 	responseTime = 60 * time.Second
 	idleTime     = 30 * time.Second
+	slowTime     = 2 * time.Second // after which a request makes room where all connections are taken
 	stopTime     = 2 * time.Second
 )
 
@@ -241,7 +243,7 @@ func (s *Server) Run(ctx context.Context) {
 	for _, l := range s.listeners {
 		running.Go(func() {
 			ln := httpserve.Limit(l.http, l.Listener, httpserve.Limits{
-				Conns: maxConns, SourceConns: sourceConns, Exempt: netip.Addr.IsLoopback, Lane: laneConns, InLane: monitoring,
+				Conns: maxConns, SourceConns: sourceConns, Exempt: netip.Addr.IsLoopback, Slow: slowTime, Lane: laneConns, InLane: monitoring,
 			})
 			if err := httpserve.Run(ctx, l.http, ln, stopTime); err != nil {
 				s.log.Error("admin address not served any more", "address", l.address, "err", err)

@@ -56,6 +56,10 @@ func (s *Server) registerLogin() {
 }
 
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
+	if status := parseLogin(w, r); status != http.StatusOK {
+		s.auth.form(w, status, "/", "This is not the form.")
+		return
+	}
 	c, next := s.caller(r), local(r.PostFormValue("next"))
 	sum := s.token()
 	if sum == nil {
@@ -72,6 +76,23 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	s.audit("admin login", c)
 	setCookie(w, r, cookie, int(sessionTime.Seconds()))
 	http.Redirect(w, r, next, http.StatusSeeOther)
+}
+
+// parseLogin reads the login form, in either of a form's two ways. It returns the status of what is none.
+func parseLogin(w http.ResponseWriter, r *http.Request) int {
+	r.Body = http.MaxBytesReader(w, r.Body, maxLogin)
+	err := r.ParseForm()
+	if err == nil {
+		err = r.ParseMultipartForm(maxLogin)
+	}
+	var large *http.MaxBytesError
+	switch {
+	case err == nil, errors.Is(err, http.ErrNotMultipart):
+		return http.StatusOK
+	case errors.As(err, &large):
+		return http.StatusRequestEntityTooLarge
+	}
+	return http.StatusBadRequest
 }
 
 func sessionText(name string) string { return "session " + name }

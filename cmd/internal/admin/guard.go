@@ -11,6 +11,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"dcs/cmd/internal/httpserve"
 )
 
 // guard is what every request has to pass before its handler sees it.
@@ -21,6 +23,7 @@ func (s *Server) guard() http.Handler {
 	}))
 	inner := cross.Handler(http.HandlerFunc(s.dispatch))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = httpserve.AwaitBody(r)
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")

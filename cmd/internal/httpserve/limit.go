@@ -4,6 +4,8 @@ import (
 	"container/list"
 	"context"
 	"crypto/tls"
+	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -121,6 +123,35 @@ func Yield(r *http.Request) {
 	if !c.left {
 		c.l.rest(c, true)
 	}
+}
+
+// AwaitBody has a request's connection make room like one without a request until its body has come: half a request keeps nobody
+// out. The handler gets the body that it returns.
+func AwaitBody(r *http.Request) io.ReadCloser {
+	c, ok := r.Context().Value(connKey{}).(*conn)
+	if !ok || r.ContentLength == 0 {
+		return r.Body
+	}
+	Yield(r)
+	return &awaited{r.Body, c}
+}
+
+// awaited is a body, at whose end the connection is busy.
+type awaited struct {
+	io.ReadCloser
+	c *conn
+}
+
+func (b *awaited) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		b.c.l.mu.Lock()
+		defer b.c.l.mu.Unlock()
+		if !b.c.left {
+			b.c.l.rest(b.c, false)
+		}
+	}
+	return n, err
 }
 
 // Connections returns how many there are.

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -22,17 +21,18 @@ var writing = []struct {
 	{3, unix.LANDLOCK_ACCESS_FS_TRUNCATE},
 }
 
-// landlock lets the process write below some directories only, and execute nothing. It returns the kernel's ABI.
-func landlock(dirs []string) (abi int, err error) {
+// landlock lets the process write below some directories only, and execute nothing. It returns the kernel's ABI, and an error for
+// each directory that cannot be opened, below which nothing can be written to.
+func landlock(dirs []string) (abi int, left []error, err error) {
 	v, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	switch errno {
 	case 0:
 	case unix.ENOSYS:
-		return 0, errors.New("not in this kernel, which is older than 5.13 or built without")
+		return 0, nil, absent("not in this kernel, which is older than 5.13 or built without")
 	case unix.EOPNOTSUPP:
-		return 0, errors.New("turned off in this kernel (lsm=)")
+		return 0, nil, absent("turned off in this kernel (lsm=)")
 	default:
-		return 0, os.NewSyscallError("landlock_create_ruleset", errno)
+		return 0, nil, os.NewSyscallError("landlock_create_ruleset", errno)
 	}
 	abi = int(v)
 	var rights uint64
@@ -45,29 +45,34 @@ func landlock(dirs []string) (abi int, err error) {
 	// Of the struct only what every kernel knows, as the rest is zero.
 	ruleset, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr.Handled_access_fs), 0)
 	if errno != 0 {
-		return abi, os.NewSyscallError("landlock_create_ruleset", errno)
+		return abi, nil, os.NewSyscallError("landlock_create_ruleset", errno)
 	}
 	defer unix.Close(int(ruleset))
 	for _, dir := range dirs {
-		if err := allow(ruleset, dir, rights); err != nil {
-			return abi, err
+		fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			left = append(left, &os.PathError{Op: "open", Path: dir, Err: err})
+			continue
+		}
+		err = allow(ruleset, fd, rights)
+		unix.Close(fd)
+		if err != nil {
+			return abi, nil, fmt.Errorf("landlock_add_rule: %s: %w", dir, err)
 		}
 	}
 	_, _, errno = syscall.AllThreadsSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0, 0)
-	return abi, threadsError("landlock_restrict_self", errno)
+	if errno != 0 {
+		return abi, nil, threadsError("landlock_restrict_self", errno)
+	}
+	return abi, left, nil
 }
 
-// allow gives rights below a directory.
-func allow(ruleset uintptr, dir string, rights uint64) error {
-	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return &os.PathError{Op: "open", Path: dir, Err: err}
-	}
-	defer unix.Close(fd)
-	beneath := unix.LandlockPathBeneathAttr{Allowed_access: rights, Parent_fd: int32(fd)}
+// allow gives rights below a directory that is open.
+func allow(ruleset uintptr, dir int, rights uint64) error {
+	beneath := unix.LandlockPathBeneathAttr{Allowed_access: rights, Parent_fd: int32(dir)}
 	_, _, errno := unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, ruleset, unix.LANDLOCK_RULE_PATH_BENEATH, uintptr(unsafe.Pointer(&beneath)), 0, 0, 0)
 	if errno != 0 {
-		return fmt.Errorf("landlock_add_rule: %s: %w", dir, errno)
+		return errno
 	}
 	return nil
 }

@@ -13,8 +13,8 @@ import (
 
 // Config says what a process needs.
 type Config struct {
-	// Write are the directories below which it makes, changes and removes files, which must be there. What it reads is not
-	// restricted: a reload may find the library behind another link or mount than at the start.
+	// Write are the directories below which it makes, changes and removes files. One that is missing cannot be written to once it
+	// is there. What it reads is not restricted: a reload may find the library behind another link or mount than at the start.
 	Write []string
 	Free  error // why it may write anywhere all the same, without Landlock; nil: it may not
 	// Start says that it starts programs, which may write anywhere, and use what their language needs. There is then no
@@ -23,12 +23,21 @@ type Config struct {
 	BPF   bool // it uses bpf(2) and perf_event_open(2)
 }
 
-// Result says what a process is held to. An error is why it is not.
+// Result says what a process is held to. An error is why it is not, [errors.ErrUnsupported] if the kernel cannot.
 type Result struct {
 	Landlock error
-	ABI      int // of Landlock
+	ABI      int     // of Landlock
+	Left     []error // why a directory of Write cannot be written to, each
 	Seccomp  error
 }
+
+// absent is why a kernel cannot.
+type absent string
+
+func (a absent) Error() string { return string(a) }
+
+// Is implements what [errors.Is] looks for.
+func (absent) Is(target error) bool { return target == errors.ErrUnsupported }
 
 var (
 	// ErrStart is why there is no Landlock for one that starts programs.
@@ -56,7 +65,7 @@ func Apply(cfg Config) Result {
 	case errno != 0:
 		r.Landlock = threadsError("prctl", errno)
 	default:
-		r.ABI, r.Landlock = landlock(cfg.Write)
+		r.ABI, r.Left, r.Landlock = landlock(cfg.Write)
 	}
 	return r
 }

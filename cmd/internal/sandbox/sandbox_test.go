@@ -28,8 +28,8 @@ func TestMain(m *testing.M) {
 	if strings.Contains(mode, "free") {
 		free = errors.New("free")
 	}
-	r := Apply(Config{Write: []string{"open"}, Free: free, Start: strings.Contains(mode, "start"), BPF: strings.Contains(mode, "bpf")})
-	fmt.Printf("landlock: %v\nseccomp: %v\n", r.Landlock, r.Seccomp)
+	r := Apply(Config{Write: []string{"gone", "open", "closed/file"}, Free: free, Start: strings.Contains(mode, "start"), BPF: strings.Contains(mode, "bpf")})
+	fmt.Printf("landlock: %v\nseccomp: %v\nleft: %v\n", r.Landlock, r.Seccomp, r.Left)
 	for _, a := range attempts {
 		done := make(chan error)
 		go func() { done <- a.do() }() // on some thread
@@ -68,6 +68,28 @@ func protect(prot int) func() error {
 	}
 }
 
+// clone asks for a thread that shares no signals, which no kernel makes: what comes back is EINVAL unless a filter has answered.
+func clone(flags uintptr) func() error {
+	return func() error {
+		if _, _, errno := unix.RawSyscall6(unix.SYS_CLONE, flags|unix.CLONE_THREAD, 0, 0, 0, 0, 0); errno != unix.EINVAL {
+			return errno
+		}
+		return nil
+	}
+}
+
+// clone3 wants what has Go and the C library take clone instead.
+func clone3() error {
+	switch _, _, errno := unix.RawSyscall(unix.SYS_CLONE3, 0, 0, 0); errno {
+	case unix.EINVAL:
+		return nil
+	case unix.EPERM:
+		return errors.New("with this error nobody takes clone")
+	default:
+		return errno
+	}
+}
+
 // Who cannot do an attempt.
 const (
 	nobody = 0
@@ -93,6 +115,7 @@ var attempts = []struct {
 	{"a socket of the network", func() error { return listen(unix.AF_INET, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}) }, nobody},
 	{"change data's protection", protect(unix.PROT_READ), nobody},
 	{"a netlink socket", func() error { return ignored(unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)) }, nobody},
+	{"clone without a namespace", clone(0), nobody},
 	{"signal oneself", func() error { return syscall.Kill(os.Getpid(), 0) }, nobody},
 
 	{"write elsewhere", func() error { return os.WriteFile("closed/new", nil, 0o600) }, locked},
@@ -101,6 +124,10 @@ var attempts = []struct {
 	{"rename out", func() error {
 		return errors.Join(os.WriteFile("open/a", nil, 0o600), os.Rename("open/a", "closed/a"))
 	}, locked},
+	{"write to what was missing", func() error {
+		return errors.Join(os.Mkdir("open/gone", 0o700), os.Rename("open/gone", "gone"), os.WriteFile("gone/new", nil, 0o600))
+	}, locked},
+	{"write over a file in a directory's place", func() error { return os.WriteFile("closed/file", nil, 0o600) }, locked},
 	{"through a link", func() error { return os.WriteFile("open/link/new", nil, 0o600) }, locked},
 	{"remove elsewhere", func() error { return os.Remove("closed/old") }, locked},
 
@@ -114,6 +141,10 @@ var attempts = []struct {
 
 	{"mount", sys(unix.SYS_MOUNT), all},
 	{"unshare", func() error { return unix.Unshare(unix.CLONE_NEWUTS) }, all},
+	{"clone with a namespace of users", clone(unix.CLONE_NEWUSER), all},
+	{"clone with a namespace of mounts", clone(unix.CLONE_NEWNS), all},
+	{"clone with namespaces of all else", clone(unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID | unix.CLONE_NEWNET), all},
+	{"clone3", clone3, all},
 	{"ptrace", sys(unix.SYS_PTRACE), all},
 	{"io_uring", sys(unix.SYS_IO_URING_SETUP), all},
 	{"keyctl", sys(unix.SYS_KEYCTL), all},
@@ -150,6 +181,9 @@ func TestSandbox(t *testing.T) {
 			switch landlock := said["landlock"]; {
 			case landlock == "<nil>":
 				applies |= locked
+				if got := said["left"]; got != "[open gone: no such file or directory open closed/file: not a directory]" {
+					t.Errorf("directories left out: %s", got)
+				}
 			case start && landlock == ErrStart.Error(), mode == "free" && landlock == mode:
 			case !start && landlock == ErrThreads.Error(): // the race detector is C
 			case os.Getenv("DCS_REQUIRE_ROOT") == "" && strings.Contains(landlock, "this kernel"):
@@ -167,7 +201,7 @@ func TestSandbox(t *testing.T) {
 			}
 			for _, a := range attempts {
 				got, refused := said[a.name], false
-				for _, errno := range []syscall.Errno{unix.EPERM, unix.EACCES, unix.EXDEV} {
+				for _, errno := range []syscall.Errno{unix.EPERM, unix.EACCES, unix.EXDEV, unix.ENOSYS} {
 					refused = refused || strings.Contains(got, errno.Error())
 				}
 				if want := a.not&applies != 0; want != refused {
@@ -185,5 +219,15 @@ func TestSandbox(t *testing.T) {
 func TestFilterLength(t *testing.T) {
 	if n := len(filter(&Config{})); n == 0 || n > 255 {
 		t.Errorf("%d instructions", n)
+	}
+}
+
+// What a kernel cannot is told apart from what has failed.
+func TestAbsent(t *testing.T) {
+	if err := seccomp(nil); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("no filter for an architecture: %v", err)
+	}
+	if err := seccomp([]unix.SockFilter{{Code: 0xffff}}); err == nil || errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("a filter that is none: %v", err)
 	}
 }
