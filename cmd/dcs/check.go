@@ -50,6 +50,10 @@ does not know them yet the library is left out.`,
 			}
 			tell(e, err)
 		}
+		_, warnings := ownDirs(file, &cfg)
+		for _, w := range warnings {
+			fmt.Fprintf(e.stderr, "warning: %s\n", w)
+		}
 		for _, wrong := range checkUser(file, &cfg) {
 			tell(e, wrong)
 			err = errTold

@@ -36,7 +36,7 @@ func (s *server) enterSandbox(bpf bool) {
 		free = errSQLite
 	}
 	start := s.startsPlugins()
-	s.sandbox = sandbox.Apply(sandbox.Config{Write: ownDirs(&s.cfg), Free: free, Start: start, BPF: bpf})
+	s.sandbox = sandbox.Apply(sandbox.Config{Write: s.writes, Free: free, Start: start, BPF: bpf})
 	landlock, seccomp := fmt.Sprint("on, ABI ", s.sandbox.ABI), "on"
 	if err := s.sandbox.Landlock; err != nil {
 		landlock = "off: " + err.Error()

@@ -65,13 +65,14 @@ transfers come to their end.`,
 			return err
 		}
 		defer logs.Close()
-		return (&server{env: e, cfg: cfg, reread: reread, logs: logs, log: logs.Logger}).run(stops, hangups)
+		return (&server{env: e, file: file, cfg: cfg, reread: reread, logs: logs, log: logs.Logger}).run(stops, hangups)
 	}
 	return cmd
 }
 
 type server struct {
 	env
+	file   string // of the configuration; "": there is none
 	cfg    config.Config
 	reread func() (config.Config, error) // the configuration as it is now; nil: it does not change
 	logs   *logging.Log
@@ -91,6 +92,7 @@ type server struct {
 	limits  *limits
 	in      *ingress
 	sandbox sandbox.Result
+	writes  []string // the directories that it writes to
 
 	addresses addresses
 

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -37,6 +35,11 @@ func (s *server) becomeUser() error {
 	if err := privilege.Raise(); err != nil {
 		s.log.Warn("capabilities of the program's file are not in effect", "err", err)
 	}
+	var warnings []string
+	s.writes, warnings = ownDirs(s.file, &s.cfg)
+	for _, w := range warnings {
+		s.log.Warn(w)
+	}
 	if s.cfg.User == "" {
 		return nil
 	}
@@ -49,7 +52,7 @@ func (s *server) becomeUser() error {
 	} else if uid != 0 {
 		return fmt.Errorf("user: %s cannot be taken on by user %d; start the server as root, or leave the key away", s.cfg.User, uid)
 	}
-	for _, dir := range ownDirs(&s.cfg) {
+	for _, dir := range s.writes {
 		if err := privilege.HandOver(dir, cred); err != nil {
 			s.log.Warn("directory not handed over", "user", s.cfg.User, "err", err)
 		}
@@ -66,20 +69,6 @@ func (s *server) becomeUser() error {
 		s.log.Error("not readable by the server's user; change its owner, group or mode", "user", s.cfg.User, "err", err)
 	}
 	return nil
-}
-
-// ownDirs returns the directories that the server writes to.
-func ownDirs(cfg *config.Config) []string {
-	var dirs []string
-	if len(cfg.Devices.Sources) > 0 {
-		dirs = append(dirs, devicesDir(&cfg.Devices))
-	}
-	for _, a := range cfg.Admin {
-		if path, ok := strings.CutPrefix(a, "unix:"); ok {
-			dirs = append(dirs, filepath.Dir(path))
-		}
-	}
-	return dirs
 }
 
 // forbidden returns an error for each file that the server reads, now or at a reload, and may not.
