@@ -72,6 +72,7 @@ type Steer struct {
 	own     map[steerAddress]bool
 	hints   [64]uint64 // of own
 	exempt  map[steerAclKey]bool
+	sets    uint32 // of sources' buckets
 	hook    *hook
 	closed  bool
 }

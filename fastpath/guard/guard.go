@@ -86,6 +86,7 @@ type rules struct {
 	masks    masks
 	exempt   *ranges // nil: nobody
 	buckets  *buckets
+	sets     uint64 // of these, the ones that are used, less one: a power of two less one
 }
 
 const defaultSources = 1 << 18
@@ -136,6 +137,9 @@ func (g *Guard) Set(l Limits) error {
 			g.buckets = newBuckets(g.sources)
 		}
 		r.interval, r.burst, r.masks, r.buckets = uint64(interval), uint64(l.Burst), l.masks(), g.buckets
+		if r.sets = uint64(len(g.buckets.sets) - 1); l.Burst >= longBurst {
+			r.sets = min(r.sets, longSets-1)
+		}
 	}
 	if r.allow == nil && r.interval == 0 {
 		r = nil
@@ -187,7 +191,7 @@ func (r *rules) judge(now int64, p *packet.Packet, h *source.Host) packet.Flags 
 		at = now
 	}
 	// Whether a source is exempt is looked at when it would be limited: few ever are.
-	if r.buckets.take(r.masks.apply(a), uint64(at), r.interval, r.burst) || r.exempts(a, h) {
+	if r.buckets.take(r.sets, r.masks.apply(a), uint64(at), r.interval, r.burst) || r.exempts(a, h) {
 		return 0
 	}
 	return packet.Limited
@@ -313,6 +317,13 @@ func (r *ranges) contain(a netip.Addr) bool {
 	return lo > 0 && !r.six[lo-1].last.less(x)
 }
 
+// Who may ask so often in a row is remembered among fewer sources: so many do not flood at once, and their buckets stay in a near
+// cache. The twin is in bpf.
+const (
+	longBurst = 1024
+	longSets  = 1 << 13
+)
+
 // ways is how many buckets a source may be in: those of a cache line.
 const ways = 4
 
@@ -339,9 +350,9 @@ func newBuckets(sources int) *buckets {
 
 // take takes a token from a source's bucket and reports whether there was one. Where all buckets that a new source may have are
 // in use, the fullest is given to it: one that floods, whose bucket is the emptiest, is not forgotten for that.
-func (b *buckets) take(a netip.Addr, now, interval, burst uint64) bool {
+func (b *buckets) take(sets uint64, a netip.Addr, now, interval, burst uint64) bool {
 	key := b.hash(a)
-	set := &b.sets[key&uint64(len(b.sets)-1)]
+	set := &b.sets[key&sets]
 	fullest := 0
 	least := uint64(math.MaxUint64)
 	for i := range set {

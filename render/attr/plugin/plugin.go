@@ -333,7 +333,7 @@ func (s *Plugin) Load(ctx context.Context, yield func(*attr.Device) error) error
 	if !p.lists {
 		return s.wrap("list", errors.ErrUnsupported)
 	}
-	p.takeChanges()
+	p.listed()
 	items, err := p.list(ctx)
 	if err != nil {
 		return s.wrap("list", err)

@@ -434,6 +434,38 @@ echo '{"id":1,"attrs":{"a":"one"}}'; read l; echo '{"id":4}'; read l`, func(c *p
 	})
 }
 
+// What was told before a list is told after it as well: the list may be held back.
+func TestChangesOutliveAList(t *testing.T) {
+	src := script(t, hello+`
+while read -r l; do case $l in
+*list*) echo '{"end":true}' ;;
+*'"id":1,'*) echo '{"changed":[{"mac":"0a0000000001","attrs":{"a":"x"}}]}'; echo '{"id":1,"found":false}' ;;
+esac; done`, func(c *plugin.Config) { c.Changes = true })
+	names := open(t, src)
+	if _, err := load(src, names); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := src.Ask(ctx, mac(1), true, netip.Addr{}); err != nil { // the change came before this answer
+		t.Fatal(err)
+	}
+	if _, err := load(src, names); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	got := ""
+	_ = src.(attr.Follower).Follow(ctx, func(cs []attr.Change) error {
+		for _, c := range cs {
+			got += text(names, &c.Device)
+		}
+		cancel()
+		return nil
+	})
+	if got != "0a0000000001 a=x" {
+		t.Errorf("told %q", got)
+	}
+}
+
 func TestChanges(t *testing.T) {
 	src := script(t, hello+`
 while read -r l; do case $l in

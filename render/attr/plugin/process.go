@@ -569,6 +569,13 @@ func (p *process) takeChanges() (changes []attr.Change, reload bool) {
 	return changes, reload
 }
 
+// listed notes that the list is asked for. Changes from before stay: they are in the list as well, but that may be held back.
+func (p *process) listed() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.reload = false
+}
+
 // giveBack has what takeChanges returned be taken again, before what has come since.
 func (p *process) giveBack(changes []attr.Change, reload bool) {
 	p.mu.Lock()
