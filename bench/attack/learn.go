@@ -91,6 +91,8 @@ func acks(request []byte, windows int, v6 bool) ([]uint16, error) {
 	const (
 		patience = 5 * time.Second        // for the first packet of a window
 		gap      = 150 * time.Millisecond // behind its last
+		again    = time.Second            // after which a request is sent anew that brought nothing
+		tries    = 10
 	)
 	load, server := netlab.LoadAddr4, netlab.ServerAddr4
 	if v6 {
@@ -110,7 +112,8 @@ func acks(request []byte, windows int, v6 bool) ([]uint16, error) {
 	last := uint16(0)
 	news := false
 	b := make([]byte, 1<<16)
-	for wait := patience; len(all) < windows; {
+	asked := 1
+	for wait := again; len(all) < windows; {
 		if err := c.SetReadDeadline(time.Now().Add(wait)); err != nil {
 			return nil, err
 		}
@@ -124,6 +127,11 @@ func acks(request []byte, windows int, v6 bool) ([]uint16, error) {
 				news = true
 			} else if tftp.Opcode(b[:n]) == tftp.OpERROR {
 				return nil, fmt.Errorf("the attacker's own request is refused: %q", b[4:n])
+			}
+		case errors.Is(err, os.ErrDeadlineExceeded) && !news && len(all) == 0 && asked < tries:
+			asked++
+			if _, err := c.WriteToUDPAddrPort(request, netip.AddrPortFrom(server, 69)); err != nil {
+				return nil, err
 			}
 		case errors.Is(err, os.ErrDeadlineExceeded) && news:
 			all = append(all, last)
