@@ -150,6 +150,13 @@ func (e *events) add(ev Event) {
 	e.list = append(e.list, ev)
 }
 
+// last returns the last few.
+func (e *events) last() []Event {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.list[max(0, len(e.list)-10):])
+}
+
 func (e *events) has(kind EventKind, source string, err error) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
