@@ -1,34 +1,20 @@
 package bpf
 
 import (
-	"encoding/csv"
-	"encoding/hex"
 	"net"
 	"net/netip"
-	"os"
-	"strings"
 	"testing"
 
 	"github.com/vishvananda/netlink"
+
+	"dcs/testdata"
 )
 
 // What the program lets through is what testdata/sources.csv says.
 func TestSourcesAsTheTableSays(t *testing.T) {
-	f, err := os.Open("../testdata/sources.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	r := csv.NewReader(f)
-	r.Comment = '#'
-	rows, err := r.ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var listen []netip.AddrPort
 	var own []netlink.Addr
-	for _, a := range []string{"10.1.0.1/16", "192.0.2.129/25", "fd00:1::1/64", "127.0.0.1/8", "::1/128"} {
-		p := netip.MustParsePrefix(a)
+	for _, p := range testdata.Host() {
 		listen = append(listen, netip.AddrPortFrom(p.Addr(), 69))
 		own = append(own, netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}})
 	}
@@ -36,37 +22,27 @@ func TestSourcesAsTheTableSays(t *testing.T) {
 	if err := s.setOwn(own); err != nil {
 		t.Fatal(err)
 	}
-	seen := 0
-	for _, row := range rows[1:] {
-		name, way, want := row[0], row[3], row[5]
-		if !strings.Contains(row[6], "xdp") {
-			continue
-		}
-		seen++
-		t.Run(name, func(t *testing.T) {
-			options, err := hex.DecodeString(row[4])
-			if err != nil {
+	cases := testdata.Sources(t, "xdp")
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			if err := s.objs.Inside.Set(!c.Wire); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.objs.Inside.Set(way == "inside"); err != nil {
-				t.Fatal(err)
-			}
-			to := netip.MustParseAddrPort(row[2])
-			for port, payload := range map[uint16][]byte{to.Port(): rrq, 40050: ack} {
-				f := frame{source: netip.MustParseAddrPort(row[1]), target: netip.AddrPortFrom(to.Addr(), port), options: options, payload: payload}
-				if port == 40050 && f.source == to {
+			for port, payload := range map[uint16][]byte{c.To.Port(): rrq, 40050: ack} {
+				f := frame{source: c.From, target: netip.AddrPortFrom(c.To.Addr(), port), options: c.Options, payload: payload}
+				if port == 40050 && f.source == c.To {
 					f.source = f.target
 				}
 				got := s.judged(t, f.octets())
 				// What goes to no address of ours is the kernel's to drop.
-				if want == "answer" && got != PassSocket || want == "silence" && got != DropSource && got != PassOther {
-					t.Errorf("to port %d: %v, want %s", port, got, want)
+				if !c.Silence && got != PassSocket || c.Silence && got != DropSource && got != PassOther {
+					t.Errorf("to port %d: %v; silence is right: %v", port, got, c.Silence)
 				}
 			}
 		})
 	}
-	if seen < 60 {
-		t.Errorf("only %d cases", seen)
+	if len(cases) < 60 {
+		t.Errorf("only %d cases", len(cases))
 	}
 }
 

@@ -3,14 +3,11 @@ package main
 import (
 	"bufio"
 	be "encoding/binary"
-	"encoding/csv"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"testing"
 	"time"
 
@@ -19,6 +16,7 @@ import (
 
 	"dcs/bench/afpacket"
 	"dcs/bench/netlab"
+	"dcs/testdata"
 )
 
 // requestFrame is an RRQ as it comes over the wire, by RFC 791, 8200 and 768.
@@ -141,17 +139,6 @@ func (c *counter) read() map[string]float64 {
 // What the wire brings is answered as testdata/sources.csv says, by AF_XDP and by sockets: before these the kernel drops what
 // the server itself does not see.
 func TestSourcesOverTheWire(t *testing.T) {
-	f, err := os.Open("../../testdata/sources.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	r := csv.NewReader(f)
-	r.Comment = '#'
-	rows, err := r.ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, transport := range []string{"xdp", "socket"} {
 		t.Run(transport, func(t *testing.T) {
 			lab := netlab.ForTest(t, netlab.Config{})
@@ -179,19 +166,15 @@ func TestSourcesOverTheWire(t *testing.T) {
 			}
 			const files, missing = `dcs_requests_total{result="file",reason=""}`, `dcs_requests_total{result="error",reason="not_found"}`
 			before := c.read()
-			for i, row := range rows[1:] {
-				if row[3] != "wire" {
+			for i, row := range testdata.Sources(t, "") {
+				if !row.Wire {
 					continue
 				}
-				from, to := netip.MustParseAddrPort(row[1]), netip.MustParseAddrPort(row[2])
+				from := row.From
 				if from.Port() == 2070 { // a port of its own for each, or some would be the same request again
 					from = netip.AddrPortFrom(from.Addr(), uint16(20_000+i))
 				}
-				options, err := hex.DecodeString(row[4])
-				if err != nil {
-					t.Fatal(err)
-				}
-				send(requestFrame(from, to, options, "x"))
+				send(requestFrame(from, row.To, row.Options, "x"))
 				// What comes behind it, and has been counted, tells that it has been looked at.
 				behind := requestFrame(netip.AddrPortFrom(netip.MustParseAddr("10.32.9.9"), uint16(3000+i)), netip.MustParseAddrPort("10.1.0.1:69"), nil, "none")
 				if from.Addr().Is6() {
@@ -200,16 +183,12 @@ func TestSourcesOverTheWire(t *testing.T) {
 				send(behind)
 				wire.Flush()
 				var now map[string]float64
-				eventually(t, row[0]+": the request behind it is counted", func() bool {
+				eventually(t, row.Name+": the request behind it is counted", func() bool {
 					now = c.read()
 					return now[missing] > before[missing]
 				})
-				got := "silence"
-				if now[files] > before[files] {
-					got = "answer"
-				}
-				if got != row[5] {
-					t.Errorf("%s: %s, want %s", row[0], got, row[5])
+				if answered := now[files] > before[files]; answered == row.Silence {
+					t.Errorf("%s: answered %v", row.Name, answered)
 				}
 				before = now
 			}

@@ -31,7 +31,7 @@ type Config struct {
 
 // A Failure is a transfer that was begun and ended before its client had acknowledged all of it.
 type Failure struct {
-	Why    Event  // GaveUp, Overdue, FileCut, or PeerUndefined and those behind it
+	Why    Event  // GaveUp, Overdue, Retired, FileCut, or PeerUndefined and those behind it
 	Text   []byte // of the client's ERROR
 	Device Device // that the file was for
 	Name   []byte // of the file: no more of it than its first 63 octets

@@ -1,8 +1,10 @@
 package plugin_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -129,6 +131,9 @@ func capabilities(t *testing.T) string {
 // A plug-in of another user ends with its source, though it does not want to.
 func TestAnotherUserEnds(t *testing.T) {
 	if os.Geteuid() != 0 {
+		if os.Getenv("DCS_REQUIRE_ROOT") != "" {
+			t.Fatal("only root can start a plug-in as another user, and DCS_REQUIRE_ROOT is set")
+		}
 		t.Skip("only root can start a plug-in as another user")
 	}
 	src := script(t, "trap '' TERM; echo $$ >&2; "+hello+"while :; do sleep 1; done", func(c *plugin.Config) {
@@ -142,12 +147,32 @@ func TestAnotherUserEnds(t *testing.T) {
 
 // Who may not become another user says so before anything is started.
 func TestAnotherUserRefused(t *testing.T) {
-	if os.Geteuid() == 0 {
-		t.Skip("root may")
+	if os.Geteuid() == 0 { // who may
+		asNobody(t)
+		return
 	}
 	_, err := plugin.New(plugin.Config{Name: "p", Argv: []string{"sh"}, Credential: &syscall.Credential{Uid: uint32(os.Geteuid() + 1)}})
 	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("p: run as user %d: only a server", os.Geteuid()+1)) {
 		t.Errorf("%v", err)
+	}
+}
+
+// asNobody runs the test again as a user without any privilege.
+func asNobody(t *testing.T) {
+	t.Helper()
+	dir := t.TempDir()
+	self, err := os.ReadFile(os.Args[0]) // where the test was built nobody else may go
+	if err == nil {
+		err = errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755), os.WriteFile(filepath.Join(dir, "test"), self, 0o755))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(filepath.Join(dir, "test"), "-test.v", "-test.run=^"+t.Name()+"$")
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}, Pdeathsig: syscall.SIGKILL}
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Errorf("as nobody: %v\n%s", err, out)
 	}
 }
 
