@@ -85,6 +85,9 @@ func (e *Engine) explain(now int64, r Request) *Explanation {
 	case l.File != nil:
 		x.Static = snap.StaticFile(x.Name)
 		x.Body, x.Err = mapped.Copy(l.File.Data)
+		if !x.HasMAC {
+			x.MAC, x.HasMAC = r.MAC, r.HasMAC
+		}
 		return x
 	case l.Template == nil:
 		x.Matches, x.Err = nil, l.Fault()

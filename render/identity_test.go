@@ -48,6 +48,7 @@ func (p *plant) Lookup(_ int64, queries []Query) {
 
 var identityLibrary = map[string]string{
 	"attr.dcs":  `Main "plan" { default down 64; NetworkAccess 1; DsServiceFlow { DsServiceFlowRef 2; QosParamSetType 7; MaxRateSustained $down * 1000; } }`,
+	"fault.dcs": `Main "fault" { default profile 1; NetworkAccess 1; MaxCPE $profile; }`,
 	"plain.dcs": `Main "plain" { NetworkAccess 1; }`,
 	"group.dcs": `Main ~ "^cm-(?P<mac>[0-9a-f]{12})\.bin$" { default down 64; NetworkAccess 1; DsServiceFlow { DsServiceFlowRef 2; QosParamSetType 7; MaxRateSustained $down * 1000; } }`,
 }
@@ -145,7 +146,7 @@ func TestIdentity(t *testing.T) {
 					r := Request{Client: addr(tt.from), Server: server, Buf: make([]byte, 0, 4096)}
 					ask(&r, tt.named)
 					batch := []Request{r}
-					w.RenderBatch(now+int64(len(told))*1e9, batch)
+					w.RenderBatch(now, batch)
 					w.mismatches = [NumMismatches]allowance{}
 					want := tt.want
 					if bind == BindOff {
@@ -178,7 +179,7 @@ func TestIdentity(t *testing.T) {
 					if logged, no := after.Logged[want]-before.Logged[want], after.Refused[want]-before.Refused[want]; logged+no != n || refused != (no == 1) {
 						t.Errorf("counted %d let pass and %d refused", logged, no)
 					}
-					if most := 1; devices.asked > most {
+					if devices.asked > 1 {
 						t.Errorf("sources were asked %d times", devices.asked)
 					}
 				})
@@ -205,6 +206,7 @@ func TestIdentityOfProxies(t *testing.T) {
 		{"its device, address of the proxy", "plan@020000000001", 1, "198.18.9.9", true, matches},
 		{"no device told, address of the proxy", "plan@020000000001", 0, "198.18.9.9", true, matches},
 		{"no device told, another's address", "plan@020000000002", 0, "198.18.1.1", false, Elsewhere},
+		{"device told, another's address, static file", "firmware.bin", 2, "198.18.1.1", false, Elsewhere},
 		{"device told, another's address", "plan", 2, "198.18.1.1", false, Elsewhere},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
@@ -289,19 +291,28 @@ func TestIdentityBounded(t *testing.T) {
 	}
 }
 
-// TestIdentityOutcomes has a refused request put down with the other device.
+// TestIdentityOutcomes has a refused request put down with the other device, and one that fails for another reason with the value
+// at fault.
 func TestIdentityOutcomes(t *testing.T) {
-	e := identityEngine(t, Identity{Bind: BindRefuse}, identityPlant(), nil, nil)
-	e.Worker().RenderBatch(now, []Request{{Name: []byte("plan@020000000002"), Client: addr("198.18.1.1"), Server: server}})
-	n := 0
-	e.Outcomes(func(o Outcome) {
-		n++
-		if o.Err != Elsewhere || o.MAC != mac(2) || o.Value != "02:00:00:00:00:01" || o.Client != addr("198.18.1.1") {
-			t.Errorf("%+v", o)
+	for _, tt := range []struct {
+		bind        Bind
+		name, value string
+	}{
+		{BindRefuse, "plan@020000000002", "02:00:00:00:00:01"},
+		{BindLog, "fault@020000000002", "gold"},
+	} {
+		e := identityEngine(t, Identity{Bind: tt.bind}, identityPlant(), nil, nil)
+		e.Worker().RenderBatch(now, []Request{{Name: []byte(tt.name), Client: addr("198.18.1.1"), Server: server}})
+		n := 0
+		e.Outcomes(func(o Outcome) {
+			n++
+			if o.Err == nil || errors.Is(o.Err, Elsewhere) != (tt.bind == BindRefuse) || o.MAC != mac(2) || o.Value != tt.value || o.Client != addr("198.18.1.1") {
+				t.Errorf("%+v", o)
+			}
+		})
+		if n != 1 {
+			t.Errorf("%s: %d outcomes", tt.name, n)
 		}
-	})
-	if n != 1 {
-		t.Errorf("%d outcomes", n)
 	}
 }
 

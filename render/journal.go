@@ -1,12 +1,12 @@
 package render
 
 import (
-	"encoding/hex"
 	"net/netip"
 	"strings"
 	"sync/atomic"
 	"unsafe"
 
+	"dcs/render/attr"
 	"dcs/render/skeleton"
 )
 
@@ -87,26 +87,15 @@ func (w *Worker) note(now int64, r *Request, f *found) {
 	e.nName = uint8(copy(e.name[:], r.Name))
 	e.cut = len(r.Name) > journalName
 	e.nValue = 0
-	switch {
-	case r.Err != nil && f.claim.mismatch != matches:
+	switch _, refused := r.Err.(Mismatch); {
+	case refused:
 		if f.claim.hasOther {
-			e.nValue = uint8(len(appendMAC(e.value[:0], f.claim.other)))
+			e.nValue = uint8(len(attr.AppendMAC(e.value[:0], f.claim.other)))
 		}
 	case r.Err != nil:
 		e.nValue = uint8(copy(e.value[:], w.scratch.Bad))
 	}
 	w.journal.done()
-}
-
-// appendMAC appends an address as 0a:01:02:03:04:05.
-func appendMAC(dst []byte, mac [6]byte) []byte {
-	for i := range mac {
-		if i > 0 {
-			dst = append(dst, ':')
-		}
-		dst = hex.AppendEncode(dst, mac[i:i+1])
-	}
-	return dst
 }
 
 // Lost is a file that was rendered and has not arrived.

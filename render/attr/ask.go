@@ -41,7 +41,7 @@ type asker struct {
 	intake  *intake // nil: no source can be asked
 	likely  *likely // nil: as intake
 	prefix  maphash.Seed
-	unknown *unknowns
+	unknown *unknowns     // nil: as intake
 	work    chan *waiting // to be asked; has room for all that may be
 	answers chan answered
 	stats   askStats
@@ -74,8 +74,8 @@ type dueQuestion struct {
 
 func (a *asker) init(cfg *Config) {
 	a.flying, a.fresh = make(map[question]struct{}), make(map[question]struct{})
-	a.unknown = newUnknowns(cfg.AskAgain)
 	if slices.ContainsFunc(cfg.Sources, func(s Source) bool { _, ok := s.(Asker); return ok }) {
+		a.unknown = newUnknowns(cfg.AskAgain)
 		a.prefix, a.likely, a.intake = maphash.MakeSeed(), newLikely(), newIntake(cfg.AskQueue)
 		a.work, a.answers = make(chan *waiting, cfg.Askers), make(chan answered, cfg.Askers)
 	}
@@ -89,14 +89,14 @@ func (s *Store) Miss(now int64, mac [6]byte, hasMAC bool, ip netip.Addr) Miss {
 	if !hasMAC && !ip.IsValid() {
 		return Unknown
 	}
-	if s.unknown.has(s.unknown.hash(q), now) {
-		return Unknown
-	}
 	if s.intake == nil {
 		if s.settled.Load() {
 			return Unknown
 		}
 		return Asking // a source that is not loaded yet may have it
+	}
+	if s.unknown.has(s.unknown.hash(q), now) {
+		return Unknown
 	}
 	if !s.intake.put(q, s.laneOf(q.ip)) {
 		s.stats.dropped.Add(1) // the device asks again

@@ -23,7 +23,7 @@ type debt struct {
 const (
 	debtSlots = 1 << 18 // 3 MiB in all
 	debtHalf  = 8 * time.Second
-	oneDebt   = 16
+	oneDebt   = 16 // a question: what a prefix may have waiting, or for nothing of late, before it is in debt
 )
 
 func newDebts() debts { return debts{seed: maphash.MakeSeed()} }
@@ -53,13 +53,17 @@ func (d *debts) networksOf(ip netip.Addr) (nets [networks]uint64) {
 // periodOf counts the time by which debts halve.
 func periodOf(now time.Time) uint16 { return uint16(now.UnixNano() / int64(debtHalf)) }
 
+// setBack and what is above it are periods that have not gone: a clock that was set back, by nine hours at most, halves nothing.
+// Below are almost six days.
+const setBack = 0xf000
+
 // at returns what a place holds, halved for the time that has passed.
 func (d *debt) at(period uint16) *debt {
-	if gone := int16(period - d.period); gone != 0 {
-		if gone > 0 {
+	if gone := period - d.period; gone != 0 {
+		if gone < setBack {
 			d.count >>= min(gone, 15)
 		}
-		d.period = period // a clock that was set back halves nothing
+		d.period = period
 	}
 	return d
 }

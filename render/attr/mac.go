@@ -32,6 +32,18 @@ func ParseMAC[T string | []byte](s T) (m [6]byte, ok bool) {
 	return m, true
 }
 
+// AppendMAC appends a MAC address as 0a:01:02:03:04:05.
+func AppendMAC(dst []byte, m [6]byte) []byte {
+	const digits = "0123456789abcdef"
+	for i, b := range m {
+		if i > 0 {
+			dst = append(dst, ':')
+		}
+		dst = append(dst, digits[b>>4], digits[b&15])
+	}
+	return dst
+}
+
 func hexDigit(c byte) (byte, bool) {
 	switch {
 	case c-'0' <= 9:

@@ -60,8 +60,7 @@ func (r rank) compare(o rank) int {
 	return cmp.Or(cmp.Compare(r.high, o.high), cmp.Compare(r.low, o.low), cmp.Compare(r.seq, o.seq))
 }
 
-// oneDebt is what a prefix may have waiting, or for nothing of late, before it is in debt: one question. The networks around it
-// may have as much as siteDebt and regionDebt.
+// siteDebt and regionDebt are what the networks around a prefix may have before they are in debt.
 const (
 	siteDebt   = 16 * oneDebt
 	regionDebt = 256 * oneDebt
@@ -99,7 +98,7 @@ func (f *fairQueue) add(q question, likely bool, now time.Time) (dropped questio
 	nets, period := f.debts.networksOf(q.ip), periodOf(now)
 	s, own := f.ranks(likely, f.debts.charge(&nets, period))
 	fl := f.flows[nets[0]]
-	if f.len() == f.room && f.room > 0 && f.slots[len(f.slots)-1].rank.compare(s.rank) < 0 && (fl == nil || fl.waiting[len(fl.waiting)-1].rank.compare(own) < 0) {
+	if f.len() == f.room && f.slots[len(f.slots)-1].rank.compare(s.rank) < 0 && (fl == nil || fl.waiting[len(fl.waiting)-1].rank.compare(own) < 0) {
 		f.debts.refund(&nets, period, period)
 		return q, true // the common case in a flood
 	}

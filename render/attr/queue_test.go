@@ -82,7 +82,7 @@ func TestQueueUnderFlood(t *testing.T) {
 		{flood{"one address of the /24", only("10.1.2.3"), vendorMAC}, []newcomer{in4, in6, other4, other6}},
 		{flood{"one /64", within("fd00:1:2:9::/64"), vendorMAC}, []newcomer{in4, in6, other4, other6}},
 		{flood{"one address of the /64", only("fd00:1:2:3::9"), vendorMAC}, []newcomer{in4, in6, other4, other6}},
-		{flood{"addresses of the same /64", within("fd00:1:2::/48"), randomMAC}, []newcomer{in4, in6}},
+		{flood{"the /48 around it", within("fd00:1:2::/48"), randomMAC}, []newcomer{in4, in6}},
 		{flood{"the /24", within("10.1.2.0/24"), randomMAC}, []newcomer{in6, other6}}, // all its addresses are the flooder's
 		{flood{"another /24", within("10.1.3.0/24"), randomMAC}, []newcomer{in4, in6, other4, other6}},
 		{flood{"another /24, known vendor", within("10.1.3.0/24"), vendorMAC}, []newcomer{in4, in6}},
@@ -231,7 +231,7 @@ func TestDebts(t *testing.T) {
 	for _, step := range []struct {
 		period uint16
 		want   uint16 // with the charge itself
-	}{{now + 1, 33}, {now + 3, 9}, {now - 5, 10}, {now - 5, 11}, {now + 500, 1}} {
+	}{{now + 1, 33}, {now + 3, 9}, {now - 5, 10}, {now - 5, 11}, {now + 500, 1}, {now + 500 + 0x9000, 1}} { // the last after 3.4 days
 		if owed := d.charge(&nets, step.period)[0]; owed>>4 != step.want && owed>>4 != step.want-1 {
 			t.Errorf("period %d: it owes %d/%d, want some %d", step.period, owed, oneDebt, step.want)
 		}

@@ -47,12 +47,18 @@ func openRoot(path string) root {
 	}
 	d.dir, d.err = d.top.Open(".")
 	if d.err == nil {
-		d.real, d.err = filepath.EvalSymlinks(path)
-	}
-	if d.err == nil {
-		d.real, d.err = filepath.Abs(d.real)
+		d.real, d.err = Real(path)
 	}
 	return d
+}
+
+// Real returns the absolute path of what a path means, without links.
+func Real(path string) (string, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Abs(real)
 }
 
 // Close closes the directories, not the files that were opened beneath them.
@@ -120,10 +126,7 @@ func (r *Roots) open(dir int, name string, flags int) (*os.File, error) {
 // elsewhere opens what a link means that is absolute or leads from one directory to another: where that lies beneath one
 // by the names of now, it is opened there, and no link is followed any more.
 func (r *Roots) elsewhere(path string, flags int) (*os.File, error) {
-	real, err := filepath.EvalSymlinks(path)
-	if err == nil {
-		real, err = filepath.Abs(real)
-	}
+	real, err := Real(path)
 	if err != nil {
 		return nil, err
 	}

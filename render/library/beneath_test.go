@@ -153,7 +153,21 @@ func TestLibraryLinkedDirectories(t *testing.T) {
 
 // What changes in a directory that only a link leads to is noticed, and where the link leads out nothing is watched.
 func TestWatchLinkedDirectories(t *testing.T) {
-	base := t.TempDir()
+	for _, relative := range []bool{false, true} {
+		t.Run(fmt.Sprintf("relative=%v", relative), func(t *testing.T) {
+			base := t.TempDir()
+			lib := filepath.Join(base, "lib")
+			if relative {
+				t.Chdir(base)
+				lib = "lib"
+			}
+			watchLinkedDirectories(t, base, lib)
+		})
+	}
+}
+
+func watchLinkedDirectories(t *testing.T, base, lib string) {
+	t.Helper()
 	at := func(name string) string { return filepath.Join(base, name) }
 	for _, dir := range []string{"lib/..1/sub", "lib/..2/sub", "lib/real", "out/deep"} {
 		check(t, os.MkdirAll(at(dir), 0o755))
@@ -162,7 +176,7 @@ func TestWatchLinkedDirectories(t *testing.T) {
 	for link, target := range map[string]string{"lib/..data": "..1", "lib/sub": "..data/sub", "lib/real/up": "..", "lib/out": "../out"} {
 		check(t, os.Symlink(target, at(link)))
 	}
-	changes := watching(t, at("lib"))
+	changes := watching(t, lib)
 	for _, step := range []struct {
 		what   string
 		do     func()

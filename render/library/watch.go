@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"dcs/render/beneath"
 )
 
 // Watch calls changed after something has changed below dirs, once it has been quiet for
@@ -285,7 +287,7 @@ func (w *watcher) linkedDir(link string) error {
 	if err != nil || !st.IsDir() {
 		return nil //nolint:nilerr // it leads to nothing, or into a circle
 	}
-	at, err := filepath.EvalSymlinks(link)
+	at, err := beneath.Real(link)
 	if err != nil || !w.beneath(at) {
 		return nil //nolint:nilerr // it has just gone
 	}
@@ -296,10 +298,10 @@ func (w *watcher) linkedDir(link string) error {
 	return w.add(by)
 }
 
-// beneath tells whether a path without links lies in one of the roots.
+// beneath tells whether an absolute path without links lies in one of the roots.
 func (w *watcher) beneath(path string) bool {
 	for i := range w.roots {
-		root, err := filepath.EvalSymlinks(w.roots[i].path)
+		root, err := beneath.Real(w.roots[i].path)
 		if err == nil && (path == root || isBelow(path, root)) {
 			return true
 		}

@@ -255,7 +255,7 @@ func appendParts(dst []byte, parts []part, v *Values) ([]byte, Reason) {
 			if !v.HasMAC {
 				return dst, NoMAC
 			}
-			dst = appendMAC(dst, v.MAC)
+			dst = attr.AppendMAC(dst, v.MAC)
 		case fromAttr:
 			text, ok := v.Attrs.Get(p.attr)
 			switch {
@@ -272,18 +272,6 @@ func appendParts(dst []byte, parts []part, v *Values) ([]byte, Reason) {
 		}
 	}
 	return dst, okay
-}
-
-// appendMAC appends m as 0a:01:02:03:04:05.
-func appendMAC(dst []byte, m [6]byte) []byte {
-	const digits = "0123456789abcdef"
-	for i, b := range m {
-		if i > 0 {
-			dst = append(dst, ':')
-		}
-		dst = append(dst, digits[b>>4], digits[b&15])
-	}
-	return dst
 }
 
 // parseIPv4 reads a dotted IPv4 address. It does not allocate.

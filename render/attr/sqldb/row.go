@@ -238,10 +238,6 @@ func mac(v any) (m [6]byte, ok bool, err error) {
 	return [6]byte(binary.BigEndian.AppendUint64(nil, n)[2:]), true, nil
 }
 
-func formatMAC(m [6]byte) string {
-	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5])
-}
-
 // ip reads an address: text, with a prefix length or without, four or sixteen octets, or
 // the number of an IPv4 address. An empty text is none.
 func ip(v any) (netip.Addr, error) {

@@ -559,7 +559,7 @@ func (s *source) ask(ctx context.Context, mac [6]byte, hasMAC bool, ip netip.Add
 	for i, p := range params {
 		switch {
 		case p == "mac" && hasMAC:
-			args[i], known = formatMAC(mac), true
+			args[i], known = string(attr.AppendMAC(nil, mac)), true
 		case p == "ip" && ip.IsValid():
 			args[i], known = ip.String(), true
 		}

@@ -114,7 +114,14 @@ func readFile(path string) ([]byte, error) {
 	case info.Size() > maxModule:
 		err = fmt.Errorf("%d octets, a MIB module has at most %d", info.Size(), maxModule)
 	default:
-		return io.ReadAll(io.LimitReader(f, maxModule))
+		src, err := io.ReadAll(io.LimitReader(f, maxModule+1)) // it may have grown
+		if err != nil || len(src) <= maxModule {
+			return src, err
+		}
+		info, err = f.Stat()
+		if err == nil {
+			err = fmt.Errorf("%d octets, a MIB module has at most %d", info.Size(), maxModule)
+		}
 	}
 	return nil, &fs.PathError{Op: "read", Path: path, Err: err}
 }
