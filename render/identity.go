@@ -8,11 +8,11 @@ import (
 	"dcs/render/mic"
 )
 
-// Identity says how far a request is believed that names a device: by the MAC address in its name, or by a TFTP option.
+// Identity says how far to trust a request that names a device, by the MAC address in its name or by a TFTP option.
 type Identity struct {
 	Bind Bind
-	// NoMACInName takes the form NAME@MAC away: the @ is a letter like others. A group of a pattern that is called mac still
-	// finds the device in a name: the library's author wrote it.
+	// NoMACInName disables the form NAME@MAC: the @ is an ordinary character. A pattern's group called mac still names the
+	// device: the library's author wrote it.
 	NoMACInName bool
 }
 
@@ -21,9 +21,9 @@ type Bind uint8
 
 // What can become of it.
 const (
-	BindOff    Bind = iota // nobody looks
-	BindLog                // it is answered, counted and told
-	BindRefuse             // it is refused, counted and told
+	BindOff    Bind = iota // not checked
+	BindLog                // answered, counted and reported
+	BindRefuse             // refused, counted and reported
 )
 
 // Mismatch is how a request contradicts what is known of devices. As an error it wraps [fs.ErrPermission].
@@ -45,10 +45,10 @@ var mismatchNames = [NumMismatches]string{"", "others_address", "elsewhere", "ot
 func (m Mismatch) String() string { return mismatchNames[m] }
 
 var mismatchTexts = [NumMismatches]string{
-	OthersAddress: "device named from another device's address",
-	Elsewhere:     "device named from another address than its own",
-	OtherDevice:   "device named by another device, as the proxy says",
-	TwoCMTS:       "device behind two CMTSes within a minute",
+	OthersAddress: "request came from another device's address",
+	Elsewhere:     "request did not come from the device's recorded address",
+	OtherDevice:   "request names a different device than the proxy reports",
+	TwoCMTS:       "device seen behind two CMTSes within a minute",
 }
 
 // Error says what is wrong in words.

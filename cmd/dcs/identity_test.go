@@ -150,7 +150,7 @@ func TestBind(t *testing.T) {
 			}
 		}
 		if bind != "off" {
-			p.await("level=WARN msg=\"device named from another address than its own\" name=flat.cm@02:00:00:00:00:01 client=127.0.0.12 " +
+			p.await("level=WARN msg=\"request did not come from the device's recorded address\" name=flat.cm@02:00:00:00:00:01 client=127.0.0.12 " +
 				"mac=02:00:00:00:00:01 reason=elsewhere refused=" + fmt.Sprint(bind == "refuse") + " other_mac=02:00:00:00:00:02 address=127.0.0.11")
 		}
 		if err := p.stop(syscall.SIGINT); err != nil {
@@ -198,7 +198,7 @@ func TestExplainBind(t *testing.T) {
 	}{
 		"127.0.0.11": {done, "MaxCPE 50;", ""},
 		"0.0.0.0":    {done, "MaxCPE 50;", ""}, // nobody says where it comes from
-		"127.0.0.12": {failed, "identity  elsewhere: device named from another address than its own, 02:00:00:00:00:02\n", "flat.cm: device named from another address than its own\n"},
+		"127.0.0.12": {failed, "identity  elsewhere: request did not come from the device's recorded address, 02:00:00:00:00:02\n", "flat.cm: request did not come from the device's recorded address\n"},
 	} {
 		got := dcs("", "explain", "flat.cm@020000000001", "--config", config, "--ip", ip)
 		if got.status != want.status || !strings.Contains(got.stdout, want.out) || !strings.HasSuffix(got.stderr, want.err) {

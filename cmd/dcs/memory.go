@@ -75,8 +75,8 @@ func memoryList(cfg *config.Config) []memoryBound {
 }
 
 // deviceMemory is what devices take beside their mapped file: 64 MiB while the file is made anew, 32 MiB of the latest
-// changes (65,536 devices with some 500 octets each), and who is asked for.
-const deviceMemory = 100 << 20
+// changes (65,536 devices with some 500 octets each), and 8 MiB for devices that are asked for and who asked.
+const deviceMemory = 104 << 20
 
 // program is what the server takes without anything to do: the names of SNMP objects, the
 // certificates and pages that are built in, Go's runtime.
