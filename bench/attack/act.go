@@ -51,12 +51,12 @@ func (s *stage) act(ctx context.Context, attacks ...*attack) (results []result, 
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, v.stop()) }()
+	defer func() { err = errors.Join(err, v.Stop()) }()
 	if err := v.warm([]string{small, modem, tier}, s.loadCPU); err != nil {
 		return nil, err
 	}
 	var count *counter
-	if err := v.lab.Load.Do(func() (err error) { count, err = openCounter(); return err }); err != nil {
+	if err := v.Lab.Load.Do(func() (err error) { count, err = openCounter(); return err }); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, count.close()) }()
@@ -111,7 +111,7 @@ type play struct {
 }
 
 // begin starts attacks, each in the name of other victims.
-func (s *stage) begin(whole context.Context, v *server, attacks []*attack) *play {
+func (s *stage) begin(whole context.Context, v server, attacks []*attack) *play {
 	p := &play{results: make([]result, len(attacks)), errs: make([]error, len(attacks))}
 	var endless context.Context
 	endless, p.release = context.WithCancel(whole)
@@ -127,7 +127,7 @@ func (s *stage) begin(whole context.Context, v *server, attacks []*attack) *play
 			defer done()
 			opened := sync.OnceFunc(p.opened.Done)
 			defer opened()
-			p.errs[i] = v.lab.Load.Do(func() error { return s.assault(ctx, a, victims(i, a.v6), &p.results[i], opened) })
+			p.errs[i] = v.Lab.Load.Do(func() error { return s.assault(ctx, a, victims(i, a.v6), &p.results[i], opened) })
 		})
 	}
 	return p

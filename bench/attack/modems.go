@@ -26,7 +26,7 @@ type load struct {
 
 // fetch has known modems fetch a file, each of them three times at most: after 1 s and after 2 s more without an answer it
 // asks again.
-func (v *server) fetch(l load, name string, cpu int) (r *storm.Result, err error) {
+func (v server) fetch(l load, name string, cpu int) (r *storm.Result, err error) {
 	cfg := storm.Default()
 	cfg.Target = netip.AddrPortFrom(netlab.ServerAddr4, 69)
 	cfg.Interface, cfg.SourceMAC, cfg.GatewayMAC = netlab.Device, netlab.GatewayMAC, netlab.ServerMAC
@@ -36,7 +36,7 @@ func (v *server) fetch(l load, name string, cpu int) (r *storm.Result, err error
 	if cfg.Name = name; sizes[name] > 0 {
 		cfg.Expect = content(name)
 	}
-	err = v.lab.Load.Do(func() (err error) {
+	err = v.Lab.Load.Do(func() (err error) {
 		r, err = storm.Run(context.Background(), cfg)
 		return err
 	})
@@ -44,14 +44,14 @@ func (v *server) fetch(l load, name string, cpu int) (r *storm.Result, err error
 }
 
 // warm fetches some files, so that what a server does once is done.
-func (v *server) warm(names []string, cpu int) error {
+func (v server) warm(names []string, cpu int) error {
 	for _, name := range names {
 		r, err := v.fetch(load{rate: 100, length: 100 * time.Millisecond}, name, cpu)
 		if err != nil {
 			return err
 		}
 		if r.Served == 0 {
-			return errors.New("nobody got " + name + " before the attack: " + v.log.String())
+			return errors.New("nobody got " + name + " before the attack: " + v.Log.String())
 		}
 	}
 	return nil
@@ -64,12 +64,12 @@ type download struct {
 }
 
 // startDownloads begins n downloads, which go on until ctx ends. lost says then how many of them were broken off.
-func (v *server) startDownloads(ctx context.Context, n int) (lost func() int, err error) {
+func (v server) startDownloads(ctx context.Context, n int) (lost func() int, err error) {
 	var wg sync.WaitGroup
 	broken := make([]bool, n)
 	for i := range n {
 		d := download{pace: 5 * time.Millisecond}
-		err = errors.Join(err, v.lab.Load.Do(func() (err error) {
+		err = errors.Join(err, v.Lab.Load.Do(func() (err error) {
 			d.conn, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netlab.LoadAddr4, 0)))
 			return err
 		}))
