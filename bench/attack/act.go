@@ -52,7 +52,7 @@ func (s *stage) act(ctx context.Context, attacks ...*attack) (results []result, 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, v.Stop()) }()
-	if err := v.warm([]string{small, modem, tier}, s.loadCPU); err != nil {
+	if err := v.warm(ctx, []string{small, modem, tier}, s.loadCPU); err != nil {
 		return nil, err
 	}
 	var count *counter
@@ -82,7 +82,7 @@ func (s *stage) act(ctx context.Context, attacks ...*attack) (results []result, 
 			return nil, err
 		}
 	}
-	known, err := v.fetch(s.load, name, s.loadCPU)
+	known, err := v.fetch(ctx, s.load, name, s.loadCPU)
 	p.last.Wait() // of those that have an end
 	downloaded()
 	broken := lost()

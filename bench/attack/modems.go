@@ -26,7 +26,7 @@ type load struct {
 
 // fetch has known modems fetch a file, each of them three times at most: after 1 s and after 2 s more without an answer it
 // asks again.
-func (v server) fetch(l load, name string, cpu int) (r *storm.Result, err error) {
+func (v server) fetch(ctx context.Context, l load, name string, cpu int) (r *storm.Result, err error) {
 	cfg := storm.Default()
 	cfg.Target = netip.AddrPortFrom(netlab.ServerAddr4, 69)
 	cfg.Interface, cfg.SourceMAC, cfg.GatewayMAC = netlab.Device, netlab.GatewayMAC, netlab.ServerMAC
@@ -37,17 +37,17 @@ func (v server) fetch(l load, name string, cpu int) (r *storm.Result, err error)
 		cfg.Expect = content(name)
 	}
 	err = v.Lab.Load.Do(func() (err error) {
-		r, err = storm.Run(context.Background(), cfg)
+		r, err = storm.Run(ctx, cfg)
 		return err
 	})
 	return r, err
 }
 
 // warm fetches some files, so that what a server does once is done.
-func (v server) warm(names []string, cpu int) error {
+func (v server) warm(ctx context.Context, names []string, cpu int) error {
 	for _, name := range names {
-		r, err := v.fetch(load{rate: 100, length: 100 * time.Millisecond}, name, cpu)
-		if err != nil {
+		r, err := v.fetch(ctx, load{rate: 100, length: 100 * time.Millisecond}, name, cpu)
+		if err := errors.Join(err, ctx.Err()); err != nil {
 			return err
 		}
 		if r.Served == 0 {
