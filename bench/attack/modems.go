@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"dcs/bench/netlab"
+	"dcs/bench/rig"
 	"dcs/bench/storm"
 	"dcs/fastpath/tftp"
 )
@@ -25,7 +27,7 @@ type load struct {
 }
 
 // fetch has known modems fetch a file, each of them three times at most: after 1 s and after 2 s more without an answer it
-// asks again.
+// asks again. Every file is checked.
 func (v server) fetch(ctx context.Context, l load, name string, cpu int) (r *storm.Result, err error) {
 	cfg := storm.Default()
 	cfg.Target = netip.AddrPortFrom(netlab.ServerAddr4, 69)
@@ -35,6 +37,8 @@ func (v server) fetch(ctx context.Context, l load, name string, cpu int) (r *sto
 	cfg.Rate, cfg.Duration, cfg.Drain = l.rate, l.length, 10*time.Second
 	if cfg.Name = name; sizes[name] > 0 {
 		cfg.Expect = content(name)
+	} else { // it is rendered
+		rig.CheckFiles(&cfg)
 	}
 	err = v.Lab.Load.Do(func() (err error) {
 		r, err = storm.Run(ctx, cfg)
@@ -51,7 +55,7 @@ func (v server) warm(ctx context.Context, names []string, cpu int) error {
 			return err
 		}
 		if r.Served == 0 {
-			return errors.New("nobody got " + name + " before the attack: " + v.Log.String())
+			return fmt.Errorf("nobody got %s before the attack: %d wrong %q: %s", name, r.Wrong, r.Examples, v.Log)
 		}
 	}
 	return nil

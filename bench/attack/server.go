@@ -40,7 +40,7 @@ func writeFiles(dir, self string) error {
 	asked := config + fmt.Sprintf("devices_dir: %s/devices\ndevices:\n  - plugin: {argv: [%s, %s]}\n", dir, self, answering)
 	return errors.Join(
 		write(filepath.Join(dir, "library", "tier1.dcs"), []byte(library)),
-		write(filepath.Join(dir, "secret"), []byte("a secret of the benchmark")),
+		write(filepath.Join(dir, "secret"), []byte(rig.Secret)),
 		write(filepath.Join(dir, "dcs.yaml"), []byte(config)),
 		write(filepath.Join(dir, "asked.yaml"), []byte(asked)))
 }
