@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,13 +41,7 @@ const longest = 2 * time.Minute
 func (s *stage) act(ctx context.Context, attacks ...*attack) (results []result, err error) {
 	ctx, stop := context.WithTimeout(ctx, longest)
 	defer stop()
-	config, name := attacks[0].config, attacks[0].asks
-	if config == "" {
-		config = "dcs.yaml"
-	}
-	if name == "" {
-		name = modem
-	}
+	config, name := cmp.Or(attacks[0].config, "dcs.yaml"), cmp.Or(attacks[0].asks, modem)
 	v, err := start(s.dcs, s.dir, config, s.transport, s.serverCPU, attacks[0].args)
 	if err != nil {
 		return nil, err

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
@@ -61,28 +60,23 @@ func (v server) warm(ctx context.Context, names []string, cpu int) error {
 	return nil
 }
 
-// A download is a long one of a modem at the load's own address, whose pace is its own: a block every few milliseconds.
-type download struct {
-	conn *net.UDPConn
-	pace time.Duration
-}
-
-// startDownloads begins n downloads, which go on until ctx ends. lost says then how many of them were broken off.
+// startDownloads begins n downloads of modems at the load's own address, which go on until ctx ends. lost says then how many
+// of them were broken off.
 func (v server) startDownloads(ctx context.Context, n int) (lost func() int, err error) {
 	var wg sync.WaitGroup
 	broken := make([]bool, n)
 	for i := range n {
-		d := download{pace: 5 * time.Millisecond}
+		var conn *net.UDPConn
 		err = errors.Join(err, v.Lab.Load.Do(func() (err error) {
-			d.conn, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netlab.LoadAddr4, 0)))
+			conn, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netlab.LoadAddr4, 0)))
 			return err
 		}))
 		if err != nil {
 			break
 		}
 		wg.Go(func() {
-			defer d.conn.Close()
-			broken[i] = !d.run(ctx)
+			defer conn.Close()
+			broken[i] = !download(ctx, conn)
 		})
 	}
 	return func() int {
@@ -97,21 +91,23 @@ func (v server) startDownloads(ctx context.Context, n int) (lost func() int, err
 	}, err
 }
 
-// run fetches the firmware until ctx ends; it is false when the server has broken it off before.
-func (d *download) run(ctx context.Context) bool {
+// download fetches the firmware until ctx ends, a block every few milliseconds; it is false when the server has broken it off
+// before.
+func download(ctx context.Context, conn *net.UDPConn) bool {
+	const pace = 5 * time.Millisecond
 	to := netip.AddrPortFrom(netlab.ServerAddr4, 69)
 	last := request(firmware, 0)
 	want := uint16(1)
 	b := make([]byte, 2048)
 	for tries := 0; tries < 3; {
-		if _, err := d.conn.WriteToUDPAddrPort(last, to); err != nil {
+		if _, err := conn.WriteToUDPAddrPort(last, to); err != nil {
 			return false
 		}
 		for end := time.Now().Add(time.Second << tries); ; {
-			if err := d.conn.SetReadDeadline(end); err != nil {
+			if err := conn.SetReadDeadline(end); err != nil {
 				return false
 			}
-			n, from, err := d.conn.ReadFromUDPAddrPort(b)
+			n, from, err := conn.ReadFromUDPAddrPort(b)
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				tries++
 				break
@@ -127,9 +123,9 @@ func (d *download) run(ctx context.Context) bool {
 			want++
 			select {
 			case <-ctx.Done():
-				_, _ = d.conn.WriteToUDPAddrPort(tftp.AppendERROR(nil, tftp.CodeUndefined, "enough"), to) // it ends anyway
+				_, _ = conn.WriteToUDPAddrPort(tftp.AppendERROR(nil, tftp.CodeUndefined, "enough"), to) // it ends anyway
 				return true
-			case <-time.After(d.pace):
+			case <-time.After(pace):
 			}
 			break
 		}
@@ -137,10 +133,10 @@ func (d *download) run(ctx context.Context) bool {
 	return false
 }
 
-// ephemeral are the ports that a modem's system picks from, those of Linux.
-var ephemeral = func() (ports []uint16) {
+// ephemeral returns the ports that a modem's system picks from, those of Linux.
+func ephemeral() (ports []uint16) {
 	for p := uint16(32768); p < 61000; p++ {
 		ports = append(ports, p)
 	}
-	return slices.Clip(ports)
-}()
+	return ports
+}
