@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,23 +41,17 @@ const longest = 2 * time.Minute
 func (s *stage) act(ctx context.Context, attacks ...*attack) (results []result, err error) {
 	ctx, stop := context.WithTimeout(ctx, longest)
 	defer stop()
-	config, name := attacks[0].config, attacks[0].asks
-	if config == "" {
-		config = "dcs.yaml"
-	}
-	if name == "" {
-		name = modem
-	}
+	config, name := cmp.Or(attacks[0].config, "dcs.yaml"), cmp.Or(attacks[0].asks, modem)
 	v, err := start(s.dcs, s.dir, config, s.transport, s.serverCPU, attacks[0].args)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, v.stop()) }()
-	if err := v.warm([]string{small, modem, tier}, s.loadCPU); err != nil {
+	defer func() { err = errors.Join(err, v.Stop()) }()
+	if err := v.warm(ctx, []string{small, modem, tier}, s.loadCPU); err != nil {
 		return nil, err
 	}
 	var count *counter
-	if err := v.lab.Load.Do(func() (err error) { count, err = openCounter(); return err }); err != nil {
+	if err := v.Lab.Load.Do(func() (err error) { count, err = openCounter(); return err }); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, count.close()) }()
@@ -82,7 +77,7 @@ func (s *stage) act(ctx context.Context, attacks ...*attack) (results []result, 
 			return nil, err
 		}
 	}
-	known, err := v.fetch(s.load, name, s.loadCPU)
+	known, err := v.fetch(ctx, s.load, name, s.loadCPU)
 	p.last.Wait() // of those that have an end
 	downloaded()
 	broken := lost()
@@ -111,7 +106,7 @@ type play struct {
 }
 
 // begin starts attacks, each in the name of other victims.
-func (s *stage) begin(whole context.Context, v *server, attacks []*attack) *play {
+func (s *stage) begin(whole context.Context, v server, attacks []*attack) *play {
 	p := &play{results: make([]result, len(attacks)), errs: make([]error, len(attacks))}
 	var endless context.Context
 	endless, p.release = context.WithCancel(whole)
@@ -127,7 +122,7 @@ func (s *stage) begin(whole context.Context, v *server, attacks []*attack) *play
 			defer done()
 			opened := sync.OnceFunc(p.opened.Done)
 			defer opened()
-			p.errs[i] = v.lab.Load.Do(func() error { return s.assault(ctx, a, victims(i, a.v6), &p.results[i], opened) })
+			p.errs[i] = v.Lab.Load.Do(func() error { return s.assault(ctx, a, victims(i, a.v6), &p.results[i], opened) })
 		})
 	}
 	return p

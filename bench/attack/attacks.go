@@ -278,7 +278,7 @@ func blindERRORs(ctx context.Context, a *assault, opened func()) error {
 		return err
 	}
 	opened()
-	from := append([]uint16(nil), ephemeral...)
+	from := ephemeral()
 	a.rng.Shuffle(len(from), func(i, k int) { from[i], from[k] = from[k], from[i] })
 	e := tftp.AppendERROR(nil, tftp.CodeUndefined, "")
 	a.restart()

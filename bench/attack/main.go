@@ -55,7 +55,10 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var b bytes.Buffer
-	err := run(ctx, s, io.MultiWriter(os.Stdout, &b))
+	err := netlab.PinProcess(rig.LoadCPU)
+	if err == nil {
+		err = run(ctx, s, io.MultiWriter(os.Stdout, &b))
+	}
 	if *out != "" && (err == nil || errors.Is(err, errMissed)) {
 		err = errors.Join(err, os.WriteFile(*out, b.Bytes(), 0o644))
 	}
@@ -75,7 +78,7 @@ func run(ctx context.Context, s settings, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(writeFiles(dir, self), netlab.PinProcess(rig.LoadCPU)); err != nil {
+	if err := writeFiles(dir, self); err != nil {
 		return err
 	}
 	fmt.Fprintf(w, `# Attacks from others' addresses

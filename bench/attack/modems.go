@@ -3,14 +3,15 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
 	"dcs/bench/netlab"
+	"dcs/bench/rig"
 	"dcs/bench/storm"
 	"dcs/fastpath/tftp"
 )
@@ -25,8 +26,8 @@ type load struct {
 }
 
 // fetch has known modems fetch a file, each of them three times at most: after 1 s and after 2 s more without an answer it
-// asks again.
-func (v *server) fetch(l load, name string, cpu int) (r *storm.Result, err error) {
+// asks again. Every file is checked.
+func (v server) fetch(ctx context.Context, l load, name string, cpu int) (r *storm.Result, err error) {
 	cfg := storm.Default()
 	cfg.Target = netip.AddrPortFrom(netlab.ServerAddr4, 69)
 	cfg.Interface, cfg.SourceMAC, cfg.GatewayMAC = netlab.Device, netlab.GatewayMAC, netlab.ServerMAC
@@ -35,50 +36,47 @@ func (v *server) fetch(l load, name string, cpu int) (r *storm.Result, err error
 	cfg.Rate, cfg.Duration, cfg.Drain = l.rate, l.length, 10*time.Second
 	if cfg.Name = name; sizes[name] > 0 {
 		cfg.Expect = content(name)
+	} else { // it is rendered
+		rig.CheckFiles(&cfg)
 	}
-	err = v.lab.Load.Do(func() (err error) {
-		r, err = storm.Run(context.Background(), cfg)
+	err = v.Lab.Load.Do(func() (err error) {
+		r, err = storm.Run(ctx, cfg)
 		return err
 	})
 	return r, err
 }
 
 // warm fetches some files, so that what a server does once is done.
-func (v *server) warm(names []string, cpu int) error {
+func (v server) warm(ctx context.Context, names []string, cpu int) error {
 	for _, name := range names {
-		r, err := v.fetch(load{rate: 100, length: 100 * time.Millisecond}, name, cpu)
-		if err != nil {
+		r, err := v.fetch(ctx, load{rate: 100, length: 100 * time.Millisecond}, name, cpu)
+		if err := errors.Join(err, ctx.Err()); err != nil {
 			return err
 		}
 		if r.Served == 0 {
-			return errors.New("nobody got " + name + " before the attack: " + v.log.String())
+			return fmt.Errorf("nobody got %s before the attack: %d wrong %q: %s", name, r.Wrong, r.Examples, v.Log)
 		}
 	}
 	return nil
 }
 
-// A download is a long one of a modem at the load's own address, whose pace is its own: a block every few milliseconds.
-type download struct {
-	conn *net.UDPConn
-	pace time.Duration
-}
-
-// startDownloads begins n downloads, which go on until ctx ends. lost says then how many of them were broken off.
-func (v *server) startDownloads(ctx context.Context, n int) (lost func() int, err error) {
+// startDownloads begins n downloads of modems at the load's own address, which go on until ctx ends. lost says then how many
+// of them were broken off.
+func (v server) startDownloads(ctx context.Context, n int) (lost func() int, err error) {
 	var wg sync.WaitGroup
 	broken := make([]bool, n)
 	for i := range n {
-		d := download{pace: 5 * time.Millisecond}
-		err = errors.Join(err, v.lab.Load.Do(func() (err error) {
-			d.conn, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netlab.LoadAddr4, 0)))
+		var conn *net.UDPConn
+		err = errors.Join(err, v.Lab.Load.Do(func() (err error) {
+			conn, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netlab.LoadAddr4, 0)))
 			return err
 		}))
 		if err != nil {
 			break
 		}
 		wg.Go(func() {
-			defer d.conn.Close()
-			broken[i] = !d.run(ctx)
+			defer conn.Close()
+			broken[i] = !download(ctx, conn)
 		})
 	}
 	return func() int {
@@ -93,21 +91,23 @@ func (v *server) startDownloads(ctx context.Context, n int) (lost func() int, er
 	}, err
 }
 
-// run fetches the firmware until ctx ends; it is false when the server has broken it off before.
-func (d *download) run(ctx context.Context) bool {
+// download fetches the firmware until ctx ends, a block every few milliseconds; it is false when the server has broken it off
+// before.
+func download(ctx context.Context, conn *net.UDPConn) bool {
+	const pace = 5 * time.Millisecond
 	to := netip.AddrPortFrom(netlab.ServerAddr4, 69)
 	last := request(firmware, 0)
 	want := uint16(1)
 	b := make([]byte, 2048)
 	for tries := 0; tries < 3; {
-		if _, err := d.conn.WriteToUDPAddrPort(last, to); err != nil {
+		if _, err := conn.WriteToUDPAddrPort(last, to); err != nil {
 			return false
 		}
 		for end := time.Now().Add(time.Second << tries); ; {
-			if err := d.conn.SetReadDeadline(end); err != nil {
+			if err := conn.SetReadDeadline(end); err != nil {
 				return false
 			}
-			n, from, err := d.conn.ReadFromUDPAddrPort(b)
+			n, from, err := conn.ReadFromUDPAddrPort(b)
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				tries++
 				break
@@ -123,9 +123,9 @@ func (d *download) run(ctx context.Context) bool {
 			want++
 			select {
 			case <-ctx.Done():
-				_, _ = d.conn.WriteToUDPAddrPort(tftp.AppendERROR(nil, tftp.CodeUndefined, "enough"), to) // it ends anyway
+				_, _ = conn.WriteToUDPAddrPort(tftp.AppendERROR(nil, tftp.CodeUndefined, "enough"), to) // it ends anyway
 				return true
-			case <-time.After(d.pace):
+			case <-time.After(pace):
 			}
 			break
 		}
@@ -133,10 +133,10 @@ func (d *download) run(ctx context.Context) bool {
 	return false
 }
 
-// ephemeral are the ports that a modem's system picks from, those of Linux.
-var ephemeral = func() (ports []uint16) {
+// ephemeral returns the ports that a modem's system picks from, those of Linux.
+func ephemeral() (ports []uint16) {
 	for p := uint16(32768); p < 61000; p++ {
 		ports = append(ports, p)
 	}
-	return slices.Clip(ports)
-}()
+	return ports
+}

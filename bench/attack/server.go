@@ -5,15 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"time"
 
 	"dcs/bench/netlab"
+	"dcs/bench/rig"
 )
 
 // The files that the server has.
@@ -42,7 +40,7 @@ func writeFiles(dir, self string) error {
 	asked := config + fmt.Sprintf("devices_dir: %s/devices\ndevices:\n  - plugin: {argv: [%s, %s]}\n", dir, self, answering)
 	return errors.Join(
 		write(filepath.Join(dir, "library", "tier1.dcs"), []byte(library)),
-		write(filepath.Join(dir, "secret"), []byte("a secret of the benchmark")),
+		write(filepath.Join(dir, "secret"), []byte(rig.Secret)),
 		write(filepath.Join(dir, "dcs.yaml"), []byte(config)),
 		write(filepath.Join(dir, "asked.yaml"), []byte(asked)))
 }
@@ -55,77 +53,26 @@ func write(name string, b []byte) error {
 }
 
 // A server runs in a lab of its own.
-type server struct {
-	lab *netlab.Lab
-	cmd *exec.Cmd
-	log *output
-}
+type server struct{ *rig.Alone }
 
-// output is what the server says.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.b.Len() < 1<<20 { // an attack may have much told
-		o.b.Write(p)
-	}
-	return len(p), nil
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
-
-// start starts a server in a new lab and waits until it serves.
-func start(bin, dir, config, transport string, cpu int, args []string) (*server, error) {
-	lab, err := netlab.New(netlab.Config{})
-	if err != nil {
-		return nil, err
-	}
+// start starts a server in a new lab and waits until it serves; a negative cpu is any.
+func start(bin, dir, config, transport string, cpu int, args []string) (server, error) {
 	_ = os.RemoveAll(filepath.Join(dir, "devices")) // what the server before knew
-	v := &server{lab: lab, log: &output{}}
-	args = append([]string{"serve", "--config", filepath.Join(dir, config), "--transport", transport, "--workers", "1", "--drain", "0s"}, args...)
-	v.cmd = exec.Command(bin, args...)
-	v.cmd.Stderr = v.log
 	var cpus []int
 	if cpu >= 0 {
 		cpus = []int{cpu}
 	}
-	if err := lab.Server.Start(v.cmd, cpus...); err != nil {
-		return nil, errors.Join(err, lab.Close())
-	}
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if text := v.log.String(); strings.Contains(text, "msg=serving") {
-			if !strings.Contains(text, "transport="+transport) {
-				return nil, errors.Join(fmt.Errorf("it runs another transport: %s", text), v.stop())
-			}
-			return v, nil
-		}
-		if time.Now().After(end) || v.cmd.Process.Signal(syscall.Signal(0)) != nil {
-			return nil, errors.Join(fmt.Errorf("it does not serve: %s", v.log), v.stop())
-		}
-	}
-}
-
-func (v *server) stop() error {
-	_ = v.cmd.Process.Kill() // it may have ended
-	_ = v.cmd.Wait()
-	return v.lab.Close()
+	v, err := rig.StartAlone(bin, transport, cpus, append([]string{"--config", filepath.Join(dir, config)}, args...)...)
+	return server{v}, err
 }
 
 // drops returns how many packets the kernel has dropped before the server could read them: what the wire's two ends did not
 // take, and what its sockets had no room for.
-func (v *server) drops() (n uint64, err error) {
+func (v server) drops() (n uint64, err error) {
 	for _, at := range []struct {
 		host *netlab.Host
 		name string
-	}{{v.lab.Load, "tx_dropped"}, {v.lab.Server, "rx_dropped"}} {
+	}{{v.Lab.Load, "tx_dropped"}, {v.Lab.Server, "rx_dropped"}} {
 		text, err := at.host.ReadFile("/sys/class/net/" + netlab.Device + "/statistics/" + at.name)
 		if err != nil {
 			return 0, err
@@ -137,7 +84,7 @@ func (v *server) drops() (n uint64, err error) {
 		n += k
 	}
 	for _, table := range []string{"snmp", "snmp6"} {
-		text, err := v.lab.Server.ReadFile("/proc/thread-self/net/" + table)
+		text, err := v.Lab.Server.ReadFile("/proc/thread-self/net/" + table)
 		if err != nil {
 			return 0, err
 		}
@@ -148,11 +95,11 @@ func (v *server) drops() (n uint64, err error) {
 
 // drain waits until the server has read what stands in its sockets, or for as long as limit: of an attack that takes places,
 // not time, the places count, however slow the machine is at the moment.
-func (v *server) drain(limit time.Duration) error {
+func (v server) drain(limit time.Duration) error {
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		waiting := false
 		for _, table := range []string{"udp", "udp6"} {
-			text, err := v.lab.Server.ReadFile("/proc/thread-self/net/" + table)
+			text, err := v.Lab.Server.ReadFile("/proc/thread-self/net/" + table)
 			if err != nil {
 				return err
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"time"
 
@@ -46,11 +45,7 @@ func (s *spoofer) send(from netip.AddrPort, to uint16, payload []byte) {
 	if from.Addr() == netlab.LoadAddr4 {
 		mac = netlab.LoadMAC
 	}
-	s.write(mac, kind, from, netip.AddrPortFrom(server, to), payload)
-}
-
-func (s *spoofer) write(mac net.HardwareAddr, kind [2]byte, from, to netip.AddrPort, payload []byte) {
-	p := packet.Packet{Peer: to, Local: from}
+	p := packet.Packet{Peer: netip.AddrPortFrom(server, to), Local: from}
 	p.Link.Len = 14
 	copy(p.Link.Header[0:], netlab.ServerMAC)
 	copy(p.Link.Header[6:], mac)
@@ -58,7 +53,7 @@ func (s *spoofer) write(mac net.HardwareAddr, kind [2]byte, from, to netip.AddrP
 	p.Data = append(s.buf[frame.Room:frame.Room], payload...)
 	begin, end, ok := frame.Append(&p, s.buf, frame.Room)
 	if !ok {
-		panic(fmt.Sprintf("no frame from %s to %s", from, to))
+		panic(fmt.Sprintf("no frame from %s to %s", from, p.Peer))
 	}
 	s.sock.Commit(len(append(s.sock.Slot(), s.buf[begin:end]...)))
 	s.octets += uint64(end - begin - int(p.Link.Len))

@@ -17,8 +17,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"time"
 
 	"dcs/bench/netlab"
@@ -27,11 +25,9 @@ import (
 )
 
 const (
-	serverCPU = 0
-	loadCPU   = 1
-	modems    = 1024 // in allowed
-	file      = "modem.bin"
-	fileSize  = 400
+	modems   = 1024 // in allowed
+	file     = "modem.bin"
+	fileSize = 400
 )
 
 // The modems that count are in it, the flood is not.
@@ -156,63 +152,16 @@ func micros(us float64) string {
 }
 
 // A server runs in a lab of its own.
-type server struct {
-	lab *netlab.Lab
-	cmd *exec.Cmd
-	log *said
-}
+type server struct{ *rig.Alone }
 
-// said collects what the server says.
-type said struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *said) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *said) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
-func (s *settings) start(dir, transport string, args []string) (*server, error) {
-	lab, err := netlab.New(netlab.Config{})
-	if err != nil {
-		return nil, err
-	}
-	v := &server{lab: lab, log: &said{}}
-	v.cmd = exec.Command(s.dcs, append([]string{"serve", "--static", dir, "--transport", transport, "--workers", "1", "--drain", "0s"}, args...)...)
-	v.cmd.Stderr = v.log
-	if err := lab.Server.Start(v.cmd, serverCPU); err != nil {
-		return nil, errors.Join(err, lab.Close())
-	}
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if text := v.log.String(); strings.Contains(text, "msg=serving") {
-			if !strings.Contains(text, "transport="+transport) {
-				return nil, errors.Join(fmt.Errorf("it runs another transport: %s", text), v.stop())
-			}
-			return v, nil
-		}
-		if time.Now().After(end) || v.cmd.Process.Signal(syscall.Signal(0)) != nil {
-			return nil, errors.Join(fmt.Errorf("it does not serve: %s", v.log), v.stop())
-		}
-	}
-}
-
-func (v *server) stop() error {
-	_ = v.cmd.Process.Kill() // it may have ended
-	_ = v.cmd.Wait()
-	return v.lab.Close()
+func (s *settings) start(dir, transport string, args []string) (server, error) {
+	v, err := rig.StartAlone(s.dcs, transport, []int{rig.ServerCPU}, append([]string{"--static", dir}, args...)...)
+	return server{v}, err
 }
 
 // used returns the processor time of the server, and its memory in octets.
-func (v *server) used() (time.Duration, int64, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", v.cmd.Process.Pid))
+func (v server) used() (time.Duration, int64, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", v.Cmd.Process.Pid))
 	if err != nil {
 		return 0, 0, err
 	}
@@ -231,11 +180,11 @@ func (v *server) used() (time.Duration, int64, error) {
 }
 
 // load puts a load on the server from the lab's other end.
-func (v *server) load(cfg storm.Config) (r *storm.Result, err error) {
+func (v server) load(cfg storm.Config) (r *storm.Result, err error) {
 	cfg.Target = netip.AddrPortFrom(netlab.ServerAddr4, 69)
 	cfg.Interface, cfg.SourceMAC, cfg.GatewayMAC = netlab.Device, netlab.GatewayMAC, netlab.ServerMAC
-	cfg.CPU, cfg.Name, cfg.Net = loadCPU, file, netlab.ModemNet4
-	err = v.lab.Load.Do(func() (err error) {
+	cfg.CPU, cfg.Name, cfg.Net = rig.LoadCPU, file, netlab.ModemNet4
+	err = v.Lab.Load.Do(func() (err error) {
 		r, err = storm.Run(context.Background(), cfg)
 		return err
 	})
@@ -253,7 +202,7 @@ func (s *settings) flooded(dir, transport string, sources int, args []string) (r
 	if err != nil {
 		return r, err
 	}
-	defer func() { err = errors.Join(err, v.stop()) }()
+	defer func() { err = errors.Join(err, v.Stop()) }()
 	warm := storm.Default()
 	warm.Modems, warm.Window, warm.Count = modems, 16, 2*modems
 	if _, err := v.load(warm); err != nil {
@@ -289,12 +238,12 @@ func (s *settings) cost(dir, transport string) (c cost, err error) {
 	if err != nil {
 		return c, err
 	}
-	defer func() { err = errors.Join(err, v.stop()) }()
+	defer func() { err = errors.Join(err, v.Stop()) }()
 	begun, _, err := v.used()
 	if err != nil {
 		return c, err
 	}
-	busy, err := rig.Busy(serverCPU)
+	busy, err := rig.Busy(rig.ServerCPU)
 	if err != nil {
 		return c, err
 	}
@@ -308,7 +257,7 @@ func (s *settings) cost(dir, transport string) (c cost, err error) {
 	if err != nil {
 		return c, err
 	}
-	end, err := rig.Busy(serverCPU)
+	end, err := rig.Busy(rig.ServerCPU)
 	if r.Served == 0 {
 		return c, errors.Join(err, errors.New("nobody was served"))
 	}

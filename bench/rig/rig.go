@@ -27,8 +27,8 @@ import (
 // The CPUs of the server and of the load.
 const ServerCPU, LoadCPU = 0, 1
 
-// secret is what the servers of a rig sign with, and what their files are checked by.
-const secret = "a secret of the benchmark"
+// Secret is what the servers of a benchmark sign with, and what their files are checked by.
+const Secret = "a secret of the benchmark"
 
 // Rig is a lab and a directory for what its servers read.
 type Rig struct {
@@ -57,7 +57,7 @@ func New(faults *netlab.Faults) (*Rig, error) {
 	}
 	r := &Rig{Lab: lab, Dir: dir}
 	return r, errors.Join(
-		os.WriteFile(filepath.Join(dir, "secret"), []byte(secret), 0o600),
+		os.WriteFile(filepath.Join(dir, "secret"), []byte(Secret), 0o600),
 		os.Chmod(dir, 0o755))
 }
 
@@ -140,8 +140,13 @@ func (r *Rig) Config(s *Server) storm.Config {
 		cfg.Name = "modem.bin"
 		return cfg
 	}
-	cfg.Check, cfg.Keys = storm.CheckAll, []storm.Key{{Label: "secret", Secret: mic.NewSecret([]byte(secret))}}
+	CheckFiles(&cfg)
 	return cfg
+}
+
+// CheckFiles has a load check every file, its CMTS MIC with Secret too.
+func CheckFiles(cfg *storm.Config) {
+	cfg.Check, cfg.Keys = storm.CheckAll, []storm.Key{{Label: "secret", Secret: mic.NewSecret([]byte(Secret))}}
 }
 
 // Load runs a load in the load's host.
