@@ -39,8 +39,7 @@ func endpoints(cfg *config.Config) []endpoint {
 		if e.address == "" {
 			continue
 		}
-		host, _, _ := net.SplitHostPort(e.address) // a Unix socket has none
-		addr, _ := netip.ParseAddr(host)
+		addr, _ := netip.ParseAddr(hostOf(e.address)) // a Unix socket has none
 		all = append(all, endpoint{key: e.key, name: e.address, addr: addr})
 	}
 	return all

@@ -40,7 +40,7 @@ func TestChangesAreAudited(t *testing.T) {
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	for _, pattern := range routes {
 		method, path, ok := strings.Cut(pattern, " ")
-		if method == http.MethodGet || pattern == "/" || pattern == "/api/" { // the latter say that there is nothing
+		if method == http.MethodGet || pattern == "/" || pattern == "/api/" { // / and /api/ answer that there is nothing
 			continue
 		}
 		if !ok {

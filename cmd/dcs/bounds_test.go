@@ -40,6 +40,9 @@ func TestDecodeBounded(t *testing.T) {
 			if !strings.Contains(got.stderr, tt.stderr) || tt.stderr != "" && (got.status != failed || got.stdout != "") {
 				t.Errorf("status %d, %s", got.status, got.stderr)
 			}
+			if tt.stderr == "" && strings.Contains(got.stderr, "larger than") {
+				t.Errorf("refused: %s", got.stderr)
+			}
 		})
 	}
 }

@@ -565,12 +565,7 @@ func TestDevicesNoAllocs(t *testing.T) {
 
 // A disk without room costs nothing but the change: what was known goes on serving, and the log says why.
 func TestServeDiskFull(t *testing.T) {
-	if os.Getuid() != 0 {
-		if os.Getenv("DCS_REQUIRE_ROOT") != "" {
-			t.Fatal("not root, and DCS_REQUIRE_ROOT is set")
-		}
-		t.Skip("a file system of its own needs root")
-	}
+	needRoot(t) // for a file system of its own
 	dir := deviceFiles(t, withDevices("devices: [{csv: fleet.csv}]\n", map[string]string{"fleet.csv": fleetCSV, "state/none": ""}))
 	port, admin := freePort(t), "unix:"+filepath.Join(dir, "admin.sock")
 	cmd := exec.Command("unshare", "-m", "sh", "-c", `mount -t tmpfs -o size=128k none "$1/state" && exec "$2" serve --config "$1/dcs.yaml" --listen "127.0.0.1:$3" --admin "$4"`,

@@ -18,7 +18,7 @@ import (
 const stdio = "-"
 
 // readSource reads a file of limit octets at most, or standard input where its name is "-".
-func readSource(e env, name string, limit int64) ([]byte, error) {
+func readSource(e env, name string, limit int) ([]byte, error) {
 	in := e.stdin
 	if name != stdio {
 		f, err := os.Open(name)
@@ -28,8 +28,8 @@ func readSource(e env, name string, limit int64) ([]byte, error) {
 		defer f.Close()
 		in = f
 	}
-	data, err := io.ReadAll(io.LimitReader(in, limit+1))
-	if err == nil && int64(len(data)) > limit {
+	data, err := io.ReadAll(io.LimitReader(in, int64(limit)+1))
+	if err == nil && len(data) > limit {
 		return nil, fmt.Errorf("%s: larger than %d octets, the limit for a file of this kind", title(name), limit)
 	}
 	return data, err

@@ -8,18 +8,26 @@ import (
 	"dcs/fastpath/tftp"
 )
 
+// commonMTU is that of Ethernet, octets, which no block goes beyond unless the configuration says so.
+const commonMTU = 1500
+
+// ipv4Headers and ipv6Headers are what is before the data of a block, octets: of IP, of UDP and of TFTP.
+const (
+	ipv4Headers = 20 + 8 + tftp.DataHeader
+	ipv6Headers = 40 + 8 + tftp.DataHeader
+)
+
 // blksizes returns the largest blocks that clients are granted over IPv4 and IPv6, octets: those that the configuration has,
 // else those that no interface fragments where requests arrive, of packets of at most 1,500 octets.
 func blksizes(cfg *config.Config, listen []netip.AddrPort) (v4, v6 int) {
 	if cfg.MaxBlksize > 0 {
 		return cfg.MaxBlksize, cfg.MaxBlksize
 	}
-	mtu := 1500
+	mtu := commonMTU
 	if h, err := newHost(); err == nil { // without it: as everywhere
 		mtu = h.mtu(listen, mtu)
 	}
-	const ipv4, ipv6, udp = 20, 40, 8
-	return mtu - ipv4 - udp - tftp.DataHeader, mtu - ipv6 - udp - tftp.DataHeader
+	return mtu - ipv4Headers, mtu - ipv6Headers
 }
 
 // mtu returns the smallest of the interfaces that have addresses of listen, at most most.

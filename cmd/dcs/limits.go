@@ -27,6 +27,7 @@ import (
 // packets come in that no program has seen.
 type limits struct {
 	guard *guard.Guard
+	host  []netip.Prefix // as the guard knows it; changed by watchHost alone
 
 	mu      sync.Mutex
 	inForce guard.Limits
@@ -36,7 +37,7 @@ type limits struct {
 func newLimits(cfg *config.Config) (*limits, error) {
 	l := &limits{guard: guard.New(0)}
 	if own, err := ownPrefixes(); err == nil { // without it: a host of which nothing is known
-		l.guard.SetHost(source.NewHost(own))
+		l.setHost(own)
 	}
 	return l, l.set(configured(cfg))
 }
@@ -105,16 +106,20 @@ func (l *limits) source(a netip.Addr) netip.Addr {
 	return inForce.Source(a)
 }
 
+// setHost says which addresses are the host's own.
+func (l *limits) setHost(own []netip.Prefix) {
+	l.host = own
+	l.guard.SetHost(source.NewHost(own))
+}
+
 // watchHost follows the host's addresses until the context ends.
 func (l *limits) watchHost(ctx context.Context) {
 	t := time.NewTicker(lookEvery)
 	defer t.Stop()
-	var last []netip.Prefix
 	for {
 		// Where the kernel does not tell, what was known stays.
-		if own, err := ownPrefixes(); err == nil && !slices.Equal(own, last) {
-			last = own
-			l.guard.SetHost(source.NewHost(own))
+		if own, err := ownPrefixes(); err == nil && !slices.Equal(own, l.host) {
+			l.setHost(own)
 		}
 		select {
 		case <-ctx.Done():

@@ -293,7 +293,7 @@ func TestHTTPBoot(t *testing.T) {
 	}
 	asks := func(device string) (codes [4]int) {
 		for i := range codes {
-			codes[i] = getAs("http://"+s.http+"/boot/basic.cm", device)
+			codes[i] = getFrom(t, "127.0.0.1", "http://"+s.http+"/boot/basic.cm", device)
 		}
 		return codes
 	}
@@ -316,24 +316,6 @@ func TestHTTPBoot(t *testing.T) {
 	if code, _ := get("http://" + s.http + "/metrics"); code != 404 {
 		t.Errorf("metrics among boot files: status %d", code)
 	}
-}
-
-// getAs returns the status of a request that a proxy passes on for a device.
-func getAs(url, device string) int {
-	req, err := http.NewRequest(http.MethodGet, url, nil)
-	if err != nil {
-		return 0
-	}
-	if device != "" {
-		req.Header.Set("X-Forwarded-For", device)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0
-	}
-	defer res.Body.Close()
-	_, _ = io.Copy(io.Discard, res.Body)
-	return res.StatusCode
 }
 
 // The log's level and what it says of requests change while the server runs.

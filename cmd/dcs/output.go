@@ -56,13 +56,10 @@ func writeDevice(path string, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// maxOutputLinks is how many links may lead from one to the next, as in path_resolution(7).
-const maxOutputLinks = 40
-
 // outputPath follows the links that a file's name may be, one after the other, and returns the last name and what it is.
 func outputPath(name string) (path string, info fs.FileInfo, err error) {
 	path = name
-	for range maxOutputLinks {
+	for range maxLinks {
 		if info, err = os.Lstat(path); err != nil {
 			return "", nil, err
 		}

@@ -10,7 +10,7 @@ import (
 	"dcs/cmd/internal/config"
 )
 
-// maxLinks are as many symbolic links as the kernel follows in a path.
+// maxLinks are as many symbolic links as the kernel follows in a path (path_resolution(7)).
 const maxLinks = 40
 
 // ownDirs returns the directories that the server writes to. With user, they are those of that user, and what the server

@@ -100,16 +100,8 @@ func TestConfigurationNotHandedOver(t *testing.T) {
 				filepath.Join(root, "fleet.csv"): "mac,ip\n0a:01:02:03:04:05,10.1.2.3\n",
 				filepath.Join(root, "static/x"):  "text",
 			})
-			for _, d := range []string{filepath.Dir(root), root, dir, filepath.Join(root, "static")} {
-				if err := os.Chmod(d, 0o755); err != nil {
-					t.Fatal(err)
-				}
-			}
-			for _, f := range []string{file, filepath.Join(root, "fleet.csv"), filepath.Join(root, "static/x")} {
-				if err := os.Chmod(f, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
+			chmod(t, 0o755, filepath.Dir(root), root, dir, filepath.Join(root, "static"))
+			chmod(t, 0o644, file, filepath.Join(root, "fleet.csv"), filepath.Join(root, "static/x"))
 			warning := fmt.Sprintf("%s: %s is not given to the user 65531:65532, as the configuration %s is there", name, dir, file)
 			if checked := dcs("", "check", "--config", file); strings.Count(checked.stderr, "warning: "+warning) != 1 {
 				t.Errorf("check says\n%s", checked.stderr)

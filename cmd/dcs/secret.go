@@ -350,11 +350,13 @@ CMTS cannot be reached, the rotation stops and waits for "resume" or "rollback".
 
 // newSecret reads a secret that is to come.
 func newSecret(e env, name string) (cmts.Secret, error) {
-	read := func() ([]byte, error) { return private.Read(name, private.MaxSize) }
+	var b []byte
+	var err error
 	if name == stdio {
-		read = func() ([]byte, error) { return readSource(e, name, private.MaxSize) }
+		b, err = readSource(e, name, private.MaxSize)
+	} else {
+		b, err = private.Read(name, private.MaxSize)
 	}
-	b, err := read()
 	if err != nil {
 		return cmts.Secret{}, err
 	}

@@ -36,10 +36,10 @@ func serveCommand(e env) *cobra.Command {
 flags say what there is to serve; a flag goes before the file's key of that name.
 
 SIGHUP reads the library, the static files, the secrets, the limits (allow, rate),
-the keys bind and mac_in_name and the log's keys anew, and so does a change of the former two; as long as
-something is wrong with them, the last good ones are served. Other keys wait for a
-restart, and the log says which have changed. SIGTERM and SIGINT let running
-transfers come to their end.`,
+the keys bind and mac_in_name and the log's keys anew, and so does a change of the
+library or the static files; as long as something is wrong with them, the last good
+ones are served. Other keys wait for a restart, and the log says which have changed.
+SIGTERM and SIGINT let running transfers come to their end.`,
 		Example: `  dcs serve --config /etc/dcs/dcs.yaml
   dcs serve --listen 127.0.0.1:6969 --library ./library`,
 		Args: cobra.NoArgs,

@@ -33,7 +33,7 @@ func requestFrame(from, to netip.AddrPort, options []byte, name string) []byte {
 		be.BigEndian.PutUint16(ip[2:], uint16(len(ip)+len(udp)))
 		copy(ip[12:], from.Addr().AsSlice())
 		copy(ip[16:], to.Addr().AsSlice())
-		be.BigEndian.PutUint16(ip[10:], internetSum(0, ip))
+		be.BigEndian.PutUint16(ip[10:], internetSum(ip))
 	} else {
 		etherType, ip = unix.ETH_P_IPV6, make([]byte, 40)
 		ip[0], ip[6], ip[7] = 0x60, unix.IPPROTO_UDP, 64
@@ -43,14 +43,15 @@ func requestFrame(from, to netip.AddrPort, options []byte, name string) []byte {
 	}
 	pseudo := append(from.Addr().AsSlice(), to.Addr().AsSlice()...)
 	pseudo = append(pseudo, 0, unix.IPPROTO_UDP, byte(len(udp)>>8), byte(len(udp)))
-	be.BigEndian.PutUint16(udp[6:], internetSum(0, append(pseudo, udp...)))
+	be.BigEndian.PutUint16(udp[6:], internetSum(append(pseudo, udp...)))
 	f := append(append([]byte{}, netlab.ServerMAC...), netlab.GatewayMAC...)
 	f = be.BigEndian.AppendUint16(f, etherType)
 	return append(append(f, ip...), udp...)
 }
 
 // internetSum is the checksum of RFC 1071.
-func internetSum(sum uint32, b []byte) uint16 {
+func internetSum(b []byte) uint16 {
+	var sum uint32
 	for ; len(b) > 1; b = b[2:] {
 		sum += uint32(be.BigEndian.Uint16(b))
 	}

@@ -41,10 +41,7 @@ type ingress struct {
 // openTransports decides how packets come in, opens everything for it, and says what became of it. Whatever
 // the plan, each worker has UDP sockets: XDP passes fragments on to them, and when it is lost they take all.
 func (s *server) openTransports() (*ingress, error) {
-	workers := s.cfg.Workers
-	if workers == 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
+	workers := workersOf(&s.cfg)
 	var err error
 	if s.limits, err = newLimits(&s.cfg); err != nil {
 		return nil, err

@@ -77,14 +77,8 @@ func TestOneCapability(t *testing.T) {
 	if err := os.WriteFile(bin, b, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{filepath.Dir(dir), dir, bin} {
-		if err := os.Chmod(path, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Chmod(filepath.Join(dir, "x"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	chmod(t, 0o755, filepath.Dir(dir), dir, bin)
+	chmod(t, 0o644, filepath.Join(dir, "x"))
 	user := []string{"--reuid=65531", "--regid=65532", "--clear-groups", "--bounding-set=-all,+net_bind_service"}
 	for _, tc := range []struct {
 		name, file string // capabilities of the file

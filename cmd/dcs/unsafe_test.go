@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -21,7 +20,8 @@ func TestUnsafeSettings(t *testing.T) {
 		"single":    "single_port is on",
 		"ports":     "tid_ports has 40 ports for 1 workers",
 		"bind":      "bind is off",
-		"blksize":   "max_blksize: blocks of 8192 octets",
+		"blksize":   "max_blksize: blocks of 8192 octets are fragmented at an MTU of 1500",
+		"one-more":  "max_blksize: blocks of 1469 octets are fragmented at an MTU of 1500",
 	}
 	for _, tt := range []struct{ name, config, want string }{
 		{"safe", "allow: 127.0.0.0/8\nsecrets: ring\nhttp: 127.0.0.1:0\nadmin: [127.0.0.1:0, unix:admin.sock]\n", ""},
@@ -36,6 +36,8 @@ func TestUnsafeSettings(t *testing.T) {
 		{"admin with a certificate", "allow: 127.0.0.0/8\nsecrets: ring\nadmin: 0.0.0.0:0\nadmin_token_file: token\nadmin_cert: cert.pem\nadmin_key: key.pem\n", ""},
 		{"one port", "allow: 127.0.0.0/8\nsecrets: ring\nsingle_port: on\n", "single"},
 		{"large blocks", "allow: 127.0.0.0/8\nsecrets: ring\nmax_blksize: 8192\n", "blksize"},
+		{"blocks one octet too large", "allow: 127.0.0.0/8\nsecrets: ring\nmax_blksize: 1469\n", "one-more"},
+		{"the largest blocks that are not fragmented", "allow: 127.0.0.0/8\nsecrets: ring\nmax_blksize: 1468\n", ""},
 		{"few ports", "allow: 127.0.0.0/8\nsecrets: ring\nworkers: 1\ntid_ports: 31100-31139\n", "ports"},
 		{"ports enough", "allow: 127.0.0.0/8\nsecrets: ring\nworkers: 1\ntid_ports: 31200-31399\n", ""},
 		{"devices that anybody may name", "allow: 127.0.0.0/8\nsecrets: ring\ndevices: [csv: devices.csv]\nbind: off\n", "bind"},
@@ -50,11 +52,7 @@ func TestUnsafeSettings(t *testing.T) {
 				filepath.Join(dir, "lib/a.dcs"): "Main { NetworkAccess 1; }", filepath.Join(dir, "static/b.cm"): signedFile(1, "x"),
 				filepath.Join(dir, "devices.csv"): "mac,ip\n0a:01:02:03:04:05,10.1.2.3\n",
 			})
-			for _, name := range []string{"ring", "token"} {
-				if err := os.Chmod(filepath.Join(dir, name), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
+			chmod(t, 0o600, ring, filepath.Join(dir, "token"))
 			file := filepath.Join(dir, "dcs.yaml")
 			port := freePort(t)
 			config := strings.ReplaceAll(tt.config, "PORT", port)

@@ -13,6 +13,7 @@ import (
 	"dcs/cmd/internal/account"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/privilege"
+	"dcs/render/attr/plugin"
 )
 
 // opening are the capabilities that opening the transports takes, and giving them up. IPC_LOCK and SYS_RESOURCE are for the
@@ -24,14 +25,48 @@ var opening = []string{
 // switching are the capabilities that starting and ending a plug-in of another user takes.
 var switching = []string{"CAP_SETUID", "CAP_SETGID", "CAP_KILL"}
 
-// otherUsers tells whether a plug-in runs as a user of its own.
+// namesUser tells whether the configuration names a user for a source's plug-in.
+func namesUser(s config.DeviceSource) bool { return s.Plugin != nil && s.Plugin.User != "" }
+
+// otherUsers tells whether a plug-in runs as another user than the server is now.
 func otherUsers(sources []config.DeviceSource) bool {
-	return slices.ContainsFunc(sources, func(s config.DeviceSource) bool { return s.Plugin != nil && s.Plugin.User != "" })
+	return slices.ContainsFunc(sources, func(s config.DeviceSource) bool {
+		if !namesUser(s) {
+			return false
+		}
+		cred, err := account.Lookup(s.Plugin.User)
+		return err != nil || !plugin.Ours(cred)
+	})
+}
+
+// checkPluginUsers returns an error for each plug-in whose user the server, as it is now, cannot start it as.
+func checkPluginUsers(sources []config.DeviceSource) error {
+	var errs []error
+	for _, s := range sources {
+		if !namesUser(s) {
+			continue
+		}
+		cred, err := account.Lookup(s.Plugin.User)
+		if err == nil {
+			err = plugin.MayBecome(cred)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", s.Pos, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // becomeUser has the server run as the configured user, with the capabilities of the unit, before it opens anything: it then
-// cannot open at its start what it could not open at a reload.
+// cannot open at its start what it could not open at a reload. It refuses plug-ins that it then could not start.
 func (s *server) becomeUser() error {
+	if err := s.switchUser(); err != nil {
+		return err
+	}
+	return checkPluginUsers(s.cfg.Devices.Sources)
+}
+
+func (s *server) switchUser() error {
 	if err := privilege.Raise(); err != nil {
 		s.log.Warn("capabilities of the program's file are not in effect", "err", err)
 	}
@@ -58,7 +93,7 @@ func (s *server) becomeUser() error {
 		}
 	}
 	keep := opening
-	if otherUsers(s.cfg.Devices.Sources) {
+	if slices.ContainsFunc(s.cfg.Devices.Sources, namesUser) { // who is another user shows only afterwards
 		keep = slices.Concat(opening, switching)
 	}
 	if err := privilege.Become(cred, keep...); err != nil {

@@ -28,11 +28,11 @@ func needRoot(t *testing.T) {
 	}
 }
 
-// open lets every user into a test's directories.
-func openToAll(t *testing.T, dirs ...string) {
+// chmod gives each of the paths a mode.
+func chmod(t *testing.T, mode os.FileMode, paths ...string) {
 	t.Helper()
-	for _, d := range dirs {
-		if err := os.Chmod(d, 0o777); err != nil {
+	for _, path := range paths {
+		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -108,7 +108,7 @@ done
 					t.Fatal(err)
 				}
 			}
-			openToAll(t, filepath.Dir(dir), dir, filepath.Join(dir, "lives"))
+			chmod(t, 0o777, filepath.Dir(dir), dir, filepath.Join(dir, "lives"))
 			p := serve(t, "--config", cfg)
 			life := func(n int) (pid int) {
 				eventually(t, fmt.Sprintf("life %d of the plug-in", n), func() bool {
@@ -188,9 +188,7 @@ admin: unix:%s/run/admin.sock
 		t.Fatal(err)
 	}
 
-	if err := os.Chmod(at("fleet.csv"), 0o640); err != nil {
-		t.Fatal(err)
-	}
+	chmod(t, 0o640, at("fleet.csv"))
 	for _, name := range []string{"library", "static", "static/plain", "fleet.csv"} {
 		if err := os.Chown(at(name), 0, gid); err != nil {
 			t.Fatal(err)
@@ -201,17 +199,9 @@ admin: unix:%s/run/admin.sock
 		if err != nil || len(names) == 0 {
 			t.Fatal(names, err)
 		}
-		for _, name := range names {
-			if err := os.Chmod(name, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
+		chmod(t, 0o644, names...)
 	}
-	for _, d := range []string{filepath.Dir(dir), dir} {
-		if err := os.Chmod(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	chmod(t, 0o755, filepath.Dir(dir), dir)
 	write("dcs.yaml", config+fmt.Sprintf("user: %d:%d\n", uid, gid))
 
 	port := freePort(t)
@@ -287,11 +277,7 @@ func TestUserNotRoot(t *testing.T) {
 	needRoot(t)
 	need(t, "setpriv")
 	dir := static(t, map[string]string{"x": "text"})
-	for _, d := range []string{filepath.Dir(dir), dir, filepath.Dir(binary(t))} {
-		if err := os.Chmod(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	chmod(t, 0o755, filepath.Dir(dir), dir, filepath.Dir(binary(t)))
 	as := func(user string) *process {
 		port := freePort(t)
 		return start(t, exec.Command("setpriv", "--reuid=65531", "--regid=65532", "--clear-groups", binary(t),
@@ -315,11 +301,7 @@ func TestUserNotRoot(t *testing.T) {
 func TestUserXDP(t *testing.T) {
 	lab := netlab.ForTest(t, netlab.Config{})
 	dir := static(t, map[string]string{"x": "text"})
-	for _, d := range []string{filepath.Dir(dir), dir} {
-		if err := os.Chmod(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	chmod(t, 0o755, filepath.Dir(dir), dir)
 	secret := filepath.Join(filepath.Dir(dir), "secret")
 	if err := os.WriteFile(secret, []byte("of the CMTS"), 0o600); err != nil {
 		t.Fatal(err)

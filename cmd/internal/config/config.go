@@ -175,8 +175,9 @@ modem's address can then have files sent to it, or end its transfer.`,
 			"tid_ports", `""`,
 			`The range of UDP ports that transfers are answered from, such as 30000-30999.
 Each worker has its share, and a client one of these, by a secret: the more
-there are, the less can be guessed. Empty: 256 for each worker, which the
-system picks.`,
+there are, the less can be guessed. Empty: 256 for each worker, 96 where the
+kernel cannot gather what comes to them, fewer where descriptors or ports are
+scarce; the system picks them.`,
 			one(&c.TIDPorts, "ports", "a range of ports", textOrInteger, parsePorts),
 		},
 		{

@@ -41,8 +41,8 @@ func Become(c *syscall.Credential, caps ...string) error {
 }
 
 // HandOver gives a directory of root's, with its files, to a user, and makes it if it is missing. One that is somebody else's
-// stays as it is. It is meant for a directory that the server alone writes to: one with a directory or a link in it is no
-// such, and neither is one that others may write to or that is reached by a link.
+// stays as it is. It refuses a directory that holds anything but files and sockets, that others than root may write to, or that
+// a symbolic link leads to.
 func HandOver(dir string, c *syscall.Credential) error {
 	d, err := openDirectory(dir)
 	if err != nil {

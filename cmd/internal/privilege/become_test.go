@@ -13,12 +13,7 @@ import (
 
 // What is handed over is a directory of files and nothing else; all of what stays root's, stays so.
 func TestHandOver(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("DCS_REQUIRE_ROOT") != "" {
-			t.Fatal("only root can hand directories over, and DCS_REQUIRE_ROOT is set")
-		}
-		t.Skip("only root can hand directories over")
-	}
+	needRoot(t)
 	user := &syscall.Credential{Uid: 65531, Gid: 65532}
 	file := func(name string) func(string) error {
 		return func(dir string) error { return os.WriteFile(filepath.Join(dir, name), nil, 0o600) }

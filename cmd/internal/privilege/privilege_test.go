@@ -51,13 +51,20 @@ func TestMain(m *testing.M) {
 	}
 }
 
-func TestKeep(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("DCS_REQUIRE_ROOT") != "" {
-			t.Fatal("capabilities are root's, and DCS_REQUIRE_ROOT is set")
-		}
-		t.Skip("capabilities are root's")
+// needRoot skips a test that only root can run.
+func needRoot(t *testing.T) {
+	t.Helper()
+	switch {
+	case os.Geteuid() == 0:
+	case os.Getenv("DCS_REQUIRE_ROOT") != "":
+		t.Fatal("only root can run this, and DCS_REQUIRE_ROOT is set")
+	default:
+		t.Skip("only root can run this")
 	}
+}
+
+func TestKeep(t *testing.T) {
+	needRoot(t)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), inChild+"=1")
 	out, err := cmd.CombinedOutput()

@@ -72,10 +72,7 @@ func Apply(cfg Config) Result {
 
 // threadsError is the error of [syscall.AllThreadsSyscall].
 func threadsError(name string, errno syscall.Errno) error {
-	switch errno {
-	case 0:
-		return nil
-	case syscall.ENOTSUP:
+	if errno == syscall.ENOTSUP {
 		return ErrThreads
 	}
 	return os.NewSyscallError(name, errno)

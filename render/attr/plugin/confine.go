@@ -84,17 +84,3 @@ func (c *Config) uid() int {
 	}
 	return os.Geteuid()
 }
-
-// maySwitch tells whether we may start and end programs of another user.
-func maySwitch() error {
-	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&hdr, &data[0]); err != nil {
-		return os.NewSyscallError("capget", err)
-	}
-	const need = 1<<unix.CAP_SETUID | 1<<unix.CAP_SETGID | 1<<unix.CAP_KILL
-	if data[0].Effective&need != need {
-		return errors.New("only a server that is started as root can do that (CAP_SETUID, CAP_SETGID, CAP_KILL)")
-	}
-	return nil
-}

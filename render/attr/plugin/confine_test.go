@@ -145,15 +145,45 @@ func TestAnotherUserEnds(t *testing.T) {
 	}
 }
 
-// Who may not become another user says so before anything is started.
+// Who may not become another user can make the source and says so before anything is started. To become who one is takes nothing.
 func TestAnotherUserRefused(t *testing.T) {
 	if os.Geteuid() == 0 { // who may
 		asNobody(t)
 		return
 	}
-	_, err := plugin.New(plugin.Config{Name: "p", Argv: []string{"sh"}, Credential: &syscall.Credential{Uid: uint32(os.Geteuid() + 1)}})
-	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("p: run as user %d: only a server", os.Geteuid()+1)) {
-		t.Errorf("%v", err)
+	dir := t.TempDir()
+	as := func(c syscall.Credential) error {
+		src := script(t, "touch started; "+hello+"read -r h", func(cfg *plugin.Config) { cfg.Name, cfg.Dir, cfg.Credential = "p", dir, &c })
+		_, err := src.Open(t.Context())
+		return errors.Join(err, src.Close())
+	}
+	started := func() bool { _, err := os.Stat(filepath.Join(dir, "started")); return err == nil }
+	own := syscall.Credential{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid())}
+	groups, err := os.Getgroups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range groups {
+		own.Groups = append(own.Groups, uint32(g))
+	}
+	for name, change := range map[string]func(*syscall.Credential){
+		"user":        func(c *syscall.Credential) { c.Uid++ },
+		"group":       func(c *syscall.Credential) { c.Gid++ },
+		"group more":  func(c *syscall.Credential) { c.Groups = append([]uint32{65432}, c.Groups...) },
+		"root itself": func(c *syscall.Credential) { *c = syscall.Credential{} },
+	} {
+		c := own
+		change(&c)
+		want := fmt.Sprintf("p: start: run as user %d, group %d: only a server", c.Uid, c.Gid)
+		if err := as(c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("another %s: %v", name, err)
+		}
+	}
+	if started() {
+		t.Error("a plug-in was started as somebody else")
+	}
+	if err := as(own); err != nil || !started() {
+		t.Errorf("our own user: %v", err)
 	}
 }
 

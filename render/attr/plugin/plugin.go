@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -22,8 +21,8 @@ type Config struct {
 	Argv []string // the program, looked for in PATH, and its arguments; no shell sees them
 	Dir  string   // where it runs; "": where we do
 	Env  []string // NAME=value; beyond these it has PATH, HOME, LANG and TZ only
-	// Credential is whom it runs as, which takes CAP_SETUID, CAP_SETGID and, to end it, CAP_KILL; it then has no HOME but
-	// that of Env. nil: as we do. Either way it has no capability and none of our descriptors.
+	// Credential is whom it runs as; it then has no HOME but that of Env. Unless that is [Ours], it takes CAP_SETUID,
+	// CAP_SETGID and, to end it, CAP_KILL. nil: as we do. Either way it has no capability and none of our descriptors.
 	Credential *syscall.Credential
 	// Changes says that the plug-in tells of changes by itself. New then gives an attr.Follower.
 	Changes bool
@@ -124,11 +123,6 @@ func New(cfg Config) (attr.Asker, error) {
 	if cfg.Warn == nil {
 		cfg.Warn = func(error) {}
 	}
-	if c := cfg.Credential; c != nil && int(c.Uid) != os.Geteuid() {
-		if err := maySwitch(); err != nil {
-			return nil, fmt.Errorf("%s: run as user %d: %w", cfg.Name, c.Uid, err)
-		}
-	}
 	s := &Plugin{cfg: cfg, changed: make(chan struct{})}
 	if cfg.Changes {
 		return follower{s}, nil
@@ -172,6 +166,11 @@ func (s *Plugin) Open(ctx context.Context) ([]string, error) {
 
 // start starts the process and waits for its hello.
 func (s *Plugin) start(ctx context.Context) (*process, error) {
+	if c := s.cfg.Credential; c != nil {
+		if err := MayBecome(c); err != nil {
+			return nil, err
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.StartTimeout)
 	defer cancel()
 	p, err := spawn(&s.cfg)
