@@ -220,7 +220,7 @@ func TestClient(t *testing.T) {
 			var e *client.Error
 			err := c.Post(t.Context(), "/api/done", map[string]int{"N": 7}, &out)
 			if tt.readOnly {
-				if !errors.As(err, &e) || e.Status != http.StatusForbidden || !strings.Contains(e.Text, "set admin_token_file, or ask at a Unix socket") {
+				if !errors.As(err, &e) || e.Status != http.StatusForbidden || !strings.Contains(e.Text, "set admin_token_file or admin_client_ca, or ask at a Unix socket") {
 					t.Error(out, err)
 				}
 				return
