@@ -107,6 +107,7 @@ attack: build
 lint:
 	@unformatted=$$($(TOOL) gofumpt -l .); [ -z "$$unformatted" ] || { echo "make fmt would change:" $$unformatted >&2; exit 1; }
 	$(GO) vet ./...
+	$(GO) vet ./testdata
 	$(TOOL) golangci-lint run
 
 fmt:

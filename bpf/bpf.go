@@ -397,9 +397,10 @@ func (s *Steer) refresh(h *netlink.Handle, index int) error {
 	if err != nil {
 		return err
 	}
+	own := Prefixes(addrs)
 	var local []netip.Addr
-	for _, a := range addrs {
-		if p, ok := prefixOf(a); ok && !p.Addr().IsLoopback() {
+	for _, p := range own {
+		if !p.Addr().IsLoopback() {
 			local = append(local, p.Addr())
 		}
 	}
@@ -415,7 +416,7 @@ func (s *Steer) refresh(h *netlink.Handle, index int) error {
 	if err := s.objs.Inside.Set(link.Attrs().Flags&net.FlagLoopback != 0); err != nil {
 		return err
 	}
-	if err := s.setOwn(addrs); err != nil {
+	if err := s.setOwn(own); err != nil {
 		return err
 	}
 	s.local = local

@@ -10,8 +10,7 @@
 #include "tid.h"
 
 enum {
-	INET = 2, /* AF_INET */
-	INET6 = 10,
+	INET6 = 10, /* AF_INET6 */
 	IPV6_PORTS = 1 << 16, /* the place of IPv6's ports in the map */
 };
 

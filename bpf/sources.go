@@ -44,6 +44,8 @@ func (s *Steer) SetRate(perSecond float64, burst int) error {
 	if err != nil {
 		return fmt.Errorf("bpf: %w", err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	sets := s.sets
 	if burst >= longBurst {
 		sets = min(sets, longSets)
@@ -109,7 +111,7 @@ func (s *Steer) setExempt(exempt []netip.Prefix) error {
 
 // setOwn has nobody on the wire use the host's addresses, or a broadcast address of one of its subnets. Those of the loopback
 // network are never looked for in the list.
-func (s *Steer) setOwn(addrs []netlink.Addr) error {
+func (s *Steer) setOwn(own []netip.Prefix) error {
 	want := make(map[steerAddress]bool)
 	var hints [64]uint64
 	most := int(s.objs.Own.MaxEntries()) // beyond which addresses of its own pass
@@ -121,9 +123,8 @@ func (s *Steer) setOwn(addrs []netlink.Addr) error {
 			hints[low/64] |= 1 << (low % 64)
 		}
 	}
-	for _, a := range addrs {
-		p, ok := prefixOf(a)
-		if !ok || p.Addr().IsLoopback() {
+	for _, p := range own {
+		if p.Addr().IsLoopback() {
 			continue
 		}
 		add(p.Addr())
@@ -156,15 +157,16 @@ func (s *Steer) setOwn(addrs []netlink.Addr) error {
 	return s.objs.OwnHints.Set(hints)
 }
 
-// prefixOf returns an address of the host with the length of its subnet.
-func prefixOf(a netlink.Addr) (netip.Prefix, bool) {
-	// Within a peer-to-peer network Peer is the other end; IPNet is ours always.
-	ip, ok := netip.AddrFromSlice(a.IP)
-	if !ok {
-		return netip.Prefix{}, false
+// Prefixes returns addresses of the host, each as long as its subnet.
+func Prefixes(addrs []netlink.Addr) (own []netip.Prefix) {
+	for _, a := range addrs {
+		// Within a peer-to-peer network Peer is the other end; IPNet is ours always.
+		if ip, ok := netip.AddrFromSlice(a.IP); ok {
+			ones, _ := a.Mask.Size()
+			own = append(own, netip.PrefixFrom(ip.Unmap(), ones))
+		}
 	}
-	ones, _ := a.Mask.Size()
-	return netip.PrefixFrom(ip.Unmap(), ones), true
+	return own
 }
 
 func lastOf(p netip.Prefix) netip.Addr {

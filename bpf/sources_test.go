@@ -1,11 +1,8 @@
 package bpf
 
 import (
-	"net"
 	"net/netip"
 	"testing"
-
-	"github.com/vishvananda/netlink"
 
 	"dcs/testdata"
 )
@@ -13,13 +10,11 @@ import (
 // What the program lets through is what testdata/sources.csv says.
 func TestSourcesAsTheTableSays(t *testing.T) {
 	var listen []netip.AddrPort
-	var own []netlink.Addr
 	for _, p := range testdata.Host() {
 		listen = append(listen, netip.AddrPortFrom(p.Addr(), 69))
-		own = append(own, netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}})
 	}
 	s := loadSteerForTest(t, Config{Listen: listen, Transfers: testPorts()})
-	if err := s.setOwn(own); err != nil {
+	if err := s.setOwn(testdata.Host()); err != nil {
 		t.Fatal(err)
 	}
 	cases := testdata.Sources(t, "xdp")
@@ -49,13 +44,7 @@ func TestSourcesAsTheTableSays(t *testing.T) {
 // An address that the host loses may be another's, and one that it gets is its own from then on.
 func TestOwnAddressesAreFollowed(t *testing.T) {
 	s := loadSteerForTest(t, testConfig())
-	own := func(cidr string) netlink.Addr {
-		a, err := netlink.ParseAddr(cidr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return *a
-	}
+	own := netip.MustParsePrefix
 	judge := func(from string, want Verdict) {
 		t.Helper()
 		f := frame{source: netip.AddrPortFrom(netip.MustParseAddr(from), 2070), target: server4, payload: rrq}
@@ -64,14 +53,14 @@ func TestOwnAddressesAreFollowed(t *testing.T) {
 		}
 	}
 	for _, step := range []struct {
-		have   []netlink.Addr
+		have   []netip.Prefix
 		want   Verdict // from 10.9.0.1, 10.9.0.127
 		others Verdict // from 10.9.1.1
 	}{
 		{nil, PassSocket, PassSocket},
-		{[]netlink.Addr{own("10.9.0.1/25")}, DropSource, PassSocket},
-		{[]netlink.Addr{own("10.9.0.1/25"), own("10.9.1.1/32")}, DropSource, DropSource},
-		{[]netlink.Addr{own("10.9.1.1/31")}, PassSocket, DropSource},
+		{[]netip.Prefix{own("10.9.0.1/25")}, DropSource, PassSocket},
+		{[]netip.Prefix{own("10.9.0.1/25"), own("10.9.1.1/32")}, DropSource, DropSource},
+		{[]netip.Prefix{own("10.9.1.1/31")}, PassSocket, DropSource},
 		{nil, PassSocket, PassSocket},
 	} {
 		if err := s.setOwn(step.have); err != nil {

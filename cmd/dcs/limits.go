@@ -135,14 +135,7 @@ func ownPrefixes() ([]netip.Prefix, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the addresses: %w", err)
 	}
-	var own []netip.Prefix
-	for _, a := range addrs {
-		if ip, ok := netip.AddrFromSlice(a.IP); ok {
-			ones, _ := a.Mask.Size()
-			own = append(own, netip.PrefixFrom(ip.Unmap(), ones))
-		}
-	}
-	return own, nil
+	return bpf.Prefixes(addrs), nil
 }
 
 // guarded are a worker's sockets behind the guard.

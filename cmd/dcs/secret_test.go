@@ -430,7 +430,7 @@ func TestSecretAsksForChanges(t *testing.T) {
 		admin []string
 		want  string // of the error; "": none
 	}{
-		{[]string{closed}, "changes need a token or the Unix socket"},
+		{[]string{closed}, "changes need a token, a client certificate or the Unix socket"},
 		{[]string{closed, socket}, ""},
 		{[]string{socket}, ""},
 	} {

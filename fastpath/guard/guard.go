@@ -62,9 +62,10 @@ func (m *masks) apply(a netip.Addr) netip.Addr {
 		binary.BigEndian.PutUint32(b[:], binary.BigEndian.Uint32(b[:])&m.v4)
 		return netip.AddrFrom4(b)
 	}
-	b := a.As16()
-	binary.BigEndian.PutUint64(b[:8], binary.BigEndian.Uint64(b[:8])&m.v6.hi)
-	binary.BigEndian.PutUint64(b[8:], binary.BigEndian.Uint64(b[8:])&m.v6.lo)
+	w := wordOf(a)
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], w.hi&m.v6.hi)
+	binary.BigEndian.PutUint64(b[8:], w.lo&m.v6.lo)
 	return netip.AddrFrom16(b)
 }
 
@@ -154,9 +155,9 @@ func (g *Guard) SetHost(h *source.Host) { g.host.Store(h) }
 // Host returns what SetHost has set; nil: nothing.
 func (g *Guard) Host() *source.Host { return g.host.Load() }
 
-// Judge marks the packets of a batch that are to be passed over: with packet.Impossible, those from or to a broadcast address of
-// the host's subnets and those that another host sends from an address of this one's, with packet.Denied, whose source may not ask, and with packet.Limited, the requests of one that asks too
-// often. Packets of running transfers cost nothing. now, in Unix nanoseconds, is when packets came that do not know it themselves.
+// Judge flags the packets of a batch that are to be passed over. packet.Impossible: from or to a broadcast address of the host's
+// subnets, or from another host with an address of this one. packet.Denied: the source may not ask. packet.Limited: a request of a
+// source that asks too often. Packets of running transfers cost nothing. now, in Unix nanoseconds, is when packets came that do not know it themselves.
 func (g *Guard) Judge(now int64, batch []packet.Packet) {
 	r, h := g.rules.Load(), g.host.Load()
 	if r == nil && h == nil {

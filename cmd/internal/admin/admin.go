@@ -93,8 +93,8 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 	if len(cfg.Addresses) == 0 {
 		return s, nil
 	}
-	places, tlsConfig, err := s.settle()
-	if err != nil && !errors.Is(err, errNoPlace) {
+	places, tlsConfig, _, err := s.settle()
+	if err != nil {
 		return nil, err
 	}
 	for _, w := range s.warnings {
@@ -149,35 +149,32 @@ func Check(cfg Config) (warnings []string, err error) {
 		return nil, nil
 	}
 	s := &Server{cfg: cfg}
-	_, _, err = s.settle()
-	if errors.Is(err, errNoPlace) { // a unit's is made when it starts
-		return append(s.warnings, err.Error()), nil
-	}
-	return s.warnings, err
+	_, _, missing, err := s.settle() // a unit's directory is made when it starts
+	return append(s.warnings, missing...), err
 }
 
-// settle reads what the configuration points to, and says what is to be opened. With errNoPlace, that is all the same.
-func (s *Server) settle() (places []place, tlsConfig *tls.Config, err error) {
+// settle reads what the configuration points to, and says what is to be opened. missing says of each socket
+// without a directory that it is.
+func (s *Server) settle() (places []place, tlsConfig *tls.Config, missing []string, err error) {
 	if tlsConfig, err = loadTLS(&s.cfg); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	s.secure = tlsConfig != nil
 	if s.auth, err = newAuth(s.cfg.TokenFile); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	s.hosts = newHosts(&s.cfg, tlsConfig)
-	var missing error
 	for _, configured := range s.cfg.Addresses {
 		network, address, err := s.place(configured)
 		switch {
 		case errors.Is(err, errNoPlace):
-			missing = err
+			missing = append(missing, err.Error())
 		case err != nil:
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		places = append(places, place{configured, network, address})
 	}
-	return places, tlsConfig, missing
+	return places, tlsConfig, missing, nil
 }
 
 // Handle registers a handler for a pattern of [http.ServeMux]. What may change something has a method other than GET: such

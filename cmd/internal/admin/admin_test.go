@@ -138,6 +138,14 @@ func TestNewRefuses(t *testing.T) {
 			}
 		})
 	}
+	t.Run("two sockets without a directory", func(t *testing.T) {
+		dir := t.TempDir()
+		one, two := filepath.Join(dir, "one"), filepath.Join(dir, "two")
+		w, err := Check(Config{Addresses: []string{"unix:" + one + "/admin.sock", "127.0.0.1:0", "unix:" + two + "/admin.sock"}})
+		if err != nil || len(w) != 2 || !strings.Contains(w[0], "make "+one+",") || !strings.Contains(w[1], "make "+two+",") {
+			t.Errorf("Check: %q, %v", w, err)
+		}
+	})
 	t.Run("token on every address", func(t *testing.T) {
 		var log strings.Builder
 		s, err := New(Config{Addresses: []string{"0.0.0.0:0"}, TokenFile: good}, slog.New(slog.NewTextHandler(&log, nil)))
@@ -212,7 +220,7 @@ func TestClient(t *testing.T) {
 			var e *client.Error
 			err := c.Post(t.Context(), "/api/done", map[string]int{"N": 7}, &out)
 			if tt.readOnly {
-				if !errors.As(err, &e) || e.Status != http.StatusForbidden || !strings.Contains(e.Text, "set admin_token_file, or ask at a Unix socket") {
+				if !errors.As(err, &e) || e.Status != http.StatusForbidden || !strings.Contains(e.Text, "set admin_token_file or admin_client_ca, or ask at a Unix socket") {
 					t.Error(out, err)
 				}
 				return

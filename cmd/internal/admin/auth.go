@@ -98,7 +98,7 @@ func parseLogin(w http.ResponseWriter, r *http.Request) int {
 func sessionText(name string) string { return "session " + name }
 
 // ErrNoChanges is what a change is refused with whose caller has brought nothing to be known by.
-var ErrNoChanges = errors.New("changes need a token or the Unix socket: set admin_token_file, or ask at a Unix socket of the key admin")
+var ErrNoChanges = errors.New("changes need a token, a client certificate or the Unix socket: set admin_token_file or admin_client_ca, or ask at a Unix socket of admin")
 
 var errNoToken = errors.New("nobody is let in: the token file cannot be read; the server's log says why")
 

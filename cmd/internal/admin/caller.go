@@ -37,10 +37,16 @@ func (c *caller) mayChange() bool { return c.peer != "" || c.subject != "" || c.
 
 type callerKey struct{}
 
+// callerOf returns who has sent r; nil: no one has asked yet who that is.
+func callerOf(r *http.Request) *caller {
+	c, _ := r.Context().Value(callerKey{}).(*caller)
+	return c
+}
+
 // MayChange tells whether the server takes changes from who has sent r.
 func MayChange(r *http.Request) bool {
-	c, ok := r.Context().Value(callerKey{}).(*caller)
-	return ok && c.mayChange()
+	c := callerOf(r)
+	return c != nil && c.mayChange()
 }
 
 // WhoAmI is the call that answers with the [Identity] of its caller.
@@ -54,7 +60,7 @@ type Identity struct {
 }
 
 func whoAmI(w http.ResponseWriter, r *http.Request) {
-	if c, ok := r.Context().Value(callerKey{}).(*caller); ok {
+	if c := callerOf(r); c != nil {
 		WriteJSON(w, Identity{c.who(), c.from, c.mayChange()})
 	}
 }

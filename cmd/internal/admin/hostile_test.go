@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// occupy takes a connection with a request, whose beginning it sends, and returns it when the server has answered something.
+// occupy opens a connection and sends a request's beginning; if answers, it waits for the server's 100 Continue and sends a little
+// of the body.
 func occupy(t *testing.T, s *Server, sends string, answers bool) {
 	t.Helper()
 	c, err := net.Dial("tcp", at(s).String())

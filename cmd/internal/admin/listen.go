@@ -25,6 +25,9 @@ import (
 
 const unixPrefix = "unix:"
 
+// isUnix reports whether a configured address is a Unix socket.
+func isUnix(address string) bool { return strings.HasPrefix(address, unixPrefix) }
+
 // loadTLS reads what HTTPS needs; nil: plain HTTP.
 func loadTLS(cfg *Config) (*tls.Config, error) {
 	switch {
@@ -34,8 +37,8 @@ func loadTLS(cfg *Config) (*tls.Config, error) {
 		return nil, errors.New("admin_client_ca needs admin_cert and admin_key: client certificates exist in HTTPS only")
 	case cfg.Cert == "" || cfg.Key == "":
 		return nil, errors.New("admin_cert and admin_key belong together: one of them is missing")
-	case !slices.ContainsFunc(cfg.Addresses, func(a string) bool { return !strings.HasPrefix(a, unixPrefix) }):
-		return nil, errors.New("admin is a Unix socket: admin_cert, admin_key and admin_client_ca have no use there")
+	case !slices.ContainsFunc(cfg.Addresses, func(a string) bool { return !isUnix(a) }):
+		return nil, errors.New("admin has Unix sockets only: admin_cert, admin_key and admin_client_ca have no use there")
 	}
 	cert, err := httpserve.KeyPair(cfg.Cert, cfg.Key)
 	if err != nil {
@@ -74,8 +77,8 @@ func (s *Server) place(configured string) (network, address string, err error) {
 		return "", "", fmt.Errorf("admin: %s can be reached from other machines: set admin_token_file or admin_client_ca, or take 127.0.0.1 or unix:/path", configured)
 	case !Loopback(host) && !s.secure:
 		s.warn("admin: the token crosses the network to " + configured + " in clear text: set admin_cert and admin_key")
-	case !known && !slices.ContainsFunc(s.cfg.Addresses, func(a string) bool { return strings.HasPrefix(a, unixPrefix) }):
-		s.warn("admin: " + configured + " takes no changes: set admin_token_file, or add a Unix socket, such as unix:/run/dcs/admin.sock, to admin")
+	case !known && !slices.ContainsFunc(s.cfg.Addresses, isUnix):
+		s.warn("admin: " + configured + " takes no changes: set admin_token_file or admin_client_ca, or add a Unix socket, such as unix:/run/dcs/admin.sock, to admin")
 	}
 	return "tcp", configured, nil
 }

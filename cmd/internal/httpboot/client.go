@@ -9,8 +9,8 @@ import (
 	"dcs/fastpath/source"
 )
 
-// client returns the device's address: the connection's, or the nearest one that is no proxy's where a proxy tells it. It is an
-// error if a proxy tells none, or one that no device can have: a file must not go to whoever the proxy is instead.
+// client returns the device's address: the connection's or, from a proxy, the nearest one in X-Forwarded-For that is no proxy's. A
+// proxy without that header asks for itself. A header that names no address, or one that no device can have, is an error.
 func (s *Server) client(r *http.Request, server netip.Addr) (netip.Addr, error) {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -29,18 +30,22 @@ func fetches(addr string) bool {
 func TestPlacesThatAreTaken(t *testing.T) {
 	const places = 3
 	const head = " /boot/large HTTP/1.1\r\nHost: x\r\n"
-	for _, tt := range []struct{ name, sends string }{
-		{"silent", ""},
-		{"half a request", "GET" + head},
-		{"takes nothing", "GET" + head + "\r\n"},
-		{"POST without its body", "POST" + head + "Content-Length: 100000\r\n\r\n"},
-		{"POST with a part of it", "POST" + head + "Content-Length: 100000\r\n\r\nabc"},
-		{"POST without its chunks", "POST" + head + "Transfer-Encoding: chunked\r\n\r\n"},
-		{"GET without its body", "GET" + head + "Content-Length: 100000\r\n\r\n"},
-		{"waits to be told to go on", "POST" + head + "Expect: 100-continue\r\nContent-Length: 100000\r\n\r\n"},
+	const never = time.Hour // is a request slow
+	for _, tt := range []struct {
+		name, sends string
+		slow        time.Duration
+	}{
+		{"silent", "", never},
+		{"half a request", "GET" + head, never},
+		{"takes nothing", "GET" + head + "\r\n", 50 * time.Millisecond},
+		{"POST without its body", "POST" + head + "Content-Length: 100000\r\n\r\n", never},
+		{"POST with a part of it", "POST" + head + "Content-Length: 100000\r\n\r\nabc", never},
+		{"POST without its chunks", "POST" + head + "Transfer-Encoding: chunked\r\n\r\n", never},
+		{"GET without its body", "GET" + head + "Content-Length: 100000\r\n\r\n", 50 * time.Millisecond},
+		{"waits to be told to go on", "POST" + head + "Expect: 100-continue\r\nContent-Length: 100000\r\n\r\n", never},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s, addr := start(t, Config{Limits: Limits{Conns: places, SourceConns: places, Header: time.Hour, Idle: time.Hour, Write: time.Hour, Slow: 50 * time.Millisecond}})
+			s, addr := start(t, Config{Limits: Limits{Conns: places, SourceConns: places, Header: time.Hour, Idle: time.Hour, Write: time.Hour, Slow: tt.slow}})
 			for range places {
 				c, err := net.Dial("tcp", addr)
 				if err != nil {
@@ -50,6 +55,12 @@ func TestPlacesThatAreTaken(t *testing.T) {
 				_ = c.(*net.TCPConn).SetReadBuffer(4 << 10)
 				if _, err := fmt.Fprint(c, tt.sends); err != nil {
 					t.Fatal(err)
+				}
+				if strings.HasPrefix(tt.sends, http.MethodPost) { // the request is there, and answered
+					_ = c.SetReadDeadline(time.Now().Add(time.Minute))
+					if res, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || res.StatusCode != http.StatusMethodNotAllowed {
+						t.Fatalf("%v, %v", res, err)
+					}
 				}
 			}
 			until(t, func() bool { return s.Connections() == places })

@@ -216,6 +216,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	server := serverAddr(r)
 	client, err := s.client(r, server)
 	if err != nil {
+		s.cfg.Log.Debug("http request without a device's address", "from", r.RemoteAddr, "err", err)
 		s.refuse(w, http.StatusBadRequest)
 		return
 	}

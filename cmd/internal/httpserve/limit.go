@@ -64,7 +64,8 @@ type conn struct {
 	written atomic.Int64 // octets, since its request came
 }
 
-// Limit limits what s, which is not running yet, takes from ln: its ConnState tells the Listener which connections have a request.
+// Limit limits what s, which is not running yet, takes from ln. It sets ConnState of s, which tells the Listener which connections
+// have a request, and wraps its ConnContext and, with a Lane, its Handler.
 func Limit(s *http.Server, ln net.Listener, limits Limits) *Listener {
 	if limits.Source == nil {
 		limits.Source = subnet
@@ -115,12 +116,7 @@ func (l *Listener) laned(h http.Handler) http.Handler {
 // what a client has announced and not sent, for which the server waits after the answer.
 func Yield(r *http.Request) {
 	c, ok := r.Context().Value(connKey{}).(*conn)
-	if !ok {
-		return
-	}
-	c.l.mu.Lock()
-	defer c.l.mu.Unlock()
-	if !c.left {
+	if ok {
 		c.l.rest(c, true)
 	}
 }
@@ -145,11 +141,7 @@ type awaited struct {
 func (b *awaited) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, io.EOF) {
-		b.c.l.mu.Lock()
-		defer b.c.l.mu.Unlock()
-		if !b.c.left {
-			b.c.l.rest(b.c, false)
-		}
+		b.c.l.rest(b.c, false)
 	}
 	return n, err
 }
@@ -281,9 +273,11 @@ func (l *Listener) displace(c *conn) {
 	}
 }
 
-// rest notes whether c has no request. mu is held.
+// rest notes whether c has no request.
 func (l *Listener) rest(c *conn, yes bool) {
-	if yes == c.waits {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.left || yes == c.waits {
 		return
 	}
 	l.displace(c)
@@ -297,13 +291,7 @@ func (l *Listener) rest(c *conn, yes bool) {
 
 // state is told by the server. A connection is active from when its request's header has been read.
 func (l *Listener) state(nc net.Conn, state http.ConnState) {
-	c := connOf(nc)
-	if c == nil {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !c.left {
+	if c := connOf(nc); c != nil {
 		l.rest(c, state == http.StateNew || state == http.StateIdle)
 	}
 }

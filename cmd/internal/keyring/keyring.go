@@ -68,12 +68,9 @@ type sourceYAML struct {
 	Since      uint64  `yaml:"since"`
 }
 
-// maxSize bounds a keyring, in octets, as strictyaml does.
-const maxSize = 1 << 20
-
 // Load reads a keyring, which must be private ([private.Read]). Errors show no text of a secret, even where one stands in a wrong place.
 func Load(path string) (*File, error) {
-	src, err := private.Read(path, maxSize)
+	src, err := private.Read(path, strictyaml.MaxSize)
 	if err != nil {
 		return nil, err
 	}

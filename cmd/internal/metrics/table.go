@@ -10,7 +10,7 @@ func Table() []Metric {
 		{"dcs_ready", Gauge, nil, "1 while requests are taken, as /readyz says: not before the start has ended, not while transfers come to their end, not while no interface has an address of listen, not without a template or static file."},
 		{"dcs_listen_address_up", Gauge, []string{"key", "address"}, "1 if the host has the address of a configuration key (listen, admin, metrics, http) and the server has opened it."},
 		{"dcs_workers", Gauge, nil, "Workers."},
-		{"dcs_requests_total", Counter, []string{"result", "reason"}, "Requests by what became of them: file (a transfer began; sent_once: one block was sent and forgotten, as half of all places waited for a first answer), repeated (a client asked again and was sent the block again), error (an ERROR packet), malformed (an ERROR packet too) or dropped (silence; the modem asks again)."},
+		{"dcs_requests_total", Counter, []string{"result", "reason"}, "Requests by what became of them: file (a transfer began; sent_once: one block was sent and forgotten, because half of all places were waiting for a first ACK), repeated (a client asked again and was sent the block again), error (an ERROR packet), malformed (an ERROR packet too) or dropped (silence; the modem asks again)."},
 		{"dcs_faults_total", Counter, []string{"reason"}, "Requests that the renderer made no file for, by reason, over TFTP and HTTP."},
 		{"dcs_identity_mismatches_total", Counter, []string{"reason", "result"}, "Requests that name a device and contradict what is known of it: others_address (the address is another device's), elsewhere (the device has another address), other_device (the proxy says that another device asks), two_cmts (the device was behind another CMTS less than a minute ago); logged or, by bind: refuse, refused."},
 		{"dcs_files_total", Counter, []string{"kind"}, "Files rendered by kind of template, and static ones, over TFTP and HTTP."},
@@ -71,8 +71,8 @@ func Table() []Metric {
 		{"dcs_device_questions_dropped_total", Counter, nil, "Questions that were dropped because too many waited; those of the networks that ask most for devices that are not there go first."},
 		{"dcs_http_requests_total", Counter, []string{"code"}, "Requests for boot files over HTTP, by status."},
 		{"dcs_http_connections", Gauge, nil, "Connections for boot files over HTTP."},
-		{"dcs_admin_refused_total", Counter, []string{"reason"}, "Requests to the admin addresses that were turned away: wrong_token, or unknown_caller, who wanted to change something and has brought neither token nor certificate, not at a socket."},
 		{"dcs_http_connections_lost_total", Counter, []string{"reason"}, "Connections for boot files over HTTP that made room for another because they were idle or slow (cut), or found no place (turned_away)."},
+		{"dcs_admin_refused_total", Counter, []string{"reason"}, "Requests to the admin addresses that were refused: wrong_token, or unknown_caller (a change asked for over TCP with neither a token nor a client certificate)."},
 		{"dcs_log_lines_held_total", Counter, nil, "Log lines that were not written, because there were too many of their kind."},
 	}, Process()...)
 }

@@ -10,13 +10,15 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// What a file may have at most. The parser takes time and memory in the square of what the first four bound, so these are
+// MaxSize is how large a file may be, in octets.
+const MaxSize = 1 << 20
+
+// What a file may have at most. The parser takes time and memory in the square of what MaxSize and the first three bound, so these are
 // looked at before it.
 const (
-	maxSize      = 1 << 20 // octets
 	maxDepth     = 64      // lists and mappings within one another
 	maxKeys      = 8192    // of one mapping
-	maxDocuments = 16
+	maxDocuments = 16      // starts and ends of documents: --- and ...
 	maxExpanded  = 1 << 20 // values, once each alias is replaced by what it stands for
 )
 
@@ -27,18 +29,18 @@ func ReadFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	src, err := io.ReadAll(io.LimitReader(f, maxSize+1))
-	if err == nil && len(src) > maxSize {
-		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("larger than %d octets, the limit for a YAML file", maxSize)}
+	src, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
+	if err == nil && len(src) > MaxSize {
+		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("larger than %d octets, the limit for a YAML file", MaxSize)}
 	}
 	return src, err
 }
 
 func checkSize(src []byte) error {
-	if len(src) <= maxSize {
+	if len(src) <= MaxSize {
 		return nil
 	}
-	message := fmt.Sprintf("the file has %d octets, the limit is %d", len(src), maxSize)
+	message := fmt.Sprintf("the file has %d octets, the limit is %d", len(src), MaxSize)
 	return &Error{Message: message, Safe: message}
 }
 
@@ -75,7 +77,7 @@ func (s *shape) add(t *token.Token) (refused string) {
 	case token.DocumentHeaderType, token.DocumentEndType:
 		s.open = s.open[:0]
 		if s.documents++; s.documents > maxDocuments {
-			return fmt.Sprintf("more than %d documents: all belongs into one", maxDocuments)
+			return fmt.Sprintf("more than %d starts and ends of documents; put everything into one", maxDocuments)
 		}
 	case token.SequenceEntryType, token.MappingKeyType:
 		s.block(t.Position.Column)

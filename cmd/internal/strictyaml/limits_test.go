@@ -57,7 +57,7 @@ func TestLimits(t *testing.T) {
 		{"keys", numbered(20_000, "k%d: v\n"), "keys in one mapping"},
 		{"keys of a list's entry", "- a: b\n" + numbered(20_000, "  k%d: v\n"), "keys in one mapping"},
 		{"keys in braces", "{" + numbered(20_000, "k%d: v, ") + "}", "keys in one mapping"},
-		{"octets", strings.Repeat("#", maxSize+1), "octets"},
+		{"octets", strings.Repeat("#", MaxSize+1), "octets"},
 		{"aliases", laughs(9), "aliases"},
 		{"an alias of itself", "a: &a [*a, *a]", ""},
 		{"a long list", strings.Repeat("- a\n", many), ""},
@@ -130,11 +130,11 @@ func TestLimitsOrdinary(t *testing.T) {
 // A file is read no further than it may be long, whatever it is.
 func TestReadFile(t *testing.T) {
 	dir := t.TempDir()
-	for name, size := range map[string]int{"small": 10, "full": maxSize, "large": maxSize + 1} {
+	for name, size := range map[string]int{"small": 10, "full": MaxSize, "large": MaxSize + 1} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(strings.Repeat("#", size)), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if src, err := ReadFile(filepath.Join(dir, name)); (err != nil) != (size > maxSize) || err == nil && len(src) != size {
+		if src, err := ReadFile(filepath.Join(dir, name)); (err != nil) != (size > MaxSize) || err == nil && len(src) != size {
 			t.Errorf("%s: %d octets, %v", name, len(src), err)
 		}
 	}

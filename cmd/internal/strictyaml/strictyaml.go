@@ -70,7 +70,7 @@ func locate(err error) error {
 
 // Parse reads the documents of a file. It refuses octets that are no UTF-8, and a tab within an unquoted text: the
 // parser would change those, and leave this out. A file of more than 1 MiB is refused, and one that is built to cost more
-// than its size, by depth or aliases. Errors are of type *Error.
+// than its size, by depth, keys, documents or aliases. Errors are of type *Error.
 func Parse(src []byte) (*ast.File, error) {
 	if err := checkSize(src); err != nil {
 		return nil, err
