@@ -110,20 +110,13 @@ func readFile(path string) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():
-		err = errors.New("not a regular file")
-	case info.Size() > maxModule:
-		err = fmt.Errorf("%d octets, a MIB module has at most %d", info.Size(), maxModule)
-	default:
-		src, err := io.ReadAll(io.LimitReader(f, maxModule+1)) // it may have grown
-		if err != nil || len(src) <= maxModule {
-			return src, err
-		}
-		info, err = f.Stat()
-		if err == nil {
-			err = fmt.Errorf("%d octets, a MIB module has at most %d", info.Size(), maxModule)
-		}
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("not a regular file")}
 	}
-	return nil, &fs.PathError{Op: "read", Path: path, Err: err}
+	src, err := io.ReadAll(io.LimitReader(f, maxModule+1))
+	if err == nil && len(src) > maxModule {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("larger than %d octets, the limit for a MIB module", maxModule)}
+	}
+	return src, err
 }
 
 func (l *loader) file(path string) {
