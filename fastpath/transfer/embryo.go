@@ -136,8 +136,21 @@ func (t *Table) room(now int64, n int) (mem []byte, ref uint32) {
 // answersAtOnce reports whether a transfer is over with its first packet as far as we are concerned: half of all places have
 // embryos, and its file is one block that the client has asked for without options. If that is lost the client asks
 // again, as it does when its request is lost.
-func (t *Table) answersAtOnce(e *entry, body []byte) bool {
-	return 2*t.unproved >= len(t.entries) && e.options == 0 && !e.netascii && len(body) < int(e.blksize)
+func (t *Table) answersAtOnce(now int64, e *entry, body []byte) bool {
+	if 2*t.unproved < len(t.entries) {
+		return false
+	}
+	t.pressed = now + 2*int64(t.cfg.Timeout)
+	return e.options == 0 && !e.netascii && len(body) < int(e.blksize)
+}
+
+// resends returns how often the first packet of an embryo is sent again. In times of pressure a file of one block is not, as it would
+// not be had it come a little later.
+func (t *Table) resends(now int64, e *entry) int {
+	if now < t.pressed && e.state == sending && e.last == 1 {
+		return 0
+	}
+	return embryoRetries
 }
 
 // once sends the only block of a file and forgets the transfer.

@@ -206,6 +206,38 @@ func TestOnce(t *testing.T) {
 	}
 }
 
+// Under pressure nobody is sent a block again that would have been sent and forgotten: what a flood brings before the pressure begins
+// costs no more than what it brings then.
+func TestPressureSendsNothingAgain(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		begun int // one more asks meanwhile
+		o     tftp.Options
+		size  int
+		want  int // packets sent again
+	}{
+		{"no pressure", 8, tftp.Options{}, 100, 8},
+		{"one block", 9, tftp.Options{}, 100, 0},
+		{"two blocks", 9, tftp.Options{}, 600, 9},
+		{"options", 9, tftp.Options{Has: tftp.Tsize}, 100, 9},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, Config{Transfers: 17})
+			for i := range tt.begun {
+				r.start(client(i), "f", tt.o, make([]byte, tt.size))
+			}
+			r.now += int64(time.Second)
+			r.start(client(100), "f", tftp.Options{}, make([]byte, 100))
+			r.take()
+			r.now += int64(500 * time.Millisecond)
+			r.tab.Expire(r.now, r.out)
+			if n := len(r.take()); n != tt.want {
+				t.Errorf("%d packets were sent again, want %d", n, tt.want)
+			}
+		})
+	}
+}
+
 // A transfer ends when it has taken too long, however its client keeps it alive, and not before for one that is only slow.
 func TestOverdue(t *testing.T) {
 	small := tftp.Options{Has: tftp.Blksize, Blksize: 8}

@@ -108,6 +108,7 @@ type Table struct {
 	embryos  embryos
 	owners   embryos // of these, those whose body stands in memory
 	unproved int     // embryos in all
+	pressed  int64   // until when half of all places having embryos has its effects
 	random   uint32  // state of the choice of places to look at
 	text     []byte  // a block of netascii that nobody wants
 	recent   [recentSlots]finished
@@ -336,7 +337,7 @@ func (t *Table) place(now int64) (id ID, ok bool) {
 func (t *Table) Start(now int64, id ID, body []byte, own bool, hold any, device Device, out *packet.Queue) {
 	e := &t.entries[id]
 	e.device = device
-	if t.answersAtOnce(e, body) {
+	if t.answersAtOnce(now, e, body) {
 		t.once(id, e, body, hold, out)
 		return
 	}
@@ -542,7 +543,7 @@ func (t *Table) Expire(now int64, out *packet.Queue) {
 func (t *Table) timeout(now int64, id ID, e *entry, out *packet.Queue) {
 	retries := t.cfg.Retries
 	if e.embryonic() {
-		retries = min(retries, embryoRetries)
+		retries = min(retries, t.resends(now, e))
 	}
 	switch {
 	case int(e.retries) >= retries:
