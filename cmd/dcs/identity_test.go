@@ -239,7 +239,7 @@ func TestClones(t *testing.T) {
 			t.Errorf("from %s: %v clones, want %v", step.from, n, step.clones)
 		}
 	}
-	p.await("level=WARN msg=\"device behind two CMTSes within a minute\" name=any-020000000001.cfg client=127.2.0.1 mac=02:00:00:00:00:01 reason=two_cmts refused=false")
+	p.await("level=WARN msg=\"device seen behind two CMTSes within a minute\" name=any-020000000001.cfg client=127.2.0.1 mac=02:00:00:00:00:01 reason=two_cmts refused=false")
 }
 
 // asker is a source that can only be asked, and knows nobody.

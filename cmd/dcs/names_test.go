@@ -28,7 +28,7 @@ func TestServeWithBadMIB(t *testing.T) {
 			if err := os.Truncate(filepath.Join(dir, "bad"), 1<<30); err != nil {
 				t.Fatal(err)
 			}
-		}, "bad: 1073741824 octets"},
+		}, "bad: larger than 16777216 octets"},
 		{"a file as a directory", func(*testing.T, string) {}, "none: no such file"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
