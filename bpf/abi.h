@@ -32,8 +32,12 @@ enum {
 	MAX_WORKERS = 512,      /* workers that frames are spread over */
 	MAX_PLACES = 4096,      /* local addresses times ports */
 	MAX_PREFIXES = 1 << 16, /* of the ACL */
+	MAX_VLANS = 1 << 16,    /* on an interface */
 	SHOWN = 64,             /* octets of payload in a sample */
 };
+
+/* Has the compiler forget what it knows of a value: it would leave out a bound that Linux 6.1's verifier has to see. */
+#define opaque(value) asm volatile("" : "+r"(value))
 
 /* An address in network order; IPv4 as ::ffff:a.b.c.d, which no frame of IPv6 may have as its source. */
 struct address {
@@ -45,6 +49,11 @@ struct place {
 	struct address address;
 	__u16 port;
 	__u16 transfers;
+};
+
+/* VLAN tags from the outermost, in host order: protocol << 16 | number; 0: none. */
+struct tags {
+	__u32 tag[2];
 };
 
 struct acl_key {

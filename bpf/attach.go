@@ -218,20 +218,20 @@ func xdpFeatures(h *netlink.Handle, index int) (features uint64, known bool) {
 // Attach attaches the program to an interface, in the mode that Probe decides if m is Auto, in no other than m if it is
 // not. The kernel detaches it when Detach or Close is called and when the process ends, whatever ends it. The error
 // is that of the Choice.
-func (s *Steer) Attach(iface string, m Mode) (Choice, error) {
-	s.change.Lock()
-	defer s.change.Unlock()
-	if s.hook != nil {
+func (p *Program) Attach(iface string, m Mode) (Choice, error) {
+	p.change.Lock()
+	defer p.change.Unlock()
+	if p.hook != nil {
 		return Choice{Mode: Off}, errors.New("bpf: attach: already attached")
 	}
-	c := s.attach(iface, m)
+	c := p.attach(iface, m)
 	if c.Err != nil {
 		return c, fmt.Errorf("bpf: attach to %s: %w", iface, c.Err)
 	}
 	return c, nil
 }
 
-func (s *Steer) attach(iface string, m Mode) (c Choice) {
+func (p *Program) attach(iface string, m Mode) (c Choice) {
 	if err := need(capNetAdmin); err != nil {
 		return off(err)
 	}
@@ -256,10 +256,10 @@ func (s *Steer) attach(iface string, m Mode) (c Choice) {
 		return off(fmt.Errorf("cannot attach in mode %v", m))
 	}
 	// Before the first packet, or what is ours would be taken for another's.
-	if err := s.refresh(h, index); err != nil {
+	if err := p.refresh(h, index); err != nil {
 		return off(fmt.Errorf("addresses: %w", err))
 	}
-	l, err := s.hookTo(index, c.Mode)
+	l, err := p.hookTo(index, c.Mode)
 	if err != nil {
 		// Another may have come first. The error alone does not tell: drivers have reasons of their own to be busy.
 		if now, _ := probe(h, iface); now.Err != nil {
@@ -270,22 +270,22 @@ func (s *Steer) attach(iface string, m Mode) (c Choice) {
 		}
 		c.Mode = Generic
 		c.Why = fmt.Sprintf("generic: driver %q refused native: %v", c.Driver, err)
-		if l, err = s.hookTo(index, c.Mode); err != nil {
+		if l, err = p.hookTo(index, c.Mode); err != nil {
 			return off(err)
 		}
 	}
 	k := &hook{link: l, net: h, index: index, mode: c.Mode, stop: make(chan struct{})}
-	k.done.Go(func() { s.watch(k, iface) })
-	s.mu.Lock()
-	s.hook = k
-	s.mu.Unlock()
+	k.done.Go(func() { p.watch(k, iface) })
+	p.steer.mu.Lock()
+	p.hook = k
+	p.steer.mu.Unlock()
 	return c
 }
 
-func (s *Steer) hookTo(index int, m Mode) (link.Link, error) {
-	s.mu.Lock()
-	err := s.spread(m != Generic)
-	s.mu.Unlock()
+func (p *Program) hookTo(index int, m Mode) (link.Link, error) {
+	p.steer.mu.Lock()
+	err := p.spread(m != Generic)
+	p.steer.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
@@ -293,17 +293,17 @@ func (s *Steer) hookTo(index int, m Mode) (link.Link, error) {
 	if m == Generic {
 		flags = link.XDPGenericMode
 	}
-	return link.AttachXDP(link.XDPOptions{Program: s.objs.Steer, Interface: index, Flags: flags})
+	return link.AttachXDP(link.XDPOptions{Program: p.objs.Steer, Interface: index, Flags: flags})
 }
 
 // Detach detaches the program. It does nothing if the program is not attached.
-func (s *Steer) Detach() error {
-	s.change.Lock()
-	defer s.change.Unlock()
-	s.mu.Lock()
-	k := s.hook
-	s.hook = nil
-	s.mu.Unlock()
+func (p *Program) Detach() error {
+	p.change.Lock()
+	defer p.change.Unlock()
+	p.steer.mu.Lock()
+	k := p.hook
+	p.hook = nil
+	p.steer.mu.Unlock()
 	if k == nil {
 		return nil
 	}
@@ -318,11 +318,11 @@ func (s *Steer) Detach() error {
 
 // Lost returns a channel that tells once, within the time of Config.Poll, that the program runs no more although Detach was
 // not called: somebody detached it, or the interface is gone.
-func (s *Steer) Lost() <-chan error { return s.lost }
+func (p *Program) Lost() <-chan error { return p.lost }
 
 // watch follows what can change under an attached program.
-func (s *Steer) watch(k *hook, iface string) {
-	t := time.NewTicker(s.poll)
+func (p *Program) watch(k *hook, iface string) {
+	t := time.NewTicker(p.steer.poll)
 	defer t.Stop()
 	for {
 		select {
@@ -330,21 +330,21 @@ func (s *Steer) watch(k *hook, iface string) {
 			return
 		case <-t.C:
 		}
-		if err := s.check(k); err != nil {
+		if err := p.check(k); err != nil {
 			select {
-			case s.lost <- fmt.Errorf("bpf: %s: %w", iface, err):
+			case p.lost <- fmt.Errorf("bpf: %s: %w", iface, err):
 			default: // told before, and nobody has heard it
 			}
 			return
 		}
 		// What cannot be read now is read at the next tick; until then the addresses that are known hold.
-		_ = s.refresh(k.net, k.index)
+		_ = p.refresh(k.net, k.index)
 	}
 }
 
 // check looks whether the program still runs. There is no message for it: neither a bpf_link that is detached
 // nor one whose program is exchanged is told by rtnetlink.
-func (s *Steer) check(k *hook) error {
+func (p *Program) check(k *hook) error {
 	info, err := k.link.Info()
 	if err != nil {
 		return fmt.Errorf("look at the link: %w", err)
@@ -352,7 +352,7 @@ func (s *Steer) check(k *hook) error {
 	if x := info.XDP(); x == nil || x.Ifindex == 0 {
 		return errors.New("the XDP program was detached by somebody else, or the interface is gone")
 	}
-	own, err := s.objs.Steer.Info()
+	own, err := p.objs.Steer.Info()
 	if err != nil {
 		return fmt.Errorf("look at the program: %w", err)
 	}

@@ -42,7 +42,7 @@ func attached(t testing.TB, lab *netlab.Lab, cfg Config, m Mode) (*Steer, Choice
 	s := loadSteerForTest(t, cfg)
 	var c Choice
 	err := lab.Server.Do(func() (err error) {
-		c, err = s.Attach(netlab.Device, m)
+		c, err = s.programs[0].Attach(netlab.Device, m)
 		return err
 	})
 	if err != nil {
@@ -227,7 +227,7 @@ func TestAttach(t *testing.T) {
 				t.Errorf("%v: counted %d, want %d", PassOther, d, 2*n)
 			}
 
-			if err := s.Detach(); err != nil {
+			if err := s.programs[0].Detach(); err != nil {
 				t.Fatal(err)
 			}
 			if id := xdpOn(t, lab); id != 0 {
@@ -241,11 +241,11 @@ func TestAttach(t *testing.T) {
 				t.Error("counted after Detach")
 			}
 			select {
-			case err := <-s.Lost():
+			case err := <-s.programs[0].Lost():
 				t.Errorf("Detach told as a loss: %v", err)
 			default:
 			}
-			err := lab.Server.Do(func() error { _, err := s.Attach(netlab.Device, c.ask); return err })
+			err := lab.Server.Do(func() error { _, err := s.programs[0].Attach(netlab.Device, c.ask); return err })
 			if err != nil {
 				t.Errorf("attach again: %v", err)
 			}
@@ -260,20 +260,20 @@ func TestAttachToWhatThereIsNot(t *testing.T) {
 		if c := Probe("nowhere0"); c.Mode != Off || c.Err == nil || !strings.Contains(c.Why, "nowhere0") {
 			t.Errorf("probe: %+v", c)
 		}
-		if c, err := s.Attach("nowhere0", Auto); err == nil || c.Mode != Off {
+		if c, err := s.programs[0].Attach("nowhere0", Auto); err == nil || c.Mode != Off {
 			t.Errorf("attach: %+v, %v", c, err)
 		}
-		if _, err := s.Attach(netlab.Device, Off); err == nil {
+		if _, err := s.programs[0].Attach(netlab.Device, Off); err == nil {
 			t.Error("attach in mode off: no error")
 		}
 		c := Probe("lo")
 		if c.Mode != Generic || c.Err != nil {
 			t.Errorf("probe lo: %+v", c)
 		}
-		if c, err := s.Attach("lo", Auto); err != nil || c.Mode != Generic {
+		if c, err := s.programs[0].Attach("lo", Auto); err != nil || c.Mode != Generic {
 			t.Errorf("attach to lo: %+v, %v", c, err)
 		}
-		if _, err := s.Attach(netlab.Device, Auto); err == nil {
+		if _, err := s.programs[0].Attach(netlab.Device, Auto); err == nil {
 			t.Error("attached twice")
 		}
 		return nil
@@ -300,10 +300,10 @@ func TestDriverWithoutNative(t *testing.T) {
 			}
 		}
 		var busy *BusyError
-		if c, err := s.Attach("narrow0", Native); err == nil || errors.As(err, &busy) || c.Mode != Off {
+		if c, err := s.programs[0].Attach("narrow0", Native); err == nil || errors.As(err, &busy) || c.Mode != Off {
 			t.Errorf("native: %+v, %v", c, err)
 		}
-		c, err := s.Attach("narrow0", Auto)
+		c, err := s.programs[0].Attach("narrow0", Auto)
 		if err != nil || c.Mode != Generic || !strings.Contains(c.Why, "no native XDP") {
 			t.Errorf("auto: %+v, %v", c, err)
 		}
@@ -334,7 +334,7 @@ func TestAnotherProgramHoldsTheInterface(t *testing.T) {
 		s := loadSteerForTest(t, labConfig())
 		for _, m := range []Mode{Auto, Native, Generic} {
 			_ = lab.Server.Do(func() error {
-				c, err := s.Attach(netlab.Device, m)
+				c, err := s.programs[0].Attach(netlab.Device, m)
 				var busy *BusyError
 				if !errors.As(err, &busy) || c.Mode != Off {
 					t.Errorf("%v: %+v, %v", m, c, err)
@@ -398,7 +398,7 @@ func TestKernelRefusesASecondProgram(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				_, err = s.hookTo(ifi.Index, m)
+				_, err = s.programs[0].hookTo(ifi.Index, m)
 				if !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.EEXIST) {
 					t.Errorf("%v on %v: %v", m, held, err)
 				}
@@ -411,10 +411,10 @@ func TestKernelRefusesASecondProgram(t *testing.T) {
 func TestLost(t *testing.T) {
 	for name, take := range map[string]func(*testing.T, *netlab.Lab, *Steer) (string, error){
 		"detached": func(_ *testing.T, _ *netlab.Lab, s *Steer) (string, error) {
-			return "detached by somebody else", s.hook.link.Detach()
+			return "detached by somebody else", s.programs[0].hook.link.Detach()
 		},
 		"exchanged": func(t *testing.T, _ *netlab.Lab, s *Steer) (string, error) {
-			return "in the place of ours", s.hook.link.Update(passAll(t))
+			return "in the place of ours", s.programs[0].hook.link.Update(passAll(t))
 		},
 		"interface deleted": func(_ *testing.T, lab *netlab.Lab, _ *Steer) (string, error) {
 			return "interface is gone", lab.Server.Do(func() error {
@@ -430,7 +430,7 @@ func TestLost(t *testing.T) {
 			lab := netlab.ForTest(t, netlab.Config{})
 			s, _ := attached(t, lab, labConfig(), Auto)
 			select {
-			case err := <-s.Lost():
+			case err := <-s.programs[0].Lost():
 				t.Fatalf("nothing has happened: %v", err)
 			case <-time.After(50 * time.Millisecond):
 			}
@@ -439,14 +439,14 @@ func TestLost(t *testing.T) {
 				t.Fatal(err)
 			}
 			select {
-			case err := <-s.Lost():
+			case err := <-s.programs[0].Lost():
 				if !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), netlab.Device) {
 					t.Errorf("%v, want %q", err, want)
 				}
 			case <-time.After(30 * time.Second):
 				t.Fatal("not told")
 			}
-			if err := s.Detach(); err != nil {
+			if err := s.programs[0].Detach(); err != nil {
 				t.Error(err)
 			}
 		})
@@ -491,7 +491,7 @@ func TestStaysAttached(t *testing.T) {
 		t.Errorf("counted %d", got)
 	}
 	select {
-	case err := <-s.Lost():
+	case err := <-s.programs[0].Lost():
 		t.Error(err)
 	default:
 	}
@@ -508,7 +508,7 @@ func TestAttachAndWait(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Attach(netlab.Device, Auto); err != nil {
+	if _, err := s.programs[0].Attach(netlab.Device, Auto); err != nil {
 		t.Fatal(err)
 	}
 	fmt.Println("attached")
@@ -550,13 +550,13 @@ func TestFollowsAddresses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(fd)
-	if err := s.SetXSK(0, fd); err != nil {
+	if err := s.programs[0].SetXSK(0, fd); err != nil {
 		t.Fatal(err)
 	}
 	ours := func(to netip.Addr, mac net.HardwareAddr) bool {
 		t.Helper()
 		f := frame{source: modem(1, to.Is6()), target: netip.AddrPortFrom(to, 69), payload: rrq, to: mac}
-		action, err := s.objs.Steer.Run(&ebpf.RunOptions{Data: f.octets()})
+		action, err := s.programs[0].objs.Steer.Run(&ebpf.RunOptions{Data: f.octets()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -828,7 +828,7 @@ func TestSteersToAFXDP(t *testing.T) {
 			lab := netlab.ForTest(t, netlab.Config{})
 			s, _ := attached(t, lab, labConfig(), m)
 			x := newXSKRing(t, lab, 0)
-			if err := s.SetXSK(0, x.fd); err != nil {
+			if err := s.programs[0].SetXSK(0, x.fd); err != nil {
 				t.Fatal(err)
 			}
 			w := newWire(t, lab)
@@ -973,7 +973,7 @@ func TestPrivilegesDropped(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		if c, err := s.Attach(netlab.Device, Auto); err != nil || c.Mode != Native {
+		if c, err := s.programs[0].Attach(netlab.Device, Auto); err != nil || c.Mode != Native {
 			t.Errorf("%+v, %v", c, err)
 		}
 	}, unix.CAP_SYS_ADMIN, unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN)
@@ -1002,10 +1002,10 @@ func TestPrivilegesDropped(t *testing.T) {
 		if _, err := s.Stats(); err != nil {
 			t.Error(err)
 		}
-		if err := s.check(s.hook); err != nil {
+		if err := s.programs[0].check(s.programs[0].hook); err != nil {
 			t.Error(err)
 		}
-		if err := s.refresh(s.hook.net, s.hook.index); err != nil {
+		if err := s.programs[0].refresh(s.programs[0].hook.net, s.programs[0].hook.index); err != nil {
 			t.Error(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -1013,7 +1013,7 @@ func TestPrivilegesDropped(t *testing.T) {
 		for d, err := range s.Drops(ctx) {
 			t.Errorf("%v, %v", d, err)
 		}
-		if err := s.Detach(); err != nil {
+		if err := s.programs[0].Detach(); err != nil {
 			t.Error(err)
 		}
 	})

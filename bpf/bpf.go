@@ -1,8 +1,8 @@
 // Package bpf loads the programs that steer a server's packets inside the kernel: an XDP program that filters and spreads them, and
 // one that chooses among sockets which share a port.
 //
-// Linux 5.18 is the oldest that runs the XDP program (bpf_xdp_get_buff_len), so memory is accounted to the control
-// group and no limit on locked memory has to be lifted. Interfaces, addresses and sockets are those of the
+// Linux 6.1 is the oldest that the programs are tried on. Memory is accounted to the control group there, and no limit on locked
+// memory has to be lifted. Interfaces, addresses and sockets are those of the
 // network namespace that the calling thread is in.
 package bpf
 
@@ -11,13 +11,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/vishvananda/netlink"
 )
 
 //go:generate go tool bpf2go -target bpfel -type verdict -type drop -cflags "-O2 -mcpu=v3 -Wall -Wextra -Werror -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu" steer steer.bpf.c
@@ -38,8 +36,10 @@ type Config struct {
 	// Samples is how many dropped packets per second are shown by Drops, for each verdict and processor; default 10,
 	// negative: none.
 	Samples int
-	// Poll is the time between two looks at the interface and at the host's addresses, default 1 s.
+	// Poll is the time between two looks at an interface and at the host's addresses, default 1 s.
 	Poll time.Duration
+	// Interfaces is how many interfaces packets can be steered from at once, default 1, at most 64.
+	Interfaces int
 }
 
 // Families of a port, as steer.bpf.c has them.
@@ -54,28 +54,63 @@ type Port struct {
 	V6     bool
 }
 
-// Steer is the XDP program and its maps, loaded. Its methods may be called from any goroutine.
+// Steer is the XDP programs, one for each interface, and what they have in common, loaded. Its methods and those of its Programs may be
+// called from any goroutine.
 type Steer struct {
-	poll time.Duration
-	objs steerObjects
-	lost chan error
+	poll     time.Duration
+	objs     shared
+	programs []*Program
 
-	change sync.Mutex // held by Attach and Detach, which take mu as well
-
-	mu      sync.Mutex
-	spare   int // which of the two tries for the ACL is not in force
-	workers int // that SetWorkers has set, whether they are in use or not
-	listen  []netip.AddrPort
-	local   []netip.Addr // what a wildcard stands for
-	placed  map[steerPlace]bool
-	ports   map[uint16]uint8 // of transfers, as the program has them
-	own     map[steerAddress]bool
-	hints   [64]uint64 // of own
-	exempt  map[steerAclKey]bool
-	sets    uint32 // of sources' buckets
-	hook    *hook
-	closed  bool
+	mu     sync.Mutex
+	spare  int // which of the two tries for the ACL is not in force
+	cpus   int // that SetWorkers has set, whether they are in use or not
+	listen []netip.AddrPort
+	local  []netip.Addr // what a wildcard stands for
+	placed map[steerPlace]bool
+	ports  map[uint16]uint8 // of transfers, as the programs have them
+	own    map[steerAddress]bool
+	hints  [64]uint64 // of own
+	exempt map[steerAclKey]bool
+	sets   uint32 // of sources' buckets
+	closed bool
 }
+
+// shared is what all programs have in common: every map and setting but those of ofInterface.
+type shared struct {
+	Bss     *ebpf.Map `ebpf:".bss"`
+	Data    *ebpf.Map `ebpf:".data"`
+	Acl     *ebpf.Map `ebpf:"acl"`
+	AclEven *ebpf.Map `ebpf:"acl_even"`
+	AclOdd  *ebpf.Map `ebpf:"acl_odd"`
+	Cpus    *ebpf.Map `ebpf:"cpus"`
+	Drops   *ebpf.Map `ebpf:"drops"`
+	Exempt  *ebpf.Map `ebpf:"exempt"`
+	Own     *ebpf.Map `ebpf:"own"`
+	Places  *ebpf.Map `ebpf:"places"`
+	Sources *ebpf.Map `ebpf:"sources"`
+
+	Transfers *ebpf.Map `ebpf:"transfers"`
+
+	CpuOf        *ebpf.Variable `ebpf:"cpu_of"`
+	OwnHints     *ebpf.Variable `ebpf:"own_hints"`
+	SampleRate   *ebpf.Variable `ebpf:"sample_rate"`
+	SourceKeys   *ebpf.Variable `ebpf:"source_keys"`
+	SourceMaskV4 *ebpf.Variable `ebpf:"source_mask_v4"`
+	SourceMaskV6 *ebpf.Variable `ebpf:"source_mask_v6"`
+	SourceRate   *ebpf.Variable `ebpf:"source_rate"`
+	SourceSets   *ebpf.Variable `ebpf:"source_sets"`
+}
+
+// maps are those of shared, by their names.
+func (s *shared) maps() map[string]*ebpf.Map {
+	return map[string]*ebpf.Map{
+		".bss": s.Bss, ".data": s.Data, "acl": s.Acl, "acl_even": s.AclEven, "acl_odd": s.AclOdd, "cpus": s.Cpus, "drops": s.Drops,
+		"exempt": s.Exempt, "own": s.Own, "places": s.Places, "sources": s.Sources, "transfers": s.Transfers,
+	}
+}
+
+// maxInterfaces bounds the programs.
+const maxInterfaces = 64
 
 // Load loads the program, without a rate, an ACL or workers to spread packets over. The error is a
 // *CapabilityError if the process may not.
@@ -92,7 +127,8 @@ func Load(cfg Config) (*Steer, error) {
 	if cfg.Poll <= 0 {
 		cfg.Poll = time.Second
 	}
-	s := &Steer{poll: cfg.Poll, lost: make(chan error, 1), placed: make(map[steerPlace]bool), ports: make(map[uint16]uint8), own: make(map[steerAddress]bool)}
+	cfg.Interfaces = min(max(cfg.Interfaces, 1), maxInterfaces)
+	s := &Steer{poll: cfg.Poll, placed: make(map[steerPlace]bool), ports: make(map[uint16]uint8), own: make(map[steerAddress]bool)}
 	if err := s.load(cfg); err != nil {
 		return nil, errors.Join(fmt.Errorf("bpf: load: %w", err), s.Close())
 	}
@@ -112,8 +148,15 @@ func (s *Steer) load(cfg Config) error {
 	sets := sourceSets(cfg.Sources)
 	spec.Maps[steerMapSources].MaxEntries = sets
 	if err := spec.LoadAndAssign(&s.objs, nil); err != nil {
-		// Of a *ebpf.VerifierError this is the last line, which says what the kernel lacks.
 		return err
+	}
+	for range cfg.Interfaces {
+		p := &Program{steer: s, lost: make(chan error, 1), vlans: map[steerTags]bool{}}
+		if err := spec.LoadAndAssign(&p.objs, &ebpf.CollectionOptions{MapReplacements: s.objs.maps()}); err != nil {
+			// Of a *ebpf.VerifierError this is the last line, which says what the kernel lacks.
+			return err
+		}
+		s.programs = append(s.programs, p)
 	}
 	if err := s.seedSources(sets); err != nil {
 		return err
@@ -131,16 +174,27 @@ func (s *Steer) load(cfg Config) error {
 	return s.SetListen(cfg.Listen, cfg.Transfers)
 }
 
-// Close detaches the program and gives back what it holds.
+// Programs returns the programs, as many as Config has Interfaces.
+func (s *Steer) Programs() []*Program { return s.programs }
+
+// Close detaches the programs and gives back what they hold.
 func (s *Steer) Close() error {
-	err := s.Detach()
+	var errs []error
+	for _, p := range s.programs {
+		errs = append(errs, p.Detach())
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.objs.Steer == nil {
-		return err
+	if !s.closed {
+		s.closed = true
+		for _, p := range s.programs {
+			errs = append(errs, p.objs.close())
+		}
+		for _, m := range s.objs.maps() {
+			errs = append(errs, m.Close())
+		}
 	}
-	s.closed = true
-	return errors.Join(err, s.objs.Close())
+	return errors.Join(errs...)
 }
 
 // SetListen changes what Config has as Listen and Transfers.
@@ -325,7 +379,7 @@ func aclKey(p netip.Prefix) (steerAclKey, error) {
 }
 
 // SetWorkers spreads the packets of queues without an AF_XDP socket over processors: those of one source go to
-// cpus[Worker(source, len(cpus))]. With none, packets stay on the processor that received them. So they do while the
+// cpus[Worker(source, len(cpus))]. With none, packets stay on the processor that received them. So they do where a
 // program is attached in generic mode: on their way to another processor such packets lose the place of their IP header
 // (Linux 6.18 counts every one as InHdrErrors), and receive packet steering (rps_cpus) does the same there.
 func (s *Steer) SetWorkers(cpus []int) error {
@@ -345,82 +399,23 @@ func (s *Steer) SetWorkers(cpus []int) error {
 		}
 		table[i] = uint32(cpu)
 	}
-	s.workers = len(cpus)
-	err := s.objs.steerVariables.Workers.Set(uint32(0))
+	s.cpus = len(cpus)
+	var err error
+	for _, p := range s.programs {
+		err = errors.Join(err, p.objs.Workers.Set(uint32(0)))
+	}
 	if err == nil {
 		err = s.objs.CpuOf.Set(table)
 	}
-	if err == nil {
-		err = s.spread(s.hook == nil || s.hook.mode != Generic)
+	for _, p := range s.programs {
+		if err == nil {
+			err = p.spread(p.hook == nil || p.hook.mode != Generic)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("bpf: set the workers: %w", err)
 	}
 	return nil
-}
-
-// spread turns on or off what SetWorkers has set.
-func (s *Steer) spread(on bool) error {
-	var n int
-	if on {
-		n = s.workers
-	}
-	return s.objs.steerVariables.Workers.Set(uint32(n))
-}
-
-// SetXSK sends the packets of a receive queue to an AF_XDP socket. The kernel takes it out again when the socket is closed.
-func (s *Steer) SetXSK(queue, fd int) error {
-	if n := int(s.objs.Xsks.MaxEntries()); queue < 0 || queue >= n {
-		return fmt.Errorf("bpf: queue %d is out of range, 0 to %d", queue, n-1)
-	}
-	if err := s.objs.Xsks.Put(uint32(queue), uint32(fd)); err != nil {
-		return fmt.Errorf("bpf: steer queue %d to a socket: %w", queue, err)
-	}
-	return nil
-}
-
-// ClearXSK leaves the packets of a receive queue to the kernel, or to the processors of SetWorkers.
-func (s *Steer) ClearXSK(queue int) error {
-	if err := s.objs.Xsks.Delete(uint32(queue)); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-		return fmt.Errorf("bpf: clear queue %d: %w", queue, err)
-	}
-	return nil
-}
-
-// refresh learns which addresses and which hardware address the host has now.
-func (s *Steer) refresh(h *netlink.Handle, index int) error {
-	link, err := h.LinkByIndex(index)
-	if err != nil {
-		return err
-	}
-	addrs, err := h.AddrList(nil, netlink.FAMILY_ALL)
-	if err != nil {
-		return err
-	}
-	own := Prefixes(addrs)
-	var local []netip.Addr
-	for _, p := range own {
-		if !p.Addr().IsLoopback() {
-			local = append(local, p.Addr())
-		}
-	}
-	var mac [8]byte
-	if hw := link.Attrs().HardwareAddr; len(hw) == 6 {
-		copy(mac[:], hw)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.objs.OwnMac.Set(binary.LittleEndian.Uint64(mac[:])); err != nil {
-		return err
-	}
-	if err := s.objs.Inside.Set(link.Attrs().Flags&net.FlagLoopback != 0); err != nil {
-		return err
-	}
-	if err := s.setOwn(own); err != nil {
-		return err
-	}
-	s.local = local
-	return s.place()
 }
 
 // addressOf returns an address as abi.h has it.

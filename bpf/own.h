@@ -11,7 +11,7 @@ enum {
 };
 
 /* The interface is the loopback interface: what it receives the host itself has sent, under any of its addresses. */
-bool inside;
+bool inside SEC(".data.interface") = false;
 
 /* A bit for the last octets of each of them, so that another source costs one look. */
 __u64 own_hints[OWN_HINTS];

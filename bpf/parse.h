@@ -22,6 +22,7 @@ struct datagram {
 	__u16 source_port;
 	__u16 target_port;
 	bool v4;
+	struct tags tags;
 	void *ip;        /* the IP header */
 	void *payload;   /* behind the UDP header; may be the frame's end */
 	__u32 offset;    /* of the payload in the frame */
@@ -45,7 +46,7 @@ struct extension {
 /* parse_udp finds the UDP datagram in a frame whose first part is data to end. It returns PASS_SOCKET if there
  * is one, else why the frame is not for us. Whether its lengths are true is not looked at yet: that is ours to
  * judge only if the port is. */
-static __always_inline enum verdict parse_udp(void *data, void *end, __u64 mac, struct datagram *d)
+static __always_inline enum verdict parse_udp(void *data, void *end, __u64 mac, __u64 other, struct datagram *d)
 {
 	struct ethhdr *eth = data;
 	void *at = eth + 1;
@@ -63,7 +64,7 @@ static __always_inline enum verdict parse_udp(void *data, void *end, __u64 mac, 
 		__u64 to = 0;
 
 		__builtin_memcpy(&to, eth->h_dest, ETH_ALEN);
-		if (to != mac)
+		if (to != mac && to != other)
 			return PASS_OTHER;
 	}
 	protocol = eth->h_proto;
@@ -76,6 +77,8 @@ static __always_inline enum verdict parse_udp(void *data, void *end, __u64 mac, 
 		at = tag + 1;
 		if (at > end)
 			return PASS_OTHER;
+		if (tag->control & bpf_htons(0xfff))
+			d->tags.tag[d->tags.tag[0] != 0] = bpf_ntohs(protocol) << 16 | (bpf_ntohs(tag->control) & 0xfff);
 		protocol = tag->protocol;
 	}
 

@@ -20,7 +20,7 @@ func TestSourcesAsTheTableSays(t *testing.T) {
 	cases := testdata.Sources(t, "xdp")
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
-			if err := s.objs.Inside.Set(!c.Wire); err != nil {
+			if err := s.programs[0].objs.Inside.Set(!c.Wire); err != nil {
 				t.Fatal(err)
 			}
 			for port, payload := range map[uint16][]byte{c.To.Port(): rrq, 40050: ack} {

@@ -49,15 +49,31 @@ type Count struct {
 	Packets, Octets uint64
 }
 
-// Stats are the packets that the interface has received since Load, by verdict.
+// Stats are the packets that interfaces have received since Load, by verdict.
 type Stats [NumVerdicts]Count
 
-// Stats adds up what the processors have counted.
+// Stats adds up what the programs have counted.
 func (s *Steer) Stats() (Stats, error) {
+	var all Stats
+	for _, p := range s.programs {
+		st, err := p.Stats()
+		if err != nil {
+			return all, err
+		}
+		for v := range all {
+			all[v].Packets += st[v].Packets
+			all[v].Octets += st[v].Octets
+		}
+	}
+	return all, nil
+}
+
+// Stats adds up what the processors have counted.
+func (p *Program) Stats() (Stats, error) {
 	var all Stats
 	var each []steerTally
 	for v := range all {
-		if err := s.objs.Tallies.Lookup(uint32(v), &each); err != nil {
+		if err := p.objs.Tallies.Lookup(uint32(v), &each); err != nil {
 			return all, fmt.Errorf("bpf: read the counters: %w", err)
 		}
 		for _, t := range each {

@@ -20,11 +20,23 @@ enum {
 	TRANSFERS_V6 = 2,
 };
 
+/* Each interface has a program of its own: what stands in this section is of one interface, as are xsks and tallies. All
+ * else is of all of them. */
+#define OF_INTERFACE SEC(".data.interface")
+
+/* Hardware addresses that frames may be for, in network order, from the lowest octet: of the interface, and of the bond that it
+ * is a member of. Without the first: any. */
+__u64 own_mac OF_INTERFACE = 0;
+__u64 bond_mac OF_INTERFACE = 0;
+
+/* What comes by this interface the kernel would throw away: it is a member of a bond that waits for another to fail. */
+bool standby OF_INTERFACE = false;
+
+__u32 workers OF_INTERFACE = 0; /* that frames are spread over; 0: they are not */
+
 /* Settings, which the loader may change at any time. */
-__u64 own_mac;             /* in network order, from the lowest octet; 0: any */
 __u64 source_rate;         /* of requests from one source: burst << 32 | ns between them; 0: no limit */
 __u64 sample_rate;         /* of samples, per verdict and processor; likewise; 0: none */
-__u32 workers;             /* that frames are spread over; 0: they are not */
 __u32 cpu_of[MAX_WORKERS]; /* processor of each worker */
 
 struct {
@@ -41,6 +53,15 @@ struct {
 	__type(key, __u32);
 	__type(value, __u8);
 } transfers SEC(".maps");
+
+/* Tags of frames that the host has a device for, from the outermost. What has others the kernel would throw away. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_VLANS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tags);
+	__type(value, __u8);
+} vlans SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);
@@ -72,6 +93,14 @@ struct {
 
 /* Has clang describe the samples, which no map's definition names, to the generator of the Go types. */
 const struct drop *samples_are;
+
+/* known_vlan reports whether the host has a device for the tags of a frame. A tag of VLAN 0 has a priority alone. */
+static __always_inline bool known_vlan(const struct datagram *d)
+{
+	if (!d->tags.tag[0])
+		return true;
+	return bpf_map_lookup_elem(&vlans, &d->tags) != NULL;
+}
 
 /* ours reports whether requests, or the packets of running transfers, are taken at the datagram's target. */
 static __always_inline bool ours(const struct datagram *d, bool *requests)
@@ -131,6 +160,7 @@ static __always_inline enum verdict steer_to(struct xdp_md *ctx, const struct da
 	if (n == 0 || n > MAX_WORKERS)
 		return PASS_SOCKET;
 	worker = worker_of(&d->source, d->v4, n);
+	opaque(worker);
 	if (worker >= MAX_WORKERS)
 		return PASS_SOCKET;
 	*action = bpf_redirect_map(&cpus, cpu_of[worker], XDP_PASS);
@@ -165,6 +195,7 @@ static __always_inline void sample(struct xdp_md *ctx, const struct datagram *d,
 	drop->verdict = verdict;
 	there = bpf_xdp_get_buff_len(ctx) - d->offset;
 	shown = drop->length < there ? drop->length : there;
+	opaque(shown);
 	if (shown > SHOWN)
 		shown = SHOWN;
 	if (shown > 0 && bpf_xdp_load_bytes(ctx, d->offset, drop->payload, shown) == 0)
@@ -184,9 +215,11 @@ int steer(struct xdp_md *ctx)
 	int action = XDP_PASS;
 	bool requests;
 
-	verdict = parse_udp(data, end, own_mac, &d);
+	verdict = standby ? PASS_OTHER : parse_udp(data, end, own_mac, bond_mac, &d);
+	if (verdict == PASS_SOCKET && !(known_vlan(&d) && ours(&d, &requests)))
+		verdict = PASS_OTHER;
 	if (verdict == PASS_SOCKET)
-		verdict = ours(&d, &requests) ? judge(ctx, end, &d, requests) : PASS_OTHER;
+		verdict = judge(ctx, end, &d, requests);
 	if (verdict == PASS_SOCKET)
 		verdict = steer_to(ctx, &d, &action);
 	tally = bpf_map_lookup_elem(&tallies, &verdict);

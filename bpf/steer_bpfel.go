@@ -60,6 +60,11 @@ type steerSourceSet struct {
 	Full   [4]uint64
 }
 
+type steerTags struct {
+	_   structs.HostLayout
+	Tag [2]uint32
+}
+
 type steerTally struct {
 	_       structs.HostLayout
 	Packets uint64
@@ -99,8 +104,10 @@ const (
 	steerMapSources      = "sources"
 	steerMapTallies      = "tallies"
 	steerMapTransfers    = "transfers"
+	steerMapVlans        = "vlans"
 	steerMapXsks         = "xsks"
 	steerProgSteer       = "steer"
+	steerVarBondMac      = "bond_mac"
 	steerVarCpuOf        = "cpu_of"
 	steerVarInside       = "inside"
 	steerVarOwnHints     = "own_hints"
@@ -112,6 +119,7 @@ const (
 	steerVarSourceMaskV6 = "source_mask_v6"
 	steerVarSourceRate   = "source_rate"
 	steerVarSourceSets   = "source_sets"
+	steerVarStandby      = "standby"
 	steerVarWorkers      = "workers"
 )
 
@@ -175,6 +183,7 @@ type steerMapSpecs struct {
 	Sources   *ebpf.MapSpec `ebpf:"sources"`
 	Tallies   *ebpf.MapSpec `ebpf:"tallies"`
 	Transfers *ebpf.MapSpec `ebpf:"transfers"`
+	Vlans     *ebpf.MapSpec `ebpf:"vlans"`
 	Xsks      *ebpf.MapSpec `ebpf:"xsks"`
 }
 
@@ -182,6 +191,7 @@ type steerMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type steerVariableSpecs struct {
+	BondMac      *ebpf.VariableSpec `ebpf:"bond_mac"`
 	CpuOf        *ebpf.VariableSpec `ebpf:"cpu_of"`
 	Inside       *ebpf.VariableSpec `ebpf:"inside"`
 	OwnHints     *ebpf.VariableSpec `ebpf:"own_hints"`
@@ -193,6 +203,7 @@ type steerVariableSpecs struct {
 	SourceMaskV6 *ebpf.VariableSpec `ebpf:"source_mask_v6"`
 	SourceRate   *ebpf.VariableSpec `ebpf:"source_rate"`
 	SourceSets   *ebpf.VariableSpec `ebpf:"source_sets"`
+	Standby      *ebpf.VariableSpec `ebpf:"standby"`
 	Workers      *ebpf.VariableSpec `ebpf:"workers"`
 }
 
@@ -227,6 +238,7 @@ type steerMaps struct {
 	Sources   *ebpf.Map `ebpf:"sources"`
 	Tallies   *ebpf.Map `ebpf:"tallies"`
 	Transfers *ebpf.Map `ebpf:"transfers"`
+	Vlans     *ebpf.Map `ebpf:"vlans"`
 	Xsks      *ebpf.Map `ebpf:"xsks"`
 }
 
@@ -243,6 +255,7 @@ func (m *steerMaps) Close() error {
 		m.Sources,
 		m.Tallies,
 		m.Transfers,
+		m.Vlans,
 		m.Xsks,
 	)
 }
@@ -251,6 +264,7 @@ func (m *steerMaps) Close() error {
 //
 // It can be passed to loadSteerObjects or ebpf.CollectionSpec.LoadAndAssign.
 type steerVariables struct {
+	BondMac      *ebpf.Variable `ebpf:"bond_mac"`
 	CpuOf        *ebpf.Variable `ebpf:"cpu_of"`
 	Inside       *ebpf.Variable `ebpf:"inside"`
 	OwnHints     *ebpf.Variable `ebpf:"own_hints"`
@@ -262,6 +276,7 @@ type steerVariables struct {
 	SourceMaskV6 *ebpf.Variable `ebpf:"source_mask_v6"`
 	SourceRate   *ebpf.Variable `ebpf:"source_rate"`
 	SourceSets   *ebpf.Variable `ebpf:"source_sets"`
+	Standby      *ebpf.Variable `ebpf:"standby"`
 	Workers      *ebpf.Variable `ebpf:"workers"`
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -53,6 +54,13 @@ func loadSteerForTest(t testing.TB, cfg Config) *Steer {
 			t.Error(err)
 		}
 	})
+	for _, p := range s.programs {
+		for _, tags := range [][2]uint32{{0x8100<<16 | 100}, {0x88a8<<16 | 100, 0x8100<<16 | 101}} { // those of frame.tags
+			if err := p.objs.Vlans.Put(steerTags{Tag: tags}, uint8(1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	return s
 }
 
@@ -82,7 +90,7 @@ func (s *Steer) stats(t testing.TB) Stats {
 func (s *Steer) judged(t testing.TB, f []byte) Verdict {
 	t.Helper()
 	before := s.stats(t)
-	action, err := s.objs.Steer.Run(&ebpf.RunOptions{Data: f})
+	action, err := s.programs[0].objs.Steer.Run(&ebpf.RunOptions{Data: f})
 	if err != nil {
 		t.Fatalf("run on %d octets: %v", len(f), err)
 	}
@@ -318,20 +326,119 @@ func TestRandomFrames(t *testing.T) {
 
 func TestOwnMAC(t *testing.T) {
 	s := loadSteerForTest(t, testConfig())
-	var mac [8]byte
-	copy(mac[:], hostMAC)
-	if err := s.objs.OwnMac.Set(binary.LittleEndian.Uint64(mac[:])); err != nil {
+	bondMAC := net.HardwareAddr{2, 0, 0, 0, 7, 7}
+	number := func(mac net.HardwareAddr) uint64 {
+		return binary.LittleEndian.Uint64(append(slices.Clone(mac), 0, 0))
+	}
+	if err := errors.Join(s.programs[0].objs.OwnMac.Set(number(hostMAC)), s.programs[0].objs.BondMac.Set(number(bondMAC))); err != nil {
 		t.Fatal(err)
 	}
 	for i := range hostMAC {
-		f := frame{source: modem4, target: server4, payload: rrq, to: slices.Clone(hostMAC)}
-		if got := s.judged(t, f.octets()); got != PassSocket {
-			t.Errorf("to this host: %v", got)
+		f := frame{source: modem4, target: server4, payload: rrq}
+		for _, mac := range []net.HardwareAddr{bondMAC, hostMAC} {
+			f.to = slices.Clone(mac)
+			if got := s.judged(t, f.octets()); got != PassSocket {
+				t.Errorf("to this host, %v: %v", mac, got)
+			}
 		}
 		f.to[i] ^= 0x10
 		if got := s.judged(t, f.octets()); got != PassOther {
 			t.Errorf("to a host that differs in octet %d: %v", i, got)
 		}
+	}
+}
+
+// A member of a bond that waits takes nothing: the kernel throws away what comes by it.
+func TestStandby(t *testing.T) {
+	s := loadSteerForTest(t, testConfig())
+	good := frame{source: modem4, target: server4, payload: rrq}
+	bad := frame{source: modem4, target: server4, payload: rrq, udpLength: 1}
+	for _, on := range []bool{true, false} {
+		if err := s.programs[0].SetStandby(on); err != nil {
+			t.Fatal(err)
+		}
+		want := [2]Verdict{PassSocket, DropLength}
+		if on {
+			want = [2]Verdict{PassOther, PassOther}
+		}
+		if got := [2]Verdict{s.judged(t, good.octets()), s.judged(t, bad.octets())}; got != want {
+			t.Errorf("standby %v: %v, want %v", on, got, want)
+		}
+	}
+}
+
+// Frames of a VLAN that the host has no device for are the kernel's, which throws them away: nobody in another VLAN gets a file.
+func TestUnknownVLANs(t *testing.T) {
+	s := loadSteerForTest(t, testConfig())
+	for _, tt := range []struct {
+		name string
+		tags []uint16 // type and control, the outer one first
+		want Verdict
+	}{
+		{"none", nil, PassSocket},
+		{"known", []uint16{0x8100, 100}, PassSocket},
+		{"known, with a priority", []uint16{0x8100, 7<<13 | 100}, PassSocket},
+		{"unknown", []uint16{0x8100, 99}, PassOther},
+		{"known number of another kind", []uint16{0x88a8, 100}, PassOther},
+		{"priority alone", []uint16{0x8100, 5 << 13}, PassSocket},
+		{"known within priority", []uint16{0x8100, 5 << 13, 0x8100, 100}, PassSocket},
+		{"two known", []uint16{0x88a8, 100, 0x8100, 101}, PassSocket},
+		{"unknown within known", []uint16{0x88a8, 100, 0x8100, 102}, PassOther},
+		{"known within unknown", []uint16{0x88a8, 99, 0x8100, 101}, PassOther},
+		{"inner one alone", []uint16{0x8100, 101}, PassOther},
+	} {
+		for _, f := range []frame{{source: modem4, target: server4, payload: rrq}, {source: modem6, target: server6, payload: rrq}} {
+			b := f.octets()
+			tags := make([]byte, 0, 8)
+			for _, v := range tt.tags {
+				tags = binary.BigEndian.AppendUint16(tags, v)
+			}
+			if got := s.judged(t, slices.Concat(b[:12], tags, b[12:])); got != tt.want {
+				t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+			}
+		}
+	}
+}
+
+// What interfaces have in common is one for all their programs, and what is one interface's is no other's.
+func TestPrograms(t *testing.T) {
+	cfg := testConfig()
+	cfg.Interfaces = 3
+	s := loadSteerForTest(t, cfg)
+	if len(s.Programs()) != 3 {
+		t.Fatalf("%d programs", len(s.Programs()))
+	}
+	f := frame{source: modem4, target: server4, payload: rrq}
+	judge := func(want ...Verdict) {
+		t.Helper()
+		for i, p := range s.Programs() {
+			before, err := p.Stats()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.objs.Steer.Run(&ebpf.RunOptions{Data: f.octets()}); err != nil {
+				t.Fatal(err)
+			}
+			after, err := p.Stats()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if after[want[i]].Packets != before[want[i]].Packets+1 {
+				t.Errorf("program %d: %v, want one more %v", i, after, want[i])
+			}
+		}
+	}
+	judge(PassSocket, PassSocket, PassSocket)
+	if err := s.Programs()[1].SetStandby(true); err != nil {
+		t.Fatal(err)
+	}
+	judge(PassSocket, PassOther, PassSocket)
+	if err := s.SetACL([]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}); err != nil {
+		t.Fatal(err)
+	}
+	judge(DropACL, PassOther, DropACL)
+	if all, err := s.Stats(); err != nil || all[DropACL].Packets != 2 || all[PassSocket].Packets != 5 || all[PassOther].Packets != 2 {
+		t.Errorf("%v, %v", all, err)
 	}
 }
 
@@ -646,22 +753,22 @@ func TestSteersToSocketThenProcessorThenKernel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.SetXSK(1, fd); err != nil {
+	if err := s.programs[0].SetXSK(1, fd); err != nil {
 		t.Fatal(err)
 	}
 	expect(SteerCPU) // a test runs as queue 0
-	if err := s.SetXSK(0, fd); err != nil {
+	if err := s.programs[0].SetXSK(0, fd); err != nil {
 		t.Fatal(err)
 	}
 	expect(SteerXSK)
-	if err := s.ClearXSK(0); err != nil {
+	if err := s.programs[0].ClearXSK(0); err != nil {
 		t.Fatal(err)
 	}
 	expect(SteerCPU)
-	if err := s.ClearXSK(0); err != nil {
+	if err := s.programs[0].ClearXSK(0); err != nil {
 		t.Errorf("clear an empty queue: %v", err)
 	}
-	if err := s.SetXSK(0, fd); err != nil {
+	if err := s.programs[0].SetXSK(0, fd); err != nil {
 		t.Fatal(err)
 	}
 	if err := unix.Close(fd); err != nil {
@@ -674,7 +781,7 @@ func TestSteersToSocketThenProcessorThenKernel(t *testing.T) {
 	expect(PassSocket)
 
 	for _, queue := range []int{-1, 512} {
-		if err := s.SetXSK(queue, 0); err == nil {
+		if err := s.programs[0].SetXSK(queue, 0); err == nil {
 			t.Errorf("queue %d: no error", queue)
 		}
 	}
@@ -768,7 +875,7 @@ func TestDropsThatNobodyReads(t *testing.T) {
 	s := loadSteerForTest(t, cfg)
 	f := frame{source: modem4, target: server4}.octets()
 	const n = 20000
-	if _, _, err := s.objs.Steer.Benchmark(f, n, nil); err != nil {
+	if _, _, err := s.programs[0].objs.Steer.Benchmark(f, n, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.stats(t)[DropTFTP].Packets; got != n {
@@ -845,7 +952,7 @@ func BenchmarkSteer(b *testing.B) {
 			var each time.Duration
 			for b.Loop() {
 				var err error
-				if _, each, err = s.objs.Steer.Benchmark(f, 100000, nil); err != nil {
+				if _, each, err = s.programs[0].objs.Steer.Benchmark(f, 100000, nil); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -46,10 +46,10 @@ func serveXDP(listen netip.AddrPort, iface string, size, batch int, busy bool) e
 	if err != nil {
 		return err
 	}
-	if err := steer.SetXSK(0, s.FD()); err != nil {
+	if err := steer.Programs()[0].SetXSK(0, s.FD()); err != nil {
 		return err
 	}
-	choice, err := steer.Attach(iface, bpf.Auto)
+	choice, err := steer.Programs()[0].Attach(iface, bpf.Auto)
 	if err != nil {
 		return err
 	}

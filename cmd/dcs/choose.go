@@ -5,92 +5,111 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"dcs/bpf"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/privilege"
+	"dcs/fastpath/xsk"
 )
 
 // A plan is how packets are to come in. Each step that fails when it is carried out leads to a lesser plan.
 type plan struct {
-	iface string
-	mode  bpf.Mode // in which the XDP program is to run; Off: sockets alone
-	xsk   bool     // the program hands packets to AF_XDP sockets, not only filters them
-	// spread: the program hands packets to the processor of their worker, as the device has fewer receive queues than
-	// there are workers. Of use without xsk.
+	ports []arrival // interfaces that the XDP program is to run on; none: sockets alone
+	// spread: the program hands packets to the processor of their worker, as the devices have fewer receive queues than
+	// there are workers. Of use without AF_XDP.
 	spread bool
 	why    string
 }
 
+// An arrival is an interface that requests come in by.
+type arrival struct {
+	name   string
+	master string // the bond or team that it is a member of; empty: none
+	zone   uint32 // index of the interface that has the addresses: its master, or itself
+	mode   bpf.Mode
+	xsk    bool // the program hands packets to AF_XDP sockets, not only filters them
+}
+
 // facts are what a plan depends on.
 type facts struct {
-	iface   string // where requests arrive, as configured or found out
-	err     error  // why there is none, or why it is none that a program can be attached to
-	xdp     bpf.Choice
-	vlans   []string // devices of VLANs on it
-	queues  int      // that it receives by
+	ports   []portFacts
+	err     error // why there are none
 	workers int
 	missing []string // capabilities that AF_XDP takes and the server does not have
+}
+
+// portFacts are what is known of an interface where requests arrive.
+type portFacts struct {
+	arrival
+	xdp    bpf.Choice
+	queues int // that it receives by
 }
 
 // decide is the one place where the transport is chosen. The error, which comes only if XDP is asked for, says what is
 // missing for it.
 func decide(want config.Transport, f facts) (plan, error) {
 	if want == config.Socket {
-		return plan{mode: bpf.Off, why: "socket, as configured"}, nil
+		return plan{why: "socket, as configured"}, nil
 	}
-	var reason error
-	switch {
-	case f.err != nil:
-		reason = f.err
-	case f.xdp.Err != nil:
-		reason = f.xdp.Err
-	case len(f.missing) > 0:
-		reason = &bpf.CapabilityError{Missing: f.missing}
+	p := plan{spread: f.spread()}
+	var reasons []error
+	if f.err != nil {
+		reasons = append(reasons, f.err)
 	}
-	if want == config.XDP {
-		if reason == nil && f.hidesTags() {
-			reason = f.tagsError()
+	var whys []string
+	for _, port := range f.ports {
+		reason := port.xdp.Err
+		if reason == nil && len(f.missing) > 0 {
+			reason = &bpf.CapabilityError{Missing: f.missing}
+		}
+		if reason == nil && want == config.Auto && port.xdp.Mode != bpf.Native {
+			// A packet has paid for most of its way when a generic program sees it.
+			reason = fmt.Errorf("sockets bear more than %s", port.xdp.Why)
 		}
 		if reason != nil {
-			return plan{}, fmt.Errorf("transport xdp: %w", reason)
+			reasons = append(reasons, f.of(port, reason))
+			continue
 		}
-		return plan{iface: f.iface, mode: f.xdp.Mode, xsk: true, spread: f.spread(), why: f.xdp.Why}, nil
+		a := port.arrival
+		a.mode, a.xsk = port.xdp.Mode, true
+		p.ports = append(p.ports, a)
+		whys = append(whys, f.of(port, errors.New(port.xdp.Why)).Error())
 	}
-	if reason != nil {
-		return plan{mode: bpf.Off, why: reason.Error()}, nil
+	for _, r := range reasons {
+		whys = append(whys, r.Error())
 	}
-	if f.xdp.Mode != bpf.Native {
-		// A packet has paid for most of its way when a generic program sees it.
-		return plan{mode: bpf.Off, why: fmt.Sprintf("sockets bear more than %s", f.xdp.Why)}, nil
+	slices.Sort(whys)
+	p.why = strings.Join(slices.Compact(whys), "; ")
+	if want == config.XDP && len(reasons) > 0 {
+		return plan{}, fmt.Errorf("transport xdp: %w", errors.Join(reasons...))
 	}
-	p := plan{iface: f.iface, mode: bpf.Native, xsk: true, spread: f.spread(), why: f.xdp.Why}
-	if f.hidesTags() {
-		// Such a frame can be judged and passed on, but not answered: nobody knows its VLAN any more.
-		p.xsk, p.spread, p.why = false, false, f.tagsError().Error()
-	}
+	p.spread = p.spread && len(p.ports) > 0
 	return p, nil
 }
 
-func (f *facts) spread() bool { return f.workers > 1 && f.queues < f.workers && !f.hidesTags() }
+// of says of which interface a reason is, if there are several.
+func (f *facts) of(port portFacts, reason error) error {
+	if len(f.ports) == 1 {
+		return reason
+	}
+	return fmt.Errorf("%s: %w", port.name, reason)
+}
 
-// hidesTags tells whether frames lose the tag that their answer needs. Where there are no VLANs none comes
-// that is ours.
-func (f *facts) hidesTags() bool { return f.xdp.HidesTags && len(f.vlans) > 0 }
-
-func (f *facts) tagsError() error {
-	return fmt.Errorf("%s takes the tags of its VLANs (%s) off: \"ethtool -K %[1]s rxvlan off\" leaves them on", f.iface, strings.Join(f.vlans, ", "))
+func (f *facts) spread() bool {
+	queues := 0
+	for _, p := range f.ports {
+		queues = max(queues, p.queues)
+	}
+	return f.workers > 1 && queues < f.workers
 }
 
 // lookAround finds out what decide needs to know. listen are the addresses where requests are taken.
 func lookAround(cfg *config.Config, listen []netip.AddrPort, workers int) facts {
-	f := facts{iface: cfg.Interface, workers: workers}
+	f := facts{workers: workers}
 	if cfg.Transport == config.Socket {
 		return f
 	}
@@ -99,143 +118,26 @@ func lookAround(cfg *config.Config, listen []netip.AddrPort, workers int) facts 
 		f.err = err
 		return f
 	}
-	if f.iface == "" {
-		f.iface, f.err = h.interfaceOf(listen)
-	} else if l, ok := h.byName(f.iface); !ok {
-		f.err = fmt.Errorf("there is no interface %s", f.iface)
-	} else if lower := h.lower(l); lower != l.Attrs().Index {
-		f.err = fmt.Errorf("%s is a VLAN: give the interface that it lies on, %s", f.iface, h.name(lower))
-	}
-	if f.err != nil {
+	arrivals, err := h.arrivals(cfg.Interfaces, listen)
+	if err != nil {
+		f.err = err
 		return f
 	}
-	f.vlans = h.vlansOn(f.iface)
-	if f.queues, f.err = receiveQueues(f.iface); f.err != nil {
+	if f.missing, f.err = privilege.Missing("CAP_NET_RAW"); f.err != nil {
 		return f
 	}
-	f.xdp = bpf.Probe(f.iface)
-	f.missing, f.err = privilege.Missing("CAP_NET_RAW")
-	var lacks *bpf.CapabilityError
-	if errors.As(f.xdp.Err, &lacks) { // all that is missing at once
-		f.xdp.Err = &bpf.CapabilityError{Missing: append(slices.Clone(lacks.Missing), f.missing...)}
+	for _, a := range arrivals {
+		port := portFacts{arrival: a, xdp: bpf.Probe(a.name)}
+		if port.queues, err = xsk.Queues(a.name); err != nil && port.xdp.Err == nil {
+			port.xdp.Err = err
+		}
+		var lacks *bpf.CapabilityError
+		if errors.As(port.xdp.Err, &lacks) { // all that is missing at once
+			port.xdp.Err = &bpf.CapabilityError{Missing: append(slices.Clone(lacks.Missing), f.missing...)}
+		}
+		f.ports = append(f.ports, port)
 	}
 	return f
-}
-
-// host is the machine's interfaces and their addresses.
-type host struct {
-	links []netlink.Link
-	addrs []netlink.Addr
-}
-
-func newHost() (*host, error) {
-	links, err := netlink.LinkList()
-	if err != nil {
-		return nil, fmt.Errorf("list the interfaces: %w", err)
-	}
-	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
-	if err != nil {
-		return nil, fmt.Errorf("list the addresses: %w", err)
-	}
-	return &host{links, addrs}, nil
-}
-
-func (h *host) byName(name string) (netlink.Link, bool) {
-	for _, l := range h.links {
-		if l.Attrs().Name == name {
-			return l, true
-		}
-	}
-	return nil, false
-}
-
-func (h *host) byIndex(index int) (netlink.Link, bool) {
-	for _, l := range h.links {
-		if l.Attrs().Index == index {
-			return l, true
-		}
-	}
-	return nil, false
-}
-
-func (h *host) name(index int) string {
-	if l, ok := h.byIndex(index); ok {
-		return l.Attrs().Name
-	}
-	return fmt.Sprintf("number %d", index)
-}
-
-// lower returns the index of the interface that frames come in by: of a VLAN the one that it lies on.
-func (h *host) lower(l netlink.Link) int {
-	for range 2 { // one tag in another
-		parent, ok := h.byIndex(l.Attrs().ParentIndex)
-		if l.Type() != "vlan" || !ok {
-			break
-		}
-		l = parent
-	}
-	return l.Attrs().Index
-}
-
-func (h *host) vlansOn(iface string) []string {
-	on, ok := h.byName(iface)
-	if !ok {
-		return nil
-	}
-	var names []string
-	for _, l := range h.links {
-		if l.Type() == "vlan" && h.lower(l) == on.Attrs().Index {
-			names = append(names, l.Attrs().Name)
-		}
-	}
-	return names
-}
-
-// interfaceOf returns the one interface by which packets to all of the addresses come in. A wildcard stands for every
-// address of the host but those of the loopback network and those that are good for one link only.
-func (h *host) interfaceOf(listen []netip.AddrPort) (string, error) {
-	var found []string
-	for _, a := range h.addrs {
-		ip, ok := netip.AddrFromSlice(a.IP)
-		ip = ip.Unmap()
-		if l, there := h.byIndex(a.LinkIndex); ok && there && listensAt(listen, ip) {
-			if name := h.name(h.lower(l)); !slices.Contains(found, name) {
-				found = append(found, name)
-			}
-		}
-	}
-	switch len(found) {
-	case 0:
-		for _, l := range listen {
-			if a := l.Addr(); !a.IsUnspecified() && !a.IsLoopback() {
-				return "", fmt.Errorf("no interface has %v yet: the key interface says which one will", a)
-			}
-		}
-		return "", errors.New("the addresses of listen are on no interface but the loopback one")
-	case 1:
-		return found[0], nil
-	}
-	slices.Sort(found)
-	return "", fmt.Errorf("requests may arrive at %s: say by the key interface which of them XDP is for", strings.Join(found, ", "))
-}
-
-func listensAt(listen []netip.AddrPort, ip netip.Addr) bool {
-	if ip.IsLoopback() {
-		return false
-	}
-	return slices.ContainsFunc(listen, func(l netip.AddrPort) bool {
-		a := l.Addr().WithZone("")
-		return a == ip || a.IsUnspecified() && a.Is4() == ip.Is4() && !ip.IsLinkLocalUnicast()
-	})
-}
-
-// receiveQueues returns how many queues an interface receives by.
-func receiveQueues(iface string) (int, error) {
-	queues, err := filepath.Glob(filepath.Join("/sys/class/net", iface, "queues/rx-*"))
-	if err != nil {
-		return 0, err
-	}
-	return max(len(queues), 1), nil // without sysfs: at least that one
 }
 
 // processors returns those that the process may use, which its workers get in turn.

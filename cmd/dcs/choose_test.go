@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -18,12 +19,19 @@ func TestDecide(t *testing.T) {
 	generic := bpf.Choice{Mode: bpf.Generic, Why: `generic: driver "x" has no native XDP`}
 	busy := bpf.Choice{Mode: bpf.Off, Err: &bpf.BusyError{Interface: "eth0", Program: 7, Name: "other"}}
 	lacks := bpf.Choice{Mode: bpf.Off, Err: &bpf.CapabilityError{Missing: []string{"CAP_BPF", "CAP_NET_RAW"}}}
-	strips := native
-	strips.HidesTags = true
-	sockets := func(why string) plan { return plan{mode: bpf.Off, why: why} }
-	xdp := func(spread bool) plan {
-		return plan{iface: "eth0", mode: bpf.Native, xsk: true, spread: spread, why: native.Why}
+	eth0, eth1 := arrival{name: "eth0", zone: 2}, arrival{name: "eth1", zone: 3}
+	at := func(a arrival, c bpf.Choice, queues int) portFacts { return portFacts{a, c, queues} }
+	one := func(c bpf.Choice, queues, workers int) facts {
+		return facts{ports: []portFacts{at(eth0, c, queues)}, workers: workers}
 	}
+	sockets := func(why string) plan { return plan{why: why} }
+	xdp := func(spread bool, c bpf.Choice, why string, ports ...arrival) plan {
+		for i := range ports {
+			ports[i].mode, ports[i].xsk = c.Mode, true
+		}
+		return plan{ports, spread, why}
+	}
+	const raw = "missing CAP_NET_RAW: run as root, or grant it (AmbientCapabilities= of systemd, or setcap)"
 	tests := []struct {
 		name string
 		want config.Transport
@@ -31,28 +39,40 @@ func TestDecide(t *testing.T) {
 		plan
 		err string // part of it
 	}{
-		{"socket is socket", config.Socket, facts{iface: "eth0", xdp: native, queues: 1, workers: 4}, sockets("socket, as configured"), ""},
-		{"auto", config.Auto, facts{iface: "eth0", xdp: native, queues: 4, workers: 4}, xdp(false), ""},
-		{"auto, few queues", config.Auto, facts{iface: "eth0", xdp: native, queues: 1, workers: 4}, xdp(true), ""},
+		{"socket is socket", config.Socket, one(native, 1, 4), sockets("socket, as configured"), ""},
+		{"auto", config.Auto, one(native, 4, 4), xdp(false, native, native.Why, eth0), ""},
+		{"auto, few queues", config.Auto, one(native, 1, 4), xdp(true, native, native.Why, eth0), ""},
 		{"auto, no interface", config.Auto, facts{err: errors.New("which?"), workers: 4}, sockets("which?"), ""},
-		{"auto, generic", config.Auto, facts{iface: "eth0", xdp: generic, queues: 1, workers: 1}, sockets("sockets bear more than " + generic.Why), ""},
-		{"auto, busy", config.Auto, facts{iface: "eth0", xdp: busy, queues: 1, workers: 1}, sockets(busy.Err.Error()), ""},
-		{"auto, capabilities", config.Auto, facts{iface: "eth0", xdp: lacks, queues: 1, workers: 1}, sockets(lacks.Err.Error()), ""},
-		{"auto, AF_XDP's capability", config.Auto, facts{iface: "eth0", xdp: native, missing: []string{"CAP_NET_RAW"}, queues: 1, workers: 1}, sockets("missing CAP_NET_RAW: run as root, or grant it (AmbientCapabilities= of systemd, or setcap)"), ""},
+		{"auto, generic", config.Auto, one(generic, 1, 1), sockets("sockets bear more than " + generic.Why), ""},
+		{"auto, busy", config.Auto, one(busy, 1, 1), sockets(busy.Err.Error()), ""},
+		{"auto, capabilities", config.Auto, one(lacks, 1, 1), sockets(lacks.Err.Error()), ""},
 		{
-			"auto, tags hidden", config.Auto,
-			facts{iface: "eth0", xdp: strips, vlans: []string{"eth0.5"}, queues: 1, workers: 4},
-			plan{iface: "eth0", mode: bpf.Native, why: `eth0 takes the tags of its VLANs (eth0.5) off: "ethtool -K eth0 rxvlan off" leaves them on`},
-			"",
+			"auto, AF_XDP's capability", config.Auto,
+			facts{ports: []portFacts{at(eth0, native, 1)}, missing: []string{"CAP_NET_RAW"}, workers: 1},
+			sockets(raw), "",
 		},
-		{"auto, tags hidden, no VLANs", config.Auto, facts{iface: "eth0", xdp: strips, queues: 4, workers: 4}, xdp(false), ""},
-		{"xdp", config.XDP, facts{iface: "eth0", xdp: native, queues: 4, workers: 4}, xdp(false), ""},
-		{"xdp, generic", config.XDP, facts{iface: "eth0", xdp: generic, queues: 4, workers: 4}, plan{iface: "eth0", mode: bpf.Generic, xsk: true, why: generic.Why}, ""},
+		{
+			"auto, two", config.Auto,
+			facts{ports: []portFacts{at(eth0, native, 1), at(eth1, native, 4)}, workers: 4},
+			xdp(false, native, "eth0: "+native.Why+"; eth1: "+native.Why, eth0, eth1), "",
+		},
+		{
+			"auto, one of two", config.Auto,
+			facts{ports: []portFacts{at(eth0, generic, 1), at(eth1, native, 1)}, workers: 4},
+			xdp(true, native, "eth0: sockets bear more than "+generic.Why+"; eth1: "+native.Why, eth1), "",
+		},
+		{"xdp", config.XDP, one(native, 4, 4), xdp(false, native, native.Why, eth0), ""},
+		{"xdp, generic", config.XDP, one(generic, 4, 4), xdp(false, generic, generic.Why, eth0), ""},
 		{"xdp, no interface", config.XDP, facts{err: errors.New("which?")}, plan{}, "transport xdp: which?"},
-		{"xdp, busy", config.XDP, facts{iface: "eth0", xdp: busy}, plan{}, "XDP program 7 (other) holds eth0"},
-		{"xdp, capabilities", config.XDP, facts{iface: "eth0", xdp: lacks}, plan{}, "missing CAP_BPF, CAP_NET_RAW"},
-		{"xdp, AF_XDP's capability", config.XDP, facts{iface: "eth0", xdp: native, missing: []string{"CAP_NET_RAW"}}, plan{}, "missing CAP_NET_RAW"},
-		{"xdp, tags hidden", config.XDP, facts{iface: "eth0", xdp: strips, vlans: []string{"eth0.5"}}, plan{}, "ethtool -K eth0 rxvlan off"},
+		{"xdp, busy", config.XDP, one(busy, 1, 1), plan{}, "XDP program 7 (other) holds eth0"},
+		{"xdp, one of two busy", config.XDP, facts{ports: []portFacts{at(eth0, busy, 1), at(eth1, native, 1)}, workers: 1}, plan{}, "transport xdp: eth0: XDP program 7 (other) holds eth0"},
+		{"xdp, capabilities", config.XDP, one(lacks, 1, 1), plan{}, "missing CAP_BPF, CAP_NET_RAW"},
+		{
+			"xdp, AF_XDP's capability", config.XDP,
+			facts{ports: []portFacts{at(eth0, native, 1)}, missing: []string{"CAP_NET_RAW"}},
+			plan{},
+			"missing CAP_NET_RAW",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -63,16 +83,20 @@ func TestDecide(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || got != tt.plan {
+			if err != nil || !reflect.DeepEqual(got, tt.plan) {
 				t.Errorf("got %+v, %v; want %+v", got, err, tt.plan)
 			}
 		})
 	}
 }
 
-func TestInterfaceOf(t *testing.T) {
-	link := func(name string, index, parent int) netlink.LinkAttrs {
-		return netlink.LinkAttrs{Name: name, Index: index, ParentIndex: parent}
+func TestArrivals(t *testing.T) {
+	link := func(name string, index, parent, master int) netlink.LinkAttrs {
+		a := netlink.LinkAttrs{Name: name, Index: index, ParentIndex: parent, MasterIndex: master}
+		if name == "lo" {
+			a.Flags = net.FlagLoopback
+		}
+		return a
 	}
 	addr := func(index int, prefix string) netlink.Addr {
 		ip, ipNet, err := net.ParseCIDR(prefix)
@@ -81,33 +105,64 @@ func TestInterfaceOf(t *testing.T) {
 		}
 		return netlink.Addr{LinkIndex: index, IPNet: &net.IPNet{IP: ip, Mask: ipNet.Mask}}
 	}
-	lo := &netlink.Device{LinkAttrs: link("lo", 1, 0)}
-	eth0 := &netlink.Device{LinkAttrs: link("eth0", 2, 0)}
-	eth1 := &netlink.Device{LinkAttrs: link("eth1", 3, 0)}
-	vlan := &netlink.Vlan{LinkAttrs: link("eth0.5", 4, 2)}
-	stacked := &netlink.Vlan{LinkAttrs: link("eth0.5.6", 5, 4)}
-	veth := &netlink.Veth{LinkAttrs: link("veth0", 6, 7)} // whose parent is its other end
+	lo := &netlink.Device{LinkAttrs: link("lo", 1, 0, 0)}
+	eth0 := &netlink.Device{LinkAttrs: link("eth0", 2, 0, 0)}
+	eth1 := &netlink.Device{LinkAttrs: link("eth1", 3, 0, 0)}
+	vlan := &netlink.Vlan{LinkAttrs: link("eth0.5", 4, 2, 0)}
+	stacked := &netlink.Vlan{LinkAttrs: link("eth0.5.6", 5, 4, 0)}
+	veth := &netlink.Veth{LinkAttrs: link("veth0", 6, 7, 0)} // whose parent is its other end
+	dummy := &netlink.Dummy{LinkAttrs: link("any0", 8, 0, 0)}
+	bond := &netlink.Bond{LinkAttrs: link("bond0", 9, 0, 0)}
+	eth2 := &netlink.Device{LinkAttrs: link("eth2", 10, 0, 9)}
+	eth3 := &netlink.Device{LinkAttrs: link("eth3", 11, 0, 9)}
+	overBond := &netlink.Vlan{LinkAttrs: link("bond0.7", 12, 9, 0)}
+	team := &netlink.GenericLink{LinkAttrs: link("team0", 13, 0, 0), LinkType: "team"}
+	eth4 := &netlink.Device{LinkAttrs: link("eth4", 14, 0, 13)}
+	empty := &netlink.Bond{LinkAttrs: link("bond1", 15, 0, 0)}
+	vrf := &netlink.Vrf{LinkAttrs: link("blue", 16, 0, 0)}
 	local := []netlink.Addr{addr(1, "127.0.0.1/8"), addr(1, "::1/128")}
-	one := append(local, addr(2, "192.0.2.1/24"), addr(2, "2001:db8::1/64"), addr(2, "fe80::1/64"))
+	with := func(addrs ...netlink.Addr) []netlink.Addr {
+		return append(append([]netlink.Addr{}, local...), addrs...)
+	}
+	one := with(addr(2, "192.0.2.1/24"), addr(2, "2001:db8::1/64"), addr(2, "fe80::1/64"))
+	links := func(l ...netlink.Link) []netlink.Link { return append([]netlink.Link{lo}, l...) }
+	bonded := links(eth2, eth3, bond)
 	tests := []struct {
-		name   string
-		host   host
-		listen string
-		want   string // an interface, or part of the error after "!"
+		name       string
+		host       host
+		configured string
+		listen     string
+		want       string // interfaces, a member with its master; or part of the error after "!"
 	}{
-		{"wildcard", host{[]netlink.Link{lo, eth0}, one}, "0.0.0.0:69", "eth0"},
-		{"both wildcards", host{[]netlink.Link{lo, eth0}, one}, "0.0.0.0:69 [::]:69", "eth0"},
-		{"address", host{[]netlink.Link{lo, eth0, eth1}, append(one, addr(3, "198.51.100.1/24"))}, "198.51.100.1:69", "eth1"},
-		{"loopback", host{[]netlink.Link{lo, eth0}, one}, "127.0.0.1:69 [::1]:69", "!no interface but the loopback"},
-		{"an address that is not there yet", host{[]netlink.Link{lo, eth0}, one}, "198.18.0.9:69", "!no interface has 198.18.0.9 yet: the key interface"},
-		{"one of two addresses is there", host{[]netlink.Link{lo, eth0}, one}, "198.18.0.9:69 192.0.2.1:69", "eth0"},
-		{"two", host{[]netlink.Link{lo, eth1, eth0}, append(one, addr(3, "198.51.100.1/24"))}, "0.0.0.0:69", "!eth0, eth1: say by the key interface"},
-		{"the other has no address of its own", host{[]netlink.Link{lo, eth0, eth1}, append(one, addr(3, "fe80::2/64"))}, "[::]:69", "eth0"},
-		{"link-local", host{[]netlink.Link{lo, eth0}, one}, "[fe80::1%eth0]:69", "eth0"},
-		{"VLAN", host{[]netlink.Link{lo, eth0, vlan}, append(local, addr(4, "192.0.2.1/24"))}, "0.0.0.0:69", "eth0"},
-		{"VLAN beside its interface", host{[]netlink.Link{lo, eth0, vlan}, append(one, addr(4, "192.0.3.1/24"))}, "0.0.0.0:69", "eth0"},
-		{"tag in a tag", host{[]netlink.Link{lo, eth0, vlan, stacked}, append(local, addr(5, "192.0.2.1/24"))}, "0.0.0.0:69", "eth0"},
-		{"veth", host{[]netlink.Link{lo, veth}, append(local, addr(6, "192.0.2.1/24"))}, "0.0.0.0:69", "veth0"},
+		{"wildcard", host{links(eth0), one}, "", "0.0.0.0:69", "eth0"},
+		{"both wildcards", host{links(eth0), one}, "", "0.0.0.0:69 [::]:69", "eth0"},
+		{"address", host{links(eth0, eth1), append(with(addr(3, "198.51.100.1/24")), one...)}, "", "198.51.100.1:69", "eth1"},
+		{"loopback", host{links(eth0), one}, "", "127.0.0.1:69 [::1]:69", "!no interface but the loopback"},
+		{"an address that is not there yet", host{links(eth0), one}, "", "198.18.0.9:69", "!no interface has 198.18.0.9 yet: the key interface"},
+		{"one of two addresses is there", host{links(eth0), one}, "", "198.18.0.9:69 192.0.2.1:69", "eth0"},
+		{"two", host{links(eth1, eth0), append(with(addr(3, "198.51.100.1/24")), one...)}, "", "0.0.0.0:69", "eth0 eth1"},
+		{"the other has no address of its own", host{links(eth0, eth1), append(with(addr(3, "fe80::2/64")), one...)}, "", "[::]:69", "eth0"},
+		{"link-local", host{links(eth0), one}, "", "[fe80::1%eth0]:69", "eth0"},
+		{"VLAN", host{links(eth0, vlan), with(addr(4, "192.0.2.1/24"))}, "", "0.0.0.0:69", "eth0"},
+		{"VLAN beside its interface", host{links(eth0, vlan), append(with(addr(4, "192.0.3.1/24")), one...)}, "", "0.0.0.0:69", "eth0"},
+		{"tag in a tag", host{links(eth0, vlan, stacked), with(addr(5, "192.0.2.1/24"))}, "", "0.0.0.0:69", "eth0"},
+		{"veth", host{links(veth), with(addr(6, "192.0.2.1/24"))}, "", "0.0.0.0:69", "veth0"},
+		{"bond", host{bonded, with(addr(9, "192.0.2.1/24"))}, "", "0.0.0.0:69", "eth2<bond0 eth3<bond0"},
+		{"VLAN on a bond", host{append(bonded, overBond), with(addr(12, "192.0.2.1/24"))}, "", "192.0.2.1:69", "eth2<bond0 eth3<bond0"},
+		{"team", host{links(team, eth4), with(addr(13, "192.0.2.1/24"))}, "", "0.0.0.0:69", "eth4<team0"},
+		{"anycast on a dummy", host{links(eth0, eth1, dummy), append(with(addr(8, "203.0.113.1/32")), one...)}, "", "203.0.113.1:69", "eth0"},
+		{"anycast on the loopback interface", host{links(eth0), append(with(addr(1, "203.0.113.1/32")), one...)}, "", "203.0.113.1:69", "eth0"},
+		{"anycast on a dummy, behind a bond", host{append(bonded, dummy), with(addr(8, "203.0.113.1/32"), addr(9, "192.0.2.1/24"))}, "", "203.0.113.1:69", "eth2<bond0 eth3<bond0"},
+		{"wildcard beside a dummy", host{links(eth0, dummy), append(with(addr(8, "203.0.113.1/32")), one...)}, "", "0.0.0.0:69", "eth0"},
+		{"address of a VRF", host{links(eth0, vrf), append(with(addr(16, "203.0.113.1/32")), one...)}, "", "203.0.113.1:69", "eth0"},
+		{"configured", host{links(eth0, eth1), one}, "eth1", "0.0.0.0:69", "eth1"},
+		{"two configured", host{links(eth0, eth1), one}, "eth1 eth0", "0.0.0.0:69", "eth0 eth1"},
+		{"bond configured", host{bonded, local}, "bond0", "0.0.0.0:69", "eth2<bond0 eth3<bond0"},
+		{"member configured", host{bonded, local}, "eth2", "0.0.0.0:69", "eth2"},
+		{"bond without a member", host{links(empty), local}, "bond1", "0.0.0.0:69", "!bond1 has no member"},
+		{"none of that name", host{links(eth0), one}, "eth7", "0.0.0.0:69", "!there is no interface eth7"},
+		{"VLAN configured", host{links(eth0, vlan), one}, "eth0.5", "0.0.0.0:69", "!eth0.5 is a VLAN: give the interface that it lies on, eth0"},
+		{"dummy configured", host{links(eth0, dummy), one}, "any0", "0.0.0.0:69", "!nothing arrives at any0"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -115,21 +170,72 @@ func TestInterfaceOf(t *testing.T) {
 			for _, a := range strings.Fields(tt.listen) {
 				listen = append(listen, netip.MustParseAddrPort(a))
 			}
-			got, err := tt.host.interfaceOf(listen)
+			arrivals, err := tt.host.arrivals(strings.Fields(tt.configured), listen)
 			if want, fails := strings.CutPrefix(tt.want, "!"); fails {
 				if err == nil || !strings.Contains(err.Error(), want) {
-					t.Errorf("got %q, %v; want %q", got, err, want)
+					t.Errorf("got %v, %v; want %q", arrivals, err, want)
 				}
-			} else if err != nil || got != tt.want {
-				t.Errorf("got %q, %v; want %q", got, err, tt.want)
+				return
+			}
+			var got []string
+			for _, a := range arrivals {
+				l, there := tt.host.byName(a.name)
+				zone := l.Attrs().Index
+				if l.Attrs().MasterIndex != 0 {
+					zone = l.Attrs().MasterIndex
+				}
+				if a.master != "" {
+					a.name += "<" + a.master
+				}
+				if !there || a.zone != uint32(zone) {
+					t.Errorf("%s: zone %d", a.name, a.zone)
+				}
+				got = append(got, a.name)
+			}
+			if err != nil || strings.Join(got, " ") != tt.want {
+				t.Errorf("got %v, %v; want %q", got, err, tt.want)
 			}
 		})
 	}
-	h := host{[]netlink.Link{lo, eth0, vlan, stacked, eth1}, nil}
-	if got := strings.Join(h.vlansOn("eth0"), " "); got != "eth0.5 eth0.5.6" {
-		t.Errorf("VLANs on eth0: %s", got)
+}
+
+// Members that wait are those that the kernel says so of; every other interface takes what comes.
+func TestWaits(t *testing.T) {
+	for _, tt := range []struct {
+		slave netlink.LinkSlave
+		want  bool
+	}{{nil, false}, {&netlink.BondSlave{State: netlink.BondStateActive}, false}, {&netlink.BondSlave{State: netlink.BondStateBackup}, true}} {
+		if got := waits(&netlink.Device{LinkAttrs: netlink.LinkAttrs{Slave: tt.slave}}); got != tt.want {
+			t.Errorf("%+v: %v", tt.slave, got)
+		}
 	}
-	if got := h.vlansOn("eth1"); got != nil {
-		t.Errorf("VLANs on eth1: %v", got)
+}
+
+// What is steered and arrives nowhere is seen at the second look; what goes slowly, or not at all, is no loss.
+func TestProof(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		looks [][2]uint64 // steered, taken
+		lost  int         // the look at which it is, from 1; 0: never
+	}{
+		{"nothing comes", [][2]uint64{{0, 0}, {0, 0}, {0, 0}, {0, 0}}, 0},
+		{"all arrives", [][2]uint64{{0, 0}, {10, 10}, {20, 20}, {20, 20}, {20, 20}}, 0},
+		{"some was steered before the first look", [][2]uint64{{50, 10}, {50, 10}, {50, 10}}, 0},
+		{"none arrives", [][2]uint64{{0, 0}, {10, 0}, {20, 0}}, 3},
+		{"one packet, that arrives nowhere", [][2]uint64{{0, 0}, {1, 0}, {1, 0}}, 3},
+		{"none arrives any more", [][2]uint64{{0, 0}, {10, 10}, {20, 10}, {30, 10}}, 4},
+		{"some of it arrives", [][2]uint64{{0, 0}, {10, 1}, {20, 2}, {30, 3}}, 0},
+		{"it arrives a little late", [][2]uint64{{0, 0}, {10, 0}, {20, 20}, {30, 20}, {30, 30}}, 0},
+	} {
+		var p proof
+		got := 0
+		for i, l := range tt.looks {
+			if p.look(l[0], l[1]) && got == 0 {
+				got = i + 1
+			}
+		}
+		if got != tt.lost {
+			t.Errorf("%s: lost at look %d, want %d", tt.name, got, tt.lost)
+		}
 	}
 }

@@ -277,28 +277,37 @@ func (s *server) collectDevices(w *metrics.Writer) {
 
 func (s *server) collectTransport(w *metrics.Writer) {
 	in := s.in
-	mode, iface, losses := in.mode, in.iface, uint64(0)
-	attached := mode != bpf.Off
+	attached, native, losses, falls := false, false, uint64(0), uint64(0)
 	if st := in.steering; st != nil {
-		st.mu.Lock()
-		attached, losses = st.attached, st.losses
-		st.mu.Unlock()
-		if stats, err := st.program.Stats(); err == nil {
+		st.each(func(p steered) {
+			w.Value("dcs_transport_info", 1, string(in.kind), p.mode.String(), p.name, in.why)
+			w.Flag("dcs_xdp_interface_attached", p.attached, p.name, p.master)
+			w.Flag("dcs_xdp_interface_af_xdp", p.attached && p.xsk, p.name, p.master)
+			attached = attached || p.attached
+			native = native || p.attached && p.mode == bpf.Native
+		})
+		losses, falls = st.lost()
+		if stats, err := st.steer.Stats(); err == nil {
 			for v, n := range stats {
 				w.Count("dcs_xdp_packets_total", n.Packets, bpf.Verdict(v).String())
 				w.Count("dcs_xdp_bytes_total", n.Octets, bpf.Verdict(v).String())
 			}
 		}
+	} else {
+		w.Value("dcs_transport_info", 1, string(in.kind), bpf.Off.String(), "", in.why)
 	}
-	w.Value("dcs_transport_info", 1, string(in.kind), mode.String(), iface, in.why)
 	w.Flag("dcs_capability", attached, "xdp", cmp.Or(in.why, "in use"))
-	w.Flag("dcs_capability", attached && mode == bpf.Native, "xdp_native", in.why)
-	w.Flag("dcs_capability", len(in.rings) > 0, "af_xdp", in.why)
+	w.Flag("dcs_capability", native, "xdp_native", in.why)
+	w.Flag("dcs_capability", in.rings != nil, "af_xdp", in.why)
 	w.Flag("dcs_capability", len(in.choosers) > 0, "reuseport_bpf", "")
 	w.Flag("dcs_capability", in.lookup != nil, "sk_lookup", "")
 	s.collectSandbox(w)
 	w.Count("dcs_xdp_lost_total", losses)
-	for q, r := range in.rings {
+	w.Count("dcs_xdp_fallbacks_total", falls)
+	if in.rings == nil {
+		return
+	}
+	for q, r := range in.rings.Transports {
 		st, queue := r.Stats(), strconv.Itoa(q)
 		for _, v := range []struct {
 			what string
@@ -311,7 +320,6 @@ func (s *server) collectTransport(w *metrics.Writer) {
 			{"handed_over", st.HandedOver},
 			{"hand_lost", st.HandLost},
 			{"ring_full", st.Lost},
-			{"unsent", st.Unsent},
 		} {
 			w.Count("dcs_xsk_packets_total", v.n, queue, v.what)
 		}

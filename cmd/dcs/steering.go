@@ -1,199 +1,173 @@
 package main
 
 import (
-	"context"
 	"errors"
+	"fmt"
 	"log/slog"
-	"net"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/vishvananda/netlink"
+
 	"dcs/bpf"
 	"dcs/cmd/internal/config"
+	"dcs/fastpath/xsk"
 )
 
-// steering is the XDP program on its interface, and what keeps it there.
+// steering is the XDP programs on their interfaces, and what keeps them there.
 type steering struct {
 	log     *slog.Logger
-	program *bpf.Steer
-	iface   string
-	mode    bpf.Mode
-	queues  int // that have an AF_XDP socket
-	index   int // of the interface that these are bound to
+	steer   *bpf.Steer
+	masters []string   // bonds and teams whose members have programs
+	rings   *xsk.Group // nil: there are no AF_XDP sockets
+	strict  bool       // the transport is XDP: a generic program is better than none
 
-	mu       sync.Mutex
-	attached bool
-	choice   bpf.Choice
-	losses   uint64
+	mu     sync.Mutex // guards what follows, and what is in ports
+	ports  []*steered
+	losses uint64 // how often a program was lost
+	falls  uint64 // how often an interface was left to the sockets, as what was steered arrived nowhere
 }
 
-// steer loads the program, sets it, and attaches it.
-func (s *server) steer(in *ingress, p plan, cpus []int) (*steering, error) {
-	program, err := bpf.Load(bpf.Config{Listen: in.addrs, Transfers: in.ports()})
+// steered is an interface with a program, or one that had it.
+type steered struct {
+	arrival
+	program  *bpf.Program
+	index    int // of the interface when the program was attached last
+	attached bool
+	choice   bpf.Choice
+	retry    time.Time // when to attach it again
+	told     string    // why it could not be attached
+	down     bool
+	proof    proof
+}
+
+// spareInterfaces is how many members more a bond may get while the server runs.
+const spareInterfaces = 8
+
+// newSteering loads the programs, sets them, and attaches them to the interfaces of the plan. Those that cannot be had are left out of
+// the plan, which says so, unless the transport is XDP.
+func (s *server) newSteering(in *ingress, cpus []int) (*steering, error) {
+	st := &steering{log: s.log, strict: s.cfg.Transport == config.XDP}
+	interfaces := len(in.plan.ports)
+	for _, a := range in.plan.ports {
+		if a.master != "" && !slices.Contains(st.masters, a.master) {
+			st.masters = append(st.masters, a.master)
+			interfaces += spareInterfaces
+		}
+	}
+	var err error
+	st.steer, err = bpf.Load(bpf.Config{Listen: in.addrs, Transfers: in.ports(), Interfaces: interfaces})
 	if err != nil {
 		return nil, err
 	}
-	st := &steering{log: s.log, program: program, iface: p.iface, mode: p.mode}
-	if s.cfg.Transport == config.XDP {
-		st.mode = bpf.Auto // better a generic one than none
-	}
-	if p.spread {
-		err = program.SetWorkers(cpus)
+	if in.spread {
+		err = st.steer.SetWorkers(cpus)
 	}
 	if err == nil {
-		err = s.limits.bind(program)
+		err = s.limits.bind(st.steer)
 	}
-	if err == nil {
-		err = st.attach()
+	var refused []error
+	for i, a := range in.plan.ports {
+		if err != nil {
+			break
+		}
+		p := &steered{arrival: a, program: st.steer.Programs()[i]}
+		if e := st.attach(p); e != nil {
+			refused = append(refused, e)
+			continue
+		}
+		st.ports = append(st.ports, p)
+	}
+	if err == nil && (len(st.ports) == 0 || st.strict) {
+		err = errors.Join(refused...)
 	}
 	if err != nil {
-		return nil, errors.Join(err, program.Close())
+		return nil, errors.Join(err, st.steer.Close())
+	}
+	for _, e := range refused {
+		in.why += "; " + e.Error()
 	}
 	return st, nil
 }
 
-func (st *steering) attach() error {
-	c, err := st.program.Attach(st.iface, st.mode)
+// attach attaches the program of an interface.
+func (st *steering) attach(p *steered) error {
+	mode := p.mode
+	if st.strict {
+		mode = bpf.Auto
+	}
+	l, err := netlink.LinkByName(p.name)
+	if err != nil {
+		return fmt.Errorf("interface %s: %w", p.name, err)
+	}
+	choice, err := p.program.Attach(p.name, mode)
 	if err != nil {
 		return err
 	}
+	p.attached, p.choice, p.mode, p.index, p.told = true, choice, choice.Mode, l.Attrs().Index, ""
+	p.proof = proof{}
+	return p.program.SetStandby(waits(l))
+}
+
+// tagsError is why packets of an interface cannot be steered past the kernel: nobody knows the VLAN of such a frame any more, in which
+// it must be answered.
+func (p *steered) tagsError() error {
+	if !p.choice.HidesTags {
+		return nil
+	}
+	return fmt.Errorf("%s takes the tags of VLANs off, and does not leave them on: sockets take its requests", p.name)
+}
+
+// useRings has a program hand packets to the AF_XDP sockets of its interface, as far as it has any.
+func (st *steering) useRings(p *steered) error {
+	if st.rings == nil || !p.xsk {
+		return nil
+	}
+	for queue, fd := range st.rings.Sockets(p.index) {
+		if err := p.program.SetXSK(queue, fd); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leaveRings has a program leave to the kernel what it handed to AF_XDP sockets.
+func (st *steering) leaveRings(p *steered) error {
+	if st.rings == nil {
+		return nil
+	}
+	for queue := range st.rings.Sockets(p.index) {
+		if err := p.program.ClearXSK(queue); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// each calls f with a copy of what is known of each interface.
+func (st *steering) each(f func(p steered)) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.attached, st.choice, st.mode = true, c, c.Mode
-	return nil
-}
-
-// reattachEvery is the time between two attempts to attach a program that was lost. It leaves time to look at the
-// interface without it.
-const reattachEvery = 5 * time.Second
-
-// keep looks after the program until the context ends. When somebody detaches it, or the interface is gone, requests
-// arrive at the sockets, which all workers serve beside their AF_XDP sockets.
-func (st *steering) keep(ctx context.Context) {
-	go st.watchInterface(ctx)
-	go st.tellDrops(ctx)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case err := <-st.program.Lost():
-			st.mu.Lock()
-			st.attached = false
-			st.losses++
-			st.mu.Unlock()
-			st.log.Warn("XDP is lost, sockets take all requests", "err", err, "retry", reattachEvery)
-		}
-		if !st.recover(ctx) {
-			return
-		}
+	for _, p := range st.ports {
+		f(*p)
 	}
 }
 
-// recover attaches the program again. It returns false when the context ends before.
-func (st *steering) recover(ctx context.Context) bool {
-	t := time.NewTicker(reattachEvery)
-	defer t.Stop()
-	told := ""
-	for {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-t.C:
-		}
-		err := st.program.Detach() // what is left of it
-		if err == nil {
-			err = st.again()
-		}
-		if err == nil {
-			st.log.Info("XDP is back", "interface", st.iface, "mode", st.mode)
-			return true
-		}
-		if why := err.Error(); why != told {
-			st.log.Warn("XDP cannot be attached again yet", "err", err)
-			told = why
-		}
-	}
+// lost returns how often a program was lost, and how often an interface was left to the sockets.
+func (st *steering) lost() (losses, falls uint64) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.losses, st.falls
 }
 
-func (st *steering) again() error {
-	ifi, err := net.InterfaceByName(st.iface)
-	if err != nil {
-		return err
-	}
-	// A packet that was sent to a socket of an interface that is gone would be lost. New ones take a privilege that has
-	// been given up.
-	if st.queues > 0 && ifi.Index != st.index {
-		for q := range st.queues {
-			if err := st.program.ClearXSK(q); err != nil {
-				return err
-			}
-		}
-		st.queues = 0
-		st.log.Warn("the interface is a new one: XDP filters, sockets take requests until the server is started anew", "interface", st.iface)
-	}
-	return st.attach()
+// names are those of the interfaces, with commas.
+func (st *steering) names() string {
+	var names []string
+	st.each(func(p steered) { names = append(names, p.name) })
+	return strings.Join(names, ",")
 }
 
-// watchInterface tells when the interface goes down and when it comes back.
-func (st *steering) watchInterface(ctx context.Context) {
-	const up = net.FlagUp | net.FlagRunning
-	t := time.NewTicker(time.Second)
-	defer t.Stop()
-	was := true
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-		}
-		ifi, err := net.InterfaceByName(st.iface)
-		if is := err == nil && ifi.Flags&up == up; is != was {
-			was = is
-			if is {
-				st.log.Info("the interface is up", "interface", st.iface)
-			} else {
-				st.log.Warn("the interface is down", "interface", st.iface)
-			}
-		}
-	}
-}
-
-// dropsEvery is how often at most the log shows a packet that was dropped, for each reason.
-const dropsEvery = 10 * time.Second
-
-// tellDrops shows the operator some of what the program drops.
-func (st *steering) tellDrops(ctx context.Context) {
-	var told [bpf.NumVerdicts]time.Time
-	var counted [bpf.NumVerdicts]uint64
-	for d, err := range st.program.Drops(ctx) {
-		if err != nil {
-			st.log.Error("no dropped packets will be shown", "err", err)
-			return
-		}
-		now := time.Now()
-		if d.Verdict >= bpf.NumVerdicts || now.Sub(told[d.Verdict]) < dropsEvery {
-			continue
-		}
-		told[d.Verdict] = now
-		args := []any{"verdict", d.Verdict, "source", d.Source, "target", d.Target, "octets", d.Length, "payload", string(d.Payload[:min(len(d.Payload), 40)])}
-		if stats, err := st.program.Stats(); err == nil {
-			n := stats[d.Verdict].Packets
-			args = append(args, "packets", n-counted[d.Verdict])
-			counted[d.Verdict] = n
-		}
-		st.log.Warn("dropped", args...)
-	}
-}
-
-// ringsOf notes how many queues have an AF_XDP socket on the interface as it is now.
-func (st *steering) ringsOf(queues int) error {
-	ifi, err := net.InterfaceByName(st.iface)
-	if err != nil {
-		return err
-	}
-	st.queues, st.index = queues, ifi.Index
-	return nil
-}
-
-// close detaches the program and gives it back.
-func (st *steering) close() error { return st.program.Close() }
+// close detaches the programs and gives them back.
+func (st *steering) close() error { return st.steer.Close() }

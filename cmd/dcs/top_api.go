@@ -111,7 +111,7 @@ func (s *server) registerTop() {
 func (s *server) topState() *topState {
 	in := s.in
 	st := &topState{
-		Time: time.Now(), Version: version(), State: s.unready(), Transport: string(in.kind), Mode: in.mode.String(), Interface: in.iface, Why: in.why,
+		Time: time.Now(), Version: version(), State: s.unready(), Transport: string(in.kind), Mode: in.mode().String(), Why: in.why,
 		Requests: map[string]uint64{}, Secret: s.secretState().Generation, Failures: s.faults.latest(), Sources: []topSource{},
 	}
 	if st.State == "" {
@@ -131,7 +131,8 @@ func (s *server) topState() *topState {
 	st.Retransmissions = t[transfer.TimedOut] + t[transfer.WindowResent] + t[transfer.RepeatedRequest]
 	st.Wait, st.Render, st.Answer = slices.Clone(all.Wait.N[:]), slices.Clone(all.Render.N[:]), slices.Clone(all.Answer.N[:])
 	if in.steering != nil {
-		if stats, err := in.steering.program.Stats(); err == nil {
+		st.Interface = in.steering.names()
+		if stats, err := in.steering.steer.Stats(); err == nil {
 			st.XDP = map[string]uint64{}
 			for v, n := range stats {
 				st.XDP[bpf.Verdict(v).String()] = n.Packets

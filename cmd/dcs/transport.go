@@ -28,8 +28,8 @@ type ingress struct {
 	sockets     []*udp.Transport // the workers' own, which they serve whatever the kind
 	addrs       []netip.AddrPort // where requests arrive
 	cpus        []int
-	steering    *steering // nil: there is no XDP program
-	rings       []*xsk.Transport
+	steering    *steering  // nil: there is no XDP program
+	rings       *xsk.Group // nil: there are no AF_XDP sockets
 	choosers    []*bpf.Reuseport
 	key         tid.Key     // from which of its worker's ports a client is answered
 	few         string      // why there are few of these; empty: there are enough
@@ -54,7 +54,10 @@ func (s *server) openTransports() (*ingress, error) {
 	in, err := s.openIngress(p, workers)
 	var rings *ringsError
 	if errors.As(err, &rings) && s.cfg.Transport != config.XDP {
-		p.xsk, p.spread, p.why = false, f.spread(), "XDP filters for sockets: "+rings.err.Error()
+		p.spread, p.why = f.spread(), "XDP filters for sockets: "+rings.err.Error()
+		for i := range p.ports {
+			p.ports[i].xsk = false
+		}
 		in, err = s.openIngress(p, workers)
 	}
 	if err != nil {
@@ -68,13 +71,20 @@ func (s *server) openTransports() (*ingress, error) {
 // could serve only what the program does not take.
 func (s *server) openIngress(p plan, workers int) (*ingress, error) {
 	in := &ingress{plan: p, kind: config.Socket}
-	if p.xsk {
-		queues, err := xsk.Queues(p.iface)
+	queues := 0
+	for _, a := range p.ports {
+		if !a.xsk {
+			continue
+		}
+		n, err := xsk.Queues(a.name)
 		if err != nil {
 			return nil, &ringsError{err}
 		}
+		queues = max(queues, n)
+	}
+	if queues > 0 {
 		if s.cfg.Workers > 0 && s.cfg.Workers != queues {
-			s.log.Info("AF_XDP has a worker for each receive queue", "interface", p.iface, "queues", queues, "configured", s.cfg.Workers)
+			s.log.Info("AF_XDP has a worker for each receive queue", "queues", queues, "configured", s.cfg.Workers)
 		}
 		workers = queues
 	}
@@ -127,7 +137,7 @@ func (in *ingress) open(s *server, workers int) error {
 	if why != nil {
 		s.log.Info("each port of running transfers is read by itself", "err", why)
 	}
-	if in.mode == bpf.Off {
+	if len(in.plan.ports) == 0 {
 		return nil
 	}
 	// The workers' processors, as fastpath has them.
@@ -135,50 +145,68 @@ func (in *ingress) open(s *server, workers int) error {
 	for i := range cpus {
 		cpus[i] = in.cpus[i%len(in.cpus)]
 	}
-	if in.steering, err = s.steer(in, in.plan, cpus); err != nil {
+	if in.steering, err = s.newSteering(in, cpus); err != nil {
 		s.limits.unbind()
 		if s.cfg.Transport == config.XDP {
 			return fmt.Errorf("transport xdp: %w", err)
 		}
-		in.plan = plan{mode: bpf.Off, why: err.Error()}
-		return nil
-	}
-	if c := in.steering.choice; c.Mode != in.mode {
-		in.mode, in.why = c.Mode, c.Why
-	}
-	if !in.xsk {
+		in.plan = plan{why: err.Error()}
 		return nil
 	}
 	if err := in.openRings(s); err != nil {
 		return &ringsError{err}
 	}
-	in.kind = config.XDP
 	return nil
 }
 
-// openRings puts an AF_XDP socket before the sockets of each worker.
+// openRings puts AF_XDP sockets before the sockets of each worker, of those interfaces of which packets can be steered to them.
 func (in *ingress) openRings(s *server) (err error) {
-	queues := len(in.sockets)
+	workers := len(in.sockets)
 	cfg := xsk.Config{
-		Interface: in.iface, Listen: in.addrs, SinglePort: s.cfg.SinglePort, Key: in.key,
-		Owner:  func(client netip.Addr) int { return bpf.Worker(client, queues) },
-		Attach: in.steering.program.SetXSK, Hash: true,
+		Listen: in.addrs, SinglePort: s.cfg.SinglePort, Key: in.key, Hash: true,
+		Owner: func(client netip.Addr) int { return bpf.Worker(client, workers) },
 	}
-	for q := range queues {
-		cfg.Queues = append(cfg.Queues, q)
-		cfg.Sockets = append(cfg.Sockets, guarded{in.sockets[q], s.limits.guard})
+	var refused []error
+	for _, p := range in.steering.ports {
+		if !p.xsk {
+			continue
+		}
+		if err := p.tagsError(); err != nil {
+			refused = append(refused, err)
+			continue
+		}
+		cfg.Interfaces = append(cfg.Interfaces, xsk.Interface{Name: p.name, Zone: p.zone, Attach: p.program.SetXSK})
 	}
-	if in.rings, err = xsk.Open(cfg); err != nil {
-		return err
+	for _, t := range in.sockets {
+		cfg.Sockets = append(cfg.Sockets, guarded{t, s.limits.guard})
 	}
-	for _, w := range in.rings[0].Warnings() {
+	if len(cfg.Interfaces) > 0 {
+		if in.rings, err = xsk.Open(cfg); err != nil {
+			return err
+		}
+		refused = append(refused, in.rings.Refused...)
+	}
+	if len(refused) > 0 && s.cfg.Transport == config.XDP {
+		return errors.Join(refused...)
+	}
+	for _, err := range refused {
+		in.why += "; " + err.Error()
+	}
+	if in.rings == nil {
+		return nil
+	}
+	for _, w := range in.rings.Warnings {
 		s.log.Warn(w)
 	}
-	for q, t := range in.rings {
+	in.steering.rings, in.kind = in.rings, config.XDP
+	for _, p := range in.steering.ports {
+		p.xsk = len(in.rings.Sockets(p.index)) > 0
+	}
+	for q, t := range in.rings.Transports {
 		in.transports[q] = t
 		in.maxBlksize = min(in.maxBlksize, t.MaxBlksize()) // over IPv6 packets tell it
 	}
-	return in.steering.ringsOf(queues)
+	return nil
 }
 
 // chooseSockets has the kernel choose the worker of a request by its source, as the XDP program does. Without the capability
@@ -243,13 +271,26 @@ func (s *server) dropPrivileges(in *ingress) {
 // told are the words of the log for how packets come in.
 func (in *ingress) told() []any {
 	args := []any{"listen", in.addrs, "transport", in.kind, "workers", len(in.transports)}
-	if in.mode != bpf.Off {
-		args = append(args, "interface", in.iface, "mode", in.mode)
+	if in.steering != nil {
+		args = append(args, "interface", in.steering.names(), "mode", in.mode())
 	}
-	if len(in.rings) > 0 {
-		args = append(args, "zero_copy", in.rings[0].ZeroCopy())
+	if in.rings != nil {
+		args = append(args, "zero_copy", in.rings.Transports[0].ZeroCopy())
 	}
 	return append(args, "why", in.why)
+}
+
+// mode returns how the XDP programs run: the lesser mode, if not all run alike.
+func (in *ingress) mode() bpf.Mode {
+	mode := bpf.Off
+	if in.steering != nil {
+		in.steering.each(func(p steered) {
+			if mode == bpf.Off || p.mode == bpf.Generic {
+				mode = p.mode
+			}
+		})
+	}
+	return mode
 }
 
 // serverConfig translates our zeros, which mean none, to those of fastpath, which mean

@@ -1,7 +1,10 @@
 // Package packet holds the datagrams of a batch: where they came from, where they go, and the memory that they are written in.
 package packet
 
-import "net/netip"
+import (
+	"net/netip"
+	"unsafe"
+)
 
 // Flags say what a transport noticed about a packet that it received.
 type Flags uint8
@@ -57,9 +60,11 @@ type Packet struct {
 	room int
 }
 
-// A Link is the link-layer header that an answer begins with: two MAC addresses, up to two VLAN tags and the protocol.
+// A Link is the link-layer header that an answer begins with, two MAC addresses, up to two VLAN tags and the protocol, and the
+// interface by which it leaves.
 type Link struct {
 	Len    uint8 // octets of Header that count; 0: none
+	Port   uint8 // the transport's number of the interface
 	Header [22]byte
 }
 
@@ -105,6 +110,11 @@ func (p *Packet) Room() []byte { return p.buf[p.room:] }
 
 // Headroom returns how many octets there are for headers.
 func (p *Packet) Headroom() int { return p.room }
+
+// InPlace reports whether Data begins where the room for it does: it has not outgrown that.
+func (p *Packet) InPlace() bool {
+	return unsafe.SliceData(p.Data) == unsafe.SliceData(p.buf[p.room:])
+}
 
 // Reset makes p an empty packet with all of its room free. The ends are left to the caller to set.
 func (p *Packet) Reset() { p.Data = p.buf[p.room:p.room] }

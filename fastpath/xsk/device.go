@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -15,7 +16,9 @@ import (
 type device struct {
 	name  string
 	index int
-	mtu   int
+	zone  uint32       // index of the interface that has the addresses
+	mtu   atomic.Int32 // as last known
+	idle  atomic.Bool  // the kernel's sockets answer what comes by it
 	undo  []func() error
 }
 
@@ -37,8 +40,18 @@ func openDevice(name string) (*device, error) {
 	if err := unix.IoctlIfreq(fd, unix.SIOCGIFMTU, ifr); err != nil {
 		return nil, os.NewSyscallError("ioctl SIOCGIFMTU", err)
 	}
-	d.mtu = int(ifr.Uint32())
+	d.mtu.Store(int32(ifr.Uint32()))
 	return d, nil
+}
+
+// maxBlksize returns the largest block that fits into one frame, of that many octets, behind so many octets of link-layer header.
+func (d *device) maxBlksize(frame int, v6 bool, link int) uint16 {
+	const dataHeader, udp, v4, more = 4, 8, 20, 20
+	n := int(d.mtu.Load()) - udp - v4 - max(0, link-oneTag)
+	if v6 {
+		n -= more
+	}
+	return uint16(max(min(n, frame-txRoom)-dataHeader, 1))
 }
 
 // control returns a socket for ioctl.

@@ -30,6 +30,7 @@ func clock() (wall, mono int64) {
 
 // A wire is a lab whose server has an XDP program that hands all of UDP to the AF_XDP sockets of an XSKMAP.
 type wire struct {
+	group *xsk.Group
 	*netlab.Lab
 	xsks *ebpf.Map
 	link link.Link
@@ -123,6 +124,11 @@ func redirectUDP(xsks int) asm.Instructions {
 	)
 }
 
+// device is the lab's interface, with all of its queues.
+func (w *wire) device() xsk.Interface {
+	return xsk.Interface{Name: netlab.Device, Attach: func(queue, fd int) error { return w.xsks.Put(uint32(queue), uint32(fd)) }}
+}
+
 // open opens a server's transports on the wire.
 func (w *wire) open(t testing.TB, at []netip.AddrPort, queues int, change func(*xsk.Config)) []*xsk.Transport {
 	t.Helper()
@@ -138,8 +144,7 @@ func (w *wire) open(t testing.TB, at []netip.AddrPort, queues int, change func(*
 			return err
 		}
 		cfg := xsk.Config{
-			Interface: netlab.Device, Listen: us[0].Addrs(), Frames: 1024, Tick: 5 * time.Millisecond,
-			Attach: func(queue, fd int) error { return w.xsks.Put(uint32(queue), uint32(fd)) },
+			Interfaces: []xsk.Interface{w.device()}, Listen: us[0].Addrs(), Frames: 1024, Tick: 5 * time.Millisecond,
 		}
 		for _, u := range us {
 			cfg.Sockets = append(cfg.Sockets, u)
@@ -147,12 +152,14 @@ func (w *wire) open(t testing.TB, at []netip.AddrPort, queues int, change func(*
 		if change != nil {
 			change(&cfg)
 		}
-		if ts, err = xsk.Open(cfg); err != nil {
+		if w.group, err = xsk.Open(cfg); err != nil {
 			for _, u := range us {
 				_ = u.Close()
 			}
+			return err
 		}
-		return err
+		ts = w.group.Transports
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -200,10 +207,10 @@ func (n *network) Serve(t testing.TB, cfg conform.Setup) (netip.AddrPort, func()
 	n.transports = n.open(t, []netip.AddrPort{netip.AddrPortFrom(n.server, port)}, workers, func(c *xsk.Config) {
 		c.SinglePort, c.BusyPoll = cfg.SinglePort, n.busy
 		for q := range workers {
-			c.Queues = append(c.Queues, q)
+			c.Interfaces[0].Queues = append(c.Interfaces[0].Queues, q)
 		}
 	})
-	if w := n.transports[0].Warnings(); len(w) > 0 {
+	if w := n.group.Warnings; len(w) > 0 {
 		t.Error(w)
 	}
 	var ts []fastpath.Transport

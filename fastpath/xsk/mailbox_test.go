@@ -70,8 +70,9 @@ func TestMaxBlksize(t *testing.T) {
 		{600, 2048, true, 22, 544},
 		{9000, 4096, false, 14, 4096 - txRoom - 4},
 	} {
-		tr := &Transport{mtu: tt.mtu, size: tt.size}
-		if got := tr.maxBlksize(tt.v6, tt.link); got != tt.want {
+		var dev device
+		dev.mtu.Store(int32(tt.mtu))
+		if got := dev.maxBlksize(tt.size, tt.v6, tt.link); got != tt.want {
 			t.Errorf("%+v: %d", tt, got)
 		}
 	}

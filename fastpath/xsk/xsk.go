@@ -4,13 +4,11 @@ package xsk
 import (
 	"errors"
 	"fmt"
-	"math/bits"
+	"math"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -21,77 +19,30 @@ import (
 	"dcs/fastpath/xsk/ring"
 )
 
-// Config says what to open. A zero field takes the default, but Interface, Listen, Sockets and Attach must be given.
-type Config struct {
-	Interface string
-	// Queues are the interface's receive queues that are taken, one for each Transport; default all that it has, which
-	// Queues tells.
-	Queues []int
-	// Listen are the addresses and ports where requests are taken; a wildcard stands for all addresses of its family.
-	Listen []netip.AddrPort
-	// Key says from which of its ports a worker answers a client: that of Sockets.
-	Key tid.Key
-	// SinglePort: transfers answer from the port that was asked. Which worker has a client's, Owner tells, as it does of the
-	// kernel's sockets that share the port; without it each has those that come by its queue.
-	SinglePort bool
-	Owner      func(client netip.Addr) int
-	// Sockets has, for each queue, the worker's own kernel sockets. They hold the ports, and take what the XDP program
-	// passes to the kernel: packets of other interfaces, those that were fragmented, and all of them when the program is
-	// detached. Transfers answer from their ports. The Transport owns them from here on, but not if Open fails.
-	Sockets []Sockets
-	// Attach directs what the XDP program redirects of a queue to the AF_XDP socket fd (an entry of an XSKMAP). The kernel
-	// removes it when the socket is closed.
-	Attach func(queue, fd int) error
-	// Hash: have the device choose the queue by addresses alone, and as it did before when all is closed.
-	Hash bool
-	// Copy: have the kernel copy packets, even if the driver can do without.
-	Copy bool
-	// BusyPoll: have the worker run the driver's receive work itself instead of waiting for interrupts, as long as there
-	// is work. That changes settings of the interface until all is closed.
-	BusyPoll bool
-	Frames   int           // packets that each queue can hold until they are received; default 16,384, rounded up to a power of two
-	Tick     time.Duration // Recv waits at most so long; default 20 ms
-}
-
-// Sockets are one worker's kernel sockets. The Transport of package udp has these methods.
-type Sockets interface {
-	// TryRecv is like Recv, but does not wait.
-	TryRecv(batch []packet.Packet) (int, error)
-	Send(batch []packet.Packet) error
-	Close() error
-	Drops() uint64
-	SendErrors() uint64
-	// FDs are what poll waits for.
-	FDs() []int
-	// Ports returns the ports that transfers of one address family answer from, as tid.Pick wants them; none with a single port.
-	Ports(v6 bool) []uint16
-}
-
-// Transport is one worker's: the AF_XDP socket of a queue, and kernel sockets for what does not come there. Recv and Send
-// are for one goroutine.
+// Transport is one worker's: the AF_XDP socket of a queue of each interface, and kernel sockets for what does not come there. Recv
+// and Send are for one goroutine.
 type Transport struct {
 	index   int // among its group
-	group   *group
-	sock    *ring.Socket
+	group   *Group
+	ports   []*port // by interface; nil: it has no queue of that one
 	mem     []byte
-	size    int // of a frame
-	mtu     int
+	size    int    // of a frame
+	used    uint64 // frames that have been given out
 	sockets Sockets
 	busy    bool
-	ports   [2][]uint16 // that transfers answer from: over IPv4, over IPv6
+	tids    [2][]uint16 // ports that transfers answer from: over IPv4, over IPv6
 
 	mu     sync.Mutex // held while the sockets are used, so that Close does not close them under a system call
 	closed atomic.Bool
 	statMu sync.Mutex
 	final  Stats // once closed
 
-	polls   []unix.PollFd
-	timeout unix.Timespec
-	rounds  uint
-	rx      []ring.Desc
-	held    []uint64 // frames that are to be received into next: the worker has had their packets
-	tx      []ring.Desc
-	free    []uint64 // frames that may be sent from
+	polls     []unix.PollFd // the eventfd's, those of the kernel sockets, those of the ports
+	sockPolls int           // where the latter begin
+	timeout   unix.Timespec
+	rounds    uint
+	rx        []ring.Desc
+	free      []uint64 // frames that may be sent from
 
 	sleeping atomic.Bool
 	inbound  atomic.Bool // an inbox may have packets
@@ -110,221 +61,32 @@ const (
 	strange
 	handedOver
 	handLost
-	unsent
 	numCounters
 )
 
 const (
-	txRoom    = packet.Headroom
-	rxRoom    = 2048 // of a packet that comes by a kernel socket, and as much is looked at of others
-	headroom  = 256  // that a driver leaves in front of a frame (XDP_PACKET_HEADROOM)
-	maxQueues = 512
-	// maxSending is how many packets may be on their way from a queue to the wire.
-	maxSending = 4096
-	// Octets is what the frames of a queue take of memory; twice as much where the interface's MTU wants frames of 4 KiB.
-	Octets  = (1<<14 + maxSending) * 2048
-	minMTU  = 600
-	twoTags = 14 + 8 // octets of an Ethernet header with two VLAN tags
-	oneTag  = 14 + 4 // octets of an Ethernet header that devices take beyond their MTU; a second tag has to fit into it
+	txRoom   = packet.Headroom
+	rxRoom   = 2048   // of a packet that comes by a kernel socket, and as much is looked at of others
+	headroom = 256    // that a driver leaves in front of a frame (XDP_PACKET_HEADROOM)
+	twoTags  = 14 + 8 // octets of an Ethernet header with two VLAN tags
+	oneTag   = 14 + 4 // octets of an Ethernet header that devices take beyond their MTU; a second tag has to fit into it
 	// lookAside is how many calls of Recv pass over the kernel sockets while packets keep coming.
 	lookAside = 64
 	// spins is how often Recv runs the driver's receive work in vain before it sleeps, about 50 µs.
 	spins = 100
 )
 
-// Open opens an AF_XDP socket on each queue. It needs CAP_NET_RAW; CAP_IPC_LOCK or a high limit on locked memory; and
-// CAP_NET_ADMIN for Hash and BusyPoll, without which these are left out with a warning.
-func Open(cfg Config) ([]*Transport, error) {
-	ts, err := open(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("xsk: %s: %w", cfg.Interface, err)
-	}
-	return ts, nil
-}
-
-func open(cfg Config) (ts []*Transport, err error) {
-	dev, err := openDevice(cfg.Interface)
-	if err != nil {
-		return nil, err
-	}
-	if len(cfg.Queues) == 0 {
-		for q := range dev.queues() {
-			cfg.Queues = append(cfg.Queues, q)
-		}
-	}
-	switch {
-	case len(cfg.Queues) > maxQueues:
-		return nil, fmt.Errorf("%d queues, at most %d", len(cfg.Queues), maxQueues)
-	case len(cfg.Sockets) != len(cfg.Queues):
-		return nil, fmt.Errorf("%d queues and kernel sockets for %d workers", len(cfg.Queues), len(cfg.Sockets))
-	case len(cfg.Listen) == 0:
-		return nil, errors.New("no address to listen at")
-	case dev.mtu < minMTU:
-		return nil, fmt.Errorf("an MTU of %d: must be %d or more", dev.mtu, minMTU)
-	}
-	if cfg.Frames <= 0 {
-		cfg.Frames = 1 << 14 // a sixtieth of a second of a million packets a second: as long may the worker be held up
-	}
-	cfg.Frames = 1 << bits.Len(uint(max(cfg.Frames, 128)-1))
-	if cfg.Tick <= 0 {
-		cfg.Tick = 20 * time.Millisecond
-	}
-	g := &group{dev: dev, listen: slices.Clone(cfg.Listen), single: cfg.SinglePort, key: cfg.Key, owner: cfg.Owner, open: len(cfg.Queues)}
-	for _, l := range cfg.Listen {
-		g.portsOf(l.Addr().Is6())[l.Port()] |= requestPort
-	}
-	defer func() {
-		if err != nil {
-			for _, t := range g.transports {
-				err = errors.Join(err, t.sock.Close())
-			}
-			g.close()
-		}
-	}()
-	for i, q := range cfg.Queues {
-		t, err := g.transport(cfg, i, q)
-		if err != nil {
-			return nil, err
-		}
-		g.transports = append(g.transports, t)
-	}
-	g.connect()
-	if cfg.Hash && len(cfg.Queues) > 1 {
-		if err := dev.hashAddresses(); err != nil {
-			g.warnings = append(g.warnings, fmt.Sprintf("%s: cannot have the device choose queues by addresses alone (%v): packets are handed over between workers", cfg.Interface, err))
-		}
-	}
-	if cfg.BusyPoll {
-		g.busyPoll()
-	}
-	for i, q := range cfg.Queues {
-		if err := cfg.Attach(q, g.transports[i].sock.FD()); err != nil {
-			return nil, err
-		}
-	}
-	return g.transports, nil
-}
-
-// group is what the transports of one interface share.
-type group struct {
-	dev        *device
-	listen     []netip.AddrPort
-	single     bool
-	key        tid.Key
-	owner      func(client netip.Addr) int
-	transports []*Transport
-	wakes      []int // eventfds: they stay open until the last is closed, for others write to them
-	warnings   []string
-	// ports has, for IPv4 and IPv6, requestPort, and 1 + the transport whose transfers answer from the port.
-	ports [2][1 << 16]uint16
-
-	mu   sync.Mutex
-	open int
-}
-
-const (
-	requestPort = 1 << 15
-	ownerMask   = requestPort - 1
-)
-
-func (g *group) transport(cfg Config, i, queue int) (*Transport, error) {
-	t := &Transport{index: i, group: g, mtu: g.dev.mtu, sockets: cfg.Sockets[i], size: 2048}
-	if g.dev.mtu+headroom+22 > t.size {
-		t.size = 4096
-	}
-	for n, v6 := range [...]bool{false, true} {
-		t.ports[n] = t.sockets.Ports(v6)
-		for _, port := range t.ports[n] {
-			p := &g.portsOf(v6)[port]
-			*p = *p&requestPort | uint16(i+1)
-		}
-	}
-	sending := min(cfg.Frames, maxSending)
-	wake, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("eventfd: %w", err)
-	}
-	g.wakes = append(g.wakes, wake)
-	t.sock, err = ring.Open(ring.Config{Interface: g.dev.index, Queue: queue, FrameSize: t.size, RX: cfg.Frames, TX: sending, Copy: cfg.Copy})
-	if err != nil {
-		return nil, err
-	}
-	t.mem = t.sock.Memory()
-	t.held = make([]uint64, 0, cfg.Frames)
-	for f := range cfg.Frames {
-		t.held = append(t.held, uint64(f*t.size))
-	}
-	t.free = make([]uint64, 0, sending)
-	for f := range sending {
-		t.free = append(t.free, uint64((cfg.Frames+f)*t.size))
-	}
-	t.refill()
-	t.polls = []unix.PollFd{{Fd: int32(t.sock.FD()), Events: unix.POLLIN}, {Fd: int32(wake), Events: unix.POLLIN}}
-	for _, fd := range t.sockets.FDs() {
-		t.polls = append(t.polls, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
-	}
-	t.timeout = unix.NsecToTimespec(int64(cfg.Tick))
-	return t, nil
-}
-
-func (g *group) portsOf(v6 bool) *[1 << 16]uint16 {
-	if v6 {
-		return &g.ports[1]
-	}
-	return &g.ports[0]
-}
-
-// connect gives each transport an inbox from each of the others.
-func (g *group) connect() {
-	n := len(g.transports)
-	slots := max(64, min(1024, 1<<bits.Len(uint(8192/(n*n)))))
-	for i, t := range g.transports {
-		t.inboxes = make([]*mailbox, n)
-		t.woken = make([]bool, n)
-		for j := range g.transports {
-			if j != i {
-				t.inboxes[j] = newMailbox(slots)
-			}
-		}
-	}
-}
-
-func (g *group) busyPoll() {
-	if err := g.dev.deferInterrupts(); err != nil {
-		g.warnings = append(g.warnings, fmt.Sprintf("%s: no busy polling: %v", g.dev.name, err))
-		return
-	}
-	for _, t := range g.transports {
-		if err := t.sock.BusyPoll(64); err != nil {
-			g.warnings = append(g.warnings, fmt.Sprintf("%s: no busy polling: %v", g.dev.name, err))
-			return
-		}
-		t.busy = true
-	}
-}
-
-// close gives back what all have in common.
-func (g *group) close() {
-	for _, fd := range g.wakes {
-		_ = unix.Close(fd)
-	}
-	g.dev.restore()
-}
-
-// MaxBlksize returns the largest block that fits into one frame of the interface, octets. Over IPv6 or with two VLAN tags
+// MaxBlksize returns the largest block that fits into one frame of every interface, octets. Over IPv6 or with two VLAN tags
 // it is less: packets tell it.
-func (t *Transport) MaxBlksize() int {
-	return int(t.maxBlksize(false, 0))
-}
+func (t *Transport) MaxBlksize() int { return int(t.leastBlksize(false, 0)) }
 
-// maxBlksize returns the largest block that fits into one frame behind so many octets of link-layer header.
-func (t *Transport) maxBlksize(v6 bool, link int) uint16 {
-	const dataHeader, udp, v4, more = 4, 8, 20, 20
-	n := t.mtu - udp - v4 - max(0, link-oneTag)
-	if v6 {
-		n -= more
+// leastBlksize returns the largest block that fits into one frame of every interface behind so many octets of link-layer header.
+func (t *Transport) leastBlksize(v6 bool, link int) uint16 {
+	least := uint16(math.MaxUint16)
+	for _, dev := range t.group.devices {
+		least = min(least, dev.maxBlksize(t.size, v6, link))
 	}
-	return uint16(min(n, t.size-txRoom) - dataHeader)
+	return least
 }
 
 // Slabs returns packets to receive into and packets to send from. It may be called once.
@@ -335,7 +97,6 @@ func (t *Transport) Slabs(n, _ int) (rx, tx []packet.Packet) {
 		tx[i].SetBuffer(t.take(), txRoom)
 	}
 	t.rx = make([]ring.Desc, n)
-	t.tx = make([]ring.Desc, 0, n)
 	return rx, tx
 }
 
@@ -346,17 +107,6 @@ func (t *Transport) take() []byte {
 	return t.mem[f : f+uint64(t.size) : f+uint64(t.size)]
 }
 
-// refill gives the frames whose packets have been dealt with to the kernel.
-func (t *Transport) refill() {
-	if len(t.held) > 0 {
-		n := t.sock.Fill(t.held)
-		t.held = t.held[:copy(t.held, t.held[n:])]
-	}
-	if t.sock.FillNeedsWakeup() {
-		_ = t.sock.Poll()
-	}
-}
-
 // Recv fills batch from the front and returns the number of packets, 0 after a tick without any. Batch must be the one
 // that Slabs returned.
 func (t *Transport) Recv(batch []packet.Packet) (int, error) {
@@ -365,7 +115,11 @@ func (t *Transport) Recv(batch []packet.Packet) (int, error) {
 	if t.closed.Load() {
 		return 0, net.ErrClosed
 	}
-	t.refill()
+	for _, p := range t.ports {
+		if p != nil {
+			p.refill()
+		}
+	}
 	n := 0
 	if t.rounds++; t.rounds%lookAside == 0 {
 		var err error
@@ -378,7 +132,11 @@ func (t *Transport) Recv(batch []packet.Packet) (int, error) {
 	}
 	if t.busy {
 		for range spins {
-			_ = t.sock.Poll()
+			for _, p := range t.ports {
+				if p != nil {
+					_ = p.sock.Poll()
+				}
+			}
 			if n = t.collect(batch, 0); n > 0 || t.closed.Load() {
 				return n, nil
 			}
@@ -387,8 +145,8 @@ func (t *Transport) Recv(batch []packet.Packet) (int, error) {
 	if err := t.wait(); err != nil || t.closed.Load() {
 		return 0, errors.Join(err, t.ended())
 	}
-	for i := range t.polls[2:] {
-		if t.polls[2+i].Revents != 0 {
+	for i := range t.polls[1:t.sockPolls] {
+		if t.polls[1+i].Revents != 0 {
 			var err error
 			if n, err = t.fromSockets(batch); err != nil {
 				return 0, err
@@ -405,7 +163,7 @@ func (t *Transport) fromSockets(batch []packet.Packet) (int, error) {
 	n, err := t.sockets.TryRecv(batch)
 	for i := range batch[:n] {
 		if p := &batch[i]; p.MaxBlksize == 0 {
-			p.MaxBlksize = t.maxBlksize(p.Local.Addr().Is6(), twoTags)
+			p.MaxBlksize = t.leastBlksize(p.Local.Addr().Is6(), twoTags)
 		}
 	}
 	return n, err
@@ -434,14 +192,14 @@ func (t *Transport) wait() error {
 	if errno != 0 && errno != unix.EINTR {
 		return fmt.Errorf("xsk: ppoll: %w", errno)
 	}
-	if t.polls[1].Revents != 0 {
+	if t.polls[0].Revents != 0 {
 		var b [8]byte
-		_, _, _ = unix.RawSyscall(unix.SYS_READ, uintptr(t.polls[1].Fd), uintptr(unsafe.Pointer(&b)), 8)
+		_, _, _ = unix.RawSyscall(unix.SYS_READ, uintptr(t.polls[0].Fd), uintptr(unsafe.Pointer(&b)), 8)
 	}
 	return nil
 }
 
-// collect fills batch[n:] from inboxes and the receive ring.
+// collect fills batch[n:] from inboxes and the receive rings.
 func (t *Transport) collect(batch []packet.Packet, n int) int {
 	if t.inbound.Load() {
 		t.inbound.Store(false)
@@ -454,23 +212,40 @@ func (t *Transport) collect(batch []packet.Packet, n int) int {
 			t.inbound.Store(true) // perhaps there are more
 		}
 	}
-	if n == len(batch) {
-		return n
+	handed := false
+	// Each has its turn at being the first: a busy one does not shut the others out.
+	for i := range t.ports {
+		number := (i + int(t.rounds)) % len(t.ports)
+		if t.ports[number] == nil || n == len(batch) {
+			continue
+		}
+		var others bool
+		n, others = t.receive(number, batch, n)
+		handed = handed || others
 	}
-	k := t.sock.Receive(t.rx[:len(batch)-n])
+	if handed {
+		t.wakeOthers()
+	}
+	return n
+}
+
+// receive fills batch[n:] from the receive ring of a port. It reports whether packets were handed over.
+func (t *Transport) receive(number int, batch []packet.Packet, n int) (now int, handed bool) {
+	from := t.ports[number]
+	k := from.sock.Receive(t.rx[:len(batch)-n])
 	if k == 0 {
-		return n
+		return n, false
 	}
 	t.count[received].Add(uint64(k))
-	handed := false
 	for _, d := range t.rx[:k] {
-		t.held = append(t.held, d.Addr&^uint64(t.size-1))
+		from.held = append(from.held, d.Addr&^uint64(t.size-1))
 		p := &batch[n]
 		if frame.Parse(t.mem[d.Addr:d.Addr+uint64(d.Len)], p) != frame.Datagram {
 			t.count[malformed].Add(1)
 			continue
 		}
-		switch owner := t.place(p); owner {
+		p.Link.Port = uint8(number)
+		switch owner := t.place(from.dev, p); owner {
 		case t.index:
 			n++
 		case nobody:
@@ -480,16 +255,13 @@ func (t *Transport) collect(batch []packet.Packet, n int) int {
 			t.handOver(p, owner)
 		}
 	}
-	if handed {
-		t.wakeOthers()
-	}
-	return n
+	return n, handed
 }
 
 const nobody = -1
 
-// place completes a packet that was received, and returns the transport that it belongs to.
-func (t *Transport) place(p *packet.Packet) int {
+// place completes a packet that was received from a device, and returns the transport that it belongs to.
+func (t *Transport) place(dev *device, p *packet.Packet) int {
 	p.TID, p.MaxBlksize, p.Zone, p.Time = 0, 0, 0, 0
 	p.Hash = t.group.key.Hash(p.Peer)
 	if len(p.Data) > rxRoom {
@@ -499,12 +271,12 @@ func (t *Transport) place(p *packet.Packet) int {
 	local := p.Local
 	v6 := local.Addr().Is6()
 	if v6 && p.Peer.Addr().IsLinkLocalUnicast() {
-		p.Zone = uint32(t.group.dev.index)
+		p.Zone = dev.zone
 	}
 	use := t.group.portsOf(v6)[local.Port()]
 	if use&requestPort == 0 {
 		owner := int(use&ownerMask) - 1
-		if owner != nobody && tid.Pick(t.group.transports[owner].portsOf(v6), p.Hash) != local.Port() {
+		if owner != nobody && tid.Pick(t.group.Transports[owner].tidsOf(v6), p.Hash) != local.Port() {
 			p.Flags |= packet.WrongTID
 			return t.index // which counts it
 		}
@@ -513,31 +285,31 @@ func (t *Transport) place(p *packet.Packet) int {
 	if !t.group.listens(local) {
 		return nobody
 	}
-	p.MaxBlksize = t.maxBlksize(v6, int(p.Link.Len))
+	p.MaxBlksize = dev.maxBlksize(t.size, v6, int(p.Link.Len))
 	switch {
 	case t.group.single:
 		p.TID = local.Port()
 		if t.group.owner != nil {
 			return t.group.owner(p.Peer.Addr())
 		}
-	case len(t.portsOf(v6)) == 0:
+	case len(t.tidsOf(v6)) == 0:
 		return nobody
 	default:
-		p.TID = tid.Pick(t.portsOf(v6), p.Hash)
+		p.TID = tid.Pick(t.tidsOf(v6), p.Hash)
 	}
 	return t.index
 }
 
-// portsOf returns the ports that its transfers answer from.
-func (t *Transport) portsOf(v6 bool) []uint16 {
+// tidsOf returns the ports that its transfers answer from.
+func (t *Transport) tidsOf(v6 bool) []uint16 {
 	if v6 {
-		return t.ports[1]
+		return t.tids[1]
 	}
-	return t.ports[0]
+	return t.tids[0]
 }
 
 // listens reports whether requests are taken at a.
-func (g *group) listens(a netip.AddrPort) bool {
+func (g *Group) listens(a netip.AddrPort) bool {
 	for _, l := range g.listen {
 		if l.Port() == a.Port() && (l.Addr().WithZone("") == a.Addr() || l.Addr().IsUnspecified() && l.Addr().Is4() == a.Addr().Is4()) {
 			return true
@@ -547,7 +319,7 @@ func (g *group) listens(a netip.AddrPort) bool {
 }
 
 func (t *Transport) handOver(p *packet.Packet, owner int) {
-	to := t.group.transports[owner]
+	to := t.group.Transports[owner]
 	if !to.inboxes[t.index].put(p) {
 		t.count[handLost].Add(1)
 		return
@@ -557,7 +329,7 @@ func (t *Transport) handOver(p *packet.Packet, owner int) {
 }
 
 func (t *Transport) wakeOthers() {
-	for i, to := range t.group.transports {
+	for i, to := range t.group.Transports {
 		if !t.woken[i] {
 			continue
 		}
@@ -569,87 +341,73 @@ func (t *Transport) wakeOthers() {
 	}
 }
 
-func (g *group) wake(i int) {
+func (g *Group) wake(i int) {
 	one := uint64(1)
 	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(g.wakes[i]), uintptr(unsafe.Pointer(&one)), 8)
 }
 
-// Send sends the packets of batch: those that came past the kernel by the AF_XDP socket, the others by the kernel's.
+// Send sends the packets of batch: those that came past the kernel by the AF_XDP socket of the same interface, the others by the
+// kernel's, and so what that socket does not take.
 func (t *Transport) Send(batch []packet.Packet) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed.Load() {
 		return net.ErrClosed
 	}
-	t.tx = t.tx[:0]
-	if t.reap(); len(t.free) < len(batch) {
-		// Perhaps the kernel did not take the last batch, for the interface was down.
-		t.kick()
-		t.reap()
-	}
-	lost := 0
-	for i := 0; i < len(batch); i++ {
-		p := &batch[i]
-		if p.Link.Len == 0 {
-			first := i
-			for i+1 < len(batch) && batch[i+1].Link.Len == 0 {
-				i++
-			}
-			if err := t.sockets.Send(batch[first : i+1]); err != nil {
-				return err
-			}
+	short := len(t.free) < len(batch)
+	for _, p := range t.ports {
+		if p == nil {
 			continue
 		}
-		if !t.queue(p) {
-			lost++
+		if t.reap(p); short && p.sending > 0 {
+			// Perhaps the kernel did not take the last batch, for the interface was down.
+			p.kick(0)
+			t.reap(p)
 		}
 	}
-	if n := len(t.tx); n > 0 {
-		// There are as many entries in the ring as frames to be sent from.
-		t.sock.Transmit(t.tx)
-		t.count[sent].Add(uint64(n))
-		t.kick()
+	first := 0 // of those that the kernel has to send
+	for i := range batch {
+		p := t.leads(&batch[i])
+		if p == nil || !t.queue(p, &batch[i]) {
+			continue
+		}
+		if err := t.bySockets(batch[first:i]); err != nil {
+			return err
+		}
+		first = i + 1
 	}
-	if lost > 0 {
-		t.count[unsent].Add(uint64(lost))
+	if err := t.bySockets(batch[first:]); err != nil {
+		return err
+	}
+	for _, p := range t.ports {
+		if p != nil && len(p.tx) > 0 {
+			t.count[sent].Add(uint64(p.transmit()))
+		}
 	}
 	return nil
 }
 
-// queue makes p a frame and gives p another buffer.
-func (t *Transport) queue(p *packet.Packet) bool {
-	buf := p.Buffer()
-	at := uintptr(unsafe.Pointer(unsafe.SliceData(buf))) - uintptr(unsafe.Pointer(unsafe.SliceData(t.mem)))
-	// A payload that outgrew its room stands elsewhere.
-	if at >= uintptr(len(t.mem)) || len(t.free) == 0 || unsafe.SliceData(p.Data) != unsafe.SliceData(buf[txRoom:]) {
-		return false
+// leads returns the port by which a packet leaves; nil: it is for the kernel to send.
+func (t *Transport) leads(q *packet.Packet) *port {
+	if q.Link.Len == 0 || int(q.Link.Port) >= len(t.ports) {
+		return nil
 	}
-	from, to, ok := frame.Append(p, buf, txRoom)
-	if !ok || to-from > t.mtu+oneTag {
-		return false
+	if p := t.ports[q.Link.Port]; p != nil && !p.dev.idle.Load() {
+		return p
 	}
-	t.tx = append(t.tx, ring.Desc{Addr: uint64(at) + uint64(from), Len: uint32(to - from)})
-	p.SetBuffer(t.take(), txRoom)
-	return true
+	return nil
 }
 
-// reap takes back the frames that were sent.
-func (t *Transport) reap() {
-	// Only cap(free) frames exist.
-	n := t.sock.Complete(t.free[len(t.free):cap(t.free)])
-	for i := len(t.free); i < len(t.free)+n; i++ {
-		t.free[:cap(t.free)][i] &^= uint64(t.size - 1)
+func (t *Transport) bySockets(batch []packet.Packet) error {
+	if len(batch) == 0 {
+		return nil
 	}
-	t.free = t.free[:len(t.free)+n]
+	return t.sockets.Send(batch)
 }
 
-// kick has the kernel send. What it does not take now it takes the next time; an interface that is down takes nothing.
-func (t *Transport) kick() {
-	for range 1 + len(t.tx)/32 {
-		if t.sock.Kick() != unix.EAGAIN {
-			return
-		}
-	}
+// offset returns where a buffer begins in the memory; it is beyond its end for another's.
+func (t *Transport) offset(buf []byte) uint64 {
+	return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(buf))) - uintptr(unsafe.Pointer(unsafe.SliceData(t.mem))))
 }
 
 // Close closes the sockets; a Recv that waits returns net.ErrClosed.
@@ -663,7 +421,7 @@ func (t *Transport) Close() error {
 	t.statMu.Lock()
 	defer t.statMu.Unlock()
 	t.final = t.stats()
-	err := errors.Join(t.sock.Close(), t.sockets.Close())
+	err := errors.Join(t.closePorts(), t.sockets.Close())
 	t.group.mu.Lock()
 	defer t.group.mu.Unlock()
 	if t.group.open--; t.group.open == 0 {
@@ -679,18 +437,25 @@ func (t *Transport) Drops() uint64 {
 }
 
 // SendErrors returns the number of packets that could not be sent.
-func (t *Transport) SendErrors() uint64 { return t.count[unsent].Load() + t.sockets.SendErrors() }
+func (t *Transport) SendErrors() uint64 { return t.sockets.SendErrors() }
 
-// Warnings returns what could not be had, once for all queues: those of the first Transport that Open returned.
-func (t *Transport) Warnings() []string {
-	if t.index > 0 {
-		return nil
+// ZeroCopy reports whether the drivers move packets without copying them.
+func (t *Transport) ZeroCopy() bool { return t.owner() != nil && t.owner().ZeroCopy() }
+
+// taken returns how many packets came for a port, whether there was room for them or not.
+func (t *Transport) taken(number int) uint64 {
+	t.statMu.Lock()
+	defer t.statMu.Unlock()
+	if t.closed.Load() || t.ports[number] == nil {
+		return 0
 	}
-	return t.group.warnings
+	p := t.ports[number]
+	n := p.delivered.total(p.sock.Delivered())
+	if k, err := p.sock.Stats(); err == nil {
+		n += k.Rx_dropped + k.Rx_ring_full
+	}
+	return n
 }
-
-// ZeroCopy reports whether the driver moves packets without copying them.
-func (t *Transport) ZeroCopy() bool { return t.sock.ZeroCopy() }
 
 // Stats are a Transport's counters since Open, in packets.
 type Stats struct {
@@ -701,7 +466,6 @@ type Stats struct {
 	HandedOver uint64 // to the worker that they belong to
 	HandLost   uint64 // that belong to a worker which has too many already
 	Lost       uint64 // by the kernel: no room in the receive ring, no memory to receive into, or too long for a frame
-	Unsent     uint64 // no memory to send from, or too long for the interface
 }
 
 // Stats returns what the transport has counted. It may be called from any goroutine.
@@ -718,10 +482,15 @@ func (t *Transport) stats() Stats {
 	st := Stats{
 		Received: t.count[received].Load(), Sent: t.count[sent].Load(),
 		Malformed: t.count[malformed].Load(), Strange: t.count[strange].Load(),
-		HandedOver: t.count[handedOver].Load(), HandLost: t.count[handLost].Load(), Unsent: t.count[unsent].Load(),
+		HandedOver: t.count[handedOver].Load(), HandLost: t.count[handLost].Load(),
 	}
-	if k, err := t.sock.Stats(); err == nil {
-		st.Lost = k.Rx_dropped + k.Rx_ring_full
+	for _, p := range t.ports {
+		if p == nil {
+			continue
+		}
+		if k, err := p.sock.Stats(); err == nil {
+			st.Lost += k.Rx_dropped + k.Rx_ring_full
+		}
 	}
 	return st
 }

@@ -19,7 +19,7 @@ import (
 type Config struct {
 	Listen       []netip.AddrPort // where requests arrive
 	Transport    Transport
-	Interface    string         // where requests arrive, for XDP; empty: the one that Listen's addresses are on
+	Interfaces   []string       // where requests arrive, for XDP; empty: those that Listen's addresses are on
 	Allow        []netip.Prefix // who may ask; empty: everyone
 	Rate         float64        // requests per second that one source may make; 0: no limit
 	RateBurst    int            // of them in a row; 0: DefaultBurst
@@ -119,11 +119,13 @@ chosen and why.`,
 			one(&c.Transport, "transport", "auto, xdp or socket", text, parseTransport),
 		},
 		{
-			"interface", `""`,
-			`The network interface where requests arrive, for xdp. VLANs on it are served
-too: give the device that they lie on. Empty: the one that has the addresses
-of listen when the server starts, if it is one alone.`,
-			one(&c.Interface, "interface", "the name of a network interface", text, parseInterface),
+			"interface", `[]`,
+			`The network interfaces where requests arrive, for xdp. VLANs on them are served
+too: give the device that they lie on. A bond or team stands for its members,
+those that come later among them. Empty: those that have the addresses of
+listen when the server starts or, for an address of a dummy or loopback
+interface, all that have an address.`,
+			many(&c.Interfaces, "interfaces", "a list of names of network interfaces", parseInterface),
 		},
 		{
 			"allow", `[]`,

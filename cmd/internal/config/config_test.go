@@ -91,7 +91,7 @@ func TestParse(t *testing.T) {
 		{"a block size", "max_blksize: 8192", func(c *Config) { c.MaxBlksize = 8192 }},
 		{"a window", "max_windowsize: 1", func(c *Config) { c.MaxWindowsize = 1 }},
 		{"one port", "tid_ports: 30000", func(c *Config) { c.TIDPorts = PortRange{30000, 30000} }},
-		{"transport", "transport: xdp\ninterface: eth0.5", func(c *Config) { c.Transport, c.Interface = XDP, "eth0.5" }},
+		{"transport", "transport: xdp\ninterface: eth0.5", func(c *Config) { c.Transport, c.Interfaces = XDP, []string{"eth0.5"} }},
 		{"prefixes", "allow: [10.0.0.0/8, 'fd00::/8', 192.0.2.1, '::/0']", func(c *Config) {
 			c.Allow = []netip.Prefix{
 				netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8"),

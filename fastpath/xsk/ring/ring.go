@@ -1,12 +1,13 @@
-// Package ring is one AF_XDP socket: memory for frames that it shares with the kernel, and the four rings in which frames
-// change hands (Documentation/networking/af_xdp.rst).
+// Package ring is one AF_XDP socket: memory for frames that it shares with the kernel and perhaps with other sockets, and the
+// four rings in which frames change hands (Documentation/networking/af_xdp.rst).
 //
 // A frame belongs to one side at a time. Fill gives frames to the kernel to receive into, Receive takes them back with a
-// packet; Transmit gives frames to the kernel to send, Complete takes them back. All methods but Close and Stats are for one
+// packet; Transmit gives frames to the kernel to send, Complete takes them back. All methods but Close, Delivered and Stats are for one
 // goroutine. None allocates.
 package ring
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -26,8 +27,12 @@ type Config struct {
 	Interface int  // index
 	Queue     int  // of the interface
 	FrameSize int  // octets: 2048 or 4096
-	RX, TX    int  // frames that the rings of either direction hold; the memory has the sum of them
+	RX, TX    int  // frames that the rings of either direction hold
+	Frames    int  // of the memory; default RX + TX. Passed over with Share.
 	Copy      bool // let the kernel copy, even if the driver could do without
+	// Share is another socket, whose memory this one uses too (XDP_SHARED_UMEM, Linux 5.10 and newer): frames of either may be
+	// sent by both. Both copy, or neither does. The memory goes with Share, which must be closed last.
+	Share *Socket
 }
 
 // Open waits for a queue that is held, so often so long.
@@ -41,6 +46,7 @@ type Socket struct {
 	fd       int
 	zeroCopy bool
 	mem      []byte
+	shared   bool // mem is another's
 	maps     [][]byte
 
 	fill, tx producer
@@ -122,15 +128,9 @@ func Open(cfg Config) (*Socket, error) {
 }
 
 func (s *Socket) setup(cfg Config) (err error) {
-	s.mem, err = unix.Mmap(-1, 0, (cfg.RX+cfg.TX)*cfg.FrameSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_POPULATE)
-	if err != nil {
-		return os.NewSyscallError("mmap", err)
-	}
-	reg := unix.XDPUmemReg{Addr: uint64(uintptr(unsafe.Pointer(&s.mem[0]))), Len: uint64(len(s.mem)), Size: uint32(cfg.FrameSize)}
-	if err := s.setsockopt(unix.XDP_UMEM_REG, unsafe.Pointer(&reg), unsafe.Sizeof(reg)); err != nil {
-		if errors.Is(err, unix.ENOBUFS) {
-			err = fmt.Errorf("%w: %d octets cannot be locked in memory: grant CAP_IPC_LOCK or raise RLIMIT_MEMLOCK", err, len(s.mem))
-		}
+	if cfg.Share != nil {
+		s.mem, s.shared, s.zeroCopy = cfg.Share.mem, true, cfg.Share.zeroCopy
+	} else if err := s.register(cmp.Or(cfg.Frames, cfg.RX+cfg.TX), cfg.FrameSize); err != nil {
 		return err
 	}
 	var off unix.XDPMmapOffsets
@@ -182,18 +182,36 @@ func (s *Socket) setup(cfg Config) (err error) {
 	return s.bind(cfg)
 }
 
+// register allocates the memory for frames and makes it known to the kernel.
+func (s *Socket) register(frames, size int) (err error) {
+	s.mem, err = unix.Mmap(-1, 0, frames*size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_POPULATE)
+	if err != nil {
+		return os.NewSyscallError("mmap", err)
+	}
+	reg := unix.XDPUmemReg{Addr: uint64(uintptr(unsafe.Pointer(&s.mem[0]))), Len: uint64(len(s.mem)), Size: uint32(size)}
+	err = s.setsockopt(unix.XDP_UMEM_REG, unsafe.Pointer(&reg), unsafe.Sizeof(reg))
+	if errors.Is(err, unix.ENOBUFS) {
+		err = fmt.Errorf("%w: %d octets cannot be locked in memory: grant CAP_IPC_LOCK or raise RLIMIT_MEMLOCK", err, len(s.mem))
+	}
+	return err
+}
+
 func (s *Socket) bind(cfg Config) error {
 	bind := func(flags uint16) error {
-		return unix.Bind(s.fd, &unix.SockaddrXDP{Flags: flags | unix.XDP_USE_NEED_WAKEUP, Ifindex: uint32(cfg.Interface), QueueID: uint32(cfg.Queue)})
+		at := unix.SockaddrXDP{Flags: flags, Ifindex: uint32(cfg.Interface), QueueID: uint32(cfg.Queue)}
+		if cfg.Share != nil { // of which the kernel takes the flags, too
+			at.Flags, at.SharedUmemFD = unix.XDP_SHARED_UMEM, uint32(cfg.Share.fd)
+		}
+		return unix.Bind(s.fd, &at)
 	}
 	// The kernel frees the queue of a socket that was closed, perhaps by a process that has just ended, in the background.
 	var err error
 	for range tries {
-		if !cfg.Copy && bind(unix.XDP_ZEROCOPY) == nil {
+		if cfg.Share == nil && !cfg.Copy && bind(unix.XDP_ZEROCOPY|unix.XDP_USE_NEED_WAKEUP) == nil {
 			s.zeroCopy = true
 			return nil
 		}
-		if err = bind(unix.XDP_COPY); !errors.Is(err, unix.EBUSY) {
+		if err = bind(unix.XDP_COPY | unix.XDP_USE_NEED_WAKEUP); !errors.Is(err, unix.EBUSY) {
 			return os.NewSyscallError("bind", err)
 		}
 		time.Sleep(pause)
@@ -211,7 +229,10 @@ func (s *Socket) setsockopt(opt int, p unsafe.Pointer, size uintptr) error {
 // Close closes the socket and gives back its memory, which nobody may touch then.
 func (s *Socket) Close() error {
 	err := os.NewSyscallError("close", unix.Close(s.fd))
-	for _, m := range append(s.maps, s.mem) {
+	if !s.shared {
+		s.maps = append(s.maps, s.mem)
+	}
+	for _, m := range s.maps {
 		if m != nil {
 			err = errors.Join(err, os.NewSyscallError("munmap", unix.Munmap(m)))
 		}
@@ -244,8 +265,7 @@ func (s *Socket) FD() int { return s.fd }
 // ZeroCopy reports whether the driver works on the frames themselves.
 func (s *Socket) ZeroCopy() bool { return s.zeroCopy }
 
-// Memory returns all frames, one behind the other: those from number RX on are free for sending. An address in a Desc
-// is an offset in it.
+// Memory returns all frames, one behind the other. An address in a Desc is an offset in it.
 func (s *Socket) Memory() []byte { return s.mem }
 
 // Fill gives the kernel frames to receive into, by their addresses, and returns how many there was room for.
@@ -331,6 +351,9 @@ func (s *Socket) FillNeedsWakeup() bool {
 
 // Unsent returns how many packets the kernel has not taken from the ring yet.
 func (s *Socket) Unsent() int { return int(s.tx.next - atomic.LoadUint32(s.tx.consumer)) }
+
+// Delivered returns how many packets the kernel has put into the receive ring, modulo 2^32. It may be called from any goroutine.
+func (s *Socket) Delivered() uint32 { return atomic.LoadUint32(s.rx.producer) }
 
 // Stats returns what the kernel has counted.
 func (s *Socket) Stats() (unix.XDPStatistics, error) {

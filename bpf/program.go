@@ -1,0 +1,135 @@
+package bpf
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+
+	"github.com/cilium/ebpf"
+	"github.com/vishvananda/netlink"
+)
+
+// A Program is the XDP program for one interface. It may be attached to one after the other.
+type Program struct {
+	steer *Steer
+	objs  ofInterface
+	lost  chan error
+
+	change sync.Mutex // held by Attach and Detach, which take the Steer's mu as well
+	hook   *hook      // this and what follows is guarded by the Steer's mu
+	vlans  map[steerTags]bool
+}
+
+// ofInterface is what a program has for itself.
+type ofInterface struct {
+	Steer   *ebpf.Program `ebpf:"steer"`
+	Tallies *ebpf.Map     `ebpf:"tallies"`
+	Vlans   *ebpf.Map     `ebpf:"vlans"`
+	Xsks    *ebpf.Map     `ebpf:"xsks"`
+
+	BondMac *ebpf.Variable `ebpf:"bond_mac"`
+	Inside  *ebpf.Variable `ebpf:"inside"`
+	OwnMac  *ebpf.Variable `ebpf:"own_mac"`
+	Standby *ebpf.Variable `ebpf:"standby"`
+	Workers *ebpf.Variable `ebpf:"workers"`
+}
+
+func (o *ofInterface) close() error {
+	return errors.Join(o.Steer.Close(), o.Tallies.Close(), o.Vlans.Close(), o.Xsks.Close())
+}
+
+// spread turns on or off what SetWorkers has set.
+func (p *Program) spread(on bool) error {
+	var n int
+	if on {
+		n = p.steer.cpus
+	}
+	return p.objs.Workers.Set(uint32(n))
+}
+
+// SetStandby has the program leave everything to the kernel, as on a member of a bond that waits for another to fail: what comes
+// by it came by the other too, and the kernel throws it away.
+func (p *Program) SetStandby(on bool) error {
+	if err := p.objs.Standby.Set(on); err != nil {
+		return fmt.Errorf("bpf: %w", err)
+	}
+	return nil
+}
+
+// SetXSK sends the packets of a receive queue to an AF_XDP socket. The kernel takes it out again when the socket is closed.
+func (p *Program) SetXSK(queue, fd int) error {
+	if n := int(p.objs.Xsks.MaxEntries()); queue < 0 || queue >= n {
+		return fmt.Errorf("bpf: queue %d is out of range, 0 to %d", queue, n-1)
+	}
+	if err := p.objs.Xsks.Put(uint32(queue), uint32(fd)); err != nil {
+		return fmt.Errorf("bpf: steer queue %d to a socket: %w", queue, err)
+	}
+	return nil
+}
+
+// ClearXSK leaves the packets of a receive queue to the kernel, or to the processors of SetWorkers.
+func (p *Program) ClearXSK(queue int) error {
+	if err := p.objs.Xsks.Delete(uint32(queue)); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		return fmt.Errorf("bpf: clear queue %d: %w", queue, err)
+	}
+	return nil
+}
+
+// refresh learns which addresses, hardware addresses and VLANs there are now.
+func (p *Program) refresh(h *netlink.Handle, index int) error {
+	link, err := h.LinkByIndex(index)
+	if err != nil {
+		return err
+	}
+	own := hardware(link)
+	bond := own
+	if master := link.Attrs().MasterIndex; master != 0 {
+		if m, err := h.LinkByIndex(master); err == nil { // else it has just been left
+			bond = hardware(m)
+		}
+	}
+	addrs, err := h.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil {
+		return err
+	}
+	links, err := h.LinkList()
+	if err != nil {
+		return err
+	}
+	prefixes := Prefixes(addrs)
+	var local []netip.Addr
+	for _, p := range prefixes {
+		if !p.Addr().IsLoopback() {
+			local = append(local, p.Addr())
+		}
+	}
+	s := p.steer
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := errors.Join(
+		p.objs.OwnMac.Set(own), p.objs.BondMac.Set(bond),
+		p.objs.Inside.Set(link.Attrs().Flags&net.FlagLoopback != 0),
+	); err != nil {
+		return err
+	}
+	if err := p.setVLANs(links, index, link.Attrs().MasterIndex); err != nil {
+		return err
+	}
+	if err := s.setOwn(prefixes); err != nil {
+		return err
+	}
+	s.local = local
+	return s.place()
+}
+
+// hardware returns an interface's hardware address as steer.bpf.c has it, 0 if it has none.
+func hardware(l netlink.Link) uint64 {
+	var mac [8]byte
+	if hw := l.Attrs().HardwareAddr; len(hw) == 6 {
+		copy(mac[:], hw)
+	}
+	return binary.LittleEndian.Uint64(mac[:])
+}

@@ -1,0 +1,53 @@
+package main
+
+import "dcs/bpf"
+
+// A proof compares what a program has steered to AF_XDP sockets with what the kernel has taken for them. A driver, or a device
+// above it, may lose all of it in silence.
+type proof struct {
+	steered, taken uint64 // when they were seen to grow both, or at first
+	begun          bool
+	doubts         int // looks in a row at which only the first had grown
+}
+
+// patience is how many looks in a row must see packets steered that arrive nowhere.
+const patience = 2
+
+// look takes both counts, the first of which was read before the second, and reports whether what is steered is lost.
+func (p *proof) look(steered, taken uint64) (lost bool) {
+	if !p.begun || taken != p.taken || steered == p.steered {
+		if !p.begun || taken != p.taken {
+			p.steered, p.taken = steered, taken
+		}
+		p.begun, p.doubts = true, 0
+		return false
+	}
+	p.doubts++
+	return p.doubts >= patience
+}
+
+// prove looks whether what is steered arrives, and leaves the interfaces to the sockets where it does not.
+func (st *steering) prove() {
+	if st.rings == nil {
+		return
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for _, p := range st.ports {
+		if !p.attached || !p.xsk {
+			continue
+		}
+		stats, err := p.program.Stats()
+		if err != nil || !p.proof.look(stats[bpf.SteerXSK].Packets, st.rings.Taken(p.index)) {
+			continue
+		}
+		if err := st.leaveRings(p); err != nil {
+			st.log.Error("packets that are steered arrive nowhere, and the program goes on", "interface", p.name, "err", err)
+			continue
+		}
+		p.xsk = false
+		st.falls++
+		st.log.Error("packets that were steered past the kernel arrived nowhere: sockets take the interface's requests until the server is started anew",
+			"interface", p.name, "driver", p.choice.Driver, "mode", p.mode)
+	}
+}

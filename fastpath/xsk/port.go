@@ -1,0 +1,162 @@
+package xsk
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"dcs/fastpath/frame"
+	"dcs/fastpath/packet"
+	"dcs/fastpath/xsk/ring"
+)
+
+// A port is the AF_XDP socket of a transport on one interface. The frames that it sends from are any of the transport's.
+type port struct {
+	sock    *ring.Socket
+	dev     *device
+	queue   int
+	held    []uint64 // frames that are to be received into next: the worker has had their packets
+	tx      []ring.Desc
+	sending int // frames that are on their way
+	room    int // how many of these there may be
+
+	delivered rising // by the kernel; guarded by the transport's statMu
+}
+
+// rising is a count that the kernel keeps modulo 2^32, and that is read before it has gone half around.
+type rising struct {
+	last uint32
+	sum  uint64
+}
+
+func (r *rising) total(now uint32) uint64 {
+	r.sum += uint64(now - r.last)
+	r.last = now
+	return r.sum
+}
+
+// addPort opens the transport's socket on a queue of an interface, as its next port.
+func (t *Transport) addPort(cfg Config, dev *device, queue int) error {
+	rx, tx := shares(cfg.Frames, len(cfg.Interfaces))
+	c := ring.Config{Interface: dev.index, Queue: queue, FrameSize: t.group.size, RX: rx, TX: tx, Copy: cfg.Copy, Share: t.owner()}
+	c.Frames = rx*len(cfg.Interfaces) + maxSending
+	sock, err := ring.Open(c)
+	if err != nil {
+		return err
+	}
+	if c.Share == nil {
+		t.mem, t.size, t.used = sock.Memory(), t.group.size, 0
+		t.free = make([]uint64, 0, maxSending)
+		for range maxSending {
+			t.free = append(t.free, t.frame())
+		}
+	}
+	p := &port{sock: sock, dev: dev, queue: queue, room: tx, tx: make([]ring.Desc, 0, tx), held: make([]uint64, 0, rx)}
+	for range rx {
+		p.held = append(p.held, t.frame())
+	}
+	p.refill()
+	t.ports = append(t.ports, p)
+	t.polls = append(t.polls, unix.PollFd{Fd: int32(sock.FD()), Events: unix.POLLIN})
+	return nil
+}
+
+// dropPort closes the transport's last port if it has that number.
+func (t *Transport) dropPort(number int) error {
+	if len(t.ports) != number+1 {
+		return nil
+	}
+	p := t.ports[number]
+	t.ports = t.ports[:number]
+	if p == nil {
+		return nil
+	}
+	t.polls = t.polls[:len(t.polls)-1]
+	return p.sock.Close()
+}
+
+// owner returns the socket that the transport's memory goes with; nil: it has none yet.
+func (t *Transport) owner() *ring.Socket {
+	for _, p := range t.ports {
+		if p != nil {
+			return p.sock
+		}
+	}
+	return nil
+}
+
+// frame returns the address of a frame of the memory that nobody has had.
+func (t *Transport) frame() uint64 {
+	t.used++
+	return (t.used - 1) * uint64(t.size)
+}
+
+// closePorts closes the sockets, the one that has the memory last.
+func (t *Transport) closePorts() error {
+	var err error
+	for i := len(t.ports) - 1; i >= 0; i-- {
+		if p := t.ports[i]; p != nil {
+			err = errors.Join(err, p.sock.Close())
+		}
+	}
+	return err
+}
+
+// refill gives the frames whose packets have been dealt with to the kernel.
+func (p *port) refill() {
+	if len(p.held) > 0 {
+		n := p.sock.Fill(p.held)
+		p.held = p.held[:copy(p.held, p.held[n:])]
+	}
+	if p.sock.FillNeedsWakeup() {
+		_ = p.sock.Poll()
+	}
+}
+
+// queue makes q a frame to be sent by p, and gives q another buffer. It is false if that cannot be: there is no room, or the
+// frame is too long for the interface.
+func (t *Transport) queue(p *port, q *packet.Packet) bool {
+	buf := q.Buffer()
+	at := t.offset(buf)
+	// A payload that outgrew its room stands elsewhere.
+	if at >= uint64(len(t.mem)) || len(t.free) == 0 || p.sending+len(p.tx) >= p.room || !q.InPlace() {
+		return false
+	}
+	from, to, ok := frame.Append(q, buf, txRoom)
+	if !ok || to-from > int(p.dev.mtu.Load())+oneTag {
+		return false
+	}
+	p.tx = append(p.tx, ring.Desc{Addr: at + uint64(from), Len: uint32(to - from)})
+	q.SetBuffer(t.take(), txRoom)
+	return true
+}
+
+// reap takes back the frames that p has sent.
+func (t *Transport) reap(p *port) {
+	// Only cap(free) frames exist.
+	n := p.sock.Complete(t.free[len(t.free):cap(t.free)])
+	for i := len(t.free); i < len(t.free)+n; i++ {
+		t.free[:cap(t.free)][i] &^= uint64(t.size - 1)
+	}
+	t.free = t.free[:len(t.free)+n]
+	p.sending -= n
+}
+
+// transmit sends what has been queued.
+func (p *port) transmit() int {
+	n := len(p.tx)
+	p.sock.Transmit(p.tx) // there are as many entries in the ring as room says
+	p.sending += n
+	p.kick(n)
+	p.tx = p.tx[:0]
+	return n
+}
+
+// kick has the kernel send. What it does not take now it takes the next time; an interface that is down takes nothing.
+func (p *port) kick(n int) {
+	for range 1 + n/32 {
+		if p.sock.Kick() != unix.EAGAIN {
+			return
+		}
+	}
+}
