@@ -4,10 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"time"
-	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -47,8 +45,8 @@ type Choice struct {
 	Why      string // for the log
 	Driver   string // of the interface
 	ZeroCopy bool   // the driver says that its AF_XDP sockets need not copy
-	// HidesTags is set where the device may take the VLAN tag off a frame before the program runs. A frame that goes to
-	// AF_XDP or to another processor then has lost its VLAN; "ethtool -K IFACE rxvlan off" leaves the tag on.
+	// HidesTags is set where the device may take the VLAN tag off a frame before the program runs: after Attach, where it cannot be
+	// had otherwise. A frame that goes to AF_XDP or to another processor then has lost its VLAN.
 	HidesTags bool
 	// Err says why the mode is Off: a *CapabilityError, a *BusyError, or that there is no such interface.
 	Err error
@@ -78,6 +76,7 @@ type hook struct {
 	net   *netlink.Handle
 	index int
 	mode  Mode
+	tags  *ethtool // the device took tags off before, and this undoes what leaveTags did
 	stop  chan struct{}
 	done  sync.WaitGroup
 }
@@ -111,7 +110,10 @@ func probe(h *netlink.Handle, iface string) (Choice, int) {
 		return off(busy(iface, x.ProgId)), attrs.Index
 	}
 	var c Choice
-	c.Driver, c.HidesTags = ethtool(iface)
+	if e, err := openEthtool(); err == nil { // neither is vital
+		c.Driver, c.HidesTags = e.driver(iface), e.stripsTags(iface)
+		e.close()
+	}
 	features, known := xdpFeatures(h, attrs.Index)
 	c.ZeroCopy = features&featureZeroCopy != 0
 	switch {
@@ -140,30 +142,6 @@ func busy(iface string, id uint32) error {
 		e.Name = info.Name
 	}
 	return e
-}
-
-// ethtool returns the name of the interface's driver and whether it strips VLAN tags; neither is vital.
-func ethtool(iface string) (driver string, stripsTags bool) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return "", false
-	}
-	defer unix.Close(fd)
-	if info, err := unix.IoctlGetEthtoolDrvinfo(fd, iface); err == nil {
-		driver = unix.ByteSliceToString(info.Driver[:])
-	}
-	value := struct{ cmd, data uint32 }{cmd: unix.ETHTOOL_GFLAGS}
-	var ifr struct {
-		name [unix.IFNAMSIZ]byte
-		data unsafe.Pointer
-		_    [16]byte
-	}
-	copy(ifr.name[:unix.IFNAMSIZ-1], iface)
-	ifr.data = unsafe.Pointer(&value)
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&ifr)))
-	runtime.KeepAlive(&value)
-	const rxVLAN = 1 << 8 // ETH_FLAG_RXVLAN, linux/ethtool.h
-	return driver, errno == 0 && value.data&rxVLAN != 0
 }
 
 // Of linux/netdev.h, which x/sys lacks.
@@ -216,7 +194,7 @@ func xdpFeatures(h *netlink.Handle, index int) (features uint64, known bool) {
 }
 
 // Attach attaches the program to an interface, in the mode that Probe decides if m is Auto, in no other than m if it is
-// not. The kernel detaches it when Detach or Close is called and when the process ends, whatever ends it. The error
+// not, and has the device leave VLAN tags on frames until Detach. The kernel detaches it when Detach or Close is called and when the process ends, whatever ends it. The error
 // is that of the Choice.
 func (p *Program) Attach(iface string, m Mode) (Choice, error) {
 	p.change.Lock()
@@ -275,6 +253,9 @@ func (p *Program) attach(iface string, m Mode) (c Choice) {
 		}
 	}
 	k := &hook{link: l, net: h, index: index, mode: c.Mode, stop: make(chan struct{})}
+	if c.HidesTags {
+		c.HidesTags = k.leaveTags(iface)
+	}
 	k.done.Go(func() { p.watch(k, iface) })
 	p.steer.mu.Lock()
 	p.hook = k
@@ -296,6 +277,31 @@ func (p *Program) hookTo(index int, m Mode) (link.Link, error) {
 	return link.AttachXDP(link.XDPOptions{Program: p.objs.Steer, Interface: index, Flags: flags})
 }
 
+// leaveTags has the device leave VLAN tags on frames, and reports whether it goes on taking them off.
+func (k *hook) leaveTags(iface string) (hides bool) {
+	e, err := openEthtool()
+	if err != nil {
+		return true
+	}
+	if e.stripTags(iface, false) != nil || e.stripsTags(iface) {
+		e.close()
+		return true
+	}
+	k.tags = &e
+	return false
+}
+
+// restoreTags undoes leaveTags. The interface may be gone, or have another name.
+func (k *hook) restoreTags() {
+	if k.tags == nil {
+		return
+	}
+	if l, err := k.net.LinkByIndex(k.index); err == nil {
+		_ = k.tags.stripTags(l.Attrs().Name, true)
+	}
+	k.tags.close()
+}
+
 // Detach detaches the program. It does nothing if the program is not attached.
 func (p *Program) Detach() error {
 	p.change.Lock()
@@ -309,6 +315,7 @@ func (p *Program) Detach() error {
 	}
 	close(k.stop)
 	k.done.Wait()
+	k.restoreTags()
 	k.net.Close()
 	if err := k.link.Close(); err != nil {
 		return fmt.Errorf("bpf: detach: %w", err)
