@@ -73,6 +73,7 @@ type Steer struct {
 	hints   [64]uint64 // of own
 	exempt  map[steerAclKey]bool
 	sets    uint32 // of sources' buckets
+	cpus    int    // that there may be
 	hook    *hook
 	closed  bool
 }
@@ -108,6 +109,7 @@ func (s *Steer) load(cfg Config) error {
 	if err != nil {
 		return err
 	}
+	s.cpus = cpus
 	spec.Maps[steerMapCpus].MaxEntries = uint32(cpus)
 	sets := sourceSets(cfg.Sources)
 	spec.Maps[steerMapSources].MaxEntries = sets

@@ -13,6 +13,7 @@ import (
 	"dcs/cmd/internal/logging"
 	"dcs/cmd/internal/privilege"
 	"dcs/fastpath"
+	"dcs/fastpath/guard"
 	"dcs/fastpath/tid"
 	"dcs/fastpath/transfer"
 	"dcs/fastpath/udp"
@@ -113,7 +114,7 @@ func (in *ingress) open(s *server, workers int) error {
 	}
 	in.addrs = in.sockets[0].Addrs()
 	for _, t := range in.sockets {
-		in.transports = append(in.transports, guarded{t, s.limits.guard})
+		in.transports = append(in.transports, guarded{t, s.limits.guard, guard.NewSieve(workers)})
 	}
 	in.maxBlksize, in.maxBlksize6 = blksizes(&s.cfg, in.addrs)
 	in.chooseSockets()
@@ -166,7 +167,7 @@ func (in *ingress) openRings(s *server) (err error) {
 	}
 	for q := range queues {
 		cfg.Queues = append(cfg.Queues, q)
-		cfg.Sockets = append(cfg.Sockets, guarded{in.sockets[q], s.limits.guard})
+		cfg.Sockets = append(cfg.Sockets, in.transports[q].(guarded))
 	}
 	if in.rings, err = xsk.Open(cfg); err != nil {
 		return err
