@@ -61,18 +61,19 @@ type Steer struct {
 	objs     shared
 	programs []*Program
 
-	mu     sync.Mutex
-	spare  int // which of the two tries for the ACL is not in force
-	cpus   int // that SetWorkers has set, whether they are in use or not
-	listen []netip.AddrPort
-	local  []netip.Addr // what a wildcard stands for
-	placed map[steerPlace]bool
-	ports  map[uint16]uint8 // of transfers, as the programs have them
-	own    map[steerAddress]bool
-	hints  [64]uint64 // of own
-	exempt map[steerAclKey]bool
-	sets   uint32 // of sources' buckets
-	closed bool
+	mu      sync.Mutex
+	spare   int // which of the two tries for the ACL is not in force
+	workers int // that SetWorkers has set, whether they are in use or not
+	listen  []netip.AddrPort
+	local   []netip.Addr // what a wildcard stands for
+	placed  map[steerPlace]bool
+	ports   map[uint16]uint8 // of transfers, as the programs have them
+	own     map[steerAddress]bool
+	hints   [64]uint64 // of own
+	exempt  map[steerAclKey]bool
+	sets    uint32 // of sources' buckets
+	cpus    int    // that there may be
+	closed  bool
 }
 
 // shared is what all programs have in common: every map and setting but those of ofInterface.
@@ -87,6 +88,7 @@ type shared struct {
 	Exempt  *ebpf.Map `ebpf:"exempt"`
 	Own     *ebpf.Map `ebpf:"own"`
 	Places  *ebpf.Map `ebpf:"places"`
+	Sieves  *ebpf.Map `ebpf:"sieves"`
 	Sources *ebpf.Map `ebpf:"sources"`
 
 	Transfers *ebpf.Map `ebpf:"transfers"`
@@ -94,18 +96,21 @@ type shared struct {
 	CpuOf        *ebpf.Variable `ebpf:"cpu_of"`
 	OwnHints     *ebpf.Variable `ebpf:"own_hints"`
 	SampleRate   *ebpf.Variable `ebpf:"sample_rate"`
+	SieveHalf    *ebpf.Variable `ebpf:"sieve_half"`
 	SourceKeys   *ebpf.Variable `ebpf:"source_keys"`
 	SourceMaskV4 *ebpf.Variable `ebpf:"source_mask_v4"`
 	SourceMaskV6 *ebpf.Variable `ebpf:"source_mask_v6"`
 	SourceRate   *ebpf.Variable `ebpf:"source_rate"`
 	SourceSets   *ebpf.Variable `ebpf:"source_sets"`
+
+	SieveInterval *ebpf.Variable `ebpf:"sieve_interval"`
 }
 
 // maps are those of shared, by their names.
 func (s *shared) maps() map[string]*ebpf.Map {
 	return map[string]*ebpf.Map{
 		".bss": s.Bss, ".data": s.Data, "acl": s.Acl, "acl_even": s.AclEven, "acl_odd": s.AclOdd, "cpus": s.Cpus, "drops": s.Drops,
-		"exempt": s.Exempt, "own": s.Own, "places": s.Places, "sources": s.Sources, "transfers": s.Transfers,
+		"exempt": s.Exempt, "own": s.Own, "places": s.Places, "sieves": s.Sieves, "sources": s.Sources, "transfers": s.Transfers,
 	}
 }
 
@@ -144,6 +149,7 @@ func (s *Steer) load(cfg Config) error {
 	if err != nil {
 		return err
 	}
+	s.cpus = cpus
 	spec.Maps[steerMapCpus].MaxEntries = uint32(cpus)
 	sets := sourceSets(cfg.Sources)
 	spec.Maps[steerMapSources].MaxEntries = sets
@@ -399,7 +405,7 @@ func (s *Steer) SetWorkers(cpus []int) error {
 		}
 		table[i] = uint32(cpu)
 	}
-	s.cpus = len(cpus)
+	s.workers = len(cpus)
 	var err error
 	for _, p := range s.programs {
 		err = errors.Join(err, p.objs.Workers.Set(uint32(0)))

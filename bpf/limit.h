@@ -71,6 +71,44 @@ struct {
 	__type(value, struct source_set);
 } sources SEC(".maps");
 
+/* Where bursts are long, many sources are counted together, in a few buckets of each processor, which are always in its near
+ * cache. As long as all of them are within half of what one may ask, none has to be looked at; its own bucket has the
+ * other half. Processors share the half, as a source's packets may come to all of them. The twin in Go is guard.Sieve. */
+enum { SIEVE_BUCKETS = 256 };
+
+__u64 sieve_interval; /* ns for each request */
+__u64 sieve_half;     /* ns that a bucket may be filled; 0: there is no sieve */
+
+struct sieve {
+	__u64 full[SIEVE_BUCKETS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sieve);
+} sieves SEC(".maps");
+
+static __always_inline bool sieve_passes(__u64 key, __u64 now)
+{
+	__u64 interval = sieve_interval, half = sieve_half, t, *full;
+	struct sieve *sieve;
+	__u32 zero = 0;
+
+	if (half == 0)
+		return false;
+	sieve = bpf_map_lookup_elem(&sieves, &zero);
+	if (!sieve)
+		return false;
+	full = &sieve->full[key >> 56];
+	t = (*full > now ? *full : now) + interval;
+	if (t > now + 2 * half + interval)
+		t = now + 2 * half + interval;
+	*full = t;
+	return t - now <= half;
+}
+
 /* Sources that no rate is for. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -122,6 +160,8 @@ static __always_inline bool limit_allows(const struct address *source, bool v4, 
 	if (rate == 0)
 		return true;
 	key = source_key(source, v4);
+	if (sieve_passes(key, now))
+		return true;
 	index = key & source_sets;
 	set = bpf_map_lookup_elem(&sources, &index);
 	if (!set)

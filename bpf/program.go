@@ -45,7 +45,7 @@ func (o *ofInterface) close() error {
 func (p *Program) spread(on bool) error {
 	var n int
 	if on {
-		n = p.steer.cpus
+		n = p.steer.workers
 	}
 	return p.objs.Workers.Set(uint32(n))
 }

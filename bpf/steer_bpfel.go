@@ -54,6 +54,11 @@ type steerPlace struct {
 	Transfers uint16
 }
 
+type steerSieve struct {
+	_    structs.HostLayout
+	Full [256]uint64
+}
+
 type steerSourceSet struct {
 	_      structs.HostLayout
 	Source [4]uint64
@@ -93,34 +98,37 @@ const (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	steerMapAcl          = "acl"
-	steerMapAclEven      = "acl_even"
-	steerMapAclOdd       = "acl_odd"
-	steerMapCpus         = "cpus"
-	steerMapDrops        = "drops"
-	steerMapExempt       = "exempt"
-	steerMapOwn          = "own"
-	steerMapPlaces       = "places"
-	steerMapSources      = "sources"
-	steerMapTallies      = "tallies"
-	steerMapTransfers    = "transfers"
-	steerMapVlans        = "vlans"
-	steerMapXsks         = "xsks"
-	steerProgSteer       = "steer"
-	steerVarBondMac      = "bond_mac"
-	steerVarCpuOf        = "cpu_of"
-	steerVarInside       = "inside"
-	steerVarOwnHints     = "own_hints"
-	steerVarOwnMac       = "own_mac"
-	steerVarSampleRate   = "sample_rate"
-	steerVarSamplesAre   = "samples_are"
-	steerVarSourceKeys   = "source_keys"
-	steerVarSourceMaskV4 = "source_mask_v4"
-	steerVarSourceMaskV6 = "source_mask_v6"
-	steerVarSourceRate   = "source_rate"
-	steerVarSourceSets   = "source_sets"
-	steerVarStandby      = "standby"
-	steerVarWorkers      = "workers"
+	steerMapAcl           = "acl"
+	steerMapAclEven       = "acl_even"
+	steerMapAclOdd        = "acl_odd"
+	steerMapCpus          = "cpus"
+	steerMapDrops         = "drops"
+	steerMapExempt        = "exempt"
+	steerMapOwn           = "own"
+	steerMapPlaces        = "places"
+	steerMapSieves        = "sieves"
+	steerMapSources       = "sources"
+	steerMapTallies       = "tallies"
+	steerMapTransfers     = "transfers"
+	steerMapVlans         = "vlans"
+	steerMapXsks          = "xsks"
+	steerProgSteer        = "steer"
+	steerVarBondMac       = "bond_mac"
+	steerVarCpuOf         = "cpu_of"
+	steerVarInside        = "inside"
+	steerVarOwnHints      = "own_hints"
+	steerVarOwnMac        = "own_mac"
+	steerVarSampleRate    = "sample_rate"
+	steerVarSamplesAre    = "samples_are"
+	steerVarSieveHalf     = "sieve_half"
+	steerVarSieveInterval = "sieve_interval"
+	steerVarSourceKeys    = "source_keys"
+	steerVarSourceMaskV4  = "source_mask_v4"
+	steerVarSourceMaskV6  = "source_mask_v6"
+	steerVarSourceRate    = "source_rate"
+	steerVarSourceSets    = "source_sets"
+	steerVarStandby       = "standby"
+	steerVarWorkers       = "workers"
 )
 
 // loadSteer returns the embedded CollectionSpec for steer.
@@ -180,6 +188,7 @@ type steerMapSpecs struct {
 	Exempt    *ebpf.MapSpec `ebpf:"exempt"`
 	Own       *ebpf.MapSpec `ebpf:"own"`
 	Places    *ebpf.MapSpec `ebpf:"places"`
+	Sieves    *ebpf.MapSpec `ebpf:"sieves"`
 	Sources   *ebpf.MapSpec `ebpf:"sources"`
 	Tallies   *ebpf.MapSpec `ebpf:"tallies"`
 	Transfers *ebpf.MapSpec `ebpf:"transfers"`
@@ -191,20 +200,22 @@ type steerMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type steerVariableSpecs struct {
-	BondMac      *ebpf.VariableSpec `ebpf:"bond_mac"`
-	CpuOf        *ebpf.VariableSpec `ebpf:"cpu_of"`
-	Inside       *ebpf.VariableSpec `ebpf:"inside"`
-	OwnHints     *ebpf.VariableSpec `ebpf:"own_hints"`
-	OwnMac       *ebpf.VariableSpec `ebpf:"own_mac"`
-	SampleRate   *ebpf.VariableSpec `ebpf:"sample_rate"`
-	SamplesAre   *ebpf.VariableSpec `ebpf:"samples_are"`
-	SourceKeys   *ebpf.VariableSpec `ebpf:"source_keys"`
-	SourceMaskV4 *ebpf.VariableSpec `ebpf:"source_mask_v4"`
-	SourceMaskV6 *ebpf.VariableSpec `ebpf:"source_mask_v6"`
-	SourceRate   *ebpf.VariableSpec `ebpf:"source_rate"`
-	SourceSets   *ebpf.VariableSpec `ebpf:"source_sets"`
-	Standby      *ebpf.VariableSpec `ebpf:"standby"`
-	Workers      *ebpf.VariableSpec `ebpf:"workers"`
+	BondMac       *ebpf.VariableSpec `ebpf:"bond_mac"`
+	CpuOf         *ebpf.VariableSpec `ebpf:"cpu_of"`
+	Inside        *ebpf.VariableSpec `ebpf:"inside"`
+	OwnHints      *ebpf.VariableSpec `ebpf:"own_hints"`
+	OwnMac        *ebpf.VariableSpec `ebpf:"own_mac"`
+	SampleRate    *ebpf.VariableSpec `ebpf:"sample_rate"`
+	SamplesAre    *ebpf.VariableSpec `ebpf:"samples_are"`
+	SieveHalf     *ebpf.VariableSpec `ebpf:"sieve_half"`
+	SieveInterval *ebpf.VariableSpec `ebpf:"sieve_interval"`
+	SourceKeys    *ebpf.VariableSpec `ebpf:"source_keys"`
+	SourceMaskV4  *ebpf.VariableSpec `ebpf:"source_mask_v4"`
+	SourceMaskV6  *ebpf.VariableSpec `ebpf:"source_mask_v6"`
+	SourceRate    *ebpf.VariableSpec `ebpf:"source_rate"`
+	SourceSets    *ebpf.VariableSpec `ebpf:"source_sets"`
+	Standby       *ebpf.VariableSpec `ebpf:"standby"`
+	Workers       *ebpf.VariableSpec `ebpf:"workers"`
 }
 
 // steerObjects contains all objects after they have been loaded into the kernel.
@@ -235,6 +246,7 @@ type steerMaps struct {
 	Exempt    *ebpf.Map `ebpf:"exempt"`
 	Own       *ebpf.Map `ebpf:"own"`
 	Places    *ebpf.Map `ebpf:"places"`
+	Sieves    *ebpf.Map `ebpf:"sieves"`
 	Sources   *ebpf.Map `ebpf:"sources"`
 	Tallies   *ebpf.Map `ebpf:"tallies"`
 	Transfers *ebpf.Map `ebpf:"transfers"`
@@ -252,6 +264,7 @@ func (m *steerMaps) Close() error {
 		m.Exempt,
 		m.Own,
 		m.Places,
+		m.Sieves,
 		m.Sources,
 		m.Tallies,
 		m.Transfers,
@@ -264,20 +277,22 @@ func (m *steerMaps) Close() error {
 //
 // It can be passed to loadSteerObjects or ebpf.CollectionSpec.LoadAndAssign.
 type steerVariables struct {
-	BondMac      *ebpf.Variable `ebpf:"bond_mac"`
-	CpuOf        *ebpf.Variable `ebpf:"cpu_of"`
-	Inside       *ebpf.Variable `ebpf:"inside"`
-	OwnHints     *ebpf.Variable `ebpf:"own_hints"`
-	OwnMac       *ebpf.Variable `ebpf:"own_mac"`
-	SampleRate   *ebpf.Variable `ebpf:"sample_rate"`
-	SamplesAre   *ebpf.Variable `ebpf:"samples_are"`
-	SourceKeys   *ebpf.Variable `ebpf:"source_keys"`
-	SourceMaskV4 *ebpf.Variable `ebpf:"source_mask_v4"`
-	SourceMaskV6 *ebpf.Variable `ebpf:"source_mask_v6"`
-	SourceRate   *ebpf.Variable `ebpf:"source_rate"`
-	SourceSets   *ebpf.Variable `ebpf:"source_sets"`
-	Standby      *ebpf.Variable `ebpf:"standby"`
-	Workers      *ebpf.Variable `ebpf:"workers"`
+	BondMac       *ebpf.Variable `ebpf:"bond_mac"`
+	CpuOf         *ebpf.Variable `ebpf:"cpu_of"`
+	Inside        *ebpf.Variable `ebpf:"inside"`
+	OwnHints      *ebpf.Variable `ebpf:"own_hints"`
+	OwnMac        *ebpf.Variable `ebpf:"own_mac"`
+	SampleRate    *ebpf.Variable `ebpf:"sample_rate"`
+	SamplesAre    *ebpf.Variable `ebpf:"samples_are"`
+	SieveHalf     *ebpf.Variable `ebpf:"sieve_half"`
+	SieveInterval *ebpf.Variable `ebpf:"sieve_interval"`
+	SourceKeys    *ebpf.Variable `ebpf:"source_keys"`
+	SourceMaskV4  *ebpf.Variable `ebpf:"source_mask_v4"`
+	SourceMaskV6  *ebpf.Variable `ebpf:"source_mask_v6"`
+	SourceRate    *ebpf.Variable `ebpf:"source_rate"`
+	SourceSets    *ebpf.Variable `ebpf:"source_sets"`
+	Standby       *ebpf.Variable `ebpf:"standby"`
+	Workers       *ebpf.Variable `ebpf:"workers"`
 }
 
 // steerPrograms contains all programs after they have been loaded into the kernel.

@@ -43,6 +43,11 @@ type unitsLimitCall struct {
 	Allowed uint64
 }
 
+type unitsSieve struct {
+	_    structs.HostLayout
+	Full [256]uint64
+}
+
 type unitsSourceSet struct {
 	_      structs.HostLayout
 	Source [4]uint64
@@ -71,20 +76,23 @@ type unitsWorkerCall struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	unitsMapExempt       = "exempt"
-	unitsMapSources      = "sources"
-	unitsProgCallHash    = "call_hash"
-	unitsProgCallLimit   = "call_limit"
-	unitsProgCallTake    = "call_take"
-	unitsProgCallWorker  = "call_worker"
-	unitsVarHashCalls    = "hash_calls"
-	unitsVarLimitCalls   = "limit_calls"
-	unitsVarSourceKeys   = "source_keys"
-	unitsVarSourceMaskV4 = "source_mask_v4"
-	unitsVarSourceMaskV6 = "source_mask_v6"
-	unitsVarSourceSets   = "source_sets"
-	unitsVarTakeCalls    = "take_calls"
-	unitsVarWorkerCalls  = "worker_calls"
+	unitsMapExempt        = "exempt"
+	unitsMapSieves        = "sieves"
+	unitsMapSources       = "sources"
+	unitsProgCallHash     = "call_hash"
+	unitsProgCallLimit    = "call_limit"
+	unitsProgCallTake     = "call_take"
+	unitsProgCallWorker   = "call_worker"
+	unitsVarHashCalls     = "hash_calls"
+	unitsVarLimitCalls    = "limit_calls"
+	unitsVarSieveHalf     = "sieve_half"
+	unitsVarSieveInterval = "sieve_interval"
+	unitsVarSourceKeys    = "source_keys"
+	unitsVarSourceMaskV4  = "source_mask_v4"
+	unitsVarSourceMaskV6  = "source_mask_v6"
+	unitsVarSourceSets    = "source_sets"
+	unitsVarTakeCalls     = "take_calls"
+	unitsVarWorkerCalls   = "worker_calls"
 )
 
 // loadUnits returns the embedded CollectionSpec for units.
@@ -140,6 +148,7 @@ type unitsProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type unitsMapSpecs struct {
 	Exempt  *ebpf.MapSpec `ebpf:"exempt"`
+	Sieves  *ebpf.MapSpec `ebpf:"sieves"`
 	Sources *ebpf.MapSpec `ebpf:"sources"`
 }
 
@@ -147,14 +156,16 @@ type unitsMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type unitsVariableSpecs struct {
-	HashCalls    *ebpf.VariableSpec `ebpf:"hash_calls"`
-	LimitCalls   *ebpf.VariableSpec `ebpf:"limit_calls"`
-	SourceKeys   *ebpf.VariableSpec `ebpf:"source_keys"`
-	SourceMaskV4 *ebpf.VariableSpec `ebpf:"source_mask_v4"`
-	SourceMaskV6 *ebpf.VariableSpec `ebpf:"source_mask_v6"`
-	SourceSets   *ebpf.VariableSpec `ebpf:"source_sets"`
-	TakeCalls    *ebpf.VariableSpec `ebpf:"take_calls"`
-	WorkerCalls  *ebpf.VariableSpec `ebpf:"worker_calls"`
+	HashCalls     *ebpf.VariableSpec `ebpf:"hash_calls"`
+	LimitCalls    *ebpf.VariableSpec `ebpf:"limit_calls"`
+	SieveHalf     *ebpf.VariableSpec `ebpf:"sieve_half"`
+	SieveInterval *ebpf.VariableSpec `ebpf:"sieve_interval"`
+	SourceKeys    *ebpf.VariableSpec `ebpf:"source_keys"`
+	SourceMaskV4  *ebpf.VariableSpec `ebpf:"source_mask_v4"`
+	SourceMaskV6  *ebpf.VariableSpec `ebpf:"source_mask_v6"`
+	SourceSets    *ebpf.VariableSpec `ebpf:"source_sets"`
+	TakeCalls     *ebpf.VariableSpec `ebpf:"take_calls"`
+	WorkerCalls   *ebpf.VariableSpec `ebpf:"worker_calls"`
 }
 
 // unitsObjects contains all objects after they have been loaded into the kernel.
@@ -178,12 +189,14 @@ func (o *unitsObjects) Close() error {
 // It can be passed to loadUnitsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type unitsMaps struct {
 	Exempt  *ebpf.Map `ebpf:"exempt"`
+	Sieves  *ebpf.Map `ebpf:"sieves"`
 	Sources *ebpf.Map `ebpf:"sources"`
 }
 
 func (m *unitsMaps) Close() error {
 	return _UnitsClose(
 		m.Exempt,
+		m.Sieves,
 		m.Sources,
 	)
 }
@@ -192,14 +205,16 @@ func (m *unitsMaps) Close() error {
 //
 // It can be passed to loadUnitsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type unitsVariables struct {
-	HashCalls    *ebpf.Variable `ebpf:"hash_calls"`
-	LimitCalls   *ebpf.Variable `ebpf:"limit_calls"`
-	SourceKeys   *ebpf.Variable `ebpf:"source_keys"`
-	SourceMaskV4 *ebpf.Variable `ebpf:"source_mask_v4"`
-	SourceMaskV6 *ebpf.Variable `ebpf:"source_mask_v6"`
-	SourceSets   *ebpf.Variable `ebpf:"source_sets"`
-	TakeCalls    *ebpf.Variable `ebpf:"take_calls"`
-	WorkerCalls  *ebpf.Variable `ebpf:"worker_calls"`
+	HashCalls     *ebpf.Variable `ebpf:"hash_calls"`
+	LimitCalls    *ebpf.Variable `ebpf:"limit_calls"`
+	SieveHalf     *ebpf.Variable `ebpf:"sieve_half"`
+	SieveInterval *ebpf.Variable `ebpf:"sieve_interval"`
+	SourceKeys    *ebpf.Variable `ebpf:"source_keys"`
+	SourceMaskV4  *ebpf.Variable `ebpf:"source_mask_v4"`
+	SourceMaskV6  *ebpf.Variable `ebpf:"source_mask_v6"`
+	SourceSets    *ebpf.Variable `ebpf:"source_sets"`
+	TakeCalls     *ebpf.Variable `ebpf:"take_calls"`
+	WorkerCalls   *ebpf.Variable `ebpf:"worker_calls"`
 }
 
 // unitsPrograms contains all programs after they have been loaded into the kernel.

@@ -30,7 +30,7 @@ func TestSourcesAsTheTableSays(t *testing.T) {
 			p.Local, p.Wire = c.To, c.Wire && from.Addr().Is6()
 			batch := []packet.Packet{p}
 			before := r.Stats().Events[Spoofed]
-			g.Judge(r.now, batch)
+			g.Judge(r.now, batch, nil)
 			sent := r.give(batch...)
 			spoofed := r.Stats().Events[Spoofed] > before
 			if spoofed != c.Silence || op == 0 && (len(sent) == 0) != c.Silence {

@@ -33,7 +33,8 @@ type contestant struct {
 const (
 	staticName = "modem.bin"
 	limitXDP   = "limit, AF_XDP"
-	dcsXDP     = "dcs, AF_XDP, rendered"
+	ours       = "dcs"
+	before     = "before"
 )
 
 // servers makes the list. dir is scratch.
@@ -55,7 +56,7 @@ func servers(dir string, opt options) ([]*contestant, error) {
 	}
 	addr := netlab.ServerAddr4.String()
 	at := func(port uint16) string { return netip.AddrPortFrom(netlab.ServerAddr4, port).String() }
-	wide, narrow := []int{64, 128, 256, 512}, []int{4, 16, 64}
+	wide, narrow := wideWindows(opt), []int{4, 16, 64}
 
 	list := []*contestant{{
 		name: "limit", version: "this tree", port: 1069, windows: wide,
@@ -68,42 +69,19 @@ func servers(dir string, opt options) ([]*contestant, error) {
 			cmd: exec.Command(limit, "-transport", "xdp", "-interface", netlab.Device, busy, "-listen", at(1074), "-size", fmt.Sprint(opt.size)),
 		})
 	}
-	if opt.dcs != "" {
-		bin, err := filepath.Abs(opt.dcs)
+	secret := filepath.Join(dir, "secret")
+	if err := os.WriteFile(secret, []byte("a secret of the benchmark"), 0o600); err != nil {
+		return nil, err
+	}
+	for i, version := range []struct{ name, path string }{{ours, opt.dcs}, {before, opt.before}} {
+		if version.path == "" {
+			continue
+		}
+		more, err := versionOf(version.name, version.path, opt, uint16(1080+10*i), at, root, secret)
 		if err != nil {
 			return nil, err
 		}
-		version, _ := exec.Command(bin, "version").Output()
-		secret := filepath.Join(dir, "secret")
-		if err := os.WriteFile(secret, []byte("a secret of the benchmark"), 0o600); err != nil {
-			return nil, err
-		}
-		library, err := filepath.Abs(opt.library)
-		if err != nil {
-			return nil, err
-		}
-		serve := func(port uint16, args ...string) *exec.Cmd {
-			args = append([]string{"serve", "--listen", at(port), "--workers", "1"}, args...)
-			return exec.Command(bin, append(args, opt.dcsArgs...)...)
-		}
-		list = append(list,
-			&contestant{
-				name: "dcs, rendered", version: line(version), port: 1070, windows: wide,
-				cmd:  serve(1070, "--transport", "socket", "--library", library, "--secret-file", secret),
-				file: opt.name, verify: verifier(unixNow),
-			},
-			&contestant{
-				name: "dcs, static", version: line(version), port: 1071, windows: wide,
-				cmd: serve(1071, "--transport", "socket", "--static", root),
-			})
-		if opt.xdp {
-			list = append(list, &contestant{
-				name: dcsXDP, version: line(version), port: 1075, windows: wide, xdp: true,
-				cmd: serve(1075, "--library", library, "--secret-file", secret, "--transport", "xdp",
-					"--interface", netlab.Device),
-				file: opt.name, verify: verifier(unixNow),
-			})
-		}
+		list = append(list, more...)
 	}
 	if opt.peers {
 		debs, err := unpack(opt.debs)
@@ -137,6 +115,49 @@ func servers(dir string, opt options) ([]*contestant, error) {
 			c.file, c.expect = staticName, body
 		}
 		c.cmd.Stderr = os.Stderr
+	}
+	return list, nil
+}
+
+// wideWindows are those of servers that bear many downloads at once.
+func wideWindows(opt options) []int {
+	if opt.window > 0 {
+		return []int{opt.window}
+	}
+	return []int{64, 128, 256, 512}
+}
+
+// versionOf makes the contestants of one binary of dcs, at ports from first on.
+func versionOf(name, path string, opt options, first uint16, at func(uint16) string, static, secret string) ([]*contestant, error) {
+	bin, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	version, err := exec.Command(bin, "version").Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s version: %w", path, err)
+	}
+	library, err := filepath.Abs(opt.library)
+	if err != nil {
+		return nil, err
+	}
+	contestantOf := func(kind string, args ...string) *contestant {
+		c := &contestant{name: name + ", " + kind, version: line(version), port: first, windows: wideWindows(opt)}
+		args = append([]string{"serve", "--listen", at(first), "--workers", "1"}, args...)
+		c.cmd = exec.Command(bin, append(args, opt.dcsArgs...)...)
+		first++
+		return c
+	}
+	rendered := []string{"--library", library, "--secret-file", secret}
+	list := []*contestant{
+		contestantOf("rendered", append(rendered, "--transport", "socket")...),
+		contestantOf("static", "--transport", "socket", "--static", static),
+	}
+	list[0].file, list[0].verify = opt.name, verifier(unixNow)
+	if opt.xdp {
+		c := contestantOf("AF_XDP, rendered", append(rendered, "--transport", "xdp", "--interface", netlab.Device)...)
+		c.file, c.verify, c.xdp = opt.name, verifier(unixNow), true
+		list = append(list, c)
 	}
 	return list, nil
 }

@@ -30,11 +30,11 @@ const serverCPU, loadCPU = rig.ServerCPU, rig.LoadCPU
 var openRates = []float64{400_000, 150_000}
 
 type options struct {
-	dcs, library, name, debs, out string
-	dcsArgs                       []string
-	peers, steer, xdp, busy       bool
-	rounds, size                  int
-	length, quiet                 time.Duration
+	dcs, before, library, name, debs, out string
+	dcsArgs                               []string
+	peers, steer, xdp, busy, open         bool
+	rounds, size, window                  int
+	length, quiet                         time.Duration
 }
 
 // sample is one round of one contestant.
@@ -50,6 +50,7 @@ func main() {
 	dcsArgs := ""
 	cache, _ := os.UserCacheDir()
 	flag.StringVar(&opt.dcs, "dcs", "", "`path` of the dcs binary; empty: leave it out")
+	flag.StringVar(&opt.before, "before", "", "`path` of an earlier dcs binary, to compare the other with")
 	flag.StringVar(&dcsArgs, "dcs-args", "", "further `arguments` of dcs serve, divided by spaces")
 	flag.StringVar(&opt.library, "library", "bench/peers/library", "`directory` of the template that dcs renders")
 	flag.StringVar(&opt.name, "name", "isrrip{cpe}bw{tier}.bin", "`template` of the names that are asked for there")
@@ -58,8 +59,10 @@ func main() {
 	flag.StringVar(&opt.out, "o", "", "write the table to this `file` too")
 	flag.BoolVar(&opt.steer, "steer", false, "charge receive work to the receiver's CPU by RPS (see bench/results/README.md)")
 	flag.BoolVar(&opt.xdp, "xdp", true, "run the limit and dcs over AF_XDP too")
+	flag.BoolVar(&opt.open, "open", true, "offer more than they bear over AF_XDP, too")
 	flag.BoolVar(&opt.busy, "busy-poll", false, "have the limit over AF_XDP do the device's receive work")
 	flag.IntVar(&opt.rounds, "rounds", 5, "rounds")
+	flag.IntVar(&opt.window, "window", 0, "downloads at once of the limit and of dcs; 0: of some, those that are best for each")
 	flag.IntVar(&opt.size, "size", 400, "`bytes` of the static file")
 	flag.DurationVar(&opt.length, "length", time.Second, "of one contestant's round")
 	flag.DurationVar(&opt.quiet, "quiet", 0, "wait at most this `time` before each round for the machine to have nothing else to do")
@@ -150,7 +153,7 @@ func run(ctx context.Context, opt options) (err error) {
 			c.rounds = append(c.rounds, s)
 			fmt.Fprintf(os.Stderr, "round %d: %-21s %8.0f files/s, server %3.0f %%, load %3.0f %% busy; others before it %3.0f %%\n",
 				round+1, c.name, s.Rate, 100*s.serverBusy, 100*s.Busy, 100*s.others)
-			if !c.xdp {
+			if !c.xdp || !opt.open {
 				continue
 			}
 			c.open = append(c.open, nil)

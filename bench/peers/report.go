@@ -44,6 +44,7 @@ func report(list []*contestant, opt options) string {
 	}
 	b.WriteString("\n")
 	b.WriteString(openLoop(list))
+	b.WriteString(versus(list))
 	disturbed, all := 0, 0
 	for _, c := range list {
 		for _, s := range c.rounds {
@@ -67,7 +68,7 @@ func openLoop(list []*contestant) string {
 	var b strings.Builder
 	for i, rate := range openRates {
 		for _, c := range list {
-			if !c.xdp {
+			if len(c.open) == 0 {
 				continue
 			}
 			if b.Len() == 0 {
@@ -98,6 +99,35 @@ func openLoop(list []*contestant) string {
 	return b.String()
 }
 
+// versus writes what has become of dcs since an earlier binary: the rounds' ratios, with half of them in the range.
+func versus(list []*contestant) string {
+	var b strings.Builder
+	for _, c := range list {
+		kind, ok := strings.CutPrefix(c.name, ours)
+		i := slices.IndexFunc(list, func(o *contestant) bool { return o.name == before+kind })
+		if !ok || i < 0 {
+			continue
+		}
+		if b.Len() == 0 {
+			b.WriteString("## Against before\n\n| server | files/s | half of the rounds | µs of its CPU a file | half of the rounds |\n|---|--:|--:|--:|--:|\n")
+		}
+		fmt.Fprintf(&b, "| %s |", c.name)
+		for _, f := range []func(sample) float64{func(s sample) float64 { return s.Rate }, func(s sample) float64 { return s.perFile }} {
+			v := each(c.rounds, f)
+			for r, s := range list[i].rounds {
+				v[r] /= f(s)
+			}
+			slices.Sort(v)
+			fmt.Fprintf(&b, " %.3f | %.3f–%.3f |", rig.Median(v), v[len(v)/4], v[len(v)-1-len(v)/4])
+		}
+		b.WriteString("\n")
+	}
+	if b.Len() > 0 {
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
 // limitOf returns what c is measured against: the limit over its own transport.
 func limitOf(list []*contestant, c *contestant) *contestant {
 	if c.xdp {
@@ -114,8 +144,8 @@ func limitOf(list []*contestant, c *contestant) *contestant {
 func bestPeer(list []*contestant) *contestant {
 	var best *contestant
 	for _, c := range list {
-		ours := strings.HasPrefix(c.name, "limit") || strings.HasPrefix(c.name, "dcs")
-		if !ours && (best == nil || rig.Median(c.rates()) > rig.Median(best.rates())) {
+		own := strings.HasPrefix(c.name, "limit") || strings.HasPrefix(c.name, ours) || strings.HasPrefix(c.name, before)
+		if !own && (best == nil || rig.Median(c.rates()) > rig.Median(best.rates())) {
 			best = c
 		}
 	}

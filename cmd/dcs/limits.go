@@ -142,13 +142,14 @@ func ownPrefixes() ([]netip.Prefix, error) {
 type guarded struct {
 	*udp.Transport
 	guard *guard.Guard
+	sieve *guard.Sieve
 }
 
 // Recv implements [fastpath.Transport].
 func (g guarded) Recv(batch []packet.Packet) (int, error) {
 	n, err := g.Transport.Recv(batch)
 	if n > 0 {
-		g.guard.Judge(time.Now().UnixNano(), batch[:n])
+		g.guard.Judge(time.Now().UnixNano(), batch[:n], g.sieve)
 	}
 	return n, err
 }
@@ -157,7 +158,7 @@ func (g guarded) Recv(batch []packet.Packet) (int, error) {
 func (g guarded) TryRecv(batch []packet.Packet) (int, error) {
 	n, err := g.Transport.TryRecv(batch)
 	if n > 0 {
-		g.guard.Judge(time.Now().UnixNano(), batch[:n])
+		g.guard.Judge(time.Now().UnixNano(), batch[:n], g.sieve)
 	}
 	return n, err
 }

@@ -13,6 +13,7 @@ import (
 	"dcs/cmd/internal/logging"
 	"dcs/cmd/internal/privilege"
 	"dcs/fastpath"
+	"dcs/fastpath/guard"
 	"dcs/fastpath/tid"
 	"dcs/fastpath/transfer"
 	"dcs/fastpath/udp"
@@ -123,7 +124,7 @@ func (in *ingress) open(s *server, workers int) error {
 	}
 	in.addrs = in.sockets[0].Addrs()
 	for _, t := range in.sockets {
-		in.transports = append(in.transports, guarded{t, s.limits.guard})
+		in.transports = append(in.transports, guarded{t, s.limits.guard, guard.NewSieve(workers)})
 	}
 	in.maxBlksize, in.maxBlksize6 = blksizes(&s.cfg, in.addrs)
 	in.chooseSockets()
@@ -177,8 +178,8 @@ func (in *ingress) openRings(s *server) (err error) {
 		}
 		cfg.Interfaces = append(cfg.Interfaces, xsk.Interface{Name: p.name, Zone: p.zone, Attach: p.program.SetXSK})
 	}
-	for _, t := range in.sockets {
-		cfg.Sockets = append(cfg.Sockets, guarded{t, s.limits.guard})
+	for q := range in.sockets {
+		cfg.Sockets = append(cfg.Sockets, in.transports[q].(guarded))
 	}
 	if len(cfg.Interfaces) > 0 {
 		if in.rings, err = xsk.Open(cfg); err != nil {

@@ -144,7 +144,7 @@ func (s *server) httpJudge(client netip.Addr) httpboot.Verdict {
 		return httpboot.NotServing
 	}
 	p := [1]packet.Packet{{Peer: netip.AddrPortFrom(client, 1), Data: []byte{0, tftp.OpRRQ}, TID: 1}}
-	s.limits.guard.Judge(time.Now().UnixNano(), p[:])
+	s.limits.guard.Judge(time.Now().UnixNano(), p[:], nil)
 	switch {
 	case p[0].Flags&packet.Denied != 0:
 		return httpboot.Forbidden

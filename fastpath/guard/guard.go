@@ -88,6 +88,7 @@ type rules struct {
 	exempt   *ranges // nil: nobody
 	buckets  *buckets
 	sets     uint64 // of these, the ones that are used, less one: a power of two less one
+	sieved   bool   // bursts are long
 }
 
 const defaultSources = 1 << 18
@@ -138,7 +139,7 @@ func (g *Guard) Set(l Limits) error {
 			g.buckets = newBuckets(g.sources)
 		}
 		r.interval, r.burst, r.masks, r.buckets = uint64(interval), uint64(l.Burst), l.masks(), g.buckets
-		if r.sets = uint64(len(g.buckets.sets) - 1); l.Burst >= longBurst {
+		if r.sets, r.sieved = uint64(len(g.buckets.sets)-1), l.Burst >= longBurst; r.sieved {
 			r.sets = min(r.sets, longSets-1)
 		}
 	}
@@ -158,7 +159,9 @@ func (g *Guard) Host() *source.Host { return g.host.Load() }
 // Judge flags the packets of a batch that are to be passed over. packet.Impossible: from or to a broadcast address of the host's
 // subnets, or from another host with an address of this one. packet.Denied: the source may not ask. packet.Limited: a request of a
 // source that asks too often. Packets of running transfers cost nothing. now, in Unix nanoseconds, is when packets came that do not know it themselves.
-func (g *Guard) Judge(now int64, batch []packet.Packet) {
+//
+// A worker has a Sieve of its own; without one, nil, each request is looked up.
+func (g *Guard) Judge(now int64, batch []packet.Packet, s *Sieve) {
 	r, h := g.rules.Load(), g.host.Load()
 	if r == nil && h == nil {
 		return
@@ -173,13 +176,13 @@ func (g *Guard) Judge(now int64, batch []packet.Packet) {
 			continue
 		}
 		if r != nil {
-			p.Flags |= r.judge(now, p, h)
+			p.Flags |= r.judge(now, p, h, s)
 		}
 	}
 }
 
 // judge returns why a packet is to be passed over.
-func (r *rules) judge(now int64, p *packet.Packet, h *source.Host) packet.Flags {
+func (r *rules) judge(now int64, p *packet.Packet, h *source.Host, s *Sieve) packet.Flags {
 	a := p.Peer.Addr()
 	if r.allow != nil && !r.allow.contain(a) {
 		return packet.Denied
@@ -191,8 +194,16 @@ func (r *rules) judge(now int64, p *packet.Packet, h *source.Host) packet.Flags 
 	if at == 0 {
 		at = now
 	}
+	key := r.buckets.hash(r.masks.apply(a))
+	burst := r.burst
+	if r.sieved && s != nil {
+		if s.passes(key, uint64(at), r.interval, burst) {
+			return 0
+		}
+		burst /= 2
+	}
 	// Whether a source is exempt is looked at when it would be limited: few ever are.
-	if r.buckets.take(r.sets, r.masks.apply(a), uint64(at), r.interval, r.burst) || r.exempts(a, h) {
+	if r.take(key, uint64(at), burst) || r.exempts(a, h) {
 		return 0
 	}
 	return packet.Limited
@@ -351,14 +362,13 @@ func newBuckets(sources int) *buckets {
 
 // take takes a token from a source's bucket and reports whether there was one. Where all buckets that a new source may have are
 // in use, the fullest is given to it: one that floods, whose bucket is the emptiest, is not forgotten for that.
-func (b *buckets) take(sets uint64, a netip.Addr, now, interval, burst uint64) bool {
-	key := b.hash(a)
-	set := &b.sets[key&sets]
+func (r *rules) take(key, now, burst uint64) bool {
+	set := &r.buckets.sets[key&r.sets]
 	fullest := 0
 	least := uint64(math.MaxUint64)
 	for i := range set {
 		if set[i].source.Load() == key {
-			return set[i].take(now, interval, burst)
+			return set[i].take(now, r.interval, burst)
 		}
 		if full := set[i].full.Load(); full < least {
 			fullest, least = i, full
@@ -369,7 +379,7 @@ func (b *buckets) take(sets uint64, a netip.Addr, now, interval, burst uint64) b
 	if !w.source.CompareAndSwap(old, key) {
 		return true // another worker was faster: this request is let through for nothing
 	}
-	w.full.Store(now + interval)
+	w.full.Store(now + r.interval)
 	return true
 }
 

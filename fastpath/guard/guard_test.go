@@ -2,6 +2,7 @@ package guard
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"sync"
@@ -24,7 +25,7 @@ const sec = int64(1e9)
 // flags judges one packet.
 func flags(g *Guard, p packet.Packet) packet.Flags {
 	batch := []packet.Packet{p}
-	g.Judge(p.Time, batch)
+	g.Judge(p.Time, batch, nil)
 	return batch[0].Flags
 }
 
@@ -158,6 +159,53 @@ func TestRate(t *testing.T) {
 	set(t, g, Limits{})
 	if !ask(rrq, from, at) {
 		t.Error("limited without a limit")
+	}
+}
+
+// With long bursts many sources are counted together first, by each worker. A source has its burst in a row for that, whichever
+// workers its requests reach, and its rate after it; those that share a bucket with one that floods have half of their burst.
+func TestSieve(t *testing.T) {
+	const burst, rate = 4096, 100
+	for _, workers := range []int{1, 3, 16} {
+		g := New(0)
+		set(t, g, Limits{Rate: rate, Burst: burst})
+		var sieves []*Sieve
+		for range workers {
+			sieves = append(sieves, NewSieve(workers))
+		}
+		at := int64(1_700_000_000) * sec
+		n := 0
+		asks := func(a string, times int) (allowed int) {
+			batch := make([]packet.Packet, 1)
+			for range times {
+				batch[0] = packet.Packet{Data: rrq, TID: 1, Peer: netip.AddrPortFrom(netip.MustParseAddr(a), 1024), Time: at}
+				g.Judge(at, batch, sieves[n%workers])
+				if n++; batch[0].Flags == 0 {
+					allowed++
+				}
+			}
+			return allowed
+		}
+		if got := asks("10.0.0.1", 2*burst); got > burst || got < burst-2*workers {
+			t.Errorf("%d workers: %d in a row, want %d", workers, got, burst)
+		}
+		flood := 0
+		for range 600 { // seconds, at thrice the rate
+			at += sec
+			flood += asks("10.0.0.1", 3*rate)
+		}
+		if flood > 600*rate || flood < 590*rate {
+			t.Errorf("%d workers: %d within 600 s, want %d", workers, flood, 600*rate)
+		}
+		for i := range 1000 {
+			if got := asks(fmt.Sprintf("10.1.%d.%d", i/250, i%250), 20); got != 20 {
+				t.Errorf("%d workers: beside a flood a modem has %d of 20", workers, got)
+			}
+		}
+		at += 3600 * sec
+		if got := asks("10.0.0.1", 2*burst); got > burst || got < burst/2 {
+			t.Errorf("%d workers: %d in a row after an hour, want %d", workers, got, burst)
+		}
 	}
 }
 
@@ -298,7 +346,7 @@ func TestNoAllocs(t *testing.T) {
 		for i := range batch {
 			batch[i].Flags = 0
 		}
-		g.Judge(sec, batch)
+		g.Judge(sec, batch, nil)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
@@ -324,7 +372,7 @@ func BenchmarkJudge(b *testing.B) {
 			batch[i].Flags = 0
 			batch[i].Peer = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(x>>30) & 3, byte(x >> 16), byte(x>>24) & 127}), 1)
 		}
-		g.Judge(now, batch)
+		g.Judge(now, batch, nil)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/64, "ns/packet")
 }

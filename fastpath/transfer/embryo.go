@@ -43,6 +43,7 @@ func (e *entry) embryonic() bool { return e.state > pending && !e.proved }
 // bear notes a transfer whose first packet is sent now.
 func (t *Table) bear(id ID, e *entry) {
 	t.unproved++
+	t.waiting[id/64] |= 1 << (id % 64)
 	t.enqueue(&t.embryos, embryo{id, e.birth})
 	if e.owned {
 		t.enqueue(&t.owners, embryo{id, e.birth})
@@ -69,6 +70,9 @@ func (q *embryos) next() embryo {
 
 // dismiss ends a transfer if it is still embryonic, and returns the octets of the table's memory that its body had.
 func (t *Table) dismiss(m embryo) (octets int, ok bool) {
+	if t.waiting[m.id/64]>>(m.id%64)&1 == 0 {
+		return 0, false // as most: its entry, which is in no near cache, need not be read
+	}
 	e := &t.entries[m.id]
 	if e.birth != m.birth || !e.embryonic() {
 		return 0, false
@@ -90,11 +94,17 @@ func (t *Table) evict(q *embryos) (octets int, ok bool) {
 }
 
 // prove notes that the client of a transfer is there.
-func (t *Table) prove(e *entry) {
+func (t *Table) prove(id ID, e *entry) {
 	if !e.proved {
 		e.proved = true
-		t.unproved--
+		t.forgetEmbryo(id)
 	}
+}
+
+// forgetEmbryo notes that a transfer is no embryo any more.
+func (t *Table) forgetEmbryo(id ID) {
+	t.unproved--
+	t.waiting[id/64] &^= 1 << (id % 64)
 }
 
 // retire ends, of some transfers whose client was there, the one that has been silent the longest, unless all of these are

@@ -106,11 +106,12 @@ type Table struct {
 	wheel    wheel
 	memory   *arena
 	embryos  embryos
-	owners   embryos // of these, those whose body stands in memory
-	unproved int     // embryos in all
-	pressed  int64   // until when half of all places having embryos has its effects
-	random   uint32  // state of the choice of places to look at
-	text     []byte  // a block of netascii that nobody wants
+	owners   embryos  // of these, those whose body stands in memory
+	unproved int      // embryos in all
+	waiting  []uint64 // a bit for each entry that has one
+	pressed  int64    // until when half of all places having embryos has its effects
+	random   uint32   // state of the choice of places to look at
+	text     []byte   // a block of netascii that nobody wants
 	recent   [recentSlots]finished
 	touched  uint64 // what Prepare has read, so that it is read
 	failure  Failure
@@ -195,6 +196,7 @@ func New(cfg Config, now int64) *Table {
 		memory:  newArena(cfg.Memory),
 		embryos: newEmbryos(cfg.Transfers),
 		owners:  newEmbryos(cfg.Transfers),
+		waiting: make([]uint64, (cfg.Transfers+63)/64),
 		text:    make([]byte, 0, cfg.MaxBlksize),
 	}
 	t.wheel.init(now)
@@ -453,7 +455,7 @@ func (t *Table) ACK(now int64, in *packet.Packet, block uint16, out *packet.Queu
 		e.retries = 0
 		e.interval = t.firstInterval(e)
 	}
-	t.prove(e)
+	t.prove(id, e)
 	e.rewound = false
 	e.sentAt = now
 	if t.transmit(id, e, news, e.window, out) {
@@ -695,7 +697,7 @@ func (t *Table) stranger(now int64, hash uint64, in *packet.Packet, out *packet.
 func (t *Table) release(id ID) {
 	e := &t.entries[id]
 	if e.embryonic() {
-		t.unproved--
+		t.forgetEmbryo(id)
 	}
 	e.state = vacant
 	t.unhang(e)

@@ -159,7 +159,9 @@ func (o *opener) ports(f *family, i int, at netip.Addr) error {
 		if err == nil {
 			f.ports = append(f.ports, s.local.Port())
 			f.socks = append(f.socks, s)
-			f.at[s.local.Port()] = s
+			port := s.local.Port()
+			f.at[port] = s
+			f.own[port/64] |= 1 << (port % 64)
 		}
 		return err
 	}

@@ -59,11 +59,11 @@ func (t *Transport) Send(batch []packet.Packet) error {
 func (t *Transport) sender(p *packet.Packet) *socket {
 	v6 := p.Peer.Addr().Is6()
 	f := t.family(v6)
-	if s := f.at[p.Local.Port()]; s != nil {
+	if port := p.Local.Port(); f.own[port/64]>>(port%64)&1 != 0 {
 		if f.raw != nil && suits(p) {
 			return f.raw
 		}
-		return s
+		return f.at[port]
 	}
 	for _, l := range t.listeners {
 		if l.owns(p.Local, v6) {

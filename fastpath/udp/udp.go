@@ -66,6 +66,7 @@ type family struct {
 	ports    []uint16
 	socks    []*socket          // bound to these, in their order
 	at       map[uint16]*socket // by port
+	own      [1 << 10]uint64    // a bit for each of them
 	raw      *socket            // sends for all of them; nil: none
 	gathered bool               // socks[0] receives for all of them
 }
