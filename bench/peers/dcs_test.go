@@ -71,8 +71,9 @@ func TestWorstHour(t *testing.T) {
 
 func TestWholeRun(t *testing.T) {
 	netlab.ForTest(t, netlab.Config{}) // decides whether to skip
+	bin := dcs(t)
 	opt := options{
-		dcs: dcs(t), library: "library", name: "isrrip{cpe}bw{tier}.bin",
+		dcs: bin, before: bin, window: 64, library: "library", name: "isrrip{cpe}bw{tier}.bin",
 		rounds: 1, size: 400, length: 100 * time.Millisecond, xdp: true,
 		out: filepath.Join(t.TempDir(), "table.md"),
 	}
@@ -83,7 +84,7 @@ func TestWholeRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"\n| limit |", "\n| dcs, rendered |", "\n| dcs, static |", "\n| limit, AF_XDP |", "\n| dcs, AF_XDP, rendered |", "\n| dcs, AF_XDP, rendered | 150000 |", "\n- kernel: Linux"} {
+	for _, want := range []string{"\n| limit |", "\n| dcs, rendered |", "\n| dcs, static |", "\n| limit, AF_XDP |", "\n| dcs, AF_XDP, rendered |", "\n| dcs, AF_XDP, rendered | 150000 |", "\n| before, static | 64 |", "\n## Against before\n", "\n- kernel: Linux"} {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("%q is missing in\n%s", want, b)
 		}

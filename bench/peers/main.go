@@ -32,7 +32,7 @@ var openRates = []float64{400_000, 150_000}
 type options struct {
 	dcs, before, library, name, debs, out string
 	dcsArgs                               []string
-	peers, steer, xdp, busy, open         bool
+	peers, steer, xdp, busy, closed       bool
 	rounds, size, window                  int
 	length, quiet                         time.Duration
 }
@@ -59,7 +59,7 @@ func main() {
 	flag.StringVar(&opt.out, "o", "", "write the table to this `file` too")
 	flag.BoolVar(&opt.steer, "steer", false, "charge receive work to the receiver's CPU by RPS (see bench/results/README.md)")
 	flag.BoolVar(&opt.xdp, "xdp", true, "run the limit and dcs over AF_XDP too")
-	flag.BoolVar(&opt.open, "open", true, "offer more than they bear over AF_XDP, too")
+	flag.BoolVar(&opt.closed, "closed", false, "measure in closed loop alone, also over AF_XDP")
 	flag.BoolVar(&opt.busy, "busy-poll", false, "have the limit over AF_XDP do the device's receive work")
 	flag.IntVar(&opt.rounds, "rounds", 5, "rounds")
 	flag.IntVar(&opt.window, "window", 0, "downloads at once of the limit and of dcs; 0: of some, those that are best for each")
@@ -153,7 +153,7 @@ func run(ctx context.Context, opt options) (err error) {
 			c.rounds = append(c.rounds, s)
 			fmt.Fprintf(os.Stderr, "round %d: %-21s %8.0f files/s, server %3.0f %%, load %3.0f %% busy; others before it %3.0f %%\n",
 				round+1, c.name, s.Rate, 100*s.serverBusy, 100*s.Busy, 100*s.others)
-			if !c.xdp || !opt.open {
+			if !c.xdp || opt.closed {
 				continue
 			}
 			c.open = append(c.open, nil)

@@ -26,6 +26,25 @@ func (l *Listener) untilBusy(t *testing.T, n int) {
 	}
 }
 
+// untilCounted waits until something has been counted as sent by each connection that has a request.
+func (l *Listener) untilCounted(t *testing.T) {
+	t.Helper()
+	for begin := time.Now(); ; time.Sleep(time.Millisecond) {
+		all := true
+		l.mu.Lock()
+		for e := l.busy.Front(); e != nil; e = e.Next() {
+			all = all && e.Value.(*conn).written.Load() > 0
+		}
+		l.mu.Unlock()
+		if all {
+			return
+		}
+		if time.Since(begin) > time.Minute {
+			t.Fatal("a connection has sent nothing")
+		}
+	}
+}
+
 // running serves h until the test ends.
 func running(t *testing.T, h http.Handler, limits Limits) (*Listener, string) {
 	t.Helper()
@@ -85,12 +104,13 @@ func TestSlowMakeRoom(t *testing.T) {
 
 // A source's slow connections make room for its own.
 func TestSlowOfSourceMakeRoom(t *testing.T) {
-	_, addr := limited(t, Limits{Conns: 8, SourceConns: 2, Slow: time.Nanosecond})
+	l, addr := limited(t, Limits{Conns: 8, SourceConns: 2, Slow: time.Nanosecond})
 	other := connect(t, "127.0.0.3", addr)
 	other.wants(t, "another source", "/hold", http.StatusAccepted)
 	first := connect(t, "127.0.0.2", addr)
 	first.wants(t, "the first", "/hold", http.StatusAccepted)
 	for _, name := range []string{"the second", "the third"} {
+		l.untilCounted(t) // what the client has may not be counted yet, which looks slow
 		connect(t, "127.0.0.2", addr).wants(t, name, "/hold", http.StatusAccepted)
 	}
 	if !first.gone() {
