@@ -5,11 +5,13 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 )
 
 //go:generate go tool bpf2go -target bpfel -type address -type take_call -type limit_call -type worker_call -type hash_call -cflags "-O2 -mcpu=v3 -Wall -Wextra -Werror -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu" units units.bpf.c
@@ -165,6 +167,30 @@ func TestLimitKeepsSourcesApart(t *testing.T) {
 	}
 }
 
+// onOneProcessor keeps the test on a processor.
+func onOneProcessor(t *testing.T) {
+	t.Helper()
+	runtime.LockOSThread()
+	t.Cleanup(runtime.UnlockOSThread)
+	var before, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		t.Fatal(err)
+	}
+	for cpu := 0; one.Count() == 0; cpu++ {
+		if before.IsSet(cpu) {
+			one.Set(cpu)
+		}
+	}
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.SchedSetaffinity(0, &before); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // With long bursts many sources are counted together first. A source has its burst in a row whoever else asks, and at most a sixteenth
 // of it more.
 func TestLimitOfLongBursts(t *testing.T) {
@@ -182,6 +208,7 @@ func TestLimitOfLongBursts(t *testing.T) {
 	if err := errors.Join(u.SieveInterval.Set(s.interval), u.SieveShare.Set(s.share)); err != nil {
 		t.Fatal(err)
 	}
+	onOneProcessor(t) // each has a share of its own
 	at := uint64(1 << 50)
 	asks := func(a string, times int) (allowed int) {
 		c := unitsLimitCall{Now: at, Rate: rate, V4: 1}
