@@ -96,7 +96,7 @@ type shared struct {
 	CpuOf        *ebpf.Variable `ebpf:"cpu_of"`
 	OwnHints     *ebpf.Variable `ebpf:"own_hints"`
 	SampleRate   *ebpf.Variable `ebpf:"sample_rate"`
-	SieveHalf    *ebpf.Variable `ebpf:"sieve_half"`
+	SieveShare   *ebpf.Variable `ebpf:"sieve_share"`
 	SourceKeys   *ebpf.Variable `ebpf:"source_keys"`
 	SourceMaskV4 *ebpf.Variable `ebpf:"source_mask_v4"`
 	SourceMaskV6 *ebpf.Variable `ebpf:"source_mask_v6"`

@@ -72,12 +72,12 @@ struct {
 } sources SEC(".maps");
 
 /* Where bursts are long, many sources are counted together, in a few buckets of each processor, which are always in its near
- * cache. As long as all of them are within half of what one may ask, none has to be looked at; its own bucket has the
- * other half. Processors share the half, as a source's packets may come to all of them. The twin in Go is guard.Sieve. */
+ * cache. As long as all of them together ask for less than a sixteenth of what one may, none has to be looked at. Processors share
+ * the sixteenth, as a source's packets may come to all of them. The twin in Go is guard.Sieve. */
 enum { SIEVE_BUCKETS = 256 };
 
 __u64 sieve_interval; /* ns for each request */
-__u64 sieve_half;     /* ns that a bucket may be filled; 0: there is no sieve */
+__u64 sieve_share;    /* ns that a bucket may be filled; 0: there is no sieve */
 
 struct sieve {
 	__u64 full[SIEVE_BUCKETS];
@@ -92,21 +92,21 @@ struct {
 
 static __always_inline bool sieve_passes(__u64 key, __u64 now)
 {
-	__u64 interval = sieve_interval, half = sieve_half, t, *full;
+	__u64 interval = sieve_interval, share = sieve_share, t, *full;
 	struct sieve *sieve;
 	__u32 zero = 0;
 
-	if (half == 0)
+	if (share == 0)
 		return false;
 	sieve = bpf_map_lookup_elem(&sieves, &zero);
 	if (!sieve)
 		return false;
 	full = &sieve->full[key >> 56];
 	t = (*full > now ? *full : now) + interval;
-	if (t > now + 2 * half + interval)
-		t = now + 2 * half + interval;
+	if (t > now + 2 * share + interval)
+		t = now + 2 * share + interval;
 	*full = t;
-	return t - now <= half;
+	return t - now <= share;
 }
 
 /* Sources that no rate is for. */

@@ -50,10 +50,10 @@ func (s *Steer) SetRate(perSecond float64, burst int) error {
 	var sieve sieve
 	if burst >= longBurst {
 		sets = min(sets, longSets)
-		rate, sieve = sieveOf(rate, uint64(s.cpus))
+		sieve = sieveOf(rate, uint64(s.cpus))
 	}
 	if err := errors.Join(
-		s.objs.SieveInterval.Set(sieve.interval), s.objs.SieveHalf.Set(sieve.half), s.objs.SourceSets.Set(sets-1), s.objs.SourceRate.Set(rate),
+		s.objs.SieveInterval.Set(sieve.interval), s.objs.SieveShare.Set(sieve.share), s.objs.SourceSets.Set(sets-1), s.objs.SourceRate.Set(rate),
 	); err != nil {
 		return fmt.Errorf("bpf: set the rate: %w", err)
 	}
@@ -61,12 +61,12 @@ func (s *Steer) SetRate(perSecond float64, burst int) error {
 }
 
 // sieve has the settings of limit.h by which many sources are counted together; of none, the zero value. In nanoseconds.
-type sieve struct{ interval, half uint64 }
+type sieve struct{ interval, share uint64 }
 
-// sieveOf divides a rate, as packRate has it, between a source's own bucket and those of so many processors.
-func sieveOf(rate, cpus uint64) (own uint64, s sieve) {
-	interval, half := rate&math.MaxUint32, rate>>32/2
-	return half<<32 | interval, sieve{interval * cpus, half / cpus * interval * cpus}
+// sieveOf returns those of a rate, as packRate has it, on so many processors.
+func sieveOf(rate, cpus uint64) sieve {
+	interval := rate & math.MaxUint32 * cpus
+	return sieve{interval, rate >> 32 / 16 / cpus * interval}
 }
 
 // SetSources has the first bits of an address be a source, 1 to 32 of an IPv4 address and 1 to 128 of an IPv6 address; 32 and

@@ -120,8 +120,8 @@ const (
 	steerVarOwnMac        = "own_mac"
 	steerVarSampleRate    = "sample_rate"
 	steerVarSamplesAre    = "samples_are"
-	steerVarSieveHalf     = "sieve_half"
 	steerVarSieveInterval = "sieve_interval"
+	steerVarSieveShare    = "sieve_share"
 	steerVarSourceKeys    = "source_keys"
 	steerVarSourceMaskV4  = "source_mask_v4"
 	steerVarSourceMaskV6  = "source_mask_v6"
@@ -207,8 +207,8 @@ type steerVariableSpecs struct {
 	OwnMac        *ebpf.VariableSpec `ebpf:"own_mac"`
 	SampleRate    *ebpf.VariableSpec `ebpf:"sample_rate"`
 	SamplesAre    *ebpf.VariableSpec `ebpf:"samples_are"`
-	SieveHalf     *ebpf.VariableSpec `ebpf:"sieve_half"`
 	SieveInterval *ebpf.VariableSpec `ebpf:"sieve_interval"`
+	SieveShare    *ebpf.VariableSpec `ebpf:"sieve_share"`
 	SourceKeys    *ebpf.VariableSpec `ebpf:"source_keys"`
 	SourceMaskV4  *ebpf.VariableSpec `ebpf:"source_mask_v4"`
 	SourceMaskV6  *ebpf.VariableSpec `ebpf:"source_mask_v6"`
@@ -284,8 +284,8 @@ type steerVariables struct {
 	OwnMac        *ebpf.Variable `ebpf:"own_mac"`
 	SampleRate    *ebpf.Variable `ebpf:"sample_rate"`
 	SamplesAre    *ebpf.Variable `ebpf:"samples_are"`
-	SieveHalf     *ebpf.Variable `ebpf:"sieve_half"`
 	SieveInterval *ebpf.Variable `ebpf:"sieve_interval"`
+	SieveShare    *ebpf.Variable `ebpf:"sieve_share"`
 	SourceKeys    *ebpf.Variable `ebpf:"source_keys"`
 	SourceMaskV4  *ebpf.Variable `ebpf:"source_mask_v4"`
 	SourceMaskV6  *ebpf.Variable `ebpf:"source_mask_v6"`

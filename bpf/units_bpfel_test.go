@@ -85,8 +85,8 @@ const (
 	unitsProgCallWorker   = "call_worker"
 	unitsVarHashCalls     = "hash_calls"
 	unitsVarLimitCalls    = "limit_calls"
-	unitsVarSieveHalf     = "sieve_half"
 	unitsVarSieveInterval = "sieve_interval"
+	unitsVarSieveShare    = "sieve_share"
 	unitsVarSourceKeys    = "source_keys"
 	unitsVarSourceMaskV4  = "source_mask_v4"
 	unitsVarSourceMaskV6  = "source_mask_v6"
@@ -158,8 +158,8 @@ type unitsMapSpecs struct {
 type unitsVariableSpecs struct {
 	HashCalls     *ebpf.VariableSpec `ebpf:"hash_calls"`
 	LimitCalls    *ebpf.VariableSpec `ebpf:"limit_calls"`
-	SieveHalf     *ebpf.VariableSpec `ebpf:"sieve_half"`
 	SieveInterval *ebpf.VariableSpec `ebpf:"sieve_interval"`
+	SieveShare    *ebpf.VariableSpec `ebpf:"sieve_share"`
 	SourceKeys    *ebpf.VariableSpec `ebpf:"source_keys"`
 	SourceMaskV4  *ebpf.VariableSpec `ebpf:"source_mask_v4"`
 	SourceMaskV6  *ebpf.VariableSpec `ebpf:"source_mask_v6"`
@@ -207,8 +207,8 @@ func (m *unitsMaps) Close() error {
 type unitsVariables struct {
 	HashCalls     *ebpf.Variable `ebpf:"hash_calls"`
 	LimitCalls    *ebpf.Variable `ebpf:"limit_calls"`
-	SieveHalf     *ebpf.Variable `ebpf:"sieve_half"`
 	SieveInterval *ebpf.Variable `ebpf:"sieve_interval"`
+	SieveShare    *ebpf.Variable `ebpf:"sieve_share"`
 	SourceKeys    *ebpf.Variable `ebpf:"source_keys"`
 	SourceMaskV4  *ebpf.Variable `ebpf:"source_mask_v4"`
 	SourceMaskV6  *ebpf.Variable `ebpf:"source_mask_v6"`

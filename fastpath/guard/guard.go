@@ -195,15 +195,11 @@ func (r *rules) judge(now int64, p *packet.Packet, h *source.Host, s *Sieve) pac
 		at = now
 	}
 	key := r.buckets.hash(r.masks.apply(a))
-	burst := r.burst
-	if r.sieved && s != nil {
-		if s.passes(key, uint64(at), r.interval, burst) {
-			return 0
-		}
-		burst /= 2
+	if r.sieved && s != nil && s.passes(key, uint64(at), r.interval, r.burst) {
+		return 0
 	}
 	// Whether a source is exempt is looked at when it would be limited: few ever are.
-	if r.take(key, uint64(at), burst) || r.exempts(a, h) {
+	if r.take(key, uint64(at)) || r.exempts(a, h) {
 		return 0
 	}
 	return packet.Limited
@@ -362,13 +358,13 @@ func newBuckets(sources int) *buckets {
 
 // take takes a token from a source's bucket and reports whether there was one. Where all buckets that a new source may have are
 // in use, the fullest is given to it: one that floods, whose bucket is the emptiest, is not forgotten for that.
-func (r *rules) take(key, now, burst uint64) bool {
+func (r *rules) take(key, now uint64) bool {
 	set := &r.buckets.sets[key&r.sets]
 	fullest := 0
 	least := uint64(math.MaxUint64)
 	for i := range set {
 		if set[i].source.Load() == key {
-			return set[i].take(now, r.interval, burst)
+			return set[i].take(now, r.interval, r.burst)
 		}
 		if full := set[i].full.Load(); full < least {
 			fullest, least = i, full

@@ -1,11 +1,11 @@
 package guard
 
 // A Sieve spares a worker the look for the bucket of each source, where bursts are long: it counts many sources together in one of
-// a few buckets, which are always in the near cache. As long as all of them are within half of what one may ask, none has to
-// be looked at. It is for one goroutine.
+// a few buckets, which are always in the near cache. As long as all of them together ask for less than a sixteenth of what one
+// may, none has to be looked at. It is for one goroutine.
 //
-// The workers have half of a source's burst, and its rate, between them, as its requests may reach them all. Its own bucket has the
-// other half: in all a source has no more in a row than its burst.
+// The workers share the sixteenth, as a source's requests may reach them all. Its own bucket is as without: a source has its burst
+// in a row, and at most a sixteenth of it more.
 type Sieve struct {
 	workers uint64
 	full    [sieveBuckets]uint64 // as a bucket's
@@ -21,8 +21,8 @@ func NewSieve(workers int) *Sieve { return &Sieve{workers: uint64(max(workers, 1
 func (s *Sieve) passes(key, now, interval, burst uint64) bool {
 	full := &s.full[key>>56]
 	interval *= s.workers
-	half := burst / 2 / s.workers * interval
-	t := min(max(*full, now)+interval, now+2*half+interval)
+	share := burst / 16 / s.workers * interval
+	t := min(max(*full, now)+interval, now+2*share+interval)
 	*full = t
-	return t-now <= half
+	return t-now <= share
 }

@@ -13,7 +13,7 @@ import (
 // addresses speak with loopback addresses alone.
 func Possible(from, to netip.AddrPort) bool {
 	f, t := from.Addr(), to.Addr()
-	if f.Is4() && t.Is4() { // as below, in a third of the time
+	if f.Is4() && t.Is4() { // as below, without its conversions
 		a, b := f.As4(), t.As4()
 		return from.Port() != 0 && (a[0] == 127) == (b[0] == 127) && a[0]-1 < 223 && b[0]>>4 != 14 && b != [4]byte{255, 255, 255, 255} && from != to
 	}
