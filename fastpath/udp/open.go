@@ -6,6 +6,8 @@ import (
 	"net/netip"
 
 	"golang.org/x/sys/unix"
+
+	"dcs/fastpath/frame"
 )
 
 const (
@@ -27,7 +29,7 @@ type opener struct {
 }
 
 func (o *opener) worker(i int) (*Transport, error) {
-	t := &Transport{key: o.Key, tick: o.Tick, wake: -1, ident: uint16(i)<<12 | 1}
+	t := &Transport{key: o.Key, tick: o.Tick, wake: -1, ident: frame.Ident(i) << 12}
 	if err := o.open(t, i); err != nil {
 		_ = t.Close()
 		return nil, err

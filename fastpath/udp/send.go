@@ -10,7 +10,6 @@ import (
 
 	"dcs/fastpath/frame"
 	"dcs/fastpath/packet"
-	"dcs/fastpath/tftp"
 )
 
 // Send sends the packets of batch, those of one socket in one system call.
@@ -93,7 +92,7 @@ func (s *socket) owns(local netip.AddrPort, v6 bool) bool {
 }
 
 // fill writes header i for p, which s will send.
-func (h *headers) fill(i int, p *packet.Packet, s *socket, ident *uint16) {
+func (h *headers) fill(i int, p *packet.Packet, s *socket, ident *frame.Ident) {
 	m := &h.msgs[i].hdr
 	h.packets[i] = p
 	data := p.Data
@@ -138,18 +137,10 @@ func (h *headers) fill(i int, p *packet.Packet, s *socket, ident *uint16) {
 	m.SetControllen(0)
 }
 
-// headed returns a packet with its headers. Blocks of up to 512 octets pass everywhere: they leave with DF, and need no
-// identification. Others have one, so that a router may fragment them (RFC 6864, section 4.1).
-func headed(p *packet.Packet, ident *uint16) []byte {
-	id := uint16(0)
-	if len(p.Data) > tftp.DataHeader+tftp.DefaultBlksize {
-		if *ident++; *ident == 0 {
-			*ident = 1
-		}
-		id = *ident
-	}
+// headed returns a packet with its headers.
+func headed(p *packet.Packet, ident *frame.Ident) []byte {
 	buf := p.Buffer()
-	from, to, ok := frame.AppendIP(p, buf, p.Headroom(), id)
+	from, to, ok := frame.AppendIP(p, buf, p.Headroom(), ident.Next(len(p.Data)))
 	if !ok { // suits has let it through
 		return p.Data
 	}

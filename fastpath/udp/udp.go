@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dcs/fastpath/frame"
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tid"
 )
@@ -55,7 +56,7 @@ type Transport struct {
 	tx     headers
 	one    headers // for a packet on its own
 	txSock []*socket
-	ident  uint16 // of the IPv4 packet that may be fragmented, which was sent last
+	ident  frame.Ident // of the IPv4 packet that may be fragmented, which was sent last
 
 	drops      atomic.Uint64
 	sendErrors atomic.Uint64

@@ -42,6 +42,7 @@ type Transport struct {
 	timeout   unix.Timespec
 	rounds    uint
 	rx        []ring.Desc
+	ident     frame.Ident
 	free      []uint64 // frames that may be sent from
 
 	sleeping atomic.Bool
