@@ -97,6 +97,8 @@ type Table struct {
 	Count [NumEvents]uint64
 
 	cfg      Config
+	blksize  int // largest block granted, octets
+	blksize6 int // over IPv6
 	seed     maphash.Seed
 	entries  []entry
 	free     int32 // first entry that was given back
@@ -150,6 +152,7 @@ type entry struct {
 	instead  bool // it has taken the place of another of its client's
 	proved   bool // the client has acknowledged something: it is there
 	rewound  bool // this window was already sent again for a repeated ACK
+	detour   bool // its blocks leave by the kernel's sockets, whichever way the client's packets come
 	retries  uint8
 	resends  uint32   // of the whole transfer, in windows
 	birth    uint32   // tells the transfers apart that had the place one after the other
@@ -199,8 +202,16 @@ func New(cfg Config, now int64) *Table {
 		waiting: make([]uint64, (cfg.Transfers+63)/64),
 		text:    make([]byte, 0, cfg.MaxBlksize),
 	}
+	t.Grant(cfg.MaxBlksize, cfg.MaxBlksize6)
 	t.wheel.init(now)
 	return t
+}
+
+// Grant sets the largest blocks that new transfers are granted over IPv4 and over IPv6, octets, in the place of the configuration's. Packets
+// have no room for more than MaxBlksize of that.
+func (t *Table) Grant(v4, v6 int) {
+	within := func(n int) int { return min(max(n, tftp.MinBlksize), t.cfg.MaxBlksize) }
+	t.blksize, t.blksize6 = within(v4), within(v6)
 }
 
 // Active returns the number of running transfers.
@@ -239,7 +250,7 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 		same := e.name == name && e.request == request
 		if same && e.embryonic() {
 			t.Count[RepeatedRequest]++
-			e.link = in.Link
+			e.follow(in)
 			t.transmit(id, e, 0, 1, out)
 			return 0, false
 		}
@@ -268,9 +279,9 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 		e.options &^= tftp.Tsize
 	}
 	if e.options&tftp.Blksize != 0 {
-		most := t.cfg.MaxBlksize
+		most := t.blksize
 		if in.Peer.Addr().Is6() {
-			most = t.cfg.MaxBlksize6
+			most = t.blksize6
 		}
 		e.blksize = uint32(min(rq.Blksize, most))
 		if in.MaxBlksize != 0 {
@@ -398,8 +409,7 @@ func (t *Table) ACK(now int64, in *packet.Packet, block uint16, out *packet.Queu
 	}
 	e := &t.entries[id]
 	news := uint32(0) // blocks that are acknowledged now
-	// The way to the client may change meanwhile: another router, or no more XDP program.
-	e.link = in.Link
+	e.follow(in)
 	if e.state == negotiating {
 		if block != 0 {
 			t.Count[FutureACK]++
@@ -568,6 +578,7 @@ func (t *Table) timeout(now int64, id ID, e *entry, out *packet.Queue) {
 		e.interval = min(2*e.interval, int64(t.cfg.MaxTimeout))
 	}
 	e.rewound = false
+	e.suspect()
 	t.Count[TimedOut]++
 	// Of a window one block is enough to have the client say where it is, and all that a client who is not there costs.
 	if t.transmit(id, e, 0, 1, out) {
