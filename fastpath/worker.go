@@ -181,6 +181,9 @@ func (w *Worker) receive(i int, mono int64, p *packet.Packet) {
 	c := &w.counts
 	if p.Flags != 0 {
 		switch {
+		case p.Flags&packet.Unreachable != 0:
+			c.events[Received]-- // it is no packet
+			w.table.Unreachable(p)
 		case p.Flags&packet.Multicast != 0:
 			c.events[Multicast]++
 		case p.Flags&packet.Denied != 0:
@@ -241,7 +244,7 @@ func (w *Worker) receive(i int, mono int64, p *packet.Packet) {
 func (w *Worker) answer(wall, mono int64, rx []packet.Packet) int {
 	c := &w.counts
 	if w.blksizes != nil {
-		w.table.Grant(w.blksizes.load())
+		w.table.Grant(w.blksizes.Load())
 	}
 	n := 0
 	for _, i := range w.requests {

@@ -23,6 +23,9 @@ const (
 	WrongTID
 	// Impossible marks a packet from or to an address that no host can have; the server stays silent.
 	Impossible
+	// Unreachable marks what is no packet: the peer's host says that nobody is at the peer's port, of a packet that left from
+	// Local. Of the other fields Zone and Hash are set.
+	Unreachable
 )
 
 // A Packet is one UDP datagram, received or to be sent. Both ends are seen from our side in

@@ -13,6 +13,7 @@ const (
 	Overdue                      // transfers that ended because they took too long, or too much had to be sent again
 	Retired                      // transfers that ended because every place was taken, and their client silent
 	FileCut                      // transfers that ended because their file was cut short in place
+	Unreachable                  // transfers that ended because nobody listens at the client's port any more
 	Restarted                    // transfers that ended because the client asked anew
 	Evicted                      // transfers that ended because another needed their place or memory, before anything was acknowledged
 	Once                         // files of one block that were sent and forgotten, as half of all places waited for a first ACK
@@ -42,7 +43,7 @@ const (
 )
 
 var eventNames = [NumEvents]string{
-	Started: "started", Finished: "finished", GaveUp: "gave_up", GaveUpFirst: "gave_up_first", GaveUpLast: "gave_up_last", Overdue: "overdue", Retired: "retired", FileCut: "file_cut", Restarted: "restarted",
+	Started: "started", Finished: "finished", GaveUp: "gave_up", GaveUpFirst: "gave_up_first", GaveUpLast: "gave_up_last", Overdue: "overdue", Retired: "retired", FileCut: "file_cut", Unreachable: "unreachable", Restarted: "restarted",
 	Evicted: "evicted", Once: "once", TableFull: "table_full", MemoryFull: "memory_full", RepeatedRequest: "repeated_request", LateRequest: "late_request",
 	RepeatedACK: "repeated_ack", FutureACK: "future_ack", LateACK: "late_ack", StrangerPacket: "stranger_packet",
 	TimedOut: "timed_out", WindowResent: "window_resent", BlockSent: "block_sent", StrayError: "stray_error",

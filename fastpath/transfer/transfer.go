@@ -21,7 +21,6 @@ type Config struct {
 	Retries     int           // retransmissions of a block before a transfer is given up; default 5
 	Pace        time.Duration // what each block of a file may take on average, after a minute for all of it; default 1 s
 	MaxBlksize  int           // largest block size granted, octets; default 65,464
-	MaxBlksize6 int           // over IPv6, where packets have longer headers; default MaxBlksize
 	MaxWindow   int           // largest window granted, blocks; default 64
 	Refuse      tftp.Set      // options that are passed over
 
@@ -63,8 +62,6 @@ func (c Config) withDefaults() Config {
 	}
 	c.MaxTimeout = max(c.MaxTimeout, c.Timeout)
 	c.MaxBlksize = min(max(c.MaxBlksize, tftp.MinBlksize), tftp.MaxBlksize)
-	def(&c.MaxBlksize6, c.MaxBlksize)
-	c.MaxBlksize6 = min(c.MaxBlksize6, c.MaxBlksize)
 	// An ACK that is behind must be told from one that is ahead, modulo 2^16.
 	c.MaxWindow = min(c.MaxWindow, 1<<14)
 	return c
@@ -202,7 +199,7 @@ func New(cfg Config, now int64) *Table {
 		waiting: make([]uint64, (cfg.Transfers+63)/64),
 		text:    make([]byte, 0, cfg.MaxBlksize),
 	}
-	t.Grant(cfg.MaxBlksize, cfg.MaxBlksize6)
+	t.Grant(cfg.MaxBlksize, cfg.MaxBlksize)
 	t.wheel.init(now)
 	return t
 }
@@ -482,6 +479,15 @@ func (t *Table) Error(in *packet.Packet, code tftp.Code, text []byte) {
 	}
 	t.fail(&t.entries[id], PeerUndefined+Event(min(code, tftp.Code(PeerOther-PeerUndefined))), text)
 	t.release(id)
+}
+
+// Unreachable handles word from a client's host that nobody listens at its port: the client has gone, which ends its transfer. Boot
+// ROMs that wanted to know a file's size only go like this, so it is no failure.
+func (t *Table) Unreachable(in *packet.Packet) {
+	if id := t.find(in.Hash, in); id != none {
+		t.Count[Unreachable]++
+		t.release(id)
+	}
 }
 
 // fail counts and tells why a transfer ends.

@@ -150,8 +150,14 @@ func headed(p *packet.Packet, ident *frame.Ident) []byte {
 // transmit sends the first n of the headers by s.
 func (t *Transport) transmit(s *socket, n int) error {
 	waited := false
+	disturbed := 0 // calls in a row
 	for i := 0; i < n; {
 		r, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&t.tx.msgs[i])), uintptr(n-i), unix.MSG_DONTWAIT, 0, 0)
+		if errno != 0 && disturbed < attempts-1 && s.disturbed(errno) {
+			disturbed++
+			continue
+		}
+		disturbed = 0
 		switch errno {
 		case 0:
 			i += int(r)
@@ -185,8 +191,14 @@ func (t *Transport) resort(s *socket, p *packet.Packet) {
 	if s.raw {
 		s = t.family(s.v6).at[p.Local.Port()]
 		t.one.fill(0, p, s, &t.ident)
-		if r, _, _ := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&t.one.msgs[0])), 1, unix.MSG_DONTWAIT, 0, 0); int(r) == 1 {
-			return
+		for range attempts {
+			r, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&t.one.msgs[0])), 1, unix.MSG_DONTWAIT, 0, 0)
+			if int(r) == 1 {
+				return
+			}
+			if !s.disturbed(errno) {
+				break
+			}
 		}
 	}
 	t.sendErrors.Add(1)

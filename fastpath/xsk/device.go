@@ -46,7 +46,7 @@ func openDevice(name string) (*device, error) {
 
 // maxBlksize returns the largest block that fits into one frame, of that many octets, behind so many octets of link-layer header.
 func (d *device) maxBlksize(frame int, v6 bool, link int) uint16 {
-	const dataHeader, udp, v4, more = 4, 8, 20, 20
+	const udp, v4, more = 8, 20, 20
 	n := d.maxFrame(link) - link - udp - v4
 	if v6 {
 		n -= more

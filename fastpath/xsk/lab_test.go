@@ -268,6 +268,8 @@ func (c *client) Send(to netip.AddrPort, data []byte) error {
 	return err
 }
 
+func (c *client) Leave() { _ = c.c.Close() }
+
 func (c *client) Recv(wait time.Duration) ([]byte, netip.AddrPort) {
 	_ = c.c.SetReadDeadline(time.Now().Add(wait))
 	n, from, err := c.c.ReadFromUDPAddrPort(c.buf)
