@@ -184,6 +184,9 @@ func (w *Worker) receive(i int, mono int64, p *packet.Packet) {
 		case p.Flags&packet.Unreachable != 0:
 			c.events[Received]-- // it is no packet
 			w.table.Unreachable(p)
+		case p.Flags&packet.TooBig != 0:
+			c.events[Received]--
+			w.table.TooBig(mono, p, w.out)
 		case p.Flags&packet.Multicast != 0:
 			c.events[Multicast]++
 		case p.Flags&packet.Denied != 0:

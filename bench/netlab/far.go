@@ -18,6 +18,9 @@ var (
 
 	nearAddr4 = netip.MustParseAddr("198.19.1.1")
 	nearAddr6 = netip.MustParseAddr("fd00:198:19:1::1")
+
+	farMAC  = net.HardwareAddr{2, 0, 0xc6, 0x13, 1, 2}
+	nearMAC = net.HardwareAddr{2, 0, 0xc6, 0x13, 1, 1}
 )
 
 // Far makes the load a router, and returns a host behind it, over a link of that MTU, bytes: 1280 or more. It ends with the lab, and
@@ -29,8 +32,7 @@ func (l *Lab) Far(mtu int) (*Host, error) {
 	}
 	l.far = far
 	const device = "far0" // of the router
-	near := end{l.Load, device, net.HardwareAddr{2, 0, 0xc6, 0x13, 1, 1}}
-	if err := wire(near, end{far, Device, net.HardwareAddr{2, 0, 0xc6, 0x13, 1, 2}}, mtu, 1); err != nil {
+	if err := wire(end{l.Load, device, nearMAC}, end{far, Device, farMAC}, mtu, 1); err != nil {
 		return nil, fmt.Errorf("netlab: %w", err)
 	}
 	err = errors.Join(
@@ -40,11 +42,11 @@ func (l *Lab) Far(mtu int) (*Host, error) {
 					return err
 				}
 			}
-			return address(device, nearAddr4, nearAddr6)
+			return errors.Join(address(device, nearAddr4, nearAddr6), neighbour(device, farMAC, FarAddr4, FarAddr6))
 		}),
 		far.run(func() error {
 			return errors.Join(
-				address(Device, FarAddr4, FarAddr6),
+				address(Device, FarAddr4, FarAddr6), neighbour(Device, nearMAC, nearAddr4, nearAddr6),
 				route(Device, netip.PrefixFrom(ServerAddr4, 24), nearAddr4), route(Device, netip.PrefixFrom(ServerAddr6, 64), nearAddr6))
 		}),
 		l.Server.run(func() error {
@@ -82,6 +84,20 @@ func route(device string, to netip.Prefix, via netip.Addr) error {
 	r := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: ipNet(to.Masked()), Gw: via.AsSlice()}
 	if err := netlink.RouteReplace(r); err != nil {
 		return fmt.Errorf("route to %s: %w", to, err)
+	}
+	return nil
+}
+
+func neighbour(device string, mac net.HardwareAddr, addrs ...netip.Addr) error {
+	link, err := netlink.LinkByName(device)
+	if err != nil {
+		return err
+	}
+	for _, addr := range addrs {
+		n := &netlink.Neigh{LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT, IP: addr.AsSlice(), HardwareAddr: mac}
+		if err := netlink.NeighSet(n); err != nil {
+			return fmt.Errorf("neighbour %s: %w", addr, err)
+		}
 	}
 	return nil
 }

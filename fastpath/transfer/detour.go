@@ -24,8 +24,8 @@ func (e *entry) follow(in *packet.Packet) {
 	}
 }
 
-// suspect is called when the block that is to be sent next was lost. A link on the way may be too narrow for it. Routers tell the
-// kernel, not us: where the packet left past the kernel, it and those behind it are left to the kernel from here on, which knows the path
+// suspect is called when the block that is to be sent next was lost. A link on the way may be too narrow for it, and what its router says of
+// that be lost or late. Where the packet left past the kernel, it and those behind it are left to the kernel from here on, which knows the path
 // MTU (RFC 8201) and fragments.
 func (e *entry) suspect() {
 	if e.link.Len == 0 || e.state == negotiating {
@@ -40,6 +40,29 @@ func (e *entry) suspect() {
 		n += ipv6Header - ipv4Header
 	}
 	if n > passable {
-		e.detour, e.link = true, packet.Link{}
+		e.leaveToKernel()
+	}
+}
+
+func (e *entry) leaveToKernel() { e.detour, e.link = true, packet.Link{} }
+
+// TooBig handles a router's word that a packet to a client was too long for the next link. The kernel has it too, and fragments from here
+// on: what is outstanding leaves by it, at once. A transfer heeds that once, as anybody may say so who guesses its port.
+func (t *Table) TooBig(now int64, in *packet.Packet, out *packet.Queue) {
+	id := t.find(in.Hash, in)
+	if id == none {
+		return
+	}
+	e := &t.entries[id]
+	if e.warned || e.state != sending || !e.proved {
+		return
+	}
+	e.warned = true
+	e.leaveToKernel()
+	e.resends++
+	e.sentAt = now
+	t.Count[PathResent]++
+	if t.transmit(id, e, 0, e.window, out) {
+		t.schedule(id, e, now+e.interval)
 	}
 }

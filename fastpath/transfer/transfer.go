@@ -149,6 +149,7 @@ type entry struct {
 	instead  bool // it has taken the place of another of its client's
 	proved   bool // the client has acknowledged something: it is there
 	rewound  bool // this window was already sent again for a repeated ACK
+	warned   bool // a router has said that its blocks are too long, and they were sent again for that
 	detour   bool // its blocks leave by the kernel's sockets, whichever way the client's packets come
 	retries  uint8
 	resends  uint32   // of the whole transfer, in windows

@@ -1,7 +1,6 @@
 package udp
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"os"
@@ -13,7 +12,8 @@ import (
 	"dcs/fastpath/tid"
 )
 
-// A host at whose port nobody listens says so (ICMP, RFC 792 and RFC 4443). The kernel finds the socket that the packet left from by
+// A host at whose port nobody listens says so, and a router that a packet is too long for the next link (ICMP, RFC 792, RFC 1191 and
+// RFC 4443). The kernel finds the socket that the packet left from by
 // the ports that the message quotes, and puts it into the socket's error queue, if it is asked to. The next call on the socket, whatever
 // it is for, returns the error without having done anything.
 
@@ -23,8 +23,8 @@ const (
 	// attempts bounds how often a call is made again that has returned the error of a message: others may come meanwhile.
 	attempts = 4
 	// What they say, beside the origins unix.SO_EE_ORIGIN_ICMP and …_ICMP6.
-	icmpUnreachable, icmpPort   = 3, 3
-	icmp6Unreachable, icmp6Port = 1, 4
+	icmpUnreachable, icmpPort, icmpTooBig    = 3, 3, 4
+	icmp6Unreachable, icmp6Port, icmp6TooBig = 1, 4, 2
 )
 
 // errorHeaders are the structures that a portion needs.
@@ -72,8 +72,8 @@ func (s *socket) disturbed(errno unix.Errno) bool {
 	return false
 }
 
-// recvErrors reads a portion of what is queued for s into batch[n:to]: a packet that is marked for each transfer whose client is gone. What
-// else the messages say is passed over.
+// recvErrors reads a portion of what is queued for s into batch[n:to]: a marked packet for each message that says something about a
+// transfer. Others are passed over.
 func (t *Transport) recvErrors(s *socket, batch []packet.Packet, n, to int) (int, error) {
 	h := t.errors
 	want := min(errorPortion, to-n)
@@ -96,16 +96,16 @@ func (t *Transport) recvErrors(s *socket, batch []packet.Packet, n, to int) (int
 	}
 	s.queued = int(r) == want
 	for i := range int(r) {
-		if local, ok := h.unreachable(i, s); ok {
-			t.gone(s, &h.names[i], local, &batch[n])
+		if local, says := h.parse(i, s); says != 0 {
+			t.mark(s, &h.names[i], local, says, &batch[n])
 			n++
 		}
 	}
 	return n, nil
 }
 
-// unreachable reports whether message i says that nobody is at the port, and the address of ours that it came to.
-func (h *errorHeaders) unreachable(i int, s *socket) (local netip.Addr, ok bool) {
+// parse returns what message i says, packet.Unreachable, packet.TooBig or something else, 0, and the address of ours that it came to.
+func (h *errorHeaders) parse(i int, s *socket) (local netip.Addr, says packet.Flags) {
 	local = s.local.Addr()
 	rest := unsafe.Slice((*byte)(unsafe.Pointer(&h.controls[i])), unsafe.Sizeof(h.controls[i]))[:min(int(unsafe.Sizeof(h.controls[i])), int(h.msgs[i].hdr.Controllen))]
 	for len(rest) >= unix.SizeofCmsghdr {
@@ -122,21 +122,29 @@ func (h *errorHeaders) unreachable(i int, s *socket) (local netip.Addr, ok bool)
 			local = netip.AddrFrom16([16]byte(data[:16]))
 		case (c.Level == unix.IPPROTO_IP && c.Type == unix.IP_RECVERR || c.Level == unix.IPPROTO_IPV6 && c.Type == unix.IPV6_RECVERR) && len(data) >= 8:
 			// struct sock_extended_err
-			errno, origin, kind, code := binary.NativeEndian.Uint32(data), data[4], data[5], data[6]
-			ok = errno == uint32(unix.ECONNREFUSED) &&
-				(origin == unix.SO_EE_ORIGIN_ICMP && kind == icmpUnreachable && code == icmpPort ||
-					origin == unix.SO_EE_ORIGIN_ICMP6 && kind == icmp6Unreachable && code == icmp6Port)
+			says = meaning(data[4], data[5], data[6])
 		}
 		rest = rest[min((size+7)&^7, len(rest)):]
 	}
-	return local, ok
+	return local, says
 }
 
-// gone makes p the mark of a client that is gone: that to which a packet of s went.
-func (t *Transport) gone(s *socket, name *unix.RawSockaddrInet6, local netip.Addr, p *packet.Packet) {
+// meaning returns what a message of that origin, type and code says.
+func meaning(origin, kind, code byte) packet.Flags {
+	switch {
+	case origin == unix.SO_EE_ORIGIN_ICMP && kind == icmpUnreachable && code == icmpPort, origin == unix.SO_EE_ORIGIN_ICMP6 && kind == icmp6Unreachable && code == icmp6Port:
+		return packet.Unreachable
+	case origin == unix.SO_EE_ORIGIN_ICMP && kind == icmpUnreachable && code == icmpTooBig, origin == unix.SO_EE_ORIGIN_ICMP6 && kind == icmp6TooBig:
+		return packet.TooBig
+	}
+	return 0
+}
+
+// mark makes p the mark of a message about a packet that went by s to the client of that name.
+func (t *Transport) mark(s *socket, name *unix.RawSockaddrInet6, local netip.Addr, says packet.Flags, p *packet.Packet) {
 	p.Reset()
 	p.TID, p.MaxBlksize, p.Wire, p.Time, p.Link = 0, 0, false, 0, packet.Link{}
-	p.Flags = packet.Unreachable
+	p.Flags = says
 	p.Peer, p.Zone = s.peer(name)
 	p.Hash = t.key.Hash(p.Peer)
 	port := s.local.Port()

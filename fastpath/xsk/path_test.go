@@ -35,35 +35,44 @@ func TestNarrowPath(t *testing.T) {
 			}
 			body := conform.Pattern(30000)
 			for _, ends := range [][2]netip.Addr{{netlab.ServerAddr4, netlab.FarAddr4}, {netlab.ServerAddr6, netlab.FarAddr6}} {
-				s := conform.Setup{Renderer: conform.Files{"file": body}}
-				n := &network{wire: w, server: ends[0], client: ends[1], workers: 1}
-				serve := n.Serve
-				if !tt.xdp {
-					serve = n.socketServe(tt.raw)
-				}
-				server, stats := serve(t, s)
-				for _, window := range []int{1, 8} {
-					for _, size := range append([]int{0, 512, 1024, 1200, 1228, 1232, 1233, 1248, 1249, 1428, 1448, 1468}, tt.most...) {
-						o := tftp.Options{Has: tftp.Blksize | tftp.Windowsize, Blksize: size, Windowsize: window}
-						if size == 0 {
-							o = tftp.Options{}
-						}
-						before := stats()
+				t.Run(ends[1].String(), func(t *testing.T) {
+					n := &network{wire: w, server: ends[0], client: ends[1], workers: 1}
+					serve := n.Serve
+					if !tt.xdp {
+						serve = n.socketServe(tt.raw)
+					}
+					server, stats := serve(t, conform.Setup{Renderer: conform.Files{"file": body}})
+					narrowPath(t, tt.most, func(o tftp.Options) uint64 {
+						before := stats().Transfers[transfer.TimedOut]
 						conform.Fetch(t, newClient(t, far, ends[1]), server, "file", o, body)
 						after := stats()
-						if lost := after.Transfers[transfer.TimedOut] - before.Transfers[transfer.TimedOut]; lost > 2 {
-							t.Errorf("%v, blocks of %d in windows of %d: %d time-outs", ends[1], size, window, lost)
-						}
 						if after.SendErrors > 0 {
-							t.Fatalf("%v, blocks of %d: %d send errors", ends[1], size, after.SendErrors)
+							t.Fatalf("%d send errors", after.SendErrors)
 						}
+						return after.Transfers[transfer.TimedOut] - before
+					})
+					if tt.xdp && n.transports[0].Stats().Sent == 0 {
+						t.Error("nothing was sent past the kernel")
 					}
-				}
-				if got := n.transports; tt.xdp && got[0].Stats().Sent == 0 {
-					t.Error("nothing was sent past the kernel")
-				}
+				})
 			}
 		})
+	}
+}
+
+// narrowPath fetches by blocks of all sizes. fetch returns how many time-outs there were.
+func narrowPath(t *testing.T, more []int, fetch func(tftp.Options) uint64) {
+	t.Helper()
+	for _, window := range []int{1, 8} {
+		for _, size := range append([]int{0, 512, 1024, 1200, 1228, 1232, 1233, 1248, 1249, 1428, 1448, 1468}, more...) {
+			o := tftp.Options{Has: tftp.Blksize | tftp.Windowsize, Blksize: size, Windowsize: window}
+			if size == 0 {
+				o = tftp.Options{}
+			}
+			if lost := fetch(o); lost > 2 {
+				t.Errorf("blocks of %d in windows of %d: %d time-outs", size, window, lost)
+			}
+		}
 	}
 }
 
