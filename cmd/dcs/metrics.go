@@ -194,6 +194,7 @@ func collectWorkers(w *metrics.Writer, each []fastpath.Stats, strays uint64) {
 	w.Count("dcs_retransmissions_total", t[transfer.TimedOut], "timeout")
 	w.Count("dcs_retransmissions_total", t[transfer.WindowResent], "window")
 	w.Count("dcs_retransmissions_total", t[transfer.RepeatedRequest], "request")
+	w.Count("dcs_retransmissions_total", t[transfer.PathResent], "path_mtu")
 
 	for _, h := range []struct {
 		name string

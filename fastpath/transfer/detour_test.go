@@ -110,3 +110,77 @@ func TestGrant(t *testing.T) {
 		}
 	}
 }
+
+// A router's word has what is outstanding sent again by the kernel, once, whoever says it how often; nobody's transfer, and one that nobody
+// has acknowledged, are left alone.
+func TestTooBig(t *testing.T) {
+	past := packet.Link{Len: 14, Header: [22]byte{1}}
+	r := newRig(t, Config{})
+	c := client(1)
+	o := tftp.Options{Has: tftp.Blksize | tftp.Windowsize, Blksize: 1468, Windowsize: 3}
+	r.start(c, "f", o, make([]byte, 20000))
+	at := func(c netip.AddrPort, link packet.Link) *packet.Packet {
+		p := r.at(c)
+		p.Link = link
+		return p
+	}
+	sends := func(what string, n int, link packet.Link) {
+		t.Helper()
+		sent := r.take()
+		for _, p := range sent {
+			if p.Link != link || p.Peer != c {
+				t.Errorf("%s: %+v", what, p)
+			}
+		}
+		if len(sent) != n {
+			t.Errorf("%s: %d packets, want %d", what, len(sent), n)
+		}
+	}
+	sends("OACK", 1, packet.Link{})
+	r.tab.TooBig(r.now, at(c, packet.Link{}), r.out)
+	sends("before an ACK", 0, past)
+	r.tab.ACK(r.now, at(c, past), 0, r.out)
+	sends("window", 3, past)
+	r.tab.TooBig(r.now, at(client(2), packet.Link{}), r.out)
+	sends("another's", 0, past)
+	r.tab.TooBig(r.now, at(c, packet.Link{}), r.out)
+	sends("too big", 3, packet.Link{})
+	r.tab.TooBig(r.now, at(c, packet.Link{}), r.out)
+	sends("again", 0, past)
+	r.tab.ACK(r.now, at(c, past), 3, r.out)
+	sends("what follows", 3, packet.Link{})
+	if got := r.tab.Count[PathResent]; got != 1 {
+		t.Errorf("counted %d", got)
+	}
+}
+
+// A client that is gone ends its transfer and no other, in whatever state, and that is no failure.
+func TestUnreachable(t *testing.T) {
+	r := newRig(t, Config{OnFailure: func(f *Failure) { t.Errorf("%+v", f) }})
+	body := make([]byte, 5000)
+	r.start(client(1), "f", tftp.Options{}, body)
+	r.start(client(2), "f", tftp.Options{Has: tftp.Tsize}, body)
+	r.start(client(3), "f", tftp.Options{}, body)
+	r.ack(client(3), 1)
+	r.start(client(4), "f", tftp.Options{}, body)
+	r.take()
+	r.tab.Unreachable(r.at(client(5)))
+	if r.tab.Active() != 4 || r.tab.Count[Unreachable] != 0 {
+		t.Errorf("%d active, %d counted", r.tab.Active(), r.tab.Count[Unreachable])
+	}
+	for i := 1; i <= 3; i++ {
+		r.tab.Unreachable(r.at(client(i)))
+		r.tab.Unreachable(r.at(client(i)))
+	}
+	if r.tab.Active() != 1 || r.tab.Count[Unreachable] != 3 || !r.knows(client(4)) {
+		t.Errorf("%d active, %d counted", r.tab.Active(), r.tab.Count[Unreachable])
+	}
+	r.take()
+	r.now += int64(10 * time.Second)
+	r.tab.Expire(r.now, r.out)
+	for _, p := range r.take() {
+		if p.Peer != client(4) {
+			t.Errorf("sent to one that is gone: %+v", p)
+		}
+	}
+}

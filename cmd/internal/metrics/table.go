@@ -22,7 +22,7 @@ func Table() []Metric {
 		{"dcs_transfers_unanswered_total", Counter, nil, "Of those given up, transfers whose client has acknowledged nothing: it does not get our packets, or somebody else asked in its name."},
 		{"dcs_transfers_unacknowledged_total", Counter, nil, "Of those given up, transfers with only the last block unacknowledged: their client most likely has the file."},
 		{"dcs_blocks_sent_total", Counter, nil, "DATA packets, repeated ones too."},
-		{"dcs_retransmissions_total", Counter, []string{"cause"}, "Windows sent again: after a timeout, from a gap that the client reported (window), because it asked again (request)."},
+		{"dcs_retransmissions_total", Counter, []string{"cause"}, "Windows sent again: after a timeout, from a gap that the client reported (window), because it asked again (request), because a router said that blocks are too long for the next link (path_mtu)."},
 		{"dcs_packets_received_total", Counter, worker, "Packets that reached a worker."},
 		{"dcs_packets_sent_total", Counter, worker, "Packets that a worker sent."},
 		{"dcs_packets_ignored_total", Counter, []string{"reason"}, "Packets that are no request and belong to no running transfer, or repeat what was said."},
