@@ -66,6 +66,7 @@ type Lab struct {
 
 	middle *Host
 	shim   *shim
+	far    *Host
 }
 
 // New builds a lab. It needs root (CAP_SYS_ADMIN and CAP_NET_ADMIN).
@@ -140,7 +141,7 @@ func (l *Lab) Close() error {
 	if l.shim != nil {
 		l.shim.stop()
 	}
-	for _, h := range []*Host{l.Server, l.Load, l.middle} {
+	for _, h := range []*Host{l.Server, l.Load, l.middle, l.far} {
 		if h != nil {
 			errs = append(errs, h.close())
 		}
