@@ -404,12 +404,26 @@ var behaviour = []script{
 	{
 		name: "ERROR 8 to an OACK, and text without its NUL",
 		run: func(p *peer, _ Network) {
-			p.ask(request("long", "octet", tftp.Options{Has: tftp.Tsize}))
-			p.want(fmt.Sprintf("\x00\x06tsize\x00%d\x00", len(long)))
+			p.ask(request("long", "octet", tftp.Options{Has: tftp.Blksize, Blksize: 600}))
+			p.want("\x00\x06blksize\x00600\x00")
 			p.reply([]byte("\x00\x05\x00\x08no"))
 			p.silence()
 		},
 		counts: want{transfers: transfers{transfer.PeerOption: 1}},
+	},
+	{
+		name: "probe for the size, which ends by ERROR 8 or 0",
+		run: func(p *peer, _ Network) {
+			for _, end := range []string{"\x00\x05\x00\x08User aborted the transfer\x00", "\x00\x05\x00\x00TFTP Aborted\x00"} {
+				p.ask(request("long", "octet", tftp.Options{Has: tftp.Tsize}))
+				p.want(fmt.Sprintf("\x00\x06tsize\x00%d\x00", len(long)))
+				p.reply([]byte(end))
+				p.silence()
+			}
+			p.ask(request("long", "octet", tftp.Options{}))
+			p.want(data(1, long[:512]))
+		},
+		counts: want{transfers: transfers{transfer.Probed: 2, transfer.Started: 3}},
 	},
 	{
 		name: "ERROR with a code that nobody has defined",
