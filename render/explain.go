@@ -18,8 +18,8 @@ type Explanation struct {
 	Asked   string         // the name as it was asked for
 	Name    string         // what the template is looked for by: that name cleaned, rewritten, and without a device behind
 	Refusal naming.Refusal // why the name leads to no file, whatever the library has
-	MAC    [6]byte
-	HasMAC bool
+	MAC     [6]byte
+	HasMAC  bool
 
 	Mismatch Mismatch // how the request contradicts what is known of devices; 0: it does not
 	Other    [6]byte  // the device that the request's address is of, if HasOther

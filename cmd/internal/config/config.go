@@ -125,9 +125,9 @@ chosen and why.`,
 			"interface", `[]`,
 			`The network interfaces where requests arrive, for xdp. VLANs on them are
 served too: give the device that they lie on. A bond or team stands for its
-members, those that come later among them. Empty: those that have the addresses of
-listen when the server starts or, for an address of a dummy or loopback
-interface, all that have an address.`,
+members, those that come later among them. Empty: those that have the
+addresses of listen when the server starts or, for an address of a dummy or
+loopback interface, all that have an address.`,
 			many(&c.Interfaces, "interfaces", "a list of names of network interfaces", parseInterface),
 		},
 		{
@@ -281,9 +281,9 @@ match is an expression (RE2), to takes the place of what it finds: $1 is its
 first group; \U, \L and \E change letter case. repeat: on does so until
 nothing is found; last: on ends the rules; refuse: on gives no file; unless,
 in place of match, is for names where the expression is not found. A name that
-grows beyond 512 octets gets no file. "dcs check --remap FILE" writes the rules that
-a map file of tftpd-hpa stands for. This key and root are read anew at SIGHUP.
-For instance:
+grows beyond 512 octets gets no file. "dcs check --remap FILE" writes the
+rules that a map file of tftpd-hpa stands for. This key and root are read anew
+at SIGHUP. For instance:
   - {match: '^[A-Za-z]:', to: ''}
   - {match: '^/old/(.*)\.cfg$', to: '$1.cm', last: on}`,
 			rules(&c.Names.Rewrite),
