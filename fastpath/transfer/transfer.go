@@ -14,15 +14,15 @@ import (
 
 // Config sets a Table's limits. A zero field takes the default.
 type Config struct {
-	Transfers   int           // most transfers at once; default 65,536
-	Memory      int           // octets for bodies that transfers own; default 64 MiB
-	Timeout     time.Duration // first wait for an ACK; default 1 s. The timeout option replaces it and its back-off once the client has answered.
-	MaxTimeout  time.Duration // a wait doubles up to this, and is no longer whatever a client asks for; default 8 s
-	Retries     int           // retransmissions of a block before a transfer is given up; default 5
-	Pace        time.Duration // what each block of a file may take on average, after a minute for all of it; default 1 s
-	MaxBlksize  int           // largest block size granted, octets; default 65,464
-	MaxWindow   int           // largest window granted, blocks; default 64
-	Refuse      tftp.Set      // options that are passed over
+	Transfers  int           // most transfers at once; default 65,536
+	Memory     int           // octets for bodies that transfers own; default 64 MiB
+	Timeout    time.Duration // first wait for an ACK; default 1 s. The timeout option replaces it and its back-off once the client has answered.
+	MaxTimeout time.Duration // a wait doubles up to this, and is no longer whatever a client asks for; default 8 s
+	Retries    int           // retransmissions of a block before a transfer is given up; default 5
+	Pace       time.Duration // what each block of a file may take on average, after a minute for all of it; default 1 s
+	MaxBlksize int           // largest block size granted, octets; default 65,464
+	MaxWindow  int           // largest window granted, blocks; default 64
+	Refuse     tftp.Set      // options that are passed over
 
 	// OnFailure is told of transfers that have failed. What it is given is valid during the call. Nil: nobody is told.
 	OnFailure func(*Failure)
@@ -471,14 +471,18 @@ func (t *Table) ACK(now int64, in *packet.Packet, block uint16, out *packet.Queu
 	}
 }
 
-// Error handles an ERROR: it ends the client's transfer (RFC 1350, section 7).
+// Error handles an ERROR: it ends the client's transfer (RFC 1350, section 7). That is no failure if the client wanted the size alone.
 func (t *Table) Error(in *packet.Packet, code tftp.Code, text []byte) {
 	id := t.find(in.Hash, in)
 	if id == none {
 		t.Count[StrayError]++
 		return
 	}
-	t.fail(&t.entries[id], PeerUndefined+Event(min(code, tftp.Code(PeerOther-PeerUndefined))), text)
+	if e := &t.entries[id]; e.probed(code) {
+		t.Count[Probed]++
+	} else {
+		t.fail(e, PeerUndefined+Event(min(code, tftp.Code(PeerOther-PeerUndefined))), text)
+	}
 	t.release(id)
 }
 
@@ -489,6 +493,12 @@ func (t *Table) Unreachable(in *packet.Packet) {
 		t.Count[Unreachable]++
 		t.release(id)
 	}
+}
+
+// probed reports whether a client that ends its transfer by an ERROR of that code has what it asked for: the size, which boot ROMs
+// ask for on its own (tsize, RFC 2349) and then say 0 or 8, or an empty file. One for which the file is too large says 3.
+func (e *entry) probed(code tftp.Code) bool {
+	return e.embryonic() && (code == tftp.CodeUndefined || code == tftp.CodeOption) && (e.options&tftp.Tsize != 0 || len(e.body) == 0)
 }
 
 // fail counts and tells why a transfer ends.
@@ -565,6 +575,10 @@ func (t *Table) timeout(now int64, id ID, e *entry, out *packet.Queue) {
 		retries = min(retries, t.resends(now, e))
 	}
 	switch {
+	case int(e.retries) >= retries && e.embryonic() && len(e.body) == 0:
+		t.Count[Probed]++ // a client may take the size in the OACK, or a first block without octets, for all that there is
+		t.release(id)
+		return
 	case int(e.retries) >= retries:
 		t.fail(e, GaveUp, nil)
 		if e.embryonic() {
