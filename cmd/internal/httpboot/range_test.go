@@ -212,4 +212,3 @@ func TestCurlParts(t *testing.T) {
 		t.Errorf("another: %q", got)
 	}
 }
-
