@@ -46,6 +46,9 @@ type Packet struct {
 	// Wire says that the packet came from another host. It is only set over IPv6, where the kernel lets others use this
 	// host's addresses for their own.
 	Wire bool
+	// TOS is the octet of IPv4's TOS or IPv6's traffic class that a packet to be sent has. On a packet received it is the one
+	// that its answers shall have.
+	TOS uint8
 	// Zone is the interface index of a link-local peer, else 0.
 	Zone uint32
 	// Time is when the kernel received the packet, or at most so early, in Unix nanoseconds; 0 if that is unknown.

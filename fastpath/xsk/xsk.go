@@ -262,7 +262,7 @@ const nobody = -1
 
 // place completes a packet that was received from a device, and returns the transport that it belongs to.
 func (t *Transport) place(dev *device, p *packet.Packet) int {
-	p.TID, p.MaxBlksize, p.Zone, p.Time = 0, 0, 0, 0
+	p.TID, p.MaxBlksize, p.Zone, p.Time, p.TOS = 0, 0, 0, 0, t.group.marking.TOS(p.TOS)
 	p.Hash = t.group.key.Hash(p.Peer)
 	if len(p.Data) > rxRoom {
 		p.Data = p.Data[:rxRoom]
