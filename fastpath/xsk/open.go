@@ -89,7 +89,7 @@ func Open(cfg Config) (*Group, error) {
 	return g, nil
 }
 
-func open(cfg Config) (g *Group, err error) {
+func open(cfg Config) (_ *Group, err error) {
 	workers := len(cfg.Sockets)
 	switch {
 	case len(cfg.Interfaces) == 0:
@@ -107,7 +107,7 @@ func open(cfg Config) (g *Group, err error) {
 	if cfg.Tick <= 0 {
 		cfg.Tick = 20 * time.Millisecond
 	}
-	g = &Group{listen: slices.Clone(cfg.Listen), single: cfg.SinglePort, key: cfg.Key, marking: cfg.Marking, owner: cfg.Owner, open: workers}
+	g := &Group{listen: slices.Clone(cfg.Listen), single: cfg.SinglePort, key: cfg.Key, marking: cfg.Marking, owner: cfg.Owner, open: workers}
 	for _, l := range cfg.Listen {
 		g.portsOf(l.Addr().Is6())[l.Port()] |= requestPort
 	}
@@ -117,7 +117,6 @@ func open(cfg Config) (g *Group, err error) {
 				err = errors.Join(err, t.closePorts())
 			}
 			g.close()
-			g = nil
 		}
 	}()
 	for i := range cfg.Sockets {
