@@ -10,6 +10,7 @@ import (
 	"dcs/bpf"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/privilege"
+	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
 	"dcs/fastpath/tid"
 	"dcs/fastpath/udp"
@@ -40,6 +41,7 @@ func (in *ingress) openSockets(cfg *config.Config, workers int) (err error) {
 		Listen:     cfg.Listen,
 		SinglePort: cfg.SinglePort,
 		Key:        in.key,
+		Marking:    marking(cfg),
 		TIDs:       tids,
 		TIDMin:     cfg.TIDPorts.First,
 		TIDMax:     cfg.TIDPorts.Last,
@@ -47,6 +49,11 @@ func (in *ingress) openSockets(cfg *config.Config, workers int) (err error) {
 		Raw:        may("CAP_NET_RAW"),
 	}, workers)
 	return err
+}
+
+// marking returns which DSCP the workers' answers carry.
+func marking(cfg *config.Config) packet.Marking {
+	return packet.Marking{DSCP: cfg.DSCP.Value, Mirror: cfg.DSCP.Mirror}
 }
 
 // roomForTIDs returns how many ports all workers may take of an address family: half of the descriptors that the process may
