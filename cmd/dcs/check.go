@@ -88,6 +88,9 @@ func check(e env, cfg *config.Config, devices, offline bool, bad error) error {
 	for _, a := range absentAddresses(cfg) {
 		fmt.Fprintf(e.stderr, "warning: %s\n", a)
 	}
+	for _, w := range vrfWarnings(cfg) {
+		fmt.Fprintf(e.stderr, "warning: %s\n", w)
+	}
 	lib, err := libraryConfig(cfg)
 	if err != nil {
 		fail(err) // what the library says by names of these modules are errors of their own

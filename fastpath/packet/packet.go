@@ -49,7 +49,8 @@ type Packet struct {
 	// TOS is the octet of IPv4's TOS or IPv6's traffic class that a packet to be sent has. On a packet received it is the one
 	// that its answers shall have.
 	TOS uint8
-	// Zone is the interface index of a link-local peer, else 0.
+	// Zone is the interface index of a link-local peer, else that of the VRF's device that the packet came by or is to leave
+	// by; 0: it came by no VRF, and the routes of the main table count.
 	Zone uint32
 	// Time is when the kernel received the packet, or at most so early, in Unix nanoseconds; 0 if that is unknown.
 	Time int64

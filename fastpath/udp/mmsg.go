@@ -144,9 +144,12 @@ func (t *Transport) receive(s *socket, i int, p *packet.Packet) {
 			if spec != dst {
 				p.Flags |= packet.Multicast
 			}
+			t.enter(p, binary.NativeEndian.Uint32(data))
 		case c.Level == unix.IPPROTO_IPV6 && c.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
 			dst := netip.AddrFrom16([16]byte(data[:16]))
-			p.Wire = binary.NativeEndian.Uint32(data[16:]) != loopbackIndex
+			index := binary.NativeEndian.Uint32(data[16:])
+			p.Wire = t.fromWire(index)
+			t.enter(p, index)
 			local = netip.AddrPortFrom(dst, s.local.Port())
 			if dst.IsMulticast() {
 				p.Flags |= packet.Multicast

@@ -77,10 +77,10 @@ func (t *Transport) sender(p *packet.Packet) *socket {
 // what 1,500 octets hold.
 const rawMost = 1500 - 20 - 8
 
-// suits reports whether a packet may leave by a raw socket: it has the room for its headers, and leads to no neighbour of an
-// interface alone.
+// suits reports whether a packet may leave by a raw socket: it has the room for its headers, and leads to no link-local
+// neighbour.
 func suits(p *packet.Packet) bool {
-	return len(p.Data) <= rawMost && p.Zone == 0 && p.Local.Addr().IsValid() && p.Headroom() >= frame.Room
+	return len(p.Data) <= rawMost && (p.Zone == 0 || !p.Peer.Addr().Is6() || !p.Peer.Addr().IsLinkLocalUnicast()) && p.Local.Addr().IsValid() && p.Headroom() >= frame.Room
 }
 
 // owns reports whether a packet from local goes out by this socket.

@@ -50,6 +50,7 @@ type Transport struct {
 	closed    atomic.Bool
 	mu        sync.Mutex // held while the sockets are used, so that Close does not close them under a system call
 	warnings  []string
+	vrfs      map[uint32]uint32 // interfaces in VRFs, with the index of the VRF's device; guarded by mu
 
 	rx    headers
 	bound *packet.Packet
