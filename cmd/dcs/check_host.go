@@ -47,6 +47,7 @@ func (c *checker) checkHost() {
 		c.warn(fmt.Sprintf("the server runs as the user %s: what that user may do is not checked; run check as root", c.runner.name))
 	}
 	c.warn(absentAddresses(c.cfg)...)
+	c.warn(vrfWarnings(c.cfg)...)
 	workers := workersOf(c.cfg)
 	c.asRunner(func() { workers = max(h.transport(workers), 1) })
 	sound := true

@@ -10,6 +10,7 @@ import (
 	"dcs/bpf"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/privilege"
+	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
 	"dcs/fastpath/tid"
 	"dcs/fastpath/udp"
@@ -48,12 +49,18 @@ func socketsOf(cfg *config.Config, workers int) (sockets udp.Config, few string)
 	return udp.Config{
 		Listen:     cfg.Listen,
 		SinglePort: cfg.SinglePort,
+		Marking:    marking(cfg),
 		TIDs:       tids,
 		TIDMin:     cfg.TIDPorts.First,
 		TIDMax:     cfg.TIDPorts.Last,
 		RcvBuf:     cfg.ReceiveBuffer,
 		Raw:        may("CAP_NET_RAW"),
 	}, few
+}
+
+// marking returns which DSCP the workers' answers carry.
+func marking(cfg *config.Config) packet.Marking {
+	return packet.Marking{DSCP: cfg.DSCP.Value, Mirror: cfg.DSCP.Mirror}
 }
 
 // roomForTIDs returns how many ports all workers may take of an address family: half of the descriptors that the process may

@@ -175,7 +175,7 @@ func (in *ingress) open(s *server, workers int) error {
 func (in *ingress) openRings(s *server) (err error) {
 	workers := len(in.sockets)
 	cfg := xsk.Config{
-		Listen: in.addrs, SinglePort: s.cfg.SinglePort, Key: in.key, Hash: true,
+		Listen: in.addrs, SinglePort: s.cfg.SinglePort, Key: in.key, Hash: true, Marking: marking(&s.cfg),
 		Owner: func(client netip.Addr) int { return bpf.Worker(client, workers) },
 	}
 	var refused []error

@@ -53,7 +53,7 @@ func (s *server) openWeb() error {
 		Address: s.cfg.HTTP, Cert: s.cfg.HTTPCert, Key: s.cfg.HTTPKey,
 		Render: s.httpRenderer(), Judge: s.httpJudge, Proxies: s.cfg.Devices.Proxies, Log: s.log,
 		Source: s.limits.source, Host: s.limits.guard.Host,
-		Tried: s.tried("http", s.cfg.HTTP),
+		DSCP: s.cfg.DSCP.Value, Tried: s.tried("http", s.cfg.HTTP),
 	})
 	return err
 }

@@ -29,7 +29,7 @@ type opener struct {
 }
 
 func (o *opener) worker(i int) (*Transport, error) {
-	t := &Transport{errors: newErrorHeaders(), key: o.Key, tick: o.Tick, wake: -1, ident: frame.Ident(i) << 12}
+	t := &Transport{errors: newErrorHeaders(), key: o.Key, marking: o.Marking, tick: o.Tick, wake: -1, ident: frame.Ident(i) << 12}
 	if err := o.open(t, i); err != nil {
 		_ = t.Close()
 		return nil, err
@@ -58,7 +58,7 @@ func (o *opener) open(t *Transport, i int) (err error) {
 		}
 	}
 	for _, s := range t.listeners {
-		if err := o.buffers(s, o.RcvBuf); err != nil {
+		if err := o.set(s, o.RcvBuf); err != nil {
 			return err
 		}
 		if s.single {
@@ -158,7 +158,7 @@ func (o *opener) transfers(t *Transport, i int, v6 bool) error {
 		if n == 0 {
 			size = o.RcvBuf // it may come to receive for all
 		}
-		if err := errors.Join(o.buffers(s, size), s.hearErrors(true)); err != nil {
+		if err := errors.Join(o.set(s, size), s.hearErrors(true)); err != nil {
 			return err
 		}
 	}
@@ -171,7 +171,7 @@ func (o *opener) transfers(t *Transport, i int, v6 bool) error {
 		return nil
 	}
 	f.raw = raw
-	return o.buffers(raw, rawBuffer)
+	return o.set(raw, rawBuffer)
 }
 
 // ports opens worker i's ports at an address.
@@ -218,6 +218,14 @@ func (o *opener) warn(what string) {
 		}
 	}
 	o.warnings = append(o.warnings, what)
+}
+
+// set gives a socket its buffers and its DSCP.
+func (o *opener) set(s *socket, receive int) error {
+	if err := o.buffers(s, receive); err != nil {
+		return err
+	}
+	return s.mark(o.Marking)
 }
 
 func (o *opener) buffers(s *socket, receive int) error {

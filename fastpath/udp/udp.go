@@ -25,6 +25,7 @@ type Config struct {
 	TIDs       int              // ports that transfers answer from, of each worker and address family; default 16, at most 4,096
 	TIDMin     uint16           // first of a range to take them from: as many as it has, the workers in turn
 	TIDMax     uint16           // last of it; 0: the kernel picks
+	Marking    packet.Marking   // DSCP that answers carry
 	Raw        bool             // send by raw sockets, if the process may (CAP_NET_RAW): all ports of a worker in one system call
 	RcvBuf     int              // receive buffer of each socket, octets; default 32 MiB
 	SndBuf     int              // send buffer of each socket, octets; default 4 MiB
@@ -37,6 +38,7 @@ const maxListen = 61
 // A Transport is one worker's sockets. Recv and Send are for one goroutine.
 type Transport struct {
 	key       tid.Key
+	marking   packet.Marking
 	families  [2]family // of IPv4 and of IPv6
 	listeners []*socket
 	reading   []*socket // those of running transfers, then the listeners
@@ -49,6 +51,7 @@ type Transport struct {
 	closed    atomic.Bool
 	mu        sync.Mutex // held while the sockets are used, so that Close does not close them under a system call
 	warnings  []string
+	vrfs      map[uint32]uint32 // interfaces in VRFs, with the index of the VRF's device; guarded by mu
 
 	rx     headers
 	errors *errorHeaders

@@ -29,6 +29,7 @@ type Config struct {
 	Workers      int // 0: one per CPU
 
 	SinglePort    bool
+	DSCP          DSCP
 	TIDPorts      PortRange // zero: ports that the system picks
 	Transfers     int       // table size of one worker
 	Retries       int
@@ -184,6 +185,13 @@ there are, the less can be guessed. Empty: 256 for each worker, 96 where the
 kernel cannot gather what comes to them, fewer where descriptors or ports are
 scarce; the system picks them.`,
 			one(&c.TIDPorts, "ports", "a range of ports", textOrInteger, parsePorts),
+		},
+		{
+			"dscp", `""`,
+			`The DSCP (RFC 2474) that answers carry: 0 to 63, a name (cs0 to cs7, af11 to
+af43, ef, va, le), or mirror: that of the request. Over HTTP mirror leaves it
+to the system (net.ipv4.tcp_reflect_tos). Empty: 0.`,
+			one(&c.DSCP, "dscp", "a DSCP: 0 to 63, a name such as af41 or ef, or mirror", textOrInteger, parseDSCP),
 		},
 		{
 			"transfers", `65536`,

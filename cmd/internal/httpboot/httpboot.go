@@ -56,6 +56,7 @@ type Config struct {
 	Host   func() *source.Host
 	Log    *slog.Logger
 	Limits Limits
+	DSCP   uint8 // that answers carry, 0 to 63
 	// Tried, if not nil, is called after every further attempt to open an address that somebody else uses, with its error.
 	Tried func(error)
 }
@@ -114,7 +115,7 @@ func New(cfg Config) (*Server, error) {
 	if s.http.TLSConfig, err = TLS(cfg.Cert, cfg.Key); err != nil {
 		return nil, err
 	}
-	s.at, err = listen.Open("tcp", cfg.Address, func() (net.Listener, error) { return listen.TCP(cfg.Address) })
+	s.at, err = listen.Open("tcp", cfg.Address, func() (net.Listener, error) { return listen.MarkedTCP(cfg.Address, cfg.DSCP) })
 	if err != nil {
 		return nil, fmt.Errorf("http: %w", err)
 	}
