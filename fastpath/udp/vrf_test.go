@@ -102,7 +102,7 @@ func (c *crossing) send(wire int, peer, to netip.AddrPort) {
 		kind = unix.ETH_P_IPV6
 	}
 	p.Link.Len = uint8(copy(p.Link.Header[:], append(header, byte(kind>>8), byte(kind))))
-	from, end, ok := frame.Append(&p, buf, frame.Room)
+	from, end, ok := frame.Append(&p, buf, frame.Room, 0)
 	if !ok {
 		c.t.Fatal("no frame")
 	}

@@ -85,6 +85,9 @@ func tosOf(control []byte) uint8 {
 	return 0
 }
 
+// Leave implements [Leaver].
+func (s *Socket) Leave() { _ = s.c.Close() }
+
 // Mark implements [MarkedClient].
 func (s *Socket) Mark(tos uint8) error { return s.set(unix.IPV6_TCLASS, unix.IP_TOS, int(tos)) }
 
