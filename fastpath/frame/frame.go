@@ -41,8 +41,8 @@ const (
 	destination   = 60
 )
 
-// Parse reads a frame into p: Data, which aliases b, Peer, Local, Link, Flags, and TOS as it stands in the frame. It leaves the rest of p alone, and
-// all of it unless the verdict is Datagram.
+// Parse reads a frame into p: Data, which aliases b, Peer, Local, Link, Flags, and TOS as it stands in the frame. It leaves the
+// rest of p alone, and all of it unless the verdict is Datagram.
 func Parse(b []byte, p *packet.Packet) Verdict {
 	if len(b) < macs+2 {
 		return Foreign

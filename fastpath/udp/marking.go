@@ -10,9 +10,9 @@ import (
 	"dcs/fastpath/packet"
 )
 
-// mark has packets that say nothing else leave with the DSCP that is configured. With Mirror the kernel says of each packet which
+// setDSCP has packets that say nothing else leave with the DSCP that is configured. With Mirror the kernel says of each packet which
 // one it came with. A raw socket's packets have their own headers: there the option chooses routes, queues and VLAN priorities.
-func (s *socket) mark(m packet.Marking) error {
+func (s *socket) setDSCP(m packet.Marking) error {
 	set := func(name string, level, opt, value int) error {
 		return os.NewSyscallError("setsockopt "+name, unix.SetsockoptInt(s.fd, level, opt, value))
 	}

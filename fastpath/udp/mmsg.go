@@ -67,8 +67,8 @@ func (h *headers) reset(i int) {
 	m.Flags = 0
 }
 
-// heed has the kernel tell of packets from to to what goes with them. Which of our addresses was asked, or with which TOS, must be told of each
-// one where that differs. When a packet came need only be told of the first: those behind it are younger, and
+// heed has the kernel tell of packets from to to what goes with them. Which of our addresses was asked, or with which TOS, must be
+// told of each one where that differs. When a packet came need only be told of the first: those behind it are younger, and
 // copying it for every one takes a fiftieth of the time of a file.
 func (h *headers) heed(s *socket, from, to int) {
 	if !s.inform {

@@ -225,7 +225,7 @@ func (o *opener) set(s *socket, receive int) error {
 	if err := o.buffers(s, receive); err != nil {
 		return err
 	}
-	return s.mark(o.Marking)
+	return s.setDSCP(o.Marking)
 }
 
 func (o *opener) buffers(s *socket, receive int) error {

@@ -57,9 +57,6 @@ func (s *Socket) Send(to netip.AddrPort, data []byte) error {
 	return err
 }
 
-// Leave implements [Leaver].
-func (s *Socket) Leave() { _ = s.c.Close() }
-
 // Recv implements [Client].
 func (s *Socket) Recv(wait time.Duration) ([]byte, netip.AddrPort) {
 	_ = s.c.SetReadDeadline(time.Now().Add(wait))
@@ -87,6 +84,9 @@ func tosOf(control []byte) uint8 {
 	}
 	return 0
 }
+
+// Leave implements [Leaver].
+func (s *Socket) Leave() { _ = s.c.Close() }
 
 // Mark implements [MarkedClient].
 func (s *Socket) Mark(tos uint8) error { return s.set(unix.IPV6_TCLASS, unix.IP_TOS, int(tos)) }
