@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -46,18 +45,6 @@ func told(t *testing.T, c *net.UDPConn, to netip.AddrPort, packet string) (strin
 		t.Fatal(err)
 	}
 	return string(buf[:n]), from
-}
-
-// labMetrics reads the server's metrics.
-func labMetrics(t *testing.T, lab *netlab.Lab, addr string) map[string]float64 {
-	t.Helper()
-	var text strings.Builder
-	cmd := exec.Command("curl", "-sSf", "--noproxy", "*", "--max-time", "60", "http://"+addr+"/metrics")
-	cmd.Stdout, cmd.Stderr = &text, &text
-	if err := lab.Load.Run(cmd); err != nil {
-		t.Fatalf("%v: %s", err, text.String())
-	}
-	return samples(t, text.String())
 }
 
 func setMTU(t *testing.T, h *netlab.Host, mtu int) {
@@ -106,10 +93,10 @@ func TestPaths(t *testing.T) {
 				gone(t, lab, ends)
 			}
 			eventually(t, "transfers of clients that have gone end", func() bool {
-				m := labMetrics(t, lab, addr)
+				m := samples(t, labMetrics(t, lab, addr))
 				return m[`dcs_transfers_ended_total{result="unreachable"}`] == 4 && sum(m, "dcs_transfers_running") == 0
 			})
-			if m := labMetrics(t, lab, addr); m[`dcs_transfers_ended_total{result="gave_up"}`] != 0 || sum(m, "dcs_send_errors_total") != 0 {
+			if m := samples(t, labMetrics(t, lab, addr)); m[`dcs_transfers_ended_total{result="gave_up"}`] != 0 || sum(m, "dcs_send_errors_total") != 0 {
 				t.Errorf("%v gave up, %v send errors", m[`dcs_transfers_ended_total{result="gave_up"}`], sum(m, "dcs_send_errors_total"))
 			}
 			if n := p.count("file not taken"); n != 0 {
