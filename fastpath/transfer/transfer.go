@@ -14,15 +14,15 @@ import (
 
 // Config sets a Table's limits. A zero field takes the default.
 type Config struct {
-	Transfers   int           // most transfers at once; default 65,536
-	Memory      int           // octets for bodies that transfers own; default 64 MiB
-	Timeout     time.Duration // first wait for an ACK; default 1 s. The timeout option replaces it and its back-off once the client has answered.
-	MaxTimeout  time.Duration // a wait doubles up to this, and is no longer whatever a client asks for; default 8 s
-	Retries     int           // retransmissions of a block before a transfer is given up; default 5
-	Pace        time.Duration // what each block of a file may take on average, after a minute for all of it; default 1 s
-	MaxBlksize  int           // largest block size granted, octets; default 65,464
-	MaxWindow   int           // largest window granted, blocks; default 64
-	Refuse      tftp.Set      // options that are passed over
+	Transfers  int           // most transfers at once; default 65,536
+	Memory     int           // octets for bodies that transfers own; default 64 MiB
+	Timeout    time.Duration // first wait for an ACK; default 1 s. The timeout option replaces it and its back-off once the client has answered.
+	MaxTimeout time.Duration // a wait doubles up to this, and is no longer whatever a client asks for; default 8 s
+	Retries    int           // retransmissions of a block before a transfer is given up; default 5
+	Pace       time.Duration // what each block of a file may take on average, after a minute for all of it; default 1 s
+	MaxBlksize int           // largest block size granted, octets; default 65,464
+	MaxWindow  int           // largest window granted, blocks; default 64
+	Refuse     tftp.Set      // options that are passed over
 
 	// OnFailure is told of transfers that have failed. What it is given is valid during the call. Nil: nobody is told.
 	OnFailure func(*Failure)
