@@ -139,18 +139,17 @@ func (w *wire) open(t testing.TB, at []netip.AddrPort, queues int, change func(*
 		if err != nil {
 			return err
 		}
-		us, err := udp.Open(udp.Config{Listen: at}, queues)
+		cfg := xsk.Config{Interfaces: []xsk.Interface{w.device()}, Frames: 1024, Tick: 5 * time.Millisecond}
+		if change != nil {
+			change(&cfg)
+		}
+		us, err := udp.Open(udp.Config{Listen: at, SinglePort: cfg.SinglePort}, queues)
 		if err != nil {
 			return err
 		}
-		cfg := xsk.Config{
-			Interfaces: []xsk.Interface{w.device()}, Listen: us[0].Addrs(), Frames: 1024, Tick: 5 * time.Millisecond,
-		}
+		cfg.Listen = us[0].Addrs()
 		for _, u := range us {
 			cfg.Sockets = append(cfg.Sockets, u)
-		}
-		if change != nil {
-			change(&cfg)
 		}
 		if w.group, err = xsk.Open(cfg); err != nil {
 			for _, u := range us {

@@ -208,7 +208,8 @@ place of the one that has waited the longest for its first acknowledgement.`,
 			"max_blksize", `0`,
 			`The largest block that a client is granted, octets. 0: the largest that a
 packet holds which no interface of listen fragments, at most one of 1500
-octets: 1468 over IPv4, 1448 over IPv6.`,
+octets: 1468 over IPv4, 1448 over IPv6. A change of an interface's MTU counts
+within a second. Over AF_XDP a block is never longer than the MTU allows.`,
 			number(&c.MaxBlksize, 0, 65464),
 		},
 		{

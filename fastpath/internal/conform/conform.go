@@ -121,6 +121,20 @@ func (p *peer) want(data string) {
 	p.tid = from
 }
 
+// await is want where packets may have been sent again meanwhile.
+func (p *peer) await(data string) {
+	p.t.Helper()
+	for {
+		b, from := p.c.Recv(patience)
+		if p.tid = from; string(b) == data {
+			return
+		}
+		if b == nil {
+			p.t.Fatalf("nothing came, want %.80q", data)
+		}
+	}
+}
+
 func (p *peer) wantError(code tftp.Code) {
 	p.t.Helper()
 	b, from := p.c.Recv(patience)
