@@ -21,6 +21,7 @@ import (
 func checkCommand(e env) *cobra.Command {
 	var file string
 	var devices, offline, noHost bool
+	var remapFile string
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Tell all that is wrong with a configuration and its library",
@@ -38,17 +39,26 @@ What the server asks of this host is tried as its start does, and undone: the in
 and the transport, the addresses and ports, and the files, as the user that the server
 runs as: that of the key user; for root, that of the unit dcs.service if it uses this
 configuration; else the one who checks. Ports that a running server of this configuration
-has are free. With --no-host, for a server on another machine, none of this is checked.`,
+has are free. With --no-host, for a server on another machine, none of this is checked.
+
+With --remap nothing of that is looked at: the map file of a tftpd-hpa (option -m of in.tftpd) is
+read, and the key rewrite is printed that does the same. The exit status is 1 if there is a
+line for which no rule can be had.`,
 		Example: `  dcs check --config /etc/dcs/dcs.yaml
-  dcs check --config /etc/dcs/dcs.yaml --offline`,
+  dcs check --config /etc/dcs/dcs.yaml --offline
+  dcs check --remap /etc/tftpd.remap`,
 		Args: cobra.NoArgs,
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", "", "the configuration `file`")
 	cmd.Flags().BoolVar(&devices, "devices", false, "load all devices, and tell which rows are none, and what the server would hold back")
 	cmd.Flags().BoolVar(&offline, "offline", false, "open no source of devices, and wait for none")
 	cmd.Flags().BoolVar(&noHost, "no-host", false, "leave out what is up to this host: interfaces, addresses, ports and the server's user")
+	cmd.Flags().StringVar(&remapFile, "remap", "", "print the key rewrite that does what this map `file` of tftpd-hpa does")
 	flags := config.AddFlags(cmd.Flags())
 	cmd.RunE = func(*cobra.Command, []string) error {
+		if remapFile != "" {
+			return remap(e, remapFile)
+		}
 		if devices && offline {
 			return usagef("--devices loads the sources, and --offline opens none: say one of them")
 		}
