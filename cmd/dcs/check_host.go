@@ -269,9 +269,9 @@ func by(owners []ports.Owner) string {
 
 // socket tells of the path of a Unix socket that another server answers at, or that the server's user could not make.
 func (h *hostCheck) socket(path string) {
-	if pid, err := admin.Answering(path); err == nil {
-		if !slices.Contains(h.running, pid) {
-			h.fail(fmt.Errorf("admin: unix:%s: in use by %v", path, ports.ProcessOf(pid)))
+	if admin.Answering(path) {
+		if owner := ports.UnixOwner(path); !h.runs(owner) {
+			h.fail(fmt.Errorf("admin: unix:%s: in use by %v", path, owner))
 		}
 		return
 	}

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Process is a running program.
@@ -58,6 +60,27 @@ func Owners(network string, addr netip.AddrPort) []Owner {
 		}
 	}
 	return nil
+}
+
+// UnixOwner returns who listens at the path of a Unix socket. The processes of another network namespace are not found.
+func UnixOwner(path string) Owner {
+	var o Owner
+	var st unix.Stat_t
+	if unix.Stat(path, &st) == nil {
+		o.UID = int(st.Uid)
+	}
+	f, err := os.Open("/proc/thread-self/net/unix")
+	if err != nil {
+		return o
+	}
+	defer f.Close()
+	for sc := bufio.NewScanner(f); sc.Scan(); {
+		const flags, inode, name, listens = 3, 6, 7, "00010000"
+		if fields := strings.Fields(sc.Text()); len(fields) > name && fields[flags] == listens && fields[name] == path {
+			o.Processes = append(o.Processes, processes(fmt.Sprintf("socket:[%s]", fields[inode]))...)
+		}
+	}
+	return o
 }
 
 // socket is a line of /proc/net/udp or its like (proc_pid_net(5)).
@@ -121,15 +144,12 @@ func processes(what string) (all []Process) {
 			continue
 		}
 		pid, _ := strconv.Atoi(strings.Split(link, "/")[2])
-		if p := ProcessOf(pid); !slices.Contains(all, p) {
+		if p := (Process{pid, name(pid)}); !slices.Contains(all, p) {
 			all = append(all, p)
 		}
 	}
 	return all
 }
-
-// ProcessOf returns the process of a number.
-func ProcessOf(pid int) Process { return Process{pid, name(pid)} }
 
 func name(pid int) string {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"testing"
 )
@@ -58,6 +59,21 @@ func TestOwners(t *testing.T) {
 		if got := Owners(other, at); slices.ContainsFunc(got, us) {
 			t.Errorf("%s %s: %v", other, at, got)
 		}
+	}
+}
+
+func TestUnixOwner(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "socket")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if got := UnixOwner(path); got.UID != os.Getuid() || !slices.Equal(got.Processes, []Process{{os.Getpid(), name(os.Getpid())}}) {
+		t.Errorf("%+v", got)
+	}
+	if got := UnixOwner(path + "2"); len(got.Processes) > 0 {
+		t.Errorf("another: %+v", got)
 	}
 }
 
