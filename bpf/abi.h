@@ -51,9 +51,10 @@ struct place {
 	__u16 transfers;
 };
 
-/* VLAN tags from the outermost, in host order: protocol << 16 | number; 0: none. */
+/* VLAN tags, in host order: protocol << 16 | number; 0: none. */
 struct tags {
-	__u32 tag[2];
+	__u32 outer;
+	__u32 inner;
 };
 
 struct acl_key {

@@ -77,8 +77,14 @@ static __always_inline enum verdict parse_udp(void *data, void *end, __u64 mac, 
 		at = tag + 1;
 		if (at > end)
 			return PASS_OTHER;
-		if (tag->control & bpf_htons(0xfff))
-			d->tags.tag[d->tags.tag[0] != 0] = bpf_ntohs(protocol) << 16 | (bpf_ntohs(tag->control) & 0xfff);
+		if (tag->control & bpf_htons(0xfff)) {
+			__u32 number = bpf_ntohs(protocol) << 16 | (bpf_ntohs(tag->control) & 0xfff);
+
+			if (d->tags.outer)
+				d->tags.inner = number;
+			else
+				d->tags.outer = number;
+		}
 		protocol = tag->protocol;
 	}
 

@@ -97,9 +97,12 @@ const struct drop *samples_are;
 /* known_vlan reports whether the host has a device for the tags of a frame. A tag of VLAN 0 has a priority alone. */
 static __always_inline bool known_vlan(const struct datagram *d)
 {
-	if (!d->tags.tag[0])
+	const __u8 *known;
+
+	if (!d->tags.outer)
 		return true;
-	return bpf_map_lookup_elem(&vlans, &d->tags) != NULL;
+	known = bpf_map_lookup_elem(&vlans, &d->tags);
+	return known && *known;
 }
 
 /* ours reports whether requests, or the packets of running transfers, are taken at the datagram's target. */

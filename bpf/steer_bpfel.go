@@ -66,8 +66,9 @@ type steerSourceSet struct {
 }
 
 type steerTags struct {
-	_   structs.HostLayout
-	Tag [2]uint32
+	_     structs.HostLayout
+	Outer uint32
+	Inner uint32
 }
 
 type steerTally struct {

@@ -56,7 +56,7 @@ func loadSteerForTest(t testing.TB, cfg Config) *Steer {
 	})
 	for _, p := range s.programs {
 		for _, tags := range [][2]uint32{{0x8100<<16 | 100}, {0x88a8<<16 | 100, 0x8100<<16 | 101}} { // those of frame.tags
-			if err := p.objs.Vlans.Put(steerTags{Tag: tags}, uint8(1)); err != nil {
+			if err := p.objs.Vlans.Put(steerTags{Outer: tags[0], Inner: tags[1]}, uint8(1)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -50,9 +50,9 @@ func vlansOn(links []netlink.Link, index, master int) map[steerTags]bool {
 		outer, nested := vlans[v.parent]
 		switch {
 		case base(v.parent):
-			all[steerTags{Tag: [2]uint32{v.tag}}] = true
+			all[steerTags{Outer: v.tag}] = true
 		case nested && base(outer.parent):
-			all[steerTags{Tag: [2]uint32{outer.tag, v.tag}}] = true
+			all[steerTags{Outer: outer.tag, Inner: v.tag}] = true
 		}
 	}
 	return all

@@ -21,7 +21,7 @@ func TestVLANsOn(t *testing.T) {
 	set := func(all ...[2]uint32) map[steerTags]bool {
 		m := map[steerTags]bool{}
 		for _, tags := range all {
-			m[steerTags{Tag: tags}] = true
+			m[steerTags{Outer: tags[0], Inner: tags[1]}] = true
 		}
 		return m
 	}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dcs/fastpath/frame"
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tid"
 )
@@ -87,7 +88,7 @@ func Open(cfg Config) (*Group, error) {
 	return g, nil
 }
 
-func open(cfg Config) (g *Group, err error) {
+func open(cfg Config) (_ *Group, err error) {
 	workers := len(cfg.Sockets)
 	switch {
 	case len(cfg.Interfaces) == 0:
@@ -105,7 +106,7 @@ func open(cfg Config) (g *Group, err error) {
 	if cfg.Tick <= 0 {
 		cfg.Tick = 20 * time.Millisecond
 	}
-	g = &Group{listen: slices.Clone(cfg.Listen), single: cfg.SinglePort, key: cfg.Key, owner: cfg.Owner, open: workers}
+	g := &Group{listen: slices.Clone(cfg.Listen), single: cfg.SinglePort, key: cfg.Key, owner: cfg.Owner, open: workers}
 	for _, l := range cfg.Listen {
 		g.portsOf(l.Addr().Is6())[l.Port()] |= requestPort
 	}
@@ -115,7 +116,6 @@ func open(cfg Config) (g *Group, err error) {
 				err = errors.Join(err, t.closePorts())
 			}
 			g.close()
-			g = nil
 		}
 	}()
 	for i := range cfg.Sockets {
@@ -165,7 +165,7 @@ const (
 
 // worker makes a transport without rings.
 func (g *Group) worker(cfg Config, i int) error {
-	t := &Transport{index: i, group: g, sockets: cfg.Sockets[i], timeout: unix.NsecToTimespec(int64(cfg.Tick))}
+	t := &Transport{index: i, group: g, ident: frame.Ident(i)<<12 | 1<<11, sockets: cfg.Sockets[i], timeout: unix.NsecToTimespec(int64(cfg.Tick))}
 	for n, v6 := range [...]bool{false, true} {
 		t.tids[n] = t.sockets.Ports(v6)
 		for _, port := range t.tids[n] {
