@@ -157,6 +157,9 @@ func (c *Capture) Counts() ([]CaptureCount, error) {
 	s := c.steer
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return nil, fmt.Errorf("bpf: capture: %w", os.ErrClosed)
+	}
 	var all []CaptureCount
 	for _, p := range s.programs {
 		var n CaptureCount

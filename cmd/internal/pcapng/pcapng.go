@@ -32,8 +32,8 @@ const (
 
 	isbStartTime     = 2
 	isbEndTime       = 3
+	isbDropped       = 5
 	isbFilterAccept  = 6
-	isbSystemDropped = 7
 	isbUserDelivered = 8
 )
 
@@ -132,7 +132,7 @@ func (p *Writer) WriteStatistics(s Statistics) error {
 	for _, o := range []struct {
 		code  uint16
 		value uint64
-	}{{isbFilterAccept, s.Accepted}, {isbSystemDropped, s.Dropped}, {isbUserDelivered, s.Delivered}} {
+	}{{isbDropped, s.Dropped}, {isbFilterAccept, s.Accepted}, {isbUserDelivered, s.Delivered}} {
 		p.option(o.code, binary.LittleEndian.AppendUint64(nil, o.value))
 	}
 	for _, o := range []struct {

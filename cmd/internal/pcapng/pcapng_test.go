@@ -115,7 +115,7 @@ func TestWiresharkReads(t *testing.T) {
 	}
 
 	args = []string{"tshark", "-r", path, "-X", "read_format:MIME Files Format", "-T", "fields"}
-	for _, f := range []string{"accepted_by_filter", "dropped_by_os", "delivered_to_user"} {
+	for _, f := range []string{"accepted_by_filter", "dropped", "delivered_to_user"} {
 		args = append(args, "-e", "pcapng.options.option.data.interface."+f)
 	}
 	if got, want := strings.TrimSpace(tool(t, args...)), "100,101,102,103,104\t0,8589934592,17179869184,25769803776,34359738368\t100,99,98,97,96"; got != want {
