@@ -118,6 +118,7 @@ func captureWords(p netip.Prefix) (source, mask [2]uint64) {
 
 // Read calls each with every frame that has been captured and not been read. It does not wait.
 func (c *Capture) Read(each func(*Captured)) error {
+	var f Captured
 	// What comes meanwhile waits for the next call, so that this one ends.
 	for left := c.reader.AvailableBytes(); left > 0; {
 		err := c.reader.ReadInto(&c.record)
@@ -129,7 +130,8 @@ func (c *Capture) Read(each func(*Captured)) error {
 		}
 		const header, align = 8, 8 // of a record in the ring
 		left -= header + (len(c.record.RawSample)+align-1)/align*align
-		if f, ok := c.parse(c.record.RawSample); ok {
+		var ok bool
+		if f, ok = c.parse(c.record.RawSample); ok {
 			each(&f)
 		}
 	}

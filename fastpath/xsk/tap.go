@@ -82,11 +82,13 @@ func (g *Group) Tap(cfg TapConfig) (*Tap, error) {
 
 // Read calls each with every frame that has been copied and not been read. It does not wait.
 func (t *Tap) Read(each func(*Tapped)) {
+	var f Tapped
 	for _, r := range t.rings {
 		head, tail := r.head.Load(), r.tail.Load()
 		for ; head != tail; head++ {
 			s := &r.slots[head&uint32(len(r.slots)-1)]
-			each(&Tapped{s.time, t.group.devices[s.port].index, s.length, s.data})
+			f = Tapped{s.time, t.group.devices[s.port].index, s.length, s.data}
+			each(&f)
 			r.head.Store(head + 1)
 		}
 	}
