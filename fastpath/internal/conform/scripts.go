@@ -161,6 +161,7 @@ func scripts() []script {
 		})
 	}
 	all = append(all, behaviour...)
+	all = append(all, leaving...)
 	return all
 }
 
