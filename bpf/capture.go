@@ -13,8 +13,11 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 )
 
-// MaxSnap is the most that is captured of a frame, octets.
-const MaxSnap = len(steerCaptured{}.Octets)
+// What is captured of a frame, octets: its Ethernet header at least.
+const (
+	MinSnap = 14
+	MaxSnap = len(steerCaptured{}.Octets)
+)
 
 // ErrCapturing says that another capture runs.
 var ErrCapturing = errors.New("another capture is running")
@@ -23,7 +26,7 @@ var ErrCapturing = errors.New("another capture is running")
 type CaptureFilter struct {
 	Source netip.Prefix // of the source address; the zero Prefix: any
 	MAC    [6]byte      // source in the Ethernet header; zero: any
-	Snap   int          // octets at most, 1 to MaxSnap
+	Snap   int          // octets at most, MinSnap to MaxSnap
 }
 
 // A Captured is a frame that a program has steered or dropped.
@@ -51,8 +54,8 @@ type Capture struct {
 
 // Capture begins to capture frames. The error is ErrCapturing while another capture runs.
 func (s *Steer) Capture(f CaptureFilter) (*Capture, error) {
-	if f.Snap < 1 || f.Snap > MaxSnap {
-		return nil, fmt.Errorf("bpf: capture: %d octets of a frame, must be 1 to %d", f.Snap, MaxSnap)
+	if f.Snap < MinSnap || f.Snap > MaxSnap {
+		return nil, fmt.Errorf("bpf: capture: %d octets of a frame, must be %d to %d", f.Snap, MinSnap, MaxSnap)
 	}
 	if f.Source.Addr().Is4In6() {
 		return nil, fmt.Errorf("bpf: capture: %v: write it as an IPv4 prefix", f.Source)

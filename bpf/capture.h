@@ -12,7 +12,7 @@
  * capture. */
 __u32 capture_number;
 
-__u32 capture_snap;       /* octets of a frame at most */
+__u32 capture_snap;       /* octets of a frame at most, no less than the Ethernet header's */
 __u64 capture_mac;        /* source in the Ethernet header, as own_mac has it; 0: any */
 __u64 capture_source[2];  /* the source address, as in struct address */
 __u64 capture_mask[2];    /* its bits that count */
@@ -63,9 +63,11 @@ __noinline int capture(struct xdp_md *ctx, __u64 high, __u64 low, __u32 verdict)
 	c->verdict = verdict;
 	shown = c->length < capture_snap ? c->length : capture_snap;
 	opaque(shown);
+	if (shown < ETH_HLEN) /* which there are */
+		shown = ETH_HLEN;
 	if (shown > MAX_SNAP)
 		shown = MAX_SNAP;
-	if (shown == 0 || bpf_xdp_load_bytes(ctx, 0, c->octets, shown))
+	if (bpf_xdp_load_bytes(ctx, 0, c->octets, shown))
 		return 0;
 	c->shown = shown;
 	__sync_fetch_and_add(&capture_passed, 1);
