@@ -275,8 +275,8 @@ func (w *Worker) answer(wall, mono int64, rx []packet.Packet) int {
 		if err := tftp.ParseRequest(p.Data, rq); err != nil {
 			ev := malformed(err)
 			c.events[ev]++
-			if ev == OptionTwice {
-				w.refuse(p, tftp.CodeOption, "Option given twice")
+			if ev == OptionProxy {
+				w.refuse(p, tftp.CodeOption, "Ambiguous hwaddr or netaddr")
 			} else {
 				w.refuse(p, tftp.CodeIllegal, "Malformed request")
 			}
@@ -348,7 +348,7 @@ func (w *Worker) refuse(in *packet.Packet, code tftp.Code, text string) {
 		return
 	}
 	p := w.out.Next()
-	p.Peer, p.Zone, p.Link = in.Peer, in.Zone, in.Link
+	p.Peer, p.Zone, p.Link, p.TOS = in.Peer, in.Zone, in.Link, in.TOS
 	p.Local = netip.AddrPortFrom(in.Local.Addr(), in.TID)
 	p.Data = tftp.AppendERROR(p.Data, code, text)
 }

@@ -12,6 +12,7 @@ const (
 	GaveUpLast                   // of these, those with only the last block unacknowledged
 	Overdue                      // transfers that ended because they took too long, or too much had to be sent again
 	Retired                      // transfers that ended because every place was taken, and their client silent
+	Probed                       // transfers that ended because the client wanted the size alone, or the file is empty
 	FileCut                      // transfers that ended because their file was cut short in place
 	Unreachable                  // transfers that ended because nobody listens at the client's port any more
 	Restarted                    // transfers that ended because the client asked anew
@@ -44,7 +45,7 @@ const (
 )
 
 var eventNames = [NumEvents]string{
-	Started: "started", Finished: "finished", GaveUp: "gave_up", GaveUpFirst: "gave_up_first", GaveUpLast: "gave_up_last", Overdue: "overdue", Retired: "retired", FileCut: "file_cut", Unreachable: "unreachable", Restarted: "restarted",
+	Started: "started", Finished: "finished", GaveUp: "gave_up", GaveUpFirst: "gave_up_first", GaveUpLast: "gave_up_last", Overdue: "overdue", Retired: "retired", Probed: "probed", FileCut: "file_cut", Unreachable: "unreachable", Restarted: "restarted",
 	Evicted: "evicted", Once: "once", TableFull: "table_full", MemoryFull: "memory_full", RepeatedRequest: "repeated_request", LateRequest: "late_request",
 	RepeatedACK: "repeated_ack", FutureACK: "future_ack", LateACK: "late_ack", StrangerPacket: "stranger_packet",
 	TimedOut: "timed_out", WindowResent: "window_resent", PathResent: "path_resent", BlockSent: "block_sent", StrayError: "stray_error",
