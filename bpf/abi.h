@@ -34,6 +34,7 @@ enum {
 	MAX_PREFIXES = 1 << 16, /* of the ACL */
 	MAX_VLANS = 1 << 16,    /* on an interface */
 	SHOWN = 64,             /* octets of payload in a sample */
+	MAX_SNAP = 2048,        /* octets of a captured frame */
 };
 
 /* Has the compiler forget what it knows of a value: it would leave out a bound that Linux 6.1's verifier has to see. */
@@ -80,6 +81,18 @@ struct drop {
 	__u8 verdict;
 	__u8 shown; /* octets of payload */
 	__u8 payload[SHOWN];
+};
+
+/* A frame that was steered or dropped, for a capture. */
+struct captured {
+	__u64 time;      /* CLOCK_MONOTONIC, ns */
+	__u32 capture;   /* its number */
+	__u32 interface; /* index */
+	__u32 length;    /* of the frame, octets */
+	__u16 shown;     /* of them */
+	__u8 verdict;
+	__u8 zero;
+	__u8 octets[MAX_SNAP];
 };
 
 /* acl_key_of returns the key of one address. */

@@ -18,7 +18,7 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-//go:generate go tool bpf2go -target bpfel -type verdict -type drop -cflags "-O2 -mcpu=v3 -Wall -Wextra -Werror -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu" steer steer.bpf.c
+//go:generate go tool bpf2go -target bpfel -type verdict -type drop -type captured -cflags "-O2 -mcpu=v3 -Wall -Wextra -Werror -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu" steer steer.bpf.c
 //go:generate go tool bpf2go -target bpfel -cflags "-O2 -mcpu=v3 -Wall -Wextra -Werror -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu" reuseport reuseport.bpf.c
 
 // Config says what is steered. A zero field but Listen takes the default.
@@ -74,6 +74,9 @@ type Steer struct {
 	sets    uint32 // of sources' buckets
 	cpus    int    // that there may be
 	closed  bool
+
+	capture  *Capture // that runs
+	captures uint32   // that were begun
 }
 
 // shared is what all programs have in common: every map and setting but those of ofInterface.
@@ -91,6 +94,8 @@ type shared struct {
 	Sieves  *ebpf.Map `ebpf:"sieves"`
 	Sources *ebpf.Map `ebpf:"sources"`
 
+	Captures  *ebpf.Map `ebpf:"captures"`
+	Capturing *ebpf.Map `ebpf:"capturing"`
 	Transfers *ebpf.Map `ebpf:"transfers"`
 
 	CpuOf        *ebpf.Variable `ebpf:"cpu_of"`
@@ -104,6 +109,13 @@ type shared struct {
 	SourceSets   *ebpf.Variable `ebpf:"source_sets"`
 
 	SieveInterval *ebpf.Variable `ebpf:"sieve_interval"`
+
+	CaptureMac    *ebpf.Variable `ebpf:"capture_mac"`
+	CaptureMask   *ebpf.Variable `ebpf:"capture_mask"`
+	CaptureNumber *ebpf.Variable `ebpf:"capture_number"`
+	CaptureSnap   *ebpf.Variable `ebpf:"capture_snap"`
+	CaptureSource *ebpf.Variable `ebpf:"capture_source"`
+	CaptureV6     *ebpf.Variable `ebpf:"capture_v6"`
 }
 
 // maps are those of shared, by their names.
@@ -111,6 +123,7 @@ func (s *shared) maps() map[string]*ebpf.Map {
 	return map[string]*ebpf.Map{
 		".bss": s.Bss, ".data": s.Data, "acl": s.Acl, "acl_even": s.AclEven, "acl_odd": s.AclOdd, "cpus": s.Cpus, "drops": s.Drops,
 		"exempt": s.Exempt, "own": s.Own, "places": s.Places, "sieves": s.Sieves, "sources": s.Sources, "transfers": s.Transfers,
+		"captures": s.Captures, "capturing": s.Capturing,
 	}
 }
 

@@ -35,6 +35,9 @@ type ofInterface struct {
 	OwnMac  *ebpf.Variable `ebpf:"own_mac"`
 	Standby *ebpf.Variable `ebpf:"standby"`
 	Workers *ebpf.Variable `ebpf:"workers"`
+
+	CaptureLost   *ebpf.Variable `ebpf:"capture_lost"`
+	CapturePassed *ebpf.Variable `ebpf:"capture_passed"`
 }
 
 func (o *ofInterface) close() error {

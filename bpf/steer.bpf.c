@@ -5,6 +5,7 @@
  * worker. What is not ours, and everything doubtful, goes to the kernel as if this program were not there. */
 #include "abi.h"
 #include "acl.h"
+#include "capture.h"
 #include "limit.h"
 #include "own.h"
 #include "parse.h"
@@ -91,8 +92,9 @@ struct {
 	__uint(max_entries, 1 << 17);
 } drops SEC(".maps");
 
-/* Has clang describe the samples, which no map's definition names, to the generator of the Go types. */
+/* Has clang describe the records of both rings, which no map's definition names, to the generator of the Go types. */
 const struct drop *samples_are;
+const struct captured *captures_are;
 
 /* known_vlan reports whether the host has a device for the tags of a frame. A tag of VLAN 0 has a priority alone. */
 static __always_inline bool known_vlan(const struct datagram *d)
@@ -230,6 +232,8 @@ int steer(struct xdp_md *ctx)
 		tally->packets++;
 		tally->octets += bpf_xdp_get_buff_len(ctx);
 	}
+	if (capture_number && verdict >= STEER_XSK)
+		capture(ctx, d.source.word[0] | (__u64)d.source.word[1] << 32, d.source.word[2] | (__u64)d.source.word[3] << 32, verdict);
 	if (verdict < DROP_LENGTH)
 		return action;
 	if (tally)

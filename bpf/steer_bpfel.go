@@ -34,6 +34,18 @@ type steerBpfCpumapVal struct {
 	}
 }
 
+type steerCaptured struct {
+	_         structs.HostLayout
+	Time      uint64
+	Capture   uint32
+	Interface uint32
+	Length    uint32
+	Shown     uint16
+	Verdict   uint8
+	Zero      uint8
+	Octets    [2048]uint8
+}
+
 type steerDrop struct {
 	_          structs.HostLayout
 	Time       uint64
@@ -102,6 +114,8 @@ const (
 	steerMapAcl           = "acl"
 	steerMapAclEven       = "acl_even"
 	steerMapAclOdd        = "acl_odd"
+	steerMapCaptures      = "captures"
+	steerMapCapturing     = "capturing"
 	steerMapCpus          = "cpus"
 	steerMapDrops         = "drops"
 	steerMapExempt        = "exempt"
@@ -115,6 +129,15 @@ const (
 	steerMapXsks          = "xsks"
 	steerProgSteer        = "steer"
 	steerVarBondMac       = "bond_mac"
+	steerVarCaptureLost   = "capture_lost"
+	steerVarCaptureMac    = "capture_mac"
+	steerVarCaptureMask   = "capture_mask"
+	steerVarCaptureNumber = "capture_number"
+	steerVarCapturePassed = "capture_passed"
+	steerVarCaptureSnap   = "capture_snap"
+	steerVarCaptureSource = "capture_source"
+	steerVarCaptureV6     = "capture_v6"
+	steerVarCapturesAre   = "captures_are"
 	steerVarCpuOf         = "cpu_of"
 	steerVarInside        = "inside"
 	steerVarOwnHints      = "own_hints"
@@ -184,6 +207,8 @@ type steerMapSpecs struct {
 	Acl       *ebpf.MapSpec `ebpf:"acl"`
 	AclEven   *ebpf.MapSpec `ebpf:"acl_even"`
 	AclOdd    *ebpf.MapSpec `ebpf:"acl_odd"`
+	Captures  *ebpf.MapSpec `ebpf:"captures"`
+	Capturing *ebpf.MapSpec `ebpf:"capturing"`
 	Cpus      *ebpf.MapSpec `ebpf:"cpus"`
 	Drops     *ebpf.MapSpec `ebpf:"drops"`
 	Exempt    *ebpf.MapSpec `ebpf:"exempt"`
@@ -202,6 +227,15 @@ type steerMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type steerVariableSpecs struct {
 	BondMac       *ebpf.VariableSpec `ebpf:"bond_mac"`
+	CaptureLost   *ebpf.VariableSpec `ebpf:"capture_lost"`
+	CaptureMac    *ebpf.VariableSpec `ebpf:"capture_mac"`
+	CaptureMask   *ebpf.VariableSpec `ebpf:"capture_mask"`
+	CaptureNumber *ebpf.VariableSpec `ebpf:"capture_number"`
+	CapturePassed *ebpf.VariableSpec `ebpf:"capture_passed"`
+	CaptureSnap   *ebpf.VariableSpec `ebpf:"capture_snap"`
+	CaptureSource *ebpf.VariableSpec `ebpf:"capture_source"`
+	CaptureV6     *ebpf.VariableSpec `ebpf:"capture_v6"`
+	CapturesAre   *ebpf.VariableSpec `ebpf:"captures_are"`
 	CpuOf         *ebpf.VariableSpec `ebpf:"cpu_of"`
 	Inside        *ebpf.VariableSpec `ebpf:"inside"`
 	OwnHints      *ebpf.VariableSpec `ebpf:"own_hints"`
@@ -242,6 +276,8 @@ type steerMaps struct {
 	Acl       *ebpf.Map `ebpf:"acl"`
 	AclEven   *ebpf.Map `ebpf:"acl_even"`
 	AclOdd    *ebpf.Map `ebpf:"acl_odd"`
+	Captures  *ebpf.Map `ebpf:"captures"`
+	Capturing *ebpf.Map `ebpf:"capturing"`
 	Cpus      *ebpf.Map `ebpf:"cpus"`
 	Drops     *ebpf.Map `ebpf:"drops"`
 	Exempt    *ebpf.Map `ebpf:"exempt"`
@@ -260,6 +296,8 @@ func (m *steerMaps) Close() error {
 		m.Acl,
 		m.AclEven,
 		m.AclOdd,
+		m.Captures,
+		m.Capturing,
 		m.Cpus,
 		m.Drops,
 		m.Exempt,
@@ -279,6 +317,15 @@ func (m *steerMaps) Close() error {
 // It can be passed to loadSteerObjects or ebpf.CollectionSpec.LoadAndAssign.
 type steerVariables struct {
 	BondMac       *ebpf.Variable `ebpf:"bond_mac"`
+	CaptureLost   *ebpf.Variable `ebpf:"capture_lost"`
+	CaptureMac    *ebpf.Variable `ebpf:"capture_mac"`
+	CaptureMask   *ebpf.Variable `ebpf:"capture_mask"`
+	CaptureNumber *ebpf.Variable `ebpf:"capture_number"`
+	CapturePassed *ebpf.Variable `ebpf:"capture_passed"`
+	CaptureSnap   *ebpf.Variable `ebpf:"capture_snap"`
+	CaptureSource *ebpf.Variable `ebpf:"capture_source"`
+	CaptureV6     *ebpf.Variable `ebpf:"capture_v6"`
+	CapturesAre   *ebpf.Variable `ebpf:"captures_are"`
 	CpuOf         *ebpf.Variable `ebpf:"cpu_of"`
 	Inside        *ebpf.Variable `ebpf:"inside"`
 	OwnHints      *ebpf.Variable `ebpf:"own_hints"`

@@ -33,6 +33,7 @@ func TestChangesAreAudited(t *testing.T) {
 	bodies := map[string]string{ // to do what the call is for
 		"POST /api/limits": `{"rate":2,"burst":9}`, "POST /api/log": `{"level":"error"}`, "POST /api/secrets/reload": "",
 		"POST /api/reload": `{"force":true}`, "POST /api/devices/reload": `{"source":"fleet"}`,
+		"POST /api/capture": `{"count":1}`, "DELETE /api/capture": "",
 		"POST /library/reload": "", "POST /devices/reload": "source=fleet", "POST /limits": "rate=3&burst=9&allow=127.0.0.0/8",
 	}
 	who := fmt.Sprintf("uid=%d pid=%d", os.Getuid(), os.Getpid())
@@ -64,7 +65,7 @@ func TestChangesAreAudited(t *testing.T) {
 			t.Fatal(err)
 		}
 		res.Body.Close()
-		if res.StatusCode >= 400 {
+		if res.StatusCode >= 400 && (pattern != "POST /api/capture" || res.StatusCode != http.StatusConflict) { // there is no XDP here
 			t.Errorf("%s: %s", pattern, res.Status)
 		}
 		want := map[string]any{"msg": "admin change", "level": "INFO", "who": who, "from": "unix:" + socket, "call": pattern, "asked": body, "status": float64(res.StatusCode)}

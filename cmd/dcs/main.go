@@ -47,12 +47,13 @@ asked for, from a library of templates.`,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return usagef("a verb is missing: serve, compile, decode, check, devices, explain, get, secret, storm, top or version")
+			return usagef("a verb is missing: serve, capture, compile, decode, check, devices, explain, get, secret, storm, top or version")
 		},
 	}
 	started := false // whatever is wrong before a verb starts is misuse
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
 	root.AddCommand(
+		captureCommand(e),
 		checkCommand(e),
 		compileCommand(e),
 		decodeCommand(e),

@@ -304,6 +304,10 @@ func (s *server) collectTransport(w *metrics.Writer) {
 	w.Flag("dcs_capability", len(in.choosers) > 0, "reuseport_bpf", "")
 	w.Flag("dcs_capability", in.lookup != nil, "sk_lookup", "")
 	s.collectSandbox(w)
+	written, lost, running := s.captures.totals()
+	w.Flag("dcs_capture_running", running)
+	w.Count("dcs_capture_packets_total", written, "written")
+	w.Count("dcs_capture_packets_total", lost, "lost")
 	w.Count("dcs_xdp_lost_total", losses)
 	w.Count("dcs_xdp_fallbacks_total", falls)
 	if in.rings == nil {

@@ -545,6 +545,7 @@ var unshown = []string{
 	"dcs_packets_sent_total", "dcs_xdp_lost_total", "dcs_xdp_fallbacks_total", "dcs_listen_address_up", "dcs_device_snapshot_ahead_seconds", "dcs_device_snapshot_damaged", "dcs_device_changes_durable",
 	"dcs_admin_refused_total",
 	"dcs_device_questions_waiting", "dcs_device_questions_wait_seconds_total",
+	"dcs_capture_running", "dcs_capture_packets_total",
 }
 
 func TestMetricsDocument(t *testing.T) {

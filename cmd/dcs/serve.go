@@ -95,6 +95,7 @@ type server struct {
 	writes  []string // the directories that it writes to
 
 	addresses addresses
+	captures  captures
 
 	secrets serverSecrets
 	static  staticAudit
@@ -163,6 +164,7 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 		return err
 	}
 	s.registerLimits()
+	s.registerCapture(ctx)
 	defer s.web.close()
 	if err := s.openWeb(); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -156,6 +157,8 @@ type Group struct {
 	wakes   []int // eventfds: they stay open until the last is closed, for others write to them
 	// ports has, for IPv4 and IPv6, requestPort, and 1 + the transport whose transfers answer from the port.
 	ports [2][1 << 16]uint16
+
+	tap atomic.Pointer[Tap] // nil: nobody wants to see what is sent
 
 	mu   sync.Mutex
 	open int

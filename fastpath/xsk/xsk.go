@@ -377,8 +377,12 @@ func (t *Transport) Send(batch []packet.Packet) error {
 	if err := t.bySockets(batch[first:]); err != nil {
 		return err
 	}
-	for _, p := range t.ports {
+	tap := t.group.tap.Load()
+	for number, p := range t.ports {
 		if p != nil && len(p.tx) > 0 {
+			if tap != nil {
+				tap.copy(t, number)
+			}
 			t.count[sent].Add(uint64(p.transmit()))
 		}
 	}

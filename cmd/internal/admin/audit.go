@@ -31,6 +31,15 @@ func (s *Server) audited(w http.ResponseWriter, r *http.Request, c *caller) {
 	answer.status = cmp.Or(answer.status, http.StatusOK)
 }
 
+// Audit writes a line about what the sender of r does, for what must not wait until it is done.
+func (s *Server) Audit(r *http.Request, msg string, attrs ...slog.Attr) {
+	c := callerOf(r)
+	if c == nil {
+		c = s.caller(r)
+	}
+	s.audit(msg, c, attrs...)
+}
+
 // audit writes a line about what somebody has done, whatever the level of the log: whoever may change that hides nothing by it.
 func (s *Server) audit(msg string, c *caller, attrs ...slog.Attr) {
 	r := slog.NewRecord(time.Now(), slog.LevelInfo, msg, 0)

@@ -60,17 +60,32 @@ func (e *Error) Error() string { return e.Text }
 // Call sends in, unless it is nil, as JSON, and reads the answer into out, unless that is nil. The error is an
 // *Error if the server has refused.
 func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
+	resp, err := c.Stream(ctx, method, path, in)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	answer, err := readAnswer(resp)
+	if err != nil || out == nil {
+		return err
+	}
+	return json.Unmarshal(answer, out)
+}
+
+// Stream sends in, unless it is nil, as JSON, and returns the answer, whose body is the caller's to read and close. The error is an
+// *Error if the server has refused.
+func (c *Client) Stream(ctx context.Context, method, path string, in any) (*http.Response, error) {
 	var body io.Reader
 	if in != nil {
 		b, err := json.Marshal(in)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		body = bytes.NewReader(b)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.Header.Set("Accept", "application/json")
 	if in != nil {
@@ -80,26 +95,28 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	resp, err := c.http.Do(req)
-	if err != nil {
-		return err
+	if err != nil || resp.StatusCode/100 == 2 {
+		return resp, err
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	switch {
-	case err != nil:
-		return err
-	case len(answer) > maxAnswer:
-		return fmt.Errorf("%s %s: the answer is longer than %d MiB", method, path, maxAnswer>>20)
-	case resp.StatusCode/100 != 2:
-		var e struct{ Error string }
-		if json.Unmarshal(answer, &e) != nil || e.Error == "" {
-			e.Error = strings.TrimSpace(fmt.Sprintf("%s %s: %s %.200s", method, path, resp.Status, bytes.TrimSpace(answer)))
-		}
-		return &Error{resp.StatusCode, e.Error}
-	case out == nil:
-		return nil
+	answer, err := readAnswer(resp)
+	if err != nil {
+		return nil, err
 	}
-	return json.Unmarshal(answer, out)
+	var e struct{ Error string }
+	if json.Unmarshal(answer, &e) != nil || e.Error == "" {
+		e.Error = strings.TrimSpace(fmt.Sprintf("%s %s: %s %.200s", method, path, resp.Status, bytes.TrimSpace(answer)))
+	}
+	return nil, &Error{resp.StatusCode, e.Error}
+}
+
+// readAnswer reads an answer that has to fit into memory.
+func readAnswer(resp *http.Response) ([]byte, error) {
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err == nil && len(answer) > maxAnswer {
+		err = fmt.Errorf("%s %s: the answer is longer than %d MiB", resp.Request.Method, resp.Request.URL.Path, maxAnswer>>20)
+	}
+	return answer, err
 }
 
 // Get asks for path.

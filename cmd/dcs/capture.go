@@ -1,0 +1,140 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"dcs/bpf"
+	api "dcs/cmd/internal/admin/client"
+)
+
+func captureCommand(e env) *cobra.Command {
+	var (
+		server   adminAccess
+		wish     captureWish
+		out      string
+		duration time.Duration
+	)
+	cmd := &cobra.Command{
+		Use:   "capture -o FILE",
+		Short: "Capture what XDP takes from a running server's interfaces",
+		Long: `Capture the packets that a running server's XDP program steers to the workers or
+drops, and the answers that leave by AF_XDP. tcpdump sees neither. The file is pcapng,
+for Wireshark and tcpdump; the comment of each packet is its verdict, as in the metric
+dcs_xdp_packets_total, or sent_xsk. What passes the kernel is not in it: capture that
+with tcpdump.
+
+It takes the right to change the server, as it shows subscribers' files, and the log
+has a line about it. One capture runs at a time. It ends with --count, --duration or
+--size, with Ctrl-C, and when the server stops. Packets that there was no room for are
+counted, in the file (Wireshark: Statistics, Capture File Properties) and at the end.
+
+--mac is the source of the Ethernet header, or an answer's destination: the modem's
+where the CMTS bridges, the router's where it routes. Behind a router, choose by --ip.`,
+		Example: `  dcs capture -o modem.pcapng --ip 10.32.1.7 --duration 5m
+  dcs capture -o - --ip 10.32.0.0/16 | wireshark -k -i -
+  dcs capture -o - | tshark -r - -Y 'frame.comment == "drop_rate"'`,
+		Args: cobra.NoArgs,
+	}
+	server.flags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&server.address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
+	f.StringVarP(&out, "output", "o", "", "write to this `file`; - is standard output")
+	f.StringVar(&wish.MAC, "mac", "", "only packets from or to this MAC `address`")
+	f.StringVar(&wish.IP, "ip", "", "only packets from or to this client `address`, or to those of a prefix")
+	f.Uint64Var(&wish.Count, "count", 0, "end after `N` packets")
+	f.DurationVar(&duration, "duration", defaultDuration, "end after this `time`, 24h at most")
+	f.IntVar(&wish.MiB, "size", defaultCaptureMiB, fmt.Sprintf("end when the file has `N` MiB, %d at most", maxCaptureMiB))
+	f.IntVar(&wish.Snap, "snap", bpf.MaxSnap, fmt.Sprintf("write `N` octets of a packet at most, %d to %d", minSnap, bpf.MaxSnap))
+	cmd.RunE = func(*cobra.Command, []string) error {
+		wish.Seconds = duration.Seconds()
+		checked := wish
+		switch {
+		case out == "":
+			return usagef("-o FILE is missing; - is standard output")
+		case out == stdio && isTerminal(e.stdout):
+			return usagef("a capture is no text for a terminal: say -o FILE, or pipe it to wireshark -k -i -")
+		case duration == 0 || wish.MiB == 0 || wish.Snap == 0: // the server would take its defaults
+			return usagef("--duration, --size and --snap cannot be 0")
+		}
+		if err := checked.check(); err != nil {
+			return usageError{err}
+		}
+		client, address, err := server.dial()
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		if err := capture(e, client, &wish, out); err != nil {
+			return fmt.Errorf("%s: %w", address, err)
+		}
+		return nil
+	}
+	return cmd
+}
+
+// captureGrace is how long the server has to write the end of a capture's file.
+const captureGrace = 5 * time.Second
+
+// capture has a server capture, and writes the file until that ends. A signal has the server end it.
+func capture(e env, client *api.Client, wish *captureWish, out string) (err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	signals, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	defer stop()
+	resp, err := client.Stream(ctx, http.MethodPost, capturePath, wish)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	file := e.stdout
+	if out != stdio {
+		f, err := openCaptureFile(out)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		file = f
+	}
+	defer context.AfterFunc(signals, func() {
+		stop() // a second signal ends this process
+		wait, done := context.WithTimeout(ctx, captureGrace)
+		defer done()
+		if client.Call(wait, http.MethodDelete, capturePath, nil, nil) == nil {
+			<-wait.Done()
+		}
+		cancel()
+	})()
+	if _, err := io.Copy(file, resp.Body); err != nil {
+		return err
+	}
+	t := resp.Trailer
+	_, err = fmt.Fprintf(e.stderr, "%s packets, %s lost; ended: %s\n", cmp.Or(t.Get(trailerFrames), "?"), cmp.Or(t.Get(trailerLost), "?"), cmp.Or(t.Get(trailerEnd), "?"))
+	return err
+}
+
+// openCaptureFile opens a file to be written as it grows. Only its owner may read a new one.
+func openCaptureFile(name string) (*os.File, error) {
+	path, info, err := outputPath(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	case err != nil:
+		return nil, err
+	case info.Mode().IsRegular():
+		return os.OpenFile(path, os.O_WRONLY|os.O_TRUNC|unix.O_NOFOLLOW, 0)
+	}
+	return os.OpenFile(path, os.O_WRONLY|unix.O_NOCTTY, 0)
+}

@@ -1,0 +1,268 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"dcs/bpf"
+	"dcs/cmd/internal/admin"
+	"dcs/cmd/internal/config"
+	"dcs/render/attr"
+)
+
+// capturePath is the admin API's call for captures: POST begins one and answers with its file as it grows, DELETE ends it.
+const capturePath = "/api/capture"
+
+// Bounds of a capture.
+const (
+	minSnap           = 32 // octets of a frame
+	defaultDuration   = 10 * time.Minute
+	maxDuration       = 24 * time.Hour
+	defaultCaptureMiB = 64
+	maxCaptureMiB     = 1024
+	// captureStall is how long a client may leave what it is sent unread.
+	captureStall = 30 * time.Second
+)
+
+// Trailers of the answer.
+const (
+	trailerEnd    = "Dcs-Capture-End"
+	trailerFrames = "Dcs-Capture-Frames"
+	trailerLost   = "Dcs-Capture-Lost"
+)
+
+// captureWish says what is to be captured, and how much. What is left away has its default.
+type captureWish struct {
+	MAC     string  `json:"mac,omitempty"` // in the Ethernet header, of the client or of the router before it; default any
+	IP      string  `json:"ip,omitempty"`  // address or prefix of the client; default any
+	Count   uint64  `json:"count,omitempty"`
+	Seconds float64 `json:"seconds,omitempty"`
+	MiB     int     `json:"mib,omitempty"` // of the file
+	Snap    int     `json:"snap,omitempty"`
+
+	mac    [6]byte
+	prefix netip.Prefix
+}
+
+// check reads what is text, and puts the defaults in place.
+func (w *captureWish) check() error {
+	if w.MAC != "" {
+		ok := false
+		if w.mac, ok = attr.ParseMAC(w.MAC); !ok || w.mac == [6]byte{} {
+			return fmt.Errorf("mac %s: want six octets, such as 0a:01:02:03:04:05", w.MAC)
+		}
+	}
+	if w.IP != "" {
+		var err error
+		if w.prefix, err = config.ParsePrefix(w.IP); err != nil {
+			return fmt.Errorf("ip: %w", err)
+		}
+	}
+	if w.Seconds == 0 {
+		w.Seconds = defaultDuration.Seconds()
+	}
+	if w.MiB == 0 {
+		w.MiB = defaultCaptureMiB
+	}
+	if w.Snap == 0 {
+		w.Snap = bpf.MaxSnap
+	}
+	switch {
+	case !(w.Seconds > 0 && w.Seconds <= maxDuration.Seconds()):
+		return fmt.Errorf("%v seconds: want more than 0, at most %v", w.Seconds, maxDuration.Seconds())
+	case w.MiB < 1 || w.MiB > maxCaptureMiB:
+		return fmt.Errorf("%d MiB: want 1 to %d", w.MiB, maxCaptureMiB)
+	case w.Snap < minSnap || w.Snap > bpf.MaxSnap:
+		return fmt.Errorf("%d octets of a frame: want %d to %d", w.Snap, minSnap, bpf.MaxSnap)
+	}
+	return nil
+}
+
+func (w *captureWish) limits() captureLimits {
+	return captureLimits{count: w.Count, octets: int64(w.MiB) << 20, snap: w.Snap}
+}
+
+// text returns the filter as pcap-filter(7) has it, empty for none.
+func (w *captureWish) text() string {
+	var all []string
+	if w.MAC != "" {
+		all = append(all, "ether host "+net.HardwareAddr(w.mac[:]).String())
+	}
+	switch {
+	case !w.prefix.IsValid():
+	case w.prefix.IsSingleIP():
+		all = append(all, "host "+w.prefix.Addr().String())
+	default:
+		all = append(all, "net "+w.prefix.String())
+	}
+	return strings.Join(all, " and ")
+}
+
+// captureState is the capture that runs, as the API shows it.
+type captureState struct {
+	Running bool       `json:"running"`
+	Since   *time.Time `json:"since,omitempty"`
+	Filter  string     `json:"filter,omitempty"`
+	Frames  uint64     `json:"frames"` // that were written
+}
+
+// captures is the captures of a server, of which one runs at a time.
+type captures struct {
+	mu     sync.Mutex
+	run    *captureRun // nil: none
+	stop   context.CancelCauseFunc
+	frames uint64 // written and lost by those that have ended
+	lost   uint64
+}
+
+var errBusyCapture = errors.New("another capture is running: DELETE " + capturePath + " ends it")
+
+// begin opens a capture that ctx, stop or its time ends.
+func (c *captures) begin(ctx context.Context, st *steering, w *captureWish) (*captureRun, context.Context, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.run != nil {
+		return nil, nil, errBusyCapture
+	}
+	run, err := openCapture(st, w)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(time.Duration(w.Seconds*float64(time.Second)), func() { stop(errDuration) })
+	context.AfterFunc(ctx, func() { timer.Stop() })
+	c.run, c.stop = run, stop
+	return run, ctx, nil
+}
+
+// end gives back what begin has opened.
+func (c *captures) end(run *captureRun) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stop(nil)
+	c.run, c.stop = nil, nil
+	c.frames += run.frames.Load()
+	c.lost += run.lost.Load()
+	return run.close()
+}
+
+// cancel has the capture that runs come to its end.
+func (c *captures) cancel() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.run != nil {
+		c.stop(errStopped)
+	}
+}
+
+func (c *captures) state() captureState {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.run == nil {
+		return captureState{}
+	}
+	return captureState{true, &c.run.started, c.run.filter, c.run.frames.Load()}
+}
+
+// totals returns how many frames have been written and lost, and whether a capture runs.
+func (c *captures) totals() (frames, lost uint64, running bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.run == nil {
+		return c.frames, c.lost, false
+	}
+	return c.frames + c.run.frames.Load(), c.lost + c.run.lost.Load(), true
+}
+
+var errNoCapture = errors.New("no XDP program is on an interface: every packet passes the kernel, where tcpdump sees it")
+
+// registerCapture has the operator capture what XDP takes, until ctx ends. It takes the right to change: it shows subscribers' files.
+func (s *server) registerCapture(ctx context.Context) {
+	s.admin.Handle("GET "+capturePath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		admin.WriteJSON(w, s.captures.state())
+	}))
+	s.admin.Handle("DELETE "+capturePath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		s.captures.cancel()
+		admin.WriteJSON(w, struct{}{})
+	}))
+	s.admin.Handle("POST "+capturePath, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var wish captureWish
+		if err := readWish(r, &wish); err != nil {
+			admin.WriteError(w, http.StatusBadRequest, fmt.Errorf("capture: %w", err))
+			return
+		}
+		if s.in.steering == nil {
+			admin.WriteError(w, http.StatusConflict, errNoCapture)
+			return
+		}
+		run, during, err := s.captures.begin(r.Context(), s.in.steering, &wish)
+		switch {
+		case errors.Is(err, errBusyCapture):
+			admin.WriteError(w, http.StatusConflict, err)
+			return
+		case err != nil:
+			admin.WriteError(w, http.StatusInternalServerError, err)
+			return
+		}
+		defer context.AfterFunc(ctx, s.captures.cancel)()
+		s.admin.Audit(r, "capture started", slog.String("filter", run.filter), slog.Int("snap", wish.Snap))
+		end, err := s.stream(during, w, run)
+		if e := s.captures.end(run); err == nil {
+			err = e
+		}
+		args := []any{"end", end, "frames", run.frames.Load(), "lost", run.lost.Load(), "octets", run.octets}
+		if err != nil {
+			args = append(args, "err", err)
+		}
+		s.log.Info("capture ended", args...)
+	}))
+}
+
+func readWish(r *http.Request, w *captureWish) error {
+	dec := json.NewDecoder(r.Body)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(w); err != nil && !errors.Is(err, io.EOF) { // nothing is a wish for everything
+		return err
+	}
+	// From the body's end on the server notices that the client goes.
+	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		return err
+	}
+	return w.check()
+}
+
+// stream answers with a capture's file.
+func (s *server) stream(ctx context.Context, w http.ResponseWriter, run *captureRun) (end string, err error) {
+	rc := http.NewResponseController(w)
+	if err := rc.SetReadDeadline(time.Time{}); err != nil { // or its end would be taken for the client's
+		return endClient, err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/x-pcapng")
+	h.Set("Trailer", strings.Join([]string{trailerEnd, trailerFrames, trailerLost}, ", "))
+	out := bufio.NewWriterSize(w, 64<<10)
+	extend := func() error { return rc.SetWriteDeadline(time.Now().Add(captureStall)) }
+	write := writerFunc(func(b []byte) (int, error) {
+		if err := extend(); err != nil {
+			return 0, err
+		}
+		return out.Write(b)
+	})
+	end, err = run.run(ctx, s.in.steering, write, func() error { return errors.Join(extend(), out.Flush(), rc.Flush()) })
+	h.Set(trailerEnd, end)
+	h.Set(trailerFrames, strconv.FormatUint(run.frames.Load(), 10))
+	h.Set(trailerLost, strconv.FormatUint(run.lost.Load(), 10))
+	return end, err
+}
