@@ -27,8 +27,8 @@ func address(device string, addrs ...netip.Addr) error {
 	return nil
 }
 
-func route(device string, to netip.Prefix, via netip.Addr) error {
-	link, err := netlink.LinkByName(device)
+func route(to netip.Prefix, via netip.Addr) error {
+	link, err := netlink.LinkByName(Device)
 	if err != nil {
 		return err
 	}

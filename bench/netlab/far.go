@@ -44,11 +44,11 @@ func (l *Lab) Far(mtu int) (*Host, error) {
 		far.run(func() error {
 			return errors.Join(
 				address(Device, FarAddr4, FarAddr6), neighbour(Device, nearMAC, nearAddr4, nearAddr6),
-				route(Device, netip.PrefixFrom(ServerAddr4, 24), nearAddr4), route(Device, netip.PrefixFrom(ServerAddr6, 64), nearAddr6))
+				route(netip.PrefixFrom(ServerAddr4, 24), nearAddr4), route(netip.PrefixFrom(ServerAddr6, 64), nearAddr6))
 		}),
 		l.Server.run(func() error {
 			return errors.Join(
-				route(Device, netip.PrefixFrom(FarAddr4, 24), LoadAddr4), route(Device, netip.PrefixFrom(FarAddr6, 64), LoadAddr6))
+				route(netip.PrefixFrom(FarAddr4, 24), LoadAddr4), route(netip.PrefixFrom(FarAddr6, 64), LoadAddr6))
 		}))
 	if err != nil {
 		return nil, fmt.Errorf("netlab: host behind the load: %w", err)

@@ -260,7 +260,7 @@ func configure(server bool) error {
 	return errors.Join(
 		address(Device, ServerAddr4, ServerAddr6),
 		neighbour(Device, LoadMAC, LoadAddr4, LoadAddr6), neighbour(Device, GatewayMAC, gateway4, gateway6),
-		route(Device, ModemNet4, gateway4), route(Device, ModemNet6, gateway6))
+		route(ModemNet4, gateway4), route(ModemNet6, gateway6))
 }
 
 func steer(h *Host, device string, cpu int) error {

@@ -168,6 +168,7 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 		return err
 	}
 	s.openAddresses()
+	vrfs := s.watchVRFs(in)
 	s.dropPrivileges(in)
 	if !s.startsPlugins() {
 		s.enterSandbox(in.steering != nil)
@@ -184,6 +185,7 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 	go s.runAdmin(ctx)
 	go s.addresses.watch(ctx)
 	go s.limits.watchHost(ctx)
+	go vrfs.keep(ctx)
 	go s.watchMTU(ctx)
 	go s.keepPrebuilt(ctx)
 	go s.watchdog(ctx)

@@ -34,7 +34,7 @@ func TestDetour(t *testing.T) {
 		{"the last block, empty", six, 1428, tftp.Options{Has: tftp.Blksize, Blksize: 1428}, 1, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRig(t, Config{})
+			r := newRig(t, Config{Transfers: 64})
 			p := packet.Packet{Data: tftp.AppendRequest(nil, "file", "octet", &tt.o), Peer: tt.peer, Local: netip.AddrPortFrom(server, 69), TID: tid, Link: past}
 			if tt.peer.Addr().Is6() {
 				p.Local = netip.MustParseAddrPort("[fd00:198:19::1]:69")
@@ -90,7 +90,7 @@ func TestDetour(t *testing.T) {
 
 // What is granted may change between two requests, within what there is room for.
 func TestGrant(t *testing.T) {
-	r := newRig(t, Config{MaxBlksize: 1468})
+	r := newRig(t, Config{Transfers: 64, MaxBlksize: 1468})
 	six := netip.MustParseAddrPort("[fd00:198:18::2]:1024")
 	for i, tt := range []struct{ v4, v6, got4, got6 int }{
 		{1368, 1348, 1368, 1348},
@@ -115,7 +115,7 @@ func TestGrant(t *testing.T) {
 // has acknowledged, are left alone.
 func TestTooBig(t *testing.T) {
 	past := packet.Link{Len: 14, Header: [22]byte{1}}
-	r := newRig(t, Config{})
+	r := newRig(t, Config{Transfers: 64})
 	c := client(1)
 	o := tftp.Options{Has: tftp.Blksize | tftp.Windowsize, Blksize: 1468, Windowsize: 3}
 	r.start(c, "f", o, make([]byte, 20000))
@@ -156,7 +156,7 @@ func TestTooBig(t *testing.T) {
 
 // A client that is gone ends its transfer and no other, in whatever state, and that is no failure.
 func TestUnreachable(t *testing.T) {
-	r := newRig(t, Config{OnFailure: func(f *Failure) { t.Errorf("%+v", f) }})
+	r := newRig(t, Config{Transfers: 64, OnFailure: func(f *Failure) { t.Errorf("%+v", f) }})
 	body := make([]byte, 5000)
 	r.start(client(1), "f", tftp.Options{}, body)
 	r.start(client(2), "f", tftp.Options{Has: tftp.Tsize}, body)

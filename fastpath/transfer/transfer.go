@@ -152,6 +152,7 @@ type entry struct {
 	warned   bool // a router has said that its blocks are too long, and they were sent again for that
 	detour   bool // its blocks leave by the kernel's sockets, whichever way the client's packets come
 	retries  uint8
+	tos      uint8    // of the request: packet.Packet.TOS
 	resends  uint32   // of the whole transfer, in windows
 	birth    uint32   // tells the transfers apart that had the place one after the other
 	options  tftp.Set // that the OACK has
@@ -182,7 +183,7 @@ const nameRoom = 63
 
 // address makes p a packet to the client.
 func (e *entry) address(p *packet.Packet) {
-	p.Peer, p.Local, p.Zone, p.Link = e.peer, e.local, e.zone, e.link
+	p.Peer, p.Local, p.Zone, p.Link, p.TOS = e.peer, e.local, e.zone, e.link, e.tos
 }
 
 // New returns an empty table.
@@ -249,6 +250,7 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 		if same && e.embryonic() {
 			t.Count[RepeatedRequest]++
 			e.follow(in)
+			e.tos = in.TOS
 			t.transmit(id, e, 0, 1, out)
 			return 0, false
 		}
@@ -268,7 +270,7 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 	e := &t.entries[id]
 	*e = entry{
 		state: pending, birth: e.birth + 1, instead: instead,
-		peer: in.Peer, local: netip.AddrPortFrom(in.Local.Addr(), in.TID), zone: in.Zone, link: in.Link, hash: hash, name: name, request: request, netascii: rq.NetASCII,
+		peer: in.Peer, local: netip.AddrPortFrom(in.Local.Addr(), in.TID), zone: in.Zone, link: in.Link, tos: in.TOS, hash: hash, name: name, request: request, netascii: rq.NetASCII,
 		blksize: tftp.DefaultBlksize, window: 1, interval: int64(t.cfg.Timeout),
 		options: rq.Has & grantable &^ t.cfg.Refuse,
 	}
@@ -721,7 +723,7 @@ func (t *Table) stranger(now int64, hash uint64, in *packet.Packet, out *packet.
 	}
 	t.Count[StrangerPacket]++
 	p := out.Next()
-	p.Peer, p.Local, p.Zone, p.Link = in.Peer, in.Local, in.Zone, in.Link
+	p.Peer, p.Local, p.Zone, p.Link, p.TOS = in.Peer, in.Local, in.Zone, in.Link, in.TOS
 	p.Data = tftp.AppendERROR(p.Data, tftp.CodeUnknownTID, "Unknown transfer ID")
 }
 

@@ -99,7 +99,7 @@ func TestPackets(t *testing.T) {
 	w := newWire(t, netlab.Config{})
 	tr := w.open(t, at4, 1, nil)[0]
 	rx, tx := tr.Slabs(8, 512)
-	if want := 1500 - 20 - 8 - 4; tr.MaxBlksize() != want {
+	if want := 2048 - packet.Headroom - 4; tr.MaxBlksize() != want {
 		t.Errorf("blksize %d, want %d", tr.MaxBlksize(), want)
 	}
 	c := w.dial(t, server4)
@@ -130,7 +130,7 @@ func TestPackets(t *testing.T) {
 	}
 	// What does not fit into a frame leaves by the kernel, which fragments it: too long for the interface, outgrown its room.
 	big := &tx[0]
-	for _, n := range []int{1477, 5000} {
+	for _, n := range []int{1473, 5000} {
 		big.Reset()
 		big.Peer, big.Local, big.Link = c.LocalAddr().(*net.UDPAddr).AddrPort(), server4, p.Link
 		big.Data = append(big.Data, make([]byte, n)...)
@@ -144,6 +144,58 @@ func TestPackets(t *testing.T) {
 	}
 	if st := tr.Stats(); st.Received != 3 || st.Sent != 0 || tr.SendErrors() != 0 {
 		t.Errorf("%+v", st)
+	}
+}
+
+// What an interface takes is followed: of the blocks that are granted, and of what was granted before and is too long now, which leaves by the
+// kernel, in fragments.
+func TestFollowsMTU(t *testing.T) {
+	w := newWire(t, netlab.Config{})
+	tr := w.open(t, at4, 1, nil)[0]
+	rx, tx := tr.Slabs(8, 1468)
+	c := w.dial(t, server4)
+	var index int
+	err := w.Server.Do(func() error {
+		l, err := netlink.LinkByName(netlab.Device)
+		if err != nil {
+			return err
+		}
+		index = l.Attrs().Index
+		return netlink.LinkSetMTU(l, 1400)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.group.Follow(index, 1400, false)
+	if _, err := c.Write([]byte("\x00\x01x")); err != nil {
+		t.Fatal(err)
+	}
+	p := receive(t, tr, rx)
+	if p.MaxBlksize != 1368 {
+		t.Errorf("largest block %d, want 1368", p.MaxBlksize)
+	}
+	link, sent := p.Link, uint64(0)
+	for _, tt := range []struct {
+		octets int // of payload
+		past   bool
+	}{{1372, true}, {1373, false}, {1472, false}} {
+		q := &tx[0]
+		q.Reset()
+		q.Peer, q.Local, q.Link = c.LocalAddr().(*net.UDPAddr).AddrPort(), server4, link
+		q.Data = append(q.Data, make([]byte, tt.octets)...)
+		if err := tr.Send(tx[:1]); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		if n, err := c.Read(make([]byte, 2000)); err != nil || n != tt.octets {
+			t.Errorf("%d octets: %d, %v", tt.octets, n, err)
+		}
+		if tt.past {
+			sent++
+		}
+		if st := tr.Stats(); st.Sent != sent || tr.SendErrors() != 0 {
+			t.Errorf("%d octets: %+v", tt.octets, st)
+		}
 	}
 }
 

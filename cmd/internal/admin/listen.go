@@ -165,13 +165,22 @@ func room(path string) error {
 	return nil
 }
 
+// Answering reports whether a server answers at the path of a socket.
+func Answering(path string) bool {
+	conn, err := net.DialTimeout("unix", path, time.Second)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}
+
 // removeStale removes a socket that nobody answers.
 func removeStale(path string) error {
 	if _, err := os.Lstat(path); err != nil {
 		return nil // listening says what is wrong, if anything is
 	}
-	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		conn.Close()
+	if Answering(path) {
 		return listen.Temporary(fmt.Errorf("admin: another server answers at %s", path))
 	}
 	return os.Remove(path)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"dcs/fastpath"
+	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
 	"dcs/fastpath/transfer"
 )
@@ -30,7 +31,8 @@ type Setup struct {
 	Server     fastpath.ServerConfig
 	Renderer   fastpath.Renderer
 	SinglePort bool
-	OneWorker  bool // the limits of one worker are what is tested
+	Marking    packet.Marking // of the answers
+	OneWorker  bool           // the limits of one worker are what is tested
 }
 
 // A Client is a UDP socket.
@@ -117,6 +119,20 @@ func (p *peer) want(data string) {
 		p.t.Fatalf("got %.80q from %v, want %.80q", b, from, data)
 	}
 	p.tid = from
+}
+
+// await is want where packets may have been sent again meanwhile.
+func (p *peer) await(data string) {
+	p.t.Helper()
+	for {
+		b, from := p.c.Recv(patience)
+		if p.tid = from; string(b) == data {
+			return
+		}
+		if b == nil {
+			p.t.Fatalf("nothing came, want %.80q", data)
+		}
+	}
 }
 
 func (p *peer) wantError(code tftp.Code) {
