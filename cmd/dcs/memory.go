@@ -16,6 +16,7 @@ import (
 	"dcs/fastpath/xsk"
 	"dcs/render"
 	"dcs/render/library"
+	"dcs/render/naming"
 )
 
 // learnedMemory returns what the names learned may take, in octets.
@@ -58,6 +59,9 @@ func memoryList(cfg *config.Config) []memoryBound {
 		{"running transfers", workers * heap, true},
 		{"their files", workers * bodies, false},
 		{"workers", workers * render.WorkerOctets(journal), true},
+	}
+	if len(cfg.Names.Rewrite) > 0 {
+		list = append(list, memoryBound{"rewritten names", workers * naming.KeptOctets, true})
 	}
 	if cfg.Rate > 0 {
 		list = append(list, memoryBound{"rates of sources", guard.Octets, true})
