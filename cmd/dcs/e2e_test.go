@@ -250,13 +250,17 @@ var clients = []client{
 // need skips the test when a program is missing, or fails it when DCS_REQUIRE_CLIENTS is set.
 func need(t *testing.T, program string) {
 	t.Helper()
-	if _, err := exec.LookPath(program); err == nil {
-		return
+	if _, err := exec.LookPath(program); err != nil {
+		missing(t, program)
 	}
+}
+
+func missing(t *testing.T, what string) {
+	t.Helper()
 	if os.Getenv("DCS_REQUIRE_CLIENTS") != "" {
-		t.Fatalf("%s is missing, and DCS_REQUIRE_CLIENTS is set: make deps installs it", program)
+		t.Fatalf("%s is missing, and DCS_REQUIRE_CLIENTS is set: make deps installs it", what)
 	}
-	t.Skipf("%s is missing: make deps installs it", program)
+	t.Skipf("%s is missing: make deps installs it", what)
 }
 
 // Real clients get what compile writes, and static files as they are.
