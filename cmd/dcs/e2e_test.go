@@ -220,6 +220,11 @@ type client struct {
 	args func(host, port, name, out string) []string
 }
 
+// takesEmpty tells whether the client takes an empty file: curl 7.88 holds a tsize of 0 for an error.
+func (c client) takesEmpty() bool {
+	return !strings.HasPrefix(c.name, "curl") || c.name == "curl no options"
+}
+
 var clients = []client{
 	{"tftp-hpa", func(h, p, n, o string) []string { return []string{"tftp", "-m", "octet", h, p, "-c", "get", n, o} }},
 	{"atftp", func(h, p, n, o string) []string { return []string{"atftp", "-g", "-r", n, "-l", o, h, p} }},
@@ -294,8 +299,8 @@ func TestClients(t *testing.T) {
 			for _, host := range hosts {
 				for name, want := range files {
 					out := filepath.Join(t.TempDir(), "out")
-					if name == "empty" && strings.HasPrefix(c.name, "curl") && c.name != "curl no options" {
-						continue // curl 7.88 takes a tsize of 0 for an error
+					if len(want) == 0 && !c.takesEmpty() {
+						continue
 					}
 					args := c.args(host, p.port, name, out)
 					cmd := exec.Command(args[0], args[1:]...)
