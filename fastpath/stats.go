@@ -37,13 +37,8 @@ const (
 	NameEmpty                       // malformed
 	NameLong                        // malformed
 	NameUnterminated                // malformed
-	ModeUnterminated                // malformed
 	ModeUnknown                     // malformed
-	OptionUnterminated              // malformed
-	OptionEmpty                     // malformed
-	OptionValue                     // malformed
-	OptionTwice                     // malformed
-	OptionCount                     // malformed
+	OptionProxy                     // malformed: hwaddr or netaddr is ambiguous, answered with ERROR 8
 	OptionBad                       // requests with a known option whose value is not valid; the option is passed over
 	NumEvents                       // how many there are
 )
@@ -54,8 +49,7 @@ var eventNames = [NumEvents]string{
 	NotAllowed: "not_allowed", Limited: "limited", WrongTID: "wrong_tid", Stale: "stale", Refused: "refused",
 	NotFound: "not_found", Denied: "denied", RenderFailed: "render_failed", NotYet: "not_yet",
 	Truncated: "truncated", Short: "short", TooLong: "too_long", NameEmpty: "name_empty", NameLong: "name_long", NameUnterminated: "name_unterminated",
-	ModeUnterminated: "mode_unterminated", ModeUnknown: "mode_unknown", OptionUnterminated: "option_unterminated", OptionEmpty: "option_empty",
-	OptionValue: "option_value", OptionTwice: "option_twice", OptionCount: "option_count", OptionBad: "option_bad",
+	ModeUnknown: "mode_unknown", OptionProxy: "option_proxy", OptionBad: "option_bad",
 }
 
 // String returns the event's name as it stands in metrics.
@@ -76,13 +70,8 @@ func malformed(err error) Event {
 		{tftp.ErrNameEmpty, NameEmpty},
 		{tftp.ErrNameLong, NameLong},
 		{tftp.ErrNameUnterminated, NameUnterminated},
-		{tftp.ErrModeUnterminated, ModeUnterminated},
 		{tftp.ErrMode, ModeUnknown},
-		{tftp.ErrOptionUnterminated, OptionUnterminated},
-		{tftp.ErrOptionEmpty, OptionEmpty},
-		{tftp.ErrOptionValue, OptionValue},
-		{tftp.ErrOptionTwice, OptionTwice},
-		{tftp.ErrOptionCount, OptionCount},
+		{tftp.ErrProxyOption, OptionProxy},
 	} {
 		if errors.Is(err, m.err) {
 			return m.ev

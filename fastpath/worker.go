@@ -264,8 +264,8 @@ func (w *Worker) answer(wall, mono int64, rx []packet.Packet) int {
 		if err := tftp.ParseRequest(p.Data, rq); err != nil {
 			ev := malformed(err)
 			c.events[ev]++
-			if ev == OptionTwice {
-				w.refuse(p, tftp.CodeOption, "Option given twice")
+			if ev == OptionProxy {
+				w.refuse(p, tftp.CodeOption, "Ambiguous hwaddr or netaddr")
 			} else {
 				w.refuse(p, tftp.CodeIllegal, "Malformed request")
 			}

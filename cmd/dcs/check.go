@@ -19,6 +19,7 @@ import (
 func checkCommand(e env) *cobra.Command {
 	var file string
 	var devices, offline bool
+	var remapFile string
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Tell all that is wrong with a configuration and its library",
@@ -30,16 +31,25 @@ tells where a file in the open docsis encoder's language gives other bytes here 
 
 The sources of devices are opened, to learn their attributes; one that is down fails the check.
 With --offline none is: the attributes are those of the server's snapshot, and where that
-does not know them yet the library is left out.`,
+does not know them yet the library is left out.
+
+With --remap nothing of that is looked at: the map file of a tftpd-hpa (option -m of in.tftpd) is
+read, and the key rewrite is printed that does the same. The exit status is 1 if there is a
+line for which no rule can be had.`,
 		Example: `  dcs check --config /etc/dcs/dcs.yaml
-  dcs check --config /etc/dcs/dcs.yaml --offline`,
+  dcs check --config /etc/dcs/dcs.yaml --offline
+  dcs check --remap /etc/tftpd.remap`,
 		Args: cobra.NoArgs,
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", "", "the configuration `file`")
 	cmd.Flags().BoolVar(&devices, "devices", false, "load all devices, and tell which rows are none, and what the server would hold back")
 	cmd.Flags().BoolVar(&offline, "offline", false, "open no source of devices, and wait for none")
+	cmd.Flags().StringVar(&remapFile, "remap", "", "print the key rewrite that does what this map `file` of tftpd-hpa does")
 	flags := config.AddFlags(cmd.Flags())
 	cmd.RunE = func(*cobra.Command, []string) error {
+		if remapFile != "" {
+			return remap(e, remapFile)
+		}
 		if devices && offline {
 			return usagef("--devices loads the sources, and --offline opens none: say one of them")
 		}

@@ -12,6 +12,7 @@ const (
 	GaveUpLast                   // of these, those with only the last block unacknowledged
 	Overdue                      // transfers that ended because they took too long, or too much had to be sent again
 	Retired                      // transfers that ended because every place was taken, and their client silent
+	Probed                       // transfers that ended because the client wanted the size alone, or the file is empty
 	FileCut                      // transfers that ended because their file was cut short in place
 	Restarted                    // transfers that ended because the client asked anew
 	Evicted                      // transfers that ended because another needed their place or memory, before anything was acknowledged
@@ -42,7 +43,7 @@ const (
 )
 
 var eventNames = [NumEvents]string{
-	Started: "started", Finished: "finished", GaveUp: "gave_up", GaveUpFirst: "gave_up_first", GaveUpLast: "gave_up_last", Overdue: "overdue", Retired: "retired", FileCut: "file_cut", Restarted: "restarted",
+	Started: "started", Finished: "finished", GaveUp: "gave_up", GaveUpFirst: "gave_up_first", GaveUpLast: "gave_up_last", Overdue: "overdue", Retired: "retired", Probed: "probed", FileCut: "file_cut", Restarted: "restarted",
 	Evicted: "evicted", Once: "once", TableFull: "table_full", MemoryFull: "memory_full", RepeatedRequest: "repeated_request", LateRequest: "late_request",
 	RepeatedACK: "repeated_ack", FutureACK: "future_ack", LateACK: "late_ack", StrangerPacket: "stranger_packet",
 	TimedOut: "timed_out", WindowResent: "window_resent", BlockSent: "block_sent", StrayError: "stray_error",

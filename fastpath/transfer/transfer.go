@@ -463,15 +463,25 @@ func (t *Table) ACK(now int64, in *packet.Packet, block uint16, out *packet.Queu
 	}
 }
 
-// Error handles an ERROR: it ends the client's transfer (RFC 1350, section 7).
+// Error handles an ERROR: it ends the client's transfer (RFC 1350, section 7). That is no failure if the client wanted the size alone.
 func (t *Table) Error(in *packet.Packet, code tftp.Code, text []byte) {
 	id := t.find(in.Hash, in)
 	if id == none {
 		t.Count[StrayError]++
 		return
 	}
-	t.fail(&t.entries[id], PeerUndefined+Event(min(code, tftp.Code(PeerOther-PeerUndefined))), text)
+	if e := &t.entries[id]; e.probed(code) {
+		t.Count[Probed]++
+	} else {
+		t.fail(e, PeerUndefined+Event(min(code, tftp.Code(PeerOther-PeerUndefined))), text)
+	}
 	t.release(id)
+}
+
+// probed reports whether a client that ends its transfer by an ERROR of that code has what it asked for: the size, which boot ROMs
+// ask for on its own (tsize, RFC 2349) and then say 0 or 8, or an empty file. One for which the file is too large says 3.
+func (e *entry) probed(code tftp.Code) bool {
+	return e.embryonic() && (code == tftp.CodeUndefined || code == tftp.CodeOption) && (e.options&tftp.Tsize != 0 || len(e.body) == 0)
 }
 
 // fail counts and tells why a transfer ends.
@@ -548,6 +558,10 @@ func (t *Table) timeout(now int64, id ID, e *entry, out *packet.Queue) {
 		retries = min(retries, t.resends(now, e))
 	}
 	switch {
+	case int(e.retries) >= retries && e.embryonic() && len(e.body) == 0:
+		t.Count[Probed]++ // a client may take the size in the OACK, or a first block without octets, for all that there is
+		t.release(id)
+		return
 	case int(e.retries) >= retries:
 		t.fail(e, GaveUp, nil)
 		if e.embryonic() {

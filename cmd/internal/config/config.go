@@ -12,6 +12,7 @@ import (
 
 	"dcs/cmd/internal/logging"
 	"dcs/cmd/internal/strictyaml"
+	"dcs/render/naming"
 )
 
 // Config is what the server is told. [Default] gives the values that stand where
@@ -42,6 +43,8 @@ type Config struct {
 	Static  []string // directories of files served as they are
 	Resign  []string // those of Static whose boot files are signed anew
 	Lenient bool
+
+	Names Names
 
 	User    string // whom a server started as root becomes; empty: it stays root
 	Sandbox Sandbox
@@ -120,11 +123,11 @@ chosen and why.`,
 		},
 		{
 			"interface", `[]`,
-			`The network interfaces where requests arrive, for xdp. VLANs on them are served
-too: give the device that they lie on. A bond or team stands for its members,
-those that come later among them. Empty: those that have the addresses of
-listen when the server starts or, for an address of a dummy or loopback
-interface, all that have an address.`,
+			`The network interfaces where requests arrive, for xdp. VLANs on them are
+served too: give the device that they lie on. A bond or team stands for its
+members, those that come later among them. Empty: those that have the
+addresses of listen when the server starts or, for an address of a dummy or
+loopback interface, all that have an address.`,
 			many(&c.Interfaces, "interfaces", "a list of names of network interfaces", parseInterface),
 		},
 		{
@@ -247,6 +250,43 @@ Replace files by renaming others over them. In a directory that is written as
 {dir: /srv/tftp, resign: on} boot files get new MICs, of the secret of the
 asking modem's CMTS; a flag names directories without resign.`,
 			staticDirs(&c.Static, &c.Resign),
+		},
+		{
+			"backslash", `on`,
+			`Read a backslash in the name of a request as a slash, for clients that write
+\boot\file. Slashes in front, // and /./ mean nothing in any case, and a name
+with /../ leads to no file. off: a backslash is a character like any other.`,
+			boolean(&c.Names.Backslash),
+		},
+		{
+			"ignore_case", `off`,
+			`Read A to Z in names as a to z: in those of requests, of templates and of
+static files, in patterns and in rewrite. What a pattern captures is in lower
+case then. Two templates, or two files of a directory, that have one name so
+are an error.`,
+			boolean(&c.Names.IgnoreCase),
+		},
+		{
+			"root", `[]`,
+			`Directories whose files are also asked for by absolute names, as clients of
+another server do: with /tftpboot here, /tftpboot/x asks for x. Those of
+static are such in any case.`,
+			many(&c.Names.Roots, "paths", "a list of absolute paths", parseRoot),
+		},
+		{
+			"rewrite", `[]`,
+			`Rules that rewrite the names of requests, in turn, before anything else is
+done with them but for taking @MAC off. Only this file can say it, no flag.
+match is an expression (RE2), to takes the place of what it finds: $1 is its
+first group; \U, \L and \E change letter case. repeat: on does so until
+nothing is found; last: on ends the rules; refuse: on gives no file; unless,
+in place of match, is for names where the expression is not found. A name that
+grows beyond 512 octets gets no file. "dcs check --remap FILE" writes the
+rules that a map file of tftpd-hpa stands for. This key and root are read anew
+at SIGHUP. For instance:
+  - {match: '^[A-Za-z]:', to: ''}
+  - {match: '^/old/(.*)\.cfg$', to: '$1.cm', last: on}`,
+			rules(&c.Names.Rewrite),
 		},
 		{
 			"lenient", `off`,
@@ -514,6 +554,9 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("listen has %s twice", a))
 		}
 		seen[a] = true
+	}
+	if _, err := naming.New(naming.Config{IgnoreCase: c.Names.IgnoreCase, Rewrite: c.Names.Rewrite}); err != nil {
+		errs = append(errs, err)
 	}
 	if err := c.operate(); err != nil {
 		errs = append(errs, err)

@@ -29,6 +29,7 @@ func TestDefault(t *testing.T) {
 		ReceiveBuffer: 32 << 20,
 		Drain:         5 * time.Second,
 		Sandbox:       SandboxAuto,
+		Names:         Names{Backslash: true},
 		Devices:       Devices{Bind: BindLog, MACInName: true},
 		LogFormat:     LogText,
 	}

@@ -18,7 +18,7 @@ func Table() []Metric {
 		{"dcs_render_batch_seconds", Histogram, nil, "Time that rendering a request's whole batch took."},
 		{"dcs_answer_seconds", Histogram, nil, "Time from a request's arrival at the kernel until its first answer was sent."},
 		{"dcs_transfers_running", Gauge, worker, "Transfers that run now."},
-		{"dcs_transfers_ended_total", Counter, []string{"result"}, "Transfers by their end: finished, gave_up (the client stayed silent), evicted (another needed its place before the client had answered), overdue (it took too long, or too much had to be sent again), retired (every place was taken and the client silent), restarted (it asked anew), file_cut (the file was cut short in place), or its ERROR packet."},
+		{"dcs_transfers_ended_total", Counter, []string{"result"}, "Transfers by their end: finished, gave_up (the client stayed silent), evicted (another needed its place before the client had answered), overdue (it took too long, or too much had to be sent again), retired (every place was taken and the client silent), restarted (it asked anew), probed (it wanted the size alone, or the file is empty), file_cut (the file was cut short in place), or its ERROR packet."},
 		{"dcs_transfers_unanswered_total", Counter, nil, "Of those given up, transfers whose client has acknowledged nothing: it does not get our packets, or somebody else asked in its name."},
 		{"dcs_transfers_unacknowledged_total", Counter, nil, "Of those given up, transfers with only the last block unacknowledged: their client most likely has the file."},
 		{"dcs_blocks_sent_total", Counter, nil, "DATA packets, repeated ones too."},
