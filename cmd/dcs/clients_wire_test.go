@@ -52,9 +52,9 @@ func TestWireClients(t *testing.T) {
 				t.Log("this kernel has no VLANs: without")
 			}
 			files := map[string]string{"empty": "", "one-block": strings.Repeat("\xa5", 512), "firmware": string(firmware(70_000))}
-			socket := filepath.Join(t.TempDir(), "admin.sock")
+			named, socket := namedFiles(t), filepath.Join(t.TempDir(), "admin.sock")
 			p := labServe(t, lab, "--transport", tt.name, "--library", "../../testdata/library",
-				"--static", static(t, files)+","+namedFiles(t), "--admin", "unix:"+socket)
+				"--static", static(t, files)+","+named, "--admin", "unix:"+socket)
 			p.said(append([]string{"msg=serving"}, tt.says...)...)
 			files["basic.bin"] = dcs("", "compile", "../../testdata/library/basic.cfg").stdout
 			for _, c := range clients {
@@ -73,7 +73,8 @@ func TestWireClients(t *testing.T) {
 			}
 			for _, c := range literalClients {
 				t.Run(c.name+" names", func(t *testing.T) {
-					for i, n := range clientNames {
+					absolute := clientName{filepath.Join(named, "sub/x"), "sub/x"}
+					for i, n := range append(clientNames, absolute) {
 						host := hosts[i%len(hosts)]
 						if got, err := c.get(t, lab, host, n.name); got != n.body || err != nil && n.body != "" {
 							t.Errorf("%q from %s: %q, %v; want %q", n.name, host, got, err, n.body)
@@ -130,8 +131,10 @@ var literalClients = []client{
 	{"busybox", func(h, p, n, o string) []string { return []string{"busybox", "tftp", "-g", "-r", n, "-l", o, h, p} }},
 }
 
-// clientNames are names that are asked for, and the text that answers them; none: they are refused.
-var clientNames = []struct{ name, body string }{
+// A clientName is a name that is asked for, and the text that answers it; none: it is refused.
+type clientName struct{ name, body string }
+
+var clientNames = []clientName{
 	{"x", "x"},
 	{"/x", "x"},
 	{"//x", "x"},
@@ -140,6 +143,16 @@ var clientNames = []struct{ name, body string }{
 	{"x@0a0102030405", "x"},
 	{"/sub/x@0a-01-02-03-04-05", "sub/x"},
 	{"x@0a:01:02:03:04:05", "x"},
+	{"/sub/x@a:1:2:3:4:5", "sub/x"},
+	{"./x", "x"},
+	{"/./x", "x"},
+	{"sub//x", "sub/x"},
+	{"/sub/./x", "sub/x"},
+	{`\x`, "x"},
+	{`/\x`, "x"},
+	{`sub\x`, "sub/x"},
+	{`\sub\x`, "sub/x"},
+	{`\\sub\.\x`, "sub/x"},
 	{"with space", "with space"},
 	{"per%20cent", "per%20cent"},
 	{"none", ""},
@@ -147,6 +160,9 @@ var clientNames = []struct{ name, body string }{
 	{"../x", ""},
 	{"/../x", ""},
 	{"sub/../../x", ""},
+	{"sub/../x", ""},
+	{`..\x`, ""},
+	{`\sub\..\x`, ""},
 	{"/etc/hostname", ""},
 	{"sub", ""},
 	{"sub/", ""},

@@ -45,22 +45,29 @@ func (l romLink) steps() []romStep {
 		chained(v4+"///boot/start", l.mine("boot/start")),
 		chained(v4+"/boot/mac@${net0/mac}", l.mine("boot/mac")+" mac "+romMAC),
 		chained(v4+"/boot/mac@${net0/mac:hexhyp}", l.mine("boot/mac")+" mac "+romMAC),
+		chained(v4+"/./boot/start", l.mine("boot/start")),
+		chained(v4+"//boot//start", l.mine("boot/start")),
+		chained(v4+`/boot\start`, l.mine("boot/start")),
+		chained(v4+`/\boot\start`, l.mine("boot/start")),
 		chained("/static", "as it is"),
 		chained("/sub/static", "as it is, too"),
 		chained("/long", "whole"), // many blocks
 		{"imgfetch --name dcs: " + v4 + "/m.cm && imgstat", fmt.Sprintf(": %d bytes [PXE-NBP]", modem)},
 		chained("/none", romRefused),
 		chained(v4+"/%2e%2e/static", romRefused),
+		chained(v4+"/sub/%2e%2e/static", romRefused),
+		chained(v4+`/..\static`, romRefused),
 		{"imgfree", ""},
 		{"ifconf --configurator ipv6 net0", ""},
 		chained(v6+"/boot/start", fmt.Sprintf("boot/start for %s of %s", l.autoconf(), l.six)),
 		chained(v6+"//sub/static", "as it is, too"),
+		chained(v6+`/sub\static`, "as it is, too"),
 		chained(v6+"/none", romRefused),
 	}
 }
 
 // romNames are names as a DHCP server's configuration has them, which a ROM asks for as they are.
-var romNames = []string{"boot/dhcp", "/boot/dhcp", "//boot/dhcp"}
+var romNames = []string{"boot/dhcp", "/boot/dhcp", "//boot/dhcp", "./boot/dhcp", "boot//dhcp", `\boot\dhcp`, `boot\dhcp`}
 
 // script is the text of the file that the ROM is given first.
 func romScript(steps []romStep) string {
@@ -133,8 +140,8 @@ func TestIPXE(t *testing.T) {
 			}
 			link := tt.plug(t, lab)
 			steps := link.steps()
-			for i, name := range romNames {
-				steps = append(steps, romStep{"set user-class " + romClass(i) + "\nautoboot net0", link.mine(strings.TrimLeft(name, "/"))})
+			for i := range romNames {
+				steps = append(steps, romStep{"set user-class " + romClass(i) + "\nautoboot net0", link.mine("boot/dhcp")})
 			}
 			library, static := romFiles(t, romScript(steps))
 			socket := filepath.Join(t.TempDir(), "admin.sock")
