@@ -7,9 +7,9 @@ TOOL     := $(GO) tool -modfile=.tools/go.mod
 FUZZTIME ?= 10s
 RUNFLAGS ?=
 
-# What tests need beyond Go: four TFTP clients, a boot ROM with a machine and a DHCP server for it, ip for network namespaces,
-# servers of SSH and SNMP, promtool of prometheus, a browser; and what generation needs, a compiler for BPF with its headers.
-PACKAGES := atftp busybox chromium curl debootstrap dnsmasq-base fonts-dejavu-core iproute2 ipxe-qemu ldap-utils mariadb-server openssh-server postgresql prometheus python3 qemu-system-x86 slapd snmpd tftp-hpa clang llvm libbpf-dev linux-libc-dev libcap2-bin systemd systemd-container
+# What tests need beyond Go: four TFTP clients, two TFTP servers, a boot ROM with a machine and a DHCP server for it, ip for network
+# namespaces, servers of SSH and SNMP, promtool of prometheus, a browser; and what generation needs, a compiler for BPF with its headers.
+PACKAGES := atftp busybox chromium curl debootstrap dnsmasq-base fonts-dejavu-core iproute2 ipxe-qemu ldap-utils mariadb-server openssh-server postgresql prometheus python3 qemu-system-x86 slapd snmpd tftp-hpa clang llvm libbpf-dev linux-libc-dev libcap2-bin systemd systemd-container tftpd-hpa
 
 .PHONY: help run build generate test test-root race fuzz bce lint fmt bench benchgo benchcmp lanes soak attack package package-test deps vuln clean
 
@@ -131,7 +131,7 @@ deps:
 	as=; if [ "$$(id -u)" != 0 ]; then \
 		command -v sudo >/dev/null || { echo "make deps: run it as root; missing are:$$missing" >&2; exit 1; }; as=sudo; fi; \
 	$$as apt-get update -q && $$as env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing || exit 1; \
-	for s in mariadb-server:mariadb openssh-server:ssh postgresql:postgresql prometheus:prometheus slapd:slapd snmpd:snmpd; do case "$$missing " in *" $${s%:*} "*) \
+	for s in mariadb-server:mariadb openssh-server:ssh postgresql:postgresql prometheus:prometheus slapd:slapd snmpd:snmpd tftpd-hpa:tftpd-hpa; do case "$$missing " in *" $${s%:*} "*) \
 		$$as systemctl disable --now $${s#*:} 2>/dev/null || $$as service $${s#*:} stop >/dev/null 2>&1 || true;; esac; done
 
 clean:
