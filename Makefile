@@ -9,7 +9,7 @@ RUNFLAGS ?=
 
 # What tests need beyond Go: four TFTP clients, two TFTP servers, a boot ROM with a machine and a DHCP server for it, ip for network
 # namespaces, servers of SSH and SNMP, promtool of prometheus, a browser; and what generation needs, a compiler for BPF with its headers.
-PACKAGES := atftp busybox chromium curl debootstrap dnsmasq-base fonts-dejavu-core iproute2 ipxe-qemu ldap-utils mariadb-server openssh-server postgresql prometheus python3 qemu-system-x86 slapd snmpd tftp-hpa clang llvm libbpf-dev linux-libc-dev libcap2-bin systemd systemd-container tftpd-hpa
+PACKAGES := atftp busybox chromium curl debootstrap dnsmasq-base ethtool fonts-dejavu-core iproute2 ipxe-qemu ldap-utils mariadb-server openssh-server postgresql prometheus python3 qemu-system-x86 slapd snmpd tftp-hpa clang llvm libbpf-dev linux-libc-dev libcap2-bin systemd systemd-container tftpd-hpa
 
 .PHONY: help run build generate test test-root race fuzz bce lint fmt bench benchgo benchcmp lanes soak attack package package-test deps vuln clean
 

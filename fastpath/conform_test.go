@@ -120,6 +120,8 @@ func (c *socketClient) Send(to netip.AddrPort, data []byte) error {
 	return err
 }
 
+func (c *socketClient) Leave() { _ = c.c.Close() }
+
 func (c *socketClient) Recv(wait time.Duration) ([]byte, netip.AddrPort) {
 	_ = c.c.SetReadDeadline(time.Now().Add(wait))
 	n, from, err := c.c.ReadFromUDPAddrPort(c.buf)

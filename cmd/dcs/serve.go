@@ -184,6 +184,7 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 	go s.runAdmin(ctx)
 	go s.addresses.watch(ctx)
 	go s.limits.watchHost(ctx)
+	go s.watchMTU(ctx)
 	go s.keepPrebuilt(ctx)
 	go s.watchdog(ctx)
 	go s.keepLoaded(ctx, hangups, changed)

@@ -24,19 +24,19 @@ import (
 // ingress is how packets reach the workers.
 type ingress struct {
 	plan
-	kind        config.Transport // XDP: by AF_XDP sockets; Socket
-	transports  []fastpath.Transport
-	sockets     []*udp.Transport // the workers' own, which they serve whatever the kind
-	addrs       []netip.AddrPort // where requests arrive
-	cpus        []int
-	steering    *steering  // nil: there is no XDP program
-	rings       *xsk.Group // nil: there are no AF_XDP sockets
-	choosers    []*bpf.Reuseport
-	key         tid.Key     // from which of its worker's ports a client is answered
-	few         string      // why there are few of these; empty: there are enough
-	lookup      *bpf.Lookup // nil: each of these is read
-	maxBlksize  int
-	maxBlksize6 int // over IPv6
+	kind       config.Transport // XDP: by AF_XDP sockets; Socket
+	transports []fastpath.Transport
+	sockets    []*udp.Transport // the workers' own, which they serve whatever the kind
+	addrs      []netip.AddrPort // where requests arrive
+	cpus       []int
+	steering   *steering  // nil: there is no XDP program
+	rings      *xsk.Group // nil: there are no AF_XDP sockets
+	choosers   []*bpf.Reuseport
+	key        tid.Key     // from which of its worker's ports a client is answered
+	few        string      // why there are few of these; empty: there are enough
+	lookup     *bpf.Lookup // nil: each of these is read
+	maxBlksize int         // what packets have room for, octets
+	blksizes   fastpath.Blksizes
 }
 
 // openTransports decides how packets come in, opens everything for it, and says what became of it. Whatever
@@ -126,7 +126,9 @@ func (in *ingress) open(s *server, workers int) error {
 	for _, t := range in.sockets {
 		in.transports = append(in.transports, guarded{t, s.limits.guard, guard.NewSieve(workers)})
 	}
-	in.maxBlksize, in.maxBlksize6 = blksizes(&s.cfg, in.addrs)
+	in.maxBlksize = blkroom(&s.cfg)
+	v4, v6, _ := blksizes(&s.cfg, in.addrs) // without the kernel's word: as everywhere
+	in.blksizes.Store(v4, v6)
 	in.chooseSockets()
 	if in.few != "" {
 		s.log.Warn(in.few)
@@ -205,7 +207,7 @@ func (in *ingress) openRings(s *server) (err error) {
 	}
 	for q, t := range in.rings.Transports {
 		in.transports[q] = t
-		in.maxBlksize = min(in.maxBlksize, t.MaxBlksize()) // over IPv6 packets tell it
+		in.maxBlksize = min(in.maxBlksize, t.MaxBlksize())
 	}
 	return nil
 }
@@ -305,11 +307,12 @@ func (s *server) serverConfig(in *ingress, start time.Time) fastpath.ServerConfi
 	}
 	return fastpath.ServerConfig{
 		Worker: fastpath.Config{
-			Stale:   none(s.cfg.StaleAfter),
-			Elapsed: func() int64 { return int64(time.Since(start)) },
+			Stale:    none(s.cfg.StaleAfter),
+			Elapsed:  func() int64 { return int64(time.Since(start)) },
+			Blksizes: &in.blksizes,
 			Transfer: transfer.Config{
 				Transfers: s.cfg.Transfers, Retries: s.cfg.Retries, MaxWindow: in.maxWindow(&s.cfg),
-				MaxBlksize: in.maxBlksize, MaxBlksize6: in.maxBlksize6, Refuse: withheld(s.cfg.Options),
+				MaxBlksize: in.maxBlksize, Refuse: withheld(s.cfg.Options),
 			},
 		},
 		CPUs:  in.cpus,

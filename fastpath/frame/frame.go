@@ -188,13 +188,13 @@ func parseUDP(u []byte, pseudo uint64, must bool) ([]byte, Verdict) {
 
 // Append puts the headers in front of p's Data, which stands at that place of buf, and returns the octets of
 // the buffer that the frame begins and ends at. It is false where that room or the way to the peer is missing, or an
-// address is not one of the family that Link leads to.
-func Append(p *packet.Packet, buf []byte, at int) (from, to int, ok bool) {
+// address is not one of the family that Link leads to. id is as for AppendIP.
+func Append(p *packet.Packet, buf []byte, at int, id uint16) (from, to int, ok bool) {
 	link := int(p.Link.Len)
 	if link < macs+2 || link > len(p.Link.Header) {
 		return 0, 0, false
 	}
-	ip, to, ok := AppendIP(p, buf, at, 0)
+	ip, to, ok := AppendIP(p, buf, at, id)
 	proto := binary.BigEndian.Uint16(p.Link.Header[link-2:])
 	if !ok || proto != etherIPv4 && proto != etherIPv6 || (proto == etherIPv4) != p.Peer.Addr().Is4() {
 		return 0, 0, false
@@ -205,7 +205,7 @@ func Append(p *packet.Packet, buf []byte, at int) (from, to int, ok bool) {
 }
 
 // AppendIP is Append without a link-layer header. IPv4's header says that the packet is not to be fragmented, so that it
-// needs no identification (RFC 6864), unless it is given one.
+// needs no identification (RFC 6864), unless it is given one: an Ident says which.
 func AppendIP(p *packet.Packet, buf []byte, at int, id uint16) (from, to int, ok bool) {
 	end := at + len(p.Data)
 	if at < Room || end > len(buf) || len(p.Data)+udpHeader > 0xffff-ipv4Header {

@@ -192,7 +192,7 @@ func TestAppend(t *testing.T) {
 			link := octets(t, toServer, toClient, tt.link)
 			buf := bytes.Repeat([]byte{0xaa}, 256)
 			p := answer(link, tt.peer, tt.local, ack, buf, 100)
-			from, to, ok := Append(&p, buf, 100)
+			from, to, ok := Append(&p, buf, 100, 0)
 			want := append(link, octets(t, tt.want)...)
 			if !ok || !bytes.Equal(buf[from:to], want) {
 				t.Errorf("%v\n%x, want\n%x", ok, buf[from:to], want)
@@ -217,7 +217,7 @@ func TestAppendRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			buf := make([]byte, 256)
 			p := answer(octets(t, tt.link), tt.peer, tt.local, []byte{0, 4, 0, 1}, buf, tt.at)
-			if _, _, ok := Append(&p, buf, tt.at); ok {
+			if _, _, ok := Append(&p, buf, tt.at, 0); ok {
 				t.Error("taken")
 			}
 		})
@@ -228,7 +228,7 @@ func TestAppendRefuses(t *testing.T) {
 func TestAppendZeroChecksum(t *testing.T) {
 	buf := make([]byte, 256)
 	p := answer(octets(t, toServer, toClient, "86 dd"), "[fd00::1]:69", "[fd00::2]:1025", []byte{0, 4, 1, 0x88}, buf, 100)
-	if from, to, ok := Append(&p, buf, 100); !ok || !bytes.Equal(buf[98:100], []byte{0xff, 0xff}) {
+	if from, to, ok := Append(&p, buf, 100, 0); !ok || !bytes.Equal(buf[98:100], []byte{0xff, 0xff}) {
 		t.Errorf("%v %x", ok, buf[from:to])
 	}
 }
@@ -266,7 +266,7 @@ func TestNoAllocs(t *testing.T) {
 				t.Fatal("not a datagram")
 			}
 			p.Data = append(p.Room()[:0], p.Data...)
-			if _, _, ok := Append(&p, buf, 128); !ok {
+			if _, _, ok := Append(&p, buf, 128, 0); !ok {
 				t.Fatal("not taken")
 			}
 		})
@@ -290,7 +290,7 @@ func FuzzParse(f *testing.F) {
 		q := p
 		q.SetBuffer(buf, Room)
 		q.Data = append(q.Data, data...)
-		from, to, ok := Append(&q, buf, Room)
+		from, to, ok := Append(&q, buf, Room, 0)
 		if !ok {
 			t.Fatalf("no answer to %+v", p)
 		}
@@ -316,6 +316,6 @@ func BenchmarkAppend(b *testing.B) {
 	buf := make([]byte, 1024)
 	p := answer(octets(b, toServer, toClient, "08 00"), "198.19.0.1:69", "198.18.0.1:1025", make([]byte, 404), buf, 124)
 	for b.Loop() {
-		Append(&p, buf, 124)
+		Append(&p, buf, 124, 0)
 	}
 }

@@ -23,6 +23,12 @@ const (
 	WrongTID
 	// Impossible marks a packet from or to an address that no host can have; the server stays silent.
 	Impossible
+	// Unreachable marks what is no packet: the peer's host says that nobody is at the peer's port, of a packet that left from
+	// Local. Of the other fields Zone and Hash are set.
+	Unreachable
+	// TooBig marks what is no packet either: a router says that one from Local to the peer was longer than a link on the way takes. The
+	// kernel has noted it.
+	TooBig
 )
 
 // A Packet is one UDP datagram, received or to be sent. Both ends are seen from our side in

@@ -21,7 +21,6 @@ type Config struct {
 	Retries     int           // retransmissions of a block before a transfer is given up; default 5
 	Pace        time.Duration // what each block of a file may take on average, after a minute for all of it; default 1 s
 	MaxBlksize  int           // largest block size granted, octets; default 65,464
-	MaxBlksize6 int           // over IPv6, where packets have longer headers; default MaxBlksize
 	MaxWindow   int           // largest window granted, blocks; default 64
 	Refuse      tftp.Set      // options that are passed over
 
@@ -63,8 +62,6 @@ func (c Config) withDefaults() Config {
 	}
 	c.MaxTimeout = max(c.MaxTimeout, c.Timeout)
 	c.MaxBlksize = min(max(c.MaxBlksize, tftp.MinBlksize), tftp.MaxBlksize)
-	def(&c.MaxBlksize6, c.MaxBlksize)
-	c.MaxBlksize6 = min(c.MaxBlksize6, c.MaxBlksize)
 	// An ACK that is behind must be told from one that is ahead, modulo 2^16.
 	c.MaxWindow = min(c.MaxWindow, 1<<14)
 	return c
@@ -97,6 +94,8 @@ type Table struct {
 	Count [NumEvents]uint64
 
 	cfg      Config
+	blksize  int // largest block granted, octets
+	blksize6 int // over IPv6
 	seed     maphash.Seed
 	entries  []entry
 	free     int32 // first entry that was given back
@@ -150,6 +149,8 @@ type entry struct {
 	instead  bool // it has taken the place of another of its client's
 	proved   bool // the client has acknowledged something: it is there
 	rewound  bool // this window was already sent again for a repeated ACK
+	warned   bool // a router has said that its blocks are too long, and they were sent again for that
+	detour   bool // its blocks leave by the kernel's sockets, whichever way the client's packets come
 	retries  uint8
 	resends  uint32   // of the whole transfer, in windows
 	birth    uint32   // tells the transfers apart that had the place one after the other
@@ -199,8 +200,16 @@ func New(cfg Config, now int64) *Table {
 		waiting: make([]uint64, (cfg.Transfers+63)/64),
 		text:    make([]byte, 0, cfg.MaxBlksize),
 	}
+	t.Grant(cfg.MaxBlksize, cfg.MaxBlksize)
 	t.wheel.init(now)
 	return t
+}
+
+// Grant sets the largest blocks that new transfers are granted over IPv4 and over IPv6, octets, in the place of the configuration's. Packets
+// have no room for more than MaxBlksize of that.
+func (t *Table) Grant(v4, v6 int) {
+	within := func(n int) int { return min(max(n, tftp.MinBlksize), t.cfg.MaxBlksize) }
+	t.blksize, t.blksize6 = within(v4), within(v6)
 }
 
 // Active returns the number of running transfers.
@@ -239,7 +248,7 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 		same := e.name == name && e.request == request
 		if same && e.embryonic() {
 			t.Count[RepeatedRequest]++
-			e.link = in.Link
+			e.follow(in)
 			t.transmit(id, e, 0, 1, out)
 			return 0, false
 		}
@@ -268,9 +277,9 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 		e.options &^= tftp.Tsize
 	}
 	if e.options&tftp.Blksize != 0 {
-		most := t.cfg.MaxBlksize
+		most := t.blksize
 		if in.Peer.Addr().Is6() {
-			most = t.cfg.MaxBlksize6
+			most = t.blksize6
 		}
 		e.blksize = uint32(min(rq.Blksize, most))
 		if in.MaxBlksize != 0 {
@@ -398,8 +407,7 @@ func (t *Table) ACK(now int64, in *packet.Packet, block uint16, out *packet.Queu
 	}
 	e := &t.entries[id]
 	news := uint32(0) // blocks that are acknowledged now
-	// The way to the client may change meanwhile: another router, or no more XDP program.
-	e.link = in.Link
+	e.follow(in)
 	if e.state == negotiating {
 		if block != 0 {
 			t.Count[FutureACK]++
@@ -482,6 +490,15 @@ func (t *Table) Error(in *packet.Packet, code tftp.Code, text []byte) {
 // ask for on its own (tsize, RFC 2349) and then say 0 or 8, or an empty file. One for which the file is too large says 3.
 func (e *entry) probed(code tftp.Code) bool {
 	return e.embryonic() && (code == tftp.CodeUndefined || code == tftp.CodeOption) && (e.options&tftp.Tsize != 0 || len(e.body) == 0)
+}
+
+// Unreachable handles word from a client's host that nobody listens at its port: the client has gone, which ends its transfer. Boot
+// ROMs that wanted to know a file's size only go like this, so it is no failure.
+func (t *Table) Unreachable(in *packet.Packet) {
+	if id := t.find(in.Hash, in); id != none {
+		t.Count[Unreachable]++
+		t.release(id)
+	}
 }
 
 // fail counts and tells why a transfer ends.
@@ -582,6 +599,7 @@ func (t *Table) timeout(now int64, id ID, e *entry, out *packet.Queue) {
 		e.interval = min(2*e.interval, int64(t.cfg.MaxTimeout))
 	}
 	e.rewound = false
+	e.suspect()
 	t.Count[TimedOut]++
 	// Of a window one block is enough to have the client say where it is, and all that a client who is not there costs.
 	if t.transmit(id, e, 0, 1, out) {

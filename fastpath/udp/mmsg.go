@@ -85,6 +85,12 @@ func (h *headers) heed(s *socket, from, to int) {
 func (t *Transport) recv(s *socket, batch []packet.Packet, from, to int) (int, error) {
 	t.rx.heed(s, from, to)
 	r, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&t.rx.msgs[from])), uintptr(to-from), unix.MSG_DONTWAIT, 0, 0)
+	for tries := 1; errno != 0 && tries < attempts && s.disturbed(errno); tries++ {
+		r, _, errno = unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&t.rx.msgs[from])), uintptr(to-from), unix.MSG_DONTWAIT, 0, 0)
+	}
+	if errno != 0 && s.disturbed(errno) {
+		return 0, nil
+	}
 	switch errno {
 	case 0:
 	case unix.EAGAIN, unix.EINTR, unix.ENOBUFS, unix.ENOMEM, unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH:
@@ -107,23 +113,12 @@ func (t *Transport) recv(s *socket, batch []packet.Packet, from, to int) (int, e
 func (t *Transport) receive(s *socket, i int, p *packet.Packet) {
 	m := &t.rx.msgs[i]
 	p.Data = p.Room()[:min(int(m.len), len(p.Room()))]
-	p.TID, p.MaxBlksize, p.Flags, p.Wire, p.Zone, p.Time, p.Link = 0, 0, 0, false, 0, 0, packet.Link{}
+	p.TID, p.MaxBlksize, p.Flags, p.Wire, p.Time, p.Link = 0, 0, 0, false, 0, packet.Link{}
 	if m.hdr.Flags&unix.MSG_TRUNC != 0 {
 		p.Flags |= packet.Truncated
 	}
 	local := s.local
-	name := &t.rx.names[i]
-	port := (*[2]byte)(unsafe.Pointer(&name.Port))
-	var peer netip.Addr
-	if s.v6 {
-		peer = netip.AddrFrom16(name.Addr)
-		if peer.IsLinkLocalUnicast() {
-			p.Zone = name.Scope_id
-		}
-	} else {
-		peer = netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(name)).Addr)
-	}
-	p.Peer = netip.AddrPortFrom(peer, uint16(port[0])<<8|uint16(port[1]))
+	p.Peer, p.Zone = s.peer(&t.rx.names[i])
 	p.Hash = t.key.Hash(p.Peer)
 
 	rest := unsafe.Slice((*byte)(unsafe.Pointer(&t.rx.controls[i])), controlRoom)[:min(controlRoom, int(m.hdr.Controllen))]
@@ -160,6 +155,21 @@ func (t *Transport) receive(s *socket, i int, p *packet.Packet) {
 		rest = rest[min((size+7)&^7, len(rest)):]
 	}
 	t.place(s, p, local)
+}
+
+// peer returns an address of s's family, and the interface of one that is good for a link only.
+func (s *socket) peer(name *unix.RawSockaddrInet6) (peer netip.AddrPort, zone uint32) {
+	var a netip.Addr
+	if s.v6 {
+		a = netip.AddrFrom16(name.Addr)
+		if a.IsLinkLocalUnicast() {
+			zone = name.Scope_id
+		}
+	} else {
+		a = netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(name)).Addr)
+	}
+	port := (*[2]byte)(unsafe.Pointer(&name.Port))
+	return netip.AddrPortFrom(a, uint16(port[0])<<8|uint16(port[1])), zone
 }
 
 // place says what a packet that came to s at an address is: a request, and where it is answered from, or one of a running

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 
 	"golang.org/x/sys/unix"
+
+	"dcs/fastpath/frame"
 )
 
 const (
@@ -27,7 +29,7 @@ type opener struct {
 }
 
 func (o *opener) worker(i int) (*Transport, error) {
-	t := &Transport{key: o.Key, tick: o.Tick, wake: -1, ident: uint16(i)<<12 | 1}
+	t := &Transport{errors: newErrorHeaders(), key: o.Key, tick: o.Tick, wake: -1, ident: frame.Ident(i) << 12}
 	if err := o.open(t, i); err != nil {
 		_ = t.Close()
 		return nil, err
@@ -58,6 +60,11 @@ func (o *opener) open(t *Transport, i int) (err error) {
 	for _, s := range t.listeners {
 		if err := o.buffers(s, o.RcvBuf); err != nil {
 			return err
+		}
+		if s.single {
+			if err := s.hearErrors(true); err != nil {
+				return fmt.Errorf("udp: %v: %w", s.local, err)
+			}
 		}
 	}
 	if t.wake, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
@@ -136,7 +143,7 @@ func (o *opener) transfers(t *Transport, i int, v6 bool) error {
 		if n == 0 {
 			size = o.RcvBuf // it may come to receive for all
 		}
-		if err := o.buffers(s, size); err != nil {
+		if err := errors.Join(o.buffers(s, size), s.hearErrors(true)); err != nil {
 			return err
 		}
 	}

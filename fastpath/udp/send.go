@@ -10,7 +10,6 @@ import (
 
 	"dcs/fastpath/frame"
 	"dcs/fastpath/packet"
-	"dcs/fastpath/tftp"
 )
 
 // Send sends the packets of batch, those of one socket in one system call.
@@ -93,7 +92,7 @@ func (s *socket) owns(local netip.AddrPort, v6 bool) bool {
 }
 
 // fill writes header i for p, which s will send.
-func (h *headers) fill(i int, p *packet.Packet, s *socket, ident *uint16) {
+func (h *headers) fill(i int, p *packet.Packet, s *socket, ident *frame.Ident) {
 	m := &h.msgs[i].hdr
 	h.packets[i] = p
 	data := p.Data
@@ -138,18 +137,10 @@ func (h *headers) fill(i int, p *packet.Packet, s *socket, ident *uint16) {
 	m.SetControllen(0)
 }
 
-// headed returns a packet with its headers. Blocks of up to 512 octets pass everywhere: they leave with DF, and need no
-// identification. Others have one, so that a router may fragment them (RFC 6864, section 4.1).
-func headed(p *packet.Packet, ident *uint16) []byte {
-	id := uint16(0)
-	if len(p.Data) > tftp.DataHeader+tftp.DefaultBlksize {
-		if *ident++; *ident == 0 {
-			*ident = 1
-		}
-		id = *ident
-	}
+// headed returns a packet with its headers.
+func headed(p *packet.Packet, ident *frame.Ident) []byte {
 	buf := p.Buffer()
-	from, to, ok := frame.AppendIP(p, buf, p.Headroom(), id)
+	from, to, ok := frame.AppendIP(p, buf, p.Headroom(), ident.Next(len(p.Data)))
 	if !ok { // suits has let it through
 		return p.Data
 	}
@@ -159,8 +150,14 @@ func headed(p *packet.Packet, ident *uint16) []byte {
 // transmit sends the first n of the headers by s.
 func (t *Transport) transmit(s *socket, n int) error {
 	waited := false
+	disturbed := 0 // calls in a row
 	for i := 0; i < n; {
 		r, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&t.tx.msgs[i])), uintptr(n-i), unix.MSG_DONTWAIT, 0, 0)
+		if errno != 0 && disturbed < attempts-1 && s.disturbed(errno) {
+			disturbed++
+			continue
+		}
+		disturbed = 0
 		switch errno {
 		case 0:
 			i += int(r)
@@ -194,8 +191,14 @@ func (t *Transport) resort(s *socket, p *packet.Packet) {
 	if s.raw {
 		s = t.family(s.v6).at[p.Local.Port()]
 		t.one.fill(0, p, s, &t.ident)
-		if r, _, _ := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&t.one.msgs[0])), 1, unix.MSG_DONTWAIT, 0, 0); int(r) == 1 {
-			return
+		for range attempts {
+			r, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&t.one.msgs[0])), 1, unix.MSG_DONTWAIT, 0, 0)
+			if int(r) == 1 {
+				return
+			}
+			if !s.disturbed(errno) {
+				break
+			}
 		}
 	}
 	t.sendErrors.Add(1)

@@ -22,6 +22,8 @@ type socket struct {
 	drops  uint32 // the kernel's count when it was last told
 	zone   string // of the address that it is bound to
 	any    bool   // bound to the wildcard: packets must say which of our addresses they are for
+	errors bool   // the kernel keeps what ICMP says of packets that left from it
+	queued bool   // there may be some of that to be read
 	inform bool   // the kernel says of each packet where it came in
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dcs/fastpath/frame"
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tid"
 )
@@ -49,13 +50,14 @@ type Transport struct {
 	mu        sync.Mutex // held while the sockets are used, so that Close does not close them under a system call
 	warnings  []string
 
-	rx    headers
-	bound *packet.Packet
+	rx     headers
+	errors *errorHeaders
+	bound  *packet.Packet
 
 	tx     headers
 	one    headers // for a packet on its own
 	txSock []*socket
-	ident  uint16 // of the IPv4 packet that may be fragmented, which was sent last
+	ident  frame.Ident // of the IPv4 packet that may be fragmented, which was sent last
 
 	drops      atomic.Uint64
 	sendErrors atomic.Uint64
@@ -243,6 +245,12 @@ func (t *Transport) collect(socks []*socket, batch []packet.Packet, n, to int) (
 		if n == to {
 			break
 		}
+		if s.queued {
+			var err error
+			if n, err = t.recvErrors(s, batch, n, to); err != nil || n == to {
+				return n, err
+			}
+		}
 		if s.skip > 0 {
 			s.skip--
 			continue
@@ -273,6 +281,9 @@ func (t *Transport) poll(wait time.Duration) (bool, error) {
 		s.skip = idleRounds
 		if t.polls[i].Revents != 0 {
 			s.skip = 0
+		}
+		if t.polls[i].Revents&unix.POLLERR != 0 && s.errors {
+			s.queued = true
 		}
 	}
 	return r > 0, nil

@@ -245,9 +245,15 @@ func (n *network) Client(t testing.TB) conform.Client {
 	if n.station != nil {
 		return n.station.client()
 	}
+	return newClient(t, n.Load, n.client)
+}
+
+// newClient returns a socket at an address of a host.
+func newClient(t testing.TB, h *netlab.Host, at netip.Addr) *client {
+	t.Helper()
 	var c *net.UDPConn
-	err := n.Load.Do(func() (err error) {
-		c, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(n.client, 0)))
+	err := h.Do(func() (err error) {
+		c, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(at, 0)))
 		return err
 	})
 	if err != nil {
@@ -267,6 +273,8 @@ func (c *client) Send(to netip.AddrPort, data []byte) error {
 	_, err := c.c.WriteToUDPAddrPort(data, to)
 	return err
 }
+
+func (c *client) Leave() { _ = c.c.Close() }
 
 func (c *client) Recv(wait time.Duration) ([]byte, netip.AddrPort) {
 	_ = c.c.SetReadDeadline(time.Now().Add(wait))

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dcs/fastpath/frame"
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tid"
 )
@@ -164,7 +165,7 @@ const (
 
 // worker makes a transport without rings.
 func (g *Group) worker(cfg Config, i int) error {
-	t := &Transport{index: i, group: g, sockets: cfg.Sockets[i], timeout: unix.NsecToTimespec(int64(cfg.Tick))}
+	t := &Transport{index: i, group: g, ident: frame.Ident(i)<<12 | 1<<11, sockets: cfg.Sockets[i], timeout: unix.NsecToTimespec(int64(cfg.Tick))}
 	for n, v6 := range [...]bool{false, true} {
 		t.tids[n] = t.sockets.Ports(v6)
 		for _, port := range t.tids[n] {

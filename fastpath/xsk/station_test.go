@@ -151,7 +151,7 @@ func (c *stationClient) Send(to netip.AddrPort, data []byte) error {
 	p.SetBuffer(sock.Memory()[at*4096:(at+1)*4096], frame.Room)
 	p.Data = append(p.Data, data...)
 	p.Peer, p.Local, p.Link = to, netip.AddrPortFrom(s.addr, c.port), s.link
-	from, end, ok := frame.Append(&p, p.Buffer(), frame.Room)
+	from, end, ok := frame.Append(&p, p.Buffer(), frame.Room, 0)
 	if !ok {
 		return unix.EMSGSIZE
 	}

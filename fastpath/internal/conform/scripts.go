@@ -166,6 +166,7 @@ func scripts() []script {
 		})
 	}
 	all = append(all, behaviour...)
+	all = append(all, leaving...)
 	return all
 }
 
