@@ -2,15 +2,13 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"testing"
-
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"dcs/bench/netlab"
 )
@@ -44,32 +42,9 @@ func (l romLink) autoconf() netip.Addr {
 // bridgedROM plugs the machine into the lab's wire, by a bridge on the load's side.
 func bridgedROM(t *testing.T, lab *netlab.Lab) romLink {
 	t.Helper()
-	err := lab.Load.Do(func() error {
-		attrs := netlink.NewLinkAttrs()
-		attrs.Name = "bridge"
-		snooping := false // nobody asks for the groups on this wire, which a bridge would wait for
-		bridge := &netlink.Bridge{LinkAttrs: attrs, MulticastSnooping: &snooping}
-		if err := netlink.LinkAdd(bridge); err != nil {
-			return fmt.Errorf("bridge: %w", err)
-		}
-		wire, err := netlink.LinkByName(netlab.Device)
-		if err != nil {
-			return err
-		}
-		tap, err := addTap()
-		if err != nil {
-			return err
-		}
-		for _, port := range []netlink.Link{wire, tap} {
-			if err := netlink.LinkSetMaster(port, bridge); err != nil {
-				return fmt.Errorf("port %s: %w", port.Attrs().Name, err)
-			}
-		}
-		return netlink.LinkSetUp(bridge)
-	})
-	if err == nil { // the lab has no link-local addresses, from which alone a router is heard (RFC 4861, section 6.1.2)
-		err = lab.Server.Do(func() error { return addAddresses(netlab.Device, netip.MustParsePrefix("fe80::1/64")) })
-	}
+	// A router is heard from a link-local address alone (RFC 4861, section 6.1.2), of which labs have none.
+	linkLocal := netip.MustParseAddr("fe80::1")
+	err := errors.Join(lab.Load.Tap(romTap), lab.Load.Bridge("bridge", netlab.Device, romTap), lab.Server.Address(netlab.Device, linkLocal))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,46 +55,10 @@ func bridgedROM(t *testing.T, lab *netlab.Lab) romLink {
 func tappedROM(t *testing.T, lab *netlab.Lab) romLink {
 	t.Helper()
 	l := romLink{host: lab.Server, device: romTap, four: netip.MustParseAddr("198.19.7.1"), six: netip.MustParseAddr("fd00:198:7::1")}
-	err := l.host.Do(func() error {
-		if _, err := addTap(); err != nil {
-			return err
-		}
-		return addAddresses(romTap, netip.PrefixFrom(l.four, 24), netip.PrefixFrom(l.six, 64))
-	})
-	if err != nil {
+	if err := l.host.Tap(romTap, l.four, l.six); err != nil {
 		t.Fatal(err)
 	}
 	return l
-}
-
-func addAddresses(device string, addresses ...netip.Prefix) error {
-	link, err := netlink.LinkByName(device)
-	if err != nil {
-		return err
-	}
-	for _, p := range addresses {
-		a, err := netlink.ParseAddr(p.String())
-		if err != nil {
-			return err
-		}
-		if p.Addr().Is6() {
-			a.Flags = unix.IFA_F_NODAD
-		}
-		if err := netlink.AddrAdd(link, a); err != nil {
-			return fmt.Errorf("address %s: %w", p, err)
-		}
-	}
-	return nil
-}
-
-func addTap() (netlink.Link, error) {
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name = romTap
-	tap := &netlink.Tuntap{LinkAttrs: attrs, Mode: netlink.TUNTAP_MODE_TAP}
-	if err := netlink.LinkAdd(tap); err != nil {
-		return nil, fmt.Errorf("tap: %w", err)
-	}
-	return tap, netlink.LinkSetUp(tap)
 }
 
 // romClass is the user class (RFC 3004) by which a ROM asks for the name of an index. None begins with another.
