@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -69,7 +68,7 @@ func (l romLink) steps() []romStep {
 // romNames are names as a DHCP server's configuration has them, which a ROM asks for as they are.
 var romNames = []string{"boot/dhcp", "/boot/dhcp", "//boot/dhcp", "./boot/dhcp", "boot//dhcp", `\boot\dhcp`, `boot\dhcp`}
 
-// script is the text of the file that the ROM is given first.
+// romScript is the text of the file that the ROM is given first.
 func romScript(steps []romStep) string {
 	var b strings.Builder
 	b.WriteString("#!ipxe\n")
@@ -167,12 +166,6 @@ func TestIPXE(t *testing.T) {
 // wants waits until the ROM is through with its script, and compares what it has printed.
 func (c *romConsole) wants(t *testing.T, steps []romStep) {
 	t.Helper()
-	var want, got []string
-	for _, s := range steps {
-		if s.says != "" {
-			want = append(want, s.says)
-		}
-	}
 	eventually(t, "the ROM ends its script", func() bool {
 		select {
 		case <-c.ended:
@@ -181,13 +174,26 @@ func (c *romConsole) wants(t *testing.T, steps []romStep) {
 		}
 		return strings.Contains(c.plain(), romSays+"end\n")
 	})
+	var got []string
 	for line := range strings.Lines(c.plain()) {
 		if says, ok := strings.CutPrefix(strings.TrimSpace(line), romSays); ok && says != "end" {
 			got = append(got, says)
 		}
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("the ROM printed\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	for _, s := range steps {
+		if s.says == "" {
+			continue
+		}
+		if len(got) == 0 {
+			t.Fatalf("%s: the ROM printed nothing, want %q", s.do, s.says)
+		}
+		if got[0] != s.says {
+			t.Errorf("%s: the ROM printed %q, want %q", s.do, got[0], s.says)
+		}
+		got = got[1:]
+	}
+	if len(got) > 0 {
+		t.Errorf("at the end the ROM printed %q", got)
 	}
 }
 
