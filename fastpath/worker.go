@@ -348,7 +348,7 @@ func (w *Worker) refuse(in *packet.Packet, code tftp.Code, text string) {
 		return
 	}
 	p := w.out.Next()
-	p.Peer, p.Zone, p.Link = in.Peer, in.Zone, in.Link
+	p.Peer, p.Zone, p.Link, p.TOS = in.Peer, in.Zone, in.Link, in.TOS
 	p.Local = netip.AddrPortFrom(in.Local.Addr(), in.TID)
 	p.Data = tftp.AppendERROR(p.Data, code, text)
 }

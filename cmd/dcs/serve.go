@@ -168,6 +168,7 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 		return err
 	}
 	s.openAddresses()
+	vrfs := s.watchVRFs(in)
 	s.dropPrivileges(in)
 	if !s.startsPlugins() {
 		s.enterSandbox(in.steering != nil)
@@ -185,6 +186,7 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 	go s.addresses.watch(ctx)
 	go s.limits.watchHost(ctx)
 	go s.watchMTU(ctx)
+	go vrfs.keep(ctx)
 	go s.keepPrebuilt(ctx)
 	go s.watchdog(ctx)
 	go s.keepLoaded(ctx, hangups, changed)

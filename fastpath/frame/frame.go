@@ -41,7 +41,7 @@ const (
 	destination   = 60
 )
 
-// Parse reads a frame into p: Data, which aliases b, Peer, Local, Link, and Flags. It leaves the rest of p alone, and
+// Parse reads a frame into p: Data, which aliases b, Peer, Local, Link, Flags, and TOS as it stands in the frame. It leaves the rest of p alone, and
 // all of it unless the verdict is Datagram.
 func Parse(b []byte, p *packet.Packet) Verdict {
 	if len(b) < macs+2 {
@@ -102,6 +102,7 @@ func parse4(ip []byte, p *packet.Packet, group byte) Verdict {
 	}
 	peer, local := netip.AddrFrom4([4]byte(h[12:16])), netip.AddrFrom4([4]byte(h[16:20]))
 	set(p, ip[n:], data, peer, local)
+	p.TOS = h[1]
 	if group != 0 || h[16]>>4 == 0xe || [4]byte(h[16:20]) == [4]byte{255, 255, 255, 255} {
 		p.Flags = packet.Multicast
 	}
@@ -148,6 +149,7 @@ func parse6(ip []byte, p *packet.Packet, group byte) Verdict {
 		return Broken // no frame may have them (RFC 6890)
 	}
 	set(p, ip[n:], data, peer, local)
+	p.TOS = h[0]<<4 | h[1]>>4
 	if group != 0 || h[24] == 0xff {
 		p.Flags = packet.Multicast
 	}
@@ -230,9 +232,9 @@ func AppendIP(p *packet.Packet, buf []byte, at int, id uint16) (from, to int, ok
 		if id == 0 {
 			fragment = dontFragment
 		}
-		sum := fold(addrs + versionLength + ipv4Header + uint64(n) + uint64(fragment) + ttlProtocol)
+		sum := fold(addrs + versionLength + uint64(p.TOS) + ipv4Header + uint64(n) + uint64(fragment) + ttlProtocol)
 		h := (*[ipv4Header]byte)(buf[from:])
-		binary.BigEndian.PutUint32(h[0:], versionLength<<16|ipv4Header+n)
+		binary.BigEndian.PutUint32(h[0:], versionLength<<16|uint32(p.TOS)<<16|ipv4Header+n)
 		binary.BigEndian.PutUint32(h[4:], fragment)
 		binary.BigEndian.PutUint32(h[8:], ttlProtocol<<16|uint32(^sum))
 		binary.BigEndian.PutUint32(h[12:], src)
@@ -244,7 +246,7 @@ func AppendIP(p *packet.Packet, buf []byte, at int, id uint16) (from, to int, ok
 			ends = add(ends, add(binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])))
 		}
 		h := (*[ipv6Header]byte)(buf[from:])
-		binary.BigEndian.PutUint32(h[0:], 6<<28)
+		binary.BigEndian.PutUint32(h[0:], 6<<28|uint32(p.TOS)<<20)
 		binary.BigEndian.PutUint32(h[4:], n<<16|protoUDP<<8|hopLimit)
 		*(*[16]byte)(h[8:]) = src
 		*(*[16]byte)(h[24:]) = dst

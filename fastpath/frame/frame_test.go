@@ -169,6 +169,29 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
+// The octet of TOS or traffic class is read and written as it is.
+func TestTOS(t *testing.T) {
+	buf := make([]byte, 256)
+	for _, tos := range []byte{0, 1, 0x28, 0xb8, 0xfc, 0xff} {
+		v4 := fix4(patch(octets(t, toServer, toClient, "08 00", ack4), 15, tos))
+		v6 := patch(octets(t, toServer, toClient, "86 dd", ack6), 14, 6<<4|tos>>4, tos<<4) // RFC 8200, section 3
+		for _, want := range [][]byte{v4, v6} {
+			var p packet.Packet
+			if v := Parse(want, &p); v != Datagram || p.TOS != tos {
+				t.Errorf("%x: verdict %d, TOS %#x, want %#x", want, v, p.TOS, tos)
+			}
+			q := p
+			q.SetBuffer(buf, 100)
+			q.Data = append(q.Data, p.Data...)
+			q.Peer, q.Local = p.Local, p.Peer
+			copy(q.Link.Header[:], want[:14])
+			if from, to, ok := Append(&q, buf, 100, 0); !ok || !bytes.Equal(buf[from:to], want) {
+				t.Errorf("%v\n%x, want\n%x", ok, buf[from:to], want)
+			}
+		}
+	}
+}
+
 func answer(link []byte, peer, local string, data []byte, buf []byte, at int) packet.Packet {
 	var p packet.Packet
 	p.SetBuffer(buf, at)

@@ -14,15 +14,15 @@ import (
 
 // Config sets a Table's limits. A zero field takes the default.
 type Config struct {
-	Transfers   int           // most transfers at once; default 65,536
-	Memory      int           // octets for bodies that transfers own; default 64 MiB
-	Timeout     time.Duration // first wait for an ACK; default 1 s. The timeout option replaces it and its back-off once the client has answered.
-	MaxTimeout  time.Duration // a wait doubles up to this, and is no longer whatever a client asks for; default 8 s
-	Retries     int           // retransmissions of a block before a transfer is given up; default 5
-	Pace        time.Duration // what each block of a file may take on average, after a minute for all of it; default 1 s
-	MaxBlksize  int           // largest block size granted, octets; default 65,464
-	MaxWindow   int           // largest window granted, blocks; default 64
-	Refuse      tftp.Set      // options that are passed over
+	Transfers  int           // most transfers at once; default 65,536
+	Memory     int           // octets for bodies that transfers own; default 64 MiB
+	Timeout    time.Duration // first wait for an ACK; default 1 s. The timeout option replaces it and its back-off once the client has answered.
+	MaxTimeout time.Duration // a wait doubles up to this, and is no longer whatever a client asks for; default 8 s
+	Retries    int           // retransmissions of a block before a transfer is given up; default 5
+	Pace       time.Duration // what each block of a file may take on average, after a minute for all of it; default 1 s
+	MaxBlksize int           // largest block size granted, octets; default 65,464
+	MaxWindow  int           // largest window granted, blocks; default 64
+	Refuse     tftp.Set      // options that are passed over
 
 	// OnFailure is told of transfers that have failed. What it is given is valid during the call. Nil: nobody is told.
 	OnFailure func(*Failure)
@@ -152,6 +152,7 @@ type entry struct {
 	warned   bool // a router has said that its blocks are too long, and they were sent again for that
 	detour   bool // its blocks leave by the kernel's sockets, whichever way the client's packets come
 	retries  uint8
+	tos      uint8    // of the request: packet.Packet.TOS
 	resends  uint32   // of the whole transfer, in windows
 	birth    uint32   // tells the transfers apart that had the place one after the other
 	options  tftp.Set // that the OACK has
@@ -182,7 +183,7 @@ const nameRoom = 63
 
 // address makes p a packet to the client.
 func (e *entry) address(p *packet.Packet) {
-	p.Peer, p.Local, p.Zone, p.Link = e.peer, e.local, e.zone, e.link
+	p.Peer, p.Local, p.Zone, p.Link, p.TOS = e.peer, e.local, e.zone, e.link, e.tos
 }
 
 // New returns an empty table.
@@ -249,6 +250,7 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 		if same && e.embryonic() {
 			t.Count[RepeatedRequest]++
 			e.follow(in)
+			e.tos = in.TOS
 			t.transmit(id, e, 0, 1, out)
 			return 0, false
 		}
@@ -268,7 +270,7 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 	e := &t.entries[id]
 	*e = entry{
 		state: pending, birth: e.birth + 1, instead: instead,
-		peer: in.Peer, local: netip.AddrPortFrom(in.Local.Addr(), in.TID), zone: in.Zone, link: in.Link, hash: hash, name: name, request: request, netascii: rq.NetASCII,
+		peer: in.Peer, local: netip.AddrPortFrom(in.Local.Addr(), in.TID), zone: in.Zone, link: in.Link, tos: in.TOS, hash: hash, name: name, request: request, netascii: rq.NetASCII,
 		blksize: tftp.DefaultBlksize, window: 1, interval: int64(t.cfg.Timeout),
 		options: rq.Has & grantable &^ t.cfg.Refuse,
 	}
@@ -486,12 +488,6 @@ func (t *Table) Error(in *packet.Packet, code tftp.Code, text []byte) {
 	t.release(id)
 }
 
-// probed reports whether a client that ends its transfer by an ERROR of that code has what it asked for: the size, which boot ROMs
-// ask for on its own (tsize, RFC 2349) and then say 0 or 8, or an empty file. One for which the file is too large says 3.
-func (e *entry) probed(code tftp.Code) bool {
-	return e.embryonic() && (code == tftp.CodeUndefined || code == tftp.CodeOption) && (e.options&tftp.Tsize != 0 || len(e.body) == 0)
-}
-
 // Unreachable handles word from a client's host that nobody listens at its port: the client has gone, which ends its transfer. Boot
 // ROMs that wanted to know a file's size only go like this, so it is no failure.
 func (t *Table) Unreachable(in *packet.Packet) {
@@ -499,6 +495,12 @@ func (t *Table) Unreachable(in *packet.Packet) {
 		t.Count[Unreachable]++
 		t.release(id)
 	}
+}
+
+// probed reports whether a client that ends its transfer by an ERROR of that code has what it asked for: the size, which boot ROMs
+// ask for on its own (tsize, RFC 2349) and then say 0 or 8, or an empty file. One for which the file is too large says 3.
+func (e *entry) probed(code tftp.Code) bool {
+	return e.embryonic() && (code == tftp.CodeUndefined || code == tftp.CodeOption) && (e.options&tftp.Tsize != 0 || len(e.body) == 0)
 }
 
 // fail counts and tells why a transfer ends.
@@ -721,7 +723,7 @@ func (t *Table) stranger(now int64, hash uint64, in *packet.Packet, out *packet.
 	}
 	t.Count[StrangerPacket]++
 	p := out.Next()
-	p.Peer, p.Local, p.Zone, p.Link = in.Peer, in.Local, in.Zone, in.Link
+	p.Peer, p.Local, p.Zone, p.Link, p.TOS = in.Peer, in.Local, in.Zone, in.Link, in.TOS
 	p.Data = tftp.AppendERROR(p.Data, tftp.CodeUnknownTID, "Unknown transfer ID")
 }
 

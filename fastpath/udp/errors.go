@@ -1,6 +1,7 @@
 package udp
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"os"
@@ -96,16 +97,17 @@ func (t *Transport) recvErrors(s *socket, batch []packet.Packet, n, to int) (int
 	}
 	s.queued = int(r) == want
 	for i := range int(r) {
-		if local, says := h.parse(i, s); says != 0 {
-			t.mark(s, &h.names[i], local, says, &batch[n])
+		if local, index, says := h.parse(i, s); says != 0 {
+			t.mark(s, &h.names[i], local, index, says, &batch[n])
 			n++
 		}
 	}
 	return n, nil
 }
 
-// parse returns what message i says, packet.Unreachable, packet.TooBig or something else, 0, and the address of ours that it came to.
-func (h *errorHeaders) parse(i int, s *socket) (local netip.Addr, says packet.Flags) {
+// parse returns what message i says, packet.Unreachable, packet.TooBig or something else, 0, the address of ours that it came to, and the
+// interface that it came in by, if the socket is told.
+func (h *errorHeaders) parse(i int, s *socket) (local netip.Addr, index uint32, says packet.Flags) {
 	local = s.local.Addr()
 	rest := unsafe.Slice((*byte)(unsafe.Pointer(&h.controls[i])), unsafe.Sizeof(h.controls[i]))[:min(int(unsafe.Sizeof(h.controls[i])), int(h.msgs[i].hdr.Controllen))]
 	for len(rest) >= unix.SizeofCmsghdr {
@@ -117,16 +119,16 @@ func (h *errorHeaders) parse(i int, s *socket) (local netip.Addr, says packet.Fl
 		data := rest[unix.SizeofCmsghdr:size]
 		switch {
 		case c.Level == unix.IPPROTO_IP && c.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
-			local = netip.AddrFrom4([4]byte(data[8:12]))
+			local, index = netip.AddrFrom4([4]byte(data[8:12])), binary.NativeEndian.Uint32(data)
 		case c.Level == unix.IPPROTO_IPV6 && c.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
-			local = netip.AddrFrom16([16]byte(data[:16]))
+			local, index = netip.AddrFrom16([16]byte(data[:16])), binary.NativeEndian.Uint32(data[16:])
 		case (c.Level == unix.IPPROTO_IP && c.Type == unix.IP_RECVERR || c.Level == unix.IPPROTO_IPV6 && c.Type == unix.IPV6_RECVERR) && len(data) >= 8:
 			// struct sock_extended_err
 			says = meaning(data[4], data[5], data[6])
 		}
 		rest = rest[min((size+7)&^7, len(rest)):]
 	}
-	return local, says
+	return local, index, says
 }
 
 // meaning returns what a message of that origin, type and code says.
@@ -141,11 +143,12 @@ func meaning(origin, kind, code byte) packet.Flags {
 }
 
 // mark makes p the mark of a message about a packet that went by s to the client of that name.
-func (t *Transport) mark(s *socket, name *unix.RawSockaddrInet6, local netip.Addr, says packet.Flags, p *packet.Packet) {
+func (t *Transport) mark(s *socket, name *unix.RawSockaddrInet6, local netip.Addr, index uint32, says packet.Flags, p *packet.Packet) {
 	p.Reset()
 	p.TID, p.MaxBlksize, p.Wire, p.Time, p.Link = 0, 0, false, 0, packet.Link{}
 	p.Flags = says
 	p.Peer, p.Zone = s.peer(name)
+	t.enter(p, index)
 	p.Hash = t.key.Hash(p.Peer)
 	port := s.local.Port()
 	if f := t.family(s.v6); f.gathered && !s.single {

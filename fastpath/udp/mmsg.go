@@ -23,7 +23,7 @@ const loopbackIndex = 1
 
 const (
 	nameRoom = unix.SizeofSockaddrInet6
-	// Room for the control messages of one packet: the address that was asked, the receive time, the drops.
+	// Room for the control messages of one packet: the address that was asked, its TOS, the receive time, the drops.
 	controlRoom = 128
 )
 
@@ -67,8 +67,8 @@ func (h *headers) reset(i int) {
 	m.Flags = 0
 }
 
-// heed has the kernel tell of packets from to to what goes with them. Which of our addresses was asked must be told of each
-// one where a socket has several. When a packet came need only be told of the first: those behind it are younger, and
+// heed has the kernel tell of packets from to to what goes with them. Which of our addresses was asked, or with which TOS, must be told of each
+// one where that differs. When a packet came need only be told of the first: those behind it are younger, and
 // copying it for every one takes a fiftieth of the time of a file.
 func (h *headers) heed(s *socket, from, to int) {
 	if !s.inform {
@@ -113,7 +113,7 @@ func (t *Transport) recv(s *socket, batch []packet.Packet, from, to int) (int, e
 func (t *Transport) receive(s *socket, i int, p *packet.Packet) {
 	m := &t.rx.msgs[i]
 	p.Data = p.Room()[:min(int(m.len), len(p.Room()))]
-	p.TID, p.MaxBlksize, p.Flags, p.Wire, p.Time, p.Link = 0, 0, 0, false, 0, packet.Link{}
+	p.TID, p.MaxBlksize, p.Flags, p.Wire, p.Time, p.TOS, p.Link = 0, 0, 0, false, 0, t.marking.TOS(0), packet.Link{}
 	if m.hdr.Flags&unix.MSG_TRUNC != 0 {
 		p.Flags |= packet.Truncated
 	}
@@ -139,13 +139,20 @@ func (t *Transport) receive(s *socket, i int, p *packet.Packet) {
 			if spec != dst {
 				p.Flags |= packet.Multicast
 			}
+			t.enter(p, binary.NativeEndian.Uint32(data))
 		case c.Level == unix.IPPROTO_IPV6 && c.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
 			dst := netip.AddrFrom16([16]byte(data[:16]))
-			p.Wire = binary.NativeEndian.Uint32(data[16:]) != loopbackIndex
+			index := binary.NativeEndian.Uint32(data[16:])
+			p.Wire = t.fromWire(index)
+			t.enter(p, index)
 			local = netip.AddrPortFrom(dst, s.local.Port())
 			if dst.IsMulticast() {
 				p.Flags |= packet.Multicast
 			}
+		case c.Level == unix.IPPROTO_IP && c.Type == unix.IP_TOS && len(data) >= 1:
+			p.TOS = t.marking.TOS(data[0])
+		case c.Level == unix.IPPROTO_IPV6 && c.Type == unix.IPV6_TCLASS && len(data) >= 4:
+			p.TOS = t.marking.TOS(uint8(binary.NativeEndian.Uint32(data)))
 		case c.Level == unix.SOL_SOCKET && c.Type == unix.SO_RXQ_OVFL && len(data) >= 4:
 			if d := binary.NativeEndian.Uint32(data); d != s.drops {
 				t.drops.Add(uint64(d - s.drops))

@@ -76,10 +76,10 @@ func (t *Transport) sender(p *packet.Packet) *socket {
 // what 1,500 octets hold.
 const rawMost = 1500 - 20 - 8
 
-// suits reports whether a packet may leave by a raw socket: it has the room for its headers, and leads to no neighbour of an
-// interface alone.
+// suits reports whether a packet may leave by a raw socket: it has the room for its headers, and leads to no link-local
+// neighbour.
 func suits(p *packet.Packet) bool {
-	return len(p.Data) <= rawMost && p.Zone == 0 && p.Local.Addr().IsValid() && p.Headroom() >= frame.Room
+	return len(p.Data) <= rawMost && (p.Zone == 0 || !p.Peer.Addr().Is6() || !p.Peer.Addr().IsLinkLocalUnicast()) && p.Local.Addr().IsValid() && p.Headroom() >= frame.Room
 }
 
 // owns reports whether a packet from local goes out by this socket.
@@ -96,7 +96,7 @@ func (h *headers) fill(i int, p *packet.Packet, s *socket, ident *frame.Ident) {
 	m := &h.msgs[i].hdr
 	h.packets[i] = p
 	data := p.Data
-	peer, local := p.Peer.Addr(), p.Local.Addr()
+	peer := p.Peer.Addr()
 	port := p.Peer.Port()
 	if s.raw {
 		data = headed(p, ident)
@@ -106,35 +106,19 @@ func (h *headers) fill(i int, p *packet.Packet, s *socket, ident *frame.Ident) {
 	h.iovs[i].SetLen(len(data))
 	name := &h.names[i]
 	*(*[2]byte)(unsafe.Pointer(&name.Port)) = [2]byte{byte(port >> 8), byte(port)}
-	c := &h.controls[i]
-	cmsg := (*unix.Cmsghdr)(unsafe.Pointer(c))
 	if peer.Is4() {
 		sa := (*unix.RawSockaddrInet4)(unsafe.Pointer(name))
 		sa.Family = unix.AF_INET
 		sa.Addr = peer.As4()
 		m.Namelen = unix.SizeofSockaddrInet4
-		if s.any && local.Is4() {
-			cmsg.Level, cmsg.Type = unix.IPPROTO_IP, unix.IP_PKTINFO
-			cmsg.SetLen(unix.CmsgLen(unix.SizeofInet4Pktinfo))
-			*(*unix.Inet4Pktinfo)(unsafe.Pointer(&c[unix.SizeofCmsghdr/8])) = unix.Inet4Pktinfo{Spec_dst: local.As4()}
-			m.SetControllen(unix.CmsgSpace(unix.SizeofInet4Pktinfo))
-			return
-		}
 	} else {
 		name.Family = unix.AF_INET6
 		name.Flowinfo = 0 // an IPv4 address stands there in the other form
 		name.Addr = peer.As16()
 		name.Scope_id = p.Zone
 		m.Namelen = unix.SizeofSockaddrInet6
-		if s.any && local.Is6() {
-			cmsg.Level, cmsg.Type = unix.IPPROTO_IPV6, unix.IPV6_PKTINFO
-			cmsg.SetLen(unix.CmsgLen(unix.SizeofInet6Pktinfo))
-			*(*unix.Inet6Pktinfo)(unsafe.Pointer(&c[unix.SizeofCmsghdr/8])) = unix.Inet6Pktinfo{Addr: local.As16(), Ifindex: p.Zone}
-			m.SetControllen(unix.CmsgSpace(unix.SizeofInet6Pktinfo))
-			return
-		}
 	}
-	m.SetControllen(0)
+	h.control(i, p, s)
 }
 
 // headed returns a packet with its headers.

@@ -24,7 +24,8 @@ type socket struct {
 	any    bool   // bound to the wildcard: packets must say which of our addresses they are for
 	errors bool   // the kernel keeps what ICMP says of packets that left from it
 	queued bool   // there may be some of that to be read
-	inform bool   // the kernel says of each packet where it came in
+	inform bool   // the kernel says of each packet where it came in, or with which TOS
+	tos    uint8  // of packets that say no other
 }
 
 // A role is what a socket is for. The kernel is asked to tell with each packet only what its role

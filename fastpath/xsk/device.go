@@ -20,6 +20,8 @@ type device struct {
 	mtu   atomic.Int32 // as last known
 	idle  atomic.Bool  // the kernel's sockets answer what comes by it
 	undo  []func() error
+
+	networks atomic.Pointer[networks]
 }
 
 func openDevice(name string) (*device, error) {

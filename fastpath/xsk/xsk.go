@@ -263,7 +263,7 @@ const nobody = -1
 
 // place completes a packet that was received from a device, and returns the transport that it belongs to.
 func (t *Transport) place(dev *device, p *packet.Packet) int {
-	p.TID, p.MaxBlksize, p.Zone, p.Time = 0, 0, 0, 0
+	p.TID, p.MaxBlksize, p.Zone, p.Time, p.TOS = 0, 0, dev.zoneOf(p), 0, t.group.marking.TOS(p.TOS)
 	p.Hash = t.group.key.Hash(p.Peer)
 	if len(p.Data) > rxRoom {
 		p.Data = p.Data[:rxRoom]
@@ -271,9 +271,6 @@ func (t *Transport) place(dev *device, p *packet.Packet) int {
 	}
 	local := p.Local
 	v6 := local.Addr().Is6()
-	if v6 && p.Peer.Addr().IsLinkLocalUnicast() {
-		p.Zone = dev.zone
-	}
 	use := t.group.portsOf(v6)[local.Port()]
 	if use&requestPort == 0 {
 		owner := int(use&ownerMask) - 1

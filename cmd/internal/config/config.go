@@ -29,6 +29,7 @@ type Config struct {
 	Workers      int // 0: one per CPU
 
 	SinglePort    bool
+	DSCP          DSCP
 	TIDPorts      PortRange // zero: ports that the system picks
 	Transfers     int       // table size of one worker
 	Retries       int
@@ -184,6 +185,13 @@ there are, the less can be guessed. Empty: 256 for each worker, 96 where the
 kernel cannot gather what comes to them, fewer where descriptors or ports are
 scarce; the system picks them.`,
 			one(&c.TIDPorts, "ports", "a range of ports", textOrInteger, parsePorts),
+		},
+		{
+			"dscp", `""`,
+			`The DSCP (RFC 2474) that answers carry: 0 to 63, a name (cs0 to cs7, af11 to
+af43, ef, va, le), or mirror: that of the request. Over HTTP mirror leaves it
+to the system (net.ipv4.tcp_reflect_tos). Empty: 0.`,
+			one(&c.DSCP, "dscp", "a DSCP: 0 to 63, a name such as af41 or ef, or mirror", textOrInteger, parseDSCP),
 		},
 		{
 			"transfers", `65536`,
@@ -443,8 +451,9 @@ address too. Empty: there alone.`,
 			`An address such as 0.0.0.0:8080 where GET /boot/NAME gives a device the same
 file as TFTP does. Those in allow may ask, at the same rate. A request that
 comes from one of proxies is for the address in its header X-Forwarded-For;
-where that is none that a device can have, the answer is status 400.
-Empty: none.`,
+where that is none that a device can have, the answer is status 400. Files
+that are served as they are have an ETag and come in parts too (Range), so
+that a broken download goes on where it ended. Empty: none.`,
 			one(&c.HTTP, "address", "an address and port", text, parseWeb),
 		},
 		{

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"dcs/fastpath"
+	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
 	"dcs/fastpath/transfer"
 )
@@ -30,7 +31,8 @@ type Setup struct {
 	Server     fastpath.ServerConfig
 	Renderer   fastpath.Renderer
 	SinglePort bool
-	OneWorker  bool // the limits of one worker are what is tested
+	Marking    packet.Marking // of the answers
+	OneWorker  bool           // the limits of one worker are what is tested
 }
 
 // A Client is a UDP socket.
