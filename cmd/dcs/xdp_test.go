@@ -205,54 +205,6 @@ func addVLAN(t *testing.T, lab *netlab.Lab, id int) (four, six string, ok bool) 
 	return fmt.Sprintf("198.19.%d.1", id), fmt.Sprintf("fd00:198:%d::1", id), true
 }
 
-// Real clients get their files past the kernel's network stack: IPv4, IPv6, in a VLAN; and blocks that have to be
-// fragmented, which go through the sockets.
-func TestXDPClients(t *testing.T) {
-	lab := netlab.ForTest(t, netlab.Config{})
-	for _, h := range []*netlab.Host{lab.Server, lab.Load} {
-		if err := ethtoolFlags(h, netlab.Device, 0, flagsVLAN); err != nil {
-			t.Fatal(err)
-		}
-	}
-	hosts := []string{netlab.ServerAddr4.String(), netlab.ServerAddr6.String()}
-	if four, six, ok := addVLAN(t, lab, 5); ok {
-		hosts = append(hosts, four, six)
-	} else {
-		t.Log("this kernel has no VLANs: without")
-	}
-	files := map[string]string{"one-block": strings.Repeat("\xa5", 512), "firmware": string(firmware(100_000))}
-	p := labServe(t, lab, "--transport", "xdp", "--library", "../../testdata/library", "--static", static(t, files))
-	p.said("msg=serving", "transport=xdp", "mode=native", "interface=lab0")
-	files["basic.bin"] = dcs("", "compile", "../../testdata/library/basic.cfg").stdout
-	for _, c := range clients {
-		t.Run(c.name, func(t *testing.T) {
-			need(t, c.args("", "", "", "")[0])
-			for _, host := range hosts {
-				for name, body := range files {
-					out := filepath.Join(t.TempDir(), "out")
-					args := c.args(host, "69", name, out)
-					cmd := exec.Command(args[0], args[1:]...)
-					var said bytes.Buffer
-					cmd.Stdout, cmd.Stderr = &said, &said
-					if err := lab.Load.Run(cmd); err != nil {
-						t.Errorf("%v: %v: %s", args, err, said.String())
-						continue
-					}
-					if got, err := os.ReadFile(out); err != nil || string(got) != body {
-						t.Errorf("%v: %d octets, %v; want %d", args, len(got), err, len(body))
-					}
-				}
-			}
-		})
-	}
-	if err := p.stop(syscall.SIGTERM); err != nil {
-		t.Error(err)
-	}
-	if id := xdpOf(t, lab); id != 0 {
-		t.Errorf("program %d is still there", id)
-	}
-}
-
 // xdpOf returns the id of the XDP program on the lab's server, 0 if there is none.
 func xdpOf(t *testing.T, lab *netlab.Lab) (id uint32) {
 	t.Helper()
