@@ -188,7 +188,7 @@ func (h *hostCheck) web(key, address string) {
 }
 
 const (
-	takeTries = 5
+	takeTries = 10
 	takeWait  = 100 * time.Millisecond // another check has an address for less
 )
 
@@ -298,7 +298,12 @@ func (h *hostCheck) sockets(workers int, free bool) {
 	}
 	h.release()
 	in := &ingress{}
-	if err := in.openSockets(h.cfg, workers); err != nil {
+	err := in.openSockets(h.cfg, workers)
+	for try := 1; errors.Is(err, unix.EADDRINUSE) && try < takeTries; try++ {
+		time.Sleep(takeWait)
+		err = in.openSockets(h.cfg, workers)
+	}
+	if err != nil {
 		h.fail(err)
 		return
 	}
