@@ -198,10 +198,9 @@ static __always_inline void sample(struct xdp_md *ctx, const struct datagram *d,
 	drop->verdict = verdict;
 	there = bpf_xdp_get_buff_len(ctx) - d->offset;
 	shown = drop->length < there ? drop->length : there;
-	opaque(shown);
 	if (shown > SHOWN)
 		shown = SHOWN;
-	if (shown > 0 && bpf_xdp_load_bytes(ctx, d->offset, drop->payload, shown) == 0)
+	if (load_octets(ctx, d->offset, drop->payload, shown, SHOWN))
 		drop->shown = shown;
 	bpf_ringbuf_submit(drop, 0);
 }
