@@ -9,7 +9,7 @@ RUNFLAGS ?=
 
 # What tests need beyond Go: four TFTP clients, ip for network namespaces, servers of SSH and SNMP, promtool of
 # prometheus, a browser; and what generation needs, a compiler for BPF with its headers.
-PACKAGES := atftp busybox chromium curl debootstrap fonts-dejavu-core iproute2 ldap-utils mariadb-server openssh-server postgresql prometheus python3 slapd snmpd tftp-hpa clang llvm libbpf-dev linux-libc-dev libcap2-bin systemd systemd-container
+PACKAGES := atftp busybox chromium curl debootstrap ethtool fonts-dejavu-core iproute2 ldap-utils mariadb-server openssh-server postgresql prometheus python3 slapd snmpd tftp-hpa clang llvm libbpf-dev linux-libc-dev libcap2-bin systemd systemd-container
 
 .PHONY: help run build generate test test-root race fuzz bce lint fmt bench benchgo benchcmp lanes soak attack package package-test deps vuln clean
 

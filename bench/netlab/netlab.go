@@ -1,4 +1,4 @@
-// Package netlab makes two hosts out of network namespaces, joined by a wire, for tests and benchmarks.
+// Package netlab makes two hosts out of network namespaces, joined by a wire or more, for tests and benchmarks.
 //
 // The namespaces have no names and end with the process, so labs do not meet one another and leave nothing
 // behind. Links, addresses and routes are set by rtnetlink (github.com/vishvananda/netlink): it needs no
@@ -190,6 +190,38 @@ func wire(a, b end, mtu, queues int) error {
 	return nil
 }
 
+// Wire joins the lab's hosts by another wire, whose devices have that name and those addresses. They find each other's hardware addresses
+// by asking.
+func (l *Lab) Wire(name string, queues int, server, load []netip.Prefix) error {
+	if err := wire(end{l.Load, name, nil}, end{l.Server, name, nil}, l.MTU, max(queues, 1)); err != nil {
+		return fmt.Errorf("netlab: %w", err)
+	}
+	for h, addrs := range map[*Host][]netip.Prefix{l.Server: server, l.Load: load} {
+		if err := h.run(func() error { return address(name, addrs) }); err != nil {
+			return fmt.Errorf("netlab: %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// address gives a device its addresses.
+func address(name string, addrs []netip.Prefix) error {
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	for _, p := range addrs {
+		a := &netlink.Addr{IPNet: ipNet(p)}
+		if p.Addr().Is6() {
+			a.Flags = unix.IFA_F_NODAD
+		}
+		if err := netlink.AddrAdd(link, a); err != nil {
+			return fmt.Errorf("address %s: %w", p, err)
+		}
+	}
+	return nil
+}
+
 func bringUp(name string) error {
 	for _, cmd := range []uint32{unix.ETHTOOL_STXCSUM, unix.ETHTOOL_STSO, unix.ETHTOOL_SGSO, unix.ETHTOOL_SGRO} {
 		if err := ethtoolSet(name, cmd, 0); err != nil {
@@ -247,14 +279,8 @@ func configure(server bool) error {
 	if err != nil {
 		return err
 	}
-	for addr, bits := range map[netip.Addr]int{addr4: 24, addr6: 64} {
-		a := &netlink.Addr{IPNet: ipNet(netip.PrefixFrom(addr, bits))}
-		if addr.Is6() {
-			a.Flags = unix.IFA_F_NODAD
-		}
-		if err := netlink.AddrAdd(link, a); err != nil {
-			return fmt.Errorf("address %s: %w", addr, err)
-		}
+	if err := address(Device, []netip.Prefix{netip.PrefixFrom(addr4, 24), netip.PrefixFrom(addr6, 64)}); err != nil {
+		return err
 	}
 	neighbours := map[netip.Addr]net.HardwareAddr{ServerAddr4: ServerMAC, ServerAddr6: ServerMAC}
 	if server {

@@ -277,7 +277,7 @@ func (s *server) collectDevices(w *metrics.Writer) {
 
 func (s *server) collectTransport(w *metrics.Writer) {
 	in := s.in
-	attached, native, losses, falls := false, false, uint64(0), uint64(0)
+	attached, native, rings, losses, falls := false, false, false, uint64(0), uint64(0)
 	if st := in.steering; st != nil {
 		st.each(func(p steered) {
 			w.Value("dcs_transport_info", 1, string(in.kind), p.mode.String(), p.name, in.why)
@@ -285,6 +285,7 @@ func (s *server) collectTransport(w *metrics.Writer) {
 			w.Flag("dcs_xdp_interface_af_xdp", p.attached && p.xsk, p.name, p.master)
 			attached = attached || p.attached
 			native = native || p.attached && p.mode == bpf.Native
+			rings = rings || p.xsk && in.rings != nil
 		})
 		losses, falls = st.lost()
 		if stats, err := st.steer.Stats(); err == nil {
@@ -298,7 +299,7 @@ func (s *server) collectTransport(w *metrics.Writer) {
 	}
 	w.Flag("dcs_capability", attached, "xdp", cmp.Or(in.why, "in use"))
 	w.Flag("dcs_capability", native, "xdp_native", in.why)
-	w.Flag("dcs_capability", in.rings != nil, "af_xdp", in.why)
+	w.Flag("dcs_capability", rings, "af_xdp", in.why)
 	w.Flag("dcs_capability", len(in.choosers) > 0, "reuseport_bpf", "")
 	w.Flag("dcs_capability", in.lookup != nil, "sk_lookup", "")
 	s.collectSandbox(w)

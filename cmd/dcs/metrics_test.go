@@ -542,7 +542,7 @@ func TestDashboard(t *testing.T) {
 // unshown are metrics that the dashboard has another form of, or that are for alerts.
 var unshown = []string{
 	"dcs_workers", "dcs_library_loaded_timestamp_seconds", "dcs_device_snapshot_timestamp_seconds", "dcs_device_source_loading",
-	"dcs_packets_sent_total", "dcs_xdp_lost_total", "dcs_listen_address_up", "dcs_device_snapshot_ahead_seconds", "dcs_device_snapshot_damaged", "dcs_device_changes_durable",
+	"dcs_packets_sent_total", "dcs_xdp_lost_total", "dcs_xdp_fallbacks_total", "dcs_listen_address_up", "dcs_device_snapshot_ahead_seconds", "dcs_device_snapshot_damaged", "dcs_device_changes_durable",
 	"dcs_admin_refused_total",
 	"dcs_device_questions_waiting", "dcs_device_questions_wait_seconds_total",
 }

@@ -9,9 +9,21 @@ import (
 	"dcs/bench/netlab"
 )
 
+// labMetrics returns the metrics of a server in a lab.
+func labMetrics(t *testing.T, lab *netlab.Lab, addr string) string {
+	t.Helper()
+	need(t, "curl")
+	var text strings.Builder
+	cmd := exec.Command("curl", "-sSf", "--noproxy", "*", "--max-time", "60", "http://"+addr+"/metrics")
+	cmd.Stdout, cmd.Stderr = &text, &text
+	if err := lab.Load.Run(cmd); err != nil {
+		t.Fatalf("%v: %s", err, text.String())
+	}
+	return text.String()
+}
+
 // What XDP does is told: verdicts, rings, the transport and why.
 func TestXDPMetrics(t *testing.T) {
-	need(t, "curl")
 	lab := netlab.ForTest(t, netlab.Config{})
 	for _, h := range []*netlab.Host{lab.Server, lab.Load} {
 		if err := ethtoolFlags(h, netlab.Device, 0, flagsVLAN); err != nil {
@@ -25,13 +37,8 @@ func TestXDPMetrics(t *testing.T) {
 	}
 	wantSilence(t, lab, netlab.ServerAddr4.String(), "x")
 
-	var text strings.Builder
-	cmd := exec.Command("curl", "-sSf", "--noproxy", "*", "--max-time", "60", "http://"+addr+"/metrics")
-	cmd.Stdout, cmd.Stderr = &text, &text
-	if err := lab.Load.Run(cmd); err != nil {
-		t.Fatalf("%v: %s", err, text.String())
-	}
-	m := samples(t, text.String())
+	text := labMetrics(t, lab, addr)
+	m := samples(t, text)
 	received := 0.0
 	for k, v := range m {
 		if strings.HasPrefix(k, "dcs_xsk_packets_total{") && strings.Contains(k, `what="received"`) {
@@ -53,11 +60,11 @@ func TestXDPMetrics(t *testing.T) {
 	if sum(m, "dcs_transport_info") != 1 || sum(m, "dcs_xdp_lost_total") != 0 {
 		t.Error("the transport")
 	}
-	promtool(t, text.String(), "check", "metrics")
+	promtool(t, text, "check", "metrics")
 	if err := p.stop(syscall.SIGTERM); err != nil {
 		t.Error(err)
 	}
 	if t.Failed() {
-		t.Log(text.String())
+		t.Log(text)
 	}
 }
