@@ -157,7 +157,7 @@ func (s *Steer) load(cfg Config) error {
 		return err
 	}
 	for range cfg.Interfaces {
-		p := &Program{steer: s, lost: make(chan error, 1), vlans: map[steerTags]bool{}}
+		p := &Program{steer: s, lost: make(chan error, 1), vlans: map[steerTags]bool{}, tagged: map[steerAddress]bool{}}
 		if err := spec.LoadAndAssign(&p.objs, &ebpf.CollectionOptions{MapReplacements: s.objs.maps()}); err != nil {
 			// Of a *ebpf.VerifierError this is the last line, which says what the kernel lacks.
 			return err

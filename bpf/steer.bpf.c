@@ -63,6 +63,15 @@ struct {
 	__type(value, __u8);
 } vlans SEC(".maps");
 
+/* Addresses of the host that are on its VLANs of this interface alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_PLACES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct address);
+	__type(value, __u8);
+} tagged SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);
 	__uint(max_entries, MAX_XSKS);
@@ -94,13 +103,16 @@ struct {
 /* Has clang describe the samples, which no map's definition names, to the generator of the Go types. */
 const struct drop *samples_are;
 
-/* known_vlan reports whether the host has a device for the tags of a frame. A tag of VLAN 0 has a priority alone. */
+/* known_vlan reports whether the host has a device for the tags of a frame. A tag of VLAN 0 has a priority alone. A frame without
+ * tags for an address of a VLAN may have had them, beside it in its socket buffer, as those of a veth have: the kernel knows. */
 static __always_inline bool known_vlan(const struct datagram *d)
 {
 	const __u8 *known;
 
-	if (!d->tags.outer)
-		return true;
+	if (!d->tags.outer) {
+		known = bpf_map_lookup_elem(&tagged, &d->target);
+		return !known || !*known;
+	}
 	known = bpf_map_lookup_elem(&vlans, &d->tags);
 	return known && *known;
 }

@@ -109,6 +109,7 @@ const (
 	steerMapPlaces        = "places"
 	steerMapSieves        = "sieves"
 	steerMapSources       = "sources"
+	steerMapTagged        = "tagged"
 	steerMapTallies       = "tallies"
 	steerMapTransfers     = "transfers"
 	steerMapVlans         = "vlans"
@@ -191,6 +192,7 @@ type steerMapSpecs struct {
 	Places    *ebpf.MapSpec `ebpf:"places"`
 	Sieves    *ebpf.MapSpec `ebpf:"sieves"`
 	Sources   *ebpf.MapSpec `ebpf:"sources"`
+	Tagged    *ebpf.MapSpec `ebpf:"tagged"`
 	Tallies   *ebpf.MapSpec `ebpf:"tallies"`
 	Transfers *ebpf.MapSpec `ebpf:"transfers"`
 	Vlans     *ebpf.MapSpec `ebpf:"vlans"`
@@ -249,6 +251,7 @@ type steerMaps struct {
 	Places    *ebpf.Map `ebpf:"places"`
 	Sieves    *ebpf.Map `ebpf:"sieves"`
 	Sources   *ebpf.Map `ebpf:"sources"`
+	Tagged    *ebpf.Map `ebpf:"tagged"`
 	Tallies   *ebpf.Map `ebpf:"tallies"`
 	Transfers *ebpf.Map `ebpf:"transfers"`
 	Vlans     *ebpf.Map `ebpf:"vlans"`
@@ -267,6 +270,7 @@ func (m *steerMaps) Close() error {
 		m.Places,
 		m.Sieves,
 		m.Sources,
+		m.Tagged,
 		m.Tallies,
 		m.Transfers,
 		m.Vlans,
