@@ -2,6 +2,7 @@ package fastpath_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
@@ -71,19 +72,41 @@ func TestConformUDP(t *testing.T) {
 	}
 }
 
+// TestMarkingUDP reads the DSCP of answers that leave by sockets.
+func TestMarkingUDP(t *testing.T) {
+	for _, addr := range []string{"127.0.0.1", "::1"} {
+		for _, raw := range []bool{false, true} {
+			for _, wildcard := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, raw %v, wildcard %v", addr, raw, wildcard), func(t *testing.T) {
+					conform.RunMarking(t, sockets{addr: addr, workers: 1, raw: raw, wildcard: wildcard})
+				})
+			}
+		}
+	}
+}
+
 type sockets struct {
-	addr    string
-	workers int
-	raw     bool // where the process may
+	addr     string
+	workers  int
+	raw      bool // where the process may
+	wildcard bool // it listens at
 }
 
 func (n sockets) Serve(t testing.TB, cfg conform.Setup) (netip.AddrPort, func() fastpath.Stats) {
 	if cfg.OneWorker {
 		n.workers = 1
 	}
+	addr := netip.MustParseAddr(n.addr)
+	at := addr
+	if n.wildcard {
+		if at = netip.IPv4Unspecified(); addr.Is6() {
+			at = netip.IPv6Unspecified()
+		}
+	}
 	us, err := udp.Open(udp.Config{
-		Listen:     []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr(n.addr), 0)},
+		Listen:     []netip.AddrPort{netip.AddrPortFrom(at, 0)},
 		SinglePort: cfg.SinglePort,
+		Marking:    cfg.Marking,
 		Raw:        n.raw,
 		Tick:       5 * time.Millisecond,
 	}, n.workers)
@@ -97,7 +120,7 @@ func (n sockets) Serve(t testing.TB, cfg conform.Setup) (netip.AddrPort, func() 
 	cfg.Server.Drain = -1
 	s := fastpath.NewServer(cfg.Server, ts, func(int) fastpath.Renderer { return cfg.Renderer }, clock)
 	run(t, s)
-	return us[0].Addrs()[0], func() fastpath.Stats { return total(s) }
+	return netip.AddrPortFrom(addr, us[0].Addrs()[0].Port()), func() fastpath.Stats { return total(s) }
 }
 
 func (n sockets) Client(t testing.TB) conform.Client {
@@ -105,28 +128,7 @@ func (n sockets) Client(t testing.TB) conform.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = c.SetReadBuffer(4 << 20)
-	t.Cleanup(func() { _ = c.Close() })
-	return &socketClient{c: c, buf: make([]byte, 1<<16)}
-}
-
-type socketClient struct {
-	c   *net.UDPConn
-	buf []byte
-}
-
-func (c *socketClient) Send(to netip.AddrPort, data []byte) error {
-	_, err := c.c.WriteToUDPAddrPort(data, to)
-	return err
-}
-
-func (c *socketClient) Recv(wait time.Duration) ([]byte, netip.AddrPort) {
-	_ = c.c.SetReadDeadline(time.Now().Add(wait))
-	n, from, err := c.c.ReadFromUDPAddrPort(c.buf)
-	if err != nil {
-		return nil, netip.AddrPort{}
-	}
-	return c.buf[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+	return conform.NewSocket(t, c)
 }
 
 // TestConformMemory runs them through a transport that is two channels.

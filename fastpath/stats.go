@@ -14,38 +14,33 @@ type Event uint8
 
 // The events.
 const (
-	Received           Event = iota // packets
-	Sent                            // packets
-	ReadRequest                     // RRQs
-	WriteRequest                    // WRQs, answered with ERROR 2
-	UnknownOpcode                   // packets with no opcode of TFTP
-	UnexpectedOpcode                // DATA and OACK, which only a server sends here, and requests to the port of a running transfer
-	Multicast                       // packets to a broadcast or multicast address, passed over
-	Spoofed                         // packets from an address that nobody can have, passed over
-	NotAllowed                      // packets from a source that the ACL does not name, passed over
-	Limited                         // requests from a source that asks too often, passed over
-	WrongTID                        // packets to a port of transfers that is not their sender's, passed over: somebody guesses
-	Stale                           // RRQs that waited so long that the client has asked again, passed over
-	Refused                         // RRQs passed over because the server is about to stop
-	NotFound                        // RRQs answered with ERROR 1
-	Denied                          // RRQs answered with ERROR 2
-	RenderFailed                    // RRQs answered with ERROR 0
-	NotYet                          // RRQs passed over because the renderer has no answer yet
-	Truncated                       // malformed: longer than a receive buffer; from here on each reason of its own
-	Short                           // malformed: ends inside the header
-	TooLong                         // malformed: request longer than 1,024 octets
-	NameEmpty                       // malformed
-	NameLong                        // malformed
-	NameUnterminated                // malformed
-	ModeUnterminated                // malformed
-	ModeUnknown                     // malformed
-	OptionUnterminated              // malformed
-	OptionEmpty                     // malformed
-	OptionValue                     // malformed
-	OptionTwice                     // malformed
-	OptionCount                     // malformed
-	OptionBad                       // requests with a known option whose value is not valid; the option is passed over
-	NumEvents                       // how many there are
+	Received         Event = iota // packets
+	Sent                          // packets
+	ReadRequest                   // RRQs
+	WriteRequest                  // WRQs, answered with ERROR 2
+	UnknownOpcode                 // packets with no opcode of TFTP
+	UnexpectedOpcode              // DATA and OACK, which only a server sends here, and requests to the port of a running transfer
+	Multicast                     // packets to a broadcast or multicast address, passed over
+	Spoofed                       // packets from an address that nobody can have, passed over
+	NotAllowed                    // packets from a source that the ACL does not name, passed over
+	Limited                       // requests from a source that asks too often, passed over
+	WrongTID                      // packets to a port of transfers that is not their sender's, passed over: somebody guesses
+	Stale                         // RRQs that waited so long that the client has asked again, passed over
+	Refused                       // RRQs passed over because the server is about to stop
+	NotFound                      // RRQs answered with ERROR 1
+	Denied                        // RRQs answered with ERROR 2
+	RenderFailed                  // RRQs answered with ERROR 0
+	NotYet                        // RRQs passed over because the renderer has no answer yet
+	Truncated                     // malformed: longer than a receive buffer; from here on each reason of its own
+	Short                         // malformed: ends inside the header
+	TooLong                       // malformed: request longer than 1,024 octets
+	NameEmpty                     // malformed
+	NameLong                      // malformed
+	NameUnterminated              // malformed
+	ModeUnknown                   // malformed
+	OptionProxy                   // malformed: hwaddr or netaddr is ambiguous, answered with ERROR 8
+	OptionBad                     // requests with a known option whose value is not valid; the option is passed over
+	NumEvents                     // how many there are
 )
 
 var eventNames = [NumEvents]string{
@@ -54,8 +49,7 @@ var eventNames = [NumEvents]string{
 	NotAllowed: "not_allowed", Limited: "limited", WrongTID: "wrong_tid", Stale: "stale", Refused: "refused",
 	NotFound: "not_found", Denied: "denied", RenderFailed: "render_failed", NotYet: "not_yet",
 	Truncated: "truncated", Short: "short", TooLong: "too_long", NameEmpty: "name_empty", NameLong: "name_long", NameUnterminated: "name_unterminated",
-	ModeUnterminated: "mode_unterminated", ModeUnknown: "mode_unknown", OptionUnterminated: "option_unterminated", OptionEmpty: "option_empty",
-	OptionValue: "option_value", OptionTwice: "option_twice", OptionCount: "option_count", OptionBad: "option_bad",
+	ModeUnknown: "mode_unknown", OptionProxy: "option_proxy", OptionBad: "option_bad",
 }
 
 // String returns the event's name as it stands in metrics.
@@ -76,13 +70,8 @@ func malformed(err error) Event {
 		{tftp.ErrNameEmpty, NameEmpty},
 		{tftp.ErrNameLong, NameLong},
 		{tftp.ErrNameUnterminated, NameUnterminated},
-		{tftp.ErrModeUnterminated, ModeUnterminated},
 		{tftp.ErrMode, ModeUnknown},
-		{tftp.ErrOptionUnterminated, OptionUnterminated},
-		{tftp.ErrOptionEmpty, OptionEmpty},
-		{tftp.ErrOptionValue, OptionValue},
-		{tftp.ErrOptionTwice, OptionTwice},
-		{tftp.ErrOptionCount, OptionCount},
+		{tftp.ErrProxyOption, OptionProxy},
 	} {
 		if errors.Is(err, m.err) {
 			return m.ev

@@ -25,6 +25,7 @@ type Config struct {
 	Elapsed  func() int64    // the mono of the clock alone, where that costs less; default: the clock's
 	Stale    time.Duration   // RRQs that waited longer are passed over; default 4 s, a modem's first retry; negative: never
 	Transfer transfer.Config // limits of the transfer table
+	Blksizes *Blksizes       // the largest blocks granted, where they change while the worker runs, up to Transfer's; nil: they do not
 }
 
 // Octets returns what a worker of this configuration takes at most, beside its transport's rings: heap, and bodies of
@@ -55,6 +56,7 @@ type Worker struct {
 	out       *packet.Queue
 	sendErr   error
 	draining  bool
+	blksizes  *Blksizes
 	cut       atomic.Bool // running transfers are not waited for
 
 	requests []int         // of this batch, by their place in rx
@@ -95,7 +97,7 @@ func NewWorker(cfg Config, t Transport, r Renderer, clock Clock) *Worker {
 	}
 	mono := cfg.Elapsed()
 	w := &Worker{
-		transport: t, renderer: r, clock: clock, elapsed: cfg.Elapsed, stale: int64(cfg.Stale),
+		transport: t, renderer: r, clock: clock, elapsed: cfg.Elapsed, stale: int64(cfg.Stale), blksizes: cfg.Blksizes,
 		requests: make([]int, 0, cfg.Batch),
 		reqs:     make([]Request, cfg.Batch),
 		ids:      make([]transfer.ID, cfg.Batch),
@@ -179,6 +181,12 @@ func (w *Worker) receive(i int, mono int64, p *packet.Packet) {
 	c := &w.counts
 	if p.Flags != 0 {
 		switch {
+		case p.Flags&packet.Unreachable != 0:
+			c.events[Received]-- // it is no packet
+			w.table.Unreachable(p)
+		case p.Flags&packet.TooBig != 0:
+			c.events[Received]--
+			w.table.TooBig(mono, p, w.out)
 		case p.Flags&packet.Multicast != 0:
 			c.events[Multicast]++
 		case p.Flags&packet.Denied != 0:
@@ -238,6 +246,9 @@ func (w *Worker) receive(i int, mono int64, p *packet.Packet) {
 // answer handles the requests that were put aside, and returns how many of them went to the renderer.
 func (w *Worker) answer(wall, mono int64, rx []packet.Packet) int {
 	c := &w.counts
+	if w.blksizes != nil {
+		w.table.Grant(w.blksizes.Load())
+	}
 	n := 0
 	for _, i := range w.requests {
 		p := &rx[i]
@@ -264,8 +275,8 @@ func (w *Worker) answer(wall, mono int64, rx []packet.Packet) int {
 		if err := tftp.ParseRequest(p.Data, rq); err != nil {
 			ev := malformed(err)
 			c.events[ev]++
-			if ev == OptionTwice {
-				w.refuse(p, tftp.CodeOption, "Option given twice")
+			if ev == OptionProxy {
+				w.refuse(p, tftp.CodeOption, "Ambiguous hwaddr or netaddr")
 			} else {
 				w.refuse(p, tftp.CodeIllegal, "Malformed request")
 			}
@@ -337,7 +348,7 @@ func (w *Worker) refuse(in *packet.Packet, code tftp.Code, text string) {
 		return
 	}
 	p := w.out.Next()
-	p.Peer, p.Zone, p.Link = in.Peer, in.Zone, in.Link
+	p.Peer, p.Zone, p.Link, p.TOS = in.Peer, in.Zone, in.Link, in.TOS
 	p.Local = netip.AddrPortFrom(in.Local.Addr(), in.TID)
 	p.Data = tftp.AppendERROR(p.Data, code, text)
 }

@@ -3,6 +3,7 @@
 package render
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"net/netip"
@@ -17,6 +18,7 @@ import (
 	"dcs/render/mapped"
 	"dcs/render/md5x"
 	"dcs/render/mic"
+	"dcs/render/naming"
 	"dcs/render/skeleton"
 )
 
@@ -83,6 +85,7 @@ type Engine struct {
 	snap    atomic.Pointer[library.Snapshot]
 	keyring atomic.Pointer[mic.Keyring]
 
+	names    atomic.Pointer[naming.Rules]
 	identity atomic.Pointer[Identity]
 	clones   atomic.Pointer[clones] // nil: nothing is known of CMTSes
 
@@ -106,6 +109,7 @@ func NewEngine(cfg Config) (*Engine, error) {
 	e := &Engine{cfg: cfg}
 	e.SetKeyring(cfg.Keyring)
 	e.SetIdentity(cfg.Identity)
+	e.SetNames(cmp.Or(cfg.Library.Names, &naming.Rules{}))
 	err := e.Reload(false)
 	if e.snap.Load() == nil {
 		return nil, err
@@ -146,6 +150,10 @@ func (e *Engine) Reload(force bool) error {
 	return err
 }
 
+// SetNames changes the roots of names and the rules by which they are rewritten, at once. Whether a backslash is a slash, and
+// whether case is ignored, must be as in Config.Library.
+func (e *Engine) SetNames(r *naming.Rules) { e.names.Store(r) }
+
 // Library returns what is being served from.
 func (e *Engine) Library() *library.Snapshot { return e.snap.Load() }
 
@@ -175,6 +183,9 @@ type Worker struct {
 	at      int     // the request that is being rendered
 	again   int     // the one whose values could not be read
 	quiet   bool    // tells of no fault
+
+	names   *naming.Rules // of the batch
+	reading naming.Scratch
 
 	identity   Identity                           // of the batch
 	claimed    bool                               // a request of the batch names a device
@@ -209,6 +220,10 @@ func (e *Engine) Worker() *Worker {
 	return w
 }
 
+// Prober returns a worker for requests whose files are not handed over. They count for nothing, in Stats nor Outcomes; faults and
+// mismatches are reported, and mismatches refused, as those of others.
+func (e *Engine) Prober() *Worker { return &Worker{e: e} }
+
 // RenderBatch answers requests; now is their time in nanoseconds since 1970. Once the
 // names are learned it does not allocate, and takes no lock.
 func (w *Worker) RenderBatch(now int64, reqs []Request) {
@@ -227,6 +242,11 @@ func (w *Worker) renderBatch(now int64, reqs []Request, view View) {
 	keyring := w.e.keyring.Load()
 	w.cm, w.cmts, w.late = w.cm[:0], w.cmts[:0], w.late[:0]
 	w.identity, w.claimed = *w.e.identity.Load(), false
+	if names := w.e.names.Load(); !w.quiet {
+		w.names = names
+	} else if w.names == nil {
+		w.names = names.Literally() // these are names of the library
+	}
 	if cap(w.found) < len(reqs) {
 		w.found, w.queries = make([]found, len(reqs)), make([]Query, 2*len(reqs)) // by MAC address, and by IP address
 	}
@@ -313,8 +333,13 @@ func (w *Worker) name(r *Request, f *found) {
 // find answers a request for a file that needs no rendering, and finds the template of the others.
 func (w *Worker) find(r *Request, f *found) {
 	r.Body, r.Hold, r.Err = nil, nil, nil
-	name, mac, hasMAC := w.identity.split(r.Name)
-	*f = found{query: -1, mac: mac, hasMAC: hasMAC}
+	asked := w.names.Read(r.Name, !w.identity.NoMACInName, &w.reading)
+	name, hasMAC := asked.File, asked.HasMAC
+	*f = found{query: -1, mac: asked.MAC, hasMAC: hasMAC}
+	if asked.Refusal != naming.Allowed {
+		r.Err = fs.ErrNotExist
+		return
+	}
 	h := library.Hash(name)
 	if w.unknown.has(h, name) {
 		w.counted.add(&w.counted.unlearned)

@@ -9,14 +9,17 @@ import (
 	"dcs/render/library"
 	"dcs/render/mapped"
 	"dcs/render/mic"
+	"dcs/render/naming"
 	"dcs/render/skeleton"
 )
 
 // Explanation is how a request is answered, and why.
 type Explanation struct {
-	Name   string // what the template is looked for by: the name asked for without slashes in front and a device behind
-	MAC    [6]byte
-	HasMAC bool
+	Asked   string         // the name as it was asked for
+	Name    string         // what the template is looked for by: that name cleaned, rewritten, and without a device behind
+	Refusal naming.Refusal // why the name leads to no file, whatever the library has
+	MAC     [6]byte
+	HasMAC  bool
 
 	Mismatch Mismatch // how the request contradicts what is known of devices; 0: it does not
 	Other    [6]byte  // the device that the request's address is of, if HasOther
@@ -75,8 +78,14 @@ func (e *Engine) explainIdentity(now int64, r *Request, x *Explanation) {
 func (e *Engine) explain(now int64, r Request) *Explanation {
 	snap := e.snap.Load()
 	id := e.Identity()
-	name, mac, hasMAC := id.split(r.Name)
-	x := &Explanation{Name: string(name), MAC: mac, HasMAC: hasMAC, Matches: snap.Matches(string(name))}
+	asked := e.names.Load().Read(r.Name, !id.NoMACInName, new(naming.Scratch))
+	name := asked.File
+	x := &Explanation{Asked: string(r.Name), Name: string(name), Refusal: asked.Refusal, MAC: asked.MAC, HasMAC: asked.HasMAC}
+	if x.Refusal != naming.Allowed {
+		x.Err = fs.ErrNotExist
+		return x
+	}
+	x.Matches = snap.Matches(x.Name)
 	l := snap.Find(library.Hash(name), name)
 	switch {
 	case l == nil:

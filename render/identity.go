@@ -4,7 +4,6 @@ import (
 	"io/fs"
 	"net/netip"
 
-	"dcs/render/library"
 	"dcs/render/mic"
 )
 
@@ -68,14 +67,6 @@ type IdentityEvent struct {
 	HasOther bool
 	Refused  bool
 	Held     uint64 // how many mismatches of this kind went unreported since the last
-}
-
-// split takes the device off a name, and slashes off its front, as [library.SplitDevice] does.
-func (id *Identity) split(name []byte) (file []byte, mac [6]byte, ok bool) {
-	if id.NoMACInName {
-		return library.Trim(name), mac, false
-	}
-	return library.SplitDevice(name)
 }
 
 // SetIdentity changes how far requests are believed that name a device, at once.

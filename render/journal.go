@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"dcs/render/attr"
+	"dcs/render/naming"
 	"dcs/render/skeleton"
 )
 
@@ -73,7 +74,7 @@ func newJournal(n int) *journal {
 // WorkerOctets is what a Worker that keeps a journal of n outcomes takes at most, but for a batch of files so large that
 // their memory is not kept.
 func WorkerOctets(n int) int {
-	return n*int(unsafe.Sizeof(entry{})) + unknownSlots*int(unsafe.Sizeof(unknownName{})) + skeleton.MaxScratch
+	return naming.KeptOctets + n*int(unsafe.Sizeof(entry{})) + unknownSlots*int(unsafe.Sizeof(unknownName{})) + skeleton.MaxScratch
 }
 
 // note puts down how a request ended, if there is room.

@@ -51,7 +51,7 @@ func (s *spoofer) send(from netip.AddrPort, to uint16, payload []byte) {
 	copy(p.Link.Header[6:], mac)
 	copy(p.Link.Header[12:], kind[:])
 	p.Data = append(s.buf[frame.Room:frame.Room], payload...)
-	begin, end, ok := frame.Append(&p, s.buf, frame.Room)
+	begin, end, ok := frame.Append(&p, s.buf, frame.Room, 0)
 	if !ok {
 		panic(fmt.Sprintf("no frame from %s to %s", from, p.Peer))
 	}

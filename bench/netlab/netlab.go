@@ -66,6 +66,7 @@ type Lab struct {
 
 	middle *Host
 	shim   *shim
+	far    *Host
 }
 
 // New builds a lab. It needs root (CAP_SYS_ADMIN and CAP_NET_ADMIN).
@@ -140,7 +141,7 @@ func (l *Lab) Close() error {
 	if l.shim != nil {
 		l.shim.stop()
 	}
-	for _, h := range []*Host{l.Server, l.Load, l.middle} {
+	for _, h := range []*Host{l.Server, l.Load, l.middle, l.far} {
 		if h != nil {
 			errs = append(errs, h.close())
 		}
@@ -192,31 +193,13 @@ func wire(a, b end, mtu, queues int) error {
 
 // Wire joins the lab's hosts by another wire, whose devices have that name and those addresses. They find each other's hardware addresses
 // by asking.
-func (l *Lab) Wire(name string, queues int, server, load []netip.Prefix) error {
+func (l *Lab) Wire(name string, queues int, server, load []netip.Addr) error {
 	if err := wire(end{l.Load, name, nil}, end{l.Server, name, nil}, l.MTU, max(queues, 1)); err != nil {
 		return fmt.Errorf("netlab: %w", err)
 	}
-	for h, addrs := range map[*Host][]netip.Prefix{l.Server: server, l.Load: load} {
-		if err := h.run(func() error { return address(name, addrs) }); err != nil {
+	for h, addrs := range map[*Host][]netip.Addr{l.Server: server, l.Load: load} {
+		if err := h.run(func() error { return address(name, addrs...) }); err != nil {
 			return fmt.Errorf("netlab: %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-// address gives a device its addresses.
-func address(name string, addrs []netip.Prefix) error {
-	link, err := netlink.LinkByName(name)
-	if err != nil {
-		return err
-	}
-	for _, p := range addrs {
-		a := &netlink.Addr{IPNet: ipNet(p)}
-		if p.Addr().Is6() {
-			a.Flags = unix.IFA_F_NODAD
-		}
-		if err := netlink.AddrAdd(link, a); err != nil {
-			return fmt.Errorf("address %s: %w", p, err)
 		}
 	}
 	return nil
@@ -264,10 +247,6 @@ func usable(own netip.Addr) error {
 }
 
 func configure(server bool) error {
-	addr4, addr6 := LoadAddr4, LoadAddr6
-	if server {
-		addr4, addr6 = ServerAddr4, ServerAddr6
-	}
 	lo, err := netlink.LinkByName("lo")
 	if err != nil {
 		return err
@@ -275,39 +254,13 @@ func configure(server bool) error {
 	if err := netlink.LinkSetUp(lo); err != nil {
 		return err
 	}
-	link, err := netlink.LinkByName(Device)
-	if err != nil {
-		return err
-	}
-	if err := address(Device, []netip.Prefix{netip.PrefixFrom(addr4, 24), netip.PrefixFrom(addr6, 64)}); err != nil {
-		return err
-	}
-	neighbours := map[netip.Addr]net.HardwareAddr{ServerAddr4: ServerMAC, ServerAddr6: ServerMAC}
-	if server {
-		neighbours = map[netip.Addr]net.HardwareAddr{
-			LoadAddr4: LoadMAC, LoadAddr6: LoadMAC, gateway4: GatewayMAC, gateway6: GatewayMAC,
-		}
-	}
-	for addr, mac := range neighbours {
-		n := &netlink.Neigh{LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT, IP: addr.AsSlice(), HardwareAddr: mac}
-		if err := netlink.NeighSet(n); err != nil {
-			return fmt.Errorf("neighbour %s: %w", addr, err)
-		}
-	}
 	if !server {
-		return nil
+		return errors.Join(address(Device, LoadAddr4, LoadAddr6), neighbour(Device, ServerMAC, ServerAddr4, ServerAddr6))
 	}
-	for dst, via := range map[netip.Prefix]netip.Addr{ModemNet4: gateway4, ModemNet6: gateway6} {
-		r := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: ipNet(dst), Gw: via.AsSlice()}
-		if err := netlink.RouteReplace(r); err != nil {
-			return fmt.Errorf("route to %s: %w", dst, err)
-		}
-	}
-	return nil
-}
-
-func ipNet(p netip.Prefix) *net.IPNet {
-	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+	return errors.Join(
+		address(Device, ServerAddr4, ServerAddr6),
+		neighbour(Device, LoadMAC, LoadAddr4, LoadAddr6), neighbour(Device, GatewayMAC, gateway4, gateway6),
+		route(Device, ModemNet4, gateway4), route(Device, ModemNet6, gateway6))
 }
 
 func steer(h *Host, device string, cpu int) error {

@@ -215,3 +215,18 @@ type writerTo struct {
 }
 
 func (w writerTo) Write(b []byte) (int, error) { return w.conn.WriteToUDPAddrPort(b, w.to) }
+
+// The host behind the load is reached by what its link takes.
+func TestFar(t *testing.T) {
+	lab := netlab.ForTest(t, netlab.Config{})
+	far, err := lab.Far(1280)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		server, client netip.Addr
+		size           int
+	}{{netlab.ServerAddr4, netlab.FarAddr4, 1252}, {netlab.ServerAddr6, netlab.FarAddr6, 1232}} {
+		ping(t, &netlab.Lab{Server: lab.Server, Load: far}, tt.server, tt.client, tt.size)
+	}
+}

@@ -17,6 +17,7 @@ import (
 	"dcs/render/attr"
 	"dcs/render/library"
 	"dcs/render/mic"
+	"dcs/render/naming"
 	"dcs/render/skeleton"
 )
 
@@ -103,6 +104,7 @@ A source with errors does not stop the others; the exit status is 1 then.`,
 					return err
 				}
 			}
+			c.library.Names = namesByDefault
 			c.library.Lenient, c.library.Timestamp, c.library.ModemAddress = lenient, timestamp, modems
 			return c.run(sources)
 		},
@@ -337,7 +339,8 @@ func (c *compilation) render(snap *library.Snapshot, name string) ([]byte, error
 	v := c.values
 	ask, mac, hasMAC := []byte(name), v.MAC, false
 	if c.name != "" {
-		ask, mac, hasMAC = library.SplitDevice(ask)
+		asked := namesByDefault.Read(ask, true, new(naming.Scratch))
+		ask, mac, hasMAC = asked.File, asked.MAC, asked.HasMAC
 	}
 	found := snap.Find(library.Hash(ask), ask)
 	switch {

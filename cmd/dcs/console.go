@@ -28,6 +28,7 @@ import (
 	"dcs/render/attr"
 	"dcs/render/library"
 	"dcs/render/mic"
+	"dcs/render/naming"
 	"dcs/render/skeleton"
 	"dcs/render/syntax"
 	"dcs/render/tlv"
@@ -331,7 +332,9 @@ func (b *backend) Explain(_ context.Context, q console.Question) (*console.Expla
 	}
 	b.device(x, req.Client, out)
 	if x.Err != nil {
-		out.Reason, out.Error = why(x.Err)
+		if out.Reason, out.Error = why(x.Err); x.Refusal != naming.Allowed {
+			out.Error = x.Refusal.String()
+		}
 		return out, nil
 	}
 	out.Body, out.Size = x.Body, len(x.Body)

@@ -15,6 +15,7 @@ import (
 	"dcs/render"
 	"dcs/render/attr"
 	"dcs/render/library"
+	"dcs/render/naming"
 	"dcs/render/skeleton"
 )
 
@@ -139,6 +140,9 @@ func reason(x *render.Explanation) string {
 	if x.Mismatch != 0 && errors.Is(x.Err, x.Mismatch) {
 		return fmt.Sprintf("%s: %v", clean(x.Name), x.Err)
 	}
+	if x.Refusal != naming.Allowed {
+		return fmt.Sprintf("%s: no file: %v", clean(x.Asked), x.Refusal)
+	}
 	var fault *skeleton.Fault
 	if errors.As(x.Err, &fault) {
 		return fault.Error()
@@ -155,6 +159,13 @@ func otherDevice(x *render.Explanation) string {
 }
 
 func showExplanation(w io.Writer, x *render.Explanation) {
+	if x.Refusal != naming.Allowed {
+		fmt.Fprintf(w, "asked     %s\n", clean(x.Asked))
+		return
+	}
+	if file, _, _ := naming.SplitDevice([]byte(x.Asked)); string(file) != x.Name && x.Asked != x.Name {
+		fmt.Fprintf(w, "asked     %s\n", clean(x.Asked))
+	}
 	fmt.Fprintf(w, "name      %s\n", clean(x.Name))
 	if x.HasMAC {
 		fmt.Fprintf(w, "MAC       %s\n", net.HardwareAddr(x.MAC[:]))

@@ -43,6 +43,7 @@ var mayImport = map[string][]string{
 	"render/mapped":        {},
 	"render/md5x":          {},
 	"render/mic":           {"render/md5x"},
+	"render/naming":        {"render/attr"},
 	"render/private":       {},
 	"render/skeleton":      {"render/attr", "render/md5x", "render/mic", "render/syntax", "render/tlv", "render/ber/..."},
 	"render/syntax":        {},
@@ -56,7 +57,7 @@ var mayImport = map[string][]string{
 	"bench/netlab":   {"bench/afpacket"},
 
 	"cmd":                   {"cmd/internal/..."},
-	"cmd/internal":          {"cmd/internal/...", "render/attr/...", "render/private"},
+	"cmd/internal":          {"cmd/internal/...", "render/attr/...", "render/naming", "render/private"},
 	"cmd/internal/cmts":     {"cmd/internal/strictyaml", "render/private"},
 	"cmd/internal/keyring":  {"cmd/internal/...", "render/private", "render/tempfile"},
 	"cmd/internal/httpboot": {"cmd/internal/...", "fastpath/source", "render/mapped", "render/private"},

@@ -182,7 +182,7 @@ func collectWorkers(w *metrics.Writer, each []fastpath.Stats, strays uint64) {
 	}
 	w.Count("dcs_options_invalid_total", all.Events[fastpath.OptionBad])
 
-	for _, ev := range []transfer.Event{transfer.Finished, transfer.GaveUp, transfer.Overdue, transfer.Retired, transfer.Evicted, transfer.FileCut, transfer.Restarted} {
+	for _, ev := range []transfer.Event{transfer.Finished, transfer.GaveUp, transfer.Overdue, transfer.Retired, transfer.Evicted, transfer.Probed, transfer.FileCut, transfer.Unreachable, transfer.Restarted} {
 		w.Count("dcs_transfers_ended_total", t[ev], ev.String())
 	}
 	for ev := transfer.PeerUndefined; ev < transfer.NumEvents; ev++ {
@@ -194,6 +194,7 @@ func collectWorkers(w *metrics.Writer, each []fastpath.Stats, strays uint64) {
 	w.Count("dcs_retransmissions_total", t[transfer.TimedOut], "timeout")
 	w.Count("dcs_retransmissions_total", t[transfer.WindowResent], "window")
 	w.Count("dcs_retransmissions_total", t[transfer.RepeatedRequest], "request")
+	w.Count("dcs_retransmissions_total", t[transfer.PathResent], "path_mtu")
 
 	for _, h := range []struct {
 		name string

@@ -36,7 +36,7 @@ func serveCommand(e env) *cobra.Command {
 flags say what there is to serve; a flag goes before the file's key of that name.
 
 SIGHUP reads the library, the static files, the secrets, the limits (allow, rate),
-the keys bind and mac_in_name and the log's keys anew, and so does a change of the
+the keys bind, mac_in_name, root and rewrite and the log's keys anew, and so does a change of the
 library or the static files; as long as something is wrong with them, the last good
 ones are served. Other keys wait for a restart, and the log says which have changed.
 SIGTERM and SIGINT let running transfers come to their end.`,
@@ -168,6 +168,7 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 		return err
 	}
 	s.openAddresses()
+	vrfs := s.watchVRFs(in)
 	s.dropPrivileges(in)
 	if !s.startsPlugins() {
 		s.enterSandbox(in.steering != nil)
@@ -184,6 +185,8 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 	go s.runAdmin(ctx)
 	go s.addresses.watch(ctx)
 	go s.limits.watchHost(ctx)
+	go s.watchMTU(ctx)
+	go vrfs.keep(ctx)
 	go s.keepPrebuilt(ctx)
 	go s.watchdog(ctx)
 	go s.keepLoaded(ctx, hangups, changed)
@@ -285,15 +288,21 @@ func (s *server) keepLoaded(ctx context.Context, hangups <-chan os.Signal, chang
 func libraryConfig(cfg *config.Config) (library.Config, error) {
 	n := names{cfg.MIBPath, cfg.MIBPrefer}
 	index, err := n.index()
+	names, wrong := namesOf(&cfg.Names, cfg.Static)
+	if wrong != nil {
+		names = namesByDefault
+		err = errors.Join(err, wrong)
+	}
 	return library.Config{
-		Dirs: cfg.Library, Static: cfg.Static, Resign: cfg.Resign, Lenient: cfg.Lenient, MIB: index, Learned: learnedMemory(cfg),
+		Names: names,
+		Dirs:  cfg.Library, Static: cfg.Static, Resign: cfg.Resign, Lenient: cfg.Lenient, MIB: index, Learned: learnedMemory(cfg),
 		Timestamp: cfg.Timestamp, ModemAddress: cfg.ModemAddress,
 	}, err
 }
 
 // live are the keys that SIGHUP applies; the others' files are read anew, but not their names.
 var live = []string{
-	"allow", "rate", "rate_burst", "rate_prefix_v4", "rate_prefix_v6", "log_level", "log_requests", "log_devices", "bind", "mac_in_name",
+	"allow", "rate", "rate_burst", "rate_prefix_v4", "rate_prefix_v6", "log_level", "log_requests", "log_devices", "bind", "mac_in_name", "root", "rewrite",
 }
 
 // rereadConfig applies what the configuration says now, as far as that can be done while we serve.
@@ -307,6 +316,9 @@ func (s *server) rereadConfig() {
 	}
 	if err == nil {
 		err = s.logs.SetRules(logRules(&cfg))
+	}
+	if err == nil {
+		err = s.setNames(&cfg.Names)
 	}
 	if err != nil {
 		for _, e := range flatten(err) {

@@ -24,19 +24,19 @@ import (
 // ingress is how packets reach the workers.
 type ingress struct {
 	plan
-	kind        config.Transport // XDP: by AF_XDP sockets; Socket
-	transports  []fastpath.Transport
-	sockets     []*udp.Transport // the workers' own, which they serve whatever the kind
-	addrs       []netip.AddrPort // where requests arrive
-	cpus        []int
-	steering    *steering  // nil: there is no XDP program
-	rings       *xsk.Group // nil: there are no AF_XDP sockets
-	choosers    []*bpf.Reuseport
-	key         tid.Key     // from which of its worker's ports a client is answered
-	few         string      // why there are few of these; empty: there are enough
-	lookup      *bpf.Lookup // nil: each of these is read
-	maxBlksize  int
-	maxBlksize6 int // over IPv6
+	kind       config.Transport // XDP: by AF_XDP sockets; Socket
+	transports []fastpath.Transport
+	sockets    []*udp.Transport // the workers' own, which they serve whatever the kind
+	addrs      []netip.AddrPort // where requests arrive
+	cpus       []int
+	steering   *steering  // nil: there is no XDP program
+	rings      *xsk.Group // nil: there are no AF_XDP sockets
+	choosers   []*bpf.Reuseport
+	key        tid.Key     // from which of its worker's ports a client is answered
+	few        string      // why there are few of these; empty: there are enough
+	lookup     *bpf.Lookup // nil: each of these is read
+	maxBlksize int         // what packets have room for, octets
+	blksizes   fastpath.Blksizes
 }
 
 // openTransports decides how packets come in, opens everything for it, and says what became of it. Whatever
@@ -72,16 +72,9 @@ func (s *server) openTransports() (*ingress, error) {
 // could serve only what the program does not take.
 func (s *server) openIngress(p plan, workers int) (*ingress, error) {
 	in := &ingress{plan: p, kind: config.Socket}
-	queues := 0
-	for _, a := range p.ports {
-		if !a.xsk {
-			continue
-		}
-		n, err := xsk.Queues(a.name)
-		if err != nil {
-			return nil, &ringsError{err}
-		}
-		queues = max(queues, n)
+	queues, err := p.queues()
+	if err != nil {
+		return nil, &ringsError{err}
 	}
 	if queues > 0 {
 		if s.cfg.Workers > 0 && s.cfg.Workers != queues {
@@ -94,6 +87,22 @@ func (s *server) openIngress(p plan, workers int) (*ingress, error) {
 		return nil, errors.Join(err, in.close())
 	}
 	return in, nil
+}
+
+// queues returns how many receive queues AF_XDP has; 0: there is none.
+func (p *plan) queues() (int, error) {
+	queues := 0
+	for _, a := range p.ports {
+		if !a.xsk {
+			continue
+		}
+		n, err := xsk.Queues(a.name)
+		if err != nil {
+			return 0, err
+		}
+		queues = max(queues, n)
+	}
+	return queues, nil
 }
 
 // ringsError is why there are no AF_XDP sockets.
@@ -126,7 +135,9 @@ func (in *ingress) open(s *server, workers int) error {
 	for _, t := range in.sockets {
 		in.transports = append(in.transports, guarded{t, s.limits.guard, guard.NewSieve(workers)})
 	}
-	in.maxBlksize, in.maxBlksize6 = blksizes(&s.cfg, in.addrs)
+	in.maxBlksize = blkroom(&s.cfg)
+	v4, v6, _ := blksizes(&s.cfg, in.addrs) // without the kernel's word: as everywhere
+	in.blksizes.Store(v4, v6)
 	in.chooseSockets()
 	if in.few != "" {
 		s.log.Warn(in.few)
@@ -164,7 +175,7 @@ func (in *ingress) open(s *server, workers int) error {
 func (in *ingress) openRings(s *server) (err error) {
 	workers := len(in.sockets)
 	cfg := xsk.Config{
-		Listen: in.addrs, SinglePort: s.cfg.SinglePort, Key: in.key, Hash: true,
+		Listen: in.addrs, SinglePort: s.cfg.SinglePort, Key: in.key, Hash: true, Marking: marking(&s.cfg),
 		Owner: func(client netip.Addr) int { return bpf.Worker(client, workers) },
 	}
 	var refused []error
@@ -205,7 +216,7 @@ func (in *ingress) openRings(s *server) (err error) {
 	}
 	for q, t := range in.rings.Transports {
 		in.transports[q] = t
-		in.maxBlksize = min(in.maxBlksize, t.MaxBlksize()) // over IPv6 packets tell it
+		in.maxBlksize = min(in.maxBlksize, t.MaxBlksize())
 	}
 	return nil
 }
@@ -305,11 +316,12 @@ func (s *server) serverConfig(in *ingress, start time.Time) fastpath.ServerConfi
 	}
 	return fastpath.ServerConfig{
 		Worker: fastpath.Config{
-			Stale:   none(s.cfg.StaleAfter),
-			Elapsed: func() int64 { return int64(time.Since(start)) },
+			Stale:    none(s.cfg.StaleAfter),
+			Elapsed:  func() int64 { return int64(time.Since(start)) },
+			Blksizes: &in.blksizes,
 			Transfer: transfer.Config{
 				Transfers: s.cfg.Transfers, Retries: s.cfg.Retries, MaxWindow: in.maxWindow(&s.cfg),
-				MaxBlksize: in.maxBlksize, MaxBlksize6: in.maxBlksize6, Refuse: withheld(s.cfg.Options),
+				MaxBlksize: in.maxBlksize, Refuse: withheld(s.cfg.Options),
 			},
 		},
 		CPUs:  in.cpus,

@@ -31,9 +31,9 @@ func labLink(t *testing.T, lab *netlab.Lab, name string, f func(netlink.Link) er
 	}
 }
 
-func prefixes(texts ...string) (all []netip.Prefix) {
+func addrsOf(texts ...string) (all []netip.Addr) {
 	for _, s := range texts {
-		all = append(all, netip.MustParsePrefix(s))
+		all = append(all, netip.MustParseAddr(s))
 	}
 	return all
 }
@@ -41,7 +41,7 @@ func prefixes(texts ...string) (all []netip.Prefix) {
 // Requests arrive by two interfaces that have not as many queues as one another, and one of which goes down and away.
 func TestXDPInterfaces(t *testing.T) {
 	lab := netlab.ForTest(t, netlab.Config{Queues: 2})
-	if err := lab.Wire("lab1", 1, prefixes("198.19.1.1/24", "fd00:198:20::1/64"), prefixes("198.19.1.2/24", "fd00:198:20::2/64")); err != nil {
+	if err := lab.Wire("lab1", 1, addrsOf("198.19.1.1", "fd00:198:20::1"), addrsOf("198.19.1.2", "fd00:198:20::2")); err != nil {
 		t.Fatal(err)
 	}
 	body := strings.Repeat("text", 1000)

@@ -41,7 +41,7 @@ const (
 	destination   = 60
 )
 
-// Parse reads a frame into p: Data, which aliases b, Peer, Local, Link, and Flags. It leaves the rest of p alone, and
+// Parse reads a frame into p: Data, which aliases b, Peer, Local, Link, Flags, and TOS as it stands in the frame. It leaves the rest of p alone, and
 // all of it unless the verdict is Datagram.
 func Parse(b []byte, p *packet.Packet) Verdict {
 	if len(b) < macs+2 {
@@ -102,6 +102,7 @@ func parse4(ip []byte, p *packet.Packet, group byte) Verdict {
 	}
 	peer, local := netip.AddrFrom4([4]byte(h[12:16])), netip.AddrFrom4([4]byte(h[16:20]))
 	set(p, ip[n:], data, peer, local)
+	p.TOS = h[1]
 	if group != 0 || h[16]>>4 == 0xe || [4]byte(h[16:20]) == [4]byte{255, 255, 255, 255} {
 		p.Flags = packet.Multicast
 	}
@@ -148,6 +149,7 @@ func parse6(ip []byte, p *packet.Packet, group byte) Verdict {
 		return Broken // no frame may have them (RFC 6890)
 	}
 	set(p, ip[n:], data, peer, local)
+	p.TOS = h[0]<<4 | h[1]>>4
 	if group != 0 || h[24] == 0xff {
 		p.Flags = packet.Multicast
 	}
@@ -188,13 +190,13 @@ func parseUDP(u []byte, pseudo uint64, must bool) ([]byte, Verdict) {
 
 // Append puts the headers in front of p's Data, which stands at that place of buf, and returns the octets of
 // the buffer that the frame begins and ends at. It is false where that room or the way to the peer is missing, or an
-// address is not one of the family that Link leads to.
-func Append(p *packet.Packet, buf []byte, at int) (from, to int, ok bool) {
+// address is not one of the family that Link leads to. id is as for AppendIP.
+func Append(p *packet.Packet, buf []byte, at int, id uint16) (from, to int, ok bool) {
 	link := int(p.Link.Len)
 	if link < macs+2 || link > len(p.Link.Header) {
 		return 0, 0, false
 	}
-	ip, to, ok := AppendIP(p, buf, at, 0)
+	ip, to, ok := AppendIP(p, buf, at, id)
 	proto := binary.BigEndian.Uint16(p.Link.Header[link-2:])
 	if !ok || proto != etherIPv4 && proto != etherIPv6 || (proto == etherIPv4) != p.Peer.Addr().Is4() {
 		return 0, 0, false
@@ -205,7 +207,7 @@ func Append(p *packet.Packet, buf []byte, at int) (from, to int, ok bool) {
 }
 
 // AppendIP is Append without a link-layer header. IPv4's header says that the packet is not to be fragmented, so that it
-// needs no identification (RFC 6864), unless it is given one.
+// needs no identification (RFC 6864), unless it is given one: an Ident says which.
 func AppendIP(p *packet.Packet, buf []byte, at int, id uint16) (from, to int, ok bool) {
 	end := at + len(p.Data)
 	if at < Room || end > len(buf) || len(p.Data)+udpHeader > 0xffff-ipv4Header {
@@ -230,9 +232,9 @@ func AppendIP(p *packet.Packet, buf []byte, at int, id uint16) (from, to int, ok
 		if id == 0 {
 			fragment = dontFragment
 		}
-		sum := fold(addrs + versionLength + ipv4Header + uint64(n) + uint64(fragment) + ttlProtocol)
+		sum := fold(addrs + versionLength + uint64(p.TOS) + ipv4Header + uint64(n) + uint64(fragment) + ttlProtocol)
 		h := (*[ipv4Header]byte)(buf[from:])
-		binary.BigEndian.PutUint32(h[0:], versionLength<<16|ipv4Header+n)
+		binary.BigEndian.PutUint32(h[0:], versionLength<<16|uint32(p.TOS)<<16|ipv4Header+n)
 		binary.BigEndian.PutUint32(h[4:], fragment)
 		binary.BigEndian.PutUint32(h[8:], ttlProtocol<<16|uint32(^sum))
 		binary.BigEndian.PutUint32(h[12:], src)
@@ -244,7 +246,7 @@ func AppendIP(p *packet.Packet, buf []byte, at int, id uint16) (from, to int, ok
 			ends = add(ends, add(binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])))
 		}
 		h := (*[ipv6Header]byte)(buf[from:])
-		binary.BigEndian.PutUint32(h[0:], 6<<28)
+		binary.BigEndian.PutUint32(h[0:], 6<<28|uint32(p.TOS)<<20)
 		binary.BigEndian.PutUint32(h[4:], n<<16|protoUDP<<8|hopLimit)
 		*(*[16]byte)(h[8:]) = src
 		*(*[16]byte)(h[24:]) = dst

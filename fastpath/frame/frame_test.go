@@ -169,6 +169,29 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
+// The octet of TOS or traffic class is read and written as it is.
+func TestTOS(t *testing.T) {
+	buf := make([]byte, 256)
+	for _, tos := range []byte{0, 1, 0x28, 0xb8, 0xfc, 0xff} {
+		v4 := fix4(patch(octets(t, toServer, toClient, "08 00", ack4), 15, tos))
+		v6 := patch(octets(t, toServer, toClient, "86 dd", ack6), 14, 6<<4|tos>>4, tos<<4) // RFC 8200, section 3
+		for _, want := range [][]byte{v4, v6} {
+			var p packet.Packet
+			if v := Parse(want, &p); v != Datagram || p.TOS != tos {
+				t.Errorf("%x: verdict %d, TOS %#x, want %#x", want, v, p.TOS, tos)
+			}
+			q := p
+			q.SetBuffer(buf, 100)
+			q.Data = append(q.Data, p.Data...)
+			q.Peer, q.Local = p.Local, p.Peer
+			copy(q.Link.Header[:], want[:14])
+			if from, to, ok := Append(&q, buf, 100, 0); !ok || !bytes.Equal(buf[from:to], want) {
+				t.Errorf("%v\n%x, want\n%x", ok, buf[from:to], want)
+			}
+		}
+	}
+}
+
 func answer(link []byte, peer, local string, data []byte, buf []byte, at int) packet.Packet {
 	var p packet.Packet
 	p.SetBuffer(buf, at)
@@ -192,7 +215,7 @@ func TestAppend(t *testing.T) {
 			link := octets(t, toServer, toClient, tt.link)
 			buf := bytes.Repeat([]byte{0xaa}, 256)
 			p := answer(link, tt.peer, tt.local, ack, buf, 100)
-			from, to, ok := Append(&p, buf, 100)
+			from, to, ok := Append(&p, buf, 100, 0)
 			want := append(link, octets(t, tt.want)...)
 			if !ok || !bytes.Equal(buf[from:to], want) {
 				t.Errorf("%v\n%x, want\n%x", ok, buf[from:to], want)
@@ -217,7 +240,7 @@ func TestAppendRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			buf := make([]byte, 256)
 			p := answer(octets(t, tt.link), tt.peer, tt.local, []byte{0, 4, 0, 1}, buf, tt.at)
-			if _, _, ok := Append(&p, buf, tt.at); ok {
+			if _, _, ok := Append(&p, buf, tt.at, 0); ok {
 				t.Error("taken")
 			}
 		})
@@ -228,7 +251,7 @@ func TestAppendRefuses(t *testing.T) {
 func TestAppendZeroChecksum(t *testing.T) {
 	buf := make([]byte, 256)
 	p := answer(octets(t, toServer, toClient, "86 dd"), "[fd00::1]:69", "[fd00::2]:1025", []byte{0, 4, 1, 0x88}, buf, 100)
-	if from, to, ok := Append(&p, buf, 100); !ok || !bytes.Equal(buf[98:100], []byte{0xff, 0xff}) {
+	if from, to, ok := Append(&p, buf, 100, 0); !ok || !bytes.Equal(buf[98:100], []byte{0xff, 0xff}) {
 		t.Errorf("%v %x", ok, buf[from:to])
 	}
 }
@@ -266,7 +289,7 @@ func TestNoAllocs(t *testing.T) {
 				t.Fatal("not a datagram")
 			}
 			p.Data = append(p.Room()[:0], p.Data...)
-			if _, _, ok := Append(&p, buf, 128); !ok {
+			if _, _, ok := Append(&p, buf, 128, 0); !ok {
 				t.Fatal("not taken")
 			}
 		})
@@ -290,7 +313,7 @@ func FuzzParse(f *testing.F) {
 		q := p
 		q.SetBuffer(buf, Room)
 		q.Data = append(q.Data, data...)
-		from, to, ok := Append(&q, buf, Room)
+		from, to, ok := Append(&q, buf, Room, 0)
 		if !ok {
 			t.Fatalf("no answer to %+v", p)
 		}
@@ -316,6 +339,6 @@ func BenchmarkAppend(b *testing.B) {
 	buf := make([]byte, 1024)
 	p := answer(octets(b, toServer, toClient, "08 00"), "198.19.0.1:69", "198.18.0.1:1025", make([]byte, 404), buf, 124)
 	for b.Loop() {
-		Append(&p, buf, 124)
+		Append(&p, buf, 124, 0)
 	}
 }

@@ -23,6 +23,12 @@ const (
 	WrongTID
 	// Impossible marks a packet from or to an address that no host can have; the server stays silent.
 	Impossible
+	// Unreachable marks what is no packet: the peer's host says that nobody is at the peer's port, of a packet that left from
+	// Local. Of the other fields Zone and Hash are set.
+	Unreachable
+	// TooBig marks what is no packet either: a router says that one from Local to the peer was longer than a link on the way takes. The
+	// kernel has noted it.
+	TooBig
 )
 
 // A Packet is one UDP datagram, received or to be sent. Both ends are seen from our side in
@@ -46,7 +52,11 @@ type Packet struct {
 	// Wire says that the packet came from another host. It is only set over IPv6, where the kernel lets others use this
 	// host's addresses for their own.
 	Wire bool
-	// Zone is the interface index of a link-local peer, else 0.
+	// TOS is the octet of IPv4's TOS or IPv6's traffic class that a packet to be sent has. On a packet received it is the one
+	// that its answers shall have.
+	TOS uint8
+	// Zone is the interface index of a link-local peer, else that of the VRF's device that the packet came by or is to leave
+	// by; 0: it came by no VRF, and the routes of the main table count.
 	Zone uint32
 	// Time is when the kernel received the packet, or at most so early, in Unix nanoseconds; 0 if that is unknown.
 	Time int64

@@ -61,8 +61,6 @@ const (
 	MaxRequest = 1024
 	// MaxName is the longest file name.
 	MaxName = 512
-	// MaxOptions is the number of options, known or not, that a request may have.
-	MaxOptions = 16
 )
 
 // What may be wrong with a packet. Parsers return these as they are.
@@ -73,13 +71,12 @@ var (
 	ErrNameEmpty          = errors.New("tftp: file name is empty")
 	ErrNameLong           = errors.New("tftp: file name is longer than 512 octets")
 	ErrNameUnterminated   = errors.New("tftp: file name is not terminated")
-	ErrModeUnterminated   = errors.New("tftp: mode is not terminated")
 	ErrMode               = errors.New("tftp: mode is neither octet nor netascii")
+	ErrProxyOption        = errors.New("tftp: options hwaddr and netaddr are ambiguous")
 	ErrOptionUnterminated = errors.New("tftp: option name is not terminated")
 	ErrOptionEmpty        = errors.New("tftp: option name is empty")
 	ErrOptionValue        = errors.New("tftp: option has no terminated value")
 	ErrOptionTwice        = errors.New("tftp: option is given twice")
-	ErrOptionCount        = errors.New("tftp: more than 16 options")
 	ErrTextUnterminated   = errors.New("tftp: error text is not terminated")
 )
 
@@ -115,7 +112,7 @@ type Request struct {
 	Options
 	Name     []byte // as sent, without the NUL; case is kept
 	NetASCII bool   // mode netascii, else octet
-	Bad      Set    // known options with a value that is not valid; they count as not sent (RFC 2347)
+	Bad      Set    // known options without a valid value; they count as not sent (RFC 2347)
 	Unknown  int    // options that we do not know
 }
 
@@ -127,8 +124,11 @@ func Opcode(b []byte) uint16 {
 	return binary.BigEndian.Uint16(b)
 }
 
-// ParseRequest reads an RRQ or WRQ into r. Its errors are ErrShort, ErrOpcode, ErrLong and those of
-// names, modes and options; r is meaningless then.
+// ParseRequest reads an RRQ or WRQ into r, as leniently as the servers that clients were written for. Of an option that is given
+// several times the last valid value counts. What is no option, such as a name without a value or padding, ends the options. A
+// mode may lack its NUL, and may have its old name: binary is octet (RFC 1350, section 1).
+//
+// Its errors are ErrShort, ErrOpcode, ErrLong, those of names and modes, and ErrProxyOption; r is meaningless then.
 func ParseRequest(b []byte, r *Request) error {
 	*r = Request{}
 	if len(b) < 2 {
@@ -150,20 +150,71 @@ func ParseRequest(b []byte, r *Request) error {
 		return ErrNameLong
 	}
 	r.Name = name
-	mode, b, ok := cut(b)
+	mode, options, ok := cut(b)
+	if !ok {
+		mode = b
+	}
 	switch {
-	case !ok:
-		return ErrModeUnterminated
-	case equalFold(mode, "octet"):
+	case equalFold(mode, "octet"), equalFold(mode, "binary"):
 	case equalFold(mode, "netascii"):
 		r.NetASCII = true
 	default:
 		return ErrMode
 	}
-	if len(b) == 0 {
+	if len(options) == 0 {
 		return nil
 	}
-	return parseOptions(b, &r.Options, &r.Bad, &r.Unknown)
+	return r.parseOptions(options)
+}
+
+// parseOptions reads the options of a request.
+//
+// Lenience ends where a CMTS vouches for its modem by hwaddr and netaddr: a modem may have put the same options before, or
+// something that makes its CMTS's look like another option's value or like padding. Such a request is refused.
+func (r *Request) parseOptions(options []byte) error {
+	for b := options; len(b) > 0; {
+		name, value, rest, err := nextOption(b)
+		if err != nil {
+			if err != errPadding && vouches(options) {
+				return ErrProxyOption
+			}
+			return nil
+		}
+		b = rest
+		opt := option(name)
+		if opt == 0 {
+			if vouches(name) {
+				return ErrProxyOption
+			}
+			r.Unknown++
+			continue
+		}
+		before := r.Options
+		switch {
+		case !r.set(opt, value):
+			if r.Has&opt == 0 {
+				r.Bad |= opt
+			}
+			continue
+		case r.Has&opt&HWAddr != 0 && r.HWAddr != before.HWAddr, r.Has&opt&NetAddr != 0 && r.NetAddr != before.NetAddr:
+			return ErrProxyOption
+		}
+		r.Has |= opt
+		r.Bad &^= opt
+	}
+	return nil
+}
+
+// vouches reports whether an option of a proxy may stand in b.
+func vouches(b []byte) bool {
+	for i := range b {
+		for _, name := range [...]string{"hwaddr", "netaddr"} {
+			if len(b)-i >= len(name) && equalFold(b[i:i+len(name)], name) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // ParseOACK reads the options of an OACK into o. Options that are unknown or have a bad value are
@@ -176,55 +227,49 @@ func ParseOACK(b []byte, o *Options) error {
 	if Opcode(b) != OpOACK {
 		return ErrOpcode
 	}
-	var bad Set
-	var unknown int
-	if err := parseOptions(b[2:], o, &bad, &unknown); err != nil {
-		return err
-	}
-	if bad != 0 || unknown != 0 {
-		return ErrOptionValue
+	for b = b[2:]; len(b) > 0; {
+		name, value, rest, err := nextOption(b)
+		if err == errPadding {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		b = rest
+		opt := option(name)
+		switch {
+		case o.Has&opt != 0:
+			return ErrOptionTwice
+		case opt == 0 || !o.set(opt, value):
+			return ErrOptionValue
+		}
+		o.Has |= opt
 	}
 	return nil
 }
 
-func parseOptions(b []byte, o *Options, bad *Set, unknown *int) error {
-	for n := 0; len(b) > 0; n++ {
-		if b[0] == 0 {
-			// Zeros to the end are padding, which some boot ROMs send.
-			for _, c := range b {
-				if c != 0 {
-					return ErrOptionEmpty
-				}
+// errPadding ends options: zeros to the end are padding, which some boot ROMs send.
+var errPadding = errors.New("tftp: padding")
+
+// nextOption reads the option at the beginning of b. Its errors are errPadding, ErrOptionEmpty, ErrOptionUnterminated and
+// ErrOptionValue.
+func nextOption(b []byte) (name, value, rest []byte, err error) {
+	if b[0] == 0 {
+		for _, c := range b {
+			if c != 0 {
+				return nil, nil, nil, ErrOptionEmpty
 			}
-			return nil
 		}
-		if n == MaxOptions {
-			return ErrOptionCount
-		}
-		name, rest, ok := cut(b)
-		if !ok {
-			return ErrOptionUnterminated
-		}
-		value, rest, ok := cut(rest)
-		if !ok {
-			return ErrOptionValue
-		}
-		b = rest
-		opt := option(name)
-		if opt == 0 {
-			*unknown++
-			continue
-		}
-		if (o.Has|*bad)&opt != 0 {
-			return ErrOptionTwice
-		}
-		if o.set(opt, value) {
-			o.Has |= opt
-		} else {
-			*bad |= opt
-		}
+		return nil, nil, nil, errPadding
 	}
-	return nil
+	name, rest, ok := cut(b)
+	if !ok {
+		return nil, nil, nil, ErrOptionUnterminated
+	}
+	if value, rest, ok = cut(rest); !ok {
+		return nil, nil, nil, ErrOptionValue
+	}
+	return name, value, rest, nil
 }
 
 func option(name []byte) Set {
@@ -291,16 +336,21 @@ func number(v []byte) (int64, bool) {
 }
 
 // hwaddr reads a MAC address in the forms in use: six octets of hex with or without `:`, `-` or `.`
-// between them, a hardware type of 1 (Ethernet) and a comma or colon before them where there are
-// more than six, or the six octets themselves.
+// between them, or without leading zeros between `:` or `-`, as dhcpd's binary-to-ascii writes them; a hardware type of
+// 1 (Ethernet) and a comma or colon before them; or the six octets themselves.
 func hwaddr(v []byte, mac *[6]byte) bool {
 	if len(v) == 6 {
 		copy(mac[:], v)
 		return true
 	}
-	if len(v) > 12 && v[0] == '1' && (v[1] == ',' || v[1] == ':') {
-		v = v[2:]
+	if hexPairs(v, mac) || hexGroups(v, mac) {
+		return true
 	}
+	return len(v) > 2 && v[0] == '1' && (v[1] == ',' || v[1] == ':') && (hexPairs(v[2:], mac) || hexGroups(v[2:], mac))
+}
+
+// hexPairs reads six octets of two digits, with or without separators.
+func hexPairs(v []byte, mac *[6]byte) bool {
 	var m [6]byte
 	digits := 0
 	for _, c := range v {
@@ -314,6 +364,30 @@ func hwaddr(v []byte, mac *[6]byte) bool {
 		}
 	}
 	if digits != 12 {
+		return false
+	}
+	*mac = m
+	return true
+}
+
+// hexGroups reads six octets of one or two digits between separators that are all the same.
+func hexGroups(v []byte, mac *[6]byte) bool {
+	var m [6]byte
+	group, digits, sep := 0, 0, byte(0)
+	for _, c := range v {
+		d, ok := hexDigit(c)
+		switch {
+		case ok && digits < 2:
+			m[group] = m[group]<<4 | d
+			digits++
+		case digits > 0 && group < 5 && (c == ':' || c == '-') && (sep == 0 || c == sep):
+			group++
+			digits, sep = 0, c
+		default:
+			return false
+		}
+	}
+	if group != 5 || digits == 0 {
 		return false
 	}
 	*mac = m

@@ -3,6 +3,7 @@ package tftp
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
 	"net/netip"
 	"strings"
@@ -57,7 +58,7 @@ func TestParseRequest(t *testing.T) {
 		{name: "hwaddr in Cisco's form", in: "\x00\x01a\x00octet\x00hwaddr\x000a01.0203.0405\x00", want: Request{Name: []byte("a"), Options: Options{Has: HWAddr, HWAddr: mac}}},
 		{name: "hwaddr bare", in: "\x00\x01a\x00octet\x00hwaddr\x000a0102030405\x00", want: Request{Name: []byte("a"), Options: Options{Has: HWAddr, HWAddr: mac}}},
 		{name: "hwaddr too long", in: "\x00\x01a\x00octet\x00hwaddr\x000a010203040506\x00", want: Request{Name: []byte("a"), Bad: HWAddr}},
-		{name: "hwaddr with half an octet", in: "\x00\x01a\x00octet\x00hwaddr\x00a:01:02:03:04:05\x00", want: Request{Name: []byte("a"), Bad: HWAddr}},
+		{name: "hwaddr with half an octet", in: "\x00\x01a\x00octet\x00hwaddr\x00a01:02:03:04:05\x00", want: Request{Name: []byte("a"), Bad: HWAddr}},
 		{
 			name: "netaddr, IPv6", in: "\x00\x01a\x00octet\x00netaddr\x002001:db8::7\x00",
 			want: Request{Name: []byte("a"), Options: Options{Has: NetAddr, NetAddr: netip.MustParseAddr("2001:db8::7")}},
@@ -74,18 +75,42 @@ func TestParseRequest(t *testing.T) {
 		{name: "name not terminated", in: "\x00\x01gold", err: ErrNameUnterminated},
 		{name: "empty name", in: "\x00\x01\x00octet\x00", err: ErrNameEmpty},
 		{name: "name too long", in: "\x00\x01" + strings.Repeat("n", 513) + "\x00octet\x00", err: ErrNameLong},
-		{name: "no mode", in: "\x00\x01gold\x00", err: ErrModeUnterminated},
-		{name: "mode not terminated", in: "\x00\x01gold\x00octet", err: ErrModeUnterminated},
+		{name: "no mode", in: "\x00\x01gold\x00", err: ErrMode},
+		{name: "mode not terminated", in: "\x00\x01gold\x00octet", want: Request{Name: []byte("gold")}},
+		{name: "mode cut short", in: "\x00\x01gold\x00octe", err: ErrMode},
+		{name: "mode binary, as octet was called once", in: "\x00\x01gold\x00BINARY\x00", want: Request{Name: []byte("gold")}},
 		{name: "mode mail", in: "\x00\x01gold\x00mail\x00", err: ErrMode},
 		{name: "empty mode", in: "\x00\x01gold\x00\x00", err: ErrMode},
-		{name: "option not terminated", in: "\x00\x01a\x00octet\x00blksize", err: ErrOptionUnterminated},
-		{name: "option without value", in: "\x00\x01a\x00octet\x00blksize\x00", err: ErrOptionValue},
-		{name: "value not terminated", in: "\x00\x01a\x00octet\x00blksize\x00512", err: ErrOptionValue},
-		{name: "empty option name", in: "\x00\x01a\x00octet\x00\x00512\x00", err: ErrOptionEmpty},
-		{name: "option twice", in: "\x00\x01a\x00octet\x00tsize\x000\x00TSIZE\x000\x00", err: ErrOptionTwice},
-		{name: "bad option twice", in: "\x00\x01a\x00octet\x00timeout\x000\x00timeout\x001\x00", err: ErrOptionTwice},
-		{name: "sixteen options", in: "\x00\x01a\x00octet\x00" + strings.Repeat("x\x00y\x00", 16), want: Request{Name: []byte("a"), Unknown: 16}},
-		{name: "seventeen options", in: "\x00\x01a\x00octet\x00" + strings.Repeat("x\x00y\x00", 17), err: ErrOptionCount},
+		{name: "option not terminated", in: "\x00\x01a\x00octet\x00blksize", want: Request{Name: []byte("a")}},
+		{name: "option without value", in: "\x00\x01a\x00octet\x00tsize\x000\x00blksize\x00", want: Request{Name: []byte("a"), Options: Options{Has: Tsize}}},
+		{name: "value not terminated", in: "\x00\x01a\x00octet\x00blksize\x00512", want: Request{Name: []byte("a")}},
+		{name: "empty option name", in: "\x00\x01a\x00octet\x00\x00512\x00", want: Request{Name: []byte("a")}},
+		{name: "garbage behind two NULs", in: "\x00\x01a\x00octet\x00tsize\x000\x00\x00\x00\xff\xff", want: Request{Name: []byte("a"), Options: Options{Has: Tsize}}},
+		{name: "option twice", in: "\x00\x01a\x00octet\x00tsize\x000\x00TSIZE\x000\x00", want: Request{Name: []byte("a"), Options: Options{Has: Tsize}}},
+		{name: "the last value counts", in: "\x00\x01a\x00octet\x00blksize\x00512\x00blksize\x001024\x00", want: Request{Name: []byte("a"), Options: Options{Has: Blksize, Blksize: 1024}}},
+		{name: "a valid value behind a bad one", in: "\x00\x01a\x00octet\x00timeout\x000\x00timeout\x001\x00", want: Request{Name: []byte("a"), Options: Options{Has: Timeout, Timeout: 1}}},
+		{name: "a bad value behind a valid one", in: "\x00\x01a\x00octet\x00timeout\x001\x00timeout\x000\x00", want: Request{Name: []byte("a"), Options: Options{Has: Timeout, Timeout: 1}}},
+		{name: "a bad option twice", in: "\x00\x01a\x00octet\x00timeout\x000\x00timeout\x000\x00", want: Request{Name: []byte("a"), Bad: Timeout}},
+		{name: "two hundred options", in: "\x00\x01a\x00octet\x00" + strings.Repeat("x\x00y\x00", 200) + "blksize\x00512\x00", want: Request{Name: []byte("a"), Unknown: 200, Options: Options{Has: Blksize, Blksize: 512}}},
+
+		// A modem that puts hwaddr or netaddr before those of its CMTS, or hides those, gets nothing.
+		{
+			name: "hwaddr twice, the same", in: "\x00\x01a\x00octet\x00hwaddr\x000a0102030405\x00hwaddr\x000a:01:02:03:04:05\x00",
+			want: Request{Name: []byte("a"), Options: Options{Has: HWAddr, HWAddr: mac}},
+		},
+		{
+			name: "hwaddr behind a bad one", in: "\x00\x01a\x00octet\x00hwaddr\x00none\x00hwaddr\x000a0102030405\x00",
+			want: Request{Name: []byte("a"), Options: Options{Has: HWAddr, HWAddr: mac}},
+		},
+		{name: "two hwaddr", in: "\x00\x01a\x00octet\x00hwaddr\x000a0102030406\x00hwaddr\x000a0102030405\x00", err: ErrProxyOption},
+		{name: "two netaddr", in: "\x00\x01a\x00octet\x00netaddr\x0010.0.0.1\x00NETADDR\x0010.0.0.2\x00", err: ErrProxyOption},
+		{name: "hwaddr hidden behind padding", in: "\x00\x01a\x00octet\x00\x00hwaddr\x000a0102030405\x00", err: ErrProxyOption},
+		{name: "hwaddr hidden behind an empty name", in: "\x00\x01a\x00octet\x00hwaddr\x000a0102030406\x00\x00\x00hwaddr\x000a0102030405\x00", err: ErrProxyOption},
+		{name: "hwaddr as a value", in: "\x00\x01a\x00octet\x00x\x00hwaddr\x000a0102030405\x00", err: ErrProxyOption},
+		{name: "netaddr as a value", in: "\x00\x01a\x00octet\x00hwaddr\x000a0102030406\x00x\x00HwAddr\x000a0102030405\x00netaddr\x0010.0.0.1\x00", err: ErrProxyOption},
+		{name: "hwaddr as the end of a name", in: "\x00\x01a\x00octet\x00hwaddr\x000a0102030406\x00xhwaddr\x000a0102030405\x00netaddr\x0010.0.0.1\x00", err: ErrProxyOption},
+		{name: "hwaddr as the end of a value", in: "\x00\x01a\x00octet\x00x\x00yhwaddr\x000a0102030405\x00netaddr\x0010.0.0.1\x00", err: ErrProxyOption},
+		{name: "hwaddr not terminated", in: "\x00\x01a\x00octet\x00hwaddr\x000a0102030405", err: ErrProxyOption},
 		{name: "longest request", in: "\x00\x01a\x00octet\x00x\x00" + strings.Repeat("y", 1024-13) + "\x00", want: Request{Name: []byte("a"), Unknown: 1}},
 		{name: "request too long", in: "\x00\x01a\x00octet\x00x\x00" + strings.Repeat("y", 1024-12) + "\x00", err: ErrLong},
 		{name: "an option of 65,535 octets", in: "\x00\x01a\x00octet\x00" + strings.Repeat("x", 65535) + "\x00y\x00", err: ErrLong},
@@ -157,6 +182,11 @@ func TestParseReplies(t *testing.T) {
 		{"\x00\x05blksize\x00512\x00", ErrOpcode},
 		{"\x00\x06blksize\x001\x00", ErrOptionValue},
 		{"\x00\x06what\x001\x00", ErrOptionValue},
+		{"\x00\x06blksize\x00512", ErrOptionValue},
+		{"\x00\x06blksize\x00", ErrOptionValue},
+		{"\x00\x06blksize", ErrOptionUnterminated},
+		{"\x00\x06\x00512\x00", ErrOptionEmpty},
+		{"\x00\x06tsize\x001\x00tsize\x001\x00", ErrOptionTwice},
 	} {
 		if err := ParseOACK([]byte(tt.in), &o); err != tt.err {
 			t.Errorf("OACK %q: %v, want %v", tt.in, err, tt.err)
@@ -171,6 +201,41 @@ func TestParseReplies(t *testing.T) {
 		}
 		if _, _, err := ParseERROR([]byte(in)); err != ErrShort {
 			t.Errorf("ERROR %q: %v", in, err)
+		}
+	}
+}
+
+// A MAC address comes in many forms, also as dhcpd's binary-to-ascii (16, 8, ":", …) writes it, without leading zeros.
+func TestHWAddr(t *testing.T) {
+	for s, want := range map[string]string{
+		"0:10:18:de:ad:1":          "001018dead01",
+		"1:0:10:18:de:ad:1":        "001018dead01",
+		"1,0:10:18:de:ad:1":        "001018dead01",
+		"1:10:18:de:ad:1":          "011018dead01",
+		"1:0a:01:02:03:04:05":      "0a0102030405",
+		"1:0a0102030405":           "0a0102030405",
+		"A-1-2-3-4-F":              "0a010203040f",
+		"00:10:18:DE:AD:01":        "001018dead01",
+		"\x0a\x01\x02\x03\x3a\x05": "0a0102033a05",
+		"0:10:18:de:ad":            "",
+		"0:10:18:de:ad:":           "",
+		":0:10:18:de:ad":           "",
+		"0::10:18:de:ad":           "",
+		"0:10:18:de:ad:1:2":        "",
+		"0:10:18:de:ad:001":        "",
+		"0:10-18:de-ad:1":          "",
+		"2:0:10:18:de:ad:1":        "",
+		"0.10.18.de.ad.1":          "",
+		"g:10:18:de:ad:1":          "",
+		"":                         "",
+	} {
+		var mac [6]byte
+		got := ""
+		if hwaddr([]byte(s), &mac) {
+			got = fmt.Sprintf("%x", mac)
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", s, got, want)
 		}
 	}
 }
@@ -213,6 +278,8 @@ func FuzzNetaddr(f *testing.F) {
 func FuzzRequest(f *testing.F) {
 	f.Add([]byte("\x00\x01foobar\x00octet\x00tsize\x000\x00blksize\x001432\x00"))
 	f.Add([]byte("\x00\x01a\x00netascii\x00hwaddr\x001,0A-01-02-03-04-05\x00netaddr\x00::1\x00windowsize\x0016\x00timeout\x009\x00"))
+	f.Add([]byte("\x00\x01a\x00octet\x00hwaddr\x000:1:2:3:4:5\x00hwaddr\x000:1:2:3:4:6\x00"))
+	f.Add([]byte("\x00\x01a\x00binary\x00blksize\x001\x00blksize\x00512\x00\x00hwaddr"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var r, again Request
 		if err := ParseRequest(b, &r); err != nil {
@@ -251,6 +318,7 @@ func TestNoAllocs(t *testing.T) {
 		{"request", func() { _ = ParseRequest(full, &r) }},
 		{"bad values", func() { _ = ParseRequest(bad, &r) }},
 		{"malformed", func() { _ = ParseRequest(full[:9], &r) }},
+		{"options that end early", func() { _ = ParseRequest(bad[:len(bad)-1], &r) }},
 		{"oack", func() { buf = AppendOACK(buf[:0], &r.Options); _ = ParseOACK(buf, &o) }},
 		{"error", func() { buf = AppendERROR(buf[:0], CodeNotFound, "File not found") }},
 	} {

@@ -12,7 +12,9 @@ const (
 	GaveUpLast                   // of these, those with only the last block unacknowledged
 	Overdue                      // transfers that ended because they took too long, or too much had to be sent again
 	Retired                      // transfers that ended because every place was taken, and their client silent
+	Probed                       // transfers that ended because the client wanted the size alone, or the file is empty
 	FileCut                      // transfers that ended because their file was cut short in place
+	Unreachable                  // transfers that ended because nobody listens at the client's port any more
 	Restarted                    // transfers that ended because the client asked anew
 	Evicted                      // transfers that ended because another needed their place or memory, before anything was acknowledged
 	Once                         // files of one block that were sent and forgotten, as half of all places waited for a first ACK
@@ -26,6 +28,7 @@ const (
 	StrangerPacket               // packets to a TID from someone without a transfer there, answered with ERROR 5
 	TimedOut                     // retransmissions after a timeout, in windows
 	WindowResent                 // windows sent again from a gap that the client reported (RFC 7440)
+	PathResent                   // windows sent again because a router said that blocks are too long for the next link
 	BlockSent                    // DATA packets
 	StrayError                   // ERROR packets from someone without a transfer
 	PeerUndefined                // transfers ended by the client's ERROR 0; from here on by code
@@ -42,10 +45,10 @@ const (
 )
 
 var eventNames = [NumEvents]string{
-	Started: "started", Finished: "finished", GaveUp: "gave_up", GaveUpFirst: "gave_up_first", GaveUpLast: "gave_up_last", Overdue: "overdue", Retired: "retired", FileCut: "file_cut", Restarted: "restarted",
+	Started: "started", Finished: "finished", GaveUp: "gave_up", GaveUpFirst: "gave_up_first", GaveUpLast: "gave_up_last", Overdue: "overdue", Retired: "retired", Probed: "probed", FileCut: "file_cut", Unreachable: "unreachable", Restarted: "restarted",
 	Evicted: "evicted", Once: "once", TableFull: "table_full", MemoryFull: "memory_full", RepeatedRequest: "repeated_request", LateRequest: "late_request",
 	RepeatedACK: "repeated_ack", FutureACK: "future_ack", LateACK: "late_ack", StrangerPacket: "stranger_packet",
-	TimedOut: "timed_out", WindowResent: "window_resent", BlockSent: "block_sent", StrayError: "stray_error",
+	TimedOut: "timed_out", WindowResent: "window_resent", PathResent: "path_resent", BlockSent: "block_sent", StrayError: "stray_error",
 	PeerUndefined: "peer_error_undefined", PeerNotFound: "peer_error_not_found", PeerAccess: "peer_error_access",
 	PeerDiskFull: "peer_error_disk_full", PeerIllegal: "peer_error_illegal", PeerUnknownTID: "peer_error_unknown_tid",
 	PeerExists: "peer_error_exists", PeerNoUser: "peer_error_no_user", PeerOption: "peer_error_option", PeerOther: "peer_error_other",

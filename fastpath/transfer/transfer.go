@@ -14,16 +14,15 @@ import (
 
 // Config sets a Table's limits. A zero field takes the default.
 type Config struct {
-	Transfers   int           // most transfers at once; default 65,536
-	Memory      int           // octets for bodies that transfers own; default 64 MiB
-	Timeout     time.Duration // first wait for an ACK; default 1 s. The timeout option replaces it and its back-off once the client has answered.
-	MaxTimeout  time.Duration // a wait doubles up to this, and is no longer whatever a client asks for; default 8 s
-	Retries     int           // retransmissions of a block before a transfer is given up; default 5
-	Pace        time.Duration // what each block of a file may take on average, after a minute for all of it; default 1 s
-	MaxBlksize  int           // largest block size granted, octets; default 65,464
-	MaxBlksize6 int           // over IPv6, where packets have longer headers; default MaxBlksize
-	MaxWindow   int           // largest window granted, blocks; default 64
-	Refuse      tftp.Set      // options that are passed over
+	Transfers  int           // most transfers at once; default 65,536
+	Memory     int           // octets for bodies that transfers own; default 64 MiB
+	Timeout    time.Duration // first wait for an ACK; default 1 s. The timeout option replaces it and its back-off once the client has answered.
+	MaxTimeout time.Duration // a wait doubles up to this, and is no longer whatever a client asks for; default 8 s
+	Retries    int           // retransmissions of a block before a transfer is given up; default 5
+	Pace       time.Duration // what each block of a file may take on average, after a minute for all of it; default 1 s
+	MaxBlksize int           // largest block size granted, octets; default 65,464
+	MaxWindow  int           // largest window granted, blocks; default 64
+	Refuse     tftp.Set      // options that are passed over
 
 	// OnFailure is told of transfers that have failed. What it is given is valid during the call. Nil: nobody is told.
 	OnFailure func(*Failure)
@@ -63,8 +62,6 @@ func (c Config) withDefaults() Config {
 	}
 	c.MaxTimeout = max(c.MaxTimeout, c.Timeout)
 	c.MaxBlksize = min(max(c.MaxBlksize, tftp.MinBlksize), tftp.MaxBlksize)
-	def(&c.MaxBlksize6, c.MaxBlksize)
-	c.MaxBlksize6 = min(c.MaxBlksize6, c.MaxBlksize)
 	// An ACK that is behind must be told from one that is ahead, modulo 2^16.
 	c.MaxWindow = min(c.MaxWindow, 1<<14)
 	return c
@@ -97,6 +94,8 @@ type Table struct {
 	Count [NumEvents]uint64
 
 	cfg      Config
+	blksize  int // largest block granted, octets
+	blksize6 int // over IPv6
 	seed     maphash.Seed
 	entries  []entry
 	free     int32 // first entry that was given back
@@ -150,7 +149,10 @@ type entry struct {
 	instead  bool // it has taken the place of another of its client's
 	proved   bool // the client has acknowledged something: it is there
 	rewound  bool // this window was already sent again for a repeated ACK
+	warned   bool // a router has said that its blocks are too long, and they were sent again for that
+	detour   bool // its blocks leave by the kernel's sockets, whichever way the client's packets come
 	retries  uint8
+	tos      uint8    // of the request: packet.Packet.TOS
 	resends  uint32   // of the whole transfer, in windows
 	birth    uint32   // tells the transfers apart that had the place one after the other
 	options  tftp.Set // that the OACK has
@@ -181,7 +183,7 @@ const nameRoom = 63
 
 // address makes p a packet to the client.
 func (e *entry) address(p *packet.Packet) {
-	p.Peer, p.Local, p.Zone, p.Link = e.peer, e.local, e.zone, e.link
+	p.Peer, p.Local, p.Zone, p.Link, p.TOS = e.peer, e.local, e.zone, e.link, e.tos
 }
 
 // New returns an empty table.
@@ -199,8 +201,16 @@ func New(cfg Config, now int64) *Table {
 		waiting: make([]uint64, (cfg.Transfers+63)/64),
 		text:    make([]byte, 0, cfg.MaxBlksize),
 	}
+	t.Grant(cfg.MaxBlksize, cfg.MaxBlksize)
 	t.wheel.init(now)
 	return t
+}
+
+// Grant sets the largest blocks that new transfers are granted over IPv4 and over IPv6, octets, in the place of the configuration's. Packets
+// have no room for more than MaxBlksize of that.
+func (t *Table) Grant(v4, v6 int) {
+	within := func(n int) int { return min(max(n, tftp.MinBlksize), t.cfg.MaxBlksize) }
+	t.blksize, t.blksize6 = within(v4), within(v6)
 }
 
 // Active returns the number of running transfers.
@@ -239,7 +249,8 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 		same := e.name == name && e.request == request
 		if same && e.embryonic() {
 			t.Count[RepeatedRequest]++
-			e.link = in.Link
+			e.follow(in)
+			e.tos = in.TOS
 			t.transmit(id, e, 0, 1, out)
 			return 0, false
 		}
@@ -259,7 +270,7 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 	e := &t.entries[id]
 	*e = entry{
 		state: pending, birth: e.birth + 1, instead: instead,
-		peer: in.Peer, local: netip.AddrPortFrom(in.Local.Addr(), in.TID), zone: in.Zone, link: in.Link, hash: hash, name: name, request: request, netascii: rq.NetASCII,
+		peer: in.Peer, local: netip.AddrPortFrom(in.Local.Addr(), in.TID), zone: in.Zone, link: in.Link, tos: in.TOS, hash: hash, name: name, request: request, netascii: rq.NetASCII,
 		blksize: tftp.DefaultBlksize, window: 1, interval: int64(t.cfg.Timeout),
 		options: rq.Has & grantable &^ t.cfg.Refuse,
 	}
@@ -268,9 +279,9 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 		e.options &^= tftp.Tsize
 	}
 	if e.options&tftp.Blksize != 0 {
-		most := t.cfg.MaxBlksize
+		most := t.blksize
 		if in.Peer.Addr().Is6() {
-			most = t.cfg.MaxBlksize6
+			most = t.blksize6
 		}
 		e.blksize = uint32(min(rq.Blksize, most))
 		if in.MaxBlksize != 0 {
@@ -398,8 +409,7 @@ func (t *Table) ACK(now int64, in *packet.Packet, block uint16, out *packet.Queu
 	}
 	e := &t.entries[id]
 	news := uint32(0) // blocks that are acknowledged now
-	// The way to the client may change meanwhile: another router, or no more XDP program.
-	e.link = in.Link
+	e.follow(in)
 	if e.state == negotiating {
 		if block != 0 {
 			t.Count[FutureACK]++
@@ -463,15 +473,34 @@ func (t *Table) ACK(now int64, in *packet.Packet, block uint16, out *packet.Queu
 	}
 }
 
-// Error handles an ERROR: it ends the client's transfer (RFC 1350, section 7).
+// Error handles an ERROR: it ends the client's transfer (RFC 1350, section 7). That is no failure if the client wanted the size alone.
 func (t *Table) Error(in *packet.Packet, code tftp.Code, text []byte) {
 	id := t.find(in.Hash, in)
 	if id == none {
 		t.Count[StrayError]++
 		return
 	}
-	t.fail(&t.entries[id], PeerUndefined+Event(min(code, tftp.Code(PeerOther-PeerUndefined))), text)
+	if e := &t.entries[id]; e.probed(code) {
+		t.Count[Probed]++
+	} else {
+		t.fail(e, PeerUndefined+Event(min(code, tftp.Code(PeerOther-PeerUndefined))), text)
+	}
 	t.release(id)
+}
+
+// Unreachable handles word from a client's host that nobody listens at its port: the client has gone, which ends its transfer. Boot
+// ROMs that wanted to know a file's size only go like this, so it is no failure.
+func (t *Table) Unreachable(in *packet.Packet) {
+	if id := t.find(in.Hash, in); id != none {
+		t.Count[Unreachable]++
+		t.release(id)
+	}
+}
+
+// probed reports whether a client that ends its transfer by an ERROR of that code has what it asked for: the size, which boot ROMs
+// ask for on its own (tsize, RFC 2349) and then say 0 or 8, or an empty file. One for which the file is too large says 3.
+func (e *entry) probed(code tftp.Code) bool {
+	return e.embryonic() && (code == tftp.CodeUndefined || code == tftp.CodeOption) && (e.options&tftp.Tsize != 0 || len(e.body) == 0)
 }
 
 // fail counts and tells why a transfer ends.
@@ -548,6 +577,10 @@ func (t *Table) timeout(now int64, id ID, e *entry, out *packet.Queue) {
 		retries = min(retries, t.resends(now, e))
 	}
 	switch {
+	case int(e.retries) >= retries && e.embryonic() && len(e.body) == 0:
+		t.Count[Probed]++ // a client may take the size in the OACK, or a first block without octets, for all that there is
+		t.release(id)
+		return
 	case int(e.retries) >= retries:
 		t.fail(e, GaveUp, nil)
 		if e.embryonic() {
@@ -568,6 +601,7 @@ func (t *Table) timeout(now int64, id ID, e *entry, out *packet.Queue) {
 		e.interval = min(2*e.interval, int64(t.cfg.MaxTimeout))
 	}
 	e.rewound = false
+	e.suspect()
 	t.Count[TimedOut]++
 	// Of a window one block is enough to have the client say where it is, and all that a client who is not there costs.
 	if t.transmit(id, e, 0, 1, out) {
@@ -689,7 +723,7 @@ func (t *Table) stranger(now int64, hash uint64, in *packet.Packet, out *packet.
 	}
 	t.Count[StrangerPacket]++
 	p := out.Next()
-	p.Peer, p.Local, p.Zone, p.Link = in.Peer, in.Local, in.Zone, in.Link
+	p.Peer, p.Local, p.Zone, p.Link, p.TOS = in.Peer, in.Local, in.Zone, in.Link, in.TOS
 	p.Data = tftp.AppendERROR(p.Data, tftp.CodeUnknownTID, "Unknown transfer ID")
 }
 

@@ -536,6 +536,61 @@ func TestFailure(t *testing.T) {
 	}
 }
 
+// A client that wanted the size alone, or that leaves an empty file unacknowledged, has not failed; who refuses the file has, and
+// so has one that ends what it has begun to take.
+func TestProbed(t *testing.T) {
+	body := make([]byte, 1300)
+	for _, tt := range []struct {
+		name   string
+		has    tftp.Set
+		body   []byte
+		acks   []uint16
+		code   int // of the ERROR; -1: silence
+		probed bool
+	}{
+		{"probe", tftp.Tsize, body, nil, 0, true},
+		{"probe, refused as an option", tftp.Tsize | tftp.Blksize, body, nil, 8, true},
+		{"empty probe", tftp.Tsize, nil, nil, 8, true},
+		{"empty, and silent", tftp.Tsize, nil, nil, -1, true},
+		{"empty without options, and silent", 0, nil, nil, -1, true},
+		{"empty without options, and an ERROR", 0, nil, nil, 0, true},
+		{"too large", tftp.Tsize, body, nil, 3, false},
+		{"an empty file that is refused", tftp.Tsize, nil, nil, 2, false},
+		{"silent", tftp.Tsize, body, nil, -1, false},
+		{"no size asked for", tftp.Blksize, body, nil, 8, false},
+		{"no options", 0, body, nil, 0, false},
+		{"begun", tftp.Tsize, body, []uint16{0}, 0, false},
+		{"half done", tftp.Tsize, body, []uint16{0, 1}, 8, false},
+		{"silent behind the OACK of an empty file", tftp.Tsize, nil, []uint16{0}, -1, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			failed := 0
+			r := newRig(t, Config{Timeout: time.Second, Retries: 1, OnFailure: func(*Failure) { failed++ }})
+			r.start(client(1), "file", tftp.Options{Has: tt.has, Blksize: 512}, tt.body)
+			for _, block := range tt.acks {
+				r.ack(client(1), block)
+			}
+			if tt.code >= 0 {
+				r.tab.Error(r.at(client(1)), tftp.Code(tt.code), nil)
+			}
+			for range 10 {
+				r.now += int64(time.Second)
+				r.tab.Expire(r.now, r.out)
+			}
+			want := [2]int{1, 0}
+			if tt.probed {
+				want = [2]int{0, 1}
+			}
+			if got := [2]int{failed, int(r.tab.Count[Probed])}; got != want {
+				t.Errorf("%d failed, %d probed, want %v", got[0], got[1], want)
+			}
+			if r.tab.Active() != 0 {
+				t.Errorf("%d transfers run on", r.tab.Active())
+			}
+		})
+	}
+}
+
 // A file that is cut short in place ends the transfers that send it, each by an ERROR, and nothing else.
 func TestFileCut(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "firmware")

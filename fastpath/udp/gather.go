@@ -15,7 +15,7 @@ func (t *Transport) Gather(v6 bool) error {
 		return errors.New("udp: one port alone is nothing to gather from")
 	}
 	for _, s := range f.socks[1:] {
-		if err := s.deafen(); err != nil {
+		if err := errors.Join(s.deafen(), s.hearErrors(false)); err != nil {
 			return fmt.Errorf("udp: %v: %w", s.local, err)
 		}
 	}

@@ -23,7 +23,7 @@ const loopbackIndex = 1
 
 const (
 	nameRoom = unix.SizeofSockaddrInet6
-	// Room for the control messages of one packet: the address that was asked, the receive time, the drops.
+	// Room for the control messages of one packet: the address that was asked, its TOS, the receive time, the drops.
 	controlRoom = 128
 )
 
@@ -67,8 +67,8 @@ func (h *headers) reset(i int) {
 	m.Flags = 0
 }
 
-// heed has the kernel tell of packets from to to what goes with them. Which of our addresses was asked must be told of each
-// one where a socket has several. When a packet came need only be told of the first: those behind it are younger, and
+// heed has the kernel tell of packets from to to what goes with them. Which of our addresses was asked, or with which TOS, must be told of each
+// one where that differs. When a packet came need only be told of the first: those behind it are younger, and
 // copying it for every one takes a fiftieth of the time of a file.
 func (h *headers) heed(s *socket, from, to int) {
 	if !s.inform {
@@ -85,6 +85,12 @@ func (h *headers) heed(s *socket, from, to int) {
 func (t *Transport) recv(s *socket, batch []packet.Packet, from, to int) (int, error) {
 	t.rx.heed(s, from, to)
 	r, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&t.rx.msgs[from])), uintptr(to-from), unix.MSG_DONTWAIT, 0, 0)
+	for tries := 1; errno != 0 && tries < attempts && s.disturbed(errno); tries++ {
+		r, _, errno = unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&t.rx.msgs[from])), uintptr(to-from), unix.MSG_DONTWAIT, 0, 0)
+	}
+	if errno != 0 && s.disturbed(errno) {
+		return 0, nil
+	}
 	switch errno {
 	case 0:
 	case unix.EAGAIN, unix.EINTR, unix.ENOBUFS, unix.ENOMEM, unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH:
@@ -107,23 +113,12 @@ func (t *Transport) recv(s *socket, batch []packet.Packet, from, to int) (int, e
 func (t *Transport) receive(s *socket, i int, p *packet.Packet) {
 	m := &t.rx.msgs[i]
 	p.Data = p.Room()[:min(int(m.len), len(p.Room()))]
-	p.TID, p.MaxBlksize, p.Flags, p.Wire, p.Zone, p.Time, p.Link = 0, 0, 0, false, 0, 0, packet.Link{}
+	p.TID, p.MaxBlksize, p.Flags, p.Wire, p.Time, p.TOS, p.Link = 0, 0, 0, false, 0, t.marking.TOS(0), packet.Link{}
 	if m.hdr.Flags&unix.MSG_TRUNC != 0 {
 		p.Flags |= packet.Truncated
 	}
 	local := s.local
-	name := &t.rx.names[i]
-	port := (*[2]byte)(unsafe.Pointer(&name.Port))
-	var peer netip.Addr
-	if s.v6 {
-		peer = netip.AddrFrom16(name.Addr)
-		if peer.IsLinkLocalUnicast() {
-			p.Zone = name.Scope_id
-		}
-	} else {
-		peer = netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(name)).Addr)
-	}
-	p.Peer = netip.AddrPortFrom(peer, uint16(port[0])<<8|uint16(port[1]))
+	p.Peer, p.Zone = s.peer(&t.rx.names[i])
 	p.Hash = t.key.Hash(p.Peer)
 
 	rest := unsafe.Slice((*byte)(unsafe.Pointer(&t.rx.controls[i])), controlRoom)[:min(controlRoom, int(m.hdr.Controllen))]
@@ -144,13 +139,20 @@ func (t *Transport) receive(s *socket, i int, p *packet.Packet) {
 			if spec != dst {
 				p.Flags |= packet.Multicast
 			}
+			t.enter(p, binary.NativeEndian.Uint32(data))
 		case c.Level == unix.IPPROTO_IPV6 && c.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
 			dst := netip.AddrFrom16([16]byte(data[:16]))
-			p.Wire = binary.NativeEndian.Uint32(data[16:]) != loopbackIndex
+			index := binary.NativeEndian.Uint32(data[16:])
+			p.Wire = t.fromWire(index)
+			t.enter(p, index)
 			local = netip.AddrPortFrom(dst, s.local.Port())
 			if dst.IsMulticast() {
 				p.Flags |= packet.Multicast
 			}
+		case c.Level == unix.IPPROTO_IP && c.Type == unix.IP_TOS && len(data) >= 1:
+			p.TOS = t.marking.TOS(data[0])
+		case c.Level == unix.IPPROTO_IPV6 && c.Type == unix.IPV6_TCLASS && len(data) >= 4:
+			p.TOS = t.marking.TOS(uint8(binary.NativeEndian.Uint32(data)))
 		case c.Level == unix.SOL_SOCKET && c.Type == unix.SO_RXQ_OVFL && len(data) >= 4:
 			if d := binary.NativeEndian.Uint32(data); d != s.drops {
 				t.drops.Add(uint64(d - s.drops))
@@ -160,6 +162,21 @@ func (t *Transport) receive(s *socket, i int, p *packet.Packet) {
 		rest = rest[min((size+7)&^7, len(rest)):]
 	}
 	t.place(s, p, local)
+}
+
+// peer returns an address of s's family, and the interface of one that is good for a link only.
+func (s *socket) peer(name *unix.RawSockaddrInet6) (peer netip.AddrPort, zone uint32) {
+	var a netip.Addr
+	if s.v6 {
+		a = netip.AddrFrom16(name.Addr)
+		if a.IsLinkLocalUnicast() {
+			zone = name.Scope_id
+		}
+	} else {
+		a = netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(name)).Addr)
+	}
+	port := (*[2]byte)(unsafe.Pointer(&name.Port))
+	return netip.AddrPortFrom(a, uint16(port[0])<<8|uint16(port[1])), zone
 }
 
 // place says what a packet that came to s at an address is: a request, and where it is answered from, or one of a running

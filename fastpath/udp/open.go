@@ -6,6 +6,8 @@ import (
 	"net/netip"
 
 	"golang.org/x/sys/unix"
+
+	"dcs/fastpath/frame"
 )
 
 const (
@@ -27,7 +29,7 @@ type opener struct {
 }
 
 func (o *opener) worker(i int) (*Transport, error) {
-	t := &Transport{key: o.Key, tick: o.Tick, wake: -1, ident: uint16(i)<<12 | 1}
+	t := &Transport{errors: newErrorHeaders(), key: o.Key, marking: o.Marking, tick: o.Tick, wake: -1, ident: frame.Ident(i) << 12}
 	if err := o.open(t, i); err != nil {
 		_ = t.Close()
 		return nil, err
@@ -56,8 +58,13 @@ func (o *opener) open(t *Transport, i int) (err error) {
 		}
 	}
 	for _, s := range t.listeners {
-		if err := o.buffers(s, o.RcvBuf); err != nil {
+		if err := o.set(s, o.RcvBuf); err != nil {
 			return err
+		}
+		if s.single {
+			if err := s.hearErrors(true); err != nil {
+				return fmt.Errorf("udp: %v: %w", s.local, err)
+			}
 		}
 	}
 	if t.wake, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
@@ -94,14 +101,29 @@ func (o *opener) listener(i int, a netip.AddrPort) (*socket, error) {
 	}
 	if i == 0 && a.Port() != 0 {
 		// SO_REUSEPORT would let a second server take half of the first one's requests.
-		s, err := open(a, requests)
+		alone, err := Reserve(a)
 		if err != nil {
 			return nil, err
 		}
-		s.close()
+		alone.Close()
 	}
 	return open(a, requests|shared)
 }
+
+// A Reservation keeps others from an address that requests are to be taken at.
+type Reservation struct{ s *socket }
+
+// Reserve opens an address for nobody else, as Open does at first. The error wraps EADDRINUSE where another has it.
+func Reserve(a netip.AddrPort) (*Reservation, error) {
+	s, err := open(a, requests)
+	if err != nil {
+		return nil, err
+	}
+	return &Reservation{s}, nil
+}
+
+// Close gives the address back.
+func (r *Reservation) Close() { r.s.close() }
 
 // transfers opens worker i's ports for transfers of one address family.
 func (o *opener) transfers(t *Transport, i int, v6 bool) error {
@@ -136,7 +158,7 @@ func (o *opener) transfers(t *Transport, i int, v6 bool) error {
 		if n == 0 {
 			size = o.RcvBuf // it may come to receive for all
 		}
-		if err := o.buffers(s, size); err != nil {
+		if err := errors.Join(o.set(s, size), s.hearErrors(true)); err != nil {
 			return err
 		}
 	}
@@ -149,7 +171,7 @@ func (o *opener) transfers(t *Transport, i int, v6 bool) error {
 		return nil
 	}
 	f.raw = raw
-	return o.buffers(raw, rawBuffer)
+	return o.set(raw, rawBuffer)
 }
 
 // ports opens worker i's ports at an address.
@@ -196,6 +218,14 @@ func (o *opener) warn(what string) {
 		}
 	}
 	o.warnings = append(o.warnings, what)
+}
+
+// set gives a socket its buffers and its DSCP.
+func (o *opener) set(s *socket, receive int) error {
+	if err := o.buffers(s, receive); err != nil {
+		return err
+	}
+	return s.mark(o.Marking)
 }
 
 func (o *opener) buffers(s *socket, receive int) error {

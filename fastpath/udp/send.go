@@ -10,7 +10,6 @@ import (
 
 	"dcs/fastpath/frame"
 	"dcs/fastpath/packet"
-	"dcs/fastpath/tftp"
 )
 
 // Send sends the packets of batch, those of one socket in one system call.
@@ -77,10 +76,10 @@ func (t *Transport) sender(p *packet.Packet) *socket {
 // what 1,500 octets hold.
 const rawMost = 1500 - 20 - 8
 
-// suits reports whether a packet may leave by a raw socket: it has the room for its headers, and leads to no neighbour of an
-// interface alone.
+// suits reports whether a packet may leave by a raw socket: it has the room for its headers, and leads to no link-local
+// neighbour.
 func suits(p *packet.Packet) bool {
-	return len(p.Data) <= rawMost && p.Zone == 0 && p.Local.Addr().IsValid() && p.Headroom() >= frame.Room
+	return len(p.Data) <= rawMost && (p.Zone == 0 || !p.Peer.Addr().Is6() || !p.Peer.Addr().IsLinkLocalUnicast()) && p.Local.Addr().IsValid() && p.Headroom() >= frame.Room
 }
 
 // owns reports whether a packet from local goes out by this socket.
@@ -93,11 +92,11 @@ func (s *socket) owns(local netip.AddrPort, v6 bool) bool {
 }
 
 // fill writes header i for p, which s will send.
-func (h *headers) fill(i int, p *packet.Packet, s *socket, ident *uint16) {
+func (h *headers) fill(i int, p *packet.Packet, s *socket, ident *frame.Ident) {
 	m := &h.msgs[i].hdr
 	h.packets[i] = p
 	data := p.Data
-	peer, local := p.Peer.Addr(), p.Local.Addr()
+	peer := p.Peer.Addr()
 	port := p.Peer.Port()
 	if s.raw {
 		data = headed(p, ident)
@@ -107,49 +106,25 @@ func (h *headers) fill(i int, p *packet.Packet, s *socket, ident *uint16) {
 	h.iovs[i].SetLen(len(data))
 	name := &h.names[i]
 	*(*[2]byte)(unsafe.Pointer(&name.Port)) = [2]byte{byte(port >> 8), byte(port)}
-	c := &h.controls[i]
-	cmsg := (*unix.Cmsghdr)(unsafe.Pointer(c))
 	if peer.Is4() {
 		sa := (*unix.RawSockaddrInet4)(unsafe.Pointer(name))
 		sa.Family = unix.AF_INET
 		sa.Addr = peer.As4()
 		m.Namelen = unix.SizeofSockaddrInet4
-		if s.any && local.Is4() {
-			cmsg.Level, cmsg.Type = unix.IPPROTO_IP, unix.IP_PKTINFO
-			cmsg.SetLen(unix.CmsgLen(unix.SizeofInet4Pktinfo))
-			*(*unix.Inet4Pktinfo)(unsafe.Pointer(&c[unix.SizeofCmsghdr/8])) = unix.Inet4Pktinfo{Spec_dst: local.As4()}
-			m.SetControllen(unix.CmsgSpace(unix.SizeofInet4Pktinfo))
-			return
-		}
 	} else {
 		name.Family = unix.AF_INET6
 		name.Flowinfo = 0 // an IPv4 address stands there in the other form
 		name.Addr = peer.As16()
 		name.Scope_id = p.Zone
 		m.Namelen = unix.SizeofSockaddrInet6
-		if s.any && local.Is6() {
-			cmsg.Level, cmsg.Type = unix.IPPROTO_IPV6, unix.IPV6_PKTINFO
-			cmsg.SetLen(unix.CmsgLen(unix.SizeofInet6Pktinfo))
-			*(*unix.Inet6Pktinfo)(unsafe.Pointer(&c[unix.SizeofCmsghdr/8])) = unix.Inet6Pktinfo{Addr: local.As16(), Ifindex: p.Zone}
-			m.SetControllen(unix.CmsgSpace(unix.SizeofInet6Pktinfo))
-			return
-		}
 	}
-	m.SetControllen(0)
+	h.control(i, p, s)
 }
 
-// headed returns a packet with its headers. Blocks of up to 512 octets pass everywhere: they leave with DF, and need no
-// identification. Others have one, so that a router may fragment them (RFC 6864, section 4.1).
-func headed(p *packet.Packet, ident *uint16) []byte {
-	id := uint16(0)
-	if len(p.Data) > tftp.DataHeader+tftp.DefaultBlksize {
-		if *ident++; *ident == 0 {
-			*ident = 1
-		}
-		id = *ident
-	}
+// headed returns a packet with its headers.
+func headed(p *packet.Packet, ident *frame.Ident) []byte {
 	buf := p.Buffer()
-	from, to, ok := frame.AppendIP(p, buf, p.Headroom(), id)
+	from, to, ok := frame.AppendIP(p, buf, p.Headroom(), ident.Next(len(p.Data)))
 	if !ok { // suits has let it through
 		return p.Data
 	}
@@ -159,8 +134,14 @@ func headed(p *packet.Packet, ident *uint16) []byte {
 // transmit sends the first n of the headers by s.
 func (t *Transport) transmit(s *socket, n int) error {
 	waited := false
+	disturbed := 0 // calls in a row
 	for i := 0; i < n; {
 		r, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&t.tx.msgs[i])), uintptr(n-i), unix.MSG_DONTWAIT, 0, 0)
+		if errno != 0 && disturbed < attempts-1 && s.disturbed(errno) {
+			disturbed++
+			continue
+		}
+		disturbed = 0
 		switch errno {
 		case 0:
 			i += int(r)
@@ -194,8 +175,14 @@ func (t *Transport) resort(s *socket, p *packet.Packet) {
 	if s.raw {
 		s = t.family(s.v6).at[p.Local.Port()]
 		t.one.fill(0, p, s, &t.ident)
-		if r, _, _ := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&t.one.msgs[0])), 1, unix.MSG_DONTWAIT, 0, 0); int(r) == 1 {
-			return
+		for range attempts {
+			r, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&t.one.msgs[0])), 1, unix.MSG_DONTWAIT, 0, 0)
+			if int(r) == 1 {
+				return
+			}
+			if !s.disturbed(errno) {
+				break
+			}
 		}
 	}
 	t.sendErrors.Add(1)

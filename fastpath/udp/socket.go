@@ -22,7 +22,10 @@ type socket struct {
 	drops  uint32 // the kernel's count when it was last told
 	zone   string // of the address that it is bound to
 	any    bool   // bound to the wildcard: packets must say which of our addresses they are for
-	inform bool   // the kernel says of each packet where it came in
+	errors bool   // the kernel keeps what ICMP says of packets that left from it
+	queued bool   // there may be some of that to be read
+	inform bool   // the kernel says of each packet where it came in, or with which TOS
+	tos    uint8  // of packets that say no other
 }
 
 // A role is what a socket is for. The kernel is asked to tell with each packet only what its role

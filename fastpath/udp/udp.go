@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dcs/fastpath/frame"
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tid"
 )
@@ -24,6 +25,7 @@ type Config struct {
 	TIDs       int              // ports that transfers answer from, of each worker and address family; default 16, at most 4,096
 	TIDMin     uint16           // first of a range to take them from: as many as it has, the workers in turn
 	TIDMax     uint16           // last of it; 0: the kernel picks
+	Marking    packet.Marking   // DSCP that answers carry
 	Raw        bool             // send by raw sockets, if the process may (CAP_NET_RAW): all ports of a worker in one system call
 	RcvBuf     int              // receive buffer of each socket, octets; default 32 MiB
 	SndBuf     int              // send buffer of each socket, octets; default 4 MiB
@@ -36,6 +38,7 @@ const maxListen = 61
 // A Transport is one worker's sockets. Recv and Send are for one goroutine.
 type Transport struct {
 	key       tid.Key
+	marking   packet.Marking
 	families  [2]family // of IPv4 and of IPv6
 	listeners []*socket
 	reading   []*socket // those of running transfers, then the listeners
@@ -48,14 +51,16 @@ type Transport struct {
 	closed    atomic.Bool
 	mu        sync.Mutex // held while the sockets are used, so that Close does not close them under a system call
 	warnings  []string
+	vrfs      map[uint32]uint32 // interfaces in VRFs, with the index of the VRF's device; guarded by mu
 
-	rx    headers
-	bound *packet.Packet
+	rx     headers
+	errors *errorHeaders
+	bound  *packet.Packet
 
 	tx     headers
 	one    headers // for a packet on its own
 	txSock []*socket
-	ident  uint16 // of the IPv4 packet that may be fragmented, which was sent last
+	ident  frame.Ident // of the IPv4 packet that may be fragmented, which was sent last
 
 	drops      atomic.Uint64
 	sendErrors atomic.Uint64
@@ -78,14 +83,25 @@ func (t *Transport) family(v6 bool) *family {
 	return &t.families[0]
 }
 
+// Check tells what is wrong with a configuration for so many workers, whatever the host has to give.
+func (c *Config) Check(workers int) error {
+	if len(c.Listen) == 0 || len(c.Listen) > maxListen {
+		return fmt.Errorf("udp: %d addresses to listen on, must be 1 to %d", len(c.Listen), maxListen)
+	}
+	if c.TIDMin > c.TIDMax || c.TIDMax > 0 && c.TIDMin == 0 {
+		return fmt.Errorf("udp: range of transfer ports %d-%d is empty", c.TIDMin, c.TIDMax)
+	}
+	if n := int(c.TIDMax) - int(c.TIDMin) + 1; c.TIDMax > 0 && !c.SinglePort && n < workers {
+		return fmt.Errorf("udp: transfer ports %d-%d are %d for %d workers: each needs one", c.TIDMin, c.TIDMax, n, workers)
+	}
+	return nil
+}
+
 // Open opens the sockets of so many workers: each worker has its own listeners, between which the kernel shares
 // out the requests by SO_REUSEPORT, and its own ports for transfers.
 func Open(cfg Config, workers int) ([]*Transport, error) {
-	if len(cfg.Listen) == 0 || len(cfg.Listen) > maxListen {
-		return nil, fmt.Errorf("udp: %d addresses to listen on, must be 1 to %d", len(cfg.Listen), maxListen)
-	}
-	if cfg.TIDMin > cfg.TIDMax || cfg.TIDMax > 0 && cfg.TIDMin == 0 {
-		return nil, fmt.Errorf("udp: range of transfer ports %d-%d is empty", cfg.TIDMin, cfg.TIDMax)
+	if err := cfg.Check(workers); err != nil {
+		return nil, err
 	}
 	if cfg.TIDs <= 0 {
 		cfg.TIDs = 16
@@ -243,6 +259,12 @@ func (t *Transport) collect(socks []*socket, batch []packet.Packet, n, to int) (
 		if n == to {
 			break
 		}
+		if s.queued {
+			var err error
+			if n, err = t.recvErrors(s, batch, n, to); err != nil || n == to {
+				return n, err
+			}
+		}
 		if s.skip > 0 {
 			s.skip--
 			continue
@@ -273,6 +295,9 @@ func (t *Transport) poll(wait time.Duration) (bool, error) {
 		s.skip = idleRounds
 		if t.polls[i].Revents != 0 {
 			s.skip = 0
+		}
+		if t.polls[i].Revents&unix.POLLERR != 0 && s.errors {
+			s.queued = true
 		}
 	}
 	return r > 0, nil

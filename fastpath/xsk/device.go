@@ -20,6 +20,8 @@ type device struct {
 	mtu   atomic.Int32 // as last known
 	idle  atomic.Bool  // the kernel's sockets answer what comes by it
 	undo  []func() error
+
+	networks atomic.Pointer[networks]
 }
 
 func openDevice(name string) (*device, error) {
@@ -46,13 +48,16 @@ func openDevice(name string) (*device, error) {
 
 // maxBlksize returns the largest block that fits into one frame, of that many octets, behind so many octets of link-layer header.
 func (d *device) maxBlksize(frame int, v6 bool, link int) uint16 {
-	const dataHeader, udp, v4, more = 4, 8, 20, 20
-	n := int(d.mtu.Load()) - udp - v4 - max(0, link-oneTag)
+	const udp, v4, more = 8, 20, 20
+	n := d.maxFrame(link) - link - udp - v4
 	if v6 {
 		n -= more
 	}
 	return uint16(max(min(n, frame-txRoom)-dataHeader, 1))
 }
+
+// maxFrame returns how long a frame may be that begins with so many octets of link-layer header.
+func (d *device) maxFrame(link int) int { return int(d.mtu.Load()) + min(link, oneTag) }
 
 // control returns a socket for ioctl.
 func control() (int, error) {

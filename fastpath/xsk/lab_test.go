@@ -205,7 +205,7 @@ func (n *network) Serve(t testing.TB, cfg conform.Setup) (netip.AddrPort, func()
 		workers = 1
 	}
 	n.transports = n.open(t, []netip.AddrPort{netip.AddrPortFrom(n.server, port)}, workers, func(c *xsk.Config) {
-		c.SinglePort, c.BusyPoll = cfg.SinglePort, n.busy
+		c.SinglePort, c.BusyPoll, c.Marking = cfg.SinglePort, n.busy, cfg.Marking
 		for q := range workers {
 			c.Interfaces[0].Queues = append(c.Interfaces[0].Queues, q)
 		}
@@ -245,36 +245,21 @@ func (n *network) Client(t testing.TB) conform.Client {
 	if n.station != nil {
 		return n.station.client()
 	}
+	return newClient(t, n.Load, n.client)
+}
+
+// newClient returns a socket at an address of a host.
+func newClient(t testing.TB, h *netlab.Host, at netip.Addr) *conform.Socket {
+	t.Helper()
 	var c *net.UDPConn
-	err := n.Load.Do(func() (err error) {
-		c, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(n.client, 0)))
+	err := h.Do(func() (err error) {
+		c, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(at, 0)))
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = c.SetReadBuffer(4 << 20)
-	t.Cleanup(func() { _ = c.Close() })
-	return &client{c: c, buf: make([]byte, 1<<16)}
-}
-
-type client struct {
-	c   *net.UDPConn
-	buf []byte
-}
-
-func (c *client) Send(to netip.AddrPort, data []byte) error {
-	_, err := c.c.WriteToUDPAddrPort(data, to)
-	return err
-}
-
-func (c *client) Recv(wait time.Duration) ([]byte, netip.AddrPort) {
-	_ = c.c.SetReadDeadline(time.Now().Add(wait))
-	n, from, err := c.c.ReadFromUDPAddrPort(c.buf)
-	if err != nil {
-		return nil, netip.AddrPort{}
-	}
-	return c.buf[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+	return conform.NewSocket(t, c)
 }
 
 // TestConform runs the conformance tests over a veth pair.
@@ -314,6 +299,34 @@ func TestConform(t *testing.T) {
 			if tt.handed != (n.handed > 0) {
 				t.Errorf("%d packets were handed over", n.handed)
 			}
+		})
+	}
+}
+
+// TestMarking reads the DSCP of answers that leave by AF_XDP sockets.
+func TestMarking(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		queues int
+		v6     bool
+		tags   []byte
+	}{
+		{name: "IPv4", queues: 1},
+		{name: "IPv6", queues: 1, v6: true},
+		{name: "VLAN, packets handed over", queues: 2, tags: []byte{0x81, 0, 0x20, 5}},
+		{name: "VLAN, IPv6", queues: 1, v6: true, tags: []byte{0x81, 0, 0x20, 5}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWire(t, netlab.Config{Queues: tt.queues})
+			n := &network{wire: w, server: netlab.ServerAddr4, client: netlab.LoadAddr4, workers: tt.queues}
+			if tt.v6 {
+				n.server, n.client = netlab.ServerAddr6, netlab.LoadAddr6
+			}
+			if tt.tags != nil {
+				n.station = newStation(t, w, n.client, tt.tags, tt.queues)
+			}
+			conform.RunMarking(t, n)
 		})
 	}
 }

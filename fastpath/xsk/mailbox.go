@@ -26,6 +26,7 @@ type letter struct {
 	link        packet.Link
 	zone        uint32
 	flags       packet.Flags
+	tos         uint8
 	tid         uint16
 	maxBlksize  uint16
 	hash        uint64
@@ -43,7 +44,7 @@ func (m *mailbox) put(p *packet.Packet) bool {
 		return false
 	}
 	l := &m.slots[tail&uint32(len(m.slots)-1)]
-	l.peer, l.local, l.link, l.zone, l.flags, l.tid, l.maxBlksize, l.hash = p.Peer, p.Local, p.Link, p.Zone, p.Flags, p.TID, p.MaxBlksize, p.Hash
+	l.peer, l.local, l.link, l.zone, l.flags, l.tos, l.tid, l.maxBlksize, l.hash = p.Peer, p.Local, p.Link, p.Zone, p.Flags, p.TOS, p.TID, p.MaxBlksize, p.Hash
 	l.n = uint16(copy(l.data[:], p.Data))
 	if len(p.Data) > len(l.data) {
 		l.flags |= packet.Truncated
@@ -60,7 +61,7 @@ func (m *mailbox) drain(batch []packet.Packet, n int) int {
 		p := &batch[n]
 		p.Reset()
 		p.Data = append(p.Data, l.data[:l.n]...)
-		p.Peer, p.Local, p.Link, p.Zone, p.Flags = l.peer, l.local, l.link, l.zone, l.flags
+		p.Peer, p.Local, p.Link, p.Zone, p.Flags, p.TOS = l.peer, l.local, l.link, l.zone, l.flags, l.tos
 		p.TID, p.MaxBlksize, p.Time, p.Hash = l.tid, l.maxBlksize, 0, l.hash
 		n++
 	}

@@ -14,7 +14,7 @@ func TestMailbox(t *testing.T) {
 	in := packet.NewSlab(1, 0, rxRoom)
 	p := &in[0]
 	p.Peer, p.Local = netip.MustParseAddrPort("198.18.0.1:1025"), netip.MustParseAddrPort("198.19.0.1:50000")
-	p.Link.Len, p.Zone = 14, 7
+	p.Link.Len, p.Zone, p.TOS = 14, 7, 0xb8
 	put, got := 0, 0
 	for range 10 {
 		for {
@@ -33,7 +33,7 @@ func TestMailbox(t *testing.T) {
 		}
 		for i := 10; i < 40; i++ {
 			q := &batch[i]
-			if !bytes.Equal(q.Data, []byte{0, 4, byte(got >> 8), byte(got)}) || q.Peer != p.Peer || q.Local != p.Local || q.Link != p.Link || q.Zone != 7 || q.TID != 0 || q.Flags != 0 {
+			if !bytes.Equal(q.Data, []byte{0, 4, byte(got >> 8), byte(got)}) || q.Peer != p.Peer || q.Local != p.Local || q.Link != p.Link || q.Zone != 7 || q.TOS != 0xb8 || q.TID != 0 || q.Flags != 0 {
 				t.Fatalf("packet %d: %+v", got, q)
 			}
 			got++

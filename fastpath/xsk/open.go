@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dcs/fastpath/frame"
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tid"
 )
@@ -26,6 +27,8 @@ type Config struct {
 	// kernel's sockets that share the port; without it each has those that come by its queues.
 	SinglePort bool
 	Owner      func(client netip.Addr) int
+	// Marking says which DSCP answers carry.
+	Marking packet.Marking
 	// Sockets has each worker's own kernel sockets. They hold the ports, and take what the XDP program passes to the kernel:
 	// packets of other interfaces, those that were fragmented, and all of them when the program is detached. Transfers answer from
 	// their ports. The Transport owns them from here on, but not if Open fails.
@@ -105,7 +108,7 @@ func open(cfg Config) (_ *Group, err error) {
 	if cfg.Tick <= 0 {
 		cfg.Tick = 20 * time.Millisecond
 	}
-	g := &Group{listen: slices.Clone(cfg.Listen), single: cfg.SinglePort, key: cfg.Key, owner: cfg.Owner, open: workers}
+	g := &Group{listen: slices.Clone(cfg.Listen), single: cfg.SinglePort, key: cfg.Key, marking: cfg.Marking, owner: cfg.Owner, open: workers}
 	for _, l := range cfg.Listen {
 		g.portsOf(l.Addr().Is6())[l.Port()] |= requestPort
 	}
@@ -148,6 +151,7 @@ type Group struct {
 	listen  []netip.AddrPort
 	single  bool
 	key     tid.Key
+	marking packet.Marking
 	owner   func(client netip.Addr) int
 	wakes   []int // eventfds: they stay open until the last is closed, for others write to them
 	// ports has, for IPv4 and IPv6, requestPort, and 1 + the transport whose transfers answer from the port.
@@ -164,7 +168,7 @@ const (
 
 // worker makes a transport without rings.
 func (g *Group) worker(cfg Config, i int) error {
-	t := &Transport{index: i, group: g, sockets: cfg.Sockets[i], timeout: unix.NsecToTimespec(int64(cfg.Tick))}
+	t := &Transport{index: i, group: g, ident: frame.Ident(i)<<12 | 1<<11, sockets: cfg.Sockets[i], timeout: unix.NsecToTimespec(int64(cfg.Tick))}
 	for n, v6 := range [...]bool{false, true} {
 		t.tids[n] = t.sockets.Ports(v6)
 		for _, port := range t.tids[n] {

@@ -122,8 +122,8 @@ func (t *Transport) queue(p *port, q *packet.Packet) bool {
 	if at >= uint64(len(t.mem)) || len(t.free) == 0 || p.sending+len(p.tx) >= p.room || !q.InPlace() {
 		return false
 	}
-	from, to, ok := frame.Append(q, buf, txRoom)
-	if !ok || to-from > int(p.dev.mtu.Load())+oneTag {
+	from, to, ok := frame.Append(q, buf, txRoom, t.ident.Next(len(q.Data)))
+	if !ok || to-from > p.dev.maxFrame(int(q.Link.Len)) {
 		return false
 	}
 	p.tx = append(p.tx, ring.Desc{Addr: at + uint64(from), Len: uint32(to - from)})

@@ -36,6 +36,7 @@ type station struct {
 
 type datagram struct {
 	from netip.AddrPort
+	tos  uint8
 	data []byte
 }
 
@@ -100,7 +101,7 @@ func (s *station) receive(sock *ring.Socket) {
 			if frame.Parse(b, &p) == frame.Datagram && p.Link == s.link {
 				s.mu.Lock()
 				if c := s.inboxes[p.Local.Port()]; c != nil {
-					c <- datagram{p.Peer, append([]byte{}, p.Data...)}
+					c <- datagram{p.Peer, p.TOS, append([]byte{}, p.Data...)}
 				}
 				s.mu.Unlock()
 			}
@@ -128,6 +129,8 @@ type stationClient struct {
 	s    *station
 	port uint16
 	in   chan datagram
+	mark uint8 // TOS of what it sends
+	tos  uint8 // of the last packet that it received
 }
 
 // Send sends a packet after the server has handled all that were sent before: the order of packets in different queues is not
@@ -150,8 +153,8 @@ func (c *stationClient) Send(to netip.AddrPort, data []byte) error {
 	var p packet.Packet
 	p.SetBuffer(sock.Memory()[at*4096:(at+1)*4096], frame.Room)
 	p.Data = append(p.Data, data...)
-	p.Peer, p.Local, p.Link = to, netip.AddrPortFrom(s.addr, c.port), s.link
-	from, end, ok := frame.Append(&p, p.Buffer(), frame.Room)
+	p.Peer, p.Local, p.Link, p.TOS = to, netip.AddrPortFrom(s.addr, c.port), s.link, c.mark
+	from, end, ok := frame.Append(&p, p.Buffer(), frame.Room, 0)
 	if !ok {
 		return unix.EMSGSIZE
 	}
@@ -163,8 +166,16 @@ func (c *stationClient) Send(to netip.AddrPort, data []byte) error {
 func (c *stationClient) Recv(wait time.Duration) ([]byte, netip.AddrPort) {
 	select {
 	case d := <-c.in:
+		c.tos = d.tos
 		return d.data, d.from
 	case <-time.After(wait):
 		return nil, netip.AddrPort{}
 	}
 }
+
+func (c *stationClient) Mark(tos uint8) error {
+	c.mark = tos
+	return nil
+}
+
+func (c *stationClient) TOS() uint8 { return c.tos }

@@ -42,6 +42,7 @@ type Transport struct {
 	timeout   unix.Timespec
 	rounds    uint
 	rx        []ring.Desc
+	ident     frame.Ident
 	free      []uint64 // frames that may be sent from
 
 	sleeping atomic.Bool
@@ -65,20 +66,20 @@ const (
 )
 
 const (
-	txRoom   = packet.Headroom
-	rxRoom   = 2048   // of a packet that comes by a kernel socket, and as much is looked at of others
-	headroom = 256    // that a driver leaves in front of a frame (XDP_PACKET_HEADROOM)
-	twoTags  = 14 + 8 // octets of an Ethernet header with two VLAN tags
-	oneTag   = 14 + 4 // octets of an Ethernet header that devices take beyond their MTU; a second tag has to fit into it
+	txRoom     = packet.Headroom
+	rxRoom     = 2048   // of a packet that comes by a kernel socket, and as much is looked at of others
+	headroom   = 256    // that a driver leaves in front of a frame (XDP_PACKET_HEADROOM)
+	twoTags    = 14 + 8 // octets of an Ethernet header with two VLAN tags
+	dataHeader = 4      // octets of a block's own header
+	oneTag     = 14 + 4 // octets of an Ethernet header that devices take beyond their MTU; a second tag has to fit into it
 	// lookAside is how many calls of Recv pass over the kernel sockets while packets keep coming.
 	lookAside = 64
 	// spins is how often Recv runs the driver's receive work in vain before it sleeps, about 50 µs.
 	spins = 100
 )
 
-// MaxBlksize returns the largest block that fits into one frame of every interface, octets. Over IPv6 or with two VLAN tags
-// it is less: packets tell it.
-func (t *Transport) MaxBlksize() int { return int(t.leastBlksize(false, 0)) }
+// MaxBlksize returns the largest block that frames have room for, octets. What the interfaces' MTUs leave of it, packets tell.
+func (t *Transport) MaxBlksize() int { return t.size - txRoom - dataHeader }
 
 // leastBlksize returns the largest block that fits into one frame of every interface behind so many octets of link-layer header.
 func (t *Transport) leastBlksize(v6 bool, link int) uint16 {
@@ -262,7 +263,7 @@ const nobody = -1
 
 // place completes a packet that was received from a device, and returns the transport that it belongs to.
 func (t *Transport) place(dev *device, p *packet.Packet) int {
-	p.TID, p.MaxBlksize, p.Zone, p.Time = 0, 0, 0, 0
+	p.TID, p.MaxBlksize, p.Zone, p.Time, p.TOS = 0, 0, dev.zoneOf(p), 0, t.group.marking.TOS(p.TOS)
 	p.Hash = t.group.key.Hash(p.Peer)
 	if len(p.Data) > rxRoom {
 		p.Data = p.Data[:rxRoom]
@@ -270,9 +271,6 @@ func (t *Transport) place(dev *device, p *packet.Packet) int {
 	}
 	local := p.Local
 	v6 := local.Addr().Is6()
-	if v6 && p.Peer.Addr().IsLinkLocalUnicast() {
-		p.Zone = dev.zone
-	}
 	use := t.group.portsOf(v6)[local.Port()]
 	if use&requestPort == 0 {
 		owner := int(use&ownerMask) - 1

@@ -1,18 +1,18 @@
 package attr
 
 // ParseMAC reads a MAC address as names, files, databases and directories write it: twelve
-// hexadecimal digits, alone or in pairs with one of : - . between, or in fours with dots.
-// It does not allocate.
+// hexadecimal digits, alone or in pairs with one of : - . between, or in fours with dots, or without leading zeros
+// between : or -, as dhcpd's binary-to-ascii (16, 8, ":", …) writes it: 0:10:18:de:ad:1. It does not allocate.
 func ParseMAC[T string | []byte](s T) (m [6]byte, ok bool) {
 	group := 0 // digits between separators
 	switch {
-	case len(s) == 12:
+	case len(s) == 12 && isHex(s):
 	case len(s) == 17 && (s[2] == ':' || s[2] == '-' || s[2] == '.'):
 		group = 2
 	case len(s) == 14 && s[4] == '.':
 		group = 4
 	default:
-		return m, false
+		return parseShort(s)
 	}
 	n := 0 // digits read
 	for i := 0; i < len(s); i++ {
@@ -28,6 +28,42 @@ func ParseMAC[T string | []byte](s T) (m [6]byte, ok bool) {
 		}
 		m[n/2] = m[n/2]<<4 | d
 		n++
+	}
+	return m, true
+}
+
+func isHex[T string | []byte](s T) bool {
+	for i := 0; i < len(s); i++ {
+		if _, ok := hexDigit(s[i]); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// parseShort reads six octets of one or two digits between separators that are all the same.
+func parseShort[T string | []byte](s T) (m [6]byte, ok bool) {
+	const shortest, longest = len("0:0:0:0:0:0"), len("00:00:00:00:00:00")
+	if len(s) < shortest || len(s) > longest {
+		return m, false
+	}
+	octet, digits, sep := 0, 0, byte(0)
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		d, isDigit := hexDigit(c)
+		switch {
+		case isDigit && digits < 2:
+			m[octet] = m[octet]<<4 | d
+			digits++
+		case digits > 0 && octet < 5 && (c == ':' || c == '-') && (sep == 0 || c == sep):
+			octet++
+			digits, sep = 0, c
+		default:
+			return [6]byte{}, false
+		}
+	}
+	if octet != 5 || digits == 0 {
+		return [6]byte{}, false
 	}
 	return m, true
 }

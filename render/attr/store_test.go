@@ -1039,6 +1039,20 @@ func TestParseMAC(t *testing.T) {
 		{"0a::1:02:03:f4:ff", false},
 		{"0a01.0203-f4ff", false},
 		{"0a 01 02 03 f4 ff", false},
+		// dhcpd's binary-to-ascii (16, 8, ":", …) writes no leading zeros.
+		{"a:1:2:3:f4:ff", true},
+		{"A-1-2-3-F4-FF", true},
+		{"0a:1:2:3:f4:ff", true},
+		{"a.1.2.3.f4.ff", false},
+		{"a:1:2:3:f4", false},
+		{"a:1:2:3:f4:ff:", false},
+		{":a:1:2:3:f4:ff", false},
+		{"a::2:3:f4:ff", false},
+		{"a:1:2:3:f4:ff:0", false},
+		{"a:1:2:3:0f4:ff", false},
+		{"a:1-2:3-f4:ff", false},
+		{"a:1:2:3:f4:fg", false},
+		{"a:1:2:3:f4f:f", false},
 	} {
 		m, ok := ParseMAC(tc.text)
 		if ok != tc.ok || ok && m != want {

@@ -30,10 +30,10 @@ func (s *Snapshot) claim(l *loader, it *syntax.Item, why *syntax.Error) *pattern
 		s.claimNames(l.bareNames(it.Pos.File), fault)
 		return nil
 	case !it.Pattern:
-		s.claimNames([]string{strings.TrimPrefix(it.Name, "/")}, fault)
+		s.claimNames([]string{it.Name}, fault)
 		return nil
 	}
-	p, err := compilePattern(it.Name, it.NamePos, it.Priority, s.nextIndex())
+	p, err := s.compilePattern(it.Name, it.NamePos, it.Priority)
 	if err != nil {
 		return s.claimPrefixes([]string{literalPrefix(it.Name)}, it.Priority, fault)
 	}
@@ -81,8 +81,8 @@ func (s *Snapshot) claimUnread(l *loader, why *syntax.Error) *pattern {
 // claimNames withholds names. Of several faults the first is told.
 func (s *Snapshot) claimNames(names []string, fault *skeleton.Fault) {
 	for _, n := range names {
-		if s.claims[n] == nil {
-			s.claims[n] = fault
+		if key := s.names.Key(n); s.claims[key] == nil {
+			s.claims[key] = fault
 		}
 	}
 }
@@ -94,7 +94,7 @@ func (s *Snapshot) claimPrefixes(prefixes []string, priority int, fault *skeleto
 		quoted[i] = regexp.QuoteMeta(strings.ToValidUTF8(p, ""))
 	}
 	source := "^(?i:" + strings.Join(quoted, "|") + ")"
-	p, err := compilePattern(source, fault.Pos, priority, s.nextIndex())
+	p, err := s.compilePattern(source, fault.Pos, priority)
 	if err != nil { // a prefix that is too long
 		return s.claimPrefixes([]string{""}, priority, fault)
 	}

@@ -4,37 +4,19 @@ import (
 	"fmt"
 	"strings"
 
-	"dcs/render/attr"
+	"dcs/render/naming"
 	"dcs/render/syntax"
 )
 
-// SplitDevice takes the slashes off the front of a name that is asked for, and a device's MAC
-// address off its end: file@0a0102030405. What is left is what Find looks for.
-func SplitDevice(name []byte) (file []byte, mac [6]byte, ok bool) {
-	name = Trim(name)
-	for i := len(name) - 1; i > 0 && len(name)-i <= len("@0a:01:02:03:04:05"); i-- {
-		if name[i] == '@' {
-			if mac, ok = attr.ParseMAC(name[i+1:]); ok {
-				return name[:i], mac, true
-			}
-			break
-		}
+// warnName tells of a name that a template has and nobody can ask for.
+func (s *Snapshot) warnName(at syntax.Pos, name string) {
+	var sc naming.Scratch
+	switch n := s.names.Literally().Read([]byte(name), true, &sc); {
+	case n.HasMAC:
+		s.warn(at, "nobody can ask for this name: where one ends in @ and a MAC address, they are taken off, and tell the device; $mac is the address")
+	case n.Refusal == naming.Outside:
+		s.warn(at, `nobody can ask for this name: one with ".." leads to no file`)
 	}
-	return name, mac, false
-}
-
-// Trim takes the slashes off the front of a name that is asked for.
-func Trim(name []byte) []byte {
-	for len(name) > 0 && name[0] == '/' {
-		name = name[1:]
-	}
-	return name
-}
-
-// holdsDevice tells whether a name ends as SplitDevice cuts it off, so that nobody can ask for it.
-func holdsDevice(name string) bool {
-	_, _, ok := SplitDevice([]byte(name))
-	return ok
 }
 
 // mayHoldDevice tells whether a pattern is written for names that end in a device: whether an @ stands in it, and
@@ -44,23 +26,40 @@ func (p *pattern) mayHoldDevice() bool {
 	return strings.Contains(p.source, "@") && strings.Trim(end, "0123456789abcdef:.-") == ""
 }
 
-// warnStatic tells, in one warning, of static files that nobody can ask for because their names hold a device.
+// warnStatic tells, in one warning of each kind, of static files that nobody can ask for: their names hold a device, or a backslash
+// where that is read as a slash.
 func (s *Snapshot) warnStatic() {
-	first, n := "", 0
+	var device, slash unasked
 	for name, f := range s.static.files {
-		if !holdsDevice(name) {
-			continue
-		}
-		if n++; n == 1 || f.path < first {
-			first = f.path
+		if _, _, holds := naming.SplitDevice([]byte(name)); holds {
+			device.add(f.path)
+		} else if s.names.Key(name) != name {
+			slash.add(f.path)
 		}
 	}
-	if n == 0 {
+	device.warn(s, "where a name ends in @ and a MAC address, they are taken off, and tell the device")
+	slash.warn(s, "a backslash in a name is read as a slash, unless the key backslash is off")
+}
+
+// unasked are static files that nobody can ask for.
+type unasked struct {
+	first string
+	n     int
+}
+
+func (u *unasked) add(path string) {
+	if u.n++; u.n == 1 || path < u.first {
+		u.first = path
+	}
+}
+
+func (u *unasked) warn(s *Snapshot, why string) {
+	if u.n == 0 {
 		return
 	}
 	what := "this static file"
-	if n > 1 {
-		what = fmt.Sprintf("%d static files such as this one", n)
+	if u.n > 1 {
+		what = fmt.Sprintf("%d static files such as this one", u.n)
 	}
-	s.warn(syntax.Pos{File: first, Line: 1, Col: 1}, "nobody can ask for "+what+": where a name ends in @ and a MAC address, they are taken off, and tell the device")
+	s.warn(syntax.Pos{File: u.first, Line: 1, Col: 1}, "nobody can ask for "+what+": "+why)
 }

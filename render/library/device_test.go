@@ -8,30 +8,6 @@ import (
 	"dcs/render/ber/mib"
 )
 
-func TestSplitDevice(t *testing.T) {
-	mac := [6]byte{0x0a, 1, 2, 3, 4, 5}
-	for _, tt := range []struct {
-		name, file string
-		ok         bool
-	}{
-		{"a.bin", "a.bin", false},
-		{"//a.bin", "a.bin", false},
-		{"a.bin@0a0102030405", "a.bin", true},
-		{"/a.bin@0A:01:02:03:04:05", "a.bin", true},
-		{"a@b@0a-01-02-03-04-05", "a@b", true},
-		{"a.bin@0a01.0203.0405", "a.bin", true},
-		{"a.bin@0a01020304", "a.bin@0a01020304", false},
-		{"@0a0102030405", "@0a0102030405", false},
-		{"a@0a0102030405.bin", "a@0a0102030405.bin", false},
-		{"", "", false},
-	} {
-		file, got, ok := SplitDevice([]byte(tt.name))
-		if string(file) != tt.file || ok != tt.ok || ok && got != mac {
-			t.Errorf("%s: %s, %x, %v", tt.name, file, got, ok)
-		}
-	}
-}
-
 // A name that ends in @ and a MAC address is looked up without them, so that what is called so is never served.
 func TestDeviceWarnings(t *testing.T) {
 	for _, tt := range []struct {

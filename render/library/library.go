@@ -10,6 +10,7 @@ import (
 
 	"dcs/render/attr"
 	"dcs/render/ber/mib"
+	"dcs/render/naming"
 	"dcs/render/skeleton"
 	"dcs/render/syntax"
 )
@@ -22,6 +23,9 @@ type Config struct {
 	Lenient bool     // keywords resolve as in the open encoder, with a warning
 	MIB     *mib.Index
 	Schema  *attr.Schema // the attributes that devices may have; nil: none
+	// Names says how the names that are asked for are read, and with that which names of the library are one. Nil: slashes alone
+	// mean nothing.
+	Names *naming.Rules
 
 	Timestamp    bool // every modem's file gets TLV 19
 	ModemAddress bool // every modem's file gets TLV 20 or 59
@@ -34,6 +38,7 @@ type Config struct {
 type Snapshot struct {
 	Warnings syntax.Errors // what was read as written but may not be meant
 
+	names     *naming.Rules
 	warned    map[syntax.Error]bool // while it is loaded
 	templates []*Template
 	literals  map[string]*Template
@@ -81,7 +86,8 @@ func Load(cfg Config, prev *Snapshot) (*Snapshot, error) {
 		s.table.misses.Store(misses)
 		s.table.evicted.Store(evicted)
 	}
-	s.static = loadStatic(cfg, old)
+	s.static = loadStatic(cfg, s.names, old)
+	s.claimTwins(l)
 	s.dirs = map[string]int{}
 	for _, counts := range []map[string]int{l.found, s.static.found} {
 		for dir, n := range counts {
@@ -123,7 +129,10 @@ func LoadFile(cfg Config, path string, src []byte) (*Snapshot, error) {
 }
 
 func newSnapshot(cfg Config) *Snapshot {
-	return &Snapshot{literals: map[string]*Template{}, claims: map[string]*skeleton.Fault{}, table: newTable(cmp.Or(cfg.Learned, DefaultLearned))}
+	return &Snapshot{
+		names: cmp.Or(cfg.Names, &naming.Rules{}), literals: map[string]*Template{}, claims: map[string]*skeleton.Fault{},
+		table: newTable(cmp.Or(cfg.Learned, DefaultLearned)),
+	}
 }
 
 func (s *Snapshot) warn(at syntax.Pos, msg string) {
@@ -233,7 +242,7 @@ func (s *Snapshot) item(l *loader, env *skeleton.Env, it *syntax.Item) *pattern 
 	t := &Template{Priority: it.Priority}
 	var groups []string
 	if it.Pattern {
-		p, err := compilePattern(it.Name, it.NamePos, it.Priority, s.nextIndex())
+		p, err := s.compilePattern(it.Name, it.NamePos, it.Priority)
 		if err != nil {
 			l.errs.Addf(it.NamePos, "%v", err)
 			return s.claim(l, it, l.errs[len(l.errs)-1])
@@ -263,13 +272,14 @@ func (s *Snapshot) item(l *loader, env *skeleton.Env, it *syntax.Item) *pattern 
 		}
 		return t.pattern
 	}
-	if holdsDevice(it.Name) {
-		s.warn(it.NamePos, "nobody can ask for this name: where one ends in @ and a MAC address, they are taken off, and tell the device; $mac is the address")
-	}
-	t.Names = []string{strings.TrimPrefix(it.Name, "/")}
+	t.Names = []string{s.names.Key(it.Name)}
 	if it.Name == "" {
 		t.Names = l.bareNames(it.Pos.File)
+		for i, n := range t.Names {
+			t.Names[i] = s.names.Key(n)
+		}
 	}
+	s.warnName(it.NamePos, t.Names[0])
 	for _, n := range t.Names {
 		if other := s.literals[n]; other != nil {
 			l.errs.Addf(it.Pos, "the name %q is given to the template at %s already", n, other.Pos())

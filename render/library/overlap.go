@@ -232,7 +232,7 @@ func (v *prover) prog(p *pattern) *resyntax.Prog {
 	if prog := v.progs[p]; prog != nil {
 		return prog
 	}
-	tree, err := parsePattern(p.source)
+	tree, err := parsePattern(p.text())
 	if err != nil {
 		return nil // compilePattern has parsed it before
 	}

@@ -18,6 +18,7 @@ import (
 type pattern struct {
 	re       *regexp.Regexp
 	source   string
+	fold     bool // letter case is ignored
 	pos      syntax.Pos
 	priority int
 	index    int // the caller's number for it, none twice in one library
@@ -33,18 +34,26 @@ type pattern struct {
 	covers         [][]string
 }
 
+// compilePattern reads a pattern, which ignores letter case where names do.
+func (s *Snapshot) compilePattern(source string, pos syntax.Pos, priority int) (*pattern, error) {
+	return compilePattern(source, pos, priority, s.nextIndex(), s.names.Folds())
+}
+
 // compilePattern reads a pattern. Its error says what is wrong and where in the pattern;
 // pos is only kept for other errors.
-func compilePattern(source string, pos syntax.Pos, priority, index int) (*pattern, error) {
-	re, err := regexp.Compile(source)
+func compilePattern(source string, pos syntax.Pos, priority, index int, fold bool) (*pattern, error) {
+	p := &pattern{source: source, fold: fold, pos: pos, priority: priority, index: index, maxLen: unbounded}
+	var err error
+	if p.re, err = regexp.Compile(source); err == nil && fold {
+		p.re, err = regexp.Compile(p.text())
+	}
 	if err != nil {
 		return nil, patternError(source, err)
 	}
-	tree, err := parsePattern(source)
+	tree, err := parsePattern(p.text())
 	if err != nil {
 		return nil, patternError(source, err)
 	}
-	p := &pattern{re: re, source: source, pos: pos, priority: priority, index: index, maxLen: unbounded}
 	known := literalsOf(tree)
 	var atEnd bool
 	p.prefix, p.suffix, p.atStart, atEnd = known.ends()
@@ -55,6 +64,14 @@ func compilePattern(source string, pos syntax.Pos, priority, index int) (*patter
 	}
 	p.covers = addCovers(addCovers(nil, known.head, known.tail), known.covers...)
 	return p, nil
+}
+
+// text returns the expression that names are matched with.
+func (p *pattern) text() string {
+	if p.fold {
+		return "(?i)" + p.source
+	}
+	return p.source
 }
 
 // parsePattern returns the tree that regexp.Compile makes its program of.

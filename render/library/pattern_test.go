@@ -19,7 +19,7 @@ func compileAll(t testing.TB, sources ...string) []*pattern {
 		if len(s) > 1 && s[1] == ':' {
 			priority, s = int(s[0]-'0'), s[2:]
 		}
-		p, err := compilePattern(s, syntax.Pos{File: "t.dcs", Line: i + 1, Col: 1}, priority, i)
+		p, err := compilePattern(s, syntax.Pos{File: "t.dcs", Line: i + 1, Col: 1}, priority, i, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +163,7 @@ func TestPatternErrors(t *testing.T) {
 		{`(?P<a-b>.)`, `pattern "(?P<a-b>.)": invalid named capture: "(?P<a-b>" at its octet 1; ` +
 			`a capture is (?P<name>…), its name made of letters, digits and _`},
 	} {
-		_, err := compilePattern(tt.source, syntax.Pos{}, 0, 0)
+		_, err := compilePattern(tt.source, syntax.Pos{}, 0, 0, false)
 		if err == nil || err.Error() != tt.want {
 			t.Errorf("%q:\n got %v\nwant %s", tt.source, err, tt.want)
 		}
@@ -247,12 +247,12 @@ func FuzzMatch(f *testing.F) {
 			if _, err := regexp.Compile(s); len(s) > 60 || i > 20 {
 				return
 			} else if err != nil {
-				if _, err := compilePattern(s, syntax.Pos{}, 0, i); err == nil {
+				if _, err := compilePattern(s, syntax.Pos{}, 0, i, false); err == nil {
 					t.Fatalf("%q compiles", s)
 				}
 				continue
 			}
-			p, err := compilePattern(s, syntax.Pos{}, i%2, i)
+			p, err := compilePattern(s, syntax.Pos{}, i%2, i, false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -331,7 +331,7 @@ func BenchmarkNewPatterns(b *testing.B) {
 func BenchmarkCompilePattern(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := compilePattern(`^(?P<isp>[a-z]{4})ip(?P<cpe>[1-9]|1[0-6])bw(?P<tier>[0-9]+)\.bin$`, syntax.Pos{}, 0, 0); err != nil {
+		if _, err := compilePattern(`^(?P<isp>[a-z]{4})ip(?P<cpe>[1-9]|1[0-6])bw(?P<tier>[0-9]+)\.bin$`, syntax.Pos{}, 0, 0, false); err != nil {
 			b.Fatal(err)
 		}
 	}

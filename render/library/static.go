@@ -10,12 +10,14 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"dcs/render/beneath"
+	"dcs/render/naming"
 	"dcs/render/skeleton"
 	"dcs/render/syntax"
 )
@@ -31,6 +33,12 @@ type File struct {
 	fault  *skeleton.Fault // why it cannot be served; Data is nil then
 	resign bool            // it lies in a directory whose boot files are signed anew
 	signed bool            // and is one of these
+
+	isMapped bool // Data is the file itself
+	tag      struct {
+		once sync.Once
+		text string
+	}
 }
 
 // fileID tells whether a file is still the one that was read.
@@ -48,12 +56,26 @@ type placed struct {
 
 type staticFiles struct {
 	cfg    Config            // of the load
-	files  map[string]placed // by name
-	dirs   map[string]bool   // paths of directories whose files are known
-	gaps   []gap             // directories whose files are not
+	names  *naming.Rules     // of cfg
+	files  map[string]placed // by name, as it is looked up
+	twins  []twins
+	dirs   map[string]bool // paths of directories whose files are known
+	gaps   []gap           // directories whose files are not
 	unread []Unreadable
 	found  map[string]int // files by directory of the configuration, also those that are not served
 	served int            // files that are no faults
+}
+
+// twins are two files of one directory whose names are one, as case is ignored.
+type twins struct{ name, first, second string }
+
+// claimTwins withholds the names that two static files have.
+func (s *Snapshot) claimTwins(l *loader) {
+	for _, t := range s.static.twins {
+		pos := syntax.Pos{File: t.second, Line: 1, Col: 1}
+		l.errs.Addf(pos, "the name %q is that of %s too, as ignore_case is on: rename one", t.name, t.first)
+		s.claimNames([]string{t.name}, &skeleton.Fault{Reason: skeleton.Ambiguous, Pos: pos, What: t.name, Text: l.errs[len(l.errs)-1].Msg})
+	}
 }
 
 // A gap is a directory that could not be read, so that any name below it may be that of a file.
@@ -80,9 +102,9 @@ func (s *Snapshot) Unreadable() []Unreadable { return s.static.unread }
 // What cannot be read stops nothing else: a file keeps its name, which is answered by a fault. Of a directory that
 // cannot be read the files of old stay, since nothing is known to have changed; where old did not know it either, all
 // names below it that an earlier directory does not have are answered by a fault.
-func loadStatic(cfg Config, old *staticFiles) *staticFiles {
+func loadStatic(cfg Config, names *naming.Rules, old *staticFiles) *staticFiles {
 	l := &staticLoader{
-		staticFiles: &staticFiles{cfg: cfg, files: map[string]placed{}, dirs: map[string]bool{}, found: map[string]int{}},
+		staticFiles: &staticFiles{cfg: cfg, names: names, files: map[string]placed{}, dirs: map[string]bool{}, found: map[string]int{}},
 		old:         old, shut: map[string]shutDir{},
 		walker: walker{roots: beneath.Open(cfg.Static)},
 	}
@@ -159,7 +181,7 @@ func (l *staticLoader) linkedDir(path string) bool {
 		l.unreadableDir(path, err)
 		return true
 	case errors.Is(err, fs.ErrNotExist) && isLink(path):
-		l.gaps = append(l.gaps, gap{l.root, staticName(l.dir, path) + "/", unreadable(path, "this may be a directory", errDangling)})
+		l.gaps = append(l.gaps, gap{l.root, l.names.Fold(staticName(l.dir, path)) + "/", unreadable(path, "this may be a directory", errDangling)})
 	}
 	return false
 }
@@ -178,7 +200,7 @@ func (l *staticLoader) unreadableDir(path string, err error) {
 		l.shut[path] = shutDir{l.root, l.dir}
 		return
 	}
-	prefix := staticName(l.dir, path)
+	prefix := l.names.Fold(staticName(l.dir, path))
 	if prefix != "" {
 		prefix += "/"
 	}
@@ -209,7 +231,7 @@ func (l *staticLoader) keep() {
 	}
 	for n, f := range l.old.files {
 		s, ok := above(f.path)
-		if !ok || n != staticName(s.dir, f.path) {
+		if !ok || n != l.names.Fold(staticName(s.dir, f.path)) {
 			continue
 		}
 		if other := l.files[n]; other.File == nil || other.root > s.root {
@@ -225,8 +247,12 @@ func (l *staticLoader) keep() {
 
 // file adds the file at path, perhaps behind a link, unless an earlier directory has one of its name.
 func (l *staticLoader) file(path string, link bool) {
-	n := staticName(l.dir, path)
-	if l.files[n].File != nil {
+	own := staticName(l.dir, path)
+	n := l.names.Fold(own)
+	if other := l.files[n]; other.File != nil {
+		if other.root == l.root && other.path != path {
+			l.twins = append(l.twins, twins{n, other.path, path})
+		}
 		return
 	}
 	before := l.old.files[n].File
@@ -234,7 +260,7 @@ func (l *staticLoader) file(path string, link bool) {
 	if before != nil && (before.path != path || before.fault != nil || before.resign != resign) {
 		before = nil
 	}
-	f, err := l.open(path, n, link, before)
+	f, err := l.open(path, own, link, before)
 	if err == nil && resign && f != nil && f != before {
 		f.resign = true
 		err = f.takeOver()
@@ -371,6 +397,7 @@ func (f *File) mapped(h *os.File) (err error) {
 	if err != nil {
 		return fmt.Errorf("mmap: %w", err)
 	}
+	f.isMapped = true
 	runtime.AddCleanup(f, func(m []byte) {
 		_ = unix.Munmap(m) // the mapping is ours and whole: it cannot fail
 	}, f.Data)

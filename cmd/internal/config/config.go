@@ -12,6 +12,7 @@ import (
 
 	"dcs/cmd/internal/logging"
 	"dcs/cmd/internal/strictyaml"
+	"dcs/render/naming"
 )
 
 // Config is what the server is told. [Default] gives the values that stand where
@@ -28,6 +29,7 @@ type Config struct {
 	Workers      int // 0: one per CPU
 
 	SinglePort    bool
+	DSCP          DSCP
 	TIDPorts      PortRange // zero: ports that the system picks
 	Transfers     int       // table size of one worker
 	Retries       int
@@ -42,6 +44,8 @@ type Config struct {
 	Static  []string // directories of files served as they are
 	Resign  []string // those of Static whose boot files are signed anew
 	Lenient bool
+
+	Names Names
 
 	User    string // whom a server started as root becomes; empty: it stays root
 	Sandbox Sandbox
@@ -120,11 +124,11 @@ chosen and why.`,
 		},
 		{
 			"interface", `[]`,
-			`The network interfaces where requests arrive, for xdp. VLANs on them are served
-too: give the device that they lie on. A bond or team stands for its members,
-those that come later among them. Empty: those that have the addresses of
-listen when the server starts or, for an address of a dummy or loopback
-interface, all that have an address.`,
+			`The network interfaces where requests arrive, for xdp. VLANs on them are
+served too: give the device that they lie on. A bond or team stands for its
+members, those that come later among them. Empty: those that have the
+addresses of listen when the server starts or, for an address of a dummy or
+loopback interface, all that have an address.`,
 			many(&c.Interfaces, "interfaces", "a list of names of network interfaces", parseInterface),
 		},
 		{
@@ -181,6 +185,13 @@ there are, the less can be guessed. Empty: 256 for each worker, 96 where the
 kernel cannot gather what comes to them, fewer where descriptors or ports are
 scarce; the system picks them.`,
 			one(&c.TIDPorts, "ports", "a range of ports", textOrInteger, parsePorts),
+		},
+		{
+			"dscp", `""`,
+			`The DSCP (RFC 2474) that answers carry: 0 to 63, a name (cs0 to cs7, af11 to
+af43, ef, va, le), or mirror: that of the request. Over HTTP mirror leaves it
+to the system (net.ipv4.tcp_reflect_tos). Empty: 0.`,
+			one(&c.DSCP, "dscp", "a DSCP: 0 to 63, a name such as af41 or ef, or mirror", textOrInteger, parseDSCP),
 		},
 		{
 			"transfers", `65536`,
@@ -247,6 +258,43 @@ Replace files by renaming others over them. In a directory that is written as
 {dir: /srv/tftp, resign: on} boot files get new MICs, of the secret of the
 asking modem's CMTS; a flag names directories without resign.`,
 			staticDirs(&c.Static, &c.Resign),
+		},
+		{
+			"backslash", `on`,
+			`Read a backslash in the name of a request as a slash, for clients that write
+\boot\file. Slashes in front, // and /./ mean nothing in any case, and a name
+with /../ leads to no file. off: a backslash is a character like any other.`,
+			boolean(&c.Names.Backslash),
+		},
+		{
+			"ignore_case", `off`,
+			`Read A to Z in names as a to z: in those of requests, of templates and of
+static files, in patterns and in rewrite. What a pattern captures is in lower
+case then. Two templates, or two files of a directory, that have one name so
+are an error.`,
+			boolean(&c.Names.IgnoreCase),
+		},
+		{
+			"root", `[]`,
+			`Directories whose files are also asked for by absolute names, as clients of
+another server do: with /tftpboot here, /tftpboot/x asks for x. Those of
+static are such in any case.`,
+			many(&c.Names.Roots, "paths", "a list of absolute paths", parseRoot),
+		},
+		{
+			"rewrite", `[]`,
+			`Rules that rewrite the names of requests, in turn, before anything else is
+done with them but for taking @MAC off. Only this file can say it, no flag.
+match is an expression (RE2), to takes the place of what it finds: $1 is its
+first group; \U, \L and \E change letter case. repeat: on does so until
+nothing is found; last: on ends the rules; refuse: on gives no file; unless,
+in place of match, is for names where the expression is not found. A name that
+grows beyond 512 octets gets no file. "dcs check --remap FILE" writes the
+rules that a map file of tftpd-hpa stands for. This key and root are read anew
+at SIGHUP. For instance:
+  - {match: '^[A-Za-z]:', to: ''}
+  - {match: '^/old/(.*)\.cfg$', to: '$1.cm', last: on}`,
+			rules(&c.Names.Rewrite),
 		},
 		{
 			"lenient", `off`,
@@ -403,8 +451,9 @@ address too. Empty: there alone.`,
 			`An address such as 0.0.0.0:8080 where GET /boot/NAME gives a device the same
 file as TFTP does. Those in allow may ask, at the same rate. A request that
 comes from one of proxies is for the address in its header X-Forwarded-For;
-where that is none that a device can have, the answer is status 400.
-Empty: none.`,
+where that is none that a device can have, the answer is status 400. Files
+that are served as they are have an ETag and come in parts too (Range), so
+that a broken download goes on where it ended. Empty: none.`,
 			one(&c.HTTP, "address", "an address and port", text, parseWeb),
 		},
 		{
@@ -514,6 +563,9 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("listen has %s twice", a))
 		}
 		seen[a] = true
+	}
+	if _, err := naming.New(naming.Config{IgnoreCase: c.Names.IgnoreCase, Rewrite: c.Names.Rewrite}); err != nil {
+		errs = append(errs, err)
 	}
 	if err := c.operate(); err != nil {
 		errs = append(errs, err)

@@ -29,6 +29,7 @@ func TestDefault(t *testing.T) {
 		ReceiveBuffer: 32 << 20,
 		Drain:         5 * time.Second,
 		Sandbox:       SandboxAuto,
+		Names:         Names{Backslash: true},
 		Devices:       Devices{Bind: BindLog, MACInName: true},
 		LogFormat:     LogText,
 	}
@@ -91,6 +92,10 @@ func TestParse(t *testing.T) {
 		{"a block size", "max_blksize: 8192", func(c *Config) { c.MaxBlksize = 8192 }},
 		{"a window", "max_windowsize: 1", func(c *Config) { c.MaxWindowsize = 1 }},
 		{"one port", "tid_ports: 30000", func(c *Config) { c.TIDPorts = PortRange{30000, 30000} }},
+		{"DSCP", "dscp: 46", func(c *Config) { c.DSCP = DSCP{Value: 46} }},
+		{"DSCP's name", "dscp: AF41", func(c *Config) { c.DSCP = DSCP{Value: 34} }},
+		{"DSCP of the request", "dscp: mirror", func(c *Config) { c.DSCP = DSCP{Mirror: true} }},
+		{"no DSCP", "dscp: ''", func(*Config) {}},
 		{"transport", "transport: xdp\ninterface: eth0.5", func(c *Config) { c.Transport, c.Interfaces = XDP, []string{"eth0.5"} }},
 		{"prefixes", "allow: [10.0.0.0/8, 'fd00::/8', 192.0.2.1, '::/0']", func(c *Config) {
 			c.Allow = []netip.Prefix{
@@ -159,6 +164,7 @@ func TestParseErrors(t *testing.T) {
 		}},
 		{"an option", "options: [multicast]", []string{`f.yaml:1:11: options: multicast is no option: take some of blksize, timeout, tsize, windowsize`}},
 		{"ports", "tid_ports: 9-8", []string{`f.yaml:1:12: tid_ports: 9-8 is no range of ports such as 30000-30999`}},
+		{"DSCP", "dscp: 64", []string{`f.yaml:1:7: dscp: 64 is no DSCP: take 0 to 63, one of cs0 to cs7, af11 to af43, ef, va and le, or mirror`}},
 		{"bind", "bind: on", []string{`f.yaml:1:7: bind: on is no such rule: take off, log or refuse`}},
 		{"transport", "transport: udp", []string{`f.yaml:1:12: transport: udp is no transport: take auto, xdp or socket`}},
 		{"interface", "interface: a/b", []string{`f.yaml:1:12: interface: "a/b" is no name of a network interface`}},

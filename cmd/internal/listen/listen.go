@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -15,8 +16,34 @@ import (
 
 // TCP listens on address, host:port, whether or not an interface has it: the kernel hands connections over as soon as one has.
 func TCP(address string) (net.Listener, error) {
-	cfg := net.ListenConfig{Control: Freebind}
+	return MarkedTCP(address, 0)
+}
+
+// MarkedTCP is TCP for connections whose packets carry a DSCP, 0 to 63.
+func MarkedTCP(address string, dscp uint8) (net.Listener, error) {
+	control := func(network, address string, c syscall.RawConn) error {
+		if err := Freebind(network, address, c); err != nil || dscp == 0 {
+			return err
+		}
+		return mark(network, c, int(dscp)<<2)
+	}
+	cfg := net.ListenConfig{Control: control}
 	return cfg.Listen(context.Background(), "tcp", address)
+}
+
+// mark sets the TOS of a socket's packets and the traffic class. An IPv6 socket may have IPv4 connections, too.
+func mark(network string, c syscall.RawConn, tos int) error {
+	var err error
+	set := func(fd uintptr) {
+		err = os.NewSyscallError("setsockopt IP_TOS", unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TOS, tos))
+		if err == nil && network == "tcp6" {
+			err = os.NewSyscallError("setsockopt IPV6_TCLASS", unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_TCLASS, tos))
+		}
+	}
+	if err := c.Control(set); err != nil {
+		return err
+	}
+	return err
 }
 
 // Freebind is a [net.ListenConfig]'s Control. It lets a socket be bound to an address that no interface has (IP_FREEBIND, ip(7)).

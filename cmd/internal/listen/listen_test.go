@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // 198.18.0.0/15 and fd00::/8: no interface of a machine that runs tests has these.
@@ -33,6 +35,47 @@ func TestTCPOfNoInterface(t *testing.T) {
 	defer ln.Close()
 	if _, err := TCP(ln.Addr().String()); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("a second time: %v", err)
+	}
+}
+
+// Connections have the DSCP of their listener, over both families.
+func TestMarkedTCP(t *testing.T) {
+	for _, tt := range []struct{ listen, dial string }{
+		{"127.0.0.1:0", "127.0.0.1"}, {"[::1]:0", "::1"}, {":0", "127.0.0.1"}, {":0", "::1"},
+	} {
+		for _, dscp := range []uint8{0, 10, 46, 63} {
+			ln, err := MarkedTCP(tt.listen, dscp)
+			if err != nil {
+				t.Skip(err) // no IPv6
+			}
+			defer ln.Close()
+			_, port, _ := net.SplitHostPort(ln.Addr().String())
+			c, err := net.Dial("tcp", net.JoinHostPort(tt.dial, port))
+			if err != nil {
+				t.Skip(err)
+			}
+			defer c.Close()
+			conn, err := ln.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			level, opt := unix.IPPROTO_IP, unix.IP_TOS
+			if tt.dial == "::1" {
+				level, opt = unix.IPPROTO_IPV6, unix.IPV6_TCLASS
+			}
+			raw, err := conn.(*net.TCPConn).SyscallConn()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := 0
+			if e := raw.Control(func(fd uintptr) { got, err = unix.GetsockoptInt(int(fd), level, opt) }); e != nil || err != nil {
+				t.Fatal(e, err)
+			}
+			if got>>2 != int(dscp) {
+				t.Errorf("%s from %s: TOS %#x, want DSCP %d", tt.listen, tt.dial, got, dscp)
+			}
+		}
 	}
 }
 

@@ -33,13 +33,10 @@ var refusals = []refusal{
 	{"name not terminated", "\x00\x01small", tftp.CodeIllegal, fastpath.NameUnterminated},
 	{"nothing but the opcode", "\x00\x01", tftp.CodeIllegal, fastpath.NameUnterminated},
 	{"name too long", "\x00\x01" + strings.Repeat("n", 513) + "\x00octet\x00", tftp.CodeIllegal, fastpath.NameLong},
-	{"mode not terminated", "\x00\x01small\x00octet", tftp.CodeIllegal, fastpath.ModeUnterminated},
+	{"no mode", "\x00\x01small\x00", tftp.CodeIllegal, fastpath.ModeUnknown},
 	{"mode mail", "\x00\x01small\x00mail\x00", tftp.CodeIllegal, fastpath.ModeUnknown},
-	{"option not terminated", "\x00\x01small\x00octet\x00blksize", tftp.CodeIllegal, fastpath.OptionUnterminated},
-	{"option without value", "\x00\x01small\x00octet\x00blksize\x00", tftp.CodeIllegal, fastpath.OptionValue},
-	{"option without name", "\x00\x01small\x00octet\x00\x00512\x00", tftp.CodeIllegal, fastpath.OptionEmpty},
-	{"option twice", "\x00\x01small\x00octet\x00blksize\x00512\x00blksize\x001428\x00", tftp.CodeOption, fastpath.OptionTwice},
-	{"too many options", "\x00\x01small\x00octet\x00" + strings.Repeat("a\x00b\x00", 17), tftp.CodeIllegal, fastpath.OptionCount},
+	{"two modems", "\x00\x01small\x00octet\x00hwaddr\x000a0102030405\x00hwaddr\x000a0102030406\x00", tftp.CodeOption, fastpath.OptionProxy},
+	{"a hidden modem", "\x00\x01small\x00octet\x00\x00\x00hwaddr\x000a0102030405\x00", tftp.CodeOption, fastpath.OptionProxy},
 	{"request too long", "\x00\x01small\x00octet\x00a\x00" + strings.Repeat("b", 1020) + "\x00", tftp.CodeIllegal, fastpath.TooLong},
 }
 
@@ -76,6 +73,14 @@ var answers = []struct {
 	{"bad beside known", "blksize\x007\x00tsize\x000\x00", "tsize\x00400\x00", true},
 	{"unknown only", "multicast\x00\x00", "", false},
 	{"bad only", "timeout\x000\x00", "", true},
+	{"one twice: the last value", "blksize\x008\x00blksize\x001428\x00", "blksize\x001428\x00", false},
+	{"one twice: the last valid value", "blksize\x001428\x00blksize\x007\x00", "blksize\x001428\x00", false},
+	{"many unknown", strings.Repeat("a\x00b\x00", 100) + "tsize\x000\x00", "tsize\x00400\x00", false},
+	{"a name without a value", "tsize\x000\x00blksize\x00", "tsize\x00400\x00", false},
+	{"a name without its NUL", "tsize\x000\x00blksize", "tsize\x00400\x00", false},
+	{"a value without its NUL", "tsize\x000\x00blksize\x001428", "tsize\x00400\x00", false},
+	{"garbage behind two NULs", "tsize\x000\x00\x00\xff\xff", "tsize\x00400\x00", false},
+	{"padding alone", "\x00\x00\x00", "", false},
 	{"of the CMTS", "hwaddr\x000a:01:02:03:04:05\x00netaddr\x0010.1.2.3\x00", "", false},
 }
 
@@ -161,6 +166,7 @@ func scripts() []script {
 		})
 	}
 	all = append(all, behaviour...)
+	all = append(all, leaving...)
 	return all
 }
 
@@ -290,9 +296,9 @@ var behaviour = []script{
 			p.want(data(1, long[:512]))
 			p.ack(1)
 			p.want(data(2, long[512:1024]))
-			p.ask("\x00\x02long\x00octet\x00")                                     // a write request
-			p.ask("\x00\x01long")                                                  // cut
-			p.ask("\x00\x01long\x00octet\x00blksize\x00600\x00blksize\x00700\x00") // an option twice
+			p.ask("\x00\x02long\x00octet\x00")                                               // a write request
+			p.ask("\x00\x01long")                                                            // cut
+			p.ask("\x00\x01long\x00octet\x00netaddr\x0010.0.0.1\x00netaddr\x0010.0.0.2\x00") // two modems
 			p.ask(request("long", "carrier pigeon", tftp.Options{}))
 			p.ask(request("nothing of that name", "octet", tftp.Options{}))
 			p.ask(request("small", "octet", tftp.Options{}))
@@ -302,7 +308,7 @@ var behaviour = []script{
 		},
 		counts: want{
 			transfers: transfers{transfer.Started: 1, transfer.LateRequest: 6},
-			events:    events{fastpath.WriteRequest: 1, fastpath.NameUnterminated: 1, fastpath.ModeUnknown: 1, fastpath.OptionTwice: 1},
+			events:    events{fastpath.WriteRequest: 1, fastpath.NameUnterminated: 1, fastpath.ModeUnknown: 1, fastpath.OptionProxy: 1},
 		},
 	},
 	{
@@ -399,12 +405,26 @@ var behaviour = []script{
 	{
 		name: "ERROR 8 to an OACK, and text without its NUL",
 		run: func(p *peer, _ Network) {
-			p.ask(request("long", "octet", tftp.Options{Has: tftp.Tsize}))
-			p.want(fmt.Sprintf("\x00\x06tsize\x00%d\x00", len(long)))
+			p.ask(request("long", "octet", tftp.Options{Has: tftp.Blksize, Blksize: 600}))
+			p.want("\x00\x06blksize\x00600\x00")
 			p.reply([]byte("\x00\x05\x00\x08no"))
 			p.silence()
 		},
 		counts: want{transfers: transfers{transfer.PeerOption: 1}},
+	},
+	{
+		name: "probe for the size, which ends by ERROR 8 or 0",
+		run: func(p *peer, _ Network) {
+			for _, end := range []string{"\x00\x05\x00\x08User aborted the transfer\x00", "\x00\x05\x00\x00TFTP Aborted\x00"} {
+				p.ask(request("long", "octet", tftp.Options{Has: tftp.Tsize}))
+				p.want(fmt.Sprintf("\x00\x06tsize\x00%d\x00", len(long)))
+				p.reply([]byte(end))
+				p.silence()
+			}
+			p.ask(request("long", "octet", tftp.Options{}))
+			p.want(data(1, long[:512]))
+		},
+		counts: want{transfers: transfers{transfer.Probed: 2, transfer.Started: 3}},
 	},
 	{
 		name: "ERROR with a code that nobody has defined",

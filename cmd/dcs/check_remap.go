@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"dcs/render/naming"
+)
+
+// remap prints the key rewrite that does what a map file of tftpd-hpa does, and tells of the lines for which there is no rule.
+func remap(e env, file string) error {
+	var src []byte
+	var err error
+	if file == stdio {
+		src, err = io.ReadAll(e.stdin)
+	} else {
+		src, err = os.ReadFile(file)
+	}
+	if err != nil {
+		return err
+	}
+	lines := naming.Remap(string(src))
+	out, wrong := &bytes.Buffer{}, false
+	fmt.Fprintln(out, "rewrite:")
+	rules := 0
+	for _, l := range lines {
+		where := fmt.Sprintf("%s:%d: ", file, l.Line)
+		switch {
+		case l.Err != nil:
+			fmt.Fprintf(e.stderr, "%sno rule does what %q does: %v\n", where, l.Text, l.Err)
+			wrong = true
+		case l.Skip != "":
+			fmt.Fprintf(e.stderr, "%snote: %q is left out: %s\n", where, l.Text, l.Skip)
+		default:
+			if l.Note != "" {
+				fmt.Fprintf(e.stderr, "%snote: %q: %s\n", where, l.Text, l.Note)
+			}
+			fmt.Fprintf(out, "  - %s # line %d\n", yamlRule(&l.Rule), l.Line)
+			rules++
+		}
+	}
+	if rules == 0 {
+		out.Reset()
+		fmt.Fprintln(out, "rewrite: []")
+	}
+	if _, err := e.stdout.Write(out.Bytes()); err != nil {
+		return err
+	}
+	if wrong {
+		return errTold
+	}
+	return nil
+}
+
+// yamlRule writes a rule as the configuration has it.
+func yamlRule(r *naming.Rule) string {
+	var parts []string
+	text := func(key, s string) { parts = append(parts, key+": '"+strings.ReplaceAll(s, "'", "''")+"'") }
+	if r.Match != "" {
+		text("match", r.Match)
+	} else {
+		text("unless", r.Unless)
+	}
+	if r.Rewrite {
+		text("to", r.To)
+	}
+	for _, o := range []struct {
+		key string
+		on  bool
+	}{{"repeat", r.Repeat}, {"last", r.Last}, {"refuse", r.Refuse}} {
+		if o.on {
+			parts = append(parts, o.key+": on")
+		}
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"slices"
+
+	"dcs/cmd/internal/config"
+	"dcs/render/naming"
+)
+
+// namesByDefault reads names as a server does whose configuration says nothing of them.
+var namesByDefault = func() *naming.Rules {
+	r, err := namesOf(&config.Names{Backslash: true}, nil)
+	if err != nil {
+		panic("names: " + err.Error()) // there are no rules that could be wrong
+	}
+	return r
+}()
+
+// namesOf says how names are read, where files of the directories static may be asked for by their paths.
+func namesOf(c *config.Names, static []string) (*naming.Rules, error) {
+	roots := slices.Clone(c.Roots)
+	for _, dir := range static {
+		if len(dir) > 0 && dir[0] == '/' {
+			roots = append(roots, dir)
+		}
+	}
+	return naming.New(naming.Config{Backslash: c.Backslash, IgnoreCase: c.IgnoreCase, Roots: roots, Rewrite: c.Rewrite})
+}
+
+// setNames applies the roots and rules of a configuration that was read anew; the other keys wait for a restart.
+func (s *server) setNames(c *config.Names) error {
+	live := s.cfg.Names
+	live.Roots, live.Rewrite = c.Roots, c.Rewrite
+	names, err := namesOf(&live, s.cfg.Static)
+	if err == nil {
+		s.engine.SetNames(names)
+	}
+	return err
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"dcs/cmd/internal/config"
+	"dcs/fastpath/udp"
+	"dcs/fastpath/xsk"
+)
+
+// A vrfWatch follows which interfaces belong to which VRF, and has the workers answer within it.
+type vrfWatch struct {
+	log     *slog.Logger
+	cfg     *config.Config
+	sockets []*udp.Transport
+	rings   *xsk.Group        // nil: none
+	zones   map[uint32]uint32 // of interfaces that XDP runs on, by their index: that of the interface with the addresses
+
+	vrfs     map[uint32]uint32
+	networks map[uint32]map[xsk.Tags]xsk.Network // by interface
+	told     []string
+}
+
+// watchVRFs begins to follow the VRFs. Where the host cannot be looked at, there are none.
+func (s *server) watchVRFs(in *ingress) *vrfWatch {
+	w := &vrfWatch{log: s.log, cfg: &s.cfg, sockets: in.sockets, rings: in.rings, zones: map[uint32]uint32{}, networks: map[uint32]map[xsk.Tags]xsk.Network{}}
+	if in.rings != nil {
+		in.steering.each(func(p steered) { w.zones[uint32(p.index)] = p.zone })
+	}
+	w.look()
+	return w
+}
+
+// keep follows the VRFs until the context ends: whenever the kernel tells of a change, and now and then, as it may have told in vain.
+func (w *vrfWatch) keep(ctx context.Context) {
+	changes := make(chan netlink.LinkUpdate, 64)
+	every := 10 * time.Second
+	if err := netlink.LinkSubscribe(changes, ctx.Done()); err != nil {
+		w.log.Debug("no notice of changed interfaces", "err", err)
+		every = lookEvery
+	}
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		case _, ok := <-changes:
+			if !ok { // the kernel had more to tell than there was room for, or the context ends
+				changes = nil
+				t.Reset(lookEvery)
+			}
+			for len(changes) > 0 {
+				<-changes
+			}
+		}
+		w.look()
+	}
+}
+
+// look takes over what is different now. Where the kernel does not tell, what was known stays.
+func (w *vrfWatch) look() {
+	h, err := newHost()
+	if err != nil {
+		w.log.Debug("interfaces unknown", "err", err)
+		return
+	}
+	for index, zone := range w.zones {
+		if now := h.networksOn(index, zone); !maps.Equal(now, w.networks[index]) {
+			w.networks[index] = now
+			w.rings.SetNetworks(int(index), now)
+		}
+	}
+	if now := h.vrfs(); !maps.Equal(now, w.vrfs) {
+		w.vrfs = now
+		for _, t := range w.sockets {
+			if err := t.SetVRFs(now); err != nil {
+				w.log.Error("requests from VRFs get no answer", "err", err)
+			}
+		}
+	}
+	lines := h.deafVRFs(w.cfg, ipv4Sysctls)
+	for _, line := range lines {
+		if !slices.Contains(w.told, line) {
+			w.log.Warn(line)
+		}
+	}
+	w.told = lines
+}

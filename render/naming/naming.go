@@ -1,0 +1,230 @@
+// Package naming reads the names that clients ask for: one file has many, and a library has one of each.
+package naming
+
+import (
+	"slices"
+	"strings"
+
+	"dcs/render/attr"
+)
+
+// MaxName is the longest name in octets, as over TFTP.
+const MaxName = 512
+
+// Config says how names are read.
+type Config struct {
+	Backslash  bool     // a backslash separates directories, as a slash does
+	IgnoreCase bool     // A to Z are read as a to z
+	Roots      []string // directories; absolute names beneath one are read as relative to it
+	Rewrite    []Rule   // applied in turn to names as they are asked for, without their device
+}
+
+// Rules read names. They are immutable; any number of goroutines may use them.
+type Rules struct {
+	backslash, fold bool
+	roots           []string // as clean leaves them, with a slash behind, the longest first
+	rewrite         []*rule
+}
+
+// New returns the rules of a configuration. Its error says which rule of Rewrite is wrong, and why.
+func New(cfg Config) (*Rules, error) {
+	r := &Rules{backslash: cfg.Backslash, fold: cfg.IgnoreCase}
+	for _, root := range cfg.Roots {
+		if key := r.Key(root); key != "" {
+			r.roots = append(r.roots, strings.TrimSuffix(key, "/")+"/")
+		}
+	}
+	slices.SortFunc(r.roots, func(a, b string) int { return len(b) - len(a) })
+	var err error
+	r.rewrite, err = compile(cfg.Rewrite, cfg.IgnoreCase)
+	return r, err
+}
+
+// Literally returns rules that read as r does, but neither rewrite names nor look for roots: for names that a library has.
+func (r *Rules) Literally() *Rules { return &Rules{backslash: r.backslash, fold: r.fold} }
+
+// Rewrites reports whether there are rules to rewrite names by.
+func (r *Rules) Rewrites() bool { return len(r.rewrite) > 0 }
+
+// Folds reports whether letter case is ignored.
+func (r *Rules) Folds() bool { return r.fold }
+
+// A Refusal is why a name leads to no file, whatever the library has.
+type Refusal uint8
+
+// The refusals.
+const (
+	Allowed Refusal = iota
+	Outside         // it has a component "..", which leads nowhere
+	Refused         // a rule refuses it
+	TooLong         // rules make it longer than MaxName
+	Endless         // a rule that repeats does not come to an end
+)
+
+var refusals = [...]string{
+	Outside: `it has "..", which leads to no file`,
+	Refused: "a rewrite rule refuses it",
+	TooLong: "rewrite rules make it longer than 512 octets",
+	Endless: "a rewrite rule repeats without end",
+}
+
+// String says why in words; "" for Allowed.
+func (r Refusal) String() string {
+	if int(r) < len(refusals) {
+		return refusals[r]
+	}
+	return ""
+}
+
+// Name is what a name asks for.
+type Name struct {
+	File    []byte // the library's name for it; it stands in the name asked for or in a Scratch
+	MAC     [6]byte
+	HasMAC  bool // MAC is the device that the name is for
+	Refusal Refusal
+}
+
+// Scratch is memory that one goroutine reads names in. The zero value is ready.
+type Scratch struct {
+	buf  [MaxName]byte
+	kept kept
+}
+
+// Read reads a name. With devices a MAC address behind an @ at its end names the device: file@0a0102030405. Names that no rule
+// rewrites, and those that were rewritten of late, cost no allocation.
+func (r *Rules) Read(asked []byte, devices bool, sc *Scratch) (n Name) {
+	name := asked
+	if devices {
+		name, n.MAC, n.HasMAC = SplitDevice(name)
+	}
+	if len(r.rewrite) > 0 {
+		if name, n.Refusal = sc.kept.rewrite(r, name); n.Refusal != Allowed {
+			return n
+		}
+		if devices && !n.HasMAC {
+			name, n.MAC, n.HasMAC = SplitDevice(name)
+		}
+	}
+	absolute := len(name) > 0 && r.slash(name[0])
+	var ok bool
+	if n.File, ok = r.clean(name, &sc.buf); !ok {
+		n.File, n.Refusal = nil, Outside
+		return n
+	}
+	if absolute {
+		n.File = r.beneath(n.File)
+	}
+	return n
+}
+
+// Key returns what a name of the library is looked up by: the name without what means nothing in it. A name that holds ".." is
+// its own key, which nobody can ask for.
+func (r *Rules) Key(name string) string {
+	if len(name) > MaxName {
+		return name
+	}
+	var buf [MaxName]byte
+	key, ok := r.clean([]byte(name), &buf)
+	if !ok {
+		return name
+	}
+	return string(key)
+}
+
+// Fold returns a file's path below its root as names are looked up: in lower case where case is ignored.
+func (r *Rules) Fold(path string) string {
+	if !r.fold || strings.IndexFunc(path, func(c rune) bool { return 'A' <= c && c <= 'Z' }) < 0 {
+		return path
+	}
+	b := []byte(path)
+	for i, c := range b {
+		b[i] = lower(c)
+	}
+	return string(b)
+}
+
+// beneath takes a root off the front of a name.
+func (r *Rules) beneath(name []byte) []byte {
+	for _, root := range r.roots {
+		if len(name) > len(root) && string(name[:len(root)]) == root {
+			return name[len(root):]
+		}
+	}
+	return name
+}
+
+func (r *Rules) slash(c byte) bool { return c == '/' || c == '\\' && r.backslash }
+
+// clean takes off slashes in front, and empty components and those called "." anywhere. What needs no more than its front taken
+// off stays where it is; else the result stands in buf. It is false for a name with a component "..".
+func (r *Rules) clean(name []byte, buf *[MaxName]byte) (file []byte, ok bool) {
+	for len(name) > 0 && r.slash(name[0]) {
+		name = name[1:]
+	}
+	if !r.dirty(name) {
+		return name, true
+	}
+	if len(name) > len(buf) {
+		return nil, false
+	}
+	n := 0
+	for at := 0; at < len(name); {
+		end := at
+		for end < len(name) && !r.slash(name[end]) {
+			end++
+		}
+		part := name[at:end]
+		at = end + 1
+		switch string(part) {
+		case "", ".":
+			continue
+		case "..":
+			return nil, false
+		}
+		for _, c := range part {
+			if r.fold {
+				c = lower(c)
+			}
+			buf[n] = c
+			n++
+		}
+		if end < len(name) {
+			buf[n] = '/' // one at the end stays: what stands before it would have to be a directory
+			n++
+		}
+	}
+	return buf[:n], true
+}
+
+// dirty reports whether clean has to look closer at a name.
+func (r *Rules) dirty(name []byte) bool {
+	before := byte('/')
+	for _, c := range name {
+		switch {
+		case c == '\\' && r.backslash, before == '/' && (c == '/' || c == '.'), r.fold && 'A' <= c && c <= 'Z':
+			return true
+		}
+		before = c
+	}
+	return false
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
+
+// SplitDevice takes a device's MAC address off the end of a name that is asked for: file@0a0102030405.
+func SplitDevice(name []byte) (file []byte, mac [6]byte, ok bool) {
+	for i := len(name) - 1; i > 0 && len(name)-i <= len("@0a:01:02:03:04:05"); i-- {
+		if name[i] == '@' {
+			if mac, ok = attr.ParseMAC(name[i+1:]); ok {
+				return name[:i], mac, true
+			}
+			break
+		}
+	}
+	return name, mac, false
+}

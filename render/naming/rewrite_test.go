@@ -1,0 +1,126 @@
+package naming
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestRewrite(t *testing.T) {
+	to := func(match, to string) Rule { return Rule{Match: match, To: to, Rewrite: true} }
+	repeat := func(match, to string) Rule { return Rule{Match: match, To: to, Rewrite: true, Repeat: true} }
+	for _, tt := range []struct {
+		name        string
+		rules       []Rule
+		asked, file string
+		refusal     Refusal
+	}{
+		{"a prefix", []Rule{to("^/tftpboot/(.*)$", "$1")}, "/tftpboot/a/x", "a/x", Allowed},
+		{"no match", []Rule{to("^/tftpboot/(.*)$", "$1")}, "tftpboot/x", "tftpboot/x", Allowed},
+		{"what stands around stays", []Rule{to("b+", "-")}, "abbc", "a-c", Allowed},
+		{"the first only", []Rule{to("b", "-")}, "abcb", "a-cb", Allowed},
+		{"all", []Rule{repeat("b", "-")}, "abcb", "a-c-", Allowed},
+		{"until none is left", []Rule{repeat("ab", "")}, "x-aaabbb", "x-", Allowed},
+		{"overlapping", []Rule{repeat("/../", "/..no../")}, "a/../../x", "a/..no../..no../x", Allowed},
+		{"in turn", []Rule{to("a", "b"), to("b", "c")}, "a", "c", Allowed},
+		{"last", []Rule{{Match: "a", To: "b", Rewrite: true, Last: true}, to("b", "c")}, "a", "b", Allowed},
+		{"last without a match", []Rule{{Match: "x", Last: true}, to("a", "c")}, "a", "c", Allowed},
+		{"last alone", []Rule{{Match: "^ok/", Last: true}, to("a", "c")}, "ok/a", "ok/a", Allowed},
+		{"refuse", []Rule{{Match: `\.pvt$`, Refuse: true}}, "a.pvt", "", Refused},
+		{"refuse others", []Rule{{Unless: `\.bin$`, Refuse: true}}, "a.cfg", "", Refused},
+		{"refuse others: not this", []Rule{{Unless: `\.bin$`, Refuse: true}}, "a.bin", "a.bin", Allowed},
+		{"groups", []Rule{to("^(?P<a>[a-z]+)-([0-9]+)$", "$2/${a}x$a.$0$$")}, "ab-7", "7/abxab.ab-7$", Allowed},
+		{"a digit behind a group", []Rule{to("^(.)(.)$", "${1}2$22")}, "ab", "a2b2", Allowed},
+		{"a group that was not there", []Rule{to("^a(b)?c$", "[$1]")}, "ac", "[]", Allowed},
+		{"case", []Rule{to("^(.)(.*)$", `\U$1é\L$2X\Ey\\`)}, "aBc", "Aébcxy/", Allowed},
+		{"cleaned behind", []Rule{to("^", "./a//")}, "x", "a/x", Allowed},
+		{"roots behind", []Rule{to("^[^/]", "/tftpboot/$0")}, "x", "x", Allowed},
+		{"leads out behind", []Rule{to("up", "..")}, "a/up/b", "", Outside},
+		{"a device behind", []Rule{to("^([0-9a-f]{12})/(.*)$", "$2@$1")}, "0a0102030405/x", "x", Allowed},
+		{"grows", []Rule{repeat("a", "aa")}, "a", "", TooLong},
+		{"too long", []Rule{to("^", strings.Repeat("n", 512))}, "a", "", TooLong},
+		{"at its longest", []Rule{to("^", strings.Repeat("n", 511))}, "a", strings.Repeat("n", 511) + "a", Allowed},
+		{"endless", []Rule{repeat("[ab]", "b")}, "a", "", Endless},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := rules(t, Config{Backslash: true, Roots: []string{"/tftpboot"}, Rewrite: tt.rules})
+			var sc Scratch
+			for range 2 { // the second time it is remembered
+				n := r.Read([]byte(tt.asked), true, &sc)
+				if string(n.File) != tt.file || n.Refusal != tt.refusal || n.HasMAC && n.MAC != mac {
+					t.Errorf("%q: %q %q, want %q %q", tt.asked, n.File, n.Refusal, tt.file, tt.refusal)
+				}
+			}
+		})
+	}
+}
+
+// The device is taken off before names are rewritten, so that a million devices have one name to remember.
+func TestRewriteSeesNoDevice(t *testing.T) {
+	r := rules(t, Config{Rewrite: []Rule{{Match: `^/cfg/(.*)\.md5$`, To: "$1.cm", Rewrite: true}}})
+	var sc Scratch
+	n := r.Read([]byte("/cfg/gold.md5@0a0102030405"), true, &sc)
+	if string(n.File) != "gold.cm" || !n.HasMAC || n.MAC != mac {
+		t.Errorf("%+v", n)
+	}
+	fold := rules(t, Config{IgnoreCase: true, Rewrite: []Rule{{Match: "^/Old/", To: "", Rewrite: true}}})
+	if n := fold.Read([]byte("/OLD/Gold.cm"), true, &sc); string(n.File) != "gold.cm" {
+		t.Errorf("case ignored: %+v", n)
+	}
+}
+
+// Names of many clients take each other's places, and are never mistaken for one another; other rules forget them.
+func TestKept(t *testing.T) {
+	upper := rules(t, Config{Rewrite: []Rule{{Match: "^(.*)$", To: `\U$1`, Rewrite: true}}})
+	other := rules(t, Config{Rewrite: []Rule{{Match: "^(.*)$", To: `$1.bin`, Rewrite: true}}})
+	var sc Scratch
+	for range 2 {
+		for i := range 3 * keptSlots {
+			name := fmt.Sprintf("name-%d", i)
+			if n := upper.Read([]byte(name), true, &sc); string(n.File) != strings.ToUpper(name) {
+				t.Fatalf("%s: %s", name, n.File)
+			}
+		}
+		if n := other.Read([]byte("name-1"), true, &sc); string(n.File) != "name-1.bin" {
+			t.Fatalf("other rules: %s", n.File)
+		}
+		for _, length := range []int{keptOctets - 4, keptOctets - 3, keptOctets, keptOctets + 1, MaxName - 4} {
+			name := strings.Repeat("n", length)
+			if n := other.Read([]byte(name), true, &sc); string(n.File) != name+".bin" {
+				t.Fatalf("%d octets: %s", length, n.File)
+			}
+		}
+	}
+}
+
+func TestRuleErrors(t *testing.T) {
+	for _, tt := range []struct {
+		rule Rule
+		want string // part of the error
+	}{
+		{Rule{}, "either match or unless"},
+		{Rule{Match: "a", Unless: "b", Last: true}, "either match or unless"},
+		{Rule{Match: "a"}, "no effect"},
+		{Rule{Unless: "a", To: "b", Rewrite: true}, "unless finds nothing"},
+		{Rule{Match: "a", Refuse: true, Last: true}, "refuse is the end"},
+		{Rule{Match: "a", Last: true, Repeat: true}, "repeat needs to"},
+		{Rule{Match: "(", Last: true}, "missing closing )"},
+		{Rule{Match: "(?=a)", Last: true}, "invalid or unsupported Perl syntax"},
+		{Rule{Match: "a*", Rewrite: true, Repeat: true}, "found in every name"},
+		{Rule{Match: "a", To: "$1", Rewrite: true}, "$1 is no group"},
+		{Rule{Match: "a", To: "$b", Rewrite: true}, "$b is no group"},
+		{Rule{Match: "a", To: "${b", Rewrite: true}, "${ is followed by"},
+		{Rule{Match: "a", To: "${}", Rewrite: true}, "${ is followed by"},
+		{Rule{Match: "a", To: "a$", Rewrite: true}, "nothing behind the last $"},
+		{Rule{Match: "a", To: "$-", Rewrite: true}, "$ is followed by"},
+		{Rule{Match: "a", To: `\x`, Rewrite: true}, `\x is none of`},
+		{Rule{Match: strings.Repeat("a", MaxName+1), Last: true}, "longer than 512 octets"},
+	} {
+		if err := tt.rule.Check(); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%+v: %v, want …%s…", tt.rule, err, tt.want)
+		}
+	}
+	if _, err := New(Config{Rewrite: make([]Rule, maxRules+1)}); err == nil {
+		t.Error("too many rules were read")
+	}
+}
