@@ -10,11 +10,10 @@ var expected = map[string][]outcome{
 	"VLAN":                       {bySockets, byXDP, byXDP},
 	"QinQ":                       {bySockets, byXDP, byXDP},
 	"VLAN on bond active-backup": {bySockets, byXDP, byXDP},
+	"VRF":                        {bySockets, byXDP, byXDP},
 	"dummy":                      {bySockets, byXDP, byXDP},
 	// Who reads the frame alone would answer without a tag.
 	"VLAN, tags beside the frames": {bySockets, bySockets, bySockets},
-	// Sockets do not say by which interface they answer.
-	"VRF": {failed, byXDP, byXDP},
 }
 
 // expect returns what a cell should be at least.
