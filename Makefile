@@ -10,15 +10,16 @@ RUNFLAGS ?=
 # What tests need beyond Go: four TFTP clients, two TFTP servers, a boot ROM with a machine and a DHCP server for it, ip for network
 # namespaces, servers of SSH and SNMP, promtool of prometheus, a browser, Wireshark for captures; and what generation needs, a
 # compiler for BPF with its headers.
-PACKAGES := atftp busybox chromium curl debootstrap dnsmasq-base ethtool fonts-dejavu-core iproute2 ipxe-qemu ldap-utils mariadb-server openssh-server postgresql prometheus python3 qemu-system-x86 slapd snmpd tftp-hpa tshark clang llvm libbpf-dev linux-libc-dev libcap2-bin systemd systemd-container tftpd-hpa
+PACKAGES := atftp busybox chromium curl debootstrap dnsmasq-base ethtool fonts-dejavu-core iproute2 ipxe-qemu kmod ldap-utils libteam-utils mariadb-server openssh-server postgresql prometheus python3 qemu-system-x86 slapd snmpd tftp-hpa tshark clang llvm libbpf-dev linux-libc-dev libcap2-bin systemd systemd-container tftpd-hpa
 
-.PHONY: help run build generate test test-root race fuzz bce lint fmt bench benchgo benchcmp lanes soak attack package package-test deps vuln clean
+.PHONY: help run build generate test test-root test-kernels race fuzz bce lint fmt bench benchgo benchcmp lanes soak attack package package-test deps vuln clean
 
 help:
 	@echo 'run        build, and serve testdata/library on 127.0.0.1:6969'
 	@echo 'build      bin/dcs'
 	@echo 'test       all tests that need no root'
 	@echo 'test-root  all tests, those that need root too: fails where make test skips; the kill matrix at 200 moments'
+	@echo 'test-kernels Debian'\''s kernels in virtual machines: devices and transports; ONLY=veth,pulled chooses; needs qemu and apt-get'
 	@echo 'race       all tests under the race detector'
 	@echo 'fuzz       each fuzz target for FUZZTIME ($(FUZZTIME))'
 	@echo 'bench      the table of targets and what was measured; ONLY=render,storm measures pieces of it; needs root'
@@ -72,6 +73,10 @@ test:
 test-root:
 	@[ "$$(id -u)" = 0 ] || { echo 'make test-root: run it as root, as in: sudo -E make test-root' >&2; exit 1; }
 	DCS_REQUIRE_ROOT=1 DCS_LONG=1 $(GO) test -timeout 20m ./...
+
+# A whole run is kept; a part of it is only printed.
+test-kernels: build
+	$(GO) run ./bench/kernels -dcs bin/dcs $(if $(ONLY),-only '$(ONLY)',-o bench/results/kernels.md) $(KERNELFLAGS)
 
 race:
 	$(GO) test -race -timeout 20m ./...

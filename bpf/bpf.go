@@ -1,7 +1,7 @@
 // Package bpf loads the programs that steer a server's packets inside the kernel: an XDP program that filters and spreads them, and
 // one that chooses among sockets which share a port.
 //
-// Linux 6.1 is the oldest that the programs are tried on. Memory is accounted to the control group there, and no limit on locked
+// Linux 6.1 is the oldest that the programs are tried on, by "make test-kernels". Memory is accounted to the control group there, and no limit on locked
 // memory has to be lifted. Interfaces, addresses and sockets are those of the
 // network namespace that the calling thread is in.
 package bpf
@@ -170,7 +170,7 @@ func (s *Steer) load(cfg Config) error {
 		return err
 	}
 	for range cfg.Interfaces {
-		p := &Program{steer: s, lost: make(chan error, 1), vlans: map[steerTags]bool{}}
+		p := &Program{steer: s, lost: make(chan error, 1), vlans: map[steerTags]bool{}, tagged: map[steerAddress]bool{}}
 		if err := spec.LoadAndAssign(&p.objs, &ebpf.CollectionOptions{MapReplacements: s.objs.maps()}); err != nil {
 			// Of a *ebpf.VerifierError this is the last line, which says what the kernel lacks.
 			return err

@@ -184,6 +184,16 @@ static __always_inline bool true_checksum(const struct datagram *d, void *end)
 
 enum { MAX_OPTIONS = 40 }; /* octets, of an IPv4 header */
 
+/* load_octets loads 1 to most octets of a frame, and reports whether it did. The verifier of Linux 6.1 learns from one comparison of
+ * the last octet's place, which the compiler must not take apart, that there is one octet at least and not too many. */
+static __always_inline bool load_octets(struct xdp_md *ctx, __u32 offset, void *to, __u32 length, __u32 most)
+{
+	__u32 last = length - 1;
+
+	opaque(last);
+	return last < most && bpf_xdp_load_bytes(ctx, offset, to, last + 1) == 0;
+}
+
 /* has_source_route reports whether so many octets of IPv4 options, at that offset, have a source route. Its offsets are
  * constants, and it is verified for itself: the verifier follows every way through a list of options otherwise. */
 __noinline int has_source_route(struct xdp_md *ctx, __u32 offset, __u32 length)
@@ -192,7 +202,7 @@ __noinline int has_source_route(struct xdp_md *ctx, __u32 offset, __u32 length)
 	__u8 octets[MAX_OPTIONS + 1] = {};
 	__u32 next = 0;
 
-	if (length < 1 || length > MAX_OPTIONS || bpf_xdp_load_bytes(ctx, offset, octets, length))
+	if (!load_octets(ctx, offset, octets, length, MAX_OPTIONS))
 		return 0;
 #pragma unroll
 	for (__u32 i = 0; i < MAX_OPTIONS; i++) {

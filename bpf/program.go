@@ -21,11 +21,13 @@ type Program struct {
 	change sync.Mutex // held by Attach and Detach, which take the Steer's mu as well
 	hook   *hook      // this and what follows is guarded by the Steer's mu
 	vlans  map[steerTags]bool
+	tagged map[steerAddress]bool
 }
 
 // ofInterface is what a program has for itself.
 type ofInterface struct {
 	Steer   *ebpf.Program `ebpf:"steer"`
+	Tagged  *ebpf.Map     `ebpf:"tagged"`
 	Tallies *ebpf.Map     `ebpf:"tallies"`
 	Vlans   *ebpf.Map     `ebpf:"vlans"`
 	Xsks    *ebpf.Map     `ebpf:"xsks"`
@@ -41,7 +43,7 @@ type ofInterface struct {
 }
 
 func (o *ofInterface) close() error {
-	return errors.Join(o.Steer.Close(), o.Tallies.Close(), o.Vlans.Close(), o.Xsks.Close())
+	return errors.Join(o.Steer.Close(), o.Tagged.Close(), o.Tallies.Close(), o.Vlans.Close(), o.Xsks.Close())
 }
 
 // spread turns on or off what SetWorkers has set.
@@ -118,7 +120,7 @@ func (p *Program) refresh(h *netlink.Handle, index int) error {
 	); err != nil {
 		return err
 	}
-	if err := p.setVLANs(links, index, link.Attrs().MasterIndex); err != nil {
+	if err := p.setVLANs(links, addrs, index, link.Attrs().MasterIndex); err != nil {
 		return err
 	}
 	if err := s.setOwn(prefixes); err != nil {

@@ -64,6 +64,15 @@ struct {
 	__type(value, __u8);
 } vlans SEC(".maps");
 
+/* Addresses of the host that are on its VLANs of this interface alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_PLACES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct address);
+	__type(value, __u8);
+} tagged SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);
 	__uint(max_entries, MAX_XSKS);
@@ -96,13 +105,16 @@ struct {
 const struct drop *samples_are;
 const struct captured *captures_are;
 
-/* known_vlan reports whether the host has a device for the tags of a frame. A tag of VLAN 0 has a priority alone. */
+/* known_vlan reports whether the host has a device for the tags of a frame. A tag of VLAN 0 has a priority alone. A frame without
+ * tags for an address of a VLAN may have had them, beside it in its socket buffer, as those of a veth have: the kernel knows. */
 static __always_inline bool known_vlan(const struct datagram *d)
 {
 	const __u8 *known;
 
-	if (!d->tags.outer)
-		return true;
+	if (!d->tags.outer) {
+		known = bpf_map_lookup_elem(&tagged, &d->target);
+		return !known || !*known;
+	}
 	known = bpf_map_lookup_elem(&vlans, &d->tags);
 	return known && *known;
 }
@@ -200,10 +212,9 @@ static __always_inline void sample(struct xdp_md *ctx, const struct datagram *d,
 	drop->verdict = verdict;
 	there = bpf_xdp_get_buff_len(ctx) - d->offset;
 	shown = drop->length < there ? drop->length : there;
-	opaque(shown);
 	if (shown > SHOWN)
 		shown = SHOWN;
-	if (shown > 0 && bpf_xdp_load_bytes(ctx, d->offset, drop->payload, shown) == 0)
+	if (load_octets(ctx, d->offset, drop->payload, shown, SHOWN))
 		drop->shown = shown;
 	bpf_ringbuf_submit(drop, 0);
 }

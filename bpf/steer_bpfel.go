@@ -123,6 +123,7 @@ const (
 	steerMapPlaces        = "places"
 	steerMapSieves        = "sieves"
 	steerMapSources       = "sources"
+	steerMapTagged        = "tagged"
 	steerMapTallies       = "tallies"
 	steerMapTransfers     = "transfers"
 	steerMapVlans         = "vlans"
@@ -216,6 +217,7 @@ type steerMapSpecs struct {
 	Places    *ebpf.MapSpec `ebpf:"places"`
 	Sieves    *ebpf.MapSpec `ebpf:"sieves"`
 	Sources   *ebpf.MapSpec `ebpf:"sources"`
+	Tagged    *ebpf.MapSpec `ebpf:"tagged"`
 	Tallies   *ebpf.MapSpec `ebpf:"tallies"`
 	Transfers *ebpf.MapSpec `ebpf:"transfers"`
 	Vlans     *ebpf.MapSpec `ebpf:"vlans"`
@@ -285,6 +287,7 @@ type steerMaps struct {
 	Places    *ebpf.Map `ebpf:"places"`
 	Sieves    *ebpf.Map `ebpf:"sieves"`
 	Sources   *ebpf.Map `ebpf:"sources"`
+	Tagged    *ebpf.Map `ebpf:"tagged"`
 	Tallies   *ebpf.Map `ebpf:"tallies"`
 	Transfers *ebpf.Map `ebpf:"transfers"`
 	Vlans     *ebpf.Map `ebpf:"vlans"`
@@ -305,6 +308,7 @@ func (m *steerMaps) Close() error {
 		m.Places,
 		m.Sieves,
 		m.Sources,
+		m.Tagged,
 		m.Tallies,
 		m.Transfers,
 		m.Vlans,

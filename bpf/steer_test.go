@@ -400,6 +400,30 @@ func TestUnknownVLANs(t *testing.T) {
 	}
 }
 
+// A frame for an address of a VLAN whose tag stands beside it, if it had one, is the kernel's; one with its tag is steered, and so is one
+// for another address.
+func TestTagsBeside(t *testing.T) {
+	s := loadSteerForTest(t, testConfig())
+	if err := s.programs[0].objs.Tagged.Put(addressOf(server4.Addr()), uint8(1)); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		f    frame
+		want Verdict
+	}{
+		"no tag":              {frame{source: modem4, target: server4, payload: rrq}, PassOther},
+		"no tag, to a TID":    {frame{source: modem4, target: tid4, payload: ack}, PassOther},
+		"tag":                 {frame{source: modem4, target: server4, payload: rrq, tags: []uint16{0x8100}}, PassSocket},
+		"two tags":            {frame{source: modem4, target: server4, payload: rrq, tags: []uint16{0x88a8, 0x8100}}, PassSocket},
+		"another address":     {frame{source: modem6, target: server6, payload: rrq}, PassSocket},
+		"another one, tagged": {frame{source: modem6, target: server6, payload: rrq, tags: []uint16{0x8100}}, PassSocket},
+	} {
+		if got := s.judged(t, tt.f.octets()); got != tt.want {
+			t.Errorf("%s: %v, want %v", name, got, tt.want)
+		}
+	}
+}
+
 // What interfaces have in common is one for all their programs, and what is one interface's is no other's.
 func TestPrograms(t *testing.T) {
 	cfg := testConfig()

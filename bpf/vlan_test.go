@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"maps"
+	"net/netip"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -33,8 +34,30 @@ func TestVLANsOn(t *testing.T) {
 		{3, 0, set([2]uint32{0x88a8<<16 | 9}, [2]uint32{0x88a8<<16 | 9, 0x8100<<16 | 9})},
 		{5, 0, set()},
 	} {
-		if got := vlansOn(links, tt.index, tt.master); !maps.Equal(got, tt.want) {
-			t.Errorf("on %d, %d: %v, want %v", tt.index, tt.master, got, tt.want)
+		got, devices := vlansOn(links, tt.index, tt.master)
+		if !maps.Equal(got, tt.want) || len(devices) != len(tt.want) {
+			t.Errorf("on %d, %d: %v of devices %v, want %v", tt.index, tt.master, got, devices, tt.want)
 		}
+	}
+}
+
+// An address that another device has too may be asked without a tag.
+func TestAddressesOf(t *testing.T) {
+	var addrs []netlink.Addr
+	for _, a := range []struct {
+		device int
+		prefix string
+	}{
+		{2, "10.0.2.1/24"}, {10, "10.0.10.1/24"}, {10, "fd00:10::1/64"}, {10, "fe80::1/64"}, {2, "fe80::1/64"}, {11, "10.0.11.1/24"},
+	} {
+		n, err := netlink.ParseIPNet(a.prefix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		addrs = append(addrs, netlink.Addr{IPNet: n, LinkIndex: a.device})
+	}
+	want := map[steerAddress]bool{addressOf(netip.MustParseAddr("10.0.10.1")): true, addressOf(netip.MustParseAddr("fd00:10::1")): true}
+	if got := addressesOf(addrs, map[int]bool{10: true}); !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }

@@ -225,6 +225,9 @@ func TestProof(t *testing.T) {
 		{"one packet, that arrives nowhere", [][2]uint64{{0, 0}, {1, 0}, {1, 0}}, 3},
 		{"none arrives any more", [][2]uint64{{0, 0}, {10, 10}, {20, 10}, {30, 10}}, 4},
 		{"some of it arrives", [][2]uint64{{0, 0}, {10, 1}, {20, 2}, {30, 3}}, 0},
+		{"one comes between the counts, then none", [][2]uint64{{0, 0}, {0, 1}, {1, 1}, {1, 1}, {1, 1}}, 0},
+		{"one comes between the first counts", [][2]uint64{{0, 1}, {1, 1}, {1, 1}, {1, 1}}, 0},
+		{"some come between the counts, then none arrives", [][2]uint64{{5, 5}, {10, 12}, {12, 12}, {13, 12}, {14, 12}}, 5},
 		{"it arrives a little late", [][2]uint64{{0, 0}, {10, 0}, {20, 20}, {30, 20}, {30, 30}}, 0},
 	} {
 		var p proof

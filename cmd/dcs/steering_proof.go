@@ -13,13 +13,19 @@ type proof struct {
 // patience is how many looks in a row must see packets steered that arrive nowhere.
 const patience = 2
 
-// look takes both counts, the first of which was read before the second, and reports whether what is steered is lost.
+// look takes both counts, the first of which was read before the second, and reports whether what is steered is lost. A packet that
+// came between the two readings is in the second alone: what was taken has been steered, whatever the first says.
 func (p *proof) look(steered, taken uint64) (lost bool) {
-	if !p.begun || taken != p.taken || steered == p.steered {
-		if !p.begun || taken != p.taken {
-			p.steered, p.taken = steered, taken
-		}
-		p.begun, p.doubts = true, 0
+	if !p.begun {
+		p.steered, p.taken, p.begun = max(steered, taken), taken, true
+		return false
+	}
+	if taken != p.taken {
+		p.steered, p.taken, p.doubts = max(steered, p.steered+(taken-p.taken)), taken, 0
+		return false
+	}
+	if steered <= p.steered {
+		p.doubts = 0
 		return false
 	}
 	p.doubts++
