@@ -220,6 +220,10 @@ func (e *Engine) Worker() *Worker {
 	return w
 }
 
+// Prober returns a worker for requests whose files are not handed over. They count for nothing, in Stats nor Outcomes; faults and
+// mismatches are reported, and mismatches refused, as those of others.
+func (e *Engine) Prober() *Worker { return &Worker{e: e} }
+
 // RenderBatch answers requests; now is their time in nanoseconds since 1970. Once the
 // names are learned it does not allocate, and takes no lock.
 func (w *Worker) RenderBatch(now int64, reqs []Request) {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,7 +20,7 @@ import (
 
 func checkCommand(e env) *cobra.Command {
 	var file string
-	var devices, offline bool
+	var devices, offline, noHost bool
 	var remapFile string
 	cmd := &cobra.Command{
 		Use:   "check",
@@ -33,6 +35,12 @@ The sources of devices are opened, to learn their attributes; one that is down f
 With --offline none is: the attributes are those of the server's snapshot, and where that
 does not know them yet the library is left out.
 
+What the server asks of this host is tried as its start does, and undone: the interfaces
+and the transport, the addresses and ports, and the files, as the user that the server
+runs as: that of the key user; for root, that of the unit dcs.service if it uses this
+configuration; else the one who checks. Ports that a running server of this configuration
+has are free. With --no-host, for a server on another machine, none of this is checked.
+
 With --remap nothing of that is looked at: the map file of a tftpd-hpa (option -m of in.tftpd) is
 read, and the key rewrite is printed that does the same. The exit status is 1 if there is a
 line for which no rule can be had.`,
@@ -44,6 +52,7 @@ line for which no rule can be had.`,
 	cmd.Flags().StringVarP(&file, "config", "c", "", "the configuration `file`")
 	cmd.Flags().BoolVar(&devices, "devices", false, "load all devices, and tell which rows are none, and what the server would hold back")
 	cmd.Flags().BoolVar(&offline, "offline", false, "open no source of devices, and wait for none")
+	cmd.Flags().BoolVar(&noHost, "no-host", false, "leave out what is up to this host: interfaces, addresses, ports and the server's user")
 	cmd.Flags().StringVar(&remapFile, "remap", "", "print the key rewrite that does what this map `file` of tftpd-hpa does")
 	flags := config.AddFlags(cmd.Flags())
 	cmd.RunE = func(*cobra.Command, []string) error {
@@ -60,107 +69,160 @@ line for which no rule can be had.`,
 			}
 			tell(e, err)
 		}
+		c := &checker{env: e, file: file, cfg: &cfg, devices: devices, offline: offline, bad: err, told: map[string]bool{}}
 		_, warnings := ownDirs(file, &cfg)
-		for _, w := range warnings {
-			fmt.Fprintf(e.stderr, "warning: %s\n", w)
+		c.warn(warnings...)
+		if noHost {
+			return c.run()
 		}
-		for _, wrong := range checkUser(file, &cfg) {
-			tell(e, wrong)
-			err = errTold
+		if c.runner, err = runnerOf(file, &cfg, unitDirs); err != nil {
+			c.fail(err)
 		}
-		return check(e, &cfg, devices, offline, err)
+		c.checkHost()
+		c.asRunner(c.checkReads)
+		return c.run()
 	}
 	return cmd
 }
 
-// check looks at what a configuration points to. bad is what was wrong with itself.
-func check(e env, cfg *config.Config, devices, offline bool, bad error) error {
-	fail := func(err error) {
-		tell(e, err)
-		bad = errTold
+// checker looks at what a configuration points to.
+type checker struct {
+	env
+	file             string // of the configuration; "": there is none
+	cfg              *config.Config
+	devices, offline bool
+	runner           runner
+	told             map[string]bool // files that may not be read, by path
+	bad              error           // something is wrong, and was told
+}
+
+// fail tells what is wrong; of a file that may not be read once.
+func (c *checker) fail(err error) {
+	c.bad = errTold
+	if !errors.Is(err, fs.ErrPermission) {
+		tell(c.env, err)
+		return
 	}
-	secrets, err := readSecrets(cfg, nil)
-	if err != nil {
-		fail(err)
-	} else if secrets.warning != "" {
-		fmt.Fprintf(e.stderr, "warning: %s\n", secrets.warning)
+	for _, err := range flatten(err) {
+		var at *fs.PathError
+		if errors.Is(err, fs.ErrPermission) && errors.As(err, &at) {
+			if c.told[at.Path] {
+				continue
+			}
+			c.told[at.Path] = true
+			if c.runner.cred != nil {
+				err = fmt.Errorf("user %s: %w; change its owner, group or mode", c.runner.name, err)
+			}
+		}
+		tell(c.env, err)
 	}
-	warnings, err := admin.Check(adminConfig(cfg))
-	if err != nil {
-		fail(err)
+}
+
+func (c *checker) warn(lines ...string) {
+	for _, line := range lines {
+		fmt.Fprintf(c.stderr, "warning: %s\n", line)
 	}
-	for _, w := range append(warnings, unsafeSettings(cfg)...) {
-		fmt.Fprintf(e.stderr, "warning: %s\n", w)
+}
+
+// asRunner calls f as the user that the server runs as.
+func (c *checker) asRunner(f func()) {
+	if err := c.runner.as(f); err != nil {
+		c.fail(err)
 	}
-	if _, err := httpboot.TLS(cfg.HTTPCert, cfg.HTTPKey); err != nil {
-		fail(err)
-	}
-	for _, a := range absentAddresses(cfg) {
-		fmt.Fprintf(e.stderr, "warning: %s\n", a)
-	}
-	for _, w := range vrfWarnings(cfg) {
-		fmt.Fprintf(e.stderr, "warning: %s\n", w)
-	}
-	lib, err := libraryConfig(cfg)
-	if err != nil {
-		fail(err) // what the library says by names of these modules are errors of their own
-	}
-	for _, w := range unseenChanges(cfg.Devices.Sources) {
-		fmt.Fprintf(e.stderr, "warning: %s\n", w)
-	}
-	if len(cfg.Devices.Sources) > 0 {
-		if offline {
-			lib.Schema, err = savedAttributes(e, &cfg.Devices)
+}
+
+func (c *checker) run() error {
+	var secrets *secrets
+	var lib library.Config
+	c.asRunner(func() { secrets, lib = c.checkFiles() })
+	if len(c.cfg.Devices.Sources) > 0 {
+		var err error
+		if c.offline {
+			lib.Schema, err = savedAttributes(c.env, &c.cfg.Devices)
 		} else {
-			lib.Schema, err = checkDevices(e, &cfg.Devices, devices)
+			lib.Schema, err = checkDevices(c.env, &c.cfg.Devices, c.devices)
 		}
 		if err != nil {
-			fail(err)
+			c.fail(err)
 		}
-		if lib.Schema == nil || bad != nil && lib.Schema.Len() == 0 {
+		if lib.Schema == nil || c.bad != nil && lib.Schema.Len() == 0 {
 			// Static files can be checked without attributes.
 			alone := lib
 			alone.Dirs = nil
-			if snap, err := library.Load(alone, nil); err == nil && !checkStatic(e, cfg, secrets, snap) {
-				bad = errTold
-			}
+			c.asRunner(func() {
+				if snap, err := library.Load(alone, nil); err == nil && !checkStatic(c.env, c.cfg, secrets, snap) {
+					c.bad = errTold
+				}
+			})
 		}
-		if offline && lib.Schema == nil && bad == nil {
-			_, err := fmt.Fprintln(e.stdout, "ok: the library was not checked")
+		if c.offline && lib.Schema == nil && c.bad == nil {
+			_, err := fmt.Fprintln(c.stdout, "ok: the library was not checked")
 			return err
 		}
-		if bad != nil && lib.Schema.Len() == 0 {
+		if c.bad != nil && lib.Schema.Len() == 0 {
 			return errTold // as above
 		}
 	}
-	snap, err := library.Load(lib, nil)
-	if err != nil {
-		fail(err)
-	}
-	if snap != nil {
-		if !checkStatic(e, cfg, secrets, snap) {
-			bad = errTold
-		}
-		for _, w := range snap.Warnings {
-			fmt.Fprintf(e.stderr, "%s: warning: %s\n", w.Pos, w.Msg)
-		}
-		for _, w := range oddities(snap) {
-			fmt.Fprintf(e.stderr, "%s: warning: %s\n", w.Pos, w.Msg)
-		}
-		for _, n := range differences(snap) {
-			fmt.Fprintf(e.stderr, "%s: note: %s\n", n.Pos, n.Msg)
-		}
-	}
-	if bad != nil {
+	var snap *library.Snapshot
+	c.asRunner(func() { snap = c.checkLibrary(lib, secrets) })
+	if c.bad != nil {
 		return errTold
 	}
 	if snap.Empty() {
-		fail(fmt.Errorf("nothing to serve: there is no template below %s and no static file below %s", list(cfg.Library), list(cfg.Static)))
+		c.fail(fmt.Errorf("nothing to serve: there is no template below %s and no static file below %s", list(c.cfg.Library), list(c.cfg.Static)))
 		return errTold
 	}
-	fmt.Fprintln(e.stdout, memoryBounds(cfg))
-	_, err = fmt.Fprintf(e.stdout, "ok: %d templates, %d static files\n", len(snap.Templates()), snap.StaticFiles())
+	fmt.Fprintln(c.stdout, memoryBounds(c.cfg))
+	_, err := fmt.Fprintf(c.stdout, "ok: %d templates, %d static files\n", len(snap.Templates()), snap.StaticFiles())
 	return err
+}
+
+// checkFiles reads what the server reads before it opens anything.
+func (c *checker) checkFiles() (*secrets, library.Config) {
+	secrets, err := readSecrets(c.cfg, nil)
+	if err != nil {
+		c.fail(err)
+	} else if secrets.warning != "" {
+		c.warn(secrets.warning)
+	}
+	warnings, err := admin.Check(adminConfig(c.cfg))
+	if err != nil {
+		c.fail(err)
+	}
+	c.warn(append(warnings, unsafeSettings(c.cfg)...)...)
+	if _, err := httpboot.TLS(c.cfg.HTTPCert, c.cfg.HTTPKey); err != nil {
+		c.fail(err)
+	}
+	lib, err := libraryConfig(c.cfg)
+	if err != nil {
+		c.fail(err) // what the library says by names of these modules are errors of their own
+	}
+	c.warn(unseenChanges(c.cfg.Devices.Sources)...)
+	return secrets, lib
+}
+
+// checkLibrary loads the library, and tells of it and the static files.
+func (c *checker) checkLibrary(lib library.Config, secrets *secrets) *library.Snapshot {
+	snap, err := library.Load(lib, nil)
+	if err != nil {
+		c.fail(err)
+	}
+	if snap == nil {
+		return nil
+	}
+	if !checkStatic(c.env, c.cfg, secrets, snap) {
+		c.bad = errTold
+	}
+	for _, w := range snap.Warnings {
+		fmt.Fprintf(c.stderr, "%s: warning: %s\n", w.Pos, w.Msg)
+	}
+	for _, w := range oddities(snap) {
+		fmt.Fprintf(c.stderr, "%s: warning: %s\n", w.Pos, w.Msg)
+	}
+	for _, n := range differences(snap) {
+		fmt.Fprintf(c.stderr, "%s: note: %s\n", n.Pos, n.Msg)
+	}
+	return snap
 }
 
 // list writes directories for a message.

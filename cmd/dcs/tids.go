@@ -25,6 +25,15 @@ const (
 // openSockets opens the sockets of the workers.
 func (in *ingress) openSockets(cfg *config.Config, workers int) (err error) {
 	in.key = tid.NewKey()
+	var sockets udp.Config
+	sockets, in.few = socketsOf(cfg, workers)
+	sockets.Key = in.key
+	in.sockets, err = udp.Open(sockets, workers)
+	return err
+}
+
+// socketsOf returns what sockets so many workers are to have, and why there are few ports to answer from; empty: there are enough.
+func socketsOf(cfg *config.Config, workers int) (sockets udp.Config, few string) {
 	may := func(capabilities ...string) bool {
 		missing, err := privilege.Missing(capabilities...)
 		return err == nil && len(missing) == 0
@@ -35,20 +44,18 @@ func (in *ingress) openSockets(cfg *config.Config, workers int) (err error) {
 	}
 	tids = min(tids, max(roomForTIDs()/workers, 2))
 	if tids < readTIDs && cfg.TIDPorts.Count() == 0 && !cfg.SinglePort {
-		in.few = fmt.Sprintf("a worker answers from %d ports: with fewer than %d, acknowledgements in another's name are soon guessed; raise the limit of open files (LimitNOFILE=, ulimit -n) or net.ipv4.ip_local_port_range", tids, readTIDs)
+		few = fmt.Sprintf("a worker answers from %d ports: with fewer than %d, acknowledgements in another's name are soon guessed; raise the limit of open files (LimitNOFILE=, ulimit -n) or net.ipv4.ip_local_port_range", tids, readTIDs)
 	}
-	in.sockets, err = udp.Open(udp.Config{
+	return udp.Config{
 		Listen:     cfg.Listen,
 		SinglePort: cfg.SinglePort,
-		Key:        in.key,
 		Marking:    marking(cfg),
 		TIDs:       tids,
 		TIDMin:     cfg.TIDPorts.First,
 		TIDMax:     cfg.TIDPorts.Last,
 		RcvBuf:     cfg.ReceiveBuffer,
 		Raw:        may("CAP_NET_RAW"),
-	}, workers)
-	return err
+	}, few
 }
 
 // marking returns which DSCP the workers' answers carry.

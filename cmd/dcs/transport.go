@@ -72,16 +72,9 @@ func (s *server) openTransports() (*ingress, error) {
 // could serve only what the program does not take.
 func (s *server) openIngress(p plan, workers int) (*ingress, error) {
 	in := &ingress{plan: p, kind: config.Socket}
-	queues := 0
-	for _, a := range p.ports {
-		if !a.xsk {
-			continue
-		}
-		n, err := xsk.Queues(a.name)
-		if err != nil {
-			return nil, &ringsError{err}
-		}
-		queues = max(queues, n)
+	queues, err := p.queues()
+	if err != nil {
+		return nil, &ringsError{err}
 	}
 	if queues > 0 {
 		if s.cfg.Workers > 0 && s.cfg.Workers != queues {
@@ -94,6 +87,22 @@ func (s *server) openIngress(p plan, workers int) (*ingress, error) {
 		return nil, errors.Join(err, in.close())
 	}
 	return in, nil
+}
+
+// queues returns how many receive queues AF_XDP has; 0: there is none.
+func (p *plan) queues() (int, error) {
+	queues := 0
+	for _, a := range p.ports {
+		if !a.xsk {
+			continue
+		}
+		n, err := xsk.Queues(a.name)
+		if err != nil {
+			return 0, err
+		}
+		queues = max(queues, n)
+	}
+	return queues, nil
 }
 
 // ringsError is why there are no AF_XDP sockets.

@@ -130,31 +130,3 @@ func unreadableFiles(cfg *config.Config) (errs []error) {
 	}
 	return errs
 }
-
-// checkUser finds what would be wrong with the user that a configuration names. Only root can find out what that user may read.
-func checkUser(file string, cfg *config.Config) []error {
-	if cfg.User == "" {
-		return nil
-	}
-	cred, err := account.Lookup(cfg.User)
-	if err != nil {
-		return []error{err}
-	}
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	var errs []error
-	err = privilege.As(cred, func() {
-		errs = unreadableFiles(cfg)
-		if err := unix.Faccessat(unix.AT_FDCWD, file, unix.R_OK, unix.AT_EACCESS); file != "" && errors.Is(err, syscall.EACCES) {
-			errs = append(errs, &fs.PathError{Op: "access", Path: file, Err: err})
-		}
-	})
-	for i, err := range errs {
-		errs[i] = fmt.Errorf("user %s: %w; change its owner, group or mode", cfg.User, err)
-	}
-	if err != nil {
-		return []error{fmt.Errorf("user %s: %w", cfg.User, err)}
-	}
-	return errs
-}

@@ -215,7 +215,7 @@ admin: unix:%s/run/admin.sock
 			t.Errorf("check does not say %s:\n%s", line, checked.stderr)
 		}
 	}
-	if n := strings.Count(checked.stderr, "permission denied"); n != 2 || checked.status != failed {
+	if n := strings.Count(checked.stderr, "permission denied"); n != 3 || !strings.Contains(checked.stderr, "static/closed") || checked.status != failed {
 		t.Errorf("check says of %d files that they cannot be read, and ends with %d", n, checked.status)
 	}
 	for _, what := range []string{"secret_file: access " + at("secret"), "open " + at("dcs.yaml")} {
@@ -230,7 +230,7 @@ admin: unix:%s/run/admin.sock
 		t.Fatal(err)
 	}
 
-	if checked := dcs("", "check", "--config", at("dcs.yaml")); checked.status != done {
+	if checked := dcs("", "check", "--config", at("dcs.yaml")); strings.Count(checked.stderr, "permission denied") != 1 || !strings.Contains(checked.stderr, "static/closed: cannot be read: permission denied") {
 		t.Errorf("check: %+v", checked)
 	}
 	p = serve(t, "--config", at("dcs.yaml"))

@@ -16,6 +16,7 @@ import (
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
 	"dcs/render"
+	"dcs/render/library"
 )
 
 // web is what the server serves over HTTP beside the admin page: metrics, and boot files. Both go on while running
@@ -118,24 +119,42 @@ func (w *web) close() {
 	}
 }
 
-// httpRenderer returns what renders for HTTP: as many workers as there are processors, each for one request at a time.
-func (s *server) httpRenderer() func(httpboot.Request) ([]byte, func(), error) {
-	free := make(chan *render.Worker, runtime.GOMAXPROCS(0))
-	for range cap(free) {
-		free <- s.engine.Worker()
-	}
-	return func(r httpboot.Request) ([]byte, func(), error) {
+// httpRenderer returns what renders for HTTP: as many workers as there are processors, each for one request at a time, and as many
+// for requests that want the header alone.
+func (s *server) httpRenderer() func(httpboot.Request) (httpboot.File, error) {
+	serving, probing := workerPool(s.engine.Worker), workerPool(s.engine.Prober)
+	renderOne := func(r httpboot.Request) render.Request {
+		free := serving
+		if r.Head {
+			free = probing
+		}
 		w := <-free
 		defer func() { free <- w }()
 		// The worker's own memory is done with when it returns: the body is in Buf, or in what nobody changes.
 		reqs := []render.Request{{Name: []byte(r.Name), Client: r.Client, Server: r.Server, Relayed: isProxy(s.cfg.Devices.Proxies, r.Client), Buf: make([]byte, 0, 4<<10)}}
 		w.RenderBatch(time.Now().UnixNano(), reqs)
-		if s.logs.Requests() {
+		if s.logs.Requests() && !r.Head {
 			logRequests(s.logs, reqs)
 		}
-		hold := reqs[0].Hold
-		return reqs[0].Body, func() { runtime.KeepAlive(hold) }, reqs[0].Err
+		return reqs[0]
 	}
+	return func(r httpboot.Request) (httpboot.File, error) {
+		made := renderOne(r)
+		file := httpboot.File{Body: made.Body, Hold: made.Hold}
+		if static, ok := made.Hold.(*library.File); ok && made.Err == nil {
+			file.Tag = static.Tag() // which may read all of a long file: no worker waits for it
+		}
+		return file, made.Err
+	}
+}
+
+// workerPool returns as many workers as there are processors.
+func workerPool(open func() *render.Worker) chan *render.Worker {
+	free := make(chan *render.Worker, runtime.GOMAXPROCS(0))
+	for range cap(free) {
+		free <- open()
+	}
+	return free
 }
 
 // httpJudge has a request over HTTP judged by the limits of those over TFTP, in one and the same account.

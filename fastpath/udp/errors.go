@@ -98,16 +98,15 @@ func (t *Transport) recvErrors(s *socket, batch []packet.Packet, n, to int) (int
 	s.queued = int(r) == want
 	for i := range int(r) {
 		if local, index, says := h.parse(i, s); says != 0 {
-			t.mark(s, &h.names[i], local, says, &batch[n])
-			t.enter(&batch[n], index)
+			t.mark(s, &h.names[i], local, index, says, &batch[n])
 			n++
 		}
 	}
 	return n, nil
 }
 
-// parse returns what message i says, packet.Unreachable, packet.TooBig or something else, 0, the address of ours that it came to, and
-// the interface by which it came if the kernel says it, else 0.
+// parse returns what message i says, packet.Unreachable, packet.TooBig or something else, 0, the address of ours that it came to, and the
+// interface that it came in by, if the socket is told.
 func (h *errorHeaders) parse(i int, s *socket) (local netip.Addr, index uint32, says packet.Flags) {
 	local = s.local.Addr()
 	rest := unsafe.Slice((*byte)(unsafe.Pointer(&h.controls[i])), unsafe.Sizeof(h.controls[i]))[:min(int(unsafe.Sizeof(h.controls[i])), int(h.msgs[i].hdr.Controllen))]
@@ -144,11 +143,12 @@ func meaning(origin, kind, code byte) packet.Flags {
 }
 
 // mark makes p the mark of a message about a packet that went by s to the client of that name.
-func (t *Transport) mark(s *socket, name *unix.RawSockaddrInet6, local netip.Addr, says packet.Flags, p *packet.Packet) {
+func (t *Transport) mark(s *socket, name *unix.RawSockaddrInet6, local netip.Addr, index uint32, says packet.Flags, p *packet.Packet) {
 	p.Reset()
 	p.TID, p.MaxBlksize, p.Wire, p.Time, p.Link = 0, 0, false, 0, packet.Link{}
 	p.Flags = says
 	p.Peer, p.Zone = s.peer(name)
+	t.enter(p, index)
 	p.Hash = t.key.Hash(p.Peer)
 	port := s.local.Port()
 	if f := t.family(s.v6); f.gathered && !s.single {

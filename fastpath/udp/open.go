@@ -101,14 +101,29 @@ func (o *opener) listener(i int, a netip.AddrPort) (*socket, error) {
 	}
 	if i == 0 && a.Port() != 0 {
 		// SO_REUSEPORT would let a second server take half of the first one's requests.
-		s, err := open(a, requests)
+		alone, err := Reserve(a)
 		if err != nil {
 			return nil, err
 		}
-		s.close()
+		alone.Close()
 	}
 	return open(a, requests|shared)
 }
+
+// A Reservation keeps others from an address that requests are to be taken at.
+type Reservation struct{ s *socket }
+
+// Reserve opens an address for nobody else, as Open does at first. The error wraps EADDRINUSE where another has it.
+func Reserve(a netip.AddrPort) (*Reservation, error) {
+	s, err := open(a, requests)
+	if err != nil {
+		return nil, err
+	}
+	return &Reservation{s}, nil
+}
+
+// Close gives the address back.
+func (r *Reservation) Close() { r.s.close() }
 
 // transfers opens worker i's ports for transfers of one address family.
 func (o *opener) transfers(t *Transport, i int, v6 bool) error {

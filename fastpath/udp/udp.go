@@ -83,14 +83,25 @@ func (t *Transport) family(v6 bool) *family {
 	return &t.families[0]
 }
 
+// Check tells what is wrong with a configuration for so many workers, whatever the host has to give.
+func (c *Config) Check(workers int) error {
+	if len(c.Listen) == 0 || len(c.Listen) > maxListen {
+		return fmt.Errorf("udp: %d addresses to listen on, must be 1 to %d", len(c.Listen), maxListen)
+	}
+	if c.TIDMin > c.TIDMax || c.TIDMax > 0 && c.TIDMin == 0 {
+		return fmt.Errorf("udp: range of transfer ports %d-%d is empty", c.TIDMin, c.TIDMax)
+	}
+	if n := int(c.TIDMax) - int(c.TIDMin) + 1; c.TIDMax > 0 && !c.SinglePort && n < workers {
+		return fmt.Errorf("udp: transfer ports %d-%d are %d for %d workers: each needs one", c.TIDMin, c.TIDMax, n, workers)
+	}
+	return nil
+}
+
 // Open opens the sockets of so many workers: each worker has its own listeners, between which the kernel shares
 // out the requests by SO_REUSEPORT, and its own ports for transfers.
 func Open(cfg Config, workers int) ([]*Transport, error) {
-	if len(cfg.Listen) == 0 || len(cfg.Listen) > maxListen {
-		return nil, fmt.Errorf("udp: %d addresses to listen on, must be 1 to %d", len(cfg.Listen), maxListen)
-	}
-	if cfg.TIDMin > cfg.TIDMax || cfg.TIDMax > 0 && cfg.TIDMin == 0 {
-		return nil, fmt.Errorf("udp: range of transfer ports %d-%d is empty", cfg.TIDMin, cfg.TIDMax)
+	if err := cfg.Check(workers); err != nil {
+		return nil, err
 	}
 	if cfg.TIDs <= 0 {
 		cfg.TIDs = 16

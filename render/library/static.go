@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -32,6 +33,12 @@ type File struct {
 	fault  *skeleton.Fault // why it cannot be served; Data is nil then
 	resign bool            // it lies in a directory whose boot files are signed anew
 	signed bool            // and is one of these
+
+	isMapped bool // Data is the file itself
+	tag      struct {
+		once sync.Once
+		text string
+	}
 }
 
 // fileID tells whether a file is still the one that was read.
@@ -390,6 +397,7 @@ func (f *File) mapped(h *os.File) (err error) {
 	if err != nil {
 		return fmt.Errorf("mmap: %w", err)
 	}
+	f.isMapped = true
 	runtime.AddCleanup(f, func(m []byte) {
 		_ = unix.Munmap(m) // the mapping is ours and whole: it cannot fail
 	}, f.Data)

@@ -165,13 +165,29 @@ func room(path string) error {
 	return nil
 }
 
+// Answering returns the process that answers at the path of a socket, 0 where the kernel does not say which. An error: none does.
+func Answering(path string) (pid int, err error) {
+	conn, err := net.DialTimeout("unix", path, time.Second)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	if raw, err := conn.(*net.UnixConn).SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) {
+			if peer, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+				pid = int(peer.Pid)
+			}
+		})
+	}
+	return pid, nil
+}
+
 // removeStale removes a socket that nobody answers.
 func removeStale(path string) error {
 	if _, err := os.Lstat(path); err != nil {
 		return nil // listening says what is wrong, if anything is
 	}
-	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		conn.Close()
+	if _, err := Answering(path); err == nil {
 		return listen.Temporary(fmt.Errorf("admin: another server answers at %s", path))
 	}
 	return os.Remove(path)

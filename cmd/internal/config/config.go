@@ -451,8 +451,9 @@ address too. Empty: there alone.`,
 			`An address such as 0.0.0.0:8080 where GET /boot/NAME gives a device the same
 file as TFTP does. Those in allow may ask, at the same rate. A request that
 comes from one of proxies is for the address in its header X-Forwarded-For;
-where that is none that a device can have, the answer is status 400.
-Empty: none.`,
+where that is none that a device can have, the answer is status 400. Files
+that are served as they are have an ETag and come in parts too (Range), so
+that a broken download goes on where it ended. Empty: none.`,
 			one(&c.HTTP, "address", "an address and port", text, parseWeb),
 		},
 		{

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -20,7 +19,6 @@ import (
 	"dcs/cmd/internal/httpserve"
 	"dcs/cmd/internal/listen"
 	"dcs/fastpath/source"
-	"dcs/render/mapped"
 )
 
 // Request asks for one file.
@@ -28,6 +26,7 @@ type Request struct {
 	Name   string
 	Client netip.Addr // the device's address
 	Server netip.Addr // the address that was asked
+	Head   bool       // only the header is sent: the device gets no file
 }
 
 // A Verdict says whether a client may ask.
@@ -45,10 +44,9 @@ const (
 type Config struct {
 	Address   string // host:port
 	Cert, Key string // PEM files; with them the address speaks HTTPS
-	// Render makes a file. Its body is not changed; the function that it returns, if any, is called when it is no
-	// longer read. The error wraps fs.ErrNotExist, fs.ErrPermission or syscall.EAGAIN, or is another one. Many
+	// Render makes a file. The error wraps fs.ErrNotExist, fs.ErrPermission or syscall.EAGAIN, or is another one. Many
 	// goroutines call it.
-	Render func(Request) (body []byte, release func(), err error)
+	Render func(Request) (File, error)
 	// Judge says whether a device may ask. It is called once for a request, with the device's address.
 	Judge   func(netip.Addr) Verdict
 	Proxies []netip.Prefix // whose X-Forwarded-For is believed
@@ -69,7 +67,7 @@ type Limits struct {
 	SourceConns int           // of one source that is no proxy; default 128
 	Header      time.Duration // time for a request; default 5 s
 	Idle        time.Duration // between two requests; default 15 s
-	Write       time.Duration // for each 64 KiB of an answer; default 10 s
+	Write       time.Duration // for each 32 KiB of an answer; default 10 s
 	Slow        time.Duration // after which a request makes room where all connections are taken, the slowest first; default 2 s
 }
 
@@ -77,7 +75,6 @@ const (
 	prefix    = "/boot/"
 	maxName   = 512 // as over TFTP
 	maxHeader = 8 << 10
-	chunk     = 64 << 10
 	stopTime  = 5 * time.Second
 	retry     = "2" // seconds
 )
@@ -189,7 +186,6 @@ func (s *Server) Close() error {
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	// What is rendered holds the time, and may change with a device's data at any moment.
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	// What a client sends behind the header is not read, and its connection is nobody's who comes for a file.
@@ -235,13 +231,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, http.StatusServiceUnavailable)
 		return
 	}
-	body, release, err := s.cfg.Render(Request{Name: name, Client: client, Server: server})
-	if release != nil {
-		defer release()
-	}
+	file, err := s.cfg.Render(Request{Name: name, Client: client, Server: server, Head: r.Method == http.MethodHead})
 	switch {
 	case err == nil:
-		s.answer(w, r, body)
+		s.answer(w, r, file)
 	case errors.Is(err, fs.ErrNotExist):
 		s.refuse(w, http.StatusNotFound)
 	case errors.Is(err, fs.ErrPermission):
@@ -259,32 +252,6 @@ func (s *Server) refuse(w http.ResponseWriter, code int) {
 	s.codes[code].Add(1)
 	deadline(w, s.cfg.Limits.Write)
 	http.Error(w, http.StatusText(code), code)
-}
-
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, body []byte) {
-	s.codes[http.StatusOK].Add(1)
-	h := w.Header()
-	h.Set("Content-Type", "application/octet-stream")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	deadline(w, s.cfg.Limits.Write)
-	w.WriteHeader(http.StatusOK)
-	if r.Method == http.MethodHead {
-		return
-	}
-	// A slow client may take a long file for as long as it takes some of it each time.
-	buf := make([]byte, min(len(body), chunk))
-	for len(body) > 0 {
-		n := 0
-		// The copy is read, and no lock held, where a file turns out to be cut short.
-		if err := mapped.Read(func() error { n = copy(buf, body); return nil }); err != nil {
-			panic(http.ErrAbortHandler)
-		}
-		deadline(w, s.cfg.Limits.Write)
-		if _, err := w.Write(buf[:n]); err != nil {
-			return
-		}
-		body = body[n:]
-	}
 }
 
 func deadline(w http.ResponseWriter, d time.Duration) {

@@ -30,24 +30,8 @@ func start(t *testing.T, cfg Config) (*Server, string) {
 	t.Helper()
 	cfg.Address = "127.0.0.1:0"
 	cfg.Log = slog.New(slog.DiscardHandler)
-	cfg.Render = func(r Request) ([]byte, func(), error) {
-		switch r.Name {
-		case "soon":
-			return nil, nil, fmt.Errorf("device: %w", syscall.EAGAIN)
-		case "denied":
-			return nil, nil, fs.ErrPermission
-		case "broken":
-			return nil, nil, errors.New("gold.dcs:1:1: a secret reason")
-		case "large":
-			return bytes.Repeat([]byte{1}, large), nil, nil
-		case "who":
-			return []byte(r.Client.String() + " " + r.Server.String()), nil, nil
-		case "empty":
-			return nil, nil, nil
-		case "basic.cm", "dir/file", "a b+c@0a0102030405":
-			return []byte("file " + r.Name), nil, nil
-		}
-		return nil, nil, fs.ErrNotExist
+	if cfg.Render == nil {
+		cfg.Render = render
 	}
 	if cfg.Judge == nil {
 		cfg.Judge = func(netip.Addr) Verdict { return Admit }
@@ -66,6 +50,30 @@ func start(t *testing.T, cfg Config) (*Server, string) {
 		}
 	})
 	return s, s.Addr().String()
+}
+
+func render(r Request) (File, error) {
+	switch r.Name {
+	case "soon":
+		return File{}, fmt.Errorf("device: %w", syscall.EAGAIN)
+	case "denied":
+		return File{}, fs.ErrPermission
+	case "broken":
+		return File{}, errors.New("gold.dcs:1:1: a secret reason")
+	case "large":
+		return File{Body: bytes.Repeat([]byte{1}, large)}, nil
+	case "who":
+		return File{Body: []byte(r.Client.String() + " " + r.Server.String())}, nil
+	case "empty":
+		return File{}, nil
+	case "static":
+		return File{Body: []byte(static), Tag: staticTag}, nil
+	case "static empty":
+		return File{Tag: `"empty"`}, nil
+	case "basic.cm", "dir/file", "a b+c@0a0102030405":
+		return File{Body: []byte("file " + r.Name)}, nil
+	}
+	return File{}, fs.ErrNotExist
 }
 
 // ask sends a request line as it is, and no client's idea of it.

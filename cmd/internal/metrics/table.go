@@ -13,7 +13,7 @@ func Table() []Metric {
 		{"dcs_requests_total", Counter, []string{"result", "reason"}, "Requests by what became of them: file (a transfer began; sent_once: one block was sent and forgotten, because half of all places were waiting for a first ACK), repeated (a client asked again and was sent the block again), error (an ERROR packet), malformed (an ERROR packet too) or dropped (silence; the modem asks again)."},
 		{"dcs_faults_total", Counter, []string{"reason"}, "Requests that the renderer made no file for, by reason, over TFTP and HTTP."},
 		{"dcs_identity_mismatches_total", Counter, []string{"reason", "result"}, "Requests that name a device and contradict what is known of it: others_address (the address is another device's), elsewhere (the device has another address), other_device (the proxy says that another device asks), two_cmts (the device was behind another CMTS less than a minute ago); logged or, by bind: refuse, refused."},
-		{"dcs_files_total", Counter, []string{"kind"}, "Files rendered by kind of template, and static ones, over TFTP and HTTP."},
+		{"dcs_files_total", Counter, []string{"kind"}, "Files rendered by kind of template, and static ones, over TFTP and HTTP. HEAD counts none."},
 		{"dcs_request_wait_seconds", Histogram, nil, "Time from a request's arrival at the kernel to the worker's batch, where the transport tells it."},
 		{"dcs_render_batch_seconds", Histogram, nil, "Time that rendering a request's whole batch took."},
 		{"dcs_answer_seconds", Histogram, nil, "Time from a request's arrival at the kernel until its first answer was sent."},

@@ -9,12 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// As calls f on a thread whose access to files is another user's. The thread ends with it. It takes root.
-func As(c *syscall.Credential, f func()) error {
+// As calls f on a thread that is another user's, and has those of the process's capabilities that caps names: what f itself does is done
+// as the user, but not what it has other goroutines do. The thread ends with f. It takes root.
+func As(c *syscall.Credential, caps []string, f func()) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked
-		err := access(c)
+		err := become(c, caps)
 		if err == nil {
 			f()
 		}
@@ -23,15 +24,35 @@ func As(c *syscall.Credential, f func()) error {
 	return <-done
 }
 
-// access gives the calling thread the access to files of a user. What root may beyond that goes with the user (capabilities(7)).
-func access(c *syscall.Credential) error {
+// become has the calling thread alone be a user's. The functions of package syscall change all threads.
+func become(c *syscall.Credential, caps []string) error {
+	keep, err := setOf(caps)
+	if err != nil {
+		return err
+	}
+	_, permitted, err := get()
+	if err != nil {
+		return err
+	}
 	groups := append([]uint32{c.Gid}, c.Groups...)
+	uid, gid := uintptr(c.Uid), uintptr(c.Gid)
+	if _, _, errno := unix.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_KEEPCAPS, 1, 0); errno != 0 {
+		return os.NewSyscallError("prctl(PR_SET_KEEPCAPS)", errno)
+	}
 	if _, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(groups)), uintptr(unsafe.Pointer(&groups[0])), 0); errno != 0 {
 		return os.NewSyscallError("setgroups", errno)
 	}
-	if _, err := unix.SetfsgidRetGid(int(c.Gid)); err != nil {
-		return os.NewSyscallError("setfsgid", err)
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESGID, gid, gid, gid); errno != 0 {
+		return os.NewSyscallError("setresgid", errno)
 	}
-	_, err := unix.SetfsuidRetUid(int(c.Uid))
-	return os.NewSyscallError("setfsuid", err)
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, uid, uid, uid); errno != 0 {
+		return os.NewSyscallError("setresuid", errno)
+	}
+	has := permitted & keep
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	data := [2]unix.CapUserData{
+		{Effective: uint32(has), Permitted: uint32(has)},
+		{Effective: uint32(has >> 32), Permitted: uint32(has >> 32)},
+	}
+	return os.NewSyscallError("capset", unix.Capset(&hdr, &data[0]))
 }
