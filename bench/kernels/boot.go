@@ -15,8 +15,8 @@ import (
 // insideFlag has the program do the job in the machine.
 const insideFlag = "-inside"
 
-// told is the serial line that results go to.
-const told = "/dev/ttyS1"
+// results is the serial line that results go to.
+const results = "/dev/ttyS1"
 
 // boot is the machine's init: it puts the host's files below its root, has the job done there, and turns the machine off.
 func boot() {
@@ -105,7 +105,7 @@ func tell(l line) {
 	if err != nil {
 		panic(err) // of nothing but strings
 	}
-	f, err := os.OpenFile(told, os.O_WRONLY|unix.O_NOCTTY, 0)
+	f, err := os.OpenFile(results, os.O_WRONLY|unix.O_NOCTTY, 0)
 	if err != nil {
 		fmt.Println("init:", err)
 		return

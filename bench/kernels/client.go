@@ -105,14 +105,15 @@ func (c *client) answer(buf []byte, block uint16, from *netip.AddrPort) ([]byte,
 			return nil, err
 		}
 		b := buf[:n]
-		if n < 4 || block > 0 && netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port()) != *from {
+		at := netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port())
+		if n < 4 || at.Addr() != from.Addr() || block > 0 && at != *from {
 			continue
 		}
 		switch op := binary.BigEndian.Uint16(b); {
 		case op == 5:
 			return nil, fmt.Errorf("ERROR %d: %s", binary.BigEndian.Uint16(b[2:]), b[4:])
 		case op == 6 && block == 0:
-			*from = netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port())
+			*from = at
 			return nil, nil
 		case op == 3 && block > 0 && binary.BigEndian.Uint16(b[2:]) == block:
 			return b[4:], nil
@@ -145,10 +146,8 @@ func loadAll(n int, server netip.AddrPort, part float64, then func() error) (ret
 		}
 	}
 	if then != nil {
-		if int(blocks.Load()) >= total {
+		if err = then(); err == nil && int(blocks.Load()) >= total {
 			err = errors.New("all files had come before")
-		} else {
-			err = then()
 		}
 	}
 	<-ended

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -54,13 +55,13 @@ func findKernels(ctx context.Context, cache string) ([]*kernel, error) {
 		}
 	}
 	if release == "" {
-		return nil, fmt.Errorf("no package linux-image-amd64: run apt-get update first")
+		return nil, errors.New("no package linux-image-amd64: run apt-get update first")
+	}
+	if newest == "" {
+		return nil, errors.New("no package linux-image-N.N-amd64: add Debian's backports and run apt-get update first")
 	}
 	var all []*kernel
 	for _, name := range []string{release, newest} {
-		if name == "" {
-			continue
-		}
 		k, err := unpack(ctx, cache, name)
 		if err != nil {
 			return nil, err

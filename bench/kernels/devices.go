@@ -6,12 +6,13 @@ type device struct {
 	name     string
 	srv, cli []string // commands of ip
 	// iface is what the operator gives as interface: with transport xdp; with auto it is left empty. Empty: nothing is given.
-	iface  string
-	listen string // address and port; empty: the default, all addresses
-	target string // address that modems ask, if not srv4
-	tagged bool   // frames have tags of VLANs
-	beside bool   // not in the frames, but beside them, as one veth hands them to another
-	l3mdev bool   // sockets without a device of their own hear those of a VRF
+	iface   string
+	listen  string   // address and port; empty: the default, all addresses
+	anycast bool     // modems ask for the address of a dummy
+	tagged  bool     // frames have tags of VLANs
+	below   []string // devices below the one with the addresses, beside the wires
+	beside  bool     // not in the frames, but beside them, as one veth hands them to another
+	l3mdev  bool     // sockets without a device of their own hear those of a VRF
 }
 
 // The addresses of the hosts, of RFC 2544 and of the unique local ones.
@@ -84,12 +85,12 @@ func devices() []device {
 	add(device{name: "VLAN, tags beside the frames", iface: "v0", tagged: true, beside: true}, func(wire string) []string {
 		return vlan(wire + "0")
 	}, named("vlan5"))
-	add(device{name: "QinQ", iface: "v0", tagged: true}, func(wire string) []string {
+	add(device{name: "QinQ", iface: "v0", tagged: true, below: []string{"vlan6"}}, func(wire string) []string {
 		return append([]string{
 			"link add link " + wire + "0 name vlan6 type vlan proto 802.1ad id 6", "link set vlan6 up",
 		}, vlan("vlan6")...)
 	}, named("vlan5"))
-	add(device{name: "VLAN on bond active-backup", iface: "bond0", tagged: true}, func(wire string) []string {
+	add(device{name: "VLAN on bond active-backup", iface: "bond0", tagged: true, below: []string{"bond0"}}, func(wire string) []string {
 		return append(bond(activeBackup)(wire), vlan("bond0")...)
 	}, named("vlan5"))
 	add(device{name: "VRF", iface: "v0", l3mdev: true}, func(wire string) []string {
@@ -98,7 +99,7 @@ func devices() []device {
 		}
 		return []string{"link add vrf0 type vrf table 10", "link set vrf0 up", "link set v0 master vrf0"}
 	}, first)
-	dummy := device{name: "dummy", listen: anycast + ":69,[" + anycast6 + "]:69", target: anycast}
+	dummy := device{name: "dummy", listen: anycast + ":69,[" + anycast6 + "]:69", anycast: true}
 	add(dummy, func(wire string) []string {
 		if wire == "w" {
 			return nil

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -35,7 +34,7 @@ func inside(text string) error {
 			tell(line{Cell: &c})
 		}
 	}
-	if j.Only != "" && chosen("tests", j.Only) {
+	if j.withTests() {
 		tell(line{Tests: goTests(j.Tests)})
 	}
 	return nil
@@ -104,7 +103,9 @@ func (d *device) make() error {
 		"cli": {"net/ipv4/conf/all/rp_filter=1"},
 	}
 	if d.tagged {
-		settings["cli"] = append(settings["cli"], "net/ipv6/conf/w0/disable_ipv6=1", "net/ipv6/conf/w1/disable_ipv6=1")
+		for _, name := range append([]string{"w0", "w1"}, d.below...) {
+			settings["cli"] = append(settings["cli"], "net/ipv6/conf/"+name+"/disable_ipv6=1")
+		}
 	}
 	if d.l3mdev {
 		settings["srv"] = []string{"net/ipv4/udp_l3mdev_accept=1"}
@@ -140,7 +141,7 @@ func (d *device) make() error {
 
 // targets are the addresses that modems ask.
 func (d *device) targets() []string {
-	if d.target != "" {
+	if d.anycast {
 		return []string{anycast, anycast6}
 	}
 	return []string{srv4, srv6}
@@ -172,8 +173,8 @@ func ip(host string, cmds ...string) error {
 			batch = append(batch, c)
 			continue
 		}
-		_, err := output(in(host, "true"))
-		if err = errors.Join(err, flush()); err == nil {
+		err := flush()
+		if err == nil {
 			_, err = output(in(host, "teamnl", "team0", "setoption", "mode", "roundrobin"))
 		}
 		if err != nil {

@@ -26,6 +26,9 @@ type job struct {
 	Modules string // root of the kernel's
 }
 
+// withTests reports whether the tests of package bpf run too: only if they are asked for.
+func (j *job) withTests() bool { return j.Only != "" && chosen("tests", j.Only) }
+
 // A line is what a machine tells.
 type line struct {
 	Cell  *cell  `json:",omitempty"`
@@ -36,7 +39,7 @@ type line struct {
 
 // prepare builds what the machines run, and writes what they serve.
 func prepare(ctx context.Context, s settings, dir string) (job, error) {
-	j := job{Dir: dir, Only: s.only, Tests: filepath.Join(dir, "bpf.test")}
+	j := job{Dir: dir, Only: s.only}
 	var err error
 	if j.DCS, err = filepath.Abs(s.dcs); err != nil {
 		return j, err
@@ -47,10 +50,13 @@ func prepare(ctx context.Context, s settings, dir string) (job, error) {
 	if j.Self, err = rig.Build(ctx, dir, "./bench/kernels"); err != nil {
 		return j, err
 	}
-	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-o", j.Tests, "dcs/bpf")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if _, err := output(cmd); err != nil {
-		return j, err
+	if j.withTests() {
+		j.Tests = filepath.Join(dir, "bpf.test")
+		cmd := exec.CommandContext(ctx, "go", "test", "-c", "-o", j.Tests, "dcs/bpf")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if _, err := output(cmd); err != nil {
+			return j, err
+		}
 	}
 	return j, writeFiles(dir)
 }
@@ -89,7 +95,7 @@ func (m *machine) run(ctx context.Context, j job) error {
 		"-accel", accelerator(), "-cpu", "max,la57=off", "-smp", "2", "-m", "2G",
 		"-display", "none", "-no-reboot", "-nic", "none", "-monitor", "none",
 		"-kernel", m.kernel.image(), "-initrd", initrd, "-append", "console=ttyS0 panic=-1 no_timer_check loglevel=4 random.trust_cpu=on",
-		"-serial", "stdio", "-add-fd", "fd=3,set=1", "-chardev", "file,id=told,path=/dev/fdset/1,append=on", "-serial", "chardev:told",
+		"-serial", "stdio", "-add-fd", "fd=3,set=1", "-chardev", "file,id=results,path=/dev/fdset/1,append=on", "-serial", "chardev:results",
 		"-fsdev", "local,path=/,security_model=none,readonly=on,multidevs=remap,id=f",
 		"-device", "virtio-9p-pci,fsdev=f,mount_tag=root9p")
 	cmd.ExtraFiles = []*os.File{theirs}
@@ -150,8 +156,11 @@ func (m *machine) listen(r io.Reader) error {
 	if err := lines.Err(); err != nil {
 		return err
 	}
-	if !done {
+	switch {
+	case !done:
 		return errors.New("the machine has ended before its time")
+	case len(m.cells)+len(m.tests) == 0:
+		return errors.New("-only chooses nothing")
 	}
 	return nil
 }

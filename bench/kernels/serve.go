@@ -137,13 +137,20 @@ func (d *device) fetchAll(s *server) (outcome, error) {
 	}
 	// Of a bond or team, packets of some come by one member and those of others by the other.
 	for _, target := range targets {
-		if _, err := loadAll(8, netip.AddrPortFrom(netip.MustParseAddr(target), 69), 0, nil); err != nil {
+		retries, err := loadAll(8, netip.AddrPortFrom(netip.MustParseAddr(target), 69), 0, nil)
+		if err == nil && retries > most {
+			err = fmt.Errorf("a modem needed %d retries", retries)
+		}
+		if err != nil {
 			return failed, fmt.Errorf("%s from %s, eight clients at once: %w", staticFile, target, err)
 		}
 	}
 	m, err := s.metrics()
 	if err != nil {
 		return failed, err
+	}
+	if m.sum("dcs_capability", `name="reuseport_bpf"`) == 0 {
+		return failed, errors.New("the program that chooses a request's socket was not loaded")
 	}
 	// Of each static file there are a request, and an ACK of the OACK and of each of 71 blocks.
 	const least = (2 + 2*8) * (1 + 1 + 71)
@@ -236,6 +243,16 @@ func (s *server) log() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.text.String()
+}
+
+// says waits until the server has said something.
+func (s *server) says(text string) error {
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(s.log(), text); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			return fmt.Errorf("the server does not say %s", text)
+		}
+	}
+	return nil
 }
 
 func (s *server) stop() error {
