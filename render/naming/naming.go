@@ -16,7 +16,7 @@ type Config struct {
 	Backslash  bool     // a backslash separates directories, as a slash does
 	IgnoreCase bool     // A to Z are read as a to z
 	Roots      []string // directories; absolute names beneath one are read as relative to it
-	Rewrite    []Rule   // applied in turn to names as they are asked for, without their device
+	Rewrite    []Rule   // applied in turn to clean names without their device, with one slash in front if there was any
 }
 
 // Rules read names. They are immutable; any number of goroutines may use them.
@@ -57,14 +57,14 @@ const (
 	Allowed Refusal = iota
 	Outside         // it has a component "..", which leads nowhere
 	Refused         // a rule refuses it
-	TooLong         // rules make it longer than MaxName
+	TooLong         // it is longer than MaxName, or rules make it so
 	Endless         // a rule that repeats does not come to an end
 )
 
 var refusals = [...]string{
 	Outside: `it has "..", which leads to no file`,
 	Refused: "a rewrite rule refuses it",
-	TooLong: "rewrite rules make it longer than 512 octets",
+	TooLong: "it is longer than 512 octets, or rewrite rules make it so",
 	Endless: "a rewrite rule repeats without end",
 }
 
@@ -86,8 +86,9 @@ type Name struct {
 
 // Scratch is memory that one goroutine reads names in. The zero value is ready.
 type Scratch struct {
-	buf  [MaxName]byte
-	kept kept
+	buf   [MaxName]byte     // a clean name
+	asked [1 + MaxName]byte // what rules see
+	kept  kept
 }
 
 // Read reads a name. With devices a MAC address behind an @ at its end names the device: file@0a0102030405. Names that no rule
@@ -97,25 +98,30 @@ func (r *Rules) Read(asked []byte, devices bool, sc *Scratch) (n Name) {
 	if devices {
 		name, n.MAC, n.HasMAC = SplitDevice(name)
 	}
-	if len(r.rewrite) > 0 {
-		if name, n.Refusal = sc.kept.rewrite(r, name); n.Refusal != Allowed {
+	n.File, n.Refusal = r.clean(name, &sc.buf)
+	if len(r.rewrite) > 0 && n.Refusal == Allowed {
+		// Rules see one spelling of a name: one that refuses it cannot be passed by another.
+		sc.asked[0] = '/'
+		seen := sc.asked[:1+copy(sc.asked[1:], n.File)]
+		if !r.absolute(name) {
+			seen = seen[1:]
+		}
+		if name, n.Refusal = sc.kept.rewrite(r, seen); n.Refusal != Allowed {
+			n.File = nil
 			return n
 		}
 		if devices && !n.HasMAC {
 			name, n.MAC, n.HasMAC = SplitDevice(name)
 		}
+		n.File, n.Refusal = r.clean(name, &sc.buf)
 	}
-	absolute := len(name) > 0 && r.slash(name[0])
-	var ok bool
-	if n.File, ok = r.clean(name, &sc.buf); !ok {
-		n.File, n.Refusal = nil, Outside
-		return n
-	}
-	if absolute {
+	if r.absolute(name) {
 		n.File = r.beneath(n.File)
 	}
 	return n
 }
+
+func (r *Rules) absolute(name []byte) bool { return len(name) > 0 && r.slash(name[0]) }
 
 // Key returns what a name of the library is looked up by: the name without what means nothing in it. A name that holds ".." is
 // its own key, which nobody can ask for.
@@ -124,8 +130,8 @@ func (r *Rules) Key(name string) string {
 		return name
 	}
 	var buf [MaxName]byte
-	key, ok := r.clean([]byte(name), &buf)
-	if !ok {
+	key, refusal := r.clean([]byte(name), &buf)
+	if refusal != Allowed {
 		return name
 	}
 	return string(key)
@@ -156,16 +162,16 @@ func (r *Rules) beneath(name []byte) []byte {
 func (r *Rules) slash(c byte) bool { return c == '/' || c == '\\' && r.backslash }
 
 // clean takes off slashes in front, and empty components and those called "." anywhere. What needs no more than its front taken
-// off stays where it is; else the result stands in buf. It is false for a name with a component "..".
-func (r *Rules) clean(name []byte, buf *[MaxName]byte) (file []byte, ok bool) {
+// off stays where it is; else the result stands in buf. It refuses a name with a component "..", and one that is too long.
+func (r *Rules) clean(name []byte, buf *[MaxName]byte) (file []byte, why Refusal) {
 	for len(name) > 0 && r.slash(name[0]) {
 		name = name[1:]
 	}
-	if !r.dirty(name) {
-		return name, true
-	}
 	if len(name) > len(buf) {
-		return nil, false
+		return nil, TooLong
+	}
+	if !r.dirty(name) {
+		return name, Allowed
 	}
 	n := 0
 	for at := 0; at < len(name); {
@@ -179,7 +185,7 @@ func (r *Rules) clean(name []byte, buf *[MaxName]byte) (file []byte, ok bool) {
 		case "", ".":
 			continue
 		case "..":
-			return nil, false
+			return nil, Outside
 		}
 		for _, c := range part {
 			if r.fold {
@@ -193,7 +199,7 @@ func (r *Rules) clean(name []byte, buf *[MaxName]byte) (file []byte, ok bool) {
 			n++
 		}
 	}
-	return buf[:n], true
+	return buf[:n], Allowed
 }
 
 // dirty reports whether clean has to look closer at a name.

@@ -284,8 +284,11 @@ static are such in any case.`,
 		},
 		{
 			"rewrite", `[]`,
-			`Rules that rewrite the names of requests, in turn, before anything else is
-done with them but for taking @MAC off. Only this file can say it, no flag.
+			`Rules that rewrite the names of requests, in turn. They see clean names
+without @MAC, /a/x for //a/./x: with one slash in front if there was any, so
+that x and /x differ to them, and over HTTP x is what stands behind /boot/. A
+name with ".." in it gets no file, whatever they say. Only this file can say
+it, no flag.
 match is an expression (RE2), to takes the place of what it finds: $1 is its
 first group; \U, \L and \E change letter case. repeat: on does so until
 nothing is found; last: on ends the rules; refuse: on gives no file; unless,
