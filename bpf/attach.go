@@ -45,8 +45,8 @@ type Choice struct {
 	Why      string // for the log
 	Driver   string // of the interface
 	ZeroCopy bool   // the driver says that its AF_XDP sockets need not copy
-	// HidesTags is set where the device may take the VLAN tag off a frame before the program runs: after Attach, where it cannot be
-	// had otherwise. A frame that goes to AF_XDP or to another processor then has lost its VLAN.
+	// HidesTags reports that the device strips VLAN tags before the program runs; after Attach, that it could not be made to stop. A
+	// frame that goes to AF_XDP or to another processor then has lost its VLAN.
 	HidesTags bool
 	// Err says why the mode is Off: a *CapabilityError, a *BusyError, or that there is no such interface.
 	Err error
@@ -237,10 +237,27 @@ func (p *Program) attach(iface string, m Mode) (c Choice) {
 	if err := p.refresh(h, index); err != nil {
 		return off(fmt.Errorf("addresses: %w", err))
 	}
-	l, err := p.hookTo(index, c.Mode)
+	k := &hook{net: h, index: index, stop: make(chan struct{})}
+	if c.HidesTags { // before the first packet too
+		c.HidesTags = k.leaveTags(iface)
+	}
+	if c = p.hookOn(k, iface, m, c); c.Err != nil {
+		k.restoreTags()
+		return c
+	}
+	k.done.Go(func() { p.watch(k, iface) })
+	p.steer.mu.Lock()
+	p.hook = k
+	p.steer.mu.Unlock()
+	return c
+}
+
+// hookOn hooks the program on k's interface, in the mode of c, or the next best if m is Auto.
+func (p *Program) hookOn(k *hook, iface string, m Mode, c Choice) Choice {
+	l, err := p.hookTo(k.index, c.Mode)
 	if err != nil {
 		// Another may have come first. The error alone does not tell: drivers have reasons of their own to be busy.
-		if now, _ := probe(h, iface); now.Err != nil {
+		if now, _ := probe(k.net, iface); now.Err != nil {
 			return now
 		}
 		if m != Auto || c.Mode != Native {
@@ -248,18 +265,11 @@ func (p *Program) attach(iface string, m Mode) (c Choice) {
 		}
 		c.Mode = Generic
 		c.Why = fmt.Sprintf("generic: driver %q refused native: %v", c.Driver, err)
-		if l, err = p.hookTo(index, c.Mode); err != nil {
+		if l, err = p.hookTo(k.index, c.Mode); err != nil {
 			return off(err)
 		}
 	}
-	k := &hook{link: l, net: h, index: index, mode: c.Mode, stop: make(chan struct{})}
-	if c.HidesTags {
-		c.HidesTags = k.leaveTags(iface)
-	}
-	k.done.Go(func() { p.watch(k, iface) })
-	p.steer.mu.Lock()
-	p.hook = k
-	p.steer.mu.Unlock()
+	k.link, k.mode = l, c.Mode
 	return c
 }
 

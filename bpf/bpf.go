@@ -127,8 +127,8 @@ func (s *shared) maps() map[string]*ebpf.Map {
 	}
 }
 
-// maxInterfaces bounds the programs.
-const maxInterfaces = 64
+// MaxInterfaces bounds the programs.
+const MaxInterfaces = 64
 
 // Load loads the program, without a rate, an ACL or workers to spread packets over. The error is a
 // *CapabilityError if the process may not.
@@ -145,7 +145,7 @@ func Load(cfg Config) (*Steer, error) {
 	if cfg.Poll <= 0 {
 		cfg.Poll = time.Second
 	}
-	cfg.Interfaces = min(max(cfg.Interfaces, 1), maxInterfaces)
+	cfg.Interfaces = min(max(cfg.Interfaces, 1), MaxInterfaces)
 	s := &Steer{poll: cfg.Poll, placed: make(map[steerPlace]bool), ports: make(map[uint16]uint8), own: make(map[steerAddress]bool)}
 	if err := s.load(cfg); err != nil {
 		return nil, errors.Join(fmt.Errorf("bpf: load: %w", err), s.Close())

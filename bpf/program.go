@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/cilium/ebpf"
@@ -85,22 +86,26 @@ func (p *Program) ClearXSK(queue int) error {
 
 // refresh learns which addresses, hardware addresses and VLANs there are now.
 func (p *Program) refresh(h *netlink.Handle, index int) error {
-	link, err := h.LinkByIndex(index)
+	links, err := h.LinkList()
 	if err != nil {
 		return err
+	}
+	find := func(index int) netlink.Link {
+		if i := slices.IndexFunc(links, func(l netlink.Link) bool { return l.Attrs().Index == index }); i >= 0 {
+			return links[i]
+		}
+		return nil
+	}
+	link := find(index)
+	if link == nil {
+		return netlink.LinkNotFoundError{}
 	}
 	own := hardware(link)
 	bond := own
-	if master := link.Attrs().MasterIndex; master != 0 {
-		if m, err := h.LinkByIndex(master); err == nil { // else it has just been left
-			bond = hardware(m)
-		}
+	if m := find(link.Attrs().MasterIndex); m != nil {
+		bond = hardware(m)
 	}
 	addrs, err := h.AddrList(nil, netlink.FAMILY_ALL)
-	if err != nil {
-		return err
-	}
-	links, err := h.LinkList()
 	if err != nil {
 		return err
 	}

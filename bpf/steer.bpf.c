@@ -30,7 +30,7 @@ enum {
 __u64 own_mac OF_INTERFACE = 0;
 __u64 bond_mac OF_INTERFACE = 0;
 
-/* What comes by this interface the kernel would throw away: it is a member of a bond that waits for another to fail. */
+/* The interface is a standby member of a bond: the kernel throws away what comes in by it. */
 bool standby OF_INTERFACE = false;
 
 __u32 workers OF_INTERFACE = 0; /* that frames are spread over; 0: they are not */
@@ -232,7 +232,7 @@ int steer(struct xdp_md *ctx)
 	bool requests;
 
 	verdict = standby ? PASS_OTHER : parse_udp(data, end, own_mac, bond_mac, &d);
-	if (verdict == PASS_SOCKET && !(known_vlan(&d) && ours(&d, &requests)))
+	if (verdict == PASS_SOCKET && !(ours(&d, &requests) && known_vlan(&d)))
 		verdict = PASS_OTHER;
 	if (verdict == PASS_SOCKET)
 		verdict = judge(ctx, end, &d, requests);

@@ -11,14 +11,17 @@ import (
 // setVLANs has the program take frames of those VLANs alone that the host has a device for, on the interface or on the bond that it
 // is a member of, and leave frames without tags to the kernel that are for an address of such a VLAN. The mu of the Steer is held.
 func (p *Program) setVLANs(links []netlink.Link, addrs []netlink.Addr, index, master int) error {
-	vlans, devices := vlansOn(links, index, master)
+	vlans, devices := map[steerTags]bool{}, map[int]bool{}
+	for tags, device := range VLANs(links, index, master) {
+		vlans[steerTags{Outer: tags[0], Inner: tags[1]}], devices[device] = true, true
+	}
 	if err := makeEqual(p.objs.Vlans, p.vlans, vlans); err != nil {
 		return err
 	}
 	return makeEqual(p.objs.Tagged, p.tagged, addressesOf(addrs, devices))
 }
 
-// makeEqual makes a set in the kernel, of which have is what it has, one of want.
+// makeEqual changes a set in the kernel, and have, its members, to want.
 func makeEqual[K comparable](set *ebpf.Map, have, want map[K]bool) error {
 	for k := range have {
 		if want[k] {
@@ -58,9 +61,10 @@ func addressesOf(addrs []netlink.Addr, devices map[int]bool) map[steerAddress]bo
 	return all
 }
 
-// vlansOn returns the tags of the VLANs that lie on an interface or its master, one VLAN in another among them, and the indexes of
-// their devices.
-func vlansOn(links []netlink.Link, index, master int) (all map[steerTags]bool, devices map[int]bool) {
+// VLANs returns the indexes of the devices of VLANs that lie on an interface or its master, one VLAN in another among them, by the tags
+// of their frames: outermost first, the TPID in the upper 16 bits, the VLAN in the lower ones, 0 where there is none. Without a master
+// it is 0.
+func VLANs(links []netlink.Link, index, master int) map[[2]uint32]int {
 	type tagged struct {
 		parent int
 		tag    uint32
@@ -72,15 +76,15 @@ func vlansOn(links []netlink.Link, index, master int) (all map[steerTags]bool, d
 		}
 	}
 	base := func(i int) bool { return i == index || master != 0 && i == master }
-	all, devices = map[steerTags]bool{}, map[int]bool{}
+	all := map[[2]uint32]int{}
 	for i, v := range vlans {
 		outer, nested := vlans[v.parent]
 		switch {
 		case base(v.parent):
-			all[steerTags{Outer: v.tag}], devices[i] = true, true
+			all[[2]uint32{v.tag}] = i
 		case nested && base(outer.parent):
-			all[steerTags{Outer: outer.tag, Inner: v.tag}], devices[i] = true, true
+			all[[2]uint32{outer.tag, v.tag}] = i
 		}
 	}
-	return all, devices
+	return all
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-func TestVLANsOn(t *testing.T) {
+func TestVLANs(t *testing.T) {
 	const q, ad = netlink.VLAN_PROTOCOL_8021Q, netlink.VLAN_PROTOCOL_8021AD
 	vlan := func(index, parent, id int, proto netlink.VlanProtocol) netlink.Link {
 		return &netlink.Vlan{LinkAttrs: netlink.LinkAttrs{Index: index, ParentIndex: parent}, VlanId: id, VlanProtocol: proto}
@@ -19,24 +19,17 @@ func TestVLANsOn(t *testing.T) {
 		&netlink.Bond{LinkAttrs: netlink.LinkAttrs{Index: 4}},
 		vlan(10, 2, 5, q), vlan(11, 4, 6, q), vlan(12, 11, 7, q), vlan(13, 12, 8, q), vlan(14, 3, 9, ad), vlan(15, 14, 9, q),
 	}
-	set := func(all ...[2]uint32) map[steerTags]bool {
-		m := map[steerTags]bool{}
-		for _, tags := range all {
-			m[steerTags{Outer: tags[0], Inner: tags[1]}] = true
-		}
-		return m
-	}
+	const c, sv = uint32(q) << 16, uint32(ad) << 16
 	for _, tt := range []struct {
 		index, master int
-		want          map[steerTags]bool
+		want          map[[2]uint32]int
 	}{
-		{2, 4, set([2]uint32{0x8100<<16 | 5}, [2]uint32{0x8100<<16 | 6}, [2]uint32{0x8100<<16 | 6, 0x8100<<16 | 7})},
-		{3, 0, set([2]uint32{0x88a8<<16 | 9}, [2]uint32{0x88a8<<16 | 9, 0x8100<<16 | 9})},
-		{5, 0, set()},
+		{2, 4, map[[2]uint32]int{{c | 5}: 10, {c | 6}: 11, {c | 6, c | 7}: 12}},
+		{3, 0, map[[2]uint32]int{{sv | 9}: 14, {sv | 9, c | 9}: 15}},
+		{5, 0, map[[2]uint32]int{}},
 	} {
-		got, devices := vlansOn(links, tt.index, tt.master)
-		if !maps.Equal(got, tt.want) || len(devices) != len(tt.want) {
-			t.Errorf("on %d, %d: %v of devices %v, want %v", tt.index, tt.master, got, devices, tt.want)
+		if got := VLANs(links, tt.index, tt.master); !maps.Equal(got, tt.want) {
+			t.Errorf("on %d, %d: %v, want %v", tt.index, tt.master, got, tt.want)
 		}
 	}
 }

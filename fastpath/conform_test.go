@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -112,6 +113,9 @@ func (n sockets) Serve(t testing.TB, cfg conform.Setup) (netip.AddrPort, func() 
 	}, n.workers)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if w := us[0].Warnings(); n.raw && len(w) > 0 && os.Getenv("DCS_REQUIRE_ROOT") != "" {
+		t.Fatal(w)
 	}
 	var ts []fastpath.Transport
 	for _, u := range us {

@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"dcs/bpf"
 	"dcs/cmd/internal/config"
 	"dcs/fastpath/xsk"
 )
@@ -40,27 +40,11 @@ func (h *host) vrfs() map[uint32]uint32 {
 func (h *host) networksOn(index, zone uint32) map[xsk.Tags]xsk.Network {
 	vrfs := h.vrfs()
 	all := map[xsk.Tags]xsk.Network{{}: {Zone: zone, VRF: vrfs[zone]}}
-	for _, l := range h.links {
-		inner, ok := l.(*netlink.Vlan)
-		if !ok {
-			continue
-		}
-		tags, parent := xsk.Tags{tagOf(inner)}, inner.ParentIndex
-		if p, there := h.byIndex(parent); there {
-			if outer, nested := p.(*netlink.Vlan); nested {
-				tags, parent = xsk.Tags{tagOf(outer), tagOf(inner)}, outer.ParentIndex
-			}
-		}
-		if p := uint32(parent); p == index || p == zone {
-			i := uint32(l.Attrs().Index)
-			all[tags] = xsk.Network{Zone: i, VRF: vrfs[i]}
-		}
+	for tags, device := range bpf.VLANs(h.links, int(index), int(zone)) {
+		all[xsk.Tags(tags)] = xsk.Network{Zone: uint32(device), VRF: vrfs[uint32(device)]}
 	}
 	return all
 }
-
-// tagOf returns the tag of a VLAN's frames as xsk has it.
-func tagOf(v *netlink.Vlan) uint32 { return uint32(v.VlanProtocol)<<16 | uint32(v.VlanId) }
 
 // ipv4Sysctls is the directory of net.ipv4's settings.
 const ipv4Sysctls = "/proc/sys/net/ipv4"
@@ -78,6 +62,8 @@ func (h *host) deafVRFs(cfg *config.Config, sysctls string) []string {
 	}{
 		{cfg.Listen, "listen", "requests", "udp_l3mdev_accept"},
 		{httpAddresses(cfg.HTTP), "http", "connections", "tcp_l3mdev_accept"},
+		{httpAddresses(cfg.Metrics), "metrics", "connections", "tcp_l3mdev_accept"},
+		{adminAddresses(cfg), "admin", "connections", "tcp_l3mdev_accept"},
 	} {
 		// A kernel without the setting has no VRFs.
 		value, err := os.ReadFile(filepath.Join(sysctls, p.accept))
@@ -102,6 +88,16 @@ func (h *host) vrfsOf(vrfs map[uint32]uint32, listen []netip.AddrPort) []string 
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// adminAddresses returns the addresses that those of admin stand for.
+func adminAddresses(cfg *config.Config) (all []netip.AddrPort) {
+	for _, a := range cfg.Admin {
+		if !strings.HasPrefix(a, "unix:") {
+			all = append(all, httpAddresses(a)...)
+		}
+	}
+	return all
 }
 
 // httpAddresses returns the addresses that an address of http stands for; none if it is a host name.
@@ -136,7 +132,7 @@ func boundToDevice() bool {
 func vrfWarnings(cfg *config.Config) []string {
 	h, err := newHost()
 	if err != nil {
-		return nil // those of addresses tell it
+		return nil // absentAddresses reports the error
 	}
 	return h.deafVRFs(cfg, ipv4Sysctls)
 }

@@ -70,6 +70,12 @@ type Packet struct {
 	room int
 }
 
+// LinkLocal reports whether the peer's is an address of IPv6 that is good for one link only.
+func (p *Packet) LinkLocal() bool {
+	a := p.Peer.Addr()
+	return a.Is6() && a.IsLinkLocalUnicast()
+}
+
 // A Link is the link-layer header that an answer begins with, two MAC addresses, up to two VLAN tags and the protocol, and the
 // interface by which it leaves.
 type Link struct {

@@ -13,10 +13,9 @@ import (
 	"dcs/fastpath/tid"
 )
 
-// A host at whose port nobody listens says so, and a router that a packet is too long for the next link (ICMP, RFC 792, RFC 1191 and
-// RFC 4443). The kernel finds the socket that the packet left from by
-// the ports that the message quotes, and puts it into the socket's error queue, if it is asked to. The next call on the socket, whatever
-// it is for, returns the error without having done anything.
+// A host at whose port nobody listens says so, and a router, over IPv6, that a packet is too long for the next link (ICMP, RFC 792 and
+// RFC 4443). The kernel finds the socket that the packet left from by the ports that the message quotes, and puts it into the socket's
+// error queue, if it is asked to. The next call on the socket, whatever it is for, returns the error without having done anything.
 
 const (
 	// errorPortion bounds the messages that are read of a socket in a row.
@@ -24,7 +23,7 @@ const (
 	// attempts bounds how often a call is made again that has returned the error of a message: others may come meanwhile.
 	attempts = 4
 	// What they say, beside the origins unix.SO_EE_ORIGIN_ICMP and …_ICMP6.
-	icmpUnreachable, icmpPort, icmpTooBig    = 3, 3, 4
+	icmpUnreachable, icmpPort                = 3, 3
 	icmp6Unreachable, icmp6Port, icmp6TooBig = 1, 4, 2
 )
 
@@ -137,7 +136,7 @@ func meaning(origin, kind, code byte) packet.Flags {
 	switch {
 	case origin == unix.SO_EE_ORIGIN_ICMP && kind == icmpUnreachable && code == icmpPort, origin == unix.SO_EE_ORIGIN_ICMP6 && kind == icmp6Unreachable && code == icmp6Port:
 		return packet.Unreachable
-	case origin == unix.SO_EE_ORIGIN_ICMP && kind == icmpUnreachable && code == icmpTooBig, origin == unix.SO_EE_ORIGIN_ICMP6 && kind == icmp6TooBig:
+	case origin == unix.SO_EE_ORIGIN_ICMP6 && kind == icmp6TooBig:
 		return packet.TooBig
 	}
 	return 0

@@ -139,7 +139,7 @@ func TestMeaning(t *testing.T) {
 		want               packet.Flags
 	}{
 		{unix.SO_EE_ORIGIN_ICMP, 3, 3, packet.Unreachable},
-		{unix.SO_EE_ORIGIN_ICMP, 3, 4, packet.TooBig},
+		{unix.SO_EE_ORIGIN_ICMP, 3, 4, 0},
 		{unix.SO_EE_ORIGIN_ICMP, 3, 1, 0},  // host unreachable
 		{unix.SO_EE_ORIGIN_ICMP, 3, 13, 0}, // administratively prohibited
 		{unix.SO_EE_ORIGIN_ICMP, 11, 0, 0}, // time exceeded

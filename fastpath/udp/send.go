@@ -79,7 +79,7 @@ const rawMost = 1500 - 20 - 8
 // suits reports whether a packet may leave by a raw socket: it has the room for its headers, and leads to no link-local
 // neighbour.
 func suits(p *packet.Packet) bool {
-	return len(p.Data) <= rawMost && (p.Zone == 0 || !p.Peer.Addr().Is6() || !p.Peer.Addr().IsLinkLocalUnicast()) && p.Local.Addr().IsValid() && p.Headroom() >= frame.Room
+	return len(p.Data) <= rawMost && (p.Zone == 0 || !p.LinkLocal()) && p.Local.Addr().IsValid() && p.Headroom() >= frame.Room
 }
 
 // owns reports whether a packet from local goes out by this socket.

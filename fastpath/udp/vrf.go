@@ -51,7 +51,7 @@ func (t *Transport) enter(p *packet.Packet, index uint32) {
 	vrf, ok := t.vrfs[index]
 	switch {
 	case !ok:
-	case p.Peer.Addr().Is6() && p.Peer.Addr().IsLinkLocalUnicast():
+	case p.LinkLocal():
 		p.Zone = index
 	default:
 		p.Zone = vrf

@@ -3,6 +3,7 @@ package xsk
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"runtime"
 	"strings"
@@ -174,6 +175,9 @@ func (d *device) deferInterrupts() error {
 
 // restore undoes what was changed. The interface may be gone.
 func (d *device) restore() {
+	if i, err := net.InterfaceByIndex(d.index); err == nil {
+		d.name = i.Name // it may have another by now
+	}
 	for _, f := range d.undo {
 		_ = f()
 	}

@@ -162,9 +162,15 @@ func (t *Transport) Recv(batch []packet.Packet) (int, error) {
 // block has to fit into a frame, behind two VLAN tags perhaps.
 func (t *Transport) fromSockets(batch []packet.Packet) (int, error) {
 	n, err := t.sockets.TryRecv(batch)
+	if n == 0 {
+		return n, err
+	}
+	v4, v6 := t.leastBlksize(false, twoTags), t.leastBlksize(true, twoTags)
 	for i := range batch[:n] {
 		if p := &batch[i]; p.MaxBlksize == 0 {
-			p.MaxBlksize = t.leastBlksize(p.Local.Addr().Is6(), twoTags)
+			if p.MaxBlksize = v4; p.Local.Addr().Is6() {
+				p.MaxBlksize = v6
+			}
 		}
 	}
 	return n, err
@@ -352,12 +358,11 @@ func (t *Transport) Send(batch []packet.Packet) error {
 	if t.closed.Load() {
 		return net.ErrClosed
 	}
-	short := len(t.free) < len(batch)
 	for _, p := range t.ports {
 		if p == nil {
 			continue
 		}
-		if t.reap(p); short && p.sending > 0 {
+		if t.reap(p); p.sending > 0 && (len(t.free) < len(batch) || p.sending >= p.room) {
 			// Perhaps the kernel did not take the last batch, for the interface was down.
 			p.kick(0)
 			t.reap(p)

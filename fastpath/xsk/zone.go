@@ -37,8 +37,7 @@ func (g *Group) SetNetworks(index int, by map[Tags]Network) {
 
 // zoneOf returns packet.Packet.Zone of a packet from the device.
 func (d *device) zoneOf(p *packet.Packet) uint32 {
-	peer := p.Peer.Addr()
-	linkLocal := peer.Is6() && peer.IsLinkLocalUnicast()
+	linkLocal := p.LinkLocal()
 	n := d.networks.Load()
 	if n != nil && (linkLocal || n.vrfs) {
 		if network, ok := n.by[tagsOf(&p.Link)]; ok {
