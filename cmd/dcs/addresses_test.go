@@ -69,11 +69,7 @@ func TestListenBeforeAddress(t *testing.T) {
 				t.Parallel()
 				lab := netlab.ForTest(t, netlab.Config{})
 				if transport == "xdp" {
-					for _, h := range []*netlab.Host{lab.Server, lab.Load} {
-						if err := ethtoolFlags(h, netlab.Device, 0, flagsVLAN); err != nil {
-							t.Fatal(err)
-						}
-					}
+					tagsOnFrames(t, lab)
 				}
 				late := netip.MustParsePrefix(family.prefix).Addr().String()
 				listen, boot, metrics := net.JoinHostPort(late, "69"), net.JoinHostPort(late, "80"), net.JoinHostPort(family.other, "9100")

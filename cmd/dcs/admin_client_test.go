@@ -80,7 +80,7 @@ func getAt(t *testing.T, socket, path string) string {
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	if err != nil || res.StatusCode != http.StatusOK {
-		t.Errorf("%s: %s, %v", path, res.Status, err)
+		t.Fatalf("%s: %s, %v", path, res.Status, err)
 	}
 	return string(body)
 }

@@ -42,11 +42,7 @@ func captureLab(t *testing.T, args ...string) (*netlab.Lab, *process, string) {
 	t.Helper()
 	need(t, "tshark")
 	lab := netlab.ForTest(t, netlab.Config{})
-	for _, h := range []*netlab.Host{lab.Server, lab.Load} {
-		if err := ethtoolFlags(h, netlab.Device, 0, flagsVLAN); err != nil {
-			t.Fatal(err)
-		}
-	}
+	tagsOnFrames(t, lab)
 	socket := filepath.Join(t.TempDir(), "admin.sock")
 	files := static(t, map[string]string{"x": "text"})
 	p := labServe(t, lab, append([]string{"--transport", "xdp", "--static", files, "--admin", "unix:" + socket}, args...)...)
@@ -192,13 +188,7 @@ func TestCaptureEnds(t *testing.T) {
 	p.said("capture ended", `end="client gone"`)
 	eventually(t, "the next can begin", func() bool { return !state().Running })
 
-	var text strings.Builder
-	cmd := exec.Command("curl", "-sSf", "--noproxy", "*", "--max-time", "60", "http://"+netlab.ServerAddr4.String()+":9100/metrics")
-	cmd.Stdout, cmd.Stderr = &text, &text
-	if err := lab.Load.Run(cmd); err != nil {
-		t.Fatalf("%v: %s", err, text.String())
-	}
-	m := samples(t, text.String())
+	m := samples(t, labMetrics(t, lab, netlab.ServerAddr4.String()+":9100"))
 	if m["dcs_capture_running"] != 0 || m[`dcs_capture_packets_total{result="written"}`] < 600 || m[`dcs_capture_packets_total{result="lost"}`] != 0 {
 		t.Errorf("metrics: %v, %v", m["dcs_capture_running"], m[`dcs_capture_packets_total{result="written"}`])
 	}

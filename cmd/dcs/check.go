@@ -39,7 +39,7 @@ What the server asks of this host is tried as its start does, and undone: the in
 and the transport, the addresses and ports, and the files, as the user that the server
 runs as: that of the key user; for root, that of the unit dcs.service if it uses this
 configuration; else the one who checks. Ports that a running server of this configuration
-has are free. With --no-host, for a server on another machine, none of this is checked.
+has count as free. With --no-host, for a server on another machine, none of this is checked.
 
 With --remap nothing of that is looked at: the map file of a tftpd-hpa (option -m of in.tftpd) is
 read, and the key rewrite is printed that does the same. The exit status is 1 if there is a

@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"dcs/render/naming"
@@ -12,13 +10,7 @@ import (
 
 // remap prints the key rewrite that does what a map file of tftpd-hpa does, and tells of the lines for which there is no rule.
 func remap(e env, file string) error {
-	var src []byte
-	var err error
-	if file == stdio {
-		src, err = io.ReadAll(e.stdin)
-	} else {
-		src, err = os.ReadFile(file)
-	}
+	src, err := readSource(e, file, 1<<20)
 	if err != nil {
 		return err
 	}

@@ -73,8 +73,6 @@ func runnerOf(file string, cfg *config.Config, dirs []string) (runner, error) {
 		return runner{}, nil
 	case uid != 0:
 		return runner{name: r.name, absent: true}, nil
-	case cred.Uid == 0:
-		return runner{}, nil
 	}
 	r.cred = cred
 	return r, nil

@@ -40,11 +40,7 @@ func TestWireClients(t *testing.T) {
 	for _, tt := range wireTransports {
 		t.Run(tt.name, func(t *testing.T) {
 			lab := netlab.ForTest(t, netlab.Config{})
-			for _, h := range []*netlab.Host{lab.Server, lab.Load} {
-				if err := ethtoolFlags(h, netlab.Device, 0, flagsVLAN); err != nil {
-					t.Fatal(err)
-				}
-			}
+			tagsOnFrames(t, lab)
 			hosts := []string{netlab.ServerAddr4.String(), netlab.ServerAddr6.String()}
 			if four, six, ok := addVLAN(t, lab, 5); ok {
 				hosts = append(hosts, four, six)
@@ -82,7 +78,7 @@ func TestWireClients(t *testing.T) {
 					}
 				})
 			}
-			m := samples(t, scrape(t, socket))
+			m := samples(t, getAt(t, socket, "/metrics"))
 			if n := steeredPackets(t, m); (n > 0) != (tt.name == "xdp") {
 				t.Errorf("%v packets steered to AF_XDP", n)
 			}

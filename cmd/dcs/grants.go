@@ -2,10 +2,8 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"net/netip"
 	"slices"
-	"time"
 
 	"dcs/cmd/internal/config"
 	"dcs/fastpath/tftp"
@@ -25,16 +23,16 @@ func blkroom(cfg *config.Config) int { return cmp.Or(cfg.MaxBlksize, commonMTU-i
 
 // blksizes returns the largest blocks that clients are granted over IPv4 and IPv6, octets: those that the configuration has,
 // else those that no interface fragments where requests arrive, of packets of at most 1,500 octets.
-func blksizes(cfg *config.Config, listen []netip.AddrPort) (v4, v6 int, err error) {
+// A host that is not known has Ethernet.
+func blksizes(cfg *config.Config, h *host, listen []netip.AddrPort) (v4, v6 int) {
 	if cfg.MaxBlksize > 0 {
-		return cfg.MaxBlksize, cfg.MaxBlksize, nil
+		return cfg.MaxBlksize, cfg.MaxBlksize
 	}
-	h, err := newHost()
-	if err != nil {
-		return commonMTU - ipv4Headers, commonMTU - ipv6Headers, err
+	mtu := commonMTU
+	if h != nil {
+		mtu = h.mtu(listen, mtu)
 	}
-	mtu := h.mtu(listen, commonMTU)
-	return mtu - ipv4Headers, mtu - ipv6Headers, nil
+	return mtu - ipv4Headers, mtu - ipv6Headers
 }
 
 // mtu returns the smallest of the interfaces that have addresses of listen, or by which packets to these come in, at most most.
@@ -54,26 +52,12 @@ func (h *host) mtu(listen []netip.AddrPort, most int) int {
 	return most
 }
 
-// watchMTU has what clients are granted follow the interfaces' MTUs until the context ends.
-func (s *server) watchMTU(ctx context.Context) {
-	if s.cfg.MaxBlksize > 0 {
-		return
-	}
+// followMTU has what clients are granted follow the interfaces' MTUs.
+func (s *server) followMTU(h *host) {
 	v4, v6 := s.in.blksizes.Load()
-	t := time.NewTicker(lookEvery)
-	defer t.Stop()
-	for {
-		// Where the kernel does not tell, what was known stays.
-		if now4, now6, err := blksizes(&s.cfg, s.in.addrs); err == nil && (now4 != v4 || now6 != v6) {
-			s.in.blksizes.Store(now4, now6)
-			s.log.Info("an interface's MTU has changed", "largest_block", now4, "ipv6", now6, "before", v4)
-			v4, v6 = now4, now6
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-		}
+	if now4, now6 := blksizes(&s.cfg, h, s.in.addrs); now4 != v4 || now6 != v6 {
+		s.in.blksizes.Store(now4, now6)
+		s.log.Info("an interface's MTU has changed", "largest_block", now4, "ipv6", now6, "before", v4)
 	}
 }
 

@@ -1,11 +1,7 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -153,7 +149,7 @@ func TestIPXE(t *testing.T) {
 			link.dhcp(t, lab, "/script", romNames)
 			link.boot(t, tt.card).wants(t, steps)
 
-			if n := steeredPackets(t, samples(t, scrape(t, socket))); (n > 2*float64(len(steps))) != tt.xdp {
+			if n := steeredPackets(t, samples(t, getAt(t, socket, "/metrics"))); (n > 2*float64(len(steps))) != tt.xdp {
 				t.Errorf("%v packets steered to AF_XDP", n)
 			}
 			if err := p.stop(syscall.SIGTERM); err != nil {
@@ -195,23 +191,4 @@ func (c *romConsole) wants(t *testing.T, steps []romStep) {
 	if len(got) > 0 {
 		t.Errorf("at the end the ROM printed %q", got)
 	}
-}
-
-// scrape returns the metrics that the admin page has on a socket.
-func scrape(t *testing.T, socket string) string {
-	t.Helper()
-	api := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", socket)
-	}}}
-	defer api.CloseIdleConnections()
-	res, err := api.Get("http://localhost/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != http.StatusOK {
-		t.Fatalf("metrics: status %d, %v", res.StatusCode, err)
-	}
-	return string(text)
 }

@@ -60,8 +60,13 @@ func memoryList(cfg *config.Config) []memoryBound {
 		{"their files", workers * bodies, false},
 		{"workers", workers * render.WorkerOctets(journal), true},
 	}
+	renderers := workers
+	if cfg.HTTP != "" {
+		renderers += httpWorkers()
+		list = append(list, memoryBound{"workers of HTTP", httpWorkers() * render.WorkerOctets(journal), true})
+	}
 	if len(cfg.Names.Rewrite) > 0 {
-		list = append(list, memoryBound{"rewritten names", workers * naming.KeptOctets, true})
+		list = append(list, memoryBound{"rewritten names", renderers * naming.KeptOctets, true})
 	}
 	if cfg.Rate > 0 {
 		list = append(list, memoryBound{"rates of sources", guard.Octets, true})

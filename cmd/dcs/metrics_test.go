@@ -230,12 +230,15 @@ func TestReady(t *testing.T) {
 			}
 		}
 	}
-	c, err := net.Dial("udp", "127.0.0.1:"+s.port)
+	c, err := net.ListenPacket("udp", "127.0.0.1:0") // it hears every port: a host that hears none ends the transfer
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintf(c, "\x00\x01basic.cm\x00octet\x00") // and no ACK
-	c.Close()
+	defer c.Close()
+	to := net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:" + s.port))
+	if _, err := c.WriteTo([]byte("\x00\x01basic.cm\x00octet\x00"), to); err != nil { // and no ACK
+		t.Fatal(err)
+	}
 	eventually(t, "a transfer runs", func() bool {
 		_, text := get("http://" + s.metrics + "/metrics")
 		return sum(samples(t, text), "dcs_transfers_running") == 1

@@ -47,18 +47,9 @@ func told(t *testing.T, c *net.UDPConn, to netip.AddrPort, packet string) (strin
 	return string(buf[:n]), from
 }
 
-func setMTU(t *testing.T, h *netlab.Host, mtu int) {
+func setMTU(t *testing.T, lab *netlab.Lab, mtu int) {
 	t.Helper()
-	err := h.Do(func() error {
-		l, err := netlink.LinkByName(netlab.Device)
-		if err != nil {
-			return err
-		}
-		return netlink.LinkSetMTU(l, mtu)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	labLink(t, lab, netlab.Device, func(l netlink.Link) error { return netlink.LinkSetMTU(l, mtu) })
 }
 
 // Each transport serves clients behind a link of 1,280 octets, whatever their blocks; ends the transfers of clients that have gone; and
@@ -68,11 +59,7 @@ func TestPaths(t *testing.T) {
 	for _, transport := range []string{"socket", "xdp"} {
 		t.Run(transport, func(t *testing.T) {
 			lab := netlab.ForTest(t, netlab.Config{})
-			for _, h := range []*netlab.Host{lab.Server, lab.Load} {
-				if err := ethtoolFlags(h, netlab.Device, 0, flagsVLAN); err != nil {
-					t.Fatal(err)
-				}
-			}
+			tagsOnFrames(t, lab)
 			far, err := lab.Far(1280)
 			if err != nil {
 				t.Fatal(err)
@@ -103,7 +90,7 @@ func TestPaths(t *testing.T) {
 				t.Errorf("%d files were not taken", n)
 			}
 			for _, mtu := range []int{1500, 1400, 1500} {
-				setMTU(t, lab.Server, mtu)
+				setMTU(t, lab, mtu)
 				for i, ends := range labEnds {
 					want := fmt.Sprintf("\x00\x06blksize\x00%d\x00", mtu-[]int{32, 52}[i])
 					eventually(t, fmt.Sprintf("MTU %d is followed over %v", mtu, ends[0]), func() bool {
@@ -138,7 +125,7 @@ func narrowed(t *testing.T, lab *netlab.Lab, ends [2]netip.Addr, body string) {
 	t.Helper()
 	c := labSocket(t, lab.Load, ends[1])
 	_, tid := told(t, c, netip.AddrPortFrom(ends[0], 69), "\x00\x01x\x00octet\x00blksize\x001468\x00")
-	setMTU(t, lab.Server, 1300)
+	setMTU(t, lab, 1300)
 	got := ""
 	for n := 0; ; {
 		block, _ := told(t, c, tid, "\x00\x04"+string([]byte{byte(n >> 8), byte(n)}))

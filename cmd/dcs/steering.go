@@ -57,6 +57,9 @@ func (s *server) newSteering(in *ingress, cpus []int) (*steering, error) {
 			interfaces += spareInterfaces
 		}
 	}
+	if n := len(in.plan.ports); n > bpf.MaxInterfaces {
+		return nil, fmt.Errorf("%d interfaces where requests arrive, at most %d can have XDP: the key interface chooses", n, bpf.MaxInterfaces)
+	}
 	var err error
 	st.steer, err = bpf.Load(bpf.Config{Listen: in.addrs, Transfers: in.ports(), Interfaces: interfaces})
 	if err != nil {

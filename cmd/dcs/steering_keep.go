@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"slices"
 	"time"
@@ -16,29 +17,35 @@ const (
 	reattachEvery = 5 * time.Second
 	// proveEvery is how often it is looked whether what is steered arrives.
 	proveEvery = 250 * time.Millisecond
-	// followEvery is how often the interfaces are looked at, beside whenever the kernel tells of a change.
-	followEvery = time.Second
 )
 
 // keep looks after the programs until the context ends: it attaches those again that were lost, and follows the interfaces. Where
 // there is no program, requests arrive at the sockets, which all workers serve beside their AF_XDP sockets.
 func (st *steering) keep(ctx context.Context) {
 	go st.tellDrops(ctx)
+	go st.keepProving(ctx)
+	followLinks(ctx, st.log, func() {
+		if err := st.follow(time.Now()); err != nil {
+			st.log.Debug("interfaces unknown", "err", err)
+		}
+	})
+}
+
+// followLinks calls f whenever the kernel tells of a change of an interface, and every second, as it may have told in vain, until the
+// context ends.
+func followLinks(ctx context.Context, log *slog.Logger, f func()) {
 	changes := make(chan netlink.LinkUpdate, 64)
 	if err := netlink.LinkSubscribe(changes, ctx.Done()); err != nil {
-		st.log.Debug("changes of interfaces are not told by the kernel", "err", err)
+		log.Debug("no notice of changed interfaces", "err", err)
+		changes = nil
 	}
-	prove, follow := time.NewTicker(proveEvery), time.NewTicker(followEvery)
-	defer prove.Stop()
-	defer follow.Stop()
+	t := time.NewTicker(lookEvery)
+	defer t.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-prove.C:
-			st.prove()
-			continue
-		case <-follow.C:
+		case <-t.C:
 		case _, ok := <-changes:
 			if !ok { // the kernel had more to tell than there was room for, or the context ends
 				changes = nil
@@ -47,9 +54,7 @@ func (st *steering) keep(ctx context.Context) {
 				<-changes
 			}
 		}
-		if err := st.follow(time.Now()); err != nil {
-			st.log.Debug("the interfaces cannot be looked at", "err", err)
-		}
+		f()
 	}
 }
 
@@ -119,11 +124,11 @@ func (st *steering) state(p *steered, l netlink.Link) {
 	idle := waits(l)
 	if p.attached {
 		if err := p.program.SetStandby(idle); err != nil {
-			st.log.Error("a member of a bond takes packets or takes none", "interface", p.name, "err", err)
+			st.log.Error("bond standby not set", "interface", p.name, "err", err)
 		}
 	}
 	if st.rings != nil {
-		st.rings.Follow(p.index, a.MTU, idle || p.down || !p.attached)
+		st.rings.Follow(p.index, a.MTU, idle || p.down || !p.attached || !p.xsk)
 	}
 }
 
@@ -138,11 +143,14 @@ func (st *steering) again(h *host, p *steered, now time.Time) {
 	if fresh := there && l.Attrs().Index != before; err == nil && fresh {
 		if err = st.leaveRings(p); err == nil && p.xsk {
 			p.xsk = false
-			st.log.Warn("the interface is a new one: XDP filters, sockets take requests until the server is started anew", "interface", p.name)
+			st.log.Warn("interface was re-created: AF_XDP is off until restart; XDP still filters", "interface", p.name)
 		}
 	}
 	if err == nil {
 		err = st.attach(p)
+	}
+	if err == nil {
+		err = st.useRings(p)
 	}
 	if err == nil {
 		st.log.Info("XDP is back", "interface", p.name, "mode", p.mode)
@@ -178,8 +186,10 @@ func (st *steering) join(h *host, a arrival, now time.Time) {
 		}
 		p := &steered{arrival: a, program: program, retry: now.Add(reattachEvery)}
 		st.ports = append(st.ports, p)
-		l, there := h.byName(a.name)
-		p.xsk = there && st.rings != nil && len(st.rings.Sockets(l.Attrs().Index)) > 0
+		if l, there := h.byName(a.name); there {
+			p.index = l.Attrs().Index
+		}
+		p.xsk = st.rings != nil && len(st.rings.Sockets(p.index)) > 0
 		err := st.attach(p)
 		if err == nil {
 			err = st.useRings(p)

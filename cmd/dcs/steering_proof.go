@@ -1,6 +1,11 @@
 package main
 
-import "dcs/bpf"
+import (
+	"context"
+	"time"
+
+	"dcs/bpf"
+)
 
 // A proof compares what a program has steered to AF_XDP sockets with what the kernel has taken for them. A driver, or a device
 // above it, may lose all of it in silence.
@@ -32,6 +37,20 @@ func (p *proof) look(steered, taken uint64) (lost bool) {
 	return p.doubts >= patience
 }
 
+// keepProving proves it until the context ends.
+func (st *steering) keepProving(ctx context.Context) {
+	t := time.NewTicker(proveEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			st.prove()
+		}
+	}
+}
+
 // prove looks whether what is steered arrives, and leaves the interfaces to the sockets where it does not.
 func (st *steering) prove() {
 	if st.rings == nil {
@@ -52,8 +71,9 @@ func (st *steering) prove() {
 			continue
 		}
 		p.xsk = false
+		st.rings.Follow(p.index, 0, true)
 		st.falls++
-		st.log.Error("packets that were steered past the kernel arrived nowhere: sockets take the interface's requests until the server is started anew",
+		st.log.Error("steered packets arrived nowhere: AF_XDP is off on this interface until restart",
 			"interface", p.name, "driver", p.choice.Driver, "mode", p.mode)
 	}
 }

@@ -128,7 +128,7 @@ func (s *server) topState() *topState {
 	requestFates(&all, func(n uint64, f fate) { st.Requests[f.result] += n })
 	t := &all.Transfers
 	st.Finished, st.GaveUp = t[transfer.Finished], t[transfer.GaveUp]
-	st.Retransmissions = t[transfer.TimedOut] + t[transfer.WindowResent] + t[transfer.RepeatedRequest]
+	st.Retransmissions = t[transfer.TimedOut] + t[transfer.PathResent] + t[transfer.WindowResent] + t[transfer.RepeatedRequest]
 	st.Wait, st.Render, st.Answer = slices.Clone(all.Wait.N[:]), slices.Clone(all.Render.N[:]), slices.Clone(all.Answer.N[:])
 	if in.steering != nil {
 		st.Interface = in.steering.names()

@@ -136,8 +136,11 @@ func (in *ingress) open(s *server, workers int) error {
 		in.transports = append(in.transports, guarded{t, s.limits.guard, guard.NewSieve(workers)})
 	}
 	in.maxBlksize = blkroom(&s.cfg)
-	v4, v6, _ := blksizes(&s.cfg, in.addrs) // without the kernel's word: as everywhere
-	in.blksizes.Store(v4, v6)
+	h, err := newHost()
+	if err != nil {
+		s.log.Debug("interfaces unknown", "err", err)
+	}
+	in.blksizes.Store(blksizes(&s.cfg, h, in.addrs))
 	in.chooseSockets()
 	if in.few != "" {
 		s.log.Warn(in.few)

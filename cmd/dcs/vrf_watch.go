@@ -5,9 +5,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"time"
-
-	"github.com/vishvananda/netlink"
 
 	"dcs/cmd/internal/config"
 	"dcs/fastpath/udp"
@@ -33,45 +30,31 @@ func (s *server) watchVRFs(in *ingress) *vrfWatch {
 	if in.rings != nil {
 		in.steering.each(func(p steered) { w.zones[uint32(p.index)] = p.zone })
 	}
-	w.look()
+	h, err := newHost()
+	if err != nil {
+		s.log.Debug("interfaces unknown", "err", err)
+		return w
+	}
+	w.look(h)
 	return w
 }
 
-// keep follows the VRFs until the context ends: whenever the kernel tells of a change, and now and then, as it may have told in vain.
-func (w *vrfWatch) keep(ctx context.Context) {
-	changes := make(chan netlink.LinkUpdate, 64)
-	every := 10 * time.Second
-	if err := netlink.LinkSubscribe(changes, ctx.Done()); err != nil {
-		w.log.Debug("no notice of changed interfaces", "err", err)
-		every = lookEvery
-	}
-	t := time.NewTicker(every)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
+// followHost has the workers follow the interfaces' VRFs and MTUs until the context ends. Where the kernel does not tell, what was known
+// stays.
+func (s *server) followHost(ctx context.Context, vrfs *vrfWatch) {
+	followLinks(ctx, s.log, func() {
+		h, err := newHost()
+		if err != nil {
+			s.log.Debug("interfaces unknown", "err", err)
 			return
-		case <-t.C:
-		case _, ok := <-changes:
-			if !ok { // the kernel had more to tell than there was room for, or the context ends
-				changes = nil
-				t.Reset(lookEvery)
-			}
-			for len(changes) > 0 {
-				<-changes
-			}
 		}
-		w.look()
-	}
+		vrfs.look(h)
+		s.followMTU(h)
+	})
 }
 
-// look takes over what is different now. Where the kernel does not tell, what was known stays.
-func (w *vrfWatch) look() {
-	h, err := newHost()
-	if err != nil {
-		w.log.Debug("interfaces unknown", "err", err)
-		return
-	}
+// look takes over what is different now.
+func (w *vrfWatch) look(h *host) {
 	for index, zone := range w.zones {
 		if now := h.networksOn(index, zone); !maps.Equal(now, w.networks[index]) {
 			w.networks[index] = now

@@ -25,11 +25,7 @@ func labMetrics(t *testing.T, lab *netlab.Lab, addr string) string {
 // What XDP does is told: verdicts, rings, the transport and why.
 func TestXDPMetrics(t *testing.T) {
 	lab := netlab.ForTest(t, netlab.Config{})
-	for _, h := range []*netlab.Host{lab.Server, lab.Load} {
-		if err := ethtoolFlags(h, netlab.Device, 0, flagsVLAN); err != nil {
-			t.Fatal(err)
-		}
-	}
+	tagsOnFrames(t, lab)
 	addr := netlab.ServerAddr4.String() + ":9100"
 	p := labServe(t, lab, "--transport", "xdp", "--static", static(t, map[string]string{"x": "text"}), "--metrics", addr, "--rate", "0.25", "--rate-burst", "3")
 	for range 3 {

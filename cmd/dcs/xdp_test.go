@@ -165,6 +165,16 @@ func ethtoolFlags(h *netlab.Host, name string, on, off uint32) error {
 
 const flagsVLAN = 1<<7 | 1<<8 // ETH_FLAG_TXVLAN, ETH_FLAG_RXVLAN
 
+// tagsOnFrames has the devices of a lab leave the tags of VLANs on frames, and put them there.
+func tagsOnFrames(t *testing.T, lab *netlab.Lab) {
+	t.Helper()
+	for _, h := range []*netlab.Host{lab.Server, lab.Load} {
+		if err := ethtoolFlags(h, netlab.Device, 0, flagsVLAN); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // addVLAN puts a VLAN with addresses of its own on both ends of the lab: 198.19.id.1 and .2, fd00:198:id::1 and ::2. It
 // returns false where the kernel has no VLANs; frames with tags are tested in package xsk too, without.
 func addVLAN(t *testing.T, lab *netlab.Lab, id int) (four, six string, ok bool) {
@@ -665,7 +675,7 @@ func TestXDPInterfaceGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.said("the interface is a new one")
+	p.said("interface was re-created")
 	p.said("XDP is back")
 	locally()
 	if err := p.stop(syscall.SIGTERM); err != nil {

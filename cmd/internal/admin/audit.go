@@ -33,11 +33,7 @@ func (s *Server) audited(w http.ResponseWriter, r *http.Request, c *caller) {
 
 // Audit writes a line about what the sender of r does, for what must not wait until it is done.
 func (s *Server) Audit(r *http.Request, msg string, attrs ...slog.Attr) {
-	c := callerOf(r)
-	if c == nil {
-		c = s.caller(r)
-	}
-	s.audit(msg, c, attrs...)
+	s.audit(msg, callerOf(r), attrs...)
 }
 
 // audit writes a line about what somebody has done, whatever the level of the log: whoever may change that hides nothing by it.

@@ -45,14 +45,22 @@ func TestMarkedTCP(t *testing.T) {
 	} {
 		for _, dscp := range []uint8{0, 10, 46, 63} {
 			ln, err := MarkedTCP(tt.listen, dscp)
+			if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL) {
+				t.Logf("%s: %v", tt.listen, err) // no IPv6
+				continue
+			}
 			if err != nil {
-				t.Skip(err) // no IPv6
+				t.Fatal(err)
 			}
 			defer ln.Close()
 			_, port, _ := net.SplitHostPort(ln.Addr().String())
 			c, err := net.Dial("tcp", net.JoinHostPort(tt.dial, port))
+			if err != nil && tt.dial == "::1" {
+				t.Log(err) // likewise
+				continue
+			}
 			if err != nil {
-				t.Skip(err)
+				t.Fatal(err)
 			}
 			defer c.Close()
 			conn, err := ln.Accept()

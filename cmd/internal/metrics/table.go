@@ -38,7 +38,7 @@ func Table() []Metric {
 		{"dcs_xdp_interface_af_xdp", Gauge, []string{"interface", "bond"}, "1 while the program hands the interface's packets to AF_XDP sockets."},
 		{"dcs_capture_running", Gauge, nil, "1 while somebody captures what XDP takes (dcs capture)."},
 		{"dcs_capture_packets_total", Counter, []string{"result"}, "Packets of captures: written, or lost because there was no room; these are counted at a capture's end."},
-		{"dcs_transport_info", Gauge, []string{"transport", "mode", "interface", "reason"}, "1 for each interface with an XDP program, with the transport, the program's mode, and why it is so."},
+		{"dcs_transport_info", Gauge, []string{"transport", "mode", "interface", "reason"}, "1 for each interface with an XDP program, or once without any, with the transport, the program's mode, and why it is so."},
 		{"dcs_capability", Gauge, []string{"name", "reason"}, "1 where the server has this of the machine and uses it, else 0, and why."},
 		{"dcs_learned_names", Gauge, nil, "Names in the learned table."},
 		{"dcs_learned_bytes", Gauge, nil, "Memory of the learned table's names; learned_memory bounds it."},
