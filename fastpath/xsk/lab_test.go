@@ -30,7 +30,8 @@ func clock() (wall, mono int64) {
 
 // A wire is a lab whose server has an XDP program that hands all of UDP to the AF_XDP sockets of an XSKMAP.
 type wire struct {
-	group *xsk.Group
+	group   *xsk.Group
+	sockets []*udp.Transport
 	*netlab.Lab
 	xsks *ebpf.Map
 	link link.Link
@@ -124,6 +125,22 @@ func redirectUDP(xsks int) asm.Instructions {
 	)
 }
 
+// index returns the index of the server's device.
+func (w *wire) index(t testing.TB) (index int) {
+	t.Helper()
+	err := w.Server.Do(func() error {
+		i, err := net.InterfaceByName(netlab.Device)
+		if err == nil {
+			index = i.Index
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return index
+}
+
 // device is the lab's interface, with all of its queues.
 func (w *wire) device() xsk.Interface {
 	return xsk.Interface{Name: netlab.Device, Attach: func(queue, fd int) error { return w.xsks.Put(uint32(queue), uint32(fd)) }}
@@ -148,6 +165,7 @@ func (w *wire) open(t testing.TB, at []netip.AddrPort, queues int, change func(*
 			return err
 		}
 		cfg.Listen = us[0].Addrs()
+		w.sockets = us
 		for _, u := range us {
 			cfg.Sockets = append(cfg.Sockets, u)
 		}

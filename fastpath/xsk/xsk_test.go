@@ -2,6 +2,7 @@ package xsk_test
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -262,12 +263,64 @@ func TestDownAndUp(t *testing.T) {
 	}
 }
 
-// When the program is detached, a transfer goes on through the kernel's sockets.
+// Of two interfaces one goes down and comes up while the worker has no time to wait for packets: what it sends finds room again.
+func TestDownAndUpBesideAnother(t *testing.T) {
+	w := newWire(t, netlab.Config{})
+	if err := w.Wire("lab1", 1, []netip.Addr{netip.MustParseAddr("198.19.1.1")}, nil); err != nil {
+		t.Fatal(err)
+	}
+	tr := w.open(t, at4, 1, func(c *xsk.Config) {
+		c.Interfaces = append(c.Interfaces, xsk.Interface{Name: "lab1", Attach: func(int, int) error { return nil }})
+	})[0]
+	rx, tx := tr.Slabs(8, 512)
+	if !bounce(t, tr, rx, tx, w.dial(t, server4), "before") {
+		t.Fatal("no way before")
+	}
+	link := rx[0].Link
+	send := func() uint64 {
+		for i := range tx {
+			tx[i].Reset()
+			tx[i].Peer, tx[i].Local, tx[i].Link = netip.AddrPortFrom(netlab.LoadAddr4, 9), server4, link
+		}
+		if err := tr.Send(tx); err != nil {
+			t.Fatal(err)
+		}
+		return tr.Stats().Sent
+	}
+	setLink(t, w.Server, false)
+	full := send()
+	for now := send(); now != full; now = send() {
+		full = now
+	}
+	setLink(t, w.Server, true)
+	for end := time.Now().Add(20 * time.Second); send() == full; {
+		if time.Now().After(end) {
+			t.Fatalf("nothing is sent past the kernel after: %+v", tr.Stats())
+		}
+	}
+}
+
+// When the program is detached, a transfer goes on through the kernel's sockets: in a VRF, too.
 func TestDetached(t *testing.T) {
+	for _, vrf := range []bool{false, true} {
+		t.Run(fmt.Sprint("vrf=", vrf), func(t *testing.T) { detached(t, vrf) })
+	}
+}
+
+func detached(t *testing.T, vrf bool) {
 	w := newWire(t, netlab.Config{})
 	n := &network{wire: w, server: netlab.ServerAddr4, client: netlab.LoadAddr4, workers: 1}
 	body := conform.Pattern(2000)
 	at, stats := n.Serve(t, conform.Setup{Renderer: conform.Files{"long": body}})
+	if vrf { // the device stands for that of a VRF as well, for who looks at the routes
+		index := w.index(t)
+		w.group.SetNetworks(index, map[xsk.Tags]xsk.Network{{}: {Zone: uint32(index), VRF: uint32(index)}})
+		for _, s := range w.sockets {
+			if err := s.SetVRFs(map[uint32]uint32{uint32(index): uint32(index)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	c := n.Client(t)
 	from := at
 	send := func(b []byte) {
@@ -288,7 +341,11 @@ func TestDetached(t *testing.T) {
 	want(1)
 	send(tftp.AppendACK(nil, 1))
 	want(2)
-	if got := n.transports[0].Stats(); got.Received != 2 || got.Sent != 2 {
+	got := n.transports[0].Stats()
+	for end := time.Now().Add(20 * time.Second); got.Sent < 2 && time.Now().Before(end); got = n.transports[0].Stats() {
+		time.Sleep(time.Millisecond) // it is counted once it has gone
+	}
+	if got.Received != 2 || got.Sent != 2 {
 		t.Errorf("before: %+v", got)
 	}
 	if err := w.link.Close(); err != nil {
