@@ -124,6 +124,7 @@ func TestIPXE(t *testing.T) {
 		xdp        bool
 	}{
 		{"wire by sockets", "e1000", bridgedROM, []string{"--transport", "socket"}, false},
+		{"tap by sockets", "virtio-net-pci", tappedROM, []string{"--transport", "socket"}, false},
 		{"wire by AF_XDP", "virtio-net-pci", bridgedROM, []string{"--transport", "xdp"}, true},
 		{"tap as the server chooses", "virtio-net-pci", tappedROM, []string{"--interface", romTap}, true},
 	} {
