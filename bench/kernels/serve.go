@@ -85,6 +85,9 @@ func (d *device) serve(j *job, transport string) (outcome, string) {
 		return failed, err.Error()
 	}
 	way, err := d.fetchAll(s)
+	if err == nil && transport == "socket" {
+		err = s.chooses()
+	}
 	s.showCounts()
 	if stopped := s.stop(); err == nil {
 		err = stopped
@@ -148,9 +151,6 @@ func (d *device) fetchAll(s *server) (outcome, error) {
 	m, err := s.metrics()
 	if err != nil {
 		return failed, err
-	}
-	if m.sum("dcs_capability", `name="reuseport_bpf"`) == 0 {
-		return failed, errors.New("the program that chooses a request's socket was not loaded")
 	}
 	// Of each static file there are a request, and an ACK of the OACK and of each of 71 blocks.
 	const least = (2 + 2*8) * (1 + 1 + 71)
@@ -243,6 +243,15 @@ func (s *server) log() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.text.String()
+}
+
+// chooses finds out whether the program was loaded that chooses a request's socket, as there is for workers that sockets alone serve.
+func (s *server) chooses() error {
+	m, err := s.metrics()
+	if err == nil && m.sum("dcs_capability", `name="reuseport_bpf"`) == 0 {
+		err = errors.New("the program that chooses a request's socket was not loaded")
+	}
+	return err
 }
 
 // says waits until the server has said something.
