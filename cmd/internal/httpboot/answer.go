@@ -37,8 +37,10 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, f File) {
 	} else {
 		h.Set("Cache-Control", "no-cache") // it may be kept, and has to be asked about each time
 		h.Set("Etag", f.Tag)
-		if r.Method == http.MethodHead {
+		if asked := ranges(r.Header.Get("Range"), len(f.Body)); asked == "" || r.Method == http.MethodHead {
 			r.Header.Del("Range") // it is for GET alone (RFC 9110, section 14.2)
+		} else {
+			r.Header.Set("Range", asked)
 		}
 		http.ServeContent(out, r, "", time.Time{}, body)
 	}

@@ -40,6 +40,20 @@ func TestParts(t *testing.T) {
 		{"GET static", "Range: bytes=20-", 416, "", "bytes */20"},
 		{"GET static", "Range: bytes=99-100", 416, "", "bytes */20"},
 		{"GET static", "Range: bytes=0-19,0-19", 200, static, ""}, // more than the file
+		{"GET static", "Range: bytes=-0", 416, "", "bytes */20"},
+		{"GET static", "Range: bytes=-000", 416, "", "bytes */20"},
+		{"GET static", "Range: bytes=-0, 0-1", 206, "01", "bytes 0-1/20"},
+		{"GET static", "Range: BYTES=0-1", 206, "01", "bytes 0-1/20"},
+		{"GET static", "Range: bytes=0-99999999999999999999", 206, static, "bytes 0-19/20"},
+		{"GET static", "Range: bytes=-99999999999999999999", 206, static, "bytes 0-19/20"},
+		{"GET static", "Range: bytes=99999999999999999999-", 416, "", "bytes */20"},
+		{"GET static", "Range: bits=0-1", 200, static, ""}, // passed over, as what is not well-formed
+		{"GET static", "Range: bytes=1-0", 200, static, ""},
+		{"GET static", "Range: bytes=a-b", 200, static, ""},
+		{"GET static", "Range: bytes=+1-2", 200, static, ""},
+		{"GET static", "Range: bytes=-", 200, static, ""},
+		{"GET static", "Range: bytes", 200, static, ""},
+		{"GET static", "Range: bytes=" + strings.Repeat("0-0,", 16) + "1-1", 200, static, ""}, // more than anybody needs
 		{"GET static", "Range: bytes=0-3\r\nIf-Range: " + staticTag, 206, "0123", "bytes 0-3/20"},
 		{"GET static", "Range: bytes=0-3\r\nIf-Range: \"former\"", 200, static, ""},
 		{"GET static", "Range: bytes=0-3\r\nIf-Range: W/" + staticTag, 200, static, ""},

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"syscall"
@@ -28,7 +29,11 @@ func MarkedTCP(address string, dscp uint8) (net.Listener, error) {
 		return mark(network, c, int(dscp)<<2)
 	}
 	cfg := net.ListenConfig{Control: control}
-	return cfg.Listen(context.Background(), "tcp", address)
+	network := "tcp"
+	if a, err := netip.ParseAddrPort(address); err == nil && a.Addr().Is4() {
+		network = "tcp4" // 0.0.0.0 stands for IPv4 alone, as in listen
+	}
+	return cfg.Listen(context.Background(), network, address)
 }
 
 // mark sets the TOS of a socket's packets and the traffic class. An IPv6 socket may have IPv4 connections, too.
