@@ -330,6 +330,12 @@ func (w *Worker) name(r *Request, f *found) {
 	}
 }
 
+// A refusedName is the error of a name that leads to no file, whatever the library has.
+type refusedName naming.Refusal
+
+func (e refusedName) Error() string        { return naming.Refusal(e).String() }
+func (e refusedName) Is(target error) bool { return target == fs.ErrNotExist }
+
 // find answers a request for a file that needs no rendering, and finds the template of the others.
 func (w *Worker) find(r *Request, f *found) {
 	r.Body, r.Hold, r.Err = nil, nil, nil
@@ -337,7 +343,7 @@ func (w *Worker) find(r *Request, f *found) {
 	name, hasMAC := asked.File, asked.HasMAC
 	*f = found{query: -1, mac: asked.MAC, hasMAC: hasMAC}
 	if asked.Refusal != naming.Allowed {
-		r.Err = fs.ErrNotExist
+		r.Err = refusedName(asked.Refusal)
 		return
 	}
 	h := library.Hash(name)

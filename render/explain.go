@@ -82,7 +82,7 @@ func (e *Engine) explain(now int64, r Request) *Explanation {
 	name := asked.File
 	x := &Explanation{Asked: string(r.Name), Name: string(name), Refusal: asked.Refusal, MAC: asked.MAC, HasMAC: asked.HasMAC}
 	if x.Refusal != naming.Allowed {
-		x.Err = fs.ErrNotExist
+		x.Err = refusedName(x.Refusal)
 		return x
 	}
 	x.Matches = snap.Matches(x.Name)
