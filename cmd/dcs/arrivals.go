@@ -77,7 +77,7 @@ func listensAt(listen []netip.AddrPort, ip netip.Addr) bool {
 }
 
 // arrivals returns the interfaces by which packets to the addresses of listen come in: those that are configured, else those that
-// the host's addresses and links tell. Of a bond or team they are its members.
+// the host's addresses and links tell. Of a bond or team they are its members. The error says of each that is configured why it is none.
 func (h *host) arrivals(configured []string, listen []netip.AddrPort) ([]arrival, error) {
 	var all []arrival
 	add := func(l netlink.Link) {
@@ -87,17 +87,19 @@ func (h *host) arrivals(configured []string, listen []netip.AddrPort) ([]arrival
 			}
 		}
 	}
+	var errs []error
 	for _, name := range configured {
 		l, ok := h.byName(name)
-		switch lower := 0; {
+		switch {
 		case !ok:
-			return nil, fmt.Errorf("there is no interface %s", name)
+			errs = append(errs, fmt.Errorf("there is no interface %s", name))
 		case l.Type() == "dummy":
-			return nil, fmt.Errorf("nothing arrives at %s, a dummy interface: give those that its packets come in by", name)
+			errs = append(errs, fmt.Errorf("nothing arrives at %s, a dummy interface: give those that its packets come in by", name))
+		case h.lower(l) != l.Attrs().Index:
+			errs = append(errs, fmt.Errorf("%s is a VLAN: give the interface that it lies on, %s", name, h.name(h.lower(l))))
+		case len(h.membersOf(l)) == 0:
+			errs = append(errs, fmt.Errorf("%s has no member", name))
 		default:
-			if lower = h.lower(l); lower != l.Attrs().Index {
-				return nil, fmt.Errorf("%s is a VLAN: give the interface that it lies on, %s", name, h.name(lower))
-			}
 			add(l)
 		}
 	}
@@ -106,12 +108,9 @@ func (h *host) arrivals(configured []string, listen []netip.AddrPort) ([]arrival
 			add(l)
 		}
 	}
-	if len(all) > 0 {
+	if len(all) > 0 || len(errs) > 0 {
 		slices.SortFunc(all, func(a, b arrival) int { return strings.Compare(a.name, b.name) })
-		return all, nil
-	}
-	if len(configured) > 0 {
-		return nil, fmt.Errorf("%s has no member", strings.Join(configured, ", "))
+		return all, errors.Join(errs...)
 	}
 	for _, l := range listen {
 		if a := l.Addr(); !a.IsUnspecified() && !a.IsLoopback() {

@@ -90,8 +90,8 @@ const captureGrace = 5 * time.Second
 
 // capture has a server capture, and writes the file until that ends. A signal has the server end it.
 func capture(e env, client *api.Client, wish *captureWish, out string) (err error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
 	signals, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer stop()
 	resp, err := client.Stream(ctx, http.MethodPost, capturePath, wish)
@@ -115,9 +115,19 @@ func capture(e env, client *api.Client, wish *captureWish, out string) (err erro
 		if client.Call(wait, http.MethodDelete, capturePath, nil, nil) == nil {
 			<-wait.Done()
 		}
-		cancel()
+		cancel(nil)
 	})()
+	if pipe, ok := file.(*os.File); ok && out == stdio {
+		go func() {
+			if unread(ctx, pipe) {
+				cancel(unix.EPIPE)
+			}
+		}()
+	}
 	if _, err := io.Copy(file, resp.Body); err != nil {
+		if cause := context.Cause(ctx); errors.Is(cause, unix.EPIPE) {
+			return cause
+		}
 		return err
 	}
 	t := resp.Trailer
@@ -125,7 +135,19 @@ func capture(e env, client *api.Client, wish *captureWish, out string) (err erro
 	return err
 }
 
-// openCaptureFile opens a file to be written as it grows. Only its owner may read a new one.
+// unread waits until nobody reads a pipe any more, or the context ends: a capture without packets would not notice it by writing.
+func unread(ctx context.Context, pipe *os.File) bool {
+	poll := []unix.PollFd{{Fd: int32(pipe.Fd())}}
+	for ctx.Err() == nil {
+		const patience = 250 // milliseconds
+		if n, err := unix.Poll(poll, patience); n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
+			return n > 0 && poll[0].Revents&unix.POLLERR != 0
+		}
+	}
+	return false
+}
+
+// openCaptureFile opens a file to be written as it grows. Only its owner may read it.
 func openCaptureFile(name string) (*os.File, error) {
 	path, info, err := outputPath(name)
 	switch {
@@ -134,7 +156,14 @@ func openCaptureFile(name string) (*os.File, error) {
 	case err != nil:
 		return nil, err
 	case info.Mode().IsRegular():
-		return os.OpenFile(path, os.O_WRONLY|os.O_TRUNC|unix.O_NOFOLLOW, 0)
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC|unix.O_NOFOLLOW, 0)
+		if err != nil {
+			return nil, err
+		}
+		if err := f.Chmod(0o600); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+		return f, nil
 	}
 	return os.OpenFile(path, os.O_WRONLY|unix.O_NOCTTY, 0)
 }

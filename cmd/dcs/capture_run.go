@@ -82,11 +82,13 @@ func openCapture(st *steering, w *captureWish) (*captureRun, error) {
 		limits: w.limits(), started: time.Now(), filter: w.text(),
 		numbers: map[int]int{}, delivered: map[int]uint64{},
 	}
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		return nil, fmt.Errorf("clock: %w", err)
+	// Both sources read one clock, or an answer could stand behind what came after it.
+	clock := func() int64 {
+		var ts unix.Timespec
+		_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // there is such a clock
+		return ts.Nano()
 	}
-	c.wall, c.mono = c.started.UnixNano(), ts.Nano()
+	c.wall, c.mono = c.started.UnixNano(), clock()
 	var err error
 	if c.xdp, err = st.steer.Capture(bpf.CaptureFilter{Source: w.prefix, MAC: w.mac, Snap: w.Snap}); err != nil {
 		return nil, err
@@ -94,7 +96,7 @@ func openCapture(st *steering, w *captureWish) (*captureRun, error) {
 	if st.rings != nil {
 		c.tap, err = st.rings.Tap(xsk.TapConfig{
 			Peer: w.prefix, MAC: w.mac, Snap: w.Snap, Frames: captureAnswers,
-			Now: func() int64 { return c.wall + int64(time.Since(c.started)) },
+			Now: func() int64 { return c.wall + clock() - c.mono },
 		})
 		if err != nil {
 			return nil, errors.Join(err, c.xdp.Close())

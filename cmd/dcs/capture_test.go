@@ -204,6 +204,26 @@ func TestCaptureEnds(t *testing.T) {
 	}
 }
 
+// captureUnread has the reader of a capture without packets go: it ends, and the next one can begin.
+func captureUnread(t *testing.T, p *process, socket string) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := p.count("capture started")
+	cmd := exec.Command(binary(t), "capture", "--admin", "unix:"+socket, "-o", "-", "--ip", "192.0.2.1")
+	cmd.Stdout = w
+	c := start(t, cmd)
+	w.Close()
+	eventually(t, "the capture runs", func() bool { return p.count("capture started") > before })
+	r.Close()
+	if err := c.wait(); err == nil {
+		t.Error("nobody reads, and no error")
+	}
+	p.said("capture ended", "client gone")
+}
+
 // A capture goes to standard output as it is made, whole and in the order of time.
 func TestCaptureToPipe(t *testing.T) {
 	lab, p, socket := captureLab(t)
@@ -237,6 +257,7 @@ func TestCaptureToPipe(t *testing.T) {
 	if _, err := io.Copy(&got, r); err != nil {
 		t.Fatal(err)
 	}
+	captureUnread(t, p, socket)
 	file := filepath.Join(t.TempDir(), "x")
 	if err := os.WriteFile(file, got.Bytes(), 0o600); err != nil {
 		t.Fatal(err)

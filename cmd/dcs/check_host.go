@@ -130,6 +130,12 @@ func (h *hostCheck) transport(workers int) int {
 	case f.err != nil && len(h.cfg.Interfaces) > 0:
 		h.fail(fmt.Errorf("interface: %w", f.err)) // auto takes sockets, which nobody meant who has named one
 	}
+	for _, port := range f.ports {
+		var busy *bpf.BusyError
+		if err == nil && errors.As(port.xdp.Err, &busy) {
+			h.warn(fmt.Sprintf("sockets will take what XDP could: %v", port.xdp.Err))
+		}
+	}
 	if len(p.ports) == 0 {
 		return workers
 	}
@@ -235,7 +241,11 @@ func (h *hostCheck) take(key, network string, at netip.AddrPort, name string, op
 // twice returns the key of this configuration that has opened an address already.
 func (h *hostCheck) twice(network string, at netip.AddrPort) string {
 	for _, t := range h.taken {
-		if t.network == network && t.addr.Port() == at.Port() && (t.addr.Addr() == at.Addr() || t.addr.Addr().IsUnspecified() || at.Addr().IsUnspecified()) {
+		// TCP's [::] is for both families, UDP's for IPv6 alone.
+		one, other := t.addr.Addr(), at.Addr()
+		shared := one == other || (one.IsUnspecified() || other.IsUnspecified()) &&
+			(one.Is4() == other.Is4() || network == "tcp" && (one == netip.IPv6Unspecified() || other == netip.IPv6Unspecified()))
+		if t.network == network && t.addr.Port() == at.Port() && shared {
 			return t.key
 		}
 	}

@@ -37,7 +37,7 @@ type arrival struct {
 // facts are what a plan depends on.
 type facts struct {
 	ports   []portFacts
-	err     error // why there are none
+	err     error // why there are none, or not all that are configured
 	workers int
 	missing []string // capabilities that AF_XDP takes and the server does not have
 }
@@ -80,7 +80,7 @@ func decide(want config.Transport, f facts) (plan, error) {
 		whys = append(whys, f.of(port, errors.New(port.xdp.Why)).Error())
 	}
 	for _, r := range reasons {
-		whys = append(whys, r.Error())
+		whys = append(whys, strings.ReplaceAll(r.Error(), "\n", "; "))
 	}
 	slices.Sort(whys)
 	p.why = strings.Join(slices.Compact(whys), "; ")
@@ -118,12 +118,12 @@ func lookAround(cfg *config.Config, listen []netip.AddrPort, workers int) facts 
 		f.err = err
 		return f
 	}
-	arrivals, err := h.arrivals(cfg.Interfaces, listen)
-	if err != nil {
-		f.err = err
+	var arrivals []arrival
+	if arrivals, f.err = h.arrivals(cfg.Interfaces, listen); len(arrivals) == 0 {
 		return f
 	}
-	if f.missing, f.err = privilege.Missing("CAP_NET_RAW"); f.err != nil {
+	if f.missing, err = privilege.Missing("CAP_NET_RAW"); err != nil {
+		f.err = errors.Join(f.err, err)
 		return f
 	}
 	for _, a := range arrivals {

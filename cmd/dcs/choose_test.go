@@ -164,6 +164,10 @@ func TestArrivals(t *testing.T) {
 		{"VLAN configured", host{links(eth0, vlan), one}, "eth0.5", "0.0.0.0:69", "!eth0.5 is a VLAN: give the interface that it lies on, eth0"},
 		{"dummy configured", host{links(eth0, dummy), one}, "any0", "0.0.0.0:69", "!nothing arrives at any0"},
 	}
+	both := host{links(eth0, vlan), one}
+	if all, err := both.arrivals([]string{"eth7", "eth0", "eth0.5"}, nil); len(all) != 1 || all[0].name != "eth0" || err == nil || err.Error() != "there is no interface eth7\neth0.5 is a VLAN: give the interface that it lies on, eth0" {
+		t.Errorf("some that are none: %v, %v", all, err)
+	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var listen []netip.AddrPort

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"slices"
 
 	"dcs/cmd/internal/config"
@@ -19,9 +20,9 @@ var namesByDefault = func() *naming.Rules {
 // namesOf says how names are read, where files of the directories static may be asked for by their paths.
 func namesOf(c *config.Names, static []string) (*naming.Rules, error) {
 	roots := slices.Clone(c.Roots)
-	for _, dir := range static {
-		if len(dir) > 0 && dir[0] == '/' {
-			roots = append(roots, dir)
+	for _, dir := range static { // which may be relative, as the configuration's own path may be
+		if path, err := filepath.Abs(dir); err == nil {
+			roots = append(roots, path)
 		}
 	}
 	return naming.New(naming.Config{Backslash: c.Backslash, IgnoreCase: c.IgnoreCase, Roots: roots, Rewrite: c.Rewrite})

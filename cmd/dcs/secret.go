@@ -239,7 +239,14 @@ func (j *secretJob) askServer(ctx context.Context) (string, error) {
 	}
 	for _, at := range j.cfg.Listen {
 		// As the server does, which may listen on an address that no interface has.
-		c, err := (&net.ListenConfig{Control: listen.Freebind}).ListenPacket(ctx, "udp", at.String())
+		ask := func() (net.PacketConn, error) {
+			return (&net.ListenConfig{Control: listen.Freebind}).ListenPacket(ctx, "udp", at.String())
+		}
+		c, err := ask()
+		for try := 1; errors.Is(err, syscall.EADDRINUSE) && try < 3*takeTries; try++ {
+			time.Sleep(takeWait) // a check has it for less
+			c, err = ask()
+		}
 		if errors.Is(err, syscall.EADDRINUSE) {
 			return "", fmt.Errorf("somebody serves %v, and nobody answers at the admin address %s: a server that cannot be told would go on signing with old secrets; say --no-server if it is none of ours", at, s.where)
 		}

@@ -34,7 +34,8 @@ type steering struct {
 type steered struct {
 	arrival
 	program  *bpf.Program
-	index    int // of the interface when the program was attached last
+	index    int    // of the interface when the program was attached last
+	first    string // the name that it had when the server started, or joined
 	attached bool
 	choice   bpf.Choice
 	retry    time.Time // when to attach it again
@@ -76,7 +77,7 @@ func (s *server) newSteering(in *ingress, cpus []int) (*steering, error) {
 		if err != nil {
 			break
 		}
-		p := &steered{arrival: a, program: st.steer.Programs()[i]}
+		p := &steered{arrival: a, first: a.name, program: st.steer.Programs()[i]}
 		if e := st.attach(p); e != nil {
 			refused = append(refused, e)
 			continue

@@ -137,6 +137,11 @@ func (st *steering) again(h *host, p *steered, now time.Time) {
 	p.retry = now.Add(reattachEvery)
 	before := p.index
 	l, there := h.byName(p.name)
+	if !there { // one that had another name may have been made anew under its first
+		if l, there = h.byName(p.first); there {
+			p.name = p.first
+		}
+	}
 	err := p.program.Detach() // what is left of it
 	// A packet that was sent to a socket of an interface that is gone would be lost. New ones take a privilege that has
 	// been given up.
@@ -184,7 +189,7 @@ func (st *steering) join(h *host, a arrival, now time.Time) {
 		if slices.ContainsFunc(st.ports, func(p *steered) bool { return p.program == program }) {
 			continue
 		}
-		p := &steered{arrival: a, program: program, retry: now.Add(reattachEvery)}
+		p := &steered{arrival: a, first: a.name, program: program, retry: now.Add(reattachEvery)}
 		st.ports = append(st.ports, p)
 		if l, there := h.byName(a.name); there {
 			p.index = l.Attrs().Index

@@ -52,6 +52,9 @@ func (s *server) openTransports() (*ingress, error) {
 	if err != nil {
 		return nil, err
 	}
+	if f.err != nil && len(s.cfg.Interfaces) > 0 {
+		s.log.Warn("not every configured interface has XDP", "err", f.err)
+	}
 	in, err := s.openIngress(p, workers)
 	var rings *ringsError
 	if errors.As(err, &rings) && s.cfg.Transport != config.XDP {

@@ -245,7 +245,7 @@ func parseOption(s string) (string, error) {
 
 // parseInterface takes what Linux would (dev_valid_name).
 func parseInterface(s string) (string, error) {
-	if len(s) > 15 || s == "." || s == ".." || strings.ContainsAny(s, "/: \t\n\v\f\r") {
+	if s == "" || len(s) > 15 || s == "." || s == ".." || strings.ContainsAny(s, "/: \t\n\v\f\r") {
 		return "", fmt.Errorf("%q is no name of a network interface", s)
 	}
 	return s, nil
