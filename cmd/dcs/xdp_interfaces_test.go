@@ -214,6 +214,18 @@ func TestXDPRename(t *testing.T) {
 	// What comes later is told by its new name.
 	labLink(t, lab, "cable0", netlink.LinkSetDown)
 	p.said("the interface is down", "interface=cable0")
+	// Another is made in its place, under the name that the configuration has.
+	labLink(t, lab, "cable0", netlink.LinkDel)
+	p.said("XDP is lost", "interface=cable0")
+	if err := lab.Wire(netlab.Device, 1, []netip.Addr{netlab.ServerAddr4}, []netip.Addr{netlab.LoadAddr4}); err != nil {
+		t.Fatal(err)
+	}
+	p.said("interface was re-created", "interface=lab0")
+	p.said("XDP is back", "interface=lab0")
+	eventually(t, "it serves again", func() bool {
+		got, err := labFetch(t, lab, netlab.ServerAddr4.String(), "x")
+		return err == nil && got == "text"
+	})
 	if err := p.stop(syscall.SIGTERM); err != nil {
 		t.Error(fmt.Errorf("the end: %w", err))
 	}

@@ -38,6 +38,20 @@ func TestTCPOfNoInterface(t *testing.T) {
 	}
 }
 
+// The IPv4 wildcard is for IPv4 alone, no host at all for both.
+func TestWildcards(t *testing.T) {
+	for address, network := range map[string]string{"0.0.0.0:0": "0.0.0.0", ":0": "::"} {
+		ln, err := TCP(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		if host, _, _ := net.SplitHostPort(ln.Addr().String()); host != network {
+			t.Errorf("%s listens at %s", address, host)
+		}
+	}
+}
+
 // Connections have the DSCP of their listener, over both families.
 func TestMarkedTCP(t *testing.T) {
 	for _, tt := range []struct{ listen, dial string }{
