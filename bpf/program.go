@@ -33,11 +33,12 @@ type ofInterface struct {
 	Vlans   *ebpf.Map     `ebpf:"vlans"`
 	Xsks    *ebpf.Map     `ebpf:"xsks"`
 
-	BondMac *ebpf.Variable `ebpf:"bond_mac"`
-	Inside  *ebpf.Variable `ebpf:"inside"`
-	OwnMac  *ebpf.Variable `ebpf:"own_mac"`
-	Standby *ebpf.Variable `ebpf:"standby"`
-	Workers *ebpf.Variable `ebpf:"workers"`
+	BondMac       *ebpf.Variable `ebpf:"bond_mac"`
+	Inside        *ebpf.Variable `ebpf:"inside"`
+	OwnMac        *ebpf.Variable `ebpf:"own_mac"`
+	Standby       *ebpf.Variable `ebpf:"standby"`
+	VLANAddresses *ebpf.Variable `ebpf:"vlan_addresses"`
+	Workers       *ebpf.Variable `ebpf:"workers"`
 
 	CaptureLost   *ebpf.Variable `ebpf:"capture_lost"`
 	CapturePassed *ebpf.Variable `ebpf:"capture_passed"`

@@ -33,6 +33,9 @@ __u64 bond_mac OF_INTERFACE = 0;
 /* The interface is a standby member of a bond: the kernel throws away what comes in by it. */
 bool standby OF_INTERFACE = false;
 
+/* There is something in tagged: others need no look. */
+bool vlan_addresses OF_INTERFACE = false;
+
 __u32 workers OF_INTERFACE = 0; /* that frames are spread over; 0: they are not */
 
 /* Settings, which the loader may change at any time. */
@@ -112,6 +115,8 @@ static __always_inline bool known_vlan(const struct datagram *d)
 	const __u8 *known;
 
 	if (!d->tags.outer) {
+		if (!vlan_addresses)
+			return true;
 		known = bpf_map_lookup_elem(&tagged, &d->target);
 		return !known || !*known;
 	}

@@ -153,6 +153,7 @@ const (
 	steerVarSourceRate    = "source_rate"
 	steerVarSourceSets    = "source_sets"
 	steerVarStandby       = "standby"
+	steerVarVlanAddresses = "vlan_addresses"
 	steerVarWorkers       = "workers"
 )
 
@@ -252,6 +253,7 @@ type steerVariableSpecs struct {
 	SourceRate    *ebpf.VariableSpec `ebpf:"source_rate"`
 	SourceSets    *ebpf.VariableSpec `ebpf:"source_sets"`
 	Standby       *ebpf.VariableSpec `ebpf:"standby"`
+	VlanAddresses *ebpf.VariableSpec `ebpf:"vlan_addresses"`
 	Workers       *ebpf.VariableSpec `ebpf:"workers"`
 }
 
@@ -344,6 +346,7 @@ type steerVariables struct {
 	SourceRate    *ebpf.Variable `ebpf:"source_rate"`
 	SourceSets    *ebpf.Variable `ebpf:"source_sets"`
 	Standby       *ebpf.Variable `ebpf:"standby"`
+	VlanAddresses *ebpf.Variable `ebpf:"vlan_addresses"`
 	Workers       *ebpf.Variable `ebpf:"workers"`
 }
 

@@ -407,6 +407,9 @@ func TestTagsBeside(t *testing.T) {
 	if err := s.programs[0].objs.Tagged.Put(addressOf(server4.Addr()), uint8(1)); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.programs[0].objs.VLANAddresses.Set(true); err != nil {
+		t.Fatal(err)
+	}
 	for name, tt := range map[string]struct {
 		f    frame
 		want Verdict

@@ -18,7 +18,10 @@ func (p *Program) setVLANs(links []netlink.Link, addrs []netlink.Addr, index, ma
 	if err := makeEqual(p.objs.Vlans, p.vlans, vlans); err != nil {
 		return err
 	}
-	return makeEqual(p.objs.Tagged, p.tagged, addressesOf(addrs, devices))
+	if err := makeEqual(p.objs.Tagged, p.tagged, addressesOf(addrs, devices)); err != nil {
+		return err
+	}
+	return p.objs.VLANAddresses.Set(len(p.tagged) > 0)
 }
 
 // makeEqual changes a set in the kernel, and have, its members, to want.
