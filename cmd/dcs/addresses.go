@@ -123,16 +123,16 @@ func (e *endpoint) open() error {
 	return e.err()
 }
 
-// watch follows the addresses until the context ends.
-func (a *addresses) watch(ctx context.Context) {
-	t := time.NewTicker(lookEvery)
+// every calls f again and again, that long apart, until the context ends.
+func every(ctx context.Context, d time.Duration, f func()) {
+	t := time.NewTicker(d)
 	defer t.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
-			a.look()
+			f()
 		}
 	}
 }

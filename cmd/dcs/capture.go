@@ -60,7 +60,6 @@ where the CMTS bridges, the router's where it routes. Behind a router, choose by
 	f.IntVar(&wish.Snap, "snap", bpf.MaxSnap, fmt.Sprintf("write `N` octets of a packet at most, %d to %d", minSnap, bpf.MaxSnap))
 	cmd.RunE = func(*cobra.Command, []string) error {
 		wish.Seconds = duration.Seconds()
-		checked := wish
 		switch {
 		case out == "":
 			return usagef("-o FILE is missing; - is standard output")
@@ -69,7 +68,7 @@ where the CMTS bridges, the router's where it routes. Behind a router, choose by
 		case duration == 0 || wish.MiB == 0 || wish.Snap == 0: // the server would take its defaults
 			return usagef("--duration, --size and --snap cannot be 0")
 		}
-		if err := checked.check(); err != nil {
+		if err := wish.check(); err != nil {
 			return usageError{err}
 		}
 		client, address, err := server.dial()

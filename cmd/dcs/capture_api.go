@@ -148,9 +148,10 @@ func (c *captures) begin(ctx context.Context, st *steering, w *captureWish) (*ca
 }
 
 // end gives back what begin has opened.
-func (c *captures) end(run *captureRun) error {
+func (c *captures) end() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	run := c.run
 	c.stop(nil)
 	c.run, c.stop = nil, nil
 	c.frames += run.frames.Load()
@@ -219,7 +220,7 @@ func (s *server) registerCapture(ctx context.Context) {
 		defer context.AfterFunc(ctx, s.captures.cancel)()
 		s.admin.Audit(r, "capture started", slog.String("filter", run.filter), slog.Int("snap", wish.Snap))
 		end, err := s.stream(during, w, run)
-		if e := s.captures.end(run); err == nil {
+		if e := s.captures.end(); err == nil {
 			err = e
 		}
 		args := []any{"end", end, "frames", run.frames.Load(), "lost", run.lost.Load(), "octets", run.octets}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,8 +10,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/vishvananda/netlink"
 
 	"dcs/bpf"
 	"dcs/cmd/internal/admin"
@@ -27,7 +24,7 @@ import (
 // packets come in that no program has seen.
 type limits struct {
 	guard *guard.Guard
-	host  []netip.Prefix // as the guard knows it; changed by watchHost alone
+	host  []netip.Prefix // as the guard knows it; changed by follow alone
 
 	mu      sync.Mutex
 	inForce guard.Limits
@@ -36,8 +33,8 @@ type limits struct {
 
 func newLimits(cfg *config.Config) (*limits, error) {
 	l := &limits{guard: guard.New(0)}
-	if own, err := ownPrefixes(); err == nil { // without it: a host of which nothing is known
-		l.setHost(own)
+	if h, err := newHost(); err == nil { // without it: a host of which nothing is known
+		l.follow(h)
 	}
 	return l, l.set(configured(cfg))
 }
@@ -112,30 +109,11 @@ func (l *limits) setHost(own []netip.Prefix) {
 	l.guard.SetHost(source.NewHost(own))
 }
 
-// watchHost follows the host's addresses until the context ends.
-func (l *limits) watchHost(ctx context.Context) {
-	t := time.NewTicker(lookEvery)
-	defer t.Stop()
-	for {
-		// Where the kernel does not tell, what was known stays.
-		if own, err := ownPrefixes(); err == nil && !slices.Equal(own, l.host) {
-			l.setHost(own)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-		}
+// follow takes over the host's addresses.
+func (l *limits) follow(h *host) {
+	if own := bpf.Prefixes(h.addrs); !slices.Equal(own, l.host) {
+		l.setHost(own)
 	}
-}
-
-// ownPrefixes returns the addresses of this host, each as long as its subnet.
-func ownPrefixes() ([]netip.Prefix, error) {
-	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
-	if err != nil {
-		return nil, fmt.Errorf("list the addresses: %w", err)
-	}
-	return bpf.Prefixes(addrs), nil
 }
 
 // guarded are a worker's sockets behind the guard.

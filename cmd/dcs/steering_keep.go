@@ -23,7 +23,7 @@ const (
 // there is no program, requests arrive at the sockets, which all workers serve beside their AF_XDP sockets.
 func (st *steering) keep(ctx context.Context) {
 	go st.tellDrops(ctx)
-	go st.keepProving(ctx)
+	go every(ctx, proveEvery, st.prove)
 	followLinks(ctx, st.log, func() {
 		if err := st.follow(time.Now()); err != nil {
 			st.log.Debug("interfaces unknown", "err", err)

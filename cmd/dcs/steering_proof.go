@@ -1,11 +1,6 @@
 package main
 
-import (
-	"context"
-	"time"
-
-	"dcs/bpf"
-)
+import "dcs/bpf"
 
 // A proof compares what a program has steered to AF_XDP sockets with what the kernel has taken for them. A driver, or a device
 // above it, may lose all of it in silence.
@@ -35,20 +30,6 @@ func (p *proof) look(steered, taken uint64) (lost bool) {
 	}
 	p.doubts++
 	return p.doubts >= patience
-}
-
-// keepProving proves it until the context ends.
-func (st *steering) keepProving(ctx context.Context) {
-	t := time.NewTicker(proveEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-			st.prove()
-		}
-	}
 }
 
 // prove looks whether what is steered arrives, and leaves the interfaces to the sockets where it does not.

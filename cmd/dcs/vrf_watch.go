@@ -39,7 +39,7 @@ func (s *server) watchVRFs(in *ingress) *vrfWatch {
 	return w
 }
 
-// followHost has the workers follow the interfaces' VRFs and MTUs until the context ends. Where the kernel does not tell, what was known
+// followHost has the workers follow the host's addresses, and its interfaces' VRFs and MTUs, until the context ends. Where the kernel does not tell, what was known
 // stays.
 func (s *server) followHost(ctx context.Context, vrfs *vrfWatch) {
 	followLinks(ctx, s.log, func() {
@@ -48,6 +48,7 @@ func (s *server) followHost(ctx context.Context, vrfs *vrfWatch) {
 			s.log.Debug("interfaces unknown", "err", err)
 			return
 		}
+		s.limits.follow(h)
 		vrfs.look(h)
 		s.followMTU(h)
 	})
