@@ -20,6 +20,7 @@ import (
 	"time"
 
 	api "dcs/cmd/internal/admin/client"
+	"dcs/cmd/internal/top"
 )
 
 // authority makes an authority of its own, and a certificate of it for dcs.example.org, as ca.pem, cert.pem and key.pem in dir.
@@ -116,8 +117,8 @@ func TestAdminAccess(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var st topState
-			if err := c.Get(t.Context(), topPath, &st); err != nil || st.State != "serving" {
+			var st top.State
+			if err := c.Get(t.Context(), top.Path, &st); err != nil || st.State != "serving" {
 				t.Errorf("%+v, %v", st, err)
 			}
 		})
@@ -174,7 +175,7 @@ func TestAdminAccessElsewhere(t *testing.T) {
 			t.Fatal(where, err)
 		}
 		var refused *api.Error
-		if err := c.Get(t.Context(), topPath, nil); errors.As(err, &refused) && refused.Status != tt.status || (err == nil) != (tt.status == 0) {
+		if err := c.Get(t.Context(), top.Path, nil); errors.As(err, &refused) && refused.Status != tt.status || (err == nil) != (tt.status == 0) {
 			t.Errorf("%+v: %v", tt.access, err)
 		}
 	}
