@@ -363,8 +363,7 @@ func (c *compiler) known(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 		c.group(st, d, sc)
 		return
 	}
-	wantPair := d.Kind == tlv.KindIPPort || d.Kind == tlv.KindMACMask || d.Kind == tlv.KindIPv6PrefixList
-	vals := c.evalAll(st, sc, wantPair)
+	vals := c.evalAll(st, sc, d.Kind.Slash())
 	if vals == nil && len(st.Values) > 0 {
 		c.b.local = true
 		return
