@@ -60,6 +60,7 @@ var mayImport = map[string][]string{
 	"cmd/internal":          {"cmd/internal/...", "render/attr/...", "render/naming", "render/private"},
 	"cmd/internal/cmts":     {"cmd/internal/strictyaml", "render/private"},
 	"cmd/internal/keyring":  {"cmd/internal/...", "render/private", "render/tempfile"},
+	"cmd/internal/version":  {},
 	"cmd/internal/httpboot": {"cmd/internal/...", "fastpath/source", "render/mapped", "render/private"},
 	"cmd/internal/top":      {"cmd/internal/...", "fastpath"}, // the bounds of its histograms
 	"cmd/dcs":               {"cmd/internal/...", "fastpath/...", "render/...", "bpf/...", "bench/storm"},

@@ -9,6 +9,7 @@ import (
 	"dcs/bpf"
 	"dcs/cmd/internal/admin"
 	"dcs/cmd/internal/top"
+	"dcs/cmd/internal/version"
 	"dcs/fastpath"
 	"dcs/fastpath/transfer"
 	"dcs/render"
@@ -51,7 +52,7 @@ func (s *server) registerTop() {
 func (s *server) topState() *top.State {
 	in := s.in
 	st := &top.State{
-		Time: time.Now(), Version: version(), State: s.unready(), Transport: string(in.kind), Mode: in.mode().String(), Why: in.why,
+		Time: time.Now(), Version: version.String(), State: s.unready(), Transport: string(in.kind), Mode: in.mode().String(), Why: in.why,
 		Requests: map[string]uint64{}, Secret: s.secretState().Generation, Failures: s.faults.latest(), Sources: []top.Source{},
 	}
 	if st.State == "" {
