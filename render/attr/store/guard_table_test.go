@@ -131,7 +131,7 @@ var notThere = map[string]string{
 	"SQL changed_query, cut in mid-row": "a table has no rows that are half written",
 	"SQL NOTIFY, cut in mid-row":        "a table has no rows that are half written",
 	"LDAP load, cut in mid-row":         "a directory has no entries that are half written",
-	"plug-in list, cut in mid-row":      "a line that does not end is not taken, and a list without its end is an error: see PROTOCOL.md",
+	"plug-in list, cut in mid-row":      "a line that does not end is not taken, and a list without its end is an error: see the manual (plugins.md)",
 	"plug-in changes, cut in mid-row":   "a line that does not end is not taken",
 	"ask again, cut in mid-row":         "an answer is whole or an error",
 }
