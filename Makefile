@@ -55,13 +55,16 @@ build:
 ARCH         ?= $(shell $(GO) env GOARCH)
 PACKAGERS    ?= deb rpm
 PACKAGES_DIR ?= bin
+NFPM         ?= cmd/dcs/packaging/nfpm.yaml
 
+# The packages' files are in bin/package; "make package PACKAGERS=" makes only these. Stripped: 32 MB instead of 45.
 package:
 	rm -rf bin/package
 	CGO_ENABLED=0 GOARCH=$(ARCH) $(GO) build -trimpath -ldflags '-s -w $(LINK)' -o bin/package/dcs ./cmd/dcs
-	$(GO) run -tags docs ./cmd/dcs docs bin/package
 	@mkdir -p $(PACKAGES_DIR)
-	@for p in $(PACKAGERS); do VERSION=$(VERSION) ARCH=$(ARCH) $(TOOL) nfpm package -f cmd/dcs/packaging/nfpm.yaml -p $$p -t $(PACKAGES_DIR) || exit 1; done
+	@export SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null)} VERSION=$(VERSION) ARCH=$(ARCH); \
+	$(GO) run -tags docs ./cmd/dcs docs bin/package && gzip -9n bin/package/man/man*/* || exit; \
+	for p in $(PACKAGERS); do $(TOOL) nfpm package -f $(NFPM) -p $$p -t $(PACKAGES_DIR) || exit; done
 
 package-test:
 	cmd/dcs/packaging/test/run.sh

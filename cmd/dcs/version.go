@@ -9,6 +9,8 @@ import (
 	"dcs/cmd/internal/version"
 )
 
+//go:generate go run ./packaging/notices . packaging/NOTICES
+
 func versionCommand(e env) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{

@@ -22,15 +22,14 @@ const (
 	maxText       = 65535   // octets of a constant text; no TLV holds more
 )
 
-// compiler walks a template's statements once: to check them all when the template is
-// loaded (checking), or to follow the ones that a name leads to.
+// compiler walks the statements of a template and encodes them. What a value stands for, and
+// which statements are looked at, is up to its pass.
 type compiler struct {
-	t        *Template
-	env      *Env
-	enc      tlv.Encoder
-	b        builder
-	checking bool
-	loose    bool // while checking: a Block without a template, so that no variable has a value
+	t    *Template
+	env  *Env
+	pass pass
+	enc  tlv.Encoder
+	b    builder
 
 	misplaced  int    // keywords that do not belong where they stand
 	statements int    // compiled so far
@@ -38,28 +37,49 @@ type compiler struct {
 	aside      bool   // statements are being compiled for their errors alone
 	over       string // the bound that they have passed
 
-	captures []string // by group number; "" and not given[i]: the group took no part
-	given    []bool
-	name     string
-	keys     []string // of t.structural, in its order
-
 	errs     []*syntax.Error
 	fault    *Fault // a reject or a select without a case was reached
 	stack    []*syntax.Item
 	pos      syntax.Pos // of the setting being encoded
 	hash     mic.Variant
 	hashPos  syntax.Pos
-	ipv6     bool
 	implied  bool // the opening MtaConfigDelimiter has been put in front
 	asIs     bool // the file is the template's source, unchanged
 	defaults int  // how deep the default being computed is
 	values   map[valueKey]val
-	bindings map[valueKey]*bound
-	world    *world // while checking: what stands around; nil: the template itself is compiled
-	node     *node  // while checking: whose statements are compiled; nil: the template's
-	missing
-	tracing bool
-	uses    []Use
+	tracing  bool
+	uses     []Use
+}
+
+// pass is what a compilation is for: checking a template when it is loaded (checker), or
+// making the skeleton of one name (specializer).
+type pass interface {
+	// lookup returns the value of a variable that a request does not determine by itself.
+	lookup(e *syntax.Var, sc *scope) val
+	// around returns the value that a variable gets from what surrounds the item.
+	around(name string) (val, bool)
+	// choices compiles what an include with variables may mean.
+	choices(st *syntax.Include, parent *tlv.Def, sc *scope)
+	// inline reports whether an included item is to be compiled where it is included. It is
+	// called before the item is pushed on the stack.
+	inline(st *syntax.Include, it *syntax.Item, parent *tlv.Def, sc *scope) bool
+	// otherCases compiles the cases of a select but the one chosen.
+	otherCases(st *syntax.Select, chosen *syntax.Case, parent *tlv.Def, sc *scope)
+	// unknownValue handles a setting with a value that is not known yet.
+	unknownValue(st *syntax.Setting, d *tlv.Def, form tlv.Form, vals []val)
+	// tooLate handles a value that is known when a request comes, but is needed before.
+	tooLate(pos syntax.Pos, what string)
+	// markStructural notes an attribute that chooses a skeleton.
+	markStructural(attr int)
+	// encoded notes a setting that has the same octets wherever it stands.
+	encoded(key memoKey, octets []byte)
+	// halt ends the compilation at a statement that gives no file.
+	halt(f *Fault)
+	// stampAddress adds the modem's address.
+	stampAddress(stamp func(code byte, src source, name string))
+	// resigned looks at a file that gets new MICs.
+	resigned(it *syntax.Item)
+	warn(pos syntax.Pos, msg string)
 }
 
 func (c *compiler) errorf(pos syntax.Pos, format string, args ...any) {
@@ -72,6 +92,26 @@ func (c *compiler) errorf(pos syntax.Pos, format string, args ...any) {
 	if len(c.errs) < maxErrors {
 		c.errs = append(c.errs, &syntax.Error{Pos: pos, Msg: msg})
 	}
+}
+
+func (c *compiler) warnf(pos syntax.Pos, format string, args ...any) {
+	c.pass.warn(pos, fmt.Sprintf(format, args...))
+}
+
+// stop ends the compilation of a name, which gets no file, or notes that a template may do that.
+func (c *compiler) stop(f *Fault) {
+	c.b.local = true
+	c.pass.halt(f)
+}
+
+// undecided notes the attributes in vals as ones that choose a skeleton, where what stands
+// for a name must be known before a request comes.
+func (c *compiler) undecided(pos syntax.Pos, keyword, what string, vals ...*val) {
+	for _, v := range vals {
+		c.structural(v, keyword)
+	}
+	c.b.local = true
+	c.pass.tooLate(pos, what)
 }
 
 // body compiles the statements of one pair of braces.
@@ -139,14 +179,6 @@ func (c *compiler) discard(f func()) {
 	c.b, c.fault, c.aside = saved, fault, aside
 }
 
-// stop ends the compilation of a name: it gets no file. While checking, what follows is still looked at.
-func (c *compiler) stop(f *Fault) {
-	c.b.local = true
-	if !c.checking {
-		c.fault = f
-	}
-}
-
 func (c *compiler) setHash(st *syntax.Hash, parent *tlv.Def) {
 	if c.t.Kind != MTAFile || !parent.IsRoot() {
 		c.errorf(st.Pos, "hash belongs at the top of an MTA's file, one that begins with MtaConfigDelimiter 1")
@@ -168,9 +200,3 @@ const (
 	opening = "\xfe\x01\x01"
 	closing = "\xfe\x01\xff"
 )
-
-func (c *compiler) warnf(pos syntax.Pos, format string, args ...any) {
-	if c.checking && !c.loose && c.env.Warn != nil {
-		c.env.Warn(pos, fmt.Sprintf(format, args...))
-	}
-}

@@ -64,7 +64,7 @@ func (c *compiler) plain() {
 		c.errorf(it.From.Pos, "%s: the MTA file holds no hash to make anew; without resign it is served as it is", write(it.From))
 		return
 	}
-	c.doubt(it)
+	c.pass.resigned(it)
 	c.b.base = append(c.b.base, body...)
 	if c.hashPos.Line == 0 {
 		c.hash = variant

@@ -14,17 +14,8 @@ func (c *compiler) generic(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 		c.b.local = true
 		return
 	}
-	for i := range vals {
-		if vals[i].constant() {
-			continue
-		}
-		c.structural(&vals[i], st.Keyword)
-		c.b.local = true
-		if !c.checking {
-			c.errorf(st.Pos, "%s cannot take a value that only a request settles", st.Keyword)
-		}
-	}
 	if !allConstant(vals) {
+		c.undecided(st.Pos, st.Keyword, st.Keyword, pointers(vals)...)
 		return
 	}
 	start := len(c.b.base)
@@ -77,6 +68,14 @@ func genericGroup(vals []val, parent *tlv.Def) (code byte, octets int, inner *tl
 		}
 	}
 	return code, octets, inner
+}
+
+func pointers(vals []val) []*val {
+	out := make([]*val, len(vals))
+	for i := range vals {
+		out[i] = &vals[i]
+	}
+	return out
 }
 
 func allConstant(vals []val) bool {

@@ -11,14 +11,8 @@ import (
 func (c *compiler) include(st *syntax.Include, parent *tlv.Def, sc *scope) {
 	target := c.eval(st.Target, sc, false)
 	if !target.constant() {
-		c.structural(&target, "include")
-		c.b.local = true
-		switch {
-		case !c.checking:
-			c.errorf(st.Pos, "include %s: only a request settles what this means", write(st.Target))
-		case !c.loose: // of a Block alone what may be meant is checked alone, too
-			c.choices(st, parent, sc)
-		}
+		c.undecided(st.Pos, "include", "include "+write(st.Target), &target)
+		c.pass.choices(st, parent, sc)
 		return
 	}
 	_, word := st.Target.(*syntax.Word)
@@ -40,14 +34,10 @@ func (c *compiler) enter(st *syntax.Include, it *syntax.Item, parent *tlv.Def, s
 		c.errorf(st.Pos, "include %s: includes nest deeper than %d", write(st.Target), maxIncludes)
 		return
 	}
-	if c.checking && c.aside && c.checked > maxByPath {
-		c.once(it, parent, sc)
+	if !c.pass.inline(st, it, parent, sc) {
 		return
 	}
 	c.stack = append(c.stack, it)
-	if c.checking && !c.loose {
-		c.entered(st, it)
-	}
 	c.item(it, parent, sc)
 	c.stack = c.stack[:len(c.stack)-1]
 }

@@ -57,14 +57,7 @@ func (c *compiler) stamps() {
 		stamp(19, fromTime, "time")
 	}
 	if c.env.ModemAddress && !has(20) && !has(59) {
-		switch {
-		case c.checking:
-			c.t.families = true
-		case c.ipv6:
-			stamp(59, fromIP, "ip")
-		default:
-			stamp(20, fromIP, "ip")
-		}
+		c.pass.stampAddress(stamp)
 	}
 }
 

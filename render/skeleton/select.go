@@ -37,23 +37,13 @@ func (c *compiler) choose(st *syntax.Select, parent *tlv.Def, sc *scope) {
 		}
 	}
 	if !subject.constant() {
-		c.structural(&subject, "select")
-		c.b.local = true
+		c.undecided(subject.pos, "select", "select "+write(st.Subject), &subject)
 	}
-	if c.checking {
-		for _, cs := range st.Cases {
-			if cs == chosen {
-				continue
-			}
-			c.discard(func() { c.body(cs.Body, parent, sc.inner()) })
-		}
-	}
+	c.pass.otherCases(st, chosen, parent, sc)
 	if chosen == nil {
 		chosen = otherwise
 	}
 	switch {
-	case !subject.constant() && !c.checking:
-		c.errorf(subject.pos, "select %s: only a request settles this", write(st.Subject))
 	case !subject.constant():
 	case chosen != nil:
 		c.body(chosen.Body, parent, sc.inner())

@@ -30,8 +30,8 @@ func (c *compiler) setting(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 		c.known(st, parent, sc)
 	}
 	octets, changed, shared := c.b.end(m)
-	if c.checking && !constant && shared && changed < 0 && len(c.errs) == 0 {
-		c.env.memo[key] = append([]byte(nil), octets...)
+	if !constant && shared && changed < 0 && len(c.errs) == 0 {
+		c.pass.encoded(key, octets)
 	}
 	if c.implied && m.at.off == len(opening) && isTop && string(octets) == opening {
 		c.b.base = c.b.base[:len(opening)] // the item begins with it, and so does the file already
@@ -85,14 +85,7 @@ func (c *compiler) known(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 	switch {
 	case unknown:
 		c.b.local = true
-		if (form == tlv.FormFile || form == tlv.FormDigitMap) && !c.loose {
-			c.errorf(vals[0].pos, "%s: the name of a file must be constant: it is read when the library is loaded", st.Keyword)
-		}
-		if dyn && !c.slotted(d, form, vals) {
-			for i := range vals {
-				c.structural(&vals[i], st.Keyword)
-			}
-		}
+		c.pass.unknownValue(st, d, form, vals)
 	case dyn:
 		c.dynamic(st, d, form, vals)
 	default:
@@ -175,14 +168,7 @@ func (c *compiler) encodeError(st *syntax.Setting, vals []val, err error) {
 func (c *compiler) dynamic(st *syntax.Setting, d *tlv.Def, form tlv.Form, vals []val) {
 	s, ok := c.lower(d, form, vals)
 	if !ok {
-		if c.checking {
-			for i := range vals {
-				c.structural(&vals[i], st.Keyword)
-			}
-			c.b.local = true
-			return
-		}
-		c.errorf(st.Pos, "%s cannot take a value that only a request settles", st.Keyword)
+		c.undecided(st.Pos, st.Keyword, st.Keyword, pointers(vals)...)
 		return
 	}
 	what := st.Keyword
@@ -207,8 +193,6 @@ func (c *compiler) structural(v *val, what string) {
 			c.errorf(v.pos, "$%s cannot stand in %s: it differs with every request", d.name, what)
 			return
 		}
-		if c.checking {
-			c.t.markStructural(d.attr)
-		}
+		c.pass.markStructural(d.attr)
 	})
 }

@@ -1,9 +1,13 @@
 package skeleton
 
 import (
+	"slices"
+	"strconv"
+
 	"github.com/valyala/bytebufferpool"
 
 	"dcs/render/syntax"
+	"dcs/render/tlv"
 )
 
 // Name is what a template is asked to be made for.
@@ -48,14 +52,14 @@ func (t *Template) Literal(names []string) *syntax.Error {
 func (t *Template) Trace(n Name) (*Skeleton, []Use, *Fault) { return t.specialize(n, true) }
 
 func (t *Template) specialize(n Name, tracing bool) (*Skeleton, []Use, *Fault) {
-	c := t.compiler(false)
+	c := &specializer{compiler: t.compiler(), name: n}
+	c.pass, c.tracing = c, tracing
 	buf := bytebufferpool.Get() // names are learned by the thousand after a reload
 	c.b.base = buf.B[:0]
 	defer func() {
 		buf.B = c.b.base
 		bytebufferpool.Put(buf)
 	}()
-	c.name, c.captures, c.given, c.keys, c.ipv6, c.tracing = n.Text, n.Captures, n.Given, n.Keys, n.IPv6, tracing
 	switch t.Item.Kind {
 	case syntax.Text, syntax.Binary:
 		c.plain()
@@ -72,3 +76,92 @@ func (t *Template) specialize(n Name, tracing bool) (*Skeleton, []Use, *Fault) {
 	s, fault := c.skeleton(n.Text)
 	return s, c.uses, fault
 }
+
+// specializer is the pass that follows the statements that a name leads to.
+type specializer struct {
+	*compiler
+	name Name
+}
+
+func (s *specializer) lookup(e *syntax.Var, sc *scope) val {
+	unknown := val{pos: e.Pos, kind: unknownVal}
+	if e.Name == "filename" {
+		s.trace(e, Use{From: "the name asked for", Value: s.name.Text})
+		return val{pos: e.Pos, kind: quotedVal, text: s.name.Text}
+	}
+	group, isGroup := s.t.group(e.Name)
+	if isGroup && s.name.Given[group] {
+		text := s.name.Captures[group]
+		s.trace(e, Use{From: "the name asked for", Value: text, Captured: true})
+		return val{pos: e.Pos, kind: bareVal, text: text}
+	}
+	if !isGroup && s.noGroup(e) {
+		return unknown
+	}
+	index, known := s.env.Schema.Index(e.Name)
+	key := -1
+	if known {
+		key = slices.Index(s.t.structural, index)
+	}
+	if key >= 0 && s.name.Keys[key] != "" {
+		s.trace(e, Use{From: "the device", Value: s.name.Keys[key]})
+		return val{pos: e.Pos, kind: bareVal, text: s.name.Keys[key]}
+	}
+	before := s.fault
+	fallback, ok := s.fallback(e, sc)
+	switch {
+	case known && key < 0:
+		s.trace(e, Use{From: "the device"})
+		if s.fault != before { // the default has no value for this device, and may not be needed
+			s.fault, ok = before, false
+		}
+		if !ok {
+			return s.attribute(e, index, nil)
+		}
+		return s.attribute(e, index, &fallback)
+	case ok:
+		return fallback
+	case known:
+		s.stop(&Fault{Reason: Missing, Pos: e.Pos, What: "$" + e.Name})
+	case isGroup:
+		s.stop(&Fault{
+			Reason: Missing, Pos: e.Pos, What: "$" + e.Name,
+			Text: "group " + strconv.Itoa(group) + " of the pattern took no part in this name, and there is no default",
+		})
+	default:
+		s.noValue(e)
+	}
+	return unknown
+}
+
+func (*specializer) around(string) (val, bool) { return val{}, false }
+
+func (*specializer) choices(*syntax.Include, *tlv.Def, *scope) {}
+
+func (*specializer) inline(*syntax.Include, *syntax.Item, *tlv.Def, *scope) bool { return true }
+
+func (*specializer) otherCases(*syntax.Select, *syntax.Case, *tlv.Def, *scope) {}
+
+func (*specializer) unknownValue(*syntax.Setting, *tlv.Def, tlv.Form, []val) {} // its fault is noted
+
+func (s *specializer) tooLate(pos syntax.Pos, what string) {
+	s.errorf(pos, "%s: only a request settles this", what)
+}
+
+func (*specializer) markStructural(int) {}
+
+func (*specializer) encoded(memoKey, []byte) {} // others read the memo meanwhile
+
+func (s *specializer) halt(f *Fault) { s.fault = f }
+
+func (s *specializer) stampAddress(stamp func(code byte, src source, name string)) {
+	if s.name.IPv6 {
+		stamp(59, fromIP, "ip")
+	} else {
+		stamp(20, fromIP, "ip")
+	}
+}
+
+func (*specializer) resigned(*syntax.Item) {}
+
+func (*specializer) warn(syntax.Pos, string) {}

@@ -63,7 +63,7 @@ type Template struct {
 func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
 	env.prepare()
 	t := &Template{Item: it, env: env, groups: groups}
-	c := t.compiler(true)
+	c := t.checker()
 	for i, g := range groups {
 		if builtin(g) && g != "mac" {
 			c.errorf(it.NamePos, "group %d is called %s, but $%s always has a value of its own; give it another name", i, g, g)
@@ -97,8 +97,9 @@ func (e *Env) prepare() {
 	}
 }
 
-func (t *Template) compiler(checking bool) *compiler {
-	c := &compiler{t: t, env: t.env, checking: checking, b: builder{changed: -1}, stack: []*syntax.Item{t.Item}}
+// compiler returns a compiler without a pass.
+func (t *Template) compiler() *compiler {
+	c := &compiler{t: t, env: t.env, b: builder{changed: -1}, stack: []*syntax.Item{t.Item}}
 	c.enc = tlv.Encoder{
 		MIB:     t.env.MIB,
 		Dialect: t.dialect(),
@@ -188,12 +189,6 @@ func (t *Template) Waiting() bool { return t.waiting }
 
 // Families tells whether a name is specialized for IPv4 and IPv6 apart.
 func (t *Template) Families() bool { return t.families }
-
-func (t *Template) markStructural(attr int) {
-	if !slices.Contains(t.structural, attr) {
-		t.structural = append(t.structural, attr)
-	}
-}
 
 // group returns the number of the pattern's group that $name means.
 func (t *Template) group(name string) (int, bool) {
