@@ -255,17 +255,6 @@ func (c *compilation) wanted(snap *library.Snapshot, toDir bool) []string {
 	return named
 }
 
-// fileName is what a template's file is called on disk.
-func fileName(t *library.Template) string {
-	switch {
-	case t.Item.Name != "":
-		return t.Names[0]
-	case t.Kind == skeleton.ModemFile:
-		return t.Names[0] + ".cm"
-	}
-	return t.Names[0] + ".bin"
-}
-
 // nothing tells why a source made no file, where that needs telling.
 func (c *compilation) nothing(snap *library.Snapshot, source string, toDir bool) error {
 	if c.name != "" || len(c.wanted(snap, toDir)) > 0 || isDir(source) {

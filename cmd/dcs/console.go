@@ -34,9 +34,6 @@ import (
 	"dcs/render/tlv"
 )
 
-// journalSize is how many outcomes a worker keeps until the console fetches them, every tenth of a second.
-const journalSize = 2048
-
 // journal is how many outcomes workers are to keep.
 func (s *server) journal() int {
 	if len(s.cfg.Admin) == 0 {

@@ -146,37 +146,6 @@ func unsignable(tree *tlv.Tree, file []byte) {
 	tree.Deviations = append(tree.Deviations, tlv.Warning{Offset: offset, Text: "the compiler refuses it: " + strings.TrimPrefix(err.Error(), "mic: ")})
 }
 
-// mark is the verdict on one integrity value.
-type mark struct {
-	Name    string `json:"name"`
-	Verdict string `json:"verdict"`
-	Found   string `json:"found,omitempty"` // hexadecimal
-	Want    string `json:"want,omitempty"`
-	Note    string `json:"note,omitempty"`
-}
-
-func verdicts(d tlv.Dialect, r *mic.Report) []mark {
-	var marks []mark
-	add := func(name string, res *mic.Result) {
-		marks = append(marks, mark{name, res.Verdict.String(), hex.EncodeToString(res.Found), hex.EncodeToString(res.Want), res.Note})
-	}
-	switch d {
-	case tlv.CM:
-		add("CM MIC", &r.CM)
-		add("CMTS MIC", &r.CMTS)
-		if r.Extended.Verdict != mic.Absent {
-			add("extended CMTS MIC", &r.Extended)
-		}
-	case tlv.MTA:
-		name := "MTA hash"
-		if r.MTAVariant != mic.NoHash {
-			name += " (" + r.MTAVariant.String() + ")"
-		}
-		add(name, &r.MTA)
-	}
-	return marks
-}
-
 func showText(out *bytes.Buffer, name string, tree *tlv.Tree, index *mib.Index, marks []mark, titled bool) error {
 	if titled {
 		fmt.Fprintf(out, "# %s\n", strings.ReplaceAll(name, "\n", " "))

@@ -1,23 +1,18 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/progress"
 	"dcs/render"
 	"dcs/render/attr"
-	"dcs/render/attr/localdb"
 )
 
 // knownDevices is what explain knows of devices: the server's snapshot, or what the sources say
@@ -164,17 +159,6 @@ func (k *knownDevices) show(w io.Writer, q attr.Query) {
 	}
 }
 
-func deviceName(d *attr.Device) string {
-	var parts []string
-	if d.HasMAC {
-		parts = append(parts, net.HardwareAddr(d.MAC[:]).String())
-	}
-	if d.IP.IsValid() {
-		parts = append(parts, d.IP.String())
-	}
-	return strings.Join(parts, " ")
-}
-
 // savedAttributes returns the attributes that the snapshot names, and opens no source; nil: it does not know all of them.
 func savedAttributes(e env, c *config.Devices) (*attr.Schema, error) {
 	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
@@ -197,76 +181,4 @@ func savedAttributes(e env, c *config.Devices) (*attr.Schema, error) {
 	}
 	fmt.Fprintf(e.stderr, "note: devices: no source is opened; the attributes are those of the snapshot in %s\n", dir)
 	return saved.Schema(), nil
-}
-
-// checkDevices opens the sources, all at once, and returns the attributes that they and the snapshot name. With all it
-// loads them too, and tells what they leave out.
-func checkDevices(e env, c *config.Devices, all bool) (*attr.Schema, error) {
-	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	sources, err := openSources(c.Sources, log)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	saved, err := attr.OpenSaved(devicesDir(c), sources)
-	errs := []error{err}
-	if saved != nil {
-		for i := range saved.Schema().Len() {
-			names = append(names, saved.Schema().Name(i))
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), loadPatience)
-	defer cancel()
-	theirs, failures := make([][]string, len(sources)), make([]error, len(sources))
-	var opening sync.WaitGroup
-	for i, src := range sources {
-		opening.Go(func() { theirs[i], failures[i] = src.Open(ctx) })
-	}
-	opening.Wait()
-	for i, src := range sources {
-		err := failures[i]
-		if err == nil && all {
-			err = checkSource(ctx, e, src, saved)
-		}
-		if err = errors.Join(err, src.Close()); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", c.Sources[i].Pos, err))
-		}
-		for _, n := range theirs[i] {
-			if !slices.Contains(names, n) {
-				names = append(names, n)
-			}
-		}
-	}
-	schema, err := attr.NewSchema(names...)
-	return schema, errors.Join(append(errs, err)...)
-}
-
-// checkSource loads a source to see what becomes of it, and what the server that has saved would hold back. saved may be nil.
-func checkSource(ctx context.Context, e env, src attr.Source, saved *attr.Saved) error {
-	dir, err := os.MkdirTemp("", "dcs-devices-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	built, err := buildDevices(ctx, e, dir+"/check", src)
-	for _, why := range built.Rejected.First {
-		fmt.Fprintf(e.stderr, "%s: left out: %s\n", src.Name(), why)
-	}
-	if err == nil {
-		fmt.Fprintf(e.stdout, "%s: %d devices, %d left out, %d duplicates\n", src.Name(), built.Devices, built.Rejected.Rows, built.Duplicates)
-	}
-	if err == nil && saved != nil {
-		err = saved.Held(src, &built, time.Now())
-	}
-	if errors.Is(err, attr.ErrHeld) {
-		return fmt.Errorf("%s: the server would serve on what it has: %s", src.Name(), heldError(src.Name(), err))
-	}
-	return err
-}
-
-// buildDevices makes a file of a source's devices, with progress on a terminal.
-func buildDevices(ctx context.Context, e env, path string, src attr.Source) (attr.Built, error) {
-	bar := progress.New(e.stderr, "devices", 0)
-	defer bar.Close()
-	return attr.Build(ctx, path, src, localdb.Options{}, func(n int) { bar.Set(int64(n)) })
 }

@@ -10,9 +10,6 @@ import (
 	"dcs/cmd/internal/admin/console"
 )
 
-// devicesReloadPath is the admin API's call for it.
-const devicesReloadPath = "/api/devices/reload"
-
 func devicesReloadCommand(e env) *cobra.Command {
 	var (
 		server adminAccess

@@ -130,11 +130,6 @@ func asked(t *library.Template) string {
 	return fileName(t)
 }
 
-// isText tells whether the file is no TLVs.
-func isText(x *render.Explanation) bool {
-	return x.Static == "" && len(x.Matches) > 0 && x.Matches[0].Template.Kind == skeleton.PlainFile
-}
-
 // reason is why a name gets no file.
 func reason(x *render.Explanation) string {
 	if x.Mismatch != 0 && errors.Is(x.Err, x.Mismatch) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -11,7 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dcs/render/mic"
-	"dcs/render/private"
 )
 
 // stdio is the file name that means standard input or output.
@@ -66,22 +64,6 @@ func clean(s string) string {
 		}
 		return '?'
 	}, s)
-}
-
-// readSecret reads a secret's file. One line end at its end belongs to the file, not
-// to the secret. The warning, if any, is for the operator.
-func readSecret(name string) (key []byte, warning string, err error) {
-	key, err = private.Read(name, private.MaxSize)
-	if err != nil {
-		return nil, "", err
-	}
-	if cut, ok := bytes.CutSuffix(key, []byte("\n")); ok {
-		key = bytes.TrimSuffix(cut, []byte("\r"))
-	}
-	if len(key) == 0 {
-		warning = name + ": the secret is empty"
-	}
-	return key, warning, nil
 }
 
 // loadSecret reads a secret and tells the warning that goes with it.

@@ -27,14 +27,3 @@ func namesOf(c *config.Names, static []string) (*naming.Rules, error) {
 	}
 	return naming.New(naming.Config{Backslash: c.Backslash, IgnoreCase: c.IgnoreCase, Roots: roots, Rewrite: c.Rewrite})
 }
-
-// setNames applies the roots and rules of a configuration that was read anew; the other keys wait for a restart.
-func (s *server) setNames(c *config.Names) error {
-	live := s.cfg.Names
-	live.Roots, live.Rewrite = c.Roots, c.Rewrite
-	names, err := namesOf(&live, s.cfg.Static)
-	if err == nil {
-		s.engine.SetNames(names)
-	}
-	return err
-}

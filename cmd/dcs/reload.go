@@ -10,9 +10,6 @@ import (
 	"dcs/cmd/internal/admin/console"
 )
 
-// reloadPath is the admin API's call for it.
-const reloadPath = "/api/reload"
-
 // reloadWait is how long a library may take to load; ten thousand templates take a second.
 const reloadWait = 5 * time.Minute
 

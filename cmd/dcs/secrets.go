@@ -1,15 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"net/netip"
 	"slices"
-	"sync"
 
-	"dcs/cmd/internal/admin"
 	"dcs/cmd/internal/cmts"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/keyring"
@@ -22,26 +18,6 @@ type secrets struct {
 	byName  map[string]*mic.Secret
 	state   secretsState
 	warning string // for the operator; empty: none
-}
-
-// secretsState tells about the secrets all but the secrets.
-type secretsState struct {
-	Generation uint64        `json:"generation"` // of the keyring; 0: there is none, or nothing has written it yet
-	Default    string        `json:"default"`
-	Secrets    []secretState `json:"secrets"`
-	CMTS       []holderState `json:"cmts"`
-}
-
-type secretState struct {
-	Name  string `json:"name"`
-	Since uint64 `json:"since"` // the generation that brought it
-	Used  bool   `json:"used"`
-}
-
-type holderState struct {
-	Name     string         `json:"name"` // empty: prefixes without a CMTS of the fleet
-	Secret   string         `json:"secret"`
-	Prefixes []netip.Prefix `json:"prefixes"`
 }
 
 // theSecret is the name of the secret that stands without a keyring.
@@ -123,48 +99,6 @@ func ringOf(file *keyring.File, fleet []cmts.CMTS, byName map[string]*mic.Secret
 	return mic.NewKeyring(byName[file.Default], prefixes...)
 }
 
-// serverSecrets are the secrets of a running server.
-type serverSecrets struct {
-	mu  sync.Mutex // held while they are read and put into force, so that of two readers the later one's stay
-	now *secrets
-}
-
-// keyring reads what files are signed with, when the server starts.
-func (s *server) keyring() (*mic.Keyring, error) {
-	s.secrets.mu.Lock()
-	defer s.secrets.mu.Unlock()
-	now, err := readSecrets(&s.cfg, nil)
-	if err != nil {
-		return nil, err
-	}
-	s.secrets.now = now
-	if now.warning != "" {
-		s.log.Warn(now.warning)
-	}
-	return now.ring, nil
-}
-
-// reloadSecrets reads the secrets anew and signs with them from now on. On an error the former ones stay.
-func (s *server) reloadSecrets() (secretsState, error) {
-	s.secrets.mu.Lock()
-	defer s.secrets.mu.Unlock()
-	former := s.secrets.now
-	now, err := readSecrets(&s.cfg, former)
-	if err != nil {
-		return former.state, err
-	}
-	s.secrets.now = now
-	s.engine.SetKeyring(now.ring)
-	if now.warning != "" {
-		s.log.Warn(now.warning)
-	}
-	if !sameSecrets(former, now) {
-		go s.auditStatic()
-		s.log.Info("secrets changed", "generation", now.state.Generation, "secrets", len(now.state.Secrets), "default", now.state.Default)
-	}
-	return now.state, nil
-}
-
 // sameSecrets tells whether a and b sign alike.
 func sameSecrets(a, b *secrets) bool {
 	same := func(x, y *mic.Secret) bool { return x.Same(y) }
@@ -172,39 +106,4 @@ func sameSecrets(a, b *secrets) bool {
 		slices.EqualFunc(a.state.CMTS, b.state.CMTS, func(x, y holderState) bool {
 			return x.Secret == y.Secret && slices.Equal(x.Prefixes, y.Prefixes)
 		})
-}
-
-// secretState tells about the secrets that files are signed with.
-func (s *server) secretState() secretsState {
-	s.secrets.mu.Lock()
-	defer s.secrets.mu.Unlock()
-	return s.secrets.now.state
-}
-
-// The calls of the admin API about secrets.
-const (
-	secretsPath       = "/api/secrets"
-	secretsReloadPath = "/api/secrets/reload"
-)
-
-// openSecrets lets the operator see which secrets there are, and switch them. The keyring is read once more, now that
-// whoever changes it can tell us: what was changed since we read it first has been told to nobody.
-func (s *server) openSecrets() error {
-	s.admin.Handle("GET "+secretsPath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		admin.WriteJSON(w, s.secretState())
-	}))
-	s.admin.Handle("POST "+secretsReloadPath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		state, err := s.reloadSecrets()
-		if err != nil {
-			s.log.Error("the secrets stay as they are", "err", err)
-			admin.WriteError(w, http.StatusUnprocessableEntity, errors.New("the secrets stay as they are: "+err.Error()))
-			return
-		}
-		admin.WriteJSON(w, state)
-	}))
-	if !s.admin.Enabled() {
-		return nil
-	}
-	_, err := s.reloadSecrets()
-	return err
 }

@@ -6,19 +6,14 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
-	"time"
 
 	"dcs/bpf"
 	"dcs/cmd/internal/config"
-	"dcs/cmd/internal/logging"
-	"dcs/cmd/internal/privilege"
 	"dcs/fastpath"
 	"dcs/fastpath/guard"
 	"dcs/fastpath/tid"
-	"dcs/fastpath/transfer"
 	"dcs/fastpath/udp"
 	"dcs/fastpath/xsk"
-	"dcs/render"
 )
 
 // ingress is how packets reach the workers.
@@ -264,28 +259,6 @@ func (in *ingress) close() error {
 	return errors.Join(errs...)
 }
 
-// dropPrivileges gives up the capabilities that opening took. What stays is the access to files that the server had, as
-// SIGHUP reads them anew, CAP_NET_ADMIN where the XDP program may have to be attached again and the interface's settings
-// put back, CAP_NET_BIND_SERVICE while an address is still to be opened, and what starts and ends plug-ins of other users.
-func (s *server) dropPrivileges(in *ingress) {
-	keep := []string{"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER"}
-	if in.steering != nil {
-		keep = append(keep, "CAP_NET_ADMIN")
-	}
-	if s.addresses.pending() {
-		keep = append(keep, "CAP_NET_BIND_SERVICE")
-	}
-	if otherUsers(s.cfg.Devices.Sources) {
-		keep = append(keep, switching...)
-	}
-	dropped, err := privilege.Keep(keep...)
-	if err != nil {
-		s.log.Warn("capabilities were not given up", "err", err)
-	} else if len(dropped) > 0 {
-		s.log.Debug("capabilities given up", "dropped", dropped)
-	}
-}
-
 // told are the words of the log for how packets come in.
 func (in *ingress) told() []any {
 	args := []any{"listen", in.addrs, "transport", in.kind, "workers", len(in.transports)}
@@ -309,68 +282,4 @@ func (in *ingress) mode() bpf.Mode {
 		})
 	}
 	return mode
-}
-
-// serverConfig translates our zeros, which mean none, to those of fastpath, which mean
-// the default.
-func (s *server) serverConfig(in *ingress, start time.Time) fastpath.ServerConfig {
-	none := func(d time.Duration) time.Duration {
-		if d == 0 {
-			return -1
-		}
-		return d
-	}
-	return fastpath.ServerConfig{
-		Worker: fastpath.Config{
-			Stale:    none(s.cfg.StaleAfter),
-			Elapsed:  func() int64 { return int64(time.Since(start)) },
-			Blksizes: &in.blksizes,
-			Transfer: transfer.Config{
-				Transfers: s.cfg.Transfers, Retries: s.cfg.Retries, MaxWindow: in.maxWindow(&s.cfg),
-				MaxBlksize: in.maxBlksize, Refuse: withheld(s.cfg.Options),
-			},
-		},
-		CPUs:  in.cpus,
-		Drain: none(s.cfg.Drain),
-	}
-}
-
-// monotonic returns the workers' clock, which begins at start.
-func monotonic(start time.Time) fastpath.Clock {
-	return func() (wall, mono int64) {
-		now := time.Now()
-		return now.UnixNano(), int64(now.Sub(start))
-	}
-}
-
-// adapter hands a worker's requests to the renderer. The two know nothing of each other.
-type adapter struct {
-	worker  *render.Worker
-	proxies []netip.Prefix // who may say which modem a request is for
-	logs    *logging.Log   // nil: no request gets a line
-	reqs    []render.Request
-	lost    render.Lost
-}
-
-// RenderBatch implements [fastpath.Renderer].
-func (a *adapter) RenderBatch(now int64, reqs []fastpath.Request) {
-	if cap(a.reqs) < len(reqs) {
-		a.reqs = make([]render.Request, len(reqs))
-	}
-	a.reqs = a.reqs[:len(reqs)]
-	for i := range reqs {
-		r := &reqs[i]
-		a.reqs[i] = render.Request{Name: r.Name, Client: r.Client, Server: r.Server, Buf: r.Buf}
-		identify(a.proxies, r, &a.reqs[i])
-	}
-	a.worker.RenderBatch(now, a.reqs)
-	if a.logs != nil && a.logs.Requests() {
-		logRequests(a.logs, a.reqs)
-	}
-	for i := range reqs {
-		r := &a.reqs[i]
-		reqs[i].Body, reqs[i].Hold, reqs[i].Err = r.Body, r.Hold, r.Err
-		reqs[i].Client, reqs[i].MAC, reqs[i].HasMAC = r.Client, r.MAC, r.HasMAC
-	}
-	clear(a.reqs) // or a file that was removed would stay mapped
 }

@@ -45,10 +45,3 @@ func hostOf(address string) string {
 	h, _, _ := net.SplitHostPort(address)
 	return h
 }
-
-// warnUnsafe logs what is unsafe about the configuration, once at the start.
-func (s *server) warnUnsafe() {
-	for _, line := range unsafeSettings(&s.cfg) {
-		s.log.Warn(line)
-	}
-}

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 )
@@ -18,12 +17,4 @@ func versionCommand(e env) *cobra.Command {
 			return err
 		},
 	}
-}
-
-// version is what this program was built from.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)" // built without knowledge of its repository
 }

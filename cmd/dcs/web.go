@@ -148,10 +148,6 @@ func (s *server) httpRenderer() func(httpboot.Request) (httpboot.File, error) {
 	}
 }
 
-// workerPool returns as many workers as there are processors.
-// httpWorkers returns how many workers there are for HTTP, in both pools.
-func httpWorkers() int { return 2 * runtime.GOMAXPROCS(0) }
-
 func workerPool(open func() *render.Worker) chan *render.Worker {
 	free := make(chan *render.Worker, runtime.GOMAXPROCS(0))
 	for range cap(free) {

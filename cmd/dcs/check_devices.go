@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"dcs/cmd/internal/config"
+	"dcs/render/attr"
+)
+
+// checkDevices opens the sources, all at once, and returns the attributes that they and the snapshot name. With all it
+// loads them too, and tells what they leave out.
+func checkDevices(e env, c *config.Devices, all bool) (*attr.Schema, error) {
+	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	sources, err := openSources(c.Sources, log)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	saved, err := attr.OpenSaved(devicesDir(c), sources)
+	errs := []error{err}
+	if saved != nil {
+		for i := range saved.Schema().Len() {
+			names = append(names, saved.Schema().Name(i))
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), loadPatience)
+	defer cancel()
+	theirs, failures := make([][]string, len(sources)), make([]error, len(sources))
+	var opening sync.WaitGroup
+	for i, src := range sources {
+		opening.Go(func() { theirs[i], failures[i] = src.Open(ctx) })
+	}
+	opening.Wait()
+	for i, src := range sources {
+		err := failures[i]
+		if err == nil && all {
+			err = checkSource(ctx, e, src, saved)
+		}
+		if err = errors.Join(err, src.Close()); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", c.Sources[i].Pos, err))
+		}
+		for _, n := range theirs[i] {
+			if !slices.Contains(names, n) {
+				names = append(names, n)
+			}
+		}
+	}
+	schema, err := attr.NewSchema(names...)
+	return schema, errors.Join(append(errs, err)...)
+}
+
+// checkSource loads a source to see what becomes of it, and what the server that has saved would hold back. saved may be nil.
+func checkSource(ctx context.Context, e env, src attr.Source, saved *attr.Saved) error {
+	dir, err := os.MkdirTemp("", "dcs-devices-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	built, err := buildDevices(ctx, e, dir+"/check", src)
+	for _, why := range built.Rejected.First {
+		fmt.Fprintf(e.stderr, "%s: left out: %s\n", src.Name(), why)
+	}
+	if err == nil {
+		fmt.Fprintf(e.stdout, "%s: %d devices, %d left out, %d duplicates\n", src.Name(), built.Devices, built.Rejected.Rows, built.Duplicates)
+	}
+	if err == nil && saved != nil {
+		err = saved.Held(src, &built, time.Now())
+	}
+	if errors.Is(err, attr.ErrHeld) {
+		return fmt.Errorf("%s: the server would serve on what it has: %s", src.Name(), heldError(src.Name(), err))
+	}
+	return err
+}

@@ -1,0 +1,16 @@
+package main
+
+import (
+	"context"
+
+	"dcs/cmd/internal/progress"
+	"dcs/render/attr"
+	"dcs/render/attr/localdb"
+)
+
+// buildDevices makes a file of a source's devices, with progress on a terminal.
+func buildDevices(ctx context.Context, e env, path string, src attr.Source) (attr.Built, error) {
+	bar := progress.New(e.stderr, "devices", 0)
+	defer bar.Close()
+	return attr.Build(ctx, path, src, localdb.Options{}, func(n int) { bar.Set(int64(n)) })
+}
