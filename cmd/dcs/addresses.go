@@ -18,7 +18,6 @@ type endpoint struct {
 	key  string     // of the configuration
 	name string     // as it is shown
 	addr netip.Addr // invalid: a host name or a Unix socket, which is always there
-	err  func() error
 }
 
 // endpoints returns the addresses of the configuration that are not the wildcard: those of listen first.

@@ -120,6 +120,9 @@ type captureState struct {
 
 // captures is the captures of a server, of which one runs at a time.
 type captures struct {
+	log      *slog.Logger
+	steering *steering // nil: no XDP program runs
+
 	mu     sync.Mutex
 	run    *captureRun // nil: none
 	stop   context.CancelCauseFunc
@@ -130,13 +133,13 @@ type captures struct {
 var errBusyCapture = errors.New("another capture is running: DELETE " + capturePath + " ends it")
 
 // begin opens a capture that ctx, stop or its time ends.
-func (c *captures) begin(ctx context.Context, st *steering, w *captureWish) (*captureRun, context.Context, error) {
+func (c *captures) begin(ctx context.Context, w *captureWish) (*captureRun, context.Context, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.run != nil {
 		return nil, nil, errBusyCapture
 	}
-	run, err := openCapture(st, w)
+	run, err := openCapture(c.steering, w)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -189,26 +192,26 @@ func (c *captures) totals() (frames, lost uint64, running bool) {
 
 var errNoCapture = errors.New("no XDP program is on an interface: every packet passes the kernel, where tcpdump sees it")
 
-// registerCapture has the operator capture what XDP takes, until ctx ends. It takes the right to change: it shows subscribers' files.
-func (s *server) registerCapture(ctx context.Context) {
-	s.admin.Handle("GET "+capturePath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		admin.WriteJSON(w, s.captures.state())
+// register has the operator capture what XDP takes, until ctx ends. It takes the right to change: it shows subscribers' files.
+func (c *captures) register(ctx context.Context, a *admin.Server) {
+	a.Handle("GET "+capturePath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		admin.WriteJSON(w, c.state())
 	}))
-	s.admin.Handle("DELETE "+capturePath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		s.captures.cancel()
+	a.Handle("DELETE "+capturePath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		c.cancel()
 		admin.WriteJSON(w, struct{}{})
 	}))
-	s.admin.Handle("POST "+capturePath, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	a.Handle("POST "+capturePath, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var wish captureWish
 		if err := readWish(r, &wish); err != nil {
 			admin.WriteError(w, http.StatusBadRequest, fmt.Errorf("capture: %w", err))
 			return
 		}
-		if s.in.steering == nil {
+		if c.steering == nil {
 			admin.WriteError(w, http.StatusConflict, errNoCapture)
 			return
 		}
-		run, during, err := s.captures.begin(r.Context(), s.in.steering, &wish)
+		run, during, err := c.begin(r.Context(), &wish)
 		switch {
 		case errors.Is(err, errBusyCapture):
 			admin.WriteError(w, http.StatusConflict, err)
@@ -217,17 +220,17 @@ func (s *server) registerCapture(ctx context.Context) {
 			admin.WriteError(w, http.StatusInternalServerError, err)
 			return
 		}
-		defer context.AfterFunc(ctx, s.captures.cancel)()
-		s.admin.Audit(r, "capture started", slog.String("filter", run.filter), slog.Int("snap", wish.Snap))
-		end, err := s.stream(during, w, run)
-		if e := s.captures.end(); err == nil {
+		defer context.AfterFunc(ctx, c.cancel)()
+		a.Audit(r, "capture started", slog.String("filter", run.filter), slog.Int("snap", wish.Snap))
+		end, err := c.stream(during, w, run)
+		if e := c.end(); err == nil {
 			err = e
 		}
 		args := []any{"end", end, "frames", run.frames.Load(), "lost", run.lost.Load(), "octets", run.octets}
 		if err != nil {
 			args = append(args, "err", err)
 		}
-		s.log.Info("capture ended", args...)
+		c.log.Info("capture ended", args...)
 	}))
 }
 
@@ -245,7 +248,7 @@ func readWish(r *http.Request, w *captureWish) error {
 }
 
 // stream answers with a capture's file.
-func (s *server) stream(ctx context.Context, w http.ResponseWriter, run *captureRun) (end string, err error) {
+func (c *captures) stream(ctx context.Context, w http.ResponseWriter, run *captureRun) (end string, err error) {
 	rc := http.NewResponseController(w)
 	if err := rc.SetReadDeadline(time.Time{}); err != nil { // or its end would be taken for the client's
 		return endClient, err
@@ -261,7 +264,7 @@ func (s *server) stream(ctx context.Context, w http.ResponseWriter, run *capture
 		}
 		return out.Write(b)
 	})
-	end, err = run.run(ctx, s.in.steering, write, func() error { return errors.Join(extend(), out.Flush(), rc.Flush()) })
+	end, err = run.run(ctx, c.steering, write, func() error { return errors.Join(extend(), out.Flush(), rc.Flush()) })
 	h.Set(trailerEnd, end)
 	h.Set(trailerFrames, strconv.FormatUint(run.frames.Load(), 10))
 	h.Set(trailerLost, strconv.FormatUint(run.lost.Load(), 10))

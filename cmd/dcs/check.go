@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"dcs/cmd/internal/config"
@@ -55,20 +57,11 @@ line for which no rule can be had.`,
 			if file == "" {
 				return usageError{err}
 			}
-			tell(e, err)
+			fmt.Fprintln(e.stderr, err)
 		}
-		c := &checker{env: e, file: file, cfg: &cfg, devices: devices, offline: offline, bad: err, told: map[string]bool{}}
-		_, warnings := ownDirs(file, &cfg)
-		c.warn(warnings...)
-		if noHost {
-			return c.run()
-		}
-		if c.runner, err = runnerOf(file, &cfg, unitDirs); err != nil {
-			c.fail(err)
-		}
-		c.checkHost()
-		c.asRunner(c.checkReads)
-		return c.run()
+		return checkConfig(&cfg, checkOptions{
+			File: file, Wrong: err != nil, Devices: devices, Offline: offline, NoHost: noHost, Stdout: e.stdout, Stderr: e.stderr,
+		})
 	}
 	return cmd
 }

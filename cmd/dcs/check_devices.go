@@ -10,20 +10,19 @@ import (
 	"sync"
 	"time"
 
-	"dcs/cmd/internal/config"
 	"dcs/render/attr"
 )
 
 // checkDevices opens the sources, all at once, and returns the attributes that they and the snapshot name. With all it
 // loads them too, and tells what they leave out.
-func checkDevices(e env, c *config.Devices, all bool) (*attr.Schema, error) {
-	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	sources, err := openSources(c.Sources, log)
+func (c *checker) checkDevices() (*attr.Schema, error) {
+	log := slog.New(slog.NewTextHandler(c.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	sources, err := openSources(c.cfg.Devices.Sources, log)
 	if err != nil {
 		return nil, err
 	}
 	var names []string
-	saved, err := attr.OpenSaved(devicesDir(c), sources)
+	saved, err := attr.OpenSaved(devicesDir(&c.cfg.Devices), sources)
 	errs := []error{err}
 	if saved != nil {
 		for i := range saved.Schema().Len() {
@@ -40,11 +39,11 @@ func checkDevices(e env, c *config.Devices, all bool) (*attr.Schema, error) {
 	opening.Wait()
 	for i, src := range sources {
 		err := failures[i]
-		if err == nil && all {
-			err = checkSource(ctx, e, src, saved)
+		if err == nil && c.Devices {
+			err = c.checkSource(ctx, src, saved)
 		}
 		if err = errors.Join(err, src.Close()); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", c.Sources[i].Pos, err))
+			errs = append(errs, fmt.Errorf("%s: %w", c.cfg.Devices.Sources[i].Pos, err))
 		}
 		for _, n := range theirs[i] {
 			if !slices.Contains(names, n) {
@@ -57,18 +56,18 @@ func checkDevices(e env, c *config.Devices, all bool) (*attr.Schema, error) {
 }
 
 // checkSource loads a source to see what becomes of it, and what the server that has saved would hold back. saved may be nil.
-func checkSource(ctx context.Context, e env, src attr.Source, saved *attr.Saved) error {
+func (c *checker) checkSource(ctx context.Context, src attr.Source, saved *attr.Saved) error {
 	dir, err := os.MkdirTemp("", "dcs-devices-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	built, err := buildDevices(ctx, e, dir+"/check", src)
+	built, err := buildDevices(ctx, c.Stderr, dir+"/check", src)
 	for _, why := range built.Rejected.First {
-		fmt.Fprintf(e.stderr, "%s: left out: %s\n", src.Name(), why)
+		fmt.Fprintf(c.Stderr, "%s: left out: %s\n", src.Name(), why)
 	}
 	if err == nil {
-		fmt.Fprintf(e.stdout, "%s: %d devices, %d left out, %d duplicates\n", src.Name(), built.Devices, built.Rejected.Rows, built.Duplicates)
+		fmt.Fprintf(c.Stdout, "%s: %d devices, %d left out, %d duplicates\n", src.Name(), built.Devices, built.Rejected.Rows, built.Duplicates)
 	}
 	if err == nil && saved != nil {
 		err = saved.Held(src, &built, time.Now())

@@ -79,7 +79,7 @@ func (c *checker) sameServer(pid int, args []string) bool {
 	if at < 1 {
 		return false
 	}
-	if c.file != "" {
+	if c.File != "" {
 		theirs := configOf(args[at:])
 		if theirs == "" {
 			return false
@@ -91,7 +91,7 @@ func (c *checker) sameServer(pid int, args []string) bool {
 			}
 			theirs = filepath.Join(dir, theirs)
 		}
-		return sameFile(c.file, theirs) || sameFile(c.file, fmt.Sprintf("/proc/%d/root%s", pid, theirs))
+		return sameFile(c.File, theirs) || sameFile(c.File, fmt.Sprintf("/proc/%d/root%s", pid, theirs))
 	}
 	fs := pflag.NewFlagSet("serve", pflag.ContinueOnError)
 	flags := config.AddFlags(fs)

@@ -5,17 +5,16 @@ import (
 	"runtime"
 	"slices"
 
-	"dcs/cmd/internal/config"
 	"dcs/render/library"
 )
 
 // checkStatic tells of the files that no template makes, and whether all are right.
-func checkStatic(e env, cfg *config.Config, s *secrets, snap *library.Snapshot) (ok bool) {
-	sign := s.signing(cfg)
+func (c *checker) checkStatic(s *secrets, snap *library.Snapshot) (ok bool) {
+	sign := s.signing(c.cfg)
 	a := sign.audit(snap, runtime.GOMAXPROCS(0))
 	bad := slices.Concat(unreadable(snap), sign.auditErrors(a))
 	for _, line := range slices.Concat(bad, sign.auditNotes(snap, a)) {
-		fmt.Fprintln(e.stderr, line)
+		fmt.Fprintln(c.Stderr, line)
 	}
 	return len(bad) == 0
 }

@@ -154,10 +154,10 @@ func (c *checker) checkReads() {
 	for _, err := range unreadableFiles(c.cfg) {
 		c.fail(err)
 	}
-	if c.file == "" {
+	if c.File == "" {
 		return
 	}
-	if err := unix.Faccessat(unix.AT_FDCWD, c.file, unix.R_OK, unix.AT_EACCESS); err != nil {
-		c.fail(&fs.PathError{Op: "access", Path: c.file, Err: err}) // SIGHUP reads it anew
+	if err := unix.Faccessat(unix.AT_FDCWD, c.File, unix.R_OK, unix.AT_EACCESS); err != nil {
+		c.fail(&fs.PathError{Op: "access", Path: c.File, Err: err}) // SIGHUP reads it anew
 	}
 }

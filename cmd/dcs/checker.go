@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"strings"
 
@@ -12,22 +13,54 @@ import (
 	"dcs/render/library"
 )
 
+// checkOptions say what a check looks at.
+type checkOptions struct {
+	File           string   // of the configuration; "": there is none
+	Wrong          bool     // something is wrong with the configuration itself, and was told
+	Devices        bool     // load all devices
+	Offline        bool     // open no source of devices
+	NoHost         bool     // leave out what is up to this host
+	UnitDirs       []string // where units are looked for, the first first; nil: where systemd looks
+	Stdout, Stderr io.Writer
+}
+
+// checkConfig tells all that is wrong with a configuration. Its error is errTold if it has told something.
+func checkConfig(cfg *config.Config, o checkOptions) error {
+	if o.UnitDirs == nil {
+		o.UnitDirs = unitDirs
+	}
+	c := &checker{checkOptions: o, cfg: cfg, told: map[string]bool{}}
+	if o.Wrong {
+		c.bad = errTold
+	}
+	_, warnings := ownDirs(o.File, cfg)
+	c.warn(warnings...)
+	if o.NoHost {
+		return c.run()
+	}
+	var err error
+	if c.runner, err = runnerOf(o.File, cfg, o.UnitDirs); err != nil {
+		c.fail(err)
+	}
+	c.checkHost()
+	c.asRunner(c.checkReads)
+	return c.run()
+}
+
 // checker looks at what a configuration points to.
 type checker struct {
-	env
-	file             string // of the configuration; "": there is none
-	cfg              *config.Config
-	devices, offline bool
-	runner           runner
-	told             map[string]bool // files that may not be read, by path
-	bad              error           // something is wrong, and was told
+	checkOptions
+	cfg    *config.Config
+	runner runner
+	told   map[string]bool // files that may not be read, by path
+	bad    error           // something is wrong, and was told
 }
 
 // fail tells what is wrong; of a file that may not be read once.
 func (c *checker) fail(err error) {
 	c.bad = errTold
 	if !errors.Is(err, fs.ErrPermission) {
-		tell(c.env, err)
+		fmt.Fprintln(c.Stderr, err)
 		return
 	}
 	for _, err := range flatten(err) {
@@ -41,13 +74,13 @@ func (c *checker) fail(err error) {
 				err = fmt.Errorf("user %s: %w; change its owner, group or mode", c.runner.name, err)
 			}
 		}
-		tell(c.env, err)
+		fmt.Fprintln(c.Stderr, err)
 	}
 }
 
 func (c *checker) warn(lines ...string) {
 	for _, line := range lines {
-		fmt.Fprintf(c.stderr, "warning: %s\n", line)
+		fmt.Fprintf(c.Stderr, "warning: %s\n", line)
 	}
 }
 
@@ -64,10 +97,10 @@ func (c *checker) run() error {
 	c.asRunner(func() { secrets, lib = c.checkFiles() })
 	if len(c.cfg.Devices.Sources) > 0 {
 		var err error
-		if c.offline {
-			lib.Schema, err = savedAttributes(c.env, &c.cfg.Devices)
+		if c.Offline {
+			lib.Schema, err = savedAttributes(c.Stderr, &c.cfg.Devices)
 		} else {
-			lib.Schema, err = checkDevices(c.env, &c.cfg.Devices, c.devices)
+			lib.Schema, err = c.checkDevices()
 		}
 		if err != nil {
 			c.fail(err)
@@ -77,13 +110,13 @@ func (c *checker) run() error {
 			alone := lib
 			alone.Dirs = nil
 			c.asRunner(func() {
-				if snap, err := library.Load(alone, nil); err == nil && !checkStatic(c.env, c.cfg, secrets, snap) {
+				if snap, err := library.Load(alone, nil); err == nil && !c.checkStatic(secrets, snap) {
 					c.bad = errTold
 				}
 			})
 		}
-		if c.offline && lib.Schema == nil && c.bad == nil {
-			_, err := fmt.Fprintln(c.stdout, "ok: the library was not checked")
+		if c.Offline && lib.Schema == nil && c.bad == nil {
+			_, err := fmt.Fprintln(c.Stdout, "ok: the library was not checked")
 			return err
 		}
 		if c.bad != nil && lib.Schema.Len() == 0 {
@@ -99,8 +132,8 @@ func (c *checker) run() error {
 		c.fail(fmt.Errorf("nothing to serve: there is no template below %s and no static file below %s", list(c.cfg.Library), list(c.cfg.Static)))
 		return errTold
 	}
-	fmt.Fprintln(c.stdout, memoryBounds(c.cfg))
-	_, err := fmt.Fprintf(c.stdout, "ok: %d templates, %d static files\n", len(snap.Templates()), snap.StaticFiles())
+	fmt.Fprintln(c.Stdout, memoryBounds(c.cfg))
+	_, err := fmt.Fprintf(c.Stdout, "ok: %d templates, %d static files\n", len(snap.Templates()), snap.StaticFiles())
 	return err
 }
 
@@ -137,17 +170,17 @@ func (c *checker) checkLibrary(lib library.Config, secrets *secrets) *library.Sn
 	if snap == nil {
 		return nil
 	}
-	if !checkStatic(c.env, c.cfg, secrets, snap) {
+	if !c.checkStatic(secrets, snap) {
 		c.bad = errTold
 	}
 	for _, w := range snap.Warnings {
-		fmt.Fprintf(c.stderr, "%s: warning: %s\n", w.Pos, w.Msg)
+		fmt.Fprintf(c.Stderr, "%s: warning: %s\n", w.Pos, w.Msg)
 	}
 	for _, w := range oddities(snap) {
-		fmt.Fprintf(c.stderr, "%s: warning: %s\n", w.Pos, w.Msg)
+		fmt.Fprintf(c.Stderr, "%s: warning: %s\n", w.Pos, w.Msg)
 	}
 	for _, n := range differences(snap) {
-		fmt.Fprintf(c.stderr, "%s: note: %s\n", n.Pos, n.Msg)
+		fmt.Fprintf(c.Stderr, "%s: note: %s\n", n.Pos, n.Msg)
 	}
 	return snap
 }

@@ -250,7 +250,7 @@ func TestProof(t *testing.T) {
 // More interfaces than there are programs for are an error that says so, before anything is loaded.
 func TestTooManyInterfaces(t *testing.T) {
 	in := &ingress{plan: plan{ports: make([]arrival, bpf.MaxInterfaces+1)}}
-	if st, err := new(server).newSteering(in, nil); st != nil || err == nil || !strings.Contains(err.Error(), "at most 64 can have XDP") {
+	if st, err := (&opener{cfg: new(config.Config)}).newSteering(in, nil); st != nil || err == nil || !strings.Contains(err.Error(), "at most 64 can have XDP") {
 		t.Errorf("%v, %v", st, err)
 	}
 }

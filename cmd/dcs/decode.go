@@ -69,14 +69,6 @@ MIC is INVALID. What could be read is printed all the same.`,
 	return cmd
 }
 
-// title is what messages call a source.
-func title(name string) string {
-	if name == stdio {
-		return "standard input"
-	}
-	return name
-}
-
 // showFile prints a boot file. The error says how it is damaged.
 func showFile(w io.Writer, name string, file []byte, o decodeOptions) error {
 	index, err := o.names.index()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 
 	"dcs/cmd/internal/progress"
 	"dcs/render/attr"
@@ -9,8 +10,8 @@ import (
 )
 
 // buildDevices makes a file of a source's devices, with progress on a terminal.
-func buildDevices(ctx context.Context, e env, path string, src attr.Source) (attr.Built, error) {
-	bar := progress.New(e.stderr, "devices", 0)
+func buildDevices(ctx context.Context, stderr io.Writer, path string, src attr.Source) (attr.Built, error) {
+	bar := progress.New(stderr, "devices", 0)
 	defer bar.Close()
 	return attr.Build(ctx, path, src, localdb.Options{}, func(n int) { bar.Set(int64(n)) })
 }

@@ -75,7 +75,7 @@ out and told; too many of them fail the build.`,
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		began := time.Now()
-		built, err := buildDevices(ctx, e, out, src)
+		built, err := buildDevices(ctx, e.stderr, out, src)
 		err = errors.Join(err, src.Close())
 		for _, why := range built.Rejected.First {
 			fmt.Fprintf(e.stderr, "left out: %s\n", why)

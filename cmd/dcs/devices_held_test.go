@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"dcs/render/attr"
 )
 
 // What a file of devices loses is shown beforehand by check, and is shown by the log, the API and the metrics of the server that holds
@@ -54,35 +52,5 @@ func TestServeHeld(t *testing.T) {
 		if got := file(); got != before {
 			t.Errorf("%s: the modem gets %q, before it was %q", name, got, before)
 		}
-	}
-}
-
-// Whoever has set up a source whose changes are not seen is told so.
-func TestUnseenChanges(t *testing.T) {
-	for source, want := range map[string]string{
-		"sql: {driver: sqlite, dsn: x.db, query: SELECT mac FROM d}":                                                      "changes in the database are seen only at a start",
-		"sql: {driver: sqlite, dsn: x.db, query: SELECT mac FROM d, poll: 1m}":                                            "changes in the database are seen only every 1m0s",
-		"sql: {driver: sqlite, dsn: x.db, query: SELECT mac FROM d, changed_query: SELECT mac FROM d WHERE changed >= ?}": "",
-		"sql: {driver: postgres, dsn: x, query: SELECT mac FROM d, channel: dcs}":                                         "",
-		"ldap: {url: ldap://x.example, base: o=x, filter: (a=b), attributes: {x: y}, reload: -1ns}":                       "reload is negative: entries that are deleted from the directory are never seen to be gone",
-		"ldap: {url: ldap://x.example, base: o=x, filter: (a=b), attributes: {x: y}}":                                     "",
-		"plugin: {argv: [/bin/false]}":              "changes of devices that it lists are seen only at a start",
-		"plugin: {argv: [/bin/false], changes: on}": "",
-		"csv: x.csv": "",
-	} {
-		dir := deviceFiles(t, withDevices("devices:\n  - "+source+"\n", nil))
-		got := dcs("", "check", "--offline", "--config", filepath.Join(dir, "dcs.yaml"))
-		line := "dcs.yaml:4:5: " + want
-		if want == "" && strings.Contains(got.stderr, "dcs.yaml:4:5: ") || want != "" && !strings.Contains(got.stderr, line) {
-			t.Errorf("%s: %q, want %q", source, got.stderr, want)
-		}
-	}
-}
-
-// The log says what is held back of which source, and how to accept it.
-func TestHeldError(t *testing.T) {
-	err := fmt.Errorf("%w: attribute down would lose 200000 of 200000 values", attr.ErrHeld)
-	if got, want := heldError("sql", err), "held back: attribute down would lose 200000 of 200000 values; accept with: dcs devices reload --force 'sql'"; got != want {
-		t.Errorf("%q, want %q", got, want)
 	}
 }

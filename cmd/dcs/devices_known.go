@@ -26,7 +26,7 @@ type knownDevices struct {
 }
 
 // openKnown opens what explain knows. Close it.
-func openKnown(e env, cfg *config.Config, schema *attr.Schema, record attr.Record) (*knownDevices, error) {
+func openKnown(stderr io.Writer, cfg *config.Config, schema *attr.Schema, record attr.Record) (*knownDevices, error) {
 	k := &knownDevices{set: map[string]string{}, close: func() {}}
 	for i, v := range record {
 		k.set[schema.Name(i)] = v
@@ -34,7 +34,7 @@ func openKnown(e env, cfg *config.Config, schema *attr.Schema, record attr.Recor
 	known := (*attr.Schema)(nil)
 	k.explain = func(attr.Query) (attr.Explanation, bool) { return attr.Explanation{}, false }
 	if len(cfg.Devices.Sources) > 0 {
-		log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		sources, err := openSources(cfg.Devices.Sources, log)
 		if err != nil {
 			return nil, err
@@ -47,7 +47,7 @@ func openKnown(e env, cfg *config.Config, schema *attr.Schema, record attr.Recor
 			known, k.explain = saved.Schema(), saved.Explain
 			k.about = "the snapshot in " + devicesDir(&cfg.Devices)
 		default:
-			store, end, err := loadOnce(e, sources)
+			store, end, err := loadOnce(stderr, sources)
 			if err != nil {
 				return nil, err
 			}
@@ -73,7 +73,7 @@ func openKnown(e env, cfg *config.Config, schema *attr.Schema, record attr.Recor
 const loadPatience = 5 * time.Minute
 
 // loadOnce loads sources into a store that goes when end is called.
-func loadOnce(e env, sources []attr.Source) (store *attr.Store, end func(), err error) {
+func loadOnce(stderr io.Writer, sources []attr.Source) (store *attr.Store, end func(), err error) {
 	dir, err := os.MkdirTemp("", "dcs-devices-")
 	if err != nil {
 		return nil, nil, err
@@ -94,7 +94,7 @@ func loadOnce(e env, sources []attr.Source) (store *attr.Store, end func(), err 
 		_ = store.Close() // nothing of it is kept
 		_ = os.RemoveAll(dir)
 	}
-	bar := progress.New(e.stderr, "devices", 0)
+	bar := progress.New(stderr, "devices", 0)
 	defer bar.Close()
 	for deadline := time.Now().Add(loadPatience); !store.Settled(); time.Sleep(10 * time.Millisecond) {
 		n := int64(0)
@@ -160,8 +160,8 @@ func (k *knownDevices) show(w io.Writer, q attr.Query) {
 }
 
 // savedAttributes returns the attributes that the snapshot names, and opens no source; nil: it does not know all of them.
-func savedAttributes(e env, c *config.Devices) (*attr.Schema, error) {
-	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+func savedAttributes(stderr io.Writer, c *config.Devices) (*attr.Schema, error) {
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	sources, err := openSources(c.Sources, log)
 	if err != nil {
 		return nil, err
@@ -176,9 +176,9 @@ func savedAttributes(e env, c *config.Devices) (*attr.Schema, error) {
 		missing = saved.Missing()
 	}
 	if len(missing) > 0 {
-		fmt.Fprintf(e.stderr, "note: devices: no source is opened, and the snapshot in %s does not know yet what attributes these have: %s\n", dir, strings.Join(missing, ", "))
+		fmt.Fprintf(stderr, "note: devices: no source is opened, and the snapshot in %s does not know yet what attributes these have: %s\n", dir, strings.Join(missing, ", "))
 		return nil, nil
 	}
-	fmt.Fprintf(e.stderr, "note: devices: no source is opened; the attributes are those of the snapshot in %s\n", dir)
+	fmt.Fprintf(stderr, "note: devices: no source is opened; the attributes are those of the snapshot in %s\n", dir)
 	return saved.Schema(), nil
 }

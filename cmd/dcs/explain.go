@@ -88,7 +88,7 @@ func explain(e env, cfg *config.Config, req render.Request, schema *attr.Schema,
 	for _, err := range flatten(err) { // as the server goes on without them
 		fmt.Fprintf(e.stderr, "warning: %v\n", err)
 	}
-	devices, err := openKnown(e, cfg, schema, record)
+	devices, err := openKnown(e.stderr, cfg, schema, record)
 	if err != nil {
 		return err
 	}

@@ -65,3 +65,12 @@ func withheld(granted []string) tftp.Set {
 	}
 	return s
 }
+
+// followMTU has what clients are granted follow the interfaces' MTUs.
+func (in *ingress) followMTU(h *host) {
+	v4, v6 := in.blksizes.Load()
+	if now4, now6 := blksizes(in.cfg, h, in.addrs); now4 != v4 || now6 != v6 {
+		in.blksizes.Store(now4, now6)
+		in.log.Info("an interface's MTU has changed", "largest_block", now4, "ipv6", now6, "before", v4)
+	}
+}

@@ -4,18 +4,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 )
-
-// env is what a verb sees of the process that it runs in.
-type env struct {
-	args           []string
-	stdin          io.Reader
-	stdout, stderr io.Writer
-}
 
 // Exit statuses.
 const (
@@ -23,14 +15,6 @@ const (
 	failed = 1
 	misuse = 2
 )
-
-// errTold ends a verb whose errors are on stderr already.
-var errTold = errors.New("errors were told")
-
-// usageError is a mistake in the command line that cobra cannot see.
-type usageError struct{ error }
-
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 func main() {
 	os.Exit(run(env{os.Args[1:], os.Stdin, os.Stdout, os.Stderr}))

@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
+	"io"
+	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"dcs/cmd/internal/rotate"
 )
 
 func secretCommand(e env) *cobra.Command {
@@ -34,27 +34,23 @@ CMTS could not be reached, "resume" goes on and "rollback" brings all back.`,
 	return cmd
 }
 
-func (j *secretJob) flags(cmd *cobra.Command) {
+func secretFlags(cmd *cobra.Command, j *secretOptions) {
 	f := cmd.Flags()
-	f.StringVarP(&j.file, "config", "c", "", "the server's configuration `file` (default: "+standardConfig+", if it is there)")
-	f.StringVar(&j.secrets, "secrets", "", "the keyring's `file` (default: as the configuration says)")
-	f.StringVar(&j.address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
-	f.IntVar(&j.parallel, "parallel", 8, "work on `N` CMTSes at a time")
-	f.IntVar(&j.tries, "tries", 3, "try a step `N` times before its CMTS is given up")
+	f.StringVarP(&j.File, "config", "c", "", "the server's configuration `file` (default: "+standardConfig+", if it is there)")
+	f.StringVar(&j.Secrets, "secrets", "", "the keyring's `file` (default: as the configuration says)")
+	f.StringVar(&j.Address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
+	f.IntVar(&j.Parallel, "parallel", 8, "work on `N` CMTSes at a time")
+	f.IntVar(&j.Tries, "tries", 3, "try a step `N` times before its CMTS is given up")
 }
 
-func (j *secretJob) changing(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&j.noServer, "no-server", false, "tell no server: it must be restarted before the old secrets go")
+func noServerFlag(cmd *cobra.Command, j *secretOptions) {
+	cmd.Flags().BoolVar(&j.NoServer, "no-server", false, "tell no server: it must be restarted before the old secrets go")
 }
 
 func secretRotateCommand(e env) *cobra.Command {
-	j := &secretJob{env: e}
-	var (
-		chosen      []string
-		secretFile  string
-		drain       time.Duration
-		dryRun, yes bool
-	)
+	o := secretOptions{Env: e}
+	var chosen []string
+	var r rotation
 	cmd := &cobra.Command{
 		Use:   "rotate",
 		Short: "Replace shared secrets by new ones",
@@ -73,41 +69,35 @@ CMTS cannot be reached, the rotation stops and waits for "resume" or "rollback".
   dcs secret rotate --config /etc/dcs/dcs.yaml --cmts hub-1,hub-2`,
 		Args: cobra.NoArgs,
 	}
-	j.flags(cmd)
-	j.changing(cmd)
+	secretFlags(cmd, &o)
+	noServerFlag(cmd, &o)
 	f := cmd.Flags()
 	f.StringSliceVar(&chosen, "cmts", nil, "the `names` of CMTSes (default: the whole fleet)")
-	f.StringVar(&secretFile, "secret-file", "", "take the new secret from this `file`, or - for standard input")
-	f.DurationVar(&drain, "drain", 2*time.Minute, "the `time` that files under the old secret have to be used")
-	f.BoolVar(&dryRun, "dry-run", false, "show the plan and stop")
-	f.BoolVarP(&yes, "yes", "y", false, "do not ask")
+	f.StringVar(&r.SecretFile, "secret-file", "", "take the new secret from this `file`, or - for standard input")
+	f.DurationVar(&r.Drain, "drain", 2*time.Minute, "the `time` that files under the old secret have to be used")
+	f.BoolVar(&r.DryRun, "dry-run", false, "show the plan and stop")
+	f.BoolVarP(&r.Yes, "yes", "y", false, "do not ask")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if drain < 0 || drain > 24*time.Hour {
-			return usagef("--drain %v: want 0s to 24h", drain)
+		if r.Drain < 0 || r.Drain > 24*time.Hour {
+			return usagef("--drain %v: want 0s to 24h", r.Drain)
 		}
-		if !dryRun && !yes && !readsTerminal(e.stdin) {
+		if !r.DryRun && !r.Yes && !readsTerminal(e.stdin) {
 			return usagef("nobody can be asked, as standard input is no terminal: say --yes, or --dry-run")
 		}
-		if err := j.open(); err != nil {
+		if cmd.Flags().Changed("cmts") {
+			r.CMTS = append([]string{}, chosen...)
+		}
+		j, err := openSecretJob(o)
+		if err != nil {
 			return err
 		}
-		wish := rotate.Wish{By: rotate.WhoAmI(), Drain: drain}
-		if cmd.Flags().Changed("cmts") {
-			wish.CMTS = append([]string{}, chosen...)
-		}
-		if secretFile != "" {
-			var err error
-			if wish.Given, err = newSecret(e, secretFile); err != nil {
-				return err
-			}
-		}
-		return j.locked("rotating", func(ctx context.Context) error { return j.rotate(ctx, wish, dryRun, yes) })
+		return j.rotateSecrets(cmd.Context(), r)
 	}
 	return cmd
 }
 
 func secretResumeCommand(e env, back bool) *cobra.Command {
-	j := &secretJob{env: e}
+	o := secretOptions{Env: e}
 	cmd := &cobra.Command{
 		Use:   "resume",
 		Short: "Go on with a rotation that was stopped",
@@ -116,27 +106,26 @@ reached. Steps that may have been done or not are done again. A rotation that wa
 round goes on back.`,
 		Args: cobra.NoArgs,
 	}
-	doing := "resuming a rotation"
 	if back {
-		doing = "rolling a rotation back"
 		cmd.Use, cmd.Short = "rollback", "Bring all back that a rotation has changed"
 		cmd.Long = `Bring all back that a rotation which has not come to its end has changed: the old secrets
 go next to the new ones again where they are gone, the server switches back, the new
 secrets go.`
 	}
-	j.flags(cmd)
-	j.changing(cmd)
-	cmd.RunE = func(*cobra.Command, []string) error {
-		if err := j.open(); err != nil {
+	secretFlags(cmd, &o)
+	noServerFlag(cmd, &o)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		j, err := openSecretJob(o)
+		if err != nil {
 			return err
 		}
-		return j.locked(doing, func(ctx context.Context) error { return j.resume(ctx, back) })
+		return j.resumeRotation(cmd.Context(), back)
 	}
 	return cmd
 }
 
 func secretStatusCommand(e env) *cobra.Command {
-	j := &secretJob{env: e}
+	o := secretOptions{Env: e}
 	verify := false
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -146,10 +135,11 @@ and how far a rotation has come. It changes nothing, and shows no secret. With -
 every CMTS is asked what it holds.`,
 		Args: cobra.NoArgs,
 	}
-	j.flags(cmd)
+	secretFlags(cmd, &o)
 	cmd.Flags().BoolVar(&verify, "verify", false, "ask every CMTS what it holds")
 	cmd.RunE = func(*cobra.Command, []string) error {
-		if err := j.open(); err != nil {
+		j, err := openSecretJob(o)
+		if err != nil {
 			return err
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -157,4 +147,9 @@ every CMTS is asked what it holds.`,
 		return j.status(ctx, verify)
 	}
 	return cmd
+}
+
+func readsTerminal(r io.Reader) bool {
+	f, ok := r.(*os.File)
+	return ok && isTerminal(f)
 }

@@ -16,14 +16,21 @@ import (
 	"dcs/cmd/internal/rotate"
 )
 
-// secretJob is what the verbs about secrets have in common.
-type secretJob struct {
-	env
-	cfg config.Config
+// secretOptions are what the verbs about secrets have in common.
+type secretOptions struct {
+	File     string // of the configuration; "": the installed one
+	Secrets  string // the keyring's file; "": the configuration's
+	Address  string // of the running server; "": the configuration's
+	Parallel int    // CMTSes at a time
+	Tries    int    // of a step
+	NoServer bool   // no server is told of new secrets
+	Env      env
+}
 
-	file, secrets, address string
-	parallel, tries        int
-	noServer               bool
+// secretJob carries out what a verb about secrets asks for.
+type secretJob struct {
+	secretOptions
+	cfg config.Config
 
 	ring  *keyring.File
 	fleet []cmts.CMTS
@@ -32,35 +39,39 @@ type secretJob struct {
 	bar   *progress.Bar
 }
 
-// open reads configuration, keyring and fleet.
+// openSecretJob reads configuration, keyring and fleet.
+func openSecretJob(o secretOptions) (*secretJob, error) {
+	j := &secretJob{secretOptions: o, cfg: config.Default()}
+	return j, j.open()
+}
+
 func (j *secretJob) open() error {
-	j.cfg = config.Default()
-	if j.file == "" && j.secrets == "" {
+	if j.File == "" && j.Secrets == "" {
 		var err error
-		if j.file, err = installed(standardConfig); err != nil {
+		if j.File, err = installed(standardConfig); err != nil {
 			return err
 		}
 	}
-	if j.file != "" {
-		if err := j.cfg.Load(j.file); err != nil {
+	if j.File != "" {
+		if err := j.cfg.Load(j.File); err != nil {
 			return err
 		}
 	}
-	if j.secrets != "" {
-		j.cfg.Secrets = j.secrets
+	if j.Secrets != "" {
+		j.cfg.Secrets = j.Secrets
 	}
-	if j.address != "" {
-		j.cfg.Admin = []string{j.address}
+	if j.Address != "" {
+		j.cfg.Admin = []string{j.Address}
 	}
 	switch {
-	case j.cfg.Secrets == "" && j.file == "":
+	case j.cfg.Secrets == "" && j.File == "":
 		return usagef("say --config FILE, or --secrets FILE")
 	case j.cfg.Secrets == "":
-		return fmt.Errorf("%s has no key secrets: a keyring says which CMTS holds which secret", j.file)
-	case j.parallel < 1 || j.parallel > 1000:
-		return usagef("--parallel %d: want 1 to 1000", j.parallel)
-	case j.tries < 1 || j.tries > 100:
-		return usagef("--tries %d: want 1 to 100", j.tries)
+		return fmt.Errorf("%s has no key secrets: a keyring says which CMTS holds which secret", j.File)
+	case j.Parallel < 1 || j.Parallel > 1000:
+		return usagef("--parallel %d: want 1 to 1000", j.Parallel)
+	case j.Tries < 1 || j.Tries > 100:
+		return usagef("--tries %d: want 1 to 100", j.Tries)
 	}
 	var err error
 	if j.ring, err = keyring.Load(j.cfg.Secrets); err != nil {
@@ -75,7 +86,7 @@ func (j *secretJob) open() error {
 	}
 	j.saga = rotate.Saga{
 		Store: keyringStore(j.cfg.Secrets), Server: server, Open: j.driver,
-		Parallel: j.parallel, Tries: j.tries, Now: time.Now, Sleep: sleep, Report: j.show,
+		Parallel: j.Parallel, Tries: j.Tries, Now: time.Now, Sleep: sleep, Report: j.show,
 	}
 	return nil
 }
@@ -130,7 +141,7 @@ func firstLine(err error) string {
 }
 
 // locked does f while nobody else can change the secrets, with progress on a terminal, until a signal.
-func (j *secretJob) locked(doing string, f func(context.Context) error) error {
+func (j *secretJob) locked(ctx context.Context, doing string, f func(context.Context) error) error {
 	lock, err := rotate.Acquire(j.lockPath(), doing, time.Now())
 	if err != nil {
 		return err
@@ -139,14 +150,14 @@ func (j *secretJob) locked(doing string, f func(context.Context) error) error {
 	if j.ring, err = keyring.Load(j.cfg.Secrets); err != nil { // as it is now that it is ours
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	j.begin()
 	defer func() { j.bar.Close() }()
 	return f(ctx)
 }
 
-func (j *secretJob) begin() { j.bar = progress.New(j.stderr, "CMTSes", int64(len(j.fleet))) }
+func (j *secretJob) begin() { j.bar = progress.New(j.Env.stderr, "CMTSes", int64(len(j.fleet))) }
 
 func fleetNames(fleet []cmts.CMTS) []string {
 	all := make([]string, len(fleet))
@@ -162,8 +173,8 @@ func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") 
 func (j *secretJob) tellAll(err error, end string) error {
 	j.bar.Close()
 	for line := range strings.SplitSeq(err.Error(), "\n") {
-		fmt.Fprintln(j.stderr, line)
+		fmt.Fprintln(j.Env.stderr, line)
 	}
-	fmt.Fprintln(j.stderr, end)
+	fmt.Fprintln(j.Env.stderr, end)
 	return errTold
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -42,9 +41,25 @@ func newSecret(e env, name string) (cmts.Secret, error) {
 	return cmts.NewSecret(text), nil
 }
 
-func readsTerminal(r io.Reader) bool {
-	f, ok := r.(*os.File)
-	return ok && isTerminal(f)
+// rotation says which secrets are to be replaced, and how.
+type rotation struct {
+	CMTS       []string // nil: the whole fleet
+	SecretFile string   // of the new secret, - for standard input; "": it is made by chance
+	Drain      time.Duration
+	DryRun     bool // show the plan and stop
+	Yes        bool // do not ask
+}
+
+// rotateSecrets replaces secrets by new ones.
+func (j *secretJob) rotateSecrets(ctx context.Context, r rotation) error {
+	wish := rotate.Wish{By: rotate.WhoAmI(), Drain: r.Drain, CMTS: r.CMTS}
+	if r.SecretFile != "" {
+		var err error
+		if wish.Given, err = newSecret(j.Env, r.SecretFile); err != nil {
+			return err
+		}
+	}
+	return j.locked(ctx, "rotating", func(ctx context.Context) error { return j.rotate(ctx, wish, r.DryRun, r.Yes) })
 }
 
 func (j *secretJob) rotate(ctx context.Context, wish rotate.Wish, dryRun, yes bool) error {
@@ -69,11 +84,11 @@ func (j *secretJob) rotate(ctx context.Context, wish rotate.Wish, dryRun, yes bo
 		return err
 	}
 	if dryRun {
-		_, err := fmt.Fprintln(j.stdout, "Nothing was changed.")
+		_, err := fmt.Fprintln(j.Env.stdout, "Nothing was changed.")
 		return err
 	}
-	if !yes && !ask(j.env, "Rotate?") {
-		fmt.Fprintln(j.stderr, "nothing was changed")
+	if !yes && !ask(j.Env, "Rotate?") {
+		fmt.Fprintln(j.Env.stderr, "nothing was changed")
 		return errTold
 	}
 	j.begin()
@@ -155,7 +170,7 @@ func (j *secretJob) showPlan(sv *rotate.Survey, server string, noStatic error) e
 	for _, note := range sv.Notes {
 		fmt.Fprintf(b, "Note      %s: %s\n", some(note.CMTS), note.Text)
 	}
-	_, err := j.stdout.Write(b.Bytes())
+	_, err := j.Env.stdout.Write(b.Bytes())
 	return err
 }
 
@@ -176,7 +191,7 @@ func (j *secretJob) finish(ctx context.Context, failure error) error {
 	if err != nil {
 		return errors.Join(failure, err)
 	}
-	if err := showHolders(j.stdout, state, ring); err != nil {
+	if err := showHolders(j.Env.stdout, state, ring); err != nil {
 		return errors.Join(failure, err)
 	}
 	switch {
@@ -196,10 +211,19 @@ func (j *secretJob) finish(ctx context.Context, failure error) error {
 	if state.Back {
 		word = "Rolled back"
 	} else {
-		j.showLeft(j.stdout)
+		j.showLeft(j.Env.stdout)
 	}
-	_, err = fmt.Fprintf(j.stdout, "%s: %d CMTSes, generation %d, %v.\n", word, len(state.Plan.CMTS), ring.Generation, state.EndedAt.Sub(state.Begun).Round(time.Millisecond))
+	_, err = fmt.Fprintf(j.Env.stdout, "%s: %d CMTSes, generation %d, %v.\n", word, len(state.Plan.CMTS), ring.Generation, state.EndedAt.Sub(state.Begun).Round(time.Millisecond))
 	return err
+}
+
+// resumeRotation goes on with a rotation that was stopped, or brings all back that it has changed.
+func (j *secretJob) resumeRotation(ctx context.Context, back bool) error {
+	doing := "resuming a rotation"
+	if back {
+		doing = "rolling a rotation back"
+	}
+	return j.locked(ctx, doing, func(ctx context.Context) error { return j.resume(ctx, back) })
 }
 
 func (j *secretJob) resume(ctx context.Context, turn bool) error {
@@ -217,14 +241,14 @@ func (j *secretJob) resume(ctx context.Context, turn bool) error {
 		if turn && state != nil {
 			return errors.New("the last rotation has come to its end: rotate again to bring a former secret back")
 		}
-		_, err := fmt.Fprintln(j.stdout, "No rotation is under way.")
+		_, err := fmt.Fprintln(j.Env.stdout, "No rotation is under way.")
 		return err
 	}
 	if _, err := j.askServer(ctx); err != nil {
 		return err
 	}
 	if err := j.lookBehind(&state.Plan); err != nil {
-		fmt.Fprintf(j.stderr, "static files not known: %s\n", firstLine(err))
+		fmt.Fprintf(j.Env.stderr, "static files not known: %s\n", firstLine(err))
 	}
 	j.saga.Journal = rotate.Continue(out, state, time.Now)
 	if turn {

@@ -64,7 +64,7 @@ type nobody struct{}
 func (nobody) Reload(context.Context) (uint64, error) { return 0, rotate.ErrNoServer }
 
 func (j *secretJob) server() (rotate.Server, error) {
-	if j.noServer || len(j.cfg.Admin) == 0 {
+	if j.NoServer || len(j.cfg.Admin) == 0 {
 		return nobody{}, nil
 	}
 	address := reachable(j.cfg.Admin)
@@ -77,7 +77,7 @@ func (j *secretJob) server() (rotate.Server, error) {
 
 // askServer tells which server there is to switch. The error says that there may be one that cannot be told.
 func (j *secretJob) askServer(ctx context.Context) (string, error) {
-	if j.noServer {
+	if j.NoServer {
 		return "none is told: start it anew before the old secrets go", nil
 	}
 	s, ok := j.saga.Server.(*signingServer)

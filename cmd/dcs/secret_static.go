@@ -24,7 +24,7 @@ type leftBehind struct {
 // wrong with templates is of no concern here.
 func (j *secretJob) staticSnapshot() (*library.Snapshot, error) {
 	switch {
-	case j.file == "":
+	case j.File == "":
 		return nil, errors.New("say --config for the static files to be looked at too")
 	case len(j.cfg.Library)+len(j.cfg.Static) == 0:
 		return nil, nil

@@ -132,7 +132,7 @@ func (j *secretJob) status(ctx context.Context, verify bool) error {
 		}
 		t.Flush()
 	}
-	if _, werr := j.stdout.Write(b.Bytes()); werr != nil {
+	if _, werr := j.Env.stdout.Write(b.Bytes()); werr != nil {
 		return werr
 	}
 	if err == nil && bad {

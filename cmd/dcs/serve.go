@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"io"
+	"net/netip"
 	"os"
 	"os/signal"
 	"syscall"
@@ -8,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dcs/cmd/internal/config"
+	"dcs/render/library"
 )
 
 func serveCommand(e env) *cobra.Command {
@@ -43,12 +47,21 @@ SIGTERM and SIGINT let running transfers come to their end.`,
 		defer signal.Stop(stops)
 		defer signal.Stop(hangups)
 		reread := func() (config.Config, error) { return flags.Config(file) }
-		logs, err := openLog(e.stderr, &cfg)
-		if err != nil {
-			return err
+		o := serverOptions{File: file, Config: cfg, Reread: reread, Log: e.stderr}
+		if isTerminal(e.stderr) {
+			o.Serving = func(addr netip.AddrPort, lib *library.Snapshot) { greet(e.stderr, addr, lib) }
 		}
-		defer logs.Close()
-		return (&server{env: e, file: file, cfg: cfg, reread: reread, logs: logs, log: logs.Logger}).run(stops, hangups)
+		return runServer(o, stops, hangups)
 	}
 	return cmd
+}
+
+// greet tells a human how to fetch.
+func greet(w io.Writer, addr netip.AddrPort, lib *library.Snapshot) {
+	for _, tmpl := range lib.Templates() {
+		if len(tmpl.Names) > 0 {
+			fmt.Fprintf(w, "\nFetch from another terminal, and stop with Ctrl-C:\n\n    dcs get %s %s --decode\n\n", addr, fileName(tmpl))
+			return
+		}
+	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"time"
 
@@ -18,18 +20,40 @@ import (
 	"dcs/fastpath"
 	"dcs/render"
 	"dcs/render/attr"
+	"dcs/render/library"
 )
 
+// serverOptions are what a server is started with.
+type serverOptions struct {
+	File   string // of the configuration; "": there is none
+	Config config.Config
+	// Reread returns the configuration as it is now. If nil, it does not change.
+	Reread func() (config.Config, error)
+	Log    io.Writer
+	// Serving is called once requests are answered, if it is not nil.
+	Serving func(addr netip.AddrPort, lib *library.Snapshot)
+}
+
+// runServer serves until one of stops says to stop. Each of hangups asks for a reload, as SIGHUP does.
+func runServer(o serverOptions, stops, hangups <-chan os.Signal) error {
+	logs, err := openLog(o.Log, &o.Config)
+	if err != nil {
+		return err
+	}
+	defer logs.Close()
+	return (&server{file: o.File, cfg: o.Config, reread: o.Reread, serving: o.Serving, logs: logs, log: logs.Logger}).run(stops, hangups)
+}
+
 type server struct {
-	env
-	file   string // of the configuration; "": there is none
-	cfg    config.Config
-	reread func() (config.Config, error) // the configuration as it is now; nil: it does not change
-	logs   *logging.Log
-	log    *slog.Logger // of logs
-	engine *render.Engine
-	admin  *admin.Server
-	front  *fastpath.Server
+	file    string // of the configuration; "": there is none
+	cfg     config.Config
+	reread  func() (config.Config, error) // the configuration as it is now; nil: it does not change
+	serving func(netip.AddrPort, *library.Snapshot)
+	logs    *logging.Log
+	log     *slog.Logger // of logs
+	engine  *render.Engine
+	admin   *admin.Server
+	front   *fastpath.Server
 
 	web     web
 	metrics *metrics.Set
@@ -45,7 +69,7 @@ type server struct {
 	writes  []string // the directories that it writes to
 
 	addresses addresses
-	captures  captures
+	captures  *captures
 
 	secrets serverSecrets
 	static  staticAudit
@@ -55,7 +79,6 @@ type server struct {
 	prebuild chan struct{} // holds one when there are new files of devices
 }
 
-// run serves until one of stops says to stop. Each of hangups asks for a reload, as SIGHUP does.
 func (s *server) run(stops, hangups <-chan os.Signal) error {
 	if err := s.becomeUser(); err != nil {
 		return err
@@ -97,11 +120,11 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 	}
 	s.loaded("loaded", err)
 
-	in, err := s.openTransports()
+	in, err := openIngress(&s.cfg, s.log, workersOf(&s.cfg))
 	if err != nil {
 		return err
 	}
-	s.in = in
+	s.in, s.limits = in, in.limits
 	defer func() { _ = in.close() }() // the workers have told what they could not do
 	renderer := func(int) fastpath.Renderer {
 		return &adapter{worker: s.engine.Worker(), proxies: s.cfg.Devices.Proxies, logs: s.logs}
@@ -114,13 +137,14 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 		return err
 	}
 	s.registerLimits()
-	s.registerCapture(ctx)
+	s.captures = &captures{log: s.log, steering: in.steering}
+	s.captures.register(ctx, s.admin)
 	defer s.web.close()
 	if err := s.openWeb(); err != nil {
 		return err
 	}
 	s.openAddresses()
-	vrfs := s.watchVRFs(in)
+	in.watchVRFs()
 	s.dropPrivileges(in)
 	if !s.startsPlugins() {
 		s.enterSandbox(in.steering != nil)
@@ -136,15 +160,15 @@ func (s *server) run(stops, hangups <-chan os.Signal) error {
 	go func() { ended <- s.front.Run(ctx) }()
 	go s.runAdmin(ctx)
 	go every(ctx, lookEvery, s.addresses.look)
-	go s.followHost(ctx, vrfs)
+	go in.followHost(ctx)
 	go s.keepPrebuilt(ctx)
 	go s.watchdog(ctx)
 	go s.keepLoaded(ctx, hangups, changed)
 	s.health.phase.Store(serving)
 	s.log.Info("serving", in.told()...)
 	s.tellManager(daemon.SdNotifyReady)
-	if isTerminal(s.stderr) {
-		s.greet(s.stderr, in.addrs[0])
+	if s.serving != nil {
+		s.serving(in.addrs[0], s.engine.Library())
 	}
 	return s.wait(stops, cancel, ended)
 }
@@ -170,5 +194,12 @@ func (s *server) wait(stops <-chan os.Signal, stop func(), ended <-chan error) e
 		case err := <-ended:
 			return errors.Join(cut, err)
 		}
+	}
+}
+
+// warnUnsafe logs what is unsafe about the configuration, once at the start.
+func (s *server) warnUnsafe() {
+	for _, line := range unsafeSettings(&s.cfg) {
+		s.log.Warn(line)
 	}
 }

@@ -14,16 +14,25 @@ import (
 // addresses follows which of a server's addresses are there.
 type addresses struct {
 	log *slog.Logger
-	all []endpoint
+	all []address
 
 	mu     sync.Mutex
 	absent []bool // by endpoint
 }
 
+// address is an endpoint of the server, and why it is not open.
+type address struct {
+	endpoint
+	err func() error // nil: it is open
+}
+
 // openAddresses begins to follow the addresses, once all of them were opened.
 func (s *server) openAddresses() {
 	a := &s.addresses
-	a.log, a.all = s.log, endpoints(&s.cfg)
+	a.log = s.log
+	for _, e := range endpoints(&s.cfg) {
+		a.all = append(a.all, address{endpoint: e})
+	}
 	a.absent = make([]bool, len(a.all))
 	for i := range a.all {
 		e := &a.all[i]
@@ -42,8 +51,8 @@ func (s *server) openAddresses() {
 	a.look()
 }
 
-// open returns why the endpoint's address is not open.
-func (e *endpoint) open() error {
+// open returns why the address's address is not open.
+func (e *address) open() error {
 	if e.err == nil {
 		return nil
 	}
@@ -102,7 +111,7 @@ func (a *addresses) served() bool {
 
 // pending tells whether an address is still to be opened.
 func (a *addresses) pending() bool {
-	return slices.ContainsFunc(a.all, func(e endpoint) bool { return e.open() != nil })
+	return slices.ContainsFunc(a.all, func(e address) bool { return e.open() != nil })
 }
 
 func (a *addresses) collect(w *metrics.Writer) {

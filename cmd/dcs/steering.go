@@ -49,8 +49,8 @@ const spareInterfaces = 8
 
 // newSteering loads the programs, sets them, and attaches them to the interfaces of the plan. Those that cannot be had are left out of
 // the plan, which says so, unless the transport is XDP.
-func (s *server) newSteering(in *ingress, cpus []int) (*steering, error) {
-	st := &steering{log: s.log, strict: s.cfg.Transport == config.XDP}
+func (o *opener) newSteering(in *ingress, cpus []int) (*steering, error) {
+	st := &steering{log: o.log, strict: o.cfg.Transport == config.XDP}
 	interfaces := len(in.plan.ports)
 	for _, a := range in.plan.ports {
 		if a.master != "" && !slices.Contains(st.masters, a.master) {
@@ -70,7 +70,7 @@ func (s *server) newSteering(in *ingress, cpus []int) (*steering, error) {
 		err = st.steer.SetWorkers(cpus)
 	}
 	if err == nil {
-		err = s.limits.bind(st.steer)
+		err = o.limits.bind(st.steer)
 	}
 	var refused []error
 	for i, a := range in.plan.ports {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"os"
 	"runtime"
@@ -18,6 +19,10 @@ import (
 
 // ingress is how packets reach the workers.
 type ingress struct {
+	cfg    *config.Config
+	log    *slog.Logger
+	limits *limits
+	vrfs   *vrfWatch
 	plan
 	kind       config.Transport // XDP: by AF_XDP sockets; Socket
 	transports []fastpath.Transport
@@ -34,30 +39,30 @@ type ingress struct {
 	blksizes   fastpath.Blksizes
 }
 
-// openTransports decides how packets come in, opens everything for it, and says what became of it. Whatever
+// openIngress decides how packets come in to so many workers, opens everything for it, and says what became of it. Whatever
 // the plan, each worker has UDP sockets: XDP passes fragments on to them, and when it is lost they take all.
-func (s *server) openTransports() (*ingress, error) {
-	workers := workersOf(&s.cfg)
-	var err error
-	if s.limits, err = newLimits(&s.cfg); err != nil {
-		return nil, err
-	}
-	f := lookAround(&s.cfg, s.cfg.Listen, workers)
-	p, err := decide(s.cfg.Transport, f)
+func openIngress(cfg *config.Config, log *slog.Logger, workers int) (*ingress, error) {
+	limits, err := newLimits(cfg)
 	if err != nil {
 		return nil, err
 	}
-	if f.err != nil && len(s.cfg.Interfaces) > 0 {
-		s.log.Warn("not every configured interface has XDP", "err", f.err)
+	o := &opener{cfg: cfg, log: log, limits: limits}
+	f := lookAround(cfg, cfg.Listen, workers)
+	p, err := decide(cfg.Transport, f)
+	if err != nil {
+		return nil, err
 	}
-	in, err := s.openIngress(p, workers)
+	if f.err != nil && len(cfg.Interfaces) > 0 {
+		log.Warn("not every configured interface has XDP", "err", f.err)
+	}
+	in, err := o.open(p, workers)
 	var rings *ringsError
-	if errors.As(err, &rings) && s.cfg.Transport != config.XDP {
+	if errors.As(err, &rings) && cfg.Transport != config.XDP {
 		p.spread, p.why = f.spread(), "XDP filters for sockets: "+rings.err.Error()
 		for i := range p.ports {
 			p.ports[i].xsk = false
 		}
-		in, err = s.openIngress(p, workers)
+		in, err = o.open(p, workers)
 	}
 	if err != nil {
 		return nil, err
@@ -66,22 +71,29 @@ func (s *server) openTransports() (*ingress, error) {
 	return in, nil
 }
 
-// openIngress opens what the plan says, or nothing. With AF_XDP there are as many workers as receive queues: one without a ring
+// opener is what opening an ingress needs.
+type opener struct {
+	cfg    *config.Config
+	log    *slog.Logger
+	limits *limits
+}
+
+// open opens what the plan says, or nothing. With AF_XDP there are as many workers as receive queues: one without a ring
 // could serve only what the program does not take.
-func (s *server) openIngress(p plan, workers int) (*ingress, error) {
-	in := &ingress{plan: p, kind: config.Socket}
+func (o *opener) open(p plan, workers int) (*ingress, error) {
+	in := &ingress{cfg: o.cfg, log: o.log, limits: o.limits, plan: p, kind: config.Socket}
 	queues, err := p.queues()
 	if err != nil {
 		return nil, &ringsError{err}
 	}
 	if queues > 0 {
-		if s.cfg.Workers > 0 && s.cfg.Workers != queues {
-			s.log.Info("AF_XDP has a worker for each receive queue", "queues", queues, "configured", s.cfg.Workers)
+		if o.cfg.Workers > 0 && o.cfg.Workers != queues {
+			o.log.Info("AF_XDP has a worker for each receive queue", "queues", queues, "configured", o.cfg.Workers)
 		}
 		workers = queues
 	}
-	if err := in.open(s, workers); err != nil {
-		s.limits.unbind()
+	if err := in.open(o, workers); err != nil {
+		o.limits.unbind()
 		return nil, errors.Join(err, in.close())
 	}
 	return in, nil
@@ -118,37 +130,37 @@ func keepProcessor(workers int) {
 	}
 }
 
-func (in *ingress) open(s *server, workers int) error {
+func (in *ingress) open(o *opener, workers int) error {
 	var err error
 	if in.cpus, err = processors(); err != nil {
 		return err
 	}
-	if err := in.openSockets(&s.cfg, workers); err != nil {
+	if err := in.openSockets(o.cfg, workers); err != nil {
 		return err
 	}
 	for _, w := range in.sockets[0].Warnings() {
-		s.log.Warn(w)
+		o.log.Warn(w)
 	}
 	in.addrs = in.sockets[0].Addrs()
 	for _, t := range in.sockets {
-		in.transports = append(in.transports, guarded{t, s.limits.guard, guard.NewSieve(workers)})
+		in.transports = append(in.transports, guarded{t, o.limits.guard, guard.NewSieve(workers)})
 	}
-	in.maxBlksize = blkroom(&s.cfg)
+	in.maxBlksize = blkroom(o.cfg)
 	h, err := newHost()
 	if err != nil {
-		s.log.Debug("interfaces unknown", "err", err)
+		o.log.Debug("interfaces unknown", "err", err)
 	}
-	in.blksizes.Store(blksizes(&s.cfg, h, in.addrs))
+	in.blksizes.Store(blksizes(o.cfg, h, in.addrs))
 	in.chooseSockets()
 	if in.few != "" {
-		s.log.Warn(in.few)
+		o.log.Warn(in.few)
 	}
 	why, err := in.gather()
 	if err != nil {
 		return err
 	}
 	if why != nil {
-		s.log.Info("each port of running transfers is read by itself", "err", why)
+		o.log.Info("each port of running transfers is read by itself", "err", why)
 	}
 	if len(in.plan.ports) == 0 {
 		return nil
@@ -158,25 +170,25 @@ func (in *ingress) open(s *server, workers int) error {
 	for i := range cpus {
 		cpus[i] = in.cpus[i%len(in.cpus)]
 	}
-	if in.steering, err = s.newSteering(in, cpus); err != nil {
-		s.limits.unbind()
-		if s.cfg.Transport == config.XDP {
+	if in.steering, err = o.newSteering(in, cpus); err != nil {
+		o.limits.unbind()
+		if o.cfg.Transport == config.XDP {
 			return fmt.Errorf("transport xdp: %w", err)
 		}
 		in.plan = plan{why: err.Error()}
 		return nil
 	}
-	if err := in.openRings(s); err != nil {
+	if err := in.openRings(o); err != nil {
 		return &ringsError{err}
 	}
 	return nil
 }
 
 // openRings puts AF_XDP sockets before the sockets of each worker, of those interfaces of which packets can be steered to them.
-func (in *ingress) openRings(s *server) (err error) {
+func (in *ingress) openRings(o *opener) (err error) {
 	workers := len(in.sockets)
 	cfg := xsk.Config{
-		Listen: in.addrs, SinglePort: s.cfg.SinglePort, Key: in.key, Hash: true, Marking: marking(&s.cfg),
+		Listen: in.addrs, SinglePort: o.cfg.SinglePort, Key: in.key, Hash: true, Marking: marking(o.cfg),
 		Owner: func(client netip.Addr) int { return bpf.Worker(client, workers) },
 	}
 	var refused []error
@@ -199,7 +211,7 @@ func (in *ingress) openRings(s *server) (err error) {
 		}
 		refused = append(refused, in.rings.Refused...)
 	}
-	if len(refused) > 0 && s.cfg.Transport == config.XDP {
+	if len(refused) > 0 && o.cfg.Transport == config.XDP {
 		return errors.Join(refused...)
 	}
 	for _, err := range refused {
@@ -209,7 +221,7 @@ func (in *ingress) openRings(s *server) (err error) {
 		return nil
 	}
 	for _, w := range in.rings.Warnings {
-		s.log.Warn(w)
+		o.log.Warn(w)
 	}
 	in.steering.rings, in.kind = in.rings, config.XDP
 	for _, p := range in.steering.ports {

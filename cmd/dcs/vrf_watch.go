@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"maps"
 	"slices"
@@ -46,4 +47,34 @@ func (w *vrfWatch) look(h *host) {
 		}
 	}
 	w.told = lines
+}
+
+// watchVRFs begins to follow the VRFs. Where the host cannot be looked at, there are none.
+func (in *ingress) watchVRFs() {
+	w := &vrfWatch{log: in.log, cfg: in.cfg, sockets: in.sockets, rings: in.rings, zones: map[uint32]uint32{}, networks: map[uint32]map[xsk.Tags]xsk.Network{}}
+	if in.rings != nil {
+		in.steering.each(func(p steered) { w.zones[uint32(p.index)] = p.zone })
+	}
+	in.vrfs = w
+	h, err := newHost()
+	if err != nil {
+		in.log.Debug("interfaces unknown", "err", err)
+		return
+	}
+	w.look(h)
+}
+
+// followHost has the workers follow the host's addresses, and its interfaces' VRFs and MTUs, until the context ends. Where the kernel does not tell, what was known
+// stays.
+func (in *ingress) followHost(ctx context.Context) {
+	followLinks(ctx, in.log, func() {
+		h, err := newHost()
+		if err != nil {
+			in.log.Debug("interfaces unknown", "err", err)
+			return
+		}
+		in.limits.follow(h)
+		in.vrfs.look(h)
+		in.followMTU(h)
+	})
 }
