@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dcs/bench/netlab"
+	"dcs/cmd/internal/config"
 )
 
 // Whatever keeps the server from its start, or from an address, check says before; whatever does not, it lets pass. Nothing of it stays.
@@ -213,4 +214,116 @@ func TestCheckNoHost(t *testing.T) {
 	if got := dcs("", append(args, "--no-host")...); got.status != done {
 		t.Errorf("%+v", got)
 	}
+}
+
+// Whichever file the server's user cannot read, check says so, whoever it is by the configuration, the unit or the one who checks.
+func TestCheckReads(t *testing.T) {
+	needRoot(t)
+	need(t, "setpriv")
+	const uid, gid = 65531, 65532
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	lay(t, map[string]string{
+		at("library/a.dcs"): "Main { NetworkAccess 1; }", at("static/x"): "text", at("mibs/X-MIB"): "X-MIB DEFINITIONS ::= BEGIN\nEND\n",
+		at("fleet.csv"): "mac,profile\n020000000001,gold\n", at("secret"): "xyz", at("ring"): "default: main\nsecrets: {main: {text: x}}\n",
+		at("token"): "0123456789abcdef0123456789abcdef\n", at("run/keep"): "",
+	})
+	authority(t, dir)
+	owned := func(path string, uid, gid int, mode os.FileMode) {
+		t.Helper()
+		if err := errors.Join(os.Chown(path, uid, gid), os.Chmod(path, mode)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ways := []struct {
+		name, user string
+		unit       bool
+		as         []string
+	}{
+		{"the key user", fmt.Sprintf("user: %d:%d\n", uid, gid), false, nil},
+		{"the unit", "", true, nil},
+		{"the one who checks", "", false, []string{"setpriv", fmt.Sprintf("--reuid=%d", uid), fmt.Sprintf("--regid=%d", gid), "--clear-groups", "--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service"}},
+	}
+	for _, way := range ways {
+		for _, tt := range []struct {
+			name, extra string
+			path        string // what is taken from the user; empty: nothing
+			uid, gid    int
+			mode        os.FileMode
+		}{
+			{name: "nothing"},
+			{name: "a secret of root", extra: "secret_file: secret\n", path: "secret", mode: 0o600},
+			{name: "a secret of somebody else", extra: "secret_file: secret\n", path: "secret", uid: 65530, gid: gid, mode: 0o640},
+			{name: "a keyring", extra: "secrets: ring\n", path: "ring", mode: 0o600},
+			{name: "a token", extra: "admin: 127.0.0.1:0\nadmin_token_file: token\n", path: "token", mode: 0o600},
+			{name: "a key", extra: "http: 127.0.0.1:0\nhttp_cert: cert.pem\nhttp_key: key.pem\n", path: "key.pem", mode: 0o600},
+			{name: "devices", extra: "devices: [csv: fleet.csv]\n", path: "fleet.csv", mode: 0o600},
+			{name: "the library", path: "library", mode: 0o700},
+			{name: "a template", path: "library/a.dcs", mode: 0o600},
+			{name: "static files", path: "static", mode: 0o700},
+			{name: "a static file", path: "static/x", mode: 0o600},
+			{name: "MIB modules", extra: "mib_path: mibs\n", path: "mibs", mode: 0o700},
+			{name: "the configuration", path: "dcs.yaml", mode: 0o600},
+		} {
+			t.Run(way.name+", "+tt.name, func(t *testing.T) {
+				file := at("dcs.yaml")
+				text := fmt.Sprintf("library: library\nstatic: static\ntransport: socket\nlisten: 127.0.0.1:%s\ndevices_dir: state\n%s%s", freePort(t), way.user, tt.extra)
+				write(t, file, text)
+				chmod(t, 0o755, filepath.Dir(dir), dir, at("library"), at("static"), at("mibs"), filepath.Dir(binary(t)))
+				for _, name := range []string{"dcs.yaml", "library/a.dcs", "static/x", "mibs/X-MIB"} {
+					owned(at(name), 0, 0, 0o644)
+				}
+				for _, name := range []string{"fleet.csv", "secret", "ring", "token", "key.pem", "cert.pem"} {
+					owned(at(name), 0, gid, 0o640)
+				}
+				if tt.path != "" {
+					owned(at(tt.path), tt.uid, tt.gid, tt.mode)
+				}
+				var status int
+				var said string
+				switch {
+				case way.as != nil:
+					line := append(append([]string{}, way.as...), binary(t), "check", "--config", file)
+					out, err := exec.Command(line[0], line[1:]...).CombinedOutput()
+					if said = string(out); err != nil {
+						status = failed
+					}
+				case way.unit:
+					status, said = checkAsUnit(t, file, uid, gid)
+				default:
+					got := dcs("", "check", "--config", file)
+					status, said = got.status, got.stderr
+				}
+				if (status == done) != (tt.path == "") {
+					t.Errorf("status %d:\n%s", status, said)
+				}
+				if tt.path != "" && !strings.Contains(said, tt.path) {
+					t.Errorf("%s is not named:\n%s", tt.path, said)
+				}
+			})
+		}
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(at("state"), &st); err == nil && st.Uid != 0 {
+		t.Error("a directory was handed over")
+	}
+}
+
+// checkAsUnit checks a configuration that a unit uses.
+func checkAsUnit(t *testing.T, file string, uid, gid int) (status int, said string) {
+	t.Helper()
+	units := t.TempDir()
+	lay(t, map[string]string{
+		filepath.Join(units, "dcs.service"):             "[Service]\nUser=root\nExecStart=/usr/bin/dcs serve --config " + file + "\nAmbientCapabilities=CAP_NET_RAW CAP_NET_BIND_SERVICE\n",
+		filepath.Join(units, "dcs.service.d/user.conf"): fmt.Sprintf("[Service]\nUser=%d:%d\n", uid, gid),
+	})
+	cfg := config.Default()
+	if err := cfg.Load(file); err != nil {
+		t.Fatal(err)
+	}
+	var out, stderr bytes.Buffer
+	if checkConfig(&cfg, checkOptions{File: file, UnitDirs: []string{units}, Stdout: &out, Stderr: &stderr}) != nil {
+		status = failed
+	}
+	return status, stderr.String()
 }

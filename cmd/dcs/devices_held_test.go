@@ -54,3 +54,25 @@ func TestServeHeld(t *testing.T) {
 		}
 	}
 }
+
+// Whoever has set up a source whose changes are not seen is told so.
+func TestUnseenChanges(t *testing.T) {
+	for source, want := range map[string]string{
+		"sql: {driver: sqlite, dsn: x.db, query: SELECT mac FROM d}":                                                      "changes in the database are seen only at a start",
+		"sql: {driver: sqlite, dsn: x.db, query: SELECT mac FROM d, poll: 1m}":                                            "changes in the database are seen only every 1m0s",
+		"sql: {driver: sqlite, dsn: x.db, query: SELECT mac FROM d, changed_query: SELECT mac FROM d WHERE changed >= ?}": "",
+		"sql: {driver: postgres, dsn: x, query: SELECT mac FROM d, channel: dcs}":                                         "",
+		"ldap: {url: ldap://x.example, base: o=x, filter: (a=b), attributes: {x: y}, reload: -1ns}":                       "reload is negative: entries that are deleted from the directory are never seen to be gone",
+		"ldap: {url: ldap://x.example, base: o=x, filter: (a=b), attributes: {x: y}}":                                     "",
+		"plugin: {argv: [/bin/false]}":              "changes of devices that it lists are seen only at a start",
+		"plugin: {argv: [/bin/false], changes: on}": "",
+		"csv: x.csv": "",
+	} {
+		dir := deviceFiles(t, withDevices("devices:\n  - "+source+"\n", nil))
+		got := dcs("", "check", "--offline", "--config", filepath.Join(dir, "dcs.yaml"))
+		line := "dcs.yaml:4:5: " + want
+		if want == "" && strings.Contains(got.stderr, "dcs.yaml:4:5: ") || want != "" && !strings.Contains(got.stderr, line) {
+			t.Errorf("%s: %q, want %q", source, got.stderr, want)
+		}
+	}
+}

@@ -26,12 +26,6 @@ import (
 	"dcs/cmd/internal/metrics"
 )
 
-// freeAddress returns an address on loopback whose port is free.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	return "127.0.0.1:" + freePort(t)
-}
-
 // served is a server with all its addresses.
 type served struct {
 	*process

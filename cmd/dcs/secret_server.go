@@ -100,8 +100,8 @@ func (j *secretJob) askServer(ctx context.Context) (string, error) {
 			return (&net.ListenConfig{Control: listen.Freebind}).ListenPacket(ctx, "udp", at.String())
 		}
 		c, err := ask()
-		for try := 1; errors.Is(err, syscall.EADDRINUSE) && try < 3*takeTries; try++ {
-			time.Sleep(takeWait) // a check has it for less
+		for try := 1; errors.Is(err, syscall.EADDRINUSE) && try < portTries; try++ {
+			time.Sleep(portWait)
 			c, err = ask()
 		}
 		if errors.Is(err, syscall.EADDRINUSE) {
@@ -113,3 +113,8 @@ func (j *secretJob) askServer(ctx context.Context) (string, error) {
 	}
 	return "none runs at " + s.where + ": the keyring is changed for its next start", nil
 }
+
+const (
+	portTries = 30
+	portWait  = 100 * time.Millisecond // a check has a port for less
+)

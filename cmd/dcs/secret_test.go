@@ -416,3 +416,30 @@ func TestSecretUsage(t *testing.T) {
 		}
 	}
 }
+
+// A server that would not take the change is found before any CMTS has a new secret.
+func TestSecretAsksForChanges(t *testing.T) {
+	dir := t.TempDir()
+	ring := filepath.Join(dir, "ring")
+	write(t, ring, "default: main\nsecrets: {main: {text: x}}\n")
+	closed, socket := freeAddress(t), "unix:"+filepath.Join(dir, "admin.sock")
+	serve(t, "--library", "../../testdata/library", "--secrets", ring, "--transport", "socket", "--admin", closed+","+socket)
+	for _, tt := range []struct {
+		admin []string
+		want  string // of the server's line
+	}{
+		{[]string{closed}, "the server at " + closed + ": changes need a token, a client certificate or the Unix socket"},
+		{[]string{closed, socket}, socket + ", serves generation "},
+		{[]string{socket}, socket + ", serves generation "},
+	} {
+		file := filepath.Join(dir, "dcs.yaml")
+		write(t, file, "secrets: ring\nadmin: ["+strings.Join(tt.admin, ", ")+"]\n")
+		got := dcs("", "secret", "status", "--config", file)
+		if got.status != done || !strings.Contains(got.stdout, "\nServer    "+tt.want) {
+			t.Errorf("%v: %+v, want %q", tt.admin, got, tt.want)
+		}
+	}
+	if got := dcs("", "secret", "rotate", "--secrets", ring, "--admin", closed, "--yes"); got.status != failed || !strings.Contains(got.stderr, "changes need a token") {
+		t.Errorf("%+v", got)
+	}
+}

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"context"
 	"log/slog"
 	"net/netip"
 	"slices"
 	"sync"
-	"time"
 
 	"dcs/cmd/internal/metrics"
 )
@@ -57,20 +55,6 @@ func (e *address) open() error {
 		return nil
 	}
 	return e.err()
-}
-
-// every calls f again and again, that long apart, until the context ends.
-func every(ctx context.Context, d time.Duration, f func()) {
-	t := time.NewTicker(d)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-			f()
-		}
-	}
 }
 
 // look notes which addresses are there now, and logs what has changed. Where the kernel does not tell, what was known stays.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"dcs/render"
 	"dcs/render/library"
 	"dcs/render/skeleton"
 )
@@ -15,9 +14,4 @@ func fileName(t *library.Template) string {
 		return t.Names[0] + ".cm"
 	}
 	return t.Names[0] + ".bin"
-}
-
-// isText tells whether the file is no TLVs.
-func isText(x *render.Explanation) bool {
-	return x.Static == "" && len(x.Matches) > 0 && x.Matches[0].Template.Kind == skeleton.PlainFile
 }

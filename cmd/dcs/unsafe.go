@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 
@@ -38,10 +37,4 @@ func unsafeSettings(cfg *config.Config) []string {
 		lines = append(lines, "bind is off: whoever asks for NAME@MAC gets the file of that device; set bind to log or refuse, or mac_in_name to off")
 	}
 	return lines
-}
-
-// hostOf returns an address's host, "" for all that there are.
-func hostOf(address string) string {
-	h, _, _ := net.SplitHostPort(address)
-	return h
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"dcs/cmd/internal/dcstest"
+
 	"dcs/cmd/internal/config"
 	"dcs/render/attr"
 )
@@ -17,7 +19,7 @@ import (
 func TestOwnDirs(t *testing.T) {
 	root := t.TempDir()
 	at := func(name string) string { return filepath.Join(root, name) }
-	lay(t, map[string]string{at("etc/dcs.yaml"): "", at("etc/deep/secret"): "", at("lib/a.dcs"): "", at("own/x"): "", at("data/fleet.csv"): ""})
+	dcstest.Lay(t, map[string]string{at("etc/dcs.yaml"): "", at("etc/deep/secret"): "", at("lib/a.dcs"): "", at("own/x"): "", at("data/fleet.csv"): ""})
 	for link, to := range map[string]string{
 		"etc-link": "etc", "own-link": at("own"), "own/yaml": at("etc/dcs.yaml"), "hop/last": "../lib", "first": "hop/last", "loop": "loop", "etcetera/x": "nowhere",
 	} {

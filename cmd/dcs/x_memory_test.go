@@ -13,7 +13,7 @@ import (
 func TestMemoryBounds(t *testing.T) {
 	sum := func(cfg config.Config) (all int, parts map[string]int) {
 		t.Helper()
-		line := memoryLine.FindStringSubmatch(memoryBounds(&cfg) + "\n")
+		line := regexp.MustCompile(`(?m)^memory: at most (\d+) MiB beside the library: (.*)\n`).FindStringSubmatch(memoryBounds(&cfg) + "\n")
 		if line == nil {
 			t.Fatal(memoryBounds(&cfg))
 		}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"dcs/cmd/internal/dcstest"
+
 	"dcs/cmd/internal/config"
 	"dcs/fastpath"
 	"dcs/fastpath/transfer"
@@ -26,7 +28,7 @@ func TestPeekAsksNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	eventually(t, "the source is open", store.Settled)
+	dcstest.Eventually(t, "the source is open", store.Settled)
 	view := (&storeDevices{store: store}).View()
 	unknown := [6]byte{2, 0, 0, 0, 0, 9}
 	queries := []render.Query{
@@ -36,7 +38,7 @@ func TestPeekAsksNobody(t *testing.T) {
 	if queries[0].Asking || queries[1].Asking || !queries[2].Asking {
 		t.Errorf("%+v", queries)
 	}
-	eventually(t, "the answer is known", func() bool {
+	dcstest.Eventually(t, "the answer is known", func() bool {
 		view.Lookup(time.Now().UnixNano(), queries)
 		return !queries[2].Asking
 	})
@@ -68,7 +70,12 @@ func (a asker) Ask(_ context.Context, mac [6]byte, _ bool, _ netip.Addr) (attr.D
 
 // Requests of devices go through adapter, store and renderer without an allocation: by name, by proxy, by address, found and not.
 func TestDevicesNoAllocs(t *testing.T) {
-	dir := deviceFiles(t, withDevices("", map[string]string{"fleet.csv": fleetCSV}))
+	dir := t.TempDir()
+	dcstest.Lay(t, map[string]string{
+		filepath.Join(dir, "fleet.csv"):            "mac,ip,profile,down\n02:00:00:00:00:01,,gold,50\n02:00:00:00:00:02,127.0.0.2,bronze,\n02:00:00:00:00:04,,gold,5000000\n",
+		filepath.Join(dir, "library/profiles.dcs"): "Block gold { MaxCPE 16; UsServiceFlow { UsServiceFlowRef 1; QosParamSetType 7; MaxRateSustained $down * 1000; } }\nBlock bronze { MaxCPE 1; }\n",
+		filepath.Join(dir, "library/modem.dcs"):    "Main { NetworkAccess 1; include $profile; }\n",
+	})
 	store, err := attr.Open(attr.Config{
 		Dir: filepath.Join(dir, "state"), Now: time.Now,
 		Sources: []attr.Source{csvfile.New(csvfile.Config{Path: filepath.Join(dir, "fleet.csv")})},
@@ -77,7 +84,7 @@ func TestDevicesNoAllocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	eventually(t, "the fleet is loaded", store.Settled)
+	dcstest.Eventually(t, "the fleet is loaded", store.Settled)
 	cfg := config.Default()
 	cfg.Library = []string{filepath.Join(dir, "library")}
 	lib, err := libraryConfig(&cfg)
