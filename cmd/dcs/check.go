@@ -5,10 +5,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dcs/cmd/internal/check"
+	"dcs/cmd/internal/cli"
 	"dcs/cmd/internal/config"
 )
 
-func checkCommand(e env) *cobra.Command {
+func checkCommand(e cli.Env) *cobra.Command {
 	var file string
 	var devices, offline, noHost bool
 	var remapFile string
@@ -50,17 +52,17 @@ line for which no rule can be had.`,
 			return remap(e, remapFile)
 		}
 		if devices && offline {
-			return usagef("--devices loads the sources, and --offline opens none: say one of them")
+			return cli.Usagef("--devices loads the sources, and --offline opens none: say one of them")
 		}
 		cfg, err := flags.Config(file)
 		if err != nil {
 			if file == "" {
-				return usageError{err}
+				return cli.UsageError{Err: err}
 			}
-			fmt.Fprintln(e.stderr, err)
+			fmt.Fprintln(e.Stderr, err)
 		}
-		return checkConfig(&cfg, checkOptions{
-			File: file, Wrong: err != nil, Devices: devices, Offline: offline, NoHost: noHost, Stdout: e.stdout, Stderr: e.stderr,
+		return check.Run(&cfg, check.Options{
+			File: file, Wrong: err != nil, Devices: devices, Offline: offline, NoHost: noHost, Stdout: e.Stdout, Stderr: e.Stderr,
 		})
 	}
 	return cmd

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dcs/bench/netlab"
+	"dcs/cmd/internal/check"
 	"dcs/cmd/internal/config"
 )
 
@@ -322,7 +323,7 @@ func checkAsUnit(t *testing.T, file string, uid, gid int) (status int, said stri
 		t.Fatal(err)
 	}
 	var out, stderr bytes.Buffer
-	if checkConfig(&cfg, checkOptions{File: file, UnitDirs: []string{units}, Stdout: &out, Stderr: &stderr}) != nil {
+	if check.Run(&cfg, check.Options{File: file, UnitDirs: []string{units}, Stdout: &out, Stderr: &stderr}) != nil {
 		status = failed
 	}
 	return status, stderr.String()

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/config"
 	"dcs/render/attr"
 	"dcs/render/attr/csvfile"
@@ -606,13 +607,13 @@ func TestCheckOffline(t *testing.T) {
 	if err := cfg.Load(filepath.Join(dir, "dcs.yaml")); err != nil {
 		t.Fatal(err)
 	}
-	sources, err := openSources(cfg.Devices.Sources, slog.New(slog.DiscardHandler))
+	sources, err := assemble.OpenSources(cfg.Devices.Sources, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	save := func(sources ...attr.Source) {
 		t.Helper()
-		store, err := attr.Open(attr.Config{Dir: devicesDir(&cfg.Devices), Sources: sources, Now: time.Now})
+		store, err := attr.Open(attr.Config{Dir: assemble.DevicesDir(&cfg.Devices), Sources: sources, Now: time.Now})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,17 +5,19 @@ import (
 	"strings"
 	"unicode"
 
+	"dcs/cmd/internal/assemble"
+	"dcs/cmd/internal/cli"
 	"dcs/render/mic"
 )
 
 // emit writes data to the file, or to standard output where its name is "-" or empty.
 // Binary data goes to a terminal only if "-" asks for it.
-func emit(e env, name string, data []byte) error {
+func emit(e cli.Env, name string, data []byte) error {
 	switch {
-	case name == "" && isTerminal(e.stdout):
-		return usagef("a boot file is no text for a terminal: say -o FILE, or -o - if you mean it")
-	case name == "" || name == stdio:
-		_, err := e.stdout.Write(data)
+	case name == "" && cli.IsTerminal(e.Stdout):
+		return cli.Usagef("a boot file is no text for a terminal: say -o FILE, or -o - if you mean it")
+	case name == "" || name == cli.Stdio:
+		_, err := e.Stdout.Write(data)
 		return err
 	}
 	return writeFile(name, data)
@@ -32,13 +34,13 @@ func clean(s string) string {
 }
 
 // loadSecret reads a secret and tells the warning that goes with it.
-func loadSecret(e env, name string) (*mic.Secret, error) {
-	key, warning, err := readSecret(name)
+func loadSecret(e cli.Env, name string) (*mic.Secret, error) {
+	key, warning, err := assemble.ReadSecret(name)
 	if err != nil {
 		return nil, err
 	}
 	if warning != "" {
-		fmt.Fprintf(e.stderr, "warning: %s\n", warning)
+		fmt.Fprintf(e.Stderr, "warning: %s\n", warning)
 	}
 	return mic.NewSecret(key), nil
 }

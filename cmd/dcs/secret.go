@@ -9,9 +9,13 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"dcs/cmd/internal/cli"
+	"dcs/cmd/internal/remote"
+	"dcs/cmd/internal/secretjob"
 )
 
-func secretCommand(e env) *cobra.Command {
+func secretCommand(e cli.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "secret",
 		Short: "Show the shared secrets, and replace them on CMTSes and server",
@@ -27,30 +31,30 @@ Each step is in a journal beside the keyring before it is done. After a crash, o
 CMTS could not be reached, "resume" goes on and "rollback" brings all back.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return usagef("a verb is missing: status, rotate, resume or rollback")
+			return cli.Usagef("a verb is missing: status, rotate, resume or rollback")
 		},
 	}
 	cmd.AddCommand(secretStatusCommand(e), secretRotateCommand(e), secretResumeCommand(e, false), secretResumeCommand(e, true))
 	return cmd
 }
 
-func secretFlags(cmd *cobra.Command, j *secretOptions) {
+func secretFlags(cmd *cobra.Command, j *secretjob.Options) {
 	f := cmd.Flags()
-	f.StringVarP(&j.File, "config", "c", "", "the server's configuration `file` (default: "+standardConfig+", if it is there)")
+	f.StringVarP(&j.File, "config", "c", "", "the server's configuration `file` (default: "+remote.StandardConfig+", if it is there)")
 	f.StringVar(&j.Secrets, "secrets", "", "the keyring's `file` (default: as the configuration says)")
 	f.StringVar(&j.Address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
 	f.IntVar(&j.Parallel, "parallel", 8, "work on `N` CMTSes at a time")
 	f.IntVar(&j.Tries, "tries", 3, "try a step `N` times before its CMTS is given up")
 }
 
-func noServerFlag(cmd *cobra.Command, j *secretOptions) {
+func noServerFlag(cmd *cobra.Command, j *secretjob.Options) {
 	cmd.Flags().BoolVar(&j.NoServer, "no-server", false, "tell no server: it must be restarted before the old secrets go")
 }
 
-func secretRotateCommand(e env) *cobra.Command {
-	o := secretOptions{Env: e}
+func secretRotateCommand(e cli.Env) *cobra.Command {
+	o := secretjob.Options{Env: e}
 	var chosen []string
-	var r rotation
+	var r secretjob.Rotation
 	cmd := &cobra.Command{
 		Use:   "rotate",
 		Short: "Replace shared secrets by new ones",
@@ -79,25 +83,25 @@ CMTS cannot be reached, the rotation stops and waits for "resume" or "rollback".
 	f.BoolVarP(&r.Yes, "yes", "y", false, "do not ask")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if r.Drain < 0 || r.Drain > 24*time.Hour {
-			return usagef("--drain %v: want 0s to 24h", r.Drain)
+			return cli.Usagef("--drain %v: want 0s to 24h", r.Drain)
 		}
-		if !r.DryRun && !r.Yes && !readsTerminal(e.stdin) {
-			return usagef("nobody can be asked, as standard input is no terminal: say --yes, or --dry-run")
+		if !r.DryRun && !r.Yes && !readsTerminal(e.Stdin) {
+			return cli.Usagef("nobody can be asked, as standard input is no terminal: say --yes, or --dry-run")
 		}
 		if cmd.Flags().Changed("cmts") {
 			r.CMTS = append([]string{}, chosen...)
 		}
-		j, err := openSecretJob(o)
+		j, err := secretjob.Open(o)
 		if err != nil {
 			return err
 		}
-		return j.rotateSecrets(cmd.Context(), r)
+		return j.Rotate(cmd.Context(), r)
 	}
 	return cmd
 }
 
-func secretResumeCommand(e env, back bool) *cobra.Command {
-	o := secretOptions{Env: e}
+func secretResumeCommand(e cli.Env, back bool) *cobra.Command {
+	o := secretjob.Options{Env: e}
 	cmd := &cobra.Command{
 		Use:   "resume",
 		Short: "Go on with a rotation that was stopped",
@@ -115,17 +119,17 @@ secrets go.`
 	secretFlags(cmd, &o)
 	noServerFlag(cmd, &o)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		j, err := openSecretJob(o)
+		j, err := secretjob.Open(o)
 		if err != nil {
 			return err
 		}
-		return j.resumeRotation(cmd.Context(), back)
+		return j.Resume(cmd.Context(), back)
 	}
 	return cmd
 }
 
-func secretStatusCommand(e env) *cobra.Command {
-	o := secretOptions{Env: e}
+func secretStatusCommand(e cli.Env) *cobra.Command {
+	o := secretjob.Options{Env: e}
 	verify := false
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -138,18 +142,18 @@ every CMTS is asked what it holds.`,
 	secretFlags(cmd, &o)
 	cmd.Flags().BoolVar(&verify, "verify", false, "ask every CMTS what it holds")
 	cmd.RunE = func(*cobra.Command, []string) error {
-		j, err := openSecretJob(o)
+		j, err := secretjob.Open(o)
 		if err != nil {
 			return err
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
-		return j.status(ctx, verify)
+		return j.Status(ctx, verify)
 	}
 	return cmd
 }
 
 func readsTerminal(r io.Reader) bool {
 	f, ok := r.(*os.File)
-	return ok && isTerminal(f)
+	return ok && cli.IsTerminal(f)
 }

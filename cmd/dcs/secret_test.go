@@ -13,6 +13,7 @@ import (
 
 	"dcs/bench/cmts"
 	"dcs/bench/rotation/lab"
+	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/keyring"
 	"dcs/cmd/internal/rotate"
@@ -364,23 +365,23 @@ func TestSecretExamples(t *testing.T) {
 	t.Setenv("CREDENTIALS_DIRECTORY", dir)
 	cfg := config.Default()
 	cfg.Secrets = filepath.Join(dir, "secrets.yaml")
-	s, err := readSecrets(&cfg, nil)
+	s, err := assemble.ReadSecrets(&cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for modem, key := range map[string]string{
 		"198.18.1.2": "change me", "198.18.17.2": "south text", "198.18.33.2": "south text", "198.18.65.2": "west text", "10.0.0.1": "change me",
 	} {
-		if !s.ring.Secret(netip.MustParseAddr(modem)).Equal(mic.NewSecret([]byte(key))) {
+		if !s.Ring.Secret(netip.MustParseAddr(modem)).Equal(mic.NewSecret([]byte(key))) {
 			t.Errorf("%s has not the secret %q", modem, key)
 		}
 	}
-	if len(s.state.Secrets) != 3 || len(s.state.CMTS) != 3 { // one is not used, and its variable is not set
-		t.Errorf("%+v", s.state)
+	if len(s.State.Secrets) != 3 || len(s.State.CMTS) != 3 { // one is not used, and its variable is not set
+		t.Errorf("%+v", s.State)
 	}
 	// What stays the same stays the same one.
-	again, err := readSecrets(&cfg, s)
-	if err != nil || !again.ring.Secret(netip.Addr{}).Same(s.ring.Secret(netip.Addr{})) || !sameSecrets(s, again) {
+	again, err := assemble.ReadSecrets(&cfg, s)
+	if err != nil || !again.Ring.Secret(netip.Addr{}).Same(s.Ring.Secret(netip.Addr{})) || !assemble.SameSecrets(s, again) {
 		t.Errorf("read twice, the secrets are others: %v", err)
 	}
 	if got := dcs("", "secret", "status", "--secrets", cfg.Secrets); got.status != done ||

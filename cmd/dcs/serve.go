@@ -10,11 +10,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dcs/cmd/internal/cli"
 	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/server"
 	"dcs/render/library"
 )
 
-func serveCommand(e env) *cobra.Command {
+func serveCommand(e cli.Env) *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -37,7 +39,7 @@ SIGTERM and SIGINT let running transfers come to their end.`,
 		cfg, err := flags.Config(file)
 		if err != nil {
 			if file == "" {
-				return usageError{err}
+				return cli.UsageError{Err: err}
 			}
 			return err
 		}
@@ -47,11 +49,11 @@ SIGTERM and SIGINT let running transfers come to their end.`,
 		defer signal.Stop(stops)
 		defer signal.Stop(hangups)
 		reread := func() (config.Config, error) { return flags.Config(file) }
-		o := serverOptions{File: file, Config: cfg, Reread: reread, Log: e.stderr}
-		if isTerminal(e.stderr) {
-			o.Serving = func(addr netip.AddrPort, lib *library.Snapshot) { greet(e.stderr, addr, lib) }
+		o := server.Options{File: file, Config: cfg, Reread: reread, Log: e.Stderr}
+		if cli.IsTerminal(e.Stderr) {
+			o.Serving = func(addr netip.AddrPort, lib *library.Snapshot) { greet(e.Stderr, addr, lib) }
 		}
-		return runServer(o, stops, hangups)
+		return server.Run(o, stops, hangups)
 	}
 	return cmd
 }
