@@ -20,6 +20,7 @@ import (
 	"dcs/render/attr"
 	"dcs/render/attr/csvfile"
 	"dcs/render/attr/servers"
+	"dcs/render/attr/store"
 )
 
 // A modem asks as itself, or a proxy for it.
@@ -558,7 +559,7 @@ func TestServeDiskFull(t *testing.T) {
 
 // Names with a MAC address, as the documents have them for DHCP, are of that device.
 func TestDocumentedNames(t *testing.T) {
-	for _, document := range []string{"packaging/OPERATING.md", "../../README.md"} {
+	for _, document := range []string{"doc/operate.md", "../../README.md"} {
 		text, err := os.ReadFile(document)
 		if err != nil {
 			t.Fatal(err)
@@ -613,7 +614,7 @@ func TestCheckOffline(t *testing.T) {
 	}
 	save := func(sources ...attr.Source) {
 		t.Helper()
-		store, err := attr.Open(attr.Config{Dir: assemble.DevicesDir(&cfg.Devices), Sources: sources, Now: time.Now})
+		store, err := store.Open(store.Config{Dir: assemble.DevicesDir(&cfg.Devices), Sources: sources, Now: time.Now})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dcs/cmd/internal/cli"
+	"dcs/cmd/internal/version"
 )
 
 // Exit statuses.
@@ -29,6 +30,7 @@ func run(e cli.Env) int {
 		Short: "Boot files for cable modems, rendered when they are asked for",
 		Long: `dcs gives every modem its boot file over TFTP, rendered at the moment it is
 asked for, from a library of templates.`,
+		Version:       version.Get().String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
@@ -36,6 +38,7 @@ asked for, from a library of templates.`,
 			return cli.Usagef("a verb is missing: serve, capture, compile, decode, check, devices, explain, get, secret, storm, top or version")
 		},
 	}
+	root.SetVersionTemplate("dcs {{.Version}}\n")
 	started := false // whatever is wrong before a verb starts is misuse
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
 	root.AddCommand(

@@ -547,12 +547,12 @@ var unshown = []string{
 }
 
 func TestMetricsDocument(t *testing.T) {
-	text, err := os.ReadFile("packaging/METRICS.md")
+	text, err := os.ReadFile("doc/metrics.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if string(text) != metrics.Document() {
-		t.Error("packaging/METRICS.md is not what the table makes: make generate")
+		t.Error("doc/metrics.md is not what the table makes: make generate")
 	}
 }
 

@@ -9,9 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"dcs/cmd/internal/dcstest"
-
 	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/dcstest"
 	"dcs/render/attr"
 )
 

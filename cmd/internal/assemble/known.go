@@ -13,13 +13,14 @@ import (
 	"dcs/cmd/internal/progress"
 	"dcs/render"
 	"dcs/render/attr"
+	"dcs/render/attr/store"
 )
 
 // knownDevices is what explain knows of devices: the server's snapshot, or what the sources say
 // where there is none, with the attributes of --set over it.
 type knownDevices struct {
 	schema  *attr.Schema
-	explain func(q attr.Query) (attr.Explanation, bool)
+	explain func(q attr.Query) (store.Explanation, bool)
 	set     map[string]string
 	about   string // where it is from
 	Close   func()
@@ -32,14 +33,14 @@ func OpenKnown(stderr io.Writer, cfg *config.Config, schema *attr.Schema, record
 		k.set[schema.Name(i)] = v
 	}
 	known := (*attr.Schema)(nil)
-	k.explain = func(attr.Query) (attr.Explanation, bool) { return attr.Explanation{}, false }
+	k.explain = func(attr.Query) (store.Explanation, bool) { return store.Explanation{}, false }
 	if len(cfg.Devices.Sources) > 0 {
 		log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		sources, err := OpenSources(cfg.Devices.Sources, log)
 		if err != nil {
 			return nil, err
 		}
-		saved, err := attr.OpenSaved(DevicesDir(&cfg.Devices), sources)
+		saved, err := store.OpenSaved(DevicesDir(&cfg.Devices), sources)
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("devices: %w", err)
@@ -47,12 +48,12 @@ func OpenKnown(stderr io.Writer, cfg *config.Config, schema *attr.Schema, record
 			known, k.explain = saved.Schema(), saved.Explain
 			k.about = "the snapshot in " + DevicesDir(&cfg.Devices)
 		default:
-			store, end, err := loadOnce(stderr, sources)
+			devices, end, err := loadOnce(stderr, sources)
 			if err != nil {
 				return nil, err
 			}
-			known, k.Close, k.about = store.Schema(), end, "the sources: there is no snapshot yet"
-			k.explain = func(q attr.Query) (attr.Explanation, bool) { return store.Explain(q.MAC, q.HasMAC, q.IP) }
+			known, k.Close, k.about = devices.Schema(), end, "the sources: there is no snapshot yet"
+			k.explain = func(q attr.Query) (store.Explanation, bool) { return devices.Explain(q.MAC, q.HasMAC, q.IP) }
 		}
 	}
 	var names []string
@@ -73,14 +74,14 @@ func OpenKnown(stderr io.Writer, cfg *config.Config, schema *attr.Schema, record
 const LoadPatience = 5 * time.Minute
 
 // loadOnce loads sources into a store that goes when end is called.
-func loadOnce(stderr io.Writer, sources []attr.Source) (store *attr.Store, end func(), err error) {
+func loadOnce(stderr io.Writer, sources []attr.Source) (devices *store.Store, end func(), err error) {
 	dir, err := os.MkdirTemp("", "dcs-devices-")
 	if err != nil {
 		return nil, nil, err
 	}
 	failed := make(chan error, 1)
-	store, err = attr.Open(attr.Config{Dir: dir, Sources: sources, Now: time.Now, OnEvent: func(ev attr.Event) {
-		if ev.Kind == attr.Failed || ev.Kind == attr.NotMade {
+	devices, err = store.Open(store.Config{Dir: dir, Sources: sources, Now: time.Now, OnEvent: func(ev store.Event) {
+		if ev.Kind == store.Failed || ev.Kind == store.NotMade {
 			select {
 			case failed <- ev.Err:
 			default:
@@ -91,14 +92,14 @@ func loadOnce(stderr io.Writer, sources []attr.Source) (store *attr.Store, end f
 		return nil, nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	end = func() {
-		_ = store.Close() // nothing of it is kept
+		_ = devices.Close() // nothing of it is kept
 		_ = os.RemoveAll(dir)
 	}
 	bar := progress.New(stderr, "devices", 0)
 	defer bar.Close()
-	for deadline := time.Now().Add(LoadPatience); !store.Settled(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(LoadPatience); !devices.Settled(); time.Sleep(10 * time.Millisecond) {
 		n := int64(0)
-		for _, st := range store.State() {
+		for _, st := range devices.State() {
 			n += int64(max(st.Loading, st.Devices))
 		}
 		bar.Set(n)
@@ -114,7 +115,7 @@ func loadOnce(stderr io.Writer, sources []attr.Source) (store *attr.Store, end f
 			return nil, nil, fmt.Errorf("devices: %w", err)
 		}
 	}
-	return store, end, nil
+	return devices, end, nil
 }
 
 func (k *knownDevices) Schema() *attr.Schema { return k.schema }
@@ -167,7 +168,7 @@ func SavedAttributes(stderr io.Writer, c *config.Devices) (*attr.Schema, error) 
 		return nil, err
 	}
 	dir := DevicesDir(c)
-	saved, err := attr.OpenSaved(dir, sources)
+	saved, err := store.OpenSaved(dir, sources)
 	if err != nil {
 		return nil, err
 	}

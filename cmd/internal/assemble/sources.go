@@ -20,6 +20,7 @@ import (
 	"dcs/render/attr/sqldb/mysql"
 	"dcs/render/attr/sqldb/postgres"
 	"dcs/render/attr/sqldb/sqlite"
+	"dcs/render/attr/store"
 )
 
 // DevicesDir is where the snapshot is kept.
@@ -61,7 +62,7 @@ func openSource(c *config.DeviceSource, log *slog.Logger) (attr.Source, error) {
 	case c.CSV != nil:
 		return csvfile.New(*c.CSV), nil
 	case c.File != nil:
-		return attr.NewFile(c.File.Path, c.File.Poll), nil
+		return store.NewFile(c.File.Path, c.File.Poll), nil
 	case c.LDAP != nil:
 		cfg := *c.LDAP
 		cfg.Warn = warn

@@ -6,10 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"dcs/cmd/internal/dcstest"
-
 	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/dcstest"
 )
 
 // The runner is the unit's user where the unit uses the configuration, and nobody else's otherwise.

@@ -12,6 +12,7 @@ import (
 
 	"dcs/cmd/internal/assemble"
 	"dcs/render/attr"
+	"dcs/render/attr/store"
 )
 
 // checkDevices opens the sources, all at once, and returns the attributes that they and the snapshot name. With all it
@@ -23,7 +24,7 @@ func (c *checker) checkDevices() (*attr.Schema, error) {
 		return nil, err
 	}
 	var names []string
-	saved, err := attr.OpenSaved(assemble.DevicesDir(&c.cfg.Devices), sources)
+	saved, err := store.OpenSaved(assemble.DevicesDir(&c.cfg.Devices), sources)
 	errs := []error{err}
 	if saved != nil {
 		for i := range saved.Schema().Len() {
@@ -57,7 +58,7 @@ func (c *checker) checkDevices() (*attr.Schema, error) {
 }
 
 // checkSource loads a source to see what becomes of it, and what the server that has saved would hold back. saved may be nil.
-func (c *checker) checkSource(ctx context.Context, src attr.Source, saved *attr.Saved) error {
+func (c *checker) checkSource(ctx context.Context, src attr.Source, saved *store.Saved) error {
 	dir, err := os.MkdirTemp("", "dcs-devices-")
 	if err != nil {
 		return err

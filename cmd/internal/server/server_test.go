@@ -9,22 +9,22 @@ import (
 	"testing"
 	"time"
 
-	"dcs/cmd/internal/dcstest"
-
 	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/dcstest"
 	"dcs/fastpath"
 	"dcs/fastpath/transfer"
 	"dcs/render"
 	"dcs/render/attr"
 	"dcs/render/attr/csvfile"
+	"dcs/render/attr/store"
 	"dcs/render/mic"
 )
 
 // TestPeekAsksNobody looks for whose an address is, which no source is bothered with.
 func TestPeekAsksNobody(t *testing.T) {
 	source := asker{make(chan [6]byte, 16)}
-	store, err := attr.Open(attr.Config{Dir: t.TempDir(), Sources: []attr.Source{source}, Now: time.Now})
+	store, err := store.Open(store.Config{Dir: t.TempDir(), Sources: []attr.Source{source}, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestDevicesNoAllocs(t *testing.T) {
 		filepath.Join(dir, "library/profiles.dcs"): "Block gold { MaxCPE 16; UsServiceFlow { UsServiceFlowRef 1; QosParamSetType 7; MaxRateSustained $down * 1000; } }\nBlock bronze { MaxCPE 1; }\n",
 		filepath.Join(dir, "library/modem.dcs"):    "Main { NetworkAccess 1; include $profile; }\n",
 	})
-	store, err := attr.Open(attr.Config{
+	store, err := store.Open(store.Config{
 		Dir: filepath.Join(dir, "state"), Now: time.Now,
 		Sources: []attr.Source{csvfile.New(csvfile.Config{Path: filepath.Join(dir, "fleet.csv")})},
 	})
