@@ -10,12 +10,14 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"dcs/cmd/internal/cli"
+	"dcs/cmd/internal/remote"
 	"dcs/cmd/internal/top"
 )
 
-func topCommand(e env) *cobra.Command {
+func topCommand(e cli.Env) *cobra.Command {
 	var (
-		server   adminAccess
+		server   remote.Access
 		once     bool
 		interval time.Duration
 	)
@@ -36,18 +38,18 @@ Rates and latencies are those of the last interval.`,
   dcs top unix:/run/dcs/admin.sock --once`,
 		Args: cobra.MaximumNArgs(1),
 	}
-	server.flags(cmd)
+	server.Flags(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&once, "once", false, "print the state after one interval as text, and exit")
 	f.DurationVar(&interval, "interval", time.Second, "`time` between two updates, 100ms to 1m")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		if interval < 100*time.Millisecond || interval > time.Minute {
-			return usagef("--interval %v: out of range; 100ms to 1m", interval)
+			return cli.Usagef("--interval %v: out of range; 100ms to 1m", interval)
 		}
 		if len(args) > 0 {
-			server.address = args[0]
+			server.Address = args[0]
 		}
-		client, address, err := server.dial()
+		client, address, err := server.Dial()
 		if err != nil {
 			return err
 		}
@@ -55,10 +57,10 @@ Rates and latencies are those of the last interval.`,
 		defer stop()
 		defer client.Close()
 		t := &top.Top{Address: address, Client: client, Interval: interval}
-		if screen, ok := e.stdout.(*os.File); !once && ok && term.IsTerminal(int(screen.Fd())) {
+		if screen, ok := e.Stdout.(*os.File); !once && ok && term.IsTerminal(int(screen.Fd())) {
 			return t.Live(ctx)
 		}
-		return t.Once(ctx, e.stdout)
+		return t.Once(ctx, e.Stdout)
 	}
 	return cmd
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"dcs/cmd/internal/adminapi"
 	"dcs/cmd/internal/progress"
 	"dcs/cmd/internal/terminal"
 	"dcs/fastpath"
@@ -22,7 +23,7 @@ type line struct {
 var results = [...]string{"file", "repeated", "error", "malformed", "dropped"}
 
 // frame shows what has become of the server between two moments.
-func frame(before, now *State) []line {
+func frame(before, now *adminapi.Top) []line {
 	var out []line
 	add := func(bad bool, format string, args ...any) {
 		out = append(out, line{terminal.Clean(fmt.Sprintf(format, args...)), bad})
@@ -77,7 +78,7 @@ func frame(before, now *State) []line {
 
 	add(false, "%-12s %10s %10s %10s %10s", "workers", "received/s", "sent/s", "running", "drops/s")
 	for i, w := range now.Workers {
-		var b Worker
+		var b adminapi.TopWorker
 		if i < len(before.Workers) {
 			b = before.Workers[i]
 		}

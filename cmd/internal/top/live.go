@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"dcs/cmd/internal/admin/client"
+	"dcs/cmd/internal/adminapi"
 	"dcs/cmd/internal/terminal"
 )
 
@@ -68,7 +69,7 @@ func open() (tcell.Screen, error) {
 }
 
 type answer struct {
-	state *State
+	state *adminapi.Top
 	err   error
 }
 
@@ -94,7 +95,7 @@ func (t *Top) poll(ctx context.Context, answers chan<- answer) {
 
 // view is what the user sees: a title, as much of the frame as fits, and the keys.
 type view struct {
-	before, now *State
+	before, now *adminapi.Top
 	err         error // of the last poll
 	paused      bool
 	offset      int // of the first line shown below the title

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dcs/cmd/internal/admin/client"
+	"dcs/cmd/internal/adminapi"
 )
 
 // Top watches one server.
@@ -19,11 +20,11 @@ type Top struct {
 }
 
 // fetch returns the server's state. The error wraps a [client.Error] if the server refuses.
-func (t *Top) fetch(ctx context.Context) (*State, error) {
+func (t *Top) fetch(ctx context.Context) (*adminapi.Top, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	st := &State{}
-	if err := t.Client.Get(ctx, Path, st); err != nil {
+	st := &adminapi.Top{}
+	if err := t.Client.Get(ctx, adminapi.TopPath, st); err != nil {
 		return nil, fmt.Errorf("%s: %w", t.Address, err)
 	}
 	return st, nil
