@@ -194,48 +194,15 @@ func decodeAll(group, defs *Def, b []byte, base int) ([]*Node, error) {
 // checkWidth notes a value that is shorter or longer than its kind can be.
 func (n *Node) checkWidth() {
 	d := n.Def
-	unit := 0 // 0: of any length; the value may be a multiple
-	single := true
-	switch d.Kind {
-	case KindUint8List, KindUint16List, KindIPv4List, KindIPv6List, KindMACList, KindIPv6PrefixList:
-		unit, single = d.elementSize(), false
-	case KindUint8, KindUint16, KindUint24, KindUint32, KindInt8, KindInt32:
-		unit, _ = d.Kind.width()
-	case KindIPv4, KindUint16Pair:
-		unit = 4
-	case KindIPv6, KindDigest16:
-		unit = 16
-	case KindMAC:
-		unit = 6
-	case KindMACMask:
-		unit = 12
-	case KindDigest20:
-		unit = 20
-	}
+	unit, multiple := d.codec().width()
 	size := len(n.Value)
-	if unit == 0 || size == unit || !single && size%unit == 0 {
+	if unit == 0 || size == unit || multiple && size%unit == 0 {
 		return
 	}
 	n.Note = fmt.Sprintf("%s, not %d", count(size, "octet"), unit)
 	if d.Path == "83" {
 		n.Note += "; in DPoE, L2CPManagement"
 	}
-}
-
-// elementSize returns the octets of one element of a list.
-func (d *Def) elementSize() int {
-	switch d.Kind {
-	case KindIPv6PrefixList:
-		return 17
-	case KindIPv4List:
-		return 4
-	case KindIPv6List:
-		return 16
-	case KindMACList:
-		return 6
-	}
-	n, _ := d.Kind.width()
-	return n
 }
 
 // isGroup reports whether the value was read as TLVs.

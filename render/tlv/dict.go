@@ -74,19 +74,12 @@ func (d *Def) Parent() *Def { return &defs[d.parent] }
 
 // Group reports whether the value is made of TLVs.
 func (d *Def) Group() bool {
-	return d.Kind == KindGroup || d.Kind == KindGroupLen16 || d.Kind == KindVendorGroup
+	_, ok := d.codec().(group)
+	return ok
 }
 
 // LenBytes returns the octets of the length field: 0 for markers, else 1 or 2.
-func (d *Def) LenBytes() int {
-	switch d.Kind {
-	case KindMarker:
-		return 0
-	case KindGroupLen16, KindBytesLen16, KindVarbindLen16:
-		return 2
-	}
-	return 1
-}
+func (d *Def) LenBytes() int { return d.Kind.row().length }
 
 // Child looks a keyword up among the children of d, without regard to case.
 func (d *Def) Child(keyword string) (c *Def, as Form, ok bool) {

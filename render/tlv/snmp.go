@@ -210,14 +210,6 @@ func (e *Encoder) AppendVarbind(dst []byte, d *Def, p *VarbindPrefix, vals []Val
 	return ber.AppendVarbind(dst, p.OID, p.Arcs, p.Type.Tag(), value), nil
 }
 
-func (e *Encoder) appendVarbind(dst []byte, d *Def, vals []Value) ([]byte, error) {
-	p, err := e.Varbind(d, vals)
-	if err != nil {
-		return dst, err
-	}
-	return e.AppendVarbind(dst, d, &p, vals[2:])
-}
-
 // appendOIDTLV appends an object identifier with its BER tag and length.
 func (e *Encoder) appendOIDTLV(dst []byte, d *Def, index int, v *Value) ([]byte, error) {
 	ref, err := e.resolve(d, index, v)
@@ -225,21 +217,6 @@ func (e *Encoder) appendOIDTLV(dst []byte, d *Def, index int, v *Value) ([]byte,
 		return dst, err
 	}
 	return ber.AppendTLV(dst, ber.ObjectID, ber.AppendOID(nil, ref.OID)), nil
-}
-
-func (e *Encoder) appendWriteControl(dst []byte, d *Def, vals []Value) ([]byte, error) {
-	if len(vals) != 2 {
-		return dst, d.fail(-1, "wants "+d.wants())
-	}
-	out, err := e.appendOIDTLV(dst, d, 0, &vals[0])
-	if err != nil {
-		return dst, err
-	}
-	neg, n, big, ok := vals[1].number()
-	if !ok || neg || big || n > 1 {
-		return dst, d.fail(1, "wants 0 to allow or 1 to forbid, not "+vals[1].describe())
-	}
-	return append(out, byte(n)), nil
 }
 
 func (e *Encoder) appendDigitMap(dst []byte, d *Def, vals []Value) ([]byte, error) {
