@@ -7,11 +7,9 @@ import (
 
 	"dcs/cmd/internal/check"
 	"dcs/cmd/internal/cli"
-	"dcs/cmd/internal/config"
 )
 
 func checkCommand(e cli.Env) *cobra.Command {
-	var file string
 	var devices, offline, noHost bool
 	var remapFile string
 	cmd := &cobra.Command{
@@ -41,12 +39,11 @@ line for which no rule can be had.`,
   dcs check --remap /etc/tftpd.remap`,
 		Args: cobra.NoArgs,
 	}
-	cmd.Flags().StringVarP(&file, "config", "c", "", "the configuration `file`")
 	cmd.Flags().BoolVar(&devices, "devices", false, "load all devices, and tell which rows are none, and what the server would hold back")
 	cmd.Flags().BoolVar(&offline, "offline", false, "open no source of devices, and wait for none")
 	cmd.Flags().BoolVar(&noHost, "no-host", false, "leave out what is up to this host: interfaces, addresses, ports and the server's user")
 	cmd.Flags().StringVar(&remapFile, "remap", "", "print the key rewrite that does what this map `file` of tftpd-hpa does")
-	flags := config.AddFlags(cmd.Flags())
+	settings := addSettings(cmd, e, whatToServe...)
 	cmd.RunE = func(*cobra.Command, []string) error {
 		if remapFile != "" {
 			return remap(e, remapFile)
@@ -54,15 +51,15 @@ line for which no rule can be had.`,
 		if devices && offline {
 			return cli.Usagef("--devices loads the sources, and --offline opens none: say one of them")
 		}
-		cfg, err := flags.Config(file)
+		cfg, err := settings.load()
+		if err != nil && settings.file == "" {
+			return err
+		}
 		if err != nil {
-			if file == "" {
-				return cli.UsageError{Err: err}
-			}
 			fmt.Fprintln(e.Stderr, err)
 		}
 		return check.Run(&cfg, check.Options{
-			File: file, Wrong: err != nil, Devices: devices, Offline: offline, NoHost: noHost, Stdout: e.Stdout, Stderr: e.Stderr,
+			File: settings.file, Wrong: err != nil, Devices: devices, Offline: offline, NoHost: noHost, Stdout: e.Stdout, Stderr: e.Stderr,
 		})
 	}
 	return cmd

@@ -31,13 +31,8 @@ func devicesCommand(e cli.Env) *cobra.Command {
 		Long: `Make and read files of devices: one binary file with all of them, found by MAC and
 by IP address, for the source localdb or for a look into what a source gives. And have
 a running server load its sources anew.`,
-		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return cli.Usagef("a verb is missing: build, get, stat or reload")
-		},
 	}
-	cmd.AddCommand(devicesBuildCommand(e), devicesGetCommand(e), devicesStatCommand(e), devicesReloadCommand(e))
-	return cmd
+	return cli.Group(cmd, devicesBuildCommand(e), devicesGetCommand(e), devicesStatCommand(e), devicesReloadCommand(e))
 }
 
 func devicesBuildCommand(e cli.Env) *cobra.Command {

@@ -25,8 +25,8 @@ import (
 
 func explainCommand(e cli.Env) *cobra.Command {
 	var (
-		file, mac, ip, server string
-		set                   []string
+		mac, ip, server string
+		set             []string
 	)
 	cmd := &cobra.Command{
 		Use:   "explain NAME",
@@ -40,12 +40,11 @@ The exit status is 1 if the name gets no file.`,
 		Args:    cobra.ExactArgs(1),
 	}
 	f := cmd.Flags()
-	f.StringVarP(&file, "config", "c", "", "the configuration `file`")
 	f.StringVar(&mac, "mac", "", "the modem's MAC `address`, where the name holds none")
 	f.StringVar(&ip, "ip", "0.0.0.0", "the modem's IP `address`")
 	f.StringVar(&server, "server", "", "the `address` that the modem asks, a template's $server; without it, 0.0.0.0 or ::")
 	f.StringArrayVar(&set, "set", nil, "give the device an attribute: `name=value`")
-	flags := config.AddFlags(f)
+	settings := addSettings(cmd, e, whatToServe...)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		req := render.Request{Name: []byte(args[0])}
 		var err error
@@ -64,11 +63,8 @@ The exit status is 1 if the name gets no file.`,
 			}
 			req.MAC, req.HasMAC = m, true
 		}
-		cfg, err := flags.Config(file)
+		cfg, err := settings.load()
 		if err != nil {
-			if file == "" {
-				return cli.UsageError{Err: err}
-			}
 			return err
 		}
 		schema, record, err := attributes(set, f)

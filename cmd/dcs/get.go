@@ -8,9 +8,11 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"dcs/cmd/internal/cli"
 	"dcs/cmd/internal/terminal"
@@ -118,6 +120,9 @@ func (g *fetch) run() ([]byte, error) {
 		return nil, err
 	}
 	defer conn.Close()
+	if err := reportICMP(conn, g.server.Addr().Is6()); err != nil {
+		return nil, err
+	}
 
 	t := download{fetch: g, conn: conn, peer: g.server, blksize: tftp.DefaultBlksize, windowsize: 1, tsize: -1, next: 1}
 	asked := tftp.Options{Has: tftp.Tsize}
@@ -133,6 +138,7 @@ func (g *fetch) run() ([]byte, error) {
 	if err := t.send(tftp.AppendRequest(nil, g.name, "octet", &asked)); err != nil {
 		return nil, err
 	}
+	var unreachable error // as ICMP reports; a later request may get through
 	buf := make([]byte, tftp.DataHeader+tftp.MaxBlksize+1)
 	for tries := 1; !t.finished; {
 		if err := conn.SetReadDeadline(time.Now().Add(g.timeout)); err != nil {
@@ -141,13 +147,20 @@ func (g *fetch) run() ([]byte, error) {
 		n, from, err := conn.ReadFromUDPAddrPort(buf)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			if tries == g.tries {
-				return nil, fmt.Errorf("no answer to %d requests", tries)
+				return nil, t.silence(tries, unreachable)
 			}
 			tries++
 			t.gap = false
 			if err := t.resend(); err != nil {
 				return nil, err
 			}
+			continue
+		}
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return nil, t.refused()
+		}
+		if errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH) {
+			unreachable = err
 			continue
 		}
 		if err != nil {
@@ -165,6 +178,21 @@ func (g *fetch) run() ([]byte, error) {
 		return nil, fmt.Errorf("the server promised %d octets and sent %d", t.tsize, len(t.body))
 	}
 	return t.body, nil
+}
+
+// reportICMP has the kernel return ICMP errors from the calls of a socket that is not connected (ip(7), IP_RECVERR).
+func reportICMP(conn *net.UDPConn, v6 bool) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	level, option := unix.IPPROTO_IP, unix.IP_RECVERR
+	if v6 {
+		level, option = unix.IPPROTO_IPV6, unix.IPV6_RECVERR
+	}
+	var failure error
+	err = raw.Control(func(fd uintptr) { failure = unix.SetsockoptInt(int(fd), level, option, 1) })
+	return errors.Join(err, failure)
 }
 
 // download is the state of a fetch that has begun.
@@ -200,6 +228,25 @@ func (t *download) resend() error {
 func (t *download) acknowledge() error {
 	t.since = 0
 	return t.send(tftp.AppendACK(nil, t.next-1))
+}
+
+// silence is the error of a server that has not answered.
+func (t *download) silence(tries int, unreachable error) error {
+	switch {
+	case unreachable != nil:
+		return fmt.Errorf("no answer to %d requests: %w", tries, unreachable)
+	case t.answered:
+		return fmt.Errorf("transfer broke off after %d octets: no answer to %d acknowledgements", len(t.body), tries)
+	}
+	return fmt.Errorf("no answer to %d requests in %v: wrong address, a firewall, or a server that does not answer this client", tries, time.Duration(tries)*t.timeout)
+}
+
+// refused is the error of a port that nobody listens on.
+func (t *download) refused() error {
+	if t.answered {
+		return fmt.Errorf("transfer broke off after %d octets: the server closed its port %d", len(t.body), t.peer.Port())
+	}
+	return errors.New("port closed: no TFTP server listens there")
 }
 
 // refuse ends the transfer on the server's side too.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dcs/cmd/internal/cli"
+	"dcs/cmd/internal/remote"
 	"dcs/cmd/internal/version"
 )
 
@@ -20,7 +21,9 @@ const (
 )
 
 func main() {
-	os.Exit(run(cli.Env{Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}))
+	os.Exit(run(cli.Env{
+		Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, StandardConfig: remote.StandardConfig,
+	}))
 }
 
 // run carries out a command line and returns the exit status.
@@ -33,15 +36,11 @@ asked for, from a library of templates.`,
 		Version:       version.Get().String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return cli.Usagef("a verb is missing: serve, capture, compile, decode, check, devices, explain, get, secret, storm, top or version")
-		},
 	}
 	root.SetVersionTemplate("dcs {{.Version}}\n")
-	started := false // whatever is wrong before a verb starts is misuse
+	started := false // an error before a verb starts is misuse
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
-	root.AddCommand(
+	cli.Group(root, append(docsCommand(e),
 		captureCommand(e),
 		checkCommand(e),
 		compileCommand(e),
@@ -55,8 +54,8 @@ asked for, from a library of templates.`,
 		stormCommand(e),
 		topCommand(e),
 		versionCommand(e),
-	)
-	root.AddCommand(docsCommand(e)...)
+	)...)
+	cli.CompleteFlags(root)
 	root.SetArgs(append([]string{}, e.Args...)) // not nil: cobra would take the process's
 	root.SetIn(e.Stdin)
 	root.SetOut(e.Stdout)

@@ -29,13 +29,8 @@ that its old secret goes until it has the new one; how long that was is told at 
 
 Each step is in a journal beside the keyring before it is done. After a crash, or when a
 CMTS could not be reached, "resume" goes on and "rollback" brings all back.`,
-		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return cli.Usagef("a verb is missing: status, rotate, resume or rollback")
-		},
 	}
-	cmd.AddCommand(secretStatusCommand(e), secretRotateCommand(e), secretResumeCommand(e, false), secretResumeCommand(e, true))
-	return cmd
+	return cli.Group(cmd, secretStatusCommand(e), secretRotateCommand(e), secretResumeCommand(e, false), secretResumeCommand(e, true))
 }
 
 func secretFlags(cmd *cobra.Command, j *secretjob.Options) {
@@ -82,8 +77,8 @@ CMTS cannot be reached, the rotation stops and waits for "resume" or "rollback".
 	f.BoolVar(&r.DryRun, "dry-run", false, "show the plan and stop")
 	f.BoolVarP(&r.Yes, "yes", "y", false, "do not ask")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if r.Drain < 0 || r.Drain > 24*time.Hour {
-			return cli.Usagef("--drain %v: want 0s to 24h", r.Drain)
+		if err := checkDrain(r.Drain); err != nil {
+			return err
 		}
 		if !r.DryRun && !r.Yes && !readsTerminal(e.Stdin) {
 			return cli.Usagef("nobody can be asked, as standard input is no terminal: say --yes, or --dry-run")
@@ -116,14 +111,25 @@ round goes on back.`,
 go next to the new ones again where they are gone, the server switches back, the new
 secrets go.`
 	}
+	r := secretjob.Resumption{Back: back}
 	secretFlags(cmd, &o)
 	noServerFlag(cmd, &o)
+	f := cmd.Flags()
+	f.DurationVar(&r.Drain, "drain", 0, "the `time` that files under the old secret have to be used (default: as the rotation began with)")
+	f.BoolVar(&r.DryRun, "dry-run", false, "show where the rotation stands and stop")
+	f.BoolP("yes", "y", false, "for command lines shared with rotate: nothing is asked here")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := checkDrain(r.Drain); err != nil {
+			return err
+		}
+		if !f.Changed("drain") {
+			r.Drain = -1
+		}
 		j, err := secretjob.Open(o)
 		if err != nil {
 			return err
 		}
-		return j.Resume(cmd.Context(), back)
+		return j.Resume(cmd.Context(), r)
 	}
 	return cmd
 }
@@ -151,6 +157,13 @@ every CMTS is asked what it holds.`,
 		return j.Status(ctx, verify)
 	}
 	return cmd
+}
+
+func checkDrain(d time.Duration) error {
+	if d < 0 || d > 24*time.Hour {
+		return cli.Usagef("--drain %v: want 0s to 24h", d)
+	}
+	return nil
 }
 
 func readsTerminal(r io.Reader) bool {

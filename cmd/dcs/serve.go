@@ -11,13 +11,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"dcs/cmd/internal/cli"
-	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/server"
 	"dcs/render/library"
 )
 
 func serveCommand(e cli.Env) *cobra.Command {
-	var file string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve a library of boot files over TFTP",
@@ -33,14 +31,10 @@ SIGTERM and SIGINT let running transfers come to their end.`,
   dcs serve --listen 127.0.0.1:6969 --library ./library`,
 		Args: cobra.NoArgs,
 	}
-	cmd.Flags().StringVarP(&file, "config", "c", "", "the configuration `file`")
-	flags := config.AddFlags(cmd.Flags())
+	settings := addSettings(cmd, e)
 	cmd.RunE = func(*cobra.Command, []string) error {
-		cfg, err := flags.Config(file)
+		cfg, err := settings.load()
 		if err != nil {
-			if file == "" {
-				return cli.UsageError{Err: err}
-			}
 			return err
 		}
 		stops, hangups := make(chan os.Signal, 1), make(chan os.Signal, 1)
@@ -48,8 +42,7 @@ SIGTERM and SIGINT let running transfers come to their end.`,
 		signal.Notify(hangups, syscall.SIGHUP)
 		defer signal.Stop(stops)
 		defer signal.Stop(hangups)
-		reread := func() (config.Config, error) { return flags.Config(file) }
-		o := server.Options{File: file, Config: cfg, Reread: reread, Log: e.Stderr}
+		o := server.Options{File: settings.file, Config: cfg, Reread: settings.load, Log: e.Stderr}
 		if cli.IsTerminal(e.Stderr) {
 			o.Serving = func(addr netip.AddrPort, lib *library.Snapshot) { greet(e.Stderr, addr, lib) }
 		}

@@ -15,6 +15,9 @@ type Env struct {
 	Args           []string
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
+
+	// StandardConfig is the configuration of verbs that are given none, if it exists; "": there is none.
+	StandardConfig string
 }
 
 // ErrReported ends a verb whose errors are on stderr already.

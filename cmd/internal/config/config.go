@@ -120,7 +120,7 @@ served as soon as one has it.`,
 cannot be had), socket (UDP sockets), or auto: xdp where the interface is
 known, its driver can and the server may, else sockets. The log says what was
 chosen and why.`,
-			one(&c.Transport, "transport", "auto, xdp or socket", text, parseTransport),
+			one(&c.Transport, "auto|xdp|socket", "auto, xdp or socket", text, parseTransport),
 		},
 		{
 			"interface", `[]`,
@@ -388,7 +388,7 @@ a pattern or by the option hwaddr, and comes from an address that devices give
 to another device, or while they give the named one another address: log (it
 is answered and logged), refuse (it gets TFTP ERROR 2 or HTTP status 403), or
 off. A device behind two CMTSes of the keyring within a minute is logged.`,
-			one(&c.Devices.Bind, "rule", "off, log or refuse", text, parseBind),
+			one(&c.Devices.Bind, "off|log|refuse", "off, log or refuse", text, parseBind),
 		},
 		{
 			"mac_in_name", `on`,
@@ -485,18 +485,18 @@ as the kernel can: writing outside of devices_dir and the directory of admin's
 socket (Landlock), and system calls, such as starting programs (seccomp). With
 plug-ins, which the same would hold for, it gives up less; the log says what.
 off: it gives up nothing.`,
-			one(&c.Sandbox, "word", "auto or off", text, parseSandbox),
+			one(&c.Sandbox, "auto|off", "auto or off", text, parseSandbox),
 		},
 		{
 			"log_format", `text`,
 			`How the log's lines look: text (key=value) or json.`,
-			one(&c.LogFormat, "format", "text or json", text, parseLogFormat),
+			one(&c.LogFormat, "text|json", "text or json", text, parseLogFormat),
 		},
 		{
 			"log_level", `info`,
 			`What the log tells: debug, info, warn or error, and all that is worse. This
 key and the two that follow are read anew at SIGHUP.`,
-			one(&c.LogLevel, "level", "debug, info, warn or error", text, ParseLogLevel),
+			one(&c.LogLevel, "debug|info|warn|error", "debug, info, warn or error", text, ParseLogLevel),
 		},
 		{
 			"log_requests", `off`,

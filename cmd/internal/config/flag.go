@@ -13,10 +13,13 @@ type Flags struct {
 	values  []*value
 }
 
-// AddFlags gives fs a flag for every key that is no structure.
-func AddFlags(fs *pflag.FlagSet) *Flags {
+// AddFlags gives fs a flag for each of the keys that are named, or, if none is, for every key that is no structure.
+func AddFlags(fs *pflag.FlagSet, keys ...string) *Flags {
 	flags := &Flags{}
 	for _, k := range flags.scratch.flagKeys() {
+		if len(keys) > 0 && !slices.Contains(keys, k.Name) {
+			continue
+		}
 		v := &value{Key: k}
 		flags.values = append(flags.values, v)
 		summary, _, _ := strings.Cut(strings.Join(strings.Fields(k.Doc), " "), ". ")
@@ -47,8 +50,8 @@ func (f *Flags) Config(file string) (Config, error) {
 			return c, err
 		}
 	}
-	for i, k := range c.flagKeys() {
-		set := f.values[i].set
+	for _, k := range c.flagKeys() {
+		set := f.set(k.Name)
 		if len(set) > 0 {
 			k.field.reset()
 		}
@@ -59,6 +62,21 @@ func (f *Flags) Config(file string) (Config, error) {
 		}
 	}
 	return c, c.Validate()
+}
+
+// Changed reports whether the command line has a value for any of keys.
+func (f *Flags) Changed(keys ...string) bool {
+	return slices.ContainsFunc(keys, func(key string) bool { return len(f.set(key)) > 0 })
+}
+
+// set returns what the command line gives for a key.
+func (f *Flags) set(key string) []string {
+	for _, v := range f.values {
+		if v.Name == key {
+			return v.set
+		}
+	}
+	return nil
 }
 
 // value is a key as a flag: a list is split at commas, and grows with each use.

@@ -27,6 +27,7 @@ type Survey struct {
 	Plan    Plan
 	New     map[string]cmts.Secret // by name
 	Notes   []Note                 // what the operator should know before he says yes
+	Failed  map[string]error       // by CMTS: why it cannot take part; empty if the rotation can begin
 	Lengths int                    // of the secrets that were made; 0: none was
 }
 
@@ -53,7 +54,7 @@ const (
 )
 
 // TakeStock asks every CMTS that the wish names what it holds, and plans the rotation. It changes nothing. The error
-// joins what is in the way, CMTS by CMTS.
+// joins the obstacles, CMTS by CMTS. Where they are those of single CMTSes there is a survey too: what is known of the plan.
 func (s *Saga) TakeStock(ctx Context, ring *keyring.File, fleet []string, wish Wish) (*Survey, error) {
 	chosen := wish.CMTS
 	if chosen == nil {
@@ -80,9 +81,9 @@ func (s *Saga) TakeStock(ctx Context, ring *keyring.File, fleet []string, wish W
 	sv := &Survey{Plan: Plan{
 		ID: s.now().UTC().Format("20060102-150405"), By: wish.By, Drain: wish.Drain,
 		OldDefault: ring.Default, NewDefault: ring.Default,
-	}}
+	}, Failed: map[string]error{}}
 	found, err := s.visitAll(ctx, ring, chosen, wish.Given)
-	if err != nil {
+	if ctx.Err() != nil {
 		return nil, err
 	}
 
@@ -92,6 +93,11 @@ func (s *Saga) TakeStock(ctx Context, ring *keyring.File, fleet []string, wish W
 		f := found[i]
 		old := ring.Holds(name)
 		sv.Plan.CMTS = append(sv.Plan.CMTS, Change{Name: name, Old: old, New: names[old], Slots: f.slots, Readable: f.readable})
+		if f.failure != nil {
+			sv.Failed[name] = f.failure
+			errs = append(errs, f.failure)
+			continue
+		}
 		if f.maxLen < least {
 			least, weakest = f.maxLen, name
 		}
@@ -114,7 +120,7 @@ func (s *Saga) TakeStock(ctx Context, ring *keyring.File, fleet []string, wish W
 		for _, name := range names {
 			sv.New[name] = wish.Given
 		}
-		return sv, nil
+		return sv, errors.Join(errs...)
 	}
 	n := min(length, least)
 	if n < shortest {
@@ -128,7 +134,11 @@ func (s *Saga) TakeStock(ctx Context, ring *keyring.File, fleet []string, wish W
 		sv.New[names[old]] = Generate(n)
 	}
 	for _, c := range sv.Plan.CMTS {
+		if sv.Failed[c.Name] != nil {
+			continue
+		}
 		if err := s.check(c.Name, sv.New[c.New]); err != nil {
+			sv.Failed[c.Name] = err
 			errs = append(errs, err)
 		}
 	}
@@ -153,6 +163,7 @@ type found struct {
 	readable              bool
 	holds                 cmts.Holding
 	note                  string
+	failure               error
 }
 
 // visitAll asks CMTSes what they hold.
@@ -160,6 +171,7 @@ func (s *Saga) visitAll(ctx Context, ring *keyring.File, names []string, given c
 	all := make([]found, len(names))
 	err := s.each(ctx, "asking", s.Parallel, names, func(ctx Context, i int) (err error) {
 		all[i], err = s.visitOne(ctx, ring, names[i], given)
+		all[i].failure = err
 		return err
 	})
 	return all, err

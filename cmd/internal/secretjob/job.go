@@ -51,7 +51,7 @@ func Open(o Options) (*Job, error) {
 func (j *Job) open() error {
 	if j.File == "" && j.Secrets == "" {
 		var err error
-		if j.File, err = remote.Installed(remote.StandardConfig); err != nil {
+		if j.File, err = remote.Installed(j.Env.StandardConfig); err != nil {
 			return err
 		}
 	}

@@ -75,14 +75,17 @@ func (j *Job) rotate(ctx context.Context, wish rotate.Wish, dryRun, yes bool) er
 	if err != nil {
 		return err
 	}
-	sv, err := j.saga.TakeStock(ctx, j.ring, fleetNames(j.fleet), wish)
-	if err != nil {
-		return j.tellAll(err, "nothing was changed")
+	sv, obstacles := j.saga.TakeStock(ctx, j.ring, fleetNames(j.fleet), wish)
+	if sv == nil {
+		return j.tellAll(obstacles, "nothing was changed")
 	}
 	noStatic := j.lookBehind(&sv.Plan)
 	j.bar.Close()
 	if err := j.showPlan(sv, server, noStatic); err != nil {
 		return err
+	}
+	if obstacles != nil {
+		return j.tellAll(obstacles, fmt.Sprintf("%d of %d CMTSes cannot take part: nothing was changed", len(sv.Failed), len(sv.Plan.CMTS)))
 	}
 	if dryRun {
 		_, err := fmt.Fprintln(j.Env.Stdout, "Nothing was changed.")
@@ -141,12 +144,16 @@ func (j *Job) showPlan(sv *rotate.Survey, server string, noStatic error) error {
 	type pair struct{ old, new string }
 	double, single := map[pair]int{}, map[pair][]string{}
 	pairs := map[pair]bool{}
+	failed := map[pair]int{}
 	for _, c := range p.CMTS {
 		k := pair{c.Old, c.New}
 		pairs[k] = true
-		if c.Slots > 1 {
+		switch {
+		case sv.Failed[c.Name] != nil:
+			failed[k]++
+		case c.Slots > 1:
 			double[k]++
-		} else {
+		default:
 			single[k] = append(single[k], c.Name)
 		}
 	}
@@ -154,6 +161,9 @@ func (j *Job) showPlan(sv *rotate.Survey, server string, noStatic error) error {
 	var windows []string
 	for _, k := range slices.SortedFunc(maps.Keys(pairs), func(a, b pair) int { return strings.Compare(a.old, b.old) }) {
 		fmt.Fprintf(b, "Secret    %s is followed by %s: %d CMTSes with two slots, %d with one", k.old, k.new, double[k], len(single[k]))
+		if failed[k] > 0 {
+			fmt.Fprintf(b, ", %d that cannot take part", failed[k])
+		}
 		if k.old == p.OldDefault && p.NewDefault != p.OldDefault {
 			b.WriteString(", and the default")
 		}
@@ -164,6 +174,11 @@ func (j *Job) showPlan(sv *rotate.Survey, server string, noStatic error) error {
 	if len(windows) > 0 {
 		fmt.Fprintf(b, "Windows   these have one slot and reject modems while they change: %s\n", strings.Join(windows, ", "))
 	}
+	for _, c := range p.CMTS {
+		if err := sv.Failed[c.Name]; err != nil {
+			fmt.Fprintf(b, "FAILED    %s\n", firstLine(err))
+		}
+	}
 	j.showLeft(b)
 	if noStatic != nil {
 		fmt.Fprintf(b, "Static    not known: %v\n", firstLine(noStatic))
@@ -171,6 +186,7 @@ func (j *Job) showPlan(sv *rotate.Survey, server string, noStatic error) error {
 	for _, note := range sv.Notes {
 		fmt.Fprintf(b, "Note      %s: %s\n", some(note.CMTS), note.Text)
 	}
+	b.WriteString("Caution   the drivers have been tested against simulated CMTSes, never against a real one: try one CMTS first (--cmts NAME)\n")
 	_, err := j.Env.Stdout.Write(b.Bytes())
 	return err
 }
@@ -218,16 +234,53 @@ func (j *Job) finish(ctx context.Context, failure error) error {
 	return err
 }
 
-// Resume goes on with a rotation that was stopped, or brings all back that it has changed.
-func (j *Job) Resume(ctx context.Context, back bool) error {
-	doing := "resuming a rotation"
-	if back {
-		doing = "rolling a rotation back"
-	}
-	return j.locked(ctx, doing, func(ctx context.Context) error { return j.resume(ctx, back) })
+// Resumption says how a rotation that has not ended is brought to its end.
+type Resumption struct {
+	Back   bool          // bring everything back instead
+	Drain  time.Duration // instead of the plan's; negative: the plan's
+	DryRun bool          // show where the rotation stands and stop
 }
 
-func (j *Job) resume(ctx context.Context, turn bool) error {
+// showResumption shows what a resumption would begin with.
+func (j *Job) showResumption(r Resumption) error {
+	state, err := rotate.ReadJournal(j.journalPath())
+	if err != nil {
+		return err
+	}
+	b := &bytes.Buffer{}
+	if state == nil || state.Ended != "" {
+		b.WriteString("No rotation is under way.\n")
+	} else {
+		drain, towards := state.Plan.Drain, "new"
+		if r.Drain >= 0 {
+			drain = r.Drain
+		}
+		if r.Back || state.Back {
+			towards = "old"
+		}
+		fmt.Fprintf(b, "Rotation  begun by %s at %s; it ends with the %s secrets alone\nDrain     %v\n\n", state.Plan.By, clock(state.Begun), towards, drain)
+		if err := showHolders(b, state, j.ring); err != nil {
+			return err
+		}
+		b.WriteString("\nNothing was changed.\n")
+	}
+	_, err = j.Env.Stdout.Write(b.Bytes())
+	return err
+}
+
+// Resume brings a rotation that was stopped to its end.
+func (j *Job) Resume(ctx context.Context, r Resumption) error {
+	doing := "resuming a rotation"
+	if r.Back {
+		doing = "rolling a rotation back"
+	}
+	return j.locked(ctx, doing, func(ctx context.Context) error { return j.resume(ctx, r) })
+}
+
+func (j *Job) resume(ctx context.Context, r Resumption) error {
+	if r.DryRun {
+		return j.showResumption(r)
+	}
 	out, state, err := rotate.OpenJournal(j.journalPath())
 	if errors.Is(err, fs.ErrNotExist) {
 		state, err = nil, nil
@@ -239,7 +292,7 @@ func (j *Job) resume(ctx context.Context, turn bool) error {
 		defer out.Close()
 	}
 	if state == nil || state.Ended != "" {
-		if turn && state != nil {
+		if r.Back && state != nil {
 			return errors.New("the last rotation has come to its end: rotate again to bring a former secret back")
 		}
 		_, err := fmt.Fprintln(j.Env.Stdout, "No rotation is under way.")
@@ -251,8 +304,11 @@ func (j *Job) resume(ctx context.Context, turn bool) error {
 	if err := j.lookBehind(&state.Plan); err != nil {
 		fmt.Fprintf(j.Env.Stderr, "static files not known: %s\n", firstLine(err))
 	}
+	if r.Drain >= 0 {
+		state.Plan.Drain = r.Drain
+	}
 	j.saga.Journal = rotate.Continue(out, state, time.Now)
-	if turn {
+	if r.Back {
 		return j.finish(ctx, j.saga.Back(ctx, "by "+rotate.WhoAmI()))
 	}
 	return j.finish(ctx, j.saga.Run(ctx))

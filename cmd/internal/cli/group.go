@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Group makes cmd a command that only leads to verbs. Called without one it lists them; called with one that does not
+// exist it suggests those that are spelled alike. Both are a [UsageError].
+func Group(cmd *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
+	cmd.AddCommand(verbs...)
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return unknownVerb(cmd, args[0])
+	}
+	cmd.RunE = func(*cobra.Command, []string) error {
+		return Usagef("missing verb: want %s", enumerate(verbNames(cmd)))
+	}
+	// The flags of a misspelled verb are unknown too: the verb is what to complain about.
+	cmd.SetFlagErrorFunc(func(at *cobra.Command, err error) error {
+		if at == cmd && at.Flags().NArg() > 0 {
+			return unknownVerb(cmd, at.Flags().Arg(0))
+		}
+		return err
+	})
+	return cmd
+}
+
+func unknownVerb(cmd *cobra.Command, verb string) error {
+	if alike := cmd.SuggestionsFor(verb); len(alike) > 0 {
+		return Usagef("unknown verb %q; did you mean %s?", verb, enumerate(alike))
+	}
+	return Usagef("unknown verb %q: want %s", verb, enumerate(verbNames(cmd)))
+}
+
+// verbNames returns the verbs that help lists.
+func verbNames(cmd *cobra.Command) []string {
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return names
+}
+
+// enumerate joins names as in "a, b or c".
+func enumerate(names []string) string {
+	last := len(names) - 1
+	if last <= 0 {
+		return strings.Join(names, "")
+	}
+	return fmt.Sprintf("%s or %s", strings.Join(names[:last], ", "), names[last])
+}
