@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"unsafe"
 
-	"dcs/render/attr"
+	"dcs/render/device"
 	"dcs/render/skeleton"
 )
 
@@ -90,7 +90,7 @@ func (w *Worker) note(now int64, r *Request, f *found) {
 	switch _, refused := r.Err.(Mismatch); {
 	case refused:
 		if f.claim.hasOther {
-			e.nValue = uint8(len(attr.AppendMAC(e.value[:0], f.claim.other)))
+			e.nValue = uint8(len(device.AppendMAC(e.value[:0], f.claim.other)))
 		}
 	case r.Err != nil:
 		e.nValue = uint8(copy(e.value[:], w.scratch.Bad))

@@ -19,7 +19,7 @@ import (
 	"dcs/bpf"
 	"dcs/cmd/internal/admin"
 	"dcs/cmd/internal/config"
-	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // capturePath is the admin API's call for captures: POST begins one and answers with its file as it grows, DELETE ends it.
@@ -60,7 +60,7 @@ type captureWish struct {
 func (w *captureWish) check() error {
 	if w.MAC != "" {
 		ok := false
-		if w.mac, ok = attr.ParseMAC(w.MAC); !ok || w.mac == [6]byte{} {
+		if w.mac, ok = device.ParseMAC(w.MAC); !ok || w.mac == [6]byte{} {
 			return fmt.Errorf("mac %s: want six octets, such as 0a:01:02:03:04:05", w.MAC)
 		}
 	}

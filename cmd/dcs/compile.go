@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 	"dcs/render/library"
 	"dcs/render/mic"
 	"dcs/render/naming"
@@ -82,7 +83,7 @@ A source with errors does not stop the others; the exit status is 1 then.`,
 				}
 			}
 			if flags.Changed("mac") {
-				if c.values.MAC, c.values.HasMAC = attr.ParseMAC(mac); !c.values.HasMAC {
+				if c.values.MAC, c.values.HasMAC = device.ParseMAC(mac); !c.values.HasMAC {
 					return usagef("--mac %s: want six octets, such as 0a:01:02:03:04:05", mac)
 				}
 			}

@@ -25,7 +25,7 @@ import (
 	"dcs/fastpath"
 	"dcs/fastpath/transfer"
 	"dcs/render"
-	"dcs/render/attr"
+	"dcs/render/device"
 	"dcs/render/library"
 	"dcs/render/mic"
 	"dcs/render/naming"
@@ -307,7 +307,7 @@ func (b *backend) Explain(_ context.Context, q console.Question) (*console.Expla
 		req.Client = a.Unmap()
 	}
 	if q.MAC != "" {
-		m, ok := attr.ParseMAC(q.MAC)
+		m, ok := device.ParseMAC(q.MAC)
 		if !ok {
 			return nil, fmt.Errorf("%w: %q is no MAC address, such as 0a:01:02:03:04:05", console.ErrQuestion, q.MAC)
 		}

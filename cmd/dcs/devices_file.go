@@ -19,6 +19,7 @@ import (
 	"dcs/render/attr"
 	"dcs/render/attr/csvfile"
 	"dcs/render/attr/localdb"
+	"dcs/render/device"
 	"dcs/render/mapped"
 )
 
@@ -149,7 +150,7 @@ func devicesGetCommand(e env) *cobra.Command {
   dcs devices get fleet.db 10.1.2.3`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			mac, isMAC := attr.ParseMAC(args[1])
+			mac, isMAC := device.ParseMAC(args[1])
 			ip, err := netip.ParseAddr(args[1])
 			if !isMAC && err != nil {
 				return usagef("%s is neither a MAC nor an IP address", args[1])

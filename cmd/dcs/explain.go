@@ -14,6 +14,7 @@ import (
 	"dcs/cmd/internal/config"
 	"dcs/render"
 	"dcs/render/attr"
+	"dcs/render/device"
 	"dcs/render/library"
 	"dcs/render/naming"
 	"dcs/render/skeleton"
@@ -54,7 +55,7 @@ The exit status is 1 if the name gets no file.`,
 			}
 		}
 		if mac != "" {
-			m, ok := attr.ParseMAC(mac)
+			m, ok := device.ParseMAC(mac)
 			if !ok {
 				return usagef("--mac %s: want six octets, such as 0a:01:02:03:04:05", mac)
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 	"dcs/render/skeleton"
 )
 
@@ -94,7 +95,7 @@ func (s *Snapshot) learn(name []byte) *Learned {
 func (t *Template) learned(n skeleton.Name) *Learned {
 	l := &Learned{Template: t, name: n}
 	if t.mac > 0 && n.Given[t.mac] {
-		l.MAC, l.HasMAC = attr.ParseMAC(n.Captures[t.mac])
+		l.MAC, l.HasMAC = device.ParseMAC(n.Captures[t.mac])
 		if !l.HasMAC {
 			l.fault = &skeleton.Fault{
 				Reason: skeleton.BadAddress, Pos: t.pattern.pos, What: n.Text,

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // MaxName is the longest name in octets, as over TFTP.
@@ -226,7 +226,7 @@ func lower(c byte) byte {
 func SplitDevice(name []byte) (file []byte, mac [6]byte, ok bool) {
 	for i := len(name) - 1; i > 0 && len(name)-i <= len("@0a:01:02:03:04:05"); i-- {
 		if name[i] == '@' {
-			if mac, ok = attr.ParseMAC(name[i+1:]); ok {
+			if mac, ok = device.ParseMAC(name[i+1:]); ok {
 				return name[:i], mac, true
 			}
 			break

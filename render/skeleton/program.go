@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // Values is what one request brings along: everything that a skeleton's slots are filled from.
@@ -255,7 +256,7 @@ func appendParts(dst []byte, parts []part, v *Values) ([]byte, Reason) {
 			if !v.HasMAC {
 				return dst, NoMAC
 			}
-			dst = attr.AppendMAC(dst, v.MAC)
+			dst = device.AppendMAC(dst, v.MAC)
 		case fromAttr:
 			text, ok := v.Attrs.Get(p.attr)
 			switch {

@@ -5,9 +5,9 @@ import (
 	"strconv"
 	"unsafe"
 
-	"dcs/render/attr"
 	"dcs/render/ber"
 	"dcs/render/ber/mib"
+	"dcs/render/device"
 	"dcs/render/md5x"
 )
 
@@ -153,7 +153,7 @@ func (s *slot) octets(kind slotKind, v *Values, sc *Scratch) (why Reason) {
 		if is0x(digits) {
 			digits = digits[2:]
 		}
-		m, ok := attr.ParseMAC(digits)
+		m, ok := device.ParseMAC(digits)
 		if !ok {
 			sc.badTmp()
 			return BadAddress

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 
-	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // Rules say which requests get a line each.
@@ -25,7 +25,7 @@ type matcher struct {
 
 // ParseDevice reads a MAC address, an address or a prefix, and returns its usual form.
 func ParseDevice(s string) (string, error) {
-	if mac, ok := attr.ParseMAC(s); ok {
+	if mac, ok := device.ParseMAC(s); ok {
 		return net.HardwareAddr(mac[:]).String(), nil
 	}
 	if p, ok := parsePrefix(s); ok {
@@ -57,7 +57,7 @@ func (l *Log) SetRules(r Rules) error {
 			return err
 		}
 		devices = append(devices, name)
-		if mac, ok := attr.ParseMAC(name); ok {
+		if mac, ok := device.ParseMAC(name); ok {
 			m.macs[mac] = true
 		} else if p, ok := parsePrefix(name); ok {
 			m.prefixes = append(m.prefixes, p)

@@ -18,6 +18,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // Config says where the file is and how it is written.
@@ -276,7 +277,7 @@ func (c *columns) device(d *attr.Device, fields []string) (reason string) {
 	d.MAC, d.HasMAC, d.IP = [6]byte{}, false, netip.Addr{}
 	if c.mac >= 0 {
 		if text := strings.TrimSpace(fields[c.mac]); text != "" {
-			if d.MAC, d.HasMAC = attr.ParseMAC(text); !d.HasMAC {
+			if d.MAC, d.HasMAC = device.ParseMAC(text); !d.HasMAC {
 				return fmt.Sprintf("%.40q is not a MAC address", text)
 			}
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 	"dcs/render/private"
 )
 
@@ -405,7 +406,7 @@ func (s *source) device(e *ldap.Entry, d *attr.Device, more several) error {
 	}
 	d.HasMAC, d.IP = false, netip.Addr{}
 	if v := strings.TrimSpace(first(s.cfg.MACAttr)); v != "" {
-		if d.MAC, d.HasMAC = attr.ParseMAC(v); !d.HasMAC {
+		if d.MAC, d.HasMAC = device.ParseMAC(v); !d.HasMAC {
 			return fmt.Errorf("%q is not a MAC address", short(v))
 		}
 	}

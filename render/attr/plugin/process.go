@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // message is a line that a plug-in writes.
@@ -602,7 +603,7 @@ func (p *process) keep(changes []attr.Change, reload bool) {
 func (p *process) device(m *message, d *attr.Device) error {
 	d.HasMAC, d.IP = false, netip.Addr{}
 	if m.MAC != "" {
-		if d.MAC, d.HasMAC = attr.ParseMAC(m.MAC); !d.HasMAC {
+		if d.MAC, d.HasMAC = device.ParseMAC(m.MAC); !d.HasMAC {
 			return fmt.Errorf("%s is not a MAC address", printable(m.MAC))
 		}
 	}

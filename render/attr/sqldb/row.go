@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // mapping says what each column of a query is: indices of columns, -1 for none.
@@ -221,7 +222,7 @@ func mac(v any) (m [6]byte, ok bool, err error) {
 		if s == "" {
 			return m, false, nil
 		}
-		if m, ok = attr.ParseMAC(s); ok {
+		if m, ok = device.ParseMAC(s); ok {
 			return m, true, nil
 		}
 		n = math.MaxUint64

@@ -1,4 +1,4 @@
-package attr
+package device
 
 // ParseMAC reads a MAC address as names, files, databases and directories write it: twelve
 // hexadecimal digits, alone or in pairs with one of : - . between, or in fours with dots, or without leading zeros
