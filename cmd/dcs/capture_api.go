@@ -52,15 +52,15 @@ type captureWish struct {
 	MiB     int     `json:"mib,omitempty"` // of the file
 	Snap    int     `json:"snap,omitempty"`
 
-	mac    [6]byte
+	mac    device.MAC
 	prefix netip.Prefix
 }
 
 // check reads what is text, and puts the defaults in place.
 func (w *captureWish) check() error {
 	if w.MAC != "" {
-		ok := false
-		if w.mac, ok = device.ParseMAC(w.MAC); !ok || w.mac == [6]byte{} {
+		var err error
+		if w.mac, err = device.ParseMAC(w.MAC); err != nil {
 			return fmt.Errorf("mac %s: want six octets, such as 0a:01:02:03:04:05", w.MAC)
 		}
 	}

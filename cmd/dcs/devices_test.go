@@ -22,6 +22,7 @@ import (
 	"dcs/render/attr"
 	"dcs/render/attr/csvfile"
 	"dcs/render/attr/servers"
+	"dcs/render/device"
 	"dcs/render/mic"
 )
 
@@ -548,11 +549,11 @@ func TestDevicesNoAllocs(t *testing.T) {
 		reqs = append(reqs, r)
 	}
 	modem, proxy := netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("10.0.0.7")
-	add(fastpath.Request{Name: []byte("modem.cm@020000000001"), Client: modem})
-	add(fastpath.Request{Name: []byte("modem.cm"), Client: modem})
-	add(fastpath.Request{Name: []byte("modem.cm"), Client: proxy, MAC: [6]byte{2, 0, 0, 0, 0, 1}, HasMAC: true, NetAddr: modem})
-	add(fastpath.Request{Name: []byte("modem.cm@020000000099"), Client: modem})
-	add(fastpath.Request{Name: []byte("modem.cm@020000000004"), Client: modem})
+	add(fastpath.Request{Requester: device.Requester{Name: []byte("modem.cm@020000000001"), Client: modem}})
+	add(fastpath.Request{Requester: device.Requester{Name: []byte("modem.cm"), Client: modem}})
+	add(fastpath.Request{Requester: device.Requester{Name: []byte("modem.cm"), Client: proxy, MAC: [6]byte{2, 0, 0, 0, 0, 1}}, NetAddr: modem})
+	add(fastpath.Request{Requester: device.Requester{Name: []byte("modem.cm@020000000099"), Client: modem}})
+	add(fastpath.Request{Requester: device.Requester{Name: []byte("modem.cm@020000000004"), Client: modem}})
 	if n := testing.AllocsPerRun(100, func() { a.RenderBatch(1700000000e9, reqs) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strconv"
 	"time"
 
@@ -44,7 +43,7 @@ The exit status is 1 if the name gets no file.`,
 	f.StringArrayVar(&set, "set", nil, "give the device an attribute: `name=value`")
 	flags := config.AddFlags(f)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		req := render.Request{Name: []byte(args[0])}
+		req := render.Request{Requester: device.Requester{Name: []byte(args[0])}}
 		var err error
 		if req.Client, err = parseAddr("ip", ip); err != nil {
 			return err
@@ -55,11 +54,9 @@ The exit status is 1 if the name gets no file.`,
 			}
 		}
 		if mac != "" {
-			m, ok := device.ParseMAC(mac)
-			if !ok {
-				return usagef("--mac %s: want six octets, such as 0a:01:02:03:04:05", mac)
+			if req.MAC, err = parseMAC(mac); err != nil {
+				return err
 			}
-			req.MAC, req.HasMAC = m, true
 		}
 		cfg, err := flags.Config(file)
 		if err != nil {
@@ -104,7 +101,7 @@ func explain(e env, cfg *config.Config, req render.Request, schema *attr.Schema,
 	x := engine.Explain(time.Now().UnixNano(), req)
 	out := &bytes.Buffer{}
 	showExplanation(out, x)
-	devices.show(out, attr.Query{MAC: x.MAC, HasMAC: x.HasMAC, IP: req.Client.Unmap()})
+	devices.show(out, attr.Query{MAC: x.MAC, HasMAC: !x.MAC.IsZero(), IP: req.Client.Unmap()})
 	if x.Body != nil && (x.Static == "" || x.Resigned) {
 		fmt.Fprintln(out)
 		if isText(x) {
@@ -153,10 +150,10 @@ func reason(x *render.Explanation) string {
 
 // otherDevice names the device that the request's address is of.
 func otherDevice(x *render.Explanation) string {
-	if !x.HasOther {
+	if x.Other.IsZero() {
 		return ""
 	}
-	return ", " + net.HardwareAddr(x.Other[:]).String()
+	return ", " + x.Other.String()
 }
 
 func showExplanation(w io.Writer, x *render.Explanation) {
@@ -164,12 +161,12 @@ func showExplanation(w io.Writer, x *render.Explanation) {
 		fmt.Fprintf(w, "asked     %s\n", clean(x.Asked))
 		return
 	}
-	if file, _, _ := naming.SplitDevice([]byte(x.Asked)); string(file) != x.Name && x.Asked != x.Name {
+	if file, _ := naming.SplitDevice([]byte(x.Asked)); string(file) != x.Name && x.Asked != x.Name {
 		fmt.Fprintf(w, "asked     %s\n", clean(x.Asked))
 	}
 	fmt.Fprintf(w, "name      %s\n", clean(x.Name))
-	if x.HasMAC {
-		fmt.Fprintf(w, "MAC       %s\n", net.HardwareAddr(x.MAC[:]))
+	if !x.MAC.IsZero() {
+		fmt.Fprintf(w, "MAC       %s\n", x.MAC)
 	}
 	if x.Mismatch != 0 {
 		fmt.Fprintf(w, "identity  %s: %v%s\n", x.Mismatch.String(), x.Mismatch, otherDevice(x))

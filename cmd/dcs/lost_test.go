@@ -16,6 +16,7 @@ import (
 	"dcs/fastpath/tftp"
 	"dcs/fastpath/transfer"
 	"dcs/render"
+	"dcs/render/device"
 	"dcs/render/mic"
 )
 
@@ -55,9 +56,9 @@ func TestLostFiles(t *testing.T) {
 	operator := api.Dial(s.admin, "")
 	defer operator.Close()
 	for _, tt := range []struct{ find, reason, name, client, mac, text, value string }{
-		{"0a:01:02", "gave_up", "basic.cm@0a0102030405", "127.0.0.1", "0a:01:02:03:04:05", "the client has fallen silent", "0 of 1 blocks acknowledged"},
+		{"0a:01:02", "gave_up", "basic.cm@0a0102030405", "127.0.0.1", "0a:01:02:03:04:05", "client stopped responding", "0 of 1 blocks acknowledged"},
 		// Behind a proxy it is the modem that fell silent.
-		{"0200.0000.0099", "gave_up", "motd.txt", "198.18.0.9", "02:00:00:00:00:99", "the client has fallen silent", "0 of 1 blocks acknowledged"},
+		{"0200.0000.0099", "gave_up", "motd.txt", "198.18.0.9", "02:00:00:00:00:99", "client stopped responding", "0 of 1 blocks acknowledged"},
 		{
 			"gold", "peer_error_disk_full", "res-cpe4-gold.bin", "127.0.0.1", "", "the client has ended the transfer by ERROR 3 (disk full)",
 			"0 of 1 blocks acknowledged: no room for it",
@@ -121,9 +122,9 @@ func TestLostNoAllocs(t *testing.T) {
 		told := 0
 		engine, err := render.NewEngine(render.Config{
 			Keyring: mic.KeyringOf(mic.NewSecret(nil)), Journal: journal,
-			OnFault: func(ev render.Event) {
-				if told++; !ev.Lost || ev.Value != "1 of 3 blocks acknowledged: enough" || !strings.Contains(ev.Err.Error(), "ERROR 8 (option refused)") {
-					t.Errorf("%+v", ev)
+			OnFault: func(o *device.Outcome) {
+				if told++; !o.Undelivered || o.Reason != "peer_error_option" || string(o.Value) != "1 of 3 blocks acknowledged: enough" || !strings.Contains(o.Err.Error(), "ERROR 8 (option refused)") {
+					t.Errorf("%+v", o)
 				}
 			},
 		})
@@ -131,16 +132,17 @@ func TestLostNoAllocs(t *testing.T) {
 			t.Fatal(err)
 		}
 		var a fastpath.Watcher = &adapter{worker: engine.Worker()}
-		f := &transfer.Failure{
-			Why: transfer.PeerOption, Text: []byte("enough"), Device: transfer.Device{Addr: netip.MustParseAddr("198.18.0.1")}, Name: []byte("x"), Size: 1300, Acked: 1, Blocks: 3,
+		o := &device.Outcome{
+			Requester: device.Requester{Name: []byte("x"), Client: netip.MustParseAddr("198.18.0.1")}, Size: 1300,
+			Err: transfer.Failure(transfer.PeerOption), Reason: transfer.PeerOption.String(), Value: []byte("1 of 3 blocks acknowledged: enough"),
 		}
 		for range 2 * render.MaxFaults {
-			a.TransferFailed(1, f)
+			a.TransferFailed(1, o)
 		}
 		if told != render.MaxFaults {
 			t.Errorf("told %d times", told)
 		}
-		if n := testing.AllocsPerRun(100, func() { a.TransferFailed(1, f) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { a.TransferFailed(1, o) }); n != 0 {
 			t.Errorf("%v allocations", n)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"dcs/cmd/internal/config"
 	"dcs/fastpath"
 	"dcs/render"
+	"dcs/render/device"
 	"dcs/render/mic"
 )
 
@@ -34,8 +35,8 @@ func TestAdapterNoAllocs(t *testing.T) {
 		reqs := make([]fastpath.Request, 16)
 		for i := range reqs {
 			reqs[i] = fastpath.Request{
-				Name: []byte(name), Buf: make([]byte, 0, 2048),
-				Client: netip.MustParseAddr("10.1.2.3"), Server: netip.MustParseAddr("10.0.0.1"),
+				Requester: device.Requester{Name: []byte(name), Client: netip.MustParseAddr("10.1.2.3")},
+				Server:    netip.MustParseAddr("10.0.0.1"), Buf: make([]byte, 0, 2048),
 			}
 		}
 		now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).UnixNano()

@@ -10,7 +10,7 @@ import (
 	"dcs/cmd/internal/admin"
 	"dcs/fastpath"
 	"dcs/fastpath/transfer"
-	"dcs/render"
+	"dcs/render/device"
 )
 
 const topPath = "/api/top"
@@ -81,10 +81,10 @@ type faultRing struct {
 	n    int
 }
 
-func (r *faultRing) add(ev *render.Event) {
+func (r *faultRing) add(o *device.Outcome) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.list[r.n%len(r.list)] = topFault{time.Now(), string(ev.Name), ev.Client.String(), ev.Reason, ev.Err.Error()}
+	r.list[r.n%len(r.list)] = topFault{time.Now(), string(o.Name), o.Client.String(), o.Reason, o.Err.Error()}
 	r.n++
 }
 

@@ -1,9 +1,65 @@
 package device
 
-// ParseMAC reads a MAC address as names, files, databases and directories write it: twelve
-// hexadecimal digits, alone or in pairs with one of : - . between, or in fours with dots, or without leading zeros
-// between : or -, as dhcpd's binary-to-ascii (16, 8, ":", …) writes it: 0:10:18:de:ad:1. It does not allocate.
-func ParseMAC[T string | []byte](s T) (m [6]byte, ok bool) {
+import "errors"
+
+// A MAC is a device's MAC address. The zero value is none: no device has the address 00:00:00:00:00:00.
+type MAC [6]byte
+
+// Errors of [ParseMAC], worded to follow the text that was read: "x is not a MAC address".
+var (
+	ErrNotMAC  = errors.New("not a MAC address")
+	ErrZeroMAC = errors.New("all zeros, not the MAC address of a device")
+)
+
+// IsZero reports whether m is none.
+func (m MAC) IsZero() bool { return m == MAC{} }
+
+// Or returns m, or other if m is none.
+func (m MAC) Or(other MAC) MAC {
+	if m.IsZero() {
+		return other
+	}
+	return m
+}
+
+// String returns the address as 0a:01:02:03:04:05; "" if there is none.
+func (m MAC) String() string { return string(m.AppendTo(nil)) }
+
+// AppendTo appends what String returns.
+func (m MAC) AppendTo(dst []byte) []byte {
+	const digits = "0123456789abcdef"
+	if m.IsZero() {
+		return dst
+	}
+	for i, b := range m {
+		if i > 0 {
+			dst = append(dst, ':')
+		}
+		dst = append(dst, digits[b>>4], digits[b&15])
+	}
+	return dst
+}
+
+// MarshalText implements [encoding.TextMarshaler], as String.
+func (m MAC) MarshalText() ([]byte, error) { return m.AppendTo(nil), nil }
+
+// ParseMAC reads a device's MAC address in the forms that [ParseEUI48] accepts. The error is ErrNotMAC or ErrZeroMAC. It does
+// not allocate.
+func ParseMAC[T string | []byte](s T) (MAC, error) {
+	m, ok := ParseEUI48(s)
+	switch {
+	case !ok:
+		return MAC{}, ErrNotMAC
+	case m == [6]byte{}:
+		return MAC{}, ErrZeroMAC
+	}
+	return m, nil
+}
+
+// ParseEUI48 reads six octets as file names, files, databases and directories write a MAC address: twelve hexadecimal
+// digits, alone, in pairs separated by : - or ., in groups of four separated by dots; or without leading zeros, separated by : or -,
+// as dhcpd's binary-to-ascii (16, 8, ":", …) prints them: 0:10:18:de:ad:1. Zeros are octets like others. It does not allocate.
+func ParseEUI48[T string | []byte](s T) (m [6]byte, ok bool) {
 	group := 0 // digits between separators
 	switch {
 	case len(s) == 12 && isHex(s):
@@ -66,18 +122,6 @@ func parseShort[T string | []byte](s T) (m [6]byte, ok bool) {
 		return [6]byte{}, false
 	}
 	return m, true
-}
-
-// AppendMAC appends a MAC address as 0a:01:02:03:04:05.
-func AppendMAC(dst []byte, m [6]byte) []byte {
-	const digits = "0123456789abcdef"
-	for i, b := range m {
-		if i > 0 {
-			dst = append(dst, ':')
-		}
-		dst = append(dst, digits[b>>4], digits[b&15])
-	}
-	return dst
 }
 
 func hexDigit(c byte) (byte, bool) {

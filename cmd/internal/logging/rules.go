@@ -2,7 +2,6 @@ package logging
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"sync/atomic"
 
@@ -18,15 +17,15 @@ type Rules struct {
 // matcher is immutable but for its counter.
 type matcher struct {
 	oneOf    uint64
-	macs     map[[6]byte]bool
+	macs     map[device.MAC]bool
 	prefixes []netip.Prefix
 	seen     atomic.Uint64
 }
 
 // ParseDevice reads a MAC address, an address or a prefix, and returns its usual form.
 func ParseDevice(s string) (string, error) {
-	if mac, ok := device.ParseMAC(s); ok {
-		return net.HardwareAddr(mac[:]).String(), nil
+	if mac, err := device.ParseMAC(s); err == nil {
+		return mac.String(), nil
 	}
 	if p, ok := parsePrefix(s); ok {
 		return p.String(), nil
@@ -45,7 +44,7 @@ func parsePrefix(s string) (netip.Prefix, bool) {
 
 // SetRules changes which requests get a line.
 func (l *Log) SetRules(r Rules) error {
-	m := &matcher{macs: map[[6]byte]bool{}}
+	m := &matcher{macs: map[device.MAC]bool{}}
 	if r.OneOf < 0 {
 		return fmt.Errorf("one of %d requests: the number must be positive, or 0 for none", r.OneOf)
 	}
@@ -57,7 +56,7 @@ func (l *Log) SetRules(r Rules) error {
 			return err
 		}
 		devices = append(devices, name)
-		if mac, ok := device.ParseMAC(name); ok {
+		if mac, err := device.ParseMAC(name); err == nil {
 			m.macs[mac] = true
 		} else if p, ok := parsePrefix(name); ok {
 			m.prefixes = append(m.prefixes, p)
@@ -78,8 +77,8 @@ func (l *Log) Rules() Rules { return *l.given.Load() }
 // Requests tells whether any request may get a line: whoever handles many asks once for all of them.
 func (l *Log) Requests() bool { return l.rules.Load() != nil }
 
-// Wants tells whether this request of a device gets a line. It does not allocate.
-func (l *Log) Wants(ip netip.Addr, mac [6]byte, hasMAC bool) bool {
+// Wants reports whether this request of a device gets a line; mac is zero if it is unknown. It does not allocate.
+func (l *Log) Wants(ip netip.Addr, mac device.MAC) bool {
 	m := l.rules.Load()
 	if m == nil {
 		return false
@@ -87,7 +86,7 @@ func (l *Log) Wants(ip netip.Addr, mac [6]byte, hasMAC bool) bool {
 	if m.oneOf > 0 && m.seen.Add(1)%m.oneOf == 0 {
 		return true
 	}
-	if hasMAC && m.macs[mac] {
+	if m.macs[mac] {
 		return true
 	}
 	ip = ip.Unmap()
