@@ -56,12 +56,14 @@ var mayImport = map[string][]string{
 	"bench/cmts":     {"render/mic"},
 	"bench/netlab":   {"bench/afpacket"},
 
-	"cmd":                   {"cmd/internal/..."},
-	"cmd/internal":          {"cmd/internal/...", "render/attr/...", "render/naming", "render/private"},
-	"cmd/internal/cmts":     {"cmd/internal/strictyaml", "render/private"},
-	"cmd/internal/keyring":  {"cmd/internal/...", "render/private", "render/tempfile"},
-	"cmd/internal/httpboot": {"cmd/internal/...", "fastpath/source", "render/mapped", "render/private"},
-	"cmd/dcs":               {"cmd/internal/...", "fastpath/...", "render/...", "bpf/...", "bench/storm"},
+	"cmd":                        {"cmd/internal/..."},
+	"cmd/internal":               {"cmd/internal/...", "render/attr/...", "render/naming", "render/private"},
+	"cmd/internal/cmts":          {"cmd/internal/strictyaml", "render/private"},
+	"cmd/internal/keyring":       {"cmd/internal/...", "render/private", "render/tempfile"},
+	"cmd/internal/httpboot":      {"cmd/internal/...", "fastpath/source", "render/mapped", "render/private"},
+	"cmd/internal/admin/console": {"cmd/internal/admin", "cmd/dcs/doc"}, // the manual is pages of the site
+	"cmd/dcs/doc":                {"cmd/dcs/doc"},
+	"cmd/dcs":                    {"cmd/internal/...", "fastpath/...", "render/...", "bpf/...", "bench/storm"},
 }
 
 // drivers are modules that talk to databases, directories and other machines: only

@@ -65,14 +65,14 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// README gives the reason for every module that the program's own packages import.
-func TestReadmeDependencies(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
+// The manual gives the reason for every module that the program's own packages import.
+func TestDependencies(t *testing.T) {
+	page, err := os.ReadFile("doc/architecture.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var named []string
-	for line := range strings.Lines(string(readme)) {
+	for line := range strings.Lines(string(page)) {
 		if module, reason, ok := strings.Cut(strings.TrimPrefix(line, "| "), " | "); ok && strings.Contains(module, "/") && reason != "|\n" {
 			named = append(named, strings.Split(module, ", ")...)
 		}
@@ -85,7 +85,7 @@ func TestReadmeDependencies(t *testing.T) {
 			host, _, _ := strings.Cut(imported, "/")
 			known := slices.ContainsFunc(named, func(m string) bool { return imported == m || strings.HasPrefix(imported, m+"/") })
 			if strings.Contains(host, ".") && !known {
-				t.Errorf("README does not say what %s imports %s for", p.ImportPath, imported)
+				t.Errorf("architecture.md does not say what %s imports %s for", p.ImportPath, imported)
 			}
 		}
 	}
