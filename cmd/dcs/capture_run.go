@@ -15,6 +15,7 @@ import (
 
 	"dcs/bpf"
 	"dcs/cmd/internal/pcapng"
+	"dcs/cmd/internal/version"
 	"dcs/fastpath/xsk"
 )
 
@@ -133,7 +134,7 @@ func (c *captureRun) run(ctx context.Context, st *steering, w io.Writer, flush f
 			c.lost.Add(n.Dropped)
 		}
 	}()
-	if c.out, err = pcapng.NewWriter(c.count(w), "dcs "+version()); err != nil {
+	if c.out, err = pcapng.NewWriter(c.count(w), "dcs "+version.String()); err != nil {
 		return endClient, err
 	}
 	var known []steered

@@ -22,6 +22,7 @@ import (
 
 	"dcs/cmd/internal/admin/console"
 	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/version"
 	"dcs/fastpath"
 	"dcs/fastpath/transfer"
 	"dcs/render"
@@ -80,7 +81,7 @@ type backend struct {
 // Facts implements [console.Backend].
 func (b *backend) Facts() console.Facts {
 	host, _ := os.Hostname() // for the title alone
-	f := console.Facts{Version: version(), Go: runtime.Version(), Host: host, Started: b.started}
+	f := console.Facts{Version: version.String(), Go: runtime.Version(), Host: host, Started: b.started}
 	f.Transport, f.Why = string(b.s.in.kind), b.s.in.why
 	for _, a := range b.s.in.addrs {
 		f.Listen = append(f.Listen, a.String())

@@ -21,6 +21,7 @@ import (
 	"dcs/render/attr/sqldb/mysql"
 	"dcs/render/attr/sqldb/postgres"
 	"dcs/render/attr/sqldb/sqlite"
+	"dcs/render/attr/store"
 )
 
 // openDevices opens the store of devices, if there are sources of any.
@@ -39,7 +40,7 @@ func (s *server) openDevices() error {
 	s.grown = make(chan struct{}, 1)
 	s.prebuild = make(chan struct{}, 1)
 	events := &deviceLog{log: s.log, grown: s.grown, files: s.prebuild}
-	s.devices, err = attr.Open(attr.Config{Dir: devicesDir(c), Sources: sources, Now: time.Now, OnEvent: events.tell})
+	s.devices, err = store.Open(store.Config{Dir: devicesDir(c), Sources: sources, Now: time.Now, OnEvent: events.tell})
 	if err != nil {
 		return fmt.Errorf("devices: %w", err)
 	}
@@ -119,7 +120,7 @@ func openSource(c *config.DeviceSource, log *slog.Logger) (attr.Source, error) {
 	case c.CSV != nil:
 		return csvfile.New(*c.CSV), nil
 	case c.File != nil:
-		return attr.NewFile(c.File.Path, c.File.Poll), nil
+		return store.NewFile(c.File.Path, c.File.Poll), nil
 	case c.LDAP != nil:
 		cfg := *c.LDAP
 		cfg.Warn = warn
@@ -157,13 +158,13 @@ type deviceLog struct {
 }
 
 // tell logs an event. Sources fail at most once a second each, and changes are merged every few minutes.
-func (d *deviceLog) tell(e attr.Event) {
+func (d *deviceLog) tell(e store.Event) {
 	args := []any{}
 	if e.Source != "" {
 		args = append(args, "source", e.Source)
 	}
 	switch e.Kind {
-	case attr.Loaded, attr.Merged:
+	case store.Loaded, store.Merged:
 		args = append(args, "devices", e.Stats.Devices, "took", e.Took.Round(time.Millisecond))
 		if n := e.Stats.Duplicates; n > 0 {
 			args = append(args, "duplicates", n)
@@ -171,7 +172,7 @@ func (d *deviceLog) tell(e attr.Event) {
 		if n := e.Stats.SharedIPs; n > 0 {
 			args = append(args, "shared_ips", n)
 		}
-		if e.Reject.Rows > 0 && e.Kind == attr.Loaded {
+		if e.Reject.Rows > 0 && e.Kind == store.Loaded {
 			for _, why := range e.Reject.First {
 				d.log.Warn("devices: left out", "source", e.Source, "why", why)
 			}
@@ -179,16 +180,16 @@ func (d *deviceLog) tell(e attr.Event) {
 		}
 		d.log.Info("devices "+e.Kind.String(), args...)
 		notice(d.files)
-	case attr.Grown:
+	case store.Grown:
 		notice(d.grown)
-	case attr.Held:
+	case store.Held:
 		args = append(args, "err", heldError(e.Source, e.Err))
 		d.log.Warn("devices held back; what was known last goes on serving, and other changes are applied", args...)
-	case attr.NotDurable:
+	case store.NotDurable:
 		d.log.Error("devices: changes not durable; served from memory, lost if the process ends", "err", e.Err)
-	case attr.Durable:
+	case store.Durable:
 		d.log.Info("devices: changes durable again")
-	case attr.Ahead:
+	case store.Ahead:
 		d.log.Warn("devices: snapshot from the future; its age is unknown until the source is loaded", append(args, "err", e.Err)...)
 	default:
 		args = append(args, "err", e.Err)
@@ -214,7 +215,7 @@ func notice(c chan<- struct{}) {
 
 // storeDevices has the engine look devices up in a store.
 type storeDevices struct {
-	store *attr.Store
+	store *store.Store
 	last  atomic.Pointer[storeView]
 }
 
@@ -233,8 +234,8 @@ func (d *storeDevices) View() render.View {
 }
 
 type storeView struct {
-	store *attr.Store
-	view  *attr.View
+	store *store.Store
+	view  *store.View
 }
 
 // Lookup implements [render.View].
@@ -248,7 +249,7 @@ func (v *storeView) Lookup(now int64, queries []render.Query) {
 				continue
 			}
 			// Of one whose record is damaged nobody can say that it is unknown.
-			q.Asking = v.store.Miss(now, q.MAC, q.HasMAC, q.IP) == attr.Asking || q.Damaged
+			q.Asking = v.store.Miss(now, q.MAC, q.HasMAC, q.IP) == store.Asking || q.Damaged
 		}
 	}
 }

@@ -18,13 +18,14 @@ import (
 	"dcs/render"
 	"dcs/render/attr"
 	"dcs/render/attr/localdb"
+	"dcs/render/attr/store"
 )
 
 // knownDevices is what explain knows of devices: the server's snapshot, or what the sources say
 // where there is none, with the attributes of --set over it.
 type knownDevices struct {
 	schema  *attr.Schema
-	explain func(q attr.Query) (attr.Explanation, bool)
+	explain func(q attr.Query) (store.Explanation, bool)
 	set     map[string]string
 	about   string // where it is from
 	close   func()
@@ -37,14 +38,14 @@ func openKnown(e env, cfg *config.Config, schema *attr.Schema, record attr.Recor
 		k.set[schema.Name(i)] = v
 	}
 	known := (*attr.Schema)(nil)
-	k.explain = func(attr.Query) (attr.Explanation, bool) { return attr.Explanation{}, false }
+	k.explain = func(attr.Query) (store.Explanation, bool) { return store.Explanation{}, false }
 	if len(cfg.Devices.Sources) > 0 {
 		log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		sources, err := openSources(cfg.Devices.Sources, log)
 		if err != nil {
 			return nil, err
 		}
-		saved, err := attr.OpenSaved(devicesDir(&cfg.Devices), sources)
+		saved, err := store.OpenSaved(devicesDir(&cfg.Devices), sources)
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("devices: %w", err)
@@ -52,12 +53,12 @@ func openKnown(e env, cfg *config.Config, schema *attr.Schema, record attr.Recor
 			known, k.explain = saved.Schema(), saved.Explain
 			k.about = "the snapshot in " + devicesDir(&cfg.Devices)
 		default:
-			store, end, err := loadOnce(e, sources)
+			devices, end, err := loadOnce(e, sources)
 			if err != nil {
 				return nil, err
 			}
-			known, k.close, k.about = store.Schema(), end, "the sources: there is no snapshot yet"
-			k.explain = func(q attr.Query) (attr.Explanation, bool) { return store.Explain(q.MAC, q.HasMAC, q.IP) }
+			known, k.close, k.about = devices.Schema(), end, "the sources: there is no snapshot yet"
+			k.explain = func(q attr.Query) (store.Explanation, bool) { return devices.Explain(q.MAC, q.HasMAC, q.IP) }
 		}
 	}
 	var names []string
@@ -78,14 +79,14 @@ func openKnown(e env, cfg *config.Config, schema *attr.Schema, record attr.Recor
 const loadPatience = 5 * time.Minute
 
 // loadOnce loads sources into a store that goes when end is called.
-func loadOnce(e env, sources []attr.Source) (store *attr.Store, end func(), err error) {
+func loadOnce(e env, sources []attr.Source) (devices *store.Store, end func(), err error) {
 	dir, err := os.MkdirTemp("", "dcs-devices-")
 	if err != nil {
 		return nil, nil, err
 	}
 	failed := make(chan error, 1)
-	store, err = attr.Open(attr.Config{Dir: dir, Sources: sources, Now: time.Now, OnEvent: func(ev attr.Event) {
-		if ev.Kind == attr.Failed || ev.Kind == attr.NotMade {
+	devices, err = store.Open(store.Config{Dir: dir, Sources: sources, Now: time.Now, OnEvent: func(ev store.Event) {
+		if ev.Kind == store.Failed || ev.Kind == store.NotMade {
 			select {
 			case failed <- ev.Err:
 			default:
@@ -96,14 +97,14 @@ func loadOnce(e env, sources []attr.Source) (store *attr.Store, end func(), err 
 		return nil, nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	end = func() {
-		_ = store.Close() // nothing of it is kept
+		_ = devices.Close() // nothing of it is kept
 		_ = os.RemoveAll(dir)
 	}
 	bar := progress.New(e.stderr, "devices", 0)
 	defer bar.Close()
-	for deadline := time.Now().Add(loadPatience); !store.Settled(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(loadPatience); !devices.Settled(); time.Sleep(10 * time.Millisecond) {
 		n := int64(0)
-		for _, st := range store.State() {
+		for _, st := range devices.State() {
 			n += int64(max(st.Loading, st.Devices))
 		}
 		bar.Set(n)
@@ -119,7 +120,7 @@ func loadOnce(e env, sources []attr.Source) (store *attr.Store, end func(), err 
 			return nil, nil, fmt.Errorf("devices: %w", err)
 		}
 	}
-	return store, end, nil
+	return devices, end, nil
 }
 
 func (k *knownDevices) Schema() *attr.Schema { return k.schema }
@@ -183,7 +184,7 @@ func savedAttributes(e env, c *config.Devices) (*attr.Schema, error) {
 		return nil, err
 	}
 	dir := devicesDir(c)
-	saved, err := attr.OpenSaved(dir, sources)
+	saved, err := store.OpenSaved(dir, sources)
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +209,7 @@ func checkDevices(e env, c *config.Devices, all bool) (*attr.Schema, error) {
 		return nil, err
 	}
 	var names []string
-	saved, err := attr.OpenSaved(devicesDir(c), sources)
+	saved, err := store.OpenSaved(devicesDir(c), sources)
 	errs := []error{err}
 	if saved != nil {
 		for i := range saved.Schema().Len() {
@@ -242,7 +243,7 @@ func checkDevices(e env, c *config.Devices, all bool) (*attr.Schema, error) {
 }
 
 // checkSource loads a source to see what becomes of it, and what the server that has saved would hold back. saved may be nil.
-func checkSource(ctx context.Context, e env, src attr.Source, saved *attr.Saved) error {
+func checkSource(ctx context.Context, e env, src attr.Source, saved *store.Saved) error {
 	dir, err := os.MkdirTemp("", "dcs-devices-")
 	if err != nil {
 		return err
@@ -265,8 +266,8 @@ func checkSource(ctx context.Context, e env, src attr.Source, saved *attr.Saved)
 }
 
 // buildDevices makes a file of a source's devices, with progress on a terminal.
-func buildDevices(ctx context.Context, e env, path string, src attr.Source) (attr.Built, error) {
+func buildDevices(ctx context.Context, e env, path string, src attr.Source) (store.Built, error) {
 	bar := progress.New(e.stderr, "devices", 0)
 	defer bar.Close()
-	return attr.Build(ctx, path, src, localdb.Options{}, func(n int) { bar.Set(int64(n)) })
+	return store.Build(ctx, path, src, localdb.Options{}, func(n int) { bar.Set(int64(n)) })
 }

@@ -22,6 +22,7 @@ import (
 	"dcs/render/attr"
 	"dcs/render/attr/csvfile"
 	"dcs/render/attr/servers"
+	"dcs/render/attr/store"
 	"dcs/render/mic"
 )
 
@@ -522,7 +523,7 @@ func TestServeAlteredFile(t *testing.T) {
 // Requests of devices go through adapter, store and renderer without an allocation: by name, by proxy, by address, found and not.
 func TestDevicesNoAllocs(t *testing.T) {
 	dir := deviceFiles(t, withDevices("", map[string]string{"fleet.csv": fleetCSV}))
-	store, err := attr.Open(attr.Config{
+	store, err := store.Open(store.Config{
 		Dir: filepath.Join(dir, "state"), Now: time.Now,
 		Sources: []attr.Source{csvfile.New(csvfile.Config{Path: filepath.Join(dir, "fleet.csv")})},
 	})
@@ -660,7 +661,7 @@ func TestCheckOffline(t *testing.T) {
 	}
 	save := func(sources ...attr.Source) {
 		t.Helper()
-		store, err := attr.Open(attr.Config{Dir: devicesDir(&cfg.Devices), Sources: sources, Now: time.Now})
+		store, err := store.Open(store.Config{Dir: devicesDir(&cfg.Devices), Sources: sources, Now: time.Now})
 		if err != nil {
 			t.Fatal(err)
 		}

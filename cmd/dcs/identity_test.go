@@ -17,6 +17,7 @@ import (
 
 	"dcs/render"
 	"dcs/render/attr"
+	"dcs/render/attr/store"
 )
 
 const boundFleet = `mac,ip,profile,down
@@ -260,7 +261,7 @@ func (a asker) Ask(_ context.Context, mac [6]byte, _ bool, _ netip.Addr) (attr.D
 // TestPeekAsksNobody looks for whose an address is, which no source is bothered with.
 func TestPeekAsksNobody(t *testing.T) {
 	source := asker{make(chan [6]byte, 16)}
-	store, err := attr.Open(attr.Config{Dir: t.TempDir(), Sources: []attr.Source{source}, Now: time.Now})
+	store, err := store.Open(store.Config{Dir: t.TempDir(), Sources: []attr.Source{source}, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

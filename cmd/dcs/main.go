@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"dcs/cmd/internal/version"
 )
 
 // env is what a verb sees of the process that it runs in.
@@ -43,6 +45,7 @@ func run(e env) int {
 		Short: "Boot files for cable modems, rendered when they are asked for",
 		Long: `dcs gives every modem its boot file over TFTP, rendered at the moment it is
 asked for, from a library of templates.`,
+		Version:       version.Get().String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
@@ -50,6 +53,7 @@ asked for, from a library of templates.`,
 			return usagef("a verb is missing: serve, capture, compile, decode, check, devices, explain, get, secret, storm, top or version")
 		},
 	}
+	root.SetVersionTemplate("dcs {{.Version}}\n")
 	started := false // whatever is wrong before a verb starts is misuse
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
 	root.AddCommand(

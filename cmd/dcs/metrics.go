@@ -11,6 +11,7 @@ import (
 	"dcs/bpf"
 	"dcs/cmd/internal/admin"
 	"dcs/cmd/internal/metrics"
+	"dcs/cmd/internal/version"
 	"dcs/fastpath"
 	"dcs/fastpath/transfer"
 	"dcs/render"
@@ -73,7 +74,7 @@ func (s *server) handleHealth(handle func(pattern string, h http.Handler)) {
 }
 
 func (s *server) collectServer(w *metrics.Writer) {
-	w.Value("dcs_build_info", 1, version(), runtime.Version())
+	w.Value("dcs_build_info", 1, version.String(), runtime.Version())
 	w.Flag("dcs_ready", s.unready() == "")
 	s.addresses.collect(w)
 

@@ -23,7 +23,7 @@ import (
 	"dcs/cmd/internal/sandbox"
 	"dcs/fastpath"
 	"dcs/render"
-	"dcs/render/attr"
+	"dcs/render/attr/store"
 	"dcs/render/library"
 )
 
@@ -100,7 +100,7 @@ type server struct {
 	secrets serverSecrets
 	static  staticAudit
 
-	devices  *attr.Store   // nil: there are none
+	devices  *store.Store  // nil: there are none
 	grown    chan struct{} // holds one when devices have attributes that the library has not seen
 	prebuild chan struct{} // holds one when there are new files of devices
 }

@@ -8,6 +8,7 @@ import (
 
 	"dcs/bpf"
 	"dcs/cmd/internal/admin"
+	"dcs/cmd/internal/version"
 	"dcs/fastpath"
 	"dcs/fastpath/transfer"
 	"dcs/render"
@@ -111,7 +112,7 @@ func (s *server) registerTop() {
 func (s *server) topState() *topState {
 	in := s.in
 	st := &topState{
-		Time: time.Now(), Version: version(), State: s.unready(), Transport: string(in.kind), Mode: in.mode().String(), Why: in.why,
+		Time: time.Now(), Version: version.String(), State: s.unready(), Transport: string(in.kind), Mode: in.mode().String(), Why: in.why,
 		Requests: map[string]uint64{}, Secret: s.secretState().Generation, Failures: s.faults.latest(), Sources: []topSource{},
 	}
 	if st.State == "" {

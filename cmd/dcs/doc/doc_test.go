@@ -268,4 +268,3 @@ func TestGenerated(t *testing.T) {
 		t.Errorf("reference.md is not what the keys make (%v): make generate", err)
 	}
 }
-

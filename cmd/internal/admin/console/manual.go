@@ -33,7 +33,7 @@ var manual = sync.OnceValues(func() ([]manualPage, error) {
 		if err != nil {
 			return nil, fmt.Errorf("manual: %s: %w", p.Name, err)
 		}
-		_, rest, _ := strings.Cut(string(body), "</h1>") // the site's page has the title above
+		_, rest, _ := strings.Cut(string(body), "</h1>")                                                       // the site's page has the title above
 		pages = append(pages, manualPage{Path: manualPath(p.Name), Title: p.Title, Body: template.HTML(rest)}) //nolint:gosec // see doc.Page.HTML
 	}
 	return pages, nil
