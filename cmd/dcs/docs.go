@@ -15,11 +15,12 @@ import (
 
 	"dcs/cmd/dcs/doc"
 	"dcs/cmd/dcs/doc/man"
+	"dcs/cmd/internal/cli"
 )
 
 // docsCommand writes what packages carry beside the program: man pages, the manual as HTML, and completions. It is a verb of
 // builds with the tag docs only, so that the program does not link what writes man pages.
-func docsCommand(e env) []*cobra.Command {
+func docsCommand(cli.Env) []*cobra.Command {
 	return []*cobra.Command{{
 		Use:    "docs DIR",
 		Short:  "Write man pages, the manual as HTML, and shell completions",

@@ -57,13 +57,20 @@ var mayImport = map[string][]string{
 	"bench/cmts":     {"render/mic"},
 	"bench/netlab":   {"bench/afpacket"},
 
-	"cmd":                   {"cmd/internal/..."},
-	"cmd/internal":          {"cmd/internal/...", "render/attr/...", "render/naming", "render/private"},
-	"cmd/internal/cmts":     {"cmd/internal/strictyaml", "render/private"},
-	"cmd/internal/keyring":  {"cmd/internal/...", "render/private", "render/tempfile"},
-	"cmd/internal/version":  {},
-	"cmd/internal/httpboot": {"cmd/internal/...", "fastpath/source", "render/mapped", "render/private"},
-	"cmd/dcs":               {"cmd/internal/...", "fastpath/...", "render/...", "bpf/...", "bench/storm"},
+	"cmd":                         {"cmd/internal/..."},
+	"cmd/internal":                {"cmd/internal/...", "render/attr/...", "render/naming", "render/private"},
+	"cmd/internal/assemble":       {"cmd/internal/...", "fastpath/...", "render/..."}, // it knows what each part may take of memory
+	"cmd/internal/check":          {"bpf", "cmd/internal/...", "fastpath/udp", "render/..."},
+	"cmd/internal/cmts":           {"cmd/internal/strictyaml", "render/private"},
+	"cmd/internal/describe":       {"render", "render/mic", "render/skeleton", "render/tlv"},
+	"cmd/internal/httpboot":       {"cmd/internal/...", "fastpath/source", "render/mapped", "render/private"},
+	"cmd/internal/ingress":        {"bpf", "cmd/internal/config", "cmd/internal/listen", "cmd/internal/privilege", "fastpath/..."},
+	"cmd/internal/keyring":        {"cmd/internal/...", "render/private", "render/tempfile"},
+	"cmd/internal/secretjob":      {"cmd/internal/...", "render/bootfile", "render/library", "render/mic", "render/private"},
+	"cmd/internal/server":         {"bpf", "cmd/internal/...", "fastpath/...", "render/..."},
+	"cmd/internal/server/capture": {"bpf", "cmd/internal/...", "fastpath/xsk", "render/attr"},
+	"cmd/internal/version":        {},
+	"cmd/dcs":                     {"bench/storm", "bpf", "cmd/internal/...", "fastpath/...", "render/..."},
 
 	// The manual is pages of the admin site.
 	"cmd/dcs/doc":                {"cmd/dcs/doc"},

@@ -22,6 +22,13 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	root := freshCopy(t)
+	// With -trimpath the objects are those of make package, and of the next copy, wherever it lies.
+	environ := append(os.Environ(), "GOFLAGS=-trimpath")
+	build := exec.Command("make", "--no-print-directory", "build")
+	build.Dir, build.Env = root, environ
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("make build: %v\n%s", err, out)
+	}
 	ours, admin := "127.0.0.1:"+freePort(t), freeAddress(t)
 	socket := filepath.Join(t.TempDir(), "admin.sock")
 	keyboard, terminal := openTerminal(t)
@@ -43,7 +50,7 @@ func TestReadme(t *testing.T) {
 				cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
 				cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 			}
-			cmd.Dir, cmd.Env = root, append(os.Environ(), "GOFLAGS=-trimpath") // so that the next copy finds the objects of this one
+			cmd.Dir, cmd.Env = root, environ
 			if line == "make run" {
 				server = start(t, cmd, keyboard)
 				server.await("dcs get " + ours + " basic.cm --decode")

@@ -6,12 +6,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dcs/cmd/internal/cli"
 	"dcs/cmd/internal/version"
 )
 
 //go:generate go run ./packaging/notices . packaging/NOTICES
 
-func versionCommand(e env) *cobra.Command {
+func versionCommand(e cli.Env) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "version",
@@ -19,11 +20,11 @@ func versionCommand(e env) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {
-				enc := json.NewEncoder(e.stdout)
+				enc := json.NewEncoder(e.Stdout)
 				enc.SetIndent("", "  ")
 				return enc.Encode(version.Get())
 			}
-			_, err := fmt.Fprintf(e.stdout, "dcs %v\n", version.Get())
+			_, err := fmt.Fprintf(e.Stdout, "dcs %v\n", version.Get())
 			return err
 		},
 	}

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"dcs/render/attr"
@@ -161,14 +164,10 @@ func (s *Store) load(src *source, force bool) error {
 	s.mu.Lock()
 	src.busy = true
 	before := s.seq
-	file, names := src.names, src.names
-	cols := make([]int, len(names)) // where in the file the source's attributes go
-	for i := range cols {
-		cols[i] = i
-	}
-	if len(s.srcs) == 1 { // the file serves as it is: it has the schema's order
-		file = append([]string(nil), s.names...)
-		cols = append(cols[:0], src.perm...)
+	file := s.inOrder(src.names)
+	cols := make([]int, len(file)) // where in the file the source's attributes go
+	for i, name := range src.names {
+		cols[i] = slices.Index(file, name)
 	}
 	s.mu.Unlock()
 	src.loading.Store(0)
@@ -291,10 +290,8 @@ func (s *Store) commit(src *source, b *localdb.Builder, names []string, meta fil
 		Source: src.Name(), Kind: Loaded, Devices: int(st.Devices), Stats: st, Reject: meta.Rejected,
 		Took: s.cfg.Now().Sub(meta.Loaded),
 	})
-	if len(s.srcs) > 1 {
-		if err := s.makeFiles(); err != nil {
-			s.event(Event{Kind: NotMade, Err: err, Retry: s.cfg.RetryMax})
-		}
+	if err := s.makeFiles(); err != nil {
+		s.event(Event{Kind: NotMade, Err: err, Retry: s.cfg.RetryMax})
 	}
 	return nil
 }
@@ -312,16 +309,8 @@ func (s *Store) adopt(src *source, meta fileMeta, before uint64) error {
 	r.forget(before)
 	src.meta, src.stats = meta, db.Stats()
 	s.recount(src)
-	one := len(s.srcs) == 1
-	if one {
-		s.rebase(db, before)
-	} else {
-		s.remerge = true
-	}
+	s.remerge = true
 	s.mu.Unlock()
-	if one {
-		s.flush()
-	}
 	return nil
 }
 
@@ -391,12 +380,9 @@ func (s *Store) compact() error {
 			r = s.fleet[src.i].clone()
 		}
 		upTo := s.seq
-		names := append([]string(nil), s.names...)
+		names := s.inOrder(r.names(src.names))
 		meta := src.meta
 		meta.Source, meta.Stamp, meta.Seq = src.Name(), s.nextStamp(), upTo
-		if len(s.srcs) > 1 {
-			names = r.names(src.names)
-		}
 		s.mu.Unlock()
 		if idle {
 			continue
@@ -404,9 +390,6 @@ func (s *Store) compact() error {
 		if err := s.rewrite(src, r, names, meta, upTo); err != nil {
 			return fmt.Errorf("%s: %w", src.Name(), err)
 		}
-	}
-	if len(s.srcs) == 1 {
-		return nil
 	}
 	return s.makeFiles()
 }
@@ -457,10 +440,18 @@ func (s *Store) add(b *localdb.Builder, d *attr.Device) error {
 	return b.Add(d)
 }
 
-// makeFiles merges the sources into one file, and has it served. build is held, or nobody else is there yet.
+// makeFiles merges the sources into one file, and has it served. The merge of one file is that file. build is held, or
+// nobody else is there yet.
 func (s *Store) makeFiles() error {
 	began := s.cfg.Now()
 	s.mu.Lock()
+	if db, ok := s.fleet.single(); ok {
+		s.remerge = false
+		s.rebase(db, s.filed())
+		s.mu.Unlock()
+		s.flush()
+		return s.removeMerged()
+	}
 	frozen := make(fleet, len(s.fleet))
 	meta := fileMeta{Stamp: s.nextStamp()}
 	for i := range s.fleet {
@@ -511,6 +502,40 @@ func (s *Store) makeFiles() error {
 	s.flush()
 	s.event(Event{Kind: Merged, Devices: int(st.Devices), Stats: st, Took: s.cfg.Now().Sub(began)})
 	return nil
+}
+
+// filed returns up to which number the changes of all sources are in their files. mu is held.
+func (s *Store) filed() uint64 {
+	seq := s.seq
+	for i, src := range s.srcs {
+		if s.fleet[i].changed() > 0 {
+			seq = min(seq, src.meta.Seq)
+		}
+	}
+	return seq
+}
+
+// removeMerged removes the merged file, in whose place a source's file serves.
+func (s *Store) removeMerged() error {
+	if s.claim() != nil {
+		return nil // no source's file can be newer
+	}
+	err := os.Remove(filepath.Join(s.cfg.Dir, mergedName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// inOrder returns names in the schema's order. mu is held.
+func (s *Store) inOrder(names []string) []string {
+	idx := s.learn(names)
+	slices.Sort(idx)
+	list := make([]string, len(idx))
+	for i, j := range idx {
+		list[i] = s.names[j]
+	}
+	return list
 }
 
 // apply lays changes over what is served, as far as they are not held back.

@@ -101,9 +101,6 @@ func (src *source) record(c *change, schema []string) *record {
 // touched returns records of devices and addresses that look different for changes: the sources' files may have these when the
 // merged one does not. mu is held.
 func touched[V any](s *Store, macs map[[6]byte]V, ips map[netip.Addr]V) []*record {
-	if len(s.srcs) == 1 {
-		return nil
-	}
 	var list []*record
 	for mac := range macs {
 		list = append(list, &record{flags: recordTouch | recordMAC, seq: s.macs[mac], mac: mac})

@@ -157,6 +157,22 @@ func (r *rows) each(yield func(*attr.Device) error) error {
 // A fleet is all sources in their order.
 type fleet []rows
 
+// single returns the file that is the merge of all files: the only one that has devices, or nil if there is none at all. ok is
+// false if there are several, or the file's attributes are not the schema's first.
+func (f fleet) single() (db *localdb.DB, ok bool) {
+	for i := range f {
+		base := f[i].base
+		if base == nil || db != nil && base.Stats().Devices == 0 {
+			continue
+		}
+		if db != nil && db.Stats().Devices > 0 {
+			return nil, false
+		}
+		db, ok = base, f[i].cols == nil
+	}
+	return db, ok || db == nil
+}
+
 // merged is a device as all sources together know it.
 type merged struct {
 	attr.Device
@@ -201,12 +217,6 @@ func (f fleet) owner(ip netip.Addr) (mac [6]byte, ok bool) {
 // counts where the source does not know its MAC address.
 func (f fleet) byMAC(mac [6]byte) (merged, bool) {
 	m := merged{Device: attr.Device{MAC: mac, HasMAC: true}}
-	if len(f) == 1 {
-		d, ok := f[0].byMAC(mac)
-		m.IP = d.IP
-		m.take(0, d.Values)
-		return m, ok
-	}
 	m.IP = f.address(mac)
 	if m.IP.IsValid() {
 		if own, ok := f.owner(m.IP); !ok || own != mac {

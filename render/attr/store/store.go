@@ -343,18 +343,54 @@ func (s *Store) openFiles() (whole bool) {
 	if err != nil {
 		s.event(Event{Kind: Damaged, Err: err})
 	}
-	s.fleet = make(fleet, len(s.cfg.Sources))
-	var parts []part
-	fits := merged != nil
-	// The merged file's attributes are the schema's first.
-	if fits {
-		for i, p := range meta.Parts {
-			fits = fits && i < len(s.cfg.Sources) && p.Source == s.cfg.Sources[i].Name()
-		}
-		if fits = fits && len(meta.Parts) == len(s.cfg.Sources); fits {
-			s.learn(merged.Names())
+	parts := s.openSources()
+	fits := merged != nil && slices.EqualFunc(meta.Parts, parts, func(a, b part) bool { return a.Source == b.Source })
+	if single, ok := s.fleet.single(); fits && ok && single != nil && slices.Equal(meta.Parts, parts) {
+		fits = false // the single file has all that is in it
+		s.learn(single.Names())
+	}
+	if fits { // the merged file's attributes are the schema's first
+		s.learn(merged.Names())
+	}
+	for i, src := range s.srcs {
+		if r := &s.fleet[i]; r.base != nil {
+			r.cols = s.columns(r.base.Names())
+			s.remember(src)
 		}
 	}
+	s.settle()
+	s.seq = max(s.seq, meta.Seq)
+	reached := meta.Seq // by the journal and the merged file
+	for i := range changes.records {
+		reached = max(reached, changes.records[i].seq)
+	}
+	// A source's file may hold changes that neither has: of a disk that was full.
+	behind := fits && slices.ContainsFunc(s.srcs, func(src *source) bool { return src.meta.Seq > reached })
+	s.replay(changes.records, meta.Seq)
+	s.learn(nil) // now that it shows of which source nothing is known
+	s.view.Store(&View{schema: s.schema})
+	if fits {
+		s.stamp = max(s.stamp, meta.Stamp)
+		s.verify(nil, merged)
+		s.base, s.rebased = merged, true
+		s.remerge = !slices.Equal(meta.Parts, parts)
+	}
+	s.flush()
+	if !fits || behind {
+		s.remerge = true
+		if err := s.makeFiles(); err != nil {
+			s.event(Event{Kind: NotMade, Err: err})
+		}
+	}
+	if s.remerge {
+		s.soon()
+	}
+	return changes.whole
+}
+
+// openSources opens the sources' files, and returns what each is.
+func (s *Store) openSources() (parts []part) {
+	s.fleet = make(fleet, len(s.cfg.Sources))
 	for i, src := range s.cfg.Sources {
 		o := &source{
 			Source: src, i: i, path: filepath.Join(s.cfg.Dir, fileName(src.Name())),
@@ -367,9 +403,8 @@ func (s *Store) openFiles() (whole bool) {
 		}
 		if db != nil {
 			o.meta, o.stats, o.told, o.named, o.names = m, db.Stats(), true, true, db.Names()
-			s.fleet[i] = rows{base: db, cols: s.columns(db.Names())}
+			s.fleet[i].base = db
 			s.verify(o, db)
-			s.remember(o)
 			if ahead := m.Loaded.Sub(s.cfg.Now()); ahead > clockSlack {
 				s.event(Event{Source: src.Name(), Kind: Ahead, Err: fmt.Errorf("loaded at %s, which is %v from now", m.Loaded.Format(time.RFC3339), ahead.Round(time.Second))})
 			}
@@ -378,37 +413,7 @@ func (s *Store) openFiles() (whole bool) {
 		s.srcs = append(s.srcs, o)
 		parts = append(parts, part{src.Name(), o.meta.Stamp})
 	}
-	s.settle()
-	s.seq = max(s.seq, meta.Seq)
-	reached := meta.Seq // by the journal and the merged file
-	for i := range changes.records {
-		reached = max(reached, changes.records[i].seq)
-	}
-	// A source's file may hold changes that neither has: of a disk that was full.
-	behind := fits && slices.ContainsFunc(s.srcs, func(src *source) bool { return src.meta.Seq > reached })
-	s.replay(changes.records, meta.Seq)
-	s.learn(nil) // now that it shows of which source nothing is known
-	switch {
-	case len(s.srcs) == 1:
-		s.base = s.fleet[0].base
-	case fits:
-		s.base = merged
-		s.stamp = max(s.stamp, meta.Stamp)
-		s.verify(nil, merged)
-		s.remerge = !slices.Equal(meta.Parts, parts)
-	}
-	s.view.Store(&View{schema: s.schema, base: s.base})
-	s.flush()
-	if len(s.srcs) > 1 && (behind || !fits && slices.ContainsFunc(parts, func(p part) bool { return p.Stamp != 0 })) {
-		s.remerge = true
-		if err := s.makeFiles(); err != nil {
-			s.event(Event{Kind: NotMade, Err: err})
-		}
-	}
-	if s.remerge {
-		s.soon()
-	}
-	return changes.whole
+	return parts
 }
 
 // openFile opens a file of devices. It returns nil and no error if there is none.
