@@ -73,6 +73,9 @@ func tidy(dir string, date time.Time) error {
 		}
 		text = flagLine.ReplaceAll(text, []byte(".TP\n$1\n"))
 		text = bytes.Replace(text, []byte(date.Format("Jan 2006")), []byte(date.Format(time.DateOnly)), 1)
+		if filepath.Base(file) == "dcs.1" {
+			text = append(text, "\n.SH MANUAL\n\\fBdcs\\fP(7) lists the pages of the manual, \\fBdcs.yaml\\fP(5) describes the configuration.\n"...)
+		}
 		if err := os.WriteFile(file, text, 0o644); err != nil {
 			return err
 		}

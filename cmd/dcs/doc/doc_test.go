@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/yuin/goldmark"
@@ -266,5 +267,58 @@ func TestGenerated(t *testing.T) {
 	got, err := os.ReadFile("reference.md")
 	if err != nil || string(got) != config.Reference() {
 		t.Errorf("reference.md is not what the keys make (%v): make generate", err)
+	}
+}
+
+// variable is what differs from one message to the next.
+var variable = regexp.MustCompile("…|[0-9]+|'[^']*'|:|attribute down|^devices (not made|damaged)$")
+
+// The messages that the manual explains are messages of the program.
+func TestMessages(t *testing.T) {
+	var sources strings.Builder
+	for _, dir := range []string{"bpf", "cmd", "fastpath", "render"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(file string, _ fs.DirEntry, err error) error {
+			if err != nil || filepath.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go") {
+				return err
+			}
+			b, err := os.ReadFile(file)
+			sources.Write(b)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	program := sources.String() + syscall.EADDRINUSE.Error() + syscall.EACCES.Error()
+	var page doc.Page
+	for _, p := range doc.Pages() {
+		if p.Name == "troubleshoot" {
+			page = p
+		}
+	}
+	_, tables, _ := strings.Cut(page.Text, "\n## A device source")
+	n := 0
+	for line := range strings.Lines(tables) {
+		cell, ok := strings.CutPrefix(line, "| `")
+		if !ok {
+			continue
+		}
+		cell, _, _ = strings.Cut(cell, " | ")
+		for i, message := range strings.Split("`"+cell, "`") {
+			if i%2 == 0 {
+				continue // between code spans
+			}
+			for _, part := range variable.Split(message, -1) {
+				if part = strings.TrimSpace(part); len(part) < 8 || part == "devices would be lost" {
+					continue
+				}
+				if n++; !strings.Contains(program, part) {
+					t.Errorf("no message has %q, of %q", part, message)
+				}
+			}
+		}
+	}
+	if n < 15 {
+		t.Errorf("%d messages found", n)
 	}
 }
