@@ -76,8 +76,7 @@ func benchStore(b *testing.B, dir string, sources ...attr.Source) (*Store, *even
 	if err != nil {
 		b.Fatal(err)
 	}
-	want := len(sources)
-	for ev.count(Merged, "") < want && (want > 1 || ev.count(Loaded, sources[0].Name()) < 1) {
+	for !s.Settled() || len(sources) > 1 && !ev.has(Merged, "", nil) {
 		time.Sleep(time.Millisecond)
 		if ev.has(NotMade, "", nil) {
 			b.Fatal("not made")

@@ -26,9 +26,7 @@ func (s *Store) watchFiles() {
 		for _, src := range s.srcs {
 			s.watchFile(src)
 		}
-		if len(s.srcs) > 1 {
-			s.watchFile(nil)
-		}
+		s.watchFile(nil)
 		s.lookAgain()
 	}
 }
@@ -54,11 +52,14 @@ func (s *Store) lookAgain() {
 	}
 }
 
-// serving returns the file of a source; of the merged one, if src is nil.
+// serving returns the file of a source; the merged one, if there is one, if src is nil.
 func (s *Store) serving(src *source) *localdb.DB {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if src == nil {
+		if slices.ContainsFunc(s.fleet, func(r rows) bool { return r.base == s.base }) {
+			return nil
+		}
 		return s.base
 	}
 	return s.fleet[src.i].base
