@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../../../.."
 here=cmd/dcs/packaging/test
-base=$PWD/bin/package-test
+base=$PWD/bin/.package-test # go's "./..." leaves out names with a dot
 [ "$(id -u)" = 0 ] || { echo "package-test: run it as root" >&2; exit 1; }
 for tool in debootstrap systemd-nspawn; do
   command -v $tool >/dev/null || { echo "package-test: $tool is missing: make deps" >&2; exit 1; }
