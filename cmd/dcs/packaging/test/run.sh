@@ -96,7 +96,7 @@ fresh() { # make run and make deps where there is nothing yet
   fi
   goroot=$(go env GOROOT) modcache=$(go env GOMODCACHE) cache=$(go env GOCACHE)
   printf 'export GOMODCACHE=%q GOCACHE=%q\n' "$modcache" "$cache" >"$base/fresh/root/caches"
-  boot fresh 900 "${apt[@]}" --bind-ro="$goroot:/usr/local/go" --bind-ro="$modcache" --bind="$cache"
+  boot fresh 1800 "${apt[@]}" --bind-ro="$goroot:/usr/local/go" --bind-ro="$modcache" --bind="$cache"
   echo "$key" >"$base/fresh.passed"
 }
 
