@@ -72,6 +72,10 @@ var mayImport = map[string][]string{
 	"cmd/internal/top":            {"cmd/internal/...", "fastpath"}, // the bounds of its histograms
 	"cmd/internal/version":        {},
 	"cmd/dcs":                     {"bench/storm", "bpf", "cmd/internal/...", "fastpath/...", "render/..."},
+
+	// The manual is pages of the admin site.
+	"cmd/dcs/doc":                {"cmd/dcs/doc"},
+	"cmd/internal/admin/console": {"cmd/internal/admin", "cmd/dcs/doc"},
 }
 
 // drivers are modules that talk to databases, directories and other machines: only
