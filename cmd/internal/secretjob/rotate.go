@@ -179,6 +179,7 @@ func (j *Job) showPlan(sv *rotate.Survey, server string, noStatic error) error {
 			fmt.Fprintf(b, "FAILED    %s\n", firstLine(err))
 		}
 	}
+	b.WriteString("Drivers   tested against simulated CMTSes only, never against a real one; rotate one first (--cmts NAME)\n")
 	j.showLeft(b)
 	if noStatic != nil {
 		fmt.Fprintf(b, "Static    not known: %v\n", firstLine(noStatic))
@@ -186,7 +187,6 @@ func (j *Job) showPlan(sv *rotate.Survey, server string, noStatic error) error {
 	for _, note := range sv.Notes {
 		fmt.Fprintf(b, "Note      %s: %s\n", some(note.CMTS), note.Text)
 	}
-	b.WriteString("Caution   the drivers have been tested against simulated CMTSes, never against a real one: try one CMTS first (--cmts NAME)\n")
 	_, err := j.Env.Stdout.Write(b.Bytes())
 	return err
 }
