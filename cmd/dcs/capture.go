@@ -49,7 +49,7 @@ where the CMTS bridges, the router's where it routes. Behind a router, choose by
 		Example: `  dcs capture -o modem.pcapng --ip 10.32.1.7 --duration 5m
   dcs capture -o - --ip 10.32.0.0/16 | wireshark -k -i -
   dcs capture -o - | tshark -r - -Y 'frame.comment == "drop_rate"'`,
-		Args: cobra.NoArgs,
+		Args: cli.Arguments(0, 0),
 	}
 	server.Flags(cmd)
 	f := cmd.Flags()

@@ -37,7 +37,7 @@ line for which no rule can be had.`,
 		Example: `  dcs check --config /etc/dcs/dcs.yaml
   dcs check --config /etc/dcs/dcs.yaml --offline
   dcs check --remap /etc/tftpd.remap`,
-		Args: cobra.NoArgs,
+		Args: cli.Arguments(0, 0),
 	}
 	cmd.Flags().BoolVar(&devices, "devices", false, "load all devices, and tell which rows are none, and what the server would hold back")
 	cmd.Flags().BoolVar(&offline, "offline", false, "open no source of devices, and wait for none")

@@ -41,6 +41,8 @@ func TestCheckHost(t *testing.T) {
 	run := t.TempDir()
 	chmod(t, 0o755, filepath.Dir(dir), dir, filepath.Dir(run), run, filepath.Dir(binary(t)))
 	chmod(t, 0o644, filepath.Join(dir, "x"))
+	configs := t.TempDir()
+	chmod(t, 0o755, configs)
 	socket := filepath.Join(run, "other.sock")
 	// Another server, which has all that there is to have once.
 	other := labServe(t, lab, "--static", dir, "--interface", netlab.Device, "--transport", "xdp", "--listen", "198.19.0.1:70",
@@ -50,47 +52,50 @@ func TestCheckHost(t *testing.T) {
 	nobody := []string{"setpriv", "--reuid=65531", "--regid=65532", "--clear-groups"}
 	for _, tt := range []struct {
 		name   string
-		args   string
+		keys   string   // of the configuration, with commas between
 		as     []string // what runs it
 		starts bool
 		want   string // what check says; and the start, if it fails. "!" before it: check fails, though the server starts.
 	}{
-		{name: "free", args: "--transport socket", starts: true},
-		{name: "free, auto", args: "", starts: true},
-		{name: "other ports", args: "--transport socket --listen 198.19.0.1:71 --tid-ports 31100-31199", starts: true},
-		{name: "no such interface", args: "--transport xdp --interface none0", want: "transport xdp: there is no interface none0"},
-		{name: "no such interface, auto", args: "--interface none0", starts: true, want: "!interface: there is no interface none0"},
-		{name: "no such interface, which does not matter", args: "--transport socket --interface none0", starts: true},
-		{name: "VLAN", args: "--transport xdp --interface vlan5", want: "vlan5 is a VLAN: give the interface that it lies on, " + netlab.Device},
-		{name: "VLAN, auto", args: "--interface vlan5", starts: true, want: "!interface: vlan5 is a VLAN"},
-		{name: "XDP on loopback", args: "--transport xdp --listen 127.0.0.1:69", want: "transport xdp: the addresses of listen are on no interface but the loopback one"},
-		{name: "auto on loopback", args: "--listen 127.0.0.1:69", starts: true},
-		{name: "XDP without capabilities", args: "--transport xdp --listen 198.19.0.1:6969", as: nobody, want: "missing CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_NET_RAW"},
-		{name: "XDP of another", args: "--transport xdp --interface " + netlab.Device, want: "holds " + netlab.Device},
-		{name: "port in use", args: "--transport socket --listen 198.19.0.1:70", want: "198.19.0.1:70"},
-		{name: "port in use elsewhere", args: "--transport socket --listen 127.0.0.1:70", starts: true},
-		{name: "port in use, all addresses", args: "--transport socket --listen 0.0.0.0:70", want: "0.0.0.0:70"},
-		{name: "port without the capability", args: "--transport socket", as: nobody, want: "permission denied"},
-		{name: "fewer ports than workers", args: "--transport socket --tid-ports 31200", want: "transfer ports 31200-31200 are 1 for 2 workers"},
-		{name: "ports of transfers in use", args: "--transport socket --tid-ports 31000-31001", want: "too few are free"},
-		{name: "HTTP port in use", args: "--transport socket --http 198.19.0.1:8080", starts: true, want: "!http: 198.19.0.1:8080: in use by " + pid},
-		{name: "HTTP port in use, all addresses", args: "--transport socket --http :8080", starts: true, want: "!http: [::]:8080: in use by " + pid},
-		{name: "metrics port in use", args: "--transport socket --metrics 198.19.0.1:9100", starts: true, want: "!metrics: 198.19.0.1:9100: in use by " + pid},
-		{name: "admin port in use", args: "--transport socket --admin 127.0.0.1:8080 --http 127.0.0.1:8080", starts: true, want: "!in use by the key"},
-		{name: "admin socket in use", args: "--transport socket --admin unix:" + socket, starts: true, want: "!admin: unix:" + socket + ": in use by " + pid},
-		{name: "admin socket where it cannot be", args: "--transport socket --listen 198.19.0.1:6969 --admin unix:" + run + "/own.sock", as: nobody, want: "permission denied"},
-		{name: "an address that is not there", args: "--transport socket --listen 198.19.0.9:69 --http 198.19.0.9:80", starts: true},
+		{name: "free", keys: "transport: socket", starts: true},
+		{name: "free, auto", keys: "", starts: true},
+		{name: "other ports", keys: "transport: socket, listen: 198.19.0.1:71, tid_ports: 31100-31199", starts: true},
+		{name: "no such interface", keys: "transport: xdp, interface: none0", want: "transport xdp: there is no interface none0"},
+		{name: "no such interface, auto", keys: "interface: none0", starts: true, want: "!interface: there is no interface none0"},
+		{name: "no such interface, which does not matter", keys: "transport: socket, interface: none0", starts: true},
+		{name: "VLAN", keys: "transport: xdp, interface: vlan5", want: "vlan5 is a VLAN: give the interface that it lies on, " + netlab.Device},
+		{name: "VLAN, auto", keys: "interface: vlan5", starts: true, want: "!interface: vlan5 is a VLAN"},
+		{name: "XDP on loopback", keys: "transport: xdp, listen: 127.0.0.1:69", want: "transport xdp: the addresses of listen are on no interface but the loopback one"},
+		{name: "auto on loopback", keys: "listen: 127.0.0.1:69", starts: true},
+		{name: "XDP without capabilities", keys: "transport: xdp, listen: 198.19.0.1:6969", as: nobody, want: "missing CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_NET_RAW"},
+		{name: "XDP of another", keys: "transport: xdp, interface: " + netlab.Device, want: "holds " + netlab.Device},
+		{name: "port in use", keys: "transport: socket, listen: 198.19.0.1:70", want: "198.19.0.1:70"},
+		{name: "port in use elsewhere", keys: "transport: socket, listen: 127.0.0.1:70", starts: true},
+		{name: "port in use, all addresses", keys: "transport: socket, listen: 0.0.0.0:70", want: "0.0.0.0:70"},
+		{name: "port without the capability", keys: "transport: socket", as: nobody, want: "permission denied"},
+		{name: "fewer ports than workers", keys: "transport: socket, tid_ports: 31200", want: "transfer ports 31200-31200 are 1 for 2 workers"},
+		{name: "ports of transfers in use", keys: "transport: socket, tid_ports: 31000-31001", want: "too few are free"},
+		{name: "HTTP port in use", keys: "transport: socket, http: 198.19.0.1:8080", starts: true, want: "!http: 198.19.0.1:8080: in use by " + pid},
+		{name: "HTTP port in use, all addresses", keys: "transport: socket, http: :8080", starts: true, want: "!http: [::]:8080: in use by " + pid},
+		{name: "metrics port in use", keys: "transport: socket, metrics: 198.19.0.1:9100", starts: true, want: "!metrics: 198.19.0.1:9100: in use by " + pid},
+		{name: "admin port in use", keys: "transport: socket, admin: 127.0.0.1:8080, http: 127.0.0.1:8080", starts: true, want: "!in use by the key"},
+		{name: "admin socket in use", keys: "transport: socket, admin: unix:" + socket, starts: true, want: "!admin: unix:" + socket + ": in use by " + pid},
+		{name: "admin socket where it cannot be", keys: "transport: socket, listen: 198.19.0.1:6969, admin: unix:" + run + "/own.sock", as: nobody, want: "permission denied"},
+		{name: "an address that is not there", keys: "transport: socket, listen: 198.19.0.9:69, http: 198.19.0.9:80", starts: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if strings.Contains(tt.args, "vlan5") && !vlans {
+			if strings.Contains(tt.keys, "vlan5") && !vlans {
 				t.Skip("the kernel has no VLANs")
 			}
-			args := append([]string{"--static", dir}, strings.Fields(tt.args)...)
-			if !strings.Contains(tt.args, "--listen") {
-				args = append(args, "--listen", "198.19.0.1:69")
+			file := filepath.Join(configs, strings.ReplaceAll(tt.name, " ", "_")+".yaml")
+			text := "static: " + dir + "\n"
+			if !strings.Contains(tt.keys, "listen:") {
+				text += "listen: 198.19.0.1:69\n"
 			}
+			write(t, file, text+strings.ReplaceAll(tt.keys, ", ", "\n")+"\n")
+			chmod(t, 0o644, file)
 			command := func(verb string, more ...string) *exec.Cmd {
-				line := append(append([]string{}, tt.as...), append(append([]string{binary(t), verb}, args...), more...)...)
+				line := append(append([]string{}, tt.as...), append([]string{binary(t), verb, "--config", file}, more...)...)
 				cmd := exec.Command(line[0], line[1:]...)
 				cmd.Env = append(os.Environ(), "GOMAXPROCS=2")
 				return cmd
@@ -156,7 +161,8 @@ func TestCheckRunning(t *testing.T) {
 				"listen: 198.19.0.1:69", "listen: [::]:69", "http: 198.19.0.1:8080", "metrics: 198.19.0.1:9100", "admin: 127.0.0.1:8069", "admin: unix:admin.sock", "",
 			}, by), "--config", "other.yaml")
 			if transport == "socket" { // too few for the next start
-				check(false, "are 1 for 2 workers", "--config", "dcs.yaml", "--tid-ports", "31000", "--workers", "0")
+				write(t, at("dcs.yaml"), strings.Replace(text, "31000-31199", "31000", 1)+"workers: 0\n")
+				check(false, "are 1 for 2 workers", "--config", "dcs.yaml")
 			}
 			want(t, lab, "198.19.0.1", "x", "text")
 			if err := p.stop(syscall.SIGTERM); err != nil {
@@ -164,9 +170,9 @@ func TestCheckRunning(t *testing.T) {
 			}
 			check(true, "", "--config", "other.yaml")
 
-			flags := []string{"--static", filepath.Join(dir, "static"), "--transport", transport, "--listen", "198.19.0.1:69", "--http", "198.19.0.1:8080"}
-			p = labServe(t, lab, flags...)
-			check(false, "in use by dcs", append(flags, "--retries", "3")...)
+			flags := []string{"--static", at("static")}
+			p = labServe(t, lab, append(flags, "--transport", transport)...)
+			check(false, "in use by dcs", flags...)
 			if err := p.stop(syscall.SIGTERM); err != nil {
 				t.Error(err)
 			}
@@ -180,11 +186,13 @@ func TestCheckRunning(t *testing.T) {
 // Checks at the same time do not take each other's addresses for somebody's who keeps them.
 func TestChecksAtOnce(t *testing.T) {
 	t.Parallel()
-	program, dir, port := binary(t), static(t, map[string]string{"x": "text"}), freePort(t)
+	program, port := binary(t), freePort(t)
+	config := filepath.Join(t.TempDir(), "dcs.yaml")
+	write(t, config, fmt.Sprintf("static: %s\ntransport: socket\nlisten: 127.0.0.1:%s\nhttp: 127.0.0.1:%[2]s\n", static(t, map[string]string{"x": "text"}), port))
 	done := make(chan error)
 	for range 3 {
 		go func() {
-			out, err := exec.Command(program, "check", "--static", dir, "--transport", "socket", "--listen", "127.0.0.1:"+port, "--http", "127.0.0.1:"+port).CombinedOutput()
+			out, err := exec.Command(program, "check", "--config", config).CombinedOutput()
 			if err != nil {
 				err = fmt.Errorf("%w: %s", err, out)
 			}
@@ -206,8 +214,9 @@ func TestCheckNoHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	dir := static(t, map[string]string{"x": "text"})
-	args := []string{"check", "--static", dir, "--transport", "xdp", "--interface", "none0", "--user", "nobody-of-that-name", "--http", other.Addr().String()}
+	config := filepath.Join(t.TempDir(), "dcs.yaml")
+	write(t, config, fmt.Sprintf("static: %s\ntransport: xdp\ninterface: none0\nuser: nobody-of-that-name\nhttp: %s\n", static(t, map[string]string{"x": "text"}), other.Addr()))
+	args := []string{"check", "--config", config}
 	begun := time.Now()
 	if got := dcs("", args...); got.status != failed || strings.Count(got.stderr, "none0")+strings.Count(got.stderr, "no such entry")+strings.Count(got.stderr, "in use by ") != 3 {
 		t.Errorf("%+v after %v", got, time.Since(begun))

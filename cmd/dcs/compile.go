@@ -61,7 +61,7 @@ A source with errors does not stop the others; the exit status is 1 then.`,
 		Example: `  dcs compile gold.cfg -o gold.cm --secret-file secret
   dcs compile /etc/dcs/library -o /srv/tftp
   dcs compile tiers.dcs --name res-cpe4-gold.bin --ip 10.1.2.3 --set down=50 | dcs decode -`,
-		Args: cobra.MinimumNArgs(1),
+		Args: cli.Arguments(1, -1),
 		RunE: func(cmd *cobra.Command, sources []string) error {
 			key := []byte(nil)
 			c.secret = mic.NewSecret(key)

@@ -42,7 +42,7 @@ The exit status is 1 if a file is damaged: if it cannot be read to its end, or a
 MIC is INVALID. What could be read is printed all the same.`,
 		Example: `  dcs decode gold.cm --secret-file secret
   dcs decode --json *.bin | jq .name`,
-		Args: cobra.MinimumNArgs(1),
+		Args: cli.Arguments(1, -1),
 		RunE: func(_ *cobra.Command, files []string) error {
 			if secretFile != "" {
 				var err error

@@ -47,7 +47,7 @@ whole; memory does not grow with the number of devices. Rows that are no devices
 out and told; too many of them fail the build.`,
 		Example: `  dcs devices build --csv fleet.csv -o fleet.db
   dcs devices build --config /etc/dcs/dcs.yaml --source postgres -o fleet.db`,
-		Args: cobra.NoArgs,
+		Args: cli.Arguments(0, 0),
 	}
 	f := cmd.Flags()
 	f.StringVar(&csv, "csv", "", "the CSV `file`")
@@ -147,7 +147,7 @@ func devicesGetCommand(e cli.Env) *cobra.Command {
 		Short: "Show a device of a file, by MAC or IP address",
 		Example: `  dcs devices get fleet.db 0a:01:02:03:04:05
   dcs devices get fleet.db 10.1.2.3`,
-		Args: cobra.ExactArgs(2),
+		Args: cli.Arguments(2, 2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			mac, noMAC := device.ParseMAC(args[1])
 			ip, noIP := netip.ParseAddr(args[1])
@@ -201,7 +201,7 @@ func devicesStatCommand(e cli.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "stat FILE",
 		Short: "Tell what is in a file, and whether it is whole",
-		Args:  cobra.ExactArgs(1),
+		Args:  cli.Arguments(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			db, err := localdb.Open(args[0])
 			if err != nil {

@@ -30,7 +30,7 @@ Where they are really gone, --force has the server accept what the source gives 
 however little; one that gives nothing leaves no device.`,
 		Example: `  dcs devices reload
   dcs devices reload --force 'csv /etc/dcs/devices.csv'`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cli.Arguments(0, 1),
 	}
 	server.Flags(cmd)
 	cmd.Flags().StringVar(&server.Address, "admin", "", "the running server's admin `address` (default: as the configuration says)")

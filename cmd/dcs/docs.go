@@ -25,7 +25,7 @@ func docsCommand(cli.Env) []*cobra.Command {
 		Use:    "docs DIR",
 		Short:  "Write man pages, the manual as HTML, and shell completions",
 		Hidden: true,
-		Args:   cobra.ExactArgs(1),
+		Args:   cli.Arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			man1, completion := filepath.Join(args[0], "man", "man1"), filepath.Join(args[0], "completion")
 			for _, dir := range []string{man1, completion} {

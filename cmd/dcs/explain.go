@@ -37,7 +37,7 @@ says. A template with that name of its own goes first, then a static file, which
 every template whose pattern matches, then the pattern of the highest priority.
 The exit status is 1 if the name gets no file.`,
 		Example: `  dcs explain isrrip8bw3.bin --config /etc/dcs/dcs.yaml --ip 10.1.2.3`,
-		Args:    cobra.ExactArgs(1),
+		Args:    cli.Arguments(1, 1),
 	}
 	f := cmd.Flags()
 	f.StringVar(&mac, "mac", "", "the modem's MAC `address`, where the name holds none")

@@ -29,7 +29,7 @@ func getCommand(e cli.Env) *cobra.Command {
 		Long:  `Fetch a file over TFTP, as a modem does. Without -o it goes to standard output.`,
 		Example: `  dcs get 192.0.2.1 gold.cm --decode
   dcs get [::1]:6969 firmware.bin -o firmware.bin --blksize 1428 --windowsize 16`,
-		Args: cobra.ExactArgs(2),
+		Args: cli.Arguments(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case g.blksize < tftp.MinBlksize || g.blksize > tftp.MaxBlksize:

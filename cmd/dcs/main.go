@@ -26,8 +26,8 @@ func main() {
 	}))
 }
 
-// run carries out a command line and returns the exit status.
-func run(e cli.Env) int {
+// rootCommand makes the command that all verbs belong to.
+func rootCommand(e cli.Env) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "dcs",
 		Short: "Boot files for cable modems, rendered when they are asked for",
@@ -38,8 +38,6 @@ asked for, from a library of templates.`,
 		SilenceUsage:  true,
 	}
 	root.SetVersionTemplate("dcs {{.Version}}\n")
-	started := false // an error before a verb starts is misuse
-	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
 	cli.Group(root, append(docsCommand(e),
 		captureCommand(e),
 		checkCommand(e),
@@ -55,7 +53,15 @@ asked for, from a library of templates.`,
 		topCommand(e),
 		versionCommand(e),
 	)...)
-	cli.CompleteFlags(root)
+	cli.Complete(root)
+	return root
+}
+
+// run carries out a command line and returns the exit status.
+func run(e cli.Env) int {
+	root := rootCommand(e)
+	started := false // an error before a verb starts is misuse
+	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
 	root.SetArgs(append([]string{}, e.Args...)) // not nil: cobra would take the process's
 	root.SetIn(e.Stdin)
 	root.SetOut(e.Stdout)

@@ -16,8 +16,14 @@ type result struct {
 
 // dcs runs a command line in this process.
 func dcs(stdin string, args ...string) result {
+	return dcsWith(cli.Env{Stdin: strings.NewReader(stdin)}, args...)
+}
+
+// dcsWith is dcs in an environment whose output is replaced.
+func dcsWith(e cli.Env, args ...string) result {
 	var stdout, stderr bytes.Buffer
-	status := run(cli.Env{Args: args, Stdin: strings.NewReader(stdin), Stdout: &stdout, Stderr: &stderr})
+	e.Args, e.Stdout, e.Stderr = args, &stdout, &stderr
+	status := run(e)
 	return result{status, stdout.String(), stderr.String()}
 }
 
@@ -28,14 +34,14 @@ func TestStatus(t *testing.T) {
 		status int
 		stderr string // part of it
 	}{
-		{"nothing", nil, misuse, "a verb is missing"},
+		{"nothing", nil, misuse, "missing verb: want capture, check, "},
 		{"help", []string{"--help"}, done, ""},
 		{"help of a verb", []string{"compile", "--help"}, done, ""},
 		{"version", []string{"version"}, done, ""},
-		{"unknown verb", []string{"complie"}, misuse, `unknown command "complie"`},
+		{"unknown verb", []string{"complie"}, misuse, `unknown verb "complie"; did you mean compile?`},
 		{"unknown flag", []string{"version", "--x"}, misuse, "dcs version: unknown flag: --x\nSee \"dcs version --help\".\n"},
 		{"too many arguments", []string{"version", "x"}, misuse, "dcs version: "},
-		{"too few arguments", []string{"get", "localhost"}, misuse, "accepts 2 arg(s), received 1"},
+		{"too few arguments", []string{"get", "localhost"}, misuse, "want HOST[:PORT] NAME"},
 		{"bad flag value", []string{"get", "localhost", "x", "--blksize", "7"}, misuse, "--blksize 7: want 8 to 65464"},
 		{"bad file name", []string{"get", "localhost", ""}, misuse, `"" is no file name`},
 		{"bad port", []string{"get", "localhost:x", "f"}, misuse, "x is no UDP port"},

@@ -94,7 +94,9 @@ func TestRewriteErrors(t *testing.T) {
 		t.Errorf("a root that is no path: %+v", got)
 	}
 	static := publicTree(t, "Image", "image")
-	if got := dcs("", "check", "--static", static, "--ignore-case"); got.status != failed || !strings.Contains(got.stderr, `the name "image" is that of `+static+"/Image too") {
+	config := filepath.Join(t.TempDir(), "dcs.yaml")
+	write(t, config, "static: "+static+"\nignore_case: on\n")
+	if got := dcs("", "check", "--config", config); got.status != failed || !strings.Contains(got.stderr, `the name "image" is that of `+static+"/Image too") {
 		t.Errorf("two names that become one: %+v", got)
 	}
 }

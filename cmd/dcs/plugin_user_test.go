@@ -70,7 +70,7 @@ done
 		t.Error("the plug-in of the server's own user was not started:", err)
 	}
 
-	for _, args := range [][]string{{"check", "--offline", "--listen", "127.0.0.1:0"}, {"explain", "modem.cm@020000000001"}} {
+	for _, args := range [][]string{{"check", "--offline", "--no-host"}, {"explain", "modem.cm@020000000001"}} {
 		out, err := as(append(args, "--config", other)...).CombinedOutput()
 		if err != nil || args[0] == "explain" && !strings.Contains(string(out), "MaxRateSustained 50000;") {
 			t.Errorf("%v: %v\n%s", args, err, out)

@@ -33,7 +33,7 @@ that is being copied. A name is lost, too, if only a pattern answers it that was
 Where the names are really gone, --force has the server accept what there is now.`,
 		Example: `  dcs reload
   dcs reload --force`,
-		Args: cobra.NoArgs,
+		Args: cli.Arguments(0, 0),
 	}
 	server.Flags(cmd)
 	cmd.Flags().StringVar(&server.Address, "admin", "", "the running server's admin `address` (default: as the configuration says)")

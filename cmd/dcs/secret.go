@@ -66,7 +66,7 @@ If a step fails before the server has switched, all is brought back as it was; w
 CMTS cannot be reached, the rotation stops and waits for "resume" or "rollback".`,
 		Example: `  dcs secret rotate --dry-run
   dcs secret rotate --config /etc/dcs/dcs.yaml --cmts hub-1,hub-2`,
-		Args: cobra.NoArgs,
+		Args: cli.Arguments(0, 0),
 	}
 	secretFlags(cmd, &o)
 	noServerFlag(cmd, &o)
@@ -103,7 +103,7 @@ func secretResumeCommand(e cli.Env, back bool) *cobra.Command {
 		Long: `Go on with a rotation that was stopped: by a crash, a signal, or a CMTS that could not be
 reached. Steps that may have been done or not are done again. A rotation that was turned
 round goes on back.`,
-		Args: cobra.NoArgs,
+		Args: cli.Arguments(0, 0),
 	}
 	if back {
 		cmd.Use, cmd.Short = "rollback", "Bring all back that a rotation has changed"
@@ -143,7 +143,7 @@ func secretStatusCommand(e cli.Env) *cobra.Command {
 		Long: `Tell which secrets there are, who holds them, which of them the running server signs with,
 and how far a rotation has come. It changes nothing, and shows no secret. With --verify
 every CMTS is asked what it holds.`,
-		Args: cobra.NoArgs,
+		Args: cli.Arguments(0, 0),
 	}
 	secretFlags(cmd, &o)
 	cmd.Flags().BoolVar(&verify, "verify", false, "ask every CMTS what it holds")

@@ -29,7 +29,7 @@ ones are served. Other keys wait for a restart, and the log says which have chan
 SIGTERM and SIGINT let running transfers come to their end.`,
 		Example: `  dcs serve --config /etc/dcs/dcs.yaml
   dcs serve --listen 127.0.0.1:6969 --library ./library`,
-		Args: cobra.NoArgs,
+		Args: cli.Arguments(0, 0),
 	}
 	settings := addSettings(cmd, e)
 	cmd.RunE = func(*cobra.Command, []string) error {

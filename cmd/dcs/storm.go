@@ -68,9 +68,9 @@ plain sockets are used, for targets on loopback. The exit status is 1 where a li
   dcs storm 10.0.0.1 --i-own-this-network --interface eth1 --scenario rotation --secret-file old --secret-file new --on rotate='dcs secret rotate --yes --secret-file new'`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if s.list {
-				return cobra.NoArgs(cmd, args)
+				return cli.Arguments(0, 0)(cmd, args)
 			}
-			return cobra.ExactArgs(1)(cmd, args)
+			return cli.Arguments(1, 1)(cmd, args)
 		},
 	}
 	f := cmd.Flags()
@@ -82,7 +82,7 @@ plain sockets are used, for targets on loopback. The exit status is 1 where a li
 	f.Float64Var(&s.speed, "speed", 1, "play the scenario so many `times` faster")
 	f.BoolVar(&s.list, "list-scenarios", false, "list the scenarios that come along")
 	f.StringArrayVar(&s.commands, "on", nil, "run a shell command when the scenario's event comes, `EVENT=COMMAND`")
-	f.StringVar(&s.check, "check", "", "examine each file: off, structure, or full, with the CMTS MIC (default full if a secret is given, off with --expect, else structure)")
+	f.StringVar(&s.check, "check", "", "what to examine of each file, `off|structure|full`; full includes the CMTS MIC (default full if a secret is given, off with --expect, else structure)")
 	f.Lookup("check").NoOptDefVal = "full"
 	f.StringArrayVar(&s.secrets, "secret-file", nil, "check the CMTS MIC with the secret in this `file`, or, as PREFIX=FILE, that of the modems in a prefix; of several, any will do")
 	f.StringVar(&s.json, "json", "", "write the result as JSON to this `file`, - for standard output")
@@ -93,6 +93,7 @@ plain sockets are used, for targets on loopback. The exit status is 1 where a li
 	f.DurationVar(&s.limits.P999, "p999", s.limits.P999, "limit: 99.9th percentile of latency, a `time`")
 	f.DurationVar(&s.limits.Last, "last", s.limits.Last, "limit: `time` from the first request to the last file")
 	f.Float64Var(&s.limits.MinRate, "min-rate", s.limits.MinRate, "limit: at least `N` files a second")
+	_ = cmd.RegisterFlagCompletionFunc("scenario", completeScenarios) // fails for a flag that does not exist
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if s.list {
 			return s.listScenarios()
@@ -137,6 +138,17 @@ func (s *stormRun) listScenarios() error {
 		fmt.Fprintf(s.Stdout, "%-14s %s\n", name, sc.Title)
 	}
 	return nil
+}
+
+// completeScenarios offers the scenarios that are built in, beside files.
+func completeScenarios(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var all []cobra.Completion
+	for _, name := range storm.Scenarios() {
+		if sc, err := storm.LoadScenario(name); err == nil {
+			all = append(all, cobra.CompletionWithDesc(name, sc.Title))
+		}
+	}
+	return all, cobra.ShellCompDirectiveDefault
 }
 
 func (s *stormRun) run(target string) error {

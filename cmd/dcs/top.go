@@ -36,7 +36,7 @@ Rates and latencies are those of the last interval.`,
 		Example: `  dcs top
   dcs top --config dcs.yaml
   dcs top unix:/run/dcs/admin.sock --once`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cli.Arguments(0, 1),
 	}
 	server.Flags(cmd)
 	f := cmd.Flags()

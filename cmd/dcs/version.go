@@ -17,7 +17,7 @@ func versionCommand(e cli.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Args:  cli.Arguments(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {
 				enc := json.NewEncoder(e.Stdout)

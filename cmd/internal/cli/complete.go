@@ -7,18 +7,21 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// CompleteFlags gives every flag of cmd, and of the verbs below it, that has no completion of its own the one that its usage
-// implies: alternatives such as `text|json` are offered, a `file` or `files` is left to the shell, and anything else, such as
-// a number, has none.
-func CompleteFlags(cmd *cobra.Command) {
+// Complete gives every flag and argument of cmd, and of the verbs below it, that has no completion of its own the one that
+// its usage implies: alternatives such as `text|json` are offered, files and directories are left to the shell, and anything
+// else, such as a number, has none.
+func Complete(cmd *cobra.Command) {
 	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
 		if _, ok := cmd.GetFlagCompletionFunc(f.Name); ok || f.Value.Type() == "bool" {
 			return
 		}
 		_ = cmd.RegisterFlagCompletionFunc(f.Name, completion(f)) // fails for a flag that does not exist or has one
 	})
+	if _, usage, _ := strings.Cut(cmd.Use, " "); cmd.ValidArgsFunction == nil && !cmd.HasSubCommands() && !strings.Contains(usage, "FILE") {
+		cmd.ValidArgsFunction = cobra.NoFileCompletions
+	}
 	for _, verb := range cmd.Commands() {
-		CompleteFlags(verb)
+		Complete(verb)
 	}
 }
 
@@ -27,10 +30,8 @@ func completion(f *pflag.Flag) cobra.CompletionFunc {
 	switch {
 	case strings.Contains(word, "|"):
 		return cobra.FixedCompletions(strings.Split(word, "|"), cobra.ShellCompDirectiveNoFileComp)
-	case strings.HasSuffix(word, "file"), strings.HasSuffix(word, "files"):
+	case strings.HasSuffix(word, "file"), strings.HasPrefix(word, "path"), strings.HasPrefix(word, "director"):
 		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
-	case strings.HasPrefix(word, "director"):
-		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
 	}
 	return cobra.NoFileCompletions
 }

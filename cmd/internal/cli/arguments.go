@@ -1,0 +1,21 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Arguments takes least to most arguments, most being negative where there is no limit. Its error is what cmd.Use wants.
+func Arguments(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) >= least && (most < 0 || len(args) <= most) {
+			return nil
+		}
+		_, want, _ := strings.Cut(cmd.Use, " ")
+		if want == "" {
+			return Usagef("unexpected argument %q: want none", args[0])
+		}
+		return Usagef("%d arguments: want %s", len(args), want)
+	}
+}
