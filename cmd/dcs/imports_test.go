@@ -31,10 +31,10 @@ var mayImport = map[string][]string{
 	"render/attr/store":   {"render/attr", "render/attr/localdb", "render/device", "render/mapped", "render/tempfile"}, // its snapshots are such files
 	"render/attr/localdb": {"render/attr", "render/device", "render/mapped", "render/tempfile"},
 	"render/attr/csvfile": {"render/attr", "render/device"}, // drivers import what they implement, not one another
-	"render/attr/ldapdir": {"render/attr", "render/device", "render/private"},
+	"render/attr/ldapdir": {"render/attr", "render/device", "render/secret"},
 	"render/attr/plugin":  {"render/attr", "render/device"},
 	"render/attr/servers": {},
-	"render/attr/sqldb":   {"render/attr", "render/attr/sqldb", "render/device", "render/private"},
+	"render/attr/sqldb":   {"render/attr", "render/attr/sqldb", "render/device", "render/secret"},
 	"render/beneath":      {},
 	"render/ber":          {},
 	"render/ber/mib":      {"render/ber"},
@@ -46,7 +46,7 @@ var mayImport = map[string][]string{
 	"render/md5x":         {},
 	"render/mic":          {"render/md5x"},
 	"render/naming":       {"render/device"},
-	"render/private":      {},
+	"render/secret":       {},
 	"render/skeleton":     {"render/attr", "render/device", "render/md5x", "render/mic", "render/syntax", "render/tlv", "render/ber/..."},
 	"render/syntax":       {},
 	"render/tempfile":     {},
@@ -59,15 +59,15 @@ var mayImport = map[string][]string{
 	"bench/netlab":   {"bench/afpacket"},
 
 	"cmd":                         {"cmd/internal/..."},
-	"cmd/internal":                {"cmd/internal/...", "render/attr/...", "render/device", "render/naming", "render/private"},
+	"cmd/internal":                {"cmd/internal/...", "render/attr/...", "render/device", "render/naming", "render/secret"},
 	"cmd/internal/assemble":       {"cmd/internal/...", "fastpath/...", "render/..."}, // it knows what each part may take of memory
 	"cmd/internal/check":          {"bpf", "cmd/internal/...", "fastpath/udp", "render/..."},
-	"cmd/internal/cmts":           {"cmd/internal/strictyaml", "render/private"},
+	"cmd/internal/cmts":           {"cmd/internal/strictyaml", "render/secret"},
 	"cmd/internal/describe":       {"render", "render/mic", "render/skeleton", "render/tlv"},
-	"cmd/internal/httpboot":       {"cmd/internal/...", "fastpath/source", "render/mapped", "render/private"},
+	"cmd/internal/httpboot":       {"cmd/internal/...", "fastpath/source", "render/mapped", "render/secret"},
 	"cmd/internal/ingress":        {"bpf", "cmd/internal/config", "cmd/internal/listen", "cmd/internal/privilege", "fastpath/..."},
-	"cmd/internal/keyring":        {"cmd/internal/...", "render/private", "render/tempfile"},
-	"cmd/internal/secretjob":      {"cmd/internal/...", "render/bootfile", "render/library", "render/mic", "render/private"},
+	"cmd/internal/keyring":        {"cmd/internal/...", "render/secret", "render/tempfile"},
+	"cmd/internal/secretjob":      {"cmd/internal/...", "render/bootfile", "render/library", "render/mic", "render/secret"},
 	"cmd/internal/server":         {"bpf", "cmd/internal/...", "fastpath/...", "render/..."},
 	"cmd/internal/server/capture": {"bpf", "cmd/internal/...", "fastpath/xsk", "render/device"},
 	"cmd/internal/top":            {"cmd/internal/...", "fastpath"}, // the bounds of its histograms

@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"strings"
 
-	"dcs/render/private"
+	"dcs/render/secret"
 )
 
 // Secret is a text that nothing prints: it shows as [secret] wherever it is formatted, logged or marshalled. The zero
@@ -77,7 +77,7 @@ func readSecret(key, name string) (Secret, error) {
 }
 
 func readPrivate(key, name string) (string, error) {
-	b, err := private.Read(name, private.MaxSize)
+	b, err := secret.Read(name, secret.MaxSize)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", key, err)
 	}

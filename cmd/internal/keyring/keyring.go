@@ -19,7 +19,7 @@ import (
 
 	"dcs/cmd/internal/cmts"
 	"dcs/cmd/internal/strictyaml"
-	"dcs/render/private"
+	"dcs/render/secret"
 	"dcs/render/tempfile"
 )
 
@@ -68,9 +68,9 @@ type sourceYAML struct {
 	Since      uint64  `yaml:"since"`
 }
 
-// Load reads a keyring, which must be private ([private.Read]). Errors show no text of a secret, even where one stands in a wrong place.
+// Load reads a keyring, which must be private ([secret.Read]). Errors show no text of a secret, even where one stands in a wrong place.
 func Load(path string) (*File, error) {
-	src, err := private.Read(path, strictyaml.MaxSize)
+	src, err := secret.Read(path, strictyaml.MaxSize)
 	if err != nil {
 		return nil, err
 	}
@@ -229,9 +229,9 @@ func (f *File) Reveal(name string) (cmts.Secret, error) {
 		if dir == "" {
 			return fail(fmt.Errorf("credential %s: $CREDENTIALS_DIRECTORY is not set; systemd sets it for a unit with LoadCredential=", s.Credential))
 		}
-		text, err = private.Read(filepath.Join(dir, s.Credential), private.MaxSize)
+		text, err = secret.Read(filepath.Join(dir, s.Credential), secret.MaxSize)
 	case s.File != "":
-		text, err = private.Read(f.resolve(s.File), private.MaxSize)
+		text, err = secret.Read(f.resolve(s.File), secret.MaxSize)
 	default:
 		return s.Text, nil
 	}

@@ -17,7 +17,7 @@ import (
 	"dcs/cmd/internal/cmts"
 	"dcs/cmd/internal/keyring"
 	"dcs/cmd/internal/rotate"
-	"dcs/render/private"
+	"dcs/render/secret"
 )
 
 // NewSecret reads a secret that is to come.
@@ -25,9 +25,9 @@ func NewSecret(e cli.Env, name string) (cmts.Secret, error) {
 	var b []byte
 	var err error
 	if name == cli.Stdio {
-		b, err = cli.ReadSource(e, name, private.MaxSize)
+		b, err = cli.ReadSource(e, name, secret.MaxSize)
 	} else {
-		b, err = private.Read(name, private.MaxSize)
+		b, err = secret.Read(name, secret.MaxSize)
 	}
 	if err != nil {
 		return cmts.Secret{}, err

@@ -1,5 +1,5 @@
 // Package private reads files that hold secrets, shared secrets, passwords, tokens and keys, and the certificates beside them.
-package private
+package secret
 
 import (
 	"errors"
