@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"render/library":      {"render/..."},
 	"render/mapped":       {},
 	"render/md5x":         {},
-	"render/mic":          {"render/md5x"},
+	"render/mic":          {"render/md5x", "render/secret"},
 	"render/naming":       {"render/device"},
 	"render/secret":       {},
 	"render/skeleton":     {"render/attr", "render/device", "render/md5x", "render/mic", "render/syntax", "render/tlv", "render/ber/..."},

@@ -42,7 +42,7 @@ type File struct {
 
 // Source is where the text of a secret is; one of its fields but Since is set.
 type Source struct {
-	Text       cmts.Secret
+	Text       secret.Text
 	File       string // relative to the keyring's directory
 	Credential string // a file in $CREDENTIALS_DIRECTORY, as systemd's LoadCredential= makes it
 	Env        string // an environment variable
@@ -105,7 +105,7 @@ func Parse(path string, src []byte) (*File, error) {
 		n := 0
 		out := Source{File: s.File, Credential: s.Credential, Env: s.Env, Since: s.Since}
 		if s.Text != nil {
-			out.Text = cmts.NewSecret(*s.Text)
+			out.Text = secret.New(*s.Text)
 			n++
 			if *s.Text == "" {
 				fail("secrets: %s: its text is empty", name)
@@ -207,13 +207,13 @@ func containsFunc(all iter.Seq[string], is func(string) bool) bool {
 }
 
 // Reveal returns the text of a secret, from wherever it is.
-func (f *File) Reveal(name string) (cmts.Secret, error) {
+func (f *File) Reveal(name string) (secret.Text, error) {
 	s, ok := f.Secrets[name]
 	if !ok {
-		return cmts.Secret{}, fmt.Errorf("%s: there is no secret %q", f.Path, name)
+		return secret.Text{}, fmt.Errorf("%s: there is no secret %q", f.Path, name)
 	}
-	fail := func(err error) (cmts.Secret, error) {
-		return cmts.Secret{}, fmt.Errorf("%s: secret %s: %w", f.Path, name, err)
+	fail := func(err error) (secret.Text, error) {
+		return secret.Text{}, fmt.Errorf("%s: secret %s: %w", f.Path, name, err)
 	}
 	var text []byte
 	var err error
@@ -244,7 +244,7 @@ func (f *File) Reveal(name string) (cmts.Secret, error) {
 	if len(text) == 0 {
 		return fail(errors.New("its text is empty"))
 	}
-	return cmts.NewSecret(string(text)), nil
+	return secret.New(string(text)), nil
 }
 
 func (f *File) resolve(path string) string {
