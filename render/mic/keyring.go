@@ -55,7 +55,7 @@ func NewKeyring(def *Secret, prefixes ...Prefix) (*Keyring, error) {
 		}
 		p.Addresses = p.Addresses.Masked()
 		if seen[p.Addresses] {
-			return nil, fmt.Errorf("mic: prefix %v is there twice", p.Addresses)
+			return nil, fmt.Errorf("mic: duplicate prefix %v", p.Addresses)
 		}
 		seen[p.Addresses] = true
 		byLength[p.Addresses.Bits()] = append(byLength[p.Addresses.Bits()], p)
