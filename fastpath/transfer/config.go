@@ -53,7 +53,7 @@ func (c Config) withDefaults() Config {
 // Octets returns what a Table takes at most: heap at once, and bodies as transfers own them.
 func (c Config) Octets() (heap, bodies int) {
 	c = c.withDefaults()
-	return c.Transfers*(int(unsafe.Sizeof(entry{}))+indexOctets+embryoOctets) + c.MaxBlksize, c.Memory
+	return c.Transfers*(int(unsafe.Sizeof(entry{})+unsafe.Sizeof(cold{}))+indexOctets+embryoOctets) + c.MaxBlksize, c.Memory
 }
 
 // grantable are the options that an OACK may have.

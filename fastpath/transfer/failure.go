@@ -24,10 +24,10 @@ func (t *Table) Error(in *packet.Packet, code tftp.Code, text []byte) {
 		t.Count[StrayError]++
 		return
 	}
-	if e := &t.entries[id]; e.probed(code) {
+	if t.entries[id].probed(code) {
 		t.Count[Probed]++
 	} else {
-		t.fail(e, PeerUndefined+Event(min(code, tftp.Code(PeerOther-PeerUndefined))), text)
+		t.fail(id, PeerUndefined+Event(min(code, tftp.Code(PeerOther-PeerUndefined))), text)
 	}
 	t.release(id)
 }
@@ -48,13 +48,14 @@ func (e *entry) probed(code tftp.Code) bool {
 }
 
 // fail counts and tells why a transfer ends.
-func (t *Table) fail(e *entry, why Event, text []byte) {
+func (t *Table) fail(id ID, why Event, text []byte) {
 	t.Count[why]++
 	if t.cfg.OnFailure == nil {
 		return
 	}
+	e, c := &t.entries[id], &t.cold[id]
 	t.failure = Failure{
-		Why: why, Text: text, Device: e.device, Name: e.file[:min(e.nameLen, nameRoom)], Cut: e.nameLen > nameRoom,
+		Why: why, Text: text, Device: c.device, Name: c.file[:min(c.nameLen, nameRoom)], Cut: c.nameLen > nameRoom,
 		Size: len(e.body), Acked: int(e.acked), Blocks: int(e.last),
 	}
 	t.cfg.OnFailure(&t.failure)

@@ -32,7 +32,7 @@ func (t *Table) rival(hash uint64, in *packet.Packet, name uint64) ID {
 		}
 		id := ID(x.slots[i].ref - 1)
 		e := &t.entries[id]
-		if e.peer == in.Peer && e.zone == in.Zone && e.local.Addr() == in.Local.Addr() && (e.name == name || e.local.Port() == in.TID) {
+		if e.peer == in.Peer && e.zone == in.Zone && e.local.Addr() == in.Local.Addr() && (e.local.Port() == in.TID || t.cold[id].name == name) {
 			return id
 		}
 	}

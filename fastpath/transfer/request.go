@@ -20,7 +20,7 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 			break
 		}
 		e := &t.entries[id]
-		same := e.name == name && e.request == request
+		same := t.cold[id].name == name && e.request == request
 		if same && e.embryonic() {
 			t.Count[RepeatedRequest]++
 			e.follow(in)
@@ -44,7 +44,7 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 	e := &t.entries[id]
 	*e = entry{
 		state: pending, birth: e.birth + 1, instead: instead,
-		peer: in.Peer, local: netip.AddrPortFrom(in.Local.Addr(), in.TID), zone: in.Zone, link: in.Link, tos: in.TOS, hash: hash, name: name, request: request, netascii: rq.NetASCII,
+		peer: in.Peer, local: netip.AddrPortFrom(in.Local.Addr(), in.TID), zone: in.Zone, link: in.Link, tos: in.TOS, tag: tag(hash), request: request, netascii: rq.NetASCII,
 		blksize: tftp.DefaultBlksize, window: 1, interval: int64(t.cfg.Timeout),
 		options: rq.Has & grantable &^ t.cfg.Refuse,
 	}
@@ -57,20 +57,21 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 		if in.Peer.Addr().Is6() {
 			most = t.blksize6
 		}
-		e.blksize = uint32(min(rq.Blksize, most))
+		e.blksize = uint16(min(rq.Blksize, most))
 		if in.MaxBlksize != 0 {
-			e.blksize = min(e.blksize, uint32(in.MaxBlksize))
+			e.blksize = min(e.blksize, in.MaxBlksize)
 		}
 	}
 	if e.options&tftp.Windowsize != 0 {
-		e.window = uint32(min(rq.Windowsize, t.cfg.MaxWindow))
+		e.window = uint16(min(rq.Windowsize, t.cfg.MaxWindow))
 	}
 	if e.options&tftp.Timeout != 0 {
 		e.timeout = uint8(rq.Timeout)
 	}
-	copy(e.file[:], rq.Name)
-	e.nameLen = uint8(min(len(rq.Name), 255))
-	t.index.insert(tag(hash), int32(id))
+	c := &t.cold[id]
+	*c = cold{name: name, nameLen: uint8(min(len(rq.Name), 255))}
+	copy(c.file[:], rq.Name)
+	t.index.insert(e.tag, int32(id))
 	return id, true
 }
 
@@ -106,7 +107,7 @@ func (t *Table) place(now int64) (id ID, ok bool) {
 // of the table; else it must not change until the transfer ends, and hold is kept so long. A Failure has the device.
 func (t *Table) Start(now int64, id ID, body []byte, own bool, hold any, device Device, out *packet.Queue) {
 	e := &t.entries[id]
-	e.device = device
+	t.cold[id].device = device
 	if t.answersAtOnce(now, e, body) {
 		t.once(id, e, body, hold, out)
 		return

@@ -62,7 +62,7 @@ func (t *Table) timeout(now int64, id ID, e *entry, out *packet.Queue) {
 		t.release(id)
 		return
 	case int(e.retries) >= retries:
-		t.fail(e, GaveUp, nil)
+		t.fail(id, GaveUp, nil)
 		if e.embryonic() {
 			t.Count[GaveUpFirst]++
 		} else if e.acked+1 == e.last {
@@ -71,7 +71,7 @@ func (t *Table) timeout(now int64, id ID, e *entry, out *packet.Queue) {
 		t.release(id)
 		return
 	case t.overdue(now, e):
-		t.fail(e, Overdue, nil)
+		t.fail(id, Overdue, nil)
 		t.release(id)
 		return
 	}
@@ -98,9 +98,9 @@ func (t *Table) firstInterval(e *entry) int64 {
 
 // overdue reports whether a transfer has had its time, or has been sent again so often that nobody means it.
 func (t *Table) overdue(now int64, e *entry) bool {
-	blocks := len(e.body)/int(e.blksize) + 1
+	blocks := int(e.last)
 	if e.netascii {
-		blocks *= 2 // at most: every octet may leave as two
+		blocks = (len(e.body)/int(e.blksize) + 1) * 2 // at most: every octet may leave as two
 	}
 	return now-e.begun > int64(grace)+int64(blocks)*int64(t.cfg.Pace) || int(e.resends) > graceResent+blocks
 }

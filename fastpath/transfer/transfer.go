@@ -31,8 +31,9 @@ type Table struct {
 	blksize6 int // over IPv6
 	seed     maphash.Seed
 	entries  []entry
-	free     int32 // first entry that was given back
-	fresh    int32 // entries from here on were never taken: their memory is not touched before
+	cold     []cold // by the same ID
+	free     int32  // first entry that was given back
+	fresh    int32  // entries from here on were never taken: their memory is not touched before
 	active   int
 	index    index
 	wheel    wheel
@@ -57,6 +58,7 @@ func New(cfg Config, now int64) *Table {
 		cfg:     cfg,
 		seed:    maphash.MakeSeed(),
 		entries: make([]entry, cfg.Transfers),
+		cold:    make([]cold, cfg.Transfers),
 		free:    none,
 		index:   newIndex(cfg.Transfers),
 		memory:  newArena(cfg.Memory),
@@ -92,7 +94,9 @@ func (t *Table) Prepare(in []packet.Packet) {
 	for i := range in {
 		if ref := t.index.slots[t.index.first(tag(in[i].Hash))].ref; ref != 0 {
 			e := &t.entries[ref-1]
-			sum += e.hash + uint64(e.acked) + uint64(e.deadline) + uint64(e.prev)
+			sum += uint64(e.peer.Port()) + uint64(e.acked) + uint64(e.sentAt) + uint64(len(e.body))
+			c := &t.cold[ref-1] // the next request takes the place of the transfer that ended last
+			sum += c.name + uint64(c.nameLen)
 		}
 	}
 	t.touched = sum
@@ -107,6 +111,13 @@ func (t *Table) ACK(now int64, in *packet.Packet, block uint16, out *packet.Queu
 		return
 	}
 	e := &t.entries[id]
+	if e.completes(block) {
+		t.Count[Finished]++
+		key := t.key(hash, e.local.Port())
+		t.recent[key%recentSlots] = finished{key, now + int64(t.cfg.MaxTimeout)}
+		t.release(id)
+		return
+	}
 	news := uint32(0) // blocks that are acknowledged now
 	e.follow(in)
 	if e.state == negotiating {
@@ -131,7 +142,7 @@ func (t *Table) ACK(now int64, in *packet.Packet, block uint16, out *packet.Queu
 			e.rewound = true
 			e.resends++
 			t.Count[WindowResent]++
-			if t.transmit(id, e, 0, e.window, out) {
+			if t.transmit(id, e, 0, uint32(e.window), out) {
 				t.schedule(id, e, now+e.interval)
 			}
 			return
@@ -147,16 +158,10 @@ func (t *Table) ACK(now int64, in *packet.Packet, block uint16, out *packet.Queu
 		default:
 			e.rtt = now - e.sentAt
 		}
-		if news = ahead; e.acked+news == e.last {
-			t.Count[Finished]++
-			key := t.key(hash, e.local.Port())
-			t.recent[key%recentSlots] = finished{key, now + int64(t.cfg.MaxTimeout)}
-			t.release(id)
-			return
-		}
+		news = ahead
 	}
 	if t.overdue(now, e) {
-		t.fail(e, Overdue, nil)
+		t.fail(id, Overdue, nil)
 		t.release(id)
 		return
 	}
@@ -167,9 +172,15 @@ func (t *Table) ACK(now int64, in *packet.Packet, block uint16, out *packet.Queu
 	t.prove(id, e)
 	e.rewound = false
 	e.sentAt = now
-	if t.transmit(id, e, news, e.window, out) {
+	if t.transmit(id, e, news, uint32(e.window), out) {
 		t.schedule(id, e, now+e.interval)
 	}
+}
+
+// completes reports whether an ACK of block acknowledges all of a file: the last block was sent, and no window is so large that an
+// earlier one has the same number.
+func (e *entry) completes(block uint16) bool {
+	return e.state == sending && e.sent == e.last && block == uint16(e.last) && e.acked != e.last
 }
 
 // release ends a transfer.
@@ -180,12 +191,13 @@ func (t *Table) release(id ID) {
 	}
 	e.state = vacant
 	t.unhang(e)
-	t.index.remove(tag(e.hash), int32(id))
+	t.index.remove(e.tag, int32(id))
 	if e.owned {
 		t.memory.give(e.ref)
 		e.owned = false
+	} else {
+		e.body, e.hold = nil, nil // others' memory
 	}
-	e.body, e.hold = nil, nil
 	e.next = t.free
 	t.free = int32(id)
 	t.active--

@@ -41,7 +41,7 @@ func (t *Table) transmit(id ID, e *entry, n, most uint32, out *packet.Queue) (ok
 			e.address(p)
 		}
 		p.Data = tftp.AppendERROR(p.Room()[:0], tftp.CodeUndefined, "The file has changed")
-		t.fail(e, FileCut, nil)
+		t.fail(id, FileCut, nil)
 		t.release(id)
 	}()
 	t.advance(e, n)
