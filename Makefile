@@ -44,22 +44,27 @@ run: build
 	@if [ -t 0 ]; then set -m; ./bin/dcs serve --config testdata/dcs.yaml $(RUNFLAGS) & fg >/dev/null; \
 	else exec ./bin/dcs serve --config testdata/dcs.yaml $(RUNFLAGS); fi
 
+# That of .version in a release; see the script for builds between releases.
+VERSION ?= $(shell cmd/dcs/packaging/version.sh)
+LINK     = -X dcs/cmd/internal/version.linked=$(VERSION) -X dcs/cmd/internal/version.commit=$(shell cmd/dcs/packaging/version.sh commit)
+
 # Without cgo the program is one static file, and starts sooner.
 build:
-	CGO_ENABLED=0 $(GO) build -buildvcs=auto -o bin/dcs ./cmd/dcs
+	CGO_ENABLED=0 $(GO) build -ldflags '$(LINK)' -o bin/dcs ./cmd/dcs
 
-# Versions grow with the commits.
-VERSION      ?= 0.0.$(shell git rev-list --count HEAD)
 ARCH         ?= $(shell $(GO) env GOARCH)
 PACKAGERS    ?= deb rpm
 PACKAGES_DIR ?= bin
+NFPM         ?= cmd/dcs/packaging/nfpm.yaml
 
+# The packages' files are in bin/package; "make package PACKAGERS=" makes only these. Stripped: 32 MB instead of 45.
 package:
 	rm -rf bin/package
-	CGO_ENABLED=0 GOARCH=$(ARCH) $(GO) build -trimpath -o bin/package/dcs ./cmd/dcs
-	$(GO) run -tags docs ./cmd/dcs docs bin/package
+	CGO_ENABLED=0 GOARCH=$(ARCH) $(GO) build -trimpath -ldflags '-s -w $(LINK)' -o bin/package/dcs ./cmd/dcs
 	@mkdir -p $(PACKAGES_DIR)
-	@for p in $(PACKAGERS); do VERSION=$(VERSION) ARCH=$(ARCH) $(TOOL) nfpm package -f cmd/dcs/packaging/nfpm.yaml -p $$p -t $(PACKAGES_DIR) || exit 1; done
+	@export SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null)} VERSION=$(VERSION) ARCH=$(ARCH); \
+	$(GO) run -tags docs ./cmd/dcs docs bin/package && gzip -9n bin/package/man/man*/* || exit; \
+	for p in $(PACKAGERS); do $(TOOL) nfpm package -f $(NFPM) -p $$p -t $(PACKAGES_DIR) || exit; done
 
 package-test:
 	cmd/dcs/packaging/test/run.sh

@@ -15,6 +15,7 @@ import (
 
 	"dcs/render"
 	"dcs/render/attr"
+	"dcs/render/attr/store"
 	"dcs/render/ber/mib"
 	"dcs/render/library"
 	"dcs/render/mic"
@@ -44,8 +45,8 @@ func cutValues(i int) []string {
 
 // cutDevices looks devices up in a store, as the server does.
 type (
-	cutDevices struct{ store *attr.Store }
-	cutView    struct{ *attr.View }
+	cutDevices struct{ store *store.Store }
+	cutView    struct{ *store.View }
 )
 
 func (d cutDevices) View() render.View    { return cutView{d.store.View()} }
@@ -84,7 +85,7 @@ func TestDevicesCut(t *testing.T) {
 		t.Run(tt.what, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			store, err := attr.Open(attr.Config{Dir: dir, Sources: []attr.Source{cutFleet{n}}, Now: time.Now})
+			store, err := store.Open(store.Config{Dir: dir, Sources: []attr.Source{cutFleet{n}}, Now: time.Now})
 			if err != nil {
 				t.Fatal(err)
 			}

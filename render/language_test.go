@@ -9,9 +9,9 @@ import (
 	"dcs/render/library"
 )
 
-// TestLanguage compiles the examples of LANGUAGE.md.
+// TestLanguage compiles the examples of language.md of the manual.
 func TestLanguage(t *testing.T) {
-	page, err := os.ReadFile("LANGUAGE.md")
+	page, err := os.ReadFile("../cmd/dcs/doc/language.md")
 	if err != nil {
 		t.Fatal(err)
 	}

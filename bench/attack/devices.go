@@ -9,7 +9,7 @@ import (
 )
 
 // answering is the argument with which this program is a source of devices, started by the server: a plug-in as
-// render/attr/plugin/PROTOCOL.md has it.
+// cmd/dcs/doc/plugins.md has it.
 const answering = "-answer-devices"
 
 // lookup is how long the source takes for one device: as long as a database that answers 2,000 a second.

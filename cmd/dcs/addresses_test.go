@@ -221,15 +221,3 @@ func TestSecretsWhileAdminIsBusy(t *testing.T) {
 		t.Errorf("signed as before: %x", after)
 	}
 }
-
-func TestOnHost(t *testing.T) {
-	for a, want := range map[string]bool{
-		"0.0.0.0": true, "::": true, "127.0.0.1": true, "127.1.2.3": true, "198.18.255.254": false, "fd00:198:18:ff::1": false,
-		"fe80::1%none0": false, "": true,
-	} {
-		addr, _ := netip.ParseAddr(a)
-		if has, err := onHost([]netip.Addr{addr}); err != nil || has[0] != want {
-			t.Errorf("%q: %v, %v", a, has, err)
-		}
-	}
-}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	api "dcs/cmd/internal/admin/client"
+	"dcs/cmd/internal/adminapi"
 )
 
 // The log has a line about each call of a server that changes something. The calls are those that the server lists, so that a
@@ -28,7 +29,7 @@ func TestChangesAreAudited(t *testing.T) {
 	defer c.Close()
 	var routes []string
 	eventually(t, "the server lists its calls", func() bool {
-		return c.Get(t.Context(), "/api/", &routes) == nil && c.Get(t.Context(), topPath, nil) == nil // which is registered last
+		return c.Get(t.Context(), "/api/", &routes) == nil && c.Get(t.Context(), adminapi.TopPath, nil) == nil // which is registered last
 	})
 	bodies := map[string]string{ // to do what the call is for
 		"POST /api/limits": `{"rate":2,"burst":9}`, "POST /api/log": `{"level":"error"}`, "POST /api/secrets/reload": "",

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	api "dcs/cmd/internal/admin/client"
+	"dcs/cmd/internal/adminapi"
+	"dcs/cmd/internal/remote"
 )
 
 // authority makes an authority of its own, and a certificate of it for dcs.example.org, as ca.pem, cert.pem and key.pem in dir.
@@ -112,12 +114,12 @@ func TestAdminAccess(t *testing.T) {
 				t.Errorf("%+v", got)
 			}
 			// The configuration of the package is found without being named.
-			c, _, err := (&adminAccess{standard: file}).dial()
+			c, _, err := (&remote.Access{Standard: file}).Dial()
 			if err != nil {
 				t.Fatal(err)
 			}
-			var st topState
-			if err := c.Get(t.Context(), topPath, &st); err != nil || st.State != "serving" {
+			var st adminapi.Top
+			if err := c.Get(t.Context(), adminapi.TopPath, &st); err != nil || st.State != "serving" {
 				t.Errorf("%+v, %v", st, err)
 			}
 		})
@@ -146,7 +148,7 @@ func TestReachable(t *testing.T) {
 		{[]string{missing, tcp, more}, tcp},
 		{[]string{tcp, missing}, tcp},
 	} {
-		if got := reachable(tt.addresses); got != tt.want {
+		if got := remote.Reachable(tt.addresses); got != tt.want {
 			t.Errorf("%v: %s, want %s", tt.addresses, got, tt.want)
 		}
 	}
@@ -161,24 +163,24 @@ func TestAdminAccessElsewhere(t *testing.T) {
 	file := filepath.Join(dir, "dcs.yaml")
 	write(t, file, "library: .\nadmin: 127.0.0.1:1\nadmin_token_file: token\n")
 	for _, tt := range []struct {
-		access adminAccess
+		access remote.Access
 		where  string
 		status int // 0: the server lets it in
 	}{
-		{adminAccess{standard: file, address: s.admin}, s.admin, http.StatusUnauthorized},
-		{adminAccess{standard: file, address: s.admin, tokenFile: token}, s.admin, 0},
-		{adminAccess{file: file, address: s.admin}, s.admin, 0}, // for whoever says so
+		{remote.Access{Standard: file, Address: s.admin}, s.admin, http.StatusUnauthorized},
+		{remote.Access{Standard: file, Address: s.admin, TokenFile: token}, s.admin, 0},
+		{remote.Access{File: file, Address: s.admin}, s.admin, 0}, // for whoever says so
 	} {
-		c, where, err := tt.access.dial()
+		c, where, err := tt.access.Dial()
 		if err != nil || where != tt.where {
 			t.Fatal(where, err)
 		}
 		var refused *api.Error
-		if err := c.Get(t.Context(), topPath, nil); errors.As(err, &refused) && refused.Status != tt.status || (err == nil) != (tt.status == 0) {
+		if err := c.Get(t.Context(), adminapi.TopPath, nil); errors.As(err, &refused) && refused.Status != tt.status || (err == nil) != (tt.status == 0) {
 			t.Errorf("%+v: %v", tt.access, err)
 		}
 	}
-	if _, where, err := (&adminAccess{standard: filepath.Join(dir, "none")}).dial(); err != nil || where != reachable(standardAdmin) {
+	if _, where, err := (&remote.Access{Standard: filepath.Join(dir, "none")}).Dial(); err != nil || where != remote.Reachable(remote.StandardAdmin) {
 		t.Errorf("without a configuration: %s, %v", where, err)
 	}
 	write(t, file, "library: .\n")
@@ -189,7 +191,7 @@ func TestAdminAccessElsewhere(t *testing.T) {
 
 // The package's configuration says where its server is.
 func TestAdminAccessOfPackage(t *testing.T) {
-	if _, where, err := (&adminAccess{standard: "packaging/etc/dcs.yaml"}).dial(); err != nil || where != "unix:/run/dcs/admin.sock" {
+	if _, where, err := (&remote.Access{Standard: "packaging/etc/dcs.yaml"}).Dial(); err != nil || where != "unix:/run/dcs/admin.sock" {
 		t.Errorf("%s, %v", where, err)
 	}
 }

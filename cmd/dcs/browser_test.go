@@ -24,6 +24,7 @@ import (
 
 	api "dcs/cmd/internal/admin/client"
 	"dcs/cmd/internal/admin/console"
+	"dcs/cmd/internal/adminapi"
 )
 
 // chromium returns the path of a browser.
@@ -479,7 +480,7 @@ func TestAdminKeepsSecrets(t *testing.T) {
 		}
 	}
 	var l console.Library
-	if err := api.Dial(base, adminToken).Post(t.Context(), reloadPath, nil, &l); err != nil || len(l.Errors) > 0 {
+	if err := api.Dial(base, adminToken).Post(t.Context(), adminapi.ReloadPath, nil, &l); err != nil || len(l.Errors) > 0 {
 		t.Errorf("reload: %+v, %v", l, err)
 	}
 }

@@ -43,7 +43,7 @@ func TestCableHome(t *testing.T) {
 			"a modem's SNMP object", `CableHome "ps" { SnmpMibObject sysContact.0 String "x"; }`, nil,
 			"0b0f" + portal[6:], done, "SnmpMibObject (11) does not belong in the file of a CableHome portal service; PsSnmpMibObject (ps:28) does",
 		},
-		{"the end by hand", `CableHome "ps" { PsEndOfData; }`, nil, "", failed, "PsEndOfData: is put at the end of the file; leave it out"},
+		{"the end by hand", `CableHome "ps" { PsEndOfData; }`, nil, "", failed, "PsEndOfData: added by the compiler; leave it out"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := dcs(tt.src, append([]string{"compile", "-"}, tt.args...)...)

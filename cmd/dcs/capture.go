@@ -18,12 +18,15 @@ import (
 
 	"dcs/bpf"
 	api "dcs/cmd/internal/admin/client"
+	"dcs/cmd/internal/cli"
+	"dcs/cmd/internal/remote"
+	"dcs/cmd/internal/server/capture"
 )
 
-func captureCommand(e env) *cobra.Command {
+func captureCommand(e cli.Env) *cobra.Command {
 	var (
-		server   adminAccess
-		wish     captureWish
+		server   remote.Access
+		wish     capture.Wish
 		out      string
 		duration time.Duration
 	)
@@ -48,35 +51,35 @@ where the CMTS bridges, the router's where it routes. Behind a router, choose by
   dcs capture -o - | tshark -r - -Y 'frame.comment == "drop_rate"'`,
 		Args: cobra.NoArgs,
 	}
-	server.flags(cmd)
+	server.Flags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&server.address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
+	f.StringVar(&server.Address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
 	f.StringVarP(&out, "output", "o", "", "write to this `file`; - is standard output")
 	f.StringVar(&wish.MAC, "mac", "", "only packets from or to this MAC `address`")
 	f.StringVar(&wish.IP, "ip", "", "only packets from or to this client `address`, or to those of a prefix")
 	f.Uint64Var(&wish.Count, "count", 0, "end after `N` packets")
-	f.DurationVar(&duration, "duration", defaultDuration, "end after this `time`, 24h at most")
-	f.IntVar(&wish.MiB, "size", defaultCaptureMiB, fmt.Sprintf("end when the file has `N` MiB, %d at most", maxCaptureMiB))
-	f.IntVar(&wish.Snap, "snap", bpf.MaxSnap, fmt.Sprintf("write `N` octets of a packet at most, %d to %d", minSnap, bpf.MaxSnap))
+	f.DurationVar(&duration, "duration", capture.DefaultDuration, "end after this `time`, 24h at most")
+	f.IntVar(&wish.MiB, "size", capture.DefaultMiB, fmt.Sprintf("end when the file has `N` MiB, %d at most", capture.MaxMiB))
+	f.IntVar(&wish.Snap, "snap", bpf.MaxSnap, fmt.Sprintf("write `N` octets of a packet at most, %d to %d", capture.MinSnap, bpf.MaxSnap))
 	cmd.RunE = func(*cobra.Command, []string) error {
 		wish.Seconds = duration.Seconds()
 		switch {
 		case out == "":
-			return usagef("-o FILE is missing; - is standard output")
-		case out == stdio && isTerminal(e.stdout):
-			return usagef("a capture is no text for a terminal: say -o FILE, or pipe it to wireshark -k -i -")
+			return cli.Usagef("-o FILE is missing; - is standard output")
+		case out == cli.Stdio && cli.IsTerminal(e.Stdout):
+			return cli.Usagef("a capture is no text for a terminal: say -o FILE, or pipe it to wireshark -k -i -")
 		case duration == 0 || wish.MiB == 0 || wish.Snap == 0: // the server would take its defaults
-			return usagef("--duration, --size and --snap cannot be 0")
+			return cli.Usagef("--duration, --size and --snap cannot be 0")
 		}
-		if err := wish.check(); err != nil {
-			return usageError{err}
+		if err := wish.Check(); err != nil {
+			return cli.UsageError{Err: err}
 		}
-		client, address, err := server.dial()
+		client, address, err := server.Dial()
 		if err != nil {
 			return err
 		}
 		defer client.Close()
-		if err := capture(e, client, &wish, out); err != nil {
+		if err := fetchCapture(e, client, &wish, out); err != nil {
 			return fmt.Errorf("%s: %w", address, err)
 		}
 		return nil
@@ -87,19 +90,19 @@ where the CMTS bridges, the router's where it routes. Behind a router, choose by
 // captureGrace is how long the server has to write the end of a capture's file.
 const captureGrace = 5 * time.Second
 
-// capture has a server capture, and writes the file until that ends. A signal has the server end it.
-func capture(e env, client *api.Client, wish *captureWish, out string) (err error) {
+// fetchCapture has a server capture, and writes the file until that ends. A signal has the server end it.
+func fetchCapture(e cli.Env, client *api.Client, wish *capture.Wish, out string) (err error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	signals, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer stop()
-	resp, err := client.Stream(ctx, http.MethodPost, capturePath, wish)
+	resp, err := client.Stream(ctx, http.MethodPost, capture.Path, wish)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	file := e.stdout
-	if out != stdio {
+	file := e.Stdout
+	if out != cli.Stdio {
 		f, err := openCaptureFile(out)
 		if err != nil {
 			return err
@@ -111,12 +114,12 @@ func capture(e env, client *api.Client, wish *captureWish, out string) (err erro
 		stop() // a second signal ends this process
 		wait, done := context.WithTimeout(ctx, captureGrace)
 		defer done()
-		if client.Call(wait, http.MethodDelete, capturePath, nil, nil) == nil {
+		if client.Call(wait, http.MethodDelete, capture.Path, nil, nil) == nil {
 			<-wait.Done()
 		}
 		cancel(nil)
 	})()
-	if pipe, ok := file.(*os.File); ok && out == stdio {
+	if pipe, ok := file.(*os.File); ok && out == cli.Stdio {
 		go func() {
 			if unread(ctx, pipe) {
 				cancel(unix.EPIPE)
@@ -130,7 +133,7 @@ func capture(e env, client *api.Client, wish *captureWish, out string) (err erro
 		return err
 	}
 	t := resp.Trailer
-	_, err = fmt.Fprintf(e.stderr, "%s packets, %s lost; ended: %s\n", cmp.Or(t.Get(trailerFrames), "?"), cmp.Or(t.Get(trailerLost), "?"), cmp.Or(t.Get(trailerEnd), "?"))
+	_, err = fmt.Fprintf(e.Stderr, "%s packets, %s lost; ended: %s\n", cmp.Or(t.Get(capture.TrailerFrames), "?"), cmp.Or(t.Get(capture.TrailerLost), "?"), cmp.Or(t.Get(capture.TrailerEnd), "?"))
 	return err
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"dcs/bench/netlab"
 	api "dcs/cmd/internal/admin/client"
+	"dcs/cmd/internal/server/capture"
 )
 
 // tshark reads fields of the packets in a file.
@@ -132,9 +133,9 @@ func TestCaptureEnds(t *testing.T) {
 	}
 	client := api.Dial("unix:"+socket, "")
 	defer client.Close()
-	state := func() (s captureState) {
+	state := func() (s capture.CaptureState) {
 		t.Helper()
-		if err := client.Get(t.Context(), capturePath, &s); err != nil {
+		if err := client.Get(t.Context(), capture.Path, &s); err != nil {
 			t.Fatal(err)
 		}
 		return s
@@ -176,7 +177,7 @@ func TestCaptureEnds(t *testing.T) {
 	}
 
 	c = captureStart(t, p, socket, "-o", file)
-	if err := client.Call(t.Context(), http.MethodDelete, capturePath, nil, nil); err != nil {
+	if err := client.Call(t.Context(), http.MethodDelete, capture.Path, nil, nil); err != nil {
 		t.Error(err)
 	}
 	over(c, "stopped", "0 packets")
@@ -320,7 +321,7 @@ func TestCaptureRefusals(t *testing.T) {
 		`{"snap": 5}`: 400, `{"snap": 4096}`: 400, `{"mib": -1}`: 400, `{"mib": 5000}`: 400, `{"seconds": -1}`: 400, `{"seconds": 1e9}`: 400,
 		`{"mac": "00:00:00:00:00:00"}`: 400, `{"ip": "::ffff:10.0.0.0/104"}`: 400, `{"what": 1}`: 400, `[`: 400, ``: 409, `{"mac": "0a-01-02-03-04-05"}`: 409,
 	} {
-		res, err := atSocket(t, socket).Post("http://localhost"+capturePath, "application/json", strings.NewReader(body))
+		res, err := atSocket(t, socket).Post("http://localhost"+capture.Path, "application/json", strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dcs/bench/netlab"
+	"dcs/cmd/internal/check"
 	"dcs/cmd/internal/config"
 )
 
@@ -197,6 +198,25 @@ func TestChecksAtOnce(t *testing.T) {
 	}
 }
 
+// With --no-host a configuration for another machine passes here.
+func TestCheckNoHost(t *testing.T) {
+	t.Parallel()
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	dir := static(t, map[string]string{"x": "text"})
+	args := []string{"check", "--static", dir, "--transport", "xdp", "--interface", "none0", "--user", "nobody-of-that-name", "--http", other.Addr().String()}
+	begun := time.Now()
+	if got := dcs("", args...); got.status != failed || strings.Count(got.stderr, "none0")+strings.Count(got.stderr, "no such entry")+strings.Count(got.stderr, "in use by ") != 3 {
+		t.Errorf("%+v after %v", got, time.Since(begun))
+	}
+	if got := dcs("", append(args, "--no-host")...); got.status != done {
+		t.Errorf("%+v", got)
+	}
+}
+
 // Whichever file the server's user cannot read, check says so, whoever it is by the configuration, the unit or the one who checks.
 func TestCheckReads(t *testing.T) {
 	needRoot(t)
@@ -303,97 +323,8 @@ func checkAsUnit(t *testing.T, file string, uid, gid int) (status int, said stri
 		t.Fatal(err)
 	}
 	var out, stderr bytes.Buffer
-	c := &checker{env: env{stdout: &out, stderr: &stderr}, file: file, cfg: &cfg, told: map[string]bool{}}
-	var err error
-	if c.runner, err = runnerOf(file, &cfg, []string{units}); err != nil {
-		t.Fatal(err)
-	}
-	if c.runner.cred == nil || strings.Join(c.runner.caps, " ") != "CAP_NET_RAW CAP_NET_BIND_SERVICE" {
-		t.Fatalf("%+v", c.runner)
-	}
-	c.checkHost()
-	c.asRunner(c.checkReads)
-	if c.run() != nil {
+	if check.Run(&cfg, check.Options{File: file, UnitDirs: []string{units}, Stdout: &out, Stderr: &stderr}) != nil {
 		status = failed
 	}
 	return status, stderr.String()
-}
-
-// The runner is the unit's user where the unit uses the configuration, and nobody else's otherwise.
-func TestRunnerOf(t *testing.T) {
-	needRoot(t)
-	dir := t.TempDir()
-	file, other := filepath.Join(dir, "dcs.yaml"), filepath.Join(dir, "other.yaml")
-	link := filepath.Join(dir, "link.yaml")
-	lay(t, map[string]string{file: "", other: ""})
-	if err := os.Symlink(file, link); err != nil {
-		t.Fatal(err)
-	}
-	packaged, err := os.ReadFile("packaging/systemd/dcs.service")
-	if err != nil {
-		t.Fatal(err)
-	}
-	service := strings.ReplaceAll(string(packaged), "/etc/dcs/dcs.yaml", file)
-	service = strings.ReplaceAll(strings.ReplaceAll(service, "User=dcs", "User=65531:65532"), "Group=dcs", "Group=65533")
-	noXDP, err := os.ReadFile("packaging/systemd/no-xdp.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := "CAP_NET_BIND_SERVICE CAP_NET_RAW CAP_BPF CAP_NET_ADMIN CAP_PERFMON"
-	for _, tt := range []struct {
-		name       string
-		file, user string
-		units      map[string]string
-		uid, gid   uint32
-		caps       string
-		err        string
-	}{
-		{name: "no unit", file: file},
-		{name: "the packaged unit", file: file, units: map[string]string{"1/dcs.service": service}, uid: 65531, gid: 65533, caps: all},
-		{name: "by a link", file: link, units: map[string]string{"1/dcs.service": service}, uid: 65531, gid: 65533, caps: all},
-		{name: "another configuration", file: other, units: map[string]string{"1/dcs.service": service}},
-		{name: "none", units: map[string]string{"1/dcs.service": service}},
-		{name: "without XDP", file: file, units: map[string]string{"1/dcs.service": service, "0/dcs.service.d/no-xdp.conf": string(noXDP)}, uid: 65531, gid: 65533, caps: "CAP_NET_BIND_SERVICE"},
-		{name: "another ExecStart", file: other, units: map[string]string{"1/dcs.service": service, "1/dcs.service.d/a.conf": "[Service]\nExecStart=\nExecStart=dcs serve -c " + other + "\n"}, uid: 65531, gid: 65533, caps: all},
-		{name: "the first directory's", file: file, units: map[string]string{"0/dcs.service": "[Service]\nExecStart=dcs serve --config=" + file + "\nUser=65530:65530\n", "1/dcs.service": service}, uid: 65530, gid: 65530},
-		{name: "root", file: file, units: map[string]string{"1/dcs.service": "[Service]\nExecStart=dcs serve --config=" + file + "\n"}},
-		{name: "no such user", file: file, units: map[string]string{"1/dcs.service": "[Service]\nUser=nobody-of-that-name\nExecStart=dcs serve --config=" + file + "\n"}, err: "no such entry"},
-		{name: "the key user goes before", file: file, user: "65529:65528", units: map[string]string{"1/dcs.service": service}, uid: 65529, gid: 65528, caps: strings.Join(opening, " ")},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			units := t.TempDir()
-			for name, text := range tt.units {
-				lay(t, map[string]string{filepath.Join(units, name): text})
-			}
-			r, err := runnerOf(tt.file, &config.Config{User: tt.user}, []string{filepath.Join(units, "0"), filepath.Join(units, "1")})
-			if tt.err != "" {
-				if err == nil || !strings.Contains(err.Error(), tt.err) {
-					t.Errorf("%v, want %q", err, tt.err)
-				}
-				return
-			}
-			if err != nil || (r.cred == nil) != (tt.uid == 0) || r.cred != nil && (r.cred.Uid != tt.uid || r.cred.Gid != tt.gid || strings.Join(r.caps, " ") != tt.caps) {
-				t.Errorf("%+v %+v, %v", r, r.cred, err)
-			}
-		})
-	}
-}
-
-// With --no-host a configuration for another machine passes here.
-func TestCheckNoHost(t *testing.T) {
-	t.Parallel()
-	other, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	dir := static(t, map[string]string{"x": "text"})
-	args := []string{"check", "--static", dir, "--transport", "xdp", "--interface", "none0", "--user", "nobody-of-that-name", "--http", other.Addr().String()}
-	begun := time.Now()
-	if got := dcs("", args...); got.status != failed || strings.Count(got.stderr, "none0")+strings.Count(got.stderr, "no such entry")+strings.Count(got.stderr, "in use by ") != 3 {
-		t.Errorf("%+v after %v", got, time.Since(begun))
-	}
-	if got := dcs("", append(args, "--no-host")...); got.status != done {
-		t.Errorf("%+v", got)
-	}
 }

@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"strings"
 
+	"dcs/cmd/internal/cli"
 	"dcs/render/naming"
 )
 
 // remap prints the key rewrite that does what a map file of tftpd-hpa does, and tells of the lines for which there is no rule.
-func remap(e env, file string) error {
-	src, err := readSource(e, file, 1<<20)
+func remap(e cli.Env, file string) error {
+	src, err := cli.ReadSource(e, file, 1<<20)
 	if err != nil {
 		return err
 	}
@@ -22,13 +23,13 @@ func remap(e env, file string) error {
 		where := fmt.Sprintf("%s:%d: ", file, l.Line)
 		switch {
 		case l.Err != nil:
-			fmt.Fprintf(e.stderr, "%sno rule does what %q does: %v\n", where, l.Text, l.Err)
+			fmt.Fprintf(e.Stderr, "%sno rule does what %q does: %v\n", where, l.Text, l.Err)
 			wrong = true
 		case l.Skip != "":
-			fmt.Fprintf(e.stderr, "%snote: %q is left out: %s\n", where, l.Text, l.Skip)
+			fmt.Fprintf(e.Stderr, "%snote: %q is left out: %s\n", where, l.Text, l.Skip)
 		default:
 			if l.Note != "" {
-				fmt.Fprintf(e.stderr, "%snote: %q: %s\n", where, l.Text, l.Note)
+				fmt.Fprintf(e.Stderr, "%snote: %q: %s\n", where, l.Text, l.Note)
 			}
 			fmt.Fprintf(out, "  - %s # line %d\n", yamlRule(&l.Rule), l.Line)
 			rules++
@@ -38,11 +39,11 @@ func remap(e env, file string) error {
 		out.Reset()
 		fmt.Fprintln(out, "rewrite: []")
 	}
-	if _, err := e.stdout.Write(out.Bytes()); err != nil {
+	if _, err := e.Stdout.Write(out.Bytes()); err != nil {
 		return err
 	}
 	if wrong {
-		return errTold
+		return cli.ErrReported
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/config"
 )
 
@@ -128,7 +129,7 @@ func TestImageDirectories(t *testing.T) {
 	}
 	t.Setenv("STATE_DIRECTORY", "")
 	socket, _ := strings.CutPrefix(cfg.Admin[0], "unix:")
-	for _, path := range []string{socket, devicesDir(&cfg.Devices)} {
+	for _, path := range []string{socket, assemble.DevicesDir(&cfg.Devices)} {
 		if dir := filepath.Dir(path); !slices.Contains(volumes, dir) {
 			t.Errorf("%s is not among the volumes %q", dir, volumes)
 		}

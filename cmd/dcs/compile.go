@@ -14,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"dcs/cmd/internal/assemble"
+	"dcs/cmd/internal/cli"
 	"dcs/render/attr"
 	"dcs/render/library"
 	"dcs/render/mic"
@@ -23,7 +25,7 @@ import (
 
 // compilation is one run of dcs compile.
 type compilation struct {
-	env
+	cli.Env
 	out     string // -o
 	name    string // the file that is asked for; empty: what the source is for
 	library library.Config
@@ -35,10 +37,10 @@ type compilation struct {
 	written map[string]string // source by path
 }
 
-func compileCommand(e env) *cobra.Command {
+func compileCommand(e cli.Env) *cobra.Command {
 	var (
-		c                          = compilation{env: e, written: map[string]string{}}
-		n                          names
+		c                          = compilation{Env: e, written: map[string]string{}}
+		n                          assemble.MIBNames
 		secretFile, at, hash       string
 		mac, ip, server            string
 		set                        []string
@@ -67,7 +69,7 @@ A source with errors does not stop the others; the exit status is 1 then.`,
 			flags := cmd.Flags()
 			if flags.Changed("time") {
 				if now, err = time.Parse(time.RFC3339, at); err != nil {
-					return usagef("--time %s: want RFC 3339, such as 2026-01-31T12:00:00Z", at)
+					return cli.Usagef("--time %s: want RFC 3339, such as 2026-01-31T12:00:00Z", at)
 				}
 			}
 			c.values.Now = now.UnixNano()
@@ -83,20 +85,20 @@ A source with errors does not stop the others; the exit status is 1 then.`,
 			}
 			if flags.Changed("mac") {
 				if c.values.MAC, c.values.HasMAC = attr.ParseMAC(mac); !c.values.HasMAC {
-					return usagef("--mac %s: want six octets, such as 0a:01:02:03:04:05", mac)
+					return cli.Usagef("--mac %s: want six octets, such as 0a:01:02:03:04:05", mac)
 				}
 			}
 			if flags.Changed("mta-hash") {
 				v, err := mic.ParseVariant(hash)
 				if err != nil {
-					return usagef("--mta-hash %s: want na, eu, ietf or none", hash)
+					return cli.Usagef("--mta-hash %s: want na, eu, ietf or none", hash)
 				}
 				c.hash = &v
 			}
 			if c.library.Schema, c.values.Attrs, err = attributes(set, flags); err != nil {
 				return err
 			}
-			if c.library.MIB, err = n.index(); err != nil {
+			if c.library.MIB, err = n.Index(); err != nil {
 				return err
 			}
 			if secretFile != "" {
@@ -104,7 +106,7 @@ A source with errors does not stop the others; the exit status is 1 then.`,
 					return err
 				}
 			}
-			c.library.Names = namesByDefault
+			c.library.Names = assemble.DefaultNaming
 			c.library.Lenient, c.library.Timestamp, c.library.ModemAddress = lenient, timestamp, modems
 			return c.run(sources)
 		},
@@ -123,7 +125,7 @@ A source with errors does not stop the others; the exit status is 1 then.`,
 	f.BoolVar(&lenient, "lenient", false, "accept keywords of other blocks for their code, as the open encoder does")
 	f.BoolVar(&timestamp, "timestamp", false, "add TLV 19 to modem files that lack it")
 	f.BoolVar(&modems, "modem-address", false, "add TLV 20 or 59 to modem files that lack them")
-	n.addFlags(f)
+	n.AddFlags(f)
 	return cmd
 }
 
@@ -131,7 +133,7 @@ A source with errors does not stop the others; the exit status is 1 then.`,
 func parseAddr(flag, text string) (netip.Addr, error) {
 	a, err := netip.ParseAddr(text)
 	if err != nil {
-		return a, usagef("--%s %s: want an IPv4 or IPv6 address", flag, text)
+		return a, cli.Usagef("--%s %s: want an IPv4 or IPv6 address", flag, text)
 	}
 	return a.Unmap(), nil
 }
@@ -146,19 +148,19 @@ func attributes(set []string, flags *pflag.FlagSet) (*attr.Schema, attr.Record, 
 	for _, s := range set {
 		name, value, ok := strings.Cut(s, "=")
 		if !ok || name == "" {
-			return nil, nil, usagef("--set %s: want name=value", s)
+			return nil, nil, cli.Usagef("--set %s: want name=value", s)
 		}
 		if flag, ok := builtins[name]; ok {
 			if flags.Lookup(flag) == nil {
-				return nil, nil, usagef("--set %s: $%s is no attribute of the device; it follows from the request", s, name)
+				return nil, nil, cli.Usagef("--set %s: $%s is no attribute of the device; it follows from the request", s, name)
 			}
-			return nil, nil, usagef("--set %s: $%s is no attribute of the device; say --%s %s", s, name, flag, value)
+			return nil, nil, cli.Usagef("--set %s: $%s is no attribute of the device; say --%s %s", s, name, flag, value)
 		}
 		names, record = append(names, name), append(record, value)
 	}
 	schema, err := attr.NewSchema(names...)
 	if err != nil {
-		return nil, nil, usagef("--set: %w", err)
+		return nil, nil, cli.Usagef("--set: %w", err)
 	}
 	return schema, record, nil
 }
@@ -166,14 +168,14 @@ func attributes(set []string, flags *pflag.FlagSet) (*attr.Schema, attr.Record, 
 // run compiles all sources. What is wrong with them is told on the way.
 func (c *compilation) run(sources []string) error {
 	single := len(sources) == 1 && !isDir(sources[0])
-	toDir := c.out != "" && c.out != stdio && (!single || isDir(c.out) || strings.HasSuffix(c.out, "/"))
+	toDir := c.out != "" && c.out != cli.Stdio && (!single || isDir(c.out) || strings.HasSuffix(c.out, "/"))
 	switch {
 	case !single && !toDir:
-		return usagef("several boot files need a directory to go to: say -o DIR")
-	case c.sum && c.out == stdio:
-		return usagef("--hash goes to standard output, and so does the file: say -o FILE, or leave -o out for the hash alone")
+		return cli.Usagef("several boot files need a directory to go to: say -o DIR")
+	case c.sum && c.out == cli.Stdio:
+		return cli.Usagef("--hash goes to standard output, and so does the file: say -o FILE, or leave -o out for the hash alone")
 	case !single && c.name != "":
-		return usagef("--name asks for one file: give the one source that makes it")
+		return cli.Usagef("--name asks for one file: give the one source that makes it")
 	}
 	if c.library.Learned = 1; !single {
 		c.library.Learned = 1 << 20
@@ -181,14 +183,14 @@ func (c *compilation) run(sources []string) error {
 	var told error
 	for _, source := range sources {
 		if err := c.source(source, toDir); err != nil {
-			var usage usageError
+			var usage cli.UsageError
 			if errors.As(err, &usage) {
 				return err
 			}
-			if !errors.Is(err, errTold) {
-				tell(c.env, err)
+			if !errors.Is(err, cli.ErrReported) {
+				tell(c.Env, err)
 			}
-			told = errTold
+			told = cli.ErrReported
 		}
 	}
 	return told
@@ -199,23 +201,23 @@ func (c *compilation) source(source string, toDir bool) error {
 	snap, err := c.load(source)
 	if snap != nil {
 		for _, w := range snap.Warnings {
-			fmt.Fprintf(c.stderr, "%s: warning: %s\n", w.Pos, w.Msg)
+			fmt.Fprintf(c.Stderr, "%s: warning: %s\n", w.Pos, w.Msg)
 		}
 	}
 	if err != nil {
-		tell(c.env, err)
+		tell(c.Env, err)
 		if snap == nil || !isDir(source) {
-			return errTold
+			return cli.ErrReported
 		}
 	}
 	for _, name := range c.wanted(snap, toDir) {
 		if e := c.file(snap, source, name, toDir); e != nil {
-			var usage usageError
+			var usage cli.UsageError
 			if errors.As(e, &usage) {
 				return e
 			}
-			tell(c.env, e)
-			err = errTold
+			tell(c.Env, e)
+			err = cli.ErrReported
 		}
 	}
 	if err == nil {
@@ -230,7 +232,7 @@ func (c *compilation) load(source string) (*library.Snapshot, error) {
 		cfg.Dirs = []string{source}
 		return library.Load(cfg, nil)
 	}
-	src, err := readSource(c.env, source, library.MaxFile)
+	src, err := cli.ReadSource(c.Env, source, library.MaxFile)
 	if err != nil {
 		return nil, err
 	}
@@ -255,17 +257,6 @@ func (c *compilation) wanted(snap *library.Snapshot, toDir bool) []string {
 	return named
 }
 
-// fileName is what a template's file is called on disk.
-func fileName(t *library.Template) string {
-	switch {
-	case t.Item.Name != "":
-		return t.Names[0]
-	case t.Kind == skeleton.ModemFile:
-		return t.Names[0] + ".cm"
-	}
-	return t.Names[0] + ".bin"
-}
-
 // nothing tells why a source made no file, where that needs telling.
 func (c *compilation) nothing(snap *library.Snapshot, source string, toDir bool) error {
 	if c.name != "" || len(c.wanted(snap, toDir)) > 0 || isDir(source) {
@@ -279,13 +270,13 @@ func (c *compilation) nothing(snap *library.Snapshot, source string, toDir bool)
 	}
 	switch {
 	case len(named) > 1:
-		return usagef("%s makes %d files (%s): say --name NAME for one of them, or -o DIR/ for all", title(source), len(named), strings.Join(named, ", "))
+		return cli.Usagef("%s makes %d files (%s): say --name NAME for one of them, or -o DIR/ for all", cli.Title(source), len(named), strings.Join(named, ", "))
 	case len(snap.Templates()) > 0:
-		return usagef("%s has patterns for names: say --name NAME for the file that you mean", title(source))
+		return cli.Usagef("%s has patterns for names: say --name NAME for the file that you mean", cli.Title(source))
 	case toDir:
 		return nil // blocks alone, for others to include
 	}
-	return fmt.Errorf("%s: there is no Main in it", title(source))
+	return fmt.Errorf("%s: there is no Main in it", cli.Title(source))
 }
 
 // file makes one file and writes it.
@@ -296,18 +287,18 @@ func (c *compilation) file(snap *library.Snapshot, source, name string, toDir bo
 	}
 	if !toDir {
 		if !c.sum || c.out != "" {
-			if err := emit(c.env, c.out, data); err != nil {
+			if err := emit(c.Env, c.out, data); err != nil {
 				return err
 			}
 		}
 		return c.printSum(c.out, data)
 	}
 	if name = strings.TrimLeft(name, "/"); !filepath.IsLocal(name) {
-		return fmt.Errorf("%s: the name %s leads out of %s", title(source), name, c.out)
+		return fmt.Errorf("%s: the name %s leads out of %s", cli.Title(source), name, c.out)
 	}
 	path := filepath.Join(c.out, name)
 	if other, taken := c.written[path]; taken {
-		return fmt.Errorf("%s and %s both make %s: the first is kept", title(other), title(source), path)
+		return fmt.Errorf("%s and %s both make %s: the first is kept", cli.Title(other), cli.Title(source), path)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
@@ -329,7 +320,7 @@ func (c *compilation) printSum(path string, data []byte) error {
 	if path != "" {
 		line += "  " + path
 	}
-	_, err := fmt.Fprintln(c.stdout, line)
+	_, err := fmt.Fprintln(c.Stdout, line)
 	return err
 }
 
@@ -339,7 +330,7 @@ func (c *compilation) render(snap *library.Snapshot, name string) ([]byte, error
 	v := c.values
 	ask, mac, hasMAC := []byte(name), v.MAC, false
 	if c.name != "" {
-		asked := namesByDefault.Read(ask, true, new(naming.Scratch))
+		asked := assemble.DefaultNaming.Read(ask, true, new(naming.Scratch))
 		ask, mac, hasMAC = asked.File, asked.MAC, asked.HasMAC
 	}
 	found := snap.Find(library.Hash(ask), ask)
@@ -383,8 +374,8 @@ func (c *compilation) render(snap *library.Snapshot, name string) ([]byte, error
 
 func isDir(name string) bool {
 	info, err := os.Stat(name)
-	return name != stdio && err == nil && info.IsDir()
+	return name != cli.Stdio && err == nil && info.IsDir()
 }
 
 // tell prints an error as it is: it says where it is.
-func tell(e env, err error) { fmt.Fprintln(e.stderr, err) }
+func tell(e cli.Env, err error) { fmt.Fprintln(e.Stderr, err) }

@@ -32,17 +32,6 @@ func tree(t *testing.T, dir string) []string {
 	return files
 }
 
-// lay writes files, making their directories.
-func lay(t *testing.T, files map[string]string) {
-	t.Helper()
-	for name, text := range files {
-		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		write(t, name, text)
-	}
-}
-
 func TestCompileOutput(t *testing.T) {
 	const modem = "Main { NetworkAccess 1; }"
 	const mta = "Main { MtaConfigDelimiter 1; MtaConfigDelimiter 255; }"

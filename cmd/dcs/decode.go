@@ -11,6 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dcs/cmd/internal/assemble"
+	"dcs/cmd/internal/cli"
+	"dcs/cmd/internal/describe"
 	"dcs/render/ber/mib"
 	"dcs/render/bootfile"
 	"dcs/render/mic"
@@ -19,13 +22,13 @@ import (
 
 // decodeOptions say how a boot file is shown.
 type decodeOptions struct {
-	names  names
+	names  assemble.MIBNames
 	secret *mic.Secret // nil: keyed MICs stay unchecked
 	json   bool
 	titled bool // each file begins with a line that names it
 }
 
-func decodeCommand(e env) *cobra.Command {
+func decodeCommand(e cli.Env) *cobra.Command {
 	var o decodeOptions
 	var secretFile string
 	cmd := &cobra.Command{
@@ -50,13 +53,13 @@ MIC is INVALID. What could be read is printed all the same.`,
 			o.titled = len(files) > 1
 			var told error
 			for _, name := range files {
-				file, err := readSource(e, name, bootfile.MaxSize)
+				file, err := cli.ReadSource(e, name, bootfile.MaxSize)
 				if err == nil {
-					err = showFile(e.stdout, title(name), file, o)
+					err = showFile(e.Stdout, cli.Title(name), file, o)
 				}
 				if err != nil {
 					tell(e, err)
-					told = errTold
+					told = cli.ErrReported
 				}
 			}
 			return told
@@ -65,38 +68,30 @@ MIC is INVALID. What could be read is printed all the same.`,
 	f := cmd.Flags()
 	f.StringVar(&secretFile, "secret-file", "", "check the CMTS MIC with the secret in this `file`")
 	f.BoolVar(&o.json, "json", false, "print one JSON document for each file")
-	o.names.addFlags(f)
+	o.names.AddFlags(f)
 	return cmd
-}
-
-// title is what messages call a source.
-func title(name string) string {
-	if name == stdio {
-		return "standard input"
-	}
-	return name
 }
 
 // showFile prints a boot file. The error says how it is damaged.
 func showFile(w io.Writer, name string, file []byte, o decodeOptions) error {
-	index, err := o.names.index()
+	index, err := o.names.Index()
 	if err != nil {
 		return err
 	}
 	tree, damage := tlv.Decode(file)
-	var marks []mark
+	var marks []describe.Mark
 	switch {
 	case damage != nil:
 	case tree.Dialect == tlv.PS:
 		sum := mic.CableHomeHash(file)
-		marks = []mark{{Name: "CableHome hash", Verdict: mic.Absent.String(), Want: hex.EncodeToString(sum[:]), Note: fmt.Sprintf("0x%x goes to the device by SNMP", sum)}}
+		marks = []describe.Mark{{Name: "CableHome hash", Verdict: mic.Absent.String(), Want: hex.EncodeToString(sum[:]), Note: fmt.Sprintf("0x%x goes to the device by SNMP", sum)}}
 	default:
 		var report mic.Report
 		if report, damage = mic.Verify(file, o.secret); damage != nil {
 			unknown := mic.Result{Verdict: mic.Unchecked, Note: damage.Error()}
 			report = mic.Report{CM: unknown, CMTS: unknown, MTA: unknown}
 		}
-		marks = verdicts(tree.Dialect, &report)
+		marks = describe.Verdicts(tree.Dialect, &report)
 		unsignable(tree, file)
 	}
 	out := &bytes.Buffer{}
@@ -146,38 +141,7 @@ func unsignable(tree *tlv.Tree, file []byte) {
 	tree.Deviations = append(tree.Deviations, tlv.Warning{Offset: offset, Text: "the compiler refuses it: " + strings.TrimPrefix(err.Error(), "mic: ")})
 }
 
-// mark is the verdict on one integrity value.
-type mark struct {
-	Name    string `json:"name"`
-	Verdict string `json:"verdict"`
-	Found   string `json:"found,omitempty"` // hexadecimal
-	Want    string `json:"want,omitempty"`
-	Note    string `json:"note,omitempty"`
-}
-
-func verdicts(d tlv.Dialect, r *mic.Report) []mark {
-	var marks []mark
-	add := func(name string, res *mic.Result) {
-		marks = append(marks, mark{name, res.Verdict.String(), hex.EncodeToString(res.Found), hex.EncodeToString(res.Want), res.Note})
-	}
-	switch d {
-	case tlv.CM:
-		add("CM MIC", &r.CM)
-		add("CMTS MIC", &r.CMTS)
-		if r.Extended.Verdict != mic.Absent {
-			add("extended CMTS MIC", &r.Extended)
-		}
-	case tlv.MTA:
-		name := "MTA hash"
-		if r.MTAVariant != mic.NoHash {
-			name += " (" + r.MTAVariant.String() + ")"
-		}
-		add(name, &r.MTA)
-	}
-	return marks
-}
-
-func showText(out *bytes.Buffer, name string, tree *tlv.Tree, index *mib.Index, marks []mark, titled bool) error {
+func showText(out *bytes.Buffer, name string, tree *tlv.Tree, index *mib.Index, marks []describe.Mark, titled bool) error {
 	if titled {
 		fmt.Fprintf(out, "# %s\n", strings.ReplaceAll(name, "\n", " "))
 	}
@@ -194,7 +158,7 @@ func showText(out *bytes.Buffer, name string, tree *tlv.Tree, index *mib.Index, 
 	return nil
 }
 
-func showJSON(out *bytes.Buffer, name string, tree *tlv.Tree, index *mib.Index, marks []mark) error {
+func showJSON(out *bytes.Buffer, name string, tree *tlv.Tree, index *mib.Index, marks []describe.Mark) error {
 	file, err := tree.JSON(index)
 	if err != nil {
 		return err
@@ -205,6 +169,6 @@ func showJSON(out *bytes.Buffer, name string, tree *tlv.Tree, index *mib.Index, 
 	return enc.Encode(struct {
 		Name string          `json:"name"`
 		File json.RawMessage `json:"file"`
-		MICs []mark          `json:"mics,omitempty"`
+		MICs []describe.Mark `json:"mics,omitempty"`
 	}{name, file, marks})
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dcs/cmd/internal/assemble"
+	"dcs/cmd/internal/cli"
 	"dcs/cmd/internal/config"
 	"dcs/render/attr"
 	"dcs/render/attr/csvfile"
@@ -22,7 +24,7 @@ import (
 	"dcs/render/mapped"
 )
 
-func devicesCommand(e env) *cobra.Command {
+func devicesCommand(e cli.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "devices",
 		Short: "Make and read files of devices, and have a server load its sources anew",
@@ -30,13 +32,15 @@ func devicesCommand(e env) *cobra.Command {
 by IP address, for the source localdb or for a look into what a source gives. And have
 a running server load its sources anew.`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return usagef("a verb is missing: build, get, stat or reload") },
+		RunE: func(*cobra.Command, []string) error {
+			return cli.Usagef("a verb is missing: build, get, stat or reload")
+		},
 	}
 	cmd.AddCommand(devicesBuildCommand(e), devicesGetCommand(e), devicesStatCommand(e), devicesReloadCommand(e))
 	return cmd
 }
 
-func devicesBuildCommand(e env) *cobra.Command {
+func devicesBuildCommand(e cli.Env) *cobra.Command {
 	var csv, comma, file, name, out string
 	cmd := &cobra.Command{
 		Use:   "build",
@@ -57,7 +61,7 @@ out and told; too many of them fail the build.`,
 	f.StringVarP(&out, "output", "o", "", "the `file` to make")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		if out == "" || (csv == "") == (file == "") || len(comma) != 1 {
-			return usagef("say -o FILE, and either --csv FILE or --config FILE; --comma is one character")
+			return cli.Usagef("say -o FILE, and either --csv FILE or --config FILE; --comma is one character")
 		}
 		src := attr.Source(csvfile.New(csvfile.Config{Path: csv, Comma: comma[0]}))
 		read := []string{csv}
@@ -75,15 +79,15 @@ out and told; too many of them fail the build.`,
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		began := time.Now()
-		built, err := buildDevices(ctx, e, out, src)
+		built, err := assemble.BuildDevices(ctx, e.Stderr, out, src)
 		err = errors.Join(err, src.Close())
 		for _, why := range built.Rejected.First {
-			fmt.Fprintf(e.stderr, "left out: %s\n", why)
+			fmt.Fprintf(e.Stderr, "left out: %s\n", why)
 		}
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(e.stdout, "%s: %d devices, %d octets, %d left out, %d duplicates, %v\n", out, built.Devices, built.Bytes,
+		_, err = fmt.Fprintf(e.Stdout, "%s: %d devices, %d octets, %d left out, %d duplicates, %v\n", out, built.Devices, built.Bytes,
 			built.Rejected.Rows, built.Duplicates, time.Since(began).Round(time.Millisecond))
 		return err
 	}
@@ -91,13 +95,13 @@ out and told; too many of them fail the build.`,
 }
 
 // namedSource makes the source of a configuration that has the name, or the only one.
-func namedSource(e env, file, name string) (attr.Source, config.DeviceSource, error) {
+func namedSource(e cli.Env, file, name string) (attr.Source, config.DeviceSource, error) {
 	none := config.DeviceSource{}
 	cfg := config.Default()
 	if err := cfg.Load(file); err != nil {
 		return nil, none, err
 	}
-	sources, err := openSources(cfg.Devices.Sources, slog.New(slog.NewTextHandler(e.stderr, nil)))
+	sources, err := assemble.OpenSources(cfg.Devices.Sources, slog.New(slog.NewTextHandler(e.Stderr, nil)))
 	if err != nil {
 		return nil, none, err
 	}
@@ -111,7 +115,7 @@ func namedSource(e env, file, name string) (attr.Source, config.DeviceSource, er
 	if len(names) == 0 {
 		return nil, none, fmt.Errorf("%s names no sources of devices", file)
 	}
-	return nil, none, usagef("say --source, one of: %s", strings.Join(names, "; "))
+	return nil, none, cli.Usagef("say --source, one of: %s", strings.Join(names, "; "))
 }
 
 // filesOf returns the files that a source reads and that a build must not replace. A file of devices is none of
@@ -135,13 +139,13 @@ func spare(out string, read []string) error {
 	}
 	for _, name := range read {
 		if info, err := os.Stat(name); err == nil && os.SameFile(info, there) {
-			return usagef("-o %s is %s, which is read: the file of devices would replace it; name another", out, name)
+			return cli.Usagef("-o %s is %s, which is read: the file of devices would replace it; name another", out, name)
 		}
 	}
 	return nil
 }
 
-func devicesGetCommand(e env) *cobra.Command {
+func devicesGetCommand(e cli.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "get FILE ADDRESS",
 		Short: "Show a device of a file, by MAC or IP address",
@@ -152,7 +156,7 @@ func devicesGetCommand(e env) *cobra.Command {
 			mac, isMAC := attr.ParseMAC(args[1])
 			ip, err := netip.ParseAddr(args[1])
 			if !isMAC && err != nil {
-				return usagef("%s is neither a MAC nor an IP address", args[1])
+				return cli.Usagef("%s is neither a MAC nor an IP address", args[1])
 			}
 			db, err := localdb.Open(args[0])
 			if err != nil {
@@ -179,7 +183,7 @@ func devicesGetCommand(e env) *cobra.Command {
 			if !found {
 				return fmt.Errorf("%s has no device %s", args[0], args[1])
 			}
-			_, err = io.WriteString(e.stdout, text.String())
+			_, err = io.WriteString(e.Stdout, text.String())
 			return err
 		},
 	}
@@ -187,7 +191,7 @@ func devicesGetCommand(e env) *cobra.Command {
 
 func showDevice(w io.Writer, d *attr.Device, names []string) error {
 	var b strings.Builder
-	fmt.Fprintln(&b, deviceName(d))
+	fmt.Fprintln(&b, assemble.DeviceName(d))
 	for i, v := range d.Values {
 		if v != "" {
 			fmt.Fprintf(&b, "%s = %q\n", names[i], v)
@@ -197,7 +201,7 @@ func showDevice(w io.Writer, d *attr.Device, names []string) error {
 	return err
 }
 
-func devicesStatCommand(e env) *cobra.Command {
+func devicesStatCommand(e cli.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "stat FILE",
 		Short: "Tell what is in a file, and whether it is whole",
@@ -213,14 +217,14 @@ func devicesStatCommand(e env) *cobra.Command {
 			if st.Devices > 0 {
 				per = float64(st.Bytes) / float64(st.Devices)
 			}
-			if _, err := fmt.Fprintf(e.stdout, "devices     %d\nby MAC      %d\nby IP       %d\nduplicates  %d\nshared IPs  %d\noctets      %d (%.1f a device)\nattributes  %s\n",
+			if _, err := fmt.Fprintf(e.Stdout, "devices     %d\nby MAC      %d\nby IP       %d\nduplicates  %d\nshared IPs  %d\noctets      %d (%.1f a device)\nattributes  %s\n",
 				st.Devices, st.WithMAC, st.WithIP, st.Duplicates, st.SharedIPs, st.Bytes, per, strings.Join(db.Names(), ", ")); err != nil {
 				return err
 			}
 			if err := db.Verify(context.Background()); err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			_, err = fmt.Fprintln(e.stdout, "sums        right")
+			_, err = fmt.Fprintln(e.Stdout, "sums        right")
 			return err
 		},
 	}

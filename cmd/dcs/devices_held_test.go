@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"dcs/render/attr"
 )
 
 // What a file of devices loses is shown beforehand by check, and is shown by the log, the API and the metrics of the server that holds
@@ -76,13 +74,5 @@ func TestUnseenChanges(t *testing.T) {
 		if want == "" && strings.Contains(got.stderr, "dcs.yaml:4:5: ") || want != "" && !strings.Contains(got.stderr, line) {
 			t.Errorf("%s: %q, want %q", source, got.stderr, want)
 		}
-	}
-}
-
-// The log says what is held back of which source, and how to accept it.
-func TestHeldError(t *testing.T) {
-	err := fmt.Errorf("%w: attribute down would lose 200000 of 200000 values", attr.ErrHeld)
-	if got, want := heldError("sql", err), "held back: attribute down would lose 200000 of 200000 values; accept with: dcs devices reload --force 'sql'"; got != want {
-		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"dcs/cmd/internal/admin/console"
+	"dcs/cmd/internal/adminapi"
+	"dcs/cmd/internal/cli"
+	"dcs/cmd/internal/remote"
 )
 
-// devicesReloadPath is the admin API's call for it.
-const devicesReloadPath = "/api/devices/reload"
-
-func devicesReloadCommand(e env) *cobra.Command {
+func devicesReloadCommand(e cli.Env) *cobra.Command {
 	var (
-		server adminAccess
+		server remote.Access
 		force  bool
 	)
 	cmd := &cobra.Command{
@@ -32,15 +32,15 @@ however little; one that gives nothing leaves no device.`,
   dcs devices reload --force 'csv /etc/dcs/devices.csv'`,
 		Args: cobra.MaximumNArgs(1),
 	}
-	server.flags(cmd)
-	cmd.Flags().StringVar(&server.address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
+	server.Flags(cmd)
+	cmd.Flags().StringVar(&server.Address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
 	cmd.Flags().BoolVar(&force, "force", false, "accept whatever a source has lost")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		in := console.DevicesReload{Force: force}
 		if len(args) > 0 {
 			in.Source = args[0]
 		}
-		client, address, err := server.dial()
+		client, address, err := server.Dial()
 		if err != nil {
 			return err
 		}
@@ -48,14 +48,14 @@ however little; one that gives nothing leaves no device.`,
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		var sources []console.Source
-		if err := client.Post(ctx, devicesReloadPath, in, &sources); err != nil {
+		if err := client.Post(ctx, adminapi.DevicesReloadPath, in, &sources); err != nil {
 			return fmt.Errorf("%s: %w", address, err)
 		}
 		for _, src := range sources {
 			if in.Source != "" && src.Name != in.Source {
 				continue
 			}
-			if _, err := fmt.Fprintf(e.stdout, "%s: to be loaded anew; it has %d devices\n", src.Name, src.Devices); err != nil {
+			if _, err := fmt.Fprintf(e.Stdout, "%s: to be loaded anew; it has %d devices\n", src.Name, src.Devices); err != nil {
 				return err
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,13 +15,12 @@ import (
 	"testing"
 	"time"
 
+	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/config"
-	"dcs/fastpath"
-	"dcs/render"
 	"dcs/render/attr"
 	"dcs/render/attr/csvfile"
 	"dcs/render/attr/servers"
-	"dcs/render/mic"
+	"dcs/render/attr/store"
 )
 
 // A modem asks as itself, or a proxy for it.
@@ -519,50 +517,6 @@ func TestServeAlteredFile(t *testing.T) {
 	})
 }
 
-// Requests of devices go through adapter, store and renderer without an allocation: by name, by proxy, by address, found and not.
-func TestDevicesNoAllocs(t *testing.T) {
-	dir := deviceFiles(t, withDevices("", map[string]string{"fleet.csv": fleetCSV}))
-	store, err := attr.Open(attr.Config{
-		Dir: filepath.Join(dir, "state"), Now: time.Now,
-		Sources: []attr.Source{csvfile.New(csvfile.Config{Path: filepath.Join(dir, "fleet.csv")})},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	eventually(t, "the fleet is loaded", store.Settled)
-	cfg := config.Default()
-	cfg.Library = []string{filepath.Join(dir, "library")}
-	lib, err := libraryConfig(&cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	engine, err := render.NewEngine(render.Config{Library: lib, Keyring: mic.KeyringOf(mic.NewSecret(nil)), Devices: &storeDevices{store: store}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &adapter{worker: engine.Worker(), proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}}
-	var reqs []fastpath.Request
-	add := func(r fastpath.Request) {
-		r.Buf = make([]byte, 0, 2048)
-		reqs = append(reqs, r)
-	}
-	modem, proxy := netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("10.0.0.7")
-	add(fastpath.Request{Name: []byte("modem.cm@020000000001"), Client: modem})
-	add(fastpath.Request{Name: []byte("modem.cm"), Client: modem})
-	add(fastpath.Request{Name: []byte("modem.cm"), Client: proxy, MAC: [6]byte{2, 0, 0, 0, 0, 1}, HasMAC: true, NetAddr: modem})
-	add(fastpath.Request{Name: []byte("modem.cm@020000000099"), Client: modem})
-	add(fastpath.Request{Name: []byte("modem.cm@020000000004"), Client: modem})
-	if n := testing.AllocsPerRun(100, func() { a.RenderBatch(1700000000e9, reqs) }); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
-	for i, want := range []bool{true, true, true, false, false} {
-		if got := reqs[i].Err == nil; got != want {
-			t.Errorf("request %d: %v", i, reqs[i].Err)
-		}
-	}
-}
-
 // A disk without room costs nothing but the change: what was known goes on serving, and the log says why.
 func TestServeDiskFull(t *testing.T) {
 	needRoot(t) // for a file system of its own
@@ -605,7 +559,7 @@ func TestServeDiskFull(t *testing.T) {
 
 // Names with a MAC address, as the documents have them for DHCP, are of that device.
 func TestDocumentedNames(t *testing.T) {
-	for _, document := range []string{"packaging/OPERATING.md", "../../README.md"} {
+	for _, document := range []string{"doc/operate.md", "../../README.md"} {
 		text, err := os.ReadFile(document)
 		if err != nil {
 			t.Fatal(err)
@@ -654,13 +608,13 @@ func TestCheckOffline(t *testing.T) {
 	if err := cfg.Load(filepath.Join(dir, "dcs.yaml")); err != nil {
 		t.Fatal(err)
 	}
-	sources, err := openSources(cfg.Devices.Sources, slog.New(slog.DiscardHandler))
+	sources, err := assemble.OpenSources(cfg.Devices.Sources, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	save := func(sources ...attr.Source) {
 		t.Helper()
-		store, err := attr.Open(attr.Config{Dir: devicesDir(&cfg.Devices), Sources: sources, Now: time.Now})
+		store, err := store.Open(store.Config{Dir: assemble.DevicesDir(&cfg.Devices), Sources: sources, Now: time.Now})
 		if err != nil {
 			t.Fatal(err)
 		}

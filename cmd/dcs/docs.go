@@ -12,12 +12,13 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 
+	"dcs/cmd/internal/cli"
 	"dcs/cmd/internal/config"
 )
 
 // docsCommand writes what packages carry beside the program. It is a verb of builds with the tag docs only: the program
 // itself need not link what writes man pages.
-func docsCommand(e env) []*cobra.Command {
+func docsCommand(e cli.Env) []*cobra.Command {
 	return []*cobra.Command{{
 		Use:    "docs DIR",
 		Short:  "Write man pages and shell completions",

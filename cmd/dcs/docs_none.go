@@ -2,6 +2,10 @@
 
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
 
-func docsCommand(env) []*cobra.Command { return nil }
+	"dcs/cmd/internal/cli"
+)
+
+func docsCommand(cli.Env) []*cobra.Command { return nil }

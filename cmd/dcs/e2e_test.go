@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -82,44 +81,6 @@ func (l *lines) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return strings.Join(l.all, "\n")
-}
-
-// freePort returns a port that is free for UDP and TCP on both loopback addresses. It is none of those that the system picks,
-// of which each server takes hundreds for its transfers.
-func freePort(t *testing.T) string {
-	t.Helper()
-	const first, last = 10_000, 32_000
-	for range 100 {
-		port := first + rand.IntN(last-first)
-		if free(port, net.IPv4(127, 0, 0, 1)) && (!hasIPv6() || free(port, net.IPv6loopback)) {
-			return fmt.Sprint(port)
-		}
-	}
-	t.Fatal("no free port")
-	return ""
-}
-
-func free(port int, ip net.IP) bool {
-	u, err := net.ListenUDP("udp", &net.UDPAddr{IP: ip, Port: port})
-	if err != nil {
-		return false
-	}
-	u.Close()
-	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: ip, Port: port})
-	if err != nil {
-		return false
-	}
-	l.Close()
-	return true
-}
-
-func hasIPv6() bool {
-	c, err := net.ListenUDP("udp6", &net.UDPAddr{IP: net.IPv6loopback})
-	if err != nil {
-		return false
-	}
-	c.Close()
-	return true
 }
 
 // serve starts dcs serve on the loopback addresses and waits until it is ready.
@@ -204,16 +165,6 @@ func (p *process) await(text string) {
 	})
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	const patience = 100 * time.Second // the first build on a new machine
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %v: %s", patience, what)
-		}
-	}
-}
-
 // client is a TFTP client that a user may have, and one way to call it.
 type client struct {
 	name string
@@ -250,22 +201,6 @@ var clients = []client{
 	{"busybox blksize 1024", func(h, p, n, o string) []string {
 		return []string{"busybox", "tftp", "-g", "-b", "1024", "-r", n, "-l", o, h, p}
 	}},
-}
-
-// need skips the test when a program is missing, or fails it when DCS_REQUIRE_CLIENTS is set.
-func need(t *testing.T, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		missing(t, program)
-	}
-}
-
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("DCS_REQUIRE_CLIENTS") != "" {
-		t.Fatalf("%s is missing, and DCS_REQUIRE_CLIENTS is set: make deps installs it", what)
-	}
-	t.Skipf("%s is missing: make deps installs it", what)
 }
 
 // Real clients get what compile writes, and static files as they are.

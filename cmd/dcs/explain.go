@@ -11,7 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dcs/cmd/internal/assemble"
+	"dcs/cmd/internal/cli"
 	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/describe"
 	"dcs/render"
 	"dcs/render/attr"
 	"dcs/render/library"
@@ -19,7 +22,7 @@ import (
 	"dcs/render/skeleton"
 )
 
-func explainCommand(e env) *cobra.Command {
+func explainCommand(e cli.Env) *cobra.Command {
 	var (
 		file, mac, ip, server string
 		set                   []string
@@ -56,14 +59,14 @@ The exit status is 1 if the name gets no file.`,
 		if mac != "" {
 			m, ok := attr.ParseMAC(mac)
 			if !ok {
-				return usagef("--mac %s: want six octets, such as 0a:01:02:03:04:05", mac)
+				return cli.Usagef("--mac %s: want six octets, such as 0a:01:02:03:04:05", mac)
 			}
 			req.MAC, req.HasMAC = m, true
 		}
 		cfg, err := flags.Config(file)
 		if err != nil {
 			if file == "" {
-				return usageError{err}
+				return cli.UsageError{Err: err}
 			}
 			return err
 		}
@@ -76,24 +79,24 @@ The exit status is 1 if the name gets no file.`,
 	return cmd
 }
 
-func explain(e env, cfg *config.Config, req render.Request, schema *attr.Schema, record attr.Record) error {
-	secrets, err := readSecrets(cfg, nil)
+func explain(e cli.Env, cfg *config.Config, req render.Request, schema *attr.Schema, record attr.Record) error {
+	secrets, err := assemble.ReadSecrets(cfg, nil)
 	if err != nil {
 		return err
 	}
-	if secrets.warning != "" {
-		fmt.Fprintf(e.stderr, "warning: %s\n", secrets.warning)
+	if secrets.Warning != "" {
+		fmt.Fprintf(e.Stderr, "warning: %s\n", secrets.Warning)
 	}
-	lib, err := libraryConfig(cfg)
-	for _, err := range flatten(err) { // as the server goes on without them
-		fmt.Fprintf(e.stderr, "warning: %v\n", err)
+	lib, err := assemble.Library(cfg)
+	for _, err := range assemble.Flatten(err) { // as the server goes on without them
+		fmt.Fprintf(e.Stderr, "warning: %v\n", err)
 	}
-	devices, err := openKnown(e, cfg, schema, record)
+	devices, err := assemble.OpenKnown(e.Stderr, cfg, schema, record)
 	if err != nil {
 		return err
 	}
-	defer devices.close()
-	engine, err := render.NewEngine(render.Config{Library: lib, Keyring: secrets.ring, Devices: devices, Identity: identityOf(&cfg.Devices)})
+	defer devices.Close()
+	engine, err := render.NewEngine(render.Config{Library: lib, Keyring: secrets.Ring, Devices: devices, Identity: assemble.IdentityOf(&cfg.Devices)})
 	if engine == nil {
 		return err
 	}
@@ -103,21 +106,21 @@ func explain(e env, cfg *config.Config, req render.Request, schema *attr.Schema,
 	x := engine.Explain(time.Now().UnixNano(), req)
 	out := &bytes.Buffer{}
 	showExplanation(out, x)
-	devices.show(out, attr.Query{MAC: x.MAC, HasMAC: x.HasMAC, IP: req.Client.Unmap()})
+	devices.Show(out, attr.Query{MAC: x.MAC, HasMAC: x.HasMAC, IP: req.Client.Unmap()})
 	if x.Body != nil && (x.Static == "" || x.Resigned) {
 		fmt.Fprintln(out)
-		if isText(x) {
+		if describe.IsText(x) {
 			out.Write(x.Body)
-		} else if err := showFile(out, clean(x.Name), x.Body, decodeOptions{secret: secrets.ring.Secret(req.Client.Unmap()), names: names{cfg.MIBPath, cfg.MIBPrefer}}); err != nil {
+		} else if err := showFile(out, clean(x.Name), x.Body, decodeOptions{secret: secrets.Ring.Secret(req.Client.Unmap()), names: assemble.MIBNames{Path: cfg.MIBPath, Prefer: cfg.MIBPrefer}}); err != nil {
 			return err
 		}
 	}
-	if _, err := e.stdout.Write(out.Bytes()); err != nil {
+	if _, err := e.Stdout.Write(out.Bytes()); err != nil {
 		return err
 	}
 	if x.Err != nil {
-		fmt.Fprintln(e.stderr, reason(x))
-		return errTold
+		fmt.Fprintln(e.Stderr, reason(x))
+		return cli.ErrReported
 	}
 	return nil
 }
@@ -128,11 +131,6 @@ func asked(t *library.Template) string {
 		return "~ " + strconv.Quote(t.Pattern)
 	}
 	return fileName(t)
-}
-
-// isText tells whether the file is no TLVs.
-func isText(x *render.Explanation) bool {
-	return x.Static == "" && len(x.Matches) > 0 && x.Matches[0].Template.Kind == skeleton.PlainFile
 }
 
 // reason is why a name gets no file.

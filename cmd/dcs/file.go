@@ -1,61 +1,26 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"unicode"
 
-	"golang.org/x/sys/unix"
-
+	"dcs/cmd/internal/assemble"
+	"dcs/cmd/internal/cli"
 	"dcs/render/mic"
-	"dcs/render/private"
 )
-
-// stdio is the file name that means standard input or output.
-const stdio = "-"
-
-// readSource reads a file of limit octets at most, or standard input where its name is "-".
-func readSource(e env, name string, limit int) ([]byte, error) {
-	in := e.stdin
-	if name != stdio {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		in = f
-	}
-	data, err := io.ReadAll(io.LimitReader(in, int64(limit)+1))
-	if err == nil && len(data) > limit {
-		return nil, fmt.Errorf("%s: larger than %d octets, the limit for a file of this kind", title(name), limit)
-	}
-	return data, err
-}
 
 // emit writes data to the file, or to standard output where its name is "-" or empty.
 // Binary data goes to a terminal only if "-" asks for it.
-func emit(e env, name string, data []byte) error {
+func emit(e cli.Env, name string, data []byte) error {
 	switch {
-	case name == "" && isTerminal(e.stdout):
-		return usagef("a boot file is no text for a terminal: say -o FILE, or -o - if you mean it")
-	case name == "" || name == stdio:
-		_, err := e.stdout.Write(data)
+	case name == "" && cli.IsTerminal(e.Stdout):
+		return cli.Usagef("a boot file is no text for a terminal: say -o FILE, or -o - if you mean it")
+	case name == "" || name == cli.Stdio:
+		_, err := e.Stdout.Write(data)
 		return err
 	}
 	return writeFile(name, data)
-}
-
-// isTerminal tells whether a human reads w.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
 }
 
 // clean leaves nothing in a line that would move a terminal's cursor: names are what a stranger has sent.
@@ -68,30 +33,14 @@ func clean(s string) string {
 	}, s)
 }
 
-// readSecret reads a secret's file. One line end at its end belongs to the file, not
-// to the secret. The warning, if any, is for the operator.
-func readSecret(name string) (key []byte, warning string, err error) {
-	key, err = private.Read(name, private.MaxSize)
-	if err != nil {
-		return nil, "", err
-	}
-	if cut, ok := bytes.CutSuffix(key, []byte("\n")); ok {
-		key = bytes.TrimSuffix(cut, []byte("\r"))
-	}
-	if len(key) == 0 {
-		warning = name + ": the secret is empty"
-	}
-	return key, warning, nil
-}
-
 // loadSecret reads a secret and tells the warning that goes with it.
-func loadSecret(e env, name string) (*mic.Secret, error) {
-	key, warning, err := readSecret(name)
+func loadSecret(e cli.Env, name string) (*mic.Secret, error) {
+	key, warning, err := assemble.ReadSecret(name)
 	if err != nil {
 		return nil, err
 	}
 	if warning != "" {
-		fmt.Fprintf(e.stderr, "warning: %s\n", warning)
+		fmt.Fprintf(e.Stderr, "warning: %s\n", warning)
 	}
 	return mic.NewSecret(key), nil
 }

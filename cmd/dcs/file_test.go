@@ -4,7 +4,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -52,37 +51,5 @@ func TestWriteFile(t *testing.T) {
 	}
 	if err := writeFile(dir, nil); err == nil {
 		t.Error("a directory: no error")
-	}
-}
-
-func TestReadSecret(t *testing.T) {
-	tests := []struct {
-		name, file string
-		mode       fs.FileMode
-		key        string
-		warning    string // part of it
-	}{
-		{"plain", "DOCSIS", 0o600, "DOCSIS", ""},
-		{"line end", "DOCSIS\n", 0o600, "DOCSIS", ""},
-		{"line end of DOS", "DOCSIS\r\n", 0o600, "DOCSIS", ""},
-		{"one line end only", "DOCSIS\n\n", 0o600, "DOCSIS\n", ""},
-		{"white space counts", " DOCSIS ", 0o600, " DOCSIS ", ""},
-		{"group may read", "DOCSIS", 0o640, "DOCSIS", ""},
-		{"empty", "\n", 0o600, "", "the secret is empty"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			file := filepath.Join(t.TempDir(), "secret")
-			if err := os.WriteFile(file, []byte(tt.file), tt.mode); err != nil {
-				t.Fatal(err)
-			}
-			key, warning, err := readSecret(file)
-			if err != nil || string(key) != tt.key || (warning == "") != (tt.warning == "") || !strings.Contains(warning, tt.warning) {
-				t.Errorf("%q, %q, %v; want %q, %q", key, warning, err, tt.key, tt.warning)
-			}
-			if strings.Contains(warning, "DOCSIS") {
-				t.Error("the warning tells the secret")
-			}
-		})
 	}
 }

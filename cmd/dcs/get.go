@@ -12,10 +12,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dcs/cmd/internal/cli"
 	"dcs/fastpath/tftp"
 )
 
-func getCommand(e env) *cobra.Command {
+func getCommand(e cli.Env) *cobra.Command {
 	g := fetch{}
 	var out string
 	var decode bool
@@ -29,17 +30,17 @@ func getCommand(e env) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case g.blksize < tftp.MinBlksize || g.blksize > tftp.MaxBlksize:
-				return usagef("--blksize %d: want %d to %d", g.blksize, tftp.MinBlksize, tftp.MaxBlksize)
+				return cli.Usagef("--blksize %d: want %d to %d", g.blksize, tftp.MinBlksize, tftp.MaxBlksize)
 			case g.windowsize < 1 || g.windowsize > 65535:
-				return usagef("--windowsize %d: want 1 to 65535", g.windowsize)
+				return cli.Usagef("--windowsize %d: want 1 to 65535", g.windowsize)
 			case g.timeout < time.Millisecond:
-				return usagef("--timeout %v: want 1ms or more", g.timeout)
+				return cli.Usagef("--timeout %v: want 1ms or more", g.timeout)
 			case g.tries < 1:
-				return usagef("--tries %d: want 1 or more", g.tries)
+				return cli.Usagef("--tries %d: want 1 or more", g.tries)
 			case decode && out != "":
-				return usagef("--decode prints text, -o FILE writes the boot file as it is: take one of them")
+				return cli.Usagef("--decode prints text, -o FILE writes the boot file as it is: take one of them")
 			case args[1] == "" || len(args[1]) > tftp.MaxName || strings.ContainsRune(args[1], 0):
-				return usagef("%q is no file name: want 1 to %d characters", args[1], tftp.MaxName)
+				return cli.Usagef("%q is no file name: want 1 to %d characters", args[1], tftp.MaxName)
 			}
 			var err error
 			if g.server, err = serverAddress(cmd.Context(), args[0]); err != nil {
@@ -53,7 +54,7 @@ func getCommand(e env) *cobra.Command {
 			if !decode {
 				return emit(e, out, file)
 			}
-			return showFile(e.stdout, clean(g.name), file, decodeOptions{})
+			return showFile(e.Stdout, clean(g.name), file, decodeOptions{})
 		},
 	}
 	f := cmd.Flags()
@@ -79,10 +80,10 @@ func serverAddress(ctx context.Context, s string) (netip.AddrPort, error) {
 	if h, p, err := net.SplitHostPort(s); err == nil {
 		host = h
 		if port, err = net.DefaultResolver.LookupPort(ctx, "udp", p); err != nil || port == 0 {
-			return netip.AddrPort{}, usagef("%s: %s is no UDP port", s, p)
+			return netip.AddrPort{}, cli.Usagef("%s: %s is no UDP port", s, p)
 		}
 	} else if strings.ContainsAny(s, ":[]") {
-		return netip.AddrPort{}, usagef("%s is no host with a port such as 192.0.2.1:69 or [2001:db8::1]:69", s)
+		return netip.AddrPort{}, cli.Usagef("%s is no host with a port such as 192.0.2.1:69 or [2001:db8::1]:69", s)
 	}
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {

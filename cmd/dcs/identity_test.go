@@ -2,21 +2,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"dcs/render"
-	"dcs/render/attr"
 )
 
 const boundFleet = `mac,ip,profile,down
@@ -240,48 +235,4 @@ func TestClones(t *testing.T) {
 		}
 	}
 	p.await("level=WARN msg=\"device seen behind two CMTSes within a minute\" name=any-020000000001.cfg client=127.2.0.1 mac=02:00:00:00:00:01 reason=two_cmts refused=false")
-}
-
-// asker is a source that can only be asked, and knows nobody.
-type asker struct{ asked chan [6]byte }
-
-func (asker) Name() string                                         { return "asker" }
-func (asker) Open(context.Context) ([]string, error)               { return []string{"down"}, nil }
-func (asker) Load(context.Context, func(*attr.Device) error) error { return errors.ErrUnsupported }
-func (asker) Close() error                                         { return nil }
-func (a asker) Ask(_ context.Context, mac [6]byte, _ bool, _ netip.Addr) (attr.Device, bool, error) {
-	select {
-	case a.asked <- mac:
-	default:
-	}
-	return attr.Device{}, false, nil
-}
-
-// TestPeekAsksNobody looks for whose an address is, which no source is bothered with.
-func TestPeekAsksNobody(t *testing.T) {
-	source := asker{make(chan [6]byte, 16)}
-	store, err := attr.Open(attr.Config{Dir: t.TempDir(), Sources: []attr.Source{source}, Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	eventually(t, "the source is open", store.Settled)
-	view := (&storeDevices{store: store}).View()
-	unknown := [6]byte{2, 0, 0, 0, 0, 9}
-	queries := []render.Query{
-		{IP: netip.MustParseAddr("198.18.0.1"), Peek: true, Asking: true}, {MAC: [6]byte{2, 0, 0, 0, 0, 8}, HasMAC: true, Peek: true}, {MAC: unknown, HasMAC: true},
-	}
-	view.Lookup(time.Now().UnixNano(), queries)
-	if queries[0].Asking || queries[1].Asking || !queries[2].Asking {
-		t.Errorf("%+v", queries)
-	}
-	eventually(t, "the answer is known", func() bool {
-		view.Lookup(time.Now().UnixNano(), queries)
-		return !queries[2].Asking
-	})
-	for len(source.asked) > 0 {
-		if mac := <-source.asked; mac != unknown {
-			t.Errorf("the source was asked for %x", mac)
-		}
-	}
 }

@@ -12,11 +12,7 @@ import (
 
 	api "dcs/cmd/internal/admin/client"
 	"dcs/cmd/internal/admin/console"
-	"dcs/fastpath"
 	"dcs/fastpath/tftp"
-	"dcs/fastpath/transfer"
-	"dcs/render"
-	"dcs/render/mic"
 )
 
 // ask sends a request, and returns the answer with where it came from.
@@ -112,36 +108,5 @@ func TestFileCutInPlace(t *testing.T) {
 	s.await("reason=file_cut")
 	if code, body := get("http://" + s.metrics + "/metrics"); code != 200 || !strings.Contains(body, `dcs_transfers_ended_total{result="file_cut"} `) {
 		t.Errorf("status %d:\n%s", code, body)
-	}
-}
-
-// What the log and the journal are told of lost files costs no allocation beyond the lines that are written.
-func TestLostNoAllocs(t *testing.T) {
-	for _, journal := range []int{0, 8} {
-		told := 0
-		engine, err := render.NewEngine(render.Config{
-			Keyring: mic.KeyringOf(mic.NewSecret(nil)), Journal: journal,
-			OnFault: func(ev render.Event) {
-				if told++; !ev.Lost || ev.Value != "1 of 3 blocks acknowledged: enough" || !strings.Contains(ev.Err.Error(), "ERROR 8 (option refused)") {
-					t.Errorf("%+v", ev)
-				}
-			},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var a fastpath.Watcher = &adapter{worker: engine.Worker()}
-		f := &transfer.Failure{
-			Why: transfer.PeerOption, Text: []byte("enough"), Device: transfer.Device{Addr: netip.MustParseAddr("198.18.0.1")}, Name: []byte("x"), Size: 1300, Acked: 1, Blocks: 3,
-		}
-		for range 2 * render.MaxFaults {
-			a.TransferFailed(1, f)
-		}
-		if told != render.MaxFaults {
-			t.Errorf("told %d times", told)
-		}
-		if n := testing.AllocsPerRun(100, func() { a.TransferFailed(1, f) }); n != 0 {
-			t.Errorf("%v allocations", n)
-		}
 	}
 }

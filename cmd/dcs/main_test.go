@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"dcs/cmd/internal/cli"
 )
 
 // result is what a verb left behind.
@@ -15,7 +17,7 @@ type result struct {
 // dcs runs a command line in this process.
 func dcs(stdin string, args ...string) result {
 	var stdout, stderr bytes.Buffer
-	status := run(env{args, strings.NewReader(stdin), &stdout, &stderr})
+	status := run(cli.Env{Args: args, Stdin: strings.NewReader(stdin), Stdout: &stdout, Stderr: &stderr})
 	return result{status, stdout.String(), stderr.String()}
 }
 

@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"dcs/cmd/internal/config"
 	"dcs/render/mic"
 )
 
@@ -23,45 +22,6 @@ var memoryLine = regexp.MustCompile(`(?m)^memory: at most (\d+) MiB beside the l
 
 // withoutMemory returns what check tells, but for the line about memory.
 func withoutMemory(s string) string { return memoryLine.ReplaceAllString(s, "") }
-
-// The line about memory adds up, and follows the configuration.
-func TestMemoryBounds(t *testing.T) {
-	sum := func(cfg config.Config) (all int, parts map[string]int) {
-		t.Helper()
-		line := memoryLine.FindStringSubmatch(memoryBounds(&cfg) + "\n")
-		if line == nil {
-			t.Fatal(memoryBounds(&cfg))
-		}
-		all, _ = strconv.Atoi(line[1])
-		parts = map[string]int{}
-		total := 0
-		for part := range strings.SplitSeq(line[2], ", ") {
-			m := regexp.MustCompile(`^(.*) (\d+) MiB$`).FindStringSubmatch(part)
-			if m == nil {
-				t.Fatalf("%q in %v", part, line)
-			}
-			parts[m[1]], _ = strconv.Atoi(m[2])
-			total += parts[m[1]]
-		}
-		if total < all || total > all+len(parts) { // each is rounded up
-			t.Errorf("%d, and the parts are %d: %v", all, total, parts)
-		}
-		return all, parts
-	}
-	cfg := config.Default()
-	cfg.Workers, cfg.LearnedMemory, cfg.Transport = 1, 100<<20, config.Socket
-	one, parts := sum(cfg)
-	if parts["learned names"] != 100 || parts["AF_XDP"] != 0 || parts["devices"] != 0 {
-		t.Errorf("%v", parts)
-	}
-	cfg.Workers = 3
-	three, _ := sum(cfg)
-	cfg.Workers, cfg.LearnedMemory = 1, 300<<20
-	more, _ := sum(cfg)
-	if three-100-32 < 3*(one-100-32)-8 || more != one+200 {
-		t.Errorf("one worker %d, three %d, more names %d", one, three, more)
-	}
-}
 
 // group makes a control group that has so many octets of memory, and returns a command's first
 // words that start it there, and a function that tells what the group has used at most and whether

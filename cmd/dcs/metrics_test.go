@@ -24,13 +24,8 @@ import (
 
 	api "dcs/cmd/internal/admin/client"
 	"dcs/cmd/internal/metrics"
+	"dcs/cmd/internal/server"
 )
-
-// freeAddress returns an address on loopback whose port is free.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	return "127.0.0.1:" + freePort(t)
-}
 
 // served is a server with all its addresses.
 type served struct {
@@ -335,8 +330,8 @@ func TestLog(t *testing.T) {
 	p.await(`"msg":"serving"`)
 	c := api.Dial(addr, "")
 	defer c.Close()
-	var v logView
-	if err := c.Get(t.Context(), logPath, &v); err != nil || *v.Level != "info" || *v.Requests != "off" || len(*v.Devices) != 0 {
+	var v server.LogView
+	if err := c.Get(t.Context(), server.LogPath, &v); err != nil || *v.Level != "info" || *v.Requests != "off" || len(*v.Devices) != 0 {
 		t.Errorf("%v: %+v", err, v)
 	}
 	port := portOf(t, p)
@@ -360,12 +355,12 @@ func TestLog(t *testing.T) {
 		t.Error("requests are logged, though nobody wants it")
 	}
 	// By the API, for one device.
-	if err := c.Post(t.Context(), logPath, map[string]any{"devices": []string{"127.0.0.1"}}, &v); err != nil || (*v.Devices)[0] != "127.0.0.1/32" {
+	if err := c.Post(t.Context(), server.LogPath, map[string]any{"devices": []string{"127.0.0.1"}}, &v); err != nil || (*v.Devices)[0] != "127.0.0.1/32" {
 		t.Errorf("%v: %+v", err, v)
 	}
 	fetch("basic.cm")
 	eventually(t, "the request is told", func() bool { return lines("request") == 1 })
-	if err := c.Post(t.Context(), logPath, map[string]any{"devices": []string{"0a:01:02:03:04:05"}}, &v); err != nil {
+	if err := c.Post(t.Context(), server.LogPath, map[string]any{"devices": []string{"0a:01:02:03:04:05"}}, &v); err != nil {
 		t.Error(err)
 	}
 	fetch("basic.cm")
@@ -384,16 +379,16 @@ func TestLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the level is that of the file", func() bool {
-		return c.Get(t.Context(), logPath, &v) == nil && *v.Level == "error" && *v.Requests == "1/1000" && len(*v.Devices) == 0
+		return c.Get(t.Context(), server.LogPath, &v) == nil && *v.Level == "error" && *v.Requests == "1/1000" && len(*v.Devices) == 0
 	})
 	before := lines("no file")
 	fetch("nobody")
 	for _, bad := range []map[string]any{{"level": "loud"}, {"requests": "some"}, {"devices": []string{"x"}}, {"other": 1}, {"level": "debug", "requests": "2/3"}} {
-		if err := c.Post(t.Context(), logPath, bad, nil); err == nil {
+		if err := c.Post(t.Context(), server.LogPath, bad, nil); err == nil {
 			t.Errorf("%v is taken", bad)
 		}
 	}
-	if err := c.Get(t.Context(), logPath, &v); err != nil || *v.Level != "error" {
+	if err := c.Get(t.Context(), server.LogPath, &v); err != nil || *v.Level != "error" {
 		t.Errorf("after mistakes: %v %+v", err, v)
 	}
 	if err := p.stop(syscall.SIGTERM); err != nil {
@@ -552,12 +547,12 @@ var unshown = []string{
 }
 
 func TestMetricsDocument(t *testing.T) {
-	text, err := os.ReadFile("packaging/METRICS.md")
+	text, err := os.ReadFile("doc/metrics.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if string(text) != metrics.Document() {
-		t.Error("packaging/METRICS.md is not what the table makes: make generate")
+		t.Error("doc/metrics.md is not what the table makes: make generate")
 	}
 }
 
@@ -572,7 +567,7 @@ func TestMetricsConnections(t *testing.T) {
 		return len(entries)
 	}
 	before := open()
-	for range 3 * metricsConns {
+	for range 3 * server.MetricsConns {
 		c, err := net.Dial("tcp", s.metrics)
 		if err != nil {
 			t.Fatal(err)
@@ -583,7 +578,7 @@ func TestMetricsConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := open(); n > before+metricsConns+8 {
+	if n := open(); n > before+server.MetricsConns+8 {
 		t.Errorf("%d descriptors, and %d before", n, before)
 	}
 	if code, _ := get("http://" + s.metrics + "/metrics"); code != 200 {

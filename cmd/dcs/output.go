@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dcs/cmd/internal/assemble"
 	"dcs/render/tempfile"
 )
 
@@ -59,7 +60,7 @@ func writeDevice(path string, data []byte) error {
 // outputPath follows the links that a file's name may be, one after the other, and returns the last name and what it is.
 func outputPath(name string) (path string, info fs.FileInfo, err error) {
 	path = name
-	for range maxLinks {
+	for range assemble.MaxLinks {
 		if info, err = os.Lstat(path); err != nil {
 			return "", nil, err
 		}

@@ -13,11 +13,15 @@ import (
 	"time"
 
 	"dcs/cmd/internal/admin"
+	"dcs/cmd/internal/assemble"
+	"dcs/cmd/internal/cli"
 	"dcs/cmd/internal/cmts"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/httpboot"
 	"dcs/cmd/internal/httpserve"
 	"dcs/cmd/internal/keyring"
+	"dcs/cmd/internal/remote"
+	"dcs/cmd/internal/secretjob"
 	"dcs/render/attr/ldapdir"
 	"dcs/render/attr/sqldb"
 	"dcs/render/attr/sqldb/sqlite"
@@ -26,15 +30,15 @@ import (
 // privateReaders are all who read a file with a secret in it. Each is given the path of one.
 var privateReaders = map[string]func(t *testing.T, path string) error{
 	"secret_file": func(_ *testing.T, path string) error {
-		_, err := readSecrets(&config.Config{SecretFile: path}, nil)
+		_, err := assemble.ReadSecrets(&config.Config{SecretFile: path}, nil)
 		return err
 	},
 	"--secret-file": func(_ *testing.T, path string) error {
-		_, err := loadSecret(env{stderr: io.Discard}, path)
+		_, err := loadSecret(cli.Env{Stderr: io.Discard}, path)
 		return err
 	},
 	"a secret that is to come": func(_ *testing.T, path string) error {
-		_, err := newSecret(env{}, path)
+		_, err := secretjob.NewSecret(cli.Env{}, path)
 		return err
 	},
 	"secrets": func(_ *testing.T, path string) error {
@@ -60,7 +64,7 @@ var privateReaders = map[string]func(t *testing.T, path string) error{
 		return err
 	},
 	"admin_token_file of a client": func(_ *testing.T, path string) error {
-		_, err := dialAdmin(&config.Config{Admin: []string{"127.0.0.1:1"}, AdminTokenFile: path}, "127.0.0.1:1")
+		_, err := remote.DialAdmin(&config.Config{Admin: []string{"127.0.0.1:1"}, AdminTokenFile: path}, "127.0.0.1:1")
 		return err
 	},
 	"admin_key": func(t *testing.T, path string) error {

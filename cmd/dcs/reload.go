@@ -8,17 +8,17 @@ import (
 	"github.com/spf13/cobra"
 
 	"dcs/cmd/internal/admin/console"
+	"dcs/cmd/internal/adminapi"
+	"dcs/cmd/internal/cli"
+	"dcs/cmd/internal/remote"
 )
-
-// reloadPath is the admin API's call for it.
-const reloadPath = "/api/reload"
 
 // reloadWait is how long a library may take to load; ten thousand templates take a second.
 const reloadWait = 5 * time.Minute
 
-func reloadCommand(e env) *cobra.Command {
+func reloadCommand(e cli.Env) *cobra.Command {
 	var (
-		server adminAccess
+		server remote.Access
 		force  bool
 	)
 	cmd := &cobra.Command{
@@ -35,11 +35,11 @@ Where the names are really gone, --force has the server accept what there is now
   dcs reload --force`,
 		Args: cobra.NoArgs,
 	}
-	server.flags(cmd)
-	cmd.Flags().StringVar(&server.address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
+	server.Flags(cmd)
+	cmd.Flags().StringVar(&server.Address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
 	cmd.Flags().BoolVar(&force, "force", false, "accept however many names the library has lost")
 	cmd.RunE = func(*cobra.Command, []string) error {
-		client, address, err := server.dial()
+		client, address, err := server.Dial()
 		if err != nil {
 			return err
 		}
@@ -47,10 +47,10 @@ Where the names are really gone, --force has the server accept what there is now
 		ctx, cancel := context.WithTimeout(context.Background(), reloadWait)
 		defer cancel()
 		var lib console.Library
-		if err := client.Post(ctx, reloadPath, console.LibraryReload{Force: force}, &lib); err != nil {
+		if err := client.Post(ctx, adminapi.ReloadPath, console.LibraryReload{Force: force}, &lib); err != nil {
 			return fmt.Errorf("%s: %w", address, err)
 		}
-		_, err = fmt.Fprintf(e.stdout, "loaded: %d templates, %d static files\n", len(lib.Templates), lib.Static)
+		_, err = fmt.Fprintf(e.Stdout, "loaded: %d templates, %d static files\n", len(lib.Templates), lib.Static)
 		return err
 	}
 	return cmd

@@ -14,6 +14,7 @@ import (
 
 	"dcs/bench/netlab"
 	"dcs/cmd/internal/sandbox"
+	"dcs/cmd/internal/server"
 )
 
 // landlocked tells whether this kernel has Landlock.
@@ -80,7 +81,7 @@ func TestSandboxFailed(t *testing.T) {
 		want bool
 	}{
 		{nil, false},
-		{errSQLite, false},
+		{server.ErrSQLite, false},
 		{sandbox.ErrStart, false},
 		{sandbox.ErrThreads, false},
 		{os.NewSyscallError("landlock_create_ruleset", unix.ENOSYS), false},
@@ -88,7 +89,7 @@ func TestSandboxFailed(t *testing.T) {
 		{fmt.Errorf("landlock_add_rule: x: %w", unix.EBADFD), true},
 		{os.NewSyscallError("seccomp", unix.ENOMEM), true},
 	} {
-		if got := sandboxFailed(tt.err); got != tt.want {
+		if got := server.SandboxFailed(tt.err); got != tt.want {
 			t.Errorf("%v: %v", tt.err, got)
 		}
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -14,9 +13,9 @@ import (
 
 	"dcs/bench/cmts"
 	"dcs/bench/rotation/lab"
+	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/keyring"
-	"dcs/cmd/internal/listen"
 	"dcs/cmd/internal/rotate"
 	"dcs/render/mic"
 )
@@ -366,23 +365,23 @@ func TestSecretExamples(t *testing.T) {
 	t.Setenv("CREDENTIALS_DIRECTORY", dir)
 	cfg := config.Default()
 	cfg.Secrets = filepath.Join(dir, "secrets.yaml")
-	s, err := readSecrets(&cfg, nil)
+	s, err := assemble.ReadSecrets(&cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for modem, key := range map[string]string{
 		"198.18.1.2": "change me", "198.18.17.2": "south text", "198.18.33.2": "south text", "198.18.65.2": "west text", "10.0.0.1": "change me",
 	} {
-		if !s.ring.Secret(netip.MustParseAddr(modem)).Equal(mic.NewSecret([]byte(key))) {
+		if !s.Ring.Secret(netip.MustParseAddr(modem)).Equal(mic.NewSecret([]byte(key))) {
 			t.Errorf("%s has not the secret %q", modem, key)
 		}
 	}
-	if len(s.state.Secrets) != 3 || len(s.state.CMTS) != 3 { // one is not used, and its variable is not set
-		t.Errorf("%+v", s.state)
+	if len(s.State.Secrets) != 3 || len(s.State.CMTS) != 3 { // one is not used, and its variable is not set
+		t.Errorf("%+v", s.State)
 	}
 	// What stays the same stays the same one.
-	again, err := readSecrets(&cfg, s)
-	if err != nil || !again.ring.Secret(netip.Addr{}).Same(s.ring.Secret(netip.Addr{})) || !sameSecrets(s, again) {
+	again, err := assemble.ReadSecrets(&cfg, s)
+	if err != nil || !again.Ring.Secret(netip.Addr{}).Same(s.Ring.Secret(netip.Addr{})) || !assemble.SameSecrets(s, again) {
 		t.Errorf("read twice, the secrets are others: %v", err)
 	}
 	if got := dcs("", "secret", "status", "--secrets", cfg.Secrets); got.status != done ||
@@ -428,50 +427,20 @@ func TestSecretAsksForChanges(t *testing.T) {
 	serve(t, "--library", "../../testdata/library", "--secrets", ring, "--transport", "socket", "--admin", closed+","+socket)
 	for _, tt := range []struct {
 		admin []string
-		want  string // of the error; "": none
+		want  string // of the server's line
 	}{
-		{[]string{closed}, "changes need a token, a client certificate or the Unix socket"},
-		{[]string{closed, socket}, ""},
-		{[]string{socket}, ""},
+		{[]string{closed}, "the server at " + closed + ": changes need a token, a client certificate or the Unix socket"},
+		{[]string{closed, socket}, socket + ", serves generation "},
+		{[]string{socket}, socket + ", serves generation "},
 	} {
-		job := &secretJob{cfg: config.Config{Admin: tt.admin}}
-		var err error
-		if job.saga.Server, err = job.server(); err != nil {
-			t.Fatal(err)
-		}
-		switch text, err := job.askServer(t.Context()); {
-		case tt.want == "" && (err != nil || !strings.Contains(text, socket)):
-			t.Errorf("%v: %q, %v", tt.admin, text, err)
-		case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
-			t.Errorf("%v: %q, %v", tt.admin, text, err)
+		file := filepath.Join(dir, "dcs.yaml")
+		write(t, file, "secrets: ring\nadmin: ["+strings.Join(tt.admin, ", ")+"]\n")
+		got := dcs("", "secret", "status", "--config", file)
+		if got.status != done || !strings.Contains(got.stdout, "\nServer    "+tt.want) {
+			t.Errorf("%v: %+v, want %q", tt.admin, got, tt.want)
 		}
 	}
 	if got := dcs("", "secret", "rotate", "--secrets", ring, "--admin", closed, "--yes"); got.status != failed || !strings.Contains(got.stderr, "changes need a token") {
 		t.Errorf("%+v", got)
-	}
-}
-
-// A server that nobody can tell of a rotation is found by its port, on an address that no interface has, too.
-func TestSecretAsksServer(t *testing.T) {
-	for _, host := range []string{"127.0.0.1", "198.18.255.254"} {
-		server, err := (&net.ListenConfig{Control: listen.Freebind}).ListenPacket(t.Context(), "udp", host+":0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer server.Close()
-		at := netip.MustParseAddrPort(server.LocalAddr().String())
-		job := &secretJob{cfg: config.Config{Listen: []netip.AddrPort{at}, Admin: []string{"unix:" + filepath.Join(t.TempDir(), "admin.sock")}}}
-		where, err := job.server()
-		if err != nil {
-			t.Fatal(err)
-		}
-		job.saga.Server = where
-		if text, err := job.askServer(t.Context()); err == nil || !strings.Contains(err.Error(), "somebody serves "+at.String()) {
-			t.Errorf("%s: %q, %v", host, text, err)
-		}
-		server.Close()
-		if text, err := job.askServer(t.Context()); err != nil || !strings.Contains(text, "none runs") {
-			t.Errorf("%s, closed: %q, %v", host, text, err)
-		}
 	}
 }

@@ -1,75 +1,12 @@
 package main
 
 import (
-	"fmt"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"testing"
 	"time"
-
-	"dcs/cmd/internal/config"
-	"dcs/fastpath"
-	"dcs/render"
-	"dcs/render/mic"
 )
-
-// A batch goes through the adapter and the renderer without an allocation: names that
-// are known and names that are not, files from templates and files as they are.
-func TestAdapterNoAllocs(t *testing.T) {
-	cfg := config.Default()
-	cfg.Library, cfg.Static = []string{"../../testdata/library"}, []string{"../../testdata/static"}
-	lib, err := libraryConfig(&cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	engine, err := render.NewEngine(render.Config{Library: lib, Keyring: mic.KeyringOf(mic.NewSecret(nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &adapter{worker: engine.Worker()}
-	for _, name := range []string{"basic.cm", "res-cpe4-gold.bin", "motd.txt", "nobody.cm", "res-cpe4-lead.bin"} {
-		reqs := make([]fastpath.Request, 16)
-		for i := range reqs {
-			reqs[i] = fastpath.Request{
-				Name: []byte(name), Buf: make([]byte, 0, 2048),
-				Client: netip.MustParseAddr("10.1.2.3"), Server: netip.MustParseAddr("10.0.0.1"),
-			}
-		}
-		now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).UnixNano()
-		if n := testing.AllocsPerRun(100, func() { a.RenderBatch(now, reqs) }); n != 0 {
-			t.Errorf("%s: %v allocations", name, n)
-		}
-		for i := range reqs {
-			if (reqs[i].Err == nil) == (reqs[i].Body == nil) {
-				t.Errorf("%s: body of %d octets, %v", name, len(reqs[i].Body), reqs[i].Err)
-			}
-		}
-	}
-}
-
-// A worker that waits keeps its processor only while the run-time has another one.
-func TestKeepProcessor(t *testing.T) {
-	had := runtime.GOMAXPROCS(0)
-	defer runtime.GOMAXPROCS(had)
-	for _, tt := range []struct {
-		said          string // $GOMAXPROCS
-		workers, want int
-	}{
-		{"", had, had + 1},
-		{"", had + 3, had + 4},
-		{"", had - 1, had},
-		{fmt.Sprint(had), had, had}, // the operator's word holds
-	} {
-		runtime.GOMAXPROCS(had)
-		t.Setenv("GOMAXPROCS", tt.said)
-		if keepProcessor(tt.workers); runtime.GOMAXPROCS(0) != tt.want {
-			t.Errorf("GOMAXPROCS=%q, %d workers: %d processors, want %d", tt.said, tt.workers, runtime.GOMAXPROCS(0), tt.want)
-		}
-	}
-}
 
 // The design's 20 ms for compiling one file are measured by "make bench". What starting costs is up to the machine: under one
 // hypervisor a page fault takes some 40 µs, an empty Go program 6 ms. So the test compares with such a program: a package

@@ -20,11 +20,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"dcs/bench/storm"
+	"dcs/cmd/internal/cli"
 )
 
 // stormRun is one call of the verb.
 type stormRun struct {
-	env
+	cli.Env
 	cfg          storm.Config
 	limits       storm.Limits
 	scenario     *storm.Scenario // or nil
@@ -37,10 +38,10 @@ type stormRun struct {
 	list         bool
 }
 
-func stormCommand(e env) *cobra.Command {
-	s := &stormRun{env: e, cfg: storm.Default(), limits: storm.NoLimits()}
+func stormCommand(e cli.Env) *cobra.Command {
+	s := &stormRun{Env: e, cfg: storm.Default(), limits: storm.NoLimits()}
 	// A scenario's values are the flags' defaults, so it is read before there are flags.
-	if name := scenarioName(e.args); name != "" {
+	if name := scenarioName(e.Args); name != "" {
 		if s.scenario, s.scenarioErr = storm.LoadScenario(name); s.scenarioErr == nil {
 			s.cfg, s.limits = s.scenario.Config, s.scenario.Limits
 		}
@@ -97,11 +98,11 @@ plain sockets are used, for targets on loopback. The exit status is 1 where a li
 			return s.listScenarios()
 		}
 		if s.scenarioErr != nil {
-			return usageError{s.scenarioErr}
+			return cli.UsageError{Err: s.scenarioErr}
 		}
 		for _, name := range []string{"window", "rate", "within", "ramp", "count", "duration", "modems"} {
 			if s.scenario != nil && cmd.Flags().Changed(name) {
-				return usagef("--%s and --scenario exclude one another: how modems arrive is what the scenario says", name)
+				return cli.Usagef("--%s and --scenario exclude one another: how modems arrive is what the scenario says", name)
 			}
 		}
 		return s.run(args[0])
@@ -133,7 +134,7 @@ func (s *stormRun) listScenarios() error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.stdout, "%-14s %s\n", name, sc.Title)
+		fmt.Fprintf(s.Stdout, "%-14s %s\n", name, sc.Title)
 	}
 	return nil
 }
@@ -141,7 +142,7 @@ func (s *stormRun) listScenarios() error {
 func (s *stormRun) run(target string) error {
 	var err error
 	if s.cfg.Target, err = stormTarget(target); err != nil {
-		return usageError{err}
+		return cli.UsageError{Err: err}
 	}
 	if err := s.prepare(); err != nil {
 		return err
@@ -182,7 +183,7 @@ func (s *stormRun) run(target string) error {
 // prepare completes the configuration from the flags.
 func (s *stormRun) prepare() error {
 	if s.scale <= 0 || s.speed <= 0 {
-		return usagef("--scale and --speed are greater than 0")
+		return cli.Usagef("--scale and --speed are greater than 0")
 	}
 	if s.scenario != nil {
 		// The flags may have changed what the scenario said; both are played smaller and faster.
@@ -190,12 +191,12 @@ func (s *stormRun) prepare() error {
 		s.scenario.Scale(s.scale, s.speed)
 		s.cfg, s.limits = s.scenario.Config, s.scenario.Limits
 	} else if s.scale != 1 || s.speed != 1 || len(s.commands) > 0 {
-		return usagef("--scale, --speed and --on are for a --scenario")
+		return cli.Usagef("--scale, --speed and --on are for a --scenario")
 	}
 	for _, c := range s.commands {
 		name, _, ok := strings.Cut(c, "=")
 		if !ok || !slices.ContainsFunc(s.cfg.Events, func(e storm.Event) bool { return e.Name == name }) {
-			return usagef("--on %s: want EVENT=COMMAND with an event of the scenario", c)
+			return cli.Usagef("--on %s: want EVENT=COMMAND with an event of the scenario", c)
 		}
 	}
 	for _, file := range s.secrets {
@@ -203,12 +204,12 @@ func (s *stormRun) prepare() error {
 		if prefix, name, ok := strings.Cut(file, "="); ok {
 			p, err := netip.ParsePrefix(prefix)
 			if err != nil {
-				return usagef("--secret-file %s: %v", file, err)
+				return cli.Usagef("--secret-file %s: %v", file, err)
 			}
 			key.Prefix, file = p.Masked(), name
 		}
 		var err error
-		if key.Secret, err = loadSecret(s.env, file); err != nil {
+		if key.Secret, err = loadSecret(s.Env, file); err != nil {
 			return err
 		}
 		s.cfg.Keys = append(s.cfg.Keys, key)
@@ -217,10 +218,10 @@ func (s *stormRun) prepare() error {
 	case s.check != "":
 		var err error
 		if s.cfg.Check, err = storm.ParseCheck(s.check); err != nil {
-			return usagef("--check: %v", err)
+			return cli.Usagef("--check: %v", err)
 		}
 		if s.cfg.Check == storm.CheckAll && len(s.cfg.Keys) == 0 {
-			return usagef("--check full: give the secret with --secret-file")
+			return cli.Usagef("--check full: give the secret with --secret-file")
 		}
 	case len(s.cfg.Keys) > 0:
 		s.cfg.Check = storm.CheckAll
@@ -234,13 +235,13 @@ func (s *stormRun) prepare() error {
 func (s *stormRun) write(res *storm.Result) error {
 	var errs []error
 	if s.json != "-" {
-		errs = append(errs, res.Text(s.stdout))
+		errs = append(errs, res.Text(s.Stdout))
 	}
 	if s.json != "" {
 		b, err := json.MarshalIndent(res, "", "  ")
 		b = append(b, '\n')
 		if err == nil && s.json == "-" {
-			_, err = s.stdout.Write(b)
+			_, err = s.Stdout.Write(b)
 		} else if err == nil {
 			err = writeFile(s.json, b)
 		}
@@ -310,10 +311,10 @@ type stormScreen struct {
 
 func newStormScreen(s *stormRun) *stormScreen {
 	p := &stormScreen{title: "storm"}
-	if !isTerminal(s.stderr) {
+	if !cli.IsTerminal(s.Stderr) {
 		return p
 	}
-	p.w = s.stderr
+	p.w = s.Stderr
 	if s.scenario != nil {
 		p.title = s.scenario.Name
 	}

@@ -9,8 +9,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"dcs/fastpath"
 )
 
 // systemd is told when the server serves, that it lives, that it reloads, and that it stops (sd_notify(3)).
@@ -62,30 +60,5 @@ func TestNotify(t *testing.T) {
 	hear("STOPPING=1")
 	if err := p.wait(); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestHanging(t *testing.T) {
-	rounds := func(n ...uint64) (s []fastpath.Stats) {
-		for _, r := range n {
-			s = append(s, fastpath.Stats{Rounds: r})
-		}
-		return s
-	}
-	tests := []struct {
-		name        string
-		before, now []fastpath.Stats
-		worker      int
-	}{
-		{"the first look", nil, rounds(0, 0), -1},
-		{"all go on", rounds(5, 9), rounds(6, 10), -1},
-		{"the first hangs", rounds(5, 9), rounds(5, 10), 0},
-		{"the last hangs", rounds(5, 9, 7), rounds(6, 10, 7), 2},
-		{"a counter starts again", rounds(1<<64-1, 3), rounds(0, 4), -1},
-	}
-	for _, tt := range tests {
-		if got := hanging(tt.before, tt.now); got != tt.worker {
-			t.Errorf("%s: worker %d, want %d", tt.name, got, tt.worker)
-		}
 	}
 }

@@ -17,14 +17,17 @@ import (
 	"golang.org/x/term"
 
 	api "dcs/cmd/internal/admin/client"
+	"dcs/cmd/internal/adminapi"
+	"dcs/cmd/internal/cli"
 	"dcs/cmd/internal/progress"
+	"dcs/cmd/internal/remote"
 	"dcs/fastpath"
 	"dcs/render/attr"
 )
 
-func topCommand(e env) *cobra.Command {
+func topCommand(e cli.Env) *cobra.Command {
 	var (
-		server   adminAccess
+		server   remote.Access
 		once     bool
 		interval time.Duration
 	)
@@ -43,18 +46,18 @@ Rates and latencies are those of the last interval.`,
   dcs top unix:/run/dcs/admin.sock --once`,
 		Args: cobra.MaximumNArgs(1),
 	}
-	server.flags(cmd)
+	server.Flags(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&once, "once", false, "print what there is to see after one interval as text, and end")
 	f.DurationVar(&interval, "interval", time.Second, "`time` between two looks, 100ms to 1m")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		if interval < 100*time.Millisecond || interval > time.Minute {
-			return usagef("--interval %v: it is 100ms to 1m", interval)
+			return cli.Usagef("--interval %v: it is 100ms to 1m", interval)
 		}
 		if len(args) > 0 {
-			server.address = args[0]
+			server.Address = args[0]
 		}
-		client, address, err := server.dial()
+		client, address, err := server.Dial()
 		if err != nil {
 			return err
 		}
@@ -62,11 +65,11 @@ Rates and latencies are those of the last interval.`,
 		defer stop()
 		t := &top{address: address, client: client, interval: interval}
 		defer t.client.Close()
-		screen, ok := e.stdout.(*os.File)
+		screen, ok := e.Stdout.(*os.File)
 		if once || !ok || !term.IsTerminal(int(screen.Fd())) {
 			return t.once(ctx, e)
 		}
-		keys, _ := e.stdin.(*os.File)
+		keys, _ := e.Stdin.(*os.File)
 		return t.live(ctx, screen, keys)
 	}
 	return cmd
@@ -79,17 +82,17 @@ type top struct {
 }
 
 // look fetches the server's state.
-func (t *top) look(ctx context.Context) (*topState, error) {
+func (t *top) look(ctx context.Context) (*adminapi.Top, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	st := &topState{}
-	if err := t.client.Get(ctx, topPath, st); err != nil {
+	st := &adminapi.Top{}
+	if err := t.client.Get(ctx, adminapi.TopPath, st); err != nil {
 		return nil, fmt.Errorf("%s: %w", t.address, err)
 	}
 	return st, nil
 }
 
-func (t *top) once(ctx context.Context, e env) error {
+func (t *top) once(ctx context.Context, e cli.Env) error {
 	before, err := t.look(ctx)
 	if err != nil {
 		return err
@@ -104,7 +107,7 @@ func (t *top) once(ctx context.Context, e env) error {
 		return err
 	}
 	for _, l := range frame(before, now) {
-		if _, err := fmt.Fprintln(e.stdout, strings.TrimRight(l.text, " ")); err != nil {
+		if _, err := fmt.Fprintln(e.Stdout, strings.TrimRight(l.text, " ")); err != nil {
 			return err
 		}
 	}
@@ -158,7 +161,7 @@ func (t *top) live(ctx context.Context, screen, keys *os.File) (err error) {
 	tick := time.NewTicker(t.interval)
 	defer tick.Stop()
 
-	var before, now *topState
+	var before, now *adminapi.Top
 	fetch := true
 	for {
 		if fetch {
@@ -241,7 +244,7 @@ type line struct {
 var topResults = [...]string{"file", "repeated", "error", "malformed", "dropped"}
 
 // frame shows what has become of the server between two moments.
-func frame(before, now *topState) []line {
+func frame(before, now *adminapi.Top) []line {
 	var out []line
 	add := func(bad bool, format string, args ...any) {
 		out = append(out, line{clean(fmt.Sprintf(format, args...)), bad})
@@ -296,7 +299,7 @@ func frame(before, now *topState) []line {
 
 	add(false, "%-12s %10s %10s %10s %10s", "workers", "received/s", "sent/s", "running", "drops/s")
 	for i, w := range now.Workers {
-		var b topWorker
+		var b adminapi.TopWorker
 		if i < len(before.Workers) {
 			b = before.Workers[i]
 		}

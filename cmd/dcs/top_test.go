@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dcs/cmd/internal/adminapi"
 	"dcs/fastpath"
 )
 
@@ -185,13 +186,13 @@ func TestTopOnce(t *testing.T) {
 
 func TestFrame(t *testing.T) {
 	begun := time.Unix(1_800_000_000, 0)
-	before := &topState{Time: begun, State: "serving", Requests: map[string]uint64{"file": 1000}, Workers: []topWorker{{Received: 100}}}
+	before := &adminapi.Top{Time: begun, State: "serving", Requests: map[string]uint64{"file": 1000}, Workers: []adminapi.TopWorker{{Received: 100}}}
 	before.Answer = make([]uint64, fastpath.Buckets)
-	now := &topState{
+	now := &adminapi.Top{
 		Time: begun.Add(2 * time.Second), Started: begun, State: "draining", Version: "v1", Transport: "xdp", Mode: "native", Interface: "eth0", Why: "as\x1b[2Jconfigured",
-		Requests: map[string]uint64{"file": 25000, "error": 1}, Workers: []topWorker{{Received: 300, Drops: 4}, {}}, XDP: map[string]uint64{"drop_acl": 7, "pass_other": 0},
-		Sources:  []topSource{{Name: "csv", Devices: 10_000_000, Loading: -1, Loaded: begun, Up: true}, {Name: "ldap", Error: "refused"}, {Name: "sql", Up: true, Loading: -1, Held: "held back: x"}},
-		Failures: []topFault{{Name: "evil\x1b]0;\u202e\nname", Client: "10.0.0.1", Reason: "unknown_name", Error: "x"}},
+		Requests: map[string]uint64{"file": 25000, "error": 1}, Workers: []adminapi.TopWorker{{Received: 300, Drops: 4}, {}}, XDP: map[string]uint64{"drop_acl": 7, "pass_other": 0},
+		Sources:  []adminapi.TopSource{{Name: "csv", Devices: 10_000_000, Loading: -1, Loaded: begun, Up: true}, {Name: "ldap", Error: "refused"}, {Name: "sql", Up: true, Loading: -1, Held: "held back: x"}},
+		Failures: []adminapi.TopFault{{Name: "evil\x1b]0;\u202e\nname", Client: "10.0.0.1", Reason: "unknown_name", Error: "x"}},
 	}
 	now.Answer = make([]uint64, fastpath.Buckets)
 	now.Answer[20] = 10

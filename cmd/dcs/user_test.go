@@ -16,28 +16,6 @@ import (
 	"dcs/bench/netlab"
 )
 
-// needRoot skips a test that only root can run.
-func needRoot(t *testing.T) {
-	t.Helper()
-	switch {
-	case os.Geteuid() == 0:
-	case os.Getenv("DCS_REQUIRE_ROOT") != "":
-		t.Fatal("only root can run this, and DCS_REQUIRE_ROOT is set")
-	default:
-		t.Skip("only root can run this")
-	}
-}
-
-// chmod gives each of the paths a mode.
-func chmod(t *testing.T, mode os.FileMode, paths ...string) {
-	t.Helper()
-	for _, path := range paths {
-		if err := os.Chmod(path, mode); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // statusLines returns the lines of /proc/PID/status by their names, of each thread.
 func statusLines(t *testing.T, pid int) (threads []map[string]string) {
 	t.Helper()

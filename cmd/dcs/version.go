@@ -1,29 +1,33 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
-	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"dcs/cmd/internal/cli"
+	"dcs/cmd/internal/version"
 )
 
-func versionCommand(e env) *cobra.Command {
-	return &cobra.Command{
+//go:generate go run ./packaging/notices . packaging/NOTICES
+
+func versionCommand(e cli.Env) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(e.stdout, "dcs %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			if asJSON {
+				enc := json.NewEncoder(e.Stdout)
+				enc.SetIndent("", "  ")
+				return enc.Encode(version.Get())
+			}
+			_, err := fmt.Fprintf(e.Stdout, "dcs %v\n", version.Get())
 			return err
 		},
 	}
-}
-
-// version is what this program was built from.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)" // built without knowledge of its repository
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print version, commit, Go's version, operating system and architecture as JSON")
+	return cmd
 }

@@ -31,6 +31,7 @@ import (
 	"dcs/bench/afpacket"
 	"dcs/bench/netlab"
 	"dcs/bench/storm"
+	"dcs/cmd/internal/server"
 )
 
 // labServe starts the server in a lab and waits until it is ready.
@@ -706,7 +707,7 @@ func TestLimits(t *testing.T) {
 			api := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				return new(net.Dialer).DialContext(ctx, "unix", socket)
 			}}}
-			call := func(method, body string, status int) (v limitsView) {
+			call := func(method, body string, status int) (v server.LimitsView) {
 				t.Helper()
 				req, err := http.NewRequest(method, "http://localhost/api/limits", strings.NewReader(body))
 				if err != nil {

@@ -2,6 +2,16 @@ package attr
 
 import "sync"
 
+// Marker is a Source that compares what it loads with what it has loaded before.
+type Marker interface {
+	Source
+	// Mark describes the last Load for SetMark.
+	Mark() string
+	// SetMark is called before Open and Load, and after a Load that was taken, with the Mark of the load that is served, which
+	// may be of an earlier process; "": there is none, or whatever is different is to be accepted.
+	SetMark(mark string)
+}
+
 // Marks remembers where changes begin, for a source that embeds it: it has the methods of a [Marker].
 type Marks struct {
 	mu     sync.Mutex

@@ -5,14 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
-
-	"dcs/render/attr/localdb"
 )
-
-// Device is one device as a source gives it. Its Values stand by the names that the
-// source's Open returned; there may be fewer.
-type Device = localdb.Device
 
 // Source gives devices and their attributes: a file, a database, a directory, a process.
 // Its methods may block; none is called on a worker. All but Ask are called by one goroutine
@@ -33,6 +26,13 @@ type Source interface {
 // ErrColumns says, from any method of a Source but Open, that its attributes are no more those that Open has returned. The
 // source is opened again at once: values would else come under others' names.
 var ErrColumns = errors.New("its attributes have changed since it was opened")
+
+// ErrHeld is wrapped by what is said of a loss that is held back, and by an error of a Source's Load or Open that says that
+// what it has is not to be believed unless a load is forced. Unlike after other errors, the source goes on being followed.
+var ErrHeld = errors.New("held back")
+
+// ErrRejected is wrapped when too many of a source's rows are not devices.
+var ErrRejected = errors.New("too many rows are not devices")
 
 // Follower is a Source that tells of changes by itself.
 type Follower interface {
@@ -79,28 +79,6 @@ func (r *Rejected) Add(why string) {
 	if r.Rows++; len(r.First) < MaxTold {
 		r.First = append(r.First, why)
 	}
-}
-
-// refuses counts a device that err says is none.
-func (r *Rejected) refuses(err error) bool {
-	if !errors.Is(err, localdb.ErrDevice) {
-		return false
-	}
-	r.Add(err.Error())
-	return true
-}
-
-// close returns an error if too many of the n devices that a source gave were left out, and adds what the source itself left
-// out, by a limit of its own that it has kept to.
-func (r *Rejected) close(src Source, n int) error {
-	err := r.Check(n, 0)
-	if s, ok := src.(Rejecter); ok {
-		theirs := s.Rejected()
-		r.Rows += theirs.Rows
-		r.First = slices.Concat(theirs.First, r.First)
-		r.First = r.First[:min(len(r.First), MaxTold)]
-	}
-	return err
 }
 
 // Check returns an error that wraps [ErrRejected] if a load is not to be trusted: if it left out more than limit of all rows,

@@ -107,7 +107,7 @@ func look(parent *tlv.Def, b []byte) (l likeness) {
 func fits(d *tlv.Def, value []byte, size int) (n int, ok bool) {
 	complete := len(value) == size
 	switch {
-	case d.Kind == tlv.KindVarbind || d.Kind == tlv.KindVarbindLen16:
+	case d.Kind.Varbind():
 		if object(value, size) {
 			return enough, true
 		}

@@ -20,7 +20,7 @@ func CheckBlock(env *Env, it *syntax.Item) error {
 	misplaced := 0
 	for i, at := range standing(env, it) {
 		t := &Template{Item: it, Kind: at.kind, env: env}
-		c := t.compiler(true)
+		c := t.checker()
 		c.loose = true
 		c.item(it, at.parent, nil)
 		c.bounded()
@@ -46,33 +46,28 @@ func standing(env *Env, it *syntax.Item) []stand {
 	known := false
 	seen := map[*syntax.Item]bool{}
 	var item func(it *syntax.Item)
-	var body func(stmts []syntax.Stmt)
+	look := func(st syntax.Stmt) bool {
+		switch st := st.(type) {
+		case *syntax.Setting:
+			for _, d := range tlv.Elsewhere(st.Keyword) {
+				known = true
+				s := stand{ModemFile, d.Parent()}
+				if !d.Parent().IsRoot() && !slices.Contains(out, s) {
+					out = append(out, s)
+				}
+			}
+			return false // what is in a group does not tell where the Block belongs
+		case *syntax.Include:
+			if in := env.included(st); in != nil {
+				item(in)
+			}
+		}
+		return true
+	}
 	item = func(it *syntax.Item) {
 		if !seen[it] {
 			seen[it] = true
-			body(it.Body)
-		}
-	}
-	body = func(stmts []syntax.Stmt) {
-		for _, st := range stmts {
-			switch st := st.(type) {
-			case *syntax.Setting:
-				for _, d := range tlv.Elsewhere(st.Keyword) {
-					known = true
-					s := stand{ModemFile, d.Parent()}
-					if !d.Parent().IsRoot() && !slices.Contains(out, s) {
-						out = append(out, s)
-					}
-				}
-			case *syntax.Select:
-				for _, cs := range st.Cases {
-					body(cs.Body)
-				}
-			case *syntax.Include:
-				if in := env.included(st); in != nil {
-					item(in)
-				}
-			}
+			syntax.Walk(it.Body, look)
 		}
 	}
 	item(it)

@@ -27,13 +27,13 @@ type hop struct {
 	stack    []*syntax.Item // of from, where the include stands
 }
 
-// entered notes an include by name; c.stack holds the item already.
-func (c *compiler) entered(st *syntax.Include, it *syntax.Item) {
+// entered notes an include by name.
+func (c *checker) entered(st *syntax.Include, it *syntax.Item) {
 	if c.node == nil {
 		c.env.checked[it] = true
 		return
 	}
-	c.node.entries = append(c.node.entries, entry{st, slices.Clone(c.stack)})
+	c.node.entries = append(c.node.entries, entry{st, append(slices.Clone(c.stack), it)})
 }
 
 // circles finds the circles that one include with variables is a part of, in nodes compiled

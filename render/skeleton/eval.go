@@ -3,7 +3,6 @@ package skeleton
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"dcs/render/syntax"
@@ -217,89 +216,30 @@ func (c *compiler) variable(e *syntax.Var, sc *scope) val {
 		return source(fromMAC, "the device that the request names")
 	case "server":
 		return source(fromServer, "the address that was asked")
-	case "filename":
-		v.kind, v.text = quotedVal, c.name
-		if c.checking {
-			v.kind = unknownVal
-		}
-		c.trace(e, Use{From: "the name asked for", Value: c.name})
-		return v
 	}
-	if c.loose {
-		v.kind = unknownVal
-		return v
+	return c.pass.lookup(e, sc)
+}
+
+// attribute returns the value of a device's attribute, with a default if there is one.
+func (c *compiler) attribute(e *syntax.Var, index int, fallback *val) val {
+	d := &dynamic{op: dynVar, name: e.Name, src: fromAttr, attr: index, fallback: fallback}
+	return val{pos: e.Pos, kind: dynamicVal, dyn: d}
+}
+
+// noGroup reports whether a variable is the number of a group, and reports an error if the
+// pattern has no such group.
+func (c *compiler) noGroup(e *syntax.Var) bool {
+	if e.Name[0] < '0' || e.Name[0] > '9' {
+		return false
 	}
-	if c.world != nil && c.world.any {
-		return c.open(e, sc)
-	}
-	if i, ok := c.t.group(e.Name); ok {
-		if c.checking {
-			v.kind = unknownVal
-			return v
-		}
-		if c.given[i] {
-			v.kind, v.text = bareVal, c.captures[i]
-			c.trace(e, Use{From: "the name asked for", Value: v.text, Captured: true})
-			return v
-		}
-	} else if e.Name[0] >= '0' && e.Name[0] <= '9' {
-		c.errorf(e.Pos, "$%s: %s", e.Name, c.t.groupsText())
-		v.kind = unknownVal
-		return v
-	}
-	i, known := c.env.Schema.Index(e.Name)
-	k := -1
-	if known && c.checking {
-		c.t.attributes = true
-	} else if known {
-		k = slices.Index(c.t.structural, i)
-	}
-	if k >= 0 && c.keys[k] != "" {
-		v.kind, v.text = bareVal, c.keys[k]
-		c.trace(e, Use{From: "the device", Value: v.text})
-		return v
-	}
-	fault := c.fault
-	fallback, ok := c.fallback(e, sc)
-	switch {
-	case k >= 0 && !ok:
-		c.stop(&Fault{Reason: Missing, Pos: e.Pos, What: "$" + e.Name})
-		v.kind = unknownVal
-		return v
-	case k >= 0:
-		return fallback
-	case known:
-		if c.fault != fault { // the default has no value for this device, and may not be needed
-			c.fault, ok = fault, false
-		}
-		v.dyn = &dynamic{op: dynVar, name: e.Name, src: fromAttr, attr: i}
-		if ok {
-			v.dyn.fallback = &fallback
-		}
-		c.trace(e, Use{From: "the device"})
-		return v
-	}
-	// What a partial schema lacks may be an attribute: the default is for devices that are known, as ever.
-	perhaps := c.checking && c.env.Schema.Partial()
-	if ok {
-		c.t.attributes = c.t.attributes || perhaps
-		return fallback
-	}
-	v.kind = unknownVal
-	if perhaps {
-		c.waits = true
-		return v
-	}
-	if i, isGroup := c.t.group(e.Name); isGroup {
-		c.stop(&Fault{
-			Reason: Missing, Pos: e.Pos, What: "$" + e.Name,
-			Text: "group " + strconv.Itoa(i) + " of the pattern took no part in this name, and there is no default",
-		})
-		return v
-	}
+	c.errorf(e.Pos, "$%s: %s", e.Name, c.t.groupsText())
+	return true
+}
+
+// noValue reports a variable that nothing gives a value.
+func (c *compiler) noValue(e *syntax.Var) {
 	c.errorf(e.Pos, "$%s: nothing gives it a value: %s, no device source has such an attribute, and there is no \"default %s …;\"",
 		e.Name, c.t.groupsText(), e.Name)
-	return v
 }
 
 // maxDefaults bounds how deep defaults may refer to one another.
@@ -314,10 +254,8 @@ type valueKey struct {
 // fallback computes the default of a variable, once: where defaults refer to one another
 // several times over, doing it each time would never end.
 func (c *compiler) fallback(e *syntax.Var, sc *scope) (val, bool) {
-	if c.world != nil {
-		if b := c.world.vars[e.Name]; b != nil {
-			return c.read(b), true
-		}
+	if v, ok := c.pass.around(e.Name); ok {
+		return v, true
 	}
 	d, at := sc.lookup(e.Name)
 	if d == nil {

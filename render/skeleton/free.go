@@ -90,60 +90,27 @@ func (f *freeNames) own(it *syntax.Item) *own {
 	if o == nil {
 		o = &own{reads: names{}}
 		f.owns[it] = o
-		f.body(o, it.Body)
+		f.look(o, it.Body)
 	}
 	return o
 }
 
-func (f *freeNames) body(o *own, stmts []syntax.Stmt) {
-	for _, st := range stmts {
-		switch st := st.(type) {
-		case *syntax.Setting:
-			for _, e := range st.Values {
-				o.expr(e)
-			}
-			f.body(o, st.Body)
-		case *syntax.Default:
-			o.expr(st.Value)
-		case *syntax.Reject:
-			o.expr(st.Reason)
-		case *syntax.Select:
-			o.expr(st.Subject)
-			for _, cs := range st.Cases {
-				f.body(o, cs.Body)
-			}
-		case *syntax.Include:
-			o.expr(st.Target)
-			if it := f.env.included(st); it != nil {
-				o.includes = append(o.includes, it)
-			} else if _, constant := st.Target.(*syntax.Word); !constant {
-				for _, ch := range f.env.Candidates(st.Pos, pieces(st.Target)) {
-					o.includes = append(o.includes, ch)
-				}
+// look notes what statements read and include.
+func (f *freeNames) look(o *own, stmts []syntax.Stmt) {
+	read := func(v *syntax.Var) { o.reads[v.Name] = true }
+	syntax.Walk(stmts, func(st syntax.Stmt) bool {
+		syntax.Exprs(st, func(e syntax.Expr) { syntax.Vars(e, read) })
+		in, ok := st.(*syntax.Include)
+		if !ok {
+			return true
+		}
+		if it := f.env.included(in); it != nil {
+			o.includes = append(o.includes, it)
+		} else if _, constant := in.Target.(*syntax.Word); !constant {
+			for _, ch := range f.env.Candidates(in.Pos, pieces(in.Target)) {
+				o.includes = append(o.includes, ch)
 			}
 		}
-	}
-}
-
-// expr notes the variables in an expression.
-func (o *own) expr(e syntax.Expr) {
-	switch e := e.(type) {
-	case *syntax.Var:
-		o.reads[e.Name] = true
-	case *syntax.String:
-		for _, p := range e.Parts {
-			if p.Var != nil {
-				o.reads[p.Var.Name] = true
-			}
-		}
-	case *syntax.BinaryOp:
-		o.expr(e.Left)
-		o.expr(e.Right)
-	case *syntax.Negate:
-		o.expr(e.X)
-	case *syntax.List:
-		for _, x := range e.Elems {
-			o.expr(x)
-		}
-	}
+		return true
+	})
 }

@@ -18,7 +18,7 @@ func (c *compiler) slotted(d *tlv.Def, form tlv.Form, vals []val) bool {
 	for i := range vals {
 		if vals[i].varies() {
 			// What is not known yet may still become the object and the type of a varbind.
-			if d.Kind == tlv.KindVarbind || d.Kind == tlv.KindVarbindLen16 {
+			if d.Kind.Varbind() {
 				return i == 2 && len(vals) == 3 && vals[i].dyn != nil
 			}
 			errs := c.errs
@@ -37,7 +37,7 @@ func (c *compiler) lower(d *tlv.Def, form tlv.Form, vals []val) (slot, bool) {
 	if form == tlv.FormFile || form == tlv.FormDigitMap {
 		return s, false
 	}
-	if d.Kind == tlv.KindVarbind || d.Kind == tlv.KindVarbindLen16 {
+	if d.Kind.Varbind() {
 		return c.lowerSNMP(d, vals)
 	}
 	if len(vals) != 1 || vals[0].kind != dynamicVal {
@@ -46,30 +46,7 @@ func (c *compiler) lower(d *tlv.Def, form tlv.Form, vals []val) (slot, bool) {
 	last := vals[0].settled(&s)
 	v := &vals[0]
 	var ok bool
-	switch d.Kind {
-	case tlv.KindUint8, tlv.KindUint16, tlv.KindUint24, tlv.KindUint32:
-		s.kind, s.width = intSlot, map[tlv.Kind]int{tlv.KindUint8: 1, tlv.KindUint16: 2, tlv.KindUint24: 3, tlv.KindUint32: 4}[d.Kind]
-		s.min, s.max = 0, 1<<(8*s.width)-1
-	case tlv.KindInt8:
-		s.kind, s.width, s.min, s.max = intSlot, 1, math.MinInt8, math.MaxInt8
-	case tlv.KindInt32:
-		s.kind, s.width, s.min, s.max = intSlot, 4, math.MinInt32, math.MaxInt32
-	case tlv.KindIPv4:
-		s.kind, s.width = ipv4Slot, 4
-	case tlv.KindIPv6:
-		s.kind, s.width = ipv6Slot, 16
-	case tlv.KindMAC:
-		s.kind, s.width = macSlot, 6
-	case tlv.KindBytes:
-		s.kind, s.quoted, s.minLen, s.maxLen = hexSlot, d.Quoted, d.LenMin, d.LenMax
-	case tlv.KindString:
-		s.kind, s.minLen, s.maxLen = textSlot, d.LenMin, d.LenMax
-	case tlv.KindZString:
-		s.kind, s.nul, s.minLen, s.maxLen = textSlot, true, d.LenMin-1, d.LenMax-1
-		if d.Limited {
-			s.minLen, s.maxLen = int(d.Min), int(d.Max)
-		}
-	default:
+	if !s.shape(d) {
 		return s, false
 	}
 	if last != nil {
@@ -86,6 +63,38 @@ func (c *compiler) lower(d *tlv.Def, form tlv.Form, vals []val) (slot, bool) {
 	}
 	s.parts, ok = texts(nil, v)
 	return s, ok
+}
+
+// shapes are the slots of the kinds that take any value of one form.
+var shapes = map[tlv.Kind]slot{
+	tlv.KindIPv4:    {kind: ipv4Slot, width: 4},
+	tlv.KindIPv6:    {kind: ipv6Slot, width: 16},
+	tlv.KindMAC:     {kind: macSlot, width: 6},
+	tlv.KindBytes:   {kind: hexSlot},
+	tlv.KindString:  {kind: textSlot},
+	tlv.KindZString: {kind: textSlot, nul: true},
+}
+
+// shape sets how the slot's value becomes octets, and its limits. It reports false for the
+// kinds that have no slot.
+func (s *slot) shape(d *tlv.Def) bool {
+	if octets, signed := d.Kind.Number(); octets > 0 {
+		s.kind, s.width = intSlot, octets
+		s.min, s.max = 0, 1<<(8*octets)-1
+		if signed {
+			s.min, s.max = -1<<(8*octets-1), 1<<(8*octets-1)-1
+		}
+		return true
+	}
+	of, ok := shapes[d.Kind]
+	s.kind, s.width, s.nul = of.kind, of.width, of.nul
+	switch of.kind {
+	case hexSlot:
+		s.quoted, s.minLen, s.maxLen = d.Quoted, d.LenMin, d.LenMax
+	case textSlot:
+		s.minLen, s.maxLen = d.Characters()
+	}
+	return ok
 }
 
 // lowerSNMP makes a slot of a varbind whose value only a request settles.

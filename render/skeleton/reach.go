@@ -106,7 +106,10 @@ func (n *node) next(open bool) []*node {
 }
 
 // choices goes where an include with variables may lead.
-func (c *compiler) choices(st *syntax.Include, parent *tlv.Def, sc *scope) {
+func (c *checker) choices(st *syntax.Include, parent *tlv.Def, sc *scope) {
+	if c.loose { // of a Block alone, what may be meant is checked alone, too
+		return
+	}
 	sets := c.env.Candidates(st.Pos, pieces(st.Target))
 	if len(sets) == 0 {
 		c.errorf(st.Pos, "include %s: nothing in the library has such a name", write(st.Target))
@@ -123,12 +126,12 @@ func (c *compiler) choices(st *syntax.Include, parent *tlv.Def, sc *scope) {
 }
 
 // once goes to an item that is included by its name, from a case that no octets are made of.
-func (c *compiler) once(it *syntax.Item, parent *tlv.Def, sc *scope) {
+func (c *checker) once(it *syntax.Item, parent *tlv.Def, sc *scope) {
 	c.lead(c.env.reach.node(c, nodeKey{item: it, parent: parent}, c.env.reach.most, sc), sc, false)
 }
 
 // node returns the node of an item or of Choices for where c stands.
-func (r *reach) node(c *compiler, key nodeKey, most int, sc *scope) *node {
+func (r *reach) node(c *checker, key nodeKey, most int, sc *scope) *node {
 	key.kind, key.loose = c.t.Kind, c.loose
 	several := key
 	if key.set != nil {
@@ -160,7 +163,7 @@ func (r *reach) add(key nodeKey) *node {
 }
 
 // lead takes over what a node does, or leaves that to the node that is being compiled.
-func (c *compiler) lead(n *node, sc *scope, open bool) {
+func (c *checker) lead(n *node, sc *scope, open bool) {
 	if c.node != nil {
 		c.node.edges = append(c.node.edges, edge{n, open})
 		return
@@ -170,7 +173,7 @@ func (c *compiler) lead(n *node, sc *scope, open bool) {
 	r.all.reach(n)
 	for i, word := range n.structural {
 		for ; word != 0; word &= word - 1 {
-			c.t.markStructural(64*i + bits.TrailingZeros64(word))
+			c.markStructural(64*i + bits.TrailingZeros64(word))
 		}
 	}
 	c.t.attributes = c.t.attributes || n.attributes
@@ -199,7 +202,7 @@ func (c *compiler) lead(n *node, sc *scope, open bool) {
 
 // whence returns the place of an error that is told of the value of a default: it stands in
 // the template, and the node may have been compiled for another that has the same value.
-func (c *compiler) whence(w *world, at syntax.Pos, sc *scope) syntax.Pos {
+func (c *checker) whence(w *world, at syntax.Pos, sc *scope) syntax.Pos {
 	for name, b := range w.vars {
 		if b.val.pos == at {
 			return c.bind(name, sc).val.pos
@@ -210,7 +213,7 @@ func (c *compiler) whence(w *world, at syntax.Pos, sc *scope) syntax.Pos {
 
 // relevant returns the errors of what n leads to. An item does not include itself by a
 // variable, and is not at fault for what it would do where it did.
-func (c *compiler) relevant(n *node) []*syntax.Error {
+func (c *checker) relevant(n *node) []*syntax.Error {
 	const enough = 1 << 24 // some seconds
 	r := c.env.reach
 	if n.set == nil || len(n.verdict.errs) == 0 || r.walked > enough ||
@@ -278,7 +281,7 @@ func (r *reach) compile(n *node) {
 	if t.Item == nil {
 		t.Item = n.item
 	}
-	c := t.compiler(true)
+	c := t.checker()
 	c.world, c.node, c.loose, c.stack = n.world, n, n.loose, []*syntax.Item{n.item}
 	c.item(n.item, n.parent, nil)
 	c.bounded()

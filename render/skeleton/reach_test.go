@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"dcs/render/attr"
+	"dcs/render/attr/store"
 	"dcs/render/ber/mib"
 	"dcs/render/syntax"
 )
@@ -243,7 +244,7 @@ func (s *listed) Close() error { return nil }
 // partialSchema returns the schema of sources of which one has not told its attributes.
 func partialSchema(t *testing.T, names ...string) *attr.Schema {
 	t.Helper()
-	s, err := attr.Open(attr.Config{
+	s, err := store.Open(store.Config{
 		Dir: t.TempDir(), Sources: []attr.Source{&listed{names}, &listed{}}, Now: time.Now, OpenWait: time.Millisecond, RetryMin: time.Hour,
 	})
 	if err != nil {

@@ -45,7 +45,7 @@ func (m *missing) join(o *missing) {
 }
 
 // worldAt returns what sc and the pattern's groups give the variables in free.
-func (c *compiler) worldAt(sc *scope, free names) *world {
+func (c *checker) worldAt(sc *scope, free names) *world {
 	r := c.env.reach
 	if c.loose || c.world != nil && c.world.any {
 		return r.anything
@@ -111,7 +111,7 @@ func (r *reach) world(of *syntax.Item, groups []string, given map[string]*bound)
 }
 
 // bind computes the default of a variable without what reading it does to the template.
-func (c *compiler) bind(name string, sc *scope) *bound {
+func (c *checker) bind(name string, sc *scope) *bound {
 	if c.world != nil && c.world.vars[name] != nil {
 		return c.world.vars[name]
 	}
@@ -127,10 +127,10 @@ func (c *compiler) bind(name string, sc *scope) *bound {
 	return b
 }
 
-// side returns a compiler for an expression where c stands, that leaves c's template alone.
-func (c *compiler) side() *compiler {
+// side returns a checker for an expression where c stands, that leaves c's template alone.
+func (c *checker) side() *checker {
 	t := &Template{Item: c.t.Item, Kind: c.t.Kind, env: c.env, groups: c.t.groups}
-	side := t.compiler(true)
+	side := t.checker()
 	if c.bindings == nil {
 		c.bindings = map[valueKey]*bound{}
 	}
@@ -139,7 +139,7 @@ func (c *compiler) side() *compiler {
 }
 
 // read returns the value of a binding, with all that reading it does.
-func (c *compiler) read(b *bound) val {
+func (c *checker) read(b *bound) val {
 	for _, e := range b.errs {
 		c.errorf(e.Pos, "%s", e.Msg)
 	}
@@ -182,7 +182,7 @@ func (v *val) canon(w *strings.Builder) {
 
 // open returns what $name may be where any item may stand around: nothing is known but an
 // attribute of that name, and what the default beside it reads.
-func (c *compiler) open(e *syntax.Var, sc *scope) val {
+func (c *checker) open(e *syntax.Var, sc *scope) val {
 	v := val{pos: e.Pos, kind: unknownVal}
 	d, _ := sc.lookup(e.Name)
 	i, known := c.env.Schema.Index(e.Name)
@@ -213,13 +213,13 @@ func (c *compiler) open(e *syntax.Var, sc *scope) val {
 
 // widen makes structural what the defaults around an include read of the device, where it is
 // not told which of them are read in what is included, and how.
-func (c *compiler) widen(sc *scope) {
+func (c *checker) widen(sc *scope) {
 	mark := func(b *bound) {
 		c.t.attributes = c.t.attributes || b.attributes
 		c.missing.join(&b.missing)
 		b.val.each(func(d *dynamic) {
 			if d.src == fromAttr {
-				c.t.markStructural(d.attr)
+				c.markStructural(d.attr)
 			}
 		})
 	}

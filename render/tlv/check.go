@@ -3,8 +3,6 @@ package tlv
 import (
 	"fmt"
 	"strings"
-
-	"dcs/render/ber"
 )
 
 // Check returns what a file may hold but its owner should know of, in the order of the
@@ -64,28 +62,7 @@ func (c *checker) node(n *Node, parent *Def) {
 	case n.Note != "":
 		c.warn(n.Offset, "%s: %s", d.Title(), n.Note)
 	}
-	switch d.Kind {
-	case KindZString:
-		if k := len(n.Value); d.Max == 16 && k == 17 {
-			c.warn(n.Offset, "%s has 16 characters: the specification allows 15, some modems refuse more", d.Title())
-		} else if k == 0 || n.Value[k-1] != 0 {
-			c.warn(n.Offset, "%s does not end in NUL", d.Title())
-		}
-	case KindVendorGroup:
-		c.vendor(n)
-	case KindVarbind, KindVarbindLen16:
-		if _, err := ber.ParseVarbind(n.Value); err != nil {
-			c.warn(n.Offset, "%s: no varbind: %v", d.Title(), err)
-		}
-	case KindUint8, KindUint16, KindUint24, KindUint32:
-		if v := uintValue(n.Value).Num; n.Note == "" && d.Limited && (v < uint64(d.Min) || v > uint64(d.Max)) {
-			c.warn(n.Offset, "%s: %d is out of range, %s", d.Title(), v, d.limits())
-		}
-	case KindGroup:
-		if size := len(n.Value); n.Note == "" && (size < d.LenMin || size > d.LenMax) {
-			c.warn(n.Offset, "%s has %s, not %s", d.Title(), count(size, "octet"), d.octets())
-		}
-	}
+	d.codec().check(c, n)
 	if n.Code == 1 && (parent.Code == 24 || parent.Code == 25) && parent.Parent().IsRoot() {
 		key := [2]string{parent.Name, string(n.Value)}
 		if at, dup := c.refs[key]; dup {
@@ -108,10 +85,8 @@ func (d *Def) Belongs(in Dialect) bool {
 	return d.Scope != ScopeMTA
 }
 
+// vendor checks where a vendor group that holds TLVs has its OUI.
 func (c *checker) vendor(n *Node) {
-	if n.Note != "" {
-		return
-	}
 	at := -1
 	for i, k := range n.Children {
 		if k.Code == 8 {

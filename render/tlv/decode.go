@@ -3,7 +3,6 @@ package tlv
 import (
 	"bytes"
 	"fmt"
-	"slices"
 
 	"dcs/render/ber"
 )
@@ -43,17 +42,17 @@ type Warning struct {
 
 func (w Warning) String() string { return fmt.Sprintf("offset %d: %s", w.Offset, w.Text) }
 
-// DecodeError says where a file stops being TLVs.
-type DecodeError struct {
+// decodeError says where a file stops being TLVs.
+type decodeError struct {
 	Offset int
 	Msg    string
 }
 
-func (e *DecodeError) Error() string { return fmt.Sprintf("offset %d: %s", e.Offset, e.Msg) }
+func (e *decodeError) Error() string { return fmt.Sprintf("offset %d: %s", e.Offset, e.Msg) }
 
 // Decode reads a file: an MTA's if the first TLV is 254, a portal service's if a TLV 28 is an
-// SNMP object, else a modem's. A tree comes back in any case; with an error, a *DecodeError,
-// it holds what came before the offset.
+// SNMP object, else a modem's. A tree comes back in any case; with an error,
+// it holds what came before the offset that the error names.
 func Decode(file []byte) (*Tree, error) {
 	switch {
 	case len(file) > 0 && file[0] == 254:
@@ -118,14 +117,14 @@ func decodeTLV(parent *Def, b []byte, at, base int) (*Node, error) {
 	}
 	value := at + 1 + width
 	if value > len(b) {
-		return nil, &DecodeError{n.Offset, fmt.Sprintf("TLV %d has no length", n.Code)}
+		return nil, &decodeError{n.Offset, fmt.Sprintf("TLV %d has no length", n.Code)}
 	}
 	size := 0
 	for _, c := range b[at+1 : value] {
 		size = size<<8 | int(c)
 	}
 	if size > len(b)-value {
-		return nil, &DecodeError{n.Offset, fmt.Sprintf("TLV %d says %s, %d left", n.Code, count(size, "octet"), len(b)-value)}
+		return nil, &decodeError{n.Offset, fmt.Sprintf("TLV %d says %s, %d left", n.Code, count(size, "octet"), len(b)-value)}
 	}
 	n.Raw = b[at : value+size : value+size]
 	n.Value = b[value : value+size : value+size]
@@ -195,48 +194,15 @@ func decodeAll(group, defs *Def, b []byte, base int) ([]*Node, error) {
 // checkWidth notes a value that is shorter or longer than its kind can be.
 func (n *Node) checkWidth() {
 	d := n.Def
-	unit := 0 // 0: of any length; the value may be a multiple
-	single := true
-	switch d.Kind {
-	case KindUint8List, KindUint16List, KindIPv4List, KindIPv6List, KindMACList, KindIPv6PrefixList:
-		unit, single = d.elementSize(), false
-	case KindUint8, KindUint16, KindUint24, KindUint32, KindInt8, KindInt32:
-		unit, _ = d.Kind.width()
-	case KindIPv4, KindUint16Pair:
-		unit = 4
-	case KindIPv6, KindDigest16:
-		unit = 16
-	case KindMAC:
-		unit = 6
-	case KindMACMask:
-		unit = 12
-	case KindDigest20:
-		unit = 20
-	}
+	unit, multiple := d.codec().width()
 	size := len(n.Value)
-	if unit == 0 || size == unit || !single && size%unit == 0 {
+	if unit == 0 || size == unit || multiple && size%unit == 0 {
 		return
 	}
 	n.Note = fmt.Sprintf("%s, not %d", count(size, "octet"), unit)
 	if d.Path == "83" {
 		n.Note += "; in DPoE, L2CPManagement"
 	}
-}
-
-// elementSize returns the octets of one element of a list.
-func (d *Def) elementSize() int {
-	switch d.Kind {
-	case KindIPv6PrefixList:
-		return 17
-	case KindIPv4List:
-		return 4
-	case KindIPv6List:
-		return 16
-	case KindMACList:
-		return 6
-	}
-	n, _ := d.Kind.width()
-	return n
 }
 
 // isGroup reports whether the value was read as TLVs.
@@ -268,152 +234,4 @@ func (t *Tree) Append(dst []byte) []byte {
 		dst = n.Append(dst)
 	}
 	return append(dst, t.Tail...)
-}
-
-// ended reports whether the last node is the end marker.
-func (t *Tree) ended() bool {
-	last := len(t.Nodes) - 1
-	return last >= 0 && t.Nodes[last].Code == 255 && t.Nodes[last].isMarker()
-}
-
-func (t *Tree) deviate(offset int, format string, args ...any) {
-	t.Deviations = append(t.Deviations, Warning{offset, fmt.Sprintf(format, args...)})
-}
-
-// deviations compares the layout with what the compiler makes.
-func (t *Tree) deviations() {
-	switch t.Dialect {
-	case MTA:
-		if last := len(t.Nodes) - 1; last < 1 || !bytes.Equal(t.Nodes[last].Raw, []byte{254, 1, 255}) {
-			t.deviate(t.size, "the file does not end with the delimiter 254 1 255")
-		}
-		if !bytes.HasPrefix(t.Append(nil), []byte{254, 1, 1}) {
-			t.deviate(0, "the file does not begin with the delimiter 254 1 1")
-		}
-		t.strangers(t.Nodes)
-		return
-	case PS:
-		body := t.Nodes
-		if t.ended() {
-			body = body[:len(body)-1]
-		} else {
-			t.deviate(t.size, "the end marker, 255, is missing; the compiler puts it")
-		}
-		if rest := bytes.TrimLeft(t.Tail, "\x00"); len(rest) > 0 {
-			t.deviate(t.size-len(rest), "what follows the end is not zero, and is lost")
-		} else if len(t.Tail) > 0 {
-			t.deviate(t.size-len(t.Tail), "%s after the end where the compiler puts none", count(len(t.Tail), "zero"))
-		}
-		t.strangers(body)
-		return
-	}
-	body := t.Nodes
-	end := t.size
-	if t.ended() {
-		body = body[:len(body)-1]
-		end = t.Nodes[len(t.Nodes)-1].Offset
-		want := (4 - (end+1)%4) % 4
-		rest := bytes.TrimLeft(t.Tail, "\x00")
-		switch {
-		case len(rest) > 0:
-			t.deviate(t.size-len(rest), "what follows the end is not zero, and is lost")
-		case len(t.Tail) != want:
-			t.deviate(end+1, "%s after the end where the compiler puts %d", count(len(t.Tail), "zero"), want)
-		}
-	} else {
-		t.deviate(end, "the end marker, 255, is missing; the compiler puts it")
-	}
-	place := len(body) - 1
-	if place >= 0 && body[place].Code == 7 {
-		place--
-	}
-	for _, code := range []uint8{6, 7} {
-		name := "CmMic"
-		if code == 7 {
-			name, place = "CmtsMic", len(body)-1
-		}
-		found := false
-		for j, n := range body {
-			if n.Code != code {
-				continue
-			}
-			switch {
-			case found:
-				t.deviate(n.Offset, "a second %s; the compiler puts one", name)
-			case j != place:
-				t.deviate(n.Offset, "%s does not stand at the end; the compiler puts it there", name)
-			case n.Note != "":
-				t.deviate(n.Offset, "%s of %s; the compiler's has 16", name, count(len(n.Value), "octet"))
-			}
-			found = true
-		}
-		if !found {
-			t.deviate(end, "%s is missing; the compiler puts it", name)
-		}
-	}
-	for _, n := range body {
-		if n.Code == 0 && n.isMarker() {
-			t.deviate(n.Offset, "padding before the end; it is lost")
-		}
-	}
-}
-
-// strangers notes what a compiler would make itself in a modem's file, but not in this one.
-func (t *Tree) strangers(list []*Node) {
-	for _, n := range list {
-		if n.Def != nil && n.Def.computed() != nil {
-			t.deviate(n.Offset, "%s does not belong in this sort of file; it is lost", n.Def.Name)
-		}
-	}
-}
-
-// The objects that hold an MTA file's hash, by the word of the hash statement.
-var hashes = [...]struct {
-	variant string
-	oid     ber.OID
-}{
-	{"na", ber.OID{1, 3, 6, 1, 4, 1, 4491, 2, 2, 1, 1, 2, 7, 0}}, // PacketCable
-	{"eu", ber.OID{1, 3, 6, 1, 4, 1, 7432, 1, 1, 2, 9, 0}},       // EuroPacketCable
-	{"ietf", ber.OID{1, 3, 6, 1, 2, 1, 140, 1, 2, 11, 0}},        // RFC 4682
-}
-
-// isHash reports whether a TLV at the top of an MTA's file sets one of the hash objects.
-func (n *Node) isHash() bool {
-	if n.Code != 11 && n.Code != 64 {
-		return false
-	}
-	vb, err := ber.ParseVarbind(n.Value)
-	if err != nil || vb.Tag != ber.OctetString {
-		return false
-	}
-	for _, h := range hashes {
-		if slices.Equal(h.oid, vb.OID) {
-			return true
-		}
-	}
-	return false
-}
-
-// hash returns the object that holds an MTA file's hash, where it stands as the compiler
-// puts it: right before the closing delimiter, and once.
-func (t *Tree) hash() (n *Node, variant string) {
-	last := len(t.Nodes) - 1
-	if t.Dialect != MTA || t.Err != nil || last < 2 || !bytes.Equal(t.Nodes[last].Raw, []byte{254, 1, 255}) {
-		return nil, ""
-	}
-	n = t.Nodes[last-1]
-	if n.Code != 11 || slices.ContainsFunc(t.Nodes[:last-1], (*Node).isHash) {
-		return nil, ""
-	}
-	vb, err := ber.ParseVarbind(n.Value)
-	if err != nil || vb.Tag != ber.OctetString || len(vb.Value) != 20 {
-		return nil, ""
-	}
-	for _, h := range hashes {
-		own := ber.AppendVarbind(nil, ber.AppendOID(nil, h.oid), len(h.oid), ber.OctetString, vb.Value)
-		if bytes.Equal(own, n.Value) {
-			return n, h.variant
-		}
-	}
-	return nil, ""
 }

@@ -1,10 +1,7 @@
 // Package tlv holds the dictionary of DOCSIS TLVs, and encodes, decodes and prints them.
 package tlv
 
-import (
-	"strconv"
-	"strings"
-)
+import "strings"
 
 // Def is one TLV of the dictionary, at one place of the tree. Defs are static and must not
 // be written to.
@@ -77,19 +74,12 @@ func (d *Def) Parent() *Def { return &defs[d.parent] }
 
 // Group reports whether the value is made of TLVs.
 func (d *Def) Group() bool {
-	return d.Kind == KindGroup || d.Kind == KindGroupLen16 || d.Kind == KindVendorGroup
+	_, ok := d.codec().(group)
+	return ok
 }
 
 // LenBytes returns the octets of the length field: 0 for markers, else 1 or 2.
-func (d *Def) LenBytes() int {
-	switch d.Kind {
-	case KindMarker:
-		return 0
-	case KindGroupLen16, KindBytesLen16, KindVarbindLen16:
-		return 2
-	}
-	return 1
-}
+func (d *Def) LenBytes() int { return d.Kind.row().length }
 
 // Child looks a keyword up among the children of d, without regard to case.
 func (d *Def) Child(keyword string) (c *Def, as Form, ok bool) {
@@ -207,153 +197,4 @@ func (d *Def) Title() string {
 		return "the file"
 	}
 	return d.Name + " (" + d.Path + ")"
-}
-
-// place says where d stands.
-func (d *Def) place() string {
-	p := d.Parent()
-	if !p.IsRoot() {
-		return "in " + p.Title()
-	}
-	switch prefix, _, _ := strings.Cut(d.Path, ":"); prefix {
-	case "mta":
-		return "at the top of an MTA's file"
-	case "ps":
-		return "at the top of a portal service's file"
-	}
-	return "at the top of the file"
-}
-
-// Misplaced explains why d has no child of that keyword: where the keyword belongs, and
-// what d calls its number there; or, if it belongs nowhere, what it may have been meant for.
-func (d *Def) Misplaced(keyword string) string {
-	here, where := "the file", "at the top of the file"
-	switch {
-	case !d.IsRoot():
-		here, where = d.Name, "in "+d.Name
-	case d == Root(MTA):
-		where = "at the top of an MTA's file"
-	case d == Root(PS):
-		where = "at the top of a portal service's file"
-	}
-	found := Elsewhere(keyword)
-	if len(found) == 0 {
-		msg := "no TLV is called " + keyword
-		if near := d.near(keyword); near != "" {
-			msg += "; " + near + " comes close"
-		}
-		return msg
-	}
-	var b strings.Builder
-	b.WriteString(keyword + " does not belong " + where + " but ")
-	const most = 3
-	var seen []string
-	for _, e := range found {
-		p := e.place()
-		if d.IsRoot() && p == "at the top of the file" {
-			p = "at the top of a modem's file"
-		}
-		seen = appendNew(seen, p)
-	}
-	for i, s := range seen {
-		switch {
-		case i == most:
-			b.WriteString(" and " + strconv.Itoa(len(seen)-most) + " more")
-		case i > most:
-		case i > 0 && i == len(seen)-1:
-			b.WriteString(" and " + s)
-		case i > 0:
-			b.WriteString(", " + s)
-		default:
-			b.WriteString(s)
-		}
-	}
-	codes := map[uint8]bool{}
-	for _, e := range found {
-		if codes[e.Code] {
-			continue
-		}
-		codes[e.Code] = true
-		n := strconv.Itoa(int(e.Code))
-		if c, ok := d.ChildByCode(e.Code); ok {
-			b.WriteString("; " + here + " calls its " + n + " " + c.Name)
-			if c.computed() != nil && d != Root(MTA) {
-				b.WriteString(", which is put there when the file is made: leave it out")
-			}
-		} else {
-			b.WriteString("; " + here + " has no " + n)
-		}
-	}
-	return b.String()
-}
-
-func appendNew(list []string, s string) []string {
-	for _, have := range list {
-		if have == s {
-			return list
-		}
-	}
-	return append(list, s)
-}
-
-// near returns the keyword most like the one given: a child of d if one is near, else any.
-func (d *Def) near(keyword string) string {
-	low := strings.ToLower(keyword)
-	limit := 1 + len(low)/5
-	best, at := "", limit+1
-	for _, n := range kidNames[d.name0 : d.name0+d.nameN] {
-		if dist := distance(low, n.name, at); dist < at {
-			best, at = n.nameOf(), dist
-		}
-	}
-	if best != "" {
-		return best
-	}
-	for _, w := range words {
-		if dist := distance(low, w.name, at); dist < at {
-			p := places[w.first]
-			best, at = kidName{w.name, p.def, p.form}.nameOf()+", "+defs[p.def].place()+",", dist
-		}
-	}
-	return best
-}
-
-// nameOf returns the keyword as the dictionary writes it.
-func (n kidName) nameOf() string {
-	d := &defs[n.def]
-	for _, a := range d.Aliases {
-		if strings.EqualFold(a.Name, n.name) {
-			return a.Name
-		}
-	}
-	return d.Name
-}
-
-// distance is the number of letters to insert, remove or change, if less than limit.
-func distance(a, b string, limit int) int {
-	if len(a)-len(b) >= limit || len(b)-len(a) >= limit || len(a) > 60 || len(b) > 60 {
-		return limit
-	}
-	var rows [2][61]int
-	prev, cur := &rows[0], &rows[1]
-	for j := 0; j <= len(b); j++ {
-		prev[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		cur[0] = i
-		least := i
-		for j := 1; j <= len(b); j++ {
-			d := prev[j-1]
-			if a[i-1] != b[j-1] {
-				d++
-			}
-			cur[j] = min(d, prev[j]+1, cur[j-1]+1)
-			least = min(least, cur[j])
-		}
-		if least >= limit {
-			return limit
-		}
-		prev, cur = cur, prev
-	}
-	return prev[len(b)]
 }

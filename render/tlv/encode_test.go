@@ -194,9 +194,9 @@ func TestEncodeErrors(t *testing.T) {
 		{CM, `GenericTLV TlvCode 200 TlvType Integer { GenericTLV TlvCode 1 TlvValue 0x01; }`, "TlvType goes with TlvValue, not with a block"},
 		{CM, `GenericTLV TlvCode 200 TlvType Integer;`, "is lacking TlvValue"},
 		{CM, `GenericTLV TlvCode 12 TlvValue 0x` + strings.Repeat("00", 256) + `;`, "256 octets do not fit in one TLV, which holds 255"},
-		{CM, `GenericTLV TlvCode 7 TlvValue 0x01;`, "CmtsMic: is computed"},
-		{CM, `GenericTLV TlvCode 255 TlvString "";`, "EndOfData: is put at the end of the file"},
-		{CM, `CmMic 0x00112233445566778899aabbccddeeff;`, "CmMic: is computed"},
+		{CM, `GenericTLV TlvCode 7 TlvValue 0x01;`, "CmtsMic: added by the compiler; leave it out"},
+		{CM, `GenericTLV TlvCode 255 TlvString "";`, "EndOfData: added by the compiler; leave it out"},
+		{CM, `CmMic 0x00112233445566778899aabbccddeeff;`, "CmMic: added by the compiler; leave it out"},
 		// Trap 7.
 		{CM, `VendorSpecific { VendorIdentifier "0xffffff"; }`, "VendorIdentifier: hexadecimal goes without quotes: write 0xffffff"},
 		{CM, `UsServiceFlow { RequestOrTxPolicy 24; }`, "RequestOrTxPolicy: wants 0x and hexadecimal digits, 4 octets: write 0x00000018 for 24"},

@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
-	"unicode/utf8"
 
-	"dcs/render/ber"
 	"dcs/render/ber/mib"
 )
 
@@ -66,7 +64,7 @@ func (t *Tree) JSON(m *mib.Index) ([]byte, error) {
 	}
 	if t.Err != nil {
 		out.Error = &jsonWarning{Text: t.Err.Error()}
-		var e *DecodeError
+		var e *decodeError
 		if errors.As(t.Err, &e) {
 			*out.Error = jsonWarning{e.Offset, e.Msg}
 		}
@@ -77,9 +75,6 @@ func (t *Tree) JSON(m *mib.Index) ([]byte, error) {
 	err := enc.Encode(out)
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
-
-// MarshalJSON is JSON without the names of SNMP objects.
-func (t *Tree) MarshalJSON() ([]byte, error) { return t.JSON(nil) }
 
 func (p *printer) jsonNodes(list []*Node) []*jsonNode {
 	out := make([]*jsonNode, 0, len(list))
@@ -96,49 +91,12 @@ func (p *printer) jsonNodes(list []*Node) []*jsonNode {
 			h := hex.EncodeToString(n.Value)
 			j.Hex = &h
 			if n.Def != nil && n.Note == "" {
-				j.Value = p.jsonValue(n)
+				j.Value = n.Def.codec().json(n, p.enc.MIB)
 			}
 		}
 		out = append(out, j)
 	}
 	return out
-}
-
-func (p *printer) jsonValue(n *Node) any {
-	switch n.Def.Kind {
-	case KindVarbind, KindVarbindLen16:
-		return p.jsonVarbind(n)
-	case KindBytes, KindBytesLen16, KindDigest16, KindDigest20, KindOpaqueFragments, KindCertFragments, KindFlagEmpty:
-		return nil
-	case KindString:
-		return jsonText(n.Value)
-	case KindZString:
-		if k := len(n.Value); k > 0 && n.Value[k-1] == 0 {
-			return jsonText(n.Value[:k-1])
-		}
-		return nil
-	}
-	vals, ok := p.values(n.Def, n.Value)
-	if !ok {
-		return nil
-	}
-	if n.Def.Kind == KindWriteControl {
-		return []any{vals[0].json(), vals[1].json()}
-	}
-	switch n.Def.Kind {
-	case KindUint8List, KindUint16List, KindIPv4List, KindIPv6List, KindMACList, KindIPv6PrefixList:
-		if vals[0].Type != List {
-			return []any{vals[0].json()}
-		}
-	}
-	return vals[0].json()
-}
-
-func jsonText(b []byte) any {
-	if !utf8.Valid(b) {
-		return nil
-	}
-	return string(b)
 }
 
 func (v *Value) json() any {
@@ -156,30 +114,4 @@ func (v *Value) json() any {
 		return out
 	}
 	return v.describe()
-}
-
-func (p *printer) jsonVarbind(n *Node) any {
-	vb, err := ber.ParseVarbind(n.Value)
-	if err != nil {
-		return nil
-	}
-	out := jsonVarbind{OID: vb.OID.String(), Type: vb.Tag.String(), Hex: hex.EncodeToString(vb.Value)}
-	obj := object(p.enc.MIB, vb.OID)
-	if obj != nil {
-		out.Name = p.enc.MIB.Name(vb.OID)
-	}
-	if vb.Tag == ber.OctetString {
-		out.Value = jsonText(vb.Value)
-		return out
-	}
-	if ways := p.snmpValues(&vb, obj); len(ways) > 0 {
-		v := ways[len(ways)-1].v
-		out.Value = v.json()
-		if obj != nil && vb.Tag == ber.Integer {
-			if i, err := ber.DecodeInt(vb.Value); err == nil {
-				out.Label, _ = obj.EnumLabel(i)
-			}
-		}
-	}
-	return out
 }

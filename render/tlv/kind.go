@@ -48,26 +48,95 @@ const (
 	KindMarker               // the type alone
 )
 
-var kindNames = [...]string{
-	KindNone: "none", KindUint8: "uint8", KindUint16: "uint16", KindUint24: "uint24", KindUint32: "uint32",
-	KindInt8: "int8", KindInt32: "int32", KindBytes: "bytes", KindBytesLen16: "bytes_len16", KindString: "string",
-	KindZString: "zstring", KindIPv4: "ipv4", KindIPv6: "ipv6", KindIPv4OrIPv6: "ipv4_or_ipv6",
-	KindTypedIP: "typed_ip", KindIPPort: "ip_port", KindMAC: "mac", KindMACMask: "mac_mask", KindMACList: "mac_list",
-	KindIPv4List: "ipv4_list", KindIPv6List: "ipv6_list", KindIPv6PrefixList: "ipv6_prefix_list",
-	KindUint8List: "uint8_list", KindUint16List: "uint16_list", KindUint16Pair: "uint16_pair", KindOID: "oid",
-	KindVarbind: "snmp_varbind", KindVarbindLen16: "snmp_varbind_len16",
-	KindWriteControl: "snmp_write_control", KindFlagEmpty: "flag_empty", KindGroup: "group",
-	KindGroupLen16: "group_len16", KindVendorGroup: "vendor_group", KindCertFragments: "cert_fragments",
-	KindOpaqueFragments: "opaque_fragments", KindDigest16: "digest16", KindDigest20: "digest20",
-	KindMarker: "marker",
+// kindRow is all that the package knows about one kind. Adding a kind is adding its row,
+// and a sample of it to TestKinds.
+type kindRow struct {
+	name   string // in tlvs.csv
+	length int    // octets of the length field
+	codec  codec
+
+	fragments bool // a value of more than maxFragment octets becomes several TLVs
+	computed  bool // at the top of a file, the compiler adds it
 }
 
-// String returns the kind's name as tlvs.csv has it.
-func (k Kind) String() string {
-	if int(k) < len(kindNames) {
-		return kindNames[k]
+// kinds describes every kind.
+var kinds = [...]kindRow{
+	KindNone:            {"none", 1, unknown{}, false, false},
+	KindUint8:           {"uint8", 1, scalar{of: number{octets: 1}}, false, false},
+	KindUint16:          {"uint16", 1, scalar{of: number{octets: 2}}, false, false},
+	KindUint24:          {"uint24", 1, scalar{of: number{octets: 3}}, false, false},
+	KindUint32:          {"uint32", 1, scalar{of: number{octets: 4}}, false, false},
+	KindInt8:            {"int8", 1, scalar{of: number{octets: 1, signed: true}}, false, false},
+	KindInt32:           {"int32", 1, scalar{of: number{octets: 4, signed: true}}, false, false},
+	KindBytes:           {"bytes", 1, octetString{}, false, false},
+	KindBytesLen16:      {"bytes_len16", 2, octetString{}, false, false},
+	KindString:          {"string", 1, characters{}, false, false},
+	KindZString:         {"zstring", 1, characters{nul: true}, false, false},
+	KindIPv4:            {"ipv4", 1, scalar{of: address{v4: true}}, false, false},
+	KindIPv6:            {"ipv6", 1, scalar{of: address{v6: true}}, false, false},
+	KindIPv4OrIPv6:      {"ipv4_or_ipv6", 1, scalar{of: address{v4: true, v6: true}}, false, false},
+	KindTypedIP:         {"typed_ip", 1, scalar{of: address{v4: true, v6: true, typed: true}}, false, false},
+	KindIPPort:          {"ip_port", 1, scalar{of: addressPort}, false, false},
+	KindMAC:             {"mac", 1, scalar{of: hardware{}}, false, false},
+	KindMACMask:         {"mac_mask", 1, scalar{of: macMask}, false, false},
+	KindMACList:         {"mac_list", 1, list{of: hardware{}}, false, false},
+	KindIPv4List:        {"ipv4_list", 1, list{of: address{v4: true}}, false, false},
+	KindIPv6List:        {"ipv6_list", 1, list{of: address{v6: true}}, false, false},
+	KindIPv6PrefixList:  {"ipv6_prefix_list", 1, list{of: ipv6Prefix}, false, false},
+	KindUint8List:       {"uint8_list", 1, list{of: number{octets: 1}}, false, false},
+	KindUint16List:      {"uint16_list", 1, list{of: number{octets: 2}}, false, false},
+	KindUint16Pair:      {"uint16_pair", 1, list{of: number{octets: 2}, n: 2}, false, false},
+	KindOID:             {"oid", 1, objectID{}, false, false},
+	KindVarbind:         {"snmp_varbind", 1, varbind{}, false, false},
+	KindVarbindLen16:    {"snmp_varbind_len16", 2, varbind{}, false, false},
+	KindWriteControl:    {"snmp_write_control", 1, writeControl{}, false, false},
+	KindFlagEmpty:       {"flag_empty", 1, flag{}, false, false},
+	KindGroup:           {"group", 1, group{}, false, false},
+	KindGroupLen16:      {"group_len16", 2, group{}, false, false},
+	KindVendorGroup:     {"vendor_group", 1, group{vendor: true}, false, false},
+	KindCertFragments:   {"cert_fragments", 1, certificate{}, true, false},
+	KindOpaqueFragments: {"opaque_fragments", 1, octetString{unbounded: true}, true, false},
+	KindDigest16:        {"digest16", 1, octetString{fixed: 16}, false, true},
+	KindDigest20:        {"digest20", 1, octetString{fixed: 20}, false, false},
+	KindMarker:          {"marker", 0, marker{}, false, true},
+}
+
+func (k Kind) row() *kindRow {
+	if int(k) < len(kinds) {
+		return &kinds[k]
 	}
-	return "none"
+	return &kinds[KindNone]
+}
+
+// String returns the kind's name in tlvs.csv.
+func (k Kind) String() string { return k.row().name }
+
+// Number returns the width in octets of a kind that is a single number, and whether the
+// number has a sign; 0 for any other kind.
+func (k Kind) Number() (octets int, signed bool) {
+	if s, ok := k.row().codec.(scalar); ok {
+		if n, ok := s.of.(number); ok {
+			return n.octets, n.signed
+		}
+	}
+	return 0, false
+}
+
+// Varbind reports whether the value is an SNMP object with its type and value.
+func (k Kind) Varbind() bool { return k == KindVarbind || k == KindVarbindLen16 }
+
+// Slash reports whether the value, or each element of the list, is written as two values
+// with a slash between, such as an address and a port.
+func (k Kind) Slash() bool {
+	switch c := k.row().codec.(type) {
+	case scalar:
+		_, ok := c.of.(pair)
+		return ok
+	case list:
+		_, ok := c.of.(pair)
+		return ok
+	}
+	return false
 }
 
 // Form says how a keyword wants its value written, where its kind alone does not.

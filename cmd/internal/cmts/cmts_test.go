@@ -422,9 +422,9 @@ func TestOpenErrors(t *testing.T) {
 	r.fails(err, "known_hosts is not set")
 }
 
-// The README's description is a good one, once its gaps are filled.
+// The descriptions in the manual are a good one, once its gaps are filled.
 func TestReadmeDescription(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
+	readme, err := os.ReadFile("../../dcs/doc/cmts.md")
 	if err != nil {
 		t.Fatal(err)
 	}

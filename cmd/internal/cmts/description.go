@@ -19,7 +19,7 @@ import (
 //go:embed descriptions/*.yaml
 var builtIn embed.FS
 
-// description says how one make of CMTS is told its secrets: by a dialogue or by a MIB. README.md explains the keys.
+// description says how one make of CMTS is told its secrets: by a dialogue or by a MIB. doc/cmts.md of cmd/dcs explains the keys.
 type description struct {
 	Title string `yaml:"title"`
 	Slots int    `yaml:"slots"`

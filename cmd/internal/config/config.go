@@ -347,23 +347,23 @@ server's user. Empty: the empty secret.`,
 		{
 			"secrets", `""`,
 			`A keyring instead of secret_file, of mode 600: secrets by name, and which CMTS
-holds which (secrets.yaml beside this file is an example). The longest prefix
+holds which (an example: /usr/share/doc/dcs/secrets.yaml). The longest prefix
 around a modem's address says which CMTS that is. "dcs secret" replaces them.`,
 			path(&c.Secrets),
 		},
 		{
 			"devices", `[]`,
 			`Where the attributes of devices come from: a list of sources, each attribute
-from the first that has it. Only this file can say it, no flag. README.md,
-"Devices", has every setting of each source. One that loses more than a fifth
-of its devices, or of an attribute's values, within a day is held back until
+from the first that has it. Only this file can say it, no flag. dcs-devices(7)
+has every setting of each source. One that loses more than a fifth of its
+devices, or of an attribute's values, within a day is held back until
 "dcs devices reload --force" accepts that. For instance:
   - csv: /etc/dcs/devices.csv
   - sql: {driver: postgres, dsn_file: /etc/dcs/dsn, channel: devices,
       query: "SELECT mac, ip, profile, down FROM devices"}
   - ldap: {url: "ldap://ldap.example", base: "ou=modems,dc=example",
       filter: (objectClass=dcsModem), attributes: {dcsProfile: profile}}
-  - plugin: {argv: [/usr/lib/dcs/devices.py, /etc/dcs/devices.json]}
+  - plugin: {argv: [/usr/local/lib/dcs/devices.py, /etc/dcs/devices.json]}
   - localdb: /var/lib/dcs/fleet.db`,
 			sources(&c.Devices.Sources),
 		},

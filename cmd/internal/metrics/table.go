@@ -1,8 +1,8 @@
 package metrics
 
-//go:generate go run ./document ../../dcs/packaging/METRICS.md
+//go:generate go run ./document ../../dcs/doc/metrics.md
 
-// Table returns every metric of the server. packaging/METRICS.md is made from it.
+// Table returns every metric of the server. doc/metrics.md is made from it.
 func Table() []Metric {
 	source, worker := []string{"source"}, []string{"worker"}
 	return append([]Metric{

@@ -19,6 +19,7 @@ import (
 
 	"dcs/render/attr"
 	"dcs/render/attr/localdb"
+	"dcs/render/attr/store"
 )
 
 func write(t testing.TB, text string) string {
@@ -224,22 +225,22 @@ func TestTooManyBadRows(t *testing.T) {
 func TestLimitAboveDefault(t *testing.T) {
 	text := "mac,a\n020000000001,1\n" + strings.Repeat("x,1\n", 1500)
 	src := New(Config{Path: write(t, text), MaxRejected: 1500})
-	built, err := attr.Build(t.Context(), filepath.Join(t.TempDir(), "built"), src, localdb.Options{}, nil)
+	built, err := store.Build(t.Context(), filepath.Join(t.TempDir(), "built"), src, localdb.Options{}, nil)
 	if err != nil || built.Devices != 1 || built.Rejected.Rows != 1500 || len(built.Rejected.First) != attr.MaxTold {
 		t.Errorf("built: %v, %+v", err, built)
 	}
-	loaded := make(chan attr.Event, 16)
-	store, err := attr.Open(attr.Config{Dir: t.TempDir(), Sources: []attr.Source{src}, Now: time.Now, OnEvent: func(ev attr.Event) {
-		if ev.Kind == attr.Loaded || ev.Kind == attr.Failed {
+	loaded := make(chan store.Event, 16)
+	s, err := store.Open(store.Config{Dir: t.TempDir(), Sources: []attr.Source{src}, Now: time.Now, OnEvent: func(ev store.Event) {
+		if ev.Kind == store.Loaded || ev.Kind == store.Failed {
 			loaded <- ev
 		}
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer store.Close()
-	if ev := <-loaded; ev.Kind != attr.Loaded || store.State()[0].Rejected.Rows != 1500 {
-		t.Errorf("loaded: %+v, %+v", ev, store.State()[0])
+	defer s.Close()
+	if ev := <-loaded; ev.Kind != store.Loaded || s.State()[0].Rejected.Rows != 1500 {
+		t.Errorf("loaded: %+v, %+v", ev, s.State()[0])
 	}
 }
 

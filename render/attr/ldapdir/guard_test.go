@@ -10,6 +10,7 @@ import (
 	"dcs/render/attr"
 	"dcs/render/attr/ldapdir"
 	"dcs/render/attr/servers"
+	"dcs/render/attr/store"
 )
 
 // guarded deletes most entries of a directory, which shows when all is loaded anew.
@@ -33,7 +34,7 @@ func guarded(t *testing.T, s *servers.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := attr.Open(attr.Config{Dir: t.TempDir(), Sources: []attr.Source{src}, Now: time.Now, RetryMin: 10 * time.Millisecond, Publish: time.Millisecond})
+	store, err := store.Open(store.Config{Dir: t.TempDir(), Sources: []attr.Source{src}, Now: time.Now, RetryMin: 10 * time.Millisecond, Publish: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,30 +4,16 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"runtime"
+
+	"dcs/render/attr"
 )
-
-// Query asks for one device by its MAC address or, if it has none, by its IP address.
-type Query struct {
-	MAC    [6]byte
-	HasMAC bool
-	IP     netip.Addr
-	Peek   bool // only whose an address is, and where a device is, is wanted: no values
-
-	Values   []string // in: memory for them; out: the device's values, none if it was not found
-	Found    bool
-	Addr     netip.Addr // the IP address that the record of a device found by its MAC address has; zero: none
-	Owner    [6]byte    // the MAC address of a device that was found by its IP address
-	HasOwner bool
-	Damaged  bool // what the file says of the device cannot be read: nobody knows whether it has it
-	Asking   bool // not of a DB's concern: the device is being asked for elsewhere
-}
 
 // group is how many look-ups are under way at once. A processor has some 10 to 50 reads of memory in flight.
 const group = 32
 
 // LookupBatch answers queries as Lookup and LookupIP do. What they read far apart is fetched from
 // memory for many of them at the same time, which takes a third of the time or less when none of it is cached.
-func (db *DB) LookupBatch(queries []Query) {
+func (db *DB) LookupBatch(queries []attr.Query) {
 	if db.damage.Load() == nil && db.lookupAll(queries) {
 		return
 	}
@@ -36,7 +22,7 @@ func (db *DB) LookupBatch(queries []Query) {
 	}
 }
 
-func (db *DB) lookupGroup(queries []Query) {
+func (db *DB) lookupGroup(queries []attr.Query) {
 	if len(queries) == 1 || !db.trusted() {
 		for i := range queries {
 			db.answer(&queries[i], db.locateOne(&queries[i]))
@@ -52,7 +38,7 @@ func (db *DB) lookupGroup(queries []Query) {
 }
 
 // answer answers a query whose row begins at off, 0: it has none.
-func (db *DB) answer(q *Query, off uint64) {
+func (db *DB) answer(q *attr.Query, off uint64) {
 	q.HasOwner, q.Damaged, q.Addr = false, false, netip.Addr{}
 	if off == 0 {
 		q.Values, q.Found = q.Values[:0], false
@@ -73,7 +59,7 @@ func (db *DB) answer(q *Query, off uint64) {
 }
 
 // locateOne returns where the row of a query begins, 0 if it has none.
-func (db *DB) locateOne(q *Query) uint64 {
+func (db *DB) locateOne(q *attr.Query) uint64 {
 	if !q.HasMAC {
 		if row, ok := db.findIP(q.IP); ok {
 			return db.row(row)
@@ -87,7 +73,7 @@ func (db *DB) locateOne(q *Query) uint64 {
 // locate finds the rows of all queries, step by step for all of them. In the loops of touch no
 // read waits for another, and nothing else is done, so that the processor has them all under way:
 // with the search of the index in the same loop this took five times as long.
-func (db *DB) locate(queries []Query, at []uint64) {
+func (db *DB) locate(queries []attr.Query, at []uint64) {
 	h := db.h
 	var want [group]uint64 // hashes of IP addresses
 	byIP := false
@@ -127,7 +113,7 @@ func (db *DB) locate(queries []Query, at []uint64) {
 }
 
 // touchValues reads the beginnings of the values of some rows, where they are too many for the processor's cache.
-func (db *DB) touchValues(queries []Query, at []uint64) {
+func (db *DB) touchValues(queries []attr.Query, at []uint64) {
 	for c := range db.cols {
 		col := &db.cols[c]
 		if col.end-col.values < cached {

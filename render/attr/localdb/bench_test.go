@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dcs/render/attr"
 )
 
 // benchDevices is the size of the fleet: $DCS_BENCH_DEVICES, else a million.
@@ -36,7 +38,7 @@ type fleet struct {
 	n      uint64
 	shared bool
 	vals   [6]string
-	d      Device
+	d      attr.Device
 }
 
 func (f *fleet) names() []string {
@@ -54,7 +56,7 @@ func (f *fleet) ip(i uint64) netip.Addr {
 	return netip.AddrFrom4([4]byte{byte(x >> 24), byte(x >> 16), byte(x >> 8), byte(x)})
 }
 
-func (f *fleet) each(yield func(*Device) error) error {
+func (f *fleet) each(yield func(*attr.Device) error) error {
 	d := &f.d
 	step := uint64(7919) // prime to any n that it does not divide: visits each device once
 	for f.n%step == 0 {
@@ -263,12 +265,12 @@ func BenchmarkLookup(b *testing.B) {
 		run("ip-warm", byAddr, true, 1023)
 		// As a worker does it, 16 requests at a time; the figures are of one device.
 		for _, size := range []int{16, 64} {
-			batch := make([]Query, size)
+			batch := make([]attr.Query, size)
 			for i := range batch {
 				batch[i].Values = make([]string, 0, 6)
 			}
 			n := 0
-			all := func(set func(q *Query, i uint64)) func(uint64) bool {
+			all := func(set func(q *attr.Query, i uint64)) func(uint64) bool {
 				return func(i uint64) bool {
 					set(&batch[n], i)
 					if n++; n < size {
@@ -284,9 +286,9 @@ func BenchmarkLookup(b *testing.B) {
 					return true
 				}
 			}
-			run(fmt.Sprintf("mac-cold-batch-%d", size), all(func(q *Query, i uint64) { q.MAC, q.HasMAC = f.mac(i), true }), true, len(order)-1)
+			run(fmt.Sprintf("mac-cold-batch-%d", size), all(func(q *attr.Query, i uint64) { q.MAC, q.HasMAC = f.mac(i), true }), true, len(order)-1)
 			n = 0
-			run(fmt.Sprintf("ip-cold-batch-%d", size), all(func(q *Query, i uint64) { q.IP, q.HasMAC = f.ip(i), false }), true, len(order)-1)
+			run(fmt.Sprintf("ip-cold-batch-%d", size), all(func(q *attr.Query, i uint64) { q.IP, q.HasMAC = f.ip(i), false }), true, len(order)-1)
 		}
 		run("unknown-cold", unknown, false, len(order)-1)
 		runtime.KeepAlive(db)

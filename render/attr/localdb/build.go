@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 
+	"dcs/render/attr"
 	"dcs/render/tempfile"
 )
 
@@ -44,9 +45,6 @@ func (h *header) stats() Stats {
 	}
 	return s
 }
-
-// ErrDevice is wrapped by what Add returns for a device that it does not take.
-var ErrDevice = errors.New("not a device")
 
 // Most distinct values of a column, and their octets, that are told apart. What a column has
 // beyond that is most likely of one device each, and is not looked for among the former.
@@ -116,29 +114,29 @@ func Create(path string, names []string, opt Options) (*Builder, error) {
 // Add adds a device; one with the MAC address of an earlier one, or with its IP address if
 // both have no MAC address, takes its place. An error that wraps ErrDevice is about this
 // device alone, which was not taken; any other ends the build.
-func (b *Builder) Add(d *Device) error {
+func (b *Builder) Add(d *attr.Device) error {
 	if b.err != nil {
 		return b.err
 	}
 	if !d.HasMAC && !d.IP.IsValid() {
-		return fmt.Errorf("%w: it has no MAC address and no IP address", ErrDevice)
+		return fmt.Errorf("%w: it has no MAC address and no IP address", attr.ErrDevice)
 	}
 	if d.IP.Zone() != "" {
-		return fmt.Errorf("%w: its IP address %s has a zone", ErrDevice, d.IP)
+		return fmt.Errorf("%w: its IP address %s has a zone", attr.ErrDevice, d.IP)
 	}
 	if len(d.Values) > len(b.cols) {
-		return fmt.Errorf("%w: it has %d values, more than there are attributes", ErrDevice, len(d.Values))
+		return fmt.Errorf("%w: it has %d values, more than there are attributes", attr.ErrDevice, len(d.Values))
 	}
 	for i, v := range d.Values {
 		if len(v) > MaxValue {
-			return fmt.Errorf("%w: its %s has %d octets, more than %d", ErrDevice, b.names[i], len(v), MaxValue)
+			return fmt.Errorf("%w: its %s has %d octets, more than %d", attr.ErrDevice, b.names[i], len(v), MaxValue)
 		}
 	}
 	b.err = b.add(d)
 	return b.err
 }
 
-func (b *Builder) add(d *Device) error {
+func (b *Builder) add(d *attr.Device) error {
 	rec := b.rec
 	clear(rec)
 	be := binary.BigEndian

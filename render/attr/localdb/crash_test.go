@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dcs/render/attr"
 )
 
 // crashFleet adds the devices of one version of a file: 6,000, each with that version as its value.
@@ -89,7 +91,7 @@ func TestKilled(t *testing.T) {
 		}
 		got := string(db.Meta())
 		n := 0
-		err = db.Each(func(d *Device) error {
+		err = db.Each(func(d *attr.Device) error {
 			if n++; d.Values[0] != got {
 				return fmt.Errorf("version %s in a file of version %s", d.Values[0], got)
 			}

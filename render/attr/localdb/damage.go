@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dcs/render/attr"
 	"dcs/render/mapped"
 )
 
@@ -89,7 +90,7 @@ func (db *DB) recovered() {
 }
 
 // lookupAll answers queries, and returns whether the file is whole as far as it was read.
-func (db *DB) lookupAll(queries []Query) (whole bool) {
+func (db *DB) lookupAll(queries []attr.Query) (whole bool) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer db.recovered()
 	for len(queries) > group {
@@ -101,7 +102,7 @@ func (db *DB) lookupAll(queries []Query) (whole bool) {
 }
 
 // lookupDamaged answers a query from a file that is known to be damaged.
-func (db *DB) lookupDamaged(q *Query) {
+func (db *DB) lookupDamaged(q *attr.Query) {
 	before := db.misread.Load()
 	if !db.lookupCopy(q) || !q.Found && db.misread.Load() != before {
 		q.Values, q.Found, q.HasOwner, q.Damaged, q.Addr = q.Values[:0], false, false, true, netip.Addr{}
@@ -109,10 +110,10 @@ func (db *DB) lookupDamaged(q *Query) {
 }
 
 // lookupCopy answers a query with copies, and returns whether it could be read.
-func (db *DB) lookupCopy(q *Query) (read bool) {
+func (db *DB) lookupCopy(q *attr.Query) (read bool) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer db.recovered()
-	one := [1]Query{*q}
+	one := [1]attr.Query{*q}
 	db.lookupGroup(one[:])
 	for i, v := range one[0].Values {
 		one[0].Values[i] = strings.Clone(v)
@@ -122,7 +123,7 @@ func (db *DB) lookupCopy(q *Query) (read bool) {
 }
 
 // confirm compares what says that a query's device is not there with its sums: octets that have become zero say so.
-func (db *DB) confirm(q *Query) {
+func (db *DB) confirm(q *attr.Query) {
 	h := db.h
 	if q.HasMAC {
 		if i := home(hashMAC(q.MAC)<<16, h.slots); i < h.table {
@@ -160,21 +161,21 @@ func (db *DB) recheck(off, n uint64) {
 // dst[:0], and returns that and whether there is such a device. It does not allocate if dst
 // has room for them. See DB for how long the values may be used.
 func (db *DB) Lookup(mac [6]byte, dst []string) ([]string, bool) {
-	q := [1]Query{{MAC: mac, HasMAC: true, Values: dst}}
+	q := [1]attr.Query{{MAC: mac, HasMAC: true, Values: dst}}
 	db.LookupBatch(q[:])
 	return q[0].Values, q[0].Found
 }
 
 // LookupIP finds the device with an IP address, as Lookup does, and tells its MAC address if it has one.
 func (db *DB) LookupIP(ip netip.Addr, dst []string) (values []string, mac [6]byte, hasMAC, ok bool) {
-	q := [1]Query{{IP: ip, Values: dst}}
+	q := [1]attr.Query{{IP: ip, Values: dst}}
 	db.LookupBatch(q[:])
 	return q[0].Values, q[0].Owner, q[0].HasOwner, q[0].Found
 }
 
 // Get looks a device up by MAC address, with its IP address.
-func (db *DB) Get(mac [6]byte, dst []string) (Device, bool) {
-	d := Device{MAC: mac, HasMAC: true}
+func (db *DB) Get(mac [6]byte, dst []string) (attr.Device, bool) {
+	d := attr.Device{MAC: mac, HasMAC: true}
 	var ok bool
 	if d.Values, ok = db.Lookup(mac, dst); ok {
 		d.IP = db.addressOf(mac)
@@ -183,9 +184,9 @@ func (db *DB) Get(mac [6]byte, dst []string) (Device, bool) {
 }
 
 // GetIP looks a device up by IP address.
-func (db *DB) GetIP(ip netip.Addr, dst []string) (Device, bool) {
+func (db *DB) GetIP(ip netip.Addr, dst []string) (attr.Device, bool) {
 	values, mac, hasMAC, ok := db.LookupIP(ip, dst)
-	return Device{MAC: mac, HasMAC: hasMAC, IP: ip.Unmap(), Values: values}, ok
+	return attr.Device{MAC: mac, HasMAC: hasMAC, IP: ip.Unmap(), Values: values}, ok
 }
 
 // addressOf returns the address that a device is found by.
@@ -201,7 +202,7 @@ func (db *DB) addressOf(mac [6]byte) (ip netip.Addr) {
 // Each calls yield for every device, in no order that means anything, and returns what yield
 // returns if that is an error. The Device is valid during the call only, its values as DB says. What
 // yield reads of the file is guarded as what Each reads.
-func (db *DB) Each(yield func(*Device) error) (err error) {
+func (db *DB) Each(yield func(*attr.Device) error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if err == errUnread {

@@ -3,6 +3,8 @@ package localdb
 import (
 	"os"
 	"testing"
+
+	"dcs/render/attr"
 )
 
 // zeroed returns an open file of devices whose rows have become zero after before was called with it.
@@ -48,7 +50,7 @@ func TestZeroed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := zeroed(t, before)
-			queries := []Query{{MAC: mac(1), HasMAC: true}, {MAC: mac(2), HasMAC: true}}
+			queries := []attr.Query{{MAC: mac(1), HasMAC: true}, {MAC: mac(2), HasMAC: true}}
 			db.LookupBatch(queries)
 			for i := range queries {
 				if q := &queries[i]; q.Found || !q.Damaged {
@@ -72,7 +74,7 @@ func TestAlteredMeanwhile(t *testing.T) {
 	}
 	db.Spoil(os.ErrInvalid)
 	db.whole.Store(true)
-	queries := []Query{{MAC: mac(1), HasMAC: true}}
+	queries := []attr.Query{{MAC: mac(1), HasMAC: true}}
 	if db.LookupBatch(queries); queries[0].Found || !queries[0].Damaged {
 		t.Errorf("%+v", queries[0])
 	}

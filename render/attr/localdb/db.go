@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dcs/render/attr"
 	"dcs/render/mapped"
 )
 
@@ -400,9 +401,9 @@ func (db *DB) owned(off uint64) netip.Addr {
 	return ip
 }
 
-func (db *DB) each(yield func(*Device) error) error {
+func (db *DB) each(yield func(*attr.Device) error) error {
 	defer runtime.KeepAlive(db)
-	d := new(Device)
+	d := new(attr.Device)
 	for i := uint64(0); i < db.h.table+db.h.tail; i++ {
 		at := db.row(i)
 		if !db.intact(at, db.h.rowSize) {

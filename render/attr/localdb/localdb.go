@@ -32,16 +32,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/bits"
-	"net/netip"
 )
-
-// Device is one device. It has a MAC address or an IP address or both.
-type Device struct {
-	MAC    [6]byte
-	HasMAC bool
-	IP     netip.Addr // invalid: the device has none
-	Values []string   // by attribute; "": the device lacks it
-}
 
 // ErrDamaged is wrapped by errors that say that a file is not what was written.
 var ErrDamaged = errors.New("damaged device file")

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"dcs/render/attr"
 )
 
 func mac(n uint64) (m [6]byte) {
@@ -26,20 +28,20 @@ func mac(n uint64) (m [6]byte) {
 	return m
 }
 
-func dev(n uint64, ip string, values ...string) *Device {
-	d := &Device{MAC: mac(n), HasMAC: true, Values: values}
+func dev(n uint64, ip string, values ...string) *attr.Device {
+	d := &attr.Device{MAC: mac(n), HasMAC: true, Values: values}
 	if ip != "" {
 		d.IP = netip.MustParseAddr(ip)
 	}
 	return d
 }
 
-func byIP(ip string, values ...string) *Device {
-	return &Device{IP: netip.MustParseAddr(ip), Values: values}
+func byIP(ip string, values ...string) *attr.Device {
+	return &attr.Device{IP: netip.MustParseAddr(ip), Values: values}
 }
 
 // build makes a file of devices and opens it.
-func build(t testing.TB, opt Options, names []string, devices ...*Device) (*DB, Stats) {
+func build(t testing.TB, opt Options, names []string, devices ...*attr.Device) (*DB, Stats) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "devices")
 	b, err := Create(path, names, opt)
@@ -204,14 +206,14 @@ func TestAgainstMaps(t *testing.T) {
 		t.Run(fmt.Sprint(memory), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(3, uint64(memory)))
 			type row struct {
-				d   *Device
+				d   *attr.Device
 				seq int
 			}
 			macs := map[[6]byte]row{}
 			ipOnly := map[netip.Addr]row{}
-			var all []*Device
+			var all []*attr.Device
 			for i := range 6000 {
-				d := &Device{HasMAC: r.IntN(8) > 0}
+				d := &attr.Device{HasMAC: r.IntN(8) > 0}
 				if d.HasMAC {
 					d.MAC = mac(uint64(r.IntN(4000)) << 3)
 				}
@@ -260,7 +262,7 @@ func TestAgainstMaps(t *testing.T) {
 				addrs := slices.Collect(maps.Keys(owner))
 				addrs = append(addrs, netip.MustParseAddr("203.0.113.9"), netip.Addr{})
 				for range 200 {
-					batch := make([]Query, r.IntN(100))
+					batch := make([]attr.Query, r.IntN(100))
 					for i := range batch {
 						q := &batch[i]
 						q.Peek = r.IntN(3) == 0
@@ -273,7 +275,7 @@ func TestAgainstMaps(t *testing.T) {
 					db.LookupBatch(batch)
 					for i := range batch {
 						q := &batch[i]
-						want := Query{MAC: q.MAC, HasMAC: q.HasMAC, IP: q.IP}
+						want := attr.Query{MAC: q.MAC, HasMAC: q.HasMAC, IP: q.IP}
 						if q.HasMAC {
 							if want.Values, want.Found = db.Lookup(q.MAC, nil); want.Found {
 								want.Addr = macs[q.MAC].d.IP
@@ -312,7 +314,7 @@ func TestAgainstMaps(t *testing.T) {
 			}
 			check()
 			n := 0
-			err := db.Each(func(d *Device) error {
+			err := db.Each(func(d *attr.Device) error {
 				n++
 				want := ipOnly[d.IP]
 				if d.HasMAC {
@@ -339,13 +341,13 @@ func TestAddRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Abort()
-	for name, d := range map[string]*Device{
+	for name, d := range map[string]*attr.Device{
 		"no key":          {Values: []string{"x"}},
 		"too many values": dev(1, "", "a", "b"),
 		"long value":      dev(1, "", strings.Repeat("x", MaxValue+1)),
 		"zone":            byIP("fe80::1%eth0"),
 	} {
-		if err := b.Add(d); !errors.Is(err, ErrDevice) {
+		if err := b.Add(d); !errors.Is(err, attr.ErrDevice) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -357,8 +359,8 @@ func TestAddRefuses(t *testing.T) {
 // Addresses that the index cannot tell apart, as it keeps 32 bits of each hash, are told apart by their rows, in a batch too.
 func TestCollision(t *testing.T) {
 	seen := map[uint64]netip.Addr{}
-	var devices []*Device
-	var batch []Query
+	var devices []*attr.Device
+	var batch []attr.Query
 	for i := uint32(0); len(devices) < 20; i++ {
 		ip := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 		other, ok := seen[hashIP(ip.As16())>>32]
@@ -367,8 +369,8 @@ func TestCollision(t *testing.T) {
 		}
 		for _, a := range []netip.Addr{other, ip} {
 			n := uint64(len(devices))
-			devices = append(devices, &Device{MAC: mac(n), HasMAC: true, IP: a, Values: []string{a.String()}})
-			batch = append(batch, Query{IP: a})
+			devices = append(devices, &attr.Device{MAC: mac(n), HasMAC: true, IP: a, Values: []string{a.String()}})
+			batch = append(batch, attr.Query{IP: a})
 		}
 	}
 	db, st := build(t, Options{}, []string{"ip"}, devices...)
@@ -389,7 +391,7 @@ func TestCollision(t *testing.T) {
 func TestNoAllocs(t *testing.T) {
 	db, _ := build(t, Options{}, []string{"a", "b"}, dev(1, "10.0.0.1", "1", "2"), dev(2, "2001:db8::2", "1", "2"))
 	dst := make([]string, 0, 2)
-	batch := []Query{{MAC: mac(1), HasMAC: true, Values: dst}, {IP: netip.MustParseAddr("10.0.0.1"), Values: dst}, {MAC: mac(2), HasMAC: true, Peek: true}}
+	batch := []attr.Query{{MAC: mac(1), HasMAC: true, Values: dst}, {IP: netip.MustParseAddr("10.0.0.1"), Values: dst}, {MAC: mac(2), HasMAC: true, Peek: true}}
 	v4, v6, none := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("2001:db8::2"), netip.MustParseAddr("10.0.0.7")
 	for _, verified := range []bool{false, true} {
 		for name, f := range map[string]func(){
@@ -603,7 +605,7 @@ func FuzzOpen(f *testing.F) {
 			return
 		}
 		ask(db)
-		_ = db.Each(func(*Device) error { return nil }) // that it ends is what counts
+		_ = db.Each(func(*attr.Device) error { return nil }) // that it ends is what counts
 	})
 }
 
@@ -619,7 +621,7 @@ func FuzzBuild(f *testing.F) {
 		}
 		want := map[[6]byte][]string{}
 		for n := 0; n+6 <= len(keys); n += 3 {
-			d := Device{MAC: [6]byte(keys[n:]), HasMAC: true, Values: []string{v1, v2}}
+			d := attr.Device{MAC: [6]byte(keys[n:]), HasMAC: true, Values: []string{v1, v2}}
 			if n%2 == 1 {
 				d.Values = []string{v2, v1}
 			}

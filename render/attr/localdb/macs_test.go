@@ -3,10 +3,12 @@ package localdb
 import (
 	"context"
 	"testing"
+
+	"dcs/render/attr"
 )
 
 func TestEachMAC(t *testing.T) {
-	devices := []*Device{byIP("10.0.0.9", "x")}
+	devices := []*attr.Device{byIP("10.0.0.9", "x")}
 	want := map[[6]byte]bool{}
 	for i := range uint64(1000) {
 		devices = append(devices, dev(i<<20|i, "", "v"))

@@ -1,4 +1,4 @@
-// Package plugin is a source of devices that is a process of the operator's; PROTOCOL.md says how the two talk.
+// Package plugin is a source of devices that is a process of the operator's; the manual (plugins.md) says how the two talk.
 package plugin
 
 import (

@@ -94,7 +94,7 @@ func load(src attr.Source, names []string) (all []string, err error) {
 
 func mac(last byte) [6]byte { return [6]byte{0, 0, 0x5e, 0, 0x53, last} }
 
-// The two examples do as PROTOCOL.md says.
+// The two examples do as the manual (plugins.md) says.
 func TestExamples(t *testing.T) {
 	want := []string{`00005e005301 192.0.2.1 profile=go"l\d down=1000000`, "00005e005302 profile=silver"}
 	dir := t.TempDir()
@@ -188,9 +188,9 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// What PROTOCOL.md shows is what is written and understood.
+// What the manual (plugins.md) shows is what is written and understood.
 func TestDocumentedLines(t *testing.T) {
-	b, err := os.ReadFile("PROTOCOL.md")
+	b, err := os.ReadFile("../../../cmd/dcs/doc/plugins.md")
 	if err != nil {
 		t.Fatal(err)
 	}

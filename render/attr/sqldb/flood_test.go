@@ -9,6 +9,7 @@ import (
 
 	"dcs/render/attr"
 	"dcs/render/attr/sqldb"
+	"dcs/render/attr/store"
 )
 
 // A database that answers 400 questions a second at most is asked 4,000 a second about devices that are not there. New devices are
@@ -23,7 +24,7 @@ func flooded(t *testing.T, k *kit) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := attr.Open(attr.Config{Dir: t.TempDir(), Sources: []attr.Source{src}, Now: time.Now})
+	store, err := store.Open(store.Config{Dir: t.TempDir(), Sources: []attr.Source{src}, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +67,7 @@ func flooded(t *testing.T, k *kit) {
 
 // flood asks 4,000 times a second about random devices, and after a second, when the queue is full, four times a second about a
 // new one. It returns how long the last to be found took, at most 30 s.
-func flood(store *attr.Store, from func(*rand.Rand) netip.Addr, devices int, device func(i int) [6]byte) (worst time.Duration) {
+func flood(store *store.Store, from func(*rand.Rand) netip.Addr, devices int, device func(i int) [6]byte) (worst time.Duration) {
 	r := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
 	began := time.Now()
 	waiting := make(map[[6]byte]time.Time)

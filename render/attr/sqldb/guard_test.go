@@ -9,6 +9,7 @@ import (
 
 	"dcs/render/attr"
 	"dcs/render/attr/sqldb"
+	"dcs/render/attr/store"
 )
 
 const guardFleet = 200
@@ -24,14 +25,14 @@ func guardRows(t *testing.T, k *kit, table string) {
 	k.exec(t, "CREATE TABLE "+table+" (mac VARCHAR(20), profile VARCHAR(20), down VARCHAR(20), changed BIGINT);\nINSERT INTO "+table+" VALUES "+strings.Join(rows, ",")+";")
 }
 
-func guardStore(t *testing.T, k *kit, dir string, cfg sqldb.Config) *attr.Store {
+func guardStore(t *testing.T, k *kit, dir string, cfg sqldb.Config) *store.Store {
 	t.Helper()
 	cfg.DSN = k.dsn
 	src, err := sqldb.New(cfg, k.drv)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := attr.Open(attr.Config{
+	s, err := store.Open(store.Config{
 		Dir: dir, Sources: []attr.Source{src}, Now: time.Now, RetryMin: 10 * time.Millisecond, RetryMax: 100 * time.Millisecond, Publish: time.Millisecond,
 	})
 	if err != nil {
@@ -40,7 +41,7 @@ func guardStore(t *testing.T, k *kit, dir string, cfg sqldb.Config) *attr.Store 
 	return s
 }
 
-func guardDevice(s *attr.Store, i int) string {
+func guardDevice(s *store.Store, i int) string {
 	v := s.View()
 	r, ok := v.Lookup(mac(byte(i)), nil)
 	if !ok {
@@ -53,7 +54,7 @@ func guardDevice(s *attr.Store, i int) string {
 	return p + " " + d
 }
 
-func guardCount(s *attr.Store) (n int) {
+func guardCount(s *store.Store) (n int) {
 	for i := range guardFleet {
 		if guardDevice(s, i) == fmt.Sprint("gold ", 1000+i) {
 			n++

@@ -6,7 +6,10 @@ import (
 	"encoding/csv"
 	"flag"
 	"fmt"
+	"go/ast"
 	"go/format"
+	"go/parser"
+	"go/token"
 	"log"
 	"os"
 	"slices"
@@ -36,20 +39,8 @@ type table struct {
 	nodes []*node
 }
 
-var kinds = map[string]string{
-	"uint8": "KindUint8", "uint16": "KindUint16", "uint24": "KindUint24", "uint32": "KindUint32",
-	"int8": "KindInt8", "int32": "KindInt32", "bytes": "KindBytes", "bytes_len16": "KindBytesLen16",
-	"string": "KindString", "zstring": "KindZString", "ipv4": "KindIPv4", "ipv6": "KindIPv6",
-	"ipv4_or_ipv6": "KindIPv4OrIPv6", "typed_ip": "KindTypedIP", "ip_port": "KindIPPort", "mac": "KindMAC",
-	"mac_mask": "KindMACMask", "mac_list": "KindMACList", "ipv4_list": "KindIPv4List",
-	"ipv6_list": "KindIPv6List", "ipv6_prefix_list": "KindIPv6PrefixList", "uint8_list": "KindUint8List",
-	"uint16_list": "KindUint16List", "uint16_pair": "KindUint16Pair", "oid": "KindOID",
-	"snmp_varbind": "KindVarbind", "snmp_varbind_len16": "KindVarbindLen16",
-	"snmp_write_control": "KindWriteControl", "flag_empty": "KindFlagEmpty", "group": "KindGroup",
-	"group_len16": "KindGroupLen16", "vendor_group": "KindVendorGroup",
-	"cert_fragments": "KindCertFragments", "opaque_fragments": "KindOpaqueFragments",
-	"digest16": "KindDigest16", "digest20": "KindDigest20", "marker": "KindMarker",
-}
+// kinds holds the constant of each kind by its name in the dictionary.
+var kinds map[string]string
 
 var scopes = map[string]string{
 	"cm-config": "ScopeConfig", "registration-only": "ScopeRegistration", "mta": "ScopeMTA",
@@ -67,6 +58,10 @@ func main() {
 	in := flag.String("in", "tlvs.csv", "the dictionary")
 	out := flag.String("out", "zdict.go", "the Go file to write")
 	flag.Parse()
+	var err error
+	if kinds, err = readKinds("kind.go"); err != nil {
+		log.Fatal(err)
+	}
 	t, err := read(*in)
 	if err != nil {
 		log.Fatal(err)
@@ -84,6 +79,36 @@ func main() {
 	if err := os.WriteFile(*out, src, 0o644); err != nil {
 		log.Fatal(err)
 	}
+}
+
+// readKinds reads the keys and names of the table of kinds in a Go file.
+func readKinds(name string) (map[string]string, error) {
+	f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	ast.Inspect(f, func(n ast.Node) bool {
+		kv, ok := n.(*ast.KeyValueExpr)
+		if !ok {
+			return true
+		}
+		constant, ok1 := kv.Key.(*ast.Ident)
+		row, ok2 := kv.Value.(*ast.CompositeLit)
+		if !ok1 || !ok2 || len(row.Elts) == 0 {
+			return true
+		}
+		if lit, ok := row.Elts[0].(*ast.BasicLit); ok && strings.HasPrefix(constant.Name, "Kind") {
+			if kind, err := strconv.Unquote(lit.Value); err == nil {
+				out[kind] = constant.Name
+			}
+		}
+		return true
+	})
+	if len(out) == 0 {
+		return nil, fmt.Errorf("%s: no kinds", name)
+	}
+	return out, nil
 }
 
 func read(name string) (*table, error) {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# After the files of a deb or rpm are in place. dpkg says "configure" and the version before, rpm how many are installed.
+# Runs after the files are installed. $1 is "configure" from dpkg, with the version before in $2; from rpm the number of packages installed.
 set -e
 systemd-sysusers dcs.conf
 systemd-tmpfiles --create dcs.conf
@@ -10,10 +10,11 @@ case "$1" in
 configure) [ -z "$2" ] || upgrade=yes ;;
 [0-9]*) [ "$1" -lt 2 ] || upgrade=yes ;;
 esac
-if [ "$upgrade" ]; then
-	# The old server lets its transfers come to their end; the new one answers before a modem's first retry.
-	systemctl try-restart dcs.service
-else
+if [ -z "$upgrade" ]; then
 	systemctl enable dcs.service
-	systemctl start dcs.service || echo 'dcs does not run: "systemctl status dcs" says why' >&2
+elif ! systemctl is-enabled --quiet dcs.service; then
+	# The old server finishes its transfers; the new one is up before a modem's first retry.
+	systemctl try-restart dcs.service
+	exit 0
 fi
+systemctl restart dcs.service || echo 'dcs: server not started; see "systemctl status dcs"' >&2

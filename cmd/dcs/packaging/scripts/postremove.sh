@@ -1,9 +1,19 @@
 #!/bin/sh
-# After the files are gone. The configuration, the secrets and the snapshot of devices go when the package is purged.
+# Runs after the files are removed; with "purge" as "dpkg -P" or "apt purge" ends. dpkg itself removes the conffile dcs.yaml. Templates,
+# secrets and databases are the operator's: they are removed only if DCS_PURGE=1 is set.
 set -e
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload
 fi
-case "$1" in
-purge) rm -rf /var/lib/dcs /etc/dcs ;;
-esac
+[ "$1" = purge ] || exit 0
+rm -f /etc/systemd/system/multi-user.target.wants/dcs.service
+rm -rf /var/lib/dcs/devices # the snapshot, rebuilt from the sources
+if [ "$DCS_PURGE" = 1 ]; then
+	rm -rf /etc/dcs /var/lib/dcs
+fi
+for dir in /etc/dcs/library /etc/dcs /var/lib/dcs; do
+	rmdir "$dir" 2>/dev/null || true
+done
+for dir in /etc/dcs /var/lib/dcs; do
+	[ ! -d "$dir" ] || echo "dcs: $dir is not empty; to remove it, run: rm -r $dir"
+done

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Before the files go; not before an upgrade.
+# Runs before the files are removed, and before an upgrade. dpkg's "remove" leaves the unit enabled, for the package's return.
 set -e
 [ -d /run/systemd/system ] || exit 0
 case "$1" in
-remove | 0) systemctl disable --now dcs.service ;;
+remove) systemctl stop dcs.service ;;
+0) systemctl disable --now dcs.service ;;
 esac

@@ -16,7 +16,7 @@ dpkg -i dcs_0.0.1*.deb
 systemctl is-enabled dcs
 systemctl is-active dcs
 id dcs
-for f in man1/dcs.1 man1/dcs-serve.1 man5/dcs.yaml.5; do [ -s /usr/share/man/$f ]; done
+for f in man1/dcs.1.gz man1/dcs-serve.1.gz man5/dcs.yaml.5.gz; do [ -s /usr/share/man/$f ]; done
 bash -n /usr/share/bash-completion/completions/dcs
 ok "installed, started, with an empty library"
 

@@ -3,7 +3,7 @@
 
   devices:
     - plugin:
-        argv: [/usr/lib/dcs/devices.py, /etc/dcs/devices.json]
+        argv: [/usr/local/lib/dcs/devices.py, /etc/dcs/devices.json]
         changes: on
 
 The file holds a list: [{"mac": "00:00:5e:00:53:01", "ip": "192.0.2.1", "profile": "gold", "down": 1000000}, …]

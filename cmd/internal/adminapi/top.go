@@ -1,0 +1,66 @@
+package adminapi
+
+import (
+	"time"
+)
+
+const TopPath = "/api/top"
+
+// Top is the server at one moment, as dcs top sees it. Numbers count since the start.
+type Top struct {
+	Time      time.Time `json:"time"`
+	Started   time.Time `json:"started"`
+	Version   string    `json:"version"`
+	State     string    `json:"state"` // serving, starting or draining
+	Listen    []string  `json:"listen"`
+	Transport string    `json:"transport"`
+	Mode      string    `json:"mode"` // of the XDP program
+	Interface string    `json:"interface"`
+	Why       string    `json:"why"`
+
+	Requests        map[string]uint64 `json:"requests"` // by result, as in the metric dcs_requests_total
+	Finished        uint64            `json:"finished"`
+	GaveUp          uint64            `json:"gave_up"`
+	Retransmissions uint64            `json:"retransmissions"`
+	Wait            []uint64          `json:"wait"` // histograms with the bounds of fastpath.Bound
+	Render          []uint64          `json:"render"`
+	Answer          []uint64          `json:"answer"`
+	Workers         []TopWorker       `json:"workers"`
+	XDP             map[string]uint64 `json:"xdp,omitempty"` // packets by verdict
+
+	Templates     int         `json:"templates"`
+	Static        int         `json:"static"`
+	LoadErrors    int         `json:"load_errors"`
+	Loaded        time.Time   `json:"loaded"`
+	Learned       int         `json:"learned"`
+	LearnedHits   uint64      `json:"learned_hits"`
+	LearnedMisses uint64      `json:"learned_misses"`
+	Secret        uint64      `json:"secret_generation"`
+	Sources       []TopSource `json:"sources"`
+	Failures      []TopFault  `json:"failures"` // the last ones that the log was told, the latest first
+}
+
+type TopWorker struct {
+	Received uint64 `json:"received"`
+	Sent     uint64 `json:"sent"`
+	Running  uint64 `json:"running"`
+	Drops    uint64 `json:"drops"`
+}
+
+type TopSource struct {
+	Name    string    `json:"name"`
+	Up      bool      `json:"up"`
+	Loading int       `json:"loading"` // devices so far; -1: nothing is being loaded
+	Devices int       `json:"devices"`
+	Loaded  time.Time `json:"loaded"`
+	Error   string    `json:"error,omitempty"`
+	Held    string    `json:"held,omitempty"` // what it has lost and is held back
+}
+
+type TopFault struct {
+	Time   time.Time `json:"time"`
+	Name   string    `json:"name"`
+	Client string    `json:"client"`
+	Reason string    `json:"reason"`
+	Error  string    `json:"error"`
+}

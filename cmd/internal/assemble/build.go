@@ -1,0 +1,18 @@
+package assemble
+
+import (
+	"context"
+	"io"
+
+	"dcs/cmd/internal/progress"
+	"dcs/render/attr"
+	"dcs/render/attr/localdb"
+	"dcs/render/attr/store"
+)
+
+// BuildDevices makes a file of a source's devices, with progress on a terminal.
+func BuildDevices(ctx context.Context, stderr io.Writer, path string, src attr.Source) (store.Built, error) {
+	bar := progress.New(stderr, "devices", 0)
+	defer bar.Close()
+	return store.Build(ctx, path, src, localdb.Options{}, func(n int) { bar.Set(int64(n)) })
+}

@@ -1,0 +1,185 @@
+package assemble
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/progress"
+	"dcs/render"
+	"dcs/render/attr"
+	"dcs/render/attr/store"
+)
+
+// knownDevices is what explain knows of devices: the server's snapshot, or what the sources say
+// where there is none, with the attributes of --set over it.
+type knownDevices struct {
+	schema  *attr.Schema
+	explain func(q attr.Query) (store.Explanation, bool)
+	set     map[string]string
+	about   string // where it is from
+	Close   func()
+}
+
+// OpenKnown opens what explain knows. Close it.
+func OpenKnown(stderr io.Writer, cfg *config.Config, schema *attr.Schema, record attr.Record) (*knownDevices, error) {
+	k := &knownDevices{set: map[string]string{}, Close: func() {}}
+	for i, v := range record {
+		k.set[schema.Name(i)] = v
+	}
+	known := (*attr.Schema)(nil)
+	k.explain = func(attr.Query) (store.Explanation, bool) { return store.Explanation{}, false }
+	if len(cfg.Devices.Sources) > 0 {
+		log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		sources, err := OpenSources(cfg.Devices.Sources, log)
+		if err != nil {
+			return nil, err
+		}
+		saved, err := store.OpenSaved(DevicesDir(&cfg.Devices), sources)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("devices: %w", err)
+		case saved != nil:
+			known, k.explain = saved.Schema(), saved.Explain
+			k.about = "the snapshot in " + DevicesDir(&cfg.Devices)
+		default:
+			devices, end, err := loadOnce(stderr, sources)
+			if err != nil {
+				return nil, err
+			}
+			known, k.Close, k.about = devices.Schema(), end, "the sources: there is no snapshot yet"
+			k.explain = func(q attr.Query) (store.Explanation, bool) { return devices.Explain(q.MAC, q.HasMAC, q.IP) }
+		}
+	}
+	var names []string
+	for i := range known.Len() {
+		names = append(names, known.Name(i))
+	}
+	for i := range schema.Len() {
+		if _, ok := known.Index(schema.Name(i)); !ok {
+			names = append(names, schema.Name(i))
+		}
+	}
+	var err error
+	k.schema, err = attr.NewSchema(names...)
+	return k, err
+}
+
+// LoadPatience is how long sources may take to give what they have.
+const LoadPatience = 5 * time.Minute
+
+// loadOnce loads sources into a store that goes when end is called.
+func loadOnce(stderr io.Writer, sources []attr.Source) (devices *store.Store, end func(), err error) {
+	dir, err := os.MkdirTemp("", "dcs-devices-")
+	if err != nil {
+		return nil, nil, err
+	}
+	failed := make(chan error, 1)
+	devices, err = store.Open(store.Config{Dir: dir, Sources: sources, Now: time.Now, OnEvent: func(ev store.Event) {
+		if ev.Kind == store.Failed || ev.Kind == store.NotMade {
+			select {
+			case failed <- ev.Err:
+			default:
+			}
+		}
+	}})
+	if err != nil {
+		return nil, nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	end = func() {
+		_ = devices.Close() // nothing of it is kept
+		_ = os.RemoveAll(dir)
+	}
+	bar := progress.New(stderr, "devices", 0)
+	defer bar.Close()
+	for deadline := time.Now().Add(LoadPatience); !devices.Settled(); time.Sleep(10 * time.Millisecond) {
+		n := int64(0)
+		for _, st := range devices.State() {
+			n += int64(max(st.Loading, st.Devices))
+		}
+		bar.Set(n)
+		select {
+		case err = <-failed:
+		default:
+			if time.Now().After(deadline) {
+				err = fmt.Errorf("the sources have not given all that they have within %v", LoadPatience)
+			}
+		}
+		if err != nil {
+			end()
+			return nil, nil, fmt.Errorf("devices: %w", err)
+		}
+	}
+	return devices, end, nil
+}
+
+func (k *knownDevices) Schema() *attr.Schema { return k.schema }
+func (k *knownDevices) View() render.View    { return k }
+
+// Lookup implements [render.View].
+func (k *knownDevices) Lookup(_ int64, queries []render.Query) {
+	for i := range queries {
+		q := &queries[i]
+		x, ok := k.explain(*q)
+		q.Values, q.Found = append(q.Values[:0], x.Values...), ok
+		if q.Addr = x.IP; ok && !q.HasMAC {
+			q.Owner, q.HasOwner = x.MAC, x.HasMAC
+		}
+		for name, value := range k.set {
+			at, _ := k.schema.Index(name)
+			for len(q.Values) <= at {
+				q.Values = append(q.Values, "")
+			}
+			q.Values[at] = value
+		}
+	}
+}
+
+// Show tells what is known of a device, and which source each attribute is from.
+func (k *knownDevices) Show(w io.Writer, q attr.Query) {
+	if k.about == "" {
+		return
+	}
+	x, ok := k.explain(q)
+	if !ok {
+		fmt.Fprintf(w, "device    not in %s\n", k.about)
+		return
+	}
+	fmt.Fprintf(w, "device    %s, known to %s, in %s\n", DeviceName(&x.Device), strings.Join(x.Known, ", "), k.about)
+	for i, v := range x.Values {
+		if over, ok := k.set[x.Schema.Name(i)]; ok {
+			fmt.Fprintf(w, "attribute $%s = %q, from --set\n", x.Schema.Name(i), over)
+		} else if v != "" {
+			fmt.Fprintf(w, "attribute $%s = %q, from %s\n", x.Schema.Name(i), v, x.From[i])
+		}
+	}
+}
+
+// SavedAttributes returns the attributes that the snapshot names, and opens no source; nil: it does not know all of them.
+func SavedAttributes(stderr io.Writer, c *config.Devices) (*attr.Schema, error) {
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	sources, err := OpenSources(c.Sources, log)
+	if err != nil {
+		return nil, err
+	}
+	dir := DevicesDir(c)
+	saved, err := store.OpenSaved(dir, sources)
+	if err != nil {
+		return nil, err
+	}
+	missing := []string{"all of them"}
+	if saved != nil {
+		missing = saved.Missing()
+	}
+	if len(missing) > 0 {
+		fmt.Fprintf(stderr, "note: devices: no source is opened, and the snapshot in %s does not know yet what attributes these have: %s\n", dir, strings.Join(missing, ", "))
+		return nil, nil
+	}
+	fmt.Fprintf(stderr, "note: devices: no source is opened; the attributes are those of the snapshot in %s\n", dir)
+	return saved.Schema(), nil
+}

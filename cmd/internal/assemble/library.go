@@ -1,0 +1,42 @@
+// Package assemble makes what a configuration describes: the library's configuration, secrets, sources of devices, bounds of
+// memory. The server and the verbs that look at the same things share it.
+package assemble
+
+import (
+	"errors"
+
+	"dcs/cmd/internal/config"
+	"dcs/render/library"
+)
+
+// Library is what a library is loaded by. The error joins what is wrong with MIB modules; it can be loaded without them.
+func Library(cfg *config.Config) (library.Config, error) {
+	n := MIBNames{cfg.MIBPath, cfg.MIBPrefer}
+	index, err := n.Index()
+	names, wrong := NamingRules(&cfg.Names, cfg.Static)
+	if wrong != nil {
+		names = DefaultNaming
+		err = errors.Join(err, wrong)
+	}
+	return library.Config{
+		Names: names,
+		Dirs:  cfg.Library, Static: cfg.Static, Resign: cfg.Resign, Lenient: cfg.Lenient, MIB: index, Learned: learnedMemory(cfg),
+		Timestamp: cfg.Timestamp, ModemAddress: cfg.ModemAddress,
+	}, err
+}
+
+// Flatten takes joined errors apart.
+func Flatten(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, Flatten(e)...)
+	}
+	return all
+}

@@ -1,0 +1,31 @@
+package assemble
+
+import (
+	"github.com/spf13/pflag"
+
+	"dcs/render/ber/mib"
+)
+
+// MIBNames says where SNMP names come from, beyond those that are built in.
+type MIBNames struct {
+	Path   []string // directories of MIB modules
+	Prefer []string // modules whose names win
+}
+
+func (n *MIBNames) AddFlags(f *pflag.FlagSet) {
+	f.StringSliceVar(&n.Path, "mib-path", nil, "add the MIB modules in these `directories` to the SNMP names")
+	f.StringSliceVar(&n.Prefer, "mib-prefer", nil, "take a name that several `modules` define from the first of these")
+}
+
+// Index returns the names. Beside an error, which joins one for each module that could not be read, it has all the others.
+func (n *MIBNames) Index() (*mib.Index, error) {
+	index := mib.Default()
+	var err error
+	if len(n.Path) > 0 {
+		index, err = mib.Load(index, n.Path)
+	}
+	if len(n.Prefer) > 0 {
+		index = index.Prefer(n.Prefer...)
+	}
+	return index, err
+}

@@ -1,0 +1,23 @@
+package assemble
+
+import (
+	"bytes"
+
+	"dcs/render/private"
+)
+
+// ReadSecret reads a secret's file. One line end at its end belongs to the file, not
+// to the secret. The warning, if any, is for the operator.
+func ReadSecret(name string) (key []byte, warning string, err error) {
+	key, err = private.Read(name, private.MaxSize)
+	if err != nil {
+		return nil, "", err
+	}
+	if cut, ok := bytes.CutSuffix(key, []byte("\n")); ok {
+		key = bytes.TrimSuffix(cut, []byte("\r"))
+	}
+	if len(key) == 0 {
+		warning = name + ": the secret is empty"
+	}
+	return key, warning, nil
+}

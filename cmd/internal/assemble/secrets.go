@@ -1,0 +1,110 @@
+package assemble
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"dcs/cmd/internal/adminapi"
+	"dcs/cmd/internal/cmts"
+	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/keyring"
+	"dcs/render/mic"
+)
+
+// Secrets is what files are signed with, and the names that belong to it.
+type Secrets struct {
+	Ring    *mic.Keyring
+	byName  map[string]*mic.Secret
+	State   adminapi.SecretsState
+	Warning string // for the operator; empty: none
+}
+
+// theSecret is the name of the secret that stands without a keyring.
+const theSecret = "secret"
+
+// ReadSecrets reads what the configuration signs with. A secret that former has under the same name stays
+// the same one, so that what is worked out for it is not worked out anew.
+func ReadSecrets(cfg *config.Config, former *Secrets) (*Secrets, error) {
+	s := &Secrets{byName: map[string]*mic.Secret{}}
+	var old map[string]*mic.Secret
+	if former != nil {
+		old = former.byName
+	}
+	add := func(name string, key []byte) *mic.Secret {
+		secret := mic.NewSecret(key)
+		if same := old[name]; same != nil && same.Equal(secret) {
+			secret = same
+		}
+		s.byName[name] = secret
+		return secret
+	}
+	if cfg.Secrets == "" {
+		var key []byte
+		if cfg.SecretFile != "" {
+			var err error
+			if key, s.Warning, err = ReadSecret(cfg.SecretFile); err != nil {
+				return nil, err
+			}
+		}
+		s.Ring = mic.KeyringOf(add(theSecret, key))
+		s.State = adminapi.SecretsState{Default: theSecret, Secrets: []adminapi.SecretState{{Name: theSecret, Used: true}}}
+		return s, nil
+	}
+
+	file, err := keyring.Load(cfg.Secrets)
+	if err != nil {
+		return nil, err
+	}
+	fleet, err := file.LoadFleet()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(file.Secrets)) {
+		text, err := file.Reveal(name)
+		switch {
+		case err == nil:
+			add(name, []byte(text.Reveal()))
+		case file.Used(name):
+			return nil, err
+		default: // a secret that is not used may be missing
+			continue
+		}
+		s.State.Secrets = append(s.State.Secrets, adminapi.SecretState{Name: name, Since: file.Secrets[name].Since, Used: file.Used(name)})
+	}
+	s.State.Generation, s.State.Default = file.Generation, file.Default
+	if s.Ring, err = ringOf(file, fleet, s.byName); err != nil {
+		return nil, fmt.Errorf("%s: %w", cfg.Secrets, err)
+	}
+	for i := range fleet {
+		s.State.CMTS = append(s.State.CMTS, adminapi.HolderState{Name: fleet[i].Name, Secret: file.Holds(fleet[i].Name), Prefixes: fleet[i].Prefixes})
+	}
+	for _, p := range slices.SortedFunc(maps.Keys(file.Prefixes), netip.Prefix.Compare) {
+		s.State.CMTS = append(s.State.CMTS, adminapi.HolderState{Secret: file.Prefixes[p], Prefixes: []netip.Prefix{p}})
+	}
+	return s, nil
+}
+
+// ringOf says which secret is whose.
+func ringOf(file *keyring.File, fleet []cmts.CMTS, byName map[string]*mic.Secret) (*mic.Keyring, error) {
+	var prefixes []mic.Prefix
+	for i := range fleet {
+		for _, p := range fleet[i].Prefixes {
+			prefixes = append(prefixes, mic.Prefix{Addresses: p, Secret: byName[file.Holds(fleet[i].Name)], CMTS: fleet[i].Name})
+		}
+	}
+	for p, name := range file.Prefixes {
+		prefixes = append(prefixes, mic.Prefix{Addresses: p, Secret: byName[name]})
+	}
+	return mic.NewKeyring(byName[file.Default], prefixes...)
+}
+
+// SameSecrets tells whether a and b sign alike.
+func SameSecrets(a, b *Secrets) bool {
+	same := func(x, y *mic.Secret) bool { return x.Same(y) }
+	return a.State.Generation == b.State.Generation && a.State.Default == b.State.Default && maps.EqualFunc(a.byName, b.byName, same) &&
+		slices.EqualFunc(a.State.CMTS, b.State.CMTS, func(x, y adminapi.HolderState) bool {
+			return x.Secret == y.Secret && slices.Equal(x.Prefixes, y.Prefixes)
+		})
+}

@@ -1,0 +1,145 @@
+package assemble
+
+import (
+	"fmt"
+
+	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/progress"
+	"dcs/render/bootfile"
+	"dcs/render/library"
+	"dcs/render/mic"
+	"dcs/render/syntax"
+)
+
+// mostShown is how many errors of one kind about static files are shown one by one.
+const mostShown = 20
+
+// Unreadable returns a line for each static file and directory that could not be read, and one for those beyond mostShown.
+func Unreadable(snap *library.Snapshot) []string {
+	var lines []string
+	all := snap.Unreadable()
+	for _, u := range all[:min(len(all), mostShown)] {
+		what := "its names get no file until it can be read"
+		if u.Kept {
+			what = "what was loaded of it before is served"
+		}
+		lines = append(lines, fmt.Sprintf("%s: cannot be read: %v; %s", u.Path, u.Err, what))
+	}
+	if more := len(all) - len(lines); more > 0 {
+		lines = append(lines, fmt.Sprintf("… and %s more static files that cannot be read", count(more)))
+	}
+	return lines
+}
+
+func count(n int) string { return progress.Count(int64(n)) }
+
+// Files says how many files, and which one for instance.
+func Files(n int, example string) string {
+	if n == 1 {
+		return "1 file, " + example
+	}
+	return fmt.Sprintf("%s files, such as %s", count(n), example)
+}
+
+// Signing are the secrets that files may be signed under, those first that a CMTS holds.
+type Signing struct {
+	Names   []string
+	Secrets []*mic.Secret
+	Used    int // the first so many are held by a CMTS
+}
+
+// Signing returns the secrets to check files under; none where none is configured: static files were signed by somebody else
+// then, under a secret that is not known.
+func (s *Secrets) Signing(cfg *config.Config) Signing {
+	var out Signing
+	if s == nil || cfg.Secrets == "" && cfg.SecretFile == "" {
+		return out
+	}
+	for _, used := range []bool{true, false} {
+		for _, state := range s.State.Secrets {
+			if state.Used == used {
+				out.Names, out.Secrets = append(out.Names, state.Name), append(out.Secrets, s.byName[state.Name])
+			}
+		}
+		if used {
+			out.Used = len(out.Names)
+		}
+	}
+	return out
+}
+
+// Audit checks the files that no template makes.
+func (s *Signing) Audit(snap *library.Snapshot, parallel int) *library.Audit {
+	return snap.Audit(s.Secrets, mostShown, parallel)
+}
+
+// Unchecked returns how many files have a CMTS MIC that no secret tells right from wrong.
+func (s *Signing) Unchecked(a *library.Audit) int {
+	if len(s.Secrets) > 0 {
+		return 0
+	}
+	return a.Keyed
+}
+
+// Place says where a file is served from.
+func Place(a *library.Audited) string {
+	if a.Item != (syntax.Pos{}) {
+		return fmt.Sprintf("%s: Binary from %s", a.Item, a.Path)
+	}
+	return a.Path
+}
+
+// faultPlurals say what the files beyond mostShown have wrong.
+var faultPlurals = [bootfile.NumFaults]string{
+	bootfile.Empty: "are empty", bootfile.Cut: "are damaged", bootfile.NoMIC: "lack a MIC or their end", bootfile.CMMIC: "have a wrong CM MIC",
+	bootfile.CMTSMIC: "have a CMTS MIC of no known secret", bootfile.MTAHash: "have a wrong hash",
+}
+
+// AuditErrors returns a line for each file that a device or its CMTS refuses, of each kind mostShown.
+func (s *Signing) AuditErrors(a *library.Audit) []string {
+	var lines []string
+	group := func(g *library.Group, text func(*library.Audited) string, more string) {
+		for i := range g.First {
+			lines = append(lines, Place(&g.First[i])+": "+text(&g.First[i]))
+		}
+		if n := g.N - len(g.First); n > 0 {
+			lines = append(lines, fmt.Sprintf("… and %s more static files %s", count(n), more))
+		}
+	}
+	for f := bootfile.Sound + 1; f < bootfile.NumFaults; f++ {
+		group(&a.Faulty[f], func(x *library.Audited) string { return x.Text }, "that "+faultPlurals[f])
+	}
+	for i := s.Used; i < len(s.Names); i++ {
+		what := fmt.Sprintf("of the secret %s, which no CMTS holds any more", s.Names[i])
+		group(&a.Under[i], func(*library.Audited) string { return "the CMTS MIC (7) is " + what }, "with a CMTS MIC "+what)
+	}
+	return lines
+}
+
+// AuditNotes returns what else there is to say of files that no template makes.
+func (s *Signing) AuditNotes(snap *library.Snapshot, a *library.Audit) []string {
+	var lines []string
+	if n := s.Unchecked(a); n > 0 {
+		lines = append(lines, fmt.Sprintf("warning: the CMTS MICs of %s static files are unchecked: no secret is configured", count(n)))
+	}
+	if s.Used > 1 {
+		for i, g := range a.Under[:s.Used] {
+			if g.N > 0 {
+				lines = append(lines, fmt.Sprintf("note: %s signed under %s: a CMTS with another secret rejects a modem that has one; resign: on for their directory signs them for each",
+					Files(g.N, g.First[0].Path), s.Names[i]))
+			}
+		}
+	}
+	if n, path, at := snap.Hiding(); n > 0 {
+		what := "static files hide a pattern"
+		if n == 1 {
+			what = "static file hides a pattern"
+		}
+		lines = append(lines, fmt.Sprintf("warning: %s %s, such as %s, which %s would make: a static file goes before a pattern; remove the files that patterns are to make",
+			count(n), what, path, at))
+	}
+	if _, n, path := snap.Resigned(); n > 0 {
+		lines = append(lines, "note: "+Files(n, path)+", of directories with resign: served as they are, having no MIC and no hash")
+	}
+	return lines
+}

@@ -1,0 +1,72 @@
+package assemble
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"dcs/cmd/internal/account"
+	"dcs/cmd/internal/config"
+	"dcs/render/attr/plugin"
+)
+
+// Opening are the capabilities that opening the transports takes, and giving them up. IPC_LOCK and SYS_RESOURCE are for the
+// locked memory of AF_XDP and of BPF.
+var Opening = []string{
+	"CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_NET_ADMIN", "CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN", "CAP_IPC_LOCK", "CAP_SYS_RESOURCE", "CAP_SETPCAP",
+}
+
+// Switching are the capabilities that starting and ending a plug-in of another user takes.
+var Switching = []string{"CAP_SETUID", "CAP_SETGID", "CAP_KILL"}
+
+// NamesUser tells whether the configuration names a user for a source's plug-in.
+func NamesUser(s config.DeviceSource) bool { return s.Plugin != nil && s.Plugin.User != "" }
+
+// OtherUsers tells whether a plug-in runs as another user than the server is now.
+func OtherUsers(sources []config.DeviceSource) bool {
+	return slices.ContainsFunc(sources, func(s config.DeviceSource) bool {
+		if !NamesUser(s) {
+			return false
+		}
+		cred, err := account.Lookup(s.Plugin.User)
+		return err != nil || !plugin.Ours(cred)
+	})
+}
+
+// CheckPluginUsers returns an error for each plug-in whose user the server, as it is now, cannot start it as.
+func CheckPluginUsers(sources []config.DeviceSource) error {
+	var errs []error
+	for _, s := range sources {
+		if !NamesUser(s) {
+			continue
+		}
+		cred, err := account.Lookup(s.Plugin.User)
+		if err == nil {
+			err = plugin.MayBecome(cred)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", s.Pos, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// UnreadableFiles returns an error for each file of the configuration that the calling thread may not read.
+func UnreadableFiles(cfg *config.Config) (errs []error) {
+	for _, f := range cfg.Reads() {
+		mode := uint32(unix.R_OK)
+		if info, err := os.Stat(f.Path); err == nil && info.IsDir() {
+			mode |= unix.X_OK
+		}
+		err := unix.Faccessat(unix.AT_FDCWD, f.Path, mode, unix.AT_EACCESS)
+		if errors.Is(err, syscall.EACCES) {
+			errs = append(errs, fmt.Errorf("%s: %w", f.Key, &fs.PathError{Op: "access", Path: f.Path, Err: err}))
+		}
+	}
+	return errs
+}

@@ -1,0 +1,197 @@
+// Package check finds what is wrong or unsafe about a configuration, on the host that is to serve it.
+package check
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"dcs/cmd/internal/admin"
+	"dcs/cmd/internal/assemble"
+	"dcs/cmd/internal/cli"
+	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/httpboot"
+	"dcs/render/library"
+)
+
+// Options say what a check looks at.
+type Options struct {
+	File           string   // of the configuration; "": there is none
+	Wrong          bool     // something is wrong with the configuration itself, and was told
+	Devices        bool     // load all devices
+	Offline        bool     // open no source of devices
+	NoHost         bool     // leave out what is up to this host
+	UnitDirs       []string // where units are looked for, the first first; nil: where systemd looks
+	Stdout, Stderr io.Writer
+}
+
+// Run tells all that is wrong with a configuration. Its error is errTold if it has told something.
+func Run(cfg *config.Config, o Options) error {
+	if o.UnitDirs == nil {
+		o.UnitDirs = unitDirs
+	}
+	c := &checker{Options: o, cfg: cfg, told: map[string]bool{}}
+	if o.Wrong {
+		c.bad = cli.ErrReported
+	}
+	_, warnings := assemble.OwnDirs(o.File, cfg)
+	c.warn(warnings...)
+	if o.NoHost {
+		return c.run()
+	}
+	var err error
+	if c.runner, err = runnerOf(o.File, cfg, o.UnitDirs); err != nil {
+		c.fail(err)
+	}
+	c.checkHost()
+	c.asRunner(c.checkReads)
+	return c.run()
+}
+
+// checker looks at what a configuration points to.
+type checker struct {
+	Options
+	cfg    *config.Config
+	runner runner
+	told   map[string]bool // files that may not be read, by path
+	bad    error           // something is wrong, and was told
+}
+
+// fail tells what is wrong; of a file that may not be read once.
+func (c *checker) fail(err error) {
+	c.bad = cli.ErrReported
+	if !errors.Is(err, fs.ErrPermission) {
+		fmt.Fprintln(c.Stderr, err)
+		return
+	}
+	for _, err := range assemble.Flatten(err) {
+		var at *fs.PathError
+		if errors.Is(err, fs.ErrPermission) && errors.As(err, &at) {
+			if c.told[at.Path] {
+				continue
+			}
+			c.told[at.Path] = true
+			if c.runner.cred != nil {
+				err = fmt.Errorf("user %s: %w; change its owner, group or mode", c.runner.name, err)
+			}
+		}
+		fmt.Fprintln(c.Stderr, err)
+	}
+}
+
+func (c *checker) warn(lines ...string) {
+	for _, line := range lines {
+		fmt.Fprintf(c.Stderr, "warning: %s\n", line)
+	}
+}
+
+// asRunner calls f as the user that the server runs as.
+func (c *checker) asRunner(f func()) {
+	if err := c.runner.as(f); err != nil {
+		c.fail(err)
+	}
+}
+
+func (c *checker) run() error {
+	var secrets *assemble.Secrets
+	var lib library.Config
+	c.asRunner(func() { secrets, lib = c.checkFiles() })
+	if len(c.cfg.Devices.Sources) > 0 {
+		var err error
+		if c.Offline {
+			lib.Schema, err = assemble.SavedAttributes(c.Stderr, &c.cfg.Devices)
+		} else {
+			lib.Schema, err = c.checkDevices()
+		}
+		if err != nil {
+			c.fail(err)
+		}
+		if lib.Schema == nil || c.bad != nil && lib.Schema.Len() == 0 {
+			// Static files can be checked without attributes.
+			alone := lib
+			alone.Dirs = nil
+			c.asRunner(func() {
+				if snap, err := library.Load(alone, nil); err == nil && !c.checkStatic(secrets, snap) {
+					c.bad = cli.ErrReported
+				}
+			})
+		}
+		if c.Offline && lib.Schema == nil && c.bad == nil {
+			_, err := fmt.Fprintln(c.Stdout, "ok: the library was not checked")
+			return err
+		}
+		if c.bad != nil && lib.Schema.Len() == 0 {
+			return cli.ErrReported // as above
+		}
+	}
+	var snap *library.Snapshot
+	c.asRunner(func() { snap = c.checkLibrary(lib, secrets) })
+	if c.bad != nil {
+		return cli.ErrReported
+	}
+	if snap.Empty() {
+		c.fail(fmt.Errorf("nothing to serve: there is no template below %s and no static file below %s", list(c.cfg.Library), list(c.cfg.Static)))
+		return cli.ErrReported
+	}
+	fmt.Fprintln(c.Stdout, assemble.MemoryBounds(c.cfg))
+	_, err := fmt.Fprintf(c.Stdout, "ok: %d templates, %d static files\n", len(snap.Templates()), snap.StaticFiles())
+	return err
+}
+
+// checkFiles reads what the server reads before it opens anything.
+func (c *checker) checkFiles() (*assemble.Secrets, library.Config) {
+	secrets, err := assemble.ReadSecrets(c.cfg, nil)
+	if err != nil {
+		c.fail(err)
+	} else if secrets.Warning != "" {
+		c.warn(secrets.Warning)
+	}
+	warnings, err := admin.Check(assemble.AdminConfig(c.cfg))
+	if err != nil {
+		c.fail(err)
+	}
+	c.warn(append(warnings, Unsafe(c.cfg)...)...)
+	if _, err := httpboot.TLS(c.cfg.HTTPCert, c.cfg.HTTPKey); err != nil {
+		c.fail(err)
+	}
+	lib, err := assemble.Library(c.cfg)
+	if err != nil {
+		c.fail(err) // what the library says by names of these modules are errors of their own
+	}
+	c.warn(UnseenChanges(c.cfg.Devices.Sources)...)
+	return secrets, lib
+}
+
+// checkLibrary loads the library, and tells of it and the static files.
+func (c *checker) checkLibrary(lib library.Config, secrets *assemble.Secrets) *library.Snapshot {
+	snap, err := library.Load(lib, nil)
+	if err != nil {
+		c.fail(err)
+	}
+	if snap == nil {
+		return nil
+	}
+	if !c.checkStatic(secrets, snap) {
+		c.bad = cli.ErrReported
+	}
+	for _, w := range snap.Warnings {
+		fmt.Fprintf(c.Stderr, "%s: warning: %s\n", w.Pos, w.Msg)
+	}
+	for _, w := range oddities(snap) {
+		fmt.Fprintf(c.Stderr, "%s: warning: %s\n", w.Pos, w.Msg)
+	}
+	for _, n := range differences(snap) {
+		fmt.Fprintf(c.Stderr, "%s: note: %s\n", n.Pos, n.Msg)
+	}
+	return snap
+}
+
+// list writes directories for a message.
+func list(dirs []string) string {
+	if len(dirs) == 0 {
+		return "(none configured)"
+	}
+	return strings.Join(dirs, ", ")
+}

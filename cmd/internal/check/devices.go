@@ -1,0 +1,81 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"dcs/cmd/internal/assemble"
+	"dcs/render/attr"
+	"dcs/render/attr/store"
+)
+
+// checkDevices opens the sources, all at once, and returns the attributes that they and the snapshot name. With all it
+// loads them too, and tells what they leave out.
+func (c *checker) checkDevices() (*attr.Schema, error) {
+	log := slog.New(slog.NewTextHandler(c.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	sources, err := assemble.OpenSources(c.cfg.Devices.Sources, log)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	saved, err := store.OpenSaved(assemble.DevicesDir(&c.cfg.Devices), sources)
+	errs := []error{err}
+	if saved != nil {
+		for i := range saved.Schema().Len() {
+			names = append(names, saved.Schema().Name(i))
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), assemble.LoadPatience)
+	defer cancel()
+	theirs, failures := make([][]string, len(sources)), make([]error, len(sources))
+	var opening sync.WaitGroup
+	for i, src := range sources {
+		opening.Go(func() { theirs[i], failures[i] = src.Open(ctx) })
+	}
+	opening.Wait()
+	for i, src := range sources {
+		err := failures[i]
+		if err == nil && c.Devices {
+			err = c.checkSource(ctx, src, saved)
+		}
+		if err = errors.Join(err, src.Close()); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", c.cfg.Devices.Sources[i].Pos, err))
+		}
+		for _, n := range theirs[i] {
+			if !slices.Contains(names, n) {
+				names = append(names, n)
+			}
+		}
+	}
+	schema, err := attr.NewSchema(names...)
+	return schema, errors.Join(append(errs, err)...)
+}
+
+// checkSource loads a source to see what becomes of it, and what the server that has saved would hold back. saved may be nil.
+func (c *checker) checkSource(ctx context.Context, src attr.Source, saved *store.Saved) error {
+	dir, err := os.MkdirTemp("", "dcs-devices-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	built, err := assemble.BuildDevices(ctx, c.Stderr, dir+"/check", src)
+	for _, why := range built.Rejected.First {
+		fmt.Fprintf(c.Stderr, "%s: left out: %s\n", src.Name(), why)
+	}
+	if err == nil {
+		fmt.Fprintf(c.Stdout, "%s: %d devices, %d left out, %d duplicates\n", src.Name(), built.Devices, built.Rejected.Rows, built.Duplicates)
+	}
+	if err == nil && saved != nil {
+		err = saved.Held(src, &built, time.Now())
+	}
+	if errors.Is(err, attr.ErrHeld) {
+		return fmt.Errorf("%s: the server would serve on what it has: %s", src.Name(), assemble.HeldError(src.Name(), err))
+	}
+	return err
+}

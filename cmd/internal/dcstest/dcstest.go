@@ -1,0 +1,128 @@
+// Package dcstest holds what the tests of several packages below cmd need.
+package dcstest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// Need skips the test if a program is missing. It fails the test instead if DCS_REQUIRE_CLIENTS is set.
+func Need(t testing.TB, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		Missing(t, program)
+	}
+}
+
+// Missing skips the test because something is missing, or fails it if DCS_REQUIRE_CLIENTS is set.
+func Missing(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("DCS_REQUIRE_CLIENTS") != "" {
+		t.Fatalf("%s is missing, and DCS_REQUIRE_CLIENTS is set: make deps installs it", what)
+	}
+	t.Skipf("%s is missing: make deps installs it", what)
+}
+
+// NeedRoot skips a test that only root can run. It fails the test instead if DCS_REQUIRE_ROOT is set.
+func NeedRoot(t testing.TB) {
+	t.Helper()
+	switch {
+	case os.Geteuid() == 0:
+	case os.Getenv("DCS_REQUIRE_ROOT") != "":
+		t.Fatal("only root can run this, and DCS_REQUIRE_ROOT is set")
+	default:
+		t.Skip("only root can run this")
+	}
+}
+
+// Write writes a file that only its owner may read.
+func Write(t testing.TB, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Lay writes files by their paths, and makes their directories.
+func Lay(t testing.TB, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		Write(t, name, text)
+	}
+}
+
+// Chmod gives each of the paths a mode.
+func Chmod(t testing.TB, mode os.FileMode, paths ...string) {
+	t.Helper()
+	for _, path := range paths {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Eventually waits until ok returns true, and fails the test if it does not within 100 seconds, in which even the first
+// build on a new machine is done. what says in the failure what was waited for.
+func Eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	const patience = 100 * time.Second
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v: %s", patience, what)
+		}
+	}
+}
+
+// FreePort returns a port that is free for UDP and TCP on both loopback addresses. It is none of those that the system picks,
+// of which each server takes hundreds for its transfers.
+func FreePort(t testing.TB) string {
+	t.Helper()
+	const first, last = 10_000, 32_000
+	for range 100 {
+		port := first + rand.IntN(last-first)
+		if free(port, net.IPv4(127, 0, 0, 1)) && (!HasIPv6() || free(port, net.IPv6loopback)) {
+			return fmt.Sprint(port)
+		}
+	}
+	t.Fatal("no free port")
+	return ""
+}
+
+// FreeAddress returns an address on loopback whose port is free.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	return "127.0.0.1:" + FreePort(t)
+}
+
+func free(port int, ip net.IP) bool {
+	u, err := net.ListenUDP("udp", &net.UDPAddr{IP: ip, Port: port})
+	if err != nil {
+		return false
+	}
+	u.Close()
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: ip, Port: port})
+	if err != nil {
+		return false
+	}
+	l.Close()
+	return true
+}
+
+// HasIPv6 reports whether the loopback interface has an IPv6 address.
+func HasIPv6() bool {
+	c, err := net.ListenUDP("udp6", &net.UDPAddr{IP: net.IPv6loopback})
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return true
+}

@@ -1,0 +1,259 @@
+package secretjob
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"dcs/cmd/internal/cli"
+	"dcs/cmd/internal/cmts"
+	"dcs/cmd/internal/keyring"
+	"dcs/cmd/internal/rotate"
+	"dcs/render/private"
+)
+
+// NewSecret reads a secret that is to come.
+func NewSecret(e cli.Env, name string) (cmts.Secret, error) {
+	var b []byte
+	var err error
+	if name == cli.Stdio {
+		b, err = cli.ReadSource(e, name, private.MaxSize)
+	} else {
+		b, err = private.Read(name, private.MaxSize)
+	}
+	if err != nil {
+		return cmts.Secret{}, err
+	}
+	text := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
+	if text == "" {
+		return cmts.Secret{}, fmt.Errorf("%s: the secret is empty", name)
+	}
+	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return cmts.Secret{}, fmt.Errorf("%s: a secret is one line of printable ASCII characters", name)
+	}
+	return cmts.NewSecret(text), nil
+}
+
+// Rotation says which secrets are to be replaced, and how.
+type Rotation struct {
+	CMTS       []string // nil: the whole fleet
+	SecretFile string   // of the new secret, - for standard input; "": it is made by chance
+	Drain      time.Duration
+	DryRun     bool // show the plan and stop
+	Yes        bool // do not ask
+}
+
+// Rotate replaces secrets by new ones.
+func (j *Job) Rotate(ctx context.Context, r Rotation) error {
+	wish := rotate.Wish{By: rotate.WhoAmI(), Drain: r.Drain, CMTS: r.CMTS}
+	if r.SecretFile != "" {
+		var err error
+		if wish.Given, err = NewSecret(j.Env, r.SecretFile); err != nil {
+			return err
+		}
+	}
+	return j.locked(ctx, "rotating", func(ctx context.Context) error { return j.rotate(ctx, wish, r.DryRun, r.Yes) })
+}
+
+func (j *Job) rotate(ctx context.Context, wish rotate.Wish, dryRun, yes bool) error {
+	state, err := rotate.ReadJournal(j.journalPath())
+	if err != nil {
+		return err
+	}
+	if state != nil && state.Ended == "" {
+		return fmt.Errorf("the rotation that %s began at %s has not come to its end: dcs secret resume or dcs secret rollback", state.Plan.By, clock(state.Begun))
+	}
+	server, err := j.askServer(ctx)
+	if err != nil {
+		return err
+	}
+	sv, err := j.saga.TakeStock(ctx, j.ring, fleetNames(j.fleet), wish)
+	if err != nil {
+		return j.tellAll(err, "nothing was changed")
+	}
+	noStatic := j.lookBehind(&sv.Plan)
+	j.bar.Close()
+	if err := j.showPlan(sv, server, noStatic); err != nil {
+		return err
+	}
+	if dryRun {
+		_, err := fmt.Fprintln(j.Env.Stdout, "Nothing was changed.")
+		return err
+	}
+	if !yes && !ask(j.Env, "Rotate?") {
+		fmt.Fprintln(j.Env.Stderr, "nothing was changed")
+		return cli.ErrReported
+	}
+	j.begin()
+	out, err := rotate.CreateJournal(j.journalPath())
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	if j.saga.Journal, err = rotate.Begin(out, sv.Plan, time.Now); err != nil {
+		return err
+	}
+	return j.finish(ctx, j.saga.Begin(ctx, sv.New))
+}
+
+// ask puts a question that is answered by y or yes.
+func ask(e cli.Env, question string) bool {
+	fmt.Fprintf(e.Stdout, "%s [y/N] ", question)
+	line, _ := bufio.NewReader(e.Stdin).ReadString('\n')
+	switch strings.ToLower(strings.TrimSpace(line)) {
+	case "y", "yes":
+		return true
+	}
+	return false
+}
+
+// lookBehind finds the static files that a rotation leaves behind. The error says why it is not known which.
+func (j *Job) lookBehind(p *rotate.Plan) (err error) {
+	old := map[string]bool{}
+	for _, c := range p.CMTS {
+		old[c.Old] = true
+	}
+	if p.NewDefault != p.OldDefault {
+		old[p.OldDefault] = true
+	}
+	j.left, err = j.leaves(old)
+	return err
+}
+
+// showLeft tells of the static files that a rotation leaves behind.
+func (j *Job) showLeft(w io.Writer) {
+	for i := range j.left {
+		fmt.Fprintf(w, "Static    %v\n", &j.left[i])
+	}
+}
+
+func (j *Job) showPlan(sv *rotate.Survey, server string, noStatic error) error {
+	b := &bytes.Buffer{}
+	p := &sv.Plan
+	type pair struct{ old, new string }
+	double, single := map[pair]int{}, map[pair][]string{}
+	pairs := map[pair]bool{}
+	for _, c := range p.CMTS {
+		k := pair{c.Old, c.New}
+		pairs[k] = true
+		if c.Slots > 1 {
+			double[k]++
+		} else {
+			single[k] = append(single[k], c.Name)
+		}
+	}
+	fmt.Fprintf(b, "Keyring   %s, generation %d\nServer    %s\n", j.cfg.Secrets, j.ring.Generation, server)
+	var windows []string
+	for _, k := range slices.SortedFunc(maps.Keys(pairs), func(a, b pair) int { return strings.Compare(a.old, b.old) }) {
+		fmt.Fprintf(b, "Secret    %s is followed by %s: %d CMTSes with two slots, %d with one", k.old, k.new, double[k], len(single[k]))
+		if k.old == p.OldDefault && p.NewDefault != p.OldDefault {
+			b.WriteString(", and the default")
+		}
+		b.WriteByte('\n')
+		windows = append(windows, single[k]...)
+	}
+	fmt.Fprintf(b, "Drain     %v between the switch and the end of the old secrets\n", p.Drain)
+	if len(windows) > 0 {
+		fmt.Fprintf(b, "Windows   these have one slot and reject modems while they change: %s\n", strings.Join(windows, ", "))
+	}
+	j.showLeft(b)
+	if noStatic != nil {
+		fmt.Fprintf(b, "Static    not known: %v\n", firstLine(noStatic))
+	}
+	for _, note := range sv.Notes {
+		fmt.Fprintf(b, "Note      %s: %s\n", some(note.CMTS), note.Text)
+	}
+	_, err := j.Env.Stdout.Write(b.Bytes())
+	return err
+}
+
+// some names a few, and how many more there are.
+func some(names []string) string {
+	const few = 3
+	if len(names) <= few+1 {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+}
+
+// finish shows who holds what, and what went wrong.
+func (j *Job) finish(ctx context.Context, failure error) error {
+	j.bar.Close()
+	state := j.saga.Journal.State()
+	ring, err := keyring.Load(j.cfg.Secrets)
+	if err != nil {
+		return errors.Join(failure, err)
+	}
+	if err := showHolders(j.Env.Stdout, state, ring); err != nil {
+		return errors.Join(failure, err)
+	}
+	switch {
+	case state.Ended == "":
+		end := "not at its end: dcs secret resume goes on, dcs secret rollback brings all back"
+		if ctx.Err() != nil {
+			end = "stopped; " + end
+		}
+		if failure == nil {
+			failure = errors.New("the rotation has not come to its end")
+		}
+		return j.tellAll(failure, end)
+	case failure != nil:
+		return j.tellAll(failure, "the old secrets stay")
+	}
+	word := "Rotated"
+	if state.Back {
+		word = "Rolled back"
+	} else {
+		j.showLeft(j.Env.Stdout)
+	}
+	_, err = fmt.Fprintf(j.Env.Stdout, "%s: %d CMTSes, generation %d, %v.\n", word, len(state.Plan.CMTS), ring.Generation, state.EndedAt.Sub(state.Begun).Round(time.Millisecond))
+	return err
+}
+
+// Resume goes on with a rotation that was stopped, or brings all back that it has changed.
+func (j *Job) Resume(ctx context.Context, back bool) error {
+	doing := "resuming a rotation"
+	if back {
+		doing = "rolling a rotation back"
+	}
+	return j.locked(ctx, doing, func(ctx context.Context) error { return j.resume(ctx, back) })
+}
+
+func (j *Job) resume(ctx context.Context, turn bool) error {
+	out, state, err := rotate.OpenJournal(j.journalPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		state, err = nil, nil
+	}
+	if err != nil {
+		return err
+	}
+	if out != nil {
+		defer out.Close()
+	}
+	if state == nil || state.Ended != "" {
+		if turn && state != nil {
+			return errors.New("the last rotation has come to its end: rotate again to bring a former secret back")
+		}
+		_, err := fmt.Fprintln(j.Env.Stdout, "No rotation is under way.")
+		return err
+	}
+	if _, err := j.askServer(ctx); err != nil {
+		return err
+	}
+	if err := j.lookBehind(&state.Plan); err != nil {
+		fmt.Fprintf(j.Env.Stderr, "static files not known: %s\n", firstLine(err))
+	}
+	j.saga.Journal = rotate.Continue(out, state, time.Now)
+	if turn {
+		return j.finish(ctx, j.saga.Back(ctx, "by "+rotate.WhoAmI()))
+	}
+	return j.finish(ctx, j.saga.Run(ctx))
+}

@@ -1,0 +1,76 @@
+package server
+
+import (
+	"net/netip"
+	"time"
+
+	"dcs/cmd/internal/ingress"
+	"dcs/cmd/internal/logging"
+	"dcs/fastpath"
+	"dcs/fastpath/transfer"
+	"dcs/render"
+)
+
+// serverConfig translates our zeros, which mean none, to those of fastpath, which mean
+// the default.
+func (s *server) serverConfig(in *ingress.Ingress, start time.Time) fastpath.ServerConfig {
+	none := func(d time.Duration) time.Duration {
+		if d == 0 {
+			return -1
+		}
+		return d
+	}
+	return fastpath.ServerConfig{
+		Worker: fastpath.Config{
+			Stale:    none(s.cfg.StaleAfter),
+			Elapsed:  func() int64 { return int64(time.Since(start)) },
+			Blksizes: &in.Blksizes,
+			Transfer: transfer.Config{
+				Transfers: s.cfg.Transfers, Retries: s.cfg.Retries, MaxWindow: in.MaxWindow(&s.cfg),
+				MaxBlksize: in.MaxBlksize, Refuse: ingress.Withheld(s.cfg.Options),
+			},
+		},
+		CPUs:  in.Cpus,
+		Drain: none(s.cfg.Drain),
+	}
+}
+
+// monotonic returns the workers' clock, which begins at start.
+func monotonic(start time.Time) fastpath.Clock {
+	return func() (wall, mono int64) {
+		now := time.Now()
+		return now.UnixNano(), int64(now.Sub(start))
+	}
+}
+
+// adapter hands a worker's requests to the renderer. The two know nothing of each other.
+type adapter struct {
+	worker  *render.Worker
+	proxies []netip.Prefix // who may say which modem a request is for
+	logs    *logging.Log   // nil: no request gets a line
+	reqs    []render.Request
+	lost    render.Lost
+}
+
+// RenderBatch implements [fastpath.Renderer].
+func (a *adapter) RenderBatch(now int64, reqs []fastpath.Request) {
+	if cap(a.reqs) < len(reqs) {
+		a.reqs = make([]render.Request, len(reqs))
+	}
+	a.reqs = a.reqs[:len(reqs)]
+	for i := range reqs {
+		r := &reqs[i]
+		a.reqs[i] = render.Request{Name: r.Name, Client: r.Client, Server: r.Server, Buf: r.Buf}
+		identify(a.proxies, r, &a.reqs[i])
+	}
+	a.worker.RenderBatch(now, a.reqs)
+	if a.logs != nil && a.logs.Requests() {
+		logRequests(a.logs, a.reqs)
+	}
+	for i := range reqs {
+		r := &a.reqs[i]
+		reqs[i].Body, reqs[i].Hold, reqs[i].Err = r.Body, r.Hold, r.Err
+		reqs[i].Client, reqs[i].MAC, reqs[i].HasMAC = r.Client, r.MAC, r.HasMAC
+	}
+	clear(a.reqs) // or a file that was removed would stay mapped
+}

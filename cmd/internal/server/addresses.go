@@ -1,0 +1,117 @@
+package server
+
+import (
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"dcs/cmd/internal/ingress"
+	"dcs/cmd/internal/metrics"
+)
+
+// addresses follows which of a server's addresses are there.
+type addresses struct {
+	log *slog.Logger
+	all []address
+
+	mu     sync.Mutex
+	absent []bool // by endpoint
+}
+
+// address is an endpoint of the server, and why it is not open.
+type address struct {
+	ingress.Endpoint
+	err func() error // nil: it is open
+}
+
+// openAddresses begins to follow the addresses, once all of them were opened.
+func (s *server) openAddresses() {
+	a := &s.addresses
+	a.log = s.log
+	for _, e := range ingress.Endpoints(&s.cfg) {
+		a.all = append(a.all, address{Endpoint: e})
+	}
+	a.absent = make([]bool, len(a.all))
+	for i := range a.all {
+		e := &a.all[i]
+		switch e.Key {
+		case "admin":
+			e.err = s.admin.Listener(e.Name).Err
+		case "metrics":
+			e.err = s.web.metricsAddr.Err
+		case "http":
+			e.err = s.web.boot.Err
+		}
+		if err := e.open(); err != nil {
+			s.log.Error("address cannot be opened, trying again", "key", e.Key, "address", e.Name, "err", err)
+		}
+	}
+	a.look()
+}
+
+// open returns why the address's address is not open.
+func (e *address) open() error {
+	if e.err == nil {
+		return nil
+	}
+	return e.err()
+}
+
+// look notes which addresses are there now, and logs what has changed. Where the kernel does not tell, what was known stays.
+func (a *addresses) look() {
+	addrs := make([]netip.Addr, len(a.all))
+	for i := range a.all {
+		addrs[i] = a.all[i].Addr
+	}
+	has, err := ingress.OnHost(addrs)
+	if err != nil {
+		a.log.Debug("addresses unknown", "err", err)
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i, e := range a.all {
+		switch was := a.absent[i]; {
+		case !has[i] && !was:
+			a.log.Warn("no interface has this address, waiting for it", "key", e.Key, "address", e.Name)
+		case has[i] && was:
+			a.log.Info("address is there", "key", e.Key, "address", e.Name)
+		}
+		a.absent[i] = !has[i]
+	}
+}
+
+// served tells whether requests can arrive: at least one address of listen is there.
+func (a *addresses) served() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i, e := range a.all {
+		if e.Key == "listen" && !a.absent[i] {
+			return true
+		}
+	}
+	return false
+}
+
+// pending tells whether an address is still to be opened.
+func (a *addresses) pending() bool {
+	return slices.ContainsFunc(a.all, func(e address) bool { return e.open() != nil })
+}
+
+func (a *addresses) collect(w *metrics.Writer) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i, e := range a.all {
+		w.Flag("dcs_listen_address_up", !a.absent[i] && e.open() == nil, e.Key, e.Name)
+	}
+}
+
+// tried is told of each attempt to open an address that was in use when the server started.
+func (s *server) tried(key, address string) func(error) {
+	return func(err error) {
+		if err == nil {
+			s.log.Info("address opened", "key", key, "address", address)
+		}
+	}
+}

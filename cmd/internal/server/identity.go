@@ -1,0 +1,63 @@
+package server
+
+import (
+	"log/slog"
+	"net"
+	"net/netip"
+
+	"dcs/cmd/internal/metrics"
+	"dcs/fastpath"
+	"dcs/render"
+)
+
+// isProxy tells whether an address is one of those who may say for whom a request is.
+func isProxy(proxies []netip.Prefix, addr netip.Addr) bool {
+	addr = addr.Unmap()
+	for _, p := range proxies {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// identify gives a request the modem's addresses that a proxy tells, if it may. What anybody else tells is a claim.
+func identify(proxies []netip.Prefix, from *fastpath.Request, to *render.Request) {
+	if !isProxy(proxies, from.Client) {
+		to.Claim, to.HasClaim = from.MAC, from.HasMAC
+		return
+	}
+	to.MAC, to.HasMAC = from.MAC, from.HasMAC
+	if to.Relayed = !from.NetAddr.IsValid(); !to.Relayed {
+		to.Client = from.NetAddr
+	}
+}
+
+// mismatch tells of a request that contradicts what is known of devices. It is called by workers, which must not wait for the log.
+func (s *server) mismatch(ev render.IdentityEvent) {
+	args := []any{
+		"name", string(ev.Name), "client", ev.Client, "mac", net.HardwareAddr(ev.MAC[:]).String(),
+		"reason", ev.Mismatch.String(), "refused", ev.Refused,
+	}
+	if ev.HasOther {
+		args = append(args, "other_mac", net.HardwareAddr(ev.Other[:]).String())
+	}
+	if ev.Addr.IsValid() {
+		args = append(args, "address", ev.Addr)
+	}
+	if ev.Refused {
+		s.faults.add(&render.Event{Name: ev.Name, Client: ev.Client, Err: ev.Mismatch, Reason: ev.Mismatch.String()})
+	}
+	s.logs.Queue().Send(ev.Mismatch.String(), slog.LevelWarn, ev.Held, ev.Mismatch.Error(), args...)
+}
+
+// collectIdentity counts requests that contradict what is known of devices.
+func collectIdentity(w *metrics.Writer, st *render.Stats) {
+	for m := render.OthersAddress; m < render.NumMismatches; m++ {
+		w.Count("dcs_identity_mismatches_total", st.Logged[m], m.String(), "logged")
+		w.Count("dcs_identity_mismatches_total", st.Refused[m], m.String(), "refused")
+		if m != render.TwoCMTS {
+			w.Count("dcs_faults_total", st.Refused[m], m.String())
+		}
+	}
+}

@@ -1,0 +1,35 @@
+package server
+
+import (
+	"os"
+	"runtime/debug"
+
+	"dcs/cmd/internal/assemble"
+	"dcs/cmd/internal/cgroup"
+)
+
+// limitMemory has Go's collector keep the heap to what the control group leaves for it. Where the environment
+// says GOMEMLIMIT, that counts.
+func (s *server) limitMemory() {
+	limit, ok := cgroup.MemoryLimit()
+	if !ok || os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	heap, beside := assemble.Program, 0
+	for _, b := range assemble.MemoryList(&s.cfg) {
+		if b.Heap {
+			heap += b.Octets
+		} else {
+			beside += b.Octets
+		}
+	}
+	// The kernel counts sockets and pages of files to the group, too.
+	most := limit / 10 * 9
+	goal := max(most-int64(beside), most/2)
+	debug.SetMemoryLimit(goal)
+	s.log.Info("memory is limited", "group", assemble.Mebibytes(int(limit)), "heap", assemble.Mebibytes(int(goal)))
+	if int64(heap+beside) > most {
+		s.log.Warn("the control group allows less memory than may be taken; lower learned_memory, transfers or workers",
+			"group", assemble.Mebibytes(int(limit)), "bounds", assemble.Mebibytes(heap+beside))
+	}
+}

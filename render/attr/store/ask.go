@@ -1,0 +1,277 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"dcs/render/attr"
+)
+
+// Miss says what became of a question for a device that no View has.
+type Miss uint8
+
+const (
+	// Unknown: no source has the device.
+	Unknown Miss = iota
+	// Asking: a source may have it. The device had best be left without an answer, so that it asks again.
+	Asking
+)
+
+// question is a device that is to be asked for: by MAC address or, if it has none, by IP address.
+type question struct {
+	mac    [6]byte
+	hasMAC bool
+	ip     netip.Addr
+}
+
+// key returns what tells a device apart: the IP address does not, if there is a MAC address.
+func (q question) key() question {
+	if q.hasMAC {
+		q.ip = netip.Addr{}
+	}
+	return q
+}
+
+// asker is the part of a Store that asks sources for single devices. Workers leave questions in the intake; the dispatcher takes
+// them out, orders them, and hands them to goroutines that wait for the sources' answers.
+type asker struct {
+	intake  *intake // nil: no source can be asked
+	likely  *likely // nil: as intake
+	prefix  maphash.Seed
+	unknown *unknowns     // nil: as intake
+	work    chan *waiting // to be asked; has room for all that may be
+	answers chan answered
+	stats   askStats
+
+	askMu  sync.Mutex
+	flying map[question]struct{} // being asked
+	fresh  map[question]struct{} // in due
+	due    []dueQuestion         // devices that were found by asking, by when they are to be asked for again
+}
+
+// answered is a question with what became of it.
+type answered struct {
+	*waiting
+	answer answer
+}
+
+type answer uint8
+
+const (
+	deviceUnknown answer = iota
+	deviceKnown          // found now, or by an earlier question
+	deviceUnsure         // a source could not be asked, or has not told yet what it has
+	deviceFailed         // a source failed on it
+)
+
+type dueQuestion struct {
+	question
+	at time.Time
+}
+
+func (a *asker) init(cfg *Config) {
+	a.flying, a.fresh = make(map[question]struct{}), make(map[question]struct{})
+	if slices.ContainsFunc(cfg.Sources, func(s attr.Source) bool { _, ok := s.(attr.Asker); return ok }) {
+		a.unknown = newUnknowns(cfg.AskAgain)
+		a.prefix, a.likely, a.intake = maphash.MakeSeed(), newLikely(), newIntake(cfg.AskQueue)
+		a.work, a.answers = make(chan *waiting, cfg.Askers), make(chan answered, cfg.Askers)
+	}
+}
+
+// Miss has sources asked for a device that the View does not have; ip is the address that the request for it is from. It does not
+// wait, lock or allocate, and may be called by workers; now is the time in nanoseconds since 1970. A device that no source
+// has is asked for again after Config.AskAgain at the earliest.
+func (s *Store) Miss(now int64, mac [6]byte, hasMAC bool, ip netip.Addr) Miss {
+	q := question{mac, hasMAC, ip.Unmap()}
+	if !hasMAC && !ip.IsValid() {
+		return Unknown
+	}
+	if s.intake == nil {
+		if s.settled.Load() {
+			return Unknown
+		}
+		return Asking // a source that is not loaded yet may have it
+	}
+	if s.unknown.has(s.unknown.hash(q), now) {
+		return Unknown
+	}
+	if !s.intake.put(q, s.laneOf(q.ip)) {
+		s.stats.dropped.Add(1) // the device asks again
+	}
+	return Asking
+}
+
+// laneOf hashes the prefix of an address: IPv4 itself, an IPv6 /64.
+func (a *asker) laneOf(ip netip.Addr) uint64 {
+	b := ip.As16()
+	if ip.Is6() {
+		clear(b[8:])
+	}
+	return maphash.Bytes(a.prefix, b[:])
+}
+
+func (s *Store) startAskers() {
+	if s.intake == nil {
+		return
+	}
+	for range s.cfg.Askers {
+		s.wg.Go(func() {
+			for {
+				select {
+				case <-s.ctx.Done():
+					return
+				case w := <-s.work:
+					s.answers <- answered{w, s.ask(w.question, false)}
+				}
+			}
+		})
+	}
+	s.wg.Go(s.dispatch)
+	s.wg.Go(s.refresh)
+}
+
+// refresh asks again for devices that were found by asking: nothing else tells of their changes.
+func (s *Store) refresh() {
+	tick := time.NewTicker(min(time.Second, max(s.cfg.AskFresh/4, time.Millisecond)))
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for s.ctx.Err() == nil {
+			s.askMu.Lock()
+			if len(s.due) == 0 || s.due[0].at.After(s.cfg.Now()) {
+				s.askMu.Unlock()
+				break
+			}
+			q := s.due[0].question
+			s.due = s.due[1:]
+			delete(s.fresh, q)
+			s.askMu.Unlock()
+			s.ask(q, true)
+		}
+	}
+}
+
+// askAgain has a device asked for again when it is no longer fresh.
+func (s *Store) askAgain(q question) {
+	s.askMu.Lock()
+	defer s.askMu.Unlock()
+	q = q.key()
+	if _, ok := s.fresh[q]; ok {
+		return
+	}
+	s.fresh[q] = struct{}{}
+	s.due = append(s.due, dueQuestion{q, s.cfg.Now().Add(s.cfg.AskFresh)})
+}
+
+// ask asks all sources that can be asked. again says that the device is known: it goes if no source has it any more.
+func (s *Store) ask(q question, again bool) answer {
+	s.askMu.Lock()
+	_, flying := s.flying[q.key()]
+	s.flying[q.key()] = struct{}{}
+	s.askMu.Unlock()
+	if flying {
+		return deviceUnsure
+	}
+	defer func() {
+		s.askMu.Lock()
+		delete(s.flying, q.key())
+		s.askMu.Unlock()
+	}()
+	v := s.View()
+	had := false
+	if q.hasMAC {
+		_, had = v.Lookup(q.mac, nil)
+	} else {
+		_, _, _, had = v.LookupIP(q.ip, nil)
+	}
+	if had && !again {
+		return deviceKnown // the answer to an earlier question brought it
+	}
+	found, failed, silent, unasked := false, false, false, false
+	for _, src := range s.srcs {
+		a, ok := src.Source.(attr.Asker)
+		if !ok {
+			continue
+		}
+		switch f, err := s.askOne(src, a, q, again); {
+		case errors.Is(err, errNotOpen):
+			unasked = true
+		case err != nil:
+			failed = true
+		case f:
+			found = true
+			_, follows := src.Source.(attr.Follower)
+			silent = silent || !follows
+		}
+	}
+	if silent || again && (failed || unasked) { // nothing else would tell of its changes
+		s.askAgain(q)
+	}
+	switch {
+	case found:
+		return deviceKnown
+	case failed:
+		return deviceFailed
+	case unasked || !s.settled.Load():
+		return deviceUnsure
+	}
+	return deviceUnknown
+}
+
+// askOne asks one source, and applies what it says. A source that fails on two devices in a row rests before it is asked for any:
+// one device that it fails on whenever it is asked for does not keep the others waiting.
+func (s *Store) askOne(src *source, a attr.Asker, q question, again bool) (found bool, err error) {
+	s.mu.Lock()
+	ready := src.perm != nil && !s.cfg.Now().Before(src.rest)
+	s.mu.Unlock()
+	if !ready {
+		return false, errNotOpen
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.AskTimeout)
+	defer cancel()
+	src.asked.Add(1)
+	d, found, err := a.Ask(ctx, q.mac, q.hasMAC, q.ip)
+	if err == nil && found && (q.hasMAC && d.HasMAC && d.MAC != q.mac || !q.hasMAC && d.IP.IsValid() && d.IP.Unmap() != q.ip) {
+		err = errOther
+	}
+	s.mu.Lock()
+	before := src.failed
+	src.failed = nil
+	if err != nil {
+		key := q.key()
+		src.err, src.failed = err, &key
+		if before != nil && *before != key {
+			src.rest = s.cfg.Now().Add(s.cfg.RetryMin)
+		}
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return false, err
+	}
+	if found {
+		if q.hasMAC {
+			d.MAC, d.HasMAC = q.mac, true
+		} else {
+			d.IP = q.ip
+		}
+		src.found.Add(1)
+		return true, s.apply(src, []attr.Change{{Device: d}})
+	}
+	if again {
+		held, err := s.applyGuarded(src, []attr.Change{{Device: attr.Device{MAC: q.mac, HasMAC: q.hasMAC, IP: q.ip}, Gone: true}})
+		if held > 0 {
+			err = attr.ErrHeld // it is asked for again, as after an error
+		}
+		return false, err
+	}
+	return false, nil
+}

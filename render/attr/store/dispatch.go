@@ -1,0 +1,121 @@
+package store
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// askStats counts questions; the dispatcher and workers write it.
+type askStats struct {
+	waiting atomic.Int64
+	asking  atomic.Int64
+	asked   atomic.Int64
+	waited  atomic.Int64 // nanoseconds, all together
+	dropped atomic.Int64
+}
+
+// dispatch takes questions out of the intake, and hands them to the askers in the order of a fairQueue.
+func (s *Store) dispatch() {
+	queue, failed := newFairQueue(s.cfg.AskQueue, s.cfg.Askers), make(failures)
+	var pause <-chan time.Time // after which more is taken in; nil: at once
+	for {
+		wake := s.intake.wake
+		if pause != nil {
+			wake = nil
+		}
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-wake:
+		case <-pause:
+			pause = nil
+		case a := <-s.answers:
+			s.finish(queue, failed, a)
+		}
+		for range len(s.answers) {
+			s.finish(queue, failed, <-s.answers)
+		}
+		if pause == nil && s.takeIn(queue, failed) {
+			pause = time.After(intakePause)
+		}
+		s.handOut(queue)
+		s.stats.waiting.Store(int64(queue.len()))
+		s.stats.asking.Store(int64(queue.asking))
+	}
+}
+
+// intakePause is how long the dispatcher waits when it has taken in all that the intake holds: of a flood that fills it faster, the
+// rest is dropped by the workers, at no cost.
+const intakePause = 50 * time.Millisecond
+
+// takeIn brings questions from the intake to the queue, and tells whether it took all that the intake holds and there may be more.
+func (s *Store) takeIn(queue *fairQueue, failed failures) (more bool) {
+	now := s.cfg.Now()
+	for range s.intake.slots {
+		q, ok := s.intake.get()
+		if !ok {
+			return false
+		}
+		if s.unknown.has(s.unknown.hash(q), now.UnixNano()) || now.Before(failed[q.key()].until) {
+			continue
+		}
+		if out, full := queue.add(q, s.likely.is(q), now); full {
+			s.likely.drop(out)
+			s.stats.dropped.Add(1)
+		}
+	}
+	return true
+}
+
+// handOut hands to the askers what may be asked now.
+func (s *Store) handOut(queue *fairQueue) {
+	now := s.cfg.Now()
+	for w := queue.next(); w != nil; w = queue.next() {
+		s.stats.asked.Add(1)
+		s.stats.waited.Add(int64(max(now.Sub(w.since), 0)))
+		s.work <- w
+	}
+}
+
+// finish notes what became of a question.
+func (s *Store) finish(queue *fairQueue, failed failures, a answered) {
+	now := s.cfg.Now()
+	switch a.answer {
+	case deviceFailed:
+		failed.add(a.key(), now, s.cfg.RetryMin, s.cfg.RetryMax)
+	case deviceUnknown:
+		s.unknown.add(s.unknown.hash(a.question), a.nets[0], s.likely.is(a.question), now)
+	}
+	queue.done(a.waiting, a.answer == deviceKnown, now)
+}
+
+// failures are devices that a source failed on: they are not asked for again at once.
+type failures map[question]failure
+
+type failure struct {
+	until time.Time
+	wait  time.Duration
+}
+
+// maxFailures is how many are remembered. A source that fails on more rests.
+const maxFailures = 1024
+
+// add has a device wait for from, twice as long if it fails again before to has passed, and at most to.
+func (f failures) add(q question, now time.Time, from, to time.Duration) {
+	last, again := f[q]
+	if !again && len(f) >= maxFailures {
+		for old, l := range f {
+			if now.After(l.until.Add(to)) {
+				delete(f, old)
+			}
+		}
+		if len(f) >= maxFailures {
+			return
+		}
+	}
+	wait := from
+	if again && now.Before(last.until.Add(to)) {
+		wait = min(2*last.wait, to)
+	}
+	f[q] = failure{now.Add(wait), wait}
+}

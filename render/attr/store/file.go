@@ -1,0 +1,190 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"dcs/render/attr"
+	"dcs/render/attr/localdb"
+	"dcs/render/mapped"
+)
+
+// fileSource is a file of devices that was made elsewhere.
+type fileSource struct {
+	path string
+	poll time.Duration
+
+	mu     sync.Mutex
+	names  []string // that Open has returned; nil: it was not called
+	loaded version
+}
+
+// version tells one file from another at the same path.
+type version struct {
+	inode uint64
+	size  int64
+	mtime time.Time
+}
+
+func versionOf(st fs.FileInfo) version {
+	v := version{size: st.Size(), mtime: st.ModTime()}
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+		v.inode = sys.Ino
+	}
+	return v
+}
+
+// NewFile returns a source that is a file which Build made, or a localdb.Builder. It is loaded
+// anew when another file takes its place; poll is how often it is looked for, 0: each second.
+func NewFile(path string, poll time.Duration) attr.Follower {
+	if poll == 0 {
+		poll = time.Second
+	}
+	return &fileSource{path: path, poll: poll}
+}
+
+func (f *fileSource) Name() string { return "file " + f.path }
+
+// Open implements [Source]. The file is another's, who may write to it in place.
+func (f *fileSource) Open(context.Context) (names []string, err error) {
+	err = mapped.Read(func() error {
+		names, err = f.open()
+		return err
+	})
+	return names, err
+}
+
+func (f *fileSource) open() ([]string, error) {
+	db, err := localdb.Open(f.path)
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	f.names = append([]string{}, db.Names()...)
+	f.mu.Unlock()
+	return db.Names(), db.Close()
+}
+
+// Load implements [Source], guarded as Open is.
+func (f *fileSource) Load(ctx context.Context, yield func(*attr.Device) error) error {
+	err := mapped.Read(func() error { return f.load(ctx, yield) })
+	if errors.Is(err, mapped.ErrCut) {
+		return fmt.Errorf("%s: %w", f.path, err)
+	}
+	return err
+}
+
+func (f *fileSource) load(ctx context.Context, yield func(*attr.Device) error) error {
+	st, err := os.Stat(f.path)
+	if err != nil {
+		return err
+	}
+	db, err := localdb.Open(f.path)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	f.mu.Lock()
+	f.loaded = versionOf(st)
+	changed := f.names != nil && !slices.Equal(f.names, db.Names())
+	f.mu.Unlock()
+	if changed {
+		return fmt.Errorf("%s: %w", f.path, attr.ErrColumns)
+	}
+	if err := db.Verify(ctx); err != nil {
+		return err
+	}
+	return db.Each(func(d *attr.Device) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return yield(d)
+	})
+}
+
+func (f *fileSource) Follow(ctx context.Context, apply func([]attr.Change) error) error {
+	tick := time.NewTicker(f.poll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		st, err := os.Stat(f.path)
+		if err != nil {
+			continue // it may be back soon, and what it held is known
+		}
+		f.mu.Lock()
+		same := versionOf(st) == f.loaded
+		f.mu.Unlock()
+		if same {
+			continue
+		}
+		if err := apply(nil); err != nil {
+			return err
+		}
+	}
+}
+
+func (f *fileSource) Close() error { return nil }
+
+// Built tells of a file that Build made.
+type Built struct {
+	localdb.Stats
+	Rejected attr.Rejected
+	Names    []string // of the attributes
+	Values   []int    // by attribute: devices that have a value
+}
+
+// Build makes a file of all that a source has, for NewFile and localdb.Open. It opens the
+// source and does not close it. Progress is called now and then with the number of devices
+// so far; it may be nil. On an error a file that was there before stays as it was.
+func Build(ctx context.Context, path string, src attr.Source, opt localdb.Options, progress func(devices int)) (Built, error) {
+	var out Built
+	names, err := src.Open(ctx)
+	if err != nil {
+		return out, err
+	}
+	if _, err := attr.NewSchema(names...); err != nil {
+		return out, err
+	}
+	b, err := localdb.Create(path, names, opt)
+	if err != nil {
+		return out, err
+	}
+	defer b.Abort()
+	n := 0
+	err = src.Load(ctx, func(d *attr.Device) error {
+		if n++; n%1024 == 0 && progress != nil {
+			progress(n)
+		}
+		err := b.Add(d)
+		if refuses(&out.Rejected, err) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return out, err
+	}
+	if err := closeRejected(&out.Rejected, src, n); err != nil {
+		return out, err
+	}
+	if progress != nil {
+		progress(n)
+	}
+	out.Names = names
+	out.Stats, err = b.CommitFunc(0, func(_ localdb.Stats, values []int) ([]byte, error) {
+		out.Values = values
+		return nil, nil
+	})
+	return out, err
+}

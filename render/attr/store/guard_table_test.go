@@ -1,0 +1,661 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"dcs/render/attr"
+	"dcs/render/attr/csvfile"
+	"dcs/render/attr/localdb"
+	"dcs/render/attr/plugin"
+	"dcs/render/attr/sqldb"
+	"dcs/render/attr/sqldb/sqlite"
+	"dcs/render/attr/store"
+)
+
+const (
+	fleetSize = 200
+	last      = fleetSize - 1 // the device that losses come to at the end
+	unknown   = 1000          // one that no source has at first
+)
+
+// truth is what a source has: by device, profile and down.
+type truth struct {
+	rows   map[int][2]string
+	column string // what down is called
+}
+
+func whole() truth {
+	t := truth{map[int][2]string{}, "down"}
+	for i := range fleetSize {
+		t.rows[i] = [2]string{"gold", fmt.Sprint(100000 + i)}
+	}
+	return t
+}
+
+func (t truth) counts() (devices, down int) {
+	for _, r := range t.rows {
+		if r[1] != "" && t.column == "down" {
+			down++
+		}
+	}
+	return len(t.rows), down
+}
+
+// with returns a truth of which f has each row.
+func (t truth) with(f func(i int, row [2]string) ([2]string, bool)) truth {
+	n := truth{map[int][2]string{}, t.column}
+	for i, row := range t.rows {
+		if row, ok := f(i, row); ok {
+			n.rows[i] = row
+		}
+	}
+	return n
+}
+
+func (t truth) csv() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "mac,profile,%s\n", t.column)
+	for i := range 2000 {
+		if r, ok := t.rows[i]; ok {
+			fmt.Fprintf(&b, "%s,%s,%s\n", macText(i), r[0], r[1])
+		}
+	}
+	return b.String()
+}
+
+func (t truth) device(i int) (attr.Device, bool) {
+	r, ok := t.rows[i]
+	d := attr.Device{MAC: macOf(i), HasMAC: true, Values: []string{r[0], r[1]}}
+	if t.column != "down" {
+		d.Values[1] = ""
+	}
+	return d, ok
+}
+
+func macOf(i int) [6]byte { return [6]byte{2, 0, 0, 0, byte(i >> 8), byte(i)} }
+func macText(i int) string {
+	return fmt.Sprintf("02:00:00:00:%02x:%02x", i>>8, i&255)
+}
+
+// losses are the ways to lose.
+var losses = []struct {
+	name string
+	lose func(truth) truth
+	cut  bool // the file ends in mid-row
+}{
+	{"90 % gone", func(t truth) truth {
+		return t.with(func(i int, r [2]string) ([2]string, bool) { return r, i < fleetSize/10 })
+	}, false},
+	{"all gone", func(t truth) truth {
+		return t.with(func(_ int, r [2]string) ([2]string, bool) { return r, false })
+	}, false},
+	{"column renamed", func(t truth) truth { t.column = "rate"; return t }, false},
+	{"column empty", func(t truth) truth {
+		return t.with(func(_ int, r [2]string) ([2]string, bool) { return [2]string{r[0]}, true })
+	}, false},
+	{"column 90 % empty", func(t truth) truth {
+		return t.with(func(i int, r [2]string) ([2]string, bool) {
+			if i >= fleetSize/10 {
+				r[1] = ""
+			}
+			return r, true
+		})
+	}, false},
+	{"cut in mid-row", func(t truth) truth { return t }, true},
+	{"half", func(t truth) truth {
+		return t.with(func(i int, r [2]string) ([2]string, bool) { return r, i < fleetSize/2 })
+	}, false},
+}
+
+// way is a way in.
+type way interface {
+	source() attr.Source
+	// become has the source give what now has, where it had before.
+	become(t *testing.T, before, now truth, cut bool)
+}
+
+// notThere are the cells that cannot be, and why.
+var notThere = map[string]string{
+	"SQL load, cut in mid-row":          "a table has no rows that are half written",
+	"SQL changed_query, cut in mid-row": "a table has no rows that are half written",
+	"SQL NOTIFY, cut in mid-row":        "a table has no rows that are half written",
+	"LDAP load, cut in mid-row":         "a directory has no entries that are half written",
+	"plug-in list, cut in mid-row":      "a line that does not end is not taken, and a list without its end is an error: see the manual (plugins.md)",
+	"plug-in changes, cut in mid-row":   "a line that does not end is not taken",
+	"ask again, cut in mid-row":         "an answer is whole or an error",
+}
+
+// noSingle are the ways in that bring nothing but everything, and why.
+var noSingle = map[string]string{
+	"CSV load": "a file is all that there is: a change comes with the next one",
+	"localdb":  "a file is all that there is: a change comes with the next one",
+}
+
+// neverAccepted are the cells that force does not help, and why.
+var neverAccepted = map[string]string{
+	"localdb, cut in mid-row": "its sums do not fit: that it is damaged is certain",
+}
+
+// Each way in times each way to lose: the old values are served, the state says so, a change that loses nothing is applied, and
+// force accepts what there is.
+func TestGuard(t *testing.T) {
+	ways := map[string]struct {
+		open   func(*testing.T, *guardClock) way
+		single int // the device of the single change: a known one, or one that is asked for
+	}{
+		"CSV load":          {openCSV, last},
+		"SQL load":          {func(t *testing.T, _ *guardClock) way { return openSQL(t, false) }, unknown},
+		"SQL changed_query": {func(t *testing.T, _ *guardClock) way { return openSQL(t, true) }, last},
+		"SQL NOTIFY":        {func(*testing.T, *guardClock) way { return newFeed(1) }, last},
+		"LDAP load":         {func(*testing.T, *guardClock) way { return newFeed(0) }, last},
+		"plug-in list":      {func(t *testing.T, _ *guardClock) way { return openPlugin(t, false) }, unknown},
+		"plug-in changes":   {func(t *testing.T, _ *guardClock) way { return openPlugin(t, true) }, last},
+		"localdb":           {openLocal, last},
+		"ask again":         {func(_ *testing.T, c *guardClock) way { return &asked{now: whole(), clock: c} }, unknown},
+	}
+	unused := map[string]bool{}
+	for cell := range notThere {
+		unused[cell] = true
+	}
+	for name, w := range ways {
+		for _, loss := range losses {
+			cell := name + ", " + loss.name
+			if _, ok := notThere[cell]; ok {
+				delete(unused, cell)
+				if !loss.cut {
+					t.Errorf("%s: only files can be cut in mid-row", cell)
+				}
+				continue
+			}
+			t.Run(cell, func(t *testing.T) {
+				t.Parallel()
+				guardCell(t, name, cell, w.open, w.single, loss.lose, loss.cut)
+			})
+		}
+	}
+	for cell := range unused {
+		t.Errorf("%q is no cell of the table", cell)
+	}
+}
+
+type guardClock struct{ offset atomic.Int64 }
+
+func (c *guardClock) now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
+
+func guardCell(t *testing.T, name, cell string, open func(*testing.T, *guardClock) way, single int, lose func(truth) truth, cut bool) {
+	clock := new(guardClock)
+	w := open(t, clock)
+	var held atomic.Int64 // events
+	s, err := store.Open(store.Config{
+		Dir: t.TempDir(), Sources: []attr.Source{w.source()}, Now: clock.now, RetryMin: 5 * time.Millisecond, RetryMax: 50 * time.Millisecond,
+		Publish: time.Millisecond, AskAgain: time.Millisecond, AskFresh: 200 * time.Millisecond, Memory: 1 << 20,
+		OnEvent: func(e store.Event) {
+			if e.Kind == store.Held {
+				held.Add(1)
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if a, ok := w.(*asked); ok {
+		a.fill(t, s)
+	}
+	before := whole()
+	wait(t, "the fleet is served", func() bool { return served(s, before) == fleetSize })
+
+	now := lose(before)
+	w.become(t, before, now, cut)
+	if a, ok := w.(*asked); ok {
+		a.again()
+	}
+	_ = s.Reload("", false) // as SIGHUP does
+	final, accepted := neverAccepted[cell]
+	accepted = !accepted
+	state := func() store.State { return s.State()[0] }
+	wait(t, "held back, and told", func() bool {
+		st := state()
+		return st.Held != nil && (held.Load() > 0 || !accepted) || !accepted && st.Err != nil
+	})
+	if accepted && !errors.Is(state().Held, attr.ErrHeld) {
+		t.Errorf("held back: %v", state().Held)
+	}
+	least := fleetSize
+	switch name { // changes may lose a fifth before one is held back
+	case "SQL NOTIFY", "LDAP load", "ask again", "plug-in changes":
+		least = fleetSize * 4 / 5
+	}
+	time.Sleep(20 * time.Millisecond) // what comes now must not make it worse
+	if n := served(s, before); n < least {
+		t.Errorf("%d devices are served as before, of %d; %v", n, fleetSize, state().Held)
+	}
+
+	if _, none := noSingle[name]; !none {
+		loses := now
+		row := [2]string{"platinum", "77"}
+		if single == last { // what was lost is lost of this one, too
+			if r, ok := loses.rows[last]; ok {
+				row[1] = r[1]
+			}
+		}
+		next := loses.with(func(_ int, r [2]string) ([2]string, bool) { return r, true })
+		next.rows[single] = row
+		w.become(t, now, next, cut)
+		now = next
+		wait(t, fmt.Sprintf("the change of one device, which is %q", get(s, single)), func() bool {
+			s.Miss(clock.now().UnixNano(), macOf(single), true, netip.Addr{})
+			clock.offset.Add(int64(2 * time.Millisecond)) // whom nobody knew is asked for again
+			return strings.Contains(get(s, single), "profile=platinum")
+		})
+		if single == last && !strings.Contains(get(s, last), "down=") {
+			t.Errorf("the change has emptied what is held back: %s", get(s, last))
+		}
+		if state().Held == nil {
+			t.Error("after the change nothing is held back any more")
+		}
+		if n := served(s, before); n < least-1 {
+			t.Errorf("after the change %d devices are served as before, of %d", n, fleetSize)
+		}
+	}
+	if !accepted {
+		t.Log(final)
+		return
+	}
+	if a, ok := w.(*asked); ok {
+		a.askedAll(t)
+	}
+	if err := s.Reload("", true); err != nil {
+		t.Fatal(err)
+	}
+	devices, down := now.counts()
+	wait(t, "accepted", func() bool {
+		n, m := 0, 0
+		for i := range 2000 {
+			if text := get(s, i); text != "none" {
+				n++
+				if strings.Contains(text, "down=") {
+					m++
+				}
+			}
+		}
+		return n == devices && m == down && state().Held == nil
+	})
+}
+
+// wait waits until ok.
+func wait(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for limit := time.Now().Add(30 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+func get(s *store.Store, i int) string {
+	v := s.View()
+	r, ok := v.Lookup(macOf(i), nil)
+	if !ok {
+		return "none"
+	}
+	text := ""
+	for j := range v.Schema().Len() {
+		if value, ok := r.Get(j); ok {
+			text += v.Schema().Name(j) + "=" + value + " "
+		}
+	}
+	return text
+}
+
+// served returns how many devices are served as t has them.
+func served(s *store.Store, t truth) (n int) {
+	for i := range fleetSize {
+		if r := t.rows[i]; strings.HasPrefix(get(s, i), "profile="+r[0]+" down="+r[1]+" ") {
+			n++
+		}
+	}
+	return n
+}
+
+// A CSV file that is watched.
+type csvWay struct {
+	attr.Source
+	path string
+}
+
+func openCSV(t *testing.T, _ *guardClock) way {
+	w := &csvWay{path: filepath.Join(t.TempDir(), "devices.csv")}
+	w.become(t, truth{}, whole(), false)
+	w.Source = csvfile.New(csvfile.Config{Path: w.path, Settle: 5 * time.Millisecond, Poll: 20 * time.Millisecond})
+	return w
+}
+
+func (w *csvWay) source() attr.Source { return w.Source }
+
+func (w *csvWay) become(t *testing.T, _, now truth, cut bool) {
+	t.Helper()
+	text := now.csv()
+	if cut { // 100199 becomes 10: a rate of its own
+		text = text[:strings.LastIndex(text, ",")+3]
+	}
+	replace(t, w.path, text)
+}
+
+func replace(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// SQLite: by a poll of everything, or by changed_query.
+type sqlWay struct {
+	attr.Source
+	db      *sql.DB
+	changes bool
+	mark    int
+}
+
+func openSQL(t *testing.T, changes bool) way {
+	path := filepath.Join(t.TempDir(), "devices.sqlite")
+	db, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	w := &sqlWay{db: db, changes: changes}
+	w.exec(t, "PRAGMA journal_mode = WAL")
+	w.exec(t, "CREATE TABLE devices (mac TEXT PRIMARY KEY, profile TEXT, down TEXT, gone INT DEFAULT 0, changed INT)")
+	w.become(t, truth{column: "down"}, whole(), false)
+	cfg := sqldb.Config{DSN: path, Query: "SELECT * FROM devices", AskQuery: "SELECT * FROM devices WHERE mac = ?", Poll: 10 * time.Millisecond}
+	if changes {
+		cfg.ChangedQuery, cfg.AskQuery = "SELECT * FROM devices WHERE changed >= ?", ""
+	}
+	if w.Source, err = sqldb.New(cfg, sqlite.Driver()); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *sqlWay) source() attr.Source { return w.Source }
+
+func (w *sqlWay) exec(t *testing.T, query string, args ...any) {
+	t.Helper()
+	if _, err := w.db.Exec(query, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *sqlWay) become(t *testing.T, before, now truth, _ bool) {
+	t.Helper()
+	if before.column != now.column {
+		w.exec(t, "ALTER TABLE devices RENAME COLUMN "+before.column+" TO "+now.column)
+	}
+	tx, err := w.db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.mark++
+	for i := range 2000 {
+		old, had := before.rows[i]
+		r, has := now.rows[i]
+		switch {
+		case had == has && old == r:
+			continue
+		case !has && w.changes:
+			_, err = tx.Exec("UPDATE devices SET gone = 1, changed = ? WHERE mac = ?", w.mark, macText(i))
+		case !has:
+			_, err = tx.Exec("DELETE FROM devices WHERE mac = ?", macText(i))
+		default:
+			_, err = tx.Exec("REPLACE INTO devices (mac, profile, "+now.column+", changed) VALUES (?, ?, ?, ?)", macText(i), r[0], r[1], w.mark)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A plug-in that lists, is asked, and may tell of changes.
+type pluginWay struct {
+	attr.Source
+	dir     string
+	changes bool
+	n       int
+}
+
+const pluginScript = `cd "$1" || exit
+echo '{"hello":1,"attributes":["profile","down"],"list":true,"ask":true}'
+[ "$2" = changes ] && while sleep 0.02; do
+	for f in change.*[0-9]; do [ -e "$f" ] && cat "$f" && rm "$f"; done
+done &
+while read -r line; do
+	case $line in
+	*'"list":true'*) cat list ;;
+	*'"id":'*)
+		id=${line#*'"id":'}; id=${id%%,*}
+		mac=${line#*'"mac":"'}; mac=${mac%%'"'*}
+		found=$(grep "$mac" list) || found='{"found":false}'
+		echo "{\"id\":$id,${found#'{'}" ;;
+	esac
+done
+`
+
+func openPlugin(t *testing.T, changes bool) way {
+	w := &pluginWay{dir: t.TempDir(), changes: changes}
+	tells := "none"
+	if changes {
+		tells = "changes"
+	}
+	replace(t, filepath.Join(w.dir, "plugin.sh"), pluginScript)
+	w.become(t, whole(), whole(), false)
+	var err error
+	if w.Source, err = plugin.New(plugin.Config{Argv: []string{"/bin/sh", filepath.Join(w.dir, "plugin.sh"), w.dir, tells}, Changes: changes}); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *pluginWay) source() attr.Source { return w.Source }
+
+func (w *pluginWay) become(t *testing.T, before, now truth, _ bool) {
+	t.Helper()
+	var list strings.Builder
+	var told []string
+	for i := range 2000 {
+		old, had := before.rows[i]
+		r, has := now.rows[i]
+		line := fmt.Sprintf(`{"mac":"%s","attrs":{"profile":"%s","%s":"%s"}}`, macText(i), r[0], now.column, r[1])
+		if has {
+			list.WriteString(line + "\n")
+		}
+		switch {
+		case had && !has:
+			told = append(told, fmt.Sprintf(`{"mac":"%s","gone":true}`, macText(i)))
+		case has && (!had || old != r || before.column != now.column):
+			told = append(told, line)
+		}
+	}
+	replace(t, filepath.Join(w.dir, "list"), list.String()+`{"end":true}`+"\n")
+	if w.changes && len(told) > 0 {
+		w.n++
+		replace(t, filepath.Join(w.dir, fmt.Sprint("change.", w.n)), `{"changed":[`+strings.Join(told, ",")+"]}\n")
+	}
+}
+
+// A file that dcs devices build has made.
+type localWay struct {
+	attr.Source
+	path string
+}
+
+func openLocal(t *testing.T, _ *guardClock) way {
+	w := &localWay{path: filepath.Join(t.TempDir(), "fleet.db")}
+	w.become(t, truth{}, whole(), false)
+	w.Source = store.NewFile(w.path, 10*time.Millisecond)
+	return w
+}
+
+func (w *localWay) source() attr.Source { return w.Source }
+
+func (w *localWay) become(t *testing.T, _, now truth, cut bool) {
+	t.Helper()
+	csv := filepath.Join(t.TempDir(), "fleet.csv")
+	replace(t, csv, now.csv())
+	if _, err := store.Build(t.Context(), w.path, csvfile.New(csvfile.Config{Path: csv}), localdb.Options{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if cut {
+		text, err := os.ReadFile(w.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		replace(t, w.path, string(text[:len(text)*2/3]))
+	}
+}
+
+// feed is a database that is listened to, or a directory that is polled, as far as the Store can tell: a list, and changes, so
+// many at once.
+type feed struct {
+	batch   int // 0: all
+	mu      sync.Mutex
+	now     truth
+	changes chan []attr.Change
+}
+
+func newFeed(batch int) way {
+	return &feed{batch: batch, now: whole(), changes: make(chan []attr.Change, 4000)}
+}
+
+func (f *feed) source() attr.Source                    { return f }
+func (f *feed) Name() string                           { return "feed" }
+func (f *feed) Close() error                           { return nil }
+func (f *feed) Open(context.Context) ([]string, error) { return []string{"profile", "down"}, nil }
+
+func (f *feed) Load(_ context.Context, yield func(*attr.Device) error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range 2000 {
+		if d, ok := f.now.device(i); ok {
+			if err := yield(&d); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (f *feed) Follow(ctx context.Context, apply func([]attr.Change) error) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case c := <-f.changes:
+			if err := apply(c); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (f *feed) become(_ *testing.T, before, now truth, _ bool) {
+	f.mu.Lock()
+	f.now = now
+	f.mu.Unlock()
+	var all []attr.Change
+	for i := range 2000 {
+		old, had := before.device(i)
+		d, has := now.device(i)
+		if had && !has || has && (!had || old.Values[0] != d.Values[0] || old.Values[1] != d.Values[1]) {
+			all = append(all, attr.Change{Device: d, Gone: !has})
+		}
+	}
+	if f.batch == 0 { // a directory does not tell of entries that are gone
+		for i := range all {
+			if !all[i].Gone {
+				f.changes <- all[i : i+1]
+			}
+		}
+		return
+	}
+	for len(all) > 0 {
+		n := min(f.batch, len(all))
+		f.changes <- all[:n]
+		all = all[n:]
+	}
+}
+
+// asked is a source that can only be asked.
+type asked struct {
+	clock *guardClock
+	asks  atomic.Int64
+	mu    sync.Mutex
+	now   truth
+}
+
+func (a *asked) source() attr.Source                    { return a }
+func (a *asked) Name() string                           { return "asked" }
+func (a *asked) Close() error                           { return nil }
+func (a *asked) Open(context.Context) ([]string, error) { return []string{"profile", "down"}, nil }
+func (a *asked) Load(context.Context, func(*attr.Device) error) error {
+	return errors.ErrUnsupported
+}
+
+func (a *asked) Ask(_ context.Context, mac [6]byte, _ bool, _ netip.Addr) (attr.Device, bool, error) {
+	a.asks.Add(1)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	d, ok := a.now.device(int(mac[4])<<8 | int(mac[5]))
+	return d, ok, nil
+}
+
+func (a *asked) become(_ *testing.T, _, now truth, _ bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.now = now
+}
+
+// fill has every device asked for once.
+func (a *asked) fill(t *testing.T, s *store.Store) {
+	wait(t, "all were asked for", func() bool {
+		missing := false
+		for i := range fleetSize {
+			if get(s, i) == "none" {
+				missing = true
+				s.Miss(a.clock.now().UnixNano(), macOf(i), true, netip.Addr{})
+			}
+		}
+		return !missing
+	})
+}
+
+// again has what was asked for asked for again.
+func (a *asked) again() { a.clock.offset.Add(int64(2 * time.Minute)) }
+
+// askedAll waits until all devices were asked for since the loss.
+func (a *asked) askedAll(t *testing.T) {
+	before := a.asks.Load()
+	a.again()
+	wait(t, "all were asked for again", func() bool { return a.asks.Load() >= before+fleetSize*4/5 })
+}

@@ -1,0 +1,77 @@
+package store
+
+import "sync/atomic"
+
+// intake carries questions from workers to the dispatcher: a bounded ring that any number of goroutines put into without a
+// lock, and one takes from (D. Vyukov's bounded queue). One source of requests fills no more than an eighth of it.
+type intake struct {
+	slots []intakeSlot
+	bound int32 // questions of one lane
+	lanes [intakeLanes]atomic.Int32
+	wake  chan struct{} // holds one when there is something to take
+	_     [64]byte      // head is what workers contend for
+	head  atomic.Uint64
+	_     [56]byte
+	tail  uint64
+}
+
+type intakeSlot struct {
+	turn atomic.Uint64
+	lane uint64
+	q    question
+}
+
+// intakeLanes is how many groups source prefixes are hashed to.
+const intakeLanes = 1 << 10
+
+// newIntake makes a ring for at least n questions.
+func newIntake(n int) *intake {
+	size := 64
+	for size < n {
+		size *= 2
+	}
+	in := &intake{slots: make([]intakeSlot, size), bound: int32(size / 8), wake: make(chan struct{}, 1)}
+	for i := range in.slots {
+		in.slots[i].turn.Store(uint64(i))
+	}
+	return in
+}
+
+// put adds a question of a source whose prefix hashes to lane, and tells whether there was room.
+func (in *intake) put(q question, lane uint64) bool {
+	count := &in.lanes[lane%intakeLanes]
+	if count.Load() >= in.bound {
+		return false
+	}
+	for {
+		at := in.head.Load()
+		slot := &in.slots[at%uint64(len(in.slots))]
+		switch ahead := int64(slot.turn.Load() - at); {
+		case ahead < 0:
+			return false
+		case ahead > 0 || !in.head.CompareAndSwap(at, at+1):
+			continue // another goroutine was faster
+		}
+		count.Add(1)
+		slot.q, slot.lane = q, lane
+		slot.turn.Store(at + 1)
+		select {
+		case in.wake <- struct{}{}:
+		default:
+		}
+		return true
+	}
+}
+
+// get takes the oldest question. It is called by one goroutine at a time.
+func (in *intake) get() (q question, ok bool) {
+	slot := &in.slots[in.tail%uint64(len(in.slots))]
+	if slot.turn.Load() != in.tail+1 {
+		return question{}, false
+	}
+	q = slot.q
+	in.lanes[slot.lane%intakeLanes].Add(-1)
+	slot.turn.Store(in.tail + uint64(len(in.slots)))
+	in.tail++
+	return q, true
+}

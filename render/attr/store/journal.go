@@ -1,0 +1,329 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"dcs/render/tempfile"
+)
+
+const (
+	journalName = "changes.journal"
+	// The journal is written anew, without what files have by now, when it has grown to twice what it had then, but not below
+	// journalSmall. That is its bound, and one frame.
+	journalSmall = 1 << 20
+	// journalTrim is how large it may be for that to be left undone after the files were made anew.
+	journalTrim = 64 << 10
+	// journalPatience is how long changes wait for the disk before they are served all the same.
+	journalPatience = time.Second
+	// journalClose is how long Close waits for the disk.
+	journalClose = 10 * time.Second
+)
+
+var errLate = fmt.Errorf("the disk has taken longer than %v", journalPatience)
+
+// journal appends changes to a file, in a goroutine of its own: a disk that hangs holds up nobody for longer than
+// journalPatience. After a failure it is written anew from what the Store has, again and again until that succeeds.
+type journal struct {
+	path string
+	live func() []byte        // all changes that no file has, as frames
+	may  func() error         // whether the directory may be written to
+	tell func(err, was error) // called when changes are no longer durable, or are again
+	min  time.Duration        // between tries
+	max  time.Duration
+	wake chan struct{} // holds one when there is something to do
+	done chan struct{} // closed when the goroutine has ended
+
+	mu     sync.Mutex
+	queue  []appended
+	anew   bool // to be written anew
+	trying bool // while that goes on after a failure: what comes meanwhile is queued
+	err    error
+	closed bool
+
+	// The goroutine's own.
+	f     *os.File
+	size  int64
+	limit int64
+	wait  time.Duration
+}
+
+// appended is a batch of frames that is to be appended. on is closed when it is on disk, or cannot be brought there now.
+type appended struct {
+	frames []byte
+	on     chan struct{}
+}
+
+// openJournal reads the journal of a directory.
+func openJournal(dir string) (contents, error) {
+	data, err := os.ReadFile(filepath.Join(dir, journalName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return contents{}, nil
+	}
+	if err != nil {
+		return contents{}, err
+	}
+	c := readJournal(data)
+	if c.err != nil {
+		c.err = fmt.Errorf("%s: %w", filepath.Join(dir, journalName), c.err)
+	}
+	return c, c.err
+}
+
+// start begins to write. whole says that the file may be appended to as it is.
+func (j *journal) start(whole bool) {
+	j.wake, j.done = make(chan struct{}, 1), make(chan struct{})
+	j.wait = j.min
+	if whole {
+		if err := j.reopen(); err != nil {
+			whole = false
+		}
+	}
+	j.anew = !whole
+	if j.anew {
+		j.kick()
+	}
+	go j.run()
+}
+
+// reopen opens the file to append to it.
+func (j *journal) reopen() error {
+	if err := j.may(); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(j.path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		f.Close()
+		return err
+	}
+	j.f, j.size, j.limit = f, size, max(journalSmall, 2*size)
+	return nil
+}
+
+func (j *journal) kick() {
+	select {
+	case j.wake <- struct{}{}:
+	default:
+	}
+}
+
+// append has frames appended, and waits until they are on disk, but not long.
+func (j *journal) append(data []byte) {
+	if j == nil || len(data) == 0 {
+		return
+	}
+	j.mu.Lock()
+	sick := j.err != nil
+	if sick && !j.trying || j.closed { // it will be written anew, with these in it
+		j.anew = true
+		j.mu.Unlock()
+		return
+	}
+	a := appended{data, make(chan struct{})}
+	j.queue = append(j.queue, a)
+	j.mu.Unlock()
+	j.kick()
+	if sick {
+		return
+	}
+	patience := time.NewTimer(journalPatience)
+	defer patience.Stop()
+	select {
+	case <-a.on:
+	case <-patience.C:
+		j.failed(errLate)
+	}
+}
+
+// rewrite has the journal written anew where it is larger than size.
+func (j *journal) rewrite(size int64) {
+	if st, err := os.Stat(j.path); err != nil || st.Size() <= size {
+		return
+	}
+	j.mu.Lock()
+	j.anew = true
+	j.mu.Unlock()
+	j.kick()
+}
+
+// failed notes that changes are not durable.
+func (j *journal) failed(err error) {
+	j.mu.Lock()
+	was := j.err
+	j.err, j.anew = err, true
+	if errors.Is(err, errLate) && was != nil {
+		j.err = was
+	}
+	for _, a := range j.queue {
+		close(a.on)
+	}
+	j.queue, j.trying = nil, false
+	j.mu.Unlock()
+	if was == nil {
+		j.tell(err, nil)
+	}
+}
+
+// state returns why changes are not durable; nil: they are.
+func (j *journal) state() error {
+	if j == nil {
+		return nil
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.err
+}
+
+func (j *journal) run() {
+	defer close(j.done)
+	for {
+		again := make(<-chan time.Time)
+		if j.state() != nil {
+			again = time.After(j.wait)
+			j.wait = min(2*j.wait, j.max)
+		}
+		select {
+		case <-j.wake:
+		case <-again:
+		}
+		j.mu.Lock()
+		queue, closed := j.queue, j.closed
+		anew := j.anew || j.err != nil
+		j.queue, j.anew, j.trying = nil, false, anew
+		j.mu.Unlock()
+		err := j.write(queue, anew)
+		switch {
+		case err != nil:
+			j.failed(err)
+		case anew:
+			j.recovered()
+		}
+		for _, a := range queue {
+			close(a.on)
+		}
+		if closed {
+			if j.f != nil {
+				j.f.Close()
+			}
+			return
+		}
+	}
+}
+
+// recovered notes that all changes are on disk, but for what is queued.
+func (j *journal) recovered() {
+	j.mu.Lock()
+	was := j.err
+	if j.anew { // it failed once more meanwhile
+		was = nil
+	} else {
+		j.err = nil
+	}
+	j.trying, j.wait = false, j.min
+	j.mu.Unlock()
+	if was != nil {
+		j.tell(nil, was)
+	}
+}
+
+func (j *journal) write(queue []appended, anew bool) error {
+	n := int64(0)
+	for _, a := range queue {
+		n += int64(len(a.frames))
+	}
+	if anew || n > 0 && (j.f == nil || j.size+n > j.limit) {
+		return j.replace() // what was queued is in it
+	}
+	if n == 0 {
+		return nil
+	}
+	data := queue[0].frames
+	for _, a := range queue[1:] {
+		data = append(data, a.frames...)
+	}
+	_, err := j.f.Write(data)
+	if err == nil {
+		err = j.f.Sync()
+	}
+	if err != nil { // half of it may be there
+		_ = j.f.Truncate(j.size)
+		j.f.Close()
+		j.f = nil
+		return err
+	}
+	j.size += n
+	return nil
+}
+
+// replace writes the journal anew.
+func (j *journal) replace() error {
+	if err := j.may(); err != nil {
+		return err
+	}
+	data := append([]byte(journalMagic), j.live()...)
+	f, err := tempfile.Create(j.path, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Commit()
+	}
+	if err != nil {
+		f.Abort()
+		return err
+	}
+	if j.f != nil {
+		j.f.Close()
+		j.f = nil
+	}
+	return j.reopen()
+}
+
+// close writes what is not on disk yet, and ends.
+func (j *journal) close() error {
+	if j == nil {
+		return nil
+	}
+	j.mu.Lock()
+	j.closed = true
+	j.mu.Unlock()
+	j.kick()
+	select {
+	case <-j.done:
+		return nil
+	case <-time.After(journalClose):
+		return fmt.Errorf("%s: %w", j.path, errLate)
+	}
+}
+
+// startJournal begins to write the journal. whole says that it may be appended to; unwritable, why nothing can be written.
+func (s *Store) startJournal(whole bool, unwritable error) {
+	s.journal = &journal{
+		path: filepath.Join(s.cfg.Dir, journalName), live: s.liveChanges, may: s.claim, min: s.cfg.RetryMin, max: s.cfg.RetryMax,
+		tell: func(err, was error) {
+			if err != nil {
+				s.event(Event{Kind: NotDurable, Err: err})
+			} else {
+				s.event(Event{Kind: Durable, Err: was})
+			}
+		},
+	}
+	s.journal.start(whole && unwritable == nil)
+	if unwritable != nil {
+		s.journal.failed(unwritable)
+	}
+}
+
+// Durable returns why changes are not on disk within a moment; nil: they are.
+func (s *Store) Durable() error { return s.journal.state() }

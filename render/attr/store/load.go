@@ -1,0 +1,150 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"dcs/render/attr"
+	"dcs/render/attr/localdb"
+)
+
+// load asks a source for all its devices, and makes its file of them.
+func (s *Store) load(src *source, force bool) error {
+	began := s.cfg.Now()
+	s.mu.Lock()
+	src.busy = true
+	before := s.seq
+	file := s.inOrder(src.names)
+	cols := make([]int, len(file)) // where in the file the source's attributes go
+	for i, name := range src.names {
+		cols[i] = slices.Index(file, name)
+	}
+	s.mu.Unlock()
+	src.loading.Store(0)
+	defer func() {
+		src.loading.Store(-1)
+		s.mu.Lock()
+		src.busy = false
+		s.mu.Unlock()
+		if force {
+			s.soon() // what was held back and is accepted goes into the file, which is not made of a source that loads
+		}
+	}()
+
+	b, err := s.create(src.path, file)
+	if err != nil {
+		return &unwrittenFile{err}
+	}
+	defer b.Abort()
+	ctx, cancel := context.WithCancelCause(s.ctx)
+	defer cancel(nil)
+	stall := time.AfterFunc(s.cfg.Stall, func() { cancel(ErrStalled) })
+	defer stall.Stop()
+	var rejected attr.Rejected
+	n := 0
+	d := attr.Device{Values: make([]string, len(file))}
+	err = src.Load(ctx, func(in *attr.Device) error {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		if n++; n%1024 == 1 {
+			stall.Reset(s.cfg.Stall)
+			src.loading.Store(int64(n))
+		}
+		err := place(&d, in, cols)
+		if err == nil {
+			err = b.Add(&d)
+		}
+		if err == nil || refuses(&rejected, err) {
+			return nil
+		}
+		return &unwrittenFile{err}
+	})
+	if cause := context.Cause(ctx); errors.Is(cause, ErrStalled) {
+		err = fmt.Errorf("%w: %v without a device, after %d", ErrStalled, s.cfg.Stall, n)
+	}
+	if errors.Is(err, errors.ErrUnsupported) {
+		s.unlisted(src, force)
+		return s.sweep(src) // what was asked for so far is all that there is
+	}
+	if err != nil {
+		return err
+	}
+	if err := closeRejected(&rejected, src.Source, n); err != nil {
+		return err
+	}
+	meta := fileMeta{Source: src.Name(), Loaded: began, Rejected: rejected}
+	if m, ok := src.Source.(attr.Marker); ok {
+		meta.Mark = m.Mark()
+	}
+	return s.commit(src, b, file, meta, before, force)
+}
+
+// sweep has all devices of a source that cannot list them asked for again, once, since nothing tells of their changes.
+func (s *Store) sweep(src *source) error {
+	s.mu.Lock()
+	swept := src.swept
+	src.swept = true
+	r := s.fleet[src.i].clone()
+	s.mu.Unlock()
+	if _, asks := src.Source.(attr.Asker); !asks || swept {
+		return nil
+	}
+	return r.each(func(d *attr.Device) error {
+		s.askAgain(question{d.MAC, d.HasMAC, d.IP})
+		return s.ctx.Err()
+	})
+}
+
+// place copies a device whose values stand by the source's names to one whose values stand by cols.
+func place(d, in *attr.Device, cols []int) error {
+	if len(in.Values) > len(cols) {
+		return fmt.Errorf("%w: it has %d values for %d attributes", attr.ErrDevice, len(in.Values), len(cols))
+	}
+	d.MAC, d.HasMAC, d.IP = in.MAC, in.HasMAC, in.IP
+	clear(d.Values)
+	for i, v := range in.Values {
+		d.Values[cols[i]] = v
+	}
+	return nil
+}
+
+// commit puts a source's new file in the place of the old, and has it served, unless the source has lost too much.
+func (s *Store) commit(src *source, b *localdb.Builder, names []string, meta fileMeta, before uint64, force bool) error {
+	s.build.Lock()
+	defer s.build.Unlock()
+	s.mu.Lock()
+	meta.Stamp, meta.Seq = s.nextStamp(), before
+	s.mu.Unlock()
+	st, err := s.commitFile(src, b, names, &meta, func(after *tally) error {
+		if force {
+			s.forgive(src, after)
+			return nil
+		}
+		return s.judge(src, after, s.cfg.Now())
+	})
+	if errors.Is(err, attr.ErrHeld) {
+		return err
+	}
+	if err != nil {
+		return &unwrittenFile{err}
+	}
+	if err := s.adopt(src, meta, before); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.release(src)
+	s.mu.Unlock()
+	s.mark(src, false)
+	s.event(Event{
+		Source: src.Name(), Kind: Loaded, Devices: int(st.Devices), Stats: st, Reject: meta.Rejected,
+		Took: s.cfg.Now().Sub(meta.Loaded),
+	})
+	if err := s.makeFiles(); err != nil {
+		s.event(Event{Kind: NotMade, Err: err, Retry: s.cfg.RetryMax})
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+package store
+
+import (
+	"maps"
+	"net/netip"
+
+	"dcs/render/attr"
+	"dcs/render/attr/localdb"
+)
+
+// rows is what one source told of its devices: a file, and what has changed since it was made.
+type rows struct {
+	base *localdb.DB // nil: none
+	cols []int       // by attribute of base: its index in the Store's schema; nil: the same
+	macs map[[6]byte]*change
+	ips  map[netip.Addr]*change
+}
+
+// change is what has become of a device. It is immutable.
+type change struct {
+	attr.Device        // Values is a Record of the Store's schema
+	gone        bool   // by MAC address if it has one
+	seq         uint64 // of all changes of the Store
+}
+
+func (r *rows) clone() rows {
+	return rows{base: r.base, cols: r.cols, macs: maps.Clone(r.macs), ips: maps.Clone(r.ips)}
+}
+
+// changed returns how many changes there are.
+func (r *rows) changed() int { return len(r.macs) + len(r.ips) }
+
+// byMAC finds a device. Its IP address is the one that it is found by, if any.
+func (r *rows) byMAC(mac [6]byte) (attr.Device, bool) {
+	if c, ok := r.macs[mac]; ok {
+		return c.Device, !c.gone
+	}
+	if r.base == nil {
+		return attr.Device{}, false
+	}
+	d, ok := r.base.Get(mac, nil)
+	if !ok {
+		return attr.Device{}, false
+	}
+	if _, taken := r.ips[d.IP]; taken {
+		d.IP = netip.Addr{}
+	}
+	d.Values = r.record(d.Values)
+	return d, true
+}
+
+// byIP finds a device. ip is unmapped.
+func (r *rows) byIP(ip netip.Addr) (attr.Device, bool) {
+	if c, ok := r.ips[ip]; ok {
+		return c.Device, !c.gone
+	}
+	if r.base == nil {
+		return attr.Device{}, false
+	}
+	d, ok := r.base.GetIP(ip, nil)
+	if !ok {
+		return attr.Device{}, false
+	}
+	if _, changed := r.macs[d.MAC]; d.HasMAC && changed {
+		return attr.Device{}, false
+	}
+	d.Values = r.record(d.Values)
+	return d, true
+}
+
+// record puts values of base in the order of the schema.
+func (r *rows) record(values []string) attr.Record {
+	if r.cols == nil {
+		return values
+	}
+	n := 0
+	for _, i := range r.cols {
+		n = max(n, i+1)
+	}
+	rec := make(attr.Record, n)
+	for i, v := range values {
+		rec[r.cols[i]] = v
+	}
+	return rec
+}
+
+// set applies a change.
+func (r *rows) set(c *change) {
+	if r.macs == nil {
+		r.macs, r.ips = make(map[[6]byte]*change), make(map[netip.Addr]*change)
+	}
+	if old := r.macs[c.MAC]; c.HasMAC && old != nil && r.ips[old.IP] == old {
+		delete(r.ips, old.IP)
+	}
+	if c.IP.IsValid() && !(c.gone && c.HasMAC) {
+		if old := r.ips[c.IP]; old != nil && old.HasMAC && !(c.HasMAC && old.MAC == c.MAC) {
+			without := *old
+			without.IP = netip.Addr{}
+			r.macs[old.MAC] = &without
+		}
+		r.ips[c.IP] = c
+	}
+	if c.HasMAC {
+		r.macs[c.MAC] = c
+	}
+}
+
+// forget drops changes up to number seq: they are in the file now.
+func (r *rows) forget(seq uint64) {
+	maps.DeleteFunc(r.macs, func(_ [6]byte, c *change) bool { return c.seq <= seq })
+	maps.DeleteFunc(r.ips, func(_ netip.Addr, c *change) bool { return c.seq <= seq })
+}
+
+// each calls yield for every device. The Device is valid during the call only.
+func (r *rows) each(yield func(*attr.Device) error) error {
+	if r.base != nil {
+		err := r.base.Each(func(d *attr.Device) error {
+			_, taken := r.ips[d.IP]
+			if d.HasMAC {
+				if _, changed := r.macs[d.MAC]; changed {
+					return nil
+				}
+				if taken {
+					d.IP = netip.Addr{}
+				}
+			} else if taken {
+				return nil
+			}
+			e := *d
+			e.Values = r.record(d.Values)
+			return yield(&e)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, c := range r.macs {
+		if c.gone {
+			continue
+		}
+		if err := yield(&c.Device); err != nil {
+			return err
+		}
+	}
+	for _, c := range r.ips {
+		if c.gone || c.HasMAC {
+			continue
+		}
+		if err := yield(&c.Device); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package store
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"dcs/render/attr"
+)
+
+// The merge of one file is that file: no other is written, whatever the number of sources.
+func TestSingleFileServesAsItIs(t *testing.T) {
+	a := newFake("a", []string{"n"}, dev(1, "10.0.0.1", "1"))
+	b := newFake("b", []string{"m"})
+	dir := t.TempDir()
+	merged := func() bool {
+		_, err := os.Stat(filepath.Join(dir, mergedName))
+		return err == nil
+	}
+	cfg, _ := testConfig(dir, plain{a})
+	s := openStore(t, cfg)
+	eventually(t, "the first is loaded", s.Settled)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cfg, ev := testConfig(dir, plain{a}, following{plain{b}, b})
+	s = openStore(t, cfg)
+	eventually(t, "all is loaded", s.Settled)
+	is(t, s, 1, "n=1")
+	if ev.has(Merged, "", nil) || merged() {
+		t.Error("one file was merged")
+	}
+	b.apply <- []attr.Change{{Device: onlyIP("10.0.0.1", "2")}}
+	is(t, s, 1, "m=2 n=1")
+
+	// After a crash the change lies over the file.
+	cfg, _ = testConfig(copyDir(t, dir), plain{down("a")}, plain{down("b")})
+	cfg.OpenWait = time.Nanosecond
+	c := openStore(t, cfg)
+	if got := get(c, 1); got != "m=2 n=1" {
+		t.Errorf("after a crash: %s", got)
+	}
+
+	// A second file makes it a merge of two.
+	s.soon()
+	eventually(t, "two files are merged", merged)
+	is(t, s, 1, "m=2 n=1")
+
+	b.apply <- nil // without its only device
+	if err := s.Reload("b", true); err != nil {
+		t.Fatal(err)
+	}
+	is(t, s, 1, "n=1")
+	eventually(t, "the merged file is gone", func() bool { return !merged() })
+}
+
+// A file lacks an attribute in the midst of the schema: a merged file has all, until a start finds that nobody has it any more.
+func TestSingleFileOfFewerAttributes(t *testing.T) {
+	f := newFake("a", []string{"x", "y", "z"}, dev(1, "", "1", "2", "3"))
+	dir := t.TempDir()
+	cfg, ev := testConfig(dir, plain{f})
+	s := openStore(t, cfg)
+	is(t, s, 1, "x=1 y=2 z=3")
+	f.set(func() {
+		f.names, f.devices, f.reopen = []string{"x", "z"}, []attr.Device{dev(1, "", "1", "3")}, true
+	})
+	if err := s.Reload("a", false); err != nil {
+		t.Fatal(err)
+	}
+	is(t, s, 1, "x=1 z=3")
+	eventually(t, "merged", func() bool { return ev.has(Merged, "", nil) })
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cfg, _ = testConfig(dir, plain{down("a")})
+	cfg.OpenWait = time.Nanosecond
+	s = openStore(t, cfg)
+	if got := get(s, 1); got != "x=1 z=3" || s.Schema().Len() != 2 {
+		t.Errorf("after a start: %s of %v", got, s.Schema().Names())
+	}
+	if _, err := os.Stat(filepath.Join(dir, mergedName)); err == nil {
+		t.Error("the merged file is still there")
+	}
+}

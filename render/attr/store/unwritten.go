@@ -1,0 +1,153 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"dcs/render/attr"
+)
+
+// unwrittenFile is what a load fails with if the disk is at fault, and not the source.
+type unwrittenFile struct{ err error }
+
+func (u *unwrittenFile) Error() string { return u.err.Error() }
+func (u *unwrittenFile) Unwrap() error { return u.err }
+
+// unwrittenError returns why the file of a load could not be written; nil if that is not why it failed.
+func unwrittenError(err error) error {
+	var u *unwrittenFile
+	if errors.As(err, &u) {
+		return err
+	}
+	return nil
+}
+
+// errManyDiffer is returned when a source differs from its file in more devices than are served from memory.
+var errManyDiffer = errors.New("too many devices differ from the file that serves")
+
+// loadOver loads a source whose file cannot be written, because why, and lays what differs from the file that serves over it.
+// Devices that the source has no longer stay: they go when a file can be written, or when the source says so by a change. What
+// loses too many values is held back, unless force says that it is meant; that does not count for the load that comes when a
+// file can be written.
+func (s *Store) loadOver(src *source, force bool, why error) error {
+	s.event(Event{Source: src.Name(), Kind: NotMade, Err: why, Retry: s.cfg.RetryMax})
+	src.loading.Store(0)
+	defer src.loading.Store(-1)
+	s.mu.Lock()
+	room := 4*s.cfg.Overlay - len(s.macs) - len(s.ips)
+	known := src.told
+	s.mu.Unlock()
+	ctx, cancel := context.WithCancelCause(s.ctx)
+	defer cancel(nil)
+	stall := time.AfterFunc(s.cfg.Stall, func() { cancel(ErrStalled) })
+	defer stall.Stop()
+	var changes []attr.Change
+	n, many := 0, false
+	err := src.Load(ctx, func(d *attr.Device) error {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		if n++; n%1024 == 1 {
+			stall.Reset(s.cfg.Stall)
+			src.loading.Store(int64(n))
+		}
+		if many || !s.differs(src, d) {
+			return nil
+		}
+		if many = len(changes) >= room/2; many { // a device and its address
+			changes = nil
+			return nil
+		}
+		c := attr.Change{Device: *d}
+		c.Values = make([]string, len(d.Values))
+		for i, v := range d.Values {
+			c.Values[i] = strings.Clone(v)
+		}
+		changes = append(changes, c)
+		return nil
+	})
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		s.unlisted(src, force)
+		return s.sweep(src)
+	case err != nil:
+		return err
+	case many && !known:
+		return fmt.Errorf("%w: %w", errManyDiffer, why)
+	case many:
+		s.event(Event{Source: src.Name(), Kind: NotMade, Err: fmt.Errorf("%w: %w", errManyDiffer, why), Retry: s.cfg.RetryMax})
+	}
+	if many {
+		return nil
+	}
+	if err := s.reapply(src, changes, force); err != nil { // at once: whether it loses too much shows in all of it
+		return fmt.Errorf("%w: %w", errManyDiffer, why)
+	}
+	s.flush()
+	return nil
+}
+
+// differs tells whether a device is known otherwise, or not at all.
+func (s *Store) differs(src *source, d *attr.Device) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := &s.fleet[src.i]
+	same := false
+	err := s.fleet.guard(func() error {
+		var was attr.Device
+		var ok bool
+		if d.HasMAC {
+			was, ok = r.byMAC(d.MAC)
+		} else {
+			was, ok = r.byIP(d.IP.Unmap())
+		}
+		same = ok && (!d.IP.IsValid() && !was.IP.IsValid() || d.IP.Unmap() == was.IP)
+		for i, j := range src.perm {
+			now, before := "", ""
+			if i < len(d.Values) {
+				now = d.Values[i]
+			}
+			if j < len(was.Values) {
+				before = was.Values[j]
+			}
+			same = same && now == before
+		}
+		return nil
+	})
+	return err != nil || !same
+}
+
+// awaitDisk has a source loaded again when a file can be written that could not be, because why. stop ends the wait.
+func (s *Store) awaitDisk(src *source, why error) (stop func()) {
+	if why == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(s.ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(s.cfg.RetryMax):
+			}
+			b, err := s.create(src.path, nil)
+			if err != nil {
+				continue
+			}
+			b.Abort()
+			select {
+			case src.reload <- false:
+			default:
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}

@@ -1,0 +1,169 @@
+package store
+
+import (
+	"net/netip"
+	"runtime"
+
+	"dcs/render/attr"
+	"dcs/render/attr/localdb"
+	"dcs/render/mapped"
+)
+
+// View is what is known of all devices at one moment. It never changes, and is safe for
+// concurrent use. The nil View knows of none.
+//
+// Values that look-ups return may lie in a mapped file, which stays mapped for as long as
+// the View can be reached: hold it until you are done with them.
+type View struct {
+	schema *attr.Schema
+	base   *localdb.DB // its attributes are the schema's first; nil: none
+	over   *overlay    // what has changed since base was made; nil: nothing
+}
+
+// Schema names the attributes of the view's records. The schema of a later view of the same
+// Store begins with the names of this one, in the same order.
+func (v *View) Schema() *attr.Schema {
+	if v == nil {
+		return nil
+	}
+	return v.schema
+}
+
+// Lookup finds the device with a MAC address. It appends its record to dst[:0], and returns
+// that and whether there is such a device. It does not allocate if dst has room for the
+// whole schema.
+func (v *View) Lookup(mac [6]byte, dst attr.Record) (attr.Record, bool) {
+	if v == nil {
+		return dst[:0], false
+	}
+	if v.over != nil {
+		if e := v.over.byMAC(mac); e != nil {
+			return append(dst[:0], e.values...), !e.gone
+		}
+	}
+	if v.base == nil {
+		return dst[:0], false
+	}
+	r, ok := v.base.Lookup(mac, dst)
+	runtime.KeepAlive(v)
+	return r, ok
+}
+
+// LookupIP finds the device with an IP address, as Lookup does, and tells its MAC address if it has one.
+func (v *View) LookupIP(ip netip.Addr, dst attr.Record) (r attr.Record, mac [6]byte, hasMAC, ok bool) {
+	if v == nil {
+		return dst[:0], mac, false, false
+	}
+	ip = ip.Unmap()
+	if v.over != nil {
+		if e := v.over.byIP(ip); e != nil {
+			return append(dst[:0], e.values...), e.mac, e.hasMAC, !e.gone
+		}
+	}
+	if v.base == nil {
+		return dst[:0], mac, false, false
+	}
+	r, mac, hasMAC, ok = v.base.LookupIP(ip, dst)
+	if ok && hasMAC && v.over != nil {
+		if e := v.over.byMAC(mac); e != nil {
+			hasMAC = e.has(ip)
+			if ok = hasMAC; ok {
+				r = append(r[:0], e.values...)
+			} else {
+				r = r[:0]
+			}
+		}
+	}
+	runtime.KeepAlive(v)
+	return r, mac, hasMAC, ok
+}
+
+// Query asks for one device; LookupBatch answers it.
+type Query = attr.Query
+
+// LookupBatch answers queries as Lookup and LookupIP do, all at once, which is faster than one
+// after another. Damaged says of a device that is not found that it may be known, but what a file says of it cannot be
+// read. Asking is left alone. It does not allocate if Values have room for the whole schema.
+func (v *View) LookupBatch(queries []attr.Query) {
+	if v == nil || v.base == nil {
+		for i := range queries {
+			q := &queries[i]
+			q.Values, q.Found, q.HasOwner, q.Damaged, q.Addr = q.Values[:0], false, false, false, netip.Addr{}
+		}
+	} else {
+		v.base.LookupBatch(queries)
+	}
+	if v == nil || v.over == nil {
+		return
+	}
+	for i := range queries {
+		q := &queries[i]
+		if q.HasMAC {
+			if e := v.over.byMAC(q.MAC); e != nil {
+				q.Values, q.Found, q.Damaged, q.Addr = e.answer(q), !e.gone, e.unsure, e.addr()
+			}
+		} else if e := v.over.byIP(q.IP.Unmap()); e != nil {
+			q.Values, q.Owner, q.HasOwner, q.Found = e.answer(q), e.mac, e.hasMAC, !e.gone
+			q.Damaged = e.unsure
+		} else if q.HasOwner { // as LookupIP has it
+			if e := v.over.byMAC(q.Owner); e != nil && e.has(q.IP.Unmap()) {
+				q.Values = e.answer(q)
+			} else if e != nil {
+				q.Values, q.HasOwner, q.Found, q.Damaged = q.Values[:0], false, false, e.unsure
+			}
+		}
+	}
+	runtime.KeepAlive(v)
+}
+
+// Fault tells whether addr, which could not be read, is of the file that values lie in. The file is taken for damaged then: another
+// look-up returns what is whole of it.
+func (v *View) Fault(addr uintptr) bool {
+	if v == nil || v.base == nil || !v.base.Holds(addr) {
+		return false
+	}
+	v.base.Spoil(mapped.ErrCut)
+	return true
+}
+
+// Each calls yield for every device, in no order that means anything, and returns what yield
+// returns if that is an error. The Device is valid during the call only.
+func (v *View) Each(yield func(*attr.Device) error) error {
+	if v == nil {
+		return nil
+	}
+	if v.base != nil {
+		err := v.base.Each(func(d *attr.Device) error {
+			if v.over != nil && (d.HasMAC && v.over.byMAC(d.MAC) != nil || !d.HasMAC && v.over.byIP(d.IP) != nil) {
+				return nil
+			}
+			return yield(d)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if v.over == nil {
+		return nil
+	}
+	seen := func(table *overlayTable, mine func(*entry) bool) error {
+		for _, b := range table {
+			if b == nil {
+				continue
+			}
+			for _, e := range b.entries {
+				if e.gone || !mine(e) {
+					continue
+				}
+				if err := yield(&attr.Device{MAC: e.mac, HasMAC: e.hasMAC, IP: e.ip, Values: e.values}); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	if err := seen(&v.over.macs, func(*entry) bool { return true }); err != nil {
+		return err
+	}
+	return seen(&v.over.ips, func(e *entry) bool { return !e.hasMAC })
+}

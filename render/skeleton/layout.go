@@ -1,0 +1,81 @@
+package skeleton
+
+import (
+	"bytes"
+	"slices"
+
+	"dcs/render/syntax"
+	"dcs/render/tlv"
+)
+
+// template compiles an item that is made of TLVs.
+func (c *compiler) template(it *syntax.Item) {
+	c.enc.Dialect = c.t.dialect()
+	root := tlv.Root(c.t.dialect())
+	if it.Kind == syntax.Mta {
+		c.b.base = append(c.b.base, opening...)
+		c.implied = true
+	}
+	c.item(it, root, nil)
+	if it.Kind == syntax.Mta {
+		c.endDelimiter()
+	}
+	c.stamps()
+}
+
+// endDelimiter adds the closing MtaConfigDelimiter if an Mta item leaves it out.
+func (c *compiler) endDelimiter() {
+	if n := len(c.b.tops); n > 0 {
+		last := &c.b.tops[n-1]
+		if last.end == c.b.here() && string(c.b.base[last.start.off:]) == closing {
+			return
+		}
+	}
+	c.b.base = append(c.b.base, closing...)
+}
+
+// stamps adds the time and the modem's address to a modem's file that lacks them. They
+// come last, so that as much as can be stays in front of the first change.
+func (c *compiler) stamps() {
+	if c.t.Kind != ModemFile {
+		return
+	}
+	has := func(code byte) bool {
+		return slices.ContainsFunc(c.b.tops, func(t topTLV) bool { return t.code == code })
+	}
+	root := tlv.Root(tlv.CM)
+	stamp := func(code byte, src source, name string) {
+		d, _ := root.ChildByCode(code)
+		v := val{pos: c.t.Item.Pos, kind: dynamicVal, dyn: &dynamic{op: dynVar, name: name, src: src}}
+		m := c.b.begin()
+		st := &syntax.Setting{Pos: c.t.Item.Pos, Keyword: d.Name, Values: []syntax.Expr{&syntax.Var{Pos: c.t.Item.Pos, Name: name}}}
+		c.dynamic(st, d, tlv.FormPlain, []val{v})
+		_, changed, _ := c.b.end(m)
+		c.b.tops = append(c.b.tops, topTLV{code: code, start: m.at, end: c.b.here(), change: changed})
+	}
+	if c.env.Timestamp && !has(19) {
+		stamp(19, fromTime, "time")
+	}
+	if c.env.ModemAddress && !has(20) && !has(59) {
+		c.pass.stampAddress(stamp)
+	}
+}
+
+// skeleton makes one of what was compiled.
+func (c *compiler) skeleton(name string) (*Skeleton, *Fault) {
+	t := c.t
+	s := &Skeleton{
+		Kind: t.Kind, Name: name, hash: c.hash,
+		base: bytes.Clone(c.b.base), vary: c.b.vary,
+		slots: slices.Clone(c.b.slots), fixups: slices.Clone(c.b.fixups), tops: c.b.tops,
+		broken: Fault{Reason: Invalid, Pos: t.Item.Pos, What: itemName(t.Item)},
+	}
+	if c.asIs {
+		s.base = t.source
+	}
+	if err := s.settle(); err != nil {
+		return nil, s.fail(err)
+	}
+	s.tops, s.order, s.prefix = nil, slices.Clone(s.order), bytes.Clone(s.prefix)
+	return s, nil
+}

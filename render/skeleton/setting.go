@@ -1,0 +1,198 @@
+package skeleton
+
+import (
+	"errors"
+	"strings"
+
+	"dcs/render/syntax"
+	"dcs/render/tlv"
+)
+
+// memoKey is a setting in the group that it is compiled in: a block may be included in several,
+// and a group may be one of several dialects. What a variable stands for is no part of it: it
+// depends on the template and on the way to the setting, so what reads one is never remembered.
+type memoKey struct {
+	st      *syntax.Setting
+	parent  *tlv.Def
+	dialect tlv.Dialect // with Lenient a keyword's meaning depends on it
+}
+
+func (c *compiler) setting(st *syntax.Setting, parent *tlv.Def, sc *scope) {
+	isTop := parent != nil && parent.IsRoot()
+	m := c.b.begin()
+	key := memoKey{st, parent, c.enc.Dialect}
+	octets, constant := c.env.memo[key]
+	if constant && !c.tracing {
+		c.b.base = append(c.b.base, octets...)
+	} else if strings.EqualFold(st.Keyword, "GenericTLV") {
+		c.generic(st, parent, sc)
+	} else {
+		c.known(st, parent, sc)
+	}
+	octets, changed, shared := c.b.end(m)
+	if !constant && shared && changed < 0 && len(c.errs) == 0 {
+		c.pass.encoded(key, octets)
+	}
+	if c.implied && m.at.off == len(opening) && isTop && string(octets) == opening {
+		c.b.base = c.b.base[:len(opening)] // the item begins with it, and so does the file already
+		c.implied = false
+	}
+	if end := c.b.here(); isTop && end != m.at {
+		code := byte(snmpCode)
+		if len(octets) > 0 {
+			code = octets[0]
+		}
+		c.b.tops = append(c.b.tops, topTLV{code: code, start: m.at, end: end, change: changed})
+	}
+}
+
+// known compiles a setting whose keyword is in the dictionary.
+func (c *compiler) known(st *syntax.Setting, parent *tlv.Def, sc *scope) {
+	d, form, ok := c.resolve(st, parent)
+	if !ok {
+		c.b.local = true
+		c.discard(func() { c.evalAll(st, sc, false) })
+		return
+	}
+	if c.t.Kind == PortalFile && parent.IsRoot() && !d.Belongs(tlv.PS) {
+		msg := d.Title() + " does not belong in the file of a CableHome portal service"
+		if own, _, ok := parent.Child("Ps" + d.Name); ok {
+			msg += "; " + own.Title() + " does"
+		}
+		c.warnf(st.Pos, "%s", msg)
+	}
+	if d.Code == 6 || d.Code == 7 {
+		if parent.IsRoot() && c.t.Kind == ModemFile {
+			c.errorf(st.Pos, "%s is computed when the file is made; leave it out", st.Keyword)
+			return
+		}
+	}
+	if st.Group {
+		c.group(st, d, sc)
+		return
+	}
+	vals := c.evalAll(st, sc, d.Kind.Slash())
+	if vals == nil && len(st.Values) > 0 {
+		c.b.local = true
+		return
+	}
+	dyn, unknown := false, false
+	for i := range vals {
+		dyn = dyn || vals[i].varies()
+		unknown = unknown || vals[i].has(unknownVal)
+	}
+	c.pos = st.Pos
+	switch {
+	case unknown:
+		c.b.local = true
+		c.pass.unknownValue(st, d, form, vals)
+	case dyn:
+		c.dynamic(st, d, form, vals)
+	default:
+		out, err := c.enc.AppendTLV(c.b.base, d, form, values(vals))
+		if err != nil {
+			c.encodeError(st, vals, err)
+			return
+		}
+		c.b.base = out
+	}
+}
+
+// resolve finds what a keyword means in its parent.
+func (c *compiler) resolve(st *syntax.Setting, parent *tlv.Def) (*tlv.Def, tlv.Form, bool) {
+	if parent == nil {
+		c.misplaced++
+		c.errorf(st.Pos, "%s: the dictionary does not know this group; write its contents as GenericTLV", st.Keyword)
+		return nil, 0, false
+	}
+	if d, form, ok := parent.Child(st.Keyword); ok {
+		return d, form, true
+	}
+	if c.env.Lenient {
+		if d, form, ok := tlv.Lenient(c.t.dialect(), st.Keyword); ok {
+			c.warnf(st.Pos, "%s; taken for its number %d, as the open encoder does", parent.Misplaced(st.Keyword), d.Code)
+			return d, form, true
+		}
+	}
+	c.misplaced++
+	c.errorf(st.Pos, "%s", parent.Misplaced(st.Keyword))
+	return nil, 0, false
+}
+
+// group compiles "Keyword { … }".
+func (c *compiler) group(st *syntax.Setting, d *tlv.Def, sc *scope) {
+	if !d.Group() && !c.env.Lenient {
+		c.errorf(st.Pos, "%s takes a value (%s), not a block", d.Name, d.Kind)
+		return
+	}
+	if !d.Group() {
+		c.warnf(st.Pos, "%s takes a value (%s); the block's TLVs are taken for it, as the open encoder does", d.Name, d.Kind)
+	}
+	if len(st.Values) > 0 {
+		c.errorf(st.Pos, "%s takes a block or a value, not both", d.Name)
+		return
+	}
+	if d.Kind == tlv.KindVendorGroup && len(st.Body) > 0 {
+		if first, ok := st.Body[0].(*syntax.Setting); ok && !strings.EqualFold(first.Keyword, "VendorIdentifier") {
+			c.warnf(first.Pos, "%s stands before VendorIdentifier, which should come first: it tells whose TLVs these are", first.Keyword)
+		}
+	}
+	g := c.b.open(d.Code, d.LenBytes())
+	if d.Group() {
+		c.body(st.Body, d, sc.inner())
+	} else {
+		c.body(st.Body, nil, sc.inner())
+	}
+	c.closeGroup(st, g)
+}
+
+func (c *compiler) closeGroup(st *syntax.Setting, g group) {
+	at := func() *site { return c.env.site(siteKey{pos: st.Pos, what: st.Keyword, octets: g.octets}) }
+	if n, ok := c.b.close(g, at); !ok {
+		c.errorf(st.Pos, "%s: the block has %d octets, at most %d fit in a TLV; split it", st.Keyword, n, 1<<(8*g.octets)-1)
+	}
+}
+
+// encodeError reports what the encoder says of a setting, at the value that it means.
+func (c *compiler) encodeError(st *syntax.Setting, vals []val, err error) {
+	pos := st.Pos
+	var ve *tlv.ValueError
+	if errors.As(err, &ve) && ve.Index >= 0 && ve.Index < len(vals) {
+		pos = vals[ve.Index].pos
+	}
+	c.errorf(pos, "%v", err)
+}
+
+// dynamic compiles a setting that only a request settles, as a slot if its kind has one,
+// else by making the attributes a part of what the name is specialized for.
+func (c *compiler) dynamic(st *syntax.Setting, d *tlv.Def, form tlv.Form, vals []val) {
+	s, ok := c.lower(d, form, vals)
+	if !ok {
+		c.undecided(st.Pos, st.Keyword, st.Keyword, pointers(vals)...)
+		return
+	}
+	what := st.Keyword
+	for _, e := range st.Values {
+		what += " " + write(e)
+	}
+	c.env.seal(&s, st.Pos, what)
+	if s.kind == snmpSlot {
+		c.b.add(s)
+		return
+	}
+	g := c.b.open(d.Code, d.LenBytes())
+	c.b.add(s)
+	c.closeGroup(st, g)
+}
+
+// structural notes the attributes in v as ones that choose a skeleton: the name is learned
+// once for each combination of their values.
+func (c *compiler) structural(v *val, what string) {
+	v.each(func(d *dynamic) {
+		if d.src != fromAttr {
+			c.errorf(v.pos, "$%s cannot stand in %s: it differs with every request", d.name, what)
+			return
+		}
+		c.pass.markStructural(d.attr)
+	})
+}

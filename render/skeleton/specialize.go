@@ -1,0 +1,167 @@
+package skeleton
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/valyala/bytebufferpool"
+
+	"dcs/render/syntax"
+	"dcs/render/tlv"
+)
+
+// Name is what a template is asked to be made for.
+type Name struct {
+	Text     string   // the name asked for, without a device's suffix
+	Captures []string // what the pattern's groups matched, by number; nil for a literal name
+	Given    []bool   // whether each group took part
+	Keys     []string // the device's values of the attributes that Structural lists; "": it lacks it
+	IPv6     bool     // the modem's address is of IPv6; it matters where Families says so
+}
+
+// Specialize folds a name into the template. A Fault tells why the name gets no file.
+func (t *Template) Specialize(n Name) (*Skeleton, *Fault) {
+	s, _, fault := t.specialize(n, false)
+	return s, fault
+}
+
+// Literal checks a template that is asked for by these names alone, and returns what keeps
+// every request from getting a file; nil where one gets a file, or a device decides. A
+// reject is what the template says, and no error.
+func (t *Template) Literal(names []string) *syntax.Error {
+	if len(t.structural) > 0 {
+		return nil
+	}
+	var first *Fault
+	for _, n := range names {
+		_, fault := t.Specialize(Name{Text: n})
+		if fault == nil || fault.Reason == Rejected {
+			return nil
+		}
+		if first == nil {
+			first = fault
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	return &syntax.Error{Pos: first.Pos, Msg: first.why()}
+}
+
+// Trace is Specialize, and tells which variables were read on the way.
+func (t *Template) Trace(n Name) (*Skeleton, []Use, *Fault) { return t.specialize(n, true) }
+
+func (t *Template) specialize(n Name, tracing bool) (*Skeleton, []Use, *Fault) {
+	c := &specializer{compiler: t.compiler(), name: n}
+	c.pass, c.tracing = c, tracing
+	buf := bytebufferpool.Get() // names are learned by the thousand after a reload
+	c.b.base = buf.B[:0]
+	defer func() {
+		buf.B = c.b.base
+		bytebufferpool.Put(buf)
+	}()
+	switch t.Item.Kind {
+	case syntax.Text, syntax.Binary:
+		c.plain()
+	default:
+		c.template(t.Item)
+	}
+	c.bounded()
+	if c.fault == nil && len(c.errs) > 0 {
+		c.fault = &Fault{Reason: Invalid, Pos: c.errs[0].Pos, Text: c.errs[0].Msg}
+	}
+	if c.fault != nil {
+		return nil, c.uses, c.fault
+	}
+	s, fault := c.skeleton(n.Text)
+	return s, c.uses, fault
+}
+
+// specializer is the pass that follows the statements that a name leads to.
+type specializer struct {
+	*compiler
+	name Name
+}
+
+func (s *specializer) lookup(e *syntax.Var, sc *scope) val {
+	unknown := val{pos: e.Pos, kind: unknownVal}
+	if e.Name == "filename" {
+		s.trace(e, Use{From: "the name asked for", Value: s.name.Text})
+		return val{pos: e.Pos, kind: quotedVal, text: s.name.Text}
+	}
+	group, isGroup := s.t.group(e.Name)
+	if isGroup && s.name.Given[group] {
+		text := s.name.Captures[group]
+		s.trace(e, Use{From: "the name asked for", Value: text, Captured: true})
+		return val{pos: e.Pos, kind: bareVal, text: text}
+	}
+	if !isGroup && s.noGroup(e) {
+		return unknown
+	}
+	index, known := s.env.Schema.Index(e.Name)
+	key := -1
+	if known {
+		key = slices.Index(s.t.structural, index)
+	}
+	if key >= 0 && s.name.Keys[key] != "" {
+		s.trace(e, Use{From: "the device", Value: s.name.Keys[key]})
+		return val{pos: e.Pos, kind: bareVal, text: s.name.Keys[key]}
+	}
+	before := s.fault
+	fallback, ok := s.fallback(e, sc)
+	switch {
+	case known && key < 0:
+		s.trace(e, Use{From: "the device"})
+		if s.fault != before { // the default has no value for this device, and may not be needed
+			s.fault, ok = before, false
+		}
+		if !ok {
+			return s.attribute(e, index, nil)
+		}
+		return s.attribute(e, index, &fallback)
+	case ok:
+		return fallback
+	case known:
+		s.stop(&Fault{Reason: Missing, Pos: e.Pos, What: "$" + e.Name})
+	case isGroup:
+		s.stop(&Fault{
+			Reason: Missing, Pos: e.Pos, What: "$" + e.Name,
+			Text: "group " + strconv.Itoa(group) + " of the pattern took no part in this name, and there is no default",
+		})
+	default:
+		s.noValue(e)
+	}
+	return unknown
+}
+
+func (*specializer) around(string) (val, bool) { return val{}, false }
+
+func (*specializer) choices(*syntax.Include, *tlv.Def, *scope) {}
+
+func (*specializer) inline(*syntax.Include, *syntax.Item, *tlv.Def, *scope) bool { return true }
+
+func (*specializer) otherCases(*syntax.Select, *syntax.Case, *tlv.Def, *scope) {}
+
+func (*specializer) unknownValue(*syntax.Setting, *tlv.Def, tlv.Form, []val) {} // its fault is noted
+
+func (s *specializer) tooLate(pos syntax.Pos, what string) {
+	s.errorf(pos, "%s: only a request settles this", what)
+}
+
+func (*specializer) markStructural(int) {}
+
+func (*specializer) encoded(memoKey, []byte) {} // others read the memo meanwhile
+
+func (s *specializer) halt(f *Fault) { s.fault = f }
+
+func (s *specializer) stampAddress(stamp func(code byte, src source, name string)) {
+	if s.name.IPv6 {
+		stamp(59, fromIP, "ip")
+	} else {
+		stamp(20, fromIP, "ip")
+	}
+}
+
+func (*specializer) resigned(*syntax.Item) {}
+
+func (*specializer) warn(syntax.Pos, string) {}

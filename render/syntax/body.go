@@ -1,0 +1,149 @@
+package syntax
+
+import "fmt"
+
+// body reads statements up to the closing brace, the current token being the opening one.
+// It returns the place of the closing one.
+func (p *parser) body(what string) (stmts []Stmt, end Pos) {
+	open := p.here()
+	if p.depth == maxDepth {
+		p.errorf("braces in one another more than %d deep: nothing in a boot file needs that, so close some before this {", maxDepth)
+		p.skipBraces()
+		return nil, p.pos(p.prev.line, p.prev.col)
+	}
+	p.depth++
+	p.advance()
+	for !p.unwind {
+		switch p.tok.kind {
+		case '}':
+			p.depth--
+			end = p.here()
+			p.advance()
+			return stmts, end
+		case tEOF:
+			p.unclosed(what, open)
+			p.depth--
+			return stmts, p.here()
+		case ';':
+			p.advance()
+		case tWord:
+			if s := p.statement(what, open); s != nil {
+				stmts = append(stmts, s)
+			}
+		case '{':
+			if p.prev.kind != '{' || p.prev.off != p.bareBrace {
+				p.errorf("this { has no keyword before it: write the group's name, as in UsServiceFlow { … }")
+			}
+			p.bareBrace = p.tok.off
+			p.nested("the group")
+		default:
+			p.errorf("a keyword is expected here, not %s: a statement is written Keyword value;", p.found())
+			p.skipStatement()
+		}
+	}
+	return stmts, p.here()
+}
+
+// nested reads the body of a group.
+func (p *parser) nested(what string) ([]Stmt, Pos) {
+	p.group++
+	stmts, end := p.body(what)
+	p.group--
+	return stmts, end
+}
+
+// unclosed reports at the end of the file the brace that is still open.
+func (p *parser) unclosed(what string, open Pos) {
+	if p.saidEnd {
+		return
+	}
+	p.saidEnd = true
+	around := ""
+	if p.depth > 1 {
+		around = fmt.Sprintf(", nor are the %d around it", p.depth-1)
+	}
+	if p.depth == 2 {
+		around = ", nor is the one around it"
+	}
+	p.errorf("the file ends, and the { of %s that was opened at %v is not closed%s: a } is missing", what, open, around)
+}
+
+// skipBraces goes behind the closing brace that belongs to the current token, without recursion.
+func (p *parser) skipBraces() {
+	for n := 0; ; p.advance() {
+		switch p.tok.kind {
+		case '{':
+			n++
+		case '}':
+			n--
+			if n == 0 {
+				p.advance()
+				return
+			}
+		case tEOF:
+			// the depth is the error to mend, not the end
+			p.saidEnd = true
+			return
+		}
+	}
+}
+
+// skipStatement goes to where the next statement begins, after an error in this one. More
+// errors on the error's line are taken for its consequences.
+func (p *parser) skipStatement() {
+	p.mute = p.lastLine
+	for n := 0; ; n++ {
+		switch p.tok.kind {
+		case tEOF, '}':
+			p.mute = 0
+			return
+		case ';':
+			p.mute = 0
+			p.advance()
+			return
+		case '{':
+			p.nested("the group")
+			p.mute = 0
+			return
+		case tWord:
+			if n > 0 && p.tok.first && (p.startsStatement() || p.startsItem()) {
+				p.mute = 0
+				return
+			}
+		case tString, tBad:
+			if p.tok.cut {
+				p.advance()
+				p.afterCut()
+				p.mute = 0
+				return
+			}
+		}
+		p.advance()
+	}
+}
+
+// afterCut takes the semicolon after a string that swallowed the rest of its line; without
+// one, the statement ends all the same: the quote is what is missing.
+func (p *parser) afterCut() {
+	if p.tok.kind == ';' {
+		p.advance()
+	}
+}
+
+// startsStatement tells whether the current token, a word where a value may stand, is rather
+// the keyword of another statement: an identifier with something to follow it, and none of
+// the words that stand between the values of an SNMP object or a GenericTLV.
+func (p *parser) startsStatement() bool {
+	if !identifier(p.text()) || valueWord(p.text()) {
+		return false
+	}
+	switch p.peek.kind {
+	case '{':
+		return true
+	case tWord, tNumber, tHex, tString, tVar, '(':
+		return p.tok.first && !p.peek.first
+	case '-':
+		return p.tok.first && p.peek.gap
+	}
+	return false
+}
