@@ -994,7 +994,7 @@ func TestPrivilegesDropped(t *testing.T) {
 		if err := s.SetRate(10, 10); err != nil {
 			t.Error(err)
 		}
-		if err := s.SetListen([]netip.AddrPort{any4}, nil); err != nil {
+		if err := s.setListen([]netip.AddrPort{any4}, nil); err != nil {
 			t.Error(err)
 		}
 		if err := s.SetWorkers([]int{0}); err != nil {

@@ -190,7 +190,7 @@ func (s *Steer) load(cfg Config) error {
 			return err
 		}
 	}
-	return s.SetListen(cfg.Listen, cfg.Transfers)
+	return s.setListen(cfg.Listen, cfg.Transfers)
 }
 
 // Programs returns the programs, as many as Config has Interfaces.
@@ -216,8 +216,8 @@ func (s *Steer) Close() error {
 	return errors.Join(errs...)
 }
 
-// SetListen changes what Config has as Listen and Transfers.
-func (s *Steer) SetListen(listen []netip.AddrPort, transfers []Port) error {
+// setListen changes what Config has as Listen and Transfers.
+func (s *Steer) setListen(listen []netip.AddrPort, transfers []Port) error {
 	ports := make(map[uint16]uint8)
 	for _, p := range transfers {
 		if p.Number == 0 {

@@ -15,7 +15,7 @@ import (
 
 // What is captured of a frame, octets: its Ethernet header at least.
 const (
-	MinSnap = 14
+	minSnap = 14
 	MaxSnap = len(steerCaptured{}.Octets)
 )
 
@@ -26,7 +26,7 @@ var ErrCapturing = errors.New("another capture is running")
 type CaptureFilter struct {
 	Source netip.Prefix // of the source address; the zero Prefix: any
 	MAC    [6]byte      // source in the Ethernet header; zero: any
-	Snap   int          // octets at most, MinSnap to MaxSnap
+	Snap   int          // octets at most, minSnap to MaxSnap
 }
 
 // A Captured is a frame that a program has steered or dropped.
@@ -54,8 +54,8 @@ type Capture struct {
 
 // Capture begins to capture frames. The error is ErrCapturing while another capture runs.
 func (s *Steer) Capture(f CaptureFilter) (*Capture, error) {
-	if f.Snap < MinSnap || f.Snap > MaxSnap {
-		return nil, fmt.Errorf("bpf: capture: %d octets of a frame, must be %d to %d", f.Snap, MinSnap, MaxSnap)
+	if f.Snap < minSnap || f.Snap > MaxSnap {
+		return nil, fmt.Errorf("bpf: capture: %d octets of a frame, must be %d to %d", f.Snap, minSnap, MaxSnap)
 	}
 	if f.Source.Addr().Is4In6() {
 		return nil, fmt.Errorf("bpf: capture: %v: write it as an IPv4 prefix", f.Source)

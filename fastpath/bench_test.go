@@ -39,7 +39,7 @@ func BenchmarkTransfer(b *testing.B) {
 					return now.UnixNano(), int64(now.Sub(begun))
 				}
 			}
-			w := NewWorker(Config{}, ft, files{"static": make([]byte, 400), "dynamic": make([]byte, 400), "long": make([]byte, 1000)}, clock)
+			w := newWorker(Config{}, ft, files{"static": make([]byte, 400), "dynamic": make([]byte, 400), "long": make([]byte, 1000)}, clock)
 			request := rrq(bb.file, bb.options)
 			for i := 0; i < bb.running; i += batch {
 				var asked, acked []packet.Packet
@@ -47,8 +47,8 @@ func BenchmarkTransfer(b *testing.B) {
 					asked = append(asked, toServer(modem(1<<20+i+j), rrq("long", bb.options)))
 					acked = append(acked, toTransfer(modem(1<<20+i+j), tftp.AppendACK(nil, 1)))
 				}
-				w.Handle(now, now, asked)
-				w.Handle(now, now, acked)
+				w.handle(now, now, asked)
+				w.handle(now, now, acked)
 			}
 			rounds := make([][3][]packet.Packet, 64)
 			for r := range rounds {
@@ -70,15 +70,15 @@ func BenchmarkTransfer(b *testing.B) {
 					for i := range r[0] {
 						r[0][i].Time = wall - int64(i)*1000
 					}
-					w.Handle(wall, mono, r[0])
-					w.Handle(wall, mono, r[2])
+					w.handle(wall, mono, r[0])
+					w.handle(wall, mono, r[2])
 					continue
 				}
-				w.Handle(now, now, r[0])
+				w.handle(now, now, r[0])
 				if bb.options.Has != 0 {
-					w.Handle(now, now, r[1])
+					w.handle(now, now, r[1])
 				}
-				w.Handle(now, now, r[2])
+				w.handle(now, now, r[2])
 			}
 			b.StopTimer()
 			if f := w.table.Count; int(f[transfer.Finished]) != n {
@@ -92,7 +92,7 @@ func BenchmarkTransfer(b *testing.B) {
 // acknowledge in another order than they asked in: what the table knows of a client is in no near cache when its ACK comes.
 func BenchmarkManyTransfers(b *testing.B) {
 	const batch, batches = 64, 448
-	w := NewWorker(Config{}, &fakeTransport{discard: true}, files{"dynamic": make([]byte, 400)}, func() (int64, int64) { return 0, 0 })
+	w := newWorker(Config{}, &fakeTransport{discard: true}, files{"dynamic": make([]byte, 400)}, func() (int64, int64) { return 0, 0 })
 	request, ack := rrq("dynamic", tftp.Options{}), tftp.AppendACK(nil, 1)
 	rng := rand.New(rand.NewPCG(1, 2))
 	// Of two populations one runs while the other asks.
@@ -106,15 +106,15 @@ func BenchmarkManyTransfers(b *testing.B) {
 		}
 	}
 	for _, ps := range requests[1] {
-		w.Handle(0, 0, ps)
+		w.handle(0, 0, ps)
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
 	n := 0
 	for ; n < b.N; n += batch {
 		asking, i := n/batch/batches%2, n/batch%batches
-		w.Handle(0, 0, requests[asking][i])
-		w.Handle(0, 0, acks[1-asking][i])
+		w.handle(0, 0, requests[asking][i])
+		w.handle(0, 0, acks[1-asking][i])
 	}
 	b.StopTimer()
 	if f := w.table.Count; int(f[transfer.Finished]) != n {

@@ -22,7 +22,7 @@ type ServerConfig struct {
 // A Server is a worker for each of some transports.
 type Server struct {
 	cfg        ServerConfig
-	workers    []*Worker
+	workers    []*worker
 	transports []Transport
 }
 
@@ -34,7 +34,7 @@ func NewServer(cfg ServerConfig, transports []Transport, newRenderer func(worker
 	}
 	s := &Server{cfg: cfg, transports: transports}
 	for i, t := range transports {
-		s.workers = append(s.workers, NewWorker(cfg.Worker, t, newRenderer(i), clock))
+		s.workers = append(s.workers, newWorker(cfg.Worker, t, newRenderer(i), clock))
 	}
 	return s
 }

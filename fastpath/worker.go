@@ -43,8 +43,8 @@ const (
 	roomSpread = 3 * 64 // between render buffers, or all would begin in one set of the cache
 )
 
-// A Worker answers the packets of one transport. It owns its transfers, buffers and counters.
-type Worker struct {
+// worker answers the packets of one transport. It owns its transfers, buffers and counters.
+type worker struct {
 	transport Transport
 	renderer  Renderer
 	clock     Clock
@@ -70,8 +70,8 @@ type Worker struct {
 	counts counts
 }
 
-// NewWorker returns a worker that has not begun.
-func NewWorker(cfg Config, t Transport, r Renderer, clock Clock) *Worker {
+// newWorker returns a worker that has not begun.
+func newWorker(cfg Config, t Transport, r Renderer, clock Clock) *worker {
 	if cfg.Batch <= 0 {
 		cfg.Batch = 64
 	}
@@ -96,7 +96,7 @@ func NewWorker(cfg Config, t Transport, r Renderer, clock Clock) *Worker {
 		}
 	}
 	mono := cfg.Elapsed()
-	w := &Worker{
+	w := &worker{
 		transport: t, renderer: r, clock: clock, elapsed: cfg.Elapsed, stale: int64(cfg.Stale), blksizes: cfg.Blksizes,
 		requests: make([]int, 0, cfg.Batch),
 		reqs:     make([]Request, cfg.Batch),
@@ -122,7 +122,7 @@ func NewWorker(cfg Config, t Transport, r Renderer, clock Clock) *Worker {
 
 // Run answers packets until the context ends or the transport fails. When the context ends, running transfers go on for
 // at most drain, and new ones are not begun. It returns nil then.
-func (w *Worker) Run(ctx context.Context, drain time.Duration) error {
+func (w *worker) Run(ctx context.Context, drain time.Duration) error {
 	var deadline int64
 	for {
 		n, err := w.transport.Recv(w.rx)
@@ -133,7 +133,7 @@ func (w *Worker) Run(ctx context.Context, drain time.Duration) error {
 			}
 			return err
 		}
-		w.Handle(wall, mono, w.rx[:n])
+		w.handle(wall, mono, w.rx[:n])
 		if w.sendErr != nil {
 			return w.sendErr
 		}
@@ -150,9 +150,9 @@ func (w *Worker) Run(ctx context.Context, drain time.Duration) error {
 	}
 }
 
-// Handle answers the packets of one batch, and what is due at that time. Packets of running
+// handle answers the packets of one batch, and what is due at that time. Packets of running
 // transfers come first, then requests, which are rendered together.
-func (w *Worker) Handle(wall, mono int64, rx []packet.Packet) {
+func (w *worker) handle(wall, mono int64, rx []packet.Packet) {
 	c := &w.counts
 	w.wall = wall
 	c.events[Received] += uint64(len(rx))
@@ -177,7 +177,7 @@ func (w *Worker) Handle(wall, mono int64, rx []packet.Packet) {
 }
 
 // receive handles a packet that is not a request, and puts a request aside.
-func (w *Worker) receive(i int, mono int64, p *packet.Packet) {
+func (w *worker) receive(i int, mono int64, p *packet.Packet) {
 	c := &w.counts
 	if p.Flags != 0 {
 		switch {
@@ -244,7 +244,7 @@ func (w *Worker) receive(i int, mono int64, p *packet.Packet) {
 }
 
 // answer handles the requests that were put aside, and returns how many of them went to the renderer.
-func (w *Worker) answer(wall, mono int64, rx []packet.Packet) int {
+func (w *worker) answer(wall, mono int64, rx []packet.Packet) int {
 	c := &w.counts
 	if w.blksizes != nil {
 		w.table.Grant(w.blksizes.Load())
@@ -313,7 +313,7 @@ func (w *Worker) answer(wall, mono int64, rx []packet.Packet) int {
 }
 
 // finish begins the transfer of a rendered request, or says why not.
-func (w *Worker) finish(mono int64, r *Request, id transfer.ID) {
+func (w *worker) finish(mono int64, r *Request, id transfer.ID) {
 	c := &w.counts
 	switch {
 	case r.Err == nil:
@@ -343,7 +343,7 @@ func within(body, buf []byte) bool {
 }
 
 // refuse answers a request with an ERROR, unless its client would take that for the end of a transfer that runs.
-func (w *Worker) refuse(in *packet.Packet, code tftp.Code, text string) {
+func (w *worker) refuse(in *packet.Packet, code tftp.Code, text string) {
 	if w.table.Engaged(in) {
 		return
 	}
@@ -353,7 +353,7 @@ func (w *Worker) refuse(in *packet.Packet, code tftp.Code, text string) {
 	p.Data = tftp.AppendERROR(p.Data, code, text)
 }
 
-func (w *Worker) send(batch []packet.Packet) {
+func (w *worker) send(batch []packet.Packet) {
 	w.counts.events[Sent] += uint64(len(batch))
 	if err := w.transport.Send(batch); err != nil && w.sendErr == nil {
 		w.sendErr = err
@@ -361,7 +361,7 @@ func (w *Worker) send(batch []packet.Packet) {
 }
 
 // Stats returns what the worker has counted. It may be called from any goroutine.
-func (w *Worker) Stats() Stats {
+func (w *worker) Stats() Stats {
 	var s Stats
 	w.counts.read(&s)
 	if t, ok := w.transport.(TransportStats); ok {

@@ -24,21 +24,21 @@ import (
 
 // A rig is a worker with a clock that stands still.
 type rig struct {
-	*Worker
+	*worker
 	ft  *fakeTransport
 	now int64
 }
 
 func newRig(cfg Config) *rig {
 	r := &rig{ft: &fakeTransport{}, now: 1e18}
-	r.Worker = NewWorker(cfg, r.ft, files{"static": make([]byte, 400), "dynamic": make([]byte, 400), "long": make([]byte, 5000)}, func() (int64, int64) { return r.now, r.now })
+	r.worker = newWorker(cfg, r.ft, files{"static": make([]byte, 400), "dynamic": make([]byte, 400), "long": make([]byte, 5000)}, func() (int64, int64) { return r.now, r.now })
 	return r
 }
 
 // give handles one batch and returns what is sent.
 func (r *rig) give(ps ...packet.Packet) []packet.Packet {
 	r.ft.out = r.ft.out[:0]
-	r.Handle(r.now, r.now, ps)
+	r.handle(r.now, r.now, ps)
 	return r.ft.out
 }
 
@@ -153,10 +153,10 @@ func TestNoAllocs(t *testing.T) {
 				for i := range tt.in {
 					if !tt.in[i].Peer.IsValid() {
 						r.now += 1500e6
-						r.Handle(r.now, r.now, nil)
+						r.handle(r.now, r.now, nil)
 						continue
 					}
-					r.Handle(r.now, r.now, tt.in[i:i+1])
+					r.handle(r.now, r.now, tt.in[i:i+1])
 				}
 			})
 			if n != 0 {
@@ -522,7 +522,7 @@ func TestCut(t *testing.T) {
 	r.transport = &hookTransport{fakeTransport: r.ft, before: func() {
 		r.now += 1e6
 		if step++; step == 3 {
-			(&Server{workers: []*Worker{r.Worker}}).Cut()
+			(&Server{workers: []*worker{r.worker}}).Cut()
 		}
 	}}
 	if err := r.Run(ctx, time.Hour); err != nil {

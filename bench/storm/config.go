@@ -19,7 +19,7 @@ type Verifier func(name []byte, modem netip.Addr, body []byte) error
 type Group struct {
 	Name   string        // in reports
 	Modems int           // how many
-	File   string        // file name or template, see ParseNames; empty: that of the Config
+	File   string        // file name or template, see parseNames; empty: that of the Config
 	After  time.Duration // before its first download
 
 	// Exactly one of the next four.
@@ -60,7 +60,7 @@ type Config struct {
 
 	Modems int          // simulated, 1 to 65536
 	Net    netip.Prefix // that the modems' addresses are counted from; zero: 198.18.0.0/16, fd00:198:18::/64 or 127.18.0.0/16
-	Name   string       // file name or template, see ParseNames
+	Name   string       // file name or template, see parseNames
 	Names  []string     // names instead of a template: modem i asks for the one at i modulo their number
 
 	Backoff  []time.Duration // waits for an answer: after the first try, the second, …; the last one repeats

@@ -165,7 +165,7 @@ func (e *engine) openGroups() error {
 		g := group{Group: c, first: first, cursor: first, first1: -1, res: GroupResult{Name: c.Name, Modems: c.Modems}}
 		var err error
 		if g.names = (&Names{list: e.cfg.Names}); len(e.cfg.Names) == 0 {
-			if g.names, err = ParseNames(c.File, e.cfg.Net, e.cfg.Seed); err != nil {
+			if g.names, err = parseNames(c.File, e.cfg.Net, e.cfg.Seed); err != nil {
 				return err
 			}
 		}

@@ -38,10 +38,10 @@ type part struct {
 	lo, hi uint64
 }
 
-// ParseNames reads a template: {i} is the modem's number from 0, {ip} its address, {mac} its MAC (12 hexadecimal
+// parseNames reads a template: {i} is the modem's number from 0, {ip} its address, {mac} its MAC (12 hexadecimal
 // digits, 02 in front and the number at the end), {7-12} a number from 7 to 12 that is drawn for the modem and stays
 // its own. {cpe} and {tier} are short for {1-16} and {1-3}.
-func ParseNames(template string, modems netip.Prefix, seed uint64) (*Names, error) {
+func parseNames(template string, modems netip.Prefix, seed uint64) (*Names, error) {
 	n := &Names{net: modems, seed: seed}
 	rest := template
 	for rest != "" {

@@ -24,7 +24,7 @@ func TestScenariosThatComeAlong(t *testing.T) {
 }
 
 func TestScenario(t *testing.T) {
-	s, err := ParseScenario("dir/x.yml", []byte(`
+	s, err := parseScenario("dir/x.yml", []byte(`
 title: A title
 backoff: [1s, 2s]
 retries: 2
@@ -85,7 +85,7 @@ func TestScenarioErrors(t *testing.T) {
 		"groups:\n  - {modems: 5, rate: 1, count: 1}\n  - {modems: 5\n":                  "f.yaml:",
 		"groups:\n  - {modems: x, rate: 1, count: 1}\n  - {modems: 5, rate: y, ramp: z}": "f.yaml:3:32: a time",
 	} {
-		_, err := ParseScenario("f.yaml", []byte(src))
+		_, err := parseScenario("f.yaml", []byte(src))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", src, err, want)
 		}
@@ -101,7 +101,7 @@ func FuzzScenario(f *testing.F) {
 		f.Add(src)
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
-		s, err := ParseScenario("f.yaml", src)
+		s, err := parseScenario("f.yaml", src)
 		if err == nil {
 			c := s.Config
 			if err := c.completeGroups(); err != nil {

@@ -22,7 +22,7 @@ func ParseRequest(b []byte, r *Request) error {
 	if op := Opcode(b); op != OpRRQ && op != OpWRQ {
 		return ErrOpcode
 	}
-	if len(b) > MaxRequest {
+	if len(b) > maxRequest {
 		return ErrLong
 	}
 	name, b, ok := cut(b[2:])

@@ -53,9 +53,9 @@ const (
 	MaxBlksize = 65464
 	// DataHeader is the length of a DATA packet's header.
 	DataHeader = 4
-	// MaxRequest is the longest RRQ that is read. RFC 2347 says 512 octets; twice as many are
+	// maxRequest is the longest RRQ that is read. RFC 2347 says 512 octets; twice as many are
 	// taken, as a proxy adds options to a request that may be full already.
-	MaxRequest = 1024
+	maxRequest = 1024
 	// MaxName is the longest file name.
 	MaxName = 512
 )
