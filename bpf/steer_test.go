@@ -705,8 +705,12 @@ func TestRate(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(ask, DropRate)
-	time.Sleep(2 * time.Millisecond)
-	expect(ask, PassSocket, PassSocket, PassSocket, PassSocket)
+	for end := time.Now().Add(3 * time.Second); s.judged(t, ask.octets()) != PassSocket; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("no token within 3 s; by the old rate it takes 4")
+		}
+	}
+	expect(ask, PassSocket, PassSocket, PassSocket)
 	if err := s.SetRate(0.1, 1); err == nil {
 		t.Error("a rate that has no room: no error")
 	}

@@ -465,8 +465,16 @@ func testClock() (int64, int64) {
 func TestServerStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ts := []*waitingTransport{{}, {}, {}}
+	var running sync.WaitGroup
+	for _, w := range ts {
+		running.Add(1)
+		w.onRecv = sync.OnceFunc(running.Done)
+	}
 	s := NewServer(ServerConfig{}, []Transport{ts[0], ts[1], ts[2]}, func(int) Renderer { return files{} }, testClock)
-	time.AfterFunc(20*time.Millisecond, cancel)
+	go func() {
+		running.Wait()
+		cancel()
+	}()
 	if err := s.Run(ctx); err != nil {
 		t.Error(err)
 	}
@@ -554,8 +562,12 @@ func TestPinning(t *testing.T) {
 	}
 	var mu sync.Mutex
 	pinned := map[int]bool{} // threads of workers
+	var running sync.WaitGroup
+	running.Add(2)
 	record := func(cpu int) func() {
+		first := sync.OnceFunc(running.Done)
 		return func() {
+			defer first()
 			var set unix.CPUSet
 			if err := unix.SchedGetaffinity(0, &set); err != nil || set.Count() != 1 || !set.IsSet(cpu) {
 				t.Errorf("worker may run on %v, want %d (%v)", set, cpu, err)
@@ -575,14 +587,16 @@ func TestPinning(t *testing.T) {
 	s := NewServer(ServerConfig{}, []Transport{&waitingTransport{onRecv: record(cpus[0])}, &waitingTransport{onRecv: record(cpus[1])}}, func(int) Renderer { return files{} }, testClock)
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
-	time.Sleep(20 * time.Millisecond)
-	// Threads that come into being now must be free.
-	var wg sync.WaitGroup
+	running.Wait()
+	// Threads that are created now must be free: as many as goroutines that are locked to theirs at the same time.
+	var wg, locked sync.WaitGroup
 	for range 2 * runtime.GOMAXPROCS(0) {
+		locked.Add(1)
 		wg.Go(func() {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			time.Sleep(time.Millisecond)
+			locked.Done()
+			locked.Wait()
 		})
 	}
 	wg.Wait()
