@@ -231,7 +231,7 @@ func (p *Program) attach(iface string, m Mode) (c Choice) {
 	case Native, Generic:
 		c.Mode, c.Why = m, m.String()+", as it was asked for"
 	default:
-		return off(fmt.Errorf("cannot attach in mode %v", m))
+		return off(fmt.Errorf("mode %v is not attachable", m))
 	}
 	// Before the first packet, or what is ours would be taken for another's.
 	if err := p.refresh(h, index); err != nil {
@@ -364,17 +364,17 @@ func (p *Program) watch(k *hook, iface string) {
 func (p *Program) check(k *hook) error {
 	info, err := k.link.Info()
 	if err != nil {
-		return fmt.Errorf("look at the link: %w", err)
+		return fmt.Errorf("query the link: %w", err)
 	}
 	if x := info.XDP(); x == nil || x.Ifindex == 0 {
-		return errors.New("the XDP program was detached by somebody else, or the interface is gone")
+		return errors.New("XDP program detached by another process, or interface removed")
 	}
 	own, err := p.objs.Steer.Info()
 	if err != nil {
-		return fmt.Errorf("look at the program: %w", err)
+		return fmt.Errorf("query the program: %w", err)
 	}
 	if id, ok := own.ID(); ok && id != info.Program {
-		return fmt.Errorf("somebody else put XDP program %d in the place of ours", info.Program)
+		return fmt.Errorf("XDP program %d has replaced ours", info.Program)
 	}
 	return nil
 }

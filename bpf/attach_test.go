@@ -411,10 +411,10 @@ func TestKernelRefusesASecondProgram(t *testing.T) {
 func TestLost(t *testing.T) {
 	for name, take := range map[string]func(*testing.T, *netlab.Lab, *Steer) (string, error){
 		"detached": func(_ *testing.T, _ *netlab.Lab, s *Steer) (string, error) {
-			return "detached by somebody else", s.programs[0].hook.link.Detach()
+			return "detached by another process", s.programs[0].hook.link.Detach()
 		},
 		"exchanged": func(t *testing.T, _ *netlab.Lab, s *Steer) (string, error) {
-			return "in the place of ours", s.programs[0].hook.link.Update(passAll(t))
+			return "has replaced ours", s.programs[0].hook.link.Update(passAll(t))
 		},
 		"interface deleted": func(_ *testing.T, lab *netlab.Lab, _ *Steer) (string, error) {
 			return "interface is gone", lab.Server.Do(func() error {

@@ -221,7 +221,7 @@ func (s *Steer) setListen(listen []netip.AddrPort, transfers []Port) error {
 	ports := make(map[uint16]uint8)
 	for _, p := range transfers {
 		if p.Number == 0 {
-			return errors.New("bpf: transfers cannot answer from port 0")
+			return errors.New("bpf: transfer port 0")
 		}
 		family := uint8(transfersV4)
 		if p.V6 {
@@ -231,7 +231,7 @@ func (s *Steer) setListen(listen []netip.AddrPort, transfers []Port) error {
 	}
 	for _, a := range listen {
 		if !a.IsValid() || a.Port() == 0 {
-			return fmt.Errorf("bpf: cannot steer packets to %v: it must have an address and a port", a)
+			return fmt.Errorf("bpf: listen address %v: address and port required", a)
 		}
 	}
 	s.mu.Lock()
@@ -288,12 +288,12 @@ func (s *Steer) place() error {
 		}
 	}
 	if n := int(s.objs.Places.MaxEntries()); len(want) > n {
-		return fmt.Errorf("bpf: too many addresses and ports to listen at: %d, at most %d", len(want), n)
+		return fmt.Errorf("bpf: %d addresses and ports to listen on, at most %d", len(want), n)
 	}
 	for p := range s.placed {
 		if !want[p] {
 			if err := s.objs.Places.Delete(p); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-				return fmt.Errorf("bpf: leave an address: %w", err)
+				return fmt.Errorf("bpf: remove a listen address: %w", err)
 			}
 			delete(s.placed, p)
 		}
@@ -301,7 +301,7 @@ func (s *Steer) place() error {
 	for p := range want {
 		if !s.placed[p] {
 			if err := s.objs.Places.Put(p, uint8(1)); err != nil {
-				return fmt.Errorf("bpf: take an address: %w", err)
+				return fmt.Errorf("bpf: add a listen address: %w", err)
 			}
 			s.placed[p] = true
 		}
@@ -316,11 +316,11 @@ func packRate(perSecond float64, burst int) (uint64, error) {
 	}
 	interval := math.Round(1e9 / perSecond)
 	if !(interval >= 1 && interval <= math.MaxUint32) {
-		return 0, fmt.Errorf("a rate of %v per second is out of range, %.2f to 1e9", perSecond, 1e9/math.MaxUint32)
+		return 0, fmt.Errorf("rate of %v per second out of range, %.2f to 1e9", perSecond, 1e9/math.MaxUint32)
 	}
 	const most = 1 << 20 // of which the time to fill them is no more than 52 bits long
 	if burst < 1 || burst > most {
-		return 0, fmt.Errorf("a burst of %d is out of range, 1 to %d", burst, most)
+		return 0, fmt.Errorf("burst of %d out of range, 1 to %d", burst, most)
 	}
 	return uint64(burst)<<32 | uint64(interval), nil
 }
@@ -391,7 +391,7 @@ func aclKey(p netip.Prefix) (steerAclKey, error) {
 		return key, nil
 	}
 	if a.Is4In6() {
-		return key, fmt.Errorf("%v: write it as an IPv4 prefix", p)
+		return key, fmt.Errorf("%v: IPv4-mapped; write it as an IPv4 prefix", p)
 	}
 	key.Word = addressOf(a).Word
 	return key, nil
@@ -410,7 +410,7 @@ func (s *Steer) SetWorkers(cpus []int) error {
 	}
 	for i, cpu := range cpus {
 		if cpu < 0 || cpu >= int(s.objs.Cpus.MaxEntries()) {
-			return fmt.Errorf("bpf: there is no processor %d", cpu)
+			return fmt.Errorf("bpf: processor %d does not exist", cpu)
 		}
 		// The kernel starts a thread there, which takes frames from a queue of so many.
 		if err := s.objs.Cpus.Put(uint32(cpu), steerBpfCpumapVal{Qsize: 2048}); err != nil {

@@ -58,7 +58,7 @@ func (s *Steer) Capture(f CaptureFilter) (*Capture, error) {
 		return nil, fmt.Errorf("bpf: capture: %d octets of a frame, must be %d to %d", f.Snap, minSnap, MaxSnap)
 	}
 	if f.Source.Addr().Is4In6() {
-		return nil, fmt.Errorf("bpf: capture: %v: write it as an IPv4 prefix", f.Source)
+		return nil, fmt.Errorf("bpf: capture: %v: IPv4-mapped; write it as an IPv4 prefix", f.Source)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -120,13 +120,13 @@ func (g *Guard) Set(l Limits) error {
 	if l.Rate != 0 {
 		interval := math.Round(1e9 / l.Rate)
 		if !(interval >= 1 && interval <= math.MaxUint32) {
-			return fmt.Errorf("guard: a rate of %v per second is out of range, %.2f to 1e9", l.Rate, 1e9/math.MaxUint32)
+			return fmt.Errorf("guard: rate of %v per second out of range, %.2f to 1e9", l.Rate, 1e9/math.MaxUint32)
 		}
 		if l.Burst < 1 || l.Burst > 1<<20 {
-			return fmt.Errorf("guard: a burst of %d is out of range, 1 to %d", l.Burst, 1<<20)
+			return fmt.Errorf("guard: burst of %d out of range, 1 to %d", l.Burst, 1<<20)
 		}
 		if l.PrefixV4 < 0 || l.PrefixV4 > 32 || l.PrefixV6 < 0 || l.PrefixV6 > 128 {
-			return fmt.Errorf("guard: sources of /%d and /%d are out of range, 1 to 32 and 1 to 128", l.PrefixV4, l.PrefixV6)
+			return fmt.Errorf("guard: source prefixes /%d and /%d out of range, 1 to 32 and 1 to 128", l.PrefixV4, l.PrefixV6)
 		}
 		if len(l.Exempt) > 0 {
 			a, err := newRanges(l.Exempt)
@@ -244,7 +244,7 @@ func newRanges(prefixes []netip.Prefix) (*ranges, error) {
 		}
 		a := p.Masked().Addr()
 		if a.Is4In6() {
-			return nil, fmt.Errorf("%v: write it as an IPv4 prefix", p)
+			return nil, fmt.Errorf("%v: IPv4-mapped; write it as an IPv4 prefix", p)
 		}
 		if a.Is4() {
 			b := a.As4()

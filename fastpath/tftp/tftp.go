@@ -62,19 +62,19 @@ const (
 
 // What may be wrong with a packet. Parsers return these as they are.
 var (
-	ErrShort              = errors.New("tftp: packet ends inside its header")
-	ErrOpcode             = errors.New("tftp: not the opcode that was expected")
-	ErrLong               = errors.New("tftp: request is longer than 1024 octets")
-	ErrNameEmpty          = errors.New("tftp: file name is empty")
-	ErrNameLong           = errors.New("tftp: file name is longer than 512 octets")
-	ErrNameUnterminated   = errors.New("tftp: file name is not terminated")
-	ErrMode               = errors.New("tftp: mode is neither octet nor netascii")
-	ErrProxyOption        = errors.New("tftp: options hwaddr and netaddr are ambiguous")
-	ErrOptionUnterminated = errors.New("tftp: option name is not terminated")
-	ErrOptionEmpty        = errors.New("tftp: option name is empty")
-	ErrOptionValue        = errors.New("tftp: option has no terminated value")
-	ErrOptionTwice        = errors.New("tftp: option is given twice")
-	ErrTextUnterminated   = errors.New("tftp: error text is not terminated")
+	ErrShort              = errors.New("tftp: truncated header")
+	ErrOpcode             = errors.New("tftp: unexpected opcode")
+	ErrLong               = errors.New("tftp: request longer than 1024 octets")
+	ErrNameEmpty          = errors.New("tftp: empty file name")
+	ErrNameLong           = errors.New("tftp: file name longer than 512 octets")
+	ErrNameUnterminated   = errors.New("tftp: unterminated file name")
+	ErrMode               = errors.New("tftp: mode neither octet nor netascii")
+	ErrProxyOption        = errors.New("tftp: ambiguous hwaddr or netaddr option")
+	ErrOptionUnterminated = errors.New("tftp: unterminated option name")
+	ErrOptionEmpty        = errors.New("tftp: empty option name")
+	ErrOptionValue        = errors.New("tftp: invalid or unterminated option value")
+	ErrOptionTwice        = errors.New("tftp: duplicate option")
+	ErrTextUnterminated   = errors.New("tftp: unterminated error text")
 )
 
 // Opcode returns the packet's opcode, or 0 (which none has) where it is too short to have one.

@@ -43,7 +43,7 @@ func open(cfg Config) (_ *Group, err error) {
 	case workers == 0 || workers > maxQueues:
 		return nil, fmt.Errorf("%d workers, must be 1 to %d", workers, maxQueues)
 	case len(cfg.Listen) == 0:
-		return nil, errors.New("no address to listen at")
+		return nil, errors.New("no listen address")
 	}
 	if cfg.Frames <= 0 {
 		cfg.Frames = 1 << 14 // a sixtieth of a second of a million packets a second: as long may the worker be held up
@@ -123,9 +123,9 @@ func (g *Group) add(cfg Config, f Interface) (err error) {
 	}
 	switch mtu := dev.mtu.Load(); {
 	case len(f.Queues) > len(g.Transports):
-		return fmt.Errorf("%d queues and kernel sockets for %d workers", len(f.Queues), len(g.Transports))
+		return fmt.Errorf("%d queues for %d workers", len(f.Queues), len(g.Transports))
 	case mtu < minMTU:
-		return fmt.Errorf("an MTU of %d: must be %d or more", mtu, minMTU)
+		return fmt.Errorf("MTU %d, must be %d or more", mtu, minMTU)
 	}
 	if g.size == 0 {
 		g.size = frameSize(cfg.Interfaces)
@@ -149,7 +149,7 @@ func (g *Group) add(cfg Config, f Interface) (err error) {
 	}
 	if cfg.Hash && len(f.Queues) > 1 {
 		if err := dev.hashAddresses(); err != nil {
-			g.Warnings = append(g.Warnings, fmt.Sprintf("%s: cannot have the device choose queues by addresses alone (%v): packets are handed over between workers", f.Name, err))
+			g.Warnings = append(g.Warnings, fmt.Sprintf("%s: queue selection by addresses alone: %v; handing packets over between workers", f.Name, err))
 		}
 	}
 	for i, q := range f.Queues {

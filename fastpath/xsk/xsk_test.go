@@ -417,8 +417,8 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		{"no such interface", "no such device", func(c *xsk.Config) { c.Interfaces[0].Name = "nil0" }},
 		{"no such queue", "invalid argument", func(c *xsk.Config) { c.Interfaces[0].Queues = []int{7} }},
-		{"loopback, more queues than workers", "kernel sockets for 1 workers", func(c *xsk.Config) { c.Interfaces[0].Queues = []int{0, 1} }},
-		{"no address", "no address", func(c *xsk.Config) { c.Listen = nil }},
+		{"loopback, more queues than workers", "2 queues for 1 workers", func(c *xsk.Config) { c.Interfaces[0].Queues = []int{0, 1} }},
+		{"no address", "no listen address", func(c *xsk.Config) { c.Listen = nil }},
 		{"refused by the map", "sorry", func(c *xsk.Config) { c.Interfaces[0].Attach = func(int, int) error { return errors.New("sorry") } }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
