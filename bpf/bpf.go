@@ -1,9 +1,8 @@
-// Package bpf loads the programs that steer a server's packets inside the kernel: an XDP program that filters and spreads them, and
-// one that chooses among sockets which share a port.
+// Package bpf loads the programs that steer a server's packets in the kernel: an XDP program that filters and distributes them, and
+// programs that choose among sockets which share a port.
 //
-// Linux 6.1 is the oldest that the programs are tried on, by "make test-kernels". Memory is accounted to the control group there, and no limit on locked
-// memory has to be lifted. Interfaces, addresses and sockets are those of the
-// network namespace that the calling thread is in.
+// The oldest kernel tested is Linux 6.1 ("make test-kernels"), which accounts BPF memory to the control group, so that RLIMIT_MEMLOCK
+// does not matter. Interfaces, addresses and sockets are those of the calling thread's network namespace.
 package bpf
 
 import (
@@ -21,11 +20,11 @@ import (
 //go:generate go tool bpf2go -target bpfel -type verdict -type drop -type captured -cflags "-O2 -mcpu=v3 -Wall -Wextra -Werror -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu" steer steer.bpf.c
 //go:generate go tool bpf2go -target bpfel -cflags "-O2 -mcpu=v3 -Wall -Wextra -Werror -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu" reuseport reuseport.bpf.c
 
-// Config says what is steered. A zero field but Listen takes the default.
+// Config configures a Steer. Listen is required; other zero fields take their defaults.
 type Config struct {
-	// Listen are the addresses and ports where requests are taken. A wildcard stands for every address of its family that
-	// the host has, except those of the loopback network; changes of these are followed while attached. Packets to other
-	// addresses and ports are left to the kernel.
+	// Listen are the addresses and ports to accept requests on. A wildcard stands for every address of its family that the host
+	// has, except loopback addresses; changes are followed while attached. Packets to other addresses and ports are passed to the
+	// kernel.
 	Listen []netip.AddrPort
 	// Transfers are the ports that transfers answer from, at the addresses of Listen. Packets to others are left to the
 	// kernel, unless they go to a port of Listen.
@@ -127,7 +126,7 @@ func (s *shared) maps() map[string]*ebpf.Map {
 	}
 }
 
-// MaxInterfaces bounds the programs.
+// MaxInterfaces is the largest Config.Interfaces.
 const MaxInterfaces = 64
 
 // Load loads the program, without a rate, an ACL or workers to spread packets over. The error is a
@@ -196,7 +195,7 @@ func (s *Steer) load(cfg Config) error {
 // Programs returns the programs, as many as Config has Interfaces.
 func (s *Steer) Programs() []*Program { return s.programs }
 
-// Close detaches the programs and gives back what they hold.
+// Close detaches the programs and releases their resources.
 func (s *Steer) Close() error {
 	var errs []error
 	for _, p := range s.programs {
@@ -325,9 +324,8 @@ func packRate(perSecond float64, burst int) (uint64, error) {
 	return uint64(burst)<<32 | uint64(interval), nil
 }
 
-// SetACL lets only sources within the prefixes ask; no prefix: all of them. An IPv4 prefix says nothing about IPv6, nor
-// the other way round, so a list of IPv4 prefixes alone shuts IPv6 out. The new list takes the place of the old one at
-// once, and on an error the old one stays in force.
+// SetACL drops packets of sources outside the prefixes; without prefixes all are allowed. Families are independent: a list of IPv4
+// prefixes alone excludes all of IPv6. The list is replaced atomically; on an error the previous one is kept.
 func (s *Steer) SetACL(allow []netip.Prefix) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// A Set is a set of the options that we know.
+// A Set is a set of known options.
 type Set uint8
 
 // The options.

@@ -5,15 +5,15 @@ type Request struct {
 	Options
 	Name     []byte // as sent, without the NUL; case is kept
 	NetASCII bool   // mode netascii, else octet
-	Bad      Set    // known options without a valid value; they count as not sent (RFC 2347)
-	Unknown  int    // options that we do not know
+	Bad      Set    // known options with an invalid value; they are treated as not sent (RFC 2347)
+	Unknown  int    // number of unknown options
 }
 
-// ParseRequest reads an RRQ or WRQ into r, as leniently as the servers that clients were written for. Of an option that is given
-// several times the last valid value counts. What is no option, such as a name without a value or padding, ends the options. A
-// mode may lack its NUL, and may have its old name: binary is octet (RFC 1350, section 1).
+// ParseRequest parses an RRQ or WRQ into r, as leniently as the servers that clients were written for. The last valid value of a
+// repeated option counts. Anything that is no option, such as a name without a value or padding, ends the options. The mode may
+// lack its NUL, and may be binary, the old name of octet (RFC 1350, section 1).
 //
-// Its errors are ErrShort, ErrOpcode, ErrLong, those of names and modes, and ErrProxyOption; r is meaningless then.
+// The error is ErrShort, ErrOpcode, ErrLong, one of those for names and modes, or ErrProxyOption; r is undefined then.
 func ParseRequest(b []byte, r *Request) error {
 	*r = Request{}
 	if len(b) < 2 {

@@ -56,11 +56,11 @@ const (
 	// maxRequest is the longest RRQ that is read. RFC 2347 says 512 octets; twice as many are
 	// taken, as a proxy adds options to a request that may be full already.
 	maxRequest = 1024
-	// MaxName is the longest file name.
+	// MaxName is the longest file name, octets.
 	MaxName = 512
 )
 
-// What may be wrong with a packet. Parsers return these as they are.
+// Errors of the parsers, returned unwrapped.
 var (
 	ErrShort              = errors.New("tftp: truncated header")
 	ErrOpcode             = errors.New("tftp: unexpected opcode")
@@ -77,7 +77,7 @@ var (
 	ErrTextUnterminated   = errors.New("tftp: unterminated error text")
 )
 
-// Opcode returns the packet's opcode, or 0 (which none has) where it is too short to have one.
+// Opcode returns the packet's opcode, or 0, which is not assigned, if the packet is too short to have one.
 func Opcode(b []byte) uint16 {
 	if len(b) < 2 {
 		return 0
@@ -111,7 +111,7 @@ func equalFold(b []byte, s string) bool {
 	return true
 }
 
-// ParseACK reads the block number of an ACK. Octets behind it are passed over.
+// ParseACK parses the block number of an ACK. Trailing octets are ignored.
 func ParseACK(b []byte) (block uint16, err error) {
 	if len(b) < 4 {
 		return 0, ErrShort

@@ -7,19 +7,19 @@ import (
 	"dcs/fastpath/tftp"
 )
 
-// Config sets a Table's limits. A zero field takes the default.
+// Config configures a Table. Zero fields take their defaults.
 type Config struct {
 	Transfers  int           // most transfers at once; default 65,536
 	Memory     int           // octets for bodies that transfers own; default 64 MiB
 	Timeout    time.Duration // first wait for an ACK; default 1 s. The timeout option replaces it and its back-off once the client has answered.
 	MaxTimeout time.Duration // a wait doubles up to this, and is no longer whatever a client asks for; default 8 s
 	Retries    int           // retransmissions of a block before a transfer is given up; default 5
-	Pace       time.Duration // what each block of a file may take on average, after a minute for all of it; default 1 s
+	Pace       time.Duration // time allowed per block on average, beyond one minute for the whole file; default 1 s
 	MaxBlksize int           // largest block size granted, octets; default 65,464
 	MaxWindow  int           // largest window granted, blocks; default 64
-	Refuse     tftp.Set      // options that are passed over
+	Refuse     tftp.Set      // options that are never granted
 
-	// OnFailure is told of transfers that have failed. What it is given is valid during the call. Nil: nobody is told.
+	// OnFailure, if not nil, is called for each failed transfer. Its argument is valid during the call.
 	OnFailure func(*Failure)
 }
 
@@ -50,7 +50,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Octets returns what a Table takes at most: heap at once, and bodies as transfers own them.
+// Octets returns the most memory that a Table uses: heap, allocated by New, and bodies that transfers own.
 func (c Config) Octets() (heap, bodies int) {
 	c = c.withDefaults()
 	return c.Transfers*(int(unsafe.Sizeof(entry{})+unsafe.Sizeof(cold{}))+indexOctets+embryoOctets) + c.MaxBlksize, c.Memory

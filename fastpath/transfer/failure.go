@@ -5,7 +5,7 @@ import (
 	"dcs/fastpath/tftp"
 )
 
-// A Failure is a transfer that was begun and ended before its client had acknowledged all of it.
+// A Failure describes a transfer that ended before its client had acknowledged the whole file.
 type Failure struct {
 	Why    Event  // GaveUp, Overdue, Retired, FileCut, or PeerUndefined and those behind it
 	Text   []byte // of the client's ERROR
@@ -17,7 +17,8 @@ type Failure struct {
 	Blocks int    // in the file; 0: netascii has not come to the end
 }
 
-// Error handles an ERROR: it ends the client's transfer (RFC 1350, section 7). That is no failure if the client wanted the size alone.
+// Error handles an ERROR, which ends the client's transfer (RFC 1350, section 7). It is no failure if the client only asked for the
+// size.
 func (t *Table) Error(in *packet.Packet, code tftp.Code, text []byte) {
 	id := t.find(in.Hash, in)
 	if id == none {
@@ -32,8 +33,8 @@ func (t *Table) Error(in *packet.Packet, code tftp.Code, text []byte) {
 	t.release(id)
 }
 
-// Unreachable handles word from a client's host that nobody listens at its port: the client has gone, which ends its transfer. Boot
-// ROMs that wanted to know a file's size only go like this, so it is no failure.
+// Unreachable handles ICMP port unreachable from a client's host: the client has closed its socket, which ends its transfer. Boot
+// ROMs that only asked for a file's size leave like this, so it is no failure.
 func (t *Table) Unreachable(in *packet.Packet) {
 	if id := t.find(in.Hash, in); id != none {
 		t.Count[Unreachable]++
@@ -47,7 +48,7 @@ func (e *entry) probed(code tftp.Code) bool {
 	return e.embryonic() && (code == tftp.CodeUndefined || code == tftp.CodeOption) && (e.options&tftp.Tsize != 0 || len(e.body) == 0)
 }
 
-// fail counts and tells why a transfer ends.
+// fail counts and reports why a transfer ends.
 func (t *Table) fail(id ID, why Event, text []byte) {
 	t.Count[why]++
 	if t.cfg.OnFailure == nil {

@@ -56,7 +56,7 @@ func (t *Table) Engaged(in *packet.Packet) bool {
 	return false
 }
 
-// Knows reports whether in belongs to a running transfer. A stranger is answered as by ACK.
+// Knows reports whether in belongs to a running transfer. If not, the sender is answered as by ACK.
 func (t *Table) Knows(now int64, in *packet.Packet, out *packet.Queue) bool {
 	hash := in.Hash
 	if t.find(hash, in) != none {

@@ -8,9 +8,9 @@ import (
 	"dcs/fastpath/tftp"
 )
 
-// Request handles an RRQ that was parsed into rq. It returns ok for a transfer that is to be begun:
-// the caller ends it by Start, Reject or Drop before the next call of any other method but Request.
-// A repeated request is answered here by sending again, and never starts a second transfer.
+// Request handles an RRQ that was parsed into rq. If ok, a new transfer is reserved: the caller must call Start, Reject or Drop with
+// its id before any other method but Request. A repeated request is answered by sending again, and never starts a second
+// transfer.
 func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *packet.Queue) (id ID, ok bool) {
 	hash, instead := in.Hash, false
 	name, request := maphash.Bytes(t.seed, rq.Name), maphash.Bytes(t.seed, in.Data)
@@ -103,8 +103,8 @@ func (t *Table) place(now int64) (id ID, ok bool) {
 	return ID(t.fresh - 1), true
 }
 
-// Start begins the transfer of body and sends its first packet. With own, body is copied to memory
-// of the table; else it must not change until the transfer ends, and hold is kept so long. A Failure has the device.
+// Start starts the transfer of body and sends its first packet. With own, body is copied to the table's memory; otherwise it must
+// not change until the transfer ends, and hold is retained until then. device is reported in a Failure.
 func (t *Table) Start(now int64, id ID, body []byte, own bool, hold any, device Device, out *packet.Queue) {
 	e := &t.entries[id]
 	t.cold[id].device = device
@@ -139,8 +139,8 @@ func (t *Table) Start(now int64, id ID, body []byte, own bool, hold any, device 
 	}
 }
 
-// Reject ends a transfer that was not started by an ERROR. Where it has taken the place of another it is silent: the client may
-// have sent no such request, and would take the ERROR for the other's end. If it has, it asks again.
+// Reject answers a request with an ERROR instead of starting its transfer. It stays silent if the request displaced a running
+// transfer of the client: the request may be forged, and the ERROR would end that transfer. A real client asks again.
 func (t *Table) Reject(id ID, code tftp.Code, text string, out *packet.Queue) {
 	e := &t.entries[id]
 	if e.instead {
@@ -154,5 +154,5 @@ func (t *Table) Reject(id ID, code tftp.Code, text string, out *packet.Queue) {
 	t.release(id)
 }
 
-// Drop ends a transfer that was not started, silently.
+// Drop discards a request without an answer.
 func (t *Table) Drop(id ID) { t.release(id) }

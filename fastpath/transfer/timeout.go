@@ -7,7 +7,7 @@ import (
 	"dcs/fastpath/tftp"
 )
 
-// Expire sends again what has been waiting too long, and gives up where that was done often enough.
+// Expire retransmits for transfers whose timeout has passed, and gives up after Config.Retries.
 func (t *Table) Expire(now int64, out *packet.Queue) {
 	cur := now >> tickShift
 	w := &t.wheel

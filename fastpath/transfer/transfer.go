@@ -1,4 +1,4 @@
-// Package transfer keeps a worker's running TFTP transfers: who asked, what has been sent, what is due again.
+// Package transfer is a worker's table of running TFTP transfers: their clients, what was sent, and when to send it again.
 package transfer
 
 import (
@@ -19,9 +19,8 @@ type Device struct {
 	HasMAC bool
 }
 
-// A Table is one worker's transfers. Nothing in it allocates after New, locks, or reads a clock: now
-// is a monotonic time in nanoseconds. Replies are appended to a packet.Queue whose packets have room
-// for the largest block. The packets that its methods take must have been given to Prepare.
+// A Table holds one worker's transfers. Its methods do not allocate, lock or read a clock: now is a monotonic time in nanoseconds.
+// Replies go to a packet.Queue whose packets have room for the largest block. Received packets must have passed Prepare.
 type Table struct {
 	// Count is how often each Event happened.
 	Count [NumEvents]uint64
@@ -72,8 +71,7 @@ func New(cfg Config, now int64) *Table {
 	return t
 }
 
-// Grant sets the largest blocks that new transfers are granted over IPv4 and over IPv6, octets, in the place of the configuration's. Packets
-// have no room for more than MaxBlksize of that.
+// Grant sets the largest block sizes granted to new transfers over IPv4 and IPv6, octets, at most Config.MaxBlksize.
 func (t *Table) Grant(v4, v6 int) {
 	within := func(n int) int { return min(max(n, tftp.MinBlksize), t.cfg.MaxBlksize) }
 	t.blksize, t.blksize6 = within(v4), within(v6)
@@ -82,10 +80,9 @@ func (t *Table) Grant(v4, v6 int) {
 // Active returns the number of running transfers.
 func (t *Table) Active() int { return t.active }
 
-// Prepare is called once for the packets of each batch, before they are handled. With tens of thousands of clients the
-// table's memory is in no near cache: here the lines that the batch will need are read one after the
-// other without a look at what they hold, so that the processor fetches many at a time. That takes
-// a sixth off the cost of a packet.
+// Prepare reads the cache lines that a batch of packets will need; call it once per batch, before the packets are handled. With
+// tens of thousands of clients the table does not fit into the near caches. Reads that depend on nothing let the processor fetch
+// many lines at a time, which saves a sixth of the cost of a packet.
 func (t *Table) Prepare(in []packet.Packet) {
 	sum := t.touched
 	for i := range in {

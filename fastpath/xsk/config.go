@@ -8,35 +8,35 @@ import (
 	"dcs/fastpath/tid"
 )
 
-// Config says what to open. A zero field takes the default, but Interfaces, Listen and Sockets must be given.
+// Config configures a Group. Interfaces, Listen and Sockets are required; other zero fields take their defaults.
 type Config struct {
 	Interfaces []Interface
-	// Listen are the addresses and ports where requests are taken; a wildcard stands for all addresses of its family.
+	// Listen are the addresses and ports to accept requests on; a wildcard stands for all addresses of its family.
 	Listen []netip.AddrPort
-	// Key says from which of its ports a worker answers a client: that of Sockets.
+	// Key chooses the port that a worker answers a client from; the same as that of Sockets.
 	Key tid.Key
 	// SinglePort: transfers answer from the port that was asked. Which worker has a client's, Owner tells, as it does of the
 	// kernel's sockets that share the port; without it each has those that come by its queues.
 	SinglePort bool
 	Owner      func(client netip.Addr) int
-	// Marking says which DSCP answers carry.
+	// Marking is the DSCP of answers.
 	Marking packet.Marking
 	// Sockets has each worker's own kernel sockets. They hold the ports, and take what the XDP program passes to the kernel:
 	// packets of other interfaces, those that were fragmented, and all of them when the program is detached. Transfers answer from
 	// their ports. The Transport owns them from here on, but not if Open fails.
 	Sockets []Sockets
-	// Hash: have the devices choose the queue by addresses alone, and as they did before when all is closed.
+	// Hash makes the devices choose the receive queue by addresses alone, until the group is closed.
 	Hash bool
-	// Copy: have the kernel copy packets, even if the driver can do without.
+	// Copy forces copy mode, even if the driver supports zero-copy.
 	Copy bool
-	// BusyPoll: have the worker run the driver's receive work itself instead of waiting for interrupts, as long as there
-	// is work. That changes settings of the interfaces until all is closed.
+	// BusyPoll makes the worker run the driver's receive work itself instead of waiting for interrupts, as long as there is
+	// work. It changes settings of the interfaces until the group is closed.
 	BusyPoll bool
-	Frames   int           // packets that each worker's queues can hold until they are received; default 16,384, rounded up to a power of two
-	Tick     time.Duration // Recv waits at most so long; default 20 ms
+	Frames   int           // packets that a worker's queues hold until they are received; default 16,384, rounded up to a power of two
+	Tick     time.Duration // the longest wait of Recv; default 20 ms
 }
 
-// Interface is one whose packets are taken. Worker i has the i-th of its queues.
+// An Interface is an interface to receive packets from. Worker i serves the i-th of its queues.
 type Interface struct {
 	Name   string
 	Queues []int // receive queues, no more than there are workers; default all that it has, which Queues tells

@@ -12,11 +12,11 @@ import (
 	"dcs/fastpath/tid"
 )
 
-// A Group is the transports of one server, and what they share.
+// A Group holds the transports of one server and what they share.
 type Group struct {
 	Transports []*Transport
-	Refused    []error  // why interfaces were left out
-	Warnings   []string // what could not be had
+	Refused    []error  // errors of interfaces that are not served
+	Warnings   []string // features that are unavailable
 
 	devices []*device // each with sockets of some transports, in the order of their ports
 	size    int       // of a frame, octets; 0: there is none yet
@@ -40,8 +40,8 @@ const (
 	ownerMask   = requestPort - 1
 )
 
-// Sockets returns the descriptors of an interface's sockets by queue, none for one that has no sockets. Interfaces are named by their
-// index: names may change.
+// Sockets returns the file descriptors of an interface's sockets by queue, nil for an interface without sockets. Interfaces are
+// identified by index, as names may change.
 func (g *Group) Sockets(index int) map[int]int {
 	number, ok := g.number(index)
 	if !ok {
@@ -56,8 +56,8 @@ func (g *Group) Sockets(index int) map[int]int {
 	return fds
 }
 
-// Follow says what has become of an interface: its MTU, 0 if that is unknown, and whether it is idle, so that the kernel sends what
-// would leave by it. It may be called from any goroutine.
+// Follow updates an interface: its MTU (0: unknown) and whether it is idle, in which case the kernel sends what would leave by it.
+// It may be called from any goroutine.
 func (g *Group) Follow(index, mtu int, idle bool) {
 	if number, ok := g.number(index); ok {
 		if mtu > 0 {
@@ -67,7 +67,7 @@ func (g *Group) Follow(index, mtu int, idle bool) {
 	}
 }
 
-// Taken returns how many packets the kernel has taken for the sockets of an interface, those among them for which they had no room.
+// Taken returns how many packets the kernel has redirected to the sockets of an interface, including those dropped for lack of room.
 // It may be called from any goroutine.
 func (g *Group) Taken(index int) uint64 {
 	number, ok := g.number(index)
@@ -86,7 +86,7 @@ func (g *Group) number(index int) (int, bool) {
 	return i, i >= 0
 }
 
-// close gives back what all have in common.
+// close releases what the transports share.
 func (g *Group) close() {
 	for _, fd := range g.wakes {
 		_ = unix.Close(fd)

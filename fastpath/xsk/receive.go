@@ -12,8 +12,7 @@ import (
 	"dcs/fastpath/packet"
 )
 
-// Recv fills batch from the front and returns the number of packets, 0 after a tick without any. Batch must be the one
-// that Slabs returned.
+// Recv fills batch from the front and returns the number of packets, 0 after a tick without any. batch must come from Slabs.
 func (t *Transport) Recv(batch []packet.Packet) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

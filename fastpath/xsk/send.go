@@ -11,8 +11,8 @@ import (
 	"dcs/fastpath/xsk/ring"
 )
 
-// Send sends the packets of batch: those that came past the kernel by the AF_XDP socket of the same interface, the others by the
-// kernel's, and so what that socket does not take.
+// Send sends the packets of batch: answers to packets that bypassed the kernel through the AF_XDP socket of their interface, all
+// others, and those that this socket does not accept, through the kernel's sockets.
 func (t *Transport) Send(batch []packet.Packet) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

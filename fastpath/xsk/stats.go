@@ -23,7 +23,7 @@ type Stats struct {
 	Lost       uint64 // by the kernel: no room in the receive ring, no memory to receive into, or too long for a frame
 }
 
-// Stats returns what the transport has counted. It may be called from any goroutine.
+// Stats returns the transport's counters. It may be called from any goroutine.
 func (t *Transport) Stats() Stats {
 	t.statMu.Lock()
 	defer t.statMu.Unlock()
@@ -65,7 +65,7 @@ func (t *Transport) taken(number int) uint64 {
 	return n
 }
 
-// Drops returns the number of packets that were lost because the worker was too slow.
+// Drops returns the number of packets lost because the worker was too slow.
 func (t *Transport) Drops() uint64 {
 	st := t.Stats()
 	return st.Lost + st.HandLost + t.sockets.Drops()

@@ -1,4 +1,4 @@
-// Package xsk moves packets by AF_XDP sockets: frames that an XDP program hands over before the kernel has looked at them.
+// Package xsk moves packets through AF_XDP sockets: frames that an XDP program redirects past the kernel's network stack.
 package xsk
 
 import (
@@ -14,8 +14,8 @@ import (
 	"dcs/fastpath/xsk/ring"
 )
 
-// Transport is one worker's: the AF_XDP socket of a queue of each interface, and kernel sockets for what does not come there. Recv
-// and Send are for one goroutine.
+// A Transport serves one worker: the AF_XDP socket of one queue of each interface, and kernel sockets for all other packets. Recv and
+// Send must be called from one goroutine.
 type Transport struct {
 	index   int // among its group
 	group   *Group
@@ -61,7 +61,7 @@ const (
 	spins = 100
 )
 
-// MaxBlksize returns the largest block that frames have room for, octets. What the interfaces' MTUs leave of it, packets tell.
+// MaxBlksize returns the largest block that fits into a frame, octets. An interface's MTU may allow less: see packet.Packet.MaxBlksize.
 func (t *Transport) MaxBlksize() int { return t.size - txRoom - dataHeader }
 
 // leastBlksize returns the largest block that fits into one frame of every interface behind so many octets of link-layer header.
@@ -73,7 +73,7 @@ func (t *Transport) leastBlksize(v6 bool, link int) uint16 {
 	return least
 }
 
-// Slabs returns packets to receive into and packets to send from. It may be called once.
+// Slabs returns packets to receive into and packets to send from. It may be called only once.
 func (t *Transport) Slabs(n, _ int) (rx, tx []packet.Packet) {
 	rx = packet.NewSlab(n, 0, rxRoom)
 	tx = make([]packet.Packet, min(n, len(t.free)/2))
@@ -91,7 +91,7 @@ func (t *Transport) take() []byte {
 	return t.mem[f : f+uint64(t.size) : f+uint64(t.size)]
 }
 
-// Close closes the sockets; a Recv that waits returns net.ErrClosed.
+// Close closes the sockets; a waiting Recv returns net.ErrClosed.
 func (t *Transport) Close() error {
 	if t.closed.Swap(true) {
 		return nil
