@@ -172,7 +172,7 @@ func (e *engine) openGroups() error {
 		for i := range c.Modems {
 			e.modems[first+i].group = uint8(k)
 			if n := len(g.names.Append(e.name[:0], first+i)); n > maxName {
-				return fmt.Errorf("a name of %d bytes does not fit in a request", n)
+				return fmt.Errorf("name of %d bytes too long for a request", n)
 			}
 		}
 		if len(e.cfg.Groups) > 1 {

@@ -54,7 +54,7 @@ func LoadScenario(name string) (*Scenario, error) {
 	}
 	src, err := scenarios.ReadFile("scenarios/" + name + ".yaml")
 	if err != nil {
-		return nil, fmt.Errorf("no scenario %q: there are %s, or give the path of a file", name, strings.Join(Scenarios(), ", "))
+		return nil, fmt.Errorf("unknown scenario %q; choose one of %s, or give the path of a file", name, strings.Join(Scenarios(), ", "))
 	}
 	return parseScenario(name+".yaml", src)
 }
@@ -87,7 +87,7 @@ func parseScenario(name string, src []byte) (*Scenario, error) {
 		r.scenario(doc.Body, s)
 	}
 	if docs == 0 {
-		return nil, fmt.Errorf("%s:1:1: the file is empty: a scenario has groups at least", name)
+		return nil, fmt.Errorf("%s:1:1: empty file; a scenario requires groups", name)
 	}
 	return s, errors.Join(r.errs...)
 }
