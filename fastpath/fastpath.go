@@ -5,17 +5,17 @@ import (
 	"net/netip"
 
 	"dcs/fastpath/packet"
-	"dcs/fastpath/transfer"
+	"dcs/render/device"
 )
 
 // A Request is a client's request for a file. A Renderer sets Body (and Hold) or Err; where it knows the device better than the
-// packet did, it sets the device's address and MAC address too, which a [Watcher] receives.
+// packet did, it sets Client and MAC too, which a [Watcher] receives.
 type Request struct {
-	Name    []byte     // as asked for, without the NUL; valid during the call
-	Client  netip.Addr // who asked: the packet's source
+	// Name is without the NUL, and valid during the call. Client is the packet's source. MAC is that of the TFTP option hwaddr:
+	// whether to trust it is the renderer's decision.
+	device.Requester
+
 	Server  netip.Addr // the address that was asked; may be invalid
-	MAC     [6]byte    // from the TFTP option hwaddr; whether to trust it is the renderer's decision
-	HasMAC  bool       // whether MAC was given
 	NetAddr netip.Addr // from the TFTP option netaddr; invalid without it
 	Buf     []byte     // empty, with room that the body may be appended to
 	Body    []byte     // the file: in Buf, or memory that never changes
@@ -30,10 +30,10 @@ type Renderer interface {
 }
 
 // A Watcher is a Renderer that is notified of failed transfers: files that it rendered and that did not arrive. now is as for
-// RenderBatch; f is valid during the call.
+// RenderBatch; o is valid during the call.
 type Watcher interface {
 	Renderer
-	TransferFailed(now int64, f *transfer.Failure)
+	TransferFailed(now int64, o *device.Outcome)
 }
 
 // A Transport moves packets in batches. Recv and Send are called from one goroutine, Close from any.

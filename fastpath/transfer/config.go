@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"dcs/fastpath/tftp"
+	"dcs/render/device"
 )
 
 // Config configures a Table. Zero fields take their defaults.
@@ -19,8 +20,10 @@ type Config struct {
 	MaxWindow  int           // largest window granted, blocks; default 64
 	Refuse     tftp.Set      // options that are never granted
 
-	// OnFailure, if not nil, is called for each failed transfer. Its argument is valid during the call.
-	OnFailure func(*Failure)
+	// OnFailure, if not nil, is called with each transfer that ends before its client has acknowledged the whole file. Name has at
+	// most 63 octets; Err is a [Failure], Reason its name, Value how far the transfer came and the text of the client's ERROR. The
+	// outcome is valid during the call.
+	OnFailure func(*device.Outcome)
 }
 
 func (c Config) withDefaults() Config {

@@ -5,6 +5,7 @@ import (
 
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
+	"dcs/render/device"
 )
 
 type state uint8
@@ -63,11 +64,12 @@ type entry struct {
 
 // cold is the part of a transfer that is needed when it begins and when it fails: two cache lines.
 type cold struct {
-	name    uint64 // hash of the file name
-	device  Device
+	name    uint64         // hash of the file name
+	client  netip.Addr     // of the device that the file is for: behind a proxy not the peer
+	mac     device.MAC     // of that device
 	file    [nameRoom]byte // the name's beginning
 	nameLen uint8          // octets that the name has, at most 255
-	_       [24]byte       // to the end of the line
+	_       [26]byte       // to the end of the line
 }
 
 const nameRoom = 63

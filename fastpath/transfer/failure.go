@@ -1,20 +1,34 @@
 package transfer
 
 import (
+	"fmt"
+	"strconv"
+
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
+	"dcs/render/device"
 )
 
-// A Failure describes a transfer that ended before its client had acknowledged the whole file.
-type Failure struct {
-	Why    Event  // GaveUp, Overdue, Retired, FileCut, or PeerUndefined and those behind it
-	Text   []byte // of the client's ERROR
-	Device Device // that the file was for
-	Name   []byte // of the file: no more of it than its first 63 octets
-	Cut    bool   // the name was longer
-	Size   int    // of the file, octets
-	Acked  int    // blocks acknowledged
-	Blocks int    // in the file; 0: netascii has not come to the end
+// A Failure is the event that ended a transfer before the client had acknowledged all of the file: GaveUp, Overdue, Retired,
+// FileCut, or PeerUndefined and those behind it.
+type Failure Event
+
+// Error says what happened.
+func (f Failure) Error() string {
+	switch Event(f) {
+	case GaveUp:
+		return "client stopped responding"
+	case Overdue:
+		return "transfer took too long"
+	case Retired:
+		return "client stopped responding; its place was needed"
+	case FileCut:
+		return "file was cut short while it was sent; replace files by renaming, not in place"
+	case PeerOther:
+		return "client ended the transfer with an ERROR"
+	}
+	code := tftp.Code(f) - tftp.Code(PeerUndefined)
+	return fmt.Sprintf("client ended the transfer with ERROR %d (%v)", uint16(code), code)
 }
 
 // Error handles an ERROR, which ends the client's transfer (RFC 1350, section 7). It is no failure if the client only asked for the
@@ -48,17 +62,33 @@ func (e *entry) probed(code tftp.Code) bool {
 	return e.embryonic() && (code == tftp.CodeUndefined || code == tftp.CodeOption) && (e.options&tftp.Tsize != 0 || len(e.body) == 0)
 }
 
-// fail counts and reports why a transfer ends.
+// fail counts and reports why a transfer ends. text is that of the client's ERROR.
 func (t *Table) fail(id ID, why Event, text []byte) {
 	t.Count[why]++
 	if t.cfg.OnFailure == nil {
 		return
 	}
 	e, c := &t.entries[id], &t.cold[id]
-	t.failure = Failure{
-		Why: why, Text: text, Device: c.device, Name: c.file[:min(c.nameLen, nameRoom)], Cut: c.nameLen > nameRoom,
-		Size: len(e.body), Acked: int(e.acked), Blocks: int(e.last),
+	t.failure = device.Outcome{
+		Requester: device.Requester{Name: c.file[:min(c.nameLen, nameRoom)], Client: c.client, MAC: c.mac},
+		Truncated: c.nameLen > nameRoom, Size: len(e.body),
+		Err: Failure(why), Reason: why.String(), Value: e.appendProgress(t.failure.Value[:0], text), Undelivered: true,
 	}
 	t.cfg.OnFailure(&t.failure)
-	t.failure = Failure{}
+	t.failure.Name = nil
+}
+
+// appendProgress appends how far a transfer came. How many blocks a file in netascii has is not known before its end.
+func (e *entry) appendProgress(dst, text []byte) []byte {
+	dst = strconv.AppendUint(dst, uint64(e.acked), 10)
+	if e.last > 0 {
+		dst = append(dst, " of "...)
+		dst = strconv.AppendUint(dst, uint64(e.last), 10)
+	}
+	dst = append(dst, " blocks acknowledged"...)
+	if len(text) > 0 {
+		dst = append(dst, ": "...)
+		dst = append(dst, text...)
+	}
+	return dst
 }

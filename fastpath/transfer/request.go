@@ -6,6 +6,7 @@ import (
 
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
+	"dcs/render/device"
 )
 
 // Request handles an RRQ that was parsed into rq. If ok, a new transfer is reserved: the caller must call Start, Reject or Drop with
@@ -104,10 +105,12 @@ func (t *Table) place(now int64) (id ID, ok bool) {
 }
 
 // Start starts the transfer of body and sends its first packet. With own, body is copied to the table's memory; otherwise it must
-// not change until the transfer ends, and hold is retained until then. device is reported in a Failure.
-func (t *Table) Start(now int64, id ID, body []byte, own bool, hold any, device Device, out *packet.Queue) {
+// not change until the transfer ends, and hold is retained until then. The file is for the device of who, which is
+// reported if the transfer fails.
+func (t *Table) Start(now int64, id ID, body []byte, own bool, hold any, who *device.Requester, out *packet.Queue) {
 	e := &t.entries[id]
-	t.cold[id].device = device
+	c := &t.cold[id]
+	c.client, c.mac = who.Client, who.MAC
 	if t.answersAtOnce(now, e, body) {
 		t.once(id, e, body, hold, out)
 		return

@@ -3,21 +3,14 @@ package transfer
 
 import (
 	"hash/maphash"
-	"net/netip"
 
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
+	"dcs/render/device"
 )
 
 // An ID names a transfer from Request to Start, Reject or Drop.
 type ID int32
-
-// A Device is whom a file is for, as far as that is known. Behind a proxy it is not the client.
-type Device struct {
-	Addr   netip.Addr
-	MAC    [6]byte
-	HasMAC bool
-}
 
 // A Table holds one worker's transfers. Its methods do not allocate, lock or read a clock: now is a monotonic time in nanoseconds.
 // Replies go to a packet.Queue whose packets have room for the largest block. Received packets must have passed Prepare.
@@ -46,7 +39,7 @@ type Table struct {
 	text     []byte   // a block of netascii that nobody wants
 	recent   [recentSlots]finished
 	touched  uint64 // what Prepare has read, so that it is read
-	failure  Failure
+	failure  device.Outcome
 	writing  *packet.Packet // the packet that is being written
 }
 
