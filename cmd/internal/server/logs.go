@@ -29,7 +29,7 @@ func logRules(cfg *config.Config) logging.Rules {
 }
 
 // fault tells why a request got no file, or the file did not arrive. It is called by workers, which must not wait for the log.
-func (s *server) fault(ev render.Event) {
+func (s *events) fault(ev render.Event) {
 	args := []any{"name", string(ev.Name), "client", ev.Client, "reason", ev.Reason, "err", ev.Err}
 	if ev.Value != "" {
 		args = append(args, "value", ev.Value)
