@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strconv"
 	"time"
 
@@ -15,8 +14,10 @@ import (
 	"dcs/cmd/internal/cli"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/describe"
+	"dcs/cmd/internal/terminal"
 	"dcs/render"
 	"dcs/render/attr"
+	"dcs/render/device"
 	"dcs/render/library"
 	"dcs/render/naming"
 	"dcs/render/skeleton"
@@ -46,7 +47,7 @@ The exit status is 1 if the name gets no file.`,
 	f.StringArrayVar(&set, "set", nil, "give the device an attribute: `name=value`")
 	flags := config.AddFlags(f)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		req := render.Request{Name: []byte(args[0])}
+		req := render.Request{Requester: device.Requester{Name: []byte(args[0])}}
 		var err error
 		if req.Client, err = parseAddr("ip", ip); err != nil {
 			return err
@@ -57,11 +58,9 @@ The exit status is 1 if the name gets no file.`,
 			}
 		}
 		if mac != "" {
-			m, ok := attr.ParseMAC(mac)
-			if !ok {
-				return cli.Usagef("--mac %s: want six octets, such as 0a:01:02:03:04:05", mac)
+			if req.MAC, err = parseMAC(mac); err != nil {
+				return err
 			}
-			req.MAC, req.HasMAC = m, true
 		}
 		cfg, err := flags.Config(file)
 		if err != nil {
@@ -106,12 +105,12 @@ func explain(e cli.Env, cfg *config.Config, req render.Request, schema *attr.Sch
 	x := engine.Explain(time.Now().UnixNano(), req)
 	out := &bytes.Buffer{}
 	showExplanation(out, x)
-	devices.Show(out, attr.Query{MAC: x.MAC, HasMAC: x.HasMAC, IP: req.Client.Unmap()})
+	devices.Show(out, attr.Query{MAC: x.MAC, HasMAC: !x.MAC.IsZero(), IP: req.Client.Unmap()})
 	if x.Body != nil && (x.Static == "" || x.Resigned) {
 		fmt.Fprintln(out)
 		if describe.IsText(x) {
 			out.Write(x.Body)
-		} else if err := showFile(out, clean(x.Name), x.Body, decodeOptions{secret: secrets.Ring.Secret(req.Client.Unmap()), names: assemble.MIBNames{Path: cfg.MIBPath, Prefer: cfg.MIBPrefer}}); err != nil {
+		} else if err := showFile(out, terminal.Clean(x.Name), x.Body, decodeOptions{secret: secrets.Ring.Secret(req.Client.Unmap()), names: assemble.MIBNames{Path: cfg.MIBPath, Prefer: cfg.MIBPrefer}}); err != nil {
 			return err
 		}
 	}
@@ -136,37 +135,37 @@ func asked(t *library.Template) string {
 // reason is why a name gets no file.
 func reason(x *render.Explanation) string {
 	if x.Mismatch != 0 && errors.Is(x.Err, x.Mismatch) {
-		return fmt.Sprintf("%s: %v", clean(x.Name), x.Err)
+		return fmt.Sprintf("%s: %v", terminal.Clean(x.Name), x.Err)
 	}
 	if x.Refusal != naming.Allowed {
-		return fmt.Sprintf("%s: no file: %v", clean(x.Asked), x.Refusal)
+		return fmt.Sprintf("%s: no file: %v", terminal.Clean(x.Asked), x.Refusal)
 	}
 	var fault *skeleton.Fault
 	if errors.As(x.Err, &fault) {
 		return fault.Error()
 	}
-	return fmt.Sprintf("%s: no template and no static file has this name", clean(x.Name))
+	return fmt.Sprintf("%s: no template and no static file has this name", terminal.Clean(x.Name))
 }
 
 // otherDevice names the device that the request's address is of.
 func otherDevice(x *render.Explanation) string {
-	if !x.HasOther {
+	if x.Other.IsZero() {
 		return ""
 	}
-	return ", " + net.HardwareAddr(x.Other[:]).String()
+	return ", " + x.Other.String()
 }
 
 func showExplanation(w io.Writer, x *render.Explanation) {
 	if x.Refusal != naming.Allowed {
-		fmt.Fprintf(w, "asked     %s\n", clean(x.Asked))
+		fmt.Fprintf(w, "asked     %s\n", terminal.Clean(x.Asked))
 		return
 	}
-	if file, _, _ := naming.SplitDevice([]byte(x.Asked)); string(file) != x.Name && x.Asked != x.Name {
-		fmt.Fprintf(w, "asked     %s\n", clean(x.Asked))
+	if file, _ := naming.SplitDevice([]byte(x.Asked)); string(file) != x.Name && x.Asked != x.Name {
+		fmt.Fprintf(w, "asked     %s\n", terminal.Clean(x.Asked))
 	}
-	fmt.Fprintf(w, "name      %s\n", clean(x.Name))
-	if x.HasMAC {
-		fmt.Fprintf(w, "MAC       %s\n", net.HardwareAddr(x.MAC[:]))
+	fmt.Fprintf(w, "name      %s\n", terminal.Clean(x.Name))
+	if !x.MAC.IsZero() {
+		fmt.Fprintf(w, "MAC       %s\n", x.MAC)
 	}
 	if x.Mismatch != 0 {
 		fmt.Fprintf(w, "identity  %s: %v%s\n", x.Mismatch.String(), x.Mismatch, otherDevice(x))
@@ -176,7 +175,7 @@ func showExplanation(w io.Writer, x *render.Explanation) {
 		if x.Resigned {
 			how = "with new MICs"
 		}
-		fmt.Fprintf(w, "static    %s, %d octets, served %s\n", clean(x.Static), len(x.Body), how)
+		fmt.Fprintf(w, "static    %s, %d octets, served %s\n", terminal.Clean(x.Static), len(x.Body), how)
 	}
 	for i := range x.Matches {
 		m := &x.Matches[i]

@@ -2,36 +2,35 @@ package logging
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"sync/atomic"
 
-	"dcs/render/attr"
+	"dcs/render/device"
 )
 
-// Rules say which requests get a line each.
+// Rules choose the requests that get a line each.
 type Rules struct {
-	OneOf   int      // one request of so many; 0: none
-	Devices []string // MAC addresses, addresses and prefixes of devices all of whose requests do
+	OneOf   int      // one request in so many; 0: none
+	Devices []string // MAC addresses, IP addresses and prefixes whose requests are all logged
 }
 
-// matcher is immutable but for its counter.
+// matcher is immutable except for its counter.
 type matcher struct {
 	oneOf    uint64
-	macs     map[[6]byte]bool
+	macs     map[device.MAC]bool
 	prefixes []netip.Prefix
 	seen     atomic.Uint64
 }
 
-// ParseDevice reads a MAC address, an address or a prefix, and returns its usual form.
+// ParseDevice parses a MAC address, IP address or prefix, and returns its canonical form.
 func ParseDevice(s string) (string, error) {
-	if mac, ok := attr.ParseMAC(s); ok {
-		return net.HardwareAddr(mac[:]).String(), nil
+	if mac, err := device.ParseMAC(s); err == nil {
+		return mac.String(), nil
 	}
 	if p, ok := parsePrefix(s); ok {
 		return p.String(), nil
 	}
-	return "", fmt.Errorf("%s is neither a MAC address such as 0a:01:02:03:04:05, nor an address or prefix such as 10.1.0.0/16", s)
+	return "", fmt.Errorf("%q: not a MAC address, IP address or prefix; write 0a:01:02:03:04:05, 10.1.2.3 or 10.1.0.0/16", s)
 }
 
 func parsePrefix(s string) (netip.Prefix, bool) {
@@ -43,11 +42,11 @@ func parsePrefix(s string) (netip.Prefix, bool) {
 	return p.Masked(), err == nil && !p.Addr().Is4In6()
 }
 
-// SetRules changes which requests get a line.
+// SetRules replaces the rules.
 func (l *Log) SetRules(r Rules) error {
-	m := &matcher{macs: map[[6]byte]bool{}}
+	m := &matcher{macs: map[device.MAC]bool{}}
 	if r.OneOf < 0 {
-		return fmt.Errorf("one of %d requests: the number must be positive, or 0 for none", r.OneOf)
+		return fmt.Errorf("one request in %d: out of range; 0 is none", r.OneOf)
 	}
 	m.oneOf = uint64(r.OneOf)
 	devices := make([]string, 0, len(r.Devices))
@@ -57,7 +56,7 @@ func (l *Log) SetRules(r Rules) error {
 			return err
 		}
 		devices = append(devices, name)
-		if mac, ok := attr.ParseMAC(name); ok {
+		if mac, err := device.ParseMAC(name); err == nil {
 			m.macs[mac] = true
 		} else if p, ok := parsePrefix(name); ok {
 			m.prefixes = append(m.prefixes, p)
@@ -72,14 +71,14 @@ func (l *Log) SetRules(r Rules) error {
 	return nil
 }
 
-// Rules returns what was set last.
+// Rules returns the current rules.
 func (l *Log) Rules() Rules { return *l.given.Load() }
 
-// Requests tells whether any request may get a line: whoever handles many asks once for all of them.
+// Requests reports whether any request may get a line: the check for a whole batch.
 func (l *Log) Requests() bool { return l.rules.Load() != nil }
 
-// Wants tells whether this request of a device gets a line. It does not allocate.
-func (l *Log) Wants(ip netip.Addr, mac [6]byte, hasMAC bool) bool {
+// Wants reports whether this request of a device gets a line; mac is zero if it is unknown. It does not allocate.
+func (l *Log) Wants(ip netip.Addr, mac device.MAC) bool {
 	m := l.rules.Load()
 	if m == nil {
 		return false
@@ -87,7 +86,7 @@ func (l *Log) Wants(ip netip.Addr, mac [6]byte, hasMAC bool) bool {
 	if m.oneOf > 0 && m.seen.Add(1)%m.oneOf == 0 {
 		return true
 	}
-	if hasMAC && m.macs[mac] {
+	if m.macs[mac] {
 		return true
 	}
 	ip = ip.Unmap()

@@ -21,6 +21,7 @@ import (
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
 	"dcs/render"
+	"dcs/render/device"
 	"dcs/render/library"
 )
 
@@ -119,7 +120,10 @@ func httpRenderer(engine *render.Engine, logs *logging.Log, proxies []netip.Pref
 		w := <-free
 		defer func() { free <- w }()
 		// The worker's own memory is done with when it returns: the body is in Buf, or in what nobody changes.
-		reqs := []render.Request{{Name: []byte(r.Name), Client: r.Client, Server: r.Server, Relayed: isProxy(proxies, r.Client), Buf: make([]byte, 0, 4<<10)}}
+		reqs := []render.Request{{
+			Requester: device.Requester{Name: []byte(r.Name), Client: r.Client}, Server: r.Server,
+			Relayed: isProxy(proxies, r.Client), Buf: make([]byte, 0, 4<<10),
+		}}
 		w.RenderBatch(time.Now().UnixNano(), reqs)
 		if logs.Requests() && !r.Head {
 			logRequests(logs, reqs)

@@ -14,23 +14,6 @@ type askStats struct {
 	dropped atomic.Int64
 }
 
-// Questions is how the queue of devices that sources are to be asked for is.
-type Questions struct {
-	Waiting int           // now
-	Asking  int           // that the sources are asked now
-	Asked   int64         // that the sources were asked since the start
-	Waited  time.Duration // by these, all together
-	Dropped int64         // because the queue was full
-}
-
-// Questions tells how the queue of questions is.
-func (s *Store) Questions() Questions {
-	st := &s.stats
-	return Questions{
-		Waiting: int(st.waiting.Load()), Asking: int(st.asking.Load()), Asked: st.asked.Load(), Waited: time.Duration(st.waited.Load()), Dropped: st.dropped.Load(),
-	}
-}
-
 // dispatch takes questions out of the intake, and hands them to the askers in the order of a fairQueue.
 func (s *Store) dispatch() {
 	queue, failed := newFairQueue(s.cfg.AskQueue, s.cfg.Askers), make(failures)

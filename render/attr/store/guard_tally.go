@@ -1,13 +1,11 @@
 package store
 
 import (
-	"encoding/json"
 	"net/netip"
 	"slices"
 	"time"
 
 	"dcs/render/attr"
-	"dcs/render/attr/localdb"
 	"dcs/render/mapped"
 )
 
@@ -186,27 +184,4 @@ func (s *Store) count(src *source) {
 		src.meta.Values = values
 		s.recount(src)
 	}
-}
-
-// commitFile gives a source's new file its place, with its counts in meta, unless accept refuses them.
-func (s *Store) commitFile(src *source, b *localdb.Builder, names []string, meta *fileMeta, accept func(*tally) error) (localdb.Stats, error) {
-	text, err := json.Marshal(meta)
-	if err != nil {
-		return localdb.Stats{}, err
-	}
-	room := len(text) + 256 + 32*len(names)
-	return b.CommitFunc(room, func(st localdb.Stats, values []int) ([]byte, error) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		g, cols := &src.guard, s.learn(names)
-		if err := accept(&tally{int(st.Devices), scatter(values, cols)}); err != nil {
-			return nil, err
-		}
-		meta.Values = values
-		meta.Peak = &savedPeak{Since: g.since, Devices: g.peak.devices}
-		for _, i := range cols {
-			meta.Peak.Values = append(meta.Peak.Values, g.peak.at(i))
-		}
-		return json.Marshal(meta)
-	})
 }

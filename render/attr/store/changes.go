@@ -1,0 +1,109 @@
+package store
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+)
+
+// logged is a change that the journal does not have yet.
+type logged struct {
+	src *source
+	c   *change
+}
+
+// liveChanges returns all that the journal has to hold.
+func (s *Store) liveChanges() []byte {
+	type live struct {
+		logged
+		seq uint64
+	}
+	s.mu.Lock()
+	var list []live
+	for _, src := range s.srcs {
+		for _, c := range s.fleet[src.i].macs {
+			list = append(list, live{logged{src, c}, c.seq})
+		}
+		for _, c := range s.fleet[src.i].ips {
+			list = append(list, live{logged{src, c}, c.seq})
+		}
+	}
+	slices.SortFunc(list, func(a, b live) int { return cmp.Compare(a.seq, b.seq) })
+	list = slices.CompactFunc(list, func(a, b live) bool { return a.seq == b.seq })
+	var records []*record
+	for _, l := range list {
+		records = append(records, l.src.record(l.c, s.names))
+	}
+	records = append(records, touched(s, s.macs, s.ips)...)
+	mark := &record{flags: recordMark, seq: s.seq}
+	orphans := s.orphans
+	s.mu.Unlock()
+	var f frames
+	for i := range orphans {
+		f.add(&orphans[i])
+	}
+	for _, r := range records {
+		f.add(r)
+	}
+	f.add(mark)
+	return f.end()
+}
+
+// record returns a change as the journal has it. Store.mu is held.
+func (src *source) record(c *change, schema []string) *record {
+	r := &record{seq: c.seq, source: src.Name(), attrs: src.names, mac: c.MAC, ip: c.IP, flags: keyFlags(c.HasMAC, c.IP)}
+	if c.gone {
+		r.flags |= recordGone
+	} else {
+		r.names, r.values = schema, c.Values
+	}
+	return r
+}
+
+// touched returns records of devices and addresses that look different for changes: the sources' files may have these when the
+// merged one does not. mu is held.
+func touched[V any](s *Store, macs map[[6]byte]V, ips map[netip.Addr]V) []*record {
+	var list []*record
+	for mac := range macs {
+		list = append(list, &record{flags: recordTouch | recordMAC, seq: s.macs[mac], mac: mac})
+	}
+	for ip := range ips {
+		list = append(list, &record{flags: recordTouch | recordIP, seq: s.ips[ip], ip: ip})
+	}
+	return list
+}
+
+// replay applies what the journal holds and the sources' files lack. What the merged file lacks, whose number is mergedSeq, is
+// laid over it. Nobody else is there yet.
+func (s *Store) replay(records []record, mergedSeq uint64) {
+	byName := make(map[string]*source)
+	for _, src := range s.srcs {
+		byName[src.Name()] = src
+	}
+	last := uint64(0)
+	for i := range records {
+		r := &records[i]
+		s.seq = max(s.seq, r.seq)
+		switch {
+		case r.flags&recordMark != 0:
+		case r.flags&recordTouch != 0:
+			if r.seq <= mergedSeq {
+				continue
+			}
+			if r.flags&recordMAC != 0 {
+				s.macs[r.mac], s.newMACs[r.mac] = r.seq, struct{}{}
+			} else {
+				s.ips[r.ip], s.newIPs[r.ip] = r.seq, struct{}{}
+			}
+		case byName[r.source] == nil:
+			s.orphans = append(s.orphans, *r)
+		case r.seq > last: // one that was queued while the journal was written anew comes twice
+			last = r.seq
+			src := byName[r.source]
+			s.learnOf(src, r.attrs)
+			if r.seq > src.meta.Seq {
+				s.set(src, r.change(s.learn(r.names)))
+			}
+		}
+	}
+}

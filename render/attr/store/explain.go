@@ -1,0 +1,52 @@
+package store
+
+import (
+	"net/netip"
+
+	"dcs/render/attr"
+)
+
+// Explanation is a device, and where its attributes are from.
+type Explanation struct {
+	attr.Device          // Values is by the schema
+	From        []string // by attribute: the source's name, "" if none has it
+	Known       []string // sources that know the device
+	Schema      *attr.Schema
+}
+
+// Explain finds a device as a View does, by its MAC address or, if it has none, by its IP address.
+func (s *Store) Explain(mac [6]byte, hasMAC bool, ip netip.Addr) (Explanation, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var m merged
+	e := s.fleet.lookup(func() (merged, bool) {
+		var ok bool
+		if hasMAC {
+			m, ok = s.fleet.byMAC(mac)
+		} else {
+			m, ok = s.fleet.byIP(ip.Unmap())
+		}
+		return m, ok
+	})
+	ok := !e.gone
+	x := Explanation{Device: attr.Device{MAC: m.MAC, HasMAC: m.HasMAC, IP: m.IP, Values: e.values}, Schema: s.schema}
+	for i := range e.values {
+		name := ""
+		if j := m.from[i]; j >= 0 && e.values[i] != "" {
+			name = s.srcs[j].Name()
+		}
+		x.From = append(x.From, name)
+	}
+	for i := range s.fleet {
+		_, known := s.fleet[i].byMAC(m.MAC)
+		if !m.HasMAC || !known && m.IP.IsValid() {
+			var d attr.Device
+			d, known = s.fleet[i].byIP(m.IP)
+			known = known && !d.HasMAC
+		}
+		if known && ok {
+			x.Known = append(x.Known, s.srcs[i].Name())
+		}
+	}
+	return x, ok
+}

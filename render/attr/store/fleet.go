@@ -1,0 +1,160 @@
+package store
+
+import (
+	"net/netip"
+	"strings"
+
+	"dcs/render/attr"
+	"dcs/render/attr/localdb"
+)
+
+// A fleet is all sources in their order.
+type fleet []rows
+
+// single returns the file that is the merge of all files: the only one that has devices, or nil if there is none at all. ok is
+// false if there are several, or the file's attributes are not the schema's first.
+func (f fleet) single() (db *localdb.DB, ok bool) {
+	for i := range f {
+		base := f[i].base
+		if base == nil || db != nil && base.Stats().Devices == 0 {
+			continue
+		}
+		if db != nil && db.Stats().Devices > 0 {
+			return nil, false
+		}
+		db, ok = base, f[i].cols == nil
+	}
+	return db, ok || db == nil
+}
+
+// merged is a device as all sources together know it.
+type merged struct {
+	attr.Device
+	from []int // by attribute: which source gave it, -1 for none
+}
+
+// take takes over attributes that the device lacks.
+func (m *merged) take(source int, values attr.Record) {
+	for len(m.Values) < len(values) {
+		m.Values = append(m.Values, "")
+		m.from = append(m.from, -1)
+	}
+	for i, v := range values {
+		if v != "" && m.Values[i] == "" {
+			m.Values[i], m.from[i] = v, source
+		}
+	}
+}
+
+// address returns the IP address that the first source to know one gives to a device.
+func (f fleet) address(mac [6]byte) netip.Addr {
+	for i := range f {
+		if d, ok := f[i].byMAC(mac); ok && d.IP.IsValid() {
+			return d.IP
+		}
+	}
+	return netip.Addr{}
+}
+
+// owner returns the MAC address of the device that an IP address belongs to: the first that a
+// source gives it to, unless an earlier source gives another address to that device.
+func (f fleet) owner(ip netip.Addr) (mac [6]byte, ok bool) {
+	for i := range f {
+		if d, ok := f[i].byIP(ip); ok && d.HasMAC && f.address(d.MAC) == ip {
+			return d.MAC, true
+		}
+	}
+	return mac, false
+}
+
+// byMAC merges what sources know of a device. What a source knows of its IP address alone
+// counts where the source does not know its MAC address.
+func (f fleet) byMAC(mac [6]byte) (merged, bool) {
+	m := merged{Device: attr.Device{MAC: mac, HasMAC: true}}
+	m.IP = f.address(mac)
+	if m.IP.IsValid() {
+		if own, ok := f.owner(m.IP); !ok || own != mac {
+			m.IP = netip.Addr{}
+		}
+	}
+	found := false
+	for i := range f {
+		d, ok := f[i].byMAC(mac)
+		found = found || ok
+		if !ok && m.IP.IsValid() {
+			d, ok = f[i].byIP(m.IP)
+			ok = ok && !d.HasMAC
+		}
+		if ok {
+			m.take(i, d.Values)
+		}
+	}
+	return m, found
+}
+
+// byIP merges what sources know of the device that has an IP address.
+func (f fleet) byIP(ip netip.Addr) (merged, bool) {
+	if mac, ok := f.owner(ip); ok {
+		return f.byMAC(mac)
+	}
+	m := merged{Device: attr.Device{IP: ip}}
+	found := false
+	for i := range f {
+		if d, ok := f[i].byIP(ip); ok && !d.HasMAC {
+			found = true
+			m.take(i, d.Values)
+		}
+	}
+	return m, found
+}
+
+// each calls yield for every device, merged.
+func (f fleet) each(yield func(*attr.Device) error) error {
+	for i := range f {
+		err := f[i].each(func(d *attr.Device) error {
+			for j := range i { // an earlier source has brought the device already
+				var known bool
+				if d.HasMAC {
+					_, known = f[j].byMAC(d.MAC)
+				} else if e, ok := f[j].byIP(d.IP); ok {
+					known = !e.HasMAC
+				}
+				if known {
+					return nil
+				}
+			}
+			var m merged
+			var ok bool
+			if d.HasMAC {
+				m, ok = f.byMAC(d.MAC)
+			} else if m, ok = f.byIP(d.IP); m.HasMAC {
+				return nil // it comes, or came, with the device that has the address
+			}
+			if !ok {
+				return nil
+			}
+			return yield(&m.Device)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for i := range f { // where a file is damaged, devices were not found
+		if f[i].base == nil {
+			continue
+		}
+		if err := f[i].base.Damaged(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entry returns the device in memory of its own.
+func (m *merged) entry(ok bool) *entry {
+	e := &entry{mac: m.MAC, hasMAC: m.HasMAC, ip: m.IP, gone: !ok}
+	for _, v := range m.Values {
+		e.values = append(e.values, strings.Clone(v))
+	}
+	return e
+}
