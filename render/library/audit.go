@@ -1,8 +1,8 @@
 package library
 
 import (
-	"context"
 	"cmp"
+	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
