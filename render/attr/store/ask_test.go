@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"dcs/render/attr"
@@ -52,7 +53,7 @@ func TestStoreUnderFlood(t *testing.T) {
 	for name, ip := range map[string]func(*rand.Rand) netip.Addr{
 		"one address": only("10.9.9.9"), "one /64": within("fd00::/64"), "any address": within("0.0.0.0/0"), "the plant's": within("10.1.0.0/16"),
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, bubble(func(t *testing.T) {
 			src := &slow{tokens: make(chan struct{}), when: make(map[[6]byte]int64)}
 			cfg, _ := testConfig(t.TempDir(), src)
 			cfg.AskTimeout = time.Hour
@@ -101,12 +102,14 @@ func TestStoreUnderFlood(t *testing.T) {
 				}
 				src.mu.Unlock()
 			}
-		})
+		}))
 	}
 }
 
 // A device that the source fails on, asked for all the time, keeps no other from being asked for.
-func TestStoreFailsOnOne(t *testing.T) {
+func TestStoreFailsOnOne(t *testing.T) { synctest.Test(t, testStoreFailsOnOne) }
+
+func testStoreFailsOnOne(t *testing.T) {
 	src := &slow{tokens: make(chan struct{}), when: make(map[[6]byte]int64), fails: [6]byte{vendor[0], vendor[1], vendor[2], 9, 9, 9}}
 	close(src.tokens)
 	cfg, _ := testConfig(t.TempDir(), src)
@@ -130,7 +133,9 @@ func TestStoreFailsOnOne(t *testing.T) {
 }
 
 // A source that fails on different devices in a row rests.
-func TestStoreFailsOnAll(t *testing.T) {
+func TestStoreFailsOnAll(t *testing.T) { synctest.Test(t, testStoreFailsOnAll) }
+
+func testStoreFailsOnAll(t *testing.T) {
 	f := newFake("db", []string{"n"}, dev(1, "", "1"))
 	f.askErr = errors.New("down")
 	cfg, _ := testConfig(t.TempDir(), asking{plain{f}, f})

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"dcs/render/attr"
@@ -213,7 +214,7 @@ func randomChange(r *rand.Rand, n int) attr.Change {
 // source and of several.
 func TestJournalReplay(t *testing.T) {
 	for _, sources := range []int{1, 3} {
-		t.Run(fmt.Sprint(sources), func(t *testing.T) {
+		t.Run(fmt.Sprint(sources), bubble(func(t *testing.T) {
 			r := rand.New(rand.NewPCG(7, uint64(sources)))
 			var fakes []*fake
 			var up, gone []attr.Source
@@ -296,7 +297,7 @@ func TestJournalReplay(t *testing.T) {
 					crash("all files")
 				}
 			}
-		})
+		}))
 	}
 }
 
@@ -321,7 +322,9 @@ func compactSource(t *testing.T, s *Store, src *source) {
 }
 
 // A source that can only be asked has no file; what was found is served after a crash all the same, without the source.
-func TestJournalAsked(t *testing.T) {
+func TestJournalAsked(t *testing.T) { synctest.Test(t, testJournalAsked) }
+
+func testJournalAsked(t *testing.T) {
 	f := newFake("p", []string{"profile", "down"})
 	f.loadErr = errors.ErrUnsupported
 	f.ask = map[question]attr.Device{{mac: mac(1), hasMAC: true}: dev(1, "", "gold")}
@@ -360,6 +363,10 @@ func TestJournalAsked(t *testing.T) {
 
 // A source that is not configured for a while keeps its changes.
 func TestJournalKeepsSourcesThatAreAway(t *testing.T) {
+	synctest.Test(t, testJournalKeepsSourcesThatAreAway)
+}
+
+func testJournalKeepsSourcesThatAreAway(t *testing.T) {
 	a, b := newFake("a", []string{"n"}, dev(1, "", "1")), newFake("b", []string{"m"}, dev(1, "", "1"))
 	dir := t.TempDir()
 	cfg, _ := testConfig(dir, following{plain{a}, a}, following{plain{b}, b})
@@ -383,7 +390,9 @@ func TestJournalKeepsSourcesThatAreAway(t *testing.T) {
 }
 
 // The journal stays small, whatever goes through it.
-func TestJournalBounded(t *testing.T) {
+func TestJournalBounded(t *testing.T) { synctest.Test(t, testJournalBounded) }
+
+func testJournalBounded(t *testing.T) {
 	f := newFake("db", []string{"n"}, dev(1, "", "1"))
 	dir := t.TempDir()
 	cfg, ev := testConfig(dir, following{plain{f}, f})
@@ -408,7 +417,9 @@ func TestJournalBounded(t *testing.T) {
 }
 
 // A journal that is damaged says so, and what is whole of it counts.
-func TestJournalDamaged(t *testing.T) {
+func TestJournalDamaged(t *testing.T) { synctest.Test(t, testJournalDamaged) }
+
+func testJournalDamaged(t *testing.T) {
 	f := newFake("db", []string{"n"}, dev(1, "", "1"))
 	dir := t.TempDir()
 	cfg, _ := testConfig(dir, following{plain{f}, f})
