@@ -15,6 +15,7 @@ import (
 	"dcs/cmd/internal/cli"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/describe"
+	"dcs/cmd/internal/terminal"
 	"dcs/render"
 	"dcs/render/attr"
 	"dcs/render/library"
@@ -111,7 +112,7 @@ func explain(e cli.Env, cfg *config.Config, req render.Request, schema *attr.Sch
 		fmt.Fprintln(out)
 		if describe.IsText(x) {
 			out.Write(x.Body)
-		} else if err := showFile(out, clean(x.Name), x.Body, decodeOptions{secret: secrets.Ring.Secret(req.Client.Unmap()), names: assemble.MIBNames{Path: cfg.MIBPath, Prefer: cfg.MIBPrefer}}); err != nil {
+		} else if err := showFile(out, terminal.Clean(x.Name), x.Body, decodeOptions{secret: secrets.Ring.Secret(req.Client.Unmap()), names: assemble.MIBNames{Path: cfg.MIBPath, Prefer: cfg.MIBPrefer}}); err != nil {
 			return err
 		}
 	}
@@ -136,16 +137,16 @@ func asked(t *library.Template) string {
 // reason is why a name gets no file.
 func reason(x *render.Explanation) string {
 	if x.Mismatch != 0 && errors.Is(x.Err, x.Mismatch) {
-		return fmt.Sprintf("%s: %v", clean(x.Name), x.Err)
+		return fmt.Sprintf("%s: %v", terminal.Clean(x.Name), x.Err)
 	}
 	if x.Refusal != naming.Allowed {
-		return fmt.Sprintf("%s: no file: %v", clean(x.Asked), x.Refusal)
+		return fmt.Sprintf("%s: no file: %v", terminal.Clean(x.Asked), x.Refusal)
 	}
 	var fault *skeleton.Fault
 	if errors.As(x.Err, &fault) {
 		return fault.Error()
 	}
-	return fmt.Sprintf("%s: no template and no static file has this name", clean(x.Name))
+	return fmt.Sprintf("%s: no template and no static file has this name", terminal.Clean(x.Name))
 }
 
 // otherDevice names the device that the request's address is of.
@@ -158,13 +159,13 @@ func otherDevice(x *render.Explanation) string {
 
 func showExplanation(w io.Writer, x *render.Explanation) {
 	if x.Refusal != naming.Allowed {
-		fmt.Fprintf(w, "asked     %s\n", clean(x.Asked))
+		fmt.Fprintf(w, "asked     %s\n", terminal.Clean(x.Asked))
 		return
 	}
 	if file, _, _ := naming.SplitDevice([]byte(x.Asked)); string(file) != x.Name && x.Asked != x.Name {
-		fmt.Fprintf(w, "asked     %s\n", clean(x.Asked))
+		fmt.Fprintf(w, "asked     %s\n", terminal.Clean(x.Asked))
 	}
-	fmt.Fprintf(w, "name      %s\n", clean(x.Name))
+	fmt.Fprintf(w, "name      %s\n", terminal.Clean(x.Name))
 	if x.HasMAC {
 		fmt.Fprintf(w, "MAC       %s\n", net.HardwareAddr(x.MAC[:]))
 	}
@@ -176,7 +177,7 @@ func showExplanation(w io.Writer, x *render.Explanation) {
 		if x.Resigned {
 			how = "with new MICs"
 		}
-		fmt.Fprintf(w, "static    %s, %d octets, served %s\n", clean(x.Static), len(x.Body), how)
+		fmt.Fprintf(w, "static    %s, %d octets, served %s\n", terminal.Clean(x.Static), len(x.Body), how)
 	}
 	for i := range x.Matches {
 		m := &x.Matches[i]

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
-	"unicode"
 
 	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/cli"
@@ -21,16 +19,6 @@ func emit(e cli.Env, name string, data []byte) error {
 		return err
 	}
 	return writeFile(name, data)
-}
-
-// clean leaves nothing in a line that would move a terminal's cursor: names are what a stranger has sent.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsGraphic(r) {
-			return r
-		}
-		return '?'
-	}, s)
 }
 
 // loadSecret reads a secret and tells the warning that goes with it.

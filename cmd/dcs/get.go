@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dcs/cmd/internal/cli"
+	"dcs/cmd/internal/terminal"
 	"dcs/fastpath/tftp"
 )
 
@@ -49,12 +50,12 @@ func getCommand(e cli.Env) *cobra.Command {
 			g.name = args[1]
 			file, err := g.run()
 			if err != nil {
-				return fmt.Errorf("%s from %s: %w", clean(g.name), g.server, err)
+				return fmt.Errorf("%s from %s: %w", terminal.Clean(g.name), g.server, err)
 			}
 			if !decode {
 				return emit(e, out, file)
 			}
-			return showFile(e.Stdout, clean(g.name), file, decodeOptions{})
+			return showFile(e.Stdout, terminal.Clean(g.name), file, decodeOptions{})
 		},
 	}
 	f := cmd.Flags()
@@ -222,7 +223,7 @@ func (t *download) receive(b []byte, from netip.AddrPort) error {
 		if err != nil && !errors.Is(err, tftp.ErrTextUnterminated) {
 			return err
 		}
-		return fmt.Errorf("the server answers ERROR %d (%v): %s", code, code, clean(string(text)))
+		return fmt.Errorf("the server answers ERROR %d (%v): %s", code, code, terminal.Clean(string(text)))
 	case tftp.OpOACK:
 		var o tftp.Options
 		if err := tftp.ParseOACK(b, &o); err != nil {

@@ -1,86 +1,33 @@
 package main
 
 import (
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/gdamore/tcell/v3"
 	"golang.org/x/sys/unix"
 
-	"dcs/cmd/internal/adminapi"
-	"dcs/fastpath"
+	"dcs/cmd/internal/terminal/terminaltest"
 )
 
-// screen is what a program has written to its terminal.
-type screen struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (s *screen) read(r io.Reader) {
-	buf := make([]byte, 4096)
-	for {
-		n, err := r.Read(buf)
-		s.mu.Lock()
-		s.text.Write(buf[:n])
-		s.mu.Unlock()
-		if err != nil {
-			return
-		}
-	}
-}
-
-func (s *screen) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.String()
-}
-
-// frames returns how many were painted.
-func (s *screen) frames() int { return strings.Count(s.String(), home) }
-
-// last returns the lines of the last whole frame, without what is not text.
-func (s *screen) last() []string {
-	all := strings.Split(s.String(), home)
-	if len(all) < 2 {
-		return nil
-	}
-	whole, _, ended := strings.Cut(all[len(all)-1], below)
-	if !ended {
-		whole, _, _ = strings.Cut(all[len(all)-2], below)
-	}
-	return strings.Split(regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]`).ReplaceAllString(whole, ""), "\r\n")
-}
-
-func startTop(t *testing.T, env []string, args ...string) (*exec.Cmd, *os.File, *os.File, *screen) {
+func startTop(t *testing.T, env []string, args ...string) (*exec.Cmd, *terminaltest.Terminal) {
 	t.Helper()
-	human, programs := openTerminal(t)
-	resize(t, human, 100, 30)
+	term := terminaltest.New(t, 100, 30)
 	cmd := exec.Command(binary(t), append([]string{"top"}, args...)...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = programs, programs, programs
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = term.Program, term.Program, term.Program
+	cmd.Env = append(append(os.Environ(), "TERM=xterm-256color", "LANG=C.UTF-8"), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	s := &screen{}
-	go s.read(human)
-	return cmd, human, programs, s
-}
-
-func resize(t *testing.T, human *os.File, columns, rows uint16) {
-	t.Helper()
-	if err := unix.IoctlSetWinsize(int(human.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: columns}); err != nil {
-		t.Fatal(err)
-	}
+	return cmd, term
 }
 
 func TestTop(t *testing.T) {
@@ -88,42 +35,53 @@ func TestTop(t *testing.T) {
 	for _, name := range []string{"basic.cm", "nobody"} {
 		dcs("", "get", "127.0.0.1:"+s.port, name, "-o", os.DevNull)
 	}
+	typed := func(keys string) func(*exec.Cmd, *terminaltest.Terminal) error {
+		return func(_ *exec.Cmd, term *terminaltest.Terminal) error { return term.Type(keys) }
+	}
+	signalled := func(sig os.Signal) func(*exec.Cmd, *terminaltest.Terminal) error {
+		return func(cmd *exec.Cmd, _ *terminaltest.Terminal) error { return cmd.Process.Signal(sig) }
+	}
 	for _, tt := range []struct {
 		name   string
 		env    []string
 		colour bool
-		end    func(cmd *exec.Cmd, human *os.File) error
+		end    func(cmd *exec.Cmd, term *terminaltest.Terminal) error
 	}{
-		{"q", []string{"NO_COLOR="}, true, func(_ *exec.Cmd, human *os.File) error { _, err := human.WriteString("q"); return err }},
-		{"Ctrl-C", []string{"NO_COLOR=1"}, false, func(_ *exec.Cmd, human *os.File) error { _, err := human.WriteString("\x03"); return err }},
-		{"SIGTERM", []string{"NO_COLOR=1"}, false, func(cmd *exec.Cmd, _ *os.File) error { return cmd.Process.Signal(syscall.SIGTERM) }},
-		{"SIGHUP", []string{"NO_COLOR=1"}, false, func(cmd *exec.Cmd, _ *os.File) error { return cmd.Process.Signal(syscall.SIGHUP) }},
+		{"q", []string{"NO_COLOR="}, true, typed("q")},
+		{"Ctrl-C", []string{"NO_COLOR=1"}, false, typed("\x03")},
+		{"SIGTERM", []string{"NO_COLOR=1"}, false, signalled(syscall.SIGTERM)},
+		{"SIGHUP", []string{"NO_COLOR=1"}, false, signalled(syscall.SIGHUP)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			cmd, human, programs, scr := startTop(t, tt.env, s.admin, "--interval", "100ms")
-			eventually(t, "two frames", func() bool { return scr.frames() > 2 })
-			if lines := strings.Join(scr.last(), "\n"); !strings.Contains(lines, "requests") || !strings.Contains(lines, "nobody") || !strings.Contains(lines, "unknown_name") {
-				t.Errorf("the frame is\n%s", lines)
-			}
-			// A request that fails is shown in colour, unless that is not wanted.
-			eventually(t, "another failure is seen", func() bool {
+			cmd, term := startTop(t, tt.env, s.admin, "--interval", "100ms")
+			eventually(t, "the state and the keys are shown", func() bool {
+				lines := term.Lines()
+				return strings.HasPrefix(lines[0], "dcs ") && strings.Contains(term.String(), "requests  ") && strings.HasPrefix(lines[len(lines)-1], "q quit")
+			})
+			eventually(t, "the end is scrolled to", func() bool {
+				return term.Type("\x1b[F") == nil && strings.Contains(term.String(), "nobody") && strings.Contains(term.String(), "unknown_name")
+			})
+			eventually(t, "the beginning is scrolled to", func() bool {
+				return term.Type("\x1b[H") == nil && strings.HasPrefix(term.Lines()[1], "transport ")
+			})
+			// Failures are in red, unless the user wants no colours.
+			failed := regexp.MustCompile(`(?m)^  error +[1-9]`)
+			eventually(t, "another failure is shown", func() bool {
 				dcs("", "get", "127.0.0.1:"+s.port, "nobody", "-o", os.DevNull)
-				return strings.Contains(scr.String(), red) || !tt.colour && scr.frames() > 8
+				return failed.MatchString(term.String()) && (term.Has(tcell.ColorRed) || !tt.colour)
 			})
-			if strings.Contains(scr.String(), red) != tt.colour {
-				t.Error("colour")
+			if term.Has(tcell.ColorRed) && !tt.colour {
+				t.Error("red, despite NO_COLOR")
 			}
-			resize(t, human, 40, 6)
-			eventually(t, "the frame fits", func() bool {
-				lines := scr.last()
-				for _, l := range lines {
-					if len([]rune(l)) > 40 {
-						return false
-					}
-				}
-				return len(lines) == 6
+			term.Resize(t, 40, 6)
+			eventually(t, "the frame fits the smaller terminal", func() bool {
+				lines := term.Lines()
+				return strings.HasPrefix(lines[0], "dcs ") && strings.HasPrefix(lines[5], "q quit") && strings.HasPrefix(lines[1], "transport ")
 			})
-			if err := tt.end(cmd, human); err != nil {
+			eventually(t, "a line is scrolled", func() bool {
+				return term.Type("\x1b[B") == nil && strings.Contains(term.String(), "last failures")
+			})
+			if err := tt.end(cmd, term); err != nil {
 				t.Fatal(err)
 			}
 			ended := make(chan error, 1)
@@ -136,20 +94,33 @@ func TestTop(t *testing.T) {
 			case <-time.After(time.Minute):
 				t.Fatal("it goes on")
 			}
-			eventually(t, "the screen is as before", func() bool { return strings.HasSuffix(scr.String(), leave) })
-			termios, err := unix.IoctlGetTermios(int(programs.Fd()), unix.TCGETS)
+			eventually(t, "the alternate screen is left", func() bool {
+				raw := term.Raw()
+				return strings.LastIndex(raw, "\x1b[?1049l") > strings.LastIndex(raw, "\x1b[?1049h") && strings.LastIndex(raw, "\x1b[?25h") > strings.LastIndex(raw, "\x1b[?25l")
+			})
+			termios, err := unix.IoctlGetTermios(int(term.Program.Fd()), unix.TCGETS)
 			if err != nil || termios.Lflag&(unix.ECHO|unix.ICANON|unix.ISIG) != unix.ECHO|unix.ICANON|unix.ISIG {
 				t.Errorf("the terminal is left in another mode: %+v, %v", termios, err)
 			}
 		})
 	}
 
+	t.Run("pause", func(t *testing.T) {
+		_, term := startTop(t, nil, s.admin, "--interval", "100ms")
+		keys := func() string { lines := term.Lines(); return lines[len(lines)-1] }
+		eventually(t, "the keys are shown", func() bool { return strings.HasPrefix(keys(), "q quit") })
+		if err := term.Type("p"); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "it pauses", func() bool { return strings.HasPrefix(keys(), "PAUSED") })
+	})
+
 	t.Run("the server ends", func(t *testing.T) {
-		cmd, human, _, scr := startTop(t, nil, s.admin, "--interval", "100ms")
-		eventually(t, "a frame", func() bool { return scr.frames() > 1 })
+		cmd, term := startTop(t, nil, s.admin, "--interval", "100ms")
+		eventually(t, "a frame", func() bool { return strings.HasPrefix(term.Lines()[0], "dcs ") })
 		_ = s.stop(syscall.SIGTERM)
-		eventually(t, "it is told", func() bool { return strings.Contains(strings.Join(scr.last(), "\n"), "no answer") })
-		if _, err := human.WriteString("q"); err != nil {
+		eventually(t, "the failure is shown", func() bool { return strings.HasPrefix(term.Lines()[0], "no answer: ") })
+		if err := term.Type("q"); err != nil {
 			t.Fatal(err)
 		}
 		if err := cmd.Wait(); err != nil {
@@ -181,49 +152,5 @@ func TestTopOnce(t *testing.T) {
 	}
 	if res := dcs("", "top", s.admin, "--interval", "1ms"); res.status != 2 {
 		t.Errorf("1 ms: %d", res.status)
-	}
-}
-
-func TestFrame(t *testing.T) {
-	begun := time.Unix(1_800_000_000, 0)
-	before := &adminapi.Top{Time: begun, State: "serving", Requests: map[string]uint64{"file": 1000}, Workers: []adminapi.TopWorker{{Received: 100}}}
-	before.Answer = make([]uint64, fastpath.Buckets)
-	now := &adminapi.Top{
-		Time: begun.Add(2 * time.Second), Started: begun, State: "draining", Version: "v1", Transport: "xdp", Mode: "native", Interface: "eth0", Why: "as\x1b[2Jconfigured",
-		Requests: map[string]uint64{"file": 25000, "error": 1}, Workers: []adminapi.TopWorker{{Received: 300, Drops: 4}, {}}, XDP: map[string]uint64{"drop_acl": 7, "pass_other": 0},
-		Sources:  []adminapi.TopSource{{Name: "csv", Devices: 10_000_000, Loading: -1, Loaded: begun, Up: true}, {Name: "ldap", Error: "refused"}, {Name: "sql", Up: true, Loading: -1, Held: "held back: x"}},
-		Failures: []adminapi.TopFault{{Name: "evil\x1b]0;\u202e\nname", Client: "10.0.0.1", Reason: "unknown_name", Error: "x"}},
-	}
-	now.Answer = make([]uint64, fastpath.Buckets)
-	now.Answer[20] = 10
-	var all strings.Builder
-	bad := 0
-	for _, l := range frame(before, now) {
-		all.WriteString(l.text + "\n")
-		if l.bad {
-			bad++
-		}
-	}
-	text := all.String()
-	for _, want := range []string{
-		"dcs v1, draining for 2s", "xdp, XDP native on eth0: as?[2Jconfigured", "  file            12.0k           25,000", "  0                 100",
-		"10,000,000         2s  up", "DOWN: refused", "HELD BACK: x", "evil?]0;??name", "drop_acl             3.50                7",
-	} {
-		if !strings.Contains(text, want) {
-			t.Errorf("%q is missing", want)
-		}
-	}
-	if strings.ContainsAny(text, "\x1b\r") || strings.Contains(text, "pass_other") {
-		t.Error("what should not be seen")
-	}
-	if bad != 6 { // draining, errors, a worker's drops, XDP drops, two sources
-		t.Errorf("%d bad lines", bad)
-	}
-	if t.Failed() {
-		t.Log("\n" + text)
-	}
-	// The first look has no rates.
-	if first := frame(now, now); len(first) == 0 || strings.Contains(first[5].text, "NaN") {
-		t.Error("the first look")
 	}
 }

@@ -236,18 +236,3 @@ func Body(file []byte) ([]byte, Variant, error) {
 	})
 	return body, NoHash, err
 }
-
-// Resign returns a copy of file signed anew: its Body with the MICs under s. In an MTA file it is the hash that is made
-// anew, of the same variant as the old; an MTA file without one is an error.
-func Resign(file []byte, s *Secret) ([]byte, error) {
-	body, variant, err := Body(file)
-	switch {
-	case err != nil:
-		return nil, err
-	case len(file) == 0 || file[0] != typeDelimiter:
-		return Sign(body, s)
-	case variant == NoHash:
-		return nil, errors.New("mic: the MTA file holds no hash to make anew")
-	}
-	return SignMTA(body, variant)
-}

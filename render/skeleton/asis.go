@@ -16,7 +16,7 @@ func (t *Template) AsIs() (file []byte, path string, ok bool) {
 // resigned warns of a file that is signed anew although its own MIC or hash says that it is not as it was made: it may have been
 // changed on purpose, or be damaged.
 func (c *checker) resigned(it *syntax.Item) {
-	if r, err := mic.Verify(c.t.source, nil); err == nil && (r.CM.Verdict == mic.Invalid || r.MTA.Verdict == mic.Invalid) {
+	if r, err := mic.Verify(c.t.source, nil); err == nil && !r.OK() {
 		c.warnf(it.From.Pos, "%s: its own MIC or hash is wrong: it was changed after it was made, or is damaged, and a new one makes devices take it", write(it.From))
 	}
 }

@@ -42,17 +42,17 @@ type Warning struct {
 
 func (w Warning) String() string { return fmt.Sprintf("offset %d: %s", w.Offset, w.Text) }
 
-// DecodeError says where a file stops being TLVs.
-type DecodeError struct {
+// decodeError says where a file stops being TLVs.
+type decodeError struct {
 	Offset int
 	Msg    string
 }
 
-func (e *DecodeError) Error() string { return fmt.Sprintf("offset %d: %s", e.Offset, e.Msg) }
+func (e *decodeError) Error() string { return fmt.Sprintf("offset %d: %s", e.Offset, e.Msg) }
 
 // Decode reads a file: an MTA's if the first TLV is 254, a portal service's if a TLV 28 is an
-// SNMP object, else a modem's. A tree comes back in any case; with an error, a *DecodeError,
-// it holds what came before the offset.
+// SNMP object, else a modem's. A tree comes back in any case; with an error,
+// it holds what came before the offset that the error names.
 func Decode(file []byte) (*Tree, error) {
 	switch {
 	case len(file) > 0 && file[0] == 254:
@@ -117,14 +117,14 @@ func decodeTLV(parent *Def, b []byte, at, base int) (*Node, error) {
 	}
 	value := at + 1 + width
 	if value > len(b) {
-		return nil, &DecodeError{n.Offset, fmt.Sprintf("TLV %d has no length", n.Code)}
+		return nil, &decodeError{n.Offset, fmt.Sprintf("TLV %d has no length", n.Code)}
 	}
 	size := 0
 	for _, c := range b[at+1 : value] {
 		size = size<<8 | int(c)
 	}
 	if size > len(b)-value {
-		return nil, &DecodeError{n.Offset, fmt.Sprintf("TLV %d says %s, %d left", n.Code, count(size, "octet"), len(b)-value)}
+		return nil, &decodeError{n.Offset, fmt.Sprintf("TLV %d says %s, %d left", n.Code, count(size, "octet"), len(b)-value)}
 	}
 	n.Raw = b[at : value+size : value+size]
 	n.Value = b[value : value+size : value+size]

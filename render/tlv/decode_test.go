@@ -287,7 +287,7 @@ func TestDecodeErrors(t *testing.T) {
 			t.Errorf("%s: %+v, want %d TLVs", tt.file, tree, tt.nodes)
 			continue
 		}
-		var de *DecodeError
+		var de *decodeError
 		if err != nil && !errors.As(err, &de) {
 			t.Errorf("%s: %T", tt.file, err)
 		}
@@ -498,7 +498,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		tree, err := DecodeAs(Dialect(dialect%4), file)
 		if err != nil {
-			var de *DecodeError
+			var de *decodeError
 			if !errors.As(err, &de) || de.Offset < 0 || de.Offset >= len(file) {
 				t.Fatalf("%v", err)
 			}

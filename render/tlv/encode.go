@@ -120,17 +120,6 @@ func (d *Def) tooLong(n, most int) error {
 	return d.fail(-1, msg)
 }
 
-// AppendGroup appends a TLV with that body. d need not be a group: a body of TLVs is then
-// its value, as the open encoder has it.
-func (d *Def) AppendGroup(dst, body []byte) ([]byte, error) {
-	start := len(dst)
-	out, err := d.CloseGroup(append(d.OpenGroup(dst), body...), start)
-	if err != nil {
-		return dst, err
-	}
-	return out, nil
-}
-
 func (d *Def) fragments() bool { return d.Kind.row().fragments }
 
 func appendFragments(dst []byte, code uint8, value []byte) []byte {

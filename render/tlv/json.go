@@ -64,7 +64,7 @@ func (t *Tree) JSON(m *mib.Index) ([]byte, error) {
 	}
 	if t.Err != nil {
 		out.Error = &jsonWarning{Text: t.Err.Error()}
-		var e *DecodeError
+		var e *decodeError
 		if errors.As(t.Err, &e) {
 			*out.Error = jsonWarning{e.Offset, e.Msg}
 		}
@@ -75,9 +75,6 @@ func (t *Tree) JSON(m *mib.Index) ([]byte, error) {
 	err := enc.Encode(out)
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
-
-// MarshalJSON is JSON without the names of SNMP objects.
-func (t *Tree) MarshalJSON() ([]byte, error) { return t.JSON(nil) }
 
 func (p *printer) jsonNodes(list []*Node) []*jsonNode {
 	out := make([]*jsonNode, 0, len(list))

@@ -90,7 +90,7 @@ func TestKinds(t *testing.T) {
 				t.Errorf("read(%x) = %s, want %s", value, &text, sample.text)
 			}
 
-			raw, err := d.AppendGroup(nil, value)
+			raw, err := appendBody(nil, d, value)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -171,7 +171,7 @@ func (r *reader) group(dst []byte, parent *Def) ([]byte, error) {
 		case generic:
 			dst, err = r.enc.AppendGeneric(dst, parent, vals, body, end == '{')
 		case end == '{':
-			dst, err = d.AppendGroup(dst, body)
+			dst, err = appendBody(dst, d, body)
 		default:
 			dst, err = r.enc.AppendTLV(dst, d, form, vals)
 		}
@@ -179,6 +179,13 @@ func (r *reader) group(dst []byte, parent *Def) ([]byte, error) {
 			return dst, err
 		}
 	}
+}
+
+// appendBody appends a TLV with that value. A TLV that is no group may have TLVs for its value,
+// as in the open encoder.
+func appendBody(dst []byte, d *Def, body []byte) ([]byte, error) {
+	start := len(dst)
+	return d.CloseGroup(append(d.OpenGroup(dst), body...), start)
 }
 
 // compile reads a whole file and returns its TLVs, without MICs and end.

@@ -55,8 +55,8 @@ func (t SNMPType) Tag() ber.Tag {
 	return 0
 }
 
-// ParseSNMPType reads a type's keyword, without regard to case.
-func ParseSNMPType(s string) (SNMPType, bool) {
+// parseSNMPType reads a type's keyword, without regard to case.
+func parseSNMPType(s string) (SNMPType, bool) {
 	switch strings.ToLower(s) {
 	case "integer", "integer32":
 		return Integer, true
@@ -144,7 +144,7 @@ func (e *Encoder) Varbind(d *Def, vals []Value) (VarbindPrefix, error) {
 	}
 	ok := false
 	if vals[1].Type == Word || vals[1].Type == Any {
-		p.Type, ok = ParseSNMPType(vals[1].Text)
+		p.Type, ok = parseSNMPType(vals[1].Text)
 	}
 	if !ok {
 		return p, d.fail(1, "wants a type, Integer, Gauge32, Counter32, Counter64, TimeTicks, IPAddress, "+

@@ -319,7 +319,7 @@ func TestOperate(t *testing.T) {
 		{"log_requests", "2/3", "no share"},
 		{"log_requests", "1/0", "no share"},
 		{"log_devices", "[0a0102030405, 10.0.0.0/8, 'fd00::1']", ""},
-		{"log_devices", "modem", "neither a MAC address"},
+		{"log_devices", "modem", "not a MAC address"},
 		{"http_cert", "a.pem", "without http"},
 		{"http_key", "{http: ':8080', http_key: a.pem}", "go together"},
 	} {

@@ -3,11 +3,14 @@ package logging
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -37,12 +40,12 @@ func TestLevel(t *testing.T) {
 	}
 }
 
-// A flood of one kind is held back and counted, and hides no other.
+// A flood of one kind is suppressed and counted, and hides no other.
 func TestQueue(t *testing.T) {
 	var out bytes.Buffer
 	var mu sync.Mutex
 	now := time.Unix(1e9, 0)
-	q := NewQueue(slog.New(slog.NewTextHandler(&out, nil)), func() time.Time {
+	q := NewQueue(slog.NewTextHandler(&out, nil), func() time.Time {
 		mu.Lock()
 		defer mu.Unlock()
 		return now
@@ -63,38 +66,38 @@ func TestQueue(t *testing.T) {
 	q.Send("flood", slog.LevelWarn, 0, "no file", "reason", "flood")
 	q.Close()
 	text := out.String()
-	if n := strings.Count(text, "reason=flood"); n < 11 || n > 12 { // the tick may have told of those held back
+	if n := strings.Count(text, "reason=flood"); n < 11 || n > 12 { // the tick may have reported the held ones
 		t.Errorf("%d lines of the flood", n)
 	}
 	if strings.Count(text, "reason=rare") != 1 || strings.Count(text, "msg=request") != 20 {
 		t.Error("others are missing")
 	}
-	told := 0
+	reported := 0
 	for line := range strings.Lines(text) {
 		if _, n, ok := strings.Cut(strings.TrimSpace(line), "held="); ok {
 			held, err := strconv.Atoi(n)
 			if err != nil {
 				t.Error(err)
 			}
-			told += held
+			reported += held
 		}
 	}
-	if told != 290 || q.Held() != 290 {
-		t.Errorf("held back: %d told, %d counted; want 290\n%s", told, q.Held(), text)
+	if reported != 290 || q.Held() != 290 {
+		t.Errorf("held: %d reported, %d counted; want 290\n%s", reported, q.Held(), text)
 	}
 }
 
-// Who sends never waits, however slow the log is.
+// A sender never waits, however slow the log is.
 func TestQueueOfSlowLog(t *testing.T) {
 	slow := &gate{open: make(chan struct{})}
-	q := NewQueue(slog.New(slog.NewTextHandler(slow, nil)), time.Now)
+	q := NewQueue(slog.NewTextHandler(slow, nil), time.Now)
 	for range 3 * queued {
 		q.Send("", slog.LevelInfo, 0, "request")
 	}
 	close(slow.open)
 	q.Close()
 	lost := int(q.Held())
-	if n := strings.Count(slow.out.String(), "msg=request"); lost == 0 || n+lost != 3*queued || !strings.Contains(slow.out.String(), "were lost") {
+	if n := strings.Count(slow.out.String(), "msg=request"); lost == 0 || n+lost != 3*queued || !strings.Contains(slow.out.String(), "log lines lost") {
 		t.Errorf("%d written, %d lost, of %d", n, lost, 3*queued)
 	}
 }
@@ -107,6 +110,97 @@ type gate struct {
 func (g *gate) Write(b []byte) (int, error) {
 	<-g.open
 	return g.out.Write(b)
+}
+
+// Values in JSON are what people read, not what Go's encoder makes of the types.
+func TestJSONValues(t *testing.T) {
+	l, out := newLog(t, Config{JSON: true, Level: slog.LevelInfo})
+	for _, tt := range []struct {
+		value any
+		want  string
+	}{
+		{9 * time.Millisecond, `"9ms"`},
+		{time.Time{}, `"0001-01-01T00:00:00Z"`},
+		{netip.MustParseAddr("fd00::1"), `"fd00::1"`},
+		{netip.MustParsePrefix("10.0.0.0/8"), `"10.0.0.0/8"`},
+		{[]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, `["10.0.0.0/8"]`},
+		{&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 69}, `"127.0.0.1:69"`},
+		{net.HardwareAddr{10, 1, 2, 3, 4, 5}, `"0a:01:02:03:04:05"`},
+		{[]net.Addr{&net.UDPAddr{Port: 69}}, `[":69"]`},
+		{errors.New("a cause"), `"a cause"`},
+		{[]error{errors.New("a cause")}, `["a cause"]`},
+		{syscall.SIGTERM, `"terminated"`},
+		{[]time.Duration{time.Second}, `["1s"]`},
+		{[]string{"a"}, `["a"]`},
+		{[]byte("name"), `"name"`},
+		{struct{ a int }{1}, `"{a:1}"`},
+		{struct{ B error }{errors.New("x")}, `"{B:x}"`},
+		{7, "7"},
+		{true, "true"},
+		{nil, "null"},
+	} {
+		out.Reset()
+		l.Info("x", "v", tt.value)
+		var got struct{ V json.RawMessage }
+		if err := json.Unmarshal(out.Bytes(), &got); err != nil || string(got.V) != tt.want {
+			t.Errorf("%T: %s, want %s; %v", tt.value, got.V, tt.want, err)
+		}
+	}
+	l.Close()
+}
+
+// Lines are written in the order in which they are logged, by logger or queue, and also after the queue has ended.
+func TestOrder(t *testing.T) {
+	l, out := newLog(t, Config{JSON: true, Level: slog.LevelInfo})
+	const n = 500
+	with := l.With("with", true)
+	for i := range n {
+		switch {
+		case i == n-10:
+			l.Close()
+			fallthrough
+		case i%3 == 0, i > n-10:
+			with.Info("direct", "n", i)
+		default:
+			l.Queue().Send("", slog.LevelInfo, 0, "queued", "n", i)
+		}
+	}
+	var before time.Time
+	i := 0
+	for line := range strings.Lines(out.String()) {
+		var got struct {
+			Time time.Time
+			Msg  string
+			N    int
+			With bool
+		}
+		if err := json.Unmarshal([]byte(line), &got); err != nil || got.N != i || got.Time.Before(before) || got.With != (got.Msg == "direct") {
+			t.Fatalf("line %d is %s, %v", i, line, err)
+		}
+		before = got.Time
+		i++
+	}
+	if i != n {
+		t.Errorf("%d lines", i)
+	}
+}
+
+// No line is lost when the queue ends while others log.
+func TestLogWhileClosing(t *testing.T) {
+	l, out := newLog(t, Config{Level: slog.LevelInfo})
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 100 {
+				l.Info("direct")
+			}
+		})
+	}
+	l.Close()
+	all.Wait()
+	if n := strings.Count(out.String(), "msg=direct"); n != 800 {
+		t.Errorf("%d lines of 800", n)
+	}
 }
 
 func TestWants(t *testing.T) {

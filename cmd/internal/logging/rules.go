@@ -9,13 +9,13 @@ import (
 	"dcs/render/attr"
 )
 
-// Rules say which requests get a line each.
+// Rules choose the requests that get a line each.
 type Rules struct {
-	OneOf   int      // one request of so many; 0: none
-	Devices []string // MAC addresses, addresses and prefixes of devices all of whose requests do
+	OneOf   int      // one request in so many; 0: none
+	Devices []string // MAC addresses, IP addresses and prefixes whose requests are all logged
 }
 
-// matcher is immutable but for its counter.
+// matcher is immutable except for its counter.
 type matcher struct {
 	oneOf    uint64
 	macs     map[[6]byte]bool
@@ -23,7 +23,7 @@ type matcher struct {
 	seen     atomic.Uint64
 }
 
-// ParseDevice reads a MAC address, an address or a prefix, and returns its usual form.
+// ParseDevice parses a MAC address, IP address or prefix, and returns its canonical form.
 func ParseDevice(s string) (string, error) {
 	if mac, ok := attr.ParseMAC(s); ok {
 		return net.HardwareAddr(mac[:]).String(), nil
@@ -31,7 +31,7 @@ func ParseDevice(s string) (string, error) {
 	if p, ok := parsePrefix(s); ok {
 		return p.String(), nil
 	}
-	return "", fmt.Errorf("%s is neither a MAC address such as 0a:01:02:03:04:05, nor an address or prefix such as 10.1.0.0/16", s)
+	return "", fmt.Errorf("%q: not a MAC address, IP address or prefix; write 0a:01:02:03:04:05, 10.1.2.3 or 10.1.0.0/16", s)
 }
 
 func parsePrefix(s string) (netip.Prefix, bool) {
@@ -43,11 +43,11 @@ func parsePrefix(s string) (netip.Prefix, bool) {
 	return p.Masked(), err == nil && !p.Addr().Is4In6()
 }
 
-// SetRules changes which requests get a line.
+// SetRules replaces the rules.
 func (l *Log) SetRules(r Rules) error {
 	m := &matcher{macs: map[[6]byte]bool{}}
 	if r.OneOf < 0 {
-		return fmt.Errorf("one of %d requests: the number must be positive, or 0 for none", r.OneOf)
+		return fmt.Errorf("one request in %d: out of range; 0 is none", r.OneOf)
 	}
 	m.oneOf = uint64(r.OneOf)
 	devices := make([]string, 0, len(r.Devices))
@@ -72,13 +72,13 @@ func (l *Log) SetRules(r Rules) error {
 	return nil
 }
 
-// Rules returns what was set last.
+// Rules returns the current rules.
 func (l *Log) Rules() Rules { return *l.given.Load() }
 
-// Requests tells whether any request may get a line: whoever handles many asks once for all of them.
+// Requests reports whether any request may get a line: the check for a whole batch.
 func (l *Log) Requests() bool { return l.rules.Load() != nil }
 
-// Wants tells whether this request of a device gets a line. It does not allocate.
+// Wants reports whether this request of a device gets a line. It does not allocate.
 func (l *Log) Wants(ip netip.Addr, mac [6]byte, hasMAC bool) bool {
 	m := l.rules.Load()
 	if m == nil {

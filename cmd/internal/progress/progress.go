@@ -1,4 +1,4 @@
-// Package progress shows on a terminal how far long work has come: share, rate, time left. It is silent elsewhere.
+// Package progress shows the progress of long work on a terminal: share, rate, time left. It is silent elsewhere.
 package progress
 
 import (
@@ -11,82 +11,74 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
 )
 
-// A Bar is one line of a terminal that is written over as the work goes on. Its methods may be called
-// by any number of goroutines, and on a nil Bar, which shows nothing.
+// A Bar is one line of a terminal that is updated in place. Its methods may be called by any number of goroutines,
+// and on a nil Bar, which shows nothing.
 type Bar struct {
 	w     io.Writer
 	what  string
-	width func() int
 	begun time.Time
+	lines *mpb.Progress
+	line  *mpb.Bar
 
 	done, total atomic.Int64
 
 	mu    sync.Mutex
 	note  string
 	free  bool // note is the whole line
-	shown bool
 	meter meter
-	stop  chan struct{}
-	ended sync.WaitGroup
 }
 
-// interval is the time between two paintings.
-const interval = 200 * time.Millisecond
+// refresh is the time between two updates of the line.
+const refresh = 200 * time.Millisecond
 
-// New begins a line about work on total things, which are called what ("devices"); 0: nobody knows how many. It
-// returns nil if w is not a terminal. The line goes away at [Bar.Close].
+// New starts a line about work on total things, which are called what ("devices"); a total of 0 is unknown. It returns
+// nil if w is not a terminal. [Bar.Close] removes the line.
 func New(w io.Writer, what string, total int64) *Bar {
 	f, ok := w.(*os.File)
-	if !ok {
+	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return nil
 	}
-	width := func() int {
-		size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
-		if err != nil || size.Col == 0 {
-			return 80
-		}
-		return int(size.Col)
-	}
-	if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err != nil {
-		return nil
-	}
-	b := &Bar{w: w, what: what, width: width, begun: time.Now(), stop: make(chan struct{})}
+	b := &Bar{w: w, what: what, begun: time.Now()}
 	b.total.Store(total)
-	b.ended.Go(b.run)
+	b.lines = mpb.New(mpb.WithOutput(w), mpb.WithRefreshRate(refresh))
+	// The library's own total stays unknown: it would remove the line as soon as that is reached.
+	b.line = b.lines.New(0, mpb.NopStyle(), mpb.PrependDecorators(decor.Any(b.text)))
 	return b
 }
 
-// Add tells that n more are done.
+// Add counts n more things as done.
 func (b *Bar) Add(n int64) {
 	if b != nil {
 		b.done.Add(n)
 	}
 }
 
-// Set tells how many are done.
+// Set sets how many things are done.
 func (b *Bar) Set(done int64) {
 	if b != nil {
 		b.done.Store(done)
 	}
 }
 
-// Total tells how many there are, once that is known.
+// Total sets how many things there are, once that is known.
 func (b *Bar) Total(n int64) {
 	if b != nil {
 		b.total.Store(n)
 	}
 }
 
-// Note adds a few words behind the figures: the step, or the machine at hand. They must be one line.
-func (b *Bar) Note(text string) { b.write(text, false) }
+// Note adds a few words after the figures, such as the current step. They must be one line.
+func (b *Bar) Note(text string) { b.set(text, false) }
 
 // Line shows text instead of figures. It must be one line.
-func (b *Bar) Line(text string) { b.write(text, true) }
+func (b *Bar) Line(text string) { b.set(text, true) }
 
-func (b *Bar) write(text string, free bool) {
+func (b *Bar) set(text string, free bool) {
 	if b == nil {
 		return
 	}
@@ -95,76 +87,36 @@ func (b *Bar) write(text string, free bool) {
 	b.mu.Unlock()
 }
 
-// Print writes a message of its own line above the bar.
+// Print writes a line above the bar.
 func (b *Bar) Print(text string) {
 	if b == nil {
 		return
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.clear()
-	fmt.Fprintln(b.w, text)
+	if _, err := fmt.Fprintln(b.lines, text); err != nil { // after Close
+		fmt.Fprintln(b.w, text)
+	}
 }
 
-// Close takes the line away. Only the first call counts.
+// Close removes the line. Only the first call has an effect.
 func (b *Bar) Close() {
 	if b == nil {
 		return
 	}
+	b.line.Abort(true)
+	b.lines.Wait()
+}
+
+// text returns what the line shows now.
+func (b *Bar) text(decor.Statistics) string {
 	b.mu.Lock()
-	select {
-	case <-b.stop:
-	default:
-		close(b.stop)
+	defer b.mu.Unlock()
+	if b.free {
+		return b.note
 	}
-	b.mu.Unlock()
-	b.ended.Wait()
+	return b.meter.line(time.Since(b.begun), b.done.Load(), b.total.Load(), b.what, b.note)
 }
 
-func (b *Bar) run() {
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			b.mu.Lock()
-			b.paint()
-			b.mu.Unlock()
-		case <-b.stop:
-			b.mu.Lock()
-			b.clear()
-			b.mu.Unlock()
-			return
-		}
-	}
-}
-
-func (b *Bar) paint() {
-	line := b.note
-	if !b.free {
-		line = b.meter.line(time.Since(b.begun), b.done.Load(), b.total.Load(), b.what, b.note)
-	}
-	// The last column stays empty: a character there makes some terminals begin a new line.
-	fmt.Fprintf(b.w, "\r%s\x1b[K", cut(line, b.width()-1))
-	b.shown = true
-}
-
-func (b *Bar) clear() {
-	if b.shown {
-		fmt.Fprint(b.w, "\r\x1b[K")
-		b.shown = false
-	}
-}
-
-// cut shortens a line to a number of characters.
-func cut(line string, width int) string {
-	if r := []rune(line); len(r) > width {
-		return string(r[:max(width, 0)])
-	}
-	return line
-}
-
-// A meter knows how far the work was at some moments of the near past.
+// A meter remembers how much was done at recent moments.
 type meter struct {
 	past [32]moment // a ring
 	n    int
@@ -175,7 +127,7 @@ type moment struct {
 	done int64
 }
 
-// rate returns how many are done in a second: over the last moments alone, as work seldom keeps its pace.
+// rate returns how many things are done per second, over the recent moments only: work seldom keeps its pace.
 func (m *meter) rate(at time.Duration, done int64) float64 {
 	var from moment // the beginning
 	if m.n >= len(m.past) {

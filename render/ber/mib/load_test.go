@@ -126,7 +126,7 @@ func TestLoadErrors(t *testing.T) {
 		"brokenB.brokenChild":   "b-imports.txt:6: ",
 		"brokenElsewhere":       "not all modules of mib_path could be read",
 	} {
-		if _, err := x.Resolve(name); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), why) {
+		if _, err := x.Resolve(name); !errors.Is(err, errUnknown) || !strings.Contains(err.Error(), why) {
 			t.Errorf("%s: %v, want %s", name, err, why)
 		}
 	}
@@ -302,7 +302,7 @@ func TestPreferWhatWasNotRead(t *testing.T) {
 	} {
 		x, _ := Load(Default(), tt.paths)
 		ref, err := x.Prefer(tt.prefer...).Resolve("zX")
-		if ref.OID.String() != tt.want || tt.want == "" && !errors.Is(err, ErrAmbiguous) {
+		if ref.OID.String() != tt.want || tt.want == "" && !errors.Is(err, errAmbiguous) {
 			t.Errorf("%v, %v: %v, %v, want %s", tt.paths, tt.prefer, ref.OID, err, tt.want)
 		}
 	}

@@ -126,29 +126,29 @@ func TestResolveErrors(t *testing.T) {
 		kind error // or nil
 		want []string
 	}{
-		{"docsDevNmAcessStatus.1", ErrUnknown, []string{"unknown MIB label docsDevNmAcessStatus", "docsDevNmAccessStatus"}},
-		{"DocsDevCpeIpMax.0", ErrUnknown, []string{"nearest is docsDevCpeIpMax"}},
-		{"sysdescr.0", ErrUnknown, []string{"nearest is sysDescr"}},
-		{"quiteUnheardOfLabel.0", ErrUnknown, []string{"unknown MIB label quiteUnheardOfLabel", "mib_path"}},
-		{"iso.org.dodd", ErrUnknown, []string{"unknown MIB label dodd, the nearest is dod"}},
-		{"iso.dod", ErrUnknown, []string{"dod is not directly under 1"}},
-		{"IF-MIB::sysDescr", ErrUnknown, []string{"IF-MIB::sysDescr", "SNMPv2-MIB"}},
-		{"NO-SUCH-MIB::sysDescr", ErrUnknown, []string{"NO-SUCH-MIB::sysDescr", "SNMPv2-MIB"}},
-		{"::sysDescr", ErrUnknown, []string{"module name is missing"}},
+		{"docsDevNmAcessStatus.1", errUnknown, []string{"unknown MIB label docsDevNmAcessStatus", "docsDevNmAccessStatus"}},
+		{"DocsDevCpeIpMax.0", errUnknown, []string{"nearest is docsDevCpeIpMax"}},
+		{"sysdescr.0", errUnknown, []string{"nearest is sysDescr"}},
+		{"quiteUnheardOfLabel.0", errUnknown, []string{"unknown MIB label quiteUnheardOfLabel", "mib_path"}},
+		{"iso.org.dodd", errUnknown, []string{"unknown MIB label dodd, the nearest is dod"}},
+		{"iso.dod", errUnknown, []string{"dod is not directly under 1"}},
+		{"IF-MIB::sysDescr", errUnknown, []string{"IF-MIB::sysDescr", "SNMPv2-MIB"}},
+		{"NO-SUCH-MIB::sysDescr", errUnknown, []string{"NO-SUCH-MIB::sysDescr", "SNMPv2-MIB"}},
+		{"::sysDescr", errUnknown, []string{"module name is missing"}},
 		{
-			"docsBpi2CmtsAuthCmBpiVersion.1", ErrAmbiguous,
+			"docsBpi2CmtsAuthCmBpiVersion.1", errAmbiguous,
 			[]string{"DOCS-BPI2-MIB (1.3.6.1.2.1.10.127.6.", "DOCS-IETF-BPI2-MIB (1.3.6.1.2.1.126.", "MODULE::docsBpi2CmtsAuthCmBpiVersion", "mib_prefer"},
 		},
-		{`vacmAccessStatus."ro"."".1.noPriv`, ErrIndex, []string{"noPriv is not one of the values of vacmAccessSecurityLevel", "noAuthNoPriv(1), authNoPriv(2), authPriv(3)"}},
-		{`vacmAccessStatus."ro"."".noAuthNoPriv`, ErrIndex, []string{"noAuthNoPriv is no value of vacmAccessSecurityModel, which has no named ones"}},
-		{`vacmAccessStatus."ro"."".1."x"`, ErrIndex, []string{`"x" stands where vacmAccessSecurityLevel wants a number`}},
-		{`vacmAccessStatus."ro"."".1.authPriv.'x'`, ErrIndex, []string{"'x' is too much", "vacmGroupName, vacmAccessContextPrefix, vacmAccessSecurityModel, vacmAccessSecurityLevel"}},
-		{`vacmAccessStatus.2.114.'x'`, ErrIndex, []string{"'x' stands amid the numbers of vacmGroupName"}},
-		{"docsDevCpeStatus.'abcd'", ErrIndex, []string{"docsDevCpeIp wants four numbers"}},
-		{"docsDevCpeStatus.10.0.x", ErrIndex, []string{"x stands amid the numbers of docsDevCpeIp"}},
-		{"sysDescr.zero", ErrIndex, []string{"sysDescr has no index, its only instance is .0"}},
-		{"sysDescr.'x'", ErrIndex, []string{"sysDescr has no index"}},
-		{"ifDescr.x", ErrIndex, []string{"x is no value of ifIndex"}},
+		{`vacmAccessStatus."ro"."".1.noPriv`, errIndex, []string{"noPriv is not one of the values of vacmAccessSecurityLevel", "noAuthNoPriv(1), authNoPriv(2), authPriv(3)"}},
+		{`vacmAccessStatus."ro"."".noAuthNoPriv`, errIndex, []string{"noAuthNoPriv is no value of vacmAccessSecurityModel, which has no named ones"}},
+		{`vacmAccessStatus."ro"."".1."x"`, errIndex, []string{`"x" stands where vacmAccessSecurityLevel wants a number`}},
+		{`vacmAccessStatus."ro"."".1.authPriv.'x'`, errIndex, []string{"'x' is too much", "vacmGroupName, vacmAccessContextPrefix, vacmAccessSecurityModel, vacmAccessSecurityLevel"}},
+		{`vacmAccessStatus.2.114.'x'`, errIndex, []string{"'x' stands amid the numbers of vacmGroupName"}},
+		{"docsDevCpeStatus.'abcd'", errIndex, []string{"docsDevCpeIp wants four numbers"}},
+		{"docsDevCpeStatus.10.0.x", errIndex, []string{"x stands amid the numbers of docsDevCpeIp"}},
+		{"sysDescr.zero", errIndex, []string{"sysDescr has no index, its only instance is .0"}},
+		{"sysDescr.'x'", errIndex, []string{"sysDescr has no index"}},
+		{"ifDescr.x", errIndex, []string{"x is no value of ifIndex"}},
 		{"", nil, []string{"missing"}},
 		{".", nil, []string{"missing"}},
 		{"sysDescr.", nil, []string{"missing at the end"}},
@@ -178,7 +178,7 @@ func TestResolveErrors(t *testing.T) {
 				t.Errorf("%q: %v, want %q", tt.name, err, want)
 			}
 		}
-		for _, kind := range []error{ErrUnknown, ErrAmbiguous, ErrIndex} {
+		for _, kind := range []error{errUnknown, errAmbiguous, errIndex} {
 			if errors.Is(err, kind) != errors.Is(tt.kind, kind) {
 				t.Errorf("%q: %v, is %v: %v", tt.name, err, kind, errors.Is(err, kind))
 			}

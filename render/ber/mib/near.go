@@ -5,12 +5,12 @@ import "strings"
 // unknown is the error for a label that the index does not have.
 func (x *Index) unknown(label string) error {
 	if x.faulty {
-		return failf(ErrUnknown, "unknown MIB label %s; not all modules of mib_path could be read", label)
+		return failf(errUnknown, "unknown MIB label %s; not all modules of mib_path could be read", label)
 	}
 	if near := x.nearest(label); near != "" {
-		return failf(ErrUnknown, "unknown MIB label %s, the nearest is %s", label, near)
+		return failf(errUnknown, "unknown MIB label %s, the nearest is %s", label, near)
 	}
-	return failf(ErrUnknown, "unknown MIB label %s, none is near it; mib_path adds modules", label)
+	return failf(errUnknown, "unknown MIB label %s, none is near it; mib_path adds modules", label)
 }
 
 // nearest is the label that differs least from one that does not exist, or none if all

@@ -12,9 +12,9 @@ import (
 // Reasons why a name does not resolve, for errors.Is. Other errors are about how the name
 // is written.
 var (
-	ErrUnknown   = errors.New("unknown MIB name")
-	ErrAmbiguous = errors.New("ambiguous MIB label")
-	ErrIndex     = errors.New("bad index")
+	errUnknown   = errors.New("unknown MIB name")
+	errAmbiguous = errors.New("ambiguous MIB label")
+	errIndex     = errors.New("bad index")
 )
 
 type nameError struct {
@@ -47,16 +47,16 @@ type Ref struct {
 // characters; and a label of the enumeration that the index object in that place has
 // (vacmAccessStatus."rotesting"."".1.noAuthNoPriv). Numbers are taken as they are.
 //
-// Labels are case-sensitive. One that has several OIDs is an error that wraps ErrAmbiguous,
+// Labels are case-sensitive. One that has several OIDs is an error that wraps errAmbiguous,
 // unless the module is given, Prefer settles it, or exactly one lies under 1.3.6.1.4.1.4491.
-// An unknown one wraps ErrUnknown and offers the nearest; ErrIndex is about the index.
+// An unknown one wraps errUnknown and offers the nearest; errIndex is about the index.
 func (x *Index) Resolve(name string) (Ref, error) {
 	rest := name
 	module := ""
 	if i := strings.Index(name, "::"); i >= 0 && !strings.ContainsAny(name[:i], `'"`) {
 		module, rest = name[:i], name[i+2:]
 		if module == "" {
-			return Ref{}, failf(ErrUnknown, "%s: a module name is missing in front of ::", name)
+			return Ref{}, failf(errUnknown, "%s: a module name is missing in front of ::", name)
 		}
 	} else if rest != "" && rest[0] == '.' {
 		rest = rest[1:]
@@ -116,10 +116,10 @@ func (x *Index) Resolve(name string) (Ref, error) {
 func (x *Index) head(module, label string) (int, error) {
 	from, to := x.t.labelled(label)
 	if w := x.withholds(label, from, to); w != nil && (module == "" || module == w.module) {
-		return -1, failf(ErrUnknown, "MIB label %s is of %s, of which it could not be read: %s", label, w.module, w.why)
+		return -1, failf(errUnknown, "MIB label %s is of %s, of which it could not be read: %s", label, w.module, w.why)
 	}
 	if why := x.left[module]; why != "" && x.inModule(from, to, module) < 0 {
-		return -1, failf(ErrUnknown, "%s::%s: that module was left out: %s", module, label, why)
+		return -1, failf(errUnknown, "%s::%s: that module was left out: %s", module, label, why)
 	}
 	if from == to {
 		return -1, x.unknown(label)
@@ -127,13 +127,13 @@ func (x *Index) head(module, label string) (int, error) {
 	if module != "" {
 		row := x.inModule(from, to, module)
 		if row < 0 {
-			return -1, failf(ErrUnknown, "%s::%s: that module has no such label, it is in %s", module, label, x.places(from, to))
+			return -1, failf(errUnknown, "%s::%s: that module has no such label, it is in %s", module, label, x.places(from, to))
 		}
 		return row, nil
 	}
 	row := x.settle(from, to)
 	if row < 0 {
-		return -1, failf(ErrAmbiguous, "%s is ambiguous: %s; write MODULE::%s, or name the module in mib_prefer", label, x.places(from, to), label)
+		return -1, failf(errAmbiguous, "%s is ambiguous: %s; write MODULE::%s, or name the module in mib_prefer", label, x.places(from, to), label)
 	}
 	return row, nil
 }

@@ -64,12 +64,12 @@ func (w *walker) take(p part) error {
 		if !w.child(p.text) {
 			from, to := w.x.t.labelled(p.text)
 			if held := w.x.withholds(p.text, from, to); held != nil {
-				return failf(ErrUnknown, "%s: %s is of %s, of which it could not be read: %s", w.name, p.text, held.module, held.why)
+				return failf(errUnknown, "%s: %s is of %s, of which it could not be read: %s", w.name, p.text, held.module, held.why)
 			}
 			if from == to {
 				return w.x.unknown(p.text)
 			}
-			return failf(ErrUnknown, "%s: %s is not directly under %v", w.name, p.text, w.oid)
+			return failf(errUnknown, "%s: %s is not directly under %v", w.name, p.text, w.oid)
 		}
 		w.enter()
 	default:
@@ -117,21 +117,21 @@ func (w *walker) takeIndex(p part) error {
 	switch {
 	case !w.known:
 		if p.form == word {
-			return failf(ErrIndex, "%s: the index of %s is not known, %s must be a number", w.name, label, p.text)
+			return failf(errIndex, "%s: the index of %s is not known, %s must be a number", w.name, label, p.text)
 		}
 		w.quote(p)
 		return nil
 	case w.at >= len(w.index):
 		if len(w.index) == 0 {
-			return failf(ErrIndex, "%s: %s has no index, its only instance is .0", w.name, label)
+			return failf(errIndex, "%s: %s has no index, its only instance is .0", w.name, label)
 		}
-		return failf(ErrIndex, "%s: %v is too much, the index of %s is %s", w.name, p, label, w.indexText())
+		return failf(errIndex, "%s: %v is too much, the index of %s is %s", w.name, p, label, w.indexText())
 	case obj < 0:
 		if p.form == word {
-			return failf(ErrIndex, "%s: what %s may be is not known, it must be a number", w.name, p.text)
+			return failf(errIndex, "%s: what %s may be is not known, it must be a number", w.name, p.text)
 		}
 	case w.more != 0:
-		return failf(ErrIndex, "%s: %v stands amid the numbers of %s", w.name, p, w.x.t.label(obj))
+		return failf(errIndex, "%s: %v stands amid the numbers of %s", w.name, p, w.x.t.label(obj))
 	case p.form == word:
 		enums := decodeEnums(w.x.t.shared(obj, rowEnums))
 		i := slices.IndexFunc(enums, func(e Enum) bool { return e.Label == p.text })
@@ -139,7 +139,7 @@ func (w *walker) takeIndex(p part) error {
 			return w.badWord(obj, p.text)
 		}
 		if enums[i].Value < 0 || enums[i].Value > 1<<32-1 {
-			return failf(ErrIndex, "%s: %s is %d, which cannot be in an index", w.name, p.text, enums[i].Value)
+			return failf(errIndex, "%s: %s is %d, which cannot be in an index", w.name, p.text, enums[i].Value)
 		}
 		w.oid = append(w.oid, uint32(enums[i].Value))
 		w.at++
@@ -152,7 +152,7 @@ func (w *walker) takeIndex(p part) error {
 		case ObjectIdentifier:
 			what = "its length and its numbers"
 		}
-		return failf(ErrIndex, "%s: %v stands where %s wants %s", w.name, p, w.x.t.label(obj), what)
+		return failf(errIndex, "%s: %v stands where %s wants %s", w.name, p, w.x.t.label(obj), what)
 	}
 	w.quote(p)
 	w.at++
@@ -162,9 +162,9 @@ func (w *walker) takeIndex(p part) error {
 func (w *walker) badWord(obj int, text string) error {
 	o := w.x.t.object(obj)
 	if len(o.Enums) == 0 {
-		return failf(ErrIndex, "%s: %s is no value of %s, which has no named ones", w.name, text, o.Label)
+		return failf(errIndex, "%s: %s is no value of %s, which has no named ones", w.name, text, o.Label)
 	}
-	return failf(ErrIndex, "%s: %s is not one of the values of %s: %s", w.name, text, o.Label, o.EnumText())
+	return failf(errIndex, "%s: %s is not one of the values of %s: %s", w.name, text, o.Label, o.EnumText())
 }
 
 func (w *walker) indexText() string {
