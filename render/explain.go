@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 
+	"dcs/render/device"
 	"dcs/render/library"
 	"dcs/render/mapped"
 	"dcs/render/mic"
@@ -18,12 +19,10 @@ type Explanation struct {
 	Asked   string         // the name as it was asked for
 	Name    string         // what the template is looked for by: that name cleaned, rewritten, and without a device behind
 	Refusal naming.Refusal // why the name leads to no file, whatever the library has
-	MAC     [6]byte
-	HasMAC  bool
+	MAC     device.MAC     // of the device; zero: unknown
 
-	Mismatch Mismatch // how the request contradicts what is known of devices; 0: it does not
-	Other    [6]byte  // the device that the request's address is of, if HasOther
-	HasOther bool
+	Mismatch Mismatch   // how the request contradicts what is known of devices; 0: it does not
+	Other    device.MAC // the device that the request's address is of; zero: none
 
 	Static   string          // the path of the static file that is served; empty: none
 	Resigned bool            // it is served with new MICs
@@ -43,7 +42,7 @@ type Explanation struct {
 func (e *Engine) Explain(now int64, r Request) *Explanation {
 	x := e.explain(now, r)
 	id := e.Identity()
-	if id.Bind == BindOff || !x.HasMAC || x.asking() || x.Static == "" && len(x.Matches) == 0 {
+	if id.Bind == BindOff || x.MAC.IsZero() || x.asking() || x.Static == "" && len(x.Matches) == 0 {
 		return x
 	}
 	e.explainIdentity(now, &r, x)
@@ -58,8 +57,8 @@ func (x *Explanation) asking() bool { return x.Err == errAsking }
 // explainIdentity compares whom a request names with what is known of devices.
 func (e *Engine) explainIdentity(now int64, r *Request, x *Explanation) {
 	named := x.MAC
-	if r.HasMAC && !x.owned && r.MAC != named {
-		x.Mismatch, x.Other, x.HasOther = OtherDevice, r.MAC, true
+	if !r.MAC.IsZero() && !x.owned && r.MAC != named {
+		x.Mismatch, x.Other = OtherDevice, r.MAC
 		return
 	}
 	if e.cfg.Devices == nil || r.Relayed || x.owned || !r.Client.IsValid() || r.Client.IsUnspecified() {
@@ -71,7 +70,7 @@ func (e *Engine) explainIdentity(now int64, r *Request, x *Explanation) {
 	runtime.KeepAlive(view)
 	x.Mismatch = contradiction(&q[0], &q[1], address(r))
 	if x.Mismatch != matches && q[1].HasOwner && q[1].Owner != named {
-		x.Other, x.HasOther = q[1].Owner, true
+		x.Other = q[1].Owner
 	}
 }
 
@@ -80,7 +79,7 @@ func (e *Engine) explain(now int64, r Request) *Explanation {
 	id := e.Identity()
 	asked := e.names.Load().Read(r.Name, !id.NoMACInName, new(naming.Scratch))
 	name := asked.File
-	x := &Explanation{Asked: string(r.Name), Name: string(name), Refusal: asked.Refusal, MAC: asked.MAC, HasMAC: asked.HasMAC}
+	x := &Explanation{Asked: string(r.Name), Name: string(name), Refusal: asked.Refusal, MAC: asked.MAC}
 	if x.Refusal != naming.Allowed {
 		x.Err = refusedName(x.Refusal)
 		return x
@@ -94,9 +93,7 @@ func (e *Engine) explain(now int64, r Request) *Explanation {
 	case l.File != nil:
 		x.Static = snap.StaticFile(x.Name)
 		x.Body, x.Err = mapped.Copy(l.File.Data)
-		if !x.HasMAC {
-			x.MAC, x.HasMAC = r.MAC, r.HasMAC
-		}
+		x.MAC = x.MAC.Or(r.MAC)
 		return x
 	case l.Template == nil:
 		x.Matches, x.Err = nil, l.Fault()
@@ -106,12 +103,7 @@ func (e *Engine) explain(now int64, r Request) *Explanation {
 		x.Static = snap.StaticFile(x.Name)
 	}
 	x.Groups, x.Captures = l.Captures()
-	if !x.HasMAC {
-		x.MAC, x.HasMAC = l.MAC, l.HasMAC
-	}
-	if !x.HasMAC {
-		x.MAC, x.HasMAC = r.MAC, r.HasMAC
-	}
+	x.MAC = x.MAC.Or(l.MAC).Or(r.MAC)
 	if l.Template.Waiting() {
 		x.Err = errAsking
 		return x
@@ -119,9 +111,9 @@ func (e *Engine) explain(now int64, r Request) *Explanation {
 	if !r.Server.IsValid() {
 		r.Server = noServer(r.Client)
 	}
-	v := skeleton.Values{Now: now, IP: r.Client.Unmap(), Server: r.Server.Unmap(), MAC: x.MAC, HasMAC: x.HasMAC}
+	v := skeleton.Values{Now: now, IP: r.Client.Unmap(), Server: r.Server.Unmap(), MAC: x.MAC}
 	if e.cfg.Devices != nil && l.Template.Attributes() {
-		q := []Query{{MAC: x.MAC, HasMAC: x.HasMAC, IP: v.IP}}
+		q := []Query{{MAC: x.MAC, HasMAC: !x.MAC.IsZero(), IP: v.IP}}
 		view := e.cfg.Devices.View()
 		lookupCopy(view, now, q)
 		runtime.KeepAlive(view)
@@ -130,8 +122,8 @@ func (e *Engine) explain(now int64, r Request) *Explanation {
 			return x
 		}
 		if v.Attrs = q[0].Values; q[0].HasOwner {
-			x.MAC, x.HasMAC, x.owned = q[0].Owner, true, true
-			v.MAC, v.HasMAC = x.MAC, true
+			x.MAC, x.owned = q[0].Owner, true
+			v.MAC = x.MAC
 		}
 	}
 	s, uses, fault := l.Trace(v.Attrs, v.IP.Is6())

@@ -10,6 +10,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 	"dcs/render/skeleton"
 )
 
@@ -18,9 +19,8 @@ type Learned struct {
 	// File is the static file of that name; nil: Template makes it; both nil: Fault tells why there is none.
 	File     *File
 	Template *Template
-	// MAC is the device that a group called mac has found in the name, if HasMAC.
-	MAC    [6]byte
-	HasMAC bool
+	// MAC is that of the device that a group called mac has found in the name; zero: none.
+	MAC device.MAC
 
 	hash    uint64
 	name    skeleton.Name
@@ -94,11 +94,11 @@ func (s *Snapshot) learn(name []byte) *Learned {
 func (t *Template) learned(n skeleton.Name) *Learned {
 	l := &Learned{Template: t, name: n}
 	if t.mac > 0 && n.Given[t.mac] {
-		l.MAC, l.HasMAC = attr.ParseMAC(n.Captures[t.mac])
-		if !l.HasMAC {
+		var err error
+		if l.MAC, err = device.ParseMAC(n.Captures[t.mac]); err != nil {
 			l.fault = &skeleton.Fault{
 				Reason: skeleton.BadAddress, Pos: t.pattern.pos, What: n.Text,
-				Text: "the group mac has matched " + n.Captures[t.mac] + ", which is no MAC address",
+				Text: "the group mac has matched " + n.Captures[t.mac] + ", which is " + err.Error(),
 			}
 			return l
 		}
