@@ -64,12 +64,12 @@ func (e *Engine) explainIdentity(now int64, r *Request, x *Explanation) {
 	if e.cfg.Devices == nil || r.Relayed || x.owned || !r.Client.IsValid() || r.Client.IsUnspecified() {
 		return // nobody says where the request comes from, or the record is that of the address
 	}
-	q := []Query{{MAC: named, HasMAC: true, Peek: true}, {IP: address(r), Peek: true}}
+	q := []Query{{MAC: named, Peek: true}, {IP: address(r), Peek: true}}
 	view := e.cfg.Devices.View()
 	lookupCopy(view, now, q)
 	runtime.KeepAlive(view)
 	x.Mismatch = contradiction(&q[0], &q[1], address(r))
-	if x.Mismatch != matches && q[1].HasOwner && q[1].Owner != named {
+	if x.Mismatch != matches && !q[1].Owner.IsZero() && q[1].Owner != named {
 		x.Other = q[1].Owner
 	}
 }
@@ -113,7 +113,7 @@ func (e *Engine) explain(now int64, r Request) *Explanation {
 	}
 	v := skeleton.Values{Now: now, IP: r.Client.Unmap(), Server: r.Server.Unmap(), MAC: x.MAC}
 	if e.cfg.Devices != nil && l.Template.Attributes() {
-		q := []Query{{MAC: x.MAC, HasMAC: !x.MAC.IsZero(), IP: v.IP}}
+		q := []Query{{MAC: x.MAC, IP: v.IP}}
 		view := e.cfg.Devices.View()
 		lookupCopy(view, now, q)
 		runtime.KeepAlive(view)
@@ -121,7 +121,7 @@ func (e *Engine) explain(now int64, r Request) *Explanation {
 			x.Err = errAsking
 			return x
 		}
-		if v.Attrs = q[0].Values; q[0].HasOwner {
+		if v.Attrs = q[0].Values; !q[0].Owner.IsZero() {
 			x.MAC, x.owned = q[0].Owner, true
 			v.MAC = x.MAC
 		}

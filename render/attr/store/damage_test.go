@@ -19,7 +19,7 @@ func answers(s *Store, n int) []string {
 	v := s.View()
 	queries := make([]attr.Query, 2*n)
 	for i := range n {
-		queries[2*i] = attr.Query{MAC: mac(i), HasMAC: true}
+		queries[2*i] = attr.Query{MAC: mac(i)}
 		queries[2*i+1] = attr.Query{IP: netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)})}
 	}
 	v.LookupBatch(queries)

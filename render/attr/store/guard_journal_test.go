@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // counted returns what the guard counts of a source, and what a walk over all its devices does.
@@ -50,13 +51,13 @@ func afterCrash(t *testing.T, s *Store, sources ...attr.Source) (*Store, *events
 }
 
 // journaled returns what the journal of a directory says of a source's devices.
-func journaled(t *testing.T, dir string) map[[6]byte]record {
+func journaled(t *testing.T, dir string) map[device.MAC]record {
 	t.Helper()
 	c, err := openJournal(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := make(map[[6]byte]record)
+	list := make(map[device.MAC]record)
 	for _, r := range c.records {
 		if r.flags&(recordTouch|recordMark) == 0 {
 			list[r.mac] = r
@@ -230,14 +231,14 @@ func testGuardForceUnlisted(t *testing.T) {
 	f.loadErr = errors.ErrUnsupported
 	f.ask = map[question]attr.Device{}
 	for _, d := range herd(50) {
-		f.ask[question{mac: d.MAC, hasMAC: true}] = d
+		f.ask[question{mac: d.MAC}] = d
 	}
 	cfg, ev := testConfig(t.TempDir(), asking{plain{f}, f})
 	cfg.AskFresh, cfg.AskAgain, cfg.RetryMax = time.Minute, time.Millisecond, time.Hour
 	s := openStore(t, cfg)
 	for i := range 50 {
 		eventually(t, "found", func() bool {
-			s.Miss(time.Now().UnixNano(), mac(i), true, netip.Addr{})
+			s.Miss(time.Now().UnixNano(), mac(i), netip.Addr{})
 			return get(s, i) != "none"
 		})
 	}

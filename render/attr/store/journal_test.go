@@ -139,12 +139,9 @@ func known(s *Store) string {
 		r, ok := v.Lookup(mac(n), nil)
 		fmt.Fprintf(&b, "%d %s\n", n, show(v, r, ok))
 		ip := netip.AddrFrom4([4]byte{10, 0, 0, byte(n)})
-		r, m, has, ok := v.LookupIP(ip, nil)
-		if !has {
-			m = [6]byte{}
-		}
-		fmt.Fprintf(&b, "%v %s %v %v\n", ip, show(v, r, ok), m, has)
-		x, ok := s.Explain(mac(n), true, netip.Addr{})
+		r, m, ok := v.LookupIP(ip, nil)
+		fmt.Fprintf(&b, "%v %s %v\n", ip, show(v, r, ok), m)
+		x, ok := s.Explain(mac(n), netip.Addr{})
 		if ok {
 			fmt.Fprintln(&b, x.IP, x.Known)
 		}
@@ -201,9 +198,9 @@ func randomChange(r *rand.Rand, n int) attr.Change {
 		c.Values[1] = fmt.Sprint("w", n)
 	}
 	if r.IntN(5) > 0 {
-		c.MAC, c.HasMAC = mac(r.IntN(30)), true
+		c.MAC = mac(r.IntN(30))
 	}
-	if !c.HasMAC || r.IntN(2) > 0 {
+	if c.MAC.IsZero() || r.IntN(2) > 0 {
 		c.IP = netip.AddrFrom4([4]byte{10, 0, 0, byte(r.IntN(30))})
 	}
 	c.Gone = r.IntN(4) == 0
@@ -327,12 +324,12 @@ func TestJournalAsked(t *testing.T) { synctest.Test(t, testJournalAsked) }
 func testJournalAsked(t *testing.T) {
 	f := newFake("p", []string{"profile", "down"})
 	f.loadErr = errors.ErrUnsupported
-	f.ask = map[question]attr.Device{{mac: mac(1), hasMAC: true}: dev(1, "", "gold")}
+	f.ask = map[question]attr.Device{{mac: mac(1)}: dev(1, "", "gold")}
 	dir := t.TempDir()
 	cfg, _ := testConfig(dir, asking{plain{f}, f})
 	s := openStore(t, cfg)
 	eventually(t, "found", func() bool {
-		s.Miss(time.Now().UnixNano(), mac(1), true, netip.Addr{})
+		s.Miss(time.Now().UnixNano(), mac(1), netip.Addr{})
 		return get(s, 1) == "profile=gold"
 	})
 	for _, end := range []string{"kill", "close"} {
@@ -354,7 +351,7 @@ func testJournalAsked(t *testing.T) {
 		if err != nil || len(saved.Missing()) > 0 {
 			t.Fatal(err, saved)
 		}
-		if x, ok := saved.Explain(attr.Query{MAC: mac(1), HasMAC: true}); !ok || x.Values[0] != "gold" || x.From[0] != "p" {
+		if x, ok := saved.Explain(attr.Query{MAC: mac(1)}); !ok || x.Values[0] != "gold" || x.From[0] != "p" {
 			t.Errorf("%s: saved %+v", end, x)
 		}
 		c.Close()

@@ -18,6 +18,7 @@ import (
 
 	"dcs/render/attr"
 	"dcs/render/attr/localdb"
+	"dcs/render/device"
 	"dcs/render/mapped"
 )
 
@@ -78,14 +79,14 @@ func (f *fake) Load(ctx context.Context, yield func(*attr.Device) error) error {
 	return err
 }
 
-func (f *fake) Ask(_ context.Context, mac [6]byte, hasMAC bool, ip netip.Addr) (attr.Device, bool, error) {
+func (f *fake) Ask(_ context.Context, mac device.MAC, ip netip.Addr) (attr.Device, bool, error) {
 	f.asks.Add(1)
 	if f.gate != nil {
 		<-f.gate
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	d, ok := f.ask[question{mac, hasMAC, ip}.key()]
+	d, ok := f.ask[question{mac, ip}.key()]
 	return d, ok, f.askErr
 }
 
@@ -124,10 +125,12 @@ func (f following) Follow(ctx context.Context, apply func([]attr.Change) error) 
 	}
 }
 
-func mac(n int) [6]byte { return [6]byte{2, 0, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)} }
+func mac(n int) device.MAC {
+	return device.MAC{2, 0, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}
+}
 
 func dev(n int, ip string, values ...string) attr.Device {
-	d := attr.Device{MAC: mac(n), HasMAC: true, Values: values}
+	d := attr.Device{MAC: mac(n), Values: values}
 	if ip != "" {
 		d.IP = netip.MustParseAddr(ip)
 	}
@@ -227,7 +230,7 @@ func get(s *Store, n int) string {
 
 func getIP(s *Store, ip string) string {
 	v := s.View()
-	r, _, _, ok := v.LookupIP(netip.MustParseAddr(ip), nil)
+	r, _, ok := v.LookupIP(netip.MustParseAddr(ip), nil)
 	return show(v, r, ok)
 }
 
@@ -269,8 +272,8 @@ func testStoreServesAcrossRestarts(t *testing.T) {
 	is(t, s, 1, "down=100 up=10")
 	isIP(t, s, "10.0.0.1", "down=100 up=10")
 	isIP(t, s, "10.0.0.2", "down=200")
-	if _, m, has, _ := s.View().LookupIP(netip.MustParseAddr("10.0.0.1"), nil); !has || m != mac(1) {
-		t.Errorf("10.0.0.1 belongs to %x, %v", m, has)
+	if _, m, _ := s.View().LookupIP(netip.MustParseAddr("10.0.0.1"), nil); m != mac(1) {
+		t.Errorf("10.0.0.1 belongs to %v", m)
 	}
 	if _, err := Open(cfg); err == nil {
 		t.Error("two stores in one directory")
@@ -323,7 +326,7 @@ func testStoreMergesInOrder(t *testing.T) {
 	}
 	eventually(t, "all is merged", s.Settled)
 	check()
-	x, ok := s.Explain(mac(1), true, netip.Addr{})
+	x, ok := s.Explain(mac(1), netip.Addr{})
 	from := map[string]string{}
 	for i, src := range x.From {
 		from[x.Schema.Name(i)] = src + ":" + x.Values[i]
@@ -332,10 +335,10 @@ func testStoreMergesInOrder(t *testing.T) {
 	if !ok || fmt.Sprint(from) != fmt.Sprint(want) || !slices.Equal(x.Known, []string{"a", "b", "c"}) || x.IP != netip.MustParseAddr("10.0.0.1") {
 		t.Errorf("explained as %v (known to %v, %v), want %v", from, x.Known, x.IP, want)
 	}
-	if x, ok := s.Explain([6]byte{}, false, netip.MustParseAddr("10.0.0.5")); !ok || !slices.Equal(x.Known, []string{"b", "c"}) {
+	if x, ok := s.Explain(device.MAC{}, netip.MustParseAddr("10.0.0.5")); !ok || !slices.Equal(x.Known, []string{"b", "c"}) {
 		t.Errorf("10.0.0.5 is known to %v, %v", x.Known, ok)
 	}
-	if _, ok := s.Explain(mac(77), true, netip.Addr{}); ok {
+	if _, ok := s.Explain(mac(77), netip.Addr{}); ok {
 		t.Error("a device that nobody knows was explained")
 	}
 	s.Close()
@@ -383,7 +386,7 @@ func testStoreFollows(t *testing.T) {
 		isIP(t, s, "10.0.0.2", "none")
 		isIP(t, s, "10.0.0.3", "down=4")
 		for m, ip := range map[int]string{1: "10.0.0.9", 2: "", 4: "10.0.0.3"} {
-			q := []attr.Query{{MAC: mac(m), HasMAC: true, Peek: true, Addr: netip.MustParseAddr("192.0.2.1")}} // an answer of before
+			q := []attr.Query{{MAC: mac(m), Peek: true, Addr: netip.MustParseAddr("192.0.2.1")}} // an answer of before
 			want, _ := netip.ParseAddr(ip)
 			if s.View().LookupBatch(q); q[0].Addr != want || q[0].Found != (ip != "") {
 				t.Errorf("device %d is at %v, want %q", m, q[0].Addr, ip)
@@ -607,10 +610,10 @@ func TestStoreAsks(t *testing.T) { synctest.Test(t, testStoreAsks) }
 func testStoreAsks(t *testing.T) {
 	f := newFake("db", []string{"n"}, dev(1, "", "1"))
 	f.ask = map[question]attr.Device{
-		{mac: mac(2), hasMAC: true}:           dev(2, "10.0.0.2", "2"),
+		{mac: mac(2)}:                         dev(2, "10.0.0.2", "2"),
 		{ip: netip.MustParseAddr("10.0.0.3")}: {Values: []string{"3"}},
-		{mac: mac(4), hasMAC: true}:           dev(44, "", "4"), // another device: not to be believed
-		{mac: mac(5), hasMAC: true}:           {Values: []string{"5"}},
+		{mac: mac(4)}:                         dev(44, "", "4"), // another device: not to be believed
+		{mac: mac(5)}:                         {Values: []string{"5"}},
 	}
 	cfg, _ := testConfig(t.TempDir(), asking{plain{f}, f})
 	s := openStore(t, cfg)
@@ -618,32 +621,32 @@ func testStoreAsks(t *testing.T) {
 	now := func() int64 { return time.Now().UnixNano() }
 	none := netip.Addr{}
 
-	if got := s.Miss(now(), mac(2), true, none); got != Asking {
+	if got := s.Miss(now(), mac(2), none); got != Asking {
 		t.Errorf("first question: %v", got)
 	}
 	is(t, s, 2, "n=2")
 	isIP(t, s, "10.0.0.2", "n=2")
-	s.Miss(now(), [6]byte{}, false, netip.MustParseAddr("::ffff:10.0.0.3"))
+	s.Miss(now(), device.MAC{}, netip.MustParseAddr("::ffff:10.0.0.3"))
 	isIP(t, s, "10.0.0.3", "n=3")
-	s.Miss(now(), mac(5), true, netip.MustParseAddr("10.0.0.55"))
+	s.Miss(now(), mac(5), netip.MustParseAddr("10.0.0.55"))
 	is(t, s, 5, "n=5")
 
 	// A device that no source has is asked for once, then answered at once.
 	before := f.asks.Load()
-	eventually(t, "known not to be there", func() bool { return s.Miss(now(), mac(9), true, none) == Unknown })
+	eventually(t, "known not to be there", func() bool { return s.Miss(now(), mac(9), none) == Unknown })
 	asked := f.asks.Load() - before
 	for range 100 {
-		s.Miss(now(), mac(9), true, none)
+		s.Miss(now(), mac(9), none)
 	}
 	if f.asks.Load()-before != asked || asked > 2 {
 		t.Errorf("asked %d times for a device that is not there", f.asks.Load()-before)
 	}
 	time.Sleep(2 * time.Hour)
-	if got := s.Miss(now(), mac(9), true, none); got != Asking {
+	if got := s.Miss(now(), mac(9), none); got != Asking {
 		t.Errorf("after two hours: %v", got)
 	}
 
-	s.Miss(now(), mac(4), true, none)
+	s.Miss(now(), mac(4), none)
 	eventually(t, "an answer about another device", func() bool { return errors.Is(s.State()[0].Err, errOther) })
 	if get(s, 4) != "none" || get(s, 44) != "none" {
 		t.Error("an answer about another device was believed")
@@ -651,13 +654,13 @@ func testStoreAsks(t *testing.T) {
 	// An error says nothing of the device.
 	f.set(func() { f.askErr = errors.New("down") })
 	for range 20 {
-		if s.Miss(now(), mac(10), true, none) != Asking {
+		if s.Miss(now(), mac(10), none) != Asking {
 			t.Fatal("a device is unknown though the source is down")
 		}
 		time.Sleep(time.Millisecond)
 	}
 	f.set(func() { f.askErr = nil })
-	if s.Miss(now(), [6]byte{}, false, none) != Unknown {
+	if s.Miss(now(), device.MAC{}, none) != Unknown {
 		t.Error("asked for nothing")
 	}
 }
@@ -669,7 +672,7 @@ func testStoreAskOnly(t *testing.T) {
 	dir := t.TempDir()
 	f := newFake("plugin", []string{"n"})
 	f.loadErr = errors.ErrUnsupported
-	f.ask = map[question]attr.Device{{mac: mac(1), hasMAC: true}: {Values: []string{"1"}}}
+	f.ask = map[question]attr.Device{{mac: mac(1)}: {Values: []string{"1"}}}
 	open := func() (*Store, *events) {
 		cfg, ev := testConfig(dir, asking{plain{f}, f})
 		cfg.AskFresh = time.Hour
@@ -677,11 +680,11 @@ func testStoreAskOnly(t *testing.T) {
 	}
 	s, ev := open()
 	eventually(t, "up", func() bool { return s.State()[0].Up })
-	s.Miss(time.Now().UnixNano(), mac(1), true, netip.Addr{})
+	s.Miss(time.Now().UnixNano(), mac(1), netip.Addr{})
 	is(t, s, 1, "n=1")
 	s.soon()
 	eventually(t, "in the file", func() bool { return ev.has(Merged, "plugin", nil) })
-	f.set(func() { f.ask[question{mac: mac(1), hasMAC: true}] = attr.Device{Values: []string{"one"}} })
+	f.set(func() { f.ask[question{mac: mac(1)}] = attr.Device{Values: []string{"one"}} })
 	time.Sleep(61 * time.Minute)
 	is(t, s, 1, "n=one")
 	s.soon()
@@ -721,7 +724,7 @@ func testStoreQueueIsBounded(t *testing.T) {
 	t.Cleanup(func() { close(f.gate) })
 	eventually(t, "settled", s.Settled)
 	for i := range 1000 {
-		if s.Miss(time.Now().UnixNano(), mac(i), true, netip.Addr{}) != Asking {
+		if s.Miss(time.Now().UnixNano(), mac(i), netip.Addr{}) != Asking {
 			t.Error("a question that found no room was answered")
 		}
 	}
@@ -866,12 +869,12 @@ func testViewNoAllocs(t *testing.T) {
 	known, changed, none := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.3"), netip.MustParseAddr("10.0.0.7")
 	var batch []attr.Query
 	for i := range 5 {
-		batch = append(batch, attr.Query{MAC: mac(i), HasMAC: true, Values: make(attr.Record, 0, 2)})
+		batch = append(batch, attr.Query{MAC: mac(i), Values: make(attr.Record, 0, 2)})
 	}
 	for _, ip := range []netip.Addr{known, changed, none} {
 		batch = append(batch, attr.Query{IP: ip, Values: make(attr.Record, 0, 2)})
 	}
-	peek := []attr.Query{{MAC: mac(1), HasMAC: true, Peek: true}, {MAC: mac(3), HasMAC: true, Peek: true}, {IP: changed, Peek: true}, {IP: known, Peek: true}}
+	peek := []attr.Query{{MAC: mac(1), Peek: true}, {MAC: mac(3), Peek: true}, {IP: changed, Peek: true}, {IP: known, Peek: true}}
 	for name, call := range map[string]func(){
 		"peek":            func() { s.View().LookupBatch(peek) },
 		"batch":           func() { s.View().LookupBatch(batch) },
@@ -882,7 +885,7 @@ func testViewNoAllocs(t *testing.T) {
 		"address in file": func() { s.View().LookupIP(known, dst) },
 		"changed address": func() { s.View().LookupIP(changed, dst) },
 		"no address":      func() { s.View().LookupIP(none, dst) },
-		"miss":            func() { s.Miss(1, mac(9), true, none) },
+		"miss":            func() { s.Miss(1, mac(9), none) },
 	} {
 		if n := testing.AllocsPerRun(1000, call); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
@@ -892,12 +895,12 @@ func testViewNoAllocs(t *testing.T) {
 	for i := range batch {
 		q := &batch[i]
 		want := attr.Query{}
-		if q.HasMAC {
+		if !q.MAC.IsZero() {
 			want.Values, want.Found = s.View().Lookup(q.MAC, nil)
 		} else {
-			want.Values, want.Owner, want.HasOwner, want.Found = s.View().LookupIP(q.IP, nil)
+			want.Values, want.Owner, want.Found = s.View().LookupIP(q.IP, nil)
 		}
-		if q.Found != want.Found || q.Owner != want.Owner || q.HasOwner != want.HasOwner || q.Found && !slices.Equal(q.Values, want.Values) {
+		if q.Found != want.Found || q.Owner != want.Owner || q.Found && !slices.Equal(q.Values, want.Values) {
 			t.Errorf("batch: %+v, want %+v", *q, want)
 		}
 	}
@@ -915,7 +918,7 @@ func testViewNoAllocs(t *testing.T) {
 	if _, ok := v.Lookup(mac(1), dst); ok || v.Schema().Len() != 0 {
 		t.Error("the nil view knows a device")
 	}
-	if _, _, _, ok := v.LookupIP(known, dst); ok {
+	if _, _, ok := v.LookupIP(known, dst); ok {
 		t.Error("the nil view knows an address")
 	}
 }
@@ -950,7 +953,7 @@ func TestViewConcurrent(t *testing.T) {
 					return
 				}
 				ip := netip.AddrFrom4([4]byte{10, 0, 0, byte(i % 50)})
-				if r, m, has, ok := v.LookupIP(ip, dst); !ok || !has || m != mac(i%50) || r[0] != r[1] {
+				if r, m, ok := v.LookupIP(ip, dst); !ok || m != mac(i%50) || r[0] != r[1] {
 					t.Errorf("record %q, %v", r, ok)
 					return
 				}
