@@ -42,7 +42,7 @@ func load(t testing.TB, cfg Config) (names, devices, rejected []string, err erro
 	err = s.Load(t.Context(), func(d *attr.Device) error {
 		text := ""
 		if !d.MAC.IsZero() {
-			text = fmt.Sprintf("%x ", d.MAC)
+			text = fmt.Sprintf("%x ", d.MAC[:])
 		}
 		if d.IP.IsValid() {
 			text += d.IP.String() + " "

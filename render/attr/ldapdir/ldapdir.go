@@ -554,7 +554,7 @@ func (s *source) poll(ctx context.Context, apply func([]attr.Change) error) erro
 			s.reject(e.DN, err)
 			return nil
 		}
-		what := fmt.Sprintf("%x %v %q", d.MAC, d.IP, d.Values)
+		what := fmt.Sprintf("%v %v %q", d.MAC, d.IP, d.Values)
 		now[e.DN] = what
 		if seen[e.DN] == what {
 			return nil

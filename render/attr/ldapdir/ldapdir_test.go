@@ -59,7 +59,7 @@ func open(t *testing.T, cfg ldapdir.Config) attr.Source {
 func text(d *attr.Device) string {
 	s := ""
 	if !d.MAC.IsZero() {
-		s = fmt.Sprintf("%x", d.MAC)
+		s = fmt.Sprintf("%x", d.MAC[:])
 	}
 	if d.IP.IsValid() {
 		s += " " + d.IP.String()

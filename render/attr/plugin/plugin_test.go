@@ -74,7 +74,7 @@ func open(t *testing.T, src attr.Source) []string {
 func text(names []string, d *attr.Device) string {
 	s := ""
 	if !d.MAC.IsZero() {
-		s = fmt.Sprintf("%x", d.MAC)
+		s = fmt.Sprintf("%x", d.MAC[:])
 	}
 	if d.IP.IsValid() {
 		s += " " + d.IP.String()

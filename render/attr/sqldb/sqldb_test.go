@@ -118,7 +118,7 @@ func mac(last byte) device.MAC { return device.MAC{0, 0, 0x5e, 0, 0x53, last} }
 func loaded(names []string, d *attr.Device) string {
 	s := ""
 	if !d.MAC.IsZero() {
-		s = fmt.Sprintf("%x", d.MAC)
+		s = fmt.Sprintf("%x", d.MAC[:])
 	}
 	if d.IP.IsValid() {
 		s += " " + d.IP.String()
@@ -229,7 +229,7 @@ func suite(t *testing.T, k *kit) {
 		src, names := open(t, k, sqldb.Config{Query: k.types})
 		err := src.Load(ctx, func(d *attr.Device) error {
 			if d.MAC != mac(1) || d.IP != netip.MustParseAddr("192.0.2.1") {
-				t.Errorf("address %x, %v", d.MAC, d.IP)
+				t.Errorf("address %v, %v", d.MAC, d.IP)
 			}
 			got := map[string]string{}
 			for i, n := range names {
@@ -436,7 +436,7 @@ func follow(t *testing.T, src attr.Source, names []string) *feed {
 			}
 			for _, c := range cs {
 				if c.Gone {
-					f.got = append(f.got, fmt.Sprintf("%x gone", c.MAC))
+					f.got = append(f.got, fmt.Sprintf("%x gone", c.MAC[:]))
 				} else {
 					f.got = append(f.got, loaded(names, &c.Device))
 				}
