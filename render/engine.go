@@ -159,11 +159,13 @@ type Worker struct {
 	cmts    []md5x.Lane
 	late    []late
 	values  skeleton.Values
-	found   []found // by request of the batch
-	queries []Query // those of them that are looked up
-	at      int     // the request that is being rendered
-	again   int     // the one whose values could not be read
-	quiet   bool    // tells of no fault
+	found   []found      // by request of the batch
+	queries []Query      // those of them that are looked up
+	at      int          // the request that is being rendered
+	again   int          // the one whose values could not be read
+	quiet   bool         // reports no faults and no mismatches
+	literal bool         // names are the library's own: they are not rewritten, and identify no device
+	trace   *Explanation // of the one request of the batch; nil: it is not explained
 
 	names   *naming.Rules // of the batch
 	reading naming.Scratch
@@ -224,7 +226,7 @@ func (w *Worker) renderBatch(now int64, reqs []Request, view View) {
 	keyring := w.e.keyring.Load()
 	w.cm, w.cmts, w.late = w.cm[:0], w.cmts[:0], w.late[:0]
 	w.identity, w.claimed = *w.e.identity.Load(), false
-	if names := w.e.names.Load(); !w.quiet {
+	if names := w.e.names.Load(); !w.literal {
 		w.names = names
 	} else if w.names == nil {
 		w.names = names.Literally() // these are names of the library
@@ -318,6 +320,9 @@ func (e refusedName) Is(target error) bool { return target == fs.ErrNotExist }
 func (w *Worker) find(r *Request, f *found) {
 	r.Body, r.Hold, r.Err = nil, nil, nil
 	asked := w.names.Read(r.Name, !w.identity.NoMACInName, &w.reading)
+	if w.trace != nil {
+		w.trace.name(&asked)
+	}
 	name := asked.File
 	*f = found{query: -1, mac: asked.MAC}
 	if asked.Refusal != naming.Allowed {
@@ -331,6 +336,9 @@ func (w *Worker) find(r *Request, f *found) {
 		return
 	}
 	l := w.snap.Find(h, name)
+	if w.trace != nil {
+		w.trace.learned(w.snap, l)
+	}
 	if l == nil {
 		w.unknown.add(h, name)
 		r.Err = fs.ErrNotExist
@@ -354,6 +362,14 @@ func (w *Worker) find(r *Request, f *found) {
 	f.mac = f.mac.Or(l.MAC).Or(r.MAC)
 }
 
+// skeleton returns what makes the file of a learned name for one device.
+func (w *Worker) skeleton(l *library.Learned, v *skeleton.Values) (*skeleton.Skeleton, *skeleton.Fault) {
+	if w.trace != nil {
+		return w.trace.skeleton(w.e, l, v)
+	}
+	return w.snap.Skeleton(l, v.Attrs, v.IP.Is6())
+}
+
 // render answers one request but for its MICs, which it adds to the batch's lanes.
 func (w *Worker) render(now int64, r *Request, f *found, keyring *mic.Keyring) {
 	l := f.learned
@@ -371,7 +387,7 @@ func (w *Worker) render(now int64, r *Request, f *found, keyring *mic.Keyring) {
 			v.MAC = q.Owner
 		}
 	}
-	s, fault := w.snap.Skeleton(l, v.Attrs, v.IP.Is6())
+	s, fault := w.skeleton(l, v)
 	secret := keyring.Secret(v.IP)
 	if fault == nil && s.Static() {
 		if r.Body = s.File(secret); r.Body != nil {

@@ -94,7 +94,7 @@ type claim struct {
 // nothing; whom the proxy names, if it does, is compared with whom the name does.
 func (w *Worker) claims(r *Request, f *found, devices bool) {
 	f.claim = claim{record: -1, owner: -1}
-	if w.identity.Bind == BindOff || w.quiet || r.Err != nil {
+	if w.identity.Bind == BindOff || w.literal || r.Err != nil {
 		return
 	}
 	c := &f.claim
@@ -188,11 +188,13 @@ func (w *Worker) contradict(now int64, r *Request, f *found, m Mismatch) {
 	if refused {
 		w.counted.add(&w.counted.refused[m])
 		r.Body, r.Hold, r.Err = nil, nil, m
-		f.learned, f.static = nil, false
+		if f.static = false; w.trace == nil {
+			f.learned = nil
+		}
 	} else {
 		w.counted.add(&w.counted.logged[m])
 	}
-	if w.e.cfg.OnIdentity == nil {
+	if w.e.cfg.OnIdentity == nil || w.quiet {
 		return
 	}
 	suppressed, ok := w.mismatches[m].take(now)
@@ -212,7 +214,7 @@ func (w *Worker) contradict(now int64, r *Request, f *found, m Mismatch) {
 // device itself would look like the clone when it asks next.
 func (w *Worker) lookForClone(now int64, r *Request, f *found, keyring *mic.Keyring) {
 	t := w.e.clones.Load()
-	if t == nil || r.Relayed {
+	if t == nil || r.Relayed || w.quiet {
 		return
 	}
 	addr := address(r)

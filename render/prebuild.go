@@ -40,7 +40,7 @@ func (e *Engine) Prebuild(ctx context.Context, now int64, each func(func(*attr.D
 		return p, nil
 	}
 	one := &given{}
-	w := &Worker{e: e, quiet: true} // its counters are nobody's
+	w := &Worker{e: e, quiet: true, literal: true} // its counters are nobody's
 	buf := make([]byte, 0, 4096)
 	err := each(func(d *attr.Device) error {
 		if err := ctx.Err(); err != nil {

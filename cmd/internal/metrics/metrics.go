@@ -204,14 +204,15 @@ func Document() string {
 	var s strings.Builder
 	s.WriteString(`# Metrics
 
-The server tells these at /metrics, in the text format of Prometheus: on its admin address
-(where that asks for a token, Prometheus has to send it: authorization.credentials_file), and on an
-address of its own if the key "metrics" gives one. /healthz answers 200 while the process
-lives, /readyz while it takes requests: 503 before that, while no interface has an address of
-listen, and while it comes to its end.
+Every metric of the server, with its type, labels and meaning.
 
-Times are in seconds, sizes in bytes. A metric whose part is not in use, such as the XDP
-program's, is not told. grafana/dcs.json is a dashboard of them, alerts.yaml has alerts.
+The server exposes these at /metrics in the Prometheus text format: on the admin address, and on an address of its own if the key
+[metrics](reference.md#metrics) sets one. Where the admin address asks for a token, Prometheus has to send it
+(authorization.credentials_file). /healthz answers 200 while the process lives. /readyz answers 200 while requests are taken, and 503
+during the start, while no interface has an address of listen, and during shutdown.
+
+Times are in seconds, sizes in bytes. A metric of a part that is not in use, such as XDP, is absent.
+[The dashboard](../packaging/grafana/dcs.json) and [the alerts](../packaging/alerts.yaml) are in /usr/share/doc/dcs.
 
 `)
 	s.WriteString("| metric | type | labels | meaning |\n|---|---|---|---|\n")
