@@ -30,7 +30,7 @@ func (cutFleet) Open(context.Context) ([]string, error) { return []string{"seria
 func (cutFleet) Close() error                           { return nil }
 func (f cutFleet) Load(_ context.Context, yield func(*attr.Device) error) error {
 	for i := range f.n {
-		d := attr.Device{MAC: cutMAC(i), HasMAC: true, Values: cutValues(i)}
+		d := attr.Device{MAC: cutMAC(i), Values: cutValues(i)}
 		if err := yield(&d); err != nil {
 			return err
 		}

@@ -240,7 +240,7 @@ func (w *Worker) renderBatch(now int64, reqs []Request, view View) {
 		r, f := &reqs[i], &w.found[i]
 		w.find(r, f)
 		if view != nil && f.learned != nil && f.learned.Template.Attributes() {
-			f.query = w.ask(Query{MAC: f.mac, HasMAC: !f.mac.IsZero(), IP: r.Client.Unmap()})
+			f.query = w.ask(Query{MAC: f.mac, IP: r.Client.Unmap()})
 		}
 		w.claims(r, f, view != nil)
 	}
@@ -383,7 +383,7 @@ func (w *Worker) render(now int64, r *Request, f *found, keyring *mic.Keyring) {
 			w.counted.add(&w.counted.asking)
 			return
 		}
-		if v.Attrs = q.Values; q.HasOwner {
+		if v.Attrs = q.Values; !q.Owner.IsZero() {
 			v.MAC = q.Owner
 		}
 	}

@@ -34,7 +34,7 @@ func (f fleet) Schema() *attr.Schema { return schema }
 func (f fleet) Lookup(_ int64, queries []Query) {
 	for i := range queries {
 		q := &queries[i]
-		if q.Values, q.Asking = q.Values[:0], false; q.HasMAC {
+		if q.Values, q.Asking = q.Values[:0], false; !q.MAC.IsZero() {
 			q.Values = append(q.Values, f[q.MAC]...)
 		}
 	}

@@ -110,7 +110,7 @@ func (w *Worker) claims(r *Request, f *found, devices bool) {
 		return
 	}
 	c.owner = f.query // by the address, if there is one
-	c.record = w.ask(Query{MAC: c.mac, HasMAC: true, Peek: true})
+	c.record = w.ask(Query{MAC: c.mac, Peek: true})
 }
 
 // ask adds a query, and returns its place.
@@ -162,7 +162,7 @@ func (w *Worker) compare(r *Request, f *found) {
 		owner = &w.queries[c.owner]
 	}
 	c.mismatch = contradiction(&w.queries[c.record], owner, address(r))
-	if c.mismatch != matches && owner != nil && owner.HasOwner && owner.Owner != c.mac {
+	if c.mismatch != matches && owner != nil && !owner.Owner.IsZero() && owner.Owner != c.mac {
 		c.other = owner.Owner
 	}
 }
@@ -176,7 +176,7 @@ func contradiction(record, owner *Query, addr netip.Addr) Mismatch {
 		}
 		return Elsewhere
 	}
-	if owner != nil && owner.Found && owner.HasOwner && owner.Owner != record.MAC {
+	if owner != nil && owner.Found && !owner.Owner.IsZero() && owner.Owner != record.MAC {
 		return OthersAddress
 	}
 	return matches

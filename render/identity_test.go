@@ -26,15 +26,15 @@ func (p *plant) Schema() *attr.Schema { return schema }
 func (p *plant) Lookup(_ int64, queries []Query) {
 	for i := range queries {
 		q := &queries[i]
-		q.Values, q.Found, q.HasOwner, q.Addr = q.Values[:0], false, false, netip.Addr{}
+		q.Values, q.Found, q.Owner, q.Addr = q.Values[:0], false, device.MAC{}, netip.Addr{}
 		for j := range p.devices {
 			d := &p.devices[j]
-			if q.HasMAC && d.HasMAC && d.MAC == q.MAC {
+			if !q.MAC.IsZero() && !d.MAC.IsZero() && d.MAC == q.MAC {
 				q.Values, q.Found, q.Addr = append(q.Values, d.Values...), true, d.IP
 				break
 			}
-			if !q.HasMAC && d.IP == q.IP {
-				q.Values, q.Found, q.Owner, q.HasOwner = append(q.Values, d.Values...), true, d.MAC, d.HasMAC
+			if q.MAC.IsZero() && d.IP == q.IP {
+				q.Values, q.Found, q.Owner = append(q.Values, d.Values...), true, d.MAC
 				break
 			}
 		}
@@ -84,7 +84,7 @@ func identityEngine(t testing.TB, id Identity, devices Devices, ring *mic.Keyrin
 func identityPlant() *plant {
 	p := &plant{}
 	for n, ip := range map[byte]string{1: "198.18.1.1", 2: "198.18.1.2", 3: "fd00::3", 4: "fd00::4", 5: "", 6: "198.18.1.6", 7: "198.18.1.6"} {
-		p.devices = append(p.devices, attr.Device{MAC: mac(n), HasMAC: true, IP: addr(ip), Values: attr.Record{"gold", fmt.Sprint(n)}})
+		p.devices = append(p.devices, attr.Device{MAC: mac(n), IP: addr(ip), Values: attr.Record{"gold", fmt.Sprint(n)}})
 	}
 	p.devices = append(p.devices, attr.Device{IP: addr("198.18.1.8"), Values: attr.Record{"gold", "8"}})
 	return p

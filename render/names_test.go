@@ -96,7 +96,7 @@ func TestNames(t *testing.T) {
 func TestPrebuildRewritesNothing(t *testing.T) {
 	e := namedEngine(t, naming.Config{IgnoreCase: true, Rewrite: []naming.Rule{{Match: "^(.*)$", To: "nowhere/$1", Rewrite: true}}})
 	each := func(yield func(*attr.Device) error) error {
-		return yield(&attr.Device{MAC: mac(1), HasMAC: true, IP: client})
+		return yield(&attr.Device{MAC: mac(1), IP: client})
 	}
 	p, err := e.Prebuild(context.Background(), now, each, func(_ *attr.Device, name string, _ []byte, err error) error {
 		if err != nil {

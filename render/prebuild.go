@@ -52,7 +52,7 @@ func (e *Engine) Prebuild(ctx context.Context, now int64, each func(func(*attr.D
 			ip = netip.IPv4Unspecified() // the modem will bring its own
 		}
 		var mac device.MAC
-		if d.HasMAC {
+		if !d.MAC.IsZero() {
 			mac = d.MAC
 		}
 		for _, t := range templates {

@@ -15,7 +15,7 @@ func TestPrebuild(t *testing.T) {
 	e := newEngine(t, librarySource)
 	each := func(yield func(*attr.Device) error) error {
 		for mac, rec := range devices {
-			if err := yield(&attr.Device{MAC: mac, HasMAC: true, IP: client, Values: rec}); err != nil {
+			if err := yield(&attr.Device{MAC: mac, IP: client, Values: rec}); err != nil {
 				return err
 			}
 		}

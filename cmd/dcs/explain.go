@@ -101,7 +101,7 @@ func explain(e cli.Env, cfg *config.Config, req render.Request, schema *attr.Sch
 	x := engine.Explain(time.Now().UnixNano(), req)
 	out := &bytes.Buffer{}
 	showExplanation(out, x)
-	devices.Show(out, attr.Query{MAC: x.MAC, HasMAC: !x.MAC.IsZero(), IP: req.Client.Unmap()})
+	devices.Show(out, attr.Query{MAC: x.MAC, IP: req.Client.Unmap()})
 	if x.Body != nil && (x.Static == "" || x.Resigned) {
 		fmt.Fprintln(out)
 		if describe.IsText(x) {

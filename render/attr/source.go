@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+
+	"dcs/render/device"
 )
 
 // Source gives devices and their attributes: a file, a database, a directory, a process.
@@ -55,7 +57,7 @@ type Asker interface {
 	Source
 	// Ask looks for a device by its MAC address or, if it has none, by its IP address.
 	// Several goroutines may ask at once, and while other methods run.
-	Ask(ctx context.Context, mac [6]byte, hasMAC bool, ip netip.Addr) (d Device, found bool, err error)
+	Ask(ctx context.Context, mac device.MAC, ip netip.Addr) (d Device, found bool, err error)
 }
 
 // Rejecter is a Source that leaves out what it cannot make a device of, a row with a malformed address perhaps.

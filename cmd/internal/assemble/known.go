@@ -53,7 +53,7 @@ func OpenKnown(stderr io.Writer, cfg *config.Config, schema *attr.Schema, record
 				return nil, err
 			}
 			known, k.Close, k.about = devices.Schema(), end, "the sources: there is no snapshot yet"
-			k.explain = func(q attr.Query) (store.Explanation, bool) { return devices.Explain(q.MAC, q.HasMAC, q.IP) }
+			k.explain = func(q attr.Query) (store.Explanation, bool) { return devices.Explain(q.MAC, q.IP) }
 		}
 	}
 	var names []string
@@ -127,8 +127,8 @@ func (k *knownDevices) Lookup(_ int64, queries []render.Query) {
 		q := &queries[i]
 		x, ok := k.explain(*q)
 		q.Values, q.Found = append(q.Values[:0], x.Values...), ok
-		if q.Addr = x.IP; ok && !q.HasMAC {
-			q.Owner, q.HasOwner = x.MAC, x.HasMAC
+		if q.Addr = x.IP; ok && q.MAC.IsZero() {
+			q.Owner = x.MAC
 		}
 		for name, value := range k.set {
 			at, _ := k.schema.Index(name)

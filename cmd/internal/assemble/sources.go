@@ -99,7 +99,7 @@ func HeldError(name string, err error) string {
 
 func DeviceName(d *attr.Device) string {
 	var parts []string
-	if d.HasMAC {
+	if !d.MAC.IsZero() {
 		parts = append(parts, net.HardwareAddr(d.MAC[:]).String())
 	}
 	if d.IP.IsValid() {

@@ -349,12 +349,12 @@ func (b *backend) device(x *render.Explanation, ip netip.Addr, out *console.Expl
 	if b.s.devices == nil {
 		return
 	}
-	d, ok := b.s.devices.Explain(x.MAC, !x.MAC.IsZero(), ip)
+	d, ok := b.s.devices.Explain(x.MAC, ip)
 	if !ok {
 		return
 	}
 	out.Device = &console.Device{Known: d.Known, Values: []console.Value{}}
-	if d.HasMAC {
+	if !d.MAC.IsZero() {
 		out.Device.MAC = net.HardwareAddr(d.MAC[:]).String()
 	}
 	if d.IP.IsValid() {

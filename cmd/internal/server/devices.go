@@ -171,7 +171,7 @@ func (v *storeView) Lookup(now int64, queries []render.Query) {
 				continue
 			}
 			// Of one whose record is damaged nobody can say that it is unknown.
-			q.Asking = v.store.Miss(now, q.MAC, q.HasMAC, q.IP) == store.Asking || q.Damaged
+			q.Asking = v.store.Miss(now, q.MAC, q.IP) == store.Asking || q.Damaged
 		}
 	}
 }

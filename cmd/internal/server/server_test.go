@@ -34,7 +34,7 @@ func TestPeekAsksNobody(t *testing.T) {
 	view := (&storeDevices{store: store}).View()
 	unknown := [6]byte{2, 0, 0, 0, 0, 9}
 	queries := []render.Query{
-		{IP: netip.MustParseAddr("198.18.0.1"), Peek: true, Asking: true}, {MAC: [6]byte{2, 0, 0, 0, 0, 8}, HasMAC: true, Peek: true}, {MAC: unknown, HasMAC: true},
+		{IP: netip.MustParseAddr("198.18.0.1"), Peek: true, Asking: true}, {MAC: [6]byte{2, 0, 0, 0, 0, 8}, Peek: true}, {MAC: unknown},
 	}
 	view.Lookup(time.Now().UnixNano(), queries)
 	if queries[0].Asking || queries[1].Asking || !queries[2].Asking {

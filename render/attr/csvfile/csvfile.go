@@ -274,14 +274,14 @@ func (c *columns) device(d *attr.Device, fields []string) (reason string) {
 	if len(fields) != len(c.attr) {
 		return fmt.Sprintf("%d fields, where the first line names %d columns", len(fields), len(c.attr))
 	}
-	d.MAC, d.HasMAC, d.IP = [6]byte{}, false, netip.Addr{}
+	d.MAC, d.IP = device.MAC{}, netip.Addr{}
 	if c.mac >= 0 {
 		if text := strings.TrimSpace(fields[c.mac]); text != "" {
 			mac, err := device.ParseMAC(text)
 			if err != nil {
 				return fmt.Sprintf("%.40q is %v", text, err)
 			}
-			d.MAC, d.HasMAC = mac, true
+			d.MAC = mac
 		}
 	}
 	if c.ip >= 0 {
@@ -293,7 +293,7 @@ func (c *columns) device(d *attr.Device, fields []string) (reason string) {
 			d.IP = ip.Unmap()
 		}
 	}
-	if !d.HasMAC && !d.IP.IsValid() {
+	if d.MAC.IsZero() && !d.IP.IsValid() {
 		return "neither a MAC nor an IP address"
 	}
 	for i, at := range c.attr {

@@ -41,8 +41,8 @@ func load(t testing.TB, cfg Config) (names, devices, rejected []string, err erro
 	}
 	err = s.Load(t.Context(), func(d *attr.Device) error {
 		text := ""
-		if d.HasMAC {
-			text = fmt.Sprintf("%x ", d.MAC)
+		if !d.MAC.IsZero() {
+			text = fmt.Sprintf("%x ", d.MAC[:])
 		}
 		if d.IP.IsValid() {
 			text += d.IP.String() + " "

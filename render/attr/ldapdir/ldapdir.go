@@ -150,7 +150,7 @@ func New(cfg Config) (attr.Source, error) {
 		return fail("poll and timeout cannot be negative, page_size is from 1 to %d", 1<<20)
 	}
 	for _, f := range []struct{ key, text string }{
-		{"filter", cfg.Filter}, {"ask_filter", s.filter(cfg.AskFilter, [6]byte{}, netip.IPv4Unspecified())}, {"ask_ip_filter", s.filter(cfg.AskIPFilter, [6]byte{}, netip.IPv4Unspecified())},
+		{"filter", cfg.Filter}, {"ask_filter", s.filter(cfg.AskFilter, device.MAC{}, netip.IPv4Unspecified())}, {"ask_ip_filter", s.filter(cfg.AskIPFilter, device.MAC{}, netip.IPv4Unspecified())},
 	} {
 		if f.text == "" && f.key != "filter" {
 			continue
@@ -184,7 +184,7 @@ func New(cfg Config) (attr.Source, error) {
 
 // filter fills in a template. What it fills in consists of digits, letters, colons and
 // dots; it is escaped nevertheless (RFC 4515).
-func (s *source) filter(template string, mac [6]byte, ip netip.Addr) string {
+func (s *source) filter(template string, mac device.MAC, ip netip.Addr) string {
 	plain := hex.EncodeToString(mac[:])
 	colons := make([]string, 6)
 	for i := range colons {
@@ -404,13 +404,13 @@ func (s *source) device(e *ldap.Entry, d *attr.Device, more several) error {
 		}
 		return ""
 	}
-	d.HasMAC, d.IP = false, netip.Addr{}
+	d.MAC, d.IP = device.MAC{}, netip.Addr{}
 	if v := strings.TrimSpace(first(s.cfg.MACAttr)); v != "" {
 		mac, err := device.ParseMAC(v)
 		if err != nil {
 			return fmt.Errorf("%q is %w", short(v), err)
 		}
-		d.MAC, d.HasMAC = mac, true
+		d.MAC = mac
 	}
 	if v := strings.TrimSpace(first(s.cfg.IPAttr)); v != "" {
 		ip, err := netip.ParseAddr(v)
@@ -419,7 +419,7 @@ func (s *source) device(e *ldap.Entry, d *attr.Device, more several) error {
 		}
 		d.IP = ip.Unmap().WithZone("")
 	}
-	if !d.HasMAC && !d.IP.IsValid() {
+	if d.MAC.IsZero() && !d.IP.IsValid() {
 		return errors.New("neither a MAC address nor an IP address")
 	}
 	for i, a := range s.attrs {
@@ -554,7 +554,7 @@ func (s *source) poll(ctx context.Context, apply func([]attr.Change) error) erro
 			s.reject(e.DN, err)
 			return nil
 		}
-		what := fmt.Sprintf("%x %v %q", d.MAC, d.IP, d.Values)
+		what := fmt.Sprintf("%v %v %q", d.MAC, d.IP, d.Values)
 		now[e.DN] = what
 		if seen[e.DN] == what {
 			return nil
@@ -577,12 +577,12 @@ func (s *source) poll(ctx context.Context, apply func([]attr.Change) error) erro
 }
 
 // Ask looks for one device over a connection that is kept.
-func (s asker) Ask(ctx context.Context, mac [6]byte, hasMAC bool, ip netip.Addr) (d attr.Device, found bool, err error) {
+func (s asker) Ask(ctx context.Context, mac device.MAC, ip netip.Addr) (d attr.Device, found bool, err error) {
 	template := s.cfg.AskFilter
-	if !hasMAC {
+	if mac.IsZero() {
 		template = s.cfg.AskIPFilter
 	}
-	if template == "" || !hasMAC && !ip.IsValid() {
+	if template == "" || mac.IsZero() && !ip.IsValid() {
 		return d, false, nil
 	}
 	filter := s.filter(template, mac, ip.Unmap().WithZone(""))

@@ -18,6 +18,7 @@ import (
 	"dcs/render/attr"
 	"dcs/render/attr/ldapdir"
 	"dcs/render/attr/servers"
+	"dcs/render/device"
 )
 
 // patience is how long something may take that takes less than a second: the machine may be busy.
@@ -57,8 +58,8 @@ func open(t *testing.T, cfg ldapdir.Config) attr.Source {
 
 func text(d *attr.Device) string {
 	s := ""
-	if d.HasMAC {
-		s = fmt.Sprintf("%x", d.MAC)
+	if !d.MAC.IsZero() {
+		s = fmt.Sprintf("%x", d.MAC[:])
 	}
 	if d.IP.IsValid() {
 		s += " " + d.IP.String()
@@ -81,7 +82,7 @@ func load(t *testing.T, src attr.Source) []string {
 	return all
 }
 
-func mac(last byte) [6]byte { return [6]byte{0, 0, 0x5e, 0, 0x53, last} }
+func mac(last byte) device.MAC { return device.MAC{0, 0, 0x5e, 0, 0x53, last} }
 
 func TestSlapd(t *testing.T) {
 	s := servers.Slapd(t)
@@ -156,27 +157,27 @@ func TestSlapd(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
-				if d, found, err := src.Ask(ctx, mac(2), true, netip.Addr{}); err != nil || !found || text(&d) != want[1] {
+				if d, found, err := src.Ask(ctx, mac(2), netip.Addr{}); err != nil || !found || text(&d) != want[1] {
 					t.Errorf("by MAC: %v, %v, %q", err, found, text(&d))
 				}
-				if d, found, err := src.Ask(ctx, mac(0), false, netip.MustParseAddr("192.0.2.1")); err != nil || !found || text(&d) != want[0] {
+				if d, found, err := src.Ask(ctx, device.MAC{}, netip.MustParseAddr("192.0.2.1")); err != nil || !found || text(&d) != want[0] {
 					t.Errorf("by IP: %v, %v, %q", err, found, text(&d))
 				}
-				if _, found, err := src.Ask(ctx, mac(9), true, netip.Addr{}); err != nil || found {
+				if _, found, err := src.Ask(ctx, mac(9), netip.Addr{}); err != nil || found {
 					t.Errorf("an unknown one: %v, %v", err, found)
 				}
-				if _, found, err := src.Ask(ctx, mac(9), false, netip.MustParseAddr("fe80::1%)(objectClass=*)")); err != nil || found {
+				if _, found, err := src.Ask(ctx, device.MAC{}, netip.MustParseAddr("fe80::1%)(objectClass=*)")); err != nil || found {
 					t.Errorf("a hostile zone: %v, %v", err, found)
 				}
 			})
 		}
 		wg.Wait()
 		s.Stop(t)
-		if _, _, err := src.Ask(ctx, mac(2), true, netip.Addr{}); err == nil {
+		if _, _, err := src.Ask(ctx, mac(2), netip.Addr{}); err == nil {
 			t.Error("asked without a server")
 		}
 		s.Start(t)
-		if d, found, err := src.Ask(ctx, mac(2), true, netip.Addr{}); err != nil || !found {
+		if d, found, err := src.Ask(ctx, mac(2), netip.Addr{}); err != nil || !found {
 			t.Errorf("after the server came back: %v, %v, %q", err, found, text(&d))
 		}
 	})
@@ -405,7 +406,7 @@ userPassword:: /wA=
 		if err := src.Load(ctx, func(*attr.Device) error { return nil }); err == nil {
 			t.Error("loaded from a server that does not answer")
 		}
-		if _, _, err := src.(attr.Asker).Ask(ctx, mac(1), true, netip.Addr{}); !errors.Is(err, context.DeadlineExceeded) {
+		if _, _, err := src.(attr.Asker).Ask(ctx, mac(1), netip.Addr{}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("ask: %v", err)
 		}
 		short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)

@@ -6,6 +6,7 @@ import (
 	"runtime"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // group is how many look-ups are under way at once. A processor has some 10 to 50 reads of memory in flight.
@@ -39,7 +40,7 @@ func (db *DB) lookupGroup(queries []attr.Query) {
 
 // answer answers a query whose row begins at off, 0: it has none.
 func (db *DB) answer(q *attr.Query, off uint64) {
-	q.HasOwner, q.Damaged, q.Addr = false, false, netip.Addr{}
+	q.Owner, q.Damaged, q.Addr = device.MAC{}, false, netip.Addr{}
 	if off == 0 {
 		q.Values, q.Found = q.Values[:0], false
 		db.confirm(q) // whatever it was compared with before: it may have become zero since
@@ -50,8 +51,8 @@ func (db *DB) answer(q *attr.Query, off uint64) {
 	} else {
 		q.Values, q.Found = db.fill(off, q.Values)
 	}
-	if !q.HasMAC {
-		q.Owner, q.HasOwner = db.owner(off)
+	if q.MAC.IsZero() {
+		q.Owner, _ = db.owner(off)
 	} else if a, ok := db.rowIP(off); ok && q.Found {
 		q.Addr = netip.AddrFrom16(a).Unmap()
 	}
@@ -60,7 +61,7 @@ func (db *DB) answer(q *attr.Query, off uint64) {
 
 // locateOne returns where the row of a query begins, 0 if it has none.
 func (db *DB) locateOne(q *attr.Query) uint64 {
-	if !q.HasMAC {
+	if q.MAC.IsZero() {
 		if row, ok := db.findIP(q.IP); ok {
 			return db.row(row)
 		}
@@ -80,7 +81,7 @@ func (db *DB) locate(queries []attr.Query, at []uint64) {
 	for i := range queries { // a row by MAC address, a slot of the index by IP address
 		q := &queries[i]
 		switch {
-		case q.HasMAC:
+		case !q.MAC.IsZero():
 			if row := home(hashMAC(q.MAC)<<16, h.slots); row < h.table {
 				at[i] = db.row(row)
 			}
@@ -95,7 +96,7 @@ func (db *DB) locate(queries []attr.Query, at []uint64) {
 	db.touch(at, h.rowSize+rowFixed)
 	if byIP {
 		for i := range queries { // the row that the index points to
-			if q := &queries[i]; !q.HasMAC && at[i] != 0 {
+			if q := &queries[i]; q.MAC.IsZero() && at[i] != 0 {
 				at[i] = db.pointed(at[i], want[i])
 			}
 		}
@@ -103,7 +104,7 @@ func (db *DB) locate(queries []attr.Query, at []uint64) {
 	}
 	for i := range queries { // the very row, which is there or beside it as a rule
 		q := &queries[i]
-		if !q.HasMAC && at[i] != 0 {
+		if q.MAC.IsZero() && at[i] != 0 {
 			if ip, ok := db.rowIP(at[i]); ok && ip == q.IP.As16() {
 				continue
 			}

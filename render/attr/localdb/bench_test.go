@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // benchDevices is the size of the fleet: $DCS_BENCH_DEVICES, else a million.
@@ -46,7 +47,7 @@ func (f *fleet) names() []string {
 }
 
 // mac returns the address of device i, 0 ≤ i < n.
-func (f *fleet) mac(i uint64) [6]byte {
+func (f *fleet) mac(i uint64) device.MAC {
 	oui := [6]uint64{0x0015a2, 0x001dcd, 0x5c571a, 0x844765, 0xb4f2e8, 0xf0f249}
 	return mac(oui[i%6]<<24 | i/6)
 }
@@ -64,7 +65,7 @@ func (f *fleet) each(yield func(*attr.Device) error) error {
 	}
 	for k := range f.n {
 		i := k * step % f.n
-		d.MAC, d.HasMAC, d.IP = f.mac(i), true, f.ip(i)
+		d.MAC, d.IP = f.mac(i), f.ip(i)
 		r := mix64(i + 1)
 		f.vals = [6]string{
 			downs[r%40], ups[r>>8%20], cpes[r>>16%16], profiles[r>>24%200], firmwares[r>>32%30], "",
@@ -244,7 +245,7 @@ func BenchmarkLookup(b *testing.B) {
 			return ok && v[5][0] != 0
 		}
 		byAddr := func(i uint64) bool {
-			v, _, _, ok := db.LookupIP(f.ip(i), dst)
+			v, _, ok := db.LookupIP(f.ip(i), dst)
 			return ok && v[5] != ""
 		}
 		unknown := func(i uint64) bool {
@@ -286,9 +287,9 @@ func BenchmarkLookup(b *testing.B) {
 					return true
 				}
 			}
-			run(fmt.Sprintf("mac-cold-batch-%d", size), all(func(q *attr.Query, i uint64) { q.MAC, q.HasMAC = f.mac(i), true }), true, len(order)-1)
+			run(fmt.Sprintf("mac-cold-batch-%d", size), all(func(q *attr.Query, i uint64) { q.MAC = f.mac(i) }), true, len(order)-1)
 			n = 0
-			run(fmt.Sprintf("ip-cold-batch-%d", size), all(func(q *attr.Query, i uint64) { q.IP, q.HasMAC = f.ip(i), false }), true, len(order)-1)
+			run(fmt.Sprintf("ip-cold-batch-%d", size), all(func(q *attr.Query, i uint64) { q.IP, q.MAC = f.ip(i), device.MAC{} }), true, len(order)-1)
 		}
 		run("unknown-cold", unknown, false, len(order)-1)
 		runtime.KeepAlive(db)

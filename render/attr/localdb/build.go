@@ -118,7 +118,7 @@ func (b *Builder) Add(d *attr.Device) error {
 	if b.err != nil {
 		return b.err
 	}
-	if !d.HasMAC && !d.IP.IsValid() {
+	if d.MAC.IsZero() && !d.IP.IsValid() {
 		return fmt.Errorf("%w: it has no MAC address and no IP address", attr.ErrDevice)
 	}
 	if d.IP.Zone() != "" {
@@ -148,7 +148,7 @@ func (b *Builder) add(d *attr.Device) error {
 		flags |= ipFlag(d.IP)
 		b.hasIP = true
 	}
-	if d.HasMAC {
+	if !d.MAC.IsZero() {
 		flags |= flagMAC
 		be.PutUint64(rec, hashMAC(d.MAC)<<16)
 	}
@@ -162,7 +162,7 @@ func (b *Builder) add(d *attr.Device) error {
 		}
 		be.PutUint32(rec[recValues+4*i:], id)
 	}
-	if d.HasMAC {
+	if !d.MAC.IsZero() {
 		return b.macs.add(rec)
 	}
 	return b.ips.add(rec)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 	"dcs/render/mapped"
 )
 
@@ -105,7 +106,7 @@ func (db *DB) lookupAll(queries []attr.Query) (whole bool) {
 func (db *DB) lookupDamaged(q *attr.Query) {
 	before := db.misread.Load()
 	if !db.lookupCopy(q) || !q.Found && db.misread.Load() != before {
-		q.Values, q.Found, q.HasOwner, q.Damaged, q.Addr = q.Values[:0], false, false, true, netip.Addr{}
+		q.Values, q.Found, q.Owner, q.Damaged, q.Addr = q.Values[:0], false, device.MAC{}, true, netip.Addr{}
 	}
 }
 
@@ -125,7 +126,7 @@ func (db *DB) lookupCopy(q *attr.Query) (read bool) {
 // confirm compares what says that a query's device is not there with its sums: octets that have become zero say so.
 func (db *DB) confirm(q *attr.Query) {
 	h := db.h
-	if q.HasMAC {
+	if !q.MAC.IsZero() {
 		if i := home(hashMAC(q.MAC)<<16, h.slots); i < h.table {
 			db.recheck(db.row(i), rowFixed)
 		}
@@ -160,22 +161,22 @@ func (db *DB) recheck(off, n uint64) {
 // Lookup finds the device with a MAC address. It appends its values, one for each name, to
 // dst[:0], and returns that and whether there is such a device. It does not allocate if dst
 // has room for them. See DB for how long the values may be used.
-func (db *DB) Lookup(mac [6]byte, dst []string) ([]string, bool) {
-	q := [1]attr.Query{{MAC: mac, HasMAC: true, Values: dst}}
+func (db *DB) Lookup(mac device.MAC, dst []string) ([]string, bool) {
+	q := [1]attr.Query{{MAC: mac, Values: dst}}
 	db.LookupBatch(q[:])
 	return q[0].Values, q[0].Found
 }
 
 // LookupIP finds the device with an IP address, as Lookup does, and tells its MAC address if it has one.
-func (db *DB) LookupIP(ip netip.Addr, dst []string) (values []string, mac [6]byte, hasMAC, ok bool) {
+func (db *DB) LookupIP(ip netip.Addr, dst []string) (values []string, mac device.MAC, ok bool) {
 	q := [1]attr.Query{{IP: ip, Values: dst}}
 	db.LookupBatch(q[:])
-	return q[0].Values, q[0].Owner, q[0].HasOwner, q[0].Found
+	return q[0].Values, q[0].Owner, q[0].Found
 }
 
 // Get looks a device up by MAC address, with its IP address.
-func (db *DB) Get(mac [6]byte, dst []string) (attr.Device, bool) {
-	d := attr.Device{MAC: mac, HasMAC: true}
+func (db *DB) Get(mac device.MAC, dst []string) (attr.Device, bool) {
+	d := attr.Device{MAC: mac}
 	var ok bool
 	if d.Values, ok = db.Lookup(mac, dst); ok {
 		d.IP = db.addressOf(mac)
@@ -185,12 +186,12 @@ func (db *DB) Get(mac [6]byte, dst []string) (attr.Device, bool) {
 
 // GetIP looks a device up by IP address.
 func (db *DB) GetIP(ip netip.Addr, dst []string) (attr.Device, bool) {
-	values, mac, hasMAC, ok := db.LookupIP(ip, dst)
-	return attr.Device{MAC: mac, HasMAC: hasMAC, IP: ip.Unmap(), Values: values}, ok
+	values, mac, ok := db.LookupIP(ip, dst)
+	return attr.Device{MAC: mac, IP: ip.Unmap(), Values: values}, ok
 }
 
 // addressOf returns the address that a device is found by.
-func (db *DB) addressOf(mac [6]byte) (ip netip.Addr) {
+func (db *DB) addressOf(mac device.MAC) (ip netip.Addr) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer db.recovered()
 	if at, ok := db.find(mac); ok {

@@ -50,7 +50,7 @@ func TestZeroed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := zeroed(t, before)
-			queries := []attr.Query{{MAC: mac(1), HasMAC: true}, {MAC: mac(2), HasMAC: true}}
+			queries := []attr.Query{{MAC: mac(1)}, {MAC: mac(2)}}
 			db.LookupBatch(queries)
 			for i := range queries {
 				if q := &queries[i]; q.Found || !q.Damaged {
@@ -74,7 +74,7 @@ func TestAlteredMeanwhile(t *testing.T) {
 	}
 	db.Spoil(os.ErrInvalid)
 	db.whole.Store(true)
-	queries := []attr.Query{{MAC: mac(1), HasMAC: true}}
+	queries := []attr.Query{{MAC: mac(1)}}
 	if db.LookupBatch(queries); queries[0].Found || !queries[0].Damaged {
 		t.Errorf("%+v", queries[0])
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 	"dcs/render/mapped"
 )
 
@@ -223,7 +224,7 @@ func (db *DB) hashAndFlags(off uint64) (hash uint64, flags byte) {
 }
 
 // owner returns the MAC address of the row at off, if it has one.
-func (db *DB) owner(off uint64) (mac [6]byte, ok bool) {
+func (db *DB) owner(off uint64) (mac device.MAC, ok bool) {
 	hash, flags := db.hashAndFlags(off)
 	if flags&flagMAC == 0 {
 		return mac, false
@@ -232,7 +233,7 @@ func (db *DB) owner(off uint64) (mac [6]byte, ok bool) {
 }
 
 // find returns where the row of a MAC address begins.
-func (db *DB) find(mac [6]byte) (at uint64, ok bool) {
+func (db *DB) find(mac device.MAC) (at uint64, ok bool) {
 	h := db.h
 	want := hashMAC(mac)
 	whole := db.trusted()
@@ -413,11 +414,11 @@ func (db *DB) each(yield func(*attr.Device) error) error {
 		if flags&flagUsed == 0 {
 			continue
 		}
-		d.MAC, d.HasMAC = [6]byte{}, flags&flagMAC != 0
-		if d.HasMAC {
+		d.MAC = device.MAC{}
+		if flags&flagMAC != 0 {
 			d.MAC = unhashMAC(hash)
 		}
-		if d.IP = db.owned(at); !d.HasMAC && !d.IP.IsValid() {
+		if d.IP = db.owned(at); d.MAC.IsZero() && !d.IP.IsValid() {
 			continue // another device has its address
 		}
 		values, ok := db.fill(at, d.Values)

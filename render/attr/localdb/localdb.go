@@ -32,6 +32,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/bits"
+
+	"dcs/render/device"
 )
 
 // ErrDamaged is wrapped by errors that say that a file is not what was written.
@@ -296,7 +298,7 @@ const (
 	inverse2 = 0xb2f8129337db
 )
 
-func hashMAC(mac [6]byte) uint64 {
+func hashMAC(mac device.MAC) uint64 {
 	x := uint64(binary.BigEndian.Uint32(mac[:]))<<16 | uint64(binary.BigEndian.Uint16(mac[4:]))
 	x ^= x >> 25
 	x = x * factor1 & mask48
@@ -307,7 +309,7 @@ func hashMAC(mac [6]byte) uint64 {
 }
 
 // unhashMAC undoes hashMAC.
-func unhashMAC(x uint64) (mac [6]byte) {
+func unhashMAC(x uint64) (mac device.MAC) {
 	x ^= x >> 26
 	x = x * inverse2 & mask48
 	x ^= x >> 24

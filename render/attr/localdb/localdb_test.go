@@ -19,17 +19,18 @@ import (
 	"testing"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
-func mac(n uint64) (m [6]byte) {
+func mac(n uint64) (m device.MAC) {
 	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], n)
+	binary.BigEndian.PutUint64(b[:], n|2<<40) // 0 is not all zeros
 	copy(m[:], b[2:])
 	return m
 }
 
 func dev(n uint64, ip string, values ...string) *attr.Device {
-	d := &attr.Device{MAC: mac(n), HasMAC: true, Values: values}
+	d := &attr.Device{MAC: mac(n), Values: values}
 	if ip != "" {
 		d.IP = netip.MustParseAddr(ip)
 	}
@@ -119,12 +120,16 @@ func TestLookup(t *testing.T) {
 		{"2001:db8::4", -1, nil},
 		{"::", -1, nil},
 	} {
-		got, m, hasMAC, ok := db.LookupIP(netip.MustParseAddr(tc.ip), nil)
-		if ok != (tc.want != nil) || !slices.Equal(got, tc.want) || hasMAC != (tc.mac >= 0) || hasMAC && m != mac(uint64(tc.mac)) {
-			t.Errorf("LookupIP(%s) = %.20q, %x, %v, %v, want %d %.20q", tc.ip, got, m, hasMAC, ok, tc.mac, tc.want)
+		got, m, ok := db.LookupIP(netip.MustParseAddr(tc.ip), nil)
+		var owner device.MAC
+		if tc.mac >= 0 {
+			owner = mac(uint64(tc.mac))
+		}
+		if ok != (tc.want != nil) || !slices.Equal(got, tc.want) || m != owner {
+			t.Errorf("LookupIP(%s) = %.20q, %v, %v, want %d %.20q", tc.ip, got, m, ok, tc.mac, tc.want)
 		}
 	}
-	if _, _, _, ok := db.LookupIP(netip.Addr{}, nil); ok {
+	if _, _, ok := db.LookupIP(netip.Addr{}, nil); ok {
 		t.Error("the invalid address was found")
 	}
 	if d, ok := db.Get(mac(1), nil); !ok || d.IP.IsValid() {
@@ -177,7 +182,7 @@ func TestEmpty(t *testing.T) {
 		if _, ok := db.Lookup(mac(1), nil); ok {
 			t.Error("found a device in an empty file")
 		}
-		if _, _, _, ok := db.LookupIP(netip.MustParseAddr("10.0.0.1"), nil); ok {
+		if _, _, ok := db.LookupIP(netip.MustParseAddr("10.0.0.1"), nil); ok {
 			t.Error("found an address in an empty file")
 		}
 		if err := db.Verify(context.Background()); err != nil {
@@ -209,15 +214,15 @@ func TestAgainstMaps(t *testing.T) {
 				d   *attr.Device
 				seq int
 			}
-			macs := map[[6]byte]row{}
+			macs := map[device.MAC]row{}
 			ipOnly := map[netip.Addr]row{}
 			var all []*attr.Device
 			for i := range 6000 {
-				d := &attr.Device{HasMAC: r.IntN(8) > 0}
-				if d.HasMAC {
+				d := new(attr.Device)
+				if r.IntN(8) > 0 {
 					d.MAC = mac(uint64(r.IntN(4000)) << 3)
 				}
-				if r.IntN(3) > 0 || !d.HasMAC {
+				if r.IntN(3) > 0 || d.MAC.IsZero() {
 					a := [4]byte{10, byte(r.IntN(16)), byte(r.IntN(256)), 1}
 					d.IP = netip.AddrFrom4(a)
 					if r.IntN(2) == 0 {
@@ -233,7 +238,7 @@ func TestAgainstMaps(t *testing.T) {
 				}
 				d.Values[4] = fmt.Sprintf("serial-%d-%s", i, strings.Repeat("y", r.IntN(200)))
 				all = append(all, d)
-				if d.HasMAC {
+				if !d.MAC.IsZero() {
 					macs[d.MAC] = row{d, i}
 				} else {
 					ipOnly[d.IP] = row{d, i}
@@ -266,7 +271,7 @@ func TestAgainstMaps(t *testing.T) {
 					for i := range batch {
 						q := &batch[i]
 						q.Peek = r.IntN(3) == 0
-						if q.HasMAC = r.IntN(2) == 0; q.HasMAC {
+						if r.IntN(2) == 0 {
 							q.MAC = mac(r.Uint64N(40000))
 						} else {
 							q.IP = addrs[r.IntN(len(addrs))]
@@ -275,18 +280,18 @@ func TestAgainstMaps(t *testing.T) {
 					db.LookupBatch(batch)
 					for i := range batch {
 						q := &batch[i]
-						want := attr.Query{MAC: q.MAC, HasMAC: q.HasMAC, IP: q.IP}
-						if q.HasMAC {
+						want := attr.Query{MAC: q.MAC, IP: q.IP}
+						if !q.MAC.IsZero() {
 							if want.Values, want.Found = db.Lookup(q.MAC, nil); want.Found {
 								want.Addr = macs[q.MAC].d.IP
 							}
 						} else {
-							want.Values, want.Owner, want.HasOwner, want.Found = db.LookupIP(q.IP, nil)
+							want.Values, want.Owner, want.Found = db.LookupIP(q.IP, nil)
 						}
 						if q.Peek {
 							want.Values = nil
 						}
-						if q.Found != want.Found || q.Owner != want.Owner || q.HasOwner != want.HasOwner || q.Addr != want.Addr || !slices.Equal(q.Values, want.Values) {
+						if q.Found != want.Found || q.Owner != want.Owner || q.Addr != want.Addr || !slices.Equal(q.Values, want.Values) {
 							t.Fatalf("LookupBatch: %+v, want %+v", *q, want)
 						}
 					}
@@ -302,9 +307,9 @@ func TestAgainstMaps(t *testing.T) {
 					}
 				}
 				for ip, want := range owner {
-					got, m, hasMAC, ok := db.LookupIP(ip, nil)
-					if !ok || hasMAC != want.d.HasMAC || m != want.d.MAC || !slices.Equal(got, want.d.Values) {
-						t.Fatalf("LookupIP(%s) = %q, %x, %v, %v, want %v", ip, got, m, hasMAC, ok, want)
+					got, m, ok := db.LookupIP(ip, nil)
+					if !ok || m != want.d.MAC || !slices.Equal(got, want.d.Values) {
+						t.Fatalf("LookupIP(%s) = %q, %v, %v, want %v", ip, got, m, ok, want)
 					}
 				}
 			}
@@ -317,7 +322,7 @@ func TestAgainstMaps(t *testing.T) {
 			err := db.Each(func(d *attr.Device) error {
 				n++
 				want := ipOnly[d.IP]
-				if d.HasMAC {
+				if !d.MAC.IsZero() {
 					want = macs[d.MAC]
 				}
 				if want.d == nil || !slices.Equal(want.d.Values, d.Values) {
@@ -369,7 +374,7 @@ func TestCollision(t *testing.T) {
 		}
 		for _, a := range []netip.Addr{other, ip} {
 			n := uint64(len(devices))
-			devices = append(devices, &attr.Device{MAC: mac(n), HasMAC: true, IP: a, Values: []string{a.String()}})
+			devices = append(devices, &attr.Device{MAC: mac(n), IP: a, Values: []string{a.String()}})
 			batch = append(batch, attr.Query{IP: a})
 		}
 	}
@@ -391,7 +396,7 @@ func TestCollision(t *testing.T) {
 func TestNoAllocs(t *testing.T) {
 	db, _ := build(t, Options{}, []string{"a", "b"}, dev(1, "10.0.0.1", "1", "2"), dev(2, "2001:db8::2", "1", "2"))
 	dst := make([]string, 0, 2)
-	batch := []attr.Query{{MAC: mac(1), HasMAC: true, Values: dst}, {IP: netip.MustParseAddr("10.0.0.1"), Values: dst}, {MAC: mac(2), HasMAC: true, Peek: true}}
+	batch := []attr.Query{{MAC: mac(1), Values: dst}, {IP: netip.MustParseAddr("10.0.0.1"), Values: dst}, {MAC: mac(2), Peek: true}}
 	v4, v6, none := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("2001:db8::2"), netip.MustParseAddr("10.0.0.7")
 	for _, verified := range []bool{false, true} {
 		for name, f := range map[string]func(){
@@ -416,8 +421,7 @@ func TestNoAllocs(t *testing.T) {
 // answer is what a look-up of the small file gave.
 type answer struct {
 	a, b string
-	mac  [6]byte
-	has  bool
+	mac  device.MAC
 	ok   bool
 }
 
@@ -433,8 +437,8 @@ func small(t testing.TB) (file []byte, path string, ask func(db *DB) []answer) {
 		if i%2 == 0 {
 			d.IP = netip.MustParseAddr(fmt.Sprintf("2001:db8::%d", i))
 		}
-		if d.HasMAC = i%5 > 0; !d.HasMAC {
-			d.MAC = [6]byte{}
+		if i%5 == 0 {
+			d.MAC = device.MAC{}
 		}
 		if err := b.Add(d); err != nil {
 			t.Fatal(err)
@@ -452,8 +456,8 @@ func small(t testing.TB) (file []byte, path string, ask func(db *DB) []answer) {
 		v6[i] = netip.MustParseAddr(fmt.Sprintf("2001:db8::%d", i))
 	}
 	return file, path, func(db *DB) (answers []answer) {
-		note := func(v []string, mac [6]byte, has, ok bool) {
-			a := answer{mac: mac, has: has, ok: ok}
+		note := func(v []string, mac device.MAC, ok bool) {
+			a := answer{mac: mac, ok: ok}
 			if ok && len(v) == 2 {
 				a.a, a.b = strings.Clone(v[0]), strings.Clone(v[1])
 			}
@@ -461,7 +465,7 @@ func small(t testing.TB) (file []byte, path string, ask func(db *DB) []answer) {
 		}
 		for i := range v4 {
 			v, ok := db.Lookup(mac(uint64(i)), nil)
-			note(v, mac(uint64(i)), true, ok)
+			note(v, mac(uint64(i)), ok)
 			note(db.LookupIP(v4[i], nil))
 			note(db.LookupIP(v6[i], nil))
 		}
@@ -619,9 +623,9 @@ func FuzzBuild(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := map[[6]byte][]string{}
+		want := map[device.MAC][]string{}
 		for n := 0; n+6 <= len(keys); n += 3 {
-			d := attr.Device{MAC: [6]byte(keys[n:]), HasMAC: true, Values: []string{v1, v2}}
+			d := attr.Device{MAC: device.MAC(keys[n:]), Values: []string{v1, v2}}
 			if n%2 == 1 {
 				d.Values = []string{v2, v1}
 			}

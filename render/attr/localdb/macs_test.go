@@ -5,18 +5,19 @@ import (
 	"testing"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 func TestEachMAC(t *testing.T) {
 	devices := []*attr.Device{byIP("10.0.0.9", "x")}
-	want := map[[6]byte]bool{}
+	want := map[device.MAC]bool{}
 	for i := range uint64(1000) {
 		devices = append(devices, dev(i<<20|i, "", "v"))
 		want[mac(i<<20|i)] = true
 	}
 	db, _ := build(t, Options{}, []string{"n"}, devices...)
-	got := map[[6]byte]bool{}
-	db.EachMAC(t.Context(), func(m [6]byte) { got[m] = true })
+	got := map[device.MAC]bool{}
+	db.EachMAC(t.Context(), func(m device.MAC) { got[m] = true })
 	for m := range want {
 		if !got[m] {
 			t.Errorf("%x is missing", m)
@@ -27,5 +28,5 @@ func TestEachMAC(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	db.EachMAC(ctx, func([6]byte) { t.Fatal("goes on after the end") })
+	db.EachMAC(ctx, func(device.MAC) { t.Fatal("goes on after the end") })
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // Config says what to start, and how much of it to bear.
@@ -404,7 +405,7 @@ func (s *Plugin) Rejected() attr.Rejected {
 }
 
 // Ask asks for one device. A plug-in that cannot be asked knows none.
-func (s *Plugin) Ask(ctx context.Context, mac [6]byte, hasMAC bool, ip netip.Addr) (d attr.Device, found bool, err error) {
+func (s *Plugin) Ask(ctx context.Context, mac device.MAC, ip netip.Addr) (d attr.Device, found bool, err error) {
 	p, err := s.now()
 	if err != nil {
 		return d, false, s.wrap("ask", err)
@@ -415,10 +416,10 @@ func (s *Plugin) Ask(ctx context.Context, mac [6]byte, hasMAC bool, ip netip.Add
 	if other {
 		return d, false, s.wrap("ask", errOther)
 	}
-	if !p.asks || !hasMAC && !ip.IsValid() {
+	if !p.asks || mac.IsZero() && !ip.IsValid() {
 		return d, false, nil
 	}
-	m, err := p.ask(ctx, mac, hasMAC, ip)
+	m, err := p.ask(ctx, mac, ip)
 	if err != nil {
 		return d, false, s.wrap("ask", err)
 	}
@@ -431,8 +432,7 @@ func (s *Plugin) Ask(ctx context.Context, mac [6]byte, hasMAC bool, ip netip.Add
 		return d, false, s.wrap("ask", errors.New("an answer with neither attrs nor \"found\":false"))
 	}
 	if m.MAC == "" && m.IP == "" { // it is the device that was asked for
-		d.MAC, d.HasMAC = mac, hasMAC
-		if !hasMAC {
+		if d.MAC = mac; mac.IsZero() {
 			d.IP = ip.Unmap().WithZone("")
 		}
 		if err := p.values(m, &d); err != nil {

@@ -19,6 +19,7 @@ import (
 
 	"dcs/render/attr"
 	"dcs/render/attr/plugin"
+	"dcs/render/device"
 )
 
 var ctx = context.Background()
@@ -72,8 +73,8 @@ func open(t *testing.T, src attr.Source) []string {
 
 func text(names []string, d *attr.Device) string {
 	s := ""
-	if d.HasMAC {
-		s = fmt.Sprintf("%x", d.MAC)
+	if !d.MAC.IsZero() {
+		s = fmt.Sprintf("%x", d.MAC[:])
 	}
 	if d.IP.IsValid() {
 		s += " " + d.IP.String()
@@ -92,7 +93,7 @@ func load(src attr.Source, names []string) (all []string, err error) {
 	return all, err
 }
 
-func mac(last byte) [6]byte { return [6]byte{0, 0, 0x5e, 0, 0x53, last} }
+func mac(last byte) device.MAC { return device.MAC{0, 0, 0x5e, 0, 0x53, last} }
 
 // The two examples do as the manual (plugins.md) says.
 func TestExamples(t *testing.T) {
@@ -134,7 +135,11 @@ func TestExamples(t *testing.T) {
 				want string
 			}{{1, "", want[0]}, {2, "192.0.2.1", want[1]}, {0, "192.0.2.1", want[0]}, {9, "", ""}, {0, "192.0.2.9", ""}} {
 				ip, _ := netip.ParseAddr(q.ip)
-				d, found, err := src.Ask(ctx, mac(q.mac), q.mac != 0, ip)
+				var m device.MAC
+				if q.mac != 0 {
+					m = mac(q.mac)
+				}
+				d, found, err := src.Ask(ctx, m, ip)
 				if err != nil || found != (q.want != "") || found && text(names, &d) != q.want {
 					t.Errorf("ask for %d %s: %v, %v, %q", q.mac, q.ip, err, found, text(names, &d))
 				}
@@ -173,7 +178,7 @@ func TestExamples(t *testing.T) {
 				if _, err := load(src, names); err == nil || !strings.Contains(err.Error(), "it says: the file of devices cannot be read") {
 					t.Errorf("without its file: %v", err)
 				}
-				if _, _, err := src.Ask(ctx, mac(1), true, netip.Addr{}); err == nil || !strings.Contains(err.Error(), "cannot be read") {
+				if _, _, err := src.Ask(ctx, mac(1), netip.Addr{}); err == nil || !strings.Contains(err.Error(), "cannot be read") {
 					t.Errorf("without its file: %v", err)
 				}
 			}
@@ -222,11 +227,11 @@ done`, func(c *plugin.Config) { c.Dir = dir })
 		t.Errorf("%v, %q", err, got)
 	}
 	for _, q := range []struct {
-		mac byte
+		mac device.MAC
 		ip  string
-	}{{1, "192.0.2.1"}, {9, ""}, {0, "192.0.2.7"}} {
+	}{{mac(1), "192.0.2.1"}, {mac(9), ""}, {device.MAC{}, "192.0.2.7"}} {
 		ip, _ := netip.ParseAddr(q.ip)
-		if _, _, err := src.Ask(ctx, mac(q.mac), q.mac != 0, ip); err != nil {
+		if _, _, err := src.Ask(ctx, q.mac, ip); err != nil {
 			t.Error(err)
 		}
 	}
@@ -348,13 +353,13 @@ echo '{"id":1,"attrs":{"a":"one"}}'; read l; echo '{"id":4}'; read l`, func(c *p
 		}
 		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 		defer cancel()
-		if _, _, err := src.Ask(short, mac(1), true, netip.Addr{}); !errors.Is(err, context.DeadlineExceeded) {
+		if _, _, err := src.Ask(short, mac(1), netip.Addr{}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v", err)
 		}
 		taken("first")
 		got := make(chan string, 2)
 		ask := func(n byte) {
-			d, found, err := src.Ask(ctx, mac(n), true, netip.Addr{})
+			d, found, err := src.Ask(ctx, mac(n), netip.Addr{})
 			got <- fmt.Sprint(text(names, &d), found, err)
 		}
 		go ask(2)
@@ -365,7 +370,7 @@ echo '{"id":1,"attrs":{"a":"one"}}'; read l; echo '{"id":4}'; read l`, func(c *p
 		if want := []string{"00005e005302 a=twotrue <nil>", "00005e005303 a=threetrue <nil>"}; !slices.Equal(all, want) {
 			t.Errorf("%q", all)
 		}
-		if _, _, err := src.Ask(ctx, mac(4), true, netip.Addr{}); err == nil || !strings.Contains(err.Error(), "neither attrs nor") {
+		if _, _, err := src.Ask(ctx, mac(4), netip.Addr{}); err == nil || !strings.Contains(err.Error(), "neither attrs nor") {
 			t.Errorf("%v", err)
 		}
 	})
@@ -373,7 +378,7 @@ echo '{"id":1,"attrs":{"a":"one"}}'; read l; echo '{"id":4}'; read l`, func(c *p
 		src := script(t, hello+`read h; read l; echo '{"mac":"0a0000000001"}'; read q; echo '{"id":1,"attrs":{"a":"x"}}'; echo '{"end":true}'; read l`, nil)
 		names := open(t, src)
 		err := src.Load(ctx, func(*attr.Device) error {
-			d, found, err := src.Ask(ctx, mac(1), true, netip.Addr{})
+			d, found, err := src.Ask(ctx, mac(1), netip.Addr{})
 			if err != nil || !found || text(names, &d) != "00005e005301 a=x" {
 				t.Errorf("%v, %v", err, found)
 			}
@@ -388,10 +393,10 @@ echo '{"id":1,"attrs":{"a":"one"}}'; read l; echo '{"id":4}'; read l`, func(c *p
 		open(t, src)
 		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 		defer cancel()
-		if _, _, err := src.Ask(short, mac(1), true, netip.Addr{}); !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "has said nothing") {
+		if _, _, err := src.Ask(short, mac(1), netip.Addr{}); !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "has said nothing") {
 			t.Errorf("%v", err)
 		}
-		if _, _, err := src.Ask(ctx, mac(1), true, netip.Addr{}); err == nil || !strings.Contains(err.Error(), "has said nothing for 1s") {
+		if _, _, err := src.Ask(ctx, mac(1), netip.Addr{}); err == nil || !strings.Contains(err.Error(), "has said nothing for 1s") {
 			t.Errorf("%v", err)
 		}
 	})
@@ -402,7 +407,7 @@ echo '{"id":1,"attrs":{"a":"one"}}'; read l; echo '{"id":4}'; read l`, func(c *p
 		cancel()
 		var last error
 		for range 1100 {
-			_, _, last = src.Ask(gone, mac(1), true, netip.Addr{})
+			_, _, last = src.Ask(gone, mac(1), netip.Addr{})
 		}
 		if last == nil || !strings.Contains(last.Error(), "it owes 1024 answers") {
 			t.Errorf("%v", last)
@@ -411,18 +416,18 @@ echo '{"id":1,"attrs":{"a":"one"}}'; read l; echo '{"id":4}'; read l`, func(c *p
 	t.Run("not asked", func(t *testing.T) {
 		src := script(t, `echo '{"hello":1,"list":true}'; read l; read l`, nil)
 		open(t, src)
-		if _, found, err := src.Ask(ctx, mac(1), true, netip.Addr{}); found || err != nil {
+		if _, found, err := src.Ask(ctx, mac(1), netip.Addr{}); found || err != nil {
 			t.Errorf("%v, %v", found, err)
 		}
 	})
 	t.Run("down", func(t *testing.T) {
 		src := script(t, "[ ! -e second ] || sleep 60; touch second; "+hello+"read h; read l; exit 5", func(c *plugin.Config) { c.StartTimeout = 300 * time.Millisecond })
-		if _, _, err := src.Ask(ctx, mac(1), true, netip.Addr{}); err == nil {
+		if _, _, err := src.Ask(ctx, mac(1), netip.Addr{}); err == nil {
 			t.Error("asked before Open")
 		}
 		open(t, src)
 		for _, want := range []string{"exit status 5", "it does not run"} {
-			if _, _, err := src.Ask(ctx, mac(1), true, netip.Addr{}); err == nil || !strings.Contains(err.Error(), want) {
+			if _, _, err := src.Ask(ctx, mac(1), netip.Addr{}); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v, want %q", err, want)
 			}
 		}
@@ -445,7 +450,7 @@ esac; done`, func(c *plugin.Config) { c.Changes = true })
 	if _, err := load(src, names); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := src.Ask(ctx, mac(1), true, netip.Addr{}); err != nil { // the change came before this answer
+	if _, _, err := src.Ask(ctx, mac(1), netip.Addr{}); err != nil { // the change came before this answer
 		t.Fatal(err)
 	}
 	if _, err := load(src, names); err != nil {
@@ -497,7 +502,7 @@ esac; done`, func(c *plugin.Config) { c.Changes = true })
 			return nil
 		})
 	}()
-	ask := func() { _, _, _ = src.Ask(ctx, mac(1), true, netip.Addr{}) }
+	ask := func() { _, _, _ = src.Ask(ctx, mac(1), netip.Addr{}) }
 	hold <- struct{}{} // what was told during the list
 	if s := <-got; s != "false;0a0000000009false" {
 		t.Error(s)
@@ -622,7 +627,7 @@ func TestGroup(t *testing.T) {
 			src := script(t, tc.script, func(c *plugin.Config) { c.Dir, c.BackoffMin = dir, time.Minute })
 			open(t, src)
 			if strings.Contains(tc.script, "exit 4") {
-				if _, _, err := src.Ask(ctx, mac(1), true, netip.Addr{}); err == nil || !strings.Contains(err.Error(), "exit status 4") {
+				if _, _, err := src.Ask(ctx, mac(1), netip.Addr{}); err == nil || !strings.Contains(err.Error(), "exit status 4") {
 					t.Errorf("%v", err)
 				}
 			}

@@ -3,7 +3,6 @@ package plugin
 import (
 	"bufio"
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -457,7 +456,7 @@ func (p *process) list(ctx context.Context) (<-chan *message, error) {
 }
 
 // ask asks for one device.
-func (p *process) ask(ctx context.Context, mac [6]byte, hasMAC bool, ip netip.Addr) (*message, error) {
+func (p *process) ask(ctx context.Context, mac device.MAC, ip netip.Addr) (*message, error) {
 	answer := make(chan *message, 1)
 	p.mu.Lock()
 	if len(p.owed) >= maxOwed {
@@ -471,14 +470,8 @@ func (p *process) ask(ctx context.Context, mac [6]byte, hasMAC bool, ip netip.Ad
 
 	line := append(make([]byte, 0, 128), `{"id":`...)
 	line = strconv.AppendUint(line, id, 10)
-	if hasMAC {
-		line = append(line, `,"mac":"`...)
-		for i, b := range mac {
-			if i > 0 {
-				line = append(line, ':')
-			}
-			line = hex.AppendEncode(line, []byte{b})
-		}
+	if !mac.IsZero() {
+		line = mac.AppendTo(append(line, `,"mac":"`...))
 		line = append(line, '"')
 	}
 	if ip.IsValid() {
@@ -601,13 +594,13 @@ func (p *process) keep(changes []attr.Change, reload bool) {
 
 // device turns a message into d, whose Values are reused if there are any.
 func (p *process) device(m *message, d *attr.Device) error {
-	d.HasMAC, d.IP = false, netip.Addr{}
+	d.MAC, d.IP = device.MAC{}, netip.Addr{}
 	if m.MAC != "" {
 		mac, err := device.ParseMAC(m.MAC)
 		if err != nil {
 			return fmt.Errorf("%s is %w", printable(m.MAC), err)
 		}
-		d.MAC, d.HasMAC = mac, true
+		d.MAC = mac
 	}
 	if m.IP != "" {
 		ip, err := netip.ParseAddr(m.IP)
@@ -616,7 +609,7 @@ func (p *process) device(m *message, d *attr.Device) error {
 		}
 		d.IP = ip.Unmap().WithZone("")
 	}
-	if !d.HasMAC && !d.IP.IsValid() {
+	if d.MAC.IsZero() && !d.IP.IsValid() {
 		return errors.New("a device with neither mac nor ip")
 	}
 	return p.values(m, d)

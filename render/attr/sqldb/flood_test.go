@@ -10,6 +10,7 @@ import (
 	"dcs/render/attr"
 	"dcs/render/attr/sqldb"
 	"dcs/render/attr/store"
+	"dcs/render/device"
 )
 
 // A database that answers 400 questions a second at most is asked 4,000 a second about devices that are not there. New devices are
@@ -33,8 +34,8 @@ func flooded(t *testing.T, k *kit) {
 			t.Error(err)
 		}
 	})
-	known := func(mac [6]byte) bool { _, ok := store.View().Lookup(mac, nil); return ok }
-	for end := time.Now().Add(30 * time.Second); !known([6]byte{0, 0, 0x5e, 0, 0x53, 0xfe}); time.Sleep(time.Millisecond) {
+	known := func(mac device.MAC) bool { _, ok := store.View().Lookup(mac, nil); return ok }
+	for end := time.Now().Add(30 * time.Second); !known(device.MAC{0, 0, 0x5e, 0, 0x53, 0xfe}); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the database is not loaded")
 		}
@@ -52,7 +53,7 @@ func flooded(t *testing.T, k *kit) {
 			var worst time.Duration
 			for range 3 {
 				before := store.Questions()
-				worst = flood(store, from, devices, func(i int) [6]byte { return [6]byte{0, 0, 0x5e, 0, 0x60, byte(next + i)} })
+				worst = flood(store, from, devices, func(i int) device.MAC { return device.MAC{0, 0, 0x5e, 0, 0x60, byte(next + i)} })
 				next += devices
 				after := store.Questions()
 				t.Logf("found within %v; %d questions were asked, %d dropped", worst, after.Asked-before.Asked, after.Dropped-before.Dropped)
@@ -67,20 +68,20 @@ func flooded(t *testing.T, k *kit) {
 
 // flood asks 4,000 times a second about random devices, and after a second, when the queue is full, four times a second about a
 // new one. It returns how long the last to be found took, at most 30 s.
-func flood(store *store.Store, from func(*rand.Rand) netip.Addr, devices int, device func(i int) [6]byte) (worst time.Duration) {
+func flood(store *store.Store, from func(*rand.Rand) netip.Addr, devices int, nth func(i int) device.MAC) (worst time.Duration) {
 	r := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
 	began := time.Now()
-	waiting := make(map[[6]byte]time.Time)
+	waiting := make(map[device.MAC]time.Time)
 	sent, asked := 0, 0
 	for asked < devices || len(waiting) > 0 {
 		now := time.Now()
 		for ; sent < int(now.Sub(began).Seconds()*4000); sent++ {
 			x := r.Uint64()
-			store.Miss(now.UnixNano(), [6]byte{byte(x) &^ 1, byte(x >> 8), byte(x >> 16), byte(x >> 24), byte(x >> 32), byte(x >> 40)}, true, from(r))
+			store.Miss(now.UnixNano(), device.MAC{byte(x) &^ 1, byte(x >> 8), byte(x >> 16), byte(x >> 24), byte(x >> 32), byte(x >> 40)}, from(r))
 		}
 		if asked < devices && now.Sub(began) > time.Second+time.Duration(asked)*time.Second/4 {
-			m := device(asked)
-			store.Miss(now.UnixNano(), m, true, netip.MustParseAddr(fmt.Sprintf("10.1.2.%d", 1+asked)))
+			m := nth(asked)
+			store.Miss(now.UnixNano(), m, netip.MustParseAddr(fmt.Sprintf("10.1.2.%d", 1+asked)))
 			waiting[m] = now
 			asked++
 		}

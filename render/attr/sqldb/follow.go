@@ -17,14 +17,13 @@ import (
 
 // key tells devices apart among changes.
 type key struct {
-	mac    [6]byte
-	hasMAC bool
-	ip     netip.Addr // of a device without a MAC address
+	mac device.MAC
+	ip  netip.Addr // of a device without a MAC address
 }
 
 func keyOf(d *attr.Device) key {
-	if d.HasMAC {
-		return key{mac: d.MAC, hasMAC: true}
+	if !d.MAC.IsZero() {
+		return key{mac: d.MAC}
 	}
 	return key{ip: d.IP}
 }
@@ -121,7 +120,7 @@ func (e *ears) hear(payload string) {
 	if payload == "" {
 		e.reload = true
 	} else if mac, err := device.ParseMAC(payload); err == nil {
-		k.mac, k.hasMAC = mac, true
+		k.mac = mac
 		e.devices[k] = struct{}{}
 	} else if a, err := netip.ParseAddr(payload); err == nil {
 		e.devices[key{ip: a.WithZone("").Unmap()}] = struct{}{}
@@ -257,12 +256,12 @@ func (s *source) follow(ctx context.Context, apply func([]attr.Change) error) er
 // askFor returns what became of devices that have changed.
 func (s *source) askFor(ctx context.Context, devices map[key]struct{}) (changes []attr.Change, err error) {
 	for k := range devices {
-		d, found, err := s.ask(ctx, k.mac, k.hasMAC, k.ip)
+		d, found, err := s.ask(ctx, k.mac, k.ip)
 		if err != nil {
 			return nil, err
 		}
 		if !found {
-			d = attr.Device{MAC: k.mac, HasMAC: k.hasMAC, IP: k.ip}
+			d = attr.Device{MAC: k.mac, IP: k.ip}
 		}
 		changes = append(changes, attr.Change{Device: d, Gone: !found})
 	}

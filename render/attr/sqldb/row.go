@@ -124,10 +124,10 @@ func (r *row) gone() bool {
 // device returns the row's device, which is valid until the next row.
 func (r *row) device() (*attr.Device, error) {
 	d := &r.dev
-	d.HasMAC, d.IP = false, netip.Addr{}
+	d.MAC, d.IP = device.MAC{}, netip.Addr{}
 	if i := r.m.mac; i >= 0 && r.values[i] != nil {
 		var err error
-		if d.MAC, d.HasMAC, err = mac(r.values[i]); err != nil {
+		if d.MAC, err = mac(r.values[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -137,7 +137,7 @@ func (r *row) device() (*attr.Device, error) {
 			return nil, err
 		}
 	}
-	if !d.HasMAC && !d.IP.IsValid() {
+	if d.MAC.IsZero() && !d.IP.IsValid() {
 		return nil, errors.New("neither a MAC address nor an IP address")
 	}
 	for i, j := range r.m.attr {
@@ -211,7 +211,7 @@ func shown(v any) string {
 
 // mac reads a MAC address: text with or without separators, six octets, or a number. An
 // empty text is none.
-func mac(v any) (m device.MAC, ok bool, err error) {
+func mac(v any) (m device.MAC, err error) {
 	var n uint64
 	switch v := v.(type) {
 	case string, []byte:
@@ -221,12 +221,12 @@ func mac(v any) (m device.MAC, ok bool, err error) {
 		}
 		s := strings.TrimSpace(text(v, "TEXT"))
 		if s == "" {
-			return m, false, nil
+			return m, nil
 		}
 		if m, err = device.ParseMAC(s); err != nil {
-			return m, false, fmt.Errorf("%s is %w", shown(v), err)
+			return m, fmt.Errorf("%s is %w", shown(v), err)
 		}
-		return m, true, nil
+		return m, nil
 	case int64:
 		n = uint64(v)
 	case uint64:
@@ -236,14 +236,14 @@ func mac(v any) (m device.MAC, ok bool, err error) {
 	}
 	switch {
 	case n >= 1<<48:
-		return m, false, fmt.Errorf("%s is %w", shown(v), device.ErrNotMAC)
+		return m, fmt.Errorf("%s is %w", shown(v), device.ErrNotMAC)
 	case n > 0:
 		m = device.MAC(binary.BigEndian.AppendUint64(nil, n)[2:])
 	}
 	if m.IsZero() {
-		return m, false, fmt.Errorf("%s is %w", shown(v), device.ErrZeroMAC)
+		return m, fmt.Errorf("%s is %w", shown(v), device.ErrZeroMAC)
 	}
-	return m, true, nil
+	return m, nil
 }
 
 // ip reads an address: text, with a prefix length or without, four or sixteen octets, or

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"dcs/render/device"
 )
 
 func TestText(t *testing.T) {
@@ -38,20 +40,20 @@ func TestText(t *testing.T) {
 }
 
 func TestMAC(t *testing.T) {
-	want := [6]byte{0x0a, 1, 2, 3, 4, 5}
+	want := device.MAC{0x0a, 1, 2, 3, 4, 5}
 	for _, v := range []any{
 		"0a:01:02:03:04:05", "0A-01-02-03-04-05", "0a01.0203.0405", "0a0102030405", " 0a:01:02:03:04:05 ",
 		[]byte("0a:01:02:03:04:05"),
 		[]byte{0x0a, 1, 2, 3, 4, 5},
 		int64(0x0a0102030405), uint64(0x0a0102030405),
 	} {
-		if got, ok, err := mac(v); err != nil || !ok || got != want {
-			t.Errorf("mac(%#v) = %x, %v, %v", v, got, ok, err)
+		if got, err := mac(v); err != nil || got != want {
+			t.Errorf("mac(%#v) = %v, %v", v, got, err)
 		}
 	}
 	for _, v := range []any{"", "  ", []byte{}} {
-		if _, ok, err := mac(v); ok || err != nil {
-			t.Errorf("mac(%#v) = %v, %v; want none", v, ok, err)
+		if got, err := mac(v); !got.IsZero() || err != nil {
+			t.Errorf("mac(%#v) = %v, %v; want none", v, got, err)
 		}
 	}
 	for _, v := range []any{
@@ -60,8 +62,8 @@ func TestMAC(t *testing.T) {
 		[]byte{1, 2, 3, 4, 5},
 		"00:00:00:00:00:00", []byte("000000000000"), make([]byte, 6), int64(0), uint64(0),
 	} {
-		if got, ok, err := mac(v); err == nil {
-			t.Errorf("mac(%#v) = %x, %v; want an error", v, got, ok)
+		if got, err := mac(v); err == nil {
+			t.Errorf("mac(%#v) = %v; want an error", v, got)
 		}
 	}
 }

@@ -550,7 +550,7 @@ func (s *source) Rejected() attr.Rejected {
 
 var errEnough = errors.New("one row is enough")
 
-func (s *source) ask(ctx context.Context, mac [6]byte, hasMAC bool, ip netip.Addr) (d attr.Device, found bool, err error) {
+func (s *source) ask(ctx context.Context, mac device.MAC, ip netip.Addr) (d attr.Device, found bool, err error) {
 	s.mu.Lock()
 	params := s.params
 	s.mu.Unlock()
@@ -559,8 +559,8 @@ func (s *source) ask(ctx context.Context, mac [6]byte, hasMAC bool, ip netip.Add
 	known := false
 	for i, p := range params {
 		switch {
-		case p == "mac" && hasMAC:
-			args[i], known = device.MAC(mac).String(), true
+		case p == "mac" && !mac.IsZero():
+			args[i], known = mac.String(), true
 		case p == "ip" && ip.IsValid():
 			args[i], known = ip.String(), true
 		}
@@ -577,10 +577,10 @@ func (s *source) ask(ctx context.Context, mac [6]byte, hasMAC bool, ip netip.Add
 			return err
 		}
 		switch {
-		case hasMAC && got.HasMAC && got.MAC != mac, !hasMAC && got.IP.IsValid() && got.IP != ip:
+		case !mac.IsZero() && !got.MAC.IsZero() && got.MAC != mac, mac.IsZero() && got.IP.IsValid() && got.IP != ip:
 			return errors.New("it gives another device than the one that was asked for")
-		case hasMAC:
-			got.MAC, got.HasMAC = mac, true
+		case !mac.IsZero():
+			got.MAC = mac
 		case !got.IP.IsValid():
 			got.IP = ip
 		}
@@ -594,12 +594,12 @@ func (s *source) ask(ctx context.Context, mac [6]byte, hasMAC bool, ip netip.Add
 	return d, found, nil
 }
 
-func (s asker) Ask(ctx context.Context, mac [6]byte, hasMAC bool, ip netip.Addr) (attr.Device, bool, error) {
-	return s.ask(ctx, mac, hasMAC, ip)
+func (s asker) Ask(ctx context.Context, mac device.MAC, ip netip.Addr) (attr.Device, bool, error) {
+	return s.ask(ctx, mac, ip)
 }
 
-func (s askerFollower) Ask(ctx context.Context, mac [6]byte, hasMAC bool, ip netip.Addr) (attr.Device, bool, error) {
-	return s.ask(ctx, mac, hasMAC, ip)
+func (s askerFollower) Ask(ctx context.Context, mac device.MAC, ip netip.Addr) (attr.Device, bool, error) {
+	return s.ask(ctx, mac, ip)
 }
 
 func (s follower) Follow(ctx context.Context, apply func([]attr.Change) error) error {

@@ -24,6 +24,7 @@ import (
 	"dcs/render/attr/sqldb/mysql"
 	"dcs/render/attr/sqldb/postgres"
 	"dcs/render/attr/sqldb/sqlite"
+	"dcs/render/device"
 )
 
 // kit is what the tests that all databases share need of one.
@@ -111,13 +112,13 @@ const patience = 20 * time.Second
 
 var ctx = context.Background()
 
-func mac(last byte) [6]byte { return [6]byte{0, 0, 0x5e, 0, 0x53, last} }
+func mac(last byte) device.MAC { return device.MAC{0, 0, 0x5e, 0, 0x53, last} }
 
 // loaded is a device as a string, for comparing.
 func loaded(names []string, d *attr.Device) string {
 	s := ""
-	if d.HasMAC {
-		s = fmt.Sprintf("%x", d.MAC)
+	if !d.MAC.IsZero() {
+		s = fmt.Sprintf("%x", d.MAC[:])
 	}
 	if d.IP.IsValid() {
 		s += " " + d.IP.String()
@@ -199,14 +200,14 @@ func suite(t *testing.T, k *kit) {
 		if got := load(t, src, names); !slices.Equal(got, want) {
 			t.Errorf("got  %q\nwant %q", got, want)
 		}
-		d, found, err := src.(attr.Asker).Ask(ctx, mac(2), true, netip.Addr{})
+		d, found, err := src.(attr.Asker).Ask(ctx, mac(2), netip.Addr{})
 		if err != nil || !found || loaded(names, &d) != want[1] {
 			t.Errorf("ask: %v, %v, %q", err, found, loaded(names, &d))
 		}
-		if _, found, err := src.(attr.Asker).Ask(ctx, mac(99), true, netip.Addr{}); err != nil || found {
+		if _, found, err := src.(attr.Asker).Ask(ctx, mac(99), netip.Addr{}); err != nil || found {
 			t.Errorf("ask for an unknown device: %v, %v", err, found)
 		}
-		if _, found, err := src.(attr.Asker).Ask(ctx, [6]byte{}, false, netip.Addr{}); err != nil || found {
+		if _, found, err := src.(attr.Asker).Ask(ctx, device.MAC{}, netip.Addr{}); err != nil || found {
 			t.Errorf("ask for nothing: %v, %v", err, found)
 		}
 	})
@@ -216,7 +217,7 @@ func suite(t *testing.T, k *kit) {
 			q = "SELECT * FROM dcs_devices WHERE ip = $1"
 		}
 		src, names := open(t, k, sqldb.Config{Query: cfg.Query, AskQuery: q, AskParams: []string{"ip"}})
-		d, found, err := src.(attr.Asker).Ask(ctx, mac(77), false, netip.MustParseAddr("::ffff:192.0.2.1"))
+		d, found, err := src.(attr.Asker).Ask(ctx, device.MAC{}, netip.MustParseAddr("::ffff:192.0.2.1"))
 		if err != nil || !found || !strings.Contains(loaded(names, &d), "profile=gold") {
 			t.Errorf("%v, %v, %q", err, found, loaded(names, &d))
 		}
@@ -228,7 +229,7 @@ func suite(t *testing.T, k *kit) {
 		src, names := open(t, k, sqldb.Config{Query: k.types})
 		err := src.Load(ctx, func(d *attr.Device) error {
 			if d.MAC != mac(1) || d.IP != netip.MustParseAddr("192.0.2.1") {
-				t.Errorf("address %x, %v", d.MAC, d.IP)
+				t.Errorf("address %v, %v", d.MAC, d.IP)
 			}
 			got := map[string]string{}
 			for i, n := range names {
@@ -288,7 +289,7 @@ func suite(t *testing.T, k *kit) {
 			src.Close()
 		}
 		src, _ := open(t, k, sqldb.Config{Query: cfg.Query, AskQuery: strings.Replace(cfg.AskQuery, "*", "mac, profile", 1)})
-		if _, _, err := src.(attr.Asker).Ask(ctx, mac(1), true, netip.Addr{}); err == nil || !strings.Contains(err.Error(), "no column") {
+		if _, _, err := src.(attr.Asker).Ask(ctx, mac(1), netip.Addr{}); err == nil || !strings.Contains(err.Error(), "no column") {
 			t.Errorf("an ask_query with fewer columns: %v", err)
 		}
 	})
@@ -435,7 +436,7 @@ func follow(t *testing.T, src attr.Source, names []string) *feed {
 			}
 			for _, c := range cs {
 				if c.Gone {
-					f.got = append(f.got, fmt.Sprintf("%x gone", c.MAC))
+					f.got = append(f.got, fmt.Sprintf("%x gone", c.MAC[:]))
 				} else {
 					f.got = append(f.got, loaded(names, &c.Device))
 				}

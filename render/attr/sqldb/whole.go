@@ -30,7 +30,7 @@ func newDigester(seed maphash.Seed) *digester {
 func (g *digester) add(d *attr.Device) {
 	h := &g.hash
 	h.Reset()
-	if d.HasMAC {
+	if !d.MAC.IsZero() {
 		h.Write(d.MAC[:])
 	}
 	ip := d.IP.As16()

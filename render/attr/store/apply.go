@@ -7,6 +7,7 @@ import (
 
 	"dcs/render/attr"
 	"dcs/render/attr/localdb"
+	"dcs/render/device"
 )
 
 // apply lays changes over what is served, as far as they are not held back.
@@ -33,11 +34,11 @@ func (s *Store) lay(src *source, changes []attr.Change, force bool) (held int, e
 	list := make([]*change, 0, len(changes))
 	for i := range changes {
 		c := &changes[i]
-		if !c.HasMAC && !c.IP.IsValid() || c.IP.Zone() != "" || len(c.Values) > len(src.perm) || tooLong(c.Values) {
+		if c.MAC.IsZero() && !c.IP.IsValid() || c.IP.Zone() != "" || len(c.Values) > len(src.perm) || tooLong(c.Values) {
 			src.meta.Rejected.Add("a change that is not of a device")
 			continue
 		}
-		n := &change{Device: attr.Device{MAC: c.MAC, HasMAC: c.HasMAC, IP: c.IP.Unmap()}, gone: c.Gone}
+		n := &change{Device: attr.Device{MAC: c.MAC, IP: c.IP.Unmap()}, gone: c.Gone}
 		if !c.Gone {
 			n.Values = make(attr.Record, len(s.names))
 			for j, v := range c.Values {
@@ -95,7 +96,7 @@ func (s *Store) set(src *source, c *change) {
 	for _, ip := range append(ips, moreIPs...) {
 		s.ips[ip], s.newIPs[ip] = c.seq, struct{}{}
 	}
-	if c.HasMAC {
+	if !c.MAC.IsZero() {
 		s.macs[c.MAC], s.newMACs[c.MAC] = c.seq, struct{}{}
 		if !c.gone {
 			s.likely.add(c.MAC)
@@ -105,8 +106,8 @@ func (s *Store) set(src *source, c *change) {
 
 // affected returns the devices and addresses that may look different for a change of c's source, as all sources are now: the
 // addresses that any source has for the device, for those that have its addresses, and all that have any of these.
-func (s *Store) affected(c *change) (macs [][6]byte, ips []netip.Addr) {
-	device := func(mac [6]byte) {
+func (s *Store) affected(c *change) (macs []device.MAC, ips []netip.Addr) {
+	addresses := func(mac device.MAC) {
 		for i := range s.fleet {
 			if d, ok := s.fleet[i].byMAC(mac); ok && d.IP.IsValid() && !slices.Contains(ips, d.IP) {
 				ips = append(ips, d.IP)
@@ -116,7 +117,7 @@ func (s *Store) affected(c *change) (macs [][6]byte, ips []netip.Addr) {
 	owners := func() {
 		for _, ip := range ips {
 			for i := range s.fleet {
-				if d, ok := s.fleet[i].byIP(ip); ok && d.HasMAC && !slices.Contains(macs, d.MAC) {
+				if d, ok := s.fleet[i].byIP(ip); ok && !d.MAC.IsZero() && !slices.Contains(macs, d.MAC) {
 					macs = append(macs, d.MAC)
 				}
 			}
@@ -125,12 +126,12 @@ func (s *Store) affected(c *change) (macs [][6]byte, ips []netip.Addr) {
 	if c.IP.IsValid() {
 		ips = append(ips, c.IP)
 	}
-	if c.HasMAC {
-		device(c.MAC)
+	if !c.MAC.IsZero() {
+		addresses(c.MAC)
 	}
 	owners()
 	for _, mac := range macs {
-		device(mac)
+		addresses(mac)
 	}
 	owners()
 	return macs, ips

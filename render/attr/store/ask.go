@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // Miss says what became of a question for a device that no View has.
@@ -24,14 +25,13 @@ const (
 
 // question is a device that is to be asked for: by MAC address or, if it has none, by IP address.
 type question struct {
-	mac    [6]byte
-	hasMAC bool
-	ip     netip.Addr
+	mac device.MAC
+	ip  netip.Addr
 }
 
 // key returns what tells a device apart: the IP address does not, if there is a MAC address.
 func (q question) key() question {
-	if q.hasMAC {
+	if !q.mac.IsZero() {
 		q.ip = netip.Addr{}
 	}
 	return q
@@ -86,9 +86,9 @@ func (a *asker) init(cfg *Config) {
 // Miss has sources asked for a device that the View does not have; ip is the address that the request for it is from. It does not
 // wait, lock or allocate, and may be called by workers; now is the time in nanoseconds since 1970. A device that no source
 // has is asked for again after Config.AskAgain at the earliest.
-func (s *Store) Miss(now int64, mac [6]byte, hasMAC bool, ip netip.Addr) Miss {
-	q := question{mac, hasMAC, ip.Unmap()}
-	if !hasMAC && !ip.IsValid() {
+func (s *Store) Miss(now int64, mac device.MAC, ip netip.Addr) Miss {
+	q := question{mac, ip.Unmap()}
+	if mac.IsZero() && !ip.IsValid() {
 		return Unknown
 	}
 	if s.intake == nil {
@@ -188,10 +188,10 @@ func (s *Store) ask(q question, again bool) answer {
 	}()
 	v := s.View()
 	had := false
-	if q.hasMAC {
+	if !q.mac.IsZero() {
 		_, had = v.Lookup(q.mac, nil)
 	} else {
-		_, _, _, had = v.LookupIP(q.ip, nil)
+		_, _, had = v.LookupIP(q.ip, nil)
 	}
 	if had && !again {
 		return deviceKnown // the answer to an earlier question brought it
@@ -239,8 +239,8 @@ func (s *Store) askOne(src *source, a attr.Asker, q question, again bool) (found
 	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.AskTimeout)
 	defer cancel()
 	src.asked.Add(1)
-	d, found, err := a.Ask(ctx, q.mac, q.hasMAC, q.ip)
-	if err == nil && found && (q.hasMAC && d.HasMAC && d.MAC != q.mac || !q.hasMAC && d.IP.IsValid() && d.IP.Unmap() != q.ip) {
+	d, found, err := a.Ask(ctx, q.mac, q.ip)
+	if err == nil && found && (!q.mac.IsZero() && !d.MAC.IsZero() && d.MAC != q.mac || q.mac.IsZero() && d.IP.IsValid() && d.IP.Unmap() != q.ip) {
 		err = errOther
 	}
 	s.mu.Lock()
@@ -258,8 +258,8 @@ func (s *Store) askOne(src *source, a attr.Asker, q question, again bool) (found
 		return false, err
 	}
 	if found {
-		if q.hasMAC {
-			d.MAC, d.HasMAC = q.mac, true
+		if !q.mac.IsZero() {
+			d.MAC = q.mac
 		} else {
 			d.IP = q.ip
 		}
@@ -267,7 +267,7 @@ func (s *Store) askOne(src *source, a attr.Asker, q question, again bool) (found
 		return true, s.apply(src, []attr.Change{{Device: d}})
 	}
 	if again {
-		held, err := s.applyGuarded(src, []attr.Change{{Device: attr.Device{MAC: q.mac, HasMAC: q.hasMAC, IP: q.ip}, Gone: true}})
+		held, err := s.applyGuarded(src, []attr.Change{{Device: attr.Device{MAC: q.mac, IP: q.ip}, Gone: true}})
 		if held > 0 {
 			err = attr.ErrHeld // it is asked for again, as after an error
 		}

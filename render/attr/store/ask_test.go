@@ -8,9 +8,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // slow is a source that answers a question when it gets a token, and knows the devices of vendor that end in a 1 bit.
@@ -18,20 +20,20 @@ type slow struct {
 	tokens  chan struct{}
 	entered atomic.Int64
 	asks    atomic.Int64 // of these, answered
-	fails   [6]byte      // a device that it fails on
+	fails   device.MAC   // a device that it fails on
 
 	mu   sync.Mutex
-	when map[[6]byte]int64 // the number of the question for a device
+	when map[device.MAC]int64 // the number of the question for a device
 }
 
 func (s *slow) Name() string                           { return "slow" }
 func (s *slow) Close() error                           { return nil }
 func (s *slow) Open(context.Context) ([]string, error) { return []string{"n"}, nil }
 func (s *slow) Load(_ context.Context, yield func(*attr.Device) error) error {
-	return yield(&attr.Device{MAC: [6]byte{vendor[0], vendor[1], vendor[2]}, HasMAC: true, Values: []string{"0"}})
+	return yield(&attr.Device{MAC: device.MAC{vendor[0], vendor[1], vendor[2]}, Values: []string{"0"}})
 }
 
-func (s *slow) Ask(ctx context.Context, mac [6]byte, _ bool, _ netip.Addr) (attr.Device, bool, error) {
+func (s *slow) Ask(ctx context.Context, mac device.MAC, _ netip.Addr) (attr.Device, bool, error) {
 	s.entered.Add(1)
 	select {
 	case <-ctx.Done():
@@ -52,15 +54,15 @@ func TestStoreUnderFlood(t *testing.T) {
 	for name, ip := range map[string]func(*rand.Rand) netip.Addr{
 		"one address": only("10.9.9.9"), "one /64": within("fd00::/64"), "any address": within("0.0.0.0/0"), "the plant's": within("10.1.0.0/16"),
 	} {
-		t.Run(name, func(t *testing.T) {
-			src := &slow{tokens: make(chan struct{}), when: make(map[[6]byte]int64)}
+		t.Run(name, bubble(func(t *testing.T) {
+			src := &slow{tokens: make(chan struct{}), when: make(map[device.MAC]int64)}
 			cfg, _ := testConfig(t.TempDir(), src)
 			cfg.AskTimeout = time.Hour
 			s := openStore(t, cfg)
 			eventually(t, "loaded, and its vendor known", func() bool { return s.Settled() && s.likely.any.Load() })
 			r := rand.New(rand.NewPCG(1, 2))
-			miss := func(mac [6]byte, ip netip.Addr) {
-				if s.Miss(time.Now().UnixNano(), mac, true, ip) != Asking {
+			miss := func(mac device.MAC, ip netip.Addr) {
+				if s.Miss(time.Now().UnixNano(), mac, ip) != Asking {
 					t.Fatal("a device that is not known yet was answered")
 				}
 			}
@@ -79,9 +81,9 @@ func TestStoreUnderFlood(t *testing.T) {
 				return s.Questions().Waiting == s.cfg.AskQueue && s.Questions().Dropped > 1000
 			})
 			eventually(t, "what was left is taken in", takenIn)
-			var mine [][6]byte
+			var mine []device.MAC
 			for i := range 8 {
-				mine = append(mine, [6]byte{vendor[0], vendor[1], vendor[2], 1, byte(i), 1})
+				mine = append(mine, device.MAC{vendor[0], vendor[1], vendor[2], 1, byte(i), 1})
 				miss(mine[i], netip.AddrFrom4([4]byte{10, 1, 2, byte(i)}))
 			}
 			eventually(t, "the new devices' questions are taken in", takenIn)
@@ -101,13 +103,15 @@ func TestStoreUnderFlood(t *testing.T) {
 				}
 				src.mu.Unlock()
 			}
-		})
+		}))
 	}
 }
 
 // A device that the source fails on, asked for all the time, keeps no other from being asked for.
-func TestStoreFailsOnOne(t *testing.T) {
-	src := &slow{tokens: make(chan struct{}), when: make(map[[6]byte]int64), fails: [6]byte{vendor[0], vendor[1], vendor[2], 9, 9, 9}}
+func TestStoreFailsOnOne(t *testing.T) { synctest.Test(t, testStoreFailsOnOne) }
+
+func testStoreFailsOnOne(t *testing.T) {
+	src := &slow{tokens: make(chan struct{}), when: make(map[device.MAC]int64), fails: device.MAC{vendor[0], vendor[1], vendor[2], 9, 9, 9}}
 	close(src.tokens)
 	cfg, _ := testConfig(t.TempDir(), src)
 	cfg.RetryMin, cfg.RetryMax = time.Hour, time.Hour // a source that rests does so for good
@@ -115,22 +119,24 @@ func TestStoreFailsOnOne(t *testing.T) {
 	eventually(t, "loaded", s.Settled)
 	from := netip.MustParseAddr("10.0.0.1")
 	for i := range 50 {
-		m := [6]byte{vendor[0], vendor[1], vendor[2], 1, byte(i), 1}
+		m := device.MAC{vendor[0], vendor[1], vendor[2], 1, byte(i), 1}
 		eventually(t, "another device is found", func() bool {
-			s.Miss(time.Now().UnixNano(), src.fails, true, from)
-			s.Miss(time.Now().UnixNano(), m, true, from)
+			s.Miss(time.Now().UnixNano(), src.fails, from)
+			s.Miss(time.Now().UnixNano(), m, from)
 			_, ok := s.View().Lookup(m, nil)
 			return ok
 		})
 	}
 	eventually(t, "the source's error is told", func() bool { return s.State()[0].Err != nil })
-	if s.Miss(time.Now().UnixNano(), src.fails, true, from) != Asking {
+	if s.Miss(time.Now().UnixNano(), src.fails, from) != Asking {
 		t.Error("a device that the source fails on is unknown")
 	}
 }
 
 // A source that fails on different devices in a row rests.
-func TestStoreFailsOnAll(t *testing.T) {
+func TestStoreFailsOnAll(t *testing.T) { synctest.Test(t, testStoreFailsOnAll) }
+
+func testStoreFailsOnAll(t *testing.T) {
 	f := newFake("db", []string{"n"}, dev(1, "", "1"))
 	f.askErr = errors.New("down")
 	cfg, _ := testConfig(t.TempDir(), asking{plain{f}, f})
@@ -139,7 +145,7 @@ func TestStoreFailsOnAll(t *testing.T) {
 	is(t, s, 1, "n=1")
 	for i := range 100 {
 		eventually(t, "asked, or the source rests", func() bool {
-			s.Miss(time.Now().UnixNano(), mac(100+i), true, netip.Addr{})
+			s.Miss(time.Now().UnixNano(), mac(100+i), netip.Addr{})
 			return s.Questions().Asked > int64(i)
 		})
 	}
@@ -166,12 +172,12 @@ func TestUnknownsUnderFlood(t *testing.T) {
 		u := newUnknowns(30 * time.Second)
 		var own []uint64
 		for range 5000 {
-			h := u.hash(question{vendorMAC(r), true, netip.Addr{}})
+			h := u.hash(question{vendorMAC(r), netip.Addr{}})
 			u.add(h, d.networksOf(within("10.1.0.0/16")(r))[0], true, now)
 			own = append(own, h)
 		}
 		for range 200_000 {
-			u.add(u.hash(question{randomMAC(r), true, netip.Addr{}}), d.networksOf(tc.ip(r))[0], tc.likely, now)
+			u.add(u.hash(question{randomMAC(r), netip.Addr{}}), d.networksOf(tc.ip(r))[0], tc.likely, now)
 		}
 		lost := 0
 		for _, h := range own {
@@ -195,18 +201,18 @@ func TestUnknowns(t *testing.T) {
 	u := newUnknowns(30 * time.Second)
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 100_000 {
-		h := u.hash(question{randomMAC(r), true, netip.Addr{}})
+		h := u.hash(question{randomMAC(r), netip.Addr{}})
 		if u.add(h, 1, r.IntN(2) == 0, now); !u.has(h, now.UnixNano()) {
 			t.Fatal("a device that was just noted is not found")
 		}
 	}
 	for range 100_000 {
-		if u.has(u.hash(question{randomMAC(r), true, netip.Addr{}}), now.UnixNano()) {
+		if u.has(u.hash(question{randomMAC(r), netip.Addr{}}), now.UnixNano()) {
 			t.Error("a device is unknown that nobody asked for")
 		}
 	}
 	byIP := question{ip: netip.MustParseAddr("10.0.0.1")}
-	byMAC := question{mac: [6]byte{}, hasMAC: true}
+	byMAC := question{mac: device.MAC{10, 0, 0, 1}}
 	if u.hash(byIP) == u.hash(byMAC) || u.hash(byIP) == u.hash(question{ip: netip.MustParseAddr("::10.0.0.1")}) {
 		t.Error("two devices hash alike")
 	}
@@ -214,11 +220,11 @@ func TestUnknowns(t *testing.T) {
 
 func TestLikely(t *testing.T) {
 	l := newLikely()
-	q := question{[6]byte{0, 1, 2, 3, 4, 5}, true, netip.MustParseAddr("10.0.0.1")}
+	q := question{device.MAC{0, 1, 2, 3, 4, 5}, netip.MustParseAddr("10.0.0.1")}
 	if !l.is(q) {
 		t.Error("unlikely though no device is known")
 	}
-	l.add([6]byte{0, 1, 3, 3, 4, 5})
+	l.add(device.MAC{0, 1, 3, 3, 4, 5})
 	if l.is(q) || l.is(question{ip: q.ip}) {
 		t.Error("likely for another vendor's sake")
 	}
@@ -226,11 +232,11 @@ func TestLikely(t *testing.T) {
 	if !l.is(q) {
 		t.Error("unlikely though it was dropped before")
 	}
-	if other := (question{[6]byte{0, 1, 2, 3, 4, 6}, true, q.ip}); l.is(other) {
+	if other := (question{device.MAC{0, 1, 2, 3, 4, 6}, q.ip}); l.is(other) {
 		t.Error("likely though another was dropped")
 	}
-	l.add([6]byte{0, 1, 2, 9, 9, 9})
-	if !l.is(question{[6]byte{0, 1, 2, 0, 0, 0}, true, netip.Addr{}}) {
+	l.add(device.MAC{0, 1, 2, 9, 9, 9})
+	if !l.is(question{device.MAC{0, 1, 2, 0, 0, 0}, netip.Addr{}}) {
 		t.Error("unlikely though the vendor is known")
 	}
 }
@@ -268,7 +274,7 @@ func TestIntake(t *testing.T) {
 	}
 	done := make(chan struct{})
 	go func() { wg.Wait(); close(done) }()
-	seen := make(map[[6]byte]bool)
+	seen := make(map[device.MAC]bool)
 	for running := true; running; {
 		select {
 		case <-done:
@@ -293,7 +299,7 @@ func TestIntake(t *testing.T) {
 }
 
 func TestMissNoAllocs(t *testing.T) {
-	src := &slow{tokens: make(chan struct{}), when: make(map[[6]byte]int64)}
+	src := &slow{tokens: make(chan struct{}), when: make(map[device.MAC]int64)}
 	cfg, _ := testConfig(t.TempDir(), src)
 	if err := cfg.defaults(); err != nil {
 		t.Fatal(err)
@@ -302,8 +308,8 @@ func TestMissNoAllocs(t *testing.T) {
 	s.asker.init(&s.cfg)
 	from, n := netip.MustParseAddr("fd00::1"), 0
 	for name, call := range map[string]func(){
-		"by address": func() { s.Miss(1, [6]byte{}, false, from) },
-		"by MAC":     func() { n++; s.Miss(1, mac(n), true, netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)})) },
+		"by address": func() { s.Miss(1, device.MAC{}, from) },
+		"by MAC":     func() { n++; s.Miss(1, mac(n), netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)})) },
 	} {
 		if n := testing.AllocsPerRun(1000, call); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
@@ -312,7 +318,7 @@ func TestMissNoAllocs(t *testing.T) {
 }
 
 func BenchmarkMiss(b *testing.B) {
-	src := &slow{tokens: make(chan struct{}), when: make(map[[6]byte]int64)}
+	src := &slow{tokens: make(chan struct{}), when: make(map[device.MAC]int64)}
 	cfg, _ := testConfig(b.TempDir(), src)
 	s, err := Open(cfg)
 	if err != nil {
@@ -322,6 +328,6 @@ func BenchmarkMiss(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 2))
 	ip := within("0.0.0.0/0")
 	for b.Loop() {
-		s.Miss(1, randomMAC(r), true, ip(r))
+		s.Miss(1, randomMAC(r), ip(r))
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // benchDevices is the size of the fleet: $DCS_BENCH_DEVICES, else 100,000.
@@ -47,10 +48,10 @@ func (m *many) Open(context.Context) ([]string, error) {
 func (m *many) Load(_ context.Context, yield func(*attr.Device) error) error {
 	d := attr.Device{Values: make([]string, len(m.names))}
 	for i := range m.n {
-		d.MAC, d.HasMAC = mac(i), true
+		d.MAC = mac(i)
 		d.IP = netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 		if m.ipKey {
-			d.MAC, d.HasMAC = [6]byte{}, false
+			d.MAC = device.MAC{}
 		}
 		for j := range d.Values {
 			d.Values[j] = values[(i+j)%len(values)]
@@ -151,7 +152,7 @@ func BenchmarkViewLookup(b *testing.B) {
 	run("file")
 	var changes []attr.Change
 	for i := range 1000 {
-		changes = append(changes, attr.Change{Device: attr.Device{MAC: mac(i), HasMAC: true, Values: []string{"x"}}})
+		changes = append(changes, attr.Change{Device: attr.Device{MAC: mac(i), Values: []string{"x"}}})
 	}
 	if err := s.apply(s.srcs[0], changes); err != nil {
 		b.Fatal(err)

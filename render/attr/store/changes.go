@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+
+	"dcs/render/device"
 )
 
 // logged is a change that the journal does not have yet.
@@ -51,7 +53,7 @@ func (s *Store) liveChanges() []byte {
 
 // record returns a change as the journal has it. Store.mu is held.
 func (src *source) record(c *change, schema []string) *record {
-	r := &record{seq: c.seq, source: src.Name(), attrs: src.names, mac: c.MAC, ip: c.IP, flags: keyFlags(c.HasMAC, c.IP)}
+	r := &record{seq: c.seq, source: src.Name(), attrs: src.names, mac: c.MAC, ip: c.IP, flags: keyFlags(c.MAC, c.IP)}
 	if c.gone {
 		r.flags |= recordGone
 	} else {
@@ -62,7 +64,7 @@ func (src *source) record(c *change, schema []string) *record {
 
 // touched returns records of devices and addresses that look different for changes: the sources' files may have these when the
 // merged one does not. mu is held.
-func touched[V any](s *Store, macs map[[6]byte]V, ips map[netip.Addr]V) []*record {
+func touched[V any](s *Store, macs map[device.MAC]V, ips map[netip.Addr]V) []*record {
 	var list []*record
 	for mac := range macs {
 		list = append(list, &record{flags: recordTouch | recordMAC, seq: s.macs[mac], mac: mac})

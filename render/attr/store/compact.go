@@ -89,7 +89,7 @@ func (s *Store) rewrite(src *source, r rows, names []string, meta fileMeta, upTo
 	out := attr.Device{Values: make([]string, len(names))}
 	err = fleet{r}.guard(func() error {
 		return r.each(func(d *attr.Device) error {
-			out.MAC, out.HasMAC, out.IP = d.MAC, d.HasMAC, d.IP
+			out.MAC, out.IP = d.MAC, d.IP
 			for i, j := range idx {
 				out.Values[i] = ""
 				if j < len(d.Values) {

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 const crashDevices = 200
@@ -30,7 +31,7 @@ type changing struct {
 	i     int
 	next  int
 	rand  *rand.Rand
-	state map[[6]byte]attr.Change
+	state map[device.MAC]attr.Change
 	tell  func(format string, args ...any)
 }
 
@@ -59,7 +60,7 @@ func (c *changing) Follow(ctx context.Context, apply func([]attr.Change) error) 
 		var list []attr.Change
 		for range 1 + c.rand.IntN(4) {
 			n := c.rand.IntN(crashDevices)
-			d := attr.Device{MAC: mac(n), HasMAC: true, Values: []string{strconv.Itoa(c.next)}}
+			d := attr.Device{MAC: mac(n), Values: []string{strconv.Itoa(c.next)}}
 			if c.rand.IntN(2) == 0 {
 				d.IP = netip.AddrFrom4([4]byte{10, byte(c.i), 0, byte(c.rand.IntN(50))})
 			}
@@ -114,7 +115,7 @@ func crashStore(dir string, first, sources int) error {
 	var list []attr.Source
 	for i := range sources {
 		list = append(list, &changing{
-			i: i, next: first, rand: rand.New(rand.NewPCG(uint64(first), uint64(i))), state: map[[6]byte]attr.Change{}, tell: tell,
+			i: i, next: first, rand: rand.New(rand.NewPCG(uint64(first), uint64(i))), state: map[device.MAC]attr.Change{}, tell: tell,
 		})
 	}
 	s, err := Open(Config{

@@ -19,7 +19,7 @@ func answers(s *Store, n int) []string {
 	v := s.View()
 	queries := make([]attr.Query, 2*n)
 	for i := range n {
-		queries[2*i] = attr.Query{MAC: mac(i), HasMAC: true}
+		queries[2*i] = attr.Query{MAC: mac(i)}
 		queries[2*i+1] = attr.Query{IP: netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)})}
 	}
 	v.LookupBatch(queries)
@@ -45,7 +45,7 @@ func TestDamagedFileIsNotServed(t *testing.T) {
 		file    string // that is damaged
 		mends   bool   // without a source
 	}{{1, "a", false}, {2, "a", false}, {2, "merged", true}} {
-		t.Run(fmt.Sprint(tt.sources, tt.file), func(t *testing.T) {
+		t.Run(fmt.Sprint(tt.sources, tt.file), bubble(func(t *testing.T) {
 			dir := t.TempDir()
 			var up, away []attr.Source
 			var first *fake
@@ -91,7 +91,7 @@ func TestDamagedFileIsNotServed(t *testing.T) {
 			cfg.OpenWait = time.Nanosecond
 			s = openStore(t, cfg)
 			unsure := 0
-			for until := time.Now().Add(2 * time.Second); ; {
+			for until := time.Now().Add(2 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 				unsure = 0
 				for i, got := range answers(s, n) {
 					if got == "damaged" {
@@ -123,6 +123,6 @@ func TestDamagedFileIsNotServed(t *testing.T) {
 				}
 				return true
 			})
-		})
+		}))
 	}
 }

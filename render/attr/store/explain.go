@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // Explanation is a device, and where its attributes are from.
@@ -15,13 +16,13 @@ type Explanation struct {
 }
 
 // Explain finds a device as a View does, by its MAC address or, if it has none, by its IP address.
-func (s *Store) Explain(mac [6]byte, hasMAC bool, ip netip.Addr) (Explanation, bool) {
+func (s *Store) Explain(mac device.MAC, ip netip.Addr) (Explanation, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var m merged
 	e := s.fleet.lookup(func() (merged, bool) {
 		var ok bool
-		if hasMAC {
+		if !mac.IsZero() {
 			m, ok = s.fleet.byMAC(mac)
 		} else {
 			m, ok = s.fleet.byIP(ip.Unmap())
@@ -29,7 +30,7 @@ func (s *Store) Explain(mac [6]byte, hasMAC bool, ip netip.Addr) (Explanation, b
 		return m, ok
 	})
 	ok := !e.gone
-	x := Explanation{Device: attr.Device{MAC: m.MAC, HasMAC: m.HasMAC, IP: m.IP, Values: e.values}, Schema: s.schema}
+	x := Explanation{Device: attr.Device{MAC: m.MAC, IP: m.IP, Values: e.values}, Schema: s.schema}
 	for i := range e.values {
 		name := ""
 		if j := m.from[i]; j >= 0 && e.values[i] != "" {
@@ -39,10 +40,10 @@ func (s *Store) Explain(mac [6]byte, hasMAC bool, ip netip.Addr) (Explanation, b
 	}
 	for i := range s.fleet {
 		_, known := s.fleet[i].byMAC(m.MAC)
-		if !m.HasMAC || !known && m.IP.IsValid() {
+		if m.MAC.IsZero() || !known && m.IP.IsValid() {
 			var d attr.Device
 			d, known = s.fleet[i].byIP(m.IP)
-			known = known && !d.HasMAC
+			known = known && d.MAC.IsZero()
 		}
 		if known && ok {
 			x.Known = append(x.Known, s.srcs[i].Name())

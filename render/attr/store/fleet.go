@@ -6,6 +6,7 @@ import (
 
 	"dcs/render/attr"
 	"dcs/render/attr/localdb"
+	"dcs/render/device"
 )
 
 // A fleet is all sources in their order.
@@ -47,7 +48,7 @@ func (m *merged) take(source int, values attr.Record) {
 }
 
 // address returns the IP address that the first source to know one gives to a device.
-func (f fleet) address(mac [6]byte) netip.Addr {
+func (f fleet) address(mac device.MAC) netip.Addr {
 	for i := range f {
 		if d, ok := f[i].byMAC(mac); ok && d.IP.IsValid() {
 			return d.IP
@@ -58,9 +59,9 @@ func (f fleet) address(mac [6]byte) netip.Addr {
 
 // owner returns the MAC address of the device that an IP address belongs to: the first that a
 // source gives it to, unless an earlier source gives another address to that device.
-func (f fleet) owner(ip netip.Addr) (mac [6]byte, ok bool) {
+func (f fleet) owner(ip netip.Addr) (mac device.MAC, ok bool) {
 	for i := range f {
-		if d, ok := f[i].byIP(ip); ok && d.HasMAC && f.address(d.MAC) == ip {
+		if d, ok := f[i].byIP(ip); ok && !d.MAC.IsZero() && f.address(d.MAC) == ip {
 			return d.MAC, true
 		}
 	}
@@ -69,8 +70,8 @@ func (f fleet) owner(ip netip.Addr) (mac [6]byte, ok bool) {
 
 // byMAC merges what sources know of a device. What a source knows of its IP address alone
 // counts where the source does not know its MAC address.
-func (f fleet) byMAC(mac [6]byte) (merged, bool) {
-	m := merged{Device: attr.Device{MAC: mac, HasMAC: true}}
+func (f fleet) byMAC(mac device.MAC) (merged, bool) {
+	m := merged{Device: attr.Device{MAC: mac}}
 	m.IP = f.address(mac)
 	if m.IP.IsValid() {
 		if own, ok := f.owner(m.IP); !ok || own != mac {
@@ -83,7 +84,7 @@ func (f fleet) byMAC(mac [6]byte) (merged, bool) {
 		found = found || ok
 		if !ok && m.IP.IsValid() {
 			d, ok = f[i].byIP(m.IP)
-			ok = ok && !d.HasMAC
+			ok = ok && d.MAC.IsZero()
 		}
 		if ok {
 			m.take(i, d.Values)
@@ -100,7 +101,7 @@ func (f fleet) byIP(ip netip.Addr) (merged, bool) {
 	m := merged{Device: attr.Device{IP: ip}}
 	found := false
 	for i := range f {
-		if d, ok := f[i].byIP(ip); ok && !d.HasMAC {
+		if d, ok := f[i].byIP(ip); ok && d.MAC.IsZero() {
 			found = true
 			m.take(i, d.Values)
 		}
@@ -114,10 +115,10 @@ func (f fleet) each(yield func(*attr.Device) error) error {
 		err := f[i].each(func(d *attr.Device) error {
 			for j := range i { // an earlier source has brought the device already
 				var known bool
-				if d.HasMAC {
+				if !d.MAC.IsZero() {
 					_, known = f[j].byMAC(d.MAC)
 				} else if e, ok := f[j].byIP(d.IP); ok {
-					known = !e.HasMAC
+					known = e.MAC.IsZero()
 				}
 				if known {
 					return nil
@@ -125,9 +126,9 @@ func (f fleet) each(yield func(*attr.Device) error) error {
 			}
 			var m merged
 			var ok bool
-			if d.HasMAC {
+			if !d.MAC.IsZero() {
 				m, ok = f.byMAC(d.MAC)
-			} else if m, ok = f.byIP(d.IP); m.HasMAC {
+			} else if m, ok = f.byIP(d.IP); !m.MAC.IsZero() {
 				return nil // it comes, or came, with the device that has the address
 			}
 			if !ok {
@@ -152,7 +153,7 @@ func (f fleet) each(yield func(*attr.Device) error) error {
 
 // entry returns the device in memory of its own.
 func (m *merged) entry(ok bool) *entry {
-	e := &entry{mac: m.MAC, hasMAC: m.HasMAC, ip: m.IP, gone: !ok}
+	e := &entry{mac: m.MAC, ip: m.IP, gone: !ok}
 	for _, v := range m.Values {
 		e.values = append(e.values, strings.Clone(v))
 	}

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // The journal holds the changes that no file has yet. It begins with journalMagic; frames follow, each with the changes that
@@ -44,15 +45,15 @@ type record struct {
 	seq    uint64
 	source string   // of a change
 	attrs  []string // what attributes that source has
-	mac    [6]byte
+	mac    device.MAC
 	ip     netip.Addr
 	names  []string // of the values
 	values []string
 }
 
-func keyFlags(hasMAC bool, ip netip.Addr) byte {
+func keyFlags(mac device.MAC, ip netip.Addr) byte {
 	f := byte(0)
-	if hasMAC {
+	if !mac.IsZero() {
 		f |= recordMAC
 	}
 	if ip.IsValid() {
@@ -64,7 +65,7 @@ func keyFlags(hasMAC bool, ip netip.Addr) byte {
 // change returns the change, with values by the indices of names.
 func (r *record) change(idx []int) *change {
 	c := &change{
-		Device: attr.Device{MAC: r.mac, HasMAC: r.flags&recordMAC != 0, IP: r.ip},
+		Device: attr.Device{MAC: r.mac, IP: r.ip},
 		gone:   r.flags&recordGone != 0, seq: r.seq,
 	}
 	for i, j := range idx {
@@ -294,7 +295,7 @@ func appendRecords(list []record, payload []byte) ([]record, error) {
 			r.source, r.attrs = sources[i], attrs[i]
 		}
 		if r.flags&recordMAC != 0 {
-			r.mac = [6]byte(p.bytes(6))
+			r.mac = device.MAC(p.bytes(6))
 		}
 		if r.flags&recordIP != 0 {
 			ip, ok := netip.AddrFromSlice(p.bytes(uint64(p.bytes(1)[0])))
@@ -309,6 +310,11 @@ func appendRecords(list []record, payload []byte) ([]record, error) {
 				return list, errRecord
 			}
 			r.names, r.values = append(r.names, names[i]), append(r.values, p.text())
+		}
+		if r.mac.IsZero() && r.flags&recordMAC != 0 { // an earlier version took it for an address
+			if r.flags &^= recordMAC; r.flags&recordIP == 0 && !p.bad {
+				continue
+			}
 		}
 		if p.bad || r.flags&recordMark == 0 && r.flags&(recordMAC|recordIP) == 0 {
 			return list, errRecord

@@ -119,7 +119,7 @@ func (g *guard) keep(r *rows, c *change, lose map[int]struct{}) (of []int) {
 // has tells whether a device is already what a change makes of it.
 func (r *rows) has(c *change) bool {
 	old := r.replaced(c)
-	if len(old) != 1 || old[0].HasMAC != c.HasMAC || c.IP.IsValid() && old[0].IP != c.IP {
+	if len(old) != 1 || old[0].MAC != c.MAC || c.IP.IsValid() && old[0].IP != c.IP {
 		return false
 	}
 	for i, v := range c.Values {
@@ -131,11 +131,11 @@ func (r *rows) has(c *change) bool {
 }
 
 // question returns what tells the change's device from others.
-func (c *change) question() question { return question{c.MAC, c.HasMAC, c.IP}.key() }
+func (c *change) question() question { return question{c.MAC, c.IP}.key() }
 
 // raw returns the change in memory of its own, with values by the schema.
 func (c *change) raw() attr.Change {
-	return attr.Change{Device: attr.Device{MAC: c.MAC, HasMAC: c.HasMAC, IP: c.IP, Values: slices.Clone(c.Values)}, Gone: c.gone}
+	return attr.Change{Device: attr.Device{MAC: c.MAC, IP: c.IP, Values: slices.Clone(c.Values)}, Gone: c.gone}
 }
 
 // room waits, while a load is held back, until changes have room above the files; otherwise a load brings them at once. mu is

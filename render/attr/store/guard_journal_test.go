@@ -8,9 +8,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // counted returns what the guard counts of a source, and what a walk over all its devices does.
@@ -49,13 +51,13 @@ func afterCrash(t *testing.T, s *Store, sources ...attr.Source) (*Store, *events
 }
 
 // journaled returns what the journal of a directory says of a source's devices.
-func journaled(t *testing.T, dir string) map[[6]byte]record {
+func journaled(t *testing.T, dir string) map[device.MAC]record {
 	t.Helper()
 	c, err := openJournal(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := make(map[[6]byte]record)
+	list := make(map[device.MAC]record)
 	for _, r := range c.records {
 		if r.flags&(recordTouch|recordMark) == 0 {
 			list[r.mac] = r
@@ -67,7 +69,7 @@ func journaled(t *testing.T, dir string) map[[6]byte]record {
 // What is held back is not in the journal; what was admitted is, as it was applied.
 func TestGuardJournalsWhatItAdmits(t *testing.T) {
 	for _, sources := range []int{1, 2} {
-		t.Run(fmt.Sprint(sources), func(t *testing.T) {
+		t.Run(fmt.Sprint(sources), bubble(func(t *testing.T) {
 			f := newFake("db", []string{"a", "b"}, herd(200)...)
 			list, away := []attr.Source{following{plain{f}, f}}, []attr.Source{plain{down("db")}}
 			for len(list) < sources {
@@ -134,7 +136,7 @@ func TestGuardJournalsWhatItAdmits(t *testing.T) {
 			eventually(t, "the load is held back", func() bool {
 				return strings.HasPrefix(s.heldOf(0), "held back: 51 of 201 devices would be lost")
 			})
-		})
+		}))
 	}
 }
 
@@ -142,7 +144,7 @@ func TestGuardJournalsWhatItAdmits(t *testing.T) {
 func TestGuardHeldLoadKeepsJournal(t *testing.T) {
 	for _, sources := range []int{1, 2} {
 		for _, compacted := range []bool{false, true} {
-			t.Run(fmt.Sprint(sources, compacted), func(t *testing.T) {
+			t.Run(fmt.Sprint(sources, compacted), bubble(func(t *testing.T) {
 				f := newFake("db", []string{"a", "b"}, herd(200)...)
 				list, away := []attr.Source{following{plain{f}, f}}, []attr.Source{plain{down("db")}}
 				for len(list) < sources {
@@ -178,13 +180,15 @@ func TestGuardHeldLoadKeepsJournal(t *testing.T) {
 				if got := sameCounts(t, "after a crash", c, 0); got.devices != was.devices || !slices.Equal(got.values, was.values) {
 					t.Errorf("%+v are counted, it was %+v", got, was)
 				}
-			})
+			}))
 		}
 	}
 }
 
 // Force after a crash takes what was held back before it, for good.
-func TestGuardForceAfterCrash(t *testing.T) {
+func TestGuardForceAfterCrash(t *testing.T) { synctest.Test(t, testGuardForceAfterCrash) }
+
+func testGuardForceAfterCrash(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, herd(200)...)
 	source := following{plain{f}, f}
 	cfg, _ := testConfig(t.TempDir(), source)
@@ -220,27 +224,28 @@ func TestGuardForceAfterCrash(t *testing.T) {
 }
 
 // Of a source that can only be asked, what force removes stays removed over a crash, and counts as a loss no more.
-func TestGuardForceUnlisted(t *testing.T) {
+func TestGuardForceUnlisted(t *testing.T) { synctest.Test(t, testGuardForceUnlisted) }
+
+func testGuardForceUnlisted(t *testing.T) {
 	f := newFake("p", []string{"a", "b"})
 	f.loadErr = errors.ErrUnsupported
 	f.ask = map[question]attr.Device{}
 	for _, d := range herd(50) {
-		f.ask[question{mac: d.MAC, hasMAC: true}] = d
+		f.ask[question{mac: d.MAC}] = d
 	}
-	var clock clock
 	cfg, ev := testConfig(t.TempDir(), asking{plain{f}, f})
-	cfg.Now, cfg.AskFresh, cfg.AskAgain, cfg.RetryMax = clock.now, time.Minute, time.Millisecond, time.Hour
+	cfg.AskFresh, cfg.AskAgain, cfg.RetryMax = time.Minute, time.Millisecond, time.Hour
 	s := openStore(t, cfg)
 	for i := range 50 {
 		eventually(t, "found", func() bool {
-			s.Miss(clock.now().UnixNano(), mac(i), true, netip.Addr{})
+			s.Miss(time.Now().UnixNano(), mac(i), netip.Addr{})
 			return get(s, i) != "none"
 		})
 	}
 	s.soon()
 	eventually(t, "they are in the file", func() bool { return ev.count(Merged, "p") > 0 })
 	f.set(func() { clear(f.ask) })
-	clock.offset.Add(int64(2 * time.Minute))
+	time.Sleep(2 * time.Minute)
 	eventually(t, "held back", func() bool { return s.State()[0].HeldBack > 0 && f.asks.Load() >= 100 })
 	s.flush()
 	kept := 0
@@ -279,7 +284,9 @@ func TestGuardForceUnlisted(t *testing.T) {
 }
 
 // Where no file can be made, what a load brings is held back as it is otherwise, and neither grows nor stays when it is tried again.
-func TestGuardUnwritten(t *testing.T) {
+func TestGuardUnwritten(t *testing.T) { synctest.Test(t, testGuardUnwritten) }
+
+func testGuardUnwritten(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, herd(3000)...)
 	dir := t.TempDir() + "/state"
 	cfg, ev := testConfig(dir, following{plain{f}, f})
@@ -337,7 +344,9 @@ func TestGuardUnwritten(t *testing.T) {
 }
 
 // A source that says that it is not to be believed is held back where no file can be made, too.
-func TestGuardUnwrittenMarker(t *testing.T) {
+func TestGuardUnwrittenMarker(t *testing.T) { synctest.Test(t, testGuardUnwrittenMarker) }
+
+func testGuardUnwrittenMarker(t *testing.T) {
 	f := &marked{fake: newFake("db", []string{"a", "b"}, herd(20)...)}
 	dir := t.TempDir() + "/state"
 	cfg, _ := testConfig(dir, f)

@@ -21,6 +21,7 @@ import (
 	"dcs/render/attr/sqldb"
 	"dcs/render/attr/sqldb/sqlite"
 	"dcs/render/attr/store"
+	"dcs/render/device"
 )
 
 const (
@@ -76,14 +77,14 @@ func (t truth) csv() string {
 
 func (t truth) device(i int) (attr.Device, bool) {
 	r, ok := t.rows[i]
-	d := attr.Device{MAC: macOf(i), HasMAC: true, Values: []string{r[0], r[1]}}
+	d := attr.Device{MAC: macOf(i), Values: []string{r[0], r[1]}}
 	if t.column != "down" {
 		d.Values[1] = ""
 	}
 	return d, ok
 }
 
-func macOf(i int) [6]byte { return [6]byte{2, 0, 0, 0, byte(i >> 8), byte(i)} }
+func macOf(i int) device.MAC { return device.MAC{2, 0, 0, 0, byte(i >> 8), byte(i)} }
 func macText(i int) string {
 	return fmt.Sprintf("02:00:00:00:%02x:%02x", i>>8, i&255)
 }
@@ -259,7 +260,7 @@ func guardCell(t *testing.T, name, cell string, open func(*testing.T, *guardCloc
 		w.become(t, now, next, cut)
 		now = next
 		wait(t, fmt.Sprintf("the change of one device, which is %q", get(s, single)), func() bool {
-			s.Miss(clock.now().UnixNano(), macOf(single), true, netip.Addr{})
+			s.Miss(clock.now().UnixNano(), macOf(single), netip.Addr{})
 			clock.offset.Add(int64(2 * time.Millisecond)) // whom nobody knew is asked for again
 			return strings.Contains(get(s, single), "profile=platinum")
 		})
@@ -622,7 +623,7 @@ func (a *asked) Load(context.Context, func(*attr.Device) error) error {
 	return errors.ErrUnsupported
 }
 
-func (a *asked) Ask(_ context.Context, mac [6]byte, _ bool, _ netip.Addr) (attr.Device, bool, error) {
+func (a *asked) Ask(_ context.Context, mac device.MAC, _ netip.Addr) (attr.Device, bool, error) {
 	a.asks.Add(1)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -643,7 +644,7 @@ func (a *asked) fill(t *testing.T, s *store.Store) {
 		for i := range fleetSize {
 			if get(s, i) == "none" {
 				missing = true
-				s.Miss(a.clock.now().UnixNano(), macOf(i), true, netip.Addr{})
+				s.Miss(a.clock.now().UnixNano(), macOf(i), netip.Addr{})
 			}
 		}
 		return !missing

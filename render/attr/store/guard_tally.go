@@ -63,13 +63,13 @@ func (t *tally) raise(o tally) {
 
 // replaced returns the devices that a change takes the place of.
 func (r *rows) replaced(c *change) (list []attr.Device) {
-	if c.HasMAC {
+	if !c.MAC.IsZero() {
 		if d, ok := r.byMAC(c.MAC); ok {
 			list = append(list, d)
 		}
 	}
-	if c.IP.IsValid() && !(c.gone && c.HasMAC) {
-		if d, ok := r.byIP(c.IP); ok && !d.HasMAC {
+	if c.IP.IsValid() && !(c.gone && !c.MAC.IsZero()) {
+		if d, ok := r.byIP(c.IP); ok && d.MAC.IsZero() {
 			list = append(list, d)
 		}
 	}
@@ -79,15 +79,15 @@ func (r *rows) replaced(c *change) (list []attr.Device) {
 // set applies a change to rows, and counts what is different then.
 func (g *guard) set(r *rows, c *change) {
 	ips := []netip.Addr{c.IP}
-	if old := r.macs[c.MAC]; c.HasMAC && old != nil && old.IP != c.IP {
+	if old := r.macs[c.MAC]; !c.MAC.IsZero() && old != nil && old.IP != c.IP {
 		ips = append(ips, old.IP) // a device that has the address alone is found again
 	}
 	count := func(n int) {
-		if d, ok := r.byMAC(c.MAC); ok && c.HasMAC {
+		if d, ok := r.byMAC(c.MAC); ok && !c.MAC.IsZero() {
 			g.now.add(d.Values, n)
 		}
 		for _, ip := range ips {
-			if d, ok := r.byIP(ip); ok && !d.HasMAC {
+			if d, ok := r.byIP(ip); ok && d.MAC.IsZero() {
 				g.now.add(d.Values, n)
 			}
 		}
@@ -129,9 +129,9 @@ func (s *Store) recount(src *source) {
 	for ip, c := range r.ips {
 		if r.base != nil {
 			d, ok := r.base.GetIP(ip, nil)
-			old(d, ok && !d.HasMAC)
+			old(d, ok && d.MAC.IsZero())
 		}
-		if !c.gone && !c.HasMAC {
+		if !c.gone && c.MAC.IsZero() {
 			g.now.add(c.Values, 1)
 		}
 	}

@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"dcs/render/attr"
@@ -59,13 +61,16 @@ func (s *Store) heldOf(i int) string {
 }
 
 // What was lost counts for a day, over a start, and not for ever.
-func TestGuardDay(t *testing.T) {
+func TestGuardDay(t *testing.T) { synctest.Test(t, testGuardDay) }
+
+func testGuardDay(t *testing.T) {
 	dir := t.TempDir()
 	f := newFake("db", []string{"a", "b"}, herd(200)...)
-	var c clock
+	var back atomic.Int64 // how far the clock was set back
 	open := func() *Store {
 		cfg, _ := testConfig(dir, plain{f})
-		cfg.Now, cfg.RetryMax = c.now, time.Hour
+		cfg.Now = func() time.Time { return time.Now().Add(-time.Duration(back.Load())) }
+		cfg.RetryMax = time.Hour
 		return openStore(t, cfg)
 	}
 	s := open()
@@ -89,21 +94,23 @@ func TestGuardDay(t *testing.T) {
 	s = open()
 	is(t, s, 169, "a=169 b=x")
 	step(150, "held back: 50 of 200 devices would be lost")
-	c.offset.Add(int64(25 * time.Hour))
+	time.Sleep(25 * time.Hour)
 	step(140, "")
-	c.offset.Add(int64(25 * time.Hour))
+	time.Sleep(25 * time.Hour)
 	step(115, "")
 	step(110, "held back: 30 of 140 devices would be lost")
 	step(120, "") // what is missing is back
 	// A clock that was ahead does not make the day longer.
-	c.offset.Add(int64(-1000 * time.Hour))
+	back.Store(int64(1000 * time.Hour))
 	step(110, "held back: 30 of 140 devices would be lost")
-	c.offset.Add(int64(25 * time.Hour))
+	time.Sleep(25 * time.Hour)
 	step(100, "")
 }
 
 // A file of before the guard has no counts: they are made before anything is loaded.
-func TestGuardOldFile(t *testing.T) {
+func TestGuardOldFile(t *testing.T) { synctest.Test(t, testGuardOldFile) }
+
+func testGuardOldFile(t *testing.T) {
 	dir := t.TempDir()
 	b, err := localdb.Create(filepath.Join(dir, fileName("db")), []string{"a", "b"}, localdb.Options{})
 	if err != nil {
@@ -128,7 +135,9 @@ func TestGuardOldFile(t *testing.T) {
 }
 
 // Of several sources, one that has lost a column keeps it when its changes are put into its file, and over a start.
-func TestGuardKeepsColumn(t *testing.T) {
+func TestGuardKeepsColumn(t *testing.T) { synctest.Test(t, testGuardKeepsColumn) }
+
+func testGuardKeepsColumn(t *testing.T) {
 	dir := t.TempDir()
 	f := newFake("db", []string{"a", "b"}, herd(200)...)
 	g := newFake("more", []string{"c"}, dev(1, "", "c"))
@@ -166,7 +175,9 @@ func TestGuardKeepsColumn(t *testing.T) {
 }
 
 // Devices that go and others that come at the same time are no loss, nor are values that move.
-func TestGuardBalance(t *testing.T) {
+func TestGuardBalance(t *testing.T) { synctest.Test(t, testGuardBalance) }
+
+func testGuardBalance(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, herd(200)...)
 	cfg, _ := testConfig(t.TempDir(), following{plain{f}, f})
 	s := openStore(t, cfg)
@@ -204,7 +215,9 @@ func TestGuardBalance(t *testing.T) {
 }
 
 // The counts are those of what is served, whatever changes come and however files are made, and after a crash.
-func TestGuardCounts(t *testing.T) {
+func TestGuardCounts(t *testing.T) { synctest.Test(t, testGuardCounts) }
+
+func testGuardCounts(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, herd(20)...)
 	f.devices = append(f.devices, onlyIP("10.0.0.1", "1"), onlyIP("10.0.0.2", "", "2"))
 	cfg, ev := testConfig(t.TempDir(), following{plain{f}, f})
@@ -247,7 +260,9 @@ func TestGuardCounts(t *testing.T) {
 }
 
 // A source that is held back is loaded again, ever more seldom.
-func TestGuardBackoff(t *testing.T) {
+func TestGuardBackoff(t *testing.T) { synctest.Test(t, testGuardBackoff) }
+
+func testGuardBackoff(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, herd(200)...)
 	cfg, ev := testConfig(t.TempDir(), plain{f})
 	cfg.RetryMax = 40 * time.Millisecond
@@ -271,7 +286,9 @@ func TestGuardBackoff(t *testing.T) {
 }
 
 // A source that says itself that it is not to be believed is held back, and is told when that is to be accepted.
-func TestGuardMarker(t *testing.T) {
+func TestGuardMarker(t *testing.T) { synctest.Test(t, testGuardMarker) }
+
+func testGuardMarker(t *testing.T) {
 	f := &marked{fake: newFake("db", []string{"a", "b"}, herd(20)...)}
 	dir := t.TempDir()
 	open := func() *Store {
@@ -314,7 +331,9 @@ func (m *marked) Load(ctx context.Context, yield func(*attr.Device) error) error
 }
 
 // check tells what the server would hold back.
-func TestGuardSaved(t *testing.T) {
+func TestGuardSaved(t *testing.T) { synctest.Test(t, testGuardSaved) }
+
+func testGuardSaved(t *testing.T) {
 	dir := t.TempDir()
 	f := newFake("db", []string{"a", "b"}, herd(200)...)
 	cfg, _ := testConfig(dir, plain{f})

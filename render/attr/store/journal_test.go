@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"dcs/render/attr"
@@ -138,12 +139,9 @@ func known(s *Store) string {
 		r, ok := v.Lookup(mac(n), nil)
 		fmt.Fprintf(&b, "%d %s\n", n, show(v, r, ok))
 		ip := netip.AddrFrom4([4]byte{10, 0, 0, byte(n)})
-		r, m, has, ok := v.LookupIP(ip, nil)
-		if !has {
-			m = [6]byte{}
-		}
-		fmt.Fprintf(&b, "%v %s %v %v\n", ip, show(v, r, ok), m, has)
-		x, ok := s.Explain(mac(n), true, netip.Addr{})
+		r, m, ok := v.LookupIP(ip, nil)
+		fmt.Fprintf(&b, "%v %s %v\n", ip, show(v, r, ok), m)
+		x, ok := s.Explain(mac(n), netip.Addr{})
 		if ok {
 			fmt.Fprintln(&b, x.IP, x.Known)
 		}
@@ -200,9 +198,9 @@ func randomChange(r *rand.Rand, n int) attr.Change {
 		c.Values[1] = fmt.Sprint("w", n)
 	}
 	if r.IntN(5) > 0 {
-		c.MAC, c.HasMAC = mac(r.IntN(30)), true
+		c.MAC = mac(r.IntN(30))
 	}
-	if !c.HasMAC || r.IntN(2) > 0 {
+	if c.MAC.IsZero() || r.IntN(2) > 0 {
 		c.IP = netip.AddrFrom4([4]byte{10, 0, 0, byte(r.IntN(30))})
 	}
 	c.Gone = r.IntN(4) == 0
@@ -213,7 +211,7 @@ func randomChange(r *rand.Rand, n int) attr.Change {
 // source and of several.
 func TestJournalReplay(t *testing.T) {
 	for _, sources := range []int{1, 3} {
-		t.Run(fmt.Sprint(sources), func(t *testing.T) {
+		t.Run(fmt.Sprint(sources), bubble(func(t *testing.T) {
 			r := rand.New(rand.NewPCG(7, uint64(sources)))
 			var fakes []*fake
 			var up, gone []attr.Source
@@ -296,7 +294,7 @@ func TestJournalReplay(t *testing.T) {
 					crash("all files")
 				}
 			}
-		})
+		}))
 	}
 }
 
@@ -321,15 +319,17 @@ func compactSource(t *testing.T, s *Store, src *source) {
 }
 
 // A source that can only be asked has no file; what was found is served after a crash all the same, without the source.
-func TestJournalAsked(t *testing.T) {
+func TestJournalAsked(t *testing.T) { synctest.Test(t, testJournalAsked) }
+
+func testJournalAsked(t *testing.T) {
 	f := newFake("p", []string{"profile", "down"})
 	f.loadErr = errors.ErrUnsupported
-	f.ask = map[question]attr.Device{{mac: mac(1), hasMAC: true}: dev(1, "", "gold")}
+	f.ask = map[question]attr.Device{{mac: mac(1)}: dev(1, "", "gold")}
 	dir := t.TempDir()
 	cfg, _ := testConfig(dir, asking{plain{f}, f})
 	s := openStore(t, cfg)
 	eventually(t, "found", func() bool {
-		s.Miss(time.Now().UnixNano(), mac(1), true, netip.Addr{})
+		s.Miss(time.Now().UnixNano(), mac(1), netip.Addr{})
 		return get(s, 1) == "profile=gold"
 	})
 	for _, end := range []string{"kill", "close"} {
@@ -351,7 +351,7 @@ func TestJournalAsked(t *testing.T) {
 		if err != nil || len(saved.Missing()) > 0 {
 			t.Fatal(err, saved)
 		}
-		if x, ok := saved.Explain(attr.Query{MAC: mac(1), HasMAC: true}); !ok || x.Values[0] != "gold" || x.From[0] != "p" {
+		if x, ok := saved.Explain(attr.Query{MAC: mac(1)}); !ok || x.Values[0] != "gold" || x.From[0] != "p" {
 			t.Errorf("%s: saved %+v", end, x)
 		}
 		c.Close()
@@ -360,6 +360,10 @@ func TestJournalAsked(t *testing.T) {
 
 // A source that is not configured for a while keeps its changes.
 func TestJournalKeepsSourcesThatAreAway(t *testing.T) {
+	synctest.Test(t, testJournalKeepsSourcesThatAreAway)
+}
+
+func testJournalKeepsSourcesThatAreAway(t *testing.T) {
 	a, b := newFake("a", []string{"n"}, dev(1, "", "1")), newFake("b", []string{"m"}, dev(1, "", "1"))
 	dir := t.TempDir()
 	cfg, _ := testConfig(dir, following{plain{a}, a}, following{plain{b}, b})
@@ -383,7 +387,9 @@ func TestJournalKeepsSourcesThatAreAway(t *testing.T) {
 }
 
 // The journal stays small, whatever goes through it.
-func TestJournalBounded(t *testing.T) {
+func TestJournalBounded(t *testing.T) { synctest.Test(t, testJournalBounded) }
+
+func testJournalBounded(t *testing.T) {
 	f := newFake("db", []string{"n"}, dev(1, "", "1"))
 	dir := t.TempDir()
 	cfg, ev := testConfig(dir, following{plain{f}, f})
@@ -408,7 +414,9 @@ func TestJournalBounded(t *testing.T) {
 }
 
 // A journal that is damaged says so, and what is whole of it counts.
-func TestJournalDamaged(t *testing.T) {
+func TestJournalDamaged(t *testing.T) { synctest.Test(t, testJournalDamaged) }
+
+func testJournalDamaged(t *testing.T) {
 	f := newFake("db", []string{"n"}, dev(1, "", "1"))
 	dir := t.TempDir()
 	cfg, _ := testConfig(dir, following{plain{f}, f})

@@ -3,6 +3,8 @@ package store
 import (
 	"hash/maphash"
 	"sync/atomic"
+
+	"dcs/render/device"
 )
 
 // likely knows what speaks for a device that no View has: others of its vendor are known (random MAC addresses are of vendors
@@ -18,7 +20,7 @@ type likely struct {
 func newLikely() *likely { return &likely{seed: maphash.MakeSeed()} }
 
 // add notes that a device is known. nil notes nothing.
-func (l *likely) add(mac [6]byte) {
+func (l *likely) add(mac device.MAC) {
 	if l == nil {
 		return
 	}
@@ -36,7 +38,7 @@ func (l *likely) is(q question) bool {
 		return true
 	}
 	oui := uint32(q.mac[0])<<16 | uint32(q.mac[1])<<8 | uint32(q.mac[2])
-	if q.hasMAC && l.vendors[oui/64].Load()&(1<<(oui%64)) != 0 {
+	if !q.mac.IsZero() && l.vendors[oui/64].Load()&(1<<(oui%64)) != 0 {
 		return true
 	}
 	at, tag := l.place(q)

@@ -94,7 +94,7 @@ func (s *Store) sweep(src *source) error {
 		return nil
 	}
 	return r.each(func(d *attr.Device) error {
-		s.askAgain(question{d.MAC, d.HasMAC, d.IP})
+		s.askAgain(question{d.MAC, d.IP})
 		return s.ctx.Err()
 	})
 }
@@ -104,7 +104,7 @@ func place(d, in *attr.Device, cols []int) error {
 	if len(in.Values) > len(cols) {
 		return fmt.Errorf("%w: it has %d values for %d attributes", attr.ErrDevice, len(in.Values), len(cols))
 	}
-	d.MAC, d.HasMAC, d.IP = in.MAC, in.HasMAC, in.IP
+	d.MAC, d.IP = in.MAC, in.IP
 	clear(d.Values)
 	for i, v := range in.Values {
 		d.Values[cols[i]] = v

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"dcs/render/attr/localdb"
+	"dcs/render/device"
 )
 
 // Open opens a Store with what was known last, and begins to load its sources. It waits for
@@ -28,8 +29,8 @@ func Open(cfg Config) (*Store, error) {
 	}
 	s := &Store{
 		cfg: cfg, lock: lock, rebuildSoon: make(chan struct{}, 1), ready: make(chan struct{}),
-		macs: make(map[[6]byte]uint64), ips: make(map[netip.Addr]uint64),
-		newMACs: make(map[[6]byte]struct{}), newIPs: make(map[netip.Addr]struct{}),
+		macs: make(map[device.MAC]uint64), ips: make(map[netip.Addr]uint64),
+		newMACs: make(map[device.MAC]struct{}), newIPs: make(map[netip.Addr]struct{}),
 	}
 	if lock != nil && unwritable == nil {
 		unwritable = localdb.RemoveTemp(cfg.Dir)

@@ -5,12 +5,12 @@ import (
 	"net/netip"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // entry is a device that has changed. It is immutable.
 type entry struct {
-	mac    [6]byte
-	hasMAC bool
+	mac    device.MAC
 	ip     netip.Addr
 	gone   bool
 	unsure bool // what a source's file says of it could not be read
@@ -53,7 +53,7 @@ type bucket struct {
 	entries []*entry
 }
 
-func macKey(mac [6]byte) uint64 {
+func macKey(mac device.MAC) uint64 {
 	x := uint64(binary.BigEndian.Uint32(mac[:]))<<16 | uint64(binary.BigEndian.Uint16(mac[4:]))
 	return mix(x + 1)
 }
@@ -73,7 +73,7 @@ func mix(x uint64) uint64 {
 	return x ^ x>>33
 }
 
-func (o *overlay) byMAC(mac [6]byte) *entry {
+func (o *overlay) byMAC(mac device.MAC) *entry {
 	k := macKey(mac)
 	if b := o.macs[k%buckets]; b != nil {
 		for i, key := range b.keys {

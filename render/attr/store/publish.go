@@ -44,7 +44,7 @@ func (s *Store) take() *unpublished {
 	s.logged = nil
 	for mac := range s.newMACs {
 		e := s.fleet.lookup(func() (merged, bool) { return s.fleet.byMAC(mac) })
-		if e.mac, e.hasMAC = mac, true; e.unsure {
+		if e.mac = mac; e.unsure {
 			s.unsureMACs = append(s.unsureMACs, mac)
 		}
 		u.macs = append(u.macs, e)

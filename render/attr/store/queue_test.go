@@ -7,19 +7,21 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"dcs/render/device"
 )
 
 // flood makes the questions of an attacker: question n of them.
 type flood struct {
 	name string
 	ip   func(r *rand.Rand) netip.Addr
-	mac  func(r *rand.Rand) [6]byte
+	mac  func(r *rand.Rand) device.MAC
 }
 
 // vendor is the OUI of all devices that are known in these tests.
 var vendor = [3]byte{0x00, 0x15, 0xce}
 
-func randomMAC(r *rand.Rand) (m [6]byte) {
+func randomMAC(r *rand.Rand) (m device.MAC) {
 	x := r.Uint64()
 	for i := range m {
 		m[i] = byte(x >> (8 * i))
@@ -28,7 +30,7 @@ func randomMAC(r *rand.Rand) (m [6]byte) {
 	return m
 }
 
-func vendorMAC(r *rand.Rand) (m [6]byte) {
+func vendorMAC(r *rand.Rand) (m device.MAC) {
 	m = randomMAC(r)
 	copy(m[:], vendor[:])
 	return m
@@ -63,7 +65,7 @@ func within(prefix string) func(*rand.Rand) netip.Addr {
 type newcomer struct {
 	name string
 	ip   func(r *rand.Rand) netip.Addr
-	mac  func(r *rand.Rand) [6]byte
+	mac  func(r *rand.Rand) device.MAC
 }
 
 // A flood of 4,000 questions a second for devices that are not there delays no new device's question by a second, though the
@@ -119,10 +121,10 @@ func play(fl *flood, n *newcomer) (worst time.Duration, lost int) {
 	}
 	var asking []busy
 	mine := make(map[question]bool)
-	isVendor := func(m [6]byte) bool { return [3]byte(m[:3]) == vendor }
+	isVendor := func(m device.MAC) bool { return [3]byte(m[:3]) == vendor }
 	start := time.Unix(1e9, 0)
-	put := func(mac [6]byte, ip netip.Addr, now time.Time) question {
-		new := question{mac, true, ip}
+	put := func(mac device.MAC, ip netip.Addr, now time.Time) question {
+		new := question{mac, ip}
 		if out, full := q.add(new, isVendor(mac), now); full && mine[out.key()] {
 			lost++
 			delete(mine, out.key())
@@ -138,7 +140,7 @@ func play(fl *flood, n *newcomer) (worst time.Duration, lost int) {
 		}
 		put(fl.mac(r), fl.ip(r), now)
 		if at%(100*time.Millisecond) == 0 {
-			key := question{n.mac(r), true, n.ip(r)}
+			key := question{n.mac(r), n.ip(r)}
 			mine[key.key()] = true
 			put(key.mac, key.ip, now)
 		}
@@ -181,7 +183,7 @@ func TestQueueInvariants(t *testing.T) {
 	for step := range 20_000 {
 		switch r.IntN(4) {
 		case 0, 1:
-			new := question{mac(r.IntN(1000)), true, sources[r.IntN(len(sources))](r)}
+			new := question{mac(r.IntN(1000)), sources[r.IntN(len(sources))](r)}
 			if q.lookup[new.key()] == nil {
 				in++
 			}
@@ -269,7 +271,7 @@ func BenchmarkQueue(b *testing.B) {
 			q := newFairQueue(4096, 8)
 			now := time.Unix(1e9, 0)
 			for b.Loop() {
-				q.add(question{fl.mac(r), true, fl.ip(r)}, false, now)
+				q.add(question{fl.mac(r), fl.ip(r)}, false, now)
 			}
 		})
 	}

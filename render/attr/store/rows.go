@@ -6,13 +6,14 @@ import (
 
 	"dcs/render/attr"
 	"dcs/render/attr/localdb"
+	"dcs/render/device"
 )
 
 // rows is what one source told of its devices: a file, and what has changed since it was made.
 type rows struct {
 	base *localdb.DB // nil: none
 	cols []int       // by attribute of base: its index in the Store's schema; nil: the same
-	macs map[[6]byte]*change
+	macs map[device.MAC]*change
 	ips  map[netip.Addr]*change
 }
 
@@ -31,7 +32,7 @@ func (r *rows) clone() rows {
 func (r *rows) changed() int { return len(r.macs) + len(r.ips) }
 
 // byMAC finds a device. Its IP address is the one that it is found by, if any.
-func (r *rows) byMAC(mac [6]byte) (attr.Device, bool) {
+func (r *rows) byMAC(mac device.MAC) (attr.Device, bool) {
 	if c, ok := r.macs[mac]; ok {
 		return c.Device, !c.gone
 	}
@@ -61,7 +62,7 @@ func (r *rows) byIP(ip netip.Addr) (attr.Device, bool) {
 	if !ok {
 		return attr.Device{}, false
 	}
-	if _, changed := r.macs[d.MAC]; d.HasMAC && changed {
+	if _, changed := r.macs[d.MAC]; !d.MAC.IsZero() && changed {
 		return attr.Device{}, false
 	}
 	d.Values = r.record(d.Values)
@@ -87,27 +88,27 @@ func (r *rows) record(values []string) attr.Record {
 // set applies a change.
 func (r *rows) set(c *change) {
 	if r.macs == nil {
-		r.macs, r.ips = make(map[[6]byte]*change), make(map[netip.Addr]*change)
+		r.macs, r.ips = make(map[device.MAC]*change), make(map[netip.Addr]*change)
 	}
-	if old := r.macs[c.MAC]; c.HasMAC && old != nil && r.ips[old.IP] == old {
+	if old := r.macs[c.MAC]; !c.MAC.IsZero() && old != nil && r.ips[old.IP] == old {
 		delete(r.ips, old.IP)
 	}
-	if c.IP.IsValid() && !(c.gone && c.HasMAC) {
-		if old := r.ips[c.IP]; old != nil && old.HasMAC && !(c.HasMAC && old.MAC == c.MAC) {
+	if c.IP.IsValid() && !(c.gone && !c.MAC.IsZero()) {
+		if old := r.ips[c.IP]; old != nil && !old.MAC.IsZero() && !(!c.MAC.IsZero() && old.MAC == c.MAC) {
 			without := *old
 			without.IP = netip.Addr{}
 			r.macs[old.MAC] = &without
 		}
 		r.ips[c.IP] = c
 	}
-	if c.HasMAC {
+	if !c.MAC.IsZero() {
 		r.macs[c.MAC] = c
 	}
 }
 
 // forget drops changes up to number seq: they are in the file now.
 func (r *rows) forget(seq uint64) {
-	maps.DeleteFunc(r.macs, func(_ [6]byte, c *change) bool { return c.seq <= seq })
+	maps.DeleteFunc(r.macs, func(_ device.MAC, c *change) bool { return c.seq <= seq })
 	maps.DeleteFunc(r.ips, func(_ netip.Addr, c *change) bool { return c.seq <= seq })
 }
 
@@ -116,7 +117,7 @@ func (r *rows) each(yield func(*attr.Device) error) error {
 	if r.base != nil {
 		err := r.base.Each(func(d *attr.Device) error {
 			_, taken := r.ips[d.IP]
-			if d.HasMAC {
+			if !d.MAC.IsZero() {
 				if _, changed := r.macs[d.MAC]; changed {
 					return nil
 				}
@@ -143,7 +144,7 @@ func (r *rows) each(yield func(*attr.Device) error) error {
 		}
 	}
 	for _, c := range r.ips {
-		if c.gone || c.HasMAC {
+		if c.gone || !c.MAC.IsZero() {
 			continue
 		}
 		if err := yield(&c.Device); err != nil {

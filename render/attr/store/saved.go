@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // Saved is what a Store of the same sources has on disk. It may be read while the Store is open, and misses
@@ -20,8 +21,8 @@ func OpenSaved(dir string, sources []attr.Source) (*Saved, error) {
 	s := &Store{
 		cfg:   Config{Shrink: defaultShrink, Now: func() time.Time { return time.Time{} }},
 		fleet: make(fleet, len(sources)), ctx: context.Background(),
-		macs: make(map[[6]byte]uint64), ips: make(map[netip.Addr]uint64),
-		newMACs: make(map[[6]byte]struct{}), newIPs: make(map[netip.Addr]struct{}),
+		macs: make(map[device.MAC]uint64), ips: make(map[netip.Addr]uint64),
+		newMACs: make(map[device.MAC]struct{}), newIPs: make(map[netip.Addr]struct{}),
 	}
 	// The journal comes first: what a Store takes out of it is in its files already.
 	changes, err := openJournal(dir)
@@ -57,7 +58,7 @@ func OpenSaved(dir string, sources []attr.Source) (*Saved, error) {
 func (s *Saved) Schema() *attr.Schema { return s.s.schema }
 
 // Explain finds a device, as Store.Explain does.
-func (s *Saved) Explain(q attr.Query) (Explanation, bool) { return s.s.Explain(q.MAC, q.HasMAC, q.IP) }
+func (s *Saved) Explain(q attr.Query) (Explanation, bool) { return s.s.Explain(q.MAC, q.IP) }
 
 // State tells what there is of each source.
 func (s *Saved) State() []State { return s.s.State() }

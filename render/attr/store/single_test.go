@@ -4,13 +4,16 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"dcs/render/attr"
 )
 
 // The merge of one file is that file: no other is written, whatever the number of sources.
-func TestSingleFileServesAsItIs(t *testing.T) {
+func TestSingleFileServesAsItIs(t *testing.T) { synctest.Test(t, testSingleFileServesAsItIs) }
+
+func testSingleFileServesAsItIs(t *testing.T) {
 	a := newFake("a", []string{"n"}, dev(1, "10.0.0.1", "1"))
 	b := newFake("b", []string{"m"})
 	dir := t.TempDir()
@@ -56,7 +59,9 @@ func TestSingleFileServesAsItIs(t *testing.T) {
 }
 
 // A file lacks an attribute in the midst of the schema: a merged file has all, until a start finds that nobody has it any more.
-func TestSingleFileOfFewerAttributes(t *testing.T) {
+func TestSingleFileOfFewerAttributes(t *testing.T) { synctest.Test(t, testSingleFileOfFewerAttributes) }
+
+func testSingleFileOfFewerAttributes(t *testing.T) {
 	f := newFake("a", []string{"x", "y", "z"}, dev(1, "", "1", "2", "3"))
 	dir := t.TempDir()
 	cfg, ev := testConfig(dir, plain{f})

@@ -11,6 +11,7 @@ import (
 
 	"dcs/render/attr"
 	"dcs/render/attr/localdb"
+	"dcs/render/device"
 )
 
 // Store keeps what several sources tell of devices, on disk and in memory, and merges it.
@@ -50,7 +51,7 @@ type Store struct {
 	seq    uint64
 	stamp  int64
 	// What the overlay has, with the number of the last change of each; oldest is when the first came.
-	macs   map[[6]byte]uint64
+	macs   map[device.MAC]uint64
 	ips    map[netip.Addr]uint64
 	oldest time.Time
 	// What has changed since the last View.
@@ -58,12 +59,12 @@ type Store struct {
 	rebased bool        // it has changed
 	logged  []logged    // what the journal does not have yet
 	orphans []record    // what the journal has of sources that are not there
-	newMACs map[[6]byte]struct{}
+	newMACs map[device.MAC]struct{}
 	newIPs  map[netip.Addr]struct{}
 	timer   *time.Timer   // runs while there is something new
 	spoiled []*localdb.DB // files that were found to be damaged, and told of
 	// Devices and addresses in the overlay of which nobody could say.
-	unsureMACs [][6]byte
+	unsureMACs []device.MAC
 	unsureIPs  []netip.Addr
 	remerge    bool // sources have new files that are not merged yet
 }

@@ -13,10 +13,12 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"dcs/render/attr"
 	"dcs/render/attr/localdb"
+	"dcs/render/device"
 	"dcs/render/mapped"
 )
 
@@ -33,6 +35,7 @@ type fake struct {
 	hang    bool  // Load gives all devices and waits for the end of its context
 	ask     map[question]attr.Device
 	askErr  error
+	gate    chan struct{} // Ask waits until it is closed; nil: it does not
 	asks    atomic.Int64
 	loads   atomic.Int64
 	apply   chan []attr.Change // nil: the source does not follow
@@ -76,11 +79,14 @@ func (f *fake) Load(ctx context.Context, yield func(*attr.Device) error) error {
 	return err
 }
 
-func (f *fake) Ask(_ context.Context, mac [6]byte, hasMAC bool, ip netip.Addr) (attr.Device, bool, error) {
+func (f *fake) Ask(_ context.Context, mac device.MAC, ip netip.Addr) (attr.Device, bool, error) {
 	f.asks.Add(1)
+	if f.gate != nil {
+		<-f.gate
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	d, ok := f.ask[question{mac, hasMAC, ip}.key()]
+	d, ok := f.ask[question{mac, ip}.key()]
 	return d, ok, f.askErr
 }
 
@@ -119,10 +125,12 @@ func (f following) Follow(ctx context.Context, apply func([]attr.Change) error) 
 	}
 }
 
-func mac(n int) [6]byte { return [6]byte{2, 0, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)} }
+func mac(n int) device.MAC {
+	return device.MAC{2, 0, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}
+}
 
 func dev(n int, ip string, values ...string) attr.Device {
-	d := attr.Device{MAC: mac(n), HasMAC: true, Values: values}
+	d := attr.Device{MAC: mac(n), Values: values}
 	if ip != "" {
 		d.IP = netip.MustParseAddr(ip)
 	}
@@ -134,11 +142,6 @@ func onlyIP(ip string, values ...string) attr.Device {
 }
 
 func gone(d attr.Device) attr.Change { return attr.Change{Device: d, Gone: true} }
-
-// clock is a time that a test moves.
-type clock struct{ offset atomic.Int64 }
-
-func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
 
 type events struct {
 	mu   sync.Mutex
@@ -201,14 +204,19 @@ func openStore(t *testing.T, cfg Config) *Store {
 	return s
 }
 
+// bubble runs a test in a bubble of its own, whose clock moves on when everything in it waits.
+func bubble(test func(*testing.T)) func(*testing.T) {
+	return func(t *testing.T) { synctest.Test(t, test) }
+}
+
 // eventually waits until ok.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for range 3000 {
+	for range 30_000 {
 		if ok() {
 			return
 		}
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(time.Millisecond)
 	}
 	t.Fatalf("never: %s", what)
 }
@@ -222,7 +230,7 @@ func get(s *Store, n int) string {
 
 func getIP(s *Store, ip string) string {
 	v := s.View()
-	r, _, _, ok := v.LookupIP(netip.MustParseAddr(ip), nil)
+	r, _, ok := v.LookupIP(netip.MustParseAddr(ip), nil)
 	return show(v, r, ok)
 }
 
@@ -254,7 +262,9 @@ func newFake(name string, names []string, devices ...attr.Device) *fake {
 	return &fake{name: name, names: names, devices: devices, apply: make(chan []attr.Change), fail: make(chan error)}
 }
 
-func TestStoreServesAcrossRestarts(t *testing.T) {
+func TestStoreServesAcrossRestarts(t *testing.T) { synctest.Test(t, testStoreServesAcrossRestarts) }
+
+func testStoreServesAcrossRestarts(t *testing.T) {
 	dir := t.TempDir()
 	f := newFake("db", []string{"down", "up"}, dev(1, "10.0.0.1", "100", "10"), onlyIP("10.0.0.2", "200"))
 	cfg, ev := testConfig(dir, plain{f})
@@ -262,8 +272,8 @@ func TestStoreServesAcrossRestarts(t *testing.T) {
 	is(t, s, 1, "down=100 up=10")
 	isIP(t, s, "10.0.0.1", "down=100 up=10")
 	isIP(t, s, "10.0.0.2", "down=200")
-	if _, m, has, _ := s.View().LookupIP(netip.MustParseAddr("10.0.0.1"), nil); !has || m != mac(1) {
-		t.Errorf("10.0.0.1 belongs to %x, %v", m, has)
+	if _, m, _ := s.View().LookupIP(netip.MustParseAddr("10.0.0.1"), nil); m != mac(1) {
+		t.Errorf("10.0.0.1 belongs to %v", m)
 	}
 	if _, err := Open(cfg); err == nil {
 		t.Error("two stores in one directory")
@@ -292,7 +302,9 @@ func TestStoreServesAcrossRestarts(t *testing.T) {
 	isIP(t, s, "10.0.0.2", "none")
 }
 
-func TestStoreMergesInOrder(t *testing.T) {
+func TestStoreMergesInOrder(t *testing.T) { synctest.Test(t, testStoreMergesInOrder) }
+
+func testStoreMergesInOrder(t *testing.T) {
 	a := newFake("a", []string{"down", "isp"}, dev(1, "10.0.0.1", "1a", ""), dev(2, "", "2a", "x"), dev(4, "10.0.0.4", "", "four"))
 	b := newFake("b", []string{"up", "down", "isp"}, dev(1, "10.9.9.9", "1u", "1b", "1isp"), dev(3, "10.0.0.3", "3u"), onlyIP("10.0.0.5", "5u"))
 	c := newFake("c", []string{"city"}, onlyIP("10.0.0.1", "Rome"), onlyIP("10.0.0.5", "Oslo"), onlyIP("10.9.9.9", "Nowhere"), dev(2, "10.0.0.3", "Lima"))
@@ -314,7 +326,7 @@ func TestStoreMergesInOrder(t *testing.T) {
 	}
 	eventually(t, "all is merged", s.Settled)
 	check()
-	x, ok := s.Explain(mac(1), true, netip.Addr{})
+	x, ok := s.Explain(mac(1), netip.Addr{})
 	from := map[string]string{}
 	for i, src := range x.From {
 		from[x.Schema.Name(i)] = src + ":" + x.Values[i]
@@ -323,10 +335,10 @@ func TestStoreMergesInOrder(t *testing.T) {
 	if !ok || fmt.Sprint(from) != fmt.Sprint(want) || !slices.Equal(x.Known, []string{"a", "b", "c"}) || x.IP != netip.MustParseAddr("10.0.0.1") {
 		t.Errorf("explained as %v (known to %v, %v), want %v", from, x.Known, x.IP, want)
 	}
-	if x, ok := s.Explain([6]byte{}, false, netip.MustParseAddr("10.0.0.5")); !ok || !slices.Equal(x.Known, []string{"b", "c"}) {
+	if x, ok := s.Explain(device.MAC{}, netip.MustParseAddr("10.0.0.5")); !ok || !slices.Equal(x.Known, []string{"b", "c"}) {
 		t.Errorf("10.0.0.5 is known to %v, %v", x.Known, ok)
 	}
-	if _, ok := s.Explain(mac(77), true, netip.Addr{}); ok {
+	if _, ok := s.Explain(mac(77), netip.Addr{}); ok {
 		t.Error("a device that nobody knows was explained")
 	}
 	s.Close()
@@ -351,7 +363,9 @@ func TestStoreMergesInOrder(t *testing.T) {
 	}
 }
 
-func TestStoreFollows(t *testing.T) {
+func TestStoreFollows(t *testing.T) { synctest.Test(t, testStoreFollows) }
+
+func testStoreFollows(t *testing.T) {
 	f := newFake("db", []string{"down"}, dev(1, "10.0.0.1", "1"), dev(2, "10.0.0.2", "2"), onlyIP("10.0.0.3", "3"))
 	cfg, ev := testConfig(t.TempDir(), following{plain{f}, f})
 	s := openStore(t, cfg)
@@ -372,7 +386,7 @@ func TestStoreFollows(t *testing.T) {
 		isIP(t, s, "10.0.0.2", "none")
 		isIP(t, s, "10.0.0.3", "down=4")
 		for m, ip := range map[int]string{1: "10.0.0.9", 2: "", 4: "10.0.0.3"} {
-			q := []attr.Query{{MAC: mac(m), HasMAC: true, Peek: true, Addr: netip.MustParseAddr("192.0.2.1")}} // an answer of before
+			q := []attr.Query{{MAC: mac(m), Peek: true, Addr: netip.MustParseAddr("192.0.2.1")}} // an answer of before
 			want, _ := netip.ParseAddr(ip)
 			if s.View().LookupBatch(q); q[0].Addr != want || q[0].Found != (ip != "") {
 				t.Errorf("device %d is at %v, want %q", m, q[0].Addr, ip)
@@ -417,7 +431,9 @@ func TestStoreFollows(t *testing.T) {
 }
 
 // Changes of one source of several reach devices that the others know, by whatever address.
-func TestStoreMergesChanges(t *testing.T) {
+func TestStoreMergesChanges(t *testing.T) { synctest.Test(t, testStoreMergesChanges) }
+
+func testStoreMergesChanges(t *testing.T) {
 	a := newFake("a", []string{"down"}, dev(1, "10.0.0.1", "1"), dev(2, "", "2"))
 	b := newFake("b", []string{"city"}, onlyIP("10.0.0.1", "Rome"), onlyIP("10.0.0.2", "Oslo"))
 	cfg, _ := testConfig(t.TempDir(), following{plain{a}, a}, following{plain{b}, b})
@@ -442,7 +458,9 @@ func TestStoreMergesChanges(t *testing.T) {
 	isIP(t, s, "10.0.0.1", "down=22")
 }
 
-func TestStoreRefusesHalfAnswers(t *testing.T) {
+func TestStoreRefusesHalfAnswers(t *testing.T) { synctest.Test(t, testStoreRefusesHalfAnswers) }
+
+func testStoreRefusesHalfAnswers(t *testing.T) {
 	var fleet []attr.Device
 	for i := range 200 {
 		fleet = append(fleet, dev(i, "", fmt.Sprint(i)))
@@ -477,7 +495,9 @@ func TestStoreRefusesHalfAnswers(t *testing.T) {
 	is(t, s, 149, "n=149")
 }
 
-func TestStoreSchemaGrows(t *testing.T) {
+func TestStoreSchemaGrows(t *testing.T) { synctest.Test(t, testStoreSchemaGrows) }
+
+func testStoreSchemaGrows(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, dev(1, "", "A", "B"))
 	cfg, ev := testConfig(t.TempDir(), plain{f})
 	s := openStore(t, cfg)
@@ -503,7 +523,9 @@ func TestStoreSchemaGrows(t *testing.T) {
 
 // A schema is partial until each source has told its attributes, now or before the start. That it is so no
 // longer is told, even if they were all known.
-func TestStorePartialSchema(t *testing.T) {
+func TestStorePartialSchema(t *testing.T) { synctest.Test(t, testStorePartialSchema) }
+
+func testStorePartialSchema(t *testing.T) {
 	a, b := newFake("a", []string{"x", "y"}, dev(1, "", "X", "Y")), newFake("b", []string{"y"}, dev(1, "", "Z"))
 	b.openErr = errors.New("not there")
 	dir := t.TempDir()
@@ -528,7 +550,9 @@ func TestStorePartialSchema(t *testing.T) {
 }
 
 // A source whose attributes are others than when it was opened is opened again before anything of it is believed.
-func TestStoreColumnsChange(t *testing.T) {
+func TestStoreColumnsChange(t *testing.T) { synctest.Test(t, testStoreColumnsChange) }
+
+func testStoreColumnsChange(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, dev(1, "", "A", "B"))
 	cfg, ev := testConfig(t.TempDir(), plain{f})
 	cfg.RetryMin, cfg.RetryMax = time.Hour, time.Hour
@@ -581,48 +605,48 @@ func TestStoreColumnsChange(t *testing.T) {
 	}
 }
 
-func TestStoreAsks(t *testing.T) {
+func TestStoreAsks(t *testing.T) { synctest.Test(t, testStoreAsks) }
+
+func testStoreAsks(t *testing.T) {
 	f := newFake("db", []string{"n"}, dev(1, "", "1"))
 	f.ask = map[question]attr.Device{
-		{mac: mac(2), hasMAC: true}:           dev(2, "10.0.0.2", "2"),
+		{mac: mac(2)}:                         dev(2, "10.0.0.2", "2"),
 		{ip: netip.MustParseAddr("10.0.0.3")}: {Values: []string{"3"}},
-		{mac: mac(4), hasMAC: true}:           dev(44, "", "4"), // another device: not to be believed
-		{mac: mac(5), hasMAC: true}:           {Values: []string{"5"}},
+		{mac: mac(4)}:                         dev(44, "", "4"), // another device: not to be believed
+		{mac: mac(5)}:                         {Values: []string{"5"}},
 	}
-	var c clock
 	cfg, _ := testConfig(t.TempDir(), asking{plain{f}, f})
-	cfg.Now = c.now
 	s := openStore(t, cfg)
 	is(t, s, 1, "n=1")
-	now := func() int64 { return c.now().UnixNano() }
+	now := func() int64 { return time.Now().UnixNano() }
 	none := netip.Addr{}
 
-	if got := s.Miss(now(), mac(2), true, none); got != Asking {
+	if got := s.Miss(now(), mac(2), none); got != Asking {
 		t.Errorf("first question: %v", got)
 	}
 	is(t, s, 2, "n=2")
 	isIP(t, s, "10.0.0.2", "n=2")
-	s.Miss(now(), [6]byte{}, false, netip.MustParseAddr("::ffff:10.0.0.3"))
+	s.Miss(now(), device.MAC{}, netip.MustParseAddr("::ffff:10.0.0.3"))
 	isIP(t, s, "10.0.0.3", "n=3")
-	s.Miss(now(), mac(5), true, netip.MustParseAddr("10.0.0.55"))
+	s.Miss(now(), mac(5), netip.MustParseAddr("10.0.0.55"))
 	is(t, s, 5, "n=5")
 
 	// A device that no source has is asked for once, then answered at once.
 	before := f.asks.Load()
-	eventually(t, "known not to be there", func() bool { return s.Miss(now(), mac(9), true, none) == Unknown })
+	eventually(t, "known not to be there", func() bool { return s.Miss(now(), mac(9), none) == Unknown })
 	asked := f.asks.Load() - before
 	for range 100 {
-		s.Miss(now(), mac(9), true, none)
+		s.Miss(now(), mac(9), none)
 	}
 	if f.asks.Load()-before != asked || asked > 2 {
 		t.Errorf("asked %d times for a device that is not there", f.asks.Load()-before)
 	}
-	c.offset.Add(int64(2 * time.Hour))
-	if got := s.Miss(now(), mac(9), true, none); got != Asking {
+	time.Sleep(2 * time.Hour)
+	if got := s.Miss(now(), mac(9), none); got != Asking {
 		t.Errorf("after two hours: %v", got)
 	}
 
-	s.Miss(now(), mac(4), true, none)
+	s.Miss(now(), mac(4), none)
 	eventually(t, "an answer about another device", func() bool { return errors.Is(s.State()[0].Err, errOther) })
 	if get(s, 4) != "none" || get(s, 44) != "none" {
 		t.Error("an answer about another device was believed")
@@ -630,40 +654,41 @@ func TestStoreAsks(t *testing.T) {
 	// An error says nothing of the device.
 	f.set(func() { f.askErr = errors.New("down") })
 	for range 20 {
-		if s.Miss(now(), mac(10), true, none) != Asking {
+		if s.Miss(now(), mac(10), none) != Asking {
 			t.Fatal("a device is unknown though the source is down")
 		}
 		time.Sleep(time.Millisecond)
 	}
 	f.set(func() { f.askErr = nil })
-	if s.Miss(now(), [6]byte{}, false, none) != Unknown {
+	if s.Miss(now(), device.MAC{}, none) != Unknown {
 		t.Error("asked for nothing")
 	}
 }
 
 // A source that can only be asked: what it told stays over a start, and is asked for again.
-func TestStoreAskOnly(t *testing.T) {
+func TestStoreAskOnly(t *testing.T) { synctest.Test(t, testStoreAskOnly) }
+
+func testStoreAskOnly(t *testing.T) {
 	dir := t.TempDir()
 	f := newFake("plugin", []string{"n"})
 	f.loadErr = errors.ErrUnsupported
-	f.ask = map[question]attr.Device{{mac: mac(1), hasMAC: true}: {Values: []string{"1"}}}
-	var c clock
+	f.ask = map[question]attr.Device{{mac: mac(1)}: {Values: []string{"1"}}}
 	open := func() (*Store, *events) {
 		cfg, ev := testConfig(dir, asking{plain{f}, f})
-		cfg.Now, cfg.AskFresh = c.now, time.Hour
+		cfg.AskFresh = time.Hour
 		return openStore(t, cfg), ev
 	}
 	s, ev := open()
 	eventually(t, "up", func() bool { return s.State()[0].Up })
-	s.Miss(c.now().UnixNano(), mac(1), true, netip.Addr{})
+	s.Miss(time.Now().UnixNano(), mac(1), netip.Addr{})
 	is(t, s, 1, "n=1")
 	s.soon()
 	eventually(t, "in the file", func() bool { return ev.has(Merged, "plugin", nil) })
-	f.set(func() { f.ask[question{mac: mac(1), hasMAC: true}] = attr.Device{Values: []string{"one"}} })
-	c.offset.Add(int64(61 * time.Minute))
+	f.set(func() { f.ask[question{mac: mac(1)}] = attr.Device{Values: []string{"one"}} })
+	time.Sleep(61 * time.Minute)
 	is(t, s, 1, "n=one")
 	s.soon()
-	eventually(t, "in the file", func() bool { return ev.count(Merged, "plugin") == 2 })
+	eventually(t, "in the file", func() bool { return ev.count(Merged, "plugin") >= 2 })
 	s.Close()
 
 	s, _ = open()
@@ -674,7 +699,7 @@ func TestStoreAskOnly(t *testing.T) {
 	// An error leaves what is known, an answer takes it away.
 	f.set(func() { f.askErr = errors.New("down") })
 	asks := f.asks.Load()
-	c.offset.Add(int64(61 * time.Minute))
+	time.Sleep(61 * time.Minute)
 	eventually(t, "asked", func() bool { return f.asks.Load() > asks })
 	if got := get(s, 1); got != "n=one" {
 		t.Errorf("after an error: %s", got)
@@ -684,21 +709,22 @@ func TestStoreAskOnly(t *testing.T) {
 		clear(f.ask)
 	})
 	time.Sleep(10 * time.Millisecond) // the question that failed is put back
-	c.offset.Add(int64(61 * time.Minute))
+	time.Sleep(61 * time.Minute)
 	is(t, s, 1, "none")
 }
 
-func TestStoreQueueIsBounded(t *testing.T) {
+func TestStoreQueueIsBounded(t *testing.T) { synctest.Test(t, testStoreQueueIsBounded) }
+
+func testStoreQueueIsBounded(t *testing.T) {
 	f := newFake("db", []string{"n"})
+	f.gate = make(chan struct{})
 	cfg, _ := testConfig(t.TempDir(), asking{plain{f}, f})
 	cfg.AskQueue = 1
 	s := openStore(t, cfg)
+	t.Cleanup(func() { close(f.gate) })
 	eventually(t, "settled", s.Settled)
-	f.mu.Lock() // Ask waits
-	unlock := sync.OnceFunc(f.mu.Unlock)
-	t.Cleanup(unlock)
 	for i := range 1000 {
-		if s.Miss(time.Now().UnixNano(), mac(i), true, netip.Addr{}) != Asking {
+		if s.Miss(time.Now().UnixNano(), mac(i), netip.Addr{}) != Asking {
 			t.Error("a question that found no room was answered")
 		}
 	}
@@ -706,10 +732,11 @@ func TestStoreQueueIsBounded(t *testing.T) {
 	if q := s.Questions(); q.Waiting > 1 {
 		t.Errorf("%d questions wait, where one may", q.Waiting)
 	}
-	unlock()
 }
 
-func TestStoreDamagedFiles(t *testing.T) {
+func TestStoreDamagedFiles(t *testing.T) { synctest.Test(t, testStoreDamagedFiles) }
+
+func testStoreDamagedFiles(t *testing.T) {
 	a := newFake("a", []string{"n"}, dev(1, "", "1"))
 	b := newFake("b", []string{"m"}, dev(1, "", "2"))
 	dir := t.TempDir()
@@ -745,7 +772,9 @@ func TestStoreDamagedFiles(t *testing.T) {
 }
 
 // A full disk is a failure like any other: what was known serves on.
-func TestStoreDiskFull(t *testing.T) {
+func TestStoreDiskFull(t *testing.T) { synctest.Test(t, testStoreDiskFull) }
+
+func testStoreDiskFull(t *testing.T) {
 	if os.Geteuid() != 0 {
 		if os.Getenv("DCS_REQUIRE_ROOT") != "" {
 			t.Fatal("only root can mount a small file system")
@@ -787,7 +816,9 @@ func TestStoreDiskFull(t *testing.T) {
 }
 
 // A change whose record does not fit, and more changes than there is room for.
-func TestStoreBadChanges(t *testing.T) {
+func TestStoreBadChanges(t *testing.T) { synctest.Test(t, testStoreBadChanges) }
+
+func testStoreBadChanges(t *testing.T) {
 	f := newFake("db", []string{"n"}, dev(1, "", "1"))
 	cfg, _ := testConfig(t.TempDir(), following{plain{f}, f})
 	cfg.Overlay = 10
@@ -825,7 +856,9 @@ func TestStoreBadChanges(t *testing.T) {
 	})
 }
 
-func TestViewNoAllocs(t *testing.T) {
+func TestViewNoAllocs(t *testing.T) { synctest.Test(t, testViewNoAllocs) }
+
+func testViewNoAllocs(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, dev(1, "10.0.0.1", "1", "2"), dev(2, "", "1", "2"))
 	cfg, _ := testConfig(t.TempDir(), following{plain{f}, f})
 	s := openStore(t, cfg)
@@ -836,12 +869,12 @@ func TestViewNoAllocs(t *testing.T) {
 	known, changed, none := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.3"), netip.MustParseAddr("10.0.0.7")
 	var batch []attr.Query
 	for i := range 5 {
-		batch = append(batch, attr.Query{MAC: mac(i), HasMAC: true, Values: make(attr.Record, 0, 2)})
+		batch = append(batch, attr.Query{MAC: mac(i), Values: make(attr.Record, 0, 2)})
 	}
 	for _, ip := range []netip.Addr{known, changed, none} {
 		batch = append(batch, attr.Query{IP: ip, Values: make(attr.Record, 0, 2)})
 	}
-	peek := []attr.Query{{MAC: mac(1), HasMAC: true, Peek: true}, {MAC: mac(3), HasMAC: true, Peek: true}, {IP: changed, Peek: true}, {IP: known, Peek: true}}
+	peek := []attr.Query{{MAC: mac(1), Peek: true}, {MAC: mac(3), Peek: true}, {IP: changed, Peek: true}, {IP: known, Peek: true}}
 	for name, call := range map[string]func(){
 		"peek":            func() { s.View().LookupBatch(peek) },
 		"batch":           func() { s.View().LookupBatch(batch) },
@@ -852,7 +885,7 @@ func TestViewNoAllocs(t *testing.T) {
 		"address in file": func() { s.View().LookupIP(known, dst) },
 		"changed address": func() { s.View().LookupIP(changed, dst) },
 		"no address":      func() { s.View().LookupIP(none, dst) },
-		"miss":            func() { s.Miss(1, mac(9), true, none) },
+		"miss":            func() { s.Miss(1, mac(9), none) },
 	} {
 		if n := testing.AllocsPerRun(1000, call); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
@@ -862,12 +895,12 @@ func TestViewNoAllocs(t *testing.T) {
 	for i := range batch {
 		q := &batch[i]
 		want := attr.Query{}
-		if q.HasMAC {
+		if !q.MAC.IsZero() {
 			want.Values, want.Found = s.View().Lookup(q.MAC, nil)
 		} else {
-			want.Values, want.Owner, want.HasOwner, want.Found = s.View().LookupIP(q.IP, nil)
+			want.Values, want.Owner, want.Found = s.View().LookupIP(q.IP, nil)
 		}
-		if q.Found != want.Found || q.Owner != want.Owner || q.HasOwner != want.HasOwner || q.Found && !slices.Equal(q.Values, want.Values) {
+		if q.Found != want.Found || q.Owner != want.Owner || q.Found && !slices.Equal(q.Values, want.Values) {
 			t.Errorf("batch: %+v, want %+v", *q, want)
 		}
 	}
@@ -885,7 +918,7 @@ func TestViewNoAllocs(t *testing.T) {
 	if _, ok := v.Lookup(mac(1), dst); ok || v.Schema().Len() != 0 {
 		t.Error("the nil view knows a device")
 	}
-	if _, _, _, ok := v.LookupIP(known, dst); ok {
+	if _, _, ok := v.LookupIP(known, dst); ok {
 		t.Error("the nil view knows an address")
 	}
 }
@@ -920,7 +953,7 @@ func TestViewConcurrent(t *testing.T) {
 					return
 				}
 				ip := netip.AddrFrom4([4]byte{10, 0, 0, byte(i % 50)})
-				if r, m, has, ok := v.LookupIP(ip, dst); !ok || !has || m != mac(i%50) || r[0] != r[1] {
+				if r, m, ok := v.LookupIP(ip, dst); !ok || m != mac(i%50) || r[0] != r[1] {
 					t.Errorf("record %q, %v", r, ok)
 					return
 				}
@@ -981,7 +1014,9 @@ func TestFileSourceCut(t *testing.T) {
 	}
 }
 
-func TestFileSource(t *testing.T) {
+func TestFileSource(t *testing.T) { synctest.Test(t, testFileSource) }
+
+func testFileSource(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "built")
 	f := newFake("csv", []string{"n"}, dev(1, "10.0.0.1", "1"), attr.Device{}, dev(1, "10.0.0.1", "one"))
 	calls := 0

@@ -32,7 +32,7 @@ func newUnknowns(again time.Duration) *unknowns {
 // hash returns a question's hash.
 func (u *unknowns) hash(q question) uint64 {
 	var b [17]byte
-	if q.hasMAC {
+	if !q.mac.IsZero() {
 		copy(b[:], q.mac[:])
 	} else {
 		ip := q.ip.As16()

@@ -99,7 +99,7 @@ func (s *Store) differs(src *source, d *attr.Device) bool {
 	err := s.fleet.guard(func() error {
 		var was attr.Device
 		var ok bool
-		if d.HasMAC {
+		if !d.MAC.IsZero() {
 			was, ok = r.byMAC(d.MAC)
 		} else {
 			was, ok = r.byIP(d.IP.Unmap())

@@ -6,6 +6,7 @@ import (
 
 	"dcs/render/attr"
 	"dcs/render/attr/localdb"
+	"dcs/render/device"
 	"dcs/render/mapped"
 )
 
@@ -32,7 +33,7 @@ func (v *View) Schema() *attr.Schema {
 // Lookup finds the device with a MAC address. It appends its record to dst[:0], and returns
 // that and whether there is such a device. It does not allocate if dst has room for the
 // whole schema.
-func (v *View) Lookup(mac [6]byte, dst attr.Record) (attr.Record, bool) {
+func (v *View) Lookup(mac device.MAC, dst attr.Record) (attr.Record, bool) {
 	if v == nil {
 		return dst[:0], false
 	}
@@ -50,32 +51,29 @@ func (v *View) Lookup(mac [6]byte, dst attr.Record) (attr.Record, bool) {
 }
 
 // LookupIP finds the device with an IP address, as Lookup does, and tells its MAC address if it has one.
-func (v *View) LookupIP(ip netip.Addr, dst attr.Record) (r attr.Record, mac [6]byte, hasMAC, ok bool) {
+func (v *View) LookupIP(ip netip.Addr, dst attr.Record) (r attr.Record, mac device.MAC, ok bool) {
 	if v == nil {
-		return dst[:0], mac, false, false
+		return dst[:0], mac, false
 	}
 	ip = ip.Unmap()
 	if v.over != nil {
 		if e := v.over.byIP(ip); e != nil {
-			return append(dst[:0], e.values...), e.mac, e.hasMAC, !e.gone
+			return append(dst[:0], e.values...), e.mac, !e.gone
 		}
 	}
 	if v.base == nil {
-		return dst[:0], mac, false, false
+		return dst[:0], mac, false
 	}
-	r, mac, hasMAC, ok = v.base.LookupIP(ip, dst)
-	if ok && hasMAC && v.over != nil {
-		if e := v.over.byMAC(mac); e != nil {
-			hasMAC = e.has(ip)
-			if ok = hasMAC; ok {
-				r = append(r[:0], e.values...)
-			} else {
-				r = r[:0]
-			}
+	r, mac, ok = v.base.LookupIP(ip, dst)
+	if ok && !mac.IsZero() && v.over != nil {
+		if e := v.over.byMAC(mac); e != nil && e.has(ip) {
+			r = append(r[:0], e.values...)
+		} else if e != nil {
+			r, mac, ok = r[:0], device.MAC{}, false
 		}
 	}
 	runtime.KeepAlive(v)
-	return r, mac, hasMAC, ok
+	return r, mac, ok
 }
 
 // Query asks for one device; LookupBatch answers it.
@@ -88,7 +86,7 @@ func (v *View) LookupBatch(queries []attr.Query) {
 	if v == nil || v.base == nil {
 		for i := range queries {
 			q := &queries[i]
-			q.Values, q.Found, q.HasOwner, q.Damaged, q.Addr = q.Values[:0], false, false, false, netip.Addr{}
+			q.Values, q.Found, q.Owner, q.Damaged, q.Addr = q.Values[:0], false, device.MAC{}, false, netip.Addr{}
 		}
 	} else {
 		v.base.LookupBatch(queries)
@@ -98,18 +96,18 @@ func (v *View) LookupBatch(queries []attr.Query) {
 	}
 	for i := range queries {
 		q := &queries[i]
-		if q.HasMAC {
+		if !q.MAC.IsZero() {
 			if e := v.over.byMAC(q.MAC); e != nil {
 				q.Values, q.Found, q.Damaged, q.Addr = e.answer(q), !e.gone, e.unsure, e.addr()
 			}
 		} else if e := v.over.byIP(q.IP.Unmap()); e != nil {
-			q.Values, q.Owner, q.HasOwner, q.Found = e.answer(q), e.mac, e.hasMAC, !e.gone
+			q.Values, q.Owner, q.Found = e.answer(q), e.mac, !e.gone
 			q.Damaged = e.unsure
-		} else if q.HasOwner { // as LookupIP has it
+		} else if !q.Owner.IsZero() { // as LookupIP has it
 			if e := v.over.byMAC(q.Owner); e != nil && e.has(q.IP.Unmap()) {
 				q.Values = e.answer(q)
 			} else if e != nil {
-				q.Values, q.HasOwner, q.Found, q.Damaged = q.Values[:0], false, false, e.unsure
+				q.Values, q.Owner, q.Found, q.Damaged = q.Values[:0], device.MAC{}, false, e.unsure
 			}
 		}
 	}
@@ -134,7 +132,7 @@ func (v *View) Each(yield func(*attr.Device) error) error {
 	}
 	if v.base != nil {
 		err := v.base.Each(func(d *attr.Device) error {
-			if v.over != nil && (d.HasMAC && v.over.byMAC(d.MAC) != nil || !d.HasMAC && v.over.byIP(d.IP) != nil) {
+			if v.over != nil && (!d.MAC.IsZero() && v.over.byMAC(d.MAC) != nil || d.MAC.IsZero() && v.over.byIP(d.IP) != nil) {
 				return nil
 			}
 			return yield(d)
@@ -155,7 +153,7 @@ func (v *View) Each(yield func(*attr.Device) error) error {
 				if e.gone || !mine(e) {
 					continue
 				}
-				if err := yield(&attr.Device{MAC: e.mac, HasMAC: e.hasMAC, IP: e.ip, Values: e.values}); err != nil {
+				if err := yield(&attr.Device{MAC: e.mac, IP: e.ip, Values: e.values}); err != nil {
 					return err
 				}
 			}
@@ -165,5 +163,5 @@ func (v *View) Each(yield func(*attr.Device) error) error {
 	if err := seen(&v.over.macs, func(*entry) bool { return true }); err != nil {
 		return err
 	}
-	return seen(&v.over.ips, func(e *entry) bool { return !e.hasMAC })
+	return seen(&v.over.ips, func(e *entry) bool { return e.mac.IsZero() })
 }
