@@ -79,7 +79,7 @@ func (s *server) collectServer(w *metrics.Writer) {
 	w.Flag("dcs_ready", s.unready() == "")
 	s.addresses.collect(w)
 
-	l := &s.library
+	l := s.library
 	l.mu.Lock()
 	w.Count("dcs_library_reloads_total", l.loads, "ok")
 	w.Count("dcs_library_reloads_total", l.failures, "failed")
@@ -305,7 +305,7 @@ func (s *server) collectTransport(w *metrics.Writer) {
 	w.Flag("dcs_capability", rings, "af_xdp", in.Why)
 	w.Flag("dcs_capability", len(in.Choosers) > 0, "reuseport_bpf", "")
 	w.Flag("dcs_capability", in.Lookup != nil, "sk_lookup", "")
-	s.collectSandbox(w)
+	s.process.collectSandbox(w)
 	written, lost, running := s.captures.Totals()
 	w.Flag("dcs_capture_running", running)
 	w.Count("dcs_capture_packets_total", written, "written")
