@@ -69,7 +69,6 @@ var mayImport = map[string][]string{
 	"cmd/internal/secretjob":      {"cmd/internal/...", "render/bootfile", "render/library", "render/mic", "render/private"},
 	"cmd/internal/server":         {"bpf", "cmd/internal/...", "fastpath/...", "render/..."},
 	"cmd/internal/server/capture": {"bpf", "cmd/internal/...", "fastpath/xsk", "render/attr"},
-	"cmd/internal/top":            {"cmd/internal/...", "fastpath"}, // the bounds of its histograms
 	"cmd/internal/version":        {},
 	"cmd/dcs":                     {"bench/storm", "bpf", "cmd/internal/...", "fastpath/...", "render/..."},
 }

@@ -12,7 +12,6 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,6 +23,7 @@ import (
 	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/describe"
+	"dcs/cmd/internal/metrics"
 	"dcs/cmd/internal/version"
 	"dcs/fastpath"
 	"dcs/fastpath/transfer"
@@ -88,52 +88,10 @@ func (b *backend) Facts() console.Facts {
 	return f
 }
 
-// Counters implements [console.Backend].
-func (b *backend) Counters() console.Counters {
-	var all fastpath.Stats
-	var c console.Counters
-	for _, w := range b.front.Stats() {
-		all.Add(&w)
-		c.Workers = append(c.Workers, console.Worker{
-			Requests: w.Events[fastpath.ReadRequest], Received: w.Events[fastpath.Received], Sent: w.Events[fastpath.Sent],
-			Active: w.Active, Drops: w.Drops, SendErrors: w.SendErrors,
-		})
-	}
-	r := b.s.engine.Stats()
-	ev, tr := &all.Events, &all.Transfers
-	c.Requests = ev[fastpath.ReadRequest]
-	c.Failed = ev[fastpath.NotFound] + ev[fastpath.Denied] + ev[fastpath.RenderFailed]
-	c.Silent = ev[fastpath.Stale] + ev[fastpath.Refused] + ev[fastpath.NotYet] + tr[transfer.TableFull] + tr[transfer.MemoryFull]
-	c.Served = r.Static
-	for _, n := range r.Files {
-		c.Served += n
-	}
-	c.Finished, c.GaveUp, c.Resent, c.Drops = tr[transfer.Finished], tr[transfer.GaveUp], tr[transfer.TimedOut]+tr[transfer.WindowResent], all.Drops
-	c.Learned, c.Hits, c.Misses = r.Learned, r.Hits, r.Misses
-	for i, n := range r.Faults {
-		if n > 0 {
-			c.Reasons = append(c.Reasons, console.Reason{Name: skeleton.Reason(i).String(), Count: n})
-		}
-	}
-	for m, n := range r.Refused {
-		if n > 0 {
-			c.Reasons = append(c.Reasons, console.Reason{Name: render.Mismatch(m).String(), Count: n})
-		}
-	}
-	if r.Unknown > 0 {
-		c.Reasons = append(c.Reasons, console.Reason{Name: render.UnknownName, Count: r.Unknown})
-	}
-	if r.Asking > 0 {
-		c.Reasons = append(c.Reasons, console.Reason{Name: asking, Count: r.Asking})
-	}
-	slices.SortStableFunc(c.Reasons, func(a, b console.Reason) int { return cmp.Compare(b.Count, a.Count) })
-	c.Answer = console.Histogram{N: all.Answer.N[:], Bound: fastpath.Bound}
-	c.Render = console.Histogram{N: all.Render.N[:], Bound: fastpath.Bound}
-	return c
-}
+// Metrics implements [console.Backend].
+func (b *backend) Metrics() *metrics.Values { return metrics.Read(b.s.readWorkers, b.s.readEngine) }
 
 const (
-	asking      = "asking"
 	askingText  = "the device is being asked for; the modem's next request finds more"
 	unknownText = "no template and no static file has this name"
 )
@@ -149,7 +107,7 @@ func why(err error) (reason, text string) {
 	case errors.As(err, &fault):
 		return fault.Reason.String(), fault.Error()
 	case errors.Is(err, syscall.EAGAIN):
-		return asking, askingText
+		return console.Asking, askingText
 	case errors.Is(err, fs.ErrNotExist):
 		return render.UnknownName, unknownText
 	case errors.As(err, &gone):

@@ -19,7 +19,6 @@ import (
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/ingress"
 	"dcs/cmd/internal/logging"
-	"dcs/cmd/internal/metrics"
 	"dcs/cmd/internal/sandbox"
 	"dcs/cmd/internal/server/capture"
 	"dcs/fastpath"
@@ -60,10 +59,9 @@ type server struct {
 	admin   *admin.Server
 	front   *fastpath.Server
 
-	web     web
-	metrics *metrics.Set
-	health  health
-	faults  faultRing
+	web    web
+	health health
+	faults faultRing
 
 	library libraryStatus
 	reloads chan reloadWish // of the admin page

@@ -13,6 +13,7 @@ import (
 	"dcs/cmd/internal/httpboot"
 	"dcs/cmd/internal/httpserve"
 	"dcs/cmd/internal/listen"
+	"dcs/cmd/internal/metrics"
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
 	"dcs/render"
@@ -61,8 +62,8 @@ func (s *server) openWeb() error {
 // runWeb registers metrics and the log, and serves what was opened.
 func (s *server) runWeb() {
 	w := &s.web
-	s.metrics = s.openMetrics()
-	s.admin.Handle("GET /metrics", s.metrics)
+	exposed := metrics.Handler(s.log, s.metricSources()...)
+	s.admin.Handle("GET /metrics", exposed)
 	s.handleHealth(s.admin.Public)
 	s.registerLog()
 	s.registerTop()
@@ -72,7 +73,7 @@ func (s *server) runWeb() {
 	running := 0
 	if w.metricsAddr != nil {
 		mux := http.NewServeMux()
-		mux.Handle("GET /metrics", s.metrics)
+		mux.Handle("GET /metrics", exposed)
 		s.handleHealth(mux.Handle)
 		metricsHTTP := &http.Server{
 			Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: metricsIdle, MaxHeaderBytes: 8 << 10,

@@ -233,7 +233,7 @@ func (p *site) events(r *http.Request, pg *page) (int, error) {
 	pg.Live = q.Before == 0
 	pg.Searched = q.Text != "" || q.Reason != "" || q.Which != ""
 	pg.Events = p.c.search(q)
-	for _, c := range p.c.b.Counters().Reasons {
+	for _, c := range reasons(p.c.b.Metrics()) {
 		pg.Reasons = append(pg.Reasons, chosen{c.Name, c.Name == q.Reason})
 	}
 	if q.Reason != "" && !slices.Contains(pg.Reasons, chosen{q.Reason, true}) {
