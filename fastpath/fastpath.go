@@ -5,17 +5,17 @@ import (
 	"net/netip"
 
 	"dcs/fastpath/packet"
-	"dcs/fastpath/transfer"
+	"dcs/render/device"
 )
 
 // A Request is a file that a client asks for. A Renderer sets Body (and Hold) or Err, and Client and MAC to those of the
-// device that the file is for, where it knows better than the packet did: a [Watcher] is told these.
+// device that the file is for, where it knows better than the packet did: a [Watcher] gets these.
 type Request struct {
-	Name    []byte     // as asked for, without the NUL; valid during the call
-	Client  netip.Addr // who asked: the packet's source
+	// Name is without the NUL, and valid during the call. Client is the packet's source. MAC is that of the TFTP option hwaddr:
+	// whether to trust it is the renderer's decision.
+	device.Requester
+
 	Server  netip.Addr // the address that was asked; may be invalid
-	MAC     [6]byte    // from the TFTP option hwaddr; whether to trust it is the renderer's decision
-	HasMAC  bool       // whether MAC was given
 	NetAddr netip.Addr // from the TFTP option netaddr; invalid without it
 	Buf     []byte     // empty, with room that the body may be appended to
 	Body    []byte     // the file: in Buf, or memory that never changes
@@ -29,11 +29,11 @@ type Renderer interface {
 	RenderBatch(now int64, reqs []Request)
 }
 
-// A Watcher is a Renderer that is told of transfers that failed: files that it has made and that did not arrive. now is as
-// for RenderBatch; f is valid during the call.
+// A Watcher is a Renderer that is called with transfers that failed: files that it has made and that their clients have not
+// received. now is as for RenderBatch; o is valid during the call.
 type Watcher interface {
 	Renderer
-	TransferFailed(now int64, f *transfer.Failure)
+	TransferFailed(now int64, o *device.Outcome)
 }
 
 // A Transport moves packets in batches. Recv and Send are called by one goroutine, Close by any.

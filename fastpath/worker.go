@@ -16,6 +16,7 @@ import (
 	"dcs/fastpath/source"
 	"dcs/fastpath/tftp"
 	"dcs/fastpath/transfer"
+	"dcs/render/device"
 )
 
 // Config sets a worker's limits. A zero field takes the default.
@@ -105,7 +106,7 @@ func NewWorker(cfg Config, t Transport, r Renderer, clock Clock) *Worker {
 		room:     min(cfg.BodyRoom, maxRoom),
 	}
 	if watcher, ok := r.(Watcher); ok {
-		cfg.Transfer.OnFailure = func(f *transfer.Failure) { watcher.TransferFailed(w.wall, f) }
+		cfg.Transfer.OnFailure = func(o *device.Outcome) { watcher.TransferFailed(w.wall, o) }
 	}
 	w.table = transfer.New(cfg.Transfer, mono)
 	w.scratch = make([]byte, cfg.Batch*(w.room+roomSpread))
@@ -293,8 +294,8 @@ func (w *Worker) answer(wall, mono int64, rx []packet.Packet) int {
 		w.ids[n] = id
 		w.waited[n] = waited
 		w.reqs[n] = Request{
-			Name: rq.Name, Client: p.Peer.Addr(), Server: p.Local.Addr(),
-			MAC: rq.HWAddr, HasMAC: rq.Has&tftp.HWAddr != 0, NetAddr: rq.NetAddr,
+			Requester: device.Requester{Name: rq.Name, Client: p.Peer.Addr(), MAC: rq.HWAddr},
+			Server:    p.Local.Addr(), NetAddr: rq.NetAddr,
 			Buf: w.scratch[at : at : at+w.room],
 		}
 		n++
@@ -317,7 +318,7 @@ func (w *Worker) finish(mono int64, r *Request, id transfer.ID) {
 	c := &w.counts
 	switch {
 	case r.Err == nil:
-		w.table.Start(mono, id, r.Body, within(r.Body, r.Buf), r.Hold, transfer.Device{Addr: r.Client, MAC: r.MAC, HasMAC: r.HasMAC}, w.out)
+		w.table.Start(mono, id, r.Body, within(r.Body, r.Buf), r.Hold, &r.Requester, w.out)
 	case errors.Is(r.Err, fs.ErrNotExist):
 		c.events[NotFound]++
 		w.table.Reject(id, tftp.CodeNotFound, "File not found", w.out)

@@ -20,6 +20,7 @@ import (
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
 	"dcs/fastpath/transfer"
+	"dcs/render/device"
 )
 
 // A rig is a worker with a clock that stands still.
@@ -296,17 +297,17 @@ func TestRequestFields(t *testing.T) {
 	r.give(toServer(modem(1), rrq("a", o)), toServer(modem(2), rrq("b", tftp.Options{})))
 	r.give(toServer(modem(3), rrq("c", tftp.Options{})), toServer(modem(4), rrq("d", tftp.Options{})))
 	want := []Request{
-		{Name: []byte("a"), Client: modem(1).Addr(), Server: server, MAC: o.HWAddr, HasMAC: true, NetAddr: o.NetAddr},
-		{Name: []byte("b"), Client: modem(2).Addr(), Server: server},
-		{Name: []byte("c"), Client: modem(3).Addr(), Server: server},
-		{Name: []byte("d"), Client: modem(4).Addr(), Server: server},
+		{Requester: device.Requester{Name: []byte("a"), Client: modem(1).Addr(), MAC: o.HWAddr}, Server: server, NetAddr: o.NetAddr},
+		{Requester: device.Requester{Name: []byte("b"), Client: modem(2).Addr()}, Server: server},
+		{Requester: device.Requester{Name: []byte("c"), Client: modem(3).Addr()}, Server: server},
+		{Requester: device.Requester{Name: []byte("d"), Client: modem(4).Addr()}, Server: server},
 	}
 	if len(got) != len(want) {
 		t.Fatalf("%d requests", len(got))
 	}
 	for i, w := range want {
 		g := got[i]
-		if string(g.Name) != string(w.Name) || g.Client != w.Client || g.Server != w.Server || g.MAC != w.MAC || g.HasMAC != w.HasMAC || g.NetAddr != w.NetAddr {
+		if string(g.Name) != string(w.Name) || g.Client != w.Client || g.Server != w.Server || g.MAC != w.MAC || g.NetAddr != w.NetAddr {
 			t.Errorf("%+v, want %+v", g, w)
 		}
 	}

@@ -3,6 +3,8 @@ package render
 import (
 	"sync/atomic"
 	"time"
+
+	"dcs/render/device"
 )
 
 const (
@@ -34,7 +36,7 @@ const (
 
 // seen tells whether the device was seen behind another CMTS within the last minute, by an address of the same family: of a modem
 // that has both, one may come from a prefix whose CMTS is not named. With note the device is remembered to be behind this one.
-func (c *clones) seen(now int64, mac [6]byte, ipv6 bool, cmts uint32, note bool) (clone bool) {
+func (c *clones) seen(now int64, mac device.MAC, ipv6 bool, cmts uint32, note bool) (clone bool) {
 	x := mixMAC(mac)
 	set := &c.sets[x&(cloneSets-1)]
 	second := uint64(now/int64(time.Second)) & 0xffff
@@ -67,7 +69,7 @@ func (c *clones) seen(now int64, mac [6]byte, ipv6 bool, cmts uint32, note bool)
 }
 
 // mixMAC turns the 48 bits of an address into 48 others, different for different addresses.
-func mixMAC(mac [6]byte) uint64 {
+func mixMAC(mac device.MAC) uint64 {
 	const mask = 1<<48 - 1
 	x := uint64(mac[0])<<40 | uint64(mac[1])<<32 | uint64(mac[2])<<24 | uint64(mac[3])<<16 | uint64(mac[4])<<8 | uint64(mac[5])
 	// Each step can be undone: a shift of more than half the bits, a product with an odd number.

@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+
+	"dcs/render/device"
 )
 
 // TestMixMAC maps addresses to as many others.
@@ -139,7 +141,7 @@ func TestCloneRequests(t *testing.T) {
 			if from == "" {
 				continue
 			}
-			r := []Request{{Name: []byte(tt.name), Client: addr(from), Relayed: tt.relayed, Server: server}}
+			r := []Request{{Requester: device.Requester{Name: []byte(tt.name), Client: addr(from)}, Relayed: tt.relayed, Server: server}}
 			if workers[i%2].RenderBatch(now+int64(i)*10e9, r); r[0].Err != nil {
 				t.Errorf("%s, from %s: %v", what, from, r[0].Err)
 			}

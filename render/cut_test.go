@@ -17,6 +17,7 @@ import (
 	"dcs/render/attr"
 	"dcs/render/attr/store"
 	"dcs/render/ber/mib"
+	"dcs/render/device"
 	"dcs/render/library"
 	"dcs/render/mic"
 )
@@ -105,8 +106,8 @@ func TestDevicesCut(t *testing.T) {
 				for i := 0; i < n; i += len(reqs) {
 					for j := range reqs {
 						reqs[j] = render.Request{
-							Name: []byte("m.cm"), Client: netip.MustParseAddr("10.0.0.1"), Server: netip.MustParseAddr("10.0.0.2"),
-							MAC: cutMAC(i + j), HasMAC: true, Buf: make([]byte, 0, 2048),
+							Requester: device.Requester{Name: []byte("m.cm"), Client: netip.MustParseAddr("10.0.0.1"), MAC: cutMAC(i + j)},
+							Server:    netip.MustParseAddr("10.0.0.2"), Buf: make([]byte, 0, 2048),
 						}
 					}
 					w.RenderBatch(1e18, reqs)

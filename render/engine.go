@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"dcs/render/device"
 	"dcs/render/library"
 	"dcs/render/mapped"
 	"dcs/render/md5x"
@@ -24,17 +25,14 @@ import (
 
 // Request asks for one file.
 type Request struct {
-	Name   []byte     // as asked for; not kept
-	Client netip.Addr // the device's address
+	device.Requester // RenderBatch sets MAC, of which a name that holds one takes no notice, to that of the device it has found
+
 	Server netip.Addr // the address that was asked
-	MAC    [6]byte    // the device's, where the name holds none; set to the one that it was found to be
-	HasMAC bool
-	// Claim is a device that the request says it is for, and that nobody vouches for, if HasClaim: it gets no file by that, and is
-	// compared with what is known, as Identity says.
-	Claim    [6]byte
-	HasClaim bool
-	Relayed  bool   // Client is a proxy's address, and says nothing of the device
-	Buf      []byte // of length 0: room that the file may be written to
+	// Claim is the MAC address of a device that the request says it is for without anybody vouching for it. It is not looked up by
+	// it, but compared with what is known, as Identity says. Zero: there is none.
+	Claim   device.MAC
+	Relayed bool   // Client is a proxy's address, and says nothing of the device
+	Buf     []byte // of length 0: room that the file may be written to
 
 	Body []byte // the answer: in Buf, in memory of its own where that is too small, or a part of the library that nobody may change
 	Hold any    // keeps Body's memory in place; nil where the garbage collector does
@@ -46,12 +44,12 @@ type Config struct {
 	Library library.Config
 	Keyring *mic.Keyring
 	Devices Devices // nil: nothing is known of any device
-	// OnFault is told why a request got no file, or the file did not arrive, at most MaxFaults times a second for each reason by
-	// each worker, on the worker's own goroutine. It must not keep what it is given. Nil: nobody is told.
-	OnFault  func(Event)
+	// OnFault is called with requests that got no file, and files that were not delivered, at most MaxFaults times a second for each
+	// reason by each worker, on the worker's own goroutine. The outcome is valid during the call. May be nil.
+	OnFault  func(*device.Outcome)
 	Identity Identity
-	// OnIdentity is told of requests that contradict what is known of devices, as OnFault is of faults. Nil: nobody is told.
-	OnIdentity func(IdentityEvent)
+	// OnIdentity is called with requests that contradict what is known of devices, as OnFault is with faults. May be nil.
+	OnIdentity func(*IdentityEvent)
 	// Journal is how many outcomes each worker keeps until [Engine.Outcomes] fetches them; 0: none.
 	Journal int
 	// Now is the clock, by which names that are lost in several loads are counted together. Nil: it stands still.
@@ -60,23 +58,6 @@ type Config struct {
 
 // errAsking leaves a request without an answer.
 var errAsking error = syscall.EAGAIN
-
-// MaxFaults is how often a second a worker reports a fault of one reason. A flood of one does not hide another.
-const MaxFaults = 10
-
-// UnknownName is the reason, in an Event, that nothing has the name.
-const UnknownName = "unknown_name"
-
-// Event is a request that got no file.
-type Event struct {
-	Name   []byte
-	Client netip.Addr
-	Err    error
-	Reason string // a skeleton.Reason's name, or UnknownName
-	Value  string // the value at fault; empty if there is none
-	Held   uint64 // how many faults of this reason went unreported since the last
-	Lost   bool   // there was a file, and it has not arrived: see [Worker.Lost]
-}
 
 // Engine renders requests from the library that was loaded last. Its methods may be
 // called by any number of goroutines; rendering is done by its Workers.
@@ -96,8 +77,8 @@ type Engine struct {
 	mu      sync.Mutex
 	workers []*Worker
 
-	reading sync.Mutex // held by who reads journals
-	held    uint64     // entries that were told to be missing
+	reading sync.Mutex // guards the reading side of journals
+	dropped uint64     // entries that did not fit into journals, as of the last call of Outcomes
 }
 
 // NewEngine loads the library. If there is an Engine beside an error, some of the library's files are bad, and it serves
@@ -178,30 +159,33 @@ type Worker struct {
 	cmts    []md5x.Lane
 	late    []late
 	values  skeleton.Values
-	found   []found // by request of the batch
-	queries []Query // those of them that are looked up
-	at      int     // the request that is being rendered
-	again   int     // the one whose values could not be read
-	quiet   bool    // tells of no fault
+	found   []found      // by request of the batch
+	queries []Query      // those of them that are looked up
+	at      int          // the request that is being rendered
+	again   int          // the one whose values could not be read
+	quiet   bool         // reports no faults and no mismatches
+	literal bool         // names are the library's own: they are not rewritten, and identify no device
+	trace   *Explanation // of the one request of the batch; nil: it is not explained
 
 	names   *naming.Rules // of the batch
 	reading naming.Scratch
 
 	identity   Identity                           // of the batch
 	claimed    bool                               // a request of the batch names a device
-	faults     [skeleton.NumReasons + 1]allowance // by reason; reason 0, which no fault has, is a name that nothing has; the last is a file lost
+	faults     [skeleton.NumReasons + 1]allowance // by reason; reason 0, which no fault has, is a name that nothing has; the last is a file not delivered
 	mismatches [NumMismatches]allowance
 	counted    counters
 	journal    *journal // nil: none is kept
+	outcome    device.Outcome
+	event      IdentityEvent
 }
 
 // found is what the first pass over a batch has found out of a request.
 type found struct {
 	learned *library.Learned // nil: the request is answered
 	static  bool             // by a file that needs no rendering
-	mac     [6]byte
-	hasMAC  bool
-	query   int // its place among the queries; -1: it needs none
+	mac     device.MAC       // zero: unknown
+	query   int              // its place among the queries; -1: it needs none
 	claim   claim
 }
 
@@ -242,7 +226,7 @@ func (w *Worker) renderBatch(now int64, reqs []Request, view View) {
 	keyring := w.e.keyring.Load()
 	w.cm, w.cmts, w.late = w.cm[:0], w.cmts[:0], w.late[:0]
 	w.identity, w.claimed = *w.e.identity.Load(), false
-	if names := w.e.names.Load(); !w.quiet {
+	if names := w.e.names.Load(); !w.literal {
 		w.names = names
 	} else if w.names == nil {
 		w.names = names.Literally() // these are names of the library
@@ -256,7 +240,7 @@ func (w *Worker) renderBatch(now int64, reqs []Request, view View) {
 		r, f := &reqs[i], &w.found[i]
 		w.find(r, f)
 		if view != nil && f.learned != nil && f.learned.Template.Attributes() {
-			f.query = w.ask(Query{MAC: f.mac, HasMAC: f.hasMAC, IP: r.Client.Unmap()})
+			f.query = w.ask(Query{MAC: f.mac, HasMAC: !f.mac.IsZero(), IP: r.Client.Unmap()})
 		}
 		w.claims(r, f, view != nil)
 	}
@@ -291,11 +275,8 @@ func (w *Worker) renderFrom(now int64, reqs []Request, keyring *mic.Keyring, vie
 			w.counted.add(&w.counted.static)
 		}
 		w.name(r, f)
-		if w.journal != nil {
-			w.note(now, r, f)
-		}
-		if r.Err != nil {
-			w.report(now, r)
+		if r.Err != nil || w.journal != nil {
+			w.report(now, r, f)
 		}
 	}
 }
@@ -323,10 +304,9 @@ func (w *Worker) survive(now int64, view View) {
 // name tells whom a request was found to be for.
 func (w *Worker) name(r *Request, f *found) {
 	if f.query >= 0 {
-		q := &w.queries[f.query]
-		r.MAC, r.HasMAC = q.MAC, q.HasMAC
-	} else if f.hasMAC {
-		r.MAC, r.HasMAC = f.mac, true
+		r.MAC = w.queries[f.query].MAC
+	} else {
+		r.MAC = f.mac.Or(r.MAC)
 	}
 }
 
@@ -340,8 +320,11 @@ func (e refusedName) Is(target error) bool { return target == fs.ErrNotExist }
 func (w *Worker) find(r *Request, f *found) {
 	r.Body, r.Hold, r.Err = nil, nil, nil
 	asked := w.names.Read(r.Name, !w.identity.NoMACInName, &w.reading)
-	name, hasMAC := asked.File, asked.HasMAC
-	*f = found{query: -1, mac: asked.MAC, hasMAC: hasMAC}
+	if w.trace != nil {
+		w.trace.name(&asked)
+	}
+	name := asked.File
+	*f = found{query: -1, mac: asked.MAC}
 	if asked.Refusal != naming.Allowed {
 		r.Err = refusedName(asked.Refusal)
 		return
@@ -353,6 +336,9 @@ func (w *Worker) find(r *Request, f *found) {
 		return
 	}
 	l := w.snap.Find(h, name)
+	if w.trace != nil {
+		w.trace.learned(w.snap, l)
+	}
 	if l == nil {
 		w.unknown.add(h, name)
 		r.Err = fs.ErrNotExist
@@ -360,9 +346,7 @@ func (w *Worker) find(r *Request, f *found) {
 	}
 	if l.File != nil {
 		r.Body, r.Hold, f.static = l.File.Data, l.File, true
-		if !hasMAC {
-			f.mac, f.hasMAC = r.MAC, r.HasMAC
-		}
+		f.mac = f.mac.Or(r.MAC)
 		return
 	}
 	if l.Template == nil {
@@ -375,19 +359,22 @@ func (w *Worker) find(r *Request, f *found) {
 		return
 	}
 	f.learned = l
-	if !hasMAC {
-		f.mac, f.hasMAC = l.MAC, l.HasMAC
+	f.mac = f.mac.Or(l.MAC).Or(r.MAC)
+}
+
+// skeleton returns what makes the file of a learned name for one device.
+func (w *Worker) skeleton(l *library.Learned, v *skeleton.Values) (*skeleton.Skeleton, *skeleton.Fault) {
+	if w.trace != nil {
+		return w.trace.skeleton(w.e, l, v)
 	}
-	if !f.hasMAC {
-		f.mac, f.hasMAC = r.MAC, r.HasMAC
-	}
+	return w.snap.Skeleton(l, v.Attrs, v.IP.Is6())
 }
 
 // render answers one request but for its MICs, which it adds to the batch's lanes.
 func (w *Worker) render(now int64, r *Request, f *found, keyring *mic.Keyring) {
 	l := f.learned
 	v := &w.values
-	v.Now, v.IP, v.Server, v.MAC, v.HasMAC = now, r.Client.Unmap(), r.Server.Unmap(), f.mac, f.hasMAC
+	v.Now, v.IP, v.Server, v.MAC = now, r.Client.Unmap(), r.Server.Unmap(), f.mac
 	v.Attrs = nil
 	if f.query >= 0 {
 		q := &w.queries[f.query]
@@ -397,10 +384,10 @@ func (w *Worker) render(now int64, r *Request, f *found, keyring *mic.Keyring) {
 			return
 		}
 		if v.Attrs = q.Values; q.HasOwner {
-			v.MAC, v.HasMAC = q.Owner, true
+			v.MAC = q.Owner
 		}
 	}
-	s, fault := w.snap.Skeleton(l, v.Attrs, v.IP.Is6())
+	s, fault := w.skeleton(l, v)
 	secret := keyring.Secret(v.IP)
 	if fault == nil && s.Static() {
 		if r.Body = s.File(secret); r.Body != nil {
@@ -424,54 +411,4 @@ func (w *Worker) render(now int64, r *Request, f *found, keyring *mic.Keyring) {
 		w.cm, w.cmts = append(w.cm, cm), append(w.cmts, cmts)
 		w.late = append(w.late, late{dst, cm.Out})
 	}
-}
-
-// report counts a fault and tells of it.
-func (w *Worker) report(now int64, r *Request) {
-	if r.Err == errAsking {
-		return // the device's next request finds more
-	}
-	if _, ok := r.Err.(Mismatch); ok {
-		return // contradict has told
-	}
-	reason, name, bad := skeleton.Reason(0), UnknownName, ""
-	if f, ok := r.Err.(*skeleton.Fault); ok {
-		reason, name, bad = f.Reason, f.Reason.String(), w.scratch.Bad
-		w.counted.add(&w.counted.faults[reason])
-	} else {
-		w.counted.add(&w.counted.unknown)
-	}
-	w.scratch.Bad = ""
-	if held, ok := w.due(now, reason); ok {
-		w.e.cfg.OnFault(Event{Name: r.Name, Client: r.Client, Err: r.Err, Reason: name, Value: bad, Held: held})
-	}
-}
-
-// due tells whether a fault is to be told, which one too many of this second is not, and how many were held back before.
-func (w *Worker) due(now int64, reason skeleton.Reason) (held uint64, ok bool) {
-	if w.e.cfg.OnFault == nil || w.quiet {
-		return 0, false
-	}
-	return w.faults[reason].take(now)
-}
-
-// allowance is how much of one kind is told.
-type allowance struct {
-	second int64 // that told counts
-	told   int
-	held   uint64 // not told since the last
-}
-
-// take tells whether one more may be told at the time now, and how many were held back before it.
-func (a *allowance) take(now int64) (held uint64, ok bool) {
-	if s := now / 1e9; s != a.second {
-		a.second, a.told = s, 0
-	}
-	if a.told >= MaxFaults {
-		a.held++
-		return 0, false
-	}
-	a.told++
-	held, a.held = a.held, 0
-	return held, true
 }

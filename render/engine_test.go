@@ -18,6 +18,7 @@ import (
 
 	"dcs/render/attr"
 	"dcs/render/ber/mib"
+	"dcs/render/device"
 	"dcs/render/library"
 	"dcs/render/mic"
 	"dcs/render/skeleton"
@@ -118,7 +119,7 @@ var (
 )
 
 func request(name string) Request {
-	return Request{Name: []byte(name), Client: client, Server: server, Buf: make([]byte, 0, 4096)}
+	return Request{Requester: device.Requester{Name: []byte(name), Client: client}, Server: server, Buf: make([]byte, 0, 4096)}
 }
 
 // TestBatch renders requests of all sorts in batches of all sizes: each file is the one
@@ -468,13 +469,13 @@ func TestKeyringNoAllocs(t *testing.T) {
 
 func TestFaultEvents(t *testing.T) {
 	var got []string
-	held := uint64(0)
+	suppressed := uint64(0)
 	e, err := NewEngine(Config{
 		Library: library.Config{Dirs: []string{writeLibrary(t, librarySource)}, MIB: mib.Default()},
 		Keyring: mic.KeyringOf(mic.NewSecret(nil)), Devices: devices,
-		OnFault: func(ev Event) {
-			got = append(got, fmt.Sprintf("%s %s %v %q %s", ev.Name, ev.Client, ev.Err, ev.Value, ev.Reason))
-			held += ev.Held
+		OnFault: func(o *device.Outcome) {
+			got = append(got, fmt.Sprintf("%s %s %v %q %s", o.Name, o.Client, o.Err, o.Value, o.Reason))
+			suppressed += o.Suppressed
 		},
 	})
 	if err != nil {
@@ -495,8 +496,8 @@ func TestFaultEvents(t *testing.T) {
 		t.Errorf("told last: %s", last)
 	}
 	w.RenderBatch(now+1e9, []Request{request("device")})
-	if len(got) != MaxFaults+3 || held != 100-MaxFaults {
-		t.Errorf("%d faults told, %d held back; want %d and %d", len(got), held, MaxFaults+3, 100-MaxFaults)
+	if len(got) != MaxFaults+3 || suppressed != 100-MaxFaults {
+		t.Errorf("%d faults reported, %d suppressed; want %d and %d", len(got), suppressed, MaxFaults+3, 100-MaxFaults)
 	}
 	if s := e.Stats(); s.Faults[skeleton.Missing] != 101 || s.Faults[skeleton.OutOfRange] != 1 {
 		t.Errorf("counted %v", s.Faults)

@@ -1,14 +1,13 @@
 package render
 
 import (
-	"io/fs"
 	"net/netip"
-	"runtime"
 	"strings"
 
+	"dcs/render/attr"
+	"dcs/render/device"
 	"dcs/render/library"
 	"dcs/render/mapped"
-	"dcs/render/mic"
 	"dcs/render/naming"
 	"dcs/render/skeleton"
 )
@@ -18,12 +17,10 @@ type Explanation struct {
 	Asked   string         // the name as it was asked for
 	Name    string         // what the template is looked for by: that name cleaned, rewritten, and without a device behind
 	Refusal naming.Refusal // why the name leads to no file, whatever the library has
-	MAC     [6]byte
-	HasMAC  bool
+	MAC     device.MAC     // of the device; zero: unknown
 
-	Mismatch Mismatch // how the request contradicts what is known of devices; 0: it does not
-	Other    [6]byte  // the device that the request's address is of, if HasOther
-	HasOther bool
+	Mismatch Mismatch   // how the request contradicts what is known of devices; 0: it does not
+	Other    device.MAC // the device that the request's address is of; zero: none
 
 	Static   string          // the path of the static file that is served; empty: none
 	Resigned bool            // it is served with new MICs
@@ -34,140 +31,71 @@ type Explanation struct {
 	Slots    []skeleton.Slot // what a request fills in
 	Body     []byte
 	Err      error
-
-	owned bool // MAC was found by the request's address, which therefore matches
 }
 
 // Explain answers a request as a Worker does, and tells how it came to the answer. A request that does not say
-// which address was asked is answered as if that were 0.0.0.0 or ::.
+// which address was asked is answered as if that were 0.0.0.0 or ::; one without a client address is not checked against the
+// addresses of devices.
 func (e *Engine) Explain(now int64, r Request) *Explanation {
-	x := e.explain(now, r)
-	id := e.Identity()
-	if id.Bind == BindOff || !x.HasMAC || x.asking() || x.Static == "" && len(x.Matches) == 0 {
-		return x
-	}
-	e.explainIdentity(now, &r, x)
-	if x.Mismatch != matches && id.Bind == BindRefuse {
-		x.Body, x.Err = nil, x.Mismatch
-	}
-	return x
-}
-
-func (x *Explanation) asking() bool { return x.Err == errAsking }
-
-// explainIdentity compares whom a request names with what is known of devices.
-func (e *Engine) explainIdentity(now int64, r *Request, x *Explanation) {
-	named := x.MAC
-	if r.HasMAC && !x.owned && r.MAC != named {
-		x.Mismatch, x.Other, x.HasOther = OtherDevice, r.MAC, true
-		return
-	}
-	if e.cfg.Devices == nil || r.Relayed || x.owned || !r.Client.IsValid() || r.Client.IsUnspecified() {
-		return // nobody says where the request comes from, or the record is that of the address
-	}
-	q := []Query{{MAC: named, HasMAC: true, Peek: true}, {IP: address(r), Peek: true}}
-	view := e.cfg.Devices.View()
-	lookupCopy(view, now, q)
-	runtime.KeepAlive(view)
-	x.Mismatch = contradiction(&q[0], &q[1], address(r))
-	if x.Mismatch != matches && q[1].HasOwner && q[1].Owner != named {
-		x.Other, x.HasOther = q[1].Owner, true
-	}
-}
-
-func (e *Engine) explain(now int64, r Request) *Explanation {
-	snap := e.snap.Load()
-	id := e.Identity()
-	asked := e.names.Load().Read(r.Name, !id.NoMACInName, new(naming.Scratch))
-	name := asked.File
-	x := &Explanation{Asked: string(r.Name), Name: string(name), Refusal: asked.Refusal, MAC: asked.MAC, HasMAC: asked.HasMAC}
-	if x.Refusal != naming.Allowed {
-		x.Err = refusedName(x.Refusal)
-		return x
-	}
-	x.Matches = snap.Matches(x.Name)
-	l := snap.Find(library.Hash(name), name)
-	switch {
-	case l == nil:
-		x.Err = fs.ErrNotExist
-		return x
-	case l.File != nil:
-		x.Static = snap.StaticFile(x.Name)
-		x.Body, x.Err = mapped.Copy(l.File.Data)
-		if !x.HasMAC {
-			x.MAC, x.HasMAC = r.MAC, r.HasMAC
-		}
-		return x
-	case l.Template == nil:
-		x.Matches, x.Err = nil, l.Fault()
-		return x
-	}
-	if x.Resigned = l.Resigned(); x.Resigned {
-		x.Static = snap.StaticFile(x.Name)
-	}
-	x.Groups, x.Captures = l.Captures()
-	if !x.HasMAC {
-		x.MAC, x.HasMAC = l.MAC, l.HasMAC
-	}
-	if !x.HasMAC {
-		x.MAC, x.HasMAC = r.MAC, r.HasMAC
-	}
-	if l.Template.Waiting() {
-		x.Err = errAsking
-		return x
-	}
+	x := &Explanation{Asked: string(r.Name)}
 	if !r.Server.IsValid() {
 		r.Server = noServer(r.Client)
 	}
-	v := skeleton.Values{Now: now, IP: r.Client.Unmap(), Server: r.Server.Unmap(), MAC: x.MAC, HasMAC: x.HasMAC}
-	if e.cfg.Devices != nil && l.Template.Attributes() {
-		q := []Query{{MAC: x.MAC, HasMAC: x.HasMAC, IP: v.IP}}
-		view := e.cfg.Devices.View()
-		lookupCopy(view, now, q)
-		runtime.KeepAlive(view)
-		if q[0].Asking {
-			x.Err = errAsking
-			return x
-		}
-		if v.Attrs = q[0].Values; q[0].HasOwner {
-			x.MAC, x.HasMAC, x.owned = q[0].Owner, true, true
-			v.MAC, v.HasMAC = x.MAC, true
-		}
+	if !r.Client.IsValid() || r.Client.IsUnspecified() {
+		r.Relayed = true
 	}
-	s, uses, fault := l.Trace(v.Attrs, v.IP.Is6())
-	x.Uses = e.settle(uses, &v)
-	if fault == nil {
-		x.Slots = s.Slots()
-		x.Body, fault = build(s, &v, e.keyring.Load().Secret(v.IP))
-	}
-	if fault != nil {
-		x.Err = fault
+	w := &Worker{e: e, quiet: true, trace: x}
+	batch := []Request{r}
+	w.RenderBatch(now, batch)
+	f := &w.found[0]
+	x.MAC = x.MAC.Or(f.mac)
+	x.Mismatch, x.Other = f.claim.mismatch, f.claim.other
+	switch {
+	case x.Mismatch != matches && w.identity.Bind == BindRefuse:
+		x.Err = x.Mismatch
+	case batch[0].Hold != nil:
+		x.Body, x.Err = mapped.Copy(batch[0].Body)
+	default:
+		x.Body, x.Err = batch[0].Body, batch[0].Err
 	}
 	return x
 }
 
-// lookupCopy answers queries with values in memory of their own. What cannot be read is not known yet.
-func lookupCopy(view View, now int64, queries []Query) {
-	for range 2 { // values that cannot be read are none the second time
-		var at uintptr
-		read := mapped.ReadAt(&at, func() {
-			view.Lookup(now, queries)
-			for i := range queries {
-				for j, v := range queries[i].Values {
-					queries[i].Values[j] = strings.Clone(v)
-				}
-			}
-		})
-		if read {
-			return
-		}
-		if file, ok := view.(Faulter); ok {
-			file.Fault(at)
-		}
+// name notes what the library is asked for.
+func (x *Explanation) name(n *naming.Name) { x.Name, x.Refusal = string(n.File), n.Refusal }
+
+// learned notes what the name means; l is nil if the library does not have it.
+func (x *Explanation) learned(snap *library.Snapshot, l *library.Learned) {
+	if l != nil && l.File == nil && l.Template == nil {
+		return // a template that failed to load has the name
 	}
-	for i := range queries {
-		queries[i].Values, queries[i].Found, queries[i].Asking = queries[i].Values[:0], false, true
+	x.Matches = snap.Matches(x.Name)
+	if l == nil {
+		return
 	}
+	x.Resigned = l.Resigned()
+	if l.File != nil || x.Resigned {
+		x.Static = snap.StaticFile(x.Name)
+	}
+	if l.File == nil {
+		x.Groups, x.Captures = l.Captures()
+	}
+}
+
+// skeleton makes the skeleton anew, and notes which variables it was made with and what it leaves to the request.
+func (x *Explanation) skeleton(e *Engine, l *library.Learned, v *skeleton.Values) (*skeleton.Skeleton, *skeleton.Fault) {
+	attrs := make(attr.Record, len(v.Attrs)) // values may lie in a mapping that does not outlive the batch
+	for i, text := range v.Attrs {
+		attrs[i] = strings.Clone(text)
+	}
+	v.Attrs = attrs
+	x.MAC = v.MAC
+	s, uses, fault := l.Trace(v.Attrs, v.IP.Is6())
+	x.Uses = e.settle(uses, v)
+	if fault == nil {
+		x.Slots = s.Slots()
+	}
+	return s, fault
 }
 
 // noServer stands for the address that a client will ask, where that is not known yet.
@@ -176,16 +104,6 @@ func noServer(client netip.Addr) netip.Addr {
 		return netip.IPv6Unspecified()
 	}
 	return netip.IPv4Unspecified()
-}
-
-// build makes one file, with scratch memory of its own.
-func build(s *skeleton.Skeleton, v *skeleton.Values, secret *mic.Secret) ([]byte, *skeleton.Fault) {
-	var sc skeleton.Scratch
-	body, fault := s.Build(nil, v, &sc)
-	if fault != nil {
-		return nil, fault
-	}
-	return s.Sign(body, secret, &sc)
 }
 
 // settle gives the variables that only a request settles the values of this one, and

@@ -2,8 +2,11 @@ package render
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
+
+	"dcs/render/device"
 )
 
 func TestExplain(t *testing.T) {
@@ -45,5 +48,35 @@ func TestExplain(t *testing.T) {
 	}
 	if x := e.Explain(now, request("none")); x.Err == nil {
 		t.Error("none is explained without an error")
+	}
+}
+
+// What is explained is what a worker answers, error for error and octet for octet, and counts nowhere.
+func TestExplainIsARender(t *testing.T) {
+	sources := map[string]string{
+		"mac.dcs": `Main ~ "^mac-(?P<mac>[0-9a-f]+)$" { NetworkAccess 1; }`,
+	}
+	maps.Copy(sources, librarySource)
+	faults := 0
+	e := newEngine(t, sources)
+	e.cfg.OnFault = func(*device.Outcome) { faults++ }
+	w := e.Worker()
+	for _, name := range []string{
+		"static", "time+ip", "varwidth@020000000001", "device@020000000001", "device@020000000002", "device", "isrrip8bw2.bin", "isrrip8bw3.bin",
+		"router-a7.conf", "none", "none@020000000001", "a/../b", "mac-020000000001", "mac-0200", "mac-000000000000", "static@000000000000",
+	} {
+		before, told := e.Stats(), faults
+		x := e.Explain(now, request(name))
+		if after := e.Stats(); after.Faults != before.Faults || after.Unknown != before.Unknown || after.Files != before.Files || faults != told {
+			t.Errorf("%s: explaining it counts", name)
+		}
+		r := []Request{request(name)}
+		w.RenderBatch(now, r)
+		if fmt.Sprint(x.Err) != fmt.Sprint(r[0].Err) || string(x.Body) != string(r[0].Body) {
+			t.Errorf("%s: explained as %v, %x\nserved as %v, %x", name, x.Err, x.Body, r[0].Err, r[0].Body)
+		}
+		if x.MAC != r[0].MAC {
+			t.Errorf("%s: explained for %v, served for %v", name, x.MAC, r[0].MAC)
+		}
 	}
 }

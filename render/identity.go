@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"net/netip"
 
+	"dcs/render/device"
 	"dcs/render/mic"
 )
 
@@ -58,15 +59,13 @@ func (Mismatch) Is(target error) bool { return target == fs.ErrPermission }
 
 // IdentityEvent is a request that contradicts what is known of devices.
 type IdentityEvent struct {
-	Name     []byte
-	Client   netip.Addr // where it came from
-	MAC      [6]byte    // the device that it names
-	Mismatch Mismatch
-	Addr     netip.Addr // the address that the named device's record has; zero: none
-	Other    [6]byte    // the device that has Client by its record, or that asks as the proxy says
-	HasOther bool
-	Refused  bool
-	Held     uint64 // how many mismatches of this kind went unreported since the last
+	device.Requester // MAC is that of the device that the request names
+
+	Mismatch   Mismatch
+	Addr       netip.Addr // the address that the named device's record has; zero: none
+	Other      device.MAC // the device that has Client by its record, or that asks as the proxy says; zero: none
+	Refused    bool
+	Suppressed uint64 // how many mismatches of this kind were not reported since the last
 }
 
 // SetIdentity changes how far requests are believed that name a device, at once.
@@ -84,36 +83,29 @@ func (e *Engine) findClones(k *mic.Keyring) {
 
 // claim is a device that a request names, and what is asked of it.
 type claim struct {
-	mac      [6]byte
-	named    bool
-	record   int // the query for the device's record; -1: there is none
-	owner    int // the query for whose the request's address is; -1: there is none
+	mac      device.MAC // zero: the request names none
+	record   int        // the query for the device's record; -1: there is none
+	owner    int        // the query for whose the request's address is; -1: there is none
 	mismatch Mismatch
-	other    [6]byte
-	hasOther bool
+	other    device.MAC // zero: none
 }
 
 // claims notes whom a request names that gets a file, and asks for the device's record. Of a request that is Relayed the address says
 // nothing; whom the proxy names, if it does, is compared with whom the name does.
 func (w *Worker) claims(r *Request, f *found, devices bool) {
 	f.claim = claim{record: -1, owner: -1}
-	if w.identity.Bind == BindOff || w.quiet || r.Err != nil {
+	if w.identity.Bind == BindOff || w.literal || r.Err != nil {
 		return
 	}
 	c := &f.claim
-	switch {
-	case f.hasMAC:
-		c.mac, c.named = f.mac, true
-	case r.HasClaim:
-		c.mac, c.named = r.Claim, true
-	default:
+	if c.mac = f.mac.Or(r.Claim); c.mac.IsZero() {
 		return
 	}
 	w.claimed = true
 	if !devices || r.Relayed {
 		return
 	}
-	if f.query >= 0 && f.hasMAC {
+	if f.query >= 0 && !f.mac.IsZero() {
 		c.record = f.query
 		return
 	}
@@ -145,7 +137,7 @@ func (w *Worker) judge(now int64, reqs []Request, keyring *mic.Keyring, view Vie
 	}
 	for i := range reqs {
 		r, f := &reqs[i], &w.found[i]
-		if !f.claim.named || f.query >= 0 && w.queries[f.query].Asking {
+		if f.claim.mac.IsZero() || f.query >= 0 && w.queries[f.query].Asking {
 			continue
 		}
 		if w.compare(r, f); f.claim.mismatch != matches {
@@ -158,8 +150,8 @@ func (w *Worker) judge(now int64, reqs []Request, keyring *mic.Keyring, view Vie
 // compare finds the mismatch of a claim.
 func (w *Worker) compare(r *Request, f *found) {
 	c := &f.claim
-	if r.HasMAC && r.MAC != c.mac {
-		c.mismatch, c.other, c.hasOther = OtherDevice, r.MAC, true
+	if !r.MAC.IsZero() && r.MAC != c.mac {
+		c.mismatch, c.other = OtherDevice, r.MAC
 		return
 	}
 	if c.record < 0 {
@@ -171,7 +163,7 @@ func (w *Worker) compare(r *Request, f *found) {
 	}
 	c.mismatch = contradiction(&w.queries[c.record], owner, address(r))
 	if c.mismatch != matches && owner != nil && owner.HasOwner && owner.Owner != c.mac {
-		c.other, c.hasOther = owner.Owner, true
+		c.other = owner.Owner
 	}
 }
 
@@ -196,19 +188,22 @@ func (w *Worker) contradict(now int64, r *Request, f *found, m Mismatch) {
 	if refused {
 		w.counted.add(&w.counted.refused[m])
 		r.Body, r.Hold, r.Err = nil, nil, m
-		f.learned, f.static = nil, false
+		if f.static = false; w.trace == nil {
+			f.learned = nil
+		}
 	} else {
 		w.counted.add(&w.counted.logged[m])
 	}
-	if w.e.cfg.OnIdentity == nil {
+	if w.e.cfg.OnIdentity == nil || w.quiet {
 		return
 	}
-	held, ok := w.mismatches[m].take(now)
+	suppressed, ok := w.mismatches[m].take(now)
 	if !ok {
 		return
 	}
-	c := &f.claim
-	ev := IdentityEvent{Name: r.Name, Client: r.Client, MAC: c.mac, Mismatch: m, Other: c.other, HasOther: c.hasOther, Refused: refused, Held: held}
+	c, ev := &f.claim, &w.event
+	*ev = IdentityEvent{Requester: r.Requester, Mismatch: m, Other: c.other, Refused: refused, Suppressed: suppressed}
+	ev.MAC = c.mac
 	if c.record >= 0 {
 		ev.Addr = w.queries[c.record].Addr
 	}
@@ -219,7 +214,7 @@ func (w *Worker) contradict(now int64, r *Request, f *found, m Mismatch) {
 // device itself would look like the clone when it asks next.
 func (w *Worker) lookForClone(now int64, r *Request, f *found, keyring *mic.Keyring) {
 	t := w.e.clones.Load()
-	if t == nil || r.Relayed {
+	if t == nil || r.Relayed || w.quiet {
 		return
 	}
 	addr := address(r)

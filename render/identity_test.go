@@ -9,6 +9,7 @@ import (
 
 	"dcs/render/attr"
 	"dcs/render/ber/mib"
+	"dcs/render/device"
 	"dcs/render/library"
 	"dcs/render/mic"
 )
@@ -62,7 +63,7 @@ func addr(s string) netip.Addr {
 	return netip.MustParseAddr(s)
 }
 
-func identityEngine(t testing.TB, id Identity, devices Devices, ring *mic.Keyring, tell func(IdentityEvent)) *Engine {
+func identityEngine(t testing.TB, id Identity, devices Devices, ring *mic.Keyring, tell func(*IdentityEvent)) *Engine {
 	t.Helper()
 	if ring == nil {
 		ring = mic.KeyringOf(mic.NewSecret([]byte("DOCSIS")))
@@ -96,10 +97,10 @@ func TestIdentity(t *testing.T) {
 		"name, of a template without":         func(r *Request, n byte) { r.Name = fmt.Appendf(nil, "/plain@%x", mac(n)) },
 		"name, of a static file":              func(r *Request, n byte) { r.Name = fmt.Appendf(nil, "firmware.bin@%x", mac(n)) },
 		"group of a pattern":                  func(r *Request, n byte) { r.Name = fmt.Appendf(nil, "cm-%x.bin", mac(n)) },
-		"option of a proxy":                   func(r *Request, n byte) { r.Name, r.MAC, r.HasMAC = []byte("plan"), mac(n), true },
-		"option of a proxy, static file":      func(r *Request, n byte) { r.Name, r.MAC, r.HasMAC = []byte("firmware.bin"), mac(n), true },
-		"option of anybody":                   func(r *Request, n byte) { r.Name, r.Claim, r.HasClaim = []byte("plan"), mac(n), true },
-		"option of anybody, plain template":   func(r *Request, n byte) { r.Name, r.Claim, r.HasClaim = []byte("plain"), mac(n), true },
+		"option of a proxy":                   func(r *Request, n byte) { r.Name, r.MAC = []byte("plan"), mac(n) },
+		"option of a proxy, static file":      func(r *Request, n byte) { r.Name, r.MAC = []byte("firmware.bin"), mac(n) },
+		"option of anybody":                   func(r *Request, n byte) { r.Name, r.Claim = []byte("plan"), mac(n) },
+		"option of anybody, plain template":   func(r *Request, n byte) { r.Name, r.Claim = []byte("plain"), mac(n) },
 	}
 	cases := []struct {
 		what  string
@@ -132,9 +133,9 @@ func TestIdentity(t *testing.T) {
 	for _, bind := range []Bind{BindOff, BindLog, BindRefuse} {
 		var told []IdentityEvent
 		devices := identityPlant()
-		e := identityEngine(t, Identity{Bind: bind}, devices, nil, func(ev IdentityEvent) {
+		e := identityEngine(t, Identity{Bind: bind}, devices, nil, func(ev *IdentityEvent) {
 			ev.Name = nil
-			told = append(told, ev)
+			told = append(told, *ev)
 		})
 		w := e.Worker()
 		for way, ask := range ways {
@@ -143,7 +144,7 @@ func TestIdentity(t *testing.T) {
 					told = nil
 					before := e.Stats()
 					devices.asked = 0
-					r := Request{Client: addr(tt.from), Server: server, Buf: make([]byte, 0, 4096)}
+					r := Request{Requester: device.Requester{Client: addr(tt.from)}, Server: server, Buf: make([]byte, 0, 4096)}
 					ask(&r, tt.named)
 					batch := []Request{r}
 					w.RenderBatch(now, batch)
@@ -162,10 +163,10 @@ func TestIdentity(t *testing.T) {
 						}
 					} else {
 						ev := IdentityEvent{
-							Client: addr(tt.from), MAC: mac(tt.named), Mismatch: want, Refused: refused, Addr: addr(tt.addr),
+							Requester: device.Requester{Client: addr(tt.from), MAC: mac(tt.named)}, Mismatch: want, Refused: refused, Addr: addr(tt.addr),
 						}
 						if tt.other > 0 {
-							ev.Other, ev.HasOther = mac(tt.other), true
+							ev.Other = mac(tt.other)
 						}
 						if len(told) != 1 || fmt.Sprint(told[0]) != fmt.Sprint(ev) {
 							t.Errorf("told %+v\nwant %+v", told, ev)
@@ -211,9 +212,9 @@ func TestIdentityOfProxies(t *testing.T) {
 	} {
 		t.Run(tt.what, func(t *testing.T) {
 			e := identityEngine(t, Identity{Bind: BindRefuse}, identityPlant(), nil, nil)
-			r := []Request{{Name: []byte(tt.name), Client: addr(tt.from), Relayed: tt.relayed, Server: server}}
+			r := []Request{{Requester: device.Requester{Name: []byte(tt.name), Client: addr(tt.from)}, Relayed: tt.relayed, Server: server}}
 			if tt.mac > 0 {
-				r[0].MAC, r[0].HasMAC = mac(tt.mac), true
+				r[0].MAC = mac(tt.mac)
 			}
 			x := e.Explain(now, r[0])
 			e.Worker().RenderBatch(now, r)
@@ -231,16 +232,16 @@ func TestIdentityOfProxies(t *testing.T) {
 
 // TestIdentityLeaves asks for what names no device, or gets no file: there is nothing to compare.
 func TestIdentityLeaves(t *testing.T) {
-	e := identityEngine(t, Identity{Bind: BindRefuse}, identityPlant(), nil, func(ev IdentityEvent) { t.Errorf("told %+v", ev) })
+	e := identityEngine(t, Identity{Bind: BindRefuse}, identityPlant(), nil, func(ev *IdentityEvent) { t.Errorf("told %+v", ev) })
 	w := e.Worker()
 	for name, want := range map[string]error{"plan": nil, "plain": nil, "firmware.bin": nil, "none@020000000002": fs.ErrNotExist} {
-		r := []Request{{Name: []byte(name), Client: addr("198.18.1.1"), Server: server}}
+		r := []Request{{Requester: device.Requester{Name: []byte(name), Client: addr("198.18.1.1")}, Server: server}}
 		if w.RenderBatch(now, r); !errors.Is(r[0].Err, want) {
 			t.Errorf("%s: %v", name, r[0].Err)
 		}
 	}
 	// A device that is named by its address is that device.
-	r := []Request{{Name: []byte("plan"), Client: addr("198.18.1.2"), Server: server, Claim: mac(2), HasClaim: true}}
+	r := []Request{{Requester: device.Requester{Name: []byte("plan"), Client: addr("198.18.1.2")}, Server: server, Claim: mac(2)}}
 	if w.RenderBatch(now, r); r[0].Err != nil {
 		t.Errorf("its own claim: %v", r[0].Err)
 	}
@@ -253,7 +254,7 @@ func TestNoMACInName(t *testing.T) {
 	for i, no := range []bool{false, true, false, true} {
 		e.SetIdentity(Identity{Bind: BindLog, NoMACInName: no})
 		for name, served := range map[string]bool{"//plan@020000000001": !no, "firmware.bin@02:00:00:00:00:01": !no, "/plain": true, "cm-020000000001.bin": true} {
-			r := []Request{{Name: []byte(name), Client: addr("198.18.1.1"), Server: server}}
+			r := []Request{{Requester: device.Requester{Name: []byte(name), Client: addr("198.18.1.1")}, Server: server}}
 			x := e.Explain(now, r[0])
 			w.RenderBatch(now, r)
 			if got := r[0].Err == nil; got != served || !got && !errors.Is(r[0].Err, fs.ErrNotExist) {
@@ -269,25 +270,25 @@ func TestNoMACInName(t *testing.T) {
 // TestIdentityBounded has one kind of mismatch flood: so many are told a second, the others are counted, and another kind is told.
 func TestIdentityBounded(t *testing.T) {
 	told := map[Mismatch]int{}
-	var held uint64
-	e := identityEngine(t, Identity{Bind: BindLog}, identityPlant(), nil, func(ev IdentityEvent) {
+	var suppressed uint64
+	e := identityEngine(t, Identity{Bind: BindLog}, identityPlant(), nil, func(ev *IdentityEvent) {
 		told[ev.Mismatch]++
-		held += ev.Held
+		suppressed += ev.Suppressed
 	})
 	w := e.Worker()
 	ask := func(at int64, name, from string) {
-		w.RenderBatch(at, []Request{{Name: []byte(name), Client: addr(from), Server: server}})
+		w.RenderBatch(at, []Request{{Requester: device.Requester{Name: []byte(name), Client: addr(from)}, Server: server}})
 	}
 	for range 1000 {
 		ask(now, "plan@020000000002", "198.18.1.1")
 	}
 	ask(now, "plan@020000000009", "198.18.1.1")
-	if told[Elsewhere] != MaxFaults || told[OthersAddress] != 1 || held != 0 {
-		t.Errorf("told %v, %d held", told, held)
+	if told[Elsewhere] != MaxFaults || told[OthersAddress] != 1 || suppressed != 0 {
+		t.Errorf("reported %v, %d suppressed", told, suppressed)
 	}
 	ask(now+1e9, "plan@020000000002", "198.18.1.1")
-	if st := e.Stats(); told[Elsewhere] != MaxFaults+1 || held != 1000-MaxFaults || st.Logged[Elsewhere] != 1001 {
-		t.Errorf("told %v, %d held, counted %d", told, held, st.Logged[Elsewhere])
+	if st := e.Stats(); told[Elsewhere] != MaxFaults+1 || suppressed != 1000-MaxFaults || st.Logged[Elsewhere] != 1001 {
+		t.Errorf("reported %v, %d suppressed, counted %d", told, suppressed, st.Logged[Elsewhere])
 	}
 }
 
@@ -302,11 +303,11 @@ func TestIdentityOutcomes(t *testing.T) {
 		{BindLog, "fault@020000000002", "gold"},
 	} {
 		e := identityEngine(t, Identity{Bind: tt.bind}, identityPlant(), nil, nil)
-		e.Worker().RenderBatch(now, []Request{{Name: []byte(tt.name), Client: addr("198.18.1.1"), Server: server}})
+		e.Worker().RenderBatch(now, []Request{{Requester: device.Requester{Name: []byte(tt.name), Client: addr("198.18.1.1")}, Server: server}})
 		n := 0
-		e.Outcomes(func(o Outcome) {
+		e.Outcomes(func(o *device.Outcome) {
 			n++
-			if o.Err == nil || errors.Is(o.Err, Elsewhere) != (tt.bind == BindRefuse) || o.MAC != mac(2) || o.Value != tt.value || o.Client != addr("198.18.1.1") {
+			if o.Err == nil || errors.Is(o.Err, Elsewhere) != (tt.bind == BindRefuse) || o.MAC != mac(2) || string(o.Value) != tt.value || o.Client != addr("198.18.1.1") {
 				t.Errorf("%+v", o)
 			}
 		})
@@ -319,7 +320,7 @@ func TestIdentityOutcomes(t *testing.T) {
 // TestIdentityNoAllocs compares without allocating, whatever comes out.
 func TestIdentityNoAllocs(t *testing.T) {
 	for _, bind := range []Bind{BindLog, BindRefuse} {
-		e := identityEngine(t, Identity{Bind: bind}, identityPlant(), cmtsRing(t), func(IdentityEvent) {})
+		e := identityEngine(t, Identity{Bind: bind}, identityPlant(), cmtsRing(t), func(*IdentityEvent) {})
 		for _, tt := range []struct{ name, from string }{
 			{"plan@020000000001", "198.18.1.1"},
 			{"plan@020000000002", "198.18.1.1"},
@@ -331,7 +332,7 @@ func TestIdentityNoAllocs(t *testing.T) {
 			w := e.Worker()
 			batch := make([]Request, 16)
 			for i := range batch {
-				batch[i] = Request{Client: addr(tt.from), Server: server, Buf: make([]byte, 0, 4096), Name: []byte(tt.name)}
+				batch[i] = Request{Requester: device.Requester{Name: []byte(tt.name), Client: addr(tt.from)}, Server: server, Buf: make([]byte, 0, 4096)}
 			}
 			w.RenderBatch(now, batch)
 			if n := testing.AllocsPerRun(100, func() { w.RenderBatch(now, batch) }); n != 0 {

@@ -1,19 +1,21 @@
 package render
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
-	"dcs/render/skeleton"
+	"dcs/render/device"
 )
 
-func outcomes(e *Engine) (list []Outcome, held uint64) {
-	held = e.Outcomes(func(o Outcome) { list = append(list, o) })
-	return list, held
+func outcomes(e *Engine) (list []device.Outcome, dropped uint64) {
+	dropped = e.Outcomes(func(o *device.Outcome) {
+		list = append(list, *o)
+		last := &list[len(list)-1]
+		last.Name, last.Value = slices.Clone(o.Name), slices.Clone(o.Value)
+	})
+	return list, dropped
 }
 
 // journaled returns an engine whose workers keep n outcomes each.
@@ -31,49 +33,33 @@ func TestOutcomes(t *testing.T) {
 		request("static"), request("none"), request("/none@020000000001"), request("isrrip8bw2.bin"), request("device@020000000002"), request(long),
 	}
 	w.RenderBatch(now, batch)
-	got, held := outcomes(e)
-	if len(got) != len(batch) || held != 0 {
-		t.Fatalf("%d outcomes, %d held", len(got), held)
-	}
-	reason := func(o Outcome) string {
-		var f *skeleton.Fault
-		switch {
-		case o.Err == nil:
-			return "served"
-		case errors.As(o.Err, &f):
-			return f.Reason.String()
-		case errors.Is(o.Err, fs.ErrNotExist):
-			return "not found"
-		}
-		return o.Err.Error()
+	got, dropped := outcomes(e)
+	if len(got) != len(batch) || dropped != 0 {
+		t.Fatalf("%d outcomes, %d dropped", len(got), dropped)
 	}
 	for i, want := range []struct {
 		reason, value, mac string
-		cut                bool
+		truncated          bool
 	}{
-		{reason: "served"},
-		{reason: "not found"},
-		{reason: "not found", mac: "020000000001"},
+		{reason: ""},
+		{reason: "unknown_name"},
+		{reason: "unknown_name", mac: "02:00:00:00:00:01"},
 		{reason: "rejected"},
-		{reason: "out_of_range", value: "9999999999000", mac: "020000000002"},
-		{reason: "not found", cut: true},
+		{reason: "out_of_range", value: "9999999999000", mac: "02:00:00:00:00:02"},
+		{reason: "unknown_name", truncated: true},
 	} {
 		o := got[i]
-		mac := ""
-		if o.HasMAC {
-			mac = fmt.Sprintf("%x", o.MAC)
-		}
 		name := string(batch[i].Name)
-		if want.cut {
+		if want.truncated {
 			name = name[:journalName]
 		}
-		if reason(o) != want.reason || o.Value != want.value || mac != want.mac || o.Name != name || o.Cut != want.cut ||
-			o.Time != now || o.Client != batch[i].Client || o.Size != len(batch[i].Body) {
-			t.Errorf("%d: %s, %+v", i, reason(o), o)
+		if o.Reason != want.reason || ReasonOf(o.Err) != want.reason || string(o.Value) != want.value || o.MAC.String() != want.mac ||
+			string(o.Name) != name || o.Truncated != want.truncated || o.Time != now || o.Client != batch[i].Client || o.Size != len(batch[i].Body) {
+			t.Errorf("%d: %+v", i, o)
 		}
 	}
-	if got, held := outcomes(e); len(got) != 0 || held != 0 {
-		t.Errorf("told twice: %v, %d held", got, held)
+	if got, dropped := outcomes(e); len(got) != 0 || dropped != 0 {
+		t.Errorf("told twice: %v, %d dropped", got, dropped)
 	}
 }
 
@@ -87,15 +73,15 @@ func TestOutcomesBounded(t *testing.T) {
 	for range 10 {
 		w.RenderBatch(now, []Request{request("none")})
 	}
-	got, held := outcomes(e)
+	got, dropped := outcomes(e)
 	served := 0
 	for _, o := range got {
 		if o.Err == nil {
 			served++
 		}
 	}
-	if len(got) != 8 || served != 4 || held != 6 {
-		t.Errorf("%d outcomes, %d of them served, %d held; want 8, 4, 6", len(got), served, held)
+	if len(got) != 8 || served != 4 || dropped != 6 {
+		t.Errorf("%d outcomes, %d of them served, %d dropped; want 8, 4, 6", len(got), served, dropped)
 	}
 
 	e = journaled(t, 1024)
@@ -104,8 +90,8 @@ func TestOutcomesBounded(t *testing.T) {
 		w.RenderBatch(now, []Request{request("static")})
 	}
 	w.RenderBatch(now+1e9, []Request{request("static")})
-	if got, held := outcomes(e); len(got) != ServedPerSecond+1 || held != 0 {
-		t.Errorf("%d outcomes of served requests, %d held", len(got), held)
+	if got, dropped := outcomes(e); len(got) != ServedPerSecond+1 || dropped != 0 {
+		t.Errorf("%d outcomes of served requests, %d dropped", len(got), dropped)
 	}
 }
 
@@ -139,11 +125,11 @@ func TestOutcomesConcurrent(t *testing.T) {
 			w.RenderBatch(now+int64(i), []Request{request("none")})
 		}
 	})
-	var told, held uint64
+	var told, dropped uint64
 	last := int64(0)
 	read := func() {
-		held += e.Outcomes(func(o Outcome) {
-			if o.Time <= last || o.Name != "none" {
+		dropped += e.Outcomes(func(o *device.Outcome) {
+			if o.Time <= last || string(o.Name) != "none" {
 				t.Errorf("%q at %d after %d", o.Name, o.Time, last)
 			}
 			last = o.Time
@@ -159,8 +145,8 @@ func TestOutcomesConcurrent(t *testing.T) {
 		read()
 	}
 	wg.Wait()
-	if told+held != n {
-		t.Errorf("%d told, %d held, of %d", told, held, n)
+	if told+dropped != n {
+		t.Errorf("%d told, %d dropped, of %d", told, dropped, n)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"dcs/render/attr"
 	"dcs/render/ber/mib"
+	"dcs/render/device"
 	"dcs/render/library"
 	"dcs/render/mic"
 	"dcs/render/naming"
@@ -68,8 +69,8 @@ func TestNames(t *testing.T) {
 			if (x.Err == nil) != (r[0].Err == nil) || r[0].Err == nil && (string(x.Body) != string(r[0].Body) || x.Name != file) || x.Asked != asked {
 				t.Errorf("%s: the worker says %v, explain %v for %q", asked, r[0].Err, x.Err, x.Name)
 			}
-			if want := asked == "./fw/image@0:10:18:de:ad:1"; r[0].HasMAC != want || want && r[0].MAC != [6]byte{0, 0x10, 0x18, 0xde, 0xad, 1} {
-				t.Errorf("%s: MAC %x", asked, r[0].MAC)
+			if want := asked == "./fw/image@0:10:18:de:ad:1"; r[0].MAC.IsZero() == want || want && r[0].MAC != [6]byte{0, 0x10, 0x18, 0xde, 0xad, 1} {
+				t.Errorf("%s: MAC %v", asked, r[0].MAC)
 			}
 		}
 	}
@@ -78,7 +79,7 @@ func TestNames(t *testing.T) {
 	}
 	// What came is put down as it came.
 	found := false
-	e.Outcomes(func(o Outcome) { found = found || o.Name == "/srv/tftp/fw/image" && o.Err == nil })
+	e.Outcomes(func(o *device.Outcome) { found = found || string(o.Name) == "/srv/tftp/fw/image" && o.Err == nil })
 	if !found {
 		t.Error("the journal has another name")
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 	"dcs/render/library"
 )
 
@@ -39,7 +40,7 @@ func (e *Engine) Prebuild(ctx context.Context, now int64, each func(func(*attr.D
 		return p, nil
 	}
 	one := &given{}
-	w := &Worker{e: e, quiet: true} // its counters are nobody's
+	w := &Worker{e: e, quiet: true, literal: true} // its counters are nobody's
 	buf := make([]byte, 0, 4096)
 	err := each(func(d *attr.Device) error {
 		if err := ctx.Err(); err != nil {
@@ -50,9 +51,13 @@ func (e *Engine) Prebuild(ctx context.Context, now int64, each func(func(*attr.D
 		if !ip.IsValid() {
 			ip = netip.IPv4Unspecified() // the modem will bring its own
 		}
+		var mac device.MAC
+		if d.HasMAC {
+			mac = d.MAC
+		}
 		for _, t := range templates {
 			for _, name := range t.Names {
-				r := [1]Request{{Name: []byte(name), Client: ip, Server: noServer(ip), MAC: d.MAC, HasMAC: d.HasMAC, Buf: buf}}
+				r := [1]Request{{Requester: device.Requester{Name: []byte(name), Client: ip, MAC: mac}, Server: noServer(ip), Buf: buf}}
 				w.renderBatch(now, r[:], one)
 				p.Files++
 				if r[0].Err != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 	"dcs/render/mic"
 )
 
@@ -24,7 +25,7 @@ func TestPrebuild(t *testing.T) {
 	w := e.Worker()
 	p, err := e.Prebuild(context.Background(), now, each, func(d *attr.Device, name string, file []byte, bad error) error {
 		for _, at := range []int64{now, now + 1000e9} {
-			r := []Request{{Name: []byte(name), Client: client, MAC: d.MAC, HasMAC: true}}
+			r := []Request{{Requester: device.Requester{Name: []byte(name), Client: client, MAC: d.MAC}}}
 			w.RenderBatch(at, r)
 			if (r[0].Err == nil) != (bad == nil) || len(r[0].Body) != len(file) {
 				t.Fatalf("%s of %x: %d octets, %v; ahead %d, %v", name, d.MAC, len(r[0].Body), r[0].Err, len(file), bad)
@@ -48,7 +49,7 @@ func TestPrebuild(t *testing.T) {
 		t.Errorf("%+v, %v; %d compared, %d faults", p, err, compared, faults)
 	}
 	learned := e.Stats().Learned
-	r := []Request{{Name: []byte("device"), Client: client, MAC: [6]byte{2, 0, 0, 0, 0, 1}, HasMAC: true}}
+	r := []Request{{Requester: device.Requester{Name: []byte("device"), Client: client, MAC: [6]byte{2, 0, 0, 0, 0, 1}}}}
 	if w.RenderBatch(now, r); r[0].Err != nil || e.Stats().Learned != learned {
 		t.Errorf("a request had to learn: %v, %d before, %d after", r[0].Err, learned, e.Stats().Learned)
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"dcs/render/ber/mib"
+	"dcs/render/device"
 	"dcs/render/library"
 	"dcs/render/mic"
 	"dcs/render/skeleton"
@@ -77,7 +78,7 @@ func resigning(t testing.TB, cfg library.Config, files map[string][]byte) *Engin
 }
 
 func get(e *Engine, name, from string) Request {
-	r := []Request{{Name: []byte(name), Client: netip.MustParseAddr(from), Buf: make([]byte, 0, 2048)}}
+	r := []Request{{Requester: device.Requester{Name: []byte(name), Client: netip.MustParseAddr(from)}, Buf: make([]byte, 0, 2048)}}
 	e.Worker().RenderBatch(now, r)
 	return r[0]
 }
@@ -118,7 +119,7 @@ func TestResign(t *testing.T) {
 	if r := get(e, "cm.bin", "10.1.2.3"); !bytes.Equal(r.Body, signed(body, "new")) {
 		t.Errorf("after a rotation: %v, %x", r.Err, r.Body)
 	}
-	x := e.Explain(now, Request{Name: []byte("cm.bin"), Client: netip.MustParseAddr("10.1.2.3")})
+	x := e.Explain(now, Request{Requester: device.Requester{Name: []byte("cm.bin"), Client: netip.MustParseAddr("10.1.2.3")}})
 	if !x.Resigned || filepath.Base(x.Static) != "cm.bin" || !bytes.Equal(x.Body, signed(body, "new")) {
 		t.Errorf("explained: %+v", x)
 	}
@@ -178,7 +179,7 @@ func TestResignNoAllocs(t *testing.T) {
 	e := resigning(t, library.Config{Timestamp: true}, map[string][]byte{"cm": signed(unhex("030101120104"), "lost"), "bad": signed(unhex("030101120104"), "lost")[:20], "fw": []byte("text")})
 	w := e.Worker()
 	for _, name := range []string{"cm", "bad", "fw"} {
-		batch := []Request{{Name: []byte(name), Client: netip.MustParseAddr("10.1.2.3"), Buf: make([]byte, 0, 2048)}}
+		batch := []Request{{Requester: device.Requester{Name: []byte(name), Client: netip.MustParseAddr("10.1.2.3")}, Buf: make([]byte, 0, 2048)}}
 		w.RenderBatch(now, batch)
 		if n := testing.AllocsPerRun(1000, func() { w.RenderBatch(now, batch) }); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)

@@ -17,6 +17,7 @@ import (
 	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/cli"
 	"dcs/render/attr"
+	"dcs/render/device"
 	"dcs/render/library"
 	"dcs/render/mic"
 	"dcs/render/naming"
@@ -84,8 +85,8 @@ A source with errors does not stop the others; the exit status is 1 then.`,
 				}
 			}
 			if flags.Changed("mac") {
-				if c.values.MAC, c.values.HasMAC = attr.ParseMAC(mac); !c.values.HasMAC {
-					return cli.Usagef("--mac %s: want six octets, such as 0a:01:02:03:04:05", mac)
+				if c.values.MAC, err = parseMAC(mac); err != nil {
+					return err
 				}
 			}
 			if flags.Changed("mta-hash") {
@@ -136,6 +137,14 @@ func parseAddr(flag, text string) (netip.Addr, error) {
 		return a, cli.Usagef("--%s %s: want an IPv4 or IPv6 address", flag, text)
 	}
 	return a.Unmap(), nil
+}
+
+func parseMAC(text string) (device.MAC, error) {
+	m, err := device.ParseMAC(text)
+	if err != nil {
+		return m, cli.Usagef("--mac %s: %v; want six octets, such as 0a:01:02:03:04:05", text, err)
+	}
+	return m, nil
 }
 
 // builtins are the variables that have a value of their own, and the flags that give it.
@@ -328,20 +337,16 @@ func (c *compilation) printSum(path string, data []byte) error {
 // device goes before the one that a pattern finds in the name, and that one before --mac.
 func (c *compilation) render(snap *library.Snapshot, name string) ([]byte, error) {
 	v := c.values
-	ask, mac, hasMAC := []byte(name), v.MAC, false
+	ask, mac := []byte(name), device.MAC{}
 	if c.name != "" {
 		asked := assemble.DefaultNaming.Read(ask, true, new(naming.Scratch))
-		ask, mac, hasMAC = asked.File, asked.MAC, asked.HasMAC
+		ask, mac = asked.File, asked.MAC
 	}
 	found := snap.Find(library.Hash(ask), ask)
-	switch {
-	case found == nil:
+	if found == nil {
 		return nil, fmt.Errorf("no template makes %s", name)
-	case hasMAC:
-		v.MAC, v.HasMAC = mac, true
-	case found.HasMAC:
-		v.MAC, v.HasMAC = found.MAC, true
 	}
+	v.MAC = mac.Or(found.MAC).Or(v.MAC)
 	skel, fault := snap.Skeleton(found, v.Attrs, v.IP.Is6())
 	var file []byte
 	if fault == nil {

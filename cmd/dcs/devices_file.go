@@ -21,6 +21,7 @@ import (
 	"dcs/render/attr"
 	"dcs/render/attr/csvfile"
 	"dcs/render/attr/localdb"
+	"dcs/render/device"
 	"dcs/render/mapped"
 )
 
@@ -153,9 +154,9 @@ func devicesGetCommand(e cli.Env) *cobra.Command {
   dcs devices get fleet.db 10.1.2.3`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			mac, isMAC := attr.ParseMAC(args[1])
-			ip, err := netip.ParseAddr(args[1])
-			if !isMAC && err != nil {
+			mac, noMAC := device.ParseMAC(args[1])
+			ip, noIP := netip.ParseAddr(args[1])
+			if noMAC != nil && noIP != nil {
 				return cli.Usagef("%s is neither a MAC nor an IP address", args[1])
 			}
 			db, err := localdb.Open(args[0])
@@ -167,7 +168,7 @@ func devicesGetCommand(e cli.Env) *cobra.Command {
 			found := false
 			err = mapped.Read(func() error {
 				var d attr.Device
-				if isMAC {
+				if noMAC == nil {
 					d, found = db.Get(mac, nil)
 				} else {
 					d, found = db.GetIP(ip, nil)

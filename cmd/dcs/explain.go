@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strconv"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"dcs/cmd/internal/terminal"
 	"dcs/render"
 	"dcs/render/attr"
+	"dcs/render/device"
 	"dcs/render/library"
 	"dcs/render/naming"
 	"dcs/render/skeleton"
@@ -47,7 +47,7 @@ The exit status is 1 if the name gets no file.`,
 	f.StringArrayVar(&set, "set", nil, "give the device an attribute: `name=value`")
 	flags := config.AddFlags(f)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		req := render.Request{Name: []byte(args[0])}
+		req := render.Request{Requester: device.Requester{Name: []byte(args[0])}}
 		var err error
 		if req.Client, err = parseAddr("ip", ip); err != nil {
 			return err
@@ -58,11 +58,9 @@ The exit status is 1 if the name gets no file.`,
 			}
 		}
 		if mac != "" {
-			m, ok := attr.ParseMAC(mac)
-			if !ok {
-				return cli.Usagef("--mac %s: want six octets, such as 0a:01:02:03:04:05", mac)
+			if req.MAC, err = parseMAC(mac); err != nil {
+				return err
 			}
-			req.MAC, req.HasMAC = m, true
 		}
 		cfg, err := flags.Config(file)
 		if err != nil {
@@ -107,7 +105,7 @@ func explain(e cli.Env, cfg *config.Config, req render.Request, schema *attr.Sch
 	x := engine.Explain(time.Now().UnixNano(), req)
 	out := &bytes.Buffer{}
 	showExplanation(out, x)
-	devices.Show(out, attr.Query{MAC: x.MAC, HasMAC: x.HasMAC, IP: req.Client.Unmap()})
+	devices.Show(out, attr.Query{MAC: x.MAC, HasMAC: !x.MAC.IsZero(), IP: req.Client.Unmap()})
 	if x.Body != nil && (x.Static == "" || x.Resigned) {
 		fmt.Fprintln(out)
 		if describe.IsText(x) {
@@ -151,10 +149,10 @@ func reason(x *render.Explanation) string {
 
 // otherDevice names the device that the request's address is of.
 func otherDevice(x *render.Explanation) string {
-	if !x.HasOther {
+	if x.Other.IsZero() {
 		return ""
 	}
-	return ", " + net.HardwareAddr(x.Other[:]).String()
+	return ", " + x.Other.String()
 }
 
 func showExplanation(w io.Writer, x *render.Explanation) {
@@ -162,12 +160,12 @@ func showExplanation(w io.Writer, x *render.Explanation) {
 		fmt.Fprintf(w, "asked     %s\n", terminal.Clean(x.Asked))
 		return
 	}
-	if file, _, _ := naming.SplitDevice([]byte(x.Asked)); string(file) != x.Name && x.Asked != x.Name {
+	if file, _ := naming.SplitDevice([]byte(x.Asked)); string(file) != x.Name && x.Asked != x.Name {
 		fmt.Fprintf(w, "asked     %s\n", terminal.Clean(x.Asked))
 	}
 	fmt.Fprintf(w, "name      %s\n", terminal.Clean(x.Name))
-	if x.HasMAC {
-		fmt.Fprintf(w, "MAC       %s\n", net.HardwareAddr(x.MAC[:]))
+	if !x.MAC.IsZero() {
+		fmt.Fprintf(w, "MAC       %s\n", x.MAC)
 	}
 	if x.Mismatch != 0 {
 		fmt.Fprintf(w, "identity  %s: %v%s\n", x.Mismatch.String(), x.Mismatch, otherDevice(x))

@@ -15,38 +15,39 @@ import (
 var mayImport = map[string][]string{
 	"bpf": {},
 
-	"fastpath":          {"fastpath/..."},
+	"fastpath":          {"fastpath/...", leaf}, // the wall's one exception: a leaf of plain values
 	"fastpath/guard":    {"fastpath/packet", "fastpath/source", "fastpath/tftp"},
 	"fastpath/packet":   {},
 	"fastpath/source":   {},
 	"fastpath/tftp":     {},
-	"fastpath/transfer": {"fastpath/packet", "fastpath/tftp"},
+	"fastpath/transfer": {"fastpath/packet", "fastpath/tftp", leaf},
 	"fastpath/frame":    {"fastpath/packet"},
 	"fastpath/tid":      {},
 	"fastpath/udp":      {"fastpath/frame", "fastpath/packet", "fastpath/tftp", "fastpath/tid"},
 	"fastpath/xsk":      {"fastpath/frame", "fastpath/packet", "fastpath/tid", "fastpath/xsk/..."},
 
 	"render":              {"render/..."},
-	"render/attr":         {},
-	"render/attr/store":   {"render/attr", "render/attr/localdb", "render/mapped", "render/tempfile"}, // its snapshots are such files
-	"render/attr/localdb": {"render/attr", "render/mapped", "render/tempfile"},
-	"render/attr/csvfile": {"render/attr"}, // drivers import what they implement, not one another
-	"render/attr/ldapdir": {"render/attr", "render/private"},
-	"render/attr/plugin":  {"render/attr"},
+	"render/attr":         {"render/device"},
+	"render/attr/store":   {"render/attr", "render/attr/localdb", "render/device", "render/mapped", "render/tempfile"}, // its snapshots are such files
+	"render/attr/localdb": {"render/attr", "render/device", "render/mapped", "render/tempfile"},
+	"render/attr/csvfile": {"render/attr", "render/device"}, // drivers import what they implement, not one another
+	"render/attr/ldapdir": {"render/attr", "render/device", "render/private"},
+	"render/attr/plugin":  {"render/attr", "render/device"},
 	"render/attr/servers": {},
-	"render/attr/sqldb":   {"render/attr", "render/attr/sqldb", "render/private"},
+	"render/attr/sqldb":   {"render/attr", "render/attr/sqldb", "render/device", "render/private"},
 	"render/beneath":      {},
 	"render/ber":          {},
 	"render/ber/mib":      {"render/ber"},
 	"render/ber/mib/gen":  {"render/ber/..."},
 	"render/bootfile":     {"render/ber", "render/mic", "render/tlv"},
+	"render/device":       {},
 	"render/library":      {"render/..."},
 	"render/mapped":       {},
 	"render/md5x":         {},
 	"render/mic":          {"render/md5x"},
-	"render/naming":       {"render/attr"},
+	"render/naming":       {"render/device"},
 	"render/private":      {},
-	"render/skeleton":     {"render/attr", "render/md5x", "render/mic", "render/syntax", "render/tlv", "render/ber/..."},
+	"render/skeleton":     {"render/attr", "render/device", "render/md5x", "render/mic", "render/syntax", "render/tlv", "render/ber/..."},
 	"render/syntax":       {},
 	"render/tempfile":     {},
 	"render/tlv":          {"render/ber/..."},
@@ -58,7 +59,7 @@ var mayImport = map[string][]string{
 	"bench/netlab":   {"bench/afpacket"},
 
 	"cmd":                         {"cmd/internal/..."},
-	"cmd/internal":                {"cmd/internal/...", "render/attr/...", "render/naming", "render/private"},
+	"cmd/internal":                {"cmd/internal/...", "render/attr/...", "render/device", "render/naming", "render/private"},
 	"cmd/internal/assemble":       {"cmd/internal/...", "fastpath/...", "render/..."}, // it knows what each part may take of memory
 	"cmd/internal/check":          {"bpf", "cmd/internal/...", "fastpath/udp", "render/..."},
 	"cmd/internal/cmts":           {"cmd/internal/strictyaml", "render/private"},
@@ -68,10 +69,13 @@ var mayImport = map[string][]string{
 	"cmd/internal/keyring":        {"cmd/internal/...", "render/private", "render/tempfile"},
 	"cmd/internal/secretjob":      {"cmd/internal/...", "render/bootfile", "render/library", "render/mic", "render/private"},
 	"cmd/internal/server":         {"bpf", "cmd/internal/...", "fastpath/...", "render/..."},
-	"cmd/internal/server/capture": {"bpf", "cmd/internal/...", "fastpath/xsk", "render/attr"},
+	"cmd/internal/server/capture": {"bpf", "cmd/internal/...", "fastpath/xsk", "render/device"},
 	"cmd/internal/version":        {},
 	"cmd/dcs":                     {"bench/storm", "bpf", "cmd/internal/...", "fastpath/...", "render/..."},
 }
+
+// leaf holds plain values that pass between fastpath and render.
+const leaf = "render/device"
 
 // drivers are modules that talk to databases, directories and other machines: only
 // what cmd links may hold them.
@@ -149,7 +153,7 @@ func walled(from, to string) bool {
 	a, b := part(from), part(to)
 	switch a {
 	case "fastpath", "render", "bpf":
-		return b == "cmd" || a != b && (b == "fastpath" || b == "render" || b == "bpf")
+		return b == "cmd" || a != b && to != leaf && (b == "fastpath" || b == "render" || b == "bpf")
 	case "bench":
 		return b == "cmd"
 	}

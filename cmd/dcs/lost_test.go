@@ -51,11 +51,11 @@ func TestLostFiles(t *testing.T) {
 	operator := api.Dial(s.admin, "")
 	defer operator.Close()
 	for _, tt := range []struct{ find, reason, name, client, mac, text, value string }{
-		{"0a:01:02", "gave_up", "basic.cm@0a0102030405", "127.0.0.1", "0a:01:02:03:04:05", "the client has fallen silent", "0 of 1 blocks acknowledged"},
+		{"0a:01:02", "gave_up", "basic.cm@0a0102030405", "127.0.0.1", "0a:01:02:03:04:05", "client stopped responding", "0 of 1 blocks acknowledged"},
 		// Behind a proxy it is the modem that fell silent.
-		{"0200.0000.0099", "gave_up", "motd.txt", "198.18.0.9", "02:00:00:00:00:99", "the client has fallen silent", "0 of 1 blocks acknowledged"},
+		{"0200.0000.0099", "gave_up", "motd.txt", "198.18.0.9", "02:00:00:00:00:99", "client stopped responding", "0 of 1 blocks acknowledged"},
 		{
-			"gold", "peer_error_disk_full", "res-cpe4-gold.bin", "127.0.0.1", "", "the client has ended the transfer by ERROR 3 (disk full)",
+			"gold", "peer_error_disk_full", "res-cpe4-gold.bin", "127.0.0.1", "", "client ended the transfer with ERROR 3 (disk full)",
 			"0 of 1 blocks acknowledged: no room for it",
 		},
 	} {

@@ -337,16 +337,22 @@ func number(v []byte) (int64, bool) {
 
 // hwaddr reads a MAC address in the forms in use: six octets of hex with or without `:`, `-` or `.`
 // between them, or without leading zeros between `:` or `-`, as dhcpd's binary-to-ascii writes them; a hardware type of
-// 1 (Ethernet) and a comma or colon before them; or the six octets themselves.
+// 1 (Ethernet) and a comma or colon before them; or the six octets themselves. All zeros are no device's address.
 func hwaddr(v []byte, mac *[6]byte) bool {
-	if len(v) == 6 {
-		copy(mac[:], v)
-		return true
+	var m [6]byte
+	switch {
+	case len(v) == len(m):
+		copy(m[:], v)
+	case hexPairs(v, &m), hexGroups(v, &m):
+	case len(v) > 2 && v[0] == '1' && (v[1] == ',' || v[1] == ':') && (hexPairs(v[2:], &m) || hexGroups(v[2:], &m)):
+	default:
+		return false
 	}
-	if hexPairs(v, mac) || hexGroups(v, mac) {
-		return true
+	if m == [6]byte{} {
+		return false
 	}
-	return len(v) > 2 && v[0] == '1' && (v[1] == ',' || v[1] == ':') && (hexPairs(v[2:], mac) || hexGroups(v[2:], mac))
+	*mac = m
+	return true
 }
 
 // hexPairs reads six octets of two digits, with or without separators.

@@ -7,6 +7,7 @@ import (
 
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
+	"dcs/render/device"
 )
 
 // A block that was lost and is longer than every link takes leaves by the kernel from then on, and so do those behind it;
@@ -45,7 +46,7 @@ func TestDetour(t *testing.T) {
 				t.Fatal(err)
 			}
 			id, _ := r.tab.Request(r.now, &p, &rq, r.out)
-			r.tab.Start(r.now, id, make([]byte, tt.size), false, nil, Device{}, r.out)
+			r.tab.Start(r.now, id, make([]byte, tt.size), false, nil, &device.Requester{}, r.out)
 			first := len(r.take())
 			ack := func(block uint16) {
 				in := &packet.Packet{Peer: tt.peer, Local: netip.AddrPortFrom(p.Local.Addr(), tid), Link: past}
@@ -156,7 +157,7 @@ func TestTooBig(t *testing.T) {
 
 // A client that is gone ends its transfer and no other, in whatever state, and that is no failure.
 func TestUnreachable(t *testing.T) {
-	r := newRig(t, Config{Transfers: 64, OnFailure: func(f *Failure) { t.Errorf("%+v", f) }})
+	r := newRig(t, Config{Transfers: 64, OnFailure: func(f *device.Outcome) { t.Errorf("%+v", f) }})
 	body := make([]byte, 5000)
 	r.start(client(1), "f", tftp.Options{}, body)
 	r.start(client(2), "f", tftp.Options{Has: tftp.Tsize}, body)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dcs/fastpath/tftp"
+	"dcs/render/device"
 )
 
 // establish begins a transfer of a file and acknowledges its first packet.
@@ -81,7 +82,7 @@ func TestEmbryos(t *testing.T) {
 			if rng.IntN(10) == 0 {
 				r.tab.Reject(id, tftp.CodeNotFound, "no", r.out)
 			} else {
-				r.tab.Start(r.now, id, []byte("body"), rng.IntN(2) == 0, nil, Device{}, r.out)
+				r.tab.Start(r.now, id, []byte("body"), rng.IntN(2) == 0, nil, &device.Requester{}, r.out)
 			}
 			if len(established)+len(embryos) == places {
 				embryos = embryos[1:]
@@ -131,7 +132,7 @@ func TestEmbryosGiveMemory(t *testing.T) {
 					if !ok {
 						t.Fatal("no place")
 					}
-					r.tab.Start(r.now, id, make([]byte, size), true, nil, Device{}, r.out)
+					r.tab.Start(r.now, id, make([]byte, size), true, nil, &device.Requester{}, r.out)
 					r.take()
 					return r.knows(client(i))
 				}
@@ -381,7 +382,7 @@ func TestRetireGivesMemory(t *testing.T) {
 		if !ok {
 			t.Fatal("no place")
 		}
-		r.tab.Start(r.now, id, make([]byte, 4096), true, nil, Device{}, r.out)
+		r.tab.Start(r.now, id, make([]byte, 4096), true, nil, &device.Requester{}, r.out)
 		r.ack(client(i), 0)
 		r.take()
 		return r.knows(client(i))

@@ -10,6 +10,7 @@ import (
 
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
+	"dcs/render/device"
 )
 
 // Config sets a Table's limits. A zero field takes the default.
@@ -24,20 +25,10 @@ type Config struct {
 	MaxWindow  int           // largest window granted, blocks; default 64
 	Refuse     tftp.Set      // options that are passed over
 
-	// OnFailure is told of transfers that have failed. What it is given is valid during the call. Nil: nobody is told.
-	OnFailure func(*Failure)
-}
-
-// A Failure is a transfer that was begun and ended before its client had acknowledged all of it.
-type Failure struct {
-	Why    Event  // GaveUp, Overdue, Retired, FileCut, or PeerUndefined and those behind it
-	Text   []byte // of the client's ERROR
-	Device Device // that the file was for
-	Name   []byte // of the file: no more of it than its first 63 octets
-	Cut    bool   // the name was longer
-	Size   int    // of the file, octets
-	Acked  int    // blocks acknowledged
-	Blocks int    // in the file; 0: netascii has not come to the end
+	// OnFailure is called with transfers that have ended before their clients had acknowledged all of the file. Of a name it has the
+	// first 63 octets; Err is a [Failure], Reason its name, Value how far the transfer came, and the text of the client's ERROR. The
+	// outcome is valid during the call. May be nil.
+	OnFailure func(*device.Outcome)
 }
 
 func (c Config) withDefaults() Config {
@@ -79,13 +70,6 @@ func (c Config) Octets() (heap, bodies int) {
 // An ID names a transfer from Request to Start, Reject or Drop.
 type ID int32
 
-// A Device is whom a file is for, as far as that is known. Behind a proxy it is not the client.
-type Device struct {
-	Addr   netip.Addr
-	MAC    [6]byte
-	HasMAC bool
-}
-
 // A Table is one worker's transfers. Nothing in it allocates after New, locks, or reads a clock: now
 // is a monotonic time in nanoseconds. Replies are appended to a packet.Queue whose packets have room
 // for the largest block. The packets that its methods take must have been given to Prepare.
@@ -113,7 +97,7 @@ type Table struct {
 	text     []byte   // a block of netascii that nobody wants
 	recent   [recentSlots]finished
 	touched  uint64 // what Prepare has read, so that it is read
-	failure  Failure
+	failure  device.Outcome
 	writing  *packet.Packet // the packet that is being written
 }
 
@@ -174,7 +158,8 @@ type entry struct {
 	due      int64 // the tick in whose slot the entry hangs; 0: none
 	next     int32 // in its slot, or free
 	prev     int32
-	device   Device
+	client   netip.Addr     // of the device that the file is for: behind a proxy not the peer
+	mac      device.MAC     // of that device
 	file     [nameRoom]byte // the name's beginning
 	nameLen  uint8          // octets that the name has, at most 255
 }
@@ -346,10 +331,11 @@ func (t *Table) place(now int64) (id ID, ok bool) {
 }
 
 // Start begins the transfer of body and sends its first packet. With own, body is copied to memory
-// of the table; else it must not change until the transfer ends, and hold is kept so long. A Failure has the device.
-func (t *Table) Start(now int64, id ID, body []byte, own bool, hold any, device Device, out *packet.Queue) {
+// of the table; else it must not change until the transfer ends, and hold is kept so long. The file is for
+// the device of who.
+func (t *Table) Start(now int64, id ID, body []byte, own bool, hold any, who *device.Requester, out *packet.Queue) {
 	e := &t.entries[id]
-	e.device = device
+	e.client, e.mac = who.Client, who.MAC
 	if t.answersAtOnce(now, e, body) {
 		t.once(id, e, body, hold, out)
 		return
@@ -501,20 +487,6 @@ func (t *Table) Unreachable(in *packet.Packet) {
 // ask for on its own (tsize, RFC 2349) and then say 0 or 8, or an empty file. One for which the file is too large says 3.
 func (e *entry) probed(code tftp.Code) bool {
 	return e.embryonic() && (code == tftp.CodeUndefined || code == tftp.CodeOption) && (e.options&tftp.Tsize != 0 || len(e.body) == 0)
-}
-
-// fail counts and tells why a transfer ends.
-func (t *Table) fail(e *entry, why Event, text []byte) {
-	t.Count[why]++
-	if t.cfg.OnFailure == nil {
-		return
-	}
-	t.failure = Failure{
-		Why: why, Text: text, Device: e.device, Name: e.file[:min(e.nameLen, nameRoom)], Cut: e.nameLen > nameRoom,
-		Size: len(e.body), Acked: int(e.acked), Blocks: int(e.last),
-	}
-	t.cfg.OnFailure(&t.failure)
-	t.failure = Failure{}
 }
 
 // Knows reports whether in belongs to a running transfer. A stranger is answered as by ACK.

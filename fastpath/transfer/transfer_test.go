@@ -17,6 +17,7 @@ import (
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
 	secret "dcs/fastpath/tid"
+	"dcs/render/device"
 )
 
 const tid = 40000
@@ -77,7 +78,7 @@ func (r *rig) start(c netip.AddrPort, name string, o tftp.Options, body []byte) 
 	if !ok {
 		r.t.Fatal("no transfer begun")
 	}
-	r.tab.Start(r.now, id, body, false, nil, Device{Addr: c.Addr()}, r.out)
+	r.tab.Start(r.now, id, body, false, nil, &device.Requester{Client: c.Addr()}, r.out)
 }
 
 func (r *rig) prepare(p *packet.Packet) {
@@ -274,7 +275,7 @@ func TestIndex(t *testing.T) {
 				t.Fatalf("request with %d of %d places taken: %v", len(running), places, ok)
 			}
 			if ok {
-				r.tab.Start(r.now, id, make([]byte, 600), rng.IntN(2) == 0, nil, Device{}, r.out)
+				r.tab.Start(r.now, id, make([]byte, 600), rng.IntN(2) == 0, nil, &device.Requester{}, r.out)
 				r.ack(client(i), 1)
 				running[i] = true
 			}
@@ -312,7 +313,7 @@ func TestEndsAreApart(t *testing.T) {
 			if !ok {
 				t.Fatal("taken for a copy")
 			}
-			r.tab.Start(r.now, id, []byte("body"), false, nil, Device{}, r.out)
+			r.tab.Start(r.now, id, []byte("body"), false, nil, &device.Requester{}, r.out)
 			q := *p
 			q.Local = netip.AddrPortFrom(p.Local.Addr(), tid)
 			ps = append(ps, &q)
@@ -353,7 +354,7 @@ func TestLink(t *testing.T) {
 			t.Fatal(err)
 		}
 		if id, ok := r.tab.Request(r.now, &p, &rq, r.out); ok {
-			r.tab.Start(r.now, id, make([]byte, 5000), false, nil, Device{}, r.out)
+			r.tab.Start(r.now, id, make([]byte, 5000), false, nil, &device.Requester{}, r.out)
 		}
 	}
 	o := tftp.Options{Has: tftp.Blksize, Blksize: 1468}
@@ -382,7 +383,7 @@ func TestHold(t *testing.T) {
 	r := newRig(t, Config{Transfers: 1})
 	hold := &struct{ name string }{"a mapping"}
 	id, _ := r.request(client(1), "f", tftp.Options{})
-	r.tab.Start(r.now, id, []byte("body"), false, hold, Device{}, r.out)
+	r.tab.Start(r.now, id, []byte("body"), false, hold, &device.Requester{}, r.out)
 	if r.tab.entries[0].hold != hold {
 		t.Error("not held")
 	}
@@ -397,7 +398,7 @@ func TestOwnedBody(t *testing.T) {
 	r := newRig(t, Config{})
 	scratch := []byte("the first body")
 	id, _ := r.request(client(1), "f", tftp.Options{})
-	r.tab.Start(r.now, id, scratch, true, nil, Device{}, r.out)
+	r.tab.Start(r.now, id, scratch, true, nil, &device.Requester{}, r.out)
 	r.take()
 	copy(scratch, "another file's")
 	r.now += int64(2 * time.Second)
@@ -500,8 +501,8 @@ func TestEventsHaveNames(t *testing.T) {
 // Who ends a transfer before its time is told with how far it came.
 func TestFailure(t *testing.T) {
 	var got []string
-	r := newRig(t, Config{Timeout: time.Second, Retries: 1, OnFailure: func(f *Failure) {
-		got = append(got, fmt.Sprintf("%v %q %v %q %v %d octets %d/%d", f.Why, f.Text, f.Device.Addr, f.Name, f.Cut, f.Size, f.Acked, f.Blocks))
+	r := newRig(t, Config{Timeout: time.Second, Retries: 1, OnFailure: func(f *device.Outcome) {
+		got = append(got, fmt.Sprintf("%v %v %q %v %d octets, %s", f.Reason, f.Client, f.Name, f.Truncated, f.Size, f.Value))
 	}})
 	long := string(bytes.Repeat([]byte("n"), nameRoom+1))
 	body := make([]byte, 1300)
@@ -524,9 +525,9 @@ func TestFailure(t *testing.T) {
 		r.tab.Expire(r.now, r.out)
 	}
 	want := []string{
-		fmt.Sprintf(`peer_error_disk_full "no room" 10.0.0.2 %q false 1300 octets 0/3`, long[1:]),
-		fmt.Sprintf(`peer_error_other "" 10.0.0.3 %q true 0 octets 0/1`, long[1:]),
-		`gave_up "" 10.0.0.1 "silent" false 1300 octets 1/3`,
+		fmt.Sprintf(`peer_error_disk_full 10.0.0.2 %q false 1300 octets, 0 of 3 blocks acknowledged: no room`, long[1:]),
+		fmt.Sprintf(`peer_error_other 10.0.0.3 %q true 0 octets, 0 of 1 blocks acknowledged`, long[1:]),
+		`gave_up 10.0.0.1 "silent" false 1300 octets, 1 of 3 blocks acknowledged`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -565,7 +566,7 @@ func TestProbed(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			failed := 0
-			r := newRig(t, Config{Timeout: time.Second, Retries: 1, OnFailure: func(*Failure) { failed++ }})
+			r := newRig(t, Config{Timeout: time.Second, Retries: 1, OnFailure: func(*device.Outcome) { failed++ }})
 			r.start(client(1), "file", tftp.Options{Has: tt.has, Blksize: 512}, tt.body)
 			for _, block := range tt.acks {
 				r.ack(client(1), block)
@@ -609,7 +610,7 @@ func TestFileCut(t *testing.T) {
 	}
 	defer func() { _ = unix.Munmap(body) }()
 	var why []Event
-	r := newRig(t, Config{OnFailure: func(f *Failure) { why = append(why, f.Why) }})
+	r := newRig(t, Config{OnFailure: func(f *device.Outcome) { why = append(why, Event(f.Err.(Failure))) }})
 	begin := func(c int, mode string, window int) {
 		t.Helper()
 		o := tftp.Options{}
@@ -626,7 +627,7 @@ func TestFileCut(t *testing.T) {
 		if !ok {
 			t.Fatal("no transfer begun")
 		}
-		r.tab.Start(r.now, id, body, false, f, Device{}, r.out)
+		r.tab.Start(r.now, id, body, false, f, &device.Requester{}, r.out)
 	}
 	begin(1, "octet", 0)
 	begin(2, "octet", 8)

@@ -12,7 +12,7 @@ import (
 func (s *Snapshot) warnName(at syntax.Pos, name string) {
 	var sc naming.Scratch
 	switch n := s.names.Literally().Read([]byte(name), true, &sc); {
-	case n.HasMAC:
+	case !n.MAC.IsZero():
 		s.warn(at, "nobody can ask for this name: where one ends in @ and a MAC address, they are taken off, and tell the device; $mac is the address")
 	case n.Refusal == naming.Outside:
 		s.warn(at, `nobody can ask for this name: one with ".." leads to no file`)
@@ -31,7 +31,7 @@ func (p *pattern) mayHoldDevice() bool {
 func (s *Snapshot) warnStatic() {
 	var device, slash unasked
 	for name, f := range s.static.files {
-		if _, _, holds := naming.SplitDevice([]byte(name)); holds {
+		if _, mac := naming.SplitDevice([]byte(name)); !mac.IsZero() {
 			device.add(f.path)
 		} else if s.names.Key(name) != name {
 			slash.add(f.path)

@@ -10,6 +10,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 	"dcs/render/skeleton"
 )
 
@@ -18,17 +19,17 @@ type Learned struct {
 	// File is the static file of that name; nil: Template makes it; both nil: Fault tells why there is none.
 	File     *File
 	Template *Template
-	// MAC is the device that a group called mac has found in the name, if HasMAC.
-	MAC    [6]byte
-	HasMAC bool
+	// MAC is that of the device that a group called mac has found in the name; zero: none.
+	MAC device.MAC
 
-	hash    uint64
-	name    skeleton.Name
-	variant bool // of a name, for one kind of device
-	skel    *skeleton.Skeleton
-	fault   *skeleton.Fault
-	octets  int64 // that it takes in the table
-	used    atomic.Bool
+	hash     uint64
+	name     skeleton.Name
+	variant  bool // of a name, for one kind of device
+	unusable bool // the name is at fault: no template can make its file
+	skel     *skeleton.Skeleton
+	fault    *skeleton.Fault
+	octets   int64 // that it takes in the table
+	used     atomic.Bool
 }
 
 // Fault tells why no device gets a file by this name; nil: Template says what each gets.
@@ -82,7 +83,7 @@ func (s *Snapshot) learn(name []byte) *Learned {
 		n.Captures, n.Given = append(n.Captures, text), append(n.Given, given)
 	}
 	if rival != nil {
-		return &Learned{Template: t, name: n, fault: &skeleton.Fault{
+		return &Learned{Template: t, name: n, unusable: true, fault: &skeleton.Fault{
 			Reason: skeleton.Ambiguous, Pos: best.pos, What: n.Text,
 			Text: "the pattern at " + rival.pos.String() + " matches this name too: give one of them a priority, or make them different",
 		}}
@@ -94,11 +95,12 @@ func (s *Snapshot) learn(name []byte) *Learned {
 func (t *Template) learned(n skeleton.Name) *Learned {
 	l := &Learned{Template: t, name: n}
 	if t.mac > 0 && n.Given[t.mac] {
-		l.MAC, l.HasMAC = attr.ParseMAC(n.Captures[t.mac])
-		if !l.HasMAC {
+		var err error
+		if l.MAC, err = device.ParseMAC(n.Captures[t.mac]); err != nil {
+			l.unusable = true
 			l.fault = &skeleton.Fault{
 				Reason: skeleton.BadAddress, Pos: t.pattern.pos, What: n.Text,
-				Text: "the group mac has matched " + n.Captures[t.mac] + ", which is no MAC address",
+				Text: "the group mac has matched " + n.Captures[t.mac] + ", which is " + err.Error(),
 			}
 			return l
 		}

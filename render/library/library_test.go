@@ -328,8 +328,11 @@ func TestDevices(t *testing.T) {
 	if _, fault := s.Skeleton(l, nil, false); fault == nil || fault.Reason != skeleton.Missing {
 		t.Errorf("no profile: %v", fault)
 	}
-	if l := find(s, "cm-0A:01:02:03:04:05"); !l.HasMAC || l.MAC != [6]byte{10, 1, 2, 3, 4, 5} {
-		t.Errorf("mac is %x, %v", l.MAC, l.HasMAC)
+	if l := find(s, "cm-0A:01:02:03:04:05"); l.MAC != [6]byte{10, 1, 2, 3, 4, 5} {
+		t.Errorf("mac is %v", l.MAC)
+	}
+	if _, fault := s.Skeleton(find(s, "cm-000000000000"), nil, false); fault == nil || fault.Reason != skeleton.BadAddress || !strings.Contains(fault.Text, "all zeros") {
+		t.Errorf("cm-000000000000: %v", fault)
 	}
 	if _, fault := s.Skeleton(find(s, "cm-0a01"), nil, false); fault == nil || fault.Reason != skeleton.BadAddress {
 		t.Errorf("cm-0a01: %v", fault)

@@ -51,7 +51,7 @@ func (l *Learned) Captures() (names, values []string) {
 // Trace makes the skeleton of a learned name for one device anew, and tells which
 // variables were read for it.
 func (l *Learned) Trace(rec attr.Record, ipv6 bool) (*skeleton.Skeleton, []skeleton.Use, *skeleton.Fault) {
-	if l.fault != nil && l.fault.Reason == skeleton.Ambiguous {
+	if l.unusable {
 		return nil, nil, l.fault
 	}
 	n := l.name

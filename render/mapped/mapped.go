@@ -26,22 +26,6 @@ func Read(f func() error) (err error) {
 	return f()
 }
 
-// ReadAt calls f, and returns whether all that it reads is there; if not, addr is what is not.
-func ReadAt(addr *uintptr, f func()) (read bool) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			at, ok := Fault(r)
-			if !ok {
-				panic(r) //nolint:forbidigo // not ours: it goes on
-			}
-			*addr = at
-		}
-	}()
-	f()
-	return true
-}
-
 // Copy returns a copy of b.
 func Copy(b []byte) (c []byte, err error) {
 	err = Read(func() error {

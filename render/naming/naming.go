@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // MaxName is the longest name in octets, as over TFTP.
@@ -78,9 +78,8 @@ func (r Refusal) String() string {
 
 // Name is what a name asks for.
 type Name struct {
-	File    []byte // the library's name for it; it stands in the name asked for or in a Scratch
-	MAC     [6]byte
-	HasMAC  bool // MAC is the device that the name is for
+	File    []byte     // the library's name for it; it stands in the name asked for or in a Scratch
+	MAC     device.MAC // of the device that the name is for; zero: it names none
 	Refusal Refusal
 }
 
@@ -96,7 +95,7 @@ type Scratch struct {
 func (r *Rules) Read(asked []byte, devices bool, sc *Scratch) (n Name) {
 	name := asked
 	if devices {
-		name, n.MAC, n.HasMAC = SplitDevice(name)
+		name, n.MAC = SplitDevice(name)
 	}
 	n.File, n.Refusal = r.clean(name, &sc.buf)
 	if len(r.rewrite) > 0 && n.Refusal == Allowed {
@@ -110,8 +109,8 @@ func (r *Rules) Read(asked []byte, devices bool, sc *Scratch) (n Name) {
 			n.File = nil
 			return n
 		}
-		if devices && !n.HasMAC {
-			name, n.MAC, n.HasMAC = SplitDevice(name)
+		if devices && n.MAC.IsZero() {
+			name, n.MAC = SplitDevice(name)
 		}
 		n.File, n.Refusal = r.clean(name, &sc.buf)
 	}
@@ -222,15 +221,16 @@ func lower(c byte) byte {
 	return c
 }
 
-// SplitDevice takes a device's MAC address off the end of a name that is asked for: file@0a0102030405.
-func SplitDevice(name []byte) (file []byte, mac [6]byte, ok bool) {
+// SplitDevice takes a device's MAC address off the end of a name that is asked for, file@0a0102030405. If there is none, it
+// returns the whole name, and the zero MAC.
+func SplitDevice(name []byte) (file []byte, mac device.MAC) {
 	for i := len(name) - 1; i > 0 && len(name)-i <= len("@0a:01:02:03:04:05"); i-- {
 		if name[i] == '@' {
-			if mac, ok = attr.ParseMAC(name[i+1:]); ok {
-				return name[:i], mac, true
+			if mac, err := device.ParseMAC(name[i+1:]); err == nil {
+				return name[:i], mac
 			}
 			break
 		}
 	}
-	return name, mac, false
+	return name, device.MAC{}
 }

@@ -4,9 +4,11 @@ import (
 	"path"
 	"strings"
 	"testing"
+
+	"dcs/render/device"
 )
 
-var mac = [6]byte{0x0a, 1, 2, 3, 4, 5}
+var mac = device.MAC{0x0a, 1, 2, 3, 4, 5}
 
 func rules(t testing.TB, cfg Config) *Rules {
 	t.Helper()
@@ -31,13 +33,17 @@ func TestSplitDevice(t *testing.T) {
 		{"a.bin@a-1-2-3-4-05", "a.bin", true},
 		{"a.bin@10.1.2.3.4.5", "a.bin@10.1.2.3.4.5", false},
 		{"a.bin@0a01020304", "a.bin@0a01020304", false},
+		{"a.bin@000000000000", "a.bin@000000000000", false},
 		{"@0a0102030405", "@0a0102030405", false},
 		{"a@0a0102030405.bin", "a@0a0102030405.bin", false},
 		{"", "", false},
 	} {
-		file, got, ok := SplitDevice([]byte(tt.name))
-		if string(file) != tt.file || ok != tt.ok || ok && got != mac {
-			t.Errorf("%s: %s, %x, %v", tt.name, file, got, ok)
+		want := device.MAC{}
+		if tt.ok {
+			want = mac
+		}
+		if file, got := SplitDevice([]byte(tt.name)); string(file) != tt.file || got != want {
+			t.Errorf("%s: %s, %v", tt.name, file, got)
 		}
 	}
 }
@@ -106,16 +112,16 @@ func TestRead(t *testing.T) {
 	} {
 		var sc Scratch
 		n := rules(t, tt.cfg).Read([]byte(tt.asked), true, &sc)
-		if string(n.File) != tt.file || n.Refusal != tt.refusal || n.HasMAC {
+		if string(n.File) != tt.file || n.Refusal != tt.refusal || !n.MAC.IsZero() {
 			t.Errorf("%+v %q: %q %q, want %q %q", tt.cfg, tt.asked, n.File, n.Refusal, tt.file, tt.refusal)
 		}
 		n = rules(t, tt.cfg).Read([]byte(tt.asked+"@0a:01:02:03:04:05"), true, &sc)
-		if want := tt.asked != ""; string(n.File) != tt.file && want || n.HasMAC != want || want && n.MAC != mac {
+		if want := tt.asked != ""; string(n.File) != tt.file && want || n.MAC.IsZero() == want || want && n.MAC != mac {
 			t.Errorf("%q with a device: %+v", tt.asked, n)
 		}
 	}
 	var sc Scratch
-	if n := rules(t, lenient).Read([]byte("./x@0a0102030405"), false, &sc); string(n.File) != "x@0a0102030405" || n.HasMAC {
+	if n := rules(t, lenient).Read([]byte("./x@0a0102030405"), false, &sc); string(n.File) != "x@0a0102030405" || !n.MAC.IsZero() {
 		t.Errorf("devices off: %+v", n)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // Values is what one request brings along: everything that a skeleton's slots are filled from.
@@ -14,8 +15,7 @@ type Values struct {
 	Now    int64      // the time of the request, nanoseconds since 1970
 	IP     netip.Addr // the modem's address, unmapped
 	Server netip.Addr // the address that was asked, unmapped
-	MAC    [6]byte
-	HasMAC bool
+	MAC    device.MAC // the modem's; zero: unknown
 	Attrs  attr.Record
 }
 
@@ -252,10 +252,10 @@ func appendParts(dst []byte, parts []part, v *Values) ([]byte, Reason) {
 			}
 			dst = addr.AppendTo(dst)
 		case fromMAC:
-			if !v.HasMAC {
+			if v.MAC.IsZero() {
 				return dst, NoMAC
 			}
-			dst = attr.AppendMAC(dst, v.MAC)
+			dst = v.MAC.AppendTo(dst)
 		case fromAttr:
 			text, ok := v.Attrs.Get(p.attr)
 			switch {

@@ -146,11 +146,11 @@ func (b *bench) made(t testing.TB, tm *Template) ([]byte, *Fault) {
 var (
 	modem4 = Values{
 		Now: 1700000000e9, IP: netip.MustParseAddr("198.18.5.9"), Server: netip.MustParseAddr("198.18.0.1"),
-		MAC: [6]byte{0x0a, 1, 2, 3, 4, 5}, HasMAC: true,
+		MAC: [6]byte{0x0a, 1, 2, 3, 4, 5},
 	}
 	modem6 = Values{
 		Now: 1700000000e9, IP: netip.MustParseAddr("fd00::9"), Server: netip.MustParseAddr("fd00::1"),
-		MAC: [6]byte{0x0a, 1, 2, 3, 4, 5}, HasMAC: true,
+		MAC: [6]byte{0x0a, 1, 2, 3, 4, 5},
 	}
 )
 

@@ -5,9 +5,9 @@ import (
 	"strconv"
 	"unsafe"
 
-	"dcs/render/attr"
 	"dcs/render/ber"
 	"dcs/render/ber/mib"
+	"dcs/render/device"
 	"dcs/render/md5x"
 )
 
@@ -153,7 +153,7 @@ func (s *slot) octets(kind slotKind, v *Values, sc *Scratch) (why Reason) {
 		if is0x(digits) {
 			digits = digits[2:]
 		}
-		m, ok := attr.ParseMAC(digits)
+		m, ok := device.ParseEUI48(digits)
 		if !ok {
 			sc.badTmp()
 			return BadAddress
@@ -211,7 +211,7 @@ func (s *slot) builtin(kind slotKind, src source, v *Values, sc *Scratch) bool {
 		addr = v.Server
 	}
 	switch {
-	case kind == macSlot && src == fromMAC && v.HasMAC:
+	case kind == macSlot && src == fromMAC && !v.MAC.IsZero():
 		sc.tmp = append(sc.tmp[:0], v.MAC[:]...)
 	case kind == ipv4Slot && (src == fromIP || src == fromServer) && addr.Is4():
 		a := addr.As4()

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dcs/render/device"
 )
 
 func newLog(t *testing.T, cfg Config) (*Log, *bytes.Buffer) {
@@ -204,38 +206,38 @@ func TestLogWhileClosing(t *testing.T) {
 }
 
 func TestWants(t *testing.T) {
-	mac := [6]byte{0x0a, 1, 2, 3, 4, 5}
+	mac, none := device.MAC{0x0a, 1, 2, 3, 4, 5}, device.MAC{}
 	for _, tt := range []struct {
 		rules  Rules
 		ip     string
-		mac    bool
+		mac    device.MAC
 		of10   int // of ten requests
 		active bool
 	}{
-		{Rules{}, "10.0.0.1", true, 0, false},
-		{Rules{OneOf: 1}, "10.0.0.1", false, 10, true},
-		{Rules{OneOf: 5}, "10.0.0.1", false, 2, true},
-		{Rules{Devices: []string{"0A-01-02-03-04-05"}}, "10.0.0.1", true, 10, true},
-		{Rules{Devices: []string{"0a01.0203.0405"}}, "10.0.0.1", true, 10, true},
-		{Rules{Devices: []string{"0a0102030405"}}, "10.0.0.1", false, 0, true},
-		{Rules{Devices: []string{"0a0102030406"}}, "10.0.0.1", true, 0, true},
-		{Rules{Devices: []string{"10.0.0.1"}}, "::ffff:10.0.0.1", false, 10, true},
-		{Rules{Devices: []string{"10.0.0.0/8"}}, "10.0.0.1", false, 10, true},
-		{Rules{Devices: []string{"fd00::/8", "10.0.0.2"}}, "10.0.0.1", false, 0, true},
-		{Rules{Devices: []string{"fd00::/8", "10.0.0.2"}}, "fd01::1", false, 10, true},
+		{Rules{}, "10.0.0.1", mac, 0, false},
+		{Rules{OneOf: 1}, "10.0.0.1", none, 10, true},
+		{Rules{OneOf: 5}, "10.0.0.1", none, 2, true},
+		{Rules{Devices: []string{"0A-01-02-03-04-05"}}, "10.0.0.1", mac, 10, true},
+		{Rules{Devices: []string{"0a01.0203.0405"}}, "10.0.0.1", mac, 10, true},
+		{Rules{Devices: []string{"0a0102030405"}}, "10.0.0.1", none, 0, true},
+		{Rules{Devices: []string{"0a0102030406"}}, "10.0.0.1", mac, 0, true},
+		{Rules{Devices: []string{"10.0.0.1"}}, "::ffff:10.0.0.1", none, 10, true},
+		{Rules{Devices: []string{"10.0.0.0/8"}}, "10.0.0.1", none, 10, true},
+		{Rules{Devices: []string{"fd00::/8", "10.0.0.2"}}, "10.0.0.1", none, 0, true},
+		{Rules{Devices: []string{"fd00::/8", "10.0.0.2"}}, "fd01::1", none, 10, true},
 	} {
 		l, _ := newLog(t, Config{Rules: tt.rules})
 		defer l.Close()
 		n := 0
 		for range 10 {
-			if l.Wants(netip.MustParseAddr(tt.ip), mac, tt.mac) {
+			if l.Wants(netip.MustParseAddr(tt.ip), tt.mac) {
 				n++
 			}
 		}
 		if n != tt.of10 || l.Requests() != tt.active {
 			t.Errorf("%v, %s: %d of 10, active %v", tt.rules, tt.ip, n, l.Requests())
 		}
-		if n := testing.AllocsPerRun(100, func() { l.Wants(netip.MustParseAddr("10.0.0.1"), mac, tt.mac) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { l.Wants(netip.MustParseAddr("10.0.0.1"), tt.mac) }); n != 0 {
 			t.Errorf("%v: %v allocations", tt.rules, n)
 		}
 	}

@@ -2,11 +2,10 @@ package logging
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"sync/atomic"
 
-	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // Rules choose the requests that get a line each.
@@ -18,15 +17,15 @@ type Rules struct {
 // matcher is immutable except for its counter.
 type matcher struct {
 	oneOf    uint64
-	macs     map[[6]byte]bool
+	macs     map[device.MAC]bool
 	prefixes []netip.Prefix
 	seen     atomic.Uint64
 }
 
 // ParseDevice parses a MAC address, IP address or prefix, and returns its canonical form.
 func ParseDevice(s string) (string, error) {
-	if mac, ok := attr.ParseMAC(s); ok {
-		return net.HardwareAddr(mac[:]).String(), nil
+	if mac, err := device.ParseMAC(s); err == nil {
+		return mac.String(), nil
 	}
 	if p, ok := parsePrefix(s); ok {
 		return p.String(), nil
@@ -45,7 +44,7 @@ func parsePrefix(s string) (netip.Prefix, bool) {
 
 // SetRules replaces the rules.
 func (l *Log) SetRules(r Rules) error {
-	m := &matcher{macs: map[[6]byte]bool{}}
+	m := &matcher{macs: map[device.MAC]bool{}}
 	if r.OneOf < 0 {
 		return fmt.Errorf("one request in %d: out of range; 0 is none", r.OneOf)
 	}
@@ -57,7 +56,7 @@ func (l *Log) SetRules(r Rules) error {
 			return err
 		}
 		devices = append(devices, name)
-		if mac, ok := attr.ParseMAC(name); ok {
+		if mac, err := device.ParseMAC(name); err == nil {
 			m.macs[mac] = true
 		} else if p, ok := parsePrefix(name); ok {
 			m.prefixes = append(m.prefixes, p)
@@ -78,8 +77,8 @@ func (l *Log) Rules() Rules { return *l.given.Load() }
 // Requests reports whether any request may get a line: the check for a whole batch.
 func (l *Log) Requests() bool { return l.rules.Load() != nil }
 
-// Wants reports whether this request of a device gets a line. It does not allocate.
-func (l *Log) Wants(ip netip.Addr, mac [6]byte, hasMAC bool) bool {
+// Wants reports whether this request of a device gets a line; mac is zero if it is unknown. It does not allocate.
+func (l *Log) Wants(ip netip.Addr, mac device.MAC) bool {
 	m := l.rules.Load()
 	if m == nil {
 		return false
@@ -87,7 +86,7 @@ func (l *Log) Wants(ip netip.Addr, mac [6]byte, hasMAC bool) bool {
 	if m.oneOf > 0 && m.seen.Add(1)%m.oneOf == 0 {
 		return true
 	}
-	if hasMAC && m.macs[mac] {
+	if m.macs[mac] {
 		return true
 	}
 	ip = ip.Unmap()

@@ -9,6 +9,7 @@ import (
 	"dcs/fastpath"
 	"dcs/fastpath/transfer"
 	"dcs/render"
+	"dcs/render/device"
 )
 
 // serverConfig translates our zeros, which mean none, to those of fastpath, which mean
@@ -49,7 +50,6 @@ type adapter struct {
 	proxies []netip.Prefix // who may say which modem a request is for
 	logs    *logging.Log   // nil: no request gets a line
 	reqs    []render.Request
-	lost    render.Lost
 }
 
 // RenderBatch implements [fastpath.Renderer].
@@ -60,7 +60,7 @@ func (a *adapter) RenderBatch(now int64, reqs []fastpath.Request) {
 	a.reqs = a.reqs[:len(reqs)]
 	for i := range reqs {
 		r := &reqs[i]
-		a.reqs[i] = render.Request{Name: r.Name, Client: r.Client, Server: r.Server, Buf: r.Buf}
+		a.reqs[i] = render.Request{Requester: device.Requester{Name: r.Name, Client: r.Client}, Server: r.Server, Buf: r.Buf}
 		identify(a.proxies, r, &a.reqs[i])
 	}
 	a.worker.RenderBatch(now, a.reqs)
@@ -70,7 +70,10 @@ func (a *adapter) RenderBatch(now int64, reqs []fastpath.Request) {
 	for i := range reqs {
 		r := &a.reqs[i]
 		reqs[i].Body, reqs[i].Hold, reqs[i].Err = r.Body, r.Hold, r.Err
-		reqs[i].Client, reqs[i].MAC, reqs[i].HasMAC = r.Client, r.MAC, r.HasMAC
+		reqs[i].Requester = r.Requester
 	}
 	clear(a.reqs) // or a file that was removed would stay mapped
 }
+
+// TransferFailed implements [fastpath.Watcher].
+func (a *adapter) TransferFailed(now int64, o *device.Outcome) { a.worker.Undelivered(now, o) }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -15,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -26,13 +24,11 @@ import (
 	"dcs/cmd/internal/metrics"
 	"dcs/cmd/internal/version"
 	"dcs/fastpath"
-	"dcs/fastpath/transfer"
 	"dcs/render"
-	"dcs/render/attr"
+	"dcs/render/device"
 	"dcs/render/library"
 	"dcs/render/mic"
 	"dcs/render/naming"
-	"dcs/render/skeleton"
 	"dcs/render/syntax"
 	"dcs/render/tlv"
 )
@@ -91,45 +87,31 @@ func (b *backend) Facts() console.Facts {
 // Metrics implements [console.Backend].
 func (b *backend) Metrics() *metrics.Values { return metrics.Read(b.s.readWorkers, b.s.readEngine) }
 
-const (
-	askingText  = "the device is being asked for; the modem's next request finds more"
-	unknownText = "no template and no static file has this name"
-)
-
-// why returns a reason's name, and the reason in words.
-func why(err error) (reason, text string) {
-	var fault *skeleton.Fault
-	var gone lost
-	var mismatch render.Mismatch
-	switch {
-	case errors.As(err, &mismatch):
-		return mismatch.String(), mismatch.Error()
-	case errors.As(err, &fault):
-		return fault.Reason.String(), fault.Error()
-	case errors.Is(err, syscall.EAGAIN):
-		return console.Asking, askingText
-	case errors.Is(err, fs.ErrNotExist):
-		return render.UnknownName, unknownText
-	case errors.As(err, &gone):
-		return transfer.Event(gone).String(), gone.Error()
+// reasonText says in words why a request got no file; "" if err is nil.
+func reasonText(err error) string {
+	switch render.ReasonOf(err) {
+	case "":
+		return ""
+	case render.Asking:
+		return "the device is being asked for; the modem's next request finds more"
+	case render.UnknownName:
+		return "no template and no static file has this name"
 	}
-	return "other", err.Error()
+	return err.Error()
 }
+
+// validText returns text that JSON can hold.
+func validText(b []byte) string { return strings.ToValidUTF8(string(b), "\ufffd") }
 
 // Outcomes implements [console.Backend].
 func (b *backend) Outcomes(each func(console.Event)) uint64 {
-	return b.s.engine.Outcomes(func(o render.Outcome) {
+	return b.s.engine.Outcomes(func(o *device.Outcome) {
 		e := console.Event{
-			Time: time.Unix(0, o.Time), Name: o.Name, Client: o.Client.Unmap(), Served: o.Err == nil, Size: o.Size, Value: o.Value,
+			Time: time.Unix(0, o.Time), Name: validText(o.Name), Client: o.Client.Unmap(), MAC: o.MAC.String(), Served: o.Err == nil, Size: o.Size,
+			Reason: o.Reason, Text: reasonText(o.Err), Value: validText(o.Value),
 		}
-		if o.Cut {
+		if o.Truncated {
 			e.Name += "…"
-		}
-		if o.HasMAC {
-			e.MAC = net.HardwareAddr(o.MAC[:]).String()
-		}
-		if o.Err != nil {
-			e.Reason, e.Text = why(o.Err)
 		}
 		each(e)
 	})
@@ -252,7 +234,7 @@ func (b *backend) SetLimits(l console.Limits) error {
 
 // Explain implements [console.Backend].
 func (b *backend) Explain(_ context.Context, q console.Question) (*console.Explanation, error) {
-	req := render.Request{Name: []byte(q.Name), Client: netip.IPv4Unspecified()}
+	req := render.Request{Requester: device.Requester{Name: []byte(q.Name), Client: netip.IPv4Unspecified()}}
 	out := &console.Explanation{Name: q.Name, IP: q.IP}
 	if q.Name == "" {
 		return nil, fmt.Errorf("%w: the name of a file is missing", console.ErrQuestion)
@@ -265,17 +247,14 @@ func (b *backend) Explain(_ context.Context, q console.Question) (*console.Expla
 		req.Client = a.Unmap()
 	}
 	if q.MAC != "" {
-		m, ok := attr.ParseMAC(q.MAC)
-		if !ok {
-			return nil, fmt.Errorf("%w: %q is no MAC address, such as 0a:01:02:03:04:05", console.ErrQuestion, q.MAC)
+		var err error
+		if req.MAC, err = device.ParseMAC(q.MAC); err != nil {
+			return nil, fmt.Errorf("%w: %q is %w; write it as 0a:01:02:03:04:05", console.ErrQuestion, q.MAC, err)
 		}
-		req.MAC, req.HasMAC = m, true
 	}
 	x := b.explain(req)
 	out.File, out.Static, out.Resigned = x.Name, x.Static, x.Resigned
-	if x.HasMAC {
-		out.MAC = net.HardwareAddr(x.MAC[:]).String()
-	}
+	out.MAC = x.MAC.String()
 	for i := range x.Matches {
 		out.Matches = append(out.Matches, matchOf(&x.Matches[i]))
 	}
@@ -290,7 +269,7 @@ func (b *backend) Explain(_ context.Context, q console.Question) (*console.Expla
 	}
 	b.device(x, req.Client, out)
 	if x.Err != nil {
-		if out.Reason, out.Error = why(x.Err); x.Refusal != naming.Allowed {
+		if out.Reason, out.Error = render.ReasonOf(x.Err), reasonText(x.Err); x.Refusal != naming.Allowed {
 			out.Error = x.Refusal.String()
 		}
 		return out, nil
@@ -327,7 +306,7 @@ func (b *backend) device(x *render.Explanation, ip netip.Addr, out *console.Expl
 	if b.s.devices == nil {
 		return
 	}
-	d, ok := b.s.devices.Explain(x.MAC, x.HasMAC, ip)
+	d, ok := b.s.devices.Explain(x.MAC, !x.MAC.IsZero(), ip)
 	if !ok {
 		return
 	}

@@ -2,12 +2,12 @@ package server
 
 import (
 	"log/slog"
-	"net"
 	"net/netip"
 
 	"dcs/cmd/internal/metrics"
 	"dcs/fastpath"
 	"dcs/render"
+	"dcs/render/device"
 )
 
 // isProxy tells whether an address is one of those who may say for whom a request is.
@@ -24,31 +24,31 @@ func isProxy(proxies []netip.Prefix, addr netip.Addr) bool {
 // identify gives a request the modem's addresses that a proxy tells, if it may. What anybody else tells is a claim.
 func identify(proxies []netip.Prefix, from *fastpath.Request, to *render.Request) {
 	if !isProxy(proxies, from.Client) {
-		to.Claim, to.HasClaim = from.MAC, from.HasMAC
+		to.Claim = from.MAC
 		return
 	}
-	to.MAC, to.HasMAC = from.MAC, from.HasMAC
+	to.MAC = from.MAC
 	if to.Relayed = !from.NetAddr.IsValid(); !to.Relayed {
 		to.Client = from.NetAddr
 	}
 }
 
 // mismatch tells of a request that contradicts what is known of devices. It is called by workers, which must not wait for the log.
-func (s *server) mismatch(ev render.IdentityEvent) {
+func (s *server) mismatch(ev *render.IdentityEvent) {
 	args := []any{
-		"name", string(ev.Name), "client", ev.Client, "mac", net.HardwareAddr(ev.MAC[:]).String(),
+		"name", string(ev.Name), "client", ev.Client, "mac", ev.MAC.String(),
 		"reason", ev.Mismatch.String(), "refused", ev.Refused,
 	}
-	if ev.HasOther {
-		args = append(args, "other_mac", net.HardwareAddr(ev.Other[:]).String())
+	if !ev.Other.IsZero() {
+		args = append(args, "other_mac", ev.Other.String())
 	}
 	if ev.Addr.IsValid() {
 		args = append(args, "address", ev.Addr)
 	}
 	if ev.Refused {
-		s.faults.add(&render.Event{Name: ev.Name, Client: ev.Client, Err: ev.Mismatch, Reason: ev.Mismatch.String()})
+		s.faults.add(&device.Outcome{Requester: ev.Requester, Err: ev.Mismatch, Reason: ev.Mismatch.String()})
 	}
-	s.logs.Queue().Send(ev.Mismatch.String(), slog.LevelWarn, ev.Held, ev.Mismatch.Error(), args...)
+	s.logs.Queue().Send(ev.Mismatch.String(), slog.LevelWarn, ev.Suppressed, ev.Mismatch.Error(), args...)
 }
 
 // readIdentity counts requests that contradict what is known of devices.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"syscall"
@@ -15,6 +14,7 @@ import (
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/logging"
 	"dcs/render"
+	"dcs/render/device"
 )
 
 // openLog makes the server's log.
@@ -29,30 +29,29 @@ func logRules(cfg *config.Config) logging.Rules {
 }
 
 // fault tells why a request got no file, or the file did not arrive. It is called by workers, which must not wait for the log.
-func (s *server) fault(ev render.Event) {
-	args := []any{"name", string(ev.Name), "client", ev.Client, "reason", ev.Reason, "err", ev.Err}
-	if ev.Value != "" {
-		args = append(args, "value", ev.Value)
+func (s *server) fault(o *device.Outcome) {
+	args := []any{"name", string(o.Name), "client", o.Client, "reason", o.Reason, "err", o.Err}
+	if len(o.Value) > 0 {
+		args = append(args, "value", string(o.Value))
 	}
-	s.faults.add(&ev)
+	s.faults.add(o)
 	msg := "no file"
-	if ev.Lost {
+	if o.Undelivered {
 		msg = "file not taken"
 	}
-	s.logs.Queue().Send(ev.Reason, slog.LevelWarn, ev.Held, msg, args...)
+	s.logs.Queue().Send(o.Reason, slog.LevelWarn, o.Suppressed, msg, args...)
 }
 
 // logRequests gives those requests of a batch a line that are to have one.
 func logRequests(logs *logging.Log, reqs []render.Request) {
 	for i := range reqs {
 		r := &reqs[i]
-		mac, hasMAC := r.MAC, r.HasMAC
-		if errors.Is(r.Err, syscall.EAGAIN) || !logs.Wants(r.Client, mac, hasMAC) {
+		if errors.Is(r.Err, syscall.EAGAIN) || !logs.Wants(r.Client, r.MAC) {
 			continue
 		}
 		args := []any{"name", string(r.Name), "client", r.Client}
-		if hasMAC {
-			args = append(args, "mac", net.HardwareAddr(mac[:]).String())
+		if !r.MAC.IsZero() {
+			args = append(args, "mac", r.MAC.String())
 		}
 		if r.Err != nil {
 			args = append(args, "err", r.Err)

@@ -18,6 +18,7 @@ import (
 	"dcs/render/attr"
 	"dcs/render/attr/csvfile"
 	"dcs/render/attr/store"
+	"dcs/render/device"
 	"dcs/render/mic"
 )
 
@@ -103,11 +104,11 @@ func TestDevicesNoAllocs(t *testing.T) {
 		reqs = append(reqs, r)
 	}
 	modem, proxy := netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("10.0.0.7")
-	add(fastpath.Request{Name: []byte("modem.cm@020000000001"), Client: modem})
-	add(fastpath.Request{Name: []byte("modem.cm"), Client: modem})
-	add(fastpath.Request{Name: []byte("modem.cm"), Client: proxy, MAC: [6]byte{2, 0, 0, 0, 0, 1}, HasMAC: true, NetAddr: modem})
-	add(fastpath.Request{Name: []byte("modem.cm@020000000099"), Client: modem})
-	add(fastpath.Request{Name: []byte("modem.cm@020000000004"), Client: modem})
+	add(fastpath.Request{Requester: device.Requester{Name: []byte("modem.cm@020000000001"), Client: modem}})
+	add(fastpath.Request{Requester: device.Requester{Name: []byte("modem.cm"), Client: modem}})
+	add(fastpath.Request{Requester: device.Requester{Name: []byte("modem.cm"), Client: proxy, MAC: [6]byte{2, 0, 0, 0, 0, 1}}, NetAddr: modem})
+	add(fastpath.Request{Requester: device.Requester{Name: []byte("modem.cm@020000000099"), Client: modem}})
+	add(fastpath.Request{Requester: device.Requester{Name: []byte("modem.cm@020000000004"), Client: modem}})
 	if n := testing.AllocsPerRun(100, func() { a.RenderBatch(1700000000e9, reqs) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
@@ -124,9 +125,9 @@ func TestLostNoAllocs(t *testing.T) {
 		told := 0
 		engine, err := render.NewEngine(render.Config{
 			Keyring: mic.KeyringOf(mic.NewSecret(nil)), Journal: journal,
-			OnFault: func(ev render.Event) {
-				if told++; !ev.Lost || ev.Value != "1 of 3 blocks acknowledged: enough" || !strings.Contains(ev.Err.Error(), "ERROR 8 (option refused)") {
-					t.Errorf("%+v", ev)
+			OnFault: func(o *device.Outcome) {
+				if told++; !o.Undelivered || o.Reason != "peer_error_option" || string(o.Value) != "1 of 3 blocks acknowledged: enough" || !strings.Contains(o.Err.Error(), "ERROR 8 (option refused)") {
+					t.Errorf("%+v", o)
 				}
 			},
 		})
@@ -134,16 +135,17 @@ func TestLostNoAllocs(t *testing.T) {
 			t.Fatal(err)
 		}
 		var a fastpath.Watcher = &adapter{worker: engine.Worker()}
-		f := &transfer.Failure{
-			Why: transfer.PeerOption, Text: []byte("enough"), Device: transfer.Device{Addr: netip.MustParseAddr("198.18.0.1")}, Name: []byte("x"), Size: 1300, Acked: 1, Blocks: 3,
+		o := &device.Outcome{
+			Requester: device.Requester{Name: []byte("x"), Client: netip.MustParseAddr("198.18.0.1")}, Size: 1300,
+			Err: transfer.Failure(transfer.PeerOption), Reason: transfer.PeerOption.String(), Value: []byte("1 of 3 blocks acknowledged: enough"),
 		}
 		for range 2 * render.MaxFaults {
-			a.TransferFailed(1, f)
+			a.TransferFailed(1, o)
 		}
 		if told != render.MaxFaults {
 			t.Errorf("told %d times", told)
 		}
-		if n := testing.AllocsPerRun(100, func() { a.TransferFailed(1, f) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { a.TransferFailed(1, o) }); n != 0 {
 			t.Errorf("%v allocations", n)
 		}
 	}
@@ -167,8 +169,8 @@ func TestAdapterNoAllocs(t *testing.T) {
 		reqs := make([]fastpath.Request, 16)
 		for i := range reqs {
 			reqs[i] = fastpath.Request{
-				Name: []byte(name), Buf: make([]byte, 0, 2048),
-				Client: netip.MustParseAddr("10.1.2.3"), Server: netip.MustParseAddr("10.0.0.1"),
+				Requester: device.Requester{Name: []byte(name), Client: netip.MustParseAddr("10.1.2.3")},
+				Server:    netip.MustParseAddr("10.0.0.1"), Buf: make([]byte, 0, 2048),
 			}
 		}
 		now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).UnixNano()

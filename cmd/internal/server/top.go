@@ -12,7 +12,7 @@ import (
 	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/metrics"
 	"dcs/cmd/internal/version"
-	"dcs/render"
+	"dcs/render/device"
 )
 
 // faultRing keeps the last faults.
@@ -22,11 +22,11 @@ type faultRing struct {
 	n    int
 }
 
-func (r *faultRing) add(ev *render.Event) {
+func (r *faultRing) add(o *device.Outcome) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.list[r.n%len(r.list)] = adminapi.TopFault{
-		Time: time.Now(), Name: string(ev.Name), Client: ev.Client.String(), Reason: ev.Reason, Error: ev.Err.Error(),
+		Time: time.Now(), Name: string(o.Name), Client: o.Client.String(), Reason: o.Reason, Error: o.Err.Error(),
 	}
 	r.n++
 }

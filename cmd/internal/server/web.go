@@ -17,6 +17,7 @@ import (
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
 	"dcs/render"
+	"dcs/render/device"
 	"dcs/render/library"
 )
 
@@ -132,7 +133,10 @@ func (s *server) httpRenderer() func(httpboot.Request) (httpboot.File, error) {
 		w := <-free
 		defer func() { free <- w }()
 		// The worker's own memory is done with when it returns: the body is in Buf, or in what nobody changes.
-		reqs := []render.Request{{Name: []byte(r.Name), Client: r.Client, Server: r.Server, Relayed: isProxy(s.cfg.Devices.Proxies, r.Client), Buf: make([]byte, 0, 4<<10)}}
+		reqs := []render.Request{{
+			Requester: device.Requester{Name: []byte(r.Name), Client: r.Client}, Server: r.Server,
+			Relayed: isProxy(s.cfg.Devices.Proxies, r.Client), Buf: make([]byte, 0, 4<<10),
+		}}
 		w.RenderBatch(time.Now().UnixNano(), reqs)
 		if s.logs.Requests() && !r.Head {
 			logRequests(s.logs, reqs)

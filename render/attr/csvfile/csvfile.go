@@ -18,6 +18,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // Config says where the file is and how it is written.
@@ -276,9 +277,11 @@ func (c *columns) device(d *attr.Device, fields []string) (reason string) {
 	d.MAC, d.HasMAC, d.IP = [6]byte{}, false, netip.Addr{}
 	if c.mac >= 0 {
 		if text := strings.TrimSpace(fields[c.mac]); text != "" {
-			if d.MAC, d.HasMAC = attr.ParseMAC(text); !d.HasMAC {
-				return fmt.Sprintf("%.40q is not a MAC address", text)
+			mac, err := device.ParseMAC(text)
+			if err != nil {
+				return fmt.Sprintf("%.40q is %v", text, err)
 			}
+			d.MAC, d.HasMAC = mac, true
 		}
 	}
 	if c.ip >= 0 {

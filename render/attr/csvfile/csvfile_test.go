@@ -82,7 +82,7 @@ func TestLoad(t *testing.T) {
 			names: []string{"a"}, devices: []string{"0a0102030405 1,5", "0a0102030406 2;5"},
 		},
 		"bad rows": {
-			text:  "mac,ip,a\n0a0102030405,,1\n0a01020304,,2\n,10.0.0.300,3\n,,4\n0a0102030406,5\n,fe80::1%eth0,6\n0a0102030407,,7,8\n0a0102030408,,8\n",
+			text:  "mac,ip,a\n0a0102030405,,1\n0a01020304,,2\n,10.0.0.300,3\n,,4\n0a0102030406,5\n,fe80::1%eth0,6\n0a0102030407,,7,8\n0a0102030408,,8\n00:00:00:00:00:00,10.0.0.9,9\n",
 			names: []string{"a"}, devices: []string{"0a0102030405 1", "0a0102030408 8"},
 			rejected: []string{
 				`3: "0a01020304" is not a MAC address`,
@@ -91,6 +91,7 @@ func TestLoad(t *testing.T) {
 				"6: 2 fields, where the first line names 3 columns",
 				`7: "fe80::1%eth0" is not an IP address`,
 				"8: 4 fields, where the first line names 3 columns",
+				`10: "00:00:00:00:00:00" is all zeros, not the MAC address of a device`,
 			},
 		},
 		"stray quotes cost their own rows": {
@@ -195,7 +196,7 @@ func TestTooManyBadRows(t *testing.T) {
 		var b strings.Builder
 		b.WriteString("mac,a\n")
 		for i := range good {
-			fmt.Fprintf(&b, "%012x,1\n", i)
+			fmt.Fprintf(&b, "%012x,1\n", i+1)
 		}
 		b.WriteString(strings.Repeat("x,1\n", bad))
 		return write(t, b.String())

@@ -21,6 +21,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 	"dcs/render/private"
 )
 
@@ -405,9 +406,11 @@ func (s *source) device(e *ldap.Entry, d *attr.Device, more several) error {
 	}
 	d.HasMAC, d.IP = false, netip.Addr{}
 	if v := strings.TrimSpace(first(s.cfg.MACAttr)); v != "" {
-		if d.MAC, d.HasMAC = attr.ParseMAC(v); !d.HasMAC {
-			return fmt.Errorf("%q is not a MAC address", short(v))
+		mac, err := device.ParseMAC(v)
+		if err != nil {
+			return fmt.Errorf("%q is %w", short(v), err)
 		}
+		d.MAC, d.HasMAC = mac, true
 	}
 	if v := strings.TrimSpace(first(s.cfg.IPAttr)); v != "" {
 		ip, err := netip.ParseAddr(v)

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // message is a line that a plug-in writes.
@@ -602,9 +603,11 @@ func (p *process) keep(changes []attr.Change, reload bool) {
 func (p *process) device(m *message, d *attr.Device) error {
 	d.HasMAC, d.IP = false, netip.Addr{}
 	if m.MAC != "" {
-		if d.MAC, d.HasMAC = attr.ParseMAC(m.MAC); !d.HasMAC {
-			return fmt.Errorf("%s is not a MAC address", printable(m.MAC))
+		mac, err := device.ParseMAC(m.MAC)
+		if err != nil {
+			return fmt.Errorf("%s is %w", printable(m.MAC), err)
 		}
+		d.MAC, d.HasMAC = mac, true
 	}
 	if m.IP != "" {
 		ip, err := netip.ParseAddr(m.IP)

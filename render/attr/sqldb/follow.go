@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // key tells devices apart among changes.
@@ -119,7 +120,8 @@ func (e *ears) hear(payload string) {
 	payload = strings.TrimSpace(payload)
 	if payload == "" {
 		e.reload = true
-	} else if k.mac, k.hasMAC = attr.ParseMAC(payload); k.hasMAC {
+	} else if mac, err := device.ParseMAC(payload); err == nil {
+		k.mac, k.hasMAC = mac, true
 		e.devices[k] = struct{}{}
 	} else if a, err := netip.ParseAddr(payload); err == nil {
 		e.devices[key{ip: a.WithZone("").Unmap()}] = struct{}{}

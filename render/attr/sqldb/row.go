@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // mapping says what each column of a query is: indices of columns, -1 for none.
@@ -210,21 +211,22 @@ func shown(v any) string {
 
 // mac reads a MAC address: text with or without separators, six octets, or a number. An
 // empty text is none.
-func mac(v any) (m [6]byte, ok bool, err error) {
+func mac(v any) (m device.MAC, ok bool, err error) {
 	var n uint64
 	switch v := v.(type) {
 	case string, []byte:
 		if b, raw := v.([]byte); raw && len(b) == 6 {
-			return [6]byte(b), true, nil
+			m = device.MAC(b)
+			break
 		}
 		s := strings.TrimSpace(text(v, "TEXT"))
 		if s == "" {
 			return m, false, nil
 		}
-		if m, ok = attr.ParseMAC(s); ok {
-			return m, true, nil
+		if m, err = device.ParseMAC(s); err != nil {
+			return m, false, fmt.Errorf("%s is %w", shown(v), err)
 		}
-		n = math.MaxUint64
+		return m, true, nil
 	case int64:
 		n = uint64(v)
 	case uint64:
@@ -232,10 +234,16 @@ func mac(v any) (m [6]byte, ok bool, err error) {
 	default:
 		n = math.MaxUint64
 	}
-	if n >= 1<<48 {
-		return m, false, fmt.Errorf("%s is not a MAC address", shown(v))
+	switch {
+	case n >= 1<<48:
+		return m, false, fmt.Errorf("%s is %w", shown(v), device.ErrNotMAC)
+	case n > 0:
+		m = device.MAC(binary.BigEndian.AppendUint64(nil, n)[2:])
 	}
-	return [6]byte(binary.BigEndian.AppendUint64(nil, n)[2:]), true, nil
+	if m.IsZero() {
+		return m, false, fmt.Errorf("%s is %w", shown(v), device.ErrZeroMAC)
+	}
+	return m, true, nil
 }
 
 // ip reads an address: text, with a prefix length or without, four or sixteen octets, or

@@ -58,6 +58,7 @@ func TestMAC(t *testing.T) {
 		"0a:01:02:03:04", "0a:01:02:03:04:0g", "0a:01:02:03:04-05", "0a0:1:02:03:04:05", "0a01020304050", "0a::01:02:03:04:5",
 		"' OR '1'='1", ":::::::::::::::::", int64(-1), int64(1) << 48, uint64(math.MaxUint64), 1.5, true,
 		[]byte{1, 2, 3, 4, 5},
+		"00:00:00:00:00:00", []byte("000000000000"), make([]byte, 6), int64(0), uint64(0),
 	} {
 		if got, ok, err := mac(v); err == nil {
 			t.Errorf("mac(%#v) = %x, %v; want an error", v, got, ok)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"dcs/render/attr"
+	"dcs/render/device"
 	"dcs/render/private"
 )
 
@@ -559,7 +560,7 @@ func (s *source) ask(ctx context.Context, mac [6]byte, hasMAC bool, ip netip.Add
 	for i, p := range params {
 		switch {
 		case p == "mac" && hasMAC:
-			args[i], known = string(attr.AppendMAC(nil, mac)), true
+			args[i], known = device.MAC(mac).String(), true
 		case p == "ip" && ip.IsValid():
 			args[i], known = ip.String(), true
 		}

@@ -42,9 +42,9 @@ func countersOf(v *metrics.Values) counters {
 	return c
 }
 
-// Asking is the reason of events whose device is being looked up. The metric has a longer name for it.
+// The reason of requests whose device is being looked up has one name in events, and a longer one in metrics.
 const (
-	Asking       = "asking"
+	asking       = "asking"
 	askingMetric = "asking_source"
 )
 
@@ -55,7 +55,7 @@ func reasons(v *metrics.Values) []Reason {
 	for _, name := range slices.Sorted(maps.Keys(by)) {
 		n := by[name]
 		if name == askingMetric {
-			name = Asking
+			name = asking
 		}
 		if n > 0 {
 			out = append(out, Reason{name, n})

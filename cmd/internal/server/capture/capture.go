@@ -21,7 +21,7 @@ import (
 	"dcs/cmd/internal/admin"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/ingress"
-	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 // Path is the admin API's call for captures: POST begins one and answers with its file as it grows, DELETE ends it.
@@ -54,15 +54,15 @@ type Wish struct {
 	MiB     int     `json:"mib,omitempty"` // of the file
 	Snap    int     `json:"snap,omitempty"`
 
-	mac    [6]byte
+	mac    device.MAC
 	prefix netip.Prefix
 }
 
 // Check reads what is text, and puts the defaults in place.
 func (w *Wish) Check() error {
 	if w.MAC != "" {
-		ok := false
-		if w.mac, ok = attr.ParseMAC(w.MAC); !ok || w.mac == [6]byte{} {
+		var err error
+		if w.mac, err = device.ParseMAC(w.MAC); err != nil {
 			return fmt.Errorf("mac %s: want six octets, such as 0a:01:02:03:04:05", w.MAC)
 		}
 	}

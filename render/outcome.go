@@ -1,0 +1,114 @@
+package render
+
+import (
+	"errors"
+	"io/fs"
+	"syscall"
+
+	"dcs/render/device"
+	"dcs/render/skeleton"
+)
+
+// MaxFaults is how often a second a worker reports a fault of one reason. A flood of one does not hide another.
+const MaxFaults = 10
+
+// Reasons of outcomes beside those of [skeleton.Reason] and [Mismatch].
+const (
+	UnknownName = "unknown_name" // no template and no static file has the name
+	Asking      = "asking"       // the device is being looked up: the modem's retry will be answered
+	other       = "other"
+)
+
+// ReasonOf returns the name in metrics and logs of why a request got no file; "" if err is nil.
+func ReasonOf(err error) string {
+	var fault *skeleton.Fault
+	var mismatch Mismatch
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &mismatch):
+		return mismatch.String()
+	case errors.As(err, &fault):
+		return fault.Reason.String()
+	case errors.Is(err, syscall.EAGAIN):
+		return Asking
+	case errors.Is(err, fs.ErrNotExist):
+		return UnknownName
+	}
+	return other
+}
+
+// report counts how a request ended, and passes it to the journal and to Config.OnFault as far as they want it.
+func (w *Worker) report(now int64, r *Request, f *found) {
+	entry := w.journal.next(now, r.Err != nil)
+	if r.Err == nil && entry == nil {
+		return
+	}
+	o := &w.outcome
+	*o = device.Outcome{Requester: r.Requester, Time: now, Size: len(r.Body), Err: r.Err, Value: o.Value[:0]}
+	reason, reports := skeleton.Reason(0), true
+	switch err := r.Err.(type) {
+	case nil:
+		reports = false
+	case *skeleton.Fault:
+		reason = err.Reason
+		o.Reason, o.Value = reason.String(), append(o.Value, w.scratch.Bad...)
+		w.counted.add(&w.counted.faults[reason])
+	case Mismatch: // contradict has reported and counted it
+		o.Reason, o.Value, reports = err.String(), f.claim.other.AppendTo(o.Value), false
+	default:
+		if o.Reason = UnknownName; err == errAsking {
+			o.Reason, reports = Asking, false // and it is counted where it is found out
+		} else {
+			w.counted.add(&w.counted.unknown)
+		}
+	}
+	w.scratch.Bad = ""
+	if entry != nil {
+		w.journal.add(entry, o)
+	}
+	if reports {
+		w.fault(o, reason)
+	}
+}
+
+// Undelivered reports a file that was rendered and that its client has not received.
+func (w *Worker) Undelivered(now int64, o *device.Outcome) {
+	o.Time, o.Undelivered = now, true
+	if entry := w.journal.next(now, true); entry != nil {
+		w.journal.add(entry, o)
+	}
+	w.fault(o, skeleton.NumReasons)
+}
+
+// fault passes an outcome to Config.OnFault, unless there were too many of its reason within this second.
+func (w *Worker) fault(o *device.Outcome, reason skeleton.Reason) {
+	if w.e.cfg.OnFault == nil || w.quiet {
+		return
+	}
+	var ok bool
+	if o.Suppressed, ok = w.faults[reason].take(o.Time); ok {
+		w.e.cfg.OnFault(o)
+	}
+}
+
+// allowance bounds how many reports of one kind are made within a second.
+type allowance struct {
+	second     int64 // that reported counts
+	reported   int
+	suppressed uint64 // not reported since the last that was
+}
+
+// take reports whether one more may be reported at the time now, and how many were suppressed before it.
+func (a *allowance) take(now int64) (suppressed uint64, ok bool) {
+	if s := now / 1e9; s != a.second {
+		a.second, a.reported = s, 0
+	}
+	if a.reported >= MaxFaults {
+		a.suppressed++
+		return 0, false
+	}
+	a.reported++
+	suppressed, a.suppressed = a.suppressed, 0
+	return suppressed, true
+}
