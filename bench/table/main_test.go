@@ -64,7 +64,7 @@ func TestIntoReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := intoReadme(file, []Row{{What: "a", Target: "1", Measured: "2", OK: true}}); err != nil {
+		if err := intoReadme(file, []Row{{What: headlines[1], Target: "1", Measured: "2", OK: true}, {What: "b", Measured: "3"}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -73,12 +73,12 @@ func TestIntoReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(b)
-	for _, want := range []string{"before\n" + beginMark + "\n| what |", "| a | 1 | 2 | kept |\n", "- machine: ", "\n" + endMark + "after\n"} {
+	for _, want := range []string{"before\n" + beginMark + "\n| what |", "| " + headlines[1] + " | 1 | 2 | kept |\n", "- machine: ", "\n" + endMark + "after\n"} {
 		if strings.Count(text, want) != 1 {
 			t.Errorf("%q is not there once in\n%s", want, text)
 		}
 	}
-	if strings.Contains(text, "old") || strings.Contains(text, "command") {
+	if strings.Contains(text, "| b |") || strings.Contains(text, "old") || strings.Contains(text, "command") {
 		t.Errorf("%s", text)
 	}
 	if err := os.WriteFile(file, []byte("no marks"), 0o644); err != nil || intoReadme(file, nil) == nil {

@@ -3,42 +3,47 @@
 package main
 
 import (
-	"fmt"
+	"bytes"
 	"os"
 	"path/filepath"
-	"strings"
+	"regexp"
+	"strconv"
+	"time"
 
-	"github.com/cpuguy83/go-md2man/v2/md2man"
 	"github.com/spf13/cobra"
-	"github.com/spf13/cobra/doc"
+	cobradoc "github.com/spf13/cobra/doc"
 
+	"dcs/cmd/dcs/doc"
+	"dcs/cmd/dcs/doc/man"
 	"dcs/cmd/internal/cli"
-	"dcs/cmd/internal/config"
 )
 
-// docsCommand writes what packages carry beside the program. It is a verb of builds with the tag docs only: the program
-// itself need not link what writes man pages.
-func docsCommand(e cli.Env) []*cobra.Command {
+// docsCommand writes what packages carry beside the program: man pages, the manual as HTML, and completions. It is a verb of
+// builds with the tag docs only, so that the program does not link what writes man pages.
+func docsCommand(cli.Env) []*cobra.Command {
 	return []*cobra.Command{{
 		Use:    "docs DIR",
-		Short:  "Write man pages and shell completions",
+		Short:  "Write man pages, the manual as HTML, and shell completions",
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			man1, man5 := filepath.Join(args[0], "man", "man1"), filepath.Join(args[0], "man", "man5")
-			completion := filepath.Join(args[0], "completion")
-			for _, dir := range []string{man1, man5, completion} {
+			man1, completion := filepath.Join(args[0], "man", "man1"), filepath.Join(args[0], "completion")
+			for _, dir := range []string{man1, completion} {
 				if err := os.MkdirAll(dir, 0o755); err != nil {
 					return err
 				}
 			}
 			root := cmd.Root()
 			root.DisableAutoGenTag = true
-			header := &doc.GenManHeader{Section: "1", Source: "DCS", Manual: "DCS"}
-			if err := doc.GenManTree(root, header, man1); err != nil {
+			date := buildDate()
+			header := &cobradoc.GenManHeader{Section: "1", Source: "DCS", Manual: "DCS", Date: &date}
+			if err := cobradoc.GenManTree(root, header, man1); err != nil {
 				return err
 			}
-			if err := os.WriteFile(filepath.Join(man5, "dcs.yaml.5"), md2man.Render([]byte(configPage())), 0o644); err != nil {
+			if err := tidy(man1, date); err != nil {
+				return err
+			}
+			if err := writeManual(args[0], date); err != nil {
 				return err
 			}
 			if err := root.GenBashCompletionFileV2(filepath.Join(completion, "dcs.bash"), true); err != nil {
@@ -52,33 +57,61 @@ func docsCommand(e cli.Env) []*cobra.Command {
 	}}
 }
 
-// configPage is the man page of the configuration, in the Markdown that md2man reads.
-func configPage() string {
-	var b strings.Builder
-	b.WriteString(`dcs.yaml 5 "" DCS DCS
-=====
+// flagLine is a flag as cobra writes it: a paragraph whose second line begins with a tab, which man pages have no use for.
+var flagLine = regexp.MustCompile(`(?m)(?:^\.PP\n)?^(\\fB.*)\n\t`)
 
-# NAME
-dcs.yaml - the configuration of dcs serve
-
-# DESCRIPTION
-A YAML file of the keys below, all optional, but that a **library** or **static** files must be given. Most are flags of
-**dcs serve** too, with dashes for underscores; a flag goes before the file. A list of one may stand without brackets. Relative
-paths begin at the file's directory. **dcs check --config** *FILE* says what is wrong with a file, and where.
-
-SIGHUP (**systemctl reload dcs**) reads the library, the secrets and what else may change while the server runs.
-
-# KEYS
-`)
-	var c config.Config
-	for _, k := range c.Keys() {
-		fmt.Fprintf(&b, "**%s**: %s\n: %s\n\n", k.Name, escape(k.Default), escape(strings.ReplaceAll(k.Doc, "\n", " ")))
+// tidy makes paragraphs with tags of the flags in cobra's man pages, and gives them a whole date.
+func tidy(dir string, date time.Time) error {
+	pages, err := filepath.Glob(filepath.Join(dir, "*.1"))
+	if err != nil {
+		return err
 	}
-	b.WriteString("# SEE ALSO\n**dcs**(1), **dcs-serve**(1), **dcs-check**(1)\n")
-	return b.String()
+	for _, file := range pages {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		text = flagLine.ReplaceAll(text, []byte(".TP\n$1\n"))
+		text = bytes.Replace(text, []byte(date.Format("Jan 2006")), []byte(date.Format(time.DateOnly)), 1)
+		if filepath.Base(file) == "dcs.1" {
+			text = append(text, "\n.SH MANUAL\n\\fBdcs\\fP(7) lists the pages of the manual, \\fBdcs.yaml\\fP(5) describes the configuration.\n"...)
+		}
+		if err := os.WriteFile(file, text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// escape takes what Markdown would read as markup for what it is.
-func escape(s string) string {
-	return strings.NewReplacer(`*`, `\*`, `_`, `\_`, `[`, `\[`, `]`, `\]`, `<`, `\<`, "`", "\\`").Replace(s)
+// writeManual writes every page of the manual as a man page and as HTML below dir.
+func writeManual(dir string, date time.Time) error {
+	html := filepath.Join(dir, "doc")
+	if err := os.MkdirAll(html, 0o755); err != nil {
+		return err
+	}
+	for _, p := range doc.Pages() {
+		section := filepath.Join(dir, "man", "man"+p.Section)
+		if err := os.MkdirAll(section, 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(section, p.Man+"."+p.Section), man.Render(p, date), 0o644); err != nil {
+			return err
+		}
+		page, err := p.Document()
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(html, p.File()), page, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// buildDate is the date of the man pages: that of SOURCE_DATE_EPOCH, or today.
+func buildDate() time.Time {
+	if seconds, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil {
+		return time.Unix(seconds, 0).UTC()
+	}
+	return time.Now().UTC()
 }

@@ -72,6 +72,10 @@ var mayImport = map[string][]string{
 	"cmd/internal/server/capture": {"bpf", "cmd/internal/...", "fastpath/xsk", "render/device"},
 	"cmd/internal/version":        {},
 	"cmd/dcs":                     {"bench/storm", "bpf", "cmd/internal/...", "fastpath/...", "render/..."},
+
+	// The manual is pages of the admin site.
+	"cmd/dcs/doc":                {"cmd/dcs/doc"},
+	"cmd/internal/admin/console": {"cmd/internal/admin", "cmd/dcs/doc"},
 }
 
 // leaf holds plain values that pass between fastpath and render.

@@ -429,8 +429,9 @@ func TestReadmeDescription(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 0
-	for _, part := range strings.Split(string(readme), "```yaml\n")[1:] {
+	for _, part := range strings.Split(string(readme), "```yaml ")[1:] {
 		src, _, _ := strings.Cut(part, "```")
+		_, src, _ = strings.Cut(src, "\n")
 		src = strings.ReplaceAll(src, "[ … ]", "['x {{index}}']")
 		if strings.HasPrefix(src, "- name") {
 			_, err = ParseFleet("README.md", []byte(src))

@@ -34,14 +34,15 @@ func Document() (string, error) {
 	var s strings.Builder
 	s.WriteString(`# Metrics
 
-The server exposes these at /metrics, in the formats of Prometheus: on the admin address (if it
-requires a token, give it to Prometheus with authorization.credentials_file), and on the address
-of the key "metrics", if it is set. /healthz answers 200 while the process runs, /readyz while
-requests are served: 503 during start and shutdown, and while no interface has an address of
-listen.
+Every metric of the server, with its type, labels and meaning.
 
-Times are in seconds, sizes in bytes. A metric of a part that is not in use, such as the XDP
-program, is left out. grafana/dcs.json is a dashboard, alerts.yaml has alerts.
+The server exposes these at /metrics in the formats of Prometheus: on the admin address, and on an address of its own if the key
+[metrics](reference.md#metrics) sets one. Where the admin address asks for a token, Prometheus has to send it
+(authorization.credentials_file). /healthz answers 200 while the process lives. /readyz answers 200 while requests are taken, and 503
+during the start, while no interface has an address of listen, and during shutdown.
+
+Times are in seconds, sizes in bytes. A metric of a part that is not in use, such as XDP, is absent.
+[The dashboard](../packaging/grafana/dcs.json) and [the alerts](../packaging/alerts.yaml) are in /usr/share/doc/dcs.
 
 `)
 	writeTable(&s, Table())

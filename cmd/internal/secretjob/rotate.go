@@ -164,6 +164,7 @@ func (j *Job) showPlan(sv *rotate.Survey, server string, noStatic error) error {
 	if len(windows) > 0 {
 		fmt.Fprintf(b, "Windows   these have one slot and reject modems while they change: %s\n", strings.Join(windows, ", "))
 	}
+	b.WriteString("Drivers   tried on simulated CMTSes only, on no real one yet: rotate one first (--cmts NAME)\n")
 	j.showLeft(b)
 	if noStatic != nil {
 		fmt.Fprintf(b, "Static    not known: %v\n", firstLine(noStatic))

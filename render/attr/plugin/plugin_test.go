@@ -196,7 +196,7 @@ func TestDocumentedLines(t *testing.T) {
 	}
 	n := 0
 	for line := range strings.Lines(string(b)) {
-		for _, arrow := range []string{"    → ", "    ← "} {
+		for _, arrow := range []string{"→ ", "← "} {
 			if s, ok := strings.CutPrefix(line, arrow); ok {
 				n++
 				if !json.Valid([]byte(s)) {

@@ -21,7 +21,7 @@ import (
 var arches = []string{"amd64", "arm64"}
 
 // licence matches the files whose texts must accompany a program that links their module.
-var licence = regexp.MustCompile(`(?i)^(LICEN[CS]E|COPYING|COPYRIGHT|NOTICE|PATENTS)([-_.].*)?$`)
+var licence = regexp.MustCompile(`(?i)^((UN)?LICEN[CS]E|COPYING|COPYRIGHT|NOTICE|PATENTS)([-_.].*)?$`)
 
 const head = `Third-party notices
 

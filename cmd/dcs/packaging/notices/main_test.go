@@ -11,7 +11,7 @@ import (
 
 func TestLicences(t *testing.T) {
 	top := t.TempDir()
-	for _, name := range []string{"LICENSE", "license.go", "README", "a/NOTICE.txt", "a/b/COPYING-2.0", "a/b/x.go", "c/LICENCE"} {
+	for _, name := range []string{"LICENSE", "license.go", "README", "a/NOTICE.txt", "a/b/COPYING-2.0", "a/b/x.go", "c/LICENCE", "d/UNLICENSE"} {
 		path := filepath.Join(top, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -32,6 +32,9 @@ func TestLicences(t *testing.T) {
 	other, err := licences(filepath.Join(top, "c"), filepath.Join(top, "c"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if public, err := licences(filepath.Join(top, "d"), filepath.Join(top, "d")); err != nil || len(public) != 1 {
+		t.Errorf("public domain: %v, %v", public, err)
 	}
 	line := strings.Repeat("=", 80)
 	text, err := render(map[string]map[string]bool{"x v1": other, "m v1": found, "w v1": other})

@@ -1,53 +1,111 @@
 #!/usr/bin/env bash
-# Installs, starts, upgrades and removes the package in a Debian of its own: debootstrap makes it below bin/, systemd-nspawn boots it
-# without any network but its loopback. Needs root. What happens inside is inside.sh's.
+# Tests the packages, and a newcomer's first commands, in machines that are thrown away: debootstrap makes a Debian below bin/,
+# systemd-nspawn boots copies of it that have no network but loopback. Needs root. inside.sh runs in the one, fresh.sh in the other.
+# The second installs all that "make deps" names, which takes long: it runs when that has changed since it last passed, or with FRESH=1.
 set -euo pipefail
 cd "$(dirname "$0")/../../../.."
 here=cmd/dcs/packaging/test
-base=$PWD/bin/package-test
+base=$PWD/bin/.package-test # go's "./..." leaves out names with a dot
 [ "$(id -u)" = 0 ] || { echo "package-test: run it as root" >&2; exit 1; }
 for tool in debootstrap systemd-nspawn; do
   command -v $tool >/dev/null || { echo "package-test: $tool is missing: make deps" >&2; exit 1; }
 done
-
-rm -rf "$base/root"
 mkdir -p "$base"
-for version in 0.0.1 0.0.2; do
-  make -s package VERSION=$version PACKAGERS=deb PACKAGES_DIR="$base"
-done
 
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -1)
-. /etc/os-release
-[ -d "$base/debian" ] || {
-  debootstrap --variant=minbase --include=systemd,systemd-sysv,iproute2,procps,tftp-hpa \
-    "$VERSION_CODENAME" "$base/debian.new" "$mirror" >"$base/debootstrap.log" || { tail -20 "$base/debootstrap.log" >&2; exit 1; }
-  mv "$base/debian.new" "$base/debian"
+debian() { # makes the Debian that machines are copies of, unless it is there
+  local packages=systemd,systemd-sysv,iproute2,procps,tftp-hpa,rpm,make,git,ca-certificates
+  . /etc/os-release
+  debian=$base/$VERSION_CODENAME-$(cksum <<<"$packages" | cut -d' ' -f1)
+  [ ! -d "$debian" ] || return 0
+  local mirror
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -1)
+  rm -rf "$debian.new"
+  debootstrap --variant=minbase --include=$packages "$VERSION_CODENAME" "$debian.new" "$mirror" >"$base/debootstrap.log" ||
+    { tail -20 "$base/debootstrap.log" >&2; exit 1; }
+  mv "$debian.new" "$debian"
 }
-cp -a "$base/debian" "$base/root"
-cp "$base"/dcs_*.deb "$here/inside.sh" "$base/root/root/"
-cp -r testdata/library "$base/root/root/library"
-cat >"$base/root/etc/systemd/system/package-test.service" <<'E2'
+
+copy() { # copy NAME SCRIPT: a machine that runs the script when it boots
+  local root=$base/$1
+  rm -rf "$root"
+  cp -a --reflink=auto "$debian" "$root"
+  cp "$here/$2" "$root/root/script"
+  cat >"$root/etc/systemd/system/package-test.service" <<'EOF'
 [Unit]
 After=multi-user.target
 [Service]
 Type=oneshot
-ExecStart=/root/inside.sh
+ExecStart=/root/script
 StandardOutput=append:/root/log
 StandardError=append:/root/log
 ExecStopPost=/bin/sh -c 'echo "$EXIT_STATUS" >/root/status'
 ExecStopPost=systemctl --no-block poweroff
-E2
-mkdir -p "$base/root/etc/systemd/system/default.target.wants"
-ln -s ../package-test.service "$base/root/etc/systemd/system/default.target.wants/"
-
-timeout 300 systemd-nspawn --quiet --directory="$base/root" --machine="dcs-package-test-$$" --register=no --keep-unit \
-  --private-network --capability=CAP_NET_ADMIN,CAP_BPF,CAP_PERFMON,CAP_IPC_LOCK --system-call-filter='bpf perf_event_open' \
-  --boot >"$base/console.log" 2>&1 </dev/null || true # the status below decides
-status=$(cat "$base/root/root/status" 2>/dev/null || echo 'none: it did not come to its end')
-[ "$status" = 0 ] || {
-  tail -60 "$base/root/root/log" >&2 || tail -40 "$base/console.log" >&2
-  echo "package-test: status $status" >&2
-  exit 1
+EOF
+  mkdir -p "$root/etc/systemd/system/default.target.wants"
+  ln -s ../package-test.service "$root/etc/systemd/system/default.target.wants/"
 }
-grep '^ok' "$base/root/root/log"
-rm -rf "$base/root"
+
+boot() { # boot NAME SECONDS OPTION…: runs a copy to its end, which its script decides
+  local name=$1 seconds=$2 root=$base/$1 status
+  shift 2
+  timeout "$seconds" systemd-nspawn --quiet --directory="$root" --machine="dcs-$name-$$" --register=no --keep-unit \
+    --private-network "$@" --boot >"$base/$name.console" 2>&1 </dev/null || true # the status below decides
+  status=$(cat "$root/root/status" 2>/dev/null || echo "none; it did not finish within $seconds s")
+  [ "$status" = 0 ] || {
+    tail -60 "$root/root/log" >&2 || tail -40 "$base/$name.console" >&2
+    echo "package-test: $name: status $status" >&2
+    exit 1
+  }
+  grep '^ok' "$root/root/log"
+  rm -rf "$root"
+}
+
+package() { # the packages, one as those before .version were numbered
+  local linked
+  sed 's/compression: xz/compression: zstd/' cmd/dcs/packaging/nfpm.yaml >"$base/nfpm.yaml" # xz takes its time
+  rm -rf "$base/packages"
+  make -s package VERSION=0.0.377 NFPM="$base/nfpm.yaml" PACKAGERS=deb PACKAGES_DIR="$base/packages/old"
+  make -s package VERSION="$version" PACKAGES_DIR="$base/packages/new"
+  ! go tool nm bin/package/dcs >/dev/null 2>&1 || { echo "package-test: the packaged program has symbols" >&2; return 1; }
+  linked=$(go version -m bin/package/dcs | awk '$1 == "dep" {print $2, $3}')
+  while IFS= read -r module; do
+    grep -qxF "$module" cmd/dcs/packaging/NOTICES || { echo "package-test: NOTICES lacks $module: make generate" >&2; return 1; }
+  done <<<"Go"$'\n'"$linked"
+  echo "ok: stripped; licences of $(wc -l <<<"$linked") modules and Go"
+  rm -rf "$base/unpacked"
+  dpkg-deb -x "$base"/packages/new/*.deb "$base/unpacked"
+  "$here/named.sh" "$base/unpacked"
+  echo "ok: every document that the package names is in it"
+  rm -rf "$base/unpacked"
+}
+
+fresh() { # make run and make deps where there is nothing yet
+  local key goroot modcache cache packages apt
+  key=$({ echo "$debian"; make -n deps; cat $here/fresh.sh; } | cksum | cut -d' ' -f1)
+  copy fresh fresh.sh
+  git clone -q "$PWD" "$base/fresh/root/dcs"
+  packages=$(sed -n 's/^PACKAGES := //p' Makefile)
+  apt=(--bind="$base/archives:/var/cache/apt/archives" --bind="$base/lists:/var/lib/apt/lists")
+  if [ -n "${FRESH-}" ] || [ "$(cat "$base/fresh.passed" 2>/dev/null)" != "$key" ]; then
+    mkdir -p "$base/archives/partial" "$base/lists/partial"
+    systemd-nspawn --quiet --directory="$base/fresh" --register=no --keep-unit "${apt[@]}" sh -c \
+      "apt-get update -q && apt-get install -q -y -d --no-install-recommends $packages" >"$base/apt.log" 2>&1 </dev/null ||
+      { tail -20 "$base/apt.log" >&2; exit 1; }
+    touch "$base/fresh/root/deps"
+    echo force-unsafe-io >"$base/fresh/etc/dpkg/dpkg.cfg.d/package-test"
+  fi
+  goroot=$(go env GOROOT) modcache=$(go env GOMODCACHE) cache=$(go env GOCACHE)
+  printf 'export GOMODCACHE=%q GOCACHE=%q\n' "$modcache" "$cache" >"$base/fresh/root/caches"
+  boot fresh 1800 "${apt[@]}" --bind-ro="$goroot:/usr/local/go" --bind-ro="$modcache" --bind="$cache"
+  echo "$key" >"$base/fresh.passed"
+}
+
+version=$(cmd/dcs/packaging/version.sh)
+debian
+package
+copy package inside.sh
+cp "$base"/packages/old/*.deb "$base"/packages/new/*.{deb,rpm} "$base/package/root/"
+cp -r testdata/library "$base/package/root/library"
+echo "$version" >"$base/package/root/version"
+boot package 600 --capability=CAP_NET_ADMIN,CAP_BPF,CAP_PERFMON,CAP_IPC_LOCK --system-call-filter='bpf perf_event_open'
+fresh

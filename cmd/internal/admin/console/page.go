@@ -62,6 +62,10 @@ type page struct {
 	Found     []Template
 	Sources   []Source
 	Limits    *Limits
+
+	ManualPages []manualPage
+	ManualBody  template.HTML
+
 	Next      string // of the login form
 	Complaint string
 }
@@ -101,6 +105,7 @@ func (c *Console) pages(s *admin.Server) {
 	} {
 		s.Handle(pattern, p.handler(pattern, h))
 	}
+	s.Handle("GET /manual/{name...}", http.HandlerFunc(p.manual))
 	s.Handle("POST /library/reload", http.HandlerFunc(p.reload))
 	s.Handle("POST /devices/reload", http.HandlerFunc(p.reloadDevices))
 	s.Handle("POST /limits", http.HandlerFunc(p.setLimits))
@@ -116,6 +121,7 @@ var places = []place{
 	{"/library", "Library", false},
 	{"/devices", "Devices", false},
 	{"/limits", "Limits", false},
+	{"/manual/", "Manual", false},
 }
 
 // load reads what is embedded. An error there is a fault of the build, which the tests see.
@@ -151,7 +157,7 @@ func (p *site) load() {
 		"head":    head,
 	}
 	base := template.Must(template.New("base.html").Funcs(funcs).ParseFS(files, "templates/base.html"))
-	for _, n := range []string{"overview", "events", "explain", "library", "devices", "limits"} {
+	for _, n := range []string{"overview", "events", "explain", "library", "devices", "limits", "manual"} {
 		p.templates[n] = template.Must(template.Must(base.Clone()).ParseFS(files, "templates/"+n+".html"))
 	}
 	p.templates["login"] = template.Must(template.New("login.html").Funcs(funcs).ParseFS(files, "templates/login.html"))
@@ -195,7 +201,7 @@ func (p *site) show(w http.ResponseWriter, r *http.Request, status int, name str
 	pg.Host, pg.Token, pg.ReadOnly, pg.Now = p.host, p.token, !admin.MayChange(r), p.c.now()
 	pg.Nav = slices.Clone(places)
 	for i := range pg.Nav {
-		pg.Nav[i].Here = pg.Nav[i].Path == r.URL.Path
+		pg.Nav[i].Here = pg.Nav[i].Path == r.URL.Path || strings.HasPrefix(r.URL.Path, "/manual/") && pg.Nav[i].Path == "/manual/"
 	}
 	p.write(w, status, name, pg)
 }

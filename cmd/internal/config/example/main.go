@@ -1,5 +1,5 @@
 // Command example writes the commented example configuration to the file that is its first argument; the others give
-// keys other values than their defaults, as in transport=socket.
+// keys other values than their defaults, as in transport=socket. A file that ends in .md gets the manual's reference of keys.
 package main
 
 import (
@@ -16,7 +16,11 @@ func main() {
 		key, value, _ := strings.Cut(arg, "=")
 		set[key] = value
 	}
-	if err := os.WriteFile(os.Args[1], []byte(config.Example(set)), 0o644); err != nil {
+	text := config.Example(set)
+	if strings.HasSuffix(os.Args[1], ".md") {
+		text = config.Reference()
+	}
+	if err := os.WriteFile(os.Args[1], []byte(text), 0o644); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -3,7 +3,7 @@
 #
 #   devices:
 #     - plugin:
-#         argv: [/usr/lib/dcs/devices.sh, /etc/dcs/devices.txt]
+#         argv: [/usr/local/lib/dcs/devices.sh, /etc/dcs/devices.txt]
 #
 # dcs writes each request on one line, in the very form that is matched here.
 file=${1:?usage: devices.sh FILE}

@@ -1,0 +1,71 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+//go:generate go run ./example ../../dcs/doc/reference.md
+
+// sections are the headings of the reference, by the first key below each.
+var sections = map[string]string{
+	"listen":      "Requests and transport",
+	"single_port": "Transfers",
+	"library":     "Library and static files",
+	"backslash":   "File names",
+	"lenient":     "Compiling templates",
+	"timestamp":   "Signing",
+	"devices":     "Devices",
+	"admin":       "Admin page, metrics and HTTP",
+	"user":        "Privileges",
+	"log_format":  "Log",
+}
+
+// Reference returns the manual's page of all keys.
+func Reference() string {
+	var b strings.Builder
+	b.WriteString(`# Reference of keys
+
+The configuration of dcs serve, dcs.yaml: every key with its default.
+
+The file is YAML; unknown keys are errors. All keys are optional, except that one of [library](#library) and [static](#static) must be
+set. Most keys are flags of ` + "`dcs serve`" + ` too, with dashes for underscores; a flag overrides the file. A list with one element may be written
+without brackets. Relative paths start at the directory of the file. ` + "`dcs check --config FILE`" + ` reports every mistake with its line and column.
+`)
+	var c Config
+	for _, k := range c.Keys() {
+		if heading := sections[k.Name]; heading != "" {
+			fmt.Fprintf(&b, "\n## %s\n", heading)
+		}
+		fmt.Fprintf(&b, "\n### %s\n\nDefault: `%s`. ", k.Name, k.Default)
+		if k.field.structured {
+			b.WriteString("No flag.\n")
+		} else {
+			fmt.Fprintf(&b, "Flag: `--%s`.\n", k.Flag())
+		}
+		b.WriteString(markdown(k))
+	}
+	return b.String()
+}
+
+// markdown makes paragraphs of a key's documentation, and a block of the lines that are indented as an example.
+func markdown(k Key) string {
+	text, example, _ := strings.Cut(k.Doc, "\n  ")
+	out := "\n" + escape.Replace(text) + "\n"
+	if example == "" {
+		return out
+	}
+	lines := strings.Split("  "+example, "\n")
+	rest := len(lines)
+	for rest > 0 && !strings.HasPrefix(lines[rest-1], "  ") {
+		rest--
+	}
+	out += "\n```yaml\n" + k.Name + ":\n" + strings.Join(lines[:rest], "\n") + "\n```\n"
+	if rest < len(lines) {
+		out += "\n" + escape.Replace(strings.Join(lines[rest:], "\n")) + "\n"
+	}
+	return out
+}
+
+// escape keeps Markdown from reading markup into text.
+var escape = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `_`, `\_`, `[`, `\[`, `]`, `\]`, `<`, `\<`, "`", "\\`")
