@@ -142,7 +142,7 @@ deps:
 	as=; if [ "$$(id -u)" != 0 ]; then \
 		command -v sudo >/dev/null || { echo "make deps: run it as root; missing are:$$missing" >&2; exit 1; }; as=sudo; fi; \
 	$$as apt-get update -q && $$as env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing || exit 1; \
-	for s in mariadb-server:mariadb openssh-server:ssh postgresql:postgresql prometheus:prometheus slapd:slapd snmpd:snmpd tftpd-hpa:tftpd-hpa; do case "$$missing " in *" $${s%:*} "*) \
+	for s in mariadb-server:mariadb mariadb-server:mariadb.socket openssh-server:ssh postgresql:postgresql prometheus:prometheus slapd:slapd snmpd:snmpd tftpd-hpa:tftpd-hpa; do case "$$missing " in *" $${s%:*} "*) \
 		$$as systemctl disable --now $${s#*:} 2>/dev/null || $$as service $${s#*:} stop >/dev/null 2>&1 || true;; esac; done
 
 clean:

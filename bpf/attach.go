@@ -14,12 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Mode is where in the receive path the program runs.
+// A Mode is the point of the receive path at which the program runs.
 type Mode uint8
 
 // The modes.
 const (
-	Auto    Mode = iota // native where the driver can, else generic
+	Auto    Mode = iota // native if the driver supports it, else generic
 	Native              // in the driver, before a socket buffer is made
 	Generic             // in the kernel's own path, for any device
 	Off                 // nowhere
@@ -39,12 +39,12 @@ func (m Mode) String() string {
 	return fmt.Sprintf("mode %d", uint8(m))
 }
 
-// A Choice is how the program runs on an interface, or would.
+// A Choice is how the program runs, or would run, on an interface.
 type Choice struct {
 	Mode     Mode   // Native, Generic or Off
 	Why      string // for the log
 	Driver   string // of the interface
-	ZeroCopy bool   // the driver says that its AF_XDP sockets need not copy
+	ZeroCopy bool   // the driver supports zero-copy AF_XDP sockets
 	// HidesTags reports that the device strips VLAN tags before the program runs; after Attach, that it could not be made to stop. A
 	// frame that goes to AF_XDP or to another processor then has lost its VLAN.
 	HidesTags bool
@@ -52,7 +52,7 @@ type Choice struct {
 	Err error
 }
 
-// A BusyError says that another XDP program holds the interface.
+// A BusyError reports that another XDP program is attached to the interface.
 type BusyError struct {
 	Interface string
 	Program   uint32 // id, 0 if unknown
@@ -81,7 +81,7 @@ type hook struct {
 	done  sync.WaitGroup
 }
 
-// Probe decides how the program would run on an interface. It changes nothing.
+// Probe returns how the program would run on an interface. It changes nothing.
 func Probe(iface string) Choice {
 	if err := need(needed...); err != nil {
 		return off(err)
@@ -231,7 +231,7 @@ func (p *Program) attach(iface string, m Mode) (c Choice) {
 	case Native, Generic:
 		c.Mode, c.Why = m, m.String()+", as it was asked for"
 	default:
-		return off(fmt.Errorf("cannot attach in mode %v", m))
+		return off(fmt.Errorf("mode %v is not attachable", m))
 	}
 	// Before the first packet, or what is ours would be taken for another's.
 	if err := p.refresh(h, index); err != nil {
@@ -312,7 +312,7 @@ func (k *hook) restoreTags() {
 	k.tags.close()
 }
 
-// Detach detaches the program. It does nothing if the program is not attached.
+// Detach detaches the program, if it is attached.
 func (p *Program) Detach() error {
 	p.change.Lock()
 	defer p.change.Unlock()
@@ -333,8 +333,8 @@ func (p *Program) Detach() error {
 	return nil
 }
 
-// Lost returns a channel that tells once, within the time of Config.Poll, that the program runs no more although Detach was
-// not called: somebody detached it, or the interface is gone.
+// Lost returns a channel that receives one error, within Config.Poll, if the program stops running without a call of Detach: it was
+// detached by another process, or the interface is gone.
 func (p *Program) Lost() <-chan error { return p.lost }
 
 // watch follows what can change under an attached program.
@@ -364,17 +364,17 @@ func (p *Program) watch(k *hook, iface string) {
 func (p *Program) check(k *hook) error {
 	info, err := k.link.Info()
 	if err != nil {
-		return fmt.Errorf("look at the link: %w", err)
+		return fmt.Errorf("query the link: %w", err)
 	}
 	if x := info.XDP(); x == nil || x.Ifindex == 0 {
-		return errors.New("the XDP program was detached by somebody else, or the interface is gone")
+		return errors.New("XDP program detached by another process, or interface removed")
 	}
 	own, err := p.objs.Steer.Info()
 	if err != nil {
-		return fmt.Errorf("look at the program: %w", err)
+		return fmt.Errorf("query the program: %w", err)
 	}
 	if id, ok := own.ID(); ok && id != info.Program {
-		return fmt.Errorf("somebody else put XDP program %d in the place of ours", info.Program)
+		return fmt.Errorf("XDP program %d has replaced ours", info.Program)
 	}
 	return nil
 }

@@ -1,9 +1,8 @@
-// Package bpf loads the programs that steer a server's packets inside the kernel: an XDP program that filters and spreads them, and
-// one that chooses among sockets which share a port.
+// Package bpf loads the programs that steer a server's packets in the kernel: an XDP program that filters and distributes them, and
+// programs that choose among sockets which share a port.
 //
-// Linux 6.1 is the oldest that the programs are tried on, by "make test-kernels". Memory is accounted to the control group there, and no limit on locked
-// memory has to be lifted. Interfaces, addresses and sockets are those of the
-// network namespace that the calling thread is in.
+// The oldest kernel tested is Linux 6.1 ("make test-kernels"), which accounts BPF memory to the control group, so that RLIMIT_MEMLOCK
+// does not matter. Interfaces, addresses and sockets are those of the calling thread's network namespace.
 package bpf
 
 import (
@@ -21,11 +20,11 @@ import (
 //go:generate go tool bpf2go -target bpfel -type verdict -type drop -type captured -cflags "-O2 -mcpu=v3 -Wall -Wextra -Werror -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu" steer steer.bpf.c
 //go:generate go tool bpf2go -target bpfel -cflags "-O2 -mcpu=v3 -Wall -Wextra -Werror -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu" reuseport reuseport.bpf.c
 
-// Config says what is steered. A zero field but Listen takes the default.
+// Config configures a Steer. Listen is required; other zero fields take their defaults.
 type Config struct {
-	// Listen are the addresses and ports where requests are taken. A wildcard stands for every address of its family that
-	// the host has, except those of the loopback network; changes of these are followed while attached. Packets to other
-	// addresses and ports are left to the kernel.
+	// Listen are the addresses and ports to accept requests on. A wildcard stands for every address of its family that the host
+	// has, except loopback addresses; changes are followed while attached. Packets to other addresses and ports are passed to the
+	// kernel.
 	Listen []netip.AddrPort
 	// Transfers are the ports that transfers answer from, at the addresses of Listen. Packets to others are left to the
 	// kernel, unless they go to a port of Listen.
@@ -127,7 +126,7 @@ func (s *shared) maps() map[string]*ebpf.Map {
 	}
 }
 
-// MaxInterfaces bounds the programs.
+// MaxInterfaces is the largest Config.Interfaces.
 const MaxInterfaces = 64
 
 // Load loads the program, without a rate, an ACL or workers to spread packets over. The error is a
@@ -190,13 +189,13 @@ func (s *Steer) load(cfg Config) error {
 			return err
 		}
 	}
-	return s.SetListen(cfg.Listen, cfg.Transfers)
+	return s.setListen(cfg.Listen, cfg.Transfers)
 }
 
 // Programs returns the programs, as many as Config has Interfaces.
 func (s *Steer) Programs() []*Program { return s.programs }
 
-// Close detaches the programs and gives back what they hold.
+// Close detaches the programs and releases their resources.
 func (s *Steer) Close() error {
 	var errs []error
 	for _, p := range s.programs {
@@ -216,12 +215,12 @@ func (s *Steer) Close() error {
 	return errors.Join(errs...)
 }
 
-// SetListen changes what Config has as Listen and Transfers.
-func (s *Steer) SetListen(listen []netip.AddrPort, transfers []Port) error {
+// setListen changes what Config has as Listen and Transfers.
+func (s *Steer) setListen(listen []netip.AddrPort, transfers []Port) error {
 	ports := make(map[uint16]uint8)
 	for _, p := range transfers {
 		if p.Number == 0 {
-			return errors.New("bpf: transfers cannot answer from port 0")
+			return errors.New("bpf: transfer port 0")
 		}
 		family := uint8(transfersV4)
 		if p.V6 {
@@ -231,7 +230,7 @@ func (s *Steer) SetListen(listen []netip.AddrPort, transfers []Port) error {
 	}
 	for _, a := range listen {
 		if !a.IsValid() || a.Port() == 0 {
-			return fmt.Errorf("bpf: cannot steer packets to %v: it must have an address and a port", a)
+			return fmt.Errorf("bpf: listen address %v: address and port required", a)
 		}
 	}
 	s.mu.Lock()
@@ -288,12 +287,12 @@ func (s *Steer) place() error {
 		}
 	}
 	if n := int(s.objs.Places.MaxEntries()); len(want) > n {
-		return fmt.Errorf("bpf: too many addresses and ports to listen at: %d, at most %d", len(want), n)
+		return fmt.Errorf("bpf: %d addresses and ports to listen on, at most %d", len(want), n)
 	}
 	for p := range s.placed {
 		if !want[p] {
 			if err := s.objs.Places.Delete(p); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-				return fmt.Errorf("bpf: leave an address: %w", err)
+				return fmt.Errorf("bpf: remove a listen address: %w", err)
 			}
 			delete(s.placed, p)
 		}
@@ -301,7 +300,7 @@ func (s *Steer) place() error {
 	for p := range want {
 		if !s.placed[p] {
 			if err := s.objs.Places.Put(p, uint8(1)); err != nil {
-				return fmt.Errorf("bpf: take an address: %w", err)
+				return fmt.Errorf("bpf: add a listen address: %w", err)
 			}
 			s.placed[p] = true
 		}
@@ -316,18 +315,17 @@ func packRate(perSecond float64, burst int) (uint64, error) {
 	}
 	interval := math.Round(1e9 / perSecond)
 	if !(interval >= 1 && interval <= math.MaxUint32) {
-		return 0, fmt.Errorf("a rate of %v per second is out of range, %.2f to 1e9", perSecond, 1e9/math.MaxUint32)
+		return 0, fmt.Errorf("rate of %v per second out of range, %.2f to 1e9", perSecond, 1e9/math.MaxUint32)
 	}
 	const most = 1 << 20 // of which the time to fill them is no more than 52 bits long
 	if burst < 1 || burst > most {
-		return 0, fmt.Errorf("a burst of %d is out of range, 1 to %d", burst, most)
+		return 0, fmt.Errorf("burst of %d out of range, 1 to %d", burst, most)
 	}
 	return uint64(burst)<<32 | uint64(interval), nil
 }
 
-// SetACL lets only sources within the prefixes ask; no prefix: all of them. An IPv4 prefix says nothing about IPv6, nor
-// the other way round, so a list of IPv4 prefixes alone shuts IPv6 out. The new list takes the place of the old one at
-// once, and on an error the old one stays in force.
+// SetACL drops packets of sources outside the prefixes; without prefixes all are allowed. Families are independent: a list of IPv4
+// prefixes alone excludes all of IPv6. The list is replaced atomically; on an error the previous one is kept.
 func (s *Steer) SetACL(allow []netip.Prefix) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -391,7 +389,7 @@ func aclKey(p netip.Prefix) (steerAclKey, error) {
 		return key, nil
 	}
 	if a.Is4In6() {
-		return key, fmt.Errorf("%v: write it as an IPv4 prefix", p)
+		return key, fmt.Errorf("%v: IPv4-mapped; write it as an IPv4 prefix", p)
 	}
 	key.Word = addressOf(a).Word
 	return key, nil
@@ -410,7 +408,7 @@ func (s *Steer) SetWorkers(cpus []int) error {
 	}
 	for i, cpu := range cpus {
 		if cpu < 0 || cpu >= int(s.objs.Cpus.MaxEntries()) {
-			return fmt.Errorf("bpf: there is no processor %d", cpu)
+			return fmt.Errorf("bpf: processor %d does not exist", cpu)
 		}
 		// The kernel starts a thread there, which takes frames from a queue of so many.
 		if err := s.objs.Cpus.Put(uint32(cpu), steerBpfCpumapVal{Qsize: 2048}); err != nil {

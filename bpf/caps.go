@@ -24,7 +24,7 @@ var (
 // found in it: without it the verifier allows no such pointers, as they may serve to read memory by speculation.
 var needed = []capability{capBPF, capPerfmon, capNetAdmin}
 
-// A CapabilityError says which capabilities the process lacks.
+// A CapabilityError lists the capabilities that the process lacks.
 type CapabilityError struct {
 	Missing []string // as in "CAP_BPF"
 }

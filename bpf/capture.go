@@ -15,18 +15,18 @@ import (
 
 // What is captured of a frame, octets: its Ethernet header at least.
 const (
-	MinSnap = 14
+	minSnap = 14
 	MaxSnap = len(steerCaptured{}.Octets)
 )
 
-// ErrCapturing says that another capture runs.
+// ErrCapturing is returned while another capture is running.
 var ErrCapturing = errors.New("another capture is running")
 
-// A CaptureFilter says which of the frames that are steered or dropped are captured, and what of each.
+// A CaptureFilter selects which steered or dropped frames are captured, and how much of each.
 type CaptureFilter struct {
 	Source netip.Prefix // of the source address; the zero Prefix: any
 	MAC    [6]byte      // source in the Ethernet header; zero: any
-	Snap   int          // octets at most, MinSnap to MaxSnap
+	Snap   int          // octets at most, minSnap to MaxSnap
 }
 
 // A Captured is a frame that a program has steered or dropped.
@@ -38,13 +38,13 @@ type Captured struct {
 	Data      []byte // its beginning, valid until the next record is read
 }
 
-// A CaptureCount is how many frames of an interface a filter has passed, and how many of them found no room.
+// A CaptureCount counts the frames of an interface that passed the filter, and those of them lost for lack of room.
 type CaptureCount struct {
 	Interface    int // index; 0: of an interface that has no program any more
 	Passed, Lost uint64
 }
 
-// A Capture is a capture that runs. Its methods are for one goroutine.
+// A Capture is a running capture. Its methods must be called from one goroutine.
 type Capture struct {
 	steer  *Steer
 	number uint32
@@ -52,13 +52,13 @@ type Capture struct {
 	record ringbuf.Record
 }
 
-// Capture begins to capture frames. The error is ErrCapturing while another capture runs.
+// Capture starts capturing frames. The error wraps ErrCapturing while another capture is running.
 func (s *Steer) Capture(f CaptureFilter) (*Capture, error) {
-	if f.Snap < MinSnap || f.Snap > MaxSnap {
-		return nil, fmt.Errorf("bpf: capture: %d octets of a frame, must be %d to %d", f.Snap, MinSnap, MaxSnap)
+	if f.Snap < minSnap || f.Snap > MaxSnap {
+		return nil, fmt.Errorf("bpf: capture: %d octets of a frame, must be %d to %d", f.Snap, minSnap, MaxSnap)
 	}
 	if f.Source.Addr().Is4In6() {
-		return nil, fmt.Errorf("bpf: capture: %v: write it as an IPv4 prefix", f.Source)
+		return nil, fmt.Errorf("bpf: capture: %v: IPv4-mapped; write it as an IPv4 prefix", f.Source)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,7 +119,7 @@ func captureWords(p netip.Prefix) (source, mask [2]uint64) {
 	return source, mask
 }
 
-// Read calls each with every frame that has been captured and not been read. It does not wait.
+// Read calls each for every captured frame that has not been read. It does not block.
 func (c *Capture) Read(each func(*Captured)) error {
 	var f Captured
 	// What comes meanwhile waits for the next call, so that this one ends.
@@ -157,7 +157,7 @@ func (c *Capture) parse(b []byte) (Captured, bool) {
 	}, true
 }
 
-// Counts returns what the programs have counted since the capture began.
+// Counts returns the programs' counters since the start of the capture.
 func (c *Capture) Counts() ([]CaptureCount, error) {
 	s := c.steer
 	s.mu.Lock()
@@ -182,7 +182,7 @@ func (c *Capture) Counts() ([]CaptureCount, error) {
 	return all, nil
 }
 
-// Stop has the programs capture no more. What has been captured can still be read.
+// Stop stops capturing. Frames captured so far can still be read.
 func (c *Capture) Stop() error {
 	s := c.steer
 	s.mu.Lock()
@@ -196,7 +196,7 @@ func (c *Capture) Stop() error {
 	return nil
 }
 
-// Close stops the capture, and lets the next begin.
+// Close stops the capture and releases it for the next one.
 func (c *Capture) Close() error {
 	err := errors.Join(c.Stop(), c.reader.Close())
 	s := c.steer

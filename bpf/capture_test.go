@@ -134,7 +134,7 @@ func TestCaptureFilter(t *testing.T) {
 	other := net.HardwareAddr{6, 1, 2, 3, 4, 5}
 	passed, held := 0, 0
 	for i := range 400 {
-		f := CaptureFilter{Snap: MinSnap + random.IntN(200)}
+		f := CaptureFilter{Snap: minSnap + random.IntN(200)}
 		near := [2]netip.Addr{addr4(), addr6()}
 		family := random.IntN(2)
 		if i%4 != 0 {
@@ -255,7 +255,7 @@ func TestCaptureOneAtATime(t *testing.T) {
 		t.Errorf("from 10.1.2.%v, want 4 and 5", from)
 	}
 	mapped := netip.MustParsePrefix("::ffff:10.0.0.0/104")
-	for _, f := range []CaptureFilter{{}, {Snap: -1}, {Snap: MinSnap - 1}, {Snap: MaxSnap + 1}, {Snap: 100, Source: mapped}} {
+	for _, f := range []CaptureFilter{{}, {Snap: -1}, {Snap: minSnap - 1}, {Snap: MaxSnap + 1}, {Snap: 100, Source: mapped}} {
 		if _, err := s.Capture(f); err == nil || errors.Is(err, ErrCapturing) {
 			t.Errorf("%+v: %v", f, err)
 		}

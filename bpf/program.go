@@ -69,7 +69,7 @@ func (p *Program) SetStandby(on bool) error {
 // SetXSK sends the packets of a receive queue to an AF_XDP socket. The kernel takes it out again when the socket is closed.
 func (p *Program) SetXSK(queue, fd int) error {
 	if n := int(p.objs.Xsks.MaxEntries()); queue < 0 || queue >= n {
-		return fmt.Errorf("bpf: queue %d is out of range, 0 to %d", queue, n-1)
+		return fmt.Errorf("bpf: queue %d out of range, 0 to %d", queue, n-1)
 	}
 	if err := p.objs.Xsks.Put(uint32(queue), uint32(fd)); err != nil {
 		return fmt.Errorf("bpf: steer queue %d to a socket: %w", queue, err)

@@ -73,7 +73,7 @@ func sieveOf(rate, cpus uint64) sieve {
 // 64 until then. The rate is not for what is exempt.
 func (s *Steer) SetSources(v4, v6 int, exempt []netip.Prefix) error {
 	if v4 < 1 || v4 > 32 || v6 < 1 || v6 > 128 {
-		return fmt.Errorf("bpf: sources of /%d and /%d are out of range, 1 to 32 and 1 to 128", v4, v6)
+		return fmt.Errorf("bpf: source prefixes /%d and /%d out of range, 1 to 32 and 1 to 128", v4, v6)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,7 +150,7 @@ func (s *Steer) setOwn(own []netip.Prefix) error {
 			continue
 		}
 		if err := s.objs.Own.Delete(a); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-			return fmt.Errorf("bpf: forget an own address: %w", err)
+			return fmt.Errorf("bpf: remove a host address: %w", err)
 		}
 		delete(s.own, a)
 	}
@@ -159,7 +159,7 @@ func (s *Steer) setOwn(own []netip.Prefix) error {
 			continue
 		}
 		if err := s.objs.Own.Put(a, uint8(1)); err != nil {
-			return fmt.Errorf("bpf: note an own address: %w", err)
+			return fmt.Errorf("bpf: add a host address: %w", err)
 		}
 		s.own[a] = true
 	}

@@ -74,7 +74,7 @@ func (p *Program) Stats() (Stats, error) {
 	var each []steerTally
 	for v := range all {
 		if err := p.objs.Tallies.Lookup(uint32(v), &each); err != nil {
-			return all, fmt.Errorf("bpf: read the counters: %w", err)
+			return all, fmt.Errorf("bpf: read counters: %w", err)
 		}
 		for _, t := range each {
 			all[v].Packets += t.Packets
@@ -100,7 +100,7 @@ func (s *Steer) Drops(ctx context.Context) iter.Seq2[Drop, error] {
 	return func(yield func(Drop, error) bool) {
 		r, err := ringbuf.NewReader(s.objs.Drops)
 		if err != nil {
-			yield(Drop{}, fmt.Errorf("bpf: read the samples: %w", err))
+			yield(Drop{}, fmt.Errorf("bpf: read samples: %w", err))
 			return
 		}
 		defer r.Close()
@@ -113,7 +113,7 @@ func (s *Steer) Drops(ctx context.Context) iter.Seq2[Drop, error] {
 				return
 			}
 			if err != nil {
-				yield(Drop{}, fmt.Errorf("bpf: read the samples: %w", err))
+				yield(Drop{}, fmt.Errorf("bpf: read samples: %w", err))
 				return
 			}
 			if d, ok := parseDrop(rec.RawSample); ok && !yield(d, nil) {

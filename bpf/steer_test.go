@@ -486,7 +486,7 @@ func TestSetListen(t *testing.T) {
 	judge(PassSocket, tid4, ack)
 	judge(PassOther, other, rrq)
 
-	if err := s.SetListen([]netip.AddrPort{other}, []Port{{40000, true}, {1024, false}, {65535, false}}); err != nil {
+	if err := s.setListen([]netip.AddrPort{other}, []Port{{40000, true}, {1024, false}, {65535, false}}); err != nil {
 		t.Fatal(err)
 	}
 	judge(PassOther, netip.AddrPortFrom(other.Addr(), 40000), ack) // of the other family
@@ -498,7 +498,7 @@ func TestSetListen(t *testing.T) {
 	judge(PassSocket, netip.AddrPortFrom(other.Addr(), 65535), ack)
 	judge(PassOther, netip.AddrPortFrom(other.Addr(), 1023), ack)
 
-	if err := s.SetListen([]netip.AddrPort{other, server6}, nil); err != nil {
+	if err := s.setListen([]netip.AddrPort{other, server6}, nil); err != nil {
 		t.Fatal(err)
 	}
 	judge(PassSocket, other, ack)
@@ -514,7 +514,7 @@ func TestSetListen(t *testing.T) {
 		{[]netip.AddrPort{netip.AddrPortFrom(other.Addr(), 0)}, nil},
 		{[]netip.AddrPort{{}}, nil},
 	} {
-		if err := s.SetListen(c.listen, c.transfers); err == nil {
+		if err := s.setListen(c.listen, c.transfers); err == nil {
 			t.Errorf("listen at %v, transfers from %v: no error", c.listen, c.transfers)
 		}
 	}
@@ -527,13 +527,13 @@ func TestTooManyPlaces(t *testing.T) {
 	for i := range many {
 		many[i] = netip.AddrPortFrom(server4.Addr(), uint16(i+1))
 	}
-	if err := s.SetListen(many, nil); err == nil || !strings.Contains(err.Error(), "4097, at most 4096") {
+	if err := s.setListen(many, nil); err == nil || !strings.Contains(err.Error(), "4097, at most 4096") {
 		t.Errorf("%d listeners: %v", len(many), err)
 	}
 	if got := s.judged(t, frame{source: modem6, target: tid6, payload: ack}.octets()); got != PassSocket {
 		t.Errorf("where it listened before: %v", got)
 	}
-	if err := s.SetListen(many[1:], nil); err != nil {
+	if err := s.setListen(many[1:], nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -705,8 +705,12 @@ func TestRate(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(ask, DropRate)
-	time.Sleep(2 * time.Millisecond)
-	expect(ask, PassSocket, PassSocket, PassSocket, PassSocket)
+	for end := time.Now().Add(3 * time.Second); s.judged(t, ask.octets()) != PassSocket; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("no token within 3 s; by the old rate it takes 4")
+		}
+	}
+	expect(ask, PassSocket, PassSocket, PassSocket)
 	if err := s.SetRate(0.1, 1); err == nil {
 		t.Error("a rate that has no room: no error")
 	}

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ServerConfig sets what belongs to all workers. A zero field but Worker takes the default.
+// ServerConfig configures a Server. Zero fields take their defaults.
 type ServerConfig struct {
 	Worker Config        // limits of each worker
 	CPUs   []int         // processor of each worker, in turn; default: those that the process may use
@@ -19,28 +19,28 @@ type ServerConfig struct {
 	Drain  time.Duration // how long running transfers may go on when the server stops; default 2 s, negative: not at all
 }
 
-// A Server is a worker for each of some transports.
+// A Server runs one worker for each transport.
 type Server struct {
 	cfg        ServerConfig
-	workers    []*Worker
+	workers    []*worker
 	transports []Transport
 }
 
-// NewServer returns a server that has not begun. newRenderer is called once for each worker. The server owns
-// the transports from here on.
+// NewServer returns a server that is not running yet. newRenderer is called once for each worker. The server takes ownership of
+// the transports.
 func NewServer(cfg ServerConfig, transports []Transport, newRenderer func(worker int) Renderer, clock Clock) *Server {
 	if cfg.Drain == 0 {
 		cfg.Drain = 2 * time.Second
 	}
 	s := &Server{cfg: cfg, transports: transports}
 	for i, t := range transports {
-		s.workers = append(s.workers, NewWorker(cfg.Worker, t, newRenderer(i), clock))
+		s.workers = append(s.workers, newWorker(cfg.Worker, t, newRenderer(i), clock))
 	}
 	return s
 }
 
-// Run answers requests until the context ends; it returns nil then, after running transfers have ended or the
-// time for that is over. If one worker fails, all end, and its error is returned. The transports are closed.
+// Run answers requests until ctx is done, then waits for running transfers, at most for ServerConfig.Drain, and returns nil. If a
+// worker fails, all of them stop and its error is returned. Run closes the transports.
 func (s *Server) Run(ctx context.Context) error {
 	cpus, err := s.cpus()
 	if err != nil {
@@ -77,7 +77,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return failure
 }
 
-// Cut has Run, whose context has ended, wait for running transfers no longer.
+// Cut ends the wait of a stopping Run for running transfers.
 func (s *Server) Cut() {
 	for _, w := range s.workers {
 		w.cut.Store(true)
@@ -117,7 +117,7 @@ func (s *Server) pin(cpus []int, worker int) (unpin func() error, err error) {
 	return func() error { return unix.SchedSetaffinity(0, &before) }, nil
 }
 
-// Stats returns what each worker has counted.
+// Stats returns the counters of each worker.
 func (s *Server) Stats() []Stats {
 	all := make([]Stats, len(s.workers))
 	for i, w := range s.workers {

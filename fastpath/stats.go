@@ -9,7 +9,7 @@ import (
 	"dcs/fastpath/transfer"
 )
 
-// An Event is something that a worker counts, beside what its transfer table counts.
+// An Event is what a worker counts, in addition to the events of its transfer table.
 type Event uint8
 
 // The events.
@@ -20,17 +20,17 @@ const (
 	WriteRequest                  // WRQs, answered with ERROR 2
 	UnknownOpcode                 // packets with no opcode of TFTP
 	UnexpectedOpcode              // DATA and OACK, which only a server sends here, and requests to the port of a running transfer
-	Multicast                     // packets to a broadcast or multicast address, passed over
-	Spoofed                       // packets from an address that nobody can have, passed over
-	NotAllowed                    // packets from a source that the ACL does not name, passed over
-	Limited                       // requests from a source that asks too often, passed over
-	WrongTID                      // packets to a port of transfers that is not their sender's, passed over: somebody guesses
-	Stale                         // RRQs that waited so long that the client has asked again, passed over
-	Refused                       // RRQs passed over because the server is about to stop
+	Multicast                     // packets to a broadcast or multicast address, ignored
+	Spoofed                       // packets from a martian address, ignored
+	NotAllowed                    // packets from a source outside the ACL, ignored
+	Limited                       // requests from a source over its rate, ignored
+	WrongTID                      // packets to a transfer port other than their sender's, ignored: somebody is guessing
+	Stale                         // RRQs that waited until their client has retried, ignored
+	Refused                       // RRQs ignored because the server is stopping
 	NotFound                      // RRQs answered with ERROR 1
 	Denied                        // RRQs answered with ERROR 2
 	RenderFailed                  // RRQs answered with ERROR 0
-	NotYet                        // RRQs passed over because the renderer has no answer yet
+	NotYet                        // RRQs ignored because the renderer has no answer yet
 	Truncated                     // malformed: longer than a receive buffer; from here on each reason of its own
 	Short                         // malformed: ends inside the header
 	TooLong                       // malformed: request longer than 1,024 octets
@@ -39,7 +39,7 @@ const (
 	NameUnterminated              // malformed
 	ModeUnknown                   // malformed
 	OptionProxy                   // malformed: hwaddr or netaddr is ambiguous, answered with ERROR 8
-	OptionBad                     // requests with a known option whose value is not valid; the option is passed over
+	OptionBad                     // requests with a known option whose value is invalid; the option is ignored
 	NumEvents                     // how many there are
 )
 
@@ -52,7 +52,7 @@ var eventNames = [NumEvents]string{
 	ModeUnknown: "mode_unknown", OptionProxy: "option_proxy", OptionBad: "option_bad",
 }
 
-// String returns the event's name as it stands in metrics.
+// String returns the event's name as in metrics.
 func (e Event) String() string {
 	if e >= NumEvents {
 		return "unknown"
@@ -137,20 +137,20 @@ func (h *Histogram) add(o *Histogram) {
 	h.Sum += o.Sum
 }
 
-// Stats is what a worker has counted since it began.
+// Stats is a worker's counters since its start.
 type Stats struct {
 	Events     [NumEvents]uint64
 	Transfers  [transfer.NumEvents]uint64
-	Rounds     uint64    // how often the worker has been through its loop: one that stands still for many ticks hangs
-	Active     uint64    // transfers that run now
-	Drops      uint64    // packets that the kernel threw away because the worker was too slow
+	Rounds     uint64    // rounds of the worker's loop; a count that stays the same for many ticks means that it hangs
+	Active     uint64    // running transfers
+	Drops      uint64    // packets that the kernel dropped because the worker was too slow
 	SendErrors uint64    // packets that could not be sent
 	Wait       Histogram // RRQs by the time from their arrival at the kernel to their batch
 	Render     Histogram // RRQs by the time that rendering their batch took
 	Answer     Histogram // of these, by the time from their arrival at the kernel until their batch's packets were sent
 }
 
-// Add adds what another worker has counted.
+// Add adds another worker's counters.
 func (s *Stats) Add(o *Stats) {
 	for i := range s.Events {
 		s.Events[i] += o.Events[i]

@@ -12,11 +12,11 @@ func TestLatencies(t *testing.T) {
 	const ms = 1_000_000
 	now := int64(1e18)
 	clock := func() (int64, int64) { now += ms; return now, now }
-	w := NewWorker(Config{}, &fakeTransport{discard: true}, files{"static": make([]byte, 400)}, clock)
+	w := newWorker(Config{}, &fakeTransport{discard: true}, files{"static": make([]byte, 400)}, clock)
 	old, young := toServer(modem(1), rrq("static", tftp.Options{})), toServer(modem(2), rrq("nobody", tftp.Options{}))
 	begun := now
 	old.Time, young.Time = begun-10*ms, begun+5*ms // the kernel's clock may be ahead
-	w.Handle(begun, begun, []packet.Packet{old, young, toServer(modem(3), rrq("static", tftp.Options{}))})
+	w.handle(begun, begun, []packet.Packet{old, young, toServer(modem(3), rrq("static", tftp.Options{}))})
 	// The clock was read before and after rendering, and after sending.
 	s := w.Stats()
 	for _, tt := range []struct {
@@ -34,8 +34,8 @@ func TestLatencies(t *testing.T) {
 	}
 	// What is published later has all that was counted before.
 	begun = now
-	w.Handle(begun, begun, []packet.Packet{toServer(modem(4), rrq("static", tftp.Options{}))})
-	w.Handle(now, now, nil)
+	w.handle(begun, begun, []packet.Packet{toServer(modem(4), rrq("static", tftp.Options{}))})
+	w.handle(now, now, nil)
 	if s := w.Stats(); s.Answer.Count() != 4 || s.Render.Count() != 4 || s.Wait.Count() != 2 {
 		t.Errorf("then %d answers, %d rendered, %d waits", s.Answer.Count(), s.Render.Count(), s.Wait.Count())
 	}

@@ -19,18 +19,18 @@ import (
 	"dcs/render/device"
 )
 
-// Config sets a worker's limits. A zero field takes the default.
+// Config configures a worker. Zero fields take their defaults.
 type Config struct {
 	Batch    int             // packets per batch; default 64
-	BodyRoom int             // octets that a rendered body may have without an allocation, at most 65,536; default 32 KiB
+	BodyRoom int             // largest body rendered without an allocation, octets, at most 65,536; default 32 KiB
 	Elapsed  func() int64    // the mono of the clock alone, where that costs less; default: the clock's
-	Stale    time.Duration   // RRQs that waited longer are passed over; default 4 s, a modem's first retry; negative: never
+	Stale    time.Duration   // RRQs that waited longer are ignored; default 4 s, a modem's first retry; negative: none
 	Transfer transfer.Config // limits of the transfer table
 	Blksizes *Blksizes       // the largest blocks granted, where they change while the worker runs, up to Transfer's; nil: they do not
 }
 
-// Octets returns what a worker of this configuration takes at most, beside its transport's rings: heap, and bodies of
-// running transfers, which take memory as there are some.
+// Octets returns the most memory that a worker uses, without its transport's rings: heap, which it allocates at once, and the
+// bodies of running transfers, which grow with them.
 func (c Config) Octets() (heap, bodies int) {
 	batch, room := cmp.Or(max(c.Batch, 0), 64), min(cmp.Or(max(c.BodyRoom, 0), 32<<10), maxRoom)
 	heap, bodies = c.Transfer.Octets()
@@ -44,8 +44,8 @@ const (
 	roomSpread = 3 * 64 // between render buffers, or all would begin in one set of the cache
 )
 
-// A Worker answers the packets of one transport. It owns its transfers, buffers and counters.
-type Worker struct {
+// worker answers the packets of one transport. It owns its transfers, buffers and counters.
+type worker struct {
 	transport Transport
 	renderer  Renderer
 	clock     Clock
@@ -71,8 +71,8 @@ type Worker struct {
 	counts counts
 }
 
-// NewWorker returns a worker that has not begun.
-func NewWorker(cfg Config, t Transport, r Renderer, clock Clock) *Worker {
+// newWorker returns a worker that is not running yet.
+func newWorker(cfg Config, t Transport, r Renderer, clock Clock) *worker {
 	if cfg.Batch <= 0 {
 		cfg.Batch = 64
 	}
@@ -97,7 +97,7 @@ func NewWorker(cfg Config, t Transport, r Renderer, clock Clock) *Worker {
 		}
 	}
 	mono := cfg.Elapsed()
-	w := &Worker{
+	w := &worker{
 		transport: t, renderer: r, clock: clock, elapsed: cfg.Elapsed, stale: int64(cfg.Stale), blksizes: cfg.Blksizes,
 		requests: make([]int, 0, cfg.Batch),
 		reqs:     make([]Request, cfg.Batch),
@@ -121,9 +121,9 @@ func NewWorker(cfg Config, t Transport, r Renderer, clock Clock) *Worker {
 	return w
 }
 
-// Run answers packets until the context ends or the transport fails. When the context ends, running transfers go on for
-// at most drain, and new ones are not begun. It returns nil then.
-func (w *Worker) Run(ctx context.Context, drain time.Duration) error {
+// Run answers packets until ctx is done or the transport fails. Once ctx is done it starts no transfers, waits at most drain for
+// the running ones, and returns nil.
+func (w *worker) Run(ctx context.Context, drain time.Duration) error {
 	var deadline int64
 	for {
 		n, err := w.transport.Recv(w.rx)
@@ -134,7 +134,7 @@ func (w *Worker) Run(ctx context.Context, drain time.Duration) error {
 			}
 			return err
 		}
-		w.Handle(wall, mono, w.rx[:n])
+		w.handle(wall, mono, w.rx[:n])
 		if w.sendErr != nil {
 			return w.sendErr
 		}
@@ -151,9 +151,9 @@ func (w *Worker) Run(ctx context.Context, drain time.Duration) error {
 	}
 }
 
-// Handle answers the packets of one batch, and what is due at that time. Packets of running
-// transfers come first, then requests, which are rendered together.
-func (w *Worker) Handle(wall, mono int64, rx []packet.Packet) {
+// handle answers a batch of packets and runs the timers that are due. Packets of running transfers go first; then requests, which
+// are rendered together.
+func (w *worker) handle(wall, mono int64, rx []packet.Packet) {
 	c := &w.counts
 	w.wall = wall
 	c.events[Received] += uint64(len(rx))
@@ -178,7 +178,7 @@ func (w *Worker) Handle(wall, mono int64, rx []packet.Packet) {
 }
 
 // receive handles a packet that is not a request, and puts a request aside.
-func (w *Worker) receive(i int, mono int64, p *packet.Packet) {
+func (w *worker) receive(i int, mono int64, p *packet.Packet) {
 	c := &w.counts
 	if p.Flags != 0 {
 		switch {
@@ -244,8 +244,8 @@ func (w *Worker) receive(i int, mono int64, p *packet.Packet) {
 	}
 }
 
-// answer handles the requests that were put aside, and returns how many of them went to the renderer.
-func (w *Worker) answer(wall, mono int64, rx []packet.Packet) int {
+// answer handles the requests that receive put aside, and returns how many of them were rendered.
+func (w *worker) answer(wall, mono int64, rx []packet.Packet) int {
 	c := &w.counts
 	if w.blksizes != nil {
 		w.table.Grant(w.blksizes.Load())
@@ -313,8 +313,8 @@ func (w *Worker) answer(wall, mono int64, rx []packet.Packet) int {
 	return n
 }
 
-// finish begins the transfer of a rendered request, or says why not.
-func (w *Worker) finish(mono int64, r *Request, id transfer.ID) {
+// finish starts the transfer of a rendered request, or sends the ERROR.
+func (w *worker) finish(mono int64, r *Request, id transfer.ID) {
 	c := &w.counts
 	switch {
 	case r.Err == nil:
@@ -334,7 +334,7 @@ func (w *Worker) finish(mono int64, r *Request, id transfer.ID) {
 	}
 }
 
-// within reports whether body stands in the memory of buf, which the next batch writes over.
+// within reports whether body is in the memory of buf, which the next batch overwrites.
 func within(body, buf []byte) bool {
 	if len(body) == 0 || cap(buf) == 0 {
 		return false
@@ -343,8 +343,8 @@ func within(body, buf []byte) bool {
 	return at >= from && at < from+uintptr(cap(buf))
 }
 
-// refuse answers a request with an ERROR, unless its client would take that for the end of a transfer that runs.
-func (w *Worker) refuse(in *packet.Packet, code tftp.Code, text string) {
+// refuse answers a request with an ERROR, unless that would end a running transfer of its client.
+func (w *worker) refuse(in *packet.Packet, code tftp.Code, text string) {
 	if w.table.Engaged(in) {
 		return
 	}
@@ -354,15 +354,15 @@ func (w *Worker) refuse(in *packet.Packet, code tftp.Code, text string) {
 	p.Data = tftp.AppendERROR(p.Data, code, text)
 }
 
-func (w *Worker) send(batch []packet.Packet) {
+func (w *worker) send(batch []packet.Packet) {
 	w.counts.events[Sent] += uint64(len(batch))
 	if err := w.transport.Send(batch); err != nil && w.sendErr == nil {
 		w.sendErr = err
 	}
 }
 
-// Stats returns what the worker has counted. It may be called from any goroutine.
-func (w *Worker) Stats() Stats {
+// Stats returns the worker's counters. It may be called from any goroutine.
+func (w *worker) Stats() Stats {
 	var s Stats
 	w.counts.read(&s)
 	if t, ok := w.transport.(TransportStats); ok {

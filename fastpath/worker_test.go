@@ -25,21 +25,21 @@ import (
 
 // A rig is a worker with a clock that stands still.
 type rig struct {
-	*Worker
+	*worker
 	ft  *fakeTransport
 	now int64
 }
 
 func newRig(cfg Config) *rig {
 	r := &rig{ft: &fakeTransport{}, now: 1e18}
-	r.Worker = NewWorker(cfg, r.ft, files{"static": make([]byte, 400), "dynamic": make([]byte, 400), "long": make([]byte, 5000)}, func() (int64, int64) { return r.now, r.now })
+	r.worker = newWorker(cfg, r.ft, files{"static": make([]byte, 400), "dynamic": make([]byte, 400), "long": make([]byte, 5000)}, func() (int64, int64) { return r.now, r.now })
 	return r
 }
 
 // give handles one batch and returns what is sent.
 func (r *rig) give(ps ...packet.Packet) []packet.Packet {
 	r.ft.out = r.ft.out[:0]
-	r.Handle(r.now, r.now, ps)
+	r.handle(r.now, r.now, ps)
 	return r.ft.out
 }
 
@@ -154,10 +154,10 @@ func TestNoAllocs(t *testing.T) {
 				for i := range tt.in {
 					if !tt.in[i].Peer.IsValid() {
 						r.now += 1500e6
-						r.Handle(r.now, r.now, nil)
+						r.handle(r.now, r.now, nil)
 						continue
 					}
-					r.Handle(r.now, r.now, tt.in[i:i+1])
+					r.handle(r.now, r.now, tt.in[i:i+1])
 				}
 			})
 			if n != 0 {
@@ -466,8 +466,16 @@ func testClock() (int64, int64) {
 func TestServerStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ts := []*waitingTransport{{}, {}, {}}
+	var running sync.WaitGroup
+	for _, w := range ts {
+		running.Add(1)
+		w.onRecv = sync.OnceFunc(running.Done)
+	}
 	s := NewServer(ServerConfig{}, []Transport{ts[0], ts[1], ts[2]}, func(int) Renderer { return files{} }, testClock)
-	time.AfterFunc(20*time.Millisecond, cancel)
+	go func() {
+		running.Wait()
+		cancel()
+	}()
 	if err := s.Run(ctx); err != nil {
 		t.Error(err)
 	}
@@ -523,7 +531,7 @@ func TestCut(t *testing.T) {
 	r.transport = &hookTransport{fakeTransport: r.ft, before: func() {
 		r.now += 1e6
 		if step++; step == 3 {
-			(&Server{workers: []*Worker{r.Worker}}).Cut()
+			(&Server{workers: []*worker{r.worker}}).Cut()
 		}
 	}}
 	if err := r.Run(ctx, time.Hour); err != nil {
@@ -555,8 +563,12 @@ func TestPinning(t *testing.T) {
 	}
 	var mu sync.Mutex
 	pinned := map[int]bool{} // threads of workers
+	var running sync.WaitGroup
+	running.Add(2)
 	record := func(cpu int) func() {
+		first := sync.OnceFunc(running.Done)
 		return func() {
+			defer first()
 			var set unix.CPUSet
 			if err := unix.SchedGetaffinity(0, &set); err != nil || set.Count() != 1 || !set.IsSet(cpu) {
 				t.Errorf("worker may run on %v, want %d (%v)", set, cpu, err)
@@ -576,14 +588,16 @@ func TestPinning(t *testing.T) {
 	s := NewServer(ServerConfig{}, []Transport{&waitingTransport{onRecv: record(cpus[0])}, &waitingTransport{onRecv: record(cpus[1])}}, func(int) Renderer { return files{} }, testClock)
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
-	time.Sleep(20 * time.Millisecond)
-	// Threads that come into being now must be free.
-	var wg sync.WaitGroup
+	running.Wait()
+	// Threads that are created now must be free: as many as goroutines that are locked to theirs at the same time.
+	var wg, locked sync.WaitGroup
 	for range 2 * runtime.GOMAXPROCS(0) {
+		locked.Add(1)
 		wg.Go(func() {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			time.Sleep(time.Millisecond)
+			locked.Done()
+			locked.Wait()
 		})
 	}
 	wg.Wait()

@@ -129,19 +129,6 @@ func (c *CMTS) secrets(iface string) []string {
 	return all
 }
 
-// Filled returns how many slots of an interface hold a secret.
-func (c *CMTS) Filled(iface string) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n := 0
-	for at := range c.slots {
-		if at.iface == iface {
-			n++
-		}
-	}
-	return n
-}
-
 // Saves tells how often the configuration was written to permanent storage.
 func (c *CMTS) Saves() int {
 	c.mu.Lock()

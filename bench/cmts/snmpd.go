@@ -160,9 +160,6 @@ func (s *Snmpd) stop() error {
 	return err
 }
 
-// Pid is of the shell that holds the agent.
-func (s *Snmpd) Pid() int { return s.cmd.Process.Pid }
-
 // Close ends the agent.
 func (s *Snmpd) Close() error { return errors.Join(s.stop(), s.bridge.Close()) }
 

@@ -183,7 +183,7 @@ func (s *shim) forward(cfg Config) {
 	defer close(s.done)
 	if cfg.Steer {
 		// Not being pinned costs speed, nothing else.
-		_ = Pin(cfg.FaultCPU)
+		_ = pin(cfg.FaultCPU)
 	}
 	toServer, toLoad := sender(s.server), sender(s.load)
 	fds := [2]unix.PollFd{{Fd: int32(s.load.FD()), Events: unix.POLLIN}, {Fd: int32(s.server.FD()), Events: unix.POLLIN}}

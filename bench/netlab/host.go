@@ -113,7 +113,7 @@ func (h *Host) Start(cmd *exec.Cmd, cpus ...int) error {
 			if err := unix.SchedGetaffinity(0, &before); err != nil {
 				return err
 			}
-			if err := Pin(cpus...); err != nil {
+			if err := pin(cpus...); err != nil {
 				return err
 			}
 			defer func() { _ = unix.SchedSetaffinity(0, &before) }() // it was allowed before
@@ -149,8 +149,8 @@ func (h *Host) ReadFile(name string) (value string, err error) {
 	return value, err
 }
 
-// Pin binds the calling thread to the given CPUs; the goroutine must have locked its thread.
-func Pin(cpus ...int) error {
+// pin binds the calling thread to the given CPUs; the goroutine must have locked its thread.
+func pin(cpus ...int) error {
 	var set unix.CPUSet
 	for _, c := range cpus {
 		set.Set(c)

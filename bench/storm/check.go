@@ -31,7 +31,7 @@ func ParseCheck(s string) (Check, error) {
 	case "full":
 		return CheckAll, nil
 	}
-	return 0, fmt.Errorf("%s is none of off, structure and full", s)
+	return 0, fmt.Errorf("%s: must be off, structure or full", s)
 }
 
 // Key is a secret that the CMTS MIC may be made with.

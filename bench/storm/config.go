@@ -19,7 +19,7 @@ type Verifier func(name []byte, modem netip.Addr, body []byte) error
 type Group struct {
 	Name   string        // in reports
 	Modems int           // how many
-	File   string        // file name or template, see ParseNames; empty: that of the Config
+	File   string        // file name or template, see parseNames; empty: that of the Config
 	After  time.Duration // before its first download
 
 	// Exactly one of the next four.
@@ -60,7 +60,7 @@ type Config struct {
 
 	Modems int          // simulated, 1 to 65536
 	Net    netip.Prefix // that the modems' addresses are counted from; zero: 198.18.0.0/16, fd00:198:18::/64 or 127.18.0.0/16
-	Name   string       // file name or template, see ParseNames
+	Name   string       // file name or template, see parseNames
 	Names  []string     // names instead of a template: modem i asks for the one at i modulo their number
 
 	Backoff  []time.Duration // waits for an answer: after the first try, the second, …; the last one repeats
@@ -171,7 +171,7 @@ func macFlag(to *net.HardwareAddr) func(string) error {
 }
 
 // ErrForeign is returned for a target that a load must not be sent to unasked.
-var ErrForeign = errors.New("the target is outside loopback, 198.18.0.0/15 and fd00::/8: sending a load there needs --i-own-this-network")
+var ErrForeign = errors.New("target outside loopback, 198.18.0.0/15 and fd00::/8; a load there requires --i-own-this-network")
 
 var modemNet4 = netip.MustParsePrefix("198.18.0.0/16")
 
@@ -199,36 +199,36 @@ func (c *Config) complete() error {
 		return err
 	}
 	if c.MaxTime <= 0 || c.MaxTime > maxTime {
-		return fmt.Errorf("a load ends after %v at the latest: max-time %v is not possible", maxTime, c.MaxTime)
+		return fmt.Errorf("max-time %[2]v: at most %[1]v", maxTime, c.MaxTime)
 	}
 	if c.Jitter < 0 || c.Jitter > 1 {
-		return fmt.Errorf("jitter %g: 0 to 1 are possible", c.Jitter)
+		return fmt.Errorf("jitter %g: must be 0 to 1", c.Jitter)
 	}
 	if c.Rest < 0 || c.Drain < 0 || c.Skew < 0 || c.Interval < 0 || c.CheckEvery < 0 {
-		return errors.New("times and counts are not negative")
+		return errors.New("negative time or count")
 	}
 	if c.Check == CheckAll && len(c.Keys) == 0 {
-		return errors.New("the CMTS MIC cannot be checked without a secret")
+		return errors.New("checking the CMTS MIC requires a secret")
 	}
 	if len(c.Backoff) == 0 {
-		return errors.New("no back-off: at least one wait is needed")
+		return errors.New("no back-off; at least one wait required")
 	}
 	for _, d := range c.Backoff {
 		if d < time.Millisecond {
-			return fmt.Errorf("a wait of %s is shorter than a millisecond", d)
+			return fmt.Errorf("back-off of %s: less than a millisecond", d)
 		}
 	}
 	if c.Retries < 0 || c.Restarts < 0 || c.Retries > 255 || c.Restarts > 255 {
-		return errors.New("retries and restarts are 0 to 255")
+		return errors.New("retries and restarts must be 0 to 255")
 	}
 	if c.BlkSize != 0 && (c.BlkSize < 8 || c.BlkSize > 65464) {
-		return fmt.Errorf("blksize %d: 8 to 65464 are possible", c.BlkSize)
+		return fmt.Errorf("blksize %d: must be 8 to 65464", c.BlkSize)
 	}
 	if c.MTU == 0 {
 		c.MTU = 1500
 	}
 	if room := c.MTU - ip6Len - udpLen - 4; c.Interface != "" && c.BlkSize > room {
-		return fmt.Errorf("blksize %d: a block would be fragmented, which frames sent from an interface do not allow; at most %d with this MTU", c.BlkSize, room)
+		return fmt.Errorf("blksize %d: blocks would be fragmented; at most %d with this MTU", c.BlkSize, room)
 	}
 	for _, m := range []net.HardwareAddr{c.SourceMAC, c.GatewayMAC} {
 		if len(m) != 0 && len(m) != 6 {
@@ -248,7 +248,7 @@ const (
 func (c *Config) completeGroups() error {
 	if len(c.Groups) == 0 {
 		if c.Modems < 1 || c.Modems > maxModems {
-			return fmt.Errorf("%d modems: 1 to %d are possible", c.Modems, maxModems)
+			return fmt.Errorf("%d modems: must be 1 to %d", c.Modems, maxModems)
 		}
 		if c.Window <= 0 && c.Rate <= 0 && c.Within <= 0 {
 			c.Window = 64
@@ -259,7 +259,7 @@ func (c *Config) completeGroups() error {
 	}
 	c.Groups = slices.Clone(c.Groups) // the caller's stay as they were
 	if len(c.Groups) > maxGroups {
-		return fmt.Errorf("%d groups: at most %d are possible", len(c.Groups), maxGroups)
+		return fmt.Errorf("%d groups: at most %d", len(c.Groups), maxGroups)
 	}
 	c.Modems = 0
 	for i := range c.Groups {
@@ -276,7 +276,7 @@ func (c *Config) completeGroups() error {
 		c.Modems += g.Modems
 	}
 	if c.Modems > maxModems {
-		return fmt.Errorf("%d modems: at most %d are possible", c.Modems, maxModems)
+		return fmt.Errorf("%d modems: at most %d", c.Modems, maxModems)
 	}
 	return nil
 }
@@ -290,25 +290,25 @@ func (g *Group) complete() error {
 	}
 	switch {
 	case modes != 1:
-		return errors.New("exactly one of window, rate, within and flood says how modems arrive")
+		return errors.New("exactly one of window, rate, within and flood required")
 	case g.Modems < 1 || g.Modems > maxModems:
-		return fmt.Errorf("%d modems: 1 to %d are possible", g.Modems, maxModems)
+		return fmt.Errorf("%d modems: must be 1 to %d", g.Modems, maxModems)
 	case g.Ramp < 0 || g.After < 0 || g.Duration < 0 || g.Count < 0:
-		return errors.New("times and counts are not negative")
+		return errors.New("negative time or count")
 	case g.Ramp > 0 && g.Window > 0:
-		return errors.New("a closed loop has no ramp")
+		return errors.New("ramp in a closed loop")
 	case g.Within > 0 && g.Ramp > g.Within:
-		return fmt.Errorf("a ramp of %v does not fit into %v", g.Ramp, g.Within)
+		return fmt.Errorf("ramp of %v longer than %v", g.Ramp, g.Within)
 	case g.Rate > maxFlood || g.Flood > maxFlood:
-		return fmt.Errorf("at most %.0f requests a second are possible", float64(maxFlood))
+		return fmt.Errorf("rate above %.0f requests a second", float64(maxFlood))
 	case g.Count > maxCount:
-		return fmt.Errorf("a count of at most %d is possible", uint64(maxCount))
+		return fmt.Errorf("count above %d", uint64(maxCount))
 	}
 	if g.Within > 0 && g.Count == 0 {
 		g.Count = g.Modems
 	}
 	if g.Count == 0 && g.Duration == 0 {
-		return errors.New("a load needs an end: give a count or a duration")
+		return errors.New("load without end; give a count or a duration")
 	}
 	return nil
 }

@@ -165,14 +165,14 @@ func (e *engine) openGroups() error {
 		g := group{Group: c, first: first, cursor: first, first1: -1, res: GroupResult{Name: c.Name, Modems: c.Modems}}
 		var err error
 		if g.names = (&Names{list: e.cfg.Names}); len(e.cfg.Names) == 0 {
-			if g.names, err = ParseNames(c.File, e.cfg.Net, e.cfg.Seed); err != nil {
+			if g.names, err = parseNames(c.File, e.cfg.Net, e.cfg.Seed); err != nil {
 				return err
 			}
 		}
 		for i := range c.Modems {
 			e.modems[first+i].group = uint8(k)
 			if n := len(g.names.Append(e.name[:0], first+i)); n > maxName {
-				return fmt.Errorf("a name of %d bytes does not fit in a request", n)
+				return fmt.Errorf("name of %d bytes too long for a request", n)
 			}
 		}
 		if len(e.cfg.Groups) > 1 {

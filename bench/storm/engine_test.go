@@ -371,7 +371,7 @@ func TestNames(t *testing.T) {
 		"x{7-7}y":       "x7y",
 		"{i}":           "258",
 	} {
-		n, err := ParseNames(template, net, 1)
+		n, err := parseNames(template, net, 1)
 		if err != nil {
 			t.Errorf("%s: %v", template, err)
 			continue
@@ -381,14 +381,14 @@ func TestNames(t *testing.T) {
 		}
 	}
 	for _, template := range []string{"", "a{", "a{x}", "{3-1}", "{-1}", "{}", "{1-99999999999}"} {
-		if _, err := ParseNames(template, net, 1); err == nil {
+		if _, err := parseNames(template, net, 1); err == nil {
 			t.Errorf("%q was accepted", template)
 		}
 	}
 }
 
 func TestDrawnNamesCoverTheirRangeAndStay(t *testing.T) {
-	n, err := ParseNames("isrrip{cpe}bw{tier}.bin", netip.MustParsePrefix("198.18.0.0/16"), 1)
+	n, err := parseNames("isrrip{cpe}bw{tier}.bin", netip.MustParsePrefix("198.18.0.0/16"), 1)
 	if err != nil {
 		t.Fatal(err)
 	}

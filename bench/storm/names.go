@@ -38,10 +38,10 @@ type part struct {
 	lo, hi uint64
 }
 
-// ParseNames reads a template: {i} is the modem's number from 0, {ip} its address, {mac} its MAC (12 hexadecimal
+// parseNames reads a template: {i} is the modem's number from 0, {ip} its address, {mac} its MAC (12 hexadecimal
 // digits, 02 in front and the number at the end), {7-12} a number from 7 to 12 that is drawn for the modem and stays
 // its own. {cpe} and {tier} are short for {1-16} and {1-3}.
-func ParseNames(template string, modems netip.Prefix, seed uint64) (*Names, error) {
+func parseNames(template string, modems netip.Prefix, seed uint64) (*Names, error) {
 	n := &Names{net: modems, seed: seed}
 	rest := template
 	for rest != "" {
@@ -54,7 +54,7 @@ func ParseNames(template string, modems netip.Prefix, seed uint64) (*Names, erro
 		}
 		word, tail, found := strings.Cut(after, "}")
 		if !found {
-			return nil, fmt.Errorf("name %q: a { without its }", template)
+			return nil, fmt.Errorf("name %q: unclosed {", template)
 		}
 		rest = tail
 		switch word {
@@ -78,7 +78,7 @@ func ParseNames(template string, modems netip.Prefix, seed uint64) (*Names, erro
 		p.lo, err1 = strconv.ParseUint(lo, 10, 32)
 		p.hi, err2 = strconv.ParseUint(hi, 10, 32)
 		if err1 != nil || err2 != nil || p.lo > p.hi {
-			return nil, fmt.Errorf("name %q: {%s} is none of {i}, {ip}, {mac}, {cpe}, {tier} and a range such as {1-16}", template, word)
+			return nil, fmt.Errorf("name %q: unknown {%s}; use {i}, {ip}, {mac}, {cpe}, {tier} or a range such as {1-16}", template, word)
 		}
 		n.parts = append(n.parts, p)
 	}

@@ -50,17 +50,17 @@ func LoadScenario(name string) (*Scenario, error) {
 		if err != nil {
 			return nil, err
 		}
-		return ParseScenario(name, src)
+		return parseScenario(name, src)
 	}
 	src, err := scenarios.ReadFile("scenarios/" + name + ".yaml")
 	if err != nil {
-		return nil, fmt.Errorf("no scenario %q: there are %s, or give the path of a file", name, strings.Join(Scenarios(), ", "))
+		return nil, fmt.Errorf("unknown scenario %q; choose one of %s, or give the path of a file", name, strings.Join(Scenarios(), ", "))
 	}
-	return ParseScenario(name+".yaml", src)
+	return parseScenario(name+".yaml", src)
 }
 
-// ParseScenario reads the source of the file called name.
-func ParseScenario(name string, src []byte) (*Scenario, error) {
+// parseScenario reads the source of the file called name.
+func parseScenario(name string, src []byte) (*Scenario, error) {
 	s := &Scenario{Config: Default(), Limits: NoLimits()}
 	base := path.Base(name)
 	s.Name = strings.TrimSuffix(strings.TrimSuffix(base, ".yaml"), ".yml")
@@ -87,7 +87,7 @@ func ParseScenario(name string, src []byte) (*Scenario, error) {
 		r.scenario(doc.Body, s)
 	}
 	if docs == 0 {
-		return nil, fmt.Errorf("%s:1:1: the file is empty: a scenario has groups at least", name)
+		return nil, fmt.Errorf("%s:1:1: empty file; a scenario requires groups", name)
 	}
 	return s, errors.Join(r.errs...)
 }
@@ -278,7 +278,7 @@ func (r *scenarioReader) group(n ast.Node, c *Config) Group {
 			r.fail(n, "group %s: %v", g.Name, err)
 		}
 		if g.File != "" {
-			if _, err := ParseNames(g.File, modemNet4, 0); err != nil {
+			if _, err := parseNames(g.File, modemNet4, 0); err != nil {
 				r.fail(n, "group %s: %v", g.Name, err)
 			}
 		}

@@ -24,7 +24,7 @@ func TestScenariosThatComeAlong(t *testing.T) {
 }
 
 func TestScenario(t *testing.T) {
-	s, err := ParseScenario("dir/x.yml", []byte(`
+	s, err := parseScenario("dir/x.yml", []byte(`
 title: A title
 backoff: [1s, 2s]
 retries: 2
@@ -61,7 +61,7 @@ expect: {max-failed: 3, p999: 50ms}
 func TestScenarioErrors(t *testing.T) {
 	const good = "groups: [{modems: 1, rate: 1, count: 1}]\n"
 	for src, want := range map[string]string{
-		"":                                      "f.yaml:1:1: the file is empty",
+		"":                                      "f.yaml:1:1: empty file",
 		"title: x\n":                            "f.yaml:1:1: a scenario without groups",
 		"- a\n":                                 "f.yaml:1:1: a scenario should be settings",
 		good + "titel: x\n":                     `f.yaml:2:1: a scenario has no key "titel"; there are about,`,
@@ -76,16 +76,16 @@ func TestScenarioErrors(t *testing.T) {
 		good + "events: [{at: 1s}]\n":           "f.yaml:2:11: an event needs a name",
 		good + "expect: {p99: 1h30}\n":          "f.yaml:2:15: a time such as",
 		good + "---\n" + good:                   "f.yaml:3:1: a second document",
-		"groups: [{modems: 1, rate: 1}]\n":      "f.yaml:1:11: group group 1: a load needs an end",
+		"groups: [{modems: 1, rate: 1}]\n":      "f.yaml:1:11: group group 1: load without end",
 		"groups: [{modems: 1, count: 1}]\n":     "f.yaml:1:11: group group 1: exactly one of window, rate, within and flood",
 		"groups: [{modems: 70000, within: 1s}]": "f.yaml:1:19: a whole number",
 		"groups:\n  - {modems: 60000, within: 1s}\n  - {modems: 60000, within: 1s}\n":    "f.yaml:2:3: 120000 modems",
 		"groups:\n  - modems: 5\n    within: 1s\n    name: \"a{\"\n":                     "f.yaml:2:5: group group 1: name \"a{\"",
-		"groups:\n  - modems: 5\n    within: 1s\n    ramp: 2s\n":                         "f.yaml:2:5: group group 1: a ramp of 2s",
+		"groups:\n  - modems: 5\n    within: 1s\n    ramp: 2s\n":                         "f.yaml:2:5: group group 1: ramp of 2s",
 		"groups:\n  - {modems: 5, rate: 1, count: 1}\n  - {modems: 5\n":                  "f.yaml:",
 		"groups:\n  - {modems: x, rate: 1, count: 1}\n  - {modems: 5, rate: y, ramp: z}": "f.yaml:3:32: a time",
 	} {
-		_, err := ParseScenario("f.yaml", []byte(src))
+		_, err := parseScenario("f.yaml", []byte(src))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", src, err, want)
 		}
@@ -101,7 +101,7 @@ func FuzzScenario(f *testing.F) {
 		f.Add(src)
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
-		s, err := ParseScenario("f.yaml", src)
+		s, err := parseScenario("f.yaml", src)
 		if err == nil {
 			c := s.Config
 			if err := c.completeGroups(); err != nil {

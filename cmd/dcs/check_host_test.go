@@ -72,7 +72,7 @@ func TestCheckHost(t *testing.T) {
 		{name: "port in use, all addresses", args: "--transport socket --listen 0.0.0.0:70", want: "0.0.0.0:70"},
 		{name: "port without the capability", args: "--transport socket", as: nobody, want: "permission denied"},
 		{name: "fewer ports than workers", args: "--transport socket --tid-ports 31200", want: "transfer ports 31200-31200 are 1 for 2 workers"},
-		{name: "ports of transfers in use", args: "--transport socket --tid-ports 31000-31001", want: "too few are free"},
+		{name: "ports of transfers in use", args: "--transport socket --tid-ports 31000-31001", want: "too few free ports"},
 		{name: "HTTP port in use", args: "--transport socket --http 198.19.0.1:8080", starts: true, want: "!http: 198.19.0.1:8080: in use by " + pid},
 		{name: "HTTP port in use, all addresses", args: "--transport socket --http :8080", starts: true, want: "!http: [::]:8080: in use by " + pid},
 		{name: "metrics port in use", args: "--transport socket --metrics 198.19.0.1:9100", starts: true, want: "!metrics: 198.19.0.1:9100: in use by " + pid},

@@ -64,7 +64,7 @@ func TestCheck(t *testing.T) {
 				"lib/a.dcs": "Main { NetworkAccess 1; SnmpMibObject acmeX.0 Integer 1; }", "lib/b.dcs": "Main { NetworkAccess 1; SnmpMibObject sysContact.0 String \"x\"; }",
 			},
 			failed, "",
-			[]string{"mibs/ACME-MIB:2: \"FOO\" where \"STRING\" is due; the module is left out", "a.dcs:1:", "MIB label acmeX is of ACME-MIB, of which it could not be read: mibs/ACME-MIB:2: "},
+			[]string{"mibs/ACME-MIB:2: expected \"STRING\", got \"FOO\"; skipping the module", "a.dcs:1:", "MIB label acmeX is defined in ACME-MIB, but could not be read: mibs/ACME-MIB:2: "},
 		},
 		{
 			"a directory of MIB modules that is not there",

@@ -469,7 +469,7 @@ func TestServeUntoldAttributes(t *testing.T) {
 	if err := writeFile(filepath.Join(dir, "fleet.csv"), []byte(fleetCSV)); err != nil {
 		t.Fatal(err)
 	}
-	p.await("$dwon: nothing gives it a value")
+	p.await("$dwon: undefined variable")
 	p.await("serving the library without the templates that failed to load")
 	gold := made(t, goldFile)
 	eventually(t, "the devices are served", func() bool {

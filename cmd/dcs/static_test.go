@@ -46,7 +46,7 @@ func TestCheckStatic(t *testing.T) {
 	}{
 		{"all is well", map[string]string{"dcs.yaml": ours, "static/a": good, "static/fw": "\x7fELF\x01\x02" + strings.Repeat("x\x00", 90)}, done, nil, []string{"static"}},
 		{"a CM MIC", map[string]string{"dcs.yaml": ours, "static/a": string(broken)}, failed, []string{"static/a: the CM MIC (6) is wrong"}, nil},
-		{"cut", map[string]string{"dcs.yaml": ours, "static/a": good[:30]}, failed, []string{"static/a: TLV 7 at offset 24 wants 16 octets of value, 4 are left"}, nil},
+		{"cut", map[string]string{"dcs.yaml": ours, "static/a": good[:30]}, failed, []string{"static/a: TLV 7 at offset 24 needs 16 octets of value, 4 are left"}, nil},
 		{"empty", map[string]string{"dcs.yaml": ours, "static/a": ""}, failed, []string{"static/a: the file is empty"}, nil},
 		{"many", many, failed, []string{"static/f00: the file is empty", "static/f19", "… and 5 more static files that are empty"}, []string{"static/f20"}},
 		{"another secret", map[string]string{"dcs.yaml": ours, "static/a": signedFile(1, "wrong")}, failed, []string{"static/a: the CMTS MIC (7) is valid under none of the server's secrets"}, nil},

@@ -112,15 +112,15 @@ func TestStormMisuse(t *testing.T) {
 		{misuse, "want an address", []string{"localhost", "--count", "1"}},
 		{misuse, "want an address", []string{"127.0.0.1:x", "--count", "1"}},
 		{misuse, "accepts 1 arg", nil},
-		{misuse, "no scenario \"none\": there are database-down, flood,", []string{to, "--scenario", "none"}},
+		{misuse, "unknown scenario \"none\"; choose one of database-down, flood,", []string{to, "--scenario", "none"}},
 		{misuse, "bad.yaml:3:13: a whole number", []string{to, "--scenario=" + bad}},
 		{misuse, "--rate and --scenario exclude", []string{to, "--scenario", "flood", "--rate", "5"}},
 		{misuse, "are for a --scenario", []string{to, "--count", "1", "--speed", "2"}},
 		{misuse, "an event of the scenario", []string{to, "--scenario", "flood", "--on", "rotate=true"}},
-		{misuse, "none of off, structure and full", []string{to, "--count", "1", "--check=some"}},
+		{misuse, "must be off, structure or full", []string{to, "--count", "1", "--check=some"}},
 		{misuse, "give the secret", []string{to, "--count", "1", "--check"}},
 		{failed, "i-own-this-network", []string{"192.0.2.1", "--count", "1"}},
-		{failed, "needs an end", []string{to, "--name", "x"}},
+		{failed, "load without end", []string{to, "--name", "x"}},
 	} {
 		if got := dcs("", append([]string{"storm"}, tt.args...)...); got.status != tt.status || !strings.Contains(got.stderr, tt.stderr) {
 			t.Errorf("%v: %+v", tt.args, got)

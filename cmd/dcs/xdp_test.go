@@ -421,7 +421,7 @@ func TestXDPLost(t *testing.T) {
 	if res.Served != cfg.Modems || res.FailedDownloads+res.Wrong+res.Failed+res.Unfinished != 0 {
 		t.Errorf("served %d, failed downloads %d, wrong %d, failed %d, unfinished %d", res.Served, res.FailedDownloads, res.Wrong, res.Failed, res.Unfinished)
 	}
-	p.said("XDP is lost, sockets take all requests", "detached by somebody else")
+	p.said("XDP is lost, sockets take all requests", "detached by another process")
 	want(t, lab, netlab.ServerAddr6.String(), "x", strings.Repeat("text", 400))
 	p.said("XDP is back")
 	if xdpOf(t, lab) != before {

@@ -1,4 +1,4 @@
-// Package guard decides in user space who may ask and how often, where no XDP program does so before.
+// Package guard applies the ACL and the rate limit in user space, where no XDP program does.
 package guard
 
 import (
@@ -17,14 +17,14 @@ import (
 	"dcs/fastpath/tftp"
 )
 
-// Limits say who may ask and how often.
+// Limits are the ACL and the rate limit.
 type Limits struct {
-	Allow    []netip.Prefix // who may ask; none: everybody
+	Allow    []netip.Prefix // allowed sources; none: all
 	Rate     float64        // requests per second of one source; 0: no limit
-	Burst    int            // of them in a row
+	Burst    int            // requests in a row
 	PrefixV4 int            // how many leading bits of an IPv4 address make a source; 0: 32
 	PrefixV6 int            // of an IPv6 address; 0: 64
-	Exempt   []netip.Prefix // sources that the rate is not for
+	Exempt   []netip.Prefix // sources without a rate limit
 }
 
 // The prefixes that are a source where Limits does not say.
@@ -33,7 +33,7 @@ const (
 	defaultV6 = 64
 )
 
-// Source returns the prefix that an address counts for, by its first address.
+// Source returns the first address of the prefix that an address is counted under.
 func (l *Limits) Source(a netip.Addr) netip.Addr {
 	m := l.masks()
 	return m.apply(a)
@@ -69,8 +69,8 @@ func (m *masks) apply(a netip.Addr) netip.Addr {
 	return netip.AddrFrom16(b)
 }
 
-// A Guard holds the limits, and the buckets of the sources that have asked lately. All workers share one, so that a source
-// whose requests reach several of them gets no more than its rate. Its methods may be called from any goroutine.
+// A Guard holds the limits and the token buckets of recent sources. All workers share one, so that a source whose requests reach
+// several of them gets no more than its rate. Its methods may be called from any goroutine.
 type Guard struct {
 	rules   atomic.Pointer[rules] // nil: everybody may do everything
 	host    atomic.Pointer[source.Host]
@@ -93,10 +93,10 @@ type rules struct {
 
 const defaultSources = 1 << 18
 
-// Octets is what a guard takes that remembers the default number of sources, once it has a rate.
+// Octets is the memory of a guard with the default number of sources, once it has a rate.
 const Octets = 16 * defaultSources
 
-// New returns a guard without limits that will remember so many sources, each in 16 octets; 0: 262,144.
+// New returns a guard without limits that remembers sources in 16 octets each; 0: 262,144 of them.
 func New(sources int) *Guard {
 	if sources <= 0 {
 		sources = defaultSources
@@ -104,8 +104,7 @@ func New(sources int) *Guard {
 	return &Guard{sources: sources}
 }
 
-// Set puts other limits in the place of those before, at once for all that comes from here on. On an error those before
-// stay in force.
+// Set replaces the limits, effective at once. On an error the previous limits are kept.
 func (g *Guard) Set(l Limits) error {
 	g.change.Lock()
 	defer g.change.Unlock()
@@ -120,13 +119,13 @@ func (g *Guard) Set(l Limits) error {
 	if l.Rate != 0 {
 		interval := math.Round(1e9 / l.Rate)
 		if !(interval >= 1 && interval <= math.MaxUint32) {
-			return fmt.Errorf("guard: a rate of %v per second is out of range, %.2f to 1e9", l.Rate, 1e9/math.MaxUint32)
+			return fmt.Errorf("guard: rate of %v per second out of range, %.2f to 1e9", l.Rate, 1e9/math.MaxUint32)
 		}
 		if l.Burst < 1 || l.Burst > 1<<20 {
-			return fmt.Errorf("guard: a burst of %d is out of range, 1 to %d", l.Burst, 1<<20)
+			return fmt.Errorf("guard: burst of %d out of range, 1 to %d", l.Burst, 1<<20)
 		}
 		if l.PrefixV4 < 0 || l.PrefixV4 > 32 || l.PrefixV6 < 0 || l.PrefixV6 > 128 {
-			return fmt.Errorf("guard: sources of /%d and /%d are out of range, 1 to 32 and 1 to 128", l.PrefixV4, l.PrefixV6)
+			return fmt.Errorf("guard: source prefixes /%d and /%d out of range, 1 to 32 and 1 to 128", l.PrefixV4, l.PrefixV6)
 		}
 		if len(l.Exempt) > 0 {
 			a, err := newRanges(l.Exempt)
@@ -150,10 +149,10 @@ func (g *Guard) Set(l Limits) error {
 	return nil
 }
 
-// SetHost says which addresses the host has from now on.
+// SetHost sets the host's addresses.
 func (g *Guard) SetHost(h *source.Host) { g.host.Store(h) }
 
-// Host returns what SetHost has set; nil: nothing.
+// Host returns the addresses set by SetHost, or nil.
 func (g *Guard) Host() *source.Host { return g.host.Load() }
 
 // Judge flags the packets of a batch that are to be passed over. packet.Impossible: from or to a broadcast address of the host's
@@ -244,7 +243,7 @@ func newRanges(prefixes []netip.Prefix) (*ranges, error) {
 		}
 		a := p.Masked().Addr()
 		if a.Is4In6() {
-			return nil, fmt.Errorf("%v: write it as an IPv4 prefix", p)
+			return nil, fmt.Errorf("%v: IPv4-mapped; write it as an IPv4 prefix", p)
 		}
 		if a.Is4() {
 			b := a.As4()

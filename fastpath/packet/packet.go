@@ -6,7 +6,7 @@ import (
 	"unsafe"
 )
 
-// Flags say what a transport noticed about a packet that it received.
+// Flags report what a transport noticed about a received packet.
 type Flags uint8
 
 const (
@@ -15,77 +15,75 @@ const (
 	// Multicast marks a datagram that was sent to a broadcast or multicast address; a TFTP
 	// server stays silent then (RFC 1123, section 4.2.3.5).
 	Multicast
-	// Denied marks a datagram whose source may not ask; the server stays silent.
+	// Denied marks a datagram from a source outside the ACL; the server stays silent.
 	Denied
-	// Limited marks a request from a source that asks too often; the server stays silent.
+	// Limited marks a request from a source over its rate; the server stays silent.
 	Limited
-	// WrongTID marks a packet to a port of transfers from which its sender is never answered: it guesses.
+	// WrongTID marks a packet to a transfer port other than its sender's: the sender is guessing.
 	WrongTID
-	// Impossible marks a packet from or to an address that no host can have; the server stays silent.
+	// Impossible marks a packet from or to an address that no host can have (martian); the server stays silent.
 	Impossible
-	// Unreachable marks what is no packet: the peer's host says that nobody is at the peer's port, of a packet that left from
-	// Local. Of the other fields Zone and Hash are set.
+	// Unreachable marks an ICMP error instead of a packet: port unreachable, for a packet sent from Local to Peer. Zone and Hash
+	// are set as well.
 	Unreachable
-	// TooBig marks what is no packet either: a router says that one from Local to the peer was longer than a link on the way takes. The
-	// kernel has noted it.
+	// TooBig marks an ICMP error as well: a packet from Local to Peer exceeded the MTU of a link on the path. The kernel has
+	// recorded the path MTU.
 	TooBig
 )
 
-// A Packet is one UDP datagram, received or to be sent. Both ends are seen from our side in
-// both directions: Peer is the other, Local is us.
+// A Packet is a UDP datagram, received or to be sent. In both directions Peer is the remote end and Local is ours.
 type Packet struct {
 	// Data is the UDP payload. In a packet to be sent it starts behind the header room.
 	Data []byte
 	// Peer is the sender of a packet received, the receiver of a packet to be sent. IPv4 is
 	// never mapped into IPv6, and addresses have no zone: Zone has it.
 	Peer netip.AddrPort
-	// Local is the address and port that was asked, or that the packet is to leave from. An
+	// Local is the address and port that the packet was sent to, or is to be sent from. An
 	// invalid address leaves the choice to the kernel; the port must be one of the transport's.
 	Local netip.AddrPort
-	// TID is the port from which a new transfer shall answer. It is set on packets received at
-	// a port for requests; 0 means that the packet came to the port of running transfers.
+	// TID is the port from which a new transfer is to answer. It is set on packets received on a listening port; 0 means that the
+	// packet arrived on a transfer port.
 	TID uint16
-	// MaxBlksize is the largest block, octets, that the transport takes on this packet's way back; 0: any.
+	// MaxBlksize is the largest block that the transport can send back to Peer, octets; 0: any.
 	MaxBlksize uint16
 	// Flags is set by the transport that received the packet.
 	Flags Flags
-	// Wire says that the packet came from another host. It is only set over IPv6, where the kernel lets others use this
-	// host's addresses for their own.
+	// Wire reports that the packet came from another host. It is set over IPv6 only, where the kernel accepts packets from
+	// outside that claim one of this host's addresses.
 	Wire bool
-	// TOS is the octet of IPv4's TOS or IPv6's traffic class that a packet to be sent has. On a packet received it is the one
-	// that its answers shall have.
+	// TOS is the IPv4 TOS or IPv6 traffic class octet of a packet to be sent; on a received packet, that of its answers.
 	TOS uint8
-	// Zone is the interface index of a link-local peer, else that of the VRF's device that the packet came by or is to leave
-	// by; 0: it came by no VRF, and the routes of the main table count.
+	// Zone is the interface index for a link-local peer, else the index of the VRF device that the packet arrived on or is to
+	// leave by; 0: no VRF, the main routing table applies.
 	Zone uint32
-	// Time is when the kernel received the packet, or at most so early, in Unix nanoseconds; 0 if that is unknown.
+	// Time is when the kernel received the packet, at the earliest, in Unix nanoseconds; 0: unknown.
 	Time int64
-	// Link is the way back to the peer, of a packet that came past the kernel. It belongs to the transport: whoever answers the
-	// packet copies it to the answer, now or later. The zero Link means that the kernel finds the way.
+	// Link is the link-layer header of the path back to the peer, of a packet that bypassed the kernel. It is opaque to all but
+	// the transport: answers carry a copy. The zero Link leaves routing to the kernel.
 	Link Link
-	// Hash is that of a received packet's Peer under the server's key: tid.Key.Hash.
+	// Hash is tid.Key.Hash of a received packet's Peer under the server's key.
 	Hash uint64
 
 	buf  []byte
 	room int
 }
 
-// LinkLocal reports whether the peer's is an address of IPv6 that is good for one link only.
+// LinkLocal reports whether the peer has an IPv6 link-local address.
 func (p *Packet) LinkLocal() bool {
 	a := p.Peer.Addr()
 	return a.Is6() && a.IsLinkLocalUnicast()
 }
 
-// A Link is the link-layer header that an answer begins with, two MAC addresses, up to two VLAN tags and the protocol, and the
-// interface by which it leaves.
+// A Link is the link-layer header of an answer (two MAC addresses, up to two VLAN tags, the EtherType) and the interface that it
+// leaves by.
 type Link struct {
-	Len    uint8 // octets of Header that count; 0: none
+	Len    uint8 // octets of Header in use; 0: none
 	Port   uint8 // the transport's number of the interface
 	Header [22]byte
 }
 
-// Headroom is what a packet to be sent has in front of its payload for headers, octets: what stands behind the payload's
-// own header of 4 octets begins a cache line.
+// Headroom is the room for headers in front of the payload of a packet to be sent, octets. The body of a DATA packet, after
+// its header of 4 octets, then starts a cache line.
 const Headroom = 128 - 4
 
 // linesApart is the distance of two buffers of a slab, in cache lines modulo a page: with whole
@@ -96,8 +94,7 @@ const (
 	linesApart = 9
 )
 
-// NewSlab returns n packets over one piece of memory, each with room for size octets of payload
-// behind headroom octets for headers.
+// NewSlab returns n packets backed by one allocation, each with headroom octets for headers and size octets for the payload.
 func NewSlab(n, headroom, size int) []Packet {
 	lines := (headroom + size + line - 1) / line
 	for lines%(page/line) != linesApart {
@@ -112,7 +109,7 @@ func NewSlab(n, headroom, size int) []Packet {
 	return ps
 }
 
-// SetBuffer gives p other memory, the first headroom octets of it for headers, and empties it.
+// SetBuffer replaces the memory of p, of which the first headroom octets are for headers, and empties p.
 func (p *Packet) SetBuffer(buf []byte, headroom int) {
 	p.buf, p.room = buf, headroom
 	p.Data = buf[headroom:headroom]

@@ -50,7 +50,7 @@ func NewHost(own []netip.Prefix) *Host {
 	for _, p := range own {
 		a := p.Addr().Unmap().WithZone("")
 		h.own = append(h.own, a)
-		if b, ok := Broadcast(p); ok && !slices.Contains(h.broadcasts, b) {
+		if b, ok := broadcast(p); ok && !slices.Contains(h.broadcasts, b) {
 			h.broadcasts = append(h.broadcasts, b)
 			word, bit := place(b)
 			h.hint[word] |= bit
@@ -59,8 +59,8 @@ func NewHost(own []netip.Prefix) *Host {
 	return h
 }
 
-// Broadcast returns the broadcast address of an address's IPv4 subnet. A subnet of two addresses or one has none (RFC 3021).
-func Broadcast(p netip.Prefix) (netip.Addr, bool) {
+// broadcast returns the broadcast address of an address's IPv4 subnet. A subnet of two addresses or one has none (RFC 3021).
+func broadcast(p netip.Prefix) (netip.Addr, bool) {
 	if !p.Addr().Is4() || p.Bits() < 0 || p.Bits() > 30 {
 		return netip.Addr{}, false
 	}

@@ -10,7 +10,7 @@ func TestBroadcast(t *testing.T) {
 		"10.1.0.1/16": "10.1.255.255", "192.0.2.129/25": "192.0.2.255", "192.0.2.1/30": "192.0.2.3", "10.0.0.1/8": "10.255.255.255",
 		"192.0.2.1/31": "", "192.0.2.1/32": "", "fd00:1::1/64": "", "fd00::1/24": "",
 	} {
-		got, ok := Broadcast(netip.MustParsePrefix(prefix))
+		got, ok := broadcast(netip.MustParsePrefix(prefix))
 		if ok != (want != "") || ok && got.String() != want {
 			t.Errorf("%s: %v, %v", prefix, got, ok)
 		}

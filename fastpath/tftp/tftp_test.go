@@ -297,7 +297,7 @@ func FuzzRequest(f *testing.F) {
 			mode = "netascii"
 		}
 		out := AppendRequest(nil, string(r.Name), mode, &r.Options)
-		if len(out) > MaxRequest {
+		if len(out) > maxRequest {
 			return
 		}
 		if err := ParseRequest(out, &again); err != nil {

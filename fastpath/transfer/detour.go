@@ -62,7 +62,7 @@ func (t *Table) TooBig(now int64, in *packet.Packet, out *packet.Queue) {
 	e.resends++
 	e.sentAt = now
 	t.Count[PathResent]++
-	if t.transmit(id, e, 0, e.window, out) {
+	if t.transmit(id, e, 0, uint32(e.window), out) {
 		t.schedule(id, e, now+e.interval)
 	}
 }

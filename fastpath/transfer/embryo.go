@@ -121,7 +121,7 @@ func (t *Table) retire(now int64, owned bool) bool {
 	if oldest == none {
 		return false
 	}
-	t.fail(&t.entries[oldest], Retired, nil)
+	t.fail(oldest, Retired, nil)
 	t.release(oldest)
 	return true
 }

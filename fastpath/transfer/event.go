@@ -1,6 +1,6 @@
 package transfer
 
-// An Event is something that a Table counts.
+// An Event is what a Table counts.
 type Event uint8
 
 // The events.
@@ -21,10 +21,10 @@ const (
 	TableFull                    // requests dropped because every place was taken
 	MemoryFull                   // requests dropped because there was no memory for the body
 	RepeatedRequest              // repeated requests, answered by sending again
-	LateRequest                  // requests from the client of a transfer that is well under way or being rendered, passed over
-	RepeatedACK                  // repeated ACKs, passed over (RFC 1123, section 4.2.3.1)
-	FutureACK                    // ACKs of blocks not sent yet, passed over
-	LateACK                      // ACKs to a transfer that has just finished, passed over
+	LateRequest                  // requests from the client of a transfer that is well under way or being rendered, ignored
+	RepeatedACK                  // repeated ACKs, ignored (RFC 1123, section 4.2.3.1)
+	FutureACK                    // ACKs of blocks not sent yet, ignored
+	LateACK                      // ACKs to a transfer that has just finished, ignored
 	StrangerPacket               // packets to a TID from someone without a transfer there, answered with ERROR 5
 	TimedOut                     // retransmissions after a timeout, in windows
 	WindowResent                 // windows sent again from a gap that the client reported (RFC 7440)
@@ -54,7 +54,7 @@ var eventNames = [NumEvents]string{
 	PeerExists: "peer_error_exists", PeerNoUser: "peer_error_no_user", PeerOption: "peer_error_option", PeerOther: "peer_error_other",
 }
 
-// String returns the event's name as it stands in metrics.
+// String returns the event's name as in metrics.
 func (e Event) String() string {
 	if e >= NumEvents {
 		return "unknown"

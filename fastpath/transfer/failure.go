@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
 	"dcs/render/device"
 )
@@ -30,15 +31,47 @@ func (f Failure) Error() string {
 	return fmt.Sprintf("client ended the transfer with ERROR %d (%v)", uint16(code), code)
 }
 
+// Error handles an ERROR, which ends the client's transfer (RFC 1350, section 7). It is no failure if the client only asked for the
+// size.
+func (t *Table) Error(in *packet.Packet, code tftp.Code, text []byte) {
+	id := t.find(in.Hash, in)
+	if id == none {
+		t.Count[StrayError]++
+		return
+	}
+	if t.entries[id].probed(code) {
+		t.Count[Probed]++
+	} else {
+		t.fail(id, PeerUndefined+Event(min(code, tftp.Code(PeerOther-PeerUndefined))), text)
+	}
+	t.release(id)
+}
+
+// Unreachable handles ICMP port unreachable from a client's host: the client has closed its socket, which ends its transfer. Boot
+// ROMs that only asked for a file's size leave like this, so it is no failure.
+func (t *Table) Unreachable(in *packet.Packet) {
+	if id := t.find(in.Hash, in); id != none {
+		t.Count[Unreachable]++
+		t.release(id)
+	}
+}
+
+// probed reports whether a client that ends its transfer by an ERROR of that code has what it asked for: the size, which boot ROMs
+// ask for on its own (tsize, RFC 2349) and then say 0 or 8, or an empty file. One for which the file is too large says 3.
+func (e *entry) probed(code tftp.Code) bool {
+	return e.embryonic() && (code == tftp.CodeUndefined || code == tftp.CodeOption) && (e.options&tftp.Tsize != 0 || len(e.body) == 0)
+}
+
 // fail counts and reports why a transfer ends. text is that of the client's ERROR.
-func (t *Table) fail(e *entry, why Event, text []byte) {
+func (t *Table) fail(id ID, why Event, text []byte) {
 	t.Count[why]++
 	if t.cfg.OnFailure == nil {
 		return
 	}
+	e, c := &t.entries[id], &t.cold[id]
 	t.failure = device.Outcome{
-		Requester: device.Requester{Name: e.file[:min(e.nameLen, nameRoom)], Client: e.client, MAC: e.mac},
-		Truncated: e.nameLen > nameRoom, Size: len(e.body),
+		Requester: device.Requester{Name: c.file[:min(c.nameLen, nameRoom)], Client: c.client, MAC: c.mac},
+		Truncated: c.nameLen > nameRoom, Size: len(e.body),
 		Err: Failure(why), Reason: why.String(), Value: e.appendProgress(t.failure.Value[:0], text), Undelivered: true,
 	}
 	t.cfg.OnFailure(&t.failure)

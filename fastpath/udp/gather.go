@@ -12,7 +12,7 @@ import (
 func (t *Transport) Gather(v6 bool) error {
 	f := t.family(v6)
 	if len(f.socks) < 2 {
-		return errors.New("udp: one port alone is nothing to gather from")
+		return errors.New("udp: gather: a range of ports required")
 	}
 	for _, s := range f.socks[1:] {
 		if err := errors.Join(s.deafen(), s.hearErrors(false)); err != nil {

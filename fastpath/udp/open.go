@@ -18,7 +18,7 @@ const (
 )
 
 // errPorts: of the range, too few of the ports between TIDMin and TIDMax are free.
-var errPorts = fmt.Errorf("too few are free: %w", unix.EADDRINUSE)
+var errPorts = fmt.Errorf("too few free ports: %w", unix.EADDRINUSE)
 
 // An opener opens the sockets of one worker after the other.
 type opener struct {
@@ -43,7 +43,7 @@ func (o *opener) open(t *Transport, i int) (err error) {
 		s, err := o.listener(i, a)
 		if err != nil {
 			if i == 0 && len(o.listen) > 1 && a.Addr() == netip.IPv6Unspecified() && errors.Is(err, unix.EAFNOSUPPORT) {
-				o.warn(fmt.Sprintf("%v is left out: this host has no IPv6", a))
+				o.warn(fmt.Sprintf("%v not served: no IPv6 on this host", a))
 				continue
 			}
 			return err
@@ -167,7 +167,7 @@ func (o *opener) transfers(t *Transport, i int, v6 bool) error {
 	}
 	raw, err := openRaw(at)
 	if err != nil {
-		o.warn(fmt.Sprintf("no raw socket (%v): answers leave by a socket for each port, which takes longer", err))
+		o.warn(fmt.Sprintf("raw socket: %v; sending from one socket per port, which is slower", err))
 		return nil
 	}
 	f.raw = raw
@@ -203,7 +203,7 @@ func (o *opener) ports(f *family, i int, at netip.Addr) error {
 			if len(f.ports) == 0 {
 				return err
 			}
-			o.warn(fmt.Sprintf("a worker answers from %d ports, not %d: %v", len(f.ports), o.TIDs, err))
+			o.warn(fmt.Sprintf("%d transfer ports per worker instead of %d: %v", len(f.ports), o.TIDs, err))
 			return nil
 		}
 	}
@@ -241,7 +241,7 @@ func (o *opener) buffers(s *socket, receive int) error {
 			return fmt.Errorf("udp: %s buffer of %v: %w", b.name, s.local, err)
 		}
 		if got < b.want && (b.want == o.RcvBuf || b.want == o.SndBuf) {
-			o.warn(fmt.Sprintf("%s buffer is %d octets, not %d: raise %s or grant CAP_NET_ADMIN", b.name, got, b.want, b.limit))
+			o.warn(fmt.Sprintf("%s buffer: %d octets instead of %d; raise %s or grant CAP_NET_ADMIN", b.name, got, b.want, b.limit))
 		}
 	}
 	return nil

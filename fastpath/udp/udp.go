@@ -89,10 +89,10 @@ func (c *Config) Check(workers int) error {
 		return fmt.Errorf("udp: %d addresses to listen on, must be 1 to %d", len(c.Listen), maxListen)
 	}
 	if c.TIDMin > c.TIDMax || c.TIDMax > 0 && c.TIDMin == 0 {
-		return fmt.Errorf("udp: range of transfer ports %d-%d is empty", c.TIDMin, c.TIDMax)
+		return fmt.Errorf("udp: transfer ports %d-%d: empty range", c.TIDMin, c.TIDMax)
 	}
 	if n := int(c.TIDMax) - int(c.TIDMin) + 1; c.TIDMax > 0 && !c.SinglePort && n < workers {
-		return fmt.Errorf("udp: transfer ports %d-%d are %d for %d workers: each needs one", c.TIDMin, c.TIDMax, n, workers)
+		return fmt.Errorf("udp: transfer ports %d-%d: %d ports for %d workers; each needs one", c.TIDMin, c.TIDMax, n, workers)
 	}
 	return nil
 }

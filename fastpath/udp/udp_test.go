@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dcs/bench/netlab"
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tid"
 )
@@ -284,12 +285,14 @@ func TestBroadcastIsMarked(t *testing.T) {
 
 func TestCloseUnblocks(t *testing.T) {
 	tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, Tick: time.Minute})
-	done := make(chan error, 1)
+	done, thread := make(chan error, 1), make(chan int, 1)
 	go func() {
+		runtime.LockOSThread()
+		thread <- unix.Gettid()
 		_, err := tr.Recv(packet.NewSlab(4, 0, 64))
 		done <- err
 	}()
-	time.Sleep(20 * time.Millisecond)
+	netlab.AwaitPoll(t, <-thread)
 	if err := tr.Close(); err != nil {
 		t.Fatal(err)
 	}

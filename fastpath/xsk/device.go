@@ -147,7 +147,7 @@ func (d *device) deferInterrupts() error {
 		return err
 	}
 	if strings.TrimSpace(string(b)) != fmt.Sprint(d.index) {
-		return errors.New("/sys shows another network namespace")
+		return errors.New("/sys belongs to another network namespace")
 	}
 	for _, s := range []struct{ file, value string }{
 		{"napi_defer_hard_irqs", "2"},

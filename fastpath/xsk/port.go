@@ -5,8 +5,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"dcs/fastpath/frame"
-	"dcs/fastpath/packet"
 	"dcs/fastpath/xsk/ring"
 )
 
@@ -21,18 +19,6 @@ type port struct {
 	room    int // how many of these there may be
 
 	delivered rising // by the kernel; guarded by the transport's statMu
-}
-
-// rising is a count that the kernel keeps modulo 2^32, and that is read before it has gone half around.
-type rising struct {
-	last uint32
-	sum  uint64
-}
-
-func (r *rising) total(now uint32) uint64 {
-	r.sum += uint64(now - r.last)
-	r.last = now
-	return r.sum
 }
 
 // addPort opens the transport's socket on a queue of an interface, as its next port.
@@ -110,53 +96,5 @@ func (p *port) refill() {
 	}
 	if p.sock.FillNeedsWakeup() {
 		_ = p.sock.Poll()
-	}
-}
-
-// queue makes q a frame to be sent by p, and gives q another buffer. It is false if that cannot be: there is no room, or the
-// frame is too long for the interface.
-func (t *Transport) queue(p *port, q *packet.Packet) bool {
-	buf := q.Buffer()
-	at := t.offset(buf)
-	// A payload that outgrew its room stands elsewhere.
-	if at >= uint64(len(t.mem)) || len(t.free) == 0 || p.sending+len(p.tx) >= p.room || !q.InPlace() {
-		return false
-	}
-	from, to, ok := frame.Append(q, buf, txRoom, t.ident.Next(len(q.Data)))
-	if !ok || to-from > p.dev.maxFrame(int(q.Link.Len)) {
-		return false
-	}
-	p.tx = append(p.tx, ring.Desc{Addr: at + uint64(from), Len: uint32(to - from)})
-	q.SetBuffer(t.take(), txRoom)
-	return true
-}
-
-// reap takes back the frames that p has sent.
-func (t *Transport) reap(p *port) {
-	// Only cap(free) frames exist.
-	n := p.sock.Complete(t.free[len(t.free):cap(t.free)])
-	for i := len(t.free); i < len(t.free)+n; i++ {
-		t.free[:cap(t.free)][i] &^= uint64(t.size - 1)
-	}
-	t.free = t.free[:len(t.free)+n]
-	p.sending -= n
-}
-
-// transmit sends what has been queued.
-func (p *port) transmit() int {
-	n := len(p.tx)
-	p.sock.Transmit(p.tx) // there are as many entries in the ring as room says
-	p.sending += n
-	p.kick(n)
-	p.tx = p.tx[:0]
-	return n
-}
-
-// kick has the kernel send. What it does not take now it takes the next time; an interface that is down takes nothing.
-func (p *port) kick(n int) {
-	for range 1 + n/32 {
-		if p.sock.Kick() != unix.EAGAIN {
-			return
-		}
 	}
 }

@@ -61,7 +61,7 @@ type tapSlot struct {
 // Tap begins to copy frames. There is one Tap at a time.
 func (g *Group) Tap(cfg TapConfig) (*Tap, error) {
 	if cfg.Snap < 1 || cfg.Now == nil {
-		return nil, fmt.Errorf("xsk: tap: %d octets of a frame, and a clock must be given", cfg.Snap)
+		return nil, fmt.Errorf("xsk: tap: snap length %d or no clock", cfg.Snap)
 	}
 	const least = 16
 	slots := max(least, 1<<max(bits.Len(uint(cfg.Frames/len(g.Transports)))-1, 0))
@@ -75,7 +75,7 @@ func (g *Group) Tap(cfg TapConfig) (*Tap, error) {
 		t.rings = append(t.rings, r)
 	}
 	if !g.tap.CompareAndSwap(nil, t) {
-		return nil, errors.New("xsk: tap: there is one already")
+		return nil, errors.New("xsk: tap: already running")
 	}
 	return t, nil
 }

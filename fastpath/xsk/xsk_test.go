@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -373,8 +374,10 @@ func TestClose(t *testing.T) {
 	ts := w.open(t, at4, 2, func(c *xsk.Config) { c.Tick = time.Minute })
 	for _, tr := range ts {
 		rx, tx := tr.Slabs(8, 512)
-		done := make(chan error, 1)
+		done, thread := make(chan error, 1), make(chan int, 1)
 		go func() {
+			runtime.LockOSThread()
+			thread <- unix.Gettid()
 			for {
 				if _, err := tr.Recv(rx); err != nil {
 					done <- err
@@ -382,7 +385,7 @@ func TestClose(t *testing.T) {
 				}
 			}
 		}()
-		time.Sleep(10 * time.Millisecond) // for either order to come about
+		netlab.AwaitPoll(t, <-thread)
 		if err := tr.Close(); err != nil {
 			t.Error(err)
 		}
@@ -414,8 +417,8 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		{"no such interface", "no such device", func(c *xsk.Config) { c.Interfaces[0].Name = "nil0" }},
 		{"no such queue", "invalid argument", func(c *xsk.Config) { c.Interfaces[0].Queues = []int{7} }},
-		{"loopback, more queues than workers", "kernel sockets for 1 workers", func(c *xsk.Config) { c.Interfaces[0].Queues = []int{0, 1} }},
-		{"no address", "no address", func(c *xsk.Config) { c.Listen = nil }},
+		{"loopback, more queues than workers", "2 queues for 1 workers", func(c *xsk.Config) { c.Interfaces[0].Queues = []int{0, 1} }},
+		{"no address", "no listen address", func(c *xsk.Config) { c.Listen = nil }},
 		{"refused by the map", "sorry", func(c *xsk.Config) { c.Interfaces[0].Attach = func(int, int) error { return errors.New("sorry") } }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

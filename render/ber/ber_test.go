@@ -71,7 +71,7 @@ func TestParseOIDErrors(t *testing.T) {
 		{"1.3.", "missing"},
 		{"..1.3", "missing"},
 		{"1.3.x", "missing"},
-		{"1.3.6x", "no digit"},
+		{"1.3.6x", "not a digit"},
 		{"1.3.-6", "missing"},
 		{"1.3.4294967296", "32 bits"},
 		{"1.3.99999999999999999999999", "32 bits"},

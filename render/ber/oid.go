@@ -66,7 +66,7 @@ func ParseOID(s string) (OID, error) {
 			break
 		}
 		if rest[n] != '.' {
-			return nil, fmt.Errorf("object identifier %q: %q is no digit", s, rest[n])
+			return nil, fmt.Errorf("object identifier %q: %q is not a digit", s, rest[n])
 		}
 		rest = rest[n+1:]
 	}

@@ -2,6 +2,7 @@ package library
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -50,15 +51,16 @@ func (a *Audit) Refused() int {
 }
 
 // Audit checks all files that no template makes, under all secrets, by so many goroutines at once. It keeps the first most
-// of a group. Of files above bootfile.MaxSize it reads nothing.
-func (s *Snapshot) Audit(secrets []*mic.Secret, most, parallel int) *Audit {
+// of a group. Of files above bootfile.MaxSize it reads nothing. Once ctx has ended it looks at no more files, and what it
+// returns is of no use.
+func (s *Snapshot) Audit(ctx context.Context, secrets []*mic.Secret, most, parallel int) *Audit {
 	files := s.served()
 	var next atomic.Int64
 	var all sync.WaitGroup
 	for range min(parallel, len(files)) {
 		all.Go(func() {
 			c := bootfile.Checker{Secrets: secrets}
-			for i := next.Add(1) - 1; i < int64(len(files)); i = next.Add(1) - 1 {
+			for i := next.Add(1) - 1; i < int64(len(files)) && ctx.Err() == nil; i = next.Add(1) - 1 {
 				files[i].check(&c)
 			}
 		})

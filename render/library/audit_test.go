@@ -52,7 +52,7 @@ func TestAudit(t *testing.T) {
 		return fmt.Sprint(g.N, out)
 	}
 	for _, parallel := range []int{1, 4} {
-		a := s.Audit(secrets, 2, parallel)
+		a := s.Audit(t.Context(), secrets, 2, parallel)
 		for fault, want := range map[bootfile.Fault]string{
 			bootfile.Empty: "1 [empty]", bootfile.Cut: "2 [bigbad.bin cut.bin]", bootfile.CMMIC: "2 [bad.bin rbad.bin]", bootfile.CMTSMIC: "3 [d.bin e.bin]",
 			bootfile.NoMIC: "0 []", bootfile.MTAHash: "0 []",
@@ -68,12 +68,12 @@ func TestAudit(t *testing.T) {
 			t.Errorf("%+v", a)
 		}
 	}
-	a := s.Audit(secrets, 100, 2)
+	a := s.Audit(t.Context(), secrets, 100, 2)
 	at := slices.IndexFunc(a.Faulty[bootfile.CMTSMIC].First, func(f Audited) bool { return f.Item.Line != 0 })
 	if at < 0 || !strings.HasSuffix(a.Faulty[bootfile.CMTSMIC].First[at].Item.File, "l.dcs") {
 		t.Errorf("the Binary item: %+v", a.Faulty[bootfile.CMTSMIC])
 	}
-	if a := s.Audit(nil, 1, 1); a.Faulty[bootfile.CMTSMIC].N != 0 || a.Keyed != 8 {
+	if a := s.Audit(t.Context(), nil, 1, 1); a.Faulty[bootfile.CMTSMIC].N != 0 || a.Keyed != 8 {
 		t.Errorf("without a secret: %+v", a)
 	}
 }
@@ -100,7 +100,7 @@ func TestAuditTime(t *testing.T) {
 	least := time.Hour
 	for range 5 { // one of them meets no other load
 		start := time.Now()
-		a := s.Audit(secrets, 20, 2)
+		a := s.Audit(t.Context(), secrets, 20, 2)
 		least = min(least, time.Since(start))
 		if a.Faulty[bootfile.CMTSMIC].N != 3333 || len(a.Faulty[bootfile.CMTSMIC].First) != 20 {
 			t.Fatalf("%d", a.Faulty[bootfile.CMTSMIC].N)

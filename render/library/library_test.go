@@ -128,7 +128,7 @@ func TestLoadErrors(t *testing.T) {
 		{
 			"all files' errors",
 			map[string]string{"a.dcs": `Main { MaxCPE 300; }`, "b.dcs": `Main { MaxCPE 1 }`, "c.cfg": `Main { Foo 1; }`},
-			[]string{"a.dcs:1:15: MaxCPE", "b.dcs:1:", "c.cfg:1:8: no TLV is called Foo"},
+			[]string{"a.dcs:1:15: MaxCPE", "b.dcs:1:", "c.cfg:1:8: unknown keyword Foo"},
 		},
 		{"name given twice", map[string]string{"a.dcs": `Main { MaxCPE 1; }`, "b.dcs": `Main "a.cm" { MaxCPE 1; }`}, []string{`the name "a.cm" is given`}},
 		{"two items without a name", map[string]string{"a.dcs": `Main { MaxCPE 1; } Main { MaxCPE 2; }`}, []string{"a second item without a name"}},
@@ -207,7 +207,7 @@ func TestSharedBlock(t *testing.T) {
 	_, err := Load(Config{Dirs: []string{tree(t, map[string]string{"a.dcs": blocks + `
 		Main "a" { default cpe 4; include base; }
 		Main "b" { include base; }`})}, MIB: mib.Default()}, nil)
-	if err == nil || !strings.Contains(err.Error(), "$cpe: nothing gives it a value") {
+	if err == nil || !strings.Contains(err.Error(), "$cpe: undefined variable") {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -266,13 +266,13 @@ func TestBlocksAlone(t *testing.T) {
 			src  string
 			want []string
 		}{
-			{`Block b { MaxCPE 1600; MaxCPU 3; }`, []string{"1:18: MaxCPE: 1600 does not fit", "1:24: no TLV is called MaxCPU; MaxCPE comes close"}},
+			{`Block b { MaxCPE 1600; MaxCPU 3; }`, []string{"1:18: MaxCPE: 1600 does not fit", "1:24: unknown keyword MaxCPU; did you mean MaxCPE?"}},
 			{`Block b { DsServiceFlow { DsServiceFlowRef 70000; } }`, []string{"1:44: DsServiceFlowRef: 70000"}},
 			{`Block b { QosParamSetType 7; DsServiceFlowRef 70000; }`, []string{"1:47: DsServiceFlowRef: 70000"}},
-			{`Block b { select $x { 1 { SwUpgradeServer 198.18.0.300; } } }`, []string{"1:43: SwUpgradeServer: wants an IPv4 address"}},
+			{`Block b { select $x { 1 { SwUpgradeServer 198.18.0.300; } } }`, []string{"1:43: SwUpgradeServer: expected an IPv4 address"}},
 			{`Block b { include c; MaxCPE 1; } Block c { NetworkAccess 7; }`, []string{"1:58: NetworkAccess: 7 is out of range"}},
 			{`Block b { include nowhere; }`, []string{"1:11: include nowhere: no Block has this name"}},
-			{`Block b { MaxCPE 1; DsServiceFlowRef 1; }`, []string{"1:21: DsServiceFlowRef does not belong at the top"}},
+			{`Block b { MaxCPE 1; DsServiceFlowRef 1; }`, []string{"1:21: DsServiceFlowRef is not allowed at the top"}},
 
 			{`Block b { MaxCPE $cpe; SwUpgradeFilename "fw-$1.bin"; include "tier-$t"; select $t { a { MaxCPE 2; } } }`, nil},
 			{`Block b { QosParamSetType 7; MaxRateSustained $down * 1000; }`, nil},
@@ -493,7 +493,7 @@ func TestKinds(t *testing.T) {
 	if report, err := mic.Verify(file("mta-anew"), nil); err != nil || report.MTA.Verdict != mic.Valid || report.MTAVariant != mic.EU {
 		t.Errorf("mta-anew: %+v, %v", report, err)
 	}
-	// MULPI's TLV 28 of a portal service's file has a length of two octets (FACTS, CableHome PS).
+	// MULPI's TLV 28 of a portal service file has a length of two octets (FACTS, CableHome PS).
 	if got, want := fmt.Sprintf("%x", file("ps")), "1c000f300d06082b06010201010600040178"+"ff"; got != want {
 		t.Errorf("ps: %s, want %s", got, want)
 	}

@@ -137,7 +137,7 @@ func (b *Batch) together(lanes []Lane, k kernel, few int) {
 		for i := range b.slot[1:used] {
 			n = min(n, b.slot[i+1].left)
 		}
-		// What idle slots hash is of no account, but it must be there to be read.
+		// What idle slots hash is of no account, but there must be something to read.
 		width := k.width(used)
 		for i := used; i < width; i++ {
 			at[i/16][i%16] = at[0][0]

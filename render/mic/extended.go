@@ -83,27 +83,27 @@ func (e *extended) usable(file []byte) error {
 	case !e.found():
 		return nil
 	case e.alg.end-e.alg.off != 1:
-		return fmt.Errorf("mic: 43.6 at offset %d names no algorithm: it needs a 43.6.1 of one octet, 1 for HMAC-MD5", e.whole.off)
+		return fmt.Errorf("mic: 43.6 at offset %d names no algorithm; add a 43.6.1 of one octet, 1 for HMAC-MD5", e.whole.off)
 	case e.bitmap.end == 0:
 		return fmt.Errorf("mic: 43.6 at offset %d has no bitmap (43.6.2)", e.whole.off)
 	}
 	switch alg := file[e.alg.off]; alg {
 	case algHMACMD5:
 	case algMMH16:
-		return errors.New("mic: extended CMTS MIC: MMH16-sigma-n (43.6.1 = 2) is not supported, use HMAC-MD5 (1)")
+		return errors.New("mic: extended CMTS MIC: MMH16-sigma-n (43.6.1 = 2) is not supported; use HMAC-MD5 (1)")
 	case algVendor:
-		return errors.New("mic: extended CMTS MIC: a vendor's algorithm (43.6.1 = 43) is not supported, use HMAC-MD5 (1)")
+		return errors.New("mic: extended CMTS MIC: a vendor's algorithm (43.6.1 = 43) is not supported; use HMAC-MD5 (1)")
 	default:
-		return fmt.Errorf("mic: extended CMTS MIC: unknown algorithm %d in 43.6.1, use HMAC-MD5 (1)", alg)
+		return fmt.Errorf("mic: extended CMTS MIC: unknown algorithm %d in 43.6.1; use HMAC-MD5 (1)", alg)
 	}
 	if e.explicit() && !e.computable() {
 		return nil // nothing will be computed
 	}
 	if e.covers(file, typeCMTS) {
-		return errors.New("mic: extended CMTS MIC: bit 7 of the bitmap is set, but TLV 7 cannot be covered: it is computed last")
+		return errors.New("mic: extended CMTS MIC: the bitmap has bit 7 set, but TLV 7 is computed last and cannot be covered")
 	}
 	if e.explicit() && e.covers(file, typeCM) {
-		return errors.New("mic: extended CMTS MIC: bit 6 of the bitmap is set, but TLV 6 cannot be covered: it is computed over 43.6.3")
+		return errors.New("mic: extended CMTS MIC: the bitmap has bit 6 set, but TLV 6 covers 43.6.3 and cannot be covered itself")
 	}
 	return nil
 }

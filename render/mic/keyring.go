@@ -39,7 +39,7 @@ func NewKeyring(def *Secret, prefixes ...Prefix) (*Keyring, error) {
 	if def == nil {
 		return nil, errNoSecret
 	}
-	k := &Keyring{secrets: []Secret{{def.states, 0}}, cmts: []uint32{0}}
+	k := &Keyring{secrets: []Secret{{states: def.states}}, cmts: []uint32{0}}
 	slots := map[*Secret]int{def: 0}
 	seen := make(map[netip.Prefix]bool, len(prefixes))
 	// From the shortest to the longest, so that a longer one overwrites a part of what holds it.
@@ -55,7 +55,7 @@ func NewKeyring(def *Secret, prefixes ...Prefix) (*Keyring, error) {
 		}
 		p.Addresses = p.Addresses.Masked()
 		if seen[p.Addresses] {
-			return nil, fmt.Errorf("mic: prefix %v is there twice", p.Addresses)
+			return nil, fmt.Errorf("mic: duplicate prefix %v", p.Addresses)
 		}
 		seen[p.Addresses] = true
 		byLength[p.Addresses.Bits()] = append(byLength[p.Addresses.Bits()], p)
@@ -68,7 +68,7 @@ func NewKeyring(def *Secret, prefixes ...Prefix) (*Keyring, error) {
 				slots[p.Secret] = slot
 			}
 			index := uint32(len(k.secrets))
-			k.secrets = append(k.secrets, Secret{p.Secret.states, slot})
+			k.secrets = append(k.secrets, Secret{states: p.Secret.states, slot: slot})
 			k.cmts = append(k.cmts, p.holder())
 			trie := &k.six
 			if p.Addresses.Addr().Is4() {
@@ -95,7 +95,7 @@ func (p *Prefix) holder() uint32 {
 
 // KeyringOf returns a keyring with one secret for all.
 func KeyringOf(s *Secret) *Keyring {
-	return &Keyring{secrets: []Secret{{s.states, 0}}, cmts: []uint32{0}, slots: 1}
+	return &Keyring{secrets: []Secret{{states: s.states}}, cmts: []uint32{0}, slots: 1}
 }
 
 func insert(trie *[]trieNode, p netip.Prefix, index uint32) {

@@ -143,7 +143,7 @@ func TestKeyringErrors(t *testing.T) {
 		{nil, nil, "no secret"},
 		{s, []Prefix{{Addresses: ten}}, "no secret to sign with: 10.0.0.0/8"},
 		{s, []Prefix{{Secret: s}}, "not valid"},
-		{s, []Prefix{{Addresses: ten, Secret: s}, {Addresses: netip.MustParsePrefix("10.1.1.1/8"), Secret: s}}, "10.0.0.0/8 is there twice"},
+		{s, []Prefix{{Addresses: ten, Secret: s}, {Addresses: netip.MustParsePrefix("10.1.1.1/8"), Secret: s}}, "duplicate prefix 10.0.0.0/8"},
 		{s, []Prefix{{Addresses: netip.MustParsePrefix("::ffff:10.0.0.0/104"), Secret: s}}, "an IPv4 prefix is written as one"},
 	} {
 		if _, err := NewKeyring(tt.def, tt.prefixes...); err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -63,7 +63,7 @@ func measure(rest []byte, off, width int) (hdr, end int, err error) {
 		n = n<<8 | int(rest[2])
 	}
 	if n > len(rest)-hdr {
-		return 0, 0, fmt.Errorf("mic: TLV %d at offset %d wants %d octets of value, %d are left", rest[0], off, n, len(rest)-hdr)
+		return 0, 0, fmt.Errorf("mic: TLV %d at offset %d needs %d octets of value, %d are left", rest[0], off, n, len(rest)-hdr)
 	}
 	return hdr, off + hdr + n, nil
 }

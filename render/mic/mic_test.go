@@ -224,8 +224,8 @@ func TestSignErrors(t *testing.T) {
 	general := "0803ffffff"
 	for _, tt := range []struct{ name, body, want string }{
 		{"no length", "030101 12", "TLV 18 at offset 3 has no length"},
-		{"truncated", "030101 1204 0000", "TLV 18 at offset 3 wants 4 octets of value, 2 are left"},
-		{"truncated, two-octet length", "6701ff 00", "TLV 103 at offset 0 wants 511 octets of value, 1 are left"},
+		{"truncated", "030101 1204 0000", "TLV 18 at offset 3 needs 4 octets of value, 2 are left"},
+		{"truncated, two-octet length", "6701ff 00", "TLV 103 at offset 0 needs 511 octets of value, 1 are left"},
 		{"no second length octet", "6700", "TLV 103 at offset 0 has no length"},
 		{"CM MIC there", "030101 0610 00000000000000000000000000000000", "already signed: TLV 6 at offset 3"},
 		{"CMTS MIC there", "0710 00000000000000000000000000000000", "already signed: TLV 7 at offset 0"},
@@ -239,10 +239,10 @@ func TestSignErrors(t *testing.T) {
 		{"two", "2b0d" + general + "0606 010101 020110 2b0d" + general + "0606 010101 020110", "a second extended CMTS MIC configuration (43.6) at offset 22"},
 		{"two in one", "2b15" + general + "0606 010101 020110 0606 010101 020110", "a second extended CMTS MIC configuration (43.6) at offset 15"},
 		{"two algorithms", "2b10" + general + "0609 010101 010101 020110", "a second 43.6.1 at offset 12"},
-		{"over-long in 43", "2b08" + general + "060601", "wants 6 octets of value, 1 are left, in TLV 43"},
-		{"over-long in 43.6", "2b0a" + general + "0603 010401", "wants 4 octets of value, 1 are left, in 43.6"},
-		{"covers itself", "2b0d" + general + "0606 010101 020111", "bit 7 of the bitmap is set"},
-		{"covers what covers it", "2b1f" + general + "0618 010101 020112 0310 00000000000000000000000000000000", "bit 6 of the bitmap is set"},
+		{"over-long in 43", "2b08" + general + "060601", "needs 6 octets of value, 1 are left, in TLV 43"},
+		{"over-long in 43.6", "2b0a" + general + "0603 010401", "needs 4 octets of value, 1 are left, in 43.6"},
+		{"covers itself", "2b0d" + general + "0606 010101 020111", "bitmap has bit 7 set"},
+		{"covers what covers it", "2b1f" + general + "0618 010101 020112 0310 00000000000000000000000000000000", "bitmap has bit 6 set"},
 	} {
 		body := unhex(t, tt.body)
 		got, err := Sign(bytes.Clone(body), NewSecret(nil))

@@ -80,7 +80,7 @@ func TestSignMTAErrors(t *testing.T) {
 		{"empty", "", NA, "does not begin with fe 01 01"},
 		{"no closing delimiter", "fe0101 0b0f 300d 0608 2b06010401a30b01 020102", NA, "lacks its closing delimiter"},
 		{"octets after the delimiter", "fe0101 fe01ff 00 00", NA, "lacks its closing delimiter"},
-		{"truncated", "fe0101 0b0f 300d fe01ff", NA, "TLV 11 at offset 3 wants 15 octets"},
+		{"truncated", "fe0101 0b0f 300d fe01ff", NA, "TLV 11 at offset 3 needs 15 octets"},
 		{"no second length octet", "fe0101 4000", NA, "TLV 64 at offset 3 has no length"},
 		{"two hashes", "fe0101" + object + object + "fe01ff", NA, "a second hash object at offset 45, the first is at 3"},
 		{"unknown variant", "fe0101 fe01ff", 9, "Variant(9)"},

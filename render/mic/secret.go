@@ -1,16 +1,15 @@
 package mic
 
 import (
-	"fmt"
-	"io"
-	"log/slog"
-
 	"dcs/render/md5x"
+	"dcs/render/secret"
 )
 
 // Secret is a shared secret as HMAC-MD5 needs it (RFC 2104): the states after the inner and the outer key block. It is
 // immutable, safe for concurrent use, and prints as [secret], whatever prints it.
 type Secret struct {
+	secret.Redacted
+
 	// Behind two pointers: fmt does not ask an unexported field of somebody else's struct for its methods, and follows
 	// one pointer (to a struct, at the top and after a verb that does not fit), but never a pointer to a pointer.
 	states **states
@@ -61,20 +60,3 @@ func (s *Secret) finish(inner *md5x.Digest) [md5x.Size]byte {
 	sum := inner.Sum()
 	return (*s.states).outer.Sum(sum[:])
 }
-
-const redacted = "[secret]"
-
-// String returns [secret].
-func (Secret) String() string { return redacted }
-
-// GoString returns [secret].
-func (Secret) GoString() string { return redacted }
-
-// Format prints [secret] for every verb.
-func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
-
-// LogValue returns [secret].
-func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalText returns [secret]; encoding/json and its like use it.
-func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }

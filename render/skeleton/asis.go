@@ -17,6 +17,6 @@ func (t *Template) AsIs() (file []byte, path string, ok bool) {
 // changed on purpose, or be damaged.
 func (c *checker) resigned(it *syntax.Item) {
 	if r, err := mic.Verify(c.t.source, nil); err == nil && !r.OK() {
-		c.warnf(it.From.Pos, "%s: its own MIC or hash is wrong: it was changed after it was made, or is damaged, and a new one makes devices take it", write(it.From))
+		c.warnf(it.From.Pos, "%s: invalid MIC or hash: the file was changed after it was made, or is damaged; devices accept it once it is signed again", write(it.From))
 	}
 }

@@ -69,7 +69,7 @@ func (r *reach) reentries(n *node, stack []*syntax.Item) (errs []*syntax.Error) 
 				if r.way[e.at] == "" { // one of many ways around
 					r.way[e.at] = path(append(slices.Clone(stack[i:]), e.stack...))
 				}
-				err = &syntax.Error{Pos: e.at.Pos, Msg: fmt.Sprintf("include %s: goes round in a circle: %s", write(e.at.Target), r.way[e.at])}
+				err = &syntax.Error{Pos: e.at.Pos, Msg: fmt.Sprintf("include %s: include cycle: %s", write(e.at.Target), r.way[e.at])}
 				r.circle[key], r.closed[err] = err, e.stack[0]
 			}
 			errs = append(errs, err)

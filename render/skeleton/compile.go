@@ -133,7 +133,7 @@ func (c *compiler) body(stmts []syntax.Stmt, parent *tlv.Def, sc *scope) {
 			c.setHash(st, parent)
 		case *syntax.Default:
 			if sc.of == nil || !sc.owns(st) {
-				c.errorf(st.Pos, "default %s: defaults stand at the top of a template or Block, not within a group or a case", st.Name)
+				c.errorf(st.Pos, "default %s: not allowed within a group or a case; move it to the top of the template or Block", st.Name)
 			}
 		}
 	}
@@ -181,7 +181,7 @@ func (c *compiler) discard(f func()) {
 
 func (c *compiler) setHash(st *syntax.Hash, parent *tlv.Def) {
 	if c.t.Kind != MTAFile || !parent.IsRoot() {
-		c.errorf(st.Pos, "hash belongs at the top of an MTA's file, one that begins with MtaConfigDelimiter 1")
+		c.errorf(st.Pos, "hash: only allowed at the top of an MTA file, one that begins with MtaConfigDelimiter 1")
 		return
 	}
 	v, err := mic.ParseVariant(st.Variant)
@@ -189,7 +189,7 @@ func (c *compiler) setHash(st *syntax.Hash, parent *tlv.Def) {
 	case err != nil:
 		c.errorf(st.Pos, "hash: %v", err)
 	case c.hashPos.Line != 0:
-		c.errorf(st.Pos, "hash stands at %s already", c.hashPos)
+		c.errorf(st.Pos, "hash: already set at %s", c.hashPos)
 	default:
 		c.hash, c.hashPos = v, st.Pos
 	}

@@ -43,11 +43,11 @@ func (c *compiler) newScope(it *syntax.Item, outer *scope) *scope {
 			continue
 		}
 		if other := sc.named[d.Name]; other != nil {
-			c.errorf(d.Pos, "default %s stands at %s already", d.Name, other.Pos)
+			c.errorf(d.Pos, "default %s: already set at %s", d.Name, other.Pos)
 			continue
 		}
 		if builtin(d.Name) {
-			c.errorf(d.Pos, "default %s: $%s always has a value of its own", d.Name, d.Name)
+			c.errorf(d.Pos, "default %s: $%s is built in and always has a value", d.Name, d.Name)
 		}
 		if sc.named == nil {
 			sc.named = map[string]*syntax.Default{}
@@ -78,7 +78,7 @@ func (c *compiler) evalAll(st *syntax.Setting, sc *scope, wantPair bool) []val {
 func (c *compiler) eval(e syntax.Expr, sc *scope, wantPair bool) val {
 	v := c.compute(e, sc, wantPair)
 	if v.terms = v.weigh(); v.terms > maxTerms {
-		c.errorf(e.Position(), "%s: this has more than %d terms when the defaults in it are written out", write(e), maxTerms)
+		c.errorf(e.Position(), "%s: more than %d terms once its defaults are expanded", write(e), maxTerms)
 		return val{pos: v.pos, kind: unknownVal}
 	}
 	return v
@@ -117,7 +117,7 @@ func (c *compiler) compute(e syntax.Expr, sc *scope, wantPair bool) val {
 		n, ok := x.integer()
 		r, why := arith(opSub, 0, n)
 		if !ok || why != okay {
-			c.errorf(v.pos, "-%s: only an integer of 64 bits can be negated", write(e.X))
+			c.errorf(v.pos, "-%s: the operand is not a 64-bit integer", write(e.X))
 			return v
 		}
 		return number(v.pos, r)
@@ -151,7 +151,7 @@ func (c *compiler) binary(e *syntax.BinaryOp, sc *scope, wantPair bool) val {
 		if ok1 {
 			bad = e.Right
 		}
-		c.errorf(bad.Position(), "%s is no integer of 64 bits, so %c cannot take it", write(bad), e.Op)
+		c.errorf(bad.Position(), "%s: not a 64-bit integer; %c takes numbers only", write(bad), e.Op)
 		return v
 	}
 	r, why := arith(opcodes[arithOps[e.Op]], a, b)
@@ -189,7 +189,7 @@ func (c *compiler) evalString(e *syntax.String, sc *scope) val {
 		for i := range parts {
 			b.WriteString(parts[i].plain())
 			if b.Len() > maxText {
-				c.errorf(e.Pos, "this text has more than %d octets when its variables are filled in", maxText)
+				c.errorf(e.Pos, "text longer than %d octets once its variables are expanded", maxText)
 				return val{pos: e.Pos, kind: unknownVal}
 			}
 		}
@@ -238,7 +238,7 @@ func (c *compiler) noGroup(e *syntax.Var) bool {
 
 // noValue reports a variable that nothing gives a value.
 func (c *compiler) noValue(e *syntax.Var) {
-	c.errorf(e.Pos, "$%s: nothing gives it a value: %s, no device source has such an attribute, and there is no \"default %s …;\"",
+	c.errorf(e.Pos, "$%s: undefined variable: %s, no device source has such an attribute, and there is no \"default %s …;\"",
 		e.Name, c.t.groupsText(), e.Name)
 }
 
@@ -265,7 +265,7 @@ func (c *compiler) fallback(e *syntax.Var, sc *scope) (val, bool) {
 	v, done := c.values[key]
 	if !done {
 		if c.defaults >= maxDefaults {
-			c.errorf(d.Pos, "default %s: defaults refer to one another in a circle, or more than %d deep", d.Name, maxDefaults)
+			c.errorf(d.Pos, "default %s: default cycle, or defaults nested deeper than %d levels", d.Name, maxDefaults)
 			return val{pos: d.Pos, kind: unknownVal}, true
 		}
 		c.defaults++

@@ -12,7 +12,7 @@ type Reason uint8
 const (
 	okay         Reason = iota
 	Missing             // the device lacks the attribute, and there is no default; or the request brings no such address
-	NotInteger          // the value is no integer
+	NotInteger          // the value is not an integer
 	Overflow            // the arithmetic leaves 64 bits
 	DivideByZero        //
 	OutOfRange          // the value is outside its TLV's range
@@ -40,16 +40,16 @@ func (r Reason) String() string { return reasonNames[r] }
 
 var reasonTexts = [NumReasons]string{
 	Missing:      "the device has no such attribute, and there is no default",
-	NotInteger:   "the value is no integer",
+	NotInteger:   "the value is not an integer",
 	Overflow:     "the arithmetic does not fit in 64 bits",
 	DivideByZero: "division by zero",
 	OutOfRange:   "the value is out of range",
-	BadAddress:   "the value is no such address",
+	BadAddress:   "the value is not a valid address of this kind",
 	WrongFamily:  "the address is of the other family (IPv4 and IPv6)",
 	NoMAC:        "the request names no device, so $mac has no value",
 	BadHex:       "the value is not 0x followed by pairs of hexadecimal digits",
 	BadLength:    "the value's length is out of range",
-	BlockTooLong: "the block is longer than its length field can say",
+	BlockTooLong: "the block is longer than its length field can hold",
 }
 
 // Fault is why a skeleton, or a template, gives no file. The faults of a slot are made

@@ -12,7 +12,7 @@ import (
 func (c *compiler) fromFile(it *syntax.Item) {
 	name, ok := it.From.Literal()
 	if !ok {
-		c.errorf(it.From.Pos, "the file that %s is made from must have a constant name", itemName(it))
+		c.errorf(it.From.Pos, "the name of the file that %s is made from must be constant", itemName(it))
 		return
 	}
 	data, err := c.env.ReadFile(it.From.Pos, name)
@@ -41,7 +41,7 @@ func (c *compiler) plain() {
 		case *syntax.Hash:
 			c.setHash(st, tlv.Root(tlv.MTA))
 		default:
-			c.errorf(st.Position(), "a Text or Binary item holds nothing but defaults; its contents come from the file %s", write(it.From))
+			c.errorf(st.Position(), "only default, reject and hash are allowed in a Text or Binary item; its contents come from %s", write(it.From))
 		}
 	}
 	if it.Kind == syntax.Text {
@@ -61,7 +61,7 @@ func (c *compiler) plain() {
 		c.errorf(it.From.Pos, "%s: the file is empty, there is nothing to sign", write(it.From))
 		return
 	case c.t.Kind == MTAFile && variant == mic.NoHash:
-		c.errorf(it.From.Pos, "%s: the MTA file holds no hash to make anew; without resign it is served as it is", write(it.From))
+		c.errorf(it.From.Pos, "%s: the MTA file has no hash to recompute; without resign it is served as it is", write(it.From))
 		return
 	}
 	c.pass.resigned(it)
@@ -101,7 +101,7 @@ func (c *compiler) text(sc *scope) {
 			sl := slot{kind: textSlot, maxLen: 1 << 20}
 			var ok bool
 			if sl.parts, ok = texts(nil, &v); !ok {
-				c.errorf(p.Var.Pos, "$%s: its default computes with what only a request settles, which a text cannot hold", p.Var.Name)
+				c.errorf(p.Var.Pos, "$%s: its default is arithmetic on values known only per request, which a text cannot hold", p.Var.Name)
 				continue
 			}
 			c.env.seal(&sl, p.Var.Pos, "$"+p.Var.Name)

@@ -27,11 +27,11 @@ func (c *compiler) include(st *syntax.Include, parent *tlv.Def, sc *scope) {
 // enter compiles an included item.
 func (c *compiler) enter(st *syntax.Include, it *syntax.Item, parent *tlv.Def, sc *scope) {
 	if i := slices.Index(c.stack, it); i >= 0 {
-		c.errorf(st.Pos, "include %s: goes round in a circle: %s", write(st.Target), path(append(c.stack[i:len(c.stack):len(c.stack)], it)))
+		c.errorf(st.Pos, "include %s: include cycle: %s", write(st.Target), path(append(c.stack[i:len(c.stack):len(c.stack)], it)))
 		return
 	}
 	if len(c.stack) > maxIncludes {
-		c.errorf(st.Pos, "include %s: includes nest deeper than %d", write(st.Target), maxIncludes)
+		c.errorf(st.Pos, "include %s: includes nest deeper than %d levels", write(st.Target), maxIncludes)
 		return
 	}
 	if !c.pass.inline(st, it, parent, sc) {

@@ -112,7 +112,7 @@ func (c *checker) choices(st *syntax.Include, parent *tlv.Def, sc *scope) {
 	}
 	sets := c.env.Candidates(st.Pos, pieces(st.Target))
 	if len(sets) == 0 {
-		c.errorf(st.Pos, "include %s: nothing in the library has such a name", write(st.Target))
+		c.errorf(st.Pos, "include %s: nothing in the library has a matching name", write(st.Target))
 	}
 	open := anyItem(st)
 	for _, set := range sets {

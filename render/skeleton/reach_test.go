@@ -293,7 +293,7 @@ func TestReach(t *testing.T) {
 		switch {
 		case p.sure && err == nil && !b.wide:
 			fail("no error")
-		case err != nil && !p.unsure && strings.Count(err.Error(), "\n")+1 > strings.Count(err.Error(), "circle"):
+		case err != nil && !p.unsure && strings.Count(err.Error(), "\n")+1 > strings.Count(err.Error(), "cycle"):
 			fail("an error") // beside circles of what a variable may choose twice on one way
 		case err != nil:
 			continue

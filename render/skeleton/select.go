@@ -15,19 +15,19 @@ func (c *compiler) choose(st *syntax.Select, parent *tlv.Def, sc *scope) {
 	for _, cs := range st.Cases {
 		if cs.Default {
 			if otherwise != nil {
-				c.errorf(cs.Pos, "select has two defaults; the other is at %s", otherwise.Pos)
+				c.errorf(cs.Pos, "duplicate default in select; the other is at %s", otherwise.Pos)
 			}
 			otherwise = cs
 		}
 		for _, e := range cs.Labels {
 			label := c.eval(e, sc, false)
 			if !label.constant() {
-				c.errorf(label.pos, "the label %s of a case must be constant", write(e))
+				c.errorf(label.pos, "case label %s: not constant", write(e))
 				continue
 			}
 			key := caseKey(&label)
 			if at, dup := labels[key]; dup {
-				c.errorf(label.pos, "the label %s stands in the case at %s already", write(e), at)
+				c.errorf(label.pos, "case label %s: already used by the case at %s", write(e), at)
 				continue
 			}
 			labels[key] = cs.Pos

@@ -63,7 +63,7 @@ func (c *compiler) known(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 	}
 	if d.Code == 6 || d.Code == 7 {
 		if parent.IsRoot() && c.t.Kind == ModemFile {
-			c.errorf(st.Pos, "%s is computed when the file is made; leave it out", st.Keyword)
+			c.errorf(st.Pos, "%s: added by the compiler; leave it out", st.Keyword)
 			return
 		}
 	}
@@ -102,7 +102,7 @@ func (c *compiler) known(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 func (c *compiler) resolve(st *syntax.Setting, parent *tlv.Def) (*tlv.Def, tlv.Form, bool) {
 	if parent == nil {
 		c.misplaced++
-		c.errorf(st.Pos, "%s: the dictionary does not know this group; write its contents as GenericTLV", st.Keyword)
+		c.errorf(st.Pos, "%s: unknown group; write its contents as GenericTLV", st.Keyword)
 		return nil, 0, false
 	}
 	if d, form, ok := parent.Child(st.Keyword); ok {
@@ -134,7 +134,7 @@ func (c *compiler) group(st *syntax.Setting, d *tlv.Def, sc *scope) {
 	}
 	if d.Kind == tlv.KindVendorGroup && len(st.Body) > 0 {
 		if first, ok := st.Body[0].(*syntax.Setting); ok && !strings.EqualFold(first.Keyword, "VendorIdentifier") {
-			c.warnf(first.Pos, "%s stands before VendorIdentifier, which should come first: it tells whose TLVs these are", first.Keyword)
+			c.warnf(first.Pos, "%s comes before VendorIdentifier; VendorIdentifier should be first, as it says whose TLVs these are", first.Keyword)
 		}
 	}
 	g := c.b.open(d.Code, d.LenBytes())
@@ -190,7 +190,7 @@ func (c *compiler) dynamic(st *syntax.Setting, d *tlv.Def, form tlv.Form, vals [
 func (c *compiler) structural(v *val, what string) {
 	v.each(func(d *dynamic) {
 		if d.src != fromAttr {
-			c.errorf(v.pos, "$%s cannot stand in %s: it differs with every request", d.name, what)
+			c.errorf(v.pos, "$%s cannot be used in %s: its value differs with every request", d.name, what)
 			return
 		}
 		c.pass.markStructural(d.attr)

@@ -26,7 +26,7 @@ func (s *Skeleton) settle() error {
 	for i := range s.tops {
 		switch t := &s.tops[i]; t.code {
 		case 6, 7, 255:
-			return errors.New("TLVs 6, 7 and 255 are added when the file is made; leave them out")
+			return errors.New("TLVs 6, 7 and 255 are added by the compiler; leave them out")
 		case 43:
 			s.ext = s.ext || extended(s.base[t.start.off:t.end.off])
 		}

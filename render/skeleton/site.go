@@ -86,13 +86,13 @@ func (s *site) text(r Reason) string {
 	case r == OutOfRange:
 		return fmt.Sprintf("the value is out of range, %d to %d", s.min, s.max)
 	case r == NotInteger && s.labels != nil:
-		return "the value is no integer, and no label: " + s.labels.Label + " has " + s.labels.EnumText()
+		return "the value is neither an integer nor a label: " + s.labels.Label + " has " + s.labels.EnumText()
 	case r == BlockTooLong && s.octets > 0:
 		return fmt.Sprintf("the block is longer than the %d octets that fit in a TLV; split it", 1<<(8*s.octets)-1)
 	case r == BlockTooLong && s.mta:
 		return "the object with its value is longer than the 65535 octets that fit in TLV 64"
 	case r == BlockTooLong:
-		return "the object with its value is longer than the 255 octets that fit in a TLV; only an MTA's file has a longer form, TLV 64"
+		return "the object with its value is longer than the 255 octets that fit in a TLV; only MTA files have a longer form (TLV 64)"
 	case r == BadLength:
 		return fmt.Sprintf("the value's length is out of range, %d to %d octets", s.minLen, s.maxLen)
 	}

@@ -126,7 +126,7 @@ func (s *specializer) lookup(e *syntax.Var, sc *scope) val {
 	case isGroup:
 		s.stop(&Fault{
 			Reason: Missing, Pos: e.Pos, What: "$" + e.Name,
-			Text: "group " + strconv.Itoa(group) + " of the pattern took no part in this name, and there is no default",
+			Text: "group " + strconv.Itoa(group) + " of the pattern matched nothing in this name, and there is no default",
 		})
 	default:
 		s.noValue(e)
@@ -145,7 +145,7 @@ func (*specializer) otherCases(*syntax.Select, *syntax.Case, *tlv.Def, *scope) {
 func (*specializer) unknownValue(*syntax.Setting, *tlv.Def, tlv.Form, []val) {} // its fault is noted
 
 func (s *specializer) tooLate(pos syntax.Pos, what string) {
-	s.errorf(pos, "%s: only a request settles this", what)
+	s.errorf(pos, "%s: known only when a request arrives", what)
 }
 
 func (*specializer) markStructural(int) {}

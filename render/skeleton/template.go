@@ -66,7 +66,7 @@ func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
 	c := t.checker()
 	for i, g := range groups {
 		if builtin(g) && g != "mac" {
-			c.errorf(it.NamePos, "group %d is called %s, but $%s always has a value of its own; give it another name", i, g, g)
+			c.errorf(it.NamePos, "group %d is called %s, but $%s is built in and always has a value; give it another name", i, g, g)
 		}
 	}
 	t.Kind = c.kind(it)

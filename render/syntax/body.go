@@ -7,7 +7,7 @@ import "fmt"
 func (p *parser) body(what string) (stmts []Stmt, end Pos) {
 	open := p.here()
 	if p.depth == maxDepth {
-		p.errorf("braces in one another more than %d deep: nothing in a boot file needs that, so close some before this {", maxDepth)
+		p.errorf("braces nest deeper than %d levels; close some before this {", maxDepth)
 		p.skipBraces()
 		return nil, p.pos(p.prev.line, p.prev.col)
 	}
@@ -32,12 +32,12 @@ func (p *parser) body(what string) (stmts []Stmt, end Pos) {
 			}
 		case '{':
 			if p.prev.kind != '{' || p.prev.off != p.bareBrace {
-				p.errorf("this { has no keyword before it: write the group's name, as in UsServiceFlow { … }")
+				p.errorf("no keyword before this {; write the group's name, as in UsServiceFlow { … }")
 			}
 			p.bareBrace = p.tok.off
 			p.nested("the group")
 		default:
-			p.errorf("a keyword is expected here, not %s: a statement is written Keyword value;", p.found())
+			p.errorf("expected a keyword, got %s; a statement is written Keyword value;", p.found())
 			p.skipStatement()
 		}
 	}
@@ -65,7 +65,7 @@ func (p *parser) unclosed(what string, open Pos) {
 	if p.depth == 2 {
 		around = ", nor is the one around it"
 	}
-	p.errorf("the file ends, and the { of %s that was opened at %v is not closed%s: a } is missing", what, open, around)
+	p.errorf("unexpected end of file: the { of %s opened at %v is not closed%s; add a }", what, open, around)
 }
 
 // skipBraces goes behind the closing brace that belongs to the current token, without recursion.

@@ -10,7 +10,7 @@ import (
 func scanVar(s string) (name string, n int, msg string) {
 	const howto = "a variable is written $name, ${name} or $1, a dollar sign in quotes $$"
 	if len(s) < 2 {
-		return "", 1, "this $ has no name: " + howto
+		return "", 1, "no variable name after this $: " + howto
 	}
 	switch c := s[1]; {
 	case c == '{':
@@ -21,7 +21,7 @@ func scanVar(s string) (name string, n int, msg string) {
 			if m := strings.IndexAny(s[n:min(len(s), n+maxName)], "} \t\r\n;\""); m >= 0 && s[n+m] == '}' {
 				n += m + 1
 			}
-			return "", n, "no variable's name stands after this ${: " + howto + "; a name is letters, digits and underscores"
+			return "", n, "no variable name after this ${: " + howto + "; a name is letters, digits and underscores"
 		}
 		return name, n + 1, ""
 	case isDigit(c):
@@ -38,7 +38,7 @@ func scanVar(s string) (name string, n int, msg string) {
 		}
 		return s[1:n], n, ""
 	}
-	return "", 1, "this $ has no name: " + howto
+	return "", 1, "no variable name after this $: " + howto
 }
 
 // varName tells whether s is an identifier or the number of a capture.

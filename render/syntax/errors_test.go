@@ -20,31 +20,31 @@ func TestErrors(t *testing.T) {
 		{"UTF-16", "\xff\xfeM\x00", []string{"1:1: UTF-16"}},
 
 		{"no semicolon", "Main { NetworkAccess 1 }", []string{"1:23: NetworkAccess has no ; at its end"}},
-		{"no semicolon", "Main {\nA 1\nB 2;\nC 3;\n}", []string{`2:4: A has no ; at its end: write it here, before "B"`}},
+		{"no semicolon", "Main {\nA 1\nB 2;\nC 3;\n}", []string{`2:4: A has no ; at its end; add it here, before "B"`}},
 		{"no semicolon", "Main {\nA 1\nUsServiceFlow { B 2; }\nC 3;\n}", []string{"2:4: A has no ;"}},
 		{"no semicolon", "Main { A 1 UsServiceFlow { B 2; } }", []string{"1:11: A has no ;"}},
 		{"no semicolon", "Main {\nA 1\ninclude gold\nselect $x { 1 { B 1\n} }\nreject \"x\"\n}", []string{"2:4: A has", "3:13: include has", "4:20: B has", "6:11: reject has"}},
 		{"no semicolon", "Main {\ndefault a 1\ndefault b 2\nhash na\n}", []string{"2:12: default has", "3:12: default has", "4:8: hash has"}},
-		{"equals", "Main { A = 1; default b = 2; if $c == 1 { } }", []string{"1:10: a setting has no = sign: write A value;", "1:25: default has no = sign", "1:36: a setting has no = sign"}},
-		{"colon", "Main { A: 1; B 1; }", []string{"1:8: a keyword takes no colon: write A value;"}},
-		{"no keyword", "Main { 5 6; B 1; }", []string{"1:8: a keyword is expected here, not the number 5"}},
-		{"no keyword", "Main { a.b 6; _c 1; $d 1; \"e\" 1; B 1; }", []string{`1:8: a keyword is expected here, not "a.b"`, `1:15: a keyword`, `1:21: a keyword`, `1:27: a keyword`}},
-		{"no keyword", "Main { { A 1; } { { } } }", []string{"1:8: this { has no keyword", "1:17: this { has no keyword"}},
-		{"stray", "Main { A 1; }\n}\n", []string{"2:1: this } closes nothing: delete it, or look for a } too many before it (Main ended at t.dcs:1:13)"}},
-		{"stray", "Main { A { B 1; } }\nC 1;\nD { E 1; }\n}\nBlock x { }\n}", []string{`2:1: "C" stands outside of any item`, "6:1: this } closes nothing"}},
-		{"outside", "NetworkAccess 1", []string{`1:1: "NetworkAccess" stands outside`}},
-		{"no item", "Mian \"a\" { A 1 }\nMain { }", []string{`1:1: "Mian" stands outside`}},
-		{"no item", "Mian {\n A 1 }\nMain { }", []string{"1:1: Mian is no item", "2:5: A has no ;"}},
+		{"equals", "Main { A = 1; default b = 2; if $c == 1 { } }", []string{"1:10: settings take no = sign; write A value;", "1:25: default takes no = sign", "1:36: settings take no = sign"}},
+		{"colon", "Main { A: 1; B 1; }", []string{"1:8: keywords take no colon; write A value;"}},
+		{"no keyword", "Main { 5 6; B 1; }", []string{"1:8: expected a keyword, got the number 5"}},
+		{"no keyword", "Main { a.b 6; _c 1; $d 1; \"e\" 1; B 1; }", []string{`1:8: expected a keyword, got "a.b"`, `1:15: expected a keyword`, `1:21: a keyword`, `1:27: a keyword`}},
+		{"no keyword", "Main { { A 1; } { { } } }", []string{"1:8: no keyword before this {", "1:17: no keyword before this {"}},
+		{"stray", "Main { A 1; }\n}\n", []string{"2:1: unmatched }; delete it, or look for an extra } before it (Main ended at t.dcs:1:13)"}},
+		{"stray", "Main { A { B 1; } }\nC 1;\nD { E 1; }\n}\nBlock x { }\n}", []string{`2:1: "C" outside of any item`, "6:1: unmatched }"}},
+		{"outside", "NetworkAccess 1", []string{`1:1: "NetworkAccess" outside`}},
+		{"no item", "Mian \"a\" { A 1 }\nMain { }", []string{`1:1: "Mian" outside`}},
+		{"no item", "Mian {\n A 1 }\nMain { }", []string{"1:1: unknown item Mian", "2:5: A has no ;"}},
 
-		{"open brace", "Main {\n A 1;\n", []string{"3:1: the { of Main that was opened at t.dcs:1:6 is not closed: a } is missing"}},
+		{"open brace", "Main {\n A 1;\n", []string{"3:1: unexpected end of file: the { of Main opened at t.dcs:1:6 is not closed; add a }"}},
 		{"open brace", "Main {\n A 1", []string{"2:5: the { of Main"}},
-		{"open brace", "Main { A {\n B { C 1; }", []string{"2:12: the { of A that was opened at t.dcs:1:10 is not closed, nor is the one around it"}},
-		{"open brace", "Main { select $a {\n 1 {", []string{"2:5: the { of the case that was opened at t.dcs:2:4 is not closed, nor are the 2 around it"}},
-		{"item in item", "Main \"a\" {\n A { B 1;\nMain \"b\" {\n C 1;\n}\n}\n}\n", []string{"3:1: Main stands inside of A, whose { was opened at t.dcs:2:4"}},
-		{"item in item", "Main { select $a { 1 {\nBlock x { }\n} } }\n}", []string{"2:1: Block stands inside of the case", "4:1: this } closes nothing"}},
-		{"open comment", "Main {\n A 1; /* B 2; }\n", []string{"2:7: this /* comment has no end"}},
-		{"open comment", "Main /*", []string{"1:6: this /* comment has no end"}},
-		{"comment in comment", "Main { /* /* x */ */ A 1; }", []string{"1:19: */ closes no comment"}},
+		{"open brace", "Main { A {\n B { C 1; }", []string{"2:12: the { of A opened at t.dcs:1:10 is not closed, nor is the one around it"}},
+		{"open brace", "Main { select $a {\n 1 {", []string{"2:5: the { of the case opened at t.dcs:2:4 is not closed, nor are the 2 around it"}},
+		{"item in item", "Main \"a\" {\n A { B 1;\nMain \"b\" {\n C 1;\n}\n}\n}\n", []string{"3:1: Main inside of A, whose { was opened at t.dcs:2:4"}},
+		{"item in item", "Main { select $a { 1 {\nBlock x { }\n} } }\n}", []string{"2:1: Block inside of the case", "4:1: unmatched }"}},
+		{"open comment", "Main {\n A 1; /* B 2; }\n", []string{"2:7: unterminated comment"}},
+		{"open comment", "Main /*", []string{"1:6: unterminated comment"}},
+		{"comment in comment", "Main { /* /* x */ */ A 1; }", []string{"1:19: unmatched */"}},
 
 		{"open string", "Main {\n A \"x;\n B 1;\n C 1 }", []string{"2:4: no closing quote", "4:5: C has no ;"}},
 		{"open string", "Main { A \"x\r\n; B \"y\\\";\n C 1; }", []string{"1:10: no closing quote", `2:5: a backslash at its end is written \\`}},
@@ -52,42 +52,42 @@ func TestErrors(t *testing.T) {
 		{"quote missing", "Main {\n A foo\"; B \"bar\";\n C 1; }", []string{"2:13: a string touches"}},
 		{"doubled quotes", `Main { A "say ""hi"""; B 1; }`, []string{"1:16: a string touches"}},
 		{"smart quotes", "Main { A “x y”; B \x93z\x94; C ‘q’; }", []string{"1:10: typographic quote", "1:23: typographic quote", "1:30: typographic quote"}},
-		{"single quotes", "Main { A 'x y'; }", []string{"1:10: strings stand in double quotes"}},
+		{"single quotes", "Main { A 'x y'; }", []string{"1:10: strings are written in double quotes"}},
 		{"no-break space", "Main { A\u00a01; B\xa02; }", []string{"1:9: a no-break space", "1:15: a no-break space"}},
 		{"odd characters", "Main {\n A é;\n B @x@y;\n C \x01;\n D \xff;\n E \\;\n F <1>; }", []string{"2:4: the character 'é'", "3:4: the character '@'", "4:4: the control character 01", "5:4: the octet ff", `6:4: the character '\\'`, "7:4: the character '<'"}},
 		{"odd characters", "Main { é 1; A 1; }\né", []string{"1:8: the character 'é'", "2:1: the character 'é'"}},
 
-		{"large", "Main {\nA 18446744073709551616;\nB 18446744074G;\nC -9223372036854775809;\nD 99999999999999999999999; }", []string{"2:3: does not fit in 64 bits", "3:3: does not fit", "4:3: the least number is -9223372036854775808", "5:3: does not fit"}},
+		{"large", "Main {\nA 18446744073709551616;\nB 18446744074G;\nC -9223372036854775809;\nD 99999999999999999999999; }", []string{"2:3: does not fit in 64 bits", "3:3: does not fit", "4:3: the smallest number is -9223372036854775808", "5:3: does not fit"}},
 		{"suffix", "Main {\nA 5K;\nB 10mbit;\nC 1.5M;\nD 3g; }", []string{"2:3: as in 5k", "3:3: as in 10M", "4:3: numbers are whole", "5:3: as in 3G"}},
-		{"hex", "Main {\nA 0x;\nB 0xfg; }", []string{"2:3: digits are missing", `3:3: "g" is not among`}},
+		{"hex", "Main {\nA 0x;\nB 0xfg; }", []string{"2:3: no hexadecimal digits after 0x", `3:3: "g" is not a hexadecimal digit`}},
 		{
 			"arithmetic", "Main {\nA 1 +;\nB (1;\nC 1);\nD ();\nE +1;\nF * 1;\nG x - 1;\nH \"a\" + 1;\nI -x;\nJ 1 + ; }",
 			[]string{
-				`2:6: a value is expected here, not ";"`, "3:5: the ( at t.dcs:3:3 is not closed", "4:4: this ) closes nothing", "5:4: a value is expected before this )",
-				"6:3: a number has no plus sign", "7:3: a value is expected", "8:5: x is a word", "9:7: one of them is a string", "10:3: x is a word", "11:7: a value is expected",
+				`2:6: expected a value, got ";"`, "3:5: the ( at t.dcs:3:3 is not closed", "4:4: unmatched )", "5:4: expected a value before this )",
+				"6:3: numbers have no plus sign", "7:3: expected a value", "8:5: x is a word", "9:7: one of them is a string", "10:3: x is a word", "11:7: expected a value",
 			},
 		},
-		{"list", "Main {\nA 1,;\nB ,1;\nC 1,,2;\nD 1, }", []string{"2:5: a value is missing after the comma", "3:3: a value is expected", "4:5: a value is missing", "5:6: a value is expected here"}},
+		{"list", "Main {\nA 1,;\nB ,1;\nC 1,,2;\nD 1, }", []string{"2:5: no value after the comma", "3:3: expected a value", "4:5: no value after the comma", "5:6: expected a value"}},
 
-		{"variable", "Main {\nA $;\nB ${;\nC ${x;\nD $0;\nE $10;\nF $$;\nG ${a-b};\nH ${}; }", []string{"2:3: this $ has no name", "3:3: no variable's name", "4:3: no variable's name", "5:3: there is no $0", "6:3: $10 may mean two things", "7:3: $$ is a dollar sign inside of quotes only", "8:3: no variable's name", "9:3: no variable's name"}},
-		{"variable", "Main {\nA \"x$\";\nB \"$ $\";\nC \"${x\";\nD \"$10\"; }", []string{"2:5: this $ has no name", "3:4: this $ has no name", "3:6: this $ has no name", "4:4: no variable's name", "5:4: $10 may mean"}},
+		{"variable", "Main {\nA $;\nB ${;\nC ${x;\nD $0;\nE $10;\nF $$;\nG ${a-b};\nH ${}; }", []string{"2:3: no variable name after this $", "3:3: no variable name after this ${", "4:3: no variable name after this ${", "5:3: there is no $0", "6:3: $10 may mean two things", "7:3: $$ is a dollar sign inside of quotes only", "8:3: no variable name after this ${", "9:3: no variable name after this ${"}},
+		{"variable", "Main {\nA \"x$\";\nB \"$ $\";\nC \"${x\";\nD \"$10\"; }", []string{"2:5: no variable name after this $", "3:4: no variable name after this $", "3:6: no variable name after this $", "4:4: no variable name after this ${", "5:4: $10 may mean"}},
 		{"variable in a word", "Main {\ninclude a$b;\nB a.$i 1;\nC ${a}b;\nD $a.1;\nE ${a}k;\nF $a$b;\nG 5$a; }", []string{`2:10: write "a$b"`, `3:5: write "a.$i"`, `4:7: write "${a}b"`, `5:5: write "$a.1"`, "6:7: write ${a} * 1k", `7:5: write "$a$b"`, `8:4: write "5$a"`}},
-		{"quoted index", "Main {\nA a.'x Integer 1;\nB a.\"$x\" Integer 1;\nC 1; }", []string{"2:5: no closing quote", "3:6: do not expand in a quoted index"}},
+		{"quoted index", "Main {\nA a.'x Integer 1;\nB a.\"$x\" Integer 1;\nC 1; }", []string{"2:5: unterminated quoted index", "3:6: do not expand in a quoted index"}},
 
-		{"include", "Main {\ninclude;\ninclude 5;\ninclude a, b;\ninclude a b; }", []string{"2:8: a block's name", "3:9: a block's name", "4:10: one name", `5:11: a ; is expected at the end of include, not "b"`}},
-		{"default", "Main {\ndefault $a 1;\ndefault a;\ndefault a-b 1;\ndefault { A 1; }\ndefault a 1 2;\ndefault 1 2; }", []string{"2:9: without the dollar sign", "3:10: default a has no value", "4:9: no variable's name", "5:9: among the cases of a select only", "6:13: a ; is expected", "7:9: a variable's name is expected"}},
-		{"reject, hash", "Main {\nreject;\nreject x;\nhash foo;\nhash;\nA { hash na; } }\nModem { hash na; }", []string{"2:7: a reason in quotes", "3:8: a reason", "4:6: na, eu, ietf or none", "5:5: na, eu", "6:5: hash stands directly", "7:9: hash stands directly"}},
+		{"include", "Main {\ninclude;\ninclude 5;\ninclude a, b;\ninclude a b; }", []string{"2:8: a block's name", "3:9: a block's name", "4:10: one name", `5:11: expected ; at the end of include, got "b"`}},
+		{"default", "Main {\ndefault $a 1;\ndefault a;\ndefault a-b 1;\ndefault { A 1; }\ndefault a 1 2;\ndefault 1 2; }", []string{"2:9: without the dollar sign", "3:10: default a has no value", "4:9: not a variable name", "5:9: only allowed among the cases of a select", "6:13: expected ;", "7:9: expected a variable's name"}},
+		{"reject, hash", "Main {\nreject;\nreject x;\nhash foo;\nhash;\nA { hash na; } }\nModem { hash na; }", []string{"2:7: expected a quoted reason", "3:8: expected a quoted reason", "4:6: expected na, eu, ietf or none", "5:5: expected na, eu", "6:5: hash is only allowed directly", "7:9: hash is only allowed directly"}},
 		{
 			"select", "Main {\nselect { 1 { } }\nselect $a { }\nselect $a 1 { 1 { } }\nselect $a;\nselect $a { { } 1 A 1; 2 { } } B 1; }",
-			[]string{"2:8: select has no subject", "3:1: no cases", "4:11: a { with the cases is expected", "5:10: a { with the cases", "6:13: this case has no label", `6:19: a { is expected after the label of a case, not "A"`},
+			[]string{"2:8: select has no subject", "3:1: no cases", "4:11: expected { after the subject of select", "5:10: expected { after the subject of select", "6:13: case without a label", `6:19: expected { after the label of a case, got "A"`},
 		},
-		{"select", "Main { select $a {\n1, 2 { }\n02 { }\ndefault { }\ndefault { }\n$b { }\n\"x$c\" { }\n\"y\", y { } } }", []string{"3:1: 2 is a label of this select already, at t.dcs:2:4", "5:1: default is a label", "6:1: a label is constant", "7:3: a label is constant", "8:6: y is a label"}},
+		{"select", "Main { select $a {\n1, 2 { }\n02 { }\ndefault { }\ndefault { }\n$b { }\n\"x$c\" { }\n\"y\", y { } } }", []string{"3:1: duplicate label 2, already used at t.dcs:2:4", "5:1: duplicate label default", "6:1: the variable $b: labels are constant", "7:3: a label is constant", "8:6: duplicate label y"}},
 
-		{"header", "Main x { }\nMain $x { }\nMain 5 { }\nMain \"\" { }\nMain \"a$x\" { }\nMain ~ x { }\nMain;\nMain", []string{`1:6: write Main "x"`, "2:6: cannot be a variable", `3:6: write Main "5"`, "4:6: this name is empty", "5:8: a pattern takes a ~", "6:8: a pattern in quotes", "7:5: Main has no body", "8:5: Main has no body"}},
+		{"header", "Main x { }\nMain $x { }\nMain 5 { }\nMain \"\" { }\nMain \"a$x\" { }\nMain ~ x { }\nMain;\nMain", []string{`1:6: write Main "x"`, "2:6: cannot be a variable", `3:6: write Main "5"`, "4:6: empty name", "5:8: a pattern takes a ~", "6:8: expected a quoted pattern", "7:5: Main has no body", "8:5: Main has no body"}},
 		{"header", "Main \"^a$\" { }", []string{"1:9: a pattern takes a ~ before it"}},
-		{"header", "Main priority x { }\nMain priority 3G { }\nMain priority 1 priority 2 { }\nMain from \"x\" { }\nMain resign { }\nMain \"x\" y { }", []string{"1:15: priority takes", "2:15: priority 3G is too large", "3:17: a second priority", "4:6: only Text and Binary", "5:6: only a Binary", `6:10: "y" means nothing here`}},
+		{"header", "Main priority x { }\nMain priority 3G { }\nMain priority 1 priority 2 { }\nMain from \"x\" { }\nMain resign { }\nMain \"x\" y { }", []string{"1:15: priority takes", "2:15: priority 3G is too large", "3:17: duplicate priority", "4:6: only Text and Binary", "5:6: only a Binary", `6:10: unexpected "y"`}},
 		{"header", "Block { }\nBlock ~ \"x\" { }\nBlock a priority 1 { }", []string{"1:7: a Block has a name", "2:7: cannot have a pattern", "3:9: takes no priority"}},
-		{"header", "Text \"a\"\nText \"a\" from b\nBinary \"a\" { }\nText \"a\" from \"b\" from \"c\"\nText \"a\" from \"b\" { A 1; hash na; }\nText \"a from", []string{"1:9: a Text is made from a file", "2:15: a file's name in quotes", "3:11: a Binary is made from a file", "4:19: a second from", "5:21: a Text holds no settings, so A", "5:26: hash stands", "6:6: no closing quote"}},
+		{"header", "Text \"a\"\nText \"a\" from b\nBinary \"a\" { }\nText \"a\" from \"b\" from \"c\"\nText \"a\" from \"b\" { A 1; hash na; }\nText \"a from", []string{"1:9: a Text is made from a file", "2:15: expected a quoted file name", "3:11: a Binary is made from a file", "4:19: duplicate from", "5:21: a Text holds no settings, so A", "5:26: hash is only", "6:6: unterminated string"}},
 		{"errors in a bad item", "Main x {\n A 1\n}", []string{`1:6: write Main "x"`, "2:5: A has no ;"}},
 	} {
 		_, err := Parse("t.dcs", []byte(x.src), DCS)
@@ -109,8 +109,8 @@ func TestDocsisErrors(t *testing.T) {
 			"2:1: include needs a .dcs file", "3:1: default needs", "4:1: reject needs", "5:1: hash needs", "6:1: select needs", "6:19: A has no ;",
 		}},
 		{"Main \"x\" { }\nMain { }\nBlock x { }\nMain ~ \"x\" { }", []string{"1:6: a name needs a .dcs file", "2:1: a second Main needs", "3:1: Block needs", "4:1: a second Main needs"}},
-		{"Main { A 5m; }", []string{"1:10: 5m is no number: write all of its digits"}},
-		{"Main { A $; }", []string{"1:10: a dollar sign outside of quotes"}},
+		{"Main { A 5m; }", []string{"1:10: 5m is not a number; write all of its digits"}},
+		{"Main { A $; }", []string{"1:10: dollar sign outside of quotes"}},
 		{"A 1;", []string{"1:1: a file holds one Main"}},
 	} {
 		_, err := Parse("t.dcs", []byte(x.src), Docsis)
@@ -134,7 +134,7 @@ func wantErrors(t *testing.T, name, src string, err error, want []string) {
 // A message quotes the source, which may hold anything; a terminal must not feel it.
 func TestErrorsArePrintable(t *testing.T) {
 	_, err := Parse("t.dcs", []byte("Main { include a \"\x1b[2J\xfc\u0085ü\"; }"), DCS)
-	wantErrors(t, "printable", "", err, []string{`1:18: not the string "?[2J??ü"`})
+	wantErrors(t, "printable", "", err, []string{`1:18: got the string "?[2J??ü"`})
 	_, err = Parse("t.dcs", []byte("Main { include "+strings.Repeat("a", 9999)+" b; C "+strings.Repeat("9", 9999)+"; }"), DCS)
 	if n := len(fmt.Sprint(err)); n > 400 {
 		t.Errorf("%d octets", n)
@@ -181,12 +181,12 @@ func TestDepthLimits(t *testing.T) {
 		src, want string
 	}{
 		{nest(63, "A { ", "B 1;", " }"), ""},
-		{nest(64, "A { ", "B 1;", " }"), "t.dcs:1:262: braces in one another more than 64 deep"},
+		{nest(64, "A { ", "B 1;", " }"), "t.dcs:1:262: braces nest deeper than 64 levels"},
 		{nest(31, "select $a { 1 { ", "B 1;", " } }"), ""},
-		{nest(32, "select $a { 1 { ", "B 1;", " } }"), "braces in one another more than 64 deep"},
+		{nest(32, "select $a { 1 { ", "B 1;", " } }"), "braces nest deeper than 64 levels"},
 		{"Main { A " + strings.Repeat("(", 64) + "1" + strings.Repeat(")", 64) + "; }", ""},
-		{"Main { A " + strings.Repeat("(", 65) + "1" + strings.Repeat(")", 65) + "; }", "more than 64 deep"},
-		{"Main { A " + strings.Repeat("-", 65) + "$x; }", "more than 64 deep"},
+		{"Main { A " + strings.Repeat("(", 65) + "1" + strings.Repeat(")", 65) + "; }", "expression nests deeper than 64 levels"},
+		{"Main { A " + strings.Repeat("-", 65) + "$x; }", "expression nests deeper than 64 levels"},
 		{"Main { A 1" + strings.Repeat("+1", 256) + "; }", ""},
 		{"Main { A 1" + strings.Repeat("+1", 257) + "; }", "more than 256 operators"},
 	} {

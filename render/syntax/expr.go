@@ -13,7 +13,7 @@ func (p *parser) value(setting bool) (Expr, bool) {
 	for p.tok.kind == ',' {
 		p.advance()
 		if p.tok.kind == ';' || p.tok.kind == ',' {
-			p.errorf("a value is missing after the comma: write it, or delete the comma")
+			p.errorf("no value after the comma; add one, or delete the comma")
 			return nil, false
 		}
 		if x, ok = p.expression(setting); !ok {
@@ -59,7 +59,7 @@ func (p *parser) binary(lowest int, setting bool) (Expr, bool) {
 		}
 		at := p.here()
 		if p.operators++; p.operators > maxOperators {
-			p.errorf("more than %d operators in one expression: that cannot be meant", maxOperators)
+			p.errorf("expression has more than %d operators", maxOperators)
 			return nil, false
 		}
 		p.advance()
@@ -123,7 +123,7 @@ func (p *parser) unary(setting bool) (Expr, bool) {
 
 func (p *parser) deeper() bool {
 	if p.exprDepth++; p.exprDepth > maxExprDepth {
-		p.errorf("parentheses and signs in one another more than %d deep: that cannot be meant", maxExprDepth)
+		p.errorf("expression nests deeper than %d levels", maxExprDepth)
 		return false
 	}
 	return true
@@ -140,12 +140,12 @@ func (p *parser) primary(setting bool) (Expr, bool) {
 		digits := text[2:]
 		for i := range len(digits) {
 			if !isHex(digits[i]) {
-				p.errorf("%s is no hexadecimal number: %q is not among 0 to 9 and a to f", clip(text), digits[i:i+1])
+				p.errorf("%s is not a hexadecimal number: %q is not a hexadecimal digit", clip(text), digits[i:i+1])
 				return nil, false
 			}
 		}
 		if digits == "" {
-			p.errorf("hexadecimal digits are missing after %s", text)
+			p.errorf("no hexadecimal digits after %s", text)
 			return nil, false
 		}
 		p.advance()
@@ -180,24 +180,24 @@ func (p *parser) primary(setting bool) (Expr, bool) {
 			return nil, false
 		}
 		if p.tok.kind != ')' {
-			p.errorf("the ( at %v is not closed: a ) is expected before %s", at, p.found())
+			p.errorf("the ( at %v is not closed; expected ) before %s", at, p.found())
 			return nil, false
 		}
 		p.advance()
 		return x, true
 	case ')':
 		if p.parens > 0 {
-			p.errorf("a value is expected before this )")
+			p.errorf("expected a value before this )")
 			break
 		}
-		p.errorf("this ) closes nothing: delete it, or write the ( that belongs to it")
+		p.errorf("unmatched ); delete it, or add the missing (")
 	case '+':
-		p.errorf("a number has no plus sign: + stands between two numbers")
+		p.errorf("numbers have no plus sign; + adds two values")
 	case '~':
 		p.onlyDCS("a pattern", "here it has no place")
-		p.errorf(`~ stands before the pattern of an item only, as in Main ~ "^gold.*$" { … }`)
+		p.errorf(`~ is only allowed before the pattern of an item, as in Main ~ "^gold.*$" { … }`)
 	default:
-		p.errorf("a value is expected here, not %s", p.found())
+		p.errorf("expected a value, got %s", p.found())
 	}
 	return nil, false
 }
@@ -221,11 +221,11 @@ func (p *parser) unit(text string) bool {
 	}
 	switch {
 	case p.dialect == Docsis:
-		p.errorf("%s is no number: write all of its digits", clip(text))
+		p.errorf("%s is not a number; write all of its digits", clip(text))
 	case fraction != "":
-		p.errorf("%s is no number: numbers are whole; write it with a smaller suffix (k, M and G are powers of ten) or with all of its digits", clip(text))
+		p.errorf("%s is not a number: numbers are whole; write it with a smaller suffix (k, M and G are powers of ten) or with all of its digits", clip(text))
 	default:
-		p.errorf("%s is no number: the suffixes are k, M and G, powers of ten and nothing after them, as in %s%s", clip(text), clip(whole), suffix(digits[0]))
+		p.errorf("%s is not a number: the suffixes are k, M and G, powers of ten and nothing after them, as in %s%s", clip(text), clip(whole), suffix(digits[0]))
 	}
 	return false
 }
@@ -265,7 +265,7 @@ func (p *parser) signed(want string) (*Number, bool) {
 // negative puts a minus sign that stands at pos before x.
 func (p *parser) negative(x *Number, at Pos) (*Number, bool) {
 	if x.Value > 1<<63 {
-		p.errorAt(at.Line, at.Col, "-%s does not fit in 64 bits: the least number is -9223372036854775808", x.Text)
+		p.errorAt(at.Line, at.Col, "-%s does not fit in 64 bits: the smallest number is -9223372036854775808", x.Text)
 		return nil, false
 	}
 	x.Pos, x.Text, x.Neg = at, "-"+x.Text, x.Value != 0

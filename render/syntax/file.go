@@ -44,7 +44,7 @@ func (p *parser) file(f *File) {
 			case p.stray > 0:
 				p.stray--
 			case !outside:
-				p.errorf("this } closes nothing: delete it, or look for a } too many before it%s", closedAt(f))
+				p.errorf("unmatched }; delete it, or look for an extra } before it%s", closedAt(f))
 				outside = true
 				f.blame()
 			}
@@ -67,9 +67,9 @@ func (p *parser) file(f *File) {
 			outside = true
 			switch {
 			case p.tok.kind == tWord && (p.peek.kind == '{' || p.peek.kind == '~'):
-				p.errorf("%s is no item: a file holds %s%s", clip(p.text()), p.items(), closedAt(f))
+				p.errorf("unknown item %s: a file holds %s%s", clip(p.text()), p.items(), closedAt(f))
 			default:
-				p.errorf("%s stands outside of any item: a file holds %s%s", p.found(), p.items(), closedAt(f))
+				p.errorf("%s outside of any item: a file holds %s%s", p.found(), p.items(), closedAt(f))
 			}
 		}
 		if p.tok.kind == '{' {

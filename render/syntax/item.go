@@ -26,7 +26,7 @@ func (p *parser) parseItem(k ItemKind, f *File) *Item {
 			it.End = p.pos(p.prev.line, p.prev.col)
 			return it
 		}
-		p.errorAtEnd("%v has no body: a { is expected here, not %s", k, p.found())
+		p.errorAtEnd("%v has no body; expected {, got %s", k, p.found())
 		it.misread(p.headerFrom(start))
 		p.skipHeader()
 	}
@@ -56,7 +56,7 @@ func (p *parser) header(it *Item) bool {
 		}
 		p.advance()
 		if p.tok.kind != tString {
-			p.errorf(`a pattern in quotes is expected after ~, as in %v ~ "^gold-(?P<cpe>[0-9]+)\.bin$"`, k)
+			p.errorf(`expected a quoted pattern after ~, as in %v ~ "^gold-(?P<cpe>[0-9]+)\.bin$"`, k)
 			return false
 		}
 		it.Pattern, it.NamePos = true, p.here()
@@ -79,14 +79,14 @@ func (p *parser) header(it *Item) bool {
 		case text == "priority" || text == "from" || text == "resign":
 			named = false
 		default:
-			p.errorf(`the name of a %v stands in quotes, or after ~ if it is a pattern: write %v "%s"`, k, k, clip(text))
+			p.errorf(`the name of a %v is quoted, or follows ~ if it is a pattern; write %v "%s"`, k, k, clip(text))
 			return false
 		}
 	case tVar:
 		p.errorf("an item's name cannot be a variable: give a pattern instead, as in %v ~ \"^gold-(?P<cpe>[0-9]+)$\"", k)
 		return false
 	case tNumber, tHex:
-		p.errorf(`the name of a %v stands in quotes: write %v "%s"`, k, k, p.text())
+		p.errorf(`the name of a %v is quoted; write %v "%s"`, k, k, p.text())
 		return false
 	default:
 		named = false
@@ -98,7 +98,7 @@ func (p *parser) header(it *Item) bool {
 	case named && p.prev.cut:
 		return false
 	case named && it.Name == "":
-		p.errorAt(it.NamePos.Line, it.NamePos.Col, "this name is empty: write what is asked for, or leave the name out and the file is served under its own")
+		p.errorAt(it.NamePos.Line, it.NamePos.Col, "empty name; write the name that is requested, or leave it out to serve the file under its own name")
 		return false
 	}
 	for p.tok.kind == tWord {
@@ -114,7 +114,7 @@ func (p *parser) header(it *Item) bool {
 		switch word {
 		case "priority":
 			if it.HasPriority {
-				p.errorf("a second priority: keep one of the two")
+				p.errorf("duplicate priority; keep one")
 				return false
 			}
 			p.advance()
@@ -137,12 +137,12 @@ func (p *parser) header(it *Item) bool {
 				return false
 			}
 			if it.From != nil {
-				p.errorf("a second from: an item is made from one file")
+				p.errorf("duplicate from; an item is made from one file")
 				return false
 			}
 			p.advance()
 			if p.tok.kind != tString {
-				p.errorf(`a file's name in quotes is expected after from, as in from "router.tmpl", not %s`, p.found())
+				p.errorf(`expected a quoted file name after from, as in from "router.tmpl", got %s`, p.found())
 				return false
 			}
 			s, ok := p.str()
@@ -161,7 +161,7 @@ func (p *parser) header(it *Item) bool {
 			if k == Text || k == Binary {
 				return p.needsFrom(it)
 			}
-			p.errorf("%s means nothing here: a { is expected, after a name in quotes and priority N if need be", p.found())
+			p.errorf("unexpected %s: expected {, after a quoted name and priority N if there are any", p.found())
 			return false
 		}
 	}

@@ -65,11 +65,11 @@ func (l *lexer) next() token {
 	case strings.IndexByte("{};,()+-*/~=", c) >= 0:
 		t.kind, t.end = kind(c), l.off+1
 	case c == '\'':
-		l.errorf(l.off, `strings stand in double quotes: write "…" instead of '…'`)
+		l.errorf(l.off, `strings are written in double quotes; write "…" instead of '…'`)
 		l.quoted(&t, 1, "'")
 	default:
 		if n, closing := smartQuote(l.src[l.off:]); n > 0 {
-			l.errorf(l.off, `a typographic quote, which a word processor makes: strings stand in plain double quotes, "`)
+			l.errorf(l.off, `typographic quote, probably from a word processor; strings are written in plain double quotes, "`)
 			l.quoted(&t, n, closing...)
 			break
 		}
@@ -92,7 +92,7 @@ func (l *lexer) space() {
 			l.off++
 		case '#':
 			if l.dialect == Docsis {
-				l.foreign(l.line, l.off-l.lineStart+1, "a comment that begins with #", "here comments stand between /* and */")
+				l.foreign(l.line, l.off-l.lineStart+1, "a comment that begins with #", "here comments are written /* … */")
 			}
 			l.toLineEnd()
 		case '/':
@@ -108,7 +108,7 @@ func (l *lexer) space() {
 			if !strings.HasPrefix(src[l.off:], "*/") {
 				return
 			}
-			l.errorf(l.off, "*/ closes no comment: comments do not nest, the first */ ends them")
+			l.errorf(l.off, "unmatched */: comments do not nest, the first */ ends them")
 			l.off += 2
 		case 0xa0:
 			l.errorf(l.off, "a no-break space (octet a0) outside of quotes: write a plain space")
@@ -137,7 +137,7 @@ func (l *lexer) comment() {
 	body := l.src[l.off+2:]
 	n := strings.Index(body, "*/")
 	if n < 0 {
-		l.errorf(l.off, "this /* comment has no end: close it with */")
+		l.errorf(l.off, "unterminated comment; close it with */")
 		l.open = true
 		n = len(body)
 	} else {
@@ -195,7 +195,7 @@ func (l *lexer) word(t *token) {
 		case (c == '"' || c == '\'') && i > l.off && src[i-1] == '.':
 			n := closing(src[i+1:], c)
 			if n < 0 {
-				l.errorf(i, "this quoted index has no closing quote on its line: write %s", example(c))
+				l.errorf(i, "unterminated quoted index; write %s", example(c))
 				t.kind, t.cut = tBad, true
 				l.off = i
 				l.toLineEnd()
@@ -257,10 +257,10 @@ func (l *lexer) quoted(t *token, n int, closing ...string) {
 		return
 	}
 	if len(line) > 2 && (strings.HasSuffix(line, `\"`) || strings.HasSuffix(line, `\";`)) {
-		l.errorf(start, `this string has no closing quote on its line: \" is a quote inside of the string; a backslash at its end is written \\`)
+		l.errorf(start, `unterminated string: no closing quote on its line; \" is a quote inside of the string; a backslash at its end is written \\`)
 		return
 	}
-	l.errorf(start, `this string has no closing quote on its line: close it with ", and write a quote inside of it as \"`)
+	l.errorf(start, `unterminated string: no closing quote on its line; close it with ", and write a quote inside of it as \"`)
 }
 
 func (l *lexer) variable(t *token) {
@@ -268,7 +268,7 @@ func (l *lexer) variable(t *token) {
 	if l.dialect == Docsis {
 		if name == "" {
 			n = 1
-			l.errorf(l.off, "a dollar sign outside of quotes: strings stand in double quotes")
+			l.errorf(l.off, "dollar sign outside of quotes; strings are written in double quotes")
 			t.kind = tBad
 		} else {
 			l.foreign(l.line, l.off-l.lineStart+1, "a variable", "here write the value itself")
@@ -294,11 +294,11 @@ func (l *lexer) junk(t *token) {
 	r, n := utf8.DecodeRuneInString(src[l.off:])
 	switch {
 	case r == utf8.RuneError && n == 1:
-		l.errorf(l.off, `the octet %02x cannot stand outside of quotes: put text into double quotes`, src[l.off])
+		l.errorf(l.off, `the octet %02x is not allowed outside of quotes; put text in double quotes`, src[l.off])
 	case r < ' ' || r == 0x7f:
-		l.errorf(l.off, "the control character %02x cannot stand outside of quotes: delete it", r)
+		l.errorf(l.off, "the control character %02x is not allowed outside of quotes; delete it", r)
 	default:
-		l.errorf(l.off, `the character %q cannot stand outside of quotes: put text into double quotes`, r)
+		l.errorf(l.off, `the character %q is not allowed outside of quotes; put text in double quotes`, r)
 	}
 	i := l.off + n
 	for i < len(src) && strings.IndexByte(" \t\r\n;{}(),\"'$", src[i]) < 0 {

@@ -6,10 +6,10 @@ func (p *parser) selectStmt(at Pos) (Stmt, bool) {
 	s := &Select{Pos: at}
 	var good bool
 	if p.tok.kind == '{' {
-		p.errorf("select has no subject: write what is compared with the labels, as in select $tier { … }")
+		p.errorf("select has no subject; write what is compared with the labels, as in select $tier { … }")
 	} else if s.Subject, good = p.expression(false); !good || p.tok.kind != '{' {
 		if good {
-			p.errorf("a { with the cases is expected after the subject of select, not %s", p.found())
+			p.errorf("expected { after the subject of select, got %s", p.found())
 		}
 		good = false
 		if !p.skipTo('{') {
@@ -31,7 +31,7 @@ func (p *parser) selectStmt(at Pos) (Stmt, bool) {
 			s.End = p.here()
 			p.advance()
 			if good && len(s.Cases) == 0 {
-				p.errorAt(at.Line, at.Col, "this select has no cases: write label { … } or default { … } between its braces")
+				p.errorAt(at.Line, at.Col, "select has no cases; write label { … } or default { … } between its braces")
 				good = false
 			}
 			return s, good
@@ -88,7 +88,7 @@ func (p *parser) selectCase(labels map[string]Pos) (*Case, bool) {
 	good := true
 	taken := func(key, text string, at Pos) {
 		if old, ok := labels[key]; ok {
-			p.errorAt(at.Line, at.Col, "%s is a label of this select already, at %v: one of the two would never be chosen", text, old)
+			p.errorAt(at.Line, at.Col, "duplicate label %s, already used at %v; only one of the two can be chosen", text, old)
 			good = false
 			return
 		}
@@ -114,7 +114,7 @@ func (p *parser) selectCase(labels map[string]Pos) (*Case, bool) {
 			p.advance()
 		}
 		if good && p.tok.kind != '{' {
-			p.errorf("a { is expected after the label of a case, not %s: write label { … } or label, label { … }", p.found())
+			p.errorf("expected { after the label of a case, got %s; write label { … } or label, label { … }", p.found())
 			good = false
 		}
 	}
@@ -164,11 +164,11 @@ func (p *parser) label() (x Expr, key string, ok bool) {
 		}
 		return x, key, ok
 	case tVar:
-		p.errorf("%s: a label is constant; the variable stands behind select", p.found())
+		p.errorf("%s: labels are constant; the variable belongs after select", p.found())
 	case '{':
-		p.errorf("this case has no label: write label { … } or default { … }")
+		p.errorf("case without a label; write label { … } or default { … }")
 	default:
-		p.errorf("a case is expected here, not %s: write label { … } or default { … }; %s", p.found(), want)
+		p.errorf("expected a case, got %s; write label { … } or default { … }; %s", p.found(), want)
 	}
 	return nil, "", false
 }

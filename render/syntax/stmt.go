@@ -7,7 +7,7 @@ import "strings"
 func (p *parser) statement(what string, open Pos) Stmt {
 	text := p.text()
 	if p.startsItem() {
-		p.errorf("%s stands inside of %s, whose { was opened at %v: an item cannot stand in another; is the } missing before it?", text, what, open)
+		p.errorf("%s inside of %s, whose { was opened at %v: items do not nest; is a } missing before it?", text, what, open)
 		p.unwind, p.stray = true, p.depth
 		return nil
 	}
@@ -24,15 +24,15 @@ func (p *parser) statement(what string, open Pos) Stmt {
 	if !identifier(text) {
 		switch trim := strings.TrimRight(text, ":"); {
 		case trim != "" && len(trim) < len(text) && identifier(trim):
-			p.errorf("a keyword takes no colon: write %s value;", trim)
+			p.errorf("keywords take no colon; write %s value;", trim)
 		default:
-			p.errorf("a keyword is expected here, not %s: it begins with a letter and holds letters, digits and underscores", p.found())
+			p.errorf("expected a keyword, got %s; it begins with a letter and holds letters, digits and underscores", p.found())
 		}
 		p.skipStatement()
 		return nil
 	}
 	if p.item == Text || p.item == Binary {
-		p.errorf("a %v holds no settings, so %s cannot stand here: default, select and reject can", p.item, text)
+		p.errorf("a %v holds no settings, so %s is not allowed here; default, select and reject are", p.item, text)
 		p.skipStatement()
 		return nil
 	}
@@ -55,7 +55,7 @@ func (p *parser) keyword(text string) (Stmt, bool) {
 		return p.selectStmt(at)
 	case "reject":
 		if p.tok.kind != tString {
-			return p.fail(`a reason in quotes is expected after reject, as in reject "no such tier";, not %s`)
+			return p.fail(`expected a quoted reason after reject, as in reject "no such tier";, got %s`)
 		}
 		s, ok := p.str()
 		if !ok || !p.semicolon("reject") {
@@ -64,7 +64,7 @@ func (p *parser) keyword(text string) (Stmt, bool) {
 		return &Reject{Pos: at, Reason: s}, true
 	}
 	if p.item != Main && p.item != Mta && p.item != Block || p.group > 0 {
-		p.errorAt(at.Line, at.Col, "hash stands directly in an Mta { … }: it names the hash object of an MTA's file")
+		p.errorAt(at.Line, at.Col, "hash is only allowed directly in an Mta { … }: it names the hash object of an MTA file")
 		return p.fail("")
 	}
 	variant := ""
@@ -75,7 +75,7 @@ func (p *parser) keyword(text string) (Stmt, bool) {
 	case "na", "eu", "ietf", "none":
 		p.advance()
 	default:
-		return p.fail("na, eu, ietf or none is expected after hash, not %s")
+		return p.fail("expected na, eu, ietf or none after hash, got %s")
 	}
 	if !p.semicolon("hash") {
 		return p.fail("")
@@ -98,7 +98,7 @@ func (p *parser) fail(format string) (Stmt, bool) {
 
 func (p *parser) include(at Pos) (Stmt, bool) {
 	if p.tok.kind != tWord && p.tok.kind != tString && p.tok.kind != tVar {
-		return p.fail(`a block's name or a file's name in quotes is expected after include, as in include gold; or include "gold.dcs";, not %s`)
+		return p.fail(`expected a block's name or a quoted file name after include, as in include gold; or include "gold.dcs";, got %s`)
 	}
 	x, ok := p.primary(false)
 	if !ok {
@@ -117,17 +117,17 @@ func (p *parser) defaultValue(at Pos) (Stmt, bool) {
 	text := p.text()
 	switch {
 	case p.tok.kind == tVar:
-		return p.fail("default takes the variable's name without the dollar sign, as in default down 512;, not %s")
+		return p.fail("default takes the variable's name without the dollar sign, as in default down 512;, got %s")
 	case p.tok.kind == '{':
-		return p.fail("default { … } stands among the cases of a select only; for a variable write default name value;")
+		return p.fail("default { … } is only allowed among the cases of a select; for a variable write default name value;")
 	case p.tok.kind != tWord:
-		return p.fail("a variable's name is expected after default, as in default down 512;, not %s")
+		return p.fail("expected a variable's name after default, as in default down 512;, got %s")
 	case !isLetter(text[0]) && text[0] != '_' || strings.ContainsAny(text, ".:-'\""):
-		return p.fail("%s is no variable's name: it begins with a letter and holds letters, digits and underscores")
+		return p.fail("%s is not a variable name: it begins with a letter and holds letters, digits and underscores")
 	}
 	p.advance()
 	if p.tok.kind == '=' {
-		p.errorf("default has no = sign: write default %s value;", text)
+		p.errorf("default takes no = sign; write default %s value;", text)
 		p.advance()
 	}
 	if p.tok.kind == ';' || p.tok.kind == '}' {
@@ -166,13 +166,13 @@ func (p *parser) semicolon(what string) bool {
 			return true
 		}
 	}
-	p.errorf("a ; is expected at the end of %s, not %s", what, p.found())
+	p.errorf("expected ; at the end of %s, got %s", what, p.found())
 	return false
 }
 
 // missingSemicolon reports it where it should stand.
 func (p *parser) missingSemicolon(what string) {
-	p.errorAtEnd("%s has no ; at its end: write it here, before %s", clip(what), p.found())
+	p.errorAtEnd("%s has no ; at its end; add it here, before %s", clip(what), p.found())
 }
 
 // setting reads "Keyword value…;" or "Keyword value… { … }".
@@ -198,7 +198,7 @@ func (p *parser) setting(keyword string) *Setting {
 			return s
 		case '=':
 			if p.prev.kind != '=' {
-				p.errorf("a setting has no = sign: write %s value;", clip(keyword))
+				p.errorf("settings take no = sign; write %s value;", clip(keyword))
 			}
 			p.advance()
 			continue
@@ -240,13 +240,13 @@ func (p *parser) touching() bool {
 	case p.prev.kind == tWord && p.tok.kind == tString:
 		return false // String"text" is no less clear than String "text"
 	case p.prev.kind == tString || p.tok.kind == tString:
-		p.errorf(`a string touches the value beside it: put a space between them, or write a quote inside of a string as \"`)
+		p.errorf(`a string touches the next value; put a space between them, or write a quote inside of a string as \"`)
 	case p.prev.kind == tVar && (after == "k" || after == "M" || after == "G"):
-		p.errorf("a suffix belongs to digits: write %s * 1%s", before, after)
+		p.errorf("suffixes follow digits only; write %s * 1%s", before, after)
 	case p.prev.kind == tVar || p.tok.kind == tVar:
-		p.errorf(`a variable inside of a word expands in quotes only: write "%s%s"`, clip(before), clip(after))
+		p.errorf(`variables inside of a word expand in quotes only; write "%s%s"`, clip(before), clip(after))
 	default:
-		p.errorf("two values touch: put a space between %s and %s, or quotes around both", clip(before), clip(after))
+		p.errorf("two values touch; put a space between %s and %s, or quotes around both", clip(before), clip(after))
 	}
 	return true
 }

@@ -49,7 +49,7 @@ func (p *parser) literal(why string) (string, bool) {
 	} else if len(p.errs) > errs {
 		at, p.errs = p.errs[errs].Pos, p.errs[:errs]
 	}
-	p.errorAt(at.Line, at.Col, "there is a $ in this string, and it cannot hold a variable: %s", why)
+	p.errorAt(at.Line, at.Col, "variable in a string that cannot hold one: %s", why)
 	return "", false
 }
 

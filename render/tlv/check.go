@@ -15,7 +15,7 @@ func Check(t *Tree) []Warning {
 			c.warn(0, "NetworkAccess (3) is missing; a modem's file should have it")
 		}
 		if c.seen[4] > 0 && c.seen[24]+c.seen[25] > 0 {
-			c.warn(c.first[4], "ClassOfService (4) does not go together with service flows (24, 25)")
+			c.warn(c.first[4], "ClassOfService (4) cannot be combined with service flows (24, 25)")
 		}
 	}
 	return c.out
@@ -49,12 +49,12 @@ func (c *checker) node(n *Node, parent *Def) {
 	d := n.Def
 	if d == nil {
 		if parent.IsRoot() {
-			c.warn(n.Offset, "no TLV %d is known", n.Code)
+			c.warn(n.Offset, "unknown TLV %d", n.Code)
 		}
 		return
 	}
 	if parent.IsRoot() && !d.Belongs(c.dialect) {
-		c.warn(n.Offset, "%s does not belong in this sort of file", d.Title())
+		c.warn(n.Offset, "%s does not belong in this kind of file", d.Title())
 	}
 	switch {
 	case d.Scope == ScopeRegistration && parent.Scope != ScopeRegistration:
@@ -66,7 +66,7 @@ func (c *checker) node(n *Node, parent *Def) {
 	if n.Code == 1 && (parent.Code == 24 || parent.Code == 25) && parent.Parent().IsRoot() {
 		key := [2]string{parent.Name, string(n.Value)}
 		if at, dup := c.refs[key]; dup {
-			c.warn(n.Offset, "%s %d is taken by the one at offset %d", d.Name, uintValue(n.Value).Num, at)
+			c.warn(n.Offset, "%s %d is already used at offset %d", d.Name, uintValue(n.Value).Num, at)
 		} else {
 			c.refs[key] = n.Offset
 		}
@@ -105,7 +105,7 @@ func (c *checker) vendor(n *Node) {
 	}
 	for _, k := range n.Children {
 		if k.Def != nil && k.Def.Path == "43.6" && len(n.Children) != 2 {
-			c.warn(k.Offset, "%s must stand in a VendorSpecific of its own, with VendorIdentifier alone", k.Def.Title())
+			c.warn(k.Offset, "%s must be in a VendorSpecific of its own, with VendorIdentifier alone", k.Def.Title())
 		}
 	}
 }

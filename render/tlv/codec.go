@@ -52,11 +52,11 @@ func (d *Def) wants() string { return d.codec().wants(d) }
 func (d *Def) single(vals []Value) (*Value, error) {
 	switch len(vals) {
 	case 0:
-		return nil, d.fail(-1, "is lacking a value: "+d.wants())
+		return nil, d.fail(-1, "missing value; expected "+d.wants())
 	case 1:
 		return &vals[0], nil
 	}
-	return nil, d.fail(1, "takes one value, not "+strconv.Itoa(len(vals))+": "+d.wants())
+	return nil, d.fail(1, "takes one value, got "+strconv.Itoa(len(vals))+"; expected "+d.wants())
 }
 
 // element is one value of a fixed form. It stands alone, in a list, or in a pair.
@@ -113,9 +113,9 @@ type list struct {
 
 func (l list) wants(d *Def) string {
 	_, many := l.of.wants()
-	what := many + " with commas between"
+	what := many + " separated by commas"
 	if l.n == 2 {
-		what = "two " + many + " with a comma between"
+		what = "two " + many + " separated by a comma"
 	}
 	if l.of == ipv6Prefix {
 		what += ", such as 2001:db8::/32"
@@ -142,7 +142,7 @@ func (l list) append(_ *Encoder, dst []byte, d *Def, _ Form, vals []Value) ([]by
 		if least == most {
 			want = strconv.Itoa(least)
 		}
-		return dst, d.fail(0, "wants "+want+" elements, not "+strconv.Itoa(n/size))
+		return dst, d.fail(0, "expected "+want+" elements, got "+strconv.Itoa(n/size))
 	}
 	return dst, nil
 }

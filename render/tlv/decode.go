@@ -149,7 +149,7 @@ func (n *Node) open(base int) {
 	}
 	kids, err := decodeAll(d, inner, n.Value, base)
 	if err != nil {
-		n.Note = "no TLVs: " + err.Error()
+		n.Note = "not TLVs: " + err.Error()
 		if d.Code == 38 && d.Kind == KindGroup && len(n.Value) > 0 && n.Value[len(n.Value)-1] == 0 {
 			n.Note += "; in DPoE, ServingGroupName"
 		}

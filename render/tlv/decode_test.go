@@ -43,7 +43,7 @@ var printed = []struct {
 	{"out of limits, unknown, not of the kind", CM, "030105 c80201ff 1802 0105 1800 14030a0000 04060404676f6c64 18050403676f6c" + end, `Main {
     GenericTLV TlvCode 3 TlvLength 1 TlvValue 0x05; # NetworkAccess: 5 is out of range, 0 to 1
     GenericTLV TlvCode 200 TlvLength 2 TlvValue 0x01ff;
-    UsServiceFlow 0x0105; # no TLVs: offset 9: TLV 1 says 5 octets, 0 left
+    UsServiceFlow 0x0105; # not TLVs: offset 9: TLV 1 says 5 octets, 0 left
     UsServiceFlow {
     }
     GenericTLV TlvCode 20 TlvLength 3 TlvValue 0x0a0000; # TftpModemAddress: 3 octets, not 4
@@ -87,7 +87,7 @@ var printed = []struct {
         GenericTLV TlvCode 4 TlvLength 1 TlvValue 0x00;
         GenericTLV TlvCode 6 TlvLength 1 TlvValue 0x01;
     }
-    VendorSpecific 0x080300407b040500; # no TLVs: offset 20: TLV 4 says 5 octets, 1 left
+    VendorSpecific 0x080300407b040500; # not TLVs: offset 20: TLV 4 says 5 octets, 1 left
     VendorSpecific { # VendorIdentifier does not come first
         GenericTLV TlvCode 4 TlvLength 1 TlvValue 0x00; # CMRangingClassIDExtension: 1 octet, not 2
         VendorIdentifier 0xffffff;
@@ -105,7 +105,7 @@ var printed = []struct {
             SSHCMCDS 0xabcd;
         }
     }
-    SecurityConfiguration 0x01ff; # no TLVs: offset 21: TLV 1 says 255 octets, 0 left
+    SecurityConfiguration 0x01ff; # not TLVs: offset 21: TLV 1 says 255 octets, 0 left
     CMTSStaticMulticastSessionEncodings {
         CMTSStaticMulticastSessionGroup 1.2.3.4;
         CMTSStaticMulticastSessionCMIM 0xaabb;
@@ -129,9 +129,9 @@ var printed = []struct {
     SnmpMibObject .1.3.6.1.4.1.4491.1.1 HexString 0x0a00;
     SnmpMibObject .1.3.6.1.4.1.4491.1.1 Gauge32 4294967295;
     GenericTLV TlvCode 11 TlvLength 15 TlvValue 0x300d06092b06010401a30b01010500; # SnmpMibObject: no form that the encoder writes: .1.3.6.1.4.1.4491.1.1 Null
-    GenericTLV TlvCode 11 TlvLength 3 TlvValue 0x300106; # SnmpMibObject: no varbind: offset 2: 1 octets left, tag and length want 2
+    GenericTLV TlvCode 11 TlvLength 3 TlvValue 0x300106; # SnmpMibObject: not a varbind: offset 2: 1 octets left, tag and length want 2
     SnmpWriteControl .1.3.6.1 1;
-    GenericTLV TlvCode 10 TlvLength 6 TlvValue 0x06032b060102; # SnmpWriteControl: wants 0 to allow or 1 to forbid, not 2
+    GenericTLV TlvCode 10 TlvLength 6 TlvValue 0x06032b060102; # SnmpWriteControl: expected 0 to allow or 1 to forbid, got 2
     SnmpV3TrapReceiver {
         SnmpV3TrapRxFilterOID .1.3.6.1;
     }
@@ -150,7 +150,7 @@ var printed = []struct {
 	{"other meanings in DPoE", CM, "5303020101 4606 2604 676f6c00 180604040000 0001" + end, `Main {
     GenericTLV TlvCode 83 TlvLength 3 TlvValue 0x020101; # DTPModeConfiguration: 3 octets, not 1; in DPoE, L2CPManagement
     UpstreamAggregateServiceFlow {
-        ServiceFlowMatchingCriteria 0x676f6c00; # no TLVs: offset 9: TLV 103 says 111 octets, 2 left; in DPoE, ServingGroupName
+        ServiceFlowMatchingCriteria 0x676f6c00; # not TLVs: offset 9: TLV 103 says 111 octets, 2 left; in DPoE, ServingGroupName
     }
     UsServiceFlow {
         GenericTLV TlvCode 4 TlvLength 4 TlvValue 0x00000001; # ServiceClassName
@@ -161,9 +161,9 @@ var printed = []struct {
     # EndOfData
     # 2 zeros of padding
     # after the end: 0x01
-    # differs: offset 4: what follows the end is not zero, and is lost
-    # differs: offset 1: CmMic is missing; the compiler puts it
-    # differs: offset 1: CmtsMic is missing; the compiler puts it
+    # differs: offset 4: non-zero data after the end marker; it is lost
+    # differs: offset 1: CmMic is missing; the compiler adds it
+    # differs: offset 1: CmtsMic is missing; the compiler adds it
     # differs: offset 0: padding before the end; it is lost
 }
 `},
@@ -192,7 +192,7 @@ var printed = []struct {
     PsSwUpgradeFilename "a";
     # PsEndOfData
     # 1 zero of padding
-    # differs: offset 23: 1 zero after the end where the compiler puts none
+    # differs: offset 23: 1 zero after the end marker; the compiler adds none
 }
 `},
 }
@@ -329,27 +329,27 @@ func TestDeviations(t *testing.T) {
 	}{
 		{"030101" + six + seven + "ff", nil},
 		{"03010112010112010 1" + six + seven + "ff 0000", nil},
-		{"030101" + six + seven + "ff 00000000", []string{"offset 40: 4 zeros after the end where the compiler puts 0"}},
-		{"030101120101" + six + seven + "ff", []string{"offset 43: 0 zeros after the end where the compiler puts 1"}},
-		{"030101" + six + seven, []string{"offset 39: the end marker, 255, is missing; the compiler puts it"}},
-		{"030101" + six + "ff 0000", []string{"offset 21: CmtsMic is missing; the compiler puts it"}},
-		{"030101" + seven + "ff 0000", []string{"offset 21: CmMic is missing; the compiler puts it"}},
+		{"030101" + six + seven + "ff 00000000", []string{"offset 40: 4 zeros after the end marker; the compiler adds 0"}},
+		{"030101120101" + six + seven + "ff", []string{"offset 43: 0 zeros after the end marker; the compiler adds 1"}},
+		{"030101" + six + seven, []string{"offset 39: no end marker (255); the compiler adds it"}},
+		{"030101" + six + "ff 0000", []string{"offset 21: CmtsMic is missing; the compiler adds it"}},
+		{"030101" + seven + "ff 0000", []string{"offset 21: CmMic is missing; the compiler adds it"}},
 		{six + seven + "030101 ff", []string{
-			"offset 0: CmMic does not stand at the end; the compiler puts it there",
-			"offset 18: CmtsMic does not stand at the end; the compiler puts it there",
+			"offset 0: CmMic is not at the end; the compiler adds it there",
+			"offset 18: CmtsMic is not at the end; the compiler adds it there",
 		}},
 		{six + six + seven + "ff 00", []string{
-			"offset 0: CmMic does not stand at the end; the compiler puts it there",
-			"offset 18: a second CmMic; the compiler puts one",
+			"offset 0: CmMic is not at the end; the compiler adds it there",
+			"offset 18: duplicate CmMic; the compiler adds one",
 		}},
 		{"0600" + seven + "ff 000000", []string{"offset 0: CmMic of 0 octets; the compiler's has 16"}},
 		{"fe0101 fe01ff", nil},
 		{"fe0101 0301 01", []string{"offset 6: the file does not end with the delimiter 254 1 255"}},
 		{"fe0102 fe01ff", []string{"offset 0: the file does not begin with the delimiter 254 1 1"}},
-		{"fe0101 0600 fe01ff", []string{"offset 3: CmMic does not belong in this sort of file; it is lost"}},
+		{"fe0101 0600 fe01ff", []string{"offset 3: CmMic does not belong in this kind of file; it is lost"}},
 		{psObject + "ff", nil},
-		{psObject, []string{"offset 19: the end marker, 255, is missing; the compiler puts it"}},
-		{psObject + "ff 0000", []string{"offset 20: 2 zeros after the end where the compiler puts none"}},
+		{psObject, []string{"offset 19: no end marker (255); the compiler adds it"}},
+		{psObject + "ff 0000", []string{"offset 20: 2 zeros after the end marker; the compiler adds none"}},
 	} {
 		tree, err := Decode(unhex(t, tt.file))
 		if err != nil {
@@ -415,23 +415,23 @@ func TestCheck(t *testing.T) {
 	}{
 		{CM, `NetworkAccess 1; UsServiceFlow { UsServiceFlowRef 1; ServiceClassName "0123456789abcde"; } DsServiceFlow { DsServiceFlowRef 1; }`, ""},
 		{CM, `MaxCPE 1;`, "NetworkAccess (3) is missing"},
-		{CM, `NetworkAccess 1; ClassOfService { ClassID 1; } DsServiceFlow { DsServiceFlowRef 1; }`, "offset 3: ClassOfService (4) does not go together with service flows"},
+		{CM, `NetworkAccess 1; ClassOfService { ClassID 1; } DsServiceFlow { DsServiceFlowRef 1; }`, "offset 3: ClassOfService (4) cannot be combined with service flows"},
 		{CM, `NetworkAccess 1; UsServiceFlow { ServiceClassName "0123456789abcdef"; }`, "offset 5: ServiceClassName (24.4) has 16 characters"},
-		{CM, `NetworkAccess 1; UsServiceFlow { UsServiceFlowRef 2; } UsServiceFlow { UsServiceFlowRef 2; }`, "offset 11: UsServiceFlowRef 2 is taken by the one at offset 5"},
+		{CM, `NetworkAccess 1; UsServiceFlow { UsServiceFlowRef 2; } UsServiceFlow { UsServiceFlowRef 2; }`, "offset 11: UsServiceFlowRef 2 is already used at offset 5"},
 		{CM, `NetworkAccess 1; UsServiceFlow { UsServiceFlowId 2; }`, "UsServiceFlowId (24.2) belongs in registration messages"},
 		{CM, `NetworkAccess 1; ModemIPAddress 1.2.3.4;`, "ModemIPAddress (12) belongs in registration messages"},
-		{CM, `NetworkAccess 1; GenericTLV TlvCode 200 TlvValue 0x01;`, "offset 3: no TLV 200 is known"},
+		{CM, `NetworkAccess 1; GenericTLV TlvCode 200 TlvValue 0x01;`, "offset 3: unknown TLV 200"},
 		{CM, `NetworkAccess 1; GenericTLV TlvCode 18 TlvValue 0x0102;`, "MaxCPE (18): 2 octets, not 1"},
 		{CM, `GenericTLV TlvCode 3 TlvValue 0x05;`, "NetworkAccess (3): 5 is out of range, 0 to 1"},
 		// Trap 17.
 		{CM, `NetworkAccess 1; VendorSpecific { GenericTLV TlvCode 5 TlvValue 0x01; VendorIdentifier 0x00407b; }`, "offset 3: VendorSpecific (43): VendorIdentifier (8) must come first"},
 		{CM, `NetworkAccess 1; VendorSpecific { GenericTLV TlvCode 5 TlvValue 0x01; }`, "VendorSpecific (43) has no VendorIdentifier (8)"},
-		{CM, `NetworkAccess 1; VendorSpecific { VendorIdentifier 0xffffff; ExtendedCMTSMICConfiguration { ExtendedCMTSMICHMACDigestType 1; } CMLoadBalancingGroupID 1; }`, "ExtendedCMTSMICConfiguration (43.6) must stand in a VendorSpecific of its own"},
+		{CM, `NetworkAccess 1; VendorSpecific { VendorIdentifier 0xffffff; ExtendedCMTSMICConfiguration { ExtendedCMTSMICHMACDigestType 1; } CMLoadBalancingGroupID 1; }`, "ExtendedCMTSMICConfiguration (43.6) must be in a VendorSpecific of its own"},
 		{CM, `NetworkAccess 1; DsChannelList { SingleDsChannel { SingleDsTimeout 1; } }`, "SingleDsChannel (41.1) has 4 octets, not 6 to 13 octets"},
-		{CM, `NetworkAccess 1; MtaConfigDelimiter 1;`, "MtaConfigDelimiter (254) does not belong in this sort of file"},
+		{CM, `NetworkAccess 1; MtaConfigDelimiter 1;`, "MtaConfigDelimiter (254) does not belong in this kind of file"},
 		{MTA, `MtaConfigDelimiter 1; SnmpMibObject .1.3.6.1.3 Integer 1; MtaConfigDelimiter 255;`, ""},
-		{MTA, `MtaConfigDelimiter 1; NetworkAccess 1; MtaConfigDelimiter 255;`, "NetworkAccess (3) does not belong in this sort of file"},
-		{PS, `PsSwUpgradeFilename "a"; MaxCPE 1;`, "MaxCPE (18) does not belong in this sort of file"},
+		{MTA, `MtaConfigDelimiter 1; NetworkAccess 1; MtaConfigDelimiter 255;`, "NetworkAccess (3) does not belong in this kind of file"},
+		{PS, `PsSwUpgradeFilename "a"; MaxCPE 1;`, "MaxCPE (18) does not belong in this kind of file"},
 	} {
 		file, err := compile("Main {"+tt.src+"}", tt.dialect, false, nil)
 		if err != nil {
@@ -459,7 +459,7 @@ func TestJSON(t *testing.T) {
 			`{"code":6,"name":"QosParamSetType","offset":9,"length":1,"value":7,"hex":"07"}]},` +
 			`{"code":24,"name":"UsServiceFlow","offset":12,"length":0,"children":[]},` +
 			`{"code":255,"name":"EndOfData","offset":14,"length":0}],"tail":"00","deviations":[` +
-			`{"offset":14,"text":"CmMic is missing; the compiler puts it"},{"offset":14,"text":"CmtsMic is missing; the compiler puts it"}]}`},
+			`{"offset":14,"text":"CmMic is missing; the compiler adds it"},{"offset":14,"text":"CmtsMic is missing; the compiler adds it"}]}`},
 		{"c80101 120105 12020102 0904613c267a 24040a000001 3d1120010db8000000000000000000000000 20 18", `{"dialect":"cm","tlvs":[` +
 			`{"code":200,"offset":0,"length":1,"hex":"01"},` +
 			`{"code":18,"name":"MaxCPE","offset":3,"length":1,"value":5,"hex":"05"},` +

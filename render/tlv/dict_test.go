@@ -229,13 +229,13 @@ func TestMisplaced(t *testing.T) {
 		parent, keyword string
 		want            string
 	}{
-		{"25", "MaxRateDown", "MaxRateDown does not belong in DsServiceFlow but in ClassOfService (4); DsServiceFlow calls its 2 DsServiceFlowId"},
-		{"25", "UsServiceFlowRef", "UsServiceFlowRef does not belong in DsServiceFlow but in UsServiceFlow (24); DsServiceFlow calls its 1 DsServiceFlowRef"},
-		{"4", "SchedulingType", "SchedulingType does not belong in ClassOfService but in UsServiceFlow (24); ClassOfService has no 15"},
-		{"24", "NetworkAccess", "NetworkAccess does not belong in UsServiceFlow but at the top of the file; UsServiceFlow calls its 3 ServiceIdentifier"},
-		{"24", "MaxRateSustaind", "no TLV is called MaxRateSustaind; MaxRateSustained comes close"},
-		{"24", "NetworkAcess", "no TLV is called NetworkAcess; NetworkAccess, at the top of the file, comes close"},
-		{"24", "Gurkensalat", "no TLV is called Gurkensalat"},
+		{"25", "MaxRateDown", "MaxRateDown is not allowed in DsServiceFlow, only in ClassOfService (4); TLV 2 of DsServiceFlow is DsServiceFlowId"},
+		{"25", "UsServiceFlowRef", "UsServiceFlowRef is not allowed in DsServiceFlow, only in UsServiceFlow (24); TLV 1 of DsServiceFlow is DsServiceFlowRef"},
+		{"4", "SchedulingType", "SchedulingType is not allowed in ClassOfService, only in UsServiceFlow (24); ClassOfService has no TLV 15"},
+		{"24", "NetworkAccess", "NetworkAccess is not allowed in UsServiceFlow, only at the top of the file; TLV 3 of UsServiceFlow is ServiceIdentifier"},
+		{"24", "MaxRateSustaind", "unknown keyword MaxRateSustaind; did you mean MaxRateSustained?"},
+		{"24", "NetworkAcess", "unknown keyword NetworkAcess; did you mean NetworkAccess at the top of the file?"},
+		{"24", "Gurkensalat", "unknown keyword Gurkensalat"},
 	} {
 		got := at(t, tt.parent).Misplaced(tt.keyword)
 		if got != tt.want {
@@ -247,11 +247,11 @@ func TestMisplaced(t *testing.T) {
 		keyword string
 		want    string
 	}{
-		{PS, "EndOfData", "EndOfData does not belong at the top of a portal service's file but at the top of a modem's file; " +
-			"the file calls its 255 PsEndOfData, which is put there when the file is made: leave it out"},
-		{PS, "SwUpgradeFilename", "SwUpgradeFilename does not belong at the top of a portal service's file but at the top of a modem's file; the file calls its 9 PsSwUpgradeFilename"},
-		{MTA, "MaxRateDown", "MaxRateDown does not belong at the top of an MTA's file but in ClassOfService (4); the file calls its 2 UpstreamChannelId"},
-		{CM, "PsSnmpMibObject", "PsSnmpMibObject does not belong at the top of the file but at the top of a portal service's file; the file calls its 28 MaxClassifiers"},
+		{PS, "EndOfData", "EndOfData is not allowed at the top of a portal service file, only at the top of a modem file; " +
+			"TLV 255 of the file is PsEndOfData, which the compiler adds; leave it out"},
+		{PS, "SwUpgradeFilename", "SwUpgradeFilename is not allowed at the top of a portal service file, only at the top of a modem file; TLV 9 of the file is PsSwUpgradeFilename"},
+		{MTA, "MaxRateDown", "MaxRateDown is not allowed at the top of an MTA file, only in ClassOfService (4); TLV 2 of the file is UpstreamChannelId"},
+		{CM, "PsSnmpMibObject", "PsSnmpMibObject is not allowed at the top of the file, only at the top of a portal service file; TLV 28 of the file is MaxClassifiers"},
 	} {
 		if got := Root(tt.file).Misplaced(tt.keyword); got != tt.want {
 			t.Errorf("%s in a file of %v:\n got %s\nwant %s", tt.keyword, tt.file, got, tt.want)

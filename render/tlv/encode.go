@@ -113,9 +113,9 @@ func (d *Def) CloseGroup(dst []byte, start int) ([]byte, error) {
 }
 
 func (d *Def) tooLong(n, most int) error {
-	msg := count(n, "octet") + " do not fit in one TLV, which holds " + strconv.Itoa(most)
+	msg := count(n, "octet") + " do not fit in one TLV, which holds at most " + strconv.Itoa(most)
 	if d.Kind == KindVarbind && d.Parent().IsRoot() {
-		msg += "; only an MTA's file has a longer form, TLV 64"
+		msg += "; only MTA files have a longer form (TLV 64)"
 	}
 	return d.fail(-1, msg)
 }
@@ -157,7 +157,7 @@ func (e *Encoder) appendValue(dst []byte, d *Def, f Form, vals []Value) ([]byte,
 
 // unlike is the error for a value of another form than the kind's.
 func (d *Def) unlike(v *Value) error {
-	return d.fail(0, "wants "+d.wants()+", not "+v.describe())
+	return d.fail(0, "expected "+d.wants()+", got "+v.describe())
 }
 
 // count returns "1 octet", "2 octets".
@@ -177,7 +177,7 @@ func (v *Value) text() (string, bool) {
 func (e *Encoder) readFile(d *Def, v *Value) ([]byte, error) {
 	name, ok := v.text()
 	if !ok {
-		return nil, d.fail(0, "wants a file name in quotes, not "+v.describe())
+		return nil, d.fail(0, "expected a file name in quotes, got "+v.describe())
 	}
 	if e.ReadFile == nil {
 		return nil, d.fail(0, "no files can be read here")

@@ -26,10 +26,10 @@ func (e *Encoder) AppendGeneric(dst []byte, parent *Def, vals []Value, body []by
 		}
 		value = body
 	} else if !g.valued {
-		return dst, genericErr(-1, "is lacking TlvValue, TlvString or TlvStringZero")
+		return dst, genericErr(-1, "missing TlvValue, TlvString or TlvStringZero")
 	}
 	if g.code < 0 {
-		return dst, genericErr(-1, "is lacking TlvCode")
+		return dst, genericErr(-1, "missing TlvCode")
 	}
 	if g.length >= 0 && g.length != int64(len(value)) {
 		return dst, genericErr(g.lengthAt, "TlvLength says "+strconv.FormatInt(g.length, 10)+
@@ -48,7 +48,7 @@ func (e *Encoder) AppendGeneric(dst []byte, parent *Def, vals []Value, body []by
 		}
 	}
 	if len(value) > most {
-		return dst, genericErr(-1, strconv.Itoa(len(value))+" octets do not fit in one TLV, which holds "+strconv.Itoa(most))
+		return dst, genericErr(-1, strconv.Itoa(len(value))+" octets do not fit in one TLV, which holds at most "+strconv.Itoa(most))
 	}
 	dst = append(dst, byte(g.code))
 	if most > 255 {
@@ -73,13 +73,13 @@ func (g *generic) read(vals []Value) ([]byte, error) {
 	kind := ""
 	for i := 0; i < len(vals); i += 2 {
 		if vals[i].Type != Word || i+1 == len(vals) {
-			return nil, genericErr(i, "wants TlvCode, TlvLength, TlvType, TlvValue, TlvString or TlvStringZero, "+
-				"each with its value, not "+vals[i].describe())
+			return nil, genericErr(i, "expected TlvCode, TlvLength, TlvType, TlvValue, TlvString or TlvStringZero, "+
+				"each with its value, got "+vals[i].describe())
 		}
 		v := &vals[i+1]
 		word := strings.ToLower(vals[i].Text)
 		if word == "tlvcode" && g.code >= 0 || word == "tlvlength" && g.length >= 0 || word == "tlvtype" && g.typed {
-			return nil, genericErr(i, "a second "+vals[i].Text+"; one is enough")
+			return nil, genericErr(i, "duplicate "+vals[i].Text+"; keep one")
 		}
 		switch word {
 		case "tlvcode", "tlvlength":
@@ -89,7 +89,7 @@ func (g *generic) read(vals []Value) ([]byte, error) {
 				most = 65535
 			}
 			if !ok {
-				return nil, genericErr(i+1, vals[i].Text+" wants a number, not "+v.describe())
+				return nil, genericErr(i+1, vals[i].Text+": expected a number, got "+v.describe())
 			}
 			if neg || big || n > most {
 				return nil, genericErr(i+1, vals[i].Text+" "+v.describe()+" is out of range, 0 to "+strconv.FormatUint(most, 10))
@@ -102,20 +102,20 @@ func (g *generic) read(vals []Value) ([]byte, error) {
 			continue
 		case "tlvtype":
 			if v.Type != Word && v.Type != Any {
-				return nil, genericErr(i+1, "TlvType wants Integer, Short, Char or IPAddress, not "+v.describe())
+				return nil, genericErr(i+1, "TlvType: expected Integer, Short, Char or IPAddress, got "+v.describe())
 			}
 			if g.valued {
-				return nil, genericErr(i, "TlvType stands behind the value; it goes before TlvValue")
+				return nil, genericErr(i, "TlvType after the value; it belongs before TlvValue")
 			}
 			kind, g.typed = strings.ToLower(v.Text), true
 			continue
 		case "tlvvalue", "tlvstring", "tlvstringzero":
 		default:
-			return nil, genericErr(i, "there is no "+vals[i].Text+
-				", but TlvCode, TlvLength, TlvType, TlvValue, TlvString and TlvStringZero")
+			return nil, genericErr(i, "unknown keyword "+vals[i].Text+
+				"; expected TlvCode, TlvLength, TlvType, TlvValue, TlvString or TlvStringZero")
 		}
 		if g.valued {
-			return nil, genericErr(i, "one value is enough")
+			return nil, genericErr(i, "more than one value; keep one")
 		}
 		g.valued = true
 		if word != "tlvvalue" && g.typed {
@@ -124,7 +124,7 @@ func (g *generic) read(vals []Value) ([]byte, error) {
 		if word != "tlvvalue" {
 			s, ok := v.text()
 			if !ok {
-				return nil, genericErr(i+1, vals[i].Text+" wants a quoted string, not "+v.describe())
+				return nil, genericErr(i+1, vals[i].Text+": expected a quoted string, got "+v.describe())
 			}
 			out = append(out, s...)
 			if word == "tlvstringzero" {
@@ -145,10 +145,10 @@ func genericValue(kind string, v *Value, at int) ([]byte, error) {
 	switch kind {
 	case "":
 		if v.Type == String {
-			return nil, genericErr(at, "TlvValue wants 0x and hexadecimal digits: TlvString takes "+v.describe())
+			return nil, genericErr(at, "TlvValue: expected 0x and hexadecimal digits; TlvString takes "+v.describe())
 		}
 		if v.Type != Hex && v.Type != Any && v.Type != Octets {
-			return nil, genericErr(at, "TlvValue wants 0x and hexadecimal digits, or TlvType before it, not "+v.describe())
+			return nil, genericErr(at, "TlvValue: expected 0x and hexadecimal digits, or TlvType before it, got "+v.describe())
 		}
 		out, msg := v.octets(nil)
 		if msg != "" {
@@ -164,18 +164,18 @@ func genericValue(kind string, v *Value, at int) ([]byte, error) {
 	case "ipaddress":
 		a, ok := v.addr()
 		if !ok || !a.Is4() {
-			return nil, genericErr(at, "TlvType IPAddress wants an IPv4 address, not "+v.describe())
+			return nil, genericErr(at, "TlvType IPAddress: expected an IPv4 address, got "+v.describe())
 		}
 		b := a.As4()
 		return b[:], nil
 	default:
-		return nil, genericErr(at-2, "TlvType wants Integer, Short, Char or IPAddress, not "+kind)
+		return nil, genericErr(at-2, "TlvType: expected Integer, Short, Char or IPAddress, got "+kind)
 	}
 	neg, n, big, ok := v.number()
 	bits := 8 * octets
 	switch {
 	case !ok:
-		return nil, genericErr(at, "TlvValue wants a number, not "+v.describe())
+		return nil, genericErr(at, "TlvValue: expected a number, got "+v.describe())
 	case big || !neg && n >= 1<<bits || neg && n > 1<<(bits-1):
 		return nil, genericErr(at, v.describe()+" does not fit in "+strconv.Itoa(bits)+" bits")
 	}

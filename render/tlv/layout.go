@@ -35,12 +35,12 @@ func (t *Tree) deviations() {
 		if t.ended() {
 			body = body[:len(body)-1]
 		} else {
-			t.deviate(t.size, "the end marker, 255, is missing; the compiler puts it")
+			t.deviate(t.size, "no end marker (255); the compiler adds it")
 		}
 		if rest := bytes.TrimLeft(t.Tail, "\x00"); len(rest) > 0 {
-			t.deviate(t.size-len(rest), "what follows the end is not zero, and is lost")
+			t.deviate(t.size-len(rest), "non-zero data after the end marker; it is lost")
 		} else if len(t.Tail) > 0 {
-			t.deviate(t.size-len(t.Tail), "%s after the end where the compiler puts none", count(len(t.Tail), "zero"))
+			t.deviate(t.size-len(t.Tail), "%s after the end marker; the compiler adds none", count(len(t.Tail), "zero"))
 		}
 		t.strangers(body)
 		return
@@ -54,12 +54,12 @@ func (t *Tree) deviations() {
 		rest := bytes.TrimLeft(t.Tail, "\x00")
 		switch {
 		case len(rest) > 0:
-			t.deviate(t.size-len(rest), "what follows the end is not zero, and is lost")
+			t.deviate(t.size-len(rest), "non-zero data after the end marker; it is lost")
 		case len(t.Tail) != want:
-			t.deviate(end+1, "%s after the end where the compiler puts %d", count(len(t.Tail), "zero"), want)
+			t.deviate(end+1, "%s after the end marker; the compiler adds %d", count(len(t.Tail), "zero"), want)
 		}
 	} else {
-		t.deviate(end, "the end marker, 255, is missing; the compiler puts it")
+		t.deviate(end, "no end marker (255); the compiler adds it")
 	}
 	place := len(body) - 1
 	if place >= 0 && body[place].Code == 7 {
@@ -77,16 +77,16 @@ func (t *Tree) deviations() {
 			}
 			switch {
 			case found:
-				t.deviate(n.Offset, "a second %s; the compiler puts one", name)
+				t.deviate(n.Offset, "duplicate %s; the compiler adds one", name)
 			case j != place:
-				t.deviate(n.Offset, "%s does not stand at the end; the compiler puts it there", name)
+				t.deviate(n.Offset, "%s is not at the end; the compiler adds it there", name)
 			case n.Note != "":
 				t.deviate(n.Offset, "%s of %s; the compiler's has 16", name, count(len(n.Value), "octet"))
 			}
 			found = true
 		}
 		if !found {
-			t.deviate(end, "%s is missing; the compiler puts it", name)
+			t.deviate(end, "%s is missing; the compiler adds it", name)
 		}
 	}
 	for _, n := range body {
@@ -100,7 +100,7 @@ func (t *Tree) deviations() {
 func (t *Tree) strangers(list []*Node) {
 	for _, n := range list {
 		if n.Def != nil && n.Def.computed() != nil {
-			t.deviate(n.Offset, "%s does not belong in this sort of file; it is lost", n.Def.Name)
+			t.deviate(n.Offset, "%s does not belong in this kind of file; it is lost", n.Def.Name)
 		}
 	}
 }

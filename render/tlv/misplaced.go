@@ -13,9 +13,9 @@ func (d *Def) place() string {
 	}
 	switch prefix, _, _ := strings.Cut(d.Path, ":"); prefix {
 	case "mta":
-		return "at the top of an MTA's file"
+		return "at the top of an MTA file"
 	case "ps":
-		return "at the top of a portal service's file"
+		return "at the top of a portal service file"
 	}
 	return "at the top of the file"
 }
@@ -28,26 +28,26 @@ func (d *Def) Misplaced(keyword string) string {
 	case !d.IsRoot():
 		here, where = d.Name, "in "+d.Name
 	case d == Root(MTA):
-		where = "at the top of an MTA's file"
+		where = "at the top of an MTA file"
 	case d == Root(PS):
-		where = "at the top of a portal service's file"
+		where = "at the top of a portal service file"
 	}
 	found := Elsewhere(keyword)
 	if len(found) == 0 {
-		msg := "no TLV is called " + keyword
+		msg := "unknown keyword " + keyword
 		if near := d.near(keyword); near != "" {
-			msg += "; " + near + " comes close"
+			msg += "; did you mean " + near + "?"
 		}
 		return msg
 	}
 	var b strings.Builder
-	b.WriteString(keyword + " does not belong " + where + " but ")
+	b.WriteString(keyword + " is not allowed " + where + ", only ")
 	const most = 3
 	var seen []string
 	for _, e := range found {
 		p := e.place()
 		if d.IsRoot() && p == "at the top of the file" {
-			p = "at the top of a modem's file"
+			p = "at the top of a modem file"
 		}
 		seen = appendNew(seen, p)
 	}
@@ -72,12 +72,12 @@ func (d *Def) Misplaced(keyword string) string {
 		codes[e.Code] = true
 		n := strconv.Itoa(int(e.Code))
 		if c, ok := d.ChildByCode(e.Code); ok {
-			b.WriteString("; " + here + " calls its " + n + " " + c.Name)
+			b.WriteString("; TLV " + n + " of " + here + " is " + c.Name)
 			if c.computed() != nil && d != Root(MTA) {
-				b.WriteString(", which is put there when the file is made: leave it out")
+				b.WriteString(", which the compiler adds; leave it out")
 			}
 		} else {
-			b.WriteString("; " + here + " has no " + n)
+			b.WriteString("; " + here + " has no TLV " + n)
 		}
 	}
 	return b.String()
@@ -108,7 +108,7 @@ func (d *Def) near(keyword string) string {
 	for _, w := range words {
 		if dist := distance(low, w.name, at); dist < at {
 			p := places[w.first]
-			best, at = kidName{w.name, p.def, p.form}.nameOf()+", "+defs[p.def].place()+",", dist
+			best, at = kidName{w.name, p.def, p.form}.nameOf()+" "+defs[p.def].place(), dist
 		}
 	}
 	return best

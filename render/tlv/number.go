@@ -17,7 +17,7 @@ func (k number) append(dst []byte, d *Def, v, _ *Value) ([]byte, error) {
 	if !ok {
 		if v.Type == String {
 			if _, _, ok := parseUint(v.Text, 10); ok {
-				return dst, d.fail(0, "wants a number: write "+v.Text+" without the quotes")
+				return dst, d.fail(0, "expected a number; write "+v.Text+" without quotes")
 			}
 		}
 		return dst, d.unlike(v)

@@ -37,7 +37,7 @@ func (writeControl) wants(*Def) string {
 
 func (writeControl) append(e *Encoder, dst []byte, d *Def, _ Form, vals []Value) ([]byte, error) {
 	if len(vals) != 2 {
-		return dst, d.fail(-1, "wants "+d.wants())
+		return dst, d.fail(-1, "expected "+d.wants())
 	}
 	out, err := e.appendOIDTLV(dst, d, 0, &vals[0])
 	if err != nil {
@@ -45,7 +45,7 @@ func (writeControl) append(e *Encoder, dst []byte, d *Def, _ Form, vals []Value)
 	}
 	neg, n, big, ok := vals[1].number()
 	if !ok || neg || big || n > 1 {
-		return dst, d.fail(1, "wants 0 to allow or 1 to forbid, not "+vals[1].describe())
+		return dst, d.fail(1, "expected 0 to allow or 1 to forbid, got "+vals[1].describe())
 	}
 	return append(out, byte(n)), nil
 }
@@ -94,7 +94,7 @@ func (varbind) read(b []byte) ([]Value, bool) {
 
 func (varbind) check(c *checker, n *Node) {
 	if _, err := ber.ParseVarbind(n.Value); err != nil {
-		c.warn(n.Offset, "%s: no varbind: %v", n.Def.Title(), err)
+		c.warn(n.Offset, "%s: not a varbind: %v", n.Def.Title(), err)
 	}
 }
 
@@ -114,7 +114,7 @@ func oidValue(b []byte) (v Value, rest []byte, ok bool) {
 func (varbind) print(p *printer, n *Node, parent *Def, depth int) {
 	vb, err := ber.ParseVarbind(n.Value)
 	if err != nil {
-		p.generic(n, "no varbind: "+err.Error(), depth)
+		p.generic(n, "not a varbind: "+err.Error(), depth)
 		return
 	}
 	name := n.Def.Name

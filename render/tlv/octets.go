@@ -34,7 +34,7 @@ func (k octetString) append(_ *Encoder, dst []byte, d *Def, _ Form, vals []Value
 		return dst, err
 	}
 	if n := len(dst) - start; n < d.LenMin || n > d.LenMax {
-		return dst, d.fail(0, "wants "+d.octets()+", "+v.describe()+" has "+strconv.Itoa(n))
+		return dst, d.fail(0, "expected "+d.octets()+"; "+v.describe()+" has "+strconv.Itoa(n))
 	}
 	return dst, nil
 }
@@ -74,13 +74,13 @@ func (d *Def) appendOctets(dst []byte, v *Value) ([]byte, error) {
 			return append(dst, v.Text...), nil
 		}
 		if _, ok := cutHex(v.Text); ok {
-			return dst, d.fail(0, "hexadecimal goes without quotes: write "+shorten(v.Text))
+			return dst, d.fail(0, "hexadecimal values are not quoted; write "+shorten(v.Text))
 		}
 	case Number:
 		if d.LenMin == d.LenMax && d.LenMin <= 4 && !v.Neg && v.Num>>(8*d.LenMin) == 0 {
 			h := strconv.FormatUint(v.Num, 16)
 			h = strings.Repeat("0", 2*d.LenMin-len(h)) + h
-			return dst, d.fail(0, "wants "+d.wants()+": write 0x"+h+" for "+v.describe())
+			return dst, d.fail(0, "expected "+d.wants()+"; write 0x"+h+" for "+v.describe())
 		}
 	}
 	return dst, d.unlike(v)
@@ -95,7 +95,7 @@ func (v *Value) octets(dst []byte) ([]byte, string) {
 	if v.Type == Any {
 		var ok bool
 		if digits, ok = cutHex(digits); !ok {
-			return dst, "wants 0x and hexadecimal digits, not " + v.describe()
+			return dst, "expected 0x and hexadecimal digits, got " + v.describe()
 		}
 	}
 	return appendHex(dst, digits)
@@ -124,7 +124,7 @@ func (k characters) append(_ *Encoder, dst []byte, d *Def, _ Form, vals []Value)
 		}
 		dst = out
 	} else if v.Type == Word || v.Type == Number {
-		return dst, d.fail(0, "wants a string: put "+v.describe()+" in quotes")
+		return dst, d.fail(0, "expected a string; put "+v.describe()+" in quotes")
 	} else {
 		return dst, d.unlike(v)
 	}
@@ -137,7 +137,7 @@ func (k characters) append(_ *Encoder, dst []byte, d *Def, _ Form, vals []Value)
 	case n > most:
 		return dst, d.fail(0, count(n, "character")+", at most "+strconv.Itoa(most)+" are allowed")
 	case n < least:
-		return dst, d.fail(0, count(n, "character")+", at least "+strconv.Itoa(least)+" must be there")
+		return dst, d.fail(0, count(n, "character")+", at least "+strconv.Itoa(least)+" are required")
 	}
 	return dst, nil
 }
@@ -228,7 +228,7 @@ func (certificate) append(e *Encoder, dst []byte, d *Def, f Form, vals []Value) 
 		return d.appendOctets(dst, v)
 	}
 	if f == FormBytes {
-		msg := "wants 0x and hexadecimal digits, not " + v.describe()
+		msg := "expected 0x and hexadecimal digits, got " + v.describe()
 		if name := d.nameFor(FormFile); name != "" {
 			msg += "; " + name + " takes a file name"
 		}

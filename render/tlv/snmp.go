@@ -22,8 +22,8 @@ const (
 	ObjectID               // dotted, or a name
 	OctetString            // quoted
 	HexString              // 0x…
-	DecimalString          // octets in decimal with dots between, quoted
-	BITS                   // names or numbers of bits with commas between, or 0x…
+	DecimalString          // octets in decimal separated by dots, quoted
+	BITS                   // names or numbers of bits separated by commas, or 0x…
 	Opaque                 // 0x…
 )
 
@@ -111,7 +111,7 @@ func (e *Encoder) resolve(d *Def, index int, v *Value) (mib.Ref, error) {
 	case v.Type == Number && !v.Neg:
 		name = strconv.FormatUint(v.Num, 10)
 	default:
-		return mib.Ref{}, d.fail(index, "wants an object identifier, such as .1.3.6.1, or its name, not "+v.describe())
+		return mib.Ref{}, d.fail(index, "expected an object identifier, such as .1.3.6.1, or its name, got "+v.describe())
 	}
 	if e.MIB != nil {
 		ref, err := e.MIB.Resolve(name)
@@ -121,7 +121,7 @@ func (e *Encoder) resolve(d *Def, index int, v *Value) (mib.Ref, error) {
 		return ref, nil
 	}
 	if !isNumeric(name) {
-		return mib.Ref{}, d.fail(index, name+" is a name, and there are no MIBs to look it up in: write the dotted number")
+		return mib.Ref{}, d.fail(index, name+" is a name, and no MIBs are loaded; write the dotted number")
 	}
 	oid, err := ber.ParseOID(name)
 	if err != nil {
@@ -136,7 +136,7 @@ func (e *Encoder) resolve(d *Def, index int, v *Value) (mib.Ref, error) {
 func (e *Encoder) Varbind(d *Def, vals []Value) (VarbindPrefix, error) {
 	var p VarbindPrefix
 	if len(vals) < 3 {
-		return p, d.fail(-1, "is lacking a value: "+d.wants())
+		return p, d.fail(-1, "missing value; expected "+d.wants())
 	}
 	ref, err := e.resolve(d, 0, &vals[0])
 	if err != nil {
@@ -147,8 +147,8 @@ func (e *Encoder) Varbind(d *Def, vals []Value) (VarbindPrefix, error) {
 		p.Type, ok = parseSNMPType(vals[1].Text)
 	}
 	if !ok {
-		return p, d.fail(1, "wants a type, Integer, Gauge32, Counter32, Counter64, TimeTicks, IPAddress, "+
-			"ObjectID, String, HexString, DecimalString, BITS or Opaque, not "+vals[1].describe())
+		return p, d.fail(1, "expected a type: Integer, Gauge32, Counter32, Counter64, TimeTicks, IPAddress, "+
+			"ObjectID, String, HexString, DecimalString, BITS or Opaque, got "+vals[1].describe())
 	}
 	p.OID, p.Arcs, p.Object = ber.AppendOID(nil, ref.OID), len(ref.OID), ref.Object
 	if p.Object == nil {
@@ -157,13 +157,13 @@ func (e *Encoder) Varbind(d *Def, vals []Value) (VarbindPrefix, error) {
 	if len(ref.Instance) == 0 {
 		switch p.Object.Kind {
 		case mib.Scalar:
-			e.warn(d, p.Object.Label+" has no instance: .0 is missing")
+			e.warn(d, p.Object.Label+" has no instance; append .0")
 		case mib.Column:
 			e.warn(d, p.Object.Label+" has no index")
 		}
 	}
 	if tag := mib.SyntaxTag(p.Object.Syntax); tag != 0 && tag != p.Type.Tag() {
-		msg := p.Object.Label + " is of type " + p.Object.Syntax.String() + ": write " + typeFor(p.Object.Syntax).String() +
+		msg := p.Object.Label + " is of type " + p.Object.Syntax.String() + "; write " + typeFor(p.Object.Syntax).String() +
 			", not " + p.Type.String()
 		if !e.Lenient && !isNumeric(vals[0].Text) {
 			return p, d.fail(1, msg)
@@ -221,7 +221,7 @@ func (e *Encoder) appendOIDTLV(dst []byte, d *Def, index int, v *Value) ([]byte,
 
 func (e *Encoder) appendDigitMap(dst []byte, d *Def, vals []Value) ([]byte, error) {
 	if len(vals) != 1 {
-		return dst, d.fail(-1, "wants a file name in quotes")
+		return dst, d.fail(-1, "expected a file name in quotes")
 	}
 	text, err := e.readFile(d, &vals[0])
 	if err != nil {

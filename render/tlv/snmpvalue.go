@@ -12,7 +12,7 @@ import (
 // operands from the object's name on, so that the value is number 2.
 func (e *Encoder) AppendSNMPValue(dst []byte, d *Def, p *VarbindPrefix, vals []Value) ([]byte, error) {
 	if len(vals) != 1 {
-		return dst, d.fail(2+min(1, len(vals)), "takes one value after the type, not "+strconv.Itoa(len(vals)))
+		return dst, d.fail(2+min(1, len(vals)), "takes one value after the type, got "+strconv.Itoa(len(vals)))
 	}
 	v := &vals[0]
 	switch p.Type {
@@ -23,7 +23,7 @@ func (e *Encoder) AppendSNMPValue(dst []byte, d *Def, p *VarbindPrefix, vals []V
 	case IPAddress:
 		a, ok := v.addr()
 		if !ok || !a.Is4() {
-			return dst, d.fail(2, "IPAddress wants an IPv4 address, not "+v.describe())
+			return dst, d.fail(2, "IPAddress: expected an IPv4 address, got "+v.describe())
 		}
 		b := a.As4()
 		return append(dst, b[:]...), nil
@@ -59,9 +59,9 @@ func (e *Encoder) appendInteger(dst []byte, d *Def, p *VarbindPrefix, v *Value) 
 	}
 	switch {
 	case !ok && v.Type == String:
-		return dst, d.fail(2, "Integer wants a number without quotes, not "+v.describe())
+		return dst, d.fail(2, "Integer: expected a number without quotes, got "+v.describe())
 	case !ok:
-		return dst, d.fail(2, "Integer wants a number, not "+v.describe())
+		return dst, d.fail(2, "Integer: expected a number, got "+v.describe())
 	case big || !neg && mag > 1<<31-1 || neg && mag > 1<<31:
 		return dst, d.fail(2, v.describe()+" does not fit in 32 bits, -2147483648 to 2147483647")
 	}
@@ -90,7 +90,7 @@ func (e *Encoder) appendUnsigned(dst []byte, d *Def, p *VarbindPrefix, v *Value)
 	}
 	switch {
 	case !ok:
-		return dst, d.fail(2, p.Type.String()+" wants a number, not "+v.describe())
+		return dst, d.fail(2, p.Type.String()+": expected a number, got "+v.describe())
 	case neg && n != 0:
 		return dst, d.fail(2, v.describe()+" is out of range, 0 to "+strconv.FormatUint(most, 10))
 	case big || n > most:
@@ -109,9 +109,9 @@ func (e *Encoder) appendOctetString(dst []byte, d *Def, p *VarbindPrefix, v *Val
 			return append(dst, s...), nil
 		}
 		if v.Type == Hex {
-			return dst, d.fail(2, "String wants a quoted string: HexString takes "+v.describe())
+			return dst, d.fail(2, "String: expected a quoted string; HexString takes "+v.describe())
 		}
-		return dst, d.fail(2, "String wants a quoted string, not "+v.describe())
+		return dst, d.fail(2, "String: expected a quoted string, got "+v.describe())
 	case HexString, Opaque:
 		return d.appendHexString(dst, p.Type, v)
 	case DecimalString:
@@ -133,13 +133,13 @@ func (d *Def) appendHexString(dst []byte, t SNMPType, v *Value) ([]byte, error) 
 	case String:
 		if digits, ok := cutHex(v.Text); ok {
 			if _, msg := appendHex(nil, digits); msg == "" {
-				return dst, d.fail(2, t.String()+" goes without quotes: write "+shorten(v.Text))
+				return dst, d.fail(2, t.String()+" values are not quoted; write "+shorten(v.Text))
 			}
 		}
-		return dst, d.fail(2, t.String()+" wants 0x and hexadecimal digits without quotes: write 0x"+
+		return dst, d.fail(2, t.String()+": expected 0x and hexadecimal digits without quotes; write 0x"+
 			hex.EncodeToString([]byte(shorten(v.Text)))+", or String "+v.describe())
 	}
-	return dst, d.fail(2, t.String()+" wants 0x and hexadecimal digits, not "+v.describe())
+	return dst, d.fail(2, t.String()+": expected 0x and hexadecimal digits, got "+v.describe())
 }
 
 func (d *Def) appendDecimalString(dst []byte, v *Value) ([]byte, error) {
@@ -148,7 +148,7 @@ func (d *Def) appendDecimalString(dst []byte, v *Value) ([]byte, error) {
 	case v.Type == Number && !v.Neg:
 		s = strconv.FormatUint(v.Num, 10)
 	case v.Type != String && v.Type != Any && v.Type != Word:
-		return dst, d.fail(2, `DecimalString wants octets in decimal with dots between, such as "1.2.3", not `+v.describe())
+		return dst, d.fail(2, `DecimalString: expected octets in decimal separated by dots, such as "1.2.3", got `+v.describe())
 	}
 	if s == "" {
 		return dst, nil
@@ -157,7 +157,7 @@ func (d *Def) appendDecimalString(dst []byte, v *Value) ([]byte, error) {
 	for part := range strings.SplitSeq(s, ".") {
 		n, big, ok := parseUint(part, 10)
 		if !ok || big || n > 255 {
-			return dst[:start], d.fail(2, `DecimalString wants octets in decimal with dots between, such as "1.2.3": `+
+			return dst[:start], d.fail(2, `DecimalString: expected octets in decimal separated by dots, such as "1.2.3": `+
 				strconv.Quote(part)+" is no number from 0 to 255")
 		}
 		dst = append(dst, byte(n))
@@ -201,7 +201,7 @@ func (d *Def) appendBits(dst []byte, p *VarbindPrefix, v *Value) ([]byte, error)
 			n, ok = uint64(bit), true
 		}
 		if !ok || neg || big || n > most {
-			return dst[:start], d.fail(2, "BITS wants names or numbers of bits with commas between, or 0x and hexadecimal digits, not "+el.describe())
+			return dst[:start], d.fail(2, "BITS: expected names or numbers of bits separated by commas, or 0x and hexadecimal digits, got "+el.describe())
 		}
 		for uint64(len(dst)-start) <= n/8 {
 			dst = append(dst, 0)

@@ -20,7 +20,7 @@ import (
 
 	"dcs/cmd/internal/httpserve"
 	"dcs/cmd/internal/listen"
-	"dcs/render/private"
+	"dcs/render/secret"
 )
 
 const unixPrefix = "unix:"
@@ -46,7 +46,7 @@ func loadTLS(cfg *Config) (*tls.Config, error) {
 	}
 	c := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
 	if cfg.ClientCA != "" {
-		pem, err := private.ReadCertificates(cfg.ClientCA)
+		pem, err := secret.ReadCertificates(cfg.ClientCA)
 		if err != nil {
 			return nil, fmt.Errorf("admin_client_ca: %w", err)
 		}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"sync"
 
-	"dcs/render/private"
+	"dcs/render/secret"
 )
 
 // The length of a token, in octets.
@@ -57,7 +57,7 @@ func (t *tokenFile) load() (sum *[sha256.Size]byte, changed bool, err error) {
 
 // readToken reads a token and returns its hash.
 func readToken(path string) (*[sha256.Size]byte, error) {
-	text, err := private.Read(path, maxToken)
+	text, err := secret.Read(path, maxToken)
 	if err != nil {
 		return nil, fmt.Errorf("admin_token_file: %w", err)
 	}

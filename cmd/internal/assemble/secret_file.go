@@ -3,13 +3,13 @@ package assemble
 import (
 	"bytes"
 
-	"dcs/render/private"
+	"dcs/render/secret"
 )
 
 // ReadSecret reads a secret's file. One line end at its end belongs to the file, not
 // to the secret. The warning, if any, is for the operator.
 func ReadSecret(name string) (key []byte, warning string, err error) {
-	key, err = private.Read(name, private.MaxSize)
+	key, err = secret.Read(name, secret.MaxSize)
 	if err != nil {
 		return nil, "", err
 	}

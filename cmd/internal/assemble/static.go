@@ -1,6 +1,7 @@
 package assemble
 
 import (
+	"context"
 	"fmt"
 
 	"dcs/cmd/internal/config"
@@ -69,8 +70,8 @@ func (s *Secrets) Signing(cfg *config.Config) Signing {
 }
 
 // Audit checks the files that no template makes.
-func (s *Signing) Audit(snap *library.Snapshot, parallel int) *library.Audit {
-	return snap.Audit(s.Secrets, mostShown, parallel)
+func (s *Signing) Audit(ctx context.Context, snap *library.Snapshot, parallel int) *library.Audit {
+	return snap.Audit(ctx, s.Secrets, mostShown, parallel)
 }
 
 // Unchecked returns how many files have a CMTS MIC that no secret tells right from wrong.

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"slices"
@@ -12,7 +13,7 @@ import (
 // checkStatic tells of the files that no template makes, and whether all are right.
 func (c *checker) checkStatic(s *assemble.Secrets, snap *library.Snapshot) (ok bool) {
 	sign := s.Signing(c.cfg)
-	a := sign.Audit(snap, runtime.GOMAXPROCS(0))
+	a := sign.Audit(context.Background(), snap, runtime.GOMAXPROCS(0))
 	bad := slices.Concat(assemble.Unreadable(snap), sign.AuditErrors(a))
 	for _, line := range slices.Concat(bad, sign.AuditNotes(snap, a)) {
 		fmt.Fprintln(c.Stderr, line)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	sim "dcs/bench/cmts"
+	"dcs/render/secret"
 )
 
 // BenchmarkFleet adds a secret to 100 CMTSes over SSH and 100 over SNMP, 16 at a time. An op is the whole fleet.
@@ -52,7 +53,7 @@ func BenchmarkFleet(b *testing.B) {
 				defer func() { <-turn }()
 				d, err := Open(cfg, opt)
 				if err == nil {
-					err = d.Add(b.Context(), NewSecret(newSecret))
+					err = d.Add(b.Context(), secret.New(newSecret))
 				}
 				if err != nil {
 					b.Error(err)

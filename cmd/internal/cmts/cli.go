@@ -12,14 +12,16 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"dcs/render/secret"
 )
 
 // cli drives a CMTS by a dialogue.
 type cli struct {
 	base
 	address    string
-	password   Secret
-	enable     Secret
+	password   secret.Text
+	enable     secret.Text
 	signer     ssh.Signer
 	knownHosts string
 }
@@ -42,16 +44,16 @@ func openCLI(b base, opt Options) (Driver, error) {
 		return nil, errors.New("neither password_file nor key_file is set")
 	}
 	if b.cfg.PasswordFile != "" {
-		if c.password, err = readSecret("password_file", b.cfg.PasswordFile); err != nil {
+		if c.password, err = secret.ReadText("password_file", b.cfg.PasswordFile); err != nil {
 			return nil, err
 		}
 	}
 	if b.cfg.EnablePasswordFile != "" {
-		if c.enable, err = readSecret("enable_password_file", b.cfg.EnablePasswordFile); err != nil {
+		if c.enable, err = secret.ReadText("enable_password_file", b.cfg.EnablePasswordFile); err != nil {
 			return nil, err
 		}
 	}
-	c.secrets = []Secret{c.password, c.enable}
+	c.secrets = []secret.Text{c.password, c.enable}
 	for _, s := range c.secrets {
 		if strings.ContainsAny(s.Reveal(), "\r\n\x00") {
 			return nil, errors.New("a password goes over more than one line")
@@ -80,7 +82,7 @@ func openCLI(b base, opt Options) (Driver, error) {
 
 func (c *cli) Readable() bool { return c.desc.Dialogue.readable() }
 
-func (c *cli) Add(ctx context.Context, secret Secret) error {
+func (c *cli) Add(ctx context.Context, secret secret.Text) error {
 	if err := c.Check(secret); err != nil {
 		return err
 	}
@@ -91,7 +93,7 @@ func (c *cli) Add(ctx context.Context, secret Secret) error {
 	return c.change(ctx, "add", steps, secret)
 }
 
-func (c *cli) Remove(ctx context.Context, keep Secret) error {
+func (c *cli) Remove(ctx context.Context, keep secret.Text) error {
 	if keep.IsZero() {
 		return c.change(ctx, "clear", c.desc.Dialogue.Clear, keep)
 	}
@@ -105,10 +107,10 @@ func (c *cli) Remove(ctx context.Context, keep Secret) error {
 	return c.change(ctx, "remove", steps, keep)
 }
 
-func (c *cli) change(ctx context.Context, op string, steps []step, secret Secret) error {
-	return c.talk(ctx, op, []Secret{secret}, func(s *session) error {
+func (c *cli) change(ctx context.Context, op string, steps []step, text secret.Text) error {
+	return c.talk(ctx, op, []secret.Text{text}, func(s *session) error {
 		vars := maps.Clone(c.vars)
-		vars[varSecret] = c.desc.Secret.write(secret)
+		vars[varSecret] = c.desc.Secret.write(text)
 		if err := s.run(ctx, steps, c.cfg.Interfaces, c.questions(vars), nil); err != nil {
 			return err
 		}
@@ -129,7 +131,7 @@ func (c *cli) questions(vars map[string]string) map[string]string {
 }
 
 // talk holds one session, up to where commands are taken.
-func (c *cli) talk(ctx context.Context, op string, secrets []Secret, f func(*session) error) error {
+func (c *cli) talk(ctx context.Context, op string, secrets []secret.Text, f func(*session) error) error {
 	scrub := c.scrubber(secrets...)
 	where := c.where(op, c.address)
 	var conn io.ReadWriteCloser
@@ -159,7 +161,7 @@ func (c *cli) talk(ctx context.Context, op string, secrets []Secret, f func(*ses
 	return scrub.fail(where, err)
 }
 
-func (c *cli) Verify(ctx context.Context, want []Secret) (State, error) {
+func (c *cli) Verify(ctx context.Context, want []secret.Text) (State, error) {
 	state := State{Holds: make([]Holding, len(want)), Filled: -1}
 	found := map[string]*held{}
 	err := c.talk(ctx, "verify", want, func(s *session) error {
@@ -228,9 +230,9 @@ func (h *held) read(r *reading, output, quote string) {
 	}
 }
 
-func (h *held) holds(want Secret) Holding {
+func (h *held) holds(want secret.Text) Holding {
 	for _, t := range h.texts {
-		if want.Equal(NewSecret(t)) {
+		if want.Equal(secret.New(t)) {
 			return Yes
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"time"
+
+	"dcs/render/secret"
 )
 
 // CMTS is one entry of the fleet: how it is reached, and which modems are behind it.
@@ -60,20 +62,20 @@ type Driver interface {
 	MaxLen() int    // longest secret that it takes, in octets
 	Readable() bool // whether Verify can read secrets back; else it only tells what is filled, if even that
 	// Check tells why the CMTS would not take secret: its length, a character. Nothing is sent.
-	Check(secret Secret) error
+	Check(secret secret.Text) error
 
 	// Add makes the CMTS hold secret: next to the present one where it has two slots, else in its place.
-	Add(ctx context.Context, secret Secret) error
+	Add(ctx context.Context, secret secret.Text) error
 	// Remove makes the CMTS hold keep alone. Where keep is held already, it is held at every moment. The zero keep
 	// leaves the CMTS without a secret.
 	//
 	// It needs keep, because a CMTS with two slots has a primary and a secondary: the one that stays becomes the
 	// primary. It does not need the one that goes, nor does it matter which that was: Remove(ctx, new) ends a rotation,
 	// and Remove(ctx, old) takes Add back.
-	Remove(ctx context.Context, keep Secret) error
+	Remove(ctx context.Context, keep secret.Text) error
 	// Verify reads what the CMTS holds. With no secrets to look for it still shows whether the CMTS can be reached and
 	// takes our credentials.
-	Verify(ctx context.Context, want []Secret) (State, error)
+	Verify(ctx context.Context, want []secret.Text) (State, error)
 	Close() error
 }
 

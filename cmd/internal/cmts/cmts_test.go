@@ -1,9 +1,6 @@
 package cmts
 
 import (
-	"encoding/json"
-	"fmt"
-	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -12,36 +9,8 @@ import (
 	"testing"
 
 	sim "dcs/bench/cmts"
+	"dcs/render/secret"
 )
-
-func TestSecretNeverShows(t *testing.T) {
-	s := NewSecret(newSecret)
-	type holder struct {
-		Public  Secret
-		private Secret
-		pointer *Secret
-	}
-	h := holder{s, s, &s}
-	var log strings.Builder
-	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "a", s, "b", h, "c", &h)
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "a", s, "b", h, "c", &h)
-	j, err := json.Marshal([]any{s, &s, h, map[string]any{"a": s}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := []string{log.String(), string(j)}
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%p", "%T"} {
-		all = append(all, fmt.Sprintf(verb, s), fmt.Sprintf(verb, &s), fmt.Sprintf(verb, h), fmt.Sprintf(verb, &h), fmt.Sprintf(verb, []Secret{s}))
-	}
-	for _, text := range all {
-		if strings.Contains(text, newSecret) || strings.Contains(text, fmt.Sprintf("%x", newSecret)) {
-			t.Errorf("%q shows it", text)
-		}
-	}
-	if s.Reveal() != newSecret || !s.Equal(NewSecret(newSecret)) || s.Equal(NewSecret(oldSecret)) || s.IsZero() || !NewSecret("").IsZero() {
-		t.Error("it does not hold what it was made of")
-	}
-}
 
 // Awkward secrets arrive as they are, or are refused before anything is sent.
 func TestAwkwardSecrets(t *testing.T) {
@@ -99,16 +68,16 @@ func TestAwkwardSecrets(t *testing.T) {
 			d := r.open()
 			for _, tt := range tests {
 				lines := len(r.sim.Lines())
-				err := d.Add(t.Context(), NewSecret(tt.secret))
+				err := d.Add(t.Context(), secret.New(tt.secret))
 				if !slices.Contains(tt.taken, m) {
-					if err == nil || d.Check(NewSecret(tt.secret)) == nil {
+					if err == nil || d.Check(secret.New(tt.secret)) == nil {
 						t.Errorf("%q was taken", tt.secret)
 					} else if len(r.sim.Lines()) != lines {
 						t.Errorf("%q was refused when the session was on", tt.secret)
 					} else if len(tt.secret) > 1 && strings.Contains(err.Error(), tt.secret) {
 						t.Errorf("%q shows the secret", err)
 					}
-					if d.Remove(t.Context(), NewSecret(tt.secret)) == nil && tt.secret != "" {
+					if d.Remove(t.Context(), secret.New(tt.secret)) == nil && tt.secret != "" {
 						t.Errorf("%q was kept", tt.secret)
 					}
 					continue
@@ -121,7 +90,7 @@ func TestAwkwardSecrets(t *testing.T) {
 					t.Errorf("%q arrived as one of %q", tt.secret, r.sim.Secrets(iface))
 				}
 				if d.Readable() {
-					st, err := d.Verify(t.Context(), []Secret{NewSecret(tt.secret)})
+					st, err := d.Verify(t.Context(), []secret.Text{secret.New(tt.secret)})
 					if err != nil || st.Holds[0] != Yes {
 						t.Errorf("%q: reading it back: %v, %v", tt.secret, st, err)
 					}

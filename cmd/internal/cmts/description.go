@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"dcs/cmd/internal/strictyaml"
+	"dcs/render/secret"
 )
 
 //go:embed descriptions/*.yaml
@@ -342,7 +343,7 @@ func expand(s string, vars map[string]string) string {
 }
 
 // checkSecret tells why a CMTS with these rules would not take a secret, without saying what is in it.
-func (r *secretRules) check(secret Secret) error {
+func (r *secretRules) check(secret secret.Text) error {
 	text := secret.Reveal()
 	switch {
 	case text == "":
@@ -378,7 +379,7 @@ func kindOf(c rune) string {
 }
 
 // write returns the secret as a command line has it.
-func (r *secretRules) write(secret Secret) string {
+func (r *secretRules) write(secret secret.Text) string {
 	var b strings.Builder
 	b.WriteString(r.Quote)
 	for _, c := range secret.Reveal() {

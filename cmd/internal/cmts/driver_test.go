@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	sim "dcs/bench/cmts"
+	"dcs/render/secret"
 )
 
 // A banner that looks like prompts, pages although they were switched off, messages between.
@@ -12,7 +13,7 @@ func TestTalkativeSystem(t *testing.T) {
 	r := newRig(t, sim.Config{Make: sim.Cisco, Interfaces: []string{"Cable5/0/0"}})
 	r.sim.SetFaults(sim.Faults{Paging: true, Chatter: true, Banner: "\r\n#####\r\nwelcome#\r\nPassword: of no use#\r\n"})
 	d := r.open()
-	r.works(d.Add(t.Context(), NewSecret(newSecret)))
+	r.works(d.Add(t.Context(), secret.New(newSecret)))
 	r.holds("Cable5/0/0", newSecret, oldSecret)
 	r.state(d, State{Holds: []Holding{Yes, Yes}, Filled: 2})
 }
@@ -157,7 +158,7 @@ func TestRotation(t *testing.T) {
 			r.state(d, tt.start)
 			// Each step twice: a rotation that is resumed repeats it.
 			for range 2 {
-				r.works(d.Add(ctx, NewSecret(newSecret)))
+				r.works(d.Add(ctx, secret.New(newSecret)))
 			}
 			r.state(d, tt.both)
 			for _, i := range tt.ifs {
@@ -169,15 +170,15 @@ func TestRotation(t *testing.T) {
 			}
 			if tt.slots == 2 { // a rollback, and forward again
 				for range 2 {
-					r.works(d.Remove(ctx, NewSecret(oldSecret)))
+					r.works(d.Remove(ctx, secret.New(oldSecret)))
 				}
 				for _, i := range tt.ifs {
 					r.holds(i, oldSecret)
 				}
-				r.works(d.Add(ctx, NewSecret(newSecret)))
+				r.works(d.Add(ctx, secret.New(newSecret)))
 			}
 			for range 2 {
-				r.works(d.Remove(ctx, NewSecret(newSecret)))
+				r.works(d.Remove(ctx, secret.New(newSecret)))
 			}
 			for _, i := range tt.ifs {
 				r.holds(i, newSecret)
@@ -186,7 +187,7 @@ func TestRotation(t *testing.T) {
 			if tt.cfg.Make != sim.C3 && r.sim.Saves() == 0 {
 				t.Error("nothing was saved")
 			}
-			r.works(d.Remove(ctx, Secret{}))
+			r.works(d.Remove(ctx, secret.Text{}))
 			for _, i := range tt.ifs {
 				r.holds(i)
 			}

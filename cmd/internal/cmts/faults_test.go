@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	sim "dcs/bench/cmts"
+	"dcs/render/secret"
 )
 
 func cisco(t *testing.T) *rig {
@@ -67,7 +68,7 @@ func TestFaultsOverSSH(t *testing.T) {
 			t.Parallel()
 			r := cisco(t)
 			tt.setup(r)
-			err := r.open().Add(t.Context(), NewSecret(newSecret))
+			err := r.open().Add(t.Context(), secret.New(newSecret))
 			r.fails(err, append(tt.want, "cmts-1", "cisco", "add", r.cfg.Address)...)
 			if tt.cause != nil && !errors.Is(err, tt.cause) {
 				t.Errorf("%v is not %v", err, tt.cause)
@@ -81,7 +82,7 @@ func TestFaultsOverSSH(t *testing.T) {
 			if r.cfg.Timeout < time.Second || strings.HasPrefix(tt.name, "error") || strings.HasPrefix(tt.name, "dropped") {
 				r.sim.SetFaults(sim.Faults{})
 				r.cfg.Timeout = 20 * time.Second
-				r.works(r.open().Add(t.Context(), NewSecret(newSecret)))
+				r.works(r.open().Add(t.Context(), secret.New(newSecret)))
 				r.holds("Cable5/0/0", newSecret, oldSecret)
 			}
 		})
@@ -93,8 +94,8 @@ func TestErrorsThatEchoTheSecret(t *testing.T) {
 	for _, m := range []sim.Make{sim.C4, sim.BSR} {
 		r := newRig(t, sim.Config{Make: m})
 		r.sim.SetFaults(sim.Faults{ErrorOn: "secret"})
-		r.fails(r.open().Add(t.Context(), NewSecret(newSecret)), "nvalid input", "[hidden]")
-		r.fails(r.open().Remove(t.Context(), NewSecret(newSecret)), "nvalid input", "[hidden]")
+		r.fails(r.open().Add(t.Context(), secret.New(newSecret)), "nvalid input", "[hidden]")
+		r.fails(r.open().Remove(t.Context(), secret.New(newSecret)), "nvalid input", "[hidden]")
 	}
 }
 
@@ -121,7 +122,7 @@ func TestFaultsOverSNMP(t *testing.T) {
 			if tt.cause != nil {
 				r.cfg.Timeout = 600 * time.Millisecond
 			}
-			err := r.open().Add(t.Context(), NewSecret(newSecret))
+			err := r.open().Add(t.Context(), secret.New(newSecret))
 			r.fails(err, append(tt.want, "cmts-1", "arris-c3", "add", r.cfg.Address)...)
 			if tt.cause != nil && !errors.Is(err, tt.cause) {
 				t.Errorf("%v is not %v", err, tt.cause)
@@ -145,12 +146,12 @@ func TestVersion3Denied(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r.v3().cfg.Timeout = 3 * time.Second
 			tt.spoil()
-			r.fails(r.open().Add(t.Context(), NewSecret(newSecret)), "cmts-1")
+			r.fails(r.open().Add(t.Context(), secret.New(newSecret)), "cmts-1")
 			r.holds("3", oldSecret)
 		})
 	}
 	r.v3().cfg.Timeout = 20 * time.Second
-	r.works(r.open().Add(t.Context(), NewSecret(newSecret)))
+	r.works(r.open().Add(t.Context(), secret.New(newSecret)))
 }
 
 // Whatever a peer does, a context that ends ends the operation.
@@ -208,14 +209,14 @@ func TestContextIsObeyed(t *testing.T) {
 func TestOldAndOtherServers(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, sim.Config{Make: sim.Cisco, Interfaces: []string{"Cable5/0/0"}, Interactive: true})
-	r.works(r.open().Add(t.Context(), NewSecret(newSecret)))
+	r.works(r.open().Add(t.Context(), secret.New(newSecret)))
 	r.file("password", "zqWRONG")
-	r.fails(r.open().Add(t.Context(), NewSecret(newSecret)), "does not take the credentials")
+	r.fails(r.open().Add(t.Context(), secret.New(newSecret)), "does not take the credentials")
 
 	r = newRig(t, sim.Config{Make: sim.Cisco, Interfaces: []string{"Cable5/0/0"}, Legacy: true})
-	r.fails(r.open().Add(t.Context(), NewSecret(newSecret)), "no common algorithm", "legacy_ssh")
+	r.fails(r.open().Add(t.Context(), secret.New(newSecret)), "no common algorithm", "legacy_ssh")
 	r.cfg.LegacySSH = true
-	r.works(r.open().Add(t.Context(), NewSecret(newSecret)))
+	r.works(r.open().Add(t.Context(), secret.New(newSecret)))
 }
 
 func TestTelnet(t *testing.T) {
@@ -230,10 +231,10 @@ func TestTelnet(t *testing.T) {
 	if log := r.log.b.String(); !strings.Contains(log, "clear text") || !strings.Contains(log, "WARN") {
 		t.Errorf("no warning in %q", log)
 	}
-	r.works(d.Add(t.Context(), NewSecret(newSecret)))
+	r.works(d.Add(t.Context(), secret.New(newSecret)))
 	r.state(d, State{Holds: []Holding{Yes, Yes}, Filled: 2})
 	r.file("password", "zqWRONG")
-	r.fails(r.open().Add(t.Context(), NewSecret(newSecret)), "denied", "asks a second time")
+	r.fails(r.open().Add(t.Context(), secret.New(newSecret)), "denied", "asks a second time")
 }
 
 // key makes a private key; its file, and its line of authorized_keys.
@@ -270,7 +271,7 @@ func TestKeyWithPassphrase(t *testing.T) {
 	_, err := Open(r.cfg, r.opt)
 	r.fails(err, "needs a passphrase")
 	r.cfg.PassphraseFile = r.file("passphrase", loginPassword)
-	r.works(r.open().Add(t.Context(), NewSecret(newSecret)))
+	r.works(r.open().Add(t.Context(), secret.New(newSecret)))
 	r.holds("Cable5/0/0", newSecret, oldSecret)
 }
 
@@ -356,8 +357,8 @@ func TestOpenSSH(t *testing.T) {
 	r.file("known_hosts", server.KnownHosts())
 	r.cfg.Address, r.cfg.User, r.cfg.KeyFile, r.cfg.PasswordFile = server.Addr, me.Username, file, ""
 	d := r.open()
-	r.works(d.Add(t.Context(), NewSecret(newSecret)))
+	r.works(d.Add(t.Context(), secret.New(newSecret)))
 	r.state(d, State{Holds: []Holding{Yes, Yes}, Filled: 2})
-	r.works(d.Remove(t.Context(), NewSecret(newSecret)))
+	r.works(d.Remove(t.Context(), secret.New(newSecret)))
 	r.holds("Cable5/0/0", newSecret)
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	sim "dcs/bench/cmts"
+	"dcs/render/secret"
 )
 
 // What nothing may print. They are unlike any word, so that finding one is no accident.
@@ -157,7 +158,7 @@ func (r *rig) holds(iface string, want ...string) {
 
 func (r *rig) state(d Driver, want State) {
 	r.t.Helper()
-	got, err := d.Verify(context.Background(), []Secret{NewSecret(oldSecret), NewSecret(newSecret)})
+	got, err := d.Verify(context.Background(), []secret.Text{secret.New(oldSecret), secret.New(newSecret)})
 	r.works(err)
 	if fmt.Sprint(got.Holds, got.Filled) != fmt.Sprint(want.Holds, want.Filled) {
 		r.t.Errorf("verify: old, new: %v, %d filled; want %v, %d filled", got.Holds, got.Filled, want.Holds, want.Filled)

@@ -16,6 +16,7 @@ import (
 	"unicode"
 
 	"dcs/cmd/internal/strictyaml"
+	"dcs/render/secret"
 )
 
 const defaultTimeout = 10 * time.Second
@@ -199,13 +200,13 @@ type base struct {
 	slots   int
 	timeout time.Duration
 	log     *slog.Logger
-	secrets []Secret // what is to be kept out of errors: our credentials
+	secrets []secret.Text // what is to be kept out of errors: our credentials
 }
 
 func (b *base) Slots() int  { return b.slots }
 func (b *base) MaxLen() int { return b.desc.Secret.MaxLength }
 
-func (b *base) Check(secret Secret) error {
+func (b *base) Check(secret secret.Text) error {
 	if err := b.desc.Secret.check(secret); err != nil {
 		return fmt.Errorf("%s: %w", b.cfg.Name, err)
 	}
@@ -215,7 +216,7 @@ func (b *base) Check(secret Secret) error {
 func (b *base) Close() error { return nil }
 
 // scrubber knows our credentials and the secrets at hand, as they are and as the dialogue writes them.
-func (b *base) scrubber(secrets ...Secret) *scrubber {
+func (b *base) scrubber(secrets ...secret.Text) *scrubber {
 	s := &scrubber{}
 	for _, c := range b.secrets {
 		s.hide(c.Reveal())

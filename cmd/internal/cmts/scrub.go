@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"dcs/render/secret"
 )
 
 // Limits of what an error takes over from a peer, in octets.
@@ -56,7 +58,7 @@ func (s *scrubber) scrub(text string) string {
 		case !hide[i]:
 			b.WriteByte(text[i])
 		case i == 0 || !hide[i-1]:
-			b.WriteString(redacted)
+			b.WriteString(secret.Redacted{}.String())
 		}
 	}
 	return b.String()

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/gosnmp/gosnmp"
+
+	"dcs/render/secret"
 )
 
 // Values of RowStatus (RFC 2579).
@@ -28,7 +30,7 @@ type snmp struct {
 	port    uint16
 	address string
 	retries int
-	comm    Secret
+	comm    secret.Text
 	usm     *gosnmp.UsmSecurityParameters // of version 3: a template, with nothing learnt yet
 }
 
@@ -64,10 +66,10 @@ func openSNMP(b base) (Driver, error) {
 	case cfg.CommunityFile != "" && cfg.User != "":
 		return nil, errors.New("snmp: community_file is for version 2c, user for version 3: leave one of them away")
 	case cfg.CommunityFile != "":
-		if s.comm, err = readSecret("snmp.community_file", cfg.CommunityFile); err != nil {
+		if s.comm, err = secret.ReadText("snmp.community_file", cfg.CommunityFile); err != nil {
 			return nil, err
 		}
-		s.secrets = []Secret{s.comm}
+		s.secrets = []secret.Text{s.comm}
 	case cfg.User != "":
 		auth, ok := authProtocols[strings.ToLower(cfg.Auth)]
 		if !ok {
@@ -77,15 +79,15 @@ func openSNMP(b base) (Driver, error) {
 		if !ok {
 			return nil, fmt.Errorf("snmp.priv: %q is not known: it may be aes, aes192, aes256, aes192c, aes256c or des", cfg.Priv)
 		}
-		authPass, err := readSecret("snmp.auth_password_file", cfg.AuthPasswordFile)
+		authPass, err := secret.ReadText("snmp.auth_password_file", cfg.AuthPasswordFile)
 		if err != nil {
 			return nil, err
 		}
-		privPass, err := readSecret("snmp.priv_password_file", cfg.PrivPasswordFile)
+		privPass, err := secret.ReadText("snmp.priv_password_file", cfg.PrivPasswordFile)
 		if err != nil {
 			return nil, err
 		}
-		s.secrets = []Secret{authPass, privPass}
+		s.secrets = []secret.Text{authPass, privPass}
 		for _, p := range s.secrets {
 			if len(p.Reveal()) < 8 {
 				return nil, errors.New("snmp: passwords of version 3 have at least 8 characters (RFC 3414, section 11.2)")
@@ -142,19 +144,19 @@ func (s *snmp) at(iface string) []place {
 	return places
 }
 
-func (s *snmp) Add(ctx context.Context, secret Secret) error {
-	if err := s.Check(secret); err != nil {
+func (s *snmp) Add(ctx context.Context, text secret.Text) error {
+	if err := s.Check(text); err != nil {
 		return err
 	}
-	return s.ask(ctx, "add", []Secret{secret}, func(a *agent) error {
+	return s.ask(ctx, "add", []secret.Text{text}, func(a *agent) error {
 		for _, iface := range s.interfaces() {
 			places := s.at(iface)
 			var err error
 			if s.slots == 1 {
-				err = a.replace(places, secret)
+				err = a.replace(places, text)
 			} else {
 				// Nobody leans on the second place yet: it may be empty for a moment.
-				err = a.put(places[1], secret, true)
+				err = a.put(places[1], text, true)
 			}
 			if err != nil {
 				return at(iface, err)
@@ -164,13 +166,13 @@ func (s *snmp) Add(ctx context.Context, secret Secret) error {
 	})
 }
 
-func (s *snmp) Remove(ctx context.Context, keep Secret) error {
+func (s *snmp) Remove(ctx context.Context, keep secret.Text) error {
 	if !keep.IsZero() {
 		if err := s.Check(keep); err != nil {
 			return err
 		}
 	}
-	return s.ask(ctx, "remove", []Secret{keep}, func(a *agent) error {
+	return s.ask(ctx, "remove", []secret.Text{keep}, func(a *agent) error {
 		for _, iface := range s.interfaces() {
 			places := s.at(iface)
 			if !keep.IsZero() {
@@ -190,7 +192,7 @@ func (s *snmp) Remove(ctx context.Context, keep Secret) error {
 	})
 }
 
-func (s *snmp) Verify(ctx context.Context, want []Secret) (State, error) {
+func (s *snmp) Verify(ctx context.Context, want []secret.Text) (State, error) {
 	state := State{Holds: make([]Holding, len(want)), Filled: -1}
 	err := s.ask(ctx, "verify", want, func(a *agent) error {
 		for i, iface := range s.interfaces() {
@@ -234,7 +236,7 @@ func at(iface string, err error) error {
 }
 
 // ask opens a socket for the length of one operation.
-func (s *snmp) ask(ctx context.Context, op string, secrets []Secret, f func(*agent) error) error {
+func (s *snmp) ask(ctx context.Context, op string, secrets []secret.Text, f func(*agent) error) error {
 	scrub := s.scrubber(secrets...)
 	g := &gosnmp.GoSNMP{
 		Target: s.host, Port: s.port, Transport: "udp", Context: ctx, Retries: s.retries, MaxOids: gosnmp.MaxOids,
@@ -393,7 +395,7 @@ func status(p place, s int) gosnmp.SnmpPDU {
 
 // put makes a place hold a secret. A row that is there is changed in place; where the agent does not have that, it is
 // made anew if it may be empty for a moment.
-func (a *agent) put(p place, secret Secret, mayBeEmpty bool) error {
+func (a *agent) put(p place, secret secret.Text, mayBeEmpty bool) error {
 	if p.Status == "" {
 		return a.set("set "+p.Value, value(p, secret.Reveal()))
 	}
@@ -435,7 +437,7 @@ func (a *agent) put(p place, secret Secret, mayBeEmpty bool) error {
 }
 
 // replace makes the first place hold a secret; if that has to be made anew, a spare one holds it meanwhile.
-func (a *agent) replace(places []place, secret Secret) error {
+func (a *agent) replace(places []place, secret secret.Text) error {
 	err := a.put(places[0], secret, false)
 	var refused *refusal
 	if !errors.As(err, &refused) || len(places) < 3 || places[0].Status == "" {

@@ -12,12 +12,14 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"dcs/render/secret"
 )
 
 // sshLogin is what a client of one CMTS needs.
 type sshLogin struct {
 	user       string
-	password   Secret
+	password   secret.Text
 	signer     ssh.Signer // or nil
 	knownHosts string
 	legacy     bool
@@ -204,16 +206,16 @@ func (noAddr) String() string  { return "0.0.0.0:0" }
 
 // readKey reads a private key; its file must be as private as any password's.
 func readKey(file, passphraseFile string) (ssh.Signer, error) {
-	text, err := readPrivate("key_file", file)
+	text, err := secret.Read(file, secret.MaxSize)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("key_file: %w", err)
 	}
 	var signer ssh.Signer
 	if passphraseFile == "" {
 		signer, err = ssh.ParsePrivateKey([]byte(text))
 	} else {
-		var phrase Secret
-		if phrase, err = readSecret("passphrase_file", passphraseFile); err != nil {
+		var phrase secret.Text
+		if phrase, err = secret.ReadText("passphrase_file", passphraseFile); err != nil {
 			return nil, err
 		}
 		signer, err = ssh.ParsePrivateKeyWithPassphrase([]byte(text), []byte(phrase.Reveal()))

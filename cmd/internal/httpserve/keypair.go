@@ -3,16 +3,16 @@ package httpserve
 import (
 	"crypto/tls"
 
-	"dcs/render/private"
+	"dcs/render/secret"
 )
 
-// KeyPair reads a certificate with its chain, and its key, which must be private ([private.Read]).
+// KeyPair reads a certificate with its chain, and its key, which must be private ([secret.Read]).
 func KeyPair(cert, key string) (tls.Certificate, error) {
-	certPEM, err := private.ReadCertificates(cert)
+	certPEM, err := secret.ReadCertificates(cert)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	keyPEM, err := private.Read(key, private.MaxSize)
+	keyPEM, err := secret.Read(key, secret.MaxSize)
 	if err != nil {
 		return tls.Certificate{}, err
 	}

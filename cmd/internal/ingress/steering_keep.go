@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -22,8 +23,10 @@ const (
 // Keep looks after the programs until the context ends: it attaches those again that were lost, and follows the interfaces. Where
 // there is no program, requests arrive at the sockets, which all workers serve beside their AF_XDP sockets.
 func (st *Steering) Keep(ctx context.Context) {
-	go st.tellDrops(ctx)
-	go Every(ctx, proveEvery, st.prove)
+	var all sync.WaitGroup
+	defer all.Wait()
+	all.Go(func() { st.tellDrops(ctx) })
+	all.Go(func() { Every(ctx, proveEvery, st.prove) })
 	followLinks(ctx, st.log, func() {
 		if err := st.follow(time.Now()); err != nil {
 			st.log.Debug("interfaces unknown", "err", err)

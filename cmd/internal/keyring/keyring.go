@@ -19,7 +19,7 @@ import (
 
 	"dcs/cmd/internal/cmts"
 	"dcs/cmd/internal/strictyaml"
-	"dcs/render/private"
+	"dcs/render/secret"
 	"dcs/render/tempfile"
 )
 
@@ -42,7 +42,7 @@ type File struct {
 
 // Source is where the text of a secret is; one of its fields but Since is set.
 type Source struct {
-	Text       cmts.Secret
+	Text       secret.Text
 	File       string // relative to the keyring's directory
 	Credential string // a file in $CREDENTIALS_DIRECTORY, as systemd's LoadCredential= makes it
 	Env        string // an environment variable
@@ -68,9 +68,9 @@ type sourceYAML struct {
 	Since      uint64  `yaml:"since"`
 }
 
-// Load reads a keyring, which must be private ([private.Read]). Errors show no text of a secret, even where one stands in a wrong place.
+// Load reads a keyring, which must be private ([secret.Read]). Errors show no text of a secret, even where one stands in a wrong place.
 func Load(path string) (*File, error) {
-	src, err := private.Read(path, strictyaml.MaxSize)
+	src, err := secret.Read(path, strictyaml.MaxSize)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func Parse(path string, src []byte) (*File, error) {
 		n := 0
 		out := Source{File: s.File, Credential: s.Credential, Env: s.Env, Since: s.Since}
 		if s.Text != nil {
-			out.Text = cmts.NewSecret(*s.Text)
+			out.Text = secret.New(*s.Text)
 			n++
 			if *s.Text == "" {
 				fail("secrets: %s: its text is empty", name)
@@ -207,13 +207,13 @@ func containsFunc(all iter.Seq[string], is func(string) bool) bool {
 }
 
 // Reveal returns the text of a secret, from wherever it is.
-func (f *File) Reveal(name string) (cmts.Secret, error) {
+func (f *File) Reveal(name string) (secret.Text, error) {
 	s, ok := f.Secrets[name]
 	if !ok {
-		return cmts.Secret{}, fmt.Errorf("%s: there is no secret %q", f.Path, name)
+		return secret.Text{}, fmt.Errorf("%s: there is no secret %q", f.Path, name)
 	}
-	fail := func(err error) (cmts.Secret, error) {
-		return cmts.Secret{}, fmt.Errorf("%s: secret %s: %w", f.Path, name, err)
+	fail := func(err error) (secret.Text, error) {
+		return secret.Text{}, fmt.Errorf("%s: secret %s: %w", f.Path, name, err)
 	}
 	var text []byte
 	var err error
@@ -229,9 +229,9 @@ func (f *File) Reveal(name string) (cmts.Secret, error) {
 		if dir == "" {
 			return fail(fmt.Errorf("credential %s: $CREDENTIALS_DIRECTORY is not set; systemd sets it for a unit with LoadCredential=", s.Credential))
 		}
-		text, err = private.Read(filepath.Join(dir, s.Credential), private.MaxSize)
+		text, err = secret.Read(filepath.Join(dir, s.Credential), secret.MaxSize)
 	case s.File != "":
-		text, err = private.Read(f.resolve(s.File), private.MaxSize)
+		text, err = secret.Read(f.resolve(s.File), secret.MaxSize)
 	default:
 		return s.Text, nil
 	}
@@ -244,7 +244,7 @@ func (f *File) Reveal(name string) (cmts.Secret, error) {
 	if len(text) == 0 {
 		return fail(errors.New("its text is empty"))
 	}
-	return cmts.NewSecret(string(text)), nil
+	return secret.New(string(text)), nil
 }
 
 func (f *File) resolve(path string) string {

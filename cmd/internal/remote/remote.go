@@ -18,7 +18,7 @@ import (
 	api "dcs/cmd/internal/admin/client"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/httpserve"
-	"dcs/render/private"
+	"dcs/render/secret"
 )
 
 // StandardConfig is where packages put the configuration.
@@ -107,7 +107,7 @@ func (a *Access) Dial() (*api.Client, string, error) {
 func DialAdmin(cfg *config.Config, address string) (*api.Client, error) {
 	token := ""
 	if cfg.AdminTokenFile != "" {
-		b, err := private.Read(cfg.AdminTokenFile, private.MaxSize)
+		b, err := secret.Read(cfg.AdminTokenFile, secret.MaxSize)
 		if err != nil {
 			return nil, fmt.Errorf("admin_token_file: %w", err)
 		}
@@ -153,7 +153,7 @@ func DialAdmin(cfg *config.Config, address string) (*api.Client, error) {
 
 // certificates reads the certificates in a PEM file, at least one.
 func certificates(file string) ([]*x509.Certificate, error) {
-	rest, err := private.ReadCertificates(file)
+	rest, err := secret.ReadCertificates(file)
 	if err != nil {
 		return nil, err
 	}

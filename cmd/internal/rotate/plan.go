@@ -12,12 +12,13 @@ import (
 
 	"dcs/cmd/internal/cmts"
 	"dcs/cmd/internal/keyring"
+	"dcs/render/secret"
 )
 
 // Wish is what the operator wants.
 type Wish struct {
 	CMTS  []string    // by name; nil: the whole fleet
-	Given cmts.Secret // the new secret for all of them; zero: one is made for each of the old
+	Given secret.Text // the new secret for all of them; zero: one is made for each of the old
 	By    string
 	Drain time.Duration
 }
@@ -25,7 +26,7 @@ type Wish struct {
 // Survey is what a fleet was found to be before a rotation.
 type Survey struct {
 	Plan    Plan
-	New     map[string]cmts.Secret // by name
+	New     map[string]secret.Text // by name
 	Notes   []Note                 // what the operator should know before he says yes
 	Lengths int                    // of the secrets that were made; 0: none was
 }
@@ -109,7 +110,7 @@ func (s *Saga) TakeStock(ctx Context, ring *keyring.File, fleet []string, wish W
 		sv.Plan.NewDefault = next
 	}
 
-	sv.New = map[string]cmts.Secret{}
+	sv.New = map[string]secret.Text{}
 	if !wish.Given.IsZero() {
 		for _, name := range names {
 			sv.New[name] = wish.Given
@@ -135,7 +136,7 @@ func (s *Saga) TakeStock(ctx Context, ring *keyring.File, fleet []string, wish W
 	return sv, errors.Join(errs...)
 }
 
-func (s *Saga) check(name string, secret cmts.Secret) error {
+func (s *Saga) check(name string, secret secret.Text) error {
 	d, err := s.Open(name)
 	if err != nil {
 		return &CMTSError{name, "open", err}
@@ -156,7 +157,7 @@ type found struct {
 }
 
 // visitAll asks CMTSes what they hold.
-func (s *Saga) visitAll(ctx Context, ring *keyring.File, names []string, given cmts.Secret) ([]found, error) {
+func (s *Saga) visitAll(ctx Context, ring *keyring.File, names []string, given secret.Text) ([]found, error) {
 	all := make([]found, len(names))
 	err := s.each(ctx, "asking", s.Parallel, names, func(ctx Context, i int) (err error) {
 		all[i], err = s.visitOne(ctx, ring, names[i], given)
@@ -166,8 +167,8 @@ func (s *Saga) visitAll(ctx Context, ring *keyring.File, names []string, given c
 }
 
 // visitOne asks one; a secret that is given, unless it is zero, is looked at with its eyes.
-func (s *Saga) visitOne(ctx Context, ring *keyring.File, name string, given cmts.Secret) (f found, err error) {
-	secret, err := ring.Reveal(ring.Holds(name))
+func (s *Saga) visitOne(ctx Context, ring *keyring.File, name string, given secret.Text) (f found, err error) {
+	current, err := ring.Reveal(ring.Holds(name))
 	if err != nil {
 		return f, err
 	}
@@ -181,12 +182,12 @@ func (s *Saga) visitOne(ctx Context, ring *keyring.File, name string, given cmts
 		if err := d.Check(given); err != nil {
 			return f, &CMTSError{name, "check", err}
 		}
-		if given.Equal(secret) {
+		if given.Equal(current) {
 			return f, &CMTSError{name, "check", errors.New("it holds this very secret already")}
 		}
 	}
 	err = s.try(ctx, name, "ask", func() error {
-		st, err := d.Verify(ctx, []cmts.Secret{secret})
+		st, err := d.Verify(ctx, []secret.Text{current})
 		f.filled, f.note, f.holds = st.Filled, st.Note, held(st, 0)
 		return err
 	})
@@ -207,7 +208,7 @@ var dated = regexp.MustCompile(`-[0-9]{8}(-[0-9]+)?$`)
 
 // newNames gives each secret that chosen CMTSes hold the name of its successor: its own, with today's date. A given
 // secret is one for all, and has one name.
-func newNames(ring *keyring.File, chosen []string, given cmts.Secret, now time.Time) map[string]string {
+func newNames(ring *keyring.File, chosen []string, given secret.Text, now time.Time) map[string]string {
 	names := map[string]string{}
 	taken := map[string]bool{}
 	for _, c := range chosen {
@@ -242,7 +243,7 @@ func has(ring *keyring.File, name string) bool {
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 // Generate makes a secret of n letters and digits, by the system's source of randomness.
-func Generate(n int) cmts.Secret {
+func Generate(n int) secret.Text {
 	out := make([]byte, 0, n)
 	var b [64]byte
 	for len(out) < n {
@@ -254,7 +255,7 @@ func Generate(n int) cmts.Secret {
 			}
 		}
 	}
-	return cmts.NewSecret(string(out))
+	return secret.New(string(out))
 }
 
 // Answer is what a CMTS says of the secret that the keyring says it holds.
@@ -272,7 +273,7 @@ func (s *Saga) Ask(ctx Context, ring *keyring.File, names []string) []Answer {
 		all[i] = Answer{CMTS: name, Secret: ring.Holds(name), Err: context.Canceled} // until it was asked
 	}
 	_ = s.each(ctx, "asking", s.Parallel, names, func(ctx Context, i int) error { // each has its own error
-		found, err := s.visitOne(ctx, ring, names[i], cmts.Secret{})
+		found, err := s.visitOne(ctx, ring, names[i], secret.Text{})
 		all[i].Holds, all[i].Note, all[i].Err = found.holds, found.note, err
 		return err
 	})

@@ -13,6 +13,7 @@ import (
 
 	"dcs/cmd/internal/cmts"
 	"dcs/cmd/internal/keyring"
+	"dcs/render/secret"
 )
 
 func TestRotate(t *testing.T) {
@@ -34,7 +35,7 @@ func TestRotate(t *testing.T) {
 		t.Error("the journal has a secret")
 	}
 	// And once more, the same day.
-	if err := w.rotate(fleet, Wish{Given: cmts.NewSecret("given by hand")}); err != nil {
+	if err := w.rotate(fleet, Wish{Given: secret.New("given by hand")}); err != nil {
 		t.Fatal(err)
 	}
 	if w.settled(fleet); w.disk.Default != "main-20261124-2" || w.cmts["a0"].ifs[1][0] != "given by hand" {
@@ -79,7 +80,7 @@ func TestRotateWithoutServer(t *testing.T) {
 // A part of the fleet gets secrets of its own; CMTSes with different ones keep them apart.
 func TestRotateSome(t *testing.T) {
 	w, fleet := newWorld(t, 3, 2)
-	w.disk.Secrets["north"] = keyring.Source{Text: cmts.NewSecret("north text")}
+	w.disk.Secrets["north"] = keyring.Source{Text: secret.New("north text")}
 	w.disk.Holders["a1"], w.disk.Holders["x1"] = "north", "north"
 	north := [2][]string{{"north text"}, {"north text"}}
 	w.cmts["a1"].ifs, w.cmts["x1"].ifs = north, north
@@ -357,8 +358,8 @@ func TestTakeStock(t *testing.T) {
 		{Wish{CMTS: []string{"nobody"}}, nil, "nobody: the fleet has no CMTS of this name"},
 		{Wish{CMTS: []string{"a0", "a0"}}, nil, "a0 is named twice"},
 		{Wish{CMTS: []string{}}, nil, "no CMTS was named"},
-		{Wish{Given: cmts.NewSecret("longer than twelve")}, nil, "x0: check: 18 characters are too many"},
-		{Wish{Given: cmts.NewSecret("old text")}, nil, "a1: check: it holds this very secret already"},
+		{Wish{Given: secret.New("longer than twelve")}, nil, "x0: check: 18 characters are too many"},
+		{Wish{Given: secret.New("old text")}, nil, "a1: check: it holds this very secret already"},
 		{Wish{}, func() { w.cmts["a0"].ifs = [2][]string{{"foreign"}, {"foreign"}} }, `a0: ask: the keyring says that it holds "main"; it does not (no)`},
 		{Wish{}, func() { w.cmts["x0"].maxLen = 7 }, "x0 takes no secret longer than 7"},
 	} {

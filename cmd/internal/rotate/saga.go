@@ -19,6 +19,7 @@ import (
 
 	"dcs/cmd/internal/cmts"
 	"dcs/cmd/internal/keyring"
+	"dcs/render/secret"
 )
 
 // Context is context.Context.
@@ -109,7 +110,7 @@ func (e *RolledBackError) Error() string {
 func (e *RolledBackError) Unwrap() []error { return []error{e.Cause, e.Err} }
 
 // Begin puts new secrets into the keyring, then runs. The journal has its plan, and nothing else, yet.
-func (s *Saga) Begin(ctx Context, secrets map[string]cmts.Secret) error {
+func (s *Saga) Begin(ctx Context, secrets map[string]secret.Text) error {
 	s.keys.Lock()
 	ring, err := s.Store.Load()
 	if err == nil {
@@ -311,7 +312,7 @@ func (s *Saga) mark(c Change, step string, to, from Holding, window bool) error 
 // visit is one CMTS in one direction.
 type visit struct {
 	cmts.Driver
-	to, from cmts.Secret
+	to, from secret.Text
 	st       *State
 }
 
@@ -411,7 +412,7 @@ func (s *Saga) try(ctx Context, name, step string, f func() error) error {
 // has tells whether the CMTS must be taken to hold what it should, and not what it should not; a CMTS that tells
 // nothing is believed.
 func (v *visit) has(ctx Context, to, from bool) error {
-	st, err := v.Verify(ctx, []cmts.Secret{v.to, v.from})
+	st, err := v.Verify(ctx, []secret.Text{v.to, v.from})
 	if err != nil {
 		return err
 	}
@@ -498,7 +499,7 @@ func (s *Saga) replace(ctx Context, c Change, v *visit) error {
 		if err := s.mark(c, "removing", No, Maybe, true); err != nil {
 			return err
 		}
-		err := s.try(ctx, c.Name, "remove", func() error { return v.Remove(ctx, cmts.Secret{}) })
+		err := s.try(ctx, c.Name, "remove", func() error { return v.Remove(ctx, secret.Text{}) })
 		if err != nil {
 			return s.restore(ctx, c, v, from, err)
 		}

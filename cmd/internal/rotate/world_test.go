@@ -12,6 +12,7 @@ import (
 
 	"dcs/cmd/internal/cmts"
 	"dcs/cmd/internal/keyring"
+	"dcs/render/secret"
 )
 
 // errDead is what everything answers once the process has died.
@@ -64,7 +65,7 @@ func newWorld(t *testing.T, double, single int) (*world, []string) {
 	}
 	w.disk = &keyring.File{
 		Path: "secrets.yaml", Default: "main", Generation: 1, Fleet: "cmts.yaml",
-		Secrets: map[string]keyring.Source{"main": {Text: cmts.NewSecret("old text")}}, Holders: map[string]string{},
+		Secrets: map[string]keyring.Source{"main": {Text: secret.New("old text")}}, Holders: map[string]string{},
 	}
 	var names []string
 	add := func(letter rune, n, slots int) {
@@ -181,7 +182,7 @@ func (b *box) MaxLen() int    { return b.maxLen }
 func (b *box) Readable() bool { return b.readable }
 func (b *box) Close() error   { return nil }
 
-func (b *box) Check(s cmts.Secret) error {
+func (b *box) Check(s secret.Text) error {
 	if len(s.Reveal()) > b.maxLen {
 		return fmt.Errorf("%d characters are too many", len(s.Reveal()))
 	}
@@ -207,7 +208,7 @@ func (b *box) do(op string, change func(iface int)) error {
 	return nil
 }
 
-func (b *box) Add(_ context.Context, s cmts.Secret) error {
+func (b *box) Add(_ context.Context, s secret.Text) error {
 	return b.do("add", func(i int) {
 		text := s.Reveal()
 		if b.slots == 1 || len(b.ifs[i]) == 0 {
@@ -218,7 +219,7 @@ func (b *box) Add(_ context.Context, s cmts.Secret) error {
 	})
 }
 
-func (b *box) Remove(_ context.Context, keep cmts.Secret) error {
+func (b *box) Remove(_ context.Context, keep secret.Text) error {
 	return b.do("remove", func(i int) {
 		b.ifs[i] = nil
 		if !keep.IsZero() {
@@ -227,7 +228,7 @@ func (b *box) Remove(_ context.Context, keep cmts.Secret) error {
 	})
 }
 
-func (b *box) Verify(_ context.Context, want []cmts.Secret) (cmts.State, error) {
+func (b *box) Verify(_ context.Context, want []secret.Text) (cmts.State, error) {
 	st := cmts.State{Filled: -1}
 	for range want {
 		st.Holds = append(st.Holds, cmts.Unknown)

@@ -14,32 +14,31 @@ import (
 	"time"
 
 	"dcs/cmd/internal/cli"
-	"dcs/cmd/internal/cmts"
 	"dcs/cmd/internal/keyring"
 	"dcs/cmd/internal/rotate"
-	"dcs/render/private"
+	"dcs/render/secret"
 )
 
 // NewSecret reads a secret that is to come.
-func NewSecret(e cli.Env, name string) (cmts.Secret, error) {
+func NewSecret(e cli.Env, name string) (secret.Text, error) {
 	var b []byte
 	var err error
 	if name == cli.Stdio {
-		b, err = cli.ReadSource(e, name, private.MaxSize)
+		b, err = cli.ReadSource(e, name, secret.MaxSize)
 	} else {
-		b, err = private.Read(name, private.MaxSize)
+		b, err = secret.Read(name, secret.MaxSize)
 	}
 	if err != nil {
-		return cmts.Secret{}, err
+		return secret.Text{}, err
 	}
 	text := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
 	if text == "" {
-		return cmts.Secret{}, fmt.Errorf("%s: the secret is empty", name)
+		return secret.Text{}, fmt.Errorf("%s: the secret is empty", name)
 	}
 	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return cmts.Secret{}, fmt.Errorf("%s: a secret is one line of printable ASCII characters", name)
+		return secret.Text{}, fmt.Errorf("%s: a secret is one line of printable ASCII characters", name)
 	}
-	return cmts.NewSecret(text), nil
+	return secret.New(text), nil
 }
 
 // Rotation says which secrets are to be replaced, and how.

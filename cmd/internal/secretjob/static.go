@@ -1,6 +1,7 @@
 package secretjob
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -55,7 +56,7 @@ func (j *Job) auditRing(names []string) (*library.Audit, error) {
 		}
 		sign.Names, sign.Secrets = append(sign.Names, name), append(sign.Secrets, mic.NewSecret([]byte(text.Reveal())))
 	}
-	a := snap.Audit(sign.Secrets, 1, runtime.GOMAXPROCS(0))
+	a := snap.Audit(context.Background(), sign.Secrets, 1, runtime.GOMAXPROCS(0))
 	under := make([]library.Group, len(names)) // by the names that were asked for
 	for i, name := range sign.Names {
 		under[slices.Index(names, name)] = a.Under[i]

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/ingress"
 	"dcs/cmd/internal/logging"
 	"dcs/fastpath"
@@ -12,9 +13,8 @@ import (
 	"dcs/render/device"
 )
 
-// serverConfig translates our zeros, which mean none, to those of fastpath, which mean
-// the default.
-func (s *server) serverConfig(in *ingress.Ingress, start time.Time) fastpath.ServerConfig {
+// workerConfig translates the configuration's zeros, which mean none, to those of fastpath, which mean the default.
+func workerConfig(cfg *config.Config, in *ingress.Ingress, start time.Time) fastpath.ServerConfig {
 	none := func(d time.Duration) time.Duration {
 		if d == 0 {
 			return -1
@@ -23,16 +23,16 @@ func (s *server) serverConfig(in *ingress.Ingress, start time.Time) fastpath.Ser
 	}
 	return fastpath.ServerConfig{
 		Worker: fastpath.Config{
-			Stale:    none(s.cfg.StaleAfter),
+			Stale:    none(cfg.StaleAfter),
 			Elapsed:  func() int64 { return int64(time.Since(start)) },
 			Blksizes: &in.Blksizes,
 			Transfer: transfer.Config{
-				Transfers: s.cfg.Transfers, Retries: s.cfg.Retries, MaxWindow: in.MaxWindow(&s.cfg),
-				MaxBlksize: in.MaxBlksize, Refuse: ingress.Withheld(s.cfg.Options),
+				Transfers: cfg.Transfers, Retries: cfg.Retries, MaxWindow: in.MaxWindow(cfg),
+				MaxBlksize: in.MaxBlksize, Refuse: ingress.Withheld(cfg.Options),
 			},
 		},
 		CPUs:  in.Cpus,
-		Drain: none(s.cfg.Drain),
+		Drain: none(cfg.Drain),
 	}
 }
 

@@ -1,11 +1,14 @@
 package server
 
 import (
+	"context"
 	"log/slog"
 	"net/netip"
 	"slices"
 	"sync"
 
+	"dcs/cmd/internal/admin"
+	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/ingress"
 	"dcs/cmd/internal/metrics"
 )
@@ -25,11 +28,10 @@ type address struct {
 	err func() error // nil: it is open
 }
 
-// openAddresses begins to follow the addresses, once all of them were opened.
-func (s *server) openAddresses() {
-	a := &s.addresses
-	a.log = s.log
-	for _, e := range ingress.Endpoints(&s.cfg) {
+// newAddresses begins to follow the addresses of a configuration, once all of them were opened.
+func newAddresses(cfg *config.Config, log *slog.Logger, adm *admin.Server, w *web) *addresses {
+	a := &addresses{log: log}
+	for _, e := range ingress.Endpoints(cfg) {
 		a.all = append(a.all, address{Endpoint: e})
 	}
 	a.absent = make([]bool, len(a.all))
@@ -37,20 +39,24 @@ func (s *server) openAddresses() {
 		e := &a.all[i]
 		switch e.Key {
 		case "admin":
-			e.err = s.admin.Listener(e.Name).Err
+			e.err = adm.Listener(e.Name).Err
 		case "metrics":
-			e.err = s.web.metricsAddr.Err
+			e.err = w.metricsAddr.Err
 		case "http":
-			e.err = s.web.boot.Err
+			e.err = w.boot.Err
 		}
 		if err := e.open(); err != nil {
-			s.log.Error("address cannot be opened, trying again", "key", e.Key, "address", e.Name, "err", err)
+			log.Error("address cannot be opened, trying again", "key", e.Key, "address", e.Name, "err", err)
 		}
 	}
 	a.look()
+	return a
 }
 
-// open returns why the address's address is not open.
+// follow looks at the host's addresses until ctx ends.
+func (a *addresses) follow(ctx context.Context) { ingress.Every(ctx, ingress.LookEvery, a.look) }
+
+// open returns why the address is not open.
 func (e *address) open() error {
 	if e.err == nil {
 		return nil
@@ -108,10 +114,10 @@ func (a *addresses) read(w *metrics.Values) {
 }
 
 // tried is told of each attempt to open an address that was in use when the server started.
-func (s *server) tried(key, address string) func(error) {
+func tried(log *slog.Logger, key, address string) func(error) {
 	return func(err error) {
 		if err == nil {
-			s.log.Info("address opened", "key", key, "address", address)
+			log.Info("address opened", "key", key, "address", address)
 		}
 	}
 }

@@ -2,27 +2,24 @@ package server
 
 import (
 	"context"
-	"time"
+	"log/slog"
 
 	"dcs/cmd/internal/admin"
-	"dcs/cmd/internal/admin/console"
 	"dcs/cmd/internal/assemble"
+	"dcs/cmd/internal/config"
 )
 
-// openAdmin opens the operator's addresses. Parts of the server register what they have to
-// show and to be told on s.admin; nothing is served before run begins to.
-func (s *server) openAdmin() error {
-	cfg := assemble.AdminConfig(&s.cfg)
+// openAdmin opens the operator's addresses. Nothing is served before the server runs.
+func openAdmin(c *config.Config, log *slog.Logger, secrets *serverSecrets) (*admin.Server, error) {
+	cfg := assemble.AdminConfig(c)
 	cfg.Tried = func(address string, err error) {
-		s.tried("admin", address)(err)
+		tried(log, "admin", address)(err)
 		// Nobody could tell us of a rotation so far.
-		if _, err := s.reloadSecrets(); err != nil {
-			s.log.Error("the secrets stay as they are", "err", err)
+		if _, err := secrets.reload(); err != nil {
+			log.Error("the secrets stay as they are", "err", err)
 		}
 	}
-	var err error
-	s.admin, err = admin.New(cfg, s.log)
-	return err
+	return admin.New(cfg, log)
 }
 
 // runAdmin serves the operator until the context ends. Modems are served on whatever becomes of it.
@@ -33,14 +30,4 @@ func (s *server) runAdmin(ctx context.Context) {
 		}
 	}
 	s.admin.Run(ctx)
-}
-
-// openConsole registers what an operator sees, and begins to gather it.
-func (s *server) openConsole(ctx context.Context) {
-	s.reloads = make(chan reloadWish)
-	if !s.admin.Enabled() {
-		return
-	}
-	c := console.New(s.admin, &backend{s: s, front: s.front, started: time.Now()}, time.Now)
-	go c.Run(ctx)
 }

@@ -34,8 +34,8 @@ import (
 )
 
 // journal is how many outcomes workers are to keep.
-func (s *server) journal() int {
-	if len(s.cfg.Admin) == 0 {
+func journal(cfg *config.Config) int {
+	if len(cfg.Admin) == 0 {
 		return 0
 	}
 	return assemble.JournalSize
@@ -120,7 +120,7 @@ func (b *backend) Outcomes(each func(console.Event)) uint64 {
 // Library implements [console.Backend].
 func (b *backend) Library() console.Library {
 	snap := b.s.engine.Library()
-	st := &b.s.library
+	st := b.s.library
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	l := console.Library{
@@ -151,7 +151,7 @@ func (b *backend) Library() console.Library {
 func (b *backend) Reload(ctx context.Context, force bool) error {
 	answer := make(chan error, 1)
 	select {
-	case b.s.reloads <- reloadWish{force, answer}:
+	case b.s.reloads <- reloadRequest{force, answer}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}

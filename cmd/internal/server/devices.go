@@ -8,47 +8,66 @@ import (
 
 	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/check"
+	"dcs/cmd/internal/config"
 	"dcs/render"
 	"dcs/render/attr"
 	"dcs/render/attr/store"
 )
 
-// openDevices opens the store of devices, if there are sources of any.
-func (s *server) openDevices() error {
-	c := &s.cfg.Devices
-	if len(c.Sources) == 0 {
-		return nil
-	}
-	sources, err := assemble.OpenSources(c.Sources, s.log)
-	if err != nil {
-		return err
-	}
-	for _, w := range check.UnseenChanges(c.Sources) {
-		s.log.Warn("devices", "err", w)
-	}
-	s.grown = make(chan struct{}, 1)
-	s.prebuild = make(chan struct{}, 1)
-	events := &deviceLog{log: s.log, grown: s.grown, files: s.prebuild}
-	s.devices, err = store.Open(store.Config{Dir: assemble.DevicesDir(c), Sources: sources, Now: time.Now, OnEvent: events.tell})
-	if err != nil {
-		return fmt.Errorf("devices: %w", err)
-	}
-	for _, st := range s.devices.State() {
-		if !st.Loaded.IsZero() {
-			s.log.Info("devices", "source", st.Name, "devices", st.Devices, "age", max(time.Since(st.Loaded), 0).Round(time.Second))
-		}
-	}
-	return nil
+// deviceStore is the store of devices with its notices; without sources it is empty.
+type deviceStore struct {
+	log   *slog.Logger
+	store *store.Store  // nil: there are no sources
+	grown chan struct{} // holds one when devices have attributes that the library has not seen
+	files chan struct{} // holds one when there are new files of devices
 }
 
-// closeDevices ends what goes on for devices. What workers look up stays usable.
-func (s *server) closeDevices() {
-	if s.devices == nil {
+// openDevices opens the store of devices, if there are sources of any.
+func openDevices(c *config.Devices, log *slog.Logger) (*deviceStore, error) {
+	d := &deviceStore{log: log, grown: make(chan struct{}, 1), files: make(chan struct{}, 1)}
+	if len(c.Sources) == 0 {
+		return d, nil
+	}
+	sources, err := assemble.OpenSources(c.Sources, log)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range check.UnseenChanges(c.Sources) {
+		log.Warn("devices", "err", w)
+	}
+	events := &deviceLog{log: log, grown: d.grown, files: d.files}
+	d.store, err = store.Open(store.Config{Dir: assemble.DevicesDir(c), Sources: sources, Now: time.Now, OnEvent: events.tell})
+	if err != nil {
+		return nil, fmt.Errorf("devices: %w", err)
+	}
+	for _, st := range d.store.State() {
+		if !st.Loaded.IsZero() {
+			log.Info("devices", "source", st.Name, "devices", st.Devices, "age", max(time.Since(st.Loaded), 0).Round(time.Second))
+		}
+	}
+	return d, nil
+}
+
+// close closes the sources. What workers look up stays usable.
+func (d *deviceStore) close() {
+	if d.store == nil {
 		return
 	}
-	if err := s.devices.Close(); err != nil {
-		s.log.Warn("devices", "err", err)
+	if err := d.store.Close(); err != nil {
+		d.log.Warn("devices", "err", err)
 	}
+}
+
+// renderer returns what the engine looks devices up in; nil: there are no sources.
+func (d *deviceStore) renderer() render.Devices {
+	if d.store == nil {
+		return nil
+	}
+	select {
+	case <-d.grown: // the library is about to be loaded for all that is known now
+	default:
+	}
+	return &storeDevices{store: d.store}
 }
 
 // reloadDevices has all sources loaded anew.
@@ -56,18 +75,6 @@ func (s *server) reloadDevices() {
 	if s.devices != nil {
 		_ = s.devices.Reload("", false) // "" is always there
 	}
-}
-
-// rendererDevices is what the engine looks devices up in; nil: there are none.
-func (s *server) rendererDevices() render.Devices {
-	if s.devices == nil {
-		return nil
-	}
-	select {
-	case <-s.grown: // the library is about to be loaded for all that is known now
-	default:
-	}
-	return &storeDevices{store: s.devices}
 }
 
 // deviceLog tells of what happens to devices.

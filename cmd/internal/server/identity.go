@@ -34,7 +34,7 @@ func identify(proxies []netip.Prefix, from *fastpath.Request, to *render.Request
 }
 
 // mismatch tells of a request that contradicts what is known of devices. It is called by workers, which must not wait for the log.
-func (s *server) mismatch(ev *render.IdentityEvent) {
+func (s *events) mismatch(ev *render.IdentityEvent) {
 	args := []any{
 		"name", string(ev.Name), "client", ev.Client, "mac", ev.MAC.String(),
 		"reason", ev.Mismatch.String(), "refused", ev.Refused,

@@ -29,7 +29,7 @@ func logRules(cfg *config.Config) logging.Rules {
 }
 
 // fault tells why a request got no file, or the file did not arrive. It is called by workers, which must not wait for the log.
-func (s *server) fault(o *device.Outcome) {
+func (s *events) fault(o *device.Outcome) {
 	args := []any{"name", string(o.Name), "client", o.Client, "reason", o.Reason, "err", o.Err}
 	if len(o.Value) > 0 {
 		args = append(args, "value", string(o.Value))

@@ -10,13 +10,13 @@ import (
 
 // limitMemory has Go's collector keep the heap to what the control group leaves for it. Where the environment
 // says GOMEMLIMIT, that counts.
-func (s *server) limitMemory() {
+func (p *process) limitMemory() {
 	limit, ok := cgroup.MemoryLimit()
 	if !ok || os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
 	heap, beside := assemble.Program, 0
-	for _, b := range assemble.MemoryList(&s.cfg) {
+	for _, b := range assemble.MemoryList(p.cfg) {
 		if b.Heap {
 			heap += b.Octets
 		} else {
@@ -27,9 +27,9 @@ func (s *server) limitMemory() {
 	most := limit / 10 * 9
 	goal := max(most-int64(beside), most/2)
 	debug.SetMemoryLimit(goal)
-	s.log.Info("memory is limited", "group", assemble.Mebibytes(int(limit)), "heap", assemble.Mebibytes(int(goal)))
+	p.log.Info("memory is limited", "group", assemble.Mebibytes(int(limit)), "heap", assemble.Mebibytes(int(goal)))
 	if int64(heap+beside) > most {
-		s.log.Warn("the control group allows less memory than may be taken; lower learned_memory, transfers or workers",
+		p.log.Warn("the control group allows less memory than may be taken; lower learned_memory, transfers or workers",
 			"group", assemble.Mebibytes(int(limit)), "bounds", assemble.Mebibytes(heap+beside))
 	}
 }

@@ -28,7 +28,7 @@ func (s *server) readServer(w *metrics.Values) {
 	w.Flag(metrics.Ready, s.unready() == "")
 	s.addresses.read(w)
 
-	l := &s.library
+	l := s.library
 	l.mu.Lock()
 	w.Count(metrics.LibraryReloads, l.loads, "ok")
 	w.Count(metrics.LibraryReloads, l.failures, "failed")
@@ -148,7 +148,7 @@ func (s *server) readTransport(w *metrics.Values) {
 	w.Flag(metrics.Capability, rings, "af_xdp", in.Why)
 	w.Flag(metrics.Capability, len(in.Choosers) > 0, "reuseport_bpf", "")
 	w.Flag(metrics.Capability, in.Lookup != nil, "sk_lookup", "")
-	s.readSandbox(w)
+	s.process.readSandbox(w)
 	written, lost, running := s.captures.Totals()
 	w.Flag(metrics.CaptureRunning, running)
 	w.Count(metrics.CapturePackets, written, "written")

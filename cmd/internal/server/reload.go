@@ -2,18 +2,21 @@ package server
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/ingress"
+	"dcs/render"
 	"dcs/render/library"
 )
 
-// reloadWish asks for a reload. Its answer has room for the error.
-type reloadWish struct {
+// reloadRequest asks for a reload. Its answer has room for the error.
+type reloadRequest struct {
 	force  bool // whatever the library has lost
 	answer chan<- error
 }
@@ -21,55 +24,53 @@ type reloadWish struct {
 // reloadDelay is how long files must have been left alone before a change of theirs is loaded.
 const reloadDelay = 500 * time.Millisecond
 
-// watch tells when the library or the static files have changed.
-func (s *server) watch(ctx context.Context) (<-chan struct{}, error) {
+// watch returns a channel that receives when files of the library or static files have changed, until ctx ends.
+func watch(ctx context.Context, cfg *config.Config, log *slog.Logger) (<-chan struct{}, error) {
 	changed := make(chan struct{}, 1)
-	dirs := append(slices.Clone(s.cfg.Library), s.cfg.Static...)
-	err := library.Watch(ctx, dirs, reloadDelay, func() {
-		select {
-		case changed <- struct{}{}:
-		default: // told already, and not yet looked at
-		}
-	}, func(err error) { s.log.Warn(err.Error()) })
+	dirs := slices.Concat(cfg.Library, cfg.Static)
+	err := library.Watch(ctx, dirs, reloadDelay, func() { notice(changed) }, func(err error) { log.Warn(err.Error()) })
 	return changed, err
 }
 
-// keepLoaded reloads when a signal, a change of files or of devices, or the operator wishes it, until ctx ends. Nobody waits
-// for a reload that takes long, and ctx's end does not either. What is wished while one runs is done by one more.
-func (s *server) keepLoaded(ctx context.Context, hangups <-chan os.Signal, changed <-chan struct{}) {
-	var wished, config, force, running bool
+// keepLoaded reloads on a signal, on a change of files or devices, and on the operator's request, until ctx ends. One reload runs
+// at a time; what is asked for meanwhile is done by one more.
+func (s *server) keepLoaded(ctx context.Context, hangups <-chan os.Signal) {
+	var pending, config, force, running bool
 	var answers []chan<- error
 	over := make(chan struct{}, 1)
+	var reloads sync.WaitGroup
+	defer reloads.Wait()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hangups:
-			wished, config = true, true
-		case <-changed:
-			wished = true
+			pending, config = true, true
+		case <-s.changed:
+			pending = true
 		case <-s.grown:
-			wished = true
-		case w := <-s.reloads:
-			wished, force, answers = true, force || w.force, append(answers, w.answer)
+			pending = true
+		case r := <-s.reloads:
+			pending, force, answers = true, force || r.force, append(answers, r.answer)
 		case <-over:
 			running = false
 		}
-		if !wished || running {
+		if !pending || running {
 			continue
 		}
-		go func(config, force bool, answers []chan<- error) {
-			if config {
+		reread, forced, waiting := config, force, answers
+		reloads.Go(func() {
+			if reread {
 				s.rereadConfig()
 				s.reloadDevices()
 			}
-			err := s.reload(force) // the log has told
-			for _, answer := range answers {
+			err := s.loader.reload(forced) // which logs it
+			for _, answer := range waiting {
 				answer <- err
 			}
 			over <- struct{}{}
-		}(config, force, answers)
-		wished, config, force, running, answers = false, false, false, true, nil
+		})
+		pending, config, force, running, answers = false, false, false, true, nil
 	}
 }
 
@@ -120,45 +121,56 @@ func (s *server) setNames(c *config.Names) error {
 	return err
 }
 
+// loader loads the library, and logs what has become of it.
+type loader struct {
+	cfg     *config.Config
+	log     *slog.Logger
+	engine  *render.Engine
+	status  *libraryStatus
+	secrets *serverSecrets
+	audit   *staticAudit
+	manager *manager
+}
+
 // reload reads everything anew that may change while we serve. With force the library may have lost as many names as it likes.
-func (s *server) reload(force bool) error {
-	defer s.reloading()()
-	if _, err := s.reloadSecrets(); err != nil {
-		s.log.Error("the secrets stay as they are", "err", err)
+func (l *loader) reload(force bool) error {
+	defer l.manager.reloading()()
+	if _, err := l.secrets.reload(); err != nil {
+		l.log.Error("the secrets stay as they are", "err", err)
 	}
-	before := s.engine.Library()
-	if err := s.engine.Reload(force); err != nil {
-		s.library.note(err)
+	before := l.engine.Library()
+	if err := l.engine.Reload(force); err != nil {
+		l.status.note(err)
 		for _, e := range assemble.Flatten(err) {
-			s.log.Error(e.Error())
+			l.log.Error(e.Error())
 		}
-		if s.engine.Library() == before {
-			s.log.Error("reload failed: keeping the previous library")
+		if l.engine.Library() == before {
+			l.log.Error("reload failed: keeping the previous library")
 		} else {
-			s.log.Error("reload failed: serving the library without the templates that failed to load", "withheld", s.engine.Library().Broken())
+			l.log.Error("reload failed: serving the library without the templates that failed to load", "withheld", l.engine.Library().Broken())
 		}
 		return err
 	}
-	s.loaded("reloaded", nil)
+	l.loaded("reloaded", nil)
 	return nil
 }
 
 // loaded tells what there is to serve.
-func (s *server) loaded(what string, err error) {
-	s.library.note(err)
-	snap := s.engine.Library()
+func (l *loader) loaded(what string, err error) {
+	l.status.note(err)
+	snap := l.engine.Library()
 	for _, line := range assemble.Unreadable(snap) {
-		s.log.Error(line)
+		l.log.Error(line)
 	}
 	for _, w := range snap.Warnings {
-		s.log.Warn(w.Error())
+		l.log.Warn(w.Error())
 	}
-	go s.auditStatic()
-	s.log.Info(what, "templates", len(snap.Templates()), "static", snap.StaticFiles())
+	l.audit.want()
+	l.log.Info(what, "templates", len(snap.Templates()), "static", snap.StaticFiles())
 	if snap.Empty() {
-		s.log.Error("nothing to serve: no template and no static file; /readyz is 503 until there is one", "library", s.cfg.Library, "static", s.cfg.Static)
+		l.log.Error("nothing to serve: no template and no static file; /readyz is 503 until there is one", "library", l.cfg.Library, "static", l.cfg.Static)
 	}
 	if n := snap.Waiting(); n > 0 {
-		s.log.Warn("templates wait for attributes of devices that no source has told yet", "templates", n)
+		l.log.Warn("templates wait for attributes of devices that no source has told yet", "templates", n)
 	}
 }

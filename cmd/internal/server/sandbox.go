@@ -19,40 +19,40 @@ var (
 )
 
 // startsPlugins tells whether the server starts programs while it serves.
-func (s *server) startsPlugins() bool {
-	return slices.ContainsFunc(s.cfg.Devices.Sources, func(d config.DeviceSource) bool { return d.Plugin != nil })
+func (p *process) startsPlugins() bool {
+	return slices.ContainsFunc(p.cfg.Devices.Sources, func(d config.DeviceSource) bool { return d.Plugin != nil })
 }
 
 // enterSandbox holds the server to what it does from now on, with bpf(2) or without. Plug-ins are held to the same: with them it
 // comes before the first is started, so that no life of theirs differs from another, else after everything is open.
-func (s *server) enterSandbox(bpf bool) {
-	if s.cfg.Sandbox == config.SandboxOff {
-		s.sandbox = sandbox.Result{Landlock: errSandboxOff, Seccomp: errSandboxOff}
-		s.log.Info("sandbox off, as configured")
+func (p *process) enterSandbox(bpf bool) {
+	if p.cfg.Sandbox == config.SandboxOff {
+		p.sandbox = sandbox.Result{Landlock: errSandboxOff, Seccomp: errSandboxOff}
+		p.log.Info("sandbox off, as configured")
 		return
 	}
 	var free error
-	if slices.ContainsFunc(s.cfg.Devices.Sources, func(d config.DeviceSource) bool { return d.SQL != nil && d.SQL.Driver == "sqlite" }) {
+	if slices.ContainsFunc(p.cfg.Devices.Sources, func(d config.DeviceSource) bool { return d.SQL != nil && d.SQL.Driver == "sqlite" }) {
 		free = ErrSQLite
 	}
-	start := s.startsPlugins()
-	s.sandbox = sandbox.Apply(sandbox.Config{Write: s.writes, Free: free, Start: start, BPF: bpf})
-	landlock, seccomp := fmt.Sprint("on, ABI ", s.sandbox.ABI), "on"
-	if err := s.sandbox.Landlock; err != nil {
+	start := p.startsPlugins()
+	p.sandbox = sandbox.Apply(sandbox.Config{Write: p.writes, Free: free, Start: start, BPF: bpf})
+	landlock, seccomp := fmt.Sprint("on, ABI ", p.sandbox.ABI), "on"
+	if err := p.sandbox.Landlock; err != nil {
 		landlock = "off: " + err.Error()
 	}
-	if err := s.sandbox.Seccomp; err != nil {
+	if err := p.sandbox.Seccomp; err != nil {
 		seccomp = "off: " + err.Error()
 	} else if start {
 		seccomp = "on, but for what plug-ins may need"
 	}
 	level := slog.LevelInfo
-	if SandboxFailed(s.sandbox.Landlock) || SandboxFailed(s.sandbox.Seccomp) {
+	if SandboxFailed(p.sandbox.Landlock) || SandboxFailed(p.sandbox.Seccomp) {
 		level = slog.LevelWarn
 	}
-	s.log.Log(context.Background(), level, "sandbox", "landlock", landlock, "seccomp", seccomp)
-	for _, err := range s.sandbox.Left {
-		s.log.Warn("directory not writable: it was missing when the sandbox was entered; make it and restart", "err", err)
+	p.log.Log(context.Background(), level, "sandbox", "landlock", landlock, "seccomp", seccomp)
+	for _, err := range p.sandbox.Left {
+		p.log.Warn("directory not writable: it was missing when the sandbox was entered; make it and restart", "err", err)
 	}
 }
 
@@ -67,11 +67,11 @@ func SandboxFailed(err error) bool {
 }
 
 // readSandbox writes what the server is held to, and why not.
-func (s *server) readSandbox(w *metrics.Values) {
+func (p *process) readSandbox(w *metrics.Values) {
 	for _, c := range []struct {
 		name string
 		err  error
-	}{{"landlock", s.sandbox.Landlock}, {"seccomp", s.sandbox.Seccomp}} {
+	}{{"landlock", p.sandbox.Landlock}, {"seccomp", p.sandbox.Seccomp}} {
 		why := "in use"
 		if c.err != nil {
 			why = c.err.Error()

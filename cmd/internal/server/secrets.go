@@ -2,72 +2,89 @@ package server
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"sync"
 
 	"dcs/cmd/internal/admin"
 	"dcs/cmd/internal/adminapi"
 	"dcs/cmd/internal/assemble"
+	"dcs/cmd/internal/config"
+	"dcs/render"
 	"dcs/render/mic"
 )
 
 // serverSecrets are the secrets of a running server.
 type serverSecrets struct {
+	cfg    *config.Config
+	log    *slog.Logger
+	engine *render.Engine // set once the first were read
+	audit  *staticAudit
+
 	mu  sync.Mutex // held while they are read and put into force, so that of two readers the later one's stay
 	now *assemble.Secrets
 }
 
-// keyring reads what files are signed with, when the server starts.
-func (s *server) keyring() (*mic.Keyring, error) {
-	s.secrets.mu.Lock()
-	defer s.secrets.mu.Unlock()
-	now, err := assemble.ReadSecrets(&s.cfg, nil)
+// read reads what files are signed with, when the server starts.
+func (s *serverSecrets) read() (*mic.Keyring, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, err := assemble.ReadSecrets(s.cfg, nil)
 	if err != nil {
 		return nil, err
 	}
-	s.secrets.now = now
+	s.now = now
 	if now.Warning != "" {
 		s.log.Warn(now.Warning)
 	}
 	return now.Ring, nil
 }
 
-// reloadSecrets reads the secrets anew and signs with them from now on. On an error the former ones stay.
-func (s *server) reloadSecrets() (adminapi.SecretsState, error) {
-	s.secrets.mu.Lock()
-	defer s.secrets.mu.Unlock()
-	former := s.secrets.now
-	now, err := assemble.ReadSecrets(&s.cfg, former)
+// reload reads the secrets anew and signs with them from now on. On an error the former ones stay.
+func (s *serverSecrets) reload() (adminapi.SecretsState, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	former := s.now
+	now, err := assemble.ReadSecrets(s.cfg, former)
 	if err != nil {
 		return former.State, err
 	}
-	s.secrets.now = now
+	s.now = now
 	s.engine.SetKeyring(now.Ring)
 	if now.Warning != "" {
 		s.log.Warn(now.Warning)
 	}
 	if !assemble.SameSecrets(former, now) {
-		go s.auditStatic()
+		s.audit.want()
 		s.log.Info("secrets changed", "generation", now.State.Generation, "secrets", len(now.State.Secrets), "default", now.State.Default)
 	}
 	return now.State, nil
 }
 
-// secretState tells about the secrets that files are signed with.
-func (s *server) secretState() adminapi.SecretsState {
-	s.secrets.mu.Lock()
-	defer s.secrets.mu.Unlock()
-	return s.secrets.now.State
+// state describes the secrets that files are signed with.
+func (s *serverSecrets) state() adminapi.SecretsState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now.State
 }
 
-// openSecrets lets the operator see which secrets there are, and switch them. The keyring is read once more, now that
-// whoever changes it can tell us: what was changed since we read it first has been told to nobody.
-func (s *server) openSecrets() error {
+// signing returns the secrets that static files may be signed under.
+func (s *serverSecrets) signing() assemble.Signing {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now.Signing(s.cfg)
+}
+
+// secretState describes the secrets that files are signed with.
+func (s *server) secretState() adminapi.SecretsState { return s.secrets.state() }
+
+// registerSecrets lets the operator see which secrets there are, and switch them.
+func (s *server) registerSecrets() {
 	s.admin.Handle("GET "+adminapi.SecretsPath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		admin.WriteJSON(w, s.secretState())
 	}))
 	s.admin.Handle("POST "+adminapi.SecretsReloadPath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		state, err := s.reloadSecrets()
+		state, err := s.secrets.reload()
 		if err != nil {
 			s.log.Error("the secrets stay as they are", "err", err)
 			admin.WriteError(w, http.StatusUnprocessableEntity, errors.New("the secrets stay as they are: "+err.Error()))
@@ -75,9 +92,4 @@ func (s *server) openSecrets() error {
 		}
 		admin.WriteJSON(w, state)
 	}))
-	if !s.admin.Enabled() {
-		return nil
-	}
-	_, err := s.reloadSecrets()
-	return err
 }

@@ -7,19 +7,23 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sync/errgroup"
 
 	"dcs/cmd/internal/admin"
+	"dcs/cmd/internal/admin/console"
 	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/check"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/ingress"
 	"dcs/cmd/internal/logging"
-	"dcs/cmd/internal/sandbox"
+	"dcs/cmd/internal/metrics"
 	"dcs/cmd/internal/server/capture"
 	"dcs/fastpath"
 	"dcs/render"
@@ -38,142 +42,242 @@ type Options struct {
 	Serving func(addr netip.AddrPort, lib *library.Snapshot)
 }
 
-// Run serves until one of stops says to stop. Each of hangups asks for a reload, as SIGHUP does.
+// closeTimeout is how long Run waits for goroutines that read files: a file server that hangs must not keep the process
+// from ending.
+const closeTimeout = 5 * time.Second
+
+// Run serves until stops sends: the first signal lets running transfers come to their end, a second cuts them off. Each signal
+// from hangups reloads configuration, devices and library. No goroutine outlives Run but one that hangs in reading a file.
 func Run(o Options, stops, hangups <-chan os.Signal) error {
 	logs, err := openLog(o.Log, &o.Config)
 	if err != nil {
 		return err
 	}
 	defer logs.Close()
-	return (&server{file: o.File, cfg: o.Config, reread: o.Reread, serving: o.Serving, logs: logs, log: logs.Logger}).run(stops, hangups)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	s, err := open(ctx, &o, logs)
+	if err != nil {
+		return err
+	}
+	defer s.opened.close()
+	return s.serve(ctx, cancel, stops, hangups)
 }
 
+// server is a server with everything open.
 type server struct {
-	file    string // of the configuration; "": there is none
-	cfg     config.Config
-	reread  func() (config.Config, error) // the configuration as it is now; nil: it does not change
-	serving func(netip.AddrPort, *library.Snapshot)
-	logs    *logging.Log
-	log     *slog.Logger // of logs
-	engine  *render.Engine
-	admin   *admin.Server
-	front   *fastpath.Server
+	cfg    config.Config
+	reread func() (config.Config, error) // nil: the configuration does not change
+	logs   *logging.Log
+	log    *slog.Logger // of logs
+	opened closers
 
-	web    web
-	health health
-	faults faultRing
-
-	library libraryStatus
-	reloads chan reloadWish // of the admin page
-	manager manager
-	limits  *ingress.Limits
-	in      *ingress.Ingress
-	sandbox sandbox.Result
-	writes  []string // the directories that it writes to
-
-	addresses addresses
-	captures  *capture.Service
-
-	secrets serverSecrets
-	static  staticAudit
+	process *process
+	health  *health
+	faults  *faultRing
+	manager *manager
 
 	devices  *store.Store  // nil: there are none
 	grown    chan struct{} // holds one when devices have attributes that the library has not seen
 	prebuild chan struct{} // holds one when there are new files of devices
+
+	engine  *render.Engine
+	library *libraryStatus
+	loader  *loader
+	changed <-chan struct{}    // receives when files of the library have changed
+	reloads chan reloadRequest // of the admin page
+	secrets *serverSecrets
+	static  *staticAudit
+
+	in     *ingress.Ingress
+	limits *ingress.Limits
+	front  *fastpath.Server
+
+	admin     *admin.Server
+	console   *console.Console // nil: there is no admin address
+	web       *web
+	metrics   http.Handler
+	addresses *addresses
+	captures  *capture.Service
+
+	serving func(netip.AddrPort, *library.Snapshot)
 }
 
-func (s *server) run(stops, hangups <-chan os.Signal) error {
-	if err := s.becomeUser(); err != nil {
-		return err
-	}
-	if s.startsPlugins() {
-		s.enterSandbox(true) // which opening takes
-	}
-	s.limitMemory()
-	s.warnUnsafe()
-	keyring, err := s.keyring()
-	if err != nil {
-		return err
-	}
-	lib, err := assemble.Library(&s.cfg)
-	for _, e := range assemble.Flatten(err) {
-		s.log.Error("MIB module left out", "err", e)
-	}
-	if err := s.openDevices(); err != nil {
-		return err
-	}
-	defer s.closeDevices()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	changed, err := s.watch(ctx)
-	if err != nil {
-		return err
-	}
-	if s.engine, err = render.NewEngine(render.Config{
-		Library: lib, Keyring: keyring, Devices: s.rendererDevices(), OnFault: s.fault, Journal: s.journal(), Now: time.Now,
-		Identity: assemble.IdentityOf(&s.cfg.Devices), OnIdentity: s.mismatch,
-	}); err != nil {
-		if s.engine == nil {
-			return err
-		}
-		for _, e := range assemble.Flatten(err) {
-			s.log.Error(e.Error())
-		}
-		s.log.Error("serving the library without the templates that failed to load", "withheld", s.engine.Library().Broken())
-	}
-	s.loaded("loaded", err)
+// closers close what was opened, the last first.
+type closers []func()
 
-	in, err := ingress.Open(&s.cfg, s.log, assemble.WorkersOf(&s.cfg))
+func (c *closers) add(f func()) { *c = append(*c, f) }
+
+func (c closers) close() {
+	for _, f := range slices.Backward(c) {
+		f()
+	}
+}
+
+// open opens everything in order. On an error nothing stays open. Until ctx ends, changes of the library's files are followed.
+func open(ctx context.Context, o *Options, logs *logging.Log) (_ *server, err error) {
+	var opened closers
+	defer func() {
+		if err != nil {
+			opened.close()
+		}
+	}()
+	cfg, log := &o.Config, logs.Logger
+	p := &process{file: o.File, cfg: cfg, reread: o.Reread, log: log}
+	if err := p.begin(); err != nil {
+		return nil, err
+	}
+	for _, line := range check.Unsafe(cfg) {
+		log.Warn(line)
+	}
+	audit := &staticAudit{cfg: cfg, log: log, wanted: make(chan struct{}, 1)}
+	secrets := &serverSecrets{cfg: cfg, log: log, audit: audit}
+	keyring, err := secrets.read()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.in, s.limits = in, in.Limits
-	defer func() { _ = in.Close() }() // the workers have told what they could not do
-	renderer := func(int) fastpath.Renderer {
-		return &adapter{worker: s.engine.Worker(), proxies: s.cfg.Devices.Proxies, logs: s.logs}
+	lib, err := assemble.Library(cfg)
+	for _, e := range assemble.Flatten(err) {
+		log.Error("MIB module left out", "err", e)
 	}
-	if err := s.openAdmin(); err != nil {
-		return err
+	devices, err := openDevices(&cfg.Devices, log)
+	if err != nil {
+		return nil, err
 	}
-	defer s.admin.Close()
-	if err := s.openSecrets(); err != nil {
-		return err
+	opened.add(devices.close)
+	changed, err := watch(ctx, cfg, log)
+	if err != nil {
+		return nil, err
 	}
-	s.registerLimits()
-	s.captures = &capture.Service{Log: s.log, Steering: in.Steering}
-	s.captures.Register(ctx, s.admin)
-	defer s.web.close()
-	if err := s.openWeb(); err != nil {
-		return err
+	events := &events{logs: logs, faults: new(faultRing)}
+	engine, err := render.NewEngine(render.Config{
+		Library: lib, Keyring: keyring, Devices: devices.renderer(), OnFault: events.fault, Journal: journal(cfg), Now: time.Now,
+		Identity: assemble.IdentityOf(&cfg.Devices), OnIdentity: events.mismatch,
+	})
+	if engine == nil {
+		return nil, err
 	}
-	s.openAddresses()
+	secrets.engine, audit.engine, audit.secrets = engine, engine, secrets
+	status, manager := new(libraryStatus), &manager{log: log}
+	loader := &loader{cfg: cfg, log: log, engine: engine, status: status, secrets: secrets, audit: audit, manager: manager}
+	if err != nil {
+		for _, e := range assemble.Flatten(err) {
+			log.Error(e.Error())
+		}
+		log.Error("serving the library without the templates that failed to load", "withheld", engine.Library().Broken())
+	}
+	loader.loaded("loaded", err)
+
+	in, err := ingress.Open(cfg, log, assemble.WorkersOf(cfg))
+	if err != nil {
+		return nil, err
+	}
+	opened.add(func() { _ = in.Close() }) // the workers have reported what they could not do
+	adm, err := openAdmin(cfg, log, secrets)
+	if err != nil {
+		return nil, err
+	}
+	opened.add(func() { adm.Close() })
+	if adm.Enabled() {
+		// Whoever changes the keyring can tell us from now on: what was changed since it was read has been told to nobody.
+		if _, err := secrets.reload(); err != nil {
+			return nil, err
+		}
+	}
+	health := new(health)
+	web, err := openWeb(cfg, logs, engine, &httpGate{health: health, limits: in.Limits})
+	if err != nil {
+		return nil, err
+	}
+	opened.add(web.close)
+	addresses := newAddresses(cfg, log, adm, web)
 	in.WatchVRFs()
-	s.dropPrivileges(in)
-	if !s.startsPlugins() {
-		s.enterSandbox(in.Steering != nil)
-	}
-	if in.Steering != nil {
-		go in.Steering.Keep(ctx)
-	}
+	p.settle(in, addresses)
+
 	start := time.Now()
-	s.front = fastpath.NewServer(s.serverConfig(in, start), in.Transports, renderer, monotonic(start))
-	s.openConsole(ctx)
-	s.runWeb()
-	ended := make(chan error, 1)
-	go func() { ended <- s.front.Run(ctx) }()
-	go s.runAdmin(ctx)
-	go ingress.Every(ctx, ingress.LookEvery, s.addresses.look)
-	go in.FollowHost(ctx)
-	go s.keepPrebuilt(ctx)
-	go s.watchdog(ctx)
-	go s.keepLoaded(ctx, hangups, changed)
-	s.health.phase.Store(serving)
-	s.log.Info("serving", in.Told()...)
-	s.tellManager(daemon.SdNotifyReady)
-	if s.serving != nil {
-		s.serving(in.Addrs[0], s.engine.Library())
+	s := &server{
+		cfg: *cfg, reread: o.Reread, serving: o.Serving, logs: logs, log: log, opened: opened,
+		process: p, health: health, faults: events.faults, manager: manager,
+		devices: devices.store, grown: devices.grown, prebuild: devices.files,
+		engine: engine, library: status, loader: loader, changed: changed, reloads: make(chan reloadRequest), secrets: secrets, static: audit,
+		in: in, limits: in.Limits,
+		front: fastpath.NewServer(workerConfig(cfg, in, start), in.Transports, func(int) fastpath.Renderer {
+			return &adapter{worker: engine.Worker(), proxies: cfg.Devices.Proxies, logs: logs}
+		}, monotonic(start)),
+		admin: adm, web: web, addresses: addresses, captures: &capture.Service{Log: log, Steering: in.Steering},
 	}
-	return s.wait(stops, cancel, ended)
+	s.register(ctx)
+	return s, nil
+}
+
+// register gives the operator, and who scrapes metrics, what there is to see and to change.
+func (s *server) register(ctx context.Context) {
+	s.registerSecrets()
+	s.registerLimits()
+	s.captures.Register(ctx, s.admin)
+	if s.admin.Enabled() {
+		s.console = console.New(s.admin, &backend{s: s, front: s.front, started: time.Now()}, time.Now)
+	}
+	s.metrics = metrics.Handler(s.log, s.metricSources()...)
+	s.admin.Handle("GET /metrics", s.metrics)
+	s.handleHealth(s.admin.Public)
+	s.registerLog()
+	s.registerTop()
+}
+
+// serve runs what was opened until stops sends and the workers have ended. stop ends ctx.
+func (s *server) serve(ctx context.Context, stop func(), stops, hangups <-chan os.Signal) error {
+	// HTTP goes on while running transfers come to their end, so that monitoring sees it and devices are told to come again.
+	webCtx, stopWeb := context.WithCancel(context.Background())
+	defer stopWeb()
+	var all errgroup.Group
+	run := func(f func(context.Context)) {
+		all.Go(func() error { f(ctx); return nil })
+	}
+	ended := make(chan error, 1)
+	if s.in.Steering != nil {
+		run(s.in.Steering.Keep)
+	}
+	if s.console != nil {
+		run(s.console.Run)
+	}
+	s.runWeb(webCtx, &all)
+	all.Go(func() error { ended <- s.front.Run(ctx); return nil })
+	run(s.runAdmin)
+	run(s.addresses.follow)
+	run(s.in.FollowHost)
+	run(s.keepPrebuilt)
+	run(s.watchdog)
+	run(s.static.run)
+	run(func(ctx context.Context) { s.keepLoaded(ctx, hangups) })
+	s.health.phase.Store(serving)
+	s.log.Info("serving", s.in.Told()...)
+	s.manager.tell(daemon.SdNotifyReady)
+	if s.serving != nil {
+		s.serving(s.in.Addrs[0], s.engine.Library())
+	}
+	err := s.wait(stops, stop, ended)
+	stop()
+	stopWeb()
+	if !waitFor(&all, closeTimeout) {
+		s.log.Warn("not everything has ended", "waited", closeTimeout)
+	}
+	return err
+}
+
+// waitFor waits until the goroutines of a group have ended, but no longer than d. It reports whether they have.
+func waitFor(g *errgroup.Group, d time.Duration) bool {
+	done := make(chan struct{})
+	go func() {
+		_ = g.Wait() // they report their errors themselves
+		close(done)
+	}()
+	select {
+	case <-done:
+		return true
+	case <-time.After(d):
+		return false
+	}
 }
 
 // wait answers signals to stop until the workers have ended.
@@ -192,17 +296,10 @@ func (s *server) wait(stops <-chan os.Signal, stop func(), ended <-chan error) e
 			s.log.Info("stopping", "signal", sig, "drain", s.cfg.Drain)
 			stopping = true
 			s.health.phase.Store(draining)
-			s.tellManager(daemon.SdNotifyStopping)
+			s.manager.tell(daemon.SdNotifyStopping)
 			stop()
 		case err := <-ended:
 			return errors.Join(cut, err)
 		}
-	}
-}
-
-// warnUnsafe logs what is unsafe about the configuration, once at the start.
-func (s *server) warnUnsafe() {
-	for _, line := range check.Unsafe(&s.cfg) {
-		s.log.Warn(line)
 	}
 }

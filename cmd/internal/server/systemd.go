@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -14,30 +15,32 @@ import (
 
 // manager is what systemd has been told.
 type manager struct {
+	log *slog.Logger
+
 	mu       sync.Mutex
 	stopping bool
 }
 
-// tellManager tells systemd how the service does (sd_notify(3)), where it is systemd that runs it. The end of a reload is
+// tell tells systemd how the service does (sd_notify(3)), where it is systemd that runs it. The end of a reload is
 // not told of a service that stops.
-func (s *server) tellManager(state string) {
-	s.manager.mu.Lock()
-	defer s.manager.mu.Unlock()
-	if s.manager.stopping {
+func (m *manager) tell(state string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.stopping {
 		return
 	}
-	s.manager.stopping = state == daemon.SdNotifyStopping
+	m.stopping = state == daemon.SdNotifyStopping
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		s.log.Warn("systemd is not told", "state", state, "err", err)
+		m.log.Warn("systemd is not told", "state", state, "err", err)
 	}
 }
 
 // reloading tells systemd that a reload begins, and returns what tells that it is over.
-func (s *server) reloading() (over func()) {
+func (m *manager) reloading() (over func()) {
 	var now unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // it fails for unknown clocks only
-	s.tellManager(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, now.Nano()/1000))
-	return func() { s.tellManager(daemon.SdNotifyReady) }
+	m.tell(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, now.Nano()/1000))
+	return func() { m.tell(daemon.SdNotifyReady) }
 }
 
 // watchdog tells systemd that the workers are alive, as often as it wants to know, as long as each of them goes on. A worker
@@ -65,7 +68,7 @@ func (s *server) watchdog(ctx context.Context) {
 			continue
 		}
 		before = now
-		s.tellManager(daemon.SdNotifyWatchdog)
+		s.manager.tell(daemon.SdNotifyWatchdog)
 	}
 }
 

@@ -10,10 +10,14 @@ import (
 	"runtime"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/httpboot"
 	"dcs/cmd/internal/httpserve"
+	"dcs/cmd/internal/ingress"
 	"dcs/cmd/internal/listen"
-	"dcs/cmd/internal/metrics"
+	"dcs/cmd/internal/logging"
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
 	"dcs/render"
@@ -26,8 +30,6 @@ import (
 type web struct {
 	metricsAddr *listen.Listener // nil: there is none of its own
 	boot        *httpboot.Server // nil: none
-	stop        context.CancelFunc
-	ended       chan struct{}
 }
 
 // Limits of what clients of the metrics may take: a few that scrape, and load balancers that ask whether we are ready.
@@ -38,81 +40,66 @@ const (
 )
 
 // openWeb opens the addresses. One that somebody else uses is tried again later: modems on TFTP do not wait for it.
-func (s *server) openWeb() error {
-	w := &s.web
-	var err error
-	if s.cfg.Metrics != "" {
-		w.metricsAddr, err = listen.Open("tcp", s.cfg.Metrics, func() (net.Listener, error) { return listen.TCP(s.cfg.Metrics) })
+func openWeb(cfg *config.Config, logs *logging.Log, engine *render.Engine, gate *httpGate) (_ *web, err error) {
+	w, log := new(web), logs.Logger
+	defer func() {
 		if err != nil {
-			return fmt.Errorf("metrics: %w", err)
+			w.close()
 		}
-		w.metricsAddr.Tried = s.tried("metrics", s.cfg.Metrics)
+	}()
+	if cfg.Metrics != "" {
+		w.metricsAddr, err = listen.Open("tcp", cfg.Metrics, func() (net.Listener, error) { return listen.TCP(cfg.Metrics) })
+		if err != nil {
+			return nil, fmt.Errorf("metrics: %w", err)
+		}
+		w.metricsAddr.Tried = tried(log, "metrics", cfg.Metrics)
 	}
-	if s.cfg.HTTP == "" {
-		return nil
+	if cfg.HTTP == "" {
+		return w, nil
 	}
 	w.boot, err = httpboot.New(httpboot.Config{
-		Address: s.cfg.HTTP, Cert: s.cfg.HTTPCert, Key: s.cfg.HTTPKey,
-		Render: s.httpRenderer(), Judge: s.httpJudge, Proxies: s.cfg.Devices.Proxies, Log: s.log,
-		Source: s.limits.Source, Host: s.limits.Guard.Host,
-		DSCP: s.cfg.DSCP.Value, Tried: s.tried("http", s.cfg.HTTP),
+		Address: cfg.HTTP, Cert: cfg.HTTPCert, Key: cfg.HTTPKey,
+		Render: httpRenderer(engine, logs, cfg.Devices.Proxies), Judge: gate.judge, Proxies: cfg.Devices.Proxies, Log: log,
+		Source: gate.limits.Source, Host: gate.limits.Guard.Host,
+		DSCP: cfg.DSCP.Value, Tried: tried(log, "http", cfg.HTTP),
 	})
-	return err
+	return w, err
 }
 
-// runWeb registers metrics and the log, and serves what was opened.
-func (s *server) runWeb() {
-	w := &s.web
-	exposed := metrics.Handler(s.log, s.metricSources()...)
-	s.admin.Handle("GET /metrics", exposed)
-	s.handleHealth(s.admin.Public)
-	s.registerLog()
-	s.registerTop()
-
-	ctx, stop := context.WithCancel(context.Background())
-	w.stop, w.ended = stop, make(chan struct{}, 2)
-	running := 0
-	if w.metricsAddr != nil {
-		mux := http.NewServeMux()
-		mux.Handle("GET /metrics", exposed)
-		s.handleHealth(mux.Handle)
-		metricsHTTP := &http.Server{
-			Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: metricsIdle, MaxHeaderBytes: 8 << 10,
-			ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-		}
-		ln := httpserve.Limit(metricsHTTP, w.metricsAddr, httpserve.Limits{Conns: MetricsConns, SourceConns: MetricsConns / 4, Exempt: netip.Addr.IsLoopback, Slow: metricsSlow})
-		s.log.Info("metrics", "address", w.metricsAddr.Addr())
-		running++
-		go func() {
-			if err := httpserve.Run(ctx, metricsHTTP, ln, time.Second); err != nil {
-				s.log.Error("metrics are not served any more", "err", err)
-			}
-			w.ended <- struct{}{}
-		}()
+// runWeb serves what was opened until ctx ends, by goroutines of all.
+func (s *server) runWeb(ctx context.Context, all *errgroup.Group) {
+	if l := s.web.metricsAddr; l != nil {
+		s.log.Info("metrics", "address", l.Addr())
+		all.Go(func() error { s.serveMetrics(ctx, l); return nil })
 	}
-	if w.boot != nil {
-		s.log.Info("boot files over HTTP", "address", w.boot.Addr(), "tls", s.cfg.HTTPCert != "")
-		running++
-		go func() {
-			if err := w.boot.Run(ctx); err != nil {
+	if boot := s.web.boot; boot != nil {
+		s.log.Info("boot files over HTTP", "address", boot.Addr(), "tls", s.cfg.HTTPCert != "")
+		all.Go(func() error {
+			if err := boot.Run(ctx); err != nil {
 				s.log.Error("boot files are not served over HTTP any more", "err", err)
 			}
-			w.ended <- struct{}{}
-		}()
-	}
-	w.stop = func() {
-		stop()
-		for range running {
-			<-w.ended
-		}
+			return nil
+		})
 	}
 }
 
-// close ends what runs, and gives the addresses back.
-func (w *web) close() {
-	if w.stop != nil {
-		w.stop()
+// serveMetrics serves metrics and health on an address of their own.
+func (s *server) serveMetrics(ctx context.Context, l *listen.Listener) {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", s.metrics)
+	s.handleHealth(mux.Handle)
+	srv := &http.Server{
+		Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: metricsIdle, MaxHeaderBytes: 8 << 10,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	limited := httpserve.Limit(srv, l, httpserve.Limits{Conns: MetricsConns, SourceConns: MetricsConns / 4, Exempt: netip.Addr.IsLoopback, Slow: metricsSlow})
+	if err := httpserve.Run(ctx, srv, limited, time.Second); err != nil {
+		s.log.Error("metrics are not served any more", "err", err)
+	}
+}
+
+// close gives the addresses back.
+func (w *web) close() {
 	if w.metricsAddr != nil {
 		w.metricsAddr.Close()
 	}
@@ -123,8 +110,8 @@ func (w *web) close() {
 
 // httpRenderer returns what renders for HTTP: as many workers as there are processors, each for one request at a time, and as many
 // for requests that want the header alone.
-func (s *server) httpRenderer() func(httpboot.Request) (httpboot.File, error) {
-	serving, probing := workerPool(s.engine.Worker), workerPool(s.engine.Prober)
+func httpRenderer(engine *render.Engine, logs *logging.Log, proxies []netip.Prefix) func(httpboot.Request) (httpboot.File, error) {
+	serving, probing := workerPool(engine.Worker), workerPool(engine.Prober)
 	renderOne := func(r httpboot.Request) render.Request {
 		free := serving
 		if r.Head {
@@ -135,11 +122,11 @@ func (s *server) httpRenderer() func(httpboot.Request) (httpboot.File, error) {
 		// The worker's own memory is done with when it returns: the body is in Buf, or in what nobody changes.
 		reqs := []render.Request{{
 			Requester: device.Requester{Name: []byte(r.Name), Client: r.Client}, Server: r.Server,
-			Relayed: isProxy(s.cfg.Devices.Proxies, r.Client), Buf: make([]byte, 0, 4<<10),
+			Relayed: isProxy(proxies, r.Client), Buf: make([]byte, 0, 4<<10),
 		}}
 		w.RenderBatch(time.Now().UnixNano(), reqs)
-		if s.logs.Requests() && !r.Head {
-			logRequests(s.logs, reqs)
+		if logs.Requests() && !r.Head {
+			logRequests(logs, reqs)
 		}
 		return reqs[0]
 	}
@@ -161,13 +148,19 @@ func workerPool(open func() *render.Worker) chan *render.Worker {
 	return free
 }
 
-// httpJudge has a request over HTTP judged by the limits of those over TFTP, in one and the same account.
-func (s *server) httpJudge(client netip.Addr) httpboot.Verdict {
-	if s.health.state() != "" {
+// httpGate decides which requests over HTTP are served.
+type httpGate struct {
+	health *health
+	limits *ingress.Limits
+}
+
+// judge has a request over HTTP judged by the limits of those over TFTP, in one and the same account.
+func (g *httpGate) judge(client netip.Addr) httpboot.Verdict {
+	if g.health.state() != "" {
 		return httpboot.NotServing
 	}
 	p := [1]packet.Packet{{Peer: netip.AddrPortFrom(client, 1), Data: []byte{0, tftp.OpRRQ}, TID: 1}}
-	s.limits.Guard.Judge(time.Now().UnixNano(), p[:], nil)
+	g.limits.Guard.Judge(time.Now().UnixNano(), p[:], nil)
 	switch {
 	case p[0].Flags&packet.Denied != 0:
 		return httpboot.Forbidden

@@ -91,19 +91,20 @@ type peer struct {
 	c      Client
 	server netip.AddrPort
 	tid    netip.AddrPort // where the last packet came from
+	step   int            // of a dialogue; 0: none
 }
 
 func (p *peer) ask(data string) {
 	p.t.Helper()
 	if err := p.c.Send(p.server, []byte(data)); err != nil {
-		p.t.Fatal(err)
+		p.fatalf("%v", err)
 	}
 }
 
 func (p *peer) reply(data []byte) {
 	p.t.Helper()
 	if err := p.c.Send(p.tid, data); err != nil {
-		p.t.Fatal(err)
+		p.fatalf("%v", err)
 	}
 }
 
@@ -112,11 +113,20 @@ func (p *peer) ack(block uint16) {
 	p.reply(tftp.AppendACK(nil, block))
 }
 
+// fatalf ends the test; in a dialogue it says at which step.
+func (p *peer) fatalf(format string, args ...any) {
+	p.t.Helper()
+	if p.step > 0 {
+		p.t.Fatalf("step %d: "+format, append([]any{p.step}, args...)...)
+	}
+	p.t.Fatalf(format, args...)
+}
+
 func (p *peer) want(data string) {
 	p.t.Helper()
 	b, from := p.c.Recv(patience)
 	if string(b) != data {
-		p.t.Fatalf("got %.80q from %v, want %.80q", b, from, data)
+		p.fatalf("got %.80q from %v, want %.80q", b, from, data)
 	}
 	p.tid = from
 }
@@ -130,7 +140,7 @@ func (p *peer) await(data string) {
 			return
 		}
 		if b == nil {
-			p.t.Fatalf("nothing came, want %.80q", data)
+			p.fatalf("nothing came, want %.80q", data)
 		}
 	}
 }
@@ -140,7 +150,7 @@ func (p *peer) wantError(code tftp.Code) {
 	b, from := p.c.Recv(patience)
 	got, text, err := tftp.ParseERROR(b)
 	if err != nil || got != code {
-		p.t.Fatalf("got %.80q from %v, want ERROR %d", b, from, code)
+		p.fatalf("got %.80q from %v, want ERROR %d", b, from, code)
 	}
 	if len(text) == 0 || len(text) > 64 {
 		p.t.Errorf("ERROR text %q", text)
@@ -156,7 +166,7 @@ func (p *peer) silence() {
 func (p *peer) silenceFor(d time.Duration) {
 	p.t.Helper()
 	if b, from := p.c.Recv(d); b != nil {
-		p.t.Fatalf("got %.80q from %v, want silence", b, from)
+		p.fatalf("got %.80q from %v, want silence", b, from)
 	}
 }
 
@@ -178,7 +188,7 @@ func (p *peer) fetch(name, mode string, o tftp.Options, body []byte) {
 		b, from := p.c.Recv(patience)
 		var got tftp.Options
 		if err := tftp.ParseOACK(b, &got); err != nil {
-			p.t.Fatalf("got %.80q, want an OACK", b)
+			p.fatalf("got %.80q, want an OACK", b)
 		}
 		p.tid = from
 		if got.Has&tftp.Blksize != 0 {
@@ -188,7 +198,7 @@ func (p *peer) fetch(name, mode string, o tftp.Options, body []byte) {
 			window = got.Windowsize
 		}
 		if got.Has&tftp.Tsize != 0 && got.Tsize != int64(len(body)) {
-			p.t.Fatalf("tsize %d, want %d", got.Tsize, len(body))
+			p.fatalf("tsize %d, want %d", got.Tsize, len(body))
 		}
 		p.ack(0)
 	}
@@ -198,12 +208,12 @@ func (p *peer) fetch(name, mode string, o tftp.Options, body []byte) {
 		b, from := p.c.Recv(patience)
 		block, got, err := tftp.ParseDATA(b)
 		if err != nil || block != uint16(n) || !bytes.Equal(got, body[off:end]) {
-			p.t.Fatalf("block %d: got %.40q, %d octets", n, b, len(b))
+			p.fatalf("block %d: got %.40q, %d octets", n, b, len(b))
 		}
 		if n == 1 {
 			p.tid = from
 		} else if from != p.tid {
-			p.t.Fatalf("block %d came from %v, the one before from %v", n, from, p.tid)
+			p.fatalf("block %d came from %v, the one before from %v", n, from, p.tid)
 		}
 		last := end-off < blksize
 		if n%window == 0 || last {

@@ -201,9 +201,7 @@ var behaviour = []script{
 	},
 	{
 		name: "the case of names counts",
-		run: func(p *peer, _ Network) {
-			p.fetch("Small", "octet", tftp.Options{}, []byte("capital"))
-		},
+		run:  dialogue(fetch("Small", none, []byte("capital"))),
 	},
 	{
 		name: "repeated request is answered again, and starts nothing",
@@ -234,42 +232,18 @@ var behaviour = []script{
 		counts: want{transfers: transfers{transfer.Started: 1, transfer.RepeatedRequest: 2, transfer.Finished: 1}},
 	},
 	{
-		name: "late copy of the request does not disturb",
-		run: func(p *peer, _ Network) {
-			p.ask(request("long", "octet", tftp.Options{}))
-			p.want(data(1, long[:512]))
-			p.ack(1)
-			p.want(data(2, long[512:1024]))
-			p.ask(request("long", "octet", tftp.Options{}))
-			p.silence()
-			p.ack(2)
-			p.want(data(3, long[1024:1536]))
-		},
+		name:   "late copy of the request does not disturb",
+		run:    dialogue(ask("long", none), block(1), ack(1), block(2), ask("long", none), silent, ack(2), block(3)),
 		counts: want{transfers: transfers{transfer.Started: 1, transfer.LateRequest: 1}},
 	},
 	{
-		name: "request for another file, forged in the name of a client, does not disturb",
-		run: func(p *peer, _ Network) {
-			p.ask(request("long", "octet", tftp.Options{}))
-			p.want(data(1, long[:512]))
-			p.ack(1)
-			p.want(data(2, long[512:1024]))
-			p.ask(request("small", "octet", tftp.Options{}))
-			p.silence()
-			p.ack(2)
-			p.want(data(3, long[1024:1536]))
-		},
+		name:   "request for another file, forged in the name of a client, does not disturb",
+		run:    dialogue(ask("long", none), block(1), ack(1), block(2), ask("small", none), silent, ack(2), block(3)),
 		counts: want{transfers: transfers{transfer.Started: 1, transfer.LateRequest: 1}},
 	},
 	{
-		name: "client whose last ACK was lost gets its next file at once",
-		run: func(p *peer, _ Network) {
-			p.ask(request("513", "octet", tftp.Options{}))
-			p.want(data(1, Pattern(513)[:512]))
-			p.ack(1)
-			p.want(data(2, Pattern(513)[512:]))
-			p.fetch("small", "octet", tftp.Options{}, small)
-		},
+		name:   "client whose last ACK was lost gets its next file at once",
+		run:    dialogue(ask("513", none), receive(data(1, Pattern(513)[:512])), ack(1), receive(data(2, Pattern(513)[512:])), fetch("small", none, small)),
 		counts: want{transfers: transfers{transfer.Started: 2, transfer.Restarted: 1, transfer.Finished: 1}},
 	},
 	{
@@ -291,21 +265,21 @@ var behaviour = []script{
 	{
 		name:  "forged requests end no transfer, whatever they ask for",
 		setup: func(s *Setup) { s.Server.Worker.Transfer.Timeout = 20 * time.Second },
-		run: func(p *peer, _ Network) {
-			p.ask(request("long", "octet", tftp.Options{}))
-			p.want(data(1, long[:512]))
-			p.ack(1)
-			p.want(data(2, long[512:1024]))
-			p.ask("\x00\x02long\x00octet\x00")                                               // a write request
-			p.ask("\x00\x01long")                                                            // cut
-			p.ask("\x00\x01long\x00octet\x00netaddr\x0010.0.0.1\x00netaddr\x0010.0.0.2\x00") // two modems
-			p.ask(request("long", "carrier pigeon", tftp.Options{}))
-			p.ask(request("nothing of that name", "octet", tftp.Options{}))
-			p.ask(request("small", "octet", tftp.Options{}))
-			p.silence()
-			p.ack(2)
-			p.want(data(3, long[1024:1536]))
-		},
+		run: dialogue(
+			ask("long", none),
+			block(1),
+			ack(1),
+			block(2),
+			send("\x00\x02long\x00octet\x00"), // a write request
+			send("\x00\x01long"),              // cut
+			send("\x00\x01long\x00octet\x00netaddr\x0010.0.0.1\x00netaddr\x0010.0.0.2\x00"), // two modems
+			send(request("long", "carrier pigeon", tftp.Options{})),
+			send(request("nothing of that name", "octet", tftp.Options{})),
+			ask("small", none),
+			silent,
+			ack(2),
+			block(3),
+		),
 		counts: want{
 			transfers: transfers{transfer.Started: 1, transfer.LateRequest: 6},
 			events:    events{fastpath.WriteRequest: 1, fastpath.NameUnterminated: 1, fastpath.ModeUnknown: 1, fastpath.OptionProxy: 1},
@@ -313,103 +287,54 @@ var behaviour = []script{
 	},
 	{
 		name: "client that falls back to no options is served without",
-		run: func(p *peer, _ Network) {
-			p.ask(request("small", "octet", tftp.Options{Has: tftp.Tsize}))
-			p.want("\x00\x06tsize\x00400\x00")
-			p.ask(request("small", "octet", tftp.Options{}))
-			p.want(data(1, small))
-			p.ack(1)
-		},
+		run: dialogue(
+			ask("small", tsize), oack("tsize\x00400\x00"), ask("small", none), receive(data(1, small)),
+			ack(1),
+		),
 		counts: want{transfers: transfers{transfer.Started: 2, transfer.Restarted: 1, transfer.Finished: 1}},
 	},
 	{
-		name: "repeated ACK sends nothing (Sorcerer's Apprentice)",
-		run: func(p *peer, _ Network) {
-			p.ask(request("long", "octet", tftp.Options{}))
-			p.want(data(1, long[:512]))
-			p.ack(1)
-			p.want(data(2, long[512:1024]))
-			p.ack(1)
-			p.ack(1)
-			p.silence()
-			p.ack(2)
-			p.want(data(3, long[1024:1536]))
-			p.ack(0xffff)
-			p.silence()
-		},
+		name:   "repeated ACK sends nothing (Sorcerer's Apprentice)",
+		run:    dialogue(ask("long", none), block(1), ack(1), block(2), ack(1), ack(1), silent, ack(2), block(3), ack(0xffff), silent),
 		counts: want{transfers: transfers{transfer.RepeatedACK: 3}},
 	},
 	{
 		name: "repeated ACK of the OACK sends nothing",
-		run: func(p *peer, _ Network) {
-			p.ask(request("long", "octet", tftp.Options{Has: tftp.Tsize}))
-			p.want(fmt.Sprintf("\x00\x06tsize\x00%d\x00", len(long)))
-			p.ack(0)
-			p.want(data(1, long[:512]))
-			p.ack(0)
-			p.silence()
-		},
+		run: dialogue(
+			ask("long", tsize), oack("tsize\x002577\x00"), ack(0), block(1),
+			ack(0), silent,
+		),
 		counts: want{transfers: transfers{transfer.RepeatedACK: 1}},
 	},
 	{
-		name: "ACK of the future is passed over",
-		run: func(p *peer, _ Network) {
-			p.ask(request("long", "octet", tftp.Options{}))
-			p.want(data(1, long[:512]))
-			p.ack(2)
-			p.ack(30000)
-			p.silence()
-			p.ack(1)
-			p.want(data(2, long[512:1024]))
-		},
+		name:   "ACK of the future is passed over",
+		run:    dialogue(ask("long", none), block(1), ack(2), ack(30000), silent, ack(1), block(2)),
 		counts: want{transfers: transfers{transfer.FutureACK: 2}},
 	},
 	{
 		name: "ACK 1 to an OACK is passed over",
-		run: func(p *peer, _ Network) {
-			p.ask(request("long", "octet", tftp.Options{Has: tftp.Blksize, Blksize: 512}))
-			p.want("\x00\x06blksize\x00512\x00")
-			p.ack(1)
-			p.silence()
-			p.ack(0)
-			p.want(data(1, long[:512]))
-		},
+		run: dialogue(
+			ask("long", tftp.Options{Has: tftp.Blksize, Blksize: 512}), oack("blksize\x00512\x00"), ack(1), silent, ack(0),
+			block(1),
+		),
 		counts: want{transfers: transfers{transfer.FutureACK: 1}},
 	},
 	{
-		name: "repeated last ACK is not told that its TID is unknown",
-		run: func(p *peer, _ Network) {
-			p.ask(request("small", "octet", tftp.Options{}))
-			p.want(data(1, small))
-			p.ack(1)
-			p.ack(1)
-			p.silence()
-			p.fetch("small", "octet", tftp.Options{}, small)
-		},
+		name:   "repeated last ACK is not told that its TID is unknown",
+		run:    dialogue(ask("small", none), receive(data(1, small)), ack(1), ack(1), silent, fetch("small", none, small)),
 		counts: want{transfers: transfers{transfer.LateACK: 1, transfer.Finished: 2}},
 	},
 	{
-		name: "ERROR in the middle ends the transfer",
-		run: func(p *peer, _ Network) {
-			p.ask(request("long", "octet", tftp.Options{}))
-			p.want(data(1, long[:512]))
-			p.reply(tftp.AppendERROR(nil, tftp.CodeDiskFull, "full"))
-			p.silence()
-			p.ack(1)
-			p.silence()
-			p.ack(2)
-			p.wantError(tftp.CodeUnknownTID)
-		},
+		name:   "ERROR in the middle ends the transfer",
+		run:    dialogue(ask("long", none), block(1), abort(tftp.CodeDiskFull, "full"), silent, ack(1), silent, ack(2), refused(tftp.CodeUnknownTID)),
 		counts: want{transfers: transfers{transfer.PeerDiskFull: 1, transfer.StrangerPacket: 1, transfer.LateACK: 1}},
 	},
 	{
 		name: "ERROR 8 to an OACK, and text without its NUL",
-		run: func(p *peer, _ Network) {
-			p.ask(request("long", "octet", tftp.Options{Has: tftp.Blksize, Blksize: 600}))
-			p.want("\x00\x06blksize\x00600\x00")
-			p.reply([]byte("\x00\x05\x00\x08no"))
-			p.silence()
-		},
+		run: dialogue(
+			ask("long", tftp.Options{Has: tftp.Blksize, Blksize: 600}), oack("blksize\x00600\x00"), reply("\x00\x05\x00\x08no"),
+			silent,
+		),
 		counts: want{transfers: transfers{transfer.PeerOption: 1}},
 	},
 	{
@@ -427,12 +352,8 @@ var behaviour = []script{
 		counts: want{transfers: transfers{transfer.Probed: 2, transfer.Started: 3}},
 	},
 	{
-		name: "ERROR with a code that nobody has defined",
-		run: func(p *peer, _ Network) {
-			p.ask(request("small", "octet", tftp.Options{}))
-			p.want(data(1, small))
-			p.reply(tftp.AppendERROR(nil, 0x1234, "what"))
-		},
+		name:   "ERROR with a code that nobody has defined",
+		run:    dialogue(ask("small", none), receive(data(1, small)), abort(0x1234, "what")),
 		counts: want{transfers: transfers{transfer.PeerOther: 1}},
 	},
 	{
@@ -466,19 +387,11 @@ var behaviour = []script{
 	},
 	{
 		name: "who has no transfer at its port gets ERROR 5",
-		run: func(p *peer, _ Network) {
-			p.ask(request("long", "octet", tftp.Options{}))
-			p.want(data(1, long[:512]))
-			p.reply(tftp.AppendERROR(nil, tftp.CodeUndefined, "enough"))
-			p.ack(2)
-			p.wantError(tftp.CodeUnknownTID)
-			p.reply([]byte(data(1, nil)))
-			p.wantError(tftp.CodeUnknownTID)
-			p.reply([]byte(request("small", "octet", tftp.Options{})))
-			p.wantError(tftp.CodeUnknownTID)
-			p.reply(tftp.AppendERROR(nil, 0, "never answered"))
-			p.silence()
-		},
+		run: dialogue(
+			ask("long", none), block(1), abort(tftp.CodeUndefined, "enough"), ack(2), refused(tftp.CodeUnknownTID), reply(data(1, nil)),
+			refused(tftp.CodeUnknownTID), reply(request("small", "octet", tftp.Options{})), refused(tftp.CodeUnknownTID),
+			abort(0, "never answered"), silent,
+		),
 		counts: want{transfers: transfers{transfer.StrangerPacket: 3, transfer.StrayError: 1, transfer.PeerUndefined: 1}},
 	},
 	{
@@ -492,16 +405,10 @@ var behaviour = []script{
 	},
 	{
 		name: "DATA, OACK and RRQ from the client of a running transfer are passed over",
-		run: func(p *peer, _ Network) {
-			p.ask(request("long", "octet", tftp.Options{}))
-			p.want(data(1, long[:512]))
-			p.reply([]byte(data(1, long[:512])))
-			p.reply([]byte("\x00\x06tsize\x000\x00"))
-			p.reply([]byte(request("long", "octet", tftp.Options{})))
-			p.silence()
-			p.ack(1)
-			p.want(data(2, long[512:1024]))
-		},
+		run: dialogue(
+			ask("long", none), block(1), reply(data(1, long[:512])), reply("\x00\x06tsize\x000\x00"),
+			reply(request("long", "octet", tftp.Options{})), silent, ack(1), block(2),
+		),
 		counts: want{events: events{fastpath.UnexpectedOpcode: 3}},
 	},
 	{
@@ -552,19 +459,10 @@ var behaviour = []script{
 		setup: func(s *Setup) {
 			s.Server.Worker.Transfer.Timeout = 500 * time.Millisecond
 		},
-		run: func(p *peer, _ Network) {
-			p.ask(request("long", "octet", tftp.Options{Has: tftp.Windowsize, Windowsize: 4}))
-			p.want("\x00\x06windowsize\x004\x00")
-			p.ack(0)
-			for i := range 4 {
-				p.want(data(uint16(i+1), long[i*512:(i+1)*512]))
-			}
-			p.want(data(1, long[:512]))
-			p.ack(4)
-			p.want(data(5, long[2048:2560]))
-			p.want(data(6, long[2560:]))
-			p.ack(6)
-		},
+		run: dialogue(
+			ask("long", tftp.Options{Has: tftp.Windowsize, Windowsize: 4}), oack("windowsize\x004\x00"), ack(0),
+			block(1), block(2), block(3), block(4), block(1), ack(4), block(5), block(6), ack(6),
+		),
 		counts: want{transfers: transfers{transfer.TimedOut: 1, transfer.Finished: 1}},
 	},
 	{
@@ -572,33 +470,18 @@ var behaviour = []script{
 		setup: func(s *Setup) {
 			s.Server.Worker.Transfer.Timeout = 500 * time.Millisecond
 		},
-		run: func(p *peer, _ Network) {
-			p.ask(request("small", "octet", tftp.Options{Has: tftp.Tsize}))
-			p.want("\x00\x06tsize\x00400\x00")
-			p.want("\x00\x06tsize\x00400\x00")
-			p.ack(0)
-			p.want(data(1, small))
-			p.ack(1)
-		},
+		run: dialogue(
+			ask("small", tsize), oack("tsize\x00400\x00"), oack("tsize\x00400\x00"), ack(0),
+			receive(data(1, small)), ack(1),
+		),
 		counts: want{transfers: transfers{transfer.TimedOut: 1, transfer.Finished: 1}},
 	},
 	{
 		name: "windowsize: sent again from the gap",
-		run: func(p *peer, _ Network) {
-			p.ask(request("long", "octet", tftp.Options{Has: tftp.Windowsize, Windowsize: 4}))
-			p.want("\x00\x06windowsize\x004\x00")
-			p.ack(0)
-			for i := range 4 {
-				p.want(data(uint16(i+1), long[i*512:(i+1)*512]))
-			}
-			p.ack(2)
-			p.want(data(3, long[1024:1536]))
-			p.want(data(4, long[1536:2048]))
-			p.want(data(5, long[2048:2560]))
-			p.want(data(6, long[2560:]))
-			p.silence()
-			p.ack(6)
-		},
+		run: dialogue(
+			ask("long", tftp.Options{Has: tftp.Windowsize, Windowsize: 4}), oack("windowsize\x004\x00"), ack(0),
+			block(1), block(2), block(3), block(4), ack(2), block(3), block(4), block(5), block(6), silent, ack(6),
+		),
 		counts: want{transfers: transfers{transfer.WindowResent: 1, transfer.Finished: 1}},
 	},
 	{
@@ -699,27 +582,21 @@ var behaviour = []script{
 		counts: want{transfers: transfers{transfer.StrangerPacket: 1, transfer.Finished: 2}},
 	},
 	{
-		name:  "33 MB at 512: block numbers roll over",
-		large: true,
-		run: func(p *peer, _ Network) {
-			p.fetch("33M", "octet", tftp.Options{}, Pattern(33<<20))
-		},
+		name:   "33 MB at 512: block numbers roll over",
+		large:  true,
+		run:    fetchPattern("33M", none, 33<<20),
 		counts: want{transfers: transfers{transfer.Finished: 1}},
 	},
 	{
-		name:  "64 MB at 1428",
-		large: true,
-		run: func(p *peer, _ Network) {
-			p.fetch("64M", "octet", tftp.Options{Has: tftp.Blksize | tftp.Tsize, Blksize: 1428}, Pattern(64<<20))
-		},
+		name:   "64 MB at 1428",
+		large:  true,
+		run:    fetchPattern("64M", tftp.Options{Has: tftp.Blksize | tftp.Tsize, Blksize: 1428}, 64<<20),
 		counts: want{transfers: transfers{transfer.Finished: 1}},
 	},
 	{
-		name:  "33 MB at 512 in windows of 16",
-		large: true,
-		run: func(p *peer, _ Network) {
-			p.fetch("33M", "octet", tftp.Options{Has: tftp.Windowsize, Windowsize: 16}, Pattern(33<<20))
-		},
+		name:   "33 MB at 512 in windows of 16",
+		large:  true,
+		run:    fetchPattern("33M", tftp.Options{Has: tftp.Windowsize, Windowsize: 16}, 33<<20),
 		counts: want{transfers: transfers{transfer.Finished: 1}},
 	},
 }

@@ -139,7 +139,7 @@ func (s *Socket) setup(cfg Config) (err error) {
 		return os.NewSyscallError("getsockopt XDP_MMAP_OFFSETS", errno)
 	}
 	if size != uint32(unsafe.Sizeof(off)) {
-		return errors.New("this kernel's rings have no flags: Linux 5.4 or newer is needed")
+		return errors.New("rings without flags; Linux 5.4 or newer required")
 	}
 	const desc, addr = int(unsafe.Sizeof(Desc{})), 8
 	for _, r := range []struct {
@@ -191,7 +191,7 @@ func (s *Socket) register(frames, size int) (err error) {
 	reg := unix.XDPUmemReg{Addr: uint64(uintptr(unsafe.Pointer(&s.mem[0]))), Len: uint64(len(s.mem)), Size: uint32(size)}
 	err = s.setsockopt(unix.XDP_UMEM_REG, unsafe.Pointer(&reg), unsafe.Sizeof(reg))
 	if errors.Is(err, unix.ENOBUFS) {
-		err = fmt.Errorf("%w: %d octets cannot be locked in memory: grant CAP_IPC_LOCK or raise RLIMIT_MEMLOCK", err, len(s.mem))
+		err = fmt.Errorf("%w: cannot lock %d octets of memory; grant CAP_IPC_LOCK or raise RLIMIT_MEMLOCK", err, len(s.mem))
 	}
 	return err
 }
@@ -216,7 +216,7 @@ func (s *Socket) bind(cfg Config) error {
 		}
 		time.Sleep(pause)
 	}
-	return fmt.Errorf("bind: another AF_XDP socket holds it: %w", err)
+	return fmt.Errorf("bind: queue in use by another AF_XDP socket: %w", err)
 }
 
 func (s *Socket) setsockopt(opt int, p unsafe.Pointer, size uintptr) error {

@@ -22,7 +22,7 @@ import (
 
 	"dcs/render/attr"
 	"dcs/render/device"
-	"dcs/render/private"
+	"dcs/render/secret"
 )
 
 // Config says where devices are and how to ask for them.
@@ -248,7 +248,7 @@ func (s *source) connect(ctx context.Context) (*conn, error) {
 	defer cancel()
 	tlsConfig := s.tls
 	if tlsConfig != nil && s.cfg.CAFile != "" {
-		pem, err := private.ReadCertificates(s.cfg.CAFile)
+		pem, err := secret.ReadCertificates(s.cfg.CAFile)
 		if err != nil {
 			return nil, s.wrap(ctx, "ca_file", err)
 		}
@@ -260,7 +260,7 @@ func (s *source) connect(ctx context.Context) (*conn, error) {
 	}
 	password := ""
 	if s.cfg.BindDN != "" {
-		b, err := private.Read(s.cfg.PasswordFile, private.MaxSize)
+		b, err := secret.Read(s.cfg.PasswordFile, secret.MaxSize)
 		if err != nil {
 			return nil, s.wrap(ctx, "password_file", err)
 		}

@@ -17,7 +17,7 @@ import (
 
 	"dcs/render/attr"
 	"dcs/render/device"
-	"dcs/render/private"
+	"dcs/render/secret"
 )
 
 // Driver is what one kind of database needs beyond database/sql.
@@ -217,7 +217,7 @@ func (s *source) wrap(step string, err error) error {
 func (s *source) Open(ctx context.Context) ([]string, error) {
 	dsn := s.cfg.DSN
 	if s.cfg.DSNFile != "" {
-		b, err := private.Read(s.cfg.DSNFile, private.MaxSize)
+		b, err := secret.Read(s.cfg.DSNFile, secret.MaxSize)
 		if err != nil {
 			return nil, s.wrap("dsn_file", err)
 		}

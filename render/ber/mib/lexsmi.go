@@ -150,13 +150,13 @@ func (p *smiParser) until(text string) bool {
 
 func (p *smiParser) expect(text string) {
 	if !p.accept(text) {
-		p.fail("%q where %q is due", p.peek().text, text)
+		p.fail("expected %q, got %q", text, p.peek().text)
 	}
 }
 
 func (p *smiParser) word(what string) string {
 	if t := p.peek(); t.kind != tokWord {
-		p.fail("%q where %s is due", t.text, what)
+		p.fail("expected %s, got %q", what, t.text)
 		return ""
 	}
 	return p.next().text

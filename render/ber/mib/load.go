@@ -131,7 +131,7 @@ func (l *loader) file(path string) {
 	modules, err := parseModules(text)
 	for _, fault := range moduleErrors(err) {
 		why := fmt.Sprintf("%s:%v", path, fault)
-		l.failf("%s; the module is left out", why)
+		l.failf("%s; skipping the module", why)
 		l.withhold(text, fault.module, why)
 	}
 	for _, m := range modules {
@@ -144,7 +144,7 @@ func (l *loader) file(path string) {
 		}
 		// Between directories their order decides; within one it is that of the files' names, which nobody has chosen.
 		if filepath.Dir(first.file) == filepath.Dir(path) && !first.defines(m) {
-			l.failf("%s:%d: module %s is in %s, too, and says something else there; that one counts, remove one of them", path, m.line, m.name, first.file)
+			l.failf("%s:%d: module %s is also defined, differently, in %s, which takes precedence; remove one of them", path, m.line, m.name, first.file)
 		}
 	}
 }
@@ -225,10 +225,10 @@ func (l *loader) baseRow(oid ber.OID) bool {
 func (l *loader) oid(m *module, def *smiObject) (ber.OID, error) {
 	switch def.state {
 	case underway:
-		return nil, errors.New("its OID is defined by itself")
+		return nil, errors.New("its OID is defined in terms of itself")
 	case resolved:
 		if def.value == nil {
-			return nil, errors.New("its OID depends on one that is not known")
+			return nil, errors.New("its OID depends on an unknown one")
 		}
 		return def.value, nil
 	}
@@ -284,7 +284,7 @@ func (l *loader) named(m *module, name string) (ber.OID, error) {
 	lo, hi := t.labelled(name)
 	from, imported := m.imports[name]
 	if imported && l.modules[from] == nil && l.left[from] != "" && l.base.inModule(lo, hi, from) < 0 {
-		return nil, fmt.Errorf("%s is imported from %s, which was left out", name, from)
+		return nil, fmt.Errorf("%s is imported from %s, which was skipped", name, from)
 	}
 	if imported {
 		if other := l.modules[from]; other != nil && other != m {
@@ -305,7 +305,7 @@ func (l *loader) named(m *module, name string) (ber.OID, error) {
 	case lo < hi:
 		return nil, fmt.Errorf("%s is ambiguous: %s; it must be imported from one of them", name, l.base.places(lo, hi))
 	case imported:
-		return nil, fmt.Errorf("%s is imported from %s, which is neither among the modules read nor built in", name, from)
+		return nil, fmt.Errorf("%s is imported from %s, which is neither loaded nor built in", name, from)
 	}
 	return nil, fmt.Errorf("%s is neither defined nor imported", name)
 }

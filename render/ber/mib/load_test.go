@@ -82,8 +82,8 @@ func TestLoad(t *testing.T) {
 	}
 	for _, tt := range []struct{ name, want string }{
 		{"acmeStatus.extreme", "acmeIndexLevel: low(1), middle(2), high(3)"},
-		{"acmeStatus.high.1.'x'", "amid the numbers of acmeIndexMac"},
-		{"acmeStatuss.1", "nearest is acmeStatus"},
+		{"acmeStatus.high.1.'x'", "among the numbers of acmeIndexMac"},
+		{"acmeStatuss.1", "did you mean acmeStatus"},
 	} {
 		if _, err := x.Resolve(tt.name); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
@@ -98,10 +98,10 @@ func TestLoadErrors(t *testing.T) {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
-		`testdata/broken/a-unfinished.txt:6: "2" where "(" is due`,
-		"testdata/broken/b-imports.txt:5: brokenOrphan: nowhere is imported from NOWHERE-MIB, which is neither among the modules read nor built in",
-		"testdata/broken/b-imports.txt:6: brokenChild: its OID depends on one that is not known",
-		"testdata/broken/b-imports.txt:7: brokenLoop: its OID is defined by itself",
+		`testdata/broken/a-unfinished.txt:6: expected "(", got "2"`,
+		"testdata/broken/b-imports.txt:5: brokenOrphan: nowhere is imported from NOWHERE-MIB, which is neither loaded nor built in",
+		"testdata/broken/b-imports.txt:6: brokenChild: its OID depends on an unknown one",
+		"testdata/broken/b-imports.txt:7: brokenLoop: its OID is defined in terms of itself",
 		"testdata/broken/b-imports.txt:9: brokenTyped: its type Nothing is not known",
 		"testdata/broken/b-imports.txt:17: brokenAmbiguous: docsBpi2MIBObjects is ambiguous: DOCS-BPI2-MIB (",
 		"testdata/broken/b-imports.txt:18: brokenUndefined: nothing is neither defined nor imported",
@@ -119,7 +119,7 @@ func TestLoadErrors(t *testing.T) {
 	}
 	// What could not says why.
 	for name, why := range map[string]string{
-		"brokenFine":            "of BROKEN-A-MIB, of which it could not be read: testdata/broken/a-unfinished.txt:6: ",
+		"brokenFine":            "defined in BROKEN-A-MIB, but could not be read: testdata/broken/a-unfinished.txt:6: ",
 		"brokenCut.0":           "a-unfinished.txt:6: ",
 		"BROKEN-A-MIB::nothing": "BROKEN-A-MIB",
 		"brokenOrphan":          "b-imports.txt:5: brokenOrphan: nowhere is imported from NOWHERE-MIB",
@@ -147,7 +147,7 @@ func TestLoadFirstCounts(t *testing.T) {
 		}
 	}
 	x, err := Load(Default(), []string{dir})
-	if err == nil || !strings.Contains(err.Error(), "2.txt:1: module X-MIB is in ") {
+	if err == nil || !strings.Contains(err.Error(), "2.txt:1: module X-MIB is also defined, differently, in ") {
 		t.Errorf("two that differ: %v", err)
 	}
 	for _, tt := range []struct{ name, want string }{
@@ -180,8 +180,8 @@ func TestLoadOneBad(t *testing.T) {
 		{
 			"a syntax error",
 			map[string]string{"bad": mod("BAD-MIB", "", "zBad OBJECT IDENTIFIER ::= { enterprises 8 }\n"+fmt.Sprintf(shared, 9)+"\nzCut OBJECT-TYPE SYNTAX OCTET FOO"), "good": good},
-			[]string{`bad:4: "FOO" where "STRING" is due; the module is left out`},
-			map[string]string{"zGood": "1.3.6.1.4.1.7.1", "zBad": "error: bad:4: ", "zCut.0": "error: of BAD-MIB", "BAD-MIB::zBad": "error: bad:4", "zShared": "error: bad:4", "GOOD-MIB::zShared": "1.3.6.1.4.1.7", "sysDescr.0": "1.3.6.1.2.1.1.1.0"},
+			[]string{`bad:4: expected "STRING", got "FOO"; skipping the module`},
+			map[string]string{"zGood": "1.3.6.1.4.1.7.1", "zBad": "error: bad:4: ", "zCut.0": "error: MIB label zCut is defined in BAD-MIB", "BAD-MIB::zBad": "error: bad:4", "zShared": "error: bad:4", "GOOD-MIB::zShared": "1.3.6.1.4.1.7", "sysDescr.0": "1.3.6.1.2.1.1.1.0"},
 		},
 		{
 			"a syntax error between two modules of a file",
@@ -216,13 +216,13 @@ func TestLoadOneBad(t *testing.T) {
 		{
 			"an import of one that was left out",
 			map[string]string{"bad": mod("BAD-MIB", "", fmt.Sprintf(shared, 9)+"\nzCut OBJECT-TYPE SYNTAX OCTET FOO"), "on": mod("ON-MIB", "zShared FROM BAD-MIB", "zOn OBJECT IDENTIFIER ::= { zShared 1 }"), "good": good},
-			[]string{"bad:3: ", "on:2: zOn: zShared is imported from BAD-MIB, which was left out"},
+			[]string{"bad:3: ", "on:2: zOn: zShared is imported from BAD-MIB, which was skipped"},
 			map[string]string{"zGood": "1.3.6.1.4.1.7.1", "zOn": "error: on:2"},
 		},
 		{
 			"two of one name that differ",
 			map[string]string{"a": mod("X-MIB", "", "zX OBJECT IDENTIFIER ::= { enterprises 1 }"), "b": mod("X-MIB", "", "zX OBJECT IDENTIFIER ::= { enterprises 2 }")},
-			[]string{"b:1: module X-MIB is in "},
+			[]string{"b:1: module X-MIB is also defined, differently, in "},
 			map[string]string{"zX": "1.3.6.1.4.1.1"},
 		},
 		{
@@ -343,12 +343,12 @@ func TestIndexNotKnown(t *testing.T) {
 		}
 	}
 	for _, tt := range []struct{ name, want string }{
-		{"zOid.up", "what up may be is not known"},
+		{"zOid.up", "the values of up are not known"},
 		{"zOid.7.up", "the index of zOid is not known"},
 		{"zIn.up", "the index of zIn is not known"},
 		{"zOther.'ab'", "zOid wants its length and its numbers"},
-		{"zOther.up", "up is no value of zOid"},
-		{"zOther.0.97.'b'", "'b' stands amid the numbers of zSize"},
+		{"zOther.up", "up is not a value of zOid"},
+		{"zOther.0.97.'b'", "'b' is among the numbers of zSize"},
 	} {
 		if _, err := x.Resolve(tt.name); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
@@ -375,21 +375,21 @@ func TestParseModulesErrors(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{head, `2: "END" is missing`},
 		{"A\n", `2: "DEFINITIONS" is missing`},
-		{"5 DEFINITIONS ::= BEGIN END", "1: \"5\" where a module's name is due"},
+		{"5 DEFINITIONS ::= BEGIN END", "1: expected a module's name, got \"5\""},
 		{head + "IMPORTS a FROM B", `";" is missing`},
-		{head + "IMPORTS 5;", `2: "5" where a name or FROM is due`},
+		{head + "IMPORTS 5;", `2: expected a name or FROM, got "5"`},
 		{head + "a MACRO ::= BEGIN", `"END" is missing`},
 		{head + "a OBJECT IDENTIFIER ::= { }\nEND", "the OID of a is empty"},
-		{head + "a OBJECT IDENTIFIER ::= { b 4294967296 }\nEND", `2: "4294967296" where an arc`},
-		{head + "a OBJECT IDENTIFIER ::= { b c(1 }\nEND", `2: "}" where ")" is due`},
-		{head + "a OBJECT-TYPE SYNTAX OCTET FOO", `2: "FOO" where "STRING" is due`},
-		{head + "a OBJECT-TYPE SYNTAX INTEGER (1..x)", `2: "x" where a number is due`},
-		{head + "a OBJECT-TYPE SYNTAX INTEGER (1 2)", `2: "2" where "|" is due`},
+		{head + "a OBJECT IDENTIFIER ::= { b 4294967296 }\nEND", `2: expected an arc`},
+		{head + "a OBJECT IDENTIFIER ::= { b c(1 }\nEND", `2: expected ")", got "}"`},
+		{head + "a OBJECT-TYPE SYNTAX OCTET FOO", `2: expected "STRING", got "FOO"`},
+		{head + "a OBJECT-TYPE SYNTAX INTEGER (1..x)", `2: expected a number, got "x"`},
+		{head + "a OBJECT-TYPE SYNTAX INTEGER (1 2)", `2: expected "|", got "2"`},
 		{head + "a OBJECT-TYPE DEFVAL { {", "2: a closing brace is missing"},
 		{head + "a OBJECT-TYPE DESCRIPTION \"never\nclosed", "2: the closing quote of this text is missing"},
 		{head + "a OBJECT-TYPE DEFVAL { '00", "2: the closing quote of this number is missing"},
 		{head + "a ::= SEQUENCE { b", "2: a closing brace is missing"},
-		{head + "a TRAP-TYPE ENTERPRISE { b ::= x", `2: "::=" where "}" is due`},
+		{head + "a TRAP-TYPE ENTERPRISE { b ::= x", `2: expected "}", got "::="`},
 	} {
 		_, err := parseModules(tt.text)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {

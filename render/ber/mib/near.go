@@ -8,9 +8,9 @@ func (x *Index) unknown(label string) error {
 		return failf(errUnknown, "unknown MIB label %s; not all modules of mib_path could be read", label)
 	}
 	if near := x.nearest(label); near != "" {
-		return failf(errUnknown, "unknown MIB label %s, the nearest is %s", label, near)
+		return failf(errUnknown, "unknown MIB label %s; did you mean %s?", label, near)
 	}
-	return failf(errUnknown, "unknown MIB label %s, none is near it; mib_path adds modules", label)
+	return failf(errUnknown, "unknown MIB label %s; mib_path adds modules", label)
 }
 
 // nearest is the label that differs least from one that does not exist, or none if all

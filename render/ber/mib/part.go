@@ -37,13 +37,13 @@ func (p part) String() string {
 // nextPart reads the part that s begins with. rest is empty or begins with a dot.
 func nextPart(s string) (p part, rest string, err error) {
 	if s == "" {
-		return p, "", errors.New("a number or label is missing at the end")
+		return p, "", errors.New("no number or label at the end")
 	}
 	switch c := s[0]; {
 	case c == '\'' || c == '"':
 		end := strings.IndexByte(s[1:], c)
 		if end < 0 {
-			return p, "", fmt.Errorf("the closing %c is missing", c)
+			return p, "", fmt.Errorf("no closing %c", c)
 		}
 		p = part{form: chars, text: s[1 : 1+end]}
 		if c == '"' {
@@ -67,12 +67,12 @@ func nextPart(s string) (p part, rest string, err error) {
 		p = part{form: word, text: s[:n]}
 		rest = s[n:]
 	case c == '.':
-		return p, "", errors.New("a number or label is missing between two dots")
+		return p, "", errors.New("no number or label between two dots")
 	default:
-		return p, "", fmt.Errorf("%q begins neither number, label nor quoted index", c)
+		return p, "", fmt.Errorf("%q does not begin a number, label or quoted index", c)
 	}
 	if rest != "" && rest[0] != '.' {
-		return p, "", fmt.Errorf("%q where a dot is due", rest[0])
+		return p, "", fmt.Errorf("%q instead of a dot", rest[0])
 	}
 	return p, rest, nil
 }

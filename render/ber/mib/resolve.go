@@ -56,7 +56,7 @@ func (x *Index) Resolve(name string) (Ref, error) {
 	if i := strings.Index(name, "::"); i >= 0 && !strings.ContainsAny(name[:i], `'"`) {
 		module, rest = name[:i], name[i+2:]
 		if module == "" {
-			return Ref{}, failf(errUnknown, "%s: a module name is missing in front of ::", name)
+			return Ref{}, failf(errUnknown, "%s: no module name before ::", name)
 		}
 	} else if rest != "" && rest[0] == '.' {
 		rest = rest[1:]
@@ -78,7 +78,7 @@ func (x *Index) Resolve(name string) (Ref, error) {
 	case p.form == number && module == "":
 		w.oid = append(w.oid, p.arc)
 	default:
-		return Ref{}, fmt.Errorf("%s: a label or a number comes first", name)
+		return Ref{}, fmt.Errorf("%s: must begin with a label or a number", name)
 	}
 	// An index of numbers alone needs no knowledge of what it indexes.
 	w.plain = plainNumbers(rest)
@@ -116,10 +116,10 @@ func (x *Index) Resolve(name string) (Ref, error) {
 func (x *Index) head(module, label string) (int, error) {
 	from, to := x.t.labelled(label)
 	if w := x.withholds(label, from, to); w != nil && (module == "" || module == w.module) {
-		return -1, failf(errUnknown, "MIB label %s is of %s, of which it could not be read: %s", label, w.module, w.why)
+		return -1, failf(errUnknown, "MIB label %s is defined in %s, but could not be read: %s", label, w.module, w.why)
 	}
 	if why := x.left[module]; why != "" && x.inModule(from, to, module) < 0 {
-		return -1, failf(errUnknown, "%s::%s: that module was left out: %s", module, label, why)
+		return -1, failf(errUnknown, "%s::%s: that module was skipped: %s", module, label, why)
 	}
 	if from == to {
 		return -1, x.unknown(label)
@@ -127,7 +127,7 @@ func (x *Index) head(module, label string) (int, error) {
 	if module != "" {
 		row := x.inModule(from, to, module)
 		if row < 0 {
-			return -1, failf(errUnknown, "%s::%s: that module has no such label, it is in %s", module, label, x.places(from, to))
+			return -1, failf(errUnknown, "%s::%s: that module has no such label; it is in %s", module, label, x.places(from, to))
 		}
 		return row, nil
 	}

@@ -32,7 +32,7 @@ func (p *smiParser) arc() (a smiArc) {
 	t := p.peek()
 	n, err := strconv.ParseUint(t.text, 10, 32)
 	if t.kind != tokNumber || err != nil {
-		p.fail("%q where an arc, 0 to 4294967295, is due", t.text)
+		p.fail("expected an arc, 0 to 4294967295, got %q", t.text)
 		return a
 	}
 	p.next()
@@ -131,7 +131,7 @@ func (p *smiParser) integer() int64 {
 	negative := p.accept("-")
 	t := p.peek()
 	if t.kind != tokNumber {
-		p.fail("%q where a number is due", t.text)
+		p.fail("expected a number, got %q", t.text)
 		return 0
 	}
 	p.next()

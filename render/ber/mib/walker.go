@@ -64,7 +64,7 @@ func (w *walker) take(p part) error {
 		if !w.child(p.text) {
 			from, to := w.x.t.labelled(p.text)
 			if held := w.x.withholds(p.text, from, to); held != nil {
-				return failf(errUnknown, "%s: %s is of %s, of which it could not be read: %s", w.name, p.text, held.module, held.why)
+				return failf(errUnknown, "%s: %s is defined in %s, but could not be read: %s", w.name, p.text, held.module, held.why)
 			}
 			if from == to {
 				return w.x.unknown(p.text)
@@ -117,7 +117,7 @@ func (w *walker) takeIndex(p part) error {
 	switch {
 	case !w.known:
 		if p.form == word {
-			return failf(errIndex, "%s: the index of %s is not known, %s must be a number", w.name, label, p.text)
+			return failf(errIndex, "%s: the index of %s is not known; %s must be a number", w.name, label, p.text)
 		}
 		w.quote(p)
 		return nil
@@ -125,13 +125,13 @@ func (w *walker) takeIndex(p part) error {
 		if len(w.index) == 0 {
 			return failf(errIndex, "%s: %s has no index, its only instance is .0", w.name, label)
 		}
-		return failf(errIndex, "%s: %v is too much, the index of %s is %s", w.name, p, label, w.indexText())
+		return failf(errIndex, "%s: %v is one too many; the index of %s is %s", w.name, p, label, w.indexText())
 	case obj < 0:
 		if p.form == word {
-			return failf(errIndex, "%s: what %s may be is not known, it must be a number", w.name, p.text)
+			return failf(errIndex, "%s: the values of %s are not known; use a number", w.name, p.text)
 		}
 	case w.more != 0:
-		return failf(errIndex, "%s: %v stands amid the numbers of %s", w.name, p, w.x.t.label(obj))
+		return failf(errIndex, "%s: %v is among the numbers of %s", w.name, p, w.x.t.label(obj))
 	case p.form == word:
 		enums := decodeEnums(w.x.t.shared(obj, rowEnums))
 		i := slices.IndexFunc(enums, func(e Enum) bool { return e.Label == p.text })
@@ -162,7 +162,7 @@ func (w *walker) takeIndex(p part) error {
 func (w *walker) badWord(obj int, text string) error {
 	o := w.x.t.object(obj)
 	if len(o.Enums) == 0 {
-		return failf(errIndex, "%s: %s is no value of %s, which has no named ones", w.name, text, o.Label)
+		return failf(errIndex, "%s: %s is not a value of %s, which has no named values", w.name, text, o.Label)
 	}
 	return failf(errIndex, "%s: %s is not one of the values of %s: %s", w.name, text, o.Label, o.EnumText())
 }

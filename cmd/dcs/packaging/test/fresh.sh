@@ -23,8 +23,8 @@ ok "make run serves on a fresh Debian with Go; stops cleanly"
 [ -e /root/deps ] || exit 0
 make deps
 make deps | grep '^deps: all there'
-for s in mariadb ssh postgresql prometheus slapd snmpd tftpd-hpa; do
-  not systemctl is-active --quiet $s
-  not systemctl is-enabled --quiet $s
+for s in mariadb mariadb.socket ssh postgresql prometheus slapd snmpd tftpd-hpa; do
+  state="$(systemctl is-active $s || true) $(systemctl is-enabled $s 2>/dev/null || true)"
+  [ "$state" = 'inactive disabled' ] || { echo "$s: $state"; false; }
 done
 ok "make deps installs all of it, and leaves no server running"

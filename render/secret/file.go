@@ -1,5 +1,5 @@
-// Package private reads files that hold secrets, shared secrets, passwords, tokens and keys, and the certificates beside them.
-package private
+// Package secret holds secret texts, which nothing prints, and reads the files that they and certificates lie in.
+package secret
 
 import (
 	"errors"

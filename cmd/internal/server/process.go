@@ -1,0 +1,40 @@
+package server
+
+import (
+	"log/slog"
+
+	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/ingress"
+	"dcs/cmd/internal/sandbox"
+)
+
+// process is what the operating system lets the server's process do.
+type process struct {
+	file   string // of the configuration; "": there is none
+	cfg    *config.Config
+	reread func() (config.Config, error) // nil: the configuration does not change
+	log    *slog.Logger
+
+	writes  []string // the directories that the server writes to
+	sandbox sandbox.Result
+}
+
+// begin takes on the server's user and bounds its memory, before anything is opened.
+func (p *process) begin() error {
+	if err := p.becomeUser(); err != nil {
+		return err
+	}
+	if p.startsPlugins() {
+		p.enterSandbox(true) // with bpf(2), which opening takes
+	}
+	p.limitMemory()
+	return nil
+}
+
+// settle gives up what only opening took, once everything is open.
+func (p *process) settle(in *ingress.Ingress, addresses *addresses) {
+	p.dropPrivileges(in, addresses)
+	if !p.startsPlugins() {
+		p.enterSandbox(in.Steering != nil)
+	}
+}

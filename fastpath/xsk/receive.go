@@ -1,0 +1,169 @@
+package xsk
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"dcs/fastpath/frame"
+	"dcs/fastpath/packet"
+)
+
+// Recv fills batch from the front and returns the number of packets, 0 after a tick without any. batch must come from Slabs.
+func (t *Transport) Recv(batch []packet.Packet) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed.Load() {
+		return 0, net.ErrClosed
+	}
+	for _, p := range t.ports {
+		if p != nil {
+			p.refill()
+		}
+	}
+	n := 0
+	if t.rounds++; t.rounds%lookAside == 0 {
+		var err error
+		if n, err = t.fromSockets(batch); err != nil {
+			return 0, err
+		}
+	}
+	if n = t.collect(batch, n); n > 0 {
+		return n, nil
+	}
+	if t.busy {
+		for range spins {
+			for _, p := range t.ports {
+				if p != nil {
+					_ = p.sock.Poll()
+				}
+			}
+			if n = t.collect(batch, 0); n > 0 || t.closed.Load() {
+				return n, nil
+			}
+		}
+	}
+	if err := t.wait(); err != nil || t.closed.Load() {
+		return 0, errors.Join(err, t.ended())
+	}
+	for i := range t.polls[1:t.sockPolls] {
+		if t.polls[1+i].Revents != 0 {
+			var err error
+			if n, err = t.fromSockets(batch); err != nil {
+				return 0, err
+			}
+			break
+		}
+	}
+	return t.collect(batch, n), nil
+}
+
+// fromSockets receives what the program left to the kernel. A transfer that begins there may go on past it, where the largest
+// block has to fit into a frame, behind two VLAN tags perhaps.
+func (t *Transport) fromSockets(batch []packet.Packet) (int, error) {
+	n, err := t.sockets.TryRecv(batch)
+	if n == 0 {
+		return n, err
+	}
+	v4, v6 := t.leastBlksize(false, twoTags), t.leastBlksize(true, twoTags)
+	for i := range batch[:n] {
+		if p := &batch[i]; p.MaxBlksize == 0 {
+			if p.MaxBlksize = v4; p.Local.Addr().Is6() {
+				p.MaxBlksize = v6
+			}
+		}
+	}
+	return n, err
+}
+
+func (t *Transport) ended() error {
+	if t.closed.Load() {
+		return net.ErrClosed
+	}
+	return nil
+}
+
+// wait waits at most a tick for a packet.
+func (t *Transport) wait() error {
+	// Whoever puts a packet into an inbox looks at sleeping after it, and we at inbound after we said that we sleep.
+	t.sleeping.Store(true)
+	defer t.sleeping.Store(false)
+	if t.inbound.Load() || t.closed.Load() {
+		for i := range t.polls {
+			t.polls[i].Revents = 0
+		}
+		return nil
+	}
+	timeout := t.timeout
+	_, _, errno := unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&t.polls[0])), uintptr(len(t.polls)), uintptr(unsafe.Pointer(&timeout)), 0, 0, 0)
+	if errno != 0 && errno != unix.EINTR {
+		return fmt.Errorf("xsk: ppoll: %w", errno)
+	}
+	if t.polls[0].Revents != 0 {
+		var b [8]byte
+		_, _, _ = unix.RawSyscall(unix.SYS_READ, uintptr(t.polls[0].Fd), uintptr(unsafe.Pointer(&b)), 8)
+	}
+	return nil
+}
+
+// collect fills batch[n:] from inboxes and the receive rings.
+func (t *Transport) collect(batch []packet.Packet, n int) int {
+	if t.inbound.Load() {
+		t.inbound.Store(false)
+		for _, m := range t.inboxes {
+			if m != nil {
+				n = m.drain(batch, n)
+			}
+		}
+		if n == len(batch) {
+			t.inbound.Store(true) // perhaps there are more
+		}
+	}
+	handed := false
+	// Each has its turn at being the first: a busy one does not shut the others out.
+	for i := range t.ports {
+		number := (i + int(t.rounds)) % len(t.ports)
+		if t.ports[number] == nil || n == len(batch) {
+			continue
+		}
+		var others bool
+		n, others = t.receive(number, batch, n)
+		handed = handed || others
+	}
+	if handed {
+		t.wakeOthers()
+	}
+	return n
+}
+
+// receive fills batch[n:] from the receive ring of a port. It reports whether packets were handed over.
+func (t *Transport) receive(number int, batch []packet.Packet, n int) (now int, handed bool) {
+	from := t.ports[number]
+	k := from.sock.Receive(t.rx[:len(batch)-n])
+	if k == 0 {
+		return n, false
+	}
+	t.count[received].Add(uint64(k))
+	for _, d := range t.rx[:k] {
+		from.held = append(from.held, d.Addr&^uint64(t.size-1))
+		p := &batch[n]
+		if frame.Parse(t.mem[d.Addr:d.Addr+uint64(d.Len)], p) != frame.Datagram {
+			t.count[malformed].Add(1)
+			continue
+		}
+		p.Link.Port = uint8(number)
+		switch owner := t.place(from.dev, p); owner {
+		case t.index:
+			n++
+		case nobody:
+			t.count[strange].Add(1)
+		default:
+			handed = true
+			t.handOver(p, owner)
+		}
+	}
+	return n, handed
+}

@@ -1,0 +1,127 @@
+package xsk
+
+import (
+	"net"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"dcs/fastpath/frame"
+	"dcs/fastpath/packet"
+	"dcs/fastpath/xsk/ring"
+)
+
+// Send sends the packets of batch: answers to packets that bypassed the kernel through the AF_XDP socket of their interface, all
+// others, and those that this socket does not accept, through the kernel's sockets.
+func (t *Transport) Send(batch []packet.Packet) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed.Load() {
+		return net.ErrClosed
+	}
+	for _, p := range t.ports {
+		if p == nil {
+			continue
+		}
+		if t.reap(p); p.sending > 0 && (len(t.free) < len(batch) || p.sending >= p.room) {
+			// Perhaps the kernel did not take the last batch, for the interface was down.
+			p.kick(0)
+			t.reap(p)
+		}
+	}
+	first := 0 // of those that the kernel has to send
+	for i := range batch {
+		p := t.leads(&batch[i])
+		if p == nil || !t.queue(p, &batch[i]) {
+			continue
+		}
+		if err := t.bySockets(batch[first:i]); err != nil {
+			return err
+		}
+		first = i + 1
+	}
+	if err := t.bySockets(batch[first:]); err != nil {
+		return err
+	}
+	tap := t.group.tap.Load()
+	for number, p := range t.ports {
+		if p != nil && len(p.tx) > 0 {
+			if tap != nil {
+				tap.copy(t, number)
+			}
+			t.count[sent].Add(uint64(p.transmit()))
+		}
+	}
+	return nil
+}
+
+// leads returns the port by which a packet leaves; nil: it is for the kernel to send.
+func (t *Transport) leads(q *packet.Packet) *port {
+	if q.Link.Len == 0 || int(q.Link.Port) >= len(t.ports) {
+		return nil
+	}
+	if p := t.ports[q.Link.Port]; p != nil && !p.dev.idle.Load() {
+		return p
+	}
+	return nil
+}
+
+func (t *Transport) bySockets(batch []packet.Packet) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	return t.sockets.Send(batch)
+}
+
+// offset returns where a buffer begins in the memory; it is beyond its end for another's.
+func (t *Transport) offset(buf []byte) uint64 {
+	return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(buf))) - uintptr(unsafe.Pointer(unsafe.SliceData(t.mem))))
+}
+
+// queue makes q a frame to be sent by p, and gives q another buffer. It is false if that cannot be: there is no room, or the
+// frame is too long for the interface.
+func (t *Transport) queue(p *port, q *packet.Packet) bool {
+	buf := q.Buffer()
+	at := t.offset(buf)
+	// A payload that outgrew its room stands elsewhere.
+	if at >= uint64(len(t.mem)) || len(t.free) == 0 || p.sending+len(p.tx) >= p.room || !q.InPlace() {
+		return false
+	}
+	from, to, ok := frame.Append(q, buf, txRoom, t.ident.Next(len(q.Data)))
+	if !ok || to-from > p.dev.maxFrame(int(q.Link.Len)) {
+		return false
+	}
+	p.tx = append(p.tx, ring.Desc{Addr: at + uint64(from), Len: uint32(to - from)})
+	q.SetBuffer(t.take(), txRoom)
+	return true
+}
+
+// reap takes back the frames that p has sent.
+func (t *Transport) reap(p *port) {
+	// Only cap(free) frames exist.
+	n := p.sock.Complete(t.free[len(t.free):cap(t.free)])
+	for i := len(t.free); i < len(t.free)+n; i++ {
+		t.free[:cap(t.free)][i] &^= uint64(t.size - 1)
+	}
+	t.free = t.free[:len(t.free)+n]
+	p.sending -= n
+}
+
+// transmit sends what has been queued.
+func (p *port) transmit() int {
+	n := len(p.tx)
+	p.sock.Transmit(p.tx) // there are as many entries in the ring as room says
+	p.sending += n
+	p.kick(n)
+	p.tx = p.tx[:0]
+	return n
+}
+
+// kick has the kernel send. What it does not take now it takes the next time; an interface that is down takes nothing.
+func (p *port) kick(n int) {
+	for range 1 + n/32 {
+		if p.sock.Kick() != unix.EAGAIN {
+			return
+		}
+	}
+}

@@ -1,0 +1,27 @@
+package secret
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+const redacted = "[secret]"
+
+// Redacted is embedded by values that nothing prints: they show as [secret] wherever they are formatted, logged or marshaled.
+type Redacted struct{}
+
+// String returns [secret].
+func (Redacted) String() string { return redacted }
+
+// GoString returns [secret].
+func (Redacted) GoString() string { return redacted }
+
+// Format prints [secret] for every verb.
+func (Redacted) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// LogValue returns [secret].
+func (Redacted) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText returns [secret]; encoding/json and its like use it.
+func (Redacted) MarshalText() ([]byte, error) { return []byte(redacted), nil }
