@@ -417,7 +417,7 @@ func TestLost(t *testing.T) {
 			return "has replaced ours", s.programs[0].hook.link.Update(passAll(t))
 		},
 		"interface deleted": func(_ *testing.T, lab *netlab.Lab, _ *Steer) (string, error) {
-			return "interface is gone", lab.Server.Do(func() error {
+			return "interface removed", lab.Server.Do(func() error {
 				l, err := netlink.LinkByName(netlab.Device)
 				if err != nil {
 					return err

@@ -527,7 +527,7 @@ func TestTooManyPlaces(t *testing.T) {
 	for i := range many {
 		many[i] = netip.AddrPortFrom(server4.Addr(), uint16(i+1))
 	}
-	if err := s.setListen(many, nil); err == nil || !strings.Contains(err.Error(), "4097, at most 4096") {
+	if err := s.setListen(many, nil); err == nil || !strings.Contains(err.Error(), "4097 addresses and ports to listen on, at most 4096") {
 		t.Errorf("%d listeners: %v", len(many), err)
 	}
 	if got := s.judged(t, frame{source: modem6, target: tid6, payload: ack}.octets()); got != PassSocket {

@@ -99,11 +99,11 @@ func MemoryBounds(cfg *config.Config) string {
 	return fmt.Sprintf("memory: at most %s beside the library: %s, the program %s", Mebibytes(sum), strings.Join(parts, ", "), Mebibytes(Program))
 }
 
+// Mebibytes writes a number of octets as MiB, rounded up.
 func Mebibytes(octets int) string { return fmt.Sprintf("%.0f MiB", math.Ceil(float64(octets)/(1<<20))) }
 
 // JournalSize is how many outcomes a worker keeps until the console fetches them, every tenth of a second.
 const JournalSize = 2048
 
-// workerPool returns as many workers as there are processors.
 // httpWorkers returns how many workers there are for HTTP, in both pools.
 func httpWorkers() int { return 2 * runtime.GOMAXPROCS(0) }

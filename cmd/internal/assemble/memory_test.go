@@ -40,10 +40,15 @@ func TestMemoryBounds(t *testing.T) {
 		t.Errorf("%v", parts)
 	}
 	cfg.Workers = 3
-	three, _ := sum(cfg)
+	three, tripled := sum(cfg)
+	for _, part := range []string{"running transfers", "their files", "workers"} { // each is rounded up
+		if most := 3 * parts[part]; tripled[part] > most || tripled[part] < most-2 {
+			t.Errorf("%s: %d with one worker, %d with three", part, parts[part], tripled[part])
+		}
+	}
 	cfg.Workers, cfg.LearnedMemory = 1, 300<<20
 	more, _ := sum(cfg)
-	if three-100-32 < 3*(one-100-32)-8 || more != one+200 {
+	if three <= one || more != one+200 {
 		t.Errorf("one worker %d, three %d, more names %d", one, three, more)
 	}
 }
