@@ -87,9 +87,9 @@ func TestListenBeforeAddress(t *testing.T) {
 					m := samples(t, text)
 					for name, want := range map[string]float64{
 						"dcs_ready": up,
-						fmt.Sprintf(`dcs_listen_address_up{key="listen",address=%q}`, listen):   up,
-						fmt.Sprintf(`dcs_listen_address_up{key="http",address=%q}`, boot):       up,
-						fmt.Sprintf(`dcs_listen_address_up{key="metrics",address=%q}`, metrics): 1,
+						fmt.Sprintf(`dcs_listen_address_up{address=%q,key="listen"}`, listen):   up,
+						fmt.Sprintf(`dcs_listen_address_up{address=%q,key="http"}`, boot):       up,
+						fmt.Sprintf(`dcs_listen_address_up{address=%q,key="metrics"}`, metrics): 1,
 					} {
 						if got, ok := m[name]; !ok || got != want {
 							t.Errorf("%s is %v, want %v", name, got, want)

@@ -82,7 +82,7 @@ func TestWireClients(t *testing.T) {
 			if n := steeredPackets(t, m); (n > 0) != (tt.name == "xdp") {
 				t.Errorf("%v packets steered to AF_XDP", n)
 			}
-			if n := m[`dcs_requests_total{result="error",reason="not_found"}`]; n < refusedNames() {
+			if n := m[`dcs_requests_total{reason="not_found",result="error"}`]; n < refusedNames() {
 				t.Errorf("%v names were answered with an error, want %v and what was asked again", n, refusedNames())
 			}
 			if err := p.stop(syscall.SIGTERM); err != nil {

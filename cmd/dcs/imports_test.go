@@ -70,13 +70,12 @@ var mayImport = map[string][]string{
 	"cmd/internal/secretjob":      {"cmd/internal/...", "render/bootfile", "render/library", "render/mic", "render/secret"},
 	"cmd/internal/server":         {"bpf", "cmd/internal/...", "fastpath/...", "render/..."},
 	"cmd/internal/server/capture": {"bpf", "cmd/internal/...", "fastpath/xsk", "render/device"},
-	"cmd/internal/top":            {"cmd/internal/...", "fastpath"}, // the bounds of its histograms
 	"cmd/internal/version":        {},
 	"cmd/dcs":                     {"bench/storm", "bpf", "cmd/internal/...", "fastpath/...", "render/..."},
 
 	// The manual is pages of the admin site.
 	"cmd/dcs/doc":                {"cmd/dcs/doc"},
-	"cmd/internal/admin/console": {"cmd/internal/admin", "cmd/dcs/doc"},
+	"cmd/internal/admin/console": {"cmd/internal/admin", "cmd/internal/metrics", "cmd/dcs/doc"},
 }
 
 // leaf holds plain values that pass between fastpath and render.

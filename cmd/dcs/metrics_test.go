@@ -146,15 +146,15 @@ func TestMetrics(t *testing.T) {
 		_, text = get("http://" + s.metrics + "/metrics")
 		m = samples(t, text)
 		return m[`dcs_transfers_ended_total{result="finished"}`] == 6 && sum(m, "dcs_transfers_running") == 0 && m["dcs_answer_seconds_count"] == 15 &&
-			m[`dcs_requests_total{result="malformed",reason="name_empty"}`] == 1 // the last request: counted when it has been answered
+			m[`dcs_requests_total{reason="name_empty",result="malformed"}`] == 1 // the last request: counted when it has been answered
 	})
 	for name, want := range map[string]float64{
 		"dcs_ready": 1,
-		`dcs_requests_total{result="file",reason=""}`:                  6,
-		`dcs_requests_total{result="error",reason="not_found"}`:        9, // a reject is no file too
-		`dcs_requests_total{result="error",reason="write_request"}`:    1,
-		`dcs_requests_total{result="malformed",reason="mode_unknown"}`: 1,
-		`dcs_requests_total{result="malformed",reason="name_empty"}`:   1,
+		`dcs_requests_total{reason="",result="file"}`:                  6,
+		`dcs_requests_total{reason="not_found",result="error"}`:        9, // a reject is no file too
+		`dcs_requests_total{reason="write_request",result="error"}`:    1,
+		`dcs_requests_total{reason="mode_unknown",result="malformed"}`: 1,
+		`dcs_requests_total{reason="name_empty",result="malformed"}`:   1,
 		`dcs_files_total{kind="modem"}`:                                5, // one over HTTP
 		`dcs_faults_total{reason="unknown_name"}`:                      5, // one over HTTP
 		`dcs_faults_total{reason="rejected"}`:                          5,
@@ -411,9 +411,14 @@ func portOf(t *testing.T, p *process) string {
 }
 
 // known are the names under which Prometheus has the table's metrics, with their labels.
-func known() map[string][]string {
+func known(t *testing.T) map[string][]string {
+	t.Helper()
 	m := map[string][]string{"up": nil}
-	for _, metric := range metrics.Table() {
+	runtime, err := metrics.Runtime()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, metric := range append(metrics.Table(), runtime...) {
 		names := []string{metric.Name}
 		if metric.Type == metrics.Histogram {
 			names = []string{metric.Name + "_bucket", metric.Name + "_sum", metric.Name + "_count"}
@@ -433,7 +438,7 @@ var (
 // checkNames looks up each metric and label of an expression. used gets the metrics.
 func checkNames(t *testing.T, where, expr string, used map[string]bool) {
 	t.Helper()
-	names := known()
+	names := known(t)
 	found := selector.FindAllStringSubmatch(expr, -1)
 	if len(found) == 0 {
 		t.Errorf("%s: no metric in %s", where, expr)
@@ -526,7 +531,7 @@ func TestDashboard(t *testing.T) {
 			fmt.Fprintf(&exprs, "  - record: panel_%d_%d\n    expr: %q\n", p.ID, j, expr)
 		}
 	}
-	for name := range known() {
+	for name := range known(t) {
 		base := strings.TrimSuffix(strings.TrimSuffix(name, "_sum"), "_count")
 		if strings.HasPrefix(name, "dcs_") && !used[name] && !used[base+"_bucket"] && !slices.Contains(unshown, name) {
 			t.Errorf("the dashboard does not show %s", name)
@@ -541,7 +546,7 @@ func TestDashboard(t *testing.T) {
 var unshown = []string{
 	"dcs_workers", "dcs_library_loaded_timestamp_seconds", "dcs_device_snapshot_timestamp_seconds", "dcs_device_source_loading",
 	"dcs_packets_sent_total", "dcs_xdp_lost_total", "dcs_xdp_fallbacks_total", "dcs_listen_address_up", "dcs_device_snapshot_ahead_seconds", "dcs_device_snapshot_damaged", "dcs_device_changes_durable",
-	"dcs_admin_refused_total",
+	"dcs_admin_refused_total", "dcs_read_requests_total",
 	"dcs_device_questions_waiting", "dcs_device_questions_wait_seconds_total",
 	"dcs_capture_running", "dcs_capture_packets_total",
 }
@@ -551,8 +556,8 @@ func TestMetricsDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(text) != metrics.Document() {
-		t.Error("doc/metrics.md is not what the table makes: make generate")
+	if want, err := metrics.Document(); err != nil || string(text) != want {
+		t.Error(err, "doc/metrics.md is not what the table makes: make generate")
 	}
 }
 

@@ -165,7 +165,7 @@ func TestSourcesOverTheWire(t *testing.T) {
 				slot := wire.Slot()
 				wire.Commit(copy(slot[:cap(slot)], frame))
 			}
-			const files, missing = `dcs_requests_total{result="file",reason=""}`, `dcs_requests_total{result="error",reason="not_found"}`
+			const files, missing = `dcs_requests_total{reason="",result="file"}`, `dcs_requests_total{reason="not_found",result="error"}`
 			before := c.read()
 			for i, row := range testdata.Sources(t, "") {
 				if !row.Wire {

@@ -55,7 +55,7 @@ func TestXDPInterfaces(t *testing.T) {
 	taken := func() (steered, passed float64) {
 		m := samples(t, labMetrics(t, lab, addr))
 		for _, name := range []string{"lab0", "lab1"} {
-			if m[`dcs_xdp_interface_af_xdp{interface="`+name+`",bond=""}`] != 1 {
+			if m[`dcs_xdp_interface_af_xdp{bond="",interface="`+name+`"}`] != 1 {
 				t.Errorf("%s has no AF_XDP: %v", name, m)
 			}
 		}
@@ -163,7 +163,7 @@ func TestXDPArrivesNowhere(t *testing.T) {
 	}
 	want(t, lab, netlab.ServerAddr6.String(), "x", "text")
 	m := samples(t, labMetrics(t, lab, metrics))
-	if m["dcs_xdp_fallbacks_total"] != 1 || m[`dcs_xdp_interface_af_xdp{interface="lab0",bond=""}`] != 0 || m[`dcs_xdp_interface_attached{interface="lab0",bond=""}`] != 1 {
+	if m["dcs_xdp_fallbacks_total"] != 1 || m[`dcs_xdp_interface_af_xdp{bond="",interface="lab0"}`] != 0 || m[`dcs_xdp_interface_attached{bond="",interface="lab0"}`] != 1 {
 		t.Errorf("%v", m)
 	}
 	if err := p.stop(syscall.SIGTERM); err != nil {

@@ -2,11 +2,14 @@ package adminapi
 
 import (
 	"time"
+
+	"dcs/cmd/internal/metrics"
 )
 
+// TopPath is the admin API's call for a [Top].
 const TopPath = "/api/top"
 
-// Top is the server at one moment, as dcs top sees it. Numbers count since the start.
+// Top is the server at one moment, as dcs top shows it. Counters count from the server's start.
 type Top struct {
 	Time      time.Time `json:"time"`
 	Started   time.Time `json:"started"`
@@ -21,10 +24,10 @@ type Top struct {
 	Requests        map[string]uint64 `json:"requests"` // by result, as in the metric dcs_requests_total
 	Finished        uint64            `json:"finished"`
 	GaveUp          uint64            `json:"gave_up"`
-	Retransmissions uint64            `json:"retransmissions"`
-	Wait            []uint64          `json:"wait"` // histograms with the bounds of fastpath.Bound
-	Render          []uint64          `json:"render"`
-	Answer          []uint64          `json:"answer"`
+	Retransmissions uint64            `json:"retransmissions"` // as in the metric dcs_retransmissions_total
+	Wait            metrics.Buckets   `json:"wait"`            // as in dcs_request_wait_seconds, dcs_render_batch_seconds, dcs_answer_seconds
+	Render          metrics.Buckets   `json:"render"`
+	Answer          metrics.Buckets   `json:"answer"`
 	Workers         []TopWorker       `json:"workers"`
 	XDP             map[string]uint64 `json:"xdp,omitempty"` // packets by verdict
 
@@ -37,9 +40,10 @@ type Top struct {
 	LearnedMisses uint64      `json:"learned_misses"`
 	Secret        uint64      `json:"secret_generation"`
 	Sources       []TopSource `json:"sources"`
-	Failures      []TopFault  `json:"failures"` // the last ones that the log was told, the latest first
+	Failures      []TopFault  `json:"failures"` // the last ones logged, the latest first
 }
 
+// TopWorker is what one worker has counted.
 type TopWorker struct {
 	Received uint64 `json:"received"`
 	Sent     uint64 `json:"sent"`
@@ -47,16 +51,18 @@ type TopWorker struct {
 	Drops    uint64 `json:"drops"`
 }
 
+// TopSource is the state of a source of devices.
 type TopSource struct {
 	Name    string    `json:"name"`
 	Up      bool      `json:"up"`
-	Loading int       `json:"loading"` // devices so far; -1: nothing is being loaded
+	Loading int       `json:"loading"` // devices loaded so far; -1: no load is running
 	Devices int       `json:"devices"`
 	Loaded  time.Time `json:"loaded"`
 	Error   string    `json:"error,omitempty"`
-	Held    string    `json:"held,omitempty"` // what it has lost and is held back
+	Held    string    `json:"held,omitempty"` // why the last load is held back
 }
 
+// TopFault is a request that got no file, or whose file did not arrive.
 type TopFault struct {
 	Time   time.Time `json:"time"`
 	Name   string    `json:"name"`

@@ -1,16 +1,13 @@
-// Package metrics writes what the server counts in the text format of Prometheus.
+// Package metrics declares what the server counts, reads it, and exposes it to Prometheus.
+//
+// A [Source] writes the values of some metrics into [Values] whenever somebody reads them: a scrape, the admin page,
+// dcs top. Nothing is counted here.
 package metrics
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"math"
-	"net/http"
 	"slices"
-	"strconv"
-	"strings"
-	"sync"
 )
 
 // A Type is a metric's type.
@@ -23,7 +20,7 @@ const (
 	Histogram Type = "histogram"
 )
 
-// A Metric is what the server tells of one quantity. Its name says the unit, in base units (seconds, bytes).
+// A Metric is one quantity. Its name contains the unit, in base units (seconds, bytes).
 type Metric struct {
 	Name   string
 	Type   Type
@@ -31,193 +28,93 @@ type Metric struct {
 	Help   string   // one line
 }
 
-// A Set is a number of metrics and who collects them.
-type Set struct {
-	metrics []Metric
-	index   map[string]int
+// A Source writes the current values of some metrics.
+type Source func(*Values)
 
-	mu         sync.Mutex
-	collectors []func(*Writer)
-	scraping   sync.Mutex // one at a time: what is read costs something
+// Values are the values of metrics at one moment.
+type Values struct {
+	samples map[*Metric][]sample
+	err     error
 }
 
-// NewSet returns a set of the metrics of a table. They are written in its order.
-func NewSet(table []Metric) *Set {
-	s := &Set{metrics: table, index: make(map[string]int, len(table))}
-	for i, m := range table {
-		s.index[m.Name] = i
+// sample is the value of a metric for one set of label values.
+type sample struct {
+	labels  []string
+	value   float64
+	buckets Buckets // of a histogram
+}
+
+// Read reads sources.
+func Read(sources ...Source) *Values {
+	v := &Values{samples: map[*Metric][]sample{}}
+	for _, s := range sources {
+		s(v)
 	}
-	return s
+	return v
 }
 
-// Collect has f called at each scrape.
-func (s *Set) Collect(f func(*Writer)) {
-	s.mu.Lock()
-	s.collectors = append(s.collectors, f)
-	s.mu.Unlock()
+// Err returns the mistakes of sources: values with labels that are not the metric's, or of another type.
+func (v *Values) Err() error { return v.err }
+
+// Value sets a counter or gauge, for these values of its labels.
+func (v *Values) Value(m *Metric, x float64, labels ...string) {
+	v.add(m, m.Type != Histogram, sample{labels: labels, value: x})
 }
 
-// Text returns all metrics that have a value now. The error joins values for metrics that are not in the table, or with
-// labels that are not theirs: mistakes of a collector.
-func (s *Set) Text() ([]byte, error) {
-	s.scraping.Lock()
-	defer s.scraping.Unlock()
-	s.mu.Lock()
-	collectors := slices.Clone(s.collectors)
-	s.mu.Unlock()
-	w := &Writer{set: s, samples: make([][]byte, len(s.metrics))}
-	for _, f := range collectors {
-		f(w)
-	}
-	var out bytes.Buffer
-	for i, m := range s.metrics {
-		if len(w.samples[i]) > 0 {
-			fmt.Fprintf(&out, "# HELP %s %s\n# TYPE %s %s\n", m.Name, escapeHelp(m.Help), m.Name, m.Type)
-			out.Write(w.samples[i])
-		}
-	}
-	return out.Bytes(), errors.Join(w.errs...)
-}
+// Count sets a counter or gauge to an integer.
+func (v *Values) Count(m *Metric, n uint64, labels ...string) { v.Value(m, float64(n), labels...) }
 
-// ServeHTTP implements [http.Handler].
-func (s *Set) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	text, err := s.Text()
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(text)
-}
-
-// A Writer takes the values of one scrape.
-type Writer struct {
-	set     *Set
-	samples [][]byte // by metric
-	errs    []error
-}
-
-// Value gives a counter or a gauge its value, for these values of its labels.
-func (w *Writer) Value(name string, v float64, labels ...string) {
-	i := w.find(name, labels, Counter, Gauge)
-	if i < 0 {
-		return
-	}
-	b := append(w.samples[i], name...)
-	b = appendLabels(b, w.set.metrics[i].Labels, labels)
-	w.samples[i] = appendNumber(b, v)
-}
-
-// Count gives a counter or a gauge a whole number.
-func (w *Writer) Count(name string, v uint64, labels ...string) { w.Value(name, float64(v), labels...) }
-
-// Flag gives a gauge 1 or 0.
-func (w *Writer) Flag(name string, on bool, labels ...string) {
-	v := 0.0
+// Flag sets a gauge to 1 or 0.
+func (v *Values) Flag(m *Metric, on bool, labels ...string) {
+	x := 0.0
 	if on {
-		v = 1
+		x = 1
 	}
-	w.Value(name, v, labels...)
+	v.Value(m, x, labels...)
 }
 
-// Buckets gives a histogram its values: counts[i] is how many were at most bounds[i]
-// and more than the bound before; one more count is for those above all bounds.
-func (w *Writer) Buckets(name string, bounds []float64, counts []uint64, sum float64, labels ...string) {
-	i := w.find(name, labels, Histogram)
-	if i < 0 {
+// Buckets sets a histogram.
+func (v *Values) Buckets(m *Metric, b Buckets, labels ...string) {
+	v.add(m, m.Type == Histogram && len(b.Counts) == len(b.Bounds)+1, sample{labels: labels, buckets: b})
+}
+
+func (v *Values) add(m *Metric, fits bool, s sample) {
+	if !fits || len(s.labels) != len(m.Labels) {
+		v.err = errors.Join(v.err, fmt.Errorf("%s: a %s with labels %q; got %q", m.Name, m.Type, m.Labels, s.labels))
 		return
 	}
-	m := &w.set.metrics[i]
-	if len(counts) != len(bounds)+1 {
-		w.errs = append(w.errs, fmt.Errorf("%s: %d bounds and %d counts", name, len(bounds), len(counts)))
-		return
-	}
-	b := w.samples[i]
-	total := uint64(0)
-	names := append(slices.Clone(m.Labels), "le")
-	values := append(slices.Clone(labels), "")
-	for j, n := range counts {
-		total += n
-		values[len(values)-1] = "+Inf"
-		if j < len(bounds) {
-			values[len(values)-1] = strconv.FormatFloat(bounds[j], 'g', -1, 64)
+	v.samples[m] = append(v.samples[m], s)
+}
+
+// Sum returns the sum of a metric over all samples whose first labels have these values.
+func (v *Values) Sum(m *Metric, labels ...string) float64 {
+	sum := 0.0
+	for _, s := range v.samples[m] {
+		if slices.Equal(s.labels[:min(len(labels), len(s.labels))], labels) {
+			sum += s.value
 		}
-		b = append(append(b, name...), "_bucket"...)
-		b = appendNumber(appendLabels(b, names, values), float64(total))
 	}
-	b = append(append(b, name...), "_sum"...)
-	b = appendNumber(appendLabels(b, m.Labels, labels), sum)
-	b = append(append(b, name...), "_count"...)
-	w.samples[i] = appendNumber(appendLabels(b, m.Labels, labels), float64(total))
+	return sum
 }
 
-func (w *Writer) find(name string, labels []string, types ...Type) int {
-	i, ok := w.set.index[name]
-	if !ok {
-		w.errs = append(w.errs, fmt.Errorf("%s is not in the table of metrics", name))
-		return -1
-	}
-	m := &w.set.metrics[i]
-	if !slices.Contains(types, m.Type) || len(labels) != len(m.Labels) {
-		w.errs = append(w.errs, fmt.Errorf("%s is a %s with the labels %q, and was given %q", name, m.Type, m.Labels, labels))
-		return -1
-	}
-	return i
-}
+// Total is [Values.Sum] of a metric whose values are integers.
+func (v *Values) Total(m *Metric, labels ...string) uint64 { return uint64(v.Sum(m, labels...)) }
 
-func appendLabels(b []byte, names, values []string) []byte {
-	for i, name := range names {
-		sep := byte(',')
-		if i == 0 {
-			sep = '{'
+// By returns the sums of a metric by the values of one of its labels.
+func (v *Values) By(m *Metric, label string) map[string]uint64 {
+	sums := map[string]uint64{}
+	if at := slices.Index(m.Labels, label); at >= 0 {
+		for _, s := range v.samples[m] {
+			sums[s.labels[at]] += uint64(s.value)
 		}
-		b = append(append(append(b, sep), name...), '=', '"')
-		b = append(append(b, escapeLabel(values[i])...), '"')
 	}
-	if len(names) > 0 {
-		b = append(b, '}')
-	}
-	return append(b, ' ')
+	return sums
 }
 
-func appendNumber(b []byte, v float64) []byte {
-	switch {
-	case v == math.Trunc(v) && math.Abs(v) < 1<<53:
-		b = strconv.AppendInt(b, int64(v), 10)
-	case math.IsInf(v, 1):
-		b = append(b, "+Inf"...)
-	default:
-		b = strconv.AppendFloat(b, v, 'g', -1, 64)
+// Histogram returns the buckets of a histogram without labels; empty if it has no value.
+func (v *Values) Histogram(m *Metric) Buckets {
+	if s := v.samples[m]; len(s) > 0 {
+		return s[0].buckets
 	}
-	return append(b, '\n')
-}
-
-func escapeLabel(s string) string {
-	return strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`).Replace(strings.ToValidUTF8(s, "\uFFFD"))
-}
-
-func escapeHelp(s string) string { return strings.NewReplacer(`\`, `\\`, "\n", `\n`).Replace(s) }
-
-// Document returns what an operator is told of the metrics.
-func Document() string {
-	var s strings.Builder
-	s.WriteString(`# Metrics
-
-Every metric of the server, with its type, labels and meaning.
-
-The server exposes these at /metrics in the Prometheus text format: on the admin address, and on an address of its own if the key
-[metrics](reference.md#metrics) sets one. Where the admin address asks for a token, Prometheus has to send it
-(authorization.credentials_file). /healthz answers 200 while the process lives. /readyz answers 200 while requests are taken, and 503
-during the start, while no interface has an address of listen, and during shutdown.
-
-Times are in seconds, sizes in bytes. A metric of a part that is not in use, such as XDP, is absent.
-[The dashboard](../packaging/grafana/dcs.json) and [the alerts](../packaging/alerts.yaml) are in /usr/share/doc/dcs.
-
-`)
-	s.WriteString("| metric | type | labels | meaning |\n|---|---|---|---|\n")
-	for _, m := range Table() {
-		fmt.Fprintf(&s, "| `%s` | %s | %s | %s |\n", m.Name, m.Type, strings.Join(m.Labels, ", "), strings.ReplaceAll(m.Help, "|", `\|`))
-	}
-	return s.String()
+	return Buckets{}
 }

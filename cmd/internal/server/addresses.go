@@ -105,11 +105,11 @@ func (a *addresses) pending() bool {
 	return slices.ContainsFunc(a.all, func(e address) bool { return e.open() != nil })
 }
 
-func (a *addresses) collect(w *metrics.Writer) {
+func (a *addresses) read(w *metrics.Values) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for i, e := range a.all {
-		w.Flag("dcs_listen_address_up", !a.absent[i] && e.open() == nil, e.Key, e.Name)
+		w.Flag(metrics.ListenAddressUp, !a.absent[i] && e.open() == nil, e.Key, e.Name)
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,15 +21,14 @@ import (
 	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/describe"
+	"dcs/cmd/internal/metrics"
 	"dcs/cmd/internal/version"
 	"dcs/fastpath"
-	"dcs/fastpath/transfer"
 	"dcs/render"
 	"dcs/render/device"
 	"dcs/render/library"
 	"dcs/render/mic"
 	"dcs/render/naming"
-	"dcs/render/skeleton"
 	"dcs/render/syntax"
 	"dcs/render/tlv"
 )
@@ -86,49 +84,8 @@ func (b *backend) Facts() console.Facts {
 	return f
 }
 
-// Counters implements [console.Backend].
-func (b *backend) Counters() console.Counters {
-	var all fastpath.Stats
-	var c console.Counters
-	for _, w := range b.front.Stats() {
-		all.Add(&w)
-		c.Workers = append(c.Workers, console.Worker{
-			Requests: w.Events[fastpath.ReadRequest], Received: w.Events[fastpath.Received], Sent: w.Events[fastpath.Sent],
-			Active: w.Active, Drops: w.Drops, SendErrors: w.SendErrors,
-		})
-	}
-	r := b.s.engine.Stats()
-	ev, tr := &all.Events, &all.Transfers
-	c.Requests = ev[fastpath.ReadRequest]
-	c.Failed = ev[fastpath.NotFound] + ev[fastpath.Denied] + ev[fastpath.RenderFailed]
-	c.Silent = ev[fastpath.Stale] + ev[fastpath.Refused] + ev[fastpath.NotYet] + tr[transfer.TableFull] + tr[transfer.MemoryFull]
-	c.Served = r.Static
-	for _, n := range r.Files {
-		c.Served += n
-	}
-	c.Finished, c.GaveUp, c.Resent, c.Drops = tr[transfer.Finished], tr[transfer.GaveUp], tr[transfer.TimedOut]+tr[transfer.WindowResent], all.Drops
-	c.Learned, c.Hits, c.Misses = r.Learned, r.Hits, r.Misses
-	for i, n := range r.Faults {
-		if n > 0 {
-			c.Reasons = append(c.Reasons, console.Reason{Name: skeleton.Reason(i).String(), Count: n})
-		}
-	}
-	for m, n := range r.Refused {
-		if n > 0 {
-			c.Reasons = append(c.Reasons, console.Reason{Name: render.Mismatch(m).String(), Count: n})
-		}
-	}
-	if r.Unknown > 0 {
-		c.Reasons = append(c.Reasons, console.Reason{Name: render.UnknownName, Count: r.Unknown})
-	}
-	if r.Asking > 0 {
-		c.Reasons = append(c.Reasons, console.Reason{Name: render.Asking, Count: r.Asking})
-	}
-	slices.SortStableFunc(c.Reasons, func(a, b console.Reason) int { return cmp.Compare(b.Count, a.Count) })
-	c.Answer = console.Histogram{N: all.Answer.N[:], Bound: fastpath.Bound}
-	c.Render = console.Histogram{N: all.Render.N[:], Bound: fastpath.Bound}
-	return c
-}
+// Metrics implements [console.Backend].
+func (b *backend) Metrics() *metrics.Values { return metrics.Read(b.s.readWorkers, b.s.readEngine) }
 
 // reasonText says in words why a request got no file; "" if err is nil.
 func reasonText(err error) string {

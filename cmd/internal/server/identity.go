@@ -51,13 +51,13 @@ func (s *events) mismatch(ev *render.IdentityEvent) {
 	s.logs.Queue().Send(ev.Mismatch.String(), slog.LevelWarn, ev.Suppressed, ev.Mismatch.Error(), args...)
 }
 
-// collectIdentity counts requests that contradict what is known of devices.
-func collectIdentity(w *metrics.Writer, st *render.Stats) {
+// readIdentity counts requests that contradict what is known of devices.
+func readIdentity(w *metrics.Values, st *render.Stats) {
 	for m := render.OthersAddress; m < render.NumMismatches; m++ {
-		w.Count("dcs_identity_mismatches_total", st.Logged[m], m.String(), "logged")
-		w.Count("dcs_identity_mismatches_total", st.Refused[m], m.String(), "refused")
+		w.Count(metrics.IdentityMismatches, st.Logged[m], m.String(), "logged")
+		w.Count(metrics.IdentityMismatches, st.Refused[m], m.String(), "refused")
 		if m != render.TwoCMTS {
-			w.Count("dcs_faults_total", st.Refused[m], m.String())
+			w.Count(metrics.Faults, st.Refused[m], m.String())
 		}
 	}
 }

@@ -66,8 +66,8 @@ func SandboxFailed(err error) bool {
 	return err != nil
 }
 
-// collectSandbox writes what the server is held to, and why not.
-func (p *process) collectSandbox(w *metrics.Writer) {
+// readSandbox writes what the server is held to, and why not.
+func (p *process) readSandbox(w *metrics.Values) {
 	for _, c := range []struct {
 		name string
 		err  error
@@ -76,6 +76,6 @@ func (p *process) collectSandbox(w *metrics.Writer) {
 		if c.err != nil {
 			why = c.err.Error()
 		}
-		w.Flag("dcs_capability", c.err == nil, c.name, why)
+		w.Flag(metrics.Capability, c.err == nil, c.name, why)
 	}
 }

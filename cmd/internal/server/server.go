@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"os"
 	"slices"
@@ -95,7 +96,7 @@ type server struct {
 	admin     *admin.Server
 	console   *console.Console // nil: there is no admin address
 	web       *web
-	metrics   *metrics.Set
+	metrics   http.Handler
 	addresses *addresses
 	captures  *capture.Service
 
@@ -217,7 +218,7 @@ func (s *server) register(ctx context.Context) {
 	if s.admin.Enabled() {
 		s.console = console.New(s.admin, &backend{s: s, front: s.front, started: time.Now()}, time.Now)
 	}
-	s.metrics = s.openMetrics()
+	s.metrics = metrics.Handler(s.log, s.metricSources()...)
 	s.admin.Handle("GET /metrics", s.metrics)
 	s.handleHealth(s.admin.Public)
 	s.registerLog()

@@ -1,18 +1,17 @@
 package server
 
 import (
+	"cmp"
 	"net/http"
-	"slices"
+	"strconv"
 	"sync"
 	"time"
 
-	"dcs/bpf"
 	"dcs/cmd/internal/admin"
 	"dcs/cmd/internal/adminapi"
 	"dcs/cmd/internal/assemble"
+	"dcs/cmd/internal/metrics"
 	"dcs/cmd/internal/version"
-	"dcs/fastpath"
-	"dcs/fastpath/transfer"
 	"dcs/render/device"
 )
 
@@ -53,55 +52,53 @@ func (s *server) registerTop() {
 }
 
 func (s *server) topState() *adminapi.Top {
-	in := s.in
+	in, v := s.in, metrics.Read(s.metricSources()...)
+	s.library.mu.Lock()
+	loaded := s.library.loaded
+	s.library.mu.Unlock()
 	st := &adminapi.Top{
-		Time: time.Now(), Version: version.String(), State: s.unready(), Transport: string(in.Kind), Mode: in.Mode().String(), Why: in.Why,
-		Requests: map[string]uint64{}, Secret: s.secretState().Generation, Failures: s.faults.latest(), Sources: []adminapi.TopSource{},
-	}
-	if st.State == "" {
-		st.State = "serving"
+		Time: time.Now(), Version: version.String(), State: cmp.Or(s.unready(), "serving"),
+		Transport: string(in.Kind), Mode: in.Mode().String(), Why: in.Why,
+
+		Requests: v.By(metrics.Requests, "result"), Finished: v.Total(metrics.TransfersEnded, "finished"), GaveUp: v.Total(metrics.TransfersEnded, "gave_up"),
+		Retransmissions: v.Total(metrics.Retransmissions),
+		Wait:            v.Histogram(metrics.RequestWait), Render: v.Histogram(metrics.RenderBatch), Answer: v.Histogram(metrics.Answer),
+
+		Templates: int(v.Total(metrics.LibraryTemplates)), Static: int(v.Total(metrics.LibraryStaticFiles)),
+		LoadErrors: int(v.Total(metrics.LibraryLoadErrors)), Loaded: loaded,
+		Learned: int(v.Total(metrics.LearnedNames)), LearnedHits: v.Total(metrics.LearnedHits), LearnedMisses: v.Total(metrics.LearnedMisses),
+		Secret: v.Total(metrics.SecretGeneration), Sources: s.topSources(), Failures: s.faults.latest(),
 	}
 	for _, a := range in.Addrs {
 		st.Listen = append(st.Listen, a.String())
 	}
-	var all fastpath.Stats
-	for _, w := range s.front.Stats() {
-		all.Add(&w)
+	for i := range v.Total(metrics.Workers) {
+		worker := strconv.FormatUint(i, 10)
 		st.Workers = append(st.Workers, adminapi.TopWorker{
-			Received: w.Events[fastpath.Received], Sent: w.Events[fastpath.Sent], Running: w.Active, Drops: w.Drops,
+			Received: v.Total(metrics.PacketsReceived, worker), Sent: v.Total(metrics.PacketsSent, worker),
+			Running: v.Total(metrics.TransfersRunning, worker), Drops: v.Total(metrics.ReceiveDrops, worker),
 		})
 	}
-	requestFates(&all, func(n uint64, f fate) { st.Requests[f.result] += n })
-	t := &all.Transfers
-	st.Finished, st.GaveUp = t[transfer.Finished], t[transfer.GaveUp]
-	st.Retransmissions = t[transfer.TimedOut] + t[transfer.PathResent] + t[transfer.WindowResent] + t[transfer.RepeatedRequest]
-	st.Wait, st.Render, st.Answer = slices.Clone(all.Wait.N[:]), slices.Clone(all.Render.N[:]), slices.Clone(all.Answer.N[:])
 	if in.Steering != nil {
-		st.Interface = in.Steering.Names()
-		if stats, err := in.Steering.Steer.Stats(); err == nil {
-			st.XDP = map[string]uint64{}
-			for v, n := range stats {
-				st.XDP[bpf.Verdict(v).String()] = n.Packets
-			}
-		}
-	}
-	snap, e := s.engine.Library(), s.engine.Stats()
-	st.Templates, st.Static = len(snap.Templates()), snap.StaticFiles()
-	st.Learned, st.LearnedHits, st.LearnedMisses = e.Learned, e.Hits, e.Misses
-	s.library.mu.Lock()
-	st.LoadErrors, st.Loaded = len(s.library.errs), s.library.loaded
-	s.library.mu.Unlock()
-	if s.devices != nil {
-		for _, d := range s.devices.State() {
-			src := adminapi.TopSource{Name: d.Name, Up: d.Up, Loading: d.Loading, Devices: d.Devices, Loaded: d.Loaded}
-			if d.Err != nil {
-				src.Error = d.Err.Error()
-			}
-			if d.Held != nil {
-				src.Held = assemble.HeldError(d.Name, d.Held)
-			}
-			st.Sources = append(st.Sources, src)
-		}
+		st.Interface, st.XDP = in.Steering.Names(), v.By(metrics.XDPPackets, "verdict")
 	}
 	return st
+}
+
+func (s *server) topSources() []adminapi.TopSource {
+	sources := []adminapi.TopSource{}
+	if s.devices == nil {
+		return sources
+	}
+	for _, d := range s.devices.State() {
+		src := adminapi.TopSource{Name: d.Name, Up: d.Up, Loading: d.Loading, Devices: d.Devices, Loaded: d.Loaded}
+		if d.Err != nil {
+			src.Error = d.Err.Error()
+		}
+		if d.Held != nil {
+			src.Held = assemble.HeldError(d.Name, d.Held)
+		}
+		sources = append(sources, src)
+	}
+	return sources
 }

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"dcs/cmd/internal/adminapi"
+	"dcs/cmd/internal/metrics"
 	"dcs/cmd/internal/progress"
 	"dcs/cmd/internal/terminal"
-	"dcs/fastpath"
 )
 
 // line is one of a frame. A bad one is about what the operator should look at.
@@ -63,14 +63,14 @@ func frame(before, now *adminapi.Top) []line {
 	add(false, "%-12s %10s %10s %10s %10s", "latency", "p50", "p90", "p99", "p99.9")
 	for _, h := range []struct {
 		name      string
-		from, now []uint64
+		from, now metrics.Buckets
 	}{{"wait", before.Wait, now.Wait}, {"render", before.Render, now.Render}, {"answer", before.Answer, now.Answer}} {
-		d := between(h.from, h.now)
+		d := h.now.Since(h.from)
 		q := func(q float64) string {
 			if d.Count() == 0 {
 				return "-"
 			}
-			return short(time.Duration(d.Quantile(q)))
+			return short(time.Duration(d.Quantile(q) * float64(time.Second)))
 		}
 		add(false, "  %-10s %10s %10s %10s %10s", h.name, q(0.5), q(0.9), q(0.99), q(0.999))
 	}
@@ -117,18 +117,6 @@ func frame(before, now *adminapi.Top) []line {
 		}
 	}
 	return out
-}
-
-// between returns what a histogram has counted between two moments.
-func between(from, to []uint64) *fastpath.Histogram {
-	h := &fastpath.Histogram{}
-	for i := range min(len(to), len(h.N)) {
-		h.N[i] = to[i]
-		if i < len(from) && from[i] <= to[i] {
-			h.N[i] -= from[i]
-		}
-	}
-	return h
 }
 
 // short writes a time with three digits.

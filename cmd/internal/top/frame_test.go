@@ -6,21 +6,20 @@ import (
 	"time"
 
 	"dcs/cmd/internal/adminapi"
-	"dcs/fastpath"
+	"dcs/cmd/internal/metrics"
 )
 
 func TestFrame(t *testing.T) {
 	begun := time.Unix(1_800_000_000, 0)
 	before := &adminapi.Top{Time: begun, State: "serving", Requests: map[string]uint64{"file": 1000}, Workers: []adminapi.TopWorker{{Received: 100}}}
-	before.Answer = make([]uint64, fastpath.Buckets)
+	before.Answer = metrics.Buckets{Bounds: []float64{0.001, 0.002}, Counts: make([]uint64, 3)}
 	now := &adminapi.Top{
 		Time: begun.Add(2 * time.Second), Started: begun, State: "draining", Version: "v1", Transport: "xdp", Mode: "native", Interface: "eth0", Why: "as\x1b[2Jconfigured",
 		Requests: map[string]uint64{"file": 25000, "error": 1}, Workers: []adminapi.TopWorker{{Received: 300, Drops: 4}, {}}, XDP: map[string]uint64{"drop_acl": 7, "pass_other": 0},
 		Sources:  []adminapi.TopSource{{Name: "csv", Devices: 10_000_000, Loading: -1, Loaded: begun, Up: true}, {Name: "ldap", Error: "refused"}, {Name: "sql", Up: true, Loading: -1, Held: "held back: x"}},
 		Failures: []adminapi.TopFault{{Name: "evil\x1b]0;\u202e\nname", Client: "10.0.0.1", Reason: "unknown_name", Error: "x"}},
 	}
-	now.Answer = make([]uint64, fastpath.Buckets)
-	now.Answer[20] = 10
+	now.Answer = metrics.Buckets{Bounds: []float64{0.001, 0.002}, Counts: []uint64{0, 10, 0}}
 	var all strings.Builder
 	bad := 0
 	for _, l := range frame(before, now) {
@@ -33,6 +32,7 @@ func TestFrame(t *testing.T) {
 	for _, want := range []string{
 		"dcs v1, draining for 2s", "xdp, XDP native on eth0: as?[2Jconfigured", "  file            12.0k           25,000", "  0                 100",
 		"10,000,000         2s  up", "DOWN: refused", "HELD BACK: x", "evil?]0;??name", "drop_acl             3.50                7",
+		"  answer          1.5ms      1.9ms     1.99ms        2ms",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing", want)

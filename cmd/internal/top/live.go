@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gdamore/tcell/v3"
+	"github.com/gdamore/tcell/v3/color"
 	"golang.org/x/term"
 
 	"dcs/cmd/internal/admin/client"
@@ -191,7 +192,7 @@ func (v *view) draw(screen tcell.Screen) {
 // put writes a line; the screen cuts what is too long.
 func put(screen tcell.Screen, y int, l line, style tcell.Style) {
 	if l.bad {
-		style = style.Foreground(tcell.ColorRed)
+		style = style.Foreground(color.Red)
 	}
 	screen.PutStrStyled(0, y, l.text, style)
 }

@@ -30,7 +30,7 @@ type Console struct {
 // New makes a console and registers it.
 func New(s *admin.Server, b Backend, now func() time.Time) *Console {
 	c := &Console{b: b, now: now, events: newEvents(keptEvents)}
-	c.history.add(now(), b.Counters())
+	c.history.add(now(), countersOf(b.Metrics()))
 	c.api(s)
 	c.pages(s)
 	return c
@@ -48,7 +48,7 @@ func (c *Console) Run(ctx context.Context) {
 		case <-fetch.C:
 			c.fetch()
 		case <-second.C:
-			c.history.add(c.now(), c.b.Counters())
+			c.history.add(c.now(), countersOf(c.b.Metrics()))
 		}
 	}
 }
@@ -61,12 +61,10 @@ func (c *Console) fetch() {
 
 // State returns how the server does.
 func (c *Console) State() State {
-	counters, now := c.b.Counters(), c.now()
+	counters, now := countersOf(c.b.Metrics()), c.now()
 	s := State{
 		Facts: c.b.Facts(), Now: now, Workers: counters.Workers, Reasons: counters.Reasons, Learned: counters.Learned, Devices: c.b.Devices(),
-		Totals: Totals{
-			counters.Requests, counters.Served, counters.Failed, counters.Silent, counters.Finished, counters.GaveUp, counters.Resent, counters.Drops,
-		},
+		Totals: counters.Totals,
 	}
 	s.Uptime = now.Sub(s.Started).Seconds()
 	if n := counters.Hits + counters.Misses; n > 0 {

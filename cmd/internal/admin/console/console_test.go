@@ -15,12 +15,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"dcs/cmd/internal/admin"
+	"dcs/cmd/internal/metrics"
 )
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -28,7 +30,7 @@ var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 // fake is a server that does as it is told.
 type fake struct {
 	mu       sync.Mutex
-	counters Counters
+	counters counters
 	events   []Event
 	held     uint64
 	library  Library
@@ -43,10 +45,24 @@ func (f *fake) Facts() Facts {
 	return Facts{Version: "v1.2.3", Host: "headend-7", Started: start, Transport: "socket", Why: "no driver for it", Listen: []string{"192.0.2.1:69"}}
 }
 
-func (f *fake) Counters() Counters {
+func (f *fake) Metrics() *metrics.Values {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.counters
+	c := f.counters
+	return metrics.Read(func(v *metrics.Values) {
+		v.Count(metrics.Workers, uint64(len(c.Workers)))
+		for i, w := range c.Workers {
+			v.Count(metrics.ReadRequests, w.Requests, strconv.Itoa(i))
+			v.Count(metrics.TransfersRunning, w.Active, strconv.Itoa(i))
+		}
+		v.Count(metrics.Files, c.Served, "modem")
+		v.Count(metrics.Requests, c.Failed, "error", "not_found")
+		v.Count(metrics.LearnedHits, c.Hits)
+		v.Count(metrics.LearnedMisses, c.Misses)
+		for _, r := range c.Reasons {
+			v.Count(metrics.Faults, r.Count, r.Name)
+		}
+	})
 }
 
 func (f *fake) Outcomes(each func(Event)) uint64 {
@@ -231,9 +247,11 @@ func TestSearch(t *testing.T) {
 
 func TestHistory(t *testing.T) {
 	var h history
-	bound := func(i int) int64 { return int64(i+1) * 1e6 }
-	at := func(n uint64) Counters {
-		return Counters{Requests: 10 * n, Served: 8 * n, Failed: 2 * n, Answer: Histogram{N: []uint64{0, 100 * n, 0, n}, Bound: bound}}
+	at := func(n uint64) counters {
+		return counters{
+			Totals: Totals{Requests: 10 * n, Served: 8 * n, Failed: 2 * n},
+			Answer: metrics.Buckets{Bounds: []float64{1e-3, 2e-3, 3e-3}, Counts: []uint64{0, 100 * n, n, 0}},
+		}
 	}
 	for i := range 400 {
 		h.add(start.Add(time.Duration(i)*time.Second), at(uint64(i)))
@@ -249,7 +267,7 @@ func TestHistory(t *testing.T) {
 		t.Errorf("%+v", s.Latency)
 	}
 	// Counters that begin anew give no negative rates.
-	h.add(start.Add(401*time.Second), Counters{})
+	h.add(start.Add(401*time.Second), counters{})
 	if last := h.seconds[len(h.seconds)-1]; last.Requests != 0 {
 		t.Errorf("%+v", last)
 	}
@@ -257,7 +275,7 @@ func TestHistory(t *testing.T) {
 
 func TestAPI(t *testing.T) {
 	f := &fake{
-		counters: Counters{Requests: 7, Served: 5, Failed: 2, Hits: 3, Misses: 1, Workers: []Worker{{Requests: 7, Active: 2}}, Reasons: []Reason{{"unknown_name", 2}}},
+		counters: counters{Totals: Totals{Served: 5, Failed: 2}, Hits: 3, Misses: 1, Workers: []Worker{{Requests: 7, Active: 2}}, Reasons: []Reason{{"asking_source", 1}, {"unknown_name", 2}}},
 		library:  Library{Templates: []Template{{Kind: "Main", Names: []string{"gold"}}}, Errors: []Message{}, Warnings: []Message{{"a.dcs:1:1", "odd"}}, Loaded: start},
 		events:   []Event{event("gold.cm", "10.1.2.3", "", "rejected")},
 		held:     4,
@@ -270,7 +288,7 @@ func TestAPI(t *testing.T) {
 	}{
 		{"/api/state", 200, []string{
 			`"version":"v1.2.3"`, `"transport_why":"no driver for it"`, `"uptime_seconds":3600`, `"requests":7`, `"active_transfers":2`,
-			`"learned_hit_ratio":0.75`, `"templates":1`, `"library_warnings":1`, `"name":"unknown_name","count":2`,
+			`"learned_hit_ratio":0.75`, `"templates":1`, `"library_warnings":1`, `"reasons":[{"name":"unknown_name","count":2},{"name":"asking","count":1}]`,
 		}},
 		{"/api/events?q=gold", 200, []string{`"name":"gold.cm"`, `"client":"10.1.2.3"`, `"reason":"rejected"`, `"held":4`}},
 		{"/api/events?limit=0", 400, []string{"limit=0 is not 1 to 1000"}},
@@ -344,7 +362,7 @@ func TestAPI(t *testing.T) {
 // Whatever modems ask for, and whatever files say, is text on a page.
 func TestPagesEscape(t *testing.T) {
 	f := &fake{
-		counters: Counters{Reasons: []Reason{{"<i>odd", 1}}},
+		counters: counters{Reasons: []Reason{{"<i>odd", 1}}},
 		library: Library{
 			Errors: []Message{{"<u>.dcs", "<u>"}}, Warnings: []Message{{"x", "<u>"}}, Failed: start,
 			Templates: []Template{{Kind: "Main", Pattern: "(?P<cpe>.)<script>", Pos: "x:1:1"}},

@@ -3,6 +3,8 @@ package console
 import (
 	"sync"
 	"time"
+
+	"dcs/cmd/internal/metrics"
 )
 
 const (
@@ -19,10 +21,10 @@ type history struct {
 
 type sample struct {
 	at time.Time
-	Counters
+	counters
 }
 
-func (h *history) add(at time.Time, c Counters) {
+func (h *history) add(at time.Time, c counters) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s := sample{at, c}
@@ -39,7 +41,7 @@ func (h *history) add(at time.Time, c Counters) {
 }
 
 // now puts the figures of this moment into a state.
-func (h *history) now(at time.Time, c *Counters, s *State) {
+func (h *history) now(at time.Time, c *counters, s *State) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s.History = append([]Rates{}, h.seconds...)
@@ -49,7 +51,7 @@ func (h *history) now(at time.Time, c *Counters, s *State) {
 	cur := sample{at, *c}
 	before := &h.last[0]
 	s.Rates = rates(before, &cur)
-	s.Latency = Latencies{quantiles(&before.Answer, &c.Answer), quantiles(&before.Render, &c.Render)}
+	s.Latency = Latencies{quantiles(before.Answer, c.Answer), quantiles(before.Render, c.Render)}
 }
 
 func rates(a, b *sample) Rates {
@@ -65,29 +67,7 @@ func rates(a, b *sample) Rates {
 }
 
 // quantiles are those of what was counted between two samples.
-func quantiles(a, b *Histogram) Quantiles {
-	if len(a.N) != len(b.N) || b.Bound == nil {
-		return Quantiles{}
-	}
-	total := uint64(0)
-	diff := make([]uint64, len(b.N))
-	for i := range diff {
-		diff[i] = b.N[i] - min(a.N[i], b.N[i])
-		total += diff[i]
-	}
-	at := func(q float64) float64 {
-		rank, below := q*float64(total), 0.0
-		for i, n := range diff {
-			if f := float64(n); n > 0 && below+f >= rank {
-				low := int64(0)
-				if i > 0 {
-					low = b.Bound(i - 1)
-				}
-				return (float64(low) + float64(b.Bound(i)-low)*max(rank-below, 0)/f) / 1e9
-			}
-			below += float64(n)
-		}
-		return 0
-	}
-	return Quantiles{at(.5), at(.9), at(.99)}
+func quantiles(before, now metrics.Buckets) Quantiles {
+	d := now.Since(before)
+	return Quantiles{d.Quantile(.5), d.Quantile(.9), d.Quantile(.99)}
 }

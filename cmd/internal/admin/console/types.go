@@ -6,12 +6,15 @@ import (
 	"errors"
 	"net/netip"
 	"time"
+
+	"dcs/cmd/internal/metrics"
 )
 
 // Backend is the server that is shown.
 type Backend interface {
 	Facts() Facts
-	Counters() Counters
+	// Metrics returns at least what workers and engine have counted.
+	Metrics() *metrics.Values
 	// Outcomes hands on what has happened since the last call, and returns how much was left out.
 	Outcomes(each func(Event)) (held uint64)
 	Explain(ctx context.Context, q Question) (*Explanation, error)
@@ -48,25 +51,6 @@ type Capability struct {
 	Note string `json:"note,omitempty"`
 }
 
-// Counters count up from the server's start.
-type Counters struct {
-	Requests uint64 // RRQs
-	Served   uint64 // files given
-	Failed   uint64 // RRQs that were answered with an ERROR
-	Silent   uint64 // RRQs that got no answer
-	Finished uint64 // transfers that came to their end
-	GaveUp   uint64 // transfers whose modem fell silent
-	Resent   uint64 // windows sent again
-	Drops    uint64 // packets that were lost on their way in
-	Learned  int
-	Hits     uint64
-	Misses   uint64
-	Workers  []Worker
-	Reasons  []Reason // why there was no file, those with a number
-	Answer   Histogram
-	Render   Histogram
-}
-
 // Worker is one worker's part.
 type Worker struct {
 	Requests   uint64 `json:"requests"`
@@ -81,12 +65,6 @@ type Worker struct {
 type Reason struct {
 	Name  string `json:"name"`
 	Count uint64 `json:"count"`
-}
-
-// Histogram counts by how long something took.
-type Histogram struct {
-	N     []uint64
-	Bound func(i int) int64 // upper bound of bucket i, in nanoseconds
 }
 
 // State is how the server does. Rates and latencies are those of the last ten seconds.

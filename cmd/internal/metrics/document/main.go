@@ -1,4 +1,4 @@
-// Command document writes what an operator is told of the metrics to the file that it is given.
+// Command document writes the manual's page about the metrics to a file.
 package main
 
 import (
@@ -13,7 +13,11 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: document FILE")
 		os.Exit(2)
 	}
-	if err := os.WriteFile(os.Args[1], []byte(metrics.Document()), 0o644); err != nil {
+	text, err := metrics.Document()
+	if err == nil {
+		err = os.WriteFile(os.Args[1], []byte(text), 0o644)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
