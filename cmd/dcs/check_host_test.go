@@ -73,7 +73,7 @@ func TestCheckHost(t *testing.T) {
 		{name: "port in use elsewhere", keys: "transport: socket, listen: 127.0.0.1:70", starts: true},
 		{name: "port in use, all addresses", keys: "transport: socket, listen: 0.0.0.0:70", want: "0.0.0.0:70"},
 		{name: "port without the capability", keys: "transport: socket", as: nobody, want: "permission denied"},
-		{name: "fewer ports than workers", keys: "transport: socket, tid_ports: 31200", want: "transfer ports 31200-31200 are 1 for 2 workers"},
+		{name: "fewer ports than workers", keys: "transport: socket, tid_ports: 31200", want: "transfer ports 31200-31200: 1 for 2 workers"},
 		{name: "ports of transfers in use", keys: "transport: socket, tid_ports: 31000-31001", want: "too few free ports"},
 		{name: "HTTP port in use", keys: "transport: socket, http: 198.19.0.1:8080", starts: true, want: "!http: 198.19.0.1:8080: in use by " + pid},
 		{name: "HTTP port in use, all addresses", keys: "transport: socket, http: :8080", starts: true, want: "!http: [::]:8080: in use by " + pid},
@@ -162,7 +162,7 @@ func TestCheckRunning(t *testing.T) {
 			}, by), "--config", "other.yaml")
 			if transport == "socket" { // too few for the next start
 				write(t, at("dcs.yaml"), strings.Replace(text, "31000-31199", "31000", 1)+"workers: 0\n")
-				check(false, "are 1 for 2 workers", "--config", "dcs.yaml")
+				check(false, ": 1 for 2 workers", "--config", "dcs.yaml")
 			}
 			want(t, lab, "198.19.0.1", "x", "text")
 			if err := p.stop(syscall.SIGTERM); err != nil {

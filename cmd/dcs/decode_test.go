@@ -76,7 +76,7 @@ func TestDecodeDiffers(t *testing.T) {
 		{"no TLVs", extended("02"), failed, []string{"# differs: offset 10: the compiler refuses it: TLV 2 at offset 12", "# CM MIC: unchecked: mic: TLV 2"}, false},
 		{
 			"two CM MICs", signed("030101" + "0610000102030405060708090a0b0c0d0e0f"), failed,
-			[]string{"a second CmMic", "# CM MIC: unchecked: mic: a second TLV 6 at offset 21\n", "# CMTS MIC: unchecked: mic: a second TLV 6"},
+			[]string{"duplicate CmMic", "# CM MIC: unchecked: mic: a second TLV 6 at offset 21\n", "# CMTS MIC: unchecked: mic: a second TLV 6"},
 			true,
 		},
 		{"two hashes", "fe0101" + object + object + "fe01ff", failed, []string{"# MTA hash: unchecked: mic: a second hash object at offset 42"}, true},

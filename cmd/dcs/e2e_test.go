@@ -486,8 +486,8 @@ func TestServeErrors(t *testing.T) {
 		status int
 		stderr string // part of it
 	}{
-		{"nothing to serve", nil, misuse, "neither library nor static is set"},
-		{"argument", []string{"dcs.yaml"}, misuse, `unknown command "dcs.yaml"`},
+		{"nothing to serve", nil, misuse, "no configuration: /etc/dcs/dcs.yaml does not exist"},
+		{"argument", []string{"dcs.yaml"}, misuse, `unexpected argument "dcs.yaml": want none`},
 		{"config", []string{"--config", file("bad.yaml", "static: .\nworkers: two\n")}, failed, "bad.yaml:2:10: workers is the text two"},
 		{"config that is not there", []string{"--config", filepath.Join(dir, "none")}, failed, "no such file"},
 		{"library that is not there", []string{"--library", filepath.Join(dir, "none")}, failed, "no such file"},

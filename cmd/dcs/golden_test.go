@@ -78,7 +78,7 @@ var goldens = []golden{
 	{
 		name:   "a vendor identifier in quotes",
 		src:    "Main {\n VendorSpecific {\n  VendorIdentifier \"0xffffff\";\n }\n}",
-		status: failed, stderr: []string{"x.cfg:3:20: VendorIdentifier", "quotes"},
+		status: failed, stderr: []string{"x.cfg:3:20: VendorIdentifier", "not quoted"},
 	},
 	{
 		name:   "a list of one",

@@ -400,7 +400,7 @@ func TestSecretUsage(t *testing.T) {
 		status int
 		want   string
 	}{
-		{[]string{}, misuse, "a verb is missing: status, rotate, resume or rollback"},
+		{[]string{}, misuse, "missing verb: want resume, rollback, rotate or status"},
 		{[]string{"rotate", "--secrets", file}, misuse, "say --yes, or --dry-run"},
 		{[]string{"rotate", "--secrets", file, "--yes", "--drain", "-1s"}, misuse, "--drain -1s"},
 		{[]string{"rotate", "--secrets", file, "--yes", "--parallel", "0"}, misuse, "--parallel 0"},

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gdamore/tcell/v3"
+	"github.com/gdamore/tcell/v3/color"
 	"golang.org/x/sys/unix"
 
 	"dcs/cmd/internal/terminal/terminaltest"
@@ -68,9 +68,9 @@ func TestTop(t *testing.T) {
 			failed := regexp.MustCompile(`(?m)^  error +[1-9]`)
 			eventually(t, "another failure is shown", func() bool {
 				dcs("", "get", "127.0.0.1:"+s.port, "nobody", "-o", os.DevNull)
-				return failed.MatchString(term.String()) && (term.Has(tcell.ColorRed) || !tt.colour)
+				return failed.MatchString(term.String()) && (term.Has(color.Red) || !tt.colour)
 			})
-			if term.Has(tcell.ColorRed) && !tt.colour {
+			if term.Has(color.Red) && !tt.colour {
 				t.Error("red, despite NO_COLOR")
 			}
 			term.Resize(t, 40, 6)

@@ -92,7 +92,7 @@ func (c *Config) Check(workers int) error {
 		return fmt.Errorf("udp: transfer ports %d-%d: empty range", c.TIDMin, c.TIDMax)
 	}
 	if n := int(c.TIDMax) - int(c.TIDMin) + 1; c.TIDMax > 0 && !c.SinglePort && n < workers {
-		return fmt.Errorf("udp: transfer ports %d-%d: %d ports for %d workers; each needs one", c.TIDMin, c.TIDMax, n, workers)
+		return fmt.Errorf("udp: transfer ports %d-%d: %d for %d workers; each needs one", c.TIDMin, c.TIDMax, n, workers)
 	}
 	return nil
 }

@@ -212,13 +212,13 @@ func readKey(file, passphraseFile string) (ssh.Signer, error) {
 	}
 	var signer ssh.Signer
 	if passphraseFile == "" {
-		signer, err = ssh.ParsePrivateKey([]byte(text))
+		signer, err = ssh.ParsePrivateKey(text)
 	} else {
 		var phrase secret.Text
 		if phrase, err = secret.ReadText("passphrase_file", passphraseFile); err != nil {
 			return nil, err
 		}
-		signer, err = ssh.ParsePrivateKeyWithPassphrase([]byte(text), []byte(phrase.Reveal()))
+		signer, err = ssh.ParsePrivateKeyWithPassphrase(text, []byte(phrase.Reveal()))
 	}
 	var missing *ssh.PassphraseMissingError
 	switch {

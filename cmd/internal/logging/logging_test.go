@@ -42,6 +42,19 @@ func TestLevel(t *testing.T) {
 	}
 }
 
+// Lines about what an operator changes are handed to the handler, whatever the level (package admin).
+func TestHandleBelowLevel(t *testing.T) {
+	l, out := newLog(t, Config{Level: slog.LevelError})
+	l.Info("chatter")
+	if err := l.Handler().Handle(t.Context(), slog.NewRecord(time.Now(), slog.LevelInfo, "admin change", 0)); err != nil {
+		t.Error(err)
+	}
+	l.Close()
+	if strings.Count(out.String(), "\n") != 1 || !strings.Contains(out.String(), "admin change") {
+		t.Errorf("%s", out)
+	}
+}
+
 // A flood of one kind is suppressed and counted, and hides no other.
 func TestQueue(t *testing.T) {
 	var out bytes.Buffer

@@ -35,7 +35,7 @@ type line struct {
 	held    uint64 // by the sender
 	record  slog.Record
 	handler slog.Handler
-	written chan<- error // nil: nobody waits
+	written chan<- error // nil: nobody waits, and the level of the log decides whether it is written
 }
 
 // NewQueue returns a queue that writes to a handler.
@@ -124,7 +124,7 @@ func (q *Queue) handle(kinds map[string]*kind, l line) {
 		return
 	}
 	var err error
-	if l.handler.Enabled(context.Background(), l.record.Level) {
+	if l.written != nil || l.handler.Enabled(context.Background(), l.record.Level) {
 		err = l.handler.Handle(context.Background(), l.record)
 	}
 	if l.written != nil {
@@ -188,6 +188,7 @@ func (o *ordered) Enabled(ctx context.Context, level slog.Level) bool {
 	return o.next.Enabled(ctx, level)
 }
 
+// Handle writes r whatever the level of the log, as [slog.Handler] has it: callers have asked Enabled, or mean it.
 func (o *ordered) Handle(_ context.Context, r slog.Record) error { return o.queue.write(o.next, r) }
 
 func (o *ordered) WithAttrs(attrs []slog.Attr) slog.Handler {

@@ -24,7 +24,7 @@ import (
 
 // TestPeekAsksNobody looks for whose an address is, which no source is bothered with.
 func TestPeekAsksNobody(t *testing.T) {
-	source := asker{make(chan [6]byte, 16)}
+	source := asker{make(chan device.MAC, 16)}
 	store, err := store.Open(store.Config{Dir: t.TempDir(), Sources: []attr.Source{source}, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -32,9 +32,9 @@ func TestPeekAsksNobody(t *testing.T) {
 	defer store.Close()
 	dcstest.Eventually(t, "the source is open", store.Settled)
 	view := (&storeDevices{store: store}).View()
-	unknown := [6]byte{2, 0, 0, 0, 0, 9}
+	unknown := device.MAC{2, 0, 0, 0, 0, 9}
 	queries := []render.Query{
-		{IP: netip.MustParseAddr("198.18.0.1"), Peek: true, Asking: true}, {MAC: [6]byte{2, 0, 0, 0, 0, 8}, Peek: true}, {MAC: unknown},
+		{IP: netip.MustParseAddr("198.18.0.1"), Peek: true, Asking: true}, {MAC: device.MAC{2, 0, 0, 0, 0, 8}, Peek: true}, {MAC: unknown},
 	}
 	view.Lookup(time.Now().UnixNano(), queries)
 	if queries[0].Asking || queries[1].Asking || !queries[2].Asking {
@@ -46,13 +46,15 @@ func TestPeekAsksNobody(t *testing.T) {
 	})
 	for len(source.asked) > 0 {
 		if mac := <-source.asked; mac != unknown {
-			t.Errorf("the source was asked for %x", mac)
+			t.Errorf("the source was asked for %v", mac)
 		}
 	}
 }
 
 // asker is a source that can only be asked, and knows nobody.
-type asker struct{ asked chan [6]byte }
+type asker struct{ asked chan device.MAC }
+
+var _ attr.Asker = asker{}
 
 func (asker) Name() string { return "asker" }
 
@@ -62,7 +64,7 @@ func (asker) Load(context.Context, func(*attr.Device) error) error { return erro
 
 func (asker) Close() error { return nil }
 
-func (a asker) Ask(_ context.Context, mac [6]byte, _ bool, _ netip.Addr) (attr.Device, bool, error) {
+func (a asker) Ask(_ context.Context, mac device.MAC, _ netip.Addr) (attr.Device, bool, error) {
 	select {
 	case a.asked <- mac:
 	default:

@@ -43,8 +43,8 @@ func oack(options string) step { return receive("\x00\x06" + options) }
 // block waits for a block of the file "long" in blocks of 512 octets.
 func block(n int) step { return receive(data(uint16(n), long[(n-1)*512:min(n*512, len(long))])) }
 
-// refused waits for an ERROR of that code.
-func refused(code tftp.Code) step { return func(p *peer) { p.wantError(code) } }
+// refused waits for the ERROR that an unknown transfer gets.
+func refused(p *peer) { p.wantError(tftp.CodeUnknownTID) }
 
 // fetch gets a whole file in mode octet.
 func fetch(name string, o tftp.Options, body []byte) step {

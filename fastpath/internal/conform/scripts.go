@@ -326,7 +326,7 @@ var behaviour = []script{
 	},
 	{
 		name:   "ERROR in the middle ends the transfer",
-		run:    dialogue(ask("long", none), block(1), abort(tftp.CodeDiskFull, "full"), silent, ack(1), silent, ack(2), refused(tftp.CodeUnknownTID)),
+		run:    dialogue(ask("long", none), block(1), abort(tftp.CodeDiskFull, "full"), silent, ack(1), silent, ack(2), refused),
 		counts: want{transfers: transfers{transfer.PeerDiskFull: 1, transfer.StrangerPacket: 1, transfer.LateACK: 1}},
 	},
 	{
@@ -388,8 +388,8 @@ var behaviour = []script{
 	{
 		name: "who has no transfer at its port gets ERROR 5",
 		run: dialogue(
-			ask("long", none), block(1), abort(tftp.CodeUndefined, "enough"), ack(2), refused(tftp.CodeUnknownTID), reply(data(1, nil)),
-			refused(tftp.CodeUnknownTID), reply(request("small", "octet", tftp.Options{})), refused(tftp.CodeUnknownTID),
+			ask("long", none), block(1), abort(tftp.CodeUndefined, "enough"), ack(2), refused, reply(data(1, nil)),
+			refused, reply(request("small", "octet", tftp.Options{})), refused,
 			abort(0, "never answered"), silent,
 		),
 		counts: want{transfers: transfers{transfer.StrangerPacket: 3, transfer.StrayError: 1, transfer.PeerUndefined: 1}},
