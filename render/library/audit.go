@@ -51,8 +51,7 @@ func (a *Audit) Refused() int {
 }
 
 // Audit checks all files that no template makes, under all secrets, by so many goroutines at once. It keeps the first most
-// of a group. Of files above bootfile.MaxSize it reads nothing. Once ctx has ended it looks at no more files, and what it
-// returns is of no use.
+// of a group. Of files above bootfile.MaxSize it reads nothing. If ctx ends first it stops and returns nil.
 func (s *Snapshot) Audit(ctx context.Context, secrets []*mic.Secret, most, parallel int) *Audit {
 	files := s.served()
 	var next atomic.Int64
@@ -66,6 +65,9 @@ func (s *Snapshot) Audit(ctx context.Context, secrets []*mic.Secret, most, paral
 		})
 	}
 	all.Wait()
+	if ctx.Err() != nil {
+		return nil
+	}
 	a := &Audit{Files: len(files), Under: make([]Group, len(secrets))}
 	for i := range files {
 		f := &files[i]

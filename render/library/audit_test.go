@@ -1,6 +1,7 @@
 package library
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/md5"
 	"fmt"
@@ -72,6 +73,11 @@ func TestAudit(t *testing.T) {
 	at := slices.IndexFunc(a.Faulty[bootfile.CMTSMIC].First, func(f Audited) bool { return f.Item.Line != 0 })
 	if at < 0 || !strings.HasSuffix(a.Faulty[bootfile.CMTSMIC].First[at].Item.File, "l.dcs") {
 		t.Errorf("the Binary item: %+v", a.Faulty[bootfile.CMTSMIC])
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if a := s.Audit(ended, secrets, 1, 2); a != nil {
+		t.Errorf("an audit that was ended: %+v", a)
 	}
 	if a := s.Audit(t.Context(), nil, 1, 1); a.Faulty[bootfile.CMTSMIC].N != 0 || a.Keyed != 8 {
 		t.Errorf("without a secret: %+v", a)

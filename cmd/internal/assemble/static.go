@@ -69,7 +69,7 @@ func (s *Secrets) Signing(cfg *config.Config) Signing {
 	return out
 }
 
-// Audit checks the files that no template makes.
+// Audit checks the files that no template makes. If ctx ends first it returns nil.
 func (s *Signing) Audit(ctx context.Context, snap *library.Snapshot, parallel int) *library.Audit {
 	return snap.Audit(ctx, s.Secrets, mostShown, parallel)
 }

@@ -42,8 +42,8 @@ func (a *staticAudit) run(ctx context.Context) {
 func (a *staticAudit) check(ctx context.Context) {
 	sign := a.secrets.signing()
 	found := sign.Audit(ctx, a.engine.Library(), 1)
-	if ctx.Err() != nil {
-		return // not all files were looked at
+	if found == nil {
+		return // the server stops
 	}
 	n, first := found.Refused(), (*library.Audited)(nil)
 	for i := range found.Faulty {
