@@ -247,7 +247,10 @@ func killRotations(t *testing.T, first, step int) {
 		if out := secretDone(t, l, "status"); !strings.Contains(out, "Rotation  ") {
 			t.Errorf("killed at line %d, status says: %s", n, out)
 		}
-		out := secretDone(t, l, verb)
+		if out := secretDone(t, l, verb, "--dry-run", "--drain", "1s"); strings.Contains(out, "No rotation is under way.") == strings.Contains(out, "Drain     1s\n") {
+			t.Errorf("killed at line %d, a dry %s says: %s", n, verb, out)
+		}
+		out := secretDone(t, l, verb, "--yes")
 		if consistent(t, l); t.Failed() {
 			t.Fatalf("killed at line %d, then %s:\n%s", n, verb, out)
 		}
@@ -299,7 +302,7 @@ func TestSecretFaults(t *testing.T) {
 	t.Parallel()
 	l, server := plant(t, lab.Cisco, lab.C4, lab.C3, lab.BSR)
 	sick := l.CMTS[0]
-	fails := func(want string, args ...string) {
+	fails := func(want string, args ...string) string {
 		t.Helper()
 		p, err := l.Secret("rotate", append(slices.Concat(fast, []string{"--tries", "1"}), args...)...)
 		if err != nil {
@@ -308,9 +311,21 @@ func TestSecretFaults(t *testing.T) {
 		if err := p.Wait(3 * time.Minute); err == nil || !strings.Contains(p.Out.String(), want) {
 			t.Fatalf("%v, want %q:\n%s", err, want, p.Out)
 		}
+		return p.Out.String()
 	}
+	// The plan is shown, with the CMTS that does not answer.
 	sick.SetFaults(cmts.Faults{DropAfter: 1})
-	fails("nothing was changed")
+	for _, more := range [][]string{nil, {"--dry-run"}} {
+		out := fails("1 of 4 CMTSes cannot take part: nothing was changed", more...)
+		for _, want := range []string{
+			"generation 1\n", "2 CMTSes with two slots, 1 with one, 1 that cannot take part, and the default\n", "\nFAILED    cisco-000: ", "\nDrain     2s between",
+			"never against a real one",
+		} {
+			if !strings.Contains(out, want) {
+				t.Errorf("rotate %v does not say %q:\n%s", more, want, out)
+			}
+		}
+	}
 	if l.Journal() != "" {
 		t.Error("a journal was begun")
 	}

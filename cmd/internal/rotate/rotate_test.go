@@ -371,6 +371,12 @@ func TestTakeStock(t *testing.T) {
 		}
 		w.cmts["a0"].ifs = [2][]string{{"old text"}, {"old text"}}
 	}
+	// One that is not as the keyring says hides none of the others.
+	w.cmts["a0"].ifs, w.cmts["x0"].maxLen = [2][]string{{"foreign"}, {"foreign"}}, 12
+	sv, err = s.TakeStock(context.Background(), w.disk, fleet, Wish{})
+	if err == nil || sv == nil || len(sv.Plan.CMTS) != len(fleet) || len(sv.Failed) != 1 || sv.Failed["a0"] == nil || sv.Lengths != 12 {
+		t.Errorf("%v: %+v", err, sv)
+	}
 }
 
 func TestGenerate(t *testing.T) {
