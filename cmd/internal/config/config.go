@@ -109,221 +109,218 @@ func (c *Config) Keys() []Key {
 	return []Key{
 		{
 			"listen", `["0.0.0.0:69", "[::]:69"]`,
-			`Addresses and ports where TFTP requests arrive. Ports below 1024 need root or
-the capability CAP_NET_BIND_SERVICE. An address that no interface has yet is
-served as soon as one has it.`,
+			`Addresses and ports to receive TFTP requests on. Ports below 1024 need root or
+CAP_NET_BIND_SERVICE. An address that no interface has yet is served as soon
+as one has it.`,
 			many(&c.Listen, "addresses", "a list of addresses with ports", parseListen),
 		},
 		{
 			"transport", `auto`,
-			`How packets come in: xdp (past the kernel's network stack; an error where that
-cannot be had), socket (UDP sockets), or auto: xdp where the interface is
-known, its driver can and the server may, else sockets. The log says what was
-chosen and why.`,
+			`How packets are received: xdp (AF_XDP, past the kernel's network stack; an
+error if that is impossible), socket (UDP sockets), or auto: xdp where the
+interface is known, its driver supports it and the server has the privileges,
+else socket. The log says what was chosen, and why.`,
 			one(&c.Transport, "auto|xdp|socket", "auto, xdp or socket", text, parseTransport),
 		},
 		{
 			"interface", `[]`,
-			`The network interfaces where requests arrive, for xdp. VLANs on them are
-served too: give the device that they lie on. A bond or team stands for its
-members, those that come later among them. Empty: those that have the
-addresses of listen when the server starts or, for an address of a dummy or
-loopback interface, all that have an address.`,
+			`Network interfaces that requests arrive on, for xdp. VLANs on them are served
+too: name the underlying device. A bond or team stands for its members, those
+that join later included. Empty: the interfaces with the addresses of listen
+at the start; for an address of a dummy or loopback interface, all interfaces
+that have an address.`,
 			many(&c.Interfaces, "interfaces", "a list of names of network interfaces", parseInterface),
 		},
 		{
 			"allow", `[]`,
-			`Who may ask: a list of prefixes such as 10.0.0.0/8 or fd00::/8. Others get no
-answer. Empty: everyone. A list without IPv6 prefixes shuts IPv6 out. Holds
-with every transport, and for what comes in by other interfaces too.`,
+			`Who may send requests: a list of prefixes such as 10.0.0.0/8 or fd00::/8.
+Others get no answer. Empty: everyone. A list without IPv6 prefixes excludes
+IPv6. Applies to every transport and every interface.`,
 			many(&c.Allow, "prefixes", "a list of prefixes such as 10.0.0.0/8", ParsePrefix),
 		},
 		{
 			"rate", `2000`,
-			`How many requests a second are answered for each source, such as 2 or 0.5;
-what comes above that is dropped, over TFTP and HTTP alike. Running transfers
-do not count. Sources in proxies have no rate, nor has this host itself. The
-default is for a source that is a whole CMTS: give less where each modem is
-one. 0: no limit.`,
+			`Requests answered per second and source, such as 2 or 0.5. Requests above the
+rate are dropped, over TFTP and HTTP alike. Running transfers do not count.
+Sources in proxies, and this host itself, have no rate. The default suits
+sources that are whole CMTSes: use less if each source is one modem.
+0: no limit.`,
 			one(&c.Rate, "number", fmt.Sprintf("requests per second, 0 or %v to %v", minRate, maxRate), digits, parseRate),
 		},
 		{
 			"rate_burst", `0`,
-			`How many requests a source may make in a row before its rate counts. 0: those
-of a minute, and at least 20; at the default rate 120000, two from each of
-60,000 modems that ask at once.`,
+			`Requests that a source may send at once before its rate applies. 0: those of a
+minute, at least 20; at the default rate 120000, two from each of 60,000
+modems that ask at once.`,
 			number(&c.RateBurst, 0, 1<<20),
 		},
 		{
 			"rate_prefix_v4", `32`,
-			`How many leading bits of an IPv4 address make a source: all addresses of such
-a prefix share one rate, and one limit of connections over HTTP.`,
+			`Leading bits of an IPv4 address that make a source: addresses with the same
+prefix share one rate, and one limit of HTTP connections.`,
 			number(&c.RatePrefixV4, 1, 32),
 		},
 		{
 			"rate_prefix_v6", `64`,
-			`Likewise of an IPv6 address. Whoever has a subnet has every address of it.`,
+			`The same for IPv6. Whoever has a subnet can use every address in it.`,
 			number(&c.RatePrefixV6, 1, 128),
 		},
 		{
 			"workers", `0`,
-			`Workers, each with sockets of its own and locked to a thread. 0: one per CPU.`,
+			`Workers, each with its own sockets and locked to a thread. 0: one per CPU.`,
 			number(&c.Workers, 0, 1024),
 		},
 		{
 			"single_port", `off`,
-			`Answer from the port that was asked instead of from a port per transfer, for
-modems behind a firewall that lets only that port through. Who forges a
-modem's address can then have files sent to it, or end its transfer.`,
+			`Answer from the port that was asked, not from a port per transfer, for modems
+behind a firewall that passes only that port. Whoever forges a modem's address
+can then have files sent to it, or end its transfers.`,
 			boolean(&c.SinglePort),
 		},
 		{
 			"tid_ports", `""`,
 			`The range of UDP ports that transfers are answered from, such as 30000-30999.
-Each worker has its share, and a client one of these, by a secret: the more
-there are, the less can be guessed. Empty: 256 for each worker, 96 where the
-kernel cannot gather what comes to them, fewer where descriptors or ports are
-scarce; the system picks them.`,
+It is divided among the workers; a secret hash of the client picks the port,
+so the more ports, the harder to guess. Empty: 256 per worker; 96 where the
+kernel cannot deliver them to one socket; fewer where descriptors or ports are
+scarce. The system picks them.`,
 			one(&c.TIDPorts, "ports", "a range of ports", textOrInteger, parsePorts),
 		},
 		{
 			"dscp", `""`,
-			`The DSCP (RFC 2474) that answers carry: 0 to 63, a name (cs0 to cs7, af11 to
-af43, ef, va, le), or mirror: that of the request. Over HTTP mirror leaves it
-to the system (net.ipv4.tcp_reflect_tos). Empty: 0.`,
+			`The DSCP (RFC 2474) of answers: 0 to 63, a name (cs0 to cs7, af11 to af43, ef,
+va, le), or mirror: that of the request. Over HTTP, mirror leaves it to the
+system (net.ipv4.tcp_reflect_tos). Empty: 0.`,
 			one(&c.DSCP, "dscp", "a DSCP: 0 to 63, a name such as af41 or ef, or mirror", textOrInteger, parseDSCP),
 		},
 		{
 			"transfers", `65536`,
-			`Transfers that one worker has in hand at once. A request beyond that takes the
-place of the one that has waited the longest for its first acknowledgement.`,
+			`Concurrent transfers per worker. A request above that evicts the transfer that
+has waited longest for its first acknowledgement.`,
 			number(&c.Transfers, 16, 1<<24),
 		},
 		{
 			"retries", `5`,
-			`How often an unacknowledged block is sent again before a transfer is given up.`,
+			`How often an unacknowledged block is sent again before the transfer ends.`,
 			number(&c.Retries, 1, 100),
 		},
 		{
 			"max_blksize", `0`,
-			`The largest block that a client is granted, octets. 0: the largest that a
-packet holds which no interface of listen fragments, at most one of 1500
-octets: 1468 over IPv4, 1448 over IPv6. A change of an interface's MTU counts
-within a second. Over AF_XDP a block is never longer than the MTU allows.`,
+			`The largest block size granted, in octets. 0: the largest that no interface of
+listen has to fragment, at an MTU of 1500 octets at most: 1468 over IPv4, 1448
+over IPv6. A changed MTU takes effect within a second. Over AF_XDP a block
+never exceeds the MTU.`,
 			number(&c.MaxBlksize, 0, 65464),
 		},
 		{
 			"max_windowsize", `8`,
-			`The largest window (RFC 7440) that a client is granted, blocks. It is less
-where a worker's transfers have few ports, or retries are many: then whoever
-acknowledges in another's name, guessing the port, would have more than three
-octets sent for each of his. With 256 ports and 5 retries at most 10.`,
+			`The largest window (RFC 7440) granted, in blocks. It is lowered where a worker
+has few ports for transfers, or retries are many: otherwise an attacker who
+acknowledges in another's name and guesses the port would cause more than
+three octets for each that he sends. With 256 ports and 5 retries: at most 10.`,
 			number(&c.MaxWindowsize, 1, 65535),
 		},
 		{
 			"options", `[blksize, timeout, tsize, windowsize]`,
-			`The TFTP options that clients are granted; the others are passed over.`,
+			`TFTP options to grant; others are ignored.`,
 			many(&c.Options, "options", "a list of blksize, timeout, tsize and windowsize", parseOption),
 		},
 		{
 			"stale_after", `4s`,
-			`Requests that waited longer than this are dropped: their modem has asked
+			`Requests that have waited longer than this are dropped: their modem has asked
 again. Set it to the modem's first retry. 0s: never.`,
 			duration(&c.StaleAfter, 0, time.Minute),
 		},
 		{
 			"receive_buffer", `32M`,
-			`Room in each socket for requests that arrive faster than they are answered, in
-octets (k and M are 1024 and 1024 * 1024). The system's net.core.rmem_max
-limits it unless the server has CAP_NET_ADMIN.`,
+			`Receive buffer of each socket, in octets (k and M are 1024 and 1024 * 1024).
+net.core.rmem_max limits it unless the server has CAP_NET_ADMIN.`,
 			size(&c.ReceiveBuffer, 4<<10, 1<<30),
 		},
 		{
 			"drain", `5s`,
-			`How long running transfers may go on after SIGTERM.`,
+			`How long running transfers may continue after SIGTERM.`,
 			duration(&c.Drain, 0, 10*time.Minute),
 		},
 		{
 			"library", `[]`,
-			`Directories of boot file sources: .dcs in the template language; .cfg, .txt
-and .conf as the open docsis encoder reads them.`,
+			`Directories of templates and boot file sources: .dcs in the template language;
+.cfg, .txt and .conf in the language of the open docsis encoder.`,
 			paths(&c.Library),
 		},
 		{
 			"static", `[]`,
-			`Directories of files that are served as they are. A template with a name of
-its own goes before a file of that name, a file before all templates whose
-pattern matches. Of two files of a name the one of the first directory counts.
-Symbolic links that lead out of all these directories are refused.
-Replace files by renaming others over them. In a directory that is written as
-{dir: /srv/tftp, resign: on} boot files get new MICs, of the secret of the
-asking modem's CMTS; a flag names directories without resign.`,
+			`Directories of files that are served as they are. A template with exactly the
+requested name comes before a file, a file before templates whose pattern
+matches. Of two files with the same name, the one in the first directory is
+served. Symbolic links that lead outside of all these directories are refused.
+Replace files by renaming. In a directory given as
+{dir: /srv/tftp, resign: on} boot files get new MICs, with the secret of the
+requesting modem's CMTS; flags name directories without resign.`,
 			staticDirs(&c.Static, &c.Resign),
 		},
 		{
 			"backslash", `on`,
-			`Read a backslash in the name of a request as a slash, for clients that write
-\boot\file. Slashes in front, // and /./ mean nothing in any case, and a name
-with /../ leads to no file. off: a backslash is a character like any other.`,
+			`Treat a backslash in a requested name as a slash, for clients that ask for
+\boot\file. Leading slashes, // and /./ are ignored in any case, and a name
+with /../ leads to no file. off: a backslash is an ordinary character.`,
 			boolean(&c.Names.Backslash),
 		},
 		{
 			"ignore_case", `off`,
-			`Read A to Z in names as a to z: in those of requests, of templates and of
-static files, in patterns and in rewrite. What a pattern captures is in lower
-case then. Two templates, or two files of a directory, that have one name so
-are an error.`,
+			`Treat A to Z as a to z in requested names, in names of templates and static
+files, in patterns and in rewrite. Captures are then in lower case. Two
+templates, or two files in one directory, whose names become equal are an
+error.`,
 			boolean(&c.Names.IgnoreCase),
 		},
 		{
 			"root", `[]`,
-			`Directories whose files are also asked for by absolute names, as clients of
-another server do: with /tftpboot here, /tftpboot/x asks for x. Those of
-static are such in any case.`,
+			`Directories whose files may also be requested by absolute names, as clients of
+other servers do: with /tftpboot here, /tftpboot/x requests x. Directories of
+static are included.`,
 			many(&c.Names.Roots, "paths", "a list of absolute paths", parseRoot),
 		},
 		{
 			"rewrite", `[]`,
-			`Rules that rewrite the names of requests, in turn. They see clean names
-without @MAC, /a/x for //a/./x: with one slash in front if there was any, so
-that x and /x differ to them, and over HTTP x is what stands behind /boot/. A
-name with ".." in it gets no file, whatever they say. Only this file can say
-it, no flag.
-match is an expression (RE2), to takes the place of what it finds: $1 is its
-first group; \U, \L and \E change letter case. repeat: on does so until
-nothing is found; last: on ends the rules; refuse: on gives no file; unless,
-in place of match, is for names where the expression is not found. A name that
-grows beyond 512 octets gets no file. "dcs check --remap FILE" writes the
-rules that a map file of tftpd-hpa stands for. This key and root are read anew
-at SIGHUP. For instance:
+			`Rules that rewrite requested names, applied in order. They see cleaned names
+without @MAC (/a/x for //a/./x), with one slash in front if there was any, so
+x and /x differ; over HTTP, the part after /boot/. A name with ".." gets no
+file, whatever the rules say. Only for the file: there is no flag.
+match is a regular expression (RE2); to replaces what it matches: $1 is the
+first group; \U, \L and \E change letter case. repeat: on applies the rule
+until it no longer matches; last: on skips the rules that follow; refuse: on
+gives no file; unless, instead of match, selects names that do not match. A
+name longer than 512 octets gets no file. "dcs check --remap FILE" converts a
+map file of tftpd-hpa. This key and root are read again at SIGHUP. Example:
   - {match: '^[A-Za-z]:', to: ''}
   - {match: '^/old/(.*)\.cfg$', to: '$1.cm', last: on}`,
 			rules(&c.Names.Rewrite),
 		},
 		{
 			"lenient", `off`,
-			`Accept a keyword in a block that is not its own, for its code, as the open
-encoder does, with a warning each.`,
+			`Accept a keyword in a block that it does not belong to, by its TLV code, as
+the open encoder does, with a warning for each.`,
 			boolean(&c.Lenient),
 		},
 		{
 			"learned_memory", `0`,
-			`How much memory the names may take that were asked for of late, with what they
-were found to mean, such as 256M. 0: 64M, or an eighth of what the control
-group allows the server if that is less. check tells what else takes memory.`,
+			`Memory for recently requested names and what they resolve to, such as 256M.
+0: 64M, or an eighth of the control group's limit if that is less. "dcs check"
+lists what else uses memory.`,
 			size(&c.LearnedMemory, 0, 1<<36),
 		},
 		{
 			"mib_path", `[]`,
-			`Directories of MIB modules of your own, for the SNMP names in sources. They
-are added to the names that are built in. A module with a fault is left out,
-and so are the templates that use its names; "dcs check" says what is wrong.`,
+			`Directories of your own MIB modules, for SNMP names in templates, in addition
+to the built-in ones. A module with an error is skipped, and so are templates
+that use its names; "dcs check" says what is wrong.`,
 			paths(&c.MIBPath),
 		},
 		{
 			"mib_prefer", `[]`,
-			`Modules whose names win where two modules define the same one, first first.
-Without it, CableLabs' modules do.`,
+			`Modules whose names win if two modules define the same one, in order of
+preference. Without it, CableLabs' modules win.`,
 			many(&c.MIBPrefer, "modules", "a list of module names", parseName),
 		},
 		{
@@ -339,25 +336,25 @@ has none.`,
 		},
 		{
 			"secret_file", `""`,
-			`A file with the secret that the CMTS shares, for the CMTS MIC; one line end
-after it does not count. It must be of mode 640 or less, and of root or the
-server's user. Empty: the empty secret.`,
+			`A file with the secret shared with the CMTS, for the CMTS MIC; a line end
+after it is ignored. Mode 640 or less, owned by root or the server's user.
+Empty: the empty secret.`,
 			path(&c.SecretFile),
 		},
 		{
 			"secrets", `""`,
-			`A keyring instead of secret_file, of mode 600: secrets by name, and which CMTS
-holds which (an example: /usr/share/doc/dcs/secrets.yaml). The longest prefix
-around a modem's address says which CMTS that is. "dcs secret" replaces them.`,
+			`A keyring instead of secret_file, mode 600: secrets by name, and which CMTS
+has which (example: /usr/share/doc/dcs/secrets.yaml). The longest prefix that
+contains the modem's address selects the CMTS. "dcs secret" replaces secrets.`,
 			path(&c.Secrets),
 		},
 		{
 			"devices", `[]`,
-			`Where the attributes of devices come from: a list of sources, each attribute
-from the first that has it. Only this file can say it, no flag. dcs-devices(7)
-has every setting of each source. One that loses more than a fifth of its
-devices, or of an attribute's values, within a day is held back until
-"dcs devices reload --force" accepts that. For instance:
+			`Sources of device attributes; each attribute comes from the first source that
+has it. Only for the file: there is no flag. dcs-devices(7) has every setting
+of each source. A source that loses more than a fifth of its devices, or of an
+attribute's values, within a day is held back until
+"dcs devices reload --force" accepts the loss. Example:
   - csv: /etc/dcs/devices.csv
   - sql: {driver: postgres, dsn_file: /etc/dcs/dsn, channel: devices,
       query: "SELECT mac, ip, profile, down FROM devices"}
@@ -369,144 +366,143 @@ devices, or of an attribute's values, within a day is held back until
 		},
 		{
 			"devices_dir", `""`,
-			`The directory of the snapshot of all devices, which serves while a source is
-down, after a start too. Only one server may use it. Empty: devices in
-systemd's state directory ($STATE_DIRECTORY), else in /var/lib/dcs.`,
+			`Directory of the device snapshot, which is served while a source is down, also
+after a restart. One server per directory. Empty: devices in systemd's state
+directory ($STATE_DIRECTORY), else in /var/lib/dcs.`,
 			path(&c.Devices.Dir),
 		},
 		{
 			"proxies", `[]`,
-			`Prefixes of the CMTSes that may tell for which modem a request is, by the TFTP
+			`Prefixes of CMTSes that may say which modem a request is for, by the TFTP
 options hwaddr and netaddr: netaddr is then the modem's address, $ip, instead
-of the packet's source. Others' options are not believed.`,
+of the packet's source. The options are ignored from others.`,
 			many(&c.Devices.Proxies, "prefixes", "a list of prefixes", ParsePrefix),
 		},
 		{
 			"bind", `log`,
-			`What becomes of a request that names a device, by NAME@MAC, by a group mac of
-a pattern or by the option hwaddr, and comes from an address that devices give
-to another device, or while they give the named one another address: log (it
-is answered and logged), refuse (it gets TFTP ERROR 2 or HTTP status 403), or
-off. A device behind two CMTSes of the keyring within a minute is logged.`,
+			`What to do with a request that names a device (by NAME@MAC, by a pattern's
+group mac or by the option hwaddr) from an address that belongs to another
+device, or although the named device has another address: log (answer and
+log), refuse (TFTP ERROR 2, HTTP status 403), or off. A device behind two
+CMTSes of the keyring within a minute is logged.`,
 			one(&c.Devices.Bind, "off|log|refuse", "off, log or refuse", text, parseBind),
 		},
 		{
 			"mac_in_name", `on`,
-			`Whether NAME@MAC asks for the file NAME of the device MAC. off: it is a name
-like any other. A group mac of a template's pattern names a device anyway.
-This key and bind are read anew at SIGHUP.`,
+			`Whether NAME@MAC requests the file NAME for the device MAC. off: it is an
+ordinary name. A group mac of a template's pattern names a device in any case.
+This key and bind are read again at SIGHUP.`,
 			boolean(&c.Devices.MACInName),
 		},
 		{
 			"prebuild", `off`,
-			`Render the file of every device ahead, for all templates with names of their
-own that read attributes: nothing has to be learned when a modem asks, and
-devices that would get no file are told in the log before they ask.`,
+			`Render the file of every device in advance, for all templates that have a
+fixed name and read attributes: no request waits for a name to be learned, and
+devices that would get no file are logged before they ask.`,
 			boolean(&c.Devices.Prebuild),
 		},
 		{
 			"admin", `[]`,
-			`Where the admin page and API are: a list of addresses such as 127.0.0.1:8069
-and sockets such as unix:/run/dcs/admin.sock, which the verbs of dcs prefer.
-A socket takes changes from everybody whom its permissions let in, an address
-only with admin_token_file or admin_client_ca. An address that other machines
-can reach needs one of these in any case. Empty: nowhere.`,
+			`Where the admin page and API listen: addresses such as 127.0.0.1:8069 and
+sockets such as unix:/run/dcs/admin.sock, which dcs itself prefers. A socket
+accepts changes from everyone whom its permissions admit, an address only with
+admin_token_file or admin_client_ca. An address that other machines can reach
+requires one of these in any case. Empty: nowhere.`,
 			adminAddresses(&c.Admin),
 		},
 		{
 			"admin_token_file", `""`,
-			`A file with the token that the admin page and API ask for, of mode 600, made
-for instance by "openssl rand -hex 32". One that is replaced counts at once
-and ends all sessions. Empty: none is asked for.`,
+			`A file with the token that the admin page and API require, mode 600, made for
+example by "openssl rand -hex 32". A replaced file takes effect at once and
+ends all sessions. Empty: no token.`,
 			path(&c.AdminTokenFile),
 		},
 		{
 			"admin_cert", `""`,
-			`A certificate with its chain, in PEM: the admin page and API speak HTTPS.`,
+			`Certificate with its chain, PEM: the admin page and API use HTTPS.`,
 			path(&c.AdminCert),
 		},
 		{
 			"admin_key", `""`,
-			`The private key of admin_cert, in PEM.`,
+			`Private key of admin_cert, PEM.`,
 			path(&c.AdminKey),
 		},
 		{
 			"admin_client_ca", `""`,
-			`Authorities in PEM: the admin page and API want a client certificate that one
-of them has signed. It needs admin_cert.`,
+			`Certificate authorities, PEM: the admin page and API require a client
+certificate signed by one of them. Requires admin_cert.`,
 			path(&c.AdminClientCA),
 		},
 		{
 			"admin_hosts", `[]`,
-			`Names by which browsers reach the admin page, beside addresses, localhost, the
-machine's own name and the names in admin_cert. Requests to other names are
-refused: they come from a page that has its own name point here.`,
+			`Names under which browsers reach the admin page, in addition to addresses,
+localhost, the machine's name and the names in admin_cert. Requests for other
+names are refused, as a foreign page can have its own name resolve to here.`,
 			many(&c.AdminHosts, "names", "a list of host names", parseHost),
 		},
 		{
 			"metrics", `""`,
-			`An address of its own for /metrics, /healthz and /readyz, such as
-127.0.0.1:9100: whoever reaches it may read them. They are on the admin
-address too. Empty: there alone.`,
+			`A separate address for /metrics, /healthz and /readyz, such as 127.0.0.1:9100:
+everyone who reaches it may read them. They are on the admin address too.
+Empty: only there.`,
 			one(&c.Metrics, "address", "an address and port", text, parseWeb),
 		},
 		{
 			"http", `""`,
 			`An address such as 0.0.0.0:8080 where GET /boot/NAME gives a device the same
-file as TFTP does. Those in allow may ask, at the same rate. A request that
-comes from one of proxies is for the address in its header X-Forwarded-For;
-where that is none that a device can have, the answer is status 400. Files
-that are served as they are have an ETag and come in parts too (Range), so
-that a broken download goes on where it ended. Empty: none.`,
+file as TFTP does, subject to allow and rate. A request from one of proxies is
+for the address in its header X-Forwarded-For; if no device can have that
+address, the answer is status 400. Static files have an ETag and support Range
+requests, so that a broken download can be continued. Empty: none.`,
 			one(&c.HTTP, "address", "an address and port", text, parseWeb),
 		},
 		{
 			"http_cert", `""`,
-			`A certificate with its chain, in PEM: boot files come over HTTPS.`,
+			`Certificate with its chain, PEM: boot files are served over HTTPS.`,
 			path(&c.HTTPCert),
 		},
 		{
 			"http_key", `""`,
-			`The private key of http_cert, in PEM.`,
+			`Private key of http_cert, PEM.`,
 			path(&c.HTTPKey),
 		},
 		{
 			"user", `""`,
-			`Whom the server runs as when root starts it, from before it opens anything but
-this file: NAME, NAME:GROUP or UID:GID. That user must be able to read all the
-files above; devices_dir and the directory of admin's socket are given to it.
-Empty: it stays root. The unit starts it as the user dcs, and needs no key.`,
+			`The user to run as when started by root, from before anything but this file is
+opened: NAME, NAME:GROUP or UID:GID. It must be able to read all files above;
+devices_dir and the directory of admin's socket are given to it. Empty: stay
+root. The systemd unit starts the server as dcs and needs no key.`,
 			userName(&c.User),
 		},
 		{
 			"sandbox", `auto`,
-			`auto: before it serves, the server gives up what serving does not take, as far
-as the kernel can: writing outside of devices_dir and the directory of admin's
-socket (Landlock), and system calls, such as starting programs (seccomp). With
-plug-ins, which the same would hold for, it gives up less; the log says what.
-off: it gives up nothing.`,
+			`auto: before serving, give up what serving does not need, as far as the kernel
+supports it: writing outside of devices_dir and the directory of admin's
+socket (Landlock), and system calls such as starting programs (seccomp). With
+plug-ins, which inherit this, it gives up less; the log says what. off: give
+up nothing.`,
 			one(&c.Sandbox, "auto|off", "auto or off", text, parseSandbox),
 		},
 		{
 			"log_format", `text`,
-			`How the log's lines look: text (key=value) or json.`,
+			`Format of the log: text (key=value) or json.`,
 			one(&c.LogFormat, "text|json", "text or json", text, parseLogFormat),
 		},
 		{
 			"log_level", `info`,
-			`What the log tells: debug, info, warn or error, and all that is worse. This
-key and the two that follow are read anew at SIGHUP.`,
+			`Lowest level that is logged: debug, info, warn or error. This key and the two
+that follow are read again at SIGHUP.`,
 			one(&c.LogLevel, "debug|info|warn|error", "debug, info, warn or error", text, ParseLogLevel),
 		},
 		{
 			"log_requests", `off`,
-			`Log a share of all requests, one line each: off, all, or one of many such as
-1/1000. Requests that get no file are logged anyway, ten a second of a kind.`,
+			`Log a share of all requests, one line each: off, all, or a fraction such as
+1/1000. Requests that get no file are always logged, ten of a kind a second.`,
 			one(&c.LogRequests, "share", "off, all, or a share such as 1/1000", text, ParseShare),
 		},
 		{
 			"log_devices", `[]`,
-			`Log every request of some devices: MAC addresses, addresses or prefixes.`,
+			`Log every request of these devices: MAC addresses, addresses or prefixes.`,
 			many(&c.LogDevices, "devices", "a list of MAC addresses, addresses or prefixes", logging.ParseDevice),
 		},
 	}
