@@ -32,20 +32,20 @@ func captureCommand(e cli.Env) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "capture -o FILE",
-		Short: "Capture what XDP takes from a running server's interfaces",
+		Short: "Capture the packets that XDP takes on a running server",
 		Long: `Capture the packets that a running server's XDP program steers to the workers or
-drops, and the answers that leave by AF_XDP. tcpdump sees neither. The file is pcapng,
-for Wireshark and tcpdump; the comment of each packet is its verdict, as in the metric
-dcs_xdp_packets_total, or sent_xsk. What passes the kernel is not in it: capture that
-with tcpdump.
+drops, and the answers sent over AF_XDP. tcpdump sees neither. The file is pcapng, for
+Wireshark and tcpdump; each packet's comment is its verdict, as in the metric
+dcs_xdp_packets_total, or sent_xsk. Packets that the kernel handles are not included:
+capture those with tcpdump.
 
-It takes the right to change the server, as it shows subscribers' files, and the log
-has a line about it. One capture runs at a time. It ends with --count, --duration or
---size, with Ctrl-C, and when the server stops. Packets that there was no room for are
-counted, in the file (Wireshark: Statistics, Capture File Properties) and at the end.
+Capturing requires permission to change the server, because it shows subscribers' files,
+and is logged. One capture runs at a time. It ends with --count, --duration or --size, on
+Ctrl-C, and when the server stops. Packets that were lost for lack of space are counted,
+in the file (Wireshark: Statistics, Capture File Properties) and at the end.
 
---mac is the source of the Ethernet header, or an answer's destination: the modem's
-where the CMTS bridges, the router's where it routes. Behind a router, choose by --ip.`,
+--mac selects by the Ethernet source, or an answer's destination: the modem if the CMTS
+bridges, the router if it routes. Behind a router, select by --ip.`,
 		Example: `  dcs capture -o modem.pcapng --ip 10.32.1.7 --duration 5m
   dcs capture -o - --ip 10.32.0.0/16 | wireshark -k -i -
   dcs capture -o - | tshark -r - -Y 'frame.comment == "drop_rate"'`,
@@ -58,9 +58,9 @@ where the CMTS bridges, the router's where it routes. Behind a router, choose by
 	f.StringVar(&wish.MAC, "mac", "", "only packets from or to this MAC `address`")
 	f.StringVar(&wish.IP, "ip", "", "only packets from or to this client `address`, or to those of a prefix")
 	f.Uint64Var(&wish.Count, "count", 0, "end after `N` packets")
-	f.DurationVar(&duration, "duration", capture.DefaultDuration, "end after this `time`, 24h at most")
-	f.IntVar(&wish.MiB, "size", capture.DefaultMiB, fmt.Sprintf("end when the file has `N` MiB, %d at most", capture.MaxMiB))
-	f.IntVar(&wish.Snap, "snap", bpf.MaxSnap, fmt.Sprintf("write `N` octets of a packet at most, %d to %d", capture.MinSnap, bpf.MaxSnap))
+	f.DurationVar(&duration, "duration", capture.DefaultDuration, "end after this `time`, at most 24h")
+	f.IntVar(&wish.MiB, "size", capture.DefaultMiB, fmt.Sprintf("end when the file has `N` MiB, at most %d", capture.MaxMiB))
+	f.IntVar(&wish.Snap, "snap", bpf.MaxSnap, fmt.Sprintf("write at most `N` octets of a packet, %d to %d", capture.MinSnap, bpf.MaxSnap))
 	cmd.RunE = func(*cobra.Command, []string) error {
 		wish.Seconds = duration.Seconds()
 		switch {

@@ -14,35 +14,34 @@ func checkCommand(e cli.Env) *cobra.Command {
 	var remapFile string
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Tell all that is wrong with a configuration and its library",
-		Long: `Tell all that is wrong with a configuration, its library and its static
-directories, without serving them. Of files that no template makes, which are
-those of static directories and of Binary items without resign, the MICs are
-verified under the secrets that the server would sign with. Warnings and notes do not fail the check; a note
-tells where a file in the open docsis encoder's language gives other bytes here than there.
+		Short: "Report everything wrong with a configuration and its library",
+		Long: `Report everything that is wrong with a configuration, its library and its static
+directories, without serving them. For files that no template makes (those of static
+directories, and of Binary items without resign) the MICs are verified with the secrets
+that the server would sign with. Warnings and notes do not fail the check; a note marks
+where a file in the open docsis encoder's language compiles to other bytes than there.
 
-The sources of devices are opened, to learn their attributes; one that is down fails the check.
-With --offline none is: the attributes are those of the server's snapshot, and where that
-does not know them yet the library is left out.
+Device sources are opened, to learn their attributes; one that is down fails the check.
+With --offline none is opened: the attributes are those of the server's snapshot, and if
+there is none yet the library is not checked.
 
-What the server asks of this host is tried as its start does, and undone: the interfaces
-and the transport, the addresses and ports, and the files, as the user that the server
-runs as: that of the key user; for root, that of the unit dcs.service if it uses this
-configuration; else the one who checks. Ports that a running server of this configuration
-has count as free. With --no-host, for a server on another machine, none of this is checked.
+What a start needs from this host is tried and released: the interfaces and the transport,
+the addresses and ports, and the files, as the server's user: that of the key user; for
+root, that of the unit dcs.service if it uses this configuration; else the current user.
+Ports held by a running server with this configuration count as free. With --no-host, for
+a server on another machine, all of this is skipped.
 
-With --remap nothing of that is looked at: the map file of a tftpd-hpa (option -m of in.tftpd) is
-read, and the key rewrite is printed that does the same. The exit status is 1 if there is a
-line for which no rule can be had.`,
+With --remap only the map file of a tftpd-hpa (option -m of in.tftpd) is read, and the
+equivalent key rewrite is printed. The exit status is 1 if a line has no equivalent.`,
 		Example: `  dcs check --config /etc/dcs/dcs.yaml
   dcs check --config /etc/dcs/dcs.yaml --offline
   dcs check --remap /etc/tftpd.remap`,
 		Args: cli.Arguments(0, 0),
 	}
-	cmd.Flags().BoolVar(&devices, "devices", false, "load all devices, and tell which rows are none, and what the server would hold back")
-	cmd.Flags().BoolVar(&offline, "offline", false, "open no source of devices, and wait for none")
-	cmd.Flags().BoolVar(&noHost, "no-host", false, "leave out what is up to this host: interfaces, addresses, ports and the server's user")
-	cmd.Flags().StringVar(&remapFile, "remap", "", "print the key rewrite that does what this map `file` of tftpd-hpa does")
+	cmd.Flags().BoolVar(&devices, "devices", false, "load all devices; report rows that are not devices, and losses that the server would hold back")
+	cmd.Flags().BoolVar(&offline, "offline", false, "open no device source, and wait for none")
+	cmd.Flags().BoolVar(&noHost, "no-host", false, "skip what depends on this host: interfaces, addresses, ports, the server's user")
+	cmd.Flags().StringVar(&remapFile, "remap", "", "convert this map `file` of tftpd-hpa to the key rewrite")
 	settings := addSettings(cmd, e, whatToServe...)
 	cmd.RunE = func(*cobra.Command, []string) error {
 		if remapFile != "" {

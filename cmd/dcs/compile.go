@@ -49,15 +49,16 @@ func compileCommand(e cli.Env) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "compile FILE…",
-		Short: "Make boot files from sources",
-		Long: `Make boot files from sources: files, - for standard input, or directories, which
-are read as the server reads a library. .cfg, .txt and .conf files are in the open
-docsis encoder's language, all others in that of templates.
+		Short: "Compile boot files",
+		Long: `Compile boot files from sources: files, - for standard input, or directories, which
+are read as the server reads a library. .cfg, .txt and .conf files are in the language of
+the open docsis encoder, all others in the template language.
 
-One source without -o goes to standard output. Of several, or of a directory, every
-template with a name of its own is written below the directory that -o names: NAME.cm
-for a modem's file without a name, NAME.bin for others, NAME being that of its source.
-A source with errors does not stop the others; the exit status is 1 then.`,
+The file of a single source goes to standard output unless -o is given. From several
+sources, or a directory, every template with a fixed name is written below the directory
+given by -o: as NAME.cm for a modem's file without a name, NAME.bin for others, where NAME
+is that of the source. A source with errors does not stop the others; the exit status is
+then 1.`,
 		Example: `  dcs compile gold.cfg -o gold.cm --secret-file secret
   dcs compile /etc/dcs/library -o /srv/tftp
   dcs compile tiers.dcs --name res-cpe4-gold.bin --ip 10.1.2.3 --set down=50 | dcs decode -`,
@@ -114,16 +115,16 @@ A source with errors does not stop the others; the exit status is 1 then.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&c.out, "output", "o", "", "write to this `file`, or below this directory; - is standard output")
-	f.StringVar(&secretFile, "secret-file", "", "sign with the secret in this `file`; without it, with the empty one")
-	f.StringVar(&c.name, "name", "", "make the file that a modem asks for by this `name`")
+	f.StringVar(&secretFile, "secret-file", "", "sign with the secret in this `file` (default: the empty secret)")
+	f.StringVar(&c.name, "name", "", "compile the file that a modem requests by this `name`")
 	f.StringArrayVar(&set, "set", nil, "give a variable a value: `name=value`")
-	f.StringVar(&mac, "mac", "", "the modem's MAC `address`, where the name holds none")
+	f.StringVar(&mac, "mac", "", "the modem's MAC `address`, if the name contains none")
 	f.StringVar(&ip, "ip", "", "the modem's IP `address`")
-	f.StringVar(&server, "server", "", "the `address` that the modem asks, a template's $server")
-	f.StringVar(&at, "time", "", "the `time` of the request, RFC 3339; without it, now")
+	f.StringVar(&server, "server", "", "the server `address` that the modem asks: $server in templates")
+	f.StringVar(&at, "time", "", "the `time` of the request, RFC 3339 (default: now)")
 	f.StringVar(&hash, "mta-hash", "", "put this hash into MTA files: `na|eu|ietf|none`")
-	f.BoolVar(&c.sum, "hash", false, "print the SHA-1 of CableHome files, which goes to their devices by SNMP; without -o, in place of the file")
-	f.BoolVar(&lenient, "lenient", false, "accept keywords of other blocks for their code, as the open encoder does")
+	f.BoolVar(&c.sum, "hash", false, "print the SHA-1 of CableHome files, which their devices get by SNMP; without -o, instead of the file")
+	f.BoolVar(&lenient, "lenient", false, "accept a keyword in a block that it does not belong to, as the open encoder does")
 	f.BoolVar(&timestamp, "timestamp", false, "add TLV 19 to modem files that lack it")
 	f.BoolVar(&modems, "modem-address", false, "add TLV 20 or 59 to modem files that lack them")
 	n.AddFlags(f)

@@ -34,12 +34,12 @@ func decodeCommand(e cli.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "decode FILE…",
 		Short: "Print boot files as text that compiles to the same bytes",
-		Long: `Print boot files as text that compiles to the same bytes, followed by a comment
-with the verdict on each of their MICs: valid, INVALID, or unchecked where the
-secret is not known. - is standard input.
+		Long: `Print boot files as text that compiles to the same bytes, followed by a comment with
+the verdict on each MIC: valid, INVALID, or unchecked if the secret is not known.
+- is standard input.
 
-The exit status is 1 if a file is damaged: if it cannot be read to its end, or a
-MIC is INVALID. What could be read is printed all the same.`,
+The exit status is 1 if a file is damaged: if it cannot be read to its end, or a MIC is
+INVALID. Whatever could be read is printed in any case.`,
 		Example: `  dcs decode gold.cm --secret-file secret
   dcs decode --json *.bin | jq .name`,
 		Args: cli.Arguments(1, -1),
@@ -67,7 +67,7 @@ MIC is INVALID. What could be read is printed all the same.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&secretFile, "secret-file", "", "check the CMTS MIC with the secret in this `file`")
-	f.BoolVar(&o.json, "json", false, "print one JSON document for each file")
+	f.BoolVar(&o.json, "json", false, "print one JSON document per file")
 	o.names.AddFlags(f)
 	return cmd
 }

@@ -28,10 +28,10 @@ import (
 func devicesCommand(e cli.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "devices",
-		Short: "Make and read files of devices, and have a server load its sources anew",
-		Long: `Make and read files of devices: one binary file with all of them, found by MAC and
-by IP address, for the source localdb or for a look into what a source gives. And have
-a running server load its sources anew.`,
+		Short: "Build and inspect device databases; reload device sources",
+		Long: `Build and inspect device databases: one binary file with all devices, indexed by MAC and
+IP address, for the source localdb or to inspect what a source supplies. Or reload the
+device sources of a running server.`,
 	}
 	return cli.Group(cmd, devicesBuildCommand(e), devicesGetCommand(e), devicesStatCommand(e), devicesReloadCommand(e))
 }
@@ -40,11 +40,11 @@ func devicesBuildCommand(e cli.Env) *cobra.Command {
 	var csv, comma, file, name, out string
 	cmd := &cobra.Command{
 		Use:   "build",
-		Short: "Make a file of all devices of a source",
-		Long: `Make a file of all devices of a source: a CSV file, or one of the configuration's
-sources. The file is written beside the one of that name and put in its place when it is
-whole; memory does not grow with the number of devices. Rows that are no devices are left
-out and told; too many of them fail the build.`,
+		Short: "Build a database of all devices of a source",
+		Long: `Build a database of all devices of a source: a CSV file, or one of the configuration's
+sources. The file is written to a temporary name and renamed when complete; memory does
+not grow with the number of devices. Rows that are not devices are skipped and reported;
+too many of them fail the build.`,
 		Example: `  dcs devices build --csv fleet.csv -o fleet.db
   dcs devices build --config /etc/dcs/dcs.yaml --source postgres -o fleet.db`,
 		Args: cli.Arguments(0, 0),
@@ -53,8 +53,8 @@ out and told; too many of them fail the build.`,
 	f.StringVar(&csv, "csv", "", "the CSV `file`")
 	f.StringVar(&comma, "comma", ",", "the `character` between fields of the CSV file")
 	f.StringVarP(&file, "config", "c", "", "a configuration `file` with sources")
-	f.StringVar(&name, "source", "", "the `name` of the source, where the configuration has several")
-	f.StringVarP(&out, "output", "o", "", "the `file` to make")
+	f.StringVar(&name, "source", "", "the `name` of the source, if the configuration has several")
+	f.StringVarP(&out, "output", "o", "", "the `file` to write")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		if out == "" || (csv == "") == (file == "") || len(comma) != 1 {
 			return cli.Usagef("say -o FILE, and either --csv FILE or --config FILE; --comma is one character")
@@ -144,7 +144,7 @@ func spare(out string, read []string) error {
 func devicesGetCommand(e cli.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "get FILE ADDRESS",
-		Short: "Show a device of a file, by MAC or IP address",
+		Short: "Show a device of a database, by MAC or IP address",
 		Example: `  dcs devices get fleet.db 0a:01:02:03:04:05
   dcs devices get fleet.db 10.1.2.3`,
 		Args: cli.Arguments(2, 2),
@@ -200,7 +200,7 @@ func showDevice(w io.Writer, d *attr.Device, names []string) error {
 func devicesStatCommand(e cli.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "stat FILE",
-		Short: "Tell what is in a file, and whether it is whole",
+		Short: "Show what a database contains, and whether it is intact",
 		Args:  cli.Arguments(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			db, err := localdb.Open(args[0])

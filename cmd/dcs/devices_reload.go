@@ -20,21 +20,21 @@ func devicesReloadCommand(e cli.Env) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "reload [SOURCE]",
-		Short: "Have a running server load its sources of devices anew",
-		Long: `Have a running server load a source of devices anew, or all of them. SOURCE is its name, as
-the log, dcs top and the admin page tell it. What becomes of it is told there, too.
+		Short: "Reload the device sources of a running server",
+		Long: `Reload one device source of a running server, or all of them. SOURCE is its name, as shown
+by the log, dcs top and the admin page, which also show the outcome.
 
-A source that loses more than a fifth of its devices, or of the values of an attribute,
-within a day is held back: half an answer, or a column that was renamed, is more likely.
-Where they are really gone, --force has the server accept what the source gives now,
-however little; one that gives nothing leaves no device.`,
+A source that loses more than a fifth of its devices, or of an attribute's values, within
+a day is held back: a partial answer or a renamed column is more likely than such a loss.
+If the loss is real, --force makes the server accept what the source supplies now, however
+little; an empty source leaves no devices.`,
 		Example: `  dcs devices reload
   dcs devices reload --force 'csv /etc/dcs/devices.csv'`,
 		Args: cli.Arguments(0, 1),
 	}
 	server.Flags(cmd)
 	cmd.Flags().StringVar(&server.Address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
-	cmd.Flags().BoolVar(&force, "force", false, "accept whatever a source has lost")
+	cmd.Flags().BoolVar(&force, "force", false, "accept the losses of the sources")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		in := console.DevicesReload{Force: force}
 		if len(args) > 0 {

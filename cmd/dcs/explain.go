@@ -30,19 +30,19 @@ func explainCommand(e cli.Env) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "explain NAME",
-		Short: "Tell how a name is answered, and why",
-		Long: `Tell which template or static file answers a name and what else fits it, what its pattern
-captures, where each variable's value comes from, what a request fills in, and what the file
-says. A template with that name of its own goes first, then a static file, which hides
-every template whose pattern matches, then the pattern of the highest priority.
-The exit status is 1 if the name gets no file.`,
+		Short: "Explain how a name is answered, and why",
+		Long: `Explain which template or static file answers a name, and which others match; what the
+pattern captures, where the value of each variable comes from, what a request fills in,
+and what the file contains. A template with exactly that name comes first, then a static
+file, which hides every template whose pattern matches, then the pattern with the highest
+priority. The exit status is 1 if the name gets no file.`,
 		Example: `  dcs explain isrrip8bw3.bin --config /etc/dcs/dcs.yaml --ip 10.1.2.3`,
 		Args:    cli.Arguments(1, 1),
 	}
 	f := cmd.Flags()
-	f.StringVar(&mac, "mac", "", "the modem's MAC `address`, where the name holds none")
+	f.StringVar(&mac, "mac", "", "the modem's MAC `address`, if the name contains none")
 	f.StringVar(&ip, "ip", "0.0.0.0", "the modem's IP `address`")
-	f.StringVar(&server, "server", "", "the `address` that the modem asks, a template's $server; without it, 0.0.0.0 or ::")
+	f.StringVar(&server, "server", "", "the server `address` that the modem asks: $server in templates (default: 0.0.0.0 or ::)")
 	f.StringArrayVar(&set, "set", nil, "give the device an attribute: `name=value`")
 	settings := addSettings(cmd, e, whatToServe...)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {

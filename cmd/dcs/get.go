@@ -26,7 +26,7 @@ func getCommand(e cli.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get HOST[:PORT] NAME",
 		Short: "Fetch a file over TFTP",
-		Long:  `Fetch a file over TFTP, as a modem does. Without -o it goes to standard output.`,
+		Long:  `Fetch a file over TFTP, as a modem does. Without -o it is written to standard output.`,
 		Example: `  dcs get 192.0.2.1 gold.cm --decode
   dcs get [::1]:6969 firmware.bin -o firmware.bin --blksize 1428 --windowsize 16`,
 		Args: cli.Arguments(2, 2),
@@ -64,9 +64,9 @@ func getCommand(e cli.Env) *cobra.Command {
 	f.StringVarP(&out, "output", "o", "", "write to this `file`; - is standard output")
 	f.BoolVar(&decode, "decode", false, "print the boot file as text")
 	f.IntVar(&g.blksize, "blksize", tftp.DefaultBlksize, "ask for blocks of `N` octets")
-	f.IntVar(&g.windowsize, "windowsize", 1, "ask for `N` blocks to each acknowledgement")
-	f.DurationVar(&g.timeout, "timeout", time.Second, "ask again after this `time` without an answer")
-	f.IntVar(&g.tries, "tries", 5, "give up after asking `N` times")
+	f.IntVar(&g.windowsize, "windowsize", 1, "ask for `N` blocks per acknowledgement")
+	f.DurationVar(&g.timeout, "timeout", time.Second, "retry after this `time` without an answer")
+	f.IntVar(&g.tries, "tries", 5, "give up after `N` attempts")
 	return cmd
 }
 

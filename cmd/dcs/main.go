@@ -30,9 +30,9 @@ func main() {
 func rootCommand(e cli.Env) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "dcs",
-		Short: "Boot files for cable modems, rendered when they are asked for",
-		Long: `dcs gives every modem its boot file over TFTP, rendered at the moment it is
-asked for, from a library of templates.`,
+		Short: "Boot files for cable modems, rendered on request",
+		Long: `dcs serves every modem its boot file over TFTP, rendered from a library of templates
+at the moment it is requested.`,
 		Version:       version.Get().String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -23,21 +23,21 @@ func reloadCommand(e cli.Env) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "reload",
-		Short: "Have a running server load its library anew",
-		Long: `Have a running server load its library and its static files anew, and wait until it
-has. It does so by itself when they change.
+		Short: "Reload the library of a running server",
+		Long: `Reload the library and static files of a running server, and wait for the result. The
+server reloads them by itself when they change.
 
-A library is held back that has become empty, or one of whose directories has, or that has
-lost more than half of its names within an hour: a directory that is not mounted looks so, or one
-that is being copied. A name is lost, too, if only a pattern answers it that was there before.
-Where the names are really gone, --force has the server accept what there is now.`,
+A library is held back if it or one of its directories has become empty, or if it has lost
+more than half of its names within an hour: an unmounted or half-copied directory looks
+like that. A name is also lost if only a pattern answers it that existed before. If the
+loss is real, --force makes the server accept the library as it is now.`,
 		Example: `  dcs reload
   dcs reload --force`,
 		Args: cli.Arguments(0, 0),
 	}
 	server.Flags(cmd)
 	cmd.Flags().StringVar(&server.Address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
-	cmd.Flags().BoolVar(&force, "force", false, "accept however many names the library has lost")
+	cmd.Flags().BoolVar(&force, "force", false, "accept the loss of names")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		client, address, err := server.Dial()
 		if err != nil {

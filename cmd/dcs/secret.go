@@ -18,17 +18,17 @@ import (
 func secretCommand(e cli.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "secret",
-		Short: "Show the shared secrets, and replace them on CMTSes and server",
-		Long: `Show the shared secrets of the keyring that the configuration's key "secrets" names,
-and replace them: on every CMTS of its fleet, and in the running server.
+		Short: "Show shared secrets; replace them on CMTSes and server",
+		Long: `Show the shared secrets in the keyring that the configuration's key "secrets" names, and
+replace them: on every CMTS of its fleet, and in the running server.
 
-A CMTS with two slots gets the new secret next to the old one; then the server
-switches, files under the old secret get time to be used, and the old secret goes:
-modems register all the while. A CMTS with one slot rejects its modems from the moment
-that its old secret goes until it has the new one; how long that was is told at the end.
+A CMTS with two slots gets the new secret beside the old one. Then the server switches,
+files signed with the old secret get time to be used, and the old secret is removed:
+modems register throughout. A CMTS with one slot rejects its modems from the moment the
+old secret is removed until the new one is set; the report at the end says how long.
 
-Each step is in a journal beside the keyring before it is done. After a crash, or when a
-CMTS could not be reached, "resume" goes on and "rollback" brings all back.`,
+Each step is written to a journal beside the keyring before it is done. After a crash, or
+when a CMTS could not be reached, "resume" continues and "rollback" restores the old state.`,
 	}
 	return cli.Group(cmd, secretStatusCommand(e), secretRotateCommand(e), secretResumeCommand(e, false), secretResumeCommand(e, true))
 }
@@ -39,11 +39,11 @@ func secretFlags(cmd *cobra.Command, j *secretjob.Options) {
 	f.StringVar(&j.Secrets, "secrets", "", "the keyring's `file` (default: as the configuration says)")
 	f.StringVar(&j.Address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
 	f.IntVar(&j.Parallel, "parallel", 8, "work on `N` CMTSes at a time")
-	f.IntVar(&j.Tries, "tries", 3, "try a step `N` times before its CMTS is given up")
+	f.IntVar(&j.Tries, "tries", 3, "try a step `N` times before giving up its CMTS")
 }
 
 func noServerFlag(cmd *cobra.Command, j *secretjob.Options) {
-	cmd.Flags().BoolVar(&j.NoServer, "no-server", false, "tell no server: it must be restarted before the old secrets go")
+	cmd.Flags().BoolVar(&j.NoServer, "no-server", false, "notify no server: restart it before the old secrets are removed")
 }
 
 func secretRotateCommand(e cli.Env) *cobra.Command {
@@ -52,18 +52,17 @@ func secretRotateCommand(e cli.Env) *cobra.Command {
 	var r secretjob.Rotation
 	cmd := &cobra.Command{
 		Use:   "rotate",
-		Short: "Replace shared secrets by new ones",
-		Long: `Replace the shared secrets of all CMTSes, or of those that are named, by new ones. The plan
-is shown, and confirmed, before anything is changed. Each secret gets a successor that is
-made by chance, of 32 letters and digits or as many as the weakest CMTS takes; one that
-you give is for all.
+		Short: "Replace shared secrets",
+		Long: `Replace the shared secrets of all CMTSes, or of those named, by new ones. The plan is
+shown and confirmed before anything is changed. Each secret gets a random successor of 32
+letters and digits, or as many as the most limited CMTS accepts; a secret that you give is
+used for all.
 
-Files below static directories keep the MICs that they have: the plan tells how many
-are signed under a secret that goes, and so does "status". The configuration says where
-they are.
+Files in static directories keep their MICs: the plan, and "status", count those that are
+signed with a secret that is being removed. The configuration says where they are.
 
-If a step fails before the server has switched, all is brought back as it was; where a
-CMTS cannot be reached, the rotation stops and waits for "resume" or "rollback".`,
+If a step fails before the server has switched, everything is restored; if a CMTS cannot
+be reached, the rotation stops and waits for "resume" or "rollback".`,
 		Example: `  dcs secret rotate --dry-run
   dcs secret rotate --config /etc/dcs/dcs.yaml --cmts hub-1,hub-2`,
 		Args: cli.Arguments(0, 0),
@@ -73,9 +72,9 @@ CMTS cannot be reached, the rotation stops and waits for "resume" or "rollback".
 	f := cmd.Flags()
 	f.StringSliceVar(&chosen, "cmts", nil, "the `names` of CMTSes (default: the whole fleet)")
 	f.StringVar(&r.SecretFile, "secret-file", "", "take the new secret from this `file`, or - for standard input")
-	f.DurationVar(&r.Drain, "drain", 2*time.Minute, "the `time` that files under the old secret have to be used")
+	f.DurationVar(&r.Drain, "drain", 2*time.Minute, "the `time` for files signed with the old secret to be used")
 	f.BoolVar(&r.DryRun, "dry-run", false, "show the plan and stop")
-	f.BoolVarP(&r.Yes, "yes", "y", false, "do not ask")
+	f.BoolVarP(&r.Yes, "yes", "y", false, "do not ask for confirmation")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := checkDrain(r.Drain); err != nil {
 			return err
@@ -99,25 +98,24 @@ func secretResumeCommand(e cli.Env, back bool) *cobra.Command {
 	o := secretjob.Options{Env: e}
 	cmd := &cobra.Command{
 		Use:   "resume",
-		Short: "Go on with a rotation that was stopped",
-		Long: `Go on with a rotation that was stopped: by a crash, a signal, or a CMTS that could not be
-reached. Steps that may have been done or not are done again. A rotation that was turned
-round goes on back.`,
+		Short: "Continue a rotation that was stopped",
+		Long: `Continue a rotation that was stopped: by a crash, a signal, or a CMTS that could not be
+reached. Steps that may have been done are repeated. A rotation that was being rolled back
+continues to roll back.`,
 		Args: cli.Arguments(0, 0),
 	}
 	if back {
-		cmd.Use, cmd.Short = "rollback", "Bring all back that a rotation has changed"
-		cmd.Long = `Bring all back that a rotation which has not come to its end has changed: the old secrets
-go next to the new ones again where they are gone, the server switches back, the new
-secrets go.`
+		cmd.Use, cmd.Short = "rollback", "Undo a rotation that has not ended"
+		cmd.Long = `Undo a rotation that has not ended: the old secrets are set beside the new ones again
+where they were removed, the server switches back, and the new secrets are removed.`
 	}
 	r := secretjob.Resumption{Back: back}
 	secretFlags(cmd, &o)
 	noServerFlag(cmd, &o)
 	f := cmd.Flags()
-	f.DurationVar(&r.Drain, "drain", 0, "the `time` that files under the old secret have to be used (default: as the rotation began with)")
+	f.DurationVar(&r.Drain, "drain", 0, "the `time` for files signed with the old secret to be used (default: that of the plan)")
 	f.BoolVar(&r.DryRun, "dry-run", false, "show where the rotation stands and stop")
-	f.BoolP("yes", "y", false, "for command lines shared with rotate: nothing is asked here")
+	f.BoolP("yes", "y", false, "accepted as for rotate; no confirmation is asked")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := checkDrain(r.Drain); err != nil {
 			return err
@@ -139,9 +137,9 @@ func secretStatusCommand(e cli.Env) *cobra.Command {
 	verify := false
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Tell which secrets there are, and who holds them",
-		Long: `Tell which secrets there are, who holds them, which of them the running server signs with,
-and how far a rotation has come. It changes nothing, and shows no secret. With --verify
+		Short: "Show which secrets there are, and who holds them",
+		Long: `Show which secrets there are, who holds them, which of them the running server signs with,
+and how far a rotation has come. Nothing is changed, and no secret is shown. With --verify
 every CMTS is asked what it holds.`,
 		Args: cli.Arguments(0, 0),
 	}

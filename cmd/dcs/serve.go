@@ -19,14 +19,14 @@ func serveCommand(e cli.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve a library of boot files over TFTP",
-		Long: `Serve a library of boot files over TFTP. The configuration file is optional where
-flags say what there is to serve; a flag goes before the file's key of that name.
+		Long: `Serve a library of boot files over TFTP. The configuration file is optional if flags say
+what to serve; a flag overrides the key of the same name.
 
-SIGHUP reads the library, the static files, the secrets, the limits (allow, rate),
-the keys bind, mac_in_name, root and rewrite and the log's keys anew, and so does a change of the
-library or the static files; as long as something is wrong with them, the last good
-ones are served. Other keys wait for a restart, and the log says which have changed.
-SIGTERM and SIGINT let running transfers come to their end.`,
+SIGHUP reloads the library, static files, secrets, limits (allow, rate), the keys bind,
+mac_in_name, root and rewrite, and the keys of the log. Library and static files are also
+reloaded when they change. If something is wrong with them, the last good version stays in
+service. Other keys need a restart; the log names those that have changed.
+SIGTERM and SIGINT let running transfers finish.`,
 		Example: `  dcs serve --config /etc/dcs/dcs.yaml
   dcs serve --listen 127.0.0.1:6969 --library ./library`,
 		Args: cli.Arguments(0, 0),

@@ -48,20 +48,19 @@ func stormCommand(e cli.Env) *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "storm HOST[:PORT]",
-		Short: "Load a server as a plant full of modems does",
-		Long: `Load a server as a plant full of modems does: each asks from an address and port of
-its own, acknowledges, waits, tries again and starts afresh like a DOCSIS modem. The
-load ends by itself: it needs --count, --duration or --within, or a scenario: a file
-with groups of modems, events and limits. --list-scenarios shows those that come along.
+		Short: "Load a server like a plant full of modems",
+		Long: `Load a server like a plant full of modems: each asks from its own address and port,
+acknowledges, waits, retries and restarts as a DOCSIS modem does. The load is bounded: it
+needs --count, --duration or --within, or a scenario, a file with groups of modems, events
+and limits. --list-scenarios lists the built-in ones.
 
-Every file that arrives is examined: its TLVs and CM MIC, the time and the address in it
-if it has them, and the CMTS MIC if its secret is given. --check off is for files that
-are not a modem's. Targets outside loopback, 198.18.0.0/15 and fd00::/8 need
---i-own-this-network.
+Every received file is checked: its TLVs and CM MIC, its time and address if it has them,
+and the CMTS MIC if the secret is given. Use --check off for files that are not for modems.
+Targets outside of loopback, 198.18.0.0/15 and fd00::/8 need --i-own-this-network.
 
-With --interface the modems' frames are built by hand and have 65,536 addresses; without,
-plain sockets are used, for targets on loopback. The exit status is 1 where a limit
-(--max-failed, --p999 …) was missed.`,
+With --interface, frames are built by hand and modems have 65,536 addresses; without it,
+plain sockets are used, for targets on loopback. The exit status is 1 if a limit
+(--max-failed, --p999 …) is missed.`,
 		Example: `  dcs storm 127.0.0.1:6969 --name basic.cm --count 10000
   dcs storm 127.0.0.1:6969 --name 'res-cpe{1-16}-gold.bin' --scenario power-cut --speed 10 --html report.html
   dcs storm 198.18.255.1 --interface eth1 --within 1s --name 'isrrip{cpe}bw{tier}.bin' --secret-file secret --max-failed 0
@@ -77,14 +76,14 @@ plain sockets are used, for targets on loopback. The exit status is 1 where a li
 	own := flag.NewFlagSet("storm", flag.ContinueOnError)
 	s.cfg.Bind(own)
 	f.AddGoFlagSet(own)
-	f.String("scenario", "", "play this `name or file`; other flags go before what it says")
-	f.Float64Var(&s.scale, "scale", 1, "play the scenario with this `part` of its modems and rates")
-	f.Float64Var(&s.speed, "speed", 1, "play the scenario so many `times` faster")
-	f.BoolVar(&s.list, "list-scenarios", false, "list the scenarios that come along")
-	f.StringArrayVar(&s.commands, "on", nil, "run a shell command when the scenario's event comes, `EVENT=COMMAND`")
+	f.String("scenario", "", "play this scenario, a `name or file`; other flags override it")
+	f.Float64Var(&s.scale, "scale", 1, "scale the scenario's modems and rates by this `factor`")
+	f.Float64Var(&s.speed, "speed", 1, "speed the scenario up by this `factor`")
+	f.BoolVar(&s.list, "list-scenarios", false, "list the built-in scenarios")
+	f.StringArrayVar(&s.commands, "on", nil, "run a shell command at an event of the scenario: `EVENT=COMMAND`")
 	f.StringVar(&s.check, "check", "", "what to examine of each file, `off|structure|full`; full includes the CMTS MIC (default full if a secret is given, off with --expect, else structure)")
 	f.Lookup("check").NoOptDefVal = "full"
-	f.StringArrayVar(&s.secrets, "secret-file", nil, "check the CMTS MIC with the secret in this `file`, or, as PREFIX=FILE, that of the modems in a prefix; of several, any will do")
+	f.StringArrayVar(&s.secrets, "secret-file", nil, "verify CMTS MICs with the secret in this `file`, or, as PREFIX=FILE, those of modems in a prefix; with several secrets, any may match")
 	f.StringVar(&s.json, "json", "", "write the result as JSON to this `file`, - for standard output")
 	f.StringVar(&s.html, "html", "", "write a report with plots to this `file`")
 	f.IntVar(&s.limits.MaxFailed, "max-failed", s.limits.MaxFailed, "limit: at most `N` modems without the right file (negative: none)")

@@ -24,13 +24,13 @@ func topCommand(e cli.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "top [ADDRESS]",
 		Short: "Show what a running server does",
-		Long: `Show what a running server does: requests by result, latencies, workers, device
-sources, and the last failures. On a terminal the screen is updated until q is pressed;
-the last line shows the other keys. Otherwise the state is printed once.
+		Long: `Show what a running server does: requests by result, latencies, workers, device sources,
+and the latest failures. On a terminal the screen is updated until q is pressed; the last
+line shows the other keys. Otherwise the state is printed once.
 
-ADDRESS is an address of the server's key admin: host:port, unix:/path, or a URL. Without it,
-address, token and certificates come from the configuration; a Unix socket is preferred.
-Without a configuration, unix:/run/dcs/admin.sock and 127.0.0.1:8069 are tried.
+ADDRESS is an address of the server's key admin: host:port, unix:/path, or a URL. Without
+it, address, token and certificates come from the configuration; a Unix socket is
+preferred. Without a configuration, unix:/run/dcs/admin.sock and 127.0.0.1:8069 are tried.
 
 Rates and latencies are those of the last interval.`,
 		Example: `  dcs top
@@ -41,7 +41,7 @@ Rates and latencies are those of the last interval.`,
 	server.Flags(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&once, "once", false, "print the state after one interval as text, and exit")
-	f.DurationVar(&interval, "interval", time.Second, "`time` between two updates, 100ms to 1m")
+	f.DurationVar(&interval, "interval", time.Second, "`time` between updates, 100ms to 1m")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		if interval < 100*time.Millisecond || interval > time.Minute {
 			return cli.Usagef("--interval %v: out of range; 100ms to 1m", interval)
