@@ -25,11 +25,11 @@ import (
 
 // Request asks for one file.
 type Request struct {
-	device.Requester // RenderBatch sets MAC, of which a name that holds one takes no notice, to that of the device it has found
+	device.Requester // MAC counts only if Name holds none; RenderBatch sets it to that of the device that it found
 
 	Server netip.Addr // the address that was asked
-	// Claim is the MAC address of a device that the request says it is for without anybody vouching for it. It is not looked up by
-	// it, but compared with what is known, as Identity says. Zero: there is none.
+	// Claim is the MAC address that the request itself gives, unverified. It selects no file and no attributes; Identity says how it
+	// is compared with what is known. Zero: there is none.
 	Claim   device.MAC
 	Relayed bool   // Client is a proxy's address, and says nothing of the device
 	Buf     []byte // of length 0: room that the file may be written to

@@ -51,13 +51,9 @@ func (e *Engine) Prebuild(ctx context.Context, now int64, each func(func(*attr.D
 		if !ip.IsValid() {
 			ip = netip.IPv4Unspecified() // the modem will bring its own
 		}
-		var mac device.MAC
-		if !d.MAC.IsZero() {
-			mac = d.MAC
-		}
 		for _, t := range templates {
 			for _, name := range t.Names {
-				r := [1]Request{{Requester: device.Requester{Name: []byte(name), Client: ip, MAC: mac}, Server: noServer(ip), Buf: buf}}
+				r := [1]Request{{Requester: device.Requester{Name: []byte(name), Client: ip, MAC: d.MAC}, Server: noServer(ip), Buf: buf}}
 				w.renderBatch(now, r[:], one)
 				p.Files++
 				if r[0].Err != nil {

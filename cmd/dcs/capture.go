@@ -51,7 +51,7 @@ bridges, the router if it routes. Behind a router, select by --ip.`,
   dcs capture -o - | tshark -r - -Y 'frame.comment == "drop_rate"'`,
 		Args: cli.Arguments(0, 0),
 	}
-	server.Flags(cmd)
+	server.Flags(cmd, e.StandardConfig)
 	f := cmd.Flags()
 	f.StringVar(&server.Address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
 	f.StringVarP(&out, "output", "o", "", "write to this `file`; - is standard output")

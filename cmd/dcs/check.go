@@ -23,7 +23,7 @@ where a file in the open docsis encoder's language compiles to other bytes than 
 
 Device sources are opened, to learn their attributes; one that is down fails the check.
 With --offline none is opened: the attributes are those of the server's snapshot, and if
-there is none yet the library is not checked.
+it does not have them all yet the library is not checked.
 
 What a start needs from this host is tried and released: the interfaces and the transport,
 the addresses and ports, and the files, as the server's user: that of the key user; for

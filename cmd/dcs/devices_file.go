@@ -18,6 +18,7 @@ import (
 	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/cli"
 	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/progress"
 	"dcs/render/attr"
 	"dcs/render/attr/csvfile"
 	"dcs/render/attr/localdb"
@@ -97,7 +98,7 @@ func namedSource(e cli.Env, file, name string) (attr.Source, config.DeviceSource
 	if err := cfg.Load(file); err != nil {
 		return nil, none, err
 	}
-	sources, err := assemble.OpenSources(cfg.Devices.Sources, slog.New(slog.NewTextHandler(e.Stderr, nil)))
+	sources, err := assemble.OpenSources(cfg.Devices.Sources, slog.New(slog.NewTextHandler(progress.Above(e.Stderr), nil)))
 	if err != nil {
 		return nil, none, err
 	}

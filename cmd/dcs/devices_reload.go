@@ -32,7 +32,7 @@ little; an empty source leaves no devices.`,
   dcs devices reload --force 'csv /etc/dcs/devices.csv'`,
 		Args: cli.Arguments(0, 1),
 	}
-	server.Flags(cmd)
+	server.Flags(cmd, e.StandardConfig)
 	cmd.Flags().StringVar(&server.Address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
 	cmd.Flags().BoolVar(&force, "force", false, "accept the losses of the sources")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {

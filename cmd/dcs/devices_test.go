@@ -464,7 +464,7 @@ func TestServeUntoldAttributes(t *testing.T) {
 	for _, name := range []string{"modem.cm@020000000001", "flat.cm@020000000001", "cm-020000000001.cfg", "typo-1"} {
 		gets(name, nil, errSilent)
 	}
-	p.await("templates wait for attributes of devices")
+	p.await("templates are waiting for device attributes")
 
 	if err := writeFile(filepath.Join(dir, "fleet.csv"), []byte(fleetCSV)); err != nil {
 		t.Fatal(err)

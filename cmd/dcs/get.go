@@ -138,7 +138,7 @@ func (g *fetch) run() ([]byte, error) {
 	if err := t.send(tftp.AppendRequest(nil, g.name, "octet", &asked)); err != nil {
 		return nil, err
 	}
-	var unreachable error // as ICMP reports; a later request may get through
+	var unreachable syscall.Errno // as ICMP reports, 0: it has not; a later request may get through
 	buf := make([]byte, tftp.DataHeader+tftp.MaxBlksize+1)
 	for tries := 1; !t.finished; {
 		if err := conn.SetReadDeadline(time.Now().Add(g.timeout)); err != nil {
@@ -157,10 +157,14 @@ func (g *fetch) run() ([]byte, error) {
 			continue
 		}
 		if errors.Is(err, syscall.ECONNREFUSED) {
+			if t.second {
+				continue // it may be that one's port
+			}
 			return nil, t.refused()
 		}
-		if errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH) {
-			unreachable = err
+		// A firewall that rejects IPv6 is reported as EACCES.
+		if errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EACCES) {
+			errors.As(err, &unreachable)
 			continue
 		}
 		if err != nil {
@@ -201,6 +205,7 @@ type download struct {
 	conn     *net.UDPConn
 	peer     netip.AddrPort // the port is that of the transfer once answered
 	answered bool
+	second   bool // a second transfer was answered with an ERROR, which may bring ICMP errors
 	finished bool
 	last     []byte   // sent last, for sending again
 	asked    tftp.Set // options of our request
@@ -231,9 +236,9 @@ func (t *download) acknowledge() error {
 }
 
 // silence is the error of a server that has not answered.
-func (t *download) silence(tries int, unreachable error) error {
+func (t *download) silence(tries int, unreachable syscall.Errno) error {
 	switch {
-	case unreachable != nil:
+	case unreachable != 0:
 		return fmt.Errorf("no answer to %d requests: %w", tries, unreachable)
 	case t.answered:
 		return fmt.Errorf("transfer broke off after %d octets: no answer to %d acknowledgements", len(t.body), tries)
@@ -261,6 +266,7 @@ func (t *download) receive(b []byte, from netip.AddrPort) error {
 	}
 	if t.answered && from.Port() != t.peer.Port() {
 		// A second transfer, from a request of ours that was answered twice (RFC 1350, section 4).
+		t.second = true
 		_, err := t.conn.WriteToUDPAddrPort(tftp.AppendERROR(nil, tftp.CodeUnknownTID, "unknown transfer"), from)
 		return err
 	}

@@ -35,7 +35,7 @@ loss is real, --force makes the server accept the library as it is now.`,
   dcs reload --force`,
 		Args: cli.Arguments(0, 0),
 	}
-	server.Flags(cmd)
+	server.Flags(cmd, e.StandardConfig)
 	cmd.Flags().StringVar(&server.Address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
 	cmd.Flags().BoolVar(&force, "force", false, "accept the loss of names")
 	cmd.RunE = func(*cobra.Command, []string) error {

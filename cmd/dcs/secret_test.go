@@ -297,7 +297,7 @@ func TestSecretKillServer(t *testing.T) {
 }
 
 // A CMTS that cannot be reached stops a rotation before the switch; a dialogue that goes wrong turns it round; without a
-// server the keyring is changed for its next start.
+// server the keyring is changed for the next start.
 func TestSecretFaults(t *testing.T) {
 	t.Parallel()
 	l, server := plant(t, lab.Cisco, lab.C4, lab.C3, lab.BSR)
@@ -330,7 +330,7 @@ func TestSecretFaults(t *testing.T) {
 		t.Error("a journal was begun")
 	}
 	sick.SetFaults(cmts.Faults{ErrorOn: "secondary-secret index 16 0"})
-	fails("all is as it was before")
+	fails("everything was restored")
 	consistent(t, l)
 	if err := os.WriteFile(filepath.Join(l.Dir, "password"), []byte("wrong"), 0o600); err != nil {
 		t.Fatal(err)
@@ -345,7 +345,7 @@ func TestSecretFaults(t *testing.T) {
 		t.Error(err)
 	}
 	out := secretDone(t, l, "rotate", "--yes", "--drain", "0s")
-	if !strings.Contains(out, "the keyring is changed for its next start") {
+	if !strings.Contains(out, "the keyring is changed for the next start") {
 		t.Errorf("%s", out)
 	}
 	ring := consistent(t, l)

@@ -38,7 +38,7 @@ Rates and latencies are those of the last interval.`,
   dcs top unix:/run/dcs/admin.sock --once`,
 		Args: cli.Arguments(0, 1),
 	}
-	server.Flags(cmd)
+	server.Flags(cmd, e.StandardConfig)
 	f := cmd.Flags()
 	f.BoolVar(&once, "once", false, "print the state after one interval as text, and exit")
 	f.DurationVar(&interval, "interval", time.Second, "`time` between updates, 100ms to 1m")

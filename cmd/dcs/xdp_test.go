@@ -745,7 +745,7 @@ func TestLimits(t *testing.T) {
 
 			configure("allow: 198.19.0.0/16\nrate: 0.1\n")
 			p.reload()
-			p.said("the configuration of before stays in force")
+			p.said("keeping the previous configuration")
 			want(t, lab, six, "x", "text")
 			configure("allow: 198.19.0.0/16\n")
 			p.reload()

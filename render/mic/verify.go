@@ -82,7 +82,7 @@ func Verify(file []byte, s *Secret) (Report, error) {
 	if l.cm.end != 0 {
 		d := md5x.From(md5x.New())
 		if l.cmts.end != 0 && l.cmts.off < l.cm.off {
-			r.Notes = append(r.Notes, "TLV 7 stands before TLV 6")
+			r.Notes = append(r.Notes, "TLV 7 comes before TLV 6")
 			d.Write(file[:l.cmts.off])
 			d.Write(file[l.cmts.end:l.cm.off])
 		} else {
@@ -182,7 +182,7 @@ func verifyMTA(file []byte) (Report, error) {
 		r.MTA.Verdict = Valid
 	}
 	if !m.last && r.MTA.Note == "" {
-		r.MTA.Note = fmt.Sprintf("it does not stand right before the closing delimiter, but at offset %d", m.hash.off)
+		r.MTA.Note = fmt.Sprintf("not directly before the closing delimiter, but at offset %d", m.hash.off)
 	}
 	return r, nil
 }

@@ -13,8 +13,8 @@ func (t *Template) AsIs() (file []byte, path string, ok bool) {
 	return t.source, t.sourcePath, true
 }
 
-// resigned warns of a file that is signed anew although its own MIC or hash says that it is not as it was made: it may have been
-// changed on purpose, or be damaged.
+// resigned warns of a file that gets new MICs although its own MIC or hash is invalid: the file may have been changed on purpose,
+// or be damaged.
 func (c *checker) resigned(it *syntax.Item) {
 	if r, err := mic.Verify(c.t.source, nil); err == nil && !r.OK() {
 		c.warnf(it.From.Pos, "%s: invalid MIC or hash: the file was changed after it was made, or is damaged; devices accept it once it is signed again", write(it.From))

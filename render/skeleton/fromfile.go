@@ -41,7 +41,7 @@ func (c *compiler) plain() {
 		case *syntax.Hash:
 			c.setHash(st, tlv.Root(tlv.MTA))
 		default:
-			c.errorf(st.Position(), "only default, reject and hash are allowed in a Text or Binary item; its contents come from %s", write(it.From))
+			c.errorf(st.Position(), "only default and reject are allowed in a Text or Binary item; its contents come from %s", write(it.From))
 		}
 	}
 	if it.Kind == syntax.Text {

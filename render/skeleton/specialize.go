@@ -145,7 +145,7 @@ func (*specializer) otherCases(*syntax.Select, *syntax.Case, *tlv.Def, *scope) {
 func (*specializer) unknownValue(*syntax.Setting, *tlv.Def, tlv.Form, []val) {} // its fault is noted
 
 func (s *specializer) tooLate(pos syntax.Pos, what string) {
-	s.errorf(pos, "%s: known only when a request arrives", what)
+	s.errorf(pos, "%s: its value is known only when a request arrives", what)
 }
 
 func (*specializer) markStructural(int) {}

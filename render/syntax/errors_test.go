@@ -16,7 +16,7 @@ func TestErrors(t *testing.T) {
 		{"empty", "", []string{"1:1: empty"}},
 		{"empty", " \n", []string{"2:1: empty"}},
 		{"comments only", "# x\n/* y */", []string{"2:8: nothing but comments"}},
-		{"NUL", "Main {\n A 1;\x00 }", []string{"2:6: a NUL octet"}},
+		{"NUL", "Main {\n A 1;\x00 }", []string{"2:6: NUL octet"}},
 		{"UTF-16", "\xff\xfeM\x00", []string{"1:1: UTF-16"}},
 
 		{"no semicolon", "Main { NetworkAccess 1 }", []string{"1:23: NetworkAccess has no ; at its end"}},

@@ -209,7 +209,7 @@ func (p *parser) encoding() bool {
 	}
 	if n := strings.IndexByte(p.src, 0); n >= 0 {
 		line := strings.Count(p.src[:n], "\n") + 1
-		p.errorAt(line, n-strings.LastIndexByte(p.src[:n], '\n'), "a NUL octet: this is no text (dcs decode turns a boot file into text; if it is UTF-16, %s)", save)
+		p.errorAt(line, n-strings.LastIndexByte(p.src[:n], '\n'), "NUL octet: not a text file (dcs decode turns a boot file into text; if it is UTF-16, %s)", save)
 		return false
 	}
 	return true

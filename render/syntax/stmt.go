@@ -32,7 +32,7 @@ func (p *parser) statement(what string, open Pos) Stmt {
 		return nil
 	}
 	if p.item == Text || p.item == Binary {
-		p.errorf("a %v holds no settings, so %s is not allowed here; default, select and reject are", p.item, text)
+		p.errorf("a %v holds no settings, so %s is not allowed here; default and reject are", p.item, text)
 		p.skipStatement()
 		return nil
 	}

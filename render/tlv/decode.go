@@ -208,7 +208,7 @@ func (n *Node) checkWidth() {
 // isGroup reports whether the value was read as TLVs.
 func (n *Node) isGroup() bool { return n.Def != nil && n.Def.Group() && n.Note == "" }
 
-// Append appends the TLV, made anew from its parts.
+// Append appends the TLV, recomputed from its parts.
 func (n *Node) Append(dst []byte) []byte {
 	start := len(dst)
 	dst = append(dst, n.Raw[:len(n.Raw)-len(n.Value)]...)
@@ -227,7 +227,7 @@ func (n *Node) Append(dst []byte) []byte {
 	return dst
 }
 
-// Append appends the file, made anew from its parts. For a tree that came with an error it
+// Append appends the file, recomputed from its parts. For a tree that came with an error it
 // is what was read.
 func (t *Tree) Append(dst []byte) []byte {
 	for _, n := range t.Nodes {

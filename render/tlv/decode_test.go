@@ -21,8 +21,8 @@ var printed = []struct {
 }{
 	{"smallest", CM, "030101 0610a3ab4e9009b0f65a3ff916999853a257 07108ece128abaee3a1faca93737c576bb7e ff", `Main {
     NetworkAccess 1;
-    # CmMic 0xa3ab4e9009b0f65a3ff916999853a257, made anew
-    # CmtsMic 0x8ece128abaee3a1faca93737c576bb7e, made anew
+    # CmMic 0xa3ab4e9009b0f65a3ff916999853a257, recomputed
+    # CmtsMic 0x8ece128abaee3a1faca93737c576bb7e, recomputed
     # EndOfData
 }
 `},
@@ -183,7 +183,7 @@ var printed = []struct {
 	{"MTA with a hash", MTA, "fe0101 0b28 3026 060e2b06010401a30b0202010102 0700 0414 " + strings.Repeat("0f", 20) + " fe01ff", `Mta {
     hash na;
     MtaConfigDelimiter 1;
-    # hash 0x` + strings.Repeat("0f", 20) + `, made anew
+    # hash 0x` + strings.Repeat("0f", 20) + `, recomputed
     MtaConfigDelimiter 255;
 }
 `},
@@ -199,8 +199,8 @@ var printed = []struct {
 
 const (
 	end     = "0610000102030405060708090a0b0c0d0e0f 0710000102030405060708090a0b0c0d0e0f ff"
-	endText = `    # CmMic 0x000102030405060708090a0b0c0d0e0f, made anew
-    # CmtsMic 0x000102030405060708090a0b0c0d0e0f, made anew
+	endText = `    # CmMic 0x000102030405060708090a0b0c0d0e0f, recomputed
+    # CmtsMic 0x000102030405060708090a0b0c0d0e0f, recomputed
     # EndOfData
 }
 `

@@ -234,7 +234,7 @@ func TestEncodeErrors(t *testing.T) {
 		{CM, `SnmpMibObject .1.3.6.1 HexString "abc";`, `HexString: expected 0x and hexadecimal digits without quotes; write 0x616263, or String "abc"`},
 		{CM, `SnmpMibObject .1.3.6.1 String 0x01;`, "HexString takes 0x01"},
 		{CM, `SnmpMibObject .1.3.6.1 String abc;`, "String: expected a quoted string, got abc"},
-		{CM, `SnmpMibObject .1.3.6.1 DecimalString "1.256";`, `"256" is no number from 0 to 255`},
+		{CM, `SnmpMibObject .1.3.6.1 DecimalString "1.256";`, `"256" is not a number from 0 to 255`},
 		{CM, `SnmpMibObject noSuchLabelAnywhere.0 Integer 1;`, "noSuchLabelAnywhere"},
 		{CM, `SnmpWriteControl .1.3.6.1 2;`, "expected 0 to allow or 1 to forbid, got 2"},
 		{MTA, `SnmpMibObject pktcMtaDevEnabled.7 Integer yes;`, "pktcMtaDevEnabled has no yes"},

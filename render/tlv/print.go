@@ -145,13 +145,13 @@ func (p *printer) node(n *Node, parent *Def, depth int) {
 	if parent.IsRoot() {
 		switch {
 		case n == p.hash:
-			p.line(depth, "", "hash 0x"+hex.EncodeToString(n.Value[len(n.Value)-20:])+", made anew")
+			p.line(depth, "", "hash 0x"+hex.EncodeToString(n.Value[len(n.Value)-20:])+", recomputed")
 			return
 		case n.isMarker():
 			p.line(depth, "", n.Def.Name)
 			return
 		case n.Def != nil && n.Def.computed() != nil:
-			p.line(depth, "", n.Def.Name+" 0x"+hex.EncodeToString(n.Value)+", made anew")
+			p.line(depth, "", n.Def.Name+" 0x"+hex.EncodeToString(n.Value)+", recomputed")
 			return
 		}
 	}

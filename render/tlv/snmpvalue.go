@@ -158,7 +158,7 @@ func (d *Def) appendDecimalString(dst []byte, v *Value) ([]byte, error) {
 		n, big, ok := parseUint(part, 10)
 		if !ok || big || n > 255 {
 			return dst[:start], d.fail(2, `DecimalString: expected octets in decimal separated by dots, such as "1.2.3": `+
-				strconv.Quote(part)+" is no number from 0 to 255")
+				strconv.Quote(part)+" is not a number from 0 to 255")
 		}
 		dst = append(dst, byte(n))
 	}

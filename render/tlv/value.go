@@ -153,7 +153,7 @@ func appendHex(dst []byte, digits string) ([]byte, string) {
 	for i := 0; i < len(digits); i += 2 {
 		hi, lo := hexDigit(digits[i]), hexDigit(digits[i+1])
 		if hi > 15 || lo > 15 {
-			return dst, "0x" + shorten(digits) + " has a character that is no hexadecimal digit"
+			return dst, "0x" + shorten(digits) + " has a character that is not a hexadecimal digit"
 		}
 		dst = append(dst, hi<<4|lo)
 	}

@@ -27,7 +27,7 @@ type Options struct {
 	Stdout, Stderr io.Writer
 }
 
-// Run tells all that is wrong with a configuration. Its error is errTold if it has told something.
+// Run reports everything that is wrong with a configuration. Its error is [cli.ErrReported] if it has reported something.
 func Run(cfg *config.Config, o Options) error {
 	if o.UnitDirs == nil {
 		o.UnitDirs = unitDirs

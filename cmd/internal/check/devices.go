@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dcs/cmd/internal/assemble"
+	"dcs/cmd/internal/progress"
 	"dcs/render/attr"
 	"dcs/render/attr/store"
 )
@@ -18,7 +19,7 @@ import (
 // checkDevices opens the sources, all at once, and returns the attributes that they and the snapshot name. With all it
 // loads them too, and tells what they leave out.
 func (c *checker) checkDevices() (*attr.Schema, error) {
-	log := slog.New(slog.NewTextHandler(c.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	log := slog.New(slog.NewTextHandler(progress.Above(c.Stderr), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	sources, err := assemble.OpenSources(c.cfg.Devices.Sources, log)
 	if err != nil {
 		return nil, err

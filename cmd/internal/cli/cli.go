@@ -21,7 +21,7 @@ type Env struct {
 }
 
 // ErrReported ends a verb whose errors are on stderr already.
-var ErrReported = errors.New("errors were told")
+var ErrReported = errors.New("errors were reported")
 
 // UsageError is a mistake in the command line that cobra cannot see.
 type UsageError struct{ Err error }

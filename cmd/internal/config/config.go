@@ -452,8 +452,9 @@ Empty: only there.`,
 			`An address such as 0.0.0.0:8080 where GET /boot/NAME gives a device the same
 file as TFTP does, subject to allow and rate. A request from one of proxies is
 for the address in its header X-Forwarded-For; if no device can have that
-address, the answer is status 400. Static files have an ETag and support Range
-requests, so that a broken download can be continued. Empty: none.`,
+address, the answer is status 400. Files that are served as they are have an
+ETag and support Range requests, so that a broken download can be continued.
+Empty: none.`,
 			one(&c.HTTP, "address", "an address and port", text, parseWeb),
 		},
 		{

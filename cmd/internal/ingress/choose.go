@@ -107,7 +107,7 @@ func (f *facts) spread() bool {
 	return f.workers > 1 && queues < f.workers
 }
 
-// LookAround finds out what decide needs to know. listen are the addresses where requests are taken.
+// LookAround finds out what [Decide] needs to know. listen are the addresses where requests are taken.
 func LookAround(cfg *config.Config, listen []netip.AddrPort, workers int) facts {
 	f := facts{workers: workers}
 	if cfg.Transport == config.Socket {

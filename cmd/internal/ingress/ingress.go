@@ -255,7 +255,7 @@ func (in *Ingress) chooseSockets() {
 	}
 }
 
-// Close gives back what openTransports has opened. The transports are their server's, once it runs.
+// Close gives back what [Open] has opened. The transports are their server's, once it runs.
 func (in *Ingress) Close() error {
 	var errs []error
 	if in.Steering != nil {
@@ -273,8 +273,8 @@ func (in *Ingress) Close() error {
 	return errors.Join(errs...)
 }
 
-// Told are the words of the log for how packets come in.
-func (in *Ingress) Told() []any {
+// LogArgs describes for the log how packets come in.
+func (in *Ingress) LogArgs() []any {
 	args := []any{"listen", in.Addrs, "transport", in.Kind, "workers", len(in.Transports)}
 	if in.Steering != nil {
 		args = append(args, "interface", in.Steering.Names(), "mode", in.Mode())

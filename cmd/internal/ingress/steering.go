@@ -159,8 +159,8 @@ func (st *Steering) Each(f func(p Steered)) {
 	}
 }
 
-// Lost returns how often a program was lost, and how often an interface was left to the sockets.
-func (st *Steering) Lost() (losses, falls uint64) {
+// Losses returns how often a program was detached by others, and how often an interface fell back to the sockets.
+func (st *Steering) Losses() (losses, falls uint64) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	return st.losses, st.falls

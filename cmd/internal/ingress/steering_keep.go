@@ -20,9 +20,9 @@ const (
 	proveEvery = 250 * time.Millisecond
 )
 
-// Keep looks after the programs until the context ends: it attaches those again that were lost, and follows the interfaces. Where
+// Run keeps the programs attached until ctx ends: it attaches those again that were detached, and follows the interfaces. Where
 // there is no program, requests arrive at the sockets, which all workers serve beside their AF_XDP sockets.
-func (st *Steering) Keep(ctx context.Context) {
+func (st *Steering) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	all.Go(func() { st.tellDrops(ctx) })

@@ -11,10 +11,10 @@ import (
 // queued is how many lines may wait to be written.
 const queued = 1024
 
-// PerSecond is how many lines of one kind a Queue writes per second.
-const PerSecond = 10
+// perSecond is how many lines of one kind a Queue writes per second.
+const perSecond = 10
 
-// A Queue writes lines on a goroutine of its own, for callers that must not wait. It writes [PerSecond] lines of one
+// A Queue writes lines on a goroutine of its own, for callers that must not wait. It writes perSecond lines of one
 // kind per second; the next line of the kind says how many were suppressed ("held").
 //
 // The sampling handlers for slog (samber/slog-sampling and others) do not fit: they write on the caller's goroutine, and
@@ -144,7 +144,7 @@ func (q *Queue) admit(kinds map[string]*kind, l *line) bool {
 	if s := q.now().Unix(); s != k.second {
 		k.second, k.written = s, 0
 	}
-	if k.written >= PerSecond {
+	if k.written >= perSecond {
 		k.held++
 		q.held.Add(1)
 		return false

@@ -95,12 +95,12 @@ func TestTable(t *testing.T) {
 		delete(v.samples, RuntimeMemory)
 	})
 	text, _ := scrape(t, h, "")
-	promtool(t, text)
 	for _, m := range Table() {
 		if !strings.Contains(text, fmt.Sprintf("# HELP %s %s\n# TYPE %s %s\n", m.Name, strings.ReplaceAll(m.Help, `\`, `\\`), m.Name, m.Type)) {
 			t.Errorf("%s is missing", m.Name)
 		}
 	}
+	promtool(t, text)
 }
 
 // A mistake of a source costs its metric, not the others.

@@ -45,7 +45,7 @@ var (
 	TransportInfo               = gauge("dcs_transport_info", "1 for each interface with an XDP program, or once if there is none, labelled with the transport, the mode of the program and the reason.", "transport", "mode", "interface", "reason")
 	Capability                  = gauge("dcs_capability", "1 if the server uses this capability of the host, else 0, with the reason.", "name", "reason")
 	LearnedNames                = gauge("dcs_learned_names", "Names in the learned table.")
-	LearnedBytes                = gauge("dcs_learned_bytes", "Memory of the learned table; bounded by learned_memory.")
+	LearnedBytes                = gauge("dcs_learned_bytes", "Memory of the names in the learned table; bounded by learned_memory.")
 	LearnedHits                 = counter("dcs_learned_hits_total", "Requests whose name was in the learned table.")
 	LearnedMisses               = counter("dcs_learned_misses_total", "Requests whose name was not in the learned table.")
 	LearnedEvictions            = counter("dcs_learned_evictions_total", "Names evicted from the learned table.")

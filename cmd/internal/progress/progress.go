@@ -48,7 +48,26 @@ func New(w io.Writer, what string, total int64) *Bar {
 	b.lines = mpb.New(mpb.WithOutput(w), mpb.WithRefreshRate(refresh))
 	// The library's own total stays unknown: it would remove the line as soon as that is reached.
 	b.line = b.lines.New(0, mpb.NopStyle(), mpb.PrependDecorators(decor.Any(b.text)))
+	shown.Store(b)
 	return b
+}
+
+// shown is the bar on the terminal, of which a process has one.
+var shown atomic.Pointer[Bar]
+
+// Above returns a writer of whole lines to w, such as those of a log. While a bar is shown they go above it, where its updates
+// do not erase them.
+func Above(w io.Writer) io.Writer { return above{w} }
+
+type above struct{ w io.Writer }
+
+func (a above) Write(p []byte) (int, error) {
+	if b := shown.Load(); b != nil {
+		if n, err := b.lines.Write(p); err == nil {
+			return n, nil
+		}
+	}
+	return a.w.Write(p)
 }
 
 // Add counts n more things as done.
@@ -104,6 +123,7 @@ func (b *Bar) Close() {
 	}
 	b.line.Abort(true)
 	b.lines.Wait()
+	shown.CompareAndSwap(b, nil)
 }
 
 // text returns what the line shows now.

@@ -62,10 +62,11 @@ type Access struct {
 	Standard string // the configuration where no other is given
 }
 
-func (a *Access) Flags(cmd *cobra.Command) {
-	a.Standard = StandardConfig
+// Flags adds the flags that say where the server is. standard is the configuration if none is given, "": there is none.
+func (a *Access) Flags(cmd *cobra.Command, standard string) {
+	a.Standard = standard
 	f := cmd.Flags()
-	f.StringVarP(&a.File, "config", "c", "", "the server's configuration `file` (default: "+a.Standard+", if it is there and no address is given)")
+	f.StringVarP(&a.File, "config", "c", "", "the server's configuration `file` (default: "+StandardConfig+", if it is there and no address is given)")
 	f.StringVar(&a.TokenFile, "token-file", "", "a `file` with the token that the server's admin_token_file has (default: as the configuration says)")
 }
 

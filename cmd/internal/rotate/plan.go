@@ -1,6 +1,7 @@
 package rotate
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -63,7 +64,7 @@ func (s *Saga) TakeStock(ctx Context, ring *keyring.File, fleet []string, wish W
 	}
 	switch {
 	case len(fleet) == 0:
-		return nil, errors.New("the fleet has no CMTS: there is none to tell a new secret")
+		return nil, errors.New("the fleet has no CMTS")
 	case len(chosen) == 0:
 		return nil, errors.New("no CMTS was named")
 	}
@@ -85,7 +86,7 @@ func (s *Saga) TakeStock(ctx Context, ring *keyring.File, fleet []string, wish W
 	}, Failed: map[string]error{}}
 	found, err := s.visitAll(ctx, ring, chosen, wish.Given)
 	if ctx.Err() != nil {
-		return nil, err
+		return nil, cmp.Or(err, ctx.Err())
 	}
 
 	names := newNames(ring, chosen, wish.Given, s.now())
@@ -125,7 +126,7 @@ func (s *Saga) TakeStock(ctx Context, ring *keyring.File, fleet []string, wish W
 	}
 	n := min(length, least)
 	if n < shortest {
-		return nil, fmt.Errorf("%s takes no secret longer than %d characters: too short to be made by chance", weakest, n)
+		return nil, errors.Join(append(errs, fmt.Errorf("%s takes no secret longer than %d characters: too short for a random secret", weakest, n))...)
 	}
 	if n < length {
 		sv.note(weakest, fmt.Sprintf("it takes no more than %d characters, so new secrets have as many", n))

@@ -64,7 +64,7 @@ func TestRotateSecondServer(t *testing.T) {
 	}
 }
 
-// Without a server the keyring is changed for its next start.
+// Without a server the keyring is changed for the next start.
 func TestRotateWithoutServer(t *testing.T) {
 	w, fleet := newWorld(t, 2, 1)
 	w.serverUp = false
@@ -245,8 +245,8 @@ func TestFaults(t *testing.T) {
 		{"unreachable when verified", "a1", failing(errDown, "verify", 3, forever), "a1: add: 10.0.0.1: unreachable", false, true},
 		{"unreachable after", "a1", failing(errDown, "remove", 1, forever), "a1: remove: 10.0.0.1: unreachable", true, true},
 		{"one slot, unreachable before the switch", "x0", failing(errDown, "verify", 3, forever), "x0: ask: 10.0.0.1: unreachable", false, true},
-		{"denied", "a1", failing(cmts.ErrDenied, "add", 1, forever), "a1: add: denied\nall is as it was before", false, false},
-		{"dialogue", "a1", failing(dialogue, "add", 1, forever), "a1: add: % Invalid input detected\nall is as it was", false, false},
+		{"denied", "a1", failing(cmts.ErrDenied, "add", 1, forever), "a1: add: denied\neverything was restored", false, false},
+		{"dialogue", "a1", failing(dialogue, "add", 1, forever), "a1: add: % Invalid input detected\neverything was restored", false, false},
 		{"dialogue once", "a1", failing(dialogue, "add", 1, 1), "", true, false},
 		{"one slot, dialogue at removal", "x0", failing(dialogue, "remove", 1, 2), "x0: remove: % Invalid input", true, true},
 		{"one slot, dialogue", "x0", failing(dialogue, "add", 1, 2), "x0: add: % Invalid input", true, true},
@@ -306,7 +306,7 @@ func TestServerRefuses(t *testing.T) {
 	w, fleet := newWorld(t, 2, 1)
 	w.refuse = errors.New("secrets.yaml: permission denied")
 	err := w.rotate(fleet, Wish{})
-	if err == nil || !strings.Contains(err.Error(), "permission denied\nall is as it was before") {
+	if err == nil || !strings.Contains(err.Error(), "permission denied\neverything was restored") {
 		t.Fatal(err)
 	}
 	w.served = w.disk.Clone() // its generation alone differs
@@ -326,7 +326,7 @@ func TestVerify(t *testing.T) {
 		return nil
 	}
 	err := w.rotate(fleet, Wish{})
-	if err == nil || !strings.Contains(err.Error(), "a0: add: it does not hold the secret that it was given (no)\nall is as it was") {
+	if err == nil || !strings.Contains(err.Error(), "a0: add: it does not hold the secret that it was given (no)\neverything was restored") {
 		t.Fatal(err)
 	}
 	if w.settled(fleet) {

@@ -102,9 +102,9 @@ type RolledBackError struct {
 
 func (e *RolledBackError) Error() string {
 	if e.Err != nil {
-		return fmt.Sprintf("%v\nand the way back is not at its end: %v", e.Cause, e.Err)
+		return fmt.Sprintf("%v\nand the rollback has not ended: %v", e.Cause, e.Err)
 	}
-	return e.Cause.Error() + "\nall is as it was before"
+	return e.Cause.Error() + "\neverything was restored"
 }
 
 func (e *RolledBackError) Unwrap() []error { return []error{e.Cause, e.Err} }
@@ -152,7 +152,7 @@ func certain(err error) bool {
 func (s *Saga) Back(ctx Context, why string) error {
 	st := s.Journal.State()
 	if !st.Back && (st.Ended != "" || st.Ending) {
-		return errors.New("this rotation has come to its end: its old secrets are gone")
+		return errors.New("this rotation has ended: its old secrets are gone")
 	}
 	if !st.Back {
 		if err := s.Journal.write(record{Phase: back, Why: why}); err != nil {

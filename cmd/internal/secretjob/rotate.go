@@ -15,6 +15,7 @@ import (
 
 	"dcs/cmd/internal/cli"
 	"dcs/cmd/internal/keyring"
+	"dcs/cmd/internal/progress"
 	"dcs/cmd/internal/rotate"
 	"dcs/render/secret"
 )
@@ -68,7 +69,7 @@ func (j *Job) rotate(ctx context.Context, wish rotate.Wish, dryRun, yes bool) er
 		return err
 	}
 	if state != nil && state.Ended == "" {
-		return fmt.Errorf("the rotation that %s began at %s has not come to its end: dcs secret resume or dcs secret rollback", state.Plan.By, clock(state.Begun))
+		return fmt.Errorf("the rotation that %s began at %s has not ended; use dcs secret resume or dcs secret rollback", state.Plan.By, clock(state.Begun))
 	}
 	server, err := j.askServer(ctx)
 	if err != nil {
@@ -212,12 +213,12 @@ func (j *Job) finish(ctx context.Context, failure error) error {
 	}
 	switch {
 	case state.Ended == "":
-		end := "not at its end: dcs secret resume goes on, dcs secret rollback brings all back"
+		end := "not ended; dcs secret resume continues, dcs secret rollback restores the old secrets"
 		if ctx.Err() != nil {
 			end = "stopped; " + end
 		}
 		if failure == nil {
-			failure = errors.New("the rotation has not come to its end")
+			failure = errors.New("rotation not ended")
 		}
 		return j.tellAll(failure, end)
 	case failure != nil:
@@ -292,7 +293,7 @@ func (j *Job) resume(ctx context.Context, r Resumption) error {
 	}
 	if state == nil || state.Ended != "" {
 		if r.Back && state != nil {
-			return errors.New("the last rotation has come to its end: rotate again to bring a former secret back")
+			return errors.New("the last rotation has ended; rotate again to restore a former secret")
 		}
 		_, err := fmt.Fprintln(j.Env.Stdout, "No rotation is under way.")
 		return err
@@ -301,7 +302,7 @@ func (j *Job) resume(ctx context.Context, r Resumption) error {
 		return err
 	}
 	if err := j.lookBehind(&state.Plan); err != nil {
-		fmt.Fprintf(j.Env.Stderr, "static files not known: %s\n", firstLine(err))
+		fmt.Fprintf(progress.Above(j.Env.Stderr), "static files not known: %s\n", firstLine(err))
 	}
 	if r.Drain >= 0 {
 		state.Plan.Drain = r.Drain

@@ -80,11 +80,11 @@ func (j *Job) server() (rotate.Server, error) {
 // askServer tells which server there is to switch. The error says that there may be one that cannot be told.
 func (j *Job) askServer(ctx context.Context) (string, error) {
 	if j.NoServer {
-		return "none is told: start it anew before the old secrets go", nil
+		return "not notified; restart it before the old secrets are removed", nil
 	}
 	s, ok := j.saga.Server.(*signingServer)
 	if !ok {
-		return "", errors.New("no admin address is configured, so a running server could not be told: set admin, or say --no-server if none runs")
+		return "", errors.New("no admin address is configured, so a running server cannot be notified; set admin, or use --no-server if none runs")
 	}
 	generation, err := s.call(ctx, http.MethodGet, adminapi.SecretsPath)
 	switch {
@@ -113,7 +113,7 @@ func (j *Job) askServer(ctx context.Context) (string, error) {
 			c.Close()
 		}
 	}
-	return "none runs at " + s.where + ": the keyring is changed for its next start", nil
+	return "none runs at " + s.where + ": the keyring is changed for the next start", nil
 }
 
 const (

@@ -76,7 +76,7 @@ func (j *Job) Status(ctx context.Context, verify bool) error {
 	case under && state.Back:
 		fmt.Fprintf(b, "Rotation  begun by %s at %s, being rolled back (%s)\n", state.Plan.By, clock(state.Begun), firstLine(errors.New(state.Why)))
 	case under:
-		fmt.Fprintf(b, "Rotation  begun by %s at %s, not at its end\n", state.Plan.By, clock(state.Begun))
+		fmt.Fprintf(b, "Rotation  begun by %s at %s, not ended\n", state.Plan.By, clock(state.Begun))
 	case state != nil:
 		fmt.Fprintf(b, "Rotation  the last was %s at %s, by %s\n", state.Ended, clock(state.EndedAt), state.Plan.By)
 	}

@@ -16,7 +16,7 @@ func openAdmin(c *config.Config, log *slog.Logger, secrets *serverSecrets) (*adm
 		tried(log, "admin", address)(err)
 		// Nobody could tell us of a rotation so far.
 		if _, err := secrets.reload(); err != nil {
-			log.Error("the secrets stay as they are", "err", err)
+			log.Error("keeping the previous secrets", "err", err)
 		}
 	}
 	return admin.New(cfg, log)

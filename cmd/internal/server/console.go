@@ -93,7 +93,7 @@ func reasonText(err error) string {
 	case "":
 		return ""
 	case render.Asking:
-		return "the device is being asked for; the modem's next request finds more"
+		return "looking the device up; the modem's retry will be answered"
 	case render.UnknownName:
 		return "no template and no static file has this name"
 	}

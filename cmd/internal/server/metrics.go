@@ -133,7 +133,7 @@ func (s *server) readTransport(w *metrics.Values) {
 			native = native || p.Attached && p.Mode == bpf.Native
 			rings = rings || p.Xsk && in.Rings != nil
 		})
-		losses, falls = st.Lost()
+		losses, falls = st.Losses()
 		if stats, err := st.Steer.Stats(); err == nil {
 			for v, n := range stats {
 				w.Count(metrics.XDPPackets, n.Packets, bpf.Verdict(v).String())

@@ -98,7 +98,7 @@ func (s *server) rereadConfig() {
 		for _, e := range assemble.Flatten(err) {
 			s.log.Error(e.Error())
 		}
-		s.log.Error("the configuration of before stays in force")
+		s.log.Error("keeping the previous configuration")
 		return
 	}
 	s.tellLimits("limits set")
@@ -136,7 +136,7 @@ type loader struct {
 func (l *loader) reload(force bool) error {
 	defer l.manager.reloading()()
 	if _, err := l.secrets.reload(); err != nil {
-		l.log.Error("the secrets stay as they are", "err", err)
+		l.log.Error("keeping the previous secrets", "err", err)
 	}
 	before := l.engine.Library()
 	if err := l.engine.Reload(force); err != nil {
@@ -171,6 +171,6 @@ func (l *loader) loaded(what string, err error) {
 		l.log.Error("nothing to serve: no template and no static file; /readyz is 503 until there is one", "library", l.cfg.Library, "static", l.cfg.Static)
 	}
 	if n := snap.Waiting(); n > 0 {
-		l.log.Warn("templates wait for attributes of devices that no source has told yet", "templates", n)
+		l.log.Warn("templates are waiting for device attributes that no source has supplied yet", "templates", n)
 	}
 }

@@ -86,8 +86,8 @@ func (s *server) registerSecrets() {
 	s.admin.Handle("POST "+adminapi.SecretsReloadPath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		state, err := s.secrets.reload()
 		if err != nil {
-			s.log.Error("the secrets stay as they are", "err", err)
-			admin.WriteError(w, http.StatusUnprocessableEntity, errors.New("the secrets stay as they are: "+err.Error()))
+			s.log.Error("keeping the previous secrets", "err", err)
+			admin.WriteError(w, http.StatusUnprocessableEntity, errors.New("keeping the previous secrets: "+err.Error()))
 			return
 		}
 		admin.WriteJSON(w, state)

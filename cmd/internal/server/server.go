@@ -179,7 +179,7 @@ func open(ctx context.Context, o *Options, logs *logging.Log) (_ *server, err er
 	}
 	opened.add(func() { adm.Close() })
 	if adm.Enabled() {
-		// Whoever changes the keyring can tell us from now on: what was changed since it was read has been told to nobody.
+		// The admin API is open from here on. Read the keyring again: changes made since the first read were not announced.
 		if _, err := secrets.reload(); err != nil {
 			return nil, err
 		}
@@ -236,7 +236,7 @@ func (s *server) serve(ctx context.Context, stop func(), stops, hangups <-chan o
 	}
 	ended := make(chan error, 1)
 	if s.in.Steering != nil {
-		run(s.in.Steering.Keep)
+		run(s.in.Steering.Run)
 	}
 	if s.console != nil {
 		run(s.console.Run)
@@ -251,7 +251,7 @@ func (s *server) serve(ctx context.Context, stop func(), stops, hangups <-chan o
 	run(s.static.run)
 	run(func(ctx context.Context) { s.keepLoaded(ctx, hangups) })
 	s.health.phase.Store(serving)
-	s.log.Info("serving", s.in.Told()...)
+	s.log.Info("serving", s.in.LogArgs()...)
 	s.manager.tell(daemon.SdNotifyReady)
 	if s.serving != nil {
 		s.serving(s.in.Addrs[0], s.engine.Library())
@@ -260,7 +260,7 @@ func (s *server) serve(ctx context.Context, stop func(), stops, hangups <-chan o
 	stop()
 	stopWeb()
 	if !waitFor(&all, closeTimeout) {
-		s.log.Warn("not everything has ended", "waited", closeTimeout)
+		s.log.Warn("goroutines still running at exit", "waited", closeTimeout)
 	}
 	return err
 }

@@ -31,7 +31,7 @@ func (m *manager) tell(state string) {
 	}
 	m.stopping = state == daemon.SdNotifyStopping
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		m.log.Warn("systemd is not told", "state", state, "err", err)
+		m.log.Warn("sd_notify failed", "state", state, "err", err)
 	}
 }
 

@@ -20,6 +20,9 @@ import (
 // Live shows the state on the process's terminal, one frame after another, until the context ends or the user quits.
 func (t *Top) Live(ctx context.Context) error {
 	first, err := t.fetch(ctx)
+	if ctx.Err() != nil {
+		return nil // the user did not wait for it
+	}
 	if err != nil {
 		return err
 	}
@@ -104,11 +107,9 @@ type view struct {
 }
 
 func (v *view) update(a answer) {
-	switch {
-	case a.err != nil:
-		v.err = a.err
-	case !v.paused:
-		v.before, v.now, v.err = v.now, a.state, nil
+	v.err = a.err
+	if a.err == nil && !v.paused {
+		v.before, v.now = v.now, a.state
 	}
 }
 

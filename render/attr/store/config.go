@@ -38,7 +38,7 @@ type Config struct {
 
 func (c *Config) defaults() error {
 	if c.Dir == "" || c.Now == nil || len(c.Sources) == 0 {
-		return errors.New("attr: a store needs a directory, a clock and sources")
+		return errors.New("store: directory, clock and sources required")
 	}
 	seen := make(map[string]bool)
 	for _, s := range c.Sources {

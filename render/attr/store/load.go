@@ -139,11 +139,13 @@ func (s *Store) commit(src *source, b *localdb.Builder, names []string, meta fil
 	s.release(src)
 	s.mu.Unlock()
 	s.mark(src, false)
-	s.event(Event{
+	loaded := Event{
 		Source: src.Name(), Kind: Loaded, Devices: int(st.Devices), Stats: st, Reject: meta.Rejected,
 		Took: s.cfg.Now().Sub(meta.Loaded),
-	})
-	if err := s.makeFiles(); err != nil {
+	}
+	err = s.makeFiles() // first, so that whoever learns of the load finds it in the View
+	s.event(loaded)
+	if err != nil {
 		s.event(Event{Kind: NotMade, Err: err, Retry: s.cfg.RetryMax})
 	}
 	return nil

@@ -17,14 +17,12 @@ import (
 // Store keeps what several sources tell of devices, on disk and in memory, and merges it.
 // Readers take a View.
 //
-// For each source there is a file of what it told last, and one of all together if there
-// are several sources. They are replaced whole: whatever a source does, or the machine, what was
-// known last is served, after a start too. What changes is laid over the file that is
-// served, and put into new files when it gets much or old.
+// For each source there is a file of what it supplied last, and a merged one, unless one source's file can serve as it is
+// (see fleet.single). They are replaced whole: whatever a source or the machine does, what was known last is served, after a
+// start too. Changes are laid over the file that is served, and written to new files when they are many or old.
 //
 // The schema only grows while a Store is open: attributes that a source has no longer keep
-// their index, and no device has them. Who was made for the schema of an earlier View reads
-// the records of a later one rightly.
+// their index, and no device has them. Code compiled against an earlier View's schema reads later Views' records correctly.
 type Store struct {
 	cfg         Config
 	view        atomic.Pointer[View]
@@ -70,9 +68,9 @@ type Store struct {
 }
 
 var (
-	errReload  = errors.New("the source is to be loaded anew")
-	errNotOpen = errors.New("the source is not open, or was not when it was asked last")
-	errOther   = errors.New("the source told of another device than it was asked for")
+	errReload  = errors.New("source must be loaded again")
+	errNotOpen = errors.New("source is not open, or was not at the last attempt")
+	errOther   = errors.New("source answered with a different device")
 	// ErrStalled is wrapped when a load gave nothing for too long.
 	ErrStalled = errors.New("the source gave nothing for too long")
 )

@@ -343,12 +343,12 @@ func TestIndexNotKnown(t *testing.T) {
 		}
 	}
 	for _, tt := range []struct{ name, want string }{
-		{"zOid.up", "the values of up are not known"},
+		{"zOid.up", "the value of label up is not known"},
 		{"zOid.7.up", "the index of zOid is not known"},
 		{"zIn.up", "the index of zIn is not known"},
 		{"zOther.'ab'", "zOid wants its length and its numbers"},
 		{"zOther.up", "up is not a value of zOid"},
-		{"zOther.0.97.'b'", "'b' is among the numbers of zSize"},
+		{"zOther.0.97.'b'", "expected another number of zSize, got 'b'"},
 	} {
 		if _, err := x.Resolve(tt.name); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
@@ -380,7 +380,7 @@ func TestParseModulesErrors(t *testing.T) {
 		{head + "IMPORTS 5;", `2: expected a name or FROM, got "5"`},
 		{head + "a MACRO ::= BEGIN", `"END" is missing`},
 		{head + "a OBJECT IDENTIFIER ::= { }\nEND", "the OID of a is empty"},
-		{head + "a OBJECT IDENTIFIER ::= { b 4294967296 }\nEND", `2: expected an arc`},
+		{head + "a OBJECT IDENTIFIER ::= { b 4294967296 }\nEND", `2: expected an arc, 0 to 4294967295, got "4294967296"`},
 		{head + "a OBJECT IDENTIFIER ::= { b c(1 }\nEND", `2: expected ")", got "}"`},
 		{head + "a OBJECT-TYPE SYNTAX OCTET FOO", `2: expected "STRING", got "FOO"`},
 		{head + "a OBJECT-TYPE SYNTAX INTEGER (1..x)", `2: expected a number, got "x"`},

@@ -9,8 +9,7 @@ import (
 	"dcs/render/ber"
 )
 
-// Reasons why a name does not resolve, for errors.Is. Other errors are about how the name
-// is written.
+// Kinds of errors of names that do not resolve. Other errors are about how the name is written.
 var (
 	errUnknown   = errors.New("unknown MIB name")
 	errAmbiguous = errors.New("ambiguous MIB label")
@@ -47,9 +46,9 @@ type Ref struct {
 // characters; and a label of the enumeration that the index object in that place has
 // (vacmAccessStatus."rotesting"."".1.noAuthNoPriv). Numbers are taken as they are.
 //
-// Labels are case-sensitive. One that has several OIDs is an error that wraps errAmbiguous,
-// unless the module is given, Prefer settles it, or exactly one lies under 1.3.6.1.4.1.4491.
-// An unknown one wraps errUnknown and offers the nearest; errIndex is about the index.
+// Labels are case-sensitive. A label that has several OIDs is an error, unless the module is given,
+// Prefer settles it, or exactly one OID lies under 1.3.6.1.4.1.4491. The error for an unknown label
+// suggests the nearest.
 func (x *Index) Resolve(name string) (Ref, error) {
 	rest := name
 	module := ""

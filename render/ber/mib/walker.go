@@ -128,10 +128,10 @@ func (w *walker) takeIndex(p part) error {
 		return failf(errIndex, "%s: %v is one too many; the index of %s is %s", w.name, p, label, w.indexText())
 	case obj < 0:
 		if p.form == word {
-			return failf(errIndex, "%s: the values of %s are not known; use a number", w.name, p.text)
+			return failf(errIndex, "%s: the value of label %s is not known; use a number", w.name, p.text)
 		}
 	case w.more != 0:
-		return failf(errIndex, "%s: %v is among the numbers of %s", w.name, p, w.x.t.label(obj))
+		return failf(errIndex, "%s: expected another number of %s, got %v", w.name, w.x.t.label(obj), p)
 	case p.form == word:
 		enums := decodeEnums(w.x.t.shared(obj, rowEnums))
 		i := slices.IndexFunc(enums, func(e Enum) bool { return e.Label == p.text })
@@ -152,7 +152,7 @@ func (w *walker) takeIndex(p part) error {
 		case ObjectIdentifier:
 			what = "its length and its numbers"
 		}
-		return failf(errIndex, "%s: %v stands where %s wants %s", w.name, p, w.x.t.label(obj), what)
+		return failf(errIndex, "%s: %s takes %s, got %v", w.name, w.x.t.label(obj), what, p)
 	}
 	w.quote(p)
 	w.at++

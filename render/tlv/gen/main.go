@@ -98,7 +98,7 @@ func readKinds(name string) (map[string]string, error) {
 		if !ok1 || !ok2 || len(row.Elts) == 0 {
 			return true
 		}
-		if lit, ok := row.Elts[0].(*ast.BasicLit); ok && strings.HasPrefix(constant.Name, "Kind") {
+		if lit, ok := row.Elts[0].(*ast.BasicLit); ok && strings.HasPrefix(constant.Name, "Kind") && constant.Name != "KindNone" {
 			if kind, err := strconv.Unquote(lit.Value); err == nil {
 				out[kind] = constant.Name
 			}

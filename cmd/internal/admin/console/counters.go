@@ -9,7 +9,8 @@ import (
 	"dcs/cmd/internal/metrics"
 )
 
-// counters are what the console shows of the metrics. They count from the server's start.
+// counters are what the console shows of the metrics. They count from the server's start, and only well-formed read requests
+// within the limits, as Requests does.
 type counters struct {
 	Totals
 	Learned int
@@ -25,7 +26,8 @@ func countersOf(v *metrics.Values) counters {
 	c := counters{
 		Totals: Totals{
 			Requests: v.Total(metrics.ReadRequests), Served: v.Total(metrics.Files),
-			Failed: v.Total(metrics.Requests, "error"), Silent: v.Total(metrics.Requests, "dropped"),
+			Failed:   v.Total(metrics.Requests, "error") - v.Total(metrics.Requests, "error", "write_request"),
+			Silent:   v.Total(metrics.Requests, "dropped") - v.Total(metrics.Requests, "dropped", "late") - v.Total(metrics.Requests, "dropped", "rate_limited"),
 			Finished: v.Total(metrics.TransfersEnded, "finished"), GaveUp: v.Total(metrics.TransfersEnded, "gave_up"),
 			Resent: v.Total(metrics.Retransmissions), Drops: v.Total(metrics.ReceiveDrops),
 		},
