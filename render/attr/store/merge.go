@@ -29,8 +29,9 @@ func (s *Store) adopt(src *source, meta fileMeta, before uint64) error {
 	return nil
 }
 
-// rebase has flush serve base, with those changes laid over it that came after number before. mu is held.
-func (s *Store) rebase(base *localdb.DB, before uint64) {
+// rebase has flush serve base, the merged file or a source's, with those changes laid over it that came after number before. mu
+// is held.
+func (s *Store) rebase(base *localdb.DB, merged bool, before uint64) {
 	for m, seq := range s.macs {
 		if seq <= before {
 			delete(s.macs, m)
@@ -48,7 +49,7 @@ func (s *Store) rebase(base *localdb.DB, before uint64) {
 		}
 	}
 	s.oldest = s.cfg.Now()
-	s.base, s.rebased = base, true
+	s.base, s.merged, s.rebased = base, merged, true
 }
 
 // makeFiles merges the sources into one file, and has it served. The merge of one file is that file. build is held, or
@@ -56,9 +57,10 @@ func (s *Store) rebase(base *localdb.DB, before uint64) {
 func (s *Store) makeFiles() error {
 	began := s.cfg.Now()
 	s.mu.Lock()
-	if db, ok := s.fleet.single(); ok {
+	// Over a merged file lie only the changes that it lacks, not those that the sources' files lack: these must have been filed.
+	if db, ok := s.fleet.single(); ok && (!s.merged || s.filed() == s.seq) {
 		s.remerge = false
-		s.rebase(db, s.filed())
+		s.rebase(db, false, s.filed())
 		s.mu.Unlock()
 		s.flush()
 		return s.removeMerged()
@@ -108,7 +110,7 @@ func (s *Store) makeFiles() error {
 	}
 	s.verify(nil, db)
 	s.mu.Lock()
-	s.rebase(db, upTo)
+	s.rebase(db, true, upTo)
 	s.mu.Unlock()
 	s.flush()
 	s.event(Event{Kind: Merged, Devices: int(st.Devices), Stats: st, Took: s.cfg.Now().Sub(began)})

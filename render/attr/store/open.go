@@ -101,7 +101,7 @@ func (s *Store) openFiles() (whole bool) {
 	if fits {
 		s.stamp = max(s.stamp, meta.Stamp)
 		s.verify(nil, merged)
-		s.base, s.rebased = merged, true
+		s.base, s.merged, s.rebased = merged, true, true
 		s.remerge = !slices.Equal(meta.Parts, parts)
 	}
 	s.flush()

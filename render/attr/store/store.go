@@ -54,6 +54,7 @@ type Store struct {
 	oldest time.Time
 	// What has changed since the last View.
 	base    *localdb.DB // the next View's
+	merged  bool        // it is the merged file, not a source's
 	rebased bool        // it has changed
 	logged  []logged    // what the journal does not have yet
 	orphans []record    // what the journal has of sources that are not there
