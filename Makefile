@@ -133,7 +133,8 @@ bce:
 vuln:
 	$(TOOL) govulncheck ./...
 
-# Tests start the servers that they need: those of the machine stay off, unless they were there before.
+# Tests start the servers that they need: those of the machine stay off, unless they were there before. ("disable --now" does not stop
+# those with a script of System V, such as slapd.)
 deps:
 	@missing=; for p in $(PACKAGES); do \
 		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
@@ -143,7 +144,7 @@ deps:
 		command -v sudo >/dev/null || { echo "make deps: run it as root; missing are:$$missing" >&2; exit 1; }; as=sudo; fi; \
 	$$as apt-get update -q && $$as env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing || exit 1; \
 	for s in mariadb-server:mariadb mariadb-server:mariadb.socket openssh-server:ssh postgresql:postgresql prometheus:prometheus slapd:slapd snmpd:snmpd tftpd-hpa:tftpd-hpa; do case "$$missing " in *" $${s%:*} "*) \
-		$$as systemctl disable --now $${s#*:} 2>/dev/null || $$as service $${s#*:} stop >/dev/null 2>&1 || true;; esac; done
+		{ $$as systemctl disable $${s#*:} && $$as systemctl stop $${s#*:}; } >/dev/null 2>&1 || $$as service $${s#*:} stop >/dev/null 2>&1 || true;; esac; done
 
 clean:
 	rm -rf bin
