@@ -82,7 +82,7 @@ func TestLoad(t *testing.T) {
 	}
 	for _, tt := range []struct{ name, want string }{
 		{"acmeStatus.extreme", "acmeIndexLevel: low(1), middle(2), high(3)"},
-		{"acmeStatus.high.1.'x'", "among the numbers of acmeIndexMac"},
+		{"acmeStatus.high.1.'x'", "expected another number of acmeIndexMac, got 'x'"},
 		{"acmeStatuss.1", "did you mean acmeStatus"},
 	} {
 		if _, err := x.Resolve(tt.name); err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -346,7 +346,7 @@ func TestIndexNotKnown(t *testing.T) {
 		{"zOid.up", "the value of label up is not known"},
 		{"zOid.7.up", "the index of zOid is not known"},
 		{"zIn.up", "the index of zIn is not known"},
-		{"zOther.'ab'", "zOid wants its length and its numbers"},
+		{"zOther.'ab'", "zOid takes its length and its numbers"},
 		{"zOther.up", "up is not a value of zOid"},
 		{"zOther.0.97.'b'", "expected another number of zSize, got 'b'"},
 	} {
