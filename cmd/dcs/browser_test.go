@@ -22,6 +22,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"dcs/bench/require"
 	api "dcs/cmd/internal/admin/client"
 	"dcs/cmd/internal/admin/console"
 	"dcs/cmd/internal/adminapi"
@@ -38,10 +39,7 @@ func chromium(t *testing.T) string {
 			return path
 		}
 	}
-	if os.Getenv("DCS_REQUIRE_CHROMIUM") != "" {
-		t.Fatal("chromium is missing")
-	}
-	t.Skip("chromium is missing: make deps installs it")
+	require.Missing(t, "CHROMIUM", "chromium is missing: make deps installs it")
 	return ""
 }
 

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 	api "dcs/cmd/internal/admin/client"
 	"dcs/cmd/internal/server/capture"
 )
@@ -41,7 +42,7 @@ func tshark(t *testing.T, file string, fields ...string) (packets []string) {
 // captureLab serves with AF_XDP in a lab, and has an admin socket.
 func captureLab(t *testing.T, args ...string) (*netlab.Lab, *process, string) {
 	t.Helper()
-	need(t, "tshark")
+	require.Program(t, "tshark")
 	lab := netlab.ForTest(t, netlab.Config{})
 	tagsOnFrames(t, lab)
 	socket := filepath.Join(t.TempDir(), "admin.sock")

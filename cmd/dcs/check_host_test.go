@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 	"dcs/cmd/internal/check"
 	"dcs/cmd/internal/config"
 )
@@ -25,7 +26,7 @@ import (
 func TestCheckHost(t *testing.T) {
 	t.Parallel()
 	lab := netlab.ForTest(t, netlab.Config{})
-	need(t, "setpriv")
+	require.Program(t, "setpriv")
 	err := lab.Server.Do(func() error {
 		dev, err := netlink.LinkByName(netlab.Device)
 		if err != nil {
@@ -228,8 +229,8 @@ func TestCheckNoHost(t *testing.T) {
 
 // Whichever file the server's user cannot read, check says so, whoever it is by the configuration, the unit or the one who checks.
 func TestCheckReads(t *testing.T) {
-	needRoot(t)
-	need(t, "setpriv")
+	require.Root(t)
+	require.Program(t, "setpriv")
 	const uid, gid = 65531, 65532
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }

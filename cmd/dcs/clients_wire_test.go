@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 )
 
 // wireTransports are the ways in which requests come in on a wire, and what the server then says of itself.
@@ -100,7 +101,7 @@ func (c client) get(t *testing.T, lab *netlab.Lab, host, name string) (string, e
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "out")
 	args := c.args(host, "69", name, out)
-	need(t, args[0])
+	require.Program(t, args[0])
 	cmd := exec.Command(args[0], args[1:]...)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
@@ -223,7 +224,7 @@ func TestLiteralClients(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			for _, n := range clientNames {
 				args := c.args("127.0.0.1", port, n.name, filepath.Join(t.TempDir(), "out"))
-				need(t, args[0])
+				require.Program(t, args[0])
 				_ = exec.Command(args[0], args[1:]...).Run() // it is answered with an error
 				select {
 				case got := <-asked:

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/config"
 	"dcs/render/attr"
@@ -519,7 +520,7 @@ func TestServeAlteredFile(t *testing.T) {
 
 // A disk without room costs nothing but the change: what was known goes on serving, and the log says why.
 func TestServeDiskFull(t *testing.T) {
-	needRoot(t) // for a file system of its own
+	require.Root(t) // for a file system of its own
 	dir := deviceFiles(t, withDevices("devices: [{csv: fleet.csv}]\n", map[string]string{"fleet.csv": fleetCSV, "state/none": ""}))
 	port, admin := freePort(t), "unix:"+filepath.Join(dir, "admin.sock")
 	cmd := exec.Command("unshare", "-m", "sh", "-c", `mount -t tmpfs -o size=128k none "$1/state" && exec "$2" serve --config "$1/dcs.yaml" --listen "127.0.0.1:$3" --admin "$4"`,

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dcs/bench/require"
 )
 
 // fixture is the built binary, in a directory that is removed when all tests are through.
@@ -230,7 +232,7 @@ func TestClients(t *testing.T) {
 	}
 	for _, c := range clients {
 		t.Run(c.name, func(t *testing.T) {
-			need(t, c.args("", "", "", "")[0])
+			require.Program(t, c.args("", "", "", "")[0])
 			for _, host := range hosts {
 				for name, want := range files {
 					out := filepath.Join(t.TempDir(), "out")
@@ -264,7 +266,7 @@ func TestClients(t *testing.T) {
 		}
 	})
 	t.Run("netascii", func(t *testing.T) {
-		need(t, "tftp")
+		require.Program(t, "tftp")
 		out := filepath.Join(t.TempDir(), "out")
 		const text = "one\ntwo\r\nthree\n"
 		if err := os.WriteFile(filepath.Join(static, "text"), []byte(text), 0o600); err != nil {
@@ -512,7 +514,7 @@ func TestServeErrors(t *testing.T) {
 
 // What a client does wrong gets an answer, and the server goes on.
 func TestBadRequests(t *testing.T) {
-	need(t, "tftp")
+	require.Program(t, "tftp")
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "x"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)

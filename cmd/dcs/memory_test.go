@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/render/mic"
 )
 
@@ -41,10 +42,7 @@ func group(t *testing.T, octets int) (words []string, used func() (most int, kil
 		err = os.WriteFile(filepath.Join(dir, limit), []byte(strconv.Itoa(octets)), 0)
 	}
 	if err != nil {
-		if os.Getenv("DCS_REQUIRE_ROOT") != "" {
-			t.Fatalf("DCS_REQUIRE_ROOT is set, and there is no control group to be had: %v", err)
-		}
-		t.Skipf("no control group to be had: %v", err)
+		require.Missing(t, "ROOT", "no control group to be had: %v", err)
 	}
 	_ = os.WriteFile(filepath.Join(dir, "memory.swap.max"), []byte("0"), 0)
 	used = func() (most int, killed bool) {

@@ -30,6 +30,7 @@ import (
 
 	"dcs/bench/afpacket"
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 	"dcs/bench/storm"
 	"dcs/cmd/internal/server"
 )
@@ -372,7 +373,7 @@ func TestPrivileges(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	need(t, "setpriv")
+	require.Program(t, "setpriv")
 	bin := binary(t)
 	if err := os.Chmod(filepath.Dir(bin), 0o755); err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/render/attr"
 )
 
@@ -122,12 +123,7 @@ func TestKilled(t *testing.T) {
 
 // A full disk ends a build, wherever it is, and leaves the file that was there.
 func TestDiskFull(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("DCS_REQUIRE_ROOT") != "" {
-			t.Fatal("only root can mount a small file system")
-		}
-		t.Skip("only root can mount a small file system")
-	}
+	require.Root(t) // to mount a small file system
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/render/attr"
 	"dcs/render/device"
 )
@@ -339,22 +340,11 @@ func testEnded(t *testing.T, n, sources int, ways ...string) {
 // mountTmpfs mounts a file system of its own for the test.
 func mountTmpfs(t *testing.T, dir string, size int) {
 	t.Helper()
-	needRoot(t)
+	require.Root(t)
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprint("size=", size)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
-}
-
-func needRoot(t *testing.T) {
-	t.Helper()
-	switch {
-	case os.Geteuid() == 0:
-	case os.Getenv("DCS_REQUIRE_ROOT") != "":
-		t.Fatal("only root can mount file systems")
-	default:
-		t.Skip("only root can mount file systems")
-	}
 }
 
 // Whatever was served is served after the end of the process, with its sources down.
