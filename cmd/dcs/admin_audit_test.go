@@ -18,6 +18,7 @@ import (
 // The log has a line about each call of a server that changes something. The calls are those that the server lists, so that a
 // new one is not forgotten.
 func TestChangesAreAudited(t *testing.T) {
+	t.Parallel()
 	dir := deviceFiles(t, withDevices("devices: [{csv: {path: fleet.csv, name: fleet}}]\nsecrets: ring\nlog_format: json\nlog_level: error\nadmin: unix:admin.sock\n",
 		map[string]string{"fleet.csv": fleetCSV, "ring": "default: main\nsecrets: {main: {text: x}}\n"}))
 	if err := os.Chmod(filepath.Join(dir, "ring"), 0o600); err != nil {

@@ -89,6 +89,7 @@ func getAt(t *testing.T, socket, path string) string {
 
 // Verbs reach the server that a configuration has, whatever it takes to be let in.
 func TestAdminAccess(t *testing.T) {
+	t.Parallel()
 	library, err := filepath.Abs("../../testdata/library")
 	if err != nil {
 		t.Fatal(err)

@@ -120,6 +120,7 @@ func TestCapture(t *testing.T) {
 
 // A capture ends with its limits, its client and the server; the next may begin then, and not before.
 func TestCaptureEnds(t *testing.T) {
+	t.Parallel()
 	lab, p, socket := captureLab(t, "--metrics", netlab.ServerAddr4.String()+":9100")
 	dir := t.TempDir()
 	file := filepath.Join(dir, "x.pcapng")

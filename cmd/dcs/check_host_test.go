@@ -229,6 +229,7 @@ func TestCheckNoHost(t *testing.T) {
 
 // Whichever file the server's user cannot read, check says so, whoever it is by the configuration, the unit or the one who checks.
 func TestCheckReads(t *testing.T) {
+	t.Parallel()
 	require.Root(t)
 	require.Program(t, "setpriv")
 	const uid, gid = 65531, 65532

@@ -38,8 +38,10 @@ func steeredPackets(t *testing.T, m map[string]float64) float64 {
 // Real clients get their files on a wire by both transports: over IPv4, IPv6, in a VLAN, with every option that they know,
 // and under the names that people and boot loaders write.
 func TestWireClients(t *testing.T) {
+	t.Parallel()
 	for _, tt := range wireTransports {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.ForTest(t, netlab.Config{})
 			tagsOnFrames(t, lab)
 			hosts := []string{netlab.ServerAddr4.String(), netlab.ServerAddr6.String()}

@@ -70,6 +70,7 @@ func TestServeChangesLast(t *testing.T) {
 // A snapshot that is cut while modems ask: each gets its own file or no answer, and the server lives. The source
 // brings all back.
 func TestServeSnapshotCut(t *testing.T) {
+	t.Parallel()
 	var csv strings.Builder
 	csv.WriteString("mac,profile,down\n")
 	const n = 4000

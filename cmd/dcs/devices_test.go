@@ -331,6 +331,7 @@ func TestDevicesBuildSparesSource(t *testing.T) {
 // A database tells of a change, goes away, and is as dead as can be: modems get their files all along, and at once after a
 // start. Names that look like SQL find nothing.
 func TestServePostgres(t *testing.T) {
+	t.Parallel()
 	db := servers.Postgres(t)
 	db.Run(t, `CREATE TABLE devices (mac text PRIMARY KEY, ip inet, profile text, down int);
 		INSERT INTO devices SELECT '0200000000' || lpad(to_hex(n), 2, '0'), NULL, 'bronze', NULL FROM generate_series(1, 100) n;
@@ -446,6 +447,7 @@ done
 // What may need attributes that a source has not told yet gets no answer. Once they are told it does, and what needs
 // others is an error.
 func TestServeUntoldAttributes(t *testing.T) {
+	t.Parallel()
 	dir := deviceFiles(t, withDevices("devices: [{csv: fleet.csv}]\n", map[string]string{
 		"library/plain.dcs": "Main { MaxCPE 3; }",
 		"library/typo.dcs":  "Main ~ \"^typo-(?P<n>[0-9]+)$\" { MaxCPE $dwon; }",

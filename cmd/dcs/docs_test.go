@@ -13,6 +13,7 @@ import (
 
 // What packages carry is written whole, and mandoc has nothing to say about any man page.
 func TestDocs(t *testing.T) {
+	t.Parallel()
 	require.Program(t, "mandoc")
 	dir := t.TempDir()
 	if out, err := exec.Command("go", "run", "-tags", "docs", ".", "docs", dir).CombinedOutput(); err != nil {

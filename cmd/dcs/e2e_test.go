@@ -207,6 +207,7 @@ var clients = []client{
 
 // Real clients get what compile writes, and static files as they are.
 func TestClients(t *testing.T) {
+	t.Parallel()
 	static := t.TempDir()
 	files := map[string][]byte{
 		"empty":     {},
@@ -367,6 +368,7 @@ func TestReload(t *testing.T) {
 // A reload that takes long holds nothing up. What is wished while it runs, the operator's wishes too, is done by one more,
 // and a signal to stop does not wait for it.
 func TestSlowReload(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	secret, lib := filepath.Join(dir, "secret"), filepath.Join(dir, "lib")
 	lay(t, map[string]string{secret: "one", filepath.Join(lib, "gold.dcs"): "Main { MaxCPE 1; }"})

@@ -44,6 +44,7 @@ func getFrom(t *testing.T, from, url, forwarded string) int {
 
 // TestBind asks in every way in for devices that are there, that are elsewhere, and that nobody knows.
 func TestBind(t *testing.T) {
+	t.Parallel()
 	const proxy = "127.0.0.9"
 	type way struct {
 		what string

@@ -18,6 +18,7 @@ import (
 // The commands of README's sh blocks work, in their order, in a fresh copy of what git has. make test is not run, as it
 // would run this; the server has a terminal and a port of the test's own.
 func TestReadme(t *testing.T) {
+	t.Parallel()
 	require.Program(t, "make")
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {

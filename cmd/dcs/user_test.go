@@ -57,6 +57,7 @@ var fileCaps = []uint{unix.CAP_CHOWN, unix.CAP_DAC_OVERRIDE, unix.CAP_DAC_READ_S
 // A plug-in has nothing of the server's, in its first life and in one that begins after the server has given up what it needs
 // no more; and it does not outlive a server that is killed, though it ignores the end of its input.
 func TestPluginUser(t *testing.T) {
+	t.Parallel()
 	require.Root(t)
 	const script = `echo $$ >>%s/lives
 echo '{"hello":1,"attributes":["profile"],"list":true,"ask":false}'

@@ -25,6 +25,7 @@ func labMetrics(t *testing.T, lab *netlab.Lab, addr string) string {
 
 // What XDP does is told: verdicts, rings, the transport and why.
 func TestXDPMetrics(t *testing.T) {
+	t.Parallel()
 	lab := netlab.ForTest(t, netlab.Config{})
 	tagsOnFrames(t, lab)
 	addr := netlab.ServerAddr4.String() + ":9100"
