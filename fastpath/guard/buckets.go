@@ -7,20 +7,20 @@ import (
 	"sync/atomic"
 )
 
-// ways is how many buckets a source may be in: those of a cache line.
+// ways is how many buckets a source can have: those of one cache line.
 const ways = 4
 
-// buckets are token buckets of a bounded number of sources, without locks. A source is known by a keyed hash of 64 bits,
-// as no sender may choose whose bucket it shares.
+// buckets are the token buckets of a bounded number of sources, without locks. A source is identified by a keyed hash
+// of 64 bits, so that no sender can choose whose bucket it shares.
 type buckets struct {
 	seed maphash.Seed
-	sets [][ways]bucket // a power of two of them
+	sets [][ways]bucket // a power of two
 }
 
-// A bucket is empty of knowledge when it is full: the time in it is past.
+// A bucket is unused when it is full: its time is past.
 type bucket struct {
 	source atomic.Uint64
-	full   atomic.Uint64 // when it is full again, Unix ns (the generic cell rate algorithm, ITU-T I.371)
+	full   atomic.Uint64 // when the bucket is full again, Unix ns (generic cell rate algorithm, ITU-T I.371)
 }
 
 func newBuckets(sources int) *buckets {
@@ -31,8 +31,9 @@ func newBuckets(sources int) *buckets {
 	return &buckets{seed: maphash.MakeSeed(), sets: make([][ways]bucket, n)}
 }
 
-// take takes a token from a source's bucket and reports whether there was one. Where all buckets that a new source may have are
-// in use, the fullest is given to it: one that floods, whose bucket is the emptiest, is not forgotten for that.
+// take takes a token from a source's bucket and reports whether there was one. If all buckets that a new source could
+// use are in use, the fullest is reused. The bucket of a source that floods is the emptiest and is therefore not
+// forgotten.
 func (r *rules) take(key, now uint64) bool {
 	set := &r.buckets.sets[key&r.sets]
 	fullest := 0
@@ -48,7 +49,7 @@ func (r *rules) take(key, now uint64) bool {
 	w := &set[fullest]
 	old := w.source.Load()
 	if !w.source.CompareAndSwap(old, key) {
-		return true // another worker was faster: this request is let through for nothing
+		return true // lost the race to another worker: let this request pass without a token
 	}
 	w.full.Store(now + r.interval)
 	return true
@@ -56,15 +57,15 @@ func (r *rules) take(key, now uint64) bool {
 
 func (b *buckets) hash(a netip.Addr) uint64 {
 	as := a.As16()
-	return max(maphash.Bytes(b.seed, as[:]), 1) // 0 is nobody's
+	return max(maphash.Bytes(b.seed, as[:]), 1) // 0 marks an unused bucket
 }
 
 func (w *bucket) take(now, interval, burst uint64) bool {
-	// A source whose requests reach several workers at once may lose the race for its own bucket; four times in a row, and
-	// it floods.
+	// A source whose requests reach several workers at once may lose the race for its own bucket. Four times in a row
+	// means that it floods.
 	for range 4 {
 		old := w.full.Load()
-		// A bucket that was filled by another rate, or before the clock was set back, is no emptier than empty.
+		// A bucket filled at another rate, or before the clock was set back, counts as empty at most.
 		t := min(max(old, now), now+burst*interval)
 		taken := t-now <= (burst-1)*interval
 		if taken {
@@ -77,8 +78,8 @@ func (w *bucket) take(now, interval, burst uint64) bool {
 	return false
 }
 
-// Who may ask so often in a row is remembered among fewer sources: so many do not flood at once, and their buckets stay in a near
-// cache. The twin is in bpf.
+// With bursts of longBurst or more, fewer sources are remembered: not many flood at once, and their buckets stay in a
+// near cache. bpf/sources.go has the same limits.
 const (
 	longBurst = 1024
 	longSets  = 1 << 13

@@ -1,4 +1,4 @@
-// Package guard applies the ACL and the rate limit in user space, where no XDP program does.
+// Package guard applies the ACL and the rate limit in user space, for traffic that no XDP program filters.
 package guard
 
 import (
@@ -15,17 +15,17 @@ import (
 	"dcs/fastpath/tftp"
 )
 
-// Limits are the ACL and the rate limit.
+// Limits is the ACL and the rate limit.
 type Limits struct {
 	Allow    []netip.Prefix // allowed sources; none: all
 	Rate     float64        // requests per second of one source; 0: no limit
-	Burst    int            // requests in a row
-	PrefixV4 int            // how many leading bits of an IPv4 address make a source; 0: 32
+	Burst    int            // requests allowed in a row
+	PrefixV4 int            // leading bits of an IPv4 address that identify a source; 0: 32
 	PrefixV6 int            // of an IPv6 address; 0: 64
 	Exempt   []netip.Prefix // sources without a rate limit
 }
 
-// The prefixes that are a source where Limits does not say.
+// Default prefix lengths of a source.
 const (
 	defaultV4 = 32
 	defaultV6 = 64
@@ -37,7 +37,7 @@ func (l *Limits) Source(a netip.Addr) netip.Addr {
 	return m.apply(a)
 }
 
-// masks are the bits of a source, of IPv4 and IPv6.
+// masks are the IPv4 and IPv6 masks of a source.
 type masks struct {
 	v4 uint32
 	v6 word128
@@ -67,34 +67,34 @@ func (m *masks) apply(a netip.Addr) netip.Addr {
 	return netip.AddrFrom16(b)
 }
 
-// A Guard holds the limits and the token buckets of recent sources. All workers share one, so that a source whose requests reach
-// several of them gets no more than its rate. Its methods may be called from any goroutine.
+// A Guard holds the limits and the token buckets of recent sources. All workers share it, so that a source whose
+// requests reach several of them gets its rate only once. Its methods may be called from any goroutine.
 type Guard struct {
-	rules   atomic.Pointer[rules] // nil: everybody may do everything
+	rules   atomic.Pointer[rules] // nil: no limits
 	host    atomic.Pointer[source.Host]
 	change  sync.Mutex
 	sources int
-	buckets *buckets // made when the first rate is set
+	buckets *buckets // allocated when the first rate is set
 }
 
-// rules never change.
+// rules are immutable.
 type rules struct {
-	allow    *ranges // nil: everybody
+	allow    *ranges // nil: everyone
 	interval uint64  // ns between two requests; 0: no limit
 	burst    uint64
 	masks    masks
-	exempt   *ranges // nil: nobody
+	exempt   *ranges // nil: no one
 	buckets  *buckets
-	sets     uint64 // of these, the ones that are used, less one: a power of two less one
-	sieved   bool   // bursts are long
+	sets     uint64 // mask of the bucket sets in use: a power of two, less one
+	sieved   bool   // bursts are long enough for a Sieve
 }
 
 const defaultSources = 1 << 18
 
-// Octets is the memory of a guard with the default number of sources, once it has a rate.
+// Octets is the memory of a Guard with the default number of sources once it has a rate.
 const Octets = 16 * defaultSources
 
-// New returns a guard without limits that remembers sources in 16 octets each; 0: 262,144 of them.
+// New returns a Guard without limits that remembers that many sources, in 16 octets each; 0: 262,144.
 func New(sources int) *Guard {
 	if sources <= 0 {
 		sources = defaultSources
@@ -153,11 +153,12 @@ func (g *Guard) SetHost(h *source.Host) { g.host.Store(h) }
 // Host returns the addresses set by SetHost, or nil.
 func (g *Guard) Host() *source.Host { return g.host.Load() }
 
-// Judge flags the packets of a batch that are to be passed over. packet.Impossible: from or to a broadcast address of the host's
-// subnets, or from another host with an address of this one. packet.Denied: the source may not ask. packet.Limited: a request of a
-// source that asks too often. Packets of running transfers cost nothing. now, in Unix nanoseconds, is when packets came that do not know it themselves.
+// Judge flags the packets of a batch that are to be ignored. packet.Impossible: from or to a broadcast address of the
+// host's subnets, or from another host with an address of this one. packet.Denied: the source is not allowed.
+// packet.Limited: a request from a source over its rate. Packets of running transfers take no tokens. now, in Unix
+// nanoseconds, is the time of packets without a receive time.
 //
-// A worker has a Sieve of its own; without one, nil, each request is looked up.
+// s belongs to the calling worker; if nil, every request is looked up.
 func (g *Guard) Judge(now int64, batch []packet.Packet, s *Sieve) {
 	r, h := g.rules.Load(), g.host.Load()
 	if r == nil && h == nil {
@@ -166,7 +167,7 @@ func (g *Guard) Judge(now int64, batch []packet.Packet, s *Sieve) {
 	for i := range batch {
 		p := &batch[i]
 		if p.Flags != 0 {
-			continue // passed over anyway
+			continue // ignored anyway
 		}
 		if h.Broadcasts(p.Peer.Addr()) || h.Broadcasts(p.Local.Addr()) || p.Wire && h.Owns(p.Peer.Addr()) {
 			p.Flags |= packet.Impossible
@@ -178,7 +179,7 @@ func (g *Guard) Judge(now int64, batch []packet.Packet, s *Sieve) {
 	}
 }
 
-// judge returns why a packet is to be passed over.
+// judge returns the flags of a packet that is to be ignored, or 0.
 func (r *rules) judge(now int64, p *packet.Packet, h *source.Host, s *Sieve) packet.Flags {
 	a := p.Peer.Addr()
 	if r.allow != nil && !r.allow.contain(a) {
@@ -195,16 +196,16 @@ func (r *rules) judge(now int64, p *packet.Packet, h *source.Host, s *Sieve) pac
 	if r.sieved && s != nil && s.passes(key, uint64(at), r.interval, r.burst) {
 		return 0
 	}
-	// Whether a source is exempt is looked at when it would be limited: few ever are.
+	// Exemptions are checked only when a source would be limited, which is rare.
 	if r.take(key, uint64(at)) || r.exempts(a, h) {
 		return 0
 	}
 	return packet.Limited
 }
 
-// exempts reports whether the rate is not for an address: it is configured so, or inside of this host. Nobody else can use
-// these: of IPv4 addresses and ::1 the kernel sees to it, of the others Judge does, as the kernel does not (Linux 6.18,
-// ip6_rcv_core).
+// exempts reports whether the rate does not apply to an address: it is configured as exempt or belongs to this host.
+// Others cannot use the host's addresses: the kernel drops IPv4 and ::1, and Judge the rest, which the kernel does not
+// (Linux 6.18, ip6_rcv_core).
 func (r *rules) exempts(a netip.Addr, h *source.Host) bool {
 	return r.exempt != nil && r.exempt.contain(a) || a.IsLoopback() || h.Owns(a)
 }

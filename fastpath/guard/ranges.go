@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// ranges are prefixes as sorted ranges of addresses that do not overlap.
+// ranges are prefixes as sorted, disjoint ranges of addresses.
 type ranges struct {
 	four []range4
 	six  []range6
@@ -53,7 +53,7 @@ func newRanges(prefixes []netip.Prefix) (*ranges, error) {
 		}
 		r.six = append(r.six, range6{first, last})
 	}
-	// Prefixes nest or lie apart: what begins within the one before ends there too.
+	// Prefixes are nested or disjoint: one that begins inside the previous one also ends there.
 	slices.SortFunc(r.four, func(a, b range4) int {
 		if a.first != b.first {
 			return compare(a.first < b.first)
@@ -71,7 +71,7 @@ func newRanges(prefixes []netip.Prefix) (*ranges, error) {
 	return r, nil
 }
 
-// outer keeps the ranges that lie within no other.
+// outer returns the ranges that lie within no other.
 func outer[T any](sorted []T, endsBefore func(a, b T) bool) []T {
 	kept := sorted[:0]
 	for _, r := range sorted {
@@ -89,7 +89,8 @@ func compare(before bool) int {
 	return 1
 }
 
-// contain reports whether an address lies in one of the ranges: in the last one that begins at or before it.
+// contain reports whether an address lies in one of the ranges, which can only be the last one that begins at or before
+// it.
 func (r *ranges) contain(a netip.Addr) bool {
 	if a.Is4() {
 		b := a.As4()

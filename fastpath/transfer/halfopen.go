@@ -6,60 +6,62 @@ import (
 	"dcs/fastpath/packet"
 )
 
-// An embryo is a transfer that nobody has acknowledged. Whoever asked for it may not be there: anybody can send a request in
-// another's name. So an embryo keeps nobody out: it has its place until another needs it, and waits no longer than the
-// server wants.
+// A half-open transfer is one of which nothing has been acknowledged yet. Its client may not exist: requests are easily
+// sent from forged addresses. Half-open transfers therefore never keep others out. One is evicted when its entry or
+// memory is needed, and it waits no longer than the server's own configuration says.
 
-// embryos are embryonic transfers in the order of their first packets, in a ring. Those that were acknowledged meanwhile, or
-// have ended, stand among them until it is their turn.
-type embryos struct {
-	ring []embryo
+// A halfOpenQueue is a ring of half-open transfers in the order of their first packets. Those that have been
+// acknowledged or have ended since stay in it until they are popped.
+type halfOpenQueue struct {
+	ring []halfOpen
 	head uint32
 	n    uint32
 }
 
-type embryo struct {
+type halfOpen struct {
 	id    ID
 	birth uint32
 }
 
 const (
-	// embryoOctets is what the rings take for each possible transfer: two, each twice as long as there are places.
-	embryoOctets = 2 * 2 * int(unsafe.Sizeof(embryo{}))
-	// embryoRetries is how often the first packet is sent again.
-	embryoRetries = 1
-	// eviction is how many octets of embryos' bodies at most go for the body of another. Bodies fill pages in the order of
-	// their coming, so that one page is free by then, unless transfers that go on have a part of each.
+	// halfOpenOctets is the memory of both queues per table entry. Each queue is twice as long as the table.
+	halfOpenOctets = 2 * 2 * int(unsafe.Sizeof(halfOpen{}))
+	// halfOpenRetries is how often the first packet is retransmitted.
+	halfOpenRetries = 1
+	// eviction is how many octets of half-open bodies are freed at most for one new body. Bodies fill pages in the
+	// order of arrival, so after that many a page is free, unless established transfers have a block in each.
 	eviction = 2 * pageSize
-	// glances is how many places are looked at for a client that is silent.
-	glances = 8
+	// samples is how many entries are examined for a silent client.
+	samples = 8
 )
 
-func newEmbryos(transfers int) embryos { return embryos{ring: make([]embryo, 2*transfers)} }
+func newHalfOpenQueue(transfers int) halfOpenQueue {
+	return halfOpenQueue{ring: make([]halfOpen, 2*transfers)}
+}
 
-// embryonic reports whether a transfer runs that nobody has acknowledged yet.
-func (e *entry) embryonic() bool { return e.state > pending && !e.proved }
+// isHalfOpen reports whether the transfer is running and nothing of it has been acknowledged.
+func (e *entry) isHalfOpen() bool { return e.state > pending && !e.established }
 
-// bear notes a transfer whose first packet is sent now.
-func (t *Table) bear(id ID, e *entry) {
-	t.unproved++
+// addHalfOpen enqueues a transfer whose first packet is being sent.
+func (t *Table) addHalfOpen(id ID, e *entry) {
+	t.numHalfOpen++
 	t.waiting[id/64] |= 1 << (id % 64)
-	t.enqueue(&t.embryos, embryo{id, e.birth})
+	t.enqueue(&t.halfOpen, halfOpen{id, e.birth})
 	if e.owned {
-		t.enqueue(&t.owners, embryo{id, e.birth})
+		t.enqueue(&t.owners, halfOpen{id, e.birth})
 	}
 }
 
-func (t *Table) enqueue(q *embryos, m embryo) {
+func (t *Table) enqueue(q *halfOpenQueue, m halfOpen) {
 	if int(q.n) == len(q.ring) {
-		t.dismiss(q.next()) // if it still waits: twice as many have begun since as there are places
+		t.evictIfHalfOpen(q.pop()) // only if still half-open: more transfers than the table holds have started since
 	}
 	q.ring[(q.head+q.n)%uint32(len(q.ring))] = m
 	q.n++
 }
 
-// next takes the first of the ring.
-func (q *embryos) next() embryo {
+// pop removes and returns the oldest transfer.
+func (q *halfOpenQueue) pop() halfOpen {
 	m := q.ring[q.head]
 	if q.head++; int(q.head) == len(q.ring) {
 		q.head = 0
@@ -68,13 +70,13 @@ func (q *embryos) next() embryo {
 	return m
 }
 
-// dismiss ends a transfer if it is still embryonic, and returns the octets of the table's memory that its body had.
-func (t *Table) dismiss(m embryo) (octets int, ok bool) {
+// evictIfHalfOpen ends a transfer if it is still half-open, and returns how many octets of the arena its body had.
+func (t *Table) evictIfHalfOpen(m halfOpen) (octets int, ok bool) {
 	if t.waiting[m.id/64]>>(m.id%64)&1 == 0 {
-		return 0, false // as most: its entry, which is in no near cache, need not be read
+		return 0, false // the common case, decided without reading the entry, which is not in a near cache
 	}
 	e := &t.entries[m.id]
-	if e.birth != m.birth || !e.embryonic() {
+	if e.birth != m.birth || !e.isHalfOpen() {
 		return 0, false
 	}
 	if e.owned {
@@ -85,33 +87,33 @@ func (t *Table) dismiss(m embryo) (octets int, ok bool) {
 	return octets, true
 }
 
-// evict ends the embryo of q that has waited the longest. It is false if there is none.
-func (t *Table) evict(q *embryos) (octets int, ok bool) {
+// evict ends the oldest half-open transfer of q. ok is false if there is none.
+func (t *Table) evict(q *halfOpenQueue) (octets int, ok bool) {
 	for q.n > 0 && !ok {
-		octets, ok = t.dismiss(q.next())
+		octets, ok = t.evictIfHalfOpen(q.pop())
 	}
 	return octets, ok
 }
 
-// prove notes that the client of a transfer is there.
-func (t *Table) prove(id ID, e *entry) {
-	if !e.proved {
-		e.proved = true
-		t.forgetEmbryo(id)
+// establish records that the client of a transfer has answered.
+func (t *Table) establish(id ID, e *entry) {
+	if !e.established {
+		e.established = true
+		t.removeHalfOpen(id)
 	}
 }
 
-// forgetEmbryo notes that a transfer is no embryo any more.
-func (t *Table) forgetEmbryo(id ID) {
-	t.unproved--
+// removeHalfOpen records that a transfer is no longer half-open.
+func (t *Table) removeHalfOpen(id ID) {
+	t.numHalfOpen--
 	t.waiting[id/64] &^= 1 << (id % 64)
 }
 
-// retire ends, of some transfers whose client was there, the one that has been silent the longest, unless all of these are
-// well under way. With owned it has a body in the table's memory.
+// retire samples the established transfers and ends the one whose client has been silent the longest, if any has been
+// silent longer than the timeout. With owned, only transfers whose body is in the arena are considered.
 func (t *Table) retire(now int64, owned bool) bool {
 	oldest, since := ID(none), now-int64(t.cfg.Timeout)
-	for range glances {
+	for range samples {
 		t.random = t.random*1664525 + 1013904223
 		id := ID(uint64(t.random) * uint64(len(t.entries)) >> 32)
 		if e := &t.entries[id]; e.state > pending && e.sentAt < since && (e.owned || !owned) {
@@ -126,7 +128,7 @@ func (t *Table) retire(now int64, owned bool) bool {
 	return true
 }
 
-// room returns memory for a body, if need be that of embryos, else of clients that are silent.
+// room returns memory for a body, if necessary by evicting half-open transfers and then by retiring silent clients.
 func (t *Table) room(now int64, n int) (mem []byte, ref uint32) {
 	mem, ref = t.memory.take(n)
 	for freed := 0; mem == nil && freed < eviction; {
@@ -137,35 +139,35 @@ func (t *Table) room(now int64, n int) (mem []byte, ref uint32) {
 		freed += max(octets, 1<<minShift)
 		mem, ref = t.memory.take(n)
 	}
-	for tries := 0; mem == nil && tries < glances && t.retire(now, true); tries++ {
+	for tries := 0; mem == nil && tries < samples && t.retire(now, true); tries++ {
 		mem, ref = t.memory.take(n)
 	}
 	return mem, ref
 }
 
-// answersAtOnce reports whether a transfer is over with its first packet as far as we are concerned: half of all places have
-// embryos, and its file is one block that the client has asked for without options. If that is lost the client asks
-// again, as it does when its request is lost.
+// answersAtOnce reports whether a file can be sent without keeping a transfer: half of the table is half-open, and the
+// file is one block that was requested without options. If the packet is lost the client asks again, as it does when
+// its request is lost.
 func (t *Table) answersAtOnce(now int64, e *entry, body []byte) bool {
-	if 2*t.unproved < len(t.entries) {
+	if 2*t.numHalfOpen < len(t.entries) {
 		return false
 	}
-	t.pressed = now + 2*int64(t.cfg.Timeout)
+	t.pressureUntil = now + 2*int64(t.cfg.Timeout)
 	return e.options == 0 && !e.netascii && len(body) < int(e.blksize)
 }
 
-// resends returns how often the first packet of an embryo is sent again. In times of pressure a file of one block is not, as it would
-// not be had it come a little later.
+// resends returns how often the first packet of a half-open transfer is retransmitted. Under pressure a file of one
+// block is not: had it been requested a little later, it would have been sent without a transfer.
 func (t *Table) resends(now int64, e *entry) int {
-	if now < t.pressed && e.state == sending && e.last == 1 {
+	if now < t.pressureUntil && e.state == sending && e.last == 1 {
 		return 0
 	}
-	return embryoRetries
+	return halfOpenRetries
 }
 
-// once sends the only block of a file and forgets the transfer.
+// once sends the only block of a file and releases the entry.
 func (t *Table) once(id ID, e *entry, body []byte, hold any, out *packet.Queue) {
-	e.body, e.hold, e.last, e.state, e.proved = body, hold, 1, sending, true
+	e.body, e.hold, e.last, e.state, e.established = body, hold, 1, sending, true
 	t.Count[Once]++
 	if t.transmit(id, e, 0, 1, out) {
 		t.release(id)

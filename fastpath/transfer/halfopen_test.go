@@ -20,7 +20,7 @@ func (r *rig) establish(i int, o tftp.Options, body []byte) {
 
 // However many ask and say no more, a transfer that was acknowledged keeps its place, and who asks gets one: the embryo that
 // has waited the longest goes.
-func TestEmbryosKeepNobodyOut(t *testing.T) {
+func TestHalfOpenKeepNobodyOut(t *testing.T) {
 	const places, established = 64, 20
 	r := newRig(t, Config{Transfers: places})
 	body := make([]byte, 5*512)
@@ -33,11 +33,11 @@ func TestEmbryosKeepNobodyOut(t *testing.T) {
 		r.take()
 		for _, d := range []int{0, places - established - 1} { // the youngest ones have theirs
 			if i >= d && !r.knows(client(1000+i-d)) {
-				t.Fatalf("of %d embryos, the one %d before is gone", i+1, d)
+				t.Fatalf("of %d half-open transfers, the one %d before is gone", i+1, d)
 			}
 		}
 		if d := places - established; i >= d && r.knows(client(1000+i-d)) {
-			t.Fatalf("of %d embryos, the one %d before is still there", i+1, d)
+			t.Fatalf("of %d half-open transfers, the one %d before is still there", i+1, d)
 		}
 	}
 	if got, want := r.tab.Count[Evicted], uint64(strangers-(places-established)); got != want || r.tab.Count[TableFull] != 0 {
@@ -53,17 +53,17 @@ func TestEmbryosKeepNobodyOut(t *testing.T) {
 	}
 }
 
-// TestEmbryos compares the queue with a list while transfers begin, are acknowledged, finish, fail and time out.
-func TestEmbryos(t *testing.T) {
+// TestHalfOpen compares the queue with a list while transfers begin, are acknowledged, finish, fail and time out.
+func TestHalfOpen(t *testing.T) {
 	const places = 50
 	r := newRig(t, Config{Transfers: places})
 	rng := rand.New(rand.NewPCG(7, 8))
-	var embryos []int                  // in the order of their first packets
+	var halfOpen []int                 // in the order of their first packets
 	established := map[int]bool{}      // that go on
-	without := func(i int) (is bool) { // takes a client from embryos
-		for at, c := range embryos {
+	without := func(i int) (is bool) { // takes a client from halfOpen
+		for at, c := range halfOpen {
 			if c == i {
-				embryos = append(embryos[:at:at], embryos[at+1:]...)
+				halfOpen = append(halfOpen[:at:at], halfOpen[at+1:]...)
 				return true
 			}
 		}
@@ -84,11 +84,11 @@ func TestEmbryos(t *testing.T) {
 			} else {
 				r.tab.Start(r.now, id, []byte("body"), rng.IntN(2) == 0, nil, &device.Requester{}, r.out)
 			}
-			if len(established)+len(embryos) == places {
-				embryos = embryos[1:]
+			if len(established)+len(halfOpen) == places {
+				halfOpen = halfOpen[1:]
 			}
 			if r.knows(client(i)) {
-				embryos = append(embryos, i)
+				halfOpen = append(halfOpen, i)
 			}
 		case established[i]:
 			r.ack(client(i), 1)
@@ -103,13 +103,13 @@ func TestEmbryos(t *testing.T) {
 			}
 		}
 		r.take()
-		if r.tab.unproved != len(embryos) || r.tab.Active() != len(embryos)+len(established) {
-			t.Fatalf("round %d: %d embryos of %d transfers, want %d of %d", round, r.tab.unproved, r.tab.Active(), len(embryos), len(embryos)+len(established))
+		if r.tab.numHalfOpen != len(halfOpen) || r.tab.Active() != len(halfOpen)+len(established) {
+			t.Fatalf("round %d: %d half-open transfers of %d transfers, want %d of %d", round, r.tab.numHalfOpen, r.tab.Active(), len(halfOpen), len(halfOpen)+len(established))
 		}
 		if round%100 == 0 {
 			for i := range 3 * places {
 				want := established[i]
-				for _, e := range embryos {
+				for _, e := range halfOpen {
 					want = want || e == i
 				}
 				if r.knows(client(i)) != want {
@@ -120,8 +120,8 @@ func TestEmbryos(t *testing.T) {
 	}
 }
 
-// Bodies of embryos take no memory from others, whatever the sizes of both.
-func TestEmbryosGiveMemory(t *testing.T) {
+// Bodies of halfOpen take no memory from others, whatever the sizes of both.
+func TestHalfOpenGiveMemory(t *testing.T) {
 	sizes := []int{1, 600, 1400, 3000, 9000, 20000, 40000, 65536}
 	for _, theirs := range sizes {
 		for _, ours := range sizes {
@@ -144,7 +144,7 @@ func TestEmbryosGiveMemory(t *testing.T) {
 				}
 				for i := range 3000 {
 					if !own(100+i, theirs) {
-						t.Fatalf("embryo %d finds no memory", i)
+						t.Fatalf("half-open transfer %d finds no memory", i)
 					}
 				}
 				for i := range 4 {
@@ -166,7 +166,7 @@ func TestEmbryosGiveMemory(t *testing.T) {
 	}
 }
 
-// Where half of the places have embryos, a file of one block is sent and forgotten. Whoever has got it is told nothing more.
+// Where half of the places have halfOpen, a file of one block is sent and forgotten. Whoever has got it is told nothing more.
 func TestOnce(t *testing.T) {
 	r := newRig(t, Config{Transfers: 20})
 	for i := range 10 {
