@@ -1,9 +1,11 @@
 package rotate
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 
 	"dcs/cmd/internal/cmts"
@@ -130,5 +132,105 @@ func TestVerify(t *testing.T) {
 	}
 	if w.settled(fleet) {
 		t.Error("new secrets")
+	}
+}
+
+// outage makes a world in which every call of op fails from the nth on, until it is repaired.
+func outage(t *testing.T, op string, n int, err error) (*world, []string) {
+	w, fleet := newWorld(t, 1, 2)
+	w.fail = func(o string) error {
+		if o == op {
+			if n--; n <= 0 {
+				return err
+			}
+		}
+		return nil
+	}
+	return w, fleet
+}
+
+// withoutSecret returns the CMTSes that reject every modem.
+func (w *world) withoutSecret() (names []string) {
+	for name, b := range w.cmts {
+		if len(b.ifs[0]) == 0 || len(b.ifs[1]) == 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Whatever stops a rotation but the CMTS itself, no CMTS is left without a secret, and resume and rollback succeed once
+// the cause is gone.
+func TestOutages(t *testing.T) {
+	for _, op := range []string{"append", "save", "load", "reload"} {
+		for _, finish := range []struct {
+			name string
+			do   func(*Saga) error
+		}{{"resume", resume}, {"rollback", rollback}} {
+			t.Run(op+", "+finish.name, func(t *testing.T) {
+				for n := 1; ; n++ {
+					w, fleet := outage(t, op, n, syscall.ENOSPC)
+					err := w.rotate(fleet, Wish{})
+					if err == nil {
+						return
+					}
+					if left := w.withoutSecret(); len(left) > 0 {
+						t.Errorf("%s failed at call %d: %v left without a secret: %v\n%s", op, n, left, err, w.journal)
+					}
+					w.fail = nil
+					ended := false
+					err = w.again(func(s *Saga) error {
+						if st := s.Journal.State(); st.Ended != "" || st.Ending {
+							ended = true
+							return resume(s)
+						}
+						return finish.do(s)
+					})
+					if err != nil {
+						t.Errorf("%s failed at call %d, then %s: %v", op, n, finish.name, err)
+					}
+					if op == "reload" && ended {
+						w.served = w.disk.Clone() // it was not needed for the end, and its generation alone differs
+					}
+					if fresh := w.settled(fleet); !ended && fresh && finish.name == "rollback" {
+						t.Error("the new secrets stay")
+					}
+					if t.Failed() {
+						return
+					}
+				}
+			})
+		}
+	}
+}
+
+// An interrupt at any operation leaves no CMTS without a secret.
+func TestInterrupt(t *testing.T) {
+	for n := 1; ; n++ {
+		w, fleet := newWorld(t, 1, 2)
+		ctx, interrupt := context.WithCancel(t.Context())
+		defer interrupt()
+		w.ctx = ctx
+		calls := n
+		w.fail = func(string) error {
+			if calls--; calls == 0 {
+				interrupt()
+			}
+			return nil
+		}
+		err := w.rotate(fleet, Wish{})
+		if ctx.Err() == nil {
+			return
+		}
+		if left := w.withoutSecret(); len(left) > 0 {
+			t.Errorf("interrupted at operation %d: %v left without a secret: %v\n%s", n, left, err, w.journal)
+		}
+		w.fail, w.ctx = nil, nil
+		if err := w.again(resume); err != nil {
+			t.Error(err)
+		}
+		if w.settled(fleet); t.Failed() {
+			t.Fatalf("interrupted at operation %d", n)
+		}
 	}
 }

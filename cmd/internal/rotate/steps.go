@@ -202,56 +202,74 @@ func (s *Saga) reach(ctx Context, c Change, v *visit) error {
 	})
 }
 
-// replace changes the only secret of a CMTS: the old one goes, the server switches for its modems, the new one comes.
+// replace changes the only secret of a CMTS, which rejects modems meanwhile. Whatever goes wrong, it gets the old secret back.
 func (s *Saga) replace(ctx Context, c Change, v *visit) error {
 	if v.st.holds(c, false) == Yes {
 		return nil
 	}
-	to, from := v.st.names(c)
 	if v.st.holds(c, true) != No {
 		if err := s.mark(c, "removing", No, Maybe, true); err != nil {
 			return err
 		}
-		err := s.try(ctx, c.Name, "remove", func() error { return v.Remove(ctx, secret.Text{}) })
-		if err != nil {
-			return s.restore(ctx, c, v, from, err)
+	}
+	if err := s.exchange(ctx, c, v); err != nil {
+		return s.restore(ctx, c, v, err)
+	}
+	return s.mark(c, "replaced", Yes, No, false)
+}
+
+// exchange removes the old secret from a CMTS, switches the server for its modems and adds the new one. After an error
+// the CMTS may be without a secret.
+func (s *Saga) exchange(ctx Context, c Change, v *visit) error {
+	if v.st.holds(c, true) != No {
+		if err := s.try(ctx, c.Name, "remove", func() error { return v.Remove(ctx, secret.Text{}) }); err != nil {
+			return err
 		}
 		if err := s.mark(c, "removed", No, No, true); err != nil {
 			return err
 		}
 	}
+	to, _ := v.st.names(c)
 	if err := s.assign(ctx, map[string]string{c.Name: to}, ""); err != nil {
 		return err
 	}
 	if err := s.mark(c, "adding", Maybe, No, true); err != nil {
 		return err
 	}
-	err := s.try(ctx, c.Name, "add", func() error {
+	return s.try(ctx, c.Name, "add", func() error {
 		if err := v.Add(ctx, v.to); err != nil {
 			return err
 		}
 		return v.has(ctx, true, false)
 	})
-	if err != nil {
-		return s.restore(ctx, c, v, from, err)
-	}
-	return s.mark(c, "replaced", Yes, No, false)
 }
 
-// restore gives a CMTS that does not take its new secret the former one, so that its modems can register again.
-func (s *Saga) restore(ctx Context, c Change, v *visit, from string, cause error) error {
-	if ctx.Err() != nil {
-		return cause
+// interruptedGrace is how long an interrupted rotation takes to restore the secret of a CMTS.
+const interruptedGrace = 30 * time.Second
+
+// restore puts the old secret back on a CMTS with one slot, so that its modems can register again: even after an interrupt,
+// and without a journal or a server that follows. Only what is recorded as restored need not be done again.
+func (s *Saga) restore(ctx Context, c Change, v *visit, cause error) error {
+	interrupted := ctx.Err() != nil
+	ctx = context.WithoutCancel(ctx)
+	if interrupted {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, interruptedGrace)
+		defer cancel()
 	}
-	if err := s.mark(c, "restoring", Maybe, Maybe, true); err != nil {
-		return errors.Join(cause, err)
-	}
-	err := s.assign(ctx, map[string]string{c.Name: from}, "")
-	if err == nil {
-		err = s.try(ctx, c.Name, "restore", func() error { return v.Add(ctx, v.from) })
-	}
+	recordErr := s.mark(c, "restoring", Maybe, Maybe, true)
+	err := s.try(ctx, c.Name, "restore", func() error {
+		if err := v.Add(ctx, v.from); err != nil {
+			return err
+		}
+		return v.has(ctx, false, true)
+	})
 	if err != nil {
-		return errors.Join(cause, err, fmt.Errorf("%s may be without a secret, and reject its modems: see to it, then resume or roll back", c.Name))
+		err = errors.Join(err, fmt.Errorf("%s may be without a secret, and reject its modems: repair it, then resume or roll back", c.Name))
+	}
+	_, from := v.st.names(c)
+	if err = errors.Join(recordErr, err, s.assign(ctx, map[string]string{c.Name: from}, "")); err != nil {
+		return errors.Join(cause, err)
 	}
 	return errors.Join(cause, s.mark(c, "restored", No, Yes, false))
 }
