@@ -7,7 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestLock(t *testing.T) {
@@ -40,4 +43,29 @@ func TestLock(t *testing.T) {
 	if err := l.Release(); err != nil {
 		t.Error(err)
 	}
+}
+
+// Whoever looks at the lock while it is taken is no holder of it.
+func TestLockObserved(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	synctest.Test(t, func(t *testing.T) {
+		observer, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Flock(int(observer.Fd()), unix.LOCK_SH); err != nil { // as Held does
+			t.Fatal(err)
+		}
+		go func() {
+			time.Sleep(time.Second)
+			observer.Close()
+		}()
+		l, err := Acquire(path, "rotating", time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Release(); err != nil {
+			t.Error(err)
+		}
+	})
 }
