@@ -109,24 +109,28 @@ func (e *RolledBackError) Error() string {
 
 func (e *RolledBackError) Unwrap() []error { return []error{e.Cause, e.Err} }
 
-// Begin puts new secrets into the keyring, then runs. The journal has its plan, and nothing else, yet.
+// Begin adds the new secrets to the keyring, then runs. The journal holds its plan, and nothing else, yet.
 func (s *Saga) Begin(ctx Context, secrets map[string]secret.Text) error {
 	s.keys.Lock()
 	ring, err := s.Store.Load()
 	if err == nil {
-		for name, secret := range secrets {
+		for name := range secrets {
 			if has(ring, name) {
-				err = fmt.Errorf("the keyring has a secret %q already", name)
+				err = fmt.Errorf("secret %q has been added to the keyring meanwhile", name)
 			}
-			ring.Secrets[name] = keyring.Source{Text: secret, Since: ring.Generation + 1}
 		}
 	}
-	if err == nil {
-		err = s.Store.Save(ring)
+	if err != nil {
+		s.keys.Unlock()
+		return errors.Join(err, s.Journal.write(record{Phase: undone})) // the keyring is as it was, with what others have added
 	}
+	for name, text := range secrets {
+		ring.Secrets[name] = keyring.Source{Text: text, Since: ring.Generation + 1}
+	}
+	err = s.Store.Save(ring)
 	s.keys.Unlock()
 	if err != nil {
-		return errors.Join(err, s.end(ctx, undone))
+		return errors.Join(err, s.end(ctx, undone)) // they may be in the keyring nevertheless
 	}
 	return s.Run(ctx)
 }

@@ -91,3 +91,36 @@ func TestRotateSome(t *testing.T) {
 		t.Errorf("the default is %s", w.disk.Default)
 	}
 }
+
+// A secret that somebody adds by hand, under the name that a new one would get, while the operator is asked: it stays.
+func TestRotateNameTaken(t *testing.T) {
+	for _, died := range []bool{false, true} {
+		w, fleet := newWorld(t, 1, 1)
+		s := w.start(nil)
+		sv, err := s.TakeStock(t.Context(), w.disk, fleet, Wish{Drain: drain, CMTS: fleet[:1]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := sv.Plan.CMTS[0].New
+		if died { // of two that the plan has, one is there
+			sv.Plan.CMTS = append(sv.Plan.CMTS, Change{Name: "x0", Old: "main", New: "another", Slots: 1})
+		}
+		w.disk.Secrets[name] = keyring.Source{Text: secret.New("by hand")}
+		if s.Journal, err = Begin(w, sv.Plan, s.Now); err != nil {
+			t.Fatal(err)
+		}
+		if died {
+			err = w.again(resume)
+		} else if err = s.Begin(t.Context(), sv.New); err == nil || !strings.Contains(err.Error(), "added to the keyring meanwhile") {
+			t.Error(err)
+		} else {
+			err = nil
+		}
+		if state, _, _ := Replay(w.journal); err != nil || state == nil || state.Ended != undone {
+			t.Errorf("the journal has not ended: %v\n%s", err, w.journal)
+		}
+		if got := w.disk.Secrets[name].Text.Reveal(); got != "by hand" {
+			t.Errorf("the secret that was added by hand is %q", got)
+		}
+	}
+}

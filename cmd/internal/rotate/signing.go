@@ -14,8 +14,8 @@ func (s *Saga) prepare(ctx Context, st *State) (ended bool, err error) {
 		return false, err
 	}
 	for _, c := range st.Plan.CMTS {
-		if !has(ring, c.New) {
-			return true, s.end(ctx, undone)
+		if !has(ring, c.New) { // all are added at once: those that are there, if any, were added by somebody else
+			return true, s.Journal.write(record{Phase: undone})
 		}
 	}
 	if st.Back {
