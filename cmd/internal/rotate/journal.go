@@ -83,12 +83,14 @@ func (j *Journal) write(r record) error {
 	if j.err != nil {
 		return j.err
 	}
-	r.At = j.now().UTC()
+	now := j.now()
+	r.At = now.UTC()
 	line, err := json.Marshal(&r)
 	if err == nil {
 		err = j.out.Append(append(line, '\n'))
 	}
 	if err == nil {
+		r.At = now // with its monotonic reading: a wall clock that is set must not shorten the drain
 		err = j.state.apply(&r)
 	}
 	if err != nil {

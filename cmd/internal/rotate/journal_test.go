@@ -66,3 +66,34 @@ func TestJournalFile(t *testing.T) {
 		}
 	}
 }
+
+// lines is an Appender in memory.
+type lines []byte
+
+func (l *lines) Append(line []byte) error {
+	*l = append(*l, line...)
+	return nil
+}
+
+// A drain, and the time that a CMTS rejects modems, are measured by the monotonic clock: the wall clock may be set meanwhile.
+func TestJournalClock(t *testing.T) {
+	var out lines
+	j, err := Begin(&out, Plan{CMTS: []Change{{Name: "a"}}}, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.write(record{Phase: switched}); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.write(record{CMTS: "a", Window: true}); err != nil {
+		t.Fatal(err)
+	}
+	for what, at := range map[string]time.Time{"switched": j.State().Switched, "window": j.State().CMTS["a"].Open} {
+		if !strings.Contains(at.String(), " m=") { // time.Time.String
+			t.Errorf("%s at %v: without a monotonic reading", what, at)
+		}
+	}
+	if state, _, err := Replay(out); err != nil || !state.Switched.Equal(j.State().Switched.Round(0)) || state.Switched.Location() != time.UTC {
+		t.Errorf("%+v, %v", state, err)
+	}
+}
