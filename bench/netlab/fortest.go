@@ -11,6 +11,7 @@ import (
 func ForTest(t testing.TB, cfg Config) *Lab {
 	t.Helper()
 	require.Root(t)
+	require.Long(t, "network namespaces")
 	lab, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -34,3 +34,11 @@ func Missing(t testing.TB, variable, why string, args ...any) {
 	}
 	t.Skip(why)
 }
+
+// Long skips the test under -short. what names what takes long.
+func Long(t testing.TB, what string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("left out by -short: " + what)
+	}
+}

@@ -31,9 +31,8 @@ import (
 // chromium returns the path of a browser.
 func chromium(t *testing.T) string {
 	t.Helper()
-	if slowdown > 1 {
-		t.Skip("the binary under test is the same without the race detector")
-	}
+	require.Long(t, "a browser")
+	unraced(t)
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path

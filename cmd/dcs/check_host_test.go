@@ -25,6 +25,7 @@ import (
 // Whatever keeps the server from its start, or from an address, check says before; whatever does not, it lets pass. Nothing of it stays.
 func TestCheckHost(t *testing.T) {
 	t.Parallel()
+	require.Long(t, "a host of its own")
 	lab := netlab.ForTest(t, netlab.Config{})
 	require.Program(t, "setpriv")
 	err := lab.Server.Do(func() error {
@@ -230,6 +231,7 @@ func TestCheckNoHost(t *testing.T) {
 // Whichever file the server's user cannot read, check says so, whoever it is by the configuration, the unit or the one who checks.
 func TestCheckReads(t *testing.T) {
 	t.Parallel()
+	require.Long(t, "a user for each file")
 	require.Root(t)
 	require.Program(t, "setpriv")
 	const uid, gid = 65531, 65532

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"dcs/bench/require"
 	"dcs/render/attr/servers"
 )
 
@@ -71,6 +72,7 @@ func TestServeChangesLast(t *testing.T) {
 // brings all back.
 func TestServeSnapshotCut(t *testing.T) {
 	t.Parallel()
+	require.Long(t, "4,000 devices")
 	var csv strings.Builder
 	csv.WriteString("mac,profile,down\n")
 	const n = 4000

@@ -448,6 +448,7 @@ done
 // others is an error.
 func TestServeUntoldAttributes(t *testing.T) {
 	t.Parallel()
+	require.Long(t, "a modem's time-outs")
 	dir := deviceFiles(t, withDevices("devices: [{csv: fleet.csv}]\n", map[string]string{
 		"library/plain.dcs": "Main { MaxCPE 3; }",
 		"library/typo.dcs":  "Main ~ \"^typo-(?P<n>[0-9]+)$\" { MaxCPE $dwon; }",

@@ -14,6 +14,7 @@ import (
 // What packages carry is written whole, and mandoc has nothing to say about any man page.
 func TestDocs(t *testing.T) {
 	t.Parallel()
+	require.Long(t, "a build of the documents")
 	require.Program(t, "mandoc")
 	dir := t.TempDir()
 	if out, err := exec.Command("go", "run", "-tags", "docs", ".", "docs", dir).CombinedOutput(); err != nil {

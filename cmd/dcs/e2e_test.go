@@ -37,9 +37,18 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
+// unraced ends a test of the binary under the race detector: the binary has none and runs as in "make test".
+func unraced(t *testing.T) {
+	t.Helper()
+	if slowdown > 1 {
+		t.Skip("the binary under test is the same without the race detector")
+	}
+}
+
 // binary returns the path of dcs, built once for all tests.
 func binary(t *testing.T) string {
 	t.Helper()
+	unraced(t)
 	built.once.Do(func() {
 		if built.dir, built.err = os.MkdirTemp("", "dcs-e2e-"); built.err != nil {
 			return
@@ -208,6 +217,7 @@ var clients = []client{
 // Real clients get what compile writes, and static files as they are.
 func TestClients(t *testing.T) {
 	t.Parallel()
+	require.Long(t, "every client with every option")
 	static := t.TempDir()
 	files := map[string][]byte{
 		"empty":     {},
@@ -369,6 +379,7 @@ func TestReload(t *testing.T) {
 // and a signal to stop does not wait for it.
 func TestSlowReload(t *testing.T) {
 	t.Parallel()
+	require.Long(t, "a reload that waits")
 	dir := t.TempDir()
 	secret, lib := filepath.Join(dir, "secret"), filepath.Join(dir, "lib")
 	lay(t, map[string]string{secret: "one", filepath.Join(lib, "gold.dcs"): "Main { MaxCPE 1; }"})

@@ -30,6 +30,7 @@ func codeBlocks(page string) []codeBlock {
 // The examples of the manual work. Each page has a directory with a copy of the sample library; a block with the name of a file
 // becomes that file, a block of sh is run, and one tagged "sh server" runs while the others of its page do.
 func TestExamples(t *testing.T) {
+	require.Long(t, "the manual's examples")
 	require.Program(t, "curl")
 	require.Program(t, "openssl")
 	ran := 0

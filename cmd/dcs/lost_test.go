@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	api "dcs/cmd/internal/admin/client"
 	"dcs/cmd/internal/admin/console"
 	"dcs/fastpath/tftp"
@@ -40,6 +41,7 @@ func (s *served) ask(t *testing.T, name string) (c *net.UDPConn, from net.Addr, 
 // far they came.
 func TestLostFiles(t *testing.T) {
 	t.Parallel()
+	require.Long(t, "time-outs of transfers")
 	conf := filepath.Join(t.TempDir(), "dcs.yaml")
 	write(t, conf, "retries: 1\nproxies: [127.0.0.0/8]\n")
 	s := serveAll(t, "--config", conf)

@@ -57,6 +57,7 @@ func group(t *testing.T, octets int) (words []string, used func() (most int, kil
 // TestLearnedInGroup asks a server that has 200 MB, and one worker, for more captured names than fit: each is answered
 // with its own octets, memory stays flat, and nothing is killed. DCS_LEARNED=1000000 asks for that many.
 func TestLearnedInGroup(t *testing.T) {
+	require.Long(t, "150,000 names")
 	const octets = 200_000_000
 	names := 150_000 // some five times what is kept
 	if testing.Short() {

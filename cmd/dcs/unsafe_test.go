@@ -6,11 +6,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"dcs/bench/require"
 )
 
 // What is unsafe about a configuration is told once by check, and once at the start.
 func TestUnsafeSettings(t *testing.T) {
 	t.Parallel()
+	require.Long(t, "a server for each setting")
 	warnings := map[string]string{
 		"allow":     "allow is empty",
 		"secret":    "no secret is configured: files",

@@ -58,6 +58,7 @@ var fileCaps = []uint{unix.CAP_CHOWN, unix.CAP_DAC_OVERRIDE, unix.CAP_DAC_READ_S
 // no more; and it does not outlive a server that is killed, though it ignores the end of its input.
 func TestPluginUser(t *testing.T) {
 	t.Parallel()
+	require.Long(t, "lives of plug-ins")
 	require.Root(t)
 	const script = `echo $$ >>%s/lives
 echo '{"hello":1,"attributes":["profile"],"list":true,"ask":false}'

@@ -129,6 +129,7 @@ func login(t *testing.T, s *Server, token string) string {
 
 // Every way in, with every method: who may change something, and what the log says of it.
 func TestWhoMayChange(t *testing.T) {
+	require.Long(t, "every call by everybody")
 	tokenFile := write(t, "token", token, 0o600)
 	cert, key, ca, mine := certificates(t)
 	self := fmt.Sprintf("uid=%d pid=%d", os.Getuid(), os.Getpid())

@@ -134,6 +134,7 @@ func TestFaultsOverSNMP(t *testing.T) {
 }
 
 func TestVersion3Denied(t *testing.T) {
+	require.Long(t, "time-outs of SNMP")
 	r := newRig(t, sim.Config{Make: sim.C3, Interfaces: []string{"3"}}).snmpd()
 	for _, tt := range []struct {
 		name  string

@@ -60,6 +60,7 @@ func TestMain(m *testing.M) {
 
 // A build that is killed at any moment leaves a whole file, of one version.
 func TestKilled(t *testing.T) {
+	require.Long(t, "builds that are killed")
 	dir := t.TempDir()
 	path := filepath.Join(dir, "devices")
 	began := time.Now()

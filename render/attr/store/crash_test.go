@@ -349,6 +349,7 @@ func mountTmpfs(t *testing.T, dir string, size int) {
 
 // Whatever was served is served after the end of the process, with its sources down.
 func TestEnded(t *testing.T) {
+	require.Long(t, "processes that are killed")
 	t.Run("one source", func(t *testing.T) { testEnded(t, rounds(4, 50), 1, "kill", "close") })
 	t.Run("sources", func(t *testing.T) { testEnded(t, rounds(6, 100), 3, "kill", "close") })
 	t.Run("full disk", func(t *testing.T) { testEnded(t, rounds(4, 50), 2, "full disk", "close") })
