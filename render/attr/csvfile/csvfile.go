@@ -30,7 +30,7 @@ type Config struct {
 	MaxRejected int
 	// OnReject is told of each row that is left out, by its line, from 1. It may be nil.
 	OnReject func(line int, reason string)
-	Settle   time.Duration // how long the file must have stayed as it is before a change counts; 0: 250 ms
+	Debounce time.Duration // how long the file must have stayed as it is before a change counts; 0: 250 ms
 	Poll     time.Duration // how often it is looked at where the kernel does not tell of changes, on a network's file system; 0: 10 s
 }
 
@@ -52,8 +52,8 @@ func New(cfg Config) attr.Follower {
 	if cfg.Comma == 0 {
 		cfg.Comma = ','
 	}
-	if cfg.Settle == 0 {
-		cfg.Settle = 250 * time.Millisecond
+	if cfg.Debounce == 0 {
+		cfg.Debounce = 250 * time.Millisecond
 	}
 	if cfg.Poll == 0 {
 		cfg.Poll = 10 * time.Second
@@ -131,7 +131,7 @@ func (s *source) Load(ctx context.Context, yield func(*attr.Device) error) error
 		return err
 	}
 	if bad && s.cut(f, before) {
-		return fmt.Errorf("%s: %w: the last row has no line end and is not a whole row: the file is half written", s.cfg.Path, attr.ErrHeld)
+		return fmt.Errorf("%s: %w: the last row has no line end and is not a whole row: the file is half written", s.cfg.Path, attr.ErrHeldBack)
 	}
 	after, err := f.Stat()
 	if err != nil {

@@ -226,7 +226,7 @@ func TestLimitAboveDefault(t *testing.T) {
 	text := "mac,a\n020000000001,1\n" + strings.Repeat("x,1\n", 1500)
 	src := New(Config{Path: write(t, text), MaxRejected: 1500})
 	built, err := store.Build(t.Context(), filepath.Join(t.TempDir(), "built"), src, localdb.Options{}, nil)
-	if err != nil || built.Devices != 1 || built.Rejected.Rows != 1500 || len(built.Rejected.First) != attr.MaxTold {
+	if err != nil || built.Devices != 1 || built.Rejected.Rows != 1500 || len(built.Rejected.First) != attr.MaxReported {
 		t.Errorf("built: %v, %+v", err, built)
 	}
 	loaded := make(chan store.Event, 16)

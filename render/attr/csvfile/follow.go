@@ -75,7 +75,7 @@ func (s *source) Follow(ctx context.Context, apply func([]attr.Change) error) er
 		case !same(now, last):
 			last = now
 			settling = true
-			settle.Reset(s.cfg.Settle)
+			settle.Reset(s.cfg.Debounce)
 			continue
 		case event || settling:
 			continue

@@ -17,7 +17,7 @@ import (
 // A file that is changed, replaced, removed and put back is loaded anew, once for each time it has settled.
 func TestFollow(t *testing.T) {
 	path := write(t, "mac,a\n0a0102030405,1\n")
-	s := New(Config{Path: path, Settle: 100 * time.Millisecond, Poll: time.Hour})
+	s := New(Config{Path: path, Debounce: 100 * time.Millisecond, Poll: time.Hour})
 	ctx, cancel := context.WithCancel(t.Context())
 	load := func() (value string) {
 		err := s.Load(ctx, func(d *attr.Device) error { value = d.Values[0]; return nil })
@@ -86,7 +86,7 @@ func TestFollow(t *testing.T) {
 // follow follows a file that is not polled. What it returns waits until the file was loaded with a value.
 func follow(t *testing.T, path string) (wait func(value string)) {
 	t.Helper()
-	s := New(Config{Path: path, Settle: 50 * time.Millisecond, Poll: time.Hour})
+	s := New(Config{Path: path, Debounce: 50 * time.Millisecond, Poll: time.Hour})
 	values := make(chan string, 100)
 	load := func() error {
 		return s.Load(t.Context(), func(d *attr.Device) error {

@@ -20,7 +20,7 @@ import (
 // A file of which something is known to be damaged is not trusted any more: each look-up compares what it reads with its sums,
 // whenever it does, and returns copies. Devices whose octets are right are found; of the others nobody can say whether they are
 // there, and Query.Damaged says so. Look-ups survive that a part of the file cannot be read at all. Values that lie in the file
-// may become unreadable after a look-up has returned them: who reads them uses [DB.Holds] and [DB.Spoil], or copies
+// may become unreadable after a look-up has returned them: who reads them uses [DB.Contains] and [DB.MarkDamaged], or copies
 // them first, in mapped.Read.
 
 var errUnread = errors.New("not read to the end")
@@ -34,11 +34,11 @@ func (db *DB) Damaged() error {
 	return nil
 }
 
-// Misread counts look-ups that have met what is damaged. One that finds nothing meanwhile may have missed a device.
-func (db *DB) Misread() uint64 { return db.misread.Load() }
+// DamagedReads counts look-ups that have met what is damaged. One that finds nothing meanwhile may have missed a device.
+func (db *DB) DamagedReads() uint64 { return db.misread.Load() }
 
-// Spoil has the file taken for damaged, because why.
-func (db *DB) Spoil(why error) { db.spoiled("%w", why) }
+// MarkDamaged has the file taken for damaged, because why.
+func (db *DB) MarkDamaged(why error) { db.spoiled("%w", why) }
 
 // spoiled notes that the file is damaged.
 func (db *DB) spoiled(format string, args ...any) {
@@ -55,8 +55,8 @@ func (db *DB) misreads(format string, args ...any) {
 	db.misread.Add(1)
 }
 
-// Holds tells whether addr is in the memory that the file is mapped to.
-func (db *DB) Holds(addr uintptr) bool {
+// Contains reports whether addr is in the memory that the file is mapped to.
+func (db *DB) Contains(addr uintptr) bool {
 	at := uintptr(unsafe.Pointer(unsafe.SliceData(db.data)))
 	return addr >= at && addr-at < uintptr(len(db.data))
 }
@@ -69,8 +69,8 @@ func (db *DB) Altered() bool {
 	return err != nil || st.Size != db.stat.Size || st.Mtim != db.stat.Mtim
 }
 
-// Distrust has all of the file compared with its sums again, when it is read next or by Verify.
-func (db *DB) Distrust() {
+// ForgetVerified has all of the file compared with its sums again, when it is read next or by Verify.
+func (db *DB) ForgetVerified() {
 	db.whole.Store(false)
 	for i := range db.checked {
 		db.checked[i].Store(0)
@@ -84,7 +84,7 @@ func (db *DB) recovered() {
 	if r == nil {
 		return
 	}
-	if addr, ok := mapped.Fault(r); !ok || !db.Holds(addr) {
+	if addr, ok := mapped.Fault(r); !ok || !db.Contains(addr) {
 		panic(r) //nolint:forbidigo // not ours: it goes on
 	}
 	db.misreads("%w", mapped.ErrCut)

@@ -48,7 +48,7 @@ func TestZeroed(t *testing.T) {
 			}
 		},
 		"taken for whole when damage was found": func(db *DB) {
-			db.Spoil(os.ErrInvalid)
+			db.MarkDamaged(os.ErrInvalid)
 			db.whole.Store(true)
 		},
 		"distrusted": func(db *DB) {
@@ -82,7 +82,7 @@ func TestAlteredMeanwhile(t *testing.T) {
 	if _, err := f.WriteAt([]byte("two"), int64(db.cols[0].values+2)); err != nil { // after the empty value and the length
 		t.Fatal(err)
 	}
-	db.Spoil(os.ErrInvalid)
+	db.MarkDamaged(os.ErrInvalid)
 	db.whole.Store(true)
 	queries := []attr.Query{{MAC: mac(1)}}
 	if db.LookupBatch(queries); queries[0].Found || !queries[0].Damaged {

@@ -22,7 +22,7 @@ type Config struct {
 	Argv []string // the program, looked for in PATH, and its arguments; no shell sees them
 	Dir  string   // where it runs; "": where we do
 	Env  []string // NAME=value; beyond these it has PATH, HOME, LANG and TZ only
-	// Credential is whom it runs as; it then has no HOME but that of Env. Unless that is [Ours], it takes CAP_SETUID,
+	// Credential is whom it runs as; it then has no HOME but that of Env. Unless that is [IsCurrent], it takes CAP_SETUID,
 	// CAP_SETGID and, to end it, CAP_KILL. nil: as we do. Either way it has no capability and none of our descriptors.
 	Credential *syscall.Credential
 	// Changes says that the plug-in tells of changes by itself. New then gives an attr.Follower.

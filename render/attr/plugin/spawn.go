@@ -26,7 +26,7 @@ func spawn(cfg *Config) (*process, error) {
 	cmd.Env = append(cmd.Env, cfg.Env...)
 	// A session and group of its own, so that its children end with it; and not without us.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
-	if c := cfg.Credential; c != nil && !Ours(c) { // to set even the groups that we have takes CAP_SETGID
+	if c := cfg.Credential; c != nil && !IsCurrent(c) { // to set even the groups that we have takes CAP_SETGID
 		cmd.SysProcAttr.Credential = c
 	}
 	var ours, theirs [3]*os.File

@@ -9,7 +9,7 @@ import (
 // start starts the process and waits for its hello.
 func (s *Plugin) start(ctx context.Context) (*process, error) {
 	if c := s.cfg.Credential; c != nil {
-		if err := MayBecome(c); err != nil {
+		if err := CheckCredential(c); err != nil {
 			return nil, err
 		}
 	}

@@ -75,7 +75,7 @@ func (s *source) reject(why error) {
 // rejectOnce is for rows that one poll after the other gives.
 func (s *source) rejectOnce(why error) {
 	s.mu.Lock()
-	told := len(s.rejected.First) == attr.MaxTold || slices.Contains(s.rejected.First, why.Error())
+	told := len(s.rejected.First) == attr.MaxReported || slices.Contains(s.rejected.First, why.Error())
 	s.mu.Unlock()
 	if !told {
 		s.reject(why)

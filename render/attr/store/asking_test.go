@@ -128,7 +128,7 @@ func testStoreQueueIsBounded(t *testing.T) {
 	cfg.AskQueue = 1
 	s := openStore(t, cfg)
 	t.Cleanup(func() { close(f.gate) })
-	eventually(t, "settled", s.Settled)
+	eventually(t, "settled", s.AllLoaded)
 	for i := range 1000 {
 		if s.Miss(time.Now().UnixNano(), mac(i), netip.Addr{}) != Asking {
 			t.Error("a question that found no room was answered")

@@ -77,9 +77,9 @@ func testStoreDiskFull(t *testing.T) {
 	f.apply <- []attr.Change{{Device: dev(3, "", "3")}} // needs no disk
 	is(t, s, 3, "n=3")
 	s.soon()
-	eventually(t, "no file for the changes", func() bool { return ev.has(NotMade, "", syscall.ENOSPC) })
+	eventually(t, "no file for the changes", func() bool { return ev.has(BuildFailed, "", syscall.ENOSPC) })
 	f.apply <- nil
-	eventually(t, "no file for the load", func() bool { return ev.has(NotMade, "db", syscall.ENOSPC) })
+	eventually(t, "no file for the load", func() bool { return ev.has(BuildFailed, "db", syscall.ENOSPC) })
 	is(t, s, 1, "n=2") // nor does what differs from the file
 	is(t, s, 3, "n=3")
 	big := strings.Repeat("4", 20_000) // more than is left of the journal's last page

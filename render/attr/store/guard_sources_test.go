@@ -33,7 +33,7 @@ type csvWay struct {
 func openCSV(t *testing.T, _ *guardClock) way {
 	w := &csvWay{path: filepath.Join(t.TempDir(), "devices.csv")}
 	w.become(t, truth{}, whole(), false)
-	w.Source = csvfile.New(csvfile.Config{Path: w.path, Settle: 5 * time.Millisecond, Poll: 20 * time.Millisecond})
+	w.Source = csvfile.New(csvfile.Config{Path: w.path, Debounce: 5 * time.Millisecond, Poll: 20 * time.Millisecond})
 	return w
 }
 

@@ -192,7 +192,7 @@ func guardCell(t *testing.T, name, cell string, open func(*testing.T, *guardCloc
 		Dir: t.TempDir(), Sources: []attr.Source{w.source()}, Now: clock.now, RetryMin: 5 * time.Millisecond, RetryMax: 50 * time.Millisecond,
 		Publish: time.Millisecond, AskAgain: time.Millisecond, AskFresh: 200 * time.Millisecond, Memory: 1 << 20,
 		OnEvent: func(e store.Event) {
-			if e.Kind == store.Held {
+			if e.Kind == store.HeldBack {
 				held.Add(1)
 			}
 		},
@@ -222,10 +222,10 @@ func guardCell(t *testing.T, name, cell string, open func(*testing.T, *guardCloc
 	state := func() store.State { return s.State()[0] }
 	wait(t, "held back, and told", func() bool {
 		st := state()
-		return st.Held != nil && (held.Load() > 0 || !accepted) || !accepted && st.Err != nil
+		return st.HeldBack != nil && (held.Load() > 0 || !accepted) || !accepted && st.Err != nil
 	})
-	if accepted && !errors.Is(state().Held, attr.ErrHeld) {
-		t.Errorf("held back: %v", state().Held)
+	if accepted && !errors.Is(state().HeldBack, attr.ErrHeldBack) {
+		t.Errorf("held back: %v", state().HeldBack)
 	}
 	least := fleetSize
 	switch name { // changes may lose a fifth before one is held back
@@ -234,7 +234,7 @@ func guardCell(t *testing.T, name, cell string, open func(*testing.T, *guardCloc
 	}
 	time.Sleep(20 * time.Millisecond) // what comes now must not make it worse
 	if n := served(s, before); n < least {
-		t.Errorf("%d devices are served as before, of %d; %v", n, fleetSize, state().Held)
+		t.Errorf("%d devices are served as before, of %d; %v", n, fleetSize, state().HeldBack)
 	}
 
 	if _, none := noSingle[name]; !none {
@@ -257,7 +257,7 @@ func guardCell(t *testing.T, name, cell string, open func(*testing.T, *guardCloc
 		if single == last && !strings.Contains(get(s, last), "down=") {
 			t.Errorf("the change has emptied what is held back: %s", get(s, last))
 		}
-		if state().Held == nil {
+		if state().HeldBack == nil {
 			t.Error("after the change nothing is held back any more")
 		}
 		if n := served(s, before); n < least-1 {
@@ -285,7 +285,7 @@ func guardCell(t *testing.T, name, cell string, open func(*testing.T, *guardCloc
 				}
 			}
 		}
-		return n == devices && m == down && state().Held == nil
+		return n == devices && m == down && state().HeldBack == nil
 	})
 }
 

@@ -30,7 +30,7 @@ func testStoreSchemaGrows(t *testing.T) {
 	eventually(t, "it failed", func() bool { return ev.has(Failed, "db", f.loadErr) })
 	f.set(func() { f.loadErr = nil })
 	is(t, s, 1, "b=B2 c=C")
-	if s.Schema() == old || !slices.Equal(s.Schema().Names(), []string{"a", "b", "c"}) || !ev.has(Grown, "db", nil) {
+	if s.Schema() == old || !slices.Equal(s.Schema().Names(), []string{"a", "b", "c"}) || !ev.has(SchemaGrown, "db", nil) {
 		t.Errorf("schema %q", s.Schema().Names())
 	}
 	r, _ := s.View().Lookup(mac(1), nil)
@@ -53,11 +53,11 @@ func testStorePartialSchema(t *testing.T) {
 	if !s.Schema().Partial() {
 		t.Error("the schema is whole while a source has told nothing")
 	}
-	told := ev.count(Grown, "b")
+	told := ev.count(SchemaGrown, "b")
 	b.set(func() { b.openErr = nil })
 	eventually(t, "the schema is whole", func() bool { return !s.Schema().Partial() })
-	eventually(t, "that is told", func() bool { return ev.count(Grown, "b") == told+1 })
-	eventually(t, "all are loaded", s.Settled)
+	eventually(t, "that is told", func() bool { return ev.count(SchemaGrown, "b") == told+1 })
+	eventually(t, "all are loaded", s.AllLoaded)
 	s.Close()
 
 	b.set(func() { b.openErr = errors.New("gone") })

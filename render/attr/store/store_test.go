@@ -44,7 +44,7 @@ func testStoreServesAcrossRestarts(t *testing.T) {
 		t.Errorf("right after the start, without the database: %s", got)
 	}
 	eventually(t, "told that the source is down", func() bool { return ev.has(Failed, "db", f.openErr) })
-	if st := s.State()[0]; st.Up || st.Err == nil || st.Loaded.IsZero() || st.Devices != 2 || !s.Settled() {
+	if st := s.State()[0]; st.Up || st.Err == nil || st.Loaded.IsZero() || st.Devices != 2 || !s.AllLoaded() {
 		t.Errorf("state %+v", st)
 	}
 	f.set(func() {
@@ -77,7 +77,7 @@ func testStoreMergesInOrder(t *testing.T) {
 		isIP(t, s, "10.0.0.5", "city=Oslo up=5u")
 		isIP(t, s, "10.0.0.6", "none")
 	}
-	eventually(t, "all is merged", s.Settled)
+	eventually(t, "all is merged", s.AllLoaded)
 	check()
 	x, ok := s.Explain(mac(1), netip.Addr{})
 	from := map[string]string{}
@@ -191,7 +191,7 @@ func testStoreMergesChanges(t *testing.T) {
 	b := newFake("b", []string{"city"}, onlyIP("10.0.0.1", "Rome"), onlyIP("10.0.0.2", "Oslo"))
 	cfg, _ := testConfig(t.TempDir(), following{plain{a}, a}, following{plain{b}, b})
 	s := openStore(t, cfg)
-	eventually(t, "all is merged", s.Settled)
+	eventually(t, "all is merged", s.AllLoaded)
 	is(t, s, 1, "city=Rome down=1")
 	b.apply <- []attr.Change{{Device: onlyIP("10.0.0.1", "Milan")}}
 	is(t, s, 1, "city=Milan down=1")
@@ -229,7 +229,7 @@ func testStoreRefusesHalfAnswers(t *testing.T) {
 	_ = s.Reload("", false)
 	eventually(t, "told of the error", func() bool { return ev.has(Failed, "db", cut) })
 	f.set(func() { f.loadErr = nil })
-	eventually(t, "told that it is held back", func() bool { return ev.has(Held, "db", attr.ErrHeld) })
+	eventually(t, "told that it is held back", func() bool { return ev.has(HeldBack, "db", attr.ErrHeldBack) })
 	f.set(func() { f.devices, f.hang = fleet, true })
 	eventually(t, "told that it hangs", func() bool { return ev.has(Failed, "db", ErrStalled) })
 	bad := slices.Repeat([]attr.Device{{}}, 1001)
