@@ -516,7 +516,7 @@ func TestAttachAndWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	fmt.Println("attached")
-	time.Sleep(time.Minute)
+	time.Sleep(time.Minute) // until it is killed
 }
 
 func TestCrashDetaches(t *testing.T) {

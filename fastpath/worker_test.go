@@ -447,7 +447,7 @@ func (w *waitingTransport) Recv([]packet.Packet) (int, error) {
 	if w.closed.Load() {
 		return 0, net.ErrClosed
 	}
-	time.Sleep(time.Millisecond)
+	time.Sleep(time.Millisecond) // a tick of a transport
 	return 0, w.fail
 }
 

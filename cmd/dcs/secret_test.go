@@ -204,7 +204,7 @@ func lineCount(l *lab.Lab, p *lab.Process, n int) bool {
 		if !p.Running() {
 			return false
 		}
-		time.Sleep(200 * time.Microsecond)
+		time.Sleep(200 * time.Microsecond) // lines of the journal come within less than eventually looks again
 	}
 	return true
 }
