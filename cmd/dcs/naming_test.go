@@ -77,11 +77,12 @@ func TestRewriteErrors(t *testing.T) {
 	for _, tt := range []struct{ rewrite, want string }{
 		{"{match: x, to: y}", "dcs.yaml:1:11: rewrite is a block of settings, and should be a list of rules"},
 		{"[x]", "dcs.yaml:1:11: this is the text x, and should be a rule"},
-		{"[{match: x}]", "dcs.yaml:1:12: rewrite: no effect; say to, last or refuse"},
+		{"[{match: x}]", "dcs.yaml:1:12: rewrite: no effect; set to, last or refuse"},
 		{"[{mach: x, to: y}]", `dcs.yaml:1:12: unknown key "mach": is "match" meant?`},
 		{"[{match: '', to: y}]", "match: empty"},
 		{"[{match: x, to: '$1'}]", "rewrite: to: $1 is no group of the expression"},
-		{"[{match: x, unless: y, last: on}]", "either match or unless"},
+		{"[{match: x, unless: y, last: on}]", "set either match or unless"},
+		{"[{match: '/+', to: /, repeat: on}]", `dcs.yaml:1:12: rewrite: repeat never ends: match matches "/", which to inserts`},
 		{"[{match: x, to: y, last: perhaps}]", "last: perhaps is neither on nor off"},
 	} {
 		conf := filepath.Join(t.TempDir(), "dcs.yaml")

@@ -7,48 +7,49 @@ import (
 )
 
 const (
-	keptSlots  = 1024
-	keptOctets = 116 // of a name, before or after; longer ones are rewritten each time
+	cacheSlots = 1024
+	cachedName = 116 // octets of a name, before or after; longer ones are rewritten each time
 )
 
-// KeptOctets is what a Scratch takes at most beside its own size, once it has read names by rules that rewrite.
-const KeptOctets = keptSlots * int(unsafe.Sizeof(keptName{}))
+// CacheOctets is the most memory that a [Scratch] takes beyond its own size. It is taken when the first name is read by rules that
+// rewrite.
+const CacheOctets = cacheSlots * int(unsafe.Sizeof(cacheEntry{}))
 
-// kept remembers what names were rewritten to: a fixed number, a new one in the place of an old. They are compared whole, so
-// that one which hashes alike is not taken for another.
-type kept struct {
-	of    *Rules
-	slots []keptName
+// cache remembers rewritten names. It has a fixed number of slots; a new name replaces the one in its slot. Names are compared
+// in full, so a hash collision does no harm.
+type cache struct {
+	rules   *Rules // that the entries were made by
+	entries []cacheEntry
 }
 
-type keptName struct {
+type cacheEntry struct {
 	hash     uint64
-	from, to uint8 // octets of the names; from 0: the slot is empty
+	from, to uint8 // lengths of the names; from 0: the slot is empty
 	refusal  Refusal
-	text     [2 * keptOctets]byte // the name asked for, and what it was rewritten to
+	text     [2 * cachedName]byte // the requested name, then the rewritten one
 }
 
 // rewrite applies rules to a name. The result is valid until the next call.
-func (k *kept) rewrite(r *Rules, name []byte) ([]byte, Refusal) {
-	if k.of != r {
-		clear(k.slots)
-		k.of = r
+func (c *cache) rewrite(r *Rules, name []byte) ([]byte, Refusal) {
+	if c.rules != r {
+		clear(c.entries)
+		c.rules = r
 	}
-	if len(name) > keptOctets || len(name) == 0 {
+	if len(name) > cachedName || len(name) == 0 {
 		return r.rewritten(name)
 	}
-	if k.slots == nil {
-		k.slots = make([]keptName, keptSlots)
+	if c.entries == nil {
+		c.entries = make([]cacheEntry, cacheSlots)
 	}
 	h := xxhash.Sum64(name)
-	s := &k.slots[h%keptSlots]
-	if s.hash == h && int(s.from) == len(name) && string(s.text[:s.from]) == string(name) {
-		return s.text[s.from : s.from+s.to], s.refusal
+	e := &c.entries[h%cacheSlots]
+	if e.hash == h && int(e.from) == len(name) && string(e.text[:e.from]) == string(name) {
+		return e.text[e.from : e.from+e.to], e.refusal
 	}
 	to, refusal := r.rewritten(name)
-	if len(to) <= keptOctets {
-		*s = keptName{hash: h, from: uint8(len(name)), to: uint8(len(to)), refusal: refusal}
-		copy(s.text[copy(s.text[:], name):], to)
+	if len(to) <= cachedName {
+		*e = cacheEntry{hash: h, from: uint8(len(name)), to: uint8(len(to)), refusal: refusal}
+		copy(e.text[copy(e.text[:], name):], to)
 	}
 	return to, refusal
 }

@@ -36,7 +36,7 @@ func New(cfg Config) (*Rules, error) {
 	}
 	slices.SortFunc(r.roots, func(a, b string) int { return len(b) - len(a) })
 	var err error
-	r.rewrite, err = compile(cfg.Rewrite, cfg.IgnoreCase)
+	r.rewrite, err = compileRules(cfg.Rewrite, cfg.IgnoreCase)
 	return r, err
 }
 
@@ -87,7 +87,7 @@ type Name struct {
 type Scratch struct {
 	buf   [MaxName]byte     // a clean name
 	asked [1 + MaxName]byte // what rules see
-	kept  kept
+	cache cache
 }
 
 // Read reads a name. With devices a MAC address behind an @ at its end names the device: file@0a0102030405. Names that no rule
@@ -105,7 +105,7 @@ func (r *Rules) Read(asked []byte, devices bool, sc *Scratch) (n Name) {
 		if !r.absolute(name) {
 			seen = seen[1:]
 		}
-		if name, n.Refusal = sc.kept.rewrite(r, seen); n.Refusal != Allowed {
+		if name, n.Refusal = sc.cache.rewrite(r, seen); n.Refusal != Allowed {
 			n.File = nil
 			return n
 		}

@@ -127,7 +127,8 @@ func (l *RemapLine) read(fields []string) {
 		l.Skip = "no effect"
 		return
 	}
-	l.Err = l.Rule.Check()
+	check := l.Rule
+	l.Err = check.Compile()
 }
 
 // fromReplacement turns \1 into $1.

@@ -49,8 +49,8 @@ func TestRemap(t *testing.T) {
 		{line: `r a+? y`, err: "repeats a repetition"},
 		{line: `r (a y`, err: "missing closing )"},
 		{line: `r a \2`, err: "no group"},
-		{line: `rg a* b`, err: "without end"},
-		{line: `~r a b`, err: "unless finds nothing"},
+		{line: `rg a* b`, err: "never ends"},
+		{line: `~r a b`, err: "unless cannot be used"},
 		{line: `g a b`, skip: "no effect"},
 		{line: `r`, err: "without an expression"},
 		{line: `r a b c`, err: "more than"},
@@ -84,7 +84,7 @@ func FuzzRemap(f *testing.F) {
 			if l.Err != nil || l.Skip != "" {
 				continue
 			}
-			if err := l.Rule.Check(); err != nil {
+			if err := l.Rule.Compile(); err != nil {
 				t.Fatalf("%q: %v", l.Text, err)
 			}
 			if _, err := regexp.Compile(l.Rule.Match + l.Rule.Unless); err != nil {

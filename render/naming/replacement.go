@@ -22,8 +22,8 @@ const (
 	lowerCase
 )
 
-// pieces reads a replacement.
-func pieces(to string, re *regexp.Regexp) ([]piece, error) {
+// parseReplacement reads a replacement.
+func parseReplacement(to string, re *regexp.Regexp) ([]piece, error) {
 	var out []piece
 	mode := asIs
 	text := func(s string) {

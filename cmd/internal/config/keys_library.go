@@ -56,10 +56,12 @@ x and /x differ; over HTTP, the part after /boot/. A name with ".." gets no
 file, whatever the rules say. Only for the file: there is no flag.
 match is a regular expression (RE2); to replaces what it matches: $1 is the
 first group; \U, \L and \E change letter case. repeat: on applies the rule
-until it no longer matches; last: on skips the rules that follow; refuse: on
-gives no file; unless, instead of match, selects names that do not match. A
-name longer than 512 octets gets no file. "dcs check --remap FILE" converts a
-map file of tftpd-hpa. This key and root are read again at SIGHUP. Example:
+until it no longer matches; a rule that always matches again is an error, and
+a name that a rule never stops matching gets no file. last: on skips the rules
+that follow; refuse: on gives no file; unless, instead of match, selects names
+that do not match. A name longer than 512 octets gets no file.
+"dcs check --remap FILE" converts a map file of tftpd-hpa. This key and root
+are read again at SIGHUP. Example:
   - {match: '^[A-Za-z]:', to: ''}
   - {match: '^/old/(.*)\.cfg$', to: '$1.cm', last: on}`,
 			rules(&c.Names.Rewrite),
