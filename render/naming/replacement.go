@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A piece of a replacement is text or a group, written as its letter case says.
+// A piece of a replacement is text or a group, with the letter case that it is written in.
 type piece struct {
 	text  string
 	group int // -1: text
@@ -22,7 +22,7 @@ const (
 	lowerCase
 )
 
-// parseReplacement reads a replacement.
+// parseReplacement splits a replacement into pieces; re is the expression whose groups it may contain.
 func parseReplacement(to string, re *regexp.Regexp) ([]piece, error) {
 	var out []piece
 	mode := asIs
@@ -44,7 +44,7 @@ func parseReplacement(to string, re *regexp.Regexp) ([]piece, error) {
 		}
 		mark, rest := to[at], to[at+1:]
 		if rest == "" {
-			return nil, fmt.Errorf("nothing behind the last %c; %c%c stands for one", mark, mark, mark)
+			return nil, fmt.Errorf("%c at the end; write %c%c for the character itself", mark, mark, mark)
 		}
 		to = rest[1:]
 		switch {
@@ -53,11 +53,11 @@ func parseReplacement(to string, re *regexp.Regexp) ([]piece, error) {
 		case mark == '\\':
 			m, known := map[byte]letters{'U': upperCase, 'L': lowerCase, 'E': asIs}[rest[0]]
 			if !known {
-				return nil, fmt.Errorf(`\%c is none of \U, \L, \E and \\`, rest[0])
+				return nil, fmt.Errorf(`unknown sequence \%c; \U, \L, \E and \\ are known`, rest[0])
 			}
 			mode = m
 		default:
-			name, behind, err := groupName(rest)
+			name, after, err := groupName(rest)
 			if err != nil {
 				return nil, err
 			}
@@ -66,21 +66,21 @@ func parseReplacement(to string, re *regexp.Regexp) ([]piece, error) {
 				group = int(name[0] - '0')
 			}
 			if group < 0 || group > re.NumSubexp() {
-				return nil, fmt.Errorf("$%s is no group of the expression", name)
+				return nil, fmt.Errorf("no group $%s in the expression", name)
 			}
 			out = append(out, piece{"", group, mode})
-			to = behind
+			to = after
 		}
 	}
 	return out, nil
 }
 
-// groupName takes the name of a group off the front of s: a digit, letters, or either in braces.
+// groupName reads the name of a group at the start of s: a digit or letters, either of them also in braces.
 func groupName(s string) (name, rest string, err error) {
 	if s[0] == '{' {
 		name, rest, ok := strings.Cut(s[1:], "}")
 		if !ok || name == "" || '0' <= name[0] && name[0] <= '9' && len(name) > 1 {
-			return "", "", errors.New("${ is followed by a group's name or digit and }")
+			return "", "", errors.New("invalid ${; write ${name} or ${1}")
 		}
 		return name, rest, nil
 	}
@@ -94,7 +94,7 @@ func groupName(s string) (name, rest string, err error) {
 		end = len(s)
 	}
 	if end == 0 {
-		return "", "", errors.New("$ is followed by a digit, a group's name or another $")
+		return "", "", errors.New("invalid $; write $1, $name, or $$ for a dollar sign")
 	}
 	return s[:end], s[end:], nil
 }

@@ -1,6 +1,6 @@
 package naming
 
-// rewritten applies the rules to a name. It allocates if one of them rewrites it.
+// rewritten applies the rules to a name. It allocates if a rule rewrites it.
 func (r *Rules) rewritten(name []byte) ([]byte, Refusal) {
 	for _, u := range r.rewrite {
 		applies := false
@@ -32,7 +32,7 @@ func (r *Rules) rewritten(name []byte) ([]byte, Refusal) {
 	return name, Allowed
 }
 
-// replace returns a name with the replacement in the place of what was found or, if the rule repeats, of all that is to be found.
+// replace returns a name with the match replaced that was found or, if the rule repeats, with all matches replaced.
 func (u *rule) replace(name []byte, found []int) []byte {
 	all := [][]int{found}
 	if u.Repeat {
