@@ -16,6 +16,7 @@ import (
 // field is the place of a key's value and the way into it, for the file and for flags alike.
 type field struct {
 	list       bool
+	secret     bool                         // errors must not quote the value
 	onOff      bool                         // the flag alone, without a value, turns it on
 	word       string                       // for a value, in the usage
 	want       string                       // what a value looks like, for errors
