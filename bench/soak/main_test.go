@@ -9,11 +9,13 @@ import (
 	"time"
 
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 	"dcs/bench/storm"
 )
 
 // TestSoak is the soak in short, at a rate that a busy machine bears: what it holds memory and latency against is wide.
 func TestSoak(t *testing.T) {
+	require.Long(t, "a soak")
 	netlab.ForTest(t, netlab.Config{}) // decides whether to skip
 	out := filepath.Join(t.TempDir(), "soak.md")
 	opt := options{
