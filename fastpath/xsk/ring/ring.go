@@ -77,6 +77,30 @@ func (c *consumer) release(n int) {
 	atomic.StoreUint32(c.consumer, c.next)
 }
 
+// put writes as many of entries as there is room for, and returns how many.
+func put[E uint64 | Desc](p *producer, entries []E) int {
+	n := p.reserve(len(entries))
+	for i, e := range entries[:n] {
+		*(*E)(p.entry(p.next+uint32(i), unsafe.Sizeof(e))) = e
+	}
+	if n > 0 {
+		p.publish(n)
+	}
+	return n
+}
+
+// take reads as many entries as are available, and returns how many.
+func take[E uint64 | Desc](c *consumer, entries []E) int {
+	n := c.peek(len(entries))
+	for i := range entries[:n] {
+		entries[i] = *(*E)(c.entry(c.next+uint32(i), unsafe.Sizeof(entries[i])))
+	}
+	if n > 0 {
+		c.release(n)
+	}
+	return n
+}
+
 func (i *indices) entry(at uint32, size uintptr) unsafe.Pointer {
 	return unsafe.Add(i.base, uintptr(at&i.mask)*size)
 }
@@ -91,57 +115,17 @@ func (s *Socket) ZeroCopy() bool { return s.zeroCopy }
 func (s *Socket) Memory() []byte { return s.mem }
 
 // Fill gives the kernel frames to receive into, by address, and returns how many it had room for.
-func (s *Socket) Fill(frames []uint64) int {
-	r := &s.fill
-	n := r.reserve(len(frames))
-	for i, a := range frames[:n] {
-		*(*uint64)(r.entry(r.next+uint32(i), 8)) = a
-	}
-	if n > 0 {
-		r.publish(n)
-	}
-	return n
-}
+func (s *Socket) Fill(frames []uint64) int { return put(&s.fill, frames) }
 
 // Receive returns how many received packets it has stored in descs. Addr is where the packet begins, which may be after
 // the beginning of its frame.
-func (s *Socket) Receive(descs []Desc) int {
-	r := &s.rx
-	n := r.peek(len(descs))
-	for i := range descs[:n] {
-		descs[i] = *(*Desc)(r.entry(r.next+uint32(i), unsafe.Sizeof(Desc{})))
-	}
-	if n > 0 {
-		r.release(n)
-	}
-	return n
-}
+func (s *Socket) Receive(descs []Desc) int { return take(&s.rx, descs) }
 
 // Transmit queues packets to be sent and returns how many it had room for. Kick makes the kernel send them.
-func (s *Socket) Transmit(descs []Desc) int {
-	r := &s.tx
-	n := r.reserve(len(descs))
-	for i, d := range descs[:n] {
-		*(*Desc)(r.entry(r.next+uint32(i), unsafe.Sizeof(Desc{}))) = d
-	}
-	if n > 0 {
-		r.publish(n)
-	}
-	return n
-}
+func (s *Socket) Transmit(descs []Desc) int { return put(&s.tx, descs) }
 
 // Complete takes back sent frames, by the Addr of their Desc, and returns how many.
-func (s *Socket) Complete(addrs []uint64) int {
-	r := &s.comp
-	n := r.peek(len(addrs))
-	for i := range addrs[:n] {
-		addrs[i] = *(*uint64)(r.entry(r.next+uint32(i), 8))
-	}
-	if n > 0 {
-		r.release(n)
-	}
-	return n
-}
+func (s *Socket) Complete(addrs []uint64) int { return take(&s.comp, addrs) }
 
 // Kick makes the kernel send what Transmit queued, if it needs a call for that. An error is transient if the interface
 // is down or the kernel out of memory: the packets stay queued.
