@@ -11,13 +11,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"dcs/bench/netlab"
 	"dcs/bench/storm"
@@ -184,95 +181,6 @@ func RSS(pid int) (int64, error) {
 	return 0, fmt.Errorf("process %d has ended", pid)
 }
 
-// Path returns a path below the module's root.
-func Path(elem ...string) (string, error) {
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
-	if err != nil {
-		return "", fmt.Errorf("find the module: %w", err)
-	}
-	return filepath.Join(append([]string{strings.TrimSpace(string(out))}, elem...)...), nil
-}
-
-// Build builds a command of the module into dir, without cgo, and returns its path.
-func Build(ctx context.Context, dir, pkg string) (string, error) {
-	root, err := Path()
-	if err != nil {
-		return "", err
-	}
-	bin := filepath.Join(dir, filepath.Base(pkg))
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, pkg)
-	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build %s: %w\n%s", pkg, err, out)
-	}
-	return bin, nil
-}
-
-// Quiet waits until every CPU has been idle but for a tenth, or until the time given is over, and returns how busy the
-// busiest was at the end, 0 to 1.
-func Quiet(ctx context.Context, limit time.Duration) (float64, error) {
-	const look = 200 * time.Millisecond
-	for end := time.Now().Add(limit); ; {
-		before, err := busy()
-		if err != nil {
-			return 0, err
-		}
-		begin := time.Now()
-		select {
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		case <-time.After(look):
-		}
-		after, err := busy()
-		if err != nil {
-			return 0, err
-		}
-		most := 0.0
-		for cpu := range after {
-			most = max(most, (after[cpu]-before[cpu]).Seconds()/time.Since(begin).Seconds())
-		}
-		if most < 0.1 || time.Now().After(end) {
-			return min(most, 1), nil
-		}
-	}
-}
-
-// Busy returns how long a CPU has worked since the machine's start, interrupts included.
-func Busy(cpu int) (time.Duration, error) {
-	all, err := busy()
-	if err != nil {
-		return 0, err
-	}
-	worked, ok := all[fmt.Sprintf("cpu%d", cpu)]
-	if !ok {
-		return 0, fmt.Errorf("CPU %d is not in /proc/stat", cpu)
-	}
-	return worked, nil
-}
-
-// busy returns how long each CPU has worked since the machine's start (/proc/stat, in hundredths of a second).
-func busy() (map[string]time.Duration, error) {
-	b, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		return nil, err
-	}
-	cpus := map[string]time.Duration{}
-	for line := range strings.Lines(string(b)) {
-		f := strings.Fields(line)
-		if len(f) < 8 || !strings.HasPrefix(f[0], "cpu") || f[0] == "cpu" {
-			continue
-		}
-		for _, k := range []int{1, 2, 3, 6, 7} { // user, nice, system, irq, softirq
-			n, err := strconv.ParseInt(f[k], 10, 64)
-			if err != nil {
-				return nil, fmt.Errorf("/proc/stat: %w", err)
-			}
-			cpus[f[0]] += time.Duration(n) * 10 * time.Millisecond
-		}
-	}
-	return cpus, nil
-}
-
 // Median of values, of which there is one at least.
 func Median(v []float64) float64 {
 	s := slices.Sorted(slices.Values(v))
@@ -280,39 +188,4 @@ func Median(v []float64) float64 {
 		return (s[n/2-1] + s[n/2]) / 2
 	}
 	return s[len(s)/2]
-}
-
-// Facts says what something was measured on, as a list in Markdown. command is how to measure it again.
-func Facts(command string) string {
-	var u unix.Utsname
-	kernel := "unknown kernel"
-	if unix.Uname(&u) == nil {
-		kernel = unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:])
-	}
-	processor := "unknown processor"
-	b, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range strings.Lines(string(b)) {
-		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
-			processor = strings.TrimSpace(value)
-			break
-		}
-	}
-	return fmt.Sprintf("- machine: %s, %d CPUs, %s\n- kernel: %s\n- %s, commit %s\n- command: `%s`\n",
-		processor, runtime.NumCPU(), runtime.GOARCH, kernel, runtime.Version(), Commit(), command)
-}
-
-// Commit says what was built, and whether the tree had more than that.
-func Commit() string {
-	out, err := exec.Command("git", "describe", "--always", "--dirty", "--abbrev=12").Output()
-	if err == nil {
-		return strings.TrimSpace(string(out))
-	}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				return s.Value
-			}
-		}
-	}
-	return "unknown"
 }
