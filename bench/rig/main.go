@@ -1,14 +1,20 @@
 package rig
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -48,6 +54,44 @@ func Commit() string {
 	return "unknown"
 }
 
+// Main runs a benchmark program whose flags are defined. It adds the flag -o, parses the flags, and calls measure with a
+// context that an interrupt cancels. What measure writes goes to standard output and, once it is complete, to the file of
+// -o. An error ends the program with status 1; it prevents the file unless it is marked by [Missed].
+func Main(measure func(context.Context, io.Writer) error) {
+	file := flag.String("o", "", "also write the report to this `file`")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var report bytes.Buffer
+	err := measure(ctx, io.MultiWriter(os.Stdout, &report))
+	if *file != "" && (err == nil || errors.As(err, new(missed))) {
+		err = errors.Join(err, os.WriteFile(*file, report.Bytes(), 0o644))
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", program(), err)
+		os.Exit(1)
+	}
+}
+
+type missed struct{ error }
+
+func (m missed) Unwrap() error { return m.error }
+
+// Missed marks err as a result of a complete measurement, such as a bound that was missed. Missed(nil) is nil.
+func Missed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return missed{err}
+}
+
+func program() string { return filepath.Base(os.Args[0]) }
+
+// Command returns the command line that runs this program again.
+func Command() string {
+	return strings.Join(append([]string{"go run ./bench/" + program()}, os.Args[1:]...), " ")
+}
+
 // Path returns a path below the module's root.
 func Path(elem ...string) (string, error) {
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
@@ -55,6 +99,14 @@ func Path(elem ...string) (string, error) {
 		return "", fmt.Errorf("find the module: %w", err)
 	}
 	return filepath.Join(append([]string{strings.TrimSpace(string(out))}, elem...)...), nil
+}
+
+// Binary returns the absolute path of the dcs binary bin, or builds it into dir if bin is empty.
+func Binary(ctx context.Context, dir, bin string) (string, error) {
+	if bin == "" {
+		return Build(ctx, dir, "./cmd/dcs")
+	}
+	return filepath.Abs(bin)
 }
 
 // Build builds a command of the module into dir, without cgo, and returns its path.
