@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Quiet waits until every CPU has been idle but for a tenth, or until the time given is over, and returns how busy the
-// busiest was at the end, 0 to 1.
+// Quiet waits until every CPU is at least 90 % idle, or until limit has passed, and returns how busy the busiest CPU
+// was at the end, 0 to 1.
 func Quiet(ctx context.Context, limit time.Duration) (float64, error) {
 	const look = 200 * time.Millisecond
 	for end := time.Now().Add(limit); ; {
@@ -38,7 +38,7 @@ func Quiet(ctx context.Context, limit time.Duration) (float64, error) {
 	}
 }
 
-// Busy returns how long a CPU has worked since the machine's start, interrupts included.
+// Busy returns how long a CPU has been busy since boot, interrupts included.
 func Busy(cpu int) (time.Duration, error) {
 	all, err := busy()
 	if err != nil {
@@ -51,7 +51,7 @@ func Busy(cpu int) (time.Duration, error) {
 	return worked, nil
 }
 
-// busy returns how long each CPU has worked since the machine's start (/proc/stat, in hundredths of a second).
+// busy returns how long each CPU has been busy since boot (/proc/stat, in hundredths of a second).
 func busy() (map[string]time.Duration, error) {
 	b, err := os.ReadFile("/proc/stat")
 	if err != nil {

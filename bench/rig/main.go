@@ -19,7 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Facts says what something was measured on, as a list in Markdown. command is how to measure it again.
+// Facts returns a Markdown list of the machine, kernel, Go version and commit of a measurement, and the command that
+// repeats it.
 func Facts(command string) string {
 	var u unix.Utsname
 	kernel := "unknown kernel"
@@ -38,7 +39,7 @@ func Facts(command string) string {
 		processor, runtime.NumCPU(), runtime.GOARCH, kernel, runtime.Version(), Commit(), command)
 }
 
-// Commit says what was built, and whether the tree had more than that.
+// Commit returns the commit that was built, marked if the tree was dirty.
 func Commit() string {
 	out, err := exec.Command("git", "describe", "--always", "--dirty", "--abbrev=12").Output()
 	if err == nil {

@@ -1,4 +1,4 @@
-// Package rig is what the benchmark programs share: servers in a lab, loads on them, and what a figure was measured on.
+// Package rig is the common part of the benchmark programs: servers in a lab, loads on them, and the report.
 package rig
 
 import (
@@ -21,13 +21,13 @@ import (
 	"dcs/render/mic"
 )
 
-// The CPUs of the server and of the load.
+// CPUs of the server and of the load.
 const ServerCPU, LoadCPU = 0, 1
 
-// Secret is what the servers of a benchmark sign with, and what their files are checked by.
+// Secret is the shared secret of the servers in a benchmark.
 const Secret = "a secret of the benchmark"
 
-// Rig is a lab and a directory for what its servers read.
+// Rig is a lab and a directory for its servers' files.
 type Rig struct {
 	Lab *netlab.Lab
 	Dir string
@@ -36,7 +36,7 @@ type Rig struct {
 	cmds []*exec.Cmd
 }
 
-// New builds a rig; faults may be nil. It needs root and two CPUs, and pins the calling process to the load's.
+// New builds a rig; faults may be nil. It needs root and two CPUs, and pins the calling process to the load's CPU.
 func New(faults *netlab.Faults) (*Rig, error) {
 	if runtime.NumCPU() < 2 {
 		return nil, errors.New("two CPUs are needed: one for the server, one for the load")
@@ -58,7 +58,7 @@ func New(faults *netlab.Faults) (*Rig, error) {
 		os.Chmod(dir, 0o755))
 }
 
-// Close ends the servers and removes the lab.
+// Close kills the servers and removes the lab.
 func (r *Rig) Close() error {
 	err := r.Lab.Close()
 	for _, c := range r.cmds {
@@ -67,14 +67,14 @@ func (r *Rig) Close() error {
 	return errors.Join(err, os.RemoveAll(r.Dir))
 }
 
-// Server is one that was started.
+// Server is a running server.
 type Server struct {
 	Addr netip.AddrPort
 	PID  int
-	file string // that it is asked for; empty: whatever, and nothing is checked
+	file string // name or template of the files to request; empty: any name, and no checks
 }
 
-// DCS starts the binary bin on a port of the server's host, with the library of bench/peers. env is added to its
+// DCS starts the binary bin on a port of the server's host with the library of bench/peers. env is added to its
 // environment, args to its arguments.
 func (r *Rig) DCS(ctx context.Context, bin string, port uint16, env []string, args ...string) (*Server, error) {
 	library, err := Path("bench", "peers", "library")
@@ -90,7 +90,7 @@ func (r *Rig) DCS(ctx context.Context, bin string, port uint16, env []string, ar
 	return s, r.start(ctx, s, cmd)
 }
 
-// Limit starts the program that answers one block and does nothing else.
+// Limit starts bench/limit, which answers every request with one block and does nothing else.
 func (r *Rig) Limit(ctx context.Context, port uint16) (*Server, error) {
 	bin, err := Build(ctx, r.Dir, "./bench/limit")
 	if err != nil {
@@ -117,21 +117,21 @@ func (r *Rig) start(ctx context.Context, s *Server, cmd *exec.Cmd) error {
 		err = fmt.Errorf("%s does not serve:\n%s", filepath.Base(cmd.Path), &b)
 	}
 	if err != nil {
-		_ = cmd.Process.Kill() // its output is complete only then
+		_ = cmd.Process.Kill() // its output is complete only after that
 	}
 	return err
 }
 
-// Config returns the load on a server; the caller says how modems arrive. Every file is checked, its CMTS MIC too.
+// Config returns a load on a server without an arrival pattern. Every file is checked, including its CMTS MIC.
 func (r *Rig) Config(s *Server) storm.Config {
 	r.runs++
 	cfg := storm.Default()
 	cfg.Target, cfg.Name = s.Addr, s.file
 	cfg.Interface, cfg.SourceMAC, cfg.GatewayMAC = netlab.Device, netlab.GatewayMAC, netlab.ServerMAC
 	cfg.CPU = LoadCPU
-	// Other ports each time: a server may still repeat blocks of an earlier run.
+	// Ports differ in each run: a server may still repeat blocks of an earlier one.
 	cfg.Seed = uint64(s.Addr.Port())<<32 | r.runs
-	// A lost packet must not idle a place in a window for four seconds.
+	// A lost packet must not block a place in a window for four seconds.
 	cfg.Backoff, cfg.Restarts = []time.Duration{200 * time.Millisecond}, 0
 	if s.file == "" {
 		cfg.Name = "modem.bin"
@@ -141,7 +141,7 @@ func (r *Rig) Config(s *Server) storm.Config {
 	return cfg
 }
 
-// CheckFiles has a load check every file, its CMTS MIC with Secret too.
+// CheckFiles makes a load check every file, including its CMTS MIC with Secret.
 func CheckFiles(cfg *storm.Config) {
 	cfg.Check, cfg.Keys = storm.CheckAll, []storm.Key{{Label: "secret", Secret: mic.NewSecret([]byte(Secret))}}
 }
@@ -158,8 +158,8 @@ func (r *Rig) Load(ctx context.Context, cfg storm.Config) (res *storm.Result, er
 	return res, err
 }
 
-// ClosedLoop returns the rate of a load that keeps window transfers under way, files per second. Checking each file
-// would slow the load down, so that is left out here.
+// ClosedLoop returns the rate of a load with window transfers at a time, in files per second. Files are not checked, as
+// that would slow the load down.
 func (r *Rig) ClosedLoop(ctx context.Context, s *Server, window int, length time.Duration) (*storm.Result, error) {
 	cfg := r.Config(s)
 	cfg.Window, cfg.Duration, cfg.Drain, cfg.Check = window, length, 300*time.Millisecond, storm.CheckNothing
@@ -181,7 +181,7 @@ func RSS(pid int) (int64, error) {
 	return 0, fmt.Errorf("process %d has ended", pid)
 }
 
-// Median of values, of which there is one at least.
+// Median returns the median of v, which must not be empty.
 func Median(v []float64) float64 {
 	s := slices.Sorted(slices.Values(v))
 	if n := len(s); n%2 == 0 {
