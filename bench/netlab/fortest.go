@@ -6,7 +6,7 @@ import (
 	"dcs/bench/require"
 )
 
-// ForTest builds a lab that lives as long as the test. Without root it skips the test with the reason, or fails it when
+// ForTest builds a lab for the duration of the test. Without root it skips the test with the reason, or fails it if
 // DCS_REQUIRE_ROOT is set.
 func ForTest(t testing.TB, cfg Config) *Lab {
 	t.Helper()
