@@ -91,10 +91,10 @@ const (
 type source struct {
 	attr.Marks // of loads
 
-	cfg   Config
-	drv   Driver
-	hash  maphash.Seed
-	whole bool // Poll is for Query
+	cfg           Config
+	drv           Driver
+	hash          maphash.Seed
+	comparesQuery bool // Poll is for Query
 
 	mu      sync.Mutex // guards what follows
 	db      *sql.DB
@@ -103,7 +103,7 @@ type source struct {
 	names   []string
 	index   map[string]int // of names
 	params  []string       // of AskQuery
-	ears    *ears          // nil: not listening
+	sub     *subscription  // nil: not listening
 
 	// What the last load left out, and where changes begin if it has succeeded.
 	rejected attr.Rejected
@@ -168,7 +168,7 @@ func New(cfg Config, drv Driver) (attr.Source, error) {
 			return fail("ask_params: %q is neither mac nor ip", p)
 		}
 	}
-	s := &source{cfg: cfg, drv: drv, hash: maphash.MakeSeed(), whole: whole}
+	s := &source{cfg: cfg, drv: drv, hash: maphash.MakeSeed(), comparesQuery: whole}
 	follows := cfg.ChangedQuery != "" || cfg.Channel != "" || cfg.Reload > 0 || whole
 	switch {
 	case follows && cfg.AskQuery != "":
@@ -249,8 +249,8 @@ func (s *source) Open(ctx context.Context) ([]string, error) {
 
 func (s *source) Close() error {
 	s.mu.Lock()
-	db, e := s.db, s.ears
-	s.db, s.ears = nil, nil
+	db, e := s.db, s.sub
+	s.db, s.sub = nil, nil
 	s.mu.Unlock()
 	if e != nil {
 		e.close()

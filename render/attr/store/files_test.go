@@ -80,7 +80,7 @@ func testStoreDiskFull(t *testing.T) {
 	f.set(func() { f.devices = []attr.Device{dev(1, "", "2")} })
 	f.apply <- []attr.Change{{Device: dev(3, "", "3")}} // needs no disk
 	is(t, s, 3, "n=3")
-	s.soon()
+	s.requestRebuild()
 	eventually(t, "no file for the changes", func() bool { return ev.has(BuildFailed, "", syscall.ENOSPC) })
 	f.apply <- nil
 	eventually(t, "no file for the load", func() bool { return ev.has(BuildFailed, "db", syscall.ENOSPC) })

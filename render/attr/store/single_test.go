@@ -46,7 +46,7 @@ func testSingleFileServesAsItIs(t *testing.T) {
 	}
 
 	// A second file makes it a merge of two.
-	s.soon()
+	s.requestRebuild()
 	eventually(t, "two files are merged", merged)
 	is(t, s, 1, "m=2 n=1")
 
