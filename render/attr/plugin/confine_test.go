@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dcs/render/attr/plugin"
+	"dcs/render/internal/rendertest"
 )
 
 // report is a plug-in that writes down what it was given, through a program that it starts, and then ends as one should.
@@ -128,14 +129,9 @@ func capabilities(t *testing.T) string {
 	return seen
 }
 
-// A plug-in of another user ends with its source, though it does not want to.
+// A plug-in that runs as another user ends with its source, even if it ignores signals.
 func TestAnotherUserEnds(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("DCS_REQUIRE_ROOT") != "" {
-			t.Fatal("only root can start a plug-in as another user, and DCS_REQUIRE_ROOT is set")
-		}
-		t.Skip("only root can start a plug-in as another user")
-	}
+	rendertest.NeedRoot(t)
 	src := script(t, "trap '' TERM; echo $$ >&2; "+hello+"while :; do sleep 1; done", func(c *plugin.Config) {
 		c.Dir, c.Credential = "/", &syscall.Credential{Uid: 65534, Gid: 65534}
 	})

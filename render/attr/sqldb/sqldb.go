@@ -17,11 +17,11 @@ import (
 // Driver is what one kind of database needs beyond database/sql.
 type Driver struct {
 	Name string
-	// Open makes a pool of connections and connects nothing yet. Secrets are the passwords
-	// of the DSN, which no error is to show; the error shows nothing of the DSN either.
-	Open func(dsn string) (db *sql.DB, secrets []string, err error)
+	// Open returns a pool of connections without connecting. Secrets are the passwords in the DSN, to be hidden in errors;
+	// its own error shows nothing of the DSN.
+	Open func(dsn secret.Text) (db *sql.DB, secrets []secret.Text, err error)
 	// Listen subscribes to a channel; nil: the database has none.
-	Listen func(ctx context.Context, dsn, channel string) (Listener, error)
+	Listen func(ctx context.Context, dsn secret.Text, channel string) (Listener, error)
 	// Columns names the columns of a query without running it; nil: the query is begun,
 	// and given up before its first row.
 	Columns func(ctx context.Context, conn *sql.Conn, query string) ([]string, error)
@@ -44,7 +44,7 @@ type Listener interface {
 // name. NULL and the empty text are an attribute that the device lacks.
 type Config struct {
 	Name    string // for logs; "": the driver's name
-	DSN     string
+	DSN     secret.Text
 	DSNFile string // a file that holds the DSN, read at each Open; goes before DSN
 
 	// Query gives all devices.
@@ -98,8 +98,8 @@ type source struct {
 
 	mu      sync.Mutex // guards what follows
 	db      *sql.DB
-	dsn     string
-	secrets []string
+	dsn     secret.Text
+	secrets []secret.Text
 	names   []string
 	index   map[string]int // of names
 	params  []string       // of AskQuery
@@ -152,7 +152,7 @@ func New(cfg Config, drv Driver) (attr.Source, error) {
 		return nil, fmt.Errorf(cfg.Name+": "+format, args...)
 	}
 	switch {
-	case cfg.DSN == "" && cfg.DSNFile == "":
+	case cfg.DSN.IsZero() && cfg.DSNFile == "":
 		return fail("neither dsn nor dsn_file")
 	case cfg.Query == "":
 		return fail("no query")
@@ -183,29 +183,14 @@ func New(cfg Config, drv Driver) (attr.Source, error) {
 
 func (s *source) Name() string { return s.cfg.Name }
 
-// hidden is an error whose text shows no password.
-type hidden struct {
-	text string
-	err  error
-}
-
-func (h *hidden) Error() string { return h.text }
-func (h *hidden) Unwrap() error { return h.err }
-
-// wrap says what failed, with the passwords taken out.
+// wrap returns an error that names the step that failed and shows no passwords.
 func (s *source) wrap(step string, err error) error {
 	if err == nil {
 		return nil
 	}
-	text := s.cfg.Name + ": " + step + ": " + err.Error()
 	s.mu.Lock()
-	for _, secret := range s.secrets {
-		if secret != "" {
-			text = strings.ReplaceAll(text, secret, "****")
-		}
-	}
-	s.mu.Unlock()
-	return &hidden{text, err}
+	defer s.mu.Unlock()
+	return secret.Hide(s.cfg.Name+": "+step+": "+err.Error(), err, s.secrets...)
 }
 
 func (s *source) Open(ctx context.Context) ([]string, error) {
@@ -215,7 +200,7 @@ func (s *source) Open(ctx context.Context) ([]string, error) {
 		if err != nil {
 			return nil, s.wrap("dsn_file", err)
 		}
-		dsn = strings.TrimSpace(string(b))
+		dsn = secret.New(strings.TrimSpace(string(b)))
 	}
 	db, secrets, err := s.drv.Open(dsn)
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 
 	"dcs/render/attr"
 	"dcs/render/device"
+	"dcs/render/internal/rendertest"
 )
 
 const crashDevices = 200
@@ -319,7 +320,7 @@ func testEnded(t *testing.T, n, sources int, ways ...string) {
 		if i%5 == 0 { // with no files, too
 			dir = t.TempDir()
 			if slices.Contains(ways, "full disk") {
-				mountTmpfs(t, dir, diskSize)
+				rendertest.MountTmpfs(t, dir, fmt.Sprint(diskSize))
 			}
 		}
 		how := ways[i%len(ways)]
@@ -333,27 +334,6 @@ func testEnded(t *testing.T, n, sources int, ways ...string) {
 	t.Logf("%d changes were served", changes)
 	if changes < 5*n {
 		t.Error("next to none: the Stores were ended before they did anything")
-	}
-}
-
-// mountTmpfs mounts a file system of its own for the test.
-func mountTmpfs(t *testing.T, dir string, size int) {
-	t.Helper()
-	needRoot(t)
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprint("size=", size)); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
-}
-
-func needRoot(t *testing.T) {
-	t.Helper()
-	switch {
-	case os.Geteuid() == 0:
-	case os.Getenv("DCS_REQUIRE_ROOT") != "":
-		t.Fatal("only root can mount file systems")
-	default:
-		t.Skip("only root can mount file systems")
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"dcs/render/attr"
 	"dcs/render/attr/localdb"
+	"dcs/render/internal/rendertest"
 	"dcs/render/mapped"
 )
 
@@ -58,17 +59,8 @@ func testStoreDamagedFiles(t *testing.T) {
 func TestStoreDiskFull(t *testing.T) { synctest.Test(t, testStoreDiskFull) }
 
 func testStoreDiskFull(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("DCS_REQUIRE_ROOT") != "" {
-			t.Fatal("only root can mount a small file system")
-		}
-		t.Skip("only root can mount a small file system")
-	}
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	rendertest.MountTmpfs(t, dir, "1m")
 	f := newFake("db", []string{"n"}, dev(1, "", "1"))
 	cfg, ev := testConfig(dir, following{plain{f}, f})
 	s := openStore(t, cfg)

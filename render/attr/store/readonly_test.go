@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"dcs/render/attr"
+	"dcs/render/internal/rendertest"
 )
 
 // snapshot makes a directory that has device 1 in a file and device 2 in the journal.
@@ -108,11 +109,11 @@ func serveFromMemory(dir string) error {
 }
 
 func TestReadOnlyFileSystem(t *testing.T) {
-	needRoot(t)
+	rendertest.NeedRoot(t)
 	dir := t.TempDir()
 	made := t.TempDir() // files that are open and were removed would be in the way of the mount
 	snapshot(t, made)
-	mountTmpfs(t, dir, 8<<20)
+	rendertest.MountTmpfs(t, dir, "8m")
 	if err := os.CopyFS(dir, os.DirFS(made)); err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +163,7 @@ func TestReadOnlyDirectory(t *testing.T) {
 		}
 		return
 	}
-	needRoot(t)
+	rendertest.NeedRoot(t)
 	dir := t.TempDir()
 	snapshot(t, dir)
 	if err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755)); err != nil {
