@@ -158,7 +158,7 @@ func TestCheckRunning(t *testing.T) {
 			check(true, "", "-c", filepath.Join(dir, "link.yaml"))
 			by := ": in use by dcs (pid " + fmt.Sprint(p.cmd.Process.Pid) + ")\n"
 			check(false, strings.Join([]string{
-				"listen: 198.19.0.1:69", "listen: [::]:69", "http: 198.19.0.1:8080", "metrics: 198.19.0.1:9100", "admin: 127.0.0.1:8069", "admin: unix:admin.sock", "",
+				"listen: 198.19.0.1:69", "listen: [::]:69", "http: 198.19.0.1:8080", "metrics: 198.19.0.1:9100", "admin: 127.0.0.1:8069", "admin: unix:admin.sock", "warning: a dcs with another configuration runs on this host",
 			}, by), "--config", "other.yaml")
 			if transport == "socket" { // too few for the next start
 				write(t, at("dcs.yaml"), strings.Replace(text, "31000-31199", "31000", 1)+"workers: 0\n")

@@ -43,9 +43,9 @@ type Listener interface {
 // in a column called mac, or ip, or both; its other columns are attributes of the column's
 // name. NULL and the empty text are an attribute that the device lacks.
 type Config struct {
-	Name    string // for logs; "": the driver's name
-	DSN     secret.Text
-	DSNFile string // a file that holds the DSN, read at each Open; goes before DSN
+	Name    string      // for logs; "": the driver's name
+	DSN     secret.Text // may contain a password
+	DSNFile string      // a file that holds the DSN, read at each Open; goes before DSN
 
 	// Query gives all devices.
 	Query string
