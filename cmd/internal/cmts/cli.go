@@ -162,12 +162,12 @@ func (c *cli) talk(ctx context.Context, op string, secrets []secret.Text, f func
 
 func (c *cli) Verify(ctx context.Context, want []secret.Text) (State, error) {
 	state := State{Holds: make([]Holding, len(want)), Filled: -1}
-	found := map[string]*held{}
+	found := map[string]*holdings{}
 	err := c.talk(ctx, "verify", want, func(s *session) error {
 		return s.run(ctx, c.desc.Dialogue.Verify, c.cfg.Interfaces, c.questions(maps.Clone(c.vars)), func(iface string, r *reading, output string) {
 			h := found[iface]
 			if h == nil {
-				h = &held{}
+				h = &holdings{}
 				found[iface] = h
 			}
 			h.read(r, output, c.desc.Secret.Quote)

@@ -34,7 +34,7 @@ func TestFaultsOverSSH(t *testing.T) {
 		cause error
 		set   bool // whether the CMTS holds the new secret in the end
 	}{
-		{"nobody there", func(r *rig) { _ = r.host.Close() }, []string{"unreachable", "refused"}, ErrUnreachable, false},
+		{"not running", func(r *rig) { _ = r.host.Close() }, []string{"unreachable", "refused"}, ErrUnreachable, false},
 		{"wrong password", func(r *rig) { r.file("password", "zqWRONG") }, []string{`credentials of user "dcs" refused`}, ErrDenied, false},
 		{"wrong enable password", func(r *rig) { r.file("enable", "zqWRONG") }, []string{"enable", "password refused", "Access denied"}, ErrDenied, false},
 		{"no enable password", func(r *rig) { r.cfg.EnablePasswordFile = "" }, []string{"enable_password_file is not set"}, nil, false},

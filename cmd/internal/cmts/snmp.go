@@ -187,7 +187,7 @@ func (s *snmp) Verify(ctx context.Context, want []secret.Text) (State, error) {
 	state := State{Holds: make([]Holding, len(want)), Filled: -1}
 	err := s.ask(ctx, "verify", want, func(a *agent) error {
 		for i, iface := range s.interfaces() {
-			h := held{}
+			h := holdings{}
 			for _, p := range s.at(iface) {
 				filled, text, err := a.look(p)
 				if err != nil {

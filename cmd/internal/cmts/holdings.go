@@ -8,15 +8,15 @@ import (
 	"dcs/render/secret"
 )
 
-// held is what an interface, or the CMTS, holds.
-type held struct {
+// holdings is what an interface, or the CMTS, holds.
+type holdings struct {
 	texts  []secret.Text
 	filled int // slots in use
 	hidden int // of these, the ones whose text cannot be read
 }
 
 // read finds the secrets in what a command has printed.
-func (h *held) read(r *reading, output, quote string) {
+func (h *holdings) read(r *reading, output, quote string) {
 	for line := range strings.Lines(output) {
 		line = strings.TrimRight(line, "\n")
 		if r.Hidden.Regexp != nil {
@@ -46,7 +46,7 @@ func (h *held) read(r *reading, output, quote string) {
 }
 
 // holds returns whether want is among the secrets.
-func (h *held) holds(want secret.Text) Holding {
+func (h *holdings) holds(want secret.Text) Holding {
 	for _, t := range h.texts {
 		if want.Equal(t) {
 			return Yes
