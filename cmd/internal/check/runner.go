@@ -161,6 +161,6 @@ func (c *checker) checkReads() {
 		return
 	}
 	if err := unix.Faccessat(unix.AT_FDCWD, c.File, unix.R_OK, unix.AT_EACCESS); err != nil {
-		c.fail(&fs.PathError{Op: "access", Path: c.File, Err: err}) // SIGHUP reads it anew
+		c.fail(&fs.PathError{Op: "access", Path: c.File, Err: err}) // SIGHUP reads it again
 	}
 }
