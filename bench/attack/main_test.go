@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 	"dcs/bench/rig"
 	"dcs/bench/storm"
 )
@@ -39,6 +40,7 @@ var acts = map[string][]string{
 
 // The bounds of the attacks hold, in a short form and on a machine that has other things to do.
 func TestBounds(t *testing.T) {
+	require.Long(t, "attacks on a server")
 	netlab.ForTest(t, netlab.Config{}) // decides whether to skip
 	bin, err := rig.Binary(t.Context(), t.TempDir(), os.Getenv("DCS_BINARY"))
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 	"dcs/bench/rig"
 	"dcs/bench/storm"
 )
@@ -29,6 +30,7 @@ func dcs(t *testing.T) string {
 // TestWorstHour is the storm that DCS is made for: 65,536 modems ask within one second for files of their own, and the
 // wire loses 5 % each way. The modems' waits are shortened, as is the test.
 func TestWorstHour(t *testing.T) {
+	require.Long(t, "a run of every contestant")
 	lossy := netlab.Rates{Drop: 0.05}
 	lab := netlab.ForTest(t, netlab.Config{Faults: &netlab.Faults{Seed: 1, ToServer: lossy, ToLoad: lossy}})
 	c := contestant{lab: lab, port: 1070, file: "isrrip{cpe}bw{tier}.bin", verify: verifier(unixNow)}
@@ -67,6 +69,7 @@ func TestWorstHour(t *testing.T) {
 }
 
 func TestWholeRun(t *testing.T) {
+	require.Long(t, "a run of every contestant")
 	netlab.ForTest(t, netlab.Config{}) // decides whether to skip
 	bin := dcs(t)
 	opt := options{

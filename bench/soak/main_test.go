@@ -7,11 +7,13 @@ import (
 	"time"
 
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 	"dcs/bench/storm"
 )
 
 // TestSoak is the soak in short, at a rate that a busy machine bears: what it holds memory and latency against is wide.
 func TestSoak(t *testing.T) {
+	require.Long(t, "a soak")
 	netlab.ForTest(t, netlab.Config{}) // decides whether to skip
 	opt := options{
 		dcs: os.Getenv("DCS_BINARY"), length: 20 * time.Second, parts: 10, rate: 2000,

@@ -64,7 +64,7 @@ func MemoryList(cfg *config.Config) []memoryBound {
 		list = append(list, memoryBound{"workers of HTTP", httpWorkers() * render.WorkerOctets(journal), true})
 	}
 	if len(cfg.Names.Rewrite) > 0 {
-		list = append(list, memoryBound{"rewritten names", renderers * naming.KeptOctets, true})
+		list = append(list, memoryBound{"rewritten names", renderers * naming.CacheOctets, true})
 	}
 	if cfg.Rate > 0 {
 		list = append(list, memoryBound{"rates of sources", guard.Octets, true})
