@@ -317,7 +317,7 @@ func holdXDP(t *testing.T, lab *netlab.Lab) link.Link {
 func TestXDPRefusals(t *testing.T) {
 	lab := netlab.ForTest(t, netlab.Config{})
 	dir := static(t, map[string]string{"x": "text"})
-	refused(t, lab, "transport xdp: there is no interface eth9", "--static", dir, "--transport", "xdp", "--interface", "eth9")
+	refused(t, lab, "transport xdp: interface eth9 does not exist", "--static", dir, "--transport", "xdp", "--interface", "eth9")
 	refused(t, lab, "on no interface but the loopback one", "--static", dir, "--transport", "xdp", "--listen", "127.0.0.1:69")
 	held := holdXDP(t, lab)
 	refused(t, lab, "(another) holds lab0", "--static", dir, "--transport", "xdp")
@@ -421,9 +421,9 @@ func TestXDPLost(t *testing.T) {
 	if res.Served != cfg.Modems || res.FailedDownloads+res.Wrong+res.Failed+res.Unfinished != 0 {
 		t.Errorf("served %d, failed downloads %d, wrong %d, failed %d, unfinished %d", res.Served, res.FailedDownloads, res.Wrong, res.Failed, res.Unfinished)
 	}
-	p.said("XDP is lost, sockets take all requests", "detached by another process")
+	p.said("XDP program detached, sockets take all requests", "detached by another process")
 	want(t, lab, netlab.ServerAddr6.String(), "x", strings.Repeat("text", 400))
-	p.said("XDP is back")
+	p.said("XDP program re-attached")
 	if xdpOf(t, lab) != before {
 		t.Error("another program came")
 	}
@@ -537,12 +537,12 @@ func TestXDPTransfersOutliveTheProgram(t *testing.T) {
 			if err := detachAll(lab, xdpOf(t, lab)); err != nil {
 				t.Fatal(err)
 			}
-			p.said("XDP is lost")
+			p.said("XDP program detached")
 			begin(all[4:])
 			for _, m := range all {
 				m.block()
 			}
-			p.said("XDP is back")
+			p.said("XDP program re-attached")
 			for range 2 {
 				for _, m := range all {
 					m.block()
@@ -609,9 +609,9 @@ func TestXDPInterfaceDownAndUp(t *testing.T) {
 		}
 	}
 	set(netlink.LinkSetDown)
-	p.said("the interface is down", "lab0")
+	p.said("interface down", "lab0")
 	set(netlink.LinkSetUp)
-	p.said("the interface is up", "lab0")
+	p.said("interface up", "lab0")
 	// The kernel forgot its IPv6 address and the neighbours; the address of IPv4 is still there.
 	set(func(l netlink.Link) error {
 		err := netlink.NeighSet(&netlink.Neigh{LinkIndex: l.Attrs().Index, State: netlink.NUD_PERMANENT, IP: netlab.LoadAddr4.AsSlice(), HardwareAddr: netlab.LoadMAC})
@@ -624,7 +624,7 @@ func TestXDPInterfaceDownAndUp(t *testing.T) {
 			return err == nil && got == "text"
 		})
 	}
-	if p.count("XDP is lost") > 0 {
+	if p.count("XDP program detached") > 0 {
 		t.Error("the program was lost")
 	}
 }
@@ -654,7 +654,7 @@ func TestXDPInterfaceGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.said("XDP is lost")
+	p.said("XDP program detached")
 	locally()
 	err = lab.Server.Do(func() error {
 		attrs := netlink.NewLinkAttrs()
@@ -677,7 +677,7 @@ func TestXDPInterfaceGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.said("interface was re-created")
-	p.said("XDP is back")
+	p.said("XDP program re-attached")
 	locally()
 	if err := p.stop(syscall.SIGTERM); err != nil {
 		t.Error(err)

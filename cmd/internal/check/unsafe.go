@@ -31,9 +31,9 @@ func Unsafe(cfg *config.Config) []string {
 		lines = append(lines, "single_port is on: whoever forges a modem's address can have files sent to it, or end its transfers; leave it off where no firewall needs it")
 	}
 	if n := cfg.TIDPorts.Count(); n > 0 && n < ingress.ReadTIDs*assemble.WorkersOf(cfg) {
-		lines = append(lines, fmt.Sprintf("tid_ports has %d ports for %d workers: with fewer than %d for each, acknowledgements in another's name are soon guessed", n, assemble.WorkersOf(cfg), ingress.ReadTIDs))
+		lines = append(lines, fmt.Sprintf("tid_ports has %d ports for %d workers: with fewer than %d for each, acknowledgements in another's name are easily guessed", n, assemble.WorkersOf(cfg), ingress.ReadTIDs))
 	}
-	if cfg.MaxBlksize > ingress.CommonMTU-ingress.Ipv4Headers {
+	if cfg.MaxBlksize > ingress.CommonMTU-ingress.IPv4Headers {
 		lines = append(lines, fmt.Sprintf("max_blksize: blocks of %d octets are fragmented at an MTU of 1500, and whoever acknowledges in another's name has that much sent for each port that he guesses; leave it at 0", cfg.MaxBlksize))
 	}
 	if len(cfg.Devices.Sources) > 0 && cfg.Devices.Bind == config.BindOff && cfg.Devices.MACInName {

@@ -2,20 +2,20 @@ package ingress
 
 import "dcs/bpf"
 
-// A proof compares what a program has steered to AF_XDP sockets with what the kernel has taken for them. A driver, or a device
-// above it, may lose all of it in silence.
-type proof struct {
-	steered, taken uint64 // when they were seen to grow both, or at first
+// A delivery compares what a program has steered to AF_XDP sockets with what the kernel has put into them. A driver, or a device
+// above it, may silently drop everything in between.
+type delivery struct {
+	steered, taken uint64 // when both last grew, or at first
 	begun          bool
-	doubts         int // looks in a row at which only the first had grown
+	doubts         int // consecutive updates at which only steered had grown
 }
 
-// patience is how many looks in a row must see packets steered that arrive nowhere.
-const patience = 2
+// maxDoubts is how many consecutive updates must find packets steered and none delivered.
+const maxDoubts = 2
 
-// look takes both counts, the first of which was read before the second, and reports whether what is steered is lost. A packet that
-// came between the two readings is in the second alone: what was taken has been steered, whatever the first says.
-func (p *proof) look(steered, taken uint64) (lost bool) {
+// update takes both counters, of which steered was read first, and reports whether steered packets get lost. A packet that came
+// between the two readings is counted in taken only: what was taken has been steered, whatever steered says.
+func (p *delivery) update(steered, taken uint64) (lost bool) {
 	if !p.begun {
 		p.steered, p.taken, p.begun = max(steered, taken), taken, true
 		return false
@@ -29,32 +29,32 @@ func (p *proof) look(steered, taken uint64) (lost bool) {
 		return false
 	}
 	p.doubts++
-	return p.doubts >= patience
+	return p.doubts >= maxDoubts
 }
 
-// prove looks whether what is steered arrives, and leaves the interfaces to the sockets where it does not.
-func (st *Steering) prove() {
-	if st.Rings == nil {
+// checkDelivery leaves an interface to the sockets if packets steered to its AF_XDP sockets do not arrive.
+func (st *Steering) checkDelivery() {
+	if st.rings == nil {
 		return
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	for _, p := range st.ports {
-		if !p.Attached || !p.Xsk {
+		if !p.attached || !p.xsk {
 			continue
 		}
 		stats, err := p.program.Stats()
-		if err != nil || !p.proof.look(stats[bpf.SteerXSK].Packets, st.Rings.Taken(p.Index)) {
+		if err != nil || !p.delivery.update(stats[bpf.SteerXSK].Packets, st.rings.Taken(p.index)) {
 			continue
 		}
 		if err := st.leaveRings(p); err != nil {
-			st.log.Error("packets that are steered arrive nowhere, and the program goes on", "interface", p.Name, "err", err)
+			st.log.Error("steered packets not delivered, steering cannot be turned off", "interface", p.name, "err", err)
 			continue
 		}
-		p.Xsk = false
-		st.Rings.Follow(p.Index, 0, true)
-		st.falls++
-		st.log.Error("steered packets arrived nowhere: AF_XDP is off on this interface until restart",
-			"interface", p.Name, "driver", p.choice.Driver, "mode", p.Mode)
+		p.xsk = false
+		st.rings.Follow(p.index, 0, true)
+		st.fallbacks++
+		st.log.Error("steered packets not delivered: AF_XDP is off on this interface until restart",
+			"interface", p.name, "driver", p.choice.Driver, "mode", p.mode)
 	}
 }

@@ -13,20 +13,20 @@ import (
 )
 
 const (
-	// reattachEvery is the time between two attempts to attach a program that was lost. It leaves time to look at the
+	// reattachEvery is the time between two attempts to re-attach a program. It leaves an operator time to look at the
 	// interface without it.
 	reattachEvery = 5 * time.Second
-	// proveEvery is how often it is looked whether what is steered arrives.
-	proveEvery = 250 * time.Millisecond
+	// deliveryEvery is the time between two checks that steered packets arrive.
+	deliveryEvery = 250 * time.Millisecond
 )
 
-// Run keeps the programs attached until ctx ends: it attaches those again that were detached, and follows the interfaces. Where
-// there is no program, requests arrive at the sockets, which all workers serve beside their AF_XDP sockets.
+// Run keeps the programs attached until ctx ends: it re-attaches programs that were detached, and follows the interfaces. On an
+// interface without a program, requests arrive at the sockets, which all workers serve beside their AF_XDP sockets.
 func (st *Steering) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
-	all.Go(func() { st.tellDrops(ctx) })
-	all.Go(func() { Every(ctx, proveEvery, st.prove) })
+	all.Go(func() { st.logDrops(ctx) })
+	all.Go(func() { Every(ctx, deliveryEvery, st.checkDelivery) })
 	followLinks(ctx, st.log, func() {
 		if err := st.follow(time.Now()); err != nil {
 			st.log.Debug("interfaces unknown", "err", err)
@@ -34,15 +34,15 @@ func (st *Steering) Run(ctx context.Context) {
 	})
 }
 
-// followLinks calls f whenever the kernel tells of a change of an interface, and every second, as it may have told in vain, until the
-// context ends.
+// followLinks calls f whenever the kernel announces a change of an interface, and every second in case an announcement was
+// dropped, until ctx ends.
 func followLinks(ctx context.Context, log *slog.Logger, f func()) {
 	changes := make(chan netlink.LinkUpdate, 64)
 	if err := netlink.LinkSubscribe(changes, ctx.Done()); err != nil {
-		log.Debug("no notice of changed interfaces", "err", err)
+		log.Debug("interface changes not announced", "err", err)
 		changes = nil
 	}
-	t := time.NewTicker(LookEvery)
+	t := time.NewTicker(PollInterval)
 	defer t.Stop()
 	for {
 		select {
@@ -50,7 +50,7 @@ func followLinks(ctx context.Context, log *slog.Logger, f func()) {
 			return
 		case <-t.C:
 		case _, ok := <-changes:
-			if !ok { // the kernel had more to tell than there was room for, or the context ends
+			if !ok { // the socket's buffer overflowed, or the context ends
 				changes = nil
 			}
 			for len(changes) > 0 {
@@ -61,7 +61,7 @@ func followLinks(ctx context.Context, log *slog.Logger, f func()) {
 	}
 }
 
-// follow looks at the interfaces.
+// follow compares the interfaces with the programs' state.
 func (st *Steering) follow(now time.Time) error {
 	links, err := netlink.LinkList()
 	if err != nil {
@@ -73,85 +73,84 @@ func (st *Steering) follow(now time.Time) error {
 	for _, p := range slices.Clone(st.ports) {
 		select {
 		case err := <-p.program.Lost():
-			st.lose(p, now, err)
+			st.noteDetached(p, now, err)
 		default:
 		}
-		if l, there := h.byIndex(p.Index); there {
-			st.state(p, l)
-			if p.Attached && p.Master != "" && l.Attrs().MasterIndex != int(p.zone) {
-				st.leave(p)
+		if l, there := h.byIndex(p.index); there {
+			st.noteState(p, l)
+			if p.attached && p.master != "" && l.Attrs().MasterIndex != int(p.zone) {
+				st.removeMember(p)
 				continue
 			}
-		} else if st.Rings != nil {
-			st.Rings.Follow(p.Index, 0, true)
+		} else if st.rings != nil {
+			st.rings.Follow(p.index, 0, true)
 		}
-		if !p.Attached && !now.Before(p.retry) {
-			st.again(&h, p, now)
+		if !p.attached && !now.Before(p.retry) {
+			st.reattach(&h, p, now)
 		}
 	}
 	for _, name := range st.masters {
 		if master, there := h.byName(name); there {
 			for _, a := range h.membersOf(master) {
-				st.join(&h, a, now)
+				st.addMember(&h, a, now)
 			}
 		}
 	}
 	return nil
 }
 
-// lose notes that a program runs no more.
-func (st *Steering) lose(p *Steered, now time.Time, err error) {
-	if !p.Attached {
+// noteDetached records that somebody else has detached a program.
+func (st *Steering) noteDetached(p *steered, now time.Time, err error) {
+	if !p.attached {
 		return
 	}
-	p.Attached, p.retry = false, now.Add(reattachEvery)
-	st.losses++
-	st.log.Warn("XDP is lost, sockets take all requests", "interface", p.Name, "err", err, "retry", reattachEvery)
+	p.attached, p.retry = false, now.Add(reattachEvery)
+	st.detached++
+	st.log.Warn("XDP program detached, sockets take all requests", "interface", p.name, "err", err, "retry", reattachEvery)
 }
 
-// state notes what has become of an interface that is there.
-func (st *Steering) state(p *Steered, l netlink.Link) {
+// noteState records name, link and bond state of an interface.
+func (st *Steering) noteState(p *steered, l netlink.Link) {
 	a := l.Attrs()
-	if a.Name != p.Name {
-		st.log.Info("the interface has another name", "interface", a.Name, "before", p.Name)
-		p.Name = a.Name
+	if a.Name != p.name {
+		st.log.Info("interface renamed", "interface", a.Name, "before", p.name)
+		p.name = a.Name
 	}
 	const up = net.FlagUp | net.FlagRunning
 	if down := a.Flags&up != up; down != p.down {
 		if p.down = down; down {
-			st.log.Warn("the interface is down", "interface", p.Name)
+			st.log.Warn("interface down", "interface", p.name)
 		} else {
-			st.log.Info("the interface is up", "interface", p.Name)
+			st.log.Info("interface up", "interface", p.name)
 		}
 	}
 	idle := waits(l)
-	if p.Attached {
+	if p.attached {
 		if err := p.program.SetStandby(idle); err != nil {
-			st.log.Error("bond standby not set", "interface", p.Name, "err", err)
+			st.log.Error("bond standby not set", "interface", p.name, "err", err)
 		}
 	}
-	if st.Rings != nil {
-		st.Rings.Follow(p.Index, a.MTU, idle || p.down || !p.Attached || !p.Xsk)
+	if st.rings != nil {
+		st.rings.Follow(p.index, a.MTU, idle || p.down || !p.attached || !p.xsk)
 	}
 }
 
-// again attaches a program that was lost.
-func (st *Steering) again(h *host, p *Steered, now time.Time) {
+// reattach attaches the program of p again.
+func (st *Steering) reattach(h *host, p *steered, now time.Time) {
 	p.retry = now.Add(reattachEvery)
-	before := p.Index
-	l, there := h.byName(p.Name)
-	if !there { // one that had another name may have been made anew under its first
+	before := p.index
+	l, there := h.byName(p.name)
+	if !there { // a renamed interface may have been re-created under its first name
 		if l, there = h.byName(p.first); there {
-			p.Name = p.first
+			p.name = p.first
 		}
 	}
-	err := p.program.Detach() // what is left of it
-	// A packet that was sent to a socket of an interface that is gone would be lost. New ones take a privilege that has
-	// been given up.
+	err := p.program.Detach() // whatever is left of it
+	// A packet for a socket of an interface that is gone would be lost, and new sockets need a privilege that was dropped.
 	if fresh := there && l.Attrs().Index != before; err == nil && fresh {
-		if err = st.leaveRings(p); err == nil && p.Xsk {
-			p.Xsk = false
-			st.log.Warn("interface was re-created: AF_XDP is off until restart; XDP still filters", "interface", p.Name)
+		if err = st.leaveRings(p); err == nil && p.xsk {
+			p.xsk = false
+			st.log.Warn("interface was re-created: AF_XDP is off until restart; XDP still filters", "interface", p.name)
 		}
 	}
 	if err == nil {
@@ -161,53 +160,53 @@ func (st *Steering) again(h *host, p *Steered, now time.Time) {
 		err = st.useRings(p)
 	}
 	if err == nil {
-		st.log.Info("XDP is back", "interface", p.Name, "mode", p.Mode)
+		st.log.Info("XDP program re-attached", "interface", p.name, "mode", p.mode)
 		return
 	}
-	if why := err.Error(); why != p.told {
-		st.log.Warn("XDP cannot be attached again yet", "interface", p.Name, "err", err)
-		p.told = why
+	if why := err.Error(); why != p.reported {
+		st.log.Warn("XDP program cannot be re-attached yet", "interface", p.name, "err", err)
+		p.reported = why
 	}
 }
 
-// leave takes the program off an interface that is no member of its bond any more.
-func (st *Steering) leave(p *Steered) {
-	st.log.Info("a member has left", "interface", p.Name, "bond", p.Master)
+// removeMember detaches the program of an interface that has left its bond.
+func (st *Steering) removeMember(p *steered) {
+	st.log.Info("a member has left", "interface", p.name, "bond", p.master)
 	if err := errors.Join(st.leaveRings(p), p.program.Detach()); err != nil {
-		st.log.Error("XDP cannot be taken off", "interface", p.Name, "err", err)
+		st.log.Error("XDP program cannot be detached", "interface", p.name, "err", err)
 	}
-	if st.Rings != nil {
-		st.Rings.Follow(p.Index, 0, true)
+	if st.rings != nil {
+		st.rings.Follow(p.index, 0, true)
 	}
-	st.ports = slices.DeleteFunc(st.ports, func(q *Steered) bool { return q == p })
+	st.ports = slices.DeleteFunc(st.ports, func(q *steered) bool { return q == p })
 }
 
-// join attaches a program to an interface that has become a member of a bond. One that was a member when the server started gets its
-// AF_XDP sockets back. A new one has none: what they take has been given up.
-func (st *Steering) join(h *host, a arrival, now time.Time) {
-	if slices.ContainsFunc(st.ports, func(p *Steered) bool { return p.Name == a.Name }) {
+// addMember attaches a program to an interface that has joined a bond. A member from the server's start gets its AF_XDP sockets
+// back; a new one has none, as the privileges for them have been dropped.
+func (st *Steering) addMember(h *host, a arrival, now time.Time) {
+	if slices.ContainsFunc(st.ports, func(p *steered) bool { return p.name == a.name }) {
 		return
 	}
-	for _, program := range st.Steer.Programs() {
-		if slices.ContainsFunc(st.ports, func(p *Steered) bool { return p.program == program }) {
+	for _, program := range st.steer.Programs() {
+		if slices.ContainsFunc(st.ports, func(p *steered) bool { return p.program == program }) {
 			continue
 		}
-		p := &Steered{arrival: a, first: a.Name, program: program, retry: now.Add(reattachEvery)}
+		p := &steered{arrival: a, first: a.name, program: program, retry: now.Add(reattachEvery)}
 		st.ports = append(st.ports, p)
-		if l, there := h.byName(a.Name); there {
-			p.Index = l.Attrs().Index
+		if l, there := h.byName(a.name); there {
+			p.index = l.Attrs().Index
 		}
-		p.Xsk = st.Rings != nil && len(st.Rings.Sockets(p.Index)) > 0
+		p.xsk = st.rings != nil && len(st.rings.Sockets(p.index)) > 0
 		err := st.attach(p)
 		if err == nil {
 			err = st.useRings(p)
 		}
 		if err != nil {
-			p.told = err.Error()
-			st.log.Warn("sockets take the requests of a new member", "interface", a.Name, "bond", a.Master, "err", err)
+			p.reported = err.Error()
+			st.log.Warn("a member has joined, sockets take its requests", "interface", a.name, "bond", a.master, "err", err)
 			return
 		}
-		st.log.Info("a member has joined", "interface", a.Name, "bond", a.Master, "af_xdp", p.Xsk)
+		st.log.Info("a member has joined", "interface", a.name, "bond", a.master, "af_xdp", p.xsk)
 		return
 	}
 }

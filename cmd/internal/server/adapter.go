@@ -25,13 +25,13 @@ func workerConfig(cfg *config.Config, in *ingress.Ingress, start time.Time) fast
 		Worker: fastpath.Config{
 			Stale:    none(cfg.StaleAfter),
 			Elapsed:  func() int64 { return int64(time.Since(start)) },
-			Blksizes: &in.Blksizes,
+			Blksizes: in.Blksizes(),
 			Transfer: transfer.Config{
 				Transfers: cfg.Transfers, Retries: cfg.Retries, MaxWindow: in.MaxWindow(cfg),
-				MaxBlksize: in.MaxBlksize, Refuse: ingress.Withheld(cfg.Options),
+				MaxBlksize: in.MaxBlksize(), Refuse: ingress.Withheld(cfg.Options),
 			},
 		},
-		CPUs:  in.Cpus,
+		CPUs:  in.CPUs(),
 		Drain: none(cfg.Drain),
 	}
 }

@@ -54,7 +54,7 @@ func newAddresses(cfg *config.Config, log *slog.Logger, adm *admin.Server, w *we
 }
 
 // follow looks at the host's addresses until ctx ends.
-func (a *addresses) follow(ctx context.Context) { ingress.Every(ctx, ingress.LookEvery, a.look) }
+func (a *addresses) follow(ctx context.Context) { ingress.Every(ctx, ingress.PollInterval, a.look) }
 
 // open returns why the address is not open.
 func (e *address) open() error {

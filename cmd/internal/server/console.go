@@ -77,8 +77,8 @@ type backend struct {
 func (b *backend) Facts() console.Facts {
 	host, _ := os.Hostname() // for the title alone
 	f := console.Facts{Version: version.String(), Go: runtime.Version(), Host: host, Started: b.started}
-	f.Transport, f.Why = string(b.s.in.Kind), b.s.in.Why
-	for _, a := range b.s.in.Addrs {
+	f.Transport, f.Why = string(b.s.in.Kind()), b.s.in.Why()
+	for _, a := range b.s.in.Addrs() {
 		f.Listen = append(f.Listen, a.String())
 	}
 	return f

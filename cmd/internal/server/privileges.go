@@ -11,7 +11,7 @@ import (
 // put back, CAP_NET_BIND_SERVICE while an address is still to be opened, and what starts and ends plug-ins of other users.
 func (p *process) dropPrivileges(in *ingress.Ingress, addresses *addresses) {
 	keep := []string{"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER"}
-	if in.Steering != nil {
+	if in.Steering() != nil {
 		keep = append(keep, "CAP_NET_ADMIN")
 	}
 	if addresses.pending() {

@@ -35,6 +35,6 @@ func (p *process) begin() error {
 func (p *process) settle(in *ingress.Ingress, addresses *addresses) {
 	p.dropPrivileges(in, addresses)
 	if !p.startsPlugins() {
-		p.enterSandbox(in.Steering != nil)
+		p.enterSandbox(in.Steering() != nil)
 	}
 }

@@ -185,7 +185,7 @@ func open(ctx context.Context, o *Options, logs *logging.Log) (_ *server, err er
 		}
 	}
 	health := new(health)
-	web, err := openWeb(cfg, logs, engine, &httpGate{health: health, limits: in.Limits})
+	web, err := openWeb(cfg, logs, engine, &httpGate{health: health, limits: in.Limits()})
 	if err != nil {
 		return nil, err
 	}
@@ -200,11 +200,11 @@ func open(ctx context.Context, o *Options, logs *logging.Log) (_ *server, err er
 		process: p, health: health, faults: events.faults, manager: manager,
 		devices: devices.store, grown: devices.grown, prebuild: devices.files,
 		engine: engine, library: status, loader: loader, changed: changed, reloads: make(chan reloadRequest), secrets: secrets, static: audit,
-		in: in, limits: in.Limits,
-		front: fastpath.NewServer(workerConfig(cfg, in, start), in.Transports, func(int) fastpath.Renderer {
+		in: in, limits: in.Limits(),
+		front: fastpath.NewServer(workerConfig(cfg, in, start), in.Transports(), func(int) fastpath.Renderer {
 			return &adapter{worker: engine.Worker(), proxies: cfg.Devices.Proxies, logs: logs}
 		}, monotonic(start)),
-		admin: adm, web: web, addresses: addresses, captures: &capture.Service{Log: log, Steering: in.Steering},
+		admin: adm, web: web, addresses: addresses, captures: &capture.Service{Log: log, Steering: in.Steering()},
 	}
 	s.register(ctx)
 	return s, nil
@@ -235,8 +235,8 @@ func (s *server) serve(ctx context.Context, stop func(), stops, hangups <-chan o
 		all.Go(func() error { f(ctx); return nil })
 	}
 	ended := make(chan error, 1)
-	if s.in.Steering != nil {
-		run(s.in.Steering.Run)
+	if s.in.Steering() != nil {
+		run(s.in.Steering().Run)
 	}
 	if s.console != nil {
 		run(s.console.Run)
@@ -254,7 +254,7 @@ func (s *server) serve(ctx context.Context, stop func(), stops, hangups <-chan o
 	s.log.Info("serving", s.in.LogArgs()...)
 	s.manager.tell(daemon.SdNotifyReady)
 	if s.serving != nil {
-		s.serving(s.in.Addrs[0], s.engine.Library())
+		s.serving(s.in.Addrs()[0], s.engine.Library())
 	}
 	err := s.wait(stops, stop, ended)
 	stop()

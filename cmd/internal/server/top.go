@@ -58,7 +58,7 @@ func (s *server) topState() *adminapi.Top {
 	s.library.mu.Unlock()
 	st := &adminapi.Top{
 		Time: time.Now(), Version: version.String(), State: cmp.Or(s.unready(), "serving"),
-		Transport: string(in.Kind), Mode: in.Mode().String(), Why: in.Why,
+		Transport: string(in.Kind()), Mode: in.Mode().String(), Why: in.Why(),
 
 		Requests: v.By(metrics.Requests, "result"), Finished: v.Total(metrics.TransfersEnded, "finished"), GaveUp: v.Total(metrics.TransfersEnded, "gave_up"),
 		Retransmissions: v.Total(metrics.Retransmissions),
@@ -69,7 +69,7 @@ func (s *server) topState() *adminapi.Top {
 		Learned: int(v.Total(metrics.LearnedNames)), LearnedHits: v.Total(metrics.LearnedHits), LearnedMisses: v.Total(metrics.LearnedMisses),
 		Secret: v.Total(metrics.SecretGeneration), Sources: s.topSources(), Failures: s.faults.latest(),
 	}
-	for _, a := range in.Addrs {
+	for _, a := range in.Addrs() {
 		st.Listen = append(st.Listen, a.String())
 	}
 	for i := range v.Total(metrics.Workers) {
@@ -79,8 +79,8 @@ func (s *server) topState() *adminapi.Top {
 			Running: v.Total(metrics.TransfersRunning, worker), Drops: v.Total(metrics.ReceiveDrops, worker),
 		})
 	}
-	if in.Steering != nil {
-		st.Interface, st.XDP = in.Steering.Names(), v.By(metrics.XDPPackets, "verdict")
+	if in.Steering() != nil {
+		st.Interface, st.XDP = in.Steering().Names(), v.By(metrics.XDPPackets, "verdict")
 	}
 	return st
 }

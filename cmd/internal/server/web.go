@@ -60,7 +60,7 @@ func openWeb(cfg *config.Config, logs *logging.Log, engine *render.Engine, gate 
 	w.boot, err = httpboot.New(httpboot.Config{
 		Address: cfg.HTTP, Cert: cfg.HTTPCert, Key: cfg.HTTPKey,
 		Render: httpRenderer(engine, logs, cfg.Devices.Proxies), Judge: gate.judge, Proxies: cfg.Devices.Proxies, Log: log,
-		Source: gate.limits.Source, Host: gate.limits.Guard.Host,
+		Source: gate.limits.Source, Host: gate.limits.Guard().Host,
 		DSCP: cfg.DSCP.Value, Tried: tried(log, "http", cfg.HTTP),
 	})
 	return w, err
@@ -160,7 +160,7 @@ func (g *httpGate) judge(client netip.Addr) httpboot.Verdict {
 		return httpboot.NotServing
 	}
 	p := [1]packet.Packet{{Peer: netip.AddrPortFrom(client, 1), Data: []byte{0, tftp.OpRRQ}, TID: 1}}
-	g.limits.Guard.Judge(time.Now().UnixNano(), p[:], nil)
+	g.limits.Guard().Judge(time.Now().UnixNano(), p[:], nil)
 	switch {
 	case p[0].Flags&packet.Denied != 0:
 		return httpboot.Forbidden

@@ -92,17 +92,15 @@ func openCapture(st *ingress.Steering, w *Wish) (*captureRun, error) {
 	}
 	c.wall, c.mono = c.started.UnixNano(), clock()
 	var err error
-	if c.xdp, err = st.Steer.Capture(bpf.CaptureFilter{Source: w.prefix, MAC: w.mac, Snap: w.Snap}); err != nil {
+	if c.xdp, err = st.Capture(bpf.CaptureFilter{Source: w.prefix, MAC: w.mac, Snap: w.Snap}); err != nil {
 		return nil, err
 	}
-	if st.Rings != nil {
-		c.tap, err = st.Rings.Tap(xsk.TapConfig{
-			Peer: w.prefix, MAC: w.mac, Snap: w.Snap, Frames: captureAnswers,
-			Now: func() int64 { return c.wall + clock() - c.mono },
-		})
-		if err != nil {
-			return nil, errors.Join(err, c.xdp.Close())
-		}
+	c.tap, err = st.Tap(xsk.TapConfig{
+		Peer: w.prefix, MAC: w.mac, Snap: w.Snap, Frames: captureAnswers,
+		Now: func() int64 { return c.wall + clock() - c.mono },
+	})
+	if err != nil {
+		return nil, errors.Join(err, c.xdp.Close())
 	}
 	return c, nil
 }
@@ -138,9 +136,7 @@ func (c *captureRun) run(ctx context.Context, st *ingress.Steering, w io.Writer,
 	if c.out, err = pcapng.NewWriter(c.count(w), "dcs "+version.String()); err != nil {
 		return endClient, err
 	}
-	var known []ingress.Steered
-	st.Each(func(p ingress.Steered) { known = append(known, p) })
-	for _, p := range known {
+	for _, p := range st.Interfaces() {
 		if err := c.addInterface(p.Index, p.Name, p.Master); err != nil {
 			return endClient, err
 		}
