@@ -63,7 +63,7 @@ func TestCheckHost(t *testing.T) {
 		{name: "no such interface", keys: "transport: xdp, interface: none0", want: "transport xdp: interface none0 does not exist"},
 		{name: "no such interface, auto", keys: "interface: none0", starts: true, want: "!interface: interface none0 does not exist"},
 		{name: "no such interface, which does not matter", keys: "transport: socket, interface: none0", starts: true},
-		{name: "VLAN", keys: "transport: xdp, interface: vlan5", want: "vlan5 is a VLAN: give the interface that it lies on, " + netlab.Device},
+		{name: "VLAN", keys: "transport: xdp, interface: vlan5", want: "vlan5 is a VLAN; name its parent interface, " + netlab.Device},
 		{name: "VLAN, auto", keys: "interface: vlan5", starts: true, want: "!interface: vlan5 is a VLAN"},
 		{name: "XDP on loopback", keys: "transport: xdp, listen: 127.0.0.1:69", want: "transport xdp: only the loopback interface has addresses of listen"},
 		{name: "auto on loopback", keys: "listen: 127.0.0.1:69", starts: true},

@@ -31,7 +31,7 @@ import (
 	"dcs/bench/afpacket"
 	"dcs/bench/netlab"
 	"dcs/bench/storm"
-	"dcs/cmd/internal/server"
+	"dcs/cmd/internal/adminapi"
 )
 
 // labServe starts the server in a lab and waits until it is ready.
@@ -259,7 +259,7 @@ func TestXDPHiddenTags(t *testing.T) {
 		t.Error("the device is left with another setting than it had")
 	}
 	if vlans {
-		refused(t, lab, "lab0.5 is a VLAN: give the interface that it lies on, lab0", "--static", dir, "--transport", "xdp", "--interface", "lab0.5")
+		refused(t, lab, "lab0.5 is a VLAN; name its parent interface, lab0", "--static", dir, "--transport", "xdp", "--interface", "lab0.5")
 	}
 }
 
@@ -318,7 +318,7 @@ func TestXDPRefusals(t *testing.T) {
 	lab := netlab.ForTest(t, netlab.Config{})
 	dir := static(t, map[string]string{"x": "text"})
 	refused(t, lab, "transport xdp: interface eth9 does not exist", "--static", dir, "--transport", "xdp", "--interface", "eth9")
-	refused(t, lab, "on no interface but the loopback one", "--static", dir, "--transport", "xdp", "--listen", "127.0.0.1:69")
+	refused(t, lab, "only the loopback interface has addresses of listen", "--static", dir, "--transport", "xdp", "--listen", "127.0.0.1:69")
 	held := holdXDP(t, lab)
 	refused(t, lab, "(another) holds lab0", "--static", dir, "--transport", "xdp")
 	p := labServe(t, lab, "--static", dir)
@@ -707,7 +707,7 @@ func TestLimits(t *testing.T) {
 			api := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				return new(net.Dialer).DialContext(ctx, "unix", socket)
 			}}}
-			call := func(method, body string, status int) (v server.LimitsView) {
+			call := func(method, body string, status int) (v adminapi.Limits) {
 				t.Helper()
 				req, err := http.NewRequest(method, "http://localhost/api/limits", strings.NewReader(body))
 				if err != nil {
@@ -750,7 +750,7 @@ func TestLimits(t *testing.T) {
 			configure("allow: 198.19.0.0/16\n")
 			p.reload()
 			p.said("msg=\"limits set\"")
-			if strings.Contains(p.log.String(), "wait for a restart") {
+			if strings.Contains(p.log.String(), "need a restart") {
 				t.Error("limits wait for a restart")
 			}
 			want(t, lab, four, "x", "text")

@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Group makes cmd a command that only leads to verbs. Called without one it lists them; called with one that does not
-// exist it suggests those that are spelled alike. Both are a [UsageError].
+// Group makes cmd a command that only groups verbs. Without a verb it fails with a list of them, with an unknown verb it suggests
+// similar ones. Both errors are a [UsageError].
 func Group(cmd *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(verbs...)
 	cmd.SuggestionsMinimumDistance = 2
@@ -21,7 +21,7 @@ func Group(cmd *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
 	cmd.RunE = func(*cobra.Command, []string) error {
 		return Usagef("missing verb: want %s", enumerate(verbNames(cmd)))
 	}
-	// The flags of a misspelled verb are unknown too: the verb is what to complain about.
+	// The flags of a misspelled verb are unknown too; the error should be about the verb.
 	cmd.SetFlagErrorFunc(func(at *cobra.Command, err error) error {
 		if at == cmd && at.Flags().NArg() > 0 {
 			return unknownVerb(cmd, at.Flags().Arg(0))
@@ -38,7 +38,7 @@ func unknownVerb(cmd *cobra.Command, verb string) error {
 	return Usagef("unknown verb %q: want %s", verb, enumerate(verbNames(cmd)))
 }
 
-// verbNames returns the verbs that help lists.
+// verbNames returns the verbs that are listed in help.
 func verbNames(cmd *cobra.Command) []string {
 	var names []string
 	for _, c := range cmd.Commands() {

@@ -21,10 +21,10 @@ import (
 
 // Ingress is how packets reach the workers.
 type Ingress struct {
-	cfg    *config.Config
-	log    *slog.Logger
-	limits *Limits
-	vrfs   *vrfWatch
+	cfg        *config.Config
+	log        *slog.Logger
+	limits     *Limits
+	vrfs       *vrfWatch
 	plan       Plan
 	kind       config.Transport // XDP: AF_XDP sockets; Socket
 	transports []fastpath.Transport

@@ -19,7 +19,7 @@ import (
 	"dcs/render/syntax"
 )
 
-// journal is how many outcomes workers are to keep.
+// journal returns how many outcomes each worker records for the console.
 func journal(cfg *config.Config) int {
 	if len(cfg.Admin) == 0 {
 		return 0
@@ -48,7 +48,7 @@ func (b *backend) Facts() console.Facts {
 // Metrics implements [console.Backend].
 func (b *backend) Metrics() *metrics.Values { return metrics.Read(b.s.readWorkers, b.s.readEngine) }
 
-// reasonText says in words why a request got no file; "" if err is nil.
+// reasonText describes why a request got no file; "" if err is nil.
 func reasonText(err error) string {
 	switch render.ReasonOf(err) {
 	case "":
@@ -61,7 +61,7 @@ func reasonText(err error) string {
 	return err.Error()
 }
 
-// validText returns text that JSON can hold.
+// validText returns b as valid UTF-8.
 func validText(b []byte) string { return strings.ToValidUTF8(string(b), "\ufffd") }
 
 // Outcomes implements [console.Backend].

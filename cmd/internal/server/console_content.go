@@ -18,7 +18,7 @@ import (
 	"dcs/render/tlv"
 )
 
-// content takes the file apart.
+// content decodes the file.
 func (b *backend) content(x *render.Explanation, ip netip.Addr, out *console.Explanation) error {
 	if describe.IsText(x) || x.Static != "" && utf8.Valid(x.Body) && !bytes.ContainsRune(x.Body, 0) {
 		out.Text = string(x.Body)
@@ -35,7 +35,7 @@ func (b *backend) content(x *render.Explanation, ip netip.Addr, out *console.Exp
 		return nil
 	}
 	n := assemble.MIBNames{Path: b.s.cfg.MIBPath, Prefer: b.s.cfg.MIBPrefer}
-	index, _ := n.Index() // the log has told what is wrong with modules
+	index, _ := n.Index() // errors in modules were logged when the server started
 	described, err := tree.JSON(index)
 	if err != nil {
 		return err
@@ -46,7 +46,7 @@ func (b *backend) content(x *render.Explanation, ip netip.Addr, out *console.Exp
 	}
 	out.Tree = flattenTree(nil, tree.Nodes, file.TLVs, "", 0)
 	if tree.Dialect == tlv.PS {
-		return nil // it holds no integrity value
+		return nil // these files have no integrity value
 	}
 	report, err := mic.Verify(x.Body, b.s.engine.Keyring().Secret(ip))
 	if err != nil {
@@ -60,7 +60,7 @@ func (b *backend) content(x *render.Explanation, ip netip.Addr, out *console.Exp
 	return nil
 }
 
-// maxDecoded is the longest file that is taken apart: modems' files are far shorter, and firmware is none.
+// maxDecoded is the longest file to decode, octets. Modems' files are far shorter; longer ones are firmware.
 const maxDecoded = 64 << 10
 
 // describedTLV is one TLV as [tlv.Tree.JSON] describes it.

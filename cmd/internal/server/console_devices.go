@@ -49,7 +49,7 @@ func (b *backend) ReloadDevices(source string, force bool) error {
 		}
 		return fmt.Errorf("%w: %w; there are: %s", console.ErrQuestion, err, strings.Join(names, ", "))
 	}
-	b.s.log.Info("devices are to be loaded anew", "source", cmp.Or(source, "all"), "force", force)
+	b.s.log.Info("reload of devices requested", "source", cmp.Or(source, "all"), "force", force)
 	return nil
 }
 
@@ -77,6 +77,6 @@ func (b *backend) SetLimits(l console.Limits) error {
 	if err := b.s.limits.Set(to); err != nil {
 		return err
 	}
-	b.s.tellLimits("limits set on the admin page")
+	b.s.logLimits("limits set on the admin page")
 	return nil
 }

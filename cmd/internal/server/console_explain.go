@@ -22,12 +22,12 @@ func (b *backend) Explain(_ context.Context, q console.Question) (*console.Expla
 	req := render.Request{Requester: device.Requester{Name: []byte(q.Name), Client: netip.IPv4Unspecified()}}
 	out := &console.Explanation{Name: q.Name, IP: q.IP}
 	if q.Name == "" {
-		return nil, fmt.Errorf("%w: the name of a file is missing", console.ErrQuestion)
+		return nil, fmt.Errorf("%w: no file name", console.ErrQuestion)
 	}
 	if q.IP != "" {
 		a, err := netip.ParseAddr(q.IP)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %q is no IP address, such as 10.1.2.3 or 2001:db8::3", console.ErrQuestion, q.IP)
+			return nil, fmt.Errorf("%w: %q is not an IP address, such as 10.1.2.3 or 2001:db8::3", console.ErrQuestion, q.IP)
 		}
 		req.Client = a.Unmap()
 	}
@@ -63,8 +63,8 @@ func (b *backend) Explain(_ context.Context, q console.Question) (*console.Expla
 	return out, b.content(x, req.Client, out)
 }
 
-// explain asks the engine. What it answers may lie in a mapping that goes when the library
-// does, so it is copied while that is sure to be there.
+// explain returns the engine's explanation. Its body may point into a mapping that goes away with the library, so it is copied
+// while the library is certain to exist.
 func (b *backend) explain(req render.Request) *render.Explanation {
 	for {
 		snap := b.s.engine.Library()
@@ -86,7 +86,7 @@ func matchOf(m *library.Match) console.Match {
 	return console.Match{Pos: m.Template.Pos().String(), Kind: m.Template.Item.Kind.String(), Name: name, Why: why}
 }
 
-// device adds what is known of the modem.
+// device adds what is known about the modem.
 func (b *backend) device(x *render.Explanation, ip netip.Addr, out *console.Explanation) {
 	if b.s.devices == nil {
 		return

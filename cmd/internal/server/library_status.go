@@ -7,11 +7,11 @@ import (
 	"dcs/cmd/internal/assemble"
 )
 
-// libraryStatus is what has become of loading the library.
+// libraryStatus is the result of loading the library.
 type libraryStatus struct {
 	mu     sync.Mutex
 	loaded time.Time
-	failed time.Time // zero: the last reload did not
+	failed time.Time // zero: the last load succeeded
 	errs   []error
 
 	loads, failures uint64
@@ -28,6 +28,6 @@ func (l *libraryStatus) note(err error) {
 	l.failures++
 	l.failed, l.errs = time.Now(), assemble.Flatten(err)
 	if l.loaded.IsZero() {
-		l.loaded = l.failed // the server has started with what is good of it
+		l.loaded = l.failed // the server started with the templates that loaded
 	}
 }

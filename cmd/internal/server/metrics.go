@@ -14,7 +14,7 @@ import (
 	"dcs/render/skeleton"
 )
 
-// metricSources read everything that the server counts.
+// metricSources returns everything that reads the server's counters.
 func (s *server) metricSources() []metrics.Source {
 	return []metrics.Source{s.readServer, s.readWorkers, s.readEngine, s.readDevices, s.readTransport}
 }
@@ -47,7 +47,7 @@ func (s *server) readServer(w *metrics.Values) {
 	for why, n := range s.admin.Refused() {
 		w.Count(metrics.AdminRefused, n, admin.Refusal(why).String())
 	}
-	w.Count(metrics.LogLinesHeld, s.logs.Queue().Held())
+	w.Count(metrics.LogLinesHeld, s.logs.Queue().Suppressed())
 	if boot := s.web.boot; boot != nil {
 		for code, n := range boot.Requests() {
 			w.Count(metrics.HTTPRequests, n, strconv.Itoa(code))

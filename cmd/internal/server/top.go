@@ -15,7 +15,7 @@ import (
 	"dcs/render/device"
 )
 
-// faultRing keeps the last faults.
+// faultRing stores the latest faults.
 type faultRing struct {
 	mu   sync.Mutex
 	list [32]adminapi.TopFault
@@ -41,7 +41,7 @@ func (r *faultRing) latest() []adminapi.TopFault {
 	return out
 }
 
-// registerTop has dcs top see the server.
+// registerTop registers the call of dcs top.
 func (s *server) registerTop() {
 	started := time.Now()
 	s.admin.Handle("GET "+adminapi.TopPath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

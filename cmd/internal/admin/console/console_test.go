@@ -79,7 +79,7 @@ func (f *fake) Outcomes(each func(Event)) uint64 {
 func (f *fake) Explain(_ context.Context, q Question) (*Explanation, error) {
 	switch q.Name {
 	case "":
-		return nil, fmt.Errorf("%w: the name of a file is missing", ErrQuestion)
+		return nil, fmt.Errorf("%w: no file name", ErrQuestion)
 	case "broken":
 		return nil, errors.New("out of order")
 	case "text":
@@ -295,7 +295,7 @@ func TestAPI(t *testing.T) {
 		{"/api/events?before=x", 400, []string{"before=x is no event's id"}},
 		{"/api/events?which=both", 400, []string{"which=both is not all, failed or served"}},
 		{"/api/explain?name=gold&ip=10.1.2.3", 200, []string{`"path":"24.6"`, `"offset":6`, `"verdict":"INVALID"`, `"ip":"10.1.2.3"`}},
-		{"/api/explain", 400, []string{"the name of a file is missing"}},
+		{"/api/explain", 400, []string{"no file name"}},
 		{"/api/explain?name=broken", 500, []string{"out of order"}},
 		{"/api/file?name=gold", 200, []string{"\x18\x07\x01\x02"}},
 		{"/api/file?name=none", 404, []string{"nothing has this name"}},
