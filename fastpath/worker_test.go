@@ -59,7 +59,7 @@ func TestNoAllocs(t *testing.T) {
 		in    []packet.Packet
 	}{
 		{
-			name: "one embryo displaces another", cfg: Config{Transfer: transfer.Config{Transfers: 1}},
+			name: "one half-open transfer displaces another", cfg: Config{Transfer: transfer.Config{Transfers: 1}},
 			in:    []packet.Packet{toServer(modem(1), rrq("dynamic", tftp.Options{})), toServer(modem(2), rrq("dynamic", tftp.Options{})), toTransfer(modem(2), tftp.AppendACK(nil, 1))},
 			event: func(s Stats) uint64 { return s.Transfers[transfer.Evicted] },
 		},

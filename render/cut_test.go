@@ -91,7 +91,7 @@ func TestDevicesCut(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer store.Close()
-			for !store.Settled() {
+			for !store.AllLoaded() {
 				time.Sleep(time.Millisecond)
 			}
 			e, err := render.NewEngine(render.Config{

@@ -8,13 +8,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
-	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -68,50 +63,6 @@ func kinds(n int) []lab.Kind {
 		}
 	}
 	return all
-}
-
-// watch keeps what can be seen from outside while it runs.
-type watch struct {
-	mu   sync.Mutex
-	seen map[string]*strings.Builder
-}
-
-func (w *watch) keep(what, text string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.seen[what] == nil {
-		w.seen[what] = &strings.Builder{}
-	}
-	w.seen[what].WriteString(text)
-}
-
-// pages are those of the server that tell about its secrets, or might.
-var pages = []string{"/", "/metrics", "/api/secrets", "/api/events", "/api/status"}
-
-func (w *watch) look(ctx context.Context, l *lab.Lab) {
-	path := strings.TrimPrefix(l.Admin, "unix:")
-	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "unix", path)
-	}}, Timeout: 10 * time.Second}
-	defer client.CloseIdleConnections()
-	for ctx.Err() == nil {
-		w.keep("process list", lab.CommandLines())
-		for _, page := range pages {
-			resp, err := client.Get("http://localhost" + page)
-			if err != nil {
-				continue
-			}
-			body, _ := io.ReadAll(resp.Body)
-			resp.Body.Close()
-			w.keep("page "+page, string(body))
-		}
-		l.Look()
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-		}
-	}
 }
 
 func run(ctx context.Context, opt options) error {
@@ -202,14 +153,6 @@ func run(ctx context.Context, opt options) error {
 	return errors.Join(errs...)
 }
 
-func texts(w *watch) map[string]string {
-	all := map[string]string{}
-	for what, b := range w.seen {
-		all[what] = b.String()
-	}
-	return all
-}
-
 // everywhere waits until each CMTS has accepted one modem more.
 func everywhere(ctx context.Context, l *lab.Lab) error {
 	before := make([]uint64, len(l.CMTS))
@@ -228,63 +171,4 @@ func everywhere(ctx context.Context, l *lab.Lab) error {
 		}
 	}
 	return nil
-}
-
-// figures are counted by slots.
-type figures struct {
-	cmts     [3]int
-	accepted [3]uint64
-	rejected [3]int
-	why      string
-	wrong    int
-	windows  []time.Duration // as dcs tells them
-	longest  time.Duration   // between the first and the last modem that one CMTS rejected
-}
-
-var windowColumn = regexp.MustCompile(`(?m)^\S+ .* (\d[\d.]*(?:ms|s|µs))$`)
-
-func tally(l *lab.Lab, said string) *figures {
-	t := &figures{}
-	held := l.Look()
-	for _, c := range l.CMTS {
-		t.cmts[c.Slots]++
-		t.accepted[c.Slots] += c.Counts().Accepted
-		n, within, why := c.Rejected()
-		t.rejected[c.Slots] += n
-		if n > 0 && c.Slots == 2 {
-			t.why = why
-		}
-		t.longest = max(t.longest, within)
-		if h := held[c.Name]; len(h) != 1 || h[0] == lab.First {
-			t.wrong++
-		}
-	}
-	for _, m := range windowColumn.FindAllStringSubmatch(said, -1) {
-		if d, err := time.ParseDuration(m[1]); err == nil {
-			t.windows = append(t.windows, d)
-		}
-	}
-	slices.Sort(t.windows)
-	return t
-}
-
-func (t *figures) markdown(opt options, took time.Duration, modems *storm.Result, leaks []string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "# Rotation of shared secrets under load\n\n%s\n", rig.Facts(fmt.Sprintf("go run ./bench/rotation -cmts %d -rate %.0f -parallel %d -drain %v", opt.n, opt.rate, opt.parallel, opt.drain)))
-	fmt.Fprintf(&b, "%d simulated CMTSes, half over SSH and half over SNMP, all rotated by one `dcs secret rotate`, %d at a time; modems of all of them fetch files and register %v later.\n\n", opt.n, opt.parallel, lab.Lag)
-	fmt.Fprintf(&b, "| CMTSes | slots | modems accepted | modems rejected |\n|---|---|---|---|\n")
-	for _, slots := range []int{2, 1} {
-		fmt.Fprintf(&b, "| %d | %d | %d | %d |\n", t.cmts[slots], slots, t.accepted[slots], t.rejected[slots])
-	}
-	fmt.Fprintf(&b, "\nThe rotation took %v, of which %v were the drain. %d files were fetched in all, %d downloads failed.\n", took.Round(10*time.Millisecond), opt.drain, modems.Served, modems.Failed)
-	if n := len(t.windows); n > 0 {
-		fmt.Fprintf(&b, "\nWindows of the %d CMTSes with one slot, as the journal has them: median %v, longest %v. From the first modem that one of them rejected to the last: %v at most; a modem that fetched its file before the window and came after it is among them.\n",
-			n, t.windows[n/2], t.windows[n-1], t.longest.Round(time.Millisecond))
-	}
-	where := "nowhere"
-	if len(leaks) > 0 {
-		where = "in " + strings.Join(leaks, ", ")
-	}
-	fmt.Fprintf(&b, "\nSecrets, passwords and communities were looked for in all that server and rotation said, in journal and lock, in the process list once a second, and in %s: found %s.\n", strings.Join(pages, ", "), where)
-	return b.String()
 }

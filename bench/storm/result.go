@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // schema is the version of the result as JSON. Fields may be added to it; one that changes or goes makes another.
@@ -181,3 +183,58 @@ func micros(us float64) time.Duration {
 	}
 	return d.Round(time.Millisecond)
 }
+
+// result sums up.
+func (e *engine) result(now int64) *Result {
+	r := e.res
+	r.Unfinished = e.under
+	if len(e.errors) > 0 {
+		r.Errors = map[string]int{}
+		for text, n := range e.errors {
+			r.Errors[strings.ToValidUTF8(text, "?")] += *n
+		}
+	}
+	r.Elapsed = seconds(now)
+	e.line.close(now, e)
+	r.Timeline, r.Interval = e.line.samples, seconds(e.line.interval)
+	if e.check != nil {
+		r.Keys = e.check.signed()
+	}
+	if r.Served > 0 {
+		r.LastServed = seconds(e.lastTime - e.firstTime)
+	}
+	end := e.period
+	for k := range e.groups {
+		g := &e.groups[k]
+		if g.Duration > 0 && g.Count == 0 && g.Flood == 0 {
+			end = max(end, int64(g.After+g.Duration))
+		}
+		if g.latency != nil {
+			g.res.Latency = latencyOf(g.latency)
+			if g.res.Served > 0 {
+				g.res.LastServed = seconds(g.last - g.first1)
+			}
+			r.Groups = append(r.Groups, g.res)
+		}
+	}
+	end = min(end, now)
+	if took := seconds(end - e.firstTime); took > 0 && e.inPeriod > 0 {
+		r.Rate = float64(e.inPeriod) / took
+	}
+	r.Latency = latencyOf(e.latency)
+	for _, b := range e.latency.CumulativeDistribution() {
+		r.Distribution = append(r.Distribution, Bracket{Percent: b.Quantile, Count: b.Count, Micros: float64(b.ValueAt) / 1e3})
+	}
+	r.Distribution = slices.Clip(r.Distribution)
+	st := e.link.stats()
+	r.PacketsSent, r.PacketsUnsent, r.PacketsReceived = st.sent, st.unsent, st.received
+	r.PacketsLost, r.PacketsDamaged, r.PacketsForeign = st.lost, st.damaged, st.foreign
+	return r
+}
+
+func latencyOf(h *hdrhistogram.Histogram) Latency {
+	q := func(p float64) float64 { return float64(h.ValueAtPercentile(p)) / 1e3 }
+	return Latency{P50: q(50), P90: q(90), P99: q(99), P999: q(99.9), Mean: h.Mean() / 1e3, Max: float64(h.Max()) / 1e3}
+}
+
+func seconds(ns int64) float64 { return float64(ns) / 1e9 }

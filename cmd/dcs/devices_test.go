@@ -618,7 +618,7 @@ func TestCheckOffline(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the sources are loaded", store.Settled)
+		eventually(t, "the sources are loaded", store.AllLoaded)
 		if err := store.Close(); err != nil {
 			t.Fatal(err)
 		}

@@ -5,8 +5,8 @@ import (
 	"math/bits"
 )
 
-// Checksums are sums of 16-bit words in ones' complement (RFC 1071). In that arithmetic it does not matter how many words are
-// added at a time, nor in which byte order, as long as the result is stored in the same one.
+// Checksums are ones' complement sums of 16-bit words (RFC 1071). Such a sum is independent of how many words are added
+// at a time and of their byte order, as long as the result is stored in the same order.
 
 // add adds in ones' complement.
 func add(a, b uint64) uint64 {
@@ -14,7 +14,7 @@ func add(a, b uint64) uint64 {
 	return s + c
 }
 
-// sum returns s plus the words of b, an odd octet at its end filled up with 0.
+// sum returns s plus the words of b; an odd last octet is padded with 0.
 func sum(b []byte, s uint64) uint64 {
 	var c uint64
 	for len(b) >= 64 {
@@ -49,7 +49,7 @@ func sum(b []byte, s uint64) uint64 {
 	return s
 }
 
-// fold returns a sum as one word.
+// fold reduces a sum to one word.
 func fold(s uint64) uint16 {
 	s = s>>32 + s&0xffffffff
 	s = s>>32 + s&0xffffffff
@@ -66,7 +66,7 @@ func sum4(h *[20]byte) uint16 {
 	return fold(s)
 }
 
-// swap returns a word of network byte order as it stands in memory.
+// swap converts a word between network byte order and the host's.
 func swap(v uint16) uint16 {
 	var b [2]byte
 	binary.BigEndian.PutUint16(b[:], v)

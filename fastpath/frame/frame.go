@@ -1,4 +1,4 @@
-// Package frame reads and writes the headers of UDP datagrams, in Ethernet frames or without. It believes nothing that a frame says.
+// Package frame parses and writes the headers of UDP datagrams, with or without Ethernet. Frames are untrusted input.
 package frame
 
 import (
@@ -8,17 +8,17 @@ import (
 	"dcs/fastpath/packet"
 )
 
-// Room is the most that headers written here take, octets: Ethernet with two VLAN tags, IPv6, UDP.
+// Room is the largest size of the headers that Append writes, in octets: Ethernet with two VLAN tags, IPv6, UDP.
 const Room = 22 + 40 + 8
 
-// A Verdict says what a frame is.
+// A Verdict is the result of Parse.
 type Verdict uint8
 
-// The verdicts.
+// Verdicts.
 const (
 	Datagram Verdict = iota // UDP
-	Foreign                 // not UDP in Ethernet, a fragment, or with headers that are not known here
-	Broken                  // lengths contradict one another, or a checksum is wrong
+	Foreign                 // not UDP over Ethernet, a fragment, or unsupported headers
+	Broken                  // inconsistent lengths or a wrong checksum
 )
 
 const (
@@ -26,7 +26,7 @@ const (
 	etherIPv6  = 0x86dd
 	etherVLAN  = 0x8100
 	etherQinQ  = 0x88a8
-	macs       = 12 // octets of two MAC addresses
+	macs       = 12 // two MAC addresses, octets
 	tag        = 4
 	maxTags    = 2
 	udpHeader  = 8
@@ -34,15 +34,15 @@ const (
 	ipv6Header = 40
 	protoUDP   = 17
 	hopLimit   = 64
-	// Of IPv6's extension headers each that is known here may stand once, destination options twice (RFC 8200, section 4.1).
+	// Each supported IPv6 extension header may occur once, destination options twice (RFC 8200, section 4.1).
 	maxExtensions = 4
 	hopByHop      = 0
 	routing       = 43
 	destination   = 60
 )
 
-// Parse reads a frame into p: Data, which aliases b, Peer, Local, Link, Flags, and TOS as it stands in the frame. It leaves the
-// rest of p alone, and all of it unless the verdict is Datagram.
+// Parse parses a frame into p: Data, which aliases b, Peer, Local, Link, Flags, and TOS as in the frame. Other fields
+// of p are not changed, and none of them unless the verdict is Datagram.
 func Parse(b []byte, p *packet.Packet) Verdict {
 	if len(b) < macs+2 {
 		return Foreign
@@ -69,7 +69,7 @@ func Parse(b []byte, p *packet.Packet) Verdict {
 		return Foreign
 	}
 	if v == Datagram {
-		// The answer takes the frame's way back, with its tags.
+		// The answer takes the same path back, with the same tags.
 		p.Link.Len = uint8(at + 2)
 		h := p.Link.Header[:at+2]
 		copy(h[6:], b[6:at+2])
@@ -127,7 +127,7 @@ func parse6(ip []byte, p *packet.Packet, group byte) Verdict {
 			return Broken
 		}
 		x := ip[n:total]
-		// With stations left it is not yet where it goes.
+		// Segments left: this is not the final destination.
 		if next == routing && x[3] != 0 {
 			return Foreign
 		}
@@ -146,7 +146,7 @@ func parse6(ip []byte, p *packet.Packet, group byte) Verdict {
 	}
 	peer, local := netip.AddrFrom16([16]byte(h[8:24])), netip.AddrFrom16([16]byte(h[24:40]))
 	if peer.Is4In6() || local.Is4In6() {
-		return Broken // no frame may have them (RFC 6890)
+		return Broken // invalid in a frame (RFC 6890)
 	}
 	set(p, ip[n:], data, peer, local)
 	p.TOS = h[0]<<4 | h[1]>>4
@@ -164,7 +164,7 @@ func set(p *packet.Packet, udp, data []byte, peer, local netip.Addr) {
 	p.Flags = 0
 }
 
-// parseUDP checks a datagram, which u begins with, and returns its payload. pseudo is the sum of the addresses.
+// parseUDP checks the datagram at the beginning of u and returns its payload. pseudo is the sum of the addresses.
 func parseUDP(u []byte, pseudo uint64, must bool) ([]byte, Verdict) {
 	h := (*[udpHeader]byte)(u)
 	n := int(binary.BigEndian.Uint16(h[4:]))
@@ -180,17 +180,17 @@ func parseUDP(u []byte, pseudo uint64, must bool) ([]byte, Verdict) {
 		return u[udpHeader:], Datagram
 	}
 	pseudo = add(pseudo, uint64(swap(uint16(n)))+uint64(swap(protoUDP)))
-	// A sender on this machine leaves the checksum to a device, which may not be there: then it is that of the pseudo
-	// header alone.
+	// A sender on this machine leaves the checksum to a device, which may not exist: the field then holds the sum of
+	// the pseudo-header alone.
 	if fold(sum(u, pseudo)) != 0xffff && fold(pseudo) != check {
 		return nil, Broken
 	}
 	return u[udpHeader:], Datagram
 }
 
-// Append puts the headers in front of p's Data, which stands at that place of buf, and returns the octets of
-// the buffer that the frame begins and ends at. It is false where that room or the way to the peer is missing, or an
-// address is not one of the family that Link leads to. id is as for AppendIP.
+// Append writes the headers in front of p's Data, which is at offset at of buf, and returns the bounds of the frame in
+// buf. ok is false if there is not enough room, if the link-layer path to the peer is unknown, or if an address is not
+// of the family of Link. id is as for AppendIP.
 func Append(p *packet.Packet, buf []byte, at int, id uint16) (from, to int, ok bool) {
 	link := int(p.Link.Len)
 	if link < macs+2 || link > len(p.Link.Header) {
@@ -206,8 +206,8 @@ func Append(p *packet.Packet, buf []byte, at int, id uint16) (from, to int, ok b
 	return from, to, true
 }
 
-// AppendIP is Append without a link-layer header. IPv4's header says that the packet is not to be fragmented, so that it
-// needs no identification (RFC 6864), unless it is given one: an Ident says which.
+// AppendIP is Append without a link-layer header. Without an id the IPv4 header has DF set and needs no identification
+// (RFC 6864); see [Ident] for packets that need one.
 func AppendIP(p *packet.Packet, buf []byte, at int, id uint16) (from, to int, ok bool) {
 	end := at + len(p.Data)
 	if at < Room || end > len(buf) || len(p.Data)+udpHeader > 0xffff-ipv4Header {
@@ -216,8 +216,8 @@ func AppendIP(p *packet.Packet, buf []byte, at int, id uint16) (from, to int, ok
 	peer, local := p.Peer.Addr(), p.Local.Addr()
 	u := at - udpHeader
 	n := uint32(len(p.Data) + udpHeader)
-	// The sums are taken from the values, not from the headers: to read in another width what has just been written makes the
-	// processor wait for its stores, which took as long as all the rest of this function.
+	// The sums are computed from the values, not from the headers: reading in another width what was just written
+	// stalls on store forwarding, which took as long as the rest of this function.
 	ends := uint64(n) + protoUDP
 	switch {
 	case peer.Is4() && local.Is4():
@@ -257,7 +257,7 @@ func AppendIP(p *packet.Packet, buf []byte, at int, id uint16) (from, to int, ok
 	ends = add(ends, uint64(ports)+uint64(n)+uint64(swap(fold(sum(p.Data, 0)))))
 	check := ^fold(ends)
 	if check == 0 {
-		check = 0xffff // 0 would say that there is none
+		check = 0xffff // 0 would mean no checksum
 	}
 	udp := (*[udpHeader]byte)(buf[u:])
 	binary.BigEndian.PutUint32(udp[0:], ports)

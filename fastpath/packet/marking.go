@@ -1,16 +1,16 @@
 package packet
 
-// ecn are the bits of the octet that carry congestion notification (RFC 3168, section 5). Answers have none: nobody here
-// would heed it.
+// ecn is the congestion notification bits of the octet (RFC 3168, section 5). Answers clear them, as the server does
+// not react to congestion marks.
 const ecn = 3
 
-// A Marking says which DSCP answers carry (RFC 2474). The zero value is DSCP 0.
+// A Marking is the DSCP of answers (RFC 2474). The zero value is DSCP 0.
 type Marking struct {
 	DSCP   uint8 // 0 to 63; not used with Mirror
-	Mirror bool  // that of the packet that is answered
+	Mirror bool  // use the DSCP of the packet that is answered
 }
 
-// TOS returns the octet of IPv4's TOS or IPv6's traffic class for answers to a packet that has such an octet itself.
+// TOS returns the IPv4 TOS or IPv6 traffic class octet for answers to a packet with that octet.
 func (m Marking) TOS(of uint8) uint8 {
 	if m.Mirror {
 		return of &^ ecn

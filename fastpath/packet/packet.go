@@ -1,4 +1,4 @@
-// Package packet holds the datagrams of a batch: where they came from, where they go, and the memory that they are written in.
+// Package packet holds the datagrams of a batch, their addresses and their buffers.
 package packet
 
 import (
@@ -33,7 +33,7 @@ const (
 
 // A Packet is a UDP datagram, received or to be sent. In both directions Peer is the remote end and Local is ours.
 type Packet struct {
-	// Data is the UDP payload. In a packet to be sent it starts behind the header room.
+	// Data is the UDP payload. In a packet to be sent it starts after the header room.
 	Data []byte
 	// Peer is the sender of a packet received, the receiver of a packet to be sent. IPv4 is
 	// never mapped into IPv6, and addresses have no zone: Zone has it.
@@ -53,13 +53,13 @@ type Packet struct {
 	Wire bool
 	// TOS is the IPv4 TOS or IPv6 traffic class octet of a packet to be sent; on a received packet, that of its answers.
 	TOS uint8
-	// Zone is the interface index for a link-local peer, else the index of the VRF device that the packet arrived on or is to
-	// leave by; 0: no VRF, the main routing table applies.
+	// Zone is the interface index for a link-local peer, else the index of the VRF device of the packet; 0: no VRF, the
+	// main routing table applies.
 	Zone uint32
 	// Time is when the kernel received the packet, at the earliest, in Unix nanoseconds; 0: unknown.
 	Time int64
-	// Link is the link-layer header of the path back to the peer, of a packet that bypassed the kernel. It is opaque to all but
-	// the transport: answers carry a copy. The zero Link leaves routing to the kernel.
+	// Link is the link-layer header of the path back to the peer, for a packet that bypassed the kernel. It is opaque
+	// to all but the transport; answers carry a copy. The zero Link leaves routing to the kernel.
 	Link Link
 	// Hash is tid.Key.Hash of a received packet's Peer under the server's key.
 	Hash uint64
@@ -74,20 +74,20 @@ func (p *Packet) LinkLocal() bool {
 	return a.Is6() && a.IsLinkLocalUnicast()
 }
 
-// A Link is the link-layer header of an answer (two MAC addresses, up to two VLAN tags, the EtherType) and the interface that it
-// leaves by.
+// A Link is the link-layer header of an answer (two MAC addresses, up to two VLAN tags, the EtherType) and the outgoing
+// interface.
 type Link struct {
 	Len    uint8 // octets of Header in use; 0: none
-	Port   uint8 // the transport's number of the interface
+	Port   uint8 // the transport's index of the interface
 	Header [22]byte
 }
 
-// Headroom is the room for headers in front of the payload of a packet to be sent, octets. The body of a DATA packet, after
-// its header of 4 octets, then starts a cache line.
+// Headroom is the room for headers in front of the payload of a packet to be sent, in octets. The body of a DATA
+// packet, after its header of 4 octets, then starts a cache line.
 const Headroom = 128 - 4
 
-// linesApart is the distance of two buffers of a slab, in cache lines modulo a page: with whole
-// pages apart, the first lines of all packets would compete for one set of the cache.
+// linesApart is the distance between two buffers of a slab, in cache lines modulo a page. If buffers were whole pages
+// apart, the first lines of all packets would compete for one set of the cache.
 const (
 	line       = 64
 	page       = 4096
@@ -109,27 +109,27 @@ func NewSlab(n, headroom, size int) []Packet {
 	return ps
 }
 
-// SetBuffer replaces the memory of p, of which the first headroom octets are for headers, and empties p.
+// SetBuffer replaces the memory of p, whose first headroom octets are for headers, and empties p.
 func (p *Packet) SetBuffer(buf []byte, headroom int) {
 	p.buf, p.room = buf, headroom
 	p.Data = buf[headroom:headroom]
 }
 
-// Buffer returns p's whole memory, header room first.
+// Buffer returns p's whole memory, header room included.
 func (p *Packet) Buffer() []byte { return p.buf }
 
-// Room returns all the memory for the payload.
+// Room returns the memory for the payload.
 func (p *Packet) Room() []byte { return p.buf[p.room:] }
 
-// Headroom returns how many octets there are for headers.
+// Headroom returns the size of the header room in octets.
 func (p *Packet) Headroom() int { return p.room }
 
-// InPlace reports whether Data begins where the room for it does: it has not outgrown that.
+// InPlace reports whether Data is still at the beginning of its room: it has not outgrown it.
 func (p *Packet) InPlace() bool {
 	return unsafe.SliceData(p.Data) == unsafe.SliceData(p.buf[p.room:])
 }
 
-// Reset makes p an empty packet with all of its room free. The ends are left to the caller to set.
+// Reset empties p and frees all of its room. Peer and Local are left for the caller to set.
 func (p *Packet) Reset() { p.Data = p.buf[p.room:p.room] }
 
 // A Queue collects packets to be sent and sends them in batches.
@@ -139,14 +139,12 @@ type Queue struct {
 	send func([]Packet)
 }
 
-// NewQueue returns a queue over the packets of a slab that hands them to send when all are
-// taken, and on Flush.
+// NewQueue returns a queue over the packets of a slab. It calls send when all of them are in use, and on Flush.
 func NewQueue(slab []Packet, send func([]Packet)) *Queue {
 	return &Queue{pkts: slab, send: send}
 }
 
-// Next returns an empty packet that will be sent with the batch. It is the caller's until Next or
-// Flush is called again.
+// Next returns an empty packet that is sent with the batch. It is valid until the next call of Next or Flush.
 func (q *Queue) Next() *Packet {
 	if q.n == len(q.pkts) {
 		q.Flush()
@@ -157,7 +155,7 @@ func (q *Queue) Next() *Packet {
 	return p
 }
 
-// Flush sends what has been collected.
+// Flush sends the collected packets.
 func (q *Queue) Flush() {
 	if q.n > 0 {
 		q.send(q.pkts[:q.n])

@@ -1,5 +1,5 @@
-// Package source tells addresses that a host can have sent from from those that nobody can have. The tests hold it, and the
-// XDP program, to testdata/sources.csv.
+// Package source decides which source and destination addresses a datagram can have. Its tests and those of the XDP
+// program share testdata/sources.csv.
 package source
 
 import (
@@ -8,12 +8,12 @@ import (
 	"slices"
 )
 
-// Possible reports whether a datagram can have come from one address and port to another (RFC 1122, section 3.2.1.3; RFC 4291,
-// sections 2.5 and 2.7; RFC 1112, section 4 for 240.0.0.0/4): to a host, from a host that is not the same port of it. Loopback
-// addresses speak with loopback addresses alone.
+// Possible reports whether a datagram can have come from one address and port to another (RFC 1122, section 3.2.1.3;
+// RFC 4291, sections 2.5 and 2.7; RFC 1112, section 4 for 240.0.0.0/4): both are unicast, they are not the same address
+// and port, and loopback addresses occur only together.
 func Possible(from, to netip.AddrPort) bool {
 	f, t := from.Addr(), to.Addr()
-	if f.Is4() && t.Is4() { // as below, without its conversions
+	if f.Is4() && t.Is4() { // same as below, without its conversions
 		a, b := f.As4(), t.As4()
 		return from.Port() != 0 && (a[0] == 127) == (b[0] == 127) && a[0]-1 < 223 && b[0]>>4 != 14 && b != [4]byte{255, 255, 255, 255} && from != to
 	}
@@ -23,7 +23,7 @@ func Possible(from, to netip.AddrPort) bool {
 	return Unicast(f) && !t.IsMulticast() && !limited(t)
 }
 
-// Unicast reports whether a host can have an address: one that is neither unspecified nor multicast, reserved or mapped.
+// Unicast reports whether a host can have an address: it is not unspecified, multicast, reserved or IPv4-mapped.
 func Unicast(a netip.Addr) bool {
 	if a.Is4() {
 		b := a.As4()
@@ -35,16 +35,16 @@ func Unicast(a netip.Addr) bool {
 // limited reports whether a is the limited broadcast address.
 func limited(a netip.Addr) bool { return a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) }
 
-// A Host is the addresses of this host, which do not change: another one takes its place when they do. nil is a host of which
-// nothing is known.
+// A Host is the set of this host's addresses. It is immutable; changes make a new one. A nil Host has no addresses.
 type Host struct {
 	own        []netip.Addr
 	broadcasts []netip.Addr
-	// hint has a bit set for the last octets of each broadcast: what else comes, and that is all, costs one look.
+	// hint has a bit set for the last octet of each broadcast address, so that almost all other addresses take one
+	// lookup.
 	hint [1024 / 64]uint64
 }
 
-// NewHost returns a host that has the addresses of these prefixes, each as long as its subnet.
+// NewHost returns a Host with these addresses, each with the prefix length of its subnet.
 func NewHost(own []netip.Prefix) *Host {
 	h := new(Host)
 	for _, p := range own {
@@ -59,7 +59,8 @@ func NewHost(own []netip.Prefix) *Host {
 	return h
 }
 
-// broadcast returns the broadcast address of an address's IPv4 subnet. A subnet of two addresses or one has none (RFC 3021).
+// broadcast returns the broadcast address of an address's IPv4 subnet. A subnet of one or two addresses has none (RFC
+// 3021).
 func broadcast(p netip.Prefix) (netip.Addr, bool) {
 	if !p.Addr().Is4() || p.Bits() < 0 || p.Bits() > 30 {
 		return netip.Addr{}, false
@@ -69,7 +70,7 @@ func broadcast(p netip.Prefix) (netip.Addr, bool) {
 	return netip.AddrFrom4(b), true
 }
 
-// place returns the bit for an IPv4 address.
+// place returns the hint bit of an IPv4 address.
 func place(a netip.Addr) (word int, bit uint64) {
 	b := a.As4()
 	low := (uint(b[2])<<8 | uint(b[3])) % 1024

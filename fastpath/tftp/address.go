@@ -4,9 +4,9 @@ import (
 	"net/netip"
 )
 
-// hwaddr reads a MAC address in the forms in use: six octets of hex with or without `:`, `-` or `.`
-// between them, or without leading zeros between `:` or `-`, as dhcpd's binary-to-ascii writes them; a hardware type of
-// 1 (Ethernet) and a comma or colon before them; or the six octets themselves. All zeros are no device's address.
+// hwaddr reads a MAC address in the forms in use: six octets of hex with or without `:`, `-` or `.` between them;
+// without leading zeros between `:` or `-`, as dhcpd's binary-to-ascii writes them; either of these after a hardware
+// type of 1 (Ethernet) and a comma or colon; or the six raw octets. All zeros is not a device's address.
 func hwaddr(v []byte, mac *[6]byte) bool {
 	var m [6]byte
 	switch {
@@ -45,7 +45,7 @@ func hexPairs(v []byte, mac *[6]byte) bool {
 	return true
 }
 
-// hexGroups reads six octets of one or two digits between separators that are all the same.
+// hexGroups reads six octets of one or two digits between identical separators.
 func hexGroups(v []byte, mac *[6]byte) bool {
 	var m [6]byte
 	group, digits, sep := 0, 0, byte(0)
@@ -79,8 +79,8 @@ func hexDigit(c byte) (byte, bool) {
 	return 0, false
 }
 
-// netaddr reads an IP address as text, without zone. netip.ParseAddr would keep the text in its error,
-// and with that allocate for every request.
+// netaddr reads an IP address in text form, without zone. netip.ParseAddr keeps the text in its error and so would
+// allocate for every request.
 func netaddr(v []byte, a *netip.Addr) bool {
 	for _, c := range v {
 		if c == ':' {

@@ -10,23 +10,23 @@ import (
 // A Set is a set of known options.
 type Set uint8
 
-// The options.
+// Known options.
 const (
 	Blksize    Set = 1 << iota // RFC 2348
 	Timeout                    // RFC 2349
 	Tsize                      // RFC 2349
 	Windowsize                 // RFC 7440
-	HWAddr                     // hwaddr and netaddr: added by a CMTS that proxies TFTP (DOCS-SEC-MIB, docsSecCmtsServerCfgTftpOptions)
+	HWAddr                     // hwaddr and netaddr, added by a CMTS that proxies TFTP (DOCS-SEC-MIB, docsSecCmtsServerCfgTftpOptions)
 	NetAddr
 )
 
-// optionNames holds the names in lower case, in the order of the Set's bits.
+// optionNames holds the names in lower case, in the order of the bits of Set.
 var optionNames = [...]string{"blksize", "timeout", "tsize", "windowsize", "hwaddr", "netaddr"}
 
 // Options are the values of a request's or an OACK's options.
 type Options struct {
-	Has        Set   // options with a value that is valid
-	Blksize    int   // octets, 8 to 65464; a larger one that was asked for is read as 65464, which is a valid answer to it
+	Has        Set   // options with a valid value
+	Blksize    int   // octets, 8 to 65464; a larger request is read as 65464, which is a valid answer to it
 	Timeout    int   // seconds, 1 to 255
 	Tsize      int64 // octets
 	Windowsize int   // blocks, 1 to 65535
@@ -34,8 +34,8 @@ type Options struct {
 	NetAddr    netip.Addr
 }
 
-// ParseOACK reads the options of an OACK into o. Options that are unknown or have a bad value are
-// errors here: a server may answer only what it was asked (RFC 2347).
+// ParseOACK parses the options of an OACK into o. Unknown options and invalid values are errors: a server may only
+// answer options that were requested (RFC 2347).
 func ParseOACK(b []byte, o *Options) error {
 	*o = Options{}
 	if len(b) < 2 {
@@ -65,11 +65,11 @@ func ParseOACK(b []byte, o *Options) error {
 	return nil
 }
 
-// errPadding ends options: zeros to the end are padding, which some boot ROMs send.
+// errPadding ends the options: zeros up to the end are padding, which some boot ROMs send.
 var errPadding = errors.New("tftp: padding")
 
-// nextOption reads the option at the beginning of b. Its errors are errPadding, ErrOptionEmpty, ErrOptionUnterminated and
-// ErrOptionValue.
+// nextOption parses the option at the beginning of b. Its errors are errPadding, ErrOptionEmpty, ErrOptionUnterminated
+// and ErrOptionValue.
 func nextOption(b []byte) (name, value, rest []byte, err error) {
 	if b[0] == 0 {
 		for _, c := range b {
@@ -132,7 +132,7 @@ func (o *Options) set(opt Set, v []byte) bool {
 	return true
 }
 
-// number reads a decimal number. One that does not fit is read as the largest that does.
+// number parses a decimal number. One that does not fit is read as the largest that does.
 func number(v []byte) (int64, bool) {
 	if len(v) == 0 {
 		return 0, false

@@ -3,15 +3,15 @@ package tftp
 // A Request is a read or write request. Name aliases the packet.
 type Request struct {
 	Options
-	Name     []byte // as sent, without the NUL; case is kept
+	Name     []byte // as sent, without the NUL; case-sensitive
 	NetASCII bool   // mode netascii, else octet
-	Bad      Set    // known options with an invalid value; they are treated as not sent (RFC 2347)
+	Bad      Set    // known options with an invalid value; they count as not sent (RFC 2347)
 	Unknown  int    // number of unknown options
 }
 
-// ParseRequest parses an RRQ or WRQ into r, as leniently as the servers that clients were written for. The last valid value of a
-// repeated option counts. Anything that is no option, such as a name without a value or padding, ends the options. The mode may
-// lack its NUL, and may be binary, the old name of octet (RFC 1350, section 1).
+// ParseRequest parses an RRQ or WRQ into r, as leniently as the servers that clients were written for. The last valid
+// value of a repeated option counts. Anything that is not an option, such as a name without a value or padding, ends
+// the options. The mode may lack its NUL, and may be binary, the old name of octet (RFC 1350, section 1).
 //
 // The error is ErrShort, ErrOpcode, ErrLong, one of those for names and modes, or ErrProxyOption; r is undefined then.
 func ParseRequest(b []byte, r *Request) error {
@@ -52,10 +52,11 @@ func ParseRequest(b []byte, r *Request) error {
 	return r.parseOptions(options)
 }
 
-// parseOptions reads the options of a request.
+// parseOptions parses the options of a request.
 //
-// Lenience ends where a CMTS vouches for its modem by hwaddr and netaddr: a modem may have put the same options before, or
-// something that makes its CMTS's look like another option's value or like padding. Such a request is refused.
+// It is strict where a CMTS vouches for its modem by hwaddr and netaddr. The modem may have sent the same options
+// itself, or something that makes the CMTS's options look like the value of another option or like padding. Such a
+// request is refused.
 func (r *Request) parseOptions(options []byte) error {
 	for b := options; len(b) > 0; {
 		name, value, rest, err := nextOption(b)
@@ -90,7 +91,7 @@ func (r *Request) parseOptions(options []byte) error {
 	return nil
 }
 
-// vouches reports whether an option of a proxy may stand in b.
+// vouches reports whether b may contain an option of a proxy.
 func vouches(b []byte) bool {
 	for i := range b {
 		for _, name := range [...]string{"hwaddr", "netaddr"} {

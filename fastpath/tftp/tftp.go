@@ -1,4 +1,4 @@
-// Package tftp reads and writes TFTP packets: RFC 1350 with the options of RFC 2347, 2348, 2349 and 7440.
+// Package tftp parses and appends TFTP packets: RFC 1350 with the options of RFC 2347, 2348, 2349 and 7440.
 package tftp
 
 import (
@@ -36,7 +36,7 @@ var codeNames = [...]string{
 	"undefined", "file not found", "access violation", "disk full", "illegal operation", "unknown transfer", "file exists", "no such user", "option refused",
 }
 
-// String returns what the code means, in words.
+// String returns the meaning of the code.
 func (c Code) String() string {
 	if int(c) < len(codeNames) {
 		return codeNames[c]
@@ -53,8 +53,8 @@ const (
 	MaxBlksize = 65464
 	// DataHeader is the length of a DATA packet's header.
 	DataHeader = 4
-	// maxRequest is the longest RRQ that is read. RFC 2347 says 512 octets; twice as many are
-	// taken, as a proxy adds options to a request that may be full already.
+	// maxRequest is the longest RRQ that is accepted. RFC 2347 says 512 octets; twice as many are accepted, as a proxy
+	// adds options to a request that may already be full.
 	maxRequest = 1024
 	// MaxName is the longest file name, octets.
 	MaxName = 512
@@ -77,7 +77,7 @@ var (
 	ErrTextUnterminated   = errors.New("tftp: unterminated error text")
 )
 
-// Opcode returns the packet's opcode, or 0, which is not assigned, if the packet is too short to have one.
+// Opcode returns the packet's opcode, or 0, which is not assigned, if the packet is too short.
 func Opcode(b []byte) uint16 {
 	if len(b) < 2 {
 		return 0
@@ -85,7 +85,7 @@ func Opcode(b []byte) uint16 {
 	return binary.BigEndian.Uint16(b)
 }
 
-// cut splits b behind its first NUL.
+// cut splits b after its first NUL.
 func cut(b []byte) (head, rest []byte, ok bool) {
 	for i, c := range b {
 		if c == 0 {
@@ -95,7 +95,7 @@ func cut(b []byte) (head, rest []byte, ok bool) {
 	return nil, nil, false
 }
 
-// equalFold compares b with s, which is in lower case, by ASCII.
+// equalFold compares b with s, which is in lower case, ignoring ASCII case.
 func equalFold(b []byte, s string) bool {
 	if len(b) != len(s) {
 		return false
@@ -123,7 +123,7 @@ func ParseACK(b []byte) (block uint16, err error) {
 	return uint16(h[2])<<8 | uint16(h[3]), nil
 }
 
-// ParseDATA reads a DATA packet. body aliases b.
+// ParseDATA parses a DATA packet. body aliases b.
 func ParseDATA(b []byte) (block uint16, body []byte, err error) {
 	if len(b) < 4 {
 		return 0, nil, ErrShort
@@ -135,8 +135,8 @@ func ParseDATA(b []byte) (block uint16, body []byte, err error) {
 	return uint16(h[2])<<8 | uint16(h[3]), b[4:], nil
 }
 
-// ParseERROR reads an ERROR packet. text aliases b. ErrTextUnterminated comes with code and text,
-// as many senders forget the NUL.
+// ParseERROR parses an ERROR packet. text aliases b. With ErrTextUnterminated, code and text are valid: many senders
+// omit the NUL.
 func ParseERROR(b []byte) (code Code, text []byte, err error) {
 	if len(b) < 4 {
 		return 0, nil, ErrShort
@@ -163,7 +163,7 @@ func AppendACK(dst []byte, block uint16) []byte {
 	return append(dst, 0, OpACK, byte(block>>8), byte(block))
 }
 
-// AppendERROR appends an ERROR packet. text must not hold a NUL.
+// AppendERROR appends an ERROR packet. text must not contain a NUL.
 func AppendERROR(dst []byte, code Code, text string) []byte {
 	dst = append(dst, 0, OpERROR, byte(code>>8), byte(code))
 	return append(append(dst, text...), 0)

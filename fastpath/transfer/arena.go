@@ -6,29 +6,29 @@ import (
 	"syscall"
 )
 
-// An arena holds the bodies that a worker's transfers own: a fixed piece of memory in pages of
-// 64 KiB, each page cut into blocks of one size. A page whose blocks are all free may serve another
-// size. Taking and giving back a block touches the page's record and the block only.
+// An arena holds the bodies that a worker's transfers own: a fixed region of memory in pages of 64 KiB, each divided
+// into blocks of one size class. A page whose blocks are all free can be reused for another class. Taking or returning
+// a block touches only the page's record and the block itself.
 //
-// Some pages are kept for each size, or one transfer in each page, which somebody spins out, would leave bodies of all other
-// sizes without.
+// A minimum of pages is reserved for each class. Otherwise slow transfers that each pin one page of a class could
+// starve all other classes.
 type arena struct {
 	mem     []byte
 	pages   []arenaPage
-	free    int32             // first page that belongs to no size
-	partial [numClasses]int32 // first page of each size that has a free block
-	owned   [numClasses]int   // pages of each size
-	spare   int               // pages that belong to no size
-	kept    int               // of these, those that sizes have yet to take of what is kept for them
-	least   int               // pages that are kept for each size
+	free    int32             // first page without a class
+	partial [numClasses]int32 // first page of each class that has a free block
+	owned   [numClasses]int   // pages of each class
+	spare   int               // pages without a class
+	kept    int               // spare pages that are still reserved for classes below their minimum
+	least   int               // pages reserved for each class
 }
 
 type arenaPage struct {
 	next, prev int32
 	class      uint8
 	used       uint8 // blocks taken
-	carved     uint8 // blocks ever taken since the page got its size; those behind are free and untouched
-	head       uint8 // first free block below carved; the block's first octet names the next
+	carved     uint8 // blocks ever taken since the page got its class; those after it are free and untouched
+	head       uint8 // first free block below carved; the block's first octet is the index of the next
 }
 
 const (
@@ -57,19 +57,19 @@ func newArena(size int) *arena {
 	return a
 }
 
-// reserve gives a its memory, which lies outside of Go's heap and takes room as it is written to. In the heap the
-// whole would count at once, and the collector, held to a limit, would run for memory that nobody uses.
+// reserve allocates a's memory outside the Go heap, where only pages that were written to count. In the heap all of it
+// would count at once, and under a memory limit the garbage collector would run for memory that is not used.
 func (a *arena) reserve(n int) {
 	mem, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
-	if err != nil { // a limit on address space, perhaps
+	if err != nil { // probably a limit on address space
 		a.mem = make([]byte, n)
 		return
 	}
 	a.mem = mem
-	runtime.AddCleanup(a, func(mem []byte) { _ = syscall.Munmap(mem) }, mem) // ours and whole: it cannot fail
+	runtime.AddCleanup(a, func(mem []byte) { _ = syscall.Munmap(mem) }, mem) // our own mapping, unmapped whole: cannot fail
 }
 
-// take returns a block of n octets, 0 to 65,536, and its name for give; nil if there is none left.
+// take returns a block of n octets, 0 to 65,536, and its reference for give; nil if no block is free.
 func (a *arena) take(n int) (block []byte, ref uint32) {
 	class := bits.Len(uint(max(n, 1)-1) >> minShift)
 	if n > maxBody {
@@ -105,7 +105,7 @@ func (a *arena) take(n int) (block []byte, ref uint32) {
 	return a.mem[at : at+n : at+n], uint32(i)<<blockBits | uint32(b)
 }
 
-// give takes a block back.
+// give returns a block to the arena.
 func (a *arena) give(ref uint32) {
 	i, b := int32(ref>>blockBits), int(ref&(1<<blockBits-1))
 	p := &a.pages[i]

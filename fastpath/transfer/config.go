@@ -13,7 +13,7 @@ type Config struct {
 	Transfers  int           // most transfers at once; default 65,536
 	Memory     int           // octets for bodies that transfers own; default 64 MiB
 	Timeout    time.Duration // first wait for an ACK; default 1 s. The timeout option replaces it and its back-off once the client has answered.
-	MaxTimeout time.Duration // a wait doubles up to this, and is no longer whatever a client asks for; default 8 s
+	MaxTimeout time.Duration // limit of the back-off and of the timeout option; default 8 s
 	Retries    int           // retransmissions of a block before a transfer is given up; default 5
 	Pace       time.Duration // time allowed per block on average, beyond one minute for the whole file; default 1 s
 	MaxBlksize int           // largest block size granted, octets; default 65,464
@@ -48,7 +48,7 @@ func (c Config) withDefaults() Config {
 	}
 	c.MaxTimeout = max(c.MaxTimeout, c.Timeout)
 	c.MaxBlksize = min(max(c.MaxBlksize, tftp.MinBlksize), tftp.MaxBlksize)
-	// An ACK that is behind must be told from one that is ahead, modulo 2^16.
+	// An ACK of the past must be distinguishable from one of the future, modulo 2^16.
 	c.MaxWindow = min(c.MaxWindow, 1<<14)
 	return c
 }
@@ -56,8 +56,8 @@ func (c Config) withDefaults() Config {
 // Octets returns the most memory that a Table uses: heap, allocated by New, and bodies that transfers own.
 func (c Config) Octets() (heap, bodies int) {
 	c = c.withDefaults()
-	return c.Transfers*(int(unsafe.Sizeof(entry{})+unsafe.Sizeof(cold{}))+indexOctets+embryoOctets) + c.MaxBlksize, c.Memory
+	return c.Transfers*(int(unsafe.Sizeof(entry{})+unsafe.Sizeof(cold{}))+indexOctets+halfOpenOctets) + c.MaxBlksize, c.Memory
 }
 
-// grantable are the options that an OACK may have.
+// grantable is the set of options that an OACK may contain.
 const grantable = tftp.Blksize | tftp.Timeout | tftp.Tsize | tftp.Windowsize

@@ -5,28 +5,28 @@ import (
 	"dcs/fastpath/tftp"
 )
 
-// passable is the longest IP packet that every link of IPv6 takes, octets (RFC 8200, section 5). IPv4 leaves less to them, but
-// its routers may fragment what leaves without DF.
+// passable is the longest IP packet that every IPv6 link carries, in octets (RFC 8200, section 5). IPv4 guarantees
+// less, but its routers may fragment packets without DF.
 const passable = 1280
 
-// udpHeader, ipv4Header and ipv6Header are octets.
+// Header sizes in octets.
 const (
 	udpHeader  = 8
 	ipv4Header = 20
 	ipv6Header = 40
 )
 
-// follow has packets to the client take the way back of one that came from it. The way may change meanwhile: another router, or no
-// more XDP program.
+// follow makes packets to the client use the link-layer path of in, which came from it. The path can change during a
+// transfer: another router, or the XDP program is gone.
 func (e *entry) follow(in *packet.Packet) {
 	if !e.detour {
 		e.link = in.Link
 	}
 }
 
-// suspect is called when the block that is to be sent next was lost. A link on the way may be too narrow for it, and what its router says of
-// that be lost or late. Where the packet left past the kernel, it and those behind it are left to the kernel from here on, which knows the path
-// MTU (RFC 8201) and fragments.
+// suspect is called when the next block to send was lost. A link on the path may be too narrow for it, and the ICMP
+// message of its router may be lost or late. If the packet bypassed the kernel, this and all later blocks are sent by
+// the kernel, which knows the path MTU (RFC 8201) and fragments.
 func (e *entry) suspect() {
 	if e.link.Len == 0 || e.state == negotiating {
 		return
@@ -46,15 +46,16 @@ func (e *entry) suspect() {
 
 func (e *entry) leaveToKernel() { e.detour, e.link = true, packet.Link{} }
 
-// TooBig handles a router's word that a packet to a client was too long for the next link. The kernel has it too, and fragments from here
-// on: what is outstanding leaves by it, at once. A transfer heeds that once, as anybody may say so who guesses its port.
+// TooBig handles an ICMP message that a packet to a client is too long for the next link. The kernel has received it
+// too and fragments from here on: what is outstanding is sent again through the kernel, at once. A transfer honours
+// only one such message, as anybody who guesses its port can forge it.
 func (t *Table) TooBig(now int64, in *packet.Packet, out *packet.Queue) {
 	id := t.find(in.Hash, in)
 	if id == none {
 		return
 	}
 	e := &t.entries[id]
-	if e.warned || e.state != sending || !e.proved {
+	if e.warned || e.state != sending || !e.established {
 		return
 	}
 	e.warned = true

@@ -17,44 +17,45 @@ const (
 	sending
 )
 
-// entry is the part of a transfer that its packets need: four cache lines of 64 octets, of which an ACK that ends the transfer
-// needs the first two. With tens of thousands of transfers these are in no near cache. See cold for the rest.
+// entry is the part of a transfer that its packets need: four cache lines of 64 octets. An ACK that ends the transfer
+// needs the first two. With tens of thousands of transfers the entries do not fit into the near caches. The rest of a
+// transfer is in cold.
 type entry struct {
 	peer  netip.AddrPort
-	local netip.AddrPort // the address that was asked, with the TID
+	local netip.AddrPort // the requested address, with the TID
 
-	zone     uint32
-	tag      uint32 // of the client's hash
-	state    state
-	netascii bool
-	owned    bool // the body is in the table's memory
-	instead  bool // it has taken the place of another of its client's
-	proved   bool // the client has acknowledged something: it is there
-	rewound  bool // this window was already sent again for a repeated ACK
-	warned   bool // a router has reported that its blocks are too long, and they were sent again for that
-	detour   bool // its blocks leave by the kernel's sockets, whichever way the client's packets come
-	retries  uint8
-	tos      uint8    // of the request: packet.Packet.TOS
-	options  tftp.Set // that the OACK has
-	timeout  uint8    // of the option, seconds
-	window   uint16   // blocks
-	blksize  uint16   // octets
-	acked    uint32   // blocks acknowledged, counted from the beginning: the wire has the low 16 bits
-	sent     uint32   // last block sent
-	last     uint32   // last block of the file; 0 while netascii has not come to it
-	ref      uint32   // of the body in the table's memory
-	next     int32    // in its slot of the wheel, or free
-	prev     int32
-	deadline int64
-	due      int64 // the tick in whose slot of the wheel the entry is; 0: none
+	zone        uint32
+	tag         uint32 // of the client's hash
+	state       state
+	netascii    bool
+	owned       bool // the body is in the table's memory
+	instead     bool // it replaces another transfer of its client
+	established bool // the client has acknowledged something, so its address is real
+	rewound     bool // this window was already sent again for a repeated ACK
+	warned      bool // a router has reported that its blocks are too long, and they were sent again for that
+	detour      bool // its blocks are sent by the kernel's sockets, even if the client's packets bypass the kernel
+	retries     uint8
+	tos         uint8    // of the request, as packet.Packet.TOS
+	options     tftp.Set // in the OACK
+	timeout     uint8    // value of the option, seconds
+	window      uint16   // blocks
+	blksize     uint16   // octets
+	acked       uint32   // blocks acknowledged since the beginning; the wire carries the low 16 bits
+	sent        uint32   // last block sent
+	last        uint32   // last block of the file; 0: not known yet (netascii)
+	ref         uint32   // arena reference of the body
+	next        int32    // next entry in its slot of the wheel, or in the free list
+	prev        int32
+	deadline    int64
+	due         int64 // tick of the wheel slot that holds the entry; 0: none
 
 	link     packet.Link
 	interval int64  // the wait for the next ACK
 	begun    int64  // when the first packet was sent
-	sentAt   int64  // when the window was sent first
-	rtt      int64  // how long the client took for the window before
-	resends  uint32 // of the whole transfer, in windows
-	birth    uint32 // tells the transfers apart that had the place one after the other
+	sentAt   int64  // when the window was first sent
+	rtt      int64  // how long the client took to acknowledge the previous window
+	resends  uint32 // windows sent again in the whole transfer
+	birth    uint32 // distinguishes successive transfers that used this entry
 
 	body    []byte
 	hold    any
@@ -62,19 +63,19 @@ type entry struct {
 	request uint64 // hash of the whole request
 }
 
-// cold is the part of a transfer that is needed when it begins and when it fails: two cache lines.
+// cold is the part of a transfer that is needed when it starts and when it fails: two cache lines.
 type cold struct {
 	name    uint64         // hash of the file name
-	client  netip.Addr     // of the device that the file is for: behind a proxy not the peer
+	client  netip.Addr     // address of the device that the file is for; behind a proxy not the peer's
 	mac     device.MAC     // of that device
-	file    [nameRoom]byte // the name's beginning
-	nameLen uint8          // octets that the name has, at most 255
-	_       [26]byte       // to the end of the line
+	file    [nameRoom]byte // the first octets of the name
+	nameLen uint8          // length of the name in octets, at most 255
+	_       [26]byte       // padding to the end of the cache line
 }
 
 const nameRoom = 63
 
-// address makes p a packet to the client.
+// address makes p a packet from the transfer's local address to its client.
 func (e *entry) address(p *packet.Packet) {
 	p.Peer, p.Local, p.Zone, p.Link, p.TOS = e.peer, e.local, e.zone, e.link, e.tos
 }

@@ -5,20 +5,20 @@ type Event uint8
 
 // The events.
 const (
-	Started         Event = iota // transfers that a first packet was sent for
+	Started         Event = iota // transfers whose first packet was sent
 	Finished                     // transfers whose last block was acknowledged
 	GaveUp                       // transfers that ended because the client stayed silent
 	GaveUpFirst                  // of these, those with nothing acknowledged
 	GaveUpLast                   // of these, those with only the last block unacknowledged
 	Overdue                      // transfers that ended because they took too long, or too much had to be sent again
-	Retired                      // transfers that ended because every place was taken, and their client silent
+	Retired                      // transfers that ended because the table was full and their client silent
 	Probed                       // transfers that ended because the client wanted the size alone, or the file is empty
 	FileCut                      // transfers that ended because their file was cut short in place
-	Unreachable                  // transfers that ended because nobody listens at the client's port any more
-	Restarted                    // transfers that ended because the client asked anew
-	Evicted                      // transfers that ended because another needed their place or memory, before anything was acknowledged
-	Once                         // files of one block that were sent and forgotten, as half of all places waited for a first ACK
-	TableFull                    // requests dropped because every place was taken
+	Unreachable                  // transfers that ended because the client's port was closed
+	Restarted                    // transfers that ended because the client sent a new request
+	Evicted                      // transfers that ended before any ACK because another transfer needed their entry or memory
+	Once                         // one-block files sent without keeping a transfer, because half of the table was waiting for a first ACK
+	TableFull                    // requests dropped because the table was full
 	MemoryFull                   // requests dropped because there was no memory for the body
 	RepeatedRequest              // repeated requests, answered by sending again
 	LateRequest                  // requests from the client of a transfer that is well under way or being rendered, ignored
@@ -28,7 +28,7 @@ const (
 	StrangerPacket               // packets to a TID from someone without a transfer there, answered with ERROR 5
 	TimedOut                     // retransmissions after a timeout, in windows
 	WindowResent                 // windows sent again from a gap that the client reported (RFC 7440)
-	PathResent                   // windows sent again because a router said that blocks are too long for the next link
+	PathResent                   // windows sent again because a router reported that blocks are too long for the next link
 	BlockSent                    // DATA packets
 	StrayError                   // ERROR packets from someone without a transfer
 	PeerUndefined                // transfers ended by the client's ERROR 0; from here on by code
@@ -41,7 +41,7 @@ const (
 	PeerNoUser                   // ERROR 7
 	PeerOption                   // ERROR 8
 	PeerOther                    // any other code
-	NumEvents                    // how many there are
+	NumEvents                    // number of events
 )
 
 var eventNames = [NumEvents]string{
@@ -54,7 +54,7 @@ var eventNames = [NumEvents]string{
 	PeerExists: "peer_error_exists", PeerNoUser: "peer_error_no_user", PeerOption: "peer_error_option", PeerOther: "peer_error_other",
 }
 
-// String returns the event's name as in metrics.
+// String returns the event's name in metrics.
 func (e Event) String() string {
 	if e >= NumEvents {
 		return "unknown"

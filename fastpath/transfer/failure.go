@@ -9,11 +9,11 @@ import (
 	"dcs/render/device"
 )
 
-// A Failure is the event that ended a transfer before the client had acknowledged all of the file: GaveUp, Overdue, Retired,
-// FileCut, or PeerUndefined and those behind it.
+// A Failure is the event that ended a transfer before the client acknowledged the whole file: GaveUp, Overdue, Retired,
+// FileCut, PeerUndefined or one of those after it.
 type Failure Event
 
-// Error says what happened.
+// Error returns a description of the failure.
 func (f Failure) Error() string {
 	switch Event(f) {
 	case GaveUp:
@@ -31,8 +31,8 @@ func (f Failure) Error() string {
 	return fmt.Sprintf("client ended the transfer with ERROR %d (%v)", uint16(code), code)
 }
 
-// Error handles an ERROR, which ends the client's transfer (RFC 1350, section 7). It is no failure if the client only asked for the
-// size.
+// Error handles a client's ERROR, which ends its transfer (RFC 1350, section 7). It does not count as a failure if the
+// client only asked for the size.
 func (t *Table) Error(in *packet.Packet, code tftp.Code, text []byte) {
 	id := t.find(in.Hash, in)
 	if id == none {
@@ -47,8 +47,8 @@ func (t *Table) Error(in *packet.Packet, code tftp.Code, text []byte) {
 	t.release(id)
 }
 
-// Unreachable handles ICMP port unreachable from a client's host: the client has closed its socket, which ends its transfer. Boot
-// ROMs that only asked for a file's size leave like this, so it is no failure.
+// Unreachable handles ICMP port unreachable from a client's host: the client has closed its socket, which ends its
+// transfer. Boot ROMs that only asked for the size of a file do so, so it does not count as a failure.
 func (t *Table) Unreachable(in *packet.Packet) {
 	if id := t.find(in.Hash, in); id != none {
 		t.Count[Unreachable]++
@@ -56,13 +56,14 @@ func (t *Table) Unreachable(in *packet.Packet) {
 	}
 }
 
-// probed reports whether a client that ends its transfer by an ERROR of that code has what it asked for: the size, which boot ROMs
-// ask for on its own (tsize, RFC 2349) and then say 0 or 8, or an empty file. One for which the file is too large says 3.
+// probed reports whether a client that ends its transfer with an ERROR of that code has what it wanted: an empty file,
+// or the size. Boot ROMs ask for the size alone (tsize, RFC 2349) and then send ERROR 0 or 8. A client for which the
+// file is too large sends 3.
 func (e *entry) probed(code tftp.Code) bool {
-	return e.embryonic() && (code == tftp.CodeUndefined || code == tftp.CodeOption) && (e.options&tftp.Tsize != 0 || len(e.body) == 0)
+	return e.isHalfOpen() && (code == tftp.CodeUndefined || code == tftp.CodeOption) && (e.options&tftp.Tsize != 0 || len(e.body) == 0)
 }
 
-// fail counts and reports why a transfer ends. text is that of the client's ERROR.
+// fail counts and reports the reason for the end of a transfer. text is that of the client's ERROR.
 func (t *Table) fail(id ID, why Event, text []byte) {
 	t.Count[why]++
 	if t.cfg.OnFailure == nil {
@@ -78,7 +79,7 @@ func (t *Table) fail(id ID, why Event, text []byte) {
 	t.failure.Name = nil
 }
 
-// appendProgress appends how far a transfer came. How many blocks a file in netascii has is not known before its end.
+// appendProgress appends how far a transfer came. The number of blocks of a netascii file is not known before its end.
 func (e *entry) appendProgress(dst, text []byte) []byte {
 	dst = strconv.AppendUint(dst, uint64(e.acked), 10)
 	if e.last > 0 {

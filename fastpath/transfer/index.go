@@ -2,29 +2,29 @@ package transfer
 
 import "unsafe"
 
-// An index finds transfers by the hash of their client: open addressing, probed linearly, never more than half
-// full. It is as large as the transfers that run want it. With 65,536 possible ones the largest size takes 1 MiB, which
-// is in no near cache: to look there for one of a few hundred running transfers took a sixth of the time of a file.
+// An index finds transfers by the hash of their client: open addressing with linear probing, at most half full. Its
+// size follows the number of running transfers: at the full size for 65,536 transfers it takes 1 MiB, which does not
+// fit into the near caches, and lookups among a few hundred running transfers cost a sixth of the time of a file.
 type index struct {
 	slots  []slot
 	mask   uint32
 	used   int
-	memory []slot // of all sizes: that of n slots stands in [n:2n], empty unless it is in use
+	memory []slot // for all sizes: a table of n slots is [n:2n], empty unless in use
 }
 
-// A slot is a transfer. The tag, a part of the hash, says where it wants to stand, and saves most visits to
-// transfers that do not match.
+// A slot refers to a transfer. The tag, a part of the hash, gives the preferred position and saves most reads of
+// entries that do not match.
 type slot struct {
 	tag uint32
-	ref int32 // the entry's number plus 1; 0 is empty
+	ref int32 // index of the entry plus 1; 0: empty
 }
 
 const minSlots = 1024
 
-// indexOctets is what an index takes for each possible transfer, at most.
+// indexOctets is the memory of an index per possible transfer, at most.
 const indexOctets = 8 * int(unsafe.Sizeof(slot{}))
 
-// newIndex returns an index of at most n transfers.
+// newIndex returns an index for at most n transfers.
 func newIndex(n int) index {
 	most := 2
 	for most < 2*n {
@@ -35,15 +35,15 @@ func newIndex(n int) index {
 	return x
 }
 
-// take makes the memory of n slots the one that is used.
+// take switches to the table of n slots.
 func (x *index) take(n int) {
 	x.slots, x.mask = x.memory[n:2*n], uint32(n-1)
 }
 
-// tag is the part of a client's hash that the index goes by.
+// tag is the part of a client's hash that the index uses.
 func tag(hash uint64) uint32 { return uint32(hash >> 32) }
 
-// first returns the place where a search for the tag begins; next the one after. The search ends at an empty slot.
+// first returns the position at which a search for the tag begins, next the one after. A search ends at an empty slot.
 func (x *index) first(tag uint32) uint32 { return tag & x.mask }
 func (x *index) next(i uint32) uint32    { return (i + 1) & x.mask }
 
@@ -62,7 +62,7 @@ func (x *index) put(s slot) {
 	x.slots[i] = s
 }
 
-// remove closes the hole that it leaves by moving back what was pushed past it.
+// remove empties a slot and moves entries back that were displaced past it.
 func (x *index) remove(tag uint32, id int32) {
 	i := x.first(tag)
 	for x.slots[i].ref != id+1 {
@@ -80,13 +80,13 @@ func (x *index) remove(tag uint32, id int32) {
 		}
 	}
 	x.slots[i] = slot{}
-	// Far below the size that would grow again.
+	// Shrinks only far below the size at which it would grow again.
 	if x.used--; 16*x.used < len(x.slots) && len(x.slots) > minSlots {
 		x.resize(len(x.slots) / 2)
 	}
 }
 
-// resize moves all transfers to the memory of n slots.
+// resize moves all transfers to the table of n slots.
 func (x *index) resize(n int) {
 	old := x.slots
 	x.take(n)

@@ -22,8 +22,8 @@ func (t *Table) find(hash uint64, in *packet.Packet) ID {
 	return none
 }
 
-// rival returns a transfer of the client that the one asked for by in cannot stand beside: one of
-// the same file from the same address, or one with the same TID.
+// rival returns a transfer of the client that cannot coexist with the one requested by in: one for the same file from
+// the same address, or one with the same TID.
 func (t *Table) rival(hash uint64, in *packet.Packet, name uint64) ID {
 	x, want := &t.index, tag(hash)
 	for i := x.first(want); x.slots[i].ref != 0; i = x.next(i) {
@@ -39,8 +39,9 @@ func (t *Table) rival(hash uint64, in *packet.Packet, name uint64) ID {
 	return none
 }
 
-// Engaged reports whether the client of a request has a transfer at the port from which an ERROR would be sent to it. It
-// would end that: whoever has forged the request needs not guess the port. The request is counted as passed over.
+// Engaged reports whether the client of a request has a transfer at the port from which an ERROR would be sent. The
+// ERROR would end that transfer, and a forged request would not even need to guess its port. The request is counted as
+// ignored.
 func (t *Table) Engaged(in *packet.Packet) bool {
 	x, want := &t.index, tag(in.Hash)
 	for i := x.first(want); x.slots[i].ref != 0; i = x.next(i) {
@@ -66,7 +67,7 @@ func (t *Table) Knows(now int64, in *packet.Packet, out *packet.Queue) bool {
 	return false
 }
 
-// stranger tells the sender of a packet that it has no transfer here (RFC 1350, section 4).
+// stranger answers a packet whose sender has no transfer here (RFC 1350, section 4).
 func (t *Table) stranger(now int64, hash uint64, in *packet.Packet, out *packet.Queue) {
 	key := t.key(hash, in.Local.Port())
 	if r := &t.recent[key%recentSlots]; r.key == key && now < r.until {
@@ -74,8 +75,8 @@ func (t *Table) stranger(now int64, hash uint64, in *packet.Packet, out *packet.
 		return
 	}
 	if tftp.Opcode(in.Data) == tftp.OpACK && in.Data[2] == 0 && in.Data[3] <= 1 {
-		// Its transfer was one of a block that was forgotten with it, or an embryo that another has displaced: if it
-		// misses anything it asks again, where an ERROR might have it give up.
+		// The transfer was a one-block file sent without an entry, or a half-open one that was evicted. If the client
+		// lacks anything it asks again; an ERROR might make it give up.
 		t.Count[LateACK]++
 		return
 	}
@@ -85,13 +86,13 @@ func (t *Table) stranger(now int64, hash uint64, in *packet.Packet, out *packet.
 	p.Data = tftp.AppendERROR(p.Data, tftp.CodeUnknownTID, "Unknown transfer ID")
 }
 
-// key names a finished transfer of the client with that hash.
+// key identifies a finished transfer of the client with that hash.
 func (t *Table) key(hash uint64, tid uint16) uint64 {
 	return hash ^ uint64(tid)*0x9e3779b97f4a7c15
 }
 
-// recent remembers transfers that have finished, so that a repeated last ACK is not told that
-// its TID is unknown: a client may already use the same port for its next request.
+// recent remembers finished transfers, so that a repeated last ACK is not answered with ERROR 5: the client may already
+// use the same port for its next request.
 type finished struct {
 	key   uint64
 	until int64

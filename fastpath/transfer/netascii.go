@@ -1,7 +1,7 @@
 package transfer
 
-// A textPos is a position in a body that is sent as netascii (RFC 764): a line feed leaves as CR LF, a
-// carriage return as CR NUL. Half is set between the two.
+// A textPos is a position in a body that is sent as netascii (RFC 764): a line feed is sent as CR LF, a carriage return
+// as CR NUL. Half is set between the two octets.
 type textPos struct {
 	off  int
 	half bool

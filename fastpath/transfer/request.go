@@ -9,9 +9,9 @@ import (
 	"dcs/render/device"
 )
 
-// Request handles an RRQ that was parsed into rq. If ok, a new transfer is reserved: the caller must call Start, Reject or Drop with
-// its id before any other method but Request. A repeated request is answered by sending again, and never starts a second
-// transfer.
+// Request handles an RRQ that was parsed into rq. If ok, a new transfer is reserved: the caller must call Start, Reject
+// or Drop with its id before any other method but Request. A repeated request is answered by sending again and never
+// starts a second transfer.
 func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *packet.Queue) (id ID, ok bool) {
 	hash, instead := in.Hash, false
 	name, request := maphash.Bytes(t.seed, rq.Name), maphash.Bytes(t.seed, in.Data)
@@ -22,7 +22,7 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 		}
 		e := &t.entries[id]
 		same := t.cold[id].name == name && e.request == request
-		if same && e.embryonic() {
+		if same && e.isHalfOpen() {
 			t.Count[RepeatedRequest]++
 			e.follow(in)
 			e.tos = in.TOS
@@ -50,7 +50,7 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 		options: rq.Has & grantable &^ t.cfg.Refuse,
 	}
 	if e.netascii {
-		// The size on the wire would be known only by going through the whole file.
+		// The size on the wire is known only after converting the whole file.
 		e.options &^= tftp.Tsize
 	}
 	if e.options&tftp.Blksize != 0 {
@@ -76,22 +76,23 @@ func (t *Table) Request(now int64, in *packet.Packet, rq *tftp.Request, out *pac
 	return id, true
 }
 
-// patience is how many time-outs a client has to be silent until it is taken to have started anew: two resends go unanswered.
+// patience is after how many timeouts of silence a client counts as restarted: two retransmissions have gone unanswered
+// by then.
 const patience = 3
 
-// flows reports whether a transfer is so well under way that its client cannot mean a new request, the same one or
-// another. The network may have delayed or doubled the request, or someone may have forged it: a packet that is lost must not
-// be enough for that to end the transfer. A client that restarted falls silent first, and one that goes on to its next file has
-// only its last ACK outstanding.
+// flows reports whether a transfer is so well under way that its client cannot have sent a new request, for the same
+// file or another. The network may have delayed or duplicated the request, or it may be forged: a lost packet must not
+// suffice for that to end the transfer. A client that restarted is silent first, and for one that goes on to its next
+// file only the last ACK is outstanding.
 func (t *Table) flows(now int64, e *entry, same bool) bool {
-	return e.proved && now-e.sentAt < patience*int64(t.cfg.Timeout) && (same || e.sent != e.last)
+	return e.established && now-e.sentAt < patience*int64(t.cfg.Timeout) && (same || e.sent != e.last)
 }
 
-// place returns a place for a new transfer, if need be that of another: of the one that has waited the longest of those that
-// nobody has acknowledged, else of one whose client is silent.
+// place returns an entry for a new transfer. If the table is full it evicts the oldest half-open transfer, or else
+// retires one whose client is silent.
 func (t *Table) place(now int64) (id ID, ok bool) {
 	if t.free == none && int(t.fresh) == len(t.entries) {
-		if _, ok := t.evict(&t.embryos); !ok && !t.retire(now, false) {
+		if _, ok := t.evict(&t.halfOpen); !ok && !t.retire(now, false) {
 			return 0, false
 		}
 	}
@@ -104,9 +105,9 @@ func (t *Table) place(now int64) (id ID, ok bool) {
 	return ID(t.fresh - 1), true
 }
 
-// Start starts the transfer of body and sends its first packet. With own, body is copied to the table's memory; otherwise it must
-// not change until the transfer ends, and hold is retained until then. The file is for the device of who, which is
-// reported if the transfer fails.
+// Start starts the transfer of body and sends its first packet. With own, body is copied to the table's memory;
+// otherwise it must not change until the transfer ends, and hold is retained until then. who is the device that the
+// file is for; it is reported if the transfer fails.
 func (t *Table) Start(now int64, id ID, body []byte, own bool, hold any, who *device.Requester, out *packet.Queue) {
 	e := &t.entries[id]
 	c := &t.cold[id]
@@ -136,7 +137,7 @@ func (t *Table) Start(now int64, id ID, body []byte, own bool, hold any, who *de
 	}
 	e.begun, e.sentAt = now, now
 	t.Count[Started]++
-	t.bear(id, e)
+	t.addHalfOpen(id, e)
 	if t.transmit(id, e, 0, 1, out) {
 		t.schedule(id, e, now+e.interval)
 	}

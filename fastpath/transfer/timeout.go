@@ -14,35 +14,35 @@ func (t *Table) Expire(now int64, out *packet.Queue) {
 	if w.tick >= cur {
 		return
 	}
-	// Behind by more than a turn, each slot is gone through once.
+	// If more than one turn behind, visit each slot once.
 	w.tick = max(w.tick, cur-wheelSlots)
 	for budget := perExpire; w.tick < cur; {
 		tick := w.tick + 1
 		slot := &w.slots[tick&(wheelSlots-1)]
-		keep := int32(none)
+		relink := int32(none)
 		for *slot != none && budget > 0 {
 			id := ID(*slot)
 			e := &t.entries[id]
-			t.unhang(e)
+			t.disarm(e)
 			if due := e.deadline>>tickShift + 1; due > tick {
-				// Moved to later meanwhile, or a turn of the wheel away.
+				// Its deadline has moved since, or is a turn of the wheel away.
 				e.due = due
 				if due&(wheelSlots-1) != tick&(wheelSlots-1) {
-					t.hang(id, e)
+					t.arm(id, e)
 				} else {
-					e.next = keep
-					keep = int32(id)
+					e.next = relink
+					relink = int32(id)
 				}
 				continue
 			}
 			budget--
 			t.timeout(now, id, e, out)
 		}
-		for keep != none {
-			id := ID(keep)
+		for relink != none {
+			id := ID(relink)
 			e := &t.entries[id]
-			keep = e.next
-			t.hang(id, e)
+			relink = e.next
+			t.arm(id, e)
 		}
 		if budget == 0 {
 			return
@@ -53,17 +53,17 @@ func (t *Table) Expire(now int64, out *packet.Queue) {
 
 func (t *Table) timeout(now int64, id ID, e *entry, out *packet.Queue) {
 	retries := t.cfg.Retries
-	if e.embryonic() {
+	if e.isHalfOpen() {
 		retries = min(retries, t.resends(now, e))
 	}
 	switch {
-	case int(e.retries) >= retries && e.embryonic() && len(e.body) == 0:
-		t.Count[Probed]++ // a client may take the size in the OACK, or a first block without octets, for all that there is
+	case int(e.retries) >= retries && e.isHalfOpen() && len(e.body) == 0:
+		t.Count[Probed]++ // the client may have wanted only the size in the OACK, or the file is empty
 		t.release(id)
 		return
 	case int(e.retries) >= retries:
 		t.fail(id, GaveUp, nil)
-		if e.embryonic() {
+		if e.isHalfOpen() {
 			t.Count[GaveUpFirst]++
 		} else if e.acked+1 == e.last {
 			t.Count[GaveUpLast]++
@@ -77,13 +77,14 @@ func (t *Table) timeout(now int64, id ID, e *entry, out *packet.Queue) {
 	}
 	e.retries++
 	e.resends++
-	if !e.proved || e.options&tftp.Timeout == 0 {
+	if !e.established || e.options&tftp.Timeout == 0 {
 		e.interval = min(2*e.interval, int64(t.cfg.MaxTimeout))
 	}
 	e.rewound = false
 	e.suspect()
 	t.Count[TimedOut]++
-	// Of a window one block is enough to have the client say where it is, and all that a client who is not there costs.
+	// One block of the window suffices to make the client report its position, and limits the cost of clients that are
+	// gone.
 	if t.transmit(id, e, 0, 1, out) {
 		t.schedule(id, e, now+e.interval)
 	}
@@ -96,16 +97,17 @@ func (t *Table) firstInterval(e *entry) int64 {
 	return int64(t.cfg.Timeout)
 }
 
-// overdue reports whether a transfer has had its time, or has been sent again so often that nobody means it.
+// overdue reports whether a transfer has exceeded its time, or has been sent again too often.
 func (t *Table) overdue(now int64, e *entry) bool {
 	blocks := int(e.last)
 	if e.netascii {
-		blocks = (len(e.body)/int(e.blksize) + 1) * 2 // at most: every octet may leave as two
+		blocks = (len(e.body)/int(e.blksize) + 1) * 2 // upper bound: every octet may be sent as two
 	}
 	return now-e.begun > int64(grace)+int64(blocks)*int64(t.cfg.Pace) || int(e.resends) > graceResent+blocks
 }
 
-// A transfer may take so long beside what its blocks may, and so many windows may be sent again beside one for each block.
+// Allowances of a transfer: time in addition to Config.Pace for each block, and windows sent again in addition to one
+// for each block.
 const (
 	grace       = time.Minute
 	graceResent = 16

@@ -125,13 +125,13 @@ func TestBackoff(t *testing.T) {
 			name: "the wheel turns several times", ack: true, cfg: Config{Retries: 1, MaxTimeout: 50 * time.Second}, o: tftp.Options{Has: tftp.Timeout, Timeout: 255},
 			want: []time.Duration{0, 50 * time.Second}, gone: 100 * time.Second,
 		},
-		{name: "embryo", want: []time.Duration{0, 1 * time.Second}, gone: 3 * time.Second},
+		{name: "half-open", want: []time.Duration{0, 1 * time.Second}, gone: 3 * time.Second},
 		{
-			name: "embryo, configured", cfg: Config{Timeout: 500 * time.Millisecond, MaxTimeout: 600 * time.Millisecond},
+			name: "half-open, configured", cfg: Config{Timeout: 500 * time.Millisecond, MaxTimeout: 600 * time.Millisecond},
 			want: []time.Duration{0, 500 * time.Millisecond}, gone: 1100 * time.Millisecond,
 		},
-		{name: "embryo: the server bounds its wait", o: tftp.Options{Has: tftp.Timeout, Timeout: 255}, want: []time.Duration{0, 1 * time.Second}, gone: 3 * time.Second},
-		{name: "embryo: it is not sent again sooner either", o: tftp.Options{Has: tftp.Timeout | tftp.Windowsize, Timeout: 1, Windowsize: 9}, want: []time.Duration{0, 1 * time.Second}, gone: 3 * time.Second},
+		{name: "half-open: the server bounds its wait", o: tftp.Options{Has: tftp.Timeout, Timeout: 255}, want: []time.Duration{0, 1 * time.Second}, gone: 3 * time.Second},
+		{name: "half-open: it is not sent again sooner either", o: tftp.Options{Has: tftp.Timeout | tftp.Windowsize, Timeout: 1, Windowsize: 9}, want: []time.Duration{0, 1 * time.Second}, gone: 3 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t, tt.cfg)

@@ -7,7 +7,7 @@ import (
 	"dcs/fastpath/tftp"
 )
 
-// advance acknowledges n more blocks.
+// advance marks n more blocks as acknowledged.
 func (t *Table) advance(e *entry, n uint32) {
 	e.acked += n
 	if e.netascii {
@@ -17,8 +17,9 @@ func (t *Table) advance(e *entry, n uint32) {
 	}
 }
 
-// transmit acknowledges n more blocks, and sends the OACK, or at most so many blocks behind the last one acknowledged. If
-// the body is in a file that was cut short since it was mapped, it ends the transfer by an ERROR instead, and returns false.
+// transmit marks n more blocks as acknowledged, and sends the OACK or at most that many blocks after the last
+// acknowledged one. If the body is a mapped file that has been truncated since, it ends the transfer with an ERROR and
+// returns false.
 func (t *Table) transmit(id ID, e *entry, n, most uint32, out *packet.Queue) (ok bool) {
 	if e.hold == nil {
 		t.advance(e, n)
@@ -49,7 +50,7 @@ func (t *Table) transmit(id ID, e *entry, n, most uint32, out *packet.Queue) (ok
 	return true
 }
 
-// write sends the OACK, or at most so many blocks behind the last one acknowledged.
+// write sends the OACK, or at most that many blocks after the last acknowledged one.
 func (t *Table) write(e *entry, most uint32, out *packet.Queue) {
 	body := e.body
 	if e.state == negotiating {

@@ -1,18 +1,18 @@
 package transfer
 
-// A wheel finds the transfers whose time is up. A transfer hangs in the slot of the tick after its
-// deadline. A deadline that moves to later, as each ACK moves it, leaves the transfer where it hangs:
-// it is hung up anew when that tick comes.
+// A wheel finds the transfers whose deadline has passed. A transfer is linked into the slot of the tick after its
+// deadline. When an ACK moves the deadline to later, the transfer stays in its slot and is relinked when that tick
+// comes.
 type wheel struct {
 	slots [wheelSlots]int32 // first transfer of each slot
-	tick  int64             // last tick that was gone through
+	tick  int64             // last tick visited
 }
 
 const (
-	tickShift  = 24 // a tick is 2^24 ns, some 17 ms
+	tickShift  = 24 // a tick is 2^24 ns, about 17 ms
 	wheelSlots = 1024
-	// perExpire bounds the transfers that one call of Expire handles, so that an outage that
-	// ends does not keep a worker from its sockets.
+	// perExpire bounds the transfers that one call of Expire handles, so that the end of an outage does not keep the
+	// worker from its sockets.
 	perExpire = 256
 )
 
@@ -31,13 +31,13 @@ func (t *Table) schedule(id ID, e *entry, deadline int64) {
 		if e.due <= due {
 			return
 		}
-		t.unhang(e)
+		t.disarm(e)
 	}
 	e.due = due
-	t.hang(id, e)
+	t.arm(id, e)
 }
 
-func (t *Table) hang(id ID, e *entry) {
+func (t *Table) arm(id ID, e *entry) {
 	slot := &t.wheel.slots[e.due&(wheelSlots-1)]
 	e.prev, e.next = none, *slot
 	if e.next != none {
@@ -46,7 +46,7 @@ func (t *Table) hang(id ID, e *entry) {
 	*slot = int32(id)
 }
 
-func (t *Table) unhang(e *entry) {
+func (t *Table) disarm(e *entry) {
 	if e.due == 0 {
 		return
 	}

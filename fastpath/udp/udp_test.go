@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
 	"os"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
 
@@ -161,47 +159,6 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// A host with several addresses answers from the one that was asked.
-func TestAnswersFromAddressAsked(t *testing.T) {
-	for _, raw := range [...]bool{false, true} {
-		t.Run(fmt.Sprintf("raw=%v", raw), func(t *testing.T) { answersFromAddressAsked(t, raw) })
-	}
-}
-
-func answersFromAddressAsked(t *testing.T, raw bool) {
-	tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:0")}, Raw: raw})
-	batch, out := packet.NewSlab(8, 0, 64), packet.NewSlab(1, packet.Headroom, 64)
-	for _, addr := range []string{"127.0.0.1", "127.0.0.2", "127.44.55.66"} {
-		asked := netip.AddrPortFrom(netip.MustParseAddr(addr), tr.Addrs()[0].Port())
-		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 9)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		if _, err := c.WriteToUDPAddrPort([]byte("x"), asked); err != nil {
-			t.Fatal(err)
-		}
-		p := recvN(t, tr, batch, 1)[0]
-		if p.Local != asked {
-			t.Fatalf("asked %v, received at %v", asked, p.Local)
-		}
-		out[0].Peer, out[0].Local = p.Peer, netip.AddrPortFrom(p.Local.Addr(), p.TID)
-		out[0].Reset()
-		out[0].Data = append(out[0].Data, 'y')
-		if err := tr.Send(out); err != nil {
-			t.Fatal(err)
-		}
-		_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
-		_, from, err := c.ReadFromUDPAddrPort(make([]byte, 8))
-		if err != nil || from.Addr().Unmap() != asked.Addr() {
-			t.Errorf("asked %v, answered from %v (%v)", asked, from, err)
-		}
-	}
-	if n := tr.SendErrors(); n != 0 {
-		t.Errorf("%d send errors", n)
-	}
-}
-
 func TestBothFamilies(t *testing.T) {
 	lo6 := loopback(t, true)
 	tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0"), netip.AddrPortFrom(lo6, 0)}})
@@ -321,80 +278,6 @@ func TestRecvWaitsATick(t *testing.T) {
 	}
 }
 
-// Workers share a port, and each has its own for transfers, from the range.
-func TestWorkers(t *testing.T) {
-	const lo, hi = 39100, 39199
-	ts, err := Open(Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, TIDMin: lo, TIDMax: hi}, 3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tids := map[uint16]bool{}
-	for _, tr := range ts {
-		defer tr.Close()
-		if tr.Addrs()[0] != ts[0].Addrs()[0] {
-			t.Errorf("listens at %v and %v", tr.Addrs()[0], ts[0].Addrs()[0])
-		}
-		tid := tr.Ports(false)[0]
-		if tid < lo || tid > hi || tids[tid] || tr.Ports(false)[0] != tid {
-			t.Errorf("TID %d", tid)
-		}
-		tids[tid] = true
-	}
-	_, err = Open(Config{Listen: ts[0].Addrs()}, 2)
-	if !errors.Is(err, unix.EADDRINUSE) {
-		t.Errorf("a second server on the port: %v", err)
-	}
-}
-
-// An address that no interface has is bound to all the same, by all workers and for transfers, too: it may come.
-func TestOpenAbsentAddress(t *testing.T) {
-	for _, a := range []string{"198.18.255.254:0", "[fd00:198:18:ff::1]:0"} {
-		want := netip.MustParseAddrPort(a)
-		ts, err := Open(Config{Listen: []netip.AddrPort{want}}, 2)
-		if errors.Is(err, unix.EAFNOSUPPORT) {
-			t.Logf("%s: %v", a, err)
-			continue
-		}
-		if err != nil {
-			t.Errorf("%s: %v", a, err)
-			continue
-		}
-		for _, tr := range ts {
-			for _, s := range tr.reading {
-				if s.local.Addr() != want.Addr() || s.local.Port() == 0 {
-					t.Errorf("%s: a socket is bound to %v", a, s.local)
-				}
-			}
-			_ = tr.Close()
-		}
-	}
-}
-
-func TestOpenErrors(t *testing.T) {
-	a := []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}
-	taken := openOne(t, Config{Listen: a})
-	tid := taken.Ports(false)[0]
-	for _, tt := range []struct {
-		name string
-		cfg  Config
-		want error
-	}{
-		{"nothing to listen on", Config{}, nil},
-		{"range upside down", Config{Listen: a, TIDMin: 2000, TIDMax: 1000}, nil},
-		{"range is taken", Config{Listen: a, TIDMin: tid, TIDMax: tid}, unix.EADDRINUSE},
-		{"port is taken", Config{Listen: taken.Addrs()}, unix.EADDRINUSE},
-		{"no such interface", Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("[fe80::1%none0]:0")}}, nil},
-	} {
-		ts, err := Open(tt.cfg, 1)
-		if err == nil {
-			_ = ts[0].Close()
-			t.Errorf("%s: no error", tt.name)
-		} else if tt.want != nil && !errors.Is(err, tt.want) {
-			t.Errorf("%s: %v", tt.name, err)
-		}
-	}
-}
-
 // What the kernel throws away is told with the next packet.
 func TestDrops(t *testing.T) {
 	tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}})
@@ -427,29 +310,6 @@ func TestDrops(t *testing.T) {
 	recvN(t, tr, batch, 1)
 	if d := tr.Drops(); got == sent || d != uint64(sent-got) {
 		t.Errorf("%d of %d received, %d drops", got, sent, d)
-	}
-}
-
-func TestSendErrors(t *testing.T) {
-	tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}})
-	out := packet.NewSlab(3, 0, 1<<17)
-	to := tr.Addrs()[0]
-	local := netip.AddrPortFrom(to.Addr(), tr.Ports(false)[0])
-	for i := range out {
-		out[i].Peer, out[i].Local = to, local
-	}
-	out[0].Local = netip.AddrPortFrom(to.Addr(), 1)          // not ours
-	out[1].Data = out[1].Room()[:1<<17]                      // more than a datagram holds
-	out[2].Data = append(out[2].Data, "the others go on"...) // nothing wrong with this
-	if err := tr.Send(out); err != nil {
-		t.Fatal(err)
-	}
-	if n := tr.SendErrors(); n != 2 {
-		t.Errorf("%d send errors, want 2", n)
-	}
-	p := recvN(t, tr, packet.NewSlab(4, 0, 64), 1)[0]
-	if p.Peer != local {
-		t.Errorf("%+v", p)
 	}
 }
 
@@ -489,123 +349,5 @@ func TestNoAllocs(t *testing.T) {
 				t.Errorf("idle: %v allocations", n)
 			}
 		})
-	}
-}
-
-// isolated runs f in a network namespace of its own, with a loopback of that MTU.
-func isolated(t *testing.T, mtu uint32, f func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // for good: the thread ends with the namespace
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			if os.Getenv("DCS_REQUIRE_ROOT") != "" {
-				t.Error("network namespace:", err)
-			} else {
-				t.Log("left out: a network namespace needs root:", err)
-			}
-			return
-		}
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer unix.Close(fd)
-		ifr, err := unix.NewIfreq("lo")
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		ifr.SetUint32(mtu)
-		if err := unix.IoctlIfreq(fd, unix.SIOCSIFMTU, ifr); err != nil {
-			t.Error(err)
-		}
-		ifr.SetUint16(unix.IFF_UP)
-		if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, ifr); err != nil {
-			t.Error(err)
-		}
-		f()
-	}()
-	<-done
-}
-
-// Large blocks are fragmented where they must be, also where a raw socket cannot; small ones leave with DF, and are not slowed
-// by that.
-func TestFragmentation(t *testing.T) {
-	for _, raw := range []bool{false, true} {
-		for _, mtu := range []uint32{1500, 1000} {
-			isolated(t, mtu, func() {
-				ts, err := Open(Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, Raw: raw}, 1)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				defer ts[0].Close()
-				if w := ts[0].Warnings(); len(w) > 0 {
-					t.Error(w)
-				}
-				c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				defer c.Close()
-				out := packet.NewSlab(3, packet.Headroom, 9000)
-				for i, n := range []int{516, 1432, 9000} {
-					out[i].Peer = c.LocalAddr().(*net.UDPAddr).AddrPort()
-					out[i].Peer = netip.AddrPortFrom(out[i].Peer.Addr().Unmap(), out[i].Peer.Port())
-					out[i].Local = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), ts[0].Ports(false)[i])
-					out[i].Data = out[i].Room()[:n]
-				}
-				if err := ts[0].Send(out); err != nil {
-					t.Error(err)
-				}
-				got := map[int]uint16{}
-				buf := make([]byte, 1<<16)
-				for range out {
-					_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
-					n, from, err := c.ReadFromUDPAddrPort(buf)
-					if err != nil {
-						t.Error(err)
-						break
-					}
-					got[n] = from.Port()
-				}
-				p := ts[0].Ports(false)
-				if want := map[int]uint16{516: p[0], 1432: p[1], 9000: p[2]}; !maps.Equal(got, want) || ts[0].SendErrors() != 0 {
-					t.Errorf("raw %v, MTU %d: received %v, want %v; %d send errors", raw, mtu, got, want, ts[0].SendErrors())
-				}
-			})
-		}
-	}
-}
-
-// As many addresses as are taken are answered from, the last as the first.
-func TestManyListeners(t *testing.T) {
-	cfg := Config{RcvBuf: 1 << 16, SndBuf: 1 << 16}
-	for i := range maxListen {
-		cfg.Listen = append(cfg.Listen, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 1, byte(1 + i)}), 0))
-	}
-	cfg.Listen[maxListen-1] = netip.AddrPortFrom(loopback(t, true), 0) // the other family has ports for transfers too
-	tr := openOne(t, cfg)
-	for _, from := range tr.Addrs() {
-		c := dial(t, netip.AddrPort{}, from)
-		p := packet.NewSlab(1, 0, 64)
-		p[0].Data = append(p[0].Data, "answer"...)
-		p[0].Local, p[0].Peer = from, netip.MustParseAddrPort(c.LocalAddr().String())
-		if err := tr.Send(p); err != nil || tr.SendErrors() != 0 {
-			t.Fatalf("from %v: %v, %d errors", from, err, tr.SendErrors())
-		}
-		_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
-		buf := make([]byte, 64)
-		if n, err := c.Read(buf); err != nil || string(buf[:n]) != "answer" {
-			t.Errorf("from %v: %q, %v", from, buf[:n], err)
-		}
-	}
-	cfg.Listen = append(cfg.Listen, netip.MustParseAddrPort("127.0.2.1:0"))
-	if _, err := Open(cfg, 1); err == nil || !strings.Contains(err.Error(), "62 addresses to listen on, must be 1 to 61") {
-		t.Errorf("one more: %v", err)
 	}
 }

@@ -169,7 +169,13 @@ func (w *wire) open(t testing.TB, at []netip.AddrPort, queues int, change func(*
 		for _, u := range us {
 			cfg.Sockets = append(cfg.Sockets, u)
 		}
-		if w.group, err = xsk.Open(cfg); err != nil {
+		// The kernel frees the queue of the test before in the background, on a busy machine after more than Open waits for.
+		for end := time.Now().Add(30 * time.Second); ; {
+			if w.group, err = xsk.Open(cfg); !errors.Is(err, unix.EBUSY) || time.Now().After(end) {
+				break
+			}
+		}
+		if err != nil {
 			for _, u := range us {
 				_ = u.Close()
 			}

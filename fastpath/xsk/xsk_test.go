@@ -1,16 +1,13 @@
 package xsk_test
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"dcs/bench/netlab"
@@ -149,58 +146,6 @@ func TestPackets(t *testing.T) {
 	}
 }
 
-// What an interface takes is followed: of the blocks that are granted, and of what was granted before and is too long now, which leaves by the
-// kernel, in fragments.
-func TestFollowsMTU(t *testing.T) {
-	w := newWire(t, netlab.Config{})
-	tr := w.open(t, at4, 1, nil)[0]
-	rx, tx := tr.Slabs(8, 1468)
-	c := w.dial(t, server4)
-	var index int
-	err := w.Server.Do(func() error {
-		l, err := netlink.LinkByName(netlab.Device)
-		if err != nil {
-			return err
-		}
-		index = l.Attrs().Index
-		return netlink.LinkSetMTU(l, 1400)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.group.Follow(index, 1400, false)
-	if _, err := c.Write([]byte("\x00\x01x")); err != nil {
-		t.Fatal(err)
-	}
-	p := receive(t, tr, rx)
-	if p.MaxBlksize != 1368 {
-		t.Errorf("largest block %d, want 1368", p.MaxBlksize)
-	}
-	link, sent := p.Link, uint64(0)
-	for _, tt := range []struct {
-		octets int // of payload
-		past   bool
-	}{{1372, true}, {1373, false}, {1472, false}} {
-		q := &tx[0]
-		q.Reset()
-		q.Peer, q.Local, q.Link = c.LocalAddr().(*net.UDPAddr).AddrPort(), server4, link
-		q.Data = append(q.Data, make([]byte, tt.octets)...)
-		if err := tr.Send(tx[:1]); err != nil {
-			t.Fatal(err)
-		}
-		_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
-		if n, err := c.Read(make([]byte, 2000)); err != nil || n != tt.octets {
-			t.Errorf("%d octets: %d, %v", tt.octets, n, err)
-		}
-		if tt.past {
-			sent++
-		}
-		if st := tr.Stats(); st.Sent != sent || tr.SendErrors() != 0 {
-			t.Errorf("%d octets: %+v", tt.octets, st)
-		}
-	}
-}
-
 // More packets than there are frames: those that come back are used again.
 func TestFramesComeBack(t *testing.T) {
 	w := newWire(t, netlab.Config{})
@@ -214,90 +159,6 @@ func TestFramesComeBack(t *testing.T) {
 	}
 	if st := tr.Stats(); st.Sent != 1000 || st.Lost != 0 {
 		t.Errorf("%+v", st)
-	}
-}
-
-func setLink(t *testing.T, h *netlab.Host, up bool) {
-	t.Helper()
-	err := h.Do(func() error {
-		l, err := netlink.LinkByName(netlab.Device)
-		if err != nil {
-			return err
-		}
-		if up {
-			return netlink.LinkSetUp(l)
-		}
-		return netlink.LinkSetDown(l)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestDownAndUp(t *testing.T) {
-	w := newWire(t, netlab.Config{})
-	tr := w.open(t, at4, 1, nil)[0]
-	rx, tx := tr.Slabs(8, 512)
-	c := w.dial(t, server4)
-	if !bounce(t, tr, rx, tx, c, "before") {
-		t.Fatal("no way before")
-	}
-	link := rx[0].Link
-	setLink(t, w.Server, false)
-	for range 3000 {
-		for i := range tx {
-			tx[i].Reset()
-			tx[i].Peer, tx[i].Local, tx[i].Link = netip.AddrPortFrom(netlab.LoadAddr4, 9), server4, link
-		}
-		if err := tr.Send(tx); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n, err := tr.Recv(rx); n != 0 || err != nil {
-		t.Fatal(n, err)
-	}
-	setLink(t, w.Server, true)
-	for end := time.Now().Add(20 * time.Second); !bounce(t, tr, rx, tx, c, "after"); {
-		if time.Now().After(end) {
-			t.Fatalf("no way after: %+v", tr.Stats())
-		}
-	}
-}
-
-// Of two interfaces one goes down and comes up while the worker has no time to wait for packets: what it sends finds room again.
-func TestDownAndUpBesideAnother(t *testing.T) {
-	w := newWire(t, netlab.Config{})
-	if err := w.Wire("lab1", 1, []netip.Addr{netip.MustParseAddr("198.19.1.1")}, nil); err != nil {
-		t.Fatal(err)
-	}
-	tr := w.open(t, at4, 1, func(c *xsk.Config) {
-		c.Interfaces = append(c.Interfaces, xsk.Interface{Name: "lab1", Attach: func(int, int) error { return nil }})
-	})[0]
-	rx, tx := tr.Slabs(8, 512)
-	if !bounce(t, tr, rx, tx, w.dial(t, server4), "before") {
-		t.Fatal("no way before")
-	}
-	link := rx[0].Link
-	send := func() uint64 {
-		for i := range tx {
-			tx[i].Reset()
-			tx[i].Peer, tx[i].Local, tx[i].Link = netip.AddrPortFrom(netlab.LoadAddr4, 9), server4, link
-		}
-		if err := tr.Send(tx); err != nil {
-			t.Fatal(err)
-		}
-		return tr.Stats().Sent
-	}
-	setLink(t, w.Server, false)
-	full := send()
-	for now := send(); now != full; now = send() {
-		full = now
-	}
-	setLink(t, w.Server, true)
-	for end := time.Now().Add(20 * time.Second); send() == full; {
-		if time.Now().After(end) {
-			t.Fatalf("nothing is sent past the kernel after: %+v", tr.Stats())
-		}
 	}
 }
 
@@ -366,115 +227,6 @@ func detached(t *testing.T, vrf bool) {
 	}
 	if st := stats(); st.SendErrors != 0 {
 		t.Errorf("%d send errors", st.SendErrors)
-	}
-}
-
-func TestClose(t *testing.T) {
-	w := newWire(t, netlab.Config{Queues: 2})
-	ts := w.open(t, at4, 2, func(c *xsk.Config) { c.Tick = time.Minute })
-	for _, tr := range ts {
-		rx, tx := tr.Slabs(8, 512)
-		done, thread := make(chan error, 1), make(chan int, 1)
-		go func() {
-			runtime.LockOSThread()
-			thread <- unix.Gettid()
-			for {
-				if _, err := tr.Recv(rx); err != nil {
-					done <- err
-					return
-				}
-			}
-		}()
-		netlab.AwaitPoll(t, <-thread)
-		if err := tr.Close(); err != nil {
-			t.Error(err)
-		}
-		select {
-		case err := <-done:
-			if !errors.Is(err, net.ErrClosed) {
-				t.Error(err)
-			}
-		case <-time.After(20 * time.Second):
-			t.Fatal("Recv goes on")
-		}
-		if err := tr.Send(tx[:1]); !errors.Is(err, net.ErrClosed) {
-			t.Error(err)
-		}
-		if err := tr.Close(); err != nil {
-			t.Error(err)
-		}
-		if st := tr.Stats(); st != (xsk.Stats{}) {
-			t.Errorf("%+v", st)
-		}
-	}
-}
-
-func TestOpenRefuses(t *testing.T) {
-	w := newWire(t, netlab.Config{})
-	for _, tt := range []struct {
-		name, want string
-		change     func(*xsk.Config)
-	}{
-		{"no such interface", "no such device", func(c *xsk.Config) { c.Interfaces[0].Name = "nil0" }},
-		{"no such queue", "invalid argument", func(c *xsk.Config) { c.Interfaces[0].Queues = []int{7} }},
-		{"loopback, more queues than workers", "2 queues for 1 workers", func(c *xsk.Config) { c.Interfaces[0].Queues = []int{0, 1} }},
-		{"no address", "no listen address", func(c *xsk.Config) { c.Listen = nil }},
-		{"refused by the map", "sorry", func(c *xsk.Config) { c.Interfaces[0].Attach = func(int, int) error { return errors.New("sorry") } }},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			err := w.Server.Do(func() error {
-				cfg := xsk.Config{
-					Interfaces: []xsk.Interface{w.device()}, Listen: at4, Sockets: []xsk.Sockets{none{}}, Frames: 128,
-				}
-				tt.change(&cfg)
-				_, err := xsk.Open(cfg)
-				return err
-			})
-			if err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("%v, want %q", err, tt.want)
-			}
-		})
-	}
-}
-
-// none are kernel sockets without any socket.
-type none struct{}
-
-func (none) TryRecv([]packet.Packet) (int, error) { return 0, nil }
-func (none) Send([]packet.Packet) error           { return nil }
-func (none) Close() error                         { return nil }
-func (none) Drops() uint64                        { return 0 }
-func (none) SendErrors() uint64                   { return 0 }
-func (none) FDs() []int                           { return nil }
-func (none) Ports(bool) []uint16                  { return []uint16{50000} }
-
-// What was changed of the interface is put back.
-func TestRestores(t *testing.T) {
-	w := newWire(t, netlab.Config{})
-	read := func() (defers, timeout string) {
-		t.Helper()
-		files := map[string]*string{"napi_defer_hard_irqs": &defers, "gro_flush_timeout": &timeout}
-		for f, v := range files {
-			b, err := w.Server.ReadFile("/sys/class/net/" + netlab.Device + "/" + f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			*v = strings.TrimSpace(b)
-		}
-		return defers, timeout
-	}
-	if err := w.Server.WriteFile("/sys/class/net/"+netlab.Device+"/gro_flush_timeout", "12345"); err != nil {
-		t.Fatal(err)
-	}
-	tr := w.open(t, at4, 1, func(c *xsk.Config) { c.BusyPoll = true })[0]
-	if d, f := read(); d != "2" || f != "200000" || len(w.group.Warnings) > 0 {
-		t.Errorf("while open %s, %s; %v", d, f, w.group.Warnings)
-	}
-	if err := tr.Close(); err != nil {
-		t.Error(err)
-	}
-	if d, f := read(); d != "0" || f != "12345" {
-		t.Errorf("after it %s, %s", d, f)
 	}
 }
 

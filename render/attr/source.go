@@ -29,9 +29,9 @@ type Source interface {
 // source is opened again at once: values would else come under others' names.
 var ErrColumns = errors.New("its attributes have changed since it was opened")
 
-// ErrHeld is wrapped by what is said of a loss that is held back, and by an error of a Source's Load or Open that says that
+// ErrHeldBack is wrapped by what is said of a loss that is held back, and by an error of a Source's Load or Open that says that
 // what it has is not to be believed unless a load is forced. Unlike after other errors, the source goes on being followed.
-var ErrHeld = errors.New("held back")
+var ErrHeldBack = errors.New("held back")
 
 // ErrRejected is wrapped when too many of a source's rows are not devices.
 var ErrRejected = errors.New("too many rows are not devices")
@@ -70,15 +70,15 @@ type Rejecter interface {
 // Rejected is what a load left out.
 type Rejected struct {
 	Rows  int      // how many
-	First []string // why, of the first [MaxTold]
+	First []string // why, of the first [MaxReported]
 }
 
-// MaxTold is how many rows that are left out are told one by one.
-const MaxTold = 20
+// MaxReported is how many rows that are left out are told one by one.
+const MaxReported = 20
 
 // Add notes why a row is left out.
 func (r *Rejected) Add(why string) {
-	if r.Rows++; len(r.First) < MaxTold {
+	if r.Rows++; len(r.First) < MaxReported {
 		r.First = append(r.First, why)
 	}
 }

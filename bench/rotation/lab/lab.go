@@ -3,25 +3,17 @@
 package lab
 
 import (
-	"bytes"
-	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"dcs/bench/cmts"
-	"dcs/bench/storm"
-	"dcs/render/mic"
 )
 
 // Kind is one sort of CMTS of the plant.
@@ -51,61 +43,6 @@ type CMTS struct {
 	count int
 	why   string
 	late  int
-}
-
-// Rejected returns how many modems were rejected, within what time, and why the first was. Those that Late counts are not
-// among them.
-func (c *CMTS) Rejected() (count int, within time.Duration, why string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.count, c.last.Sub(c.first), c.why
-}
-
-// Late returns how many modems were rejected that came with a file older than the Lab's Drain.
-func (c *CMTS) Late() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.late
-}
-
-// register has the CMTS judge a modem. A rotation promises that a file is good for the drain time from its signing on, and
-// no longer: when the machine is too busy for this process to come to a modem in that time, its rejection says nothing
-// of the rotation. The server writes the time of signing into the file.
-func (c *CMTS) register(file []byte, modem netip.Addr, drain time.Duration) {
-	now := time.Now()
-	err := c.RegisterOn(c.iface, file, modem, now)
-	if err == nil {
-		return
-	}
-	// Looked at after the CMTS has judged. The file's time is in whole seconds, and so never later than its signing.
-	at, known := signed(file)
-	age := time.Since(at)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if known && drain > 0 && age >= drain {
-		c.late++
-		return
-	}
-	if c.count == 0 {
-		c.first = now
-		c.why = fmt.Sprintf("%s at %s: modem %v, with a file signed %v before or later: %v", c.Name, now.Format("15:04:05.000"), modem, age.Round(time.Millisecond), err)
-	}
-	c.last = now
-	c.count++
-}
-
-// signed returns the time that TLV 19 gives, in whole seconds, if there is one.
-func signed(file []byte) (at time.Time, known bool) {
-	const epoch1900 = 2208988800 // the Unix epoch in seconds since 1900 (RFC 868)
-
-	// A damaged file has no time.
-	_ = mic.Walk(file, func(off, hdr, end int, code uint8) bool {
-		if known = code == 19 && end-off-hdr == 4; known {
-			at = time.Unix(int64(binary.BigEndian.Uint32(file[off+hdr:end]))-epoch1900, 0)
-		}
-		return !known
-	})
-	return at, known
 }
 
 // perCMTS is how many modems a CMTS has. They are few, as the load goes through them one after another: so each
@@ -240,177 +177,10 @@ func (l *Lab) Close() error {
 	return errors.Join(errs...)
 }
 
-// Output is what a process has said.
-type Output struct {
-	What string
-	mu   sync.Mutex
-	b    bytes.Buffer
-}
-
-// Write keeps p.
-func (o *Output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-// String returns all of it so far.
-func (o *Output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
-
-// output is kept for Leaks.
-func (l *Lab) output(what string) *Output {
-	o := &Output{What: what}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.outputs = append(l.outputs, o)
-	return o
-}
-
-// Process is a dcs that runs.
-type Process struct {
-	*exec.Cmd
-	Out   *Output // both of its outputs
-	ended chan struct{}
-	err   error
-}
-
-// Start runs dcs.
-func (l *Lab) Start(args ...string) (*Process, error) {
-	p := &Process{Cmd: exec.Command(l.binary, args...), Out: l.output(strings.Join(args, " ")), ended: make(chan struct{})}
-	p.Stdout, p.Stderr = p.Out, p.Out
-	if err := p.Cmd.Start(); err != nil {
-		return nil, err
-	}
-	go func() {
-		p.err = p.Cmd.Wait()
-		close(p.ended)
-	}()
-	return p, nil
-}
-
-// Kill ends a process as kill -9 does.
-func (p *Process) Kill() {
-	_ = p.Process.Kill() // it may have ended
-	<-p.ended
-}
-
-// Stop ends a process, and returns how it ended.
-func (p *Process) Stop() error {
-	_ = p.Process.Signal(syscall.SIGTERM)
-	return p.Wait(time.Minute)
-}
-
-// Running tells whether the process has not ended.
-func (p *Process) Running() bool {
-	select {
-	case <-p.ended:
-		return false
-	default:
-		return true
-	}
-}
-
-// Wait returns how the process ended.
-func (p *Process) Wait(patience time.Duration) error {
-	select {
-	case <-p.ended:
-		return p.err
-	case <-time.After(patience):
-		p.Kill()
-		return fmt.Errorf("it did not end within %v", patience)
-	}
-}
-
-// Serve starts the server, on the port of the one before if there was one, and waits until it serves.
-func (l *Lab) Serve() (*Process, error) {
-	if l.port == 0 {
-		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			return nil, err
-		}
-		l.port = c.LocalAddr().(*net.UDPAddr).Port
-		c.Close()
-	}
-	p, err := l.Start("serve", "--listen", fmt.Sprintf("127.0.0.1:%d", l.port), "--transport", "socket", "--workers", "1", "--drain", "0s",
-		"--library", filepath.Join(l.Dir, "library"), "--secrets", l.Secrets, "--admin", l.Admin)
-	if err != nil {
-		return nil, err
-	}
-	for end := time.Now().Add(time.Minute); !strings.Contains(p.Out.String(), "serving"); time.Sleep(5 * time.Millisecond) {
-		if !p.Running() || time.Now().After(end) {
-			p.Kill()
-			return nil, fmt.Errorf("the server does not serve:\n%s", p.Out)
-		}
-	}
-	return p, nil
-}
-
-// Secret starts a verb of dcs secret.
-func (l *Lab) Secret(verb string, args ...string) (*Process, error) {
-	return l.Start(append([]string{"secret", verb, "--secrets", l.Secrets, "--admin", l.Admin}, args...)...)
-}
-
 // Journal returns the journal's text.
 func (l *Lab) Journal() string {
 	b, _ := os.ReadFile(l.Secrets + ".journal")
 	return string(b)
-}
-
-// Lag is how long a modem takes from its file to its registration.
-const Lag = 500 * time.Millisecond
-
-type arrival struct {
-	at    time.Time
-	c     *CMTS
-	modem netip.Addr
-	file  []byte
-}
-
-// Modems fetch files, rate of them a second, and register after Lag, until the context ends.
-func (l *Lab) Modems(ctx context.Context, rate float64) (*storm.Result, error) {
-	cfg := storm.Default()
-	cfg.Target = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(l.port))
-	n := len(l.CMTS)
-	cfg.Modems, cfg.Net = n*perCMTS, netip.MustParsePrefix("127.18.0.0/16")
-	cfg.Backoff, cfg.Retries = []time.Duration{time.Second}, 8
-	groups := min(n, 50)
-	for g := range groups {
-		share := (g+1)*n/groups - g*n/groups
-		cfg.Groups = append(cfg.Groups, storm.Group{Modems: share * perCMTS, Rate: rate * float64(share) / float64(n), Duration: time.Hour})
-	}
-	arrivals := make(chan arrival, 1<<16)
-	cfg.Verify = func(_ []byte, modem netip.Addr, body []byte) error {
-		c := l.of(modem)
-		if c == nil {
-			return fmt.Errorf("%v is behind no CMTS", modem)
-		}
-		arrivals <- arrival{time.Now().Add(Lag), c, modem, bytes.Clone(body)}
-		return nil
-	}
-	var registrar sync.WaitGroup
-	registrar.Go(func() {
-		for a := range arrivals {
-			time.Sleep(time.Until(a.at))
-			a.c.register(a.file, a.modem, l.Drain)
-		}
-	})
-	res, err := storm.Run(ctx, cfg)
-	close(arrivals)
-	registrar.Wait()
-	return res, err
-}
-
-func (l *Lab) of(modem netip.Addr) *CMTS {
-	for _, c := range l.CMTS {
-		if c.Prefix.Contains(modem) {
-			return c
-		}
-	}
-	return nil
 }
 
 // Look keeps what stands in the keyring and on the CMTSes for Leaks, and returns the texts by the name of their CMTS,
@@ -463,18 +233,4 @@ func (l *Lab) Leaks(more map[string]string) []string {
 	}
 	slices.Sort(found)
 	return found
-}
-
-// CommandLines returns the arguments and environments of all processes that may be looked at.
-func CommandLines() string {
-	var b strings.Builder
-	for _, pattern := range []string{"/proc/[0-9]*/cmdline", "/proc/[0-9]*/environ"} {
-		files, _ := filepath.Glob(pattern)
-		for _, f := range files {
-			text, _ := os.ReadFile(f) // it may have ended
-			b.Write(text)
-			b.WriteByte('\n')
-		}
-	}
-	return b.String()
 }

@@ -117,7 +117,7 @@ func TestReadSecret(t *testing.T) {
 
 // The log says what is held back of which source, and how to accept it.
 func TestHeldError(t *testing.T) {
-	err := fmt.Errorf("%w: attribute down would lose 200000 of 200000 values", attr.ErrHeld)
+	err := fmt.Errorf("%w: attribute down would lose 200000 of 200000 values", attr.ErrHeldBack)
 	if got, want := HeldError("sql", err), "held back: attribute down would lose 200000 of 200000 values; accept with: dcs devices reload --force 'sql'"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

@@ -81,7 +81,7 @@ func loadOnce(stderr io.Writer, sources []attr.Source) (devices *store.Store, en
 	}
 	failed := make(chan error, 1)
 	devices, err = store.Open(store.Config{Dir: dir, Sources: sources, Now: time.Now, OnEvent: func(ev store.Event) {
-		if ev.Kind == store.Failed || ev.Kind == store.NotMade {
+		if ev.Kind == store.Failed || ev.Kind == store.BuildFailed {
 			select {
 			case failed <- ev.Err:
 			default:
@@ -97,7 +97,7 @@ func loadOnce(stderr io.Writer, sources []attr.Source) (devices *store.Store, en
 	}
 	bar := progress.New(stderr, "devices", 0)
 	defer bar.Close()
-	for deadline := time.Now().Add(LoadTimeout); !devices.Settled(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(LoadTimeout); !devices.AllLoaded(); time.Sleep(10 * time.Millisecond) {
 		n := int64(0)
 		for _, st := range devices.State() {
 			n += int64(max(st.Loading, st.Devices))

@@ -34,7 +34,7 @@ func OtherUsers(sources []config.DeviceSource) bool {
 			return false
 		}
 		cred, err := account.Lookup(s.Plugin.User)
-		return err != nil || !plugin.Ours(cred)
+		return err != nil || !plugin.IsCurrent(cred)
 	})
 }
 
@@ -47,7 +47,7 @@ func CheckPluginUsers(sources []config.DeviceSource) error {
 		}
 		cred, err := account.Lookup(s.Plugin.User)
 		if err == nil {
-			err = plugin.MayBecome(cred)
+			err = plugin.CheckCredential(cred)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", s.Pos, err))

@@ -73,9 +73,9 @@ func (c *checker) checkSource(ctx context.Context, src attr.Source, saved *store
 		fmt.Fprintf(c.Stdout, "%s: %d devices, %d left out, %d duplicates\n", src.Name(), built.Devices, built.Rejected.Rows, built.Duplicates)
 	}
 	if err == nil && saved != nil {
-		err = saved.Held(src, &built, time.Now())
+		err = saved.CheckLosses(src, &built, time.Now())
 	}
-	if errors.Is(err, attr.ErrHeld) {
+	if errors.Is(err, attr.ErrHeldBack) {
 		return fmt.Errorf("%s: the server would serve on what it has: %s", src.Name(), assemble.HeldError(src.Name(), err))
 	}
 	return err

@@ -12,7 +12,7 @@ func UnseenChanges(list []config.DeviceSource) (warnings []string) {
 		seen := ""
 		switch {
 		case c.SQL != nil:
-			seen = c.SQL.Seen()
+			seen = c.SQL.ChangeDelay()
 		case c.LDAP != nil && c.LDAP.Reload < 0:
 			seen = "reload is negative: entries that are deleted from the directory are never seen to be gone"
 		case c.Plugin != nil && !c.Plugin.Changes:

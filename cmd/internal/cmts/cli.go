@@ -2,13 +2,11 @@ package cmts
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net"
-	"strconv"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -193,76 +191,4 @@ func (c *cli) Verify(ctx context.Context, want []secret.Text) (State, error) {
 		first = false
 	}
 	return state, nil
-}
-
-// held is what one interface, or a CMTS, was seen to hold.
-type held struct {
-	texts          []string
-	filled, hidden int // hidden: of the filled ones, those whose text is not known
-}
-
-func (h *held) read(r *reading, output, quote string) {
-	for line := range strings.Lines(output) {
-		line = strings.TrimRight(line, "\n")
-		if r.Hidden.Regexp != nil {
-			if m := r.Hidden.FindStringSubmatch(line); m != nil {
-				h.filled++
-				if i := r.Hidden.SubexpIndex("type7"); i >= 0 {
-					if text, ok := decodeType7(m[i]); ok {
-						h.texts = append(h.texts, text)
-						continue
-					}
-				}
-				h.hidden++
-				continue
-			}
-		}
-		if r.Clear.Regexp != nil {
-			if m := r.Clear.FindStringSubmatch(line); m != nil {
-				h.filled++
-				text := m[r.Clear.SubexpIndex(varSecret)]
-				if n := len(quote); n > 0 && len(text) >= 2*n && strings.HasPrefix(text, quote) && strings.HasSuffix(text, quote) {
-					text = text[n : len(text)-n]
-				}
-				h.texts = append(h.texts, text)
-			}
-		}
-	}
-}
-
-func (h *held) holds(want secret.Text) Holding {
-	for _, t := range h.texts {
-		if want.Equal(secret.New(t)) {
-			return Yes
-		}
-	}
-	if h.hidden > 0 {
-		return Unknown
-	}
-	return No
-}
-
-// type7 is the key of the reversible encoding that IOS calls type 7.
-const type7 = "dsfd;kfoA,.iyewrkldJKDHSUBsgvca69834ncxv9873254k;fg87"
-
-// decodeType7 fails on what is not printable: it was in another encoding then.
-func decodeType7(s string) (string, bool) {
-	if len(s) < 4 {
-		return "", false
-	}
-	at, err := strconv.Atoi(s[:2])
-	if err != nil || at < 0 {
-		return "", false
-	}
-	text, err := hex.DecodeString(s[2:])
-	if err != nil {
-		return "", false
-	}
-	for i := range text {
-		text[i] ^= type7[(at+i)%len(type7)]
-		if text[i] < ' ' || text[i] > '~' {
-			return "", false
-		}
-	}
-	return string(text), true
 }

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"dcs/cmd/internal/strictyaml"
-	"dcs/render/secret"
 )
 
 //go:embed descriptions/*.yaml
@@ -31,13 +30,6 @@ type description struct {
 	MIB      *mib              `yaml:"mib"`
 
 	perInterface bool
-}
-
-type secretRules struct {
-	MaxLength  int               `yaml:"max_length"`
-	Characters pattern           `yaml:"characters"` // matches one character that may be sent
-	Quote      string            `yaml:"quote"`      // written before and after
-	Escape     map[string]string `yaml:"escape"`     // a character, and how it is written
 }
 
 // dialogue is a conversation with a command line.
@@ -194,127 +186,6 @@ func parseDescription(file string, src []byte) (*description, error) {
 	return &d, nil
 }
 
-// The variables that are there without being declared.
-const (
-	varSecret    = "secret"
-	varInterface = "interface"
-	varUser      = "user"
-	varPassword  = "password"
-	varEnable    = "enable_password"
-)
-
-func (d *description) check() (errs []error) {
-	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if d.Slots < 1 || d.Slots > 2 {
-		fail("slots is %d: a CMTS holds 1 secret at once, or 2", d.Slots)
-	}
-	if d.Secret.MaxLength < 1 {
-		fail("secret.max_length is not set")
-	}
-	if d.Secret.Characters.Regexp == nil {
-		fail("secret.characters is not set: it says what a secret may be made of, such as '[A-Za-z0-9]'")
-	}
-	for c := range d.Secret.Escape {
-		if len([]rune(c)) != 1 {
-			fail("secret.escape: %q is not one character", c)
-		}
-	}
-	known := map[string]bool{}
-	for name := range d.Vars {
-		known[name] = true
-	}
-	text := func(where, s string, allowed ...string) {
-		for _, name := range variables(s) {
-			switch {
-			case name == varInterface && slices.Contains(allowed, name):
-				d.perInterface = true
-			case !known[name] && !slices.Contains(allowed, name):
-				fail("%s: {{%s}} is not known here", where, name)
-			}
-		}
-	}
-	switch {
-	case (d.Dialogue == nil) == (d.MIB == nil):
-		fail("there must be either a dialogue or a mib")
-	case d.MIB != nil:
-		if n := len(d.MIB.Places); n < d.Slots || n > 3 {
-			fail("mib.places has %d places: one is needed for each slot, and one may be spare", n)
-		}
-		for i, p := range d.MIB.Places {
-			at := fmt.Sprintf("mib.places[%d]", i)
-			if p.Value == "" {
-				fail("%s: no value", at)
-			}
-			text(at, p.Value, varInterface)
-			text(at, p.Status, varInterface)
-		}
-	default:
-		d.Dialogue.check(fail, text)
-		if d.Slots == 2 && (len(d.Dialogue.Add) == 0 || len(d.Dialogue.Promote) == 0) {
-			fail("dialogue: add and promote are needed for two slots")
-		}
-	}
-	return errs
-}
-
-func (g *dialogue) check(fail func(string, ...any), text func(string, string, ...string)) {
-	if g.Prompt.Regexp == nil || g.Prompt.SubexpIndex("host") < 0 {
-		fail("dialogue.prompt must be an expression with a group (?P<host>…)")
-	}
-	if g.LineEnd == "" {
-		g.LineEnd = "\n"
-	}
-	answers := func(where string, list []answer) {
-		for _, a := range list {
-			if a.Expect.Regexp == nil {
-				fail("%s: an answer without expect", where)
-			}
-			text(where, a.Send, varUser, varPassword, varEnable)
-		}
-	}
-	answers("dialogue.login", g.Login)
-	var walk func(where string, steps []step, allowed ...string)
-	walk = func(where string, steps []step, allowed ...string) {
-		for i, s := range steps {
-			at := fmt.Sprintf("%s[%d]", where, i)
-			if len(s.Interfaces) > 0 {
-				if s.Send != "" || s.Read != nil || s.When.Regexp != nil {
-					fail("%s: interfaces stands alone in its step", at)
-				}
-				walk(at+".interfaces", s.Interfaces, append(slices.Clone(allowed), varInterface)...)
-				continue
-			}
-			if s.Send == "" {
-				fail("%s: nothing to send", at)
-			}
-			if s.Timeout < 0 {
-				fail("%s: timeout is negative", at)
-			}
-			text(at, s.Send, allowed...)
-			answers(at+".answers", s.Answers)
-			if s.Read == nil {
-				continue
-			}
-			if s.Read.Clear.Regexp == nil && s.Read.Hidden.Regexp == nil {
-				fail("%s.read: neither clear nor hidden", at)
-			}
-			if c := s.Read.Clear; c.Regexp != nil && c.SubexpIndex(varSecret) < 0 {
-				fail("%s.read.clear has no group (?P<secret>…)", at)
-			}
-		}
-	}
-	if len(g.Set) == 0 || len(g.Clear) == 0 {
-		fail("dialogue: set and clear are needed")
-	}
-	walk("dialogue.start", g.Start)
-	walk("dialogue.set", g.Set, varSecret)
-	walk("dialogue.add", g.Add, varSecret)
-	walk("dialogue.promote", g.Promote, varSecret)
-	walk("dialogue.clear", g.Clear)
-	walk("dialogue.save", g.Save)
-	walk("dialogue.verify", g.Verify)
-}
-
 // readable tells whether verify may find a secret's text.
 func (g *dialogue) readable() bool {
 	var any func([]step) bool
@@ -324,71 +195,4 @@ func (g *dialogue) readable() bool {
 		})
 	}
 	return any(g.Verify)
-}
-
-var variable = regexp.MustCompile(`\{\{\s*([a-z_0-9]*)\s*\}\}`)
-
-func variables(s string) (names []string) {
-	for _, m := range variable.FindAllStringSubmatch(s, -1) {
-		names = append(names, m[1])
-	}
-	return names
-}
-
-// expand fills in the variables, once: what they hold is not looked at again.
-func expand(s string, vars map[string]string) string {
-	return variable.ReplaceAllStringFunc(s, func(m string) string {
-		return vars[variable.FindStringSubmatch(m)[1]]
-	})
-}
-
-// checkSecret tells why a CMTS with these rules would not take a secret, without saying what is in it.
-func (r *secretRules) check(secret secret.Text) error {
-	text := secret.Reveal()
-	switch {
-	case text == "":
-		return errors.New("the secret is empty")
-	case len(text) > r.MaxLength:
-		return fmt.Errorf("the secret has %d octets, and this CMTS takes %d", len(text), r.MaxLength)
-	}
-	for i, c := range text {
-		// Control characters would end the line, or edit it.
-		if c < ' ' || c == 0x7f || c == '\uFFFD' {
-			return fmt.Errorf("character %d of the secret is a control character", i+1)
-		}
-		if one := string(c); r.Escape[one] == "" && (!r.Characters.MatchString(one) || one == r.Quote) {
-			return fmt.Errorf("character %d of the secret cannot be given to this CMTS (%s)", i+1, kindOf(c))
-		}
-	}
-	return nil
-}
-
-// kindOf describes a character well enough to find it, and no better.
-func kindOf(c rune) string {
-	switch {
-	case c == ' ':
-		return "a space"
-	case c == '"' || c == '\'' || c == '`':
-		return "a quotation mark"
-	case c > 0x7e:
-		return "not ASCII"
-	case c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9':
-		return "a letter or digit"
-	}
-	return "a punctuation mark"
-}
-
-// write returns the secret as a command line has it.
-func (r *secretRules) write(secret secret.Text) string {
-	var b strings.Builder
-	b.WriteString(r.Quote)
-	for _, c := range secret.Reveal() {
-		if esc := r.Escape[string(c)]; esc != "" {
-			b.WriteString(esc)
-		} else {
-			b.WriteRune(c)
-		}
-	}
-	b.WriteString(r.Quote)
-	return b.String()
 }

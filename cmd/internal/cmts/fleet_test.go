@@ -1,196 +1,84 @@
 package cmts
 
 import (
-	"bytes"
-	"context"
-	"errors"
-	"fmt"
-	"log/slog"
-	"os"
-	"path/filepath"
+	"net/netip"
 	"strings"
-	"sync"
 	"testing"
-	"time"
-
-	sim "dcs/bench/cmts"
-	"dcs/render/secret"
 )
 
-// What nothing may print. They are unlike any word, so that finding one is no accident.
-const (
-	oldSecret     = "zqOLD-7781-kwv"
-	newSecret     = "zqNEW-9942-jxh"
-	loginPassword = "zqLOGIN-3317"
-	enablePass    = "zqENABLE-5526"
-	community     = "zqCOMMUNITY-60"
-	authPassword  = "zqAUTH-88231-pw"
-	privPassword  = "zqPRIV-44120-pw"
-)
-
-// safeLog is a log that the tests' end looks through.
-type safeLog struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *safeLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-// rig is one simulated CMTS and the driver for it.
-type rig struct {
-	t    *testing.T
-	sim  *sim.CMTS
-	cfg  CMTS
-	opt  Options
-	log  *safeLog
-	dir  string
-	host *sim.Server
-}
-
-func (r *rig) file(name, text string) string {
-	r.t.Helper()
-	file := filepath.Join(r.dir, name)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		r.t.Fatal(err)
-	}
-	return file
-}
-
-func newRig(t *testing.T, cfg sim.Config) *rig {
-	t.Helper()
-	if cfg.Name == "" {
-		cfg.Name = "cmts-1"
-	}
-	cfg.User, cfg.Password = "dcs", loginPassword
-	if cfg.Secret == "" {
-		cfg.Secret = oldSecret
-	}
-	r := &rig{t: t, sim: sim.New(cfg), log: &safeLog{}, dir: t.TempDir()}
-	r.opt.Log = slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	r.cfg = CMTS{Name: cfg.Name, Driver: string(cfg.Make), Interfaces: cfg.Interfaces, Timeout: 20 * time.Second}
-	t.Cleanup(func() { r.clean(r.log.b.String()) })
-	if cfg.Make == sim.C3 {
-		return r
-	}
-	server, err := r.sim.ServeSSH("127.0.0.1:0")
+func TestFleet(t *testing.T) {
+	fleet, err := ParseFleet("/etc/dcs/fleet.yaml", []byte(`
+- name: nord-1
+  address: 192.0.2.10
+  driver: cisco
+  interfaces: [Cable5/0/0, Cable6/0/0]
+  prefixes: [10.1.0.0/16, "2001:db8:1::/48"]
+  user: dcs
+  password_file: /etc/dcs/cmts/nord-1
+  key_file: key
+  vars: {index: "7"}
+  timeout: 20s
+- {name: sued-1, address: "[2001:db8::7]:1161", driver: arris-c3, interfaces: ["3"], slots: 1, snmp: {user: dcs, auth: sha256, retries: 0}}
+`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = server.Close() })
-	r.host = server
-	r.cfg.Address, r.cfg.User = server.Addr, "dcs"
-	r.cfg.PasswordFile = r.file("password", loginPassword+"\n")
-	r.cfg.EnablePasswordFile = r.file("enable", enablePass+"\n")
-	r.opt.KnownHosts = r.file("known_hosts", server.KnownHosts()+"\n")
-	return r
-}
-
-// snmp serves a C3 by the agent of ours.
-func (r *rig) snmp() *rig {
-	r.t.Helper()
-	a, err := r.sim.ServeSNMP("127.0.0.1:0", community)
-	if err != nil {
-		r.t.Fatal(err)
+	a, b := fleet[0], fleet[1]
+	if len(fleet) != 2 || a.Prefixes[1] != netip.MustParsePrefix("2001:db8:1::/48") || a.Timeout != 20e9 || a.Vars["index"] != "7" ||
+		a.PasswordFile != "/etc/dcs/cmts/nord-1" || a.KeyFile != "/etc/dcs/key" || *b.SNMP.Retries != 0 || b.Slots != 1 {
+		t.Errorf("read as %+v", fleet)
 	}
-	r.t.Cleanup(func() { _ = a.Close() })
-	r.cfg.Address = a.Addr
-	r.cfg.SNMP.CommunityFile = r.file("community", community)
-	return r
-}
-
-// clean fails if text holds a secret, or a good part of one.
-func (r *rig) clean(text string) {
-	r.t.Helper()
-	for _, s := range []string{oldSecret, newSecret, loginPassword, enablePass, community, authPassword, privPassword} {
-		for i := 0; i+6 <= len(s); i++ {
-			if strings.Contains(text, s[i:i+6]) {
-				r.t.Errorf("%q holds %q", text, s[i:i+6])
-				break
-			}
+	for _, tt := range []struct{ src, want string }{
+		{"- {address: 192.0.2.1, driver: cisco}", "CMTS 1 has no name"},
+		{"- {name: a, driver: cisco}", "a: no address"},
+		{"- {name: a, address: 'host:99999', driver: cisco}", `"99999" is not a port`},
+		{"- {name: a, address: h}", "no driver: there are arris-c3, arris-c4, cisco, motorola-bsr"},
+		{"- {name: a, address: h, driver: cisco, pasword: x}", `fleet.yaml:1:40: unknown field "pasword"`},
+		{"- {name: a, address: h, driver: cisco, prefixes: [10.1.2.3/16]}", "is 10.1.0.0/16 meant?"},
+		{"- {name: a, address: h, driver: cisco, prefixes: [10.1/16]}", "fleet.yaml"},
+		{"- {name: a, address: h, driver: cisco, prefixes: [10]}", "fleet.yaml"},
+		{"- {name: a, address: h, driver: cisco, interfaces: [\"x\\ny\"]}", "interfaces has a control character"},
+		{"- {name: a, address: h, driver: cisco}\n- {name: a, address: i, driver: cisco}", "two CMTSes of the name a"},
+		{"- {name: a, address: h, driver: cisco, prefixes: [10.0.0.0/8]}\n- {name: b, address: i, driver: cisco, prefixes: [10.0.0.0/8]}", "b: prefix 10.0.0.0/8 belongs to a already"},
+		{"- {name: \"a b\", address: h, driver: cisco}", "a name is made of"},
+		{"- {name: a, address: h, driver: cisco, slots: 3}", "slots is 3"},
+	} {
+		if _, err := ParseFleet("fleet.yaml", []byte(tt.src)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.src, err, tt.want)
 		}
 	}
 }
 
-func (r *rig) open() Driver {
-	r.t.Helper()
-	d, err := Open(r.cfg, r.opt)
+// Names and values are taken as they are written, be they what YAML calls numbers.
+func TestFleetAsWritten(t *testing.T) {
+	fleet, err := ParseFleet("fleet.yaml", []byte(`
+- {name: 010, address: h, driver: cisco, user: &u 0x1F, interfaces: &i [007, 1.50], vars: &v {1_000: 012}, slots: 1, save: True}
+- {name: 8, address: h, driver: cisco, user: *u, interfaces: *i, vars: *v, slots: 0x1, save: true}
+`))
 	if err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
-	return d
-}
-
-// fails checks an error: that it is one, says all of want, and no secret.
-func (r *rig) fails(err error, want ...string) {
-	r.t.Helper()
-	if err == nil {
-		r.t.Fatalf("no error, wanted one with %q", want)
-	}
-	r.clean(fmt.Sprintf("%v %+v %#v", err, err, err))
-	if n := len(err.Error()); n > maxError+200 {
-		r.t.Errorf("the error has %d octets", n)
-	}
-	for _, w := range want {
-		if !strings.Contains(err.Error(), w) {
-			r.t.Errorf("%q does not say %q", err, w)
+	for i, name := range []string{"010", "8"} {
+		c := fleet[i]
+		if c.Name != name || c.User != "0x1F" || c.Interfaces[0] != "007" || c.Interfaces[1] != "1.50" || c.Vars["1_000"] != "012" || c.Slots != 1 || !*c.Save {
+			t.Errorf("read as %+v", c)
 		}
 	}
-}
-
-func (r *rig) works(err error) {
-	r.t.Helper()
+	d, err := parseDescription("x.yaml", []byte(`
+slots: 1
+secret: {max_length: 16, characters: '.', escape: {0: 00}}
+vars: {1.50: 007}
+dialogue: {prompt: '(?P<host>x)', errors: [1.50, 0x1F, "\x41\\n"], set: [0123, {send: 0x1F, timeout: 5s}], clear: ["010"]}
+`))
 	if err != nil {
-		r.clean(err.Error())
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
-}
-
-func (r *rig) holds(iface string, want ...string) {
-	r.t.Helper()
-	if got := r.sim.Secrets(iface); strings.Join(got, " ") != strings.Join(want, " ") {
-		r.t.Errorf("interface %q holds %q, want %q", iface, got, want)
+	g := d.Dialogue
+	if d.Secret.Escape["0"] != "00" || d.Vars["1.50"] != "007" || g.Errors[0].String() != "1.50" || g.Errors[1].String() != "0x1F" || g.Errors[2].String() != `A\n` ||
+		g.Set[0].Send != "0123" || g.Set[1].Send != "0x1F" || g.Clear[0].Send != "010" {
+		t.Errorf("read as %+v, %+v", d, g)
 	}
-}
-
-func (r *rig) state(d Driver, want State) {
-	r.t.Helper()
-	got, err := d.Verify(context.Background(), []secret.Text{secret.New(oldSecret), secret.New(newSecret)})
-	r.works(err)
-	if fmt.Sprint(got.Holds, got.Filled) != fmt.Sprint(want.Holds, want.Filled) {
-		r.t.Errorf("verify: old, new: %v, %d filled; want %v, %d filled", got.Holds, got.Filled, want.Holds, want.Filled)
+	if _, err := ParseFleet("fleet.yaml", []byte("- name: a\n  user: \xff\n")); err == nil || !strings.Contains(err.Error(), "fleet.yaml:2:9: the octets here are not UTF-8") {
+		t.Error(err)
 	}
-	r.clean(got.Note)
-}
-
-// snmpd serves a C3 by net-snmp, for version 2c and 3.
-func (r *rig) snmpd() *rig {
-	r.t.Helper()
-	s, err := r.sim.StartSnmpd(sim.SnmpdConfig{
-		Dir: r.t.TempDir(), Community: community, User: "dcs", AuthPassword: authPassword, PrivPassword: privPassword,
-	})
-	if errors.Is(err, sim.ErrNoSnmpd) && os.Getenv("DCS_REQUIRE_SERVERS") == "" {
-		r.t.Skip(err)
-	}
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.t.Cleanup(func() { _ = s.Close() })
-	r.cfg.Address = s.Addr
-	return r
-}
-
-func (r *rig) v2c() *rig {
-	r.cfg.SNMP = SNMP{CommunityFile: r.file("community", community)}
-	return r
-}
-
-func (r *rig) v3() *rig {
-	r.cfg.SNMP = SNMP{
-		User: "dcs", Auth: "sha256", AuthPasswordFile: r.file("auth", authPassword), PrivPasswordFile: r.file("priv", privPassword),
-	}
-	return r
 }

@@ -203,7 +203,7 @@ func csvKeys(c *csvfile.Config) []Key {
 			return s[0], nil
 		})},
 		{Name: "max_rejected", field: number(&c.MaxRejected, -1, 1<<30)},
-		{Name: "settle", field: duration(&c.Settle, 0, time.Minute)},
+		{Name: "settle", field: duration(&c.Debounce, 0, time.Minute)},
 		{Name: "poll", field: duration(&c.Poll, 0, maxWait)},
 	}
 }

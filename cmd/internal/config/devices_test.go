@@ -39,7 +39,7 @@ prebuild: on
 	want := Devices{
 		Sources: []DeviceSource{
 			{Pos: "/etc/dcs/dcs.yaml:2:5", CSV: &csvfile.Config{Path: "/etc/dcs/fleet.csv"}},
-			{Pos: "/etc/dcs/dcs.yaml:3:5", CSV: &csvfile.Config{Path: "/x.csv", Comma: ';', Settle: time.Second}},
+			{Pos: "/etc/dcs/dcs.yaml:3:5", CSV: &csvfile.Config{Path: "/x.csv", Comma: ';', Debounce: time.Second}},
 			{Pos: "/etc/dcs/dcs.yaml:4:5", SQL: &SQL{Driver: "postgres", Config: sqldb.Config{
 				DSNFile: "/etc/dcs/dsn", Query: "SELECT mac FROM devices", Channel: "devices", AskParams: []string{"mac", "ip"},
 			}}},

@@ -46,7 +46,7 @@ func Acquire(path, doing string, now time.Time) (*Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	err = lockAlone(f)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		locked := &LockedError{Path: path}
 		if err := json.NewDecoder(f).Decode(&locked.Holder); err != nil {
@@ -67,6 +67,23 @@ func Acquire(path, doing string, now time.Time) (*Lock, error) {
 		return nil, err
 	}
 	return &Lock{f}, nil
+}
+
+// lockAlone takes the exclusive lock. [Held], which tries the lock by a shared one, holds that for a moment only: it is waited for.
+func lockAlone(f *os.File) error {
+	fd := int(f.Fd())
+	for {
+		if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+			return err
+		}
+		if err := unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB); err != nil {
+			return err // somebody has it alone
+		}
+		if err := unix.Flock(fd, unix.LOCK_UN); err != nil {
+			return err
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 // Release gives the lock back. Its file stays.

@@ -28,6 +28,8 @@ type world struct {
 	dieAt int // 0: never
 	after bool
 	dead  bool
+	fail  func(op string) error // asked before each operation; nil: none fails
+	ctx   context.Context       // of the process; nil: one that does not end
 
 	disk    *keyring.File
 	drained *keyring.File // as it was when the rotation waited last
@@ -82,11 +84,16 @@ func newWorld(t *testing.T, double, single int) (*world, []string) {
 }
 
 // op is one operation that the outside can see. do changes the world.
-func (w *world) op(do func() error) error {
+func (w *world) op(name string, do func() error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.dead {
 		return errDead
+	}
+	if w.fail != nil {
+		if err := w.fail(name); err != nil {
+			return err
+		}
 	}
 	w.ops++
 	if w.ops == w.dieAt && !w.after {
@@ -131,7 +138,7 @@ func (w *world) look() {
 
 func (w *world) Load() (*keyring.File, error) {
 	var f *keyring.File
-	err := w.op(func() error {
+	err := w.op("load", func() error {
 		f = w.disk.Clone()
 		return nil
 	})
@@ -139,7 +146,7 @@ func (w *world) Load() (*keyring.File, error) {
 }
 
 func (w *world) Save(f *keyring.File) error {
-	return w.op(func() error {
+	return w.op("save", func() error {
 		f.Generation++
 		w.disk = f.Clone()
 		return nil
@@ -148,7 +155,7 @@ func (w *world) Save(f *keyring.File) error {
 
 func (w *world) Reload(context.Context) (uint64, error) {
 	var g uint64
-	err := w.op(func() error {
+	err := w.op("reload", func() error {
 		switch {
 		case !w.serverUp:
 			return ErrNoServer
@@ -163,7 +170,7 @@ func (w *world) Reload(context.Context) (uint64, error) {
 }
 
 func (w *world) Append(line []byte) error {
-	return w.op(func() error {
+	return w.op("append", func() error {
 		w.journal = append(w.journal, line...)
 		return nil
 	})
@@ -190,9 +197,12 @@ func (b *box) Check(s secret.Text) error {
 }
 
 // do changes one interface after the other.
-func (b *box) do(op string, change func(iface int)) error {
+func (b *box) do(ctx context.Context, op string, change func(iface int)) error {
 	for i := range b.ifs {
-		err := b.w.op(func() error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		err := b.w.op(op, func() error {
 			if b.fail != nil {
 				if err := b.fail(op); err != nil {
 					return err
@@ -208,8 +218,8 @@ func (b *box) do(op string, change func(iface int)) error {
 	return nil
 }
 
-func (b *box) Add(_ context.Context, s secret.Text) error {
-	return b.do("add", func(i int) {
+func (b *box) Add(ctx context.Context, s secret.Text) error {
+	return b.do(ctx, "add", func(i int) {
 		text := s.Reveal()
 		if b.slots == 1 || len(b.ifs[i]) == 0 {
 			b.ifs[i] = []string{text}
@@ -219,8 +229,8 @@ func (b *box) Add(_ context.Context, s secret.Text) error {
 	})
 }
 
-func (b *box) Remove(_ context.Context, keep secret.Text) error {
-	return b.do("remove", func(i int) {
+func (b *box) Remove(ctx context.Context, keep secret.Text) error {
+	return b.do(ctx, "remove", func(i int) {
 		b.ifs[i] = nil
 		if !keep.IsZero() {
 			b.ifs[i] = []string{keep.Reveal()}
@@ -228,12 +238,12 @@ func (b *box) Remove(_ context.Context, keep secret.Text) error {
 	})
 }
 
-func (b *box) Verify(_ context.Context, want []secret.Text) (cmts.State, error) {
+func (b *box) Verify(ctx context.Context, want []secret.Text) (cmts.State, error) {
 	st := cmts.State{Filled: -1}
 	for range want {
 		st.Holds = append(st.Holds, cmts.Unknown)
 	}
-	err := b.do("verify", func(i int) {
+	err := b.do(ctx, "verify", func(i int) {
 		if !b.readable {
 			return
 		}
@@ -272,8 +282,10 @@ func (w *world) start(state *State) *Saga {
 
 // rotate is a process that rotates from the beginning.
 func (w *world) rotate(fleet []string, wish Wish) error {
-	s := w.start(nil)
-	ctx := context.Background()
+	s, ctx := w.start(nil), w.ctx
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	ring, err := w.Load()
 	if err != nil {
 		return err

@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"dcs/cmd/internal/cli"
@@ -153,7 +151,7 @@ func (j *Job) locked(ctx context.Context, doing string, f func(context.Context) 
 	if j.ring, err = keyring.Load(j.cfg.Secrets); err != nil { // as it is now that it is ours
 		return err
 	}
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := interruptible(ctx)
 	defer stop()
 	j.begin()
 	defer func() { j.bar.Close() }()

@@ -91,7 +91,7 @@ func (j *Job) rotate(ctx context.Context, wish rotate.Wish, dryRun, yes bool) er
 		_, err := fmt.Fprintln(j.Env.Stdout, "Nothing was changed.")
 		return err
 	}
-	if !yes && !ask(j.Env, "Rotate?") {
+	if !yes && !ask(ctx, j.Env, "Rotate?") {
 		fmt.Fprintln(j.Env.Stderr, "nothing was changed")
 		return cli.ErrReported
 	}
@@ -107,15 +107,21 @@ func (j *Job) rotate(ctx context.Context, wish rotate.Wish, dryRun, yes bool) er
 	return j.finish(ctx, j.saga.Begin(ctx, sv.New))
 }
 
-// ask puts a question that is answered by y or yes.
-func ask(e cli.Env, question string) bool {
+// ask asks a question, and reports whether the answer is y or yes; an interrupt is a no.
+func ask(ctx context.Context, e cli.Env, question string) bool {
 	fmt.Fprintf(e.Stdout, "%s [y/N] ", question)
-	line, _ := bufio.NewReader(e.Stdin).ReadString('\n')
-	switch strings.ToLower(strings.TrimSpace(line)) {
-	case "y", "yes":
-		return true
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(e.Stdin).ReadString('\n')
+		answer <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case line := <-answer:
+		return ctx.Err() == nil && (line == "y" || line == "yes")
+	case <-ctx.Done():
+		fmt.Fprintln(e.Stdout)
+		return false
 	}
-	return false
 }
 
 // lookBehind finds the static files that a rotation leaves behind. The error says why it is not known which.

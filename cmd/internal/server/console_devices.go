@@ -29,8 +29,8 @@ func (b *backend) Devices() []console.Source {
 		if st.Err != nil {
 			src.Error = st.Err.Error()
 		}
-		if st.Held != nil {
-			src.Held, src.HeldChanges = assemble.HeldError(st.Name, st.Held), st.HeldBack
+		if st.HeldBack != nil {
+			src.Held, src.HeldChanges = assemble.HeldError(st.Name, st.HeldBack), st.ChangesHeldBack
 		}
 		out = append(out, src)
 	}

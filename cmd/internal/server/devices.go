@@ -107,16 +107,16 @@ func (d *deviceLog) handle(e store.Event) {
 		}
 		d.log.Info("devices "+e.Kind.String(), args...)
 		notify(d.files)
-	case store.Grown:
+	case store.SchemaGrown:
 		notify(d.grown)
-	case store.Held:
+	case store.HeldBack:
 		args = append(args, "err", assemble.HeldError(e.Source, e.Err))
 		d.log.Warn("devices held back: still serving the last known state, other changes are applied", args...)
 	case store.NotDurable:
 		d.log.Error("devices: changes not durable; served from memory only", "err", e.Err)
 	case store.Durable:
 		d.log.Info("devices: changes durable again")
-	case store.Ahead:
+	case store.ClockAhead:
 		d.log.Warn("devices: snapshot from the future; its age is unknown until the source is loaded", append(args, "err", e.Err)...)
 	default:
 		args = append(args, "err", e.Err)

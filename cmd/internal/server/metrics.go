@@ -97,8 +97,8 @@ func (s *server) readDevices(w *metrics.Values) {
 	for _, st := range s.devices.State() {
 		w.Flag(metrics.DeviceSourceUp, st.Up, st.Name)
 		w.Flag(metrics.DeviceSourceLoading, st.Loading >= 0, st.Name)
-		w.Flag(metrics.DeviceSourceHeld, st.Held != nil, st.Name)
-		w.Value(metrics.DeviceChangesHeld, float64(st.HeldBack), st.Name)
+		w.Flag(metrics.DeviceSourceHeld, st.HeldBack != nil, st.Name)
+		w.Value(metrics.DeviceChangesHeld, float64(st.ChangesHeldBack), st.Name)
 		w.Value(metrics.Devices, float64(st.Devices), st.Name)
 		w.Value(metrics.DevicesDuplicate, float64(st.Duplicates), st.Name)
 		w.Count(metrics.DeviceChanges, uint64(max(st.Changes, 0)), st.Name)

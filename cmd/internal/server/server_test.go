@@ -30,7 +30,7 @@ func TestPeekAsksNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	dcstest.Eventually(t, "the source is open", store.Settled)
+	dcstest.Eventually(t, "the source is open", store.AllLoaded)
 	view := (&storeDevices{store: store}).View()
 	unknown := device.MAC{2, 0, 0, 0, 0, 9}
 	queries := []render.Query{
@@ -88,7 +88,7 @@ func TestDevicesNoAllocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	dcstest.Eventually(t, "the fleet is loaded", store.Settled)
+	dcstest.Eventually(t, "the fleet is loaded", store.AllLoaded)
 	cfg := config.Default()
 	cfg.Library = []string{filepath.Join(dir, "library")}
 	lib, err := assemble.Library(&cfg)

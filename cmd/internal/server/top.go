@@ -95,8 +95,8 @@ func (s *server) topSources() []adminapi.TopSource {
 		if d.Err != nil {
 			src.Error = d.Err.Error()
 		}
-		if d.Held != nil {
-			src.Held = assemble.HeldError(d.Name, d.Held)
+		if d.HeldBack != nil {
+			src.Held = assemble.HeldError(d.Name, d.HeldBack)
 		}
 		sources = append(sources, src)
 	}

@@ -6,19 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
-
 	"dcs/render/attr"
-	"dcs/render/device"
 )
 
 // Config says where the file is and how it is written.
@@ -36,7 +30,7 @@ type Config struct {
 	MaxRejected int
 	// OnReject is told of each row that is left out, by its line, from 1. It may be nil.
 	OnReject func(line int, reason string)
-	Settle   time.Duration // how long the file must have stayed as it is before a change counts; 0: 250 ms
+	Debounce time.Duration // how long the file must have stayed as it is before a change counts; 0: 250 ms
 	Poll     time.Duration // how often it is looked at where the kernel does not tell of changes, on a network's file system; 0: 10 s
 }
 
@@ -58,8 +52,8 @@ func New(cfg Config) attr.Follower {
 	if cfg.Comma == 0 {
 		cfg.Comma = ','
 	}
-	if cfg.Settle == 0 {
-		cfg.Settle = 250 * time.Millisecond
+	if cfg.Debounce == 0 {
+		cfg.Debounce = 250 * time.Millisecond
 	}
 	if cfg.Poll == 0 {
 		cfg.Poll = 10 * time.Second
@@ -120,65 +114,6 @@ func (s *source) open() (*os.File, os.FileInfo, error) {
 	return f, info, nil
 }
 
-// columns says what the file's columns are.
-type columns struct {
-	mac, ip int      // -1: there is none
-	attr    []int    // by column: the attribute's index, -1 for mac and ip
-	names   []string // of attributes
-}
-
-// header reads the first line.
-func (s *source) header(in *scanner) (columns, error) {
-	c := columns{mac: -1, ip: -1}
-	fields, line, err := in.next()
-	fail := func(format string, args ...any) (columns, error) {
-		return columns{}, fmt.Errorf("%s:%d: "+format, append([]any{s.cfg.Path, line}, args...)...)
-	}
-	var bad *badRow
-	switch {
-	case err == io.EOF:
-		return fail("the file is empty: its first line must name the columns, mac or ip or both among them")
-	case errors.As(err, &bad):
-		return fail("%s", bad.reason)
-	case err != nil:
-		return columns{}, err
-	}
-	seen := make(map[string]bool)
-	for i, f := range fields {
-		if i == 0 {
-			f = strings.TrimPrefix(f, "\ufeff")
-		}
-		f = strings.TrimSpace(f)
-		if low := strings.ToLower(f); low == "mac" || low == "ip" {
-			f = low
-		}
-		switch {
-		case strings.Contains(f, "\r"):
-			return fail(bareCR)
-		case f == "":
-			return fail("column %d has no name", i+1)
-		case seen[f]:
-			return fail("two columns are called %s", f)
-		}
-		seen[f] = true
-		at := -1
-		switch f {
-		case "mac":
-			c.mac = i
-		case "ip":
-			c.ip = i
-		default:
-			at = len(c.names)
-			c.names = append(c.names, f)
-		}
-		c.attr = append(c.attr, at)
-	}
-	if c.mac < 0 && c.ip < 0 {
-		return fail("no column is called mac or ip: the first line must name the columns, separated by %q", s.cfg.Comma)
-	}
-	return c, nil
-}
-
 func (s *source) Load(ctx context.Context, yield func(*attr.Device) error) error {
 	f, before, err := s.open()
 	if err != nil {
@@ -196,7 +131,7 @@ func (s *source) Load(ctx context.Context, yield func(*attr.Device) error) error
 		return err
 	}
 	if bad && s.cut(f, before) {
-		return fmt.Errorf("%s: %w: the last row has no line end and is not a whole row: the file is half written", s.cfg.Path, attr.ErrHeld)
+		return fmt.Errorf("%s: %w: the last row has no line end and is not a whole row: the file is half written", s.cfg.Path, attr.ErrHeldBack)
 	}
 	after, err := f.Stat()
 	if err != nil {
@@ -267,159 +202,4 @@ func (s *source) reject(line int, reason string) {
 	if s.cfg.OnReject != nil {
 		s.cfg.OnReject(line, reason)
 	}
-}
-
-// device makes a device of a row's fields, or says why it is none.
-func (c *columns) device(d *attr.Device, fields []string) (reason string) {
-	if len(fields) != len(c.attr) {
-		return fmt.Sprintf("%d fields, where the first line names %d columns", len(fields), len(c.attr))
-	}
-	d.MAC, d.IP = device.MAC{}, netip.Addr{}
-	if c.mac >= 0 {
-		if text := strings.TrimSpace(fields[c.mac]); text != "" {
-			mac, err := device.ParseMAC(text)
-			if err != nil {
-				return fmt.Sprintf("%.40q is %v", text, err)
-			}
-			d.MAC = mac
-		}
-	}
-	if c.ip >= 0 {
-		if text := strings.TrimSpace(fields[c.ip]); text != "" {
-			ip, err := netip.ParseAddr(text)
-			if err != nil || ip.Zone() != "" {
-				return fmt.Sprintf("%.60q is not an IP address", text)
-			}
-			d.IP = ip.Unmap()
-		}
-	}
-	if d.MAC.IsZero() && !d.IP.IsValid() {
-		return "neither a MAC nor an IP address"
-	}
-	for i, at := range c.attr {
-		if at >= 0 {
-			d.Values[at] = fields[i]
-		}
-	}
-	return ""
-}
-
-// same tells whether a file is the same and was not written to.
-func same(a, b os.FileInfo) bool {
-	return a != nil && b != nil && os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
-}
-
-// Follow calls apply with nil when the file is another than the one that was loaded and has
-// settled. Directories are watched, since files are often replaced rather than written to.
-func (s *source) Follow(ctx context.Context, apply func([]attr.Change) error) error {
-	w, err := fsnotify.NewWatcher()
-	var events chan fsnotify.Event
-	var errs chan error
-	poll := s.cfg.Poll
-	if err == nil {
-		defer w.Close()
-		err = watch(w, s.cfg.Path)
-		events, errs = w.Events, w.Errors
-	}
-	if err != nil { // the kernel has no watch left to give
-		poll = min(poll, time.Second)
-	}
-	tick := time.NewTicker(poll)
-	defer tick.Stop()
-	settle := time.NewTimer(0) // it may have changed since it was loaded
-	defer settle.Stop()
-	settling := true
-	var last os.FileInfo // as it was when settle began to run
-	var half os.FileInfo // as it was found half written
-	for {
-		event := false
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-events:
-			event = true // of this file, or of any other in the directories
-		case _, open := <-errs: // events were lost
-			if !open {
-				errs = nil
-			}
-		case <-tick.C:
-		case <-settle.C:
-			settling = false
-		}
-		now, err := os.Stat(s.cfg.Path)
-		if (err != nil || !same(now, last) || !event) && w != nil {
-			_ = watch(w, s.cfg.Path) // a link may lead elsewhere now; what cannot be watched is polled
-		}
-		if err != nil {
-			continue // it is being replaced
-		}
-		s.mu.Lock()
-		known := same(now, s.loaded)
-		s.mu.Unlock()
-		switch {
-		case known:
-			last = nil
-			continue
-		case !same(now, last):
-			last = now
-			settling = true
-			settle.Reset(s.cfg.Settle)
-			continue
-		case event || settling:
-			continue
-		case !same(now, half) && s.halfNow():
-			half = now // whoever writes it has until then to write the rest
-			settling = true
-			settle.Reset(s.cfg.Poll)
-			continue
-		}
-		if err := apply(nil); err != nil {
-			return err
-		}
-	}
-}
-
-// watch watches the directories of path: where the file is, and where each link is that leads to it.
-func watch(w *fsnotify.Watcher, path string) error {
-	dirs, err := directories(path)
-	for _, dir := range dirs {
-		err = errors.Join(err, w.Add(dir)) // one that is watched already stays so
-	}
-	for _, dir := range w.WatchList() {
-		if !slices.Contains(dirs, dir) {
-			_ = w.Remove(dir) // or it has gone by itself
-		}
-	}
-	return err
-}
-
-// directories returns the directory of a file, free of links, and those that hold the links on the way to it.
-func directories(path string) ([]string, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
-	}
-	var dirs []string
-	at, rest := "/", strings.Split(path, "/")
-	for links := 0; len(rest) > 0; {
-		next := filepath.Join(at, rest[0])
-		rest = rest[1:]
-		target, err := os.Readlink(next)
-		if err != nil { // it is no link, or nothing yet
-			if len(rest) == 0 {
-				dirs = append(dirs, at)
-			}
-			at = next
-			continue
-		}
-		if links++; links > 40 { // as Linux has it
-			return dirs, fmt.Errorf("%s: %w", path, syscall.ELOOP)
-		}
-		dirs = append(dirs, at)
-		if filepath.IsAbs(target) {
-			at = "/"
-		}
-		rest = append(strings.Split(target, "/"), rest...)
-	}
-	return dirs, nil
 }

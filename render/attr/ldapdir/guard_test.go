@@ -65,17 +65,19 @@ func guarded(t *testing.T, s *servers.Server) {
 	}
 	await("the fleet is served", func() bool { return served() == fleet })
 	s.Run(t, lost.String())
-	await("held back", func() bool { return store.State()[0].Held != nil })
-	if err := store.State()[0].Held; !errors.Is(err, attr.ErrHeld) {
+	await("held back", func() bool { return store.State()[0].HeldBack != nil })
+	if err := store.State()[0].HeldBack; !errors.Is(err, attr.ErrHeldBack) {
 		t.Error(err)
 	}
 	s.Run(t, dn(7)+"changetype: modify\nreplace: dcsProfile\ndcsProfile: walled\n")
 	await("a change that loses nothing", func() bool { return device(7) == "1007 walled" })
 	if n := served(); n < fleet*4/5-1 {
-		t.Errorf("%d devices are served as before: %v", n, store.State()[0].Held)
+		t.Errorf("%d devices are served as before: %v", n, store.State()[0].HeldBack)
 	}
 	if err := store.Reload("", true); err != nil {
 		t.Fatal(err)
 	}
-	await("accepted", func() bool { return device(100) == "none" && served() == fleet/10-1 && store.State()[0].Held == nil })
+	await("accepted", func() bool {
+		return device(100) == "none" && served() == fleet/10-1 && store.State()[0].HeldBack == nil
+	})
 }

@@ -20,7 +20,7 @@ import (
 // A file of which something is known to be damaged is not trusted any more: each look-up compares what it reads with its sums,
 // whenever it does, and returns copies. Devices whose octets are right are found; of the others nobody can say whether they are
 // there, and Query.Damaged says so. Look-ups survive that a part of the file cannot be read at all. Values that lie in the file
-// may become unreadable after a look-up has returned them: who reads them uses [DB.Holds] and [DB.Spoil], or copies
+// may become unreadable after a look-up has returned them: who reads them uses [DB.Contains] and [DB.MarkDamaged], or copies
 // them first, in mapped.Read.
 
 var errUnread = errors.New("not read to the end")
@@ -34,11 +34,11 @@ func (db *DB) Damaged() error {
 	return nil
 }
 
-// Misread counts look-ups that have met what is damaged. One that finds nothing meanwhile may have missed a device.
-func (db *DB) Misread() uint64 { return db.misread.Load() }
+// DamagedReads counts look-ups that have met what is damaged. One that finds nothing meanwhile may have missed a device.
+func (db *DB) DamagedReads() uint64 { return db.misread.Load() }
 
-// Spoil has the file taken for damaged, because why.
-func (db *DB) Spoil(why error) { db.spoiled("%w", why) }
+// MarkDamaged has the file taken for damaged, because why.
+func (db *DB) MarkDamaged(why error) { db.spoiled("%w", why) }
 
 // spoiled notes that the file is damaged.
 func (db *DB) spoiled(format string, args ...any) {
@@ -55,8 +55,8 @@ func (db *DB) misreads(format string, args ...any) {
 	db.misread.Add(1)
 }
 
-// Holds tells whether addr is in the memory that the file is mapped to.
-func (db *DB) Holds(addr uintptr) bool {
+// Contains reports whether addr is in the memory that the file is mapped to.
+func (db *DB) Contains(addr uintptr) bool {
 	at := uintptr(unsafe.Pointer(unsafe.SliceData(db.data)))
 	return addr >= at && addr-at < uintptr(len(db.data))
 }
@@ -69,8 +69,8 @@ func (db *DB) Altered() bool {
 	return err != nil || st.Size != db.stat.Size || st.Mtim != db.stat.Mtim
 }
 
-// Distrust has all of the file compared with its sums again, when it is read next or by Verify.
-func (db *DB) Distrust() {
+// ForgetVerified has all of the file compared with its sums again, when it is read next or by Verify.
+func (db *DB) ForgetVerified() {
 	db.whole.Store(false)
 	for i := range db.checked {
 		db.checked[i].Store(0)
@@ -84,7 +84,7 @@ func (db *DB) recovered() {
 	if r == nil {
 		return
 	}
-	if addr, ok := mapped.Fault(r); !ok || !db.Holds(addr) {
+	if addr, ok := mapped.Fault(r); !ok || !db.Contains(addr) {
 		panic(r) //nolint:forbidigo // not ours: it goes on
 	}
 	db.misreads("%w", mapped.ErrCut)
@@ -156,62 +156,4 @@ func (db *DB) recheck(off, n uint64) {
 			db.misread.Add(1)
 		}
 	}
-}
-
-// Lookup finds the device with a MAC address. It appends its values, one for each name, to
-// dst[:0], and returns that and whether there is such a device. It does not allocate if dst
-// has room for them. See DB for how long the values may be used.
-func (db *DB) Lookup(mac device.MAC, dst []string) ([]string, bool) {
-	q := [1]attr.Query{{MAC: mac, Values: dst}}
-	db.LookupBatch(q[:])
-	return q[0].Values, q[0].Found
-}
-
-// LookupIP finds the device with an IP address, as Lookup does, and tells its MAC address if it has one.
-func (db *DB) LookupIP(ip netip.Addr, dst []string) (values []string, mac device.MAC, ok bool) {
-	q := [1]attr.Query{{IP: ip, Values: dst}}
-	db.LookupBatch(q[:])
-	return q[0].Values, q[0].Owner, q[0].Found
-}
-
-// Get looks a device up by MAC address, with its IP address.
-func (db *DB) Get(mac device.MAC, dst []string) (attr.Device, bool) {
-	d := attr.Device{MAC: mac}
-	var ok bool
-	if d.Values, ok = db.Lookup(mac, dst); ok {
-		d.IP = db.addressOf(mac)
-	}
-	return d, ok
-}
-
-// GetIP looks a device up by IP address.
-func (db *DB) GetIP(ip netip.Addr, dst []string) (attr.Device, bool) {
-	values, mac, ok := db.LookupIP(ip, dst)
-	return attr.Device{MAC: mac, IP: ip.Unmap(), Values: values}, ok
-}
-
-// addressOf returns the address that a device is found by.
-func (db *DB) addressOf(mac device.MAC) (ip netip.Addr) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer db.recovered()
-	if at, ok := db.find(mac); ok {
-		ip = db.owned(at)
-	}
-	return ip
-}
-
-// Each calls yield for every device, in no order that means anything, and returns what yield
-// returns if that is an error. The Device is valid during the call only, its values as DB says. What
-// yield reads of the file is guarded as what Each reads.
-func (db *DB) Each(yield func(*attr.Device) error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if err == errUnread {
-			err = db.Damaged()
-		}
-	}()
-	defer db.recovered()
-	err = errUnread // unless each returns
-	err = db.each(yield)
-	return err
 }

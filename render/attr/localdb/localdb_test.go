@@ -3,9 +3,7 @@ package localdb
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"hash/crc32"
 	"maps"
 	"math/rand/v2"
 	"net/netip"
@@ -15,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"dcs/render/attr"
@@ -137,42 +134,6 @@ func TestLookup(t *testing.T) {
 	}
 	if d, ok := db.Get(mac(3), nil); !ok || d.IP != netip.MustParseAddr("2001:db8::3") || d.Values[1] != "30" {
 		t.Errorf("Get(3) = %+v, %v", d, ok)
-	}
-}
-
-// A file that replaces another has its owner and its mode: who reads it goes on reading it.
-func TestKeepsOwner(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "fleet.db")
-	commit := func() *syscall.Stat_t {
-		b, err := Create(path, nil, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := b.Commit(nil); err != nil {
-			t.Fatal(err)
-		}
-		var st syscall.Stat_t
-		if err := syscall.Stat(path, &st); err != nil {
-			t.Fatal(err)
-		}
-		return &st
-	}
-	first := commit()
-	if first.Mode&0o777 != 0o440 || int(first.Uid) != os.Geteuid() {
-		t.Errorf("the first: mode %o, owner %d", first.Mode, first.Uid)
-	}
-	uid, gid := first.Uid, first.Gid
-	if os.Geteuid() == 0 {
-		uid, gid = 12345, 23456
-		if err := os.Chown(path, 12345, 23456); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Chmod(path, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if st := commit(); st.Ino == first.Ino || st.Mode&0o777 != 0o644 || st.Uid != uid || st.Gid != gid {
-		t.Errorf("the second: mode %o, owner %d:%d, want 644, %d:%d", st.Mode, st.Uid, st.Gid, uid, gid)
 	}
 }
 
@@ -340,27 +301,6 @@ func TestAgainstMaps(t *testing.T) {
 	}
 }
 
-func TestAddRefuses(t *testing.T) {
-	b, err := Create(filepath.Join(t.TempDir(), "d"), []string{"a"}, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Abort()
-	for name, d := range map[string]*attr.Device{
-		"no key":          {Values: []string{"x"}},
-		"too many values": dev(1, "", "a", "b"),
-		"long value":      dev(1, "", strings.Repeat("x", MaxValue+1)),
-		"zone":            byIP("fe80::1%eth0"),
-	} {
-		if err := b.Add(d); !errors.Is(err, attr.ErrDevice) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if err := b.Add(dev(1, "")); err != nil {
-		t.Errorf("a device with fewer values: %v", err)
-	}
-}
-
 // Addresses that the index cannot tell apart, as it keeps 32 bits of each hash, are told apart by their rows, in a batch too.
 func TestCollision(t *testing.T) {
 	seen := map[uint64]netip.Addr{}
@@ -416,239 +356,6 @@ func TestNoAllocs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-}
-
-// answer is what a look-up of the small file gave.
-type answer struct {
-	a, b string
-	mac  device.MAC
-	ok   bool
-}
-
-// small returns a file that has something in each section, and a way to look up all that is in it, and some more.
-func small(t testing.TB) (file []byte, path string, ask func(db *DB) []answer) {
-	path = filepath.Join(t.TempDir(), "small")
-	b, err := Create(path, []string{"down", "name"}, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range uint64(24) {
-		d := dev(i, fmt.Sprintf("10.0.0.%d", i), fmt.Sprint(i%3), strings.Repeat("n", int(i)*20))
-		if i%2 == 0 {
-			d.IP = netip.MustParseAddr(fmt.Sprintf("2001:db8::%d", i))
-		}
-		if i%5 == 0 {
-			d.MAC = device.MAC{}
-		}
-		if err := b.Add(d); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := b.Commit([]byte("made by a test")); err != nil {
-		t.Fatal(err)
-	}
-	if file, err = os.ReadFile(path); err != nil {
-		t.Fatal(err)
-	}
-	var v4, v6 [25]netip.Addr
-	for i := range v4 {
-		v4[i] = netip.MustParseAddr(fmt.Sprintf("10.0.0.%d", i))
-		v6[i] = netip.MustParseAddr(fmt.Sprintf("2001:db8::%d", i))
-	}
-	return file, path, func(db *DB) (answers []answer) {
-		note := func(v []string, mac device.MAC, ok bool) {
-			a := answer{mac: mac, ok: ok}
-			if ok && len(v) == 2 {
-				a.a, a.b = strings.Clone(v[0]), strings.Clone(v[1])
-			}
-			answers = append(answers, a)
-		}
-		for i := range v4 {
-			v, ok := db.Lookup(mac(uint64(i)), nil)
-			note(v, mac(uint64(i)), ok)
-			note(db.LookupIP(v4[i], nil))
-			note(db.LookupIP(v6[i], nil))
-		}
-		return answers
-	}
-}
-
-// Every octet of a file is altered, in turn, and the file is cut off and made longer: Open
-// refuses it, or each answer is the right one or none, and Verify finds out.
-func TestAltered(t *testing.T) {
-	file, _, ask := small(t)
-	good, err := newDB(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := ask(good)
-	refused, none, right := 0, 0, 0
-	for i := range file {
-		bad := slices.Clone(file)
-		bad[i] ^= byte(1 << (i % 8))
-		db, err := newDB(bad)
-		if err != nil {
-			refused++
-			continue
-		}
-		missing := false
-		for j, got := range ask(db) {
-			switch {
-			case got == want[j]:
-			case !got.ok:
-				missing = true
-			default:
-				t.Fatalf("octet %d: %+v, want %+v", i, got, want[j])
-			}
-		}
-		if missing {
-			none++
-			if db.Damaged() == nil {
-				t.Fatalf("octet %d: a device was not found, and the file not known to be damaged", i)
-			}
-		} else {
-			right++
-		}
-		if db.compare(db.start, db.h.sums.off-db.start) {
-			t.Fatalf("octet %d: altered, and not found out", i)
-		}
-	}
-	t.Logf("%d octets: %d refused, %d without some answer, %d with the same answers", len(file), refused, none, right)
-	for _, n := range []int{0, 1, preamble - 1, preamble, 100, blockSize - 1, blockSize, len(file) / 2, len(file) - blockSize, len(file) - 1} {
-		if _, err := newDB(slices.Clone(file[:n])); !errors.Is(err, ErrDamaged) {
-			t.Errorf("cut off after %d octets: %v", n, err)
-		}
-	}
-	if _, err := newDB(append(slices.Clone(file), 0)); !errors.Is(err, ErrDamaged) {
-		t.Errorf("one octet longer: %v", err)
-	}
-}
-
-// The same on disk, for a few octets: what Open and Verify do with a real file.
-func TestAlteredOnDisk(t *testing.T) {
-	file, path, _ := small(t)
-	good, err := Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	for i := 0; i < len(file); i += 509 {
-		bad := slices.Clone(file)
-		bad[i] ^= 0x80
-		name := filepath.Join(dir, fmt.Sprint(i))
-		if err := os.WriteFile(name, bad, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		db, err := Open(name)
-		if err == nil {
-			err = db.Verify(context.Background())
-		}
-		if !errors.Is(err, ErrDamaged) && !(i >= 8 && i < 12) { // another version is not damage
-			t.Errorf("octet %d: %v", i, err)
-		}
-	}
-	if err := good.Verify(context.Background()); err != nil {
-		t.Error(err)
-	}
-	for _, name := range []string{dir, "/dev/null", filepath.Join(dir, "none")} {
-		if _, err := Open(name); err == nil {
-			t.Errorf("opened %s", name)
-		}
-	}
-}
-
-// resum makes the sums of a file right again.
-func resum(file []byte) bool {
-	h := new(header)
-	if len(file) < blockSize {
-		return false
-	}
-	size := int(binary.LittleEndian.Uint32(file[12:]))
-	r := reader{b: file[preamble:]}
-	for _, f := range h.fields() {
-		*f = r.uint(8)
-	}
-	end := h.sums.off + h.sums.len
-	if size < preamble || size > len(file) || h.sums.off > uint64(len(file)) || end > uint64(len(file)) || end < h.sums.off || h.sums.off < uint64(size) {
-		return false
-	}
-	sums := file[h.sums.off:end]
-	for i, at := 0, size; at+blockSize <= int(h.sums.off) && i+4 <= len(sums); i, at = i+4, at+blockSize {
-		binary.LittleEndian.PutUint32(sums[i:], crc32.Checksum(file[at:at+blockSize], castagnoli()))
-	}
-	h.sumsCRC = uint64(crc32.Checksum(sums, castagnoli()))
-	i := slices.Index(h.fields(), &h.sumsCRC)
-	binary.LittleEndian.PutUint64(file[preamble+8*i:], h.sumsCRC)
-	clear(file[16:24])
-	binary.LittleEndian.PutUint64(file[16:], uint64(crc32.Checksum(file[:size], castagnoli())))
-	return true
-}
-
-// A file with right sums, whatever is in it, is read without a panic.
-func FuzzOpen(f *testing.F) {
-	file, _, ask := small(f)
-	f.Add(uint32(0), uint64(0), uint32(0), uint64(0))
-	for i := range uint32(30) {
-		f.Add(preamble+8*i, uint64(1)<<40, preamble+8*(i+7)%300, uint64(3))
-		f.Add(blockSize+8*i, ^uint64(0), 2*blockSize+16*i, ^uint64(0))
-	}
-	f.Fuzz(func(t *testing.T, at1 uint32, x1 uint64, at2 uint32, x2 uint64) {
-		bad := slices.Clone(file)
-		for _, c := range []struct {
-			at uint32
-			x  uint64
-		}{{at1, x1}, {at2, x2}} {
-			at := int(c.at) % (len(bad) - 8)
-			binary.LittleEndian.PutUint64(bad[at:], binary.LittleEndian.Uint64(bad[at:])^c.x)
-		}
-		if !resum(bad) {
-			return
-		}
-		db, err := newDB(bad)
-		if err != nil {
-			return
-		}
-		ask(db)
-		_ = db.Each(func(*attr.Device) error { return nil }) // that it ends is what counts
-	})
-}
-
-// Whatever is added is found.
-func FuzzBuild(f *testing.F) {
-	f.Add([]byte("\x01\x02\x03\x04\x05\x06abc\x01\x02\x03\x04\x05\x06abd"), "x", "")
-	dir := f.TempDir()
-	f.Fuzz(func(t *testing.T, keys []byte, v1, v2 string) {
-		path := filepath.Join(dir, "fuzz")
-		b, err := Create(path, []string{"a", "b"}, Options{Memory: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := map[device.MAC][]string{}
-		for n := 0; n+6 <= len(keys); n += 3 {
-			d := attr.Device{MAC: device.MAC(keys[n:]), Values: []string{v1, v2}}
-			if n%2 == 1 {
-				d.Values = []string{v2, v1}
-			}
-			if err := b.Add(&d); err != nil {
-				b.Abort()
-				return
-			}
-			want[d.MAC] = d.Values
-		}
-		if _, err := b.Commit(nil); err != nil {
-			t.Fatal(err)
-		}
-		db, err := Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer db.Close()
-		for m, w := range want {
-			if got, ok := db.Lookup(m, nil); !ok || !slices.Equal(got, w) {
-				t.Fatalf("Lookup(%x) = %q, %v, want %q", m, got, ok, w)
-			}
-		}
-	})
 }
 
 // Values stay readable for as long as their DB is held, and the mapping goes when it is dropped.

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Ours tells whether a program that this process starts runs as c anyway: nothing is to be switched then. The supplementary
+// IsCurrent reports whether a program that this process starts runs as c anyway: nothing is to be switched then. The supplementary
 // groups count too, but for the one that is the group itself.
-func Ours(c *syscall.Credential) bool {
+func IsCurrent(c *syscall.Credential) bool {
 	ruid, euid, suid := unix.Getresuid()
 	rgid, egid, sgid := unix.Getresgid()
 	for _, uid := range []int{ruid, euid, suid} {
@@ -41,9 +41,9 @@ func sorted(ids []int) []int {
 	return slices.Compact(ids)
 }
 
-// MayBecome returns an error if this process cannot start and end a plug-in that runs as c.
-func MayBecome(c *syscall.Credential) error {
-	if Ours(c) {
+// CheckCredential returns an error if this process cannot start and end a plug-in that runs as c.
+func CheckCredential(c *syscall.Credential) error {
+	if IsCurrent(c) {
 		return nil
 	}
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}

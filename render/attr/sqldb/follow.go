@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"maps"
 	"net/netip"
-	"strings"
-	"sync"
 	"time"
 
 	"dcs/render/attr"
@@ -26,140 +23,6 @@ func keyOf(d *attr.Device) key {
 		return key{mac: d.MAC}
 	}
 	return key{ip: d.IP}
-}
-
-// ears is a subscription with what it has heard: devices, each once and at most maxAsked,
-// or that something has changed.
-type ears struct {
-	cancel context.CancelFunc
-	done   chan struct{} // closed when the subscription has ended
-
-	mu      sync.Mutex
-	devices map[key]struct{}
-	poll    bool // something has changed
-	reload  bool // all is to be loaded anew
-	err     error
-	heard   chan struct{} // holds one while there may be news
-}
-
-// listen subscribes, unless there is a subscription that works.
-func (s *source) listen(ctx context.Context) error {
-	s.mu.Lock()
-	old, dsn := s.ears, s.dsn
-	s.mu.Unlock()
-	if old != nil {
-		select {
-		case <-old.done:
-		default:
-			return nil
-		}
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
-	l, err := s.drv.Listen(ctx, dsn, s.cfg.Channel)
-	if err != nil {
-		return timeout(ctx, err)
-	}
-	// It outlives the call: Close ends it.
-	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	e := &ears{cancel: end, done: make(chan struct{}), devices: make(map[key]struct{}), heard: make(chan struct{}, 1)}
-	if old != nil {
-		e.giveBack(old.take()) // the load that follows brings it, and may be held back
-	}
-	go s.hear(life, l, e)
-	s.mu.Lock()
-	if s.db == nil { // closed meanwhile
-		s.mu.Unlock()
-		e.close()
-		return errors.New("closed")
-	}
-	s.ears = e
-	s.mu.Unlock()
-	return nil
-}
-
-func (e *ears) close() {
-	e.cancel()
-	<-e.done
-}
-
-// hear collects notifications until the connection fails. A server that has gone without a
-// word is found out by a ping after each Timeout of silence.
-func (s *source) hear(ctx context.Context, l Listener, e *ears) {
-	defer close(e.done)
-	defer l.Close()
-	for {
-		wait, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-		payload, err := l.Wait(wait)
-		silent := wait.Err() != nil && ctx.Err() == nil
-		cancel()
-		if err == nil {
-			e.hear(payload)
-			continue
-		}
-		if silent {
-			ping, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-			err = l.Ping(ping)
-			cancel()
-			if err == nil {
-				continue
-			}
-		}
-		e.mu.Lock()
-		e.err = err
-		e.mu.Unlock()
-		return
-	}
-}
-
-func (e *ears) hear(payload string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	k := key{}
-	payload = strings.TrimSpace(payload)
-	if payload == "" {
-		e.reload = true
-	} else if mac, err := device.ParseMAC(payload); err == nil {
-		k.mac = mac
-		e.devices[k] = struct{}{}
-	} else if a, err := netip.ParseAddr(payload); err == nil {
-		e.devices[key{ip: a.WithZone("").Unmap()}] = struct{}{}
-	} else {
-		e.poll = true
-	}
-	e.bound()
-}
-
-// giveBack has what take returned be taken again.
-func (e *ears) giveBack(devices map[key]struct{}, poll, reload bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	maps.Copy(e.devices, devices)
-	e.poll, e.reload = e.poll || poll, e.reload || reload
-	e.bound()
-}
-
-// bound has so many devices that have changed be one change of all, and tells whoever waits. mu is held.
-func (e *ears) bound() {
-	if len(e.devices) > maxAsked {
-		clear(e.devices)
-		e.poll = true
-	}
-	if len(e.devices) == 0 && !e.poll && !e.reload {
-		return
-	}
-	select {
-	case e.heard <- struct{}{}:
-	default:
-	}
-}
-
-func (e *ears) take() (devices map[key]struct{}, poll, reload bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	devices, poll, reload = e.devices, e.poll, e.reload
-	e.devices, e.poll, e.reload = make(map[key]struct{}), false, false
-	return devices, poll, reload
 }
 
 // follow applies changes.
@@ -350,4 +213,12 @@ func sum(h *maphash.Hash, d *attr.Device, gone bool) uint64 {
 		h.WriteByte(0xff)
 	}
 	return h.Sum64()
+}
+
+func (s follower) Follow(ctx context.Context, apply func([]attr.Change) error) error {
+	return s.follow(ctx, apply)
+}
+
+func (s askerFollower) Follow(ctx context.Context, apply func([]attr.Change) error) error {
+	return s.follow(ctx, apply)
 }

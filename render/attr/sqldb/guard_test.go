@@ -87,8 +87,8 @@ func guarded(t *testing.T, k *kit) {
 	k.exec(t, "UPDATE guarded SET down = NULL, changed = 2;\nUPDATE guarded SET profile = 'walled', changed = 3 WHERE mac = '"+guardText(7)+"';")
 	s = guardStore(t, k, dir, cfg)
 	defer s.Close()
-	await(t, "held back", func() bool { return s.State()[0].Held != nil })
-	if err := s.State()[0].Held; !errors.Is(err, attr.ErrHeld) || !strings.Contains(err.Error(), "attribute down would lose 200 of 200 values") {
+	await(t, "held back", func() bool { return s.State()[0].HeldBack != nil })
+	if err := s.State()[0].HeldBack; !errors.Is(err, attr.ErrHeldBack) || !strings.Contains(err.Error(), "attribute down would lose 200 of 200 values") {
 		t.Error(err)
 	}
 	await(t, "a change from before the load that is held back", func() bool { return guardDevice(s, 7) == "walled 1007" })
@@ -98,7 +98,7 @@ func guarded(t *testing.T, k *kit) {
 	if err := s.Reload("", true); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "accepted", func() bool { return guardDevice(s, 1) == "gold " && s.State()[0].Held == nil })
+	await(t, "accepted", func() bool { return guardDevice(s, 1) == "gold " && s.State()[0].HeldBack == nil })
 }
 
 // guardedNotify deletes most of a table, a notification each.
@@ -110,7 +110,7 @@ func guardedNotify(t *testing.T, k *kit) {
 	defer s.Close()
 	await(t, "the fleet is served", func() bool { return guardCount(s) == guardFleet })
 	k.exec(t, "WITH lost AS (DELETE FROM listened WHERE down >= '1020' RETURNING mac) SELECT pg_notify('guard', mac) FROM lost;")
-	await(t, "held back", func() bool { return s.State()[0].Held != nil })
+	await(t, "held back", func() bool { return s.State()[0].HeldBack != nil })
 	k.exec(t, "UPDATE listened SET profile = 'walled' WHERE mac = '"+guardText(7)+"'; SELECT pg_notify('guard', '"+guardText(7)+"');")
 	await(t, "a change that loses nothing", func() bool { return guardDevice(s, 7) == "walled 1007" })
 	if n := guardCount(s); n < guardFleet*4/5-1 {
@@ -119,5 +119,7 @@ func guardedNotify(t *testing.T, k *kit) {
 	if err := s.Reload("", true); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "accepted", func() bool { return guardDevice(s, 100) == "none" && guardCount(s) == 19 && s.State()[0].Held == nil })
+	await(t, "accepted", func() bool {
+		return guardDevice(s, 100) == "none" && guardCount(s) == 19 && s.State()[0].HeldBack == nil
+	})
 }

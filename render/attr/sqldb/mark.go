@@ -1,7 +1,10 @@
 package sqldb
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
+	"strings"
 	"time"
 
 	"dcs/render/attr"
@@ -82,4 +85,85 @@ func (s *source) rewind() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mark, s.seen = mark, nil
+}
+
+// later returns the later of two watermarks, of which a may be nil.
+func (s *source) later(a, b any) (any, error) {
+	if _, isTime := b.(time.Time); isTime && s.drv.TextTimes {
+		return nil, fmt.Errorf("column %s: %s gives times as texts of any form: give a number, or CAST(… AS TEXT) of a form that sorts", s.cfg.Watermark, s.drv.Name)
+	}
+	later, err := later(a, b)
+	if err != nil {
+		return nil, fmt.Errorf("column %s: %w", s.cfg.Watermark, err)
+	}
+	return later, nil
+}
+
+func later(a, b any) (any, error) {
+	if b == nil {
+		return a, nil
+	}
+	if raw, ok := b.([]byte); ok {
+		b = bytes.Clone(raw)
+	}
+	first := a == nil
+	if first {
+		a = b
+	}
+	greater := false
+	var same bool
+	switch b := b.(type) {
+	case time.Time:
+		var x time.Time
+		if x, same = a.(time.Time); same {
+			greater = b.After(x)
+		}
+	case int64:
+		var x int64
+		if x, same = a.(int64); same {
+			greater = b > x
+		}
+	case uint64:
+		var x uint64
+		if x, same = a.(uint64); same {
+			greater = b > x
+		}
+	case float64:
+		var x float64
+		if x, same = a.(float64); same {
+			greater = b > x
+		}
+	case string:
+		var x string
+		if x, same = a.(string); same {
+			greater = textLater(x, b)
+		}
+	case []byte:
+		var x []byte
+		if x, same = a.([]byte); same {
+			greater = textLater(string(x), string(b))
+		}
+	default:
+		return nil, fmt.Errorf("a %T cannot be a watermark", b)
+	}
+	switch {
+	case !same:
+		return nil, fmt.Errorf("a watermark of type %T after one of type %T", b, a)
+	case greater:
+		return b, nil
+	}
+	return a, nil
+}
+
+// textLater compares texts octet by octet, and those that are numbers, as some databases
+// give them, by value.
+func textLater(a, b string) bool {
+	digits := func(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+	if digits(a) && digits(b) {
+		a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
+		if len(a) != len(b) {
+			return len(b) > len(a)
+		}
+	}
+	return b > a
 }

@@ -65,8 +65,8 @@ func (s *source) changed(ctx context.Context) (bool, error) {
 	return sums.digest != s.digest, nil
 }
 
-// Seen says how changes of the database are seen, if an operator had better know: "" if at once.
-func (c *Config) Seen() string {
+// ChangeDelay says how changes of the database are seen, if an operator had better know: "" if at once.
+func (c *Config) ChangeDelay() string {
 	const set = "set changed_query"
 	switch every := c.interval(); {
 	case c.ChangedQuery != "" || c.Channel != "":

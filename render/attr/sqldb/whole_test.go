@@ -66,7 +66,7 @@ func TestSeen(t *testing.T) {
 		{sqldb.Config{ChangedQuery: "x"}, ""},
 		{sqldb.Config{Channel: "x"}, ""},
 	} {
-		if got := tc.cfg.Seen(); got != tc.want {
+		if got := tc.cfg.ChangeDelay(); got != tc.want {
 			t.Errorf("%+v: %q, want %q", tc.cfg, got, tc.want)
 		}
 	}

@@ -269,7 +269,7 @@ func (s *Store) askOne(src *source, a attr.Asker, q question, again bool) (found
 	if again {
 		held, err := s.applyGuarded(src, []attr.Change{{Device: attr.Device{MAC: q.mac, IP: q.ip}, Gone: true}})
 		if held > 0 {
-			err = attr.ErrHeld // it is asked for again, as after an error
+			err = attr.ErrHeldBack // it is asked for again, as after an error
 		}
 		return false, err
 	}

@@ -59,7 +59,7 @@ func TestStoreUnderFlood(t *testing.T) {
 			cfg, _ := testConfig(t.TempDir(), src)
 			cfg.AskTimeout = time.Hour
 			s := openStore(t, cfg)
-			eventually(t, "loaded, and its vendor known", func() bool { return s.Settled() && s.likely.any.Load() })
+			eventually(t, "loaded, and its vendor known", func() bool { return s.AllLoaded() && s.likely.any.Load() })
 			r := rand.New(rand.NewPCG(1, 2))
 			miss := func(mac device.MAC, ip netip.Addr) {
 				if s.Miss(time.Now().UnixNano(), mac, ip) != Asking {
@@ -116,7 +116,7 @@ func testStoreFailsOnOne(t *testing.T) {
 	cfg, _ := testConfig(t.TempDir(), src)
 	cfg.RetryMin, cfg.RetryMax = time.Hour, time.Hour // a source that rests does so for good
 	s := openStore(t, cfg)
-	eventually(t, "loaded", s.Settled)
+	eventually(t, "loaded", s.AllLoaded)
 	from := netip.MustParseAddr("10.0.0.1")
 	for i := range 50 {
 		m := device.MAC{vendor[0], vendor[1], vendor[2], 1, byte(i), 1}

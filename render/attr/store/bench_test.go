@@ -77,9 +77,9 @@ func benchStore(b *testing.B, dir string, sources ...attr.Source) (*Store, *even
 	if err != nil {
 		b.Fatal(err)
 	}
-	for !s.Settled() || len(sources) > 1 && !ev.has(Merged, "", nil) {
+	for !s.AllLoaded() || len(sources) > 1 && !ev.has(Merged, "", nil) {
 		time.Sleep(time.Millisecond)
-		if ev.has(NotMade, "", nil) {
+		if ev.has(BuildFailed, "", nil) {
 			b.Fatal("not made")
 		}
 	}

@@ -35,7 +35,7 @@ func (s *Store) builds() {
 		if err == nil || s.ctx.Err() != nil {
 			continue
 		}
-		s.event(Event{Kind: NotMade, Err: err, Retry: s.cfg.RetryMax})
+		s.event(Event{Kind: BuildFailed, Err: err, Retry: s.cfg.RetryMax})
 		select {
 		case <-s.ctx.Done():
 		case <-time.After(s.cfg.RetryMax):
@@ -138,7 +138,7 @@ func (s *Store) compactSmall() {
 	defer cancel()
 	s.building = ctx
 	if err := s.compact(); err != nil && ctx.Err() == nil {
-		s.event(Event{Kind: NotMade, Err: err})
+		s.event(Event{Kind: BuildFailed, Err: err})
 	}
 }
 

@@ -72,7 +72,7 @@ func (s *Store) watchFile(src *source) {
 	case db.Damaged() != nil:
 		s.damaged(src, db, db.Damaged())
 	case db.Altered():
-		db.Distrust()
+		db.ForgetVerified()
 		if err := db.Verify(s.ctx); err != nil && s.ctx.Err() == nil {
 			s.damaged(src, db, err)
 		}
@@ -119,7 +119,7 @@ func (s *Store) inUse(db *localdb.DB) bool {
 func (f fleet) misread() (n uint64) {
 	for i := range f {
 		if f[i].base != nil {
-			n += f[i].base.Misread()
+			n += f[i].base.DamagedReads()
 		}
 	}
 	return n
@@ -152,8 +152,8 @@ func (f fleet) guard(read func() error) (err error) {
 		}
 		addr, ok := mapped.Fault(r)
 		for i := range f {
-			if db := f[i].base; ok && db != nil && db.Holds(addr) {
-				db.Spoil(mapped.ErrCut)
+			if db := f[i].base; ok && db != nil && db.Contains(addr) {
+				db.MarkDamaged(mapped.ErrCut)
 				err = errors.Join(err, db.Damaged())
 			}
 		}

@@ -24,16 +24,16 @@ type EventKind uint8
 
 // The kinds of events.
 const (
-	Loaded     EventKind = iota // a source was loaded: Devices, Stats, Reject, Took
-	Failed                      // a source failed: Err, Retry; what it told last goes on serving
-	Merged                      // the sources were merged, or changes put into the file: Stats, Took
-	Damaged                     // a file is not what was written: Err
-	Grown                       // a source has attributes that were not known before, or has told its first: the schema has grown, or is no longer partial
-	NotMade                     // a file could not be made: Err, Retry; the former goes on serving
-	Held                        // losses of a source are held back: Err; what it told last goes on serving
-	NotDurable                  // changes cannot be written to disk: Err; they are served, and lost if the process ends now
-	Durable                     // changes are on disk again
-	Ahead                       // a file was made when the clock was ahead of what it is now: Err; how old it is nobody knows
+	Loaded      EventKind = iota // a source was loaded: Devices, Stats, Reject, Took
+	Failed                       // a source failed: Err, Retry; what it told last goes on serving
+	Merged                       // the sources were merged, or changes put into the file: Stats, Took
+	Damaged                      // a file is not what was written: Err
+	SchemaGrown                  // a source has attributes that were not known before, or has told its first: the schema has grown, or is no longer partial
+	BuildFailed                  // a file could not be made: Err, Retry; the former goes on serving
+	HeldBack                     // losses of a source are held back: Err; what it told last goes on serving
+	NotDurable                   // changes cannot be written to disk: Err; they are served, and lost if the process ends now
+	Durable                      // changes are on disk again
+	ClockAhead                   // a file was made when the clock was ahead of what it is now: Err; how old it is nobody knows
 )
 
 // String returns the kind in a word or two.

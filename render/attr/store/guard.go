@@ -60,7 +60,7 @@ func (g *guard) held() error {
 	case len(all) == 0:
 		return g.load
 	case g.load == nil:
-		return fmt.Errorf("%w: %s", attr.ErrHeld, all[0])
+		return fmt.Errorf("%w: %s", attr.ErrHeldBack, all[0])
 	}
 	return fmt.Errorf("%w; and %s", g.load, all[0])
 }
@@ -133,7 +133,7 @@ func (s *Store) judge(src *source, after *tally, now time.Time) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %s", attr.ErrHeld, strings.Join(list, ", "))
+	return fmt.Errorf("%w: %s", attr.ErrHeldBack, strings.Join(list, ", "))
 }
 
 // forgive begins a new day from what after has. mu is held.
@@ -141,8 +141,8 @@ func (s *Store) forgive(src *source, after *tally) {
 	src.guard.peak, src.guard.since = after.clone(), s.cfg.Now()
 }
 
-// Held returns what a Store of these sources would hold back of what Build has made of one of them, or nil.
-func (s *Saved) Held(src attr.Source, built *Built, now time.Time) error {
+// CheckLosses returns what a Store of these sources would hold back of what Build has made of one of them, or nil.
+func (s *Saved) CheckLosses(src attr.Source, built *Built, now time.Time) error {
 	for _, o := range s.s.srcs {
 		if o.Name() != src.Name() || s.s.fleet[o.i].base == nil {
 			continue

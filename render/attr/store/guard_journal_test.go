@@ -89,7 +89,7 @@ func TestGuardJournalsWhatItAdmits(t *testing.T) {
 			}
 			f.apply <- changes
 			is(t, s, 300, "a=new")
-			eventually(t, "held back", func() bool { return s.State()[0].HeldBack == 151 })
+			eventually(t, "held back", func() bool { return s.State()[0].ChangesHeldBack == 151 })
 			s.flush()
 			records := journaled(t, dir)
 			for i := range 200 {
@@ -246,7 +246,7 @@ func testGuardForceUnlisted(t *testing.T) {
 	eventually(t, "they are in the file", func() bool { return ev.count(Merged, "p") > 0 })
 	f.set(func() { clear(f.ask) })
 	time.Sleep(2 * time.Minute)
-	eventually(t, "held back", func() bool { return s.State()[0].HeldBack > 0 && f.asks.Load() >= 100 })
+	eventually(t, "held back", func() bool { return s.State()[0].ChangesHeldBack > 0 && f.asks.Load() >= 100 })
 	s.flush()
 	kept := 0
 	records := journaled(t, cfg.Dir)
@@ -313,12 +313,12 @@ func testGuardUnwritten(t *testing.T) {
 	}
 	loads := f.loads.Load()
 	eventually(t, "tried again", func() bool { return f.loads.Load() > loads+2 })
-	eventually(t, "held back", func() bool { return s.State()[0].HeldBack == 3000 })
-	if n := s.State()[0].HeldBack; n > 3000 {
+	eventually(t, "held back", func() bool { return s.State()[0].ChangesHeldBack == 3000 })
+	if n := s.State()[0].ChangesHeldBack; n > 3000 {
 		t.Errorf("%d are held back", n)
 	}
 	sameCounts(t, "held back", s, 0)
-	if !ev.has(NotMade, "db", os.ErrNotExist) || !ev.has(Held, "db", nil) {
+	if !ev.has(BuildFailed, "db", os.ErrNotExist) || !ev.has(HeldBack, "db", nil) {
 		t.Errorf("told %v", ev.list)
 	}
 

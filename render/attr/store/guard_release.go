@@ -36,7 +36,7 @@ func (s *Store) holdLoad(src *source, err error) {
 	s.again(src)
 	s.mu.Unlock()
 	if news {
-		s.event(Event{Source: src.Name(), Kind: Held, Err: held})
+		s.event(Event{Source: src.Name(), Kind: HeldBack, Err: held})
 	}
 }
 
@@ -62,7 +62,7 @@ func (s *Store) heldChanges(src *source) {
 	}
 	s.mu.Unlock()
 	if news {
-		s.event(Event{Source: src.Name(), Kind: Held, Err: held})
+		s.event(Event{Source: src.Name(), Kind: HeldBack, Err: held})
 	}
 }
 

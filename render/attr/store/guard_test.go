@@ -54,7 +54,7 @@ func TestGuardLimit(t *testing.T) {
 }
 
 func (s *Store) heldOf(i int) string {
-	if err := s.State()[i].Held; err != nil {
+	if err := s.State()[i].HeldBack; err != nil {
 		return err.Error()
 	}
 	return ""
@@ -272,7 +272,7 @@ func testGuardBackoff(t *testing.T) {
 	loads := f.loads.Load()
 	_ = s.Reload("", false)
 	eventually(t, "loaded again", func() bool { return f.loads.Load() >= loads+3 })
-	if n := ev.count(Held, "db"); n < 1 || int64(n) > f.loads.Load() {
+	if n := ev.count(HeldBack, "db"); n < 1 || int64(n) > f.loads.Load() {
 		t.Errorf("told %d times of %d loads", n, f.loads.Load())
 	}
 	eventually(t, "it waits for four times as long as at first", func() bool {
@@ -325,7 +325,7 @@ func (m *marked) Load(ctx context.Context, yield func(*attr.Device) error) error
 	half := m.half && m.mark == "mark"
 	m.mu.Unlock()
 	if half {
-		return fmt.Errorf("%w: half", attr.ErrHeld)
+		return fmt.Errorf("%w: half", attr.ErrHeldBack)
 	}
 	return m.fake.Load(ctx, yield)
 }
@@ -353,8 +353,8 @@ func testGuardSaved(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = saved.Held(f, &built, time.Now())
-		if got := fmt.Sprint(err); got != want && (want != "" || err != nil) || err != nil && !errors.Is(err, attr.ErrHeld) {
+		err = saved.CheckLosses(f, &built, time.Now())
+		if got := fmt.Sprint(err); got != want && (want != "" || err != nil) || err != nil && !errors.Is(err, attr.ErrHeldBack) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}

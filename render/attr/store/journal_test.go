@@ -298,10 +298,6 @@ func TestJournalReplay(t *testing.T) {
 	}
 }
 
-func (f *fake) index(s *Store) int {
-	return slices.IndexFunc(s.srcs, func(src *source) bool { return src.Name() == f.name })
-}
-
 // compactSource does what compact does for one source.
 func compactSource(t *testing.T, s *Store, src *source) {
 	t.Helper()

@@ -126,7 +126,7 @@ func (s *Store) commit(src *source, b *localdb.Builder, names []string, meta fil
 		}
 		return s.judge(src, after, s.cfg.Now())
 	})
-	if errors.Is(err, attr.ErrHeld) {
+	if errors.Is(err, attr.ErrHeldBack) {
 		return err
 	}
 	if err != nil {
@@ -146,7 +146,7 @@ func (s *Store) commit(src *source, b *localdb.Builder, names []string, meta fil
 	err = s.makeFiles() // first, so that whoever learns of the load finds it in the View
 	s.event(loaded)
 	if err != nil {
-		s.event(Event{Kind: NotMade, Err: err, Retry: s.cfg.RetryMax})
+		s.event(Event{Kind: BuildFailed, Err: err, Retry: s.cfg.RetryMax})
 	}
 	return nil
 }

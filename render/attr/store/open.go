@@ -108,7 +108,7 @@ func (s *Store) openFiles() (whole bool) {
 	if !fits || behind {
 		s.remerge = true
 		if err := s.makeFiles(); err != nil {
-			s.event(Event{Kind: NotMade, Err: err})
+			s.event(Event{Kind: BuildFailed, Err: err})
 		}
 	}
 	if s.remerge {
@@ -135,7 +135,7 @@ func (s *Store) openSources() (parts []part) {
 			s.fleet[i].base = db
 			s.verify(o, db)
 			if ahead := m.Loaded.Sub(s.cfg.Now()); ahead > clockSlack {
-				s.event(Event{Source: src.Name(), Kind: Ahead, Err: fmt.Errorf("loaded at %s, which is %v from now", m.Loaded.Format(time.RFC3339), ahead.Round(time.Second))})
+				s.event(Event{Source: src.Name(), Kind: ClockAhead, Err: fmt.Errorf("loaded at %s, which is %v from now", m.Loaded.Format(time.RFC3339), ahead.Round(time.Second))})
 			}
 		}
 		s.stamp, s.seq = max(s.stamp, o.meta.Stamp), max(s.seq, o.meta.Seq)

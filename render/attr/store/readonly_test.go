@@ -78,7 +78,7 @@ func serveReadOnly(dir string, cause error) error {
 			f.set(func() { f.devices = []attr.Device{dev(1, "", "new"), dev(5, "", "5")} })
 			f.apply <- []attr.Change{{Device: dev(1, "", "new")}, gone(dev(2, ""))}
 			await("changes are served", func() bool { return get(s, 1) == "n=new" && get(s, 2) == "none" })
-			await("told of the file", func() bool { return ev.has(NotMade, "db", cause) })
+			await("told of the file", func() bool { return ev.has(BuildFailed, "db", cause) })
 		}
 		if err != nil {
 			return err
@@ -99,7 +99,7 @@ func serveFromMemory(dir string) error {
 		return err
 	}
 	for range 10_000 {
-		if get(s, 1) == "n=1" && s.Settled() {
+		if get(s, 1) == "n=1" && s.AllLoaded() {
 			return s.Close()
 		}
 		time.Sleep(2 * time.Millisecond)

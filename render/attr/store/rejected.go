@@ -24,7 +24,7 @@ func closeRejected(r *attr.Rejected, src attr.Source, n int) error {
 		theirs := s.Rejected()
 		r.Rows += theirs.Rows
 		r.First = slices.Concat(theirs.First, r.First)
-		r.First = r.First[:min(len(r.First), attr.MaxTold)]
+		r.First = r.First[:min(len(r.First), attr.MaxReported)]
 	}
 	return err
 }

@@ -26,7 +26,7 @@ func (s *Store) run(src *source) {
 		s.mu.Lock()
 		src.up, src.err = false, err
 		s.mu.Unlock()
-		if errors.Is(err, attr.ErrHeld) {
+		if errors.Is(err, attr.ErrHeldBack) {
 			s.holdLoad(src, err)
 		} else {
 			s.event(Event{Source: src.Name(), Kind: Failed, Err: err, Retry: wait})
@@ -63,7 +63,7 @@ func (s *Store) keep(src *source, force *bool, ok func()) error {
 		if unwritten != nil {
 			err = s.loadOver(src, *force, unwritten)
 		}
-		held := errors.Is(err, attr.ErrHeld)
+		held := errors.Is(err, attr.ErrHeldBack)
 		if err != nil && !held {
 			return err
 		}

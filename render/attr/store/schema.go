@@ -90,7 +90,7 @@ func (s *Store) opened(src *source, names []string) error {
 	}
 	s.mu.Unlock()
 	if more {
-		s.event(Event{Source: src.Name(), Kind: Grown})
+		s.event(Event{Source: src.Name(), Kind: SchemaGrown})
 	}
 	return nil
 }

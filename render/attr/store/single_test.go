@@ -23,13 +23,13 @@ func testSingleFileServesAsItIs(t *testing.T) {
 	}
 	cfg, _ := testConfig(dir, plain{a})
 	s := openStore(t, cfg)
-	eventually(t, "the first is loaded", s.Settled)
+	eventually(t, "the first is loaded", s.AllLoaded)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	cfg, ev := testConfig(dir, plain{a}, following{plain{b}, b})
 	s = openStore(t, cfg)
-	eventually(t, "all is loaded", s.Settled)
+	eventually(t, "all is loaded", s.AllLoaded)
 	is(t, s, 1, "n=1")
 	if ev.has(Merged, "", nil) || merged() {
 		t.Error("one file was merged")

@@ -8,21 +8,21 @@ import (
 
 // State is how a source is.
 type State struct {
-	Name       string
-	Up         bool      // its last call succeeded
-	Loading    int       // devices that the load that runs has given so far; -1: none runs
-	Loaded     time.Time // when what serves was loaded; zero: never
-	Devices    int
-	Duplicates int
-	SharedIPs  int
-	Rejected   attr.Rejected
-	Changes    int64 // applied since the start
-	Asked      int64 // devices that were asked for
-	Found      int64 // of them
-	Damaged    bool  // something of its file is: devices that it may have are not known
-	Err        error // what went wrong last, nil once it is all right again
-	Held       error // what is held back of what it has lost, an ErrHeld; nil: nothing
-	HeldBack   int   // changes that are held back, in whole or in part, since the last load that was taken
+	Name            string
+	Up              bool      // its last call succeeded
+	Loading         int       // devices that the load that runs has given so far; -1: none runs
+	Loaded          time.Time // when what serves was loaded; zero: never
+	Devices         int
+	Duplicates      int
+	SharedIPs       int
+	Rejected        attr.Rejected
+	Changes         int64 // applied since the start
+	Asked           int64 // devices that were asked for
+	Found           int64 // of them
+	Damaged         bool  // something of its file is: devices that it may have are not known
+	Err             error // what went wrong last, nil once it is all right again
+	HeldBack        error // what is held back of what it has lost, an ErrHeldBack; nil: nothing
+	ChangesHeldBack int   // changes that are held back, in whole or in part, since the last load that was taken
 }
 
 // State tells how each source is, in their order.
@@ -36,7 +36,7 @@ func (s *Store) State() []State {
 			Devices: int(src.stats.Devices), Duplicates: int(src.stats.Duplicates), SharedIPs: int(src.stats.SharedIPs),
 			Rejected: src.meta.Rejected,
 			Changes:  src.changes.Load(), Asked: src.asked.Load(), Found: src.found.Load(), Err: src.err,
-			Held: src.guard.held(), HeldBack: src.guard.changes,
+			HeldBack: src.guard.held(), ChangesHeldBack: src.guard.changes,
 		}
 		base := s.fleet[src.i].base
 		st.Damaged = base != nil && base.Damaged() != nil

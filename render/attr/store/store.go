@@ -100,6 +100,6 @@ func (s *Store) View() *View { return s.view.Load() }
 // Schema returns the schema of the View of now.
 func (s *Store) Schema() *attr.Schema { return s.View().Schema() }
 
-// Settled tells whether each source has told what it has, now or before the start. Until
+// AllLoaded reports whether each source has told what it has, now or before the start. Until
 // then a device that is not found may be one that is not known yet.
-func (s *Store) Settled() bool { return s.settled.Load() }
+func (s *Store) AllLoaded() bool { return s.settled.Load() }

@@ -33,7 +33,7 @@ var errManyDiffer = errors.New("too many devices differ from the file that serve
 // loses too many values is held back, unless force says that it is meant; that does not count for the load that comes when a
 // file can be written.
 func (s *Store) loadOver(src *source, force bool, why error) error {
-	s.event(Event{Source: src.Name(), Kind: NotMade, Err: why, Retry: s.cfg.RetryMax})
+	s.event(Event{Source: src.Name(), Kind: BuildFailed, Err: why, Retry: s.cfg.RetryMax})
 	src.loading.Store(0)
 	defer src.loading.Store(-1)
 	s.mu.Lock()
@@ -78,7 +78,7 @@ func (s *Store) loadOver(src *source, force bool, why error) error {
 	case many && !known:
 		return fmt.Errorf("%w: %w", errManyDiffer, why)
 	case many:
-		s.event(Event{Source: src.Name(), Kind: NotMade, Err: fmt.Errorf("%w: %w", errManyDiffer, why), Retry: s.cfg.RetryMax})
+		s.event(Event{Source: src.Name(), Kind: BuildFailed, Err: fmt.Errorf("%w: %w", errManyDiffer, why), Retry: s.cfg.RetryMax})
 	}
 	if many {
 		return nil

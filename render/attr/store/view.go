@@ -117,10 +117,10 @@ func (v *View) LookupBatch(queries []attr.Query) {
 // Fault tells whether addr, which could not be read, is of the file that values lie in. The file is taken for damaged then: another
 // look-up returns what is whole of it.
 func (v *View) Fault(addr uintptr) bool {
-	if v == nil || v.base == nil || !v.base.Holds(addr) {
+	if v == nil || v.base == nil || !v.base.Contains(addr) {
 		return false
 	}
-	v.base.Spoil(mapped.ErrCut)
+	v.base.MarkDamaged(mapped.ErrCut)
 	return true
 }
 

@@ -62,17 +62,17 @@ func TestHalfWritten(t *testing.T) {
 			err := loadIt(mark)
 			switch {
 			case tc.held != "":
-				if !errors.Is(err, attr.ErrHeld) || !strings.Contains(err.Error(), tc.held) {
+				if !errors.Is(err, attr.ErrHeldBack) || !strings.Contains(err.Error(), tc.held) {
 					t.Errorf("%v, want %q", err, tc.held)
 				}
 			case tc.fails != "":
-				if err == nil || errors.Is(err, attr.ErrHeld) || !strings.Contains(err.Error(), tc.fails) {
+				if err == nil || errors.Is(err, attr.ErrHeldBack) || !strings.Contains(err.Error(), tc.fails) {
 					t.Errorf("%v, want %q", err, tc.fails)
 				}
 			case err != nil:
 				t.Error(err)
 			}
-			if err := loadIt(""); errors.Is(err, attr.ErrHeld) {
+			if err := loadIt(""); errors.Is(err, attr.ErrHeldBack) {
 				t.Errorf("with force: %v", err)
 			}
 		})
@@ -83,7 +83,7 @@ func TestHalfWritten(t *testing.T) {
 func TestFollowHalfWritten(t *testing.T) {
 	const full = "mac,a\n0a0102030405,1\n0a0102030406,2\n"
 	path := write(t, full)
-	s := New(Config{Path: path, Settle: 5 * time.Millisecond, Poll: 200 * time.Millisecond})
+	s := New(Config{Path: path, Debounce: 5 * time.Millisecond, Poll: 200 * time.Millisecond})
 	if _, err := s.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestFollowHalfWritten(t *testing.T) {
 	if err := os.WriteFile(path, []byte(full[:len(full)-3]), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := next(); !errors.Is(err, attr.ErrHeld) {
+	if err := next(); !errors.Is(err, attr.ErrHeldBack) {
 		t.Errorf("a file that stays half written: %v", err)
 	}
 	if err := os.WriteFile(path, []byte(full+"0a0102030407,3\n"), 0o600); err != nil {

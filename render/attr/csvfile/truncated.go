@@ -26,7 +26,7 @@ func (s *source) SetMark(mark string) {
 	s.before = n
 }
 
-// half returns an error that wraps [attr.ErrHeld] if a file has no line end after its last row and fewer octets than the
+// half returns an error that wraps [attr.ErrHeldBack] if a file has no line end after its last row and fewer octets than the
 // one that is served.
 func (s *source) half(f io.ReaderAt, info os.FileInfo) error {
 	s.mu.Lock()
@@ -36,7 +36,7 @@ func (s *source) half(f io.ReaderAt, info os.FileInfo) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w: the last row has no line end, and the file has %d octets, fewer than the %d that were loaded before: it is half written",
-		s.cfg.Path, attr.ErrHeld, info.Size(), before)
+		s.cfg.Path, attr.ErrHeldBack, info.Size(), before)
 }
 
 // cut tells whether a file ends without a line end, and whether that matters.

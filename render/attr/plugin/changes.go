@@ -1,0 +1,104 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+
+	"dcs/render/attr"
+)
+
+// change keeps changes for Follow.
+func (p *process) change(m *message) error {
+	if !p.cfg.Changes {
+		return errors.New("it is not configured to tell of changes")
+	}
+	var bad error
+	add := make([]attr.Change, 0, len(m.Changed))
+	for _, c := range m.Changed {
+		if c == nil {
+			bad = errors.New("a change that is null")
+			continue
+		}
+		ch := attr.Change{Gone: c.Gone}
+		if err := p.device(c, &ch.Device); err != nil {
+			bad = err
+			continue
+		}
+		add = append(add, ch)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.keep(append(p.changes, add...), m.Reload)
+	return bad
+}
+
+func (p *process) takeChanges() (changes []attr.Change, reload bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	changes, reload = p.changes, p.reload
+	p.changes, p.reload = nil, false
+	return changes, reload
+}
+
+// listed notes that the list is asked for. Changes from before stay: they are in the list as well, but that may be held back.
+func (p *process) listed() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.reload = false
+}
+
+// giveBack has what takeChanges returned be taken again, before what has come since.
+func (p *process) giveBack(changes []attr.Change, reload bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.keep(append(changes, p.changes...), reload)
+}
+
+// keep has changes taken next, or all loaded anew if they are too many; and with reload both. mu is held.
+func (p *process) keep(changes []attr.Change, reload bool) {
+	p.changes, p.reload = changes, p.reload || reload
+	if len(p.changes) > maxChanges {
+		p.changes, p.reload = nil, true
+	}
+	select {
+	case p.news <- struct{}{}:
+	default:
+	}
+}
+
+// Follow applies the changes that the plug-in tells of.
+func (f follower) Follow(ctx context.Context, apply func([]attr.Change) error) error {
+	p, err := f.now()
+	if err != nil {
+		return f.wrap("follow", err)
+	}
+	f.mu.Lock()
+	loadedBy := f.loadedBy
+	f.mu.Unlock()
+	if loadedBy != p {
+		return f.wrap("follow", errors.New("it was started anew since the last list"))
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-p.dead:
+			return f.wrap("follow", p.why())
+		case <-p.news:
+		}
+		changes, reload := p.takeChanges()
+		for len(changes) > 0 {
+			n := min(batch, len(changes))
+			if err := apply(changes[:n]); err != nil {
+				p.giveBack(changes, reload) // the source may be loaded next, and that be held back
+				return err
+			}
+			changes = changes[n:]
+		}
+		if reload { // after the changes: what it brings may be held back
+			if err := apply(nil); err != nil {
+				return err
+			}
+		}
+	}
+}

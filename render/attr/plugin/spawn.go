@@ -1,0 +1,188 @@
+package plugin
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// spawn starts a process and writes hello to it.
+func spawn(cfg *Config) (*process, error) {
+	cmd := exec.Command(cfg.Argv[0], cfg.Argv[1:]...)
+	cmd.Dir = cfg.Dir
+	cmd.Env = []string{}
+	for _, name := range []string{"PATH", "HOME", "LANG", "TZ"} {
+		if v, set := os.LookupEnv(name); set && (name != "HOME" || cfg.Credential == nil) {
+			cmd.Env = append(cmd.Env, name+"="+v)
+		}
+	}
+	cmd.Env = append(cmd.Env, cfg.Env...)
+	// A session and group of its own, so that its children end with it; and not without us.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+	if c := cfg.Credential; c != nil && !IsCurrent(c) { // to set even the groups that we have takes CAP_SETGID
+		cmd.SysProcAttr.Credential = c
+	}
+	var ours, theirs [3]*os.File
+	for i := range ours {
+		r, w, err := os.Pipe()
+		if err != nil {
+			for j := range i {
+				ours[j].Close()
+				theirs[j].Close()
+			}
+			return nil, err
+		}
+		ours[i], theirs[i] = r, w
+		if i == 0 {
+			ours[i], theirs[i] = w, r
+		}
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs[0], theirs[1], theirs[2]
+	p := &process{
+		cfg: cfg, stdin: ours[0], stdout: ours[1], queue: make(chan []byte, maxOwed+2), hello: make(chan *message, 1),
+		dead: make(chan struct{}), exited: make(chan struct{}), quiet: make(chan struct{}),
+		owed: make(map[uint64]chan *message), strange: make(map[string]bool), news: make(chan struct{}, 1),
+	}
+	started := make(chan error)
+	go func() {
+		// The process gets its signal of our death when the thread ends that started it. That is not unlocked: what
+		// confine changes of it goes with it.
+		runtime.LockOSThread()
+		err := confine(cfg.uid() == 0)
+		var left *leftError
+		if errors.As(err, &left) {
+			p.left, err = left, nil
+		}
+		if err == nil {
+			err = cmd.Start()
+		}
+		for _, f := range theirs {
+			f.Close()
+		}
+		if err == nil {
+			p.mu.Lock()
+			p.pid = cmd.Process.Pid
+			p.mu.Unlock()
+		}
+		started <- err
+		if err == nil {
+			p.wait(cmd)
+		}
+	}()
+	if err := <-started; err != nil {
+		for _, f := range ours {
+			f.Close()
+		}
+		return nil, err
+	}
+	p.queue <- []byte("{\"hello\":1}\n")
+	var reading sync.WaitGroup
+	reading.Go(p.read)
+	reading.Go(func() { p.complain(ours[2]) })
+	go p.write()
+	go func() {
+		reading.Wait()
+		close(p.quiet)
+	}()
+	go p.drain(ours[1], ours[2])
+	return p, nil
+}
+
+// drain closes the pipes once the process has exited and all is read that it wrote. Someone
+// who has left its group may still hold them open.
+func (p *process) drain(pipes ...*os.File) {
+	<-p.exited
+	for last, over := p.lines.Load(), false; !over; {
+		select {
+		case <-p.quiet:
+			over = true
+		case <-time.After(grace):
+			lines := p.lines.Load()
+			over = lines == last && !p.giving.Load()
+			last = lines
+		}
+	}
+	for _, f := range pipes {
+		f.Close()
+	}
+}
+
+// wait waits for the process, and kills what it leaves behind of its group.
+func (p *process) wait(cmd *exec.Cmd) {
+	// Its number stays its own until Wait.
+	for {
+		err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	p.kill()
+	p.mu.Lock()
+	p.pid = 0
+	err := cmd.Wait()
+	p.mu.Unlock()
+	close(p.exited)
+	if err == nil {
+		err = errors.New("exit status 0")
+	}
+	<-p.quiet // what it has written before is read first
+	p.fail(fmt.Errorf("it has ended: %w", err))
+}
+
+func (p *process) kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pid != 0 {
+		_ = syscall.Kill(-p.pid, syscall.SIGKILL)
+	}
+}
+
+// fail says why a process is of no use any more, and kills it.
+func (p *process) fail(err error) {
+	p.mu.Lock()
+	if p.err == nil {
+		p.err = err
+		close(p.dead)
+	}
+	p.mu.Unlock()
+	p.kill()
+}
+
+func (p *process) ended() bool {
+	select {
+	case <-p.dead:
+		return true
+	default:
+		return false
+	}
+}
+
+// why returns why it is dead.
+func (p *process) why() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
+// quit asks a process to end.
+func (p *process) quit() { p.stdin.Close() }
+
+// end waits until all of a process is gone; what has not ended after the given time is killed.
+func (p *process) end(after time.Duration) {
+	if after > 0 {
+		select {
+		case <-p.exited:
+		case <-time.After(after):
+		}
+	}
+	p.fail(errClosed)
+	<-p.exited
+	<-p.quiet
+}

@@ -1,0 +1,141 @@
+package store
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"dcs/render/attr"
+	"dcs/render/device"
+)
+
+func TestStoreAsks(t *testing.T) { synctest.Test(t, testStoreAsks) }
+
+func testStoreAsks(t *testing.T) {
+	f := newFake("db", []string{"n"}, dev(1, "", "1"))
+	f.ask = map[question]attr.Device{
+		{mac: mac(2)}:                         dev(2, "10.0.0.2", "2"),
+		{ip: netip.MustParseAddr("10.0.0.3")}: {Values: []string{"3"}},
+		{mac: mac(4)}:                         dev(44, "", "4"), // another device: not to be believed
+		{mac: mac(5)}:                         {Values: []string{"5"}},
+	}
+	cfg, _ := testConfig(t.TempDir(), asking{plain{f}, f})
+	s := openStore(t, cfg)
+	is(t, s, 1, "n=1")
+	now := func() int64 { return time.Now().UnixNano() }
+	none := netip.Addr{}
+
+	if got := s.Miss(now(), mac(2), none); got != Asking {
+		t.Errorf("first question: %v", got)
+	}
+	is(t, s, 2, "n=2")
+	isIP(t, s, "10.0.0.2", "n=2")
+	s.Miss(now(), device.MAC{}, netip.MustParseAddr("::ffff:10.0.0.3"))
+	isIP(t, s, "10.0.0.3", "n=3")
+	s.Miss(now(), mac(5), netip.MustParseAddr("10.0.0.55"))
+	is(t, s, 5, "n=5")
+
+	// A device that no source has is asked for once, then answered at once.
+	before := f.asks.Load()
+	eventually(t, "known not to be there", func() bool { return s.Miss(now(), mac(9), none) == Unknown })
+	asked := f.asks.Load() - before
+	for range 100 {
+		s.Miss(now(), mac(9), none)
+	}
+	if f.asks.Load()-before != asked || asked > 2 {
+		t.Errorf("asked %d times for a device that is not there", f.asks.Load()-before)
+	}
+	time.Sleep(2 * time.Hour)
+	if got := s.Miss(now(), mac(9), none); got != Asking {
+		t.Errorf("after two hours: %v", got)
+	}
+
+	s.Miss(now(), mac(4), none)
+	eventually(t, "an answer about another device", func() bool { return errors.Is(s.State()[0].Err, errOther) })
+	if get(s, 4) != "none" || get(s, 44) != "none" {
+		t.Error("an answer about another device was believed")
+	}
+	// An error says nothing of the device.
+	f.set(func() { f.askErr = errors.New("down") })
+	for range 20 {
+		if s.Miss(now(), mac(10), none) != Asking {
+			t.Fatal("a device is unknown though the source is down")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	f.set(func() { f.askErr = nil })
+	if s.Miss(now(), device.MAC{}, none) != Unknown {
+		t.Error("asked for nothing")
+	}
+}
+
+// A source that can only be asked: what it told stays over a start, and is asked for again.
+func TestStoreAskOnly(t *testing.T) { synctest.Test(t, testStoreAskOnly) }
+
+func testStoreAskOnly(t *testing.T) {
+	dir := t.TempDir()
+	f := newFake("plugin", []string{"n"})
+	f.loadErr = errors.ErrUnsupported
+	f.ask = map[question]attr.Device{{mac: mac(1)}: {Values: []string{"1"}}}
+	open := func() (*Store, *events) {
+		cfg, ev := testConfig(dir, asking{plain{f}, f})
+		cfg.AskFresh = time.Hour
+		return openStore(t, cfg), ev
+	}
+	s, ev := open()
+	eventually(t, "up", func() bool { return s.State()[0].Up })
+	s.Miss(time.Now().UnixNano(), mac(1), netip.Addr{})
+	is(t, s, 1, "n=1")
+	s.soon()
+	eventually(t, "in the file", func() bool { return ev.has(Merged, "plugin", nil) })
+	f.set(func() { f.ask[question{mac: mac(1)}] = attr.Device{Values: []string{"one"}} })
+	time.Sleep(61 * time.Minute)
+	is(t, s, 1, "n=one")
+	s.soon()
+	eventually(t, "in the file", func() bool { return ev.count(Merged, "plugin") >= 2 })
+	s.Close()
+
+	s, _ = open()
+	if got := get(s, 1); got != "n=one" {
+		t.Errorf("after a start: %s", got)
+	}
+	eventually(t, "swept", func() bool { return s.State()[0].Up })
+	// An error leaves what is known, an answer takes it away.
+	f.set(func() { f.askErr = errors.New("down") })
+	asks := f.asks.Load()
+	time.Sleep(61 * time.Minute)
+	eventually(t, "asked", func() bool { return f.asks.Load() > asks })
+	if got := get(s, 1); got != "n=one" {
+		t.Errorf("after an error: %s", got)
+	}
+	f.set(func() {
+		f.askErr = nil
+		clear(f.ask)
+	})
+	time.Sleep(10 * time.Millisecond) // the question that failed is put back
+	time.Sleep(61 * time.Minute)
+	is(t, s, 1, "none")
+}
+
+func TestStoreQueueIsBounded(t *testing.T) { synctest.Test(t, testStoreQueueIsBounded) }
+
+func testStoreQueueIsBounded(t *testing.T) {
+	f := newFake("db", []string{"n"})
+	f.gate = make(chan struct{})
+	cfg, _ := testConfig(t.TempDir(), asking{plain{f}, f})
+	cfg.AskQueue = 1
+	s := openStore(t, cfg)
+	t.Cleanup(func() { close(f.gate) })
+	eventually(t, "settled", s.AllLoaded)
+	for i := range 1000 {
+		if s.Miss(time.Now().UnixNano(), mac(i), netip.Addr{}) != Asking {
+			t.Error("a question that found no room was answered")
+		}
+	}
+	eventually(t, "all but what waits is dropped", func() bool { return s.Questions().Dropped >= 1000-1-8 })
+	if q := s.Questions(); q.Waiting > 1 {
+		t.Errorf("%d questions wait, where one may", q.Waiting)
+	}
+}
