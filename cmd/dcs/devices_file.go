@@ -122,7 +122,7 @@ func filesOf(s *config.DeviceSource) []string {
 	case s.CSV != nil:
 		return []string{s.CSV.Path}
 	case s.SQL != nil && s.SQL.Driver == "sqlite":
-		path, _, _ := strings.Cut(strings.TrimPrefix(s.SQL.DSN, "file:"), "?")
+		path, _, _ := strings.Cut(strings.TrimPrefix(s.SQL.DSN.Reveal(), "file:"), "?")
 		return []string{path, s.SQL.DSNFile}
 	}
 	return nil

@@ -47,7 +47,7 @@ func TestNamesOfRequests(t *testing.T) {
 			t.Errorf("explain %q says\n%swant\n%s", name, x.stdout, want)
 		}
 	}
-	if x := dcs("", "explain", "x/../y", "--config", conf); !strings.Contains(x.stderr, `it has "..", which leads to no file`) {
+	if x := dcs("", "explain", "x/../y", "--config", conf); !strings.Contains(x.stderr, `name contains ".."`) {
 		t.Errorf("explain of a name that leads out: %+v", x)
 	}
 
@@ -77,11 +77,12 @@ func TestRewriteErrors(t *testing.T) {
 	for _, tt := range []struct{ rewrite, want string }{
 		{"{match: x, to: y}", "dcs.yaml:1:11: rewrite is a block of settings, and should be a list of rules"},
 		{"[x]", "dcs.yaml:1:11: this is the text x, and should be a rule"},
-		{"[{match: x}]", "dcs.yaml:1:12: rewrite: no effect; say to, last or refuse"},
+		{"[{match: x}]", "dcs.yaml:1:12: rewrite: no effect; set to, last or refuse"},
 		{"[{mach: x, to: y}]", `dcs.yaml:1:12: unknown key "mach": is "match" meant?`},
 		{"[{match: '', to: y}]", "match: empty"},
-		{"[{match: x, to: '$1'}]", "rewrite: to: $1 is no group of the expression"},
-		{"[{match: x, unless: y, last: on}]", "either match or unless"},
+		{"[{match: x, to: '$1'}]", "rewrite: to: no group $1 in the expression"},
+		{"[{match: x, unless: y, last: on}]", "set either match or unless"},
+		{"[{match: '/+', to: /, repeat: on}]", `dcs.yaml:1:12: rewrite: repeat never ends: match matches "/", which to inserts`},
 		{"[{match: x, to: y, last: perhaps}]", "last: perhaps is neither on nor off"},
 	} {
 		conf := filepath.Join(t.TempDir(), "dcs.yaml")
@@ -107,9 +108,9 @@ func TestCheckRemap(t *testing.T) {
 	want := result{
 		failed,
 		"rewrite:\n  - {match: '(?i)^[a-z]:', to: ''} # line 2\n  - {match: '\\\\', to: '/', repeat: on} # line 3\n  - {match: '^it''s(a|b)$', to: '$1'} # line 6\n",
-		"-:4: no rule does what \"r4 ^x y\" does: 4: rules do not depend on the client's address; in a template $ip does\n" +
-			"-:5: note: \"P ^w\" is left out: for write requests, which are all refused\n" +
-			"-:6: note: \"r ^it's(a|b)$ \\\\1\": of several alternatives that match, the first counts here and the longest in tftpd-hpa\n",
+		"-:4: no rule does what \"r4 ^x y\" does: 4: rules cannot depend on the client's address; use $ip in a template\n" +
+			"-:5: note: \"P ^w\" is left out: applies to write requests, which are always refused\n" +
+			"-:6: note: \"r ^it's(a|b)$ \\\\1\": the first alternative that matches is used; tftpd-hpa uses the longest\n",
 	}
 	if got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -1,4 +1,4 @@
-// Package naming reads the names that clients ask for: one file has many, and a library has one of each.
+// Package naming maps the file names that clients request to the names that a library uses: the same file has many spellings.
 package naming
 
 import (
@@ -11,22 +11,22 @@ import (
 // MaxName is the longest name in octets, as over TFTP.
 const MaxName = 512
 
-// Config says how names are read.
+// Config configures how names are read.
 type Config struct {
-	Backslash  bool     // a backslash separates directories, as a slash does
+	Backslash  bool     // a backslash separates directories, like a slash
 	IgnoreCase bool     // A to Z are read as a to z
-	Roots      []string // directories; absolute names beneath one are read as relative to it
-	Rewrite    []Rule   // applied in turn to clean names without their device, with one slash in front if there was any
+	Roots      []string // directories; absolute names below one are relative to it
+	Rewrite    []Rule   // applied in order to cleaned names without @MAC, with one leading slash if there was any
 }
 
 // Rules read names. They are immutable; any number of goroutines may use them.
 type Rules struct {
 	backslash, fold bool
-	roots           []string // as clean leaves them, with a slash behind, the longest first
+	roots           []string // cleaned, with a trailing slash, longest first
 	rewrite         []*rule
 }
 
-// New returns the rules of a configuration. Its error says which rule of Rewrite is wrong, and why.
+// New returns the rules of a configuration. The error names the rule of Rewrite that is wrong, counted from 1.
 func New(cfg Config) (*Rules, error) {
 	r := &Rules{backslash: cfg.Backslash, fold: cfg.IgnoreCase}
 	for _, root := range cfg.Roots {
@@ -36,39 +36,39 @@ func New(cfg Config) (*Rules, error) {
 	}
 	slices.SortFunc(r.roots, func(a, b string) int { return len(b) - len(a) })
 	var err error
-	r.rewrite, err = compile(cfg.Rewrite, cfg.IgnoreCase)
+	r.rewrite, err = compileRules(cfg.Rewrite, cfg.IgnoreCase)
 	return r, err
 }
 
-// Literally returns rules that read as r does, but neither rewrite names nor look for roots: for names that a library has.
+// Literally returns rules that read names as r does, but without rewriting and roots: for names that a library itself uses.
 func (r *Rules) Literally() *Rules { return &Rules{backslash: r.backslash, fold: r.fold} }
 
-// Rewrites reports whether there are rules to rewrite names by.
+// Rewrites reports whether any rule rewrites names.
 func (r *Rules) Rewrites() bool { return len(r.rewrite) > 0 }
 
 // Folds reports whether letter case is ignored.
 func (r *Rules) Folds() bool { return r.fold }
 
-// A Refusal is why a name leads to no file, whatever the library has.
+// A Refusal is the reason why a name gets no file, whatever the library contains.
 type Refusal uint8
 
 // The refusals.
 const (
 	Allowed Refusal = iota
-	Outside         // it has a component "..", which leads nowhere
+	Outside         // the name has a component ".."
 	Refused         // a rule refuses it
-	TooLong         // it is longer than MaxName, or rules make it so
-	Endless         // a rule that repeats does not come to an end
+	TooLong         // it is longer than MaxName, as requested or after rewriting
+	Endless         // a rule with Repeat does not end
 )
 
 var refusals = [...]string{
-	Outside: `it has "..", which leads to no file`,
-	Refused: "a rewrite rule refuses it",
-	TooLong: "it is longer than 512 octets, or rewrite rules make it so",
-	Endless: "a rewrite rule repeats without end",
+	Outside: `name contains ".."`,
+	Refused: "name refused by a rewrite rule",
+	TooLong: "name longer than 512 octets, as requested or after rewriting",
+	Endless: "rewrite rule repeats without end",
 }
 
-// String says why in words; "" for Allowed.
+// String returns the reason as text; "" for Allowed.
 func (r Refusal) String() string {
 	if int(r) < len(refusals) {
 		return refusals[r]
@@ -76,36 +76,36 @@ func (r Refusal) String() string {
 	return ""
 }
 
-// Name is what a name asks for.
+// Name is the result of reading a requested name.
 type Name struct {
-	File    []byte     // the library's name for it; it stands in the name asked for or in a Scratch
-	MAC     device.MAC // of the device that the name is for; zero: it names none
+	File    []byte     // the library's name for the file; part of the requested name or of a Scratch
+	MAC     device.MAC // the device in the name; zero: none
 	Refusal Refusal
 }
 
-// Scratch is memory that one goroutine reads names in. The zero value is ready.
+// Scratch is the working memory of [Rules.Read], for one goroutine at a time. The zero value is ready to use.
 type Scratch struct {
-	buf   [MaxName]byte     // a clean name
-	asked [1 + MaxName]byte // what rules see
-	kept  kept
+	buf   [MaxName]byte     // a cleaned name
+	input [1 + MaxName]byte // what rules are applied to
+	cache cache
 }
 
-// Read reads a name. With devices a MAC address behind an @ at its end names the device: file@0a0102030405. Names that no rule
-// rewrites, and those that were rewritten of late, cost no allocation.
-func (r *Rules) Read(asked []byte, devices bool, sc *Scratch) (n Name) {
-	name := asked
+// Read reads a requested name. With devices, a name may end in @ and the MAC address of a device, as in file@0a0102030405. Read
+// allocates only for names that are rewritten and are not in the cache of sc.
+func (r *Rules) Read(requested []byte, devices bool, sc *Scratch) (n Name) {
+	name := requested
 	if devices {
 		name, n.MAC = SplitDevice(name)
 	}
 	n.File, n.Refusal = r.clean(name, &sc.buf)
 	if len(r.rewrite) > 0 && n.Refusal == Allowed {
-		// Rules see one spelling of a name: one that refuses it cannot be passed by another.
-		sc.asked[0] = '/'
-		seen := sc.asked[:1+copy(sc.asked[1:], n.File)]
+		// Rules see one spelling of a name: a rule that refuses it cannot be bypassed by another spelling.
+		sc.input[0] = '/'
+		input := sc.input[:1+copy(sc.input[1:], n.File)]
 		if !r.absolute(name) {
-			seen = seen[1:]
+			input = input[1:]
 		}
-		if name, n.Refusal = sc.kept.rewrite(r, seen); n.Refusal != Allowed {
+		if name, n.Refusal = sc.cache.rewrite(r, input); n.Refusal != Allowed {
 			n.File = nil
 			return n
 		}
@@ -122,8 +122,8 @@ func (r *Rules) Read(asked []byte, devices bool, sc *Scratch) (n Name) {
 
 func (r *Rules) absolute(name []byte) bool { return len(name) > 0 && r.slash(name[0]) }
 
-// Key returns what a name of the library is looked up by: the name without what means nothing in it. A name that holds ".." is
-// its own key, which nobody can ask for.
+// Key returns the form in which a name of the library is looked up: cleaned, and in lower case if case is ignored. A name with ".."
+// or longer than [MaxName] is its own key; it cannot be requested.
 func (r *Rules) Key(name string) string {
 	if len(name) > MaxName {
 		return name
@@ -136,7 +136,7 @@ func (r *Rules) Key(name string) string {
 	return string(key)
 }
 
-// Fold returns a file's path below its root as names are looked up: in lower case where case is ignored.
+// Fold returns a file's path below its root in the form in which names are looked up: in lower case if case is ignored.
 func (r *Rules) Fold(path string) string {
 	if !r.fold || strings.IndexFunc(path, func(c rune) bool { return 'A' <= c && c <= 'Z' }) < 0 {
 		return path
@@ -148,7 +148,7 @@ func (r *Rules) Fold(path string) string {
 	return string(b)
 }
 
-// beneath takes a root off the front of a name.
+// beneath removes a root from the front of a name.
 func (r *Rules) beneath(name []byte) []byte {
 	for _, root := range r.roots {
 		if len(name) > len(root) && string(name[:len(root)]) == root {
@@ -160,8 +160,8 @@ func (r *Rules) beneath(name []byte) []byte {
 
 func (r *Rules) slash(c byte) bool { return c == '/' || c == '\\' && r.backslash }
 
-// clean takes off slashes in front, and empty components and those called "." anywhere. What needs no more than its front taken
-// off stays where it is; else the result stands in buf. It refuses a name with a component "..", and one that is too long.
+// clean removes leading slashes, and empty components and "." anywhere. The result is part of name if that is possible, else it is
+// written to buf. Names with a component "..", and names that are too long, are refused.
 func (r *Rules) clean(name []byte, buf *[MaxName]byte) (file []byte, why Refusal) {
 	for len(name) > 0 && r.slash(name[0]) {
 		name = name[1:]
@@ -194,14 +194,14 @@ func (r *Rules) clean(name []byte, buf *[MaxName]byte) (file []byte, why Refusal
 			n++
 		}
 		if end < len(name) {
-			buf[n] = '/' // one at the end stays: what stands before it would have to be a directory
+			buf[n] = '/' // a trailing one stays: the name is that of a directory
 			n++
 		}
 	}
 	return buf[:n], Allowed
 }
 
-// dirty reports whether clean has to look closer at a name.
+// dirty reports whether a name may need more than its leading slashes removed.
 func (r *Rules) dirty(name []byte) bool {
 	before := byte('/')
 	for _, c := range name {
@@ -221,8 +221,8 @@ func lower(c byte) byte {
 	return c
 }
 
-// SplitDevice takes a device's MAC address off the end of a name that is asked for, file@0a0102030405. If there is none, it
-// returns the whole name, and the zero MAC.
+// SplitDevice splits a requested name such as file@0a0102030405 into the file and the device's MAC address. Without an address at
+// its end it returns the whole name and the zero MAC.
 func SplitDevice(name []byte) (file []byte, mac device.MAC) {
 	for i := len(name) - 1; i > 0 && len(name)-i <= len("@0a:01:02:03:04:05"); i-- {
 		if name[i] == '@' {

@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// A RemapLine is what a line of a remap file of tftpd-hpa comes to (in.tftpd(8), "Filename remapping").
+// A RemapLine is a line of a map file of tftpd-hpa (in.tftpd(8), "Filename remapping"), converted to a [Rule].
 type RemapLine struct {
 	Line int
 	Text string // without the comment
-	Rule Rule   // that does the same, if Err is nil and Skip empty
+	Rule Rule   // the equivalent, if Err is nil and Skip is empty
 	Skip string // why no rule is needed
-	Note string // what is different; empty: nothing
-	Err  error  // why no rule does the same
+	Note string // how Rule differs; empty: not at all
+	Err  error  // why there is no equivalent
 }
 
-// Remap reads a remap file. Lines that say nothing are left out.
+// Remap converts a map file. Empty lines and comments are left out.
 func Remap(src string) (lines []RemapLine) {
 	for i, text := range strings.Split(src, "\n") {
 		fields, ok := remapFields(text)
@@ -25,7 +25,7 @@ func Remap(src string) (lines []RemapLine) {
 		}
 		l := RemapLine{Line: i + 1, Text: strings.Join(fields, " ")}
 		if !ok {
-			l.Err = errors.New("more than an operation, an expression and a replacement")
+			l.Err = errors.New("more than three fields; a line has an operation, an expression and a replacement")
 		} else {
 			l.read(fields)
 		}
@@ -34,8 +34,8 @@ func Remap(src string) (lines []RemapLine) {
 	return lines
 }
 
-// remapFields splits a line at white space, up to a #, unless a backslash stands before either. It is false for more than three
-// fields.
+// remapFields splits a line at white space, up to a comment; a backslash escapes white space and #. ok is false if there are more
+// than three fields.
 func remapFields(line string) (fields []string, ok bool) {
 	field, escaped := "", false
 	end := func() {
@@ -70,7 +70,7 @@ func (l *RemapLine) read(fields []string) {
 		to = fields[2]
 	}
 	if re == "" {
-		l.Err = errors.New("an operation without an expression")
+		l.Err = errors.New("operation without an expression")
 		return
 	}
 	var inverse, fold bool
@@ -90,11 +90,11 @@ func (l *RemapLine) read(fields []string) {
 			inverse = true
 		case 'G':
 		case 'P':
-			l.Skip = "for write requests, which are all refused"
+			l.Skip = "applies to write requests, which are always refused"
 		case 's':
-			l.Err = errors.New("s: rules do not start over; repeat what they do behind this one")
+			l.Err = errors.New("s: rules do not start over; repeat the rules that are meant after this one")
 		case '4', '6':
-			l.Err = fmt.Errorf("%c: rules do not depend on the client's address; in a template $ip does", op)
+			l.Err = fmt.Errorf("%c: rules cannot depend on the client's address; use $ip in a template", op)
 		default:
 			l.Err = fmt.Errorf("%c: unknown operation", op)
 		}
@@ -110,12 +110,12 @@ func (l *RemapLine) read(fields []string) {
 		return
 	}
 	if strings.Contains(re, "|") {
-		l.Note = "of several alternatives that match, the first counts here and the longest in tftpd-hpa"
+		l.Note = "the first alternative that matches is used; tftpd-hpa uses the longest"
 	}
 	if fold {
 		re = "(?i)" + re
 	}
-	if l.Rule.Refuse { // it ends what the line says besides
+	if l.Rule.Refuse { // nothing else in the line has an effect
 		l.Rule.Rewrite, l.Rule.Repeat, l.Rule.Last, l.Rule.To = false, false, false, ""
 	}
 	if inverse {
@@ -127,10 +127,11 @@ func (l *RemapLine) read(fields []string) {
 		l.Skip = "no effect"
 		return
 	}
-	l.Err = l.Rule.Check()
+	check := l.Rule
+	l.Err = check.Compile()
 }
 
-// fromReplacement turns \1 into $1.
+// fromReplacement converts a replacement: \1 becomes $1.
 func fromReplacement(s string) (string, error) {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
@@ -144,7 +145,7 @@ func fromReplacement(s string) (string, error) {
 			continue
 		}
 		if i++; i == len(s) {
-			return "", errors.New(`a backslash at the end of the replacement`)
+			return "", errors.New("backslash at the end of the replacement")
 		}
 		switch c := s[i]; {
 		case '0' <= c && c <= '9':
@@ -152,7 +153,7 @@ func fromReplacement(s string) (string, error) {
 		case c == 'U' || c == 'L' || c == 'E' || c == '\\':
 			b.WriteString(`\` + string(c))
 		case c == 'i' || c == 'x':
-			return "", fmt.Errorf(`\%c: rules do not depend on the client's address; in a template $ip does`, c)
+			return "", fmt.Errorf(`\%c: rules cannot depend on the client's address; use $ip in a template`, c)
 		case c == '$':
 			b.WriteString("$$")
 		default:
@@ -162,16 +163,16 @@ func fromReplacement(s string) (string, error) {
 	return b.String(), nil
 }
 
-// fromERE turns an extended regular expression of POSIX, as glibc reads it, into one of RE2.
+// fromERE converts a POSIX extended regular expression, as glibc reads it, to RE2.
 func fromERE(s string) (string, error) {
 	var b strings.Builder
-	repeatable, repeated := false, false // whether a repetition may follow, and whether one has
+	repeatable, repeated := false, false // whether a repetition may follow, and whether one precedes
 	for i := 0; i < len(s); {
 		c := s[i]
 		switch c {
 		case '\\':
 			if i+1 == len(s) {
-				return "", errors.New("a backslash at the end of the expression")
+				return "", errors.New("backslash at the end of the expression")
 			}
 			text, err := fromEscape(s[i+1])
 			if err != nil {
@@ -196,9 +197,9 @@ func fromERE(s string) (string, error) {
 			case err != nil:
 				return "", err
 			case !repeatable:
-				return "", fmt.Errorf("%c with nothing before it to repeat", c)
+				return "", fmt.Errorf("nothing to repeat before %c", c)
 			case repeated:
-				return "", fmt.Errorf("%c repeats a repetition; put that in parentheses", c)
+				return "", fmt.Errorf("%c after another repetition; put the first in parentheses", c)
 			}
 			b.WriteString(text)
 			i += n
@@ -215,14 +216,14 @@ func fromERE(s string) (string, error) {
 	return b.String(), nil
 }
 
-// fromRepetition reads a repetition at the beginning of s.
+// fromRepetition converts the repetition at the start of s, which has n octets.
 func fromRepetition(s string) (text string, n int, err error) {
 	if s[0] != '{' {
 		return s[:1], 1, nil
 	}
 	inner, _, ok := strings.Cut(s[1:], "}")
 	if !ok || strings.Trim(inner, "0123456789,") != "" || strings.Trim(inner, ",") == "" || strings.Count(inner, ",") > 1 {
-		return "", 0, errors.New("{ without a number, or two, and }")
+		return "", 0, errors.New("invalid repetition; write {n}, {n,} or {n,m}")
 	}
 	if n = len(inner) + 2; inner[0] == ',' {
 		inner = "0" + inner
@@ -230,11 +231,11 @@ func fromRepetition(s string) (text string, n int, err error) {
 	return "{" + inner + "}", n, nil
 }
 
-// fromEscape returns what a backslash and c match.
+// fromEscape converts a backslash followed by c.
 func fromEscape(c byte) (string, error) {
 	switch {
 	case '1' <= c && c <= '9':
-		return "", fmt.Errorf(`\%c: RE2 has no references back to a group`, c)
+		return "", fmt.Errorf(`\%c: RE2 has no back-references`, c)
 	case c == '<' || c == '>':
 		return `\b`, nil
 	case c == '`':
@@ -249,7 +250,7 @@ func fromEscape(c byte) (string, error) {
 	return `\` + string(rune(c)), nil
 }
 
-// fromBracket reads a bracket expression at the beginning of s, in which a backslash is a character like others.
+// fromBracket converts the bracket expression at the start of s, which has n octets. A backslash in it is an ordinary character.
 func fromBracket(s string) (text string, n int, err error) {
 	var b strings.Builder
 	b.WriteByte('[')

@@ -39,18 +39,18 @@ func TestRemap(t *testing.T) {
 		{line: `rz ^x y`, err: "z: unknown operation"},
 		{line: `r ^x \i/x`, err: `\i: `},
 		{line: `r ^x \x/x`, err: `\x: `},
-		{line: `r (a)\1 x`, err: "references back"},
+		{line: `r (a)\1 x`, err: "back-references"},
 		{line: `r [[.a.]] x`, err: "collating"},
 		{line: `r [a x`, err: "[ without ]"},
-		{line: `r a{x} y`, err: "{ without"},
-		{line: `r *a y`, err: "nothing before it"},
-		{line: `r (?i)a y`, err: "nothing before it"},
-		{line: `r a|*b y`, err: "nothing before it"},
-		{line: `r a+? y`, err: "repeats a repetition"},
+		{line: `r a{x} y`, err: "invalid repetition"},
+		{line: `r *a y`, err: "nothing to repeat before"},
+		{line: `r (?i)a y`, err: "nothing to repeat before"},
+		{line: `r a|*b y`, err: "nothing to repeat before"},
+		{line: `r a+? y`, err: "after another repetition"},
 		{line: `r (a y`, err: "missing closing )"},
 		{line: `r a \2`, err: "no group"},
-		{line: `rg a* b`, err: "without end"},
-		{line: `~r a b`, err: "unless finds nothing"},
+		{line: `rg a* b`, err: "never ends"},
+		{line: `~r a b`, err: "unless cannot be used"},
 		{line: `g a b`, skip: "no effect"},
 		{line: `r`, err: "without an expression"},
 		{line: `r a b c`, err: "more than"},
@@ -84,7 +84,7 @@ func FuzzRemap(f *testing.F) {
 			if l.Err != nil || l.Skip != "" {
 				continue
 			}
-			if err := l.Rule.Check(); err != nil {
+			if err := l.Rule.Compile(); err != nil {
 				t.Fatalf("%q: %v", l.Text, err)
 			}
 			if _, err := regexp.Compile(l.Rule.Match + l.Rule.Unless); err != nil {

@@ -4,7 +4,8 @@ import "net/netip"
 
 // SecretsState describes the secrets in use, without their values.
 type SecretsState struct {
-	Generation uint64        `json:"generation"` // of the keyring; 0: there is none, or it was never written
+	Generation uint64        `json:"generation"`       // of the keyring; 0: there is none, or it was never written
+	Single     bool          `json:"single,omitempty"` // there is no keyring: the secret is that of secret_file, or empty
 	Default    string        `json:"default"`
 	Secrets    []SecretState `json:"secrets"`
 	CMTS       []HolderState `json:"cmts"`

@@ -64,7 +64,7 @@ func MemoryList(cfg *config.Config) []MemoryBound {
 		list = append(list, MemoryBound{"workers of HTTP", httpWorkers() * render.WorkerOctets(journal), true})
 	}
 	if len(cfg.Names.Rewrite) > 0 {
-		list = append(list, MemoryBound{"rewritten names", renderers * naming.KeptOctets, true})
+		list = append(list, MemoryBound{"rewritten names", renderers * naming.CacheOctets, true})
 	}
 	if cfg.Rate > 0 {
 		list = append(list, MemoryBound{"rates of sources", guard.Octets, true})

@@ -45,11 +45,11 @@ func ReadSecrets(cfg *config.Config, previous *Secrets) (*Secrets, error) {
 		if cfg.SecretFile != "" {
 			var err error
 			if key, s.Warning, err = ReadSecret(cfg.SecretFile); err != nil {
-				return nil, err
+				return nil, fmt.Errorf("secret_file: %w", err)
 			}
 		}
 		s.Ring = mic.KeyringOf(add(singleSecret, key))
-		s.State = adminapi.SecretsState{Default: singleSecret, Secrets: []adminapi.SecretState{{Name: singleSecret, Used: true}}}
+		s.State = adminapi.SecretsState{Single: true, Default: singleSecret, Secrets: []adminapi.SecretState{{Name: singleSecret, Used: true}}}
 		return s, nil
 	}
 

@@ -13,6 +13,7 @@ import (
 	"dcs/render/attr/ldapdir"
 	"dcs/render/attr/plugin"
 	"dcs/render/attr/sqldb"
+	"dcs/render/secret"
 )
 
 // Devices says where devices' attributes come from.
@@ -154,6 +155,25 @@ func word(p *string, want string) field {
 	})
 }
 
+// secretText makes the field of a text that no error quotes, which must not be empty.
+func secretText(p *secret.Text, want string) field {
+	f := one(p, "text", want, text, func(s string) (secret.Text, error) {
+		if s == "" {
+			return secret.Text{}, fmt.Errorf("it is empty, and should be %s", want)
+		}
+		return secret.New(s), nil
+	})
+	f.secret = true
+	return f
+}
+
+// secretTexts makes the field of a list of texts that no error quotes.
+func secretTexts(p *[]secret.Text, want string) field {
+	f := many(p, "texts", want, func(s string) (secret.Text, error) { return secret.New(s), nil })
+	f.secret = true
+	return f
+}
+
 func oneOf(p *string, choices ...string) field {
 	want := "one of " + strings.Join(choices, ", ")
 	return one(p, "word", want, text, func(s string) (string, error) {
@@ -219,7 +239,7 @@ func sqlKeys(c *SQL) []Key {
 	return []Key{
 		{Name: "driver", field: oneOf(&c.Driver, sqlDrivers...)},
 		{Name: "name", field: word(&c.Name, "a name for logs")},
-		{Name: "dsn", field: word(&c.DSN, "how to reach the database")},
+		{Name: "dsn", field: secretText(&c.DSN, "how to reach the database")},
 		{Name: "dsn_file", field: path(&c.DSNFile)},
 		{Name: "query", field: word(&c.Query, "a query for all devices")},
 		{Name: "changed_query", field: word(&c.ChangedQuery, "a query for those that have changed since its parameter")},
@@ -267,7 +287,7 @@ func pluginKeys(c *Plugin) []Key {
 		{Name: "name", field: word(&c.Name, "a name for logs")},
 		{Name: "user", field: userName(&c.User)},
 		{Name: "dir", field: path(&c.Dir)},
-		{Name: "env", field: list(&c.Env, "a list of NAME=value")},
+		{Name: "env", field: secretTexts(&c.Env, "a list of NAME=value")},
 		{Name: "changes", field: boolean(&c.Changes)},
 		{Name: "start_timeout", field: duration(&c.StartTimeout, 0, maxWait)},
 		{Name: "timeout", field: duration(&c.Timeout, 0, maxWait)},

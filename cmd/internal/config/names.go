@@ -79,7 +79,7 @@ func (r *reader) rule(p *[]naming.Rule, n ast.Node) {
 	for _, pair := range pairs {
 		inner.pair(pair)
 	}
-	if err := rule.Check(); err != nil && len(inner.errs) == 0 {
+	if err := rule.Compile(); err != nil && len(inner.errs) == 0 {
 		inner.fail(n, "rewrite: %v", err)
 	}
 	r.errs = append(r.errs, inner.errs...)

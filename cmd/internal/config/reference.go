@@ -7,20 +7,6 @@ import (
 
 //go:generate go run ./example ../../dcs/doc/reference.md
 
-// sections are the headings of the reference, by the first key below each.
-var sections = map[string]string{
-	"listen":      "Requests and transport",
-	"single_port": "Transfers",
-	"library":     "Library and static files",
-	"backslash":   "File names",
-	"lenient":     "Compiling templates",
-	"timestamp":   "Signing",
-	"devices":     "Devices",
-	"admin":       "Admin page, metrics and HTTP",
-	"user":        "Privileges",
-	"log_format":  "Log",
-}
-
 // Reference returns the manual's page of all keys.
 func Reference() string {
 	var b strings.Builder
@@ -33,17 +19,17 @@ set. Most keys are flags of ` + "`dcs serve`" + ` too, with dashes for underscor
 without brackets. Relative paths start at the directory of the file. ` + "`dcs check --config FILE`" + ` reports every mistake with its line and column.
 `)
 	var c Config
-	for _, k := range c.Keys() {
-		if heading := sections[k.Name]; heading != "" {
-			fmt.Fprintf(&b, "\n## %s\n", heading)
+	for _, s := range c.sections() {
+		fmt.Fprintf(&b, "\n## %s\n", s.heading)
+		for _, k := range s.keys {
+			fmt.Fprintf(&b, "\n### %s\n\nDefault: `%s`. ", k.Name, k.Default)
+			if k.field.structured {
+				b.WriteString("No flag.\n")
+			} else {
+				fmt.Fprintf(&b, "Flag: `--%s`.\n", k.Flag())
+			}
+			b.WriteString(markdown(k))
 		}
-		fmt.Fprintf(&b, "\n### %s\n\nDefault: `%s`. ", k.Name, k.Default)
-		if k.field.structured {
-			b.WriteString("No flag.\n")
-		} else {
-			fmt.Fprintf(&b, "Flag: `--%s`.\n", k.Flag())
-		}
-		b.WriteString(markdown(k))
 	}
 	return b.String()
 }

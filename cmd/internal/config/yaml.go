@@ -107,7 +107,11 @@ func (r *reader) scalar(k Key, n ast.Node) {
 		if scalar := digits(n) || n.Type() == ast.BoolType; scalar && k.field.onlyText() {
 			quotes = "; if it is meant as it stands, put it in quotes"
 		}
-		r.fail(n, "%s is %s, and should be %s%s", k.Name, describe(n), k.usage(), quotes)
+		what := describe(n)
+		if k.field.secret {
+			what = "not a text"
+		}
+		r.fail(n, "%s is %s, and should be %s%s", k.Name, what, k.usage(), quotes)
 		return
 	}
 	v := n.GetToken().Value

@@ -9,6 +9,7 @@ import (
 
 	"dcs/bpf"
 	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/ports"
 	"dcs/cmd/internal/privilege"
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
@@ -28,6 +29,16 @@ func openSockets(cfg *config.Config, workers int) (sockets []*udp.Transport, key
 	c, few := SocketsOf(cfg, workers)
 	c.Key = tid.NewKey()
 	sockets, err = udp.Open(c, workers)
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
+		for _, a := range cfg.Listen {
+			if owners := ports.By(ports.Owners("udp", a)); owners != "" {
+				return nil, c.Key, few, fmt.Errorf("%w%s", err, owners)
+			}
+		}
+	case errors.Is(err, unix.EACCES):
+		return nil, c.Key, few, fmt.Errorf("%w%s", err, ports.LowPortAdvice)
+	}
 	return sockets, c.Key, few, err
 }
 

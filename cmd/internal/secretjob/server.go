@@ -28,18 +28,19 @@ type signingServer struct {
 const callTime = 20 * time.Second
 
 func (s *signingServer) Reload(ctx context.Context) (uint64, error) {
-	return s.call(ctx, http.MethodPost, adminapi.SecretsReloadPath)
+	state, err := s.call(ctx, http.MethodPost, adminapi.SecretsReloadPath)
+	return state.Generation, err
 }
 
-func (s *signingServer) call(ctx context.Context, method, path string) (uint64, error) {
+func (s *signingServer) call(ctx context.Context, method, path string) (adminapi.SecretsState, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	var state adminapi.SecretsState
 	err := s.Call(ctx, method, path, nil, &state)
 	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
-		return 0, fmt.Errorf("%w at %s", rotate.ErrNoServer, s.where)
+		return state, fmt.Errorf("%w at %s", rotate.ErrNoServer, s.where)
 	}
-	return state.Generation, err
+	return state, err
 }
 
 // takesChanges returns an error if the server would refuse to be told of new secrets, which is to be known before any CMTS has them.
@@ -86,13 +87,15 @@ func (j *Job) askServer(ctx context.Context) (string, error) {
 	if !ok {
 		return "", errors.New("no admin address is configured, so a running server cannot be notified; set admin, or use --no-server if none runs")
 	}
-	generation, err := s.call(ctx, http.MethodGet, adminapi.SecretsPath)
+	state, err := s.call(ctx, http.MethodGet, adminapi.SecretsPath)
 	switch {
+	case err == nil && state.Single:
+		return "", fmt.Errorf("the server at %s has no keyring: it signs with secret_file or the empty secret; set the key secrets of its configuration and restart it before a rotation", s.where)
 	case err == nil:
 		if err := s.takesChanges(ctx); err != nil {
 			return "", fmt.Errorf("the server at %s: %w", s.where, err)
 		}
-		return fmt.Sprintf("%s, serves generation %d of its keyring", s.where, generation), nil
+		return fmt.Sprintf("%s, serves generation %d of its keyring", s.where, state.Generation), nil
 	case !errors.Is(err, rotate.ErrNoServer):
 		return "", fmt.Errorf("the server at %s: %w", s.where, err)
 	}

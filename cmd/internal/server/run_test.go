@@ -240,10 +240,26 @@ func TestRunCutOff(t *testing.T) {
 	cfg.Admin, cfg.Metrics, cfg.HTTP = []string{dcstest.FreeAddress(t)}, dcstest.FreeAddress(t), dcstest.FreeAddress(t)
 	dcstest.Lay(t, map[string]string{filepath.Join(dir, "static/image"): strings.Repeat("x", 5000)})
 	r := runServer(t, cfg)
-	if got := r.fetch("image"); len(got) != 512 { // the first block, and no acknowledgement of the second
-		t.Errorf("%d octets", len(got))
+	modem, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer modem.Close() // open until then: a closed port would end the transfer
+	_ = modem.SetReadDeadline(time.Now().Add(30 * time.Second))
+	if _, err := modem.WriteToUDPAddrPort([]byte("\x00\x01image\x00octet\x00"), r.addr); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := modem.Read(make([]byte, 1024)); n != 516 || err != nil { // the first block, which is not acknowledged
+		t.Fatalf("%d octets: %v", n, err)
 	}
 	r.stops <- syscall.SIGTERM
+	r.stops <- syscall.SIGTERM // at once: the same signal, come twice
+	time.Sleep(2 * signalEcho) // after which a signal is another one
+	select {
+	case err := <-r.ended:
+		t.Fatalf("a signal that came twice at once cut the transfer off: %v", err)
+	default:
+	}
 	r.stops <- syscall.SIGTERM
 	select {
 	case err := <-r.ended:
@@ -254,4 +270,32 @@ func TestRunCutOff(t *testing.T) {
 		t.Fatalf("the server has not ended:\n%s", r.log)
 	}
 	leftNothing(t, &cfg)
+}
+
+// Static files that stand before a pattern are in the log, as dcs check has them, and count as a warning about the library.
+func TestRunHidingFile(t *testing.T) {
+	cfg, dir := testConfig(t)
+	cfg.Static, cfg.Metrics = []string{filepath.Join(dir, "static")}, dcstest.FreeAddress(t)
+	dcstest.Lay(t, map[string]string{
+		filepath.Join(dir, "static/res-a"):        "x",
+		filepath.Join(dir, "library/pattern.dcs"): `Main ~ "^res-" { NetworkAccess 1; }`,
+	})
+	r := runServer(t, cfg)
+	defer r.stop()
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(r.log.String(), `msg="static files hide a pattern`); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("no warning:\n%s", r.log)
+		}
+	}
+	if log := r.log.String(); !strings.Contains(log, "files=1") || !strings.Contains(log, "static/res-a") || !strings.Contains(log, "pattern.dcs:1:8") {
+		t.Errorf("the warning does not say which:\n%s", log)
+	}
+	resp, err := http.Get("http://" + cfg.Metrics + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if page, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(page), "\ndcs_library_warnings 1\n") {
+		t.Errorf("%v:\n%s", err, page)
+	}
 }

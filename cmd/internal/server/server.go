@@ -261,6 +261,9 @@ func (s *server) serve(ctx context.Context, stop func(), stops, hangups <-chan o
 	if !waitFor(&all, closeTimeout) {
 		s.log.Warn("goroutines still running at exit", "waited", closeTimeout)
 	}
+	if err == nil {
+		s.log.Info("stopped")
+	}
 	return err
 }
 
@@ -279,21 +282,28 @@ func waitFor(g *errgroup.Group, d time.Duration) bool {
 	}
 }
 
+// signalEcho is how long after the first signal a second one counts as its copy: timeout(1) and terminals signal a process and its
+// group.
+const signalEcho = 100 * time.Millisecond
+
 // wait handles signals to stop until the workers have ended.
 func (s *server) wait(stops <-chan os.Signal, stop func(), ended <-chan error) error {
-	stopping := false
+	var stopping time.Time // zero: not yet
 	var cut error
 	for {
 		select {
 		case sig := <-stops:
-			if stopping {
+			if !stopping.IsZero() {
+				if time.Since(stopping) < signalEcho {
+					continue
+				}
 				// The workers end before what they use is closed.
-				cut = fmt.Errorf("second %v: transfers were cut off", sig)
+				cut = fmt.Errorf("second signal (%v): running transfers were cut off", sig)
 				s.front.Cut()
 				continue
 			}
 			s.log.Info("stopping", "signal", sig, "drain", s.cfg.Drain)
-			stopping = true
+			stopping = time.Now()
 			s.health.phase.Store(draining)
 			s.manager.notify(daemon.SdNotifyStopping)
 			stop()

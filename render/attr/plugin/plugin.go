@@ -14,14 +14,15 @@ import (
 
 	"dcs/render/attr"
 	"dcs/render/device"
+	"dcs/render/secret"
 )
 
 // Config says what to start, and how much of it to bear.
 type Config struct {
-	Name string   // for logs; "": plugin and the program
-	Argv []string // the program, looked for in PATH, and its arguments; no shell sees them
-	Dir  string   // where it runs; "": where we do
-	Env  []string // NAME=value; beyond these it has PATH, HOME, LANG and TZ only
+	Name string        // for logs; "": plugin and the program
+	Argv []string      // the program, looked for in PATH, and its arguments; no shell sees them
+	Dir  string        // where it runs; "": where we do
+	Env  []secret.Text // NAME=value; beyond these it has PATH, HOME, LANG and TZ only
 	// Credential is whom it runs as; it then has no HOME but that of Env. Unless that is [IsCurrent], it takes CAP_SETUID,
 	// CAP_SETGID and, to end it, CAP_KILL. nil: as we do. Either way it has no capability and none of our descriptors.
 	Credential *syscall.Credential

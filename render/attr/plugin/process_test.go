@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"dcs/render/attr/plugin"
+	"dcs/render/secret"
 )
 
 // Nothing of a plug-in's group outlives it, nor Close.
@@ -87,7 +88,7 @@ read l; echo '{"end":true}'; read l`, func(c *plugin.Config) { c.Stderr = errs.a
 func TestEnvironment(t *testing.T) {
 	t.Setenv("DCS_TEST_SECRET", "x")
 	src := script(t, "", func(c *plugin.Config) {
-		c.Env = []string{"GIVEN=y"}
+		c.Env = []secret.Text{secret.New("GIVEN=y")}
 		c.Argv = []string{"sh", "-c", hello + `read h; read l; echo "{\"mac\":\"0a0000000001\",\"attrs\":{\"a\":\"$DCS_TEST_SECRET,$GIVEN\",\"b\":\"$1\"}}"; echo '{"end":true}'; read l`, "plugin", "$(id); `id` | x"}
 	})
 	names := open(t, src)

@@ -23,7 +23,9 @@ func spawn(cfg *Config) (*process, error) {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}
 	}
-	cmd.Env = append(cmd.Env, cfg.Env...)
+	for _, v := range cfg.Env {
+		cmd.Env = append(cmd.Env, v.Reveal())
+	}
 	// A session and group of its own, so that its children end with it; and not without us.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	if c := cfg.Credential; c != nil && !IsCurrent(c) { // to set even the groups that we have takes CAP_SETGID

@@ -11,6 +11,7 @@ import (
 	"dcs/render/attr/sqldb"
 	"dcs/render/attr/store"
 	"dcs/render/device"
+	"dcs/render/secret"
 )
 
 // A database that answers 400 questions a second at most is asked 4,000 a second about devices that are not there. New devices are
@@ -18,7 +19,7 @@ import (
 func flooded(t *testing.T, k *kit) {
 	k.exec(t, "INSERT INTO devices (mac, profile) VALUES ('00:00:5e:00:53:fe', 'first')") // its vendor is known
 	src, err := sqldb.New(sqldb.Config{
-		DSN: k.dsn, Query: "SELECT * FROM dcs_devices", Connections: 4,
+		DSN: secret.New(k.dsn), Query: "SELECT * FROM dcs_devices", Connections: 4,
 		// The subquery is run first, and once, also where there is no such device.
 		AskQuery: "SELECT * FROM dcs_devices WHERE mac = (SELECT $1::macaddr FROM pg_sleep(0.01))",
 	}, k.drv)

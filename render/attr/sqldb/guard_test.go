@@ -10,6 +10,7 @@ import (
 	"dcs/render/attr"
 	"dcs/render/attr/sqldb"
 	"dcs/render/attr/store"
+	"dcs/render/secret"
 )
 
 const guardFleet = 200
@@ -27,7 +28,7 @@ func guardRows(t *testing.T, k *kit, table string) {
 
 func guardStore(t *testing.T, k *kit, dir string, cfg sqldb.Config) *store.Store {
 	t.Helper()
-	cfg.DSN = k.dsn
+	cfg.DSN = secret.New(k.dsn)
 	src, err := sqldb.New(cfg, k.drv)
 	if err != nil {
 		t.Fatal(err)

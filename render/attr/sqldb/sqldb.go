@@ -43,9 +43,9 @@ type Listener interface {
 // in a column called mac, or ip, or both; its other columns are attributes of the column's
 // name. NULL and the empty text are an attribute that the device lacks.
 type Config struct {
-	Name    string // for logs; "": the driver's name
-	DSN     string
-	DSNFile string // a file that holds the DSN, read at each Open; goes before DSN
+	Name    string      // for logs; "": the driver's name
+	DSN     secret.Text // may contain a password
+	DSNFile string      // a file that holds the DSN, read at each Open; goes before DSN
 
 	// Query gives all devices.
 	Query string
@@ -152,7 +152,7 @@ func New(cfg Config, drv Driver) (attr.Source, error) {
 		return nil, fmt.Errorf(cfg.Name+": "+format, args...)
 	}
 	switch {
-	case cfg.DSN == "" && cfg.DSNFile == "":
+	case cfg.DSN.IsZero() && cfg.DSNFile == "":
 		return fail("neither dsn nor dsn_file")
 	case cfg.Query == "":
 		return fail("no query")
@@ -209,7 +209,7 @@ func (s *source) wrap(step string, err error) error {
 }
 
 func (s *source) Open(ctx context.Context) ([]string, error) {
-	dsn := s.cfg.DSN
+	dsn := s.cfg.DSN.Reveal()
 	if s.cfg.DSNFile != "" {
 		b, err := secret.Read(s.cfg.DSNFile, secret.MaxSize)
 		if err != nil {

@@ -24,6 +24,7 @@ import (
 	"dcs/render/attr/sqldb/postgres"
 	"dcs/render/attr/sqldb/sqlite"
 	"dcs/render/device"
+	"dcs/render/secret"
 )
 
 // kit is what the tests that all databases share need of one.
@@ -142,8 +143,8 @@ func load(t *testing.T, src attr.Source, names []string) []string {
 
 func open(t *testing.T, k *kit, cfg sqldb.Config) (attr.Source, []string) {
 	t.Helper()
-	if cfg.DSN == "" && cfg.DSNFile == "" {
-		cfg.DSN = k.dsn
+	if cfg.DSN.IsZero() && cfg.DSNFile == "" {
+		cfg.DSN = secret.New(k.dsn)
 	}
 	src, err := sqldb.New(cfg, k.drv)
 	if err != nil {
@@ -278,7 +279,7 @@ func suite(t *testing.T, k *kit) {
 			{query: "SELECT 1 AS mac FROM nowhere", want: "nowhere"},
 			{query: "SELECT mac, profile FROM dcs_devices", changed: "SELECT mac, profile FROM dcs_changes", want: "no column changed"},
 		} {
-			src, err := sqldb.New(sqldb.Config{DSN: k.dsn, Query: tc.query, ChangedQuery: tc.changed, AskQuery: tc.ask}, k.drv)
+			src, err := sqldb.New(sqldb.Config{DSN: secret.New(k.dsn), Query: tc.query, ChangedQuery: tc.changed, AskQuery: tc.ask}, k.drv)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -298,7 +299,7 @@ func suite(t *testing.T, k *kit) {
 			limit time.Duration // of ctx
 			quiet time.Duration
 		}{{"ctx ends", 300 * time.Millisecond, 0}, {"silence", time.Minute, 300 * time.Millisecond}} {
-			src, err := sqldb.New(sqldb.Config{DSN: k.dsn, Query: k.endless, Timeout: tc.quiet}, k.drv)
+			src, err := sqldb.New(sqldb.Config{DSN: secret.New(k.dsn), Query: k.endless, Timeout: tc.quiet}, k.drv)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -387,7 +388,7 @@ func suite(t *testing.T, k *kit) {
 			t.Fatal(err)
 		}
 		defer l.Close()
-		src, err := sqldb.New(sqldb.Config{DSN: strings.Replace(k.dsn, portOf(k.server.Addr), portOf(l.Addr().String()), 1), Query: cfg.Query, Timeout: 300 * time.Millisecond}, k.drv)
+		src, err := sqldb.New(sqldb.Config{DSN: secret.New(strings.Replace(k.dsn, portOf(k.server.Addr), portOf(l.Addr().String()), 1)), Query: cfg.Query, Timeout: 300 * time.Millisecond}, k.drv)
 		if err != nil {
 			t.Fatal(err)
 		}

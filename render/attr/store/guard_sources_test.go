@@ -22,6 +22,7 @@ import (
 	"dcs/render/attr/sqldb/sqlite"
 	"dcs/render/attr/store"
 	"dcs/render/device"
+	"dcs/render/secret"
 )
 
 // A CSV file that is watched.
@@ -77,7 +78,7 @@ func openSQL(t *testing.T, changes bool) way {
 	w.exec(t, "PRAGMA journal_mode = WAL")
 	w.exec(t, "CREATE TABLE devices (mac TEXT PRIMARY KEY, profile TEXT, down TEXT, gone INT DEFAULT 0, changed INT)")
 	w.become(t, truth{column: "down"}, whole(), false)
-	cfg := sqldb.Config{DSN: path, Query: "SELECT * FROM devices", AskQuery: "SELECT * FROM devices WHERE mac = ?", Poll: 10 * time.Millisecond}
+	cfg := sqldb.Config{DSN: secret.New(path), Query: "SELECT * FROM devices", AskQuery: "SELECT * FROM devices WHERE mac = ?", Poll: 10 * time.Millisecond}
 	if changes {
 		cfg.ChangedQuery, cfg.AskQuery = "SELECT * FROM devices WHERE changed >= ?", ""
 	}

@@ -1,10 +1,8 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -55,29 +53,4 @@ func ParseShare(s string) (int, error) {
 		}
 	}
 	return 0, fmt.Errorf("%s is no share of the requests: take off, all, or one of many such as 1/1000", s)
-}
-
-// parseWeb reads a host's address with a port; empty: none.
-func parseWeb(s string) (string, error) {
-	if s == "" {
-		return "", nil
-	}
-	if strings.HasPrefix(s, ":") { // all addresses
-		s = "[::]" + s
-	}
-	if _, err := netip.ParseAddrPort(s); err != nil {
-		return "", fmt.Errorf("%s is no address and port such as 127.0.0.1:9100 or [::1]:9100", s)
-	}
-	return s, nil
-}
-
-// operate finds what is wrong with the keys of this file when all are taken together.
-func (c *Config) operate() error {
-	switch {
-	case c.HTTP == "" && c.HTTPCert+c.HTTPKey != "":
-		return errors.New("http_cert and http_key have no effect without http: say where boot files are served, or leave them away")
-	case (c.HTTPCert == "") != (c.HTTPKey == ""):
-		return errors.New("http_cert and http_key go together: one of them is missing")
-	}
-	return nil
 }

@@ -1,0 +1,42 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// The rates that the token buckets can hold: their interval has 32 bits of nanoseconds.
+const (
+	minRate = 0.25
+	maxRate = 1e6
+)
+
+// CheckRate finds what is wrong with a limit on requests; a rate of 0 is none.
+func CheckRate(rate float64, burst int) error {
+	if rate != 0 && !(rate >= minRate && rate <= maxRate) {
+		return fmt.Errorf("a rate of %v is not 0 or %v to %v requests per second", rate, minRate, maxRate)
+	}
+	if burst < 1 || burst > 1<<20 {
+		return fmt.Errorf("a burst of %d is not 1 to %d", burst, 1<<20)
+	}
+	return nil
+}
+
+// DefaultBurst returns how many requests a source may make in a row where that is not configured: those of a minute.
+func DefaultBurst(rate float64) int { return int(min(max(60*rate, 20), 1<<20)) }
+
+// CheckPrefixes finds what is wrong with how many bits of an address make a source.
+func CheckPrefixes(v4, v6 int) error {
+	if v4 < 1 || v4 > 32 || v6 < 1 || v6 > 128 {
+		return fmt.Errorf("sources of /%d and /%d are not /1 to /32 and /1 to /128", v4, v6)
+	}
+	return nil
+}
+
+func parseRate(s string) (float64, error) {
+	r, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s is no number of requests per second", s)
+	}
+	return r, CheckRate(r, 1)
+}

@@ -1,0 +1,32 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Transport is how packets come in.
+type Transport string
+
+// The transports.
+const (
+	Auto   Transport = "auto"   // the best that the machine has
+	XDP    Transport = "xdp"    // past the kernel's network stack, or not at all
+	Socket Transport = "socket" // UDP sockets, one per worker
+)
+
+func parseTransport(s string) (Transport, error) {
+	switch t := Transport(s); t {
+	case Auto, XDP, Socket:
+		return t, nil
+	}
+	return "", fmt.Errorf("%s is no transport: take auto, xdp or socket", s)
+}
+
+// parseInterface takes what Linux would (dev_valid_name).
+func parseInterface(s string) (string, error) {
+	if s == "" || len(s) > 15 || s == "." || s == ".." || strings.ContainsAny(s, "/: \t\n\v\f\r") {
+		return "", fmt.Errorf("%q is no name of a network interface", s)
+	}
+	return s, nil
+}

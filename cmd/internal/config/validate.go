@@ -1,0 +1,56 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"dcs/render/naming"
+)
+
+// Validate finds what only shows when file and flags are taken together.
+func (c *Config) Validate() error {
+	var errs []error
+	if len(c.Library)+len(c.Static) == 0 {
+		errs = append(errs, errors.New("neither library nor static is set: there is nothing to serve"))
+	}
+	if c.Devices.Prebuild && len(c.Devices.Sources) == 0 {
+		errs = append(errs, errors.New("prebuild is on, and there are no devices: name their sources"))
+	}
+	if len(c.Listen) == 0 {
+		errs = append(errs, errors.New("listen is empty: nobody could ask"))
+	}
+	if c.SecretFile != "" && c.Secrets != "" {
+		errs = append(errs, errors.New("secret_file and secrets are both set: the one is a single secret, the other a keyring"))
+	}
+	seen := map[netip.AddrPort]bool{}
+	for _, a := range c.Listen {
+		if seen[a] {
+			errs = append(errs, fmt.Errorf("listen has %s twice", a))
+		}
+		seen[a] = true
+	}
+	if _, err := naming.New(naming.Config{IgnoreCase: c.Names.IgnoreCase, Rewrite: c.Names.Rewrite}); err != nil {
+		errs = append(errs, err)
+	}
+	if err := c.operate(); err != nil {
+		errs = append(errs, err)
+	}
+	if n := c.TIDPorts.Count(); c.SinglePort && n > 0 {
+		errs = append(errs, errors.New("tid_ports has no effect while single_port is on: leave one of them away"))
+	} else if n > 0 && n < 2*c.Workers {
+		errs = append(errs, fmt.Errorf("tid_ports %s are %d ports for %d workers: every worker needs 2, and should have 256", c.TIDPorts, n, c.Workers))
+	}
+	return errors.Join(errs...)
+}
+
+// operate finds what is wrong with the keys of this file when all are taken together.
+func (c *Config) operate() error {
+	switch {
+	case c.HTTP == "" && c.HTTPCert+c.HTTPKey != "":
+		return errors.New("http_cert and http_key have no effect without http: say where boot files are served, or leave them away")
+	case (c.HTTPCert == "") != (c.HTTPKey == ""):
+		return errors.New("http_cert and http_key go together: one of them is missing")
+	}
+	return nil
+}
