@@ -1,7 +1,6 @@
 package library
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -134,22 +133,6 @@ func alternates(source string) bool {
 		}
 	}
 	return false
-}
-
-// errorIn returns the first error that stands in an item which the parser calls broken, or behind it, or else the first
-// of its file.
-func (l *loader) errorIn(it *syntax.Item) *syntax.Error {
-	best := &syntax.Error{Pos: it.Pos, Msg: "this file has errors"}
-	for i, e := range l.faulty[it.Pos.File] {
-		behind := cmp.Or(e.Pos.Line-it.Pos.Line, e.Pos.Col-it.Pos.Col) >= 0
-		if i == 0 || behind {
-			best = e
-		}
-		if behind {
-			break
-		}
-	}
-	return best
 }
 
 // firstError returns the first error of those that skeleton.New has returned for an item.

@@ -109,7 +109,7 @@ func (l *loader) index() *choices {
 			if f == nil {
 				continue
 			}
-			if it, err := body(f); err == nil && !it.Broken {
+			if it, err := f.body(); err == nil && !it.Broken {
 				files[path] = it
 			}
 		}
@@ -163,7 +163,7 @@ func byPlace(a, b *syntax.Item) int {
 
 // neighbours reads the sources beside a file alone that a name with variables could mean.
 func (l *loader) neighbours(at syntax.Pos, dir string, pieces []string) {
-	if !l.lazy || l.sealed {
+	if !l.single || l.sealed {
 		return
 	}
 	l.block(at, "") // it learns of the blocks beside it

@@ -2,6 +2,7 @@ package library
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -10,48 +11,21 @@ import (
 	"dcs/render/syntax"
 )
 
-// compile makes templates of all items that have names, and settles which name means which.
+// compile makes templates of all items that have names, and decides which name leads to which.
 func (s *Snapshot) compile(l *loader, cfg Config) {
 	env := l.env(cfg)
 	env.Path = l.assetPath
 	var list []*pattern
-	add := func(p *pattern) {
-		if p != nil {
-			list = append(list, p)
-		}
-	}
 	for _, e := range l.unread {
-		add(s.claimUnread(l, e))
+		list = append(list, s.claimUnread(l, e))
 	}
 	for _, path := range l.order {
-		items := templates(l.files[path])
-		if errs := l.faulty[path]; len(l.files[path].Items) == 0 && len(errs) > 0 {
-			items = []*syntax.Item{{Pos: errs[0].Pos, Broken: true}} // it was to hold something
-		}
-		rival := l.rival(items)
-		for _, it := range items {
-			switch {
-			case it.Broken:
-				add(s.claim(l, it, l.errorIn(it)))
-			case rival != nil && it.Name == "":
-				add(s.claim(l, it, rival))
-			default:
-				add(s.item(l, env, it))
-			}
-		}
+		list = append(list, s.compileSource(l, env, l.files[path])...)
 	}
 	for _, path := range l.order {
-		for _, it := range l.files[path].Items {
-			if it.Kind != syntax.Block || it.Broken {
-				continue
-			}
-			var errs syntax.Errors
-			if errors.As(skeleton.CheckBlock(env, it), &errs) {
-				l.errs = append(l.errs, errs...)
-			}
-		}
+		l.checkBlocks(env, l.files[path])
 	}
-	s.patterns = newPatterns(list)
+	s.patterns = newPatterns(slices.DeleteFunc(list, func(p *pattern) bool { return p == nil }))
 	for _, c := range s.patterns.conflicts(conflictBudget) {
 		l.errs.Addf(c.b.pos, "the pattern %q and the one at %s both match %q: give one of them a priority, or make them different",
 			c.b.source, c.a.pos, c.witness)
@@ -59,40 +33,39 @@ func (s *Snapshot) compile(l *loader, cfg Config) {
 	l.seal(env)
 }
 
+// compileSource makes templates of the items of one file, and returns their patterns, among them nil.
+func (s *Snapshot) compileSource(l *loader, env *skeleton.Env, f *sourceFile) (list []*pattern) {
+	items := f.templates()
+	second := unnamed(items)
+	l.errs = append(l.errs, second...)
+	for _, it := range items {
+		var p *pattern
+		switch {
+		case it.Broken:
+			p = s.claim(l, it, f.errorIn(it))
+		case len(second) > 0 && it.Name == "":
+			p = s.claim(l, it, second[0])
+		default:
+			p = s.item(l, env, it)
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// checkBlocks finds the errors in the Blocks of a file, whether they are included or not.
+func (l *loader) checkBlocks(env *skeleton.Env, f *sourceFile) {
+	for _, it := range f.items(true) {
+		var errs syntax.Errors
+		if !it.Broken && errors.As(skeleton.CheckBlock(env, it), &errs) {
+			l.errs = append(l.errs, errs...)
+		}
+	}
+}
+
 // conflictBudget bounds the search for a name that two patterns match; what it does not
 // find is told when such a name is asked for.
 const conflictBudget = 100_000_000 // some 1 to 2 s at the worst
-
-// templates returns the items of a file that names are answered from.
-func templates(f *syntax.File) []*syntax.Item {
-	var out []*syntax.Item
-	for _, it := range f.Items {
-		if it.Kind != syntax.Block {
-			out = append(out, it)
-		}
-	}
-	return out
-}
-
-// rival reports each item without a name behind a file's first, and returns the first such error: all of them want the
-// file's own name, and none gets it.
-func (l *loader) rival(items []*syntax.Item) *syntax.Error {
-	var bare *syntax.Item
-	var first *syntax.Error
-	for _, it := range items {
-		switch {
-		case it.Name != "" || it.Header != "":
-		case bare == nil:
-			bare = it
-		default:
-			l.errs.Addf(it.Pos, "a second item without a name: the one at %s has the file's; name this one", bare.Pos)
-			if first == nil {
-				first = l.errs[len(l.errs)-1]
-			}
-		}
-	}
-	return first
-}
 
 // nextIndex returns a number for a pattern that no other has.
 func (s *Snapshot) nextIndex() int {
@@ -105,20 +78,12 @@ func (s *Snapshot) item(l *loader, env *skeleton.Env, it *syntax.Item) *pattern 
 	t := &Template{Priority: it.Priority}
 	var groups []string
 	if it.Pattern {
-		p, err := s.compilePattern(it.Name, it.NamePos, it.Priority)
+		p, err := s.templatePattern(t, it)
 		if err != nil {
-			l.errs.Addf(it.NamePos, "%v", err)
-			return s.claim(l, it, l.errs[len(l.errs)-1])
+			l.errs = append(l.errs, err)
+			return s.claim(l, it, err)
 		}
-		t.pattern, t.Pattern, p.of = p, it.Name, t
 		groups = p.re.SubexpNames()
-		for i, g := range groups {
-			if g != "" && slices.Index(groups, g) < i {
-				l.errs.Addf(it.NamePos, "the pattern has two groups called %s: give them different names", g)
-				return s.claim(l, it, l.errs[len(l.errs)-1])
-			}
-		}
-		t.mac = max(0, p.re.SubexpIndex("mac"))
 	}
 	made, err := skeleton.New(env, it, groups)
 	if err != nil {
@@ -129,18 +94,39 @@ func (s *Snapshot) item(l *loader, env *skeleton.Env, it *syntax.Item) *pattern 
 	}
 	t.Template = made
 	s.templates = append(s.templates, t)
-	if t.pattern != nil {
-		if t.pattern.mayHoldDevice() {
-			s.warn(it.NamePos, "the pattern has an @, but a name that ends in @ and a MAC address is looked up without them: it matches no such name; $mac is the address")
-		}
-		return t.pattern
+	if t.pattern == nil {
+		s.nameTemplate(l, t, it)
+	} else if t.pattern.mayHoldDevice() {
+		s.warn(it.NamePos, "the pattern has an @, but a name that ends in @ and a MAC address is looked up without them: it matches no such name; $mac is the address")
 	}
-	t.Names = []string{s.names.Key(it.Name)}
+	return t.pattern
+}
+
+// templatePattern compiles the pattern of an item and gives it to the item's template.
+func (s *Snapshot) templatePattern(t *Template, it *syntax.Item) (*pattern, *syntax.Error) {
+	p, err := s.compilePattern(it.Name, it.NamePos, it.Priority)
+	if err != nil {
+		return nil, &syntax.Error{Pos: it.NamePos, Msg: err.Error()}
+	}
+	groups := p.re.SubexpNames()
+	for i, g := range groups {
+		if g != "" && slices.Index(groups, g) < i {
+			return nil, &syntax.Error{Pos: it.NamePos, Msg: fmt.Sprintf("the pattern has two groups called %s: give them different names", g)}
+		}
+	}
+	t.pattern, t.Pattern, p.of = p, it.Name, t
+	t.mac = max(0, p.re.SubexpIndex("mac"))
+	return p, nil
+}
+
+// nameTemplate gives a template without a pattern its names, unless another template has them.
+func (s *Snapshot) nameTemplate(l *loader, t *Template, it *syntax.Item) {
+	t.Names = []string{it.Name}
 	if it.Name == "" {
 		t.Names = l.bareNames(it.Pos.File)
-		for i, n := range t.Names {
-			t.Names[i] = s.names.Key(n)
-		}
+	}
+	for i, n := range t.Names {
+		t.Names[i] = s.names.Key(n)
 	}
 	s.warnName(it.NamePos, t.Names[0])
 	for _, n := range t.Names {
@@ -154,7 +140,6 @@ func (s *Snapshot) item(l *loader, env *skeleton.Env, it *syntax.Item) *pattern 
 	if err := t.Literal(t.Names); err != nil {
 		l.errs = append(l.errs, err)
 	}
-	return nil
 }
 
 // assetPath returns the path of a file that a template names and that has been read.

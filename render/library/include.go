@@ -22,13 +22,13 @@ func (l *loader) include(at syntax.Pos, name string, word bool) (*syntax.Item, e
 	}
 	for _, path := range l.places(at, name) {
 		f := l.files[path]
-		if f == nil && l.lazy && !l.sealed && isSource(path) {
+		if f == nil && l.single && !l.sealed && isSource(path) {
 			if _, err := os.Stat(path); err == nil {
 				f = l.add(path)
 			}
 		}
 		if f != nil {
-			it, err := body(f)
+			it, err := f.body()
 			if err == nil {
 				err = l.unusable(it)
 			}
@@ -56,7 +56,7 @@ func (l *loader) unusable(it *syntax.Item) error {
 func (l *loader) block(at syntax.Pos, name string) *syntax.Item {
 	it := l.blocks[name]
 	dir := filepath.Dir(at.File)
-	if it != nil || !l.lazy || l.sealed || l.read[dir] {
+	if it != nil || !l.single || l.sealed || l.read[dir] {
 		return it
 	}
 	l.read[dir] = true

@@ -53,12 +53,13 @@ func Load(cfg Config, prev *Snapshot) (*Snapshot, error) {
 // nil. What it includes is looked for beside it.
 func LoadFile(cfg Config, path string, src []byte) (*Snapshot, error) {
 	l := newLoader(nil, nil)
-	l.lazy = true
+	l.single = true
 	s := newSnapshot(cfg)
 	s.static = &staticFiles{}
 	l.warning = s.warn
-	var f *syntax.File
-	if path = filepath.Clean(path); src == nil {
+	path = filepath.Clean(path)
+	var f *sourceFile
+	if src == nil {
 		f = l.add(path)
 	} else {
 		f = l.parse(path, src)

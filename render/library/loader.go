@@ -13,15 +13,14 @@ import (
 // include when they are learned was checked when they were loaded.
 type loader struct {
 	roots   []string
-	open    *beneath.Roots           // roots, and static directories behind them; nil: a file alone
-	files   map[string]*syntax.File  // by clean path; nil: it could not be read
-	order   []string                 // the paths of files that are templates themselves
-	faulty  map[string]syntax.Errors // what the parser says of files
-	unread  syntax.Errors            // why there are files and directories of which not all items are known
+	open    *beneath.Roots         // roots, and static directories behind them; nil: a file alone
+	files   map[string]*sourceFile // by clean path; nil: it could not be read
+	order   []string               // the paths of files that are templates themselves
+	unread  syntax.Errors          // why there are files and directories of which not all items are known
 	blocks  map[string]*syntax.Item
 	twins   map[string]*syntax.Item // the second Block of a name
 	assets  map[string][]byte
-	lazy    bool // a file alone: what it includes is read when it is asked for
+	single  bool // a single file: what it includes is read on demand
 	read    map[string]bool
 	found   map[string]int // sources by root
 	choices *choices
@@ -33,7 +32,7 @@ type loader struct {
 
 func newLoader(roots, static []string) *loader {
 	l := &loader{
-		files: map[string]*syntax.File{}, faulty: map[string]syntax.Errors{}, twins: map[string]*syntax.Item{}, blocks: map[string]*syntax.Item{}, assets: map[string][]byte{}, read: map[string]bool{}, found: map[string]int{},
+		files: map[string]*sourceFile{}, twins: map[string]*syntax.Item{}, blocks: map[string]*syntax.Item{}, assets: map[string][]byte{}, read: map[string]bool{}, found: map[string]int{},
 	}
 	for _, r := range roots {
 		l.roots = append(l.roots, filepath.Clean(r))
@@ -52,7 +51,7 @@ func (l *loader) close() {
 }
 
 // add reads and parses one source, and learns its blocks.
-func (l *loader) add(path string) *syntax.File {
+func (l *loader) add(path string) *sourceFile {
 	if f, done := l.files[path]; done {
 		return f
 	}
@@ -78,5 +77,35 @@ func (l *loader) env(cfg Config) *skeleton.Env {
 		MIB: cfg.MIB, Schema: cfg.Schema, Lenient: cfg.Lenient,
 		Timestamp: cfg.Timestamp, ModemAddress: cfg.ModemAddress,
 		Include: l.include, Candidates: l.candidates, ReadFile: l.asset, Warn: l.warn,
+	}
+}
+
+// parse parses one source, and learns its blocks.
+func (l *loader) parse(path string, text []byte) *sourceFile {
+	f := parseSource(path, text)
+	l.errs = append(l.errs, f.errs...)
+	if f.Unread && len(f.errs) > 0 {
+		l.unread = append(l.unread, f.errs[0])
+	}
+	l.files[path] = f
+	for _, it := range f.items(true) {
+		l.addBlock(it)
+	}
+	return f
+}
+
+// addBlock makes a Block known by its name, which it must not share with another.
+func (l *loader) addBlock(it *syntax.Item) {
+	other := l.blocks[it.Name]
+	switch {
+	case it.Name == "":
+	case other == nil:
+		l.blocks[it.Name] = it
+	case l.single && slices.Contains(l.order, other.Pos.File): // a file alone has its own Block, whatever stands beside it
+	default:
+		l.errs.Addf(it.Pos, "Block %s is at %s already, so neither can be included: a library's blocks have different names", it.Name, other.Pos)
+		if l.twins[it.Name] == nil {
+			l.twins[it.Name] = it
+		}
 	}
 }

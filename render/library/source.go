@@ -1,15 +1,21 @@
 package library
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 
 	"dcs/render/syntax"
 )
 
-// isSource tells whether a file of that name is read as templates.
+// sourceFile is one parsed file of a library.
+type sourceFile struct {
+	*syntax.File
+	errs syntax.Errors // of the parser
+}
+
+// isSource reports whether a file of that name is read as a source of templates.
 func isSource(name string) bool {
 	switch filepath.Ext(name) {
 	case ".dcs", ".cfg", ".txt", ".conf":
@@ -18,57 +24,76 @@ func isSource(name string) bool {
 	return false
 }
 
-func (l *loader) parse(path string, src []byte) *syntax.File {
-	f, err := syntax.Parse(path, src, syntax.DialectOf(path))
-	if err != nil {
-		var errs syntax.Errors
-		if !errors.As(err, &errs) {
-			errs = syntax.Errors{{Pos: syntax.Pos{File: path, Line: 1, Col: 1}, Msg: err.Error()}}
-		}
-		l.errs = append(l.errs, errs...)
-		l.faulty[path] = errs
-		if f.Unread {
-			l.unread = append(l.unread, errs[0])
-		}
+// parseSource parses a file.
+func parseSource(path string, text []byte) *sourceFile {
+	f, err := syntax.Parse(path, text, syntax.DialectOf(path))
+	s := &sourceFile{File: f}
+	if err != nil && !errors.As(err, &s.errs) {
+		s.errs = syntax.Errors{{Pos: syntax.Pos{File: path, Line: 1, Col: 1}, Msg: err.Error()}}
 	}
-	l.files[path] = f
-	for _, it := range f.Items {
-		if it.Kind != syntax.Block || it.Name == "" {
-			continue
-		}
-		if other := l.blocks[it.Name]; other != nil {
-			if l.lazy && slices.Contains(l.order, other.Pos.File) {
-				continue // a file alone has its own Block, whatever stands beside it
-			}
-			l.errs.Addf(it.Pos, "Block %s is at %s already, so neither can be included: a library's blocks have different names", it.Name, other.Pos)
-			if l.twins[it.Name] == nil {
-				l.twins[it.Name] = it
-			}
-			continue
-		}
-		l.blocks[it.Name] = it
-	}
-	return f
+	return s
 }
 
-// body returns what including a file brings in: its Main, or its only Block.
-func body(f *syntax.File) (*syntax.Item, error) {
-	var main, block *syntax.Item
-	blocks := 0
-	for _, it := range f.Items {
-		switch {
-		case it.Kind == syntax.Block:
-			block = it
-			blocks++
-		case it.Kind <= syntax.CableHome && main == nil:
-			main = it
+// items returns the items of one kind or the other: Blocks, or what answers names.
+func (s *sourceFile) items(blocks bool) []*syntax.Item {
+	var out []*syntax.Item
+	for _, it := range s.Items {
+		if (it.Kind == syntax.Block) == blocks {
+			out = append(out, it)
 		}
 	}
-	switch {
-	case main != nil:
-		return main, nil
-	case blocks == 1:
-		return block, nil
+	return out
+}
+
+// templates returns the items that answer names. A file with errors and no items has a broken one.
+func (s *sourceFile) templates() []*syntax.Item {
+	if len(s.Items) == 0 && len(s.errs) > 0 {
+		return []*syntax.Item{{Pos: s.errs[0].Pos, Broken: true}}
 	}
-	return nil, fmt.Errorf("%s holds %d Blocks and no Main: include one of the Blocks by its name", f.Name, blocks)
+	return s.items(false)
+}
+
+// unnamed returns an error for each item without a name after the first one: all of them would be served under the file's name, so
+// that none is.
+func unnamed(items []*syntax.Item) (errs syntax.Errors) {
+	var first *syntax.Item
+	for _, it := range items {
+		switch {
+		case it.Name != "" || it.Header != "":
+		case first == nil:
+			first = it
+		default:
+			errs.Addf(it.Pos, "a second item without a name: the one at %s has the file's; name this one", first.Pos)
+		}
+	}
+	return errs
+}
+
+// body returns the item that including the file inserts: its Main, or its only Block.
+func (s *sourceFile) body() (*syntax.Item, error) {
+	for _, it := range s.Items {
+		if it.Kind <= syntax.CableHome {
+			return it, nil
+		}
+	}
+	blocks := s.items(true)
+	if len(blocks) == 1 {
+		return blocks[0], nil
+	}
+	return nil, fmt.Errorf("%s holds %d Blocks and no Main: include one of the Blocks by its name", s.Name, len(blocks))
+}
+
+// errorIn returns the parser's first error in a broken item or after it, else the file's first error.
+func (s *sourceFile) errorIn(it *syntax.Item) *syntax.Error {
+	best := &syntax.Error{Pos: it.Pos, Msg: "this file has errors"}
+	for i, e := range s.errs {
+		after := cmp.Or(e.Pos.Line-it.Pos.Line, e.Pos.Col-it.Pos.Col) >= 0
+		if i == 0 || after {
+			best = e
+		}
+		if after {
+			break
+		}
+	}
+	return best
 }
