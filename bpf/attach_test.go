@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 )
 
 var (
@@ -889,7 +890,7 @@ func withCaps(t testing.TB, f func(), caps ...uint) {
 }
 
 func TestCapabilities(t *testing.T) {
-	needRoot(t)
+	require.Root(t)
 	for _, c := range []struct {
 		have               []uint
 		missing, reuseport []string

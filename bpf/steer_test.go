@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
+
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 )
@@ -44,7 +46,7 @@ var (
 
 func loadSteerForTest(t testing.TB, cfg Config) *Steer {
 	t.Helper()
-	needRoot(t)
+	require.Root(t)
 	s, err := Load(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -7,7 +7,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -15,7 +14,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"time"
@@ -50,22 +48,12 @@ func main() {
 	flag.StringVar(&s.transports, "transports", "socket,xdp", "`list` of transports")
 	flag.Float64Var(&s.rate, "rate", 500, "downloads of known modems per `second`")
 	flag.DurationVar(&s.length, "duration", 5*time.Second, "how `long` known modems begin downloads beside each attack")
-	out := flag.String("o", "", "write the tables to this `file` too")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	var b bytes.Buffer
-	err := netlab.PinProcess(rig.LoadCPU)
-	if err == nil {
-		err = run(ctx, s, io.MultiWriter(os.Stdout, &b))
-	}
-	if *out != "" && (err == nil || errors.Is(err, errMissed)) {
-		err = errors.Join(err, os.WriteFile(*out, b.Bytes(), 0o644))
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "attack:", err)
-		os.Exit(1)
-	}
+	rig.Main(func(ctx context.Context, w io.Writer) error {
+		if err := netlab.PinProcess(rig.LoadCPU); err != nil {
+			return err
+		}
+		return run(ctx, s, w)
+	})
 }
 
 func run(ctx context.Context, s settings, w io.Writer) error {
@@ -102,8 +90,8 @@ for before the server read them. Server on CPU 0, attacker and modems on CPU 1, 
 	for _, a := range s.attacks() {
 		fmt.Fprintf(w, "- **%s**: %s.\n", a.name, a.how)
 	}
-	fmt.Fprintf(w, "\n%s", rig.Facts("go run ./bench/attack "+strings.Join(os.Args[1:], " ")))
-	return err
+	fmt.Fprintf(w, "\n%s", rig.Facts(rig.Command()))
+	return rig.Missed(err)
 }
 
 // attacks returns those that were chosen.

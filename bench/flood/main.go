@@ -48,20 +48,10 @@ func main() {
 	flag.Float64Var(&s.flood, "flood", 300_000, "requests of the flood per `second`")
 	flag.DurationVar(&s.duration, "duration", 4*time.Second, "for how `long`")
 	flag.IntVar(&s.rounds, "rounds", 3, "`number` of rounds for the cost of requests, of which the median counts")
-	out := flag.String("o", "", "write the tables to this `file` too")
-	flag.Parse()
-	var b bytes.Buffer
-	err := run(s, io.MultiWriter(os.Stdout, &b))
-	if err == nil && *out != "" {
-		err = os.WriteFile(*out, b.Bytes(), 0o644)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "flood:", err)
-		os.Exit(1)
-	}
+	rig.Main(s.run)
 }
 
-func run(s settings, w io.Writer) error {
+func (s settings) run(ctx context.Context, w io.Writer) error {
 	dcs, err := filepath.Abs(s.dcs)
 	if err != nil {
 		return err
@@ -100,7 +90,7 @@ Server on CPU 0, load on CPU 1, a veth between two network namespaces, a static 
 		{"few", "socket", "rate", 16, []string{"--rate", "5"}},
 		{"few", "xdp", "rate", 16, []string{"--rate", "5"}},
 	} {
-		r, err := s.flooded(dir, c.transport, c.sources, c.args)
+		r, err := s.flooded(ctx, dir, c.transport, c.sources, c.args)
 		if err != nil {
 			return fmt.Errorf("%s, %s, %s: %w", c.flood, c.transport, c.limit, err)
 		}
@@ -128,7 +118,7 @@ server. *CPU 0*: all time in which that processor was not idle, interrupts inclu
 	costs := map[string][]cost{}
 	for range s.rounds {
 		for _, transport := range []string{"socket", "xdp"} {
-			c, err := s.cost(dir, transport)
+			c, err := s.cost(ctx, dir, transport)
 			if err != nil {
 				return fmt.Errorf("%s: %w", transport, err)
 			}
@@ -143,7 +133,7 @@ server. *CPU 0*: all time in which that processor was not idle, interrupts inclu
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\n- server: %s%s", version, rig.Facts("go run ./bench/flood "+strings.Join(os.Args[1:], " ")))
+	fmt.Fprintf(w, "\n- server: %s%s", version, rig.Facts(rig.Command()))
 	return nil
 }
 
@@ -180,15 +170,15 @@ func (v server) used() (time.Duration, int64, error) {
 }
 
 // load puts a load on the server from the lab's other end.
-func (v server) load(cfg storm.Config) (r *storm.Result, err error) {
+func (v server) load(ctx context.Context, cfg storm.Config) (r *storm.Result, err error) {
 	cfg.Target = netip.AddrPortFrom(netlab.ServerAddr4, 69)
 	cfg.Interface, cfg.SourceMAC, cfg.GatewayMAC = netlab.Device, netlab.GatewayMAC, netlab.ServerMAC
 	cfg.CPU, cfg.Name, cfg.Net = rig.LoadCPU, file, netlab.ModemNet4
 	err = v.Lab.Load.Do(func() (err error) {
-		r, err = storm.Run(context.Background(), cfg)
+		r, err = storm.Run(ctx, cfg)
 		return err
 	})
-	return r, err
+	return r, errors.Join(err, ctx.Err())
 }
 
 type flooded struct {
@@ -197,7 +187,7 @@ type flooded struct {
 	before, after int64
 }
 
-func (s *settings) flooded(dir, transport string, sources int, args []string) (r flooded, err error) {
+func (s *settings) flooded(ctx context.Context, dir, transport string, sources int, args []string) (r flooded, err error) {
 	v, err := s.start(dir, transport, args)
 	if err != nil {
 		return r, err
@@ -205,7 +195,7 @@ func (s *settings) flooded(dir, transport string, sources int, args []string) (r
 	defer func() { err = errors.Join(err, v.Stop()) }()
 	warm := storm.Default()
 	warm.Modems, warm.Window, warm.Count = modems, 16, 2*modems
-	if _, err := v.load(warm); err != nil {
+	if _, err := v.load(ctx, warm); err != nil {
 		return r, err
 	}
 	begun, before, err := v.used()
@@ -220,7 +210,7 @@ func (s *settings) flooded(dir, transport string, sources int, args []string) (r
 	if sources > 0 {
 		cfg.Groups = append(cfg.Groups, storm.Group{Name: "flood", Modems: sources, Flood: s.flood, Duration: s.duration})
 	}
-	if r.Result, err = v.load(cfg); err != nil {
+	if r.Result, err = v.load(ctx, cfg); err != nil {
 		return r, err
 	}
 	ended, after, err := v.used()
@@ -233,7 +223,7 @@ type cost struct {
 	failed                         int
 }
 
-func (s *settings) cost(dir, transport string) (c cost, err error) {
+func (s *settings) cost(ctx context.Context, dir, transport string) (c cost, err error) {
 	v, err := s.start(dir, transport, nil)
 	if err != nil {
 		return c, err
@@ -249,7 +239,7 @@ func (s *settings) cost(dir, transport string) (c cost, err error) {
 	}
 	cfg := storm.Default()
 	cfg.Modems, cfg.Window, cfg.Duration = 60_000, 128, s.duration
-	r, err := v.load(cfg)
+	r, err := v.load(ctx, cfg)
 	if err != nil {
 		return c, err
 	}

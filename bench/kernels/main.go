@@ -7,14 +7,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -51,25 +49,10 @@ func main() {
 	flag.StringVar(&s.only, "only", "", "only devices whose name has one of these in it, a `list` with commas; \"pulled\" are members that go down, \"tests\" those of package bpf")
 	flag.DurationVar(&s.limit, "limit", 10*time.Minute, "how `long` a virtual machine may run")
 	flag.BoolVar(&s.show, "v", false, "show what the machines say on their consoles")
-	out := flag.String("o", "", "write the tables to this `file` too")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	var b bytes.Buffer
-	err := run(ctx, s, io.MultiWriter(os.Stdout, &b))
-	if *out != "" && (err == nil || errors.Is(err, errWorse)) {
-		err = errors.Join(err, os.WriteFile(*out, b.Bytes(), 0o644))
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "kernels:", err)
-		os.Exit(1)
-	}
+	rig.Main(s.run)
 }
 
-// errWorse is returned when a result is worse than expected.
-var errWorse = errors.New("results are worse than expected")
-
-func run(ctx context.Context, s settings, w io.Writer) error {
+func (s settings) run(ctx context.Context, w io.Writer) error {
 	begin := time.Now()
 	kernels, err := findKernels(ctx, s.cache)
 	if err != nil {
@@ -113,9 +96,9 @@ func run(ctx context.Context, s settings, w io.Writer) error {
 	}
 	worse := report(w, machines)
 	fmt.Fprintf(w, "All of it took %.0f s, the kernels side by side.\n\n%s", time.Since(begin).Seconds(),
-		rig.Facts("go run ./bench/kernels "+strings.Join(os.Args[1:], " ")))
+		rig.Facts(rig.Command()))
 	if worse > 0 {
-		return fmt.Errorf("%d %w", worse, errWorse)
+		return rig.Missed(fmt.Errorf("%d results are worse than expected", worse))
 	}
 	return nil
 }

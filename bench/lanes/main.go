@@ -8,16 +8,15 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/cpu"
@@ -26,7 +25,7 @@ import (
 )
 
 type options struct {
-	dcs, out  string
+	dcs       string
 	rounds    int
 	length    time.Duration
 	quiet     time.Duration
@@ -34,15 +33,15 @@ type options struct {
 	windows   []int
 }
 
-// way is how MD5 is computed.
-type way struct {
+// A variant is a way to compute MD5.
+type variant struct {
 	name, godebug string
 	has           bool
 }
 
-func ways() []way {
+func variants() []variant {
 	x := &cpu.X86
-	return []way{
+	return []variant{
 		{"AVX-512", "", x.HasAVX512F && x.HasAVX512VL},
 		{"AVX2", "cpu.avx512f=off", x.HasAVX2},
 		{"none", "cpu.avx512f=off,cpu.avx2=off", true}, // the yardstick comes last
@@ -52,25 +51,18 @@ func ways() []way {
 func main() {
 	opt := options{windows: []int{1, 2, 4, 8, 16, 32, 64, 128, 256}}
 	flag.StringVar(&opt.dcs, "dcs", "", "`path` of the dcs binary (default: one is built)")
-	flag.StringVar(&opt.out, "o", "", "write the tables to this `file` too")
 	flag.IntVar(&opt.rounds, "rounds", 5, "rounds")
 	flag.DurationVar(&opt.length, "length", 500*time.Millisecond, "of one measurement")
 	flag.DurationVar(&opt.quiet, "quiet", 0, "wait at most this `time` before each round for the machine to have nothing else to do")
 	flag.Float64Var(&opt.tolerance, "tolerance", 0.03, "part that lanes may seem slower by")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, opt); err != nil {
-		fmt.Fprintln(os.Stderr, "lanes:", err)
-		os.Exit(1)
-	}
+	rig.Main(opt.run)
 }
 
-func run(ctx context.Context, opt options) (err error) {
-	var list []way
-	for _, w := range ways() {
-		if w.has {
-			list = append(list, w)
+func (opt options) run(ctx context.Context, w io.Writer) (err error) {
+	var list []variant
+	for _, v := range variants() {
+		if v.has {
+			list = append(list, v)
 		}
 	}
 	dir, err := os.MkdirTemp("", "dcs-lanes-")
@@ -78,11 +70,7 @@ func run(ctx context.Context, opt options) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if opt.dcs == "" {
-		if opt.dcs, err = rig.Build(ctx, dir, "./cmd/dcs"); err != nil {
-			return err
-		}
-	} else if opt.dcs, err = filepath.Abs(opt.dcs); err != nil {
+	if opt.dcs, err = rig.Binary(ctx, dir, opt.dcs); err != nil {
 		return err
 	}
 	var b strings.Builder
@@ -101,14 +89,11 @@ func run(ctx context.Context, opt options) (err error) {
 	if err != nil {
 		return err
 	}
-	b.WriteString(rig.Facts("go run ./bench/lanes " + strings.Join(os.Args[1:], " ")))
-	fmt.Print(b.String())
-	if opt.out != "" {
-		if err := os.WriteFile(opt.out, []byte(b.String()), 0o644); err != nil {
-			return err
-		}
+	b.WriteString(rig.Facts(rig.Command()))
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return err
 	}
-	return errors.Join(slow1, slow2)
+	return rig.Missed(errors.Join(slow1, slow2))
 }
 
 var fewLine = regexp.MustCompile(`(?m)^BenchmarkFew/([^/\s]+)/(\d+)\S*\s+\d+\s+([\d.]+) ns/op`)
@@ -183,7 +168,7 @@ func testBinary(ctx context.Context, dir, name, pkg string) (string, error) {
 var benchLine = regexp.MustCompile(`(?m)^BenchmarkBatch/(\d+)\S*\s.*?([\d.]+) ns/file`)
 
 // renderTable is the renderer alone, a file of some 400 octets by the device.
-func renderTable(ctx context.Context, b *strings.Builder, list []way, opt options, dir string) (slow, err error) {
+func renderTable(ctx context.Context, b *strings.Builder, list []variant, opt options, dir string) (slow, err error) {
 	root, err := rig.Path()
 	if err != nil {
 		return nil, err
@@ -224,7 +209,7 @@ func renderTable(ctx context.Context, b *strings.Builder, list []way, opt option
 }
 
 // serverTable is the whole server, closed loop: a window of n makes batches of n at most.
-func serverTable(ctx context.Context, b *strings.Builder, list []way, opt options) (slow, err error) {
+func serverTable(ctx context.Context, b *strings.Builder, list []variant, opt options) (slow, err error) {
 	r, err := rig.New(nil)
 	if err != nil {
 		return nil, err
@@ -260,7 +245,7 @@ func serverTable(ctx context.Context, b *strings.Builder, list []way, opt option
 }
 
 // table writes one; gain is how much faster than no lanes a figure is. The error says where that is below 1.
-func table(b *strings.Builder, what string, list []way, sizes []int, rows map[int][][]float64, tolerance float64, gain func(v, none float64) float64) error {
+func table(b *strings.Builder, what string, list []variant, sizes []int, rows map[int][][]float64, tolerance float64, gain func(v, none float64) float64) error {
 	last := len(list) - 1
 	fmt.Fprintf(b, "| %s |", what)
 	for k, w := range list {

@@ -9,13 +9,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"time"
 
 	"dcs/bench/netlab"
@@ -30,11 +29,11 @@ const serverCPU, loadCPU = rig.ServerCPU, rig.LoadCPU
 var openRates = []float64{400_000, 150_000}
 
 type options struct {
-	dcs, before, library, name, debs, out string
-	dcsArgs                               []string
-	peers, steer, xdp, busy, closed       bool
-	rounds, size, window                  int
-	length, quiet                         time.Duration
+	dcs, before, library, name, debs string
+	dcsArgs                          []string
+	peers, steer, xdp, busy, closed  bool
+	rounds, size, window             int
+	length, quiet                    time.Duration
 }
 
 // sample is one round of one contestant.
@@ -56,7 +55,6 @@ func main() {
 	flag.StringVar(&opt.name, "name", "isrrip{cpe}bw{tier}.bin", "`template` of the names that are asked for there")
 	flag.BoolVar(&opt.peers, "peers", true, "run the peers too")
 	flag.StringVar(&opt.debs, "debs", filepath.Join(cache, "dcs-peers"), "`directory` that the peers' packages are kept in")
-	flag.StringVar(&opt.out, "o", "", "write the table to this `file` too")
 	flag.BoolVar(&opt.steer, "steer", false, "charge receive work to the receiver's CPU by RPS (see bench/results/README.md)")
 	flag.BoolVar(&opt.xdp, "xdp", true, "run the limit and dcs over AF_XDP too")
 	flag.BoolVar(&opt.closed, "closed", false, "measure in closed loop alone, also over AF_XDP")
@@ -66,17 +64,13 @@ func main() {
 	flag.IntVar(&opt.size, "size", 400, "`bytes` of the static file")
 	flag.DurationVar(&opt.length, "length", time.Second, "of one contestant's round")
 	flag.DurationVar(&opt.quiet, "quiet", 0, "wait at most this `time` before each round for the machine to have nothing else to do")
-	flag.Parse()
-	opt.dcsArgs = strings.Fields(dcsArgs)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, opt); err != nil {
-		fmt.Fprintln(os.Stderr, "peers:", err)
-		os.Exit(1)
-	}
+	rig.Main(func(ctx context.Context, w io.Writer) error {
+		opt.dcsArgs = strings.Fields(dcsArgs)
+		return opt.run(ctx, w)
+	})
 }
 
-func run(ctx context.Context, opt options) (err error) {
+func (opt options) run(ctx context.Context, w io.Writer) (err error) {
 	if runtime.NumCPU() < 2 {
 		return errors.New("two CPUs are needed: one for the server, one for the load")
 	}
@@ -169,12 +163,8 @@ func run(ctx context.Context, opt options) (err error) {
 			}
 		}
 	}
-	text := report(list, opt)
-	fmt.Print(text)
-	if opt.out != "" {
-		return os.WriteFile(opt.out, []byte(text), 0o644)
-	}
-	return nil
+	_, err = io.WriteString(w, report(list, opt))
+	return err
 }
 
 func (c *contestant) config(window int) storm.Config {

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -59,7 +58,7 @@ func report(list []*contestant, opt options) string {
 	for _, c := range list {
 		fmt.Fprintf(&b, "- %s: %s\n", c.name, c.version)
 	}
-	b.WriteString(rig.Facts("go run ./bench/peers " + strings.Join(os.Args[1:], " ")))
+	b.WriteString(rig.Facts(rig.Command()))
 	return b.String()
 }
 

@@ -6,10 +6,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dcs/bench/require"
 )
 
 // TestRotation is the rotation of a smaller plant.
 func TestRotation(t *testing.T) {
+	require.Long(t, "a rotation in a simulated plant")
 	out := filepath.Join(t.TempDir(), "rotation.md")
 	opt := options{dcs: os.Getenv("DCS_BINARY"), out: out, n: 40, rate: 400, parallel: 8, drain: 3 * time.Second}
 	if err := run(t.Context(), opt); err != nil {

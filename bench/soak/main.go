@@ -8,12 +8,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
-	"os/signal"
-	"path/filepath"
+	"io"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"dcs/bench/rig"
@@ -21,42 +18,33 @@ import (
 )
 
 type options struct {
-	dcs, dcsArgs, out string
-	length            time.Duration
-	rate, part        float64
-	of                string
-	parts             int
-	grow              float64 // part of the memory
-	growMin           int64   // octets that may always be added
-	slower            float64 // times
-	slowest           time.Duration
-	quiet             time.Duration
+	dcs, dcsArgs string
+	length       time.Duration
+	rate, part   float64
+	of           string
+	parts        int
+	grow         float64 // part of the memory
+	growMin      int     // MiB that may always be added
+	slower       float64 // times
+	slowest      time.Duration
+	quiet        time.Duration
 }
 
 func main() {
 	var opt options
-	mib := 0
 	flag.StringVar(&opt.dcs, "dcs", "", "`path` of the dcs binary (default: one is built)")
 	flag.StringVar(&opt.dcsArgs, "dcs-args", "", "further `arguments` of dcs serve, divided by spaces")
-	flag.StringVar(&opt.out, "o", "", "write the table to this `file` too")
 	flag.DurationVar(&opt.length, "length", 10*time.Minute, "of the load")
 	flag.IntVar(&opt.parts, "parts", 10, "rows of the table")
 	flag.Float64Var(&opt.part, "part", 0.8, "`part` of the limit's rate to offer")
 	flag.StringVar(&opt.of, "of", "least", "what the part is of: `limit`, server (what it reaches itself, closed loop), or least, the lower of the two")
 	flag.Float64Var(&opt.rate, "rate", 0, "requests a second, instead of a part of anything")
 	flag.Float64Var(&opt.grow, "grow", 0.02, "`part` that memory may grow by, from the second row's to the last's on the line through all")
-	flag.IntVar(&mib, "grow-min", 4, "`MiB` that it may grow by in any case")
+	flag.IntVar(&opt.growMin, "grow-min", 4, "`MiB` that it may grow by in any case")
 	flag.Float64Var(&opt.slower, "slower", 1.5, "`times` that the last third's median p99.9 may be of the first third's")
 	flag.DurationVar(&opt.slowest, "slowest", 5*time.Millisecond, "p99.9 that is no matter in any case")
 	flag.DurationVar(&opt.quiet, "quiet", 0, "wait at most this `time` before for the machine to have nothing else to do")
-	flag.Parse()
-	opt.growMin = int64(mib) << 20
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, opt); err != nil {
-		fmt.Fprintln(os.Stderr, "soak:", err)
-		os.Exit(1)
-	}
+	rig.Main(opt.run)
 }
 
 // row is a part of the load.
@@ -65,7 +53,7 @@ type row struct {
 	rss int64 // octets at its end
 }
 
-func run(ctx context.Context, opt options) (err error) {
+func (opt options) run(ctx context.Context, w io.Writer) (err error) {
 	if opt.parts < 6 || opt.length < 2*time.Second {
 		return errors.New("less than six parts or two seconds say nothing")
 	}
@@ -74,12 +62,7 @@ func run(ctx context.Context, opt options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	if opt.dcs == "" {
-		opt.dcs, err = rig.Build(ctx, r.Dir, "./cmd/dcs")
-	} else {
-		opt.dcs, err = filepath.Abs(opt.dcs)
-	}
-	if err != nil {
+	if opt.dcs, err = rig.Binary(ctx, r.Dir, opt.dcs); err != nil {
 		return err
 	}
 	server, err := r.DCS(ctx, opt.dcs, 1070, nil, strings.Fields(opt.dcsArgs)...)
@@ -107,17 +90,14 @@ func run(ctx context.Context, opt options) (err error) {
 		fmt.Fprintf(&b, "**Something else kept a CPU busy before (%.0f %%): take the figures for what they are.**\n", 100*others)
 	}
 	verdict := write(&b, rows, opt)
-	b.WriteString(rig.Facts("go run ./bench/soak " + strings.Join(os.Args[1:], " ")))
-	fmt.Print(b.String())
-	if opt.out != "" {
-		if err := os.WriteFile(opt.out, []byte(b.String()), 0o644); err != nil {
-			return err
-		}
+	b.WriteString(rig.Facts(rig.Command()))
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return err
 	}
 	if bad := res.Failed + res.Wrong; bad > 0 {
 		verdict = errors.Join(verdict, fmt.Errorf("%d modems got no file", bad))
 	}
-	return verdict
+	return rig.Missed(verdict)
 }
 
 // part measures what the load is a part of.
@@ -204,7 +184,7 @@ func write(b *strings.Builder, rows []row, opt options) error {
 	}
 	// The first row fills tables and learns names.
 	grown := slope(at[1:], rss[1:]) * (at[len(at)-1] - at[1])
-	allowed := max(opt.grow*rss[1], float64(opt.growMin))
+	allowed := max(opt.grow*rss[1], float64(opt.growMin<<20))
 	third := len(tail) / 3
 	early, late := rig.Median(tail[1:1+third]), rig.Median(tail[len(tail)-third:])
 	bound := max(opt.slower*early, float64(opt.slowest.Microseconds()))

@@ -9,12 +9,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"dcs/bench/rig"
@@ -50,7 +49,6 @@ var pieces = []piece{
 type options struct {
 	dcs     string
 	only    string
-	out     string
 	readme  string
 	piece   string
 	rounds  int
@@ -65,7 +63,6 @@ func main() {
 	cache, _ := os.UserCacheDir()
 	flag.StringVar(&opt.dcs, "dcs", "bin/dcs", "`path` of the dcs binary")
 	flag.StringVar(&opt.only, "only", "", "measure only these `pieces`, divided by commas: "+strings.Join(names(), ", "))
-	flag.StringVar(&opt.out, "o", "", "write the table to this `file` too")
 	flag.StringVar(&opt.readme, "readme", "", "put the table into this `file` too, between its marks")
 	flag.StringVar(&opt.piece, "piece", "", "measure one `piece` and print its rows as JSON; the program calls itself so")
 	flag.IntVar(&opt.rounds, "rounds", 5, "rounds of what is interleaved")
@@ -73,13 +70,7 @@ func main() {
 	flag.DurationVar(&opt.quiet, "quiet", 10*time.Second, "wait at most this `time` for the machine to have nothing else to do, before each piece and round")
 	flag.IntVar(&opt.devices, "devices", 10_000_000, "devices")
 	flag.StringVar(&opt.debs, "debs", cache+"/dcs-peers", "`directory` that the peers' packages are kept in")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, &opt); err != nil {
-		fmt.Fprintln(os.Stderr, "table:", err)
-		os.Exit(1)
-	}
+	rig.Main(opt.run)
 }
 
 func names() []string {
@@ -90,7 +81,7 @@ func names() []string {
 	return n
 }
 
-func run(ctx context.Context, opt *options) error {
+func (opt *options) run(ctx context.Context, w io.Writer) error {
 	if opt.piece != "" {
 		i := slices.Index(names(), opt.piece)
 		if i < 0 {
@@ -100,7 +91,7 @@ func run(ctx context.Context, opt *options) error {
 		if err != nil {
 			return err
 		}
-		return json.NewEncoder(os.Stdout).Encode(rows)
+		return json.NewEncoder(w).Encode(rows)
 	}
 	wanted := names()
 	if opt.only != "" {
@@ -145,14 +136,13 @@ func run(ctx context.Context, opt *options) error {
 		}
 	}
 	text := table(rows, disturbed, len(wanted), time.Since(begin))
-	fmt.Print(text)
-	if opt.readme != "" { // first, as a table that is written makes the tree another than the commit's
-		err = intoReadme(opt.readme, rows)
+	if _, err := io.WriteString(w, text); err != nil {
+		return err
 	}
-	if opt.out != "" {
-		err = errors.Join(err, os.WriteFile(opt.out, []byte(text), 0o644))
+	if opt.readme != "" { // before Main writes its file, which would make the tree dirty
+		return intoReadme(opt.readme, rows)
 	}
-	return err
+	return nil
 }
 
 // headlines are the rows that README shows, by how their text begins.
@@ -236,7 +226,7 @@ func table(rows []Row, disturbed, all int, took time.Duration) string {
 		fmt.Fprintf(&b, "\n**%d of %d pieces began while something else kept a CPU busy: take the figures for what they are.**\n", disturbed, all)
 	}
 	fmt.Fprintf(&b, "\nMeasured in %v. A ratio is of figures of one run; the raw figures are of this machine and this hour.\n\n", took.Round(time.Second))
-	b.WriteString(rig.Facts("go run ./bench/table " + strings.Join(os.Args[1:], " ")))
+	b.WriteString(rig.Facts(rig.Command()))
 	return b.String()
 }
 

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -51,7 +53,7 @@ equivalent key rewrite is printed. The exit status is 1 if a line has no equival
 			return cli.Usagef("--devices loads the sources, and --offline opens none: say one of them")
 		}
 		cfg, err := settings.load()
-		if err != nil && settings.file == "" {
+		if unread := new(fs.PathError); err != nil && (settings.file == "" || errors.As(err, &unread)) {
 			return err
 		}
 		if err != nil {

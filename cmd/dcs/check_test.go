@@ -11,6 +11,21 @@ import (
 	"dcs/cmd/internal/config"
 )
 
+// Of a configuration that cannot be read, nothing but that is reported: no key is missing from it for certain.
+func TestCheckUnreadable(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "dcs.yaml")
+	for name, src := range map[string]string{"a tab": "library:\n\t- lib\n", "no end": "library: [lib\n", "twice": "library: lib\nlibrary: lib\n"} {
+		lay(t, map[string]string{file: src})
+		if got := dcs("", "check", "--config", file); got.status != failed || !strings.HasPrefix(got.stderr, file+":") || strings.Contains(got.stderr, "warning: allow") || strings.Contains(got.stderr, "secret") {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	if got := dcs("", "check", "--config", file+"x"); got.status != failed || strings.Count(got.stderr, "\n") != 1 || !strings.Contains(got.stderr, "no such file") {
+		t.Errorf("no file: %+v", got)
+	}
+}
+
 func TestCheck(t *testing.T) {
 	const good = "Main { NetworkAccess 1; }"
 	tests := []struct {

@@ -358,7 +358,7 @@ func (c *compilation) render(snap *library.Snapshot, name string) ([]byte, error
 	}
 	switch {
 	case fault != nil && fault.Reason == skeleton.Missing:
-		return nil, fmt.Errorf("%w; --set, --ip and --server say what is missing", fault)
+		return nil, fmt.Errorf("%w; give it with --ip, --server or --set name=value", fault)
 	case fault != nil:
 		return nil, fault
 	}

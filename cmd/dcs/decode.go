@@ -24,6 +24,7 @@ import (
 type decodeOptions struct {
 	names  assemble.MIBNames
 	secret *mic.Secret // nil: keyed MICs stay unchecked
+	unset  bool        // secret is the empty one, because none is configured
 	json   bool
 	titled bool // each file begins with a line that names it
 }
@@ -90,6 +91,9 @@ func showFile(w io.Writer, name string, file []byte, o decodeOptions) error {
 		if report, damage = mic.Verify(file, o.secret); damage != nil {
 			unknown := mic.Result{Verdict: mic.Unchecked, Note: damage.Error()}
 			report = mic.Report{CM: unknown, CMTS: unknown, MTA: unknown}
+		}
+		if o.unset && report.CMTS.Verdict == mic.Valid {
+			report.CMTS.Note = "under the empty secret, as none is configured"
 		}
 		marks = describe.Verdicts(tree.Dialect, &report)
 		unsignable(tree, file)

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dcs/bench/require"
 )
 
 // fixture is the built binary, in a directory that is removed when all tests are through.
@@ -35,9 +37,18 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
+// unraced ends a test of the binary under the race detector: the binary has none and runs as in "make test".
+func unraced(t *testing.T) {
+	t.Helper()
+	if slowdown > 1 {
+		t.Skip("the binary under test is the same without the race detector")
+	}
+}
+
 // binary returns the path of dcs, built once for all tests.
 func binary(t *testing.T) string {
 	t.Helper()
+	unraced(t)
 	built.once.Do(func() {
 		if built.dir, built.err = os.MkdirTemp("", "dcs-e2e-"); built.err != nil {
 			return
@@ -205,6 +216,8 @@ var clients = []client{
 
 // Real clients get what compile writes, and static files as they are.
 func TestClients(t *testing.T) {
+	t.Parallel()
+	require.Long(t, "every client with every option")
 	static := t.TempDir()
 	files := map[string][]byte{
 		"empty":     {},
@@ -230,7 +243,7 @@ func TestClients(t *testing.T) {
 	}
 	for _, c := range clients {
 		t.Run(c.name, func(t *testing.T) {
-			need(t, c.args("", "", "", "")[0])
+			require.Program(t, c.args("", "", "", "")[0])
 			for _, host := range hosts {
 				for name, want := range files {
 					out := filepath.Join(t.TempDir(), "out")
@@ -264,7 +277,7 @@ func TestClients(t *testing.T) {
 		}
 	})
 	t.Run("netascii", func(t *testing.T) {
-		need(t, "tftp")
+		require.Program(t, "tftp")
 		out := filepath.Join(t.TempDir(), "out")
 		const text = "one\ntwo\r\nthree\n"
 		if err := os.WriteFile(filepath.Join(static, "text"), []byte(text), 0o600); err != nil {
@@ -365,6 +378,8 @@ func TestReload(t *testing.T) {
 // A reload that takes long holds nothing up. What is wished while it runs, the operator's wishes too, is done by one more,
 // and a signal to stop does not wait for it.
 func TestSlowReload(t *testing.T) {
+	t.Parallel()
+	require.Long(t, "a reload that waits")
 	dir := t.TempDir()
 	secret, lib := filepath.Join(dir, "secret"), filepath.Join(dir, "lib")
 	lay(t, map[string]string{secret: "one", filepath.Join(lib, "gold.dcs"): "Main { MaxCPE 1; }"})
@@ -458,11 +473,12 @@ func TestStopAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.await("msg=stopping")
+	time.Sleep(200 * time.Millisecond) // within a tenth of a second it would be the first signal, come twice
 	var exit *exec.ExitError
 	if err := p.stop(syscall.SIGTERM); !errors.As(err, &exit) || exit.ExitCode() != failed {
 		t.Errorf("it ended with %v", err)
 	}
-	if text := "a second terminated: transfers were cut off"; !strings.Contains(p.log.String(), text) {
+	if text := "second signal (terminated): running transfers were cut off"; !strings.Contains(p.log.String(), text) {
 		t.Errorf("it did not say %q", text)
 	}
 }
@@ -512,7 +528,7 @@ func TestServeErrors(t *testing.T) {
 
 // What a client does wrong gets an answer, and the server goes on.
 func TestBadRequests(t *testing.T) {
-	need(t, "tftp")
+	require.Program(t, "tftp")
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "x"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)

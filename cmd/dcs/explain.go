@@ -69,12 +69,13 @@ priority. The exit status is 1 if the name gets no file.`,
 		if err != nil {
 			return err
 		}
-		return explain(e, &cfg, req, schema, record)
+		return explain(e, &cfg, req, schema, record, f.Changed("ip"))
 	}
 	return cmd
 }
 
-func explain(e cli.Env, cfg *config.Config, req render.Request, schema *attr.Schema, record attr.Record) error {
+// explain prints how a request is answered; known: its address is a modem's, and not the one that stands for none.
+func explain(e cli.Env, cfg *config.Config, req render.Request, schema *attr.Schema, record attr.Record, known bool) error {
 	secrets, err := assemble.ReadSecrets(cfg, nil)
 	if err != nil {
 		return err
@@ -99,6 +100,14 @@ func explain(e cli.Env, cfg *config.Config, req render.Request, schema *attr.Sch
 		tell(e, err)
 	}
 	x := engine.Explain(time.Now().UnixNano(), req)
+	for i := range x.Uses {
+		switch u := &x.Uses[i]; {
+		case u.Name == "ip" && !known:
+			u.From = "nothing: no --ip is given"
+		case u.Name == "server" && !req.Server.IsValid():
+			u.From = "nothing: no --server is given"
+		}
+	}
 	out := &bytes.Buffer{}
 	showExplanation(out, x)
 	devices.Show(out, attr.Query{MAC: x.MAC, IP: req.Client.Unmap()})
@@ -106,7 +115,7 @@ func explain(e cli.Env, cfg *config.Config, req render.Request, schema *attr.Sch
 		fmt.Fprintln(out)
 		if describe.IsText(x) {
 			out.Write(x.Body)
-		} else if err := showFile(out, terminal.Clean(x.Name), x.Body, decodeOptions{secret: secrets.Ring.Secret(req.Client.Unmap()), names: assemble.MIBNames{Path: cfg.MIBPath, Prefer: cfg.MIBPrefer}}); err != nil {
+		} else if err := showFile(out, terminal.Clean(x.Name), x.Body, decodeOptions{secret: secrets.Ring.Secret(req.Client.Unmap()), unset: cfg.Secrets == "" && cfg.SecretFile == "", names: assemble.MIBNames{Path: cfg.MIBPath, Prefer: cfg.MIBPrefer}}); err != nil {
 			return err
 		}
 	}

@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"render/attr/csvfile": {"render/attr", "render/device"}, // drivers import what they implement, not one another
 	"render/attr/ldapdir": {"render/attr", "render/device", "render/secret"},
 	"render/attr/plugin":  {"render/attr", "render/device"},
-	"render/attr/servers": {},
+	"render/attr/servers": {"bench/require"}, // only tests import it
 	"render/attr/sqldb":   {"render/attr", "render/attr/sqldb", "render/device", "render/secret"},
 	"render/beneath":      {},
 	"render/ber":          {},
@@ -56,7 +56,8 @@ var mayImport = map[string][]string{
 	"bench":          {"bench/...", "fastpath/...", "render/...", "bpf/..."},
 	"bench/afpacket": {},
 	"bench/cmts":     {"render/mic"},
-	"bench/netlab":   {"bench/afpacket"},
+	"bench/require":  {},
+	"bench/netlab":   {"bench/afpacket", "bench/require"},
 
 	"cmd":                         {"cmd/internal/..."},
 	"cmd/internal":                {"cmd/internal/...", "render/attr/...", "render/device", "render/naming", "render/secret"},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"dcs/bench/cmts"
+	"dcs/bench/require"
 	"dcs/bench/rotation/lab"
 	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/config"
@@ -23,6 +24,7 @@ import (
 // plant makes a plant with a server that runs.
 func plant(t *testing.T, kinds ...lab.Kind) (*lab.Lab, *lab.Process) {
 	t.Helper()
+	require.Long(t, "a rotation in a simulated plant")
 	l, err := lab.New(t.TempDir(), binary(t), kinds)
 	if err != nil {
 		t.Fatal(err)

@@ -55,7 +55,7 @@ SIGTERM and SIGINT let running transfers finish.`,
 func greet(w io.Writer, addr netip.AddrPort, lib *library.Snapshot) {
 	for _, tmpl := range lib.Templates() {
 		if len(tmpl.Names) > 0 {
-			fmt.Fprintf(w, "\nFetch from another terminal, and stop with Ctrl-C:\n\n    dcs get %s %s --decode\n\n", addr, fileName(tmpl))
+			fmt.Fprintf(w, "\nFetch from another terminal, and stop with Ctrl-C:\n\n    %s get %s %s --decode\n\n", os.Args[0], addr, fileName(tmpl))
 			return
 		}
 	}

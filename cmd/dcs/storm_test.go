@@ -8,11 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/bench/storm"
 )
 
 // TestStorm loads a server of ours over loopback.
 func TestStorm(t *testing.T) {
+	require.Long(t, "a storm")
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("DOCSIS"), 0o600); err != nil {
 		t.Fatal(err)

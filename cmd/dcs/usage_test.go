@@ -189,3 +189,19 @@ func flagsOf(cmd *cobra.Command) []*pflag.Flag {
 	})
 	return all
 }
+
+// A command line that is nearly right is answered with the right one.
+func TestUsageAdvice(t *testing.T) {
+	for _, tt := range []struct{ line, want string }{
+		{"check --confg x", "unknown flag: --confg; did you mean --config?"},
+		{"storm 127.0.0.1 --no-such-flag", "unknown flag: --no-such-flag\n"},
+		{"check dcs.yaml", `unexpected argument "dcs.yaml"; did you mean --config dcs.yaml?`},
+		{"check gold", `unexpected argument "gold": want none`},
+		{"explain", "missing argument: want NAME"},
+		{"explain a b", "2 arguments: want NAME"},
+	} {
+		if got := dcs("", strings.Fields(tt.line)...); got.status != misuse || !strings.Contains(got.stderr, tt.want) {
+			t.Errorf("%s: %+v", tt.line, got)
+		}
+	}
+}

@@ -30,6 +30,7 @@ import (
 
 	"dcs/bench/afpacket"
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 	"dcs/bench/storm"
 	"dcs/cmd/internal/server"
 )
@@ -372,7 +373,7 @@ func TestPrivileges(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	need(t, "setpriv")
+	require.Program(t, "setpriv")
 	bin := binary(t)
 	if err := os.Chmod(filepath.Dir(bin), 0o755); err != nil {
 		t.Fatal(err)
@@ -390,6 +391,7 @@ func TestPrivileges(t *testing.T) {
 
 // The program is detached by somebody else while modems ask, and attached again.
 func TestXDPLost(t *testing.T) {
+	t.Parallel()
 	lab := netlab.ForTest(t, netlab.Config{})
 	dir := static(t, map[string]string{"x": strings.Repeat("text", 400)})
 	p := labServe(t, lab, "--static", dir, "--transport", "xdp")
@@ -513,6 +515,7 @@ func (m *labModem) block() bool {
 
 // A transfer goes on when the program goes and when it comes back, whichever worker has it, and however large its blocks are.
 func TestXDPTransfersOutliveTheProgram(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		queues int
 		args   []string
@@ -521,6 +524,7 @@ func TestXDPTransfersOutliveTheProgram(t *testing.T) {
 		"single port":               {2, []string{"--single-port"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.ForTest(t, netlab.Config{Queues: tt.queues})
 			dir := static(t, map[string]string{"x": strings.Repeat("text", 10_000)})
 			p := labServe(t, lab, append([]string{"--static", dir, "--transport", "xdp"}, tt.args...)...)
@@ -631,6 +635,7 @@ func TestXDPInterfaceDownAndUp(t *testing.T) {
 
 // The interface is deleted, and another of its name is made: the server goes on, and filters there.
 func TestXDPInterfaceGone(t *testing.T) {
+	t.Parallel()
 	lab := netlab.ForTest(t, netlab.Config{})
 	dir := static(t, map[string]string{"x": "text"})
 	p := labServe(t, lab, "--static", dir, "--transport", "xdp")
@@ -686,8 +691,10 @@ func TestXDPInterfaceGone(t *testing.T) {
 
 // An ACL and a rate hold whatever the transport, at the start, by the API, and by SIGHUP.
 func TestLimits(t *testing.T) {
+	t.Parallel()
 	for _, transport := range []string{"xdp", "socket"} {
 		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.ForTest(t, netlab.Config{})
 			dir := static(t, map[string]string{"x": "text"})
 			file := filepath.Join(t.TempDir(), "dcs.yaml")

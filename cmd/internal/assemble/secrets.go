@@ -45,7 +45,7 @@ func ReadSecrets(cfg *config.Config, former *Secrets) (*Secrets, error) {
 		if cfg.SecretFile != "" {
 			var err error
 			if key, s.Warning, err = ReadSecret(cfg.SecretFile); err != nil {
-				return nil, err
+				return nil, fmt.Errorf("secret_file: %w", err)
 			}
 		}
 		s.Ring = mic.KeyringOf(add(theSecret, key))

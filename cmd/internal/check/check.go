@@ -145,14 +145,17 @@ func (c *checker) checkFiles() (*assemble.Secrets, library.Config) {
 	secrets, err := assemble.ReadSecrets(c.cfg, nil)
 	if err != nil {
 		c.fail(err)
-	} else if secrets.Warning != "" {
+	} else if secrets.Warning != "" && !c.Wrong {
 		c.warn(secrets.Warning)
 	}
 	warnings, err := admin.Check(assemble.AdminConfig(c.cfg))
 	if err != nil {
 		c.fail(err)
 	}
-	c.warn(append(warnings, Unsafe(c.cfg)...)...)
+	c.warn(warnings...)
+	if !c.Wrong { // a key may be missing only because it could not be read
+		c.warn(Unsafe(c.cfg)...)
+	}
 	if _, err := httpboot.TLS(c.cfg.HTTPCert, c.cfg.HTTPKey); err != nil {
 		c.fail(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"dcs/bench/require"
 	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/dcstest"
@@ -13,7 +14,7 @@ import (
 
 // The runner is the unit's user where the unit uses the configuration, and nobody else's otherwise.
 func TestRunnerOf(t *testing.T) {
-	dcstest.NeedRoot(t)
+	require.Root(t)
 	dir := t.TempDir()
 	file, other := filepath.Join(dir, "dcs.yaml"), filepath.Join(dir, "other.yaml")
 	link := filepath.Join(dir, "link.yaml")

@@ -32,6 +32,7 @@ type hostCheck struct {
 	running []int // processes of servers with this configuration, whose ports are as good as free
 	taken   []taken
 	ours    bool // one of these has an address of listen
+	other   bool // a server with another configuration has an address
 }
 
 // taken is an address that the check has opened.
@@ -66,6 +67,9 @@ func (c *checker) checkHost() {
 		}
 	}
 	h.sockets(workers, sound && !h.ours)
+	if h.other {
+		h.warn("a dcs with another configuration runs on this host: to check one that is to replace it, say --no-host")
+	}
 }
 
 func (h *hostCheck) release() {
@@ -225,7 +229,8 @@ func (h *hostCheck) take(key, network string, at netip.AddrPort, name string, op
 			return true
 		}
 		if try == takeTries-1 {
-			h.fail(fmt.Errorf("%s: %s: in use%s", key, name, by(owners)))
+			h.other = h.other || slices.ContainsFunc(owners, ports.Owner.IsServer)
+			h.fail(fmt.Errorf("%s: %s: in use%s", key, name, ports.By(owners)))
 			return false
 		}
 	}
@@ -234,7 +239,7 @@ func (h *hostCheck) take(key, network string, at netip.AddrPort, name string, op
 		return true
 	}
 	if errors.Is(err, syscall.EACCES) {
-		err = fmt.Errorf("%w; a port below 1024 takes root or CAP_NET_BIND_SERVICE", err)
+		err = fmt.Errorf("%w%s", err, ports.LowPortAdvice)
 	}
 	h.fail(fmt.Errorf("%s: %w", key, err))
 	return false
@@ -263,20 +268,6 @@ func (h *hostCheck) runs(o ports.Owner) bool {
 		var st unix.Stat_t
 		return unix.Stat(fmt.Sprintf("/proc/%d", pid), &st) == nil && int(st.Uid) == o.UID
 	})
-}
-
-// by names the owners of an address.
-func by(owners []ports.Owner) string {
-	var all []string
-	for _, o := range owners {
-		if text := o.String(); !slices.Contains(all, text) {
-			all = append(all, text)
-		}
-	}
-	if len(all) == 0 {
-		return ""
-	}
-	return " by " + strings.Join(all, ", ")
 }
 
 // socket tells of the path of a Unix socket that another server answers at, or that the server's user could not make.

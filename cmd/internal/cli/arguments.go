@@ -14,7 +14,13 @@ func Arguments(least, most int) cobra.PositionalArgs {
 		}
 		_, want, _ := strings.Cut(cmd.Use, " ")
 		if want == "" {
+			if file := args[0]; cmd.Flags().Lookup("config") != nil && strings.Contains(file, ".y") {
+				return Usagef("unexpected argument %q; did you mean --config %[1]s?", file)
+			}
 			return Usagef("unexpected argument %q: want none", args[0])
+		}
+		if len(args) == 0 {
+			return Usagef("missing argument: want %s", want)
 		}
 		return Usagef("%d arguments: want %s", len(args), want)
 	}

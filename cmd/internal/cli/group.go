@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Group makes cmd a command that only leads to verbs. Called without one it lists them; called with one that does not
@@ -26,6 +28,12 @@ func Group(cmd *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
 		if at == cmd && at.Flags().NArg() > 0 {
 			return unknownVerb(cmd, at.Flags().Arg(0))
 		}
+		var unknown *pflag.NotExistError
+		if errors.As(err, &unknown) {
+			if alike := similarFlags(at, unknown.GetSpecifiedName()); len(alike) > 0 {
+				return Usagef("%w; did you mean %s?", err, enumerate(alike))
+			}
+		}
 		return err
 	})
 	return cmd
@@ -36,6 +44,19 @@ func unknownVerb(cmd *cobra.Command, verb string) error {
 		return Usagef("unknown verb %q; did you mean %s?", verb, enumerate(alike))
 	}
 	return Usagef("unknown verb %q: want %s", verb, enumerate(verbNames(cmd)))
+}
+
+// similarFlags returns the flags of a verb that are spelled like name, by cobra's measure for verbs.
+func similarFlags(cmd *cobra.Command, name string) []string {
+	known := &cobra.Command{SuggestionsMinimumDistance: 2}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		known.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
+	})
+	alike := known.SuggestionsFor(name)
+	for i, flag := range alike {
+		alike[i] = "--" + flag
+	}
+	return alike
 }
 
 // verbNames returns the verbs that help lists.

@@ -4,12 +4,14 @@ import (
 	"testing"
 
 	sim "dcs/bench/cmts"
+	"dcs/bench/require"
 	"dcs/render/secret"
 )
 
 // A banner that looks like prompts, pages although they were switched off, messages between.
 func TestTalkativeSystem(t *testing.T) {
 	t.Parallel()
+	require.Long(t, "a system that does not stop to talk")
 	r := newRig(t, sim.Config{Make: sim.Cisco, Interfaces: []string{"Cable5/0/0"}})
 	r.sim.SetFaults(sim.Faults{Paging: true, Chatter: true, Banner: "\r\n#####\r\nwelcome#\r\nPassword: of no use#\r\n"})
 	d := r.open()

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	sim "dcs/bench/cmts"
+	"dcs/bench/require"
 	"dcs/render/secret"
 )
 
@@ -133,6 +134,7 @@ func TestFaultsOverSNMP(t *testing.T) {
 }
 
 func TestVersion3Denied(t *testing.T) {
+	require.Long(t, "time-outs of SNMP")
 	r := newRig(t, sim.Config{Make: sim.C3, Interfaces: []string{"3"}}).snmpd()
 	for _, tt := range []struct {
 		name  string
@@ -279,10 +281,7 @@ func TestKeyWithPassphrase(t *testing.T) {
 func TestOpenSSH(t *testing.T) {
 	sshd, err := exec.LookPath("/usr/sbin/sshd")
 	if err != nil {
-		if os.Getenv("DCS_REQUIRE_SERVERS") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("OpenSSH's server is not installed: make deps")
+		require.Missing(t, "SERVERS", "OpenSSH's server is missing: make deps installs it")
 	}
 	me, err := user.Current()
 	if err != nil {

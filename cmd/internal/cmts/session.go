@@ -1,6 +1,7 @@
 package cmts
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -80,13 +81,17 @@ func (s *session) promptAt(line string) bool {
 	return s.host == "" || host == s.host || len(host) >= 10 && strings.HasPrefix(s.host, host)
 }
 
-// await reads until the prompt comes, answers what is asked before, and returns what was printed.
-func (s *session) await(ctx context.Context, answers []answer, timeout time.Duration, vars map[string]string) (string, error) {
+// await reads until the prompt comes, answers what is asked before, and returns what was printed. A prompt counts at once
+// after the echo of what was sent: before it, it may be an earlier one, shown again below a message of the system. A CMTS
+// that echoes nothing must print nothing more for settleLate.
+func (s *session) await(ctx context.Context, sent string, answers []answer, timeout time.Duration, vars map[string]string) (string, error) {
 	deadline := time.NewTimer(timeout)
 	defer deadline.Stop()
 	var quiet <-chan time.Time
 	candidate := "" // a prompt, if nothing follows
+	finished := ""  // a prompt that is a finished line: messages of the system may come on its heels
 	scanned := 0    // of the finished lines
+	echoed := false
 	asked := make(map[int]bool)
 	found := func(prompt string) (string, error) {
 		s.prompt = prompt
@@ -114,18 +119,21 @@ func (s *session) await(ctx context.Context, answers []answer, timeout time.Dura
 		if s.screen.size() > maxOutput || s.screen.written > 4*maxOutput {
 			return "", fmt.Errorf("more than %d MB without a prompt, ending in %s", maxOutput>>20, s.came())
 		}
-		quiet = nil
-		// Messages of the system may come on the heels of a prompt, which is a finished line then.
-		if s.host == "" {
-			candidate = ""
-		} else {
+		quiet, candidate = nil, ""
+		if s.host != "" {
+			if !echoed && sent != "" {
+				from := max(scanned-len(sent), 0)
+				if i := bytes.Index(s.screen.done[from:], []byte(sent)); i >= 0 {
+					echoed, scanned, finished = true, from+i+len(sent), ""
+				}
+			}
 			for line := range strings.Lines(string(s.screen.done[scanned:])) {
 				if line = strings.TrimRight(line, " \t\n"); s.promptAt(line) {
-					candidate = line
+					finished = line
 				}
 			}
 			scanned = len(s.screen.done)
-			if candidate != "" {
+			if candidate = finished; candidate != "" {
 				quiet = time.After(settleLate)
 			}
 		}
@@ -159,10 +167,14 @@ func (s *session) await(ctx context.Context, answers []answer, timeout time.Dura
 			continue
 		}
 		if s.promptAt(line) {
-			if s.host != "" {
+			switch {
+			case echoed:
 				return found(line)
+			case s.host != "":
+				candidate, quiet = line, time.After(settleLate)
+			default:
+				candidate, quiet = line, time.After(settle)
 			}
-			candidate, quiet = line, time.After(settle)
 		}
 	}
 }
@@ -226,7 +238,7 @@ func (s *session) send(ctx context.Context, text string) error {
 
 // login waits for the first prompt.
 func (s *session) login(ctx context.Context) error {
-	if _, err := s.await(ctx, s.dialogue.Login, s.timeout, s.vars); err != nil {
+	if _, err := s.await(ctx, "", s.dialogue.Login, s.timeout, s.vars); err != nil {
 		return fmt.Errorf("login: %w", err)
 	}
 	return nil
@@ -286,11 +298,13 @@ func (s *session) step(ctx context.Context, st *step, vars map[string]string) (s
 	if err := s.send(ctx, sent+s.dialogue.LineEnd); err != nil {
 		return "", err
 	}
-	output, err := s.await(ctx, st.Answers, timeout, vars)
+	output, err := s.await(ctx, sent, st.Answers, timeout, vars)
 	if err != nil {
 		return "", err
 	}
-	output = strings.TrimPrefix(output, sent) // its echo
+	if _, after, ok := strings.Cut(output, sent); ok { // its echo, and what came late before it
+		output = after
+	}
 	for line := range strings.Lines(output) {
 		line = strings.TrimRight(line, " \t\n")
 		if s.dialogue.Errors.match(line) && !st.Tolerate.match(line) {

@@ -9,6 +9,7 @@ import (
 
 	"dcs/bpf"
 	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/ports"
 	"dcs/cmd/internal/privilege"
 	"dcs/fastpath/packet"
 	"dcs/fastpath/tftp"
@@ -29,6 +30,16 @@ func (in *Ingress) OpenSockets(cfg *config.Config, workers int) (err error) {
 	sockets, in.Few = SocketsOf(cfg, workers)
 	sockets.Key = in.key
 	in.Sockets, err = udp.Open(sockets, workers)
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
+		for _, a := range cfg.Listen {
+			if owners := ports.By(ports.Owners("udp", a)); owners != "" {
+				return fmt.Errorf("%w%s", err, owners)
+			}
+		}
+	case errors.Is(err, unix.EACCES):
+		return fmt.Errorf("%w%s", err, ports.LowPortAdvice)
+	}
 	return err
 }
 

@@ -41,6 +41,28 @@ func (o Owner) String() string {
 	return strings.Join(all, ", ")
 }
 
+// IsServer reports whether a process of the owner is a dcs.
+func (o Owner) IsServer() bool {
+	return slices.ContainsFunc(o.Processes, func(p Process) bool { return p.Name == "dcs" })
+}
+
+// LowPortAdvice goes behind the error of a port that may not be opened.
+const LowPortAdvice = "; a port below 1024 takes root or CAP_NET_BIND_SERVICE"
+
+// By names the owners of an address behind "in use"; "" if none is known.
+func By(owners []Owner) string {
+	var all []string
+	for _, o := range owners {
+		if text := o.String(); !slices.Contains(all, text) {
+			all = append(all, text)
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return " by " + strings.Join(all, ", ")
+}
+
 // Owners returns who has sockets of network, "udp" or "tcp", that keep others from an address: at the address itself, at the wildcard or,
 // if addr is that, at any address. Sockets of the address's own family go before.
 func Owners(network string, addr netip.AddrPort) []Owner {

@@ -53,17 +53,17 @@ type Rotation struct {
 
 // Rotate replaces secrets by new ones.
 func (j *Job) Rotate(ctx context.Context, r Rotation) error {
-	wish := rotate.Wish{By: rotate.WhoAmI(), Drain: r.Drain, CMTS: r.CMTS}
+	req := rotate.Request{By: rotate.CurrentUser(), Drain: r.Drain, CMTS: r.CMTS}
 	if r.SecretFile != "" {
 		var err error
-		if wish.Given, err = NewSecret(j.Env, r.SecretFile); err != nil {
+		if req.Given, err = NewSecret(j.Env, r.SecretFile); err != nil {
 			return err
 		}
 	}
-	return j.locked(ctx, "rotating", func(ctx context.Context) error { return j.rotate(ctx, wish, r.DryRun, r.Yes) })
+	return j.locked(ctx, "rotating", func(ctx context.Context) error { return j.rotate(ctx, req, r.DryRun, r.Yes) })
 }
 
-func (j *Job) rotate(ctx context.Context, wish rotate.Wish, dryRun, yes bool) error {
+func (j *Job) rotate(ctx context.Context, req rotate.Request, dryRun, yes bool) error {
 	state, err := rotate.ReadJournal(j.journalPath())
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func (j *Job) rotate(ctx context.Context, wish rotate.Wish, dryRun, yes bool) er
 	if err != nil {
 		return err
 	}
-	sv, obstacles := j.saga.TakeStock(ctx, j.ring, fleetNames(j.fleet), wish)
+	sv, obstacles := j.saga.Survey(ctx, j.ring, fleetNames(j.fleet), req)
 	if sv == nil {
 		return j.tellAll(obstacles, "nothing was changed")
 	}
@@ -231,7 +231,7 @@ func (j *Job) finish(ctx context.Context, failure error) error {
 		return j.tellAll(failure, "the old secrets stay")
 	}
 	word := "Rotated"
-	if state.Back {
+	if state.RollingBack {
 		word = "Rolled back"
 	} else {
 		j.showLeft(j.Env.Stdout)
@@ -261,7 +261,7 @@ func (j *Job) showResumption(r Resumption) error {
 		if r.Drain >= 0 {
 			drain = r.Drain
 		}
-		if r.Back || state.Back {
+		if r.Back || state.RollingBack {
 			towards = "old"
 		}
 		fmt.Fprintf(b, "Rotation  begun by %s at %s; it ends with the %s secrets alone\nDrain     %v\n\n", state.Plan.By, clock(state.Begun), towards, drain)
@@ -315,7 +315,7 @@ func (j *Job) resume(ctx context.Context, r Resumption) error {
 	}
 	j.saga.Journal = rotate.Continue(out, state, time.Now)
 	if r.Back {
-		return j.finish(ctx, j.saga.Back(ctx, "by "+rotate.WhoAmI()))
+		return j.finish(ctx, j.saga.RollBack(ctx, "by "+rotate.CurrentUser()))
 	}
 	return j.finish(ctx, j.saga.Run(ctx))
 }

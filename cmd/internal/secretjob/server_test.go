@@ -7,12 +7,14 @@ import (
 	"strings"
 	"testing"
 
+	"dcs/bench/require"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/listen"
 )
 
 // A server that nobody can tell of a rotation is found by its port, on an address that no interface has, too.
 func TestSecretAsksServer(t *testing.T) {
+	require.Long(t, "time-outs of a server")
 	for _, host := range []string{"127.0.0.1", "198.18.255.254"} {
 		server, err := (&net.ListenConfig{Control: listen.Freebind}).ListenPacket(t.Context(), "udp", host+":0")
 		if err != nil {

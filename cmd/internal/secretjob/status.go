@@ -64,7 +64,7 @@ func (j *Job) Status(ctx context.Context, verify bool) error {
 		}
 	}
 	fmt.Fprintf(b, "Keyring   %s, generation %d\nServer    %s\n", j.cfg.Secrets, j.ring.Generation, server)
-	if h := rotate.Held(j.lockPath()); h != nil {
+	if h := rotate.CurrentHolder(j.lockPath()); h != nil {
 		fmt.Fprintf(b, "Busy      %v\n", h)
 	}
 	state, err := rotate.ReadJournal(j.journalPath())
@@ -73,7 +73,7 @@ func (j *Job) Status(ctx context.Context, verify bool) error {
 	}
 	under := state != nil && state.Ended == ""
 	switch {
-	case under && state.Back:
+	case under && state.RollingBack:
 		fmt.Fprintf(b, "Rotation  begun by %s at %s, being rolled back (%s)\n", state.Plan.By, clock(state.Begun), firstLine(errors.New(state.Why)))
 	case under:
 		fmt.Fprintf(b, "Rotation  begun by %s at %s, not ended\n", state.Plan.By, clock(state.Begun))
@@ -117,7 +117,7 @@ func (j *Job) Status(ctx context.Context, verify bool) error {
 	bad := false
 	if verify {
 		j.begin()
-		found := j.saga.Ask(ctx, j.ring, fleetNames(j.fleet))
+		found := j.saga.Verify(ctx, j.ring, fleetNames(j.fleet))
 		j.bar.Close()
 		t = tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "CMTS\tsecret\tit says")

@@ -244,6 +244,13 @@ func TestRunCutOff(t *testing.T) {
 		t.Errorf("%d octets", len(got))
 	}
 	r.stops <- syscall.SIGTERM
+	r.stops <- syscall.SIGTERM // at once: the same signal, come twice
+	time.Sleep(2 * signalEcho) // after which a signal is another one
+	select {
+	case err := <-r.ended:
+		t.Fatalf("a signal that came twice at once cut the transfer off: %v", err)
+	default:
+	}
 	r.stops <- syscall.SIGTERM
 	select {
 	case err := <-r.ended:

@@ -262,6 +262,9 @@ func (s *server) serve(ctx context.Context, stop func(), stops, hangups <-chan o
 	if !waitFor(&all, closeTimeout) {
 		s.log.Warn("goroutines still running at exit", "waited", closeTimeout)
 	}
+	if err == nil {
+		s.log.Info("stopped")
+	}
 	return err
 }
 
@@ -280,21 +283,27 @@ func waitFor(g *errgroup.Group, d time.Duration) bool {
 	}
 }
 
+// signalEcho is how long a second signal is the first one come twice: timeout(1) and terminals send it to a process and to its group.
+const signalEcho = 100 * time.Millisecond
+
 // wait answers signals to stop until the workers have ended.
 func (s *server) wait(stops <-chan os.Signal, stop func(), ended <-chan error) error {
-	stopping := false
+	var stopping time.Time // zero: not yet
 	var cut error
 	for {
 		select {
 		case sig := <-stops:
-			if stopping {
+			if !stopping.IsZero() {
+				if time.Since(stopping) < signalEcho {
+					continue
+				}
 				// The workers end before what they work with is given back.
-				cut = fmt.Errorf("a second %v: transfers were cut off", sig)
+				cut = fmt.Errorf("second signal (%v): running transfers were cut off", sig)
 				s.front.Cut()
 				continue
 			}
 			s.log.Info("stopping", "signal", sig, "drain", s.cfg.Drain)
-			stopping = true
+			stopping = time.Now()
 			s.health.phase.Store(draining)
 			s.manager.tell(daemon.SdNotifyStopping)
 			stop()

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/render/attr"
 )
 
@@ -59,6 +60,7 @@ func TestMain(m *testing.M) {
 
 // A build that is killed at any moment leaves a whole file, of one version.
 func TestKilled(t *testing.T) {
+	require.Long(t, "builds that are killed")
 	dir := t.TempDir()
 	path := filepath.Join(dir, "devices")
 	began := time.Now()
@@ -122,12 +124,7 @@ func TestKilled(t *testing.T) {
 
 // A full disk ends a build, wherever it is, and leaves the file that was there.
 func TestDiskFull(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("DCS_REQUIRE_ROOT") != "" {
-			t.Fatal("only root can mount a small file system")
-		}
-		t.Skip("only root can mount a small file system")
-	}
+	require.Root(t) // to mount a small file system
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {
 		t.Fatal(err)

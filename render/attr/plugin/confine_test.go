@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dcs/bench/require"
 	"dcs/render/attr/plugin"
 )
 
@@ -130,12 +131,7 @@ func capabilities(t *testing.T) string {
 
 // A plug-in of another user ends with its source, though it does not want to.
 func TestAnotherUserEnds(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("DCS_REQUIRE_ROOT") != "" {
-			t.Fatal("only root can start a plug-in as another user, and DCS_REQUIRE_ROOT is set")
-		}
-		t.Skip("only root can start a plug-in as another user")
-	}
+	require.Root(t)
 	src := script(t, "trap '' TERM; echo $$ >&2; "+hello+"while :; do sleep 1; done", func(c *plugin.Config) {
 		c.Dir, c.Credential = "/", &syscall.Credential{Uid: 65534, Gid: 65534}
 	})

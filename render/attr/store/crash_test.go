@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/render/attr"
 	"dcs/render/device"
 )
@@ -339,26 +340,16 @@ func testEnded(t *testing.T, n, sources int, ways ...string) {
 // mountTmpfs mounts a file system of its own for the test.
 func mountTmpfs(t *testing.T, dir string, size int) {
 	t.Helper()
-	needRoot(t)
+	require.Root(t)
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprint("size=", size)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 }
 
-func needRoot(t *testing.T) {
-	t.Helper()
-	switch {
-	case os.Geteuid() == 0:
-	case os.Getenv("DCS_REQUIRE_ROOT") != "":
-		t.Fatal("only root can mount file systems")
-	default:
-		t.Skip("only root can mount file systems")
-	}
-}
-
 // Whatever was served is served after the end of the process, with its sources down.
 func TestEnded(t *testing.T) {
+	require.Long(t, "processes that are killed")
 	t.Run("one source", func(t *testing.T) { testEnded(t, rounds(4, 50), 1, "kill", "close") })
 	t.Run("sources", func(t *testing.T) { testEnded(t, rounds(6, 100), 3, "kill", "close") })
 	t.Run("full disk", func(t *testing.T) { testEnded(t, rounds(4, 50), 2, "full disk", "close") })

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/render/attr"
 	"dcs/render/attr/localdb"
 	"dcs/render/mapped"
@@ -58,12 +59,7 @@ func testStoreDamagedFiles(t *testing.T) {
 func TestStoreDiskFull(t *testing.T) { synctest.Test(t, testStoreDiskFull) }
 
 func testStoreDiskFull(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("DCS_REQUIRE_ROOT") != "" {
-			t.Fatal("only root can mount a small file system")
-		}
-		t.Skip("only root can mount a small file system")
-	}
+	require.Root(t) // to mount a small file system
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/render/attr"
 )
 
@@ -108,7 +109,7 @@ func serveFromMemory(dir string) error {
 }
 
 func TestReadOnlyFileSystem(t *testing.T) {
-	needRoot(t)
+	require.Root(t)
 	dir := t.TempDir()
 	made := t.TempDir() // files that are open and were removed would be in the way of the mount
 	snapshot(t, made)
@@ -162,7 +163,7 @@ func TestReadOnlyDirectory(t *testing.T) {
 		}
 		return
 	}
-	needRoot(t)
+	require.Root(t)
 	dir := t.TempDir()
 	snapshot(t, dir)
 	if err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755)); err != nil {

@@ -28,6 +28,7 @@ func countersOf(v *metrics.Values) counters {
 			Requests: v.Total(metrics.ReadRequests), Served: v.Total(metrics.Files),
 			Failed:   v.Total(metrics.Requests, "error") - v.Total(metrics.Requests, "error", "write_request"),
 			Silent:   v.Total(metrics.Requests, "dropped") - v.Total(metrics.Requests, "dropped", "late") - v.Total(metrics.Requests, "dropped", "rate_limited"),
+			Repeated: v.Total(metrics.Requests, "repeated") + v.Total(metrics.Requests, "dropped", "late"),
 			Finished: v.Total(metrics.TransfersEnded, "finished"), GaveUp: v.Total(metrics.TransfersEnded, "gave_up"),
 			Resent: v.Total(metrics.Retransmissions), Drops: v.Total(metrics.ReceiveDrops),
 		},

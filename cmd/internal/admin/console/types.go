@@ -106,6 +106,7 @@ type Totals struct {
 	Served   uint64 `json:"served"`
 	Failed   uint64 `json:"failed"`
 	Silent   uint64 `json:"silent"`
+	Repeated uint64 `json:"repeated"` // while the transfer was running: answered again, or ignored once it was well under way
 	Finished uint64 `json:"finished"`
 	GaveUp   uint64 `json:"gave_up"`
 	Resent   uint64 `json:"resent"`
