@@ -64,16 +64,16 @@ func (l *loader) checkBlocks(env *skeleton.Env, f *sourceFile) {
 }
 
 // conflictBudget bounds the search for a name that two patterns match; what it does not
-// find is told when such a name is asked for.
+// find is reported when such a name is requested.
 const conflictBudget = 100_000_000 // some 1 to 2 s at the worst
 
-// nextIndex returns a number for a pattern that no other has.
+// nextIndex returns a unique number for a pattern.
 func (s *Snapshot) nextIndex() int {
 	s.indices++
 	return s.indices - 1
 }
 
-// item makes a template of an item, or withholds its names. It returns the item's pattern, if it has one.
+// item makes a template of an item, or claims its names for a fault. It returns the item's pattern; nil: it has none.
 func (s *Snapshot) item(l *loader, env *skeleton.Env, it *syntax.Item) *pattern {
 	t := &Template{Priority: it.Priority}
 	var groups []string
@@ -142,7 +142,7 @@ func (s *Snapshot) nameTemplate(l *loader, t *Template, it *syntax.Item) {
 	}
 }
 
-// assetPath returns the path of a file that a template names and that has been read.
+// assetPath returns the path of a file that a template refers to by name, once it has been read.
 func (l *loader) assetPath(at syntax.Pos, name string) string {
 	for _, path := range l.places(at, name) {
 		if _, ok := l.assets[path]; ok {
@@ -152,13 +152,13 @@ func (l *loader) assetPath(at syntax.Pos, name string) string {
 	return name
 }
 
-// bareNames returns the names that an item without one is served under.
+// bareNames returns the names under which an item without a name is served.
 func (l *loader) bareNames(path string) []string {
 	stem := l.relative(path)
 	return []string{stem, stem + ".cm", stem + ".bin"}
 }
 
-// relative returns a source's path below its root, without the ending.
+// relative returns the path of a source below its root, without the extension.
 func (l *loader) relative(path string) string {
 	stem := strings.TrimSuffix(path, filepath.Ext(path))
 	for _, r := range l.roots {

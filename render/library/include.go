@@ -12,7 +12,7 @@ import (
 	"dcs/render/syntax"
 )
 
-// include finds what an include means: a Block, or the one item that a file holds.
+// include finds the target of an include: a Block, or the item of a file.
 func (l *loader) include(at syntax.Pos, name string, word bool) (*syntax.Item, error) {
 	if it := l.block(at, name); it != nil {
 		return it, l.unusable(it)
@@ -41,7 +41,7 @@ func (l *loader) include(at syntax.Pos, name string, word bool) (*syntax.Item, e
 	return nil, fmt.Errorf("no Block has this name%s, and no file beside this one or in the library", l.near(name))
 }
 
-// unusable tells why an item cannot be included: an error stands in it, or another Block has its name.
+// unusable returns why an item cannot be included: it has errors, or another Block has its name.
 func (l *loader) unusable(it *syntax.Item) error {
 	switch other := l.twins[it.Name]; {
 	case it.Broken:
@@ -52,7 +52,7 @@ func (l *loader) unusable(it *syntax.Item) error {
 	return nil
 }
 
-// block finds a Block by name. For a file alone, the sources beside it may hold it.
+// block finds a Block by name. For a single file, the sources beside it are searched too.
 func (l *loader) block(at syntax.Pos, name string) *syntax.Item {
 	it := l.blocks[name]
 	dir := filepath.Dir(at.File)
@@ -67,15 +67,14 @@ func (l *loader) block(at syntax.Pos, name string) *syntax.Item {
 	return l.blocks[name]
 }
 
-// neighbour reads a source beside the one that is compiled, and learns its blocks; what is
-// wrong with it is its own affair, unless it is included.
+// neighbour reads a source beside the one that is compiled, and registers its Blocks. Its errors do not count unless it is included.
 func (l *loader) neighbour(path string) {
 	errs := l.errs
 	l.add(path)
 	l.errs = errs
 }
 
-// near names the Block that differs from a name in its letters' case only.
+// near returns a hint if a Block's name differs from name in letter case only.
 func (l *loader) near(name string) string {
 	if l.folded == nil {
 		l.folded = map[string]string{}
@@ -91,7 +90,7 @@ func (l *loader) near(name string) string {
 	return ""
 }
 
-// places lists where a name may lie: beside the file that asks, then under each root.
+// places lists the paths that a file name in a source may mean: beside that source, then below each root.
 func (l *loader) places(at syntax.Pos, name string) []string {
 	if filepath.IsAbs(name) {
 		return []string{filepath.Clean(name)}
@@ -105,12 +104,12 @@ func (l *loader) places(at syntax.Pos, name string) []string {
 	return out
 }
 
-// globQuote writes s so that filepath.Glob takes it for itself.
+// globQuote escapes s for filepath.Glob.
 func globQuote(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
 }
 
-// asset reads a file that a template names.
+// asset reads a file that a template refers to.
 func (l *loader) asset(at syntax.Pos, name string) ([]byte, error) {
 	for _, path := range l.places(at, name) {
 		if data, ok := l.assets[path]; ok {

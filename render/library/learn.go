@@ -11,32 +11,32 @@ import (
 	"dcs/render/skeleton"
 )
 
-// Learned is what a name was found to mean. It is immutable but for the mark that it is in use.
+// Learned is what a name leads to. It is immutable, except for the mark that it is in use.
 type Learned struct {
-	// File is the static file of that name; nil: Template makes it; both nil: Fault tells why there is none.
+	// File is the static file of that name; nil: Template renders it; both nil: Fault says why there is no file.
 	File     *File
 	Template *Template
-	// MAC is that of the device that a group called mac has found in the name; zero: none.
+	// MAC is the device that the pattern's group mac matched; zero: none.
 	MAC device.MAC
 
 	hash     uint64
 	name     skeleton.Name
-	variant  bool // of a name, for one kind of device
-	unusable bool // the name is at fault: no template can make its file
+	variant  bool // for one kind of device
+	unusable bool // because of the name itself, not of the template
 	skel     *skeleton.Skeleton
 	fault    *skeleton.Fault
-	octets   int64 // that it takes in the table
+	octets   int64 // memory in the table
 	used     atomic.Bool
 }
 
-// Fault tells why no device gets a file by this name; nil: Template says what each gets.
+// Fault returns why no device gets a file by this name; nil: that depends on the device.
 func (l *Learned) Fault() *skeleton.Fault { return l.fault }
 
-// Hash returns what Find wants to know of a name.
+// Hash returns the hash of a name for [Snapshot.Find].
 func Hash(name []byte) uint64 { return xxhash.Sum64(name) }
 
-// Find returns what a name means, learning it if need be; nil: nothing has this name. h
-// is the name's Hash. Once a name is learned Find does not allocate, and takes no lock.
+// Find returns what a name leads to, learning it if necessary; nil: the name is unknown. h is the name's [Hash]. For a learned name, Find
+// does not allocate and takes no lock.
 func (s *Snapshot) Find(h uint64, name []byte) *Learned {
 	if l := s.table.find(h, name); l != nil {
 		return l
@@ -50,7 +50,7 @@ func (s *Snapshot) Find(h uint64, name []byte) *Learned {
 	return s.table.put(l)
 }
 
-// learn works out what a name means: a literal name, then a static file, then a pattern.
+// learn finds what a name leads to: a literal name comes before a static file, that before a pattern.
 func (s *Snapshot) learn(name []byte) *Learned {
 	if fault := s.claims[string(name)]; fault != nil {
 		return &Learned{name: skeleton.Name{Text: string(name)}, fault: fault}
@@ -88,7 +88,7 @@ func (s *Snapshot) learn(name []byte) *Learned {
 	return t.learned(n)
 }
 
-// learned specializes t for a name, unless the device has a say in it.
+// learned specializes t for a name, unless the result depends on the device.
 func (t *Template) learned(n skeleton.Name) *Learned {
 	l := &Learned{Template: t, name: n}
 	if t.mac > 0 && n.Given[t.mac] {
@@ -108,11 +108,11 @@ func (t *Template) learned(n skeleton.Name) *Learned {
 	return l
 }
 
-// varies tells whether one name leads to several skeletons.
+// varies reports whether a name has several skeletons, depending on the device.
 func (t *Template) varies() bool { return t.Families() || len(t.Structural()) > 0 }
 
-// Skeleton returns the skeleton of a learned name for one device. It does not allocate
-// once the name is learned for the device's kind.
+// Skeleton returns the skeleton of a learned name for a device. It does not allocate once the name has been learned for that kind of
+// device.
 func (s *Snapshot) Skeleton(l *Learned, rec attr.Record, ipv6 bool) (*skeleton.Skeleton, *skeleton.Fault) {
 	if l.skel != nil || l.fault != nil || l.Template == nil {
 		return l.skel, l.fault

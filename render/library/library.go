@@ -1,4 +1,4 @@
-// Package library loads directories of templates and files, and finds the one that a name asks for.
+// Package library loads directories of templates and static files, and finds the template or file for a requested name.
 package library
 
 import (
@@ -9,43 +9,43 @@ import (
 	"dcs/render/syntax"
 )
 
-// Config says what to load and how to read it.
+// Config configures a library.
 type Config struct {
-	Dirs    []string // of templates; all sources below them belong to the library
-	Static  []string // of files that are served as they are
-	Resign  []string // those of Static whose boot files get new MICs, under the secret of the modem's CMTS
-	Lenient bool     // keywords resolve as in the open encoder, with a warning
+	Dirs    []string // directories of templates; all sources below them belong to the library
+	Static  []string // directories of files that are served as they are
+	Resign  []string // the directories of Static whose boot files are signed again, with the secret of the modem's CMTS
+	Lenient bool     // resolve keywords as the open encoder does, with a warning
 	MIB     *mib.Index
-	Schema  *attr.Schema // the attributes that devices may have; nil: none
-	// Names says how the names that are asked for are read, and with that which names of the library are one. Nil: slashes alone
-	// mean nothing.
+	Schema  *attr.Schema // the attributes of devices; nil: none
+	// Names says how requested names are read, and thereby which names of the library are equal. Nil: only redundant slashes are
+	// ignored.
 	Names *naming.Rules
 
-	Timestamp    bool // every modem's file gets TLV 19
-	ModemAddress bool // every modem's file gets TLV 20 or 59
+	Timestamp    bool // add TLV 19 to modem files
+	ModemAddress bool // add TLV 20 or 59 to modem files
 
-	Learned int // octets that the names learned may take; 0: [DefaultLearned]
+	Learned int // memory for learned names, in octets; 0: [DefaultLearned]
 }
 
-// A Snapshot is a library as it was loaded. It is immutable but for the table of learned
-// names, which needs no lock to read; any number of goroutines may use it.
+// A Snapshot is a loaded library. It is immutable except for the table of learned names, whose readers take no lock; it may be used by
+// any number of goroutines.
 type Snapshot struct {
-	Warnings syntax.Errors // what was read as written but may not be meant
+	Warnings syntax.Errors // about what is valid but probably unintended
 
 	names     *naming.Rules
-	warned    map[syntax.Error]bool // while it is loaded
+	warned    map[syntax.Error]bool // during the load
 	templates []*Template
 	literals  map[string]*Template
-	claims    map[string]*skeleton.Fault // names that get no file, whatever else has them
+	claims    map[string]*skeleton.Fault // names that get no file, even if another template or file has them
 	patterns  *patterns
-	indices   int // given to patterns so far
+	indices   int // of patterns, given so far
 	broken    int
 	static    *staticFiles
-	dirs      map[string]int // of the configuration, with how many files each has
+	dirs      map[string]int // number of files by directory of the configuration
 	table     *table
 }
 
-// A Template is one entry of a library that files are made from.
+// A Template is an item of a library that files are rendered from.
 type Template struct {
 	*skeleton.Template
 	Names    []string // the names that it is served under; nil if Pattern is set
@@ -53,18 +53,18 @@ type Template struct {
 	Priority int
 
 	pattern *pattern
-	mac     int // the number of the pattern's group called mac; 0: none
+	mac     int // number of the pattern's group mac; 0: none
 
-	resigned bool // it is made of a static file
+	resigned bool // made from a static file
 }
 
-// Pos returns where the template stands.
+// Pos returns the position of the template in its source.
 func (t *Template) Pos() syntax.Pos { return t.Item.Pos }
 
-// Templates returns the library's templates, in the order of their files. They must not be changed.
+// Templates returns the templates of the library in the order of their files. They must not be modified.
 func (s *Snapshot) Templates() []*Template { return s.templates }
 
-// Waiting returns how many templates wait for attributes that the schema did not have yet. Nothing is made of them.
+// Waiting returns the number of templates that wait for attributes that the schema does not have yet. They make no files.
 func (s *Snapshot) Waiting() int {
 	n := 0
 	for _, t := range s.templates {
@@ -75,5 +75,5 @@ func (s *Snapshot) Waiting() int {
 	return n
 }
 
-// StaticFiles returns how many files of static directories are served.
+// StaticFiles returns the number of static files that are served.
 func (s *Snapshot) StaticFiles() int { return s.static.served }

@@ -11,9 +11,9 @@ import (
 	"dcs/render/syntax"
 )
 
-// Load reads a library. The error is a syntax.Errors with all that is wrong in its files; the Snapshot beside it answers
-// what a broken item would have answered with a fault of the reason skeleton.Broken. Without a Snapshot the error tells
-// why a directory cannot be read.
+// Load reads a library. An error with a Snapshot is a syntax.Errors with all errors in the library's files; the Snapshot answers names of
+// broken items with a fault of reason [skeleton.Broken]. An error without a Snapshot says why a directory cannot be read. Static files
+// of prev, which may be nil, are reused if they have not changed.
 func Load(cfg Config, prev *Snapshot) (*Snapshot, error) {
 	l := newLoader(cfg.Dirs, cfg.Static)
 	defer l.close()
@@ -49,8 +49,8 @@ func Load(cfg Config, prev *Snapshot) (*Snapshot, error) {
 	return s, l.err()
 }
 
-// LoadFile makes a library of one source: src, or what the file at path holds if src is
-// nil. What it includes is looked for beside it.
+// LoadFile makes a library of a single source: src or, if src is nil, the file at path. Files and Blocks that it includes are searched
+// in the directory of path.
 func LoadFile(cfg Config, path string, src []byte) (*Snapshot, error) {
 	l := newLoader(nil, nil)
 	l.single = true
@@ -97,10 +97,10 @@ func (l *loader) err() error {
 		return nil
 	}
 	sortErrors(l.errs)
-	told := make(map[syntax.Error]bool, len(l.errs)) // what many templates include is told once
+	reported := make(map[syntax.Error]bool, len(l.errs)) // an error in a Block is found by every template that includes it
 	l.errs = slices.DeleteFunc(l.errs, func(e *syntax.Error) bool {
-		again := told[*e]
-		told[*e] = true
+		again := reported[*e]
+		reported[*e] = true
 		return again
 	})
 	return l.errs

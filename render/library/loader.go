@@ -9,8 +9,8 @@ import (
 	"dcs/render/syntax"
 )
 
-// loader reads a library's files. Once sealed it reads no more, so that what templates
-// include when they are learned was checked when they were loaded.
+// loader reads the sources of a library, or a single source and what it includes. Once sealed it reads nothing more: whatever a template
+// includes at run time has been checked at load.
 type loader struct {
 	roots   []string
 	open    *beneath.Roots         // roots, and static directories behind them; nil: a file alone
@@ -50,7 +50,7 @@ func (l *loader) close() {
 	}
 }
 
-// add reads and parses one source, and learns its blocks.
+// add reads and parses a source, and registers its Blocks.
 func (l *loader) add(path string) *sourceFile {
 	if f, done := l.files[path]; done {
 		return f
@@ -80,7 +80,7 @@ func (l *loader) env(cfg Config) *skeleton.Env {
 	}
 }
 
-// parse parses one source, and learns its blocks.
+// parse parses a source, and registers its Blocks.
 func (l *loader) parse(path string, text []byte) *sourceFile {
 	f := parseSource(path, text)
 	l.errs = append(l.errs, f.errs...)
@@ -94,14 +94,14 @@ func (l *loader) parse(path string, text []byte) *sourceFile {
 	return f
 }
 
-// addBlock makes a Block known by its name, which it must not share with another.
+// addBlock registers a Block under its name, which must be unique.
 func (l *loader) addBlock(it *syntax.Item) {
 	other := l.blocks[it.Name]
 	switch {
 	case it.Name == "":
 	case other == nil:
 		l.blocks[it.Name] = it
-	case l.single && slices.Contains(l.order, other.Pos.File): // a file alone has its own Block, whatever stands beside it
+	case l.single && slices.Contains(l.order, other.Pos.File): // a single file's own Blocks win over those of its neighbours
 	default:
 		l.errs.Addf(it.Pos, "Block %s is at %s already, so neither can be included: a library's blocks have different names", it.Name, other.Pos)
 		if l.twins[it.Name] == nil {

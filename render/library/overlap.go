@@ -61,16 +61,16 @@ func (p *patterns) conflicts(budget int) []conflict {
 // prover looks for names that several patterns match, until its budget is spent.
 type prover struct {
 	left  int
-	progs map[*pattern]*resyntax.Prog // nil: none is kept
+	progs map[*pattern]*resyntax.Prog // cache; nil: none
 	found []conflict
 }
 
 // spend does work on share of the budget at most; what it leaves is there for the rest.
 func (v *prover) spend(share int, work func()) {
-	kept := v.left - share
+	rest := v.left - share
 	v.left = share
 	work()
-	v.left = max(v.left, 0) + kept
+	v.left = max(v.left, 0) + rest
 }
 
 // group finds the conflicts of patterns of one priority, in the order of index.
@@ -198,7 +198,7 @@ func (e *ends) partners(suffix string) iter.Seq[*pattern] {
 	}
 }
 
-// apart tells if lengths or ends keep two patterns from matching one name.
+// apart reports whether lengths or ends rule out that two patterns match the same name.
 func apart(a, b *pattern) bool {
 	most := func(p *pattern) int {
 		if p.maxLen == unbounded {

@@ -11,10 +11,10 @@ import (
 	"syscall"
 )
 
-// MaxFile bounds a file that a template is made from: a source, a certificate, a text, a binary file.
+// MaxFile is the maximum size in octets of a file that templates are made from: a source, a certificate, a text or a binary file.
 const MaxFile = 64 << 20
 
-// readRegular reads a file. What is none, such as a named pipe, is not opened: that may wait forever.
+// readRegular reads a regular file. Other files, such as named pipes, are not opened: that might block.
 func (l *loader) readRegular(path string) ([]byte, error) {
 	data, err := l.readOpen(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -57,7 +57,7 @@ func (l *loader) readOpen(path string) ([]byte, error) {
 	return data.Bytes(), err
 }
 
-// openFile opens a file beneath the roots. One that a template names elsewhere is the operator's choice, and is opened as it is.
+// openFile opens a file beneath the roots. A file elsewhere that a template names is the operator's choice, and is opened as is.
 func (l *loader) openFile(path string) (*os.File, error) {
 	if l.open != nil {
 		if dir, name, found := l.open.Find(filepath.Clean(path)); found {
@@ -67,16 +67,16 @@ func (l *loader) openFile(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 }
 
-// errDangling tells why the target of a symbolic link cannot be read.
+// errDangling is the error of a symbolic link without a target.
 var errDangling = errors.New("the symbolic link leads to nothing")
 
-// isLink tells whether path itself is a symbolic link.
+// isLink reports whether path itself is a symbolic link.
 func isLink(path string) bool {
 	st, err := os.Lstat(path)
 	return err == nil && st.Mode()&fs.ModeSymlink != 0
 }
 
-// fileType names what is no regular file.
+// fileType describes a file that is not regular.
 func fileType(m fs.FileMode) string {
 	switch m.Type() {
 	case fs.ModeDir:
@@ -89,7 +89,7 @@ func fileType(m fs.FileMode) string {
 	return "this is a device"
 }
 
-// unwrapPath takes the path off an error that is shown behind that path.
+// unwrapPath removes the path from an error that is shown after that path.
 func unwrapPath(err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {

@@ -8,17 +8,17 @@ import (
 	"dcs/render/syntax"
 )
 
-// maxCopied is the size up to which a static file is kept in memory; a larger one is mapped.
+// maxCopied is the size in octets up to which a static file is copied to memory; a larger one is mapped.
 const maxCopied = 64 << 10
 
-// A File is a file that is served as it is, or but for its MICs. Its octets stay as long as somebody holds the File.
+// A File is a static file. Data is valid as long as the File is referenced.
 type File struct {
 	Data   []byte
 	path   string
 	id     fileID
-	fault  *skeleton.Fault // why it cannot be served; Data is nil then
-	resign bool            // it lies in a directory whose boot files are signed anew
-	signed bool            // and is one of these
+	fault  *skeleton.Fault // why it cannot be served; Data is then nil
+	resign bool            // it is below a directory whose boot files are signed again
+	signed bool            // and is such a boot file
 
 	isMapped bool // Data is the file itself
 	tag      struct {
@@ -27,7 +27,7 @@ type File struct {
 	}
 }
 
-// A placed file is one with its directory's place in Config.Static.
+// A placed file is a File with the index of its directory in Config.Static.
 type placed struct {
 	*File
 	root int
@@ -45,10 +45,10 @@ type staticFiles struct {
 	served int            // files that are no faults
 }
 
-// twins are two files of one directory whose names are one, as case is ignored.
+// twins are two files of one directory whose names are equal because case is ignored.
 type twins struct{ name, first, second string }
 
-// claimTwins withholds the names that two static files have.
+// claimTwins claims the names that two static files share for a fault.
 func (s *Snapshot) claimTwins(l *loader) {
 	for _, t := range s.static.twins {
 		pos := syntax.Pos{File: t.second, Line: 1, Col: 1}
@@ -57,10 +57,10 @@ func (s *Snapshot) claimTwins(l *loader) {
 	}
 }
 
-// A gap is a directory that could not be read, so that any name below it may be that of a file.
+// A gap is a directory that could not be read: any name below it may be that of a file.
 type gap struct {
 	root   int    // as in placed
-	prefix string // of the names; "": the whole root
+	prefix string // of names; "": the whole root
 	fault  *skeleton.Fault
 }
 
@@ -68,11 +68,11 @@ type gap struct {
 type Unreadable struct {
 	Path string
 	Err  error
-	Kept bool // what was loaded of it before goes on being served
+	Kept bool // the content loaded before is still served
 }
 
-// Unreadable returns what below the static directories could not be read, in the order of the walk. Unless it is kept
-// its names get no file, not even from a pattern.
+// Unreadable returns the files and directories below the static directories that could not be read, in the order of the walk. Names of
+// those that are not Kept get no file, not even from a pattern.
 func (s *Snapshot) Unreadable() []Unreadable { return s.static.unread }
 
 func unreadable(path, what string, err error) *skeleton.Fault {
@@ -81,7 +81,7 @@ func unreadable(path, what string, err error) *skeleton.Fault {
 	}
 }
 
-// learn returns what a name means among static files; nil, without an allocation: none has it.
+// learn returns the static file of a name; nil, without an allocation: none has it.
 func (s *staticFiles) learn(name []byte) *Learned {
 	f := s.files[string(name)]
 	for i := range s.gaps {

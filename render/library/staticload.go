@@ -13,12 +13,11 @@ import (
 	"dcs/render/naming"
 )
 
-// loadStatic reads the files below cfg.Static; where two have a name, the one of the earlier
-// directory counts. Files of old that have not changed since are taken over.
+// loadStatic reads the files below cfg.Static; of two files with the same name, that of the earlier directory is served. Files of old
+// that have not changed are reused.
 //
-// What cannot be read stops nothing else: a file keeps its name, which is answered by a fault. Of a directory that
-// cannot be read the files of old stay, since nothing is known to have changed; where old did not know it either, all
-// names below it that an earlier directory does not have are answered by a fault.
+// A file that cannot be read keeps its name, which is answered with a fault. Of a directory that cannot be read, the files of old are
+// kept; if old did not have the directory either, all names below it that no earlier directory has are answered with a fault.
 func loadStatic(cfg Config, names *naming.Rules, old *staticFiles) *staticFiles {
 	l := &staticLoader{
 		staticFiles: &staticFiles{cfg: cfg, names: names, files: map[string]placed{}, dirs: map[string]bool{}, found: map[string]int{}},
@@ -37,7 +36,7 @@ func loadStatic(cfg Config, names *naming.Rules, old *staticFiles) *staticFiles 
 			l.found[l.dir] = l.old.found[l.dir]
 		}
 	}
-	l.keep()
+	l.retain()
 	for _, f := range l.files {
 		if f.fault == nil {
 			l.served++
@@ -46,7 +45,7 @@ func loadStatic(cfg Config, names *naming.Rules, old *staticFiles) *staticFiles 
 	return l.staticFiles
 }
 
-// staticLoader is one run of loadStatic.
+// staticLoader is the state of loadStatic.
 type staticLoader struct {
 	*staticFiles
 	old    *staticFiles
@@ -56,7 +55,7 @@ type staticLoader struct {
 	shut   map[string]shutDir // directories whose files in old are kept, by path
 }
 
-// shutDir is a directory that cannot be read, but could be before.
+// shutDir is a directory that cannot be read any more.
 type shutDir struct {
 	root int
 	dir  string
@@ -86,8 +85,8 @@ func (l *staticLoader) visit(path string, d fs.DirEntry, err error) error {
 	return nil
 }
 
-// linkedDir follows a symbolic link to a directory, and returns whether it is one. Below one that leads to nothing, perhaps
-// for a directory that is not mounted, there may be files that are not served.
+// linkedDir follows a symbolic link to a directory, and reports whether it is one. A dangling link, perhaps to a directory that is not
+// mounted, may hide files.
 func (l *staticLoader) linkedDir(path string) bool {
 	st, err := os.Stat(path)
 	switch {
@@ -108,7 +107,7 @@ func staticName(dir, path string) string {
 	return filepath.ToSlash(strings.TrimPrefix(strings.TrimPrefix(path, dir), string(filepath.Separator)))
 }
 
-// unreadableDir keeps what is known of a directory, or notes that nothing is.
+// unreadableDir retains the files of a directory that was read before, or records that they are unknown.
 func (l *staticLoader) unreadableDir(path string, err error) {
 	delete(l.dirs, path)
 	known := l.old.dirs[path]
@@ -124,8 +123,8 @@ func (l *staticLoader) unreadableDir(path string, err error) {
 	l.gaps = append(l.gaps, gap{l.root, prefix, unreadable(path, "the directory cannot be read, so which files are in it is not known", err)})
 }
 
-// keep takes over the files that old has below directories that cannot be read now.
-func (l *staticLoader) keep() {
+// retain takes over the files of old that are below directories that cannot be read now.
+func (l *staticLoader) retain() {
 	if len(l.shut) == 0 {
 		return
 	}
@@ -162,7 +161,7 @@ func (l *staticLoader) keep() {
 	}
 }
 
-// file adds the file at path, perhaps behind a link, unless an earlier directory has one of its name.
+// file adds the file at path, unless an earlier directory has one of that name; link: path is a symbolic link.
 func (l *staticLoader) file(path string, link bool) {
 	own := staticName(l.dir, path)
 	n := l.names.Fold(own)
@@ -197,8 +196,8 @@ func (l *staticLoader) file(path string, link bool) {
 	l.files[n] = placed{f, l.root}
 }
 
-// open returns the file at path: before, if it has not changed since. A file beside an error is before, of which it is not
-// known whether it has changed; neither a file nor an error: there is none.
+// open returns the file at path: before, if it has not changed. A file together with an error is before, if it is not known whether it
+// has changed. Neither a file nor an error: the file is gone.
 func (l *staticLoader) open(path, name string, link bool, before *File) (*File, error) {
 	st, err := os.Stat(path) // a link is followed
 	switch {

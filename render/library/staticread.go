@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fileID tells whether a file is still the one that was read.
+// fileID identifies the version of a file that was read.
 type fileID struct {
 	dev, ino uint64
 	size     int64
@@ -28,7 +28,7 @@ func idOf(st fs.FileInfo) fileID {
 	return id
 }
 
-// triesToRead is how often a file is read that changes meanwhile.
+// triesToRead is how often reading a file is tried if it changes during the read.
 const triesToRead = 3
 
 func read(path string, open func() (*os.File, error)) (f *File, err error) {

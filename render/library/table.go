@@ -10,17 +10,16 @@ import (
 	"dcs/render/skeleton"
 )
 
-// DefaultLearned is what the names learned may take where nothing else is said, in octets.
+// DefaultLearned is the default of Config.Learned, in octets.
 const DefaultLearned = 64 << 20
 
 const (
-	ways  = 8    // places of the table that a hash may be kept in
-	small = 1024 // octets of a small name with what it was found to mean
+	setSize     = 8    // slots that a hash may be stored in
+	smallOctets = 1024 // typical size of a learned name
 )
 
-// table is the names learned: a set-associative cache without locks for readers, bounded in
-// octets. A full set, or a full table, drops a name that was not asked for since it was last
-// looked at (clock).
+// table caches learned names: set-associative, lock-free for readers, bounded in octets. A full set, or a full table, evicts a name that
+// has not been requested since the clock hand last passed it.
 type table struct {
 	mask  uint64
 	slots []atomic.Pointer[Learned]
@@ -32,32 +31,31 @@ type table struct {
 	misses, evicted atomic.Uint64
 }
 
-// newTable makes a table for names of that many octets together. The table itself takes one
-// in a hundred of them.
+// newTable makes a table for names of that many octets in total. The table itself takes about one percent of that in addition.
 func newTable(octets int) *table {
 	sets := 1
-	for sets*ways*small < octets {
+	for sets*setSize*smallOctets < octets {
 		sets *= 2
 	}
-	t := &table{mask: uint64(sets - 1), slots: make([]atomic.Pointer[Learned], sets*ways), hands: make([]uint8, sets)}
+	t := &table{mask: uint64(sets - 1), slots: make([]atomic.Pointer[Learned], sets*setSize), hands: make([]uint8, sets)}
 	t.budget.Open(int64(octets))
 	return t
 }
 
-// set returns the places where a hash may be kept.
+// set returns the slots in which a hash may be stored.
 func (t *table) set(h uint64) []atomic.Pointer[Learned] {
-	at := int(h&t.mask) * ways
-	return t.slots[at : at+ways]
+	at := int(h&t.mask) * setSize
+	return t.slots[at : at+setSize]
 }
 
 func (l *Learned) touch() *Learned {
-	if !l.used.Load() { // a store each time would bounce the line between the workers
+	if !l.used.Load() { // an unconditional store would bounce the cache line between workers
 		l.used.Store(true)
 	}
 	return l
 }
 
-// find returns what is known of a name.
+// find returns the entry of a name; nil: none.
 func (t *table) find(h uint64, name []byte) *Learned {
 	set := t.set(h)
 	for i := range set {
@@ -68,7 +66,7 @@ func (t *table) find(h uint64, name []byte) *Learned {
 	return nil
 }
 
-// variant returns what is known of a name for one kind of device.
+// variant returns the entry of a name for one kind of device; nil: none.
 func (t *table) variant(h uint64, of *Learned, structural []int, rec attr.Record, ipv6 bool) *Learned {
 	set := t.set(h)
 	for i := range set {
@@ -88,8 +86,8 @@ func (t *table) variant(h uint64, of *Learned, structural []int, rec attr.Record
 	return nil
 }
 
-// put keeps l, or what another goroutine has kept for the same meanwhile, and returns it.
-// What is larger than the table is not kept.
+// put stores l and returns it, or the equal entry that another goroutine has stored in the meantime. An entry larger than the table is
+// not stored.
 func (t *table) put(l *Learned) *Learned {
 	l.octets = l.size()
 	t.mu.Lock()
@@ -109,10 +107,10 @@ func (t *table) put(l *Learned) *Learned {
 	t.trim(t.room() - l.octets)
 	hand := &t.hands[l.hash&t.mask]
 	for {
-		at := &set[*hand%ways]
+		at := &set[*hand%setSize]
 		*hand++
 		if o := at.Load(); o != nil && o.used.Swap(false) {
-			continue // asked for since: it gets another round
+			continue // requested since: it stays for another round
 		}
 		t.drop(at)
 		at.Store(l)
@@ -121,23 +119,22 @@ func (t *table) put(l *Learned) *Learned {
 	}
 }
 
-// room is how far the table is filled with names. The rest is for what they come to remember
-// under further secrets.
+// room is the share of the budget that names may fill, in octets. The rest is for the files that entries cache under further secrets.
 func (t *table) room() int64 { return t.budget.Most() - t.budget.Most()/16 }
 
-// trim drops names that were not asked for of late until those left take at most so many octets.
+// trim evicts names that were not requested recently until the others take at most so many octets.
 func (t *table) trim(octets int64) {
 	for n := 0; t.budget.Used() > octets && n < 3*len(t.slots); n++ {
 		at := &t.slots[t.hand]
 		t.hand = (t.hand + 1) % len(t.slots)
-		// Where all are asked for all the time some have to go nevertheless.
+		// If all of them are requested all the time, some are evicted nevertheless.
 		if o := at.Load(); o != nil && (!o.used.Swap(false) || n >= 2*len(t.slots)) {
 			t.drop(at)
 		}
 	}
 }
 
-// drop empties a place.
+// drop empties a slot.
 func (t *table) drop(at *atomic.Pointer[Learned]) {
 	o := at.Swap(nil)
 	if o == nil {
@@ -150,7 +147,7 @@ func (t *table) drop(at *atomic.Pointer[Learned]) {
 	}
 }
 
-// size returns the octets that l takes. A variant counts its name, too: it may outlive the other.
+// size returns the memory of l in octets. A variant counts the name too: it may outlive the entry that it shares it with.
 func (l *Learned) size() int64 {
 	n := int(unsafe.Sizeof(*l)) + len(l.name.Text) + cap(l.name.Captures)*int(unsafe.Sizeof("")) + cap(l.name.Given)
 	for _, k := range l.name.Keys {
@@ -170,13 +167,12 @@ func (l *Learned) same(o *Learned) bool {
 		l.name.Text == o.name.Text && l.name.IPv6 == o.name.IPv6 && slices.Equal(l.name.Keys, o.name.Keys)
 }
 
-// Learning returns how often a name was not among those learned, and how many left the table for others, since the
-// first of the snapshots that were loaded one after another.
+// Learning returns how often a requested name had not been learned, and how many names were evicted, in this snapshot and the ones before it.
 func (s *Snapshot) Learning() (misses, evicted uint64) {
 	return s.table.misses.Load(), s.table.evicted.Load()
 }
 
-// Len returns how many names are learned at the moment.
+// Len returns the number of learned names.
 func (s *Snapshot) Len() int {
 	n := 0
 	for i := range s.table.slots {
@@ -187,7 +183,7 @@ func (s *Snapshot) Len() int {
 	return n
 }
 
-// LearnedOctets returns what the names learned take, and what they may take at most.
+// LearnedOctets returns the memory of the learned names and its limit, in octets.
 func (s *Snapshot) LearnedOctets() (used, most int64) {
 	return s.table.budget.Used(), s.table.budget.Most()
 }

@@ -12,7 +12,7 @@ import (
 	"dcs/render/syntax"
 )
 
-// dirs reads all sources under the roots, and then those that are reached by symbolic links only.
+// dirs reads all sources below the roots, then those that only symbolic links lead to.
 func (l *loader) dirs() error {
 	scan := &sourceScan{loader: l, walker: walker{roots: l.open}}
 	for i, root := range l.roots {
@@ -35,7 +35,7 @@ func (l *loader) dirs() error {
 	return nil
 }
 
-// isUnread tells whether a file or a directory could not be read.
+// isUnread reports whether a file or a directory could not be read.
 func (l *loader) isUnread(path string) bool {
 	return slices.ContainsFunc(l.unread, func(e *syntax.Error) bool { return e.Pos.File == path })
 }
@@ -86,8 +86,8 @@ func (s *sourceScan) visit(path string, d fs.DirEntry, err error) error {
 	return nil
 }
 
-// link notes a symbolic link to a directory, and refuses one below which sources may lie that are not read: it leads to
-// nothing, perhaps for a directory that is not mounted, or out of the roots.
+// link records a symbolic link to a directory. A link that is dangling, perhaps because a directory is not mounted, or that leads out
+// of the roots, is an error: sources may be missing.
 func (s *sourceScan) link(path string) {
 	st, err := os.Stat(path)
 	switch {
@@ -101,7 +101,7 @@ func (s *sourceScan) link(path string) {
 	}
 }
 
-// followLinks reads the directories behind links, each once and unless it was read by its own name.
+// followLinks reads the directories that links lead to, each once and unless it has been read under its own name.
 func (s *sourceScan) followLinks() {
 	for i := 0; i < len(s.links); i++ { // more may come on the way
 		l := s.links[i]
@@ -112,22 +112,22 @@ func (s *sourceScan) followLinks() {
 		case err != nil:
 			s.cannotRead(l.path, err)
 		case !slices.ContainsFunc(s.seen, func(a fs.FileInfo) bool { return os.SameFile(a, info) }):
-			_ = s.walker.follow(l.root, l.path, name, s.visit) // no root, so that visit has told of it
+			_ = s.walker.follow(l.root, l.path, name, s.visit) // not a root, so that visit has recorded the error
 		}
 	}
 }
 
-// isBelow tells whether a clean path lies in a directory, at whatever depth.
+// isBelow reports whether a clean path is below a directory, at any depth.
 func isBelow(path, dir string) bool {
 	return strings.HasPrefix(path, strings.TrimSuffix(dir, string(filepath.Separator))+string(filepath.Separator))
 }
 
-// shut tells whether a path lies in a directory that cannot be read, so that it is not known whether there is such a file.
+// shut reports whether a path is below a directory that could not be read: whether the file exists is then unknown.
 func (l *loader) shut(path string) bool {
 	return slices.ContainsFunc(l.unread, func(e *syntax.Error) bool { return isBelow(path, e.Pos.File) })
 }
 
-// cannotRead notes a file or a directory that cannot be read, or not whole.
+// cannotRead records a file or a directory that could not be read, or not completely.
 func (l *loader) cannotRead(path string, err error) {
 	e := &syntax.Error{Pos: syntax.Pos{File: path, Line: 1, Col: 1}, Msg: unwrapPath(err).Error()}
 	l.errs, l.unread = append(l.errs, e), append(l.unread, e)

@@ -16,19 +16,16 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// Watch calls changed after something has changed below dirs, once it has been quiet for
-// debounce, but after ten times that at the latest. Temporary files of editors and names
-// that begin with a dot are ignored. A directory that is missing, now or later, is waited for.
-// Where a symbolic link below dirs leads to a file elsewhere, that file counts too, and so does a directory within dirs that
-// only a link leads to, as one whose name begins with a dot. A directory that cannot be read is
-// not watched until it can. failed is told once of each such directory, and of each with files that links lead to that
-// cannot be watched.
+// Watch calls changed after files below dirs have changed and then stayed unchanged for debounce, but after ten times that at the
+// latest. Temporary files of editors and names that start with a dot are ignored. Directories may be missing, and may come and go.
+// Files elsewhere that symbolic links below dirs lead to are watched too, and so are directories within dirs that only a link leads to,
+// for example because their names start with a dot. A directory that cannot be read is watched once it can be; failed is called once
+// for each such directory, and for each directory of link targets that cannot be watched.
 //
-// Watch returns once the watches stand: load the library after that, and no change is lost.
-// It goes on until ctx ends; changed is called from one goroutine, and not again before
-// it returns. The error is that of the kernel, which has a limit on watches (inotify(7)).
+// Watch returns when the watches are in place: no change is missed if the library is loaded after that. Watching ends with ctx; changed
+// is called from a single goroutine. The error is that of the kernel, which limits the number of watches (inotify(7)).
 func Watch(ctx context.Context, dirs []string, debounce time.Duration, changed func(), failed func(error)) error {
-	w := &watcher{roots: make([]binding, len(dirs)), failed: failed, told: map[string]bool{}}
+	w := &watcher{roots: make([]binding, len(dirs)), failed: failed, reported: map[string]bool{}}
 	for i, d := range dirs {
 		w.roots[i].path = filepath.Clean(d)
 	}
@@ -39,19 +36,19 @@ func Watch(ctx context.Context, dirs []string, debounce time.Duration, changed f
 	return nil
 }
 
-// leastPoll is how often a missing directory is looked for, at most.
+// leastPoll is the minimum interval of looking for missing directories.
 const leastPoll = 100 * time.Millisecond
 
-// latest is how many times the debounce a change waits for quiet.
+// latest is the maximum delay of a change, in debounce intervals.
 const latest = 10
 
 type watcher struct {
 	watches
-	roots  []binding
-	failed func(error)
-	told   map[string]bool // directories that failed was told of
-	moved  bool            // watches may be wrong: directories or links came or went
-	short  bool            // some directory could not be watched
+	roots    []binding
+	failed   func(error)
+	reported map[string]bool // directories that failed was called for
+	moved    bool            // watches may be outdated: directories or links came or went
+	short    bool            // some directory could not be watched
 }
 
 func (w *watcher) run(ctx context.Context, debounce time.Duration, changed func()) {
@@ -117,8 +114,7 @@ func (w *watcher) run(ctx context.Context, debounce time.Duration, changed func(
 	}
 }
 
-// event tells if ev is a change. A new directory is watched at once, so that what is
-// written to it keeps changed waiting.
+// event reports whether ev is a change. A new directory is watched at once, so that writes to it delay the call of changed.
 func (w *watcher) event(ev fsnotify.Event) bool {
 	if ev.Name == "" {
 		return false
@@ -143,7 +139,7 @@ func (w *watcher) event(ev fsnotify.Event) bool {
 		case st.IsDir():
 			w.moved = true
 			w.short = w.add(path) != nil || w.short
-			w.tellClosed()
+			w.reportClosed()
 		case st.Mode().Type() == fs.ModeSymlink:
 			w.moved = true
 		}
@@ -152,8 +148,8 @@ func (w *watcher) event(ev fsnotify.Event) bool {
 	return true
 }
 
-// ignored tells if a file or a directory of this name is none of a library's. Kubernetes
-// swaps a directory's files by the symbolic link ..data.
+// ignored reports whether a file or a directory of this name does not belong to a library. Kubernetes replaces the files of a directory
+// through the symbolic link ..data.
 func ignored(name string) bool {
 	return strings.HasPrefix(name, ".") && name != "..data" ||
 		strings.HasSuffix(name, "~") ||
@@ -162,8 +158,8 @@ func ignored(name string) bool {
 		strings.HasPrefix(name, "___jb_") || name == "4913" // JetBrains; Vim tries a directory out with this one
 }
 
-// renew watches everything anew. Watches follow directories where they are renamed to, and
-// their paths with them: rather than mend that, all are replaced.
+// renew replaces all watches. A watch follows its directory when that is renamed, but its path does not: replacing all of them is simpler
+// than repairing some.
 func (w *watcher) renew() error {
 	notify, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -190,21 +186,21 @@ func (w *watcher) renew() error {
 			w.short = true
 		}
 	}
-	w.tellClosed()
+	w.reportClosed()
 	return nil
 }
 
-// tellClosed tells of each directory once that it may not be read.
-func (w *watcher) tellClosed() {
+// reportClosed reports each directory that cannot be read, once.
+func (w *watcher) reportClosed() {
 	for _, dir := range w.closed {
-		if !w.told[dir] {
-			w.told[dir] = true
+		if !w.reported[dir] {
+			w.reported[dir] = true
 			w.failed(fmt.Errorf("%s: changes here are not noticed, as the directory cannot be read", dir))
 		}
 	}
 }
 
-// opened tells if a directory that could not be read can be now.
+// opened reports whether a directory that could not be read can be read now.
 func (w *watcher) opened() bool {
 	return slices.ContainsFunc(w.closed, func(dir string) bool {
 		f, err := os.Open(dir)
@@ -215,7 +211,7 @@ func (w *watcher) opened() bool {
 		if _, err := f.Readdirnames(1); err != nil && !errors.Is(err, io.EOF) {
 			return false
 		}
-		delete(w.told, dir)
+		delete(w.reported, dir)
 		return true
 	})
 }

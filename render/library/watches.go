@@ -13,7 +13,7 @@ import (
 	"dcs/render/beneath"
 )
 
-// watches are what is watched, until they are replaced all together.
+// watches is a set of watches, which is replaced as a whole.
 type watches struct {
 	notify *fsnotify.Watcher
 	dirs   map[string]bool            // that are watched for all that is in them
@@ -24,8 +24,8 @@ type watches struct {
 	places map[string]*binding        // where links lead to, as they say it
 }
 
-// binding is a directory's name, and which one that was when its watch was set: the name may
-// come to mean another, as a symbolic link or by a rename.
+// binding is the name of a directory and the directory that it denoted when its watch was set: that may change by a symbolic link or by a
+// rename.
 type binding struct {
 	path string
 	info fs.FileInfo // nil: missing
@@ -34,7 +34,7 @@ type binding struct {
 
 type inode struct{ dev, ino uint64 }
 
-// add watches dir and all directories below it. One that is gone meanwhile is no error.
+// add watches dir and all directories below it. A directory that has disappeared is not an error.
 func (w *watches) add(dir string) error {
 	err := w.notify.Add(dir)
 	switch {
@@ -50,7 +50,7 @@ func (w *watches) add(dir string) error {
 	if st, err := os.Stat(dir); err == nil {
 		w.pathOf(st, dir)
 	}
-	// A watch stands before its directory is read: what comes between is seen twice.
+	// The watch is set before the directory is read: a file created in between is seen twice, not missed.
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		w.closed = append(w.closed, dir)
@@ -71,8 +71,8 @@ func (w *watches) add(dir string) error {
 	return nil
 }
 
-// linkedDir watches the directory that a link leads to beneath the roots as it would watch one of these; elsewhere none is
-// read. One that is watched already has no second watch.
+// linkedDir watches the directory that a link leads to like a root, if it is beneath the roots; directories elsewhere are not read. A
+// directory gets one watch only.
 func (w *watcher) linkedDir(link string) error {
 	st, err := os.Stat(link)
 	if err != nil || !st.IsDir() {
@@ -89,7 +89,7 @@ func (w *watcher) linkedDir(link string) error {
 	return w.add(by)
 }
 
-// beneath tells whether an absolute path without links lies in one of the roots.
+// beneath reports whether an absolute path without links is in one of the roots.
 func (w *watcher) beneath(path string) bool {
 	for i := range w.roots {
 		root, err := beneath.Real(w.roots[i].path)
@@ -100,7 +100,7 @@ func (w *watcher) beneath(path string) bool {
 	return false
 }
 
-// pathOf returns the path that a directory's watch goes by: path, if it has none yet.
+// pathOf returns the path under which a directory is watched: path, if it is not watched yet.
 func (w *watches) pathOf(dir fs.FileInfo, path string) (by string, isNew bool) {
 	sys, _ := dir.Sys().(*syscall.Stat_t)
 	id := inode{sys.Dev, sys.Ino}
@@ -111,11 +111,11 @@ func (w *watches) pathOf(dir fs.FileInfo, path string) (by string, isNew bool) {
 	return path, true
 }
 
-// maxLinks is how many links may lead from one to the next, as in path_resolution(7).
+// maxLinks is the maximum length of a chain of links, as in path_resolution(7).
 const maxLinks = 40
 
-// follow watches for a link, for the file that it leads to, and for the links on the way. Where a
-// directory's name means another one by a link, as ..data of Kubernetes does, poll sees that.
+// follow watches a link, the file that it leads to, and the links on the way. Directories that are replaced through a link, such as ..data
+// of Kubernetes, are noticed by polling.
 func (w *watcher) follow(path string) {
 	for range maxLinks {
 		dir, name := filepath.Split(path) // not cleaned: what .. means is up to the links before it
@@ -143,7 +143,7 @@ func (w *watcher) follow(path string) {
 	}
 }
 
-// target watches a directory that a link leads to.
+// target watches a directory in the target of a link.
 func (w *watcher) target(dir string) *binding {
 	if b := w.places[dir]; b != nil {
 		return b
@@ -159,15 +159,15 @@ func (w *watcher) target(dir string) *binding {
 	if b.by, isNew = w.pathOf(b.info, at); !isNew {
 		return b
 	}
-	if err := w.notify.Add(at); err != nil && !w.told[at] {
-		w.told[at] = true
+	if err := w.notify.Add(at); err != nil && !w.reported[at] {
+		w.reported[at] = true
 		w.failed(fmt.Errorf("%s: changes here of files that links lead to are not noticed: %w",
 			at, limit(err, syscall.ENOSPC, "fs.inotify.max_user_watches")))
 	}
 	return b
 }
 
-// limit adds to an error of inotify what its text does not tell.
+// limit adds the name of the exceeded limit to an error of inotify.
 func limit(err, of error, sysctl string) error {
 	if errors.Is(err, of) {
 		return fmt.Errorf("%w: the limit %s is reached, raise it", err, sysctl)
@@ -175,7 +175,7 @@ func limit(err, of error, sysctl string) error {
 	return err
 }
 
-// placesMoved tells if a name means another directory than the one that is watched.
+// placesMoved reports whether a name denotes another directory than the one that is watched.
 func (w *watcher) placesMoved() bool {
 	for i := range w.roots {
 		if w.roots[i].moved() {
