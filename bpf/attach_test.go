@@ -242,7 +242,7 @@ func TestAttach(t *testing.T) {
 			}
 			select {
 			case err := <-s.programs[0].Lost():
-				t.Errorf("Detach told as a loss: %v", err)
+				t.Errorf("Detach reported as a loss: %v", err)
 			default:
 			}
 			err := lab.Server.Do(func() error { _, err := s.programs[0].Attach(netlab.Device, c.ask); return err })
@@ -445,7 +445,7 @@ func TestLost(t *testing.T) {
 					t.Errorf("%v, want %q", err, want)
 				}
 			case <-time.After(30 * time.Second):
-				t.Fatal("not told")
+				t.Fatal("no error reported")
 			}
 			if err := s.programs[0].Detach(); err != nil {
 				t.Error(err)
@@ -516,7 +516,7 @@ func TestAttachAndWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	fmt.Println("attached")
-	time.Sleep(time.Minute)
+	time.Sleep(time.Minute) // until it is killed
 }
 
 func TestCrashDetaches(t *testing.T) {

@@ -274,7 +274,7 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// The renderer is told what was asked, and by whom.
+// The renderer gets the name, the address and the MAC address of a request.
 func TestRequestFields(t *testing.T) {
 	var got []Request
 	r := newRig(Config{})
@@ -433,7 +433,7 @@ func FuzzWorker(f *testing.F) {
 	})
 }
 
-// A waiting transport is one on which nothing happens.
+// A waitingTransport receives nothing.
 type waitingTransport struct {
 	fail   error
 	closed atomic.Bool
@@ -447,7 +447,7 @@ func (w *waitingTransport) Recv([]packet.Packet) (int, error) {
 	if w.closed.Load() {
 		return 0, net.ErrClosed
 	}
-	time.Sleep(time.Millisecond)
+	time.Sleep(time.Millisecond) // a tick
 	return 0, w.fail
 }
 
