@@ -347,7 +347,7 @@ func TestServePostgres(t *testing.T) {
       channel: devices
 prebuild: on
 `, map[string]string{"dsn": db.DSN}))
-	p := serve(t, "--config", filepath.Join(dir, "dcs.yaml"))
+	p := serve(t, "--config", filepath.Join(dir, "dcs.yaml"), "--admin", "unix:"+filepath.Join(dir, "admin.sock"))
 	gold, bronze := made(t, goldFile), made(t, bronzeFile)
 	gets := func(mac int, want []byte) bool {
 		got, err := modem{}.get(p.port, fmt.Sprintf("modem.cm@0200000000%02x", mac))
@@ -383,7 +383,7 @@ prebuild: on
 	if err := storm.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Second)
+	stormy(t, filepath.Join(dir, "admin.sock"))
 	db.Kill(t)
 	p.await("devices failed")
 	if err := storm.Wait(); err != nil {
@@ -606,7 +606,7 @@ func TestCheckOffline(t *testing.T) {
 			t.Errorf("%+v; want %+v", got, want)
 		}
 	}
-	check(result{done, "ok: the library was not checked\n", "does not know yet what attributes these have: all of them\n"})
+	check(result{done, "ok: the library was not checked\n", "has no attributes yet of: all sources\n"})
 	// The snapshot of a server whose sources are both well.
 	cfg := config.Default()
 	if err := cfg.Load(filepath.Join(dir, "dcs.yaml")); err != nil {
