@@ -135,7 +135,7 @@ func TestCaptureEnds(t *testing.T) {
 	}
 	client := api.Dial("unix:"+socket, "")
 	defer client.Close()
-	state := func() (s capture.CaptureState) {
+	state := func() (s capture.State) {
 		t.Helper()
 		if err := client.Get(t.Context(), capture.Path, &s); err != nil {
 			t.Fatal(err)

@@ -61,7 +61,7 @@ func TestNamesOfRequests(t *testing.T) {
 			t.Errorf("after SIGHUP, %q: %q, want %q", name, got, want)
 		}
 	}
-	s.said("wait for a restart", "ignore_case")
+	s.said("need a restart", "ignore_case")
 	write(t, conf, "static: ["+root+"]\nrewrite: [{match: '(', to: x}]\n")
 	if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
@@ -135,7 +135,7 @@ func TestProbe(t *testing.T) {
 	}
 	const line = `dcs_transfers_ended_total{result="probed"} 1` + "\n"
 	eventually(t, line, func() bool { _, page := get("http://" + s.metrics + "/metrics"); return strings.Contains(page, line) })
-	if n := s.count("file not taken"); n != 0 {
+	if n := s.count("file not delivered"); n != 0 {
 		t.Errorf("the log has %d lines of it", n)
 	}
 }
