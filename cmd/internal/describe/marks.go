@@ -17,6 +17,7 @@ type Mark struct {
 	Note    string `json:"note,omitempty"`
 }
 
+// Verdicts returns the verdicts on all integrity values of a file.
 func Verdicts(d tlv.Dialect, r *mic.Report) []Mark {
 	var marks []Mark
 	add := func(name string, res *mic.Result) {

@@ -55,6 +55,7 @@ func holding(c rotate.Change, p *rotate.Progress) string {
 	return strings.Join(parts, ", ")
 }
 
+// Status prints the state of the keyring, of the server and, with verify, of the CMTSes.
 func (j *Job) Status(ctx context.Context, verify bool) error {
 	b := &bytes.Buffer{}
 	server, err := "no admin address is configured", error(nil)
