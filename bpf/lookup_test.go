@@ -66,7 +66,7 @@ func TestLookup(t *testing.T) {
 				socks[w][i] = c
 				lw.Ports = append(lw.Ports, c.LocalAddr().(*net.UDPAddr).AddrPort().Port())
 			}
-			lw.Hears, lw.Deaf = descriptor(t, socks[w][0]), descriptor(t, socks[w][1])
+			lw.Receive, lw.Discard = descriptor(t, socks[w][0]), descriptor(t, socks[w][1])
 			*list = append(*list, lw)
 		}
 		l, err := NewLookup(cfg)

@@ -1,6 +1,6 @@
-// Command lanes measures whether MD5 in lanes pays, at every batch size: the same server and the same renderer with
-// AVX-512, with AVX2, and without lanes (GODEBUG takes the instructions away; nothing is built anew), interleaved in one
-// run. It needs root for its network namespaces, and two CPUs. It fails where lanes are slower than no lanes.
+// Command lanes measures whether MD5 in lanes pays at every batch size: the same server and the same renderer with
+// AVX-512, with AVX2, and without lanes (GODEBUG disables the instructions in the same binary), interleaved in one run.
+// It needs root for its network namespaces, and two CPUs. Its exit status is 1 if lanes are slower than no lanes.
 package main
 
 import (
@@ -44,17 +44,17 @@ func variants() []variant {
 	return []variant{
 		{"AVX-512", "", x.HasAVX512F && x.HasAVX512VL},
 		{"AVX2", "cpu.avx512f=off", x.HasAVX2},
-		{"none", "cpu.avx512f=off,cpu.avx2=off", true}, // the yardstick comes last
+		{"none", "cpu.avx512f=off,cpu.avx2=off", true}, // the baseline is last
 	}
 }
 
 func main() {
 	opt := options{windows: []int{1, 2, 4, 8, 16, 32, 64, 128, 256}}
-	flag.StringVar(&opt.dcs, "dcs", "", "`path` of the dcs binary (default: one is built)")
-	flag.IntVar(&opt.rounds, "rounds", 5, "rounds")
-	flag.DurationVar(&opt.length, "length", 500*time.Millisecond, "of one measurement")
-	flag.DurationVar(&opt.quiet, "quiet", 0, "wait at most this `time` before each round for the machine to have nothing else to do")
-	flag.Float64Var(&opt.tolerance, "tolerance", 0.03, "part that lanes may seem slower by")
+	flag.StringVar(&opt.dcs, "dcs", "", "`path` of the dcs binary (default: build one)")
+	flag.IntVar(&opt.rounds, "rounds", 5, "`number` of rounds")
+	flag.DurationVar(&opt.length, "length", 500*time.Millisecond, "`time` of one measurement")
+	flag.DurationVar(&opt.quiet, "quiet", 0, "wait at most this `time` before each round for the machine to become idle")
+	flag.Float64Var(&opt.tolerance, "tolerance", 0.03, "`fraction` by which lanes may be slower without failing")
 	rig.Main(opt.run)
 }
 
@@ -75,9 +75,9 @@ func (opt options) run(ctx context.Context, w io.Writer) (err error) {
 	}
 	var b strings.Builder
 	b.WriteString("# MD5 in lanes, and without\n\n")
-	b.WriteString("Lanes that a batch does not fill are not paid for: up to how many messages each kernel leaves to plain code is chosen in\n" +
-		"`render/md5x/lanes.go` (`few`) by the first table; the others show what comes of it. All in one run with rounds interleaved;\n" +
-		"medians of the rounds, of the ratios too.\n\n")
+	b.WriteString("A batch that fills few lanes is hashed by plain code: the first table is the basis for the limit of each kernel, `few` in\n" +
+		"`render/md5x/lanes.go`; the others show the effect. All figures are of one run with interleaved rounds: medians of the rounds,\n" +
+		"also of the ratios.\n\n")
 	if err := fewTable(ctx, &b, opt, dir); err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (opt options) run(ctx context.Context, w io.Writer) (err error) {
 
 var fewLine = regexp.MustCompile(`(?m)^BenchmarkFew/([^/\s]+)/(\d+)\S*\s+\d+\s+([\d.]+) ns/op`)
 
-// fewTable is MD5 alone, of few messages of six blocks each, by every kernel, whatever few says.
+// fewTable measures MD5 alone for a few messages of six blocks each, with every kernel, whatever few says.
 func fewTable(ctx context.Context, b *strings.Builder, opt options, dir string) error {
 	bin, err := testBinary(ctx, dir, "md5x", "./render/md5x")
 	if err != nil {
@@ -127,7 +127,7 @@ func fewTable(ctx context.Context, b *strings.Builder, opt options, dir string) 
 		}
 	}
 	if len(counts) == 0 {
-		return errors.New("BenchmarkFew printed nothing")
+		return errors.New("no output of BenchmarkFew")
 	}
 	b.WriteString("## Few messages, ns for all of them\n\n| messages |")
 	for _, k := range kernels {
@@ -150,7 +150,7 @@ func fewTable(ctx context.Context, b *strings.Builder, opt options, dir string) 
 	return nil
 }
 
-// testBinary builds a package's tests.
+// testBinary builds the tests of a package.
 func testBinary(ctx context.Context, dir, name, pkg string) (string, error) {
 	root, err := rig.Path()
 	if err != nil {
@@ -167,7 +167,7 @@ func testBinary(ctx context.Context, dir, name, pkg string) (string, error) {
 
 var benchLine = regexp.MustCompile(`(?m)^BenchmarkBatch/(\d+)\S*\s.*?([\d.]+) ns/file`)
 
-// renderTable is the renderer alone, a file of some 400 octets by the device.
+// renderTable measures the renderer alone, with a file of about 400 octets per device.
 func renderTable(ctx context.Context, b *strings.Builder, list []variant, opt options, dir string) (slow, err error) {
 	root, err := rig.Path()
 	if err != nil {
@@ -177,7 +177,7 @@ func renderTable(ctx context.Context, b *strings.Builder, list []variant, opt op
 	if err != nil {
 		return nil, err
 	}
-	rows := map[int][][]float64{} // by batch size and way: ns of each round
+	rows := map[int][][]float64{} // by batch size and variant: ns of each round
 	var sizes []int
 	for round := range opt.rounds {
 		for k := range list {
@@ -202,13 +202,13 @@ func renderTable(ctx context.Context, b *strings.Builder, list []variant, opt op
 		}
 	}
 	if len(sizes) == 0 {
-		return nil, errors.New("the benchmark printed nothing")
+		return nil, errors.New("no output of the benchmark")
 	}
 	b.WriteString("## The renderer alone, ns a file\n\n")
 	return table(b, "files in the batch", list, sizes, rows, opt.tolerance, func(v, none float64) float64 { return none / v }), nil
 }
 
-// serverTable is the whole server, closed loop: a window of n makes batches of n at most.
+// serverTable measures the whole server in a closed loop: a window of n makes batches of at most n.
 func serverTable(ctx context.Context, b *strings.Builder, list []variant, opt options) (slow, err error) {
 	r, err := rig.New(nil)
 	if err != nil {
@@ -241,10 +241,10 @@ func serverTable(ctx context.Context, b *strings.Builder, list []variant, opt op
 		}
 	}
 	b.WriteString("## The server over sockets, files a second\n\n")
-	return table(b, "transfers under way", list, opt.windows, rows, opt.tolerance, func(v, none float64) float64 { return v / none }), nil
+	return table(b, "concurrent transfers", list, opt.windows, rows, opt.tolerance, func(v, none float64) float64 { return v / none }), nil
 }
 
-// table writes one; gain is how much faster than no lanes a figure is. The error says where that is below 1.
+// table writes a table; gain is the speed relative to no lanes. The error lists where it is below 1.
 func table(b *strings.Builder, what string, list []variant, sizes []int, rows map[int][][]float64, tolerance float64, gain func(v, none float64) float64) error {
 	last := len(list) - 1
 	fmt.Fprintf(b, "| %s |", what)

@@ -39,7 +39,7 @@ type Rig struct {
 // New builds a rig; faults may be nil. It needs root and two CPUs, and pins the calling process to the load's CPU.
 func New(faults *netlab.Faults) (*Rig, error) {
 	if runtime.NumCPU() < 2 {
-		return nil, errors.New("two CPUs are needed: one for the server, one for the load")
+		return nil, errors.New("two CPUs required: one for the server, one for the load")
 	}
 	if err := netlab.PinProcess(LoadCPU); err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func (r *Rig) start(ctx context.Context, s *Server, cmd *exec.Cmd) error {
 	if err == nil && res.Served != 1 {
 		var b strings.Builder
 		_ = res.Text(&b)
-		err = fmt.Errorf("%s does not serve:\n%s", filepath.Base(cmd.Path), &b)
+		err = fmt.Errorf("%s did not serve:\n%s", filepath.Base(cmd.Path), &b)
 	}
 	if err != nil {
 		_ = cmd.Process.Kill() // its output is complete only after that

@@ -79,7 +79,7 @@ func (c *checker) examine(modem netip.Addr, body []byte, begun, now int64) error
 			wrong = c.stamp(value, begun, now)
 		case tlvModemIPv4, tlvModemIPv6:
 			if a, ok := netip.AddrFromSlice(value); !ok || a != modem {
-				wrong = fmt.Errorf("TLV %d is % x, and %v asked", code, value, modem)
+				wrong = fmt.Errorf("TLV %d is % x, requested by %v", code, value, modem)
 			}
 		}
 		return wrong == nil
@@ -89,15 +89,15 @@ func (c *checker) examine(modem netip.Addr, body []byte, begun, now int64) error
 
 func (c *checker) stamp(value []byte, begun, now int64) error {
 	if len(value) != 4 {
-		return fmt.Errorf("TLV 19 has %d bytes", len(value))
+		return fmt.Errorf("TLV 19 of %d bytes", len(value))
 	}
 	at := int64(binary.BigEndian.Uint32(value)) - since1900
 	const second = int64(time.Second)
 	switch first, last := (begun-c.skew)/second, (now+c.skew)/second; {
 	case at < first:
-		return fmt.Errorf("TLV 19 is %d s before the request", begun/second-at)
+		return fmt.Errorf("TLV 19 %d s before the request", begun/second-at)
 	case at > last:
-		return fmt.Errorf("TLV 19 is %d s ahead", at-now/second)
+		return fmt.Errorf("TLV 19 %d s in the future", at-now/second)
 	}
 	return nil
 }
@@ -115,7 +115,7 @@ func (c *checker) mics(modem netip.Addr, body []byte, mta bool) error {
 		return broken(&r, err, mta)
 	}
 	if keys == 0 {
-		return fmt.Errorf("no secret is given for %v", modem)
+		return fmt.Errorf("no secret for %v", modem)
 	}
 	for k := range c.keys {
 		if !c.covers(k, modem) || c.keys[k].Prefix.Bits() != bits {
@@ -130,7 +130,7 @@ func (c *checker) mics(modem netip.Addr, body []byte, mta bool) error {
 			return broken(&r, err, false)
 		}
 	}
-	return errors.New("the CMTS MIC is not made with a secret given")
+	return errors.New("CMTS MIC under none of the secrets")
 }
 
 // broken returns what is wrong with a file, apart from what needs a secret.
@@ -139,15 +139,15 @@ func broken(r *mic.Report, err error, mta bool) error {
 	case err != nil:
 		return fmt.Errorf("not a modem's file: %w", err)
 	case mta && r.MTA.Verdict == mic.Invalid:
-		return errors.New("the MTA's hash is wrong")
+		return errors.New("wrong MTA hash")
 	case mta:
 		return nil
 	case r.CM.Verdict == mic.Absent:
-		return errors.New("the CM MIC is missing")
+		return errors.New("missing CM MIC")
 	case r.CM.Verdict != mic.Valid:
-		return errors.New("the CM MIC is wrong")
+		return errors.New("wrong CM MIC")
 	case r.CMTS.Verdict == mic.Absent:
-		return errors.New("the CMTS MIC is missing")
+		return errors.New("missing CMTS MIC")
 	}
 	for _, n := range r.Notes {
 		if strings.Contains(n, "end-of-data") {

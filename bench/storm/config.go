@@ -111,18 +111,18 @@ func Default() Config {
 
 // Bind adds a flag for each field that users may set; the fields' values are the defaults.
 func (c *Config) Bind(fs *flag.FlagSet) {
-	fs.IntVar(&c.Window, "window", c.Window, "closed loop: keep `N` transfers under way (default 64 unless --rate or --within is given)")
+	fs.IntVar(&c.Window, "window", c.Window, "closed loop: `N` transfers at a time (default 64 unless --rate or --within is given)")
 	fs.Float64Var(&c.Rate, "rate", c.Rate, "open loop: begin `N` transfers a second")
 	fs.DurationVar(&c.Within, "within", c.Within, "storm: every modem asks once within this `time`")
-	fs.DurationVar(&c.Ramp, "ramp", c.Ramp, "`time` in which the rate of --rate or --within rises to its full height")
+	fs.DurationVar(&c.Ramp, "ramp", c.Ramp, "`time` in which the rate of --rate or --within rises to its full value")
 	fs.IntVar(&c.Count, "count", c.Count, "transfers to begin")
 	fs.DurationVar(&c.Duration, "duration", c.Duration, "begin transfers for this `time`")
-	fs.DurationVar(&c.Drain, "drain", c.Drain, "then wait at most this `time` for those under way (default: until each has ended)")
-	fs.DurationVar(&c.MaxTime, "max-time", c.MaxTime, "end after this `time` whatever is under way")
+	fs.DurationVar(&c.Drain, "drain", c.Drain, "then wait at most this `time` for running transfers (default: until each has ended)")
+	fs.DurationVar(&c.MaxTime, "max-time", c.MaxTime, "end after this `time` even if transfers are running")
 	fs.IntVar(&c.Modems, "modems", c.Modems, "modems to simulate, at most 65536")
-	fs.TextVar(&c.Net, "net", c.Net, "count the modems' addresses from the start of this `prefix`")
+	fs.TextVar(&c.Net, "net", c.Net, "`prefix` of the modems' addresses")
 	fs.StringVar(&c.Name, "name", c.Name, "file name; {i} is the modem's number, {ip} its address, {mac} its MAC, {1-16} a number drawn for it")
-	fs.Func("names", "take the names from this `file`, one a line", func(file string) error {
+	fs.Func("names", "take the names from this `file`, one per line", func(file string) error {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			return err
@@ -130,7 +130,7 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 		c.Names = strings.Fields(string(b))
 		return nil
 	})
-	fs.Func("backoff", "waits for an answer, as in 4s,8s,16s (the default)", func(s string) error {
+	fs.Func("backoff", "`waits` for an answer (default 4s,8s,16s)", func(s string) error {
 		var waits []time.Duration
 		for f := range strings.SplitSeq(s, ",") {
 			d, err := time.ParseDuration(f)
@@ -142,24 +142,24 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 		c.Backoff = waits
 		return nil
 	})
-	fs.IntVar(&c.Retries, "retries", c.Retries, "repetitions of a request before a download has failed")
-	fs.IntVar(&c.Restarts, "restarts", c.Restarts, "fresh starts after a failed download")
-	fs.DurationVar(&c.Rest, "rest", c.Rest, "`time` before a fresh start that follows a silence")
-	fs.Float64Var(&c.Jitter, "jitter", c.Jitter, "`part` of each wait that is drawn at random, 0 to 1")
-	fs.IntVar(&c.BlkSize, "blksize", c.BlkSize, "ask for blocks of so many `bytes` (0: do not ask)")
-	fs.IntVar(&c.CheckEvery, "check-every", c.CheckEvery, "examine one file of `N` (default each)")
-	fs.BoolVar(&c.TSize, "tsize", c.TSize, "ask for the file's size")
+	fs.IntVar(&c.Retries, "retries", c.Retries, "repetitions of a request before a download fails")
+	fs.IntVar(&c.Restarts, "restarts", c.Restarts, "restarts after a failed download")
+	fs.DurationVar(&c.Rest, "rest", c.Rest, "`time` before a restart after a timeout")
+	fs.Float64Var(&c.Jitter, "jitter", c.Jitter, "random `fraction` of each wait, 0 to 1")
+	fs.IntVar(&c.BlkSize, "blksize", c.BlkSize, "request blocks of so many `bytes` (0: do not request the option)")
+	fs.IntVar(&c.CheckEvery, "check-every", c.CheckEvery, "check one file of `N` (default: every file)")
+	fs.BoolVar(&c.TSize, "tsize", c.TSize, "request the file's size")
 	fs.BoolVar(&c.HWAddr, "hwaddr", c.HWAddr, "add the option hwaddr, as a CMTS that proxies TFTP does")
 	fs.Func("expect", "every file must equal this `file`", func(file string) (err error) {
 		c.Expect, err = os.ReadFile(file)
 		return err
 	})
-	fs.StringVar(&c.Interface, "interface", c.Interface, "send frames from this `interface` by AF_PACKET, each modem from an address of its own (needs root)")
-	fs.Func("source-mac", "the frames' source `address` (default: the interface's)", macFlag(&c.SourceMAC))
-	fs.Func("gateway-mac", "the frames' destination `address` (default: asked for by ARP or neighbour discovery)", macFlag(&c.GatewayMAC))
-	fs.IntVar(&c.MTU, "mtu", c.MTU, "the interface's MTU in `bytes` (default 1500)")
+	fs.StringVar(&c.Interface, "interface", c.Interface, "send frames by AF_PACKET from this `interface`, each modem with its own address (needs root)")
+	fs.Func("source-mac", "source `address` of the frames (default: the interface's)", macFlag(&c.SourceMAC))
+	fs.Func("gateway-mac", "destination `address` of the frames (default: by ARP or neighbour discovery)", macFlag(&c.GatewayMAC))
+	fs.IntVar(&c.MTU, "mtu", c.MTU, "MTU of the interface in `bytes` (default 1500)")
 	fs.IntVar(&c.CPU, "cpu", c.CPU, "pin the sending thread to this CPU `number`")
-	fs.Uint64Var(&c.Seed, "seed", c.Seed, "of the random numbers")
+	fs.Uint64Var(&c.Seed, "seed", c.Seed, "`number` that seeds the random numbers")
 	fs.BoolVar(&c.IOwnThisNetwork, "i-own-this-network", c.IOwnThisNetwork, "send the load to a target outside loopback, 198.18.0.0/15 and fd00::/8")
 }
 
@@ -308,7 +308,7 @@ func (g *Group) complete() error {
 		g.Count = g.Modems
 	}
 	if g.Count == 0 && g.Duration == 0 {
-		return errors.New("load without end; give a count or a duration")
+		return errors.New("endless load; give a count or a duration")
 	}
 	return nil
 }
@@ -327,10 +327,10 @@ func (c *Config) completeNet() error {
 	}
 	c.Net = c.Net.Masked()
 	if c.Net.Addr().Is4() != target.Is4() {
-		return fmt.Errorf("modems in %s cannot ask %s", c.Net, target)
+		return fmt.Errorf("modem addresses %s and target %s: different address families", c.Net, target)
 	}
 	if host := c.Net.Addr().BitLen() - c.Net.Bits(); host < 16 && c.Modems > 1<<host {
-		return fmt.Errorf("%s has no room for %d modems", c.Net, c.Modems)
+		return fmt.Errorf("%s: too small for %d modems", c.Net, c.Modems)
 	}
 	return nil
 }

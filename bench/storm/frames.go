@@ -53,7 +53,7 @@ func openFrames(cfg *Config) (*frames, error) {
 			return nil, fmt.Errorf("interface %s: %w", cfg.Interface, err)
 		}
 		if own = ifi.HardwareAddr; len(own) != 6 {
-			return nil, fmt.Errorf("interface %s has no Ethernet address; leave it out to use plain sockets", cfg.Interface)
+			return nil, fmt.Errorf("interface %s: no Ethernet address; omit it to use plain sockets", cfg.Interface)
 		}
 	}
 	sock, err := afpacket.Open(cfg.Interface, afpacket.Config{MTU: cfg.MTU})

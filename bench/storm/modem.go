@@ -86,14 +86,14 @@ func (e *engine) ack(i int, m *modem) {
 func (e *engine) finish(i int, m *modem) {
 	if m.tsize >= 0 && m.tsize != int64(m.size) {
 		m.bad = true
-		e.wrong(i, m, fmt.Sprintf("tsize said %d bytes, %d came", m.tsize, m.size))
+		e.wrong(i, m, fmt.Sprintf("tsize %d, received %d bytes", m.tsize, m.size))
 	}
 	g := &e.groups[m.group]
 	if m.bad {
 		e.res.Wrong++
 		g.res.Wrong++
 		if len(e.res.Mismatches) == 0 {
-			e.wrong(i, m, "not the file expected")
+			e.wrong(i, m, "not the expected file")
 		}
 	} else {
 		e.res.Served++

@@ -78,7 +78,7 @@ func (f *frames) resolve() error {
 			}
 		}
 	}
-	return fmt.Errorf("no neighbour answers for %s; give the gateway's hardware address", f.target)
+	return fmt.Errorf("no answer for %s by ARP or neighbour discovery; give the gateway's hardware address", f.target)
 }
 
 func (f *frames) solicit(frame []byte) []byte {

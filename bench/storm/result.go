@@ -143,12 +143,12 @@ func (r *Result) Text(w io.Writer) error {
 	fmt.Fprintf(&b, "packets sent %d, received %d, damaged %d, lost by the generator %d; generator busy %.0f %%\n",
 		r.PacketsSent, r.PacketsReceived, r.PacketsDamaged, r.PacketsLost+r.PacketsUnsent, 100*r.Busy)
 	if r.Flood > 0 {
-		fmt.Fprintf(&b, "flood: %d requests, answered with %d packets\n", r.Flood, r.FloodAnswers)
+		fmt.Fprintf(&b, "flood: %d requests, %d packets in answer\n", r.Flood, r.FloodAnswers)
 	}
 	for i := range r.Groups {
 		g := &r.Groups[i]
 		if g.Flood > 0 {
-			fmt.Fprintf(&b, "group %s: %d requests, answered with %d packets\n", g.Name, g.Flood, g.FloodAnswers)
+			fmt.Fprintf(&b, "group %s: %d requests, %d packets in answer\n", g.Name, g.Flood, g.FloodAnswers)
 			continue
 		}
 		fmt.Fprintf(&b, "group %s: offered %d, served %d, wrong %d, failed %d, unfinished %d, retries %d; last served after %.3f s; p50 %s, p99 %s, p99.9 %s\n",

@@ -85,7 +85,7 @@ func openSockets(cfg *Config) (*sockets, error) {
 		n = 1
 	}
 	if n > socketsMax {
-		return nil, fmt.Errorf("%d modems towards %s need as many sockets, at most %d: name an interface (--interface) or fewer modems", n, target, socketsMax)
+		return nil, fmt.Errorf("%d modems for %s: at most %d without --interface", n, target, socketsMax)
 	}
 	var err error
 	if s.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {

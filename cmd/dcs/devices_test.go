@@ -347,7 +347,7 @@ func TestServePostgres(t *testing.T) {
       channel: devices
 prebuild: on
 `, map[string]string{"dsn": db.DSN}))
-	p := serve(t, "--config", filepath.Join(dir, "dcs.yaml"))
+	p := serve(t, "--config", filepath.Join(dir, "dcs.yaml"), "--admin", "unix:"+filepath.Join(dir, "admin.sock"))
 	gold, bronze := made(t, goldFile), made(t, bronzeFile)
 	gets := func(mac int, want []byte) bool {
 		got, err := modem{}.get(p.port, fmt.Sprintf("modem.cm@0200000000%02x", mac))
@@ -383,7 +383,7 @@ prebuild: on
 	if err := storm.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Second)
+	stormy(t, filepath.Join(dir, "admin.sock"))
 	db.Kill(t)
 	p.await("devices failed")
 	if err := storm.Wait(); err != nil {

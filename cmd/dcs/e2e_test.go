@@ -396,9 +396,9 @@ func TestSlowReload(t *testing.T) {
 	}
 	hangup()
 	first := closed.wait()
-	const wishes = 3
-	answers := make(chan string, wishes)
-	for range wishes {
+	const calls = 3
+	answers := make(chan string, calls)
+	for range calls {
 		go func() {
 			res, err := atSocket(t, socket).Post("http://localhost/api/reload", "application/json", nil)
 			if err != nil {
@@ -410,24 +410,24 @@ func TestSlowReload(t *testing.T) {
 		}()
 	}
 	hangup()
-	time.Sleep(time.Second) // for the wishes to arrive
+	time.Sleep(time.Second) // for them to arrive: nothing shows that a call waits for a reload
 	if got := p.fetch("gold.cm"); got.status != done {
 		t.Errorf("while it reloads: %+v", got)
 	}
 	if len(answers) > 0 {
-		t.Errorf("a wish was answered (%s) by a reload that had begun before", <-answers)
+		t.Errorf("a call was answered (%s) by a reload that had begun before", <-answers)
 	}
 	first()
 	eventually(t, "the first reload ends", func() bool { return reloads() == 1 })
 	second := closed.wait()
 	if len(answers) > 0 {
-		t.Errorf("a wish was answered (%s) before its reload was over", <-answers)
+		t.Errorf("a call was answered (%s) before its reload was over", <-answers)
 	}
 	second()
-	eventually(t, "the wishes are answered by one reload", func() bool { return len(answers) == wishes })
-	for range wishes {
+	eventually(t, "the calls are answered by one reload", func() bool { return len(answers) == calls })
+	for range calls {
 		if got := <-answers; got != "200 OK" {
-			t.Errorf("a wish was answered with %s", got)
+			t.Errorf("a call was answered with %s", got)
 		}
 	}
 	if n := reloads(); n != 2 {
@@ -504,7 +504,7 @@ func TestServeErrors(t *testing.T) {
 	}{
 		{"nothing to serve", nil, misuse, "no configuration: /etc/dcs/dcs.yaml does not exist"},
 		{"argument", []string{"dcs.yaml"}, misuse, `unexpected argument "dcs.yaml": want none`},
-		{"config", []string{"--config", file("bad.yaml", "static: .\nworkers: two\n")}, failed, "bad.yaml:2:10: workers is the text two"},
+		{"config", []string{"--config", file("bad.yaml", "static: .\nworkers: two\n")}, failed, "bad.yaml:2:10: workers: unexpected text"},
 		{"config that is not there", []string{"--config", filepath.Join(dir, "none")}, failed, "no such file"},
 		{"library that is not there", []string{"--library", filepath.Join(dir, "none")}, failed, "no such file"},
 		{"secret that is not there", []string{"--static", dir, "--secret-file", filepath.Join(dir, "none")}, failed, "no such file"},

@@ -394,30 +394,30 @@ func TestXDPLost(t *testing.T) {
 	t.Parallel()
 	lab := netlab.ForTest(t, netlab.Config{})
 	dir := static(t, map[string]string{"x": strings.Repeat("text", 400)})
-	p := labServe(t, lab, "--static", dir, "--transport", "xdp")
+	socket := filepath.Join(t.TempDir(), "admin.sock")
+	p := labServe(t, lab, "--static", dir, "--transport", "xdp", "--admin", "unix:"+socket)
 	before := xdpOf(t, lab)
 	if before == 0 {
 		t.Fatal("there is no program")
 	}
-	detachers := make(chan error, 1)
-	go func() {
-		time.Sleep(300 * time.Millisecond) // into the storm
-		detachers <- detachAll(lab, before)
-	}()
 	cfg := storm.Default()
 	cfg.Target = netip.AddrPortFrom(netlab.ServerAddr4, 69)
 	cfg.Name, cfg.Modems, cfg.Within = "x", 4000, 2*time.Second
 	cfg.Interface, cfg.SourceMAC, cfg.GatewayMAC = netlab.Device, netlab.GatewayMAC, netlab.ServerMAC
 	cfg.Backoff = []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second}
 	var res *storm.Result
-	err := lab.Load.Do(func() (err error) {
-		res, err = storm.Run(context.Background(), cfg)
-		return err
-	})
-	if err != nil {
+	ended := make(chan error, 1)
+	go func() {
+		ended <- lab.Load.Do(func() (err error) {
+			res, err = storm.Run(context.Background(), cfg)
+			return err
+		})
+	}()
+	stormy(t, socket)
+	if err := detachAll(lab, before); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-detachers; err != nil {
+	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
 	if res.Served != cfg.Modems || res.FailedDownloads+res.Wrong+res.Failed+res.Unfinished != 0 {
@@ -430,6 +430,12 @@ func TestXDPLost(t *testing.T) {
 		t.Error("another program came")
 	}
 	want(t, lab, netlab.ServerAddr4.String(), "x", strings.Repeat("text", 400))
+}
+
+// stormy waits until a server has had hundreds of requests.
+func stormy(t *testing.T, socket string) {
+	t.Helper()
+	eventually(t, "the storm has begun", func() bool { return sum(samples(t, getAt(t, socket, "/metrics")), "dcs_requests_total") >= 300 })
 }
 
 // labModem is a TFTP client that does what it is told, block by block.

@@ -1,4 +1,4 @@
-// Package attr holds what is known of devices: the names of their attributes, and one device's values.
+// Package attr is the vocabulary of device attributes: their names, one device's values, and the sources that supply them.
 package attr
 
 import (
@@ -7,16 +7,15 @@ import (
 	"slices"
 )
 
-// Schema names the attributes that devices may have. It is immutable; an attribute's
-// index is its place in the names that the schema was made of. The zero of *Schema, nil,
-// has no attributes.
+// Schema names the attributes that devices may have. It is immutable. An attribute's index is its position in the list of
+// names that the schema was made from. A nil *Schema has no attributes.
 type Schema struct {
 	names   []string
 	index   map[string]int
 	partial bool
 }
 
-// NewSchema makes a schema of names, which must differ.
+// NewSchema returns a schema of names. It returns an error if a name is empty or not unique.
 func NewSchema(names ...string) (*Schema, error) {
 	s := &Schema{names: append([]string(nil), names...), index: make(map[string]int, len(names))}
 	for i, n := range s.names {
@@ -31,11 +30,11 @@ func NewSchema(names ...string) (*Schema, error) {
 	return s, nil
 }
 
-// Partial tells that there will be more attributes, or may be: of some source's nothing is known yet.
+// Partial reports whether attributes may be missing, because those of some source are not known yet.
 func (s *Schema) Partial() bool { return s != nil && s.partial }
 
-// Extend returns a schema that begins with the names of s, which go on with those of names that it lacks. Partial says
-// whether there may be still more.
+// Extend returns a schema of the names of s, followed by those of names that s lacks. Partial says whether attributes may
+// still be missing.
 func (s *Schema) Extend(partial bool, names ...string) *Schema {
 	next := &Schema{index: make(map[string]int), partial: partial}
 	if s != nil {
@@ -79,11 +78,11 @@ func (s *Schema) Names() []string {
 	return slices.Clone(s.names)
 }
 
-// Record is one device's values by schema index. An empty value is one that the device
-// does not have; a record may be shorter than its schema.
+// Record is one device's values by schema index. An empty value means that the device does not have the attribute. A record
+// may be shorter than its schema.
 type Record []string
 
-// Get returns attribute i, and whether the device has it.
+// Get returns the value of attribute i, and whether the device has it.
 func (r Record) Get(i int) (string, bool) {
 	if i >= len(r) || r[i] == "" {
 		return "", false

@@ -15,7 +15,7 @@ func TestSchema(t *testing.T) {
 		t.Errorf("Index(up) = %d, %v; Len = %d", i, ok, s.Len())
 	}
 	if _, ok := s.Index("Up"); ok {
-		t.Error("names must be told apart by case")
+		t.Error("names must be case-sensitive")
 	}
 	var none *Schema
 	if _, ok := none.Index("up"); ok || none.Len() != 0 {

@@ -2,24 +2,24 @@ package attr
 
 import "sync"
 
-// Marker is a Source that compares what it loads with what it has loaded before.
+// Marker is a Source that needs to know what was loaded before, across restarts.
 type Marker interface {
 	Source
-	// Mark describes the last Load for SetMark.
+	// Mark returns the state of the last Load, in a form that SetMark understands.
 	Mark() string
-	// SetMark is called before Open and Load, and after a Load that was taken, with the Mark of the load that is served, which
-	// may be of an earlier process; "": there is none, or whatever is different is to be accepted.
+	// SetMark is called before Open and Load, and after a Load was accepted, with the Mark of the load that is in service,
+	// possibly that of an earlier process. An empty mark means that there is none, or that any difference is accepted.
 	SetMark(mark string)
 }
 
-// Marks remembers where changes begin, for a source that embeds it: it has the methods of a [Marker].
+// Marks implements the methods of a [Marker] for a source that embeds it: it stores from where changes are to be read.
 type Marks struct {
 	mu     sync.Mutex
-	loaded string // of the last load
-	served string // of the load that is served
+	loaded string // mark of the last load
+	served string // mark of the load that is in service
 }
 
-// SetLoaded notes the mark of a load.
+// SetLoaded stores the mark of a load.
 func (m *Marks) SetLoaded(mark string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -40,9 +40,9 @@ func (m *Marks) SetMark(mark string) {
 	m.served = mark
 }
 
-// Rewind returns the mark of the load that is served if that is not the last load, which is held back: what it had of changes
-// was not taken, and they begin from there.
-func (m *Marks) Rewind() (mark string, held bool) {
+// Rewind returns the mark of the load that is in service, and whether the last load was held back. If so, its changes were
+// not accepted, and have to be read again from that mark.
+func (m *Marks) Rewind() (mark string, heldBack bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.served, m.served != m.loaded

@@ -9,82 +9,81 @@ import (
 	"dcs/render/device"
 )
 
-// Source gives devices and their attributes: a file, a database, a directory, a process.
-// Its methods may block; none is called on a worker. All but Ask are called by one goroutine
-// at a time.
+// Source supplies devices and their attributes: a file, a database, a directory, a process. Its methods may block; none is
+// called on a worker. All but Ask are called by one goroutine at a time.
 type Source interface {
-	// Name tells the source apart in logs and metrics, and from the other sources. It holds no password.
+	// Name identifies the source in logs and metrics, and among other sources. It contains no password.
 	Name() string
-	// Open gets ready and returns the names of the attributes that the source gives. It is
-	// called again after a failure, of whatever method.
+	// Open connects to the source and returns the names of the attributes that it supplies. It is called again after any
+	// method has failed.
 	Open(ctx context.Context) (names []string, err error)
-	// Load calls yield for every device, and returns what yield returns if that is an
-	// error. The Device and its Values are valid during the call only. An error that is
-	// errors.ErrUnsupported says that the source cannot list its devices, only be asked for each.
+	// Load calls yield for every device and stops at the first error of yield, which it returns. The Device and its Values
+	// are valid during the call only. It returns an error that is errors.ErrUnsupported if the source cannot list its
+	// devices, but only look up single ones.
 	Load(ctx context.Context, yield func(*Device) error) error
+	// Close releases what Open acquired.
 	Close() error
 }
 
-// ErrColumns says, from any method of a Source but Open, that its attributes are no more those that Open has returned. The
-// source is opened again at once: values would else come under others' names.
-var ErrColumns = errors.New("its attributes have changed since it was opened")
+// ErrColumns is returned by any method of a Source but Open if its attributes differ from those that Open returned. The
+// source is then opened again at once, since values would otherwise be stored under wrong names.
+var ErrColumns = errors.New("attributes have changed since the source was opened")
 
-// ErrHeldBack is wrapped by what is said of a loss that is held back, and by an error of a Source's Load or Open that says that
-// what it has is not to be believed unless a load is forced. Unlike after other errors, the source goes on being followed.
+// ErrHeldBack is wrapped by errors about losses that are held back, and by errors of Load or Open about data that are
+// accepted only if a load is forced. Unlike after other errors, the Store continues to follow the source.
 var ErrHeldBack = errors.New("held back")
 
-// ErrRejected is wrapped when too many of a source's rows are not devices.
+// ErrRejected is wrapped by errors about loads with too many rows that are not devices.
 var ErrRejected = errors.New("too many rows are not devices")
 
-// Follower is a Source that tells of changes by itself.
+// Follower is a Source that reports changes by itself.
 type Follower interface {
 	Source
-	// Follow calls apply with what has changed since the last Load began, again and
-	// again, until ctx ends, the source fails, or apply returns an error, which Follow then
-	// returns: it will be called again, if need be after a Load. A source that can only tell
-	// that something has changed calls apply with nil: it is to be loaded anew. A Change's Values may be kept.
+	// Follow calls apply with what has changed since the last Load began, until ctx ends, the source fails, or apply
+	// returns an error, which Follow returns. It is then called again, after a Load if necessary. A source that only knows
+	// that something has changed calls apply with nil, and is loaded again. apply may retain a Change's Values.
 	Follow(ctx context.Context, apply func([]Change) error) error
 }
 
-// Change is a device that was added or has changed, or, if Gone, is no more.
+// Change is a device that was added or changed, or, if Gone, removed.
 type Change struct {
 	Device
 	Gone bool
 }
 
-// Asker is a Source that can be asked for one device.
+// Asker is a Source that can look up a single device.
 type Asker interface {
 	Source
-	// Ask looks for a device by its MAC address or, if it has none, by its IP address.
-	// Several goroutines may ask at once, and while other methods run.
+	// Ask looks up a device by its MAC address or, if that is zero, by its IP address. It is safe for concurrent use, also
+	// while other methods run.
 	Ask(ctx context.Context, mac device.MAC, ip netip.Addr) (d Device, found bool, err error)
 }
 
-// Rejecter is a Source that leaves out what it cannot make a device of, a row with a malformed address perhaps.
+// Rejecter is a Source that leaves out rows that are not devices, such as one with a malformed address.
 type Rejecter interface {
 	Source
-	// Rejected tells what the last Load, or the one that runs, left out.
+	// Rejected returns what the last Load, or the one that is running, left out.
 	Rejected() Rejected
 }
 
-// Rejected is what a load left out.
+// Rejected counts the rows that a load left out.
 type Rejected struct {
-	Rows  int      // how many
-	First []string // why, of the first [MaxReported]
+	Rows  int      // number of rows
+	First []string // reasons of the first [MaxReported] rows
 }
 
-// MaxReported is how many rows that are left out are told one by one.
+// MaxReported is the number of rejected rows that are reported one by one.
 const MaxReported = 20
 
-// Add notes why a row is left out.
-func (r *Rejected) Add(why string) {
+// Add records the reason why a row is left out.
+func (r *Rejected) Add(reason string) {
 	if r.Rows++; len(r.First) < MaxReported {
-		r.First = append(r.First, why)
+		r.First = append(r.First, reason)
 	}
 }
 
-// Check returns an error that wraps [ErrRejected] if a load is not to be trusted: if it left out more than limit of all rows,
-// or each of them. A limit of 0 is 1000, or one in a hundred if that is more; a negative one allows none.
+// Check returns an error that wraps [ErrRejected] if a load is not trustworthy: if it left out more than limit of all rows, or
+// all of them. A limit of 0 means 1000 rows or 1 %, whichever is more; a negative limit allows none.
 func (r *Rejected) Check(all, limit int) error {
 	if limit == 0 {
 		limit = max(1000, all/100)
@@ -92,9 +91,9 @@ func (r *Rejected) Check(all, limit int) error {
 	if r.Rows == 0 || r.Rows <= limit && r.Rows < all {
 		return nil
 	}
-	why := "none was told"
+	first := "unknown"
 	if len(r.First) > 0 {
-		why = r.First[0]
+		first = r.First[0]
 	}
-	return fmt.Errorf("%w: %d of %d; the first: %s", ErrRejected, r.Rows, all, why)
+	return fmt.Errorf("%w: %d of %d; first: %s", ErrRejected, r.Rows, all, first)
 }

@@ -12,7 +12,7 @@ import (
 	"dcs/cmd/internal/dcstest"
 )
 
-// The runner is the unit's user where the unit uses the configuration, and nobody else's otherwise.
+// The runner is the unit's user if the unit uses the configuration; otherwise there is none.
 func TestRunnerOf(t *testing.T) {
 	require.Root(t)
 	dir := t.TempDir()

@@ -86,7 +86,7 @@ func TestRotation(t *testing.T) {
 			State{hidden, 1, ""},
 		},
 		{
-			"arris c3, rows made anew",
+			"arris c3, rows created again",
 			sim.Config{Make: sim.C3, Interfaces: []string{"3"}, NotInPlace: true},
 			func(r *rig) { r.snmp() }, 2,
 			[]string{"3"},
@@ -113,7 +113,7 @@ func TestRotation(t *testing.T) {
 			State{hidden, 1, ""},
 		},
 		{
-			"arris c3, snmpd 3, rows made anew",
+			"arris c3, snmpd 3, rows created again",
 			sim.Config{Make: sim.C3, Interfaces: []string{"3"}, NotInPlace: true},
 			func(r *rig) { r.snmpd().v3() }, 2,
 			[]string{"3"},

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// script runs a session with a Cisco that is answer: it gets each line, and writes what comes back.
+// script returns a session with a simulated Cisco: answer gets each line, and prints what comes back.
 func script(t *testing.T, answer func(line string, print func(string))) *session {
 	t.Helper()
 	d, err := findDescription("cisco", nil)
@@ -35,17 +35,17 @@ func script(t *testing.T, answer func(line string, print func(string))) *session
 	return s
 }
 
-// A message of the system that comes late, with the prompt shown again below it, is not the end of the next command,
-// whose error would be taken for another's.
+// A message of the system that comes late, with the prompt shown again below it, does not end the next command, whose error
+// would then be taken for another's.
 func TestPromptShownAgain(t *testing.T) {
-	for _, pause := range []time.Duration{0, settleLate / 2, 3 * time.Second} {
+	for _, pause := range []time.Duration{0, promptQuiet / 2, 3 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			s := script(t, func(line string, print func(string)) {
 				if line != "bad" {
 					print(line + "\nhub-1#")
 					return
 				}
-				print("\n*Mar  1 00:00:00.000: %SYS-5-CONFIG_I: Configured from console\nhub-1#")
+				print("\n*Mar  1 00:00:00.000: %SYS-5-CONFIG_I: Configured badly from console\nhub-1#")
 				synctest.Wait() // it has been seen
 				print(line + "\n")
 				time.Sleep(pause) // the command takes its time
@@ -57,7 +57,7 @@ func TestPromptShownAgain(t *testing.T) {
 			if err := run("good"); err != nil {
 				t.Error(err)
 			}
-			if err := run("bad"); err == nil || !strings.Contains(err.Error(), `"bad": the CMTS answered "% Invalid input`) {
+			if err := run("bad"); err == nil || !strings.Contains(err.Error(), `"bad": CMTS answered "% Invalid input`) {
 				t.Errorf("%v, want the error of the command", err)
 			}
 			if err := run("good again"); err != nil {
@@ -67,7 +67,7 @@ func TestPromptShownAgain(t *testing.T) {
 	}
 }
 
-// A CMTS that echoes nothing is understood, too.
+// A CMTS that does not echo works too.
 func TestNoEcho(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := script(t, func(line string, print func(string)) {

@@ -317,7 +317,7 @@ func TestSlowClients(t *testing.T) {
 				t.Fatalf("after %d octets: %v", n, err)
 			}
 			if time.Since(begun) < time.Second { // longer than a write may take
-				time.Sleep(2 * time.Millisecond)
+				time.Sleep(2 * time.Millisecond) // the slow client
 			}
 		}
 		if n != large {

@@ -61,7 +61,7 @@ func TestFaults(t *testing.T) {
 			if tt.fails == "" && err != nil || tt.fails != "" && (err == nil || !strings.Contains(err.Error(), tt.fails)) {
 				t.Fatalf("error %v, want %q", err, tt.fails)
 			}
-			state, _, _ := Replay(w.journal)
+			state, _, _ := replay(w.journal)
 			if open := state != nil && state.Ended == ""; open != tt.open {
 				t.Errorf("open: %v, want %v\n%s", open, tt.open, w.journal)
 			}

@@ -37,9 +37,9 @@ func Begin(out Appender, plan Plan, now func() time.Time) (*Journal, error) {
 	return j, j.write(record{Plan: &plan})
 }
 
-// Replay reads a journal. The state is nil if src has no plan yet: nothing has been changed then. The first complete octets
+// replay reads a journal. The state is nil if src has no plan yet: nothing has been changed then. The first complete octets
 // of src are whole lines; what follows was being written at a crash.
-func Replay(src []byte) (state *State, complete int, err error) {
+func replay(src []byte) (state *State, complete int, err error) {
 	for n := 1; ; n++ {
 		line, rest, ended := bytes.Cut(src[complete:], []byte("\n"))
 		if !ended {
@@ -138,7 +138,7 @@ func ReadJournal(path string) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	state, _, err := Replay(src)
+	state, _, err := replay(src)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -155,7 +155,7 @@ func OpenJournal(path string) (*JournalFile, *State, error) {
 	var state *State
 	complete := 0
 	if err == nil {
-		if state, complete, err = Replay(src); err != nil {
+		if state, complete, err = replay(src); err != nil {
 			err = fmt.Errorf("%s: %w", path, err)
 		}
 	}

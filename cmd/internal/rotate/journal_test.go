@@ -61,7 +61,7 @@ func TestJournalFile(t *testing.T) {
 		string(whole) + "{\"phase\":\"x\"}\n": `line 3: unknown phase "x"`,
 		string(whole) + "{\"cmts\":\"b\"}\n":  `line 3: CMTS "b" is not in the plan`,
 	} {
-		if _, _, err := Replay([]byte(src)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := replay([]byte(src)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
@@ -93,7 +93,7 @@ func TestJournalClock(t *testing.T) {
 			t.Errorf("%s at %v: without a monotonic reading", what, at)
 		}
 	}
-	if state, _, err := Replay(out); err != nil || !state.Switched.Equal(j.State().Switched.Round(0)) || state.Switched.Location() != time.UTC {
+	if state, _, err := replay(out); err != nil || !state.Switched.Equal(j.State().Switched.Round(0)) || state.Switched.Location() != time.UTC {
 		t.Errorf("%+v, %v", state, err)
 	}
 }

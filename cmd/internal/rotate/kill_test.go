@@ -37,7 +37,7 @@ func TestKillResume(t *testing.T) {
 		}
 		fresh := w.consistent(fleet)
 		// Once the new secrets are in the keyring, it goes forward.
-		state, _, _ := Replay(w.journal)
+		state, _, _ := replay(w.journal)
 		if state != nil && fresh != (state.Ended == done) {
 			t.Errorf("the secrets are new: %v; the journal says %s", fresh, state.Ended)
 		}

@@ -25,13 +25,13 @@ func (h Holder) String() string {
 	return fmt.Sprintf("%s by %s on %s, process %d, since %s", h.Doing, h.User, h.Host, h.PID, h.Since.Local().Format("2006-01-02 15:04:05"))
 }
 
-// LockedError is returned by [Acquire] while another process changes the keyring.
-type LockedError struct {
+// lockedError is the error of a lock that another process has.
+type lockedError struct {
 	Path   string
 	Holder Holder // zero: unknown
 }
 
-func (e *LockedError) Error() string {
+func (e *lockedError) Error() string {
 	if e.Holder.PID == 0 {
 		return e.Path + ": locked by a process that is changing the secrets"
 	}
@@ -41,7 +41,7 @@ func (e *LockedError) Error() string {
 // Lock prevents other processes from changing the keyring. It is released when the process ends, however that ends.
 type Lock struct{ f *os.File }
 
-// Acquire takes the lock at path. The error is a [*LockedError] if another process has it.
+// Acquire takes the lock at path. It does not wait for a process that has it: the error names that.
 func Acquire(path, doing string, now time.Time) (*Lock, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -49,7 +49,7 @@ func Acquire(path, doing string, now time.Time) (*Lock, error) {
 	}
 	err = lockExclusively(f)
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		locked := &LockedError{Path: path}
+		locked := &lockedError{Path: path}
 		if err := json.NewDecoder(f).Decode(&locked.Holder); err != nil {
 			locked.Holder = Holder{}
 		}

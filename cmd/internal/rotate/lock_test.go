@@ -21,7 +21,7 @@ func TestLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Acquire(path, "rotating", now)
-	var locked *LockedError
+	var locked *lockedError
 	if !errors.As(err, &locked) || locked.Holder.PID != os.Getpid() || locked.Holder.User == "" || !locked.Holder.Since.Equal(now) {
 		t.Fatalf("%v", err)
 	}

@@ -150,11 +150,11 @@ func (s *Saga) Survey(ctx Context, ring *keyring.File, fleet []string, req Reque
 func (s *Saga) check(name string, secret secret.Text) error {
 	d, err := s.Open(name)
 	if err != nil {
-		return &CMTSError{name, "open", err}
+		return &cmtsError{name, "open", err}
 	}
 	defer d.Close()
 	if err := d.Check(secret); err != nil {
-		return &CMTSError{name, "check", err}
+		return &cmtsError{name, "check", err}
 	}
 	return nil
 }
@@ -188,16 +188,16 @@ func (s *Saga) inspect(ctx Context, ring *keyring.File, name string, given secre
 	}
 	d, err := s.Open(name)
 	if err != nil {
-		return f, &CMTSError{name, "open", err}
+		return f, &cmtsError{name, "open", err}
 	}
 	defer d.Close()
 	f.slots, f.maxLen, f.readable = d.Slots(), d.MaxLen(), d.Readable()
 	if !given.IsZero() {
 		if err := d.Check(given); err != nil {
-			return f, &CMTSError{name, "check", err}
+			return f, &cmtsError{name, "check", err}
 		}
 		if given.Equal(current) {
-			return f, &CMTSError{name, "check", errors.New("already holds this secret")}
+			return f, &cmtsError{name, "check", errors.New("already holds this secret")}
 		}
 	}
 	err = s.try(ctx, name, "ask", func() error {
@@ -206,7 +206,7 @@ func (s *Saga) inspect(ctx Context, ring *keyring.File, name string, given secre
 		return err
 	})
 	if err == nil && (f.holds == cmts.No || f.holds == cmts.Partly) {
-		err = &CMTSError{name, "ask", fmt.Errorf("does not hold %q, the secret that the keyring says (%v)", ring.Holds(name), f.holds)}
+		err = &cmtsError{name, "ask", fmt.Errorf("does not hold %q, the secret that the keyring says (%v)", ring.Holds(name), f.holds)}
 	}
 	return f, err
 }

@@ -45,13 +45,13 @@ var ErrNoServer = errors.New("no server runs")
 // errServer is wrapped by errors of a server that runs but did not load the keyring.
 var errServer = errors.New("server did not load the new keyring")
 
-// CMTSError is the failure of a step on one CMTS.
-type CMTSError struct {
+// cmtsError is the failure of a step on one CMTS.
+type cmtsError struct {
 	CMTS, Step string
 	Err        error
 }
 
-func (e *CMTSError) Error() string {
+func (e *cmtsError) Error() string {
 	text := e.Err.Error()
 	if rest, ok := strings.CutPrefix(text, e.CMTS); ok { // drivers begin with the name, too
 		text = strings.TrimPrefix(rest, ": ")
@@ -60,7 +60,7 @@ func (e *CMTSError) Error() string {
 	return e.CMTS + ": " + e.Step + ": " + text
 }
 
-func (e *CMTSError) Unwrap() error { return e.Err }
+func (e *cmtsError) Unwrap() error { return e.Err }
 
 // Event reports progress.
 type Event struct {
@@ -95,20 +95,20 @@ func (s *Saga) report(e Event) {
 	}
 }
 
-// RolledBackError is returned for a rotation that failed before the switch and was rolled back.
-type RolledBackError struct {
+// rolledBackError is returned for a rotation that failed before the switch and was rolled back.
+type rolledBackError struct {
 	Cause error // why the rotation failed
 	Err   error // why the rollback has not ended; nil: everything was restored
 }
 
-func (e *RolledBackError) Error() string {
+func (e *rolledBackError) Error() string {
 	if e.Err != nil {
 		return fmt.Sprintf("%v\nrollback not ended: %v", e.Cause, e.Err)
 	}
 	return e.Cause.Error() + "\neverything was restored"
 }
 
-func (e *RolledBackError) Unwrap() []error { return []error{e.Cause, e.Err} }
+func (e *rolledBackError) Unwrap() []error { return []error{e.Cause, e.Err} }
 
 // Begin adds the new secrets to the keyring, then runs. The journal holds its plan, and nothing else, yet.
 func (s *Saga) Begin(ctx Context, secrets map[string]secret.Text) error {
@@ -137,19 +137,19 @@ func (s *Saga) Begin(ctx Context, secrets map[string]secret.Text) error {
 }
 
 // Run continues from the journal's state until the rotation has ended. A failure before the switch rolls the rotation
-// back, and the error is a [*RolledBackError], unless the failure is that a CMTS cannot be reached.
+// back, unless it is that a CMTS cannot be reached.
 func (s *Saga) Run(ctx Context) error {
 	err := s.run(ctx)
 	st := s.Journal.State()
 	if err == nil || st.RollingBack || st.Switching || ctx.Err() != nil || !permanent(err) {
 		return err
 	}
-	return &RolledBackError{err, s.RollBack(ctx, err.Error())}
+	return &rolledBackError{err, s.RollBack(ctx, err.Error())}
 }
 
 // permanent reports whether err is a failure of a CMTS or the server that waiting would not cure.
 func permanent(err error) bool {
-	var failed *CMTSError
+	var failed *cmtsError
 	return (errors.As(err, &failed) || errors.Is(err, errServer)) && !errors.Is(err, cmts.ErrUnreachable) && !errors.Is(err, errJournal)
 }
 

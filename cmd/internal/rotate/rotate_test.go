@@ -116,7 +116,7 @@ func TestRotateNameTaken(t *testing.T) {
 		} else {
 			err = nil
 		}
-		if state, _, _ := Replay(w.journal); err != nil || state == nil || state.Ended != undone {
+		if state, _, _ := replay(w.journal); err != nil || state == nil || state.Ended != undone {
 			t.Errorf("the journal has not ended: %v\n%s", err, w.journal)
 		}
 		if got := w.disk.Secrets[name].Text.Reveal(); got != "by hand" {

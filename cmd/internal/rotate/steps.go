@@ -59,7 +59,7 @@ func (s *Saga) changeAll(ctx Context, phase string, changes []Change, step func(
 			return err
 		}
 		if v.Driver, err1 = s.Open(c.Name); err1 != nil {
-			return &CMTSError{c.Name, "open", err1}
+			return &cmtsError{c.Name, "open", err1}
 		}
 		defer v.Close()
 		return step(ctx, c, v)
@@ -118,7 +118,7 @@ func (s *Saga) try(ctx Context, name, step string, f func() error) error {
 		}
 	}
 	if err != nil {
-		return &CMTSError{name, step, err}
+		return &cmtsError{name, step, err}
 	}
 	return nil
 }

@@ -303,7 +303,7 @@ func (w *world) rotate(fleet []string, req Request) error {
 // again is the next process, after the previous one has died or failed.
 func (w *world) again(f func(*Saga) error) error {
 	w.dead, w.dieAt, w.ops = false, 0, 0
-	state, whole, err := Replay(w.journal)
+	state, whole, err := replay(w.journal)
 	if err != nil {
 		return err
 	}
@@ -343,7 +343,7 @@ func (w *world) consistent(fleet []string) (fresh bool) {
 	for _, v := range w.violated {
 		w.t.Error(v)
 	}
-	if state, _, err := Replay(w.journal); err != nil || state != nil && state.Ended == "" {
+	if state, _, err := replay(w.journal); err != nil || state != nil && state.Ended == "" {
 		w.t.Errorf("the journal has not ended: %+v, %v", state, err)
 	}
 	return w.disk.Default != "main"

@@ -16,7 +16,7 @@ import (
 	"dcs/cmd/internal/listen"
 )
 
-// A server that nobody can tell of a rotation is found by its port, on an address that no interface has, too.
+// A server that cannot be notified of a rotation is found by its port, even on an address that no interface has.
 func TestSecretAsksServer(t *testing.T) {
 	require.Long(t, "time-outs of a server")
 	for _, host := range []string{"127.0.0.1", "198.18.255.254"} {
@@ -32,7 +32,7 @@ func TestSecretAsksServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		job.saga.Server = where
-		if text, err := job.askServer(t.Context()); err == nil || !strings.Contains(err.Error(), "somebody serves "+at.String()) {
+		if text, err := job.askServer(t.Context()); err == nil || !strings.Contains(err.Error(), at.String()+" is in use") {
 			t.Errorf("%s: %q, %v", host, text, err)
 		}
 		server.Close()

@@ -17,6 +17,7 @@ import (
 	"dcs/cmd/internal/rotate"
 )
 
+// showHolders prints which secrets each CMTS of a rotation holds.
 func showHolders(w io.Writer, state *rotate.State, ring *keyring.File) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CMTS\tholds\tfiles are signed with\trejected modems for")
@@ -35,7 +36,7 @@ func showHolders(w io.Writer, state *rotate.State, ring *keyring.File) error {
 	return t.Flush()
 }
 
-// holding says in words what a CMTS holds.
+// holding describes which secrets a CMTS holds.
 func holding(c rotate.Change, p *rotate.Progress) string {
 	var parts []string
 	for _, h := range []struct {
@@ -55,7 +56,8 @@ func holding(c rotate.Change, p *rotate.Progress) string {
 	return strings.Join(parts, ", ")
 }
 
-// Status prints the state of the keyring, of the server and, with verify, of the CMTSes.
+// Status prints the state of keyring, server and rotation; with verify, also what each CMTS says it holds. The error is
+// [cli.ErrReported] if a CMTS could not be asked or does not hold its secret.
 func (j *Job) Status(ctx context.Context, verify bool) error {
 	b := &bytes.Buffer{}
 	server, err := "no admin address is configured", error(nil)

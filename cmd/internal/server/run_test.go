@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -90,18 +91,27 @@ func (r *running) stop() {
 	}
 }
 
-// fetch returns the only block of a file (RFC 1350), or the message of the error that came instead.
+// fetch returns the only block of a file, or the message of the error that came instead.
 func (r *running) fetch(name string) string {
 	r.Helper()
+	got, err := ask(r.addr, name)
+	if err != nil {
+		r.Fatalf("%v:\n%s", err, r.log)
+	}
+	return got
+}
+
+// ask returns the only block of a file (RFC 1350), or the message of the error that came instead.
+func ask(server netip.AddrPort, name string) (string, error) {
 	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
-		r.Fatal(err)
+		return "", err
 	}
 	defer c.Close()
 	buf := make([]byte, 1024)
 	for range 30 {
-		if _, err := c.WriteToUDPAddrPort([]byte("\x00\x01"+name+"\x00octet\x00"), r.addr); err != nil {
-			r.Fatal(err)
+		if _, err := c.WriteToUDPAddrPort([]byte("\x00\x01"+name+"\x00octet\x00"), server); err != nil {
+			return "", err
 		}
 		_ = c.SetReadDeadline(time.Now().Add(time.Second))
 		n, from, err := c.ReadFromUDPAddrPort(buf)
@@ -111,10 +121,9 @@ func (r *running) fetch(name string) string {
 		if buf[1] == 3 {
 			_, _ = c.WriteToUDPAddrPort([]byte{0, 4, 0, 1}, from)
 		}
-		return string(buf[4:n])
+		return string(buf[4:n]), nil
 	}
-	r.Fatalf("no answer:\n%s", r.log)
-	return ""
+	return "", errors.New("no answer")
 }
 
 // ours returns the stacks of goroutines that run code of this module, but for tests themselves.

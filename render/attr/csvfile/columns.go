@@ -11,11 +11,11 @@ import (
 	"dcs/render/device"
 )
 
-// columns says what the file's columns are.
+// columns maps the file's columns.
 type columns struct {
-	mac, ip int      // -1: there is none
-	attr    []int    // by column: the attribute's index, -1 for mac and ip
-	names   []string // of attributes
+	mac, ip int      // index of the column; -1: none
+	attr    []int    // attribute index by column; -1 for mac and ip
+	names   []string // of the attributes
 }
 
 // header reads the first line.
@@ -28,7 +28,7 @@ func (s *source) header(in *scanner) (columns, error) {
 	var bad *badRow
 	switch {
 	case err == io.EOF:
-		return fail("the file is empty: its first line must name the columns, mac or ip or both among them")
+		return fail("empty file; the first line must name the columns, with mac or ip or both among them")
 	case errors.As(err, &bad):
 		return fail("%s", bad.reason)
 	case err != nil:
@@ -49,7 +49,7 @@ func (s *source) header(in *scanner) (columns, error) {
 		case f == "":
 			return fail("column %d has no name", i+1)
 		case seen[f]:
-			return fail("two columns are called %s", f)
+			return fail("duplicate column %s", f)
 		}
 		seen[f] = true
 		at := -1
@@ -65,15 +65,15 @@ func (s *source) header(in *scanner) (columns, error) {
 		c.attr = append(c.attr, at)
 	}
 	if c.mac < 0 && c.ip < 0 {
-		return fail("no column is called mac or ip: the first line must name the columns, separated by %q", s.cfg.Comma)
+		return fail("no column mac or ip; the first line must name the columns, separated by %q", s.cfg.Comma)
 	}
 	return c, nil
 }
 
-// device makes a device of a row's fields, or says why it is none.
+// device stores a row in d, or returns the reason why it is not a device.
 func (c *columns) device(d *attr.Device, fields []string) (reason string) {
 	if len(fields) != len(c.attr) {
-		return fmt.Sprintf("%d fields, where the first line names %d columns", len(fields), len(c.attr))
+		return fmt.Sprintf("%d fields for %d columns", len(fields), len(c.attr))
 	}
 	d.MAC, d.IP = device.MAC{}, netip.Addr{}
 	if c.mac >= 0 {

@@ -1,4 +1,4 @@
-// Package csvfile is a source of devices that is a file of comma-separated values.
+// Package csvfile reads devices from a file of comma-separated values.
 package csvfile
 
 import (
@@ -15,36 +15,34 @@ import (
 	"dcs/render/attr"
 )
 
-// Config says where the file is and how it is written.
+// Config describes the file.
 //
-// Its first line names the columns, in any order: mac, ip, in capitals or not, or at least one
-// of them; the others are attributes. What follows is RFC 4180, with lines that end in CR LF
-// or LF; a byte order mark before it all and empty lines do not matter. A row that has not
-// as many fields as there are columns, or no MAC or IP address, or one that is malformed, is left out.
+// The first line names the columns in any order: mac or ip or both, in upper or lower case; the others are attributes. The
+// format is that of RFC 4180, with lines that end in CR LF or LF. A leading byte order mark and empty lines are ignored. A row
+// is left out if it does not have as many fields as there are columns, has neither a MAC nor an IP address, or a malformed one.
 type Config struct {
 	Path  string
-	Name  string // for logs; "": csv and the path
-	Comma byte   // between fields; 0: a comma
-	// MaxRejected is how many rows may be left out of a file that is to be believed: the limit of
-	// [attr.Rejected.Check].
+	Name  string // in logs; "": csv and the path
+	Comma byte   // separator of fields; 0: a comma
+	// MaxRejected is the number of rows that may be left out: the limit of [attr.Rejected.Check].
 	MaxRejected int
-	// OnReject is told of each row that is left out, by its line, from 1. It may be nil.
+	// OnReject is called for each row that is left out, with its line, from 1. It may be nil.
 	OnReject func(line int, reason string)
-	Debounce time.Duration // how long the file must have stayed as it is before a change counts; 0: 250 ms
-	Poll     time.Duration // how often it is looked at where the kernel does not tell of changes, on a network's file system; 0: 10 s
+	Debounce time.Duration // how long the file must be unchanged before it is loaded again; 0: 250 ms
+	Poll     time.Duration // interval of checks where the kernel reports no changes, such as on network file systems; 0: 10 s
 }
 
 type source struct {
 	cfg Config
 
-	mu       sync.Mutex
-	names    []string // that Open has returned; nil: it was not called
-	loaded   os.FileInfo
-	rejected attr.Rejected
-	before   int64 // octets of the file that is served; 0: not known, or it does not matter
+	mu         sync.Mutex
+	names      []string // as Open returned them; nil: it was not called
+	loaded     os.FileInfo
+	rejected   attr.Rejected
+	servedSize int64 // octets of the file that is in service; 0: unknown, or of no interest
 }
 
-// New returns a source. Nothing is read before Open. It is an attr.Rejecter and an attr.Marker too.
+// New returns a source, which is also an attr.Rejecter and an attr.Marker. Nothing is read before Open.
 func New(cfg Config) attr.Follower {
 	if cfg.Name == "" {
 		cfg.Name = "csv " + cfg.Path
@@ -78,7 +76,7 @@ func (s *source) Open(context.Context) ([]string, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if err := s.half(f, info); err != nil {
+	if err := s.truncated(f, info); err != nil {
 		return nil, err
 	}
 	c, err := s.header(newScanner(f, s.cfg.Comma))
@@ -90,7 +88,7 @@ func (s *source) Open(context.Context) ([]string, error) {
 	return c.names, err
 }
 
-// open opens the file, if it is one: a pipe would have us wait for a writer, without O_NONBLOCK as soon as it is opened.
+// open opens the file without blocking, as it would on a pipe that has no writer, and refuses all but regular files.
 func (s *source) open() (*os.File, os.FileInfo, error) {
 	f, err := os.OpenFile(s.cfg.Path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if err != nil {
@@ -105,7 +103,7 @@ func (s *source) open() (*os.File, os.FileInfo, error) {
 		case info.Mode()&os.ModeNamedPipe != 0:
 			what = "a pipe"
 		}
-		err = fmt.Errorf("%s is %s, and should be a regular file: it is read more than once", s.cfg.Path, what)
+		err = fmt.Errorf("%s is %s; a regular file is required, since it is read more than once", s.cfg.Path, what)
 	}
 	if err != nil {
 		f.Close()
@@ -123,27 +121,27 @@ func (s *source) Load(ctx context.Context, yield func(*attr.Device) error) error
 	s.mu.Lock()
 	s.loaded, s.rejected = before, attr.Rejected{}
 	s.mu.Unlock()
-	if err := s.half(f, before); err != nil {
+	if err := s.truncated(f, before); err != nil {
 		return err
 	}
 	bad, err := s.read(ctx, f, yield)
 	if err != nil {
 		return err
 	}
-	if bad && s.cut(f, before) {
-		return fmt.Errorf("%s: %w: the last row has no line end and is not a whole row: the file is half written", s.cfg.Path, attr.ErrHeldBack)
+	if bad && s.unterminated(f, before) {
+		return fmt.Errorf("%s: %w: the last row has no line end and is incomplete: the file is truncated", s.cfg.Path, attr.ErrHeldBack)
 	}
 	after, err := f.Stat()
 	if err != nil {
 		return err
 	}
 	if !same(before, after) {
-		return fmt.Errorf("%s: it was written to while it was read", s.cfg.Path)
+		return fmt.Errorf("%s: file was modified while it was read", s.cfg.Path)
 	}
 	return nil
 }
 
-// read reads the file. bad says that its last row is none.
+// read reads the file, and returns whether its last row was rejected.
 func (s *source) read(ctx context.Context, f io.Reader, yield func(*attr.Device) error) (bad bool, err error) {
 	in := newScanner(f, s.cfg.Comma)
 	cols, err := s.header(in)

@@ -30,7 +30,7 @@ func write(t testing.TB, text string) string {
 	return path
 }
 
-// load returns what a file gives: names, devices as texts, rejected rows.
+// load returns the names of a file's attributes, its devices as text, and its rejected rows.
 func load(t testing.TB, cfg Config) (names, devices, rejected []string, err error) {
 	t.Helper()
 	cfg.OnReject = func(line int, reason string) { rejected = append(rejected, fmt.Sprintf("%d: %s", line, reason)) }
@@ -50,7 +50,7 @@ func load(t testing.TB, cfg Config) (names, devices, rejected []string, err erro
 		return nil
 	})
 	if r := s.(attr.Rejecter).Rejected(); r.Rows != len(rejected) {
-		t.Errorf("%d rows rejected, %d told", r.Rows, len(rejected))
+		t.Errorf("%d rows rejected, %d reported", r.Rows, len(rejected))
 	}
 	return
 }
@@ -87,9 +87,9 @@ func TestLoad(t *testing.T) {
 				`3: "0a01020304" is not a MAC address`,
 				`4: "10.0.0.300" is not an IP address`,
 				"5: neither a MAC nor an IP address",
-				"6: 2 fields, where the first line names 3 columns",
+				"6: 2 fields for 3 columns",
 				`7: "fe80::1%eth0" is not an IP address`,
-				"8: 4 fields, where the first line names 3 columns",
+				"8: 4 fields for 3 columns",
 				`10: "00:00:00:00:00:00" is all zeros, not the MAC address of a device`,
 			},
 		},
@@ -97,18 +97,18 @@ func TestLoad(t *testing.T) {
 			text:  "mac,a\n0a0102030401,\"1\n0a0102030402,2\n0a0102030403,x\"3\"\n0a0102030404,\"4\"x\n0a0102030405,5\n0a0102030406,\"6",
 			names: []string{"a"}, devices: []string{"0a0102030402 2", "0a0102030405 5"},
 			rejected: []string{
-				"2: more after the closing quote of field 2",
-				"4: a quote within field 2, which does not begin with one",
-				"5: more after the closing quote of field 2",
-				"7: a quote is not closed",
+				"2: text after the closing quote of field 2",
+				"4: quote within unquoted field 2",
+				"5: text after the closing quote of field 2",
+				"7: unclosed quote",
 			},
 		},
 		"a row without end": {
 			text:  "mac,a\n0a0102030401,\"1\n0a0102030402," + long + "\n0a0102030403,3\n0a0102030404,4\n",
 			names: []string{"a"}, devices: []string{"0a0102030403 3", "0a0102030404 4"},
 			rejected: []string{
-				"2: the row is longer than 262144 octets: is a quote not closed?",
-				"3: the row is longer than 262144 octets: is a quote not closed?",
+				"2: row is longer than 262144 octets; is a quote not closed?",
+				"3: row is longer than 262144 octets; is a quote not closed?",
 			},
 		},
 		"lines are counted through quotes": {
@@ -138,17 +138,17 @@ func TestLoad(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	for name, tc := range map[string]struct{ text, want string }{
-		"empty":               {"", "devices.csv:1: the file is empty"},
-		"no key":              {"a,b\n1,2\n", "devices.csv:1: no column is called mac or ip"},
-		"twice":               {"mac,a,a\n", "devices.csv:1: two columns are called a"},
-		"two keys":            {"mac,MAC\n", "devices.csv:1: two columns are called mac"},
+		"empty":               {"", "devices.csv:1: empty file"},
+		"no key":              {"a,b\n1,2\n", "devices.csv:1: no column mac or ip"},
+		"twice":               {"mac,a,a\n", "devices.csv:1: duplicate column a"},
+		"two keys":            {"mac,MAC\n", "devices.csv:1: duplicate column mac"},
 		"no name":             {"mac,,a\n", "devices.csv:1: column 2 has no name"},
 		"another comma":       {"mac;a\n", "separated by ','"},
-		"quote":               {"mac,\"a\nb\n", "devices.csv:1: a quote is not closed"},
-		"bare CRs":            {"mac,a\r0a0102030405,1\r0a0102030406,2\r", "devices.csv:1: a CR that ends no line: save the file with LF or CR LF"},
-		"bare CRs, quotes":    {"\"mac\",\"a\"\r\"0a0102030405\",\"1\"\r", "devices.csv:1: a CR that ends no line: save the file with LF or CR LF"},
-		"bare CRs, one field": {"mac\r0a0102030405\r", "devices.csv:1: a CR that ends no line: save the file with LF or CR LF"},
-		"bare CRs, long":      {"mac,a\r" + strings.Repeat("0a0102030405,1\r", maxRecord/10), "longer than 262144 octets: a CR that ends no line: save the file with LF or CR LF"},
+		"quote":               {"mac,\"a\nb\n", "devices.csv:1: unclosed quote"},
+		"bare CRs":            {"mac,a\r0a0102030405,1\r0a0102030406,2\r", "devices.csv:1: CR without LF; save the file with LF or CR LF"},
+		"bare CRs, quotes":    {"\"mac\",\"a\"\r\"0a0102030405\",\"1\"\r", "devices.csv:1: CR without LF; save the file with LF or CR LF"},
+		"bare CRs, one field": {"mac\r0a0102030405\r", "devices.csv:1: CR without LF; save the file with LF or CR LF"},
+		"bare CRs, long":      {"mac,a\r" + strings.Repeat("0a0102030405,1\r", maxRecord/10), "longer than 262144 octets: CR without LF; save the file with LF or CR LF"},
 	} {
 		if _, _, _, err := load(t, Config{Path: write(t, tc.text)}); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v, want %q", name, err, tc.want)
@@ -159,7 +159,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// What is no regular file is refused at once: nobody may ever write to a pipe.
+// Files that are not regular are refused without waiting, as reading a pipe might.
 func TestOnlyRegularFiles(t *testing.T) {
 	dir := t.TempDir()
 	pipe := filepath.Join(dir, "pipe")
@@ -167,9 +167,9 @@ func TestOnlyRegularFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		pipe:        "is a pipe, and should be a regular file",
-		dir:         "is a directory, and should be a regular file",
-		"/dev/zero": "is a device, and should be a regular file",
+		pipe:        "is a pipe; a regular file is required",
+		dir:         "is a directory; a regular file is required",
+		"/dev/zero": "is a device; a regular file is required",
 	} {
 		done := make(chan [2]error, 1)
 		go func() {
@@ -221,7 +221,7 @@ func TestTooManyBadRows(t *testing.T) {
 	}
 }
 
-// A limit above the default is kept to by all that loads the file.
+// A limit above the default also holds for the store.
 func TestLimitAboveDefault(t *testing.T) {
 	text := "mac,a\n020000000001,1\n" + strings.Repeat("x,1\n", 1500)
 	src := New(Config{Path: write(t, text), MaxRejected: 1500})
@@ -244,7 +244,7 @@ func TestLimitAboveDefault(t *testing.T) {
 	}
 }
 
-// Columns that change while the file is in use are not read as what they were.
+// Columns that change while the file is in use are an error.
 func TestColumnsChange(t *testing.T) {
 	path := write(t, "mac,down,profile\n0a0102030405,100,gold\n")
 	s := New(Config{Path: path})
@@ -283,18 +283,18 @@ func TestWrittenWhileRead(t *testing.T) {
 		return os.WriteFile(path, []byte("mac,a\n0a0102030405,1\n0a0102030406,1\n"), 0o600)
 	})
 	if err == nil {
-		t.Error("a file that was written to while it was read is believed")
+		t.Error("a file that was modified while it was read is accepted")
 	}
 }
 
-// What is well formed is read as encoding/csv reads it, in whatever pieces it comes.
+// Well-formed files are read as encoding/csv reads them, however the reader splits them.
 func FuzzScan(f *testing.F) {
 	for _, s := range []string{"a,b\n1,2\n", "\"a\",\"b\"\"c\"\r\n", "a,\"b\nc\"\n\n\nd,e", "\"", "a\"b,c\n", "\"a\"b\n", ",\n,", "\r\n\r", "a\rb\n"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
 		if len(file) > 4096 {
-			return // octet by octet, that takes long and shows no more
+			return // octet by octet it takes long and shows no more
 		}
 		read := func(r io.Reader) (rows [][]string, bad int) {
 			s := newScanner(r, ',')
@@ -324,7 +324,7 @@ func FuzzScan(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// encoding/csv makes LF of a CR LF within quotes, and drops a lone CR at the file's end.
+		// encoding/csv turns CR LF within quotes into LF, and drops a CR at the end of the file.
 		norm := func(rows [][]string) string {
 			return strings.ReplaceAll(fmt.Sprintf("%q", slices.DeleteFunc(rows, func(r []string) bool {
 				return len(r) == 1 && strings.Trim(r[0], "\r") == ""

@@ -16,13 +16,13 @@ import (
 	"dcs/render/attr"
 )
 
-// same tells whether a file is the same and was not written to.
+// same reports whether a and b are the same file, not modified in between.
 func same(a, b os.FileInfo) bool {
 	return a != nil && b != nil && os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// Follow calls apply with nil when the file is another than the one that was loaded and has
-// settled. Directories are watched, since files are often replaced rather than written to.
+// Follow calls apply with nil when the file differs from the one that was loaded and has not changed for Config.Debounce. It
+// watches directories, since files are often replaced rather than written to.
 func (s *source) Follow(ctx context.Context, apply func([]attr.Change) error) error {
 	w, err := fsnotify.NewWatcher()
 	var events chan fsnotify.Event
@@ -33,34 +33,34 @@ func (s *source) Follow(ctx context.Context, apply func([]attr.Change) error) er
 		err = watch(w, s.cfg.Path)
 		events, errs = w.Events, w.Errors
 	}
-	if err != nil { // the kernel has no watch left to give
+	if err != nil { // no inotify watches left
 		poll = min(poll, time.Second)
 	}
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
-	settle := time.NewTimer(0) // it may have changed since it was loaded
-	defer settle.Stop()
-	settling := true
-	var last os.FileInfo // as it was when settle began to run
-	var half os.FileInfo // as it was found half written
+	debounce := time.NewTimer(0) // the file may have changed since it was loaded
+	defer debounce.Stop()
+	changing := true
+	var last os.FileInfo      // when debounce was started
+	var truncated os.FileInfo // when the file was last found truncated
 	for {
 		event := false
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-events:
-			event = true // of this file, or of any other in the directories
+			event = true // about this file, or any other in the directories
 		case _, open := <-errs: // events were lost
 			if !open {
 				errs = nil
 			}
 		case <-tick.C:
-		case <-settle.C:
-			settling = false
+		case <-debounce.C:
+			changing = false
 		}
 		now, err := os.Stat(s.cfg.Path)
 		if (err != nil || !same(now, last) || !event) && w != nil {
-			_ = watch(w, s.cfg.Path) // a link may lead elsewhere now; what cannot be watched is polled
+			_ = watch(w, s.cfg.Path) // a link may have changed; what cannot be watched is polled
 		}
 		if err != nil {
 			continue // it is being replaced
@@ -74,15 +74,15 @@ func (s *source) Follow(ctx context.Context, apply func([]attr.Change) error) er
 			continue
 		case !same(now, last):
 			last = now
-			settling = true
-			settle.Reset(s.cfg.Debounce)
+			changing = true
+			debounce.Reset(s.cfg.Debounce)
 			continue
-		case event || settling:
+		case event || changing:
 			continue
-		case !same(now, half) && s.halfNow():
-			half = now // whoever writes it has until then to write the rest
-			settling = true
-			settle.Reset(s.cfg.Poll)
+		case !same(now, truncated) && s.truncatedNow():
+			truncated = now // its writer has until the next poll to complete it
+			changing = true
+			debounce.Reset(s.cfg.Poll)
 			continue
 		}
 		if err := apply(nil); err != nil {
@@ -91,21 +91,21 @@ func (s *source) Follow(ctx context.Context, apply func([]attr.Change) error) er
 	}
 }
 
-// watch watches the directories of path: where the file is, and where each link is that leads to it.
+// watch watches the directory of the file, and those of all symbolic links on the way to it.
 func watch(w *fsnotify.Watcher, path string) error {
 	dirs, err := directories(path)
 	for _, dir := range dirs {
-		err = errors.Join(err, w.Add(dir)) // one that is watched already stays so
+		err = errors.Join(err, w.Add(dir)) // no effect if it is watched already
 	}
 	for _, dir := range w.WatchList() {
 		if !slices.Contains(dirs, dir) {
-			_ = w.Remove(dir) // or it has gone by itself
+			_ = w.Remove(dir) // fails if the directory is gone
 		}
 	}
 	return err
 }
 
-// directories returns the directory of a file, free of links, and those that hold the links on the way to it.
+// directories returns the directory of a file, with symbolic links resolved, and those of the links on the way to it.
 func directories(path string) ([]string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -117,14 +117,14 @@ func directories(path string) ([]string, error) {
 		next := filepath.Join(at, rest[0])
 		rest = rest[1:]
 		target, err := os.Readlink(next)
-		if err != nil { // it is no link, or nothing yet
+		if err != nil { // not a link, or it does not exist
 			if len(rest) == 0 {
 				dirs = append(dirs, at)
 			}
 			at = next
 			continue
 		}
-		if links++; links > 40 { // as Linux has it
+		if links++; links > 40 { // the limit of Linux
 			return dirs, fmt.Errorf("%s: %w", path, syscall.ELOOP)
 		}
 		dirs = append(dirs, at)

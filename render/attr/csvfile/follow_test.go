@@ -14,7 +14,7 @@ import (
 	"dcs/render/attr"
 )
 
-// A file that is changed, replaced, removed and put back is loaded anew, once for each time it has settled.
+// A file that is written, replaced, removed and put back is loaded once for each change, when it has not changed for a while.
 func TestFollow(t *testing.T) {
 	path := write(t, "mac,a\n0a0102030405,1\n")
 	s := New(Config{Path: path, Debounce: 100 * time.Millisecond, Poll: time.Hour})
@@ -27,27 +27,26 @@ func TestFollow(t *testing.T) {
 		return value
 	}
 	load()
-	told := make(chan struct{}, 10)
+	loads := make(chan struct{}, 10)
 	done := make(chan error)
 	go func() {
 		done <- s.Follow(ctx, func(c []attr.Change) error {
 			if c != nil {
-				t.Error("changes of a source that cannot tell them")
+				t.Error("changes from a source that can only be loaded")
 			}
 			load()
-			told <- struct{}{}
+			loads <- struct{}{}
 			return nil
 		})
 	}()
 	wait := func(what string) {
 		t.Helper()
 		select {
-		case <-told:
+		case <-loads:
 		case <-time.After(30 * time.Second):
-			t.Fatalf("not told: %s", what)
+			t.Fatalf("not loaded: %s", what)
 		}
 	}
-	time.Sleep(50 * time.Millisecond)
 	if err := os.WriteFile(path, []byte("mac,a\n0a0102030405,22\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -62,20 +61,22 @@ func TestFollow(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(60 * time.Millisecond)
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range 20 { // written bit by bit
+	for i := range 20 { // written slowly
 		fmt.Fprintf(f, "%s", []string{"mac,a\n0a010203", "0405,4\n", "\n"}[min(i, 2)])
 		time.Sleep(2 * time.Millisecond)
 	}
 	f.Close()
-	wait("written anew")
-	time.Sleep(300 * time.Millisecond)
-	if len(told) != 0 {
-		t.Error("told of a change that there was not")
+	wait("written again")
+	if err := os.WriteFile(path, []byte("mac,a\n0a0102030405,last\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wait("the last change")
+	if len(loads) != 0 {
+		t.Error("loaded without a change")
 	}
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
@@ -83,16 +84,19 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-// follow follows a file that is not polled. What it returns waits until the file was loaded with a value.
+// follow follows a file without polling it. It returns a function that waits until the file is loaded with a value.
 func follow(t *testing.T, path string) (wait func(value string)) {
 	t.Helper()
 	s := New(Config{Path: path, Debounce: 50 * time.Millisecond, Poll: time.Hour})
 	values := make(chan string, 100)
 	load := func() error {
-		return s.Load(t.Context(), func(d *attr.Device) error {
-			values <- d.Values[0]
+		value := ""
+		err := s.Load(t.Context(), func(d *attr.Device) error {
+			value = d.Values[0]
 			return nil
 		})
+		values <- value // now that the file is read: the test writes to it next
+		return err
 	}
 	if err := load(); err != nil {
 		t.Fatal(err)
@@ -112,11 +116,10 @@ func follow(t *testing.T, path string) (wait func(value string)) {
 			select {
 			case v := <-values:
 				if v == value {
-					time.Sleep(100 * time.Millisecond) // what is watched is so by now
 					return
 				}
 			case <-end:
-				t.Fatalf("not told of %s", value)
+				t.Fatalf("%s was not loaded", value)
 			}
 		}
 	}
@@ -131,7 +134,7 @@ func put(t *testing.T, path, value string) {
 	}
 }
 
-// A neighbour that is written to all the time does not keep a change from being noticed.
+// A change is noticed although another file of the directory is written to all the time.
 func TestFollowBesideBusyFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "devices.csv")
 	put(t, path, "one")
@@ -155,7 +158,7 @@ func TestFollowBesideBusyFile(t *testing.T) {
 	wait("number two")
 }
 
-// A change is noticed behind links: in the file that one leads to, and of where one leads.
+// Changes are noticed behind symbolic links: of the target file, and of the links themselves.
 func TestFollowLinks(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
@@ -191,7 +194,7 @@ func TestFollowLinks(t *testing.T) {
 	wait("four")
 }
 
-// A link that leads in a circle is an error, and no loop.
+// A cycle of symbolic links is an error.
 func TestDirectories(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {

@@ -7,24 +7,24 @@ import (
 	"strings"
 )
 
-// maxRecord is how long a row may be. A quote that is never closed is found out after as much.
+// maxRecord is the longest row, in octets. It bounds how far an unclosed quote reaches.
 const maxRecord = 256 << 10
 
-// scanner takes a file apart into rows and fields as RFC 4180 has it. A row that is wrong costs
-// that row alone, wherever its quotes may seem to end.
+// scanner splits a file into rows and fields as of RFC 4180. After a malformed row it continues with the next line, wherever
+// the row's quotes may seem to end.
 type scanner struct {
 	r     io.Reader
 	comma byte
 	buf   []byte
-	start int // of what was not taken yet
+	start int // buf[start:end] is still to be read
 	end   int
-	line  int // of what begins at start, from 1
+	line  int // number of the line at start, from 1
 	eof   bool
 
 	fields []string
 }
 
-// badRow says what is wrong with a row.
+// badRow is the error of a malformed row.
 type badRow struct {
 	line   int
 	reason string
@@ -36,7 +36,7 @@ func newScanner(r io.Reader, comma byte) *scanner {
 	return &scanner{r: r, comma: comma, buf: make([]byte, 2*maxRecord), line: 1}
 }
 
-// fill reads more; it returns io.EOF if there is none.
+// fill reads more of the file. It returns io.EOF at its end.
 func (s *scanner) fill() error {
 	if s.eof {
 		return io.EOF
@@ -54,21 +54,21 @@ func (s *scanner) fill() error {
 	return err
 }
 
-// next returns the fields of the next row that is not empty, and its line. They are valid
-// until the next call. The error is a *badRow, after which the next row can be read, or io.EOF, or the reader's.
+// next returns the fields of the next row that is not empty, and its line. They are valid until the next call. The error is a
+// *badRow, after which the next row can be read, io.EOF, or that of the reader.
 func (s *scanner) next() (fields []string, line int, err error) {
 	for {
 		n, lines, reason := s.row(s.buf[s.start:s.end])
 		switch {
 		case reason != "":
 		case n > maxRecord || n == 0 && s.end-s.start > maxRecord:
-			if reason = fmt.Sprintf("the row is longer than %d octets: is a quote not closed?", maxRecord); hasBareCR(s.buf[s.start:s.end]) {
-				reason = fmt.Sprintf("the row is longer than %d octets: %s", maxRecord, bareCR)
+			if reason = fmt.Sprintf("row is longer than %d octets; is a quote not closed?", maxRecord); hasBareCR(s.buf[s.start:s.end]) {
+				reason = fmt.Sprintf("row is longer than %d octets: %s", maxRecord, bareCR)
 			}
 		case n > 0:
 		case s.eof && s.start == s.end:
 			return nil, s.line, io.EOF
-		default: // not all of it is there
+		default: // incomplete
 			if err := s.fill(); err != nil {
 				return nil, s.line, err
 			}
@@ -90,7 +90,7 @@ func (s *scanner) next() (fields []string, line int, err error) {
 	}
 }
 
-// skipLine goes on to the next line.
+// skipLine skips the rest of the line.
 func (s *scanner) skipLine() error {
 	s.line++
 	for {
@@ -108,12 +108,12 @@ func (s *scanner) skipLine() error {
 	}
 }
 
-// row takes a row off the front of b. It returns how many octets and lines it has: no octets if
-// its end is not in b, and a reason if it is not a row.
+// row parses the row at the beginning of b. It returns its octets and lines: no octets if b does not hold all of it, and a
+// reason if it is malformed.
 func (s *scanner) row(b []byte) (n, lines int, reason string) {
 	s.fields = s.fields[:0]
 	end, plain := s.rowEnd(b)
-	if plain && end >= 0 { // the usual row: no quote in it
+	if plain && end >= 0 { // the common case: no quotes
 		text := string(trimCR(b[:end]))
 		for {
 			i := strings.IndexByte(text, s.comma)
@@ -135,7 +135,7 @@ func (s *scanner) row(b []byte) (n, lines int, reason string) {
 			lines += newlines
 			switch {
 			case !ok && s.eof:
-				return 0, 0, "a quote is not closed"
+				return 0, 0, "unclosed quote"
 			case !ok:
 				return 0, 0, ""
 			}
@@ -145,7 +145,7 @@ func (s *scanner) row(b []byte) (n, lines int, reason string) {
 			i := at
 			for i < len(b) && b[i] != s.comma && b[i] != '\n' {
 				if b[i] == '"' {
-					return 0, 0, fmt.Sprintf("a quote within field %d, which does not begin with one", len(s.fields)+1)
+					return 0, 0, fmt.Sprintf("quote within unquoted field %d", len(s.fields)+1)
 				}
 				i++
 			}
@@ -176,12 +176,12 @@ func (s *scanner) row(b []byte) (n, lines int, reason string) {
 		case b[at] == '\r':
 			return 0, 0, bareCR
 		default:
-			return 0, 0, fmt.Sprintf("more after the closing quote of field %d", len(s.fields))
+			return 0, 0, fmt.Sprintf("text after the closing quote of field %d", len(s.fields))
 		}
 	}
 }
 
-// rowEnd returns where the first line of b ends, -1 if it is not known yet, and whether it has no quote.
+// rowEnd returns the index of the end of b's first line, -1 if it is not in b, and whether the line has no quote.
 func (s *scanner) rowEnd(b []byte) (end int, plain bool) {
 	end = bytes.IndexByte(b, '\n')
 	if end < 0 {
@@ -193,8 +193,8 @@ func (s *scanner) rowEnd(b []byte) (end int, plain bool) {
 	return end, bytes.IndexByte(b[:end], '"') < 0
 }
 
-// quoted reads a quoted field off the front of b. It is not ok if its end is not in b, or if what
-// follows it, which tells a closing quote from one of a pair, is not and may yet come.
+// quoted parses the quoted field at the beginning of b. It is not ok if b does not hold its end, or not enough of what follows
+// to tell a closing quote from an escaped one.
 func quoted(b []byte, eof bool) (text string, size int, ok bool, newlines int) {
 	var out []byte
 	from := 1
@@ -204,7 +204,7 @@ func quoted(b []byte, eof bool) (text string, size int, ok bool, newlines int) {
 			return "", 0, false, 0
 		}
 		i += from
-		// Two octets more are wanted: of a CR LF, which must not be parted.
+		// Two more octets are needed, so that a CR LF is not split.
 		if i+2 >= len(b) && !eof {
 			return "", 0, false, 0
 		}
@@ -218,8 +218,8 @@ func quoted(b []byte, eof bool) (text string, size int, ok bool, newlines int) {
 	}
 }
 
-// bareCR is said of a file with the line ends of old Macintoshes.
-const bareCR = "a CR that ends no line: save the file with LF or CR LF at the end of each line"
+// bareCR is the reason for rows of files with the line ends of old Macintoshes.
+const bareCR = "CR without LF; save the file with LF or CR LF at the end of each line"
 
 func hasBareCR(b []byte) bool {
 	return bytes.Count(b, []byte{'\r'}) > bytes.Count(b, []byte("\r\n"))

@@ -11,7 +11,7 @@ import (
 
 var _ attr.Marker = (*source)(nil)
 
-// Mark implements [attr.Marker]: the octets of the file.
+// Mark implements [attr.Marker]. It returns the size of the file in octets.
 func (s *source) Mark() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -23,26 +23,26 @@ func (s *source) SetMark(mark string) {
 	n, _ := strconv.ParseInt(mark, 10, 64)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.before = n
+	s.servedSize = n
 }
 
-// half returns an error that wraps [attr.ErrHeldBack] if a file has no line end after its last row and fewer octets than the
-// one that is served.
-func (s *source) half(f io.ReaderAt, info os.FileInfo) error {
+// truncated returns an error that wraps [attr.ErrHeldBack] if a file has no line end after its last row and is smaller than
+// the one that is in service.
+func (s *source) truncated(f io.ReaderAt, info os.FileInfo) error {
 	s.mu.Lock()
-	before := s.before
+	before := s.servedSize
 	s.mu.Unlock()
-	if info.Size() >= before || !s.cut(f, info) {
+	if info.Size() >= before || !s.unterminated(f, info) {
 		return nil
 	}
-	return fmt.Errorf("%s: %w: the last row has no line end, and the file has %d octets, fewer than the %d that were loaded before: it is half written",
-		s.cfg.Path, attr.ErrHeldBack, info.Size(), before)
+	return fmt.Errorf("%s: %w: the last row has no line end, and the file has shrunk from %d to %d octets: it is truncated",
+		s.cfg.Path, attr.ErrHeldBack, before, info.Size())
 }
 
-// cut tells whether a file ends without a line end, and whether that matters.
-func (s *source) cut(f io.ReaderAt, info os.FileInfo) bool {
+// unterminated reports whether a file ends without a line end. It is always false if the size in service is unknown.
+func (s *source) unterminated(f io.ReaderAt, info os.FileInfo) bool {
 	s.mu.Lock()
-	matters := s.before > 0
+	matters := s.servedSize > 0
 	s.mu.Unlock()
 	if !matters || info.Size() == 0 {
 		return matters
@@ -52,12 +52,12 @@ func (s *source) cut(f io.ReaderAt, info os.FileInfo) bool {
 	return err != nil || last[0] != '\n'
 }
 
-// halfNow tells whether the file is half written as it stands.
-func (s *source) halfNow() bool {
+// truncatedNow reports whether the file is truncated at this moment.
+func (s *source) truncatedNow() bool {
 	f, info, err := s.open()
 	if err != nil {
-		return false // the load says why
+		return false // the next load reports the error
 	}
 	defer f.Close()
-	return s.half(f, info) != nil
+	return s.truncated(f, info) != nil
 }

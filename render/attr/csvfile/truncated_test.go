@@ -10,29 +10,29 @@ import (
 	"dcs/render/attr"
 )
 
-// What becomes of a file at its next load, by what it was and what it is then.
-func TestHalfWritten(t *testing.T) {
+// A file that has become truncated since the last load is held back.
+func TestTruncated(t *testing.T) {
 	const full = "mac,profile,down\n0a0102030405,gold,1000\n0a0102030406,gold,1000900\n"
 	for name, tc := range map[string]struct {
 		before, now string
-		held        string // what is said; empty: it is loaded
-		fails       string // another error
+		heldBack    string // text of the error; empty: it is loaded
+		fails       string // text of another error
 	}{
-		"cut in a value":                 {before: full, now: strings.TrimSuffix(full, "00900\n"), held: "is half written"},
-		"cut between rows, its LF, too":  {before: full, now: "mac,profile,down\n0a0102030405,gold,1000", held: "fewer than the"},
+		"cut in a value":                 {before: full, now: strings.TrimSuffix(full, "00900\n"), heldBack: "truncated"},
+		"cut between rows, its LF, too":  {before: full, now: "mac,profile,down\n0a0102030405,gold,1000", heldBack: "has shrunk from"},
 		"cut after a row":                {before: full, now: "mac,profile,down\n0a0102030405,gold,1000\n"}, // the guard counts
-		"cut in the header":              {before: full, now: "mac,prof", held: "is half written"},
-		"cut between CR and LF":          {before: full, now: "mac,profile,down\r\n0a0102030405,gold,1\r", held: "is half written"},
-		"emptied":                        {before: full, now: "", held: "is half written"},
-		"cut in a quoted value":          {before: full, now: "mac,profile,down\n0a0102030405,\"go", held: "is half written"},
-		"grown, and cut in a row":        {before: full, now: full + "0a0102030407,go", held: "is not a whole row"},
-		"grown, and cut in a quote":      {before: full, now: full + "0a0102030407,\"go\nld", held: "is not a whole row"},
+		"cut in the header":              {before: full, now: "mac,prof", heldBack: "truncated"},
+		"cut between CR and LF":          {before: full, now: "mac,profile,down\r\n0a0102030405,gold,1\r", heldBack: "truncated"},
+		"emptied":                        {before: full, now: "", heldBack: "truncated"},
+		"cut in a quoted value":          {before: full, now: "mac,profile,down\n0a0102030405,\"go", heldBack: "truncated"},
+		"grown, and cut in a row":        {before: full, now: full + "0a0102030407,go", heldBack: "is incomplete"},
+		"grown, and cut in a quote":      {before: full, now: full + "0a0102030407,\"go\nld", heldBack: "is incomplete"},
 		"grown, without a last line end": {before: full, now: full + "0a0102030407,gold,1"},
 		"a bad row with a line end":      {before: full, now: full + "0a0102030407,gold\n"},
 		"as before, without a line end":  {before: strings.TrimSuffix(full, "\n"), now: strings.TrimSuffix(full, "\n")},
 		"never loaded":                   {now: strings.TrimSuffix(full, "00900\n")},
 		"never loaded, a bad last row":   {now: full + "0a0102030407,go"},
-		"never loaded, empty":            {now: "", fails: "the file is empty"},
+		"never loaded, empty":            {now: "", fails: "empty file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := write(t, tc.before)
@@ -50,7 +50,7 @@ func TestHalfWritten(t *testing.T) {
 			if err := os.WriteFile(path, []byte(tc.now), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			loadIt := func(mark string) error { // as after a start
+			loadIt := func(mark string) error { // as after a restart
 				s := New(Config{Path: path}).(attr.Marker)
 				s.SetMark(mark)
 				_, err := s.Open(t.Context())
@@ -61,9 +61,9 @@ func TestHalfWritten(t *testing.T) {
 			}
 			err := loadIt(mark)
 			switch {
-			case tc.held != "":
-				if !errors.Is(err, attr.ErrHeldBack) || !strings.Contains(err.Error(), tc.held) {
-					t.Errorf("%v, want %q", err, tc.held)
+			case tc.heldBack != "":
+				if !errors.Is(err, attr.ErrHeldBack) || !strings.Contains(err.Error(), tc.heldBack) {
+					t.Errorf("%v, want %q", err, tc.heldBack)
 				}
 			case tc.fails != "":
 				if err == nil || errors.Is(err, attr.ErrHeldBack) || !strings.Contains(err.Error(), tc.fails) {
@@ -79,8 +79,8 @@ func TestHalfWritten(t *testing.T) {
 	}
 }
 
-// A file that is half written for a moment is not told of at all; one that stays so is.
-func TestFollowHalfWritten(t *testing.T) {
+// A file that is truncated for a moment is not reported; one that remains truncated is.
+func TestFollowTruncated(t *testing.T) {
 	const full = "mac,a\n0a0102030405,1\n0a0102030406,2\n"
 	path := write(t, full)
 	s := New(Config{Path: path, Debounce: 5 * time.Millisecond, Poll: 200 * time.Millisecond})
@@ -113,7 +113,7 @@ func TestFollowHalfWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := next(); !errors.Is(err, attr.ErrHeldBack) {
-		t.Errorf("a file that stays half written: %v", err)
+		t.Errorf("a file that remains truncated: %v", err)
 	}
 	if err := os.WriteFile(path, []byte(full+"0a0102030407,3\n"), 0o600); err != nil {
 		t.Fatal(err)

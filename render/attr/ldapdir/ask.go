@@ -22,7 +22,7 @@ func (s asker) Ask(ctx context.Context, mac device.MAC, ip netip.Addr) (d attr.D
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
 	for try := 0; ; try++ {
-		c, fresh, err := s.kept(ctx)
+		c, fresh, err := s.sharedConn(ctx)
 		if err != nil {
 			return d, false, err
 		}
@@ -50,7 +50,7 @@ func (s asker) Ask(ctx context.Context, mac device.MAC, ip netip.Addr) (d attr.D
 }
 
 // kept returns the connection for Ask, and whether it is new.
-func (s *source) kept(ctx context.Context) (c *conn, fresh bool, err error) {
+func (s *source) sharedConn(ctx context.Context) (c *conn, fresh bool, err error) {
 	s.mu.Lock()
 	c = s.shared
 	s.mu.Unlock()

@@ -14,27 +14,13 @@ import (
 	"dcs/render/secret"
 )
 
-// hidden is an error whose text shows no password.
-type hidden struct {
-	text string
-	err  error
-}
-
-func (h *hidden) Error() string { return h.text }
-
-func (h *hidden) Unwrap() error { return h.err }
-
 func (s *source) wrap(ctx context.Context, step string, err error) error {
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 		err = fmt.Errorf("%w (%w)", cause, err)
 	}
-	text := s.cfg.Name + ": " + step + ": " + err.Error()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.password != "" {
-		text = strings.ReplaceAll(text, s.password, "****")
-	}
-	return &hidden{text, err}
+	return secret.Hide(s.cfg.Name+": "+step+": "+err.Error(), err, s.password)
 }
 
 // conn is a connection with what is below it, which can be closed without waiting.
@@ -77,15 +63,15 @@ func (s *source) connect(ctx context.Context) (*conn, error) {
 			return nil, s.wrap(ctx, "ca_file", fmt.Errorf("%s has no certificate in PEM", s.cfg.CAFile))
 		}
 	}
-	password := ""
+	var password secret.Text
 	if s.cfg.BindDN != "" {
 		b, err := secret.Read(s.cfg.PasswordFile, secret.MaxSize)
 		if err != nil {
 			return nil, s.wrap(ctx, "password_file", err)
 		}
-		password, _, _ = strings.Cut(string(b), "\n")
-		password = strings.TrimSuffix(password, "\r")
-		if password == "" { // which a server would take for an anonymous bind
+		line, _, _ := strings.Cut(string(b), "\n")
+		password = secret.New(strings.TrimSuffix(line, "\r"))
+		if password.IsZero() { // a server would take it for an anonymous bind
 			return nil, s.wrap(ctx, "password_file", fmt.Errorf("the first line of %s is empty", s.cfg.PasswordFile))
 		}
 		s.mu.Lock()
@@ -118,7 +104,7 @@ func (s *source) connect(ctx context.Context) (*conn, error) {
 		}
 	}
 	if s.cfg.BindDN != "" {
-		if err := c.Bind(s.cfg.BindDN, password); err != nil {
+		if err := c.Bind(s.cfg.BindDN, password.Reveal()); err != nil {
 			c.close()
 			return nil, s.wrap(ctx, "bind as "+s.cfg.BindDN, err)
 		}

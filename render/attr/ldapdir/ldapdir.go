@@ -20,6 +20,7 @@ import (
 
 	"dcs/render/attr"
 	"dcs/render/device"
+	"dcs/render/secret"
 )
 
 // Config says where devices are and how to ask for them.
@@ -82,7 +83,7 @@ type source struct {
 	names []string // ours
 
 	mu       sync.Mutex
-	password string
+	password secret.Text
 	shared   *conn // for Ask
 	rejected attr.Rejected
 	loaded   bool

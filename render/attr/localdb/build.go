@@ -34,8 +34,8 @@ type Stats struct {
 
 func (h *header) stats() Stats {
 	s := Stats{
-		Devices: h.macs + h.tail - h.lost, WithMAC: h.macs, WithIP: h.ips,
-		Duplicates: h.replaced + h.lost, SharedIPs: h.sharedIPs, Bytes: h.fileLen,
+		Devices: h.macs + h.tail - h.orphaned, WithMAC: h.macs, WithIP: h.ips,
+		Duplicates: h.replaced + h.orphaned, SharedIPs: h.sharedIPs, Bytes: h.fileLen,
 	}
 	for i := range h.cols {
 		s.ValueBytes += h.cols[i].values.len
@@ -249,7 +249,7 @@ func (b *Builder) CommitFunc(room int, meta func(st Stats, values []int) ([]byte
 	defer f.Abort()
 	h, err := b.write(f.File, room, meta)
 	if err == nil {
-		err = b.keepOwner(f.File)
+		err = b.preserveOwner(f.File)
 	}
 	if err == nil {
 		err = f.Commit()
@@ -261,7 +261,7 @@ func (b *Builder) CommitFunc(room int, meta func(st Stats, values []int) ([]byte
 }
 
 // keepOwner gives f the owner and the mode of the file that it replaces.
-func (b *Builder) keepOwner(f *os.File) error {
+func (b *Builder) preserveOwner(f *os.File) error {
 	former, err := os.Stat(b.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

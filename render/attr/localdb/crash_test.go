@@ -16,6 +16,7 @@ import (
 
 	"dcs/bench/require"
 	"dcs/render/attr"
+	"dcs/render/internal/rendertest"
 )
 
 // crashFleet adds the devices of one version of a file: 6,000, each with that version as its value.
@@ -124,12 +125,8 @@ func TestKilled(t *testing.T) {
 
 // A full disk ends a build, wherever it is, and leaves the file that was there.
 func TestDiskFull(t *testing.T) {
-	require.Root(t) // to mount a small file system
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) }()
+	rendertest.MountTmpfs(t, dir, "8m")
 	path := filepath.Join(dir, "devices")
 	if err := crashBuild(path, "1"); err != nil {
 		t.Fatal(err)

@@ -35,24 +35,24 @@ func (db *DB) Damaged() error {
 }
 
 // DamagedReads counts look-ups that have met what is damaged. One that finds nothing meanwhile may have missed a device.
-func (db *DB) DamagedReads() uint64 { return db.misread.Load() }
+func (db *DB) DamagedReads() uint64 { return db.damagedReads.Load() }
 
 // MarkDamaged has the file taken for damaged, because why.
-func (db *DB) MarkDamaged(why error) { db.spoiled("%w", why) }
+func (db *DB) MarkDamaged(why error) { db.setDamaged("%w", why) }
 
 // spoiled notes that the file is damaged.
-func (db *DB) spoiled(format string, args ...any) {
+func (db *DB) setDamaged(format string, args ...any) {
 	if db.damage.Load() == nil {
 		err := fmt.Errorf("%w: "+format, append([]any{ErrDamaged}, args...)...)
 		db.damage.CompareAndSwap(nil, &err)
 	}
-	db.whole.Store(false)
+	db.verified.Store(false)
 }
 
 // misreads notes that a look-up has met what is damaged.
-func (db *DB) misreads(format string, args ...any) {
-	db.spoiled(format, args...)
-	db.misread.Add(1)
+func (db *DB) damagedRead(format string, args ...any) {
+	db.setDamaged(format, args...)
+	db.damagedReads.Add(1)
 }
 
 // Contains reports whether addr is in the memory that the file is mapped to.
@@ -71,7 +71,7 @@ func (db *DB) Altered() bool {
 
 // ForgetVerified has all of the file compared with its sums again, when it is read next or by Verify.
 func (db *DB) ForgetVerified() {
-	db.whole.Store(false)
+	db.verified.Store(false)
 	for i := range db.checked {
 		db.checked[i].Store(0)
 	}
@@ -87,7 +87,7 @@ func (db *DB) recovered() {
 	if addr, ok := mapped.Fault(r); !ok || !db.Contains(addr) {
 		panic(r) //nolint:forbidigo // not ours: it goes on
 	}
-	db.misreads("%w", mapped.ErrCut)
+	db.damagedRead("%w", mapped.ErrCut)
 }
 
 // lookupAll answers queries, and returns whether the file is whole as far as it was read.
@@ -104,8 +104,8 @@ func (db *DB) lookupAll(queries []attr.Query) (whole bool) {
 
 // lookupDamaged answers a query from a file that is known to be damaged.
 func (db *DB) lookupDamaged(q *attr.Query) {
-	before := db.misread.Load()
-	if !db.lookupCopy(q) || !q.Found && db.misread.Load() != before {
+	before := db.damagedReads.Load()
+	if !db.lookupCopy(q) || !q.Found && db.damagedReads.Load() != before {
 		q.Values, q.Found, q.Owner, q.Damaged, q.Addr = q.Values[:0], false, device.MAC{}, true, netip.Addr{}
 	}
 }
@@ -153,7 +153,7 @@ func (db *DB) recheck(off, n uint64) {
 	for b := (off - db.start) / blockSize; b <= (off+n-1-db.start)/blockSize; b++ {
 		at := db.start + b*blockSize
 		if !db.compareBlock(b, db.data[at:at+blockSize]) {
-			db.misread.Add(1)
+			db.damagedReads.Add(1)
 		}
 	}
 }

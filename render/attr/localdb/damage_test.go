@@ -49,13 +49,13 @@ func TestZeroed(t *testing.T) {
 		},
 		"taken for whole when damage was found": func(db *DB) {
 			db.MarkDamaged(os.ErrInvalid)
-			db.whole.Store(true)
+			db.verified.Store(true)
 		},
 		"distrusted": func(db *DB) {
 			if err := db.Verify(t.Context()); err != nil {
 				t.Error(err)
 			}
-			db.whole.Store(false) // as Distrust begins
+			db.verified.Store(false) // as Distrust begins
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestAlteredMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	db.MarkDamaged(os.ErrInvalid)
-	db.whole.Store(true)
+	db.verified.Store(true)
 	queries := []attr.Query{{MAC: mac(1)}}
 	if db.LookupBatch(queries); queries[0].Found || !queries[0].Damaged {
 		t.Errorf("%+v", queries[0])

@@ -28,10 +28,10 @@ type DB struct {
 	cols  []place
 	names []string
 
-	whole   atomic.Bool // all blocks are verified
-	checked []atomic.Uint64
-	damage  atomic.Pointer[error]
-	misread atomic.Uint64 // look-ups that met what is damaged
+	verified     atomic.Bool // all blocks are verified
+	checked      []atomic.Uint64
+	damage       atomic.Pointer[error]
+	damagedReads atomic.Uint64 // look-ups that met what is damaged
 
 	file    *os.File
 	stat    unix.Stat_t // of the file when it was opened

@@ -21,34 +21,34 @@ type column struct {
 
 // header is what the file says of itself.
 type header struct {
-	fileLen   uint64
-	macs      uint64 // rows found by MAC address
-	slots     uint64 // rows that hashes are spread over
-	table     uint64 // rows of the hash table, those past slots too
-	tail      uint64 // rows after the table, of devices without a MAC address
-	rowSize   uint64
-	way       uint64 // longest way in the table
-	ips       uint64 // addresses in the index
-	ipSlots   uint64
-	ipWay     uint64
-	replaced  uint64 // devices that a later one replaced before rows were written
-	lost      uint64 // rows of the tail that nothing leads to, because a device with a MAC address took theirs
-	sharedIPs uint64 // addresses that a device of the table lost to a later one
-	rows      section
-	index     section
-	v6        section
-	sums      section
-	sumsCRC   uint64
-	ipInRows  uint64 // octets of a row's IP address: 0 or 4
-	cols      []column
-	meta      []byte
+	fileLen    uint64
+	macs       uint64 // rows found by MAC address
+	slots      uint64 // rows that hashes are spread over
+	table      uint64 // rows of the hash table, those past slots too
+	tail       uint64 // rows after the table, of devices without a MAC address
+	rowSize    uint64
+	maxProbe   uint64 // longest way in the table
+	ips        uint64 // addresses in the index
+	ipSlots    uint64
+	ipMaxProbe uint64
+	replaced   uint64 // devices that a later one replaced before rows were written
+	orphaned   uint64 // rows of the tail that nothing leads to, because a device with a MAC address took theirs
+	sharedIPs  uint64 // addresses that a device of the table lost to a later one
+	rows       section
+	index      section
+	v6         section
+	sums       section
+	sumsCRC    uint64
+	ipInRows   uint64 // octets of a row's IP address: 0 or 4
+	cols       []column
+	meta       []byte
 }
 
 // fields lists the header's numbers in the file's order.
 func (h *header) fields() []*uint64 {
 	return []*uint64{
-		&h.fileLen, &h.macs, &h.slots, &h.table, &h.tail, &h.rowSize, &h.way,
-		&h.ips, &h.ipSlots, &h.ipWay, &h.replaced, &h.lost, &h.sharedIPs,
+		&h.fileLen, &h.macs, &h.slots, &h.table, &h.tail, &h.rowSize, &h.maxProbe,
+		&h.ips, &h.ipSlots, &h.ipMaxProbe, &h.replaced, &h.orphaned, &h.sharedIPs,
 		&h.rows.off, &h.rows.len, &h.index.off, &h.index.len, &h.v6.off, &h.v6.len,
 		&h.sums.off, &h.sums.len, &h.sumsCRC, &h.ipInRows,
 	}
@@ -153,7 +153,7 @@ func decodeHeader(b []byte, fileLen uint64) (*header, error) {
 	if h.fileLen != fileLen {
 		return nil, fmt.Errorf("%w: it has %d octets, not the %d that were written", ErrDamaged, fileLen, h.fileLen)
 	}
-	if what := h.wrong(uint64(size)); what != "" {
+	if what := h.inconsistency(uint64(size)); what != "" {
 		return nil, fmt.Errorf("%w: %s", ErrDamaged, what)
 	}
 	return h, nil
@@ -161,7 +161,7 @@ func decodeHeader(b []byte, fileLen uint64) (*header, error) {
 
 // wrong tells what does not fit together in a header of size octets; "" if all does. Whatever
 // passes can be looked up without reading outside of the file.
-func (h *header) wrong(size uint64) string {
+func (h *header) inconsistency(size uint64) string {
 	at := size
 	next := func(s section) bool { // sections follow one another, each from a block's beginning
 		ok := s.off == at && s.len <= h.fileLen && s.off <= h.fileLen-s.len
@@ -169,7 +169,7 @@ func (h *header) wrong(size uint64) string {
 		return ok
 	}
 	if h.table > MaxDevices || h.tail > MaxDevices || h.table+h.tail > MaxDevices || h.slots > MaxDevices ||
-		h.ipSlots > MaxDevices || h.macs > h.table || h.ips > h.index.len/slotSize || h.way > maxWay || h.ipWay > maxWay {
+		h.ipSlots > MaxDevices || h.macs > h.table || h.ips > h.index.len/slotSize || h.maxProbe > probeLimit || h.ipMaxProbe > probeLimit {
 		return "its counts do not fit"
 	}
 	fixed := uint64(rowFixed) + h.ipInRows

@@ -54,7 +54,7 @@ const (
 	slotSize = 8 // of the index: 32 bits of the hash, row number plus one
 	// Longest way from where a key's hash points to where it is. At the load that Builder keeps
 	// to, ways longer than some hundreds do not occur.
-	maxWay = 1 << 16
+	probeLimit = 1 << 16
 )
 
 // Flags of a row.

@@ -37,7 +37,7 @@ func (db *DB) find(mac device.MAC) (at uint64, ok bool) {
 		return 0, false
 	}
 	at = db.row(i)
-	for n := min(h.way, h.table-i-1) + 1; n > 0; n-- {
+	for n := min(h.maxProbe, h.table-i-1) + 1; n > 0; n-- {
 		if !whole && !db.compare(at, rowFixed) {
 			return 0, false
 		}
@@ -59,7 +59,7 @@ func (db *DB) findIP(ip netip.Addr) (row uint64, ok bool) {
 	a := ip.As16()
 	want := hashIP(a) >> 32
 	i := home(want<<32, h.ipSlots)
-	for last := i + h.ipWay; i <= last && i < h.index.len/slotSize; i++ {
+	for last := i + h.ipMaxProbe; i <= last && i < h.index.len/slotSize; i++ {
 		at := h.index.off + i*slotSize
 		if !db.intact(at, slotSize) {
 			return 0, false
@@ -73,7 +73,7 @@ func (db *DB) findIP(ip netip.Addr) (row uint64, ok bool) {
 			continue
 		}
 		if row = ref - 1; row >= h.table+h.tail {
-			db.misreads("its index points past its rows")
+			db.damagedRead("its index points past its rows")
 			return 0, false
 		}
 		if b, ok := db.rowIP(db.row(row)); ok && b == a {
@@ -102,7 +102,7 @@ func (db *DB) rowIP(off uint64) (a [16]byte, ok bool) {
 	case flags&flagIPv6 != 0:
 		at := uint64(x) * 16
 		if at+16 > h.v6.len {
-			db.misreads("a row points past its IPv6 addresses")
+			db.damagedRead("a row points past its IPv6 addresses")
 			return a, false
 		}
 		if !db.intact(h.v6.off+at, 16) {
@@ -150,7 +150,7 @@ func (db *DB) fill(off uint64, dst []string) ([]string, bool) {
 // value returns the value of column c that begins at off: its length, as a uvarint, and its octets.
 func (db *DB) value(c *place, off uint64) (string, bool) {
 	if off >= c.end {
-		db.misreads("a row points past its values")
+		db.damagedRead("a row points past its values")
 		return "", false
 	}
 	if !db.intact(off, min(3, c.end-off)) {
@@ -162,7 +162,7 @@ func (db *DB) value(c *place, off uint64) (string, bool) {
 		n &= 0x7f
 		for shift := 7; ; shift += 7 {
 			if off >= c.end || shift > 14 {
-				db.misreads("a value's length")
+				db.damagedRead("a value's length")
 				return "", false
 			}
 			b := db.data[off]
@@ -174,7 +174,7 @@ func (db *DB) value(c *place, off uint64) (string, bool) {
 		}
 	}
 	if n > c.end-off || n == 0 {
-		db.misreads("a value ends past its column's values")
+		db.damagedRead("a value ends past its column's values")
 		return "", false
 	}
 	if !db.intact(off, n) {

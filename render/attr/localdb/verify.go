@@ -18,7 +18,7 @@ func (db *DB) intact(off, n uint64) bool {
 
 // trusted tells whether look-ups need not compare what they read: all of it was, and nothing is known to be damaged. Verify may
 // take the file for whole just when a look-up finds damage.
-func (db *DB) trusted() bool { return db.whole.Load() && db.damage.Load() == nil }
+func (db *DB) trusted() bool { return db.verified.Load() && db.damage.Load() == nil }
 
 func (db *DB) compare(off, n uint64) bool {
 	for b := (off - db.start) / blockSize; b <= (off+n-1-db.start)/blockSize; b++ {
@@ -27,7 +27,7 @@ func (db *DB) compare(off, n uint64) bool {
 		}
 		at := db.start + b*blockSize
 		if !db.compareBlock(b, db.data[at:at+blockSize]) {
-			db.misread.Add(1)
+			db.damagedReads.Add(1)
 			return false
 		}
 	}
@@ -37,7 +37,7 @@ func (db *DB) compare(off, n uint64) bool {
 func (db *DB) compareBlock(b uint64, block []byte) bool {
 	want := binary.LittleEndian.Uint32(db.sums[b*4:])
 	if crc32.Checksum(block, castagnoli()) != want {
-		db.spoiled("4096 octets from %d on are altered", db.start+b*blockSize)
+		db.setDamaged("4096 octets from %d on are altered", db.start+b*blockSize)
 		return false
 	}
 	db.checked[b/64].Or(1 << (b % 64))
@@ -48,7 +48,7 @@ func (db *DB) compareBlock(b uint64, block []byte) bool {
 // need not compare anything afterwards. It returns Damaged, or ctx's error.
 func (db *DB) Verify(ctx context.Context) error {
 	defer runtime.KeepAlive(db)
-	if db.whole.Load() {
+	if db.verified.Load() {
 		return nil
 	}
 	buf := make([]byte, hugePage)
@@ -63,7 +63,7 @@ func (db *DB) Verify(ctx context.Context) error {
 			if err == io.EOF {
 				err = errors.New("it was cut off")
 			}
-			db.spoiled("octet %d: %w", at, err)
+			db.setDamaged("octet %d: %w", at, err)
 			return db.Damaged()
 		}
 		for i := uint64(0); i < n; i += blockSize {
@@ -71,10 +71,10 @@ func (db *DB) Verify(ctx context.Context) error {
 		}
 		at += n
 	}
-	db.whole.Store(true)
+	db.verified.Store(true)
 	err := db.Damaged()
 	if err != nil {
-		db.whole.Store(false)
+		db.verified.Store(false)
 	}
 	return err
 }

@@ -139,7 +139,7 @@ func (w *rowWriter) table(devices *sorter) error {
 				return err
 			}
 		}
-		if h.way = max(h.way, w.next-at); h.way > maxWay {
+		if h.maxProbe = max(h.maxProbe, w.next-at); h.maxProbe > probeLimit {
 			return errors.New("too many MAC addresses with neighbouring hashes")
 		}
 		h.macs++
@@ -246,7 +246,7 @@ func writeIndex(h *header, out *blockWriter, addrs *sorter) error {
 		if uint64(binary.BigEndian.Uint32(rec[addrKey:])) < h.table {
 			h.sharedIPs++
 		} else {
-			h.lost++
+			h.orphaned++
 		}
 	}
 	return lastOfEach(addrs, ipKey, other, func(rec []byte) error {
@@ -258,7 +258,7 @@ func writeIndex(h *header, out *blockWriter, addrs *sorter) error {
 				return err
 			}
 		}
-		if h.ipWay = max(h.ipWay, next-at); h.ipWay > maxWay {
+		if h.ipMaxProbe = max(h.ipMaxProbe, next-at); h.ipMaxProbe > probeLimit {
 			return errors.New("too many IP addresses with neighbouring hashes")
 		}
 		h.ips++

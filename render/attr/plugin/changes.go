@@ -28,7 +28,7 @@ func (p *process) change(m *message) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.keep(append(p.changes, add...), m.Reload)
+	p.queueChanges(append(p.changes, add...), m.Reload)
 	return bad
 }
 
@@ -41,21 +41,21 @@ func (p *process) takeChanges() (changes []attr.Change, reload bool) {
 }
 
 // listed notes that the list is asked for. Changes from before stay: they are in the list as well, but that may be held back.
-func (p *process) listed() {
+func (p *process) clearReload() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.reload = false
 }
 
 // giveBack has what takeChanges returned be taken again, before what has come since.
-func (p *process) giveBack(changes []attr.Change, reload bool) {
+func (p *process) requeue(changes []attr.Change, reload bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.keep(append(changes, p.changes...), reload)
+	p.queueChanges(append(changes, p.changes...), reload)
 }
 
 // keep has changes taken next, or all loaded anew if they are too many; and with reload both. mu is held.
-func (p *process) keep(changes []attr.Change, reload bool) {
+func (p *process) queueChanges(changes []attr.Change, reload bool) {
 	p.changes, p.reload = changes, p.reload || reload
 	if len(p.changes) > maxChanges {
 		p.changes, p.reload = nil, true
@@ -68,7 +68,7 @@ func (p *process) keep(changes []attr.Change, reload bool) {
 
 // Follow applies the changes that the plug-in tells of.
 func (f follower) Follow(ctx context.Context, apply func([]attr.Change) error) error {
-	p, err := f.now()
+	p, err := f.current()
 	if err != nil {
 		return f.wrap("follow", err)
 	}
@@ -83,14 +83,14 @@ func (f follower) Follow(ctx context.Context, apply func([]attr.Change) error) e
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-p.dead:
-			return f.wrap("follow", p.why())
+			return f.wrap("follow", p.cause())
 		case <-p.news:
 		}
 		changes, reload := p.takeChanges()
 		for len(changes) > 0 {
 			n := min(batch, len(changes))
 			if err := apply(changes[:n]); err != nil {
-				p.giveBack(changes, reload) // the source may be loaded next, and that be held back
+				p.requeue(changes, reload) // the source may be loaded next, and that be held back
 				return err
 			}
 			changes = changes[n:]

@@ -129,7 +129,7 @@ func capabilities(t *testing.T) string {
 	return seen
 }
 
-// A plug-in of another user ends with its source, though it does not want to.
+// A plug-in that runs as another user ends with its source, even if it ignores signals.
 func TestAnotherUserEnds(t *testing.T) {
 	require.Root(t)
 	src := script(t, "trap '' TERM; echo $$ >&2; "+hello+"while :; do sleep 1; done", func(c *plugin.Config) {

@@ -18,18 +18,18 @@ var ctx = context.Background()
 const hello = `echo '{"hello":1,"attributes":["a","b"],"list":true,"ask":true}'` + "\n"
 
 // told collects what a plug-in makes us say.
-type told struct {
+type lineLog struct {
 	mu    sync.Mutex
 	lines []string
 }
 
-func (s *told) add(line string) {
+func (s *lineLog) add(line string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lines = append(s.lines, line)
 }
 
-func (s *told) all() []string {
+func (s *lineLog) all() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.lines)

@@ -23,12 +23,12 @@ func (s *Plugin) Load(ctx context.Context, yield func(*attr.Device) error) error
 	other := !slices.Equal(s.names, p.names)
 	s.mu.Unlock()
 	if other {
-		return s.wrap("list", errOther)
+		return s.wrap("list", errAttributesChanged)
 	}
 	if !p.lists {
 		return s.wrap("list", errors.ErrUnsupported)
 	}
-	p.listed()
+	p.clearReload()
 	items, err := p.list(ctx)
 	if err != nil {
 		return s.wrap("list", err)
@@ -54,14 +54,14 @@ func (s *Plugin) Load(ctx context.Context, yield func(*attr.Device) error) error
 		switch {
 		case !more:
 			<-p.dead
-			return s.wrap(fmt.Sprintf("list: after %d devices", n), p.why())
+			return s.wrap(fmt.Sprintf("list: after %d devices", n), p.cause())
 		case m.Error != "":
 			return s.wrap("list", fmt.Errorf("it says: %s", printable(m.Error)))
 		case m.End:
 			if m.Count != nil && *m.Count != n {
 				return s.wrap("list", fmt.Errorf("it counted %d devices, and %d came", *m.Count, n))
 			}
-			return s.judge(n)
+			return s.checkRejected(n)
 		}
 		if n++; n > s.cfg.MaxDevices {
 			return leave(fmt.Errorf("more than %d devices", s.cfg.MaxDevices))
@@ -83,7 +83,7 @@ func (s *Plugin) reject(n int, why error) {
 	s.rejected.Add(fmt.Sprintf("device %d: %v", n, why))
 }
 
-func (s *Plugin) judge(n int) error {
+func (s *Plugin) checkRejected(n int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.rejected.Check(n, s.cfg.MaxRejected); err != nil {

@@ -90,7 +90,7 @@ func (p *process) values(m *message, d *attr.Device) error {
 		}
 		i, known := p.index[n]
 		if !known {
-			p.tellStrange(n)
+			p.warnUnknown(n)
 			continue
 		}
 		d.Values[i] = v.text
@@ -98,11 +98,11 @@ func (p *process) values(m *message, d *attr.Device) error {
 	return nil
 }
 
-func (p *process) tellStrange(name string) {
+func (p *process) warnUnknown(name string) {
 	p.mu.Lock()
-	told := p.strange[name] || len(p.strange) >= maxTold
+	told := p.unknown[name] || len(p.unknown) >= maxReported
 	if !told {
-		p.strange[name] = true
+		p.unknown[name] = true
 	}
 	p.mu.Unlock()
 	if !told {

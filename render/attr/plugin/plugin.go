@@ -22,7 +22,7 @@ type Config struct {
 	Name string        // for logs; "": plugin and the program
 	Argv []string      // the program, looked for in PATH, and its arguments; no shell sees them
 	Dir  string        // where it runs; "": where we do
-	Env  []secret.Text // NAME=value; beyond these it has PATH, HOME, LANG and TZ only
+	Env  []secret.Text // NAME=value, possibly passwords; of ours it inherits PATH, HOME, LANG and TZ only
 	// Credential is whom it runs as; it then has no HOME but that of Env. Unless that is [IsCurrent], it takes CAP_SETUID,
 	// CAP_SETGID and, to end it, CAP_KILL. nil: as we do. Either way it has no capability and none of our descriptors.
 	Credential *syscall.Credential
@@ -52,16 +52,16 @@ type Config struct {
 
 // Limits that nobody needs to set.
 const (
-	maxTold    = 20    // lines and names that are no use, told one by one
-	maxOwed    = 1024  // answers owed at once
-	maxChanges = 65536 // changes kept for Follow; more have all loaded anew
-	batch      = 1024  // changes given to apply at once
-	grace      = time.Second
+	maxReported = 20    // lines and names that are no use, told one by one
+	maxPending  = 1024  // answers owed at once
+	maxChanges  = 65536 // changes kept for Follow; more have all loaded anew
+	batch       = 1024  // changes given to apply at once
+	grace       = time.Second
 )
 
 var (
-	errClosed = errors.New("closed")
-	errOther  = fmt.Errorf("since it was started anew: %w", attr.ErrColumns)
+	errClosed            = errors.New("closed")
+	errAttributesChanged = fmt.Errorf("since it was started anew: %w", attr.ErrColumns)
 )
 
 // Plugin is the source: an attr.Asker and attr.Rejecter.
@@ -184,7 +184,7 @@ func (s *Plugin) Close() error {
 
 // Ask asks for one device. A plug-in that cannot be asked knows none.
 func (s *Plugin) Ask(ctx context.Context, mac device.MAC, ip netip.Addr) (d attr.Device, found bool, err error) {
-	p, err := s.now()
+	p, err := s.current()
 	if err != nil {
 		return d, false, s.wrap("ask", err)
 	}
@@ -192,7 +192,7 @@ func (s *Plugin) Ask(ctx context.Context, mac device.MAC, ip netip.Addr) (d attr
 	other := !slices.Equal(s.names, p.names)
 	s.mu.Unlock()
 	if other {
-		return d, false, s.wrap("ask", errOther)
+		return d, false, s.wrap("ask", errAttributesChanged)
 	}
 	if !p.asks || mac.IsZero() && !ip.IsValid() {
 		return d, false, nil

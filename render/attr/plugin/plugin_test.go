@@ -39,7 +39,7 @@ func TestExamples(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var errs told
+			var errs lineLog
 			python := strings.HasSuffix(tc.program, ".py")
 			src := script(t, "", func(c *plugin.Config) {
 				c.Argv, c.Stderr, c.Changes = []string{path, tc.file}, errs.add, python
@@ -173,7 +173,7 @@ const ours = `{"hello":1}
 `
 
 func TestValues(t *testing.T) {
-	var warned told
+	var warned lineLog
 	src := script(t, hello+`read hello; read list
 echo '{"mac":"0a:01:02:03:04:05","ip":"::ffff:10.1.2.3","attrs":{"a":"t\u00e4xt","b":12.50}}'
 echo '{"mac":"0A01.0203.0406","attrs":{"a":true,"b":false}}'

@@ -19,34 +19,34 @@ import (
 
 // process is one life of a plug-in.
 type process struct {
-	cfg    *Config
-	stdin  *os.File
-	stdout *os.File
-	queue  chan []byte   // lines for stdin
-	hello  chan *message // the first line
-	dead   chan struct{} // closed when err is set: it is of no use any more
-	exited chan struct{} // closed when the process has been waited for
-	quiet  chan struct{} // closed when nothing is read of it any more
+	cfg     *Config
+	stdin   *os.File
+	stdout  *os.File
+	queue   chan []byte   // lines for stdin
+	hello   chan *message // the first line
+	dead    chan struct{} // closed when err is set: it is of no use any more
+	exited  chan struct{} // closed when the process has been waited for
+	drained chan struct{} // closed when nothing is read of it any more
 
-	left        error // what could not be taken from it
+	leftCaps    error // what could not be taken from it
 	lists, asks bool  // what its hello says it can
 	names       []string
 	index       map[string]int // of names
 
-	lines  atomic.Uint64 // that have come
-	giving atomic.Bool   // the one who reads waits for the one who lists
+	lines      atomic.Uint64 // that have come
+	delivering atomic.Bool   // the one who reads waits for the one who lists
 
 	mu      sync.Mutex
 	pid     int // of the process and its group; 0: it may be another's by now
 	err     error
 	next    uint64
-	owed    map[uint64]chan *message // answers; nil: the one who asked has left
+	pending map[uint64]chan *message // answers; nil: the one who asked has left
 	items   chan *message            // of the list that runs
 	changes []attr.Change
 	reload  bool
-	mute    bool // nothing is read of it any more
+	unread  bool // nothing is read of it any more
 	garbage int
-	strange map[string]bool // attributes that are not of the hello
+	unknown map[string]bool // attributes that are not of the hello
 	news    chan struct{}   // holds one while there may be changes
 }
 
@@ -74,7 +74,7 @@ func (p *process) send(ctx context.Context, line []byte) error {
 	case p.queue <- line:
 		return nil
 	case <-p.dead:
-		return p.why()
+		return p.cause()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -84,7 +84,7 @@ func (p *process) read() {
 	err := p.readLines()
 	p.mu.Lock()
 	items := p.items
-	p.items, p.mute = nil, true
+	p.items, p.unread = nil, true
 	p.mu.Unlock()
 	if items != nil {
 		close(items)
@@ -135,7 +135,7 @@ func (p *process) readLines() error {
 		if p.garbage > max(p.cfg.MaxGarbage, 0) {
 			return fmt.Errorf("line %d that is not of the protocol: %w", p.garbage, err)
 		}
-		if p.garbage <= maxTold {
+		if p.garbage <= maxReported {
 			p.cfg.Warn(fmt.Errorf("%s: %w", p.cfg.Name, err))
 		}
 	}
@@ -163,7 +163,7 @@ func (p *process) dispatch(m *message, first bool) error {
 		if items == nil {
 			return errors.New("no list was asked for")
 		}
-		return p.give(items, m)
+		return p.deliver(items, m)
 	case m.MAC != "" || m.IP != "" || m.Attrs != nil:
 		p.mu.Lock()
 		items := p.items
@@ -171,14 +171,14 @@ func (p *process) dispatch(m *message, first bool) error {
 		if items == nil {
 			return errors.New("no list was asked for")
 		}
-		return p.give(items, m)
+		return p.deliver(items, m)
 	}
 	return errors.New("it says nothing")
 }
 
-func (p *process) give(items chan<- *message, m *message) error {
-	p.giving.Store(true)
-	defer p.giving.Store(false)
+func (p *process) deliver(items chan<- *message, m *message) error {
+	p.delivering.Store(true)
+	defer p.delivering.Store(false)
 	select {
 	case items <- m:
 		return nil
@@ -192,7 +192,7 @@ func (p *process) give(items chan<- *message, m *message) error {
 }
 
 // meet notes what the hello says.
-func (p *process) meet(m *message) error {
+func (p *process) applyHello(m *message) error {
 	p.lists, p.asks, p.names = m.List, m.Ask, append([]string{}, m.Attributes...)
 	p.index = make(map[string]int, len(p.names))
 	for i, n := range p.names {
@@ -208,7 +208,7 @@ func (p *process) meet(m *message) error {
 func (p *process) list(ctx context.Context) (<-chan *message, error) {
 	items := make(chan *message, 256)
 	p.mu.Lock()
-	busy, mute := p.items != nil, p.mute
+	busy, mute := p.items != nil, p.unread
 	if !busy && !mute {
 		p.items = items
 	}
@@ -216,7 +216,7 @@ func (p *process) list(ctx context.Context) (<-chan *message, error) {
 	switch {
 	case mute:
 		<-p.dead
-		return nil, p.why()
+		return nil, p.cause()
 	case busy:
 		return nil, errors.New("a list is being read")
 	}
@@ -231,13 +231,13 @@ func (p *process) list(ctx context.Context) (<-chan *message, error) {
 func (p *process) ask(ctx context.Context, mac device.MAC, ip netip.Addr) (*message, error) {
 	answer := make(chan *message, 1)
 	p.mu.Lock()
-	if len(p.owed) >= maxOwed {
+	if len(p.pending) >= maxPending {
 		p.mu.Unlock()
-		return nil, fmt.Errorf("it owes %d answers", maxOwed)
+		return nil, fmt.Errorf("it owes %d answers", maxPending)
 	}
 	p.next++
 	id := p.next
-	p.owed[id] = answer
+	p.pending[id] = answer
 	p.mu.Unlock()
 
 	line := append(make([]byte, 0, 128), `{"id":`...)
@@ -256,15 +256,15 @@ func (p *process) ask(ctx context.Context, mac device.MAC, ip netip.Addr) (*mess
 	// It outlives the call: one that never answers is found out although nobody waits so long.
 	hung := time.AfterFunc(p.cfg.Timeout, func() {
 		p.mu.Lock()
-		_, owes := p.owed[id]
-		delete(p.owed, id)
+		_, owes := p.pending[id]
+		delete(p.pending, id)
 		p.mu.Unlock()
 		if owes && p.lines.Load() == before {
 			p.fail(fmt.Errorf("it owes an answer, and has said nothing for %v", p.cfg.Timeout))
 		}
 	})
 	if err := p.send(ctx, line); err != nil {
-		p.leave(id)
+		p.abandon(id)
 		return nil, err
 	}
 	select {
@@ -272,33 +272,33 @@ func (p *process) ask(ctx context.Context, mac device.MAC, ip netip.Addr) (*mess
 		hung.Stop()
 		return m, nil
 	case <-p.dead:
-		return nil, p.why()
+		return nil, p.cause()
 	case <-ctx.Done():
-		p.leave(id)
+		p.abandon(id)
 		return nil, context.Cause(ctx)
 	}
 }
 
 // leave notes that nobody waits for an answer any more.
-func (p *process) leave(id uint64) {
+func (p *process) abandon(id uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, owes := p.owed[id]; owes {
-		p.owed[id] = nil
+	if _, owes := p.pending[id]; owes {
+		p.pending[id] = nil
 	}
 }
 
 func (p *process) answer(m *message) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c, owed := p.owed[*m.ID]
+	c, owed := p.pending[*m.ID]
 	if !owed {
 		if *m.ID > 0 && *m.ID <= p.next {
 			return nil // later than Timeout
 		}
 		return fmt.Errorf("nothing was asked with the id %d", *m.ID)
 	}
-	delete(p.owed, *m.ID)
+	delete(p.pending, *m.ID)
 	if c != nil {
 		c <- m
 	}

@@ -61,7 +61,7 @@ func TestGroup(t *testing.T) {
 }
 
 func TestStderr(t *testing.T) {
-	var errs told
+	var errs lineLog
 	src := script(t, hello+`
 read h; i=0; while [ $i -lt 2000 ]; do echo "line $i" >&2; i=$((i+1)); done
 printf '\033[31mred\n' >&2; head -c 5000 /dev/zero | tr '\0' y >&2; echo >&2
@@ -75,7 +75,7 @@ read l; echo '{"end":true}'; read l`, func(c *plugin.Config) { c.Stderr = errs.a
 	if len(lines) < 50 || len(lines) > 100 || lines[0] != "line 0" || !strings.Contains(lines[len(lines)-1], "lines more") {
 		t.Errorf("%d lines, %q … %q", len(lines), lines[0], lines[len(lines)-1])
 	}
-	var few told
+	var few lineLog
 	src = script(t, hello+`printf '\033[31mred\n' >&2; head -c 5000 /dev/zero | tr '\0' y >&2; echo >&2; echo end >&2; read l; read l`, func(c *plugin.Config) { c.Stderr = few.add })
 	open(t, src)
 	src.Close()

@@ -48,9 +48,9 @@ func spawn(cfg *Config) (*process, error) {
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs[0], theirs[1], theirs[2]
 	p := &process{
-		cfg: cfg, stdin: ours[0], stdout: ours[1], queue: make(chan []byte, maxOwed+2), hello: make(chan *message, 1),
-		dead: make(chan struct{}), exited: make(chan struct{}), quiet: make(chan struct{}),
-		owed: make(map[uint64]chan *message), strange: make(map[string]bool), news: make(chan struct{}, 1),
+		cfg: cfg, stdin: ours[0], stdout: ours[1], queue: make(chan []byte, maxPending+2), hello: make(chan *message, 1),
+		dead: make(chan struct{}), exited: make(chan struct{}), drained: make(chan struct{}),
+		pending: make(map[uint64]chan *message), unknown: make(map[string]bool), news: make(chan struct{}, 1),
 	}
 	started := make(chan error)
 	go func() {
@@ -60,7 +60,7 @@ func spawn(cfg *Config) (*process, error) {
 		err := confine(cfg.uid() == 0)
 		var left *leftError
 		if errors.As(err, &left) {
-			p.left, err = left, nil
+			p.leftCaps, err = left, nil
 		}
 		if err == nil {
 			err = cmd.Start()
@@ -87,11 +87,11 @@ func spawn(cfg *Config) (*process, error) {
 	p.queue <- []byte("{\"hello\":1}\n")
 	var reading sync.WaitGroup
 	reading.Go(p.read)
-	reading.Go(func() { p.complain(ours[2]) })
+	reading.Go(func() { p.forwardStderr(ours[2]) })
 	go p.write()
 	go func() {
 		reading.Wait()
-		close(p.quiet)
+		close(p.drained)
 	}()
 	go p.drain(ours[1], ours[2])
 	return p, nil
@@ -103,11 +103,11 @@ func (p *process) drain(pipes ...*os.File) {
 	<-p.exited
 	for last, over := p.lines.Load(), false; !over; {
 		select {
-		case <-p.quiet:
+		case <-p.drained:
 			over = true
 		case <-time.After(grace):
 			lines := p.lines.Load()
-			over = lines == last && !p.giving.Load()
+			over = lines == last && !p.delivering.Load()
 			last = lines
 		}
 	}
@@ -134,7 +134,7 @@ func (p *process) wait(cmd *exec.Cmd) {
 	if err == nil {
 		err = errors.New("exit status 0")
 	}
-	<-p.quiet // what it has written before is read first
+	<-p.drained // what it has written before is read first
 	p.fail(fmt.Errorf("it has ended: %w", err))
 }
 
@@ -167,14 +167,14 @@ func (p *process) ended() bool {
 }
 
 // why returns why it is dead.
-func (p *process) why() error {
+func (p *process) cause() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.err
 }
 
 // quit asks a process to end.
-func (p *process) quit() { p.stdin.Close() }
+func (p *process) closeStdin() { p.stdin.Close() }
 
 // end waits until all of a process is gone; what has not ended after the given time is killed.
 func (p *process) end(after time.Duration) {
@@ -186,5 +186,5 @@ func (p *process) end(after time.Duration) {
 	}
 	p.fail(errClosed)
 	<-p.exited
-	<-p.quiet
+	<-p.drained
 }

@@ -19,7 +19,7 @@ const (
 )
 
 // complain passes stderr on, within its rate.
-func (p *process) complain(r io.Reader) {
+func (p *process) forwardStderr(r io.Reader) {
 	var tokens, dropped atomic.Int64
 	tokens.Store(stderrBurst)
 	told := func() {

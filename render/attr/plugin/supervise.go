@@ -19,19 +19,19 @@ func (s *Plugin) start(ctx context.Context) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.left != nil && !s.warned.Swap(true) {
-		s.cfg.Warn(s.wrap("start", p.left))
+	if p.leftCaps != nil && !s.warned.Swap(true) {
+		s.cfg.Warn(s.wrap("start", p.leftCaps))
 	}
 	var m *message
 	select {
 	case m = <-p.hello:
 	case <-p.dead:
-		err = p.why()
+		err = p.cause()
 	case <-ctx.Done():
 		err = fmt.Errorf("no hello: %w", ctx.Err())
 	}
 	if err == nil {
-		err = p.meet(m)
+		err = p.applyHello(m)
 	}
 	if err != nil {
 		p.fail(err)
@@ -59,12 +59,12 @@ func (s *Plugin) supervise(ctx context.Context, p *process, stopped chan<- struc
 			}
 			old.Stop()
 			if ctx.Err() != nil {
-				p.quit()
+				p.closeStdin()
 				p.end(grace)
 				return
 			}
 			p.end(0)
-			err := fmt.Errorf("%w; it is started again in %v", p.why(), wait)
+			err := fmt.Errorf("%w; it is started again in %v", p.cause(), wait)
 			s.cfg.Warn(s.wrap("ended", err))
 		}
 		select {
@@ -121,21 +121,21 @@ func (s *Plugin) await(ctx context.Context) (*process, error) {
 }
 
 // now returns the running process without waiting.
-func (s *Plugin) now() (*process, error) {
+func (s *Plugin) current() (*process, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.stop == nil:
 		return nil, errClosed
 	case s.running == nil || s.running.ended():
-		return nil, fmt.Errorf("it does not run: %w", cmpError(s.err, s.running))
+		return nil, fmt.Errorf("it does not run: %w", startError(s.err, s.running))
 	}
 	return s.running, nil
 }
 
-func cmpError(err error, p *process) error {
+func startError(err error, p *process) error {
 	if err == nil && p != nil {
-		return p.why()
+		return p.cause()
 	}
 	return err
 }

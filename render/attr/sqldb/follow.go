@@ -28,7 +28,7 @@ func keyOf(d *attr.Device) key {
 // follow applies changes.
 func (s *source) follow(ctx context.Context, apply func([]attr.Change) error) error {
 	s.mu.Lock()
-	e, loaded := s.ears, s.loaded
+	e, loaded := s.sub, s.loaded
 	s.mu.Unlock()
 	if !loaded {
 		return s.wrap("follow", errors.New("nothing was loaded yet"))
@@ -36,7 +36,7 @@ func (s *source) follow(ctx context.Context, apply func([]attr.Change) error) er
 	s.rewind()
 	var heard, deaf <-chan struct{}
 	if e != nil {
-		heard, deaf = e.heard, e.done
+		heard, deaf = e.news, e.done
 	}
 	tick := func(d time.Duration, on bool) (<-chan time.Time, func()) {
 		if !on {
@@ -52,7 +52,7 @@ func (s *source) follow(ctx context.Context, apply func([]attr.Change) error) er
 	var wholes <-chan time.Time
 	next := time.NewTimer(s.cfg.Poll)
 	defer next.Stop()
-	if s.whole {
+	if s.comparesQuery {
 		wholes = next.C
 	}
 	for {
@@ -98,7 +98,7 @@ func (s *source) follow(ctx context.Context, apply func([]attr.Change) error) er
 			// The source may be loaded next, and that be held back. A device that the database fails on is not asked
 			// for again: it would have the source loaded for ever.
 			if asked || ctx.Err() != nil {
-				e.giveBack(devices, false, false)
+				e.requeue(devices, false, false)
 			}
 			return err
 		}
@@ -168,7 +168,7 @@ func (s *source) poll(ctx context.Context, apply func([]attr.Change) error) erro
 		gone := r.gone()
 		d, err := r.device()
 		if err != nil {
-			s.rejectOnce(fmt.Errorf("changed: %w", err))
+			s.rejectNew(fmt.Errorf("changed: %w", err))
 			return nil
 		}
 		k, h := keyOf(d), sum(&hash, d, gone)

@@ -16,7 +16,7 @@ func (s *source) Load(ctx context.Context, yield func(*attr.Device) error) (err 
 	// From here on notifications are kept: what the query is too early to see, Follow sees.
 	if s.cfg.Channel != "" {
 		if err := s.listen(ctx); err != nil {
-			s.forget(db)
+			s.dropIdle(db)
 			return s.wrap("listen", err)
 		}
 	}
@@ -44,7 +44,7 @@ func (s *source) Load(ctx context.Context, yield func(*attr.Device) error) (err 
 			s.reject(fmt.Errorf("row %d: %w", n, err))
 			return nil
 		}
-		if s.whole {
+		if s.comparesQuery {
 			sums.add(d)
 		}
 		stop = yield(d)
@@ -73,7 +73,7 @@ func (s *source) reject(why error) {
 }
 
 // rejectOnce is for rows that one poll after the other gives.
-func (s *source) rejectOnce(why error) {
+func (s *source) rejectNew(why error) {
 	s.mu.Lock()
 	told := len(s.rejected.First) == attr.MaxReported || slices.Contains(s.rejected.First, why.Error())
 	s.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 
 // ears is a subscription with what it has heard: devices, each once and at most maxAsked,
 // or that something has changed.
-type ears struct {
+type subscription struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the subscription has ended
 
@@ -22,13 +22,13 @@ type ears struct {
 	poll    bool // something has changed
 	reload  bool // all is to be loaded anew
 	err     error
-	heard   chan struct{} // holds one while there may be news
+	news    chan struct{} // holds one while there may be news
 }
 
 // listen subscribes, unless there is a subscription that works.
 func (s *source) listen(ctx context.Context) error {
 	s.mu.Lock()
-	old, dsn := s.ears, s.dsn
+	old, dsn := s.sub, s.dsn
 	s.mu.Unlock()
 	if old != nil {
 		select {
@@ -45,30 +45,30 @@ func (s *source) listen(ctx context.Context) error {
 	}
 	// It outlives the call: Close ends it.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	e := &ears{cancel: end, done: make(chan struct{}), devices: make(map[key]struct{}), heard: make(chan struct{}, 1)}
+	e := &subscription{cancel: end, done: make(chan struct{}), devices: make(map[key]struct{}), news: make(chan struct{}, 1)}
 	if old != nil {
-		e.giveBack(old.take()) // the load that follows brings it, and may be held back
+		e.requeue(old.take()) // the load that follows brings it, and may be held back
 	}
-	go s.hear(life, l, e)
+	go s.receive(life, l, e)
 	s.mu.Lock()
 	if s.db == nil { // closed meanwhile
 		s.mu.Unlock()
 		e.close()
 		return errors.New("closed")
 	}
-	s.ears = e
+	s.sub = e
 	s.mu.Unlock()
 	return nil
 }
 
-func (e *ears) close() {
+func (e *subscription) close() {
 	e.cancel()
 	<-e.done
 }
 
 // hear collects notifications until the connection fails. A server that has gone without a
 // word is found out by a ping after each Timeout of silence.
-func (s *source) hear(ctx context.Context, l Listener, e *ears) {
+func (s *source) receive(ctx context.Context, l Listener, e *subscription) {
 	defer close(e.done)
 	defer l.Close()
 	for {
@@ -77,7 +77,7 @@ func (s *source) hear(ctx context.Context, l Listener, e *ears) {
 		silent := wait.Err() != nil && ctx.Err() == nil
 		cancel()
 		if err == nil {
-			e.hear(payload)
+			e.note(payload)
 			continue
 		}
 		if silent {
@@ -95,7 +95,7 @@ func (s *source) hear(ctx context.Context, l Listener, e *ears) {
 	}
 }
 
-func (e *ears) hear(payload string) {
+func (e *subscription) note(payload string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	k := key{}
@@ -114,7 +114,7 @@ func (e *ears) hear(payload string) {
 }
 
 // giveBack has what take returned be taken again.
-func (e *ears) giveBack(devices map[key]struct{}, poll, reload bool) {
+func (e *subscription) requeue(devices map[key]struct{}, poll, reload bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	maps.Copy(e.devices, devices)
@@ -123,7 +123,7 @@ func (e *ears) giveBack(devices map[key]struct{}, poll, reload bool) {
 }
 
 // bound has so many devices that have changed be one change of all, and tells whoever waits. mu is held.
-func (e *ears) bound() {
+func (e *subscription) bound() {
 	if len(e.devices) > maxAsked {
 		clear(e.devices)
 		e.poll = true
@@ -132,12 +132,12 @@ func (e *ears) bound() {
 		return
 	}
 	select {
-	case e.heard <- struct{}{}:
+	case e.news <- struct{}{}:
 	default:
 	}
 }
 
-func (e *ears) take() (devices map[key]struct{}, poll, reload bool) {
+func (e *subscription) take() (devices map[key]struct{}, poll, reload bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	devices, poll, reload = e.devices, e.poll, e.reload

@@ -36,7 +36,7 @@ func (s *source) rows(ctx context.Context, query string, args []any, each func(*
 
 	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
-		s.forget(db)
+		s.dropIdle(db)
 		return err
 	}
 	// Cancelled first: Close reads all rows that are left on a connection that goes on.
@@ -65,7 +65,7 @@ func (s *source) rows(ctx context.Context, query string, args []any, each func(*
 		progress.Add(1)
 	}
 	if err := rows.Err(); err != nil {
-		s.forget(db)
+		s.dropIdle(db)
 		return err
 	}
 	return nil
@@ -73,7 +73,7 @@ func (s *source) rows(ctx context.Context, query string, args []any, each func(*
 
 // forget closes connections that are idle: after an error they may be as dead as the one
 // that has failed.
-func (s *source) forget(db *sql.DB) {
+func (s *source) dropIdle(db *sql.DB) {
 	db.SetMaxIdleConns(-1)
 	db.SetMaxIdleConns(s.cfg.Connections)
 }

@@ -17,11 +17,11 @@ import (
 // Driver is what one kind of database needs beyond database/sql.
 type Driver struct {
 	Name string
-	// Open makes a pool of connections and connects nothing yet. Secrets are the passwords
-	// of the DSN, which no error is to show; the error shows nothing of the DSN either.
-	Open func(dsn string) (db *sql.DB, secrets []string, err error)
+	// Open returns a pool of connections without connecting. Secrets are the passwords in the DSN, to be hidden in errors;
+	// its own error shows nothing of the DSN.
+	Open func(dsn secret.Text) (db *sql.DB, secrets []secret.Text, err error)
 	// Listen subscribes to a channel; nil: the database has none.
-	Listen func(ctx context.Context, dsn, channel string) (Listener, error)
+	Listen func(ctx context.Context, dsn secret.Text, channel string) (Listener, error)
 	// Columns names the columns of a query without running it; nil: the query is begun,
 	// and given up before its first row.
 	Columns func(ctx context.Context, conn *sql.Conn, query string) ([]string, error)
@@ -91,19 +91,19 @@ const (
 type source struct {
 	attr.Marks // of loads
 
-	cfg   Config
-	drv   Driver
-	hash  maphash.Seed
-	whole bool // Poll is for Query
+	cfg           Config
+	drv           Driver
+	hash          maphash.Seed
+	comparesQuery bool // Poll is for Query
 
 	mu      sync.Mutex // guards what follows
 	db      *sql.DB
-	dsn     string
-	secrets []string
+	dsn     secret.Text
+	secrets []secret.Text
 	names   []string
 	index   map[string]int // of names
 	params  []string       // of AskQuery
-	ears    *ears          // nil: not listening
+	sub     *subscription  // nil: not listening
 
 	// What the last load left out, and where changes begin if it has succeeded.
 	rejected attr.Rejected
@@ -168,7 +168,7 @@ func New(cfg Config, drv Driver) (attr.Source, error) {
 			return fail("ask_params: %q is neither mac nor ip", p)
 		}
 	}
-	s := &source{cfg: cfg, drv: drv, hash: maphash.MakeSeed(), whole: whole}
+	s := &source{cfg: cfg, drv: drv, hash: maphash.MakeSeed(), comparesQuery: whole}
 	follows := cfg.ChangedQuery != "" || cfg.Channel != "" || cfg.Reload > 0 || whole
 	switch {
 	case follows && cfg.AskQuery != "":
@@ -183,39 +183,24 @@ func New(cfg Config, drv Driver) (attr.Source, error) {
 
 func (s *source) Name() string { return s.cfg.Name }
 
-// hidden is an error whose text shows no password.
-type hidden struct {
-	text string
-	err  error
-}
-
-func (h *hidden) Error() string { return h.text }
-func (h *hidden) Unwrap() error { return h.err }
-
-// wrap says what failed, with the passwords taken out.
+// wrap returns an error that names the step that failed and shows no passwords.
 func (s *source) wrap(step string, err error) error {
 	if err == nil {
 		return nil
 	}
-	text := s.cfg.Name + ": " + step + ": " + err.Error()
 	s.mu.Lock()
-	for _, secret := range s.secrets {
-		if secret != "" {
-			text = strings.ReplaceAll(text, secret, "****")
-		}
-	}
-	s.mu.Unlock()
-	return &hidden{text, err}
+	defer s.mu.Unlock()
+	return secret.Hide(s.cfg.Name+": "+step+": "+err.Error(), err, s.secrets...)
 }
 
 func (s *source) Open(ctx context.Context) ([]string, error) {
-	dsn := s.cfg.DSN.Reveal()
+	dsn := s.cfg.DSN
 	if s.cfg.DSNFile != "" {
 		b, err := secret.Read(s.cfg.DSNFile, secret.MaxSize)
 		if err != nil {
 			return nil, s.wrap("dsn_file", err)
 		}
-		dsn = strings.TrimSpace(string(b))
+		dsn = secret.New(strings.TrimSpace(string(b)))
 	}
 	db, secrets, err := s.drv.Open(dsn)
 	if err != nil {
@@ -249,8 +234,8 @@ func (s *source) Open(ctx context.Context) ([]string, error) {
 
 func (s *source) Close() error {
 	s.mu.Lock()
-	db, e := s.db, s.ears
-	s.db, s.ears = nil, nil
+	db, e := s.db, s.sub
+	s.db, s.sub = nil, nil
 	s.mu.Unlock()
 	if e != nil {
 		e.close()

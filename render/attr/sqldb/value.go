@@ -66,7 +66,7 @@ func text(v any, typ string) string {
 }
 
 // shown is a value for an error, short.
-func shown(v any) string {
+func quoted(v any) string {
 	s := text(v, "TEXT")
 	if len(s) > 64 {
 		s = s[:64] + "…"
@@ -89,7 +89,7 @@ func mac(v any) (m device.MAC, err error) {
 			return m, nil
 		}
 		if m, err = device.ParseMAC(s); err != nil {
-			return m, fmt.Errorf("%s is %w", shown(v), err)
+			return m, fmt.Errorf("%s is %w", quoted(v), err)
 		}
 		return m, nil
 	case int64:
@@ -101,12 +101,12 @@ func mac(v any) (m device.MAC, err error) {
 	}
 	switch {
 	case n >= 1<<48:
-		return m, fmt.Errorf("%s is %w", shown(v), device.ErrNotMAC)
+		return m, fmt.Errorf("%s is %w", quoted(v), device.ErrNotMAC)
 	case n > 0:
 		m = device.MAC(binary.BigEndian.AppendUint64(nil, n)[2:])
 	}
 	if m.IsZero() {
-		return m, fmt.Errorf("%s is %w", shown(v), device.ErrZeroMAC)
+		return m, fmt.Errorf("%s is %w", quoted(v), device.ErrZeroMAC)
 	}
 	return m, nil
 }
@@ -141,7 +141,7 @@ func ip(v any) (netip.Addr, error) {
 		n = math.MaxUint64
 	}
 	if n > math.MaxUint32 {
-		return netip.Addr{}, fmt.Errorf("%s is not an IP address", shown(v))
+		return netip.Addr{}, fmt.Errorf("%s is not an IP address", quoted(v))
 	}
 	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, uint32(n)))), nil
 }

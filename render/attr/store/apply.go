@@ -18,17 +18,17 @@ func (s *Store) apply(src *source, changes []attr.Change) error {
 
 // applyGuarded is apply, and returns how many changes were held back, in whole or in part.
 func (s *Store) applyGuarded(src *source, changes []attr.Change) (held int, err error) {
-	if held, err = s.lay(src, changes, false); held > 0 {
-		s.heldChanges(src)
+	if held, err = s.layOver(src, changes, false); held > 0 {
+		s.reportHeldBack(src)
 	}
 	return held, err
 }
 
 // lay lays changes over what is served, and returns how many were held back; with force, none is.
-func (s *Store) lay(src *source, changes []attr.Change, force bool) (held int, err error) {
+func (s *Store) layOver(src *source, changes []attr.Change, force bool) (held int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.room(src); err != nil {
+	if err := s.waitForRoom(src); err != nil {
 		return 0, err // more has changed than is put into the file at the same time
 	}
 	list := make([]*change, 0, len(changes))
@@ -66,7 +66,7 @@ func (s *Store) overlay(src *source, list []*change) {
 		src.changes.Add(1)
 	}
 	if len(s.macs)+len(s.ips) > s.cfg.Overlay {
-		s.soon()
+		s.requestRebuild()
 	}
 	if s.timer == nil && len(s.newMACs)+len(s.newIPs) > 0 {
 		s.timer = time.AfterFunc(s.cfg.Publish, s.flush)

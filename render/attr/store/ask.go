@@ -48,10 +48,10 @@ type asker struct {
 	answers chan answered
 	stats   askStats
 
-	askMu  sync.Mutex
-	flying map[question]struct{} // being asked
-	fresh  map[question]struct{} // in due
-	due    []dueQuestion         // devices that were found by asking, by when they are to be asked for again
+	askMu     sync.Mutex
+	inFlight  map[question]struct{} // being asked
+	scheduled map[question]struct{} // in due
+	due       []dueQuestion         // devices that were found by asking, by when they are to be asked for again
 }
 
 // answered is a question with what became of it.
@@ -75,7 +75,7 @@ type dueQuestion struct {
 }
 
 func (a *asker) init(cfg *Config) {
-	a.flying, a.fresh = make(map[question]struct{}), make(map[question]struct{})
+	a.inFlight, a.scheduled = make(map[question]struct{}), make(map[question]struct{})
 	if slices.ContainsFunc(cfg.Sources, func(s attr.Source) bool { _, ok := s.(attr.Asker); return ok }) {
 		a.unknown = newUnknowns(cfg.AskAgain)
 		a.prefix, a.likely, a.intake = maphash.MakeSeed(), newLikely(), newIntake(cfg.AskQueue)
@@ -92,7 +92,7 @@ func (s *Store) Miss(now int64, mac device.MAC, ip netip.Addr) Miss {
 		return Unknown
 	}
 	if s.intake == nil {
-		if s.settled.Load() {
+		if s.allLoaded.Load() {
 			return Unknown
 		}
 		return Asking // a source that is not loaded yet may have it
@@ -153,7 +153,7 @@ func (s *Store) refresh() {
 			}
 			q := s.due[0].question
 			s.due = s.due[1:]
-			delete(s.fresh, q)
+			delete(s.scheduled, q)
 			s.askMu.Unlock()
 			s.ask(q, true)
 		}
@@ -161,29 +161,29 @@ func (s *Store) refresh() {
 }
 
 // askAgain has a device asked for again when it is no longer fresh.
-func (s *Store) askAgain(q question) {
+func (s *Store) scheduleRefresh(q question) {
 	s.askMu.Lock()
 	defer s.askMu.Unlock()
 	q = q.key()
-	if _, ok := s.fresh[q]; ok {
+	if _, ok := s.scheduled[q]; ok {
 		return
 	}
-	s.fresh[q] = struct{}{}
+	s.scheduled[q] = struct{}{}
 	s.due = append(s.due, dueQuestion{q, s.cfg.Now().Add(s.cfg.AskFresh)})
 }
 
 // ask asks all sources that can be asked. again says that the device is known: it goes if no source has it any more.
 func (s *Store) ask(q question, again bool) answer {
 	s.askMu.Lock()
-	_, flying := s.flying[q.key()]
-	s.flying[q.key()] = struct{}{}
+	_, flying := s.inFlight[q.key()]
+	s.inFlight[q.key()] = struct{}{}
 	s.askMu.Unlock()
 	if flying {
 		return deviceUnsure
 	}
 	defer func() {
 		s.askMu.Lock()
-		delete(s.flying, q.key())
+		delete(s.inFlight, q.key())
 		s.askMu.Unlock()
 	}()
 	v := s.View()
@@ -214,14 +214,14 @@ func (s *Store) ask(q question, again bool) answer {
 		}
 	}
 	if silent || again && (failed || unasked) { // nothing else would tell of its changes
-		s.askAgain(q)
+		s.scheduleRefresh(q)
 	}
 	switch {
 	case found:
 		return deviceKnown
 	case failed:
 		return deviceFailed
-	case unasked || !s.settled.Load():
+	case unasked || !s.allLoaded.Load():
 		return deviceUnsure
 	}
 	return deviceUnknown
@@ -231,7 +231,7 @@ func (s *Store) ask(q question, again bool) answer {
 // one device that it fails on whenever it is asked for does not keep the others waiting.
 func (s *Store) askOne(src *source, a attr.Asker, q question, again bool) (found bool, err error) {
 	s.mu.Lock()
-	ready := src.perm != nil && !s.cfg.Now().Before(src.rest)
+	ready := src.perm != nil && !s.cfg.Now().Before(src.pausedUntil)
 	s.mu.Unlock()
 	if !ready {
 		return false, errNotOpen
@@ -241,7 +241,7 @@ func (s *Store) askOne(src *source, a attr.Asker, q question, again bool) (found
 	src.asked.Add(1)
 	d, found, err := a.Ask(ctx, q.mac, q.ip)
 	if err == nil && found && (!q.mac.IsZero() && !d.MAC.IsZero() && d.MAC != q.mac || q.mac.IsZero() && d.IP.IsValid() && d.IP.Unmap() != q.ip) {
-		err = errOther
+		err = errWrongDevice
 	}
 	s.mu.Lock()
 	before := src.failed
@@ -250,7 +250,7 @@ func (s *Store) askOne(src *source, a attr.Asker, q question, again bool) (found
 		key := q.key()
 		src.err, src.failed = err, &key
 		if before != nil && *before != key {
-			src.rest = s.cfg.Now().Add(s.cfg.RetryMin)
+			src.pausedUntil = s.cfg.Now().Add(s.cfg.RetryMin)
 		}
 	}
 	s.mu.Unlock()

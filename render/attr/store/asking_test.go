@@ -53,7 +53,7 @@ func testStoreAsks(t *testing.T) {
 	}
 
 	s.Miss(now(), mac(4), none)
-	eventually(t, "an answer about another device", func() bool { return errors.Is(s.State()[0].Err, errOther) })
+	eventually(t, "an answer about another device", func() bool { return errors.Is(s.State()[0].Err, errWrongDevice) })
 	if get(s, 4) != "none" || get(s, 44) != "none" {
 		t.Error("an answer about another device was believed")
 	}
@@ -88,12 +88,12 @@ func testStoreAskOnly(t *testing.T) {
 	eventually(t, "up", func() bool { return s.State()[0].Up })
 	s.Miss(time.Now().UnixNano(), mac(1), netip.Addr{})
 	is(t, s, 1, "n=1")
-	s.soon()
+	s.requestRebuild()
 	eventually(t, "in the file", func() bool { return ev.has(Merged, "plugin", nil) })
 	f.set(func() { f.ask[question{mac: mac(1)}] = attr.Device{Values: []string{"one"}} })
 	time.Sleep(61 * time.Minute)
 	is(t, s, 1, "n=one")
-	s.soon()
+	s.requestRebuild()
 	eventually(t, "in the file", func() bool { return ev.count(Merged, "plugin") >= 2 })
 	s.Close()
 

@@ -17,7 +17,7 @@ func (s *Store) builds() {
 		select {
 		case <-s.ctx.Done():
 			return
-		case <-s.rebuildSoon:
+		case <-s.rebuild:
 		case <-tick.C:
 			s.mu.Lock()
 			due := s.remerge || len(s.macs)+len(s.ips) > 0 && s.cfg.Now().Sub(s.oldest) >= s.cfg.Compact
@@ -44,9 +44,9 @@ func (s *Store) builds() {
 }
 
 // soon has files made anew.
-func (s *Store) soon() {
+func (s *Store) requestRebuild() {
 	select {
-	case s.rebuildSoon <- struct{}{}:
+	case s.rebuild <- struct{}{}:
 	default:
 	}
 }

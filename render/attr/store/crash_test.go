@@ -23,6 +23,7 @@ import (
 	"dcs/bench/require"
 	"dcs/render/attr"
 	"dcs/render/device"
+	"dcs/render/internal/rendertest"
 )
 
 const crashDevices = 200
@@ -320,7 +321,7 @@ func testEnded(t *testing.T, n, sources int, ways ...string) {
 		if i%5 == 0 { // with no files, too
 			dir = t.TempDir()
 			if slices.Contains(ways, "full disk") {
-				mountTmpfs(t, dir, diskSize)
+				rendertest.MountTmpfs(t, dir, fmt.Sprint(diskSize))
 			}
 		}
 		how := ways[i%len(ways)]
@@ -335,16 +336,6 @@ func testEnded(t *testing.T, n, sources int, ways ...string) {
 	if changes < 5*n {
 		t.Error("next to none: the Stores were ended before they did anything")
 	}
-}
-
-// mountTmpfs mounts a file system of its own for the test.
-func mountTmpfs(t *testing.T, dir string, size int) {
-	t.Helper()
-	require.Root(t)
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprint("size=", size)); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 }
 
 // Whatever was served is served after the end of the process, with its sources down.

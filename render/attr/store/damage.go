@@ -82,9 +82,9 @@ func (s *Store) watchFile(src *source) {
 // damaged has what is damaged replaced: a source is loaded anew, the merged file made anew. It tells once of each file.
 func (s *Store) damaged(src *source, db *localdb.DB, err error) {
 	s.mu.Lock()
-	known := slices.Contains(s.spoiled, db)
+	known := slices.Contains(s.damagedFiles, db)
 	if !known {
-		s.spoiled = append(slices.DeleteFunc(s.spoiled, func(d *localdb.DB) bool { return !s.inUse(d) }), db)
+		s.damagedFiles = append(slices.DeleteFunc(s.damagedFiles, func(d *localdb.DB) bool { return !s.inUse(d) }), db)
 	}
 	if src == nil && !known {
 		s.remerge = true
@@ -101,7 +101,7 @@ func (s *Store) damaged(src *source, db *localdb.DB, err error) {
 	}
 	s.event(e)
 	if src == nil {
-		s.soon()
+		s.requestRebuild()
 		return
 	}
 	select {

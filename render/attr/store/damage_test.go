@@ -65,7 +65,7 @@ func TestDamagedFileIsNotServed(t *testing.T) {
 			eventually(t, "loaded", func() bool {
 				s.mu.Lock()
 				defer s.mu.Unlock()
-				return s.settled.Load() && !s.remerge && s.base != nil
+				return s.allLoaded.Load() && !s.remerge && s.base != nil
 			})
 			first.apply <- []attr.Change{{Device: dev(7, "10.1.0.7", "changed")}}
 			eventually(t, "changed", func() bool { return strings.HasPrefix(get(s, 7), "a=changed") })

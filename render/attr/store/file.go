@@ -167,7 +167,7 @@ func Build(ctx context.Context, path string, src attr.Source, opt localdb.Option
 			progress(n)
 		}
 		err := b.Add(d)
-		if refuses(&out.Rejected, err) {
+		if countRejected(&out.Rejected, err) {
 			return nil
 		}
 		return err
@@ -175,7 +175,7 @@ func Build(ctx context.Context, path string, src attr.Source, opt localdb.Option
 	if err != nil {
 		return out, err
 	}
-	if err := closeRejected(&out.Rejected, src, n); err != nil {
+	if err := checkRejected(&out.Rejected, src, n); err != nil {
 		return out, err
 	}
 	if progress != nil {

@@ -12,9 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"dcs/bench/require"
 	"dcs/render/attr"
 	"dcs/render/attr/localdb"
+	"dcs/render/internal/rendertest"
 	"dcs/render/mapped"
 )
 
@@ -59,12 +59,8 @@ func testStoreDamagedFiles(t *testing.T) {
 func TestStoreDiskFull(t *testing.T) { synctest.Test(t, testStoreDiskFull) }
 
 func testStoreDiskFull(t *testing.T) {
-	require.Root(t) // to mount a small file system
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	rendertest.MountTmpfs(t, dir, "1m")
 	f := newFake("db", []string{"n"}, dev(1, "", "1"))
 	cfg, ev := testConfig(dir, following{plain{f}, f})
 	s := openStore(t, cfg)
@@ -76,7 +72,7 @@ func testStoreDiskFull(t *testing.T) {
 	f.set(func() { f.devices = []attr.Device{dev(1, "", "2")} })
 	f.apply <- []attr.Change{{Device: dev(3, "", "3")}} // needs no disk
 	is(t, s, 3, "n=3")
-	s.soon()
+	s.requestRebuild()
 	eventually(t, "no file for the changes", func() bool { return ev.has(BuildFailed, "", syscall.ENOSPC) })
 	f.apply <- nil
 	eventually(t, "no file for the load", func() bool { return ev.has(BuildFailed, "db", syscall.ENOSPC) })

@@ -33,36 +33,36 @@ type guard struct {
 	peak  tally // the most of it since
 	since time.Time
 
-	load     error                    // why the last load is held back; nil: it is not
-	changes  int                      // held back, in whole or in part, since the last load that was taken
-	lose     map[int]string           // what these would lose too much of, by attribute; -1: devices
-	lost     map[int]struct{}         // what is held back, by the last load or by changes
-	told     int                      // of changes, when that was told last
-	toldLoad string                   // of load, without numbers
-	toldAt   time.Time                // when that was
-	unlisted bool                     // the source cannot list its devices
-	kept     map[question]attr.Change // changes that are held back, of a source that is unlisted
-	retry    *time.Timer              // until a source that is held back is loaded again
-	wait     time.Duration
+	loadErr         error                    // why the last load is held back; nil: it is not
+	changes         int                      // held back, in whole or in part, since the last load that was taken
+	exceeded        map[int]string           // what these would lose too much of, by attribute; -1: devices
+	blocked         map[int]struct{}         // what is held back, by the last load or by changes
+	reportedChanges int                      // of changes, when that was told last
+	reportedLoad    string                   // of load, without numbers
+	reportedAt      time.Time                // when that was
+	unlisted        bool                     // the source cannot list its devices
+	withheld        map[question]attr.Change // changes that are held back, of a source that is unlisted
+	retry           *time.Timer              // until a source that is held back is loaded again
+	wait            time.Duration
 }
 
 // held returns what is held back.
-func (g *guard) held() error {
+func (g *guard) heldBack() error {
 	var all []string
 	if g.changes > 0 {
 		var lose []string
-		for _, i := range slices.Sorted(maps.Keys(g.lose)) {
-			lose = append(lose, g.lose[i])
+		for _, i := range slices.Sorted(maps.Keys(g.exceeded)) {
+			lose = append(lose, g.exceeded[i])
 		}
 		all = append(all, fmt.Sprintf("%d changes, which would take the losses of a day above %s", g.changes, strings.Join(lose, ", ")))
 	}
 	switch {
 	case len(all) == 0:
-		return g.load
-	case g.load == nil:
+		return g.loadErr
+	case g.loadErr == nil:
 		return fmt.Errorf("%w: %s", attr.ErrHeldBack, all[0])
 	}
-	return fmt.Errorf("%w; and %s", g.load, all[0])
+	return fmt.Errorf("%w; and %s", g.loadErr, all[0])
 }
 
 // roll begins a new day if it is time.
@@ -110,14 +110,14 @@ func (c *Config) excess(peak, after *tally, yield func(i, lost, was int)) {
 const maxLosses = 5
 
 // judge returns an error if after, which a load would leave, is too much less than what the source had. mu is held.
-func (s *Store) judge(src *source, after *tally, now time.Time) error {
+func (s *Store) checkLoad(src *source, after *tally, now time.Time) error {
 	g := &src.guard
 	g.roll(now)
 	var list []string
 	more := 0
-	g.lost = map[int]struct{}{}
+	g.blocked = map[int]struct{}{}
 	s.cfg.excess(&g.peak, after, func(i, lost, was int) {
-		g.lost[i] = struct{}{}
+		g.blocked[i] = struct{}{}
 		switch {
 		case i < 0:
 			list = append(list, fmt.Sprintf("%d of %d devices would be lost", lost, was))
@@ -137,7 +137,7 @@ func (s *Store) judge(src *source, after *tally, now time.Time) error {
 }
 
 // forgive begins a new day from what after has. mu is held.
-func (s *Store) forgive(src *source, after *tally) {
+func (s *Store) resetPeak(src *source, after *tally) {
 	src.guard.peak, src.guard.since = after.clone(), s.cfg.Now()
 }
 
@@ -148,7 +148,7 @@ func (s *Saved) CheckLosses(src attr.Source, built *Built, now time.Time) error 
 			continue
 		}
 		s.s.count(o)
-		return s.s.judge(o, &tally{int(built.Devices), scatter(built.Values, s.s.learn(built.Names))}, now)
+		return s.s.checkLoad(o, &tally{int(built.Devices), scatter(built.Values, s.s.learn(built.Names))}, now)
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func (s *Store) admit(src *source, changes []*change) (apply []*change, held int
 			after.apply(r, c)
 		}
 	}
-	lose := maps.Clone(g.lost)
+	lose := maps.Clone(g.blocked)
 	s.cfg.excess(&g.peak, &after, func(i, _, _ int) {
 		if lose == nil {
 			lose = map[int]struct{}{}
@@ -52,9 +52,9 @@ func (s *Store) admit(src *source, changes []*change) (apply []*change, held int
 	})
 	for _, c := range changes {
 		whole := c.raw()
-		of := g.keep(r, c, lose)
+		of := g.withhold(r, c, lose)
 		if len(of) == 0 {
-			delete(g.kept, c.question())
+			delete(g.withheld, c.question())
 			apply = append(apply, c)
 			continue
 		}
@@ -62,11 +62,11 @@ func (s *Store) admit(src *source, changes []*change) (apply []*change, held int
 		for _, i := range of {
 			g.note(&s.cfg, s.names, i)
 		}
-		if g.unlisted && len(g.kept) < s.cfg.Overlay {
-			if g.kept == nil {
-				g.kept = map[question]attr.Change{}
+		if g.unlisted && len(g.withheld) < s.cfg.Overlay {
+			if g.withheld == nil {
+				g.withheld = map[question]attr.Change{}
 			}
-			g.kept[c.question()] = whole
+			g.withheld[c.question()] = whole
 		}
 		if !c.gone && !r.has(c) {
 			apply = append(apply, c)
@@ -78,23 +78,23 @@ func (s *Store) admit(src *source, changes []*change) (apply []*change, held int
 
 // note notes that changes would lose too much of i.
 func (g *guard) note(cfg *Config, names []string, i int) {
-	if g.lose == nil {
-		g.lose = map[int]string{}
+	if g.exceeded == nil {
+		g.exceeded = map[int]string{}
 	}
-	if g.lost == nil {
-		g.lost = map[int]struct{}{}
+	if g.blocked == nil {
+		g.blocked = map[int]struct{}{}
 	}
-	g.lost[i] = struct{}{}
+	g.blocked[i] = struct{}{}
 	was, what := g.peak.devices, "devices"
 	if i >= 0 {
 		was, what = g.peak.at(i), "values of attribute "+names[i]
 	}
-	g.lose[i] = fmt.Sprintf("%d of %d %s", cfg.limit(was, g.peak.devices), was, what)
+	g.exceeded[i] = fmt.Sprintf("%d of %d %s", cfg.limit(was, g.peak.devices), was, what)
 }
 
 // keep has a change lose nothing of what lose names, and returns what it would have lost. A change that removes the device
 // can only be left out.
-func (g *guard) keep(r *rows, c *change, lose map[int]struct{}) (of []int) {
+func (g *guard) withhold(r *rows, c *change, lose map[int]struct{}) (of []int) {
 	if len(lose) == 0 {
 		return nil
 	}
@@ -140,10 +140,10 @@ func (c *change) raw() attr.Change {
 
 // room waits, while a load is held back, until changes have room above the files; otherwise a load brings them at once. mu is
 // held, and released meanwhile.
-func (s *Store) room(src *source) error {
+func (s *Store) waitForRoom(src *source) error {
 	for len(s.macs)+len(s.ips) > 4*s.cfg.Overlay {
-		s.soon()
-		if src.guard.load == nil {
+		s.requestRebuild()
+		if src.guard.loadErr == nil {
 			return errReload
 		}
 		s.mu.Unlock()

@@ -113,7 +113,7 @@ func TestGuardJournalsWhatItAdmits(t *testing.T) {
 					}
 				}
 				sameCounts(t, what, s, 0)
-				if held := s.heldOf(0); held != "" && what != "running" && what != "after Close" { // its source is away
+				if held := s.heldBackOf(0); held != "" && what != "running" && what != "after Close" { // its source is away
 					t.Errorf("%s: %s", what, held)
 				}
 			}
@@ -134,7 +134,7 @@ func TestGuardJournalsWhatItAdmits(t *testing.T) {
 			s = openStore(t, cfg)
 			check("after Close", s)
 			eventually(t, "the load is held back", func() bool {
-				return strings.HasPrefix(s.heldOf(0), "held back: 51 of 201 devices would be lost")
+				return strings.HasPrefix(s.heldBackOf(0), "held back: 51 of 201 devices would be lost")
 			})
 		}))
 	}
@@ -158,12 +158,12 @@ func TestGuardHeldLoadKeepsJournal(t *testing.T) {
 				is(t, s, 300, "a=new b=x")
 				f.set(func() { f.devices = herd(10) })
 				_ = s.Reload("db", false)
-				eventually(t, "the load is held back", func() bool { return s.heldOf(0) == "held back: 190 of 200 devices would be lost" })
+				eventually(t, "the load is held back", func() bool { return s.heldBackOf(0) == "held back: 190 of 200 devices would be lost" })
 				f.apply <- []attr.Change{{Device: dev(3, "", "three", "x")}, gone(dev(4, ""))}
 				is(t, s, 3, "a=three b=x")
 				if compacted {
 					merged := ev.count(Merged, "db")
-					s.soon()
+					s.requestRebuild()
 					eventually(t, "the changes are in the file", func() bool { return ev.count(Merged, "db") > merged })
 				}
 				f.apply <- []attr.Change{{Device: dev(5, "", "five", "x")}}
@@ -199,18 +199,18 @@ func testGuardForceAfterCrash(t *testing.T) {
 	is(t, s, 150, "a=late b=x")
 	f.set(func() { f.devices = herd(20) })
 	_ = s.Reload("", false)
-	eventually(t, "held back", func() bool { return s.heldOf(0) != "" })
+	eventually(t, "held back", func() bool { return s.heldBackOf(0) != "" })
 	s.flush()
 	dir := copyDir(t, cfg.Dir)
 	s.Close() // it and the next share the source
 	cfg, _ = testConfig(dir, source)
 	cfg.RetryMax = time.Hour
 	c := openStore(t, cfg)
-	eventually(t, "held back again", func() bool { return c.heldOf(0) == "held back: 180 of 200 devices would be lost" })
+	eventually(t, "held back again", func() bool { return c.heldBackOf(0) == "held back: 180 of 200 devices would be lost" })
 	is(t, c, 150, "a=late b=x")
 	_ = c.Reload("", true)
 	is(t, c, 150, "none")
-	eventually(t, "nothing is held back", func() bool { return c.heldOf(0) == "" })
+	eventually(t, "nothing is held back", func() bool { return c.heldBackOf(0) == "" })
 	sameCounts(t, "forced", c, 0)
 	f.apply <- []attr.Change{gone(dev(19, ""))}
 	is(t, c, 19, "none")
@@ -242,7 +242,7 @@ func testGuardForceUnlisted(t *testing.T) {
 			return get(s, i) != "none"
 		})
 	}
-	s.soon()
+	s.requestRebuild()
 	eventually(t, "they are in the file", func() bool { return ev.count(Merged, "p") > 0 })
 	f.set(func() { clear(f.ask) })
 	time.Sleep(2 * time.Minute)
@@ -266,7 +266,7 @@ func testGuardForceUnlisted(t *testing.T) {
 	for i := range 50 {
 		is(t, s, i, "none")
 	}
-	eventually(t, "nothing is held back", func() bool { return s.heldOf(0) == "" })
+	eventually(t, "nothing is held back", func() bool { return s.heldBackOf(0) == "" })
 	eventually(t, "the file says so", func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -326,13 +326,13 @@ func testGuardUnwritten(t *testing.T) {
 	f.set(func() { f.devices = herd(3000) })
 	_ = s.Reload("", false)
 	is(t, s, 1, "a=1 b=x")
-	eventually(t, "nothing is held back", func() bool { return s.heldOf(0) == "" })
+	eventually(t, "nothing is held back", func() bool { return s.heldBackOf(0) == "" })
 
 	f.set(func() { f.devices = without })
 	_ = s.Reload("", true)
 	is(t, s, 2999, "a=2999")
 	is(t, s, 0, "a=0")
-	eventually(t, "nothing is held back", func() bool { return s.heldOf(0) == "" })
+	eventually(t, "nothing is held back", func() bool { return s.heldBackOf(0) == "" })
 	sameCounts(t, "forced", s, 0)
 	made := ev.count(Loaded, "db")
 	if err := os.Rename(dir+".away", dir); err != nil {
@@ -361,7 +361,7 @@ func testGuardUnwrittenMarker(t *testing.T) {
 	_ = s.Reload("", false)
 	eventually(t, "held back", func() bool {
 		st := s.State()[0]
-		return s.heldOf(0) == "held back: half" && st.Up && errors.Is(st.Err, os.ErrNotExist)
+		return s.heldBackOf(0) == "held back: half" && st.Up && errors.Is(st.Err, os.ErrNotExist)
 	})
 	is(t, s, 19, "a=19 b=x")
 	if err := os.Rename(dir+".away", dir); err != nil {
@@ -369,5 +369,5 @@ func testGuardUnwrittenMarker(t *testing.T) {
 	}
 	_ = s.Reload("", true)
 	is(t, s, 19, "none")
-	eventually(t, "nothing is held back", func() bool { return s.heldOf(0) == "" && s.State()[0].Err == nil })
+	eventually(t, "nothing is held back", func() bool { return s.heldBackOf(0) == "" && s.State()[0].Err == nil })
 }

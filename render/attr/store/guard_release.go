@@ -8,7 +8,7 @@ import (
 )
 
 // mark tells a source what it has loaded before.
-func (s *Store) mark(src *source, force bool) {
+func (s *Store) setMark(src *source, force bool) {
 	m, ok := src.Source.(attr.Marker)
 	if !ok {
 		return
@@ -23,17 +23,17 @@ func (s *Store) mark(src *source, force bool) {
 }
 
 // holdLoad notes that a load is held back, and has the source loaded again some time.
-func (s *Store) holdLoad(src *source, err error) {
+func (s *Store) holdBackLoad(src *source, err error) {
 	s.mu.Lock()
 	g := &src.guard
-	g.load = err
+	g.loadErr = err
 	now, what := s.cfg.Now(), strings.Map(noDigit, err.Error())
-	news := what != g.toldLoad || now.Sub(g.toldAt) >= s.cfg.RetryMax
+	news := what != g.reportedLoad || now.Sub(g.reportedAt) >= s.cfg.RetryMax
 	if news {
-		g.toldLoad, g.toldAt = what, now
+		g.reportedLoad, g.reportedAt = what, now
 	}
-	held := g.held()
-	s.again(src)
+	held := g.heldBack()
+	s.scheduleReload(src)
 	s.mu.Unlock()
 	if news {
 		s.event(Event{Source: src.Name(), Kind: HeldBack, Err: held})
@@ -49,16 +49,16 @@ func noDigit(r rune) rune {
 }
 
 // heldChanges tells of changes that are held back: of the first, and whenever there are twice as many.
-func (s *Store) heldChanges(src *source) {
+func (s *Store) reportHeldBack(src *source) {
 	s.mu.Lock()
 	g := &src.guard
-	news := g.changes >= max(1, 2*g.told)
+	news := g.changes >= max(1, 2*g.reportedChanges)
 	if news {
-		g.told = g.changes
+		g.reportedChanges = g.changes
 	}
-	held := g.held()
+	held := g.heldBack()
 	if !g.unlisted && g.retry == nil {
-		s.again(src)
+		s.scheduleReload(src)
 	}
 	s.mu.Unlock()
 	if news {
@@ -67,7 +67,7 @@ func (s *Store) heldChanges(src *source) {
 }
 
 // again has a source that is held back loaded again: what it has lost may be back, and nothing may tell of that. mu is held.
-func (s *Store) again(src *source) {
+func (s *Store) scheduleReload(src *source) {
 	g := &src.guard
 	g.wait = min(max(2*g.wait, s.cfg.RetryMax), 64*s.cfg.RetryMax)
 	if g.retry != nil {
@@ -93,7 +93,7 @@ func (s *Store) release(src *source) {
 
 // unlisted notes that a source cannot list its devices. With force it applies the changes that are held back: there is no
 // load that would bring them.
-func (s *Store) unlisted(src *source, force bool) {
+func (s *Store) noteUnlisted(src *source, force bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := &src.guard
@@ -102,11 +102,11 @@ func (s *Store) unlisted(src *source, force bool) {
 		return
 	}
 	var list []*change
-	for _, c := range g.kept {
+	for _, c := range g.withheld {
 		list = append(list, &change{Device: c.Device, gone: c.Gone})
 	}
 	s.overlay(src, list)
-	s.forgive(src, &g.now)
+	s.resetPeak(src, &g.now)
 	s.release(src)
 }
 
@@ -115,23 +115,23 @@ func (s *Store) unlisted(src *source, force bool) {
 func (s *Store) reapply(src *source, changes []attr.Change, force bool) error {
 	g := &src.guard
 	s.mu.Lock()
-	if g.changes, g.lose = 0, nil; g.load == nil {
-		g.lost = nil
+	if g.changes, g.exceeded = 0, nil; g.loadErr == nil {
+		g.blocked = nil
 	}
 	s.mu.Unlock()
-	held, err := s.lay(src, changes, force)
+	held, err := s.layOver(src, changes, force)
 	if err != nil {
 		return err
 	}
 	if held > 0 {
-		s.heldChanges(src)
+		s.reportHeldBack(src)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if force {
-		s.forgive(src, &g.now)
+		s.resetPeak(src, &g.now)
 	}
-	if force || held == 0 && g.load == nil {
+	if force || held == 0 && g.loadErr == nil {
 		s.release(src)
 	}
 	return nil

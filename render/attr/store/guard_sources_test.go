@@ -26,21 +26,21 @@ import (
 )
 
 // A CSV file that is watched.
-type csvWay struct {
+type csvSource struct {
 	attr.Source
 	path string
 }
 
-func openCSV(t *testing.T, _ *guardClock) way {
-	w := &csvWay{path: filepath.Join(t.TempDir(), "devices.csv")}
+func openCSV(t *testing.T, _ *guardClock) testSource {
+	w := &csvSource{path: filepath.Join(t.TempDir(), "devices.csv")}
 	w.become(t, truth{}, whole(), false)
 	w.Source = csvfile.New(csvfile.Config{Path: w.path, Debounce: 5 * time.Millisecond, Poll: 20 * time.Millisecond})
 	return w
 }
 
-func (w *csvWay) source() attr.Source { return w.Source }
+func (w *csvSource) source() attr.Source { return w.Source }
 
-func (w *csvWay) become(t *testing.T, _, now truth, cut bool) {
+func (w *csvSource) become(t *testing.T, _, now truth, cut bool) {
 	t.Helper()
 	text := now.csv()
 	if cut { // 100199 becomes 10: a rate of its own
@@ -60,21 +60,21 @@ func replace(t *testing.T, path, text string) {
 }
 
 // SQLite: by a poll of everything, or by changed_query.
-type sqlWay struct {
+type sqlSource struct {
 	attr.Source
 	db      *sql.DB
 	changes bool
 	mark    int
 }
 
-func openSQL(t *testing.T, changes bool) way {
+func openSQL(t *testing.T, changes bool) testSource {
 	path := filepath.Join(t.TempDir(), "devices.sqlite")
 	db, err := sql.Open("sqlite", "file:"+path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	w := &sqlWay{db: db, changes: changes}
+	w := &sqlSource{db: db, changes: changes}
 	w.exec(t, "PRAGMA journal_mode = WAL")
 	w.exec(t, "CREATE TABLE devices (mac TEXT PRIMARY KEY, profile TEXT, down TEXT, gone INT DEFAULT 0, changed INT)")
 	w.become(t, truth{column: "down"}, whole(), false)
@@ -88,16 +88,16 @@ func openSQL(t *testing.T, changes bool) way {
 	return w
 }
 
-func (w *sqlWay) source() attr.Source { return w.Source }
+func (w *sqlSource) source() attr.Source { return w.Source }
 
-func (w *sqlWay) exec(t *testing.T, query string, args ...any) {
+func (w *sqlSource) exec(t *testing.T, query string, args ...any) {
 	t.Helper()
 	if _, err := w.db.Exec(query, args...); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (w *sqlWay) become(t *testing.T, before, now truth, _ bool) {
+func (w *sqlSource) become(t *testing.T, before, now truth, _ bool) {
 	t.Helper()
 	if before.column != now.column {
 		w.exec(t, "ALTER TABLE devices RENAME COLUMN "+before.column+" TO "+now.column)
@@ -130,15 +130,15 @@ func (w *sqlWay) become(t *testing.T, before, now truth, _ bool) {
 }
 
 // A plug-in that lists, is asked, and may tell of changes.
-type pluginWay struct {
+type pluginSource struct {
 	attr.Source
 	dir     string
 	changes bool
 	n       int
 }
 
-func openPlugin(t *testing.T, changes bool) way {
-	w := &pluginWay{dir: t.TempDir(), changes: changes}
+func openPlugin(t *testing.T, changes bool) testSource {
+	w := &pluginSource{dir: t.TempDir(), changes: changes}
 	tells := "none"
 	if changes {
 		tells = "changes"
@@ -152,9 +152,9 @@ func openPlugin(t *testing.T, changes bool) way {
 	return w
 }
 
-func (w *pluginWay) source() attr.Source { return w.Source }
+func (w *pluginSource) source() attr.Source { return w.Source }
 
-func (w *pluginWay) become(t *testing.T, before, now truth, _ bool) {
+func (w *pluginSource) become(t *testing.T, before, now truth, _ bool) {
 	t.Helper()
 	var list strings.Builder
 	var told []string
@@ -180,21 +180,21 @@ func (w *pluginWay) become(t *testing.T, before, now truth, _ bool) {
 }
 
 // A file that dcs devices build has made.
-type localWay struct {
+type localSource struct {
 	attr.Source
 	path string
 }
 
-func openLocal(t *testing.T, _ *guardClock) way {
-	w := &localWay{path: filepath.Join(t.TempDir(), "fleet.db")}
+func openLocal(t *testing.T, _ *guardClock) testSource {
+	w := &localSource{path: filepath.Join(t.TempDir(), "fleet.db")}
 	w.become(t, truth{}, whole(), false)
 	w.Source = store.NewFile(w.path, 10*time.Millisecond)
 	return w
 }
 
-func (w *localWay) source() attr.Source { return w.Source }
+func (w *localSource) source() attr.Source { return w.Source }
 
-func (w *localWay) become(t *testing.T, _, now truth, cut bool) {
+func (w *localSource) become(t *testing.T, _, now truth, cut bool) {
 	t.Helper()
 	csv := filepath.Join(t.TempDir(), "fleet.csv")
 	replace(t, csv, now.csv())
@@ -219,7 +219,7 @@ type feed struct {
 	changes chan []attr.Change
 }
 
-func newFeed(batch int) way {
+func newFeed(batch int) testSource {
 	return &feed{batch: batch, now: whole(), changes: make(chan []attr.Change, 4000)}
 }
 

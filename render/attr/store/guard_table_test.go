@@ -110,7 +110,7 @@ var losses = []struct {
 }
 
 // way is a way in.
-type way interface {
+type testSource interface {
 	source() attr.Source
 	// become has the source give what now has, where it had before.
 	become(t *testing.T, before, now truth, cut bool)
@@ -142,18 +142,18 @@ var neverAccepted = map[string]string{
 // force accepts what there is.
 func TestGuard(t *testing.T) {
 	ways := map[string]struct {
-		open   func(*testing.T, *guardClock) way
+		open   func(*testing.T, *guardClock) testSource
 		single int // the device of the single change: a known one, or one that is asked for
 	}{
 		"CSV load":          {openCSV, last},
-		"SQL load":          {func(t *testing.T, _ *guardClock) way { return openSQL(t, false) }, unknown},
-		"SQL changed_query": {func(t *testing.T, _ *guardClock) way { return openSQL(t, true) }, last},
-		"SQL NOTIFY":        {func(*testing.T, *guardClock) way { return newFeed(1) }, last},
-		"LDAP load":         {func(*testing.T, *guardClock) way { return newFeed(0) }, last},
-		"plug-in list":      {func(t *testing.T, _ *guardClock) way { return openPlugin(t, false) }, unknown},
-		"plug-in changes":   {func(t *testing.T, _ *guardClock) way { return openPlugin(t, true) }, last},
+		"SQL load":          {func(t *testing.T, _ *guardClock) testSource { return openSQL(t, false) }, unknown},
+		"SQL changed_query": {func(t *testing.T, _ *guardClock) testSource { return openSQL(t, true) }, last},
+		"SQL NOTIFY":        {func(*testing.T, *guardClock) testSource { return newFeed(1) }, last},
+		"LDAP load":         {func(*testing.T, *guardClock) testSource { return newFeed(0) }, last},
+		"plug-in list":      {func(t *testing.T, _ *guardClock) testSource { return openPlugin(t, false) }, unknown},
+		"plug-in changes":   {func(t *testing.T, _ *guardClock) testSource { return openPlugin(t, true) }, last},
 		"localdb":           {openLocal, last},
-		"ask again":         {func(_ *testing.T, c *guardClock) way { return &asked{now: whole(), clock: c} }, unknown},
+		"ask again":         {func(_ *testing.T, c *guardClock) testSource { return &asked{now: whole(), clock: c} }, unknown},
 	}
 	unused := map[string]bool{}
 	for cell := range notThere {
@@ -184,7 +184,7 @@ type guardClock struct{ offset atomic.Int64 }
 
 func (c *guardClock) now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
 
-func guardCell(t *testing.T, name, cell string, open func(*testing.T, *guardClock) way, single int, lose func(truth) truth, cut bool) {
+func guardCell(t *testing.T, name, cell string, open func(*testing.T, *guardClock) testSource, single int, lose func(truth) truth, cut bool) {
 	clock := new(guardClock)
 	w := open(t, clock)
 	var held atomic.Int64 // events

@@ -53,7 +53,7 @@ func TestGuardLimit(t *testing.T) {
 	}
 }
 
-func (s *Store) heldOf(i int) string {
+func (s *Store) heldBackOf(i int) string {
 	if err := s.State()[i].HeldBack; err != nil {
 		return err.Error()
 	}
@@ -81,7 +81,7 @@ func testGuardDay(t *testing.T) {
 		f.set(func() { f.devices = herd(n) })
 		_ = s.Reload("", false)
 		eventually(t, "loaded", func() bool { return f.loads.Load() > loads && s.State()[0].Loading < 0 && s.State()[0].Up })
-		eventually(t, fmt.Sprintf("%q is held back, it is %q", held, s.heldOf(0)), func() bool { return s.heldOf(0) == held })
+		eventually(t, fmt.Sprintf("%q is held back, it is %q", held, s.heldBackOf(0)), func() bool { return s.heldBackOf(0) == held })
 		want := "none"
 		if held != "" {
 			n++ // the one that is kept
@@ -130,7 +130,7 @@ func testGuardOldFile(t *testing.T) {
 	}
 	cfg, _ := testConfig(dir, plain{f})
 	s := openStore(t, cfg)
-	eventually(t, "held back", func() bool { return s.heldOf(0) == "held back: attribute b would lose 50 of 50 values" })
+	eventually(t, "held back", func() bool { return s.heldBackOf(0) == "held back: attribute b would lose 50 of 50 values" })
 	is(t, s, 49, "a=49 b=x")
 }
 
@@ -155,12 +155,12 @@ func testGuardKeepsColumn(t *testing.T) {
 		}
 	})
 	_ = s.Reload("db", false)
-	eventually(t, "held back", func() bool { return s.heldOf(0) == "held back: attribute b would lose 200 of 200 values" })
+	eventually(t, "held back", func() bool { return s.heldBackOf(0) == "held back: attribute b would lose 200 of 200 values" })
 	f.apply <- []attr.Change{{Device: dev(1, "", "one")}, {Device: dev(300, "", "new")}}
 	is(t, s, 1, "a=one b=x c=c")
 	is(t, s, 300, "a=new")
 	merged := ev.count(Merged, "db")
-	s.soon()
+	s.requestRebuild()
 	eventually(t, "the changes are in the file", func() bool { return ev.count(Merged, "db") > merged && s.View().over == nil })
 	is(t, s, 1, "a=one b=x c=c")
 	is(t, s, 199, "a=199 b=x")
@@ -169,7 +169,7 @@ func testGuardKeepsColumn(t *testing.T) {
 	if got := get(s, 199); got != "a=199 b=x" {
 		t.Errorf("after a start: %s", got)
 	}
-	eventually(t, "held back again", func() bool { return strings.HasPrefix(s.heldOf(0), "held back: attribute b would lose 200") })
+	eventually(t, "held back again", func() bool { return strings.HasPrefix(s.heldBackOf(0), "held back: attribute b would lose 200") })
 	_ = s.Reload("db", true)
 	is(t, s, 199, "a=199")
 }
@@ -197,7 +197,7 @@ func testGuardBalance(t *testing.T) {
 			f.apply <- []attr.Change{{Device: dev(1000+i, "", fmt.Sprint(i), "x")}}
 		}
 	}
-	if held := s.heldOf(0); held != "" {
+	if held := s.heldBackOf(0); held != "" {
 		t.Error(held)
 	}
 	// One at once that goes beyond is held back whole, and told once.
@@ -208,7 +208,7 @@ func testGuardBalance(t *testing.T) {
 	f.apply <- append(lost, attr.Change{Device: dev(2000, "", "new")})
 	is(t, s, 2000, "a=new")
 	want := "held back: 100 changes, which would take the losses of a day above 40 of 200 devices"
-	if got := s.heldOf(0); got != want {
+	if got := s.heldBackOf(0); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	is(t, s, 1000, "a=0 b=x")
@@ -242,7 +242,7 @@ func testGuardCounts(t *testing.T) {
 		f.apply <- list
 		if step%100 == 50 {
 			merged := ev.count(Merged, "db")
-			s.soon()
+			s.requestRebuild()
 			eventually(t, "merged", func() bool { return ev.count(Merged, "db") > merged })
 		}
 		f.apply <- []attr.Change{} // the list before it is applied
@@ -282,7 +282,7 @@ func testGuardBackoff(t *testing.T) {
 	})
 	f.set(func() { f.devices = herd(190) })
 	is(t, s, 195, "none")
-	eventually(t, "nothing is held back", func() bool { return s.heldOf(0) == "" })
+	eventually(t, "nothing is held back", func() bool { return s.heldBackOf(0) == "" })
 }
 
 // A source that says itself that it is not to be believed is held back, and is told when that is to be accepted.
@@ -301,14 +301,14 @@ func testGuardMarker(t *testing.T) {
 	s.Close()
 	f.set(func() { f.mark, f.half, f.devices = "", true, herd(19) })
 	s = open()
-	eventually(t, "held back", func() bool { return s.heldOf(0) == "held back: half" })
+	eventually(t, "held back", func() bool { return s.heldBackOf(0) == "held back: half" })
 	is(t, s, 19, "a=19 b=x")
 	_ = s.Reload("", true)
 	is(t, s, 19, "none")
 	eventually(t, "the mark of what is served", func() bool {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		return f.mark == "mark" && s.heldOf(0) == ""
+		return f.mark == "mark" && s.heldBackOf(0) == ""
 	})
 }
 

@@ -26,26 +26,26 @@ const (
 	journalClose = 10 * time.Second
 )
 
-var errLate = fmt.Errorf("the disk has taken longer than %v", journalPatience)
+var errSlowDisk = fmt.Errorf("the disk has taken longer than %v", journalPatience)
 
 // journal appends changes to a file, in a goroutine of its own: a disk that hangs holds up nobody for longer than
 // journalPatience. After a failure it is written anew from what the Store has, again and again until that succeeds.
 type journal struct {
-	path string
-	live func() []byte        // all changes that no file has, as frames
-	may  func() error         // whether the directory may be written to
-	tell func(err, was error) // called when changes are no longer durable, or are again
-	min  time.Duration        // between tries
-	max  time.Duration
-	wake chan struct{} // holds one when there is something to do
-	done chan struct{} // closed when the goroutine has ended
+	path   string
+	live   func() []byte        // all changes that no file has, as frames
+	claim  func() error         // whether the directory may be written to
+	report func(err, was error) // called when changes are no longer durable, or are again
+	min    time.Duration        // between tries
+	max    time.Duration
+	wake   chan struct{} // holds one when there is something to do
+	done   chan struct{} // closed when the goroutine has ended
 
-	mu     sync.Mutex
-	queue  []appended
-	anew   bool // to be written anew
-	trying bool // while that goes on after a failure: what comes meanwhile is queued
-	err    error
-	closed bool
+	mu          sync.Mutex
+	queue       []appended
+	mustRewrite bool // to be written anew
+	rewriting   bool // while that goes on after a failure: what comes meanwhile is queued
+	err         error
+	closed      bool
 
 	// The goroutine's own.
 	f     *os.File
@@ -57,7 +57,7 @@ type journal struct {
 // appended is a batch of frames that is to be appended. on is closed when it is on disk, or cannot be brought there now.
 type appended struct {
 	frames []byte
-	on     chan struct{}
+	done   chan struct{}
 }
 
 // openJournal reads the journal of a directory.
@@ -85,16 +85,16 @@ func (j *journal) start(whole bool) {
 			whole = false
 		}
 	}
-	j.anew = !whole
-	if j.anew {
-		j.kick()
+	j.mustRewrite = !whole
+	if j.mustRewrite {
+		j.signal()
 	}
 	go j.run()
 }
 
 // reopen opens the file to append to it.
 func (j *journal) reopen() error {
-	if err := j.may(); err != nil {
+	if err := j.claim(); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(j.path, os.O_WRONLY|os.O_APPEND, 0)
@@ -110,7 +110,7 @@ func (j *journal) reopen() error {
 	return nil
 }
 
-func (j *journal) kick() {
+func (j *journal) signal() {
 	select {
 	case j.wake <- struct{}{}:
 	default:
@@ -124,24 +124,24 @@ func (j *journal) append(data []byte) {
 	}
 	j.mu.Lock()
 	sick := j.err != nil
-	if sick && !j.trying || j.closed { // it will be written anew, with these in it
-		j.anew = true
+	if sick && !j.rewriting || j.closed { // it will be written anew, with these in it
+		j.mustRewrite = true
 		j.mu.Unlock()
 		return
 	}
 	a := appended{data, make(chan struct{})}
 	j.queue = append(j.queue, a)
 	j.mu.Unlock()
-	j.kick()
+	j.signal()
 	if sick {
 		return
 	}
 	patience := time.NewTimer(journalPatience)
 	defer patience.Stop()
 	select {
-	case <-a.on:
+	case <-a.done:
 	case <-patience.C:
-		j.failed(errLate)
+		j.failed(errSlowDisk)
 	}
 }
 
@@ -151,26 +151,26 @@ func (j *journal) rewrite(size int64) {
 		return
 	}
 	j.mu.Lock()
-	j.anew = true
+	j.mustRewrite = true
 	j.mu.Unlock()
-	j.kick()
+	j.signal()
 }
 
 // failed notes that changes are not durable.
 func (j *journal) failed(err error) {
 	j.mu.Lock()
 	was := j.err
-	j.err, j.anew = err, true
-	if errors.Is(err, errLate) && was != nil {
+	j.err, j.mustRewrite = err, true
+	if errors.Is(err, errSlowDisk) && was != nil {
 		j.err = was
 	}
 	for _, a := range j.queue {
-		close(a.on)
+		close(a.done)
 	}
-	j.queue, j.trying = nil, false
+	j.queue, j.rewriting = nil, false
 	j.mu.Unlock()
 	if was == nil {
-		j.tell(err, nil)
+		j.report(err, nil)
 	}
 }
 
@@ -198,8 +198,8 @@ func (j *journal) run() {
 		}
 		j.mu.Lock()
 		queue, closed := j.queue, j.closed
-		anew := j.anew || j.err != nil
-		j.queue, j.anew, j.trying = nil, false, anew
+		anew := j.mustRewrite || j.err != nil
+		j.queue, j.mustRewrite, j.rewriting = nil, false, anew
 		j.mu.Unlock()
 		err := j.write(queue, anew)
 		switch {
@@ -209,7 +209,7 @@ func (j *journal) run() {
 			j.recovered()
 		}
 		for _, a := range queue {
-			close(a.on)
+			close(a.done)
 		}
 		if closed {
 			if j.f != nil {
@@ -224,15 +224,15 @@ func (j *journal) run() {
 func (j *journal) recovered() {
 	j.mu.Lock()
 	was := j.err
-	if j.anew { // it failed once more meanwhile
+	if j.mustRewrite { // it failed once more meanwhile
 		was = nil
 	} else {
 		j.err = nil
 	}
-	j.trying, j.wait = false, j.min
+	j.rewriting, j.wait = false, j.min
 	j.mu.Unlock()
 	if was != nil {
-		j.tell(nil, was)
+		j.report(nil, was)
 	}
 }
 
@@ -267,7 +267,7 @@ func (j *journal) write(queue []appended, anew bool) error {
 
 // replace writes the journal anew.
 func (j *journal) replace() error {
-	if err := j.may(); err != nil {
+	if err := j.claim(); err != nil {
 		return err
 	}
 	data := append([]byte(journalMagic), j.live()...)
@@ -298,20 +298,20 @@ func (j *journal) close() error {
 	j.mu.Lock()
 	j.closed = true
 	j.mu.Unlock()
-	j.kick()
+	j.signal()
 	select {
 	case <-j.done:
 		return nil
 	case <-time.After(journalClose):
-		return fmt.Errorf("%s: %w", j.path, errLate)
+		return fmt.Errorf("%s: %w", j.path, errSlowDisk)
 	}
 }
 
 // startJournal begins to write the journal. whole says that it may be appended to; unwritable, why nothing can be written.
 func (s *Store) startJournal(whole bool, unwritable error) {
 	s.journal = &journal{
-		path: filepath.Join(s.cfg.Dir, journalName), live: s.liveChanges, may: s.claim, min: s.cfg.RetryMin, max: s.cfg.RetryMax,
-		tell: func(err, was error) {
+		path: filepath.Join(s.cfg.Dir, journalName), live: s.liveChanges, claim: s.claim, min: s.cfg.RetryMin, max: s.cfg.RetryMax,
+		report: func(err, was error) {
 			if err != nil {
 				s.event(Event{Kind: NotDurable, Err: err})
 			} else {

@@ -233,7 +233,7 @@ func TestJournalReplay(t *testing.T) {
 			eventually(t, "loaded", func() bool {
 				s.mu.Lock()
 				defer s.mu.Unlock()
-				return s.settled.Load() && !s.remerge
+				return s.allLoaded.Load() && !s.remerge
 			})
 			steps := 0
 			crash := func(what string) {

@@ -30,7 +30,7 @@ func (s *Store) load(src *source, force bool) error {
 		src.busy = false
 		s.mu.Unlock()
 		if force {
-			s.soon() // what was held back and is accepted goes into the file, which is not made of a source that loads
+			s.requestRebuild() // what was held back and is accepted goes into the file, which is not made of a source that loads
 		}
 	}()
 
@@ -58,7 +58,7 @@ func (s *Store) load(src *source, force bool) error {
 		if err == nil {
 			err = b.Add(&d)
 		}
-		if err == nil || refuses(&rejected, err) {
+		if err == nil || countRejected(&rejected, err) {
 			return nil
 		}
 		return &unwrittenFile{err}
@@ -67,13 +67,13 @@ func (s *Store) load(src *source, force bool) error {
 		err = fmt.Errorf("%w: %v without a device, after %d", ErrStalled, s.cfg.Stall, n)
 	}
 	if errors.Is(err, errors.ErrUnsupported) {
-		s.unlisted(src, force)
-		return s.sweep(src) // what was asked for so far is all that there is
+		s.noteUnlisted(src, force)
+		return s.refreshAll(src) // what was asked for so far is all that there is
 	}
 	if err != nil {
 		return err
 	}
-	if err := closeRejected(&rejected, src.Source, n); err != nil {
+	if err := checkRejected(&rejected, src.Source, n); err != nil {
 		return err
 	}
 	meta := fileMeta{Source: src.Name(), Loaded: began, Rejected: rejected}
@@ -84,17 +84,17 @@ func (s *Store) load(src *source, force bool) error {
 }
 
 // sweep has all devices of a source that cannot list them asked for again, once, since nothing tells of their changes.
-func (s *Store) sweep(src *source) error {
+func (s *Store) refreshAll(src *source) error {
 	s.mu.Lock()
-	swept := src.swept
-	src.swept = true
+	swept := src.refreshed
+	src.refreshed = true
 	r := s.fleet[src.i].clone()
 	s.mu.Unlock()
 	if _, asks := src.Source.(attr.Asker); !asks || swept {
 		return nil
 	}
 	return r.each(func(d *attr.Device) error {
-		s.askAgain(question{d.MAC, d.IP})
+		s.scheduleRefresh(question{d.MAC, d.IP})
 		return s.ctx.Err()
 	})
 }
@@ -121,10 +121,10 @@ func (s *Store) commit(src *source, b *localdb.Builder, names []string, meta fil
 	s.mu.Unlock()
 	st, err := s.commitFile(src, b, names, &meta, func(after *tally) error {
 		if force {
-			s.forgive(src, after)
+			s.resetPeak(src, after)
 			return nil
 		}
-		return s.judge(src, after, s.cfg.Now())
+		return s.checkLoad(src, after, s.cfg.Now())
 	})
 	if errors.Is(err, attr.ErrHeldBack) {
 		return err
@@ -138,7 +138,7 @@ func (s *Store) commit(src *source, b *localdb.Builder, names []string, meta fil
 	s.mu.Lock()
 	s.release(src)
 	s.mu.Unlock()
-	s.mark(src, false)
+	s.setMark(src, false)
 	loaded := Event{
 		Source: src.Name(), Kind: Loaded, Devices: int(st.Devices), Stats: st, Reject: meta.Rejected,
 		Took: s.cfg.Now().Sub(meta.Loaded),

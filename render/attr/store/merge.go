@@ -58,9 +58,9 @@ func (s *Store) makeFiles() error {
 	began := s.cfg.Now()
 	s.mu.Lock()
 	// Over a merged file lie only the changes that it lacks, not those that the sources' files lack: these must have been filed.
-	if db, ok := s.fleet.single(); ok && (!s.merged || s.filed() == s.seq) {
+	if db, ok := s.fleet.single(); ok && (!s.merged || s.filedSeq() == s.seq) {
 		s.remerge = false
-		s.rebase(db, false, s.filed())
+		s.rebase(db, false, s.filedSeq())
 		s.mu.Unlock()
 		s.flush()
 		return s.removeMerged()
@@ -118,7 +118,7 @@ func (s *Store) makeFiles() error {
 }
 
 // filed returns up to which number the changes of all sources are in their files. mu is held.
-func (s *Store) filed() uint64 {
+func (s *Store) filedSeq() uint64 {
 	seq := s.seq
 	for i, src := range s.srcs {
 		if s.fleet[i].changed() > 0 {

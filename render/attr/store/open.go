@@ -28,7 +28,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, unwritable
 	}
 	s := &Store{
-		cfg: cfg, lock: lock, rebuildSoon: make(chan struct{}, 1), ready: make(chan struct{}),
+		cfg: cfg, lock: lock, rebuild: make(chan struct{}, 1), ready: make(chan struct{}),
 		macs: make(map[device.MAC]uint64), ips: make(map[netip.Addr]uint64),
 		newMACs: make(map[device.MAC]struct{}), newIPs: make(map[netip.Addr]struct{}),
 	}
@@ -87,7 +87,7 @@ func (s *Store) openFiles() (whole bool) {
 			s.remember(src)
 		}
 	}
-	s.settle()
+	s.noteAllLoaded()
 	s.seq = max(s.seq, meta.Seq)
 	reached := meta.Seq // by the journal and the merged file
 	for i := range changes.records {
@@ -112,7 +112,7 @@ func (s *Store) openFiles() (whole bool) {
 		}
 	}
 	if s.remerge {
-		s.soon()
+		s.requestRebuild()
 	}
 	return changes.whole
 }
@@ -131,7 +131,7 @@ func (s *Store) openSources() (parts []part) {
 			s.event(Event{Source: src.Name(), Kind: Damaged, Err: err})
 		}
 		if db != nil {
-			o.meta, o.stats, o.told, o.named, o.names = m, db.Stats(), true, true, db.Names()
+			o.meta, o.stats, o.loaded, o.named, o.names = m, db.Stats(), true, true, db.Names()
 			s.fleet[i].base = db
 			s.verify(o, db)
 			if ahead := m.Loaded.Sub(s.cfg.Now()); ahead > clockSlack {

@@ -6,11 +6,11 @@ import (
 
 // unpublished is what the next View has and the one before it has not.
 type unpublished struct {
-	base   *localdb.DB
-	anew   bool // base has changed: the overlay begins anew
-	macs   []*entry
-	ips    []*entry
-	frames []byte // the journal's
+	base    *localdb.DB
+	rebased bool // base has changed: the overlay begins anew
+	macs    []*entry
+	ips     []*entry
+	frames  []byte // the journal's
 }
 
 // flush brings what has changed to the journal, and has it served then. What is served is what was known when it began:
@@ -31,7 +31,7 @@ func (s *Store) take() *unpublished {
 		s.timer.Stop()
 		s.timer = nil
 	}
-	u := &unpublished{base: s.base, anew: s.rebased}
+	u := &unpublished{base: s.base, rebased: s.rebased}
 	s.rebased = false
 	var f frames
 	for _, l := range s.logged {
@@ -64,12 +64,12 @@ func (s *Store) take() *unpublished {
 // install serves it. flushing is held.
 func (s *Store) install(u *unpublished) {
 	over := s.view.Load().over
-	if u.anew {
+	if u.rebased {
 		over = nil
 	}
 	if len(u.macs)+len(u.ips) > 0 {
 		over = over.with(u.macs, u.ips)
-	} else if !u.anew {
+	} else if !u.rebased {
 		return
 	}
 	s.mu.Lock()

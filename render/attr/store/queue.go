@@ -16,8 +16,8 @@ import (
 // Questions of prefixes in debt, and for devices that nothing speaks for, are doubtful. They take no more than three quarters
 // of the askers, so that a source that is slow to say no does not keep the others' questions waiting.
 type fairQueue struct {
-	room   int // questions that may wait
-	askers int
+	capacity int // questions that may wait
+	askers   int
 
 	debts  debts
 	seq    uint64
@@ -85,7 +85,7 @@ func suspicion(likely bool, prefix, site, region uint16) (grade uint64) {
 }
 
 func newFairQueue(room, askers int) *fairQueue {
-	return &fairQueue{room: room, askers: askers, lookup: make(map[question]*waiting), flows: make(map[uint64]*flow), debts: newDebts()}
+	return &fairQueue{capacity: room, askers: askers, lookup: make(map[question]*waiting), flows: make(map[uint64]*flow), debts: newDebts()}
 }
 
 // add has a question wait, unless it does already. likely says that something speaks for the device. If the queue is full, it
@@ -98,7 +98,7 @@ func (f *fairQueue) add(q question, likely bool, now time.Time) (dropped questio
 	nets, period := f.debts.networksOf(q.ip), periodOf(now)
 	s, own := f.ranks(likely, f.debts.charge(&nets, period))
 	fl := f.flows[nets[0]]
-	if f.len() == f.room && f.slots[len(f.slots)-1].rank.compare(s.rank) < 0 && (fl == nil || fl.waiting[len(fl.waiting)-1].rank.compare(own) < 0) {
+	if f.len() == f.capacity && f.slots[len(f.slots)-1].rank.compare(s.rank) < 0 && (fl == nil || fl.waiting[len(fl.waiting)-1].rank.compare(own) < 0) {
 		f.debts.refund(&nets, period, period)
 		return q, true // the common case in a flood
 	}
@@ -113,7 +113,7 @@ func (f *fairQueue) add(q question, likely bool, now time.Time) (dropped questio
 	at, _ = slices.BinarySearchFunc(f.slots[f.first:], s.rank, func(o *slot, r rank) int { return o.rank.compare(r) })
 	f.slots = slices.Insert(f.slots, f.first+at, taken)
 	f.lookup[q.key()] = w
-	if f.len() > f.room {
+	if f.len() > f.capacity {
 		return f.drop(now), true
 	}
 	return question{}, false

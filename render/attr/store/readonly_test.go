@@ -13,6 +13,7 @@ import (
 
 	"dcs/bench/require"
 	"dcs/render/attr"
+	"dcs/render/internal/rendertest"
 )
 
 // snapshot makes a directory that has device 1 in a file and device 2 in the journal.
@@ -113,7 +114,7 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	dir := t.TempDir()
 	made := t.TempDir() // files that are open and were removed would be in the way of the mount
 	snapshot(t, made)
-	mountTmpfs(t, dir, 8<<20)
+	rendertest.MountTmpfs(t, dir, "8m")
 	if err := os.CopyFS(dir, os.DirFS(made)); err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // refuses counts a device that err says is none.
-func refuses(r *attr.Rejected, err error) bool {
+func countRejected(r *attr.Rejected, err error) bool {
 	if !errors.Is(err, attr.ErrDevice) {
 		return false
 	}
@@ -18,7 +18,7 @@ func refuses(r *attr.Rejected, err error) bool {
 
 // closeRejected returns an error if too many of the n devices that a source gave were left out, and adds what the source itself left
 // out, by a limit of its own that it has kept to.
-func closeRejected(r *attr.Rejected, src attr.Source, n int) error {
+func checkRejected(r *attr.Rejected, src attr.Source, n int) error {
 	err := r.Check(n, 0)
 	if s, ok := src.(attr.Rejecter); ok {
 		theirs := s.Rejected()

@@ -14,7 +14,7 @@ func (s *Store) run(src *source) {
 	wait := s.cfg.RetryMin
 	force, again := false, false
 	for s.ctx.Err() == nil {
-		err := s.keep(src, &force, func() { wait, again = s.cfg.RetryMin, false })
+		err := s.runOnce(src, &force, func() { wait, again = s.cfg.RetryMin, false })
 		if s.ctx.Err() != nil {
 			return
 		}
@@ -27,7 +27,7 @@ func (s *Store) run(src *source) {
 		src.up, src.err = false, err
 		s.mu.Unlock()
 		if errors.Is(err, attr.ErrHeldBack) {
-			s.holdLoad(src, err)
+			s.holdBackLoad(src, err)
 		} else {
 			s.event(Event{Source: src.Name(), Kind: Failed, Err: err, Retry: wait})
 		}
@@ -41,9 +41,9 @@ func (s *Store) run(src *source) {
 }
 
 // keep opens a source, loads it, and follows it until it fails or is to be loaded anew. ok is called when a load has succeeded.
-func (s *Store) keep(src *source, force *bool, ok func()) error {
+func (s *Store) runOnce(src *source, force *bool, ok func()) error {
 	s.count(src)
-	s.mark(src, *force)
+	s.setMark(src, *force)
 	names, err := src.Open(s.ctx)
 	if err == nil {
 		err = s.opened(src, names)
@@ -57,11 +57,11 @@ func (s *Store) keep(src *source, force *bool, ok func()) error {
 		return err
 	}
 	for {
-		s.mark(src, *force)
+		s.setMark(src, *force)
 		err := s.load(src, *force)
 		unwritten := unwrittenError(err)
 		if unwritten != nil {
-			err = s.loadOver(src, *force, unwritten)
+			err = s.loadWithoutFile(src, *force, unwritten)
 		}
 		held := errors.Is(err, attr.ErrHeldBack)
 		if err != nil && !held {
@@ -70,11 +70,11 @@ func (s *Store) keep(src *source, force *bool, ok func()) error {
 		*force = false
 		ok()
 		s.mu.Lock()
-		src.up, src.err, src.told = true, unwritten, src.told || !held
-		s.settle()
+		src.up, src.err, src.loaded = true, unwritten, src.loaded || !held
+		s.noteAllLoaded()
 		s.mu.Unlock()
 		if held {
-			s.holdLoad(src, err)
+			s.holdBackLoad(src, err)
 		}
 		stop := s.awaitDisk(src, unwritten)
 		*force, err = s.follow(src)
@@ -131,13 +131,13 @@ func (s *Store) follow(src *source) (force bool, err error) {
 }
 
 // settle finds out whether each source has told what it has. mu is held, or nobody else is there yet.
-func (s *Store) settle() {
+func (s *Store) noteAllLoaded() {
 	for _, src := range s.srcs {
-		if !src.told {
+		if !src.loaded {
 			return
 		}
 	}
-	s.settled.Store(true)
+	s.allLoaded.Store(true)
 }
 
 // Reload has a source loaded anew, or all if name is "". With force it may lose as much as

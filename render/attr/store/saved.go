@@ -42,7 +42,7 @@ func OpenSaved(dir string, sources []attr.Source) (*Saved, error) {
 			o.meta, o.stats, o.named, o.names = meta, db.Stats(), true, db.Names()
 			s.fleet[i] = rows{base: db, cols: s.columns(db.Names())}
 			s.remember(o)
-			s.mark(o, false)
+			s.setMark(o, false)
 		}
 		s.srcs = append(s.srcs, o)
 	}

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -46,7 +48,7 @@ func testSingleFileServesAsItIs(t *testing.T) {
 	}
 
 	// A second file makes it a merge of two.
-	s.soon()
+	s.requestRebuild()
 	eventually(t, "two files are merged", merged)
 	is(t, s, 1, "m=2 n=1")
 
@@ -87,4 +89,57 @@ func testSingleFileOfFewerAttributes(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, mergedName)); err == nil {
 		t.Error("the merged file is still there")
 	}
+}
+
+// A change that the merged file has and its source's file lacks is not lost when that file comes to serve alone: neither then,
+// nor after a crash at any moment.
+func TestSingleFileHasPendingChanges(t *testing.T) { synctest.Test(t, testSingleFileHasPendingChanges) }
+
+func testSingleFileHasPendingChanges(t *testing.T) {
+	a := newFake("a", []string{"n"}, dev(1, "", "old"), dev(2, "", "old"))
+	b := newFake("b", []string{"n"}, dev(3, "", "3"))
+	cfg, ev := testConfig(t.TempDir(), following{plain{a}, a}, plain{b})
+	s := openStore(t, cfg)
+	merges := func() int { return ev.count(Merged, "") }
+	check := func(when string) {
+		t.Helper()
+		if got := get(s, 1); got != "n=new" {
+			t.Errorf("%s: %s", when, got)
+		}
+		cfg, _ := testConfig(copyDir(t, cfg.Dir), plain{down("a")}, plain{down("b")})
+		cfg.OpenWait = time.Nanosecond
+		if got := get(openStore(t, cfg), 1); got != "n=new" {
+			t.Errorf("%s, after a crash: %s", when, got)
+		}
+	}
+	eventually(t, "two files are merged", func() bool { return s.AllLoaded() && merges() > 0 })
+	a.apply <- []attr.Change{{Device: dev(1, "", "new")}}
+	is(t, s, 1, "n=new")
+	check("journaled")
+
+	loaded, merged := ev.count(Loaded, "b"), merges()
+	if err := s.Reload("b", false); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "b is loaded, and merged with the change", func() bool { return ev.count(Loaded, "b") > loaded && merges() > merged })
+	if st := s.State(); s.filedSeq() == s.seq {
+		t.Fatalf("the change is in the file of its source: %+v", st)
+	}
+	check("merged")
+
+	loaded = ev.count(Loaded, "b")
+	b.set(func() { b.devices = nil })
+	if err := s.Reload("b", false); err != nil { // the guard lets a single device go; force would have files built
+		t.Fatal(err)
+	}
+	eventually(t, "b is loaded without devices", func() bool { return ev.count(Loaded, "b") > loaded })
+	check("the only file with devices lacks the change")
+
+	s.requestRebuild()
+	eventually(t, "the change is in the file", func() bool { return ev.has(Merged, "a", nil) })
+	eventually(t, "that file serves alone", func() bool {
+		_, err := os.Stat(filepath.Join(cfg.Dir, mergedName))
+		return errors.Is(err, fs.ErrNotExist)
+	})
+	check("filed")
 }

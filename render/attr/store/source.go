@@ -25,17 +25,17 @@ type source struct {
 	found   atomic.Int64
 
 	// Guarded by Store.mu.
-	names []string // as Open returned them
-	named bool     // Open has returned, or its file has told them before the start
-	perm  []int    // their indices in the schema
-	meta  fileMeta
-	stats localdb.Stats
-	up    bool
-	err   error
-	busy  bool      // loading
-	told  bool      // a load succeeded, now or before the start
-	swept bool      // what it told before the start is asked for again
-	rest  time.Time // until which it is not asked, because it failed
+	names       []string // as Open returned them
+	named       bool     // Open has returned, or its file has told them before the start
+	perm        []int    // their indices in the schema
+	meta        fileMeta
+	stats       localdb.Stats
+	up          bool
+	err         error
+	busy        bool      // loading
+	loaded      bool      // a load succeeded, now or before the start
+	refreshed   bool      // what it told before the start is asked for again
+	pausedUntil time.Time // until which it is not asked, because it failed
 	// failed is what it was asked for last, if it failed on that.
 	failed *question
 	guard  guard

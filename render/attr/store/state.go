@@ -36,7 +36,7 @@ func (s *Store) State() []State {
 			Devices: int(src.stats.Devices), Duplicates: int(src.stats.Duplicates), SharedIPs: int(src.stats.SharedIPs),
 			Rejected: src.meta.Rejected,
 			Changes:  src.changes.Load(), Asked: src.asked.Load(), Found: src.found.Load(), Err: src.err,
-			HeldBack: src.guard.held(), ChangesHeldBack: src.guard.changes,
+			HeldBack: src.guard.heldBack(), ChangesHeldBack: src.guard.changes,
 		}
 		base := s.fleet[src.i].base
 		st.Damaged = base != nil && base.Damaged() != nil

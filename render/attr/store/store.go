@@ -24,18 +24,18 @@ import (
 // The schema only grows while a Store is open: attributes that a source has no longer keep
 // their index, and no device has them. Code compiled against an earlier View's schema reads later Views' records correctly.
 type Store struct {
-	cfg         Config
-	view        atomic.Pointer[View]
-	srcs        []*source
-	locking     sync.Mutex
-	lock        *os.File // nil: Dir could not be locked, because nothing can be written there; guarded by locking
-	cancel      context.CancelFunc
-	ctx         context.Context
-	wg          sync.WaitGroup
-	journal     *journal
-	rebuildSoon chan struct{} // holds one when files are to be made anew
-	ready       chan struct{} // closed when what is on disk is open
-	settled     atomic.Bool   // each source has told what it has, now or before the start
+	cfg       Config
+	view      atomic.Pointer[View]
+	srcs      []*source
+	locking   sync.Mutex
+	lock      *os.File // nil: Dir could not be locked, because nothing can be written there; guarded by locking
+	cancel    context.CancelFunc
+	ctx       context.Context
+	wg        sync.WaitGroup
+	journal   *journal
+	rebuild   chan struct{} // holds one when files are to be made anew
+	ready     chan struct{} // closed when what is on disk is open
+	allLoaded atomic.Bool   // each source has told what it has, now or before the start
 	asker
 
 	build    sync.Mutex      // held while files are made; taken before mu
@@ -53,15 +53,15 @@ type Store struct {
 	ips    map[netip.Addr]uint64
 	oldest time.Time
 	// What has changed since the last View.
-	base    *localdb.DB // the next View's
-	merged  bool        // it is the merged file, not a source's
-	rebased bool        // it has changed
-	logged  []logged    // what the journal does not have yet
-	orphans []record    // what the journal has of sources that are not there
-	newMACs map[device.MAC]struct{}
-	newIPs  map[netip.Addr]struct{}
-	timer   *time.Timer   // runs while there is something new
-	spoiled []*localdb.DB // files that were found to be damaged, and told of
+	base         *localdb.DB // the next View's
+	merged       bool        // it is the merged file, not a source's
+	rebased      bool        // it has changed
+	logged       []logged    // what the journal does not have yet
+	orphans      []record    // what the journal has of sources that are not there
+	newMACs      map[device.MAC]struct{}
+	newIPs       map[netip.Addr]struct{}
+	timer        *time.Timer   // runs while there is something new
+	damagedFiles []*localdb.DB // files that were found to be damaged, and told of
 	// Devices and addresses in the overlay of which nobody could say.
 	unsureMACs []device.MAC
 	unsureIPs  []netip.Addr
@@ -69,9 +69,9 @@ type Store struct {
 }
 
 var (
-	errReload  = errors.New("source must be loaded again")
-	errNotOpen = errors.New("source is not open, or was not at the last attempt")
-	errOther   = errors.New("source answered with a different device")
+	errReload      = errors.New("source must be loaded again")
+	errNotOpen     = errors.New("source is not open, or was not at the last attempt")
+	errWrongDevice = errors.New("source answered with a different device")
 	// ErrStalled is wrapped when a load gave nothing for too long.
 	ErrStalled = errors.New("the source gave nothing for too long")
 )
@@ -102,4 +102,4 @@ func (s *Store) Schema() *attr.Schema { return s.View().Schema() }
 
 // AllLoaded reports whether each source has told what it has, now or before the start. Until
 // then a device that is not found may be one that is not known yet.
-func (s *Store) AllLoaded() bool { return s.settled.Load() }
+func (s *Store) AllLoaded() bool { return s.allLoaded.Load() }

@@ -152,7 +152,7 @@ func testStoreFollows(t *testing.T) {
 	}
 
 	// The changes go into the file, and stay when it is loaded by another store without the source.
-	s.soon()
+	s.requestRebuild()
 	eventually(t, "changes put into the file", func() bool { return ev.has(Merged, "db", nil) && s.View().over == nil })
 	is(t, s, 1, "down=11")
 	is(t, s, 2, "none")
@@ -203,7 +203,7 @@ func testStoreMergesChanges(t *testing.T) {
 	a.apply <- []attr.Change{{Device: dev(2, "10.0.0.1", "22")}} // takes it from 1
 	is(t, s, 2, "down=22")
 	isIP(t, s, "10.0.0.2", "city=Oslo")
-	s.soon()
+	s.requestRebuild()
 	eventually(t, "changes merged", func() bool { return s.View().over == nil })
 	is(t, s, 2, "down=22")
 	is(t, s, 1, "down=1")

@@ -21,8 +21,8 @@ type unknowns struct {
 }
 
 const (
-	unknownSlots = 1 << 16 // 640 KiB in all
-	unknownWays  = 8       // places of a set
+	unknownSlots   = 1 << 16 // 640 KiB in all
+	unknownSetSize = 8       // places of a set
 )
 
 func newUnknowns(again time.Duration) *unknowns {
@@ -43,7 +43,9 @@ func (u *unknowns) hash(q question) uint64 {
 }
 
 // set returns the first place of the set that a hash belongs to.
-func (u *unknowns) set(hash uint64) uint64 { return hash % (unknownSlots / unknownWays) * unknownWays }
+func (u *unknowns) set(hash uint64) uint64 {
+	return hash % (unknownSlots / unknownSetSize) * unknownSetSize
+}
 
 // counts tells whether what is in a place counts now, in seconds since 1970. What would count for longer than any did when it was
 // noted is from before the clock was set back.
@@ -55,7 +57,7 @@ func (u *unknowns) counts(x uint64, now int64) bool {
 // has tells whether a device is known to be unknown; now is in nanoseconds since 1970.
 func (u *unknowns) has(hash uint64, now int64) bool {
 	set := u.set(hash)
-	for i := range u.slots[set : set+unknownWays] {
+	for i := range u.slots[set : set+unknownSetSize] {
 		if x := u.slots[set+uint64(i)].Load(); x>>32 == hash>>32 && u.counts(x, now/1e9) {
 			return true
 		}
@@ -79,7 +81,7 @@ func (u *unknowns) place(hash uint64, owner uint16, now int64) uint64 {
 	set := u.set(hash)
 	free, goes := int64(-1), set
 	var worst [4]int
-	for i := set; i < set+unknownWays; i++ {
+	for i := set; i < set+unknownSetSize; i++ {
 		x := u.slots[i].Load()
 		if x>>32 == hash>>32 && x != 0 {
 			return i
@@ -104,7 +106,7 @@ func (u *unknowns) place(hash uint64, owner uint16, now int64) uint64 {
 
 // share returns how many places of a set a prefix has.
 func (u *unknowns) share(set uint64, prefix uint16) (n int) {
-	for _, o := range u.owners[set : set+unknownWays] {
+	for _, o := range u.owners[set : set+unknownSetSize] {
 		if o>>1 == prefix {
 			n++
 		}

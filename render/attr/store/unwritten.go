@@ -32,13 +32,13 @@ var errManyDiffer = errors.New("too many devices differ from the file that serve
 // Devices that the source has no longer stay: they go when a file can be written, or when the source says so by a change. What
 // loses too many values is held back, unless force says that it is meant; that does not count for the load that comes when a
 // file can be written.
-func (s *Store) loadOver(src *source, force bool, why error) error {
+func (s *Store) loadWithoutFile(src *source, force bool, why error) error {
 	s.event(Event{Source: src.Name(), Kind: BuildFailed, Err: why, Retry: s.cfg.RetryMax})
 	src.loading.Store(0)
 	defer src.loading.Store(-1)
 	s.mu.Lock()
 	room := 4*s.cfg.Overlay - len(s.macs) - len(s.ips)
-	known := src.told
+	known := src.loaded
 	s.mu.Unlock()
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	defer cancel(nil)
@@ -71,8 +71,8 @@ func (s *Store) loadOver(src *source, force bool, why error) error {
 	})
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
-		s.unlisted(src, force)
-		return s.sweep(src)
+		s.noteUnlisted(src, force)
+		return s.refreshAll(src)
 	case err != nil:
 		return err
 	case many && !known:

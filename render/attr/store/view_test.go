@@ -130,7 +130,7 @@ func TestViewConcurrent(t *testing.T) {
 			}
 			f.apply <- c
 		case 2:
-			s.soon()
+			s.requestRebuild()
 		}
 		time.Sleep(5 * time.Millisecond)
 	}

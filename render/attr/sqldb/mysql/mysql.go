@@ -7,35 +7,36 @@ import (
 	"time"
 
 	"dcs/render/attr/sqldb"
+	"dcs/render/secret"
 
 	"github.com/go-sql-driver/mysql"
 )
 
-// Driver takes DSNs of the form user:password@tcp(host:port)/database?parameters.
+// Driver returns the driver. Its DSNs have the form user:password@tcp(host:port)/database?parameters.
 func Driver() sqldb.Driver { return sqldb.Driver{Name: "mysql", Open: open} }
 
-func open(dsn string) (*sql.DB, []string, error) {
-	cfg, err := mysql.ParseDSN(dsn)
+func open(dsn secret.Text) (*sql.DB, []secret.Text, error) {
+	cfg, err := mysql.ParseDSN(dsn.Reveal())
 	if err != nil {
-		// Its reason may quote the DSN.
-		return nil, nil, errors.New("it is not of the form user:password@tcp(host:port)/database")
+		// err may quote the DSN.
+		return nil, nil, errors.New("not of the form user:password@tcp(host:port)/database")
 	}
 	cfg.ParseTime = true
 	if cfg.Loc == time.UTC && cfg.Params["time_zone"] == "" {
 		if cfg.Params == nil {
 			cfg.Params = make(map[string]string)
 		}
-		cfg.Params["time_zone"] = "'+00:00'" // or TIMESTAMPs would be the server's local time, called UTC
+		cfg.Params["time_zone"] = "'+00:00'" // or TIMESTAMPs would be local times of the server, taken for UTC
 	}
 	cfg.Logger = quiet{}
 	c, err := mysql.NewConnector(cfg)
 	if err != nil {
 		return nil, nil, err
 	}
-	return sql.OpenDB(c), []string{cfg.Passwd}, nil
+	return sql.OpenDB(c), []secret.Text{secret.New(cfg.Passwd)}, nil
 }
 
-// quiet keeps the driver from writing to stderr what its errors say anyway.
+// quiet discards what the driver would write to stderr; its errors say the same.
 type quiet struct{}
 
 func (quiet) Print(...any) {}

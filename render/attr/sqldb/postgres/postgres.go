@@ -8,23 +8,23 @@ import (
 	"fmt"
 
 	"dcs/render/attr/sqldb"
+	"dcs/render/secret"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// Driver takes DSNs of the forms postgres://user:password@host:port/database?parameters
-// and host=… port=… user=… password=… dbname=…; what they leave away comes from the
-// environment, as with all of PostgreSQL's clients.
+// Driver returns the driver. Its DSNs have the form postgres://user:password@host:port/database?parameters or host=… port=…
+// user=… password=… dbname=…. What they omit is taken from the environment, as by all PostgreSQL clients.
 func Driver() sqldb.Driver {
 	return sqldb.Driver{Name: "postgres", Open: open, Listen: listen, Columns: columns}
 }
 
-func parse(dsn string) (*pgx.ConnConfig, error) {
-	cfg, err := pgx.ParseConfig(dsn)
+func parse(dsn secret.Text) (*pgx.ConnConfig, error) {
+	cfg, err := pgx.ParseConfig(dsn.Reveal())
 	if err != nil {
-		// Its reason may quote the DSN.
-		return nil, errors.New("it is neither postgres://user:password@host:port/database nor of the form host=… user=… dbname=…")
+		// err may quote the DSN.
+		return nil, errors.New("neither postgres://user:password@host:port/database nor of the form host=… user=… dbname=…")
 	}
 	if _, set := cfg.RuntimeParams["application_name"]; !set {
 		cfg.RuntimeParams["application_name"] = "dcs"
@@ -32,19 +32,19 @@ func parse(dsn string) (*pgx.ConnConfig, error) {
 	return cfg, nil
 }
 
-func open(dsn string) (*sql.DB, []string, error) {
+func open(dsn secret.Text) (*sql.DB, []secret.Text, error) {
 	cfg, err := parse(dsn)
 	if err != nil {
 		return nil, nil, err
 	}
-	return stdlib.OpenDB(*cfg), []string{cfg.Password}, nil
+	return stdlib.OpenDB(*cfg), []secret.Text{secret.New(cfg.Password)}, nil
 }
 
 func columns(ctx context.Context, conn *sql.Conn, query string) (names []string, err error) {
 	err = conn.Raw(func(c any) error {
 		pg, ok := c.(*stdlib.Conn)
 		if !ok {
-			return fmt.Errorf("a connection of type %T", c)
+			return fmt.Errorf("unexpected connection of type %T", c)
 		}
 		d, err := pg.Conn().Prepare(ctx, "", query)
 		if err != nil {
@@ -60,7 +60,7 @@ func columns(ctx context.Context, conn *sql.Conn, query string) (names []string,
 
 type listener struct{ conn *pgx.Conn }
 
-func listen(ctx context.Context, dsn, channel string) (sqldb.Listener, error) {
+func listen(ctx context.Context, dsn secret.Text, channel string) (sqldb.Listener, error) {
 	cfg, err := parse(dsn)
 	if err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func listen(ctx context.Context, dsn, channel string) (sqldb.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	// LISTEN takes an identifier, which no parameter can stand for.
+	// LISTEN takes an identifier, which cannot be a parameter.
 	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
 		listener{conn}.Close()
 		return nil, err
@@ -87,7 +87,7 @@ func (l listener) Wait(ctx context.Context) (string, error) {
 
 func (l listener) Ping(ctx context.Context) error { return l.conn.Ping(ctx) }
 
-// Close says goodbye if that goes without waiting.
+// Close closes the connection without waiting for the server.
 func (l listener) Close() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -8,15 +8,17 @@ import (
 	"strings"
 
 	"dcs/render/attr/sqldb"
+	"dcs/render/secret"
 
 	_ "modernc.org/sqlite" // registers itself as sqlite
 )
 
-// Driver takes as DSN the path of a database, which is then opened for reading only, or a
-// file: URI with the parameters of modernc.org/sqlite.
+// Driver returns the driver. Its DSNs are the path of a database, which is opened read-only, or a file: URI with the
+// parameters of modernc.org/sqlite.
 func Driver() sqldb.Driver { return sqldb.Driver{Name: "sqlite", Open: open, TextTimes: true} }
 
-func open(dsn string) (*sql.DB, []string, error) {
+func open(text secret.Text) (*sql.DB, []secret.Text, error) {
+	dsn := text.Reveal()
 	if dsn == "" {
 		return nil, nil, errors.New("no path")
 	}
