@@ -164,7 +164,7 @@ func attributes(set []string, flags *pflag.FlagSet) (*attr.Schema, attr.Record, 
 			if flags.Lookup(flag) == nil {
 				return nil, nil, cli.Usagef("--set %s: $%s is no attribute of the device; it follows from the request", s, name)
 			}
-			return nil, nil, cli.Usagef("--set %s: $%s is no attribute of the device; say --%s %s", s, name, flag, value)
+			return nil, nil, cli.Usagef("--set %s: $%s is not an attribute of the device; use --%s %s", s, name, flag, value)
 		}
 		names, record = append(names, name), append(record, value)
 	}
