@@ -224,7 +224,7 @@ func TestDeviceCommands(t *testing.T) {
 		out    []string // parts of stdout
 		err    []string // of stderr
 	}{
-		{[]string{"check", "--config", config, "--devices"}, done, []string{": 6 devices, 1 left out, 0 duplicates\n", "more: 2 devices, 0 left out", "ok: "}, []string{"line 8: "}},
+		{[]string{"check", "--config", config, "--devices"}, done, []string{": 6 devices, 1 rejected, 0 duplicates\n", "more: 2 devices, 0 rejected", "ok: "}, []string{"line 8: "}},
 		{[]string{"explain", "modem.cm", "--config", config, "--mac", "020000000001"}, done, []string{
 			"device    02:00:00:00:00:01, known to csv " + at("fleet.csv") + ", more, in the sources",
 			"attribute $profile = \"gold\", from csv ", "attribute $down = \"50\", from csv ", "attribute $site = \"north\", from more\n", "MaxCPE 16",
@@ -232,7 +232,7 @@ func TestDeviceCommands(t *testing.T) {
 		{[]string{"explain", "modem.cm", "--config", config, "--ip", "127.0.0.2"}, done, []string{"attribute $down = \"8\", from more\n", "MaxCPE 1;"}, nil},
 		{[]string{"explain", "modem.cm@020000000002", "--config", config, "--set", "profile=gold"}, done, []string{"attribute $profile = \"gold\", from --set\n", "MaxRateSustained 8000;"}, nil},
 		{[]string{"explain", "modem.cm@020000000077", "--config", config}, failed, []string{"device    not in the sources"}, []string{"$profile"}},
-		{[]string{"devices", "build", "--csv", at("fleet.csv"), "-o", at("fleet.db")}, done, []string{"fleet.db: 6 devices, ", " 1 left out, 0 duplicates"}, []string{"left out: ", "line 8: "}},
+		{[]string{"devices", "build", "--csv", at("fleet.csv"), "-o", at("fleet.db")}, done, []string{"fleet.db: 6 devices, ", " 1 rejected, 0 duplicates"}, []string{"rejected: ", "line 8: "}},
 		{[]string{"devices", "build", "--config", config, "--source", "more", "-o", at("more.db")}, done, []string{": 2 devices"}, nil},
 		{[]string{"devices", "build", "--config", config, "-o", at("x.db")}, misuse, nil, []string{"--source, one of: csv ", "; more"}},
 		{[]string{"devices", "build", "--csv", at("none.csv"), "-o", at("x.db")}, failed, nil, []string{"no such file"}},
