@@ -92,7 +92,7 @@ func (db *DB) EachMAC(ctx context.Context, yield func(mac device.MAC)) {
 		if i%(1<<16) == 0 && ctx.Err() != nil {
 			return
 		}
-		if mac, ok := db.owner(db.row(i)); ok {
+		if mac, ok := db.owner(db.row(i)); ok && !mac.IsZero() {
 			yield(mac)
 		}
 	}

@@ -182,9 +182,10 @@ echo '{"ip":"2001:db8::1"}'
 echo '{"mac":"0a0102030408","attrs":{"a":123456789012345678901234567890,"b":"x","c":"not of the hello"}}'
 echo '{"mac":"0a:01:02:03:04:0g","attrs":{}}'
 echo '{"ip":"10.1.2","attrs":{}}'
+echo '{"mac":"00:00:00:00:00:00","ip":"10.1.2.4","attrs":{"a":"x"}}'
 echo '{"attrs":{"a":"x"}}'
 echo '{"mac":"0a0102030409","attrs":{"a":["x"]}}'
-echo '{"end":true,"count":9}'
+echo '{"end":true,"count":10}'
 read more`, func(c *plugin.Config) { c.Warn = func(err error) { warned.add(err.Error()) } })
 	names := open(t, src)
 	got, err := load(src, names)
@@ -192,7 +193,7 @@ read more`, func(c *plugin.Config) { c.Warn = func(err error) { warned.add(err.E
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, got %q, want %q", err, got, want)
 	}
-	if r := src.(attr.Rejecter).Rejected(); r.Rows != 4 || len(r.First) != 4 {
+	if r := src.(attr.Rejecter).Rejected(); r.Rows != 5 || !strings.Contains(strings.Join(r.First, "\n"), "00:00:00:00:00:00 is all zeros") {
 		t.Errorf("rejected %+v", r)
 	}
 	if w := warned.all(); len(w) != 1 || !strings.Contains(w[0], "attribute c is not one of") {
