@@ -10,17 +10,18 @@ RUNFLAGS ?=
 # What tests need beyond Go: four TFTP clients, two TFTP servers, a boot ROM with a machine and a DHCP server for it, ip for network
 # namespaces, servers of SSH and SNMP, promtool of prometheus, a browser, Wireshark for captures; and what generation needs, a
 # compiler for BPF with its headers.
-PACKAGES := atftp busybox chromium curl debootstrap dnsmasq-base ethtool fonts-dejavu-core iproute2 ipxe-qemu kmod ldap-utils libteam-utils mandoc mariadb-server openssh-server openssl postgresql prometheus python3 qemu-system-x86 slapd snmpd tftp-hpa tshark clang llvm libbpf-dev linux-libc-dev libcap2-bin systemd systemd-container tftpd-hpa
+PACKAGES := atftp busybox chromium curl dnsmasq-base ethtool fonts-dejavu-core iproute2 ipxe-qemu kmod ldap-utils libteam-utils mandoc mariadb-server mmdebstrap openssh-server openssl postgresql prometheus python3 qemu-system-x86 slapd snmpd tftp-hpa tshark clang llvm libbpf-dev linux-libc-dev libcap2-bin systemd systemd-container tftpd-hpa
 
-.PHONY: help run build generate test test-root test-kernels race fuzz bce lint fmt bench benchgo benchcmp lanes soak attack package package-test deps vuln clean
+.PHONY: help run build generate test test-short test-root test-kernels race fuzz bce lint fmt bench benchgo benchcmp lanes soak attack package package-test deps vuln clean
 
 help:
 	@echo 'run        build, and serve testdata/library on 127.0.0.1:6969'
 	@echo 'build      bin/dcs'
 	@echo 'test       all tests that need no root'
+	@echo 'test-short the tests that take no time: without network namespaces, servers, browser and large libraries'
 	@echo 'test-root  all tests, those that need root too: fails where make test skips; the kill matrix at 200 moments'
 	@echo 'test-kernels Debian'\''s kernels in virtual machines: devices and transports; ONLY=veth,pulled chooses; needs qemu and apt-get'
-	@echo 'race       all tests under the race detector'
+	@echo 'race       all tests under the race detector, but those that drive the binary, which has none: the server runs in their process'
 	@echo 'fuzz       each fuzz target for FUZZTIME ($(FUZZTIME))'
 	@echo 'bench      the table of targets and what was measured; ONLY=render,storm measures pieces of it; needs root'
 	@echo 'benchgo    all benchmarks of Go packages'
@@ -72,29 +73,29 @@ package-test:
 generate:
 	$(GO) generate ./...
 
+# Tests wait more than they compute: more of them run side by side than there are CPUs.
+TESTFLAGS ?=
+TEST      := $(GO) test -timeout 20m -p 3 -parallel 4
+
 test:
-	$(GO) test -timeout 20m ./...
+	$(TEST) $(TESTFLAGS) ./...
+
+test-short:
+	$(TEST) -short $(TESTFLAGS) ./...
 
 test-root:
 	@[ "$$(id -u)" = 0 ] || { echo 'make test-root: run it as root, as in: sudo -E make test-root' >&2; exit 1; }
-	DCS_REQUIRE_ROOT=1 DCS_LONG=1 $(GO) test -timeout 20m ./...
+	DCS_REQUIRE_ROOT=1 DCS_LONG=1 $(TEST) $(TESTFLAGS) ./...
 
 # A whole run is kept; a part of it is only printed.
 test-kernels: build
 	$(GO) run ./bench/kernels -dcs bin/dcs $(if $(ONLY),-only '$(ONLY)',-o bench/results/kernels.md) $(KERNELFLAGS)
 
 race:
-	$(GO) test -race -timeout 20m ./...
+	$(TEST) -race $(TESTFLAGS) ./...
 
-# On a busy machine go's fuzzer may call its own deadline a failure, without a failing input: it gets a second try.
 fuzz:
-	@grep -r --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file func; do \
-		target=$${func#func }; \
-		echo "$${file%/*} $$target"; \
-		try() { $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$${file%/*}" </dev/null >"$$log" 2>&1; }; \
-		log=$$(mktemp); try || { grep -q 'context deadline exceeded' "$$log" && ! grep -q 'Failing input' "$$log" && try; }; \
-		status=$$?; cat "$$log"; rm -f "$$log"; [ $$status = 0 ] || exit 1; \
-	done
+	.ci/fuzz $(FUZZTIME)
 
 # A whole run is kept with what it was measured on; a part of it is only printed.
 bench: build

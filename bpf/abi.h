@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What the programs and their loader in Go must see alike: verdicts, the shapes of keys and values, the settings, the
- * choice of a worker. */
+/* What the programs and their loader in Go share: verdicts, keys and values, settings, the choice of a worker. */
 #ifndef DCS_ABI_H
 #define DCS_ABI_H
 
@@ -11,19 +10,19 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-/* What became of a frame. Each is counted. */
+/* Verdicts on frames. Each is counted. */
 enum verdict {
 	PASS_OTHER,    /* not for us: another protocol, port, address or host */
-	PASS_FRAGMENT, /* a fragment: the kernel puts it together */
+	PASS_FRAGMENT, /* a fragment: the kernel reassembles it */
 	PASS_SOCKET,   /* ours, left to the kernel's sockets */
 	STEER_XSK,     /* ours, to the AF_XDP socket of its queue */
 	STEER_CPU,     /* ours, to the processor of its worker */
-	DROP_LENGTH,   /* lengths of frame, IP and UDP contradict one another */
-	DROP_CHECKSUM, /* checksum of the IPv4 header */
-	DROP_SOURCE,   /* an address or port that nobody can have */
+	DROP_LENGTH,   /* lengths of frame, IP and UDP are inconsistent */
+	DROP_CHECKSUM, /* wrong checksum of the IPv4 header */
+	DROP_SOURCE,   /* an impossible source address or port */
 	DROP_TFTP,     /* no opcode of TFTP, or too short for its opcode */
-	DROP_ACL,      /* the source may not ask here */
-	DROP_RATE,     /* the source asks too often */
+	DROP_ACL,      /* the source is not allowed */
+	DROP_RATE,     /* the source is over its rate */
 	VERDICTS,
 };
 
@@ -37,22 +36,22 @@ enum {
 	MAX_SNAP = 2048,        /* octets of a captured frame */
 };
 
-/* Has the compiler forget what it knows of a value: it would leave out a bound that Linux 6.1's verifier has to see. */
+/* Makes the compiler forget what it knows of a value: it would omit a bound that the verifier of Linux 6.1 needs. */
 #define opaque(value) asm volatile("" : "+r"(value))
 
-/* An address in network order; IPv4 as ::ffff:a.b.c.d, which no frame of IPv6 may have as its source. */
+/* An address in network order; IPv4 as ::ffff:a.b.c.d, which is not a valid source of an IPv6 packet. */
 struct address {
 	__u32 word[4];
 };
 
-/* Where requests are taken, or, with port 0, an address at which running transfers have their ports. */
+/* An address and port for requests or, with port 0, an address with transfer ports. */
 struct place {
 	struct address address;
 	__u16 port;
 	__u16 transfers;
 };
 
-/* VLAN tags, in host order: protocol << 16 | number; 0: none. */
+/* VLAN tags in host order: protocol << 16 | VLAN ID; 0: none. */
 struct tags {
 	__u32 outer;
 	__u32 inner;
@@ -60,7 +59,7 @@ struct tags {
 
 struct acl_key {
 	__u32 prefix; /* 32 bits of family, then those of the address */
-	__u32 family; /* 4 or 6: one trie holds both, so that a new list takes the place of the old one in one store */
+	__u32 family; /* 4 or 6: one trie holds both, so that a new list replaces the old one in one store */
 	__u32 word[4];
 };
 
@@ -70,7 +69,7 @@ struct tally {
 	__u64 sampled; /* bucket of the samples */
 };
 
-/* A dropped frame, for the operator's eye. */
+/* A dropped frame, for the operator. */
 struct drop {
 	__u64 time; /* CLOCK_MONOTONIC, ns */
 	struct address source;
@@ -86,10 +85,10 @@ struct drop {
 /* A frame that was steered or dropped, for a capture. */
 struct captured {
 	__u64 time;      /* CLOCK_MONOTONIC, ns */
-	__u32 capture;   /* its number */
+	__u32 capture;   /* number of the capture */
 	__u32 interface; /* index */
 	__u32 length;    /* of the frame, octets */
-	__u16 shown;     /* of them */
+	__u16 shown;     /* octets in the record */
 	__u8 verdict;
 	__u8 zero;
 	__u8 octets[MAX_SNAP];
@@ -114,7 +113,7 @@ static __always_inline struct acl_key acl_key_of(const struct address *a, bool v
 
 static __always_inline __u32 mix(__u32 h)
 {
-	/* The finalizer of MurmurHash3: every bit of the address reaches every bit of the choice. */
+	/* The finalizer of MurmurHash3: every bit of the address affects every bit of the result. */
 	h ^= h >> 16;
 	h *= 0x85ebca6b;
 	h ^= h >> 13;
@@ -123,8 +122,8 @@ static __always_inline __u32 mix(__u32 h)
 	return h;
 }
 
-/* worker_of chooses one of n workers by the source address alone, so that all packets of a modem reach the same one. Its
- * twin in Go is Worker. */
+/* worker_of chooses one of n workers by the source address alone, so that all packets of a modem reach the same one.
+ * Worker in Go computes the same. */
 static __always_inline __u32 worker_of(const struct address *a, bool v4, __u32 n)
 {
 	__u32 h = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Who may ask. */
+/* The ACL. */
 #ifndef DCS_ACL_H
 #define DCS_ACL_H
 
@@ -8,14 +8,14 @@
 struct acl_trie {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, MAX_PREFIXES);
-	__uint(map_flags, BPF_F_NO_PREALLOC); /* a trie takes no other; a long list that is refused leaves the old one in force */
+	__uint(map_flags, BPF_F_NO_PREALLOC); /* required for a trie; if a long list does not fit, the old one stays in effect */
 	__type(key, struct acl_key);
 	__type(value, __u8);
 } acl_even SEC(".maps"), acl_odd SEC(".maps");
 
-/* The list in force; without one everybody may ask. A new list is written into the trie that no program sees and then put
- * here: the kernel returns from that when no program uses the old one any more. Neither trie is made later: to
- * make a map takes a capability that the server may have dropped. */
+/* The list in effect; without one everyone is allowed. A new list is written into the trie that no program uses, and
+ * then put here; the kernel returns from that once no program uses the old one. Both tries are created at start:
+ * creating a map takes a capability that the server may have dropped since. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);

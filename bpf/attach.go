@@ -17,14 +17,14 @@ type hook struct {
 	net   *netlink.Handle
 	index int
 	mode  Mode
-	tags  *ethtool // the device took tags off before, and this undoes what leaveTags did
+	tags  *ethtool // set if the device stripped tags before: the setting to restore
 	stop  chan struct{}
 	done  sync.WaitGroup
 }
 
-// Attach attaches the program to an interface, in the mode that Probe decides if m is Auto, in no other than m if it is
-// not, and has the device leave VLAN tags on frames until Detach. The kernel detaches it when Detach or Close is called and when the process ends, whatever ends it. The error
-// is that of the Choice.
+// Attach attaches the program to an interface, in the mode that Probe chooses if m is Auto, else only in m, and makes
+// the device leave VLAN tags on frames until Detach. The kernel detaches the program on Detach and Close, and when the
+// process ends in any way. The error is that of the Choice.
 func (p *Program) Attach(iface string, m Mode) (Choice, error) {
 	p.change.Lock()
 	defer p.change.Unlock()
@@ -62,7 +62,7 @@ func (p *Program) attach(iface string, m Mode) (c Choice) {
 	default:
 		return off(fmt.Errorf("mode %v is not attachable", m))
 	}
-	// Before the first packet, or what is ours would be taken for another's.
+	// Before the first packet, which would otherwise be taken for another host's.
 	if err := p.refresh(h, index); err != nil {
 		return off(fmt.Errorf("addresses: %w", err))
 	}
@@ -81,11 +81,12 @@ func (p *Program) attach(iface string, m Mode) (c Choice) {
 	return c
 }
 
-// hookOn hooks the program on k's interface, in the mode of c, or the next best if m is Auto.
+// hookOn hooks the program on k's interface in the mode of c, or the next best if m is Auto.
 func (p *Program) hookOn(k *hook, iface string, m Mode, c Choice) Choice {
 	l, err := p.hookTo(k.index, c.Mode)
 	if err != nil {
-		// Another may have come first. The error alone does not tell: drivers have reasons of their own to be busy.
+		// Another program may have been attached since. The error alone does not tell: drivers may be busy for other
+		// reasons.
 		if now, _ := probe(k.net, iface); now.Err != nil {
 			return now
 		}
@@ -116,7 +117,7 @@ func (p *Program) hookTo(index int, m Mode) (link.Link, error) {
 	return link.AttachXDP(link.XDPOptions{Program: p.objs.Steer, Interface: index, Flags: flags})
 }
 
-// leaveTags has the device leave VLAN tags on frames, and reports whether it goes on taking them off.
+// leaveTags makes the device leave VLAN tags on frames, and reports whether it still strips them.
 func (k *hook) leaveTags(iface string) (hides bool) {
 	e, err := openEthtool()
 	if err != nil {
@@ -130,7 +131,7 @@ func (k *hook) leaveTags(iface string) (hides bool) {
 	return false
 }
 
-// restoreTags undoes leaveTags. The interface may be gone, or have another name.
+// restoreTags undoes leaveTags. The interface may be gone or renamed.
 func (k *hook) restoreTags() {
 	if k.tags == nil {
 		return
@@ -162,11 +163,11 @@ func (p *Program) Detach() error {
 	return nil
 }
 
-// Lost returns a channel that receives one error, within Config.Poll, if the program stops running without a call of Detach: it was
-// detached by another process, or the interface is gone.
+// Lost returns a channel that receives one error, within Config.Poll, if the program stops running without a call of
+// Detach: another process has detached it, or the interface is gone.
 func (p *Program) Lost() <-chan error { return p.lost }
 
-// watch follows what can change under an attached program.
+// watch follows changes of the interface and the host's addresses while the program is attached.
 func (p *Program) watch(k *hook, iface string) {
 	t := time.NewTicker(p.steer.poll)
 	defer t.Stop()
@@ -179,17 +180,17 @@ func (p *Program) watch(k *hook, iface string) {
 		if err := p.check(k); err != nil {
 			select {
 			case p.lost <- fmt.Errorf("bpf: %s: %w", iface, err):
-			default: // told before, and nobody has heard it
+			default: // an earlier error has not been read
 			}
 			return
 		}
-		// What cannot be read now is read at the next tick; until then the addresses that are known hold.
+		// What cannot be read now is read at the next tick; until then the known addresses remain in use.
 		_ = p.refresh(k.net, k.index)
 	}
 }
 
-// check looks whether the program still runs. There is no message for it: neither a bpf_link that is detached
-// nor one whose program is exchanged is told by rtnetlink.
+// check reports whether the program still runs. It has to poll: rtnetlink sends no message when a bpf_link is detached
+// or its program exchanged.
 func (p *Program) check(k *hook) error {
 	info, err := k.link.Info()
 	if err != nil {

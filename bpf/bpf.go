@@ -1,8 +1,9 @@
-// Package bpf loads the programs that steer a server's packets in the kernel: an XDP program that filters and distributes them, and
-// programs that choose among sockets which share a port.
+// Package bpf loads the programs that steer a server's packets in the kernel: an XDP program that filters and
+// distributes them, and programs that choose among sockets that share a port.
 //
-// The oldest kernel tested is Linux 6.1 ("make test-kernels"), which accounts BPF memory to the control group, so that RLIMIT_MEMLOCK
-// does not matter. Interfaces, addresses and sockets are those of the calling thread's network namespace.
+// The oldest kernel tested is Linux 6.1 ("make test-kernels"), which accounts BPF memory to the control group, so that
+// RLIMIT_MEMLOCK does not matter. Interfaces, addresses and sockets are those of the calling thread's network
+// namespace.
 package bpf
 
 import (
@@ -21,22 +22,22 @@ import (
 
 // Config configures a Steer. Listen is required; other zero fields take their defaults.
 type Config struct {
-	// Listen are the addresses and ports to accept requests on. A wildcard stands for every address of its family that the host
-	// has, except loopback addresses; changes are followed while attached. Packets to other addresses and ports are passed to the
-	// kernel.
+	// Listen holds the addresses and ports to accept requests on. A wildcard stands for every address of its family
+	// that the host has, except loopback addresses; changes are followed while attached. Packets to other addresses and
+	// ports are passed to the kernel.
 	Listen []netip.AddrPort
-	// Transfers are the ports that transfers answer from, at the addresses of Listen. Packets to others are left to the
-	// kernel, unless they go to a port of Listen.
+	// Transfers holds the ports that transfers answer from, at the addresses of Listen. Packets to other ports are
+	// passed to the kernel, unless they are for a port of Listen.
 	Transfers []Port
-	// Sources is the number of sources whose rate is remembered, default 262,144, rounded up to a power of two. Each takes 16
-	// octets.
+	// Sources is the number of sources whose rate is remembered, 16 octets each; default 262,144, rounded up to a power
+	// of two.
 	Sources int
-	// Samples is how many dropped packets per second are shown by Drops, for each verdict and processor; default 10,
-	// negative: none.
+	// Samples is how many dropped packets per second Drops yields for each verdict and processor; default 10, negative:
+	// none.
 	Samples int
-	// Poll is the time between two looks at an interface and at the host's addresses, default 1 s.
+	// Poll is the interval at which an interface and the host's addresses are checked; default 1 s.
 	Poll time.Duration
-	// Interfaces is how many interfaces packets can be steered from at once, default 1, at most 64.
+	// Interfaces is the number of interfaces that can be attached at once; default 1, at most 64.
 	Interfaces int
 }
 
@@ -52,32 +53,32 @@ type Port struct {
 	V6     bool
 }
 
-// Steer is the XDP programs, one for each interface, and what they have in common, loaded. Its methods and those of its Programs may be
-// called from any goroutine.
+// Steer is the loaded XDP programs, one for each interface, and what they share. Its methods and those of its Programs
+// may be called from any goroutine.
 type Steer struct {
 	poll     time.Duration
 	objs     shared
 	programs []*Program
 
 	mu      sync.Mutex
-	spare   int // which of the two tries for the ACL is not in force
-	workers int // that SetWorkers has set, whether they are in use or not
+	spare   int // which of the two ACL tries is not in use
+	workers int // as set by SetWorkers, whether or not they are in use
 	listen  []netip.AddrPort
-	local   []netip.Addr // what a wildcard stands for
+	local   []netip.Addr // addresses that a wildcard stands for
 	placed  map[steerPlace]bool
-	ports   map[uint16]uint8 // of transfers, as the programs have them
+	ports   map[uint16]uint8 // transfer ports with their families, as in the kernel
 	own     map[steerAddress]bool
 	hints   [64]uint64 // of own
 	exempt  map[steerAclKey]bool
-	sets    uint32 // of sources' buckets
-	cpus    int    // that there may be
+	sets    uint32 // number of bucket sets
+	cpus    int    // number of possible processors
 	closed  bool
 
-	capture  *Capture // that runs
-	captures uint32   // that were begun
+	capture  *Capture // the running capture
+	captures uint32   // number of captures started
 }
 
-// shared is what all programs have in common: every map and setting but those of ofInterface.
+// shared holds what all programs share: every map and setting but those of ofInterface.
 type shared struct {
 	Bss     *ebpf.Map `ebpf:".bss"`
 	Data    *ebpf.Map `ebpf:".data"`
@@ -116,7 +117,7 @@ type shared struct {
 	CaptureV6     *ebpf.Variable `ebpf:"capture_v6"`
 }
 
-// maps are those of shared, by their names.
+// maps returns the maps of shared by name.
 func (s *shared) maps() map[string]*ebpf.Map {
 	return map[string]*ebpf.Map{
 		".bss": s.Bss, ".data": s.Data, "acl": s.Acl, "acl_even": s.AclEven, "acl_odd": s.AclOdd, "cpus": s.Cpus, "drops": s.Drops,
@@ -128,8 +129,8 @@ func (s *shared) maps() map[string]*ebpf.Map {
 // MaxInterfaces is the largest Config.Interfaces.
 const MaxInterfaces = 64
 
-// Load loads the program, without a rate, an ACL or workers to spread packets over. The error is a
-// *CapabilityError if the process may not.
+// Load loads the programs, without a rate, an ACL or workers. The error is a *CapabilityError if the process lacks
+// capabilities.
 func Load(cfg Config) (*Steer, error) {
 	if err := need(needed...); err != nil {
 		return nil, fmt.Errorf("bpf: load: %w", err)
@@ -170,7 +171,7 @@ func (s *Steer) load(cfg Config) error {
 	for range cfg.Interfaces {
 		p := &Program{steer: s, lost: make(chan error, 1), vlans: map[steerTags]bool{}, tagged: map[steerAddress]bool{}}
 		if err := spec.LoadAndAssign(&p.objs, &ebpf.CollectionOptions{MapReplacements: s.objs.maps()}); err != nil {
-			// Of a *ebpf.VerifierError this is the last line, which says what the kernel lacks.
+			// The last line of an *ebpf.VerifierError says what the kernel lacks.
 			return err
 		}
 		s.programs = append(s.programs, p)
@@ -191,7 +192,7 @@ func (s *Steer) load(cfg Config) error {
 	return s.setListen(cfg.Listen, cfg.Transfers)
 }
 
-// Programs returns the programs, as many as Config has Interfaces.
+// Programs returns the programs, one for each of Config.Interfaces.
 func (s *Steer) Programs() []*Program { return s.programs }
 
 // Close detaches the programs and releases their resources.
@@ -214,7 +215,7 @@ func (s *Steer) Close() error {
 	return errors.Join(errs...)
 }
 
-// addressOf returns an address as abi.h has it.
+// addressOf returns an address in the form of abi.h.
 func addressOf(a netip.Addr) steerAddress {
 	b := a.As16()
 	var w steerAddress

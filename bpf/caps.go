@@ -20,8 +20,8 @@ var (
 	capNetAdmin = capability{"CAP_NET_ADMIN", unix.CAP_NET_ADMIN}
 )
 
-// needed is what it takes to load the XDP program and to attach it. CAP_PERFMON is for reading a packet at offsets that are
-// found in it: without it the verifier allows no such pointers, as they may serve to read memory by speculation.
+// needed is the capabilities for loading the XDP program and attaching it. CAP_PERFMON is for reading a packet at
+// offsets found in it: without it the verifier rejects such pointers, which could read memory by speculation.
 var needed = []capability{capBPF, capPerfmon, capNetAdmin}
 
 // A CapabilityError lists the capabilities that the process lacks.
@@ -33,7 +33,7 @@ func (e *CapabilityError) Error() string {
 	return fmt.Sprintf("missing %s: run as root, or grant it (AmbientCapabilities= of systemd, or setcap)", strings.Join(e.Missing, ", "))
 }
 
-// need returns a *CapabilityError unless the calling thread has all of them.
+// need returns a *CapabilityError if the calling thread lacks any of them.
 func need(caps ...capability) error {
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
@@ -43,7 +43,7 @@ func need(caps ...capability) error {
 	has := func(bit uint) bool { return data[bit/32].Effective&(1<<(bit%32)) != 0 }
 	var missing []string
 	for _, c := range caps {
-		// Two of them were split off CAP_SYS_ADMIN, which still stands for them.
+		// CAP_SYS_ADMIN implies the two that were split off from it.
 		if !has(c.bit) && (c == capNetAdmin || !has(unix.CAP_SYS_ADMIN)) {
 			missing = append(missing, c.name)
 		}

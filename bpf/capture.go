@@ -13,7 +13,7 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 )
 
-// What is captured of a frame, octets: its Ethernet header at least.
+// Bounds of Snap, octets: at least the Ethernet header.
 const (
 	minSnap = 14
 	MaxSnap = len(steerCaptured{}.Octets)
@@ -24,9 +24,9 @@ var ErrCapturing = errors.New("another capture is running")
 
 // A CaptureFilter selects which steered or dropped frames are captured, and how much of each.
 type CaptureFilter struct {
-	Source netip.Prefix // of the source address; the zero Prefix: any
-	MAC    [6]byte      // source in the Ethernet header; zero: any
-	Snap   int          // octets at most, minSnap to MaxSnap
+	Source netip.Prefix // of the source address; zero: any
+	MAC    [6]byte      // source address in the Ethernet header; zero: any
+	Snap   int          // most octets of a frame, minSnap to MaxSnap
 }
 
 // A Captured is a frame that a program has steered or dropped.
@@ -40,7 +40,7 @@ type Captured struct {
 
 // A CaptureCount counts the frames of an interface that passed the filter, and those of them lost for lack of room.
 type CaptureCount struct {
-	Interface    int // index; 0: of an interface that has no program any more
+	Interface    int // index; 0: of interfaces without a program
 	Passed, Lost uint64
 }
 
@@ -72,7 +72,7 @@ func (s *Steer) Capture(f CaptureFilter) (*Capture, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bpf: capture: %w", err)
 	}
-	r.SetDeadline(time.Unix(0, 0)) // it never waits
+	r.SetDeadline(time.Unix(0, 0)) // never wait
 	s.captures = max(s.captures+1, 1)
 	if err := s.setCapture(f, s.captures); err != nil {
 		return nil, errors.Join(fmt.Errorf("bpf: capture: %w", err), r.Close())
@@ -81,7 +81,7 @@ func (s *Steer) Capture(f CaptureFilter) (*Capture, error) {
 	return s.capture, nil
 }
 
-// setCapture has the programs capture what passes a filter.
+// setCapture makes the programs capture frames that pass the filter.
 func (s *Steer) setCapture(f CaptureFilter, number uint32) error {
 	source, mask := captureWords(f.Source)
 	var mac [8]byte
@@ -98,7 +98,7 @@ func (s *Steer) setCapture(f CaptureFilter, number uint32) error {
 	return s.objs.CaptureNumber.Set(number)
 }
 
-// captureWords returns the bits of a prefix that count, and which they are, as capture.h has them.
+// captureWords returns the address of a prefix and its mask in the form of capture.h.
 func captureWords(p netip.Prefix) (source, mask [2]uint64) {
 	if !p.IsValid() {
 		return source, mask
@@ -122,7 +122,7 @@ func captureWords(p netip.Prefix) (source, mask [2]uint64) {
 // Read calls each for every captured frame that has not been read. It does not block.
 func (c *Capture) Read(each func(*Captured)) error {
 	var f Captured
-	// What comes meanwhile waits for the next call, so that this one ends.
+	// Frames that arrive meanwhile wait for the next call, so that this one ends.
 	for left := c.reader.AvailableBytes(); left > 0; {
 		err := c.reader.ReadInto(&c.record)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -141,10 +141,10 @@ func (c *Capture) Read(each func(*Captured)) error {
 	return nil
 }
 
-// capturedHeader is what stands before the octets of a frame in a steerCaptured.
+// capturedHeader is the size of a steerCaptured before the frame.
 const capturedHeader = int(unsafe.Offsetof(steerCaptured{}.Octets))
 
-// parse reads a steerCaptured. It returns false for what an earlier capture has left.
+// parse parses a steerCaptured. It returns false for a record of an earlier capture.
 func (c *Capture) parse(b []byte) (Captured, bool) {
 	le := binary.LittleEndian
 	if len(b) < capturedHeader || le.Uint32(b[8:]) != c.number {

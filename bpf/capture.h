@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Copies of frames for who captures them: packet sockets do not see what XDP takes. */
+/* Copies of frames for captures: packet sockets do not see what XDP takes. */
 #ifndef DCS_CAPTURE_H
 #define DCS_CAPTURE_H
 
@@ -8,17 +8,17 @@
 
 #include "abi.h"
 
-/* The capture that runs, set last of its settings; 0: none. A record has the number, so that nobody reads those of an earlier
- * capture. */
+/* The running capture, set after its other settings; 0: none. Records carry the number, so that those of an earlier
+ * capture are not read. */
 __u32 capture_number;
 
-__u32 capture_snap;       /* octets of a frame at most, no less than the Ethernet header's */
-__u64 capture_mac;        /* source in the Ethernet header, as own_mac has it; 0: any */
-__u64 capture_source[2];  /* the source address, as in struct address */
-__u64 capture_mask[2];    /* its bits that count */
-bool capture_v6;          /* IPv6 alone, which ::/0 would not say otherwise */
+__u32 capture_snap;      /* most octets of a frame, at least those of the Ethernet header */
+__u64 capture_mac;       /* source address in the Ethernet header, as own_mac; 0: any */
+__u64 capture_source[2]; /* source address, as in struct address */
+__u64 capture_mask[2];   /* its relevant bits */
+bool capture_v6;         /* IPv6 only; needed for ::/0 */
 
-/* Frames that the filter of the capture has passed, and those of them that there was no room for. */
+/* Frames that passed the filter of the capture, and those of them without room in the ring. */
 __u64 capture_passed SEC(".data.interface") = 0;
 __u64 capture_lost SEC(".data.interface") = 0;
 
@@ -27,7 +27,7 @@ struct {
 	__uint(max_entries, 1 << 20);
 } captures SEC(".maps");
 
-/* Where a record is put together: room for one of no fixed length cannot be reserved in the ring. */
+/* Buffer for a record: a record of variable length cannot be reserved in the ring. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -35,8 +35,8 @@ struct {
 	__type(value, struct captured);
 } capturing SEC(".maps");
 
-/* capture copies a frame of that source, if the filter passes it. It is verified for itself, as it would be for each way by which
- * a frame gets its verdict otherwise. */
+/* capture copies a frame from that source if the filter passes it. It is a global function, so that it is verified
+ * once, not on each path to a verdict. */
 __noinline int capture(struct xdp_md *ctx, __u64 high, __u64 low, __u32 verdict)
 {
 	struct ethhdr *eth = (void *)(long)ctx->data;
@@ -63,7 +63,7 @@ __noinline int capture(struct xdp_md *ctx, __u64 high, __u64 low, __u32 verdict)
 	c->verdict = verdict;
 	shown = c->length < capture_snap ? c->length : capture_snap;
 	opaque(shown);
-	if (shown < ETH_HLEN) /* which there are */
+	if (shown < ETH_HLEN) /* always at least this long */
 		shown = ETH_HLEN;
 	if (shown > MAX_SNAP)
 		shown = MAX_SNAP;
@@ -71,7 +71,7 @@ __noinline int capture(struct xdp_md *ctx, __u64 high, __u64 low, __u32 verdict)
 		return 0;
 	c->shown = shown;
 	__sync_fetch_and_add(&capture_passed, 1);
-	/* Who reads them looks into the ring from time to time. */
+	/* The reader polls the ring. */
 	if (bpf_ringbuf_output(&captures, c, offsetof(struct captured, octets) + shown, BPF_RB_NO_WAKEUP))
 		__sync_fetch_and_add(&capture_lost, 1);
 	return 0;

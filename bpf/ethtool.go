@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ethtool is a socket by which settings of interfaces are read and changed, in the network namespace of who opened it.
+// ethtool is a socket for reading and changing interface settings, in the network namespace it was opened in.
 type ethtool int
 
 func openEthtool() (ethtool, error) {
@@ -18,7 +18,7 @@ func openEthtool() (ethtool, error) {
 
 func (e ethtool) close() { _ = unix.Close(int(e)) }
 
-// driver returns the name of an interface's driver, empty if it is unknown.
+// driver returns the name of an interface's driver, empty if unknown.
 func (e ethtool) driver(iface string) string {
 	info, err := unix.IoctlGetEthtoolDrvinfo(int(e), iface)
 	if err != nil {
@@ -29,13 +29,13 @@ func (e ethtool) driver(iface string) string {
 
 const rxVLAN = 1 << 8 // ETH_FLAG_RXVLAN, linux/ethtool.h
 
-// stripsTags reports whether a device takes VLAN tags off the frames that it receives, as far as it tells.
+// stripsTags reports whether a device strips VLAN tags from received frames, as far as it tells.
 func (e ethtool) stripsTags(iface string) bool {
 	flags, err := e.flags(iface, unix.ETHTOOL_GFLAGS, 0)
 	return err == nil && flags&rxVLAN != 0
 }
 
-// stripTags has a device take them off, or leave them on.
+// stripTags makes a device strip tags or leave them.
 func (e ethtool) stripTags(iface string, on bool) error {
 	flags, err := e.flags(iface, unix.ETHTOOL_GFLAGS, 0)
 	if err != nil {
@@ -49,7 +49,7 @@ func (e ethtool) stripTags(iface string, on bool) error {
 	return err
 }
 
-// flags carries out a command on a device's flags (struct ethtool_value).
+// flags runs a command on a device's flags (struct ethtool_value).
 func (e ethtool) flags(iface string, cmd, flags uint32) (uint32, error) {
 	value := struct{ cmd, data uint32 }{cmd, flags}
 	var ifr struct {

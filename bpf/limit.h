@@ -5,12 +5,10 @@
 
 #include "abi.h"
 
-/* A bucket is one word: the time at which it is full again (the generic cell rate algorithm, ITU-T I.371). One word can
- * be exchanged atomically, where a count and a time beside it would need a lock.
- *
- * take returns the bucket after one token is taken from it at the time now, or, if there is none, unchanged. A token
- * comes every interval ns, below 2^32; burst tokens, 1 to 2^20, fill the bucket. A bucket that was
- * filled by another rate is no emptier than empty by this one. */
+/* A bucket is one word: the time at which it is full again (generic cell rate algorithm, ITU-T I.371). A word can be
+ * exchanged atomically; a count and a time would need a lock. take returns the bucket after taking one token at the
+ * time now or, if there is none, unchanged. A token is added every interval ns, below 2^32; burst tokens, 1 to 2^20,
+ * fill the bucket. A bucket that was filled at another rate counts as empty at most. */
 static __always_inline __u64 take(__u64 bucket, __u64 now, __u64 interval, __u64 burst, bool *taken)
 {
 	__u64 empty = now + burst * interval;
@@ -23,11 +21,11 @@ static __always_inline __u64 take(__u64 bucket, __u64 now, __u64 interval, __u64
 	return *taken ? bucket + interval : bucket;
 }
 
-/* A rate in one word, so that it changes at once: burst << 32 | interval; 0: no limit. */
+/* A rate in one word, so that it changes atomically: burst << 32 | interval; 0: no limit. */
 static __always_inline bool take_shared(__u64 *bucket, __u64 now, __u64 rate)
 {
-	/* A source whose packets come by several queues at once may lose the race for its own bucket; four times in a row,
-	 * and it floods. */
+	/* A source whose packets arrive on several queues at once may lose the race for its own bucket. Four times in a
+	 * row means that it floods. */
 	for (int i = 0; i < 4; i++) {
 		bool taken;
 		__u64 old = *(volatile __u64 *)bucket;
@@ -42,28 +40,28 @@ static __always_inline bool take_shared(__u64 *bucket, __u64 now, __u64 rate)
 }
 
 enum {
-	WAYS = 4, /* buckets that a source may be in: those of a cache line */
+	WAYS = 4, /* buckets that a source can have: those of a cache line */
 	MAX_EXEMPT = 1 << 16,
 };
 
-/* What a source is: the bits of its address that count. */
+/* The bits of an address that identify a source. */
 __u32 source_mask_v4 = 0xffffffff;
 __u32 source_mask_v6[4] = {0xffffffff, 0xffffffff};
 
-/* A secret, and how many sets of buckets there are, less one: a power of two. */
+/* A secret, and the number of bucket sets, less one: a power of two, less one. */
 __u64 source_keys[2];
 __u32 source_sets;
 
-/* Buckets of the sources that asked last, without locks: under a flood of random sources each of them is a new one. A source
- * is known by a keyed hash, as no sender may choose whose bucket it shares; of one word, as the default sources are, no two
- * have the same. One that has been forgotten, because so many others have asked since, begins with a full bucket. The twin in
- * Go is in fastpath/guard. */
+/* Buckets of the most recent sources, without locks; in a flood of random sources each is a new one. A source is
+ * identified by a keyed hash, as no sender may choose whose bucket it shares; for a source of one word, as by
+ * default, the hash has no collisions. A source that was forgotten, because many others have asked since, starts
+ * with a full bucket. fastpath/guard does the same in Go. */
 struct source_set {
 	__u64 source[WAYS];
 	__u64 full[WAYS];
 };
 
-/* Its size is set by the loader. */
+/* The loader sets its size. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -71,13 +69,13 @@ struct {
 	__type(value, struct source_set);
 } sources SEC(".maps");
 
-/* Where bursts are long, many sources are counted together, in a few buckets of each processor, which are always in its near
- * cache. As long as all of them together ask for less than a sixteenth of what one may, none has to be looked at. Processors share
- * the sixteenth, as a source's packets may come to all of them. The twin in Go is guard.Sieve. */
+/* With long bursts many sources are counted together, in a few buckets of each processor that stay in its near
+ * cache. As long as they ask together for less than a sixteenth of the burst of one source, none is looked up.
+ * Processors share the sixteenth, as a source's packets may reach all of them. guard.Sieve does the same in Go. */
 enum { SIEVE_BUCKETS = 256 };
 
 __u64 sieve_interval; /* ns for each request */
-__u64 sieve_share;    /* ns that a bucket may be filled; 0: there is no sieve */
+__u64 sieve_share;    /* how many ns a bucket may be filled; 0: no sieve */
 
 struct sieve {
 	__u64 full[SIEVE_BUCKETS];
@@ -109,7 +107,7 @@ static __always_inline bool sieve_passes(__u64 key, __u64 now)
 	return t - now <= share;
 }
 
-/* Sources that no rate is for. */
+/* Sources without a rate limit. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, MAX_EXEMPT);
@@ -141,7 +139,7 @@ static __always_inline __u64 source_key(const struct address *a, bool v4)
 		lo = (a->word[2] & source_mask_v6[2]) | (__u64)(a->word[3] & source_mask_v6[3]) << 32;
 	}
 	h = mix64(mix64(hi ^ source_keys[0]) ^ lo ^ source_keys[1]);
-	return h ? h : 1; /* 0 is nobody's */
+	return h ? h : 1; /* 0 marks an unused bucket */
 }
 
 static __always_inline bool is_exempt(const struct address *source, bool v4)
@@ -167,7 +165,7 @@ static __always_inline bool limit_allows(const struct address *source, bool v4, 
 	if (!set)
 		return true;
 	for (__u32 i = 0; i < WAYS; i++) {
-		/* Whether a source is exempt is looked at when it would be limited: few ever are. */
+		/* Exemptions are checked only when a source would be limited, which is rare. */
 		if (*(volatile __u64 *)&set->source[i] == key)
 			return take_shared(&set->full[i], now, rate) || is_exempt(source, v4);
 		full = *(volatile __u64 *)&set->full[i];
@@ -176,10 +174,10 @@ static __always_inline bool limit_allows(const struct address *source, bool v4, 
 			least = full;
 		}
 	}
-	/* The fullest bucket is given to it: one that floods, whose bucket is the emptiest, is not forgotten for that. */
+	/* Reuse the fullest bucket. The bucket of a source that floods is the emptiest and is therefore not forgotten. */
 	fullest &= WAYS - 1;
 	old = *(volatile __u64 *)&set->source[fullest];
-	/* If another processor was faster, this packet is let through for nothing. */
+	/* If another processor won the race, this packet passes without a token. */
 	if (__sync_val_compare_and_swap(&set->source[fullest], old, key) == old)
 		*(volatile __u64 *)&set->full[fullest] = now + (__u32)rate;
 	return true;

@@ -1,8 +1,8 @@
 //go:build ignore
 
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Has the packets of running transfers come to one socket of their worker, at whichever of its ports they arrive: those that come
- * to the port from which their sender is answered. Others guess, and nobody hears them. */
+/* Directs packets of running transfers to one socket of their worker, whichever of its ports they arrive at, if it
+ * is the port that their sender is answered from. Other senders are guessing; their packets are discarded. */
 #include <linux/in.h>
 #include <stddef.h>
 
@@ -10,30 +10,30 @@
 #include "tid.h"
 
 enum {
-	INET6 = 10, /* AF_INET6 */
-	IPV6_PORTS = 1 << 16, /* the place of IPv6's ports in the map */
+	INET6 = 10,           /* AF_INET6 */
+	IPV6_PORTS = 1 << 16, /* where IPv6's ports begin in the map */
 };
 
-/* What a port of transfers is. Where nobody has one, count is 0. */
+/* A transfer port. For a port without an owner count is 0. */
 struct tid_port {
 	__u16 worker;
 	__u16 index; /* among the worker's ports */
-	__u16 count; /* of these */
+	__u16 count; /* number of the worker's ports */
 	__u16 reserved;
 };
 
-/* Which of a worker's sockets of an address family a packet goes to. */
+/* Which of a worker's sockets of an address family gets a packet. */
 enum tid_verdict {
 	TID_RIGHT,
 	TID_WRONG,
 };
 
-/* Has clang describe it to the generator of the Go types. */
+/* Makes clang describe it to the generator of the Go types. */
 const struct tid_port *tid_ports;
 
 volatile const __u64 key0;
 volatile const __u64 key1;
-volatile const struct address own[2]; /* what the ports of IPv4 and IPv6 are bound to; 0: any */
+volatile const struct address own[2]; /* what the ports of IPv4 and IPv6 are bound to; 0: any address */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -42,7 +42,8 @@ struct {
 	__type(value, struct tid_port);
 } ports SEC(".maps");
 
-/* Its size is set by the loader: four sockets of each worker, of IPv4 the one that hears and the one that does not, and of IPv6. */
+/* The loader sets its size: four sockets for each worker, for IPv4 and for IPv6 one that is read and one that
+ * discards. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SOCKMAP);
 	__uint(max_entries, 1);
@@ -50,10 +51,11 @@ struct {
 	__type(value, __u64);
 } sockets SEC(".maps");
 
-/* How many packets came to the port of another than their sender. */
+/* Packets that arrived at another port than their sender's. */
 __u64 strays;
 
-/* The verifier wants each field of the context read at its own offset from it: a compiler left alone takes steps. */
+/* The verifier requires each field of the context to be read at its own offset. Compilers may combine reads
+ * otherwise. */
 #define LOAD(field)                                                                       \
 	({                                                                                \
 		__u32 v;                                                                  \

@@ -13,30 +13,30 @@ import (
 
 //go:generate go tool bpf2go -target bpfel -type tid_port -cflags "-O2 -mcpu=v3 -Wall -Wextra -Werror -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu" lookup lookup.bpf.c
 
-// A LookupWorker is a worker's ports of one address family.
+// A LookupWorker is a worker's transfer ports of one address family.
 type LookupWorker struct {
-	Ports []uint16 // in the order in which a client's hash picks one
-	Hears int      // descriptor of the socket that receives what comes to the port of its sender
-	Deaf  int      // of the one that has all else
+	Ports   []uint16 // in the order for picking one by a client's hash
+	Receive int      // descriptor of the socket for packets at their sender's own port
+	Discard int      // descriptor of the socket for all others, which is not read
 }
 
-// LookupConfig says what a [Lookup] does.
+// LookupConfig configures a [Lookup].
 type LookupConfig struct {
-	Key [2]uint64      // of the hash that picks a client's port
-	V4  []LookupWorker // the workers in turn; none: IPv4 is left alone
-	V6  []LookupWorker // likewise
-	At4 netip.Addr     // what the ports are bound to; a wildcard is any
+	Key [2]uint64      // key of the hash that picks a client's port
+	V4  []LookupWorker // the workers in order; none: IPv4 is not handled
+	V6  []LookupWorker // the same for IPv6
+	At4 netip.Addr     // address that the ports are bound to; a wildcard stands for any
 	At6 netip.Addr
 }
 
-// A Lookup has the packets of running transfers come to one socket of each worker.
+// A Lookup directs packets of running transfers to one socket of each worker.
 type Lookup struct {
 	objs lookupObjects
 	link *link.NetNsLink
 }
 
 // NewLookup directs packets in the network namespace of the calling thread (sk_lookup, Linux 5.9). The error is a
-// *CapabilityError if the process may not.
+// *CapabilityError if the process lacks capabilities.
 func NewLookup(cfg LookupConfig) (*Lookup, error) {
 	if err := need(capBPF, capNetAdmin); err != nil {
 		return nil, fmt.Errorf("bpf: lookup: %w", err)
@@ -69,7 +69,7 @@ func (l *Lookup) load(cfg LookupConfig) error {
 	}
 	for f, workers := range [...][]LookupWorker{cfg.V4, cfg.V6} {
 		for i, w := range workers {
-			for n, fd := range [...]int{w.Hears, w.Deaf} {
+			for n, fd := range [...]int{w.Receive, w.Discard} {
 				if err := l.objs.Sockets.Put(uint32(4*i+2*f+n), uint64(fd)); err != nil {
 					return fmt.Errorf("socket of worker %d: %w", i, err)
 				}
@@ -91,11 +91,11 @@ func (l *Lookup) load(cfg LookupConfig) error {
 	return err
 }
 
-// LookupSupported reports whether the kernel has programs that choose the socket of a packet (Linux 5.9), and this process may
-// load one.
+// LookupSupported reports whether the kernel supports programs that choose a packet's socket (Linux 5.9) and this
+// process may load one.
 func LookupSupported() bool { return features.HaveProgramType(ebpf.SkLookup) == nil }
 
-// Strays returns how many packets came to the port of another than their sender, and went to a deaf socket. It takes no system
+// Strays returns how many packets arrived at another port than their sender's and were discarded. It makes no system
 // call.
 func (l *Lookup) Strays() (n uint64, err error) {
 	if err := l.objs.Strays.Get(&n); err != nil {
@@ -104,7 +104,7 @@ func (l *Lookup) Strays() (n uint64, err error) {
 	return n, nil
 }
 
-// Close leaves packets to the sockets at their ports.
+// Close returns packets to the sockets at their ports.
 func (l *Lookup) Close() error {
 	var err error
 	if l.link != nil {

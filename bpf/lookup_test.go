@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
+
 	"github.com/dchest/siphash"
 )
 
@@ -42,7 +44,7 @@ func TestClientHash(t *testing.T) {
 
 // What a client sends to its own port is heard, by the socket of the worker that has the port; to any other, by nobody.
 func TestLookup(t *testing.T) {
-	needRoot(t)
+	require.Root(t)
 	for _, lo := range []string{"127.0.0.1", "::1"} {
 		const workers, each = 3, 5
 		at := netip.MustParseAddr(lo)
@@ -64,7 +66,7 @@ func TestLookup(t *testing.T) {
 				socks[w][i] = c
 				lw.Ports = append(lw.Ports, c.LocalAddr().(*net.UDPAddr).AddrPort().Port())
 			}
-			lw.Hears, lw.Deaf = descriptor(t, socks[w][0]), descriptor(t, socks[w][1])
+			lw.Receive, lw.Discard = descriptor(t, socks[w][0]), descriptor(t, socks[w][1])
 			*list = append(*list, lw)
 		}
 		l, err := NewLookup(cfg)

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Addresses that nobody else can have. */
+/* Addresses that no other host can have. */
 #ifndef DCS_OWN_H
 #define DCS_OWN_H
 
 #include "abi.h"
 
 enum {
-	MAX_OWN = 8192,  /* addresses of the host, and broadcast addresses of its subnets */
-	OWN_HINTS = 64,  /* words */
+	MAX_OWN = 8192, /* addresses of the host, and broadcast addresses of its subnets */
+	OWN_HINTS = 64, /* words */
 };
 
-/* The interface is the loopback interface: what it receives the host itself has sent, under any of its addresses. */
+/* The interface is the loopback: the host itself sent what it receives, from any of its addresses. */
 bool inside SEC(".data.interface") = false;
 
-/* A bit for the last octets of each of them, so that another source costs one look. */
+/* A bit for the last octets of each address, so that most other sources take one lookup. */
 __u64 own_hints[OWN_HINTS];
 
 struct {
@@ -24,8 +24,8 @@ struct {
 	__type(value, __u8);
 } own SEC(".maps");
 
-/* taken_address reports whether a source over the wire has an address of this host, or a broadcast address of one of its
- * subnets. */
+/* taken_address reports whether a source over the wire has an address of this host, or a broadcast address of one of
+ * its subnets. */
 static __always_inline bool taken_address(const struct address *source)
 {
 	__u32 last = bpf_ntohl(source->word[3]) % (64 * OWN_HINTS);

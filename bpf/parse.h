@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* From a frame to a UDP datagram. */
+/* Finds the UDP datagram in a frame. */
 #ifndef DCS_PARSE_H
 #define DCS_PARSE_H
 
@@ -13,7 +13,7 @@
 
 enum {
 	MAX_TAGS = 2,       /* VLAN tags: 802.1Q, or 802.1ad around it */
-	MAX_EXTENSIONS = 4, /* extension headers of IPv6: each of those known here may stand once, destination options twice */
+	MAX_EXTENSIONS = 4, /* IPv6 extension headers: each supported one may occur once, destination options twice */
 };
 
 struct datagram {
@@ -23,12 +23,12 @@ struct datagram {
 	__u16 target_port;
 	bool v4;
 	struct tags tags;
-	void *ip;        /* the IP header */
-	void *payload;   /* behind the UDP header; may be the frame's end */
-	__u32 offset;    /* of the payload in the frame */
-	__u32 length;    /* of the payload, as UDP has it; less than 0 where UDP's length is less than its header */
-	__u32 ip_options; /* offset of those of IPv4; 0: there are none */
-	__u32 ip_end;    /* offset at which the datagram ends, as IP has it */
+	void *ip;         /* the IP header */
+	void *payload;    /* after the UDP header; may be the frame's end */
+	__u32 offset;     /* of the payload in the frame */
+	__u32 length;     /* of the payload, according to UDP; negative if UDP's length is less than its header */
+	__u32 ip_options; /* offset of the IPv4 options; 0: none */
+	__u32 ip_end;     /* offset of the datagram's end, according to IP */
 };
 
 struct vlan_tag {
@@ -38,14 +38,13 @@ struct vlan_tag {
 
 struct extension {
 	__u8 next;
-	__u8 length;   /* in 8 octets, the first 8 not counted */
-	__u8 routing;  /* of a routing header: its type */
-	__u8 segments; /* of a routing header: the stations that are left */
+	__u8 length;   /* in units of 8 octets, not counting the first 8 */
+	__u8 routing;  /* type of a routing header */
+	__u8 segments; /* segments left of a routing header */
 };
 
-/* parse_udp finds the UDP datagram in a frame whose first part is data to end. It returns PASS_SOCKET if there
- * is one, else why the frame is not for us. Whether its lengths are true is not looked at yet: that is ours to
- * judge only if the port is. */
+/* parse_udp finds the UDP datagram in a frame whose first part is data to end. It returns PASS_SOCKET if there is
+ * one, else why the frame is not for us. It does not check lengths: they matter only if the port is ours. */
 static __always_inline enum verdict parse_udp(void *data, void *end, __u64 mac, __u64 other, struct datagram *d)
 {
 	struct ethhdr *eth = data;
@@ -56,8 +55,8 @@ static __always_inline enum verdict parse_udp(void *data, void *end, __u64 mac, 
 
 	if (at > end)
 		return PASS_OTHER;
-	/* The server is silent towards broadcasts and multicasts (RFC 1123, section 4.2.3.5), and a device that listens to
-	 * everything also hears what is meant for others. */
+	/* The server ignores broadcasts and multicasts (RFC 1123, section 4.2.3.5), and a device in promiscuous mode
+	 * also receives frames for others. */
 	if (eth->h_dest[0] & 1)
 		return PASS_OTHER;
 	if (mac) {
@@ -111,7 +110,7 @@ static __always_inline enum verdict parse_udp(void *data, void *end, __u64 mac, 
 		if ((void *)(ip + 1) > end || ip->version != 6)
 			return PASS_OTHER;
 		d->v4 = false;
-		d->ip = ip; /* or the verifier, which does not tell the families apart, would miss a pointer later */
+		d->ip = ip; /* otherwise the verifier, which does not tell the families apart, would miss a pointer later */
 		__builtin_memcpy(&d->source, &ip->saddr, sizeof(d->source));
 		__builtin_memcpy(&d->target, &ip->daddr, sizeof(d->target));
 		at = ip + 1;
@@ -125,7 +124,7 @@ static __always_inline enum verdict parse_udp(void *data, void *end, __u64 mac, 
 				break;
 			if ((void *)(x + 1) > end)
 				return PASS_OTHER;
-			/* Stations left: it is not yet where it goes. */
+			/* Segments left: this is not the final destination. */
 			if (next == IPPROTO_ROUTING && x->segments)
 				return PASS_OTHER;
 			next = x->next;
@@ -150,15 +149,16 @@ static __always_inline enum verdict parse_udp(void *data, void *end, __u64 mac, 
 	return PASS_SOCKET;
 }
 
-/* true_lengths reports whether a frame of so many octets holds the datagram that its headers tell of. Octets behind it
- * are allowed: Ethernet pads. */
+/* true_lengths reports whether a frame of so many octets holds the datagram that its headers describe. Trailing
+ * octets are allowed: Ethernet pads. */
 static __always_inline bool true_lengths(const struct datagram *d, __u32 frame)
 {
 	return d->ip_end <= frame && (__s32)d->length >= 0 && d->offset + d->length <= d->ip_end;
 }
 
-/* true_checksum reports whether the checksum of an IPv4 header is right, which RFC 1122, section 3.2.1.2, has every host
- * verify. That of UDP covers the payload, and a frame that never left this machine has none yet: it is not looked at. */
+/* true_checksum reports whether the checksum of an IPv4 header is correct, which every host must verify (RFC 1122,
+ * section 3.2.1.2). The checksum of UDP is not verified: it covers the payload, and is missing in frames that never
+ * left this machine. */
 static __always_inline bool true_checksum(const struct datagram *d, void *end)
 {
 	struct iphdr *ip = d->ip;
@@ -182,10 +182,10 @@ static __always_inline bool true_checksum(const struct datagram *d, void *end)
 	return sum == 0xffff;
 }
 
-enum { MAX_OPTIONS = 40 }; /* octets, of an IPv4 header */
+enum { MAX_OPTIONS = 40 }; /* octets of an IPv4 header */
 
-/* load_octets loads 1 to most octets of a frame, and reports whether it did. The verifier of Linux 6.1 learns from one comparison of
- * the last octet's place, which the compiler must not take apart, that there is one octet at least and not too many. */
+/* load_octets loads 1 to most octets of a frame, and reports whether it did. The verifier of Linux 6.1 derives both
+ * bounds from one comparison of the offset of the last octet, which the compiler must not split. */
 static __always_inline bool load_octets(struct xdp_md *ctx, __u32 offset, void *to, __u32 length, __u32 most)
 {
 	__u32 last = length - 1;
@@ -194,8 +194,8 @@ static __always_inline bool load_octets(struct xdp_md *ctx, __u32 offset, void *
 	return last < most && bpf_xdp_load_bytes(ctx, offset, to, last + 1) == 0;
 }
 
-/* has_source_route reports whether so many octets of IPv4 options, at that offset, have a source route. Its offsets are
- * constants, and it is verified for itself: the verifier follows every way through a list of options otherwise. */
+/* has_source_route reports whether so many octets of IPv4 options at that offset contain a source route. Its offsets
+ * are constants, and it is verified on its own: otherwise the verifier follows every path through a list of options. */
 __noinline int has_source_route(struct xdp_md *ctx, __u32 offset, __u32 length)
 {
 	enum { END = 0, NOP = 1, LSRR = 131, SSRR = 137 };
@@ -220,8 +220,8 @@ __noinline int has_source_route(struct xdp_md *ctx, __u32 offset, __u32 length)
 	return 0;
 }
 
-/* source_routed reports whether an IPv4 header has a loose or strict source route (RFC 791, section 3.1): its sender chose the
- * way that the packet has come, and need not have the address that it shows. No host takes such packets by default. */
+/* source_routed reports whether an IPv4 header has a loose or strict source route (RFC 791, section 3.1): the sender
+ * chose the packet's path and need not have its source address. Hosts drop such packets by default. */
 static __always_inline bool source_routed(struct xdp_md *ctx, const struct datagram *d)
 {
 	__u32 at = d->ip_options;
@@ -236,9 +236,9 @@ static __always_inline bool is_loopback(const struct address *a, bool v4)
 	return !a->word[0] && !a->word[1] && !a->word[2] && a->word[3] == bpf_htonl(1);
 }
 
-/* possible_source reports whether a host could have sent from this address and port (RFC 1122, section 3.2.1.3; RFC 4291,
- * sections 2.5 and 2.7; RFC 1112, section 4), if it came over a wire or, inside, by the loopback interface. Its twin in Go is
- * fastpath/source; testdata/sources.csv holds both. */
+/* possible_source reports whether a host could have sent from this address and port (RFC 1122, section 3.2.1.3; RFC
+ * 4291, sections 2.5 and 2.7; RFC 1112, section 4), over a wire or, if inside, by the loopback interface.
+ * fastpath/source does the same in Go; both are tested with testdata/sources.csv. */
 static __always_inline bool possible_source(const struct datagram *d, bool inside)
 {
 	const __u32 *word = d->source.word, *to = d->target.word;

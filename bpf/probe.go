@@ -13,12 +13,12 @@ import (
 // A Mode is the point of the receive path at which the program runs.
 type Mode uint8
 
-// The modes.
+// Modes.
 const (
 	Auto    Mode = iota // native if the driver supports it, else generic
-	Native              // in the driver, before a socket buffer is made
-	Generic             // in the kernel's own path, for any device
-	Off                 // nowhere
+	Native              // in the driver, before a socket buffer is allocated
+	Generic             // in the network stack, on any device
+	Off                 // not at all
 )
 
 func (m Mode) String() string {
@@ -38,11 +38,11 @@ func (m Mode) String() string {
 // A Choice is how the program runs, or would run, on an interface.
 type Choice struct {
 	Mode     Mode   // Native, Generic or Off
-	Why      string // for the log
+	Why      string // reason, for the log
 	Driver   string // of the interface
 	ZeroCopy bool   // the driver supports zero-copy AF_XDP sockets
-	// HidesTags reports that the device strips VLAN tags before the program runs; after Attach, that it could not be made to stop. A
-	// frame that goes to AF_XDP or to another processor then has lost its VLAN.
+	// HidesTags reports that the device strips VLAN tags before the program runs or, after Attach, that it could not be
+	// stopped. Frames steered to AF_XDP or to another processor lack their VLAN then.
 	HidesTags bool
 	// Err says why the mode is Off: a *CapabilityError, a *BusyError, or that there is no such interface.
 	Err error
@@ -51,8 +51,8 @@ type Choice struct {
 // A BusyError reports that another XDP program is attached to the interface.
 type BusyError struct {
 	Interface string
-	Program   uint32 // id, 0 if unknown
-	Name      string // of the program, empty if unknown
+	Program   uint32 // id; 0: unknown
+	Name      string // of the program; empty: unknown
 }
 
 func (e *BusyError) Error() string {
@@ -95,7 +95,7 @@ func probe(h *netlink.Handle, iface string) (Choice, int) {
 		return off(busy(iface, x.ProgId)), attrs.Index
 	}
 	var c Choice
-	if e, err := openEthtool(); err == nil { // neither is vital
+	if e, err := openEthtool(); err == nil { // not essential
 		c.Driver, c.HidesTags = e.driver(iface), e.stripsTags(iface)
 		e.close()
 	}
@@ -115,7 +115,7 @@ func probe(h *netlink.Handle, iface string) (Choice, int) {
 	return c, attrs.Index
 }
 
-// busy looks up the name of the program, which takes CAP_SYS_ADMIN.
+// busy also looks up the program's name, which needs CAP_SYS_ADMIN.
 func busy(iface string, id uint32) error {
 	e := &BusyError{Interface: iface, Program: id}
 	p, err := ebpf.NewProgramFromID(ebpf.ProgramID(id))
@@ -129,15 +129,16 @@ func busy(iface string, id uint32) error {
 	return e
 }
 
-// genlHeader is struct genlmsghdr. That of package nl is two octets short of it, and sends what stands behind it in memory,
-// which the kernel refuses unless it is 0.
+// genlHeader is struct genlmsghdr. The type of package nl is two octets too short: it sends what follows in memory, and
+// the kernel rejects that unless it is 0.
 type genlHeader [4]byte
 
 func (h genlHeader) Len() int { return len(h) }
 
 func (h genlHeader) Serialize() []byte { return h[:] }
 
-// xdpFeatures asks the kernel what the driver can do, which it tells since Linux 6.3 (Documentation/netlink/specs/netdev.yaml).
+// xdpFeatures returns the driver's XDP features, which the kernel reports since Linux 6.3
+// (Documentation/netlink/specs/netdev.yaml).
 func xdpFeatures(h *netlink.Handle, index int) (features uint64, known bool) {
 	family, err := h.GenlFamilyGet(netdevFamily)
 	if err != nil {

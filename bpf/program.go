@@ -13,19 +13,19 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// A Program is the XDP program for one interface. It may be attached to one after the other.
+// A Program is the XDP program for one interface at a time.
 type Program struct {
 	steer *Steer
 	objs  ofInterface
 	lost  chan error
 
 	change sync.Mutex // held by Attach and Detach, which take the Steer's mu as well
-	hook   *hook      // this and what follows is guarded by the Steer's mu
+	hook   *hook      // this and the following fields are guarded by the Steer's mu
 	vlans  map[steerTags]bool
 	tagged map[steerAddress]bool
 }
 
-// ofInterface is what a program has for itself.
+// ofInterface holds what each program has for itself.
 type ofInterface struct {
 	Steer   *ebpf.Program `ebpf:"steer"`
 	Tagged  *ebpf.Map     `ebpf:"tagged"`
@@ -48,7 +48,7 @@ func (o *ofInterface) close() error {
 	return errors.Join(o.Steer.Close(), o.Tagged.Close(), o.Tallies.Close(), o.Vlans.Close(), o.Xsks.Close())
 }
 
-// spread turns on or off what SetWorkers has set.
+// spread turns spreading by SetWorkers on or off.
 func (p *Program) spread(on bool) error {
 	var n int
 	if on {
@@ -57,8 +57,8 @@ func (p *Program) spread(on bool) error {
 	return p.objs.Workers.Set(uint32(n))
 }
 
-// SetStandby has the program leave everything to the kernel, as on a member of a bond that waits for another to fail: what comes
-// by it came by the other too, and the kernel throws it away.
+// SetStandby makes the program leave everything to the kernel, as for a standby member of a bond: what it receives the
+// other member has received too, and the kernel drops it.
 func (p *Program) SetStandby(on bool) error {
 	if err := p.objs.Standby.Set(on); err != nil {
 		return fmt.Errorf("bpf: %w", err)
@@ -66,7 +66,7 @@ func (p *Program) SetStandby(on bool) error {
 	return nil
 }
 
-// SetXSK sends the packets of a receive queue to an AF_XDP socket. The kernel takes it out again when the socket is closed.
+// SetXSK steers the packets of a receive queue to an AF_XDP socket. The kernel removes the socket when it is closed.
 func (p *Program) SetXSK(queue, fd int) error {
 	if n := int(p.objs.Xsks.MaxEntries()); queue < 0 || queue >= n {
 		return fmt.Errorf("bpf: queue %d out of range, 0 to %d", queue, n-1)
@@ -85,7 +85,7 @@ func (p *Program) ClearXSK(queue int) error {
 	return nil
 }
 
-// refresh learns which addresses, hardware addresses and VLANs there are now.
+// refresh updates the addresses, hardware addresses and VLANs.
 func (p *Program) refresh(h *netlink.Handle, index int) error {
 	links, err := h.LinkList()
 	if err != nil {
@@ -136,7 +136,7 @@ func (p *Program) refresh(h *netlink.Handle, index int) error {
 	return s.place()
 }
 
-// hardware returns an interface's hardware address as steer.bpf.c has it, 0 if it has none.
+// hardware returns an interface's hardware address in the form of steer.bpf.c, 0 if it has none.
 func hardware(l netlink.Link) uint64 {
 	var mac [8]byte
 	if hw := l.Attrs().HardwareAddr; len(hw) == 6 {

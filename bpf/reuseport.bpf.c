@@ -1,7 +1,7 @@
 //go:build ignore
 
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Chooses among the workers' sockets at one address and port, by the source address as steer does. */
+/* Chooses among the workers' sockets at one address and port by the source address, as steer does. */
 #include <linux/if_ether.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -11,7 +11,7 @@
 
 volatile const __u32 workers;
 
-/* Its size is set by the loader: the number of workers. */
+/* The loader sets its size: the number of workers. */
 struct {
 	__uint(type, BPF_MAP_TYPE_REUSEPORT_SOCKARRAY);
 	__uint(max_entries, 1);

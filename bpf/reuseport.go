@@ -40,10 +40,10 @@ type Reuseport struct {
 	objs reuseportObjects
 }
 
-// NewReuseport has the requests that come to an address and port go to the socket of their source's worker: the sockets,
-// given by their file descriptors, are the workers' in turn, all bound to the same address and port with SO_REUSEPORT.
-// It needs no XDP. While one of the sockets is closed, and after Close, the kernel chooses as it does of its own. The
-// error is a *CapabilityError if the process may not.
+// NewReuseport directs requests at an address and port to the socket of their source's worker. The sockets are given by
+// their file descriptors in the order of the workers, and are bound to the same address and port with SO_REUSEPORT. It
+// needs no XDP. While one of the sockets is closed, and after Close, the kernel chooses by itself. The error is a
+// *CapabilityError if the process lacks capabilities.
 func NewReuseport(fds []int) (*Reuseport, error) {
 	if len(fds) == 0 {
 		return nil, errors.New("bpf: reuseport: no sockets")
@@ -75,18 +75,18 @@ func (r *Reuseport) load(fds []int) error {
 			return fmt.Errorf("socket %d: %w", i, err)
 		}
 	}
-	// Of one socket it is the program of them all.
+	// Attached to one socket, the program applies to all.
 	err = unix.SetsockoptInt(fds[0], unix.SOL_SOCKET, unix.SO_ATTACH_REUSEPORT_EBPF, r.objs.Choose.FD())
 	return os.NewSyscallError("setsockopt SO_ATTACH_REUSEPORT_EBPF", err)
 }
 
-// Close leaves the choice to the kernel.
+// Close returns the choice to the kernel.
 func (r *Reuseport) Close() error {
 	if r.objs.Sockets == nil {
 		return nil
 	}
 	var errs []error
-	// The program stays with the sockets for as long as they live; without a choice of its own the kernel makes one.
+	// The program stays attached as long as the sockets exist; if it makes no choice, the kernel does.
 	for i := range r.objs.Sockets.MaxEntries() {
 		if err := r.objs.Sockets.Delete(i); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			errs = append(errs, fmt.Errorf("bpf: reuseport: %w", err))

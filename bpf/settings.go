@@ -10,7 +10,7 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// setListen changes what Config has as Listen and Transfers.
+// setListen changes Config's Listen and Transfers.
 func (s *Steer) setListen(listen []netip.AddrPort, transfers []Port) error {
 	ports := make(map[uint16]uint8)
 	for _, p := range transfers {
@@ -42,7 +42,7 @@ func (s *Steer) setListen(listen []netip.AddrPort, transfers []Port) error {
 	return nil
 }
 
-// setPorts has the program know the ports of transfers, by number the families.
+// setPorts sets the transfer ports and their families in the kernel.
 func (s *Steer) setPorts(ports map[uint16]uint8) error {
 	for p := range s.ports {
 		if ports[p] == 0 {
@@ -63,7 +63,7 @@ func (s *Steer) setPorts(ports map[uint16]uint8) error {
 	return nil
 }
 
-// place makes the map of places what listen and local say. What stays is not touched.
+// place updates the map of places to listen and local. Unchanged entries are not written.
 func (s *Steer) place() error {
 	want := make(map[steerPlace]bool)
 	add := func(a netip.Addr, port uint16) {
@@ -103,7 +103,7 @@ func (s *Steer) place() error {
 	return nil
 }
 
-// packRate returns a rate as limit.h has it.
+// packRate returns a rate in the form of limit.h.
 func packRate(perSecond float64, burst int) (uint64, error) {
 	if perSecond == 0 {
 		return 0, nil
@@ -112,7 +112,7 @@ func packRate(perSecond float64, burst int) (uint64, error) {
 	if !(interval >= 1 && interval <= math.MaxUint32) {
 		return 0, fmt.Errorf("rate of %v per second out of range, %.2f to 1e9", perSecond, 1e9/math.MaxUint32)
 	}
-	const most = 1 << 20 // of which the time to fill them is no more than 52 bits long
+	const most = 1 << 20 // so that the time to fill a bucket fits into 52 bits
 	if burst < 1 || burst > most {
 		return 0, fmt.Errorf("burst of %d out of range, 1 to %d", burst, most)
 	}
@@ -163,7 +163,7 @@ func (s *Steer) setACL(allow []netip.Prefix) error {
 			return fmt.Errorf("%v: %w", p, err)
 		}
 	}
-	// The kernel returns from this when no program uses the list before any more, so that it may be emptied.
+	// The kernel returns once no program uses the old list any more, so that it can be emptied.
 	if err := s.objs.Acl.Put(slot, list); err != nil {
 		return err
 	}
@@ -191,9 +191,9 @@ func aclKey(p netip.Prefix) (steerAclKey, error) {
 }
 
 // SetWorkers spreads the packets of queues without an AF_XDP socket over processors: those of one source go to
-// cpus[Worker(source, len(cpus))]. With none, packets stay on the processor that received them. So they do where a
-// program is attached in generic mode: on their way to another processor such packets lose the place of their IP header
-// (Linux 6.18 counts every one as InHdrErrors), and receive packet steering (rps_cpus) does the same there.
+// cpus[Worker(source, len(cpus))]. Without cpus, packets stay on the processor that received them. They also do with a
+// program in generic mode: on the way to another processor such packets lose the offset of their IP header (Linux 6.18
+// counts each as InHdrErrors), and receive packet steering (rps_cpus) does the same there.
 func (s *Steer) SetWorkers(cpus []int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -205,7 +205,7 @@ func (s *Steer) SetWorkers(cpus []int) error {
 		if cpu < 0 || cpu >= int(s.objs.Cpus.MaxEntries()) {
 			return fmt.Errorf("bpf: processor %d does not exist", cpu)
 		}
-		// The kernel starts a thread there, which takes frames from a queue of so many.
+		// The kernel starts a thread there with a queue of this size.
 		if err := s.objs.Cpus.Put(uint32(cpu), steerBpfCpumapVal{Qsize: 2048}); err != nil {
 			return fmt.Errorf("bpf: steer to processor %d: %w", cpu, err)
 		}

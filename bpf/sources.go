@@ -13,32 +13,32 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// ways is how many buckets a source may be in, as limit.h has it.
+// ways is how many buckets a source can have, as in limit.h.
 const ways = 4
 
-// sourceSets returns how many sets of buckets hold so many sources: a power of two.
+// sourceSets returns the number of bucket sets for so many sources: a power of two.
 func sourceSets(sources int) uint32 {
 	sets := (min(max(sources, 1), math.MaxInt32/2) + ways - 1) / ways
 	return 1 << bits.Len(uint(sets-1))
 }
 
-// Who may ask so often in a row is remembered among fewer sources: so many do not flood at once, and their buckets stay in a near
-// cache. The twin is in fastpath/guard.
+// With bursts of longBurst or more, fewer sources are remembered: not many flood at once, and their buckets stay in a
+// near cache. fastpath/guard has the same limits.
 const (
 	longBurst = 1024
 	longSets  = 1 << 13
 )
 
-// seedSources sets what the program finds a source's bucket by.
+// seedSources sets the key of the hash by which a source's bucket is found.
 func (s *Steer) seedSources(sets uint32) error {
 	s.sets = sets
-	// The generator of math/rand/v2 is seeded by the system, and cannot be predicted (ChaCha8).
+	// The generator of math/rand/v2 is seeded by the system and unpredictable (ChaCha8).
 	return errors.Join(s.objs.SourceKeys.Set([2]uint64{rand.Uint64(), rand.Uint64()}), s.objs.SourceSets.Set(sets-1))
 }
 
-// SetRate allows each source so many requests per second, and burst of them in a row. 0 per second lifts the limit. The
-// smallest rate is one request in 4.2 s. Packets of running transfers are not counted. A source is an address, or what
-// SetSources has made it.
+// SetRate allows each source so many requests per second, and burst of them in a row; 0 per second removes the limit.
+// The smallest rate is one request in 4.2 s. Packets of running transfers are not counted. A source is an address, or
+// what SetSources has defined.
 func (s *Steer) SetRate(perSecond float64, burst int) error {
 	rate, err := packRate(perSecond, burst)
 	if err != nil {
@@ -60,17 +60,17 @@ func (s *Steer) SetRate(perSecond float64, burst int) error {
 	return nil
 }
 
-// sieve has the settings of limit.h by which many sources are counted together; of none, the zero value. In nanoseconds.
+// sieve holds the settings of limit.h for counting many sources together, in nanoseconds; zero: off.
 type sieve struct{ interval, share uint64 }
 
-// sieveOf returns those of a rate, as packRate has it, on so many processors.
+// sieveOf returns the sieve for a packed rate on so many processors.
 func sieveOf(rate, cpus uint64) sieve {
 	interval := rate & math.MaxUint32 * cpus
 	return sieve{interval, rate >> 32 / 16 / cpus * interval}
 }
 
-// SetSources has the first bits of an address be a source, 1 to 32 of an IPv4 address and 1 to 128 of an IPv6 address; 32 and
-// 64 until then. The rate is not for what is exempt.
+// SetSources defines a source as the first bits of an address: 1 to 32 of an IPv4 address and 1 to 128 of an IPv6
+// address; the defaults are 32 and 64. Exempt prefixes have no rate limit.
 func (s *Steer) SetSources(v4, v6 int, exempt []netip.Prefix) error {
 	if v4 < 1 || v4 > 32 || v6 < 1 || v6 > 128 {
 		return fmt.Errorf("bpf: source prefixes /%d and /%d out of range, 1 to 32 and 1 to 128", v4, v6)
@@ -122,12 +122,12 @@ func (s *Steer) setExempt(exempt []netip.Prefix) error {
 	return nil
 }
 
-// setOwn has nobody on the wire use the host's addresses, or a broadcast address of one of its subnets. Those of the loopback
-// network are never looked for in the list.
+// setOwn makes the program drop packets from the wire with one of the host's addresses, or a broadcast address of its
+// subnets, as their source. Loopback addresses are not in the list.
 func (s *Steer) setOwn(own []netip.Prefix) error {
 	want := make(map[steerAddress]bool)
 	var hints [64]uint64
-	most := int(s.objs.Own.MaxEntries()) // beyond which addresses of its own pass
+	most := int(s.objs.Own.MaxEntries()) // any more are not checked
 	add := func(a netip.Addr) {
 		if len(want) < most {
 			want[addressOf(a)] = true
@@ -141,7 +141,7 @@ func (s *Steer) setOwn(own []netip.Prefix) error {
 			continue
 		}
 		add(p.Addr())
-		if p.Addr().Is4() && p.Bits() <= 30 { // of two addresses neither is a broadcast (RFC 3021)
+		if p.Addr().Is4() && p.Bits() <= 30 { // subnets of up to two addresses have no broadcast address (RFC 3021)
 			add(lastOf(p))
 		}
 	}
@@ -170,10 +170,10 @@ func (s *Steer) setOwn(own []netip.Prefix) error {
 	return s.objs.OwnHints.Set(hints)
 }
 
-// Prefixes returns addresses of the host, each as long as its subnet.
+// Prefixes returns the host's addresses with the prefix lengths of their subnets.
 func Prefixes(addrs []netlink.Addr) (own []netip.Prefix) {
 	for _, a := range addrs {
-		// Within a peer-to-peer network Peer is the other end; IPNet is ours always.
+		// On a point-to-point link Peer is the other end; IPNet is always ours.
 		if ip, ok := netip.AddrFromSlice(a.IP); ok {
 			ones, _ := a.Mask.Size()
 			own = append(own, netip.PrefixFrom(ip.Unmap(), ones))

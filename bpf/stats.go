@@ -11,23 +11,23 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 )
 
-// A Verdict is what became of a packet.
+// A Verdict is the result of the program for a packet.
 type Verdict uint8
 
-// The verdicts, in the order in which they are looked for within pass, steer and drop.
+// Verdicts, in the order in which they are checked within pass, steer and drop.
 const (
 	PassOther    = Verdict(steerVerdictPASS_OTHER)    // not for us: another protocol, port, address or host
-	PassFragment = Verdict(steerVerdictPASS_FRAGMENT) // a fragment: the kernel puts it together
+	PassFragment = Verdict(steerVerdictPASS_FRAGMENT) // a fragment: the kernel reassembles it
 	PassSocket   = Verdict(steerVerdictPASS_SOCKET)   // ours, left to the kernel's sockets
 	SteerXSK     = Verdict(steerVerdictSTEER_XSK)     // ours, to the AF_XDP socket of its queue
 	SteerCPU     = Verdict(steerVerdictSTEER_CPU)     // ours, to the processor of its worker
-	DropLength   = Verdict(steerVerdictDROP_LENGTH)   // lengths of frame, IP and UDP contradict one another
-	DropChecksum = Verdict(steerVerdictDROP_CHECKSUM) // checksum of the IPv4 header
-	DropSource   = Verdict(steerVerdictDROP_SOURCE)   // an address or port that nobody can have
+	DropLength   = Verdict(steerVerdictDROP_LENGTH)   // lengths of frame, IP and UDP are inconsistent
+	DropChecksum = Verdict(steerVerdictDROP_CHECKSUM) // wrong checksum of the IPv4 header
+	DropSource   = Verdict(steerVerdictDROP_SOURCE)   // an impossible source address or port
 	DropTFTP     = Verdict(steerVerdictDROP_TFTP)     // no opcode of TFTP, or too short for its opcode
-	DropACL      = Verdict(steerVerdictDROP_ACL)      // the source may not ask here
-	DropRate     = Verdict(steerVerdictDROP_RATE)     // the source asks too often
-	NumVerdicts  = Verdict(steerVerdictVERDICTS)      // how many there are
+	DropACL      = Verdict(steerVerdictDROP_ACL)      // the source is not allowed
+	DropRate     = Verdict(steerVerdictDROP_RATE)     // the source is over its rate
+	NumVerdicts  = Verdict(steerVerdictVERDICTS)      // number of verdicts
 )
 
 var verdictNames = [NumVerdicts]string{
@@ -36,7 +36,7 @@ var verdictNames = [NumVerdicts]string{
 	DropACL: "drop_acl", DropRate: "drop_rate",
 }
 
-// String returns the verdict's name as it stands in metrics.
+// String returns the verdict's name in metrics.
 func (v Verdict) String() string {
 	if v >= NumVerdicts {
 		return "unknown"
@@ -44,15 +44,15 @@ func (v Verdict) String() string {
 	return verdictNames[v]
 }
 
-// A Count is how many packets got a verdict, and their octets, link-layer headers among them.
+// A Count is the number of packets with a verdict, and their octets including link-layer headers.
 type Count struct {
 	Packets, Octets uint64
 }
 
-// Stats are the packets that interfaces have received since Load, by verdict.
+// Stats holds the packets that interfaces have received since Load, by verdict.
 type Stats [NumVerdicts]Count
 
-// Stats adds up what the programs have counted.
+// Stats returns the sum over all programs.
 func (s *Steer) Stats() (Stats, error) {
 	var all Stats
 	for _, p := range s.programs {
@@ -68,7 +68,7 @@ func (s *Steer) Stats() (Stats, error) {
 	return all, nil
 }
 
-// Stats adds up what the processors have counted.
+// Stats returns the sum over all processors.
 func (p *Program) Stats() (Stats, error) {
 	var all Stats
 	var each []steerTally
@@ -84,18 +84,18 @@ func (p *Program) Stats() (Stats, error) {
 	return all, nil
 }
 
-// A Drop is a sample of what was dropped.
+// A Drop is a sample of a dropped packet.
 type Drop struct {
 	Verdict Verdict
 	Time    int64 // CLOCK_MONOTONIC, ns
 	Source  netip.AddrPort
 	Target  netip.AddrPort
-	Length  int    // octets of UDP payload, as its header has them
-	Payload []byte // the first 64 of them at most
+	Length  int    // octets of UDP payload, according to its header
+	Payload []byte // its first octets, at most 64
 }
 
-// Drops yields samples of dropped packets until the context ends, or with an error if no more can be read. A packet is
-// sampled by one reader alone.
+// Drops yields samples of dropped packets until ctx is done, or an error if no more can be read. With several readers,
+// each sample goes to one of them.
 func (s *Steer) Drops(ctx context.Context) iter.Seq2[Drop, error] {
 	return func(yield func(Drop, error) bool) {
 		r, err := ringbuf.NewReader(s.objs.Drops)
@@ -104,7 +104,7 @@ func (s *Steer) Drops(ctx context.Context) iter.Seq2[Drop, error] {
 			return
 		}
 		defer r.Close()
-		// The reader wakes, returns what there is, and then says that it was flushed.
+		// The reader wakes up, returns what is there, and then reports the flush.
 		defer context.AfterFunc(ctx, func() { _ = r.Flush() })()
 		var rec ringbuf.Record
 		for {

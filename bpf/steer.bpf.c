@@ -1,8 +1,8 @@
 //go:build ignore
 
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Takes the server's own packets out of what an interface receives, throws the useless ones away, and hands the rest to their
- * worker. What is not ours, and everything doubtful, goes to the kernel as if this program were not there. */
+/* Filters the packets for the server out of the traffic of an interface, drops invalid ones, and steers the rest to
+ * their worker. Everything else, and whatever is in doubt, goes to the kernel as without this program. */
 #include "abi.h"
 #include "acl.h"
 #include "capture.h"
@@ -21,26 +21,26 @@ enum {
 	TRANSFERS_V6 = 2,
 };
 
-/* Each interface has a program of its own: what stands in this section is of one interface, as are xsks and tallies. All
- * else is of all of them. */
+/* Each interface has a program of its own: this section is per interface, as are xsks and tallies. Everything else
+ * is shared. */
 #define OF_INTERFACE SEC(".data.interface")
 
-/* Hardware addresses that frames may be for, in network order, from the lowest octet: of the interface, and of the bond that it
- * is a member of. Without the first: any. */
+/* Hardware addresses that frames may be for, in network order, from the lowest octet: that of the interface, and
+ * that of the bond it is a member of. Without the first: any. */
 __u64 own_mac OF_INTERFACE = 0;
 __u64 bond_mac OF_INTERFACE = 0;
 
-/* The interface is a standby member of a bond: the kernel throws away what comes in by it. */
+/* The interface is a standby member of a bond: the kernel drops what it receives. */
 bool standby OF_INTERFACE = false;
 
-/* There is something in tagged: others need no look. */
+/* tagged is not empty; otherwise it need not be looked up. */
 bool vlan_addresses OF_INTERFACE = false;
 
-__u32 workers OF_INTERFACE = 0; /* that frames are spread over; 0: they are not */
+__u32 workers OF_INTERFACE = 0; /* that frames are spread over; 0: not spread */
 
-/* Settings, which the loader may change at any time. */
-__u64 source_rate;         /* of requests from one source: burst << 32 | ns between them; 0: no limit */
-__u64 sample_rate;         /* of samples, per verdict and processor; likewise; 0: none */
+/* Settings that the loader may change at any time. */
+__u64 source_rate;         /* limit of requests from one source: burst << 32 | ns between them; 0: no limit */
+__u64 sample_rate;         /* limit of samples per verdict and processor, in the same form; 0: no samples */
 __u32 cpu_of[MAX_WORKERS]; /* processor of each worker */
 
 struct {
@@ -50,7 +50,7 @@ struct {
 	__type(value, __u8);
 } places SEC(".maps");
 
-/* Ports that transfers answer from: what bits it has, families it has. */
+/* Transfer ports: each bit is an address family. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1 << 16);
@@ -58,7 +58,7 @@ struct {
 	__type(value, __u8);
 } transfers SEC(".maps");
 
-/* Tags of frames that the host has a device for, from the outermost. What has others the kernel would throw away. */
+/* VLAN tags, outermost first, for which the host has a device. The kernel would drop frames with other tags. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, MAX_VLANS);
@@ -67,7 +67,7 @@ struct {
 	__type(value, __u8);
 } vlans SEC(".maps");
 
-/* Addresses of the host that are on its VLANs of this interface alone. */
+/* Addresses of the host that only its VLANs on this interface have. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, MAX_PLACES);
@@ -83,7 +83,7 @@ struct {
 	__type(value, __u32);
 } xsks SEC(".maps");
 
-/* Its size is set by the loader: the number of processors that this kernel could have. */
+/* The loader sets its size: the number of possible processors. */
 struct {
 	__uint(type, BPF_MAP_TYPE_CPUMAP);
 	__uint(max_entries, 1);
@@ -98,18 +98,20 @@ struct {
 	__type(value, struct tally);
 } tallies SEC(".maps");
 
-/* Samples of what was dropped. When nobody reads it is full, and samples are lost; the tallies are not. */
+/* Samples of dropped datagrams. If nobody reads the ring it fills up and later samples are missing; the tallies are
+ * complete. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 17);
 } drops SEC(".maps");
 
-/* Has clang describe the records of both rings, which no map's definition names, to the generator of the Go types. */
+/* Makes clang describe the records of both rings, which no map definition names, to the generator of the Go types. */
 const struct drop *samples_are;
 const struct captured *captures_are;
 
-/* known_vlan reports whether the host has a device for the tags of a frame. A tag of VLAN 0 has a priority alone. A frame without
- * tags for an address of a VLAN may have had them, beside it in its socket buffer, as those of a veth have: the kernel knows. */
+/* known_vlan reports whether the host has a device for the tags of a frame. A tag of VLAN 0 only carries a priority.
+ * A frame without tags for an address of a VLAN may have had them in its socket buffer, as frames from a veth do:
+ * leave it to the kernel. */
 static __always_inline bool known_vlan(const struct datagram *d)
 {
 	const __u8 *known;
@@ -124,7 +126,7 @@ static __always_inline bool known_vlan(const struct datagram *d)
 	return known && *known;
 }
 
-/* ours reports whether requests, or the packets of running transfers, are taken at the datagram's target. */
+/* ours reports whether requests, or packets of running transfers, are accepted at the datagram's destination. */
 static __always_inline bool ours(const struct datagram *d, bool *requests)
 {
 	struct place place = {.address = d->target, .port = d->target_port};
@@ -143,8 +145,8 @@ static __always_inline bool ours(const struct datagram *d, bool *requests)
 	return bpf_map_lookup_elem(&places, &place) != NULL;
 }
 
-/* judge decides about a datagram that is ours. A request that cannot be understood is not for this program to drop: the
- * server answers it with an ERROR, which is what its sender waits for. It costs a token like any other. */
+/* judge decides about a datagram that is ours. A request that cannot be parsed is not dropped here: the server
+ * answers it with an ERROR, which its sender waits for. It costs a token like any other. */
 static __always_inline enum verdict judge(struct xdp_md *ctx, void *end, const struct datagram *d, bool requests)
 {
 	__u8 *tftp = d->payload;
@@ -165,13 +167,13 @@ static __always_inline enum verdict judge(struct xdp_md *ctx, void *end, const s
 		return DROP_TFTP;
 	if (!acl_allows(&d->source, d->v4))
 		return DROP_ACL;
-	/* What a running transfer needs is never held back: only requests cost tokens, and not the host's own. */
+	/* Packets of running transfers are never limited: only requests cost tokens, and not the host's own. */
 	if (requests && !inside && tftp[1] <= TFTP_WRQ && source_rate && !limit_allows(&d->source, d->v4, bpf_ktime_get_ns(), source_rate))
 		return DROP_RATE;
 	return PASS_SOCKET;
 }
 
-/* steer sends a good datagram on its way. */
+/* steer sends a valid datagram to its worker. */
 static __always_inline enum verdict steer_to(struct xdp_md *ctx, const struct datagram *d, int *action)
 {
 	__u32 worker, n = workers;
@@ -189,7 +191,7 @@ static __always_inline enum verdict steer_to(struct xdp_md *ctx, const struct da
 	return *action == XDP_REDIRECT ? STEER_CPU : PASS_SOCKET;
 }
 
-/* sample shows a dropped datagram to whoever reads the ring. Each verdict has its own bucket, so that a flood of one
+/* sample puts a dropped datagram into the ring for samples. Each verdict has its own bucket, so that a flood of one
  * kind does not hide the others. */
 static __always_inline void sample(struct xdp_md *ctx, const struct datagram *d, enum verdict verdict, struct tally *tally)
 {
@@ -224,7 +226,7 @@ static __always_inline void sample(struct xdp_md *ctx, const struct datagram *d,
 	bpf_ringbuf_submit(drop, 0);
 }
 
-/* A program for frames of several buffers, or it could not be attached natively where the MTU is large. */
+/* Accepts frames of several buffers; otherwise it could not be attached in native mode with a large MTU. */
 SEC("xdp.frags")
 int steer(struct xdp_md *ctx)
 {

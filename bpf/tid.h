@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* From which of the ports of its worker a client is answered. */
+/* The port of its worker that a client is answered from. */
 #ifndef DCS_TID_H
 #define DCS_TID_H
 
@@ -35,8 +35,8 @@ static __always_inline void sip_word(struct sip *s, __u64 m)
 	s->v0 ^= m;
 }
 
-/* client_hash is SipHash-2-4 (Aumasson and Bernstein, 2012) of three words: the address as it stands in memory, and the port.
- * Its twin in Go is tid.Key.Hash. */
+/* client_hash is SipHash-2-4 (Aumasson and Bernstein, 2012) of three words: the address as in memory, and the port.
+ * tid.Key.Hash in Go computes the same. */
 static __always_inline __u64 client_hash(__u64 k0, __u64 k1, const struct address *a, __u16 port)
 {
 	struct sip s = {
@@ -55,7 +55,8 @@ static __always_inline __u64 client_hash(__u64 k0, __u64 k1, const struct addres
 	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 
-/* tid_index is which of so many ports the client with that hash is answered from. Its twin in Go is tid.Pick. */
+/* tid_index returns which of so many ports the client with that hash is answered from. tid.Pick in Go computes the
+ * same. */
 static __always_inline __u32 tid_index(__u64 hash, __u32 ports)
 {
 	return (__u64)(__u32)hash * ports >> 32;

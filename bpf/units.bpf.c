@@ -1,7 +1,7 @@
 //go:build ignore
 
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* The parts of the programs that take more than a frame, for tests: arguments come in the frame, results go back in it. */
+/* The parts of the programs that take more than a frame, for tests: arguments are in the frame, and so are results. */
 #include "abi.h"
 #include "limit.h"
 #include "tid.h"
@@ -25,7 +25,7 @@ struct hash_call {
 	__u64 key0, key1, port, hash;
 };
 
-/* Has clang describe them to the generator of the Go types. */
+/* Makes clang describe them to the generator of the Go types. */
 const struct take_call *take_calls;
 const struct limit_call *limit_calls;
 const struct worker_call *worker_calls;

@@ -4,11 +4,12 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/netip"
-	"os"
 	"runtime"
 	"testing"
 	"time"
 	"unsafe"
+
+	"dcs/bench/require"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -16,21 +17,9 @@ import (
 
 //go:generate go tool bpf2go -target bpfel -type address -type take_call -type limit_call -type worker_call -type hash_call -cflags "-O2 -mcpu=v3 -Wall -Wextra -Werror -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu" units units.bpf.c
 
-// needRoot skips a test without root, or fails it where that must not be.
-func needRoot(t testing.TB) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if os.Getenv("DCS_REQUIRE_ROOT") != "" {
-		t.Fatal("to load programs needs root, and DCS_REQUIRE_ROOT is set")
-	}
-	t.Skip("to load programs needs root")
-}
-
 func unitsForTest(t testing.TB) *unitsObjects {
 	t.Helper()
-	needRoot(t)
+	require.Root(t)
 	var u unitsObjects
 	if err := loadUnitsObjects(&u, nil); err != nil {
 		t.Fatal(err)

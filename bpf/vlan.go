@@ -8,8 +8,8 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// setVLANs has the program take frames of those VLANs alone that the host has a device for, on the interface or on the bond that it
-// is a member of, and leave frames without tags to the kernel that are for an address of such a VLAN. The mu of the Steer is held.
+// setVLANs makes the program accept only frames of VLANs for which the host has a device on the interface or its bond,
+// and leave untagged frames for an address of such a VLAN to the kernel. The Steer's mu must be held.
 func (p *Program) setVLANs(links []netlink.Link, addrs []netlink.Addr, index, master int) error {
 	vlans, devices := map[steerTags]bool{}, map[int]bool{}
 	for tags, device := range VLANs(links, index, master) {
@@ -24,7 +24,7 @@ func (p *Program) setVLANs(links []netlink.Link, addrs []netlink.Addr, index, ma
 	return p.objs.VLANAddresses.Set(len(p.tagged) > 0)
 }
 
-// makeEqual changes a set in the kernel, and have, its members, to want.
+// makeEqual updates a set in the kernel, and have, its members, to want.
 func makeEqual[K comparable](set *ebpf.Map, have, want map[K]bool) error {
 	for k := range have {
 		if want[k] {
@@ -47,7 +47,7 @@ func makeEqual[K comparable](set *ebpf.Map, have, want map[K]bool) error {
 	return nil
 }
 
-// addressesOf returns the addresses that the devices have, and no other device has.
+// addressesOf returns the addresses that only the given devices have.
 func addressesOf(addrs []netlink.Addr, devices map[int]bool) map[steerAddress]bool {
 	all := map[steerAddress]bool{}
 	for _, on := range []bool{true, false} {
@@ -64,9 +64,9 @@ func addressesOf(addrs []netlink.Addr, devices map[int]bool) map[steerAddress]bo
 	return all
 }
 
-// VLANs returns the indexes of the devices of VLANs that lie on an interface or its master, one VLAN in another among them, by the tags
-// of their frames: outermost first, the TPID in the upper 16 bits, the VLAN in the lower ones, 0 where there is none. Without a master
-// it is 0.
+// VLANs returns the indexes of the VLAN devices on an interface or its master, including nested ones, by the tags of
+// their frames: outermost first, the TPID in the upper 16 bits, the VLAN ID in the lower, 0 for no tag. master is 0 if
+// there is none.
 func VLANs(links []netlink.Link, index, master int) map[[2]uint32]int {
 	type tagged struct {
 		parent int

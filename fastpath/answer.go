@@ -13,7 +13,7 @@ import (
 	"dcs/render/device"
 )
 
-// answer handles the requests that receive put aside, and returns how many of them were rendered.
+// answer handles the requests that receive collected, and returns how many of them were rendered.
 func (w *worker) answer(wall, mono int64, rx []packet.Packet) int {
 	c := &w.counts
 	if w.blksizes != nil {
@@ -103,7 +103,7 @@ func (w *worker) finish(mono int64, r *Request, id transfer.ID) {
 	}
 }
 
-// within reports whether body is in the memory of buf, which the next batch overwrites.
+// within reports whether body is in buf, which the next batch overwrites.
 func within(body, buf []byte) bool {
 	if len(body) == 0 || cap(buf) == 0 {
 		return false

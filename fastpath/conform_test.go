@@ -63,6 +63,7 @@ func TestConformUDP(t *testing.T) {
 			name += ", raw"
 		}
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(n.addr)})
 			if err != nil {
 				t.Skip(err)
@@ -136,7 +137,10 @@ func (n sockets) Client(t testing.TB) conform.Client {
 }
 
 // TestConformMemory runs them through a transport that is two channels.
-func TestConformMemory(t *testing.T) { conform.Run(t, &memory{}, !testing.Short()) }
+func TestConformMemory(t *testing.T) {
+	t.Parallel()
+	conform.Run(t, &memory{}, !testing.Short())
+}
 
 const memoryPort = 69
 

@@ -14,8 +14,8 @@ import (
 // ServerConfig configures a Server. Zero fields take their defaults.
 type ServerConfig struct {
 	Worker Config        // limits of each worker
-	CPUs   []int         // processor of each worker, in turn; default: those that the process may use
-	NoPin  bool          // leave the workers' threads to the scheduler
+	CPUs   []int         // processor of each worker, round robin; default: those that the process may use
+	NoPin  bool          // do not pin the workers' threads
 	Drain  time.Duration // how long running transfers may go on when the server stops; default 2 s, negative: not at all
 }
 
@@ -26,8 +26,8 @@ type Server struct {
 	transports []Transport
 }
 
-// NewServer returns a server that is not running yet. newRenderer is called once for each worker. The server takes ownership of
-// the transports.
+// NewServer returns a server that is not running yet. newRenderer is called once for each worker. The server takes
+// ownership of the transports.
 func NewServer(cfg ServerConfig, transports []Transport, newRenderer func(worker int) Renderer, clock Clock) *Server {
 	if cfg.Drain == 0 {
 		cfg.Drain = 2 * time.Second
@@ -53,7 +53,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var failure error
 	for i, w := range s.workers {
 		wg.Go(func() {
-			// While its thread is locked, Go clones no other from it: nobody inherits its processor.
+			// A locked thread is never cloned by Go, so no other thread inherits its processor.
 			runtime.LockOSThread()
 			unpin, err := s.pin(cpus, i)
 			if err == nil {
@@ -77,7 +77,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return failure
 }
 
-// Cut ends the wait of a stopping Run for running transfers.
+// Cut makes a stopping Run return without waiting for running transfers.
 func (s *Server) Cut() {
 	for _, w := range s.workers {
 		w.cut.Store(true)

@@ -9,29 +9,29 @@ import (
 	"dcs/fastpath/transfer"
 )
 
-// An Event is what a worker counts, in addition to the events of its transfer table.
+// An Event is something that a worker counts, in addition to the events of its transfer table.
 type Event uint8
 
-// The events.
+// Events.
 const (
 	Received         Event = iota // packets
 	Sent                          // packets
 	ReadRequest                   // RRQs
 	WriteRequest                  // WRQs, answered with ERROR 2
-	UnknownOpcode                 // packets with no opcode of TFTP
-	UnexpectedOpcode              // DATA and OACK, which only a server sends here, and requests to the port of a running transfer
+	UnknownOpcode                 // packets with an opcode that TFTP does not have
+	UnexpectedOpcode              // DATA and OACK, which clients never send here, and requests to the port of a running transfer
 	Multicast                     // packets to a broadcast or multicast address, ignored
 	Spoofed                       // packets from a martian address, ignored
 	NotAllowed                    // packets from a source outside the ACL, ignored
 	Limited                       // requests from a source over its rate, ignored
-	WrongTID                      // packets to a transfer port other than their sender's, ignored: somebody is guessing
-	Stale                         // RRQs that waited until their client has retried, ignored
+	WrongTID                      // packets to a transfer port other than their sender's, ignored: the sender is guessing
+	Stale                         // RRQs ignored because they waited until their client's retry
 	Refused                       // RRQs ignored because the server is stopping
 	NotFound                      // RRQs answered with ERROR 1
 	Denied                        // RRQs answered with ERROR 2
 	RenderFailed                  // RRQs answered with ERROR 0
 	NotYet                        // RRQs ignored because the renderer has no answer yet
-	Truncated                     // malformed: longer than a receive buffer; from here on each reason of its own
+	Truncated                     // malformed: longer than a receive buffer; the events from here on are one reason each
 	Short                         // malformed: ends inside the header
 	TooLong                       // malformed: request longer than 1,024 octets
 	NameEmpty                     // malformed
@@ -40,7 +40,7 @@ const (
 	ModeUnknown                   // malformed
 	OptionProxy                   // malformed: hwaddr or netaddr is ambiguous, answered with ERROR 8
 	OptionBad                     // requests with a known option whose value is invalid; the option is ignored
-	NumEvents                     // how many there are
+	NumEvents                     // number of events
 )
 
 var eventNames = [NumEvents]string{
@@ -52,7 +52,7 @@ var eventNames = [NumEvents]string{
 	ModeUnknown: "mode_unknown", OptionProxy: "option_proxy", OptionBad: "option_bad",
 }
 
-// String returns the event's name as in metrics.
+// String returns the event's name in metrics.
 func (e Event) String() string {
 	if e >= NumEvents {
 		return "unknown"
@@ -60,7 +60,7 @@ func (e Event) String() string {
 	return eventNames[e]
 }
 
-// malformed returns the event that counts a parser's error.
+// malformed returns the event for a parser's error.
 func malformed(err error) Event {
 	for _, m := range [...]struct {
 		err error
@@ -83,8 +83,8 @@ func malformed(err error) Event {
 // Buckets is the number of buckets of a [Histogram].
 const Buckets = 96
 
-// Bound returns the upper bound of bucket i of a [Histogram] in nanoseconds, exclusive: four
-// buckets to an octave, from 1,024 ns. The last bucket has no bound.
+// Bound returns the exclusive upper bound of bucket i of a [Histogram] in nanoseconds: four buckets per octave, from
+// 1,024 ns. The last bucket is unbounded.
 func Bound(i int) int64 {
 	return int64(4+i&3+1) << (8 + i>>2)
 }
@@ -97,13 +97,13 @@ func bucket(ns int64) int {
 	return min((octave-10)<<2|int(ns>>(octave-2))&3, Buckets-1)
 }
 
-// A Histogram counts requests by how long something took.
+// A Histogram counts requests by duration.
 type Histogram struct {
 	N   [Buckets]uint64
-	Sum uint64 // of all times, ns
+	Sum uint64 // of all durations, ns
 }
 
-// Count returns how many requests there are in all.
+// Count returns the number of requests.
 func (h *Histogram) Count() uint64 {
 	n := uint64(0)
 	for _, v := range h.N {
@@ -112,8 +112,8 @@ func (h *Histogram) Count() uint64 {
 	return n
 }
 
-// Quantile returns the time, in nanoseconds, that a share q of the requests, 0 to 1, took at most; a bucket is
-// taken to be evenly filled. Of no requests at all it is 0.
+// Quantile returns the duration, in nanoseconds, within which a share q of the requests, 0 to 1, were done,
+// interpolated linearly within a bucket; 0 without requests.
 func (h *Histogram) Quantile(q float64) int64 {
 	rank := q * float64(h.Count())
 	below := 0.0
@@ -141,16 +141,16 @@ func (h *Histogram) add(o *Histogram) {
 type Stats struct {
 	Events     [NumEvents]uint64
 	Transfers  [transfer.NumEvents]uint64
-	Rounds     uint64    // rounds of the worker's loop; a count that stays the same for many ticks means that it hangs
+	Rounds     uint64    // rounds of the worker's loop; a count that does not change for many ticks means that the worker hangs
 	Active     uint64    // running transfers
 	Drops      uint64    // packets that the kernel dropped because the worker was too slow
 	SendErrors uint64    // packets that could not be sent
-	Wait       Histogram // RRQs by the time from their arrival at the kernel to their batch
-	Render     Histogram // RRQs by the time that rendering their batch took
-	Answer     Histogram // of these, by the time from their arrival at the kernel until their batch's packets were sent
+	Wait       Histogram // RRQs by the time from their arrival in the kernel to their batch
+	Render     Histogram // RRQs by the rendering time of their batch
+	Answer     Histogram // rendered RRQs by the time from their arrival in the kernel until the packets of their batch were sent
 }
 
-// Add adds another worker's counters.
+// Add adds the counters of another worker.
 func (s *Stats) Add(o *Stats) {
 	for i := range s.Events {
 		s.Events[i] += o.Events[i]
@@ -167,13 +167,13 @@ func (s *Stats) Add(o *Stats) {
 	s.SendErrors += o.SendErrors
 }
 
-// counts are a worker's own. It counts in plain memory and publishes once per batch, as an atomic
-// store for every event costs more than the event.
+// counts are the worker's own counters, in plain memory. They are published once per batch, as an atomic store per
+// event costs more than the event.
 type counts struct {
 	events               [NumEvents]uint64
 	wait, render, answer tally
 
-	_         [64]byte // what follows is read by others, what is above is written per packet
+	_         [64]byte // separates what is written per packet from what other goroutines read
 	published struct {
 		events               [NumEvents]atomic.Uint64
 		transfers            [transfer.NumEvents]atomic.Uint64
@@ -183,10 +183,10 @@ type counts struct {
 	_ [64]byte
 }
 
-// A tally is a histogram that remembers which buckets have changed: a batch changes few of them.
+// A tally is a histogram that records the range of buckets that changed; a batch changes few.
 type tally struct {
 	Histogram
-	low, high int // from the first to before the last
+	low, high int // the changed buckets, [low, high)
 }
 
 type published struct {
@@ -217,8 +217,7 @@ func (p *published) read(h *Histogram) {
 	h.Sum = p.sum.Load()
 }
 
-// publish makes the counts visible to other goroutines. Loading and comparing is cheap; only what has changed is
-// stored.
+// publish makes the counts visible to other goroutines. Loading and comparing is cheap; only changed counts are stored.
 func (c *counts) publish(t *transfer.Table, requests bool) {
 	p := &c.published
 	put(p.events[:], c.events[:])

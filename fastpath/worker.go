@@ -18,15 +18,15 @@ import (
 // Config configures a worker. Zero fields take their defaults.
 type Config struct {
 	Batch    int             // packets per batch; default 64
-	BodyRoom int             // largest body rendered without an allocation, octets, at most 65,536; default 32 KiB
-	Elapsed  func() int64    // the mono of the clock alone, where that costs less; default: the clock's
+	BodyRoom int             // largest body rendered without allocating, octets, at most 65,536; default 32 KiB
+	Elapsed  func() int64    // the clock's mono alone, if that is cheaper; default: the clock's
 	Stale    time.Duration   // RRQs that waited longer are ignored; default 4 s, a modem's first retry; negative: none
 	Transfer transfer.Config // limits of the transfer table
-	Blksizes *Blksizes       // the largest blocks granted, where they change while the worker runs, up to Transfer's; nil: they do not
+	Blksizes *Blksizes       // largest block sizes granted, up to Transfer's, if they change while the worker runs; nil: constant
 }
 
-// Octets returns the most memory that a worker uses, without its transport's rings: heap, which it allocates at once, and the
-// bodies of running transfers, which grow with them.
+// Octets returns the most memory that a worker uses, without its transport's rings: heap, which is allocated at once,
+// and the bodies of running transfers, which grow on demand.
 func (c Config) Octets() (heap, bodies int) {
 	batch, room := cmp.Or(max(c.Batch, 0), 64), min(cmp.Or(max(c.BodyRoom, 0), 32<<10), maxRoom)
 	heap, bodies = c.Transfer.Octets()
@@ -35,9 +35,9 @@ func (c Config) Octets() (heap, bodies int) {
 }
 
 const (
-	rxRoom     = 2048 // octets of a receive buffer: twice the longest request
+	rxRoom     = 2048 // size of a receive buffer, octets: twice the longest request
 	maxRoom    = 1 << 16
-	roomSpread = 3 * 64 // between render buffers, or all would begin in one set of the cache
+	roomSpread = 3 * 64 // between render buffers, so that they do not all start in one set of the cache
 )
 
 // worker answers the packets of one transport. It owns its transfers, buffers and counters.
@@ -46,7 +46,7 @@ type worker struct {
 	renderer  Renderer
 	clock     Clock
 	elapsed   func() int64
-	wall      int64 // of the batch
+	wall      int64 // time of the batch
 	stale     int64
 	table     *transfer.Table
 	rx        []packet.Packet
@@ -54,14 +54,14 @@ type worker struct {
 	sendErr   error
 	draining  bool
 	blksizes  *Blksizes
-	cut       atomic.Bool // running transfers are not waited for
+	cut       atomic.Bool // do not wait for running transfers
 
-	requests []int         // of this batch, by their place in rx
-	reqs     []Request     // to be rendered
-	ids      []transfer.ID // their transfers
-	waited   []int64       // how long they had waited when their batch began, ns
+	requests []int         // indices in rx of the requests of this batch
+	reqs     []Request     // requests to be rendered
+	ids      []transfer.ID // transfers of reqs
+	waited   []int64       // how long reqs had waited when their batch began, ns
 	parsed   tftp.Request
-	scratch  []byte // the Buf of each of reqs
+	scratch  []byte // memory for the Buf of each of reqs
 	room     int
 
 	counts counts
@@ -117,8 +117,8 @@ func newWorker(cfg Config, t Transport, r Renderer, clock Clock) *worker {
 	return w
 }
 
-// Run answers packets until ctx is done or the transport fails. Once ctx is done it starts no transfers, waits at most drain for
-// the running ones, and returns nil.
+// Run answers packets until ctx is done or the transport fails. Once ctx is done it starts no transfers, waits for the
+// running ones, at most for drain, and returns nil.
 func (w *worker) Run(ctx context.Context, drain time.Duration) error {
 	var deadline int64
 	for {
@@ -134,7 +134,7 @@ func (w *worker) Run(ctx context.Context, drain time.Duration) error {
 		if w.sendErr != nil {
 			return w.sendErr
 		}
-		// Err takes a lock, which a batch can bear.
+		// Err takes a lock, which is acceptable once per batch.
 		if ctx.Err() != nil {
 			if deadline == 0 {
 				w.draining = true
@@ -147,8 +147,8 @@ func (w *worker) Run(ctx context.Context, drain time.Duration) error {
 	}
 }
 
-// handle answers a batch of packets and runs the timers that are due. Packets of running transfers go first; then requests, which
-// are rendered together.
+// handle answers a batch of packets and runs the timers that are due. Packets of running transfers go first, then the
+// requests, which are rendered together.
 func (w *worker) handle(wall, mono int64, rx []packet.Packet) {
 	c := &w.counts
 	w.wall = wall
@@ -173,13 +173,13 @@ func (w *worker) handle(wall, mono int64, rx []packet.Packet) {
 	c.publish(w.table, len(w.requests) > 0)
 }
 
-// receive handles a packet that is not a request, and puts a request aside.
+// receive handles a packet, but only collects requests for answer.
 func (w *worker) receive(i int, mono int64, p *packet.Packet) {
 	c := &w.counts
 	if p.Flags != 0 {
 		switch {
 		case p.Flags&packet.Unreachable != 0:
-			c.events[Received]-- // it is no packet
+			c.events[Received]-- // not a packet
 			w.table.Unreachable(p)
 		case p.Flags&packet.TooBig != 0:
 			c.events[Received]--
@@ -224,7 +224,7 @@ func (w *worker) receive(i int, mono int64, p *packet.Packet) {
 			c.events[UnexpectedOpcode]++
 		}
 	case tftp.OpERROR:
-		// An ERROR is never answered, or two servers could go on for ever.
+		// An ERROR is never answered: two servers could go on forever.
 		code, text, err := tftp.ParseERROR(p.Data)
 		if errors.Is(err, tftp.ErrShort) {
 			c.events[Short]++

@@ -1,4 +1,4 @@
-// Package testdata reads the tables that tests of several packages have in common.
+// Package testdata reads the tables that tests of several packages share.
 package testdata
 
 import (
@@ -15,15 +15,15 @@ import (
 type Source struct {
 	Name     string
 	From, To netip.AddrPort
-	Wire     bool   // it comes from another host, not from this one
+	Wire     bool   // from another host
 	Options  []byte // of the IPv4 header
-	Silence  bool   // it is not answered
+	Silence  bool   // it must not be answered
 }
 
 //go:embed sources.csv
 var sources string
 
-// Sources returns the cases that can be judged at a place, "xdp", "sockets" or "http"; empty: all.
+// Sources returns the cases for one place, "xdp", "sockets" or "http"; empty: all.
 func Sources(t testing.TB, seen string) (cases []Source) {
 	t.Helper()
 	r := csv.NewReader(strings.NewReader(sources))
@@ -48,7 +48,7 @@ func Sources(t testing.TB, seen string) (cases []Source) {
 	return cases
 }
 
-// Host returns the addresses of the host that the cases are of, each as long as its subnet.
+// Host returns the host's addresses in the cases, with the prefix lengths of their subnets.
 func Host() (own []netip.Prefix) {
 	for _, p := range [...]string{"10.1.0.1/16", "192.0.2.129/25", "fd00:1::1/64", "127.0.0.1/8", "::1/128"} {
 		own = append(own, netip.MustParsePrefix(p))

@@ -1,9 +1,9 @@
 // Package afpacket sends and receives whole Ethernet frames in batches through an AF_PACKET socket.
 //
-// Frames come in through a TPACKET_V2 ring: version 3 hands frames over in blocks, which close when they
-// are full or after at least a millisecond, and that millisecond would be in every latency measured with a
-// small window. Frames go out through sendmmsg past the queueing discipline; the ring for sending copies its
-// pages anyway once a frame crosses a veth pair (the kernel orphans it there), so it saves nothing.
+// Frames are received from a TPACKET_V2 ring. Version 3 hands frames over in blocks, which are closed when they are
+// full or after at least a millisecond, and with a small window that millisecond would be part of every latency. Frames
+// are sent by sendmmsg, bypassing the queueing discipline. A ring for sending would save nothing, as its pages are
+// copied anyway once a frame crosses a veth pair (the kernel orphans it there).
 package afpacket
 
 import (
@@ -18,11 +18,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Config sizes a socket. The zero value of each field stands for its default.
+// Config sizes a socket. Zero fields take their defaults.
 type Config struct {
-	Slots int // frames that wait in the receive ring, default 32768, rounded up to a power of two
-	MTU   int // of the interface, without the Ethernet header, default 1500
-	Batch int // frames that one system call sends, default 64
+	Slots int // frames in the receive ring; default 32768, rounded up to a power of two
+	MTU   int // of the interface, without the Ethernet header; default 1500
+	Batch int // frames sent by one system call; default 64
 }
 
 // Socket is one AF_PACKET socket, bound to one interface. One goroutine at a time may use it.
@@ -32,7 +32,7 @@ type Socket struct {
 	slotSize int
 	slots    int
 	next     int
-	held     bool
+	lent     bool
 
 	tx      []byte
 	txSize  int
@@ -90,7 +90,7 @@ func (s *Socket) setup(ifname string, cfg Config) error {
 	if err := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V2); err != nil {
 		return err
 	}
-	// The kernel puts its header, an address and padding before the frame: 64 bytes hold them with the Ethernet header.
+	// The kernel puts its header, an address and padding before the frame: 64 bytes including the Ethernet header.
 	s.slotSize = 1 << bits.Len(uint(cfg.MTU+14+unix.SizeofTpacket2Hdr+unix.SizeofSockaddrLinklayer+64-1))
 	blockSize := max(s.slotSize, 1<<16)
 	req := unix.TpacketReq{
@@ -107,7 +107,7 @@ func (s *Socket) setup(ifname string, cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("receive ring: %w", err)
 	}
-	// Both are absent from old kernels; without them the socket is slower, not wrong.
+	// Old kernels lack both; without them the socket is only slower.
 	_ = unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1)
 	_ = unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
 	_ = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, 8<<20)
@@ -142,11 +142,11 @@ func (s *Socket) Close() error {
 // FD returns the file descriptor, for poll.
 func (s *Socket) FD() int { return s.fd }
 
-// Next returns the next received frame, or false if none waits. The frame may be changed; it is valid until the
-// following call of Next. whole is false when the sender left its checksum to a device that is not there.
+// Next returns the next received frame, or false if there is none. The frame may be changed, and is valid until the
+// next call of Next. whole is false if the sender left the checksum to a device.
 func (s *Socket) Next() (frame []byte, whole, ok bool) {
-	if s.held {
-		s.held = false
+	if s.lent {
+		s.lent = false
 		atomic.StoreUint32(s.status(s.next), unix.TP_STATUS_KERNEL)
 		s.next = (s.next + 1) & (s.slots - 1)
 	}
@@ -154,7 +154,7 @@ func (s *Socket) Next() (frame []byte, whole, ok bool) {
 	if st&unix.TP_STATUS_USER == 0 {
 		return nil, false, false
 	}
-	s.held = true
+	s.lent = true
 	s.received++
 	slot := s.ring[s.next*s.slotSize : (s.next+1)*s.slotSize]
 	h := (*unix.Tpacket2Hdr)(unsafe.Pointer(&slot[0]))
@@ -166,8 +166,8 @@ func (s *Socket) status(i int) *uint32 {
 	return (*uint32)(unsafe.Pointer(&s.ring[i*s.slotSize]))
 }
 
-// Slot returns an empty frame with room for the largest one, to be appended to and given to Commit.
-// A full batch is flushed first.
+// Slot returns an empty frame with room for the largest one, to be appended to and passed to Commit. A full batch is
+// flushed first.
 func (s *Socket) Slot() []byte {
 	if s.pending == len(s.msg) {
 		s.Flush()
@@ -182,7 +182,7 @@ func (s *Socket) Commit(n int) {
 	s.pending++
 }
 
-// Flush sends what is queued. A frame that the device refuses is counted and left out, as a full wire would do.
+// Flush sends what is queued. A frame that the device refuses is counted and dropped.
 func (s *Socket) Flush() {
 	for off := 0; off < s.pending; {
 		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&s.msg[off])), uintptr(s.pending-off), 0, 0, 0)
@@ -208,7 +208,7 @@ func (s *Socket) Wait(d time.Duration) {
 
 // Stats returns the counts since Open.
 func (s *Socket) Stats() Stats {
-	// Reading the kernel's counter sets it to zero.
+	// Reading the kernel's counter resets it.
 	if k, err := unix.GetsockoptTpacketStats(s.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
 		s.lost += uint64(k.Drops)
 	}

@@ -13,10 +13,10 @@ import (
 	"dcs/bench/storm"
 )
 
-// A stage is where attacks are played.
+// A stage is the setting of an act: a server, and the scale of its attacks.
 type stage struct {
 	dcs       string // the server's binary
-	dir       string // of its files
+	dir       string // its files
 	transport string
 	serverCPU int // negative: any
 	loadCPU   int // negative: any
@@ -24,20 +24,20 @@ type stage struct {
 	load      load
 }
 
-// A result is what came of one attack.
+// A result is the outcome of one attack.
 type result struct {
 	*attack
 	transport string
 	in, out   tally
-	known     *storm.Result // of all attacks that were played at once
-	drops     uint64        // likewise, of the kernel before the server
-	broken    int           // of the downloads that the attack was to break off
+	known     *storm.Result // of all attacks of the act
+	drops     uint64        // in the kernel, before the server; of all attacks of the act
+	broken    int           // downloads that the attack was to break off, and did
 }
 
-// longest is how long an act may take in all.
+// longest bounds the duration of an act.
 const longest = 2 * time.Minute
 
-// act plays attacks at once against a server of their own; its settings are the first attack's.
+// act runs attacks concurrently against a server of their own, with the settings of the first.
 func (s *stage) act(ctx context.Context, attacks ...*attack) (results []result, err error) {
 	ctx, stop := context.WithTimeout(ctx, longest)
 	defer stop()
@@ -78,7 +78,7 @@ func (s *stage) act(ctx context.Context, attacks ...*attack) (results []result, 
 		}
 	}
 	known, err := v.fetch(ctx, s.load, name, s.loadCPU)
-	p.last.Wait() // of those that have an end
+	p.last.Wait() // of attacks that end by themselves
 	downloaded()
 	broken := lost()
 	p.release()
@@ -86,7 +86,7 @@ func (s *stage) act(ctx context.Context, attacks ...*attack) (results []result, 
 	if err := errors.Join(append(p.errs, err, ctx.Err())...); err != nil {
 		return nil, err
 	}
-	if err := s.settle(ctx, count, p.results); err != nil {
+	if err := s.awaitQuiet(ctx, count, p.results); err != nil {
 		return nil, err
 	}
 	now, err := v.drops()
@@ -97,7 +97,7 @@ func (s *stage) act(ctx context.Context, attacks ...*attack) (results []result, 
 	return p.results, err
 }
 
-// play is attacks under way.
+// play is a set of running attacks.
 type play struct {
 	results           []result
 	errs              []error
@@ -105,7 +105,7 @@ type play struct {
 	release           context.CancelFunc
 }
 
-// begin starts attacks, each in the name of other victims.
+// begin starts attacks, each with victims of its own.
 func (s *stage) begin(whole context.Context, v server, attacks []*attack) *play {
 	p := &play{results: make([]result, len(attacks)), errs: make([]error, len(attacks))}
 	var endless context.Context
@@ -143,7 +143,7 @@ func (s *stage) assault(ctx context.Context, a *attack, victims netip.Prefix, r 
 	return nil
 }
 
-// victims returns the addresses of the i-th attack of an act: 4,096 of IPv4, or of IPv6 a part of the modems' /64.
+// victims returns the addresses of the i-th attack of an act: 4,096 of IPv4, or for IPv6 a part of the modems' /64.
 func victims(i int, v6 bool) netip.Prefix {
 	if v6 {
 		b := netlab.ModemNet6.Addr().As16()
@@ -153,8 +153,8 @@ func victims(i int, v6 bool) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18, byte(16 * (i + 1)), 0}), 20)
 }
 
-// settle waits until nothing more comes to the victims, and notes what came.
-func (s *stage) settle(ctx context.Context, c *counter, results []result) error {
+// awaitQuiet waits until no more packets arrive for the victims, and stores their counts.
+func (s *stage) awaitQuiet(ctx context.Context, c *counter, results []result) error {
 	quiet := s.scale.quiet
 	for i := range results {
 		if results[i].backoff {
@@ -174,17 +174,17 @@ func (s *stage) settle(ctx context.Context, c *counter, results []result) error 
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("answers go on and on: %w", ctx.Err())
+			return fmt.Errorf("answers do not stop: %w", ctx.Err())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
 	return nil
 }
 
-// failed returns how many known modems got no file, or a wrong one.
+// failed returns how many known modems got no file or a wrong one.
 func (r *result) failed() int { return r.known.Failed + r.known.Wrong + r.known.Unfinished }
 
-// misses says which bounds do not hold.
+// misses returns the bounds that were missed.
 func (r *result) misses() (all []string) {
 	if f := r.factor(); f > r.bound {
 		all = append(all, fmt.Sprintf("%.1f octets out per octet in, at most %g are allowed", f, r.bound))
@@ -201,11 +201,11 @@ func (r *result) misses() (all []string) {
 	return all
 }
 
-// factor returns the octets out for each octet in.
+// factor returns the octets sent for each octet received.
 func (r *result) factor() float64 { return float64(r.out.Octets) / float64(max(r.in.Octets, 1)) }
 
-// mayFail returns how many known modems may fail: over AF_XDP none, over sockets those that lose all three requests where
-// the kernel drops as many packets as it does, three times as many as that comes to for drops that are not spread evenly.
+// mayFail returns how many known modems may fail. Over AF_XDP it is 0. Over sockets it is three times the number
+// expected to lose all three requests at the observed rate of drops in the kernel, as drops are not spread evenly.
 func (r *result) mayFail() int {
 	if r.transport == "xdp" || r.drops == 0 || r.in.Packets == 0 {
 		return 0

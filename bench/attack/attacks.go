@@ -10,53 +10,53 @@ import (
 	"dcs/fastpath/tftp"
 )
 
-// scale says how much of an attack there is.
+// scale is the extent of the attacks.
 type scale struct {
-	fill    int           // requests that take places, before modems ask
-	burst   float64       // of these a second
-	trickle float64       // requests a second of attacks that are not counted
-	flood   float64       // requests a second of the one that is to overload
-	victims int           // in whose name windows are asked for
-	windows int           // that are acknowledged blindly
-	wait    time.Duration // between two of these
-	sweep   float64       // packets a second to ports that are guessed: they are to be wrong, not lost
-	quiet   time.Duration // an attack is over when no more came to its victims for so long
-	backoff time.Duration // likewise, where the server waits longer each time before it sends again
+	fill    int           // requests that fill the table before modems ask
+	burst   float64       // rate of these, per second
+	trickle float64       // requests per second of attacks that are not counted in packets
+	flood   float64       // requests per second of the attack that is to overload the server
+	victims int           // number of victims for whom windows are requested
+	windows int           // windows acknowledged blindly
+	wait    time.Duration // pause between two windows
+	sweep   float64       // packets per second to guessed ports; they should have the wrong port, not be dropped
+	quiet   time.Duration // an attack is over when nothing has arrived for its victims for so long
+	backoff time.Duration // the same, for servers with back-off
 }
 
-// full has more requests than a worker has places, and waits for the longest pause of a server that sends again, 8 s.
+// full fills more than a worker's table, and waits longer than the longest back-off of a server, 8 s.
 var full = scale{fill: 70_000, burst: 30_000, trickle: 2000, flood: 300_000, victims: 8, windows: 10, wait: 300 * time.Millisecond, sweep: 20_000, quiet: 3 * time.Second, backoff: 9 * time.Second}
 
-// brief has as many places taken, and fewer victims.
+// brief fills the same table, with fewer victims.
 var brief = scale{fill: 70_000, burst: 25_000, trickle: 1000, flood: 20_000, victims: 4, windows: 5, wait: 100 * time.Millisecond, sweep: 8000, quiet: 1500 * time.Millisecond, backoff: 2500 * time.Millisecond}
 
-// An attack is one way to misuse the server from addresses that are not the attacker's own.
+// An attack misuses the server from addresses that are not the attacker's own.
 type attack struct {
 	name, how string
-	args      []string // of the server
-	config    string   // of the server; empty: dcs.yaml
-	asks      string   // what known modems ask for meanwhile, a name as storm has it; empty: modem.bin
-	v6        bool     // the sources are of IPv6
+	args      []string // further arguments of the server
+	config    string   // configuration of the server; empty: dcs.yaml
+	asks      string   // what known modems ask for, a name template of storm; empty: modem.bin
+	v6        bool     // sources are IPv6
 	targeted  int      // downloads that the attack is to break off
-	overloads bool     // it is to keep the server busy: nobody waits until it has caught up
-	backoff   bool     // the server waits longer each time before it sends again: nobody asks for another wait
-	ends      bool     // it has an end of its own, else it goes on as long as known modems ask
+	overloads bool     // keeps the server busy: do not wait until it has caught up
+	backoff   bool     // relies on the server's back-off: no client asks for another timeout
+	ends      bool     // ends by itself; otherwise it runs as long as known modems ask
 
-	bound   float64       // octets out per octet in, at most
-	slowest time.Duration // that a known modem may wait for its file; 0: no bound
+	bound   float64       // most octets sent for each octet received
+	slowest time.Duration // longest download of a known modem; 0: unbounded
 
-	// play attacks until ctx ends or the attack is over. It calls opened when modems may begin to ask.
+	// play attacks until ctx ends or the attack is over. It calls opened when the modems may start.
 	play func(ctx context.Context, a *assault, opened func()) error
 }
 
-// An assault is an attack under way, on the side of the attacker.
+// An assault is the attacker's side of a running attack.
 type assault struct {
 	*spoofer
 	scale
 	victims netip.Prefix
 }
 
-// request returns an RRQ with all options, whose client waits so many seconds for each answer; with 0 it has none.
+// request returns an RRQ with all options and the given timeout in seconds; 0: without options.
 func request(name string, timeout int) []byte {
 	var o tftp.Options
 	if timeout > 0 {
@@ -66,12 +66,12 @@ func request(name string, timeout int) []byte {
 	return tftp.AppendRequest(nil, name, "octet", &o)
 }
 
-// Octets out for each octet in that the server may send to the victims of an attacker who sees no answer.
+// Most octets sent for each octet received, to the victims of an attacker who sees no answers.
 const (
-	blockBound    = 24  // of a plain RRQ, a block of 512 octets and one resend
-	pressureBound = 12  // under pressure, a block
-	otherBound    = 3   // of all else
-	limitedBound  = 0.5 // where requests come from one prefix that has a rate: 20 at once and 5 a second, of 1,000 or more
+	blockBound    = 24  // for a plain RRQ: a block of 512 octets, sent twice
+	pressureBound = 12  // under pressure: one block
+	otherBound    = 3   // for everything else
+	limitedBound  = 0.5 // for requests from one rate-limited prefix: 20 at once and 5 per second, out of 1,000 or more
 )
 
 var attacks = []attack{
@@ -179,7 +179,7 @@ var attacks = []attack{
 					name = append(name, digits[a.rng.IntN(len(digits))])
 				}
 				a.send(a.client(a.victims), 69, request(string(name), 0))
-				if n == 4000 { // what waits for the source is a second's
+				if n == 4000 { // a second's worth is waiting for the source
 					opened()
 				}
 			}
@@ -197,7 +197,7 @@ var attacks = []attack{
 	},
 }
 
-// repeat sends n requests, each of another client; 0: until ctx ends.
+// repeat sends n requests, each from another client; 0: until ctx ends.
 func (a *assault) repeat(ctx context.Context, n int, rate float64, request []byte) {
 	a.restart()
 	for i := 0; (n == 0 || i < n) && a.pace(ctx, rate); i++ {
@@ -205,7 +205,7 @@ func (a *assault) repeat(ctx context.Context, n int, rate float64, request []byt
 	}
 }
 
-// halfOpen asks for as many transfers as there are places, and acknowledges none.
+// halfOpen requests as many transfers as the table holds, and acknowledges none.
 func halfOpen(request []byte) func(context.Context, *assault, func()) error {
 	return func(ctx context.Context, a *assault, opened func()) error {
 		a.repeat(ctx, a.fill, a.burst, request)
@@ -215,16 +215,16 @@ func halfOpen(request []byte) func(context.Context, *assault, func()) error {
 	}
 }
 
-// A guess is how ACKs are sent blindly.
+// A guess configures blind ACKs.
 type guess struct {
 	request []byte
-	windows int           // that are acknowledged; 0: as many as the scale says
-	wait    time.Duration // between two of them; 0: likewise
-	again   int           // how often each ACK is sent again
+	windows int           // windows acknowledged; 0: as in the scale
+	wait    time.Duration // pause between two windows; 0: as in the scale
+	again   int           // repetitions of each ACK
 }
 
-// blindACKs asks in the name of victims and goes on as they would, with every ACK sent to all ports from which the server
-// may answer.
+// blindACKs requests files for victims and goes on as they would, with every ACK sent to all ports from which the
+// server may answer.
 func blindACKs(g guess) func(context.Context, *assault, func()) error {
 	return func(ctx context.Context, a *assault, opened func()) error {
 		ports, err := tids(ctx, g.request, a.victims.Addr().Is6())
@@ -243,7 +243,7 @@ func blindACKs(g guess) func(context.Context, *assault, func()) error {
 		}
 		for i, block := range blocks {
 			wait := a.wait
-			if i > 0 { // who does not acknowledge the first packet soon is gone
+			if i > 0 { // a transfer without an early first ACK is gone
 				wait = cmp.Or(g.wait, wait)
 			}
 			for range 1 + g.again {
@@ -257,7 +257,7 @@ func blindACKs(g guess) func(context.Context, *assault, func()) error {
 	}
 }
 
-// sweep sends a packet in the name of each victim to each port.
+// sweep sends a packet from each victim to each port.
 func (a *assault) sweep(ctx context.Context, victims []netip.AddrPort, ports []uint16, payload []byte) {
 	a.restart()
 	for _, v := range victims {
@@ -270,9 +270,10 @@ func (a *assault) sweep(ctx context.Context, victims []netip.AddrPort, ports []u
 	}
 }
 
-// blindERRORs ends whatever modems at the load's address fetch, at the ports that their system may have picked.
+// blindERRORs sends ERRORs for downloads of modems at the load's address, for the ports that their system may have
+// picked.
 func blindERRORs(ctx context.Context, a *assault, opened func()) error {
-	const errorRate = 20_000 // a second
+	const errorRate = 20_000 // per second
 	ports, err := tids(ctx, request(firmware, 0), false)
 	if err != nil {
 		return err

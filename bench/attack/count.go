@@ -14,20 +14,20 @@ import (
 	"dcs/bench/netlab"
 )
 
-// A counter counts in the kernel what arrives at the load's device for the addresses of a lab's modems, by the third octet of
-// an IPv4 address, and by the tenth of an IPv6 address.
+// A counter counts, in the kernel, what arrives at the load's device for the lab's modems, by the third octet of an
+// IPv4 address and the tenth of an IPv6 address.
 type counter struct {
 	fd      int
 	program *ebpf.Program
 	counts  *ebpf.Map
 }
 
-// tally is what arrived; octets are those of IP packets, fragments each by itself.
+// tally is what arrived. Octets are those of IP packets; fragments count separately.
 type tally struct{ Packets, Octets uint64 }
 
-const classes = 512 // 256 of each family
+const classes = 512 // 256 for each family
 
-// openCounter begins to count. It runs in the load's host.
+// openCounter starts a counter. It runs in the load's host.
 func openCounter() (*counter, error) {
 	c := &counter{fd: -1}
 	if err := c.open(); err != nil {
@@ -49,7 +49,7 @@ func (c *counter) open() (err error) {
 	if err != nil {
 		return err
 	}
-	// It hears nothing before it is bound, and by then it has its filter.
+	// An unbound socket receives nothing; the filter is set before it is bound.
 	if c.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (c *counter) close() error {
 	return err
 }
 
-// to returns what has arrived for a prefix: whole classes of it.
+// to returns what has arrived for a prefix, which must consist of whole classes.
 func (c *counter) to(p netip.Prefix) (sum tally, err error) {
 	first, n := 0, 1
 	if a := p.Addr(); a.Is4() {
@@ -94,7 +94,7 @@ func (c *counter) to(p netip.Prefix) (sum tally, err error) {
 	return sum, nil
 }
 
-// countInto returns a filter that lets no packet through and counts those that arrive for modems.
+// countInto returns a filter that accepts no packet and counts those that arrive for modems.
 func countInto(counts *ebpf.Map) asm.Instructions {
 	const (
 		pktType      = 4 // in __sk_buff
@@ -108,7 +108,7 @@ func countInto(counts *ebpf.Map) asm.Instructions {
 		dest6        = ip + 24
 	)
 	return asm.Instructions{
-		asm.Mov.Reg(asm.R6, asm.R1), // where LoadAbs looks for the packet
+		asm.Mov.Reg(asm.R6, asm.R1), // LoadAbs takes the packet from R6
 		asm.LoadMem(asm.R0, asm.R6, pktType, asm.Word),
 		asm.JEq.Imm(asm.R0, outgoing, "drop"),
 		asm.LoadAbs(12, asm.Half),

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// answering is the argument with which this program is a source of devices, started by the server: a plug-in as
-// cmd/dcs/doc/plugins.md has it.
+// answering is the argument that makes this program a source of devices, started by the server: a plug-in as in
+// cmd/dcs/doc/plugins.md.
 const answering = "-answer-devices"
 
-// lookup is how long the source takes for one device: as long as a database that answers 2,000 a second.
+// lookup is the time per device: that of a database with 2,000 answers a second.
 const lookup = 500 * time.Microsecond
 
-// answerDevices answers for every MAC address of a lab's modems, which begin with 02:00, that it is a device, and for all
-// others that they are none, one after the other.
+// answerDevices answers lookups one after the other: every MAC address that begins with 02:00, as the lab's modems' do,
+// is a device; others are not.
 func answerDevices(in io.Reader, out io.Writer) error {
 	w := bufio.NewWriter(out)
 	next := time.Now()
@@ -33,11 +33,11 @@ func answerDevices(in io.Reader, out io.Writer) error {
 		case q.Hello != 0:
 			fmt.Fprintln(w, `{"hello":1,"attributes":["cpes"],"list":true,"ask":true}`)
 		case q.List:
-			// One of the vendor that the lab's modems are of: they are new, and not the first of their kind.
+			// A new MAC address of the same vendor as the lab's modems.
 			fmt.Fprintln(w, `{"mac":"02:00:00:ff:ff:fe","attrs":{"cpes":1}}`)
 			fmt.Fprintln(w, `{"end":true,"count":1}`)
 		default:
-			// A sleep takes longer than it is asked for: a few are slept at once.
+			// Sleeping takes longer than requested: sleep once for several answers.
 			if now := time.Now(); next.Before(now) {
 				next = now
 			}

@@ -17,19 +17,19 @@ import (
 	"dcs/fastpath/tftp"
 )
 
-// An attacker has modems of his own, and learns from what they are answered what he cannot see of others. own4 and own6 are
-// where they are.
+// The attacker has modems of his own, and learns from the answers to them what he cannot see of others. own4 and own6
+// are their addresses.
 var (
 	own4 = netip.MustParsePrefix("198.18.240.0/20")
 	own6 = netip.MustParsePrefix("fd00:198:18:0:f0::/80")
 )
 
-// tids returns the ports from which requests like that are answered. It runs in the load's host.
+// tids returns the ports from which such requests are answered. It runs in the load's host.
 func tids(ctx context.Context, request []byte, v6 bool) ([]uint16, error) {
 	const (
 		batch    = 32
-		enough   = 768              // answers in a row that show no new port
-		longest  = 10 * time.Second // for all of it
+		enough   = 768              // answers in a row without a new port
+		longest  = 10 * time.Second // time for all of it
 		patience = 200 * time.Millisecond
 	)
 	own, server := own4, netlab.ServerAddr4
@@ -69,13 +69,13 @@ func tids(ctx context.Context, request []byte, v6 bool) ([]uint16, error) {
 			if port := p.Peer.Port(); !seen[port] {
 				seen[port], since = true, 0
 			}
-			// Whoever has what he wanted goes, as a client does.
+			// A client that has what it wanted leaves.
 			s.send(p.Local, p.Peer.Port(), tftp.AppendERROR(nil, tftp.CodeUndefined, "enough"))
 		}
 		s.sock.Flush()
 	}
 	if len(seen) == 0 {
-		return nil, errors.New("nobody answers the attacker's own requests")
+		return nil, errors.New("attacker's own requests are not answered")
 	}
 	ports := make([]uint16, 0, len(seen))
 	for p := range seen {
@@ -85,13 +85,13 @@ func tids(ctx context.Context, request []byte, v6 bool) ([]uint16, error) {
 	return ports, nil
 }
 
-// acks returns the blocks that a client of the server acknowledges one after the other when it sends that request and loses
+// acks returns the blocks that a client of the server acknowledges, in order, when it sends that request and loses
 // nothing: the first windows of a file. It runs in the load's host.
 func acks(request []byte, windows int, v6 bool) ([]uint16, error) {
 	const (
 		patience = 5 * time.Second        // for the first packet of a window
-		gap      = 150 * time.Millisecond // behind its last
-		again    = time.Second            // after which a request is sent anew that brought nothing
+		gap      = 150 * time.Millisecond // after the last one
+		again    = time.Second            // interval of requests that brought nothing
 		tries    = 10
 	)
 	load, server := netlab.LoadAddr4, netlab.ServerAddr4
@@ -103,7 +103,7 @@ func acks(request []byte, windows int, v6 bool) ([]uint16, error) {
 		return nil, err
 	}
 	defer c.Close()
-	_ = c.SetReadBuffer(8 << 20) // as much as it may have
+	_ = c.SetReadBuffer(8 << 20) // as large as permitted
 	to := netip.AddrPortFrom(server, 69)
 	if _, err := c.WriteToUDPAddrPort(request, to); err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func acks(request []byte, windows int, v6 bool) ([]uint16, error) {
 			} else if tftp.Opcode(b[:n]) == tftp.OpOACK {
 				news = true
 			} else if tftp.Opcode(b[:n]) == tftp.OpERROR {
-				return nil, fmt.Errorf("the attacker's own request is refused: %q", b[4:n])
+				return nil, fmt.Errorf("attacker's own request refused: %q", b[4:n])
 			}
 		case errors.Is(err, os.ErrDeadlineExceeded) && !news && len(all) == 0 && asked < tries:
 			asked++
@@ -140,18 +140,18 @@ func acks(request []byte, windows int, v6 bool) ([]uint16, error) {
 				return nil, err
 			}
 		case errors.Is(err, os.ErrDeadlineExceeded) && len(all) > 0 && wait == patience:
-			return all, nil // the file is over
+			return all, nil // the file is complete
 		case errors.Is(err, os.ErrDeadlineExceeded) && len(all) > 0:
-			wait = patience // what came is known already
+			wait = patience // what has arrived is known already
 		default:
-			return nil, fmt.Errorf("the attacker's own request: %w", err)
+			return nil, fmt.Errorf("attacker's own request: %w", err)
 		}
 	}
 	_, err = c.WriteToUDPAddrPort(tftp.AppendERROR(nil, tftp.CodeUndefined, "enough"), to)
 	return all, err
 }
 
-// listenLow opens a port of an address of the load's that blind ERRORs, which may be sent at the same time, are not sent for.
+// listenLow opens a port of one of the load's addresses below the ports for which blind ERRORs are sent.
 func listenLow(load netip.Addr) (c *net.UDPConn, err error) {
 	for port := uint16(20000); port < 20100; port++ {
 		c, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(load, port)))

@@ -1,13 +1,12 @@
-// Command attack plays those who misuse a server from addresses that are not theirs: they ask and acknowledge nothing, or
-// acknowledge blindly, end others' downloads, ask from whole prefixes and for devices that do not exist. Beside them known
-// modems fetch files. It says how many octets the server sent for each octet of the attacker's, how many known modems got
-// nothing, and whether that is within what the design allows; otherwise its exit status is 1.
+// Command attack misuses a server from addresses that are not the attacker's own: it asks and acknowledges nothing,
+// acknowledges blindly, ends others' downloads, asks from whole prefixes and for devices that do not exist. Meanwhile
+// known modems fetch files. It reports how many octets the server sent for each octet of the attacker's and how many
+// known modems got no file. Its exit status is 1 if a bound of the design is missed.
 //
-// It needs root and two processors: the server has processor 0, the load processor 1.
+// It needs root and two CPUs: CPU 0 for the server, CPU 1 for the load.
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -15,7 +14,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"time"
@@ -32,8 +30,8 @@ type settings struct {
 	length      time.Duration
 }
 
-// errMissed is returned when a bound does not hold.
-var errMissed = errors.New("bounds do not hold")
+// errMissed is returned when a bound was missed.
+var errMissed = errors.New("bounds missed")
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == answering {
@@ -45,27 +43,17 @@ func main() {
 	}
 	var s settings
 	flag.StringVar(&s.dcs, "dcs", "bin/dcs", "the server's `binary`")
-	flag.StringVar(&s.before, "before", "", "a `binary` that is attacked too, for comparison")
-	flag.StringVar(&s.only, "only", "", "only attacks whose name has one of these in it, a `list` with commas")
-	flag.StringVar(&s.transports, "transports", "socket,xdp", "`list` of transports")
+	flag.StringVar(&s.before, "before", "", "another `binary` to attack, for comparison")
+	flag.StringVar(&s.only, "only", "", "only attacks whose name contains an element of this comma-separated `list`")
+	flag.StringVar(&s.transports, "transports", "socket,xdp", "comma-separated `list` of transports")
 	flag.Float64Var(&s.rate, "rate", 500, "downloads of known modems per `second`")
-	flag.DurationVar(&s.length, "duration", 5*time.Second, "how `long` known modems begin downloads beside each attack")
-	out := flag.String("o", "", "write the tables to this `file` too")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	var b bytes.Buffer
-	err := netlab.PinProcess(rig.LoadCPU)
-	if err == nil {
-		err = run(ctx, s, io.MultiWriter(os.Stdout, &b))
-	}
-	if *out != "" && (err == nil || errors.Is(err, errMissed)) {
-		err = errors.Join(err, os.WriteFile(*out, b.Bytes(), 0o644))
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "attack:", err)
-		os.Exit(1)
-	}
+	flag.DurationVar(&s.length, "duration", 5*time.Second, "how `long` known modems begin downloads during each attack")
+	rig.Main(func(ctx context.Context, w io.Writer) error {
+		if err := netlab.PinProcess(rig.LoadCPU); err != nil {
+			return err
+		}
+		return run(ctx, s, w)
+	})
 }
 
 func run(ctx context.Context, s settings, w io.Writer) error {
@@ -81,12 +69,12 @@ func run(ctx context.Context, s settings, w io.Writer) error {
 	if err := writeFiles(dir, self); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, `# Attacks from others' addresses
+	fmt.Fprintf(w, `# Attacks from spoofed addresses
 
-Each attack has a server of its own, in its default configuration, with one worker; beside it %.0f downloads of known modems a second
-begin for %v. A download has failed when none of three requests (after 1 s, 2 s) brought the file. Octets are those of IP packets, in as
-the attacker's device took them, out as they arrived at the victims'. *Dropped* are packets of all senders that the kernel had no room
-for before the server read them. Server on CPU 0, attacker and modems on CPU 1, a veth between two network namespaces.
+Each attack has a server of its own, in its default configuration, with one worker. Meanwhile known modems begin %.0f downloads a second
+for %v. A download fails if none of three requests (repeated after 1 s and 2 s) brings the file. Octets are those of IP packets: in, as
+the attacker's device accepted them; out, as they arrived at the victims. *Dropped* are packets of all senders that the kernel had no
+room for before the server read them. Server on CPU 0, attacker and modems on CPU 1, a veth between two network namespaces.
 
 `, s.rate, s.length)
 	err = s.table(ctx, w, dir, s.dcs, "The result")
@@ -102,11 +90,11 @@ for before the server read them. Server on CPU 0, attacker and modems on CPU 1, 
 	for _, a := range s.attacks() {
 		fmt.Fprintf(w, "- **%s**: %s.\n", a.name, a.how)
 	}
-	fmt.Fprintf(w, "\n%s", rig.Facts("go run ./bench/attack "+strings.Join(os.Args[1:], " ")))
-	return err
+	fmt.Fprintf(w, "\n%s", rig.Facts(rig.Command()))
+	return rig.Missed(err)
 }
 
-// attacks returns those that were chosen.
+// attacks returns the chosen attacks.
 func (s *settings) attacks() (chosen []*attack) {
 	for i := range attacks {
 		for part := range strings.SplitSeq(s.only, ",") {
@@ -119,7 +107,7 @@ func (s *settings) attacks() (chosen []*attack) {
 	return chosen
 }
 
-// table attacks one server and prints what came of it.
+// table attacks one server and writes the results.
 func (s *settings) table(ctx context.Context, w io.Writer, dir, dcs, title string) error {
 	dcs, err := filepath.Abs(dcs)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 	"dcs/bench/rig"
 	"dcs/bench/storm"
 )
@@ -39,13 +40,11 @@ var acts = map[string][]string{
 
 // The bounds of the attacks hold, in a short form and on a machine that has other things to do.
 func TestBounds(t *testing.T) {
+	require.Long(t, "attacks on a server")
 	netlab.ForTest(t, netlab.Config{}) // decides whether to skip
-	bin := os.Getenv("DCS_BINARY")
-	if bin == "" {
-		var err error
-		if bin, err = rig.Build(t.Context(), t.TempDir(), "./cmd/dcs"); err != nil {
-			t.Fatal(err)
-		}
+	bin, err := rig.Binary(t.Context(), t.TempDir(), os.Getenv("DCS_BINARY"))
+	if err != nil {
+		t.Fatal(err)
 	}
 	self, err := os.Executable()
 	if err != nil {

@@ -16,17 +16,17 @@ import (
 	"dcs/fastpath/tftp"
 )
 
-// known are the modems that an attack is to keep nobody of: 4,096 of them.
+// known are the 4,096 modems that an attack must not keep from their files.
 var known = netip.MustParsePrefix("198.18.0.0/20")
 
-// load is what modems do meanwhile.
+// load is the downloads of known modems during an attack.
 type load struct {
 	rate   float64       // downloads a second
-	length time.Duration // for how long they are begun
+	length time.Duration // for how long downloads are begun
 }
 
-// fetch has known modems fetch a file, each of them three times at most: after 1 s and after 2 s more without an answer it
-// asks again. Every file is checked.
+// fetch makes known modems fetch a file, with three requests at most: after 1 s and after 2 s more without an answer
+// they ask again. Every file is checked.
 func (v server) fetch(ctx context.Context, l load, name string, cpu int) (r *storm.Result, err error) {
 	cfg := storm.Default()
 	cfg.Target = netip.AddrPortFrom(netlab.ServerAddr4, 69)
@@ -36,7 +36,7 @@ func (v server) fetch(ctx context.Context, l load, name string, cpu int) (r *sto
 	cfg.Rate, cfg.Duration, cfg.Drain = l.rate, l.length, 10*time.Second
 	if cfg.Name = name; sizes[name] > 0 {
 		cfg.Expect = content(name)
-	} else { // it is rendered
+	} else { // rendered
 		rig.CheckFiles(&cfg)
 	}
 	err = v.Lab.Load.Do(func() (err error) {
@@ -46,7 +46,7 @@ func (v server) fetch(ctx context.Context, l load, name string, cpu int) (r *sto
 	return r, err
 }
 
-// warm fetches some files, so that what a server does once is done.
+// warm fetches some files, so that the server's one-time work is done.
 func (v server) warm(ctx context.Context, names []string, cpu int) error {
 	for _, name := range names {
 		r, err := v.fetch(ctx, load{rate: 100, length: 100 * time.Millisecond}, name, cpu)
@@ -54,14 +54,14 @@ func (v server) warm(ctx context.Context, names []string, cpu int) error {
 			return err
 		}
 		if r.Served == 0 {
-			return fmt.Errorf("nobody got %s before the attack: %d wrong %q: %s", name, r.Wrong, r.Examples, v.Log)
+			return fmt.Errorf("no modem got %s before the attack: %d wrong %q: %s", name, r.Wrong, r.Examples, v.Log)
 		}
 	}
 	return nil
 }
 
-// startDownloads begins n downloads of modems at the load's own address, which go on until ctx ends. lost says then how many
-// of them were broken off.
+// startDownloads starts n downloads by modems at the load's own address that go on until ctx ends. lost then returns
+// how many of them were broken off.
 func (v server) startDownloads(ctx context.Context, n int) (lost func() int, err error) {
 	var wg sync.WaitGroup
 	broken := make([]bool, n)
@@ -91,8 +91,8 @@ func (v server) startDownloads(ctx context.Context, n int) (lost func() int, err
 	}, err
 }
 
-// download fetches the firmware until ctx ends, a block every few milliseconds; it is false when the server has broken it off
-// before.
+// download fetches the firmware until ctx ends, a block every few milliseconds. It returns false if the server broke it
+// off.
 func download(ctx context.Context, conn *net.UDPConn) bool {
 	const pace = 5 * time.Millisecond
 	to := netip.AddrPortFrom(netlab.ServerAddr4, 69)
@@ -123,7 +123,7 @@ func download(ctx context.Context, conn *net.UDPConn) bool {
 			want++
 			select {
 			case <-ctx.Done():
-				_, _ = conn.WriteToUDPAddrPort(tftp.AppendERROR(nil, tftp.CodeUndefined, "enough"), to) // it ends anyway
+				_, _ = conn.WriteToUDPAddrPort(tftp.AppendERROR(nil, tftp.CodeUndefined, "enough"), to) // best effort: the transfer ends anyway
 				return true
 			case <-time.After(pace):
 			}
@@ -133,7 +133,7 @@ func download(ctx context.Context, conn *net.UDPConn) bool {
 	return false
 }
 
-// ephemeral returns the ports that a modem's system picks from, those of Linux.
+// ephemeral returns the range of ports that Linux picks from.
 func ephemeral() (ports []uint16) {
 	for p := uint16(32768); p < 61000; p++ {
 		ports = append(ports, p)

@@ -14,20 +14,20 @@ import (
 	"dcs/bench/rig"
 )
 
-// The files that the server has.
+// Files of the server.
 const (
 	small    = "small.bin"    // static, one block
 	modem    = "modem.bin"    // static, three blocks of 512 octets
 	firmware = "firmware.bin" // static
-	tier     = "tier1.bin"    // rendered, 1.4 kB, with what is known of the device
+	tier     = "tier1.bin"    // rendered from attributes of the device, 1.4 kB
 )
 
 var sizes = map[string]int{small: 500, modem: 1400, firmware: 32 << 20}
 
-// content is what a static file holds.
+// content returns the content of a static file.
 func content(name string) []byte { return bytes.Repeat([]byte{0xa5}, sizes[name]) }
 
-// writeFiles writes what servers read to dir: files, a library, a secret, and devices that answerDevices knows.
+// writeFiles writes the server's files to dir: files, a library, a secret, and devices that answerDevices knows.
 func writeFiles(dir, self string) error {
 	for name := range sizes {
 		if err := write(filepath.Join(dir, "static", name), content(name)); err != nil {
@@ -55,9 +55,9 @@ func write(name string, b []byte) error {
 // A server runs in a lab of its own.
 type server struct{ *rig.Alone }
 
-// start starts a server in a new lab and waits until it serves; a negative cpu is any.
+// start starts a server in a new lab and waits until it serves; a negative cpu means any.
 func start(bin, dir, config, transport string, cpu int, args []string) (server, error) {
-	_ = os.RemoveAll(filepath.Join(dir, "devices")) // what the server before knew
+	_ = os.RemoveAll(filepath.Join(dir, "devices")) // left over from the previous server
 	var cpus []int
 	if cpu >= 0 {
 		cpus = []int{cpu}
@@ -66,8 +66,8 @@ func start(bin, dir, config, transport string, cpu int, args []string) (server, 
 	return server{v}, err
 }
 
-// drops returns how many packets the kernel has dropped before the server could read them: what the wire's two ends did not
-// take, and what its sockets had no room for.
+// drops returns how many packets the kernel has dropped before the server could read them: at both ends of the wire,
+// and for lack of room in its sockets.
 func (v server) drops() (n uint64, err error) {
 	for _, at := range []struct {
 		host *netlab.Host
@@ -93,8 +93,8 @@ func (v server) drops() (n uint64, err error) {
 	return n, nil
 }
 
-// drain waits until the server has read what stands in its sockets, or for as long as limit: of an attack that takes places,
-// not time, the places count, however slow the machine is at the moment.
+// drain waits until the server has read its sockets, at most for limit: in an attack that fills the table the entries
+// count, however slow the machine is.
 func (v server) drain(limit time.Duration) error {
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		waiting := false
@@ -112,7 +112,7 @@ func (v server) drain(limit time.Duration) error {
 	return nil
 }
 
-// queued reports whether a socket of /proc/net/udp or udp6 has something to be read.
+// queued reports whether a socket in /proc/net/udp or udp6 has unread data.
 func queued(text string) bool {
 	for line := range strings.Lines(text) {
 		f := strings.Fields(line)
@@ -126,14 +126,14 @@ func queued(text string) bool {
 	return false
 }
 
-// bufferErrors returns RcvbufErrors of UDP out of /proc/net/snmp or snmp6.
+// bufferErrors returns RcvbufErrors of UDP from /proc/net/snmp or snmp6.
 func bufferErrors(text string) uint64 {
 	column := -1
 	for line := range strings.Lines(text) {
 		f := strings.Fields(line)
 		switch {
 		case len(f) == 2 && f[0] == "Udp6RcvbufErrors":
-			n, _ := strconv.ParseUint(f[1], 10, 64) // the kernel writes numbers
+			n, _ := strconv.ParseUint(f[1], 10, 64) // always a number
 			return n
 		case len(f) == 0 || f[0] != "Udp:":
 		case column < 0:

@@ -13,7 +13,7 @@ import (
 	"dcs/fastpath/packet"
 )
 
-// A spoofer sends datagrams to the server from whatever address it is given. One goroutine at a time may use it.
+// A spoofer sends datagrams to the server from any address. One goroutine at a time may use it.
 type spoofer struct {
 	sock   *afpacket.Socket
 	rng    *rand.Rand
@@ -21,13 +21,13 @@ type spoofer struct {
 	octets uint64 // of IP packets
 	sent   uint64
 
-	begun time.Time // of the pace
+	begun time.Time // start of the pace
 	paced int
 }
 
 // openSpoofer opens the load's device. It runs in the load's host.
 func openSpoofer(seed uint64) (*spoofer, error) {
-	// What arrives is another socket's: in the smallest ring it costs next to nothing.
+	// Another socket receives; the smallest ring costs almost nothing here.
 	sock, err := afpacket.Open(netlab.Device, afpacket.Config{Slots: 64})
 	if err != nil {
 		return nil, err
@@ -60,9 +60,9 @@ func (s *spoofer) send(from netip.AddrPort, to uint16, payload []byte) {
 	s.sent++
 }
 
-// pace sleeps as long as rate packets a second ask for before the next one. It is false when ctx has ended.
+// pace sleeps until the next packet is due at that rate. It returns false once ctx has ended.
 func (s *spoofer) pace(ctx context.Context, rate float64) bool {
-	const look = 16 // packets between two looks at the clock
+	const look = 16 // packets between two reads of the clock
 	if s.paced++; s.paced%look != 0 {
 		return true
 	}
@@ -72,10 +72,10 @@ func (s *spoofer) pace(ctx context.Context, rate float64) bool {
 	return ctx.Err() == nil
 }
 
-// restart begins the pace anew.
+// restart restarts the pace.
 func (s *spoofer) restart() { s.begun, s.paced = time.Now(), 0 }
 
-// sleep sends what is queued and waits. It is false when ctx has ended.
+// sleep sends what is queued and sleeps. It returns false once ctx has ended.
 func (s *spoofer) sleep(ctx context.Context, d time.Duration) bool {
 	s.sock.Flush()
 	select {
@@ -86,7 +86,7 @@ func (s *spoofer) sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// client draws an address of a prefix and a port at random.
+// client draws a random address of a prefix and a random port.
 func (s *spoofer) client(p netip.Prefix) netip.AddrPort {
 	b := p.Addr().AsSlice()
 	for i := p.Bits(); i < len(b)*8; i++ {
@@ -94,11 +94,11 @@ func (s *spoofer) client(p netip.Prefix) netip.AddrPort {
 			b[i/8] |= 0x80 >> (i % 8)
 		}
 	}
-	a, _ := netip.AddrFromSlice(b) // as many octets as that of the prefix
+	a, _ := netip.AddrFromSlice(b) // as long as an address of the prefix
 	return netip.AddrPortFrom(a, uint16(1024+s.rng.IntN(65536-1024)))
 }
 
-// close sends what is queued and closes the socket. It returns the packets that the device took, and the octets of those.
+// close sends what is queued and closes the socket. It returns the packets that the device accepted, and their octets.
 func (s *spoofer) close() (packets, octets uint64, err error) {
 	s.sock.Flush()
 	packets, octets = s.sent, s.octets

@@ -9,41 +9,41 @@ import (
 	"time"
 )
 
-// Make is whose command line or MIB a CMTS has.
+// Make is the make of a CMTS, which determines its command line or MIB.
 type Make string
 
-// The makes that are simulated.
+// Simulated makes.
 const (
-	Cisco Make = "cisco"        // one primary secret for each interface, and secondary ones
+	Cisco Make = "cisco"        // a primary secret and secondary ones for each interface
 	C4    Make = "arris-c4"     // one primary, one secondary; both hidden
 	BSR   Make = "motorola-bsr" // one secret, never shown
 	C3    Make = "arris-c3"     // SNMP: rows 1 to 16 for each interface; never shown
 )
 
-// Config is what a CMTS is made with.
+// Config is the configuration of a CMTS.
 type Config struct {
 	Name       string // host name in prompts
 	Make       Make
-	Interfaces []string // of a Cisco, such as Cable5/0/0, or of a C3, ifIndex; others have none
-	Secret     string   // the primary one, on all interfaces; empty: none
+	Interfaces []string // names such as Cable5/0/0 for Cisco, ifIndex for C3; none for others
+	Secret     string   // the primary secret of all interfaces; empty: none
 
 	User, Password string
-	Enable         string // empty: a session is privileged from its start
+	Enable         string // enable password; empty: sessions are privileged
 	AuthorizedKey  []byte // in the format of authorized_keys; empty: none
 
-	// ProcessingTime is how far TLV 19 may be off the CMTS's clock; 0: 30 s.
+	// ProcessingTime is by how much TLV 19 may differ from the CMTS's clock; 0: 30 s.
 	ProcessingTime time.Duration
 	// Encrypted makes a Cisco show secrets in its type 7 encoding, as with "service password-encryption".
 	Encrypted bool
 	// NotInPlace refuses an SNMP SET that changes the text of an active row (inconsistentValue).
 	NotInPlace bool
-	// Interactive asks for the SSH password in the way that is called keyboard-interactive (RFC 4256).
+	// Interactive asks for the SSH password with the method keyboard-interactive (RFC 4256).
 	Interactive bool
-	// Legacy knows only what SSH servers of 2005 knew: a key of RSA with SHA-1, diffie-hellman-group1, CBC.
+	// Legacy offers only what SSH servers of 2005 had: RSA with SHA-1, diffie-hellman-group1, CBC.
 	Legacy bool
 }
 
-// CMTS is one simulated system. It is safe for concurrent use.
+// CMTS is a simulated CMTS. It is safe for concurrent use.
 type CMTS struct {
 	cfg Config
 
@@ -53,20 +53,20 @@ type CMTS struct {
 	version atomic.Uint64
 	keys    atomic.Pointer[keyring]
 	faults  atomic.Pointer[Faults]
-	log     []string // command lines as they came
+	log     []string // command lines received
 	saves   int
 
 	accepted atomic.Uint64
 	rejected [numReasons]atomic.Uint64
 }
 
-// slot is a place for a secret: 0 is the primary one, others are secondary; the rows of a C3 count from 1.
+// slot is the place of a secret: index 0 is the primary one, others are secondary; the rows of a C3 count from 1.
 type slot struct {
 	iface string
 	index int
 }
 
-// New returns a CMTS that nobody can reach yet.
+// New returns a CMTS that does not listen yet.
 func New(cfg Config) *CMTS {
 	if cfg.ProcessingTime == 0 {
 		cfg.ProcessingTime = 30 * time.Second
@@ -104,8 +104,7 @@ func (c *CMTS) set(at slot, secret string) {
 	c.version.Add(1)
 }
 
-// Secrets returns the different secrets that modems of an interface may use, sorted; the interface of a CMTS that has
-// none is "".
+// Secrets returns the distinct secrets that an interface accepts, sorted. For a CMTS without interfaces, iface is "".
 func (c *CMTS) Secrets(iface string) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -123,35 +122,35 @@ func (c *CMTS) secrets(iface string) []string {
 	return all
 }
 
-// Saves tells how often the configuration was written to permanent storage.
+// Saves returns how often the configuration was written to permanent storage.
 func (c *CMTS) Saves() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.saves
 }
 
-// Lines returns the command lines that came, secrets and all.
+// Lines returns the command lines received, including secrets.
 func (c *CMTS) Lines() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.log)
 }
 
-// Faults are what goes wrong, from the next command on.
+// Faults are faults to simulate, from the next command on.
 type Faults struct {
-	Slow       time.Duration // before each answer
-	DropAfter  int           // the session ends when so many lines have come; 0: never
+	Slow       time.Duration // delay of each answer
+	DropAfter  int           // the session ends after so many lines; 0: never
 	ErrorOn    string        // commands that contain it are refused
 	Flood      bool          // an endless answer
-	Garbage    bool          // binary rubbish in place of answers
+	Garbage    bool          // random octets instead of answers
 	Silent     bool          // no answer at all
-	Paging     bool          // pages of ten lines, whatever the terminal was told
+	Paging     bool          // pages of ten lines, whatever the session has set
 	Banner     string        // before the first prompt
-	Chatter    bool          // messages of the system behind prompts
+	Chatter    bool          // system messages after prompts
 	ReadOnly   bool          // SNMP: SET is refused (notWritable)
 	TooBig     bool          // SNMP: SET is refused (tooBig)
-	LoseAnswer bool          // SNMP: every other request is done, and its answer lost
+	LoseAnswer bool          // SNMP: every other request is executed, but not answered
 }
 
-// SetFaults switches what goes wrong; the zero value is nothing.
+// SetFaults sets the faults to simulate; the zero value has none.
 func (c *CMTS) SetFaults(f Faults) { c.faults.Store(&f) }

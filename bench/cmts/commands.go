@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// refuse is an error as the make has it; some repeat what they did not like.
+// refuse returns the make's error for a command; some makes repeat the command.
 func (t *terminal) refuse(line string) string {
 	switch t.c.cfg.Make {
 	case C4:
@@ -27,7 +27,7 @@ var (
 	bsrSecret   = regexp.MustCompile(`^(no )?cable shared-secret(?: 0 "([^"]*)")?$`)
 )
 
-// command does one, and returns what it prints.
+// command executes a command, and returns its output.
 func (t *terminal) command(line string) (out string, quit bool) {
 	c := t.c
 	switch {
@@ -138,7 +138,7 @@ func (c *CMTS) ciscoConfig(iface string) string {
 	return b.String()
 }
 
-// encodeType7 writes a text as IOS does with "service password-encryption", from the fourth octet of its key on.
+// encodeType7 encodes a text as IOS does with "service password-encryption", from the fourth octet of the key on.
 func encodeType7(s string) string {
 	const key, at = "dsfd;kfoA,.iyewrkldJKDHSUBsgvca69834ncxv9873254k;fg87", 3
 	b := []byte(s)

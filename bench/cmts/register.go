@@ -10,7 +10,7 @@ import (
 	"dcs/render/mic"
 )
 
-// Reason is why a modem was rejected.
+// Reason is the reason for rejecting a modem.
 type Reason uint8
 
 // Reasons to reject a modem.
@@ -49,7 +49,7 @@ type Rejection struct {
 
 func (r *Rejection) Error() string { return "rejected: " + r.Reason.String() + ": " + r.Detail }
 
-// Counts are registrations so far.
+// Counts are the registrations so far.
 type Counts struct {
 	Accepted, Rejected uint64
 	Reasons            map[Reason]uint64
@@ -67,7 +67,7 @@ func (c *CMTS) Counts() Counts {
 	return n
 }
 
-// keyring is the secrets of all interfaces, ready for use, as of one version.
+// keyring is the secrets of all interfaces, prepared for signing, in one version.
 type keyring struct {
 	version uint64
 	keys    map[string][]*mic.Secret
@@ -83,7 +83,7 @@ func (c *CMTS) secretsFor(iface string) []*mic.Secret {
 				k.keys[i] = append(k.keys[i], mic.NewSecret([]byte(s)))
 			}
 			if k.keys[i] == nil {
-				// Without a secret the MIC is still checked, under an empty key.
+				// Without a secret the MIC is checked with an empty key.
 				k.keys[i] = []*mic.Secret{mic.NewSecret(nil)}
 			}
 		}
@@ -93,14 +93,14 @@ func (c *CMTS) secretsFor(iface string) []*mic.Secret {
 	return k.keys[iface]
 }
 
-// Register decides about a modem on the first interface as a CMTS does: see RegisterOn.
+// Register is [CMTS.RegisterOn] with the first interface.
 func (c *CMTS) Register(file []byte, modem netip.Addr, now time.Time) error {
 	return c.RegisterOn(c.cfg.Interfaces[0], file, modem, now)
 }
 
-// RegisterOn decides whether a modem of that address, which got this boot file, may register now. It must have a valid
-// CM MIC, a CMTS MIC under one of the interface's secrets, a TLV 19, if any, within the processing time, and a TLV 20 or
-// 59, if any, that is the modem's address. The error is a *Rejection.
+// RegisterOn decides whether a modem with this address and boot file may register now. The file must have a valid CM MIC, a CMTS
+// MIC under one of the interface's secrets, a TLV 19, if any, within the processing time, and a TLV 20 or 59, if any, with the
+// modem's address. The error is a [*Rejection].
 func (c *CMTS) RegisterOn(iface string, file []byte, modem netip.Addr, now time.Time) error {
 	err := c.judge(iface, file, modem, now)
 	var r *Rejection
@@ -121,7 +121,7 @@ func (c *CMTS) judge(iface string, file []byte, modem netip.Addr, now time.Time)
 	}
 	secrets := c.secretsFor(iface)
 	if secrets == nil {
-		return reject(BadFile, "there is no interface %q", iface)
+		return reject(BadFile, "no interface %q", iface)
 	}
 	valid := false
 	for _, s := range secrets {
@@ -130,7 +130,7 @@ func (c *CMTS) judge(iface string, file []byte, modem netip.Addr, now time.Time)
 			return reject(BadFile, "%v", err)
 		}
 		if rep.CM.Verdict != mic.Valid {
-			return reject(BadMIC, "it is %s", rep.CM.Verdict)
+			return reject(BadMIC, "%s", rep.CM.Verdict)
 		}
 		if rep.CMTS.Verdict == mic.Valid && rep.Extended.Verdict != mic.Invalid {
 			valid = true
@@ -138,7 +138,7 @@ func (c *CMTS) judge(iface string, file []byte, modem netip.Addr, now time.Time)
 		}
 	}
 	if !valid {
-		return reject(BadCMTSMIC, "it is under none of the %d secrets", len(secrets))
+		return reject(BadCMTSMIC, "under none of the %d secrets", len(secrets))
 	}
 	modem = modem.Unmap()
 	var verdict error

@@ -83,7 +83,7 @@ func TestRegister(t *testing.T) {
 	}
 }
 
-// A CMTS without a secret still checks the MIC, under an empty key.
+// A CMTS without a secret checks the MIC with an empty key.
 func TestRegisterWithoutSecret(t *testing.T) {
 	c := cmts.New(cmts.Config{Name: "c", Make: cmts.BSR})
 	modem := netip.MustParseAddr("10.0.0.1")

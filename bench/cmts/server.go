@@ -8,7 +8,7 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 )
 
-// Server is one listener, with the sessions that came of it.
+// Server is a listener with its sessions.
 type Server struct {
 	Addr    string // host:port
 	HostKey ssh.PublicKey
@@ -24,7 +24,7 @@ func (s *Server) KnownHosts() string {
 	return knownhosts.Line([]string{s.Addr}, s.HostKey)
 }
 
-// Close ends the listener and all its sessions, and waits for them.
+// Close closes the listener and all sessions, and waits for them.
 func (s *Server) Close() error {
 	err := s.listener.Close()
 	s.mu.Lock()
@@ -36,7 +36,7 @@ func (s *Server) Close() error {
 	return err
 }
 
-// serve handles each connection in a goroutine of its own.
+// serve handles each connection in its own goroutine.
 func (s *Server) serve(handle func(net.Conn)) {
 	s.conns = map[net.Conn]bool{}
 	s.wg.Go(func() {
@@ -59,7 +59,7 @@ func (s *Server) serve(handle func(net.Conn)) {
 	})
 }
 
-// ServeTelnet listens on addr without encryption; user and password are asked for.
+// ServeTelnet listens on addr for telnet sessions, which begin with user and password.
 func (c *CMTS) ServeTelnet(addr string) (*Server, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {

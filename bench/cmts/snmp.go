@@ -37,7 +37,7 @@ var (
 	errWrongValue   = errors.New("wrong-value")
 )
 
-// column takes an OID of the table apart.
+// column splits an OID of the table.
 func (c *CMTS) column(oid string) (column int, at slot, ok bool) {
 	rest, ok := strings.CutPrefix("."+strings.TrimPrefix(oid, "."), c3Entry)
 	arcs := strings.Split(rest, ".")
@@ -52,7 +52,7 @@ func (c *CMTS) column(oid string) (column int, at slot, ok bool) {
 	return column, slot{arcs[1], row}, true
 }
 
-// read returns a cell; GET does not return a secret's text.
+// read returns a cell. The text of a secret reads as empty.
 func (c *CMTS) read(oid string) (text string, status int, ok bool) {
 	column, at, ok := c.column(oid)
 	if !ok {
@@ -98,7 +98,7 @@ func arcs(oid string) []uint64 {
 	return all
 }
 
-// write sets one cell. A row may get its text before its status, as they come in one PDU.
+// write sets a cell. A row may get its text before its status, as both come in one PDU.
 func (c *CMTS) write(oid, text string, number int) error {
 	f := c.faults.Load()
 	if f.ReadOnly {
@@ -154,8 +154,8 @@ type Agent struct {
 	done chan struct{}
 }
 
-// ServeSNMP answers GET, GETNEXT and SET of version 2c on addr. It is small enough to have hundreds of; Snmpd has the
-// real thing.
+// ServeSNMP answers GET, GETNEXT and SET of version 2c on addr. It is small enough to run hundreds; [Snmpd] is a complete
+// agent.
 func (c *CMTS) ServeSNMP(addr, community string) (*Agent, error) {
 	conn, err := net.ListenPacket("udp", addr)
 	if err != nil {
@@ -198,7 +198,7 @@ func (c *CMTS) ServeSNMP(addr, community string) (*Agent, error) {
 	return a, nil
 }
 
-// Close ends the agent.
+// Close stops the agent.
 func (a *Agent) Close() error {
 	err := a.conn.Close()
 	<-a.done
@@ -207,7 +207,7 @@ func (a *Agent) Close() error {
 
 func (c *CMTS) answer(request []byte, community string) (answer []byte) {
 	defer func() {
-		if recover() != nil { // the decoder is one for answers of well-behaved agents
+		if recover() != nil { // the decoder is meant for answers of well-behaved agents
 			answer = nil
 		}
 	}()

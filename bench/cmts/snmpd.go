@@ -22,14 +22,14 @@ type Snmpd struct {
 	Addr string
 
 	cmd    *exec.Cmd
-	alive  io.Closer // the agent ends when this is closed, or when we do not exist any more
+	alive  io.Closer // the agent ends when this is closed, or when this process ends
 	ended  chan struct{}
 	bridge *Server
 }
 
-// SnmpdConfig is who may ask.
+// SnmpdConfig is the configuration of the agent.
 type SnmpdConfig struct {
-	Dir       string // for its files; only for this one
+	Dir       string // for its files; not shared
 	Community string // of version 2c
 	// Of version 3, SHA-256 and AES.
 	User, AuthPassword, PrivPassword string
@@ -38,8 +38,8 @@ type SnmpdConfig struct {
 // ErrNoSnmpd is returned where net-snmp's agent is not installed.
 var ErrNoSnmpd = errors.New("snmpd is not installed: make deps")
 
-// StartSnmpd starts net-snmp's agent on a port of its own, with the table of this CMTS behind a pass_persist script.
-// It needs no root, reads no configuration of the system's, and writes to its directory only.
+// StartSnmpd starts net-snmp's agent on a free port, with the table of this CMTS behind a pass_persist script. It needs no root,
+// reads no configuration of the system, and writes to its directory only.
 func (c *CMTS) StartSnmpd(cfg SnmpdConfig) (*Snmpd, error) {
 	program, err := exec.LookPath("snmpd")
 	if err != nil {
@@ -53,7 +53,7 @@ func (c *CMTS) StartSnmpd(cfg SnmpdConfig) (*Snmpd, error) {
 	}
 	bridge := &Server{Addr: l.Addr().String(), listener: l}
 	bridge.serve(c.passPersist)
-	// The port is free when we look, and may not be when snmpd does.
+	// Another process may take the port before snmpd does.
 	for try := 0; ; try++ {
 		s, err := startSnmpd(program, bridge, cfg)
 		if err == nil {
@@ -77,7 +77,7 @@ func startSnmpd(program string, bridge *Server, cfg SnmpdConfig) (*Snmpd, error)
 	_ = probe.Close()
 
 	_, port, _ := net.SplitHostPort(bridge.Addr)
-	// All in the directory that snmpd is started in: it takes a comma in a path for the end of it.
+	// Relative paths: snmpd ends a path at a comma.
 	script := filepath.Join(cfg.Dir, "pass.sh")
 	conf := fmt.Sprintf("agentaddress udp:%s\npass_persist %s /bin/bash pass.sh\n", addr, strings.TrimSuffix(c3Entry, ".1."))
 	if cfg.Community != "" {
@@ -94,7 +94,7 @@ func startSnmpd(program string, bridge *Server, cfg SnmpdConfig) (*Snmpd, error)
 	if err != nil {
 		return nil, err
 	}
-	// The shell ends snmpd when its own input ends: nothing stays behind a test that was killed.
+	// The shell kills snmpd when its own input ends, so that nothing remains after a test was killed.
 	cmd := exec.Command("/bin/sh", "-c", `"$0" "$@" & p=$!; cat >/dev/null; kill -9 $p; wait $p`,
 		program, "-f", "-C", "-c", "snmpd.conf", "-Lf", "snmpd.log", "-I", "-smux,mteTrigger,mteTriggerConf")
 	cmd.Dir = cfg.Dir
@@ -119,7 +119,7 @@ func startSnmpd(program string, bridge *Server, cfg SnmpdConfig) (*Snmpd, error)
 	return s, nil
 }
 
-// ready waits until the agent answers; what it answers is not looked at: a user of version 3 may be all there is.
+// ready waits until the agent answers, be it with an error: there may be only a user of version 3.
 func (s *Snmpd) ready(cfg SnmpdConfig) error {
 	host, port, _ := net.SplitHostPort(s.Addr)
 	n, _ := strconv.ParseUint(port, 10, 16)
@@ -160,10 +160,10 @@ func (s *Snmpd) stop() error {
 	return err
 }
 
-// Close ends the agent.
+// Close stops the agent.
 func (s *Snmpd) Close() error { return errors.Join(s.stop(), s.bridge.Close()) }
 
-// passPersist speaks the protocol of snmpd.conf's pass_persist.
+// passPersist implements the protocol of pass_persist in snmpd.conf(5).
 func (c *CMTS) passPersist(conn net.Conn) {
 	in := bufio.NewScanner(conn)
 	line := func() string {
@@ -172,7 +172,7 @@ func (c *CMTS) passPersist(conn net.Conn) {
 		}
 		return in.Text()
 	}
-	last := "" // what was read before
+	last := "" // the previous OID that was read
 	for in.Scan() {
 		var answer string
 		f := c.faults.Load()
@@ -211,9 +211,9 @@ func (c *CMTS) passPersist(conn net.Conn) {
 	}
 }
 
-// reserves tells whether a SET is under way that makes a row. Before a SET snmpd reads its cells, all of them, and calls
-// one that is not there not writable, so that no row could ever be made. A text that is not there reads as empty
-// therefore (as does one that is), and a status, right after the text of the same row, as notReady.
+// reserves reports whether a SET that creates a row is in progress. Before a SET snmpd reads all of its cells, and calls a missing
+// one not writable, so that no row could be created. Therefore a missing text reads as empty, as does an existing one, and a
+// missing status as notReady if it is read right after the text of the same row.
 func (c *CMTS) reserves(last, oid string) bool {
 	was, row, _ := c.column(last)
 	is, same, ok := c.column(oid)
@@ -235,7 +235,7 @@ func (c *CMTS) passCell(oid string) string {
 	return oid + "\nstring\n" + text
 }
 
-// passValue reads TYPE VALUE as snmpd writes it: string "text", octet "00 ff", integer 4.
+// passValue parses TYPE VALUE as snmpd writes it: string "text", octet "00 ff", integer 4.
 func passValue(s string) (text string, number int) {
 	kind, value, _ := strings.Cut(s, " ")
 	value = strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(value), `"`), `"`)

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// hostKeys returns the key that clients are to know, and after it others.
+// hostKeys returns the host keys; the first is the one that clients know.
 func (c *CMTS) hostKeys() ([]ssh.Signer, error) {
 	if c.cfg.Legacy {
 		key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -44,7 +44,7 @@ func (c *CMTS) hostKeys() ([]ssh.Signer, error) {
 	return []ssh.Signer{a, b}, err
 }
 
-// ServeSSH listens on addr, such as 127.0.0.1:0, with host keys of its own.
+// ServeSSH listens on addr, such as 127.0.0.1:0, with new host keys.
 func (c *CMTS) ServeSSH(addr string) (*Server, error) {
 	keys, err := c.hostKeys()
 	if err != nil {

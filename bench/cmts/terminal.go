@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Shell speaks the command line over any stream, until it ends.
+// Shell is a session of the command line on rw.
 func (c *CMTS) Shell(rw io.ReadWriter) { (&terminal{c: c, rw: rw}).run() }
 
-// terminal is one session.
+// terminal is a session.
 type terminal struct {
 	c      *CMTS
 	rw     io.ReadWriter
@@ -29,6 +29,7 @@ func (t *terminal) print(text string) bool {
 	return err == nil
 }
 
+// key reads an octet.
 func (t *terminal) key() (byte, error) {
 	for {
 		for len(t.in) == 0 {
@@ -41,7 +42,7 @@ func (t *terminal) key() (byte, error) {
 		}
 		b := t.in[0]
 		t.in = t.in[1:]
-		if t.telnet && b == 255 { // the answer to an option: two octets more
+		if t.telnet && b == 255 { // an answer to an option: skip two octets
 			if _, err := t.key(); err != nil {
 				return 0, err
 			}
@@ -54,7 +55,7 @@ func (t *terminal) key() (byte, error) {
 	}
 }
 
-// ask prints a question and edits a line, as a terminal without a local echo has it.
+// ask prints a question and reads a line, with echo and line editing.
 func (t *terminal) ask(question string, echo bool) (string, error) {
 	if !t.print(question) {
 		return "", io.ErrClosedPipe
@@ -90,6 +91,7 @@ func (t *terminal) ask(question string, echo bool) (string, error) {
 	}
 }
 
+// prompt returns the make's prompt in the present mode.
 func (t *terminal) prompt() string {
 	end := ">"
 	if t.privileged {
@@ -109,6 +111,7 @@ func (t *terminal) prompt() string {
 	return t.c.cfg.Name + mode + end
 }
 
+// run reads and executes commands until the session ends.
 func (t *terminal) run() {
 	t.privileged = t.c.cfg.Enable == ""
 	t.print(t.c.faults.Load().Banner)
@@ -158,7 +161,7 @@ func (t *terminal) run() {
 	}
 }
 
-// page prints with a pager in between, unless it was told not to.
+// page prints with a pager, unless the session has switched that off.
 func (t *terminal) page(text string, always bool) bool {
 	if t.unpaged && !always {
 		return t.print(text)

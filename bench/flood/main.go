@@ -1,7 +1,7 @@
-// Command flood shows what becomes of modems while others flood the server, over sockets and over XDP, with and without limits,
-// and what a million requests cost the processor on either way.
+// Command flood measures what happens to modems while others flood the server, over sockets and over XDP, with and
+// without limits, and the CPU time that a million requests cost over each.
 //
-// It needs root and two processors: the server has processor 0, the load processor 1.
+// It needs root and two CPUs: CPU 0 for the server, CPU 1 for the load.
 package main
 
 import (
@@ -25,12 +25,12 @@ import (
 )
 
 const (
-	modems   = 1024 // in allowed
+	modems   = 1024 // inside allowed
 	file     = "modem.bin"
 	fileSize = 400
 )
 
-// The modems that count are in it, the flood is not.
+// Prefix of the modems that count; the flood is outside.
 var allowed = netip.MustParsePrefix("198.18.0.0/22")
 
 type settings struct {
@@ -46,22 +46,12 @@ func main() {
 	flag.StringVar(&s.dcs, "dcs", "bin/dcs", "the server's `binary`")
 	flag.Float64Var(&s.rate, "rate", 1000, "downloads of modems per `second`")
 	flag.Float64Var(&s.flood, "flood", 300_000, "requests of the flood per `second`")
-	flag.DurationVar(&s.duration, "duration", 4*time.Second, "for how `long`")
-	flag.IntVar(&s.rounds, "rounds", 3, "`number` of rounds for the cost of requests, of which the median counts")
-	out := flag.String("o", "", "write the tables to this `file` too")
-	flag.Parse()
-	var b bytes.Buffer
-	err := run(s, io.MultiWriter(os.Stdout, &b))
-	if err == nil && *out != "" {
-		err = os.WriteFile(*out, b.Bytes(), 0o644)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "flood:", err)
-		os.Exit(1)
-	}
+	flag.DurationVar(&s.duration, "duration", 4*time.Second, "how `long` downloads are begun")
+	flag.IntVar(&s.rounds, "rounds", 3, "`number` of rounds for the cost of requests; the median is reported")
+	rig.Main(s.run)
 }
 
-func run(s settings, w io.Writer) error {
+func (s settings) run(ctx context.Context, w io.Writer) error {
 	dcs, err := filepath.Abs(s.dcs)
 	if err != nil {
 		return err
@@ -75,11 +65,11 @@ func run(s settings, w io.Writer) error {
 	if err := os.WriteFile(filepath.Join(dir, file), bytes.Repeat([]byte{0xa5}, fileSize), 0o600); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, `# A flood beside modems
+	fmt.Fprintf(w, `# Modems during a flood
 
-%d modems begin %.0f downloads a second for %v; meanwhile a flood asks %.0f times a second and acknowledges nothing.
-A download has failed when none of three requests (after 1 s, 2 s) brought the file. The flood comes from
-many (60,000 addresses that no list allows, each time another port) or from few (16 addresses, which a rate of 5/s finds).
+%d modems begin %.0f downloads a second for %v; meanwhile a flood sends %.0f requests a second and acknowledges nothing.
+A download fails if none of three requests (repeated after 1 s and 2 s) brings the file. The flood comes from
+many sources (60,000 addresses outside the allow list, another port each time) or from few (16 addresses, which a rate of 5/s limits).
 Server on CPU 0, load on CPU 1, a veth between two network namespaces, a static file of %d octets.
 
 | flood | transport | limit | offered | served | failed | retries | p50 | p99 | flood answered | server's CPU s | RSS before → after |
@@ -100,7 +90,7 @@ Server on CPU 0, load on CPU 1, a veth between two network namespaces, a static 
 		{"few", "socket", "rate", 16, []string{"--rate", "5"}},
 		{"few", "xdp", "rate", 16, []string{"--rate", "5"}},
 	} {
-		r, err := s.flooded(dir, c.transport, c.sources, c.args)
+		r, err := s.flooded(ctx, dir, c.transport, c.sources, c.args)
 		if err != nil {
 			return fmt.Errorf("%s, %s, %s: %w", c.flood, c.transport, c.limit, err)
 		}
@@ -114,13 +104,13 @@ Server on CPU 0, load on CPU 1, a veth between two network namespaces, a static 
 			100*float64(r.FloodAnswers)/float64(max(r.Flood, 1)), r.cpu.Seconds(), r.before>>20, r.after>>20)
 	}
 	fmt.Fprintf(w, `
-A veth hands packets over on the CPU of the sender: what the XDP program drops costs CPU 1, the load's, as on a network card it
-costs the interrupt's.
+A veth hands packets over on the CPU of the sender: what the XDP program drops costs time of CPU 1, the load's. With a network card
+it is the CPU of the interrupt.
 
 ## What a million requests cost
 
-No flood; a closed loop of 128 transfers for %v, the median of %d rounds that took turns. *Process*: user and system time of the
-server. *CPU 0*: all time in which that processor was not idle, interrupts included.
+No flood; a closed loop of 128 transfers for %v, the median of %d interleaved rounds. *Process*: user and system time of the
+server. *CPU 0*: all time in which that CPU was not idle, interrupts included.
 
 | transport | files/s | process, s per million | CPU 0, s per million | p50 | failed |
 |---|--:|--:|--:|--:|--:|
@@ -128,7 +118,7 @@ server. *CPU 0*: all time in which that processor was not idle, interrupts inclu
 	costs := map[string][]cost{}
 	for range s.rounds {
 		for _, transport := range []string{"socket", "xdp"} {
-			c, err := s.cost(dir, transport)
+			c, err := s.cost(ctx, dir, transport)
 			if err != nil {
 				return fmt.Errorf("%s: %w", transport, err)
 			}
@@ -143,7 +133,7 @@ server. *CPU 0*: all time in which that processor was not idle, interrupts inclu
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\n- server: %s%s", version, rig.Facts("go run ./bench/flood "+strings.Join(os.Args[1:], " ")))
+	fmt.Fprintf(w, "\n- server: %s%s", version, rig.Facts(rig.Command()))
 	return nil
 }
 
@@ -159,7 +149,7 @@ func (s *settings) start(dir, transport string, args []string) (server, error) {
 	return server{v}, err
 }
 
-// used returns the processor time of the server, and its memory in octets.
+// used returns the CPU time of the server, and its memory in octets.
 func (v server) used() (time.Duration, int64, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", v.Cmd.Process.Pid))
 	if err != nil {
@@ -168,7 +158,7 @@ func (v server) used() (time.Duration, int64, error) {
 	_, rest, _ := strings.Cut(string(stat), ") ")
 	f := strings.Fields(rest)
 	if len(f) < 22 {
-		return 0, 0, errors.New("/proc/PID/stat is too short")
+		return 0, 0, errors.New("short /proc/PID/stat")
 	}
 	var n [3]int64
 	for i, at := range []int{11, 12, 21} { // utime, stime, rss, counted from the state
@@ -179,16 +169,16 @@ func (v server) used() (time.Duration, int64, error) {
 	return time.Duration(n[0]+n[1]) * (time.Second / 100), n[2] * int64(os.Getpagesize()), nil
 }
 
-// load puts a load on the server from the lab's other end.
-func (v server) load(cfg storm.Config) (r *storm.Result, err error) {
+// load runs a load on the server from the other end of the lab.
+func (v server) load(ctx context.Context, cfg storm.Config) (r *storm.Result, err error) {
 	cfg.Target = netip.AddrPortFrom(netlab.ServerAddr4, 69)
 	cfg.Interface, cfg.SourceMAC, cfg.GatewayMAC = netlab.Device, netlab.GatewayMAC, netlab.ServerMAC
 	cfg.CPU, cfg.Name, cfg.Net = rig.LoadCPU, file, netlab.ModemNet4
 	err = v.Lab.Load.Do(func() (err error) {
-		r, err = storm.Run(context.Background(), cfg)
+		r, err = storm.Run(ctx, cfg)
 		return err
 	})
-	return r, err
+	return r, errors.Join(err, ctx.Err())
 }
 
 type flooded struct {
@@ -197,7 +187,7 @@ type flooded struct {
 	before, after int64
 }
 
-func (s *settings) flooded(dir, transport string, sources int, args []string) (r flooded, err error) {
+func (s *settings) flooded(ctx context.Context, dir, transport string, sources int, args []string) (r flooded, err error) {
 	v, err := s.start(dir, transport, args)
 	if err != nil {
 		return r, err
@@ -205,7 +195,7 @@ func (s *settings) flooded(dir, transport string, sources int, args []string) (r
 	defer func() { err = errors.Join(err, v.Stop()) }()
 	warm := storm.Default()
 	warm.Modems, warm.Window, warm.Count = modems, 16, 2*modems
-	if _, err := v.load(warm); err != nil {
+	if _, err := v.load(ctx, warm); err != nil {
 		return r, err
 	}
 	begun, before, err := v.used()
@@ -220,7 +210,7 @@ func (s *settings) flooded(dir, transport string, sources int, args []string) (r
 	if sources > 0 {
 		cfg.Groups = append(cfg.Groups, storm.Group{Name: "flood", Modems: sources, Flood: s.flood, Duration: s.duration})
 	}
-	if r.Result, err = v.load(cfg); err != nil {
+	if r.Result, err = v.load(ctx, cfg); err != nil {
 		return r, err
 	}
 	ended, after, err := v.used()
@@ -233,7 +223,7 @@ type cost struct {
 	failed                         int
 }
 
-func (s *settings) cost(dir, transport string) (c cost, err error) {
+func (s *settings) cost(ctx context.Context, dir, transport string) (c cost, err error) {
 	v, err := s.start(dir, transport, nil)
 	if err != nil {
 		return c, err
@@ -249,7 +239,7 @@ func (s *settings) cost(dir, transport string) (c cost, err error) {
 	}
 	cfg := storm.Default()
 	cfg.Modems, cfg.Window, cfg.Duration = 60_000, 128, s.duration
-	r, err := v.load(cfg)
+	r, err := v.load(ctx, cfg)
 	if err != nil {
 		return c, err
 	}
@@ -259,7 +249,7 @@ func (s *settings) cost(dir, transport string) (c cost, err error) {
 	}
 	end, err := rig.Busy(rig.ServerCPU)
 	if r.Served == 0 {
-		return c, errors.Join(err, errors.New("nobody was served"))
+		return c, errors.Join(err, errors.New("no modem was served"))
 	}
 	millions := float64(r.Served) / 1e6
 	return cost{r.Rate, (ended - begun).Seconds() / millions, (end - busy).Seconds() / millions, r.Latency.P50, r.Failed + r.Wrong + r.Unfinished}, err

@@ -12,20 +12,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// insideFlag has the program do the job in the machine.
+// insideFlag makes the program run the job in the machine.
 const insideFlag = "-inside"
 
-// results is the serial line that results go to.
+// results is the serial line for results.
 const results = "/dev/ttyS1"
 
-// boot is the machine's init: it puts the host's files below its root, has the job done there, and turns the machine off.
+// boot is the machine's init: it mounts the host's files below its root, runs the job there, and turns the machine off.
 func boot() {
 	if err := bootUp(); err != nil {
 		fmt.Println("init:", err)
 		tell(line{Error: err.Error()})
 	}
 	unix.Sync()
-	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART) // qemu ends: it was told not to begin anew
+	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART) // qemu exits, as it runs with -no-reboot
 }
 
 func bootUp() error {
@@ -99,11 +99,11 @@ func loadModule(name string) error {
 	return unix.FinitModule(int(f.Fd()), "", flags)
 }
 
-// tell says something to the host.
+// tell sends a line to the host.
 func tell(l line) {
 	text, err := json.Marshal(l)
 	if err != nil {
-		panic(err) // of nothing but strings
+		panic(err) // consists of strings only
 	}
 	f, err := os.OpenFile(results, os.O_WRONLY|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -111,5 +111,5 @@ func tell(l line) {
 		return
 	}
 	_, _ = f.Write(append(text, '\n'))
-	_ = f.Close() // waits until it has been sent
+	_ = f.Close() // waits until everything has been sent
 }

@@ -16,14 +16,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A client is a modem that waits for each packet and says how often it had to repeat its own.
+// A client is a modem that waits for each packet and counts its retries.
 type client struct {
 	conn    *net.UDPConn
 	server  netip.AddrPort
 	retries int
 }
 
-// patience is how long a modem waits for an answer before it repeats what it sent. The machine is slow.
+// patience is how long a modem waits for an answer before it repeats its packet. The machine is slow.
 const patience = 4 * time.Second
 
 // newClients opens the sockets of clients in cli.
@@ -54,12 +54,12 @@ func newClients(n int, server netip.AddrPort) (all []*client, err error) {
 	return all, err
 }
 
-// load loads the static file (RFC 1350, RFC 2348). Each block is counted.
+// load fetches the static file (RFC 1350, RFC 2348). Each block is counted.
 func (c *client) load(want []byte, blocks *atomic.Int64) error {
 	defer c.conn.Close()
 	const size = 1428
 	send, to := fmt.Appendf(nil, "\x00\x01%s\x00octet\x00blksize\x00%d\x00", staticFile, size), c.server
-	next := uint16(0) // block that is waited for; 0: the OACK
+	next := uint16(0) // the next block; 0: the OACK
 	var got []byte
 	buf := make([]byte, 2048)
 	for tries := 0; ; {
@@ -89,12 +89,12 @@ func (c *client) load(want []byte, blocks *atomic.Int64) error {
 		return err
 	}
 	if !slices.Equal(got, want) {
-		return fmt.Errorf("other octets than it should have: %d of them, want %d", len(got), len(want))
+		return fmt.Errorf("wrong content: %d octets, want %d", len(got), len(want))
 	}
 	return nil
 }
 
-// answer waits for a block, or the OACK, and returns what it holds.
+// answer waits for a block, or the OACK, and returns its payload.
 func (c *client) answer(buf []byte, block uint16, from *netip.AddrPort) ([]byte, error) {
 	if err := c.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return nil, err
@@ -121,8 +121,8 @@ func (c *client) answer(buf []byte, block uint16, from *netip.AddrPort) ([]byte,
 	}
 }
 
-// loadAll has so many clients load the static file at once, calls then once a part of the blocks have come, and returns how many
-// retries the client needed that needed the most.
+// loadAll makes clients fetch the static file at once, calls then once a part of the blocks has arrived, and returns
+// the most retries that one of them needed.
 func loadAll(n int, server netip.AddrPort, part float64, then func() error) (retries int, err error) {
 	clients, err := newClients(n, server)
 	if err != nil {
@@ -147,7 +147,7 @@ func loadAll(n int, server netip.AddrPort, part float64, then func() error) (ret
 	}
 	if then != nil {
 		if err = then(); err == nil && int(blocks.Load()) >= total {
-			err = errors.New("all files had come before")
+			err = errors.New("all files were complete before")
 		}
 	}
 	<-ended

@@ -12,20 +12,21 @@ import (
 	"strings"
 )
 
-// A kernel is one of Debian's, unpacked.
+// A kernel is an unpacked kernel of Debian.
 type kernel struct {
 	version string // of the package
-	release string // as uname -r has it
+	release string // as uname -r
 	root    string // where the package is unpacked
 }
 
 // image returns the path of the kernel's image.
 func (k *kernel) image() string { return filepath.Join(k.root, "boot", "vmlinuz-"+k.release) }
 
-// meta is the package that depends on Debian's newest kernel, of the release and of its backports.
+// meta is the package that depends on the newest kernel of a Debian suite.
 var meta = regexp.MustCompile(`^linux-image-(?:(\d+)\.(\d+)-)?amd64$`)
 
-// findKernels returns the kernel of Debian's release and the newest of its backports, and downloads what the cache does not have.
+// findKernels returns the kernel of Debian's release and the newest of its backports. It downloads what the cache
+// lacks.
 func findKernels(ctx context.Context, cache string) ([]*kernel, error) {
 	cache, err := filepath.Abs(cache)
 	if err != nil {
@@ -55,10 +56,10 @@ func findKernels(ctx context.Context, cache string) ([]*kernel, error) {
 		}
 	}
 	if release == "" {
-		return nil, errors.New("no package linux-image-amd64: run apt-get update first")
+		return nil, errors.New("no package linux-image-amd64; run apt-get update first")
 	}
 	if newest == "" {
-		return nil, errors.New("no package linux-image-N.N-amd64: add Debian's backports and run apt-get update first")
+		return nil, errors.New("no package linux-image-N.N-amd64; add Debian's backports and run apt-get update first")
 	}
 	var all []*kernel
 	for _, name := range []string{release, newest} {
@@ -79,7 +80,7 @@ func unpack(ctx context.Context, cache, name string) (*kernel, error) {
 	}
 	depends := regexp.MustCompile(`(?m)^Depends: (linux-image-\S+)`).FindStringSubmatch(out)
 	if depends == nil {
-		return nil, fmt.Errorf("%s depends on no kernel", name)
+		return nil, fmt.Errorf("%s: no dependency on a kernel", name)
 	}
 	k := &kernel{release: strings.TrimPrefix(depends[1], "linux-image-")}
 	if k.version, err = output(exec.CommandContext(ctx, "apt-cache", "show", "--no-all-versions", depends[1])); err != nil {
@@ -87,7 +88,7 @@ func unpack(ctx context.Context, cache, name string) (*kernel, error) {
 	}
 	version := regexp.MustCompile(`(?m)^Version: (\S+)`).FindStringSubmatch(k.version)
 	if version == nil {
-		return nil, fmt.Errorf("%s has no version", depends[1])
+		return nil, fmt.Errorf("%s: no version", depends[1])
 	}
 	k.version = version[1]
 	k.root = filepath.Join(cache, depends[1]+"_"+strings.ReplaceAll(k.version, ":", "%3a"))
@@ -119,7 +120,7 @@ func unpack(ctx context.Context, cache, name string) (*kernel, error) {
 	return k, os.WriteFile(filepath.Join(k.root, "complete"), nil, 0o644)
 }
 
-// modules returns the files of modules and of those that they need, in the order of loading.
+// modules returns the files of modules and their dependencies in the order of loading.
 func (k *kernel) modules(ctx context.Context, names ...string) ([]string, error) {
 	out, err := output(exec.CommandContext(ctx, "modprobe", append([]string{"-d", k.root, "-S", k.release, "--show-depends", "-a"}, names...)...))
 	if err != nil {
@@ -137,7 +138,7 @@ func (k *kernel) modules(ctx context.Context, names ...string) ([]string, error)
 	return files, nil
 }
 
-// output runs a command and returns what it prints; the error has what it complains about.
+// output runs a command and returns its output; the error includes its standard error.
 func output(cmd *exec.Cmd) (string, error) {
 	var out, complaint strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &complaint

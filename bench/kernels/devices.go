@@ -1,21 +1,21 @@
 package main
 
-// A device is what stands between the network and the server's addresses: two hosts, srv and cli, are joined by two wires, v0–w0 and
-// v1–w1, and each has its own commands of ip for the rest.
+// A device is a network setup between the wires and the server's addresses. Two hosts, srv and cli, are joined by two
+// wires, v0–w0 and v1–w1; the rest is built by commands of ip for each host.
 type device struct {
 	name     string
 	srv, cli []string // commands of ip
-	// iface is what the operator gives as interface: with transport xdp; with auto it is left empty. Empty: nothing is given.
+	// iface is the interface key of the configuration: used with transport xdp, left empty with auto. Empty: none.
 	iface   string
 	listen  string   // address and port; empty: the default, all addresses
-	anycast bool     // modems ask for the address of a dummy
-	tagged  bool     // frames have tags of VLANs
-	below   []string // devices below the one with the addresses, beside the wires
-	beside  bool     // not in the frames, but beside them, as one veth hands them to another
-	l3mdev  bool     // sockets without a device of their own hear those of a VRF
+	anycast bool     // modems ask an address of a dummy device
+	tagged  bool     // frames carry VLAN tags
+	below   []string // devices below the one with the addresses, other than the wires
+	beside  bool     // the tag is metadata of the frame, as one veth hands it to another
+	l3mdev  bool     // sockets that are not bound to a device receive packets of a VRF
 }
 
-// The addresses of the hosts, of RFC 2544 and of the unique local ones.
+// Addresses of the hosts, from RFC 2544 and unique local addresses.
 const (
 	srv4, cli4 = "198.18.0.1", "198.18.0.2"
 	srv6, cli6 = "fd00:198:18::1", "fd00:198:18::2"
@@ -23,7 +23,7 @@ const (
 	anycast6   = "fd00:198:19::99"
 )
 
-// addresses are the commands that give a device the addresses of srv or cli.
+// addresses returns the commands that assign the addresses of srv or cli to a device.
 func addresses(dev, v4, v6 string) []string {
 	return []string{
 		"link set " + dev + " up",
@@ -32,7 +32,7 @@ func addresses(dev, v4, v6 string) []string {
 	}
 }
 
-// both returns the commands for both hosts: f gets the letter of a host's wires.
+// both returns the commands for both hosts; f gets the letter of a host's wires.
 func both(f func(wire string) []string, on func(wire string) string) (srv, cli []string) {
 	srv = append(f("v"), addresses(on("v"), srv4, srv6)...)
 	cli = append(f("w"), addresses(on("w"), cli4, cli6)...)
@@ -51,14 +51,14 @@ func bond(options string) func(wire string) []string {
 	}
 }
 
-// The options of bonds. The first member is the primary one on both sides, or both could wait for one another.
+// Options of bonds. The first member is the primary on both sides, as otherwise both could wait for one another.
 const (
 	activeBackup = "mode active-backup miimon 50"
 	balanceXor   = "mode balance-xor miimon 50 xmit_hash_policy layer3+4"
 	lacp         = "mode 802.3ad miimon 50 lacp_rate slow xmit_hash_policy layer3+4"
 )
 
-// devices returns the kinds of devices.
+// devices returns all devices.
 func devices() []device {
 	var all []device
 	add := func(d device, f func(wire string) []string, on func(wire string) string) {
@@ -111,5 +111,5 @@ func devices() []device {
 	return all
 }
 
-// teamMode stands among the commands of ip for what ip cannot do: the mode of a team is set by a program of its own.
+// teamMode is a pseudo-command among those of ip: a team's mode is set by another program.
 const teamMode = "team mode"

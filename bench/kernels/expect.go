@@ -1,7 +1,7 @@
 package main
 
-// expected are the outcomes by device: with the transports socket, xdp and auto, or when a member is pulled. Better is welcome, but what is to
-// go by sockets.
+// expected holds the outcomes by device with the transports socket, xdp and auto, or when a member is pulled. Better
+// outcomes pass, except where sockets are expected.
 var expected = map[string][]outcome{
 	"veth":                       {bySockets, byXDP, byXDP},
 	"bond active-backup":         {bySockets, byXDP, byXDP},
@@ -13,11 +13,11 @@ var expected = map[string][]outcome{
 	"VLAN on bond active-backup": {bySockets, byXDP, byXDP},
 	"VRF":                        {bySockets, byXDP, byXDP},
 	"dummy":                      {bySockets, byXDP, byXDP},
-	// XDP cannot see a tag that is kept beside the frame; sockets serve these.
+	// XDP does not see a tag in the frame's metadata; sockets serve these.
 	"VLAN, tags beside the frames": {bySockets, bySockets, bySockets},
 }
 
-// expect returns what a cell should be at least.
+// expect returns the least outcome that a cell should have.
 func (c *cell) expect() outcome {
 	if c.Transport == pulled {
 		return byXDP
@@ -30,7 +30,7 @@ func (c *cell) expect() outcome {
 	return byXDP
 }
 
-// worse reports whether a cell is worse than it should be.
+// worse reports whether a cell is worse than expected.
 func (c *cell) worse() bool {
 	return c.Outcome < c.expect() || c.Transport == "socket" && c.Outcome > bySockets
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// inside does the job in the machine.
+// inside runs the job in the machine.
 func inside(text string) error {
 	var j job
 	if err := json.Unmarshal([]byte(text), &j); err != nil {
@@ -66,12 +66,12 @@ func goTests(bin string) *tests {
 	return t
 }
 
-// transports are the columns of the table; pulled stands for them where a member is pulled.
+// transports are the columns of the table; pulled replaces them where a member is pulled.
 var transports = []string{"socket", "xdp", "auto"}
 
 const pulled = "member pulled"
 
-// cells tries a device with every transport, and tells what came of it.
+// cells runs a device with every transport and reports the outcomes.
 func (d *device) cells(j *job) error {
 	if err := d.make(); err != nil {
 		return err
@@ -86,7 +86,7 @@ func (d *device) cells(j *job) error {
 	return unmake()
 }
 
-// make makes the hosts, and waits until they reach one another.
+// make builds the hosts and waits until they reach one another.
 func (d *device) make() error {
 	err := ip("", "netns add srv", "netns add cli",
 		"link add v0 netns srv type veth peer w0 netns cli", "link add v1 netns srv type veth peer w1 netns cli")
@@ -99,7 +99,7 @@ func (d *device) make() error {
 		}
 	}
 	settings := map[string][]string{
-		// What comes by another device than the answer is expected from is no answer: it may have lost its tag.
+		// An answer from another device than expected does not count: it may have lost its tag.
 		"cli": {"net/ipv4/conf/all/rp_filter=1"},
 	}
 	if d.tagged {
@@ -133,13 +133,13 @@ func (d *device) make() error {
 			}
 		}
 		if err != nil {
-			return fmt.Errorf("the hosts do not reach one another: %w", err)
+			return fmt.Errorf("hosts do not reach one another: %w", err)
 		}
 	}
 	return nil
 }
 
-// targets are the addresses that modems ask.
+// targets returns the addresses that modems ask.
 func (d *device) targets() []string {
 	if d.anycast {
 		return []string{anycast, anycast6}
@@ -151,7 +151,7 @@ func unmake() error {
 	return ip("", "netns del srv", "netns del cli")
 }
 
-// ip carries out commands of ip in a host; empty: in the machine itself.
+// ip runs commands of ip in a host; empty: in the machine itself.
 func ip(host string, cmds ...string) error {
 	var batch []string
 	flush := func() error {
@@ -184,7 +184,7 @@ func ip(host string, cmds ...string) error {
 	return flush()
 }
 
-// in returns a command in a host.
+// in returns a command that runs in a host.
 func in(host, name string, args ...string) *exec.Cmd {
 	return exec.Command("ip", append([]string{"netns", "exec", host, name}, args...)...)
 }

@@ -16,20 +16,20 @@ import (
 	"dcs/bench/rig"
 )
 
-// A job is what is to be done in each machine. All paths are those of the host, whose files the machine sees.
+// A job is what each machine does. All paths are those of the host, whose files the machine sees.
 type job struct {
 	Self    string // this program
 	DCS     string
-	Tests   string // of package bpf
-	Dir     string // with the files to serve
+	Tests   string // test binary of package bpf
+	Dir     string // directory of the files to serve
 	Only    string
-	Modules string // root of the kernel's
+	Modules string // root of the kernel's modules
 }
 
-// withTests reports whether the tests of package bpf run too: only if they are asked for.
+// withTests reports whether the tests of package bpf run too, which is only on request.
 func (j *job) withTests() bool { return j.Only != "" && chosen("tests", j.Only) }
 
-// A line is what a machine tells.
+// A line is a message of a machine.
 type line struct {
 	Cell  *cell  `json:",omitempty"`
 	Tests *tests `json:",omitempty"`
@@ -37,7 +37,7 @@ type line struct {
 	Done  bool   `json:",omitempty"`
 }
 
-// prepare builds what the machines run, and writes what they serve.
+// prepare builds the machines' binaries and writes the files to serve.
 func prepare(ctx context.Context, s settings, dir string) (job, error) {
 	j := job{Dir: dir, Only: s.only}
 	var err error
@@ -45,7 +45,7 @@ func prepare(ctx context.Context, s settings, dir string) (job, error) {
 		return j, err
 	}
 	if _, err := os.Stat(j.DCS); err != nil {
-		return j, fmt.Errorf("%w; make build makes it", err)
+		return j, fmt.Errorf("%w; run make build", err)
 	}
 	if j.Self, err = rig.Build(ctx, dir, "./bench/kernels"); err != nil {
 		return j, err
@@ -72,10 +72,10 @@ type machine struct {
 	err   error
 }
 
-// early are the modules that it takes to see the files of the host.
+// early lists the modules for access to the host's files.
 var early = []string{"virtio_pci", "9pnet_virtio", "9p", "overlay"}
 
-// run boots the machine and listens to it until it ends.
+// run boots the machine and reads its results until it ends.
 func (m *machine) run(ctx context.Context, j job) error {
 	if err := os.MkdirAll(m.dir, 0o755); err != nil {
 		return err
@@ -116,12 +116,12 @@ func (m *machine) run(ctx context.Context, j job) error {
 		err = errors.Join(ended, context.Cause(ctx))
 	}
 	if err != nil {
-		return fmt.Errorf("%w; the console's last words:\n%s", err, tail(console.String(), 40))
+		return fmt.Errorf("%w; end of the console:\n%s", err, tail(console.String(), 40))
 	}
 	return nil
 }
 
-// accelerator returns what runs the machine's instructions.
+// accelerator returns qemu's accelerator.
 func accelerator() string {
 	if f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0); err == nil {
 		_ = f.Close()
@@ -130,7 +130,7 @@ func accelerator() string {
 	return "tcg,thread=multi"
 }
 
-// listen reads what the machine tells until it ends.
+// listen reads the machine's messages until it ends.
 func (m *machine) listen(r io.Reader) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
@@ -138,7 +138,7 @@ func (m *machine) listen(r io.Reader) error {
 	for lines.Scan() {
 		var l line
 		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
-			return fmt.Errorf("the machine says %q: %w", lines.Text(), err)
+			return fmt.Errorf("message of the machine %q: %w", lines.Text(), err)
 		}
 		switch {
 		case l.Cell != nil:
@@ -158,9 +158,9 @@ func (m *machine) listen(r io.Reader) error {
 	}
 	switch {
 	case !done:
-		return errors.New("the machine has ended before its time")
+		return errors.New("machine ended early")
 	case len(m.cells)+len(m.tests) == 0:
-		return errors.New("-only chooses nothing")
+		return errors.New("-only matches nothing")
 	}
 	return nil
 }
@@ -201,7 +201,8 @@ func (m *machine) writeInitrd(ctx context.Context, name string, j job) error {
 	return os.WriteFile(name, b.Bytes(), 0o644)
 }
 
-// An archive is a file of cpio in its "new ASCII" format (cpio(5)), as the kernel wants it (Documentation/driver-api/early-userspace).
+// An archive is a file in cpio's "new ASCII" format (cpio(5)), which the kernel requires
+// (Documentation/driver-api/early-userspace).
 type archive struct {
 	w     *bytes.Buffer
 	inode int

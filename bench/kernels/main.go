@@ -1,20 +1,18 @@
-// Command kernels boots Debian's kernels in virtual machines and has a server serve files in each of them: over every kind of network
-// device that operators put before a server, by every transport. It says by which way each file came, or with which words the server
-// refused, and its exit status is 1 where that is worse than expected.
+// Command kernels boots Debian's kernels in virtual machines and runs a server in each of them, on every kind of
+// network device that operators use, with every transport. It reports by which path each file arrived, or the error
+// with which the server refused to start. Its exit status is 1 if a result is worse than expected.
 //
-// It needs qemu-system-x86_64, which emulates the processor where there is no KVM, and apt-get with the package lists of Debian.
-// Nothing is installed: the kernels' packages are unpacked in a cache.
+// It needs qemu-system-x86_64, which emulates the CPU where KVM is missing, and apt-get with Debian's package lists.
+// Nothing is installed: the kernels' packages are unpacked into a cache.
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -26,9 +24,9 @@ import (
 type settings struct {
 	dcs   string
 	cache string
-	names string        // parts of the kernels' package names; empty: all
-	only  string        // parts of the devices' names, "member pulled" or "tests"; empty: all but the tests
-	limit time.Duration // of one virtual machine
+	names string        // substrings of kernel versions; empty: all
+	only  string        // substrings of device names, "member pulled" or "tests"; empty: all but the tests
+	limit time.Duration // for one virtual machine
 	show  bool
 }
 
@@ -46,30 +44,15 @@ func main() {
 	}
 	var s settings
 	flag.StringVar(&s.dcs, "dcs", "bin/dcs", "the server's `binary`")
-	flag.StringVar(&s.cache, "cache", "bin/kernels", "where the kernels are unpacked, a `directory`")
-	flag.StringVar(&s.names, "kernels", "", "only kernels whose version has one of these in it, a `list` with commas")
-	flag.StringVar(&s.only, "only", "", "only devices whose name has one of these in it, a `list` with commas; \"pulled\" are members that go down, \"tests\" those of package bpf")
+	flag.StringVar(&s.cache, "cache", "bin/kernels", "`directory` of the unpacked kernels")
+	flag.StringVar(&s.names, "kernels", "", "only kernels whose version contains an element of this comma-separated `list`")
+	flag.StringVar(&s.only, "only", "", "only devices whose name contains an element of this comma-separated `list`; \"pulled\": members that go down; \"tests\": the tests of package bpf")
 	flag.DurationVar(&s.limit, "limit", 10*time.Minute, "how `long` a virtual machine may run")
-	flag.BoolVar(&s.show, "v", false, "show what the machines say on their consoles")
-	out := flag.String("o", "", "write the tables to this `file` too")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	var b bytes.Buffer
-	err := run(ctx, s, io.MultiWriter(os.Stdout, &b))
-	if *out != "" && (err == nil || errors.Is(err, errWorse)) {
-		err = errors.Join(err, os.WriteFile(*out, b.Bytes(), 0o644))
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "kernels:", err)
-		os.Exit(1)
-	}
+	flag.BoolVar(&s.show, "v", false, "show the consoles of the machines")
+	rig.Main(s.run)
 }
 
-// errWorse is returned when a result is worse than expected.
-var errWorse = errors.New("results are worse than expected")
-
-func run(ctx context.Context, s settings, w io.Writer) error {
+func (s settings) run(ctx context.Context, w io.Writer) error {
 	begin := time.Now()
 	kernels, err := findKernels(ctx, s.cache)
 	if err != nil {
@@ -91,7 +74,7 @@ func run(ctx context.Context, s settings, w io.Writer) error {
 		}
 	}
 	if len(machines) == 0 {
-		return fmt.Errorf("no kernel has %q in its version", s.names)
+		return fmt.Errorf("no kernel version contains %q", s.names)
 	}
 	var all sync.WaitGroup
 	for _, m := range machines {
@@ -112,15 +95,15 @@ func run(ctx context.Context, s settings, w io.Writer) error {
 		return err
 	}
 	worse := report(w, machines)
-	fmt.Fprintf(w, "All of it took %.0f s, the kernels side by side.\n\n%s", time.Since(begin).Seconds(),
-		rig.Facts("go run ./bench/kernels "+strings.Join(os.Args[1:], " ")))
+	fmt.Fprintf(w, "Total time %.0f s, with the kernels in parallel.\n\n%s", time.Since(begin).Seconds(),
+		rig.Facts(rig.Command()))
 	if worse > 0 {
-		return fmt.Errorf("%d %w", worse, errWorse)
+		return rig.Missed(fmt.Errorf("%d results are worse than expected", worse))
 	}
 	return nil
 }
 
-// chosen reports whether a name has one of the parts in it, or there are none.
+// chosen reports whether a name contains one of the parts, or there are none.
 func chosen(name, parts string) bool {
 	for part := range strings.SplitSeq(parts, ",") {
 		if strings.Contains(name, part) {

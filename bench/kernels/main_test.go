@@ -2,11 +2,12 @@ package main
 
 import (
 	"bytes"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+
+	"dcs/bench/require"
 )
 
 // Every device has its expectations, and none is left of a device that is gone.
@@ -64,12 +65,7 @@ func TestSum(t *testing.T) {
 
 // Another program unpacks what is written for the kernel.
 func TestArchive(t *testing.T) {
-	if _, err := exec.LookPath("busybox"); err != nil {
-		if os.Getenv("DCS_REQUIRE_CLIENTS") != "" {
-			t.Fatal("busybox is missing, and DCS_REQUIRE_CLIENTS is set: make deps installs it")
-		}
-		t.Skip("there is no busybox, whose cpio is asked")
-	}
+	require.Program(t, "busybox") // its cpio is asked
 	var b bytes.Buffer
 	a := archive{w: &b}
 	a.dir("d")

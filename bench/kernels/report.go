@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// An outcome is what became of a cell, from the worst to the best.
+// An outcome is the result of a cell, from the worst to the best.
 type outcome int
 
 const (
@@ -41,7 +41,7 @@ func (c *cell) String() string {
 	return text
 }
 
-// tests are the tests of a package, run in a machine.
+// tests is the result of a package's tests in a machine.
 type tests struct {
 	Failed  bool
 	Detail  string
@@ -55,14 +55,14 @@ func (t *tests) String() string {
 	return fmt.Sprintf("the tests of package bpf pass: all programs load (%.0f s)", t.Seconds)
 }
 
-// report prints what the machines told, and returns how many cells are worse than expected.
+// report writes the machines' results and returns how many cells are worse than expected.
 func report(w io.Writer, machines []*machine) (worse int) {
 	fmt.Fprint(w, `# Debian's kernels, devices and transports
 
-Each kernel runs in a virtual machine. A server in its default configuration serves from one network namespace, over two veth wires, and
-busybox's tftp fetches files in another: one of 71 blocks over IPv4 and over IPv6, and a rendered one. Then eight modems at once fetch
-the first. All octets are compared, and the server's own counters say by which way the requests came. With transport xdp the interface
-is configured; with auto it is not.
+Each kernel runs in a virtual machine. A server in its default configuration runs in one network namespace, and busybox's tftp fetches
+files in another, over two veth wires: a file of 71 blocks over IPv4 and over IPv6, and a rendered one. Then eight modems fetch the first
+file at once. All octets are compared, and the server's counters show by which path the requests arrived. With transport xdp the
+interface is configured; with auto it is not.
 `)
 	for _, m := range machines {
 		fmt.Fprintf(w, "\n## Linux %s (package %s)\n\n| device | %s |\n|---|%s\n", m.kernel.release, m.kernel.version,
@@ -88,7 +88,7 @@ is configured; with auto it is not.
 		fmt.Fprintln(w)
 		for _, c := range m.cells {
 			if c.Transport == pulled {
-				fmt.Fprintf(w, "- %s, a member goes and comes while 50 modems load files: %s\n", c.Device, &c)
+				fmt.Fprintf(w, "- %s, a member goes down and up while 50 modems load files: %s\n", c.Device, &c)
 			}
 		}
 		for _, t := range m.tests {

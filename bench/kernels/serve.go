@@ -24,14 +24,14 @@ import (
 	"time"
 )
 
-// The files that are served. The static one has 71 blocks of 1428 octets, the last of them a short one.
+// Files that are served. The static one has 71 blocks of 1428 octets, the last of them short.
 const (
 	staticFile   = "image.bin"
 	staticSize   = 70*1428 + 123
 	renderedFile = "modem7.bin"
 )
 
-// template renders to files that anybody can check: no time stamp is in them, and no secret.
+// template renders to files that anybody can check: without a time stamp, and signed with an empty secret.
 const template = `Main ~ "^modem(?P<cpe>[0-9]+)\.bin$" {
     NetworkAccess 1;
     MaxCPE $cpe;
@@ -39,7 +39,7 @@ const template = `Main ~ "^modem(?P<cpe>[0-9]+)\.bin$" {
 }
 `
 
-// writeFiles writes what is served below a directory.
+// writeFiles writes the files below a directory.
 func writeFiles(dir string) error {
 	return errors.Join(
 		os.MkdirAll(filepath.Join(dir, "library"), 0o755), os.MkdirAll(filepath.Join(dir, "static"), 0o755), os.Chmod(dir, 0o755),
@@ -47,15 +47,15 @@ func writeFiles(dir string) error {
 		os.WriteFile(filepath.Join(dir, "static", staticFile), image(), 0o644))
 }
 
-// image returns what the static file holds.
+// image returns the content of the static file.
 func image() []byte {
 	b := make([]byte, staticSize)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(b)
 	return b
 }
 
-// rendered returns the file that a modem at cli4 gets, signed with an empty secret: MULPIv3.1 C.1.1.3, C.1.1.7, C.1.1.13, D.2.1, and
-// D.2.2 for the order in which the CMTS MIC covers them.
+// rendered returns the file for a modem at cli4, signed with an empty secret: MULPIv3.1 C.1.1.3, C.1.1.7, C.1.1.13,
+// D.2.1, and D.2.2 for the order of the CMTS MIC.
 func rendered() []byte {
 	addr := netip.MustParseAddr(cli4).As4()
 	access, cpes, modem := []byte{3, 1, 1}, []byte{18, 1, 7}, append([]byte{20, 4}, addr[:]...)
@@ -100,7 +100,7 @@ func (d *device) serve(j *job, transport string) (outcome, string) {
 	return way, ""
 }
 
-// show prints what the hosts' devices have come to, for who looks for the reason of a failure.
+// show prints the state of the hosts' devices, to find the reason of a failure.
 func show() {
 	for _, host := range []string{"srv", "cli"} {
 		for _, cmd := range []string{"ip -s -d link", "ip addr", "ip neigh", "cat /proc/net/bonding/*"} {
@@ -110,7 +110,7 @@ func show() {
 	}
 }
 
-// showCounts prints what the server has counted of packets.
+// showCounts prints the server's packet counters.
 func (s *server) showCounts() {
 	m, err := s.metrics()
 	if err != nil {
@@ -123,7 +123,7 @@ func (s *server) showCounts() {
 	}
 }
 
-// fetchAll fetches files by a client that is not ours, and returns by which way they came.
+// fetchAll fetches files with an independent client, and returns by which path they arrived.
 func (d *device) fetchAll(s *server) (outcome, error) {
 	targets := d.targets()
 	for _, f := range []struct {
@@ -138,7 +138,7 @@ func (d *device) fetchAll(s *server) (outcome, error) {
 			return failed, fmt.Errorf("%s from %s: %w", f.name, f.target, err)
 		}
 	}
-	// Of a bond or team, packets of some come by one member and those of others by the other.
+	// With a bond or team, some clients' packets arrive by one member and some by the other.
 	for _, target := range targets {
 		retries, err := loadAll(8, netip.AddrPortFrom(netip.MustParseAddr(target), 69), 0, nil)
 		if err == nil && retries > most {
@@ -152,7 +152,7 @@ func (d *device) fetchAll(s *server) (outcome, error) {
 	if err != nil {
 		return failed, err
 	}
-	// Of each static file there are a request, and an ACK of the OACK and of each of 71 blocks.
+	// Each static file takes a request, and ACKs of the OACK and of each of 71 blocks.
 	const least = (2 + 2*8) * (1 + 1 + 71)
 	received, steered := m.sum("dcs_xsk_packets_total", `what="received"`), m.sum("dcs_xdp_packets_total", `verdict="steer_xsk"`)
 	switch {
@@ -161,10 +161,10 @@ func (d *device) fetchAll(s *server) (outcome, error) {
 	case received >= least && m.sum("dcs_xdp_fallbacks_total", "") == 0:
 		return byXDP, nil
 	}
-	return failed, fmt.Errorf("%.0f packets were steered to AF_XDP and %.0f taken there, of %d at least", steered, received, least)
+	return failed, fmt.Errorf("%.0f packets steered to AF_XDP and %.0f received there, want at least %d", steered, received, least)
 }
 
-// fetch fetches a file by the TFTP client of busybox.
+// fetch fetches a file with busybox's TFTP client.
 func fetch(target, name string, want []byte) error {
 	to := filepath.Join(os.TempDir(), "fetched")
 	_ = os.Remove(to)
@@ -179,12 +179,12 @@ func fetch(target, name string, want []byte) error {
 		return err
 	}
 	if !bytes.Equal(got, want) {
-		return fmt.Errorf("other octets than it should have: %d of them, want %d", len(got), len(want))
+		return fmt.Errorf("wrong content: %d octets, want %d", len(got), len(want))
 	}
 	return nil
 }
 
-// A server is one that runs in srv.
+// A server runs in srv.
 type server struct {
 	cmd   *exec.Cmd
 	ended chan error
@@ -193,7 +193,7 @@ type server struct {
 	text bytes.Buffer
 }
 
-// A refusal is a server that ended by itself before it served.
+// A refusal is the error of a server that exited before it served.
 type refusal struct{ why string }
 
 func (r *refusal) Error() string { return "refused: " + r.why }
@@ -220,19 +220,19 @@ func start(j *job, args ...string) (*server, error) {
 			if err != nil {
 				return nil, &refusal{tail(s.log(), 1)}
 			}
-			return nil, errors.New("the server ended by itself")
+			return nil, errors.New("server exited")
 		case <-time.After(50 * time.Millisecond):
 		}
 		if _, err := s.get("/readyz"); err == nil {
 			return s, nil
 		} else if time.Now().After(end) {
 			_ = s.cmd.Process.Kill()
-			return nil, fmt.Errorf("not ready after a minute: %w; it says %s", err, tail(s.log(), 3))
+			return nil, fmt.Errorf("not ready after a minute: %w; log: %s", err, tail(s.log(), 3))
 		}
 	}
 }
 
-// Write takes what the server says.
+// Write receives the server's output.
 func (s *server) Write(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -245,20 +245,20 @@ func (s *server) log() string {
 	return s.text.String()
 }
 
-// chooses finds out whether the program was loaded that chooses a request's socket, as there is for workers that sockets alone serve.
+// chooses checks that the program was loaded that chooses a request's socket, as it is for workers with sockets only.
 func (s *server) chooses() error {
 	m, err := s.metrics()
 	if err == nil && m.sum("dcs_capability", `name="reuseport_bpf"`) == 0 {
-		err = errors.New("the program that chooses a request's socket was not loaded")
+		err = errors.New("reuseport program not loaded")
 	}
 	return err
 }
 
-// says waits until the server has said something.
+// says waits until the server has logged a text.
 func (s *server) says(text string) error {
 	for end := time.Now().Add(20 * time.Second); !strings.Contains(s.log(), text); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
-			return fmt.Errorf("the server does not say %s", text)
+			return fmt.Errorf("%q missing in the log", text)
 		}
 	}
 	return nil
@@ -272,11 +272,11 @@ func (s *server) stop() error {
 	case err := <-s.ended:
 		return err
 	case <-time.After(20 * time.Second):
-		return errors.Join(errors.New("the server does not end"), s.cmd.Process.Kill())
+		return errors.Join(errors.New("server does not stop"), s.cmd.Process.Kill())
 	}
 }
 
-// get fetches a page of the server's admin socket.
+// get fetches a page from the server's admin socket.
 func (s *server) get(path string) (string, error) {
 	client := http.Client{
 		Timeout: 20 * time.Second,
@@ -314,7 +314,7 @@ func (s *server) metrics() (samples, error) {
 	return m, nil
 }
 
-// sum adds up the samples of a metric that have a label.
+// sum adds up the samples of a metric with a label.
 func (m samples) sum(name, label string) float64 {
 	sum := 0.0
 	for _, l := range m {

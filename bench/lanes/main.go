@@ -1,6 +1,6 @@
-// Command lanes measures whether MD5 in lanes pays, at every batch size: the same server and the same renderer with
-// AVX-512, with AVX2, and without lanes (GODEBUG takes the instructions away; nothing is built anew), interleaved in one
-// run. It needs root for its network namespaces, and two CPUs. It fails where lanes are slower than no lanes.
+// Command lanes measures whether MD5 in lanes pays at every batch size: the same server and the same renderer with
+// AVX-512, with AVX2, and without lanes (GODEBUG disables the instructions in the same binary), interleaved in one run.
+// It needs root for its network namespaces, and two CPUs. Its exit status is 1 if lanes are slower than no lanes.
 package main
 
 import (
@@ -8,16 +8,15 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/cpu"
@@ -26,7 +25,7 @@ import (
 )
 
 type options struct {
-	dcs, out  string
+	dcs       string
 	rounds    int
 	length    time.Duration
 	quiet     time.Duration
@@ -34,43 +33,36 @@ type options struct {
 	windows   []int
 }
 
-// way is how MD5 is computed.
-type way struct {
+// A variant is a way to compute MD5.
+type variant struct {
 	name, godebug string
 	has           bool
 }
 
-func ways() []way {
+func variants() []variant {
 	x := &cpu.X86
-	return []way{
+	return []variant{
 		{"AVX-512", "", x.HasAVX512F && x.HasAVX512VL},
 		{"AVX2", "cpu.avx512f=off", x.HasAVX2},
-		{"none", "cpu.avx512f=off,cpu.avx2=off", true}, // the yardstick comes last
+		{"none", "cpu.avx512f=off,cpu.avx2=off", true}, // the baseline is last
 	}
 }
 
 func main() {
 	opt := options{windows: []int{1, 2, 4, 8, 16, 32, 64, 128, 256}}
-	flag.StringVar(&opt.dcs, "dcs", "", "`path` of the dcs binary (default: one is built)")
-	flag.StringVar(&opt.out, "o", "", "write the tables to this `file` too")
-	flag.IntVar(&opt.rounds, "rounds", 5, "rounds")
-	flag.DurationVar(&opt.length, "length", 500*time.Millisecond, "of one measurement")
-	flag.DurationVar(&opt.quiet, "quiet", 0, "wait at most this `time` before each round for the machine to have nothing else to do")
-	flag.Float64Var(&opt.tolerance, "tolerance", 0.03, "part that lanes may seem slower by")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, opt); err != nil {
-		fmt.Fprintln(os.Stderr, "lanes:", err)
-		os.Exit(1)
-	}
+	flag.StringVar(&opt.dcs, "dcs", "", "`path` of the dcs binary (default: build one)")
+	flag.IntVar(&opt.rounds, "rounds", 5, "`number` of rounds")
+	flag.DurationVar(&opt.length, "length", 500*time.Millisecond, "`time` of one measurement")
+	flag.DurationVar(&opt.quiet, "quiet", 0, "wait at most this `time` before each round for the machine to become idle")
+	flag.Float64Var(&opt.tolerance, "tolerance", 0.03, "`fraction` by which lanes may be slower without failing")
+	rig.Main(opt.run)
 }
 
-func run(ctx context.Context, opt options) (err error) {
-	var list []way
-	for _, w := range ways() {
-		if w.has {
-			list = append(list, w)
+func (opt options) run(ctx context.Context, w io.Writer) (err error) {
+	var list []variant
+	for _, v := range variants() {
+		if v.has {
+			list = append(list, v)
 		}
 	}
 	dir, err := os.MkdirTemp("", "dcs-lanes-")
@@ -78,18 +70,14 @@ func run(ctx context.Context, opt options) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if opt.dcs == "" {
-		if opt.dcs, err = rig.Build(ctx, dir, "./cmd/dcs"); err != nil {
-			return err
-		}
-	} else if opt.dcs, err = filepath.Abs(opt.dcs); err != nil {
+	if opt.dcs, err = rig.Binary(ctx, dir, opt.dcs); err != nil {
 		return err
 	}
 	var b strings.Builder
 	b.WriteString("# MD5 in lanes, and without\n\n")
-	b.WriteString("Lanes that a batch does not fill are not paid for: up to how many messages each kernel leaves to plain code is chosen in\n" +
-		"`render/md5x/lanes.go` (`few`) by the first table; the others show what comes of it. All in one run with rounds interleaved;\n" +
-		"medians of the rounds, of the ratios too.\n\n")
+	b.WriteString("A batch that fills few lanes is hashed by plain code: the first table is the basis for the limit of each kernel, `few` in\n" +
+		"`render/md5x/lanes.go`; the others show the effect. All figures are of one run with interleaved rounds: medians of the rounds,\n" +
+		"also of the ratios.\n\n")
 	if err := fewTable(ctx, &b, opt, dir); err != nil {
 		return err
 	}
@@ -101,19 +89,16 @@ func run(ctx context.Context, opt options) (err error) {
 	if err != nil {
 		return err
 	}
-	b.WriteString(rig.Facts("go run ./bench/lanes " + strings.Join(os.Args[1:], " ")))
-	fmt.Print(b.String())
-	if opt.out != "" {
-		if err := os.WriteFile(opt.out, []byte(b.String()), 0o644); err != nil {
-			return err
-		}
+	b.WriteString(rig.Facts(rig.Command()))
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return err
 	}
-	return errors.Join(slow1, slow2)
+	return rig.Missed(errors.Join(slow1, slow2))
 }
 
 var fewLine = regexp.MustCompile(`(?m)^BenchmarkFew/([^/\s]+)/(\d+)\S*\s+\d+\s+([\d.]+) ns/op`)
 
-// fewTable is MD5 alone, of few messages of six blocks each, by every kernel, whatever few says.
+// fewTable measures MD5 alone for a few messages of six blocks each, with every kernel, whatever few says.
 func fewTable(ctx context.Context, b *strings.Builder, opt options, dir string) error {
 	bin, err := testBinary(ctx, dir, "md5x", "./render/md5x")
 	if err != nil {
@@ -142,7 +127,7 @@ func fewTable(ctx context.Context, b *strings.Builder, opt options, dir string) 
 		}
 	}
 	if len(counts) == 0 {
-		return errors.New("BenchmarkFew printed nothing")
+		return errors.New("no output of BenchmarkFew")
 	}
 	b.WriteString("## Few messages, ns for all of them\n\n| messages |")
 	for _, k := range kernels {
@@ -165,7 +150,7 @@ func fewTable(ctx context.Context, b *strings.Builder, opt options, dir string) 
 	return nil
 }
 
-// testBinary builds a package's tests.
+// testBinary builds the tests of a package.
 func testBinary(ctx context.Context, dir, name, pkg string) (string, error) {
 	root, err := rig.Path()
 	if err != nil {
@@ -182,8 +167,8 @@ func testBinary(ctx context.Context, dir, name, pkg string) (string, error) {
 
 var benchLine = regexp.MustCompile(`(?m)^BenchmarkBatch/(\d+)\S*\s.*?([\d.]+) ns/file`)
 
-// renderTable is the renderer alone, a file of some 400 octets by the device.
-func renderTable(ctx context.Context, b *strings.Builder, list []way, opt options, dir string) (slow, err error) {
+// renderTable measures the renderer alone, with a file of about 400 octets per device.
+func renderTable(ctx context.Context, b *strings.Builder, list []variant, opt options, dir string) (slow, err error) {
 	root, err := rig.Path()
 	if err != nil {
 		return nil, err
@@ -192,7 +177,7 @@ func renderTable(ctx context.Context, b *strings.Builder, list []way, opt option
 	if err != nil {
 		return nil, err
 	}
-	rows := map[int][][]float64{} // by batch size and way: ns of each round
+	rows := map[int][][]float64{} // by batch size and variant: ns of each round
 	var sizes []int
 	for round := range opt.rounds {
 		for k := range list {
@@ -217,14 +202,14 @@ func renderTable(ctx context.Context, b *strings.Builder, list []way, opt option
 		}
 	}
 	if len(sizes) == 0 {
-		return nil, errors.New("the benchmark printed nothing")
+		return nil, errors.New("no output of the benchmark")
 	}
 	b.WriteString("## The renderer alone, ns a file\n\n")
 	return table(b, "files in the batch", list, sizes, rows, opt.tolerance, func(v, none float64) float64 { return none / v }), nil
 }
 
-// serverTable is the whole server, closed loop: a window of n makes batches of n at most.
-func serverTable(ctx context.Context, b *strings.Builder, list []way, opt options) (slow, err error) {
+// serverTable measures the whole server in a closed loop: a window of n makes batches of at most n.
+func serverTable(ctx context.Context, b *strings.Builder, list []variant, opt options) (slow, err error) {
 	r, err := rig.New(nil)
 	if err != nil {
 		return nil, err
@@ -256,11 +241,11 @@ func serverTable(ctx context.Context, b *strings.Builder, list []way, opt option
 		}
 	}
 	b.WriteString("## The server over sockets, files a second\n\n")
-	return table(b, "transfers under way", list, opt.windows, rows, opt.tolerance, func(v, none float64) float64 { return v / none }), nil
+	return table(b, "concurrent transfers", list, opt.windows, rows, opt.tolerance, func(v, none float64) float64 { return v / none }), nil
 }
 
-// table writes one; gain is how much faster than no lanes a figure is. The error says where that is below 1.
-func table(b *strings.Builder, what string, list []way, sizes []int, rows map[int][][]float64, tolerance float64, gain func(v, none float64) float64) error {
+// table writes a table; gain is the speed relative to no lanes. The error lists where it is below 1.
+func table(b *strings.Builder, what string, list []variant, sizes []int, rows map[int][][]float64, tolerance float64, gain func(v, none float64) float64) error {
 	last := len(list) - 1
 	fmt.Fprintf(b, "| %s |", what)
 	for k, w := range list {

@@ -6,7 +6,7 @@ import (
 )
 
 func TestTable(t *testing.T) {
-	list := []way{{name: "AVX-512"}, {name: "none"}}
+	list := []variant{{name: "AVX-512"}, {name: "none"}}
 	rows := map[int][][]float64{1: {{90, 110, 90}, {100, 100, 100}}, 16: {{300, 330, 270}, {100, 100, 90}}}
 	var b strings.Builder
 	err := table(&b, "n", list, []int{1, 16}, rows, 0.03, func(v, none float64) float64 { return v / none })

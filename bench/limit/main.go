@@ -1,10 +1,9 @@
-// Command limit is the yardstick of the benchmarks: it answers every read request with one and the same DATA
-// block, ignores everything else, keeps no state and renders nothing. What it reaches is what the sockets bear,
-// or, with -transport xdp, AF_XDP's rings.
+// Command limit is the baseline of the benchmarks: it answers every read request with the same DATA block, ignores
+// everything else, keeps no state and renders nothing. Its rate is the limit of sockets or, with -transport xdp, of
+// AF_XDP's rings.
 //
-// On sockets it receives and sends with recvmmsg and sendmmsg on one socket: the address of the question is, in the same
-// memory, the address of the answer. Acknowledgements are received like requests, for a TFTP server must
-// receive them too.
+// On sockets it receives and sends with recvmmsg and sendmmsg on one socket; the source address of a request is the
+// destination of its answer, in the same memory. ACKs are received like requests, as a TFTP server must do.
 package main
 
 import (
@@ -30,23 +29,23 @@ func main() {
 	listen := flag.String("listen", "127.0.0.1:6969", "`address:port` to answer from")
 	size := flag.Int("size", 400, "`bytes` of the block")
 	batch := flag.Int("batch", 64, "`messages` per system call")
-	other := flag.Bool("other-port", false, "answer from one other port instead of the port that was asked")
+	other := flag.Bool("other-port", false, "answer from another port than the request port")
 	transport := flag.String("transport", "socket", "`socket` or xdp")
-	iface := flag.String("interface", "", "`device` to answer on, over xdp")
-	busy := flag.Bool("busy-poll", false, "over xdp, do the device's receive work in the loop")
+	iface := flag.String("interface", "", "`device` of -transport xdp")
+	busy := flag.Bool("busy-poll", false, "busy-poll the device with -transport xdp")
 	flag.Parse()
 	fmt.Fprintln(os.Stderr, "limit:", run(*transport, *listen, *iface, *size, *batch, *other, *busy))
 	os.Exit(1)
 }
 
-// run returns only when it fails.
+// run returns only on an error.
 func run(transport, listen, iface string, size, batch int, other, busy bool) error {
 	addr, err := netip.ParseAddrPort(listen)
 	if err != nil {
 		return err
 	}
 	if size < 0 || size > 512 || batch < 1 || batch > 1024 {
-		return fmt.Errorf("size %d, batch %d: a size is 0 to 512, a batch 1 to 1024", size, batch)
+		return fmt.Errorf("size %d, batch %d: size must be 0 to 512, batch 1 to 1024", size, batch)
 	}
 	runtime.LockOSThread()
 	switch transport {
@@ -55,7 +54,7 @@ func run(transport, listen, iface string, size, batch int, other, busy bool) err
 	case "xdp":
 		return serveXDP(addr, iface, size, batch, busy)
 	}
-	return fmt.Errorf("transport %q: socket or xdp", transport)
+	return fmt.Errorf("transport %q: must be socket or xdp", transport)
 }
 
 // serve answers over sockets.
@@ -66,7 +65,7 @@ func serve(addr netip.AddrPort, size, batch int, other bool) error {
 	}
 	out := in
 	if other {
-		// Its acknowledgements are never read: they fill its buffer and are dropped there.
+		// Its ACKs are never read: they fill the buffer and are dropped.
 		if out, err = open(netip.AddrPortFrom(addr.Addr(), 0)); err != nil {
 			return err
 		}
@@ -94,9 +93,9 @@ func open(addr netip.AddrPort) (int, error) {
 	return fd, unix.Bind(fd, sa)
 }
 
-// respond never returns without an error. The system calls are raw: nothing else wants the processor.
+// respond returns only on an error. Its system calls are raw, as no other goroutine needs the processor.
 func respond(in, out, size, batch int) error {
-	const room = 128 // of a question that is looked at; the kernel cuts off the rest
+	const room = 128 // how much of a request is read; the kernel truncates the rest
 	block := append([]byte{0, opDATA, 0, 1}, make([]byte, size)...)
 	for i := range block[4:] {
 		block[4+i] = byte(i)
@@ -135,7 +134,7 @@ func respond(in, out, size, batch int) error {
 			if errno == 0 {
 				first += int(n)
 			} else if errno != unix.EINTR {
-				first++ // a modem that is gone is not our worry
+				first++ // that modem is gone
 			}
 		}
 	}

@@ -14,22 +14,22 @@ import (
 )
 
 const (
-	received  = 1 << 14 // as DCS has it
+	received  = 1 << 14 // as in DCS
 	sending   = 4096
 	frameSize = 2048
 	headers   = 14 + 20 + 8 // Ethernet without tags, IPv4 without options, UDP: what netlab's load sends
 )
 
-// serveXDP answers over AF_XDP, behind the program that steers packets to DCS. A question's own frame becomes the answer.
+// serveXDP answers over AF_XDP, with DCS's steering program. The frame of a request becomes its answer.
 func serveXDP(listen netip.AddrPort, iface string, size, batch int, busy bool) error {
 	ifi, err := net.InterfaceByName(iface)
 	if err != nil {
 		return err
 	}
 	if !listen.Addr().Is4() {
-		return fmt.Errorf("%v: over AF_XDP only IPv4 is answered", listen)
+		return fmt.Errorf("%v: AF_XDP supports IPv4 only", listen)
 	}
-	// What XDP passes on meets a port that is not closed.
+	// Packets that XDP passes to the kernel must find the port open.
 	if _, err := open(listen); err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func serveXDP(listen netip.AddrPort, iface string, size, batch int, busy bool) e
 	return answer(s, size, batch, busy)
 }
 
-// busyPoll sets what DCS sets.
+// busyPoll makes the same settings as DCS.
 func busyPoll(s *ring.Socket, iface string) error {
 	for file, value := range map[string]string{"napi_defer_hard_irqs": "2", "gro_flush_timeout": "200000"} {
 		if err := os.WriteFile("/sys/class/net/"+iface+"/"+file, []byte(value), 0); err != nil {
@@ -68,10 +68,10 @@ func busyPoll(s *ring.Socket, iface string) error {
 	return s.BusyPoll(64)
 }
 
-// answer never returns without an error.
+// answer returns only on an error.
 func answer(s *ring.Socket, size, batch int, busy bool) error {
 	mem := s.Memory()
-	spare := make([]uint64, 0, received+sending) // frames to be received into
+	spare := make([]uint64, 0, received+sending) // frames for the fill ring
 	for i := range received + sending {
 		spare = append(spare, uint64(i*frameSize))
 	}
@@ -79,7 +79,7 @@ func answer(s *ring.Socket, size, batch int, busy bool) error {
 	for i := range block[4:] {
 		block[4+i] = byte(i)
 	}
-	// Of the answer's checksums, what is the same for all.
+	// The constant part of the answers' checksums.
 	fixed := uint32(17) + 2*uint32(8+len(block))
 	for i := 0; i < len(block); i += 2 {
 		fixed += uint32(block[i]) << 8
@@ -130,7 +130,7 @@ func answer(s *ring.Socket, size, batch int, busy bool) error {
 	}
 }
 
-// reply makes a question's frame the answer and returns its length.
+// reply turns the frame of a request into the answer and returns its length.
 func reply(f, block []byte, fixed uint32) int {
 	h := (*[headers]byte)(f)
 	var mac [6]byte
@@ -154,12 +154,12 @@ func reply(f, block []byte, fixed uint32) int {
 	return headers + copy(f[headers:], block)
 }
 
-// fold returns the checksum that goes with a sum of words (RFC 1071).
+// fold returns the checksum for a sum of words (RFC 1071).
 func fold(s uint32) uint16 {
 	s = s>>16 + s&0xffff
 	s = s>>16 + s&0xffff
 	if s == 0xffff {
-		return 0xffff // 0 would say that there is none
+		return 0xffff // 0 would mean no checksum
 	}
 	return ^uint16(s)
 }

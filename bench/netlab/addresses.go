@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// address gives a device addresses, each in a /24 or a /64.
+// address assigns addresses to a device, each with a /24 or a /64.
 func address(device string, addrs ...netip.Addr) error {
 	link, err := netlink.LinkByName(device)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ethtoolSet carries out one ETHTOOL_S… command whose argument is a single number (linux/ethtool.h, struct ethtool_value).
+// ethtoolSet runs an ETHTOOL_S… command whose argument is a single number (linux/ethtool.h, struct ethtool_value).
 func ethtoolSet(name string, cmd, data uint32) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// The addresses of the host behind the load, and the load's own on that side.
+// The addresses of the host behind the load, and of the load on that side.
 var (
 	FarAddr4 = netip.MustParseAddr("198.19.1.2")
 	FarAddr6 = netip.MustParseAddr("fd00:198:19:1::2")
@@ -20,15 +20,15 @@ var (
 	nearMAC = net.HardwareAddr{2, 0, 0xc6, 0x13, 1, 1}
 )
 
-// Far makes the load a router, and returns a host behind it, over a link of that MTU, bytes: 1280 or more. It ends with the lab, and
-// a lab has one.
+// Far makes the load a router and returns a host behind it, over a link with that MTU in bytes: 1280 or more. It ends
+// with the lab; a lab can have one.
 func (l *Lab) Far(mtu int) (*Host, error) {
 	far, err := newHost()
 	if err != nil {
 		return nil, fmt.Errorf("netlab: %w", err)
 	}
 	l.far = far
-	const device = "far0" // of the router
+	const device = "far0" // on the router
 	if err := wire(end{l.Load, device, nearMAC}, end{far, Device, farMAC}, mtu, 1); err != nil {
 		return nil, fmt.Errorf("netlab: %w", err)
 	}

@@ -13,64 +13,64 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Faults says what the wire does to UDP packets; everything else (ARP, neighbour discovery) passes unharmed.
+// Faults configures what the wire does to UDP packets; everything else (ARP, neighbour discovery) is unaffected.
 type Faults struct {
-	Seed     uint64 // same seed and same packets in the same order: same faults
+	Seed     uint64 // equal seeds and packets give equal faults
 	ToServer Rates
 	ToLoad   Rates
 }
 
-// Rates are probabilities from 0 to 1, drawn for each packet on its own.
+// Rates are probabilities from 0 to 1, drawn independently for each packet.
 type Rates struct {
 	Drop      float64
 	Duplicate float64 // sent twice in a row
-	Reorder   float64 // held back until the third packet after it has passed, or for 5 ms
-	Corrupt   float64 // one bit behind the Ethernet header flipped
+	Reorder   float64 // delayed until three later packets have passed, or for 5 ms
+	Corrupt   float64 // one bit after the Ethernet header flipped
 }
 
 // FaultStats counts UDP packets in both directions.
 type FaultStats struct{ ToServer, ToLoad DirectionStats }
 
-// DirectionStats counts what happened to the UDP packets of one direction.
+// DirectionStats counts the faults of one direction.
 type DirectionStats struct{ Packets, Dropped, Duplicated, Reordered, Corrupted uint64 }
 
 const (
 	holdFor     = 5 * time.Millisecond
 	holdPackets = 3
-	heldMax     = 64
+	delayedMax  = 64
 )
 
-// lane carries one direction. decide and its callers know nothing of sockets, so that they can be tested as they are.
+// lane is one direction. decide and its callers are independent of sockets and can be tested alone.
 type lane struct {
-	rates Rates
-	rnd   *rand.PCG
-	held  []heldFrame
-	spare [][]byte
+	rates   Rates
+	rnd     *rand.PCG
+	delayed []delayedFrame
+	spare   [][]byte
 
 	packets, dropped, duplicated, reordered, corrupted atomic.Uint64
 }
 
-type heldFrame struct {
+type delayedFrame struct {
 	frame    []byte
-	left     int   // packets that still overtake it
+	left     int   // packets that have yet to overtake it
 	deadline int64 // ns
 }
 
 func newLane(r Rates, seed, stream uint64, mtu int) *lane {
-	l := &lane{rates: r, rnd: rand.NewPCG(seed, stream), held: make([]heldFrame, 0, heldMax)}
-	for range heldMax {
+	l := &lane{rates: r, rnd: rand.NewPCG(seed, stream), delayed: make([]delayedFrame, 0, delayedMax)}
+	for range delayedMax {
 		l.spare = append(l.spare, make([]byte, 0, mtu+14))
 	}
 	return l
 }
 
-// chance draws once, whatever p is, so that the draws of one fault do not depend on the rate of another.
+// chance always draws one number, so that the draws of one fault do not depend on the rate of another.
 func (l *lane) chance(p float64) bool {
 	return float64(l.rnd.Uint64()>>11)/(1<<53) < p
 }
 
-// pass hands the frame to send none, one or two times, now or in a later call. It may change the frame, and keeps no
-// reference to it.
+// pass calls send with the frame none, one or two times, now or in a later call. It may change the frame and does not
+// retain it.
 func (l *lane) pass(now int64, frame []byte, send func([]byte)) {
 	if !isUDP(frame) {
 		send(frame)
@@ -83,12 +83,12 @@ func (l *lane) pass(now int64, frame []byte, send func([]byte)) {
 	switch {
 	case drop:
 		l.dropped.Add(1)
-	case late && len(l.held) < heldMax:
+	case late && len(l.delayed) < delayedMax:
 		l.reordered.Add(1)
 		l.damage(frame, corrupt, bit)
 		b := append(l.spare[len(l.spare)-1][:0], frame...)
 		l.spare = l.spare[:len(l.spare)-1]
-		l.held = append(l.held, heldFrame{frame: b, left: holdPackets + 1, deadline: now + int64(holdFor)})
+		l.delayed = append(l.delayed, delayedFrame{frame: b, left: holdPackets + 1, deadline: now + int64(holdFor)})
 	default:
 		l.damage(frame, corrupt, bit)
 		send(frame)
@@ -97,8 +97,8 @@ func (l *lane) pass(now int64, frame []byte, send func([]byte)) {
 			send(frame)
 		}
 	}
-	for i := range l.held {
-		l.held[i].left--
+	for i := range l.delayed {
+		l.delayed[i].left--
 	}
 	l.release(now, send)
 }
@@ -113,18 +113,18 @@ func (l *lane) damage(frame []byte, corrupt bool, bit uint64) {
 	body[bit/8] ^= 1 << (bit % 8)
 }
 
-// release sends the held frames whose time has come.
+// release sends the delayed frames that are due.
 func (l *lane) release(now int64, send func([]byte)) {
-	keep := l.held[:0]
-	for _, h := range l.held {
+	rest := l.delayed[:0]
+	for _, h := range l.delayed {
 		if h.left > 0 && now < h.deadline {
-			keep = append(keep, h)
+			rest = append(rest, h)
 			continue
 		}
 		send(h.frame)
 		l.spare = append(l.spare, h.frame)
 	}
-	l.held = keep
+	l.delayed = rest
 }
 
 func (l *lane) stats() DirectionStats {
@@ -147,7 +147,7 @@ func isUDP(frame []byte) bool {
 	return false
 }
 
-// shim is the user-space wire: one thread that moves frames between two devices.
+// shim is a wire in user space: one thread that moves frames between two devices.
 type shim struct {
 	toServer, toLoad *lane
 	load, server     *afpacket.Socket
@@ -182,7 +182,7 @@ func (s *shim) forward(cfg Config) {
 	runtime.LockOSThread() // never unlocked: the thread may be pinned
 	defer close(s.done)
 	if cfg.Steer {
-		// Not being pinned costs speed, nothing else.
+		// Without pinning it is only slower.
 		_ = pin(cfg.FaultCPU)
 	}
 	toServer, toLoad := sender(s.server), sender(s.load)
@@ -208,7 +208,7 @@ func sender(to *afpacket.Socket) func([]byte) {
 	}
 }
 
-// move passes on at most a few batches, so that neither direction starves the other.
+// move forwards at most a few batches, so that neither direction starves the other.
 func move(now int64, from *afpacket.Socket, l *lane, send func([]byte)) bool {
 	n := 0
 	for ; n < 128; n++ {

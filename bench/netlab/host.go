@@ -12,13 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Host is a network namespace of its own, without a name: it ends with the last process that lives in it,
-// so nothing stays behind, not even after SIGKILL. All methods may be called from any goroutine.
+// Host is an anonymous network namespace: it ends with the last process in it, so nothing is left behind, not even
+// after SIGKILL. All methods may be called from any goroutine.
 type Host struct {
 	ns      *os.File
 	work    chan func()
 	done    chan struct{}
-	started []*os.Process // touched by the host's own thread only
+	started []*os.Process // accessed by the host's own thread only
 }
 
 func newHost() (*Host, error) {
@@ -31,9 +31,9 @@ func newHost() (*Host, error) {
 	return h, nil
 }
 
-// live is the host's own thread. It owns the namespace and is the parent thread of every process started in it:
-// the kernel's parent-death signal follows the thread, not the process. It is never unlocked, so it ends with the
-// goroutine and no other goroutine inherits its namespaces.
+// live is the host's own thread. It owns the namespace and is the parent thread of every process started in it: the
+// kernel's parent-death signal is tied to the thread, not the process. It is never unlocked, so it ends with the
+// goroutine, and no other goroutine inherits its namespaces.
 func (h *Host) live(ready chan<- error) {
 	runtime.LockOSThread()
 	defer close(h.done)
@@ -46,7 +46,7 @@ func (h *Host) live(ready chan<- error) {
 		f()
 	}
 	for _, p := range h.started {
-		_ = p.Kill() // one that was waited for already says so, and no other is hit
+		_ = p.Kill() // a process that was reaped already returns an error, and no other is hit
 	}
 }
 
@@ -54,7 +54,7 @@ func (h *Host) enter() error {
 	if err := unix.Unshare(unix.CLONE_NEWNET | unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("new network namespace: %w", err)
 	}
-	// A sysfs shows the devices of the namespace in which it was mounted.
+	// A sysfs shows the devices of the namespace it was mounted in.
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("private mounts: %w", err)
 	}
@@ -82,8 +82,8 @@ func (h *Host) close() error {
 	return h.ns.Close()
 }
 
-// Do runs f in the host's network namespace, on an operating-system thread that is used for nothing else.
-// Sockets that f opens stay in the namespace wherever they are used later; goroutines that f starts do not.
+// Do runs f in the host's network namespace, on a thread that is used for nothing else. Sockets that f opens stay in
+// the namespace wherever they are used later; goroutines that f starts do not.
 func (h *Host) Do(f func() error) error {
 	errc := make(chan error, 1)
 	go func() {
@@ -98,9 +98,9 @@ func (h *Host) Do(f func() error) error {
 }
 
 // Start starts cmd in the host on the given CPUs (all of them if none is given). The process is killed with all its
-// children when the lab is closed, and when the calling process ends, unless it has changed its own credentials since:
-// that makes the kernel forget whose death it dies with. It is the first process of a PID namespace, which is how its
-// children end with it; so a signal that it does not handle, SIGKILL apart, does not reach it.
+// children when the lab is closed, and when the calling process ends, unless it has changed its credentials since,
+// which clears the parent-death signal. It is the first process of a PID namespace, so that its children end with it;
+// signals that it does not handle do not reach it, except SIGKILL.
 func (h *Host) Start(cmd *exec.Cmd, cpus ...int) error {
 	return h.run(func() error {
 		if cmd.SysProcAttr == nil {
@@ -116,7 +116,7 @@ func (h *Host) Start(cmd *exec.Cmd, cpus ...int) error {
 			if err := pin(cpus...); err != nil {
 				return err
 			}
-			defer func() { _ = unix.SchedSetaffinity(0, &before) }() // it was allowed before
+			defer func() { _ = unix.SchedSetaffinity(0, &before) }() // restores a mask that was permitted before
 		}
 		if err := cmd.Start(); err != nil {
 			return err
@@ -134,12 +134,12 @@ func (h *Host) Run(cmd *exec.Cmd, cpus ...int) error {
 	return cmd.Wait()
 }
 
-// WriteFile writes one value under /sys or /proc/sys/net as the host sees them.
+// WriteFile writes a file under /sys or /proc/sys/net of the host.
 func (h *Host) WriteFile(name, value string) error {
 	return h.run(func() error { return os.WriteFile(name, []byte(value), 0o644) })
 }
 
-// ReadFile reads what WriteFile writes.
+// ReadFile reads a file as WriteFile writes it.
 func (h *Host) ReadFile(name string) (value string, err error) {
 	err = h.run(func() error {
 		b, err := os.ReadFile(name)
@@ -161,7 +161,7 @@ func pin(cpus ...int) error {
 	return nil
 }
 
-// PinProcess binds every thread that the calling process has, and those that it starts later, to the given CPUs.
+// PinProcess binds all threads of the calling process, including future ones, to the given CPUs.
 func PinProcess(cpus ...int) error {
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
@@ -183,7 +183,7 @@ func PinProcess(cpus ...int) error {
 	return nil
 }
 
-// cpuMask is the form of rps_cpus: hexadecimal, the lowest CPU in the lowest bit, commas between 32-bit words.
+// cpuMask returns the format of rps_cpus: hexadecimal, the lowest CPU in the lowest bit, commas between 32-bit words.
 func cpuMask(cpu int) string {
 	words := make([]string, cpu/32+1)
 	for i := range words {

@@ -1,14 +1,14 @@
-// Package netlab makes two hosts out of network namespaces, joined by a wire or more, for tests and benchmarks.
+// Package netlab builds two hosts from network namespaces, joined by one wire or more, for tests and benchmarks.
 //
-// The namespaces have no names and end with the process, so labs do not meet one another and leave nothing
-// behind. Links, addresses and routes are set by rtnetlink (github.com/vishvananda/netlink): it needs no
-// program on the machine, and can move one end of a veth pair into a namespace that only a file descriptor names.
+// The namespaces have no names and end with the process, so labs never conflict and leave nothing behind. Links,
+// addresses and routes are set by rtnetlink (github.com/vishvananda/netlink): it needs no program on the machine, and
+// can move one end of a veth pair into a namespace that only a file descriptor refers to.
 //
 //	load 198.19.0.2 fd00:198:19::2  ── wire ──  server 198.19.0.1 fd00:198:19::1
 //
-// The server reaches 198.18.0.0/16 and fd00:198:18::/64, the modems, through a gateway on the load's side that has
-// a hardware address and nothing else. Whoever opens the load's device by AF_PACKET sees the modems' packets, and the
-// load's own kernel, for which they are another host's, drops them at the door.
+// The server reaches the modems' networks, 198.18.0.0/16 and fd00:198:18::/64, through a gateway on the load's side
+// that is only a hardware address. An AF_PACKET socket on the load's device receives the modems' packets; the load's
+// own kernel drops them, as they are addressed to another host.
 package netlab
 
 import (
@@ -25,7 +25,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The addresses of every lab: those set aside for benchmarks by RFC 2544 and a part of the unique local ones.
+// Addresses of every lab, from the ranges for benchmarks (RFC 2544) and unique local addresses.
 var (
 	ServerAddr4 = netip.MustParseAddr("198.19.0.1")
 	ServerAddr6 = netip.MustParseAddr("fd00:198:19::1")
@@ -36,27 +36,27 @@ var (
 
 	ServerMAC  = net.HardwareAddr{2, 0, 0xc6, 0x13, 0, 1}
 	LoadMAC    = net.HardwareAddr{2, 0, 0xc6, 0x13, 0, 2}
-	GatewayMAC = net.HardwareAddr{2, 0, 0xc6, 0x12, 0, 1} // of the modems' gateway, which no kernel owns
+	GatewayMAC = net.HardwareAddr{2, 0, 0xc6, 0x12, 0, 1} // gateway to the modems, whose address no kernel owns
 
 	gateway4 = netip.MustParseAddr("198.19.0.3")
 	gateway6 = netip.MustParseAddr("fd00:198:19::3")
 )
 
-// Device is the name of the network device in both hosts.
+// Device is the name of the device in both hosts.
 const Device = "lab0"
 
-// Config describes a lab. The zero value is a plain wire without faults, 1500 bytes of MTU, and receive work done
-// by whichever CPU the kernel likes.
+// Config describes a lab. The zero value is a plain wire without faults, with an MTU of 1500 bytes, whose receive work
+// is done by any CPU.
 type Config struct {
-	MTU    int // bytes, default 1500; IPv6 asks for 1280 at least
+	MTU    int // bytes, default 1500; at least 1280
 	Queues int // receive and send queues of each device, default 1
 
-	// Steer has each host's receive work done by that host's CPU (RPS), as a network card's interrupt would have
-	// it. Without it a veth charges the receiver's work to the sender's CPU.
+	// Steer makes each host's CPU do that host's receive work (RPS), as the interrupt of a network card would.
+	// Otherwise a veth charges the receiver's work to the sender's CPU.
 	Steer              bool
 	ServerCPU, LoadCPU int
-	Faults             *Faults // between the hosts; nil: none
-	FaultCPU           int     // of the thread that forwards when there are faults; used when Steer is set
+	Faults             *Faults // nil: none
+	FaultCPU           int     // CPU of the thread that forwards packets with faults; used if Steer is set
 }
 
 // Lab is two hosts and the wire between them.
@@ -135,7 +135,7 @@ func (l *Lab) build(cfg Config) error {
 	return nil
 }
 
-// Close ends the processes started in the lab and removes it. What they printed is theirs; Wait on them to reap them.
+// Close kills the processes started in the lab and removes it. Call Wait on them to reap them.
 func (l *Lab) Close() error {
 	var errs []error
 	if l.shim != nil {
@@ -149,7 +149,7 @@ func (l *Lab) Close() error {
 	return errors.Join(errs...)
 }
 
-// FaultStats returns what the wire has done to the packets so far; zeros without faults.
+// FaultStats returns the faults so far; zeros without faults.
 func (l *Lab) FaultStats() FaultStats {
 	if l.shim == nil {
 		return FaultStats{}
@@ -163,8 +163,8 @@ type end struct {
 	mac  net.HardwareAddr
 }
 
-// wire joins two hosts with a veth pair whose devices compute their checksums and segment nothing, so that what an
-// AF_PACKET socket reads is what a cable would carry.
+// wire joins two hosts by a veth pair without checksum and segmentation offload, so that an AF_PACKET socket reads what
+// a cable would carry.
 func wire(a, b end, mtu, queues int) error {
 	err := a.host.run(func() error {
 		attrs := netlink.NewLinkAttrs()
@@ -191,8 +191,8 @@ func wire(a, b end, mtu, queues int) error {
 	return nil
 }
 
-// Wire joins the lab's hosts by another wire, whose devices have that name and those addresses. They find each other's hardware addresses
-// by asking.
+// Wire joins the lab's hosts by another wire, with the given device name and addresses. They use ARP and neighbour
+// discovery.
 func (l *Lab) Wire(name string, queues int, server, load []netip.Addr) error {
 	if err := wire(end{l.Load, name, nil}, end{l.Server, name, nil}, l.MTU, max(queues, 1)); err != nil {
 		return fmt.Errorf("netlab: %w", err)
@@ -224,8 +224,8 @@ func bringUp(name string) error {
 	return netlink.LinkSetUp(link)
 }
 
-// usable waits until the kernel has noticed that the wire has two ends, and that its address of IPv6 is its own: it does
-// both in the background, and loses packets before.
+// usable waits until the kernel has noticed that the link is up and the IPv6 address is no longer tentative. Both
+// happen in the background, and packets are lost before.
 func usable(own netip.Addr) error {
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 		link, err := netlink.LinkByName(Device)

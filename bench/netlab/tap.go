@@ -7,8 +7,9 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// Tap makes a device whose wire is a file (/dev/net/tun), for a virtual machine that the host starts, and gives it addresses, each
-// in a /24 or a /64. Without any it is to be a port of a bridge. It is down until the machine opens it, and ends with the host.
+// Tap makes a device whose wire is a file (/dev/net/tun), for a virtual machine that the host starts, and assigns it
+// addresses, each with a /24 or a /64; none for a port of a bridge. It is down until the machine opens it, and ends
+// with the host.
 func (h *Host) Tap(name string, addrs ...netip.Addr) error {
 	return h.run(func() error {
 		attrs := netlink.NewLinkAttrs()
@@ -24,7 +25,7 @@ func (h *Host) Tap(name string, addrs ...netip.Addr) error {
 	})
 }
 
-// Bridge makes a bridge of devices that the host has. It forwards from the start, groups of multicast that nobody has joined too.
+// Bridge makes a bridge of devices of the host. It forwards from the start, also multicast groups without members.
 func (h *Host) Bridge(name string, ports ...string) error {
 	return h.run(func() error {
 		attrs := netlink.NewLinkAttrs()
@@ -47,7 +48,7 @@ func (h *Host) Bridge(name string, ports ...string) error {
 	})
 }
 
-// Address gives a device of the host more addresses, each in a /24 or a /64.
+// Address assigns more addresses to a device of the host, each with a /24 or a /64.
 func (h *Host) Address(device string, addrs ...netip.Addr) error {
 	return h.run(func() error { return address(device, addrs...) })
 }

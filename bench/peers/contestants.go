@@ -11,7 +11,7 @@ import (
 	"dcs/bench/storm"
 )
 
-// contestant is one server with the settings that suit it best on one CPU.
+// contestant is a server with its best settings for one CPU.
 type contestant struct {
 	name    string
 	version string
@@ -20,14 +20,14 @@ type contestant struct {
 	file    string // name or template
 	verify  storm.Verifier
 	expect  []byte
-	windows []int // the best of them is found before the first round
-	xdp     bool  // holds its interface, so it gets a lab of its own
+	windows []int // candidates; the best is found before the first round
+	xdp     bool  // occupies its interface, so it gets a lab of its own
 
 	lab    *netlab.Lab
 	runs   uint64
 	window int
 	rounds []sample
-	open   [][]sample // rounds of each of openRates; xdp only
+	open   [][]sample // rounds at each of openRates; xdp only
 }
 
 const (
@@ -37,11 +37,11 @@ const (
 	before     = "before"
 )
 
-// servers makes the list. dir is scratch.
+// servers returns the contestants. dir is for their files.
 func servers(dir string, opt options) ([]*contestant, error) {
 	body := make([]byte, opt.size)
 	for i := range body {
-		body[i] = byte(i) // as the limit answers
+		body[i] = byte(i) // the same as limit's answer
 	}
 	root := filepath.Join(dir, "static")
 	if err := os.MkdirAll(root, 0o755); err != nil {
@@ -89,20 +89,20 @@ func servers(dir string, opt options) ([]*contestant, error) {
 			return nil, err
 		}
 		list = append(list,
-			// No log; the default of 50 transfers would leave modems hanging; DNS off. Without --tftp-no-blocksize it
-			// answers options, but none are asked for. It has no port to choose.
+			// No log, and no DNS; the default of 50 transfers would leave modems hanging. Without --tftp-no-blocksize
+			// it answers options, but none are requested. Its transfer ports cannot be configured.
 			&contestant{
 				name: "dnsmasq", version: debs.versions["dnsmasq-base"], port: 69, windows: wide,
 				cmd: debs.command("dnsmasq-base", "usr/sbin/dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null",
 					"--user=root", "--pid-file=", "--port=0", "--enable-tftp", "--tftp-root="+root, "--tftp-max=65535",
 					"--listen-address="+addr, "--bind-interfaces", "--log-facility=/dev/null", "--quiet-tftp"),
 			},
-			// A process for each request; from a directory that it has changed its root to, and without a log.
+			// One process per request; it chroots to its directory, and writes no log.
 			&contestant{
 				name: "tftpd-hpa", version: debs.versions["tftpd-hpa"], port: 1072, windows: narrow,
 				cmd: debs.command("tftpd-hpa", "usr/sbin/in.tftpd", "-L", "-a", at(1072), "-u", "root", "-s", root),
 			},
-			// A thread for each request; the default of 100 threads is below what a window may ask for at once.
+			// One thread per request; the default of 100 threads is less than a window may request at once.
 			&contestant{
 				name: "atftpd", version: debs.versions["atftpd"], port: 1073, windows: narrow,
 				cmd: debs.command("atftpd", "usr/sbin/atftpd", "--daemon", "--no-fork", "--bind-address", addr,
@@ -119,7 +119,7 @@ func servers(dir string, opt options) ([]*contestant, error) {
 	return list, nil
 }
 
-// wideWindows are those of servers that bear many downloads at once.
+// wideWindows are for servers that handle many downloads at once.
 func wideWindows(opt options) []int {
 	if opt.window > 0 {
 		return []int{opt.window}
@@ -127,7 +127,7 @@ func wideWindows(opt options) []int {
 	return []int{64, 128, 256, 512}
 }
 
-// versionOf makes the contestants of one binary of dcs, at ports from first on.
+// versionOf returns the contestants for one dcs binary, on ports from first.
 func versionOf(name, path string, opt options, first uint16, at func(uint16) string, static, secret string) ([]*contestant, error) {
 	bin, err := filepath.Abs(path)
 	if err != nil {

@@ -7,24 +7,22 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"dcs/bench/netlab"
+	"dcs/bench/require"
+	"dcs/bench/rig"
 	"dcs/bench/storm"
 )
 
 // dcs returns the server's binary: $DCS_BINARY, or one built from the tree.
 func dcs(t *testing.T) string {
 	t.Helper()
-	if bin := os.Getenv("DCS_BINARY"); bin != "" {
-		return bin
-	}
-	bin := filepath.Join(t.TempDir(), "dcs")
-	if out, err := exec.Command("go", "build", "-o", bin, "dcs/cmd/dcs").CombinedOutput(); err != nil {
-		t.Fatalf("build dcs: %v\n%s", err, out)
+	bin, err := rig.Binary(t.Context(), t.TempDir(), os.Getenv("DCS_BINARY"))
+	if err != nil {
+		t.Fatal(err)
 	}
 	return bin
 }
@@ -32,6 +30,7 @@ func dcs(t *testing.T) string {
 // TestWorstHour is the storm that DCS is made for: 65,536 modems ask within one second for files of their own, and the
 // wire loses 5 % each way. The modems' waits are shortened, as is the test.
 func TestWorstHour(t *testing.T) {
+	require.Long(t, "a run of every contestant")
 	lossy := netlab.Rates{Drop: 0.05}
 	lab := netlab.ForTest(t, netlab.Config{Faults: &netlab.Faults{Seed: 1, ToServer: lossy, ToLoad: lossy}})
 	c := contestant{lab: lab, port: 1070, file: "isrrip{cpe}bw{tier}.bin", verify: verifier(unixNow)}
@@ -70,23 +69,20 @@ func TestWorstHour(t *testing.T) {
 }
 
 func TestWholeRun(t *testing.T) {
+	require.Long(t, "a run of every contestant")
 	netlab.ForTest(t, netlab.Config{}) // decides whether to skip
 	bin := dcs(t)
 	opt := options{
 		dcs: bin, before: bin, window: 64, library: "library", name: "isrrip{cpe}bw{tier}.bin",
 		rounds: 1, size: 400, length: 100 * time.Millisecond, xdp: true,
-		out: filepath.Join(t.TempDir(), "table.md"),
 	}
-	if err := run(context.Background(), opt); err != nil {
-		t.Fatal(err)
-	}
-	b, err := os.ReadFile(opt.out)
-	if err != nil {
+	var b strings.Builder
+	if err := opt.run(t.Context(), &b); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"\n| limit |", "\n| dcs, rendered |", "\n| dcs, static |", "\n| limit, AF_XDP |", "\n| dcs, AF_XDP, rendered |", "\n| dcs, AF_XDP, rendered | 150000 |", "\n| before, static | 64 |", "\n## Against before\n", "\n- kernel: Linux"} {
-		if !strings.Contains(string(b), want) {
-			t.Errorf("%q is missing in\n%s", want, b)
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, &b)
 		}
 	}
 }

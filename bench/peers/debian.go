@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// The peers' packages and the libraries of them that a plain Debian does not have. They are unpacked, never installed:
-// installing would start daemons, and tftpd-hpa and atftpd conflict over one file name.
+// The peers' packages, and libraries that a minimal Debian lacks. They are unpacked, never installed: installing would
+// start daemons, and tftpd-hpa and atftpd conflict over a file.
 var packages = []string{
 	"dnsmasq-base", "tftpd-hpa", "atftpd",
 	"libwrap0", "libnsl2", "libtirpc3", "libpcre2-8-0",
@@ -18,13 +18,13 @@ var packages = []string{
 	"libedit2", "libbsd0", "libmd0", "libdbus-1-3", "libidn2-0", "libhogweed6", "libnettle8", "libgmp10",
 }
 
-// debian is a directory with each package unpacked below its name.
+// debian is a directory with each package unpacked in a directory of its name.
 type debian struct {
 	dir      string
 	versions map[string]string
 }
 
-// unpack downloads what dir does not have yet and unpacks it.
+// unpack downloads and unpacks packages that dir lacks.
 func unpack(dir string) (*debian, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -69,7 +69,7 @@ func (d *debian) archive(name string) (string, error) {
 	return found[0], nil
 }
 
-// command runs a program of a package with the unpacked libraries.
+// command returns a command for a program of a package, with the unpacked libraries.
 func (d *debian) command(pkg, program string, args ...string) *exec.Cmd {
 	var libs []string
 	for _, p := range packages {

@@ -1,7 +1,7 @@
-// Command peers measures DCS against what a user would pick instead (dnsmasq, tftpd-hpa, atftpd) and against the
-// limit, all in one run: server on CPU 0, load on CPU 1, two hosts of bench/netlab, rounds interleaved so that a
-// disturbance meets all of them. Over AF_XDP, dcs and its limit have a wire of their own each, and are offered more than
-// they bear as well. It prints a table of ratios. It needs root, two CPUs, and Debian's apt-get and dpkg.
+// Command peers measures DCS against its alternatives (dnsmasq, tftpd-hpa, atftpd) and against the limit, all in one
+// run: server on CPU 0, load on CPU 1, two hosts of bench/netlab, interleaved rounds, so that a disturbance affects all
+// of them. Over AF_XDP, dcs and the limit have a wire of their own each, and are also offered more than they can serve.
+// It prints a table of ratios. It needs root, two CPUs, and Debian's apt-get and dpkg.
 package main
 
 import (
@@ -9,13 +9,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"time"
 
 	"dcs/bench/netlab"
@@ -25,16 +24,16 @@ import (
 
 const serverCPU, loadCPU = rig.ServerCPU, rig.LoadCPU
 
-// openRates are offered in open loop to the contestants over AF_XDP, requests per second: more than any of them bears, and more
-// than sockets bear calmly.
+// openRates are the rates offered in open loop over AF_XDP, in requests per second: one above what any contestant can
+// serve, and one above what sockets serve without queueing.
 var openRates = []float64{400_000, 150_000}
 
 type options struct {
-	dcs, before, library, name, debs, out string
-	dcsArgs                               []string
-	peers, steer, xdp, busy, closed       bool
-	rounds, size, window                  int
-	length, quiet                         time.Duration
+	dcs, before, library, name, debs string
+	dcsArgs                          []string
+	peers, steer, xdp, busy, closed  bool
+	rounds, size, window             int
+	length, quiet                    time.Duration
 }
 
 // sample is one round of one contestant.
@@ -42,43 +41,38 @@ type sample struct {
 	*storm.Result
 	serverBusy float64 // of the server's CPU, 0 to 1, interrupts included
 	perFile    float64 // µs of the server's CPU
-	others     float64 // what the busier of the two CPUs did just before the round, 0 to 1
+	others     float64 // load of the busier CPU just before the round, 0 to 1
 }
 
 func main() {
 	var opt options
 	dcsArgs := ""
 	cache, _ := os.UserCacheDir()
-	flag.StringVar(&opt.dcs, "dcs", "", "`path` of the dcs binary; empty: leave it out")
-	flag.StringVar(&opt.before, "before", "", "`path` of an earlier dcs binary, to compare the other with")
-	flag.StringVar(&dcsArgs, "dcs-args", "", "further `arguments` of dcs serve, divided by spaces")
+	flag.StringVar(&opt.dcs, "dcs", "", "`path` of the dcs binary (default: without dcs)")
+	flag.StringVar(&opt.before, "before", "", "`path` of an earlier dcs binary, for comparison")
+	flag.StringVar(&dcsArgs, "dcs-args", "", "more `arguments` of dcs serve, separated by spaces")
 	flag.StringVar(&opt.library, "library", "bench/peers/library", "`directory` of the template that dcs renders")
-	flag.StringVar(&opt.name, "name", "isrrip{cpe}bw{tier}.bin", "`template` of the names that are asked for there")
-	flag.BoolVar(&opt.peers, "peers", true, "run the peers too")
-	flag.StringVar(&opt.debs, "debs", filepath.Join(cache, "dcs-peers"), "`directory` that the peers' packages are kept in")
-	flag.StringVar(&opt.out, "o", "", "write the table to this `file` too")
+	flag.StringVar(&opt.name, "name", "isrrip{cpe}bw{tier}.bin", "`template` of the names of rendered files")
+	flag.BoolVar(&opt.peers, "peers", true, "include the peers")
+	flag.StringVar(&opt.debs, "debs", filepath.Join(cache, "dcs-peers"), "cache `directory` of the peers' packages")
 	flag.BoolVar(&opt.steer, "steer", false, "charge receive work to the receiver's CPU by RPS (see bench/results/README.md)")
-	flag.BoolVar(&opt.xdp, "xdp", true, "run the limit and dcs over AF_XDP too")
-	flag.BoolVar(&opt.closed, "closed", false, "measure in closed loop alone, also over AF_XDP")
-	flag.BoolVar(&opt.busy, "busy-poll", false, "have the limit over AF_XDP do the device's receive work")
-	flag.IntVar(&opt.rounds, "rounds", 5, "rounds")
-	flag.IntVar(&opt.window, "window", 0, "downloads at once of the limit and of dcs; 0: of some, those that are best for each")
+	flag.BoolVar(&opt.xdp, "xdp", true, "include the limit and dcs over AF_XDP")
+	flag.BoolVar(&opt.closed, "closed", false, "closed loop only, also over AF_XDP")
+	flag.BoolVar(&opt.busy, "busy-poll", false, "busy-poll the device in the limit over AF_XDP")
+	flag.IntVar(&opt.rounds, "rounds", 5, "`number` of rounds")
+	flag.IntVar(&opt.window, "window", 0, "concurrent downloads of the limit and of dcs; 0: the best of several for each")
 	flag.IntVar(&opt.size, "size", 400, "`bytes` of the static file")
-	flag.DurationVar(&opt.length, "length", time.Second, "of one contestant's round")
-	flag.DurationVar(&opt.quiet, "quiet", 0, "wait at most this `time` before each round for the machine to have nothing else to do")
-	flag.Parse()
-	opt.dcsArgs = strings.Fields(dcsArgs)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, opt); err != nil {
-		fmt.Fprintln(os.Stderr, "peers:", err)
-		os.Exit(1)
-	}
+	flag.DurationVar(&opt.length, "length", time.Second, "`time` of one contestant's round")
+	flag.DurationVar(&opt.quiet, "quiet", 0, "wait at most this `time` before each round for the machine to become idle")
+	rig.Main(func(ctx context.Context, w io.Writer) error {
+		opt.dcsArgs = strings.Fields(dcsArgs)
+		return opt.run(ctx, w)
+	})
 }
 
-func run(ctx context.Context, opt options) (err error) {
+func (opt options) run(ctx context.Context, w io.Writer) (err error) {
 	if runtime.NumCPU() < 2 {
-		return errors.New("two CPUs are needed: one for the server, one for the load")
+		return errors.New("two CPUs required: one for the server, one for the load")
 	}
 	if opt.rounds < 1 || opt.size < 1 || opt.size > 511 {
 		return errors.New("rounds must be at least 1, the size 1 to 511")
@@ -140,7 +134,7 @@ func run(ctx context.Context, opt options) (err error) {
 	}
 	for round := range opt.rounds {
 		for i := range list {
-			c := list[(round+i)%len(list)] // nobody always follows the same one
+			c := list[(round+i)%len(list)] // rotate, so that no contestant always follows the same one
 			others, err := rig.Quiet(ctx, opt.quiet)
 			if err != nil {
 				return err
@@ -151,7 +145,7 @@ func run(ctx context.Context, opt options) (err error) {
 			}
 			s.others = others
 			c.rounds = append(c.rounds, s)
-			fmt.Fprintf(os.Stderr, "round %d: %-21s %8.0f files/s, server %3.0f %%, load %3.0f %% busy; others before it %3.0f %%\n",
+			fmt.Fprintf(os.Stderr, "round %d: %-21s %8.0f files/s, server %3.0f %%, load %3.0f %% busy; others before %3.0f %%\n",
 				round+1, c.name, s.Rate, 100*s.serverBusy, 100*s.Busy, 100*s.others)
 			if !c.xdp || opt.closed {
 				continue
@@ -169,12 +163,8 @@ func run(ctx context.Context, opt options) (err error) {
 			}
 		}
 	}
-	text := report(list, opt)
-	fmt.Print(text)
-	if opt.out != "" {
-		return os.WriteFile(opt.out, []byte(text), 0o644)
-	}
-	return nil
+	_, err = io.WriteString(w, report(list, opt))
+	return err
 }
 
 func (c *contestant) config(window int) storm.Config {
@@ -182,11 +172,11 @@ func (c *contestant) config(window int) storm.Config {
 	cfg.Target = netip.AddrPortFrom(netlab.ServerAddr4, c.port)
 	cfg.Interface, cfg.SourceMAC, cfg.GatewayMAC = netlab.Device, netlab.GatewayMAC, netlab.ServerMAC
 	cfg.CPU = loadCPU
-	// Other ports each time: a server may still repeat blocks of an earlier run.
+	// Ports differ in each run: a server may still repeat blocks of an earlier one.
 	c.runs++
 	cfg.Seed = uint64(c.port)<<32 | c.runs
 	cfg.Window, cfg.Name, cfg.Expect, cfg.Verify = window, c.file, c.expect, c.verify
-	// A lost packet must not idle a place in the window for four seconds.
+	// A lost packet must not block a place in the window for four seconds.
 	cfg.Backoff = []time.Duration{200 * time.Millisecond}
 	cfg.Restarts = 0
 	return cfg
@@ -200,7 +190,7 @@ func (c *contestant) load(ctx context.Context, cfg storm.Config) (res *storm.Res
 	return res, errors.Join(err, ctx.Err())
 }
 
-// ready waits until the server answers rightly, ten seconds at most.
+// ready waits until the server answers correctly, at most ten seconds.
 func (c *contestant) ready(ctx context.Context) error {
 	cfg := c.config(1)
 	cfg.Count, cfg.Retries = 1, 50
@@ -211,12 +201,12 @@ func (c *contestant) ready(ctx context.Context) error {
 	if res.Served != 1 {
 		var b strings.Builder
 		_ = res.Text(&b)
-		return fmt.Errorf("%s does not serve %s:\n%s", c.name, c.file, &b)
+		return fmt.Errorf("%s did not serve %s:\n%s", c.name, c.file, &b)
 	}
 	return nil
 }
 
-// calibrate finds the window with the highest rate. One that makes downloads fail is too large for the server.
+// calibrate finds the window with the highest rate. A window in which downloads fail is too large.
 func (c *contestant) calibrate(ctx context.Context) error {
 	best := 0.0
 	for _, w := range c.windows {
@@ -234,7 +224,7 @@ func (c *contestant) calibrate(ctx context.Context) error {
 	return nil
 }
 
-// measure runs a closed loop, or with a rate an open one.
+// measure runs a closed loop or, with a rate, an open one.
 func (c *contestant) measure(ctx context.Context, window int, rate float64, length time.Duration) (sample, error) {
 	cfg := c.config(window)
 	cfg.Rate = rate

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -11,12 +10,12 @@ import (
 	"dcs/bench/rig"
 )
 
-// report writes the table as Markdown. The reader of a ratio looks for what it was measured on, so that comes along.
+// report returns the tables as Markdown, with what they were measured on.
 func report(list []*contestant, opt options) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Files a second, closed loop\n\n")
 	fmt.Fprintf(&b, "Server on CPU %d, load on CPU %d, veth between network namespaces, static file of %d bytes.\n", serverCPU, loadCPU, opt.size)
-	fmt.Fprintf(&b, "Medians of %d interleaved rounds of %s, of the ratios too; the range is that of the rounds.\n\n", opt.rounds, opt.length)
+	fmt.Fprintf(&b, "Medians of %d interleaved rounds of %s, also of the ratios; the range is that of the rounds.\n\n", opt.rounds, opt.length)
 	peer := bestPeer(list)
 	fmt.Fprintf(&b, "| server | window | files/s | range | of the limit | × best peer | p50 µs | p99 µs | server CPU | µs of it a file | load busy | retries | failed |\n")
 	fmt.Fprintf(&b, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
@@ -54,16 +53,16 @@ func report(list []*contestant, opt options) string {
 		}
 	}
 	if disturbed > 0 {
-		fmt.Fprintf(&b, "**%d of %d rounds began while something else kept a CPU busy: take the figures for what they are.**\n\n", disturbed, all)
+		fmt.Fprintf(&b, "**%d of %d rounds began while another process kept a CPU busy: their figures are unreliable.**\n\n", disturbed, all)
 	}
 	for _, c := range list {
 		fmt.Fprintf(&b, "- %s: %s\n", c.name, c.version)
 	}
-	b.WriteString(rig.Facts("go run ./bench/peers " + strings.Join(os.Args[1:], " ")))
+	b.WriteString(rig.Facts(rig.Command()))
 	return b.String()
 }
 
-// openLoop writes what became of the rates that were offered.
+// openLoop returns the table of the open loops.
 func openLoop(list []*contestant) string {
 	var b strings.Builder
 	for i, rate := range openRates {
@@ -99,7 +98,7 @@ func openLoop(list []*contestant) string {
 	return b.String()
 }
 
-// versus writes what has become of dcs since an earlier binary: the rounds' ratios, with half of them in the range.
+// versus compares dcs with an earlier binary: the rounds' ratios, and the range of the middle half of them.
 func versus(list []*contestant) string {
 	var b strings.Builder
 	for _, c := range list {
@@ -128,7 +127,7 @@ func versus(list []*contestant) string {
 	return b.String()
 }
 
-// limitOf returns what c is measured against: the limit over its own transport.
+// limitOf returns the limit over the same transport as c.
 func limitOf(list []*contestant, c *contestant) *contestant {
 	if c.xdp {
 		for _, l := range list {
@@ -140,7 +139,7 @@ func limitOf(list []*contestant, c *contestant) *contestant {
 	return list[0]
 }
 
-// bestPeer returns the fastest of those that are not ours, or nil.
+// bestPeer returns the fastest contestant that is not ours, or nil.
 func bestPeer(list []*contestant) *contestant {
 	var best *contestant
 	for _, c := range list {
@@ -152,7 +151,7 @@ func bestPeer(list []*contestant) *contestant {
 	return best
 }
 
-// ratio is the median of the rounds' ratios: what disturbs one round disturbs both of its sides.
+// ratio returns the median of the rounds' ratios: a disturbance of a round affects both sides.
 func (c *contestant) ratio(to *contestant) float64 {
 	var v []float64
 	for i, s := range c.rounds {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Top-level TLVs of a modem's file that change with the asker.
+// Top-level TLVs of a modem's file that depend on the requester.
 const (
 	tlvCMMIC     = 6
 	tlvTimestamp = 19
@@ -22,7 +22,7 @@ const (
 	oldest      = 30         // seconds
 )
 
-// verifier checks a rendered file without any of our own code: the modem's address in every file; the CM MIC and the
+// verifier checks a rendered file independently of our own code: the modem's address in every file; the CM MIC and the
 // time in every 64th, as hashing each would slow the load down. now returns Unix seconds.
 func verifier(now func() int64) func(name []byte, modem netip.Addr, body []byte) error {
 	n := 0
@@ -33,18 +33,18 @@ func verifier(now func() int64) func(name []byte, modem netip.Addr, body []byte)
 		}
 		want := modem.As4()
 		if body[addr+1] != 4 || !bytes.Equal(body[addr+2:addr+6], want[:]) {
-			return fmt.Errorf("TLV 20 is % x, asked from %s", body[addr+2:addr+6], modem)
+			return fmt.Errorf("TLV 20 is % x, requested from %s", body[addr+2:addr+6], modem)
 		}
 		if n++; n%sampleEvery != 1 {
 			return nil
 		}
 		if hash := md5.Sum(body[:mic]); body[mic+1] != 16 || !bytes.Equal(body[mic+2:mic+18], hash[:]) {
-			return errors.New("the CM MIC is wrong")
+			return errors.New("wrong CM MIC")
 		}
 		if body[stamp+1] != 4 {
 			return errors.New("TLV 19 is not four bytes long")
 		}
-		// A CMTS takes a file until its processing time, 30 s at least, is over: it may have waited in a queue.
+		// A CMTS accepts a file during its processing time, at least 30 s; the file may have waited in a queue.
 		if d := int64(binary.BigEndian.Uint32(body[stamp+2:])) - (now() + since1900); d < -oldest || d > 1 {
 			return fmt.Errorf("TLV 19 is %s off", time.Duration(d)*time.Second)
 		}
@@ -52,7 +52,7 @@ func verifier(now func() int64) func(name []byte, modem netip.Addr, body []byte)
 	}
 }
 
-// fields finds where TLVs 20, 19 and 6 begin, each complete in the file.
+// fields returns the offsets of TLVs 20, 19 and 6, each complete in the file.
 func fields(body []byte) (addr, stamp, mic int, err error) {
 	addr, stamp, mic = -1, -1, -1
 	for at := 0; at < len(body) && body[at] != tlvEnd; {

@@ -12,7 +12,7 @@ import (
 	"dcs/bench/netlab"
 )
 
-// Alone is a server of one worker in a lab of its own.
+// Alone is a server with one worker in a lab of its own.
 type Alone struct {
 	Lab *netlab.Lab
 	Cmd *exec.Cmd
@@ -21,8 +21,8 @@ type Alone struct {
 	ended chan struct{} // closed when the process has ended and Log is complete
 }
 
-// Log is the first MiB of a server's log: a server under attack may log without end. Its methods may be called from any
-// goroutine.
+// Log holds the first MiB of a server's log: under attack a server may log without end. Its methods may be called from
+// any goroutine.
 type Log struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -45,8 +45,8 @@ func (l *Log) String() string {
 	return l.b.String()
 }
 
-// StartAlone starts "bin serve" with args over a transport in a new lab, on the given CPUs (any if there are none), and
-// waits up to 30 s until it serves. A server that ends before or runs another transport is an error.
+// StartAlone starts "bin serve" with args over a transport in a new lab, on the given CPUs (all if none is given), and
+// waits up to 30 s until it serves. It is an error if the server exits or runs over another transport.
 func StartAlone(bin, transport string, cpus []int, args ...string) (*Alone, error) {
 	lab, err := netlab.New(netlab.Config{})
 	if err != nil {
@@ -68,7 +68,7 @@ func StartAlone(bin, transport string, cpus []int, args ...string) (*Alone, erro
 	return a, nil
 }
 
-// serving waits until the server serves over a transport.
+// serving waits until the server serves over the given transport.
 func (a *Alone) serving(transport string) error {
 	const limit = 30 * time.Second
 	late := time.After(limit)
@@ -91,9 +91,9 @@ func (a *Alone) serving(transport string) error {
 	}
 }
 
-// Stop kills the server, waits for its end, and removes the lab.
+// Stop kills the server, waits for it to exit, and removes the lab.
 func (a *Alone) Stop() error {
-	_ = a.Cmd.Process.Kill() // it may have ended
+	_ = a.Cmd.Process.Kill() // it may have exited
 	<-a.ended
 	return a.Lab.Close()
 }

@@ -1,4 +1,4 @@
-// Package rig is what the benchmark programs share: servers in a lab, loads on them, and what a figure was measured on.
+// Package rig is the common part of the benchmark programs: servers in a lab, loads on them, and the report.
 package rig
 
 import (
@@ -11,26 +11,23 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"dcs/bench/netlab"
 	"dcs/bench/storm"
 	"dcs/render/mic"
 )
 
-// The CPUs of the server and of the load.
+// CPUs of the server and of the load.
 const ServerCPU, LoadCPU = 0, 1
 
-// Secret is what the servers of a benchmark sign with, and what their files are checked by.
+// Secret is the shared secret of the servers in a benchmark.
 const Secret = "a secret of the benchmark"
 
-// Rig is a lab and a directory for what its servers read.
+// Rig is a lab and a directory for its servers' files.
 type Rig struct {
 	Lab *netlab.Lab
 	Dir string
@@ -39,10 +36,10 @@ type Rig struct {
 	cmds []*exec.Cmd
 }
 
-// New builds a rig; faults may be nil. It needs root and two CPUs, and pins the calling process to the load's.
+// New builds a rig; faults may be nil. It needs root and two CPUs, and pins the calling process to the load's CPU.
 func New(faults *netlab.Faults) (*Rig, error) {
 	if runtime.NumCPU() < 2 {
-		return nil, errors.New("two CPUs are needed: one for the server, one for the load")
+		return nil, errors.New("two CPUs required: one for the server, one for the load")
 	}
 	if err := netlab.PinProcess(LoadCPU); err != nil {
 		return nil, err
@@ -61,7 +58,7 @@ func New(faults *netlab.Faults) (*Rig, error) {
 		os.Chmod(dir, 0o755))
 }
 
-// Close ends the servers and removes the lab.
+// Close kills the servers and removes the lab.
 func (r *Rig) Close() error {
 	err := r.Lab.Close()
 	for _, c := range r.cmds {
@@ -70,14 +67,14 @@ func (r *Rig) Close() error {
 	return errors.Join(err, os.RemoveAll(r.Dir))
 }
 
-// Server is one that was started.
+// Server is a running server.
 type Server struct {
 	Addr netip.AddrPort
 	PID  int
-	file string // that it is asked for; empty: whatever, and nothing is checked
+	file string // name or template of the files to request; empty: any name, and no checks
 }
 
-// DCS starts the binary bin on a port of the server's host, with the library of bench/peers. env is added to its
+// DCS starts the binary bin on a port of the server's host with the library of bench/peers. env is added to its
 // environment, args to its arguments.
 func (r *Rig) DCS(ctx context.Context, bin string, port uint16, env []string, args ...string) (*Server, error) {
 	library, err := Path("bench", "peers", "library")
@@ -93,7 +90,7 @@ func (r *Rig) DCS(ctx context.Context, bin string, port uint16, env []string, ar
 	return s, r.start(ctx, s, cmd)
 }
 
-// Limit starts the program that answers one block and does nothing else.
+// Limit starts bench/limit, which answers every request with one block and does nothing else.
 func (r *Rig) Limit(ctx context.Context, port uint16) (*Server, error) {
 	bin, err := Build(ctx, r.Dir, "./bench/limit")
 	if err != nil {
@@ -117,24 +114,24 @@ func (r *Rig) start(ctx context.Context, s *Server, cmd *exec.Cmd) error {
 	if err == nil && res.Served != 1 {
 		var b strings.Builder
 		_ = res.Text(&b)
-		err = fmt.Errorf("%s does not serve:\n%s", filepath.Base(cmd.Path), &b)
+		err = fmt.Errorf("%s did not serve:\n%s", filepath.Base(cmd.Path), &b)
 	}
 	if err != nil {
-		_ = cmd.Process.Kill() // its output is complete only then
+		_ = cmd.Process.Kill() // its output is complete only after that
 	}
 	return err
 }
 
-// Config returns the load on a server; the caller says how modems arrive. Every file is checked, its CMTS MIC too.
+// Config returns a load on a server without an arrival pattern. Every file is checked, including its CMTS MIC.
 func (r *Rig) Config(s *Server) storm.Config {
 	r.runs++
 	cfg := storm.Default()
 	cfg.Target, cfg.Name = s.Addr, s.file
 	cfg.Interface, cfg.SourceMAC, cfg.GatewayMAC = netlab.Device, netlab.GatewayMAC, netlab.ServerMAC
 	cfg.CPU = LoadCPU
-	// Other ports each time: a server may still repeat blocks of an earlier run.
+	// Ports differ in each run: a server may still repeat blocks of an earlier one.
 	cfg.Seed = uint64(s.Addr.Port())<<32 | r.runs
-	// A lost packet must not idle a place in a window for four seconds.
+	// A lost packet must not block a place in a window for four seconds.
 	cfg.Backoff, cfg.Restarts = []time.Duration{200 * time.Millisecond}, 0
 	if s.file == "" {
 		cfg.Name = "modem.bin"
@@ -144,7 +141,7 @@ func (r *Rig) Config(s *Server) storm.Config {
 	return cfg
 }
 
-// CheckFiles has a load check every file, its CMTS MIC with Secret too.
+// CheckFiles makes a load check every file, including its CMTS MIC with Secret.
 func CheckFiles(cfg *storm.Config) {
 	cfg.Check, cfg.Keys = storm.CheckAll, []storm.Key{{Label: "secret", Secret: mic.NewSecret([]byte(Secret))}}
 }
@@ -161,8 +158,8 @@ func (r *Rig) Load(ctx context.Context, cfg storm.Config) (res *storm.Result, er
 	return res, err
 }
 
-// ClosedLoop returns the rate of a load that keeps window transfers under way, files per second. Checking each file
-// would slow the load down, so that is left out here.
+// ClosedLoop returns the rate of a load with window transfers at a time, in files per second. Files are not checked, as
+// that would slow the load down.
 func (r *Rig) ClosedLoop(ctx context.Context, s *Server, window int, length time.Duration) (*storm.Result, error) {
 	cfg := r.Config(s)
 	cfg.Window, cfg.Duration, cfg.Drain, cfg.Check = window, length, 300*time.Millisecond, storm.CheckNothing
@@ -184,135 +181,11 @@ func RSS(pid int) (int64, error) {
 	return 0, fmt.Errorf("process %d has ended", pid)
 }
 
-// Path returns a path below the module's root.
-func Path(elem ...string) (string, error) {
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
-	if err != nil {
-		return "", fmt.Errorf("find the module: %w", err)
-	}
-	return filepath.Join(append([]string{strings.TrimSpace(string(out))}, elem...)...), nil
-}
-
-// Build builds a command of the module into dir, without cgo, and returns its path.
-func Build(ctx context.Context, dir, pkg string) (string, error) {
-	root, err := Path()
-	if err != nil {
-		return "", err
-	}
-	bin := filepath.Join(dir, filepath.Base(pkg))
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, pkg)
-	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build %s: %w\n%s", pkg, err, out)
-	}
-	return bin, nil
-}
-
-// Quiet waits until every CPU has been idle but for a tenth, or until the time given is over, and returns how busy the
-// busiest was at the end, 0 to 1.
-func Quiet(ctx context.Context, limit time.Duration) (float64, error) {
-	const look = 200 * time.Millisecond
-	for end := time.Now().Add(limit); ; {
-		before, err := busy()
-		if err != nil {
-			return 0, err
-		}
-		begin := time.Now()
-		select {
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		case <-time.After(look):
-		}
-		after, err := busy()
-		if err != nil {
-			return 0, err
-		}
-		most := 0.0
-		for cpu := range after {
-			most = max(most, (after[cpu]-before[cpu]).Seconds()/time.Since(begin).Seconds())
-		}
-		if most < 0.1 || time.Now().After(end) {
-			return min(most, 1), nil
-		}
-	}
-}
-
-// Busy returns how long a CPU has worked since the machine's start, interrupts included.
-func Busy(cpu int) (time.Duration, error) {
-	all, err := busy()
-	if err != nil {
-		return 0, err
-	}
-	worked, ok := all[fmt.Sprintf("cpu%d", cpu)]
-	if !ok {
-		return 0, fmt.Errorf("CPU %d is not in /proc/stat", cpu)
-	}
-	return worked, nil
-}
-
-// busy returns how long each CPU has worked since the machine's start (/proc/stat, in hundredths of a second).
-func busy() (map[string]time.Duration, error) {
-	b, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		return nil, err
-	}
-	cpus := map[string]time.Duration{}
-	for line := range strings.Lines(string(b)) {
-		f := strings.Fields(line)
-		if len(f) < 8 || !strings.HasPrefix(f[0], "cpu") || f[0] == "cpu" {
-			continue
-		}
-		for _, k := range []int{1, 2, 3, 6, 7} { // user, nice, system, irq, softirq
-			n, err := strconv.ParseInt(f[k], 10, 64)
-			if err != nil {
-				return nil, fmt.Errorf("/proc/stat: %w", err)
-			}
-			cpus[f[0]] += time.Duration(n) * 10 * time.Millisecond
-		}
-	}
-	return cpus, nil
-}
-
-// Median of values, of which there is one at least.
+// Median returns the median of v, which must not be empty.
 func Median(v []float64) float64 {
 	s := slices.Sorted(slices.Values(v))
 	if n := len(s); n%2 == 0 {
 		return (s[n/2-1] + s[n/2]) / 2
 	}
 	return s[len(s)/2]
-}
-
-// Facts says what something was measured on, as a list in Markdown. command is how to measure it again.
-func Facts(command string) string {
-	var u unix.Utsname
-	kernel := "unknown kernel"
-	if unix.Uname(&u) == nil {
-		kernel = unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:])
-	}
-	processor := "unknown processor"
-	b, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range strings.Lines(string(b)) {
-		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
-			processor = strings.TrimSpace(value)
-			break
-		}
-	}
-	return fmt.Sprintf("- machine: %s, %d CPUs, %s\n- kernel: %s\n- %s, commit %s\n- command: `%s`\n",
-		processor, runtime.NumCPU(), runtime.GOARCH, kernel, runtime.Version(), Commit(), command)
-}
-
-// Commit says what was built, and whether the tree had more than that.
-func Commit() string {
-	out, err := exec.Command("git", "describe", "--always", "--dirty", "--abbrev=12").Output()
-	if err == nil {
-		return strings.TrimSpace(string(out))
-	}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				return s.Value
-			}
-		}
-	}
-	return "unknown"
 }

@@ -1,6 +1,6 @@
 // Command rotation rotates the shared secrets of 200 simulated CMTSes, half of them over SSH and half over SNMP, while
-// their modems fetch files and register: none may be rejected by a CMTS with two slots, and no secret may show anywhere.
-// What it measured is a table in Markdown. It needs no root, and sends nothing outside of loopback.
+// their modems fetch files and register. It fails if a CMTS with two slots rejects a modem, or if a secret shows anywhere. The
+// report is in Markdown. It needs no root, and sends to loopback only.
 package main
 
 import (
@@ -8,11 +8,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
-	"os/signal"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"dcs/bench/rig"
@@ -21,7 +20,7 @@ import (
 )
 
 type options struct {
-	dcs, out string
+	dcs      string
 	n        int
 	rate     float64
 	parallel int
@@ -31,21 +30,14 @@ type options struct {
 func main() {
 	var opt options
 	flag.StringVar(&opt.dcs, "dcs", "", "`path` of the dcs binary (default: one is built)")
-	flag.StringVar(&opt.out, "o", "", "write the table to this `file` too")
 	flag.IntVar(&opt.n, "cmts", 200, "`number` of CMTSes")
-	flag.Float64Var(&opt.rate, "rate", 2000, "modems a second")
+	flag.Float64Var(&opt.rate, "rate", 2000, "modems per second")
 	flag.IntVar(&opt.parallel, "parallel", 16, "CMTSes at a time")
-	flag.DurationVar(&opt.drain, "drain", 5*time.Second, "between the switch and the end of the old secret")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, opt); err != nil {
-		fmt.Fprintln(os.Stderr, "rotation:", err)
-		os.Exit(1)
-	}
+	flag.DurationVar(&opt.drain, "drain", 5*time.Second, "between the switch and the removal of the old secret")
+	rig.Main(opt.run)
 }
 
-// kinds mixes CMTSes: half over SSH, of which one in ten has one slot, and half over SNMP, of which one in twenty has.
+// kinds returns a mix of CMTSes: half over SSH, of which one in ten has one slot, and half over SNMP, of which one in twenty has.
 func kinds(n int) []lab.Kind {
 	all := make([]lab.Kind, n)
 	for i := range all {
@@ -65,16 +57,14 @@ func kinds(n int) []lab.Kind {
 	return all
 }
 
-func run(ctx context.Context, opt options) error {
+func (opt options) run(ctx context.Context, out io.Writer) error {
 	dir, err := os.MkdirTemp("", "dcs-rotation-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if opt.dcs == "" {
-		if opt.dcs, err = rig.Build(ctx, dir, "./cmd/dcs"); err != nil {
-			return err
-		}
+	if opt.dcs, err = rig.Binary(ctx, dir, opt.dcs); err != nil {
+		return err
 	}
 	l, err := lab.New(dir, opt.dcs, kinds(opt.n))
 	if err != nil {
@@ -98,9 +88,9 @@ func run(ctx context.Context, opt options) error {
 		stop()
 	}()
 	w := &watch{seen: map[string]*strings.Builder{}}
-	var looking sync.WaitGroup
-	looking.Go(func() { w.look(load, l) })
-	if err := everywhere(load, l); err != nil {
+	var watching sync.WaitGroup
+	watching.Go(func() { w.look(load, l) })
+	if err := awaitAll(load, l); err != nil {
 		select {
 		case failed := <-ended:
 			return errors.Join(err, failed)
@@ -117,44 +107,38 @@ func run(ctx context.Context, opt options) error {
 		return fmt.Errorf("%w:\n%s", err, p.Out)
 	}
 	took := time.Since(begun)
-	if err := everywhere(load, l); err != nil { // under the new secret, too
+	if err := awaitAll(load, l); err != nil { // with the new secret, too
 		return err
 	}
 	stop()
-	looking.Wait()
+	watching.Wait()
 	if err := <-ended; err != nil {
 		return err
 	}
 	if err := server.Stop(); err != nil {
-		return fmt.Errorf("the server: %w", err)
+		return fmt.Errorf("server: %w", err)
 	}
 
 	t := tally(l, p.Out.String())
 	leaks := l.Leaks(texts(w))
-	text := t.markdown(opt, took, modems, leaks)
-	if _, err := os.Stdout.WriteString(text); err != nil {
+	if _, err := io.WriteString(out, t.markdown(opt, took, modems, leaks)); err != nil {
 		return err
-	}
-	if opt.out != "" {
-		if err := os.WriteFile(opt.out, []byte(text), 0o644); err != nil { //nolint:gosec // to be read by all
-			return err
-		}
 	}
 	var errs []error
 	if len(leaks) > 0 {
-		errs = append(errs, fmt.Errorf("a secret shows in %s", strings.Join(leaks, ", ")))
+		errs = append(errs, fmt.Errorf("secret shows in %s", strings.Join(leaks, ", ")))
 	}
 	if t.rejected[2] > 0 {
-		errs = append(errs, fmt.Errorf("%d modems were rejected by CMTSes with two slots: %s", t.rejected[2], t.why))
+		errs = append(errs, fmt.Errorf("%d modems rejected by CMTSes with two slots: %s", t.rejected[2], t.why))
 	}
 	if t.wrong > 0 {
 		errs = append(errs, fmt.Errorf("%d CMTSes do not hold one new secret", t.wrong))
 	}
-	return errors.Join(errs...)
+	return rig.Missed(errors.Join(errs...))
 }
 
-// everywhere waits until each CMTS has accepted one modem more.
-func everywhere(ctx context.Context, l *lab.Lab) error {
+// awaitAll waits until each CMTS has accepted another modem.
+func awaitAll(ctx context.Context, l *lab.Lab) error {
 	before := make([]uint64, len(l.CMTS))
 	for i, c := range l.CMTS {
 		before[i] = c.Counts().Accepted
@@ -165,7 +149,7 @@ func everywhere(ctx context.Context, l *lab.Lab) error {
 		for c.Counts().Accepted == before[i] {
 			select {
 			case <-limit.Done():
-				return fmt.Errorf("%s accepts no modem: %w", c.Name, limit.Err())
+				return fmt.Errorf("%s: no modem accepted: %w", c.Name, limit.Err())
 			case <-time.After(10 * time.Millisecond):
 			}
 		}

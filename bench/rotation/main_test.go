@@ -2,24 +2,22 @@ package main
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"dcs/bench/require"
 )
 
-// TestRotation is the rotation of a smaller plant.
+// TestRotation rotates the secrets of a smaller plant.
 func TestRotation(t *testing.T) {
-	out := filepath.Join(t.TempDir(), "rotation.md")
-	opt := options{dcs: os.Getenv("DCS_BINARY"), out: out, n: 40, rate: 400, parallel: 8, drain: 3 * time.Second}
-	if err := run(t.Context(), opt); err != nil {
+	require.Long(t, "a rotation in a simulated plant")
+	opt := options{dcs: os.Getenv("DCS_BINARY"), n: 40, rate: 400, parallel: 8, drain: 3 * time.Second}
+	var out strings.Builder
+	if err := opt.run(t.Context(), &out); err != nil {
 		t.Fatal(err)
 	}
-	b, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := string(b)
+	text := out.String()
 	for _, want := range []string{"| 37 | 2 | ", "| 3 | 1 | ", "Windows of the 3 CMTSes", "found nowhere."} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the table does not say %q:\n%s", want, text)

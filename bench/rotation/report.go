@@ -12,22 +12,24 @@ import (
 	"dcs/bench/storm"
 )
 
-// figures are counted by slots.
+// figures are the results. Arrays are indexed by the number of slots.
 type figures struct {
 	cmts     [3]int
 	accepted [3]uint64
 	rejected [3]int
 	why      string
 	wrong    int
-	windows  []time.Duration // as dcs tells them
+	windows  []time.Duration // as dcs reports them
 	longest  time.Duration   // between the first and the last modem that one CMTS rejected
 }
 
+// windowColumn matches the last column of the table that dcs prints at the end.
 var windowColumn = regexp.MustCompile(`(?m)^\S+ .* (\d[\d.]*(?:ms|s|µs))$`)
 
-func tally(l *lab.Lab, said string) *figures {
+// tally collects the results; output is that of dcs secret rotate.
+func tally(l *lab.Lab, output string) *figures {
 	t := &figures{}
-	held := l.Look()
+	secrets := l.Look()
 	for _, c := range l.CMTS {
 		t.cmts[c.Slots]++
 		t.accepted[c.Slots] += c.Counts().Accepted
@@ -37,11 +39,11 @@ func tally(l *lab.Lab, said string) *figures {
 			t.why = why
 		}
 		t.longest = max(t.longest, within)
-		if h := held[c.Name]; len(h) != 1 || h[0] == lab.First {
+		if h := secrets[c.Name]; len(h) != 1 || h[0] == lab.First {
 			t.wrong++
 		}
 	}
-	for _, m := range windowColumn.FindAllStringSubmatch(said, -1) {
+	for _, m := range windowColumn.FindAllStringSubmatch(output, -1) {
 		if d, err := time.ParseDuration(m[1]); err == nil {
 			t.windows = append(t.windows, d)
 		}
@@ -50,9 +52,10 @@ func tally(l *lab.Lab, said string) *figures {
 	return t
 }
 
+// markdown returns the report.
 func (t *figures) markdown(opt options, took time.Duration, modems *storm.Result, leaks []string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Rotation of shared secrets under load\n\n%s\n", rig.Facts(fmt.Sprintf("go run ./bench/rotation -cmts %d -rate %.0f -parallel %d -drain %v", opt.n, opt.rate, opt.parallel, opt.drain)))
+	fmt.Fprintf(&b, "# Rotation of shared secrets under load\n\n%s\n", rig.Facts(rig.Command()))
 	fmt.Fprintf(&b, "%d simulated CMTSes, half over SSH and half over SNMP, all rotated by one `dcs secret rotate`, %d at a time; modems of all of them fetch files and register %v later.\n\n", opt.n, opt.parallel, lab.Lag)
 	fmt.Fprintf(&b, "| CMTSes | slots | modems accepted | modems rejected |\n|---|---|---|---|\n")
 	for _, slots := range []int{2, 1} {

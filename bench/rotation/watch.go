@@ -12,13 +12,14 @@ import (
 	"dcs/bench/rotation/lab"
 )
 
-// watch keeps what can be seen from outside while it runs.
+// watch records what can be seen from outside during a rotation.
 type watch struct {
 	mu   sync.Mutex
 	seen map[string]*strings.Builder
 }
 
-func (w *watch) keep(what, text string) {
+// record appends text to what was seen in one place.
+func (w *watch) record(what, text string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.seen[what] == nil {
@@ -27,9 +28,10 @@ func (w *watch) keep(what, text string) {
 	w.seen[what].WriteString(text)
 }
 
-// pages are those of the server that tell about its secrets, or might.
+// pages are the server's pages that say, or might say, something about its secrets.
 var pages = []string{"/", "/metrics", "/api/secrets", "/api/events", "/api/status"}
 
+// look records process list and pages once a second, until the context ends.
 func (w *watch) look(ctx context.Context, l *lab.Lab) {
 	path := strings.TrimPrefix(l.Admin, "unix:")
 	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -38,7 +40,7 @@ func (w *watch) look(ctx context.Context, l *lab.Lab) {
 	}}, Timeout: 10 * time.Second}
 	defer client.CloseIdleConnections()
 	for ctx.Err() == nil {
-		w.keep("process list", lab.CommandLines())
+		w.record("process list", lab.CommandLines())
 		for _, page := range pages {
 			resp, err := client.Get("http://localhost" + page)
 			if err != nil {
@@ -46,7 +48,7 @@ func (w *watch) look(ctx context.Context, l *lab.Lab) {
 			}
 			body, _ := io.ReadAll(resp.Body)
 			resp.Body.Close()
-			w.keep("page "+page, string(body))
+			w.record("page "+page, string(body))
 		}
 		l.Look()
 		select {
@@ -56,6 +58,7 @@ func (w *watch) look(ctx context.Context, l *lab.Lab) {
 	}
 }
 
+// texts returns what was seen, by place.
 func texts(w *watch) map[string]string {
 	all := map[string]string{}
 	for what, b := range w.seen {

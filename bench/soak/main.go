@@ -1,6 +1,6 @@
-// Command soak keeps a server under a steady load and tells whether its memory and its tail of latency stay flat: at 80 %
-// of what the limit reached just before, for ten minutes. It needs root for its network namespaces, and two CPUs. It
-// fails where something grows.
+// Command soak keeps a server under a steady load, by default for ten minutes at 80 % of what the limit reached just
+// before, and checks that memory and tail latency stay flat. It needs root for its network namespaces, and two CPUs.
+// Its exit status is 1 if they grow.
 package main
 
 import (
@@ -8,12 +8,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
-	"os/signal"
-	"path/filepath"
+	"io"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"dcs/bench/rig"
@@ -21,65 +18,51 @@ import (
 )
 
 type options struct {
-	dcs, dcsArgs, out string
-	length            time.Duration
-	rate, part        float64
-	of                string
-	parts             int
-	grow              float64 // part of the memory
-	growMin           int64   // octets that may always be added
-	slower            float64 // times
-	slowest           time.Duration
-	quiet             time.Duration
+	dcs, dcsArgs string
+	length       time.Duration
+	rate, part   float64
+	of           string
+	parts        int
+	grow         float64 // fraction of the memory
+	growMin      int     // growth in MiB that is always allowed
+	slower       float64 // factor
+	slowest      time.Duration
+	quiet        time.Duration
 }
 
 func main() {
 	var opt options
-	mib := 0
-	flag.StringVar(&opt.dcs, "dcs", "", "`path` of the dcs binary (default: one is built)")
-	flag.StringVar(&opt.dcsArgs, "dcs-args", "", "further `arguments` of dcs serve, divided by spaces")
-	flag.StringVar(&opt.out, "o", "", "write the table to this `file` too")
-	flag.DurationVar(&opt.length, "length", 10*time.Minute, "of the load")
+	flag.StringVar(&opt.dcs, "dcs", "", "`path` of the dcs binary (default: build one)")
+	flag.StringVar(&opt.dcsArgs, "dcs-args", "", "more `arguments` of dcs serve, separated by spaces")
+	flag.DurationVar(&opt.length, "length", 10*time.Minute, "`time` of the load")
 	flag.IntVar(&opt.parts, "parts", 10, "rows of the table")
-	flag.Float64Var(&opt.part, "part", 0.8, "`part` of the limit's rate to offer")
-	flag.StringVar(&opt.of, "of", "least", "what the part is of: `limit`, server (what it reaches itself, closed loop), or least, the lower of the two")
-	flag.Float64Var(&opt.rate, "rate", 0, "requests a second, instead of a part of anything")
-	flag.Float64Var(&opt.grow, "grow", 0.02, "`part` that memory may grow by, from the second row's to the last's on the line through all")
-	flag.IntVar(&mib, "grow-min", 4, "`MiB` that it may grow by in any case")
-	flag.Float64Var(&opt.slower, "slower", 1.5, "`times` that the last third's median p99.9 may be of the first third's")
-	flag.DurationVar(&opt.slowest, "slowest", 5*time.Millisecond, "p99.9 that is no matter in any case")
-	flag.DurationVar(&opt.quiet, "quiet", 0, "wait at most this `time` before for the machine to have nothing else to do")
-	flag.Parse()
-	opt.growMin = int64(mib) << 20
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, opt); err != nil {
-		fmt.Fprintln(os.Stderr, "soak:", err)
-		os.Exit(1)
-	}
+	flag.Float64Var(&opt.part, "part", 0.8, "`fraction` of the limit's rate to offer")
+	flag.StringVar(&opt.of, "of", "least", "base of -part: `limit`, server (its own rate in a closed loop), or least, the lower of the two")
+	flag.Float64Var(&opt.rate, "rate", 0, "requests per second, instead of -part")
+	flag.Float64Var(&opt.grow, "grow", 0.02, "`fraction` by which memory may grow between the second and the last row, on the line through all rows")
+	flag.IntVar(&opt.growMin, "grow-min", 4, "`MiB` of growth that are always allowed")
+	flag.Float64Var(&opt.slower, "slower", 1.5, "most `times` the median p99.9 of the first third for that of the last third")
+	flag.DurationVar(&opt.slowest, "slowest", 5*time.Millisecond, "p99.9 that is always allowed")
+	flag.DurationVar(&opt.quiet, "quiet", 0, "wait at most this `time` for the machine to become idle")
+	rig.Main(opt.run)
 }
 
 // row is a part of the load.
 type row struct {
 	storm.Sample
-	rss int64 // octets at its end
+	rss int64 // octets at the end
 }
 
-func run(ctx context.Context, opt options) (err error) {
+func (opt options) run(ctx context.Context, w io.Writer) (err error) {
 	if opt.parts < 6 || opt.length < 2*time.Second {
-		return errors.New("less than six parts or two seconds say nothing")
+		return errors.New("too short: at least six parts and two seconds required")
 	}
 	r, err := rig.New(nil)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	if opt.dcs == "" {
-		opt.dcs, err = rig.Build(ctx, r.Dir, "./cmd/dcs")
-	} else {
-		opt.dcs, err = filepath.Abs(opt.dcs)
-	}
-	if err != nil {
+	if opt.dcs, err = rig.Binary(ctx, r.Dir, opt.dcs); err != nil {
 		return err
 	}
 	server, err := r.DCS(ctx, opt.dcs, 1070, nil, strings.Fields(opt.dcsArgs)...)
@@ -91,7 +74,7 @@ func run(ctx context.Context, opt options) (err error) {
 		return err
 	}
 	var b strings.Builder
-	b.WriteString("# A steady load: do memory and the tail of latency stay flat?\n\n")
+	b.WriteString("# Memory and tail latency under a steady load\n\n")
 	if opt.rate == 0 {
 		if opt.rate, err = part(ctx, &b, r, server, opt); err != nil {
 			return err
@@ -101,26 +84,23 @@ func run(ctx context.Context, opt options) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(&b, "Offered: %.0f requests a second for %v, open loop, each from another of 65,536 modems; %d served, %d failed, %d retries, every 16th file checked.\n",
+	fmt.Fprintf(&b, "Offered: %.0f requests a second for %v, open loop, from 65,536 modems in turn; %d served, %d failed, %d retries, every 16th file checked.\n",
 		opt.rate, opt.length, res.Served, res.Failed+res.Wrong+res.Unfinished, res.Retries)
 	if others > 0.1 {
-		fmt.Fprintf(&b, "**Something else kept a CPU busy before (%.0f %%): take the figures for what they are.**\n", 100*others)
+		fmt.Fprintf(&b, "**Another process kept a CPU busy before (%.0f %%): the figures are unreliable.**\n", 100*others)
 	}
 	verdict := write(&b, rows, opt)
-	b.WriteString(rig.Facts("go run ./bench/soak " + strings.Join(os.Args[1:], " ")))
-	fmt.Print(b.String())
-	if opt.out != "" {
-		if err := os.WriteFile(opt.out, []byte(b.String()), 0o644); err != nil {
-			return err
-		}
+	b.WriteString(rig.Facts(rig.Command()))
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return err
 	}
 	if bad := res.Failed + res.Wrong; bad > 0 {
-		verdict = errors.Join(verdict, fmt.Errorf("%d modems got no file", bad))
+		verdict = errors.Join(verdict, fmt.Errorf("%d modems without their file", bad))
 	}
-	return verdict
+	return rig.Missed(verdict)
 }
 
-// part measures what the load is a part of.
+// part measures the rate that the load is a part of.
 func part(ctx context.Context, b *strings.Builder, r *rig.Rig, server *rig.Server, opt options) (float64, error) {
 	limit, err := r.Limit(ctx, 1069)
 	if err != nil {
@@ -153,7 +133,7 @@ func soak(ctx context.Context, r *rig.Rig, server *rig.Server, opt options) ([]r
 	cfg.MaxTime = opt.length + time.Minute
 	cfg.Interval = opt.length / time.Duration(opt.parts)
 	cfg.Backoff, cfg.Restarts = storm.Default().Backoff, storm.Default().Restarts
-	cfg.CheckEvery = 16 // each would slow the load down
+	cfg.CheckEvery = 16 // checking every file would slow the load down
 	memory := make([]int64, opt.parts)
 	var watch sync.WaitGroup
 	var watchErr error
@@ -183,7 +163,7 @@ func soak(ctx context.Context, r *rig.Rig, server *rig.Server, opt options) ([]r
 	}
 	var rows []row
 	for i := range opt.parts {
-		if memory[i] == 0 { // the load ended before the clock's last tick
+		if memory[i] == 0 { // the load ended before the last tick
 			if memory[i], err = rig.RSS(server.PID); err != nil {
 				return nil, nil, err
 			}
@@ -193,7 +173,7 @@ func soak(ctx context.Context, r *rig.Rig, server *rig.Server, opt options) ([]r
 	return rows, res, nil
 }
 
-// write makes the table and judges it.
+// write writes the table and returns an error for each bound that was missed.
 func write(b *strings.Builder, rows []row, opt options) error {
 	b.WriteString("\n| until | served | retries | p50 | p99 | p99.9 | memory of the server |\n|--:|--:|--:|--:|--:|--:|--:|\n")
 	var at, rss, tail []float64
@@ -202,9 +182,9 @@ func write(b *strings.Builder, rows []row, opt options) error {
 		fmt.Fprintf(b, "| %.0f s | %d | %d | %v | %v | %v | %.1f MiB |\n", r.At, r.Served, r.Retries, us(r.P50), us(r.P99), us(r.P999), float64(r.rss)/(1<<20))
 		at, rss, tail = append(at, r.At), append(rss, float64(r.rss)), append(tail, r.P999)
 	}
-	// The first row fills tables and learns names.
+	// In the first row tables are filled and names learned.
 	grown := slope(at[1:], rss[1:]) * (at[len(at)-1] - at[1])
-	allowed := max(opt.grow*rss[1], float64(opt.growMin))
+	allowed := max(opt.grow*rss[1], float64(opt.growMin<<20))
 	third := len(tail) / 3
 	early, late := rig.Median(tail[1:1+third]), rig.Median(tail[len(tail)-third:])
 	bound := max(opt.slower*early, float64(opt.slowest.Microseconds()))
@@ -214,8 +194,8 @@ func write(b *strings.Builder, rows []row, opt options) error {
 		}
 		return "**MISSED**"
 	}
-	fmt.Fprintf(b, "\n- memory: %+.2f MiB on the line through all rows but the first, at most %.2f are allowed: %s\n", grown/(1<<20), allowed/(1<<20), word(grown <= allowed))
-	fmt.Fprintf(b, "- p99.9: median of the first third %.0f µs, of the last %.0f µs, at most %.0f are allowed: %s\n", early, late, bound, word(late <= bound))
+	fmt.Fprintf(b, "\n- memory: %+.2f MiB on the line through all rows but the first, limit %.2f: %s\n", grown/(1<<20), allowed/(1<<20), word(grown <= allowed))
+	fmt.Fprintf(b, "- p99.9: median of the first third %.0f µs, of the last %.0f µs, limit %.0f: %s\n", early, late, bound, word(late <= bound))
 	var errs []error
 	if grown > allowed {
 		errs = append(errs, fmt.Errorf("memory grew by %.2f MiB", grown/(1<<20)))
@@ -226,7 +206,7 @@ func write(b *strings.Builder, rows []row, opt options) error {
 	return errors.Join(errs...)
 }
 
-// slope is that of the line of least squares.
+// slope returns the slope of the least-squares line.
 func slope(x, y []float64) float64 {
 	var mx, my float64
 	for i := range x {

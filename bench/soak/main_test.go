@@ -1,39 +1,35 @@
 package main
 
 import (
-	"context"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 	"dcs/bench/storm"
 )
 
 // TestSoak is the soak in short, at a rate that a busy machine bears: what it holds memory and latency against is wide.
 func TestSoak(t *testing.T) {
+	require.Long(t, "a soak")
 	netlab.ForTest(t, netlab.Config{}) // decides whether to skip
-	out := filepath.Join(t.TempDir(), "soak.md")
 	opt := options{
-		dcs: os.Getenv("DCS_BINARY"), out: out, length: 20 * time.Second, parts: 10, rate: 2000,
-		grow: 0.5, growMin: 16 << 20, slower: 1000, slowest: 10 * time.Second,
+		dcs: os.Getenv("DCS_BINARY"), length: 20 * time.Second, parts: 10, rate: 2000,
+		grow: 0.5, growMin: 16, slower: 1000, slowest: 10 * time.Second,
 	}
-	if err := run(context.Background(), opt); err != nil {
+	var b strings.Builder
+	if err := opt.run(t.Context(), &b); err != nil {
 		t.Fatal(err)
 	}
-	b, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if text := string(b); strings.Count(text, " MiB |") != 10 || !strings.Contains(text, "40000 served") || !strings.Contains(text, "kernel") && !strings.Contains(text, "Linux") {
+	if text := b.String(); strings.Count(text, " MiB |") != 10 || !strings.Contains(text, "40000 served") || !strings.Contains(text, "kernel") && !strings.Contains(text, "Linux") {
 		t.Errorf("%s", text)
 	}
 }
 
 func TestVerdict(t *testing.T) {
-	opt := options{grow: 0.02, growMin: 4 << 20, slower: 1.5, slowest: 5 * time.Millisecond}
+	opt := options{grow: 0.02, growMin: 4, slower: 1.5, slowest: 5 * time.Millisecond}
 	rows := func(rss func(i int) int64, p999 func(i int) float64) (rows []row) {
 		for i := range 10 {
 			rows = append(rows, row{storm.Sample{At: float64(60 * (i + 1)), P999: p999(i)}, rss(i)})

@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// handle takes one datagram from the server's address. payload may be changed and is not kept.
+// handle takes one datagram from the server's address. It may change payload and does not retain it.
 func (e *engine) handle(now int64, i int, to, from uint16, p []byte) {
 	e.now = now
 	if i < 0 || i >= len(e.modems) || len(p) < 4 {
@@ -27,7 +27,8 @@ func (e *engine) handle(now int64, i int, to, from uint16, p []byte) {
 	if m.peer == 0 {
 		m.peer = from
 	} else if m.peer != from {
-		// The server took a repeated request for a new one. RFC 1350, section 4: an error to the other, not to ours.
+		// The server took a repeated request for a new one. RFC 1350, section 4: send an ERROR to the stranger, and
+		// keep our transfer.
 		e.res.Strays++
 		if p[1] != opERROR {
 			e.link.send(i, m.port, from, append(e.link.slot(), 0, opERROR, 0, errUnknownTID, 0))
@@ -61,7 +62,7 @@ func (e *engine) data(i int, m *modem, block uint16, body []byte) {
 		e.res.Strays++
 		return
 	}
-	if m.options { // ignored by the server
+	if m.options { // the server ignored them
 		m.options, m.blksize = false, defaultBlkSize
 	}
 	m.state, m.block, m.tries = loading, block, 0
@@ -78,7 +79,7 @@ func (e *engine) data(i int, m *modem, block uint16, body []byte) {
 	e.wheel.set(int32(i), e.now+e.wait(0))
 }
 
-// take compares or keeps one block.
+// take compares or stores one block.
 func (e *engine) take(i int, m *modem, body []byte, last bool) {
 	if e.cfg.Expect != nil {
 		want := e.cfg.Expect[min(m.size, len(e.cfg.Expect)):]
@@ -92,7 +93,7 @@ func (e *engine) take(i int, m *modem, body []byte, last bool) {
 		return
 	}
 	if last && m.body == nil {
-		e.verify(i, m, body) // where it lies, without copying
+		e.verify(i, m, body) // in place, without copying
 		return
 	}
 	if m.body == nil && len(e.bodies) > 0 {
@@ -104,7 +105,7 @@ func (e *engine) take(i int, m *modem, body []byte, last bool) {
 	}
 }
 
-// oack reads the options that the server accepted (RFC 2347).
+// oack parses the options that the server accepted (RFC 2347).
 func (e *engine) oack(i int, m *modem, p []byte) {
 	if m.fetched || m.block != 0 {
 		e.res.Strays++
@@ -135,7 +136,7 @@ func (e *engine) oack(i int, m *modem, p []byte) {
 			m.tsize = int64(n)
 		case bytes.EqualFold(name, []byte("hwaddr")) && e.cfg.HWAddr:
 		default:
-			e.res.Strays++ // an option that was not asked for, or more than that
+			e.res.Strays++ // an option that was not requested, or with a larger value
 			return
 		}
 		p = rest
@@ -165,7 +166,7 @@ func (e *engine) refused(i int, m *modem, code uint16, text []byte) {
 	e.name = append(append(strconv.AppendUint(e.name[:0], uint64(code), 10), ' '), text...)
 	n := e.errors[string(e.name)]
 	if n == nil {
-		// A server that says something new each time must not fill our memory.
+		// A server that sends a different text each time must not fill our memory.
 		if len(e.errors) == maxErrors {
 			e.name = append(e.name[:0], "others"...)
 		}

@@ -8,16 +8,16 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// group is a Group under way.
+// group is a running Group.
 type group struct {
 	Group
-	first   int // modem
+	first   int // index of its first modem
 	names   *Names
 	cursor  int
-	arrival int64 // ns; when the next download should begin, in an open loop
+	arrival int64 // ns; when the next download should begin in an open loop
 	res     GroupResult
-	latency *hdrhistogram.Histogram // ns; nil where there is one group: that of the engine then
-	first1  int64                   // when the first download began, -1 before
+	latency *hdrhistogram.Histogram // ns; nil if there is one group, for which the engine's counts
+	first1  int64                   // when the first download began; -1: not yet
 	last    int64                   // when the last file was complete
 }
 
@@ -50,7 +50,7 @@ func (e *engine) openGroups() error {
 // arrivalOf returns when the n-th download of a group should begin, in an open loop.
 func (e *engine) arrivalOf(g *group, n int) int64 {
 	ramp := float64(g.Ramp)
-	var x float64 // when it would begin at full height from the start
+	var x float64 // when it would begin without a ramp
 	switch {
 	case g.Within > 0:
 		// One at random in each of Count equal parts: in order without sorting, and never all at once.
@@ -61,7 +61,7 @@ func (e *engine) arrivalOf(g *group, n int) int64 {
 	default:
 		x = float64(n) * 1e9 / (g.Rate + g.Flood)
 	}
-	// While the rate rises, the downloads that have begun grow with the square of the time.
+	// While the rate rises, the number of downloads begun grows with the square of the time.
 	if x < ramp/2 {
 		x = math.Sqrt(2 * ramp * x)
 	} else {
@@ -70,7 +70,7 @@ func (e *engine) arrivalOf(g *group, n int) int64 {
 	return int64(g.After) + int64(x)
 }
 
-// A bound on what is sent before what has arrived is looked at.
+// sendMax bounds what is sent before the received packets are handled.
 const sendMax = 64
 
 func (e *engine) arrive(g *group, now int64) int {
@@ -107,7 +107,7 @@ func (e *engine) arrive(g *group, now int64) int {
 	return did
 }
 
-// flood sends the requests of a group that waits for nothing.
+// flood sends the requests of a flooding group.
 func (e *engine) flood(g *group, now int64) int {
 	did := 0
 	for ; did < sendMax && g.arrival <= now && g.more(now); did++ {
@@ -123,8 +123,8 @@ func (e *engine) flood(g *group, now int64) int {
 	return did
 }
 
-// more tells whether another download will begin. In an open loop a generator that was held up catches up: what should
-// have begun in time is not left out.
+// more reports whether another download will begin. A generator in an open loop that fell behind catches up: no
+// download is skipped.
 func (g *group) more(now int64) bool {
 	if g.Window == 0 {
 		now = g.arrival
@@ -142,7 +142,7 @@ func (e *engine) more(now int64) bool {
 	return false
 }
 
-// free returns a modem that has nothing under way, the longest idle first, or -1.
+// free returns an idle modem, the longest idle first, or -1.
 func (e *engine) free(g *group) int {
 	for range g.Modems {
 		i := g.cursor

@@ -11,17 +11,17 @@ import (
 	"dcs/render/mic"
 )
 
-// Check says what every file is examined for.
+// Check selects what every file is checked for.
 type Check uint8
 
 // From nothing to everything.
 const (
 	CheckNothing   Check = iota
-	CheckStructure       // a modem's or an MTA's file: TLVs, CM MIC or hash; TLV 19 of now, TLV 20 or 59 the asker's
-	CheckAll             // the CMTS MIC too, under one of the Keys
+	CheckStructure       // the file of a modem or an MTA: TLVs, CM MIC or hash, the time in TLV 19, the requester's address in TLV 20 or 59
+	CheckAll             // also the CMTS MIC, under one of the Keys
 )
 
-// ParseCheck reads off, structure or full.
+// ParseCheck parses off, structure or full.
 func ParseCheck(s string) (Check, error) {
 	switch s {
 	case "off":
@@ -34,14 +34,14 @@ func ParseCheck(s string) (Check, error) {
 	return 0, fmt.Errorf("%s: must be off, structure or full", s)
 }
 
-// Key is a secret that the CMTS MIC may be made with.
+// Key is a secret that the CMTS MIC may be signed with.
 type Key struct {
-	Label  string       // in results
-	Prefix netip.Prefix // of the modems that it is for; zero: all. The longest that holds a modem counts, and each of that length.
+	Label  string       // its name in results
+	Prefix netip.Prefix // modems that it applies to; zero: all. For a modem, the keys with the longest matching prefix apply.
 	Secret *mic.Secret
 }
 
-// checker examines files as a CMTS would.
+// checker checks files as a CMTS would.
 type checker struct {
 	all  bool
 	keys []Key
@@ -60,12 +60,12 @@ const (
 	tlvTimestamp = 19
 	tlvModemIPv4 = 20
 	tlvModemIPv6 = 59
-	tlvMTA       = 254 // the first of an MTA's file
+	tlvMTA       = 254 // type of the first TLV of an MTA's file
 
 	since1900 = 2208988800 // seconds from 1900 to 1970, RFC 868
 )
 
-// examine judges one file. begun and now are Unix nanoseconds: the file was rendered between the two.
+// examine checks one file. begun and now are Unix nanoseconds: the file was rendered between them.
 func (c *checker) examine(modem netip.Addr, body []byte, begun, now int64) error {
 	mta := len(body) > 0 && body[0] == tlvMTA
 	if err := c.mics(modem, body, mta); err != nil || mta {
@@ -79,7 +79,7 @@ func (c *checker) examine(modem netip.Addr, body []byte, begun, now int64) error
 			wrong = c.stamp(value, begun, now)
 		case tlvModemIPv4, tlvModemIPv6:
 			if a, ok := netip.AddrFromSlice(value); !ok || a != modem {
-				wrong = fmt.Errorf("TLV %d is % x, and %v asked", code, value, modem)
+				wrong = fmt.Errorf("TLV %d is % x, requested by %v", code, value, modem)
 			}
 		}
 		return wrong == nil
@@ -89,15 +89,15 @@ func (c *checker) examine(modem netip.Addr, body []byte, begun, now int64) error
 
 func (c *checker) stamp(value []byte, begun, now int64) error {
 	if len(value) != 4 {
-		return fmt.Errorf("TLV 19 has %d bytes", len(value))
+		return fmt.Errorf("TLV 19 of %d bytes", len(value))
 	}
 	at := int64(binary.BigEndian.Uint32(value)) - since1900
 	const second = int64(time.Second)
 	switch first, last := (begun-c.skew)/second, (now+c.skew)/second; {
 	case at < first:
-		return fmt.Errorf("TLV 19 is %d s before the request", begun/second-at)
+		return fmt.Errorf("TLV 19 %d s before the request", begun/second-at)
 	case at > last:
-		return fmt.Errorf("TLV 19 is %d s ahead", at-now/second)
+		return fmt.Errorf("TLV 19 %d s in the future", at-now/second)
 	}
 	return nil
 }
@@ -115,7 +115,7 @@ func (c *checker) mics(modem netip.Addr, body []byte, mta bool) error {
 		return broken(&r, err, mta)
 	}
 	if keys == 0 {
-		return fmt.Errorf("no secret is given for %v", modem)
+		return fmt.Errorf("no secret for %v", modem)
 	}
 	for k := range c.keys {
 		if !c.covers(k, modem) || c.keys[k].Prefix.Bits() != bits {
@@ -130,24 +130,24 @@ func (c *checker) mics(modem netip.Addr, body []byte, mta bool) error {
 			return broken(&r, err, false)
 		}
 	}
-	return errors.New("the CMTS MIC is not made with a secret given")
+	return errors.New("CMTS MIC under none of the secrets")
 }
 
-// broken returns what is wrong, of all that no secret is needed for.
+// broken returns what is wrong with a file, apart from what needs a secret.
 func broken(r *mic.Report, err error, mta bool) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("not a modem's file: %w", err)
 	case mta && r.MTA.Verdict == mic.Invalid:
-		return errors.New("the MTA's hash is wrong")
+		return errors.New("wrong MTA hash")
 	case mta:
 		return nil
 	case r.CM.Verdict == mic.Absent:
-		return errors.New("the CM MIC is missing")
+		return errors.New("missing CM MIC")
 	case r.CM.Verdict != mic.Valid:
-		return errors.New("the CM MIC is wrong")
+		return errors.New("wrong CM MIC")
 	case r.CMTS.Verdict == mic.Absent:
-		return errors.New("the CMTS MIC is missing")
+		return errors.New("missing CMTS MIC")
 	}
 	for _, n := range r.Notes {
 		if strings.Contains(n, "end-of-data") {
@@ -157,7 +157,7 @@ func broken(r *mic.Report, err error, mta bool) error {
 	return nil
 }
 
-// covers tells whether key k is for a modem. The zero prefix has -1 bits.
+// covers reports whether key k applies to a modem. The zero prefix has -1 bits.
 func (c *checker) covers(k int, modem netip.Addr) bool {
 	p := c.keys[k].Prefix
 	return !p.IsValid() || p.Contains(modem)

@@ -12,89 +12,89 @@ import (
 	"time"
 )
 
-// Verifier judges one file as a modem received it. body is valid during the call only.
+// Verifier checks one file as a modem received it. body is valid during the call only.
 type Verifier func(name []byte, modem netip.Addr, body []byte) error
 
-// Group is a part of the modems that behaves in its own way. Their addresses follow those of the group before.
+// Group is a set of modems with a behaviour of its own. Their addresses follow those of the previous group.
 type Group struct {
 	Name   string        // in reports
-	Modems int           // how many
-	File   string        // file name or template, see parseNames; empty: that of the Config
-	After  time.Duration // before its first download
+	Modems int           // how many there are
+	File   string        // file name or template, see parseNames; empty: the Config's
+	After  time.Duration // wait before its first download
 
-	// Exactly one of the next four.
-	Window int           // closed loop: so many transfers under way at any time
+	// Exactly one of the next four must be set.
+	Window int           // closed loop: number of transfers at any time
 	Rate   float64       // open loop: transfers begun per second, whether or not the server keeps up
 	Within time.Duration // storm: every modem once, spread at random over this time
-	Flood  float64       // requests per second whose answers nobody acknowledges, from a new port and for a name drawn anew each
+	Flood  float64       // requests per second whose answers are not acknowledged, each from a new port and for a random name
 
-	Ramp     time.Duration // in which the rate of Rate or Within rises to its full height, evenly
+	Ramp     time.Duration // time in which Rate or Within rises linearly to its full rate
 	Count    int           // transfers to begin, 0: until Duration (with Within: one for each modem)
 	Duration time.Duration // for which transfers are begun, 0: until Count
 }
 
-// Event is a moment of a scenario at which somebody has something to do to the server.
+// Event is a moment of a scenario at which something is to be done to the server.
 type Event struct {
-	Name string        // to bind a command to
+	Name string        // for binding a command to it
 	At   time.Duration // after the start
 	Note string        // what is to be done, for people
 }
 
-// Config says who asks whom for what, how often, and how patiently. Begin with Default and set Target.
+// Config describes the load. Start from Default and set Target.
 type Config struct {
 	Target netip.AddrPort // the server
 
-	// Exactly one of the next three says how modems arrive; none of them means Window 64.
-	Window int           // closed loop: so many transfers under way at any time
+	// At most one of the next three may be set; none means Window 64.
+	Window int           // closed loop: number of transfers at any time
 	Rate   float64       // open loop: transfers begun per second, whether or not the server keeps up
 	Within time.Duration // storm: every modem once, spread at random over this time
-	Ramp   time.Duration // in which the rate of Rate or Within rises to its full height, evenly
+	Ramp   time.Duration // time in which Rate or Within rises linearly to its full rate
 
 	Count    int           // transfers to begin, 0: until Duration (a storm: one for each modem)
 	Duration time.Duration // for which transfers are begun, 0: until Count; one of the two is needed outside a storm
-	Drain    time.Duration // to wait after that for the transfers under way; 0: until each has ended, which Backoff bounds
-	MaxTime  time.Duration // after which the load ends whatever is under way
+	Drain    time.Duration // longest wait after that for running transfers; 0: until each has ended, which Backoff bounds
+	MaxTime  time.Duration // when the load ends even if transfers are running
 
-	Groups []Group // parts of the modems, instead of one way of arriving for all: then all fields above but Drain and MaxTime are left alone
-	Events []Event // told to OnEvent when their time comes
+	Groups []Group // groups of modems instead of one behaviour for all; the fields above other than Drain and MaxTime are ignored then
+	Events []Event // passed to OnEvent when they are due
 
 	Modems int          // simulated, 1 to 65536
-	Net    netip.Prefix // that the modems' addresses are counted from; zero: 198.18.0.0/16, fd00:198:18::/64 or 127.18.0.0/16
+	Net    netip.Prefix // prefix of the modems' addresses; zero: 198.18.0.0/16, fd00:198:18::/64 or 127.18.0.0/16
 	Name   string       // file name or template, see parseNames
-	Names  []string     // names instead of a template: modem i asks for the one at i modulo their number
+	Names  []string     // names instead of a template: modem i asks for number i modulo their count
 
-	Backoff  []time.Duration // waits for an answer: after the first try, the second, …; the last one repeats
-	Retries  int             // repetitions of a request before the download has failed
-	Restarts int             // fresh starts, from a new port, after a failed download
-	Rest     time.Duration   // before a fresh start that follows a silence; one that follows a refusal waits for the first of Backoff at least
-	Jitter   float64         // part of each wait that is drawn at random, 0 to 1: half of it is taken away, half of it added
-	BlkSize  int             // asked for as an option, 0: not asked for (RFC 2348: 8 to 65464)
-	TSize    bool            // ask for tsize (RFC 2349)
-	HWAddr   bool            // add the option hwaddr with the modem's MAC, as a CMTS that proxies TFTP does
+	Backoff  []time.Duration // waits for an answer after the first try, the second, …; the last one repeats
+	Retries  int             // repetitions of a request before the download fails
+	Restarts int             // restarts, from a new port, after a failed download
+	Rest     time.Duration   // wait before a restart after a timeout; after an ERROR it is at least the first of Backoff
+	Jitter   float64         // random part of each wait, 0 to 1: up to half of it less or more
+	BlkSize  int             // blksize to request; 0: do not request it (RFC 2348: 8 to 65464)
+	TSize    bool            // request tsize (RFC 2349)
+	HWAddr   bool            // add the option hwaddr with the modem's MAC address, as a CMTS that proxies TFTP does
 
-	Expect     []byte        // every file must be this; nil: not compared
-	Verify     Verifier      // every file must please this; nil: not asked
-	Check      Check         // what every file is examined for
-	CheckEvery int           // examine one file of so many, 0: each
-	Keys       []Key         // secrets that the CMTS MIC may be made with, for CheckAll
-	Skew       time.Duration // that TLV 19 may be before the download began or after it ended, beyond its own second
+	Expect     []byte        // what every file must equal; nil: not compared
+	Verify     Verifier      // check of every file; nil: none
+	Check      Check         // what every file is checked for
+	CheckEvery int           // check one file of so many; 0: every file
+	Keys       []Key         // secrets that the CMTS MIC may be signed with, for CheckAll
+	Skew       time.Duration // how far TLV 19 may be before the beginning or after the end of the download, beyond its own second
 
-	Interface  string           // to send frames from by AF_PACKET; empty: plain UDP sockets
-	SourceMAC  net.HardwareAddr // of the frames, empty: the interface's own
-	GatewayMAC net.HardwareAddr // that the frames go to, empty: found by ARP or neighbour discovery
+	Interface  string           // send frames from this interface by AF_PACKET; empty: plain UDP sockets
+	SourceMAC  net.HardwareAddr // source address of frames; empty: the interface's
+	GatewayMAC net.HardwareAddr // destination address of frames; empty: found by ARP or neighbour discovery
 	MTU        int              // of the interface, 0: 1500
-	CPU        int              // to pin the thread to, negative: none
-	Seed       uint64           // of everything drawn at random
+	CPU        int              // to pin the thread to; negative: none
+	Seed       uint64           // of the random numbers
 
 	IOwnThisNetwork bool // permits targets outside loopback, 198.18.0.0/15 and fd00::/8
 
-	Interval time.Duration  // of the timeline, 0: chosen, so that a few hundred samples come together
+	Interval time.Duration  // of the timeline; 0: chosen to give a few hundred samples
 	Progress func(Progress) // called twice a second from the sending thread; must not block
 	OnEvent  func(Event)    // likewise
 }
 
 // Default returns a configuration with the behaviour of a DOCSIS modem: waits of 4, 8 and 16 seconds, four retries,
-// three fresh starts (the waits were seen in a log, the counts are those of common modems).
+// three restarts (the waits are from a log, the counts are those of common modems).
 func Default() Config {
 	return Config{
 		Modems:   65536,
@@ -109,20 +109,20 @@ func Default() Config {
 	}
 }
 
-// Bind adds a flag for each field that a user may set; their defaults are the fields' values.
+// Bind adds a flag for each field that users may set; the fields' values are the defaults.
 func (c *Config) Bind(fs *flag.FlagSet) {
-	fs.IntVar(&c.Window, "window", c.Window, "closed loop: keep `N` transfers under way (default 64 unless --rate or --within is given)")
+	fs.IntVar(&c.Window, "window", c.Window, "closed loop: `N` transfers at a time (default 64 unless --rate or --within is given)")
 	fs.Float64Var(&c.Rate, "rate", c.Rate, "open loop: begin `N` transfers a second")
 	fs.DurationVar(&c.Within, "within", c.Within, "storm: every modem asks once within this `time`")
-	fs.DurationVar(&c.Ramp, "ramp", c.Ramp, "`time` in which the rate of --rate or --within rises to its full height")
+	fs.DurationVar(&c.Ramp, "ramp", c.Ramp, "`time` in which the rate of --rate or --within rises to its full value")
 	fs.IntVar(&c.Count, "count", c.Count, "transfers to begin")
 	fs.DurationVar(&c.Duration, "duration", c.Duration, "begin transfers for this `time`")
-	fs.DurationVar(&c.Drain, "drain", c.Drain, "then wait at most this `time` for those under way (default: until each has ended)")
-	fs.DurationVar(&c.MaxTime, "max-time", c.MaxTime, "end after this `time` whatever is under way")
+	fs.DurationVar(&c.Drain, "drain", c.Drain, "then wait at most this `time` for running transfers (default: until each has ended)")
+	fs.DurationVar(&c.MaxTime, "max-time", c.MaxTime, "end after this `time` even if transfers are running")
 	fs.IntVar(&c.Modems, "modems", c.Modems, "modems to simulate, at most 65536")
-	fs.TextVar(&c.Net, "net", c.Net, "count the modems' addresses from the start of this `prefix`")
+	fs.TextVar(&c.Net, "net", c.Net, "`prefix` of the modems' addresses")
 	fs.StringVar(&c.Name, "name", c.Name, "file name; {i} is the modem's number, {ip} its address, {mac} its MAC, {1-16} a number drawn for it")
-	fs.Func("names", "take the names from this `file`, one a line", func(file string) error {
+	fs.Func("names", "take the names from this `file`, one per line", func(file string) error {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			return err
@@ -130,7 +130,7 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 		c.Names = strings.Fields(string(b))
 		return nil
 	})
-	fs.Func("backoff", "waits for an answer, as in 4s,8s,16s (the default)", func(s string) error {
+	fs.Func("backoff", "`waits` for an answer (default 4s,8s,16s)", func(s string) error {
 		var waits []time.Duration
 		for f := range strings.SplitSeq(s, ",") {
 			d, err := time.ParseDuration(f)
@@ -142,24 +142,24 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 		c.Backoff = waits
 		return nil
 	})
-	fs.IntVar(&c.Retries, "retries", c.Retries, "repetitions of a request before a download has failed")
-	fs.IntVar(&c.Restarts, "restarts", c.Restarts, "fresh starts after a failed download")
-	fs.DurationVar(&c.Rest, "rest", c.Rest, "`time` before a fresh start that follows a silence")
-	fs.Float64Var(&c.Jitter, "jitter", c.Jitter, "`part` of each wait that is drawn at random, 0 to 1")
-	fs.IntVar(&c.BlkSize, "blksize", c.BlkSize, "ask for blocks of so many `bytes` (0: do not ask)")
-	fs.IntVar(&c.CheckEvery, "check-every", c.CheckEvery, "examine one file of `N` (default each)")
-	fs.BoolVar(&c.TSize, "tsize", c.TSize, "ask for the file's size")
+	fs.IntVar(&c.Retries, "retries", c.Retries, "repetitions of a request before a download fails")
+	fs.IntVar(&c.Restarts, "restarts", c.Restarts, "restarts after a failed download")
+	fs.DurationVar(&c.Rest, "rest", c.Rest, "`time` before a restart after a timeout")
+	fs.Float64Var(&c.Jitter, "jitter", c.Jitter, "random `fraction` of each wait, 0 to 1")
+	fs.IntVar(&c.BlkSize, "blksize", c.BlkSize, "request blocks of so many `bytes` (0: do not request the option)")
+	fs.IntVar(&c.CheckEvery, "check-every", c.CheckEvery, "check one file of `N` (default: every file)")
+	fs.BoolVar(&c.TSize, "tsize", c.TSize, "request the file's size")
 	fs.BoolVar(&c.HWAddr, "hwaddr", c.HWAddr, "add the option hwaddr, as a CMTS that proxies TFTP does")
 	fs.Func("expect", "every file must equal this `file`", func(file string) (err error) {
 		c.Expect, err = os.ReadFile(file)
 		return err
 	})
-	fs.StringVar(&c.Interface, "interface", c.Interface, "send frames from this `interface` by AF_PACKET, each modem from an address of its own (needs root)")
-	fs.Func("source-mac", "the frames' source `address` (default: the interface's)", macFlag(&c.SourceMAC))
-	fs.Func("gateway-mac", "the frames' destination `address` (default: asked for by ARP or neighbour discovery)", macFlag(&c.GatewayMAC))
-	fs.IntVar(&c.MTU, "mtu", c.MTU, "the interface's MTU in `bytes` (default 1500)")
+	fs.StringVar(&c.Interface, "interface", c.Interface, "send frames by AF_PACKET from this `interface`, each modem with its own address (needs root)")
+	fs.Func("source-mac", "source `address` of the frames (default: the interface's)", macFlag(&c.SourceMAC))
+	fs.Func("gateway-mac", "destination `address` of the frames (default: by ARP or neighbour discovery)", macFlag(&c.GatewayMAC))
+	fs.IntVar(&c.MTU, "mtu", c.MTU, "MTU of the interface in `bytes` (default 1500)")
 	fs.IntVar(&c.CPU, "cpu", c.CPU, "pin the sending thread to this CPU `number`")
-	fs.Uint64Var(&c.Seed, "seed", c.Seed, "of the random numbers")
+	fs.Uint64Var(&c.Seed, "seed", c.Seed, "`number` that seeds the random numbers")
 	fs.BoolVar(&c.IOwnThisNetwork, "i-own-this-network", c.IOwnThisNetwork, "send the load to a target outside loopback, 198.18.0.0/15 and fd00::/8")
 }
 
@@ -170,7 +170,7 @@ func macFlag(to *net.HardwareAddr) func(string) error {
 	}
 }
 
-// ErrForeign is returned for a target that a load must not be sent to unasked.
+// ErrForeign is returned for a target outside the test networks unless IOwnThisNetwork is set.
 var ErrForeign = errors.New("target outside loopback, 198.18.0.0/15 and fd00::/8; a load there requires --i-own-this-network")
 
 var modemNet4 = netip.MustParsePrefix("198.18.0.0/16")
@@ -182,7 +182,7 @@ var ownNets = []netip.Prefix{
 	netip.MustParsePrefix("fd00::/8"),
 }
 
-// complete checks the configuration and fills in what depends on other fields.
+// complete checks the configuration and fills in derived fields.
 func (c *Config) complete() error {
 	if !c.Target.IsValid() || c.Target.Port() == 0 {
 		return errors.New("no target")
@@ -244,7 +244,7 @@ const (
 	maxFlood = 2e6 // requests per second
 )
 
-// completeGroups makes one group of a load that has none, and checks them all.
+// completeGroups makes one group of a load without groups, and checks them all.
 func (c *Config) completeGroups() error {
 	if len(c.Groups) == 0 {
 		if c.Modems < 1 || c.Modems > maxModems {
@@ -257,7 +257,7 @@ func (c *Config) completeGroups() error {
 			Modems: c.Modems, File: c.Name, Window: c.Window, Rate: c.Rate, Within: c.Within, Ramp: c.Ramp, Count: c.Count, Duration: c.Duration,
 		}}
 	}
-	c.Groups = slices.Clone(c.Groups) // the caller's stay as they were
+	c.Groups = slices.Clone(c.Groups) // do not change the caller's
 	if len(c.Groups) > maxGroups {
 		return fmt.Errorf("%d groups: at most %d", len(c.Groups), maxGroups)
 	}
@@ -308,7 +308,7 @@ func (g *Group) complete() error {
 		g.Count = g.Modems
 	}
 	if g.Count == 0 && g.Duration == 0 {
-		return errors.New("load without end; give a count or a duration")
+		return errors.New("endless load; give a count or a duration")
 	}
 	return nil
 }
@@ -327,10 +327,10 @@ func (c *Config) completeNet() error {
 	}
 	c.Net = c.Net.Masked()
 	if c.Net.Addr().Is4() != target.Is4() {
-		return fmt.Errorf("modems in %s cannot ask %s", c.Net, target)
+		return fmt.Errorf("modem addresses %s and target %s: different address families", c.Net, target)
 	}
 	if host := c.Net.Addr().BitLen() - c.Net.Bits(); host < 16 && c.Modems > 1<<host {
-		return fmt.Errorf("%s has no room for %d modems", c.Net, c.Modems)
+		return fmt.Errorf("%s: too small for %d modems", c.Net, c.Modems)
 	}
 	return nil
 }

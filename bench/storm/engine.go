@@ -12,8 +12,8 @@ import (
 const (
 	maxModems = 65536
 	maxGroups = 64
-	maxErrors = 20 // kinds that are told apart
-	maxWrong  = 20 // wrong files that are described
+	maxErrors = 20 // distinct error texts that are counted
+	maxWrong  = 20 // wrong files that are reported in detail
 	maxName   = 450
 )
 
@@ -25,9 +25,9 @@ type link interface {
 	flush()
 	// port returns a modem's port for its n-th download.
 	port(modem, n int) uint16
-	// addr returns the address that the server sees.
+	// addr returns the modem's address as the server sees it.
 	addr(modem int) netip.Addr
-	// receive hands what has arrived to e.handle, at most a few batches, and returns how much it was.
+	// receive passes what has arrived to e.handle, at most a few batches, and returns the number of packets.
 	receive(now int64, e *engine) int
 	wait(d time.Duration)
 	stats() linkStats
@@ -36,7 +36,7 @@ type link interface {
 
 type linkStats struct{ sent, unsent, received, lost, damaged, foreign uint64 }
 
-// engine is the modems' behaviour. It knows neither sockets nor clocks: times are nanoseconds since the beginning.
+// engine simulates the modems. It uses neither sockets nor clocks: times are nanoseconds since the start.
 type engine struct {
 	cfg    *Config
 	groups []group
@@ -44,16 +44,16 @@ type engine struct {
 	modems []modem
 	wheel  *wheel
 	rnd    *rand.PCG
-	tail   []byte // of an RRQ, behind the name
+	tail   []byte // end of an RRQ, after the name
 	check  *checker
-	turn   int   // files since the last that was examined
-	wall   int64 // ns; Unix time of the beginning
+	turn   int   // files since the last one that was checked
+	wall   int64 // ns; Unix time of the start
 	waits  []int64
-	bodies [][]byte // spare ones
+	bodies [][]byte // free buffers
 	name   []byte
 	expire func(int32)
 
-	under int // downloads under way
+	under int // running downloads
 	now   int64
 
 	res       *Result
@@ -64,7 +64,7 @@ type engine struct {
 	firstTime int64
 	lastTime  int64
 	line      timeline
-	events    int // that have been told
+	events    int // events that have been passed on
 }
 
 func newEngine(cfg *Config, l link) (*engine, error) {
@@ -98,7 +98,7 @@ func newEngine(cfg *Config, l link) (*engine, error) {
 	return e, nil
 }
 
-// tick begins what is due and repeats what has waited too long. It returns how much it did.
+// tick begins downloads that are due and repeats requests that have timed out. It returns how many.
 func (e *engine) tick(now int64) int {
 	e.now = now
 	did := e.wheel.expire(now, e.expire)
@@ -112,8 +112,8 @@ func (e *engine) tick(now int64) int {
 	return did
 }
 
-// over tells whether nothing is left to do. The drain ends only while nothing comes in: a generator that was held up has
-// answers to read.
+// over reports whether nothing is left to do. The drain ends only while nothing arrives: a generator that fell behind
+// still has answers to read.
 func (e *engine) over(now int64, quiet bool) bool {
 	if now >= int64(e.cfg.MaxTime) {
 		return true

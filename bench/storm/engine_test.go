@@ -108,7 +108,7 @@ func TestDownloadOfOneBlock(t *testing.T) {
 	}
 }
 
-// TestTimeouts follows the DOCSIS back-off: 4, 8, 16, 16, 16 seconds, then a fresh start from another port.
+// TestTimeouts follows the DOCSIS back-off: 4, 8, 16, 16, 16 seconds, then a restart from another port.
 func TestTimeouts(t *testing.T) {
 	e, w := testEngine(t, func(c *Config) { c.Restarts = 1 })
 	var at []int64

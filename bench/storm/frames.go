@@ -29,7 +29,7 @@ const (
 	neighbourAdvertisement = 136
 )
 
-// frames is the link by AF_PACKET: it builds and takes apart Ethernet, IP and UDP by hand.
+// frames is the link by AF_PACKET: it builds and parses Ethernet, IP and UDP itself.
 type frames struct {
 	sock   *afpacket.Socket
 	net    netip.Prefix
@@ -40,7 +40,7 @@ type frames struct {
 	modems int
 
 	own, gateway [6]byte
-	src, dst     [16]byte // addresses in network form; IPv4 in the first four
+	src, dst     [16]byte // addresses in network byte order; IPv4 in the first four bytes
 
 	damaged, foreign uint64
 }
@@ -53,7 +53,7 @@ func openFrames(cfg *Config) (*frames, error) {
 			return nil, fmt.Errorf("interface %s: %w", cfg.Interface, err)
 		}
 		if own = ifi.HardwareAddr; len(own) != 6 {
-			return nil, fmt.Errorf("interface %s has no Ethernet address; leave it out to use plain sockets", cfg.Interface)
+			return nil, fmt.Errorf("interface %s: no Ethernet address; omit it to use plain sockets", cfg.Interface)
 		}
 	}
 	sock, err := afpacket.Open(cfg.Interface, afpacket.Config{MTU: cfg.MTU})
@@ -90,7 +90,7 @@ func newFrames(cfg *Config) *frames {
 
 func (f *frames) addr(modem int) netip.Addr { return modemAddr(f.net, modem) }
 
-// port gives every download another port, from 1024 on, so that the packets of an earlier one are told apart.
+// port gives every download another port, from 1024 on, so that packets of an earlier one are recognised.
 func (f *frames) port(modem, n int) uint16 {
 	return uint16(1024 + (mix(f.seed^uint64(modem)<<20)+uint64(n))%(65536-1024))
 }
@@ -102,11 +102,11 @@ func (f *frames) slot() []byte {
 
 func (f *frames) send(modem int, from, to uint16, payload []byte) {
 	frame := f.sock.Slot()
-	n := f.head + len(payload) // payload lies behind the head already
+	n := f.head + len(payload) // payload is already after the head
 	f.sock.Commit(f.header(frame[:n], modem, from, to))
 }
 
-// header writes everything before the payload, which is in place, and returns the frame's length.
+// header writes everything before the payload and returns the length of the frame.
 func (f *frames) header(frame []byte, modem int, from, to uint16) int {
 	e := (*[etherLen]byte)(frame)
 	copy(e[0:6], f.gateway[:])
@@ -149,7 +149,7 @@ func (f *frames) header(frame []byte, modem int, from, to uint16) int {
 
 func (f *frames) flush() { f.sock.Flush() }
 
-// receiveMax bounds what is received before something is sent.
+// receiveMax bounds what is received before sending goes on.
 const receiveMax = 128
 
 func (f *frames) receive(now int64, e *engine) int {
@@ -185,7 +185,7 @@ const (
 	question                // asks for a modem's hardware address; payload is the answer, made in place
 )
 
-// parse takes a frame apart. whole is false when its checksum is still to be filled in.
+// parse parses a frame. whole is false if its checksum is not filled in yet.
 func (f *frames) parse(frame []byte, whole bool) (modem int, to, from uint16, payload []byte, v verdict) {
 	if len(frame) < etherLen+ip4Len {
 		return 0, 0, 0, nil, foreign
@@ -252,7 +252,7 @@ func (f *frames) parse(frame []byte, whole bool) (modem int, to, from uint16, pa
 	return modem, binary.BigEndian.Uint16(udp[2:]), binary.BigEndian.Uint16(udp[0:]), udp[udpLen:], ours
 }
 
-// isModem tells whether an address in network form is one of the modems'.
+// isModem reports whether an address in network byte order is one of the modems'.
 func (f *frames) isModem(b []byte) bool {
 	a, ok := netip.AddrFromSlice(b)
 	if !ok || !f.net.Contains(a) {
@@ -276,8 +276,8 @@ func (f *frames) stats() linkStats {
 
 func (f *frames) close() error { return f.sock.Close() }
 
-// sum adds b to an Internet checksum under way (RFC 1071), eight bytes at a time; start is a small number. Any even
-// number of bytes may have been added before, so only the last piece may be odd.
+// sum adds b to an Internet checksum (RFC 1071), eight bytes at a time; start must be small. Only the last piece may
+// have an odd number of bytes.
 func sum(b []byte, start uint64) uint64 {
 	s, carry := start, uint64(0)
 	for len(b) >= 8 {
@@ -293,7 +293,7 @@ func sum(b []byte, start uint64) uint64 {
 	return s + carry
 }
 
-// fold brings a sum down to 16 bits.
+// fold reduces a sum to 16 bits.
 func fold(s uint64) uint16 {
 	s = s>>32 + s&0xffffffff
 	s = s>>32 + s&0xffffffff

@@ -13,7 +13,7 @@ import (
 //go:embed report.html
 var reportSource string
 
-// HTML writes the result as one page that needs nothing else: styles and plots stand in it.
+// HTML writes the result as one self-contained page, with its styles and plots.
 func (r *Result) HTML(w io.Writer) error {
 	page, err := template.New("report").Funcs(template.FuncMap{
 		"us": micros, "n": grouped, "pct": func(part, all int) string {
@@ -46,7 +46,7 @@ func grouped(n int) string {
 // plot is a coordinate system of 720 by 280 units.
 type plot struct {
 	b          strings.Builder
-	x0, x1, y1 float64 // the values at its edges; the lower one of y is 0, or yLow if that is logarithmic
+	x0, x1, y1 float64 // range of values; the lower one of y is 0, or yLow if y is logarithmic
 	yLow       float64
 }
 
@@ -91,7 +91,7 @@ func (p *plot) text(x, y float64, anchor, s string) {
 
 func (p *plot) xLabel(s string) { p.text((marginL+plotW-marginR)/2, plotH-6, "middle", s) }
 
-// line draws through points; filled, down to the axis.
+// line draws a line through points; if filled, down to the axis.
 func (p *plot) line(class string, xs, ys []float64, filled bool) {
 	if len(xs) == 0 {
 		return
@@ -106,7 +106,7 @@ func (p *plot) line(class string, xs, ys []float64, filled bool) {
 	fmt.Fprintf(&p.b, `<path class="line %s" d="%s"/>`, class, path.String())
 }
 
-// bar draws from the axis up to y, from x a to b.
+// bar draws a bar from the axis up to y, from x a to b.
 func (p *plot) bar(class string, a, b, y float64) {
 	if y <= 0 {
 		return
@@ -124,11 +124,11 @@ func (p *plot) marks(events []Mark) {
 
 func (p *plot) svg() template.HTML {
 	fmt.Fprintf(&p.b, `<line class="axis" x1="%g" x2="%g" y1="%[3]g" y2="%[3]g"/></svg>`, marginL, plotW-marginR, plotH-marginFoot)
-	// Made of numbers and of texts that were escaped.
+	// Consists of numbers and of texts that were escaped.
 	return template.HTML(p.b.String())
 }
 
-// nice returns the marks of an axis from 0: about n of them, in steps of 1, 2 or 5 times a power of ten.
+// nice returns about n ticks of an axis from 0, in steps of 1, 2 or 5 times a power of ten.
 func nice(top float64, n int) []float64 {
 	if top <= 0 {
 		top = 1
@@ -157,7 +157,7 @@ func short(v float64) string {
 	return fmt.Sprintf("%g", math.Round(v*1000)/1000)
 }
 
-// timePlot makes a plot over the time of the load with its axes.
+// timePlot returns a plot with its axes over the time of the load.
 func (r *Result) timePlot(title string, top float64) *plot {
 	end := r.Elapsed
 	ys := nice(top, 5)
@@ -174,7 +174,7 @@ func (r *Result) timePlot(title string, top float64) *plot {
 	return p
 }
 
-// servedPlot is the way to the last modem: what was asked for, what was served, and what waits.
+// servedPlot shows downloads requested, served and waiting over time.
 func (r *Result) servedPlot() template.HTML {
 	var t, served, offered, waiting []float64
 	t, served, offered, waiting = append(t, 0), append(served, 0), append(offered, 0), append(waiting, 0)
@@ -193,7 +193,7 @@ func (r *Result) servedPlot() template.HTML {
 	return p.svg()
 }
 
-// latencyPlot has the percentile, in nines, on its x axis, and the logarithm of the latency on the other.
+// latencyPlot shows the latency, logarithmic, by percentile, in nines.
 func (r *Result) latencyPlot() template.HTML {
 	nines := func(percent float64) float64 { return -math.Log10(1 - min(percent, 99.9999)/100) }
 	var xs, ys []float64
@@ -245,7 +245,7 @@ func (r *Result) retriesPlot() template.HTML {
 	return p.svg()
 }
 
-// latencyOverTime is that of each interval, on a logarithmic axis.
+// latencyOverTime shows the latency of each interval, logarithmic.
 func (r *Result) latencyOverTime() template.HTML {
 	low, high := math.Inf(1), math.Inf(-1)
 	for i := range r.Timeline {

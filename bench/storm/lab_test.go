@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 	"dcs/bench/storm"
 )
 
@@ -224,6 +225,7 @@ func TestHardwareAddressesAreFound(t *testing.T) {
 }
 
 func TestSocketsOnLoopback(t *testing.T) {
+	require.Long(t, "a storm")
 	for name, at := range map[string]struct {
 		target string
 		modems int

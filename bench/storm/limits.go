@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Limits are what a load is held against. A negative MaxFailed and other zeros are none.
+// Limits are bounds for the result. A negative MaxFailed and zeros in other fields mean no limit.
 type Limits struct {
 	MaxFailed      int // modems without the right file: failed, wrong or unfinished
 	P50, P99, P999 time.Duration
@@ -13,10 +13,10 @@ type Limits struct {
 	MinRate        float64       // files per second
 }
 
-// NoLimits holds nothing against anything.
+// NoLimits has no limits.
 func NoLimits() Limits { return Limits{MaxFailed: -1} }
 
-// Verdict is one limit against what was measured.
+// Verdict is the result for one limit.
 type Verdict struct {
 	What     string `json:"what"`
 	Limit    string `json:"limit"`
@@ -24,7 +24,7 @@ type Verdict struct {
 	OK       bool   `json:"ok"`
 }
 
-// String is a sentence.
+// String returns the verdict as a sentence.
 func (v Verdict) String() string {
 	word := "kept"
 	if !v.OK {
@@ -33,7 +33,7 @@ func (v Verdict) String() string {
 	return fmt.Sprintf("%s: %s %s, measured %s", word, v.What, v.Limit, v.Measured)
 }
 
-// Judge holds the result against the limits, keeps the verdicts in it and tells whether all were kept.
+// Judge compares the result with the limits, stores the verdicts in it and reports whether all limits were met.
 func (l Limits) Judge(r *Result) bool {
 	r.Verdicts = nil
 	add := func(what, limit, measured string, ok bool) {
@@ -54,7 +54,7 @@ func (l Limits) Judge(r *Result) bool {
 		{"time to the last modem", l.Last, r.LastServed * 1e6},
 	} {
 		if q.limit > 0 {
-			// Without a single file there is no percentile to be content with.
+			// Without a single file there is no percentile.
 			add(q.what, fmt.Sprintf("at most %v", q.limit), micros(q.us).String(), r.Served > 0 && time.Duration(q.us*1e3) <= q.limit)
 		}
 	}

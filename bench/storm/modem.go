@@ -4,7 +4,7 @@ import (
 	"fmt"
 )
 
-// TFTP, RFC 1350 section 5 and RFC 2347.
+// TFTP opcodes and error codes: RFC 1350 section 5 and RFC 2347.
 const (
 	opRRQ   = 1
 	opDATA  = 3
@@ -19,31 +19,31 @@ const (
 type state uint8
 
 const (
-	idle    state = iota // never asked, or done and free to ask again
-	asking               // RRQ sent, nothing heard
-	loading              // DATA or OACK heard
-	resting              // refused, waits before its fresh start
+	idle    state = iota // never asked, or done
+	asking               // RRQ sent, no answer yet
+	loading              // DATA or OACK received
+	resting              // waits for its restart
 	failed
 )
 
 type modem struct {
 	intended int64 // ns; when the download should have begun
-	begun    int64 // ns; when its first request left, of the fresh start under way
+	begun    int64 // ns; when the first request of the current try was sent
 	size     int   // bytes received
-	tsize    int64 // that the server announced, or -1
+	tsize    int64 // as reported by the server, or -1
 	body     []byte
 	turn     int // downloads begun
 	blksize  int
-	port     uint16 // its own
-	peer     uint16 // the server's, 0 until heard
-	block    uint16 // the last in order
+	port     uint16 // the modem's
+	peer     uint16 // the server's; 0: not known yet
+	block    uint16 // last block received in order
 	state    state
 	group    uint8
 	tries    uint8 // timeouts in a row
-	failures uint8 // of the file under way
-	options  bool  // the RRQ had some, and neither OACK nor DATA has come
+	failures uint8 // of the current file
+	options  bool  // the RRQ had options, and neither OACK nor DATA has come
 	bad      bool  // differs from what is expected
-	fetched  bool  // the last download ended well: its last block may come again
+	fetched  bool  // the last download succeeded: its last block may be repeated
 }
 
 // begin sends a modem's first request of a download.
@@ -69,7 +69,7 @@ func (e *engine) request(i int, from uint16, g *group, draw uint64) {
 	e.link.send(i, from, e.cfg.Target.Port(), p)
 }
 
-// wait returns how long a modem waits for an answer after so many timeouts in a row.
+// wait returns how long a modem waits for an answer after that many timeouts in a row.
 func (e *engine) wait(tries int) int64 {
 	d := e.waits[min(tries, len(e.waits)-1)]
 	if e.cfg.Jitter > 0 {
@@ -86,14 +86,14 @@ func (e *engine) ack(i int, m *modem) {
 func (e *engine) finish(i int, m *modem) {
 	if m.tsize >= 0 && m.tsize != int64(m.size) {
 		m.bad = true
-		e.wrong(i, m, fmt.Sprintf("tsize said %d bytes, %d came", m.tsize, m.size))
+		e.wrong(i, m, fmt.Sprintf("tsize %d, received %d bytes", m.tsize, m.size))
 	}
 	g := &e.groups[m.group]
 	if m.bad {
 		e.res.Wrong++
 		g.res.Wrong++
 		if len(e.res.Mismatches) == 0 {
-			e.wrong(i, m, "not the file expected")
+			e.wrong(i, m, "not the expected file")
 		}
 	} else {
 		e.res.Served++
@@ -104,7 +104,7 @@ func (e *engine) finish(i int, m *modem) {
 		if e.more(e.now) {
 			e.inPeriod++
 		}
-		// Beyond the histogram's hour there is nothing to record.
+		// Beyond an hour, the end of the histogram, nothing is recorded.
 		took := max(e.now-m.intended, 1)
 		_ = e.latency.RecordValue(took)
 		_ = e.line.recent.RecordValue(took)
@@ -131,7 +131,7 @@ func (e *engine) drop(m *modem) {
 	}
 }
 
-// timeout is called when a modem has waited in vain.
+// timeout is called when a modem's wait is over.
 func (e *engine) timeout(at int32) {
 	i := int(at)
 	m := &e.modems[i]
@@ -153,7 +153,7 @@ func (e *engine) timeout(at int32) {
 	}
 }
 
-// fail ends a download. The modem starts afresh, at once after a silence, after a wait when it was refused.
+// fail ends a download. The modem restarts: at once after a timeout, after a wait if it got an ERROR.
 func (e *engine) fail(i int, m *modem, refused bool) {
 	m.failures++
 	e.res.FailedDownloads++

@@ -24,7 +24,7 @@ func modemAddr(p netip.Prefix, i int) netip.Addr {
 	return netip.AddrFrom16(b)
 }
 
-// Names makes file names without allocating.
+// Names generates file names without allocating.
 type Names struct {
 	list  []string
 	parts []part
@@ -38,9 +38,9 @@ type part struct {
 	lo, hi uint64
 }
 
-// parseNames reads a template: {i} is the modem's number from 0, {ip} its address, {mac} its MAC (12 hexadecimal
-// digits, 02 in front and the number at the end), {7-12} a number from 7 to 12 that is drawn for the modem and stays
-// its own. {cpe} and {tier} are short for {1-16} and {1-3}.
+// parseNames parses a template: {i} is the modem's number from 0, {ip} its address, {mac} its MAC address (12
+// hexadecimal digits: 02, and the number at the end), {7-12} a number from 7 to 12 that is drawn once for the modem.
+// {cpe} and {tier} are short for {1-16} and {1-3}.
 func parseNames(template string, modems netip.Prefix, seed uint64) (*Names, error) {
 	n := &Names{net: modems, seed: seed}
 	rest := template
@@ -91,7 +91,7 @@ func parseNames(template string, modems netip.Prefix, seed uint64) (*Names, erro
 // Append appends the name that modem i asks for.
 func (n *Names) Append(dst []byte, i int) []byte { return n.append(dst, i, uint64(i)) }
 
-// append takes what numbers are drawn by apart from the modem.
+// append is Append with the seed for drawn numbers apart from the modem.
 func (n *Names) append(dst []byte, i int, draw uint64) []byte {
 	if len(n.list) > 0 {
 		return append(dst, n.list[i%len(n.list)]...)
@@ -122,7 +122,7 @@ func appendMAC(dst []byte, i int) []byte {
 	return dst
 }
 
-// mix is the finalizer of SplitMix64: neighbouring numbers give unrelated ones.
+// mix is the finalizer of SplitMix64: consecutive numbers give unrelated results.
 func mix(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9

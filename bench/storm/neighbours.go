@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// answerARP turns the question for a modem's address into its answer (RFC 826).
+// answerARP turns a request for a modem's address into the reply, in place (RFC 826).
 func (f *frames) answerARP(frame []byte) ([]byte, bool) {
 	if len(frame) < etherLen+28 {
 		return nil, false
@@ -25,7 +25,8 @@ func (f *frames) answerARP(frame []byte) ([]byte, bool) {
 	return frame[:etherLen+28], true
 }
 
-// advertise turns a neighbour solicitation for a modem's address into an advertisement (RFC 4861, section 4.4).
+// advertise turns a neighbour solicitation for a modem's address into the advertisement, in place (RFC 4861, section
+// 4.4).
 func (f *frames) advertise(frame []byte, length int) ([]byte, bool) {
 	body := frame[etherLen:]
 	icmp := body[ip6Len : ip6Len+length]
@@ -51,7 +52,7 @@ func checksumICMPv6(ip, icmp []byte) {
 	binary.BigEndian.PutUint16(icmp[2:], ^fold(sum(icmp, sum(ip[8:40], uint64(protoICMPv6+len(icmp))))))
 }
 
-// resolve asks for the target's hardware address in the name of the first modem.
+// resolve asks for the target's hardware address on behalf of the first modem.
 func (f *frames) resolve() error {
 	f.gateway = [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 	for range 10 {
@@ -77,7 +78,7 @@ func (f *frames) resolve() error {
 			}
 		}
 	}
-	return fmt.Errorf("no neighbour answers for %s; give the gateway's hardware address", f.target)
+	return fmt.Errorf("no answer for %s by ARP or neighbour discovery; give the gateway's hardware address", f.target)
 }
 
 func (f *frames) solicit(frame []byte) []byte {
@@ -92,7 +93,7 @@ func (f *frames) solicit(frame []byte) []byte {
 	return frame
 }
 
-// resolved reads the target's hardware address out of an answer.
+// resolved returns the target's hardware address from an answer.
 func (f *frames) resolved(frame []byte) (mac [6]byte, ok bool) {
 	if f.v6 {
 		const icmp = etherLen + ip6Len

@@ -21,7 +21,7 @@ func full() *Result {
 		Schema: schema, Target: "198.19.0.1:69", Started: time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC), Scenario: "A <title>",
 		Offered: 1000, Served: 990, Wrong: 4, Failed: 6, Rate: 100, Elapsed: 10, LastServed: 9.5, Interval: 1,
 		Errors: map[string]int{"1 <File> not found": 3}, Keys: map[string]int{"old": 5},
-		Mismatches: []Mismatch{{1.5, 7, "198.18.0.7", "x.bin", 400, "TLV 19 is 5 s ahead"}},
+		Mismatches: []Mismatch{{1.5, 7, "198.18.0.7", "x.bin", 400, "TLV 19 5 s in the future"}},
 		Events:     []Mark{{2, "rotate", "the rotation begins"}},
 		Groups:     []GroupResult{{Name: "plant", Modems: 1000}},
 		Latency:    Latency{P50: 100, P90: 200, P99: 1000, P999: 5000, Mean: 120, Max: 9000},
@@ -60,7 +60,7 @@ func TestHTMLIsSelfContained(t *testing.T) {
 	if err := full().HTML(&b); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"A &lt;title&gt;", "198.19.0.1:69", "990", "MISSED", "rotate", "TLV 19 is 5 s ahead", "prefers-color-scheme: dark"} {
+	for _, want := range []string{"A &lt;title&gt;", "198.19.0.1:69", "990", "MISSED", "rotate", "TLV 19 5 s in the future", "prefers-color-scheme: dark"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the page lacks %s", want)
 		}
@@ -176,23 +176,23 @@ func TestChecker(t *testing.T) {
 	}{
 		{"right", good, Config{Check: CheckAll, Keys: keys}, ""},
 		{"the other secret", file(0, modem, young), Config{Check: CheckAll, Keys: keys}, ""},
-		{"no secret of ours", file(0, modem, mic.NewSecret(nil)), Config{Check: CheckAll, Keys: keys}, "not made with a secret given"},
+		{"no secret of ours", file(0, modem, mic.NewSecret(nil)), Config{Check: CheckAll, Keys: keys}, "under none of the secrets"},
 		{"structure does not ask for the secret", file(0, modem, mic.NewSecret(nil)), Config{Check: CheckStructure, Keys: keys}, ""},
 		{"the prefix's secret", file(0, modem, young), Config{Check: CheckAll, Keys: only("198.18.0.0/24")}, ""},
-		{"the general secret where a prefix has its own", good, Config{Check: CheckAll, Keys: only("198.18.0.0/24")}, "not made with"},
+		{"the general secret where a prefix has its own", good, Config{Check: CheckAll, Keys: only("198.18.0.0/24")}, "under none of the secrets"},
 		{"another's prefix", good, Config{Check: CheckAll, Keys: only("198.18.1.0/24")}, ""},
-		{"nobody's secret", good, Config{Check: CheckAll, Keys: only("198.18.1.0/24")[1:]}, "no secret is given for 198.18.0.9"},
-		{"another modem's", file(0, modem.Next(), old), Config{Check: CheckStructure}, "TLV 20 is c6 12 00 0a, and 198.18.0.9 asked"},
+		{"nobody's secret", good, Config{Check: CheckAll, Keys: only("198.18.1.0/24")[1:]}, "no secret for 198.18.0.9"},
+		{"another modem's", file(0, modem.Next(), old), Config{Check: CheckStructure}, "TLV 20 is c6 12 00 0a, requested by 198.18.0.9"},
 		{"a second early", file(-1, modem, old), Config{Check: CheckStructure, Skew: time.Second}, ""},
-		{"too old", file(-2, modem, old), Config{Check: CheckStructure, Skew: time.Second}, "TLV 19 is 2 s before the request"},
+		{"too old", file(-2, modem, old), Config{Check: CheckStructure, Skew: time.Second}, "TLV 19 2 s before the request"},
 		{"rendered at the request, received later", file(0, modem, old), Config{Check: CheckStructure}, ""},
-		{"of the future", file(6, modem, old), Config{Check: CheckStructure, Skew: time.Second}, "TLV 19 is 3 s ahead"},
-		{"CM MIC", flip(2), Config{Check: CheckStructure}, "the CM MIC is wrong"},
-		{"CM MIC, secret given", flip(2), Config{Check: CheckAll, Keys: keys}, "the CM MIC is wrong"},
+		{"of the future", file(6, modem, old), Config{Check: CheckStructure, Skew: time.Second}, "TLV 19 3 s in the future"},
+		{"CM MIC", flip(2), Config{Check: CheckStructure}, "wrong CM MIC"},
+		{"CM MIC, secret given", flip(2), Config{Check: CheckAll, Keys: keys}, "wrong CM MIC"},
 		{"cut off", good[:20], Config{Check: CheckStructure}, "not a modem's file"},
-		{"no MIC", good[:15], Config{Check: CheckStructure}, "the CM MIC is missing"},
+		{"no MIC", good[:15], Config{Check: CheckStructure}, "missing CM MIC"},
 		{"no end", good[:15+18+18], Config{Check: CheckStructure}, "no end-of-data marker"},
-		{"empty", nil, Config{Check: CheckStructure}, "the CM MIC is missing"},
+		{"empty", nil, Config{Check: CheckStructure}, "missing CM MIC"},
 		{"text", []byte("hello, world\n"), Config{Check: CheckStructure}, "not a modem's file"},
 		{"an MTA's", []byte{254, 1, 1, 254, 1, 255}, Config{Check: CheckAll, Keys: keys}, ""},
 	} {

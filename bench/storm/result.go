@@ -11,35 +11,35 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// schema is the version of the result as JSON. Fields may be added to it; one that changes or goes makes another.
+// schema is the version of the JSON result. Adding fields keeps it; changing or removing them increases it.
 const schema = 1
 
-// Result is what a load came to.
+// Result is the result of a load.
 type Result struct {
 	Schema   int       `json:"schema"`
 	Target   string    `json:"target"`
 	Started  time.Time `json:"started"`
-	Scenario string    `json:"scenario,omitempty"` // its title
+	Scenario string    `json:"scenario,omitempty"` // title of the scenario
 
 	Offered         int `json:"offered"`          // downloads begun
 	Served          int `json:"served"`           // ended with the right file
-	ServedFirst     int `json:"served_first"`     // of those: without a failed download before
+	ServedFirst     int `json:"served_first"`     // of those, without a failed download before
 	Wrong           int `json:"wrong"`            // ended with a wrong file
-	Failed          int `json:"failed"`           // given up after all fresh starts
-	Unfinished      int `json:"unfinished"`       // still under way at the end
-	FailedDownloads int `json:"failed_downloads"` // each was followed by a fresh start, or by giving up
+	Failed          int `json:"failed"`           // given up after all restarts
+	Unfinished      int `json:"unfinished"`       // running at the end
+	FailedDownloads int `json:"failed_downloads"` // each was followed by a restart or by giving up
 	FailedTwice     int `json:"failed_twice"`     // modems that needed a third try or gave up at the second
 	Retries         int `json:"retries"`          // requests and acknowledgements repeated after a timeout
-	Duplicates      int `json:"duplicates"`       // blocks that came again
-	Strays          int `json:"strays"`           // packets that fitted no download
+	Duplicates      int `json:"duplicates"`       // blocks received again
+	Strays          int `json:"strays"`           // packets that belong to no download
 
-	Flood        int `json:"flood"`         // requests of groups that wait for nothing
-	FloodAnswers int `json:"flood_answers"` // packets that they were answered with
+	Flood        int `json:"flood"`         // requests of flooding groups
+	FloodAnswers int `json:"flood_answers"` // packets received by flooding groups
 
 	Errors     map[string]int `json:"errors,omitempty"`     // by code and text
 	Mismatches []Mismatch     `json:"mismatches,omitempty"` // the first wrong files and why
-	Keys       map[string]int `json:"keys,omitempty"`       // right files by the secret that signed them
-	Examples   []string       `json:"-"`                    // Mismatches in words
+	Keys       map[string]int `json:"keys,omitempty"`       // correct files by the secret that signed them
+	Examples   []string       `json:"-"`                    // Mismatches as text
 
 	Rate       float64 `json:"rate"`          // files served per second while downloads were begun
 	Elapsed    float64 `json:"elapsed_s"`     // whole run, seconds
@@ -49,20 +49,21 @@ type Result struct {
 	Latency      Latency   `json:"latency_us"`
 	Distribution []Bracket `json:"distribution"`
 
-	Groups   []GroupResult `json:"groups,omitempty"` // where there is more than one
+	Groups   []GroupResult `json:"groups,omitempty"` // if there is more than one
 	Interval float64       `json:"interval_s"`       // of the timeline, seconds
 	Timeline []Sample      `json:"timeline"`
 	Events   []Mark        `json:"events,omitempty"`
-	Verdicts []Verdict     `json:"verdicts,omitempty"` // on the limits that were given, see Limits.Judge
+	Verdicts []Verdict     `json:"verdicts,omitempty"` // for the limits given, see Limits.Judge
 
 	PacketsSent     uint64 `json:"packets_sent"`
 	PacketsUnsent   uint64 `json:"packets_unsent"`   // refused by the device
-	PacketsReceived uint64 `json:"packets_received"` // meant for the modems or not
+	PacketsReceived uint64 `json:"packets_received"` // for the modems or not
 	PacketsLost     uint64 `json:"packets_lost"`     // by the generator itself: its buffer was full
 	PacketsDamaged  uint64 `json:"packets_damaged"`  // wrong checksum
 	PacketsForeign  uint64 `json:"packets_foreign"`  // not from the server to a modem
 
-	// Busy is the part of the time in which the generator had work, 0 to 1. Near 1, it is the generator that was measured.
+	// Busy is the part of the time in which the generator had work, 0 to 1. Near 1, the generator itself was the
+	// bottleneck.
 	Busy float64 `json:"busy"`
 }
 
@@ -83,7 +84,7 @@ type Bracket struct {
 	Micros  float64 `json:"us"`
 }
 
-// GroupResult is what became of one group; its fields are those of Result.
+// GroupResult is the result of one group; its fields are those of Result.
 type GroupResult struct {
 	Name         string  `json:"name"`
 	Modems       int     `json:"modems"`
@@ -109,23 +110,23 @@ type Mismatch struct {
 	Reason  string  `json:"reason"`
 }
 
-// String says all but the time.
+// String returns the mismatch without its time.
 func (m *Mismatch) String() string {
 	return fmt.Sprintf("%s: %s, %d bytes: %s", m.Address, m.File, m.Bytes, m.Reason)
 }
 
-// Mark is an event that came.
+// Mark is an event that has taken place.
 type Mark struct {
 	At   float64 `json:"t_s"`
 	Name string  `json:"name"`
 	Note string  `json:"note"`
 }
 
-// Progress is the state of a load under way.
+// Progress is the state of a running load.
 type Progress struct {
 	Elapsed                                          time.Duration
 	Offered, Served, Wrong, Failed, Waiting, Retries int
-	Flood, Expected                                  int // Expected: downloads that there will be; 0: unknown
+	Flood, Expected                                  int // Expected: number of downloads in total; 0: unknown
 	P50, P99, P999                                   time.Duration
 }
 
@@ -142,12 +143,12 @@ func (r *Result) Text(w io.Writer) error {
 	fmt.Fprintf(&b, "packets sent %d, received %d, damaged %d, lost by the generator %d; generator busy %.0f %%\n",
 		r.PacketsSent, r.PacketsReceived, r.PacketsDamaged, r.PacketsLost+r.PacketsUnsent, 100*r.Busy)
 	if r.Flood > 0 {
-		fmt.Fprintf(&b, "flood: %d requests, answered with %d packets\n", r.Flood, r.FloodAnswers)
+		fmt.Fprintf(&b, "flood: %d requests, %d packets in answer\n", r.Flood, r.FloodAnswers)
 	}
 	for i := range r.Groups {
 		g := &r.Groups[i]
 		if g.Flood > 0 {
-			fmt.Fprintf(&b, "group %s: %d requests, answered with %d packets\n", g.Name, g.Flood, g.FloodAnswers)
+			fmt.Fprintf(&b, "group %s: %d requests, %d packets in answer\n", g.Name, g.Flood, g.FloodAnswers)
 			continue
 		}
 		fmt.Fprintf(&b, "group %s: offered %d, served %d, wrong %d, failed %d, unfinished %d, retries %d; last served after %.3f s; p50 %s, p99 %s, p99.9 %s\n",
@@ -184,7 +185,7 @@ func micros(us float64) time.Duration {
 	return d.Round(time.Millisecond)
 }
 
-// result sums up.
+// result returns the final Result.
 func (e *engine) result(now int64) *Result {
 	r := e.res
 	r.Unfinished = e.under

@@ -21,20 +21,20 @@ import (
 //go:embed scenarios/*.yaml
 var scenarios embed.FS
 
-// Scenario is a load written down in a file: groups of modems, events, and what is expected of the server.
+// Scenario is a load described in a file: groups of modems, events, and limits for the result.
 type Scenario struct {
-	Name   string // of the file, without its suffix
+	Name   string // name of the file without its suffix
 	Title  string
 	About  string
-	Config Config // Default, and over it what the file says
+	Config Config // Default, overridden by the file
 	Limits Limits
 }
 
-// Scenarios returns the names of those that come with the program, in order.
+// Scenarios returns the names of the built-in scenarios, sorted.
 func Scenarios() []string {
 	files, err := fs.Glob(scenarios, "scenarios/*.yaml")
 	if err != nil {
-		return nil // of a pattern that is malformed, and this one is not
+		return nil // only for a malformed pattern
 	}
 	for i, f := range files {
 		files[i] = strings.TrimSuffix(path.Base(f), ".yaml")
@@ -42,8 +42,8 @@ func Scenarios() []string {
 	return files
 }
 
-// LoadScenario reads one that comes with the program, by its name, or one from a file: whatever holds a slash or ends in
-// .yaml or .yml is a path. Errors of the file have its line and column, all of them joined.
+// LoadScenario reads a built-in scenario by name, or a file: a name with a slash or ending in .yaml or .yml is a path.
+// All errors in a file are returned, joined, with line and column.
 func LoadScenario(name string) (*Scenario, error) {
 	if strings.Contains(name, "/") || strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") {
 		src, err := os.ReadFile(name)
@@ -59,7 +59,7 @@ func LoadScenario(name string) (*Scenario, error) {
 	return parseScenario(name+".yaml", src)
 }
 
-// parseScenario reads the source of the file called name.
+// parseScenario parses the source of the file called name.
 func parseScenario(name string, src []byte) (*Scenario, error) {
 	s := &Scenario{Config: Default(), Limits: NoLimits()}
 	base := path.Base(name)
@@ -98,7 +98,7 @@ type scenarioReader struct {
 }
 
 func (r *scenarioReader) fail(n ast.Node, format string, args ...any) {
-	// The place of a list or a block is that of its first token, not of a separator inside.
+	// The position of a list or a block is that of its first token, not of a separator inside.
 	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 {
 		n = m.Values[0].Key
 	} else if m, ok := n.(*ast.MappingValueNode); ok {
@@ -108,7 +108,7 @@ func (r *scenarioReader) fail(n ast.Node, format string, args ...any) {
 	r.errs = append(r.errs, fmt.Errorf("%s:%d:%d: %s", r.file, at.Line, at.Column, fmt.Sprintf(format, args...)))
 }
 
-// setting takes the value of a key.
+// setting sets the value of a key.
 type setting func(n ast.Node)
 
 // block reads settings.
@@ -251,7 +251,7 @@ func (r *scenarioReader) scenario(n ast.Node, s *Scenario) {
 		r.fail(n, "a scenario without groups has no modems")
 		return
 	}
-	// What the fields say together is checked as it is for flags; no target is known yet.
+	// Combinations of fields are checked as for flags; the target is not known yet.
 	whole := *c
 	if err := whole.completeGroups(); err != nil {
 		r.fail(groups, "%v", err)
@@ -298,8 +298,8 @@ func (r *scenarioReader) event(n ast.Node) Event {
 	return e
 }
 
-// Scale plays the scenario with a part of its modems and rates, and faster: scale 0.1 is a tenth of the plant, speed 10
-// a tenth of the time. Both are greater than 0.
+// Scale runs the scenario with a part of its modems and rates, and faster: scale 0.1 is a tenth of the modems, speed 10
+// a tenth of the time. Both must be positive.
 func (s *Scenario) Scale(scale, speed float64) {
 	c := &s.Config
 	part := func(n int) int {

@@ -76,7 +76,7 @@ func TestScenarioErrors(t *testing.T) {
 		good + "events: [{at: 1s}]\n":           "f.yaml:2:11: an event needs a name",
 		good + "expect: {p99: 1h30}\n":          "f.yaml:2:15: a time such as",
 		good + "---\n" + good:                   "f.yaml:3:1: a second document",
-		"groups: [{modems: 1, rate: 1}]\n":      "f.yaml:1:11: group group 1: load without end",
+		"groups: [{modems: 1, rate: 1}]\n":      "f.yaml:1:11: group group 1: endless load",
 		"groups: [{modems: 1, count: 1}]\n":     "f.yaml:1:11: group group 1: exactly one of window, rate, within and flood",
 		"groups: [{modems: 70000, within: 1s}]": "f.yaml:1:19: a whole number",
 		"groups:\n  - {modems: 60000, within: 1s}\n  - {modems: 60000, within: 1s}\n":    "f.yaml:2:3: 120000 modems",

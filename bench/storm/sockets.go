@@ -12,18 +12,18 @@ import (
 )
 
 const (
-	socketsMax  = 4096 // modems where each needs a socket
+	socketsMax  = 4096 // modems, if each needs a socket
 	socketBatch = 64
-	socketRoom  = 2048 // bytes of a datagram when no larger blksize was asked for
+	socketRoom  = 2048 // bytes of a datagram unless a larger blksize is requested
 )
 
-// sockets is the link by plain UDP sockets, which needs no rights. To a loopback target of IPv4 all modems share one
-// socket and each has its own source address (IP_PKTINFO: all of 127.0.0.0/8 is the machine itself). Elsewhere each
-// modem has a socket, and the machine's own address.
+// sockets is the link by plain UDP sockets, which needs no privileges. To a loopback target of IPv4 all modems share
+// one socket, and each has its own source address (IP_PKTINFO: all of 127.0.0.0/8 is local). Elsewhere each modem has a
+// socket, and all have the machine's own address.
 type sockets struct {
 	net    netip.Prefix
 	target netip.Addr
-	source netip.Addr // where modems share an address
+	source netip.Addr // if modems share an address
 	shared bool       // one socket, many addresses
 	fds    []int
 	ports  []uint16
@@ -43,11 +43,11 @@ type mmsghdr struct {
 	_   [4]byte
 }
 
-// msgs is one batch of messages with everything that they point to.
+// msgs is a batch of messages and everything they point to.
 type msgs struct {
 	msg  []mmsghdr
 	iov  []unix.Iovec
-	name []unix.RawSockaddrInet6 // IPv4 addresses lie in its front
+	name []unix.RawSockaddrInet6 // IPv4 addresses use the beginning
 	info []pktinfo
 	data []byte
 }
@@ -85,7 +85,7 @@ func openSockets(cfg *Config) (*sockets, error) {
 		n = 1
 	}
 	if n > socketsMax {
-		return nil, fmt.Errorf("%d modems towards %s need as many sockets, at most %d: name an interface (--interface) or fewer modems", n, target, socketsMax)
+		return nil, fmt.Errorf("%d modems for %s: at most %d without --interface", n, target, socketsMax)
 	}
 	var err error
 	if s.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
@@ -115,12 +115,12 @@ func (s *sockets) open(i int) error {
 		if err := unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_PKTINFO, 1); err != nil {
 			return err
 		}
-		// As much as the machine gives; without root that is less.
+		// As much as permitted; without root that is less.
 		for _, opt := range []int{unix.SO_RCVBUF, unix.SO_RCVBUFFORCE} {
 			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, opt, 16<<20)
 		}
 	} else {
-		// A connection to any port tells which source address the machine will use; it is taken back at once.
+		// Connecting to any port reveals the source address that the machine will use; it is undone at once.
 		if err := unix.Connect(fd, to); err != nil {
 			return err
 		}
@@ -198,7 +198,7 @@ func (s *sockets) send(modem int, _, to uint16, payload []byte) {
 	s.pending++
 }
 
-// flushTo sends what is queued for another socket and moves the payload under way to the front.
+// flushTo sends what is queued for another socket and moves the current payload to the front.
 func (s *sockets) flushTo(payload []byte) {
 	s.flush()
 	copy(s.tx.data[:s.capacity], payload)
@@ -232,7 +232,7 @@ func (s *sockets) flush() {
 			s.count.sent += uint64(n)
 			off += int(n)
 		case errno == unix.EINTR:
-		default: // among them ECONNREFUSED of an earlier packet: to a modem it is silence
+		default: // including ECONNREFUSED for an earlier packet: a modem does not notice
 			s.count.unsent++
 			off++
 		}

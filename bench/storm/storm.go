@@ -1,7 +1,7 @@
-// Package storm plays up to 65,536 cable modems that ask one TFTP server for their files, and measures the answers.
+// Package storm simulates up to 65,536 cable modems that ask one TFTP server for their files, and measures the answers.
 //
-// A modem's behaviour (engine) is pure: time and packets go in, packets come out. Packets travel as frames through
-// AF_PACKET, each modem from its own address, or through plain sockets where a loopback address is asked.
+// The simulation of modems (engine) is pure: time and packets in, packets out. Packets are sent as frames through
+// AF_PACKET, each modem from its own address, or through plain sockets, for example to a loopback address.
 package storm
 
 import (
@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Run puts the load on the target and returns what became of it; a failed download is a result, not an error. It ends by
-// itself, or early with ctx. It works on the calling thread alone, in that thread's network namespace.
+// Run runs the load and returns its result; a failed download is a result, not an error. It stops early when ctx is
+// done. It uses only the calling thread, in that thread's network namespace.
 func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		if err := unix.SchedSetaffinity(0, &set); err != nil {
 			return nil, err
 		}
-		defer func() { _ = unix.SchedSetaffinity(0, &before) }() // it was allowed before
+		defer func() { _ = unix.SchedSetaffinity(0, &before) }() // restores a mask that was permitted before
 	}
 	var l link
 	var err error
@@ -51,8 +51,8 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 }
 
 const (
-	spin        = 50 * time.Microsecond // without work before the thread sleeps: waking up takes about as long
-	nap         = time.Millisecond      // the wheel's slot
+	spin        = 50 * time.Microsecond // idle time before the thread sleeps: waking up takes about as long
+	nap         = time.Millisecond      // a slot of the wheel
 	reportEvery = time.Second / 2
 )
 
@@ -102,19 +102,19 @@ func (e *engine) run(ctx context.Context) *Result {
 	return r
 }
 
-// untilNext returns how long the thread may sleep, as far as downloads to be begun go.
+// untilNext returns how long the thread may sleep before the next download is due to begin.
 func (e *engine) untilNext(now int64) time.Duration {
 	d := nap
 	for k := range e.groups {
 		if g := &e.groups[k]; g.Window == 0 && g.more(now) {
-			// Sleeping takes longer than asked for; the last stretch is spun through.
+			// Sleeping takes longer than requested; the rest is spent spinning.
 			d = min(d, time.Duration(g.arrival-now)-2*spin)
 		}
 	}
 	return d
 }
 
-// event tells of a moment that has come.
+// event passes on the event that is due.
 func (e *engine) event(now int64) {
 	ev := e.cfg.Events[e.events]
 	e.events++
@@ -134,7 +134,7 @@ func (e *engine) progress(now int64) Progress {
 	}
 }
 
-// expected returns how many downloads there will be, 0 where only the time is known.
+// expected returns the number of downloads in total; 0 if only the duration is known.
 func (e *engine) expected() int {
 	n := 0
 	for k := range e.groups {

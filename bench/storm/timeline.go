@@ -6,7 +6,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Sample is what happened in one interval of the timeline.
+// Sample is one interval of the timeline.
 type Sample struct {
 	At      float64 `json:"t_s"` // its end, seconds after the start
 	Offered int     `json:"offered"`
@@ -15,7 +15,7 @@ type Sample struct {
 	Retries int     `json:"retries"`
 	Flood   int     `json:"flood"`
 	Waiting int     `json:"waiting"` // at its end
-	// Of the files served in it, microseconds. Where intervals were joined, the larger of the two.
+	// Latency of the files served in it, microseconds. In a joined interval, the larger of the two.
 	P50  float64 `json:"p50_us"`
 	P99  float64 `json:"p99_us"`
 	P999 float64 `json:"p99.9_us"`
@@ -26,13 +26,13 @@ const (
 	maxSamples    = 512
 )
 
-// timeline collects samples. Unless its interval was asked for, it doubles when there are too many of them.
+// timeline collects samples. Unless the interval was set, it doubles when there are too many of them.
 type timeline struct {
 	samples  []Sample
 	before   Sample // totals at the end of the last sample
 	recent   *hdrhistogram.Histogram
 	interval int64 // ns
-	due      int64 // ns; end of the sample under way
+	due      int64 // ns; end of the current sample
 	fixed    bool
 }
 
@@ -48,7 +48,7 @@ func newTimeline(interval time.Duration) timeline {
 	return t
 }
 
-// sample ends the interval under way.
+// sample ends the current interval.
 func (t *timeline) sample(now int64, e *engine) {
 	r := e.res
 	total := Sample{Offered: r.Offered, Served: r.Served, Failed: r.Failed + r.Wrong, Retries: r.Retries, Flood: r.Flood}

@@ -22,7 +22,7 @@ func (e *engine) verify(i int, m *modem, body []byte) {
 	}
 }
 
-// due tells whether it is this file's turn to be examined.
+// due reports whether this file is to be checked.
 func (e *engine) due() bool {
 	if e.turn++; e.turn >= e.cfg.CheckEvery {
 		e.turn = 0
@@ -33,7 +33,7 @@ func (e *engine) due() bool {
 
 func (e *engine) names(m *modem) *Names { return e.groups[m.group].names }
 
-// wrong keeps the first few complaints.
+// wrong records the first few wrong files.
 func (e *engine) wrong(i int, m *modem, what string) {
 	if len(e.res.Mismatches) >= maxWrong {
 		return

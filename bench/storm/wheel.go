@@ -1,7 +1,7 @@
 package storm
 
-// wheel keeps each modem's deadline. A slot is about a millisecond, a turn about 17 seconds; what is due later stays in
-// its slot for another turn. Setting and clearing are constant in time.
+// wheel holds each modem's deadline. A slot is about a millisecond, a turn about 17 seconds; later deadlines stay in
+// their slot for another turn. Setting and clearing take constant time.
 type wheel struct {
 	slots []int32 // first modem of each slot's list, or none
 	next  []int32
@@ -30,10 +30,10 @@ func newWheel(modems int) *wheel {
 	return w
 }
 
-// set makes i due at the time given, instead of any earlier setting.
+// set sets i's deadline, which replaces an earlier one.
 func (w *wheel) set(i int32, due int64) {
 	w.clear(i)
-	// What is due within the slot under way would be met only a turn later.
+	// A deadline before the current slot would be found only a turn later.
 	s := int32(max(due>>slotBits, w.tick) & (slots - 1))
 	w.due[i] = due
 	w.next[i], w.prev[i] = w.slots[s], ^s
@@ -60,7 +60,7 @@ func (w *wheel) clear(i int32) {
 	w.prev[i] = none
 }
 
-// expire calls f for each modem whose time has come, after clearing it, and returns how many. f may call set.
+// expire calls f for each modem whose deadline has passed, after clearing it, and returns how many. f may call set.
 func (w *wheel) expire(now int64, f func(int32)) int {
 	expired := 0
 	for end := now >> slotBits; ; w.tick++ {

@@ -1,6 +1,6 @@
-// Command table measures what DESIGN, section 9 asks for and prints it beside its targets. Each piece is a process of its
-// own; every figure that is compared is compared within one run. It needs root for its network namespaces, and two CPUs;
-// what cannot be measured here is shown as such, with the reason.
+// Command table measures the design's targets and prints the results beside them. Each piece runs in a process of its
+// own; figures are compared only within one run. It needs root for its network namespaces, and two CPUs; what cannot be
+// measured is reported as such, with the reason.
 package main
 
 import (
@@ -9,18 +9,17 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"dcs/bench/rig"
 )
 
-// Row is one figure against its target.
+// Row is one figure and its target.
 type Row struct {
 	What     string `json:"what"`
 	Target   string `json:"target"`
@@ -32,7 +31,7 @@ type Row struct {
 type piece struct {
 	name  string
 	about string
-	bound time.Duration // after which it is given up
+	bound time.Duration // time limit
 	run   func(context.Context, *options) ([]Row, error)
 }
 
@@ -50,7 +49,6 @@ var pieces = []piece{
 type options struct {
 	dcs     string
 	only    string
-	out     string
 	readme  string
 	piece   string
 	rounds  int
@@ -64,22 +62,15 @@ func main() {
 	var opt options
 	cache, _ := os.UserCacheDir()
 	flag.StringVar(&opt.dcs, "dcs", "bin/dcs", "`path` of the dcs binary")
-	flag.StringVar(&opt.only, "only", "", "measure only these `pieces`, divided by commas: "+strings.Join(names(), ", "))
-	flag.StringVar(&opt.out, "o", "", "write the table to this `file` too")
-	flag.StringVar(&opt.readme, "readme", "", "put the table into this `file` too, between its marks")
-	flag.StringVar(&opt.piece, "piece", "", "measure one `piece` and print its rows as JSON; the program calls itself so")
-	flag.IntVar(&opt.rounds, "rounds", 5, "rounds of what is interleaved")
-	flag.DurationVar(&opt.length, "length", time.Second, "of one round")
-	flag.DurationVar(&opt.quiet, "quiet", 10*time.Second, "wait at most this `time` for the machine to have nothing else to do, before each piece and round")
-	flag.IntVar(&opt.devices, "devices", 10_000_000, "devices")
-	flag.StringVar(&opt.debs, "debs", cache+"/dcs-peers", "`directory` that the peers' packages are kept in")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, &opt); err != nil {
-		fmt.Fprintln(os.Stderr, "table:", err)
-		os.Exit(1)
-	}
+	flag.StringVar(&opt.only, "only", "", "measure only these comma-separated `pieces`: "+strings.Join(names(), ", "))
+	flag.StringVar(&opt.readme, "readme", "", "also put the table between the marks of this `file`")
+	flag.StringVar(&opt.piece, "piece", "", "measure one `piece` and print its rows as JSON; for internal use")
+	flag.IntVar(&opt.rounds, "rounds", 5, "`number` of interleaved rounds")
+	flag.DurationVar(&opt.length, "length", time.Second, "`time` of one round")
+	flag.DurationVar(&opt.quiet, "quiet", 10*time.Second, "wait at most this `time` before each piece and round for the machine to become idle")
+	flag.IntVar(&opt.devices, "devices", 10_000_000, "`number` of devices")
+	flag.StringVar(&opt.debs, "debs", cache+"/dcs-peers", "cache `directory` of the peers' packages")
+	rig.Main(opt.run)
 }
 
 func names() []string {
@@ -90,7 +81,7 @@ func names() []string {
 	return n
 }
 
-func run(ctx context.Context, opt *options) error {
+func (opt *options) run(ctx context.Context, w io.Writer) error {
 	if opt.piece != "" {
 		i := slices.Index(names(), opt.piece)
 		if i < 0 {
@@ -100,7 +91,7 @@ func run(ctx context.Context, opt *options) error {
 		if err != nil {
 			return err
 		}
-		return json.NewEncoder(os.Stdout).Encode(rows)
+		return json.NewEncoder(w).Encode(rows)
 	}
 	wanted := names()
 	if opt.only != "" {
@@ -145,17 +136,16 @@ func run(ctx context.Context, opt *options) error {
 		}
 	}
 	text := table(rows, disturbed, len(wanted), time.Since(begin))
-	fmt.Print(text)
-	if opt.readme != "" { // first, as a table that is written makes the tree another than the commit's
-		err = intoReadme(opt.readme, rows)
+	if _, err := io.WriteString(w, text); err != nil {
+		return err
 	}
-	if opt.out != "" {
-		err = errors.Join(err, os.WriteFile(opt.out, []byte(text), 0o644))
+	if opt.readme != "" { // before Main writes its file, which would make the tree dirty
+		return intoReadme(opt.readme, rows)
 	}
-	return err
+	return nil
 }
 
-// headlines are the rows that README shows, by how their text begins.
+// headlines are the beginnings of the rows for the README.
 var headlines = []string{
 	"sockets, dynamic 400-byte file with both MICs, TLV 19 and 20: × the best peer's static rate",
 	"AF_XDP, same file: closed loop, of the limit",
@@ -164,7 +154,7 @@ var headlines = []string{
 	"library of 10,000 templates: load",
 }
 
-// headline returns the rows of README, in the order of headlines.
+// headline returns the README's rows, in the order of headlines.
 func headline(rows []Row) []Row {
 	var some []Row
 	for _, h := range headlines {
@@ -179,7 +169,7 @@ func headline(rows []Row) []Row {
 
 const beginMark, endMark = "<!-- make bench writes this -->\n", "<!-- to here -->\n"
 
-// intoReadme puts the headlines of the rows where the marks are.
+// intoReadme replaces the rows between the marks.
 func intoReadme(file string, rows []Row) error {
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -188,19 +178,19 @@ func intoReadme(file string, rows []Row) error {
 	head, rest, ok1 := strings.Cut(string(b), beginMark)
 	_, tail, ok2 := strings.Cut(rest, endMark)
 	if !ok1 || !ok2 {
-		return fmt.Errorf("%s has no marks for the table", file)
+		return fmt.Errorf("%s: no marks for the table", file)
 	}
 	text, _, _ := strings.Cut(lines(headline(rows))+"\n"+rig.Facts(""), "- command")
 	return os.WriteFile(file, []byte(head+beginMark+"\n"+text+"\n"+endMark+tail), 0o644)
 }
 
-// call measures a piece in a process of its own. What goes wrong becomes a row: the others are measured all the same.
+// call runs a piece in a process of its own. An error becomes a row, so that the others are still measured.
 func call(ctx context.Context, self string, p piece, opt *options) []Row {
 	ctx, cancel := context.WithTimeout(ctx, p.bound)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, self, "-piece", p.name, "-dcs", opt.dcs, "-debs", opt.debs,
 		"-rounds", fmt.Sprint(opt.rounds), "-length", opt.length.String(), "-quiet", opt.quiet.String(), "-devices", fmt.Sprint(opt.devices))
-	// An interrupt lets it remove what it made.
+	// On an interrupt it removes its files.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	var said strings.Builder
@@ -217,7 +207,7 @@ func call(ctx context.Context, self string, p piece, opt *options) []Row {
 			why = lines[0] + " … " + lines[len(lines)-1]
 		}
 		if ctx.Err() != nil {
-			why = fmt.Sprintf("not done after %v", p.bound)
+			why = fmt.Sprintf("not finished after %v", p.bound)
 		}
 		return []Row{{What: p.about, Target: "", Measured: "NOT MEASURED", Note: errors.Join(err, errors.New(why)).Error()}}
 	}
@@ -226,21 +216,21 @@ func call(ctx context.Context, self string, p piece, opt *options) []Row {
 
 func table(rows []Row, disturbed, all int, took time.Duration) string {
 	var b strings.Builder
-	b.WriteString("# Targets, and what was measured\n\n" + lines(rows) + "\n")
+	b.WriteString("# Targets and results\n\n" + lines(rows) + "\n")
 	for _, r := range rows {
 		if r.Note != "" {
 			fmt.Fprintf(&b, "- %s: %s\n", r.What, strings.ReplaceAll(r.Note, "\n", " "))
 		}
 	}
 	if disturbed > 0 {
-		fmt.Fprintf(&b, "\n**%d of %d pieces began while something else kept a CPU busy: take the figures for what they are.**\n", disturbed, all)
+		fmt.Fprintf(&b, "\n**%d of %d pieces began while another process kept a CPU busy: their figures are unreliable.**\n", disturbed, all)
 	}
-	fmt.Fprintf(&b, "\nMeasured in %v. A ratio is of figures of one run; the raw figures are of this machine and this hour.\n\n", took.Round(time.Second))
-	b.WriteString(rig.Facts("go run ./bench/table " + strings.Join(os.Args[1:], " ")))
+	fmt.Fprintf(&b, "\nMeasured in %v. Ratios compare figures of one run; absolute figures hold for this machine and run only.\n\n", took.Round(time.Second))
+	b.WriteString(rig.Facts(rig.Command()))
 	return b.String()
 }
 
-// lines is the table alone.
+// lines returns the table alone.
 func lines(rows []Row) string {
 	var b strings.Builder
 	b.WriteString("| what | target | measured | |\n|---|---|---|---|\n")

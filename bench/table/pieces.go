@@ -17,7 +17,7 @@ import (
 	"dcs/bench/storm"
 )
 
-// goRun runs the go command at the module's root.
+// goRun runs the go command in the module's root.
 func goRun(ctx context.Context, env []string, args ...string) (string, error) {
 	root, err := rig.Path()
 	if err != nil {
@@ -34,7 +34,7 @@ func goRun(ctx context.Context, env []string, args ...string) (string, error) {
 	return string(out), nil
 }
 
-// essence is what of a test's output tells why it failed.
+// essence returns the lines of a test's output that explain its failure.
 func essence(out string) string {
 	var keep []string
 	for line := range strings.Lines(out) {
@@ -50,12 +50,12 @@ func essence(out string) string {
 	return strings.Join(keep, "; ")
 }
 
-// notBuilt tells whether a test failed because it could not be built: then nothing was measured.
+// notBuilt reports whether a test failed to build, so that nothing was measured.
 func notBuilt(err error) bool { return strings.Contains(err.Error(), "[build failed]") }
 
 var passed = regexp.MustCompile(`(?m)^\s*--- PASS`)
 
-// allocs runs the tests that fail on a single allocation.
+// allocs runs the tests that fail on any allocation.
 func allocs(ctx context.Context, _ *options) ([]Row, error) {
 	out, err := goRun(ctx, nil, "test", "-count=1", "-v", "-run", "NoAllocs|DoesNotAllocate|NothingIsAllocated",
 		"./fastpath/...", "./render", "./render/attr/...", "./render/ber/...", "./render/library", "./render/md5x", "./render/mic", "./render/tlv", "./cmd/dcs")
@@ -108,10 +108,10 @@ func peers(ctx context.Context, opt *options, args ...string) ([]cells, error) {
 	return markdown(string(out)), nil
 }
 
-// cells is a row of a table by the heads of its columns.
+// cells is a row of a table by column heads.
 type cells map[string]string
 
-// markdown reads the rows of all tables of a text.
+// markdown parses the rows of all tables of a text.
 func markdown(text string) (rows []cells) {
 	var head []string
 	for line := range strings.Lines(text) {
@@ -139,7 +139,7 @@ func markdown(text string) (rows []cells) {
 	return rows
 }
 
-// find returns a server's row, of the closed loop where offered is empty.
+// find returns a server's row, that of the closed loop if offered is empty.
 func find(rows []cells, server, offered string) cells {
 	for _, r := range rows {
 		if r["server"] == server && r["offered/s"] == offered {
@@ -149,7 +149,7 @@ func find(rows []cells, server, offered string) cells {
 	return nil
 }
 
-// ratio judges a cell of a table that bench/peers made.
+// ratio returns the row for a cell of bench/peers's tables.
 func ratio(what string, row cells, column, sign string, bound float64) (Row, error) {
 	v, err := strconv.ParseFloat(row[column], 64)
 	if err != nil {
@@ -226,7 +226,7 @@ func render(ctx context.Context, opt *options) ([]Row, error) {
 	}}, nil
 }
 
-// worstHour is every modem within one second, with the back-off of DOCSIS.
+// worstHour measures all modems within one second, with the back-off of DOCSIS.
 func worstHour(ctx context.Context, opt *options) (rows []Row, err error) {
 	lossy := netlab.Rates{Drop: 0.05}
 	r, err := rig.New(&netlab.Faults{Seed: 1, ToServer: lossy, ToLoad: lossy})
@@ -256,7 +256,7 @@ func worstHour(ctx context.Context, opt *options) (rows []Row, err error) {
 	}}, nil
 }
 
-// metric finds a benchmark's figure in a unit.
+// metric returns a benchmark's figure in a unit.
 func metric(out, bench, unit string) (float64, error) {
 	m := regexp.MustCompile(`(?m)^Benchmark` + bench + `(?:-\d+)?\s.*?([\d.]+) ` + regexp.QuoteMeta(unit) + `(?:\s|$)`).FindStringSubmatch(out)
 	if m == nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 )
 
 // setAddress adds an address to the server's device in a lab, or takes it away. IPv6 checks it for duplicates.
@@ -59,7 +60,7 @@ func labGet(t *testing.T, lab *netlab.Lab, url string) (status, body string) {
 // An address that no interface has keeps nobody from starting. It is served when it comes, and when it comes again.
 func TestListenBeforeAddress(t *testing.T) {
 	t.Parallel()
-	need(t, "curl")
+	require.Program(t, "curl")
 	for _, family := range []struct{ name, prefix, other string }{
 		{"IPv4", "198.19.0.9/24", netlab.ServerAddr4.String()},
 		{"IPv6", "fd00:198:19::9/64", netlab.ServerAddr6.String()},
@@ -130,7 +131,7 @@ func TestListenBeforeAddress(t *testing.T) {
 // One of two addresses is enough to be ready, and works whatever becomes of the other.
 func TestListenOneAddress(t *testing.T) {
 	t.Parallel()
-	need(t, "curl")
+	require.Program(t, "curl")
 	lab := netlab.ForTest(t, netlab.Config{})
 	here, metrics := netlab.ServerAddr4.String(), netlab.ServerAddr4.String()+":9100"
 	labServe(t, lab, "--static", static(t, map[string]string{"x": "text"}), "--listen", here+":69,198.19.0.9:69", "--metrics", metrics)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"dcs/bench/require"
 	api "dcs/cmd/internal/admin/client"
 	"dcs/cmd/internal/adminapi"
 )
@@ -18,6 +19,8 @@ import (
 // The log has a line about each call of a server that changes something. The calls are those that the server lists, so that a
 // new one is not forgotten.
 func TestChangesAreAudited(t *testing.T) {
+	t.Parallel()
+	require.Long(t, "every call of the API")
 	dir := deviceFiles(t, withDevices("devices: [{csv: {path: fleet.csv, name: fleet}}]\nsecrets: ring\nlog_format: json\nlog_level: error\nadmin: unix:admin.sock\n",
 		map[string]string{"fleet.csv": fleetCSV, "ring": "default: main\nsecrets: {main: {text: x}}\n"}))
 	if err := os.Chmod(filepath.Join(dir, "ring"), 0o600); err != nil {

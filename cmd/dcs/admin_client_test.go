@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	api "dcs/cmd/internal/admin/client"
 	"dcs/cmd/internal/adminapi"
 	"dcs/cmd/internal/remote"
@@ -89,6 +90,8 @@ func getAt(t *testing.T, socket, path string) string {
 
 // Verbs reach the server that a configuration has, whatever it takes to be let in.
 func TestAdminAccess(t *testing.T) {
+	t.Parallel()
+	require.Long(t, "a server for each way of access")
 	library, err := filepath.Abs("../../testdata/library")
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"dcs/bench/require"
 	"dcs/render/bootfile"
 )
 
@@ -19,6 +20,7 @@ func allocated(f func()) uint64 {
 
 // What is no boot file is refused before it costs anything, by whichever way it comes.
 func TestDecodeBounded(t *testing.T) {
+	require.Long(t, "files of 60 MB")
 	t.Chdir(t.TempDir())
 	huge := strings.Repeat("\x01\x01\x01", 20<<20)
 	write(t, "huge", huge)

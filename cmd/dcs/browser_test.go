@@ -22,6 +22,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"dcs/bench/require"
 	api "dcs/cmd/internal/admin/client"
 	"dcs/cmd/internal/admin/console"
 	"dcs/cmd/internal/adminapi"
@@ -30,18 +31,14 @@ import (
 // chromium returns the path of a browser.
 func chromium(t *testing.T) string {
 	t.Helper()
-	if slowdown > 1 {
-		t.Skip("the binary under test is the same without the race detector")
-	}
+	require.Long(t, "a browser")
+	unraced(t)
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path
 		}
 	}
-	if os.Getenv("DCS_REQUIRE_CHROMIUM") != "" {
-		t.Fatal("chromium is missing")
-	}
-	t.Skip("chromium is missing: make deps installs it")
+	require.Missing(t, "CHROMIUM", "chromium is missing: make deps installs it")
 	return ""
 }
 

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 	api "dcs/cmd/internal/admin/client"
 	"dcs/cmd/internal/server/capture"
 )
@@ -41,7 +42,7 @@ func tshark(t *testing.T, file string, fields ...string) (packets []string) {
 // captureLab serves with AF_XDP in a lab, and has an admin socket.
 func captureLab(t *testing.T, args ...string) (*netlab.Lab, *process, string) {
 	t.Helper()
-	need(t, "tshark")
+	require.Program(t, "tshark")
 	lab := netlab.ForTest(t, netlab.Config{})
 	tagsOnFrames(t, lab)
 	socket := filepath.Join(t.TempDir(), "admin.sock")
@@ -119,6 +120,7 @@ func TestCapture(t *testing.T) {
 
 // A capture ends with its limits, its client and the server; the next may begin then, and not before.
 func TestCaptureEnds(t *testing.T) {
+	t.Parallel()
 	lab, p, socket := captureLab(t, "--metrics", netlab.ServerAddr4.String()+":9100")
 	dir := t.TempDir()
 	file := filepath.Join(dir, "x.pcapng")

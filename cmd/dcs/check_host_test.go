@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 	"dcs/cmd/internal/check"
 	"dcs/cmd/internal/config"
 )
@@ -24,8 +25,9 @@ import (
 // Whatever keeps the server from its start, or from an address, check says before; whatever does not, it lets pass. Nothing of it stays.
 func TestCheckHost(t *testing.T) {
 	t.Parallel()
+	require.Long(t, "a host of its own")
 	lab := netlab.ForTest(t, netlab.Config{})
-	need(t, "setpriv")
+	require.Program(t, "setpriv")
 	err := lab.Server.Do(func() error {
 		dev, err := netlink.LinkByName(netlab.Device)
 		if err != nil {
@@ -228,8 +230,10 @@ func TestCheckNoHost(t *testing.T) {
 
 // Whichever file the server's user cannot read, check says so, whoever it is by the configuration, the unit or the one who checks.
 func TestCheckReads(t *testing.T) {
-	needRoot(t)
-	need(t, "setpriv")
+	t.Parallel()
+	require.Long(t, "a user for each file")
+	require.Root(t)
+	require.Program(t, "setpriv")
 	const uid, gid = 65531, 65532
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }

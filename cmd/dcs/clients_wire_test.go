@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 )
 
 // wireTransports are the ways in which requests come in on a wire, and what the server then says of itself.
@@ -37,8 +38,10 @@ func steeredPackets(t *testing.T, m map[string]float64) float64 {
 // Real clients get their files on a wire by both transports: over IPv4, IPv6, in a VLAN, with every option that they know,
 // and under the names that people and boot loaders write.
 func TestWireClients(t *testing.T) {
+	t.Parallel()
 	for _, tt := range wireTransports {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.ForTest(t, netlab.Config{})
 			tagsOnFrames(t, lab)
 			hosts := []string{netlab.ServerAddr4.String(), netlab.ServerAddr6.String()}
@@ -100,7 +103,7 @@ func (c client) get(t *testing.T, lab *netlab.Lab, host, name string) (string, e
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "out")
 	args := c.args(host, "69", name, out)
-	need(t, args[0])
+	require.Program(t, args[0])
 	cmd := exec.Command(args[0], args[1:]...)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
@@ -223,7 +226,7 @@ func TestLiteralClients(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			for _, n := range clientNames {
 				args := c.args("127.0.0.1", port, n.name, filepath.Join(t.TempDir(), "out"))
-				need(t, args[0])
+				require.Program(t, args[0])
 				_ = exec.Command(args[0], args[1:]...).Run() // it is answered with an error
 				select {
 				case got := <-asked:

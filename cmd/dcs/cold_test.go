@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"dcs/bench/require"
 )
 
 // coldStart serves a library at a cold start, with an admin address, and the socket admin.sock in dir.
@@ -68,12 +70,15 @@ func TestColdStartWithErrors(t *testing.T) {
 
 // A server that has nothing to serve is not ready, and becomes so by itself.
 func TestColdStartEmpty(t *testing.T) {
+	t.Parallel()
+	require.Long(t, "a server for each library")
 	for name, files := range map[string]map[string]string{
 		"empty directories":      nil,
 		"every template broken":  {"lib/a.dcs": "Main { MaxCPE 300; }", "lib/b.dcs": `Main ~ "^b" { include gone; }`},
 		"no templates but notes": {"lib/notes.md": "x"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p, dir, admin := coldStart(t, files)
 			code, body := get("http://" + admin + "/readyz")
 			if code != http.StatusServiceUnavailable || !strings.Contains(body, "nothing to serve") {

@@ -62,9 +62,9 @@ func TestUnseenChanges(t *testing.T) {
 		"sql: {driver: sqlite, dsn: x.db, query: SELECT mac FROM d, poll: 1m}":                                            "changes in the database are seen only every 1m0s",
 		"sql: {driver: sqlite, dsn: x.db, query: SELECT mac FROM d, changed_query: SELECT mac FROM d WHERE changed >= ?}": "",
 		"sql: {driver: postgres, dsn: x, query: SELECT mac FROM d, channel: dcs}":                                         "",
-		"ldap: {url: ldap://x.example, base: o=x, filter: (a=b), attributes: {x: y}, reload: -1ns}":                       "reload is negative: entries that are deleted from the directory are never seen to be gone",
+		"ldap: {url: ldap://x.example, base: o=x, filter: (a=b), attributes: {x: y}, reload: -1ns}":                       "reload is negative: deleted entries of the directory are never noticed",
 		"ldap: {url: ldap://x.example, base: o=x, filter: (a=b), attributes: {x: y}}":                                     "",
-		"plugin: {argv: [/bin/false]}":              "changes of devices that it lists are seen only at a start",
+		"plugin: {argv: [/bin/false]}":              "changes of listed devices are noticed only at a start",
 		"plugin: {argv: [/bin/false], changes: on}": "",
 		"csv: x.csv": "",
 	} {

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"dcs/bench/require"
 	"dcs/render/attr/servers"
 )
 
@@ -70,6 +71,8 @@ func TestServeChangesLast(t *testing.T) {
 // A snapshot that is cut while modems ask: each gets its own file or no answer, and the server lives. The source
 // brings all back.
 func TestServeSnapshotCut(t *testing.T) {
+	t.Parallel()
+	require.Long(t, "4,000 devices")
 	var csv strings.Builder
 	csv.WriteString("mac,profile,down\n")
 	const n = 4000

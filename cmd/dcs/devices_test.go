@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/config"
 	"dcs/render/attr"
@@ -330,6 +331,7 @@ func TestDevicesBuildSparesSource(t *testing.T) {
 // A database tells of a change, goes away, and is as dead as can be: modems get their files all along, and at once after a
 // start. Names that look like SQL find nothing.
 func TestServePostgres(t *testing.T) {
+	t.Parallel()
 	db := servers.Postgres(t)
 	db.Run(t, `CREATE TABLE devices (mac text PRIMARY KEY, ip inet, profile text, down int);
 		INSERT INTO devices SELECT '0200000000' || lpad(to_hex(n), 2, '0'), NULL, 'bronze', NULL FROM generate_series(1, 100) n;
@@ -345,7 +347,7 @@ func TestServePostgres(t *testing.T) {
       channel: devices
 prebuild: on
 `, map[string]string{"dsn": db.DSN}))
-	p := serve(t, "--config", filepath.Join(dir, "dcs.yaml"))
+	p := serve(t, "--config", filepath.Join(dir, "dcs.yaml"), "--admin", "unix:"+filepath.Join(dir, "admin.sock"))
 	gold, bronze := made(t, goldFile), made(t, bronzeFile)
 	gets := func(mac int, want []byte) bool {
 		got, err := modem{}.get(p.port, fmt.Sprintf("modem.cm@0200000000%02x", mac))
@@ -381,7 +383,7 @@ prebuild: on
 	if err := storm.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Second)
+	stormy(t, filepath.Join(dir, "admin.sock"))
 	db.Kill(t)
 	p.await("devices failed")
 	if err := storm.Wait(); err != nil {
@@ -445,6 +447,8 @@ done
 // What may need attributes that a source has not told yet gets no answer. Once they are told it does, and what needs
 // others is an error.
 func TestServeUntoldAttributes(t *testing.T) {
+	t.Parallel()
+	require.Long(t, "a modem's time-outs")
 	dir := deviceFiles(t, withDevices("devices: [{csv: fleet.csv}]\n", map[string]string{
 		"library/plain.dcs": "Main { MaxCPE 3; }",
 		"library/typo.dcs":  "Main ~ \"^typo-(?P<n>[0-9]+)$\" { MaxCPE $dwon; }",
@@ -519,7 +523,7 @@ func TestServeAlteredFile(t *testing.T) {
 
 // A disk without room costs nothing but the change: what was known goes on serving, and the log says why.
 func TestServeDiskFull(t *testing.T) {
-	needRoot(t) // for a file system of its own
+	require.Root(t) // for a file system of its own
 	dir := deviceFiles(t, withDevices("devices: [{csv: fleet.csv}]\n", map[string]string{"fleet.csv": fleetCSV, "state/none": ""}))
 	port, admin := freePort(t), "unix:"+filepath.Join(dir, "admin.sock")
 	cmd := exec.Command("unshare", "-m", "sh", "-c", `mount -t tmpfs -o size=128k none "$1/state" && exec "$2" serve --config "$1/dcs.yaml" --listen "127.0.0.1:$3" --admin "$4"`,

@@ -7,13 +7,15 @@ import (
 	"strings"
 	"testing"
 
+	"dcs/bench/require"
 	"dcs/cmd/dcs/doc"
-	"dcs/cmd/internal/dcstest"
 )
 
 // What packages carry is written whole, and mandoc has nothing to say about any man page.
 func TestDocs(t *testing.T) {
-	dcstest.Need(t, "mandoc")
+	t.Parallel()
+	require.Long(t, "a build of the documents")
+	require.Program(t, "mandoc")
 	dir := t.TempDir()
 	if out, err := exec.Command("go", "run", "-tags", "docs", ".", "docs", dir).CombinedOutput(); err != nil {
 		t.Fatalf("dcs docs: %v\n%s", err, out)

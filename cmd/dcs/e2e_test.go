@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dcs/bench/require"
 )
 
 // fixture is the built binary, in a directory that is removed when all tests are through.
@@ -35,9 +37,18 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
+// unraced ends a test of the binary under the race detector: the binary has none and runs as in "make test".
+func unraced(t *testing.T) {
+	t.Helper()
+	if slowdown > 1 {
+		t.Skip("the binary under test is the same without the race detector")
+	}
+}
+
 // binary returns the path of dcs, built once for all tests.
 func binary(t *testing.T) string {
 	t.Helper()
+	unraced(t)
 	built.once.Do(func() {
 		if built.dir, built.err = os.MkdirTemp("", "dcs-e2e-"); built.err != nil {
 			return
@@ -205,6 +216,8 @@ var clients = []client{
 
 // Real clients get what compile writes, and static files as they are.
 func TestClients(t *testing.T) {
+	t.Parallel()
+	require.Long(t, "every client with every option")
 	static := t.TempDir()
 	files := map[string][]byte{
 		"empty":     {},
@@ -230,7 +243,7 @@ func TestClients(t *testing.T) {
 	}
 	for _, c := range clients {
 		t.Run(c.name, func(t *testing.T) {
-			need(t, c.args("", "", "", "")[0])
+			require.Program(t, c.args("", "", "", "")[0])
 			for _, host := range hosts {
 				for name, want := range files {
 					out := filepath.Join(t.TempDir(), "out")
@@ -264,7 +277,7 @@ func TestClients(t *testing.T) {
 		}
 	})
 	t.Run("netascii", func(t *testing.T) {
-		need(t, "tftp")
+		require.Program(t, "tftp")
 		out := filepath.Join(t.TempDir(), "out")
 		const text = "one\ntwo\r\nthree\n"
 		if err := os.WriteFile(filepath.Join(static, "text"), []byte(text), 0o600); err != nil {
@@ -365,6 +378,8 @@ func TestReload(t *testing.T) {
 // A reload that takes long holds nothing up. What is wished while it runs, the operator's wishes too, is done by one more,
 // and a signal to stop does not wait for it.
 func TestSlowReload(t *testing.T) {
+	t.Parallel()
+	require.Long(t, "a reload that waits")
 	dir := t.TempDir()
 	secret, lib := filepath.Join(dir, "secret"), filepath.Join(dir, "lib")
 	lay(t, map[string]string{secret: "one", filepath.Join(lib, "gold.dcs"): "Main { MaxCPE 1; }"})
@@ -381,9 +396,9 @@ func TestSlowReload(t *testing.T) {
 	}
 	hangup()
 	first := closed.wait()
-	const wishes = 3
-	answers := make(chan string, wishes)
-	for range wishes {
+	const calls = 3
+	answers := make(chan string, calls)
+	for range calls {
 		go func() {
 			res, err := atSocket(t, socket).Post("http://localhost/api/reload", "application/json", nil)
 			if err != nil {
@@ -395,24 +410,24 @@ func TestSlowReload(t *testing.T) {
 		}()
 	}
 	hangup()
-	time.Sleep(time.Second) // for the wishes to arrive
+	time.Sleep(time.Second) // for them to arrive: nothing shows that a call waits for a reload
 	if got := p.fetch("gold.cm"); got.status != done {
 		t.Errorf("while it reloads: %+v", got)
 	}
 	if len(answers) > 0 {
-		t.Errorf("a wish was answered (%s) by a reload that had begun before", <-answers)
+		t.Errorf("a call was answered (%s) by a reload that had begun before", <-answers)
 	}
 	first()
 	eventually(t, "the first reload ends", func() bool { return reloads() == 1 })
 	second := closed.wait()
 	if len(answers) > 0 {
-		t.Errorf("a wish was answered (%s) before its reload was over", <-answers)
+		t.Errorf("a call was answered (%s) before its reload was over", <-answers)
 	}
 	second()
-	eventually(t, "the wishes are answered by one reload", func() bool { return len(answers) == wishes })
-	for range wishes {
+	eventually(t, "the calls are answered by one reload", func() bool { return len(answers) == calls })
+	for range calls {
 		if got := <-answers; got != "200 OK" {
-			t.Errorf("a wish was answered with %s", got)
+			t.Errorf("a call was answered with %s", got)
 		}
 	}
 	if n := reloads(); n != 2 {
@@ -513,7 +528,7 @@ func TestServeErrors(t *testing.T) {
 
 // What a client does wrong gets an answer, and the server goes on.
 func TestBadRequests(t *testing.T) {
-	need(t, "tftp")
+	require.Program(t, "tftp")
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "x"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)

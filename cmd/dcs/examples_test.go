@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/cmd/dcs/doc"
 )
 
@@ -29,8 +30,9 @@ func codeBlocks(page string) []codeBlock {
 // The examples of the manual work. Each page has a directory with a copy of the sample library; a block with the name of a file
 // becomes that file, a block of sh is run, and one tagged "sh server" runs while the others of its page do.
 func TestExamples(t *testing.T) {
-	need(t, "curl")
-	need(t, "openssl")
+	require.Long(t, "the manual's examples")
+	require.Program(t, "curl")
+	require.Program(t, "openssl")
 	ran := 0
 	for _, p := range doc.Pages() {
 		blocks := codeBlocks(p.Text)

@@ -9,8 +9,5 @@ var (
 	freePort    = dcstest.FreePort
 	hasIPv6     = dcstest.HasIPv6
 	lay         = dcstest.Lay
-	missing     = dcstest.Missing
-	need        = dcstest.Need
-	needRoot    = dcstest.NeedRoot
 	write       = dcstest.Write
 )

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dcs/bench/require"
 )
 
 const boundFleet = `mac,ip,profile,down
@@ -44,6 +46,8 @@ func getFrom(t *testing.T, from, url, forwarded string) int {
 
 // TestBind asks in every way in for devices that are there, that are elsewhere, and that nobody knows.
 func TestBind(t *testing.T) {
+	t.Parallel()
+	require.Long(t, "a server for each way to be known")
 	const proxy = "127.0.0.9"
 	type way struct {
 		what string

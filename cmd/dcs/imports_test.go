@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"render/attr/csvfile":        {"render/attr", "render/device"}, // drivers import what they implement, not one another
 	"render/attr/ldapdir":        {"render/attr", "render/device", "render/secret"},
 	"render/attr/plugin":         {"render/attr", "render/device", "render/secret"},
-	"render/attr/servers":        {},
+	"render/attr/servers":        {"bench/require"}, // only tests import it
 	"render/attr/sqldb":          {"render/attr", "render/attr/sqldb", "render/device", "render/secret"},
 	"render/beneath":             {},
 	"render/ber":                 {},
@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"render/ber/mib/gen":         {"render/ber/..."},
 	"render/bootfile":            {"render/ber", "render/mic", "render/tlv"},
 	"render/device":              {},
-	"render/internal/rendertest": {},
+	"render/internal/rendertest": {"bench/require"},
 	"render/library":             {"render/..."},
 	"render/mapped":              {},
 	"render/md5x":                {},
@@ -57,7 +57,8 @@ var mayImport = map[string][]string{
 	"bench":          {"bench/...", "fastpath/...", "render/...", "bpf/..."},
 	"bench/afpacket": {},
 	"bench/cmts":     {"render/mic"},
-	"bench/netlab":   {"bench/afpacket"},
+	"bench/require":  {},
+	"bench/netlab":   {"bench/afpacket", "bench/require"},
 
 	"cmd":                         {"cmd/internal/..."},
 	"cmd/internal":                {"cmd/internal/...", "render/attr/...", "render/device", "render/naming", "render/secret"},
@@ -66,7 +67,7 @@ var mayImport = map[string][]string{
 	"cmd/internal/cmts":           {"cmd/internal/strictyaml", "render/secret"},
 	"cmd/internal/describe":       {"render", "render/mic", "render/skeleton", "render/tlv"},
 	"cmd/internal/httpboot":       {"cmd/internal/...", "fastpath/source", "render/mapped", "render/secret"},
-	"cmd/internal/ingress":        {"bpf", "cmd/internal/config", "cmd/internal/listen", "cmd/internal/privilege", "fastpath/..."},
+	"cmd/internal/ingress":        {"bpf", "cmd/internal/config", "cmd/internal/listen", "cmd/internal/ports", "cmd/internal/privilege", "fastpath/..."},
 	"cmd/internal/keyring":        {"cmd/internal/...", "render/secret", "render/tempfile"},
 	"cmd/internal/secretjob":      {"cmd/internal/...", "render/bootfile", "render/library", "render/mic", "render/secret"},
 	"cmd/internal/server":         {"bpf", "cmd/internal/...", "fastpath/...", "render/..."},

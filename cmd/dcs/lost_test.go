@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	api "dcs/cmd/internal/admin/client"
 	"dcs/cmd/internal/admin/console"
 	"dcs/fastpath/tftp"
@@ -39,6 +40,8 @@ func (s *served) ask(t *testing.T, name string) (c *net.UDPConn, from net.Addr, 
 // A modem that gets its file's beginning and falls silent, and one that will not have it, are found by name and by MAC, with how
 // far they came.
 func TestLostFiles(t *testing.T) {
+	t.Parallel()
+	require.Long(t, "time-outs of transfers")
 	conf := filepath.Join(t.TempDir(), "dcs.yaml")
 	write(t, conf, "retries: 1\nproxies: [127.0.0.0/8]\n")
 	s := serveAll(t, "--config", conf)

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/render/mic"
 )
 
@@ -41,10 +42,7 @@ func group(t *testing.T, octets int) (words []string, used func() (most int, kil
 		err = os.WriteFile(filepath.Join(dir, limit), []byte(strconv.Itoa(octets)), 0)
 	}
 	if err != nil {
-		if os.Getenv("DCS_REQUIRE_ROOT") != "" {
-			t.Fatalf("DCS_REQUIRE_ROOT is set, and there is no control group to be had: %v", err)
-		}
-		t.Skipf("no control group to be had: %v", err)
+		require.Missing(t, "ROOT", "no control group to be had: %v", err)
 	}
 	_ = os.WriteFile(filepath.Join(dir, "memory.swap.max"), []byte("0"), 0)
 	used = func() (most int, killed bool) {
@@ -59,6 +57,7 @@ func group(t *testing.T, octets int) (words []string, used func() (most int, kil
 // TestLearnedInGroup asks a server that has 200 MB, and one worker, for more captured names than fit: each is answered
 // with its own octets, memory stays flat, and nothing is killed. DCS_LEARNED=1000000 asks for that many.
 func TestLearnedInGroup(t *testing.T) {
+	require.Long(t, "150,000 names")
 	const octets = 200_000_000
 	names := 150_000 // some five times what is kept
 	if testing.Short() {

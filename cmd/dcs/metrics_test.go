@@ -22,6 +22,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"dcs/bench/require"
 	api "dcs/cmd/internal/admin/client"
 	"dcs/cmd/internal/metrics"
 	"dcs/cmd/internal/server"
@@ -95,12 +96,7 @@ func sum(m map[string]float64, name string) float64 {
 
 func promtool(t *testing.T, stdin string, args ...string) {
 	t.Helper()
-	if _, err := exec.LookPath("promtool"); err != nil {
-		if os.Getenv("DCS_REQUIRE_PROMTOOL") == "1" {
-			t.Fatal("promtool is missing, and DCS_REQUIRE_PROMTOOL is set: make deps installs it")
-		}
-		t.Skip("promtool is missing: make deps installs it")
-	}
+	require.Program(t, "promtool")
 	cmd := exec.Command("promtool", args...)
 	cmd.Stdin = strings.NewReader(stdin)
 	if out, err := cmd.CombinedOutput(); err != nil || args[1] == "metrics" && len(out) > 0 {

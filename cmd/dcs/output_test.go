@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"dcs/bench/require"
 )
 
 // In a directory that anybody may write to, an output goes where its name says or nowhere.
@@ -40,7 +42,7 @@ func TestWriteFilePlanted(t *testing.T) {
 				t.Fatal(err)
 			}
 			if tt.owner == other {
-				needRoot(t)
+				require.Root(t)
 				if err := os.Lchown(name, other, other); err != nil {
 					t.Fatal(err)
 				}

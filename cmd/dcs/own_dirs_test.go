@@ -8,12 +8,14 @@ import (
 	"strings"
 	"testing"
 
+	"dcs/bench/require"
+
 	"golang.org/x/sys/unix"
 )
 
 // With paths that a configuration gives beside itself, its directory stays root's, which the start and check say once each.
 func TestConfigurationNotHandedOver(t *testing.T) {
-	needRoot(t)
+	require.Root(t)
 	for name, config := range map[string]string{
 		"admin":       "admin: unix:admin.sock\n",
 		"devices_dir": "devices_dir: .\ndevices: [csv: ../fleet.csv]\n",

@@ -12,6 +12,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 )
 
 // labEnds are the server's and the load's addresses of both families.
@@ -55,9 +56,11 @@ func setMTU(t *testing.T, lab *netlab.Lab, mtu int) {
 // Each transport serves clients behind a link of 1,280 octets, whatever their blocks; ends the transfers of clients that have gone; and
 // grants what the interface's MTU leaves, when it has changed too.
 func TestPaths(t *testing.T) {
-	need(t, "curl")
+	t.Parallel()
+	require.Program(t, "curl")
 	for _, transport := range []string{"socket", "xdp"} {
 		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.ForTest(t, netlab.Config{})
 			tagsOnFrames(t, lab)
 			far, err := lab.Far(1280)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 	"dcs/fastpath/tftp"
 )
 
@@ -40,8 +41,8 @@ type tftpServers struct {
 // peerServers starts dnsmasq, in.tftpd and dcs over one directory.
 func peerServers(t *testing.T, root, remap string, dcsArgs ...string) *tftpServers {
 	t.Helper()
-	need(t, "dnsmasq")
-	need(t, "in.tftpd")
+	require.Program(t, "dnsmasq")
+	require.Program(t, "in.tftpd")
 	lab := netlab.ForTest(t, netlab.Config{})
 	s := &tftpServers{lab, map[string]int{"dnsmasq": 69, "tftpd-hpa": 6970, "dcs": 6971}}
 	hpa := []string{"-L", "-4", "-p", "-s", "-u", "root", "-a", "0.0.0.0:6970"}

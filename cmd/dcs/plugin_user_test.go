@@ -9,13 +9,15 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"dcs/bench/require"
 )
 
 // An ordinary user's server starts a plug-in of that user's own, and refuses to start where one is another's. What starts no
 // plug-in does not ask whose it is.
 func TestPluginUserNotRoot(t *testing.T) {
-	needRoot(t)
-	need(t, "setpriv")
+	require.Root(t)
+	require.Program(t, "setpriv")
 	const uid, gid = 65531, 65532
 	dir := deviceFiles(t, withDevices("", map[string]string{"state/none": "", "plugin.sh": `touch started
 echo '{"hello":1,"attributes":["profile","down"],"list":true,"ask":false}'

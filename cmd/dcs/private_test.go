@@ -37,9 +37,8 @@ var privateReaders = map[string]func(t *testing.T, path string) error{
 		_, err := loadSecret(cli.Env{Stderr: io.Discard}, path)
 		return err
 	},
-	"a secret that is to come": func(_ *testing.T, path string) error {
-		_, err := secretjob.NewSecret(cli.Env{}, path)
-		return err
+	"a new secret": func(t *testing.T, path string) error {
+		return new(secretjob.Job).Rotate(t.Context(), secretjob.Rotation{SecretFile: path})
 	},
 	"secrets": func(_ *testing.T, path string) error {
 		_, err := keyring.Load(path)

@@ -10,13 +10,17 @@ import (
 	"syscall"
 	"testing"
 
+	"dcs/bench/require"
+
 	"golang.org/x/sys/unix"
 )
 
 // The commands of README's sh blocks work, in their order, in a fresh copy of what git has. make test is not run, as it
 // would run this; the server has a terminal and a port of the test's own.
 func TestReadme(t *testing.T) {
-	need(t, "make")
+	t.Parallel()
+	require.Long(t, "a build of a fresh copy")
+	require.Program(t, "make")
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)

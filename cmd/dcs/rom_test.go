@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 )
 
 // A romLink is where the network card of a machine in qemu is plugged in, and who serves it.
@@ -67,7 +68,7 @@ func romClass(i int) string { return fmt.Sprintf("boot-%02d", i) }
 // dhcp serves addresses on the link. A client is given a name to boot: the first one, or that of its class.
 func (l romLink) dhcp(t *testing.T, lab *netlab.Lab, first string, names []string) {
 	t.Helper()
-	need(t, "dnsmasq")
+	require.Program(t, "dnsmasq")
 	args := []string{
 		"--no-daemon", "--conf-file=/dev/null", "--pid-file=", "--leasefile-ro", "--port=0", "--interface=" + l.device, "--bind-dynamic",
 		"--dhcp-authoritative", "--no-ping", "--dhcp-range=" + l.lease().String() + ",static", "--dhcp-host=" + romMAC + "," + l.lease().String(),
@@ -85,9 +86,9 @@ func (l romLink) dhcp(t *testing.T, lab *netlab.Lab, first string, names []strin
 // boot starts a machine without a disk, whose card is of a model, and returns what it writes on its serial console.
 func (l romLink) boot(t *testing.T, card string) *romConsole {
 	t.Helper()
-	need(t, "qemu-system-x86_64")
+	require.Program(t, "qemu-system-x86_64")
 	if roms, err := filepath.Glob("/usr/lib/ipxe/qemu/pxe-*.rom"); err != nil || len(roms) == 0 {
-		missing(t, "ipxe-qemu")
+		require.Missing(t, "CLIENTS", "ipxe-qemu is missing: make deps installs it")
 	}
 	cmd := exec.Command("qemu-system-x86_64", "-accel", "tcg", "-m", "64", "-nodefaults", "-nographic", "-serial", "stdio", "-no-reboot",
 		"-boot", "n,strict=on,reboot-timeout=0", "-netdev", "tap,id=wire,ifname="+romTap+",script=no,downscript=no", "-device", card+",netdev=wire,mac="+romMAC)

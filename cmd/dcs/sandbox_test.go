@@ -165,6 +165,7 @@ admin: unix:%s
 // A server whose AF_XDP sockets are lost and taken up again is in its sandbox, with a plug-in too, whose lives are all held to
 // the same.
 func TestSandboxXDP(t *testing.T) {
+	t.Parallel()
 	// The first life ends by itself, as numbers of processes are others in a lab.
 	const plugin = `lives=$(grep -c . lives)
 grep ^Seccomp_filters /proc/self/status >>lives

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"dcs/bench/cmts"
+	"dcs/bench/require"
 	"dcs/bench/rotation/lab"
 	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/config"
@@ -23,6 +24,7 @@ import (
 // plant makes a plant with a server that runs.
 func plant(t *testing.T, kinds ...lab.Kind) (*lab.Lab, *lab.Process) {
 	t.Helper()
+	require.Long(t, "a rotation in a simulated plant")
 	l, err := lab.New(t.TempDir(), binary(t), kinds)
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +204,7 @@ func lineCount(l *lab.Lab, p *lab.Process, n int) bool {
 		if !p.Running() {
 			return false
 		}
-		time.Sleep(200 * time.Microsecond)
+		time.Sleep(200 * time.Microsecond) // lines of the journal come within less than eventually looks again
 	}
 	return true
 }
@@ -420,8 +422,8 @@ func TestSecretUsage(t *testing.T) {
 		{[]string{"rotate", "--secrets", file, "--yes", "--drain", "-1s"}, misuse, "--drain -1s"},
 		{[]string{"rotate", "--secrets", file, "--yes", "--parallel", "0"}, misuse, "--parallel 0"},
 		{[]string{"rotate", "--secrets", file, "--yes"}, failed, "no admin address is configured"},
-		{[]string{"rotate", "--secrets", file, "--yes", "--no-server"}, failed, "the fleet has no CMTS"},
-		{[]string{"rotate", "--secrets", file, "--yes", "--no-server", "--secret-file", "-"}, failed, "the secret is empty"},
+		{[]string{"rotate", "--secrets", file, "--yes", "--no-server"}, failed, "fleet has no CMTS"},
+		{[]string{"rotate", "--secrets", file, "--yes", "--no-server", "--secret-file", "-"}, failed, "empty secret"},
 		{[]string{"rollback", "--secrets", file}, done, "No rotation is under way."},
 		{[]string{"resume", "--secrets", file}, done, "No rotation is under way."},
 		{[]string{"status", "--secrets", file + "x"}, failed, "no such file"},
@@ -444,7 +446,7 @@ func TestSecretAsksForChanges(t *testing.T) {
 		admin []string
 		want  string // of the server's line
 	}{
-		{[]string{closed}, "the server at " + closed + ": changes need a token, a client certificate or the Unix socket"},
+		{[]string{closed}, "server at " + closed + ": changes need a token, a client certificate or the Unix socket"},
 		{[]string{closed, socket}, socket + ", serves generation "},
 		{[]string{socket}, socket + ", serves generation "},
 	} {

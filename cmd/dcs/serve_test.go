@@ -12,9 +12,7 @@ import (
 // hypervisor a page fault takes some 40 µs, an empty Go program 6 ms. So the test compares with such a program: a package
 // whose initialisation takes long shows, and so does a verb that reads what it does not need.
 func TestStartup(t *testing.T) {
-	if slowdown > 1 {
-		t.Skip("the binary under test is the same without the race detector")
-	}
+	unraced(t)
 	fastest := func(name string, args ...string) time.Duration {
 		best := time.Hour
 		for range 20 {

@@ -218,15 +218,15 @@ func TestSecretStatic(t *testing.T) {
 			t.Errorf("what is signed anew is told of:\n%s", out)
 		}
 	}
-	with(secretDone(t, l, "status", "--config", cfg), "Static    2 files, such as "+static+"/a.bin under main\n")
-	left := "Static    2 files, such as " + static + "/a.bin, of main: a CMTS that no longer holds it rejects the modems that get one; resign: on for " + static + ", or sign them anew\n"
+	with(secretDone(t, l, "status", "--config", cfg), "Static    2 files, such as "+static+"/a.bin signed with main\n")
+	left := "Static    2 files, such as " + static + "/a.bin signed with main: a CMTS without that secret rejects the modems that get one; set resign: on for " + static + ", or sign them again\n"
 	with(secretDone(t, l, "rotate", "--config", cfg, "--dry-run"), left, "Nothing was changed.")
-	with(secretDone(t, l, "rotate", "--dry-run"), "Static    not known: say --config")
+	with(secretDone(t, l, "rotate", "--dry-run"), "Static    unknown: no configuration; use --config")
 	out := secretDone(t, l, "rotate", "--config", cfg, "--yes", "--drain", "0s")
 	if strings.Count(out, left) != 2 {
 		t.Errorf("the plan and the end of it have\n%s", out)
 	}
-	with(secretDone(t, l, "status", "--config", cfg), "Static    2 files, such as "+static+"/a.bin under none of these: CMTSes reject their modems\n")
+	with(secretDone(t, l, "status", "--config", cfg), "Static    2 files, such as "+static+"/a.bin signed with none of these: CMTSes reject their modems\n")
 }
 
 // The server tells once of static files that modems refuse, and counts them, but serves them.

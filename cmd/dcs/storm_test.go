@@ -8,11 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/bench/storm"
 )
 
 // TestStorm loads a server of ours over loopback.
 func TestStorm(t *testing.T) {
+	require.Long(t, "a storm")
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("DOCSIS"), 0o600); err != nil {
 		t.Fatal(err)
@@ -42,7 +44,7 @@ func TestStorm(t *testing.T) {
 		{"another secret", append(few, "--secret-file", other), failed, "not made with a secret given"},
 		{"one of two secrets", append(few, "--secret-file", other, "--secret-file", secret), done, "signed with " + secret + ": 10 files"},
 		{"a secret by prefix", append(few, "--secret-file", other, "--secret-file", "127.18.0.0/16="+secret), done, "served 10"},
-		{"a secret of others", append(few, "--secret-file", "127.19.0.0/16="+secret), failed, "no secret is given for 127.18.0."},
+		{"a secret of others", append(few, "--secret-file", "127.19.0.0/16="+secret), failed, "no secret for 127.18.0."},
 		{"too slow", append(few, "--p999", "1ns"), failed, "MISSED: 99.9th percentile at most 1ns"},
 		{"a name that is not there", append(few, "--name", "none", "--restarts", "0"), failed, "error 1 File not found: 10"},
 		{"no modem's file", append(few, "--name", "motd"), failed, ""},
@@ -120,7 +122,7 @@ func TestStormMisuse(t *testing.T) {
 		{misuse, "must be off, structure or full", []string{to, "--count", "1", "--check=some"}},
 		{misuse, "give the secret", []string{to, "--count", "1", "--check"}},
 		{failed, "i-own-this-network", []string{"192.0.2.1", "--count", "1"}},
-		{failed, "load without end", []string{to, "--name", "x"}},
+		{failed, "endless load", []string{to, "--name", "x"}},
 	} {
 		if got := dcs("", append([]string{"storm"}, tt.args...)...); got.status != tt.status || !strings.Contains(got.stderr, tt.stderr) {
 			t.Errorf("%v: %+v", tt.args, got)

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dcs/bench/require"
 )
 
 // Who sees none of the server's answers cannot go on with the transfer of another, or end it: it would have to know the port of
@@ -27,7 +29,7 @@ func TestStrangersDoNotKnowThePort(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.ports != 96 {
-				needRoot(t) // sk_lookup is root's
+				require.Root(t) // sk_lookup is root's
 			}
 			if os.Getuid() != 0 {
 				tt.wrap = nil // the server has no capabilities anyway

@@ -13,6 +13,7 @@ import (
 	"github.com/gdamore/tcell/v3/color"
 	"golang.org/x/sys/unix"
 
+	"dcs/bench/require"
 	"dcs/cmd/internal/terminal/terminaltest"
 )
 
@@ -31,6 +32,7 @@ func startTop(t *testing.T, env []string, args ...string) (*exec.Cmd, *terminalt
 }
 
 func TestTop(t *testing.T) {
+	require.Long(t, "screens of a terminal")
 	s := serveAll(t)
 	for _, name := range []string{"basic.cm", "nobody"} {
 		dcs("", "get", "127.0.0.1:"+s.port, name, "-o", os.DevNull)

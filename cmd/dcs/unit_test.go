@@ -12,11 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 )
 
 // What systemd thinks of the unit (0 is nothing exposed, 10 is all), alone and with the drop-in for those who do without XDP.
 func TestUnitExposure(t *testing.T) {
-	need(t, "systemd-analyze")
+	require.Program(t, "systemd-analyze")
 	for _, tc := range []struct {
 		name, dropIn string
 		most         float64
@@ -66,8 +67,8 @@ func TestUnitExposure(t *testing.T) {
 // file has it, as in the image.
 func TestOneCapability(t *testing.T) {
 	lab := netlab.ForTest(t, netlab.Config{})
-	need(t, "setpriv")
-	need(t, "setcap")
+	require.Program(t, "setpriv")
+	require.Program(t, "setcap")
 	dir := static(t, map[string]string{"x": "text"})
 	b, err := os.ReadFile(binary(t))
 	if err != nil {

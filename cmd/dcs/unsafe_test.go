@@ -6,10 +6,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"dcs/bench/require"
 )
 
 // What is unsafe about a configuration is told once by check, and once at the start.
 func TestUnsafeSettings(t *testing.T) {
+	t.Parallel()
+	require.Long(t, "a server for each setting")
 	warnings := map[string]string{
 		"allow":     "allow is empty",
 		"secret":    "no secret is configured: files",
@@ -44,6 +48,7 @@ func TestUnsafeSettings(t *testing.T) {
 		{"nobody may change anything", "allow: 127.0.0.0/8\nsecrets: ring\nadmin: 127.0.0.1:0\n", "read-only"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			authority(t, dir)
 			ring := filepath.Join(dir, "ring")

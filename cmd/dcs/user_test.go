@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 )
 
 // statusLines returns the lines of /proc/PID/status by their names, of each thread.
@@ -56,7 +57,9 @@ var fileCaps = []uint{unix.CAP_CHOWN, unix.CAP_DAC_OVERRIDE, unix.CAP_DAC_READ_S
 // A plug-in has nothing of the server's, in its first life and in one that begins after the server has given up what it needs
 // no more; and it does not outlive a server that is killed, though it ignores the end of its input.
 func TestPluginUser(t *testing.T) {
-	needRoot(t)
+	t.Parallel()
+	require.Long(t, "lives of plug-ins")
+	require.Root(t)
 	const script = `echo $$ >>%s/lives
 echo '{"hello":1,"attributes":["profile"],"list":true,"ask":false}'
 while :; do
@@ -135,7 +138,7 @@ done
 // A server that root starts runs as another user from before it opens anything, with the state that it had as root, and
 // reads anew what it may read. What it may not read it names at once.
 func TestUser(t *testing.T) {
-	needRoot(t)
+	require.Root(t)
 	const uid, gid = 65531, 65532
 	dir := deviceFiles(t, withDevices("", map[string]string{
 		"fleet.csv": "mac,profile,down\n020000000001,gold,50\n", "secret": "xyz", "token": "0123456789abcdef0123456789abcdef", "static/plain": "text", "static/closed": "text", "run/old": "",
@@ -252,8 +255,8 @@ admin: unix:%s/run/admin.sock
 
 // Who is not root cannot become somebody else, and who is that user already has nothing to do.
 func TestUserNotRoot(t *testing.T) {
-	needRoot(t)
-	need(t, "setpriv")
+	require.Root(t)
+	require.Program(t, "setpriv")
 	dir := static(t, map[string]string{"x": "text"})
 	chmod(t, 0o755, filepath.Dir(dir), dir, filepath.Dir(binary(t)))
 	as := func(user string) *process {

@@ -9,12 +9,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"dcs/bench/require"
 )
 
 // A request for the header alone tells what GET would, and counts no file; a file that is served as it is can be had in parts.
 func TestHTTPParts(t *testing.T) {
 	t.Parallel()
-	need(t, "curl")
+	require.Program(t, "curl")
 	image := firmware(1 << 20)
 	dir := static(t, map[string]string{"fw.bin": string(image), "small": "text"})
 	s := serveAll(t, "--static", "../../testdata/static,"+dir)

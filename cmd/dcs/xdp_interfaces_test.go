@@ -40,6 +40,7 @@ func addrsOf(texts ...string) (all []netip.Addr) {
 
 // Requests arrive by two interfaces that have not as many queues as one another, and one of which goes down and away.
 func TestXDPInterfaces(t *testing.T) {
+	t.Parallel()
 	lab := netlab.ForTest(t, netlab.Config{Queues: 2})
 	if err := lab.Wire("lab1", 1, addrsOf("198.19.1.1", "fd00:198:20::1"), addrsOf("198.19.1.2", "fd00:198:20::2")); err != nil {
 		t.Fatal(err)
@@ -200,6 +201,7 @@ func xsksOf(t *testing.T, id uint32) *ebpf.Map {
 
 // An interface gets another name while it serves.
 func TestXDPRename(t *testing.T) {
+	t.Parallel()
 	lab := netlab.ForTest(t, netlab.Config{})
 	p := labServe(t, lab, "--static", static(t, map[string]string{"x": "text"}))
 	p.said("msg=serving", "transport=xdp")

@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 )
 
 // labMetrics returns the metrics of a server in a lab.
 func labMetrics(t *testing.T, lab *netlab.Lab, addr string) string {
 	t.Helper()
-	need(t, "curl")
+	require.Program(t, "curl")
 	var text strings.Builder
 	cmd := exec.Command("curl", "-sSf", "--noproxy", "*", "--max-time", "60", "http://"+addr+"/metrics")
 	cmd.Stdout, cmd.Stderr = &text, &text
@@ -24,6 +25,7 @@ func labMetrics(t *testing.T, lab *netlab.Lab, addr string) string {
 
 // What XDP does is told: verdicts, rings, the transport and why.
 func TestXDPMetrics(t *testing.T) {
+	t.Parallel()
 	lab := netlab.ForTest(t, netlab.Config{})
 	tagsOnFrames(t, lab)
 	addr := netlab.ServerAddr4.String() + ":9100"

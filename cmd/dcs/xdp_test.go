@@ -30,6 +30,7 @@ import (
 
 	"dcs/bench/afpacket"
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 	"dcs/bench/storm"
 	"dcs/cmd/internal/server"
 )
@@ -372,7 +373,7 @@ func TestPrivileges(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	need(t, "setpriv")
+	require.Program(t, "setpriv")
 	bin := binary(t)
 	if err := os.Chmod(filepath.Dir(bin), 0o755); err != nil {
 		t.Fatal(err)
@@ -390,32 +391,33 @@ func TestPrivileges(t *testing.T) {
 
 // The program is detached by somebody else while modems ask, and attached again.
 func TestXDPLost(t *testing.T) {
+	t.Parallel()
 	lab := netlab.ForTest(t, netlab.Config{})
 	dir := static(t, map[string]string{"x": strings.Repeat("text", 400)})
-	p := labServe(t, lab, "--static", dir, "--transport", "xdp")
+	socket := filepath.Join(t.TempDir(), "admin.sock")
+	p := labServe(t, lab, "--static", dir, "--transport", "xdp", "--admin", "unix:"+socket)
 	before := xdpOf(t, lab)
 	if before == 0 {
 		t.Fatal("there is no program")
 	}
-	detachers := make(chan error, 1)
-	go func() {
-		time.Sleep(300 * time.Millisecond) // into the storm
-		detachers <- detachAll(lab, before)
-	}()
 	cfg := storm.Default()
 	cfg.Target = netip.AddrPortFrom(netlab.ServerAddr4, 69)
 	cfg.Name, cfg.Modems, cfg.Within = "x", 4000, 2*time.Second
 	cfg.Interface, cfg.SourceMAC, cfg.GatewayMAC = netlab.Device, netlab.GatewayMAC, netlab.ServerMAC
 	cfg.Backoff = []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second}
 	var res *storm.Result
-	err := lab.Load.Do(func() (err error) {
-		res, err = storm.Run(context.Background(), cfg)
-		return err
-	})
-	if err != nil {
+	ended := make(chan error, 1)
+	go func() {
+		ended <- lab.Load.Do(func() (err error) {
+			res, err = storm.Run(context.Background(), cfg)
+			return err
+		})
+	}()
+	stormy(t, socket)
+	if err := detachAll(lab, before); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-detachers; err != nil {
+	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
 	if res.Served != cfg.Modems || res.FailedDownloads+res.Wrong+res.Failed+res.Unfinished != 0 {
@@ -428,6 +430,12 @@ func TestXDPLost(t *testing.T) {
 		t.Error("another program came")
 	}
 	want(t, lab, netlab.ServerAddr4.String(), "x", strings.Repeat("text", 400))
+}
+
+// stormy waits until a server has had hundreds of requests.
+func stormy(t *testing.T, socket string) {
+	t.Helper()
+	eventually(t, "the storm has begun", func() bool { return sum(samples(t, getAt(t, socket, "/metrics")), "dcs_requests_total") >= 300 })
 }
 
 // labModem is a TFTP client that does what it is told, block by block.
@@ -513,6 +521,7 @@ func (m *labModem) block() bool {
 
 // A transfer goes on when the program goes and when it comes back, whichever worker has it, and however large its blocks are.
 func TestXDPTransfersOutliveTheProgram(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		queues int
 		args   []string
@@ -521,6 +530,7 @@ func TestXDPTransfersOutliveTheProgram(t *testing.T) {
 		"single port":               {2, []string{"--single-port"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.ForTest(t, netlab.Config{Queues: tt.queues})
 			dir := static(t, map[string]string{"x": strings.Repeat("text", 10_000)})
 			p := labServe(t, lab, append([]string{"--static", dir, "--transport", "xdp"}, tt.args...)...)
@@ -631,6 +641,7 @@ func TestXDPInterfaceDownAndUp(t *testing.T) {
 
 // The interface is deleted, and another of its name is made: the server goes on, and filters there.
 func TestXDPInterfaceGone(t *testing.T) {
+	t.Parallel()
 	lab := netlab.ForTest(t, netlab.Config{})
 	dir := static(t, map[string]string{"x": "text"})
 	p := labServe(t, lab, "--static", dir, "--transport", "xdp")
@@ -686,8 +697,10 @@ func TestXDPInterfaceGone(t *testing.T) {
 
 // An ACL and a rate hold whatever the transport, at the start, by the API, and by SIGHUP.
 func TestLimits(t *testing.T) {
+	t.Parallel()
 	for _, transport := range []string{"xdp", "socket"} {
 		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.ForTest(t, netlab.Config{})
 			dir := static(t, map[string]string{"x": "text"})
 			file := filepath.Join(t.TempDir(), "dcs.yaml")

@@ -8,10 +8,10 @@ import (
 	"dcs/fastpath/packet"
 )
 
-// control writes the control messages of header i for p, which leaves by s: from which address and by which interface, and with
-// which TOS, as far as the socket does not say it.
+// control writes the control messages of header i for p, which is sent by s: source address, interface and TOS, as far
+// as they differ from those of the socket.
 func (h *headers) control(i int, p *packet.Packet, s *socket) {
-	n := 0 // octets that are used
+	n := 0 // octets in use
 	add := func(level, kind int32, size int) unsafe.Pointer {
 		c := (*unix.Cmsghdr)(unsafe.Pointer(&h.controls[i][n/8]))
 		c.Level, c.Type = level, kind

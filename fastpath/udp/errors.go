@@ -13,25 +13,27 @@ import (
 	"dcs/fastpath/tid"
 )
 
-// A host at whose port nobody listens says so, and a router, over IPv6, that a packet is too long for the next link (ICMP, RFC 792 and
-// RFC 4443). The kernel finds the socket that the packet left from by the ports that the message quotes, and puts it into the socket's
-// error queue, if it is asked to. The next call on the socket, whatever it is for, returns the error without having done anything.
+// If a client's port is closed its host reports that, and over IPv6 a router reports a packet that is too long for the
+// next link (ICMP, RFC 792 and RFC 4443). The kernel finds the sending socket by the ports quoted in the message and
+// puts it into that socket's error queue, if enabled. The next call on the socket, whatever it is for, fails with the
+// error of the message without doing anything.
 
 const (
-	// errorPortion bounds the messages that are read of a socket in a row.
+	// errorPortion bounds the messages read from a socket in a row.
 	errorPortion = 16
-	// attempts bounds how often a call is made again that has returned the error of a message: others may come meanwhile.
+	// attempts bounds how often a call is repeated that failed for a queued message; more messages may arrive
+	// meanwhile.
 	attempts = 4
-	// What they say, beside the origins unix.SO_EE_ORIGIN_ICMP and …_ICMP6.
+	// Types and codes of the messages, which have the origins unix.SO_EE_ORIGIN_ICMP and …_ICMP6.
 	icmpUnreachable, icmpPort                = 3, 3
 	icmp6Unreachable, icmp6Port, icmp6TooBig = 1, 4, 2
 )
 
-// errorHeaders are the structures that a portion needs.
+// errorHeaders holds the structures for reading one portion.
 type errorHeaders struct {
 	msgs  [errorPortion]mmsghdr
-	names [errorPortion]unix.RawSockaddrInet6 // of the packet's receiver; large enough for IPv4 too
-	// Room for the control messages: when it came, the address that it came to, what it says and who does.
+	names [errorPortion]unix.RawSockaddrInet6 // destination of the packet in question; large enough for IPv4 too
+	// Room for the control messages: receive time, local address, the error and the host that reported it.
 	controls [errorPortion][192 / 8]uint64
 }
 
@@ -45,8 +47,8 @@ func newErrorHeaders() *errorHeaders {
 	return h
 }
 
-// hearErrors has the kernel keep the messages for a socket, or not.
-func (s *socket) hearErrors(on bool) error {
+// setErrorQueue enables or disables a socket's error queue.
+func (s *socket) setErrorQueue(on bool) error {
 	s.errors = on
 	value := 0
 	if on {
@@ -58,8 +60,8 @@ func (s *socket) hearErrors(on bool) error {
 	return os.NewSyscallError("setsockopt IP_RECVERR", unix.SetsockoptInt(s.fd, unix.IPPROTO_IP, unix.IP_RECVERR, value))
 }
 
-// disturbed reports whether a call on s may have failed for a message that is queued, and no other reason. It is to be made again then.
-func (s *socket) disturbed(errno unix.Errno) bool {
+// onlyQueued reports whether a call on s may have failed only because a message is queued, and must be repeated.
+func (s *socket) onlyQueued(errno unix.Errno) bool {
 	if !s.errors {
 		return false
 	}
@@ -72,8 +74,8 @@ func (s *socket) disturbed(errno unix.Errno) bool {
 	return false
 }
 
-// recvErrors reads a portion of what is queued for s into batch[n:to]: a marked packet for each message that says something about a
-// transfer. Others are passed over.
+// recvErrors reads a portion of the error queue of s into batch[n:to]: one marked packet for each message about a
+// transfer. Other messages are dropped.
 func (t *Transport) recvErrors(s *socket, batch []packet.Packet, n, to int) (int, error) {
 	h := t.errors
 	want := min(errorPortion, to-n)
@@ -89,7 +91,7 @@ func (t *Transport) recvErrors(s *socket, batch []packet.Packet, n, to int) (int
 	case errno == unix.EAGAIN:
 		s.queued = false
 		return n, nil
-	case errno == unix.EINTR || s.disturbed(errno):
+	case errno == unix.EINTR || s.onlyQueued(errno):
 		return n, nil
 	default:
 		return n, fmt.Errorf("udp: recvmmsg of errors on %v: %w", s.local, errno)
@@ -98,15 +100,15 @@ func (t *Transport) recvErrors(s *socket, batch []packet.Packet, n, to int) (int
 	for i := range int(r) {
 		if local, index, says := h.parse(i, s); says != 0 {
 			t.mark(s, &h.names[i], local, says, &batch[n])
-			t.enter(&batch[n], index)
+			t.setZone(&batch[n], index)
 			n++
 		}
 	}
 	return n, nil
 }
 
-// parse returns what message i says, packet.Unreachable, packet.TooBig or something else, 0, the address of ours that it came to, and
-// the interface by which it came if the kernel says it, else 0.
+// parse returns the meaning of message i, which is packet.Unreachable, packet.TooBig or 0 for anything else, the local
+// address, and the interface it arrived by, or 0 if the kernel does not report that.
 func (h *errorHeaders) parse(i int, s *socket) (local netip.Addr, index uint32, says packet.Flags) {
 	local = s.local.Addr()
 	rest := unsafe.Slice((*byte)(unsafe.Pointer(&h.controls[i])), unsafe.Sizeof(h.controls[i]))[:min(int(unsafe.Sizeof(h.controls[i])), int(h.msgs[i].hdr.Controllen))]
@@ -131,7 +133,7 @@ func (h *errorHeaders) parse(i int, s *socket) (local netip.Addr, index uint32, 
 	return local, index, says
 }
 
-// meaning returns what a message of that origin, type and code says.
+// meaning returns the meaning of a message of that origin, type and code.
 func meaning(origin, kind, code byte) packet.Flags {
 	switch {
 	case origin == unix.SO_EE_ORIGIN_ICMP && kind == icmpUnreachable && code == icmpPort, origin == unix.SO_EE_ORIGIN_ICMP6 && kind == icmp6Unreachable && code == icmp6Port:
@@ -142,7 +144,7 @@ func meaning(origin, kind, code byte) packet.Flags {
 	return 0
 }
 
-// mark makes p the mark of a message about a packet that went by s to the client of that name.
+// mark makes p the mark of a message about a packet that s sent to the client of that name.
 func (t *Transport) mark(s *socket, name *unix.RawSockaddrInet6, local netip.Addr, says packet.Flags, p *packet.Packet) {
 	p.Reset()
 	p.TID, p.MaxBlksize, p.Wire, p.Time, p.Link = 0, 0, false, 0, packet.Link{}
@@ -151,7 +153,7 @@ func (t *Transport) mark(s *socket, name *unix.RawSockaddrInet6, local netip.Add
 	p.Hash = t.key.Hash(p.Peer)
 	port := s.local.Port()
 	if f := t.family(s.v6); f.gathered && !s.single {
-		port = tid.Pick(f.ports, p.Hash) // else it would not have come to s
+		port = tid.Pick(f.ports, p.Hash) // the only port for which the message can have reached s
 	}
 	p.Local = netip.AddrPortFrom(local, port)
 }

@@ -10,8 +10,9 @@ import (
 	"dcs/fastpath/packet"
 )
 
-// setDSCP has packets that say nothing else leave with the DSCP that is configured. With Mirror the kernel says of each packet which
-// one it came with. A raw socket's packets have their own headers: there the option chooses routes, queues and VLAN priorities.
+// setDSCP sets the configured DSCP as the default for packets of the socket. With Mirror the kernel reports the DSCP of
+// each received packet. Packets of a raw socket have their own headers; there the option only selects routes, queues
+// and VLAN priorities.
 func (s *socket) setDSCP(m packet.Marking) error {
 	set := func(name string, level, opt, value int) error {
 		return os.NewSyscallError("setsockopt "+name, unix.SetsockoptInt(s.fd, level, opt, value))
@@ -25,7 +26,7 @@ func (s *socket) setDSCP(m packet.Marking) error {
 		}
 	}
 	if m.Mirror && !s.raw {
-		s.inform = true
+		s.pktinfo = true
 		if s.v6 {
 			errs = append(errs, set("IPV6_RECVTCLASS", unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS, 1))
 		} else {

@@ -18,22 +18,22 @@ type mmsghdr struct {
 	len uint32
 }
 
-// loopbackIndex is the index of a network namespace's loopback interface, from which this host's own packets come.
+// loopbackIndex is the index of the loopback interface in a network namespace, by which the host's own packets arrive.
 const loopbackIndex = 1
 
 const (
 	nameRoom = unix.SizeofSockaddrInet6
-	// Room for the control messages of one packet: the address that was asked, its TOS, the receive time, the drops.
+	// Room for the control messages of one packet: local address, TOS, receive time, drops.
 	controlRoom = 128
 )
 
-// headers are the structures that a batch needs beside its packets.
+// headers holds the structures for a batch besides its packets.
 type headers struct {
 	msgs     []mmsghdr
 	iovs     []unix.Iovec
 	names    []unix.RawSockaddrInet6 // large enough for IPv4 too
 	controls [][controlRoom / 8]uint64
-	packets  []*packet.Packet // that are sent
+	packets  []*packet.Packet // packets to be sent
 }
 
 func (h *headers) grow(n int) {
@@ -59,7 +59,7 @@ func (t *Transport) bind(batch []packet.Packet) {
 	t.bound = &batch[0]
 }
 
-// reset undoes what the kernel wrote into header i.
+// reset undoes the kernel's changes to header i.
 func (h *headers) reset(i int) {
 	m := &h.msgs[i].hdr
 	m.Namelen = nameRoom
@@ -67,11 +67,11 @@ func (h *headers) reset(i int) {
 	m.Flags = 0
 }
 
-// heed has the kernel tell of packets from to to what goes with them. Which of our addresses was asked, or with which TOS, must be
-// told of each one where that differs. When a packet came need only be told of the first: those behind it are younger, and
-// copying it for every one takes a fiftieth of the time of a file.
-func (h *headers) heed(s *socket, from, to int) {
-	if !s.inform {
+// setControls selects the packets of batch[from:to] that are received with control messages. The local address and the
+// TOS are needed for each packet if they can differ. The receive time is needed for the first packet only: the others
+// are younger, and copying it for each one takes a fiftieth of the time of a file.
+func (h *headers) setControls(s *socket, from, to int) {
+	if !s.pktinfo {
 		to = from + 1
 	}
 	for i := from; i < to; i++ {
@@ -79,16 +79,16 @@ func (h *headers) heed(s *socket, from, to int) {
 	}
 }
 
-// recv takes what s has into batch[from:to]. The calls here and in transmit never block, so that
-// RawSyscall6 serves: the worker keeps its processor, where Syscall6 would have the scheduler
-// hand it to another thread in the middle of every larger batch.
+// recv receives into batch[from:to]. The calls here and in transmit never block, so RawSyscall6 is sufficient: the
+// worker keeps its processor, which Syscall6 would let the scheduler hand to another thread in the middle of every
+// larger batch.
 func (t *Transport) recv(s *socket, batch []packet.Packet, from, to int) (int, error) {
-	t.rx.heed(s, from, to)
+	t.rx.setControls(s, from, to)
 	r, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&t.rx.msgs[from])), uintptr(to-from), unix.MSG_DONTWAIT, 0, 0)
-	for tries := 1; errno != 0 && tries < attempts && s.disturbed(errno); tries++ {
+	for tries := 1; errno != 0 && tries < attempts && s.onlyQueued(errno); tries++ {
 		r, _, errno = unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&t.rx.msgs[from])), uintptr(to-from), unix.MSG_DONTWAIT, 0, 0)
 	}
-	if errno != 0 && s.disturbed(errno) {
+	if errno != 0 && s.onlyQueued(errno) {
 		return 0, nil
 	}
 	switch errno {
@@ -133,18 +133,18 @@ func (t *Transport) receive(s *socket, i int, p *packet.Packet) {
 		case c.Level == unix.SOL_SOCKET && c.Type == unix.SO_TIMESTAMPNS && len(data) >= 16:
 			p.Time = int64(binary.NativeEndian.Uint64(data))*1e9 + int64(binary.NativeEndian.Uint64(data[8:]))
 		case c.Level == unix.IPPROTO_IP && c.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
-			// ipi_spec_dst is our address, ipi_addr the one in the packet: they differ for broadcasts.
+			// ipi_spec_dst is the local address, ipi_addr the destination in the packet: they differ for broadcasts.
 			spec, dst := [4]byte(data[4:8]), [4]byte(data[8:12])
 			local = netip.AddrPortFrom(netip.AddrFrom4(dst), s.local.Port())
 			if spec != dst {
 				p.Flags |= packet.Multicast
 			}
-			t.enter(p, binary.NativeEndian.Uint32(data))
+			t.setZone(p, binary.NativeEndian.Uint32(data))
 		case c.Level == unix.IPPROTO_IPV6 && c.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
 			dst := netip.AddrFrom16([16]byte(data[:16]))
 			index := binary.NativeEndian.Uint32(data[16:])
 			p.Wire = t.fromWire(index)
-			t.enter(p, index)
+			t.setZone(p, index)
 			local = netip.AddrPortFrom(dst, s.local.Port())
 			if dst.IsMulticast() {
 				p.Flags |= packet.Multicast
@@ -164,7 +164,7 @@ func (t *Transport) receive(s *socket, i int, p *packet.Packet) {
 	t.place(s, p, local)
 }
 
-// peer returns an address of s's family, and the interface of one that is good for a link only.
+// peer returns an address of s's family, and the interface index of a link-local one.
 func (s *socket) peer(name *unix.RawSockaddrInet6) (peer netip.AddrPort, zone uint32) {
 	var a netip.Addr
 	if s.v6 {
@@ -179,8 +179,8 @@ func (s *socket) peer(name *unix.RawSockaddrInet6) (peer netip.AddrPort, zone ui
 	return netip.AddrPortFrom(a, uint16(port[0])<<8|uint16(port[1])), zone
 }
 
-// place says what a packet that came to s at an address is: a request, and where it is answered from, or one of a running
-// transfer, at its client's port or at another.
+// place classifies a packet that s received at an address: a request, with the port to answer from, or a packet of a
+// running transfer, at its client's port or at another.
 func (t *Transport) place(s *socket, p *packet.Packet, local netip.AddrPort) {
 	p.Local = local
 	if s.single {
@@ -192,7 +192,7 @@ func (t *Transport) place(s *socket, p *packet.Packet, local netip.AddrPort) {
 	switch {
 	case s.role&requests != 0:
 		p.TID = port
-	case f.gathered: // the program has let through only those that are right
+	case f.gathered: // the program accepts only packets at their client's port
 		p.Local = netip.AddrPortFrom(local.Addr(), port)
 	case port != local.Port():
 		p.Flags |= packet.WrongTID

@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// maxTIDs bounds the ports of a worker and address family. Each takes some 2,500 octets of the kernel's memory.
+	// maxTIDs bounds the transfer ports of a worker and address family. Each takes about 2,500 octets of kernel memory.
 	maxTIDs = 4096
-	// leastBuffer is the receive buffer of a socket that is one of many, octets.
+	// leastBuffer is the receive buffer of a socket that is one of many, in octets.
 	leastBuffer = 256 << 10
 )
 
-// errPorts: of the range, too few of the ports between TIDMin and TIDMax are free.
+// errPorts is the cause if too few ports between TIDMin and TIDMax are free.
 var errPorts = fmt.Errorf("too few free ports: %w", unix.EADDRINUSE)
 
-// An opener opens the sockets of one worker after the other.
+// An opener opens the sockets of all workers, one worker after the other.
 type opener struct {
 	Config
 	workers  int
@@ -62,7 +62,7 @@ func (o *opener) open(t *Transport, i int) (err error) {
 			return err
 		}
 		if s.single {
-			if err := s.hearErrors(true); err != nil {
+			if err := s.setErrorQueue(true); err != nil {
 				return fmt.Errorf("udp: %v: %w", s.local, err)
 			}
 		}
@@ -74,7 +74,7 @@ func (o *opener) open(t *Transport, i int) (err error) {
 	return nil
 }
 
-// arrange has the sockets read and polled that packets come to.
+// arrange lists the sockets to be read and polled.
 func (t *Transport) arrange() {
 	t.reading = t.reading[:0]
 	for i := range t.families {
@@ -100,7 +100,7 @@ func (o *opener) listener(i int, a netip.AddrPort) (*socket, error) {
 		return open(a, requests)
 	}
 	if i == 0 && a.Port() != 0 {
-		// SO_REUSEPORT would let a second server take half of the first one's requests.
+		// With SO_REUSEPORT a second server would silently get half of the requests.
 		alone, err := Reserve(a)
 		if err != nil {
 			return nil, err
@@ -110,10 +110,10 @@ func (o *opener) listener(i int, a netip.AddrPort) (*socket, error) {
 	return open(a, requests|shared)
 }
 
-// A Reservation keeps others from an address that requests are to be taken at.
+// A Reservation is an exclusive hold on an address for requests.
 type Reservation struct{ s *socket }
 
-// Reserve opens an address for nobody else, as Open does at first. The error wraps EADDRINUSE where another has it.
+// Reserve binds an address exclusively, as Open does at first. The error wraps EADDRINUSE if the address is in use.
 func Reserve(a netip.AddrPort) (*Reservation, error) {
 	s, err := open(a, requests)
 	if err != nil {
@@ -122,10 +122,10 @@ func Reserve(a netip.AddrPort) (*Reservation, error) {
 	return &Reservation{s}, nil
 }
 
-// Close gives the address back.
+// Close releases the address.
 func (r *Reservation) Close() { r.s.close() }
 
-// transfers opens worker i's ports for transfers of one address family.
+// transfers opens worker i's transfer ports of one address family.
 func (o *opener) transfers(t *Transport, i int, v6 bool) error {
 	var at netip.Addr
 	for _, l := range t.listeners {
@@ -156,9 +156,9 @@ func (o *opener) transfers(t *Transport, i int, v6 bool) error {
 	for n, s := range f.socks {
 		size := max(o.RcvBuf/len(f.socks), min(o.RcvBuf, leastBuffer))
 		if n == 0 {
-			size = o.RcvBuf // it may come to receive for all
+			size = o.RcvBuf // it may receive for all of them
 		}
-		if err := errors.Join(o.set(s, size), s.hearErrors(true)); err != nil {
+		if err := errors.Join(o.set(s, size), s.setErrorQueue(true)); err != nil {
 			return err
 		}
 	}
@@ -210,7 +210,7 @@ func (o *opener) ports(f *family, i int, at netip.Addr) error {
 	return nil
 }
 
-// warn notes what is less than was asked for, each once.
+// warn records limits that the kernel did not grant, each once.
 func (o *opener) warn(what string) {
 	for _, w := range o.warnings {
 		if w == what {
@@ -220,7 +220,7 @@ func (o *opener) warn(what string) {
 	o.warnings = append(o.warnings, what)
 }
 
-// set gives a socket its buffers and its DSCP.
+// set sets the buffers and the DSCP of a socket.
 func (o *opener) set(s *socket, receive int) error {
 	if err := o.buffers(s, receive); err != nil {
 		return err

@@ -9,11 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rawBuffer is the receive buffer of a raw socket, which receives nothing.
+// rawBuffer is the receive buffer of a raw socket, which receives nothing, in octets.
 const rawBuffer = 4 << 10
 
-// openRaw opens a socket that sends whole IP packets from an address, or from any. It needs CAP_NET_RAW. With a socket
-// for each port, a packet costs almost three times as much to send: a system call, and a queue's lock.
+// openRaw opens a socket that sends whole IP packets from an address, or from any. It needs CAP_NET_RAW. With one
+// socket per port instead, sending costs almost three times as much per packet: a system call and a queue lock for
+// each.
 func openRaw(at netip.Addr) (*socket, error) {
 	s := &socket{v6: at.Is6(), any: at.IsUnspecified(), raw: true, local: netip.AddrPortFrom(at, 0)}
 	family := unix.AF_INET
@@ -25,14 +26,14 @@ func openRaw(at netip.Addr) (*socket, error) {
 		return nil, os.NewSyscallError("socket", err)
 	}
 	s.fd = fd
-	// Its source is in the packets; binding says it where the kernel looks for a route by it.
+	// The source address is in the packets; binding is needed for source-dependent routes.
 	level, opt := unix.IPPROTO_IP, unix.IP_FREEBIND
 	var sa unix.Sockaddr = &unix.SockaddrInet4{Addr: v4(at)}
 	if s.v6 {
 		level, opt = unix.IPPROTO_IPV6, unix.IPV6_FREEBIND
 		sa = &unix.SockaddrInet6{Addr: at.As16()}
 	}
-	err = errors.Join(os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, level, opt, 1)), s.deafen())
+	err = errors.Join(os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, level, opt, 1)), s.discardAll())
 	if err == nil && !s.any && !at.IsLinkLocalUnicast() {
 		err = os.NewSyscallError("bind", unix.Bind(fd, sa))
 	}

@@ -12,7 +12,7 @@ import (
 	"dcs/fastpath/packet"
 )
 
-// Send sends the packets of batch, those of one socket in one system call.
+// Send sends the packets of batch, with one system call per socket.
 func (t *Transport) Send(batch []packet.Packet) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -54,12 +54,12 @@ func (t *Transport) Send(batch []packet.Packet) error {
 	return nil
 }
 
-// sender returns the socket by which a packet leaves; nil if none is bound to where it is to leave from.
+// sender returns the socket that a packet is sent by, or nil if no socket is bound to its source address.
 func (t *Transport) sender(p *packet.Packet) *socket {
 	v6 := p.Peer.Addr().Is6()
 	f := t.family(v6)
 	if port := p.Local.Port(); f.own[port/64]>>(port%64)&1 != 0 {
-		if f.raw != nil && suits(p) {
+		if f.raw != nil && fitsRaw(p) {
 			return f.raw
 		}
 		return f.at[port]
@@ -72,17 +72,17 @@ func (t *Transport) sender(p *packet.Packet) *socket {
 	return nil
 }
 
-// rawMost is the longest payload that leaves by a raw socket, octets: one that may have to be fragmented is left to UDP. It is
-// what 1,500 octets hold.
+// rawMost is the longest payload sent by a raw socket, in octets: what fits into 1,500 octets. Packets that may need
+// fragmentation are left to UDP.
 const rawMost = 1500 - 20 - 8
 
-// suits reports whether a packet may leave by a raw socket: it has the room for its headers, and leads to no link-local
-// neighbour.
-func suits(p *packet.Packet) bool {
+// fitsRaw reports whether a packet can be sent by a raw socket: it has room for headers, and its destination is not
+// link-local.
+func fitsRaw(p *packet.Packet) bool {
 	return len(p.Data) <= rawMost && (p.Zone == 0 || !p.LinkLocal()) && p.Local.Addr().IsValid() && p.Headroom() >= frame.Room
 }
 
-// owns reports whether a packet from local goes out by this socket.
+// owns reports whether a packet from local is sent by this socket.
 func (s *socket) owns(local netip.AddrPort, v6 bool) bool {
 	if s.v6 != v6 || s.local.Port() != local.Port() {
 		return false
@@ -91,7 +91,7 @@ func (s *socket) owns(local netip.AddrPort, v6 bool) bool {
 	return a.IsUnspecified() || !local.Addr().IsValid() || a == local.Addr()
 }
 
-// fill writes header i for p, which s will send.
+// fill writes header i for sending p by s.
 func (h *headers) fill(i int, p *packet.Packet, s *socket, ident *frame.Ident) {
 	m := &h.msgs[i].hdr
 	h.packets[i] = p
@@ -99,8 +99,8 @@ func (h *headers) fill(i int, p *packet.Packet, s *socket, ident *frame.Ident) {
 	peer := p.Peer.Addr()
 	port := p.Peer.Port()
 	if s.raw {
-		data = headed(p, ident)
-		port = 0 // IPv6 would take it for a protocol
+		data = withHeaders(p, ident)
+		port = 0 // IPv6 would interpret it as a protocol
 	}
 	h.iovs[i].Base = unsafe.SliceData(data)
 	h.iovs[i].SetLen(len(data))
@@ -113,7 +113,7 @@ func (h *headers) fill(i int, p *packet.Packet, s *socket, ident *frame.Ident) {
 		m.Namelen = unix.SizeofSockaddrInet4
 	} else {
 		name.Family = unix.AF_INET6
-		name.Flowinfo = 0 // an IPv4 address stands there in the other form
+		name.Flowinfo = 0 // Flowinfo is where the other structure has the IPv4 address
 		name.Addr = peer.As16()
 		name.Scope_id = p.Zone
 		m.Namelen = unix.SizeofSockaddrInet6
@@ -121,33 +121,33 @@ func (h *headers) fill(i int, p *packet.Packet, s *socket, ident *frame.Ident) {
 	h.control(i, p, s)
 }
 
-// headed returns a packet with its headers.
-func headed(p *packet.Packet, ident *frame.Ident) []byte {
+// withHeaders returns a packet including its headers.
+func withHeaders(p *packet.Packet, ident *frame.Ident) []byte {
 	buf := p.Buffer()
 	from, to, ok := frame.AppendIP(p, buf, p.Headroom(), ident.Next(len(p.Data)))
-	if !ok { // suits has let it through
+	if !ok { // cannot happen: fitsRaw has checked it
 		return p.Data
 	}
 	return buf[from:to]
 }
 
-// transmit sends the first n of the headers by s.
+// transmit sends the first n headers by s.
 func (t *Transport) transmit(s *socket, n int) error {
 	waited := false
-	disturbed := 0 // calls in a row
+	failed := 0 // failed calls in a row
 	for i := 0; i < n; {
 		r, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&t.tx.msgs[i])), uintptr(n-i), unix.MSG_DONTWAIT, 0, 0)
-		if errno != 0 && disturbed < attempts-1 && s.disturbed(errno) {
-			disturbed++
+		if errno != 0 && failed < attempts-1 && s.onlyQueued(errno) {
+			failed++
 			continue
 		}
-		disturbed = 0
+		failed = 0
 		switch errno {
 		case 0:
 			i += int(r)
 		case unix.EINTR:
 		case unix.EAGAIN:
-			// The send buffer is full. What does not fit within a tick is lost, and will be asked for again.
+			// The send buffer is full. What does not fit within a tick is dropped; clients ask for it again.
 			if waited {
 				t.sendErrors.Add(uint64(n - i))
 				return nil
@@ -162,7 +162,7 @@ func (t *Transport) transmit(s *socket, n int) error {
 		case unix.EBADF, unix.ENOTSOCK, unix.EFAULT:
 			return fmt.Errorf("udp: sendmmsg on %v: %w", s.local, errno)
 		default:
-			// The first of the packets cannot be sent: no route, a firewall's refusal, an address that is gone.
+			// The first packet cannot be sent: no route, rejected by a firewall, or its address is gone.
 			t.sendErrors.Add(1)
 			i++
 		}
@@ -170,7 +170,7 @@ func (t *Transport) transmit(s *socket, n int) error {
 	return nil
 }
 
-// resort has the kernel's UDP send, in fragments, what is too long for the way that it would take by a raw socket.
+// resort lets the kernel's UDP send, in fragments, a packet that is too long for the path of a raw socket.
 func (t *Transport) resort(s *socket, p *packet.Packet) {
 	if s.raw {
 		s = t.family(s.v6).at[p.Local.Port()]
@@ -180,7 +180,7 @@ func (t *Transport) resort(s *socket, p *packet.Packet) {
 			if int(r) == 1 {
 				return
 			}
-			if !s.disturbed(errno) {
+			if !s.onlyQueued(errno) {
 				break
 			}
 		}
@@ -188,7 +188,7 @@ func (t *Transport) resort(s *socket, p *packet.Packet) {
 	t.sendErrors.Add(1)
 }
 
-// pollOut waits at most a tick until s can take a packet.
+// pollOut waits at most a tick until s accepts packets.
 func (t *Transport) pollOut(s *socket) error {
 	t.out = unix.PollFd{Fd: int32(s.fd), Events: unix.POLLOUT}
 	t.timeout = unix.NsecToTimespec(int64(t.tick))

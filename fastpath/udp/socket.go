@@ -12,30 +12,30 @@ import (
 
 // A socket is one bound UDP socket.
 type socket struct {
-	fd     int
-	v6     bool
-	local  netip.AddrPort // what it is bound to; the address may be the wildcard
-	role   role
-	single bool   // of a listener: transfers answer from it too
-	raw    bool   // packets leave by it with all of their headers
-	skip   int    // rounds for which Recv passes over it, as it was empty
-	drops  uint32 // the kernel's count when it was last told
-	zone   string // of the address that it is bound to
-	any    bool   // bound to the wildcard: packets must say which of our addresses they are for
-	errors bool   // the kernel keeps what ICMP says of packets that left from it
-	queued bool   // there may be some of that to be read
-	inform bool   // the kernel says of each packet where it came in, or with which TOS
-	tos    uint8  // of packets that say no other
+	fd      int
+	v6      bool
+	local   netip.AddrPort // bound address; may be the wildcard
+	role    role
+	single  bool   // a listener that transfers answer from as well
+	raw     bool   // packets are sent with all of their headers
+	skip    int    // number of rounds to skip, as the socket was empty
+	drops   uint32 // the kernel's drop count as last reported
+	zone    string // of the bound address
+	any     bool   // bound to the wildcard: packets need a source address
+	errors  bool   // the kernel queues ICMP errors about packets of this socket
+	queued  bool   // the error queue may not be empty
+	pktinfo bool   // the kernel reports the interface or TOS of each packet
+	tos     uint8  // default of packets to be sent
 }
 
-// A role is what a socket is for. The kernel is asked to tell with each packet only what its role
-// needs: a control message is built, copied and parsed for every one.
+// A role is the purpose of a socket. The kernel is asked only for the control messages that the role needs: each is
+// built, copied and parsed for every packet.
 type role uint8
 
 const (
-	transfers role = 1 << iota // packets of running transfers come here
-	requests                   // requests come here, and their age counts
-	shared                     // SO_REUSEPORT: other workers listen here too
+	transfers role = 1 << iota // receives packets of running transfers
+	requests                   // receives requests, whose age matters
+	shared                     // SO_REUSEPORT: other workers listen on the same address
 )
 
 // open opens a socket bound to a, which need not be an address of this host.
@@ -63,13 +63,13 @@ func (s *socket) bind(a netip.AddrPort, r role) error {
 	}
 	var sa unix.Sockaddr
 	var errs []error
-	// With FREEBIND an address that no interface has yet, or that IPv6 still checks for duplicates (RFC 4862), can be bound
-	// to. Packets come as soon as the host has it, and again when it was away.
+	// With FREEBIND the address may be missing on all interfaces, or be tentative (RFC 4862). Packets arrive as soon as
+	// the host has it.
 	if s.v6 {
 		errs = append(errs, set("IPV6_FREEBIND", unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1))
-		// An IPv4 listener stands beside: mapped addresses would reach two sockets.
+		// There is an IPv4 listener beside it: mapped addresses would reach two sockets.
 		errs = append(errs, set("IPV6_V6ONLY", unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1))
-		if s.inform = s.any || r&requests != 0; s.inform {
+		if s.pktinfo = s.any || r&requests != 0; s.pktinfo {
 			errs = append(errs, set("IPV6_RECVPKTINFO", unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1))
 		}
 		sa6 := &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
@@ -82,10 +82,10 @@ func (s *socket) bind(a netip.AddrPort, r role) error {
 		}
 		sa = sa6
 	} else {
-		// Boot ROMs do not do path MTU discovery, and routers near them drop its messages: without DF,
-		// a router that must can fragment.
+		// Boot ROMs do not do path MTU discovery, and routers near them drop its messages: without DF, routers can
+		// fragment.
 		errs = append(errs, set("IP_FREEBIND", unix.IPPROTO_IP, unix.IP_FREEBIND, 1), set("IP_MTU_DISCOVER", unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DONT))
-		if s.inform = s.any; s.inform {
+		if s.pktinfo = s.any; s.pktinfo {
 			errs = append(errs, set("IP_PKTINFO", unix.IPPROTO_IP, unix.IP_PKTINFO, 1))
 		}
 		sa = &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
@@ -116,8 +116,7 @@ func (s *socket) bind(a netip.AddrPort, r role) error {
 	return nil
 }
 
-// buffer asks for a kernel buffer of n octets by the privileged option, else by the other, and returns what was
-// granted.
+// buffer sets a kernel buffer to n octets, with the privileged option if possible, and returns the size granted.
 func (s *socket) buffer(force, plain, n int) (int, error) {
 	if unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, force, n) != nil {
 		if err := unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, plain, n); err != nil {
@@ -125,14 +124,14 @@ func (s *socket) buffer(force, plain, n int) (int, error) {
 		}
 	}
 	got, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, plain)
-	// The kernel doubles the figure for its own bookkeeping, and tells the double.
+	// The kernel doubles the value for its own bookkeeping and reports the doubled one.
 	return got / 2, os.NewSyscallError("getsockopt", err)
 }
 
 func (s *socket) close() { _ = unix.Close(s.fd) }
 
-// deafen has the kernel throw away what comes to s.
-func (s *socket) deafen() error {
+// discardAll makes the kernel drop everything that s receives.
+func (s *socket) discardAll() error {
 	drop := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K}}
 	return os.NewSyscallError("setsockopt SO_ATTACH_FILTER", unix.SetsockoptSockFprog(s.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &drop[0]}))
 }

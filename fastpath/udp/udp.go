@@ -1,4 +1,4 @@
-// Package udp moves packets by UDP sockets, a batch per system call.
+// Package udp moves packets through UDP sockets, a batch per system call.
 package udp
 
 import (
@@ -17,63 +17,63 @@ import (
 	"dcs/fastpath/tid"
 )
 
-// Config says what to open. A zero field but Listen takes the default.
+// Config configures Open. Zero fields other than Listen take their defaults.
 type Config struct {
-	Listen     []netip.AddrPort // where requests are taken; port 0 lets the kernel pick one
-	SinglePort bool             // answer from the port that was asked, not from ports of the worker's own
-	Key        tid.Key          // says from which port a client is answered; one for all that serve it
-	TIDs       int              // ports that transfers answer from, of each worker and address family; default 16, at most 4,096
-	TIDMin     uint16           // first of a range to take them from: as many as it has, the workers in turn
-	TIDMax     uint16           // last of it; 0: the kernel picks
-	Marking    packet.Marking   // DSCP that answers carry
-	Raw        bool             // send by raw sockets, if the process may (CAP_NET_RAW): all ports of a worker in one system call
+	Listen     []netip.AddrPort // addresses for requests; port 0 lets the kernel pick one
+	SinglePort bool             // answer from the request port, not from transfer ports of the worker
+	Key        tid.Key          // chooses the port that a client is answered from; the same for all workers
+	TIDs       int              // transfer ports of each worker and address family; default 16, at most 4,096
+	TIDMin     uint16           // first port of the range for transfer ports; its free ports are dealt out to the workers
+	TIDMax     uint16           // last port of the range; 0: the kernel picks
+	Marking    packet.Marking   // DSCP of answers
+	Raw        bool             // send by raw sockets, if permitted (CAP_NET_RAW): one system call for all ports of a worker
 	RcvBuf     int              // receive buffer of each socket, octets; default 32 MiB
 	SndBuf     int              // send buffer of each socket, octets; default 4 MiB
-	Tick       time.Duration    // Recv waits at most so long; default 20 ms
+	Tick       time.Duration    // longest wait of Recv; default 20 ms
 }
 
-// maxListen bounds the addresses that requests are taken at.
+// maxListen bounds the number of listen addresses.
 const maxListen = 61
 
 // A Transport is one worker's sockets. Recv and Send are for one goroutine.
 type Transport struct {
 	key       tid.Key
 	marking   packet.Marking
-	families  [2]family // of IPv4 and of IPv6
+	families  [2]family // IPv4 and IPv6
 	listeners []*socket
-	reading   []*socket // those of running transfers, then the listeners
-	tids      int       // how many of reading those are
+	reading   []*socket // sockets of running transfers, then the listeners
+	tids      int       // how many of reading are for transfers
 	polls     []unix.PollFd
 	out       unix.PollFd
 	timeout   unix.Timespec
 	tick      time.Duration
 	wake      int // eventfd
 	closed    atomic.Bool
-	mu        sync.Mutex // held while the sockets are used, so that Close does not close them under a system call
+	mu        sync.Mutex // held while the sockets are in use, so that Close does not close them during a system call
 	warnings  []string
-	vrfs      map[uint32]uint32 // interfaces in VRFs, with the index of the VRF's device; guarded by mu
+	vrfs      map[uint32]uint32 // VRF device by interface, both by index; guarded by mu
 
 	rx     headers
 	errors *errorHeaders
 	bound  *packet.Packet
 
 	tx     headers
-	one    headers // for a packet on its own
+	one    headers // for a single packet
 	txSock []*socket
-	ident  frame.Ident // of the IPv4 packet that may be fragmented, which was sent last
+	ident  frame.Ident // last identification of an IPv4 packet that may be fragmented
 
 	drops      atomic.Uint64
 	sendErrors atomic.Uint64
 }
 
-// A family is what a worker has of one address family, to answer from.
+// A family is a worker's transfer ports of one address family.
 type family struct {
 	ports    []uint16
-	socks    []*socket          // bound to these, in their order
+	socks    []*socket          // sockets of ports, in the same order
 	at       map[uint16]*socket // by port
-	own      [1 << 10]uint64    // a bit for each of them
-	raw      *socket            // sends for all of them; nil: none
-	gathered bool               // socks[0] receives for all of them
+	own      [1 << 10]uint64    // a bit for each port
+	raw      *socket            // sends for all ports; nil: none
+	gathered bool               // socks[0] receives for all ports
 }
 
 func (t *Transport) family(v6 bool) *family {
@@ -83,7 +83,7 @@ func (t *Transport) family(v6 bool) *family {
 	return &t.families[0]
 }
 
-// Check tells what is wrong with a configuration for so many workers, whatever the host has to give.
+// Check reports errors in a configuration for so many workers that do not depend on the host.
 func (c *Config) Check(workers int) error {
 	if len(c.Listen) == 0 || len(c.Listen) > maxListen {
 		return fmt.Errorf("udp: %d addresses to listen on, must be 1 to %d", len(c.Listen), maxListen)
@@ -97,8 +97,8 @@ func (c *Config) Check(workers int) error {
 	return nil
 }
 
-// Open opens the sockets of so many workers: each worker has its own listeners, between which the kernel shares
-// out the requests by SO_REUSEPORT, and its own ports for transfers.
+// Open opens the sockets of so many workers. Each worker has its own listeners, among which the kernel distributes
+// requests by SO_REUSEPORT, and its own transfer ports.
 func Open(cfg Config, workers int) ([]*Transport, error) {
 	if err := cfg.Check(workers); err != nil {
 		return nil, err
@@ -132,11 +132,11 @@ func Open(cfg Config, workers int) ([]*Transport, error) {
 	return ts, nil
 }
 
-// Warnings returns what the kernel did not grant, once for all workers: those of the first Transport
-// that Open returned.
+// Warnings returns what the kernel did not grant to any of the workers. Only the first Transport returned by Open has
+// them.
 func (t *Transport) Warnings() []string { return t.warnings }
 
-// Addrs returns the addresses that requests are taken at.
+// Addrs returns the listen addresses.
 func (t *Transport) Addrs() []netip.AddrPort {
 	var as []netip.AddrPort
 	for _, s := range t.listeners {
@@ -145,11 +145,10 @@ func (t *Transport) Addrs() []netip.AddrPort {
 	return as
 }
 
-// Ports returns the ports of one address family that transfers answer from, in the order that tid.Pick has them in; none
-// with a single port.
+// Ports returns the transfer ports of one address family in the order for tid.Pick; none with a single port.
 func (t *Transport) Ports(v6 bool) []uint16 { return t.family(v6).ports }
 
-// FDs returns the descriptors of the sockets that are read, for another's poll. Those of a closed Transport must not be used.
+// FDs returns the descriptors of the sockets that are read, for polling. They must not be used after Close.
 func (t *Transport) FDs() []int {
 	var fds []int
 	for _, s := range t.reading {
@@ -158,17 +157,17 @@ func (t *Transport) FDs() []int {
 	return fds
 }
 
-// Listeners returns the descriptors of the sockets that take requests, in the order of Addrs.
+// Listeners returns the descriptors of the listening sockets, in the order of Addrs.
 func (t *Transport) Listeners() []int { return t.FDs()[t.tids:] }
 
-// Drops returns the number of packets that the kernel threw away because a receive buffer was full
-// (SO_RXQ_OVFL). It is known when a later packet comes.
+// Drops returns the number of packets dropped by the kernel because a receive buffer was full (SO_RXQ_OVFL). The count
+// is updated when a later packet arrives.
 func (t *Transport) Drops() uint64 { return t.drops.Load() }
 
-// SendErrors returns the number of packets that the kernel did not take.
+// SendErrors returns the number of packets that the kernel refused to send.
 func (t *Transport) SendErrors() uint64 { return t.sendErrors.Load() }
 
-// Close closes the sockets; a Recv that waits returns net.ErrClosed.
+// Close closes the sockets; a waiting Recv returns net.ErrClosed.
 func (t *Transport) Close() error {
 	if t.closed.Swap(true) {
 		return nil
@@ -190,12 +189,13 @@ func (t *Transport) Close() error {
 	return nil
 }
 
-// idleRounds is for how many calls Recv passes over a socket that was empty while others are busy: an empty system
-// call costs as much as a packet. A socket that was passed over in a call that finds nothing is polled in that call.
+// idleRounds is for how many calls Recv skips a socket that was empty while others are busy: an empty system call costs
+// as much as a packet. If a call receives nothing else, the skipped sockets are read in that call.
 const idleRounds = 3
 
 // Recv fills batch from the front and returns the number of packets, 0 after a tick without any. Packets of running
-// transfers come first and leave a quarter of the batch to requests. It should be given the same batch each time.
+// transfers come first and leave a quarter of the batch to requests. It is most efficient with the same batch each
+// time.
 func (t *Transport) Recv(batch []packet.Packet) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -228,7 +228,7 @@ func (t *Transport) TryRecv(batch []packet.Packet) (int, error) {
 	return t.sweep(batch)
 }
 
-// prepare has the receive headers stand over the memory of batch.
+// prepare points the receive headers at the memory of batch.
 func (t *Transport) prepare(batch []packet.Packet) error {
 	if t.closed.Load() {
 		return net.ErrClosed
@@ -239,7 +239,7 @@ func (t *Transport) prepare(batch []packet.Packet) error {
 	return nil
 }
 
-// sweep takes what is there without waiting.
+// sweep receives what is queued, without waiting.
 func (t *Transport) sweep(batch []packet.Packet) (n int, err error) {
 	quota := len(batch) - len(batch)/4
 	if n, err = t.collect(t.reading[:t.tids], batch, 0, quota); err != nil {
@@ -281,7 +281,8 @@ func (t *Transport) collect(socks []*socket, batch []packet.Packet, n, to int) (
 	return n, nil
 }
 
-// poll waits for a packet, at most so long. It uses Syscall6, not RawSyscall6, so that others may run meanwhile.
+// poll waits for a packet, at most that long. It uses Syscall6, not RawSyscall6, so that other goroutines can run
+// meanwhile.
 func (t *Transport) poll(wait time.Duration) (bool, error) {
 	t.timeout = unix.NsecToTimespec(int64(wait))
 	r, _, errno := unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&t.polls[0])), uintptr(len(t.polls)), uintptr(unsafe.Pointer(&t.timeout)), 0, 0, 0)

@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// device is a network interface, and how to undo what was changed of it.
+// device is a network interface and the previous values of its changed settings.
 type device struct {
 	name  string
 	index int
 	zone  uint32       // index of the interface that has the addresses
-	mtu   atomic.Int32 // as last known
-	idle  atomic.Bool  // the kernel's sockets answer what comes by it
+	mtu   atomic.Int32 // last known value
+	idle  atomic.Bool  // answers to its packets are sent by the kernel's sockets
 	undo  []func() error
 
 	networks atomic.Pointer[networks]
@@ -47,7 +47,8 @@ func openDevice(name string) (*device, error) {
 	return d, nil
 }
 
-// maxBlksize returns the largest block that fits into one frame, of that many octets, behind so many octets of link-layer header.
+// maxBlksize returns the largest block that fits into one frame of frame octets with a link-layer header of so many
+// octets.
 func (d *device) maxBlksize(frame int, v6 bool, link int) uint16 {
 	const udp, v4, more = 8, 20, 20
 	n := d.maxFrame(link) - link - udp - v4
@@ -57,7 +58,7 @@ func (d *device) maxBlksize(frame int, v6 bool, link int) uint16 {
 	return uint16(max(min(n, frame-txRoom)-dataHeader, 1))
 }
 
-// maxFrame returns how long a frame may be that begins with so many octets of link-layer header.
+// maxFrame returns the longest frame that may be sent with a link-layer header of so many octets.
 func (d *device) maxFrame(link int) int { return int(d.mtu.Load()) + min(link, oneTag) }
 
 // control returns a socket for ioctl.
@@ -66,7 +67,7 @@ func control() (int, error) {
 	return fd, os.NewSyscallError("socket", err)
 }
 
-// ethtool carries out a command on a structure of linux/ethtool.h.
+// ethtool runs a command with a structure of linux/ethtool.h.
 func (d *device) ethtool(data unsafe.Pointer) error {
 	fd, err := control()
 	if err != nil {
@@ -88,7 +89,7 @@ func (d *device) ethtool(data unsafe.Pointer) error {
 	return nil
 }
 
-// Queues returns how many receive queues an interface has, 1 if it does not tell.
+// Queues returns the number of receive queues of an interface, 1 if the driver does not report it.
 func Queues(iface string) (int, error) {
 	d, err := openDevice(iface)
 	if err != nil {
@@ -106,12 +107,12 @@ func (d *device) queues() int {
 	return 1
 }
 
-// hashAddresses has the device choose the receive queue of a UDP packet by its addresses alone.
+// hashAddresses makes the device choose the receive queue of UDP packets by addresses alone.
 func (d *device) hashAddresses() error {
 	const (
 		udp4, udp6 = 2, 6 // UDP_V4_FLOW, UDP_V6_FLOW
 		addresses  = 1<<4 | 1<<5
-		everything = 192 // struct ethtool_rxnfc, of which only the first 16 octets matter here
+		everything = 192 // size of struct ethtool_rxnfc, of which only the first 16 octets matter here
 	)
 	type rxnfc struct {
 		cmd, flow uint32
@@ -138,10 +139,10 @@ func (d *device) hashAddresses() error {
 	return nil
 }
 
-// deferInterrupts has the kernel leave the receive work to those who poll for it, until nobody has done so for a while.
+// deferInterrupts leaves the receive work to whoever polls; the kernel resumes it if nobody has polled for a while.
 func (d *device) deferInterrupts() error {
 	dir := "/sys/class/net/" + d.name + "/"
-	// What is mounted there may be another network namespace's.
+	// /sys may have been mounted in another network namespace.
 	b, err := os.ReadFile(dir + "ifindex")
 	if err != nil {
 		return err
@@ -157,7 +158,7 @@ func (d *device) deferInterrupts() error {
 		if err != nil {
 			return err
 		}
-		// It stays open: when it is put back, the process may have fewer rights.
+		// Kept open to restore the value: by then the process may have dropped privileges.
 		f, err := os.OpenFile(dir+s.file, os.O_WRONLY, 0)
 		if err != nil {
 			return err
@@ -173,10 +174,10 @@ func (d *device) deferInterrupts() error {
 	return nil
 }
 
-// restore undoes what was changed. The interface may be gone.
+// restore restores the changed settings. The interface may be gone.
 func (d *device) restore() {
 	if i, err := net.InterfaceByIndex(d.index); err == nil {
-		d.name = i.Name // it may have another by now
+		d.name = i.Name // it may have been renamed
 	}
 	for _, f := range d.undo {
 		_ = f()

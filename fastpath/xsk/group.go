@@ -18,18 +18,19 @@ type Group struct {
 	Refused    []error  // errors of interfaces that are not served
 	Warnings   []string // features that are unavailable
 
-	devices []*device // each with sockets of some transports, in the order of their ports
-	size    int       // of a frame, octets; 0: there is none yet
+	devices []*device // with the sockets of some transports, in the order of their ports
+	size    int       // size of a frame, octets; 0: no memory yet
 	listen  []netip.AddrPort
 	single  bool
 	key     tid.Key
 	marking packet.Marking
 	owner   func(client netip.Addr) int
-	wakes   []int // eventfds: they stay open until the last is closed, for others write to them
-	// ports has, for IPv4 and IPv6, requestPort, and 1 + the transport whose transfers answer from the port.
+	wakes   []int // eventfds, open until the last transport is closed, as others write to them
+	// ports has, for IPv4 and IPv6 and each port, requestPort, and 1 + the index of the transport that answers
+	// transfers from it.
 	ports [2][1 << 16]uint16
 
-	tap atomic.Pointer[Tap] // nil: nobody wants to see what is sent
+	tap atomic.Pointer[Tap] // nil: not active
 
 	mu   sync.Mutex
 	open int
@@ -40,7 +41,7 @@ const (
 	ownerMask   = requestPort - 1
 )
 
-// Sockets returns the file descriptors of an interface's sockets by queue, nil for an interface without sockets. Interfaces are
+// Sockets returns the file descriptors of an interface's sockets by queue, nil if it has none. Interfaces are
 // identified by index, as names may change.
 func (g *Group) Sockets(index int) map[int]int {
 	number, ok := g.number(index)
@@ -56,7 +57,7 @@ func (g *Group) Sockets(index int) map[int]int {
 	return fds
 }
 
-// Follow updates an interface: its MTU (0: unknown) and whether it is idle, in which case the kernel sends what would leave by it.
+// Follow updates the MTU of an interface (0: unknown) and whether it is idle, in which case the kernel sends instead.
 // It may be called from any goroutine.
 func (g *Group) Follow(index, mtu int, idle bool) {
 	if number, ok := g.number(index); ok {
@@ -67,8 +68,8 @@ func (g *Group) Follow(index, mtu int, idle bool) {
 	}
 }
 
-// Taken returns how many packets the kernel has redirected to the sockets of an interface, including those dropped for lack of room.
-// It may be called from any goroutine.
+// Taken returns how many packets the kernel has redirected to the sockets of an interface, including those dropped for
+// lack of room. It may be called from any goroutine.
 func (g *Group) Taken(index int) uint64 {
 	number, ok := g.number(index)
 	if !ok {

@@ -7,9 +7,10 @@ import (
 	"dcs/fastpath/packet"
 )
 
-// A mailbox is a bounded ring with one writer and one reader: packets that one worker received and another one owns.
+// A mailbox is a bounded ring with one writer and one reader, for packets that one worker received and another one
+// owns.
 type mailbox struct {
-	slots []letter
+	slots []mailSlot
 	_     [64]byte
 	tail  atomic.Uint32 // written by the writer
 	_     [60]byte
@@ -17,11 +18,11 @@ type mailbox struct {
 	_     [60]byte
 }
 
-// letterRoom suffices for what a client sends: requests, ACKs, and an ERROR with some text. What is longer
-// is cut off and marked so.
-const letterRoom = 576
+// slotRoom is enough for what a client sends: requests, ACKs, and an ERROR with some text. Longer packets are truncated
+// and marked so.
+const slotRoom = 576
 
-type letter struct {
+type mailSlot struct {
 	peer, local netip.AddrPort
 	link        packet.Link
 	zone        uint32
@@ -31,13 +32,13 @@ type letter struct {
 	maxBlksize  uint16
 	hash        uint64
 	n           uint16
-	data        [letterRoom]byte
+	data        [slotRoom]byte
 }
 
-// newMailbox returns a mailbox of so many slots, a power of two.
-func newMailbox(slots int) *mailbox { return &mailbox{slots: make([]letter, slots)} }
+// newMailbox returns a mailbox of so many slots, which must be a power of two.
+func newMailbox(slots int) *mailbox { return &mailbox{slots: make([]mailSlot, slots)} }
 
-// put copies p into the mailbox. It returns false if that is full.
+// put copies p into the mailbox. It returns false if the mailbox is full.
 func (m *mailbox) put(p *packet.Packet) bool {
 	tail := m.tail.Load()
 	if tail-m.head.Load() == uint32(len(m.slots)) {
@@ -53,7 +54,7 @@ func (m *mailbox) put(p *packet.Packet) bool {
 	return true
 }
 
-// drain moves packets from the mailbox to batch[n:] and returns how many are in batch then.
+// drain moves packets from the mailbox to batch[n:] and returns the new number of packets in batch.
 func (m *mailbox) drain(batch []packet.Packet, n int) int {
 	head, tail := m.head.Load(), m.tail.Load()
 	for ; head != tail && n < len(batch); head++ {

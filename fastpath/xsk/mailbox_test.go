@@ -46,8 +46,8 @@ func TestMailbox(t *testing.T) {
 	if got != put {
 		t.Errorf("%d packets out of %d", got, put)
 	}
-	p.Data = p.Room()[:letterRoom+1]
-	if !m.put(p) || m.drain(batch, 0) != 1 || batch[0].Flags != packet.Truncated || len(batch[0].Data) != letterRoom {
+	p.Data = p.Room()[:slotRoom+1]
+	if !m.put(p) || m.drain(batch, 0) != 1 || batch[0].Flags != packet.Truncated || len(batch[0].Data) != slotRoom {
 		t.Errorf("long packet: %d octets, flags %v", len(batch[0].Data), batch[0].Flags)
 	}
 	if n := testing.AllocsPerRun(100, func() { m.put(p); m.drain(batch, 0) }); n != 0 {

@@ -15,16 +15,16 @@ import (
 const (
 	maxInterfaces = 64
 	maxQueues     = 512
-	// maxSending is how many packets of a worker may be on their way to the wire.
+	// maxSending is how many packets of a worker the kernel may have to send at once.
 	maxSending = 4096
 	minMTU     = 600
-	// Octets is what the frames of a worker take of memory; twice as much where an interface's MTU wants frames of 4 KiB.
+	// Octets is the memory of a worker's frames; twice as much if an interface's MTU requires frames of 4 KiB.
 	Octets = (1<<14 + maxSending) * 2048
 )
 
-// Open opens an AF_XDP socket on each queue. It needs CAP_NET_RAW; CAP_IPC_LOCK or a high limit on locked memory; and
-// CAP_NET_ADMIN for Hash and BusyPoll, without which these are left out with a warning. An interface whose sockets cannot be
-// opened is left out, which Refused tells, unless all are.
+// Open opens an AF_XDP socket on each queue. It needs CAP_NET_RAW, CAP_IPC_LOCK or a high limit on locked memory, and
+// CAP_NET_ADMIN for Hash and BusyPoll, which are otherwise left out with a warning. An interface whose sockets cannot
+// be opened is left out and its error added to Refused; Open fails if all of them are.
 func Open(cfg Config) (*Group, error) {
 	g, err := open(cfg)
 	if err != nil {
@@ -46,7 +46,7 @@ func open(cfg Config) (_ *Group, err error) {
 		return nil, errors.New("no listen address")
 	}
 	if cfg.Frames <= 0 {
-		cfg.Frames = 1 << 14 // a sixtieth of a second of a million packets a second: as long may the worker be held up
+		cfg.Frames = 1 << 14 // at a million packets a second, a pause of the worker of a sixtieth of a second
 	}
 	if cfg.Tick <= 0 {
 		cfg.Tick = 20 * time.Millisecond
@@ -83,7 +83,7 @@ func open(cfg Config) (_ *Group, err error) {
 	return g, nil
 }
 
-// worker makes a transport without rings.
+// worker makes a transport without ports.
 func (g *Group) worker(cfg Config, i int) error {
 	t := &Transport{index: i, group: g, ident: frame.Ident(i)<<12 | 1<<11, sockets: cfg.Sockets[i], timeout: unix.NsecToTimespec(int64(cfg.Tick))}
 	for n, v6 := range [...]bool{false, true} {
@@ -107,7 +107,7 @@ func (g *Group) worker(cfg Config, i int) error {
 	return nil
 }
 
-// add opens the sockets of an interface, or none of them.
+// add opens the sockets of an interface, all or none.
 func (g *Group) add(cfg Config, f Interface) (err error) {
 	dev, err := openDevice(f.Name)
 	if err != nil {
@@ -161,7 +161,7 @@ func (g *Group) add(cfg Config, f Interface) (err error) {
 	return nil
 }
 
-// frameSize returns what frames of all interfaces fit into, octets.
+// frameSize returns the frame size that all interfaces need, in octets.
 func frameSize(interfaces []Interface) int {
 	for _, f := range interfaces {
 		if dev, err := openDevice(f.Name); err == nil && int(dev.mtu.Load())+headroom+twoTags > 2048 {
@@ -207,7 +207,7 @@ func (g *Group) busyPoll() {
 	}
 }
 
-// shares returns what each of so many interfaces has of a worker's frames, to receive into and to send from: powers of two.
+// shares returns the share of each interface in a worker's frames, to receive into and to send from: powers of two.
 func shares(frames, interfaces int) (rx, tx int) {
 	share := func(n int) int { return max(1<<(bits.Len(uint(n/interfaces))-1), 64) }
 	return share(1 << bits.Len(uint(max(frames, 128)-1))), share(maxSending)

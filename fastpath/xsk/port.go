@@ -8,20 +8,20 @@ import (
 	"dcs/fastpath/xsk/ring"
 )
 
-// A port is the AF_XDP socket of a transport on one interface. The frames that it sends from are any of the transport's.
+// A port is the AF_XDP socket of a transport on one interface. It sends from any frame of the transport.
 type port struct {
 	sock    *ring.Socket
 	dev     *device
 	queue   int
-	held    []uint64 // frames that are to be received into next: the worker has had their packets
+	held    []uint64 // frames to give to the fill ring: the worker is done with their packets
 	tx      []ring.Desc
-	sending int // frames that are on their way
-	room    int // how many of these there may be
+	sending int // frames that the kernel is sending
+	room    int // limit of sending
 
-	delivered rising // by the kernel; guarded by the transport's statMu
+	delivered wrapping // packets put into the receive ring; guarded by the transport's statMu
 }
 
-// addPort opens the transport's socket on a queue of an interface, as its next port.
+// addPort opens the transport's socket on a queue of an interface as its next port.
 func (t *Transport) addPort(cfg Config, dev *device, queue int) error {
 	rx, tx := shares(cfg.Frames, len(cfg.Interfaces))
 	c := ring.Config{Interface: dev.index, Queue: queue, FrameSize: t.group.size, RX: rx, TX: tx, Copy: cfg.Copy, Share: t.owner()}
@@ -61,7 +61,7 @@ func (t *Transport) dropPort(number int) error {
 	return p.sock.Close()
 }
 
-// owner returns the socket that the transport's memory goes with; nil: it has none yet.
+// owner returns the socket that owns the transport's memory; nil: none yet.
 func (t *Transport) owner() *ring.Socket {
 	for _, p := range t.ports {
 		if p != nil {
@@ -71,13 +71,13 @@ func (t *Transport) owner() *ring.Socket {
 	return nil
 }
 
-// frame returns the address of a frame of the memory that nobody has had.
+// frame returns the address of a frame that has never been used.
 func (t *Transport) frame() uint64 {
 	t.used++
 	return (t.used - 1) * uint64(t.size)
 }
 
-// closePorts closes the sockets, the one that has the memory last.
+// closePorts closes the sockets, the owner of the memory last.
 func (t *Transport) closePorts() error {
 	var err error
 	for i := len(t.ports) - 1; i >= 0; i-- {
@@ -88,7 +88,7 @@ func (t *Transport) closePorts() error {
 	return err
 }
 
-// refill gives the frames whose packets have been dealt with to the kernel.
+// refill gives the frames of finished packets to the fill ring.
 func (p *port) refill() {
 	if len(p.held) > 0 {
 		n := p.sock.Fill(p.held)

@@ -61,8 +61,8 @@ func (t *Transport) Recv(batch []packet.Packet) (int, error) {
 	return t.collect(batch, n), nil
 }
 
-// fromSockets receives what the program left to the kernel. A transfer that begins there may go on past it, where the largest
-// block has to fit into a frame, behind two VLAN tags perhaps.
+// fromSockets receives what the program passed to the kernel. A transfer that begins there may later bypass the kernel,
+// so its largest block must fit into a frame, with up to two VLAN tags.
 func (t *Transport) fromSockets(batch []packet.Packet) (int, error) {
 	n, err := t.sockets.TryRecv(batch)
 	if n == 0 {
@@ -88,7 +88,7 @@ func (t *Transport) ended() error {
 
 // wait waits at most a tick for a packet.
 func (t *Transport) wait() error {
-	// Whoever puts a packet into an inbox looks at sleeping after it, and we at inbound after we said that we sleep.
+	// Writers to an inbox check sleeping after they have put a packet; here inbound is checked after sleeping is set.
 	t.sleeping.Store(true)
 	defer t.sleeping.Store(false)
 	if t.inbound.Load() || t.closed.Load() {
@@ -119,11 +119,11 @@ func (t *Transport) collect(batch []packet.Packet, n int) int {
 			}
 		}
 		if n == len(batch) {
-			t.inbound.Store(true) // perhaps there are more
+			t.inbound.Store(true) // there may be more
 		}
 	}
 	handed := false
-	// Each has its turn at being the first: a busy one does not shut the others out.
+	// Each port is first in turn, so that a busy one does not starve the others.
 	for i := range t.ports {
 		number := (i + int(t.rounds)) % len(t.ports)
 		if t.ports[number] == nil || n == len(batch) {

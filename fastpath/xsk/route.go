@@ -12,7 +12,7 @@ import (
 
 const nobody = -1
 
-// place completes a packet that was received from a device, and returns the transport that it belongs to.
+// place completes a packet that was received from a device, and returns the index of the transport that owns it.
 func (t *Transport) place(dev *device, p *packet.Packet) int {
 	p.TID, p.MaxBlksize, p.Zone, p.Time, p.TOS = 0, 0, dev.zoneOf(p), 0, t.group.marking.TOS(p.TOS)
 	p.Hash = t.group.key.Hash(p.Peer)
@@ -27,7 +27,7 @@ func (t *Transport) place(dev *device, p *packet.Packet) int {
 		owner := int(use&ownerMask) - 1
 		if owner != nobody && tid.Pick(t.group.Transports[owner].tidsOf(v6), p.Hash) != local.Port() {
 			p.Flags |= packet.WrongTID
-			return t.index // which counts it
+			return t.index // counted there
 		}
 		return owner
 	}
@@ -49,7 +49,7 @@ func (t *Transport) place(dev *device, p *packet.Packet) int {
 	return t.index
 }
 
-// tidsOf returns the ports that its transfers answer from.
+// tidsOf returns the transfer ports of the address family.
 func (t *Transport) tidsOf(v6 bool) []uint16 {
 	if v6 {
 		return t.tids[1]
@@ -57,7 +57,7 @@ func (t *Transport) tidsOf(v6 bool) []uint16 {
 	return t.tids[0]
 }
 
-// listens reports whether requests are taken at a.
+// listens reports whether requests are accepted at a.
 func (g *Group) listens(a netip.AddrPort) bool {
 	for _, l := range g.listen {
 		if l.Port() == a.Port() && (l.Addr().WithZone("") == a.Addr() || l.Addr().IsUnspecified() && l.Addr().Is4() == a.Addr().Is4()) {

@@ -11,8 +11,8 @@ import (
 	"dcs/fastpath/xsk/ring"
 )
 
-// Send sends the packets of batch: answers to packets that bypassed the kernel through the AF_XDP socket of their interface, all
-// others, and those that this socket does not accept, through the kernel's sockets.
+// Send sends the packets of batch: answers to packets that bypassed the kernel by the AF_XDP socket of their interface;
+// all others, and those that this socket does not accept, by the kernel's sockets.
 func (t *Transport) Send(batch []packet.Packet) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -24,14 +24,14 @@ func (t *Transport) Send(batch []packet.Packet) error {
 			continue
 		}
 		if t.reap(p); p.sending > 0 && (len(t.free) < len(batch) || p.sending >= p.room) {
-			// Perhaps the kernel did not take the last batch, for the interface was down.
+			// The kernel may have refused the last batch because the interface was down.
 			p.kick(0)
 			t.reap(p)
 		}
 	}
-	first := 0 // of those that the kernel has to send
+	first := 0 // first packet for the kernel's sockets
 	for i := range batch {
-		p := t.leads(&batch[i])
+		p := t.route(&batch[i])
 		if p == nil || !t.queue(p, &batch[i]) {
 			continue
 		}
@@ -55,8 +55,8 @@ func (t *Transport) Send(batch []packet.Packet) error {
 	return nil
 }
 
-// leads returns the port by which a packet leaves; nil: it is for the kernel to send.
-func (t *Transport) leads(q *packet.Packet) *port {
+// route returns the port that a packet is sent by; nil: the kernel's sockets.
+func (t *Transport) route(q *packet.Packet) *port {
 	if q.Link.Len == 0 || int(q.Link.Port) >= len(t.ports) {
 		return nil
 	}
@@ -73,17 +73,17 @@ func (t *Transport) bySockets(batch []packet.Packet) error {
 	return t.sockets.Send(batch)
 }
 
-// offset returns where a buffer begins in the memory; it is beyond its end for another's.
+// offset returns the offset of a buffer in the memory; for a foreign buffer it is beyond the end.
 func (t *Transport) offset(buf []byte) uint64 {
 	return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(buf))) - uintptr(unsafe.Pointer(unsafe.SliceData(t.mem))))
 }
 
-// queue makes q a frame to be sent by p, and gives q another buffer. It is false if that cannot be: there is no room, or the
-// frame is too long for the interface.
+// queue queues q as a frame for p and gives q another buffer. It returns false if there is no room or the frame is too
+// long for the interface.
 func (t *Transport) queue(p *port, q *packet.Packet) bool {
 	buf := q.Buffer()
 	at := t.offset(buf)
-	// A payload that outgrew its room stands elsewhere.
+	// The payload has outgrown its room and is elsewhere.
 	if at >= uint64(len(t.mem)) || len(t.free) == 0 || p.sending+len(p.tx) >= p.room || !q.InPlace() {
 		return false
 	}
@@ -98,7 +98,7 @@ func (t *Transport) queue(p *port, q *packet.Packet) bool {
 
 // reap takes back the frames that p has sent.
 func (t *Transport) reap(p *port) {
-	// Only cap(free) frames exist.
+	// there are only cap(free) frames
 	n := p.sock.Complete(t.free[len(t.free):cap(t.free)])
 	for i := len(t.free); i < len(t.free)+n; i++ {
 		t.free[:cap(t.free)][i] &^= uint64(t.size - 1)
@@ -110,14 +110,15 @@ func (t *Transport) reap(p *port) {
 // transmit sends what has been queued.
 func (p *port) transmit() int {
 	n := len(p.tx)
-	p.sock.Transmit(p.tx) // there are as many entries in the ring as room says
+	p.sock.Transmit(p.tx) // room is at most the size of the ring
 	p.sending += n
 	p.kick(n)
 	p.tx = p.tx[:0]
 	return n
 }
 
-// kick has the kernel send. What it does not take now it takes the next time; an interface that is down takes nothing.
+// kick makes the kernel send. What it does not accept now is sent the next time; an interface that is down accepts
+// nothing.
 func (p *port) kick(n int) {
 	for range 1 + n/32 {
 		if p.sock.Kick() != unix.EAGAIN {

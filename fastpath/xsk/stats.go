@@ -12,15 +12,15 @@ const (
 	numCounters
 )
 
-// Stats are a Transport's counters since Open, in packets.
+// Stats holds a Transport's counters since Open, in packets.
 type Stats struct {
 	Received   uint64 // from the AF_XDP socket
-	Sent       uint64 // by it
-	Malformed  uint64 // that are no UDP datagram, or one with a wrong checksum
-	Strange    uint64 // for no port of ours
-	HandedOver uint64 // to the worker that they belong to
-	HandLost   uint64 // that belong to a worker which has too many already
-	Lost       uint64 // by the kernel: no room in the receive ring, no memory to receive into, or too long for a frame
+	Sent       uint64 // by the AF_XDP socket
+	Malformed  uint64 // not a UDP datagram, or a wrong checksum
+	Strange    uint64 // for a port that is not ours
+	HandedOver uint64 // to the worker that owns them
+	HandLost   uint64 // dropped because the inbox of their worker was full
+	Lost       uint64 // dropped by the kernel: no room in the receive ring, no frame in the fill ring, or too long for a frame
 }
 
 // Stats returns the transport's counters. It may be called from any goroutine.
@@ -50,7 +50,7 @@ func (t *Transport) stats() Stats {
 	return st
 }
 
-// taken returns how many packets came for a port, whether there was room for them or not.
+// taken returns how many packets arrived for a port, including those without room.
 func (t *Transport) taken(number int) uint64 {
 	t.statMu.Lock()
 	defer t.statMu.Unlock()
@@ -74,13 +74,13 @@ func (t *Transport) Drops() uint64 {
 // SendErrors returns the number of packets that could not be sent.
 func (t *Transport) SendErrors() uint64 { return t.sockets.SendErrors() }
 
-// rising is a count that the kernel keeps modulo 2^32, and that is read before it has gone half around.
-type rising struct {
+// wrapping extends a kernel counter modulo 2^32, which is read at least once every 2^31.
+type wrapping struct {
 	last uint32
 	sum  uint64
 }
 
-func (r *rising) total(now uint32) uint64 {
+func (r *wrapping) total(now uint32) uint64 {
 	r.sum += uint64(now - r.last)
 	r.last = now
 	return r.sum

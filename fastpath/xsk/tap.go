@@ -9,39 +9,39 @@ import (
 	"sync/atomic"
 )
 
-// TapConfig says which frames a Tap copies.
+// TapConfig selects the frames that a Tap copies.
 type TapConfig struct {
-	Peer   netip.Prefix // of the address that they go to; the zero Prefix: any
-	MAC    [6]byte      // destination in the Ethernet header; zero: any
-	Snap   int          // octets of a frame at most
-	Frames int          // that wait to be read, in all; each worker has room for an equal share, a power of two, at least 16
-	// Now returns the time, in ns since whenever. Workers call it.
+	Peer   netip.Prefix // of the destination address; zero: any
+	MAC    [6]byte      // destination MAC address; zero: any
+	Snap   int          // longest copy of a frame, octets
+	Frames int          // frames that wait to be read, in total; each worker has an equal share, rounded to a power of two, at least 16
+	// Now returns the time in ns since any epoch. Workers call it.
 	Now func() int64
 }
 
-// A Tap copies frames that AF_XDP sockets send. Workers put them into rings of their own and never wait: what finds no room is
-// counted. Its methods are for one goroutine.
+// A Tap copies frames that AF_XDP sockets send. Workers write them into rings of their own and never wait: frames that
+// find no room are counted. Its methods are for one goroutine.
 type Tap struct {
 	cfg   TapConfig
 	group *Group
-	rings []*tapRing // of the transports
+	rings []*tapRing // by transport
 }
 
-// A Tapped is a frame that was sent.
+// A Tapped is a copy of a frame that was sent.
 type Tapped struct {
 	Time      int64
 	Interface int    // index
 	Length    int    // of the frame, octets
-	Data      []byte // its beginning, valid until the function returns that it was given to
+	Data      []byte // its beginning, valid until the callback returns
 }
 
-// A TapCount is how many frames of an interface a filter has passed, and how many of them found no room.
+// A TapCount counts the frames of an interface that passed the filter, and those of them that found no room.
 type TapCount struct {
 	Interface    int // index
 	Passed, Lost uint64
 }
 
-// tapRing is a bounded ring with one writer, a worker, and one reader.
+// tapRing is a bounded ring with a worker as its writer and one reader.
 type tapRing struct {
 	slots        []tapSlot
 	passed, lost []atomic.Uint64 // by port
@@ -55,10 +55,10 @@ type tapSlot struct {
 	time   int64
 	port   int
 	length int
-	data   []byte // its capacity is that of the Tap's Snap
+	data   []byte // capacity: Snap
 }
 
-// Tap begins to copy frames. There is one Tap at a time.
+// Tap starts copying frames. There can be one Tap at a time.
 func (g *Group) Tap(cfg TapConfig) (*Tap, error) {
 	if cfg.Snap < 1 || cfg.Now == nil {
 		return nil, fmt.Errorf("xsk: tap: snap length %d or no clock", cfg.Snap)
@@ -80,7 +80,7 @@ func (g *Group) Tap(cfg TapConfig) (*Tap, error) {
 	return t, nil
 }
 
-// Read calls each with every frame that has been copied and not been read. It does not wait.
+// Read calls each with every frame that was copied and not read yet. It does not wait.
 func (t *Tap) Read(each func(*Tapped)) {
 	var f Tapped
 	for _, r := range t.rings {
@@ -94,7 +94,7 @@ func (t *Tap) Read(each func(*Tapped)) {
 	}
 }
 
-// Counts returns what the workers have counted, by interface.
+// Counts returns the counts of all workers by interface.
 func (t *Tap) Counts() []TapCount {
 	all := make([]TapCount, len(t.group.devices))
 	for i := range all {
@@ -107,10 +107,10 @@ func (t *Tap) Counts() []TapCount {
 	return all
 }
 
-// Close ends the Tap. What it has copied can still be read.
+// Close stops the Tap. Frames that were copied can still be read.
 func (t *Tap) Close() { t.group.tap.CompareAndSwap(t, nil) }
 
-// copy copies the frames that a transport is about to send by one of its ports, as far as the filter passes them.
+// copy copies the frames that a transport is about to send by one of its ports, if the filter passes them.
 func (t *Tap) copy(from *Transport, port int) {
 	r := t.rings[from.index]
 	now := t.cfg.Now()
@@ -126,7 +126,7 @@ func (t *Tap) copy(from *Transport, port int) {
 	}
 }
 
-// passes reports whether the filter passes a frame, which is one of ours.
+// passes reports whether a frame, which is one of ours, passes the filter.
 func (t *Tap) passes(b []byte) bool {
 	if t.cfg.MAC != [6]byte{} && [6]byte(b) != t.cfg.MAC {
 		return false
@@ -134,7 +134,7 @@ func (t *Tap) passes(b []byte) bool {
 	return !t.cfg.Peer.IsValid() || t.cfg.Peer.Contains(targetOf(b))
 }
 
-// targetOf returns the address that a frame of ours goes to.
+// targetOf returns the destination address of a frame.
 func targetOf(b []byte) netip.Addr {
 	const macs, tag = 12, 4
 	at := macs
@@ -149,7 +149,7 @@ func targetOf(b []byte) netip.Addr {
 	}
 }
 
-// put copies a frame into the ring. It returns false if that is full.
+// put copies a frame into the ring. It returns false if the ring is full.
 func (r *tapRing) put(now int64, port int, b []byte) bool {
 	tail := r.tail.Load()
 	if tail-r.head.Load() == uint32(len(r.slots)) {

@@ -1,4 +1,5 @@
-// Package xsk moves packets through AF_XDP sockets: frames that an XDP program redirects past the kernel's network stack.
+// Package xsk moves packets through AF_XDP sockets: frames that an XDP program redirects past the kernel's network
+// stack.
 package xsk
 
 import (
@@ -17,45 +18,45 @@ import (
 // A Transport serves one worker: the AF_XDP socket of one queue of each interface, and kernel sockets for all other packets. Recv and
 // Send must be called from one goroutine.
 type Transport struct {
-	index   int // among its group
+	index   int // in its group
 	group   *Group
-	ports   []*port // by interface; nil: it has no queue of that one
+	ports   []*port // by interface; nil: no queue of that interface
 	mem     []byte
-	size    int    // of a frame
-	used    uint64 // frames that have been given out
+	size    int    // size of a frame, octets
+	used    uint64 // number of frames that have ever been used
 	sockets Sockets
 	busy    bool
-	tids    [2][]uint16 // ports that transfers answer from: over IPv4, over IPv6
+	tids    [2][]uint16 // transfer ports over IPv4 and IPv6
 
-	mu     sync.Mutex // held while the sockets are used, so that Close does not close them under a system call
+	mu     sync.Mutex // held while the sockets are in use, so that Close does not close them during a system call
 	closed atomic.Bool
 	statMu sync.Mutex
-	final  Stats // once closed
+	final  Stats // set by Close
 
-	polls     []unix.PollFd // the eventfd's, those of the kernel sockets, those of the ports
-	sockPolls int           // where the latter begin
+	polls     []unix.PollFd // the eventfd, the kernel sockets, the ports
+	sockPolls int           // index of the first kernel socket
 	timeout   unix.Timespec
 	rounds    uint
 	rx        []ring.Desc
 	ident     frame.Ident
-	free      []uint64 // frames that may be sent from
+	free      []uint64 // frames to send from
 
 	sleeping atomic.Bool
 	inbound  atomic.Bool // an inbox may have packets
-	inboxes  []*mailbox  // from each of the group; nil from itself
-	woken    []bool      // of the group: got a packet in this round
+	inboxes  []*mailbox  // by transport of the group; nil for itself
+	woken    []bool      // by transport of the group: got a packet in this round
 
 	count [numCounters]atomic.Uint64
 }
 
 const (
 	txRoom     = packet.Headroom
-	rxRoom     = 2048   // of a packet that comes by a kernel socket, and as much is looked at of others
-	headroom   = 256    // that a driver leaves in front of a frame (XDP_PACKET_HEADROOM)
-	twoTags    = 14 + 8 // octets of an Ethernet header with two VLAN tags
-	dataHeader = 4      // octets of a block's own header
-	oneTag     = 14 + 4 // octets of an Ethernet header that devices take beyond their MTU; a second tag has to fit into it
-	// lookAside is how many calls of Recv pass over the kernel sockets while packets keep coming.
+	rxRoom     = 2048   // longest packet that is received whole, octets
+	headroom   = 256    // room of a driver in front of a frame (XDP_PACKET_HEADROOM)
+	twoTags    = 14 + 8 // Ethernet header with two VLAN tags, octets
+	dataHeader = 4      // header of a DATA packet, octets
+	oneTag     = 14 + 4 // Ethernet header that devices accept in addition to their MTU, octets; a second tag reduces the payload
+	// lookAside is for how many calls Recv skips the kernel sockets while packets keep arriving.
 	lookAside = 64
 	// spins is how often Recv runs the driver's receive work in vain before it sleeps, about 50 µs.
 	spins = 100
@@ -64,7 +65,8 @@ const (
 // MaxBlksize returns the largest block that fits into a frame, octets. An interface's MTU may allow less: see packet.Packet.MaxBlksize.
 func (t *Transport) MaxBlksize() int { return t.size - txRoom - dataHeader }
 
-// leastBlksize returns the largest block that fits into one frame of every interface behind so many octets of link-layer header.
+// leastBlksize returns the largest block that fits into one frame of every interface with a link-layer header of so
+// many octets.
 func (t *Transport) leastBlksize(v6 bool, link int) uint16 {
 	least := uint16(math.MaxUint16)
 	for _, dev := range t.group.devices {
@@ -84,7 +86,7 @@ func (t *Transport) Slabs(n, _ int) (rx, tx []packet.Packet) {
 	return rx, tx
 }
 
-// take returns a frame that may be sent from.
+// take returns a frame to send from.
 func (t *Transport) take() []byte {
 	f := t.free[len(t.free)-1]
 	t.free = t.free[:len(t.free)-1]

@@ -6,23 +6,24 @@ import (
 	"dcs/fastpath/packet"
 )
 
-// Tags are the VLAN tags of a frame, outermost first: the TPID in the upper 16 bits, the VLAN in the lower ones. 0: none.
+// Tags are the VLAN tags of a frame, outermost first: the TPID in the upper 16 bits, the VLAN ID in the lower; 0: no
+// tag.
 type Tags [2]uint32
 
-// A Network is the interface of the host that frames with certain tags belong to.
+// A Network is the host interface that frames with certain tags belong to.
 type Network struct {
-	Zone uint32 // index of the interface, which has the addresses
-	VRF  uint32 // index of the VRF's device that it belongs to; 0: none
+	Zone uint32 // index of the interface with the addresses
+	VRF  uint32 // index of the VRF device of the interface; 0: none
 }
 
-// networks are those of a device.
+// networks maps the tags of a device's frames.
 type networks struct {
 	by   map[Tags]Network
-	vrfs bool // one of them belongs to a VRF
+	vrfs bool // at least one network is in a VRF
 }
 
-// SetNetworks says where the frames of an interface belong; those of other tags belong to its Zone. The map must not change any
-// more. It may be called from any goroutine.
+// SetNetworks sets the networks of an interface by tags; frames with other tags belong to its Zone. The map must not be
+// changed afterwards. SetNetworks may be called from any goroutine.
 func (g *Group) SetNetworks(index int, by map[Tags]Network) {
 	number, ok := g.number(index)
 	if !ok {
@@ -35,7 +36,7 @@ func (g *Group) SetNetworks(index int, by map[Tags]Network) {
 	g.devices[number].networks.Store(n)
 }
 
-// zoneOf returns packet.Packet.Zone of a packet from the device.
+// zoneOf returns packet.Packet.Zone for a packet from the device.
 func (d *device) zoneOf(p *packet.Packet) uint32 {
 	linkLocal := p.LinkLocal()
 	n := d.networks.Load()
@@ -53,7 +54,8 @@ func (d *device) zoneOf(p *packet.Packet) uint32 {
 	return 0
 }
 
-// tagsOf returns the tags of a frame's header. One of VLAN 0 says a priority alone (IEEE 802.1Q, section 9.6).
+// tagsOf returns the tags of a frame's header, without those of VLAN 0, which only carry a priority (IEEE 802.1Q,
+// section 9.6).
 func tagsOf(l *packet.Link) Tags {
 	const macs, tag, protocol = 12, 4, 2
 	var tags Tags

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/render/ber/mib"
 	"dcs/render/bootfile"
 	"dcs/render/mic"
@@ -96,6 +97,7 @@ func signedBig(secret string) []byte {
 
 // Ten thousand files are checked within a second.
 func TestAuditTime(t *testing.T) {
+	require.Long(t, "an audit of a large library")
 	files := map[string]string{}
 	for i := range 10_000 {
 		files[fmt.Sprintf("d%d/f%d.bin", i%100, i)] = signedFile(byte(i), []string{"new", "old", "none"}[i%3])

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"dcs/bench/require"
 	"dcs/render/ber/mib"
 )
 
@@ -153,6 +154,7 @@ func TestLibraryLinkedDirectories(t *testing.T) {
 
 // What changes in a directory that only a link leads to is noticed, and where the link leads out nothing is watched.
 func TestWatchLinkedDirectories(t *testing.T) {
+	require.Long(t, "every step of links")
 	for _, relative := range []bool{false, true} {
 		t.Run(fmt.Sprintf("relative=%v", relative), func(t *testing.T) {
 			base := t.TempDir()

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"dcs/bench/require"
 	"dcs/render/attr"
 	"dcs/render/ber/mib"
 	"dcs/render/mic"
@@ -58,6 +59,7 @@ func TestTable(t *testing.T) {
 
 // TestTableMemory holds what the table says that it takes against what it takes.
 func TestTableMemory(t *testing.T) {
+	require.Long(t, "memory of large tables")
 	schema, err := attr.NewSchema("profile", "site")
 	if err != nil {
 		t.Fatal(err)

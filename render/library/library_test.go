@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/render/attr"
 	"dcs/render/ber/mib"
 	"dcs/render/mic"
@@ -521,6 +522,7 @@ func cpuTime(t *testing.T) time.Duration {
 
 // TestManyTemplates loads 10,000 templates, half of them patterns, within 5 s.
 func TestManyTemplates(t *testing.T) {
+	require.Long(t, "10,000 templates")
 	files := map[string]string{"common.dcs": `Block common {
 		NetworkAccess 1; MaxCPE 4; UsServiceFlow { UsServiceFlowRef 1; QosParamSetType 7; MaxRateSustained 5M; }
 		SnmpMibObject docsDevNmAccessIp.1 IPAddress 198.18.0.10; SnmpMibObject docsDevNmAccessStatus.1 Integer createAndGo; }`}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dcs/bench/require"
 )
 
 // rest is the debounce of the tests; much more than a busy machine needs for a few writes.
@@ -178,6 +180,7 @@ func TestWatchFollowsALink(t *testing.T) {
 
 // Files that links lead to are watched where they are, and nothing else is there.
 func TestWatchLinkedFiles(t *testing.T) {
+	require.Long(t, "every step of links")
 	base := t.TempDir()
 	at := func(name string) string { return filepath.Join(base, name) }
 	for _, dir := range []string{"lib/sub", "real", "other", "far/1", "far/2"} {

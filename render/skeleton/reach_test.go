@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/render/attr"
 	"dcs/render/attr/store"
 	"dcs/render/ber/mib"
@@ -353,6 +354,7 @@ func sameFiles(t *testing.T, b bench, r *rand.Rand) {
 // TestReachIsLinear counts what is looked at in libraries of n and of 4 n templates that may include one another: each
 // item and each include once, in each of the worlds that are told apart.
 func TestReachIsLinear(t *testing.T) {
+	require.Long(t, "templates of growing size")
 	schema, err := attr.NewSchema("profile")
 	if err != nil {
 		t.Fatal(err)

@@ -1,5 +1,5 @@
-// Package lab is a plant for rotations of shared secrets: simulated CMTSes, a dcs that signs for their modems, and modems
-// that fetch files and register all the while.
+// Package lab simulates a plant for rotations of shared secrets: CMTSes, a dcs that signs for their modems, and modems that
+// fetch files and register continuously.
 package lab
 
 import (
@@ -16,10 +16,10 @@ import (
 	"dcs/bench/cmts"
 )
 
-// Kind is one sort of CMTS of the plant.
+// Kind is a kind of CMTS.
 type Kind uint8
 
-// Sorts. The first three have two slots, the others one.
+// Kinds. The first three have two slots, the others one.
 const (
 	Cisco Kind = iota
 	C4
@@ -28,7 +28,7 @@ const (
 	SmallC3
 )
 
-// CMTS is one of the plant.
+// CMTS is a CMTS of the plant.
 type CMTS struct {
 	*cmts.CMTS
 	Name   string
@@ -38,34 +38,34 @@ type CMTS struct {
 
 	iface string
 	mu    sync.Mutex
-	first time.Time // a modem was rejected, first and last
-	last  time.Time
+	first time.Time // of the first rejection
+	last  time.Time // of the last one
 	count int
 	why   string
 	late  int
 }
 
-// perCMTS is how many modems a CMTS has. They are few, as the load goes through them one after another: so each
-// CMTS has one of its modems often.
+// perCMTS is the number of modems of a CMTS. They are few because the load goes through all modems in turn: so each CMTS
+// registers one often.
 const perCMTS = 16
 
-// Texts that must not appear anywhere. They are unlike any word.
+// Secrets that must not appear anywhere. They are unlike any word.
 const (
 	Password  = "zqLOGIN-3317-rtk"
 	Enable    = "zqENABLE-5526-wpl"
 	Community = "zqCOMMUNITY-6071"
-	First     = "zqFIRST-7781-kwv" // the secret that all begin with
+	First     = "zqFIRST-7781-kwv" // the shared secret at the beginning
 )
 
 // Lab is the plant.
 type Lab struct {
-	Dir     string // with secrets.yaml and all that belongs to it
+	Dir     string // with secrets.yaml and its files
 	Secrets string // the keyring's file
-	Admin   string // the server's address for operators
+	Admin   string // the server's admin address
 	CMTS    []*CMTS
 
-	// Drain is for how long the rotations let a file be used. Rejections of modems with an older one are counted apart;
-	// 0: none are.
+	// Drain is the drain time of the rotations. Rejections of modems with an older file are counted separately, unless it
+	// is 0.
 	Drain time.Duration
 
 	binary  string
@@ -74,10 +74,10 @@ type Lab struct {
 
 	mu      sync.Mutex
 	outputs []*Output
-	texts   map[string]bool // every secret that was seen
+	texts   map[string]bool // all secrets so far
 }
 
-// New makes a plant of these kinds of CMTSes, and the files for a dcs, whose binary is at the path, in dir.
+// New creates a plant with these kinds of CMTSes, and in dir the files for the dcs at the path binary.
 func New(dir, binary string, kinds []Kind) (*Lab, error) {
 	if len(kinds) > 65536/perCMTS {
 		return nil, fmt.Errorf("at most %d CMTSes: their modems are below 127.18.0.0/16", 65536/perCMTS)
@@ -125,7 +125,7 @@ DsServiceFlow { DsServiceFlowRef 2; QosParamSetType 7; MaxRateSustained 50M; } T
 	return nil
 }
 
-// add starts a CMTS, and writes its entry of the fleet and its host key.
+// add starts a CMTS, and writes its entry of the fleet file and its host key.
 func (l *Lab) add(i int, kind Kind, fleet, hosts *strings.Builder) (*CMTS, error) {
 	make := map[Kind]cmts.Make{Cisco: cmts.Cisco, C4: cmts.C4, C3: cmts.C3, BSR: cmts.BSR, SmallC3: cmts.C3}[kind]
 	c := &CMTS{
@@ -168,7 +168,7 @@ func (l *Lab) add(i int, kind Kind, fleet, hosts *strings.Builder) (*CMTS, error
 	return c, nil
 }
 
-// Close ends the CMTSes.
+// Close stops the CMTSes.
 func (l *Lab) Close() error {
 	var errs []error
 	for _, c := range slices.Backward(l.closers) {
@@ -183,12 +183,12 @@ func (l *Lab) Journal() string {
 	return string(b)
 }
 
-// Look keeps what stands in the keyring and on the CMTSes for Leaks, and returns the texts by the name of their CMTS,
-// whatever interface they are on.
+// Look records the secrets of the CMTSes for [Lab.Leaks], and returns them by the name of the CMTS, whatever interface they
+// are on.
 func (l *Lab) Look() map[string][]string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	held := map[string][]string{}
+	secrets := map[string][]string{}
 	for _, c := range l.CMTS {
 		ifaces := []string{c.iface}
 		if c.Kind == Cisco {
@@ -197,17 +197,17 @@ func (l *Lab) Look() map[string][]string {
 		for _, i := range ifaces {
 			for _, s := range c.CMTS.Secrets(i) {
 				l.texts[s] = true
-				if !slices.Contains(held[c.Name], s) {
-					held[c.Name] = append(held[c.Name], s)
+				if !slices.Contains(secrets[c.Name], s) {
+					secrets[c.Name] = append(secrets[c.Name], s)
 				}
 			}
 		}
 	}
-	return held
+	return secrets
 }
 
-// Leaks looks for every secret that Look has seen, for passwords and communities, in all that was said, in the journal and in
-// more, and names where one was found.
+// Leaks searches the output of all processes, journal and lock, and more, for the secrets that [Lab.Look] has recorded, passwords
+// and communities, and returns where any was found.
 func (l *Lab) Leaks(more map[string]string) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

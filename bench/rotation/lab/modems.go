@@ -13,31 +13,31 @@ import (
 	"dcs/render/mic"
 )
 
-// Rejected returns how many modems were rejected, within what time, and why the first was. Those that Late counts are not
-// among them.
+// Rejected returns how many modems were rejected, the time between the first and the last, and why the first was. Those that
+// [CMTS.Late] counts are not included.
 func (c *CMTS) Rejected() (count int, within time.Duration, why string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.count, c.last.Sub(c.first), c.why
 }
 
-// Late returns how many modems were rejected that came with a file older than the Lab's Drain.
+// Late returns how many modems with a file older than [Lab.Drain] were rejected.
 func (c *CMTS) Late() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.late
 }
 
-// register has the CMTS judge a modem. A rotation promises that a file is good for the drain time from its signing on, and
-// no longer: when the machine is too busy for this process to come to a modem in that time, its rejection says nothing
-// of the rotation. The server writes the time of signing into the file.
+// register registers a modem. A rotation guarantees that a file is valid for the drain time after it was signed, and no longer:
+// if this process is so slow that a modem comes later, its rejection says nothing about the rotation. The server writes the time
+// of signing into the file.
 func (c *CMTS) register(file []byte, modem netip.Addr, drain time.Duration) {
 	now := time.Now()
 	err := c.RegisterOn(c.iface, file, modem, now)
 	if err == nil {
 		return
 	}
-	// Looked at after the CMTS has judged. The file's time is in whole seconds, and so never later than its signing.
+	// After the CMTS has decided. The file's time is in whole seconds, and so never later than its signing.
 	at, known := signed(file)
 	age := time.Since(at)
 	c.mu.Lock()
@@ -48,17 +48,17 @@ func (c *CMTS) register(file []byte, modem netip.Addr, drain time.Duration) {
 	}
 	if c.count == 0 {
 		c.first = now
-		c.why = fmt.Sprintf("%s at %s: modem %v, with a file signed %v before or later: %v", c.Name, now.Format("15:04:05.000"), modem, age.Round(time.Millisecond), err)
+		c.why = fmt.Sprintf("%s at %s: modem %v, with a file signed at most %v before: %v", c.Name, now.Format("15:04:05.000"), modem, age.Round(time.Millisecond), err)
 	}
 	c.last = now
 	c.count++
 }
 
-// signed returns the time that TLV 19 gives, in whole seconds, if there is one.
+// signed returns the time in TLV 19, in whole seconds, if there is one.
 func signed(file []byte) (at time.Time, known bool) {
 	const epoch1900 = 2208988800 // the Unix epoch in seconds since 1900 (RFC 868)
 
-	// A damaged file has no time.
+	// The error does not matter: a damaged file has no time.
 	_ = mic.Walk(file, func(off, hdr, end int, code uint8) bool {
 		if known = code == 19 && end-off-hdr == 4; known {
 			at = time.Unix(int64(binary.BigEndian.Uint32(file[off+hdr:end]))-epoch1900, 0)
@@ -68,9 +68,10 @@ func signed(file []byte) (at time.Time, known bool) {
 	return at, known
 }
 
-// Lag is how long a modem takes from its file to its registration.
+// Lag is the time from a modem's download to its registration.
 const Lag = 500 * time.Millisecond
 
+// arrival is a modem that will register.
 type arrival struct {
 	at    time.Time
 	c     *CMTS
@@ -78,7 +79,7 @@ type arrival struct {
 	file  []byte
 }
 
-// Modems fetch files, rate of them a second, and register after Lag, until the context ends.
+// Modems has rate modems per second fetch files and register after [Lag], until the context ends.
 func (l *Lab) Modems(ctx context.Context, rate float64) (*storm.Result, error) {
 	cfg := storm.Default()
 	cfg.Target = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(l.port))
@@ -112,6 +113,7 @@ func (l *Lab) Modems(ctx context.Context, rate float64) (*storm.Result, error) {
 	return res, err
 }
 
+// of returns the CMTS of a modem, or nil.
 func (l *Lab) of(modem netip.Addr) *CMTS {
 	for _, c := range l.CMTS {
 		if c.Prefix.Contains(modem) {

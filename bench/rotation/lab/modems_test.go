@@ -10,7 +10,7 @@ import (
 	"dcs/render/mic"
 )
 
-// A modem that this process let come too late says nothing of a rotation; every other rejection counts.
+// The rejection of a modem that comes later than the drain time is counted separately; every other one counts.
 func TestRegister(t *testing.T) {
 	modem := netip.MustParseAddr("127.18.0.1")
 	signed := func(secret string, age time.Duration) []byte {
@@ -36,11 +36,11 @@ func TestRegister(t *testing.T) {
 	}{
 		{"under the secret", "new", 0, time.Minute, 0, 0},
 		{"under the secret, late", "new", 2 * time.Minute, time.Minute, 0, 0},
-		{"under the former one", "old", 0, time.Minute, 1, 0},
+		{"under the old one", "old", 0, time.Minute, 1, 0},
 		{"just within the drain", "old", 57 * time.Second, time.Minute, 1, 0},
 		{"at its end", "old", time.Minute, time.Minute, 0, 1},
 		{"late", "old", time.Hour, time.Minute, 0, 1},
-		{"late, and nobody asks", "old", time.Hour, 0, 1, 0},
+		{"late, without a drain time", "old", time.Hour, 0, 1, 0},
 		{"without a time", "old", untimed, time.Minute, 1, 0},
 	} {
 		c := &CMTS{CMTS: cmts.New(cmts.Config{Name: "c", Make: cmts.C4, Secret: "new", ProcessingTime: 24 * time.Hour})}

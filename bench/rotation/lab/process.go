@@ -13,28 +13,28 @@ import (
 	"time"
 )
 
-// Output is what a process has said.
+// Output is the output of a process.
 type Output struct {
 	What string
 	mu   sync.Mutex
 	b    bytes.Buffer
 }
 
-// Write keeps p.
+// Write appends p.
 func (o *Output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.b.Write(p)
 }
 
-// String returns all of it so far.
+// String returns the output so far.
 func (o *Output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.b.String()
 }
 
-// output is kept for Leaks.
+// output returns a new Output, which [Lab.Leaks] searches.
 func (l *Lab) output(what string) *Output {
 	o := &Output{What: what}
 	l.mu.Lock()
@@ -43,15 +43,15 @@ func (l *Lab) output(what string) *Output {
 	return o
 }
 
-// Process is a dcs that runs.
+// Process is a dcs process.
 type Process struct {
 	*exec.Cmd
-	Out   *Output // both of its outputs
+	Out   *Output // standard output and error
 	ended chan struct{}
 	err   error
 }
 
-// Start runs dcs.
+// Start starts dcs.
 func (l *Lab) Start(args ...string) (*Process, error) {
 	p := &Process{Cmd: exec.Command(l.binary, args...), Out: l.output(strings.Join(args, " ")), ended: make(chan struct{})}
 	p.Stdout, p.Stderr = p.Out, p.Out
@@ -65,19 +65,19 @@ func (l *Lab) Start(args ...string) (*Process, error) {
 	return p, nil
 }
 
-// Kill ends a process as kill -9 does.
+// Kill kills the process, and waits for its end.
 func (p *Process) Kill() {
 	_ = p.Process.Kill() // it may have ended
 	<-p.ended
 }
 
-// Stop ends a process, and returns how it ended.
+// Stop sends SIGTERM, and returns the error of [Process.Wait].
 func (p *Process) Stop() error {
 	_ = p.Process.Signal(syscall.SIGTERM)
 	return p.Wait(time.Minute)
 }
 
-// Running tells whether the process has not ended.
+// Running reports whether the process has not ended yet.
 func (p *Process) Running() bool {
 	select {
 	case <-p.ended:
@@ -87,18 +87,18 @@ func (p *Process) Running() bool {
 	}
 }
 
-// Wait returns how the process ended.
-func (p *Process) Wait(patience time.Duration) error {
+// Wait waits for the end of the process, and returns the error that it ended with. After limit it kills the process.
+func (p *Process) Wait(limit time.Duration) error {
 	select {
 	case <-p.ended:
 		return p.err
-	case <-time.After(patience):
+	case <-time.After(limit):
 		p.Kill()
-		return fmt.Errorf("it did not end within %v", patience)
+		return fmt.Errorf("did not end within %v", limit)
 	}
 }
 
-// Serve starts the server, on the port of the one before if there was one, and waits until it serves.
+// Serve starts the server, on the same port each time, and waits until it serves.
 func (l *Lab) Serve() (*Process, error) {
 	if l.port == 0 {
 		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -116,7 +116,7 @@ func (l *Lab) Serve() (*Process, error) {
 	for end := time.Now().Add(time.Minute); !strings.Contains(p.Out.String(), "serving"); time.Sleep(5 * time.Millisecond) {
 		if !p.Running() || time.Now().After(end) {
 			p.Kill()
-			return nil, fmt.Errorf("the server does not serve:\n%s", p.Out)
+			return nil, fmt.Errorf("server does not serve:\n%s", p.Out)
 		}
 	}
 	return p, nil
@@ -127,7 +127,7 @@ func (l *Lab) Secret(verb string, args ...string) (*Process, error) {
 	return l.Start(append([]string{"secret", verb, "--secrets", l.Secrets, "--admin", l.Admin}, args...)...)
 }
 
-// CommandLines returns the arguments and environments of all processes that may be looked at.
+// CommandLines returns the arguments and environments of all processes, as far as they are readable.
 func CommandLines() string {
 	var b strings.Builder
 	for _, pattern := range []string{"/proc/[0-9]*/cmdline", "/proc/[0-9]*/environ"} {

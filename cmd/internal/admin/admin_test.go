@@ -26,6 +26,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/cmd/internal/admin/client"
 )
 
@@ -260,6 +261,7 @@ func TestStaleSocket(t *testing.T) {
 
 // An address that somebody else uses is served as soon as it is free; until then Tried is told why it is not.
 func TestAddressInUse(t *testing.T) {
+	require.Long(t, "retries of an address")
 	for _, network := range []string{"tcp", "unix"} {
 		t.Run(network, func(t *testing.T) {
 			address, prefix := "127.0.0.1:0", ""

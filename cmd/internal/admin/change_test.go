@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -127,6 +129,7 @@ func login(t *testing.T, s *Server, token string) string {
 
 // Every way in, with every method: who may change something, and what the log says of it.
 func TestWhoMayChange(t *testing.T) {
+	require.Long(t, "every call by everybody")
 	tokenFile := write(t, "token", token, 0o600)
 	cert, key, ca, mine := certificates(t)
 	self := fmt.Sprintf("uid=%d pid=%d", os.Getuid(), os.Getpid())
@@ -240,12 +243,7 @@ func is(got, want string) bool {
 
 // The kernel says who is at the other end of a Unix socket.
 func TestPeer(t *testing.T) {
-	if os.Getuid() != 0 {
-		if os.Getenv("DCS_REQUIRE_ROOT") != "" {
-			t.Fatal("not root, and DCS_REQUIRE_ROOT is set")
-		}
-		t.Skip("another user's connection needs root")
-	}
+	require.Root(t) // for another user's connection
 	log := &lines{}
 	socket := filepath.Join(t.TempDir(), "admin.sock")
 	s := runLogged(t, Config{Addresses: []string{"unix:" + socket}}, log.logger(slog.LevelInfo))

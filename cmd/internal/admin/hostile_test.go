@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dcs/bench/require"
 )
 
 // occupy opens a connection and sends a request's beginning; if answers, it waits for the server's 100 Continue and sends a little
@@ -76,6 +78,7 @@ func TestHalfRequests(t *testing.T) {
 
 // Requests that take long make room for one that comes.
 func TestSlowRequests(t *testing.T) {
+	require.Long(t, "time-outs of requests")
 	begun, end := make(chan bool), make(chan bool)
 	s := run(t, Config{Addresses: []string{"127.0.0.1:0"}, TokenFile: write(t, "token", token, 0o600)}, func(s *Server) {
 		s.Public("GET /slow", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { begun <- true; <-end }))

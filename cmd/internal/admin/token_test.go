@@ -9,11 +9,14 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
+
 	"golang.org/x/sys/unix"
 )
 
 // A token's file counts as it is: whatever becomes of it holds for the next request, of sessions too.
 func TestTokenChanges(t *testing.T) {
+	require.Long(t, "a watched token")
 	const next = "another-token-of-the-operator"
 	replace := func(text string, mode os.FileMode) func(string) error {
 		return func(path string) error {

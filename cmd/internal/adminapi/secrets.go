@@ -7,6 +7,7 @@ import (
 // SecretsState tells about the secrets all but the secrets.
 type SecretsState struct {
 	Generation uint64        `json:"generation"` // of the keyring; 0: there is none, or nothing has written it yet
+	Single     bool          `json:"single,omitempty"` // there is no keyring: the secret is that of secret_file, or empty
 	Default    string        `json:"default"`
 	Secrets    []SecretState `json:"secrets"`
 	CMTS       []HolderState `json:"cmts"`

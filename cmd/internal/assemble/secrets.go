@@ -49,7 +49,7 @@ func ReadSecrets(cfg *config.Config, former *Secrets) (*Secrets, error) {
 			}
 		}
 		s.Ring = mic.KeyringOf(add(theSecret, key))
-		s.State = adminapi.SecretsState{Default: theSecret, Secrets: []adminapi.SecretState{{Name: theSecret, Used: true}}}
+		s.State = adminapi.SecretsState{Single: true, Default: theSecret, Secrets: []adminapi.SecretState{{Name: theSecret, Used: true}}}
 		return s, nil
 	}
 

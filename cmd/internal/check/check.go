@@ -1,4 +1,4 @@
-// Package check finds what is wrong or unsafe about a configuration, on the host that is to serve it.
+// Package check finds errors and unsafe settings of a configuration, on the host that will serve it.
 package check
 
 import (
@@ -16,23 +16,23 @@ import (
 	"dcs/render/library"
 )
 
-// Options say what a check looks at.
+// Options say what to check.
 type Options struct {
-	File           string   // of the configuration; "": there is none
-	Wrong          bool     // something is wrong with the configuration itself, and was told
+	File           string   // the configuration file; "": none
+	Wrong          bool     // errors of the configuration itself have been reported
 	Devices        bool     // load all devices
-	Offline        bool     // open no source of devices
-	NoHost         bool     // leave out what is up to this host
-	UnitDirs       []string // where units are looked for, the first first; nil: where systemd looks
+	Offline        bool     // do not open device sources
+	NoHost         bool     // do not check this host
+	UnitDirs       []string // directories of systemd units, in order of precedence; nil: systemd's
 	Stdout, Stderr io.Writer
 }
 
-// Run reports everything that is wrong with a configuration. Its error is [cli.ErrReported] if it has reported something.
+// Run reports all errors of a configuration. It returns [cli.ErrReported] if there are any.
 func Run(cfg *config.Config, o Options) error {
 	if o.UnitDirs == nil {
 		o.UnitDirs = unitDirs
 	}
-	c := &checker{Options: o, cfg: cfg, told: map[string]bool{}}
+	c := &checker{Options: o, cfg: cfg, reported: map[string]bool{}}
 	if o.Wrong {
 		c.bad = cli.ErrReported
 	}
@@ -50,16 +50,16 @@ func Run(cfg *config.Config, o Options) error {
 	return c.run()
 }
 
-// checker looks at what a configuration points to.
+// checker checks a configuration and what it refers to.
 type checker struct {
 	Options
-	cfg    *config.Config
-	runner runner
-	told   map[string]bool // files that may not be read, by path
-	bad    error           // something is wrong, and was told
+	cfg      *config.Config
+	runner   runner
+	reported map[string]bool // paths of unreadable files
+	bad      error           // cli.ErrReported after an error
 }
 
-// fail tells what is wrong; of a file that may not be read once.
+// fail reports an error, but that of an unreadable file only once.
 func (c *checker) fail(err error) {
 	c.bad = cli.ErrReported
 	if !errors.Is(err, fs.ErrPermission) {
@@ -69,10 +69,10 @@ func (c *checker) fail(err error) {
 	for _, err := range assemble.Flatten(err) {
 		var at *fs.PathError
 		if errors.Is(err, fs.ErrPermission) && errors.As(err, &at) {
-			if c.told[at.Path] {
+			if c.reported[at.Path] {
 				continue
 			}
-			c.told[at.Path] = true
+			c.reported[at.Path] = true
 			if c.runner.cred != nil {
 				err = fmt.Errorf("user %s: %w; change its owner, group or mode", c.runner.name, err)
 			}
@@ -81,19 +81,21 @@ func (c *checker) fail(err error) {
 	}
 }
 
+// warn reports warnings.
 func (c *checker) warn(lines ...string) {
 	for _, line := range lines {
 		fmt.Fprintf(c.Stderr, "warning: %s\n", line)
 	}
 }
 
-// asRunner calls f as the user that the server runs as.
+// asRunner calls f with the rights of the server's user.
 func (c *checker) asRunner(f func()) {
 	if err := c.runner.as(f); err != nil {
 		c.fail(err)
 	}
 }
 
+// run checks everything but the host.
 func (c *checker) run() error {
 	var secrets *assemble.Secrets
 	var lib library.Config
@@ -140,7 +142,7 @@ func (c *checker) run() error {
 	return err
 }
 
-// checkFiles reads what the server reads before it opens anything.
+// checkFiles reads the files that the server reads at its start.
 func (c *checker) checkFiles() (*assemble.Secrets, library.Config) {
 	secrets, err := assemble.ReadSecrets(c.cfg, nil)
 	if err != nil {
@@ -161,13 +163,13 @@ func (c *checker) checkFiles() (*assemble.Secrets, library.Config) {
 	}
 	lib, err := assemble.Library(c.cfg)
 	if err != nil {
-		c.fail(err) // what the library says by names of these modules are errors of their own
+		c.fail(err) // MIB names that the library does not know then are errors of their own
 	}
 	c.warn(UnseenChanges(c.cfg.Devices.Sources)...)
 	return secrets, lib
 }
 
-// checkLibrary loads the library, and tells of it and the static files.
+// checkLibrary loads the library, and reports errors and warnings about templates and static files.
 func (c *checker) checkLibrary(lib library.Config, secrets *assemble.Secrets) *library.Snapshot {
 	snap, err := library.Load(lib, nil)
 	if err != nil {
@@ -191,7 +193,7 @@ func (c *checker) checkLibrary(lib library.Config, secrets *assemble.Secrets) *l
 	return snap
 }
 
-// list writes directories for a message.
+// list joins directories for a message.
 func list(dirs []string) string {
 	if len(dirs) == 0 {
 		return "(none configured)"

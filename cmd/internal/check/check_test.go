@@ -6,14 +6,15 @@ import (
 	"strings"
 	"testing"
 
+	"dcs/bench/require"
 	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/dcstest"
 )
 
-// The runner is the unit's user where the unit uses the configuration, and nobody else's otherwise.
+// The runner is the unit's user if the unit uses the configuration; otherwise there is none.
 func TestRunnerOf(t *testing.T) {
-	dcstest.NeedRoot(t)
+	require.Root(t)
 	dir := t.TempDir()
 	file, other := filepath.Join(dir, "dcs.yaml"), filepath.Join(dir, "other.yaml")
 	link := filepath.Join(dir, "link.yaml")

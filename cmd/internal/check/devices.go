@@ -16,8 +16,8 @@ import (
 	"dcs/render/attr/store"
 )
 
-// checkDevices opens the sources, all at once, and returns the attributes that they and the snapshot name. With all it
-// loads them too, and tells what they leave out.
+// checkDevices opens the sources concurrently, and returns the attributes that they and the saved snapshot have. With
+// Options.Devices it also loads them, and reports what they leave out.
 func (c *checker) checkDevices() (*attr.Schema, error) {
 	log := slog.New(slog.NewTextHandler(progress.Above(c.Stderr), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	sources, err := assemble.OpenSources(c.cfg.Devices.Sources, log)
@@ -58,7 +58,8 @@ func (c *checker) checkDevices() (*attr.Schema, error) {
 	return schema, errors.Join(append(errs, err)...)
 }
 
-// checkSource loads a source to see what becomes of it, and what the server that has saved would hold back. saved may be nil.
+// checkSource loads a source, and reports what it leaves out and whether the server, which has saved, would accept it. saved
+// may be nil.
 func (c *checker) checkSource(ctx context.Context, src attr.Source, saved *store.Saved) error {
 	dir, err := os.MkdirTemp("", "dcs-devices-")
 	if err != nil {

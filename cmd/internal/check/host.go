@@ -26,28 +26,28 @@ import (
 	"dcs/fastpath/udp"
 )
 
-// hostCheck tries what a server's start asks of this host, and gives it back.
+// hostCheck opens what the server opens at its start, and closes it again.
 type hostCheck struct {
 	*checker
-	running []int // processes of servers with this configuration, whose ports are as good as free
-	taken   []taken
+	running []int // processes of servers with this configuration, whose ports count as free
+	opened  []opened
 	ours    bool // one of these has an address of listen
 	other   bool // a server with another configuration has an address
 }
 
-// taken is an address that the check has opened.
-type taken struct {
+// opened is an address that the check has opened.
+type opened struct {
 	key, network string
 	addr         netip.AddrPort
 	close        func()
 }
 
-// checkHost tells of interfaces, addresses and ports that the server could not start with.
+// checkHost reports interfaces, addresses and ports with which the server could not start.
 func (c *checker) checkHost() {
 	h := &hostCheck{checker: c, running: ports.Running(c.sameServer)}
 	defer h.release()
 	if c.runner.absent {
-		c.warn(fmt.Sprintf("the server runs as the user %s: what that user may do is not checked; run check as root", c.runner.name))
+		c.warn(fmt.Sprintf("the server runs as user %s, whose permissions are not checked; run check as root", c.runner.name))
 	}
 	c.warn(ingress.AbsentAddresses(c.cfg)...)
 	c.warn(ingress.VrfWarnings(c.cfg)...)
@@ -73,13 +73,13 @@ func (c *checker) checkHost() {
 }
 
 func (h *hostCheck) release() {
-	for _, t := range h.taken {
+	for _, t := range h.opened {
 		t.close()
 	}
-	h.taken = nil
+	h.opened = nil
 }
 
-// sameServer reports whether a process is a server with the configuration that is checked.
+// sameServer reports whether a process is a server with the checked configuration.
 func (c *checker) sameServer(pid int, args []string) bool {
 	at := slices.Index(args, "serve")
 	if at < 1 {
@@ -108,7 +108,7 @@ func (c *checker) sameServer(pid int, args []string) bool {
 	return err == nil && len(c.cfg.Differences(&cfg)) == 0
 }
 
-// configOf returns the configuration's file among a command's arguments; empty: there is none.
+// configOf returns the configuration file among a command's arguments; empty: none.
 func configOf(args []string) (file string) {
 	fs := pflag.NewFlagSet("serve", pflag.ContinueOnError)
 	fs.ParseErrorsAllowlist.UnknownFlags = true
@@ -118,7 +118,7 @@ func configOf(args []string) (file string) {
 	return file
 }
 
-// transport decides as the start does, and returns how many workers there would be.
+// transport chooses a transport as the server does at its start, and returns the number of workers.
 func (h *hostCheck) transport(workers int) int {
 	f := ingress.LookAround(h.cfg, h.cfg.Listen, workers)
 	for i := range f.Ports {
@@ -134,12 +134,12 @@ func (h *hostCheck) transport(workers int) int {
 	case err != nil:
 		h.fail(err)
 	case f.Err != nil && len(h.cfg.Interfaces) > 0:
-		h.fail(fmt.Errorf("interface: %w", f.Err)) // auto takes sockets, which nobody meant who has named one
+		h.fail(fmt.Errorf("interface: %w", f.Err)) // auto falls back to sockets, which is unlikely to be meant if an interface is named
 	}
 	for _, port := range f.Ports {
 		var busy *bpf.BusyError
 		if err == nil && errors.As(port.Xdp.Err, &busy) {
-			h.warn(fmt.Sprintf("sockets will take what XDP could: %v", port.Xdp.Err))
+			h.warn(fmt.Sprintf("sockets will be used instead of XDP: %v", port.Xdp.Err))
 		}
 	}
 	if len(p.Ports) == 0 {
@@ -153,7 +153,7 @@ func (h *hostCheck) transport(workers int) int {
 	case err != nil && h.cfg.Transport == config.XDP:
 		h.fail(fmt.Errorf("transport xdp: %w", err))
 	case err != nil:
-		h.warn(fmt.Sprintf("sockets will take what XDP could: %v", err))
+		h.warn(fmt.Sprintf("sockets will be used instead of XDP: %v", err))
 		return workers
 	}
 	if queues, err := p.Queues(); err == nil && queues > 0 {
@@ -162,12 +162,12 @@ func (h *hostCheck) transport(workers int) int {
 	return workers
 }
 
-// listen tries an address of TFTP, and reports whether all is well.
+// listen opens an address of TFTP, and reports whether that works.
 func (h *hostCheck) listen(a netip.AddrPort) bool {
-	return h.take("listen", "udp", a, a.String(), func() (func(), error) {
+	return h.open("listen", "udp", a, a.String(), func() (func(), error) {
 		r, err := udp.Reserve(a)
 		if errors.Is(err, unix.EAFNOSUPPORT) && len(h.cfg.Listen) > 1 && a.Addr() == netip.IPv6Unspecified() {
-			return func() {}, nil // sockets tells of it
+			return func() {}, nil // sockets reports it
 		}
 		if err != nil {
 			return nil, err
@@ -176,7 +176,7 @@ func (h *hostCheck) listen(a netip.AddrPort) bool {
 	})
 }
 
-// web tries an address of HTTP.
+// web opens an address of HTTP.
 func (h *hostCheck) web(key, address string) {
 	if address == "" {
 		return
@@ -187,10 +187,10 @@ func (h *hostCheck) web(key, address string) {
 			at = netip.AddrPortFrom(netip.IPv6Unspecified(), at.Port())
 		}
 	}
-	h.take(key, "tcp", at, address, func() (func(), error) {
+	h.open(key, "tcp", at, address, func() (func(), error) {
 		ln, err := listen.TCP(address)
 		if errors.Is(err, unix.EADDRNOTAVAIL) {
-			return func() {}, nil // it is waited for
+			return func() {}, nil // the server waits for it
 		}
 		if err != nil {
 			return nil, err
@@ -200,20 +200,20 @@ func (h *hostCheck) web(key, address string) {
 }
 
 const (
-	takeTries = 10
-	takeWait  = 100 * time.Millisecond // another check has an address for less
+	openTries = 10
+	openWait  = 100 * time.Millisecond // another check has an address for less
 )
 
-// take opens an address until the end of the check. One that a running server of this configuration has is as good as opened.
-func (h *hostCheck) take(key, network string, at netip.AddrPort, name string, open func() (func(), error)) bool {
+// open opens an address until the end of the check. One that a running server with this configuration has counts as opened.
+func (h *hostCheck) open(key, network string, at netip.AddrPort, name string, try func() (func(), error)) bool {
 	var err error
-	for try := range takeTries {
-		if try > 0 {
-			time.Sleep(takeWait)
+	for n := range openTries {
+		if n > 0 {
+			time.Sleep(openWait)
 		}
 		var undo func()
-		if undo, err = open(); err == nil {
-			h.taken = append(h.taken, taken{key, network, at, undo})
+		if undo, err = try(); err == nil {
+			h.opened = append(h.opened, opened{key, network, at, undo})
 			return true
 		}
 		if !errors.Is(err, unix.EADDRINUSE) {
@@ -228,7 +228,7 @@ func (h *hostCheck) take(key, network string, at netip.AddrPort, name string, op
 			h.ours = h.ours || network == "udp"
 			return true
 		}
-		if try == takeTries-1 {
+		if n == openTries-1 {
 			h.other = h.other || slices.ContainsFunc(owners, ports.Owner.IsServer)
 			h.fail(fmt.Errorf("%s: %s: in use%s", key, name, ports.By(owners)))
 			return false
@@ -245,9 +245,9 @@ func (h *hostCheck) take(key, network string, at netip.AddrPort, name string, op
 	return false
 }
 
-// twice returns the key of this configuration that has opened an address already.
+// twice returns the key of this configuration that has already opened an address.
 func (h *hostCheck) twice(network string, at netip.AddrPort) string {
-	for _, t := range h.taken {
+	for _, t := range h.opened {
 		// TCP's [::] is for both families, UDP's for IPv6 alone.
 		one, other := t.addr.Addr(), at.Addr()
 		shared := one == other || (one.IsUnspecified() || other.IsUnspecified()) &&
@@ -259,7 +259,8 @@ func (h *hostCheck) twice(network string, at netip.AddrPort) string {
 	return ""
 }
 
-// runs reports whether a socket is that of a running server of this configuration. Other users' processes show their user alone.
+// runs reports whether a socket belongs to a running server with this configuration. Of other users' processes only the user is
+// known.
 func (h *hostCheck) runs(o ports.Owner) bool {
 	if len(o.Processes) > 0 {
 		return slices.ContainsFunc(o.Processes, func(p ports.Process) bool { return slices.Contains(h.running, p.PID) })
@@ -270,7 +271,7 @@ func (h *hostCheck) runs(o ports.Owner) bool {
 	})
 }
 
-// socket tells of the path of a Unix socket that another server answers at, or that the server's user could not make.
+// socket reports the path of a Unix socket at which another server answers, or that the server's user cannot create.
 func (h *hostCheck) socket(path string) {
 	if admin.Answering(path) {
 		if owner := ports.UnixOwner(path); !h.runs(owner) {
@@ -279,7 +280,7 @@ func (h *hostCheck) socket(path string) {
 		return
 	}
 	if h.cfg.User != "" {
-		return // the directory is given to the user
+		return // the server gives the directory to its user
 	}
 	dir := filepath.Dir(path)
 	h.asRunner(func() {
@@ -289,8 +290,8 @@ func (h *hostCheck) socket(path string) {
 	})
 }
 
-// sockets opens what the workers have, ports of transfers among it. Where the addresses of listen are not free it looks only whether the
-// ports are enough.
+// sockets opens the sockets of the workers, including the transfer ports. If the addresses of listen are not free, it only checks
+// that there are enough ports.
 func (h *hostCheck) sockets(workers int, free bool) {
 	if !free || h.runner.absent {
 		sockets, _ := ingress.SocketsOf(h.cfg, workers)
@@ -302,8 +303,8 @@ func (h *hostCheck) sockets(workers int, free bool) {
 	h.release()
 	in := &ingress.Ingress{}
 	err := in.OpenSockets(h.cfg, workers)
-	for try := 1; errors.Is(err, unix.EADDRINUSE) && try < takeTries; try++ {
-		time.Sleep(takeWait)
+	for try := 1; errors.Is(err, unix.EADDRINUSE) && try < openTries; try++ {
+		time.Sleep(openWait)
 		err = in.OpenSockets(h.cfg, workers)
 	}
 	if err != nil {

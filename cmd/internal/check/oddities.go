@@ -10,7 +10,7 @@ import (
 	"dcs/render/tlv"
 )
 
-// oddities tells what is unusual about files that are the same for everybody.
+// oddities returns warnings about files that are the same for all devices.
 func oddities(snap *library.Snapshot) syntax.Errors {
 	var all syntax.Errors
 	secret := mic.NewSecret(nil)
@@ -25,7 +25,7 @@ func oddities(snap *library.Snapshot) syntax.Errors {
 		}
 		tree, err := tlv.DecodeAs(skel.Dialect(), skel.File(secret))
 		if err != nil {
-			all.Addf(t.Pos(), "the file that it makes cannot be read: %v", err)
+			all.Addf(t.Pos(), "the resulting file cannot be read: %v", err)
 			continue
 		}
 		for _, w := range tlv.Check(tree) {
@@ -35,8 +35,8 @@ func oddities(snap *library.Snapshot) syntax.Errors {
 	return all
 }
 
-// differences tells where files in the open encoder's language give other octets than
-// that encoder gives. (What it accepts and we refuse is among the errors.)
+// differences returns notes on files in the open encoder's language that yield other octets here. What it accepts and DCS
+// refuses is an error.
 func differences(snap *library.Snapshot) syntax.Errors {
 	var notes syntax.Errors
 	var statements func([]syntax.Stmt)

@@ -19,16 +19,16 @@ import (
 	"dcs/cmd/internal/privilege"
 )
 
-// A runner is whom the server runs as.
+// runner is the user that the server runs as.
 type runner struct {
 	name string
-	cred *syscall.Credential // nil: the user who checks
-	caps []string            // that the server has beyond cred
-	// absent: it is another user than the one who checks, and takes root to become.
+	cred *syscall.Credential // nil: the present user
+	caps []string            // capabilities of the server, besides cred
+	// absent is set if the runner is another user and this process, without root, cannot change to it.
 	absent bool
 }
 
-// as calls f as the runner.
+// as calls f with the rights of the runner.
 func (r *runner) as(f func()) error {
 	if r.cred == nil {
 		f()
@@ -40,11 +40,11 @@ func (r *runner) as(f func()) error {
 	return nil
 }
 
-// unitDirs are where systemd looks for units, the first first (systemd.unit(5)).
+// unitDirs are systemd's directories of units, in order of precedence (systemd.unit(5)).
 var unitDirs = []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
 
-// runnerOf finds whom a configuration's server runs as: its user; else that of the packaged unit, if it starts the server with this
-// configuration; else the user who checks.
+// runnerOf returns the user that a server with this configuration runs as: the key user; else the user of the packaged unit, if
+// it starts the server with this configuration; else the present user.
 func runnerOf(file string, cfg *config.Config, dirs []string) (runner, error) {
 	r := runner{name: cfg.User, caps: assemble.Opening}
 	var group string
@@ -79,10 +79,10 @@ func runnerOf(file string, cfg *config.Config, dirs []string) (runner, error) {
 	return r, nil
 }
 
-// unitFile is a unit's settings with all of their values.
+// unitFile is the settings of a unit with all of their values.
 type unitFile map[string][]string
 
-// readUnit reads a unit's section Service with its drop-ins.
+// readUnit reads the section Service of a unit and its drop-ins.
 func readUnit(dirs []string, name string) unitFile {
 	u := unitFile{}
 	for _, dir := range dirs {
@@ -90,7 +90,7 @@ func readUnit(dirs []string, name string) unitFile {
 			break
 		}
 	}
-	dropIns := map[string]string{} // by name: the first directory's counts
+	dropIns := map[string]string{} // by name; the first directory takes precedence
 	for _, dir := range slices.Backward(dirs) {
 		found, _ := filepath.Glob(filepath.Join(dir, name+".d", "*.conf"))
 		for _, path := range found {
@@ -103,6 +103,7 @@ func readUnit(dirs []string, name string) unitFile {
 	return u
 }
 
+// read reads one file of a unit.
 func (u unitFile) read(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -114,7 +115,7 @@ func (u unitFile) read(path string) error {
 		if o.Section != "Service" {
 			continue
 		}
-		if o.Value == "" { // what was said before does not count
+		if o.Value == "" { // an empty value resets the setting
 			delete(u, o.Name)
 			continue
 		}
@@ -133,6 +134,7 @@ func (u unitFile) starts(file string) bool {
 	return false
 }
 
+// last returns the last value; empty: none.
 func last(values []string) string {
 	if len(values) == 0 {
 		return ""
@@ -140,7 +142,7 @@ func last(values []string) string {
 	return values[len(values)-1]
 }
 
-// sameFile reports whether two paths lead to one file.
+// sameFile reports whether two paths are the same file.
 func sameFile(a, b string) bool {
 	first, err := os.Stat(a)
 	if err != nil {
@@ -150,7 +152,7 @@ func sameFile(a, b string) bool {
 	return err == nil && os.SameFile(first, second)
 }
 
-// checkReads tells of files that the server reads, and may not. It is called as the server's user.
+// checkReads reports files that the server's user, whose rights it is called with, may not read.
 func (c *checker) checkReads() {
 	for _, err := range assemble.UnreadableFiles(c.cfg) {
 		c.fail(err)
@@ -159,6 +161,6 @@ func (c *checker) checkReads() {
 		return
 	}
 	if err := unix.Faccessat(unix.AT_FDCWD, c.File, unix.R_OK, unix.AT_EACCESS); err != nil {
-		c.fail(&fs.PathError{Op: "access", Path: c.File, Err: err}) // SIGHUP reads it anew
+		c.fail(&fs.PathError{Op: "access", Path: c.File, Err: err}) // SIGHUP reads it again
 	}
 }

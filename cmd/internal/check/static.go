@@ -10,7 +10,7 @@ import (
 	"dcs/render/library"
 )
 
-// checkStatic tells of the files that no template makes, and whether all are right.
+// checkStatic reports errors of the static files. ok is set if there are none.
 func (c *checker) checkStatic(s *assemble.Secrets, snap *library.Snapshot) (ok bool) {
 	sign := s.Signing(c.cfg)
 	a := sign.Audit(context.Background(), snap, runtime.GOMAXPROCS(0))

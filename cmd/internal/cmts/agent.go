@@ -19,17 +19,17 @@ const (
 	rowNotReady    = 3
 	rowCreateAndGo = 4
 	rowDestroy     = 6
-	rowAbsent      = 0 // not a value of it: there is no such row
+	rowAbsent      = 0 // not a value of the standard: no such row
 )
 
-// agent is the other side, for the length of one operation.
+// agent is the SNMP agent of a CMTS, during one operation.
 type agent struct {
 	g       *gosnmp.GoSNMP
 	ctx     context.Context
 	timeout time.Duration
 }
 
-// refusal is an error-status in an answer (RFC 3416, section 3).
+// refusal is an error status in an answer (RFC 3416, section 3).
 type refusal struct {
 	what   string
 	oid    string
@@ -37,23 +37,24 @@ type refusal struct {
 }
 
 func (r *refusal) Error() string {
-	text := fmt.Sprintf("%s: the agent answered %s", r.what, statusName(r.status))
+	text := fmt.Sprintf("%s: agent answered %s", r.what, statusName(r.status))
 	if r.oid != "" {
 		text += " for " + r.oid
 	}
 	switch r.status {
 	case gosnmp.TooBig:
-		text += ": the message is longer than it takes"
+		text += ": the message is too long"
 	case gosnmp.NotWritable, gosnmp.ReadOnly, gosnmp.NoAccess, gosnmp.AuthorizationError:
-		text += ": are we allowed to write?"
+		text += "; check that the community or user may write"
 	case gosnmp.InconsistentValue, gosnmp.InconsistentName:
-		text += ": it would not be in keeping with what else is there"
+		text += ": the value conflicts with others"
 	case gosnmp.WrongLength, gosnmp.WrongValue, gosnmp.WrongType, gosnmp.WrongEncoding, gosnmp.BadValue:
-		text += ": it does not take such a value"
+		text += ": the value is not accepted"
 	}
 	return text
 }
 
+// statusName returns the name of an error status as RFC 3416 has it, such as tooBig.
 func statusName(e gosnmp.SNMPError) string {
 	name := e.String() // TooBig
 	if name == "" {
@@ -62,6 +63,7 @@ func statusName(e gosnmp.SNMPError) string {
 	return strings.ToLower(name[:1]) + name[1:]
 }
 
+// send sends a request, and classifies the error.
 func (a *agent) send(what string, request func() (*gosnmp.SnmpPacket, error)) (*gosnmp.SnmpPacket, error) {
 	p, err := request()
 	switch {
@@ -69,15 +71,15 @@ func (a *agent) send(what string, request func() (*gosnmp.SnmpPacket, error)) (*
 		return nil, fmt.Errorf("%s: %w", what, context.Cause(a.ctx))
 	case errors.Is(err, gosnmp.ErrUnknownUsername), errors.Is(err, gosnmp.ErrWrongDigest), errors.Is(err, gosnmp.ErrDecryption),
 		errors.Is(err, gosnmp.ErrUnknownSecurityLevel):
-		return nil, fmt.Errorf("%s: %w: the agent does not take our credentials: %w", what, ErrDenied, err)
+		return nil, fmt.Errorf("%s: %w: credentials refused: %w", what, ErrDenied, err)
 	case errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, gosnmp.ErrMaxRetriesExceeded): // of the context, by a hair
 		return nil, fmt.Errorf("%s: %w", what, context.DeadlineExceeded)
 	case errors.Is(err, gosnmp.ErrMaxRetriesExceeded):
-		return nil, fmt.Errorf("%s: %w: no answer that makes sense within %s; an agent keeps silent, too, when it does not know the community", what, ErrUnreachable, a.timeout)
+		return nil, fmt.Errorf("%s: %w: no valid answer within %s; an agent does not answer to an unknown community either", what, ErrUnreachable, a.timeout)
 	case err != nil && contains(err, "refused"):
 		return nil, fmt.Errorf("%s: %w: %w", what, ErrUnreachable, err)
 	case err != nil && contains(err, "recover:"):
-		return nil, fmt.Errorf("%s: the answer cannot be decoded", what)
+		return nil, fmt.Errorf("%s: answer cannot be decoded", what)
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", what, err)
 	case p.Error != gosnmp.NoError:
@@ -99,7 +101,7 @@ func (a *agent) get(oid string) (gosnmp.SnmpPDU, error) {
 		return gosnmp.SnmpPDU{}, err
 	}
 	if len(p.Variables) != 1 || p.Variables[0].Name != oid {
-		return gosnmp.SnmpPDU{}, fmt.Errorf("%s: the answer is about something else", what)
+		return gosnmp.SnmpPDU{}, fmt.Errorf("%s: answer for another object", what)
 	}
 	return p.Variables[0], nil
 }
@@ -109,7 +111,7 @@ func (a *agent) set(what string, vars ...gosnmp.SnmpPDU) error {
 	return err
 }
 
-// status returns a row's RowStatus, or rowAbsent.
+// status returns the RowStatus of a row, or rowAbsent.
 func (a *agent) status(oid string) (int, error) {
 	v, err := a.get(oid)
 	if err != nil {
@@ -123,10 +125,10 @@ func (a *agent) status(oid string) (int, error) {
 			return n, nil
 		}
 	}
-	return 0, fmt.Errorf("get %s: the answer is no RowStatus", oid)
+	return 0, fmt.Errorf("get %s: answer is not a RowStatus", oid)
 }
 
-// look tells whether a secret is in a place, and its text where it can be read.
+// look reports whether a place holds a secret, and returns its text if it can be read.
 func (a *agent) look(p place) (filled bool, text string, err error) {
 	if p.Status != "" {
 		status, err := a.status(p.Status)
@@ -150,14 +152,14 @@ func status(p place, s int) gosnmp.SnmpPDU {
 	return gosnmp.SnmpPDU{Name: p.Status, Type: gosnmp.Integer, Value: s}
 }
 
-// put makes a place hold a secret. A row that is there is changed in place; where the agent does not have that, it is
-// made anew if it may be empty for a moment.
+// put sets the secret of a place. An existing row is changed in place; if the agent refuses that and the place may be empty for
+// a moment, the row is destroyed and created again.
 func (a *agent) put(p place, secret secret.Text, mayBeEmpty bool) error {
 	if p.Status == "" {
 		return a.set("set "+p.Value, value(p, secret.Reveal()))
 	}
 	var last error
-	// Twice: when an answer got lost, the row is there although we were told that it cannot be made.
+	// Twice: after a lost answer the row exists although the repeated request to create it was refused.
 	for range 2 {
 		now, err := a.status(p.Status)
 		if err != nil {
@@ -188,12 +190,12 @@ func (a *agent) put(p place, secret secret.Text, mayBeEmpty bool) error {
 	case err != nil:
 		return err
 	case now != rowActive:
-		return fmt.Errorf("row %s was made, but it is not active: its status is %d", p.Status, now)
+		return fmt.Errorf("row %s: created but not active (status %d)", p.Status, now)
 	}
 	return nil
 }
 
-// replace makes the first place hold a secret; if that has to be made anew, a spare one holds it meanwhile.
+// replace sets the secret of the first place. If its row has to be created again, the spare place holds the secret meanwhile.
 func (a *agent) replace(places []place, secret secret.Text) error {
 	err := a.put(places[0], secret, false)
 	var refused *refusal
@@ -206,7 +208,7 @@ func (a *agent) replace(places []place, secret secret.Text) error {
 	return a.put(places[0], secret, true)
 }
 
-// drop empties a place.
+// drop removes the secret of a place.
 func (a *agent) drop(p place) error {
 	if p.Status == "" {
 		return a.set("empty "+p.Value, value(p, ""))
@@ -219,7 +221,7 @@ func (a *agent) drop(p place) error {
 	if err == nil {
 		return nil
 	}
-	// As in put: an answer may have been lost.
+	// The answer may have been lost, as in put.
 	if now, again := a.status(p.Status); again == nil && now == rowAbsent {
 		return nil
 	}

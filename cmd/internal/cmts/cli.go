@@ -14,7 +14,7 @@ import (
 	"dcs/render/secret"
 )
 
-// cli drives a CMTS by a dialogue.
+// cli is the driver of a CMTS with a command line.
 type cli struct {
 	base
 	address    string
@@ -54,14 +54,14 @@ func openCLI(b base, opt Options) (Driver, error) {
 	c.secrets = []secret.Text{c.password, c.enable}
 	for _, s := range c.secrets {
 		if strings.ContainsAny(s.Reveal(), "\r\n\x00") {
-			return nil, errors.New("a password goes over more than one line")
+			return nil, errors.New("password: more than one line")
 		}
 	}
 	if b.cfg.Telnet {
 		if b.cfg.KeyFile != "" {
 			return nil, errors.New("key_file has no effect with telnet")
 		}
-		c.log.Warn("telnet: passwords and secrets go over the network in clear text", "address", c.address)
+		c.log.Warn("telnet: passwords and secrets cross the network in clear text", "address", c.address)
 		return c, nil
 	}
 	if b.cfg.KeyFile != "" {
@@ -73,7 +73,7 @@ func openCLI(b base, opt Options) (Driver, error) {
 		c.knownHosts = opt.KnownHosts
 	}
 	if c.knownHosts == "" {
-		return nil, errors.New("known_hosts is not set: without it nobody knows who answers")
+		return nil, errors.New("known_hosts is not set; it has the SSH host key of the CMTS")
 	}
 	return c, readableFile("known_hosts", c.knownHosts)
 }
@@ -91,20 +91,21 @@ func (c *cli) Add(ctx context.Context, secret secret.Text) error {
 	return c.change(ctx, "add", steps, secret)
 }
 
-func (c *cli) Remove(ctx context.Context, keep secret.Text) error {
-	if keep.IsZero() {
-		return c.change(ctx, "clear", c.desc.Dialogue.Clear, keep)
+func (c *cli) Remove(ctx context.Context, remaining secret.Text) error {
+	if remaining.IsZero() {
+		return c.change(ctx, "clear", c.desc.Dialogue.Clear, remaining)
 	}
-	if err := c.Check(keep); err != nil {
+	if err := c.Check(remaining); err != nil {
 		return err
 	}
 	steps := c.desc.Dialogue.Promote
 	if c.slots == 1 {
 		steps = c.desc.Dialogue.Set
 	}
-	return c.change(ctx, "remove", steps, keep)
+	return c.change(ctx, "remove", steps, remaining)
 }
 
+// change takes steps in which text is the secret, and saves the configuration.
 func (c *cli) change(ctx context.Context, op string, steps []step, text secret.Text) error {
 	return c.talk(ctx, op, []secret.Text{text}, func(s *session) error {
 		vars := maps.Clone(c.vars)
@@ -116,30 +117,30 @@ func (c *cli) change(ctx context.Context, op string, steps []step, text secret.T
 			return nil
 		}
 		if err := s.run(ctx, c.desc.Dialogue.Save, nil, c.questions(maps.Clone(c.vars)), nil); err != nil {
-			return fmt.Errorf("the secret is set, but not saved: %w", err)
+			return fmt.Errorf("secret set but not saved: %w", err)
 		}
 		return nil
 	})
 }
 
-// questions adds what a step may be asked for.
+// questions adds the answers to what a step may be asked.
 func (c *cli) questions(vars map[string]string) map[string]string {
 	vars[varUser], vars[varPassword], vars[varEnable] = c.cfg.User, c.password.Reveal(), c.enable.Reveal()
 	return vars
 }
 
-// talk holds one session, up to where commands are taken.
+// talk opens a session, logs in, and calls f.
 func (c *cli) talk(ctx context.Context, op string, secrets []secret.Text, f func(*session) error) error {
 	scrub := c.scrubber(secrets...)
 	where := c.where(op, c.address)
 	var conn io.ReadWriteCloser
 	var err error
-	patience := max(c.timeout, defaultTimeout) // keys are exchanged slowly by old processors
+	connectTimeout := max(c.timeout, defaultTimeout) // old processors take seconds for the key exchange
 	if c.cfg.Telnet {
-		conn, err = dialTelnet(ctx, c.address, patience)
+		conn, err = dialTelnet(ctx, c.address, connectTimeout)
 	} else {
 		login := sshLogin{c.cfg.User, c.password, c.signer, c.knownHosts, c.cfg.LegacySSH}
-		conn, err = dialSSH(ctx, c.address, login, patience)
+		conn, err = dialSSH(ctx, c.address, login, connectTimeout)
 	}
 	if err != nil {
 		return scrub.fail(where, err)
@@ -154,19 +155,19 @@ func (c *cli) talk(ctx context.Context, op string, secrets []secret.Text, f func
 		}
 	}
 	if err == nil {
-		c.log.Debug("CMTS: done", "step", op)
+		c.log.Debug("CMTS step done", "step", op)
 	}
 	return scrub.fail(where, err)
 }
 
 func (c *cli) Verify(ctx context.Context, want []secret.Text) (State, error) {
 	state := State{Holds: make([]Holding, len(want)), Filled: -1}
-	found := map[string]*held{}
+	found := map[string]*holdings{}
 	err := c.talk(ctx, "verify", want, func(s *session) error {
 		return s.run(ctx, c.desc.Dialogue.Verify, c.cfg.Interfaces, c.questions(maps.Clone(c.vars)), func(iface string, r *reading, output string) {
 			h := found[iface]
 			if h == nil {
-				h = &held{}
+				h = &holdings{}
 				found[iface] = h
 			}
 			h.read(r, output, c.desc.Secret.Quote)
@@ -176,7 +177,7 @@ func (c *cli) Verify(ctx context.Context, want []secret.Text) (State, error) {
 		return State{}, err
 	}
 	if len(found) == 0 {
-		state.Note = "what this CMTS holds cannot be read: only that it took the commands is known"
+		state.Note = "secrets of this CMTS cannot be read; it accepted the commands"
 		return state, nil
 	}
 	first := true
@@ -186,7 +187,7 @@ func (c *cli) Verify(ctx context.Context, want []secret.Text) (State, error) {
 			merge(&state.Holds[i], first, h.holds(w))
 		}
 		if h.hidden > 0 {
-			state.Note = "the CMTS shows secrets in an encoding that cannot be read"
+			state.Note = "the CMTS shows its secrets in an encoding that cannot be read"
 		}
 		first = false
 	}

@@ -1,5 +1,5 @@
-// Package cmts sets the shared secrets of cable modem termination systems, over SSH or SNMP, as a description of each
-// make's dialogue or MIB says.
+// Package cmts sets the shared secrets of cable modem termination systems over SSH, telnet or SNMP. A description of each
+// make says which commands or objects to use.
 package cmts
 
 import (
@@ -13,18 +13,18 @@ import (
 	"dcs/render/secret"
 )
 
-// CMTS is one entry of the fleet: how it is reached, and which modems are behind it.
+// CMTS is an entry of the fleet file: how to reach the CMTS, and which modems are behind it.
 type CMTS struct {
 	Name     string         `yaml:"name"`
-	Address  string         `yaml:"address"`  // host or host:port; the port is 22, 23 or 161 where none is given
-	Driver   string         `yaml:"driver"`   // the name of a description: cisco, arris-c4, …
-	Prefixes []netip.Prefix `yaml:"prefixes"` // of its modems' addresses
+	Address  string         `yaml:"address"`  // host or host:port; the default port is 22 (telnet 23, SNMP 161)
+	Driver   string         `yaml:"driver"`   // name of a description: cisco, arris-c4, …
+	Prefixes []netip.Prefix `yaml:"prefixes"` // of the addresses of its modems
 
-	Slots      int               `yaml:"slots"`      // 0: as the description says; may only be less than that
-	Interfaces []string          `yaml:"interfaces"` // where secrets belong to interfaces: Cable5/0/0, or an ifIndex for SNMP
-	Vars       map[string]string `yaml:"vars"`       // values that the description leaves open, such as the index of the secondary secret
-	Timeout    time.Duration     `yaml:"timeout"`    // for one step of a dialogue, or one SNMP answer with its retries; 0: 10 s, which connecting has in any case
-	Save       *bool             `yaml:"save"`       // whether the configuration is written to permanent storage; unset: yes
+	Slots      int               `yaml:"slots"`      // 0: as the description says; may only be lower
+	Interfaces []string          `yaml:"interfaces"` // if secrets belong to interfaces: names such as Cable5/0/0, or ifIndex for SNMP
+	Vars       map[string]string `yaml:"vars"`       // override those of the description, such as the index of the secondary secret
+	Timeout    time.Duration     `yaml:"timeout"`    // of a step of a dialogue, or an SNMP request with its retries; 0: 10 s, the minimum for connecting
+	Save       *bool             `yaml:"save"`       // write the configuration to permanent storage; nil: yes
 
 	// SSH and telnet.
 	User               string `yaml:"user"`
@@ -33,13 +33,13 @@ type CMTS struct {
 	PassphraseFile     string `yaml:"passphrase_file"`
 	EnablePasswordFile string `yaml:"enable_password_file"`
 	KnownHosts         string `yaml:"known_hosts"` // empty: Options.KnownHosts
-	LegacySSH          bool   `yaml:"legacy_ssh"`  // offer the algorithms, broken by now, that old systems are left with
-	Telnet             bool   `yaml:"telnet"`      // in clear text over the network: only where there is nothing else
+	LegacySSH          bool   `yaml:"legacy_ssh"`  // also offer broken algorithms, for old systems
+	Telnet             bool   `yaml:"telnet"`      // in clear text: only if there is nothing else
 
 	SNMP SNMP `yaml:"snmp"`
 }
 
-// SNMP is how an agent is asked. With a community it is version 2c, with a user version 3, authPriv.
+// SNMP is the access to an SNMP agent: version 2c with a community, version 3 (authPriv) with a user.
 type SNMP struct {
 	CommunityFile string `yaml:"community_file"`
 
@@ -50,39 +50,36 @@ type SNMP struct {
 	PrivPasswordFile string `yaml:"priv_password_file"`
 	Context          string `yaml:"context"`
 
-	Retries *int `yaml:"retries"` // unset: 2
+	Retries *int `yaml:"retries"` // nil: 2
 }
 
-// Driver tells one CMTS its secrets. Every method but the first four goes over the network, connects anew, and has
-// ended the session when it returns; all of them may be repeated: a step done twice leaves what it leaves when done
-// once. After an error it is not known what the CMTS holds: ask Verify, or repeat the step. A Driver is not for use by
-// several goroutines at once.
+// Driver sets the secrets of one CMTS. Add, Remove and Verify open a connection of their own and close it before they
+// return. They are idempotent. After an error it is unknown what the CMTS holds: call Verify, or repeat the step. A Driver is
+// not safe for concurrent use.
 type Driver interface {
-	Slots() int     // how many secrets the CMTS holds at once: 1 or 2
-	MaxLen() int    // longest secret that it takes, in octets
-	Readable() bool // whether Verify can read secrets back; else it only tells what is filled, if even that
-	// Check tells why the CMTS would not take secret: its length, a character. Nothing is sent.
+	Slots() int     // secrets that the CMTS holds at once: 1 or 2
+	MaxLen() int    // of a secret, in octets
+	Readable() bool // whether Verify can read secrets; else it reports at most which slots are in use
+	// Check returns why the CMTS would not accept secret, such as its length or a character. It sends nothing.
 	Check(secret secret.Text) error
 
-	// Add makes the CMTS hold secret: next to the present one where it has two slots, else in its place.
+	// Add sets secret: beside the present one if the CMTS has two slots, else in its place.
 	Add(ctx context.Context, secret secret.Text) error
-	// Remove makes the CMTS hold keep alone. Where keep is held already, it is held at every moment. The zero keep
-	// leaves the CMTS without a secret.
+	// Remove removes all secrets but remaining, which becomes the primary one. If the CMTS holds it already, it does so at
+	// every moment. If remaining is zero, the CMTS has no secret afterwards.
 	//
-	// It needs keep, because a CMTS with two slots has a primary and a secondary: the one that stays becomes the
-	// primary. It does not need the one that goes, nor does it matter which that was: Remove(ctx, new) ends a rotation,
-	// and Remove(ctx, old) takes Add back.
-	Remove(ctx context.Context, keep secret.Text) error
-	// Verify reads what the CMTS holds. With no secrets to look for it still shows whether the CMTS can be reached and
-	// takes our credentials.
+	// Remove(ctx, new) ends a rotation; Remove(ctx, old) undoes Add(ctx, new).
+	Remove(ctx context.Context, remaining secret.Text) error
+	// Verify reads whether the CMTS holds the secrets in want. If that is empty, it still checks that the CMTS can be reached
+	// and accepts the credentials.
 	Verify(ctx context.Context, want []secret.Text) (State, error)
 	Close() error
 }
 
-// Holding is whether a CMTS holds a secret.
+// Holding says whether a CMTS holds a secret.
 type Holding uint8
 
-// Where secrets belong to interfaces, a CMTS holds one partly if some of its interfaces do.
+// If secrets belong to interfaces, a CMTS holds one partly if only some of its interfaces do.
 const (
 	Unknown Holding = iota
 	No
@@ -105,24 +102,24 @@ func (h Holding) String() string {
 	return fmt.Sprintf("Holding(%d)", uint8(h))
 }
 
-// State is what Verify found.
+// State is what Verify has read.
 type State struct {
-	Holds []Holding // of each secret that was asked for
-	// Filled is how many slots are filled, on the interface where most are; -1 if that cannot be read.
+	Holds []Holding // for each secret in want
+	// Filled is the number of slots in use, on the interface with most; -1: it cannot be read.
 	Filled int
-	// Note says why something is unknown, in words for the operator; else it is empty.
+	// Note says why something is unknown, in words for the operator; may be empty.
 	Note string
 }
 
-// Options are what all CMTSes have in common.
+// Options are common to all CMTSes.
 type Options struct {
-	Descriptions []string // directories of the operator's own descriptions, which win over those that are built in
-	KnownHosts   string   // file of SSH host keys, for those that name none
+	Descriptions []string // directories of descriptions, which override the built-in ones
+	KnownHosts   string   // file of SSH host keys, for CMTSes that name none
 	Log          *slog.Logger
 }
 
-// ErrUnreachable is wrapped by errors of a CMTS that did not answer at all.
+// ErrUnreachable is wrapped by errors of a CMTS that did not answer.
 var ErrUnreachable = errors.New("unreachable")
 
-// ErrDenied is wrapped by errors of a CMTS that did not take our credentials, or whose host key is not the one we know.
+// ErrDenied is wrapped by errors of a CMTS that refused the credentials, or whose host key is unknown or has changed.
 var ErrDenied = errors.New("denied")

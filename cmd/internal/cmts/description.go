@@ -19,7 +19,7 @@ import (
 //go:embed descriptions/*.yaml
 var builtIn embed.FS
 
-// description says how one make of CMTS is told its secrets: by a dialogue or by a MIB. doc/cmts.md of cmd/dcs explains the keys.
+// description says how the secrets of one make are set: by a dialogue or a MIB. Page cmts of the manual explains the keys.
 type description struct {
 	Title string `yaml:"title"`
 	Slots int    `yaml:"slots"`
@@ -32,7 +32,7 @@ type description struct {
 	perInterface bool
 }
 
-// dialogue is a conversation with a command line.
+// dialogue is the use of a command line.
 type dialogue struct {
 	LineEnd string   `yaml:"line_end"`
 	Prompt  pattern  `yaml:"prompt"`
@@ -41,28 +41,28 @@ type dialogue struct {
 	Errors  patterns `yaml:"errors"`
 
 	Start   []step `yaml:"start"`   // after login
-	Set     []step `yaml:"set"`     // make the secret the primary one
-	Add     []step `yaml:"add"`     // make it the secondary one
-	Promote []step `yaml:"promote"` // make it the primary and only one
-	Clear   []step `yaml:"clear"`   // leave none
-	Save    []step `yaml:"save"`    // to permanent storage, after each change
+	Set     []step `yaml:"set"`     // set the primary secret
+	Add     []step `yaml:"add"`     // set the secondary secret
+	Promote []step `yaml:"promote"` // set the primary secret, then remove the secondary one
+	Clear   []step `yaml:"clear"`   // remove all secrets
+	Save    []step `yaml:"save"`    // save the configuration, after each change
 	Verify  []step `yaml:"verify"`
 }
 
-// step sends one line and waits for the prompt, or repeats steps for every interface.
+// step sends a line and waits for the prompt, or repeats steps for each interface.
 type step struct {
 	Send     string        `yaml:"send"`
-	When     pattern       `yaml:"when"`     // only if the prompt at hand matches
+	When     pattern       `yaml:"when"`     // only if the present prompt matches
 	Expect   pattern       `yaml:"expect"`   // what the prompt must match afterwards
-	Answers  []answer      `yaml:"answers"`  // what may be asked before the prompt comes
-	Tolerate patterns      `yaml:"tolerate"` // errors that do not matter here
+	Answers  []answer      `yaml:"answers"`  // to questions before the prompt
+	Tolerate patterns      `yaml:"tolerate"` // errors to ignore
 	Timeout  time.Duration `yaml:"timeout"`
 	Read     *reading      `yaml:"read"`
 
 	Interfaces []step `yaml:"interfaces"`
 }
 
-// UnmarshalYAML takes a line alone, too.
+// UnmarshalYAML also accepts a plain line.
 func (s *step) UnmarshalYAML(decode func(any) error) error {
 	if decode(&s.Send) == nil {
 		return nil
@@ -71,38 +71,40 @@ func (s *step) UnmarshalYAML(decode func(any) error) error {
 	return decode((*plain)(s))
 }
 
-// asksPassword tells whether one is sent if the CMTS wants it.
+// asksPassword reports whether the answers include a password.
 func (s *step) asksPassword() bool {
 	return slices.ContainsFunc(s.Answers, func(a answer) bool {
 		return slices.ContainsFunc(variables(a.Send), func(v string) bool { return v == varPassword || v == varEnable })
 	})
 }
 
+// answer answers a question.
 type answer struct {
 	Expect pattern `yaml:"expect"`
 	Send   string  `yaml:"send"`
 }
 
-// reading finds the secrets in what a command prints, line by line.
+// reading finds secrets in the output of a command, line by line.
 type reading struct {
-	Clear  pattern `yaml:"clear"`  // its group secret is the text itself
-	Hidden pattern `yaml:"hidden"` // a slot that is filled; its group type7, if any, is in Cisco's reversible encoding
+	Clear  pattern `yaml:"clear"`  // its group secret is the text
+	Hidden pattern `yaml:"hidden"` // a slot in use; its group type7, if any, is the text in Cisco's reversible encoding
 }
 
-// mib is where an agent keeps its secrets.
+// mib says in which objects an agent has its secrets.
 type mib struct {
-	// Places are first where the secret stands, second where the next one waits, third a spare one for agents that do
-	// not change a row in place.
+	// Places are those of the primary secret, the secondary one, and optionally a spare one for agents that do not change
+	// a row in place.
 	Places   []place `yaml:"places"`
 	Readable bool    `yaml:"readable"` // whether GET returns the text
 }
 
+// place is the place of one secret.
 type place struct {
 	Value  string `yaml:"value"`  // OID of an octet string
-	Status string `yaml:"status"` // OID of its RowStatus (RFC 2579); without one, the value is a scalar, and empty when there is none
+	Status string `yaml:"status"` // OID of its RowStatus (RFC 2579); empty: the value is a scalar, which is empty without a secret
 }
 
-// pattern is a regular expression; the zero pattern is none.
+// pattern is a regular expression; the zero pattern matches nothing.
 type pattern struct{ *regexp.Regexp }
 
 // UnmarshalYAML compiles the expression.
@@ -123,8 +125,8 @@ func (ps patterns) match(s string) bool {
 	return slices.ContainsFunc(ps, func(p pattern) bool { return p.matches(s) })
 }
 
-// Descriptions returns the names of the descriptions that Open would find.
-func Descriptions(dirs []string) []string {
+// descriptionNames returns the names of the descriptions that Open finds.
+func descriptionNames(dirs []string) []string {
 	found := map[string]bool{}
 	list := func(entries []fs.DirEntry, err error) {
 		for _, e := range entries {
@@ -142,10 +144,10 @@ func Descriptions(dirs []string) []string {
 
 var descriptionName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*$`)
 
-// findDescription reads the description called name from the first of dirs that has it, or from what is built in.
+// findDescription reads a description from the first of dirs that has it, else the built-in one.
 func findDescription(name string, dirs []string) (*description, error) {
 	if !descriptionName.MatchString(name) {
-		return nil, fmt.Errorf("driver %q is not the name of a description", name)
+		return nil, fmt.Errorf("driver: %q is not a name of a description", name)
 	}
 	for _, dir := range dirs {
 		file := filepath.Join(dir, name+".yaml")
@@ -159,12 +161,12 @@ func findDescription(name string, dirs []string) (*description, error) {
 	}
 	src, err := builtIn.ReadFile("descriptions/" + name + ".yaml")
 	if err != nil {
-		return nil, fmt.Errorf("driver %q: no such description; there are %s", name, strings.Join(Descriptions(dirs), ", "))
+		return nil, fmt.Errorf("driver: no description %q; want one of: %s", name, strings.Join(descriptionNames(dirs), ", "))
 	}
 	return parseDescription(name+".yaml", src)
 }
 
-// decodeYAML is strict, and says file:line:column.
+// decodeYAML decodes strictly. Errors begin with file:line:column.
 func decodeYAML(file string, src []byte, into any) error {
 	if err := strictyaml.Decode(src, into); err != nil {
 		return fmt.Errorf("%s:%w", file, err)
@@ -172,6 +174,7 @@ func decodeYAML(file string, src []byte, into any) error {
 	return nil
 }
 
+// parseDescription reads and checks a description; file is the name in errors.
 func parseDescription(file string, src []byte) (*description, error) {
 	var d description
 	if err := decodeYAML(file, src, &d); err != nil {
@@ -186,7 +189,7 @@ func parseDescription(file string, src []byte) (*description, error) {
 	return &d, nil
 }
 
-// readable tells whether verify may find a secret's text.
+// readable reports whether verify can read the text of a secret.
 func (g *dialogue) readable() bool {
 	var any func([]step) bool
 	any = func(steps []step) bool {

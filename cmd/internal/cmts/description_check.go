@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// The variables that are there without being declared.
+// Predefined variables.
 const (
 	varSecret    = "secret"
 	varInterface = "interface"
@@ -14,20 +14,21 @@ const (
 	varEnable    = "enable_password"
 )
 
+// check returns what is wrong with a description.
 func (d *description) check() (errs []error) {
 	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if d.Slots < 1 || d.Slots > 2 {
-		fail("slots is %d: a CMTS holds 1 secret at once, or 2", d.Slots)
+		fail("slots: %d: want 1 or 2", d.Slots)
 	}
 	if d.Secret.MaxLength < 1 {
 		fail("secret.max_length is not set")
 	}
 	if d.Secret.Characters.Regexp == nil {
-		fail("secret.characters is not set: it says what a secret may be made of, such as '[A-Za-z0-9]'")
+		fail("secret.characters is not set; it matches the characters of a secret, such as '[A-Za-z0-9]'")
 	}
 	for c := range d.Secret.Escape {
 		if len([]rune(c)) != 1 {
-			fail("secret.escape: %q is not one character", c)
+			fail("secret.escape: %q: want one character", c)
 		}
 	}
 	known := map[string]bool{}
@@ -40,21 +41,21 @@ func (d *description) check() (errs []error) {
 			case name == varInterface && slices.Contains(allowed, name):
 				d.perInterface = true
 			case !known[name] && !slices.Contains(allowed, name):
-				fail("%s: {{%s}} is not known here", where, name)
+				fail("%s: unknown variable {{%s}}", where, name)
 			}
 		}
 	}
 	switch {
 	case (d.Dialogue == nil) == (d.MIB == nil):
-		fail("there must be either a dialogue or a mib")
+		fail("want either dialogue or mib")
 	case d.MIB != nil:
 		if n := len(d.MIB.Places); n < d.Slots || n > 3 {
-			fail("mib.places has %d places: one is needed for each slot, and one may be spare", n)
+			fail("mib.places: %d places; want one for each slot, and optionally a spare one", n)
 		}
 		for i, p := range d.MIB.Places {
 			at := fmt.Sprintf("mib.places[%d]", i)
 			if p.Value == "" {
-				fail("%s: no value", at)
+				fail("%s: value is not set", at)
 			}
 			text(at, p.Value, varInterface)
 			text(at, p.Status, varInterface)
@@ -62,7 +63,7 @@ func (d *description) check() (errs []error) {
 	default:
 		d.Dialogue.check(fail, text)
 		if d.Slots == 2 && (len(d.Dialogue.Add) == 0 || len(d.Dialogue.Promote) == 0) {
-			fail("dialogue: add and promote are needed for two slots")
+			fail("dialogue: two slots need add and promote")
 		}
 	}
 	return errs
@@ -70,7 +71,7 @@ func (d *description) check() (errs []error) {
 
 func (g *dialogue) check(fail func(string, ...any), text func(string, string, ...string)) {
 	if g.Prompt.Regexp == nil || g.Prompt.SubexpIndex("host") < 0 {
-		fail("dialogue.prompt must be an expression with a group (?P<host>…)")
+		fail("dialogue.prompt: want an expression with a group (?P<host>…)")
 	}
 	if g.LineEnd == "" {
 		g.LineEnd = "\n"
@@ -78,7 +79,7 @@ func (g *dialogue) check(fail func(string, ...any), text func(string, string, ..
 	answers := func(where string, list []answer) {
 		for _, a := range list {
 			if a.Expect.Regexp == nil {
-				fail("%s: an answer without expect", where)
+				fail("%s: answer without expect", where)
 			}
 			text(where, a.Send, varUser, varPassword, varEnable)
 		}
@@ -90,16 +91,16 @@ func (g *dialogue) check(fail func(string, ...any), text func(string, string, ..
 			at := fmt.Sprintf("%s[%d]", where, i)
 			if len(s.Interfaces) > 0 {
 				if s.Send != "" || s.Read != nil || s.When.Regexp != nil {
-					fail("%s: interfaces stands alone in its step", at)
+					fail("%s: a step with interfaces has no other keys", at)
 				}
 				walk(at+".interfaces", s.Interfaces, append(slices.Clone(allowed), varInterface)...)
 				continue
 			}
 			if s.Send == "" {
-				fail("%s: nothing to send", at)
+				fail("%s: send is not set", at)
 			}
 			if s.Timeout < 0 {
-				fail("%s: timeout is negative", at)
+				fail("%s: timeout: negative", at)
 			}
 			text(at, s.Send, allowed...)
 			answers(at+".answers", s.Answers)
@@ -107,7 +108,7 @@ func (g *dialogue) check(fail func(string, ...any), text func(string, string, ..
 				continue
 			}
 			if s.Read.Clear.Regexp == nil && s.Read.Hidden.Regexp == nil {
-				fail("%s.read: neither clear nor hidden", at)
+				fail("%s.read: neither clear nor hidden is set", at)
 			}
 			if c := s.Read.Clear; c.Regexp != nil && c.SubexpIndex(varSecret) < 0 {
 				fail("%s.read.clear has no group (?P<secret>…)", at)
@@ -115,7 +116,7 @@ func (g *dialogue) check(fail func(string, ...any), text func(string, string, ..
 		}
 	}
 	if len(g.Set) == 0 || len(g.Clear) == 0 {
-		fail("dialogue: set and clear are needed")
+		fail("dialogue: set and clear are required")
 	}
 	walk("dialogue.start", g.Start)
 	walk("dialogue.set", g.Set, varSecret)

@@ -11,7 +11,7 @@ func TestBuiltInDescriptions(t *testing.T) {
 	want := map[string]struct{ slots, length int }{ // as the manuals have it
 		"cisco": {2, 80}, "arris-c4": {2, 64}, "motorola-bsr": {1, 253}, "arris-c3": {2, 255},
 	}
-	names := Descriptions(nil)
+	names := descriptionNames(nil)
 	if len(names) != len(want) {
 		t.Errorf("there are %q", names)
 	}
@@ -40,20 +40,20 @@ dialogue:
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ old, new, want string }{
-		{"slots: 1", "slots: 3", "slots is 3"},
-		{"slots: 1", "slots: 2", "add and promote are needed"},
+		{"slots: 1", "slots: 3", "slots: 3"},
+		{"slots: 1", "slots: 2", "two slots need add and promote"},
 		{"slots: 1", "slots: 1\nslot: 2", `x.yaml:3:1: unknown field "slot"`},
 		{"max_length: 8, ", "", "secret.max_length is not set"},
 		{", characters: '[a-z]'", "", "secret.characters is not set"},
 		{`(?P<host>\w+)#`, `\w+#`, "group (?P<host>"},
 		{`(?P<host>\w+)#`, `(\w+#`, "missing closing )"},
-		{"[no secret]", "[]", "set and clear are needed"},
-		{"[no secret]", "['no {{secret}}']", "dialogue.clear[0]: {{secret}} is not known here"},
-		{"[no secret]", "['no {{interface}}']", "dialogue.clear[0]: {{interface}} is not known here"},
-		{"[no secret]", "[{when: '>'}]", "dialogue.clear[0]: nothing to send"},
+		{"[no secret]", "[]", "set and clear are required"},
+		{"[no secret]", "['no {{secret}}']", "dialogue.clear[0]: unknown variable {{secret}}"},
+		{"[no secret]", "['no {{interface}}']", "dialogue.clear[0]: unknown variable {{interface}}"},
+		{"[no secret]", "[{when: '>'}]", "dialogue.clear[0]: send is not set"},
 		{"[no secret]", "[{send: x, expct: y}]", `unknown field "expct"`},
 		{"[no secret]", "[x]\n  verify: [{send: x, read: {clear: y}}]", "has no group (?P<secret>"},
-		{"dialogue:", "mib: {places: [{value: 1.3}]}\ndialogue:", "either a dialogue or a mib"},
+		{"dialogue:", "mib: {places: [{value: 1.3}]}\ndialogue:", "want either dialogue or mib"},
 	} {
 		_, err := parseDescription("x.yaml", []byte(strings.Replace(good, tt.old, tt.new, 1)))
 		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "x.yaml") {
@@ -62,7 +62,7 @@ dialogue:
 	}
 }
 
-// An operator's own description wins; here it gives a scalar of a MIB, which can be read.
+// An operator's description overrides a built-in one; this one has a scalar of a MIB, which can be read.
 func TestOwnDescription(t *testing.T) {
 	dir := t.TempDir()
 	src := "slots: 1\nsecret: {max_length: 8, characters: '[a-z]'}\nmib: {readable: true, places: [{value: 1.3.6.1.4.1.1.0}]}\n"
@@ -82,7 +82,7 @@ func TestOwnDescription(t *testing.T) {
 	}
 }
 
-// The descriptions in the manual are a good one, once its gaps are filled.
+// The examples in the manual are valid, once their gaps are filled.
 func TestReadmeDescription(t *testing.T) {
 	readme, err := os.ReadFile("../../dcs/doc/cmts.md")
 	if err != nil {
@@ -94,7 +94,7 @@ func TestReadmeDescription(t *testing.T) {
 		_, src, _ = strings.Cut(src, "\n")
 		src = strings.ReplaceAll(src, "[ … ]", "['x {{index}}']")
 		if strings.HasPrefix(src, "- name") {
-			_, err = ParseFleet("README.md", []byte(src))
+			_, err = parseFleet("README.md", []byte(src))
 		} else {
 			_, err = parseDescription("README.md", []byte(src))
 		}

@@ -4,12 +4,14 @@ import (
 	"testing"
 
 	sim "dcs/bench/cmts"
+	"dcs/bench/require"
 	"dcs/render/secret"
 )
 
 // A banner that looks like prompts, pages although they were switched off, messages between.
 func TestTalkativeSystem(t *testing.T) {
 	t.Parallel()
+	require.Long(t, "a system that does not stop to talk")
 	r := newRig(t, sim.Config{Make: sim.Cisco, Interfaces: []string{"Cable5/0/0"}})
 	r.sim.SetFaults(sim.Faults{Paging: true, Chatter: true, Banner: "\r\n#####\r\nwelcome#\r\nPassword: of no use#\r\n"})
 	d := r.open()
@@ -84,7 +86,7 @@ func TestRotation(t *testing.T) {
 			State{hidden, 1, ""},
 		},
 		{
-			"arris c3, rows made anew",
+			"arris c3, rows created again",
 			sim.Config{Make: sim.C3, Interfaces: []string{"3"}, NotInPlace: true},
 			func(r *rig) { r.snmp() }, 2,
 			[]string{"3"},
@@ -111,7 +113,7 @@ func TestRotation(t *testing.T) {
 			State{hidden, 1, ""},
 		},
 		{
-			"arris c3, snmpd 3, rows made anew",
+			"arris c3, snmpd 3, rows created again",
 			sim.Config{Make: sim.C3, Interfaces: []string{"3"}, NotInPlace: true},
 			func(r *rig) { r.snmpd().v3() }, 2,
 			[]string{"3"},

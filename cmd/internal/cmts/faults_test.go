@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	sim "dcs/bench/cmts"
+	"dcs/bench/require"
 	"dcs/render/secret"
 )
 
@@ -26,18 +27,18 @@ func cisco(t *testing.T) *rig {
 }
 
 func TestFaultsOverSSH(t *testing.T) {
-	soon := func(r *rig) { r.cfg.Timeout = 700 * time.Millisecond }
+	quick := func(r *rig) { r.cfg.Timeout = 700 * time.Millisecond }
 	tests := []struct {
 		name  string
 		setup func(*rig)
 		want  []string
 		cause error
-		held  bool // whether the CMTS holds the new secret in the end
+		set   bool // whether the CMTS holds the new secret in the end
 	}{
-		{"nobody there", func(r *rig) { _ = r.host.Close() }, []string{"unreachable", "refused"}, ErrUnreachable, false},
-		{"wrong password", func(r *rig) { r.file("password", "zqWRONG") }, []string{"does not take the credentials", `"dcs"`}, ErrDenied, false},
-		{"wrong enable password", func(r *rig) { r.file("enable", "zqWRONG") }, []string{"enable", "does not take the password", "Access denied"}, ErrDenied, false},
-		{"enable password not told", func(r *rig) { r.cfg.EnablePasswordFile = "" }, []string{"there is no enable_password_file"}, nil, false},
+		{"not running", func(r *rig) { _ = r.host.Close() }, []string{"unreachable", "refused"}, ErrUnreachable, false},
+		{"wrong password", func(r *rig) { r.file("password", "zqWRONG") }, []string{`credentials of user "dcs" refused`}, ErrDenied, false},
+		{"wrong enable password", func(r *rig) { r.file("enable", "zqWRONG") }, []string{"enable", "password refused", "Access denied"}, ErrDenied, false},
+		{"no enable password", func(r *rig) { r.cfg.EnablePasswordFile = "" }, []string{"enable_password_file is not set"}, nil, false},
 		{"unknown host key", func(r *rig) { r.file("known_hosts", "") }, []string{"is not in", "SHA256:", "ssh-keyscan"}, ErrDenied, false},
 		{"host key changed", func(r *rig) {
 			_, key, _ := ed25519.GenerateKey(rand.Reader)
@@ -52,15 +53,15 @@ func TestFaultsOverSSH(t *testing.T) {
 		},
 		{
 			"error while saving", func(r *rig) { r.sim.SetFaults(sim.Faults{ErrorOn: "write memory"}) },
-			[]string{"the secret is set, but not saved", "write memory"},
+			[]string{"secret set but not saved", "write memory"},
 			nil, true,
 		},
 		{"no such interface", func(r *rig) { r.cfg.Interfaces = []string{"Cable9/9"} }, []string{"interface Cable9/9", "Invalid input"}, nil, false},
-		{"too slow", func(r *rig) { soon(r); r.sim.SetFaults(sim.Faults{Slow: 5 * time.Second}) }, []string{"no prompt within 700ms"}, nil, false},
-		{"silent", func(r *rig) { soon(r); r.sim.SetFaults(sim.Faults{Silent: true}) }, []string{"no prompt within 700ms"}, nil, false},
-		{"garbage", func(r *rig) { soon(r); r.sim.SetFaults(sim.Faults{Garbage: true}) }, []string{"no prompt within 700ms"}, nil, false},
-		{"dropped at once", func(r *rig) { r.sim.SetFaults(sim.Faults{DropAfter: 1}) }, []string{"ended the session"}, nil, false},
-		{"dropped half way", func(r *rig) { r.sim.SetFaults(sim.Faults{DropAfter: 6}) }, []string{"ended the session", "shared-secondary-secret"}, nil, false},
+		{"too slow", func(r *rig) { quick(r); r.sim.SetFaults(sim.Faults{Slow: 5 * time.Second}) }, []string{"no prompt within 700ms"}, nil, false},
+		{"silent", func(r *rig) { quick(r); r.sim.SetFaults(sim.Faults{Silent: true}) }, []string{"no prompt within 700ms"}, nil, false},
+		{"garbage", func(r *rig) { quick(r); r.sim.SetFaults(sim.Faults{Garbage: true}) }, []string{"no prompt within 700ms"}, nil, false},
+		{"dropped at once", func(r *rig) { r.sim.SetFaults(sim.Faults{DropAfter: 1}) }, []string{"session ended by the CMTS"}, nil, false},
+		{"dropped half way", func(r *rig) { r.sim.SetFaults(sim.Faults{DropAfter: 6}) }, []string{"session ended by the CMTS", "shared-secondary-secret"}, nil, false},
 		{"flood", func(r *rig) { r.cfg.Timeout = 5 * time.Minute; r.sim.SetFaults(sim.Faults{Flood: true}) }, []string{"more than 4 MB without a prompt"}, nil, false},
 	}
 	for _, tt := range tests {
@@ -73,12 +74,12 @@ func TestFaultsOverSSH(t *testing.T) {
 			if tt.cause != nil && !errors.Is(err, tt.cause) {
 				t.Errorf("%v is not %v", err, tt.cause)
 			}
-			if tt.held {
+			if tt.set {
 				r.holds("Cable5/0/0", newSecret, oldSecret)
 			} else {
 				r.holds("Cable5/0/0", oldSecret)
 			}
-			// What went wrong is over: the step can be done again.
+			// Without the fault the step can be repeated.
 			if r.cfg.Timeout < time.Second || strings.HasPrefix(tt.name, "error") || strings.HasPrefix(tt.name, "dropped") {
 				r.sim.SetFaults(sim.Faults{})
 				r.cfg.Timeout = 20 * time.Second
@@ -89,7 +90,7 @@ func TestFaultsOverSSH(t *testing.T) {
 	}
 }
 
-// Makes that repeat a command they did not like repeat the secret.
+// Makes that repeat a command that they refuse repeat the secret.
 func TestErrorsThatEchoTheSecret(t *testing.T) {
 	for _, m := range []sim.Make{sim.C4, sim.BSR} {
 		r := newRig(t, sim.Config{Make: m})
@@ -106,11 +107,11 @@ func TestFaultsOverSNMP(t *testing.T) {
 		want  []string
 		cause error
 	}{
-		{"silent", func(r *rig) { r.sim.SetFaults(sim.Faults{Silent: true}) }, []string{"no answer that makes sense within 600ms"}, ErrUnreachable},
-		{"wrong community", func(r *rig) { r.file("community", "zqWRONG") }, []string{"does not know the community"}, ErrUnreachable},
+		{"silent", func(r *rig) { r.sim.SetFaults(sim.Faults{Silent: true}) }, []string{"no valid answer within 600ms"}, ErrUnreachable},
+		{"wrong community", func(r *rig) { r.file("community", "zqWRONG") }, []string{"an unknown community"}, ErrUnreachable},
 		{"garbage", func(r *rig) { r.sim.SetFaults(sim.Faults{Garbage: true}); r.cfg.Timeout = time.Second }, []string{"get .1.3.6.1.4.1.4115"}, nil},
 		{"flood", func(r *rig) { r.sim.SetFaults(sim.Faults{Flood: true}); r.cfg.Timeout = time.Second }, []string{"get .1.3.6.1.4.1.4115"}, nil},
-		{"read only", func(r *rig) { r.sim.SetFaults(sim.Faults{ReadOnly: true}) }, []string{"notWritable for .1.3.6.1.4.1.4115.1.4.3.6.1.7.1.2.3.2", "are we allowed to write?"}, nil},
+		{"read only", func(r *rig) { r.sim.SetFaults(sim.Faults{ReadOnly: true}) }, []string{"notWritable for .1.3.6.1.4.1.4115.1.4.3.6.1.7.1.2.3.2", "check that the community or user may write"}, nil},
 		{"too big", func(r *rig) { r.sim.SetFaults(sim.Faults{TooBig: true}) }, []string{"tooBig"}, nil},
 		{"no such interface", func(r *rig) { r.cfg.Interfaces = []string{"9"} }, []string{"interface 9", "notWritable"}, nil},
 	}
@@ -133,6 +134,7 @@ func TestFaultsOverSNMP(t *testing.T) {
 }
 
 func TestVersion3Denied(t *testing.T) {
+	require.Long(t, "time-outs of SNMP")
 	r := newRig(t, sim.Config{Make: sim.C3, Interfaces: []string{"3"}}).snmpd()
 	for _, tt := range []struct {
 		name  string
@@ -154,7 +156,7 @@ func TestVersion3Denied(t *testing.T) {
 	r.works(r.open().Add(t.Context(), secret.New(newSecret)))
 }
 
-// Whatever a peer does, a context that ends ends the operation.
+// Whatever the peer does, the end of the context ends the operation.
 func TestContextIsObeyed(t *testing.T) {
 	deaf, err := net.Listen("tcp", "127.0.0.1:0") // takes connections, and says nothing
 	if err != nil {
@@ -211,7 +213,7 @@ func TestOldAndOtherServers(t *testing.T) {
 	r := newRig(t, sim.Config{Make: sim.Cisco, Interfaces: []string{"Cable5/0/0"}, Interactive: true})
 	r.works(r.open().Add(t.Context(), secret.New(newSecret)))
 	r.file("password", "zqWRONG")
-	r.fails(r.open().Add(t.Context(), secret.New(newSecret)), "does not take the credentials")
+	r.fails(r.open().Add(t.Context(), secret.New(newSecret)), `credentials of user "dcs" refused`)
 
 	r = newRig(t, sim.Config{Make: sim.Cisco, Interfaces: []string{"Cable5/0/0"}, Legacy: true})
 	r.fails(r.open().Add(t.Context(), secret.New(newSecret)), "no common algorithm", "legacy_ssh")
@@ -234,10 +236,10 @@ func TestTelnet(t *testing.T) {
 	r.works(d.Add(t.Context(), secret.New(newSecret)))
 	r.state(d, State{Holds: []Holding{Yes, Yes}, Filled: 2})
 	r.file("password", "zqWRONG")
-	r.fails(r.open().Add(t.Context(), secret.New(newSecret)), "denied", "asks a second time")
+	r.fails(r.open().Add(t.Context(), secret.New(newSecret)), "denied", "asked a second time")
 }
 
-// key makes a private key; its file, and its line of authorized_keys.
+// key creates a private key, and returns its file and its line of authorized_keys.
 func key(t *testing.T, dir, passphrase string) (file string, authorized []byte) {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
@@ -275,14 +277,11 @@ func TestKeyWithPassphrase(t *testing.T) {
 	r.holds("Cable5/0/0", newSecret, oldSecret)
 }
 
-// The same over OpenSSH's server, with a command of ours in place of a shell: the transport is a real one.
+// The same over OpenSSH's server, with a command that joins the session to a simulated CMTS as its shell.
 func TestOpenSSH(t *testing.T) {
 	sshd, err := exec.LookPath("/usr/sbin/sshd")
 	if err != nil {
-		if os.Getenv("DCS_REQUIRE_SERVERS") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("OpenSSH's server is not installed: make deps")
+		require.Missing(t, "SERVERS", "OpenSSH's server is missing: make deps installs it")
 	}
 	me, err := user.Current()
 	if err != nil {

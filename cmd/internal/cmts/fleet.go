@@ -14,10 +14,9 @@ import (
 	"dcs/cmd/internal/strictyaml"
 )
 
-// ParseFleet reads the entries of a fleet, a YAML list. The entries are valid by themselves and among each other;
-// descriptions and credentials are looked at by Open. The name of the file stands in errors, and relative paths begin
-// where it is.
-func ParseFleet(file string, src []byte) ([]CMTS, error) {
+// parseFleet reads the entries of a fleet, a YAML list, and checks them. Descriptions and credentials are read by [Open]. file
+// is the name in errors; relative paths start at its directory.
+func parseFleet(file string, src []byte) ([]CMTS, error) {
 	var fleet []CMTS
 	if err := decodeYAML(file, src, &fleet); err != nil {
 		return nil, err
@@ -36,19 +35,19 @@ func ParseFleet(file string, src []byte) ([]CMTS, error) {
 			}
 		}
 		if c.Name == "" {
-			errs = append(errs, fmt.Errorf("%s: CMTS %d has no name", file, i+1))
+			errs = append(errs, fmt.Errorf("%s: CMTS %d: name is not set", file, i+1))
 			continue
 		}
-		if err := c.Validate(); err != nil {
+		if err := c.validate(); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", file, err))
 		}
 		if names[c.Name] {
-			errs = append(errs, fmt.Errorf("%s: there are two CMTSes of the name %s", file, c.Name))
+			errs = append(errs, fmt.Errorf("%s: two CMTSes are called %s", file, c.Name))
 		}
 		names[c.Name] = true
 		for _, p := range c.Prefixes {
 			if other := owner[p.Masked()]; other != "" {
-				errs = append(errs, fmt.Errorf("%s: %s: prefix %s belongs to %s already", file, c.Name, p, other))
+				errs = append(errs, fmt.Errorf("%s: %s: prefix %s already belongs to %s", file, c.Name, p, other))
 			}
 			owner[p.Masked()] = c.Name
 		}
@@ -56,54 +55,54 @@ func ParseFleet(file string, src []byte) ([]CMTS, error) {
 	return fleet, errors.Join(errs...)
 }
 
-// LoadFleet reads a fleet's file.
+// LoadFleet reads and checks a fleet file. It reads no descriptions and credentials: [Open] does.
 func LoadFleet(file string) ([]CMTS, error) {
 	src, err := strictyaml.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	return ParseFleet(file, src)
+	return parseFleet(file, src)
 }
 
 var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
-// Validate tells what is wrong with an entry by itself.
-func (c *CMTS) Validate() error {
+// validate returns what is wrong with an entry.
+func (c *CMTS) validate() error {
 	var errs []error
 	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(c.Name+": "+format, args...)) }
 	if !plainName.MatchString(c.Name) {
-		return fmt.Errorf("CMTS %q: a name is made of letters, digits, dots, dashes and underscores", c.Name)
+		return fmt.Errorf("CMTS %q: invalid name; want letters, digits, dots, dashes and underscores", c.Name)
 	}
 	if c.Address == "" {
-		fail("no address")
+		fail("address is not set")
 	} else if _, _, err := splitAddress(c.Address, "22"); err != nil {
 		fail("address: %w", err)
 	}
 	if c.Driver == "" {
-		fail("no driver: there are %s", strings.Join(Descriptions(nil), ", "))
+		fail("driver is not set; want one of: %s", strings.Join(descriptionNames(nil), ", "))
 	}
 	for _, p := range c.Prefixes {
 		if p != p.Masked() {
-			fail("prefix %s has bits beyond its length: is %s meant?", p, p.Masked())
+			fail("prefix %s has bits set beyond its length; want %s", p, p.Masked())
 		}
 	}
 	if c.Slots < 0 || c.Slots > 2 {
-		fail("slots is %d: it may be 1 or 2", c.Slots)
+		fail("slots: %d: want 1 or 2", c.Slots)
 	}
 	if c.Timeout < 0 {
-		fail("timeout is negative")
+		fail("timeout: negative")
 	}
 	if r := c.SNMP.Retries; r != nil && (*r < 0 || *r > 20) {
-		fail("snmp.retries is %d: it may be 0 to 20", *r)
+		fail("snmp.retries: %d: want 0 to 20", *r)
 	}
 	text := func(key, s string) {
 		if strings.ContainsFunc(s, unicode.IsControl) {
-			fail("%s has a control character", key)
+			fail("%s: contains a control character", key)
 		}
 	}
 	for _, s := range c.Interfaces {
 		if strings.TrimSpace(s) == "" {
-			fail("interfaces has an empty name")
+			fail("interfaces: empty name")
 		}
 		text("interfaces", s)
 	}
@@ -114,6 +113,7 @@ func (c *CMTS) Validate() error {
 	return errors.Join(errs...)
 }
 
+// splitAddress splits host or host:port; port is the default.
 func splitAddress(address, port string) (string, string, error) {
 	host := address
 	if ip, err := netip.ParseAddr(strings.Trim(address, "[]")); err == nil {

@@ -7,7 +7,7 @@ import (
 )
 
 func TestFleet(t *testing.T) {
-	fleet, err := ParseFleet("/etc/dcs/fleet.yaml", []byte(`
+	fleet, err := parseFleet("/etc/dcs/fleet.yaml", []byte(`
 - name: nord-1
   address: 192.0.2.10
   driver: cisco
@@ -29,29 +29,29 @@ func TestFleet(t *testing.T) {
 		t.Errorf("read as %+v", fleet)
 	}
 	for _, tt := range []struct{ src, want string }{
-		{"- {address: 192.0.2.1, driver: cisco}", "CMTS 1 has no name"},
-		{"- {name: a, driver: cisco}", "a: no address"},
+		{"- {address: 192.0.2.1, driver: cisco}", "CMTS 1: name is not set"},
+		{"- {name: a, driver: cisco}", "a: address is not set"},
 		{"- {name: a, address: 'host:99999', driver: cisco}", `"99999" is not a port`},
-		{"- {name: a, address: h}", "no driver: there are arris-c3, arris-c4, cisco, motorola-bsr"},
+		{"- {name: a, address: h}", "driver is not set; want one of: arris-c3, arris-c4, cisco, motorola-bsr"},
 		{"- {name: a, address: h, driver: cisco, pasword: x}", `fleet.yaml:1:40: unknown field "pasword"`},
-		{"- {name: a, address: h, driver: cisco, prefixes: [10.1.2.3/16]}", "is 10.1.0.0/16 meant?"},
+		{"- {name: a, address: h, driver: cisco, prefixes: [10.1.2.3/16]}", "want 10.1.0.0/16"},
 		{"- {name: a, address: h, driver: cisco, prefixes: [10.1/16]}", "fleet.yaml"},
 		{"- {name: a, address: h, driver: cisco, prefixes: [10]}", "fleet.yaml"},
-		{"- {name: a, address: h, driver: cisco, interfaces: [\"x\\ny\"]}", "interfaces has a control character"},
-		{"- {name: a, address: h, driver: cisco}\n- {name: a, address: i, driver: cisco}", "two CMTSes of the name a"},
-		{"- {name: a, address: h, driver: cisco, prefixes: [10.0.0.0/8]}\n- {name: b, address: i, driver: cisco, prefixes: [10.0.0.0/8]}", "b: prefix 10.0.0.0/8 belongs to a already"},
-		{"- {name: \"a b\", address: h, driver: cisco}", "a name is made of"},
-		{"- {name: a, address: h, driver: cisco, slots: 3}", "slots is 3"},
+		{"- {name: a, address: h, driver: cisco, interfaces: [\"x\\ny\"]}", "interfaces: contains a control character"},
+		{"- {name: a, address: h, driver: cisco}\n- {name: a, address: i, driver: cisco}", "two CMTSes are called a"},
+		{"- {name: a, address: h, driver: cisco, prefixes: [10.0.0.0/8]}\n- {name: b, address: i, driver: cisco, prefixes: [10.0.0.0/8]}", "b: prefix 10.0.0.0/8 already belongs to a"},
+		{"- {name: \"a b\", address: h, driver: cisco}", "invalid name"},
+		{"- {name: a, address: h, driver: cisco, slots: 3}", "slots: 3"},
 	} {
-		if _, err := ParseFleet("fleet.yaml", []byte(tt.src)); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := parseFleet("fleet.yaml", []byte(tt.src)); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.src, err, tt.want)
 		}
 	}
 }
 
-// Names and values are taken as they are written, be they what YAML calls numbers.
+// Names and values are used as written, even if YAML would read them as numbers.
 func TestFleetAsWritten(t *testing.T) {
-	fleet, err := ParseFleet("fleet.yaml", []byte(`
+	fleet, err := parseFleet("fleet.yaml", []byte(`
 - {name: 010, address: h, driver: cisco, user: &u 0x1F, interfaces: &i [007, 1.50], vars: &v {1_000: 012}, slots: 1, save: True}
 - {name: 8, address: h, driver: cisco, user: *u, interfaces: *i, vars: *v, slots: 0x1, save: true}
 `))
@@ -78,7 +78,7 @@ dialogue: {prompt: '(?P<host>x)', errors: [1.50, 0x1F, "\x41\\n"], set: [0123, {
 		g.Set[0].Send != "0123" || g.Set[1].Send != "0x1F" || g.Clear[0].Send != "010" {
 		t.Errorf("read as %+v, %+v", d, g)
 	}
-	if _, err := ParseFleet("fleet.yaml", []byte("- name: a\n  user: \xff\n")); err == nil || !strings.Contains(err.Error(), "fleet.yaml:2:9: the octets here are not UTF-8") {
+	if _, err := parseFleet("fleet.yaml", []byte("- name: a\n  user: \xff\n")); err == nil || !strings.Contains(err.Error(), "fleet.yaml:2:9: the octets here are not UTF-8") {
 		t.Error(err)
 	}
 }

@@ -12,9 +12,9 @@ import (
 
 const defaultTimeout = 10 * time.Second
 
-// Open returns the driver of one CMTS. It reads the description and the credentials, and sends nothing yet.
+// Open returns the driver of a CMTS. It reads the description and the credentials, and sends nothing.
 func Open(cfg CMTS, opt Options) (Driver, error) {
-	if err := cfg.Validate(); err != nil {
+	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
 	d, err := open(cfg, opt)
@@ -30,13 +30,13 @@ func open(cfg CMTS, opt Options) (Driver, error) {
 		return nil, err
 	}
 	if cfg.Slots > desc.Slots {
-		return nil, fmt.Errorf("slots is %d, but %s says %d", cfg.Slots, cfg.Driver, desc.Slots)
+		return nil, fmt.Errorf("slots: %d: %s has %d", cfg.Slots, cfg.Driver, desc.Slots)
 	}
 	if desc.perInterface && len(cfg.Interfaces) == 0 {
-		return nil, fmt.Errorf("interfaces is not set: with %s a secret belongs to an interface", cfg.Driver)
+		return nil, fmt.Errorf("interfaces is not set; with %s a secret belongs to an interface", cfg.Driver)
 	}
 	if !desc.perInterface && len(cfg.Interfaces) > 0 {
-		return nil, fmt.Errorf("interfaces is set, but with %s a secret belongs to the whole CMTS", cfg.Driver)
+		return nil, fmt.Errorf("interfaces is set; with %s a secret belongs to the whole CMTS", cfg.Driver)
 	}
 	vars := maps.Clone(desc.Vars)
 	if vars == nil {
@@ -44,7 +44,7 @@ func open(cfg CMTS, opt Options) (Driver, error) {
 	}
 	for k, v := range cfg.Vars {
 		if _, ok := vars[k]; !ok {
-			return nil, fmt.Errorf("vars: %s has no %q", cfg.Driver, k)
+			return nil, fmt.Errorf("vars: %s has no variable %q", cfg.Driver, k)
 		}
 		vars[k] = v
 	}
@@ -65,7 +65,7 @@ func open(cfg CMTS, opt Options) (Driver, error) {
 	return openCLI(b, opt)
 }
 
-// base is what the drivers have in common.
+// base is common to the drivers.
 type base struct {
 	cfg     CMTS
 	desc    *description
@@ -73,7 +73,7 @@ type base struct {
 	slots   int
 	timeout time.Duration
 	log     *slog.Logger
-	secrets []secret.Text // what is to be kept out of errors: our credentials
+	secrets []secret.Text // credentials, which errors must not show
 }
 
 func (b *base) Slots() int { return b.slots }
@@ -89,21 +89,22 @@ func (b *base) Check(secret secret.Text) error {
 
 func (b *base) Close() error { return nil }
 
-// scrubber knows our credentials and the secrets at hand, as they are and as the dialogue writes them.
+// scrubber returns a scrubber that hides the credentials and these secrets, also in the form in which the dialogue writes them.
 func (b *base) scrubber(secrets ...secret.Text) *scrubber {
 	s := &scrubber{}
 	for _, c := range b.secrets {
-		s.hide(c.Reveal())
+		s.hide(c)
 	}
 	for _, c := range secrets {
-		s.hide(c.Reveal())
+		s.hide(c)
 		if !c.IsZero() {
-			s.hide(b.desc.Secret.write(c))
+			s.hide(secret.New(b.desc.Secret.write(c)))
 		}
 	}
 	return s
 }
 
+// where begins the errors of an operation.
 func (b *base) where(op, address string) string {
 	return fmt.Sprintf("%s (%s, %s): %s", b.cfg.Name, b.cfg.Driver, address, op)
 }

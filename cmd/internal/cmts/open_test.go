@@ -10,7 +10,7 @@ import (
 	"dcs/render/secret"
 )
 
-// Awkward secrets arrive as they are, or are refused before anything is sent.
+// Awkward secrets arrive unchanged, or are refused before anything is sent.
 func TestAwkwardSecrets(t *testing.T) {
 	tests := []struct {
 		secret string
@@ -112,25 +112,25 @@ func TestOpenErrors(t *testing.T) {
 		spoil func(*CMTS)
 		want  string
 	}{
-		{"driver", good, func(c *CMTS) { c.Driver = "../cisco" }, "is not the name of a description"},
-		{"unknown driver", good, func(c *CMTS) { c.Driver = "casa" }, "no such description; there are arris-c3, arris-c4, cisco, motorola-bsr"},
+		{"driver", good, func(c *CMTS) { c.Driver = "../cisco" }, "is not a name of a description"},
+		{"unknown driver", good, func(c *CMTS) { c.Driver = "casa" }, `no description "casa"; want one of: arris-c3, arris-c4, cisco, motorola-bsr`},
 		{"no user", good, func(c *CMTS) { c.User = "" }, "user is not set"},
 		{"no credentials", good, func(c *CMTS) { c.PasswordFile = "" }, "neither password_file nor key_file"},
 		{"missing file", good, func(c *CMTS) { c.PasswordFile += "-not" }, "password_file: open"},
 		{"readable by all", good, func(c *CMTS) { c.PasswordFile = open }, "chmod 600"},
 		{"empty file", good, func(c *CMTS) { c.PasswordFile = r.file("empty", "\n") }, "is empty"},
 		{"two lines", good, func(c *CMTS) { c.PasswordFile = r.file("lines", "a\nb\n") }, "more than one line"},
-		{"no key", good, func(c *CMTS) { c.KeyFile = c.PasswordFile }, "is no private key"},
+		{"no key", good, func(c *CMTS) { c.KeyFile = c.PasswordFile }, "is not a readable private key"},
 		{"telnet with a key", good, func(c *CMTS) { c.Telnet, c.KeyFile = true, "x" }, "no effect with telnet"},
 		{"no interfaces", good, func(c *CMTS) { c.Interfaces = nil }, "interfaces is not set"},
 		{"interfaces for nothing", good, func(c *CMTS) { c.Driver = "arris-c4" }, "belongs to the whole CMTS"},
-		{"unknown variable", good, func(c *CMTS) { c.Vars = map[string]string{"indx": "1"} }, `has no "indx"`},
-		{"too many slots", good, func(c *CMTS) { c.Driver, c.Interfaces, c.Slots = "motorola-bsr", nil, 2 }, "motorola-bsr says 1"},
+		{"unknown variable", good, func(c *CMTS) { c.Vars = map[string]string{"indx": "1"} }, `has no variable "indx"`},
+		{"too many slots", good, func(c *CMTS) { c.Driver, c.Interfaces, c.Slots = "motorola-bsr", nil, 2 }, "motorola-bsr has 1"},
 		{"no SNMP credentials", c3, func(c *CMTS) { c.SNMP = SNMP{} }, "neither community_file"},
-		{"both SNMP credentials", c3, func(c *CMTS) { c.SNMP.User = "x" }, "leave one of them away"},
-		{"interface that is no ifIndex", c3, func(c *CMTS) { c.Interfaces = []string{"Cable3"} }, "is the interface an ifIndex?"},
-		{"auth", c3, func(c *CMTS) { c.SNMP = SNMP{User: "x", Auth: "crc"} }, `"crc" is not known`},
-		{"priv", c3, func(c *CMTS) { c.SNMP = SNMP{User: "x", Priv: "rot13"} }, `"rot13" is not known`},
+		{"both SNMP credentials", c3, func(c *CMTS) { c.SNMP.User = "x" }, "want one of them"},
+		{"interface that is no ifIndex", c3, func(c *CMTS) { c.Interfaces = []string{"Cable3"} }, "the interface must be an ifIndex"},
+		{"auth", c3, func(c *CMTS) { c.SNMP = SNMP{User: "x", Auth: "crc"} }, `unknown protocol "crc"`},
+		{"priv", c3, func(c *CMTS) { c.SNMP = SNMP{User: "x", Priv: "rot13"} }, `unknown protocol "rot13"`},
 		{"no auth password", c3, func(c *CMTS) { c.SNMP = SNMP{User: "x"} }, "auth_password_file is not set"},
 		{"short", c3, func(c *CMTS) {
 			c.SNMP = SNMP{User: "x", AuthPasswordFile: r.file("s", "short"), PrivPasswordFile: r.file("s", "short")}

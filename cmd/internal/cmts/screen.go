@@ -2,14 +2,14 @@ package cmts
 
 import "strings"
 
-// screen turns what a terminal is sent into lines of text: it obeys carriage return and backspace, with which pagers
-// erase their question, and drops all other control. It is enough of a terminal for command lines, and no more.
+// screen turns terminal output into lines of text. It interprets carriage return and backspace, with which pagers erase their
+// question, and drops all other control characters and sequences.
 type screen struct {
 	done    []byte // finished lines
-	line    []byte // the one that is being written
-	column  bool   // a carriage return has been seen: what comes next overwrites the line
+	line    []byte // the unfinished line
+	column  bool   // after a carriage return: the next character overwrites the line
 	escape  escape
-	written int // octets taken in all
+	written int // octets, in total
 }
 
 type escape uint8
@@ -65,7 +65,7 @@ func (s *screen) write(p []byte) {
 
 func (s *screen) size() int { return len(s.done) + len(s.line) }
 
-// tail is the unfinished line without the spaces at its end.
+// tail returns the unfinished line without trailing spaces.
 func (s *screen) tail() string { return strings.TrimRight(string(s.line), " \t") }
 
 func (s *screen) text() string { return string(s.done) + string(s.line) }

@@ -4,12 +4,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"dcs/render/secret"
 )
 
 func TestScrub(t *testing.T) {
 	s := &scrubber{}
-	s.hide("correct-horse")
-	s.hide("abc")
+	s.hide(secret.New("correct-horse"))
+	s.hide(secret.New("abc"))
 	for _, tt := range []struct{ in, want string }{
 		{"nothing to see", "nothing to see"},
 		{"x correct-horse y", "x [secret] y"},
@@ -77,7 +79,7 @@ func FuzzScreen(f *testing.F) {
 			}
 		}
 		s := &scrubber{}
-		s.hide(newSecret)
+		s.hide(secret.New(newSecret))
 		if out := s.excerpt(string(in) + newSecret[:8]); strings.Contains(out, newSecret[:8]) {
 			t.Errorf("%q shows the secret", out)
 		}

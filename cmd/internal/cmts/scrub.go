@@ -11,30 +11,33 @@ import (
 	"dcs/render/secret"
 )
 
-// Limits of what an error takes over from a peer, in octets.
+// Limits of text from a peer in errors, in characters.
 const (
 	maxExcerpt = 200
 	maxError   = 800
 )
 
-// scrubber takes secrets out of text. A peer may echo half of one, so what is taken out is every run of at least
-// shortest characters that occurs in a secret, and each whole secret.
-type scrubber struct{ hidden []string }
+// scrubber removes secrets from text. As a peer may echo a part of one, it removes every run of at least shortest characters
+// that occurs in a secret, and every complete secret.
+type scrubber struct{ hidden []secret.Text }
 
 const shortest = 4
 
-func (s *scrubber) hide(text string) {
-	if text != "" && !slices.Contains(s.hidden, text) {
+// hide adds a secret.
+func (s *scrubber) hide(text secret.Text) {
+	if !text.IsZero() && !slices.ContainsFunc(s.hidden, text.Equal) {
 		s.hidden = append(s.hidden, text)
 	}
 }
 
-// A configuration shows secrets that are not ours, or ours in an encoding that can be read.
+// confidential matches secrets of others in a configuration, and encoded ones.
 var confidential = regexp.MustCompile(`(?i)((?:secret|password|community|passphrase|key)\S*[ \t]+)\S.*`)
 
+// scrub replaces the secrets in text.
 func (s *scrubber) scrub(text string) string {
 	hide := make([]bool, len(text))
-	for _, h := range s.hidden {
+	for _, hidden := range s.hidden {
+		h := hidden.Reveal()
 		if len(h) < shortest {
 			for at := 0; ; {
 				i := strings.Index(text[at:], h)
@@ -70,12 +73,12 @@ func mark(b []bool) {
 	}
 }
 
-// excerpt returns the end of what a peer said, fit to be printed: scrubbed, on one line, bounded.
+// excerpt returns the end of text from a peer, for an error: scrubbed, on one line, at most maxExcerpt characters.
 func (s *scrubber) excerpt(text string) string {
 	const look = 4 * maxExcerpt
 	cut := len(text) > look
 	if cut {
-		// The cut may go through a secret, of which less than shortest characters may be left.
+		// Of a secret that is cut here, fewer than shortest characters may remain.
 		text = text[len(text)-look:]
 	}
 	text = s.scrub(confidential.ReplaceAllString(text, "${1}[hidden]"))
@@ -98,8 +101,7 @@ func (s *scrubber) excerpt(text string) string {
 	return text
 }
 
-// failure is an error of a driver. It holds text that is scrubbed already, and of its causes only such as have no
-// text of their own.
+// failure is an error of a driver. Its text is scrubbed, and it wraps only causes without a text of their own.
 type failure struct {
 	text  string
 	cause []error
@@ -108,7 +110,7 @@ type failure struct {
 func (f *failure) Error() string   { return f.text }
 func (f *failure) Unwrap() []error { return f.cause }
 
-// fail turns any error into one that holds no secret. The causes that a caller may ask for stay.
+// fail returns err without secrets. It still wraps the causes that callers test for.
 func (s *scrubber) fail(where string, err error) error {
 	if err == nil {
 		return nil

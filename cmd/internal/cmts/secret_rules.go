@@ -8,6 +8,7 @@ import (
 	"dcs/render/secret"
 )
 
+// secretRules says which secrets a make accepts, and how they are written.
 type secretRules struct {
 	MaxLength  int               `yaml:"max_length"`
 	Characters pattern           `yaml:"characters"` // matches one character that may be sent
@@ -15,28 +16,28 @@ type secretRules struct {
 	Escape     map[string]string `yaml:"escape"`     // a character, and how it is written
 }
 
-// checkSecret tells why a CMTS with these rules would not take a secret, without saying what is in it.
+// check returns why a CMTS with these rules would not accept a secret. The error does not show the secret.
 func (r *secretRules) check(secret secret.Text) error {
 	text := secret.Reveal()
 	switch {
 	case text == "":
-		return errors.New("the secret is empty")
+		return errors.New("empty secret")
 	case len(text) > r.MaxLength:
-		return fmt.Errorf("the secret has %d octets, and this CMTS takes %d", len(text), r.MaxLength)
+		return fmt.Errorf("secret of %d octets is too long; this CMTS accepts %d", len(text), r.MaxLength)
 	}
 	for i, c := range text {
 		// Control characters would end the line, or edit it.
 		if c < ' ' || c == 0x7f || c == '\uFFFD' {
-			return fmt.Errorf("character %d of the secret is a control character", i+1)
+			return fmt.Errorf("secret: character %d is a control character", i+1)
 		}
 		if one := string(c); r.Escape[one] == "" && (!r.Characters.MatchString(one) || one == r.Quote) {
-			return fmt.Errorf("character %d of the secret cannot be given to this CMTS (%s)", i+1, kindOf(c))
+			return fmt.Errorf("secret: character %d is not accepted by this CMTS (%s)", i+1, kindOf(c))
 		}
 	}
 	return nil
 }
 
-// kindOf describes a character well enough to find it, and no better.
+// kindOf describes a character without showing it.
 func kindOf(c rune) string {
 	switch {
 	case c == ' ':
@@ -51,7 +52,7 @@ func kindOf(c rune) string {
 	return "a punctuation mark"
 }
 
-// write returns the secret as a command line has it.
+// write returns a secret as it is written on the command line.
 func (r *secretRules) write(secret secret.Text) string {
 	var b strings.Builder
 	b.WriteString(r.Quote)

@@ -1,6 +1,7 @@
 package cmts
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,16 +11,16 @@ import (
 	"time"
 )
 
-// maxOutput bounds what one command may print, in octets: a large configuration, shown whole, has less.
+// maxOutput is the most that one command may print, in octets; a complete large configuration has less.
 const maxOutput = 4 << 20
 
-// settle is how long nothing must follow what looks like the first prompt: a banner may hold such a line.
-const settle = 150 * time.Millisecond
+// loginQuiet is how long nothing may follow the first prompt: a banner may contain a line that looks like it.
+const loginQuiet = 150 * time.Millisecond
 
-// settleLate is the same for a prompt that other lines have followed.
-const settleLate = 500 * time.Millisecond
+// promptQuiet is the same for a later prompt that does not stand right behind a command's output.
+const promptQuiet = 500 * time.Millisecond
 
-// session is a conversation with a command line.
+// session is a session on a command line.
 type session struct {
 	conn     io.ReadWriteCloser
 	dialogue *dialogue
@@ -29,16 +30,16 @@ type session struct {
 
 	chunks  chan []byte
 	readErr error // set before chunks is closed
-	over    chan struct{}
+	closed  chan struct{}
 
 	screen screen
-	host   string // as the prompt has it
-	prompt string // the one that came last
+	host   string // from the first prompt
+	prompt string // the latest
 }
 
-// newSession reads from conn until it is closed.
+// newSession returns a session that reads from conn until that is closed.
 func newSession(conn io.ReadWriteCloser) *session {
-	s := &session{conn: conn, chunks: make(chan []byte), over: make(chan struct{})}
+	s := &session{conn: conn, chunks: make(chan []byte), closed: make(chan struct{})}
 	go func() {
 		defer close(s.chunks)
 		for {
@@ -47,7 +48,7 @@ func newSession(conn io.ReadWriteCloser) *session {
 			if n > 0 {
 				select {
 				case s.chunks <- chunk[:n]:
-				case <-s.over:
+				case <-s.closed:
 					return
 				}
 			}
@@ -61,11 +62,11 @@ func newSession(conn io.ReadWriteCloser) *session {
 }
 
 func (s *session) close() {
-	close(s.over)
+	close(s.closed)
 	_ = s.conn.Close()
 }
 
-// promptAt tells whether line is our prompt.
+// promptAt reports whether line is the prompt.
 func (s *session) promptAt(line string) bool {
 	m := s.dialogue.Prompt.FindStringSubmatchIndex(line)
 	if m == nil || m[0] != 0 || m[1] != len(line) {
@@ -76,17 +77,21 @@ func (s *session) promptAt(line string) bool {
 		return false
 	}
 	host := line[m[2*i]:m[2*i+1]]
-	// A long name is cut short where the prompt tells the mode.
+	// A long name is truncated in prompts that show the mode.
 	return s.host == "" || host == s.host || len(host) >= 10 && strings.HasPrefix(s.host, host)
 }
 
-// await reads until the prompt comes, answers what is asked before, and returns what was printed.
-func (s *session) await(ctx context.Context, answers []answer, timeout time.Duration, vars map[string]string) (string, error) {
+// await reads until the prompt comes, answers questions, and returns what was printed. A prompt after the echo of what was
+// sent ends the command at once. One without an echo before it may be the previous prompt, shown again below a message of the
+// system: it counts if nothing follows it for promptQuiet.
+func (s *session) await(ctx context.Context, sent string, answers []answer, timeout time.Duration, vars map[string]string) (string, error) {
 	deadline := time.NewTimer(timeout)
 	defer deadline.Stop()
 	var quiet <-chan time.Time
-	candidate := "" // a prompt, if nothing follows
-	scanned := 0    // of the finished lines
+	candidate := "" // a prompt that counts if nothing follows
+	finished := ""  // the same, if a message of the system has followed
+	scanned := 0    // octets of the finished lines
+	echoed := false
 	asked := make(map[int]bool)
 	found := func(prompt string) (string, error) {
 		s.prompt = prompt
@@ -100,50 +105,53 @@ func (s *session) await(ctx context.Context, answers []answer, timeout time.Dura
 		select {
 		case chunk, ok := <-s.chunks:
 			if !ok {
-				return "", s.lost(s.readErr)
+				return "", s.failed(s.readErr)
 			}
 			s.screen.write(chunk)
 		case <-quiet:
 			return found(candidate)
 		case <-deadline.C:
-			return "", fmt.Errorf("no prompt within %s, but %s", timeout, s.came())
+			return "", fmt.Errorf("no prompt within %s; received %s", timeout, s.received())
 		case <-ctx.Done():
-			return "", fmt.Errorf("%w, while waiting for the prompt; there was %s", context.Cause(ctx), s.came())
+			return "", fmt.Errorf("%w while waiting for the prompt; received %s", context.Cause(ctx), s.received())
 		}
-		// A peer that overwrites its line again and again prints nothing, and has no end either.
+		// What overwrites its line endlessly does not grow, so written is bounded too.
 		if s.screen.size() > maxOutput || s.screen.written > 4*maxOutput {
-			return "", fmt.Errorf("more than %d MB without a prompt, ending in %s", maxOutput>>20, s.came())
+			return "", fmt.Errorf("more than %d MB without a prompt, ending in %s", maxOutput>>20, s.received())
 		}
-		quiet = nil
-		// Messages of the system may come on the heels of a prompt, which is a finished line then.
-		if s.host == "" {
-			candidate = ""
-		} else {
+		quiet, candidate = nil, ""
+		if s.host != "" {
+			if !echoed && sent != "" {
+				from := max(scanned-len(sent), 0)
+				if i := bytes.Index(s.screen.done[from:], []byte(sent)); i >= 0 {
+					echoed, scanned, finished = true, from+i+len(sent), ""
+				}
+			}
 			for line := range strings.Lines(string(s.screen.done[scanned:])) {
 				if line = strings.TrimRight(line, " \t\n"); s.promptAt(line) {
-					candidate = line
+					finished = line
 				}
 			}
 			scanned = len(s.screen.done)
-			if candidate != "" {
-				quiet = time.After(settleLate)
+			if candidate = finished; candidate != "" {
+				quiet = time.After(promptQuiet)
 			}
 		}
 		line := s.screen.tail()
 		if len(line) > 4096 {
-			continue // nobody asks a question as long as that
+			continue // too long for a question
 		}
 		if i := s.question(line, answers); i >= 0 {
 			if asked[i] {
 				if s.host == "" || strings.Contains(strings.ToLower(line), "password") {
-					return "", fmt.Errorf("%w: it asks a second time, %q", ErrDenied, s.scrub.excerpt(line))
+					return "", fmt.Errorf("%w: asked a second time: %q", ErrDenied, s.scrub.excerpt(line))
 				}
-				return "", fmt.Errorf("it asks a second time, %q", s.scrub.excerpt(line))
+				return "", fmt.Errorf("asked a second time: %q", s.scrub.excerpt(line))
 			}
 			asked[i] = true
 			reply := expand(answers[i].Send, vars)
 			if names := variables(answers[i].Send); len(names) == 1 && reply == "" {
-				return "", fmt.Errorf("it asks %q, and there is no %s", s.scrub.excerpt(line), fileKey(names[0]))
+				return "", fmt.Errorf("asked %q, but %s is not set", s.scrub.excerpt(line), fileKey(names[0]))
 			}
 			s.screen.write([]byte("\n"))
 			if err := s.send(ctx, reply+s.dialogue.LineEnd); err != nil {
@@ -159,14 +167,19 @@ func (s *session) await(ctx context.Context, answers []answer, timeout time.Dura
 			continue
 		}
 		if s.promptAt(line) {
-			if s.host != "" {
+			switch {
+			case echoed:
 				return found(line)
+			case s.host != "":
+				candidate, quiet = line, time.After(promptQuiet)
+			default:
+				candidate, quiet = line, time.After(loginQuiet)
 			}
-			candidate, quiet = line, time.After(settle)
 		}
 	}
 }
 
+// question returns the index of the answer to line; -1: it is no question.
 func (s *session) question(line string, answers []answer) int {
 	for i, a := range answers {
 		if a.Expect.matches(line) {
@@ -176,6 +189,7 @@ func (s *session) question(line string, answers []answer) int {
 	return -1
 }
 
+// fileKey returns the key of the fleet file that sets a variable.
 func fileKey(variable string) string {
 	switch variable {
 	case varPassword:
@@ -186,23 +200,25 @@ func fileKey(variable string) string {
 	return variable
 }
 
-func (s *session) came() string {
+// received quotes the end of what the CMTS printed.
+func (s *session) received() string {
 	if text := s.scrub.excerpt(s.screen.text()); text != "" {
 		return fmt.Sprintf("%q", text)
 	}
 	return "nothing"
 }
 
-func (s *session) lost(err error) error {
+// failed returns the error of a connection that broke.
+func (s *session) failed(err error) error {
 	switch {
 	case err == nil || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed):
-		return fmt.Errorf("the CMTS ended the session after %s", s.came())
+		return fmt.Errorf("session ended by the CMTS after %s", s.received())
 	default:
-		return fmt.Errorf("the session broke (%w) after %s", err, s.came())
+		return fmt.Errorf("session failed after %[2]s: %[1]w", err, s.received())
 	}
 }
 
-// send writes in its own time: a peer that does not read must not hold us.
+// send writes text. It gives up after s.timeout, as a peer may not read.
 func (s *session) send(ctx context.Context, text string) error {
 	sent := make(chan error, 1)
 	go func() {
@@ -214,11 +230,11 @@ func (s *session) send(ctx context.Context, text string) error {
 	select {
 	case err := <-sent:
 		if err != nil {
-			return s.lost(err)
+			return s.failed(err)
 		}
 		return nil
 	case <-timer.C:
-		return fmt.Errorf("the CMTS did not take what was sent within %s", s.timeout)
+		return fmt.Errorf("not accepted by the CMTS within %s", s.timeout)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -226,13 +242,13 @@ func (s *session) send(ctx context.Context, text string) error {
 
 // login waits for the first prompt.
 func (s *session) login(ctx context.Context) error {
-	if _, err := s.await(ctx, s.dialogue.Login, s.timeout, s.vars); err != nil {
+	if _, err := s.await(ctx, "", s.dialogue.Login, s.timeout, s.vars); err != nil {
 		return fmt.Errorf("login: %w", err)
 	}
 	return nil
 }
 
-// run goes through the steps for the interfaces given, and shows what reading steps printed.
+// run takes the steps, some of them for each interface, and calls read with the output of those that read.
 func (s *session) run(ctx context.Context, steps []step, interfaces []string, vars map[string]string, read func(iface string, r *reading, output string)) error {
 	for _, st := range steps {
 		if len(st.Interfaces) > 0 {
@@ -255,7 +271,7 @@ func (s *session) run(ctx context.Context, steps []step, interfaces []string, va
 		if err != nil {
 			shown := st.Send
 			if name := vars[varInterface]; name != "" {
-				shown = expand(st.Send, showing(st.Send, name)) // of all variables, the interface alone
+				shown = expand(st.Send, showing(st.Send, name)) // of the variables only the interface is shown
 			}
 			return fmt.Errorf("%q: %w", shown, err)
 		}
@@ -266,7 +282,7 @@ func (s *session) run(ctx context.Context, steps []step, interfaces []string, va
 	return nil
 }
 
-// showing maps every variable of a template to itself, but the interface to its name.
+// showing maps the variables of a template to themselves, except for the interface.
 func showing(template, iface string) map[string]string {
 	m := map[string]string{}
 	for _, name := range variables(template) {
@@ -276,6 +292,7 @@ func showing(template, iface string) map[string]string {
 	return m
 }
 
+// step sends a command, and returns what it printed.
 func (s *session) step(ctx context.Context, st *step, vars map[string]string) (string, error) {
 	timeout := s.timeout
 	if st.Timeout > 0 {
@@ -286,22 +303,24 @@ func (s *session) step(ctx context.Context, st *step, vars map[string]string) (s
 	if err := s.send(ctx, sent+s.dialogue.LineEnd); err != nil {
 		return "", err
 	}
-	output, err := s.await(ctx, st.Answers, timeout, vars)
+	output, err := s.await(ctx, sent, st.Answers, timeout, vars)
 	if err != nil {
 		return "", err
 	}
-	output = strings.TrimPrefix(output, sent) // its echo
+	if _, after, ok := strings.Cut(output, sent); ok { // of the echo, and of what was printed late before it
+		output = after
+	}
 	for line := range strings.Lines(output) {
 		line = strings.TrimRight(line, " \t\n")
 		if s.dialogue.Errors.match(line) && !st.Tolerate.match(line) {
 			if st.asksPassword() {
-				return "", fmt.Errorf("%w: the CMTS does not take the password: %q", ErrDenied, s.scrub.excerpt(output))
+				return "", fmt.Errorf("%w: password refused: %q", ErrDenied, s.scrub.excerpt(output))
 			}
-			return "", fmt.Errorf("the CMTS answered %q", s.scrub.excerpt(output))
+			return "", fmt.Errorf("CMTS answered %q", s.scrub.excerpt(output))
 		}
 	}
 	if st.Expect.Regexp != nil && !st.Expect.matches(s.prompt) {
-		return "", fmt.Errorf("expected a prompt like %s, and there was %q after %q", st.Expect, s.scrub.excerpt(s.prompt), s.scrub.excerpt(output))
+		return "", fmt.Errorf("want a prompt like %s, got %q after %q", st.Expect, s.scrub.excerpt(s.prompt), s.scrub.excerpt(output))
 	}
 	return output, nil
 }

@@ -14,7 +14,7 @@ import (
 	"dcs/render/secret"
 )
 
-// snmp drives a CMTS by its MIB.
+// snmp is the driver of a CMTS with a MIB for its secrets.
 type snmp struct {
 	base
 	host    string
@@ -22,7 +22,7 @@ type snmp struct {
 	address string
 	retries int
 	comm    secret.Text
-	usm     *gosnmp.UsmSecurityParameters // of version 3: a template, with nothing learnt yet
+	usm     *gosnmp.UsmSecurityParameters // for version 3; copied for each session
 }
 
 var authProtocols = map[string]gosnmp.SnmpV3AuthProtocol{
@@ -49,13 +49,13 @@ func openSNMP(b base) (Driver, error) {
 		for _, iface := range s.interfaces() {
 			at := s.place(p, iface)
 			if at.Value == "" || p.Status != "" && at.Status == "" {
-				return nil, fmt.Errorf("place %d for interface %q is not an OID: is the interface an ifIndex?", i+1, iface)
+				return nil, fmt.Errorf("place %d for interface %q: not an OID; the interface must be an ifIndex", i+1, iface)
 			}
 		}
 	}
 	switch {
 	case cfg.CommunityFile != "" && cfg.User != "":
-		return nil, errors.New("snmp: community_file is for version 2c, user for version 3: leave one of them away")
+		return nil, errors.New("snmp: community_file (version 2c) and user (version 3) are both set; want one of them")
 	case cfg.CommunityFile != "":
 		if s.comm, err = secret.ReadText("snmp.community_file", cfg.CommunityFile); err != nil {
 			return nil, err
@@ -64,11 +64,11 @@ func openSNMP(b base) (Driver, error) {
 	case cfg.User != "":
 		auth, ok := authProtocols[strings.ToLower(cfg.Auth)]
 		if !ok {
-			return nil, fmt.Errorf("snmp.auth: %q is not known: it may be sha, sha224, sha256, sha384, sha512 or md5", cfg.Auth)
+			return nil, fmt.Errorf("snmp.auth: unknown protocol %q; want sha, sha224, sha256, sha384, sha512 or md5", cfg.Auth)
 		}
 		priv, ok := privProtocols[strings.ToLower(cfg.Priv)]
 		if !ok {
-			return nil, fmt.Errorf("snmp.priv: %q is not known: it may be aes, aes192, aes256, aes192c, aes256c or des", cfg.Priv)
+			return nil, fmt.Errorf("snmp.priv: unknown protocol %q; want aes, aes192, aes256, aes192c, aes256c or des", cfg.Priv)
 		}
 		authPass, err := secret.ReadText("snmp.auth_password_file", cfg.AuthPasswordFile)
 		if err != nil {
@@ -81,7 +81,7 @@ func openSNMP(b base) (Driver, error) {
 		s.secrets = []secret.Text{authPass, privPass}
 		for _, p := range s.secrets {
 			if len(p.Reveal()) < 8 {
-				return nil, errors.New("snmp: passwords of version 3 have at least 8 characters (RFC 3414, section 11.2)")
+				return nil, errors.New("snmp: password of version 3 is too short; want at least 8 characters (RFC 3414, section 11.2)")
 			}
 		}
 		s.usm = &gosnmp.UsmSecurityParameters{
@@ -96,7 +96,7 @@ func openSNMP(b base) (Driver, error) {
 
 func (s *snmp) Readable() bool { return s.desc.MIB.Readable }
 
-// interfaces are those to go through; a CMTS without any counts as one that has no name.
+// interfaces returns the interfaces with secrets; a secret of the whole CMTS belongs to one without a name.
 func (s *snmp) interfaces() []string {
 	if s.desc.perInterface {
 		return s.cfg.Interfaces
@@ -104,7 +104,7 @@ func (s *snmp) interfaces() []string {
 	return []string{""}
 }
 
-// place fills in the variables; what is no OID then becomes empty.
+// place expands the variables. What is not an OID afterwards becomes empty.
 func (s *snmp) place(p place, iface string) place {
 	vars := map[string]string{varInterface: iface}
 	for k, v := range s.vars {
@@ -122,7 +122,7 @@ func (s *snmp) place(p place, iface string) place {
 	return place{oid(p.Value), oid(p.Status)}
 }
 
-// at returns the places on one interface. Of a CMTS that is said to have one slot, the others are not ours.
+// at returns the places of an interface: only the first if one slot is used.
 func (s *snmp) at(iface string) []place {
 	all := s.desc.MIB.Places
 	if s.slots == 1 {
@@ -146,7 +146,7 @@ func (s *snmp) Add(ctx context.Context, text secret.Text) error {
 			if s.slots == 1 {
 				err = a.replace(places, text)
 			} else {
-				// Nobody leans on the second place yet: it may be empty for a moment.
+				// Files are not signed with the second secret yet: it may be missing for a moment.
 				err = a.put(places[1], text, true)
 			}
 			if err != nil {
@@ -157,17 +157,17 @@ func (s *snmp) Add(ctx context.Context, text secret.Text) error {
 	})
 }
 
-func (s *snmp) Remove(ctx context.Context, keep secret.Text) error {
-	if !keep.IsZero() {
-		if err := s.Check(keep); err != nil {
+func (s *snmp) Remove(ctx context.Context, remaining secret.Text) error {
+	if !remaining.IsZero() {
+		if err := s.Check(remaining); err != nil {
 			return err
 		}
 	}
-	return s.ask(ctx, "remove", []secret.Text{keep}, func(a *agent) error {
+	return s.ask(ctx, "remove", []secret.Text{remaining}, func(a *agent) error {
 		for _, iface := range s.interfaces() {
 			places := s.at(iface)
-			if !keep.IsZero() {
-				if err := a.replace(places, keep); err != nil {
+			if !remaining.IsZero() {
+				if err := a.replace(places, remaining); err != nil {
 					return at(iface, err)
 				}
 			} else if err := a.drop(places[0]); err != nil {
@@ -187,7 +187,7 @@ func (s *snmp) Verify(ctx context.Context, want []secret.Text) (State, error) {
 	state := State{Holds: make([]Holding, len(want)), Filled: -1}
 	err := s.ask(ctx, "verify", want, func(a *agent) error {
 		for i, iface := range s.interfaces() {
-			h := held{}
+			h := holdings{}
 			for _, p := range s.at(iface) {
 				filled, text, err := a.look(p)
 				if err != nil {
@@ -198,7 +198,7 @@ func (s *snmp) Verify(ctx context.Context, want []secret.Text) (State, error) {
 				}
 				h.filled++
 				if s.desc.MIB.Readable {
-					h.texts = append(h.texts, text)
+					h.texts = append(h.texts, secret.New(text))
 				} else {
 					h.hidden++
 				}
@@ -208,7 +208,7 @@ func (s *snmp) Verify(ctx context.Context, want []secret.Text) (State, error) {
 				merge(&state.Holds[j], i == 0, h.holds(w))
 			}
 			if h.hidden > 0 {
-				state.Note = "this CMTS does not show its secrets: only which places are filled is known"
+				state.Note = "this CMTS does not show its secrets, only which slots are in use"
 			}
 		}
 		return nil
@@ -219,6 +219,7 @@ func (s *snmp) Verify(ctx context.Context, want []secret.Text) (State, error) {
 	return state, nil
 }
 
+// at adds the interface to an error.
 func at(iface string, err error) error {
 	if iface == "" {
 		return err
@@ -226,7 +227,7 @@ func at(iface string, err error) error {
 	return fmt.Errorf("interface %s: %w", iface, err)
 }
 
-// ask opens a socket for the length of one operation.
+// ask opens a socket for one operation, and calls f.
 func (s *snmp) ask(ctx context.Context, op string, secrets []secret.Text, f func(*agent) error) error {
 	scrub := s.scrubber(secrets...)
 	g := &gosnmp.GoSNMP{
@@ -251,7 +252,7 @@ func (s *snmp) ask(ctx context.Context, op string, secrets []secret.Text, f func
 	}()
 	err := f(&agent{g: g, ctx: ctx, timeout: s.timeout})
 	if err == nil {
-		s.log.Debug("CMTS: done", "step", op)
+		s.log.Debug("CMTS step done", "step", op)
 	}
 	return scrub.fail(where, err)
 }

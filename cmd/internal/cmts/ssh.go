@@ -16,7 +16,7 @@ import (
 	"dcs/render/secret"
 )
 
-// sshLogin is what a client of one CMTS needs.
+// sshLogin is the access to a CMTS over SSH.
 type sshLogin struct {
 	user       string
 	password   secret.Text
@@ -25,7 +25,7 @@ type sshLogin struct {
 	legacy     bool
 }
 
-// dialSSH opens a shell on a terminal that is wide enough for the lines that we send.
+// dialSSH opens a shell on a terminal that is wide enough for all commands.
 func dialSSH(ctx context.Context, address string, login sshLogin, timeout time.Duration) (io.ReadWriteCloser, error) {
 	check, err := knownhosts.New(login.knownHosts)
 	if err != nil {
@@ -35,7 +35,7 @@ func dialSSH(ctx context.Context, address string, login sshLogin, timeout time.D
 	if err != nil {
 		return nil, err
 	}
-	// A handshake has no context: its deadline is that of the connection.
+	// The handshake takes no context; it is bounded by the deadline of the connection.
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(timeout))
 	stream, err := shell(conn, address, login, check)
@@ -61,6 +61,7 @@ func dialTCP(ctx context.Context, address string, timeout time.Duration) (net.Co
 	return conn, nil
 }
 
+// shell does the handshake and starts a shell.
 func shell(conn net.Conn, address string, login sshLogin, check ssh.HostKeyCallback) (*sshShell, error) {
 	cfg := &ssh.ClientConfig{User: login.user}
 	var hostKeyErr error
@@ -88,7 +89,7 @@ func shell(conn net.Conn, address string, login sshLogin, check ssh.HostKeyCallb
 				answers := make([]string, len(questions))
 				for i := range questions {
 					if echos[i] || asked || i > 0 {
-						return nil, errors.New("the CMTS asks for more than a password")
+						return nil, errors.New("CMTS asks for more than a password")
 					}
 					answers[i], asked = login.password.Reveal(), true
 				}
@@ -103,9 +104,9 @@ func shell(conn net.Conn, address string, login sshLogin, check ssh.HostKeyCallb
 	case errors.As(err, &netErr) && netErr.Timeout():
 		return nil, fmt.Errorf("%w: no answer during the SSH handshake", ErrUnreachable)
 	case err != nil && isAuth(err):
-		return nil, fmt.Errorf("%w: the CMTS does not take the credentials of user %q: %w", ErrDenied, login.user, err)
+		return nil, fmt.Errorf("%w: credentials of user %q refused: %w", ErrDenied, login.user, err)
 	case err != nil && contains(err, "no common algorithm") && !login.legacy:
-		return nil, fmt.Errorf("SSH: %w: legacy_ssh would offer those that are broken by now", err)
+		return nil, fmt.Errorf("SSH: %w; set legacy_ssh to offer broken ones too", err)
 	case err != nil:
 		return nil, fmt.Errorf("SSH: %w", err)
 	}
@@ -120,7 +121,7 @@ func shell(conn net.Conn, address string, login sshLogin, check ssh.HostKeyCallb
 		s.Writer, err = session.StdinPipe()
 	}
 	if err == nil {
-		// Rows: as many as there may be, for systems that page by the size of the terminal.
+		// Many rows, for systems that page by the size of the terminal.
 		err = session.RequestPty("vt100", 1000, 512, ssh.TerminalModes{})
 	}
 	if err == nil {
@@ -133,6 +134,7 @@ func shell(conn net.Conn, address string, login sshLogin, check ssh.HostKeyCallb
 	return s, nil
 }
 
+// sshShell is the shell's input and output.
 type sshShell struct {
 	io.Reader
 	io.Writer
@@ -141,15 +143,17 @@ type sshShell struct {
 
 func (s *sshShell) Close() error { return s.client.Close() }
 
+// isAuth reports whether the credentials were refused.
 func isAuth(err error) bool {
 	var auth *ssh.ServerAuthError
 	if errors.As(err, &auth) {
 		return true
 	}
-	// The package has no type for it.
+	// Package ssh has no type for these.
 	return contains(err, "unable to authenticate") || contains(err, "asks for more than a password")
 }
 
+// explainHostKey turns an error of package knownhosts into one with advice.
 func explainHostKey(err error, address, file string, key ssh.PublicKey) error {
 	var unknown *knownhosts.KeyError
 	var revoked *knownhosts.RevokedError
@@ -158,20 +162,20 @@ func explainHostKey(err error, address, file string, key ssh.PublicKey) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &revoked):
-		return fmt.Errorf("%w: the host key %s is revoked in %s", ErrDenied, fingerprint, file)
+		return fmt.Errorf("%w: host key %s is revoked in %s", ErrDenied, fingerprint, file)
 	case errors.As(err, &unknown) && len(unknown.Want) == 0:
-		return fmt.Errorf("%w: the host key of %s is not in %s: check that %s is the CMTS's, and add it: ssh-keyscan -p PORT HOST >> %s",
+		return fmt.Errorf("%w: host key of %s is not in %s; check that %s is the key of the CMTS, and add it: ssh-keyscan -p PORT HOST >> %s",
 			ErrDenied, knownhosts.Normalize(address), file, fingerprint, file)
 	case errors.As(err, &unknown):
 		w := unknown.Want[0]
-		return fmt.Errorf("%w: THE HOST KEY HAS CHANGED: it is %s, and %s:%d has %s %s: somebody may be in between, or the CMTS has got a new key",
+		return fmt.Errorf("%w: HOST KEY HAS CHANGED: it is %s, but %s:%d has %s %s; another machine may be answering, or the CMTS has a new key",
 			ErrDenied, fingerprint, w.Filename, w.Line, w.Key.Type(), ssh.FingerprintSHA256(w.Key))
 	}
 	return fmt.Errorf("%w: %w", ErrDenied, err)
 }
 
-// knownFirst puts the algorithms of the keys that we know for address before the others: a CMTS with keys of several
-// types would else show one that we do not know.
+// knownFirst puts the algorithms of the known keys of address before the others: a CMTS with keys of several types would
+// otherwise present an unknown one.
 func knownFirst(check ssh.HostKeyCallback, address string, all []string) []string {
 	var unknown *knownhosts.KeyError
 	if !errors.As(check(address, noAddr{}, noKey{}), &unknown) {
@@ -192,19 +196,20 @@ func knownFirst(check ssh.HostKeyCallback, address string, all []string) []strin
 	return append(first, rest...)
 }
 
-// noKey is nobody's key: asked for it, known_hosts says which keys it has instead.
+// noKey matches no key: the error of its check lists the keys that known_hosts has.
 type noKey struct{}
 
 func (noKey) Type() string                        { return "none" }
 func (noKey) Marshal() []byte                     { return []byte("none") }
 func (noKey) Verify([]byte, *ssh.Signature) error { return errors.New("no key") }
 
+// noAddr is an address for the same check.
 type noAddr struct{}
 
 func (noAddr) Network() string { return "tcp" }
 func (noAddr) String() string  { return "0.0.0.0:0" }
 
-// readKey reads a private key; its file must be as private as any password's.
+// readKey reads a private key. Its file must be private, like that of a password.
 func readKey(file, passphraseFile string) (ssh.Signer, error) {
 	text, err := secret.Read(file, secret.MaxSize)
 	if err != nil {
@@ -223,13 +228,14 @@ func readKey(file, passphraseFile string) (ssh.Signer, error) {
 	var missing *ssh.PassphraseMissingError
 	switch {
 	case errors.As(err, &missing):
-		return nil, fmt.Errorf("key_file: %s needs a passphrase: set passphrase_file", file)
+		return nil, fmt.Errorf("key_file: %s needs a passphrase; set passphrase_file", file)
 	case err != nil:
-		return nil, fmt.Errorf("key_file: %s is no private key that can be read", file)
+		return nil, fmt.Errorf("key_file: %s is not a readable private key", file)
 	}
 	return signer, nil
 }
 
+// readableFile returns an error if the file of a key cannot be read.
 func readableFile(key, name string) error {
 	f, err := os.Open(name)
 	if err != nil {

@@ -22,12 +22,12 @@ const (
 	optionGoAhead = 3
 )
 
-// telnet is a connection that refuses every option but echo and suppress-go-ahead of the peer's.
+// telnet is a connection that refuses all options except for the peer's echo and suppress-go-ahead.
 type telnet struct {
 	net.Conn
-	mu    sync.Mutex // of writes: those of the user, and answers to options
-	state byte       // 0, IAC, the verb that wants an option, or SB
-	iac   bool       // IAC has been seen within SB
+	mu    sync.Mutex // of writes: data and answers to options
+	state byte       // 0, IAC, SB, or the verb whose option follows
+	iac   bool       // after an IAC within SB
 	raw   [2048]byte
 }
 
@@ -44,7 +44,7 @@ func (t *telnet) Read(p []byte) (int, error) {
 		n, err := t.Conn.Read(t.raw[:min(len(p), len(t.raw))])
 		text, reply := t.filter(p[:0], t.raw[:n])
 		if len(reply) > 0 {
-			// A peer that floods us with options and does not read would hold us here for ever.
+			// A peer that floods us with options and does not read would block this for ever.
 			_ = t.SetWriteDeadline(time.Now().Add(10 * time.Second))
 			if werr := t.write(reply); werr != nil && err == nil {
 				err = werr
@@ -57,7 +57,7 @@ func (t *telnet) Read(p []byte) (int, error) {
 	}
 }
 
-// filter takes the commands out of raw. What is left goes to dst, which has room for all of it.
+// filter removes the commands from raw, appends the rest to dst, which must have room for it, and returns the answers to options.
 func (t *telnet) filter(dst, raw []byte) (text, reply []byte) {
 	for _, c := range raw {
 		switch t.state {
@@ -96,7 +96,7 @@ func (t *telnet) filter(dst, raw []byte) (text, reply []byte) {
 	return dst, reply
 }
 
-// Write doubles the octet that would be a command, and ends lines as RFC 854 has it.
+// Write doubles IAC, and ends lines as RFC 854 requires.
 func (t *telnet) Write(p []byte) (int, error) {
 	out := make([]byte, 0, len(p)+8)
 	for _, c := range p {

@@ -17,7 +17,7 @@ func TestTelnetOptions(t *testing.T) {
 		if want := "ab\xffcde"; string(text) != want {
 			t.Errorf("text %q, want %q", text, want)
 		}
-		// DO echo; WON'T terminal type; DON'T what nobody knows.
+		// DO echo; WON'T terminal type; DON'T an unknown one.
 		if want := "\xff\xfd\x01\xff\xfc\x18\xff\xfe\x2a"; string(reply) != want {
 			t.Errorf("reply %q, want %q", reply, want)
 		}

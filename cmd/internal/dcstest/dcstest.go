@@ -6,40 +6,10 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 )
-
-// Need skips the test if a program is missing. It fails the test instead if DCS_REQUIRE_CLIENTS is set.
-func Need(t testing.TB, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		Missing(t, program)
-	}
-}
-
-// Missing skips the test because something is missing, or fails it if DCS_REQUIRE_CLIENTS is set.
-func Missing(t testing.TB, what string) {
-	t.Helper()
-	if os.Getenv("DCS_REQUIRE_CLIENTS") != "" {
-		t.Fatalf("%s is missing, and DCS_REQUIRE_CLIENTS is set: make deps installs it", what)
-	}
-	t.Skipf("%s is missing: make deps installs it", what)
-}
-
-// NeedRoot skips a test that only root can run. It fails the test instead if DCS_REQUIRE_ROOT is set.
-func NeedRoot(t testing.TB) {
-	t.Helper()
-	switch {
-	case os.Geteuid() == 0:
-	case os.Getenv("DCS_REQUIRE_ROOT") != "":
-		t.Fatal("only root can run this, and DCS_REQUIRE_ROOT is set")
-	default:
-		t.Skip("only root can run this")
-	}
-}
 
 // Write writes a file that only its owner may read.
 func Write(t testing.TB, name, text string) {

@@ -1,4 +1,4 @@
-// Package describe says of boot files what both the command line and the admin page show.
+// Package describe describes boot files for the command line and the admin page.
 package describe
 
 import (
@@ -8,7 +8,7 @@ import (
 	"dcs/render/tlv"
 )
 
-// Mark is the verdict on one integrity value.
+// Mark is the verdict on an integrity check value.
 type Mark struct {
 	Name    string `json:"name"`
 	Verdict string `json:"verdict"`
@@ -17,6 +17,7 @@ type Mark struct {
 	Note    string `json:"note,omitempty"`
 }
 
+// Verdicts returns the verdicts of a report on the values that a file of this dialect has.
 func Verdicts(d tlv.Dialect, r *mic.Report) []Mark {
 	var marks []Mark
 	add := func(name string, res *mic.Result) {

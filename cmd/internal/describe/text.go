@@ -5,7 +5,7 @@ import (
 	"dcs/render/skeleton"
 )
 
-// IsText tells whether the file is no TLVs.
+// IsText reports whether the explained file is plain text, without TLVs.
 func IsText(x *render.Explanation) bool {
 	return x.Static == "" && len(x.Matches) > 0 && x.Matches[0].Template.Kind == skeleton.PlainFile
 }

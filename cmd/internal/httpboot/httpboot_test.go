@@ -20,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dcs/bench/require"
 )
 
 // large is more than two sockets hold.
@@ -315,7 +317,7 @@ func TestSlowClients(t *testing.T) {
 				t.Fatalf("after %d octets: %v", n, err)
 			}
 			if time.Since(begun) < time.Second { // longer than a write may take
-				time.Sleep(2 * time.Millisecond)
+				time.Sleep(2 * time.Millisecond) // the slow client
 			}
 		}
 		if n != large {
@@ -346,12 +348,7 @@ func TestConcurrent(t *testing.T) {
 }
 
 func TestCurl(t *testing.T) {
-	if _, err := exec.LookPath("curl"); err != nil {
-		if os.Getenv("DCS_REQUIRE_CLIENTS") == "1" {
-			t.Fatal("curl is missing: make deps")
-		}
-		t.Skip("curl is missing: make deps installs it")
-	}
+	require.Program(t, "curl")
 	cert, key := certificate(t)
 	_, plain := start(t, Config{})
 	_, secure := start(t, Config{Cert: cert, Key: key})

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"dcs/bench/require"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -180,12 +182,7 @@ func TestCutShort(t *testing.T) {
 
 // What curl makes of it.
 func TestCurlParts(t *testing.T) {
-	if _, err := exec.LookPath("curl"); err != nil {
-		if os.Getenv("DCS_REQUIRE_CLIENTS") == "1" {
-			t.Fatal("curl is missing: make deps")
-		}
-		t.Skip("curl is missing: make deps installs it")
-	}
+	require.Program(t, "curl")
 	_, addr := start(t, Config{})
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }

@@ -104,7 +104,7 @@ func (in *Ingress) gather() (why, err error) {
 			case len(fds) == 1:
 				return errors.New("a worker has one port alone"), nil
 			}
-			w := bpf.LookupWorker{Ports: t.Ports(v6), Hears: fds[0], Deaf: fds[1]}
+			w := bpf.LookupWorker{Ports: t.Ports(v6), Receive: fds[0], Discard: fds[1]}
 			if v6 {
 				cfg.V6, cfg.At6 = append(cfg.V6, w), at
 			} else {

@@ -1,4 +1,4 @@
-// Package keyring reads and writes the file of shared secrets: their texts by name, and which CMTS holds which.
+// Package keyring reads and writes the file of shared secrets: their texts by name, and which CMTS holds which of them.
 package keyring
 
 import (
@@ -16,33 +16,33 @@ import (
 	"dcs/render/secret"
 )
 
-// File is a keyring as it stands in its file.
+// File is a keyring as its file has it.
 type File struct {
-	Path   string // where it was read from
-	Header string // the comment lines that it begins with, kept by Save
+	Path   string // of the file
+	Header string // comment lines at the beginning, which Save preserves
 
-	Generation uint64            // counts what Save has written; a server tells by it which keyring it serves
-	Default    string            // the secret of all modems that are behind no CMTS of the fleet
+	Generation uint64            // incremented by Save; a server reports which one it serves
+	Default    string            // name of the secret of modems behind no CMTS of the fleet
 	Secrets    map[string]Source // by name
-	Fleet      string            // the file that lists the CMTSes; empty: there are none
-	KnownHosts string            // SSH host keys of CMTSes whose entry names no file of them
-	Drivers    []string          // directories of descriptions beside those that are built in
-	Holders    map[string]string // which secret a CMTS of the fleet holds; one that is not named holds the default
+	Fleet      string            // file that lists the CMTSes; empty: there are none
+	KnownHosts string            // file of SSH host keys, for CMTSes whose entry names none
+	Drivers    []string          // directories of descriptions, besides the built-in ones
+	Holders    map[string]string // secret by CMTS of the fleet; one without an entry holds the default
 
-	// Prefixes are those of modems behind CMTSes that are not in the fleet, with the secrets of these.
+	// Prefixes are secrets by prefix of modems, for modems behind CMTSes that are not in the fleet.
 	Prefixes map[netip.Prefix]string
 }
 
-// Source is where the text of a secret is; one of its fields but Since is set.
+// Source says where the text of a secret is. Exactly one field besides Since is set.
 type Source struct {
 	Text       secret.Text
 	File       string // relative to the keyring's directory
-	Credential string // a file in $CREDENTIALS_DIRECTORY, as systemd's LoadCredential= makes it
-	Env        string // an environment variable
-	Since      uint64 // the generation that brought the secret; 0: not known
+	Credential string // file in $CREDENTIALS_DIRECTORY, as created by systemd's LoadCredential=
+	Env        string // environment variable
+	Since      uint64 // generation in which the secret was added; 0: unknown
 }
 
-// Clone returns a copy.
+// Clone returns a deep copy.
 func (f *File) Clone() *File {
 	c := *f
 	c.Secrets, c.Holders, c.Prefixes = maps.Clone(f.Secrets), maps.Clone(f.Holders), maps.Clone(f.Prefixes)
@@ -57,7 +57,7 @@ func (f *File) Holds(cmtsName string) string {
 	return f.Default
 }
 
-// Used tells whether a secret is the default, or that of a CMTS or a prefix.
+// Used reports whether a secret is the default, or that of a CMTS or a prefix.
 func (f *File) Used(name string) bool {
 	is := func(used string) bool { return used == name }
 	return is(f.Default) || containsFunc(maps.Values(f.Holders), is) || containsFunc(maps.Values(f.Prefixes), is)
@@ -72,11 +72,11 @@ func containsFunc(all iter.Seq[string], is func(string) bool) bool {
 	return false
 }
 
-// Reveal returns the text of a secret, from wherever it is.
+// Reveal returns the text of a secret. It reads the file, credential or environment variable that the secret names.
 func (f *File) Reveal(name string) (secret.Text, error) {
 	s, ok := f.Secrets[name]
 	if !ok {
-		return secret.Text{}, fmt.Errorf("%s: there is no secret %q", f.Path, name)
+		return secret.Text{}, fmt.Errorf("%s: no secret %q", f.Path, name)
 	}
 	fail := func(err error) (secret.Text, error) {
 		return secret.Text{}, fmt.Errorf("%s: secret %s: %w", f.Path, name, err)
@@ -87,7 +87,7 @@ func (f *File) Reveal(name string) (secret.Text, error) {
 	case s.Env != "":
 		v, ok := os.LookupEnv(s.Env)
 		if !ok {
-			return fail(fmt.Errorf("the environment variable %s is not set", s.Env))
+			return fail(fmt.Errorf("environment variable %s is not set", s.Env))
 		}
 		text = []byte(v)
 	case s.Credential != "":
@@ -108,11 +108,12 @@ func (f *File) Reveal(name string) (secret.Text, error) {
 		text = bytes.TrimSuffix(cut, []byte("\r"))
 	}
 	if len(text) == 0 {
-		return fail(errors.New("its text is empty"))
+		return fail(errors.New("empty text"))
 	}
 	return secret.New(string(text)), nil
 }
 
+// resolve returns a path relative to the keyring's directory.
 func (f *File) resolve(path string) string {
 	if filepath.IsAbs(path) {
 		return path
@@ -120,7 +121,7 @@ func (f *File) resolve(path string) string {
 	return filepath.Join(filepath.Dir(f.Path), path)
 }
 
-// LoadFleet reads the fleet; it is empty where the keyring names none.
+// LoadFleet reads the fleet, which is empty if the keyring names none.
 func (f *File) LoadFleet() ([]cmts.CMTS, error) {
 	if f.Fleet == "" {
 		return nil, nil
@@ -132,13 +133,13 @@ func (f *File) LoadFleet() ([]cmts.CMTS, error) {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(f.Holders)) {
 		if !slices.ContainsFunc(fleet, func(c cmts.CMTS) bool { return c.Name == name }) {
-			errs = append(errs, fmt.Errorf("%s: cmts: %s: the fleet has no CMTS of this name", f.Path, name))
+			errs = append(errs, fmt.Errorf("%s: cmts: %s: no such CMTS in the fleet", f.Path, name))
 		}
 	}
 	return fleet, errors.Join(errs...)
 }
 
-// Options returns what the drivers of all CMTSes have in common.
+// Options returns the options of all drivers.
 func (f *File) Options() cmts.Options {
 	opt := cmts.Options{}
 	if f.KnownHosts != "" {

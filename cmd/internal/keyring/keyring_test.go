@@ -37,7 +37,7 @@ const exampleFleet = `
   driver: cisco
 `
 
-// write makes files in a directory of their own.
+// write creates files in a new directory.
 func write(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -77,7 +77,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// A text is taken as it is written, be it what YAML calls a number or a truth.
+// A text is used as written, even if YAML would read it as a number or a boolean.
 func TestTextsAsWritten(t *testing.T) {
 	for _, tt := range []struct{ written, want string }{
 		{"0123", "0123"},
@@ -91,7 +91,7 @@ func TestTextsAsWritten(t *testing.T) {
 		{`"1.50"`, "1.50"},
 		{"a  b", "a  b"},
 	} {
-		f, err := Parse("secrets.yaml", fmt.Appendf(nil, `
+		f, err := parse("secrets.yaml", fmt.Appendf(nil, `
 default: 010
 secrets: {010: {text: %s, since: 0x10}}
 fleet: 1.50
@@ -111,7 +111,7 @@ cmts: {010: 010, 1_000: 010}
 	}
 }
 
-// What Save writes, Load reads; what it replaces is there whole until then; its mode stays.
+// Load reads what Save wrote; the file's mode is preserved, and no temporary file remains.
 func TestSave(t *testing.T) {
 	dir := write(t, map[string]string{"secrets.yaml": example})
 	path := filepath.Join(dir, "secrets.yaml")
@@ -157,7 +157,7 @@ func TestSave(t *testing.T) {
 	}
 }
 
-// plain makes a keyring comparable.
+// plain returns a keyring in a form that can be compared.
 func plain(f *File) map[string]any {
 	m := map[string]any{"header": f.Header, "generation": f.Generation, "default": f.Default, "fleet": f.Fleet, "cmts": f.Holders, "prefixes": f.Prefixes}
 	for name, s := range f.Secrets {
@@ -166,7 +166,7 @@ func plain(f *File) map[string]any {
 	return m
 }
 
-// A disk that takes no more leaves the keyring as it was.
+// If the file cannot be written, the generation is unchanged.
 func TestSaveFails(t *testing.T) {
 	if os.Getuid() != 0 {
 		dir := write(t, map[string]string{"secrets.yaml": example})
@@ -191,18 +191,18 @@ func TestSaveFails(t *testing.T) {
 func TestLoadErrors(t *testing.T) {
 	const head = "default: main\nsecrets: {main: {text: very secret}}\n"
 	tests := []struct{ name, src, want string }{
-		{"no default", "secrets: {main: {text: very secret}}", "default is missing"},
-		{"unknown default", "default: maim\nsecrets: {main: {text: very secret}}", "default: there is no secret of this name; there are: main"},
-		{"two sources", "default: main\nsecrets: {main: {text: very secret, env: X}}", "secrets: main: give one of"},
-		{"no source", "default: main\nsecrets: {main: {since: 1}}", "secrets: main: give one of"},
-		{"empty", "default: main\nsecrets: {main: {text: \"\"}}", "its text is empty"},
-		{"name", "default: main\nsecrets: {very secret: {text: very secret}}", "letters, digits, dots, dashes and underscores make one"},
-		{"credential", "default: main\nsecrets: {main: {credential: ../x}}", "credential is the name of a file"},
-		{"no fleet", head + "cmts: {hub: main}", "fleet is missing"},
-		{"unknown secret", head + "fleet: f\ncmts: {hub: moin}", "cmts: hub: there is no secret of this name"},
-		{"prefix", head + "prefixes: {10.1.0.0/8: main, x: main}", "10.1.0.0/8 has bits beyond its length: is 10.0.0.0/8 meant?"},
-		{"no prefix", head + "prefixes: {10.1.0.0: main}", `"10.1.0.0" is no prefix`},
-		{"secret for a name", "default: very\nsecrets: {main: {text: very secret}}", "default: there is no secret of this name"},
+		{"no default", "secrets: {main: {text: very secret}}", "default is not set"},
+		{"unknown default", "default: maim\nsecrets: {main: {text: very secret}}", "default: no secret of that name; want one of: main"},
+		{"two sources", "default: main\nsecrets: {main: {text: very secret, env: X}}", "secrets: main: want exactly one of"},
+		{"no source", "default: main\nsecrets: {main: {since: 1}}", "secrets: main: want exactly one of"},
+		{"empty", "default: main\nsecrets: {main: {text: \"\"}}", "secrets: main: empty text"},
+		{"name", "default: main\nsecrets: {very secret: {text: very secret}}", "want up to 64 letters, digits, dots, dashes and underscores"},
+		{"credential", "default: main\nsecrets: {main: {credential: ../x}}", "credential must be the name of a file"},
+		{"no fleet", head + "cmts: {hub: main}", "fleet is not set"},
+		{"unknown secret", head + "fleet: f\ncmts: {hub: moin}", "cmts: hub: no secret of that name"},
+		{"prefix", head + "prefixes: {10.1.0.0/8: main, x: main}", "10.1.0.0/8 has bits set beyond its length; want 10.0.0.0/8"},
+		{"no prefix", head + "prefixes: {10.1.0.0: main}", `"10.1.0.0" is not a prefix`},
+		{"secret for a name", "default: very\nsecrets: {main: {text: very secret}}", "default: no secret of that name"},
 		{"unknown key", head + "standard: main", ":3:1: unknown field"},
 		{"secret for a key", head + "very: main", ":3:1: unknown field"},
 		{"secret for a key of a secret", "default: main\nsecrets: {main: {very: }}", ":2:18: unknown field"},
@@ -222,7 +222,7 @@ func TestLoadErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Parse("secrets.yaml", []byte(tt.src))
+			_, err := parse("secrets.yaml", []byte(tt.src))
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("%v, want %q", err, tt.want)
 			}
@@ -237,19 +237,19 @@ func TestLoadErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.LoadFleet(); err == nil || !strings.Contains(err.Error(), "cmts: hub-1: the fleet has no CMTS of this name") {
+	if _, err := f.LoadFleet(); err == nil || !strings.Contains(err.Error(), "cmts: hub-1: no such CMTS in the fleet") {
 		t.Error(err)
 	}
 	t.Setenv("CREDENTIALS_DIRECTORY", "")
 	for name, want := range map[string]string{
-		"west": "DCS_TEST_WEST is not set", "south": "$CREDENTIALS_DIRECTORY is not set", "nobody": "there is no secret",
+		"west": "DCS_TEST_WEST is not set", "south": "$CREDENTIALS_DIRECTORY is not set", "nobody": `no secret "nobody"`,
 	} {
 		if _, err := f.Reveal(name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
 	t.Setenv("CREDENTIALS_DIRECTORY", dir)
-	if _, err := f.Reveal("south"); err == nil || !strings.Contains(err.Error(), "its text is empty") {
+	if _, err := f.Reveal("south"); err == nil || !strings.Contains(err.Error(), "empty text") {
 		t.Error(err)
 	}
 	for _, name := range []string{"secrets.yaml", "north.secret"} {

@@ -34,19 +34,19 @@ type sourceYAML struct {
 	Since      uint64  `yaml:"since"`
 }
 
-// Load reads a keyring, which must be private ([secret.Read]). Errors show no text of a secret, even where one stands in a wrong place.
+// Load reads a keyring, which must be private ([secret.Read]). Errors show no text of a secret, even of one in a wrong place.
 func Load(path string) (*File, error) {
 	src, err := secret.Read(path, strictyaml.MaxSize)
 	if err != nil {
 		return nil, err
 	}
-	return Parse(path, src)
+	return parse(path, src)
 }
 
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
-// Parse reads a keyring from src, which came from path.
-func Parse(path string, src []byte) (*File, error) {
+// parse reads a keyring from src; path is that of its file.
+func parse(path string, src []byte) (*File, error) {
 	var in fileYAML
 	if err := strictyaml.Decode(src, &in); err != nil {
 		return nil, fmt.Errorf("%s:%s", path, quiet(err))
@@ -65,7 +65,7 @@ func Parse(path string, src []byte) (*File, error) {
 	for _, name := range slices.Sorted(maps.Keys(in.Secrets)) {
 		s := in.Secrets[name]
 		if len(name) > 64 || !nameForm.MatchString(name) {
-			fail("secrets: one has no name such as main: letters, digits, dots, dashes and underscores make one, 64 at the most")
+			fail("secrets: invalid name; want up to 64 letters, digits, dots, dashes and underscores")
 			continue
 		}
 		n := 0
@@ -74,7 +74,7 @@ func Parse(path string, src []byte) (*File, error) {
 			out.Text = secret.New(*s.Text)
 			n++
 			if *s.Text == "" {
-				fail("secrets: %s: its text is empty", name)
+				fail("secrets: %s: empty text", name)
 			}
 		}
 		for _, ref := range []string{s.File, s.Credential, s.Env} {
@@ -83,21 +83,21 @@ func Parse(path string, src []byte) (*File, error) {
 			}
 		}
 		if n != 1 {
-			fail("secrets: %s: give one of text, file, credential and env", name)
+			fail("secrets: %s: want exactly one of text, file, credential and env", name)
 		}
 		if s.Credential != "" && filepath.Base(s.Credential) != s.Credential {
-			fail("secrets: %s: credential is the name of a file in $CREDENTIALS_DIRECTORY", name)
+			fail("secrets: %s: credential must be the name of a file in $CREDENTIALS_DIRECTORY", name)
 		}
 		f.Secrets[name] = out
 	}
-	// Where a name belongs, somebody may have written the secret itself.
+	// The name is not shown: it may be the text of a secret, in a wrong place.
 	known := func(what, name string) {
 		if _, ok := f.Secrets[name]; !ok {
-			fail("%s: there is no secret of this name; there are: %s", what, strings.Join(slices.Sorted(maps.Keys(f.Secrets)), ", "))
+			fail("%s: no secret of that name; want one of: %s", what, strings.Join(slices.Sorted(maps.Keys(f.Secrets)), ", "))
 		}
 	}
 	if in.Default == "" {
-		fail("default is missing: name the secret of modems that are behind no CMTS of the fleet")
+		fail("default is not set; it names the secret of modems behind no CMTS of the fleet")
 	} else {
 		known("default", in.Default)
 	}
@@ -109,28 +109,28 @@ func Parse(path string, src []byte) (*File, error) {
 		p, err := netip.ParsePrefix(text)
 		switch {
 		case err != nil:
-			fail("prefixes: %q is no prefix such as 10.1.0.0/16", text)
+			fail("prefixes: %q is not a prefix; want one such as 10.1.0.0/16", text)
 		case p != p.Masked():
-			fail("prefixes: %s has bits beyond its length: is %s meant?", p, p.Masked())
+			fail("prefixes: %s has bits set beyond its length; want %s", p, p.Masked())
 		}
 		f.Prefixes[p] = in.Prefixes[text]
 	}
 	if len(in.CMTS) > 0 && in.Fleet == "" {
-		fail("cmts says who holds which secret, and fleet is missing: the file that lists them")
+		fail("cmts: fleet is not set; it names the file that lists the CMTSes")
 	}
 	return f, errors.Join(errs...)
 }
 
-// quiet says what is wrong with the file without a word of it, which could be a secret that stands in a wrong place.
+// quiet describes an error of the file without quoting it: what is quoted could be a secret in a wrong place.
 func quiet(err error) string {
 	var at *strictyaml.Error
 	if errors.As(err, &at) {
 		return at.Quiet()
 	}
-	return " this is no keyring"
+	return " not a keyring"
 }
 
-// header returns the comment lines that src begins with.
+// header returns the comment lines at the beginning of src.
 func header(src []byte) string {
 	n := 0
 	for line := range bytes.Lines(src) {

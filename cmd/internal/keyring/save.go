@@ -16,7 +16,7 @@ import (
 	"dcs/render/tempfile"
 )
 
-// marshal writes the file's text. Its comments but the header are gone.
+// marshal returns the file's text. Of its comments only the header is preserved.
 func (f *File) marshal() []byte {
 	b := &bytes.Buffer{}
 	b.WriteString(f.Header)
@@ -65,11 +65,11 @@ func (f *File) marshal() []byte {
 	return b.Bytes()
 }
 
-// quote writes a text as YAML's double quotes take it.
+// quote returns a text in YAML's double quotes.
 func quote(s string) string { return strconv.Quote(s) }
 
-// Save replaces the file, in the next generation: at any moment, and after a crash at any moment, it
-// is the old one whole or the new one whole. Owner and mode stay; a new file has mode 0600.
+// Save replaces the file atomically, with the next generation: after a crash it is either the old or the new one, complete.
+// Owner and mode are preserved; a new file has mode 0600.
 func (f *File) Save() error {
 	path, err := filepath.EvalSymlinks(f.Path)
 	if err != nil {
@@ -79,11 +79,12 @@ func (f *File) Save() error {
 	err = replace(path, f.marshal())
 	if err != nil {
 		f.Generation--
-		return fmt.Errorf("the keyring could not be written: %w", err)
+		return fmt.Errorf("save keyring: %w", err)
 	}
 	return nil
 }
 
+// replace writes the file, and returns once it is on disk.
 func replace(path string, data []byte) error {
 	out, err := tempfile.Create(path, 0o600)
 	if err != nil {
@@ -93,7 +94,7 @@ func replace(path string, data []byte) error {
 	if info, err := os.Stat(path); err == nil {
 		if st, ok := info.Sys().(*syscall.Stat_t); ok && (int(st.Uid) != os.Geteuid() || int(st.Gid) != os.Getegid()) {
 			if err := out.Chown(int(st.Uid), int(st.Gid)); err != nil {
-				return fmt.Errorf("its owner cannot be kept: %w", err)
+				return fmt.Errorf("preserve the owner: %w", err)
 			}
 		}
 		if err := out.Chmod(info.Mode().Perm()); err != nil {
@@ -108,7 +109,7 @@ func replace(path string, data []byte) error {
 	return out.Commit()
 }
 
-// SyncDir makes what was created, renamed or removed in a directory last.
+// SyncDir writes to disk what was created, renamed or removed in a directory.
 func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

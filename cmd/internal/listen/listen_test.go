@@ -167,7 +167,7 @@ func TestCloseWhileBusy(t *testing.T) {
 			_, err := l.Accept()
 			ended <- err
 		}()
-		time.Sleep(10 * RetryEvery)
+		time.Sleep(10 * RetryEvery) // of the synctest bubble
 		if err := errors.Join(l.Close(), l.Close()); err != nil {
 			t.Error(err)
 		}

@@ -5,13 +5,14 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"dcs/bench/require"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -221,12 +222,7 @@ func TestDocument(t *testing.T) {
 // promtool has text checked by promtool check metrics. Without it the test ends here, visibly.
 func promtool(t *testing.T, text string) {
 	t.Helper()
-	if _, err := exec.LookPath("promtool"); err != nil {
-		if os.Getenv("DCS_REQUIRE_PROMTOOL") == "1" {
-			t.Fatal("promtool is missing: make deps")
-		}
-		t.Skip("promtool is missing: make deps installs it")
-	}
+	require.Program(t, "promtool")
 	cmd := exec.Command("promtool", "check", "metrics")
 	cmd.Stdin = strings.NewReader(text)
 	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {

@@ -11,17 +11,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"dcs/bench/require"
 )
 
 // tool runs a program of Wireshark's and returns what it prints.
 func tool(t *testing.T, args ...string) string {
 	t.Helper()
-	if _, err := exec.LookPath(args[0]); err != nil {
-		if os.Getenv("DCS_REQUIRE_CLIENTS") != "" {
-			t.Fatalf("%s is missing, and DCS_REQUIRE_CLIENTS is set: make deps installs it", args[0])
-		}
-		t.Skipf("%s is missing: make deps installs it", args[0])
-	}
+	require.Program(t, args[0])
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir()) // no preferences, no plug-ins
 	var stderr strings.Builder

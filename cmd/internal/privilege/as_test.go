@@ -8,11 +8,13 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+
+	"dcs/bench/require"
 )
 
 // f runs as the user, with the capabilities that it is to have, and nobody else does.
 func TestAs(t *testing.T) {
-	needRoot(t)
+	require.Root(t)
 	user := &syscall.Credential{Uid: 65531, Gid: 65532, Groups: []uint32{65533}}
 	dir := t.TempDir()
 	for name, owner := range map[string]struct {

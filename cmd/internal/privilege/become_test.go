@@ -8,12 +8,14 @@ import (
 	"syscall"
 	"testing"
 
+	"dcs/bench/require"
+
 	"golang.org/x/sys/unix"
 )
 
 // What is handed over is a directory of files and nothing else; all of what stays root's, stays so.
 func TestHandOver(t *testing.T) {
-	needRoot(t)
+	require.Root(t)
 	user := &syscall.Credential{Uid: 65531, Gid: 65532}
 	file := func(name string) func(string) error {
 		return func(dir string) error { return os.WriteFile(filepath.Join(dir, name), nil, 0o600) }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"dcs/bench/require"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -51,20 +53,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// needRoot skips a test that only root can run.
-func needRoot(t *testing.T) {
-	t.Helper()
-	switch {
-	case os.Geteuid() == 0:
-	case os.Getenv("DCS_REQUIRE_ROOT") != "":
-		t.Fatal("only root can run this, and DCS_REQUIRE_ROOT is set")
-	default:
-		t.Skip("only root can run this")
-	}
-}
-
 func TestKeep(t *testing.T) {
-	needRoot(t)
+	require.Root(t)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), inChild+"=1")
 	out, err := cmd.CombinedOutput()

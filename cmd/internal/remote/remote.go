@@ -1,4 +1,4 @@
-// Package remote finds a running server by its configuration, and makes a client of its admin API.
+// Package remote finds a running server by its configuration, and creates clients of its admin API.
 package remote
 
 import (
@@ -21,14 +21,14 @@ import (
 	"dcs/render/secret"
 )
 
-// StandardConfig is where packages put the configuration.
+// StandardConfig is the path of the packages' configuration.
 const StandardConfig = "/etc/dcs/dcs.yaml"
 
-// StandardAdmin are the addresses where a server may be that no configuration tells of.
+// StandardAdmin are the addresses at which a server is looked for without a configuration.
 var StandardAdmin = []string{"unix:/run/dcs/admin.sock", "127.0.0.1:8069"}
 
-// Reachable returns the one of a server's admin addresses that this process asks: a Unix socket that lets it in, since that takes
-// changes, else one on TCP; "": there is none.
+// Reachable returns the admin address to use: a Unix socket that this process may write to, as that accepts changes; else an
+// address on TCP; "" if there is none.
 func Reachable(addresses []string) string {
 	other := ""
 	for _, a := range addresses {
@@ -43,36 +43,36 @@ func Reachable(addresses []string) string {
 	return other
 }
 
-// Installed returns the configuration of the package if it is there, else nothing.
+// Installed returns file, the configuration of the package, if it exists; else "".
 func Installed(file string) (string, error) {
 	_, err := os.Stat(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", nil
 	case err != nil:
-		return "", fmt.Errorf("%w: root and the server's user may read it", err)
+		return "", fmt.Errorf("%w; only root and the server's user may read it", err)
 	}
 	return file, nil
 }
 
-// Access is how verbs reach a running server.
+// Access says how a verb reaches the running server.
 type Access struct {
 	File, Address, TokenFile string
 
-	Standard string // the configuration where no other is given
+	Standard string // the default configuration
 }
 
-// Flags adds the flags that say where the server is. standard is the configuration if none is given, "": there is none.
+// Flags adds the flags that say where the server is. standard is the default configuration, which need not exist.
 func (a *Access) Flags(cmd *cobra.Command, standard string) {
 	a.Standard = standard
 	f := cmd.Flags()
-	f.StringVarP(&a.File, "config", "c", "", "the server's configuration `file` (default: "+StandardConfig+", if it is there and no address is given)")
-	f.StringVar(&a.TokenFile, "token-file", "", "a `file` with the token that the server's admin_token_file has (default: as the configuration says)")
+	f.StringVarP(&a.File, "config", "c", "", "the server's configuration `file` (default: "+StandardConfig+", if it exists and no address is given)")
+	f.StringVar(&a.TokenFile, "token-file", "", "a `file` with the token of the server's admin_token_file (default: as the configuration says)")
 }
 
-// Dial makes a client of the server, and returns where that is. An address goes before that of the configuration; without
-// either, a server is looked for where the package's is, or on loopback. The token and certificates of a configuration that
-// was not asked for stay away from an address that it does not have. Of several addresses it takes the first that is reachable.
+// Dial returns a client of the server and its address. An address that is given overrides that of the configuration; without
+// either it is one of [StandardAdmin]. The token and the certificates of the default configuration are not used with another
+// address. Of several addresses it uses the one that [Reachable] returns.
 func (a *Access) Dial() (*api.Client, string, error) {
 	file := a.File
 	if file == "" && a.Address == "" {
@@ -93,7 +93,7 @@ func (a *Access) Dial() (*api.Client, string, error) {
 	case file == "":
 		cfg.Admin = StandardAdmin
 	case len(cfg.Admin) == 0:
-		return nil, "", fmt.Errorf("%s has no key admin: the server cannot be asked", file)
+		return nil, "", fmt.Errorf("%s has no key admin: the server cannot be reached", file)
 	}
 	if a.TokenFile != "" {
 		cfg.AdminTokenFile = a.TokenFile
@@ -103,8 +103,8 @@ func (a *Access) Dial() (*api.Client, string, error) {
 	return c, address, err
 }
 
-// DialAdmin makes a client of the server that has this configuration and address: it brings the token, trusts the server's
-// own certificate, and has that for its own where clients need one. Nothing is connected yet.
+// DialAdmin returns a client of the server with this configuration and address. It has the token, trusts the server's own
+// certificate, and presents that one if clients need a certificate. It does not connect yet.
 func DialAdmin(cfg *config.Config, address string) (*api.Client, error) {
 	token := ""
 	if cfg.AdminTokenFile != "" {
@@ -126,20 +126,20 @@ func DialAdmin(cfg *config.Config, address string) (*api.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admin_cert: %w", err)
 	}
-	own := &tls.Config{MinVersion: tls.VersionTLS12}
-	if own.RootCAs, err = x509.SystemCertPool(); err != nil {
-		own.RootCAs = x509.NewCertPool()
+	client := &tls.Config{MinVersion: tls.VersionTLS12}
+	if client.RootCAs, err = x509.SystemCertPool(); err != nil {
+		client.RootCAs = x509.NewCertPool()
 	}
 	for _, c := range chain {
-		own.RootCAs.AddCert(c)
+		client.RootCAs.AddCert(c)
 	}
-	// The configuration has an address to listen at, which need not be what the certificate is for.
+	// The address is one to listen on; the certificate may be for another name.
 	if leaf := chain[0]; host != "" && leaf.VerifyHostname(host) != nil {
 		switch {
 		case len(leaf.DNSNames) > 0:
-			own.ServerName = leaf.DNSNames[0]
+			client.ServerName = leaf.DNSNames[0]
 		case len(leaf.IPAddresses) > 0:
-			own.ServerName = leaf.IPAddresses[0].String()
+			client.ServerName = leaf.IPAddresses[0].String()
 		}
 	}
 	if cfg.AdminClientCA != "" {
@@ -147,12 +147,12 @@ func DialAdmin(cfg *config.Config, address string) (*api.Client, error) {
 		if err != nil {
 			return nil, fmt.Errorf("admin_cert: %w", err)
 		}
-		own.Certificates = []tls.Certificate{pair}
+		client.Certificates = []tls.Certificate{pair}
 	}
-	return api.DialTLS(address, token, own), nil
+	return api.DialTLS(address, token, client), nil
 }
 
-// certificates reads the certificates in a PEM file, at least one.
+// certificates reads the certificates of a PEM file, at least one.
 func certificates(file string) ([]*x509.Certificate, error) {
 	rest, err := secret.ReadCertificates(file)
 	if err != nil {
@@ -174,7 +174,7 @@ func certificates(file string) ([]*x509.Certificate, error) {
 		all = append(all, c)
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("%s holds no certificate", file)
+		return nil, fmt.Errorf("%s: no certificate", file)
 	}
 	return all, nil
 }

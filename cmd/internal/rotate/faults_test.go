@@ -13,7 +13,7 @@ import (
 
 var errDown = fmt.Errorf("10.0.0.1: %w", cmts.ErrUnreachable)
 
-// failing makes a CMTS fail at an operation from its nth on, m times.
+// failing fails an operation from its nth call on, so many times.
 func failing(err error, op string, from, times int) func(string) error {
 	n := 0
 	return func(o string) error {
@@ -37,7 +37,7 @@ func TestFaults(t *testing.T) {
 		sick  string
 		fail  func(string) error
 		fails string // part of the error; empty: none
-		fresh bool   // the new secrets stay
+		fresh bool   // the new secrets are used
 		open  bool   // the journal waits for resume
 	}{
 		{"unreachable before", "a1", failing(errDown, "", 1, forever), "a1: ask: 10.0.0.1: unreachable", false, false},
@@ -57,11 +57,11 @@ func TestFaults(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w, fleet := newWorld(t, 3, 2)
 			w.cmts[tt.sick].fail = tt.fail
-			err := w.rotate(fleet, Wish{})
+			err := w.rotate(fleet, Request{})
 			if tt.fails == "" && err != nil || tt.fails != "" && (err == nil || !strings.Contains(err.Error(), tt.fails)) {
 				t.Fatalf("error %v, want %q", err, tt.fails)
 			}
-			state, _, _ := Replay(w.journal)
+			state, _, _ := replay(w.journal)
 			if open := state != nil && state.Ended == ""; open != tt.open {
 				t.Errorf("open: %v, want %v\n%s", open, tt.open, w.journal)
 			}
@@ -71,32 +71,32 @@ func TestFaults(t *testing.T) {
 			for _, v := range w.violated {
 				t.Error(v)
 			}
-			// Whoever is well again is brought to the end of it.
+			// Once the CMTS works again, resume ends the rotation.
 			w.cmts[tt.sick].fail = nil
 			if err := w.again(resume); err != nil {
 				t.Error(err)
 			}
-			if fresh := w.settled(fleet); fresh != (tt.fresh || tt.open) {
+			if fresh := w.consistent(fleet); fresh != (tt.fresh || tt.open) {
 				t.Errorf("after resume, new secrets: %v", fresh)
 			}
 		})
 	}
 }
 
-// A fault with resume or rollback at hand: both end well.
+// A rollback after a fault restores the old secrets.
 func TestFaultsRollback(t *testing.T) {
 	for _, op := range []string{"add", "remove"} {
 		for _, sick := range []string{"a1", "x0"} {
 			w, fleet := newWorld(t, 2, 2)
 			w.cmts[sick].fail = failing(errDown, op, 1, forever)
-			if err := w.rotate(fleet, Wish{}); err == nil {
+			if err := w.rotate(fleet, Request{}); err == nil {
 				t.Fatal("no error")
 			}
 			w.cmts[sick].fail = nil
 			if err := w.again(rollback); err != nil {
 				t.Error(op, sick, err)
 			}
-			if w.settled(fleet) {
+			if w.consistent(fleet) {
 				t.Error(op, sick, "the new secrets stay")
 			}
 		}
@@ -106,17 +106,17 @@ func TestFaultsRollback(t *testing.T) {
 func TestServerRefuses(t *testing.T) {
 	w, fleet := newWorld(t, 2, 1)
 	w.refuse = errors.New("secrets.yaml: permission denied")
-	err := w.rotate(fleet, Wish{})
+	err := w.rotate(fleet, Request{})
 	if err == nil || !strings.Contains(err.Error(), "permission denied\neverything was restored") {
 		t.Fatal(err)
 	}
 	w.served = w.disk.Clone() // its generation alone differs
-	if w.settled(fleet) {
+	if w.consistent(fleet) {
 		t.Error("new secrets")
 	}
 }
 
-// A CMTS that says that it has the new secret and has not is found out where it can be read.
+// A CMTS that takes the new secret without storing it is detected if it can be read.
 func TestVerify(t *testing.T) {
 	w, fleet := newWorld(t, 2, 0)
 	b := w.cmts["a0"]
@@ -126,16 +126,16 @@ func TestVerify(t *testing.T) {
 		}
 		return nil
 	}
-	err := w.rotate(fleet, Wish{})
-	if err == nil || !strings.Contains(err.Error(), "a0: add: it does not hold the secret that it was given (no)\neverything was restored") {
+	err := w.rotate(fleet, Request{})
+	if err == nil || !strings.Contains(err.Error(), "a0: add: does not hold the secret being added (no)\neverything was restored") {
 		t.Fatal(err)
 	}
-	if w.settled(fleet) {
+	if w.consistent(fleet) {
 		t.Error("new secrets")
 	}
 }
 
-// outage makes a world in which every call of op fails from the nth on, until it is repaired.
+// outage returns a world in which every call of op fails from the nth on, until fail is reset.
 func outage(t *testing.T, op string, n int, err error) (*world, []string) {
 	w, fleet := newWorld(t, 1, 2)
 	w.fail = func(o string) error {
@@ -170,7 +170,7 @@ func TestOutages(t *testing.T) {
 			t.Run(op+", "+finish.name, func(t *testing.T) {
 				for n := 1; ; n++ {
 					w, fleet := outage(t, op, n, syscall.ENOSPC)
-					err := w.rotate(fleet, Wish{})
+					err := w.rotate(fleet, Request{})
 					if err == nil {
 						return
 					}
@@ -192,7 +192,7 @@ func TestOutages(t *testing.T) {
 					if op == "reload" && ended {
 						w.served = w.disk.Clone() // it was not needed for the end, and its generation alone differs
 					}
-					if fresh := w.settled(fleet); !ended && fresh && finish.name == "rollback" {
+					if fresh := w.consistent(fleet); !ended && fresh && finish.name == "rollback" {
 						t.Error("the new secrets stay")
 					}
 					if t.Failed() {
@@ -218,7 +218,7 @@ func TestInterrupt(t *testing.T) {
 			}
 			return nil
 		}
-		err := w.rotate(fleet, Wish{})
+		err := w.rotate(fleet, Request{})
 		if ctx.Err() == nil {
 			return
 		}
@@ -229,7 +229,7 @@ func TestInterrupt(t *testing.T) {
 		if err := w.again(resume); err != nil {
 			t.Error(err)
 		}
-		if w.settled(fleet); t.Failed() {
+		if w.consistent(fleet); t.Failed() {
 			t.Fatalf("interrupted at operation %d", n)
 		}
 	}

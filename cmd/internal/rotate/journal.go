@@ -16,66 +16,66 @@ import (
 	"dcs/cmd/internal/keyring"
 )
 
-// Appender makes a line last before it returns.
+// Appender appends a line, and returns once it is on disk.
 type Appender interface {
 	Append(line []byte) error
 }
 
-// Journal keeps the State of a rotation where a crash leaves it. Its methods may be called by any number of goroutines.
+// Journal records the [State] of a rotation, such that it survives a crash. It is safe for concurrent use.
 type Journal struct {
 	out Appender
 	now func() time.Time
 
 	mu    sync.Mutex
 	state State
-	err   error // of the disk; nothing more is done after it
+	err   error // the first; nothing is written after it
 }
 
-// Begin starts a journal with its plan.
+// Begin starts a journal with the plan.
 func Begin(out Appender, plan Plan, now func() time.Time) (*Journal, error) {
 	j := &Journal{out: out, now: now}
 	return j, j.write(record{Plan: &plan})
 }
 
-// Replay reads a journal. Nil: src holds not even a plan, so that nothing has happened. whole is how many octets of
-// src are whole lines; what follows was being written when the writer died.
-func Replay(src []byte) (state *State, whole int, err error) {
+// replay reads a journal. The state is nil if src has no plan yet: nothing has been changed then. The first complete octets
+// of src are whole lines; what follows was being written at a crash.
+func replay(src []byte) (state *State, complete int, err error) {
 	for n := 1; ; n++ {
-		line, rest, ended := bytes.Cut(src[whole:], []byte("\n"))
+		line, rest, ended := bytes.Cut(src[complete:], []byte("\n"))
 		if !ended {
-			return state, whole, nil
+			return state, complete, nil
 		}
 		var r record
 		if err := json.Unmarshal(line, &r); err != nil {
-			return nil, 0, fmt.Errorf("line %d is damaged: %w", n, err)
+			return nil, 0, fmt.Errorf("line %d: damaged: %w", n, err)
 		}
 		if state == nil {
 			if r.Plan == nil {
-				return nil, 0, fmt.Errorf("line %d: the plan is missing", n)
+				return nil, 0, fmt.Errorf("line %d: no plan", n)
 			}
 			state = &State{}
 		}
 		if err := state.apply(&r); err != nil {
 			return nil, 0, fmt.Errorf("line %d: %w", n, err)
 		}
-		whole = len(src) - len(rest)
+		complete = len(src) - len(rest)
 	}
 }
 
-// Continue goes on with a journal that was replayed.
+// Continue continues a journal from a replayed state.
 func Continue(out Appender, state *State, now func() time.Time) *Journal {
-	return &Journal{out: out, now: now, state: *state.Clone()}
+	return &Journal{out: out, now: now, state: *state.clone()}
 }
 
-// State returns how far the rotation has come.
+// State returns a copy of the present state.
 func (j *Journal) State() *State {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.state.Clone()
+	return j.state.clone()
 }
 
-// errJournal is wrapped by errors of the journal itself.
-var errJournal = errors.New("the journal cannot be written")
+// errJournal is wrapped by errors of writing the journal.
+var errJournal = errors.New("write journal")
 
 func (j *Journal) write(r record) error {
 	j.mu.Lock()
@@ -90,7 +90,7 @@ func (j *Journal) write(r record) error {
 		err = j.out.Append(append(line, '\n'))
 	}
 	if err == nil {
-		r.At = now // with its monotonic reading: a wall clock that is set must not shorten the drain
+		r.At = now // keeps the monotonic reading, so that setting the wall clock does not shorten the drain
 		err = j.state.apply(&r)
 	}
 	if err != nil {
@@ -102,7 +102,7 @@ func (j *Journal) write(r record) error {
 // JournalFile is a journal on disk, mode 0600.
 type JournalFile struct{ f *os.File }
 
-// Append writes a line and waits until it is on the disk.
+// Append writes a line, and returns once it is on disk.
 func (j *JournalFile) Append(line []byte) error {
 	if _, err := j.f.Write(line); err != nil {
 		return err
@@ -113,7 +113,7 @@ func (j *JournalFile) Append(line []byte) error {
 // Close closes the file.
 func (j *JournalFile) Close() error { return j.f.Close() }
 
-// CreateJournal makes an empty journal; one that is there, of a rotation that has ended, is kept with .old after its name.
+// CreateJournal creates an empty journal. An existing one, of a rotation that has ended, is renamed: .old is appended.
 func CreateJournal(path string) (*JournalFile, error) {
 	if err := os.Rename(path, path+".old"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -129,7 +129,7 @@ func CreateJournal(path string) (*JournalFile, error) {
 	return &JournalFile{f}, nil
 }
 
-// ReadJournal reads the journal at path. The state is nil if there is none.
+// ReadJournal reads the journal at path. The state is nil if the file does not exist or has no plan yet.
 func ReadJournal(path string) (*State, error) {
 	src, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -138,14 +138,14 @@ func ReadJournal(path string) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	state, _, err := Replay(src)
+	state, _, err := replay(src)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return state, nil
 }
 
-// OpenJournal opens the journal at path to go on with it. A line that was cut off is cut away.
+// OpenJournal opens the journal at path to continue it. An incomplete last line is removed.
 func OpenJournal(path string) (*JournalFile, *State, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
 	if err != nil {
@@ -153,14 +153,14 @@ func OpenJournal(path string) (*JournalFile, *State, error) {
 	}
 	src, err := io.ReadAll(bufio.NewReader(f))
 	var state *State
-	whole := 0
+	complete := 0
 	if err == nil {
-		if state, whole, err = Replay(src); err != nil {
+		if state, complete, err = replay(src); err != nil {
 			err = fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	if err == nil && whole < len(src) {
-		err = errors.Join(f.Truncate(int64(whole)), f.Sync())
+	if err == nil && complete < len(src) {
+		err = errors.Join(f.Truncate(int64(complete)), f.Sync())
 	}
 	if err != nil {
 		f.Close()

@@ -28,7 +28,7 @@ func TestJournalFile(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatal(info.Mode(), err)
 	}
-	// A line that was being written.
+	// An incomplete line.
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +47,7 @@ func TestJournalFile(t *testing.T) {
 	if state, err := ReadJournal(path); err != nil || state.Ended != undone {
 		t.Errorf("%+v, %v", state, err)
 	}
-	// The next one keeps it aside.
+	// The next one renames it.
 	if f, err = CreateJournal(path); err != nil {
 		t.Fatal(err)
 	}
@@ -56,12 +56,12 @@ func TestJournalFile(t *testing.T) {
 		t.Errorf("%+v, %v", state, err)
 	}
 	for src, want := range map[string]string{
-		"{}\n":                                "line 1: the plan is missing",
-		"garbage\n":                           "line 1 is damaged",
-		string(whole) + "{\"phase\":\"x\"}\n": `line 3: phase "x" is unknown`,
-		string(whole) + "{\"cmts\":\"b\"}\n":  `line 3: "b" is not in its plan`,
+		"{}\n":                                "line 1: no plan",
+		"garbage\n":                           "line 1: damaged",
+		string(whole) + "{\"phase\":\"x\"}\n": `line 3: unknown phase "x"`,
+		string(whole) + "{\"cmts\":\"b\"}\n":  `line 3: CMTS "b" is not in the plan`,
 	} {
-		if _, _, err := Replay([]byte(src)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := replay([]byte(src)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
@@ -75,7 +75,7 @@ func (l *lines) Append(line []byte) error {
 	return nil
 }
 
-// A drain, and the time that a CMTS rejects modems, are measured by the monotonic clock: the wall clock may be set meanwhile.
+// The drain and the time for which a CMTS rejects modems are measured with the monotonic clock, as the wall clock may be set.
 func TestJournalClock(t *testing.T) {
 	var out lines
 	j, err := Begin(&out, Plan{CMTS: []Change{{Name: "a"}}}, time.Now)
@@ -93,7 +93,7 @@ func TestJournalClock(t *testing.T) {
 			t.Errorf("%s at %v: without a monotonic reading", what, at)
 		}
 	}
-	if state, _, err := Replay(out); err != nil || !state.Switched.Equal(j.State().Switched.Round(0)) || state.Switched.Location() != time.UTC {
+	if state, _, err := replay(out); err != nil || !state.Switched.Equal(j.State().Switched.Round(0)) || state.Switched.Location() != time.UTC {
 		t.Errorf("%+v, %v", state, err)
 	}
 }

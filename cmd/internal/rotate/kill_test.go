@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// kill dies at each operation, before it and after, and has a next process do what it will.
+// kill dies at each operation, before it and after, and calls next to continue as another process.
 func kill(t *testing.T, double, single int, next func(w *world, dieAt int) bool) {
 	for _, after := range []bool{false, true} {
 		for dieAt := 1; ; dieAt++ {
 			w, fleet := newWorld(t, double, single)
 			w.dieAt, w.after = dieAt, after
-			err := w.rotate(fleet, Wish{})
+			err := w.rotate(fleet, Request{})
 			if !w.dead {
 				if err != nil {
 					t.Fatal(err)
@@ -28,16 +28,16 @@ func kill(t *testing.T, double, single int, next func(w *world, dieAt int) bool)
 	}
 }
 
-// At whichever step the process dies, resume comes to a consistent end.
+// At whatever step the process dies, resume ends the rotation consistently.
 func TestKillResume(t *testing.T) {
 	kill(t, 2, 2, func(w *world, dieAt int) bool {
 		fleet := []string{"a0", "a1", "x0", "x1"}
 		if err := w.again(resume); err != nil {
 			t.Error(err)
 		}
-		fresh := w.settled(fleet)
+		fresh := w.consistent(fleet)
 		// Once the new secrets are in the keyring, it goes forward.
-		state, _, _ := Replay(w.journal)
+		state, _, _ := replay(w.journal)
 		if state != nil && fresh != (state.Ended == done) {
 			t.Errorf("the secrets are new: %v; the journal says %s", fresh, state.Ended)
 		}
@@ -45,14 +45,14 @@ func TestKillResume(t *testing.T) {
 	})
 }
 
-// At whichever step the process dies, rollback brings all back, unless all was done.
+// At whatever step the process dies, rollback restores the old secrets, unless they are being removed.
 func TestKillRollback(t *testing.T) {
 	kill(t, 2, 2, func(w *world, dieAt int) bool {
 		ended := false
 		err := w.again(func(s *Saga) error {
 			st := s.Journal.State()
 			if ended = st.Ended == done || st.Ending; ended {
-				if err := rollback(s); err == nil || !strings.Contains(err.Error(), "its old secrets are gone") {
+				if err := rollback(s); err == nil || !strings.Contains(err.Error(), "its old secrets were removed") {
 					t.Error(err)
 				}
 				return resume(s)
@@ -62,14 +62,14 @@ func TestKillRollback(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		if fresh := w.settled([]string{"a0", "a1", "x0", "x1"}); fresh != ended {
+		if fresh := w.consistent([]string{"a0", "a1", "x0", "x1"}); fresh != ended {
 			t.Errorf("new secrets: %v, ended before: %v", fresh, ended)
 		}
 		return !t.Failed()
 	})
 }
 
-// Those who resume or roll back die too, at each of their steps.
+// A process that resumes or rolls back dies too, at each of its steps.
 func TestKillTwice(t *testing.T) {
 	kill(t, 1, 1, func(w *world, dieAt int) bool {
 		journal, disk, served := slices.Clone(w.journal), w.disk.Clone(), w.served.Clone()
@@ -78,7 +78,7 @@ func TestKillTwice(t *testing.T) {
 			boxes[name] = b.ifs
 		}
 		now := w.now
-		for _, way := range []func(*Saga) error{resume, rollback} {
+		for _, finish := range []func(*Saga) error{resume, rollback} {
 			for second := 1; ; second++ {
 				w.journal, w.disk, w.served, w.now = slices.Clone(journal), disk.Clone(), served.Clone(), now
 				w.grace = map[string]map[string]time.Time{}
@@ -91,22 +91,22 @@ func TestKillTwice(t *testing.T) {
 						return nil
 					}
 					if s.Journal.State().Ending {
-						way = resume
+						finish = resume
 					}
 					w.dieAt, w.after = second, second%2 == 0
-					return way(s)
+					return finish(s)
 				})
 				if died := w.dead; !died || over {
 					if err != nil {
 						t.Error(err)
 					}
-					w.settled([]string{"a0", "x0"})
+					w.consistent([]string{"a0", "x0"})
 					break
 				}
 				if err := w.again(resume); err != nil {
 					t.Error(err)
 				}
-				w.settled([]string{"a0", "x0"})
+				w.consistent([]string{"a0", "x0"})
 				if t.Failed() {
 					t.Logf("died at operation %d, then at %d", dieAt, second)
 					return false

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Holder is who holds the lock.
+// Holder identifies the process that holds the lock.
 type Holder struct {
 	PID   int       `json:"pid"`
 	User  string    `json:"user"`
@@ -20,35 +20,36 @@ type Holder struct {
 	Doing string    `json:"doing"`
 }
 
+// String describes the holder in words.
 func (h Holder) String() string {
 	return fmt.Sprintf("%s by %s on %s, process %d, since %s", h.Doing, h.User, h.Host, h.PID, h.Since.Local().Format("2006-01-02 15:04:05"))
 }
 
-// LockedError tells that somebody else changes the keyring.
-type LockedError struct {
+// lockedError is the error of a lock that another process has.
+type lockedError struct {
 	Path   string
-	Holder Holder // zero: it cannot be read
+	Holder Holder // zero: unknown
 }
 
-func (e *LockedError) Error() string {
+func (e *lockedError) Error() string {
 	if e.Holder.PID == 0 {
-		return e.Path + ": somebody is changing the secrets; who it is cannot be read"
+		return e.Path + ": locked by a process that is changing the secrets"
 	}
-	return "the secrets are being changed: " + e.Holder.String()
+	return "secrets are being changed: " + e.Holder.String()
 }
 
-// Lock keeps everybody else from changing the keyring. It goes with the process, however that ends.
+// Lock prevents other processes from changing the keyring. It is released when the process ends, however that ends.
 type Lock struct{ f *os.File }
 
-// Acquire takes the lock at path, or returns a *LockedError.
+// Acquire takes the lock at path. It does not wait for a process that has it: the error names that.
 func Acquire(path, doing string, now time.Time) (*Lock, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	err = lockAlone(f)
+	err = lockExclusively(f)
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		locked := &LockedError{Path: path}
+		locked := &lockedError{Path: path}
 		if err := json.NewDecoder(f).Decode(&locked.Holder); err != nil {
 			locked.Holder = Holder{}
 		}
@@ -56,7 +57,7 @@ func Acquire(path, doing string, now time.Time) (*Lock, error) {
 	}
 	if err == nil {
 		var text []byte
-		if text, err = json.Marshal(Holder{os.Getpid(), WhoAmI(), hostname(), now.UTC(), doing}); err == nil {
+		if text, err = json.Marshal(Holder{os.Getpid(), CurrentUser(), hostname(), now.UTC(), doing}); err == nil {
 			if err = f.Truncate(0); err == nil {
 				_, err = f.WriteAt(append(text, '\n'), 0)
 			}
@@ -69,15 +70,15 @@ func Acquire(path, doing string, now time.Time) (*Lock, error) {
 	return &Lock{f}, nil
 }
 
-// lockAlone takes the exclusive lock. [Held], which tries the lock by a shared one, holds that for a moment only: it is waited for.
-func lockAlone(f *os.File) error {
+// lockExclusively takes the exclusive lock. It waits for a shared one, which [CurrentHolder] takes for a moment only.
+func lockExclusively(f *os.File) error {
 	fd := int(f.Fd())
 	for {
 		if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
 			return err
 		}
 		if err := unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB); err != nil {
-			return err // somebody has it alone
+			return err // another process has the exclusive lock
 		}
 		if err := unix.Flock(fd, unix.LOCK_UN); err != nil {
 			return err
@@ -86,13 +87,13 @@ func lockAlone(f *os.File) error {
 	}
 }
 
-// Release gives the lock back. Its file stays.
+// Release releases the lock. The file remains.
 func (l *Lock) Release() error {
 	return errors.Join(l.f.Truncate(0), l.f.Close())
 }
 
-// Held returns who holds the lock at path, nil if nobody does.
-func Held(path string) *Holder {
+// CurrentHolder returns the process that holds the lock at path; nil: none, or it cannot be read.
+func CurrentHolder(path string) *Holder {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil
@@ -108,8 +109,8 @@ func Held(path string) *Holder {
 	return &h
 }
 
-// WhoAmI names the user, the one behind sudo where there is one.
-func WhoAmI() string {
+// CurrentUser returns the name of the user, including the one who called sudo.
+func CurrentUser() string {
 	name := fmt.Sprint("uid ", os.Getuid())
 	if u, err := user.Current(); err == nil {
 		name = u.Username

@@ -21,20 +21,20 @@ func TestLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Acquire(path, "rotating", now)
-	var locked *LockedError
+	var locked *lockedError
 	if !errors.As(err, &locked) || locked.Holder.PID != os.Getpid() || locked.Holder.User == "" || !locked.Holder.Since.Equal(now) {
 		t.Fatalf("%v", err)
 	}
 	if want := fmt.Sprintf("process %d", os.Getpid()); !strings.Contains(err.Error(), want) {
 		t.Errorf("%v, want %q", err, want)
 	}
-	if h := Held(path); h == nil || h.Doing != "rotating" {
+	if h := CurrentHolder(path); h == nil || h.Doing != "rotating" {
 		t.Errorf("%+v", h)
 	}
 	if err := l.Release(); err != nil {
 		t.Fatal(err)
 	}
-	if h := Held(path); h != nil {
+	if h := CurrentHolder(path); h != nil {
 		t.Errorf("%+v", h)
 	}
 	if l, err = Acquire(path, "again", now); err != nil {
@@ -45,7 +45,7 @@ func TestLock(t *testing.T) {
 	}
 }
 
-// Whoever looks at the lock while it is taken is no holder of it.
+// A process that looks at the lock while it is taken does not hold it.
 func TestLockObserved(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	synctest.Test(t, func(t *testing.T) {
@@ -53,7 +53,7 @@ func TestLockObserved(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := unix.Flock(int(observer.Fd()), unix.LOCK_SH); err != nil { // as Held does
+		if err := unix.Flock(int(observer.Fd()), unix.LOCK_SH); err != nil { // as CurrentHolder does
 			t.Fatal(err)
 		}
 		go func() {

@@ -16,24 +16,24 @@ import (
 	"dcs/render/secret"
 )
 
-// Wish is what the operator wants.
-type Wish struct {
-	CMTS  []string    // by name; nil: the whole fleet
-	Given secret.Text // the new secret for all of them; zero: one is made for each of the old
-	By    string
+// Request says which secrets the operator wants to rotate, and how.
+type Request struct {
+	CMTS  []string    // names; nil: the whole fleet
+	Given secret.Text // the new secret for all of them; zero: a random one for each old secret
+	By    string      // the user
 	Drain time.Duration
 }
 
-// Survey is what a fleet was found to be before a rotation.
+// Survey is the plan of a rotation with what the CMTSes answered.
 type Survey struct {
 	Plan    Plan
 	New     map[string]secret.Text // by name
-	Notes   []Note                 // what the operator should know before he says yes
-	Failed  map[string]error       // by CMTS: why it cannot take part; empty if the rotation can begin
-	Lengths int                    // of the secrets that were made; 0: none was
+	Notes   []Note                 // for the operator to read before confirming
+	Failed  map[string]error       // by CMTS, why it cannot take part; empty: the rotation can begin
+	Lengths int                    // of the random secrets, in characters; 0: there are none
 }
 
-// Note is a word about CMTSes.
+// Note is a remark about one or more CMTSes.
 type Note struct {
 	Text string
 	CMTS []string
@@ -49,47 +49,47 @@ func (sv *Survey) note(name, text string) {
 	sv.Notes = append(sv.Notes, Note{text, []string{name}})
 }
 
-// Lengths of secrets that are made.
+// Lengths of random secrets, in characters.
 const (
-	length   = 32
-	shortest = 8
+	defaultLength = 32
+	minLength     = 8
 )
 
-// TakeStock asks every CMTS that the wish names what it holds, and plans the rotation. It changes nothing. The error
-// joins the obstacles, CMTS by CMTS. Where they are those of single CMTSes there is a survey too: what is known of the plan.
-func (s *Saga) TakeStock(ctx Context, ring *keyring.File, fleet []string, wish Wish) (*Survey, error) {
-	chosen := wish.CMTS
+// Survey asks every requested CMTS which secrets it holds, and plans the rotation. It changes nothing. The error joins the
+// obstacles, CMTS by CMTS; if only single CMTSes fail, the survey is returned too, as far as it is known.
+func (s *Saga) Survey(ctx Context, ring *keyring.File, fleet []string, req Request) (*Survey, error) {
+	chosen := req.CMTS
 	if chosen == nil {
 		chosen = fleet
 	}
 	switch {
 	case len(fleet) == 0:
-		return nil, errors.New("the fleet has no CMTS")
+		return nil, errors.New("fleet has no CMTS")
 	case len(chosen) == 0:
-		return nil, errors.New("no CMTS was named")
+		return nil, errors.New("no CMTS given")
 	}
 	var errs []error
 	for i, name := range chosen {
 		if !slices.Contains(fleet, name) {
-			errs = append(errs, fmt.Errorf("%s: the fleet has no CMTS of this name", name))
+			errs = append(errs, fmt.Errorf("%s: no such CMTS in the fleet", name))
 		}
 		if slices.Contains(chosen[:i], name) {
-			errs = append(errs, fmt.Errorf("%s is named twice", name))
+			errs = append(errs, fmt.Errorf("%s: given twice", name))
 		}
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
 	sv := &Survey{Plan: Plan{
-		ID: s.now().UTC().Format("20060102-150405"), By: wish.By, Drain: wish.Drain,
+		ID: s.now().UTC().Format("20060102-150405"), By: req.By, Drain: req.Drain,
 		OldDefault: ring.Default, NewDefault: ring.Default,
 	}, Failed: map[string]error{}}
-	found, err := s.visitAll(ctx, ring, chosen, wish.Given)
+	found, err := s.inspectAll(ctx, ring, chosen, req.Given)
 	if ctx.Err() != nil {
 		return nil, cmp.Or(err, ctx.Err())
 	}
 
-	names := newNames(ring, chosen, wish.Given, s.now())
+	names := newNames(ring, chosen, req.Given, s.now())
 	least, weakest := 1<<30, ""
 	for i, name := range chosen {
 		f := found[i]
@@ -107,7 +107,7 @@ func (s *Saga) TakeStock(ctx Context, ring *keyring.File, fleet []string, wish W
 			sv.note(name, f.note)
 		}
 		if f.slots > 1 && f.filled > 1 {
-			sv.note(name, "both slots are filled; the second secret gives way to the new one")
+			sv.note(name, "both slots are in use; the new secret overwrites the second one")
 		}
 	}
 	all := !slices.ContainsFunc(fleet, func(name string) bool {
@@ -118,22 +118,22 @@ func (s *Saga) TakeStock(ctx Context, ring *keyring.File, fleet []string, wish W
 	}
 
 	sv.New = map[string]secret.Text{}
-	if !wish.Given.IsZero() {
+	if !req.Given.IsZero() {
 		for _, name := range names {
-			sv.New[name] = wish.Given
+			sv.New[name] = req.Given
 		}
 		return sv, errors.Join(errs...)
 	}
-	n := min(length, least)
-	if n < shortest {
-		return nil, errors.Join(append(errs, fmt.Errorf("%s takes no secret longer than %d characters: too short for a random secret", weakest, n))...)
+	n := min(defaultLength, least)
+	if n < minLength {
+		return nil, errors.Join(append(errs, fmt.Errorf("%s accepts at most %d characters: too short for a random secret", weakest, n))...)
 	}
-	if n < length {
-		sv.note(weakest, fmt.Sprintf("it takes no more than %d characters, so new secrets have as many", n))
+	if n < defaultLength {
+		sv.note(weakest, fmt.Sprintf("accepts at most %d characters, so all new secrets have that length", n))
 	}
 	sv.Lengths = n
 	for _, old := range slices.Sorted(maps.Keys(names)) {
-		sv.New[names[old]] = Generate(n)
+		sv.New[names[old]] = generate(n)
 	}
 	for _, c := range sv.Plan.CMTS {
 		if sv.Failed[c.Name] != nil {
@@ -150,17 +150,17 @@ func (s *Saga) TakeStock(ctx Context, ring *keyring.File, fleet []string, wish W
 func (s *Saga) check(name string, secret secret.Text) error {
 	d, err := s.Open(name)
 	if err != nil {
-		return &CMTSError{name, "open", err}
+		return &cmtsError{name, "open", err}
 	}
 	defer d.Close()
 	if err := d.Check(secret); err != nil {
-		return &CMTSError{name, "check", err}
+		return &cmtsError{name, "check", err}
 	}
 	return nil
 }
 
-// found is what a visit has shown.
-type found struct {
+// inspection is what one CMTS has answered.
+type inspection struct {
 	slots, maxLen, filled int
 	readable              bool
 	holds                 cmts.Holding
@@ -168,49 +168,51 @@ type found struct {
 	failure               error
 }
 
-// visitAll asks CMTSes what they hold.
-func (s *Saga) visitAll(ctx Context, ring *keyring.File, names []string, given secret.Text) ([]found, error) {
-	all := make([]found, len(names))
+// inspectAll inspects several CMTSes, some at a time.
+func (s *Saga) inspectAll(ctx Context, ring *keyring.File, names []string, given secret.Text) ([]inspection, error) {
+	all := make([]inspection, len(names))
 	err := s.each(ctx, "asking", s.Parallel, names, func(ctx Context, i int) (err error) {
-		all[i], err = s.visitOne(ctx, ring, names[i], given)
+		all[i], err = s.inspect(ctx, ring, names[i], given)
 		all[i].failure = err
 		return err
 	})
 	return all, err
 }
 
-// visitOne asks one; a secret that is given, unless it is zero, is looked at with its eyes.
-func (s *Saga) visitOne(ctx Context, ring *keyring.File, name string, given secret.Text) (f found, err error) {
+// inspect asks a CMTS whether it holds the secret that the keyring says. It also checks that the CMTS would accept the given
+// secret, unless that is zero.
+func (s *Saga) inspect(ctx Context, ring *keyring.File, name string, given secret.Text) (f inspection, err error) {
 	current, err := ring.Reveal(ring.Holds(name))
 	if err != nil {
 		return f, err
 	}
 	d, err := s.Open(name)
 	if err != nil {
-		return f, &CMTSError{name, "open", err}
+		return f, &cmtsError{name, "open", err}
 	}
 	defer d.Close()
 	f.slots, f.maxLen, f.readable = d.Slots(), d.MaxLen(), d.Readable()
 	if !given.IsZero() {
 		if err := d.Check(given); err != nil {
-			return f, &CMTSError{name, "check", err}
+			return f, &cmtsError{name, "check", err}
 		}
 		if given.Equal(current) {
-			return f, &CMTSError{name, "check", errors.New("it holds this very secret already")}
+			return f, &cmtsError{name, "check", errors.New("already holds this secret")}
 		}
 	}
 	err = s.try(ctx, name, "ask", func() error {
 		st, err := d.Verify(ctx, []secret.Text{current})
-		f.filled, f.note, f.holds = st.Filled, st.Note, held(st, 0)
+		f.filled, f.note, f.holds = st.Filled, st.Note, holdingOf(st, 0)
 		return err
 	})
 	if err == nil && (f.holds == cmts.No || f.holds == cmts.Partly) {
-		err = &CMTSError{name, "ask", fmt.Errorf("the keyring says that it holds %q; it does not (%v)", ring.Holds(name), f.holds)}
+		err = &cmtsError{name, "ask", fmt.Errorf("does not hold %q, the secret that the keyring says (%v)", ring.Holds(name), f.holds)}
 	}
 	return f, err
 }
 
-func held(st cmts.State, i int) cmts.Holding {
+// holdingOf returns whether the CMTS holds the secret i that it was asked for.
+func holdingOf(st cmts.State, i int) cmts.Holding {
 	if i < len(st.Holds) {
 		return st.Holds[i]
 	}
@@ -219,8 +221,8 @@ func held(st cmts.State, i int) cmts.Holding {
 
 var dated = regexp.MustCompile(`-[0-9]{8}(-[0-9]+)?$`)
 
-// newNames gives each secret that chosen CMTSes hold the name of its successor: its own, with today's date. A given
-// secret is one for all, and has one name.
+// newNames maps each secret that the chosen CMTSes hold to the name of its successor: the same with today's date. If a
+// secret is given, there is one successor for all.
 func newNames(ring *keyring.File, chosen []string, given secret.Text, now time.Time) map[string]string {
 	names := map[string]string{}
 	taken := map[string]bool{}
@@ -252,17 +254,17 @@ func has(ring *keyring.File, name string) bool {
 	return ok
 }
 
-// Letters and digits alone: there is no command line that they would mean something else to.
+// Letters and digits only: no command line interprets them.
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
-// Generate makes a secret of n letters and digits, by the system's source of randomness.
-func Generate(n int) secret.Text {
+// generate returns a random secret of n letters and digits.
+func generate(n int) secret.Text {
 	out := make([]byte, 0, n)
 	var b [64]byte
 	for len(out) < n {
 		_, _ = rand.Read(b[:]) // never fails (crypto/rand)
 		for _, x := range b {
-			// The multiple of 62 below 256: above it, some would be likelier than others.
+			// 248 is the largest multiple of 62 below 256: octets above it would make some characters more likely.
 			if int(x) < 4*len(alphabet) && len(out) < n {
 				out = append(out, alphabet[int(x)%len(alphabet)])
 			}
@@ -271,22 +273,22 @@ func Generate(n int) secret.Text {
 	return secret.New(string(out))
 }
 
-// Answer is what a CMTS says of the secret that the keyring says it holds.
+// Answer says whether a CMTS holds the secret that the keyring says.
 type Answer struct {
 	CMTS, Secret string
 	Holds        cmts.Holding
 	Note         string
-	Err          error // it could not be asked, or denies
+	Err          error // it could not be asked, or does not hold the secret
 }
 
-// Ask asks CMTSes whether they hold what the keyring says. It changes nothing.
-func (s *Saga) Ask(ctx Context, ring *keyring.File, names []string) []Answer {
+// Verify asks CMTSes whether they hold the secrets that the keyring says. It changes nothing.
+func (s *Saga) Verify(ctx Context, ring *keyring.File, names []string) []Answer {
 	all := make([]Answer, len(names))
 	for i, name := range names {
-		all[i] = Answer{CMTS: name, Secret: ring.Holds(name), Err: context.Canceled} // until it was asked
+		all[i] = Answer{CMTS: name, Secret: ring.Holds(name), Err: context.Canceled} // until it is asked
 	}
-	_ = s.each(ctx, "asking", s.Parallel, names, func(ctx Context, i int) error { // each has its own error
-		found, err := s.visitOne(ctx, ring, names[i], secret.Text{})
+	_ = s.each(ctx, "asking", s.Parallel, names, func(ctx Context, i int) error { // in all
+		found, err := s.inspect(ctx, ring, names[i], secret.Text{})
 		all[i].Holds, all[i].Note, all[i].Err = found.holds, found.note, err
 		return err
 	})

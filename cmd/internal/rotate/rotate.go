@@ -1,11 +1,12 @@
-// Package rotate replaces the shared secrets of any number of CMTSes, and of the server that signs for them, such that
-// modems register all the while; a crash at any step is gone on from.
+// Package rotate replaces the shared secrets of a fleet of CMTSes, and of the server that signs for them, while modems
+// register. A rotation that was stopped at any step, by a crash or otherwise, can be resumed or rolled back.
 //
-// A CMTS with two slots gets the new secret next to the old, the server switches, files under the old secret get time to
-// be used, the old secret goes. One with a single slot cannot hold both: for a while it rejects modems, and that is measured.
+// A CMTS with two slots gets the new secret beside the old one, the server switches, files signed with the old secret get
+// time to be used, and the old secret is removed. A CMTS with one slot cannot hold both: it rejects modems for a while,
+// and the journal records how long.
 //
-// The way back is the same way with the secrets changed over. What a step will do is in the journal before it is done,
-// that it was done after; every step may be done twice.
+// A rollback takes the same steps with old and new secrets exchanged. Each step is recorded in the journal before it is
+// done and again after, and may be repeated.
 package rotate
 
 import (
@@ -25,7 +26,7 @@ import (
 // Context is context.Context.
 type Context = context.Context
 
-// Store is where the keyring is. Load returns a copy; Save makes it last before it returns, and counts its generation up.
+// Store holds the keyring. Load returns a copy. Save increments the generation and returns once the keyring is on disk.
 type Store interface {
 	Load() (*keyring.File, error)
 	Save(*keyring.File) error
@@ -33,41 +34,41 @@ type Store interface {
 
 // Server is the server that signs.
 type Server interface {
-	// Reload makes the server read the keyring anew, and returns the generation that it signs by from now on. The error
-	// wraps ErrNoServer where none runs: it will read the keyring when it starts.
+	// Reload makes the server reload the keyring, and returns the generation that it signs with from now on. The error
+	// wraps ErrNoServer if no server runs: it will read the keyring when it starts.
 	Reload(ctx Context) (generation uint64, err error)
 }
 
-// ErrNoServer is wrapped by errors of a server that does not run.
+// ErrNoServer is wrapped by [Server.Reload] if no server runs.
 var ErrNoServer = errors.New("no server runs")
 
-// errServer is wrapped by errors of a server that runs, and does not do what it is told.
-var errServer = errors.New("the server does not follow")
+// errServer is wrapped by errors of a server that runs but did not load the keyring.
+var errServer = errors.New("server did not load the new keyring")
 
-// CMTSError is what went wrong with one CMTS.
-type CMTSError struct {
+// cmtsError is the failure of a step on one CMTS.
+type cmtsError struct {
 	CMTS, Step string
 	Err        error
 }
 
-func (e *CMTSError) Error() string {
+func (e *cmtsError) Error() string {
 	text := e.Err.Error()
-	if rest, ok := strings.CutPrefix(text, e.CMTS); ok { // drivers say which it is, too
+	if rest, ok := strings.CutPrefix(text, e.CMTS); ok { // drivers begin with the name, too
 		text = strings.TrimPrefix(rest, ": ")
 		text = strings.TrimPrefix(text, " ")
 	}
 	return e.CMTS + ": " + e.Step + ": " + text
 }
 
-func (e *CMTSError) Unwrap() error { return e.Err }
+func (e *cmtsError) Unwrap() error { return e.Err }
 
-// Event is a sign of life.
+// Event reports progress.
 type Event struct {
-	Phase       string // what is being done
-	CMTS        string // where; empty: everywhere
+	Phase       string
+	CMTS        string // empty: the event is not about one CMTS
 	Done, Total int    // CMTSes
-	Err         error  // that is tried again, or of this CMTS for good
-	Text        string
+	Err         error  // of an attempt that will be repeated, or the final one of this CMTS
+	Text        string // detail
 }
 
 // Saga carries out rotations.
@@ -78,12 +79,12 @@ type Saga struct {
 	Journal *Journal
 
 	Parallel int // CMTSes at a time
-	Tries    int // of one step, before its CMTS is given up
+	Tries    int // attempts at a step before its CMTS fails
 	Now      func() time.Time
-	Sleep    func(Context, time.Duration) error // ends early with the context's error
-	Report   func(Event)                        // may be called by several goroutines at once; nil: nobody listens
+	Sleep    func(Context, time.Duration) error // returns early, with the context's error, once that is done
+	Report   func(Event)                        // called concurrently; may be nil
 
-	keys sync.Mutex // of the keyring
+	keyringMu sync.Mutex
 }
 
 func (s *Saga) now() time.Time { return s.Now() }
@@ -94,71 +95,71 @@ func (s *Saga) report(e Event) {
 	}
 }
 
-// RolledBackError tells that a rotation failed before the switch, and what became of the way back.
-type RolledBackError struct {
-	Cause error // of the failure
-	Err   error // of the way back; nil: all is as it was
+// rolledBackError is returned for a rotation that failed before the switch and was rolled back.
+type rolledBackError struct {
+	Cause error // why the rotation failed
+	Err   error // why the rollback has not ended; nil: everything was restored
 }
 
-func (e *RolledBackError) Error() string {
+func (e *rolledBackError) Error() string {
 	if e.Err != nil {
-		return fmt.Sprintf("%v\nand the rollback has not ended: %v", e.Cause, e.Err)
+		return fmt.Sprintf("%v\nrollback not ended: %v", e.Cause, e.Err)
 	}
 	return e.Cause.Error() + "\neverything was restored"
 }
 
-func (e *RolledBackError) Unwrap() []error { return []error{e.Cause, e.Err} }
+func (e *rolledBackError) Unwrap() []error { return []error{e.Cause, e.Err} }
 
 // Begin adds the new secrets to the keyring, then runs. The journal holds its plan, and nothing else, yet.
 func (s *Saga) Begin(ctx Context, secrets map[string]secret.Text) error {
-	s.keys.Lock()
+	s.keyringMu.Lock()
 	ring, err := s.Store.Load()
 	if err == nil {
 		for name := range secrets {
 			if has(ring, name) {
-				err = fmt.Errorf("secret %q has been added to the keyring meanwhile", name)
+				err = fmt.Errorf("secret %q was added to the keyring while the rotation was being prepared; rotate again", name)
 			}
 		}
 	}
 	if err != nil {
-		s.keys.Unlock()
-		return errors.Join(err, s.Journal.write(record{Phase: undone})) // the keyring is as it was, with what others have added
+		s.keyringMu.Unlock()
+		return errors.Join(err, s.Journal.write(record{Phase: undone})) // the keyring is unchanged
 	}
 	for name, text := range secrets {
 		ring.Secrets[name] = keyring.Source{Text: text, Since: ring.Generation + 1}
 	}
 	err = s.Store.Save(ring)
-	s.keys.Unlock()
+	s.keyringMu.Unlock()
 	if err != nil {
-		return errors.Join(err, s.end(ctx, undone)) // they may be in the keyring nevertheless
+		return errors.Join(err, s.end(ctx, undone)) // the file may have been replaced nevertheless
 	}
 	return s.Run(ctx)
 }
 
-// Run goes on from where the journal stands until the rotation has ended. A failure before the switch, unless it
-// is that a CMTS cannot be reached, turns it round: then the error is a *RolledBackError.
+// Run continues from the journal's state until the rotation has ended. A failure before the switch rolls the rotation
+// back, unless it is that a CMTS cannot be reached.
 func (s *Saga) Run(ctx Context) error {
 	err := s.run(ctx)
 	st := s.Journal.State()
-	if err == nil || st.Back || st.Switching || ctx.Err() != nil || !certain(err) {
+	if err == nil || st.RollingBack || st.Switching || ctx.Err() != nil || !permanent(err) {
 		return err
 	}
-	return &RolledBackError{err, s.Back(ctx, err.Error())}
+	return &rolledBackError{err, s.RollBack(ctx, err.Error())}
 }
 
-// certain tells whether err is a CMTS's or the server's, and waiting would not help.
-func certain(err error) bool {
-	var failed *CMTSError
+// permanent reports whether err is a failure of a CMTS or the server that waiting would not cure.
+func permanent(err error) bool {
+	var failed *cmtsError
 	return (errors.As(err, &failed) || errors.Is(err, errServer)) && !errors.Is(err, cmts.ErrUnreachable) && !errors.Is(err, errJournal)
 }
 
-// Back turns the rotation round and runs until all is as it was.
-func (s *Saga) Back(ctx Context, why string) error {
+// RollBack runs until the old secrets are restored. It fails once the rotation removes them from the keyring.
+func (s *Saga) RollBack(ctx Context, why string) error {
 	st := s.Journal.State()
-	if !st.Back && (st.Ended != "" || st.Ending) {
-		return errors.New("this rotation has ended: its old secrets are gone")
+	if !st.RollingBack && (st.Ended != "" || st.Ending) {
+		return errors.New("rotation ended: its old secrets were removed")
 	}
-	if !st.Back {
+	if !st.RollingBack {
 		if err := s.Journal.write(record{Phase: back, Why: why}); err != nil {
 			return err
 		}
@@ -166,14 +167,14 @@ func (s *Saga) Back(ctx Context, why string) error {
 	return s.run(ctx)
 }
 
-// run does what is left to do in the direction of the journal.
+// run takes the remaining steps, forward or back as the journal says.
 func (s *Saga) run(ctx Context) error {
 	st := s.Journal.State()
 	if st.Ended != "" {
 		return nil
 	}
 	if st.Ending {
-		return s.end(ctx, st.how())
+		return s.end(ctx, st.outcome())
 	}
 	if !st.Prepared {
 		ended, err := s.prepare(ctx, st)
@@ -192,9 +193,9 @@ func (s *Saga) run(ctx Context) error {
 	if err := s.changeAll(ctx, "adding", double, s.add); err != nil {
 		return err
 	}
-	// A CMTS with one slot that does not answer now would be cut off after the switch.
-	if !st.Switching && (!st.Back || st.Moved) {
-		if err := s.changeAll(ctx, "asking", single, s.reach); err != nil {
+	// A CMTS with one slot that does not answer now would reject modems after the switch.
+	if !st.Switching && (!st.RollingBack || st.EverSwitched) {
+		if err := s.changeAll(ctx, "asking", single, s.checkReachable); err != nil {
 			return err
 		}
 	}
@@ -208,14 +209,14 @@ func (s *Saga) run(ctx Context) error {
 	if err := s.drain(ctx, len(double)); err != nil {
 		return errors.Join(failed, err)
 	}
-	// What a server signs by is asked once more before the secrets that it might still sign by go.
-	if st := s.Journal.State(); st.Moved && slices.ContainsFunc(double, func(c Change) bool { return st.holds(c, true) != No }) {
-		if err := s.tell(ctx, 0); err != nil {
+	// A server may have started with an older keyring meanwhile: make sure before its secrets are removed.
+	if st := s.Journal.State(); st.EverSwitched && slices.ContainsFunc(double, func(c Change) bool { return st.holds(c, true) != No }) {
+		if err := s.notify(ctx, 0); err != nil {
 			return errors.Join(failed, err)
 		}
 	}
 	if err := errors.Join(failed, s.changeAll(ctx, "removing", double, s.remove)); err != nil {
 		return err
 	}
-	return s.end(ctx, s.Journal.State().how())
+	return s.end(ctx, s.Journal.State().outcome())
 }

@@ -10,10 +10,10 @@ import (
 
 func TestRotate(t *testing.T) {
 	w, fleet := newWorld(t, 4, 2)
-	if err := w.rotate(fleet, Wish{}); err != nil {
+	if err := w.rotate(fleet, Request{}); err != nil {
 		t.Fatal(err)
 	}
-	if !w.settled(fleet) || w.disk.Default != "main-20261124" || len(w.disk.Secrets) != 1 || len(w.disk.Holders) != 0 {
+	if !w.consistent(fleet) || w.disk.Default != "main-20261124" || len(w.disk.Secrets) != 1 || len(w.disk.Holders) != 0 {
 		t.Errorf("the keyring: %+v", w.disk)
 	}
 	if len(w.windows) != 2 {
@@ -27,19 +27,19 @@ func TestRotate(t *testing.T) {
 		t.Error("the journal has a secret")
 	}
 	// And once more, the same day.
-	if err := w.rotate(fleet, Wish{Given: secret.New("given by hand")}); err != nil {
+	if err := w.rotate(fleet, Request{Given: secret.New("given by hand")}); err != nil {
 		t.Fatal(err)
 	}
-	if w.settled(fleet); w.disk.Default != "main-20261124-2" || w.cmts["a0"].ifs[1][0] != "given by hand" {
+	if w.consistent(fleet); w.disk.Default != "main-20261124-2" || w.cmts["a0"].ifs[1][0] != "given by hand" {
 		t.Errorf("the keyring: %+v", w.disk)
 	}
 }
 
-// Another server, which nobody tells, may be given the keyring while the rotation drains: that signs as it does in the end.
-// But it is a generation before that, which no longer has the old secret.
+// Another server, which is not notified, may be given the keyring while the rotation drains: it signs with the same secrets as
+// in the end. That keyring is one generation older, and still has the old secret.
 func TestRotateSecondServer(t *testing.T) {
 	w, fleet := newWorld(t, 3, 2)
-	if err := w.rotate(fleet, Wish{}); err != nil {
+	if err := w.rotate(fleet, Request{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range fleet {
@@ -60,16 +60,16 @@ func TestRotateSecondServer(t *testing.T) {
 func TestRotateWithoutServer(t *testing.T) {
 	w, fleet := newWorld(t, 2, 1)
 	w.serverUp = false
-	if err := w.rotate(fleet, Wish{}); err != nil {
+	if err := w.rotate(fleet, Request{}); err != nil {
 		t.Fatal(err)
 	}
-	w.violated = nil // nobody signs
-	if !w.settled(fleet) {
+	w.violated = nil // no server signs
+	if !w.consistent(fleet) {
 		t.Error("nothing was rotated")
 	}
 }
 
-// A part of the fleet gets secrets of its own; CMTSes with different ones keep them apart.
+// Part of the fleet gets new secrets; CMTSes with different ones get different successors.
 func TestRotateSome(t *testing.T) {
 	w, fleet := newWorld(t, 3, 2)
 	w.disk.Secrets["north"] = keyring.Source{Text: secret.New("north text")}
@@ -77,10 +77,10 @@ func TestRotateSome(t *testing.T) {
 	north := [2][]string{{"north text"}, {"north text"}}
 	w.cmts["a1"].ifs, w.cmts["x1"].ifs = north, north
 	w.served = w.disk.Clone()
-	if err := w.rotate(fleet, Wish{CMTS: []string{"a0", "a1"}}); err != nil {
+	if err := w.rotate(fleet, Request{CMTS: []string{"a0", "a1"}}); err != nil {
 		t.Fatal(err)
 	}
-	w.settled(fleet)
+	w.consistent(fleet)
 	want := map[string]string{"a0": "main-20261124", "a1": "north-20261124", "a2": "main", "x0": "main", "x1": "north"}
 	for name, secret := range want {
 		if got := w.disk.Holds(name); got != secret {
@@ -92,12 +92,12 @@ func TestRotateSome(t *testing.T) {
 	}
 }
 
-// A secret that somebody adds by hand, under the name that a new one would get, while the operator is asked: it stays.
+// A secret that is added by hand under the name of the new one, between the plan and its confirmation, is not removed.
 func TestRotateNameTaken(t *testing.T) {
 	for _, died := range []bool{false, true} {
 		w, fleet := newWorld(t, 1, 1)
 		s := w.start(nil)
-		sv, err := s.TakeStock(t.Context(), w.disk, fleet, Wish{Drain: drain, CMTS: fleet[:1]})
+		sv, err := s.Survey(t.Context(), w.disk, fleet, Request{Drain: drain, CMTS: fleet[:1]})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,12 +111,12 @@ func TestRotateNameTaken(t *testing.T) {
 		}
 		if died {
 			err = w.again(resume)
-		} else if err = s.Begin(t.Context(), sv.New); err == nil || !strings.Contains(err.Error(), "added to the keyring meanwhile") {
+		} else if err = s.Begin(t.Context(), sv.New); err == nil || !strings.Contains(err.Error(), "was added to the keyring") {
 			t.Error(err)
 		} else {
 			err = nil
 		}
-		if state, _, _ := Replay(w.journal); err != nil || state == nil || state.Ended != undone {
+		if state, _, _ := replay(w.journal); err != nil || state == nil || state.Ended != undone {
 			t.Errorf("the journal has not ended: %v\n%s", err, w.journal)
 		}
 		if got := w.disk.Secrets[name].Text.Reveal(); got != "by hand" {

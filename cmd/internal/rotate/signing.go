@@ -6,30 +6,30 @@ import (
 	"time"
 )
 
-// prepare makes sure that the new secrets are in the keyring, and that the server can read it. Where the crash came
-// before them, nothing has happened at all, and the rotation has ended.
+// prepare makes sure that the new secrets are in the keyring, and that the server can read it. If the crash came before
+// they were added, nothing has been changed, and the rotation ends.
 func (s *Saga) prepare(ctx Context, st *State) (ended bool, err error) {
 	ring, err := s.Store.Load()
 	if err != nil {
 		return false, err
 	}
 	for _, c := range st.Plan.CMTS {
-		if !has(ring, c.New) { // all are added at once: those that are there, if any, were added by somebody else
+		if !has(ring, c.New) { // Begin adds all at once: any that exist were added by somebody else
 			return true, s.Journal.write(record{Phase: undone})
 		}
 	}
-	if st.Back {
+	if st.RollingBack {
 		return false, nil
 	}
 	s.report(Event{Phase: "preparing"})
-	if err := s.tell(ctx, ring.Generation); err != nil {
+	if err := s.notify(ctx, ring.Generation); err != nil {
 		return false, err
 	}
 	return false, s.Journal.write(record{Phase: prepared})
 }
 
-// tell makes the server read the keyring, of at least this generation.
-func (s *Saga) tell(ctx Context, generation uint64) error {
+// notify makes the server load the keyring, in this generation or a later one; 0: the present one.
+func (s *Saga) notify(ctx Context, generation uint64) error {
 	if generation == 0 {
 		ring, err := s.Store.Load()
 		if err != nil {
@@ -47,12 +47,12 @@ func (s *Saga) tell(ctx Context, generation uint64) error {
 		got, err := s.Server.Reload(ctx)
 		switch {
 		case errors.Is(err, ErrNoServer):
-			s.report(Event{Phase: "server", Text: "no server runs: it reads the keyring when it starts"})
+			s.report(Event{Phase: "server", Text: "none runs; it will read the keyring when it starts"})
 			return nil
 		case err == nil && got >= generation:
 			return nil
 		case err == nil:
-			err = fmt.Errorf("it serves generation %d of its keyring, and %d is ours: has it another file?", got, generation)
+			err = fmt.Errorf("it serves generation %d of its keyring, expected %d; check that it reads the same file", got, generation)
 		}
 		last = err
 		if ctx.Err() != nil {
@@ -63,11 +63,11 @@ func (s *Saga) tell(ctx Context, generation uint64) error {
 	return fmt.Errorf("%w: %w", errServer, last)
 }
 
-// assign changes which secrets files are signed with: that of CMTSes, and the default unless it is empty. The
-// keyring is first, the server is told then: a server that starts in between reads what it will be told.
+// assign sets the secrets that files are signed with: those of the CMTSes in holders, and the default unless def is empty.
+// The keyring is saved before the server is notified, so that one that starts in between reads the same.
 func (s *Saga) assign(ctx Context, holders map[string]string, def string) error {
-	s.keys.Lock()
-	defer s.keys.Unlock()
+	s.keyringMu.Lock()
+	defer s.keyringMu.Unlock()
 	ring, err := s.Store.Load()
 	if err != nil {
 		return err
@@ -87,13 +87,13 @@ func (s *Saga) assign(ctx Context, holders map[string]string, def string) error 
 			return err
 		}
 	}
-	return s.tell(ctx, ring.Generation)
+	return s.notify(ctx, ring.Generation)
 }
 
-// switchOver signs for all CMTSes with two slots by the secrets that have come.
+// switchOver switches the server, for all CMTSes with two slots, to the secrets that were added.
 func (s *Saga) switchOver(ctx Context, double []Change) error {
 	st := s.Journal.State()
-	if !st.Switched.IsZero() || st.Back && !st.Moved {
+	if !st.Switched.IsZero() || st.RollingBack && !st.EverSwitched {
 		return nil
 	}
 	s.report(Event{Phase: "switching"})
@@ -109,13 +109,13 @@ func (s *Saga) switchOver(ctx Context, double []Change) error {
 	}
 	holders := map[string]string{}
 	for _, c := range st.Plan.CMTS {
-		holders[c.Name] = ring.Holds(c.Name) // those with one slot keep theirs, even where it is the default that changes
+		holders[c.Name] = ring.Holds(c.Name) // with one slot, the present secret stays assigned even if the default changes
 	}
 	for _, c := range double {
 		holders[c.Name], _ = st.names(c)
 	}
 	def := st.Plan.NewDefault
-	if st.Back {
+	if st.RollingBack {
 		def = st.Plan.OldDefault
 	}
 	if err := s.assign(ctx, holders, def); err != nil {
@@ -127,7 +127,7 @@ func (s *Saga) switchOver(ctx Context, double []Change) error {
 	return s.Journal.write(record{Phase: switched, Generation: ring.Generation})
 }
 
-// drain waits until modems that got their file before the switch have registered with it.
+// drain gives modems that got their file before the switch time to register with it.
 func (s *Saga) drain(ctx Context, double int) error {
 	st := s.Journal.State()
 	if double == 0 || st.Switched.IsZero() {
@@ -140,47 +140,47 @@ func (s *Saga) drain(ctx Context, double int) error {
 	return nil
 }
 
-// end takes secrets that nobody holds any more out of the keyring, and ends the journal.
-func (s *Saga) end(ctx Context, how string) error {
+// end removes unused secrets of the rotation from the keyring, and records the outcome: done or undone.
+func (s *Saga) end(ctx Context, outcome string) error {
 	st := s.Journal.State()
-	if how == st.how() && !st.Ending {
+	if outcome == st.outcome() && !st.Ending {
 		if err := s.Journal.write(record{Phase: ending}); err != nil {
 			return err
 		}
 	}
-	s.keys.Lock()
-	defer s.keys.Unlock()
+	s.keyringMu.Lock()
+	defer s.keyringMu.Unlock()
 	ring, err := s.Store.Load()
 	if err != nil {
 		return err
 	}
-	gone := false
+	changed := false
 	for _, c := range st.Plan.CMTS {
 		name := c.Old
-		if how == undone {
+		if outcome == undone {
 			name = c.New
 		}
 		if has(ring, name) && !ring.Used(name) {
 			delete(ring.Secrets, name)
-			gone = true
+			changed = true
 		}
 	}
-	// Whoever holds the default need not be named for it.
+	// A CMTS that holds the default needs no entry.
 	for _, c := range st.Plan.CMTS {
 		if ring.Holders[c.Name] == ring.Default {
 			delete(ring.Holders, c.Name)
-			gone = true
+			changed = true
 		}
 	}
-	if gone {
+	if changed {
 		if err := s.Store.Save(ring); err != nil {
 			return err
 		}
 	}
-	// Told whether or not something was changed just now: the crash may have come between. A server that was never
-	// told of the secrets that go does not mind.
-	if err := s.tell(ctx, ring.Generation); err != nil && (how == done || st.Moved) {
+	// Even if nothing was changed just now, as the crash may have come in between. A server that never signed with the
+	// removed secrets need not be notified.
+	if err := s.notify(ctx, ring.Generation); err != nil && (outcome == done || st.EverSwitched) {
 		return err
 	}
-	return s.Journal.write(record{Phase: how})
+	return s.Journal.write(record{Phase: outcome})
 }

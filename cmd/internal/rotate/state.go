@@ -5,48 +5,48 @@ import (
 	"time"
 )
 
-// Holding is what the journal knows of a CMTS and a secret.
+// Holding says whether a CMTS holds a secret, as far as the journal records.
 type Holding string
 
-// A CMTS may hold a secret after a step that was begun and of whose end nothing is known.
+// Maybe is recorded before a step whose result is not known yet.
 const (
 	No    Holding = "no"
 	Maybe Holding = "maybe"
 	Yes   Holding = "yes"
 )
 
-// Plan is what a rotation is to change. It is the first record of the journal, and holds no secret: their texts are in
-// the keyring, all of them, from before the first change until after the last.
+// Plan says what a rotation changes. It is the first record of the journal, and names secrets only: their texts are in the
+// keyring from before the first change until after the last.
 type Plan struct {
 	ID         string        `json:"id"`
-	By         string        `json:"by"` // who began it
+	By         string        `json:"by"` // the user who began it
 	Drain      time.Duration `json:"drain_ns"`
 	OldDefault string        `json:"old_default"`
 	NewDefault string        `json:"new_default"`
 	CMTS       []Change      `json:"cmts"`
 }
 
-// Change is a CMTS with the names of its secrets.
+// Change is a CMTS with the names of its old and new secret.
 type Change struct {
 	Name     string `json:"name"`
 	Old      string `json:"old"`
 	New      string `json:"new"`
 	Slots    int    `json:"slots"`
-	Readable bool   `json:"readable"` // whether it tells which secrets it holds
+	Readable bool   `json:"readable"` // whether its secrets can be read back
 }
 
 // Phases that the journal records.
 const (
-	prepared  = "prepared"  // the new secrets are in the keyring
-	switching = "switching" // from here on modems may get files under the new secrets
+	prepared  = "prepared"  // the keyring has the new secrets, and the server has loaded it
+	switching = "switching" // from here on modems may get files signed with the new secrets
 	switched  = "switched"
-	back      = "back"   // turned round: the old secrets are to stay
-	ending    = "ending" // secrets that nobody holds go from the keyring; there is no turning round any more
+	back      = "back"   // rolling back: the old secrets stay
+	ending    = "ending" // unused secrets are removed from the keyring; rolling back is no longer possible
 	done      = "done"
-	undone    = "undone" // all is as it was
+	undone    = "undone" // rolled back
 )
 
-// record is a line of the journal.
+// record is a line of the journal. Its keys and values must stay readable by later versions.
 type record struct {
 	At         time.Time `json:"at"`
 	Plan       *Plan     `json:"plan,omitempty"`
@@ -58,32 +58,32 @@ type record struct {
 	Step   string  `json:"step,omitempty"`
 	Old    Holding `json:"old,omitempty"`
 	New    Holding `json:"new,omitempty"`
-	Window bool    `json:"window,omitempty"` // opens the time in which the CMTS rejects modems, or is part of it
+	Window bool    `json:"window,omitempty"` // the CMTS rejects modems from here on
 }
 
-// State is how far a rotation has come.
+// State is the progress of a rotation.
 type State struct {
-	Plan       Plan
-	Begun      time.Time
-	Back       bool   // its direction is back to the old secrets
-	Why        string // it was turned round
-	Prepared   bool
-	Switching  bool      // into the present direction: a server may have been told
-	Moved      bool      // some server may have been told to leave the old secrets, ever
-	Switched   time.Time // into the present direction, zero: not yet
-	Generation uint64    // of the keyring that was switched to last
-	Ending     bool      // in its present direction
-	Ended      string    // "", done or undone
-	EndedAt    time.Time
-	CMTS       map[string]*Progress
+	Plan         Plan
+	Begun        time.Time
+	RollingBack  bool   // towards the old secrets
+	Why          string // it is rolled back
+	Prepared     bool
+	Switching    bool      // in the present direction: the server may have switched
+	EverSwitched bool      // in either direction
+	Switched     time.Time // in the present direction; zero: not yet
+	Generation   uint64    // of the keyring at the last switch
+	Ending       bool      // in the present direction
+	Ended        string    // "", done or undone
+	EndedAt      time.Time
+	CMTS         map[string]*Progress
 }
 
-// Progress is how far one CMTS has come.
+// Progress is the progress of one CMTS.
 type Progress struct {
 	Old, New Holding
-	Step     string        // that was recorded last
-	Open     time.Time     // since when it rejects modems; zero: it does not
-	Window   time.Duration // for how long it did
+	Step     string        // the last that was recorded
+	Open     time.Time     // when it began to reject modems; zero: it accepts them
+	Window   time.Duration // how long it rejected modems
 }
 
 func (s *State) apply(r *record) error {
@@ -97,14 +97,14 @@ func (s *State) apply(r *record) error {
 	case r.CMTS != "":
 		p := s.CMTS[r.CMTS]
 		if p == nil {
-			return fmt.Errorf("%q is not in its plan", r.CMTS)
+			return fmt.Errorf("CMTS %q is not in the plan", r.CMTS)
 		}
 		p.Old, p.New, p.Step = r.Old, r.New, r.Step
 		switch {
 		case r.Window && p.Open.IsZero():
 			p.Open = r.At
 		case !r.Window && !p.Open.IsZero():
-			p.Window += max(r.At.Sub(p.Open), 0) // a clock may have been set back
+			p.Window += max(r.At.Sub(p.Open), 0) // the clock may have been set back
 			p.Open = time.Time{}
 		}
 	default:
@@ -112,25 +112,25 @@ func (s *State) apply(r *record) error {
 		case prepared:
 			s.Prepared = true
 		case switching:
-			s.Switching, s.Moved = true, true
+			s.Switching, s.EverSwitched = true, true
 		case switched:
 			s.Switching, s.Switched, s.Generation = true, r.At, r.Generation
 		case back:
-			s.Back, s.Why = true, r.Why
+			s.RollingBack, s.Why = true, r.Why
 			s.Switching, s.Switched = false, time.Time{}
 		case ending:
 			s.Ending = true
 		case done, undone:
 			s.Ended, s.EndedAt = r.Phase, r.At
 		default:
-			return fmt.Errorf("phase %q is unknown", r.Phase)
+			return fmt.Errorf("unknown phase %q", r.Phase)
 		}
 	}
 	return nil
 }
 
-// Clone returns a copy that does not change any more.
-func (s *State) Clone() *State {
+// clone returns a deep copy.
+func (s *State) clone() *State {
 	c := *s
 	c.CMTS = make(map[string]*Progress, len(s.CMTS))
 	for name, p := range s.CMTS {
@@ -140,26 +140,26 @@ func (s *State) Clone() *State {
 	return &c
 }
 
-// how returns what the rotation ends as in its present direction.
-func (s *State) how() string {
-	if s.Back {
+// outcome returns the phase that ends the rotation in the present direction.
+func (s *State) outcome() string {
+	if s.RollingBack {
 		return undone
 	}
 	return done
 }
 
-// names returns the secret that comes and the one that goes, in the present direction.
+// names returns the names of the secret that is added and of the one that is removed, in the present direction.
 func (s *State) names(c Change) (to, from string) {
-	if s.Back {
+	if s.RollingBack {
 		return c.Old, c.New
 	}
 	return c.New, c.Old
 }
 
-// holds returns whether a CMTS holds the secret that goes (going) or the one that comes.
-func (s *State) holds(c Change, going bool) Holding {
+// holds returns whether a CMTS holds the secret that is removed (old) or the one that is added, in the present direction.
+func (s *State) holds(c Change, old bool) Holding {
 	p := s.CMTS[c.Name]
-	if going == s.Back {
+	if old == s.RollingBack {
 		return p.New
 	}
 	return p.Old

@@ -11,18 +11,19 @@ import (
 	"dcs/render/secret"
 )
 
+// backOff returns the pause before an attempt, which counts from 0.
 func backOff(try int) time.Duration { return time.Second << min(try-1, 5) }
 
-// mark records what is known of a CMTS from now on.
+// mark records which secrets a CMTS holds from now on: to, which the present direction adds, and from, which it removes.
 func (s *Saga) mark(c Change, step string, to, from Holding, window bool) error {
 	r := record{CMTS: c.Name, Step: step, Old: from, New: to, Window: window}
-	if s.Journal.State().Back {
+	if s.Journal.State().RollingBack {
 		r.Old, r.New = to, from
 	}
 	return s.Journal.write(r)
 }
 
-// visit is one CMTS in one direction.
+// visit is one CMTS with the secret that is added and the one that is removed in the present direction.
 type visit struct {
 	cmts.Driver
 	to, from secret.Text
@@ -32,7 +33,7 @@ type visit struct {
 // replacing is the phase of CMTSes with one slot.
 const replacing = "replacing"
 
-// changeAll does step on all of changes, some at a time.
+// changeAll takes a step on several CMTSes, some at a time.
 func (s *Saga) changeAll(ctx Context, phase string, changes []Change, step func(Context, Change, *visit) error) error {
 	st := s.Journal.State()
 	ring, err := s.Store.Load()
@@ -45,7 +46,7 @@ func (s *Saga) changeAll(ctx Context, phase string, changes []Change, step func(
 	}
 	parallel := s.Parallel
 	if phase == replacing {
-		parallel /= 4 // each is to be without a secret for as short as can be
+		parallel /= 4 // to keep short the time that each is without a secret
 	}
 	return s.each(ctx, phase, parallel, names, func(ctx Context, i int) error {
 		c := changes[i]
@@ -58,15 +59,15 @@ func (s *Saga) changeAll(ctx Context, phase string, changes []Change, step func(
 			return err
 		}
 		if v.Driver, err1 = s.Open(c.Name); err1 != nil {
-			return &CMTSError{c.Name, "open", err1}
+			return &cmtsError{c.Name, "open", err1}
 		}
 		defer v.Close()
 		return step(ctx, c, v)
 	})
 }
 
-// each does f for all of names, some at a time. The error joins all of f's: what can be done is done. A journal
-// that cannot be written, or the context, ends it early.
+// each calls f for all names, some at a time, and joins the errors. It stops early only if the journal cannot be written or
+// ctx is done.
 func (s *Saga) each(ctx Context, phase string, parallel int, names []string, f func(Context, int) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -102,7 +103,7 @@ feed:
 	return errors.Join(append(errs, ctx.Err())...)
 }
 
-// try does one step on a CMTS, several times if need be.
+// try takes a step on a CMTS, and repeats it up to s.Tries times; access that is denied is not repeated.
 func (s *Saga) try(ctx Context, name, step string, f func() error) error {
 	var err error
 	for try := range max(s.Tries, 1) {
@@ -117,31 +118,31 @@ func (s *Saga) try(ctx Context, name, step string, f func() error) error {
 		}
 	}
 	if err != nil {
-		return &CMTSError{name, step, err}
+		return &cmtsError{name, step, err}
 	}
 	return nil
 }
 
-// has tells whether the CMTS must be taken to hold what it should, and not what it should not; a CMTS that tells
-// nothing is believed.
+// has returns an error if the CMTS is known not to hold what it should: the added secret if to is set, the removed one if
+// from is. A CMTS that cannot be read passes.
 func (v *visit) has(ctx Context, to, from bool) error {
 	st, err := v.Verify(ctx, []secret.Text{v.to, v.from})
 	if err != nil {
 		return err
 	}
 	for i, want := range []bool{to, from} {
-		got, what := held(st, i), []string{"the secret that it was given", "the secret that it had"}[i]
+		got, what := holdingOf(st, i), []string{"the secret being added", "the secret being removed"}[i]
 		switch {
 		case want && (got == cmts.No || got == cmts.Partly):
-			return fmt.Errorf("it does not hold %s (%v)", what, got)
+			return fmt.Errorf("does not hold %s (%v)", what, got)
 		case !want && (got == cmts.Yes || got == cmts.Partly):
-			return fmt.Errorf("it still holds %s (%v)", what, got)
+			return fmt.Errorf("still holds %s (%v)", what, got)
 		}
 	}
 	return nil
 }
 
-// add puts the secret that comes next to the one that goes.
+// add adds the new secret beside the present one.
 func (s *Saga) add(ctx Context, c Change, v *visit) error {
 	from := v.st.holds(c, true)
 	unclear := v.st.holds(c, false) == Maybe
@@ -152,8 +153,8 @@ func (s *Saga) add(ctx Context, c Change, v *visit) error {
 		return err
 	}
 	err := s.try(ctx, c.Name, "add", func() error {
-		// A step that was cut off may have left one interface with the secrets in the other order: what is added would
-		// take the place of the one that files are signed with. That one alone, first, is a state that we know.
+		// An interrupted step may have left an interface with the secrets in the opposite order: adding would overwrite
+		// the one that files are signed with. Make that one the only one first.
 		if unclear {
 			if err := v.Remove(ctx, v.from); err != nil {
 				return err
@@ -171,7 +172,7 @@ func (s *Saga) add(ctx Context, c Change, v *visit) error {
 	return s.mark(c, "added", Yes, from, false)
 }
 
-// remove leaves the secret that has come alone.
+// remove leaves the added secret as the only one.
 func (s *Saga) remove(ctx Context, c Change, v *visit) error {
 	if v.st.holds(c, true) == No {
 		return nil
@@ -191,8 +192,8 @@ func (s *Saga) remove(ctx Context, c Change, v *visit) error {
 	return s.mark(c, "removed", Yes, No, false)
 }
 
-// reach asks a CMTS whether it can be reached, and takes our word.
-func (s *Saga) reach(ctx Context, c Change, v *visit) error {
+// checkReachable fails if a CMTS does not answer or denies access.
+func (s *Saga) checkReachable(ctx Context, c Change, v *visit) error {
 	if v.st.holds(c, false) == Yes {
 		return nil
 	}
@@ -202,7 +203,7 @@ func (s *Saga) reach(ctx Context, c Change, v *visit) error {
 	})
 }
 
-// replace changes the only secret of a CMTS, which rejects modems meanwhile. Whatever goes wrong, it gets the old secret back.
+// replace replaces the only secret of a CMTS, which rejects modems meanwhile. After any failure the old secret is restored.
 func (s *Saga) replace(ctx Context, c Change, v *visit) error {
 	if v.st.holds(c, false) == Yes {
 		return nil
@@ -244,11 +245,11 @@ func (s *Saga) exchange(ctx Context, c Change, v *visit) error {
 	})
 }
 
-// interruptedGrace is how long an interrupted rotation takes to restore the secret of a CMTS.
+// interruptedGrace bounds the time that an interrupted rotation takes to restore the secret of a CMTS.
 const interruptedGrace = 30 * time.Second
 
-// restore puts the old secret back on a CMTS with one slot, so that its modems can register again: even after an interrupt,
-// and without a journal or a server that follows. Only what is recorded as restored need not be done again.
+// restore sets the old secret of a CMTS with one slot again, so that its modems can register: even after an interrupt, and
+// even if journal or server fail. Only what is recorded as restored is not repeated by resume and rollback.
 func (s *Saga) restore(ctx Context, c Change, v *visit, cause error) error {
 	interrupted := ctx.Err() != nil
 	ctx = context.WithoutCancel(ctx)
@@ -265,7 +266,7 @@ func (s *Saga) restore(ctx Context, c Change, v *visit, cause error) error {
 		return v.has(ctx, false, true)
 	})
 	if err != nil {
-		err = errors.Join(err, fmt.Errorf("%s may be without a secret, and reject its modems: repair it, then resume or roll back", c.Name))
+		err = errors.Join(err, fmt.Errorf("%s may be without a secret and reject its modems; repair it, then resume or roll back", c.Name))
 	}
 	_, from := v.st.names(c)
 	if err = errors.Join(recordErr, err, s.assign(ctx, map[string]string{c.Name: from}, "")); err != nil {

@@ -15,16 +15,16 @@ import (
 	"dcs/render/secret"
 )
 
-// errDead is what everything answers once the process has died.
+// errDead is returned by every operation once the process has died.
 var errDead = errors.New("the process is dead")
 
-// world is a server, a keyring, a journal and CMTSes, all in memory. It dies at its nth operation, before it or
-// after, and is found by the next process as it was left.
+// world is a server, a keyring, a journal and CMTSes, all in memory. Its process dies at the nth operation, before or after
+// it; the next process finds what it left.
 type world struct {
 	t  *testing.T
 	mu sync.Mutex
 
-	ops   int // so far, of the process that lives
+	ops   int // of the present process, so far
 	dieAt int // 0: never
 	after bool
 	dead  bool
@@ -32,21 +32,21 @@ type world struct {
 	ctx   context.Context       // of the process; nil: one that does not end
 
 	disk    *keyring.File
-	drained *keyring.File // as it was when the rotation waited last
+	drained *keyring.File // at the last drain
 	journal []byte
 	now     time.Time
 
 	serverUp bool
-	served   *keyring.File // what the server signs by
-	refuse   error         // of the server
+	served   *keyring.File // what the server signs with
+	refuse   error         // what the server answers
 	grace    map[string]map[string]time.Time
 	violated []string
-	windows  map[string]bool // one-slot CMTSes that were seen to reject
+	windows  map[string]bool // CMTSes with one slot that have rejected a modem
 	cmts     map[string]*box
 }
 
-// box is a CMTS. It has two interfaces, each with a primary secret and, where there are two slots, a secondary one; a
-// command is done on the one and then on the other.
+// box is a CMTS. It has two interfaces, each with a primary secret and, if there are two slots, a secondary one. A command
+// changes one after the other.
 type box struct {
 	w        *world
 	name     string
@@ -59,7 +59,7 @@ type box struct {
 
 const drain = time.Minute
 
-// newWorld makes CMTSes of two slots (a…) and of one (x…), all with the default secret.
+// newWorld returns CMTSes with two slots (a…) and with one (x…), all with the default secret.
 func newWorld(t *testing.T, double, single int) (*world, []string) {
 	w := &world{
 		t: t, now: time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC), serverUp: true,
@@ -83,7 +83,7 @@ func newWorld(t *testing.T, double, single int) (*world, []string) {
 	return w, names
 }
 
-// op is one operation that the outside can see. do changes the world.
+// op is one operation with an effect outside of the process, which do makes.
 func (w *world) op(name string, do func() error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -109,8 +109,7 @@ func (w *world) op(name string, do func() error) error {
 	return err
 }
 
-// look does what modems do: with files under what the server signs by now, and under what it has signed by within the
-// last 50 s, they ask each CMTS to let them in.
+// look registers modems with each CMTS: with files signed with the server's present secret, and with those of the last 50 s.
 func (w *world) look() {
 	for name, b := range w.cmts {
 		text, err := w.served.Reveal(w.served.Holds(name))
@@ -262,7 +261,7 @@ func (b *box) Verify(ctx context.Context, want []secret.Text) (cmts.State, error
 	return st, err
 }
 
-// start makes a process: one that begins anew if nil is the state, else goes on.
+// start starts a process: a new rotation if state is nil, else one that continues.
 func (w *world) start(state *State) *Saga {
 	clock := func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.now }
 	s := &Saga{
@@ -280,8 +279,8 @@ func (w *world) start(state *State) *Saga {
 	return s
 }
 
-// rotate is a process that rotates from the beginning.
-func (w *world) rotate(fleet []string, wish Wish) error {
+// rotate is a process that begins a rotation.
+func (w *world) rotate(fleet []string, req Request) error {
 	s, ctx := w.start(nil), w.ctx
 	if ctx == nil {
 		ctx = context.Background()
@@ -290,8 +289,8 @@ func (w *world) rotate(fleet []string, wish Wish) error {
 	if err != nil {
 		return err
 	}
-	wish.Drain = drain
-	sv, err := s.TakeStock(ctx, ring, fleet, wish)
+	req.Drain = drain
+	sv, err := s.Survey(ctx, ring, fleet, req)
 	if err != nil {
 		return err
 	}
@@ -301,10 +300,10 @@ func (w *world) rotate(fleet []string, wish Wish) error {
 	return s.Begin(ctx, sv.New)
 }
 
-// again is the next process, after the former one has died.
+// again is the next process, after the previous one has died or failed.
 func (w *world) again(f func(*Saga) error) error {
 	w.dead, w.dieAt, w.ops = false, 0, 0
-	state, whole, err := Replay(w.journal)
+	state, whole, err := replay(w.journal)
 	if err != nil {
 		return err
 	}
@@ -316,16 +315,16 @@ func (w *world) again(f func(*Saga) error) error {
 }
 
 func resume(s *Saga) error   { return s.Run(context.Background()) }
-func rollback(s *Saga) error { return s.Back(context.Background(), "the operator wants it") }
+func rollback(s *Saga) error { return s.RollBack(context.Background(), "the operator wants it") }
 
-// settled fails unless the world has come to rest: every CMTS holds one secret, the one that the server signs for it
-// by; the keyring has no secret that nobody holds. It returns whether the secrets are new ones.
-func (w *world) settled(fleet []string) (fresh bool) {
+// consistent fails unless every CMTS holds one secret, the one that the server signs with for it, and the keyring has no
+// unused secret. It returns whether the secrets are the new ones.
+func (w *world) consistent(fleet []string) (fresh bool) {
 	w.t.Helper()
 	if w.serverUp && w.served.Generation != w.disk.Generation {
 		w.t.Errorf("the server serves generation %d, the keyring is %d", w.served.Generation, w.disk.Generation)
 	}
-	held := map[string]bool{}
+	used := map[string]bool{}
 	for _, name := range fleet {
 		text, err := w.disk.Reveal(w.disk.Holds(name))
 		if err != nil {
@@ -335,16 +334,16 @@ func (w *world) settled(fleet []string) (fresh bool) {
 		if b, want := w.cmts[name], []string{text.Reveal()}; !slices.Equal(b.ifs[0], want) || !slices.Equal(b.ifs[1], want) {
 			w.t.Errorf("%s holds %v, and files are under %q", name, b.ifs, w.disk.Holds(name))
 		}
-		held[w.disk.Holds(name)] = true
+		used[w.disk.Holds(name)] = true
 	}
-	held[w.disk.Default] = true
-	if len(held) != len(w.disk.Secrets) {
-		w.t.Errorf("the keyring has %v, of which %v are held", slices.Sorted(maps.Keys(w.disk.Secrets)), slices.Sorted(maps.Keys(held)))
+	used[w.disk.Default] = true
+	if len(used) != len(w.disk.Secrets) {
+		w.t.Errorf("the keyring has %v, of which %v are used", slices.Sorted(maps.Keys(w.disk.Secrets)), slices.Sorted(maps.Keys(used)))
 	}
 	for _, v := range w.violated {
 		w.t.Error(v)
 	}
-	if state, _, err := Replay(w.journal); err != nil || state != nil && state.Ended == "" {
+	if state, _, err := replay(w.journal); err != nil || state != nil && state.Ended == "" {
 		w.t.Errorf("the journal has not ended: %+v, %v", state, err)
 	}
 	return w.disk.Default != "main"

@@ -1,4 +1,4 @@
-// Package secretjob carries out the verbs about shared secrets: status, rotation, resumption, rollback.
+// Package secretjob implements the verbs of dcs secret: status, rotate, resume and rollback.
 package secretjob
 
 import (
@@ -17,18 +17,18 @@ import (
 	"dcs/cmd/internal/rotate"
 )
 
-// Options are what the verbs about secrets have in common.
+// Options are common to the verbs.
 type Options struct {
 	File     string // of the configuration; "": the installed one
 	Secrets  string // the keyring's file; "": the configuration's
 	Address  string // of the running server; "": the configuration's
 	Parallel int    // CMTSes at a time
-	Tries    int    // of a step
-	NoServer bool   // no server is told of new secrets
+	Tries    int    // attempts at a step
+	NoServer bool   // notify no server of new secrets
 	Env      cli.Env
 }
 
-// Job carries out what a verb about secrets asks for.
+// Job is the execution of one verb.
 type Job struct {
 	Options
 	cfg config.Config
@@ -36,7 +36,7 @@ type Job struct {
 	ring  *keyring.File
 	fleet []cmts.CMTS
 	saga  rotate.Saga
-	left  []leftBehind // static files under secrets that go
+	left  []leftBehind // static files signed with secrets that the rotation removes
 	bar   *progress.Bar
 }
 
@@ -66,9 +66,9 @@ func (j *Job) open() error {
 	}
 	switch {
 	case j.cfg.Secrets == "" && j.File == "":
-		return cli.Usagef("say --config FILE, or --secrets FILE")
+		return cli.Usagef("no keyring: want --config FILE or --secrets FILE")
 	case j.cfg.Secrets == "":
-		return fmt.Errorf("%s has no key secrets: a keyring says which CMTS holds which secret", j.File)
+		return fmt.Errorf("%s: key secrets is not set; it names the keyring", j.File)
 	case j.Parallel < 1 || j.Parallel > 1000:
 		return cli.Usagef("--parallel %d: want 1 to 1000", j.Parallel)
 	case j.Tries < 1 || j.Tries > 100:
@@ -102,10 +102,10 @@ func (j *Job) driver(name string) (cmts.Driver, error) {
 			return cmts.Open(j.fleet[i], j.ring.Options())
 		}
 	}
-	return nil, errors.New("the fleet has no CMTS of this name any more")
+	return nil, errors.New("no such CMTS in the fleet any more; restore its entry")
 }
 
-// keyringStore is the keyring in its file.
+// keyringStore is the path of the keyring.
 type keyringStore string
 
 func (k keyringStore) Load() (*keyring.File, error) { return keyring.Load(string(k)) }
@@ -121,7 +121,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// show is called while the saga runs.
+// show shows an event of the rotation.
 func (j *Job) show(ev rotate.Event) {
 	text := ev.Phase
 	if ev.CMTS != "" {
@@ -141,14 +141,14 @@ func firstLine(err error) string {
 	return line
 }
 
-// locked does f while nobody else can change the secrets, with progress on a terminal, until a signal.
+// locked calls f with the lock on the keyring held, and shows progress. A signal ends f's context.
 func (j *Job) locked(ctx context.Context, doing string, f func(context.Context) error) error {
 	lock, err := rotate.Acquire(j.lockPath(), doing, time.Now())
 	if err != nil {
 		return err
 	}
-	defer func() { _ = lock.Release() }()                      // it goes with the process in any case
-	if j.ring, err = keyring.Load(j.cfg.Secrets); err != nil { // as it is now that it is ours
+	defer func() { _ = lock.Release() }()                      // it ends with the process in any case
+	if j.ring, err = keyring.Load(j.cfg.Secrets); err != nil { // another process may have changed it before
 		return err
 	}
 	ctx, stop := interruptible(ctx)
@@ -170,8 +170,8 @@ func fleetNames(fleet []cmts.CMTS) []string {
 
 func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
-// tellAll shows an error line by line, and a word in the end.
-func (j *Job) tellAll(err error, end string) error {
+// fail prints an error and how the verb ended.
+func (j *Job) fail(err error, end string) error {
 	j.bar.Close()
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		fmt.Fprintln(j.Env.Stderr, line)

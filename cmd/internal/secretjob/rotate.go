@@ -20,72 +20,70 @@ import (
 	"dcs/render/secret"
 )
 
-// NewSecret reads a secret that is to come.
-func NewSecret(e cli.Env, name string) (secret.Text, error) {
-	var b []byte
-	var err error
+// readSecret reads a new secret from a private file, or from standard input.
+func readSecret(e cli.Env, name string) (secret.Text, error) {
+	read := secret.Read
 	if name == cli.Stdio {
-		b, err = cli.ReadSource(e, name, secret.MaxSize)
-	} else {
-		b, err = secret.Read(name, secret.MaxSize)
+		read = func(name string, limit int) ([]byte, error) { return cli.ReadSource(e, name, limit) }
 	}
+	b, err := read(name, secret.MaxSize)
 	if err != nil {
 		return secret.Text{}, err
 	}
 	text := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
 	if text == "" {
-		return secret.Text{}, fmt.Errorf("%s: the secret is empty", name)
+		return secret.Text{}, fmt.Errorf("%s: empty secret", name)
 	}
 	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return secret.Text{}, fmt.Errorf("%s: a secret is one line of printable ASCII characters", name)
+		return secret.Text{}, fmt.Errorf("%s: a secret must be one line of printable ASCII characters", name)
 	}
 	return secret.New(text), nil
 }
 
-// Rotation says which secrets are to be replaced, and how.
+// Rotation says which secrets to replace, and how.
 type Rotation struct {
 	CMTS       []string // nil: the whole fleet
-	SecretFile string   // of the new secret, - for standard input; "": it is made by chance
+	SecretFile string   // with the new secret, - for standard input; "": random secrets
 	Drain      time.Duration
 	DryRun     bool // show the plan and stop
 	Yes        bool // do not ask
 }
 
-// Rotate replaces secrets by new ones.
+// Rotate plans a rotation, has it confirmed, and carries it out.
 func (j *Job) Rotate(ctx context.Context, r Rotation) error {
-	wish := rotate.Wish{By: rotate.WhoAmI(), Drain: r.Drain, CMTS: r.CMTS}
+	req := rotate.Request{By: rotate.CurrentUser(), Drain: r.Drain, CMTS: r.CMTS}
 	if r.SecretFile != "" {
 		var err error
-		if wish.Given, err = NewSecret(j.Env, r.SecretFile); err != nil {
+		if req.Given, err = readSecret(j.Env, r.SecretFile); err != nil {
 			return err
 		}
 	}
-	return j.locked(ctx, "rotating", func(ctx context.Context) error { return j.rotate(ctx, wish, r.DryRun, r.Yes) })
+	return j.locked(ctx, "rotating", func(ctx context.Context) error { return j.rotate(ctx, req, r.DryRun, r.Yes) })
 }
 
-func (j *Job) rotate(ctx context.Context, wish rotate.Wish, dryRun, yes bool) error {
+func (j *Job) rotate(ctx context.Context, req rotate.Request, dryRun, yes bool) error {
 	state, err := rotate.ReadJournal(j.journalPath())
 	if err != nil {
 		return err
 	}
 	if state != nil && state.Ended == "" {
-		return fmt.Errorf("the rotation that %s began at %s has not ended; use dcs secret resume or dcs secret rollback", state.Plan.By, clock(state.Begun))
+		return fmt.Errorf("the rotation begun by %s at %s has not ended; use dcs secret resume or dcs secret rollback", state.Plan.By, clock(state.Begun))
 	}
 	server, err := j.askServer(ctx)
 	if err != nil {
 		return err
 	}
-	sv, obstacles := j.saga.TakeStock(ctx, j.ring, fleetNames(j.fleet), wish)
+	sv, obstacles := j.saga.Survey(ctx, j.ring, fleetNames(j.fleet), req)
 	if sv == nil {
-		return j.tellAll(obstacles, "nothing was changed")
+		return j.fail(obstacles, "nothing was changed")
 	}
-	noStatic := j.lookBehind(&sv.Plan)
+	staticErr := j.findLeft(&sv.Plan)
 	j.bar.Close()
-	if err := j.showPlan(sv, server, noStatic); err != nil {
+	if err := j.showPlan(sv, server, staticErr); err != nil {
 		return err
 	}
 	if obstacles != nil {
-		return j.tellAll(obstacles, fmt.Sprintf("%d of %d CMTSes cannot take part: nothing was changed", len(sv.Failed), len(sv.Plan.CMTS)))
+		return j.fail(obstacles, fmt.Sprintf("%d of %d CMTSes cannot take part: nothing was changed", len(sv.Failed), len(sv.Plan.CMTS)))
 	}
 	if dryRun {
 		_, err := fmt.Fprintln(j.Env.Stdout, "Nothing was changed.")
@@ -107,7 +105,7 @@ func (j *Job) rotate(ctx context.Context, wish rotate.Wish, dryRun, yes bool) er
 	return j.finish(ctx, j.saga.Begin(ctx, sv.New))
 }
 
-// ask asks a question, and reports whether the answer is y or yes; an interrupt is a no.
+// ask asks a question, and reports whether the answer is y or yes. An interrupt counts as no.
 func ask(ctx context.Context, e cli.Env, question string) bool {
 	fmt.Fprintf(e.Stdout, "%s [y/N] ", question)
 	answer := make(chan string, 1)
@@ -124,8 +122,8 @@ func ask(ctx context.Context, e cli.Env, question string) bool {
 	}
 }
 
-// lookBehind finds the static files that a rotation leaves behind. The error says why it is not known which.
-func (j *Job) lookBehind(p *rotate.Plan) (err error) {
+// findLeft finds the static files that are signed with secrets that a rotation removes. The error says why they are unknown.
+func (j *Job) findLeft(p *rotate.Plan) (err error) {
 	old := map[string]bool{}
 	for _, c := range p.CMTS {
 		old[c.Old] = true
@@ -133,18 +131,19 @@ func (j *Job) lookBehind(p *rotate.Plan) (err error) {
 	if p.NewDefault != p.OldDefault {
 		old[p.OldDefault] = true
 	}
-	j.left, err = j.leaves(old)
+	j.left, err = j.signedWith(old)
 	return err
 }
 
-// showLeft tells of the static files that a rotation leaves behind.
+// showLeft prints the static files that are signed with secrets that a rotation removes.
 func (j *Job) showLeft(w io.Writer) {
 	for i := range j.left {
 		fmt.Fprintf(w, "Static    %v\n", &j.left[i])
 	}
 }
 
-func (j *Job) showPlan(sv *rotate.Survey, server string, noStatic error) error {
+// showPlan prints the plan of a rotation.
+func (j *Job) showPlan(sv *rotate.Survey, server string, staticErr error) error {
 	b := &bytes.Buffer{}
 	p := &sv.Plan
 	type pair struct{ old, new string }
@@ -187,8 +186,8 @@ func (j *Job) showPlan(sv *rotate.Survey, server string, noStatic error) error {
 	}
 	b.WriteString("Drivers   tested against simulated CMTSes only, never against a real one; rotate one first (--cmts NAME)\n")
 	j.showLeft(b)
-	if noStatic != nil {
-		fmt.Fprintf(b, "Static    not known: %v\n", firstLine(noStatic))
+	if staticErr != nil {
+		fmt.Fprintf(b, "Static    unknown: %v\n", firstLine(staticErr))
 	}
 	for _, note := range sv.Notes {
 		fmt.Fprintf(b, "Note      %s: %s\n", some(note.CMTS), note.Text)
@@ -197,7 +196,7 @@ func (j *Job) showPlan(sv *rotate.Survey, server string, noStatic error) error {
 	return err
 }
 
-// some names a few, and how many more there are.
+// some lists a few names, and the number of the others.
 func some(names []string) string {
 	const few = 3
 	if len(names) <= few+1 {
@@ -206,7 +205,7 @@ func some(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
 }
 
-// finish shows who holds what, and what went wrong.
+// finish prints which CMTS holds which secrets, and the error of the rotation.
 func (j *Job) finish(ctx context.Context, failure error) error {
 	j.bar.Close()
 	state := j.saga.Journal.State()
@@ -226,12 +225,12 @@ func (j *Job) finish(ctx context.Context, failure error) error {
 		if failure == nil {
 			failure = errors.New("rotation not ended")
 		}
-		return j.tellAll(failure, end)
+		return j.fail(failure, end)
 	case failure != nil:
-		return j.tellAll(failure, "the old secrets stay")
+		return j.fail(failure, "the old secrets remain")
 	}
 	word := "Rotated"
-	if state.Back {
+	if state.RollingBack {
 		word = "Rolled back"
 	} else {
 		j.showLeft(j.Env.Stdout)
@@ -240,14 +239,14 @@ func (j *Job) finish(ctx context.Context, failure error) error {
 	return err
 }
 
-// Resumption says how a rotation that has not ended is brought to its end.
+// Resumption says how to continue a rotation that has not ended.
 type Resumption struct {
-	Back   bool          // bring everything back instead
-	Drain  time.Duration // instead of the plan's; negative: the plan's
-	DryRun bool          // show where the rotation stands and stop
+	Back   bool          // roll back instead
+	Drain  time.Duration // negative: the plan's
+	DryRun bool          // show the state of the rotation and stop
 }
 
-// showResumption shows what a resumption would begin with.
+// showResumption prints the state that a resumption would begin with.
 func (j *Job) showResumption(r Resumption) error {
 	state, err := rotate.ReadJournal(j.journalPath())
 	if err != nil {
@@ -261,7 +260,7 @@ func (j *Job) showResumption(r Resumption) error {
 		if r.Drain >= 0 {
 			drain = r.Drain
 		}
-		if r.Back || state.Back {
+		if r.Back || state.RollingBack {
 			towards = "old"
 		}
 		fmt.Fprintf(b, "Rotation  begun by %s at %s; it ends with the %s secrets alone\nDrain     %v\n\n", state.Plan.By, clock(state.Begun), towards, drain)
@@ -274,7 +273,7 @@ func (j *Job) showResumption(r Resumption) error {
 	return err
 }
 
-// Resume brings a rotation that was stopped to its end.
+// Resume continues a rotation that was stopped, or rolls it back.
 func (j *Job) Resume(ctx context.Context, r Resumption) error {
 	doing := "resuming a rotation"
 	if r.Back {
@@ -299,7 +298,7 @@ func (j *Job) resume(ctx context.Context, r Resumption) error {
 	}
 	if state == nil || state.Ended != "" {
 		if r.Back && state != nil {
-			return errors.New("the last rotation has ended; rotate again to restore a former secret")
+			return errors.New("the last rotation has ended; rotate again, with --secret-file, to restore an old secret")
 		}
 		_, err := fmt.Fprintln(j.Env.Stdout, "No rotation is under way.")
 		return err
@@ -307,15 +306,15 @@ func (j *Job) resume(ctx context.Context, r Resumption) error {
 	if _, err := j.askServer(ctx); err != nil {
 		return err
 	}
-	if err := j.lookBehind(&state.Plan); err != nil {
-		fmt.Fprintf(progress.Above(j.Env.Stderr), "static files not known: %s\n", firstLine(err))
+	if err := j.findLeft(&state.Plan); err != nil {
+		fmt.Fprintf(progress.Above(j.Env.Stderr), "static files unknown: %s\n", firstLine(err))
 	}
 	if r.Drain >= 0 {
 		state.Plan.Drain = r.Drain
 	}
 	j.saga.Journal = rotate.Continue(out, state, time.Now)
 	if r.Back {
-		return j.finish(ctx, j.saga.Back(ctx, "by "+rotate.WhoAmI()))
+		return j.finish(ctx, j.saga.RollBack(ctx, "by "+rotate.CurrentUser()))
 	}
 	return j.finish(ctx, j.saga.Run(ctx))
 }

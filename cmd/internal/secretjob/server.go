@@ -18,31 +18,32 @@ import (
 	"dcs/cmd/internal/rotate"
 )
 
-// signingServer is the running server, behind its admin address.
+// signingServer is the running server at its admin address.
 type signingServer struct {
 	*adminclient.Client
 	where string
 }
 
-// callTime is how long a server may take to read its keyring.
+// callTime bounds the time that the server takes to answer, which may be that of reading the keyring.
 const callTime = 20 * time.Second
 
 func (s *signingServer) Reload(ctx context.Context) (uint64, error) {
-	return s.call(ctx, http.MethodPost, adminapi.SecretsReloadPath)
+	state, err := s.call(ctx, http.MethodPost, adminapi.SecretsReloadPath)
+	return state.Generation, err
 }
 
-func (s *signingServer) call(ctx context.Context, method, path string) (uint64, error) {
+func (s *signingServer) call(ctx context.Context, method, path string) (adminapi.SecretsState, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	var state adminapi.SecretsState
 	err := s.Call(ctx, method, path, nil, &state)
 	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
-		return 0, fmt.Errorf("%w at %s", rotate.ErrNoServer, s.where)
+		return state, fmt.Errorf("%w at %s", rotate.ErrNoServer, s.where)
 	}
-	return state.Generation, err
+	return state, err
 }
 
-// takesChanges returns an error if the server would refuse to be told of new secrets, which is to be known before any CMTS has them.
+// takesChanges returns an error if the server would refuse to reload its secrets. That must be known before a CMTS is changed.
 func (s *signingServer) takesChanges(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
@@ -50,7 +51,7 @@ func (s *signingServer) takesChanges(ctx context.Context) error {
 	var refused *adminclient.Error
 	err := s.Get(ctx, admin.WhoAmI, &who)
 	switch {
-	case errors.As(err, &refused) && refused.Status == http.StatusNotFound: // an older server, which takes changes from whom it answers
+	case errors.As(err, &refused) && refused.Status == http.StatusNotFound: // an older server, which takes changes from all whom it answers
 		return nil
 	case err != nil:
 		return err
@@ -60,14 +61,14 @@ func (s *signingServer) takesChanges(ctx context.Context) error {
 	return nil
 }
 
-// nobody is no server.
-type nobody struct{}
+// noServer stands for a server that is not running.
+type noServer struct{}
 
-func (nobody) Reload(context.Context) (uint64, error) { return 0, rotate.ErrNoServer }
+func (noServer) Reload(context.Context) (uint64, error) { return 0, rotate.ErrNoServer }
 
 func (j *Job) server() (rotate.Server, error) {
 	if j.NoServer || len(j.cfg.Admin) == 0 {
-		return nobody{}, nil
+		return noServer{}, nil
 	}
 	address := remote.Reachable(j.cfg.Admin)
 	c, err := remote.DialAdmin(&j.cfg, address)
@@ -77,7 +78,7 @@ func (j *Job) server() (rotate.Server, error) {
 	return &signingServer{c, address}, nil
 }
 
-// askServer tells which server there is to switch. The error says that there may be one that cannot be told.
+// askServer describes the server that a rotation would switch. It fails if one may be running that cannot be notified.
 func (j *Job) askServer(ctx context.Context) (string, error) {
 	if j.NoServer {
 		return "not notified; restart it before the old secrets are removed", nil
@@ -86,18 +87,20 @@ func (j *Job) askServer(ctx context.Context) (string, error) {
 	if !ok {
 		return "", errors.New("no admin address is configured, so a running server cannot be notified; set admin, or use --no-server if none runs")
 	}
-	generation, err := s.call(ctx, http.MethodGet, adminapi.SecretsPath)
+	state, err := s.call(ctx, http.MethodGet, adminapi.SecretsPath)
 	switch {
+	case err == nil && state.Single:
+		return "", fmt.Errorf("the server at %s has no keyring: it signs with secret_file or the empty secret; set the key secrets of its configuration and restart it before a rotation", s.where)
 	case err == nil:
 		if err := s.takesChanges(ctx); err != nil {
-			return "", fmt.Errorf("the server at %s: %w", s.where, err)
+			return "", fmt.Errorf("server at %s: %w", s.where, err)
 		}
-		return fmt.Sprintf("%s, serves generation %d of its keyring", s.where, generation), nil
+		return fmt.Sprintf("%s, serves generation %d of its keyring", s.where, state.Generation), nil
 	case !errors.Is(err, rotate.ErrNoServer):
-		return "", fmt.Errorf("the server at %s: %w", s.where, err)
+		return "", fmt.Errorf("server at %s: %w", s.where, err)
 	}
 	for _, at := range j.cfg.Listen {
-		// As the server does, which may listen on an address that no interface has.
+		// With the server's options: it may listen on an address that no interface has.
 		ask := func() (net.PacketConn, error) {
 			return (&net.ListenConfig{Control: listen.Freebind}).ListenPacket(ctx, "udp", at.String())
 		}
@@ -107,7 +110,7 @@ func (j *Job) askServer(ctx context.Context) (string, error) {
 			c, err = ask()
 		}
 		if errors.Is(err, syscall.EADDRINUSE) {
-			return "", fmt.Errorf("somebody serves %v, and nobody answers at the admin address %s: a server that cannot be told would go on signing with old secrets; say --no-server if it is none of ours", at, s.where)
+			return "", fmt.Errorf("%v is in use, but no server answers at the admin address %s: it would keep signing with the old secrets; use --no-server if it is not a dcs", at, s.where)
 		}
 		if err == nil {
 			c.Close()
@@ -118,5 +121,5 @@ func (j *Job) askServer(ctx context.Context) (string, error) {
 
 const (
 	portTries = 30
-	portWait  = 100 * time.Millisecond // a check has a port for less
+	portWait  = 100 * time.Millisecond // dcs check has a port for less
 )

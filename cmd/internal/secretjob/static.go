@@ -16,18 +16,18 @@ import (
 	"dcs/render/mic"
 )
 
-// leftBehind are files that go on being served under a secret that a rotation replaces.
+// leftBehind are static files that are signed with a secret that a rotation removes.
 type leftBehind struct {
 	secret string
 	library.Group
 }
 
-// staticSnapshot loads what the configuration serves, for the files that no template makes; nil: it serves none. What is
-// wrong with templates is of no concern here.
+// staticSnapshot loads what the configuration serves, for its static files; nil: it serves none. Errors of templates do not
+// matter here.
 func (j *Job) staticSnapshot() (*library.Snapshot, error) {
 	switch {
 	case j.File == "":
-		return nil, errors.New("say --config for the static files to be looked at too")
+		return nil, errors.New("no configuration; use --config to have static files checked too")
 	case len(j.cfg.Library)+len(j.cfg.Static) == 0:
 		return nil, nil
 	}
@@ -42,7 +42,7 @@ func (j *Job) staticSnapshot() (*library.Snapshot, error) {
 	return snap, nil
 }
 
-// auditRing checks the files that no template makes under secrets of the keyring; nil: there are none.
+// auditRing checks with which of these secrets of the keyring the static files are signed; nil: there are no static files.
 func (j *Job) auditRing(names []string) (*library.Audit, error) {
 	snap, err := j.staticSnapshot()
 	if snap == nil {
@@ -52,12 +52,12 @@ func (j *Job) auditRing(names []string) (*library.Audit, error) {
 	for _, name := range names {
 		text, err := j.ring.Reveal(name)
 		if err != nil {
-			continue // no file can be told to be of a secret that is not there
+			continue // it cannot be read
 		}
 		sign.Names, sign.Secrets = append(sign.Names, name), append(sign.Secrets, mic.NewSecret([]byte(text.Reveal())))
 	}
 	a := snap.Audit(context.Background(), sign.Secrets, 1, runtime.GOMAXPROCS(0))
-	under := make([]library.Group, len(names)) // by the names that were asked for
+	under := make([]library.Group, len(names)) // in the order of names
 	for i, name := range sign.Names {
 		under[slices.Index(names, name)] = a.Under[i]
 	}
@@ -65,8 +65,8 @@ func (j *Job) auditRing(names []string) (*library.Audit, error) {
 	return a, nil
 }
 
-// leaves finds the files that a rotation leaves under these of its old secrets.
-func (j *Job) leaves(old map[string]bool) ([]leftBehind, error) {
+// signedWith finds the static files that are signed with old secrets.
+func (j *Job) signedWith(old map[string]bool) ([]leftBehind, error) {
 	names := slices.Sorted(maps.Keys(old))
 	a, err := j.auditRing(names)
 	if a == nil {
@@ -83,11 +83,11 @@ func (j *Job) leaves(old map[string]bool) ([]leftBehind, error) {
 
 func (l *leftBehind) String() string {
 	first := l.First[0]
-	return fmt.Sprintf("%s, of %s: a CMTS that no longer holds it rejects the modems that get one; resign: on for %s, or sign them anew",
+	return fmt.Sprintf("%s signed with %s: a CMTS without that secret rejects the modems that get one; set resign: on for %s, or sign them again",
 		assemble.Files(l.N, first.Path), l.secret, filepath.Dir(first.Path))
 }
 
-// staticStatus tells under which secrets of the keyring the files are that no template makes.
+// staticStatus describes with which secrets of the keyring the static files are signed.
 func (j *Job) staticStatus() string {
 	names := slices.Sorted(maps.Keys(j.ring.Secrets))
 	a, err := j.auditRing(names)
@@ -100,11 +100,11 @@ func (j *Job) staticStatus() string {
 	var parts []string
 	for i, name := range names {
 		if g := a.Under[i]; g.N > 0 {
-			parts = append(parts, fmt.Sprintf("%s under %s", assemble.Files(g.N, g.First[0].Path), name))
+			parts = append(parts, fmt.Sprintf("%s signed with %s", assemble.Files(g.N, g.First[0].Path), name))
 		}
 	}
 	if g := a.Faulty[bootfile.CMTSMIC]; g.N > 0 {
-		parts = append(parts, fmt.Sprintf("%s under none of these: CMTSes reject their modems", assemble.Files(g.N, g.First[0].Path)))
+		parts = append(parts, fmt.Sprintf("%s signed with none of these: CMTSes reject their modems", assemble.Files(g.N, g.First[0].Path)))
 	}
 	return strings.Join(parts, "; ")
 }

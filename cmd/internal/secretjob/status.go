@@ -17,6 +17,7 @@ import (
 	"dcs/cmd/internal/rotate"
 )
 
+// showHolders prints which secrets each CMTS of a rotation holds.
 func showHolders(w io.Writer, state *rotate.State, ring *keyring.File) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CMTS\tholds\tfiles are signed with\trejected modems for")
@@ -35,7 +36,7 @@ func showHolders(w io.Writer, state *rotate.State, ring *keyring.File) error {
 	return t.Flush()
 }
 
-// holding says in words what a CMTS holds.
+// holding describes which secrets a CMTS holds.
 func holding(c rotate.Change, p *rotate.Progress) string {
 	var parts []string
 	for _, h := range []struct {
@@ -55,6 +56,8 @@ func holding(c rotate.Change, p *rotate.Progress) string {
 	return strings.Join(parts, ", ")
 }
 
+// Status prints the state of keyring, server and rotation; with verify, also what each CMTS says it holds. The error is
+// [cli.ErrReported] if a CMTS could not be asked or does not hold its secret.
 func (j *Job) Status(ctx context.Context, verify bool) error {
 	b := &bytes.Buffer{}
 	server, err := "no admin address is configured", error(nil)
@@ -64,7 +67,7 @@ func (j *Job) Status(ctx context.Context, verify bool) error {
 		}
 	}
 	fmt.Fprintf(b, "Keyring   %s, generation %d\nServer    %s\n", j.cfg.Secrets, j.ring.Generation, server)
-	if h := rotate.Held(j.lockPath()); h != nil {
+	if h := rotate.CurrentHolder(j.lockPath()); h != nil {
 		fmt.Fprintf(b, "Busy      %v\n", h)
 	}
 	state, err := rotate.ReadJournal(j.journalPath())
@@ -73,7 +76,7 @@ func (j *Job) Status(ctx context.Context, verify bool) error {
 	}
 	under := state != nil && state.Ended == ""
 	switch {
-	case under && state.Back:
+	case under && state.RollingBack:
 		fmt.Fprintf(b, "Rotation  begun by %s at %s, being rolled back (%s)\n", state.Plan.By, clock(state.Begun), firstLine(errors.New(state.Why)))
 	case under:
 		fmt.Fprintf(b, "Rotation  begun by %s at %s, not ended\n", state.Plan.By, clock(state.Begun))
@@ -117,7 +120,7 @@ func (j *Job) Status(ctx context.Context, verify bool) error {
 	bad := false
 	if verify {
 		j.begin()
-		found := j.saga.Ask(ctx, j.ring, fleetNames(j.fleet))
+		found := j.saga.Verify(ctx, j.ring, fleetNames(j.fleet))
 		j.bar.Close()
 		t = tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "CMTS\tsecret\tit says")

@@ -43,7 +43,7 @@ func (s *server) readServer(w *metrics.Values) {
 	w.Value(metrics.LibraryStaticRefused, float64(s.static.refused.Load()))
 	w.Value(metrics.LibraryStaticUnreadable, float64(len(snap.Unreadable())))
 	w.Value(metrics.LibraryWithheld, float64(snap.Broken()))
-	w.Value(metrics.LibraryWarnings, float64(len(snap.Warnings)))
+	w.Value(metrics.LibraryWarnings, float64(len(snap.Warnings))+float64(min(s.static.hiding.Load(), 1)))
 	w.Count(metrics.SecretGeneration, s.secretState().Generation)
 	for why, n := range s.admin.Refused() {
 		w.Count(metrics.AdminRefused, n, admin.Refusal(why).String())

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -90,18 +91,27 @@ func (r *running) stop() {
 	}
 }
 
-// fetch returns the only block of a file (RFC 1350), or the message of the error that came instead.
+// fetch returns the only block of a file, or the message of the error that came instead.
 func (r *running) fetch(name string) string {
 	r.Helper()
+	got, err := ask(r.addr, name)
+	if err != nil {
+		r.Fatalf("%v:\n%s", err, r.log)
+	}
+	return got
+}
+
+// ask returns the only block of a file (RFC 1350), or the message of the error that came instead.
+func ask(server netip.AddrPort, name string) (string, error) {
 	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
-		r.Fatal(err)
+		return "", err
 	}
 	defer c.Close()
 	buf := make([]byte, 1024)
 	for range 30 {
-		if _, err := c.WriteToUDPAddrPort([]byte("\x00\x01"+name+"\x00octet\x00"), r.addr); err != nil {
-			r.Fatal(err)
+		if _, err := c.WriteToUDPAddrPort([]byte("\x00\x01"+name+"\x00octet\x00"), server); err != nil {
+			return "", err
 		}
 		_ = c.SetReadDeadline(time.Now().Add(time.Second))
 		n, from, err := c.ReadFromUDPAddrPort(buf)
@@ -111,10 +121,9 @@ func (r *running) fetch(name string) string {
 		if buf[1] == 3 {
 			_, _ = c.WriteToUDPAddrPort([]byte{0, 4, 0, 1}, from)
 		}
-		return string(buf[4:n])
+		return string(buf[4:n]), nil
 	}
-	r.Fatalf("no answer:\n%s", r.log)
-	return ""
+	return "", errors.New("no answer")
 }
 
 // ours returns the stacks of goroutines that run code of this module, but for tests themselves.
@@ -240,8 +249,17 @@ func TestRunCutOff(t *testing.T) {
 	cfg.Admin, cfg.Metrics, cfg.HTTP = []string{dcstest.FreeAddress(t)}, dcstest.FreeAddress(t), dcstest.FreeAddress(t)
 	dcstest.Lay(t, map[string]string{filepath.Join(dir, "static/image"): strings.Repeat("x", 5000)})
 	r := runServer(t, cfg)
-	if got := r.fetch("image"); len(got) != 512 { // the first block, and no acknowledgement of the second
-		t.Errorf("%d octets", len(got))
+	modem, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer modem.Close() // open until then: a closed port would end the transfer
+	_ = modem.SetReadDeadline(time.Now().Add(30 * time.Second))
+	if _, err := modem.WriteToUDPAddrPort([]byte("\x00\x01image\x00octet\x00"), r.addr); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := modem.Read(make([]byte, 1024)); n != 516 || err != nil { // the first block, which is not acknowledged
+		t.Fatalf("%d octets: %v", n, err)
 	}
 	r.stops <- syscall.SIGTERM
 	r.stops <- syscall.SIGTERM // at once: the same signal, come twice
@@ -261,4 +279,32 @@ func TestRunCutOff(t *testing.T) {
 		t.Fatalf("the server has not ended:\n%s", r.log)
 	}
 	leftNothing(t, &cfg)
+}
+
+// Static files that stand before a pattern are in the log, as dcs check has them, and count as a warning about the library.
+func TestRunHidingFile(t *testing.T) {
+	cfg, dir := testConfig(t)
+	cfg.Static, cfg.Metrics = []string{filepath.Join(dir, "static")}, dcstest.FreeAddress(t)
+	dcstest.Lay(t, map[string]string{
+		filepath.Join(dir, "static/res-a"):        "x",
+		filepath.Join(dir, "library/pattern.dcs"): `Main ~ "^res-" { NetworkAccess 1; }`,
+	})
+	r := runServer(t, cfg)
+	defer r.stop()
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(r.log.String(), `msg="static files hide a pattern`); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("no warning:\n%s", r.log)
+		}
+	}
+	if log := r.log.String(); !strings.Contains(log, "files=1") || !strings.Contains(log, "static/res-a") || !strings.Contains(log, "pattern.dcs:1:8") {
+		t.Errorf("the warning does not say which:\n%s", log)
+	}
+	resp, err := http.Get("http://" + cfg.Metrics + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if page, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(page), "\ndcs_library_warnings 1\n") {
+		t.Errorf("%v:\n%s", err, page)
+	}
 }

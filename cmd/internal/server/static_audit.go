@@ -21,6 +21,7 @@ type staticAudit struct {
 
 	refused   atomic.Int64 // files that devices or CMTSes refuse
 	unchecked int          // files whose MICs no secret tells right from wrong
+	hiding    atomic.Int64 // files that stand before a pattern
 }
 
 // want has the files checked as they and the secrets are now.
@@ -40,8 +41,13 @@ func (a *staticAudit) run(ctx context.Context) {
 
 // check checks the files, and warns of those that devices or CMTSes refuse. They are served all the same: they are the operator's.
 func (a *staticAudit) check(ctx context.Context) {
+	lib := a.engine.Library()
+	hiding, path, pattern := lib.Hiding()
+	if int64(hiding) != a.hiding.Swap(int64(hiding)) && hiding > 0 {
+		a.log.Warn("static files hide a pattern: remove those that it is to make", "files", hiding, "first", path, "pattern", pattern.String())
+	}
 	sign := a.secrets.signing()
-	found := sign.Audit(ctx, a.engine.Library(), 1)
+	found := sign.Audit(ctx, lib, 1)
 	if found == nil {
 		return // the server stops
 	}

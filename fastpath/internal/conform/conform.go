@@ -1,4 +1,4 @@
-// Package conform holds the tests that a TFTP server passes over every transport: a scripted client against a worker.
+// Package conform tests a TFTP server over any transport: scripted clients against a worker.
 package conform
 
 import (
@@ -18,35 +18,35 @@ import (
 	"dcs/fastpath/transfer"
 )
 
-// A Network is a server's side and a client's side with a transport between them.
+// A Network is a server and its clients with a transport between them.
 type Network interface {
-	// Serve starts a server that ends with the test. It returns where the server is to be asked.
+	// Serve starts a server that is stopped when the test ends. It returns the server's address.
 	Serve(t testing.TB, cfg Setup) (server netip.AddrPort, stats func() fastpath.Stats)
 	// Client returns a client with an address and port of its own.
 	Client(t testing.TB) Client
 }
 
-// A Setup is a server to be started.
+// A Setup configures a server.
 type Setup struct {
 	Server     fastpath.ServerConfig
 	Renderer   fastpath.Renderer
 	SinglePort bool
-	Marking    packet.Marking // of the answers
-	OneWorker  bool           // the limits of one worker are what is tested
+	Marking    packet.Marking // of answers
+	OneWorker  bool           // the script tests the limits of one worker
 }
 
 // A Client is a UDP socket.
 type Client interface {
 	Send(to netip.AddrPort, data []byte) error
-	// Recv waits so long for a packet, and returns nil without one.
+	// Recv waits at most that long for a packet, and returns nil if none arrives.
 	Recv(wait time.Duration) (data []byte, from netip.AddrPort)
 }
 
-// A Leaver is a Client that can close its port. Its host says so of what comes to it from then on.
+// A Leaver is a Client that can close its port. From then on its host answers packets with port unreachable.
 type Leaver interface{ Leave() }
 
-// Files renders from a map. Bodies of up to 16 KiB are made in the worker's buffer, as templates are;
-// longer ones are handed out as they are. The names denied, soon and broken give the errors.
+// Files renders from a map. Bodies of up to 16 KiB are copied to the worker's buffer, as templates are; longer ones are
+// returned as they are. The names denied, soon and broken return errors.
 type Files map[string][]byte
 
 // RenderBatch implements fastpath.Renderer.
@@ -71,7 +71,7 @@ func (f Files) RenderBatch(_ int64, reqs []fastpath.Request) {
 	}
 }
 
-// Pattern returns n octets in which no block equals another.
+// Pattern returns n octets in which no two blocks are equal.
 func Pattern(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -81,17 +81,17 @@ func Pattern(n int) []byte {
 }
 
 const (
-	patience = 20 * time.Second      // for what must come
-	quiet    = 60 * time.Millisecond // in which nothing must come
+	patience = 20 * time.Second      // for packets that must arrive
+	quiet    = 60 * time.Millisecond // in which no packet may arrive
 )
 
-// A peer is a client and its server, for scripts.
+// A peer is a client and its server.
 type peer struct {
 	t      testing.TB
 	c      Client
 	server netip.AddrPort
 	tid    netip.AddrPort // where the last packet came from
-	step   int            // of a dialogue; 0: none
+	step   int            // in a dialogue, from 1; 0: none
 }
 
 func (p *peer) ask(data string) {
@@ -113,7 +113,7 @@ func (p *peer) ack(block uint16) {
 	p.reply(tftp.AppendACK(nil, block))
 }
 
-// fatalf ends the test; in a dialogue it says at which step.
+// fatalf ends the test; in a dialogue it reports the step.
 func (p *peer) fatalf(format string, args ...any) {
 	p.t.Helper()
 	if p.step > 0 {
@@ -131,7 +131,7 @@ func (p *peer) want(data string) {
 	p.tid = from
 }
 
-// await is want where packets may have been sent again meanwhile.
+// await is want, but skips other packets, which may be retransmissions.
 func (p *peer) await(data string) {
 	p.t.Helper()
 	for {
@@ -179,7 +179,7 @@ func request(name, mode string, o tftp.Options) string {
 // leave closes the client's port.
 func (p *peer) leave() { p.c.(Leaver).Leave() }
 
-// fetch gets a whole file as a client that keeps to RFC 7440 does, and checks every block.
+// fetch gets a whole file as a client that follows RFC 7440, and checks every block.
 func (p *peer) fetch(name, mode string, o tftp.Options, body []byte) {
 	p.t.Helper()
 	p.ask(request(name, mode, o))
@@ -225,7 +225,7 @@ func (p *peer) fetch(name, mode string, o tftp.Options, body []byte) {
 	}
 }
 
-// count waits until a counter has the value that it must come to.
+// count waits until a counter has the expected value.
 func count(t testing.TB, name string, want uint64, read func() uint64) {
 	t.Helper()
 	var got uint64
@@ -238,7 +238,7 @@ func count(t testing.TB, name string, want uint64, read func() uint64) {
 	t.Errorf("%s: %d, want %d", name, got, want)
 }
 
-// A want is counters as they must be at a case's end; all others of the kinds that count trouble must be 0.
+// A want is the counters that a script must cause; all other counters of trouble must be 0.
 type want struct {
 	events    map[fastpath.Event]uint64
 	transfers map[transfer.Event]uint64
@@ -247,11 +247,11 @@ type want struct {
 type script struct {
 	name   string
 	setup  func(*Setup)
-	large  bool // a file of tens of megabytes
-	leaves bool // the client has to be a Leaver
+	large  bool // uses a file of tens of megabytes
+	leaves bool // needs a Leaver as its client
 	run    func(p *peer, n Network)
 	counts want
-	may    []transfer.Event // that may be counted, or not
+	may    []transfer.Event // events that may be counted as well
 }
 
 var (
@@ -260,7 +260,7 @@ var (
 	text  = []byte("one\ntwo\r\n" + strings.Repeat("x\n", 400))
 )
 
-// Run runs all of it; without large, what fetches tens of megabytes is left out.
+// Run runs all scripts; without large, it skips those with files of tens of megabytes.
 func Run(t *testing.T, n Network, large bool) {
 	files := Files{"small": small, "long": long, "text": text, "Small": []byte("capital")}
 	for _, size := range []int{0, 1, 511, 512, 513, 1024, 20000} {

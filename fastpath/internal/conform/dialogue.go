@@ -2,10 +2,10 @@ package conform
 
 import "dcs/fastpath/tftp"
 
-// A step is what a client does, or what it receives.
+// A step is an action of the client, or a packet that it expects.
 type step func(*peer)
 
-// dialogue returns a script that is a sequence of steps. Failures name the step by its number, from 1.
+// dialogue returns a script that runs steps in order. Failures report the number of the step, from 1.
 func dialogue(steps ...step) func(*peer, Network) {
 	return func(p *peer, _ Network) {
 		for i, s := range steps {
@@ -15,7 +15,7 @@ func dialogue(steps ...step) func(*peer, Network) {
 	}
 }
 
-// none are no options; tsize asks for the size.
+// Options of a request: none, or the size.
 var (
 	none  = tftp.Options{}
 	tsize = tftp.Options{Has: tftp.Tsize}
@@ -24,7 +24,7 @@ var (
 // ask requests a file in mode octet.
 func ask(name string, o tftp.Options) step { return send(request(name, "octet", o)) }
 
-// send sends a packet to the port of requests; reply sends one to where the last packet came from.
+// send sends a packet to the request port; reply sends one to the source of the last packet.
 func send(packet string) step  { return func(p *peer) { p.ask(packet) } }
 func reply(packet string) step { return func(p *peer) { p.reply([]byte(packet)) } }
 func ack(block uint16) step    { return func(p *peer) { p.ack(block) } }
@@ -34,16 +34,16 @@ func abort(code tftp.Code, text string) step {
 	return reply(string(tftp.AppendERROR(nil, code, text)))
 }
 
-// receive waits for exactly that packet.
+// receive expects exactly that packet.
 func receive(packet string) step { return func(p *peer) { p.want(packet) } }
 
-// oack waits for an OACK of these options, as they are on the wire.
+// oack expects an OACK with these options in wire format.
 func oack(options string) step { return receive("\x00\x06" + options) }
 
-// block waits for a block of the file "long" in blocks of 512 octets.
+// block expects a block of the file "long", in blocks of 512 octets.
 func block(n int) step { return receive(data(uint16(n), long[(n-1)*512:min(n*512, len(long))])) }
 
-// refused waits for the ERROR that an unknown transfer gets.
+// refused expects the ERROR for an unknown transfer.
 func refused(p *peer) { p.wantError(tftp.CodeUnknownTID) }
 
 // fetch gets a whole file in mode octet.
@@ -51,10 +51,10 @@ func fetch(name string, o tftp.Options, body []byte) step {
 	return func(p *peer) { p.fetch(name, "octet", o, body) }
 }
 
-// fetchPattern gets a whole file of n octets, made as it is needed.
+// fetchPattern gets a whole file of n octets, generated on demand.
 func fetchPattern(name string, o tftp.Options, n int) func(*peer, Network) {
 	return func(p *peer, _ Network) { p.fetch(name, "octet", o, Pattern(n)) }
 }
 
-// silent fails if a packet comes.
+// silent fails if a packet arrives.
 func silent(p *peer) { p.silence() }

@@ -9,10 +9,10 @@ import (
 	"dcs/fastpath/tftp"
 )
 
-// clientTimeout is how long Fetch waits until it says again what it has.
+// clientTimeout is how long Fetch waits before it repeats its last ACK.
 const clientTimeout = time.Second
 
-// Fetch gets a whole file as a client that says again what it has when nothing comes (RFC 7440, section 4), and checks it.
+// Fetch gets a whole file as a client that repeats its last ACK on a timeout (RFC 7440, section 4), and checks it.
 func Fetch(t testing.TB, c Client, server netip.AddrPort, name string, o tftp.Options, body []byte) {
 	t.Helper()
 	p := &peer{t: t, c: c, server: server}

@@ -7,13 +7,13 @@ import (
 	"dcs/fastpath/transfer"
 )
 
-// often has what is not acknowledged sent again twice a second: hosts say once a second, or somewhat more often, that nobody is there.
+// often sets retransmission to twice a second: hosts limit port unreachable to about one a second.
 func often(s *Setup) {
 	t := &s.Server.Worker.Transfer
 	t.Timeout, t.MaxTimeout, t.Retries = 500*time.Millisecond, 500*time.Millisecond, 40
 }
 
-// leaving is what becomes of transfers whose client closes its port. Others go on meanwhile, and nothing of theirs is lost.
+// leaving holds scripts in which a client closes its port. Other transfers must go on undisturbed.
 var leaving = []script{
 	{
 		name: "client that leaves in the middle", leaves: true, setup: often,

@@ -5,10 +5,10 @@ import (
 	"dcs/fastpath/transfer"
 )
 
-// limits are scripts about full tables, full memory, a single port, and large files.
+// limits holds scripts about a full table, full memory, a single port, and large files.
 var limits = []script{
 	{
-		name:  "table full: who has waited the longest without a word gives its place, who has acknowledged keeps it",
+		name:  "table full: the oldest half-open transfer is evicted, an established one is not",
 		setup: func(s *Setup) { s.OneWorker, s.Server.Worker.Transfer.Transfers = true, 2 },
 		run: func(p *peer, n Network) {
 			second := &peer{t: p.t, c: n.Client(p.t), server: p.server}
@@ -33,7 +33,7 @@ var limits = []script{
 		counts: want{transfers: transfers{transfer.Started: 3, transfer.Evicted: 1, transfer.LateACK: 1, transfer.TableFull: 1}},
 	},
 	{
-		name:  "no memory for a body: the request is passed over, unless somebody holds some without a word",
+		name:  "memory full: a request is ignored unless a half-open transfer can be evicted",
 		setup: func(s *Setup) { s.OneWorker, s.Server.Worker.Transfer.Memory = true, 1<<16 },
 		run: func(p *peer, n Network) {
 			ask := func(name string, body []byte) *peer {
@@ -53,7 +53,7 @@ var limits = []script{
 			}
 			ask("20000", Pattern(20000)) // is not copied
 			ask("long", long)
-			goOn(ask("long", long)) // has the memory of the one before
+			goOn(ask("long", long)) // reuses the memory of the previous one
 			p.ask(request("long", "octet", tftp.Options{}))
 			p.silence()
 			c.reply(tftp.AppendERROR(nil, tftp.CodeUndefined, "enough"))

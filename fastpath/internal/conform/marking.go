@@ -8,14 +8,14 @@ import (
 	"dcs/fastpath/tftp"
 )
 
-// A MarkedClient chooses the octet of IPv4's TOS or IPv6's traffic class of what it sends, and sees that of what it receives.
+// A MarkedClient sets the TOS or traffic class octet of what it sends, and reads that of what it receives.
 type MarkedClient interface {
 	Client
-	Mark(tos uint8) error // of all that is sent from now on
-	TOS() uint8           // of the packet that was received last
+	Mark(tos uint8) error // of all packets sent from now on
+	TOS() uint8           // of the last packet received
 }
 
-// RunMarking tests that every kind of answer carries the DSCP that it should, and no ECN bits. The clients are MarkedClients.
+// RunMarking tests that all kinds of answers carry the right DSCP and no ECN bits. Clients must be MarkedClients.
 func RunMarking(t *testing.T, n Network) {
 	const (
 		ef, af41 = 46 << 2, 34 << 2 // RFC 3246, RFC 2597
@@ -67,7 +67,7 @@ func answersMarked(t *testing.T, n Network, p *peer, asked, want uint8) {
 		p.want(string(tftp.AppendOACK(nil, &o)))
 		check(c, "OACK")
 	}
-	// Its transfer has the request's, whatever the client's ACKs have.
+	// The transfer has the DSCP of its request, whatever that of the client's ACKs.
 	if err := c.Mark(10 << 2); err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func answersMarked(t *testing.T, n Network, p *peer, asked, want uint8) {
 	p.ask("\x00\x02x\x00octet\x00")
 	p.wantError(tftp.CodeAccess)
 	check(c, "ERROR 2")
-	// To the port that the ERROR came from, where there is no transfer any more.
+	// To the port that the ERROR came from, where there is no transfer.
 	p.ack(7)
 	p.wantError(tftp.CodeUnknownTID)
 	check(c, "ERROR 5")

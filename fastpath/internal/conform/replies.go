@@ -8,7 +8,7 @@ import (
 	"dcs/fastpath/transfer"
 )
 
-// replies are scripts about what comes to the port of a transfer: ACKs, ERRORs, packets of others.
+// replies holds scripts about packets to the port of a transfer: ACKs, ERRORs, packets from strangers.
 var replies = []script{
 	{
 		name:   "repeated ACK sends nothing (Sorcerer's Apprentice)",
@@ -24,12 +24,12 @@ var replies = []script{
 		counts: want{transfers: transfers{transfer.RepeatedACK: 1}},
 	},
 	{
-		name:   "ACK of the future is passed over",
+		name:   "ACK of the future is ignored",
 		run:    dialogue(ask("long", none), block(1), ack(2), ack(30000), silent, ack(1), block(2)),
 		counts: want{transfers: transfers{transfer.FutureACK: 2}},
 	},
 	{
-		name: "ACK 1 to an OACK is passed over",
+		name: "ACK 1 to an OACK is ignored",
 		run: dialogue(
 			ask("long", tftp.Options{Has: tftp.Blksize, Blksize: 512}), oack("blksize\x00512\x00"), ack(1), silent, ack(0),
 			block(1),
@@ -37,7 +37,7 @@ var replies = []script{
 		counts: want{transfers: transfers{transfer.FutureACK: 1}},
 	},
 	{
-		name:   "repeated last ACK is not told that its TID is unknown",
+		name:   "repeated last ACK is ignored",
 		run:    dialogue(ask("small", none), receive(data(1, small)), ack(1), ack(1), silent, fetch("small", none, small)),
 		counts: want{transfers: transfers{transfer.LateACK: 1, transfer.Finished: 2}},
 	},
@@ -55,7 +55,7 @@ var replies = []script{
 		counts: want{transfers: transfers{transfer.PeerOption: 1}},
 	},
 	{
-		name: "probe for the size, which ends by ERROR 8 or 0",
+		name: "request for the size alone, ended by ERROR 8 or 0",
 		run: func(p *peer, _ Network) {
 			for _, end := range []string{"\x00\x05\x00\x08User aborted the transfer\x00", "\x00\x05\x00\x00TFTP Aborted\x00"} {
 				p.ask(request("long", "octet", tftp.Options{Has: tftp.Tsize}))
@@ -69,17 +69,17 @@ var replies = []script{
 		counts: want{transfers: transfers{transfer.Probed: 2, transfer.Started: 3}},
 	},
 	{
-		name:   "ERROR with a code that nobody has defined",
+		name:   "ERROR with an undefined code",
 		run:    dialogue(ask("small", none), receive(data(1, small)), abort(0x1234, "what")),
 		counts: want{transfers: transfers{transfer.PeerOther: 1}},
 	},
 	{
-		name: "a stranger at another's port is passed over, and the transfer is unharmed",
+		name: "packets from a stranger do not disturb a transfer",
 		run: func(p *peer, n Network) {
 			p.ask(request("long", "octet", tftp.Options{}))
 			p.want(data(1, long[:512]))
 			var stranger *peer
-			for stranger == nil || stranger.tid == p.tid { // one of many may have the same
+			for stranger == nil || stranger.tid == p.tid { // some clients may have the same port
 				stranger = &peer{t: p.t, c: n.Client(p.t), server: p.server}
 				stranger.fetch("small", "octet", tftp.Options{}, small)
 			}
@@ -103,7 +103,7 @@ var replies = []script{
 		counts: want{events: events{fastpath.WrongTID: 6}},
 	},
 	{
-		name: "who has no transfer at its port gets ERROR 5",
+		name: "packet without a transfer gets ERROR 5",
 		run: dialogue(
 			ask("long", none), block(1), abort(tftp.CodeUndefined, "enough"), ack(2), refused, reply(data(1, nil)),
 			refused, reply(request("small", "octet", tftp.Options{})), refused,
@@ -121,7 +121,7 @@ var replies = []script{
 		counts: want{transfers: transfers{transfer.StrangerPacket: 1}},
 	},
 	{
-		name: "DATA, OACK and RRQ from the client of a running transfer are passed over",
+		name: "DATA, OACK and RRQ from the client of a running transfer are ignored",
 		run: dialogue(
 			ask("long", none), block(1), reply(data(1, long[:512])), reply("\x00\x06tsize\x000\x00"),
 			reply(request("long", "octet", tftp.Options{})), silent, ack(1), block(2),

@@ -9,12 +9,12 @@ import (
 	"dcs/fastpath/transfer"
 )
 
-// requests are scripts in which a client asks, asks again, or asks for something else.
+// requests holds scripts in which a client asks, asks again, or asks for another file.
 var requests = []script{
 	{
 		name: "netascii",
 		run: func(p *peer, _ Network) {
-			// RFC 764: LF leaves as CR LF, CR as CR NUL.
+			// RFC 764: LF is sent as CR LF, CR as CR NUL.
 			want := bytes.ReplaceAll(bytes.ReplaceAll(text, []byte("\r"), []byte("\r\x00")), []byte("\n"), []byte("\r\n"))
 			p.fetch("text", "NetASCII", tftp.Options{}, want)
 			p.fetch("text", "netascii", tftp.Options{Has: tftp.Blksize | tftp.Windowsize, Blksize: 9, Windowsize: 5}, want)
@@ -22,7 +22,7 @@ var requests = []script{
 		counts: want{transfers: transfers{transfer.Finished: 2}},
 	},
 	{
-		name: "netascii, window sent again",
+		name: "netascii, window resent",
 		run: func(p *peer, _ Network) {
 			want := bytes.ReplaceAll(bytes.ReplaceAll(text, []byte("\r"), []byte("\r\x00")), []byte("\n"), []byte("\r\n"))
 			p.ask(request("text", "netascii", tftp.Options{Has: tftp.Blksize | tftp.Windowsize | tftp.Tsize, Blksize: 9, Windowsize: 3}))
@@ -39,11 +39,11 @@ var requests = []script{
 		counts: want{transfers: transfers{transfer.WindowResent: 1}},
 	},
 	{
-		name: "the case of names counts",
+		name: "names are case-sensitive",
 		run:  dialogue(fetch("Small", none, []byte("capital"))),
 	},
 	{
-		name: "repeated request is answered again, and starts nothing",
+		name: "repeated request is answered again and starts no transfer",
 		run: func(p *peer, _ Network) {
 			p.ask(request("small", "octet", tftp.Options{}))
 			p.want(data(1, small))
@@ -95,7 +95,7 @@ var requests = []script{
 			p.want(data(1, long[:512]))
 			p.ack(1)
 			p.want(data(2, long[512:1024]))
-			time.Sleep(350 * time.Millisecond) // two resends would have gone unanswered
+			time.Sleep(350 * time.Millisecond) // long enough for two unanswered retransmissions
 			p.ask(request("long", "octet", tftp.Options{Has: tftp.Timeout, Timeout: 200}))
 			p.want("\x00\x06timeout\x00200\x00")
 		},
@@ -110,7 +110,7 @@ var requests = []script{
 			ack(1),
 			block(2),
 			send("\x00\x02long\x00octet\x00"), // a write request
-			send("\x00\x01long"),              // cut
+			send("\x00\x01long"),              // truncated
 			send("\x00\x01long\x00octet\x00netaddr\x0010.0.0.1\x00netaddr\x0010.0.0.2\x00"), // two modems
 			send(request("long", "carrier pigeon", tftp.Options{})),
 			send(request("nothing of that name", "octet", tftp.Options{})),

@@ -7,17 +7,17 @@ import (
 	"dcs/fastpath/transfer"
 )
 
-// resending are scripts about timeouts, and about what is sent again.
+// resending holds scripts about timeouts and retransmissions.
 var resending = []script{
 	{
-		name: "lost packets are sent again, ever more slowly, and not for ever",
+		name: "lost packets are retransmitted with back-off, up to a limit",
 		setup: func(s *Setup) {
 			s.Server.Worker.Transfer.Timeout = 100 * time.Millisecond
 			s.Server.Worker.Transfer.MaxTimeout = 200 * time.Millisecond
 			s.Server.Worker.Transfer.Retries = 3
 		},
 		run: func(p *peer, _ Network) {
-			// Not before the waits are over; how long after depends on how busy the machine is.
+			// The lower bounds of the waits are checked; the upper ones depend on the load of the machine.
 			var over []<-chan time.Time
 			for _, wait := range []time.Duration{100, 300, 500} {
 				over = append(over, time.After(wait*time.Millisecond*9/10))
@@ -39,7 +39,7 @@ var resending = []script{
 		counts: want{transfers: transfers{transfer.TimedOut: 3, transfer.GaveUp: 1, transfer.GaveUpLast: 1}},
 	},
 	{
-		name: "who acknowledges nothing gets the first packet again once, whatever timeout it has asked for",
+		name: "first packet is retransmitted once, whatever the timeout option",
 		setup: func(s *Setup) {
 			s.Server.Worker.Transfer.Timeout = 100 * time.Millisecond
 		},
@@ -53,7 +53,7 @@ var resending = []script{
 		counts: want{transfers: transfers{transfer.TimedOut: 1, transfer.GaveUp: 1, transfer.GaveUpFirst: 1}},
 	},
 	{
-		name: "after a time-out one block of the window is sent again",
+		name: "after a timeout one block of the window is retransmitted",
 		setup: func(s *Setup) {
 			s.Server.Worker.Transfer.Timeout = 500 * time.Millisecond
 		},
@@ -64,7 +64,7 @@ var resending = []script{
 		counts: want{transfers: transfers{transfer.TimedOut: 1, transfer.Finished: 1}},
 	},
 	{
-		name: "lost OACK is sent again",
+		name: "lost OACK is retransmitted",
 		setup: func(s *Setup) {
 			s.Server.Worker.Transfer.Timeout = 500 * time.Millisecond
 		},
@@ -75,7 +75,7 @@ var resending = []script{
 		counts: want{transfers: transfers{transfer.TimedOut: 1, transfer.Finished: 1}},
 	},
 	{
-		name: "windowsize: sent again from the gap",
+		name: "windowsize: resent from the gap",
 		run: dialogue(
 			ask("long", tftp.Options{Has: tftp.Windowsize, Windowsize: 4}), oack("windowsize\x004\x00"), ack(0),
 			block(1), block(2), block(3), block(4), ack(2), block(3), block(4), block(5), block(6), silent, ack(6),
@@ -83,7 +83,7 @@ var resending = []script{
 		counts: want{transfers: transfers{transfer.WindowResent: 1, transfer.Finished: 1}},
 	},
 	{
-		name: "windowsize: lost first block is asked for by a repeated ACK, once",
+		name: "windowsize: a repeated ACK resends from a lost first block, once",
 		run: func(p *peer, _ Network) {
 			p.ask(request("long", "octet", tftp.Options{Has: tftp.Windowsize, Windowsize: 2}))
 			p.want("\x00\x06windowsize\x002\x00")
@@ -93,7 +93,7 @@ var resending = []script{
 			p.ack(2)
 			p.want(data(3, long[1024:1536]))
 			p.want(data(4, long[1536:2048]))
-			time.Sleep(quiet)
+			time.Sleep(quiet) // more than a round trip: an earlier repetition counts as a duplicate
 			p.ack(2)
 			p.want(data(3, long[1024:1536]))
 			p.want(data(4, long[1536:2048]))

@@ -39,7 +39,7 @@ var refusals = []refusal{
 	{"request too long", "\x00\x01small\x00octet\x00a\x00" + strings.Repeat("b", 1020) + "\x00", tftp.CodeIllegal, fastpath.TooLong},
 }
 
-// ignored are packets that are counted and not answered.
+// ignored holds packets that are counted and not answered.
 var ignored = []struct {
 	name, packet string
 	event        fastpath.Event
@@ -55,7 +55,7 @@ var ignored = []struct {
 	{"not rendered yet", "\x00\x01soon\x00octet\x00", fastpath.NotYet},
 }
 
-// answers are the options that a request has, and the OACK that it gets (RFC 2347, 2348, 2349, 7440).
+// answers holds options of requests and the OACKs they must get (RFC 2347, 2348, 2349, 7440).
 var answers = []struct {
 	name, options, oack string
 	bad                 bool

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Socket is a client by a UDP socket of the kernel's.
+// A Socket is a client with a kernel UDP socket.
 type Socket struct {
 	c       *net.UDPConn
 	buf     []byte
@@ -20,7 +20,7 @@ type Socket struct {
 	tos     uint8
 }
 
-// NewSocket returns a client over c, which it closes when the test ends.
+// NewSocket returns a client that uses c and closes it when the test ends.
 func NewSocket(t testing.TB, c *net.UDPConn) *Socket {
 	t.Helper()
 	t.Cleanup(func() { _ = c.Close() })
@@ -68,7 +68,7 @@ func (s *Socket) Recv(wait time.Duration) ([]byte, netip.AddrPort) {
 	return s.buf[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 }
 
-// tosOf returns what the kernel says of a packet's TOS or traffic class; 0: nothing.
+// tosOf returns the TOS or traffic class of a packet; 0 if the kernel did not report it.
 func tosOf(control []byte) uint8 {
 	messages, err := syscall.ParseSocketControlMessage(control)
 	if err != nil {

@@ -12,27 +12,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Config says what to open. RX and TX must be powers of two.
+// Config configures Open. RX and TX must be powers of two.
 type Config struct {
-	Interface int  // index
-	Queue     int  // of the interface
+	Interface int  // interface index
+	Queue     int  // receive queue of the interface
 	FrameSize int  // octets: 2048 or 4096
-	RX, TX    int  // frames that the rings of either direction hold
-	Frames    int  // of the memory; default RX + TX. Passed over with Share.
-	Copy      bool // let the kernel copy, even if the driver could do without
-	// Share is another socket, whose memory this one uses too (XDP_SHARED_UMEM, Linux 5.10 and newer): frames of either may be
-	// sent by both. Both copy, or neither does. The memory goes with Share, which must be closed last.
+	RX, TX    int  // sizes of the receive and transmit rings, and of the fill and completion rings
+	Frames    int  // frames of memory; default RX + TX. Ignored with Share.
+	Copy      bool // force copy mode, even if the driver supports zero-copy
+	// Share is another socket whose memory this one uses too (XDP_SHARED_UMEM, Linux 5.10 and newer): both may send any
+	// frame. Both are in copy mode or neither is. Share owns the memory and must be closed last.
 	Share *Socket
 }
 
-// Open waits for a queue that is held, so often so long.
+// Open tries to bind this often, at this interval, to a queue that is in use.
 const (
 	tries = 400
 	pause = 5 * time.Millisecond
 )
 
-// Open opens a socket and binds it to a queue of an interface, without copying if the driver can. It needs CAP_NET_RAW, and
-// CAP_IPC_LOCK or a limit on locked memory that is large enough (RLIMIT_MEMLOCK).
+// Open opens a socket and binds it to a queue of an interface, in zero-copy mode if the driver supports it. It needs
+// CAP_NET_RAW, and CAP_IPC_LOCK or a sufficient limit on locked memory (RLIMIT_MEMLOCK).
 func Open(cfg Config) (*Socket, error) {
 	for _, n := range [...]int{cfg.RX, cfg.TX} {
 		if n <= 0 || bits.OnesCount(uint(n)) != 1 {
@@ -98,17 +98,17 @@ func (s *Socket) setup(cfg Config) (err error) {
 			mask:     n - 1,
 		}
 	}
-	// Without it, a call in copy mode sends 32 packets (Linux 6.17 and newer know it).
+	// Otherwise a call in copy mode sends at most 32 packets (Linux 6.17 and newer).
 	n := uint32(cfg.TX)
 	_ = s.setsockopt(unix.XDP_MAX_TX_SKB_BUDGET, unsafe.Pointer(&n), unsafe.Sizeof(n))
-	// In copy mode what is under way is charged to the send buffer, some 1,000 octets a packet.
+	// In copy mode packets in flight are charged to the send buffer, about 1,000 octets each.
 	if room := cfg.TX * cfg.FrameSize; unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, room) != nil {
 		_ = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, room)
 	}
 	return s.bind(cfg)
 }
 
-// register allocates the memory for frames and makes it known to the kernel.
+// register allocates the memory for frames and registers it as the UMEM.
 func (s *Socket) register(frames, size int) (err error) {
 	s.mem, err = unix.Mmap(-1, 0, frames*size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_POPULATE)
 	if err != nil {
@@ -125,12 +125,12 @@ func (s *Socket) register(frames, size int) (err error) {
 func (s *Socket) bind(cfg Config) error {
 	bind := func(flags uint16) error {
 		at := unix.SockaddrXDP{Flags: flags, Ifindex: uint32(cfg.Interface), QueueID: uint32(cfg.Queue)}
-		if cfg.Share != nil { // of which the kernel takes the flags, too
+		if cfg.Share != nil { // the kernel takes the flags from Share, too
 			at.Flags, at.SharedUmemFD = unix.XDP_SHARED_UMEM, uint32(cfg.Share.fd)
 		}
 		return unix.Bind(s.fd, &at)
 	}
-	// The kernel frees the queue of a socket that was closed, perhaps by a process that has just ended, in the background.
+	// The kernel releases the queue of a closed socket, perhaps of a process that has just ended, in the background.
 	var err error
 	for range tries {
 		if cfg.Share == nil && !cfg.Copy && bind(unix.XDP_ZEROCOPY|unix.XDP_USE_NEED_WAKEUP) == nil {
@@ -152,7 +152,7 @@ func (s *Socket) setsockopt(opt int, p unsafe.Pointer, size uintptr) error {
 	return nil
 }
 
-// Close closes the socket and gives back its memory, which nobody may touch then.
+// Close closes the socket and unmaps its memory, which must not be accessed afterwards.
 func (s *Socket) Close() error {
 	err := os.NewSyscallError("close", unix.Close(s.fd))
 	if !s.shared {
@@ -167,15 +167,16 @@ func (s *Socket) Close() error {
 	return err
 }
 
-// BusyPoll has Poll and Kick run the driver's receive work, at most budget packets of it, and keeps the kernel from doing so
-// elsewhere as long as they are called often enough (Linux 5.11 and newer). Only with CAP_NET_ADMIN may budget exceed 64.
+// BusyPoll makes Poll and Kick run the driver's receive work, at most budget packets at a time, and prevents the kernel
+// from running it elsewhere as long as they are called often enough (Linux 5.11 and newer). A budget above 64 needs
+// CAP_NET_ADMIN.
 func (s *Socket) BusyPoll(budget int) error {
 	for _, o := range []struct {
 		name       string
 		opt, value int
 	}{
 		{"SO_PREFER_BUSY_POLL", unix.SO_PREFER_BUSY_POLL, 1},
-		{"SO_BUSY_POLL", unix.SO_BUSY_POLL, 20}, // µs; of no use to calls that do not wait, but it must not be 0
+		{"SO_BUSY_POLL", unix.SO_BUSY_POLL, 20}, // µs; irrelevant for calls that do not wait, but must not be 0
 		{"SO_BUSY_POLL_BUDGET", unix.SO_BUSY_POLL_BUDGET, budget},
 	} {
 		if err := unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, o.opt, o.value); err != nil {

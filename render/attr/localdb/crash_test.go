@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/render/attr"
 	"dcs/render/internal/rendertest"
 )
@@ -60,6 +61,7 @@ func TestMain(m *testing.M) {
 
 // A build that is killed at any moment leaves a whole file, of one version.
 func TestKilled(t *testing.T) {
+	require.Long(t, "builds that are killed")
 	dir := t.TempDir()
 	path := filepath.Join(dir, "devices")
 	began := time.Now()

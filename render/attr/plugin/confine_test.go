@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dcs/bench/require"
 	"dcs/render/attr/plugin"
-	"dcs/render/internal/rendertest"
 )
 
 // report is a plug-in that writes down what it was given, through a program that it starts, and then ends as one should.
@@ -131,7 +131,7 @@ func capabilities(t *testing.T) string {
 
 // A plug-in that runs as another user ends with its source, even if it ignores signals.
 func TestAnotherUserEnds(t *testing.T) {
-	rendertest.NeedRoot(t)
+	require.Root(t)
 	src := script(t, "trap '' TERM; echo $$ >&2; "+hello+"while :; do sleep 1; done", func(c *plugin.Config) {
 		c.Dir, c.Credential = "/", &syscall.Credential{Uid: 65534, Gid: 65534}
 	})

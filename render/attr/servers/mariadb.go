@@ -9,11 +9,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"dcs/bench/require"
 )
 
 // MariaDB starts a MariaDB server. Package: mariadb-server.
 func MariaDB(t testing.TB) *Server {
 	t.Helper()
+	require.Long(t, "a server of MariaDB")
 	mariadbd, ok1 := find("mariadbd", "/usr/sbin")
 	install, ok2 := find("mariadb-install-db")
 	client, ok3 := find("mariadb")

@@ -8,11 +8,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"dcs/bench/require"
 )
 
 // Postgres starts a PostgreSQL server. Package: postgresql.
 func Postgres(t testing.TB) *Server {
 	t.Helper()
+	require.Long(t, "a server of PostgreSQL")
 	const bin = "/usr/lib/postgresql/*/bin"
 	postgres, ok1 := find("postgres", bin)
 	initdb, ok2 := find("initdb", bin)

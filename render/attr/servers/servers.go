@@ -4,7 +4,6 @@ package servers
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -15,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dcs/bench/require"
 )
 
 // What every server here knows its user by.
@@ -56,11 +57,7 @@ type Server struct {
 // DCS_REQUIRE_SERVERS says that there must be one.
 func skip(t testing.TB, format string, args ...any) {
 	t.Helper()
-	why := fmt.Sprintf(format, args...)
-	if os.Getenv("DCS_REQUIRE_SERVERS") != "" {
-		t.Fatal(why + ", and DCS_REQUIRE_SERVERS is set")
-	}
-	t.Skip(why)
+	require.Missing(t, "SERVERS", format, args...)
 }
 
 // find returns the path of a program, looked for in dirs (patterns) first, then in PATH.

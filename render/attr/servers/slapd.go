@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dcs/bench/require"
 )
 
 // Slapd starts an OpenLDAP server that has the schemas core, cosine, inetorgperson and nis,
@@ -23,6 +25,7 @@ import (
 // ldap-utils.
 func Slapd(t testing.TB) *Server {
 	t.Helper()
+	require.Long(t, "a server of slapd")
 	slapd, ok1 := find("slapd", "/usr/sbin")
 	slapadd, ok2 := find("slapadd", "/usr/sbin")
 	modify, ok3 := find("ldapmodify")

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/render/attr"
 	"dcs/render/device"
 	"dcs/render/internal/rendertest"
@@ -339,6 +340,7 @@ func testEnded(t *testing.T, n, sources int, ways ...string) {
 
 // Whatever was served is served after the end of the process, with its sources down.
 func TestEnded(t *testing.T) {
+	require.Long(t, "processes that are killed")
 	t.Run("one source", func(t *testing.T) { testEnded(t, rounds(4, 50), 1, "kill", "close") })
 	t.Run("sources", func(t *testing.T) { testEnded(t, rounds(6, 100), 3, "kill", "close") })
 	t.Run("full disk", func(t *testing.T) { testEnded(t, rounds(4, 50), 2, "full disk", "close") })

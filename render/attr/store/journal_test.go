@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/render/attr"
 	"dcs/render/device"
 )
@@ -223,6 +224,7 @@ func randomChange(r *rand.Rand, n int) attr.Change {
 // What was served is served after a crash at any step of making files: changes, deletions and moves of addresses, of one
 // source and of several.
 func TestJournalReplay(t *testing.T) {
+	require.Long(t, "a long journal")
 	for _, sources := range []int{1, 3} {
 		t.Run(fmt.Sprint(sources), bubble(func(t *testing.T) {
 			r := rand.New(rand.NewPCG(7, uint64(sources)))

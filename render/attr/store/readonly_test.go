@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/render/attr"
 	"dcs/render/internal/rendertest"
 )
@@ -109,7 +110,7 @@ func serveFromMemory(dir string) error {
 }
 
 func TestReadOnlyFileSystem(t *testing.T) {
-	rendertest.NeedRoot(t)
+	require.Root(t)
 	dir := t.TempDir()
 	made := t.TempDir() // files that are open and were removed would be in the way of the mount
 	snapshot(t, made)
@@ -163,7 +164,7 @@ func TestReadOnlyDirectory(t *testing.T) {
 		}
 		return
 	}
-	rendertest.NeedRoot(t)
+	require.Root(t)
 	dir := t.TempDir()
 	snapshot(t, dir)
 	if err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755)); err != nil {

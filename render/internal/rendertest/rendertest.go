@@ -5,28 +5,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
-)
 
-// NeedRoot skips a test that only root can run. It fails the test instead if DCS_REQUIRE_ROOT is set.
-func NeedRoot(t testing.TB) {
-	t.Helper()
-	switch {
-	case os.Geteuid() == 0:
-	case os.Getenv("DCS_REQUIRE_ROOT") != "":
-		t.Fatal("only root can run this, and DCS_REQUIRE_ROOT is set")
-	default:
-		t.Skip("only root can run this")
-	}
-}
+	"dcs/bench/require"
+)
 
 // MountTmpfs mounts a file system of size octets, a number that may end in k or m, at dir until the end of the test.
 func MountTmpfs(t testing.TB, dir, size string) {
 	t.Helper()
-	NeedRoot(t)
+	require.Root(t)
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
 		t.Fatal(err)
 	}

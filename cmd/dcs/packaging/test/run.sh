@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tests the packages, and a newcomer's first commands, in machines that are thrown away: debootstrap makes a Debian below bin/,
+# Tests the packages, and a newcomer's first commands, in machines that are thrown away: mmdebstrap makes a Debian below bin/,
 # systemd-nspawn boots copies of it that have no network but loopback. Needs root. inside.sh runs in the one, fresh.sh in the other.
 # The second installs all that "make deps" names, which takes long: it runs when that has changed since it last passed, or with FRESH=1.
 set -euo pipefail
@@ -7,21 +7,22 @@ cd "$(dirname "$0")/../../../.."
 here=cmd/dcs/packaging/test
 base=$PWD/bin/.package-test # go's "./..." leaves out names with a dot
 [ "$(id -u)" = 0 ] || { echo "package-test: run it as root" >&2; exit 1; }
-for tool in debootstrap systemd-nspawn; do
+for tool in mmdebstrap systemd-nspawn; do
   command -v $tool >/dev/null || { echo "package-test: $tool is missing: make deps" >&2; exit 1; }
 done
 mkdir -p "$base"
 
+included=systemd,systemd-sysv,iproute2,procps,tftp-hpa,rpm,make,git,ca-certificates
+. /etc/os-release
+debian=$base/$VERSION_CODENAME-$(cksum <<<"$included" | cut -d' ' -f1)
+
 debian() { # makes the Debian that machines are copies of, unless it is there
-  local packages=systemd,systemd-sysv,iproute2,procps,tftp-hpa,rpm,make,git,ca-certificates
-  . /etc/os-release
-  debian=$base/$VERSION_CODENAME-$(cksum <<<"$packages" | cut -d' ' -f1)
   [ ! -d "$debian" ] || return 0
   local mirror
   mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -1)
   rm -rf "$debian.new"
-  debootstrap --variant=minbase --include=$packages "$VERSION_CODENAME" "$debian.new" "$mirror" >"$base/debootstrap.log" ||
-    { tail -20 "$base/debootstrap.log" >&2; exit 1; }
+  mmdebstrap --variant=minbase --dpkgopt=force-unsafe-io --include="$included" "$VERSION_CODENAME" "$debian.new" "$mirror" \
+    >"$base/mmdebstrap.log" 2>&1 || { tail -20 "$base/mmdebstrap.log" >&2; exit 1; }
   mv "$debian.new" "$debian"
 }
 
@@ -79,6 +80,14 @@ package() { # the packages, one as those before .version were numbered
   rm -rf "$base/unpacked"
 }
 
+installed() { # install, run, upgrade and remove the packages
+  copy package inside.sh
+  cp "$base"/packages/old/*.deb "$base"/packages/new/*.{deb,rpm} "$base/package/root/"
+  cp -r testdata/library "$base/package/root/library"
+  echo "$version" >"$base/package/root/version"
+  boot package 600 --capability=CAP_NET_ADMIN,CAP_BPF,CAP_PERFMON,CAP_IPC_LOCK --system-call-filter='bpf perf_event_open'
+}
+
 fresh() { # make run and make deps where there is nothing yet
   local key goroot modcache cache packages apt
   key=$({ echo "$debian"; make -n deps; cat $here/fresh.sh; } | cksum | cut -d' ' -f1)
@@ -101,11 +110,10 @@ fresh() { # make run and make deps where there is nothing yet
 }
 
 version=$(cmd/dcs/packaging/version.sh)
-debian
+trap wait EXIT
+debian & making=$!
 package
-copy package inside.sh
-cp "$base"/packages/old/*.deb "$base"/packages/new/*.{deb,rpm} "$base/package/root/"
-cp -r testdata/library "$base/package/root/library"
-echo "$version" >"$base/package/root/version"
-boot package 600 --capability=CAP_NET_ADMIN,CAP_BPF,CAP_PERFMON,CAP_IPC_LOCK --system-call-filter='bpf perf_event_open'
+wait "$making"
+installed & running=$!
 fresh
+wait "$running"

@@ -8,13 +8,15 @@ import (
 	"dcs/render/secret"
 )
 
-// held is what one interface, or a CMTS, was seen to hold.
-type held struct {
-	texts          []string
-	filled, hidden int // hidden: of the filled ones, those whose text is not known
+// holdings is what an interface, or the CMTS, holds.
+type holdings struct {
+	texts  []secret.Text
+	filled int // slots in use
+	hidden int // of these, the ones whose text cannot be read
 }
 
-func (h *held) read(r *reading, output, quote string) {
+// read finds the secrets in what a command has printed.
+func (h *holdings) read(r *reading, output, quote string) {
 	for line := range strings.Lines(output) {
 		line = strings.TrimRight(line, "\n")
 		if r.Hidden.Regexp != nil {
@@ -22,7 +24,7 @@ func (h *held) read(r *reading, output, quote string) {
 				h.filled++
 				if i := r.Hidden.SubexpIndex("type7"); i >= 0 {
 					if text, ok := decodeType7(m[i]); ok {
-						h.texts = append(h.texts, text)
+						h.texts = append(h.texts, secret.New(text))
 						continue
 					}
 				}
@@ -37,15 +39,16 @@ func (h *held) read(r *reading, output, quote string) {
 				if n := len(quote); n > 0 && len(text) >= 2*n && strings.HasPrefix(text, quote) && strings.HasSuffix(text, quote) {
 					text = text[n : len(text)-n]
 				}
-				h.texts = append(h.texts, text)
+				h.texts = append(h.texts, secret.New(text))
 			}
 		}
 	}
 }
 
-func (h *held) holds(want secret.Text) Holding {
+// holds returns whether want is among the secrets.
+func (h *holdings) holds(want secret.Text) Holding {
 	for _, t := range h.texts {
-		if want.Equal(secret.New(t)) {
+		if want.Equal(t) {
 			return Yes
 		}
 	}
@@ -58,7 +61,7 @@ func (h *held) holds(want secret.Text) Holding {
 // type7 is the key of the reversible encoding that IOS calls type 7.
 const type7 = "dsfd;kfoA,.iyewrkldJKDHSUBsgvca69834ncxv9873254k;fg87"
 
-// decodeType7 fails on what is not printable: it was in another encoding then.
+// decodeType7 decodes a text in type 7 encoding. It fails if the result is not printable: the encoding is another then.
 func decodeType7(s string) (string, bool) {
 	if len(s) < 4 {
 		return "", false
@@ -80,7 +83,7 @@ func decodeType7(s string) (string, bool) {
 	return string(text), true
 }
 
-// merge counts one interface's answer to whether it holds a secret into that of the CMTS.
+// merge merges one interface's Holding into that of the CMTS.
 func merge(sum *Holding, first bool, one Holding) {
 	switch {
 	case first:

@@ -1,0 +1,44 @@
+// Package require skips tests that lack root or a program. It fails them instead where a variable DCS_REQUIRE_… says that nothing
+// may be missing, as CI does.
+package require
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// Root skips the test unless root runs it, or fails it if DCS_REQUIRE_ROOT is set.
+func Root(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		Missing(t, "ROOT", "not run by root")
+	}
+}
+
+// Program skips the test unless the program is in PATH, or fails it if DCS_REQUIRE_CLIENTS is set.
+func Program(t testing.TB, name string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		Missing(t, "CLIENTS", name+" is missing: make deps installs it")
+	}
+}
+
+// Missing skips the test for a reason, or fails it if DCS_REQUIRE_ with the given ending is set.
+func Missing(t testing.TB, variable, why string, args ...any) {
+	t.Helper()
+	why = fmt.Sprintf(why, args...)
+	if variable = "DCS_REQUIRE_" + variable; os.Getenv(variable) != "" {
+		t.Fatalf("%s, and %s is set", why, variable)
+	}
+	t.Skip(why)
+}
+
+// Long skips the test under -short. what names what takes long.
+func Long(t testing.TB, what string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("left out by -short: " + what)
+	}
+}
