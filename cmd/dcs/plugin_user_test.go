@@ -44,7 +44,7 @@ done
 	as := func(args ...string) *exec.Cmd {
 		return exec.Command("setpriv", append([]string{"--reuid=65531", "--regid=65532", "--clear-groups", binary(t)}, args...)...)
 	}
-	const refused = "run as user 65530, group 65532: only a server that is started as root can do that"
+	const refused = "run as user 65530, group 65532: CAP_SETUID, CAP_SETGID and CAP_KILL are missing; start the server as root"
 
 	p := start(t, as("serve", "--config", other, "--listen", "127.0.0.1:"+freePort(t)))
 	if err := p.wait(); err == nil || p.count(refused) != 1 || p.count("level=") > 0 {

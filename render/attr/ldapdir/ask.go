@@ -9,7 +9,7 @@ import (
 	"dcs/render/device"
 )
 
-// Ask looks for one device over a connection that is kept.
+// Ask looks up one device, over a connection that is reused.
 func (s asker) Ask(ctx context.Context, mac device.MAC, ip netip.Addr) (d attr.Device, found bool, err error) {
 	template := s.cfg.AskFilter
 	if mac.IsZero() {
@@ -28,7 +28,7 @@ func (s asker) Ask(ctx context.Context, mac device.MAC, ip netip.Addr) (d attr.D
 		}
 		e, n, err := s.one(ctx, c, filter)
 		if err != nil {
-			if !fresh && try == 0 && ctx.Err() == nil && c.IsClosing() { // it was closed while it was idle
+			if !fresh && try == 0 && ctx.Err() == nil && c.IsClosing() { // closed while it was idle
 				s.drop(c)
 				continue
 			}
@@ -39,7 +39,7 @@ func (s asker) Ask(ctx context.Context, mac device.MAC, ip netip.Addr) (d attr.D
 			return d, false, nil
 		}
 		if n > 1 {
-			s.cfg.Warn(fmt.Errorf("%s: %s finds several entries: the first is taken", s.cfg.Name, filter))
+			s.cfg.Warn(fmt.Errorf("%s: %s matches several entries; the first is used", s.cfg.Name, filter))
 		}
 		d.Values = make([]string, len(s.attrs))
 		if err := s.device(e, &d, several{}); err != nil {
@@ -49,7 +49,7 @@ func (s asker) Ask(ctx context.Context, mac device.MAC, ip netip.Addr) (d attr.D
 	}
 }
 
-// kept returns the connection for Ask, and whether it is new.
+// sharedConn returns the connection for Ask, and whether it is new.
 func (s *source) sharedConn(ctx context.Context) (c *conn, fresh bool, err error) {
 	s.mu.Lock()
 	c = s.shared

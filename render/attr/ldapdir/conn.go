@@ -23,7 +23,7 @@ func (s *source) wrap(ctx context.Context, step string, err error) error {
 	return secret.Hide(s.cfg.Name+": "+step+": "+err.Error(), err, s.password)
 }
 
-// conn is a connection with what is below it, which can be closed without waiting.
+// conn is a connection and its socket, which can be closed without waiting.
 type conn struct {
 	*ldap.Conn
 	wire net.Conn
@@ -34,7 +34,7 @@ func (c *conn) close() {
 	c.Conn.Close()
 }
 
-// ended returns an error if a search may have ended because the connection did.
+// ended returns an error if the connection has failed, so that a search may be incomplete.
 func (c *conn) ended(ctx context.Context) error {
 	switch err := c.GetLastError(); {
 	case context.Cause(ctx) != nil:
@@ -42,7 +42,7 @@ func (c *conn) ended(ctx context.Context) error {
 	case err != nil:
 		return err
 	case c.IsClosing():
-		return errors.New("the connection was closed")
+		return errors.New("connection closed")
 	}
 	return nil
 }
@@ -93,8 +93,8 @@ func (s *source) connect(ctx context.Context) (*conn, error) {
 		}
 		over = t
 	}
-	// The library's own timeout is for a request as a whole, however fast its entries come,
-	// and drops responses that nobody takes for so long: contexts end what is silent here.
+	// The library's timeout is for a request as a whole, however fast its entries arrive, and drops responses that are not
+	// read in time. Contexts detect silence instead.
 	c := &conn{ldap.NewConn(over, over != wire), wire}
 	c.Start()
 	if s.cfg.StartTLS {

@@ -16,10 +16,10 @@ import (
 	"dcs/render/device"
 )
 
-// several counts attributes of several values of which only the first is taken.
+// several counts, by attribute, entries with more than one value.
 type several map[string]int
 
-// device turns an entry into d.
+// device stores an entry in d.
 func (s *source) device(e *ldap.Entry, d *attr.Device, more several) error {
 	first := func(name string) string {
 		for _, a := range e.Attributes {
@@ -67,7 +67,7 @@ func short(s string) string {
 	return s
 }
 
-// modified returns an entry's modifyTimestamp, zero if it is not given.
+// modified returns an entry's modifyTimestamp, or the zero time if it has none.
 func modified(e *ldap.Entry) time.Time {
 	t, _ := time.Parse("20060102150405Z0700", e.GetEqualFoldAttributeValue(timestamp))
 	return t.UTC()
@@ -77,7 +77,7 @@ func (s *source) reject(dn string, why error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	text := short(dn) + ": " + why.Error()
-	if !slices.Contains(s.rejected.First, text) { // one poll after the other gives it
+	if !slices.Contains(s.rejected.First, text) { // each poll returns it again
 		s.rejected.Add(text)
 	}
 }

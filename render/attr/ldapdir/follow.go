@@ -10,14 +10,13 @@ import (
 	"dcs/render/attr"
 )
 
-// Follow asks again and again for what was modified. That a device is gone shows when all
-// is loaded anew.
+// Follow polls for modified entries. Deleted entries are found by the next load only.
 func (s *source) Follow(ctx context.Context, apply func([]attr.Change) error) error {
 	s.mu.Lock()
 	loaded := s.loaded
 	s.mu.Unlock()
 	if !loaded {
-		return fmt.Errorf("%s: follow: nothing was loaded yet", s.cfg.Name)
+		return fmt.Errorf("%s: follow: not loaded yet", s.cfg.Name)
 	}
 	s.rewind()
 	polls := time.NewTicker(s.cfg.Poll)
@@ -44,8 +43,8 @@ func (s *source) Follow(ctx context.Context, apply func([]attr.Change) error) er
 	}
 }
 
-// poll applies what was modified since the mark. Entries that it gave at the poll before,
-// with the same values, it leaves out: the server's time stamps are whole seconds.
+// poll applies what was modified since the mark, except entries that the previous poll returned with the same values: the
+// server's time stamps are whole seconds.
 func (s *source) poll(ctx context.Context, apply func([]attr.Change) error) error {
 	s.mu.Lock()
 	mark, seen := s.mark, s.seen
@@ -60,9 +59,9 @@ func (s *source) poll(ctx context.Context, apply func([]attr.Change) error) erro
 		if len(changes) == 0 {
 			return nil
 		}
-		given := changes
+		next := changes
 		changes = nil
-		return apply(given)
+		return apply(next)
 	}
 	err := s.search(ctx, filter, func(e *ldap.Entry) error {
 		if t := modified(e); t.After(mark) {
@@ -95,11 +94,11 @@ func (s *source) poll(ctx context.Context, apply func([]attr.Change) error) erro
 	return nil
 }
 
-// rewind has changes begin from the load that is served, if the last one is held back.
+// rewind makes changes begin from the load that is in service, if the last one is held back.
 func (s *source) rewind() {
-	text, held := s.Rewind()
+	text, heldBack := s.Rewind()
 	mark, err := time.Parse(time.RFC3339, text)
-	if !held || err != nil {
+	if !heldBack || err != nil {
 		return
 	}
 	s.mu.Lock()

@@ -1,4 +1,4 @@
-// Package ldapdir is a source of devices in an LDAP directory.
+// Package ldapdir reads devices from an LDAP directory.
 package ldapdir
 
 import (
@@ -23,53 +23,51 @@ import (
 	"dcs/render/secret"
 )
 
-// Config says where devices are and how to ask for them.
+// Config describes the directory, and how to search it.
 type Config struct {
 	Name string // for logs; "": ldap and the URL
 
-	URL      string // ldap://host, ldaps://host, each with :port or not
-	StartTLS bool   // on ldap://
-	// CAFile holds the certificates that the server's may be signed with, in PEM; "": the system's.
+	URL      string // ldap://host or ldaps://host, with an optional :port
+	StartTLS bool   // for ldap://
+	// CAFile holds the CA certificates of the server, in PEM; "": those of the system.
 	CAFile string
-	// BindDN and the first line of PasswordFile, read for each connection, are for a simple
-	// bind. Without BindDN the source is anonymous.
+	// BindDN and the first line of PasswordFile, which is read for each connection, are used for a simple bind. Without
+	// BindDN, connections are anonymous.
 	BindDN       string
 	PasswordFile string
 
 	Base   string
 	Scope  string // sub, one or base; "": sub
 	Filter string // of all devices
-	// MACAttr and IPAttr hold a device's addresses. "": macAddress, ipHostNumber.
+	// MACAttr and IPAttr are the attributes that hold a device's addresses. "": macAddress, ipHostNumber.
 	MACAttr, IPAttr string
-	// Attributes names ours by the directory's. Of several values the first is taken. One
-	// that is not UTF-8 is given in hexadecimal after 0x.
+	// Attributes maps the directory's attributes to device attributes. Of several values, the first is used. Values that are
+	// not UTF-8 are given in hexadecimal after 0x.
 	Attributes map[string]string
 
-	// AskFilter finds one device by its MAC address, for which {mac} stands
-	// (0a:01:02:03:04:05) or {mac12} (0a0102030405), AskIPFilter by its IP address, {ip}.
+	// AskFilter finds one device by its MAC address, written {mac} (0a:01:02:03:04:05) or {mac12} (0a0102030405), and
+	// AskIPFilter by its IP address, {ip}.
 	AskFilter, AskIPFilter string
 
-	// Poll is how often Follow asks for entries with a newer modifyTimestamp. 0: 5 s.
-	// Overlap is how far it looks back, since a replica may get entries late. 0: 10 s;
-	// negative: none.
+	// Poll is the interval at which Follow searches for entries with a newer modifyTimestamp. 0: 5 s. Overlap is how far it
+	// looks back, since replicas may receive entries late. 0: 10 s; negative: none.
 	Poll, Overlap time.Duration
-	// Reload is how often Follow has all loaded anew, which is how deleted entries are
-	// found. 0: 15 min; negative: never.
+	// Reload is the interval at which Follow requests a load, the only way to find deleted entries. 0: 15 min; negative: never.
 	Reload time.Duration
 
-	Timeout  time.Duration // how long the server may stay silent; 0: 30 s
-	PageSize int           // entries asked for at once; 0: 1000
-	// MaxRejected is how many entries without a usable address a load may have: the limit of
+	Timeout  time.Duration // how long the server may be silent; 0: 30 s
+	PageSize int           // entries of one page; 0: 1000
+	// MaxRejected is the number of entries without a usable address that a load may have: the limit of
 	// [attr.Rejected.Check].
 	MaxRejected int
-	// Warn is told of what is wrong and fails no call: attributes with several values. It may be nil.
+	// Warn receives errors that do not fail a call, such as attributes with several values. It may be nil.
 	Warn func(error)
 }
 
 const (
 	batch     = 1024
 	timestamp = "modifyTimestamp"
-	general   = "20060102150405Z" // GeneralizedTime as filters are written with
+	general   = "20060102150405Z" // layout of GeneralizedTime in filters (RFC 4517)
 )
 
 type source struct {
@@ -79,15 +77,15 @@ type source struct {
 	host  string // and port
 	tls   *tls.Config
 	scope int
-	attrs []string // of the directory, by our attribute
-	names []string // ours
+	attrs []string // the directory's, by device attribute
+	names []string // of the device attributes
 
 	mu       sync.Mutex
 	password secret.Text
 	shared   *conn // for Ask
 	rejected attr.Rejected
 	loaded   bool
-	mark     time.Time // the greatest modifyTimestamp; zero: there was no entry
+	mark     time.Time // the latest modifyTimestamp; zero: no entry so far
 	seen     map[string]string
 }
 
@@ -100,12 +98,12 @@ var (
 	_ attr.Marker   = (*source)(nil) // a load's mark is the greatest modifyTimestamp in it
 )
 
-// New makes a source, an attr.Follower and attr.Rejecter, and an attr.Asker if there is an
-// AskFilter or an AskIPFilter. Nothing is connected before Open.
+// New returns a source, which is an attr.Follower and attr.Rejecter, and an attr.Asker if there is an AskFilter or an
+// AskIPFilter. It does not connect before Open.
 func New(cfg Config) (attr.Source, error) {
 	u, err := url.Parse(cfg.URL)
 	if err != nil || u.User != nil || u.Hostname() == "" || u.Scheme != "ldap" && u.Scheme != "ldaps" || strings.Trim(u.Path, "/") != "" {
-		return nil, errors.New("ldap: url: it is not of the form ldap://host:port or ldaps://host:port")
+		return nil, errors.New("ldap: url: not of the form ldap://host:port or ldaps://host:port")
 	}
 	if cfg.Name == "" {
 		cfg.Name = "ldap " + u.Scheme + "://" + u.Host
@@ -181,8 +179,7 @@ func New(cfg Config) (attr.Source, error) {
 	return s, nil
 }
 
-// filter fills in a template. What it fills in consists of digits, letters, colons and
-// dots; it is escaped nevertheless (RFC 4515).
+// filter expands a template, with escaped addresses (RFC 4515).
 func (s *source) filter(template string, mac device.MAC, ip netip.Addr) string {
 	plain := hex.EncodeToString(mac[:])
 	colons := make([]string, 6)
@@ -241,7 +238,7 @@ func (s *source) Load(ctx context.Context, yield func(*attr.Device) error) error
 		return err
 	}
 	for a, k := range more {
-		s.cfg.Warn(fmt.Errorf("%s: %s has several values in %d entries: the first is taken", s.cfg.Name, a, k))
+		s.cfg.Warn(fmt.Errorf("%s: %s has several values in %d entries; the first is used", s.cfg.Name, a, k))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

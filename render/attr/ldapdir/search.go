@@ -13,7 +13,7 @@ func (s *source) wanted() []string {
 	return append([]string{s.cfg.MACAttr, s.cfg.IPAttr, timestamp}, s.attrs...)
 }
 
-// search calls each for every entry, in the memory of one page at most.
+// search calls each for every entry. It holds at most one page in memory.
 func (s *source) search(ctx context.Context, filter string, each func(*ldap.Entry) error) error {
 	c, err := s.connect(ctx)
 	if err != nil {
@@ -24,7 +24,7 @@ func (s *source) search(ctx context.Context, filter string, each func(*ldap.Entr
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, func() { c.wire.Close() })()
 	silence := time.AfterFunc(s.cfg.Timeout, func() {
-		cancel(fmt.Errorf("the server has said nothing for %v: %w", s.cfg.Timeout, context.DeadlineExceeded))
+		cancel(fmt.Errorf("no response for %v: %w", s.cfg.Timeout, context.DeadlineExceeded))
 	})
 	defer silence.Stop()
 	paging := ldap.NewControlPaging(uint32(s.cfg.PageSize))
@@ -33,7 +33,7 @@ func (s *source) search(ctx context.Context, filter string, each func(*ldap.Entr
 		for r.Next() {
 			e := r.Entry()
 			if e == nil {
-				continue // a reference to another server
+				continue // a referral
 			}
 			silence.Stop()
 			if err := each(e); err != nil {
@@ -44,13 +44,13 @@ func (s *source) search(ctx context.Context, filter string, each func(*ldap.Entr
 		if err := r.Err(); err != nil {
 			return s.wrap(ctx, "search", err)
 		}
-		// The library ends a search without a word if the connection ended before it.
+		// The library reports no error if the connection fails during a search.
 		if err := c.ended(ctx); err != nil {
 			return s.wrap(ctx, "search", err)
 		}
 		next, _ := ldap.FindControl(r.Controls(), ldap.ControlTypePaging).(*ldap.ControlPaging)
 		if next == nil && len(paging.Cookie) > 0 {
-			return s.wrap(ctx, "search", errors.New("the server stopped telling of pages"))
+			return s.wrap(ctx, "search", errors.New("response without the control for paged results"))
 		}
 		if next == nil || len(next.Cookie) == 0 {
 			return nil
@@ -59,7 +59,7 @@ func (s *source) search(ctx context.Context, filter string, each func(*ldap.Entr
 	}
 }
 
-// one returns the first entry that a filter finds, and how many it finds, up to two.
+// one returns the first match of a filter, and the number of matches, at most two.
 func (s *source) one(ctx context.Context, c *conn, filter string) (first *ldap.Entry, n int, err error) {
 	r := c.SearchAsync(ctx, ldap.NewSearchRequest(s.cfg.Base, s.scope, ldap.NeverDerefAliases, 2, 0, false, filter, s.wanted(), nil), 2)
 	for r.Next() {

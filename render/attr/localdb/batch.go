@@ -9,11 +9,11 @@ import (
 	"dcs/render/device"
 )
 
-// group is how many look-ups are under way at once. A processor has some 10 to 50 reads of memory in flight.
+// group is the number of look-ups made at once. A processor has 10 to 50 reads of memory in flight.
 const group = 32
 
-// LookupBatch answers queries as Lookup and LookupIP do. What they read far apart is fetched from
-// memory for many of them at the same time, which takes a third of the time or less when none of it is cached.
+// LookupBatch answers queries as Lookup and LookupIP do. Memory is fetched for many queries at the same time, which takes at most
+// a third of the time if none of it is cached.
 func (db *DB) LookupBatch(queries []attr.Query) {
 	if db.damage.Load() == nil && db.lookupAll(queries) {
 		return
@@ -38,12 +38,12 @@ func (db *DB) lookupGroup(queries []attr.Query) {
 	}
 }
 
-// answer answers a query whose row begins at off, 0: it has none.
+// answer answers a query from the row at off, 0 if there is none.
 func (db *DB) answer(q *attr.Query, off uint64) {
 	q.Owner, q.Damaged, q.Addr = device.MAC{}, false, netip.Addr{}
 	if off == 0 {
 		q.Values, q.Found = q.Values[:0], false
-		db.confirm(q) // whatever it was compared with before: it may have become zero since
+		db.confirm(q) // even if the block was verified before: it may be zeros by now
 		return
 	}
 	if q.Peek {
@@ -59,7 +59,7 @@ func (db *DB) answer(q *attr.Query, off uint64) {
 	runtime.KeepAlive(db)
 }
 
-// locateOne returns where the row of a query begins, 0 if it has none.
+// locateOne returns the offset of a query's row, 0 if there is none.
 func (db *DB) locateOne(q *attr.Query) uint64 {
 	if q.MAC.IsZero() {
 		if row, ok := db.findIP(q.IP); ok {
@@ -71,9 +71,9 @@ func (db *DB) locateOne(q *attr.Query) uint64 {
 	return 0
 }
 
-// locate finds the rows of all queries, step by step for all of them. In the loops of touch no
-// read waits for another, and nothing else is done, so that the processor has them all under way:
-// with the search of the index in the same loop this took five times as long.
+// locate finds the rows of all queries, each step for all of them. In the loops of touch no read depends on another, and nothing
+// else is done, so that all reads are in flight at once: with the search of the index in the same loop this took five times as
+// long.
 func (db *DB) locate(queries []attr.Query, at []uint64) {
 	h := db.h
 	var want [group]uint64 // hashes of IP addresses
@@ -102,7 +102,7 @@ func (db *DB) locate(queries []attr.Query, at []uint64) {
 		}
 		db.touch(at, h.rowSize-1)
 	}
-	for i := range queries { // the very row, which is there or beside it as a rule
+	for i := range queries { // the row itself, which is normally there or next to it
 		q := &queries[i]
 		if q.MAC.IsZero() && at[i] != 0 {
 			if ip, ok := db.rowIP(at[i]); ok && ip == q.IP.As16() {
@@ -113,7 +113,7 @@ func (db *DB) locate(queries []attr.Query, at []uint64) {
 	}
 }
 
-// touchValues reads the beginnings of the values of some rows, where they are too many for the processor's cache.
+// touchValues reads the beginning of the values of some rows, in columns that are too large for the processor's cache.
 func (db *DB) touchValues(queries []attr.Query, at []uint64) {
 	for c := range db.cols {
 		col := &db.cols[c]
@@ -131,7 +131,7 @@ func (db *DB) touchValues(queries []attr.Query, at []uint64) {
 	}
 }
 
-// pointed returns where the row is that the index seems to have for a hash, from the slot at off on; 0: there is none.
+// pointed returns the offset of the row that the index has for a hash, from the slot at off on, or 0.
 func (db *DB) pointed(off, want uint64) uint64 {
 	for end := min(off+8*slotSize, db.h.index.end()); off < end; off += slotSize {
 		x := binary.LittleEndian.Uint64(db.data[off:])
@@ -149,7 +149,7 @@ func (db *DB) pointed(off, want uint64) uint64 {
 	return 0
 }
 
-// touch reads the octets at some places, and those span further on: what is read there may lie across cache lines.
+// touch reads the octets at some offsets, and those span further on, since values may cross cache lines.
 func (db *DB) touch(at []uint64, span uint64) {
 	data := db.data
 	sum := byte(0)
@@ -158,8 +158,8 @@ func (db *DB) touch(at []uint64, span uint64) {
 			sum += data[off] + data[end]
 		}
 	}
-	runtime.KeepAlive(sum) // or the compiler would leave out the reads
+	runtime.KeepAlive(sum) // or the compiler would drop the reads
 }
 
-// cached is the size up to which a column's values are thought to be in the processor's cache.
+// cached is the size up to which a column's values are assumed to be in the processor's cache.
 const cached = 64 << 10

@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// blockWriter writes sections and takes the sum of each block.
+// blockWriter writes sections, and computes the sum of each block.
 type blockWriter struct {
 	w     *bufio.Writer
 	off   uint64
@@ -16,8 +16,8 @@ type blockWriter struct {
 	sums  []byte
 }
 
-// newBlockWriter writes to f from its beginning, where it leaves room for a header. It writes
-// hugePage octets at a time: file systems with large folios cache such a write in one huge page.
+// newBlockWriter returns a writer to f that leaves room for a header. It writes hugePage octets at a time: file systems with
+// large folios cache such a write in one huge page.
 func newBlockWriter(f *os.File, header int) (*blockWriter, error) {
 	w := bufio.NewWriterSize(f, hugePage)
 	_, err := w.Write(make([]byte, header))
@@ -41,7 +41,7 @@ func (w *blockWriter) write(p []byte) error {
 	return nil
 }
 
-// endSection returns the length of the section that began at off, and fills up its last block.
+// endSection returns the length of the section that began at off, and pads its last block.
 func (w *blockWriter) endSection(off uint64) (uint64, error) {
 	n := w.off - off
 	if fill := len(w.block); fill > 0 {

@@ -16,18 +16,18 @@ import (
 	"dcs/render/tempfile"
 )
 
-// Options says how a file is built. The zero value will do.
+// Options are options of Create. The zero value has the defaults.
 type Options struct {
-	Memory int // octets that sorting may take; 0: 64 MiB. Values that are told apart take some more.
+	Memory int // octets for sorting; 0: 64 MiB. Shared values take some more.
 }
 
-// Stats tells what is in a file.
+// Stats counts what is in a file.
 type Stats struct {
 	Devices    uint64
 	WithMAC    uint64
-	WithIP     uint64 // devices that are found by IP address
-	Duplicates uint64 // devices that a later one replaced: it has the same MAC address, or the same IP address where the earlier has no other key
-	SharedIPs  uint64 // IP addresses that a later device took from an earlier one, which is found by its MAC address still
+	WithIP     uint64 // devices found by IP address
+	Duplicates uint64 // devices replaced by a later one with the same MAC address, or the same IP address if that was the only key
+	SharedIPs  uint64 // IP addresses that a later device took from an earlier one, which is still found by its MAC address
 	Bytes      uint64 // of the file
 	ValueBytes uint64 // of the values in it
 }
@@ -43,15 +43,15 @@ func (h *header) stats() Stats {
 	return s
 }
 
-// Most distinct values of a column, and their octets, that are told apart. What a column has
-// beyond that is most likely of one device each, and is not looked for among the former.
+// Limits of distinct values of a column, and their octets, among which duplicates are found. Values beyond that most likely
+// belong to one device each, and are stored without a search.
 const (
 	maxShared      = 1 << 16
 	maxSharedBytes = 4 << 20
 )
 
-// Builder makes a file. It is used by one goroutine. Files on disk come and go beside the
-// one that it makes: none that has that name is touched before Commit.
+// Builder builds a file. It is not safe for concurrent use. It creates temporary files in the same directory; a file of the same
+// name is not touched before Commit.
 type Builder struct {
 	path  string
 	dir   string
@@ -66,7 +66,7 @@ type Builder struct {
 	err   error // of the disk; sticky
 }
 
-// Records of the sorters. Those of devices: key, flags, number, IP address, places of values.
+// Layout of the records of devices in sorters: key, IP address, flags, number, offsets of values.
 const (
 	devKey    = 8 // MAC: hash<<16; IP: hash
 	ipKey     = 8 + 16
@@ -75,10 +75,10 @@ const (
 	recValues = recSeq + 8
 )
 
-// Create begins a file of devices with the given attributes.
+// Create starts to build a file of devices with the given attributes.
 func Create(path string, names []string, opt Options) (*Builder, error) {
 	if len(names) > MaxColumns {
-		return nil, fmt.Errorf("%d attributes are more than %d", len(names), MaxColumns)
+		return nil, fmt.Errorf("%d attributes, more than %d", len(names), MaxColumns)
 	}
 	if opt.Memory <= 0 {
 		opt.Memory = 64 << 20
@@ -86,9 +86,9 @@ func Create(path string, names []string, opt Options) (*Builder, error) {
 	b := &Builder{path: path, dir: filepath.Dir(path), opt: opt, names: append([]string(nil), names...)}
 	for _, n := range names {
 		if len(n) > maxName {
-			return nil, fmt.Errorf("the name of an attribute has %d octets, more than %d", len(n), maxName)
+			return nil, fmt.Errorf("name of an attribute has %d octets, more than %d", len(n), maxName)
 		}
-		c := &valueColumn{ids: make(map[string]uint32), size: 1} // place 0 means none
+		c := &valueColumn{ids: make(map[string]uint32), size: 1} // offset 0 means none
 		var err error
 		if c.file, err = unnamed(b.dir); err != nil {
 			b.Abort()
@@ -108,25 +108,24 @@ func Create(path string, names []string, opt Options) (*Builder, error) {
 	return b, nil
 }
 
-// Add adds a device; one with the MAC address of an earlier one, or with its IP address if
-// both have no MAC address, takes its place. An error that wraps ErrDevice is about this
-// device alone, which was not taken; any other ends the build.
+// Add adds a device. It replaces an earlier one with the same MAC address, or with the same IP address if neither has a MAC
+// address. An error that wraps attr.ErrDevice is about this device, which is left out; any other ends the build.
 func (b *Builder) Add(d *attr.Device) error {
 	if b.err != nil {
 		return b.err
 	}
 	if d.MAC.IsZero() && !d.IP.IsValid() {
-		return fmt.Errorf("%w: it has no MAC address and no IP address", attr.ErrDevice)
+		return fmt.Errorf("%w: neither a MAC address nor an IP address", attr.ErrDevice)
 	}
 	if d.IP.Zone() != "" {
-		return fmt.Errorf("%w: its IP address %s has a zone", attr.ErrDevice, d.IP)
+		return fmt.Errorf("%w: IP address %s has a zone", attr.ErrDevice, d.IP)
 	}
 	if len(d.Values) > len(b.cols) {
-		return fmt.Errorf("%w: it has %d values, more than there are attributes", attr.ErrDevice, len(d.Values))
+		return fmt.Errorf("%w: %d values, more than attributes", attr.ErrDevice, len(d.Values))
 	}
 	for i, v := range d.Values {
 		if len(v) > MaxValue {
-			return fmt.Errorf("%w: its %s has %d octets, more than %d", attr.ErrDevice, b.names[i], len(v), MaxValue)
+			return fmt.Errorf("%w: %s has %d octets, more than %d", attr.ErrDevice, b.names[i], len(v), MaxValue)
 		}
 	}
 	b.err = b.add(d)
@@ -172,7 +171,7 @@ func ipFlag(ip netip.Addr) byte {
 	return flagIPv6
 }
 
-// valueColumn gathers the values of one attribute.
+// valueColumn collects the values of one attribute.
 type valueColumn struct {
 	ids   map[string]uint32
 	bytes int // of the values in ids
@@ -181,7 +180,7 @@ type valueColumn struct {
 	w     *bufio.Writer
 }
 
-// place returns where v is among the values, adding it if need be.
+// place returns the offset of v among the values, and adds v if necessary.
 func (c *valueColumn) place(v string) (uint32, error) {
 	if v == "" {
 		return 0, nil
@@ -193,11 +192,11 @@ func (c *valueColumn) place(v string) (uint32, error) {
 	var length [binary.MaxVarintLen64]byte
 	n := binary.PutUvarint(length[:], uint64(len(v)))
 	if id+uint64(n+len(v)) > 1<<32-1 {
-		return 0, errors.New("its values take more than 4 GiB")
+		return 0, errors.New("values take more than 4 GiB")
 	}
 	c.size += uint64(n + len(v))
 	if len(c.ids) < maxShared && c.bytes+len(v) <= maxSharedBytes {
-		v = strings.Clone(v) // the caller's may lie in a buffer of his
+		v = strings.Clone(v) // the caller may reuse its memory
 		c.ids[v] = uint32(id)
 		c.bytes += len(v)
 	}
@@ -208,7 +207,7 @@ func (c *valueColumn) place(v string) (uint32, error) {
 	return uint32(id), err
 }
 
-// Abort ends the build without a file. After Commit it does nothing.
+// Abort ends the build without a file. It has no effect after Commit.
 func (b *Builder) Abort() {
 	for _, c := range b.cols {
 		c.file.Close()
@@ -222,25 +221,23 @@ func (b *Builder) Abort() {
 	}
 }
 
-// Commit writes the file, with meta in its header for the caller's own use, and gives it its
-// name: whatever had that name before is there, whole, until the new one is, whole and synced
-// to disk. On an error the former stays. The file has the mode of the former, and its owner and
-// group where the system lets it; a new one may be read by its owner and group only, since
-// attributes may be secrets.
+// Commit writes the file, with meta in its header for the caller's use, syncs it, and renames it. A previous file of that name
+// remains until then, and if Commit returns an error. The file gets the mode of the previous one, and its owner and group if
+// permitted; otherwise its owner and group may read it, since attributes may be secrets.
 func (b *Builder) Commit(meta []byte) (Stats, error) {
 	return b.CommitFunc(len(meta), func(Stats, []int) ([]byte, error) { return meta, nil })
 }
 
-// CommitFunc is Commit with meta data that depend on what is in the file. Once all of that is written, meta is called with it
-// and, by attribute, the number of devices that have a value. It returns at most room octets, which are filled up
-// with spaces; if it returns an error, CommitFunc returns that, and the former file stays.
+// CommitFunc is Commit with metadata that depend on the contents of the file. When these are written, it calls meta with the
+// file's counts and, by attribute, the number of devices that have a value. meta returns at most room octets, which are padded
+// with spaces. If it returns an error, CommitFunc returns that, and the previous file remains.
 func (b *Builder) CommitFunc(room int, meta func(st Stats, values []int) ([]byte, error)) (Stats, error) {
 	defer b.Abort()
 	if b.err != nil {
 		return Stats{}, b.err
 	}
 	if room > maxMeta {
-		return Stats{}, fmt.Errorf("%d octets of meta data are more than %d", room, maxMeta)
+		return Stats{}, fmt.Errorf("%d octets of metadata, more than %d", room, maxMeta)
 	}
 	f, err := tempfile.Create(b.path, 0o600)
 	if err != nil {
@@ -260,23 +257,23 @@ func (b *Builder) CommitFunc(room int, meta func(st Stats, values []int) ([]byte
 	return h.stats(), nil
 }
 
-// keepOwner gives f the owner and the mode of the file that it replaces.
+// preserveOwner gives f the owner and the mode of the file that it replaces.
 func (b *Builder) preserveOwner(f *os.File) error {
-	former, err := os.Stat(b.path)
+	old, err := os.Stat(b.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return f.Chmod(0o440)
 	case err != nil:
 		return err
 	}
-	if st, ok := former.Sys().(*syscall.Stat_t); ok && (int(st.Uid) != os.Geteuid() || int(st.Gid) != os.Getegid()) {
+	if st, ok := old.Sys().(*syscall.Stat_t); ok && (int(st.Uid) != os.Geteuid() || int(st.Gid) != os.Getegid()) {
 		err := f.Chown(int(st.Uid), int(st.Gid))
 		if errors.Is(err, fs.ErrPermission) {
-			err = f.Chown(-1, int(st.Gid)) // a group that is ours may be given
+			err = f.Chown(-1, int(st.Gid)) // allowed if the process belongs to the group
 		}
 		if err != nil && !errors.Is(err, fs.ErrPermission) {
 			return err
 		}
 	}
-	return f.Chmod(former.Mode().Perm())
+	return f.Chmod(old.Mode().Perm())
 }

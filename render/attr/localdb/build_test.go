@@ -57,6 +57,7 @@ func TestAddRefuses(t *testing.T) {
 	defer b.Abort()
 	for name, d := range map[string]*attr.Device{
 		"no key":          {Values: []string{"x"}},
+		"zero MAC":        {MAC: device.MAC{}, Values: []string{"x"}},
 		"too many values": dev(1, "", "a", "b"),
 		"long value":      dev(1, "", strings.Repeat("x", MaxValue+1)),
 		"zone":            byIP("fe80::1%eth0"),

@@ -17,16 +17,15 @@ import (
 	"dcs/render/mapped"
 )
 
-// A file of which something is known to be damaged is not trusted any more: each look-up compares what it reads with its sums,
-// whenever it does, and returns copies. Devices whose octets are right are found; of the others nobody can say whether they are
-// there, and Query.Damaged says so. Look-ups survive that a part of the file cannot be read at all. Values that lie in the file
-// may become unreadable after a look-up has returned them: who reads them uses [DB.Contains] and [DB.MarkDamaged], or copies
-// them first, in mapped.Read.
+// A file with known damage is not trusted any more: each look-up compares what it reads with the sums, and returns copies.
+// Devices in intact blocks are found; for others, Query.Damaged says that they may exist. Look-ups survive pages that cannot be
+// read. Values in the file may become unreadable after a look-up has returned them: callers use [DB.Contains] and
+// [DB.MarkDamaged] when they fault, or copy them first, in mapped.Read.
 
 var errUnread = errors.New("not read to the end")
 
-// Damaged returns what is wrong with the file, or nil if nothing was found so far. Once it
-// is not nil, devices whose data are damaged are not found; those that are, are right.
+// Damaged returns an error that describes the damage found so far, or nil. Once it is not nil, devices with damaged data are not
+// found; those that are found are correct.
 func (db *DB) Damaged() error {
 	if p := db.damage.Load(); p != nil {
 		return *p
@@ -34,13 +33,14 @@ func (db *DB) Damaged() error {
 	return nil
 }
 
-// DamagedReads counts look-ups that have met what is damaged. One that finds nothing meanwhile may have missed a device.
+// DamagedReads returns the number of look-ups that met damage. A look-up that finds nothing while it grows may have missed a
+// device.
 func (db *DB) DamagedReads() uint64 { return db.damagedReads.Load() }
 
-// MarkDamaged has the file taken for damaged, because why.
+// MarkDamaged marks the file as damaged, for the given reason.
 func (db *DB) MarkDamaged(why error) { db.setDamaged("%w", why) }
 
-// spoiled notes that the file is damaged.
+// setDamaged stores the first damage found.
 func (db *DB) setDamaged(format string, args ...any) {
 	if db.damage.Load() == nil {
 		err := fmt.Errorf("%w: "+format, append([]any{ErrDamaged}, args...)...)
@@ -49,19 +49,19 @@ func (db *DB) setDamaged(format string, args ...any) {
 	db.verified.Store(false)
 }
 
-// misreads notes that a look-up has met what is damaged.
+// damagedRead records that a look-up met damage.
 func (db *DB) damagedRead(format string, args ...any) {
 	db.setDamaged(format, args...)
 	db.damagedReads.Add(1)
 }
 
-// Contains reports whether addr is in the memory that the file is mapped to.
+// Contains reports whether addr is in the file's mapping.
 func (db *DB) Contains(addr uintptr) bool {
 	at := uintptr(unsafe.Pointer(unsafe.SliceData(db.data)))
 	return addr >= at && addr-at < uintptr(len(db.data))
 }
 
-// Altered tells whether somebody has written to the file since it was opened, or cut it. Nothing of ours does.
+// Altered reports whether the file was written to or truncated since it was opened, which this program never does.
 func (db *DB) Altered() bool {
 	var st unix.Stat_t
 	err := unix.Fstat(int(db.file.Fd()), &st)
@@ -69,7 +69,7 @@ func (db *DB) Altered() bool {
 	return err != nil || st.Size != db.stat.Size || st.Mtim != db.stat.Mtim
 }
 
-// ForgetVerified has all of the file compared with its sums again, when it is read next or by Verify.
+// ForgetVerified makes all blocks be compared with their sums again, when they are read next or by Verify.
 func (db *DB) ForgetVerified() {
 	db.verified.Store(false)
 	for i := range db.checked {
@@ -78,7 +78,7 @@ func (db *DB) ForgetVerified() {
 	_ = unix.Fstat(int(db.file.Fd()), &db.stat)
 }
 
-// recovered is deferred by what reads the file: a part that cannot be read is damage. Other panics go on.
+// recovered is deferred by functions that read the file. It turns faults in the mapping into damage, and repeats other panics.
 func (db *DB) recovered() {
 	r := recover()
 	if r == nil {
@@ -90,8 +90,8 @@ func (db *DB) recovered() {
 	db.damagedRead("%w", mapped.ErrCut)
 }
 
-// lookupAll answers queries, and returns whether the file is whole as far as it was read.
-func (db *DB) lookupAll(queries []attr.Query) (whole bool) {
+// lookupAll answers queries, and reports whether no damage is known.
+func (db *DB) lookupAll(queries []attr.Query) (intact bool) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer db.recovered()
 	for len(queries) > group {
@@ -110,7 +110,7 @@ func (db *DB) lookupDamaged(q *attr.Query) {
 	}
 }
 
-// lookupCopy answers a query with copies, and returns whether it could be read.
+// lookupCopy answers a query with copies, and reports whether the file could be read.
 func (db *DB) lookupCopy(q *attr.Query) (read bool) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer db.recovered()
@@ -123,7 +123,7 @@ func (db *DB) lookupCopy(q *attr.Query) (read bool) {
 	return true
 }
 
-// confirm compares what says that a query's device is not there with its sums: octets that have become zero say so.
+// confirm verifies the blocks that a negative answer is based on: a block of zeros has no devices.
 func (db *DB) confirm(q *attr.Query) {
 	h := db.h
 	if !q.MAC.IsZero() {
@@ -148,7 +148,7 @@ func (db *DB) confirm(q *attr.Query) {
 	}
 }
 
-// recheck compares data[off:off+n] with its sums, whatever was found before.
+// recheck compares data[off:off+n] with its sums, even if it was verified before.
 func (db *DB) recheck(off, n uint64) {
 	for b := (off - db.start) / blockSize; b <= (off+n-1-db.start)/blockSize; b++ {
 		at := db.start + b*blockSize

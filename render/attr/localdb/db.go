@@ -17,9 +17,8 @@ import (
 
 // DB is an open file of devices. It is safe for concurrent use.
 //
-// Values that look-ups return are not copies: they lie in the mapped file, which stays
-// mapped for as long as the DB can be reached. Whoever uses values must hold the DB until
-// he is done with them, in a field that outlives them or with runtime.KeepAlive.
+// Values that look-ups return are not copies: they point into the mapped file, which remains mapped as long as the DB is
+// reachable. Callers must retain the DB while they use values, in a field that outlives them or with runtime.KeepAlive.
 type DB struct {
 	data  []byte
 	h     *header
@@ -38,7 +37,7 @@ type DB struct {
 	cleanup runtime.Cleanup
 }
 
-// place is where a column's values are found.
+// place locates a column's values.
 type place struct {
 	off    uint64 // of the value's place in the row
 	mask   uint32 // as wide as the place
@@ -46,9 +45,8 @@ type place struct {
 	end    uint64
 }
 
-// Open maps the file. It reads the header and the sums, some 0.1 % of the file; the rest is
-// compared with its sums when it is first read, or by Verify. A file that is not what was
-// written gives an error that wraps ErrDamaged.
+// Open maps the file at path. It reads the header and the sums, about 0.1 % of the file. The rest is compared with its sums when
+// it is first read, or by Verify. If the file has changed since it was written, the error wraps ErrDamaged.
 func Open(path string) (*DB, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -90,8 +88,8 @@ func open(f *os.File) (*DB, error) {
 		_ = unix.Munmap(data)
 		return nil, err
 	}
-	// Look-ups go all over the file; reading ahead of each would read it in several times. One huge page of it is read at
-	// once where the file system can: its address costs the processor one read, where those of 512 pages cost one each.
+	// Look-ups are random: read-ahead would read the file several times over. Huge pages, where the file system has them,
+	// take one TLB entry instead of 512.
 	_ = unix.Madvise(data, unix.MADV_RANDOM)
 	_ = unix.Madvise(data, unix.MADV_HUGEPAGE)
 	db.file = f
@@ -100,14 +98,14 @@ func open(f *os.File) (*DB, error) {
 	return db, nil
 }
 
-// newDB reads the header and the sums of a file that is all in data.
+// newDB decodes the header and the sums of the file mapped at data.
 func newDB(data []byte) (*DB, error) {
 	h, err := decodeHeader(data, uint64(len(data)))
 	if err != nil {
 		return nil, err
 	}
 	if uint64(crc32.Checksum(data[h.sums.off:h.sums.end()], castagnoli())) != h.sumsCRC {
-		return nil, fmt.Errorf("%w: its sums are altered", ErrDamaged)
+		return nil, fmt.Errorf("%w: altered sums", ErrDamaged)
 	}
 	sums := bytes.Clone(data[h.sums.off:h.sums.end()])
 	db := &DB{data: data, h: h, start: uint64(h.headerLen()), sums: sums}
@@ -122,8 +120,8 @@ func newDB(data []byte) (*DB, error) {
 	return db, nil
 }
 
-// Close unmaps the file at once. Nothing that a look-up returned may be used any more.
-// A DB that is just dropped is closed when the garbage collector finds out.
+// Close unmaps the file. Values returned by look-ups must not be used afterwards. A DB that becomes unreachable is closed by the
+// garbage collector.
 func (db *DB) Close() error {
 	db.cleanup.Stop()
 	err := unix.Munmap(db.data)
@@ -134,8 +132,8 @@ func (db *DB) Close() error {
 // Names returns the names of the attributes, in the order of values.
 func (db *DB) Names() []string { return append([]string(nil), db.names...) }
 
-// Meta returns what Commit was given to keep.
+// Meta returns the metadata passed to Commit.
 func (db *DB) Meta() []byte { return append([]byte(nil), db.h.meta...) }
 
-// Stats tells what is in the file.
+// Stats returns the counts of the file.
 func (db *DB) Stats() Stats { return db.h.stats() }

@@ -7,8 +7,8 @@ import (
 	"dcs/render/device"
 )
 
-// MAC addresses are spread by a bijection on 48 bits, so that a row's hash is its key. Each
-// step undoes itself or is undone by a multiplication: a shift by half the width or more, an odd factor.
+// MAC addresses are hashed by a bijection on 48 bits, so that a row's hash is its key. Each step is its own inverse, as a shift
+// by half the width or more, or has an inverse, as a multiplication by an odd factor.
 const (
 	mask48   = 1<<48 - 1
 	factor1  = 0xff51afd7ed55
@@ -27,7 +27,7 @@ func hashMAC(mac device.MAC) uint64 {
 	return x
 }
 
-// unhashMAC undoes hashMAC.
+// unhashMAC is the inverse of hashMAC.
 func unhashMAC(x uint64) (mac device.MAC) {
 	x ^= x >> 26
 	x = x * inverse2 & mask48
@@ -39,7 +39,7 @@ func unhashMAC(x uint64) (mac device.MAC) {
 	return mac
 }
 
-// hashIP spreads addresses over 64 bits. An IPv4 address and the IPv6 address that maps it are the same.
+// hashIP hashes an address to 64 bits. An IPv4 address and its IPv4-mapped IPv6 address are the same.
 func hashIP(a [16]byte) uint64 {
 	x := binary.BigEndian.Uint64(a[:]) + 0x9e3779b97f4a7c15
 	x = mix64(x) ^ binary.BigEndian.Uint64(a[8:])
@@ -55,12 +55,11 @@ func mix64(x uint64) uint64 {
 	return x ^ x>>33
 }
 
-// home returns the first of n slots that a hash, given in the top bits of 64, may be in. It does not
-// fall when the hash grows.
+// home returns the first of n slots of a hash, given in the top bits of 64. It increases monotonically with the hash.
 func home(hash, n uint64) uint64 {
 	hi, _ := bits.Mul64(hash, n)
 	return hi
 }
 
-// slotsFor returns how many slots n keys are spread over: five for four.
+// slotsFor returns the number of slots for n keys: a load factor of 0.8.
 func slotsFor(n uint64) uint64 { return n + n/4 + 1 }

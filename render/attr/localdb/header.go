@@ -6,7 +6,7 @@ import (
 	"hash/crc32"
 )
 
-// section is where something is in the file, in octets.
+// section is the position of a section in the file, in octets.
 type section struct{ off, len uint64 }
 
 func (s section) end() uint64 { return s.off + s.len }
@@ -15,11 +15,11 @@ func (s section) end() uint64 { return s.off + s.len }
 type column struct {
 	name     string
 	values   section
-	width    uint64 // octets of a value's place, 1 to 4
-	distinct uint64 // values, as far as they were told apart
+	width    uint64 // octets of a value's offset, 1 to 4
+	distinct uint64 // values, as far as duplicates were found
 }
 
-// header is what the file says of itself.
+// header is the decoded header of a file.
 type header struct {
 	fileLen    uint64
 	macs       uint64 // rows found by MAC address
@@ -58,7 +58,7 @@ func (c *column) fields() []*uint64 {
 	return []*uint64{&c.values.off, &c.values.len, &c.width, &c.distinct}
 }
 
-// headerLen returns the octets of the header, with what fills up its last block.
+// headerLen returns the length of the header in octets, padded to whole blocks.
 func (h *header) headerLen() int {
 	n := preamble + 8*len(h.fields()) + 8 + len(h.meta)
 	for i := range h.cols {
@@ -67,7 +67,7 @@ func (h *header) headerLen() int {
 	return (n + blockSize - 1) / blockSize * blockSize
 }
 
-// encode returns the header as it stands in the file.
+// encode returns the header's octets in the file.
 func (h *header) encode() []byte {
 	size := h.headerLen()
 	le := binary.LittleEndian
@@ -98,17 +98,17 @@ func (h *header) encode() []byte {
 // castagnoli returns the table of CRC-32C, which processors have an instruction for.
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
-// headerSize reads the header's length out of the file's first octets.
+// headerSize decodes the header's length from the first octets of the file.
 func headerSize(b []byte) (int, error) {
 	if len(b) < preamble || string(b[:len(magic)]) != magic {
-		return 0, fmt.Errorf("%w: it does not begin as one", ErrDamaged)
+		return 0, fmt.Errorf("%w: wrong magic number", ErrDamaged)
 	}
 	if v := binary.LittleEndian.Uint32(b[8:]); v != version {
-		return 0, fmt.Errorf("device file of version %d, not %d: build it anew", v, version)
+		return 0, fmt.Errorf("device file has version %d, not %d; build it again", v, version)
 	}
 	n := binary.LittleEndian.Uint32(b[12:])
 	if n < blockSize || n > maxHeader || n%blockSize != 0 {
-		return 0, fmt.Errorf("%w: its header is said to have %d octets", ErrDamaged, n)
+		return 0, fmt.Errorf("%w: header length of %d octets", ErrDamaged, n)
 	}
 	return int(n), nil
 }
@@ -120,14 +120,14 @@ func decodeHeader(b []byte, fileLen uint64) (*header, error) {
 		return nil, err
 	}
 	if size > len(b) {
-		return nil, fmt.Errorf("%w: it ends within its header", ErrDamaged)
+		return nil, fmt.Errorf("%w: truncated header", ErrDamaged)
 	}
 	b = append([]byte(nil), b[:size]...)
 	le := binary.LittleEndian
 	sum := le.Uint64(b[16:])
 	le.PutUint64(b[16:], 0)
 	if uint64(crc32.Checksum(b, castagnoli())) != sum {
-		return nil, fmt.Errorf("%w: its header is altered", ErrDamaged)
+		return nil, fmt.Errorf("%w: altered header", ErrDamaged)
 	}
 	h := new(header)
 	r := reader{b: b[preamble:]}
@@ -148,10 +148,10 @@ func decodeHeader(b []byte, fileLen uint64) (*header, error) {
 	}
 	h.meta = r.bytes(meta)
 	if r.short {
-		return nil, fmt.Errorf("%w: its header is too short", ErrDamaged)
+		return nil, fmt.Errorf("%w: header too short", ErrDamaged)
 	}
 	if h.fileLen != fileLen {
-		return nil, fmt.Errorf("%w: it has %d octets, not the %d that were written", ErrDamaged, fileLen, h.fileLen)
+		return nil, fmt.Errorf("%w: %d octets, not the %d that were written", ErrDamaged, fileLen, h.fileLen)
 	}
 	if what := h.inconsistency(uint64(size)); what != "" {
 		return nil, fmt.Errorf("%w: %s", ErrDamaged, what)
@@ -159,8 +159,8 @@ func decodeHeader(b []byte, fileLen uint64) (*header, error) {
 	return h, nil
 }
 
-// wrong tells what does not fit together in a header of size octets; "" if all does. Whatever
-// passes can be looked up without reading outside of the file.
+// inconsistency returns what is inconsistent in a header of size octets, or "". A file that passes can be searched without
+// reading outside of it.
 func (h *header) inconsistency(size uint64) string {
 	at := size
 	next := func(s section) bool { // sections follow one another, each from a block's beginning
@@ -170,37 +170,37 @@ func (h *header) inconsistency(size uint64) string {
 	}
 	if h.table > MaxDevices || h.tail > MaxDevices || h.table+h.tail > MaxDevices || h.slots > MaxDevices ||
 		h.ipSlots > MaxDevices || h.macs > h.table || h.ips > h.index.len/slotSize || h.maxProbe > probeLimit || h.ipMaxProbe > probeLimit {
-		return "its counts do not fit"
+		return "inconsistent counts"
 	}
 	fixed := uint64(rowFixed) + h.ipInRows
 	for i := range h.cols {
 		if w := h.cols[i].width; w < 1 || w > 4 {
-			return "the width of a column"
+			return "wrong width of a column"
 		}
 		fixed += h.cols[i].width
 	}
 	switch {
 	case h.ipInRows != 0 && h.ipInRows != 4, h.rowSize != fixed:
-		return "the width of a row"
+		return "wrong width of a row"
 	case !next(h.rows) || h.rows.len != (h.table+h.tail)*h.rowSize:
-		return "the place of its rows"
+		return "wrong position of the rows"
 	case !next(h.index) || h.index.len%slotSize != 0 || h.index.len/slotSize > MaxDevices:
-		return "the place of its index"
+		return "wrong position of the index"
 	case !next(h.v6) || h.v6.len%16 != 0:
-		return "the place of its addresses"
+		return "wrong position of the IPv6 addresses"
 	}
 	for i := range h.cols {
 		if c := &h.cols[i]; !next(c.values) || c.values.len > 1<<32 {
-			return "the place of its values"
+			return "wrong position of values"
 		}
 	}
 	if !next(h.sums) || h.sums.end() != h.fileLen || h.sums.len != (h.sums.off-size)/blockSize*4 {
-		return "the place of its sums"
+		return "wrong position of the sums"
 	}
 	return ""
 }
 
-// reader takes apart the header.
+// reader decodes the header.
 type reader struct {
 	b     []byte
 	short bool

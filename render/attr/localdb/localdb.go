@@ -1,36 +1,35 @@
-// Package localdb keeps the attributes of millions of devices in one immutable file that is looked up in place.
+// Package localdb stores the attributes of millions of devices in one immutable file, which is memory-mapped and searched in
+// place.
 //
-// # What is in a file
+// # File format
 //
-//	header    version, counts, places of the sections, names of the attributes, the maker's own words
-//	rows      one for each device: the MAC address, the IP address, and for each attribute the place of its value
+//	header    version, counts, offsets of the sections, names of the attributes, metadata of the writer
+//	rows      one for each device: MAC address, IP address, and for each attribute the offset of its value
 //	index     IP address → row
-//	v6        the IPv6 addresses of rows
+//	v6        IPv6 addresses of rows
 //	values    for each attribute its values, each once where they are shared
 //	sums      a CRC-32C for each 4096 octets between header and sums
 //
-// Rows are a hash table that is kept sorted by hash, so that a look-up reads one place in
-// memory, and building one is a sort and a sequential write.
+// Rows form a hash table that is sorted by hash, so that a look-up reads one place in memory, and building a table is a sort
+// and a sequential write.
 //
-// # What is promised
+// # Integrity
 //
-// A file is refused by Open if its length, header or sums are not as they were written.
-// Rows, index and values are compared with their sums before the first answer is taken
-// from them, block by block, or all at once by Verify. An octet that was altered or cut
-// off before the file was opened thus never gives an answer: any change of up to 32
-// adjacent bits within a block is found for certain, others but for one in 2³². What is
-// changed in place while the file is open is not looked for. Nothing of ours does that: a
-// file is written under another name, synced, made read-only, and renamed.
+// Open refuses a file if its length, header or sums have changed since it was written. Rows, index and values are compared with
+// their sums before they are used for the first time, block by block, or all at once by Verify, so that octets that were altered
+// or cut off before the file was opened never yield an answer: a change of up to 32 adjacent bits within a block is always
+// detected, others with a probability of 1 - 2⁻³². Changes made in place while the file is open are not detected by look-ups.
+// This package makes none: a file is written under a temporary name, synced, made read-only, and renamed.
 //
-// A file that was made to deceive, with sums that are right, may give any answer; it
-// cannot make a look-up panic, read outside of the file, or go on for ever.
+// A file that was forged, with correct sums, may yield any answer, but cannot make a look-up panic, read outside of the file, or
+// loop for ever.
 package localdb
 
 import (
 	"errors"
 )
 
-// ErrDamaged is wrapped by errors that say that a file is not what was written.
+// ErrDamaged is wrapped by errors about files that have changed since they were written.
 var ErrDamaged = errors.New("damaged device file")
 
 // Limits of the format.
@@ -52,8 +51,7 @@ const (
 	// A row begins with the hash of its MAC address and its flags.
 	rowFixed = 7
 	slotSize = 8 // of the index: 32 bits of the hash, row number plus one
-	// Longest way from where a key's hash points to where it is. At the load that Builder keeps
-	// to, ways longer than some hundreds do not occur.
+	// Longest probe sequence. At the load factor of Builder, sequences of more than some hundreds do not occur.
 	probeLimit = 1 << 16
 )
 

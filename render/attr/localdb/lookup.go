@@ -8,16 +8,15 @@ import (
 	"dcs/render/device"
 )
 
-// Lookup finds the device with a MAC address. It appends its values, one for each name, to
-// dst[:0], and returns that and whether there is such a device. It does not allocate if dst
-// has room for them. See DB for how long the values may be used.
+// Lookup finds the device with a MAC address. It appends its values, one for each name, to dst[:0], and reports whether there is
+// such a device. It does not allocate if dst has the capacity. See DB for how long the values are valid.
 func (db *DB) Lookup(mac device.MAC, dst []string) ([]string, bool) {
 	q := [1]attr.Query{{MAC: mac, Values: dst}}
 	db.LookupBatch(q[:])
 	return q[0].Values, q[0].Found
 }
 
-// LookupIP finds the device with an IP address, as Lookup does, and tells its MAC address if it has one.
+// LookupIP finds the device with an IP address, as Lookup does, and also returns its MAC address, if any.
 func (db *DB) LookupIP(ip netip.Addr, dst []string) (values []string, mac device.MAC, ok bool) {
 	q := [1]attr.Query{{IP: ip, Values: dst}}
 	db.LookupBatch(q[:])
@@ -40,7 +39,7 @@ func (db *DB) GetIP(ip netip.Addr, dst []string) (attr.Device, bool) {
 	return attr.Device{MAC: mac, IP: ip.Unmap(), Values: values}, ok
 }
 
-// addressOf returns the address that a device is found by.
+// addressOf returns the IP address that a device is found by.
 func (db *DB) addressOf(mac device.MAC) (ip netip.Addr) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer db.recovered()

@@ -9,12 +9,12 @@ import (
 	"dcs/render/device"
 )
 
-// row returns where row i begins. i must be less than table+tail.
+// row returns the offset of row i, which must be less than table+tail.
 func (db *DB) row(i uint64) uint64 { return db.h.rows.off + i*db.h.rowSize }
 
 // hashAndFlags reads the beginning of the row at off.
 func (db *DB) hashAndFlags(off uint64) (hash uint64, flags byte) {
-	x := binary.LittleEndian.Uint64(db.data[off:]) // the row's 7 octets, and one that is always there: the sums follow
+	x := binary.LittleEndian.Uint64(db.data[off:]) // the row's 7 octets, and one more, which always exists: the sums follow
 	return x & mask48, byte(x >> 48)
 }
 
@@ -27,7 +27,7 @@ func (db *DB) owner(off uint64) (mac device.MAC, ok bool) {
 	return unhashMAC(hash), true
 }
 
-// find returns where the row of a MAC address begins.
+// find returns the offset of the row of a MAC address.
 func (db *DB) find(mac device.MAC) (at uint64, ok bool) {
 	h := db.h
 	want := hashMAC(mac)
@@ -73,7 +73,7 @@ func (db *DB) findIP(ip netip.Addr) (row uint64, ok bool) {
 			continue
 		}
 		if row = ref - 1; row >= h.table+h.tail {
-			db.damagedRead("its index points past its rows")
+			db.damagedRead("index points past the rows")
 			return 0, false
 		}
 		if b, ok := db.rowIP(db.row(row)); ok && b == a {
@@ -102,7 +102,7 @@ func (db *DB) rowIP(off uint64) (a [16]byte, ok bool) {
 	case flags&flagIPv6 != 0:
 		at := uint64(x) * 16
 		if at+16 > h.v6.len {
-			db.damagedRead("a row points past its IPv6 addresses")
+			db.damagedRead("row points past the IPv6 addresses")
 			return a, false
 		}
 		if !db.intact(h.v6.off+at, 16) {
@@ -129,8 +129,7 @@ func (db *DB) fill(off uint64, dst []string) ([]string, bool) {
 			continue
 		}
 		at := c.values + uint64(id)
-		// Nearly all values are shorter than 128 octets, and the file is verified soon
-		// after it was opened: value does the same for the rest.
+		// Fast path: nearly all values are shorter than 128 octets, and the file is verified shortly after it was opened.
 		if whole && at < c.end {
 			if n := uint64(data[at]); n-1 < 0x7f && n < c.end-at {
 				dst = append(dst, unsafe.String(&data[at+1], n))
@@ -150,7 +149,7 @@ func (db *DB) fill(off uint64, dst []string) ([]string, bool) {
 // value returns the value of column c that begins at off: its length, as a uvarint, and its octets.
 func (db *DB) value(c *place, off uint64) (string, bool) {
 	if off >= c.end {
-		db.damagedRead("a row points past its values")
+		db.damagedRead("row points past the values")
 		return "", false
 	}
 	if !db.intact(off, min(3, c.end-off)) {
@@ -162,7 +161,7 @@ func (db *DB) value(c *place, off uint64) (string, bool) {
 		n &= 0x7f
 		for shift := 7; ; shift += 7 {
 			if off >= c.end || shift > 14 {
-				db.damagedRead("a value's length")
+				db.damagedRead("malformed length of a value")
 				return "", false
 			}
 			b := db.data[off]
@@ -174,7 +173,7 @@ func (db *DB) value(c *place, off uint64) (string, bool) {
 		}
 	}
 	if n > c.end-off || n == 0 {
-		db.damagedRead("a value ends past its column's values")
+		db.damagedRead("value ends past the values of its column")
 		return "", false
 	}
 	if !db.intact(off, n) {
@@ -183,8 +182,8 @@ func (db *DB) value(c *place, off uint64) (string, bool) {
 	return unsafe.String(&db.data[off], n), true
 }
 
-// owned returns the address of the row at off if it is found by it. Where two devices
-// claimed one address, the row of the first has it still.
+// owned returns the address of the row at off, if the device is found by it. If two devices have one address, the row of the
+// first still contains it.
 func (db *DB) owned(off uint64) netip.Addr {
 	a, ok := db.rowIP(off)
 	if !ok {

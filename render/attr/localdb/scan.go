@@ -27,7 +27,7 @@ func (db *DB) each(yield func(*attr.Device) error) error {
 			d.MAC = unhashMAC(hash)
 		}
 		if d.IP = db.owned(at); d.MAC.IsZero() && !d.IP.IsValid() {
-			continue // another device has its address
+			continue // another device took its address, or it has none
 		}
 		values, ok := db.fill(at, d.Values)
 		if !ok {
@@ -41,7 +41,7 @@ func (db *DB) each(yield func(*attr.Device) error) error {
 	return db.Damaged()
 }
 
-// Values returns, by attribute, the number of devices that have a value, as [Builder.CommitFunc] counts them. It reads all rows.
+// Values returns, by attribute, the number of devices that have a value, as [Builder.CommitFunc] counts them. It reads every row.
 func (db *DB) Values(ctx context.Context) ([]int, error) {
 	defer runtime.KeepAlive(db)
 	n := make([]int, len(db.cols))
@@ -66,9 +66,9 @@ func (db *DB) Values(ctx context.Context) ([]int, error) {
 	return n, nil
 }
 
-// Each calls yield for every device, in no order that means anything, and returns what yield
-// returns if that is an error. The Device is valid during the call only, its values as DB says. What
-// yield reads of the file is guarded as what Each reads.
+// Each calls yield for every device, in no particular order, and stops at the first error of yield, which it returns. The Device
+// is valid during the call only, its values as long as DB says. Pages that yield cannot read are handled as those that Each
+// cannot read.
 func (db *DB) Each(yield func(*attr.Device) error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -82,8 +82,8 @@ func (db *DB) Each(yield func(*attr.Device) error) (err error) {
 	return err
 }
 
-// EachMAC calls yield for the MAC address of every device that has one. It reads nothing else of the rows, and compares nothing:
-// of a file that is damaged, yield may get addresses that no device has, or not all.
+// EachMAC calls yield for the MAC address of every device that has one. It verifies nothing: if the file is damaged, addresses may
+// be wrong or missing.
 func (db *DB) EachMAC(ctx context.Context, yield func(mac device.MAC)) {
 	defer runtime.KeepAlive(db)
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
@@ -92,7 +92,7 @@ func (db *DB) EachMAC(ctx context.Context, yield func(mac device.MAC)) {
 		if i%(1<<16) == 0 && ctx.Err() != nil {
 			return
 		}
-		if mac, ok := db.owner(db.row(i)); ok {
+		if mac, ok := db.owner(db.row(i)); ok && !mac.IsZero() {
 			yield(mac)
 		}
 	}

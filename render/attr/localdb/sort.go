@@ -10,9 +10,8 @@ import (
 	"slices"
 )
 
-// sorter puts records of one size in the order of their first octets, in bounded memory:
-// what does not fit is written to a file in sorted runs, which are merged. Records with
-// equal keys stay in the order they came in.
+// sorter sorts records of one size by their first octets in bounded memory: what does not fit is written to a file in sorted
+// runs, which are merged. The sort is stable.
 type sorter struct {
 	size, key int // octets of a record, and of its key, at least 8
 	dir       string
@@ -26,7 +25,7 @@ type sorter struct {
 	runs []section
 }
 
-// sortKey is a record's place, and the beginning of its key, so that few comparisons look at records.
+// sortKey is a record's index and the beginning of its key, so that few comparisons read records.
 type sortKey struct {
 	key uint64
 	i   uint32
@@ -44,7 +43,7 @@ func (s *sorter) add(rec []byte) error {
 			return err
 		}
 	}
-	if len(s.keys) == cap(s.keys) { // append alone would grow large slices by quarters, and copy them often
+	if len(s.keys) == cap(s.keys) { // append alone grows large slices by quarters, and copies them often
 		n := min(max(2*len(s.keys), 1024), s.limit)
 		s.keys = slices.Grow(s.keys, n-len(s.keys))
 		s.recs = slices.Grow(s.recs, n*s.size-len(s.recs))
@@ -71,7 +70,7 @@ func (s *sorter) sort() {
 	})
 }
 
-// spill writes what is in memory as a run.
+// spill writes the records in memory as a run.
 func (s *sorter) spill() error {
 	if s.file == nil {
 		f, err := unnamed(s.dir)
@@ -97,7 +96,7 @@ func (s *sorter) spill() error {
 	return nil
 }
 
-// done frees what is held. It may be called again.
+// done frees the memory and the file. It may be called again.
 func (s *sorter) done() {
 	if s.file != nil {
 		s.file.Close()
@@ -126,7 +125,7 @@ func (s *sorter) each(f func(rec []byte) error) error {
 	return s.merge(f)
 }
 
-// run is a sorted run that is being read.
+// run reads a sorted run.
 type run struct {
 	r   *bufio.Reader
 	rec []byte
@@ -186,7 +185,7 @@ func (s *sorter) merge(f func(rec []byte) error) error {
 	return nil
 }
 
-// offsetWriter writes to a file from an offset on.
+// offsetWriter writes to a file, starting at an offset.
 type offsetWriter struct {
 	f   *os.File
 	off int64

@@ -10,12 +10,12 @@ import (
 	"dcs/render/tempfile"
 )
 
-// RemoveTemp removes what builds that were killed have left in dir. Files of builds that run stay.
+// RemoveTemp removes temporary files of killed builds from dir, but not those of running builds.
 func RemoveTemp(dir string) error { return tempfile.RemoveStale(dir) }
 
-// unnamed makes a file in dir that goes when it is closed, or when the process ends.
+// unnamed creates a file in dir that disappears when it is closed, or when the process ends.
 func unnamed(dir string) (*os.File, error) {
-	// Some file systems cannot make a file that never had a name.
+	// Some file systems have no O_TMPFILE.
 	if f, err := os.OpenFile(dir, os.O_RDWR|unix.O_TMPFILE, 0o600); err == nil {
 		return f, nil
 	}

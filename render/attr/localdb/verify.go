@@ -11,19 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// intact tells whether data[off:off+n] is as it was written.
+// intact reports whether data[off:off+n] is as it was written.
 func (db *DB) intact(off, n uint64) bool {
 	return db.trusted() || db.compare(off, n)
 }
 
-// trusted tells whether look-ups need not compare what they read: all of it was, and nothing is known to be damaged. Verify may
-// take the file for whole just when a look-up finds damage.
+// trusted reports whether look-ups need not compare what they read: all blocks are verified, and no damage is known. Both are
+// checked, since Verify may end just when a look-up finds damage.
 func (db *DB) trusted() bool { return db.verified.Load() && db.damage.Load() == nil }
 
 func (db *DB) compare(off, n uint64) bool {
 	for b := (off - db.start) / blockSize; b <= (off+n-1-db.start)/blockSize; b++ {
 		if db.checked[b/64].Load()>>(b%64)&1 != 0 && db.damage.Load() == nil {
-			continue // a file that is damaged may be so in more places by now
+			continue // a damaged file may be damaged elsewhere by now
 		}
 		at := db.start + b*blockSize
 		if !db.compareBlock(b, db.data[at:at+blockSize]) {
@@ -37,15 +37,15 @@ func (db *DB) compare(off, n uint64) bool {
 func (db *DB) compareBlock(b uint64, block []byte) bool {
 	want := binary.LittleEndian.Uint32(db.sums[b*4:])
 	if crc32.Checksum(block, castagnoli()) != want {
-		db.setDamaged("4096 octets from %d on are altered", db.start+b*blockSize)
+		db.setDamaged("altered block of 4096 octets at %d", db.start+b*blockSize)
 		return false
 	}
 	db.checked[b/64].Or(1 << (b % 64))
 	return true
 }
 
-// Verify compares all of the file with its sums, and has the kernel map it all. Look-ups
-// need not compare anything afterwards. It returns Damaged, or ctx's error.
+// Verify compares the whole file with its sums, and maps all its pages. Look-ups compare nothing afterwards. It returns the
+// result of Damaged, or ctx's error.
 func (db *DB) Verify(ctx context.Context) error {
 	defer runtime.KeepAlive(db)
 	if db.verified.Load() {
@@ -57,11 +57,11 @@ func (db *DB) Verify(ctx context.Context) error {
 			return err
 		}
 		n := min(hugePage-at%hugePage, db.h.sums.off-at)
-		// Mapped first, in huge pages if it can be; before Linux 5.14 pages are mapped one by one, when they are first read.
+		// Map first, in huge pages if possible; before Linux 5.14, pages are mapped one by one when they are first read.
 		_ = unix.Madvise(db.data[at:at+n], unix.MADV_POPULATE_READ)
 		if _, err := db.file.ReadAt(buf[:n], int64(at)); err != nil {
 			if err == io.EOF {
-				err = errors.New("it was cut off")
+				err = errors.New("file was truncated")
 			}
 			db.setDamaged("octet %d: %w", at, err)
 			return db.Damaged()

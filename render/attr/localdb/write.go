@@ -10,7 +10,7 @@ import (
 	"os"
 )
 
-// write writes the whole file, with room octets for what meta returns.
+// write writes the file, with room octets for what meta returns.
 func (b *Builder) write(f *os.File, room int, meta func(Stats, []int) ([]byte, error)) (*header, error) {
 	h := &header{meta: bytes.Repeat([]byte{' '}, room), cols: make([]column, len(b.cols)), rowSize: rowFixed}
 	if b.macs.n+b.ips.n > MaxDevices/2 {
@@ -95,7 +95,7 @@ func (b *Builder) write(f *os.File, room int, meta func(Stats, []int) ([]byte, e
 		return nil, err
 	}
 	if len(text) > room {
-		return nil, fmt.Errorf("%d octets of meta data are more than %d", len(text), room)
+		return nil, fmt.Errorf("%d octets of metadata, more than %d", len(text), room)
 	}
 	copy(h.meta, text)
 	if _, err := out.w.Write(out.sums); err != nil {
@@ -108,9 +108,9 @@ func (b *Builder) write(f *os.File, room int, meta func(Stats, []int) ([]byte, e
 	return h, err
 }
 
-// Records of the sorter of addresses: key, number of the device, row.
+// Layout of the records of addresses in sorters: key, number of the device, row.
 const (
-	addrKey  = 8 + 16 + 8 // hash, address, number: the last to claim an address comes last
+	addrKey  = 8 + 16 + 8 // hash, address, number: the last device with an address comes last
 	addrSize = addrKey + 4
 )
 
@@ -128,7 +128,7 @@ type rowWriter struct {
 	values []int // by attribute: rows that have a value
 }
 
-// table writes the rows of devices with a MAC address, each where its hash points to or next after it.
+// table writes the rows of devices with a MAC address, each at the slot of its hash or the next free one.
 func (w *rowWriter) table(devices *sorter) error {
 	h := w.h
 	err := lastOfEach(devices, devKey, w.replaced, func(rec []byte) error {
@@ -159,7 +159,7 @@ func (w *rowWriter) rest(devices *sorter) error {
 
 func (w *rowWriter) replaced([]byte) { w.h.replaced++ }
 
-// lastOfEach calls f for the last record of each key, and other for those before it.
+// lastOfEach calls f for the last record of each key, and other for the ones before it.
 func lastOfEach(s *sorter, key int, other func(rec []byte), f func(rec []byte) error) error {
 	last := make([]byte, s.size)
 	any := false

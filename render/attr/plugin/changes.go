@@ -7,16 +7,16 @@ import (
 	"dcs/render/attr"
 )
 
-// change keeps changes for Follow.
+// change queues the changes of a message for Follow.
 func (p *process) change(m *message) error {
 	if !p.cfg.Changes {
-		return errors.New("it is not configured to tell of changes")
+		return errors.New("unexpected change; changes: true is not configured")
 	}
 	var bad error
 	add := make([]attr.Change, 0, len(m.Changed))
 	for _, c := range m.Changed {
 		if c == nil {
-			bad = errors.New("a change that is null")
+			bad = errors.New("null in changes")
 			continue
 		}
 		ch := attr.Change{Gone: c.Gone}
@@ -40,21 +40,22 @@ func (p *process) takeChanges() (changes []attr.Change, reload bool) {
 	return changes, reload
 }
 
-// listed notes that the list is asked for. Changes from before stay: they are in the list as well, but that may be held back.
+// clearReload drops a request for a reload, because the list is about to be requested. Changes stay queued: the list has them
+// too, but may be held back.
 func (p *process) clearReload() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.reload = false
 }
 
-// giveBack has what takeChanges returned be taken again, before what has come since.
+// requeue puts what takeChanges returned before what has come since.
 func (p *process) requeue(changes []attr.Change, reload bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.queueChanges(append(changes, p.changes...), reload)
 }
 
-// keep has changes taken next, or all loaded anew if they are too many; and with reload both. mu is held.
+// queueChanges sets the queue, or requests a reload instead if it is too long. With reload it does both. p.mu must be held.
 func (p *process) queueChanges(changes []attr.Change, reload bool) {
 	p.changes, p.reload = changes, p.reload || reload
 	if len(p.changes) > maxChanges {
@@ -66,7 +67,7 @@ func (p *process) queueChanges(changes []attr.Change, reload bool) {
 	}
 }
 
-// Follow applies the changes that the plug-in tells of.
+// Follow implements [attr.Follower].
 func (f follower) Follow(ctx context.Context, apply func([]attr.Change) error) error {
 	p, err := f.current()
 	if err != nil {
@@ -76,7 +77,7 @@ func (f follower) Follow(ctx context.Context, apply func([]attr.Change) error) e
 	loadedBy := f.loadedBy
 	f.mu.Unlock()
 	if loadedBy != p {
-		return f.wrap("follow", errors.New("it was started anew since the last list"))
+		return f.wrap("follow", errors.New("restarted since the last list"))
 	}
 	for {
 		select {
@@ -90,12 +91,12 @@ func (f follower) Follow(ctx context.Context, apply func([]attr.Change) error) e
 		for len(changes) > 0 {
 			n := min(batch, len(changes))
 			if err := apply(changes[:n]); err != nil {
-				p.requeue(changes, reload) // the source may be loaded next, and that be held back
+				p.requeue(changes, reload) // a load may follow, and be held back
 				return err
 			}
 			changes = changes[n:]
 		}
-		if reload { // after the changes: what it brings may be held back
+		if reload { // after the changes, since the load may be held back
 			if err := apply(nil); err != nil {
 				return err
 			}

@@ -10,9 +10,9 @@ import (
 )
 
 // confine prepares the calling thread, which must be locked and end with its goroutine, so that a program started from it has
-// no capability, gains none by what it starts in turn (no_new_privs), and inherits no descriptor beyond 0 to 2. The thread
-// keeps its own capabilities, as all threads of a process change theirs together; the program loses them at its exec. The error
-// is a [leftError] if a program of root's is given some all the same.
+// no capabilities, gains none (no_new_privs), and inherits no descriptor beyond 0 to 2. The thread retains its own capabilities,
+// since all threads of a process change theirs together; the program loses them at exec. The error is a [leftError] if a program
+// that runs as root retains some nevertheless.
 func confine(root bool) error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return os.NewSyscallError("prctl(PR_SET_NO_NEW_PRIVS)", err)
@@ -36,21 +36,21 @@ func confine(root bool) error {
 	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil && !unsupported(err) {
 		return os.NewSyscallError("close_range", err)
 	}
-	// With no_new_privs an exec gives root no more than its thread has.
+	// With no_new_privs, exec gives root no more than the thread has.
 	if left := bounding & (uint64(data[0].Permitted) | uint64(data[1].Permitted)<<32); root && left != 0 {
 		return &leftError{left}
 	}
 	return nil
 }
 
-// leftError says which capabilities a program of root's keeps because its bounding set cannot be emptied.
+// leftError reports the capabilities that a program retains as root, because the bounding set cannot be emptied.
 type leftError struct{ left uint64 }
 
 func (e *leftError) Error() string {
-	return fmt.Sprintf("capabilities %#x left to it, which runs as root: CAP_SETPCAP is missing; name a user for it", e.left)
+	return fmt.Sprintf("runs as root with capabilities %#x, since CAP_SETPCAP is missing; set user", e.left)
 }
 
-// emptyBounding empties the bounding set and returns what it must leave in it.
+// emptyBounding empties the bounding set, and returns what it could not drop.
 func emptyBounding() (left uint64, err error) {
 	for c := uintptr(0); c < 64; c++ {
 		has, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, c, 0, 0, 0)
@@ -72,7 +72,7 @@ func emptyBounding() (left uint64, err error) {
 	return left, nil
 }
 
-// unsupported tells whether a kernel before 5.11, or a filter of system calls, has no close_range with that flag.
+// unsupported reports whether close_range with that flag is missing: the kernel is older than 5.11, or a seccomp filter refuses it.
 func unsupported(err error) bool {
 	return errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EPERM)
 }

@@ -170,7 +170,7 @@ func TestAnotherUserRefused(t *testing.T) {
 	} {
 		c := own
 		change(&c)
-		want := fmt.Sprintf("p: start: run as user %d, group %d: only a server", c.Uid, c.Gid)
+		want := fmt.Sprintf("p: start: run as user %d, group %d: CAP_SETUID", c.Uid, c.Gid)
 		if err := as(c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("another %s: %v", name, err)
 		}

@@ -10,8 +10,7 @@ import (
 	"dcs/render/attr"
 )
 
-// Load asks for the list. A list that is not read to its end ends the process: there is no
-// way to stop it otherwise.
+// Load requests the list. If it is not read to its end, the process is killed: there is no other way to stop a list.
 func (s *Plugin) Load(ctx context.Context, yield func(*attr.Device) error) error {
 	p, err := s.await(ctx)
 	if err != nil {
@@ -34,7 +33,7 @@ func (s *Plugin) Load(ctx context.Context, yield func(*attr.Device) error) error
 		return s.wrap("list", err)
 	}
 	leave := func(err error) error {
-		p.fail(fmt.Errorf("its list was not read to the end: %w", err))
+		p.fail(fmt.Errorf("list was not read to the end: %w", err))
 		return s.wrap("list", err)
 	}
 	d := attr.Device{Values: make([]string, len(p.names))}
@@ -56,10 +55,10 @@ func (s *Plugin) Load(ctx context.Context, yield func(*attr.Device) error) error
 			<-p.dead
 			return s.wrap(fmt.Sprintf("list: after %d devices", n), p.cause())
 		case m.Error != "":
-			return s.wrap("list", fmt.Errorf("it says: %s", printable(m.Error)))
+			return s.wrap("list", fmt.Errorf("plug-in reports: %s", printable(m.Error)))
 		case m.End:
 			if m.Count != nil && *m.Count != n {
-				return s.wrap("list", fmt.Errorf("it counted %d devices, and %d came", *m.Count, n))
+				return s.wrap("list", fmt.Errorf("%d devices received, its count is %d", n, *m.Count))
 			}
 			return s.checkRejected(n)
 		}
@@ -92,7 +91,7 @@ func (s *Plugin) checkRejected(n int) error {
 	return nil
 }
 
-// Rejected tells what the last list had that was no device.
+// Rejected implements [attr.Rejecter].
 func (s *Plugin) Rejected() attr.Rejected {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"dcs/render/device"
 )
 
-// message is a line that a plug-in writes.
+// message is a line written by the plug-in.
 type message struct {
 	Hello      *int     `json:"hello"`
 	Attributes []string `json:"attributes"`
@@ -31,8 +31,7 @@ type message struct {
 	Reload  bool       `json:"reload"`
 }
 
-// value is an attribute's: a string, a number as it is written, a boolean as 1 or 0, null
-// as none.
+// value is the value of an attribute: a string, a number as written, a boolean as 1 or 0, null as none.
 type value struct {
 	text string
 	bad  bool // a list or an object
@@ -56,7 +55,7 @@ func (v *value) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// device turns a message into d, whose Values are reused if there are any.
+// device stores a message in d, and reuses d.Values.
 func (p *process) device(m *message, d *attr.Device) error {
 	d.MAC, d.IP = device.MAC{}, netip.Addr{}
 	if m.MAC != "" {
@@ -74,7 +73,7 @@ func (p *process) device(m *message, d *attr.Device) error {
 		d.IP = ip.Unmap().WithZone("")
 	}
 	if d.MAC.IsZero() && !d.IP.IsValid() {
-		return errors.New("a device with neither mac nor ip")
+		return errors.New("device with neither mac nor ip")
 	}
 	return p.values(m, d)
 }
@@ -86,7 +85,7 @@ func (p *process) values(m *message, d *attr.Device) error {
 	clear(d.Values)
 	for n, v := range m.Attrs {
 		if v.bad {
-			return fmt.Errorf("the attribute %s is a list or an object", printable(n))
+			return fmt.Errorf("attribute %s is a list or an object", printable(n))
 		}
 		i, known := p.index[n]
 		if !known {
@@ -100,12 +99,12 @@ func (p *process) values(m *message, d *attr.Device) error {
 
 func (p *process) warnUnknown(name string) {
 	p.mu.Lock()
-	told := p.unknown[name] || len(p.unknown) >= maxReported
-	if !told {
+	reported := p.unknown[name] || len(p.unknown) >= maxReported
+	if !reported {
 		p.unknown[name] = true
 	}
 	p.mu.Unlock()
-	if !told {
-		p.cfg.Warn(fmt.Errorf("%s: the attribute %s is not one of those of its hello, and is left out", p.cfg.Name, printable(name)))
+	if !reported {
+		p.cfg.Warn(fmt.Errorf("%s: attribute %s is not in the hello; left out", p.cfg.Name, printable(name)))
 	}
 }

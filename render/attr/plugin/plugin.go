@@ -1,4 +1,4 @@
-// Package plugin is a source of devices that is a process of the operator's; the manual (plugins.md) says how the two talk.
+// Package plugin runs an operator's program as a source of devices. The manual (plugins.md) describes the protocol.
 package plugin
 
 import (
@@ -17,67 +17,68 @@ import (
 	"dcs/render/secret"
 )
 
-// Config says what to start, and how much of it to bear.
+// Config says what to run, and with which limits.
 type Config struct {
 	Name string        // for logs; "": plugin and the program
 	Argv []string      // the program, looked for in PATH, and its arguments; no shell sees them
 	Dir  string        // where it runs; "": where we do
 	Env  []secret.Text // NAME=value, possibly passwords; of ours it inherits PATH, HOME, LANG and TZ only
-	// Credential is whom it runs as; it then has no HOME but that of Env. Unless that is [IsCurrent], it takes CAP_SETUID,
-	// CAP_SETGID and, to end it, CAP_KILL. nil: as we do. Either way it has no capability and none of our descriptors.
+	// Credential is the user that the plug-in runs as; nil: that of this process. Unless the two are the same, as [IsCurrent]
+	// reports, this takes CAP_SETUID, CAP_SETGID and, to end the plug-in, CAP_KILL, and HOME is not inherited. In either case
+	// the plug-in has no capabilities, and none of our file descriptors.
 	Credential *syscall.Credential
-	// Changes says that the plug-in tells of changes by itself. New then gives an attr.Follower.
+	// Changes says that the plug-in reports changes by itself. New then returns an attr.Follower.
 	Changes bool
 
-	StartTimeout time.Duration // within which it must say hello; 0: 10 s
-	// Timeout is how long it may stay silent while it owes an answer or devices; then it
-	// is killed and started anew. 0: 30 s.
+	StartTimeout time.Duration // until its hello; 0: 10 s
+	// Timeout is how long the plug-in may be silent while an answer or a list is pending. It is then killed and restarted.
+	// 0: 30 s.
 	Timeout time.Duration
-	// It is started anew this long after it has ended, twice as long each time up to
-	// BackoffMax, until it has lived for BackoffMax. 0: 1 s, 1 min.
+	// BackoffMin is the delay before a restart. It doubles with each restart up to BackoffMax, until the plug-in has run for
+	// BackoffMax. 0: 1 s, 1 min.
 	BackoffMin, BackoffMax time.Duration
-	MaxLine                int // octets of a line, from 64; a longer one ends it. 0: 1 MiB
-	MaxGarbage             int // lines that are not of the protocol; one more ends it. 0: 100; negative: none
+	MaxLine                int // octets of a line, at least 64; a longer line ends the plug-in. 0: 1 MiB
+	MaxGarbage             int // lines that violate the protocol; one more ends the plug-in. 0: 100; negative: none
 	MaxDevices             int // of one list; 0: 100,000,000
-	// MaxRejected is how many devices without a usable address a list may have: the limit of
+	// MaxRejected is the number of devices without a usable address that a list may have: the limit of
 	// [attr.Rejected.Check].
 	MaxRejected int
 
-	// Stderr is told of the lines that the plug-in writes there, shortened to 1 KiB, 50 at
-	// once and 10 a second at most. Warn is told of its deaths, and of the first 20 lines of
-	// garbage of each life. Both may be nil; they may be called by any goroutine.
+	// Stderr receives the lines that the plug-in writes to stderr, cut to 1 KiB, at most 10 a second with bursts of 50. Warn
+	// receives the reasons why a plug-in ended, and the first 20 lines of each run that violate the protocol. Both may be nil,
+	// and are called by any goroutine.
 	Stderr func(line string)
 	Warn   func(error)
 }
 
-// Limits that nobody needs to set.
+// Limits that are not configurable.
 const (
-	maxReported = 20    // lines and names that are no use, told one by one
-	maxPending  = 1024  // answers owed at once
-	maxChanges  = 65536 // changes kept for Follow; more have all loaded anew
-	batch       = 1024  // changes given to apply at once
+	maxReported = 20    // invalid lines and unknown names reported one by one
+	maxPending  = 1024  // questions without an answer yet
+	maxChanges  = 65536 // changes queued for Follow; more cause a reload
+	batch       = 1024  // changes passed to apply at once
 	grace       = time.Second
 )
 
 var (
 	errClosed            = errors.New("closed")
-	errAttributesChanged = fmt.Errorf("since it was started anew: %w", attr.ErrColumns)
+	errAttributesChanged = fmt.Errorf("after a restart: %w", attr.ErrColumns)
 )
 
-// Plugin is the source: an attr.Asker and attr.Rejecter.
+// Plugin is the source. It is an attr.Asker and an attr.Rejecter.
 type Plugin struct {
 	cfg    Config
-	warned atomic.Bool // of what could not be taken from a process
+	warned atomic.Bool // about capabilities left to the process
 
 	mu       sync.Mutex
-	names    []string      // that Open has returned
-	running  *process      // that was started last and has said hello; it may be dead
-	changed  chan struct{} // closed after each start, whether it failed or not
+	names    []string      // as Open returned them
+	running  *process      // the last process that has said hello; it may have ended
+	changed  chan struct{} // closed after each start, successful or not
 	starts   uint64
-	err      error // why the last one failed
+	err      error // why the last start failed
 	stop     context.CancelFunc
-	stopped  chan struct{} // closed when the supervisor has ended
-	loadedBy *process      // who gave the last load
+	stopped  chan struct{} // closed when the supervisor has returned
+	loadedBy *process      // which supplied the last load
 	rejected attr.Rejected
 }
 
@@ -89,7 +90,7 @@ var (
 	_ attr.Follower = follower{}
 )
 
-// New makes a source. Nothing is started before Open.
+// New returns a source. Nothing is started before Open.
 func New(cfg Config) (attr.Asker, error) {
 	if len(cfg.Argv) == 0 || cfg.Argv[0] == "" {
 		return nil, errors.New("plugin: argv names no program")
@@ -117,7 +118,7 @@ func New(cfg Config) (attr.Asker, error) {
 		}
 	}
 	if cfg.MaxLine < 64 || cfg.MaxDevices < 0 {
-		return nil, fmt.Errorf("%s: max_line is at least 64, and max_devices not negative", cfg.Name)
+		return nil, fmt.Errorf("%s: max_line must be at least 64, max_devices not negative", cfg.Name)
 	}
 	if cfg.Stderr == nil {
 		cfg.Stderr = func(string) {}
@@ -132,14 +133,14 @@ func New(cfg Config) (attr.Asker, error) {
 	return s, nil
 }
 
-// Name tells the source apart.
+// Name implements [attr.Source].
 func (s *Plugin) Name() string { return s.cfg.Name }
 
 func (s *Plugin) wrap(step string, err error) error {
 	return fmt.Errorf("%s: %s: %w", s.cfg.Name, step, err)
 }
 
-// Open starts the plug-in, unless it runs, and returns the names that its hello gives.
+// Open starts the plug-in, unless it is running, and returns the attribute names of its hello.
 func (s *Plugin) Open(ctx context.Context) ([]string, error) {
 	s.mu.Lock()
 	supervised := s.stop != nil
@@ -166,8 +167,7 @@ func (s *Plugin) Open(ctx context.Context) ([]string, error) {
 	return slices.Clone(p.names), nil
 }
 
-// Close ends the plug-in: its stdin is closed, and what is left of its process group a
-// second later is killed.
+// Close ends the plug-in: it closes its stdin, and kills what is left of its process group after a second.
 func (s *Plugin) Close() error {
 	s.mu.Lock()
 	stop, stopped := s.stop, s.stopped
@@ -182,7 +182,7 @@ func (s *Plugin) Close() error {
 	return nil
 }
 
-// Ask asks for one device. A plug-in that cannot be asked knows none.
+// Ask implements [attr.Asker]. A plug-in that cannot be asked has no devices.
 func (s *Plugin) Ask(ctx context.Context, mac device.MAC, ip netip.Addr) (d attr.Device, found bool, err error) {
 	p, err := s.current()
 	if err != nil {
@@ -203,13 +203,13 @@ func (s *Plugin) Ask(ctx context.Context, mac device.MAC, ip netip.Addr) (d attr
 	}
 	switch {
 	case m.Error != "":
-		return d, false, s.wrap("ask", fmt.Errorf("it says: %s", printable(m.Error)))
+		return d, false, s.wrap("ask", fmt.Errorf("plug-in reports: %s", printable(m.Error)))
 	case m.Found != nil && !*m.Found:
 		return d, false, nil
 	case m.Attrs == nil:
-		return d, false, s.wrap("ask", errors.New("an answer with neither attrs nor \"found\":false"))
+		return d, false, s.wrap("ask", errors.New("answer with neither attrs nor \"found\":false"))
 	}
-	if m.MAC == "" && m.IP == "" { // it is the device that was asked for
+	if m.MAC == "" && m.IP == "" { // the device of the question
 		if d.MAC = mac; mac.IsZero() {
 			d.IP = ip.Unmap().WithZone("")
 		}

@@ -99,7 +99,7 @@ func TestExamples(t *testing.T) {
 				if err := os.Remove(tc.file); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := load(src, names); err == nil || !strings.Contains(err.Error(), "it says: the file of devices cannot be read") {
+				if _, err := load(src, names); err == nil || !strings.Contains(err.Error(), "plug-in reports: the file of devices cannot be read") {
 					t.Errorf("without its file: %v", err)
 				}
 				if _, _, err := src.Ask(ctx, mac(1), netip.Addr{}); err == nil || !strings.Contains(err.Error(), "cannot be read") {
@@ -182,9 +182,10 @@ echo '{"ip":"2001:db8::1"}'
 echo '{"mac":"0a0102030408","attrs":{"a":123456789012345678901234567890,"b":"x","c":"not of the hello"}}'
 echo '{"mac":"0a:01:02:03:04:0g","attrs":{}}'
 echo '{"ip":"10.1.2","attrs":{}}'
+echo '{"mac":"00:00:00:00:00:00","ip":"10.1.2.4","attrs":{"a":"x"}}'
 echo '{"attrs":{"a":"x"}}'
 echo '{"mac":"0a0102030409","attrs":{"a":["x"]}}'
-echo '{"end":true,"count":9}'
+echo '{"end":true,"count":10}'
 read more`, func(c *plugin.Config) { c.Warn = func(err error) { warned.add(err.Error()) } })
 	names := open(t, src)
 	got, err := load(src, names)
@@ -192,10 +193,10 @@ read more`, func(c *plugin.Config) { c.Warn = func(err error) { warned.add(err.E
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, got %q, want %q", err, got, want)
 	}
-	if r := src.(attr.Rejecter).Rejected(); r.Rows != 4 || len(r.First) != 4 {
+	if r := src.(attr.Rejecter).Rejected(); r.Rows != 5 || !strings.Contains(strings.Join(r.First, "\n"), "00:00:00:00:00:00 is all zeros") {
 		t.Errorf("rejected %+v", r)
 	}
-	if w := warned.all(); len(w) != 1 || !strings.Contains(w[0], "attribute c is not one of") {
+	if w := warned.all(); len(w) != 1 || !strings.Contains(w[0], "attribute c is not in the hello") {
 		t.Errorf("warned %q", w)
 	}
 }
@@ -213,23 +214,23 @@ func TestBad(t *testing.T) {
 		{"ends at once", "exit 3", nil, "exit status 3", ""},
 		{"no hello", "echo hi; sleep 60", nil, "in: hi", ""},
 		{"another hello", `echo '{"hello":2}'; sleep 60`, nil, "first line is not", ""},
-		{"hello twice named", `echo '{"hello":1,"attributes":["a","a"]}'; sleep 60`, nil, "named twice", ""},
+		{"hello twice named", `echo '{"hello":1,"attributes":["a","a"]}'; sleep 60`, nil, "empty or not unique", ""},
 		{"silent", "sleep 60", func(c *plugin.Config) { c.StartTimeout = 100 * time.Millisecond }, "no hello: context deadline exceeded", ""},
 		{"cannot list", `echo '{"hello":1,"attributes":["a"]}'; read l; read l`, nil, "", "unsupported operation"},
-		{"dies in a list", hello + "read l; read l; " + devices + "kill -9 $$", nil, "", "after 1 devices: it has ended: signal: killed"},
-		{"ends in a list", hello + "read l; read l; " + devices + "exit 0", nil, "", "after 1 devices: it has ended: exit status 0"},
-		{"half a line", hello + `read l; read l; printf '{"end":true'; exit 0`, nil, "", "last line has no end"},
-		{"wrong count", hello + `read h; while read l; do ` + devices + `echo '{"end":true,"count":2}'; done`, nil, "", "counted 2 devices, and 1 came"},
-		{"an error", hello + `read h; while read l; do ` + devices + `printf '{"error":"no\\u001b[31m luck"}\n'; done`, nil, "", "it says: no\ufffd[31m luck"},
+		{"dies in a list", hello + "read l; read l; " + devices + "kill -9 $$", nil, "", "after 1 devices: process ended: signal: killed"},
+		{"ends in a list", hello + "read l; read l; " + devices + "exit 0", nil, "", "after 1 devices: process ended: exit status 0"},
+		{"half a line", hello + `read l; read l; printf '{"end":true'; exit 0`, nil, "", "incomplete last line"},
+		{"wrong count", hello + `read h; while read l; do ` + devices + `echo '{"end":true,"count":2}'; done`, nil, "", "1 devices received, its count is 2"},
+		{"an error", hello + `read h; while read l; do ` + devices + `printf '{"error":"no\\u001b[31m luck"}\n'; done`, nil, "", "plug-in reports: no\ufffd[31m luck"},
 		{"hangs in a list", hello + "read l; read l; " + devices + "sleep 60", func(c *plugin.Config) { c.Timeout = 200 * time.Millisecond }, "", "nothing for 200ms"},
-		{"garbage in a list", hello + "read l; read l; while :; do echo garbage; done", nil, "", "line 101 that is not of the protocol"},
-		{"no garbage is borne", hello + "read l; read l; echo '[]'; sleep 60", func(c *plugin.Config) { c.MaxGarbage = -1 }, "", "line 1 that is not of the protocol"},
-		{"a long line", hello + "read l; read l; while :; do printf xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done", nil, "", "a line of more than 1048576 octets: xxx"},
+		{"garbage in a list", hello + "read l; read l; while :; do echo garbage; done", nil, "", "101 invalid lines"},
+		{"no garbage is allowed", hello + "read l; read l; echo '[]'; sleep 60", func(c *plugin.Config) { c.MaxGarbage = -1 }, "", "1 invalid lines"},
+		{"a long line", hello + "read l; read l; while :; do printf xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done", nil, "", "line longer than 1048576 octets: xxx"},
 		{"a flood of devices", hello + "read l; read l; while :; do " + devices + "done", func(c *plugin.Config) { c.MaxDevices = 1000 }, "", "more than 1000 devices"},
 		{"no usable device", hello + `read h; while read l; do echo '{"mac":"x"}'; echo '{"end":true}'; done`, nil, "", "1 of 1"},
-		{"closes its output", hello + "read l; read l; exec >&-; sleep 60", nil, "", "it has closed its output"},
+		{"closes its output", hello + "read l; read l; exec >&-; sleep 60", nil, "", "output closed"},
 		{"does not read", hello + "sleep 60", func(c *plugin.Config) { c.Timeout = 200 * time.Millisecond }, "", "nothing for 200ms"},
-		{"ends by an ignored signal", "trap '' TERM INT HUP; " + hello + "read l; read l; exec >&-; while :; do sleep 1; done", nil, "", "it has closed its output"},
+		{"ends by an ignored signal", "trap '' TERM INT HUP; " + hello + "read l; read l; exec >&-; while :; do sleep 1; done", nil, "", "output closed"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -320,7 +321,7 @@ echo '{"id":1,"attrs":{"a":"one"}}'; read l; echo '{"id":4}'; read l`, func(c *p
 		if _, _, err := src.Ask(short, mac(1), netip.Addr{}); !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "has said nothing") {
 			t.Errorf("%v", err)
 		}
-		if _, _, err := src.Ask(ctx, mac(1), netip.Addr{}); err == nil || !strings.Contains(err.Error(), "has said nothing for 1s") {
+		if _, _, err := src.Ask(ctx, mac(1), netip.Addr{}); err == nil || !strings.Contains(err.Error(), "no answer and no output for 1s") {
 			t.Errorf("%v", err)
 		}
 	})
@@ -333,7 +334,7 @@ echo '{"id":1,"attrs":{"a":"one"}}'; read l; echo '{"id":4}'; read l`, func(c *p
 		for range 1100 {
 			_, _, last = src.Ask(gone, mac(1), netip.Addr{})
 		}
-		if last == nil || !strings.Contains(last.Error(), "it owes 1024 answers") {
+		if last == nil || !strings.Contains(last.Error(), "1024 answers are pending") {
 			t.Errorf("%v", last)
 		}
 	})
@@ -350,7 +351,7 @@ echo '{"id":1,"attrs":{"a":"one"}}'; read l; echo '{"id":4}'; read l`, func(c *p
 			t.Error("asked before Open")
 		}
 		open(t, src)
-		for _, want := range []string{"exit status 5", "it does not run"} {
+		for _, want := range []string{"exit status 5", "not running"} {
 			if _, _, err := src.Ask(ctx, mac(1), netip.Addr{}); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v, want %q", err, want)
 			}

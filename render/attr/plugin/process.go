@@ -17,7 +17,7 @@ import (
 	"dcs/render/device"
 )
 
-// process is one life of a plug-in.
+// process is one run of the plug-in.
 type process struct {
 	cfg     *Config
 	stdin   *os.File
@@ -51,7 +51,7 @@ type process struct {
 }
 
 func (p *process) write() {
-	go func() { // which ends a Write that blocks
+	go func() { // ends a blocked Write
 		<-p.dead
 		p.stdin.Close()
 	}()
@@ -60,15 +60,15 @@ func (p *process) write() {
 		case <-p.dead:
 			return
 		case line := <-p.queue:
-			// A process that does not read is found out by the answers that it owes.
+			// A process that does not read is detected by its missing answers.
 			if _, err := p.stdin.Write(line); err != nil {
-				return // its end is told with a better reason
+				return // wait reports a better reason
 			}
 		}
 	}
 }
 
-// send gives a line to the writer.
+// send queues a line for the writer.
 func (p *process) send(ctx context.Context, line []byte) error {
 	select {
 	case p.queue <- line:
@@ -93,11 +93,11 @@ func (p *process) read() {
 		p.fail(err)
 		return
 	}
-	// It ended, or goes on without its output.
+	// It has ended, or continues without output.
 	select {
 	case <-p.exited:
 	case <-time.After(grace):
-		p.fail(errors.New("it has closed its output"))
+		p.fail(errors.New("output closed"))
 	}
 }
 
@@ -107,17 +107,17 @@ func (p *process) readLines() error {
 		line, err := in.ReadSlice('\n')
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
-			return fmt.Errorf("a line of more than %d octets: %s…", p.cfg.MaxLine, printable(string(line[:min(len(line), 60)])))
+			return fmt.Errorf("line longer than %d octets: %s…", p.cfg.MaxLine, printable(string(line[:min(len(line), 60)])))
 		case err != nil && len(line) == 0:
 			return nil
-		case err != nil: // cut off: it is no line
-			err = fmt.Errorf("its last line has no end: %s", printable(string(line[:min(len(line), 60)])))
+		case err != nil:
+			err = fmt.Errorf("incomplete last line: %s", printable(string(line[:min(len(line), 60)])))
 			return err
 		}
 		p.lines.Add(1)
 		m := new(message)
 		if err = json.Unmarshal(line, m); err != nil {
-			err = fmt.Errorf("not JSON of the protocol: %w", err)
+			err = fmt.Errorf("not JSON as of the protocol: %w", err)
 		} else {
 			err = p.dispatch(m, first)
 		}
@@ -133,7 +133,7 @@ func (p *process) readLines() error {
 		}
 		p.garbage++
 		if p.garbage > max(p.cfg.MaxGarbage, 0) {
-			return fmt.Errorf("line %d that is not of the protocol: %w", p.garbage, err)
+			return fmt.Errorf("%d invalid lines; the last: %w", p.garbage, err)
 		}
 		if p.garbage <= maxReported {
 			p.cfg.Warn(fmt.Errorf("%s: %w", p.cfg.Name, err))
@@ -141,7 +141,7 @@ func (p *process) readLines() error {
 	}
 }
 
-// dispatch brings a line to who waits for it.
+// dispatch delivers a message to its receiver.
 func (p *process) dispatch(m *message, first bool) error {
 	if first {
 		if m.Hello == nil || *m.Hello != 1 {
@@ -173,7 +173,7 @@ func (p *process) dispatch(m *message, first bool) error {
 		}
 		return p.deliver(items, m)
 	}
-	return errors.New("it says nothing")
+	return errors.New("message without content")
 }
 
 func (p *process) deliver(items chan<- *message, m *message) error {
@@ -191,20 +191,20 @@ func (p *process) deliver(items chan<- *message, m *message) error {
 	}
 }
 
-// meet notes what the hello says.
+// applyHello stores what the hello says.
 func (p *process) applyHello(m *message) error {
 	p.lists, p.asks, p.names = m.List, m.Ask, append([]string{}, m.Attributes...)
 	p.index = make(map[string]int, len(p.names))
 	for i, n := range p.names {
 		if _, dup := p.index[n]; dup || n == "" {
-			return fmt.Errorf("hello: the attribute %s is named twice or empty", printable(n))
+			return fmt.Errorf("hello: attribute %s is empty or not unique", printable(n))
 		}
 		p.index[n] = i
 	}
 	return nil
 }
 
-// list asks for the list. The channel is closed if the process fails before the list's end.
+// list requests the list. The channel is closed if the process fails before the end of the list.
 func (p *process) list(ctx context.Context) (<-chan *message, error) {
 	items := make(chan *message, 256)
 	p.mu.Lock()
@@ -218,7 +218,7 @@ func (p *process) list(ctx context.Context) (<-chan *message, error) {
 		<-p.dead
 		return nil, p.cause()
 	case busy:
-		return nil, errors.New("a list is being read")
+		return nil, errors.New("a list is being read already")
 	}
 	if err := p.send(ctx, []byte("{\"list\":true}\n")); err != nil {
 		p.fail(err)
@@ -227,13 +227,13 @@ func (p *process) list(ctx context.Context) (<-chan *message, error) {
 	return items, nil
 }
 
-// ask asks for one device.
+// ask looks up one device.
 func (p *process) ask(ctx context.Context, mac device.MAC, ip netip.Addr) (*message, error) {
 	answer := make(chan *message, 1)
 	p.mu.Lock()
 	if len(p.pending) >= maxPending {
 		p.mu.Unlock()
-		return nil, fmt.Errorf("it owes %d answers", maxPending)
+		return nil, fmt.Errorf("%d answers are pending", maxPending)
 	}
 	p.next++
 	id := p.next
@@ -253,14 +253,14 @@ func (p *process) ask(ctx context.Context, mac device.MAC, ip netip.Addr) (*mess
 	}
 	line = append(line, "}\n"...)
 	before := p.lines.Load()
-	// It outlives the call: one that never answers is found out although nobody waits so long.
+	// The timer outlives the call: a process that never answers is detected even if callers wait less long.
 	hung := time.AfterFunc(p.cfg.Timeout, func() {
 		p.mu.Lock()
-		_, owes := p.pending[id]
+		_, pending := p.pending[id]
 		delete(p.pending, id)
 		p.mu.Unlock()
-		if owes && p.lines.Load() == before {
-			p.fail(fmt.Errorf("it owes an answer, and has said nothing for %v", p.cfg.Timeout))
+		if pending && p.lines.Load() == before {
+			p.fail(fmt.Errorf("no answer and no output for %v", p.cfg.Timeout))
 		}
 	})
 	if err := p.send(ctx, line); err != nil {
@@ -279,11 +279,11 @@ func (p *process) ask(ctx context.Context, mac device.MAC, ip netip.Addr) (*mess
 	}
 }
 
-// leave notes that nobody waits for an answer any more.
+// abandon records that nobody waits for an answer any more.
 func (p *process) abandon(id uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, owes := p.pending[id]; owes {
+	if _, pending := p.pending[id]; pending {
 		p.pending[id] = nil
 	}
 }
@@ -291,12 +291,12 @@ func (p *process) abandon(id uint64) {
 func (p *process) answer(m *message) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c, owed := p.pending[*m.ID]
-	if !owed {
+	c, pending := p.pending[*m.ID]
+	if !pending {
 		if *m.ID > 0 && *m.ID <= p.next {
-			return nil // later than Timeout
+			return nil // after Timeout
 		}
-		return fmt.Errorf("nothing was asked with the id %d", *m.ID)
+		return fmt.Errorf("answer to unknown id %d", *m.ID)
 	}
 	delete(p.pending, *m.ID)
 	if c != nil {

@@ -72,7 +72,7 @@ read l; echo '{"end":true}'; read l`, func(c *plugin.Config) { c.Stderr = errs.a
 	}
 	src.Close()
 	lines := errs.all()
-	if len(lines) < 50 || len(lines) > 100 || lines[0] != "line 0" || !strings.Contains(lines[len(lines)-1], "lines more") {
+	if len(lines) < 50 || len(lines) > 100 || lines[0] != "line 0" || !strings.Contains(lines[len(lines)-1], "more lines") {
 		t.Errorf("%d lines, %q … %q", len(lines), lines[0], lines[len(lines)-1])
 	}
 	var few lineLog

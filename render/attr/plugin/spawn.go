@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spawn starts a process and writes hello to it.
+// spawn starts a process and sends it the hello.
 func spawn(cfg *Config) (*process, error) {
 	cmd := exec.Command(cfg.Argv[0], cfg.Argv[1:]...)
 	cmd.Dir = cfg.Dir
@@ -26,9 +26,9 @@ func spawn(cfg *Config) (*process, error) {
 	for _, v := range cfg.Env {
 		cmd.Env = append(cmd.Env, v.Reveal())
 	}
-	// A session and group of its own, so that its children end with it; and not without us.
+	// A session and group of its own, so that its children end with it, and a signal when this process dies.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
-	if c := cfg.Credential; c != nil && !IsCurrent(c) { // to set even the groups that we have takes CAP_SETGID
+	if c := cfg.Credential; c != nil && !IsCurrent(c) { // setting even the current groups takes CAP_SETGID
 		cmd.SysProcAttr.Credential = c
 	}
 	var ours, theirs [3]*os.File
@@ -54,8 +54,8 @@ func spawn(cfg *Config) (*process, error) {
 	}
 	started := make(chan error)
 	go func() {
-		// The process gets its signal of our death when the thread ends that started it. That is not unlocked: what
-		// confine changes of it goes with it.
+		// Pdeathsig is sent when the thread that started the process ends. The thread stays locked, and ends with this
+		// goroutine and what confine has changed of it.
 		runtime.LockOSThread()
 		err := confine(cfg.uid() == 0)
 		var left *leftError
@@ -97,8 +97,8 @@ func spawn(cfg *Config) (*process, error) {
 	return p, nil
 }
 
-// drain closes the pipes once the process has exited and all is read that it wrote. Someone
-// who has left its group may still hold them open.
+// drain closes the pipes when the process has exited and all its output is read. A process that has left its group may still
+// hold them open.
 func (p *process) drain(pipes ...*os.File) {
 	<-p.exited
 	for last, over := p.lines.Load(), false; !over; {
@@ -116,9 +116,9 @@ func (p *process) drain(pipes ...*os.File) {
 	}
 }
 
-// wait waits for the process, and kills what it leaves behind of its group.
+// wait waits for the process, and kills what is left of its group.
 func (p *process) wait(cmd *exec.Cmd) {
-	// Its number stays its own until Wait.
+	// Its PID is not reused before Wait.
 	for {
 		err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
 		if !errors.Is(err, unix.EINTR) {
@@ -134,8 +134,8 @@ func (p *process) wait(cmd *exec.Cmd) {
 	if err == nil {
 		err = errors.New("exit status 0")
 	}
-	<-p.drained // what it has written before is read first
-	p.fail(fmt.Errorf("it has ended: %w", err))
+	<-p.drained // its output comes first
+	p.fail(fmt.Errorf("process ended: %w", err))
 }
 
 func (p *process) kill() {
@@ -146,7 +146,7 @@ func (p *process) kill() {
 	}
 }
 
-// fail says why a process is of no use any more, and kills it.
+// fail records why a process is unusable, and kills it.
 func (p *process) fail(err error) {
 	p.mu.Lock()
 	if p.err == nil {
@@ -166,17 +166,17 @@ func (p *process) ended() bool {
 	}
 }
 
-// why returns why it is dead.
+// cause returns why the process is unusable.
 func (p *process) cause() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.err
 }
 
-// quit asks a process to end.
+// closeStdin asks the process to end.
 func (p *process) closeStdin() { p.stdin.Close() }
 
-// end waits until all of a process is gone; what has not ended after the given time is killed.
+// end waits for the process and its output; it kills the process if that takes longer than after.
 func (p *process) end(after time.Duration) {
 	if after > 0 {
 		select {

@@ -11,23 +11,23 @@ import (
 	"unicode"
 )
 
-// Lines of stderr that are passed on: so many at once, and then a second.
+// Limits of forwarded stderr: lines at once, lines a second, octets of a line.
 const (
 	stderrBurst = 50
 	stderrRate  = 10
 	stderrLine  = 1024
 )
 
-// complain passes stderr on, within its rate.
+// forwardStderr passes the plug-in's stderr on, within its rate.
 func (p *process) forwardStderr(r io.Reader) {
 	var tokens, dropped atomic.Int64
 	tokens.Store(stderrBurst)
-	told := func() {
+	reportDropped := func() {
 		if n := dropped.Swap(0); n > 0 {
-			p.cfg.Stderr(fmt.Sprintf("… %d lines more", n))
+			p.cfg.Stderr(fmt.Sprintf("… %d more lines", n))
 		}
 	}
-	defer told()
+	defer reportDropped()
 	done := make(chan struct{})
 	var ticking sync.WaitGroup
 	defer ticking.Wait()
@@ -41,7 +41,7 @@ func (p *process) forwardStderr(r io.Reader) {
 				return
 			case <-tick.C:
 				tokens.Store(min(tokens.Load()+stderrRate, stderrBurst))
-				told()
+				reportDropped()
 			}
 		}
 	})
@@ -64,7 +64,7 @@ func (p *process) forwardStderr(r io.Reader) {
 	}
 }
 
-// printable takes out what would confuse a log.
+// printable cuts s to the length of a line, and replaces characters that are not printable.
 func printable(s string) string {
 	if len(s) > stderrLine {
 		s = s[:stderrLine]

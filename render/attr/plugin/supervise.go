@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// start starts the process and waits for its hello.
+// start starts a process and waits for its hello.
 func (s *Plugin) start(ctx context.Context) (*process, error) {
 	if c := s.cfg.Credential; c != nil {
 		if err := CheckCredential(c); err != nil {
@@ -64,7 +64,7 @@ func (s *Plugin) supervise(ctx context.Context, p *process, stopped chan<- struc
 				return
 			}
 			p.end(0)
-			err := fmt.Errorf("%w; it is started again in %v", p.cause(), wait)
+			err := fmt.Errorf("%w; restart in %v", p.cause(), wait)
 			s.cfg.Warn(s.wrap("ended", err))
 		}
 		select {
@@ -86,7 +86,7 @@ func (s *Plugin) supervise(ctx context.Context, p *process, stopped chan<- struc
 	}
 }
 
-// started tells those who wait what has become of a start.
+// started publishes the result of a start.
 func (s *Plugin) started(p *process, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,7 +96,7 @@ func (s *Plugin) started(p *process, err error) {
 	s.changed = make(chan struct{})
 }
 
-// await returns the running process; if none runs, it waits for the next start.
+// await returns the running process. If none is running, it waits for the next start.
 func (s *Plugin) await(ctx context.Context) (*process, error) {
 	s.mu.Lock()
 	begin := s.starts
@@ -120,7 +120,7 @@ func (s *Plugin) await(ctx context.Context) (*process, error) {
 	}
 }
 
-// now returns the running process without waiting.
+// current returns the running process without waiting.
 func (s *Plugin) current() (*process, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,7 +128,7 @@ func (s *Plugin) current() (*process, error) {
 	case s.stop == nil:
 		return nil, errClosed
 	case s.running == nil || s.running.ended():
-		return nil, fmt.Errorf("it does not run: %w", startError(s.err, s.running))
+		return nil, fmt.Errorf("not running: %w", startError(s.err, s.running))
 	}
 	return s.running, nil
 }

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// IsCurrent reports whether a program that this process starts runs as c anyway: nothing is to be switched then. The supplementary
-// groups count too, but for the one that is the group itself.
+// IsCurrent reports whether this process runs as c, so that a program that it starts needs no switch. Supplementary groups count
+// too, except for the primary group among them.
 func IsCurrent(c *syscall.Credential) bool {
 	ruid, euid, suid := unix.Getresuid()
 	rgid, egid, sgid := unix.Getresgid()
@@ -51,7 +51,7 @@ func CheckCredential(c *syscall.Credential) error {
 	err := os.NewSyscallError("capget", unix.Capget(&hdr, &data[0]))
 	const need = 1<<unix.CAP_SETUID | 1<<unix.CAP_SETGID | 1<<unix.CAP_KILL
 	if err == nil && data[0].Effective&need != need {
-		err = errors.New("only a server that is started as root can do that (CAP_SETUID, CAP_SETGID, CAP_KILL)")
+		err = errors.New("CAP_SETUID, CAP_SETGID and CAP_KILL are missing; start the server as root")
 	}
 	if err != nil {
 		return fmt.Errorf("run as user %d, group %d: %w", c.Uid, c.Gid, err)

@@ -39,7 +39,7 @@ func (s *source) ask(ctx context.Context, mac device.MAC, ip netip.Addr) (d attr
 		}
 		switch {
 		case !mac.IsZero() && !got.MAC.IsZero() && got.MAC != mac, mac.IsZero() && got.IP.IsValid() && got.IP != ip:
-			return errors.New("it gives another device than the one that was asked for")
+			return errors.New("query returned a different device")
 		case !mac.IsZero():
 			got.MAC = mac
 		case !got.IP.IsValid():

@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// describe connects, and finds out what the queries give and want.
+// describe connects, and returns the attributes of Query and the parameters of AskQuery.
 func (s *source) describe(ctx context.Context, db *sql.DB) (names, params []string, err error) {
 	if err := db.PingContext(ctx); err != nil {
 		return nil, nil, s.wrap("connect", timeout(ctx, err))
@@ -21,7 +21,7 @@ func (s *source) describe(ctx context.Context, db *sql.DB) (names, params []stri
 		return nil, nil, s.wrap("query", err)
 	}
 	if s.cfg.ChangedQuery != "" && m.mark < 0 {
-		return nil, nil, s.wrap("query", fmt.Errorf("no column %s, which changed_query begins from", s.cfg.Watermark))
+		return nil, nil, s.wrap("query", fmt.Errorf("no column %s, the watermark of changed_query", s.cfg.Watermark))
 	}
 	conn, err := db.Conn(ctx)
 	if err != nil {
@@ -40,7 +40,7 @@ func (s *source) describe(ctx context.Context, db *sql.DB) (names, params []stri
 			return nil, nil, s.wrap("changed_query", timeout(ctx, err))
 		}
 		if n >= 0 && n != 1 {
-			return nil, nil, s.wrap("changed_query", fmt.Errorf("it has %d parameters, not one, the watermark", n))
+			return nil, nil, s.wrap("changed_query", fmt.Errorf("%d parameters; one is required, the watermark", n))
 		}
 	}
 	params = s.cfg.AskParams
@@ -50,14 +50,14 @@ func (s *source) describe(ctx context.Context, db *sql.DB) (names, params []stri
 		case err != nil:
 			return nil, nil, s.wrap("ask_query", timeout(ctx, err))
 		case len(params) > 0 && n >= 0 && n != len(params):
-			return nil, nil, s.wrap("ask_query", fmt.Errorf("it has %d parameters, and ask_params names %d", n, len(params)))
+			return nil, nil, s.wrap("ask_query", fmt.Errorf("%d parameters, but ask_params names %d", n, len(params)))
 		case len(params) > 0:
 		case n == 1:
 			params = []string{"mac"}
 		case n == 2 || n < 0:
 			params = []string{"mac", "ip"}
 		default:
-			return nil, nil, s.wrap("ask_query", fmt.Errorf("it has %d parameters: ask_params must say what each is", n))
+			return nil, nil, s.wrap("ask_query", fmt.Errorf("%d parameters; ask_params must name each", n))
 		}
 	}
 	return names, params, nil
@@ -79,13 +79,13 @@ func (s *source) queryColumns(ctx context.Context, db *sql.DB) ([]string, error)
 		return nil, err
 	}
 	cols, err := rows.Columns()
-	// First cancel, or Close would read all that the server sends.
+	// Cancel first: Close would read the whole result.
 	cancel()
 	rows.Close()
 	return cols, err
 }
 
-// inputs says how many parameters a query has, -1 if the driver cannot tell.
+// inputs returns the number of a query's parameters, -1 if the driver does not know.
 func inputs(ctx context.Context, conn *sql.Conn, query string) (n int, err error) {
 	err = conn.Raw(func(c any) error {
 		p, ok := c.(driver.ConnPrepareContext)

@@ -31,7 +31,7 @@ func (s *source) follow(ctx context.Context, apply func([]attr.Change) error) er
 	e, loaded := s.sub, s.loaded
 	s.mu.Unlock()
 	if !loaded {
-		return s.wrap("follow", errors.New("nothing was loaded yet"))
+		return s.wrap("follow", errors.New("not loaded yet"))
 	}
 	s.rewind()
 	var heard, deaf <-chan struct{}
@@ -76,7 +76,7 @@ func (s *source) follow(ctx context.Context, apply func([]attr.Change) error) er
 			if reload, err = s.changed(ctx); err != nil {
 				return err
 			}
-			next.Reset(s.cfg.Poll) // from the end on: the query may take longer than that
+			next.Reset(s.cfg.Poll) // from now on: the query may take longer than the interval
 		}
 		if e != nil {
 			d, p, r := e.take()
@@ -88,21 +88,21 @@ func (s *source) follow(ctx context.Context, apply func([]attr.Change) error) er
 		if poll && s.cfg.ChangedQuery == "" {
 			poll, reload = false, true
 		}
-		// Before a reload, too: what that brings may be held back.
+		// Also before a reload, which may be held back.
 		changes, err := s.askFor(ctx, devices)
 		asked := err == nil
 		if len(changes) > 0 {
 			err = apply(changes)
 		}
 		if err != nil {
-			// The source may be loaded next, and that be held back. A device that the database fails on is not asked
-			// for again: it would have the source loaded for ever.
+			// A load may follow, and be held back. A device whose query fails is not looked up again, or the source would
+			// be loaded for ever.
 			if asked || ctx.Err() != nil {
 				e.requeue(devices, false, false)
 			}
 			return err
 		}
-		if reload { // which brings the rest
+		if reload {
 			if err := apply(nil); err != nil {
 				return err
 			}
@@ -116,7 +116,7 @@ func (s *source) follow(ctx context.Context, apply func([]attr.Change) error) er
 	}
 }
 
-// askFor returns what became of devices that have changed.
+// askFor looks up devices that have changed.
 func (s *source) askFor(ctx context.Context, devices map[key]struct{}) (changes []attr.Change, err error) {
 	for k := range devices {
 		d, found, err := s.ask(ctx, k.mac, k.ip)
@@ -131,8 +131,7 @@ func (s *source) askFor(ctx context.Context, devices map[key]struct{}) (changes 
 	return changes, nil
 }
 
-// poll applies what has changed since the watermark. Rows that it gave at the poll before,
-// with the same values, it leaves out.
+// poll applies what has changed since the watermark, except rows that the previous poll returned with the same values.
 func (s *source) poll(ctx context.Context, apply func([]attr.Change) error) error {
 	s.mu.Lock()
 	mark, seen := s.mark, s.seen
@@ -140,7 +139,7 @@ func (s *source) poll(ctx context.Context, apply func([]attr.Change) error) erro
 
 	query, args := s.cfg.ChangedQuery, []any{mark}
 	switch m := mark.(type) {
-	case nil: // there was no device yet
+	case nil: // no device so far
 		query, args = s.cfg.Query, nil
 	case time.Time:
 		args[0] = m.Add(-s.cfg.Overlap)

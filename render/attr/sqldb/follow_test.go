@@ -211,7 +211,7 @@ func notify(t *testing.T, k *kit) {
 	k.exec(t, "INSERT INTO devices VALUES ('00:00:5e:00:53:66');")
 	select {
 	case err := <-f.done:
-		if err == nil || !strings.Contains(err.Error(), "another device than the one that was asked for") {
+		if err == nil || !strings.Contains(err.Error(), "a different device") {
 			t.Fatal(err)
 		}
 	case <-time.After(patience):

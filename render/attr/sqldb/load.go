@@ -13,7 +13,7 @@ func (s *source) Load(ctx context.Context, yield func(*attr.Device) error) (err 
 	if err != nil {
 		return err
 	}
-	// From here on notifications are kept: what the query is too early to see, Follow sees.
+	// Notifications are collected from here on: Follow applies changes that the query does not see yet.
 	if s.cfg.Channel != "" {
 		if err := s.listen(ctx); err != nil {
 			s.dropIdle(db)
@@ -72,17 +72,17 @@ func (s *source) reject(why error) {
 	s.rejected.Add(why.Error())
 }
 
-// rejectOnce is for rows that one poll after the other gives.
+// rejectNew is reject, but skips rows that were reported before: each poll returns them again.
 func (s *source) rejectNew(why error) {
 	s.mu.Lock()
-	told := len(s.rejected.First) == attr.MaxReported || slices.Contains(s.rejected.First, why.Error())
+	reported := len(s.rejected.First) == attr.MaxReported || slices.Contains(s.rejected.First, why.Error())
 	s.mu.Unlock()
-	if !told {
+	if !reported {
 		s.reject(why)
 	}
 }
 
-// Rejected makes source an attr.Rejecter.
+// Rejected implements [attr.Rejecter].
 func (s *source) Rejected() attr.Rejected {
 	s.mu.Lock()
 	defer s.mu.Unlock()

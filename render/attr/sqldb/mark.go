@@ -26,7 +26,7 @@ type savedMark struct {
 	Bytes []byte     `json:"bytes,omitempty"`
 }
 
-// encodeMark returns a watermark as text; "": there is none.
+// encodeMark returns a watermark as text, "" for none.
 func encodeMark(mark any) string {
 	var m savedMark
 	switch v := mark.(type) {
@@ -52,7 +52,7 @@ func encodeMark(mark any) string {
 	return string(text)
 }
 
-// decodeMark undoes encodeMark; nil: text is none.
+// decodeMark is the inverse of encodeMark. It returns nil if text is not a watermark.
 func decodeMark(text string) any {
 	var m savedMark
 	if json.Unmarshal([]byte(text), &m) != nil {
@@ -75,11 +75,11 @@ func decodeMark(text string) any {
 	return nil
 }
 
-// rewind has changes begin from the load that is served, if the last one is held back.
+// rewind makes changes begin from the load that is in service, if the last one is held back.
 func (s *source) rewind() {
-	text, held := s.Rewind()
+	text, heldBack := s.Rewind()
 	mark := decodeMark(text)
-	if !held || mark == nil {
+	if !heldBack || mark == nil {
 		return
 	}
 	s.mu.Lock()
@@ -90,7 +90,7 @@ func (s *source) rewind() {
 // later returns the later of two watermarks, of which a may be nil.
 func (s *source) later(a, b any) (any, error) {
 	if _, isTime := b.(time.Time); isTime && s.drv.TextTimes {
-		return nil, fmt.Errorf("column %s: %s gives times as texts of any form: give a number, or CAST(… AS TEXT) of a form that sorts", s.cfg.Watermark, s.drv.Name)
+		return nil, fmt.Errorf("column %s: times of %s have no fixed form; use a number, or CAST(… AS TEXT) of a form that sorts", s.cfg.Watermark, s.drv.Name)
 	}
 	later, err := later(a, b)
 	if err != nil {
@@ -144,19 +144,18 @@ func later(a, b any) (any, error) {
 			greater = textLater(string(x), string(b))
 		}
 	default:
-		return nil, fmt.Errorf("a %T cannot be a watermark", b)
+		return nil, fmt.Errorf("type %T cannot be a watermark", b)
 	}
 	switch {
 	case !same:
-		return nil, fmt.Errorf("a watermark of type %T after one of type %T", b, a)
+		return nil, fmt.Errorf("watermark of type %T after one of type %T", b, a)
 	case greater:
 		return b, nil
 	}
 	return a, nil
 }
 
-// textLater compares texts octet by octet, and those that are numbers, as some databases
-// give them, by value.
+// textLater reports whether b sorts after a: octet by octet, or by value if both are numbers.
 func textLater(a, b string) bool {
 	digits := func(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 	if digits(a) && digits(b) {

@@ -11,8 +11,7 @@ import (
 	"dcs/render/device"
 )
 
-// ears is a subscription with what it has heard: devices, each once and at most maxAsked,
-// or that something has changed.
+// subscription collects notifications: devices, each once and at most maxAsked, or that something has changed.
 type subscription struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the subscription has ended
@@ -20,12 +19,12 @@ type subscription struct {
 	mu      sync.Mutex
 	devices map[key]struct{}
 	poll    bool // something has changed
-	reload  bool // all is to be loaded anew
+	reload  bool // a load is requested
 	err     error
 	news    chan struct{} // holds one while there may be news
 }
 
-// listen subscribes, unless there is a subscription that works.
+// listen subscribes, unless there is a working subscription.
 func (s *source) listen(ctx context.Context) error {
 	s.mu.Lock()
 	old, dsn := s.sub, s.dsn
@@ -43,11 +42,11 @@ func (s *source) listen(ctx context.Context) error {
 	if err != nil {
 		return timeout(ctx, err)
 	}
-	// It outlives the call: Close ends it.
+	// The subscription outlives the call, and ends with Close.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	e := &subscription{cancel: end, done: make(chan struct{}), devices: make(map[key]struct{}), news: make(chan struct{}, 1)}
 	if old != nil {
-		e.requeue(old.take()) // the load that follows brings it, and may be held back
+		e.requeue(old.take()) // the load that follows has these changes, but may be held back
 	}
 	go s.receive(life, l, e)
 	s.mu.Lock()
@@ -66,8 +65,7 @@ func (e *subscription) close() {
 	<-e.done
 }
 
-// hear collects notifications until the connection fails. A server that has gone without a
-// word is found out by a ping after each Timeout of silence.
+// receive collects notifications until the connection fails. It pings the server after each Timeout without a notification.
 func (s *source) receive(ctx context.Context, l Listener, e *subscription) {
 	defer close(e.done)
 	defer l.Close()
@@ -113,7 +111,7 @@ func (e *subscription) note(payload string) {
 	e.bound()
 }
 
-// giveBack has what take returned be taken again.
+// requeue puts back what take returned.
 func (e *subscription) requeue(devices map[key]struct{}, poll, reload bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -122,7 +120,7 @@ func (e *subscription) requeue(devices map[key]struct{}, poll, reload bool) {
 	e.bound()
 }
 
-// bound has so many devices that have changed be one change of all, and tells whoever waits. mu is held.
+// bound replaces too many devices by a poll, and wakes the follower if there is news. e.mu must be held.
 func (e *subscription) bound() {
 	if len(e.devices) > maxAsked {
 		clear(e.devices)

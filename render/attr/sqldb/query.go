@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// errDone is why a query's context ends that nothing is wrong with.
+// errDone is the cause of contexts of queries that were read to the end.
 var errDone = errors.New("done")
 
-// timeout lets an error say that it was ctx that ended the call.
+// timeout adds the cause of ctx to an error, if ctx has ended.
 func timeout(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil && cause != errDone && err != nil && !errors.Is(err, cause) {
 		return fmt.Errorf("%w (%w)", cause, err)
@@ -20,8 +20,8 @@ func timeout(ctx context.Context, err error) error {
 	return err
 }
 
-// rows runs a query and calls each for every row, in the memory of one row. It gives up
-// when ctx ends or the database stays silent for longer than Timeout.
+// rows runs a query and calls each for every row. It holds one row in memory, and gives up when ctx ends or the database is
+// silent for longer than Timeout.
 func (s *source) rows(ctx context.Context, query string, args []any, each func(*row) error) (err error) {
 	db, err := s.pool()
 	if err != nil {
@@ -39,7 +39,7 @@ func (s *source) rows(ctx context.Context, query string, args []any, each func(*
 		s.dropIdle(db)
 		return err
 	}
-	// Cancelled first: Close reads all rows that are left on a connection that goes on.
+	// Cancel first: Close would read the rest of the result.
 	defer func() { cancel(errDone); rows.Close() }()
 	cols, err := rows.Columns()
 	if err != nil {
@@ -71,15 +71,14 @@ func (s *source) rows(ctx context.Context, query string, args []any, each func(*
 	return nil
 }
 
-// forget closes connections that are idle: after an error they may be as dead as the one
-// that has failed.
+// dropIdle closes idle connections: after an error they may be as unusable as the one that failed.
 func (s *source) dropIdle(db *sql.DB) {
 	db.SetMaxIdleConns(-1)
 	db.SetMaxIdleConns(s.cfg.Connections)
 }
 
-// watch cancels a query during which progress has stood still for Timeout. It is odd while
-// a row is in the caller's hands, who may take longer.
+// watch cancels a query that makes no progress for Timeout. progress is odd while the caller handles a row, which may take
+// longer.
 func (s *source) watch(cancel context.CancelCauseFunc, progress *atomic.Uint64) (stop func()) {
 	quit := make(chan struct{})
 	go func() {
@@ -93,7 +92,7 @@ func (s *source) watch(cancel context.CancelCauseFunc, progress *atomic.Uint64) 
 			}
 			now := progress.Load()
 			if now == last && now%2 == 0 {
-				cancel(fmt.Errorf("the database has said nothing for %v: %w", s.cfg.Timeout, context.DeadlineExceeded))
+				cancel(fmt.Errorf("no response for %v: %w", s.cfg.Timeout, context.DeadlineExceeded))
 				return
 			}
 			last = now

@@ -11,15 +11,14 @@ import (
 	"dcs/render/device"
 )
 
-// mapping says what each column of a query is: indices of columns, -1 for none.
+// mapping maps the columns of a query.
 type mapping struct {
-	mac, ip, gone, mark int
-	attr                []int // by column: the attribute's index, -1 for none
-	width               int   // how many attributes there are
+	mac, ip, gone, mark int   // index of the column, -1 for none
+	attr                []int // attribute index by column, -1 for none
+	width               int   // number of attributes
 }
 
-// columns makes the mapping of a query's columns. After Open they must be those of Query,
-// in any order.
+// columns returns the mapping of a query's columns. After Open they must be those of Query, in any order.
 func (s *source) columns(cols []string) (mapping, error) {
 	s.mu.Lock()
 	index := s.index
@@ -38,7 +37,7 @@ func (s *source) columns(cols []string) (mapping, error) {
 			what = c
 		}
 		if seen[what] {
-			return m, fmt.Errorf("two columns are called %s", c)
+			return m, fmt.Errorf("duplicate column %s", c)
 		}
 		seen[what] = true
 		if own != nil {
@@ -46,7 +45,7 @@ func (s *source) columns(cols []string) (mapping, error) {
 			continue
 		}
 		if !identifier(c) {
-			return m, fmt.Errorf("column %d is called %q, which no template can write after $: give it a name with AS", i+1, c)
+			return m, fmt.Errorf("column %d: %q is not a variable name; rename it with AS", i+1, c)
 		}
 		if !opened {
 			m.attr[i] = m.width
@@ -55,25 +54,25 @@ func (s *source) columns(cols []string) (mapping, error) {
 		}
 		j, ok := index[c]
 		if !ok {
-			return m, fmt.Errorf("column %s is not one of those that query gives", c)
+			return m, fmt.Errorf("column %s is not a column of query", c)
 		}
 		m.attr[i] = j
 		m.width++
 	}
 	if m.mac < 0 && m.ip < 0 {
-		return m, errors.New("no column is called mac or ip")
+		return m, errors.New("no column mac or ip")
 	}
 	if opened && m.width != len(index) {
 		for n := range index {
 			if !seen[n] {
-				return m, fmt.Errorf("no column %s, which query gave", n)
+				return m, fmt.Errorf("no column %s, which query has", n)
 			}
 		}
 	}
 	return m, nil
 }
 
-// identifier tells a name that can stand after $ in a template.
+// identifier reports whether s can be the name of a template's variable.
 func identifier(s string) bool {
 	for i := range len(s) {
 		c := s[i]
@@ -85,7 +84,7 @@ func identifier(s string) bool {
 	return s != ""
 }
 
-// row is the row that a query is at.
+// row is the current row of a query.
 type row struct {
 	m      mapping
 	values []any

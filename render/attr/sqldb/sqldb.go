@@ -1,4 +1,4 @@
-// Package sqldb is a source of devices in an SQL database; the drivers stand in packages of their own below it.
+// Package sqldb reads devices from an SQL database. The drivers are packages below it.
 package sqldb
 
 import (
@@ -20,13 +20,13 @@ type Driver struct {
 	// Open returns a pool of connections without connecting. Secrets are the passwords in the DSN, to be hidden in errors;
 	// its own error shows nothing of the DSN.
 	Open func(dsn secret.Text) (db *sql.DB, secrets []secret.Text, err error)
-	// Listen subscribes to a channel; nil: the database has none.
+	// Listen subscribes to a channel; nil: the database has no channels.
 	Listen func(ctx context.Context, dsn secret.Text, channel string) (Listener, error)
-	// Columns names the columns of a query without running it; nil: the query is begun,
-	// and given up before its first row.
+	// Columns returns the names of a query's columns without running it; nil: the query is started and canceled before its
+	// first row.
 	Columns func(ctx context.Context, conn *sql.Conn, query string) ([]string, error)
-	// TextTimes says that times are stored as texts, whose form is lost when the driver
-	// reads them: they cannot be watermarks.
+	// TextTimes says that times are stored as text, whose form the driver does not preserve, so that they cannot be
+	// watermarks.
 	TextTimes bool
 }
 
@@ -34,60 +34,57 @@ type Driver struct {
 type Listener interface {
 	// Wait returns the payload of the next notification.
 	Wait(ctx context.Context) (payload string, err error)
-	// Ping fails if the server is no longer there. It is not called during Wait.
+	// Ping returns an error if the server does not answer. It is not called during Wait.
 	Ping(ctx context.Context) error
+	// Close ends the subscription.
 	Close()
 }
 
-// Config says where devices are and how to ask for them. A query gives a device's address
-// in a column called mac, or ip, or both; its other columns are attributes of the column's
-// name. NULL and the empty text are an attribute that the device lacks.
+// Config describes the database and its queries. A query returns a device's address in a column called mac, or ip, or both;
+// its other columns are attributes of the column's name. NULL and the empty text mean that the device does not have the
+// attribute.
 type Config struct {
 	Name    string      // for logs; "": the driver's name
 	DSN     secret.Text // may contain a password
-	DSNFile string      // a file that holds the DSN, read at each Open; goes before DSN
+	DSNFile string      // file that holds the DSN, read at each Open; takes precedence over DSN
 
-	// Query gives all devices.
+	// Query returns all devices.
 	Query string
-	// ChangedQuery gives those that have changed since its one parameter, which is the
-	// greatest value so far of the column Watermark. It has the columns of Query, and may
-	// have one called gone that is true for a device that was deleted. Compare with >=:
-	// rows that were given already are left out.
+	// ChangedQuery returns devices that have changed since its one parameter, the greatest value so far of the column
+	// Watermark. It has the columns of Query, and optionally one called gone, true for deleted devices. It should compare
+	// with >=: rows that were returned before are skipped.
 	ChangedQuery string
 	Watermark    string // "": changed
-	// Poll is how often ChangedQuery is asked. 0: 1 s. Without a ChangedQuery it is how often Query is read to its end, to have all
-	// devices loaded anew if a row is another than at the last load; 0: never.
+	// Poll is the interval of ChangedQuery. 0: 1 s. Without a ChangedQuery it is the interval at which Query is read and
+	// compared with the last load, and all devices are loaded if it differs; 0: never.
 	Poll time.Duration
-	// Overlap is how far ChangedQuery looks back behind a watermark that is a time, since
-	// rows may become visible later than others of a later time. 0: 10 s; negative: none.
+	// Overlap is how far ChangedQuery looks back before a watermark that is a time, since rows may become visible in another
+	// order. 0: 10 s; negative: none.
 	Overlap time.Duration
-	// Channel is LISTENed on (PostgreSQL). A payload that is a MAC or an IP address has
-	// AskQuery ask for that device; an empty one has all loaded anew; another one has
-	// ChangedQuery asked at once or, without it, all loaded anew.
+	// Channel is the channel of LISTEN (PostgreSQL). If a payload is a MAC or an IP address, AskQuery looks that device up.
+	// An empty payload loads all devices; any other runs ChangedQuery at once or, without it, loads all devices.
 	Channel string
-	// AskQuery gives one device. AskParams says what its parameters are, each "mac" or
-	// "ip". Without it they are mac, or mac and ip. An address is given as text,
-	// 0a:01:02:03:04:05 or 10.1.2.3, and as NULL if it is not known.
+	// AskQuery returns one device. AskParams names its parameters, each "mac" or "ip"; the default is mac, or mac and ip.
+	// Addresses are passed as text, 0a:01:02:03:04:05 or 10.1.2.3, or as NULL if unknown.
 	AskQuery  string
 	AskParams []string
 
-	// Reload is how often Follow has all devices loaded anew; 0: never of itself.
+	// Reload is the interval at which Follow requests a load of all devices; 0: never.
 	Reload time.Duration
-	// Timeout is how long the database may stay silent. 0: 30 s.
+	// Timeout is how long the database may be silent. 0: 30 s.
 	Timeout time.Duration
-	// Connections is how many there may be at once, the one for Channel not counted. 0: 4.
+	// Connections is the maximum number of connections, besides the one for Channel. 0: 4.
 	Connections int
-	// MaxRejected is how many rows without a usable address a load may have: the limit of
-	// [attr.Rejected.Check].
+	// MaxRejected is the number of rows without a usable address that a load may have: the limit of [attr.Rejected.Check].
 	MaxRejected int
 }
 
 const (
-	batch    = 1024 // changes given to apply at once
-	maxAsked = 256  // devices asked for one by one after notifications; more are loaded
+	batch    = 1024 // changes passed to apply at once
+	maxAsked = 256  // devices looked up one by one after notifications; more cause a poll
 )
 
-// source is what New returns, within a type that has the methods that the Config asks for.
+// source is wrapped by New in a type that has the methods that the Config enables.
 type source struct {
 	attr.Marks // of loads
 
@@ -105,7 +102,7 @@ type source struct {
 	params  []string       // of AskQuery
 	sub     *subscription  // nil: not listening
 
-	// What the last load left out, and where changes begin if it has succeeded.
+	// State of the last load.
 	rejected attr.Rejected
 	loaded   bool
 	mark     any            // the watermark
@@ -126,8 +123,8 @@ var (
 	_ attr.Follower = askerFollower{}
 )
 
-// New makes a source, which is an attr.Rejecter. It is an attr.Asker if there is an AskQuery, and an attr.Follower if
-// there is a ChangedQuery, a Channel, a Poll or a Reload. Nothing is connected before Open.
+// New returns a source, which is an attr.Rejecter. It is an attr.Asker if there is an AskQuery, and an attr.Follower if there is
+// a ChangedQuery, a Channel, a Poll or a Reload. It does not connect before Open.
 func New(cfg Config, drv Driver) (attr.Source, error) {
 	if cfg.Name == "" {
 		cfg.Name = drv.Name

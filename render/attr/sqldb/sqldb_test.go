@@ -273,9 +273,9 @@ func suite(t *testing.T, k *kit) {
 	})
 	t.Run("wrong queries", func(t *testing.T) {
 		for _, tc := range []struct{ query, changed, ask, want string }{
-			{query: "SELECT 'x' AS profile", want: "no column is called mac or ip"},
-			{query: "SELECT 1 AS mac, 2 AS " + quoted(k, "max cpe"), want: "no template can write"},
-			{query: "SELECT 1 AS mac, 2 AS a, 3 AS a", want: "two columns are called a"},
+			{query: "SELECT 'x' AS profile", want: "no column mac or ip"},
+			{query: "SELECT 1 AS mac, 2 AS " + quoted(k, "max cpe"), want: "is not a variable name"},
+			{query: "SELECT 1 AS mac, 2 AS a, 3 AS a", want: "duplicate column a"},
 			{query: "SELECT 1 AS mac FROM nowhere", want: "nowhere"},
 			{query: "SELECT mac, profile FROM dcs_devices", changed: "SELECT mac, profile FROM dcs_changes", want: "no column changed"},
 		} {

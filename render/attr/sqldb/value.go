@@ -13,8 +13,8 @@ import (
 	"dcs/render/device"
 )
 
-// text is a value as a template gets it: a boolean 1 or 0, a time in RFC 3339 and UTC, a
-// date alone, octets in hexadecimal after 0x, NULL empty.
+// text returns a value as templates get it: booleans as 1 or 0, times as of RFC 3339 in UTC, dates without a time, octets in
+// hexadecimal after 0x, NULL as the empty text.
 func text(v any, typ string) string {
 	switch v := v.(type) {
 	case nil:
@@ -65,7 +65,7 @@ func text(v any, typ string) string {
 	return fmt.Sprint(v)
 }
 
-// shown is a value for an error, short.
+// quoted returns a value for an error, at most 64 octets of it.
 func quoted(v any) string {
 	s := text(v, "TEXT")
 	if len(s) > 64 {
@@ -74,8 +74,7 @@ func quoted(v any) string {
 	return strconv.Quote(s)
 }
 
-// mac reads a MAC address: text with or without separators, six octets, or a number. An
-// empty text is none.
+// mac parses a MAC address: text with or without separators, six octets, or a number. An empty text is none.
 func mac(v any) (m device.MAC, err error) {
 	var n uint64
 	switch v := v.(type) {
@@ -111,8 +110,8 @@ func mac(v any) (m device.MAC, err error) {
 	return m, nil
 }
 
-// ip reads an address: text, with a prefix length or without, four or sixteen octets, or
-// the number of an IPv4 address. An empty text is none.
+// ip parses an IP address: text with or without a prefix length, four or sixteen octets, or the number of an IPv4 address. An
+// empty text is none.
 func ip(v any) (netip.Addr, error) {
 	var n uint64
 	switch v := v.(type) {

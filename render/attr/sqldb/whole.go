@@ -9,13 +9,13 @@ import (
 	"dcs/render/attr"
 )
 
-// digest tells one set of devices from another, in whatever order they come.
+// digest identifies a set of devices, independent of their order.
 type digest struct {
 	n   int
 	sum uint64 // of the devices' hashes
 }
 
-// digester makes a digest.
+// digester computes a digest.
 type digester struct {
 	digest
 	hash maphash.Hash
@@ -44,15 +44,14 @@ func (g *digester) add(d *attr.Device) {
 	g.sum += h.Sum64()
 }
 
-// changed reads the whole query and tells whether it gives other devices than it gave to the last load, whether that was taken
-// or not.
+// changed runs Query, and reports whether it returns other devices than for the last load, accepted or not.
 func (s *source) changed(ctx context.Context) (bool, error) {
 	sums := newDigester(s.hash)
 	err := s.rows(ctx, s.cfg.Query, nil, func(r *row) error {
 		if r.gone() {
 			return nil
 		}
-		if d, err := r.device(); err == nil { // the load tells of others
+		if d, err := r.device(); err == nil { // the load reports the others
 			sums.add(d)
 		}
 		return nil
@@ -65,7 +64,7 @@ func (s *source) changed(ctx context.Context) (bool, error) {
 	return sums.digest != s.digest, nil
 }
 
-// ChangeDelay says how changes of the database are seen, if an operator had better know: "" if at once.
+// ChangeDelay returns a warning about changes in the database that are not seen at once; "": they are.
 func (c *Config) ChangeDelay() string {
 	const set = "set changed_query"
 	switch every := c.interval(); {
@@ -78,7 +77,7 @@ func (c *Config) ChangeDelay() string {
 	}
 }
 
-// interval returns how often all devices are read; 0: never.
+// interval returns the interval at which all devices are read; 0: never.
 func (c *Config) interval() time.Duration {
 	switch {
 	case c.Poll <= 0:

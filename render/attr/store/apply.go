@@ -10,32 +10,32 @@ import (
 	"dcs/render/device"
 )
 
-// apply lays changes over what is served, as far as they are not held back.
+// apply adds changes to the overlay, except those that are held back.
 func (s *Store) apply(src *source, changes []attr.Change) error {
 	_, err := s.applyGuarded(src, changes)
 	return err
 }
 
-// applyGuarded is apply, and returns how many changes were held back, in whole or in part.
-func (s *Store) applyGuarded(src *source, changes []attr.Change) (held int, err error) {
-	if held, err = s.layOver(src, changes, false); held > 0 {
+// applyGuarded is apply, and returns the number of changes that are held back, in whole or in part.
+func (s *Store) applyGuarded(src *source, changes []attr.Change) (withheld int, err error) {
+	if withheld, err = s.layOver(src, changes, false); withheld > 0 {
 		s.reportHeldBack(src)
 	}
-	return held, err
+	return withheld, err
 }
 
-// lay lays changes over what is served, and returns how many were held back; with force, none is.
-func (s *Store) layOver(src *source, changes []attr.Change, force bool) (held int, err error) {
+// layOver adds changes to the overlay, and returns the number of those held back. With force, it holds back none.
+func (s *Store) layOver(src *source, changes []attr.Change, force bool) (withheld int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.waitForRoom(src); err != nil {
-		return 0, err // more has changed than is put into the file at the same time
+		return 0, err // changes arrive faster than files are written
 	}
 	list := make([]*change, 0, len(changes))
 	for i := range changes {
 		c := &changes[i]
 		if c.MAC.IsZero() && !c.IP.IsValid() || c.IP.Zone() != "" || len(c.Values) > len(src.perm) || tooLong(c.Values) {
-			src.meta.Rejected.Add("a change that is not of a device")
+			src.meta.Rejected.Add("change without a valid device")
 			continue
 		}
 		n := &change{Device: attr.Device{MAC: c.MAC, IP: c.IP.Unmap()}, gone: c.Gone}
@@ -48,15 +48,15 @@ func (s *Store) layOver(src *source, changes []attr.Change, force bool) (held in
 		list = append(list, n)
 	}
 	if !force {
-		if list, held, err = s.admitted(src, list); err != nil {
+		if list, withheld, err = s.admitted(src, list); err != nil {
 			return 0, err
 		}
 	}
 	s.overlay(src, list)
-	return held, nil
+	return withheld, nil
 }
 
-// overlay lays changes over what is served, whatever they lose, and has them journaled and a View made of them. mu is held.
+// overlay adds changes to the overlay, whatever they lose, and schedules the next View. s.mu must be held.
 func (s *Store) overlay(src *source, list []*change) {
 	for _, n := range list {
 		s.seq++
@@ -82,7 +82,7 @@ func tooLong(values []string) bool {
 	return false
 }
 
-// set applies one change, and notes all devices and addresses that may look different for it.
+// set applies one change, and marks all devices and addresses that it may affect.
 func (s *Store) set(src *source, c *change) {
 	if len(s.macs)+len(s.ips) == 0 {
 		s.oldest = s.cfg.Now()
@@ -104,8 +104,8 @@ func (s *Store) set(src *source, c *change) {
 	}
 }
 
-// affected returns the devices and addresses that may look different for a change of c's source, as all sources are now: the
-// addresses that any source has for the device, for those that have its addresses, and all that have any of these.
+// affected returns the devices and addresses that a change may affect, given the current data of all sources: the addresses that any
+// source has for the device, the devices that have these addresses, their addresses, and the devices that have those.
 func (s *Store) affected(c *change) (macs []device.MAC, ips []netip.Addr) {
 	addresses := func(mac device.MAC) {
 		for i := range s.fleet {

@@ -13,23 +13,23 @@ import (
 	"dcs/render/device"
 )
 
-// Miss says what became of a question for a device that no View has.
+// Miss is the result of a question about a device that is in no View.
 type Miss uint8
 
 const (
-	// Unknown: no source has the device.
+	// Unknown means that no source has the device.
 	Unknown Miss = iota
-	// Asking: a source may have it. The device had best be left without an answer, so that it asks again.
+	// Asking means that a source may have the device. It should not be answered yet, so that it asks again.
 	Asking
 )
 
-// question is a device that is to be asked for: by MAC address or, if it has none, by IP address.
+// question is a device to be looked up in sources: by MAC address or, if that is zero, by IP address.
 type question struct {
 	mac device.MAC
 	ip  netip.Addr
 }
 
-// key returns what tells a device apart: the IP address does not, if there is a MAC address.
+// key returns the device's key: without the IP address if there is a MAC address.
 func (q question) key() question {
 	if !q.mac.IsZero() {
 		q.ip = netip.Addr{}
@@ -37,8 +37,8 @@ func (q question) key() question {
 	return q
 }
 
-// asker is the part of a Store that asks sources for single devices. Workers leave questions in the intake; the dispatcher takes
-// them out, orders them, and hands them to goroutines that wait for the sources' answers.
+// asker is the part of a Store that looks up single devices in sources. Workers put questions into the intake; the dispatcher orders
+// them, and passes them to goroutines that wait for the sources' answers.
 type asker struct {
 	intake  *intake // nil: no source can be asked
 	likely  *likely // nil: as intake
@@ -54,7 +54,7 @@ type asker struct {
 	due       []dueQuestion         // devices that were found by asking, by when they are to be asked for again
 }
 
-// answered is a question with what became of it.
+// answered is a question and its answer.
 type answered struct {
 	*waiting
 	answer answer
@@ -65,8 +65,8 @@ type answer uint8
 const (
 	deviceUnknown answer = iota
 	deviceKnown          // found now, or by an earlier question
-	deviceUnsure         // a source could not be asked, or has not told yet what it has
-	deviceFailed         // a source failed on it
+	deviceUnsure         // a source could not be asked, or is not loaded yet
+	deviceFailed         // a source returned an error
 )
 
 type dueQuestion struct {
@@ -83,9 +83,9 @@ func (a *asker) init(cfg *Config) {
 	}
 }
 
-// Miss has sources asked for a device that the View does not have; ip is the address that the request for it is from. It does not
-// wait, lock or allocate, and may be called by workers; now is the time in nanoseconds since 1970. A device that no source
-// has is asked for again after Config.AskAgain at the earliest.
+// Miss requests a look-up in the sources of a device that the View does not have; ip is the source address of its request, and now the
+// time in nanoseconds since 1970. It does not wait, lock or allocate, and may be called by workers. A device that no source has is
+// looked up again after Config.AskAgain at the earliest.
 func (s *Store) Miss(now int64, mac device.MAC, ip netip.Addr) Miss {
 	q := question{mac, ip.Unmap()}
 	if mac.IsZero() && !ip.IsValid() {
@@ -95,7 +95,7 @@ func (s *Store) Miss(now int64, mac device.MAC, ip netip.Addr) Miss {
 		if s.allLoaded.Load() {
 			return Unknown
 		}
-		return Asking // a source that is not loaded yet may have it
+		return Asking // a source that is not loaded yet may have the device
 	}
 	if s.unknown.has(s.unknown.hash(q), now) {
 		return Unknown
@@ -106,7 +106,7 @@ func (s *Store) Miss(now int64, mac device.MAC, ip netip.Addr) Miss {
 	return Asking
 }
 
-// laneOf hashes the prefix of an address: IPv4 itself, an IPv6 /64.
+// laneOf hashes the prefix of an address: an IPv4 address, an IPv6 /64.
 func (a *asker) laneOf(ip netip.Addr) uint64 {
 	b := ip.As16()
 	if ip.Is6() {
@@ -135,7 +135,7 @@ func (s *Store) startAskers() {
 	s.wg.Go(s.refresh)
 }
 
-// refresh asks again for devices that were found by asking: nothing else tells of their changes.
+// refresh repeats look-ups of devices that were found by one, since nothing else reports their changes.
 func (s *Store) refresh() {
 	tick := time.NewTicker(min(time.Second, max(s.cfg.AskFresh/4, time.Millisecond)))
 	defer tick.Stop()
@@ -160,7 +160,7 @@ func (s *Store) refresh() {
 	}
 }
 
-// askAgain has a device asked for again when it is no longer fresh.
+// scheduleRefresh schedules another look-up of a device, after Config.AskFresh.
 func (s *Store) scheduleRefresh(q question) {
 	s.askMu.Lock()
 	defer s.askMu.Unlock()
@@ -172,7 +172,7 @@ func (s *Store) scheduleRefresh(q question) {
 	s.due = append(s.due, dueQuestion{q, s.cfg.Now().Add(s.cfg.AskFresh)})
 }
 
-// ask asks all sources that can be asked. again says that the device is known: it goes if no source has it any more.
+// ask looks a device up in all sources that can be asked. again says that the device is known, and is removed if no source has it.
 func (s *Store) ask(q question, again bool) answer {
 	s.askMu.Lock()
 	_, flying := s.inFlight[q.key()]
@@ -194,7 +194,7 @@ func (s *Store) ask(q question, again bool) answer {
 		_, _, had = v.LookupIP(q.ip, nil)
 	}
 	if had && !again {
-		return deviceKnown // the answer to an earlier question brought it
+		return deviceKnown // found by an earlier question
 	}
 	found, failed, silent, unasked := false, false, false, false
 	for _, src := range s.srcs {
@@ -213,7 +213,7 @@ func (s *Store) ask(q question, again bool) answer {
 			silent = silent || !follows
 		}
 	}
-	if silent || again && (failed || unasked) { // nothing else would tell of its changes
+	if silent || again && (failed || unasked) { // nothing else would report its changes
 		s.scheduleRefresh(q)
 	}
 	switch {
@@ -227,8 +227,8 @@ func (s *Store) ask(q question, again bool) answer {
 	return deviceUnknown
 }
 
-// askOne asks one source, and applies what it says. A source that fails on two devices in a row rests before it is asked for any:
-// one device that it fails on whenever it is asked for does not keep the others waiting.
+// askOne looks a device up in one source, and applies the result. A source that fails on two different devices in a row is paused; one
+// device that always fails does not delay the others.
 func (s *Store) askOne(src *source, a attr.Asker, q question, again bool) (found bool, err error) {
 	s.mu.Lock()
 	ready := src.perm != nil && !s.cfg.Now().Before(src.pausedUntil)
@@ -267,9 +267,9 @@ func (s *Store) askOne(src *source, a attr.Asker, q question, again bool) (found
 		return true, s.apply(src, []attr.Change{{Device: d}})
 	}
 	if again {
-		held, err := s.applyGuarded(src, []attr.Change{{Device: attr.Device{MAC: q.mac, IP: q.ip}, Gone: true}})
-		if held > 0 {
-			err = attr.ErrHeldBack // it is asked for again, as after an error
+		withheld, err := s.applyGuarded(src, []attr.Change{{Device: attr.Device{MAC: q.mac, IP: q.ip}, Gone: true}})
+		if withheld > 0 {
+			err = attr.ErrHeldBack // look it up again, as after an error
 		}
 		return false, err
 	}

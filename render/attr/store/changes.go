@@ -8,13 +8,13 @@ import (
 	"dcs/render/device"
 )
 
-// logged is a change that the journal does not have yet.
+// logged is a change that is not in the journal yet.
 type logged struct {
 	src *source
 	c   *change
 }
 
-// liveChanges returns all that the journal has to hold.
+// liveChanges returns everything that the journal has to contain.
 func (s *Store) liveChanges() []byte {
 	type live struct {
 		logged
@@ -51,7 +51,7 @@ func (s *Store) liveChanges() []byte {
 	return f.end()
 }
 
-// record returns a change as the journal has it. Store.mu is held.
+// record returns a change as a journal record. Store.mu must be held.
 func (src *source) record(c *change, schema []string) *record {
 	r := &record{seq: c.seq, source: src.Name(), attrs: src.names, mac: c.MAC, ip: c.IP, flags: keyFlags(c.MAC, c.IP)}
 	if c.gone {
@@ -62,8 +62,8 @@ func (src *source) record(c *change, schema []string) *record {
 	return r
 }
 
-// touched returns records of devices and addresses that look different for changes: the sources' files may have these when the
-// merged one does not. mu is held.
+// touched returns records of devices and addresses affected by changes, which may be in the sources' files before they are in the
+// merged one. s.mu must be held.
 func touched[V any](s *Store, macs map[device.MAC]V, ips map[netip.Addr]V) []*record {
 	var list []*record
 	for mac := range macs {
@@ -75,8 +75,8 @@ func touched[V any](s *Store, macs map[device.MAC]V, ips map[netip.Addr]V) []*re
 	return list
 }
 
-// replay applies what the journal holds and the sources' files lack. What the merged file lacks, whose number is mergedSeq, is
-// laid over it. Nobody else is there yet.
+// replay applies the changes of the journal that the sources' files lack, and adds those that the merged file lacks, with numbers
+// above mergedSeq, to the overlay. The Store must not be shared yet.
 func (s *Store) replay(records []record, mergedSeq uint64) {
 	byName := make(map[string]*source)
 	for _, src := range s.srcs {
@@ -99,7 +99,7 @@ func (s *Store) replay(records []record, mergedSeq uint64) {
 			}
 		case byName[r.source] == nil:
 			s.orphans = append(s.orphans, *r)
-		case r.seq > last: // one that was queued while the journal was written anew comes twice
+		case r.seq > last: // a change that was queued during a rewrite is there twice
 			last = r.seq
 			src := byName[r.source]
 			s.learnOf(src, r.attrs)

@@ -9,7 +9,7 @@ import (
 	"dcs/render/attr/localdb"
 )
 
-// builds makes files anew when there are enough changes or they are old enough.
+// builds writes new files when changes are many or old enough.
 func (s *Store) builds() {
 	tick := time.NewTicker(max(s.cfg.Compact/10, time.Millisecond))
 	defer tick.Stop()
@@ -43,7 +43,7 @@ func (s *Store) builds() {
 	}
 }
 
-// soon has files made anew.
+// requestRebuild requests that new files be written.
 func (s *Store) requestRebuild() {
 	select {
 	case s.rebuild <- struct{}{}:
@@ -51,7 +51,7 @@ func (s *Store) requestRebuild() {
 	}
 }
 
-// compact puts the sources' changes into their files, and merges these. build is held.
+// compact writes the sources' changes to their files, and merges these. s.build must be held.
 func (s *Store) compact() error {
 	for _, src := range s.srcs {
 		s.mu.Lock()
@@ -75,7 +75,7 @@ func (s *Store) compact() error {
 	return s.makeFiles()
 }
 
-// rewrite makes a source's file of rows.
+// rewrite writes rows to a source's file.
 func (s *Store) rewrite(src *source, r rows, names []string, meta fileMeta, upTo uint64) error {
 	began := s.cfg.Now()
 	s.mu.Lock()
@@ -113,7 +113,7 @@ func (s *Store) rewrite(src *source, r rows, names []string, meta fileMeta, upTo
 	return nil
 }
 
-// add adds a device that was taken once, and gives up when the Store is closed.
+// add adds a device to a file, unless the Store is being closed.
 func (s *Store) add(b *localdb.Builder, d *attr.Device) error {
 	if err := s.building.Err(); err != nil {
 		return err
@@ -142,8 +142,8 @@ func (s *Store) compactSmall() {
 	}
 }
 
-// At Close, changes are put into files if these have few devices: a start then finds less in the journal. More would hold up
-// the end of the process, and the journal has them.
+// At Close, changes are written to files if these have few devices, so that less of the journal is left to be replayed. More devices
+// would delay the end of the process.
 const (
 	closeDevices = 100_000
 	closeWait    = 2 * time.Second

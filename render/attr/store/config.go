@@ -8,32 +8,32 @@ import (
 	"dcs/render/attr"
 )
 
-// Config is what a Store is made of. What is 0 gets the value that is named here.
+// Config configures a Store. Dir, Sources and Now are required; the zero value of others is the default given here.
 type Config struct {
-	// Dir holds the Store's files, and is made if it does not exist. No other Store may use it at the same time.
+	// Dir is the directory of the Store's files. It is created if necessary, and must not be used by another Store.
 	Dir string
-	// Sources in the order in which they are believed: of an attribute, the first that has it counts.
+	// Sources are the sources by priority: the first that has an attribute supplies it.
 	Sources []attr.Source
-	// Now tells the time.
+	// Now returns the time.
 	Now func() time.Time
-	// OnEvent is told of what an operator may want to know. It may be called by several
-	// goroutines, and must not call the Store. Nil: nobody is told.
+	// OnEvent receives events for the operator. It may be called by several goroutines, and must not call the Store. It may be
+	// nil.
 	OnEvent func(Event)
 
-	Shrink     float64       // the part of its devices, and of an attribute's values, that a source may lose within a day: 0.2. 1: any. See guard.go
-	RetryMin   time.Duration // between a failure and the next try: 1 s, doubled each time up to RetryMax
+	Shrink     float64       // part of its devices, and of an attribute's values, that a source may lose within a day: 0.2; 1: any. See guard.go
+	RetryMin   time.Duration // between a failure and the next attempt: 1 s, doubled each time up to RetryMax
 	RetryMax   time.Duration // 1 min
-	Stall      time.Duration // how long a load may give nothing before it is given up: 5 min
-	OpenWait   time.Duration // how long Open waits for sources of which no attributes are known: 10 s
-	Publish    time.Duration // how long changes may be gathered: 50 ms
-	Overlay    int           // changed devices above which the files are made anew: 65536
-	Compact    time.Duration // age of a change at which they are, too: 5 min
-	Memory     int           // octets that building a file may take: 64 MiB
-	Askers     int           // devices that are asked for at once: 8
-	AskQueue   int           // devices that may wait to be asked for: 4096; see fairQueue for which are dropped
-	AskTimeout time.Duration // 5 s
-	AskAgain   time.Duration // how long a device that no source knows is not asked for again: 30 s
-	AskFresh   time.Duration // how long after it was asked for a device is asked for again, to learn of changes: 1 h
+	Stall      time.Duration // time without a device after which a load fails: 5 min
+	OpenWait   time.Duration // how long Open waits for sources without known attributes: 10 s
+	Publish    time.Duration // how long changes are batched: 50 ms
+	Overlay    int           // changed devices above which files are written: 65536
+	Compact    time.Duration // age of a change at which files are written: 5 min
+	Memory     int           // octets for building a file: 64 MiB
+	Askers     int           // concurrent look-ups in sources: 8
+	AskQueue   int           // devices that may wait for a look-up: 4096; see fairQueue for which are dropped
+	AskTimeout time.Duration // of one look-up: 5 s
+	AskAgain   time.Duration // how long a device that no source has is not looked up again: 30 s
+	AskFresh   time.Duration // interval of look-ups of a device that was found by one, to see changes: 1 h
 }
 
 func (c *Config) defaults() error {
@@ -43,7 +43,7 @@ func (c *Config) defaults() error {
 	seen := make(map[string]bool)
 	for _, s := range c.Sources {
 		if seen[s.Name()] {
-			return fmt.Errorf("two sources of devices are called %s", s.Name())
+			return fmt.Errorf("duplicate device source %s", s.Name())
 		}
 		seen[s.Name()] = true
 	}
@@ -82,7 +82,7 @@ func (c *Config) defaults() error {
 	return nil
 }
 
-// minFleet is the least fleet that may not shrink at will, defaultShrink the part that others may lose.
+// minFleet is the number of devices from which the limit of losses is a part of them, and defaultShrink that part.
 const (
 	minFleet      = 100
 	defaultShrink = 0.2

@@ -10,10 +10,10 @@ import (
 	"dcs/render/mapped"
 )
 
-// watchPeriod is how often files that serve are looked at.
+// watchPeriod is the interval at which files in service are checked.
 const watchPeriod = time.Second
 
-// watchFiles looks whether files that serve were found to be damaged, or were written to by somebody.
+// watchFiles checks whether files in service are damaged, or were written to by another program.
 func (s *Store) watchFiles() {
 	tick := time.NewTicker(watchPeriod)
 	defer tick.Stop()
@@ -31,7 +31,7 @@ func (s *Store) watchFiles() {
 	}
 }
 
-// lookAgain looks again for devices of which nobody could say: another look-up may have met what is damaged at that moment.
+// lookAgain looks devices up again whose data could not be read: another look-up may have met the damage at that moment.
 func (s *Store) lookAgain() {
 	s.mu.Lock()
 	again := len(s.unsureMACs)+len(s.unsureIPs) > 0
@@ -52,7 +52,7 @@ func (s *Store) lookAgain() {
 	}
 }
 
-// serving returns the file of a source; the merged one, if there is one, if src is nil.
+// serving returns the file of a source or, if src is nil, the merged one. It returns nil if there is none.
 func (s *Store) serving(src *source) *localdb.DB {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,7 +79,7 @@ func (s *Store) watchFile(src *source) {
 	}
 }
 
-// damaged has what is damaged replaced: a source is loaded anew, the merged file made anew. It tells once of each file.
+// damaged replaces a damaged file, by a load of its source or another merge. It reports each file once.
 func (s *Store) damaged(src *source, db *localdb.DB, err error) {
 	s.mu.Lock()
 	known := slices.Contains(s.damagedFiles, db)
@@ -110,12 +110,12 @@ func (s *Store) damaged(src *source, db *localdb.DB, err error) {
 	}
 }
 
-// inUse tells whether a file serves. mu is held.
+// inUse reports whether a file is in service. s.mu must be held.
 func (s *Store) inUse(db *localdb.DB) bool {
 	return s.base == db || slices.ContainsFunc(s.fleet, func(r rows) bool { return r.base == db })
 }
 
-// misread counts look-ups in the sources' files that have met what is damaged. mu is held, or nobody else is there.
+// misread returns the number of look-ups in the sources' files that met damage. Store.mu must be held, or the Store not be shared yet.
 func (f fleet) misread() (n uint64) {
 	for i := range f {
 		if f[i].base != nil {
@@ -125,9 +125,9 @@ func (f fleet) misread() (n uint64) {
 	return n
 }
 
-// lookup returns what look finds, in memory of its own. What cannot be read is not found, and says so. mu is held.
+// lookup returns a copy of what look finds. If its data cannot be read, the entry is unsure. Store.mu must be held.
 func (f fleet) lookup(look func() (merged, bool)) *entry {
-	for range 4 { // what could not be read is known to be damaged then
+	for range 4 { // a file that could not be read is known to be damaged at the next attempt
 		var e *entry
 		before := f.misread()
 		err := f.guard(func() error {
@@ -142,7 +142,7 @@ func (f fleet) lookup(look func() (merged, bool)) *entry {
 	return &entry{gone: true, unsure: true}
 }
 
-// guard calls f, and returns an error if a part of the sources' files cannot be read.
+// guard calls read, and returns an error if it faults in one of the sources' files.
 func (f fleet) guard(read func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {

@@ -10,15 +10,15 @@ import (
 	"dcs/render/device"
 )
 
-// contents is what a journal holds.
+// contents are the contents of a journal.
 type contents struct {
 	records []record
-	whole   bool  // nothing has to be cut off or left out before more is appended
-	err     error // wraps ErrJournal: something in it is not what was written
+	whole   bool  // more may be appended to the file as it is
+	err     error // wraps ErrJournal: part of the journal has changed since it was written
 }
 
-// readJournal reads a journal. What a writer that died has left half written at the end is left out; what was altered before
-// that, or at the end, too, and is an error beside the records.
+// readJournal decodes a journal. It skips an incomplete frame at the end, as left by a writer that was killed. Altered frames are
+// skipped as well, and reported as an error in addition to the records.
 func readJournal(data []byte) contents {
 	var c contents
 	if len(data) < len(journalMagic) {
@@ -26,7 +26,7 @@ func readJournal(data []byte) contents {
 		return c
 	}
 	if string(data[:len(journalMagic)]) != journalMagic {
-		c.err = fmt.Errorf("%w: it does not begin as one", ErrJournal)
+		c.err = fmt.Errorf("%w: wrong magic number", ErrJournal)
 		return c
 	}
 	for at := len(journalMagic); ; {
@@ -50,12 +50,12 @@ func readJournal(data []byte) contents {
 			}
 			return c
 		}
-		c.err = fmt.Errorf("%w: %d octets from %d on are altered", ErrJournal, next-at, at)
+		c.err = fmt.Errorf("%w: %d altered octets at %d", ErrJournal, next-at, at)
 		at = next
 	}
 }
 
-// frameAt returns the length of the frame that data begins with.
+// frameAt returns the length of the frame at the beginning of data.
 func frameAt(data []byte) (n int, ok bool) {
 	if len(data) < frameHead || string(data[:len(frameMagic)]) != frameMagic {
 		return 0, false
@@ -69,7 +69,7 @@ func frameAt(data []byte) (n int, ok bool) {
 	return n, binary.LittleEndian.Uint32(head[4:]) == frameSum(head[:8+size])
 }
 
-// nextFrame returns where a whole frame begins, from at on; -1: nowhere.
+// nextFrame returns the offset of the next intact frame from at on, or -1.
 func nextFrame(data []byte, at int) int {
 	for at < len(data) {
 		i := bytes.Index(data[at:], []byte(frameMagic))
@@ -85,8 +85,8 @@ func nextFrame(data []byte, at int) int {
 	return -1
 }
 
-// alteredTail returns an error if the tail of a journal, from octet at on, is not merely a frame that was not written to its
-// end: one that is too short, or whose last octets never reached the disk and are zero.
+// alteredTail returns an error unless the tail of a journal, from octet at on, is an incomplete frame: one that is too short, or
+// whose last octets are zero because they never reached the disk.
 func alteredTail(tail []byte, at int) error {
 	zeros := len(bytes.TrimRight(tail, "\x00")) < len(tail)
 	begun := bytes.HasPrefix([]byte(frameMagic), tail[:min(len(tail), len(frameMagic))])
@@ -100,10 +100,10 @@ func alteredTail(tail []byte, at int) error {
 	if begun || zeros {
 		return nil
 	}
-	return fmt.Errorf("%w: its last %d octets are altered", ErrJournal, len(tail))
+	return fmt.Errorf("%w: %d altered octets at the end", ErrJournal, len(tail))
 }
 
-var errRecord = errors.New("a record of another shape")
+var errRecord = errors.New("malformed record")
 
 // appendRecords decodes the payload of a frame.
 func appendRecords(list []record, payload []byte) ([]record, error) {
@@ -141,7 +141,7 @@ func appendRecords(list []record, payload []byte) ([]record, error) {
 			}
 			r.names, r.values = append(r.names, names[i]), append(r.values, p.text())
 		}
-		if r.mac.IsZero() && r.flags&recordMAC != 0 { // an earlier version took it for an address
+		if r.mac.IsZero() && r.flags&recordMAC != 0 { // earlier versions accepted it as an address
 			if r.flags &^= recordMAC; r.flags&recordIP == 0 && !p.bad {
 				continue
 			}
@@ -157,7 +157,7 @@ func appendRecords(list []record, payload []byte) ([]record, error) {
 	return list, nil
 }
 
-// parser reads a payload. What is not there reads as zeros.
+// parser decodes a payload. Past its end it returns zeros, and sets bad.
 type parser struct {
 	b   []byte
 	bad bool
@@ -183,7 +183,7 @@ func (p *parser) uint() uint64 {
 	return x
 }
 
-// count reads how many things follow, each of an octet at least.
+// count decodes the number of the items that follow, each of at least one octet.
 func (p *parser) count() uint64 {
 	n := p.uint()
 	if n > uint64(len(p.b)) {

@@ -14,11 +14,11 @@ import (
 
 const lockName = "lock"
 
-// errInUse is returned for a directory that belongs to another process.
+// errInUse is returned for a directory that another process has locked.
 var errInUse = errors.New("in use by another process")
 
-// lockDir locks the Store's directory, which is made if it does not exist. Where it cannot be written to, it is locked for
-// reading if that can be done; the error says why. An error that is errInUse ends the matter.
+// lockDir locks the Store's directory, and creates it if necessary. If it cannot be written to, the error says why, and the lock is
+// taken on a file that is only readable, if there is one. If the error is errInUse, the directory must not be used.
 func lockDir(dir string) (lock *os.File, err error) {
 	unwritable := os.MkdirAll(dir, 0o750)
 	path := filepath.Join(dir, lockName)
@@ -41,8 +41,8 @@ func lockDir(dir string) (lock *os.File, err error) {
 	return lock, unwritable
 }
 
-// claim returns an error if the directory may not be written to. One that could not be locked at first, because it could not
-// be written to, is locked as soon as it can be.
+// claim returns an error if the directory must not be written to. A directory that could not be locked before, because it was not
+// writable, is locked as soon as possible.
 func (s *Store) claim() error {
 	s.locking.Lock()
 	defer s.locking.Unlock()
@@ -52,12 +52,12 @@ func (s *Store) claim() error {
 	lock, err := lockDir(s.cfg.Dir)
 	s.lock = lock
 	if lock != nil {
-		return nil // what cannot be written will say so
+		return nil // writes report their own errors
 	}
 	return err
 }
 
-// create begins a file of devices.
+// create starts to build a file of devices.
 func (s *Store) create(path string, names []string) (*localdb.Builder, error) {
 	if err := s.claim(); err != nil {
 		return nil, err

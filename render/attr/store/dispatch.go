@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// askStats counts questions; the dispatcher and workers write it.
+// askStats counts questions. The dispatcher and workers update it.
 type askStats struct {
 	waiting atomic.Int64
 	asking  atomic.Int64
@@ -14,7 +14,7 @@ type askStats struct {
 	dropped atomic.Int64
 }
 
-// dispatch takes questions out of the intake, and hands them to the askers in the order of a fairQueue.
+// dispatch moves questions from the intake to the askers, in the order of a fairQueue.
 func (s *Store) dispatch() {
 	queue, failed := newFairQueue(s.cfg.AskQueue, s.cfg.Askers), make(failures)
 	var pause <-chan time.Time // after which more is taken in; nil: at once
@@ -44,11 +44,11 @@ func (s *Store) dispatch() {
 	}
 }
 
-// intakePause is how long the dispatcher waits when it has taken in all that the intake holds: of a flood that fills it faster, the
-// rest is dropped by the workers, at no cost.
+// intakePause is how long the dispatcher waits after it has emptied a full intake. In a flood that fills it faster, workers drop the
+// rest at no cost.
 const intakePause = 50 * time.Millisecond
 
-// takeIn brings questions from the intake to the queue, and tells whether it took all that the intake holds and there may be more.
+// takeIn moves questions from the intake to the queue, and reports whether there may be more after a whole intake.
 func (s *Store) takeIn(queue *fairQueue, failed failures) (more bool) {
 	now := s.cfg.Now()
 	for range s.intake.slots {
@@ -67,7 +67,7 @@ func (s *Store) takeIn(queue *fairQueue, failed failures) (more bool) {
 	return true
 }
 
-// handOut hands to the askers what may be asked now.
+// handOut passes the questions that may be asked now to the askers.
 func (s *Store) handOut(queue *fairQueue) {
 	now := s.cfg.Now()
 	for w := queue.next(); w != nil; w = queue.next() {
@@ -77,7 +77,7 @@ func (s *Store) handOut(queue *fairQueue) {
 	}
 }
 
-// finish notes what became of a question.
+// finish records the answer to a question.
 func (s *Store) finish(queue *fairQueue, failed failures, a answered) {
 	now := s.cfg.Now()
 	switch a.answer {
@@ -89,7 +89,7 @@ func (s *Store) finish(queue *fairQueue, failed failures, a answered) {
 	queue.done(a.waiting, a.answer == deviceKnown, now)
 }
 
-// failures are devices that a source failed on: they are not asked for again at once.
+// failures are devices whose look-up failed; they are not looked up again at once.
 type failures map[question]failure
 
 type failure struct {
@@ -97,10 +97,10 @@ type failure struct {
 	wait  time.Duration
 }
 
-// maxFailures is how many are remembered. A source that fails on more rests.
+// maxFailures is the number of failures that are remembered. A source with more failures is paused.
 const maxFailures = 1024
 
-// add has a device wait for from, twice as long if it fails again before to has passed, and at most to.
+// add makes a device wait for from, or twice as long as before if it fails again within to, and at most for to.
 func (f failures) add(q question, now time.Time, from, to time.Duration) {
 	last, again := f[q]
 	if !again && len(f) >= maxFailures {

@@ -7,33 +7,33 @@ import (
 	"dcs/render/attr/localdb"
 )
 
-// Event is something that happened to a source, or to the files.
+// Event is something that happened to a source or to the files.
 type Event struct {
-	Source  string // "": all of them together
+	Source  string // "": all sources
 	Kind    EventKind
-	Err     error         // what went wrong
-	Retry   time.Duration // after which it is tried again
+	Err     error         // cause
+	Retry   time.Duration // delay of the next attempt
 	Devices int
-	Stats   localdb.Stats // of the file that was made
+	Stats   localdb.Stats // of the file that was written
 	Reject  attr.Rejected
 	Took    time.Duration
 }
 
-// EventKind says what an Event is about.
+// EventKind is the kind of an Event.
 type EventKind uint8
 
 // The kinds of events.
 const (
 	Loaded      EventKind = iota // a source was loaded: Devices, Stats, Reject, Took
-	Failed                       // a source failed: Err, Retry; what it told last goes on serving
-	Merged                       // the sources were merged, or changes put into the file: Stats, Took
-	Damaged                      // a file is not what was written: Err
-	SchemaGrown                  // a source has attributes that were not known before, or has told its first: the schema has grown, or is no longer partial
-	BuildFailed                  // a file could not be made: Err, Retry; the former goes on serving
-	HeldBack                     // losses of a source are held back: Err; what it told last goes on serving
-	NotDurable                   // changes cannot be written to disk: Err; they are served, and lost if the process ends now
+	Failed                       // a source failed: Err, Retry; its last data remain in service
+	Merged                       // the sources were merged, or changes written to a file: Stats, Took
+	Damaged                      // a file has changed since it was written: Err
+	SchemaGrown                  // the schema has grown, or is no longer partial
+	BuildFailed                  // a file could not be written: Err, Retry; the previous one remains in service
+	HeldBack                     // losses of a source are held back: Err; its last data remain in service
+	NotDurable                   // changes cannot be written to disk: Err; they are in service, and lost if the process ends
 	Durable                      // changes are on disk again
-	ClockAhead                   // a file was made when the clock was ahead of what it is now: Err; how old it is nobody knows
+	ClockAhead                   // a file was written when the clock was ahead: Err; its age is unknown
 )
 
 // String returns the kind in a word or two.

@@ -7,15 +7,15 @@ import (
 	"dcs/render/device"
 )
 
-// Explanation is a device, and where its attributes are from.
+// Explanation is a device, and the sources of its attributes.
 type Explanation struct {
-	attr.Device          // Values is by the schema
-	From        []string // by attribute: the source's name, "" if none has it
-	Known       []string // sources that know the device
+	attr.Device          // Values by schema index
+	From        []string // name of the source by attribute, "" if none has it
+	Known       []string // sources that have the device
 	Schema      *attr.Schema
 }
 
-// Explain finds a device as a View does, by its MAC address or, if it has none, by its IP address.
+// Explain finds a device as a View does, by its MAC address or, if that is zero, by its IP address.
 func (s *Store) Explain(mac device.MAC, ip netip.Addr) (Explanation, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -16,17 +16,17 @@ import (
 	"dcs/render/mapped"
 )
 
-// fileSource is a file of devices that was made elsewhere.
+// fileSource is a file of devices that was built elsewhere.
 type fileSource struct {
 	path string
 	poll time.Duration
 
 	mu     sync.Mutex
-	names  []string // that Open has returned; nil: it was not called
+	names  []string // as Open returned them; nil: it was not called
 	loaded version
 }
 
-// version tells one file from another at the same path.
+// version identifies a file among those at the same path.
 type version struct {
 	inode uint64
 	size  int64
@@ -41,8 +41,8 @@ func versionOf(st fs.FileInfo) version {
 	return v
 }
 
-// NewFile returns a source that is a file which Build made, or a localdb.Builder. It is loaded
-// anew when another file takes its place; poll is how often it is looked for, 0: each second.
+// NewFile returns a source that reads a file written by Build or a localdb.Builder. It is loaded again when the file is replaced,
+// which is checked at the interval poll, 0: each second.
 func NewFile(path string, poll time.Duration) attr.Follower {
 	if poll == 0 {
 		poll = time.Second
@@ -52,7 +52,7 @@ func NewFile(path string, poll time.Duration) attr.Follower {
 
 func (f *fileSource) Name() string { return "file " + f.path }
 
-// Open implements [Source]. The file is another's, who may write to it in place.
+// Open implements [attr.Source]. The file belongs to another program, which may write to it in place.
 func (f *fileSource) Open(context.Context) (names []string, err error) {
 	err = mapped.Read(func() error {
 		names, err = f.open()
@@ -72,7 +72,7 @@ func (f *fileSource) open() ([]string, error) {
 	return db.Names(), db.Close()
 }
 
-// Load implements [Source], guarded as Open is.
+// Load implements [attr.Source].
 func (f *fileSource) Load(ctx context.Context, yield func(*attr.Device) error) error {
 	err := mapped.Read(func() error { return f.load(ctx, yield) })
 	if errors.Is(err, mapped.ErrCut) {
@@ -120,7 +120,7 @@ func (f *fileSource) Follow(ctx context.Context, apply func([]attr.Change) error
 		}
 		st, err := os.Stat(f.path)
 		if err != nil {
-			continue // it may be back soon, and what it held is known
+			continue // it may return, and its contents are known
 		}
 		f.mu.Lock()
 		same := versionOf(st) == f.loaded
@@ -136,17 +136,16 @@ func (f *fileSource) Follow(ctx context.Context, apply func([]attr.Change) error
 
 func (f *fileSource) Close() error { return nil }
 
-// Built tells of a file that Build made.
+// Built describes a file written by Build.
 type Built struct {
 	localdb.Stats
 	Rejected attr.Rejected
 	Names    []string // of the attributes
-	Values   []int    // by attribute: devices that have a value
+	Values   []int    // devices that have a value, by attribute
 }
 
-// Build makes a file of all that a source has, for NewFile and localdb.Open. It opens the
-// source and does not close it. Progress is called now and then with the number of devices
-// so far; it may be nil. On an error a file that was there before stays as it was.
+// Build writes a file of all devices of a source, for NewFile and localdb.Open. It opens the source, but does not close it. It
+// calls progress, unless nil, repeatedly with the number of devices so far. On an error, a previous file remains.
 func Build(ctx context.Context, path string, src attr.Source, opt localdb.Options, progress func(devices int)) (Built, error) {
 	var out Built
 	names, err := src.Open(ctx)

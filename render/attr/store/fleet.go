@@ -9,11 +9,11 @@ import (
 	"dcs/render/device"
 )
 
-// A fleet is all sources in their order.
+// A fleet is the devices of all sources, in the order of the configuration.
 type fleet []rows
 
-// single returns the file that is the merge of all files: the only one that has devices, or nil if there is none at all. ok is
-// false if there are several, or the file's attributes are not the schema's first.
+// single returns the file that equals the merge of all files: the only one with devices, or nil if there are no files. ok is false
+// if several have devices, or if the file's attributes are not the first of the schema.
 func (f fleet) single() (db *localdb.DB, ok bool) {
 	for i := range f {
 		base := f[i].base
@@ -28,13 +28,13 @@ func (f fleet) single() (db *localdb.DB, ok bool) {
 	return db, ok || db == nil
 }
 
-// merged is a device as all sources together know it.
+// merged is a device with the merged attributes of all sources.
 type merged struct {
 	attr.Device
-	from []int // by attribute: which source gave it, -1 for none
+	from []int // source by attribute, -1 for none
 }
 
-// take takes over attributes that the device lacks.
+// take adds attributes that the device does not have yet.
 func (m *merged) take(source int, values attr.Record) {
 	for len(m.Values) < len(values) {
 		m.Values = append(m.Values, "")
@@ -47,7 +47,7 @@ func (m *merged) take(source int, values attr.Record) {
 	}
 }
 
-// address returns the IP address that the first source to know one gives to a device.
+// address returns the IP address of a device in the first source that has one.
 func (f fleet) address(mac device.MAC) netip.Addr {
 	for i := range f {
 		if d, ok := f[i].byMAC(mac); ok && d.IP.IsValid() {
@@ -57,8 +57,8 @@ func (f fleet) address(mac device.MAC) netip.Addr {
 	return netip.Addr{}
 }
 
-// owner returns the MAC address of the device that an IP address belongs to: the first that a
-// source gives it to, unless an earlier source gives another address to that device.
+// owner returns the MAC address of the device that has an IP address: that of the first source with the address, unless an
+// earlier source has another address for that device.
 func (f fleet) owner(ip netip.Addr) (mac device.MAC, ok bool) {
 	for i := range f {
 		if d, ok := f[i].byIP(ip); ok && !d.MAC.IsZero() && f.address(d.MAC) == ip {
@@ -68,8 +68,7 @@ func (f fleet) owner(ip netip.Addr) (mac device.MAC, ok bool) {
 	return mac, false
 }
 
-// byMAC merges what sources know of a device. What a source knows of its IP address alone
-// counts where the source does not know its MAC address.
+// byMAC merges a device. A source that does not have its MAC address contributes what it has for its IP address alone.
 func (f fleet) byMAC(mac device.MAC) (merged, bool) {
 	m := merged{Device: attr.Device{MAC: mac}}
 	m.IP = f.address(mac)
@@ -93,7 +92,7 @@ func (f fleet) byMAC(mac device.MAC) (merged, bool) {
 	return m, found
 }
 
-// byIP merges what sources know of the device that has an IP address.
+// byIP merges the device that has an IP address.
 func (f fleet) byIP(ip netip.Addr) (merged, bool) {
 	if mac, ok := f.owner(ip); ok {
 		return f.byMAC(mac)
@@ -113,7 +112,7 @@ func (f fleet) byIP(ip netip.Addr) (merged, bool) {
 func (f fleet) each(yield func(*attr.Device) error) error {
 	for i := range f {
 		err := f[i].each(func(d *attr.Device) error {
-			for j := range i { // an earlier source has brought the device already
+			for j := range i { // skip devices of earlier sources
 				var known bool
 				if !d.MAC.IsZero() {
 					_, known = f[j].byMAC(d.MAC)
@@ -129,7 +128,7 @@ func (f fleet) each(yield func(*attr.Device) error) error {
 			if !d.MAC.IsZero() {
 				m, ok = f.byMAC(d.MAC)
 			} else if m, ok = f.byIP(d.IP); !m.MAC.IsZero() {
-				return nil // it comes, or came, with the device that has the address
+				return nil // part of the device that has the address
 			}
 			if !ok {
 				return nil
@@ -140,7 +139,7 @@ func (f fleet) each(yield func(*attr.Device) error) error {
 			return err
 		}
 	}
-	for i := range f { // where a file is damaged, devices were not found
+	for i := range f { // a damaged file hides devices
 		if f[i].base == nil {
 			continue
 		}
@@ -151,7 +150,7 @@ func (f fleet) each(yield func(*attr.Device) error) error {
 	return nil
 }
 
-// entry returns the device in memory of its own.
+// entry returns a copy of the device.
 func (m *merged) entry(ok bool) *entry {
 	e := &entry{mac: m.MAC, ip: m.IP, gone: !ok}
 	for _, v := range m.Values {

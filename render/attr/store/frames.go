@@ -10,22 +10,22 @@ import (
 	"dcs/render/device"
 )
 
-// The journal holds the changes that no file has yet. It begins with journalMagic; frames follow, each with the changes that
-// were published together:
+// The journal holds the changes that are in no file yet. It begins with journalMagic, followed by frames, each with the changes
+// that were published together:
 //
 //	frameMagic, length of the payload, CRC-32C of length and payload, payload
 //
-// A payload names its sources with their attributes, then the attributes of its records, then come the records. Attributes
-// go by name: their places may be others after a start.
+// A payload lists its sources with their attributes, the attributes of its records, and the records. Attributes are referred to by
+// name, since their indices may differ after a restart.
 const (
 	journalMagic = "dcsjrnl\x01"
 	frameMagic   = "\xd5jf\x01"
 	frameHead    = len(frameMagic) + 4 + 4
-	// frameFull is the payload, in octets, after which the next frame begins.
+	// frameFull is the length of a payload, in octets, above which the next frame begins.
 	frameFull = 1 << 20
 )
 
-// ErrJournal is wrapped by errors that say that a part of the journal is not what was written.
+// ErrJournal is wrapped by errors about parts of the journal that have changed since they were written.
 var ErrJournal = errors.New("damaged journal of changes")
 
 // Flags of a record.
@@ -33,16 +33,16 @@ const (
 	recordGone  = 1 << iota
 	recordMAC   // a MAC address follows
 	recordIP    // an IP address follows
-	recordTouch // the merged file may be older than the sources' files about this device
-	recordMark  // no device: a number that was given
+	recordTouch // no change: the merged file may be older than the sources' files for this device
+	recordMark  // no device: the last number assigned
 )
 
-// record is a change as the journal has it.
+// record is a change in the journal.
 type record struct {
 	flags  byte
 	seq    uint64
 	source string   // of a change
-	attrs  []string // what attributes that source has
+	attrs  []string // attributes of that source
 	mac    device.MAC
 	ip     netip.Addr
 	names  []string // of the values
@@ -85,7 +85,7 @@ type frames struct {
 	records []byte
 }
 
-// add encodes a record. A value that is empty is left out.
+// add encodes a record without its empty values.
 func (f *frames) add(r *record) {
 	b := append(f.records, r.flags)
 	b = binary.AppendUvarint(b, r.seq)
@@ -138,7 +138,7 @@ func (f *frames) source(r *record) int {
 	return len(f.sources) - 1
 }
 
-// end ends the frame that is being filled, if there is one, and returns all frames.
+// end ends the current frame, if any, and returns all frames.
 func (f *frames) end() []byte {
 	if len(f.records) == 0 {
 		return f.out
@@ -160,7 +160,7 @@ func (f *frames) end() []byte {
 	return b
 }
 
-// frameSum returns the sum of a frame whose magic is left out.
+// frameSum returns the sum of a frame without its magic number.
 func frameSum(head []byte) uint32 {
 	table := crc32.MakeTable(crc32.Castagnoli)
 	return crc32.Update(crc32.Checksum(head[:4], table), table, head[8:])

@@ -10,51 +10,50 @@ import (
 	"dcs/render/attr"
 )
 
-// The guard. Of each source the Store counts the devices and, for each attribute, the devices that have a value. What would
-// be left after a full load or after changes is compared with the most that the source had within a day; a loss that is too
-// large is held back, whatever the way in:
+// The guard against losses. The Store counts the devices of each source and, for each attribute, the devices that have a value.
+// What would remain after a load or after changes is compared with the most that the source had within a day. A loss is held back
+// if it is too large:
 //
-//   - of 100 devices or values or more, the loss of more than a fifth (Config.Shrink),
-//   - of fewer, the loss of all of at least two devices, or of all values of an attribute that at least two devices had and at
-//     least a fifth of them.
+//   - of 100 devices or values or more, more than a fifth (Config.Shrink),
+//   - of fewer, all of at least two devices, or all values of an attribute that at least two devices, and at least a fifth of
+//     them, had.
 //
-// A full load is held back whole, and the source goes on being followed. Of changes, held back are removals of devices and
-// emptied values that go beyond, and all others of the same kind until the source is loaded; the rest of such a change, and all
-// other changes, are applied. Counted is what is lost on
-// balance, so that devices that are replaced by others, and values that come and go, cost nothing. The day begins anew each
-// day: a fleet that shrinks slowly is never held back. A load with force begins it anew, too, and accepts any loss.
+// A load is held back as a whole; the source is still followed. Of changes, removals of devices and emptied values beyond the limit
+// are held back, and all of the same kind after them until the source is loaded; the rest of such a change, and other changes, are
+// applied. Losses are net: devices that are replaced by others, and values that come and go, do not count. The comparison starts
+// again each day, so that a fleet that shrinks slowly is never held back, and with a forced load, which accepts any loss.
 
-// guardDay is how long a loss counts.
+// guardDay is the period over which losses add up.
 const guardDay = 24 * time.Hour
 
-// guard is what a source has, and what of its losses is held back. Store.mu guards it.
+// guard is the state of the guard for one source. It is guarded by Store.mu.
 type guard struct {
-	now   tally // what is served of the source
-	peak  tally // the most of it since
+	now   tally // of what is in service
+	peak  tally // maximum since
 	since time.Time
 
 	loadErr         error                    // why the last load is held back; nil: it is not
-	changes         int                      // held back, in whole or in part, since the last load that was taken
-	exceeded        map[int]string           // what these would lose too much of, by attribute; -1: devices
-	blocked         map[int]struct{}         // what is held back, by the last load or by changes
-	reportedChanges int                      // of changes, when that was told last
-	reportedLoad    string                   // of load, without numbers
-	reportedAt      time.Time                // when that was
+	changes         int                      // held back, in whole or in part, since the last accepted load
+	exceeded        map[int]string           // limits that these would exceed, by attribute; -1: devices
+	blocked         map[int]struct{}         // attributes with losses held back, by the last load or by changes; -1: devices
+	reportedChanges int                      // changes at the last report
+	reportedLoad    string                   // loadErr at the last report, without digits
+	reportedAt      time.Time                // time of the last report of loadErr
 	unlisted        bool                     // the source cannot list its devices
-	withheld        map[question]attr.Change // changes that are held back, of a source that is unlisted
-	retry           *time.Timer              // until a source that is held back is loaded again
+	withheld        map[question]attr.Change // changes held back, of an unlisted source
+	retry           *time.Timer              // until the next load of a source that is held back
 	wait            time.Duration
 }
 
-// held returns what is held back.
+// heldBack returns an error that describes what is held back, or nil.
 func (g *guard) heldBack() error {
 	var all []string
 	if g.changes > 0 {
-		var lose []string
+		var limits []string
 		for _, i := range slices.Sorted(maps.Keys(g.exceeded)) {
-			lose = append(lose, g.exceeded[i])
+			limits = append(limits, g.exceeded[i])
 		}
-		all = append(all, fmt.Sprintf("%d changes, which would take the losses of a day above %s", g.changes, strings.Join(lose, ", ")))
+		all = append(all, fmt.Sprintf("%d changes, which would take the losses of a day above %s", g.changes, strings.Join(limits, ", ")))
 	}
 	switch {
 	case len(all) == 0:
@@ -65,18 +64,18 @@ func (g *guard) heldBack() error {
 	return fmt.Errorf("%w; and %s", g.loadErr, all[0])
 }
 
-// roll begins a new day if it is time.
+// roll starts a new day if the last one is over.
 func (g *guard) roll(now time.Time) {
 	switch {
 	case g.since.IsZero() || now.Sub(g.since) >= guardDay:
 		g.peak, g.since = g.now.clone(), now
-	case now.Before(g.since): // the clock was ahead
+	case now.Before(g.since): // the clock was set back
 		g.since = now
 	}
 	g.peak.raise(g.now)
 }
 
-// limit returns how many of was, of a source of so many devices, may be lost within a day.
+// limit returns how many of was devices or values may be lost within a day, of a source with the given number of devices.
 func (c *Config) limit(was, devices int) int {
 	part := c.Shrink * float64(was)
 	switch {
@@ -90,8 +89,8 @@ func (c *Config) limit(was, devices int) int {
 	return was
 }
 
-// excess calls yield for devices, -1, and each attribute of which too many would be lost. Attributes of which no more is lost
-// than goes with the devices are left out.
+// excess calls yield for each attribute with too many lost values, and with -1 for too many lost devices. It leaves out attributes
+// that lose no more than the devices account for.
 func (c *Config) excess(peak, after *tally, yield func(i, lost, was int)) {
 	part := 0.0 // of the devices
 	if lost := peak.devices - after.devices; lost > c.limit(peak.devices, peak.devices) {
@@ -106,10 +105,10 @@ func (c *Config) excess(peak, after *tally, yield func(i, lost, was int)) {
 	}
 }
 
-// maxLosses is how many attributes are named one by one.
+// maxLosses is the number of attributes named one by one.
 const maxLosses = 5
 
-// judge returns an error if after, which a load would leave, is too much less than what the source had. mu is held.
+// checkLoad returns an error that wraps attr.ErrHeldBack if a load, with the counts after, would lose too much. s.mu must be held.
 func (s *Store) checkLoad(src *source, after *tally, now time.Time) error {
 	g := &src.guard
 	g.roll(now)
@@ -128,7 +127,7 @@ func (s *Store) checkLoad(src *source, after *tally, now time.Time) error {
 		}
 	})
 	if more > 0 {
-		list = append(list, fmt.Sprintf("%d attributes more", more))
+		list = append(list, fmt.Sprintf("%d more attributes", more))
 	}
 	if len(list) == 0 {
 		return nil
@@ -136,12 +135,12 @@ func (s *Store) checkLoad(src *source, after *tally, now time.Time) error {
 	return fmt.Errorf("%w: %s", attr.ErrHeldBack, strings.Join(list, ", "))
 }
 
-// forgive begins a new day from what after has. mu is held.
+// resetPeak starts a new day with the counts after. s.mu must be held.
 func (s *Store) resetPeak(src *source, after *tally) {
 	src.guard.peak, src.guard.since = after.clone(), s.cfg.Now()
 }
 
-// CheckLosses returns what a Store of these sources would hold back of what Build has made of one of them, or nil.
+// CheckLosses returns the error with which a Store of these sources would hold back what Build read from one of them, or nil.
 func (s *Saved) CheckLosses(src attr.Source, built *Built, now time.Time) error {
 	for _, o := range s.s.srcs {
 		if o.Name() != src.Name() || s.s.fleet[o.i].base == nil {

@@ -10,55 +10,55 @@ import (
 	"dcs/render/attr"
 )
 
-// admitted is admit over files of which a part may not be readable: once that has shown, the file is known to be damaged, and
-// what is right in it is read. mu is held.
-func (s *Store) admitted(src *source, changes []*change) (apply []*change, held int, err error) {
+// admitted calls admit until it meets no unreadable page: once a file is known to be damaged, only its intact parts are read. s.mu
+// must be held.
+func (s *Store) admitted(src *source, changes []*change) (apply []*change, withheld int, err error) {
 	for range 4 {
 		list := make([]*change, len(changes)) // admit alters them
 		for i, c := range changes {
 			list[i] = &change{Device: c.raw().Device, gone: c.gone}
 		}
 		err = s.fleet.guard(func() error {
-			apply, held = s.admit(src, list)
+			apply, withheld = s.admit(src, list)
 			return nil
 		})
 		if err == nil {
-			return apply, held, nil
+			return apply, withheld, nil
 		}
 	}
 	return nil, 0, err
 }
 
-// admit returns those of several changes that may be applied, and how many are held back in whole or in part. Of what is held
-// back already, no more may be lost. mu is held.
-func (s *Store) admit(src *source, changes []*change) (apply []*change, held int) {
+// admit returns the changes that may be applied, and the number of those held back, in whole or in part. Devices or values of which
+// losses are held back already lose nothing more. s.mu must be held.
+func (s *Store) admit(src *source, changes []*change) (apply []*change, withheld int) {
 	g, r := &src.guard, &s.fleet[src.i]
 	g.roll(s.cfg.Now())
 	after := g.now.clone()
 	seen := make(map[question]struct{}, len(changes))
-	for _, c := range slices.Backward(changes) { // of a device the last change counts
+	for _, c := range slices.Backward(changes) { // the last change of a device counts
 		q := c.question()
 		if _, ok := seen[q]; !ok {
 			seen[q] = struct{}{}
 			after.apply(r, c)
 		}
 	}
-	lose := maps.Clone(g.blocked)
+	blocked := maps.Clone(g.blocked)
 	s.cfg.excess(&g.peak, &after, func(i, _, _ int) {
-		if lose == nil {
-			lose = map[int]struct{}{}
+		if blocked == nil {
+			blocked = map[int]struct{}{}
 		}
-		lose[i] = struct{}{}
+		blocked[i] = struct{}{}
 	})
 	for _, c := range changes {
 		whole := c.raw()
-		of := g.withhold(r, c, lose)
+		of := g.withhold(r, c, blocked)
 		if len(of) == 0 {
 			delete(g.withheld, c.question())
 			apply = append(apply, c)
 			continue
 		}
-		held++
+		withheld++
 		for _, i := range of {
 			g.note(&s.cfg, s.names, i)
 		}
@@ -72,11 +72,11 @@ func (s *Store) admit(src *source, changes []*change) (apply []*change, held int
 			apply = append(apply, c)
 		}
 	}
-	g.changes += held
-	return apply, held
+	g.changes += withheld
+	return apply, withheld
 }
 
-// note notes that changes would lose too much of i.
+// note records that changes would lose too much of attribute i, or of the devices, -1.
 func (g *guard) note(cfg *Config, names []string, i int) {
 	if g.exceeded == nil {
 		g.exceeded = map[int]string{}
@@ -92,19 +92,19 @@ func (g *guard) note(cfg *Config, names []string, i int) {
 	g.exceeded[i] = fmt.Sprintf("%d of %d %s", cfg.limit(was, g.peak.devices), was, what)
 }
 
-// keep has a change lose nothing of what lose names, and returns what it would have lost. A change that removes the device
-// can only be left out.
-func (g *guard) withhold(r *rows, c *change, lose map[int]struct{}) (of []int) {
-	if len(lose) == 0 {
+// withhold restores in c the values of blocked attributes, and returns what c would have lost. A removal cannot be restored, only
+// left out.
+func (g *guard) withhold(r *rows, c *change, blocked map[int]struct{}) (of []int) {
+	if len(blocked) == 0 {
 		return nil
 	}
 	old := r.replaced(c)
-	if _, ok := lose[-1]; ok && c.gone && len(old) > 0 {
+	if _, ok := blocked[-1]; ok && c.gone && len(old) > 0 {
 		of = append(of, -1)
 	}
 	for _, d := range old {
 		for i, v := range d.Values {
-			if _, ok := lose[i]; !ok || v == "" || !c.gone && c.Values[i] != "" {
+			if _, ok := blocked[i]; !ok || v == "" || !c.gone && c.Values[i] != "" {
 				continue
 			}
 			of = append(of, i)
@@ -116,7 +116,7 @@ func (g *guard) withhold(r *rows, c *change, lose map[int]struct{}) (of []int) {
 	return of
 }
 
-// has tells whether a device is already what a change makes of it.
+// has reports whether a change has no effect.
 func (r *rows) has(c *change) bool {
 	old := r.replaced(c)
 	if len(old) != 1 || old[0].MAC != c.MAC || c.IP.IsValid() && old[0].IP != c.IP {
@@ -130,16 +130,16 @@ func (r *rows) has(c *change) bool {
 	return true
 }
 
-// question returns what tells the change's device from others.
+// question returns the key of the change's device.
 func (c *change) question() question { return question{c.MAC, c.IP}.key() }
 
-// raw returns the change in memory of its own, with values by the schema.
+// raw returns a copy of the change, with values by schema index.
 func (c *change) raw() attr.Change {
 	return attr.Change{Device: attr.Device{MAC: c.MAC, IP: c.IP, Values: slices.Clone(c.Values)}, Gone: c.gone}
 }
 
-// room waits, while a load is held back, until changes have room above the files; otherwise a load brings them at once. mu is
-// held, and released meanwhile.
+// waitForRoom waits until the overlay has room for changes, if a load is held back. Otherwise it returns errReload, since a load has
+// the changes as well. s.mu must be held, and is released while it waits.
 func (s *Store) waitForRoom(src *source) error {
 	for len(s.macs)+len(s.ips) > 4*s.cfg.Overlay {
 		s.requestRebuild()

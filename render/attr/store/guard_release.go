@@ -7,7 +7,7 @@ import (
 	"dcs/render/attr"
 )
 
-// mark tells a source what it has loaded before.
+// setMark passes the mark of the load in service to a source.
 func (s *Store) setMark(src *source, force bool) {
 	m, ok := src.Source.(attr.Marker)
 	if !ok {
@@ -22,7 +22,7 @@ func (s *Store) setMark(src *source, force bool) {
 	m.SetMark(mark)
 }
 
-// holdLoad notes that a load is held back, and has the source loaded again some time.
+// holdBackLoad records that a load is held back, and schedules another one.
 func (s *Store) holdBackLoad(src *source, err error) {
 	s.mu.Lock()
 	g := &src.guard
@@ -32,15 +32,15 @@ func (s *Store) holdBackLoad(src *source, err error) {
 	if news {
 		g.reportedLoad, g.reportedAt = what, now
 	}
-	held := g.heldBack()
+	heldBack := g.heldBack()
 	s.scheduleReload(src)
 	s.mu.Unlock()
 	if news {
-		s.event(Event{Source: src.Name(), Kind: HeldBack, Err: held})
+		s.event(Event{Source: src.Name(), Kind: HeldBack, Err: heldBack})
 	}
 }
 
-// noDigit drops digits: the same loss with other numbers is told again only after a while.
+// noDigit drops digits, so that the same loss with other numbers is reported again only after a while.
 func noDigit(r rune) rune {
 	if r >= '0' && r <= '9' {
 		return -1
@@ -48,7 +48,7 @@ func noDigit(r rune) rune {
 	return r
 }
 
-// heldChanges tells of changes that are held back: of the first, and whenever there are twice as many.
+// reportHeldBack reports changes that are held back: the first, and whenever their number has doubled.
 func (s *Store) reportHeldBack(src *source) {
 	s.mu.Lock()
 	g := &src.guard
@@ -56,17 +56,17 @@ func (s *Store) reportHeldBack(src *source) {
 	if news {
 		g.reportedChanges = g.changes
 	}
-	held := g.heldBack()
+	heldBack := g.heldBack()
 	if !g.unlisted && g.retry == nil {
 		s.scheduleReload(src)
 	}
 	s.mu.Unlock()
 	if news {
-		s.event(Event{Source: src.Name(), Kind: HeldBack, Err: held})
+		s.event(Event{Source: src.Name(), Kind: HeldBack, Err: heldBack})
 	}
 }
 
-// again has a source that is held back loaded again: what it has lost may be back, and nothing may tell of that. mu is held.
+// scheduleReload schedules a load of a source that is held back: what it lost may be back without a notification. s.mu must be held.
 func (s *Store) scheduleReload(src *source) {
 	g := &src.guard
 	g.wait = min(max(2*g.wait, s.cfg.RetryMax), 64*s.cfg.RetryMax)
@@ -81,7 +81,7 @@ func (s *Store) scheduleReload(src *source) {
 	})
 }
 
-// release forgets what was held back: the source was loaded. mu is held.
+// release clears what is held back, after a load. s.mu must be held.
 func (s *Store) release(src *source) {
 	g := &src.guard
 	if g.retry != nil {
@@ -91,8 +91,8 @@ func (s *Store) release(src *source) {
 	g.roll(s.cfg.Now())
 }
 
-// unlisted notes that a source cannot list its devices. With force it applies the changes that are held back: there is no
-// load that would bring them.
+// noteUnlisted records that a source cannot list its devices. With force it applies the changes that are held back, since no load
+// has them.
 func (s *Store) noteUnlisted(src *source, force bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,8 +110,8 @@ func (s *Store) noteUnlisted(src *source, force bool) {
 	s.release(src)
 }
 
-// reapply lays all that a load brings and is not served over what is served, since no file can be made of it. It is held back
-// as changes are, and those that were held back before count no more. With force none is held back, and a new day begins.
+// reapply adds the differences of a load to the overlay, because no file can be written. They are held back as changes are, and
+// replace those held back before. With force none is held back, and a new day starts.
 func (s *Store) reapply(src *source, changes []attr.Change, force bool) error {
 	g := &src.guard
 	s.mu.Lock()
@@ -119,11 +119,11 @@ func (s *Store) reapply(src *source, changes []attr.Change, force bool) error {
 		g.blocked = nil
 	}
 	s.mu.Unlock()
-	held, err := s.layOver(src, changes, force)
+	withheld, err := s.layOver(src, changes, force)
 	if err != nil {
 		return err
 	}
-	if held > 0 {
+	if withheld > 0 {
 		s.reportHeldBack(src)
 	}
 	s.mu.Lock()
@@ -131,7 +131,7 @@ func (s *Store) reapply(src *source, changes []attr.Change, force bool) error {
 	if force {
 		s.resetPeak(src, &g.now)
 	}
-	if force || held == 0 && g.loadErr == nil {
+	if force || withheld == 0 && g.loadErr == nil {
 		s.release(src)
 	}
 	return nil

@@ -9,13 +9,13 @@ import (
 	"dcs/render/mapped"
 )
 
-// tally counts devices, and for each attribute of the schema those that have it.
+// tally counts devices and, by attribute of the schema, devices that have a value.
 type tally struct {
 	devices int
 	values  []int
 }
 
-// at returns how many devices have attribute i.
+// at returns the number of devices that have attribute i.
 func (t *tally) at(i int) int {
 	if i < len(t.values) {
 		return t.values[i]
@@ -42,7 +42,7 @@ func (t *tally) add(values attr.Record, n int) {
 	}
 }
 
-// apply counts what a change does to rows.
+// apply counts the effect of a change on rows.
 func (t *tally) apply(r *rows, c *change) {
 	for _, d := range r.replaced(c) {
 		t.add(d.Values, -1)
@@ -61,7 +61,7 @@ func (t *tally) raise(o tally) {
 	}
 }
 
-// replaced returns the devices that a change takes the place of.
+// replaced returns the devices that a change replaces or removes.
 func (r *rows) replaced(c *change) (list []attr.Device) {
 	if !c.MAC.IsZero() {
 		if d, ok := r.byMAC(c.MAC); ok {
@@ -76,11 +76,11 @@ func (r *rows) replaced(c *change) (list []attr.Device) {
 	return list
 }
 
-// set applies a change to rows, and counts what is different then.
+// set applies a change to rows, and counts the difference.
 func (g *guard) set(r *rows, c *change) {
 	ips := []netip.Addr{c.IP}
 	if old := r.macs[c.MAC]; !c.MAC.IsZero() && old != nil && old.IP != c.IP {
-		ips = append(ips, old.IP) // a device that has the address alone is found again
+		ips = append(ips, old.IP) // a device without a MAC address may be found by the address again
 	}
 	count := func(n int) {
 		if d, ok := r.byMAC(c.MAC); ok && !c.MAC.IsZero() {
@@ -97,15 +97,15 @@ func (g *guard) set(r *rows, c *change) {
 	count(1)
 }
 
-// savedPeak is a guard's peak as a file keeps it. Values are by the file's attributes.
+// savedPeak is a guard's peak as stored in a file. Values are by attribute of the file.
 type savedPeak struct {
 	Since   time.Time `json:"since"`
 	Devices int       `json:"devices"`
 	Values  []int     `json:"values"`
 }
 
-// recount counts what is served of a source, from what its file says and the changes that lie over it. mu is held, or nobody
-// else is there yet.
+// recount counts what is in service of a source, from the metadata of its file and the changes over it. s.mu must be held, or the
+// Store not be shared yet.
 func (s *Store) recount(src *source) {
 	r, g := &s.fleet[src.i], &src.guard
 	g.now = tally{}
@@ -137,7 +137,7 @@ func (s *Store) recount(src *source) {
 	}
 }
 
-// scatter puts counts by a file's attributes in the schema's order; cols is nil if that is the same.
+// scatter returns counts by attribute of a file in the order of the schema; cols is nil if that is the same.
 func scatter(values, cols []int) []int {
 	if cols == nil {
 		return slices.Clone(values)
@@ -152,7 +152,7 @@ func scatter(values, cols []int) []int {
 	return t.values
 }
 
-// remember takes over what a file says of the source's losses before the start.
+// remember restores a source's guard from the metadata of its file.
 func (s *Store) remember(src *source) {
 	s.recount(src)
 	if p := src.meta.Peak; p != nil {
@@ -161,7 +161,7 @@ func (s *Store) remember(src *source) {
 	}
 }
 
-// count counts the values of a file that does not say how many there are: an older program made it.
+// count counts the values of a file without counts in its metadata, written by an earlier version.
 func (s *Store) count(src *source) {
 	s.mu.Lock()
 	base := s.fleet[src.i].base
@@ -176,7 +176,7 @@ func (s *Store) count(src *source) {
 		return err
 	})
 	if err != nil {
-		return // it is damaged, which others tell
+		return // damaged, as reported elsewhere
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

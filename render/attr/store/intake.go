@@ -2,8 +2,8 @@ package store
 
 import "sync/atomic"
 
-// intake carries questions from workers to the dispatcher: a bounded ring that any number of goroutines put into without a
-// lock, and one takes from (D. Vyukov's bounded queue). One source of requests fills no more than an eighth of it.
+// intake passes questions from workers to the dispatcher: a bounded lock-free ring with many producers and one consumer (D. Vyukov's
+// bounded queue). One source of requests fills at most an eighth of it.
 type intake struct {
 	slots []intakeSlot
 	bound int32 // questions of one lane
@@ -21,10 +21,10 @@ type intakeSlot struct {
 	q    question
 }
 
-// intakeLanes is how many groups source prefixes are hashed to.
+// intakeLanes is the number of groups that source prefixes are hashed to.
 const intakeLanes = 1 << 10
 
-// newIntake makes a ring for at least n questions.
+// newIntake returns a ring for at least n questions.
 func newIntake(n int) *intake {
 	size := 64
 	for size < n {
@@ -37,7 +37,7 @@ func newIntake(n int) *intake {
 	return in
 }
 
-// put adds a question of a source whose prefix hashes to lane, and tells whether there was room.
+// put adds a question of a source whose prefix hashes to lane, and reports whether there was room.
 func (in *intake) put(q question, lane uint64) bool {
 	count := &in.lanes[lane%intakeLanes]
 	if count.Load() >= in.bound {
@@ -63,7 +63,7 @@ func (in *intake) put(q question, lane uint64) bool {
 	}
 }
 
-// get takes the oldest question. It is called by one goroutine at a time.
+// get removes the oldest question. It is called by one goroutine at a time.
 func (in *intake) get() (q question, ok bool) {
 	slot := &in.slots[in.tail%uint64(len(in.slots))]
 	if slot.turn.Load() != in.tail+1 {

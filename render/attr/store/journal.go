@@ -15,52 +15,52 @@ import (
 
 const (
 	journalName = "changes.journal"
-	// The journal is written anew, without what files have by now, when it has grown to twice what it had then, but not below
-	// journalSmall. That is its bound, and one frame.
+	// The journal is rewritten, without the changes that are in files by now, when it has doubled since the last rewrite and is
+	// larger than journalSmall octets. This bounds its size, up to one frame.
 	journalSmall = 1 << 20
-	// journalTrim is how large it may be for that to be left undone after the files were made anew.
+	// journalTrim is the size in octets above which the journal is rewritten after files were written.
 	journalTrim = 64 << 10
-	// journalPatience is how long changes wait for the disk before they are served all the same.
+	// journalPatience is how long changes wait for the disk before they are served nevertheless.
 	journalPatience = time.Second
 	// journalClose is how long Close waits for the disk.
 	journalClose = 10 * time.Second
 )
 
-var errSlowDisk = fmt.Errorf("the disk has taken longer than %v", journalPatience)
+var errSlowDisk = fmt.Errorf("disk slower than %v", journalPatience)
 
-// journal appends changes to a file, in a goroutine of its own: a disk that hangs holds up nobody for longer than
-// journalPatience. After a failure it is written anew from what the Store has, again and again until that succeeds.
+// journal appends changes to a file, in a goroutine of its own, so that a blocked disk delays nobody for longer than
+// journalPatience. After a failure it is rewritten from the Store's changes, with retries until that succeeds.
 type journal struct {
 	path   string
-	live   func() []byte        // all changes that no file has, as frames
-	claim  func() error         // whether the directory may be written to
-	report func(err, was error) // called when changes are no longer durable, or are again
-	min    time.Duration        // between tries
+	live   func() []byte        // returns all changes that are in no file, as frames
+	claim  func() error         // returns an error if the directory must not be written to
+	report func(err, was error) // called when changes stop being durable, or are durable again
+	min    time.Duration        // between attempts
 	max    time.Duration
 	wake   chan struct{} // holds one when there is something to do
 	done   chan struct{} // closed when the goroutine has ended
 
 	mu          sync.Mutex
 	queue       []appended
-	mustRewrite bool // to be written anew
-	rewriting   bool // while that goes on after a failure: what comes meanwhile is queued
+	mustRewrite bool // the next write is a rewrite
+	rewriting   bool // a rewrite after a failure is running; changes are queued
 	err         error
 	closed      bool
 
-	// The goroutine's own.
+	// Used by the goroutine only.
 	f     *os.File
 	size  int64
 	limit int64
 	wait  time.Duration
 }
 
-// appended is a batch of frames that is to be appended. on is closed when it is on disk, or cannot be brought there now.
+// appended is a batch of frames. done is closed when it is on disk, or cannot be written now.
 type appended struct {
 	frames []byte
 	done   chan struct{}
 }
 
-// openJournal reads the journal of a directory.
+// openJournal reads the journal in dir.
 func openJournal(dir string) (contents, error) {
 	data, err := os.ReadFile(filepath.Join(dir, journalName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -76,7 +76,7 @@ func openJournal(dir string) (contents, error) {
 	return c, c.err
 }
 
-// start begins to write. whole says that the file may be appended to as it is.
+// start starts the goroutine. whole says that the file may be appended to as it is.
 func (j *journal) start(whole bool) {
 	j.wake, j.done = make(chan struct{}, 1), make(chan struct{})
 	j.wait = j.min
@@ -117,14 +117,14 @@ func (j *journal) signal() {
 	}
 }
 
-// append has frames appended, and waits until they are on disk, but not long.
+// append queues frames, and waits until they are on disk, for journalPatience at most.
 func (j *journal) append(data []byte) {
 	if j == nil || len(data) == 0 {
 		return
 	}
 	j.mu.Lock()
-	sick := j.err != nil
-	if sick && !j.rewriting || j.closed { // it will be written anew, with these in it
+	failed := j.err != nil
+	if failed && !j.rewriting || j.closed { // the next rewrite includes these changes
 		j.mustRewrite = true
 		j.mu.Unlock()
 		return
@@ -133,7 +133,7 @@ func (j *journal) append(data []byte) {
 	j.queue = append(j.queue, a)
 	j.mu.Unlock()
 	j.signal()
-	if sick {
+	if failed {
 		return
 	}
 	patience := time.NewTimer(journalPatience)
@@ -145,7 +145,7 @@ func (j *journal) append(data []byte) {
 	}
 }
 
-// rewrite has the journal written anew where it is larger than size.
+// rewrite requests a rewrite if the journal is larger than size octets.
 func (j *journal) rewrite(size int64) {
 	if st, err := os.Stat(j.path); err != nil || st.Size() <= size {
 		return
@@ -156,7 +156,7 @@ func (j *journal) rewrite(size int64) {
 	j.signal()
 }
 
-// failed notes that changes are not durable.
+// failed records that changes are not durable.
 func (j *journal) failed(err error) {
 	j.mu.Lock()
 	was := j.err
@@ -174,7 +174,7 @@ func (j *journal) failed(err error) {
 	}
 }
 
-// state returns why changes are not durable; nil: they are.
+// state returns why changes are not durable, or nil.
 func (j *journal) state() error {
 	if j == nil {
 		return nil
@@ -220,7 +220,7 @@ func (j *journal) run() {
 	}
 }
 
-// recovered notes that all changes are on disk, but for what is queued.
+// recovered records that all changes are on disk, except those queued.
 func (j *journal) recovered() {
 	j.mu.Lock()
 	was := j.err
@@ -242,7 +242,7 @@ func (j *journal) write(queue []appended, anew bool) error {
 		n += int64(len(a.frames))
 	}
 	if anew || n > 0 && (j.f == nil || j.size+n > j.limit) {
-		return j.replace() // what was queued is in it
+		return j.replace() // includes the queued changes
 	}
 	if n == 0 {
 		return nil
@@ -255,7 +255,7 @@ func (j *journal) write(queue []appended, anew bool) error {
 	if err == nil {
 		err = j.f.Sync()
 	}
-	if err != nil { // half of it may be there
+	if err != nil { // it may be written in part
 		_ = j.f.Truncate(j.size)
 		j.f.Close()
 		j.f = nil
@@ -265,7 +265,7 @@ func (j *journal) write(queue []appended, anew bool) error {
 	return nil
 }
 
-// replace writes the journal anew.
+// replace rewrites the journal.
 func (j *journal) replace() error {
 	if err := j.claim(); err != nil {
 		return err
@@ -290,7 +290,7 @@ func (j *journal) replace() error {
 	return j.reopen()
 }
 
-// close writes what is not on disk yet, and ends.
+// close writes what is queued, and ends the goroutine.
 func (j *journal) close() error {
 	if j == nil {
 		return nil
@@ -307,7 +307,7 @@ func (j *journal) close() error {
 	}
 }
 
-// startJournal begins to write the journal. whole says that it may be appended to; unwritable, why nothing can be written.
+// startJournal starts the journal. whole says that the file may be appended to, unwritable why nothing can be written.
 func (s *Store) startJournal(whole bool, unwritable error) {
 	s.journal = &journal{
 		path: filepath.Join(s.cfg.Dir, journalName), live: s.liveChanges, claim: s.claim, min: s.cfg.RetryMin, max: s.cfg.RetryMax,
@@ -325,5 +325,5 @@ func (s *Store) startJournal(whole bool, unwritable error) {
 	}
 }
 
-// Durable returns why changes are not on disk within a moment; nil: they are.
+// Durable returns why changes are not written to disk, or nil.
 func (s *Store) Durable() error { return s.journal.state() }

@@ -17,6 +17,7 @@ import (
 
 	"dcs/bench/require"
 	"dcs/render/attr"
+	"dcs/render/device"
 )
 
 func testRecords() []record {
@@ -55,6 +56,18 @@ func TestJournalRoundTrip(t *testing.T) {
 	data, _ := journalOf(want)
 	if c := readJournal(data); c.err != nil || !c.whole || !reflect.DeepEqual(c.records, want) {
 		t.Errorf("in frames of their own: %+v", c)
+	}
+}
+
+// A journal of an earlier version may have records with a MAC address of zeros, which is none.
+func TestJournalZeroMAC(t *testing.T) {
+	zero := testRecords()[:2] // the second has an IP address
+	zero[0].mac, zero[1].mac = device.MAC{}, device.MAC{}
+	data, _ := journalOf(append(zero, testRecords()[2]))
+	want := []record{zero[1], testRecords()[2]}
+	want[0].flags = recordIP | recordGone
+	if c := readJournal(data); c.err != nil || !c.whole || !reflect.DeepEqual(c.records, want) {
+		t.Errorf("%+v", c)
 	}
 }
 

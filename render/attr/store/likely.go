@@ -7,19 +7,19 @@ import (
 	"dcs/render/device"
 )
 
-// likely knows what speaks for a device that no View has: others of its vendor are known (random MAC addresses are of vendors
-// that nobody has), or it has been asked for before and was dropped (a modem tries again, a flood of random addresses does not).
+// likely judges whether a device that no View has may exist: other devices of its vendor are known (random MAC addresses have
+// unknown vendors), or a question about it was dropped before (a modem tries again, a flood of random addresses does not).
 type likely struct {
-	vendors [1 << 24 / 64]atomic.Uint64 // a bit for each OUI: 2 MiB
-	any     atomic.Bool                 // there is one
+	vendors [1 << 24 / 64]atomic.Uint64 // one bit for each OUI: 2 MiB
+	any     atomic.Bool                 // a bit is set
 
 	seed    maphash.Seed
-	dropped [1 << 16]uint32 // hashes of questions; of the dispatcher
+	dropped [1 << 16]uint32 // hashes of questions; used by the dispatcher only
 }
 
 func newLikely() *likely { return &likely{seed: maphash.MakeSeed()} }
 
-// add notes that a device is known. nil notes nothing.
+// add records a known device. It has no effect on a nil likely.
 func (l *likely) add(mac device.MAC) {
 	if l == nil {
 		return
@@ -32,7 +32,7 @@ func (l *likely) add(mac device.MAC) {
 	}
 }
 
-// is tells whether something speaks for the device, or nothing can since none is known.
+// is reports whether the device may exist. Without any known device, all may.
 func (l *likely) is(q question) bool {
 	if !l.any.Load() {
 		return true
@@ -45,7 +45,7 @@ func (l *likely) is(q question) bool {
 	return l.dropped[at] == tag
 }
 
-// drop notes that a question was dropped.
+// drop records a dropped question.
 func (l *likely) drop(q question) {
 	at, tag := l.place(q)
 	l.dropped[at] = tag

@@ -11,14 +11,14 @@ import (
 	"dcs/render/attr/localdb"
 )
 
-// load asks a source for all its devices, and makes its file of them.
+// load loads all devices of a source, and writes its file.
 func (s *Store) load(src *source, force bool) error {
 	began := s.cfg.Now()
 	s.mu.Lock()
 	src.busy = true
 	before := s.seq
 	file := s.inOrder(src.names)
-	cols := make([]int, len(file)) // where in the file the source's attributes go
+	cols := make([]int, len(file)) // index in the file by attribute of the source
 	for i, name := range src.names {
 		cols[i] = slices.Index(file, name)
 	}
@@ -30,7 +30,7 @@ func (s *Store) load(src *source, force bool) error {
 		src.busy = false
 		s.mu.Unlock()
 		if force {
-			s.requestRebuild() // what was held back and is accepted goes into the file, which is not made of a source that loads
+			s.requestRebuild() // write accepted changes to the file, which is not done while a source is loaded
 		}
 	}()
 
@@ -68,7 +68,7 @@ func (s *Store) load(src *source, force bool) error {
 	}
 	if errors.Is(err, errors.ErrUnsupported) {
 		s.noteUnlisted(src, force)
-		return s.refreshAll(src) // what was asked for so far is all that there is
+		return s.refreshAll(src) // what was looked up so far is all that is known
 	}
 	if err != nil {
 		return err
@@ -83,14 +83,14 @@ func (s *Store) load(src *source, force bool) error {
 	return s.commit(src, b, file, meta, before, force)
 }
 
-// sweep has all devices of a source that cannot list them asked for again, once, since nothing tells of their changes.
+// refreshAll schedules look-ups of all devices of a source that cannot list them, once, since nothing else reports their changes.
 func (s *Store) refreshAll(src *source) error {
 	s.mu.Lock()
-	swept := src.refreshed
+	done := src.refreshed
 	src.refreshed = true
 	r := s.fleet[src.i].clone()
 	s.mu.Unlock()
-	if _, asks := src.Source.(attr.Asker); !asks || swept {
+	if _, asks := src.Source.(attr.Asker); !asks || done {
 		return nil
 	}
 	return r.each(func(d *attr.Device) error {
@@ -99,10 +99,10 @@ func (s *Store) refreshAll(src *source) error {
 	})
 }
 
-// place copies a device whose values stand by the source's names to one whose values stand by cols.
+// place copies a device, with value i at index cols[i].
 func place(d, in *attr.Device, cols []int) error {
 	if len(in.Values) > len(cols) {
-		return fmt.Errorf("%w: it has %d values for %d attributes", attr.ErrDevice, len(in.Values), len(cols))
+		return fmt.Errorf("%w: %d values for %d attributes", attr.ErrDevice, len(in.Values), len(cols))
 	}
 	d.MAC, d.IP = in.MAC, in.IP
 	clear(d.Values)
@@ -112,7 +112,7 @@ func place(d, in *attr.Device, cols []int) error {
 	return nil
 }
 
-// commit puts a source's new file in the place of the old, and has it served, unless the source has lost too much.
+// commit replaces a source's file and puts it in service, unless the source has lost too much.
 func (s *Store) commit(src *source, b *localdb.Builder, names []string, meta fileMeta, before uint64, force bool) error {
 	s.build.Lock()
 	defer s.build.Unlock()
@@ -143,7 +143,7 @@ func (s *Store) commit(src *source, b *localdb.Builder, names []string, meta fil
 		Source: src.Name(), Kind: Loaded, Devices: int(st.Devices), Stats: st, Reject: meta.Rejected,
 		Took: s.cfg.Now().Sub(meta.Loaded),
 	}
-	err = s.makeFiles() // first, so that whoever learns of the load finds it in the View
+	err = s.makeFiles() // first, so that the View has the load when the event is reported
 	s.event(loaded)
 	if err != nil {
 		s.event(Event{Kind: BuildFailed, Err: err, Retry: s.cfg.RetryMax})

@@ -11,7 +11,7 @@ import (
 	"dcs/render/attr/localdb"
 )
 
-// adopt opens a source's new file and forgets the changes up to number before. build is held.
+// adopt opens a source's new file, and drops the changes up to number before. s.build must be held.
 func (s *Store) adopt(src *source, meta fileMeta, before uint64) error {
 	db, err := localdb.Open(src.path)
 	if err != nil {
@@ -29,8 +29,8 @@ func (s *Store) adopt(src *source, meta fileMeta, before uint64) error {
 	return nil
 }
 
-// rebase has flush serve base, the merged file or a source's, with those changes laid over it that came after number before. mu
-// is held.
+// rebase makes the next View use base, the merged file or a source's, with an overlay of the changes after number before. s.mu must
+// be held.
 func (s *Store) rebase(base *localdb.DB, merged bool, before uint64) {
 	for m, seq := range s.macs {
 		if seq <= before {
@@ -52,12 +52,13 @@ func (s *Store) rebase(base *localdb.DB, merged bool, before uint64) {
 	s.base, s.merged, s.rebased = base, merged, true
 }
 
-// makeFiles merges the sources into one file, and has it served. The merge of one file is that file. build is held, or
-// nobody else is there yet.
+// makeFiles merges the sources into one file, and puts it in service. The merge of one file is that file. s.build must be held, or
+// the Store not be shared yet.
 func (s *Store) makeFiles() error {
 	began := s.cfg.Now()
 	s.mu.Lock()
-	// Over a merged file lie only the changes that it lacks, not those that the sources' files lack: these must have been filed.
+	// The overlay of a merged file has only the changes that this file lacks, not those that the sources' files lack: these must
+	// be in the files before one of them is used alone.
 	if db, ok := s.fleet.single(); ok && (!s.merged || s.filedSeq() == s.seq) {
 		s.remerge = false
 		s.rebase(db, false, s.filedSeq())
@@ -71,7 +72,7 @@ func (s *Store) makeFiles() error {
 		frozen[i] = s.fleet[i].clone()
 		p := part{s.srcs[i].Name(), s.srcs[i].meta.Stamp}
 		if frozen[i].changed() > 0 {
-			p.Stamp = -1 // no file has that: it will be merged anew after a start
+			p.Stamp = -1 // matches no file, so that it is merged again after a restart
 		}
 		meta.Parts = append(meta.Parts, p)
 	}
@@ -117,7 +118,7 @@ func (s *Store) makeFiles() error {
 	return nil
 }
 
-// filed returns up to which number the changes of all sources are in their files. mu is held.
+// filedSeq returns the number up to which the changes of all sources are in their files. s.mu must be held.
 func (s *Store) filedSeq() uint64 {
 	seq := s.seq
 	for i, src := range s.srcs {
@@ -128,7 +129,7 @@ func (s *Store) filedSeq() uint64 {
 	return seq
 }
 
-// removeMerged removes the merged file, in whose place a source's file serves.
+// removeMerged removes the merged file, because a source's file is used instead.
 func (s *Store) removeMerged() error {
 	if s.claim() != nil {
 		return nil // no source's file can be newer
@@ -140,7 +141,7 @@ func (s *Store) removeMerged() error {
 	return err
 }
 
-// commitFile gives a source's new file its place, with its counts in meta, unless accept refuses them.
+// commitFile commits a source's new file, with its counts in meta, unless accept returns an error.
 func (s *Store) commitFile(src *source, b *localdb.Builder, names []string, meta *fileMeta, accept func(*tally) error) (localdb.Stats, error) {
 	text, err := json.Marshal(meta)
 	if err != nil {

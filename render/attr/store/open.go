@@ -15,10 +15,9 @@ import (
 	"dcs/render/device"
 )
 
-// Open opens a Store with what was known last, and begins to load its sources. It waits for
-// those of which nothing is known yet, to learn the names of their attributes, but no longer
-// than Config.OpenWait. It returns an error if another Store uses Dir. If nothing can be written to Dir, what it holds is
-// served, and changes over that, which are then not durable.
+// Open opens a Store with the last known data, and starts to load its sources. For sources without data it waits until their
+// attributes are known, for Config.OpenWait at most. It returns an error if another Store uses Dir. If Dir is not writable, its data
+// are served, and changes are not durable.
 func Open(cfg Config) (*Store, error) {
 	if err := cfg.defaults(); err != nil {
 		return nil, err
@@ -62,7 +61,7 @@ func Open(cfg Config) (*Store, error) {
 	return s, nil
 }
 
-// openFiles opens what is on disk. It returns whether the journal may be appended to.
+// openFiles opens the files in Dir, and reports whether the journal may be appended to.
 func (s *Store) openFiles() (whole bool) {
 	changes, err := openJournal(s.cfg.Dir)
 	if err != nil {
@@ -75,10 +74,10 @@ func (s *Store) openFiles() (whole bool) {
 	parts := s.openSources()
 	fits := merged != nil && slices.EqualFunc(meta.Parts, parts, func(a, b part) bool { return a.Source == b.Source })
 	if single, ok := s.fleet.single(); fits && ok && single != nil && slices.Equal(meta.Parts, parts) {
-		fits = false // the single file has all that is in it
+		fits = false // the single file has the same data
 		s.learn(single.Names())
 	}
-	if fits { // the merged file's attributes are the schema's first
+	if fits { // the merged file's attributes become the schema's first
 		s.learn(merged.Names())
 	}
 	for i, src := range s.srcs {
@@ -89,14 +88,14 @@ func (s *Store) openFiles() (whole bool) {
 	}
 	s.noteAllLoaded()
 	s.seq = max(s.seq, meta.Seq)
-	reached := meta.Seq // by the journal and the merged file
+	reached := meta.Seq // last number in the journal and the merged file
 	for i := range changes.records {
 		reached = max(reached, changes.records[i].seq)
 	}
-	// A source's file may hold changes that neither has: of a disk that was full.
+	// A source's file may have changes that are in neither, if the disk was full.
 	behind := fits && slices.ContainsFunc(s.srcs, func(src *source) bool { return src.meta.Seq > reached })
 	s.replay(changes.records, meta.Seq)
-	s.learn(nil) // now that it shows of which source nothing is known
+	s.learn(nil) // now that it is known which sources have no attributes yet
 	s.view.Store(&View{schema: s.schema})
 	if fits {
 		s.stamp = max(s.stamp, meta.Stamp)
@@ -117,7 +116,7 @@ func (s *Store) openFiles() (whole bool) {
 	return changes.whole
 }
 
-// openSources opens the sources' files, and returns what each is.
+// openSources opens the sources' files, and returns the names and stamps of these.
 func (s *Store) openSources() (parts []part) {
 	s.fleet = make(fleet, len(s.cfg.Sources))
 	for i, src := range s.cfg.Sources {
@@ -135,7 +134,7 @@ func (s *Store) openSources() (parts []part) {
 			s.fleet[i].base = db
 			s.verify(o, db)
 			if ahead := m.Loaded.Sub(s.cfg.Now()); ahead > clockSlack {
-				s.event(Event{Source: src.Name(), Kind: ClockAhead, Err: fmt.Errorf("loaded at %s, which is %v from now", m.Loaded.Format(time.RFC3339), ahead.Round(time.Second))})
+				s.event(Event{Source: src.Name(), Kind: ClockAhead, Err: fmt.Errorf("loaded at %s, %v in the future", m.Loaded.Format(time.RFC3339), ahead.Round(time.Second))})
 			}
 		}
 		s.stamp, s.seq = max(s.stamp, o.meta.Stamp), max(s.seq, o.meta.Seq)
@@ -156,15 +155,15 @@ func openFile(path string) (*localdb.DB, fileMeta, error) {
 	}
 	var m fileMeta
 	if err := json.Unmarshal(db.Meta(), &m); err != nil {
-		return nil, fileMeta{}, fmt.Errorf("%s: not a file of this store: %w", path, err)
+		return nil, fileMeta{}, fmt.Errorf("%s: not a store's file: %w", path, err)
 	}
 	return db, m, nil
 }
 
-// clockSlack is how far clocks may differ.
+// clockSlack is the tolerated difference of clocks.
 const clockSlack = time.Minute
 
-// verify compares a file with its sums in the background. src is nil for the merged one.
+// verify compares a file with its sums in the background. src is nil for the merged file.
 func (s *Store) verify(src *source, db *localdb.DB) {
 	s.wg.Go(func() {
 		<-s.ready
@@ -177,7 +176,7 @@ func (s *Store) verify(src *source, db *localdb.DB) {
 	})
 }
 
-// nextStamp returns a stamp for a new file. mu is held.
+// nextStamp returns the stamp of a new file. s.mu must be held.
 func (s *Store) nextStamp() int64 {
 	s.stamp = max(s.stamp+1, s.cfg.Now().UnixNano())
 	return s.stamp

@@ -13,11 +13,11 @@ type entry struct {
 	mac    device.MAC
 	ip     netip.Addr
 	gone   bool
-	unsure bool // what a source's file says of it could not be read
+	unsure bool // its data in a source's file could not be read
 	values attr.Record
 }
 
-// answer returns the values that a query wants.
+// answer returns the values for a query.
 func (e *entry) answer(q *attr.Query) attr.Record {
 	if q.Peek {
 		return q.Values[:0]
@@ -25,7 +25,7 @@ func (e *entry) answer(q *attr.Query) attr.Record {
 	return append(q.Values[:0], e.values...)
 }
 
-// addr is the device's address, if it has one.
+// addr returns the device's IP address, if any.
 func (e *entry) addr() netip.Addr {
 	if e.gone {
 		return netip.Addr{}
@@ -33,17 +33,16 @@ func (e *entry) addr() netip.Addr {
 	return e.ip
 }
 
-// has tells whether a device that a file finds by ip has that address still.
+// has reports whether a device that a file has at ip still has that address.
 func (e *entry) has(ip netip.Addr) bool { return !e.gone && e.ip == ip }
 
-// overlay is a hash table of devices that have changed. It is immutable: with makes a new one
-// that shares what is the same.
+// overlay is an immutable hash table of devices that have changed. with returns a new one that shares unchanged buckets.
 type overlay struct {
 	macs, ips overlayTable
 	n         int // entries
 }
 
-// An overlay has so many buckets that one is searched at a glance when the overlay is as full as it gets.
+// buckets is large enough that buckets remain short when the overlay is full.
 const buckets = 4096
 
 type overlayTable [buckets]*bucket
@@ -97,13 +96,13 @@ func (o *overlay) byIP(ip netip.Addr) *entry {
 	return nil
 }
 
-// with returns an overlay that has the given entries, found by MAC address and by IP address, too. o may be nil.
+// with returns an overlay with the given entries, by MAC address and by IP address, added. o may be nil.
 func (o *overlay) with(macs, ips []*entry) *overlay {
 	next := new(overlay)
 	if o != nil {
 		*next = *o
 	}
-	fresh := make(map[*bucket]bool) // those that nobody else has yet
+	fresh := make(map[*bucket]bool) // buckets that are not shared yet
 	put := func(t *overlayTable, k uint64, e *entry, same func(*entry) bool) {
 		b := t[k%buckets]
 		if !fresh[b] {

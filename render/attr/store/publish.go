@@ -13,8 +13,8 @@ type unpublished struct {
 	frames  []byte // the journal's
 }
 
-// flush brings what has changed to the journal, and has it served then. What is served is what was known when it began:
-// nothing is that is not on disk, unless the disk fails.
+// flush writes changes to the journal, and then publishes a View with them. The View has only changes that are on disk, unless the
+// disk fails.
 func (s *Store) flush() {
 	s.flushing.Lock()
 	defer s.flushing.Unlock()
@@ -23,7 +23,7 @@ func (s *Store) flush() {
 	s.install(u)
 }
 
-// take takes what is not published.
+// take removes and returns what is not published yet.
 func (s *Store) take() *unpublished {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,7 +61,7 @@ func (s *Store) take() *unpublished {
 	return u
 }
 
-// install serves it. flushing is held.
+// install publishes u in a new View. s.flushing must be held.
 func (s *Store) install(u *unpublished) {
 	over := s.view.Load().over
 	if u.rebased {

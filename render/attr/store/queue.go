@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// fairQueue holds the questions that wait to be put to the sources, and decides which is next. It belongs to the dispatcher.
+// fairQueue holds the questions that wait for the sources, and decides which is next. It is used by the dispatcher only.
 //
-// It is fair by the prefix that a question comes from, an IPv4 address or an IPv6 /64. A question is charged to its prefix
-// and the networks around it (IPv4: /24 and /16, IPv6: /48 and /32), and refunded if it finds a device: what counts against them
-// is what they have waiting, and their questions of late that were for nothing. The least suspicious question goes first, then
-// that of the prefix that owes least, then the older; see suspicion. A full queue drops the one that would be last.
+// It is fair among the prefixes that questions come from: IPv4 addresses and IPv6 /64s. A question is charged to its prefix and the
+// networks around it (IPv4: /24 and /16, IPv6: /48 and /32), and refunded if it finds a device, so that debts are questions that
+// wait, and recent ones that found nothing. The least suspicious question is first, then that of the prefix with the least debt,
+// then the oldest; see suspicion. A full queue drops the last.
 //
-// Questions of prefixes in debt, and for devices that nothing speaks for, are doubtful. They take no more than three quarters
-// of the askers, so that a source that is slow to say no does not keep the others' questions waiting.
+// Questions of prefixes in debt, and about unlikely devices, are doubtful. They take at most three quarters of the askers, so that a
+// source with slow negative answers does not delay other questions.
 type fairQueue struct {
 	capacity int // questions that may wait
 	askers   int
@@ -27,10 +27,10 @@ type fairQueue struct {
 	first  int
 
 	asking   int
-	doubtful int // of these
+	doubtful int // among asking
 }
 
-// waiting is a question with what was charged for it.
+// waiting is a question and what was charged for it.
 type waiting struct {
 	question
 	nets     [networks]uint64
@@ -40,8 +40,8 @@ type waiting struct {
 	doubtful bool // it was handed out as such
 }
 
-// flow is the questions of one prefix, by rank. Which of the prefix's slots is next is ranked among all prefixes, which of its
-// questions takes it among these.
+// flow is the questions of one prefix, by rank. The prefix's slots are ranked among all prefixes, its questions among themselves: the
+// first slot takes the first question.
 type flow struct {
 	prefix  uint64
 	waiting []*waiting
@@ -53,14 +53,14 @@ type slot struct {
 	flow     *flow
 }
 
-// rank orders what waits: the least goes first.
+// rank orders slots and questions; the least is first.
 type rank struct{ high, low, seq uint64 }
 
 func (r rank) compare(o rank) int {
 	return cmp.Or(cmp.Compare(r.high, o.high), cmp.Compare(r.low, o.low), cmp.Compare(r.seq, o.seq))
 }
 
-// siteDebt and regionDebt are what the networks around a prefix may have before they are in debt.
+// siteDebt and regionDebt are the debts of the networks around a prefix above which these are suspicious.
 const (
 	siteDebt   = 16 * oneDebt
 	regionDebt = 256 * oneDebt
@@ -69,8 +69,8 @@ const (
 // doubtful is the suspicion from which a question is doubtful.
 const doubtful = 3
 
-// suspicion grades a question by what its prefix and the networks around it owe. What others of the network did counts for less
-// than what speaks for the device, and than what its own prefix did.
+// suspicion grades a question by the debts of its prefix and the networks around it. What other prefixes of the network did counts
+// less than whether the device is likely, and less than what the prefix itself did.
 func suspicion(likely bool, prefix, site, region uint16) (grade uint64) {
 	if !likely || prefix >= 2*oneDebt {
 		return doubtful
@@ -88,8 +88,8 @@ func newFairQueue(room, askers int) *fairQueue {
 	return &fairQueue{capacity: room, askers: askers, lookup: make(map[question]*waiting), flows: make(map[uint64]*flow), debts: newDebts()}
 }
 
-// add has a question wait, unless it does already. likely says that something speaks for the device. If the queue is full, it
-// drops a question, which may be this one, and returns it.
+// add adds a question, unless it is in the queue. likely says that the device may exist. If the queue is full, add drops a question,
+// possibly this one, and returns it.
 func (f *fairQueue) add(q question, likely bool, now time.Time) (dropped question, full bool) {
 	if f.lookup[q.key()] != nil {
 		return question{}, false
@@ -119,10 +119,10 @@ func (f *fairQueue) add(q question, likely bool, now time.Time) (dropped questio
 	return question{}, false
 }
 
-// ranks returns a slot for a question of one who owes so much, and the question's rank within its flow.
+// ranks returns the slot for a question, given the debts of its networks, and the question's rank within its flow.
 func (f *fairQueue) ranks(likely bool, owed [networks]uint16) (s slot, own rank) {
-	// A question for a device that nothing speaks for weighs as much as two: one of a forged source does not set back the device
-	// that has this address.
+	// A question about an unlikely device counts twice, so that one with a forged source address does not delay the device that has
+	// that address.
 	among := func(grade uint64, owed uint16) uint64 {
 		if likely {
 			return grade<<56 | uint64(owed)<<1
@@ -135,10 +135,10 @@ func (f *fairQueue) ranks(likely bool, owed [networks]uint16) (s slot, own rank)
 	return s, rank{high: among(suspicion(likely, owed[3], 0, 0), owed[3]), seq: f.seq}
 }
 
-// len returns how many questions wait.
+// len returns the number of questions that wait.
 func (f *fairQueue) len() int { return len(f.slots) - f.first }
 
-// drop gives up the question that would be last.
+// drop removes and returns the last question.
 func (f *fairQueue) drop(now time.Time) question {
 	last := len(f.slots) - 1
 	fl := f.slots[last].flow
@@ -150,7 +150,7 @@ func (f *fairQueue) drop(now time.Time) question {
 	return w.question
 }
 
-// take takes a question out of its flow.
+// take removes a question from its flow.
 func (f *fairQueue) take(fl *flow, i int) *waiting {
 	w := fl.waiting[i]
 	fl.waiting = slices.Delete(fl.waiting, i, i+1)
@@ -160,7 +160,7 @@ func (f *fairQueue) take(fl *flow, i int) *waiting {
 	return w
 }
 
-// next hands out the question that is to be asked now; nil: none, or not before another is done.
+// next removes and returns the question to be asked next. It returns nil if there is none, or if others must be done first.
 func (f *fairQueue) next() *waiting {
 	if f.len() == 0 || f.asking >= f.askers {
 		return nil
@@ -183,7 +183,7 @@ func (f *fairQueue) next() *waiting {
 	return w
 }
 
-// done takes back a question that next has handed out. One that was of use is refunded.
+// done ends a question that next returned. If it was useful, its charge is refunded.
 func (f *fairQueue) done(w *waiting, useful bool, now time.Time) {
 	delete(f.lookup, w.key())
 	f.asking--

@@ -7,7 +7,7 @@ import (
 	"dcs/render/attr"
 )
 
-// refuses counts a device that err says is none.
+// countRejected counts a device if err is about that device alone, and reports whether it is.
 func countRejected(r *attr.Rejected, err error) bool {
 	if !errors.Is(err, attr.ErrDevice) {
 		return false
@@ -16,8 +16,8 @@ func countRejected(r *attr.Rejected, err error) bool {
 	return true
 }
 
-// closeRejected returns an error if too many of the n devices that a source gave were left out, and adds what the source itself left
-// out, by a limit of its own that it has kept to.
+// checkRejected returns an error if too many of a source's n devices were left out, and adds to r what the source itself left out,
+// within its own limit.
 func checkRejected(r *attr.Rejected, src attr.Source, n int) error {
 	err := r.Check(n, 0)
 	if s, ok := src.(attr.Rejecter); ok {

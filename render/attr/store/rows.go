@@ -9,29 +9,29 @@ import (
 	"dcs/render/device"
 )
 
-// rows is what one source told of its devices: a file, and what has changed since it was made.
+// rows are the devices of one source: a file, and changes since it was written.
 type rows struct {
 	base *localdb.DB // nil: none
-	cols []int       // by attribute of base: its index in the Store's schema; nil: the same
+	cols []int       // schema index by attribute of base; nil: the same
 	macs map[device.MAC]*change
 	ips  map[netip.Addr]*change
 }
 
-// change is what has become of a device. It is immutable.
+// change is a change of a device. It is immutable.
 type change struct {
 	attr.Device        // Values is a Record of the Store's schema
 	gone        bool   // by MAC address if it has one
-	seq         uint64 // of all changes of the Store
+	seq         uint64 // number among all changes of the Store
 }
 
 func (r *rows) clone() rows {
 	return rows{base: r.base, cols: r.cols, macs: maps.Clone(r.macs), ips: maps.Clone(r.ips)}
 }
 
-// changed returns how many changes there are.
+// changed returns the number of changes.
 func (r *rows) changed() int { return len(r.macs) + len(r.ips) }
 
-// byMAC finds a device. Its IP address is the one that it is found by, if any.
+// byMAC finds a device. Its IP address is set only if the device is found by it.
 func (r *rows) byMAC(mac device.MAC) (attr.Device, bool) {
 	if c, ok := r.macs[mac]; ok {
 		return c.Device, !c.gone
@@ -69,7 +69,7 @@ func (r *rows) byIP(ip netip.Addr) (attr.Device, bool) {
 	return d, true
 }
 
-// record puts values of base in the order of the schema.
+// record returns values of base in the order of the schema.
 func (r *rows) record(values []string) attr.Record {
 	if r.cols == nil {
 		return values
@@ -106,7 +106,7 @@ func (r *rows) set(c *change) {
 	}
 }
 
-// forget drops changes up to number seq: they are in the file now.
+// forget drops changes up to number seq, which are in the file by now.
 func (r *rows) forget(seq uint64) {
 	maps.DeleteFunc(r.macs, func(_ device.MAC, c *change) bool { return c.seq <= seq })
 	maps.DeleteFunc(r.ips, func(_ netip.Addr, c *change) bool { return c.seq <= seq })

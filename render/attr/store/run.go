@@ -9,7 +9,7 @@ import (
 	"dcs/render/attr"
 )
 
-// run keeps one source: opens it, loads it, follows it, and begins again when it fails.
+// run opens a source, loads and follows it, and starts over when it fails.
 func (s *Store) run(src *source) {
 	wait := s.cfg.RetryMin
 	force, again := false, false
@@ -40,7 +40,7 @@ func (s *Store) run(src *source) {
 	}
 }
 
-// keep opens a source, loads it, and follows it until it fails or is to be loaded anew. ok is called when a load has succeeded.
+// runOnce opens a source, and loads and follows it until it fails. It calls ok after each successful load.
 func (s *Store) runOnce(src *source, force *bool, ok func()) error {
 	s.count(src)
 	s.setMark(src, *force)
@@ -63,17 +63,17 @@ func (s *Store) runOnce(src *source, force *bool, ok func()) error {
 		if unwritten != nil {
 			err = s.loadWithoutFile(src, *force, unwritten)
 		}
-		held := errors.Is(err, attr.ErrHeldBack)
-		if err != nil && !held {
+		heldBack := errors.Is(err, attr.ErrHeldBack)
+		if err != nil && !heldBack {
 			return err
 		}
 		*force = false
 		ok()
 		s.mu.Lock()
-		src.up, src.err, src.loaded = true, unwritten, src.loaded || !held
+		src.up, src.err, src.loaded = true, unwritten, src.loaded || !heldBack
 		s.noteAllLoaded()
 		s.mu.Unlock()
-		if held {
+		if heldBack {
 			s.holdBackLoad(src, err)
 		}
 		stop := s.awaitDisk(src, unwritten)
@@ -84,7 +84,7 @@ func (s *Store) runOnce(src *source, force *bool, ok func()) error {
 	}
 }
 
-// follow waits until the source is to be loaded anew, applying the changes that it tells of.
+// follow applies the changes that a source reports, until the source is to be loaded again.
 func (s *Store) follow(src *source) (force bool, err error) {
 	f, ok := src.Source.(attr.Follower)
 	if !ok {
@@ -125,12 +125,12 @@ func (s *Store) follow(src *source) (force bool, err error) {
 	case errors.Is(err, errReload):
 		return false, nil
 	case err == nil:
-		err = errors.New("the source stopped telling of changes")
+		err = errors.New("source stopped reporting changes")
 	}
 	return false, err
 }
 
-// settle finds out whether each source has told what it has. mu is held, or nobody else is there yet.
+// noteAllLoaded updates allLoaded. s.mu must be held, or the Store not be shared yet.
 func (s *Store) noteAllLoaded() {
 	for _, src := range s.srcs {
 		if !src.loaded {
@@ -140,8 +140,7 @@ func (s *Store) noteAllLoaded() {
 	s.allLoaded.Store(true)
 }
 
-// Reload has a source loaded anew, or all if name is "". With force it may lose as much as
-// it likes. It does not wait.
+// Reload requests a load of a source, or of all if name is "". With force, any loss is accepted. It does not wait.
 func (s *Store) Reload(name string, force bool) error {
 	found := name == ""
 	for _, src := range s.srcs {
@@ -150,7 +149,7 @@ func (s *Store) Reload(name string, force bool) error {
 		}
 		found = true
 		if force {
-			select { // a request without force gives way
+			select { // replace a request without force
 			case <-src.reload:
 			default:
 			}
@@ -161,7 +160,7 @@ func (s *Store) Reload(name string, force bool) error {
 		}
 	}
 	if !found {
-		return fmt.Errorf("no source of devices is called %s", name)
+		return fmt.Errorf("no device source called %s", name)
 	}
 	return nil
 }

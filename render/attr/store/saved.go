@@ -11,12 +11,12 @@ import (
 	"dcs/render/device"
 )
 
-// Saved is what a Store of the same sources has on disk. It may be read while the Store is open, and misses
-// what has changed within a moment, or while the Store could not write.
+// Saved reads what a Store of the same sources has on disk. It may be used while the Store is open, and does not have its very last
+// changes, or those that the Store could not write.
 type Saved struct{ s *Store }
 
-// OpenSaved opens the files in dir. It returns nil and no error if there are none yet. What is damaged of the journal is left out.
-// The sources are told what was loaded of them, if they are a [Marker].
+// OpenSaved opens the files in dir. It returns nil and no error if there are none. It skips damaged parts of the journal, and
+// calls SetMark of sources that are an [attr.Marker].
 func OpenSaved(dir string, sources []attr.Source) (*Saved, error) {
 	s := &Store{
 		cfg:   Config{Shrink: defaultShrink, Now: func() time.Time { return time.Time{} }},
@@ -24,7 +24,7 @@ func OpenSaved(dir string, sources []attr.Source) (*Saved, error) {
 		macs: make(map[device.MAC]uint64), ips: make(map[netip.Addr]uint64),
 		newMACs: make(map[device.MAC]struct{}), newIPs: make(map[netip.Addr]struct{}),
 	}
-	// The journal comes first: what a Store takes out of it is in its files already.
+	// The journal comes first: what a Store removes from it is in the files before.
 	changes, err := openJournal(dir)
 	if err != nil && !errors.Is(err, ErrJournal) {
 		return nil, err
@@ -50,20 +50,20 @@ func OpenSaved(dir string, sources []attr.Source) (*Saved, error) {
 		return nil, nil
 	}
 	s.replay(changes.records, 0)
-	s.learn(nil) // now that it shows of which source nothing is known
+	s.learn(nil) // now that it is known which sources have no attributes yet
 	return &Saved{s}, nil
 }
 
-// Schema names the attributes of the devices.
+// Schema returns the attributes of the devices.
 func (s *Saved) Schema() *attr.Schema { return s.s.schema }
 
 // Explain finds a device, as Store.Explain does.
 func (s *Saved) Explain(q attr.Query) (Explanation, bool) { return s.s.Explain(q.MAC, q.IP) }
 
-// State tells what there is of each source.
+// State returns the state of each source.
 func (s *Saved) State() []State { return s.s.State() }
 
-// Missing names the sources of which there is nothing.
+// Missing returns the names of sources without any data.
 func (s *Saved) Missing() []string {
 	var names []string
 	for _, src := range s.s.srcs {

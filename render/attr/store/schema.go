@@ -6,7 +6,7 @@ import (
 	"dcs/render/attr"
 )
 
-// learn adds names to the schema, and returns their indices. mu is held, or nobody else is there yet.
+// learn adds names to the schema, and returns their indices. s.mu must be held, or the Store not be shared yet.
 func (s *Store) learn(names []string) []int {
 	known := len(s.names)
 	idx := make([]int, len(names))
@@ -25,7 +25,7 @@ func (s *Store) learn(names []string) []int {
 	return idx
 }
 
-// columns returns the indices of a file's attributes; nil if they are the schema's first.
+// columns returns the schema indices of a file's attributes, nil if they are the schema's first.
 func (s *Store) columns(names []string) []int {
 	idx := s.learn(names)
 	for i, j := range idx {
@@ -36,7 +36,7 @@ func (s *Store) columns(names []string) []int {
 	return nil
 }
 
-// inOrder returns names in the schema's order. mu is held.
+// inOrder returns names in the order of the schema. s.mu must be held.
 func (s *Store) inOrder(names []string) []string {
 	idx := s.learn(names)
 	slices.Sort(idx)
@@ -47,7 +47,7 @@ func (s *Store) inOrder(names []string) []string {
 	return list
 }
 
-// learnOf notes attributes of a source that is not open yet.
+// learnOf records attributes of a source that is not open yet.
 func (s *Store) learnOf(src *source, attrs []string) {
 	for _, n := range attrs {
 		if !slices.Contains(src.names, n) {
@@ -58,8 +58,8 @@ func (s *Store) learnOf(src *source, attrs []string) {
 	s.learn(attrs)
 }
 
-// names returns the attributes that a file of rows has to have: those that the source has now, and those that its file has
-// and the source has lost, until a load says so, too.
+// names returns the attributes for a file of rows: those that the source has now, and those of its current file that it has lost,
+// until a load confirms that.
 func (r *rows) names(now []string) []string {
 	names := slices.Clone(now)
 	if r.base == nil {
@@ -73,7 +73,7 @@ func (r *rows) names(now []string) []string {
 	return names
 }
 
-// opened notes the names of a source's attributes.
+// opened records the names of a source's attributes.
 func (s *Store) opened(src *source, names []string) error {
 	if _, err := attr.NewSchema(names...); err != nil {
 		return err

@@ -11,22 +11,22 @@ import (
 	"dcs/render/attr/localdb"
 )
 
-// source is a Source with what the Store knows of it.
+// source is a Source with its state in the Store.
 type source struct {
 	attr.Source
 	i      int
 	path   string
-	reload chan bool     // to be loaded; true: whatever it loses
-	opened chan struct{} // closed after the first try to open it
+	reload chan bool     // requests a load; true: any loss is accepted
+	opened chan struct{} // closed after the first attempt to open it
 
-	loading atomic.Int64 // devices given so far; -1: not loading
+	loading atomic.Int64 // devices loaded so far; -1: not loading
 	changes atomic.Int64
 	asked   atomic.Int64
 	found   atomic.Int64
 
 	// Guarded by Store.mu.
 	names       []string // as Open returned them
-	named       bool     // Open has returned, or its file has told them before the start
+	named       bool     // names are known, from Open or its file
 	perm        []int    // their indices in the schema
 	meta        fileMeta
 	stats       localdb.Stats
@@ -34,24 +34,24 @@ type source struct {
 	err         error
 	busy        bool      // loading
 	loaded      bool      // a load succeeded, now or before the start
-	refreshed   bool      // what it told before the start is asked for again
-	pausedUntil time.Time // until which it is not asked, because it failed
-	// failed is what it was asked for last, if it failed on that.
+	refreshed   bool      // look-ups of devices known before the start are scheduled
+	pausedUntil time.Time // no look-ups until then, because it failed
+	// failed is the last look-up, if it failed.
 	failed *question
 	guard  guard
 }
 
-// fileMeta is what a file says of where it is from.
+// fileMeta is the metadata of a file.
 type fileMeta struct {
 	Source   string        `json:"source,omitempty"`
 	Loaded   time.Time     `json:"loaded,omitzero"`
 	Rejected attr.Rejected `json:"rejected,omitzero"`
-	Seq      uint64        `json:"seq,omitempty"`   // changes up to this number are in it
-	Stamp    int64         `json:"stamp"`           // differs from that of any other file in the directory
-	Parts    []part        `json:"parts,omitempty"` // of a merged file: what it was merged of
+	Seq      uint64        `json:"seq,omitempty"`   // number of the last change that is in the file
+	Stamp    int64         `json:"stamp"`           // unique in the directory
+	Parts    []part        `json:"parts,omitempty"` // of a merged file: the files that were merged
 
 	Mark   string     `json:"mark,omitempty"`   // of a Marker
-	Values []int      `json:"values,omitempty"` // by the file's attributes: devices that have a value
+	Values []int      `json:"values,omitempty"` // devices that have a value, by attribute of the file
 	Peak   *savedPeak `json:"peak,omitempty"`
 }
 

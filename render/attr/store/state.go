@@ -6,26 +6,26 @@ import (
 	"dcs/render/attr"
 )
 
-// State is how a source is.
+// State is the state of a source.
 type State struct {
 	Name            string
 	Up              bool      // its last call succeeded
-	Loading         int       // devices that the load that runs has given so far; -1: none runs
-	Loaded          time.Time // when what serves was loaded; zero: never
+	Loading         int       // devices of the running load so far; -1: not loading
+	Loaded          time.Time // time of the load in service; zero: never
 	Devices         int
 	Duplicates      int
 	SharedIPs       int
 	Rejected        attr.Rejected
 	Changes         int64 // applied since the start
-	Asked           int64 // devices that were asked for
-	Found           int64 // of them
-	Damaged         bool  // something of its file is: devices that it may have are not known
-	Err             error // what went wrong last, nil once it is all right again
-	HeldBack        error // what is held back of what it has lost, an ErrHeldBack; nil: nothing
-	ChangesHeldBack int   // changes that are held back, in whole or in part, since the last load that was taken
+	Asked           int64 // devices looked up
+	Found           int64 // of these
+	Damaged         bool  // its file is damaged, so that devices may be missing
+	Err             error // last error, nil once it has recovered
+	HeldBack        error // describes losses that are held back, an attr.ErrHeldBack; nil: none
+	ChangesHeldBack int   // changes held back, in whole or in part, since the last accepted load
 }
 
-// State tells how each source is, in their order.
+// State returns the state of each source, in the order of the configuration.
 func (s *Store) State() []State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,7 +45,7 @@ func (s *Store) State() []State {
 	return list
 }
 
-// Questions tells how the queue of questions is.
+// Questions returns the state of the queue of look-ups in sources.
 func (s *Store) Questions() Questions {
 	st := &s.stats
 	return Questions{
@@ -53,11 +53,11 @@ func (s *Store) Questions() Questions {
 	}
 }
 
-// Questions is how the queue of devices that sources are to be asked for is.
+// Questions is the state of the queue of devices to be looked up in sources.
 type Questions struct {
-	Waiting int           // now
-	Asking  int           // that the sources are asked now
-	Asked   int64         // that the sources were asked since the start
-	Waited  time.Duration // by these, all together
-	Dropped int64         // because the queue was full
+	Waiting int           // in the queue
+	Asking  int           // being looked up
+	Asked   int64         // looked up since the start
+	Waited  time.Duration // total time that these waited
+	Dropped int64         // dropped because the queue was full
 }

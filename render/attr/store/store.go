@@ -14,55 +14,54 @@ import (
 	"dcs/render/device"
 )
 
-// Store keeps what several sources tell of devices, on disk and in memory, and merges it.
-// Readers take a View.
+// Store merges the devices of several sources, on disk and in memory. Readers take a View.
 //
-// For each source there is a file of what it supplied last, and a merged one, unless one source's file can serve as it is
-// (see fleet.single). They are replaced whole: whatever a source or the machine does, what was known last is served, after a
-// start too. Changes are laid over the file that is served, and written to new files when they are many or old.
+// The Store has a file of the last data of each source, and a merged file, unless one source's file can be used as it is (see
+// fleet.single). Files are replaced as a whole: whatever happens to a source or the machine, the last known data remain in
+// service, also after a restart. Changes form an overlay, and are written to new files when they are many or old.
 //
-// The schema only grows while a Store is open: attributes that a source has no longer keep
-// their index, and no device has them. Code compiled against an earlier View's schema reads later Views' records correctly.
+// The schema only grows while a Store is open: an attribute that a source has lost retains its index, and no device has it.
+// Code compiled against an earlier View's schema reads later Views' records correctly.
 type Store struct {
 	cfg       Config
 	view      atomic.Pointer[View]
 	srcs      []*source
 	locking   sync.Mutex
-	lock      *os.File // nil: Dir could not be locked, because nothing can be written there; guarded by locking
+	lock      *os.File // nil: Dir could not be locked because it is not writable; guarded by locking
 	cancel    context.CancelFunc
 	ctx       context.Context
 	wg        sync.WaitGroup
 	journal   *journal
-	rebuild   chan struct{} // holds one when files are to be made anew
-	ready     chan struct{} // closed when what is on disk is open
-	allLoaded atomic.Bool   // each source has told what it has, now or before the start
+	rebuild   chan struct{} // holds one when new files are to be written
+	ready     chan struct{} // closed when the files on disk are open
+	allLoaded atomic.Bool   // each source has been loaded, now or before the start
 	asker
 
-	build    sync.Mutex      // held while files are made; taken before mu
+	build    sync.Mutex      // held while files are written; locked before mu
 	building context.Context // ends builds; guarded by build
-	flushing sync.Mutex      // held while a View is made; taken after build and before mu
+	flushing sync.Mutex      // held while a View is made; locked after build and before mu
 
-	mu     sync.Mutex // guards what follows, and the sources' fields that say so
+	mu     sync.Mutex // guards the following, and fields of the sources
 	names  []string
 	schema *attr.Schema
 	fleet  fleet
 	seq    uint64
 	stamp  int64
-	// What the overlay has, with the number of the last change of each; oldest is when the first came.
+	// Keys in the overlay, with the number of the last change of each; oldest is the time of the first change.
 	macs   map[device.MAC]uint64
 	ips    map[netip.Addr]uint64
 	oldest time.Time
 	// What has changed since the last View.
-	base         *localdb.DB // the next View's
-	merged       bool        // it is the merged file, not a source's
-	rebased      bool        // it has changed
-	logged       []logged    // what the journal does not have yet
-	orphans      []record    // what the journal has of sources that are not there
+	base         *localdb.DB // of the next View
+	merged       bool        // base is the merged file, not a source's
+	rebased      bool        // base has changed
+	logged       []logged    // changes that are not in the journal yet
+	orphans      []record    // journal records of sources that are not configured
 	newMACs      map[device.MAC]struct{}
 	newIPs       map[netip.Addr]struct{}
-	timer        *time.Timer   // runs while there is something new
-	damagedFiles []*localdb.DB // files that were found to be damaged, and told of
-	// Devices and addresses in the overlay of which nobody could say.
+	timer        *time.Timer   // runs while there are changes to publish
+	damagedFiles []*localdb.DB // damaged files that were reported
+	// Devices and addresses in the overlay whose data could not be read.
 	unsureMACs []device.MAC
 	unsureIPs  []netip.Addr
 	remerge    bool // sources have new files that are not merged yet
@@ -72,11 +71,11 @@ var (
 	errReload      = errors.New("source must be loaded again")
 	errNotOpen     = errors.New("source is not open, or was not at the last attempt")
 	errWrongDevice = errors.New("source answered with a different device")
-	// ErrStalled is wrapped when a load gave nothing for too long.
-	ErrStalled = errors.New("the source gave nothing for too long")
+	// ErrStalled is wrapped by errors about loads without progress.
+	ErrStalled = errors.New("load stalled")
 )
 
-// Close ends all that goes on, brings changes to the disk, and closes the sources. Views stay usable.
+// Close stops loads and look-ups in sources, writes changes to disk, and closes the sources. Views remain usable.
 func (s *Store) Close() error {
 	s.cancel()
 	s.wg.Wait()
@@ -94,12 +93,12 @@ func (s *Store) Close() error {
 	return err
 }
 
-// View returns what is known now.
+// View returns the current View.
 func (s *Store) View() *View { return s.view.Load() }
 
-// Schema returns the schema of the View of now.
+// Schema returns the schema of the current View.
 func (s *Store) Schema() *attr.Schema { return s.View().Schema() }
 
-// AllLoaded reports whether each source has told what it has, now or before the start. Until
-// then a device that is not found may be one that is not known yet.
+// AllLoaded reports whether each source has been loaded, now or before the start. Until then, a device that is not found may
+// exist.
 func (s *Store) AllLoaded() bool { return s.allLoaded.Load() }

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// unknowns remembers devices that no source has, a fixed number of them. Workers read it without a lock; one goroutine at a time
-// adds to it.
+// unknowns is a set-associative cache of devices that no source has. Workers read it without a lock; one goroutine at a time adds to
+// it.
 //
-// A device may be in any place of one set. Where all places are taken, a flood of devices that are not there displaces its
-// own: one of the same prefix goes first, then one that nothing spoke for, then one of the prefix that has most of the set, then
-// the oldest. Hashes are keyed: nobody can make up a device that looks like another.
+// If a set is full, a flood of nonexistent devices displaces its own entries: one of the same prefix is replaced first, then an
+// unlikely device, then one of the prefix with most entries in the set, then the oldest. Hashes are keyed, so that nobody can choose
+// devices that collide.
 type unknowns struct {
 	seed   maphash.Seed
-	again  time.Duration               // for how long one is remembered
-	slots  [unknownSlots]atomic.Uint64 // 32 bits of the hash, and the second until which it counts
-	owners [unknownSlots]uint16        // who asked: 15 bits of the prefix's hash, and whether the device was unlikely
+	again  time.Duration               // lifetime of an entry
+	slots  [unknownSlots]atomic.Uint64 // 32 bits of the hash, and the second at which the entry expires
+	owners [unknownSlots]uint16        // 15 bits of the hash of the asking prefix, and whether the device was unlikely
 }
 
 const (
@@ -42,19 +42,19 @@ func (u *unknowns) hash(q question) uint64 {
 	return maphash.Bytes(u.seed, b[:])
 }
 
-// set returns the first place of the set that a hash belongs to.
+// set returns the first slot of the set for a hash.
 func (u *unknowns) set(hash uint64) uint64 {
 	return hash % (unknownSlots / unknownSetSize) * unknownSetSize
 }
 
-// counts tells whether what is in a place counts now, in seconds since 1970. What would count for longer than any did when it was
-// noted is from before the clock was set back.
+// counts reports whether the entry x is valid at now, in seconds since 1970. An entry that would be valid for longer than its lifetime
+// is from before the clock was set back.
 func (u *unknowns) counts(x uint64, now int64) bool {
 	left := int64(x&0xffffffff) - now
 	return left > 0 && left <= int64(u.again/time.Second)+1
 }
 
-// has tells whether a device is known to be unknown; now is in nanoseconds since 1970.
+// has reports whether a device has an entry; now is in nanoseconds since 1970.
 func (u *unknowns) has(hash uint64, now int64) bool {
 	set := u.set(hash)
 	for i := range u.slots[set : set+unknownSetSize] {
@@ -65,7 +65,7 @@ func (u *unknowns) has(hash uint64, now int64) bool {
 	return false
 }
 
-// add notes that no source has a device.
+// add adds a device that no source has.
 func (u *unknowns) add(hash, prefix uint64, likely bool, now time.Time) {
 	owner := uint16(prefix) << 1
 	if !likely {
@@ -76,7 +76,7 @@ func (u *unknowns) add(hash, prefix uint64, likely bool, now time.Time) {
 	u.slots[at].Store(hash>>32<<32 | uint64(now.Add(u.again).Unix())&0xffffffff)
 }
 
-// place chooses a place for a device: its own, one that is free, or that of one who goes.
+// place returns the slot for a device: its own, a free one, or that of the entry to be replaced.
 func (u *unknowns) place(hash uint64, owner uint16, now int64) uint64 {
 	set := u.set(hash)
 	free, goes := int64(-1), set
@@ -104,7 +104,7 @@ func (u *unknowns) place(hash uint64, owner uint16, now int64) uint64 {
 	return goes
 }
 
-// share returns how many places of a set a prefix has.
+// share returns the number of slots of a set that a prefix has.
 func (u *unknowns) share(set uint64, prefix uint16) (n int) {
 	for _, o := range u.owners[set : set+unknownSetSize] {
 		if o>>1 == prefix {

@@ -10,13 +10,13 @@ import (
 	"dcs/render/attr"
 )
 
-// unwrittenFile is what a load fails with if the disk is at fault, and not the source.
+// unwrittenFile is the error of a load that failed because of the disk, not the source.
 type unwrittenFile struct{ err error }
 
 func (u *unwrittenFile) Error() string { return u.err.Error() }
 func (u *unwrittenFile) Unwrap() error { return u.err }
 
-// unwrittenError returns why the file of a load could not be written; nil if that is not why it failed.
+// unwrittenError returns err if a load failed because its file could not be written, and nil otherwise.
 func unwrittenError(err error) error {
 	var u *unwrittenFile
 	if errors.As(err, &u) {
@@ -25,13 +25,13 @@ func unwrittenError(err error) error {
 	return nil
 }
 
-// errManyDiffer is returned when a source differs from its file in more devices than are served from memory.
-var errManyDiffer = errors.New("too many devices differ from the file that serves")
+// errManyDiffer is returned if a source differs from its file in more devices than fit into the overlay.
+var errManyDiffer = errors.New("too many devices differ from the file in service")
 
-// loadOver loads a source whose file cannot be written, because why, and lays what differs from the file that serves over it.
-// Devices that the source has no longer stay: they go when a file can be written, or when the source says so by a change. What
-// loses too many values is held back, unless force says that it is meant; that does not count for the load that comes when a
-// file can be written.
+// loadWithoutFile loads a source whose file cannot be written, for the reason why, and adds the differences from the file in service
+// to the overlay. Devices that the source has lost remain, until a file can be written or the source reports a change. Differences
+// that lose too many values are held back, unless force accepts them; this does not apply to the load that follows when a file can
+// be written.
 func (s *Store) loadWithoutFile(src *source, force bool, why error) error {
 	s.event(Event{Source: src.Name(), Kind: BuildFailed, Err: why, Retry: s.cfg.RetryMax})
 	src.loading.Store(0)
@@ -83,14 +83,14 @@ func (s *Store) loadWithoutFile(src *source, force bool, why error) error {
 	if many {
 		return nil
 	}
-	if err := s.reapply(src, changes, force); err != nil { // at once: whether it loses too much shows in all of it
+	if err := s.reapply(src, changes, force); err != nil { // all at once, since the guard judges their sum
 		return fmt.Errorf("%w: %w", errManyDiffer, why)
 	}
 	s.flush()
 	return nil
 }
 
-// differs tells whether a device is known otherwise, or not at all.
+// differs reports whether a device is unknown or has other values.
 func (s *Store) differs(src *source, d *attr.Device) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,7 +120,7 @@ func (s *Store) differs(src *source, d *attr.Device) bool {
 	return err != nil || !same
 }
 
-// awaitDisk has a source loaded again when a file can be written that could not be, because why. stop ends the wait.
+// awaitDisk requests a load of a source when its file can be written again, which failed because of why. stop ends the wait.
 func (s *Store) awaitDisk(src *source, why error) (stop func()) {
 	if why == nil {
 		return func() {}

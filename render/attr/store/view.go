@@ -10,19 +10,18 @@ import (
 	"dcs/render/mapped"
 )
 
-// View is what is known of all devices at one moment. It never changes, and is safe for
-// concurrent use. The nil View knows of none.
+// View is an immutable snapshot of all devices. It is safe for concurrent use. A nil View has no devices.
 //
-// Values that look-ups return may lie in a mapped file, which stays mapped for as long as
-// the View can be reached: hold it until you are done with them.
+// Values returned by look-ups may point into a mapped file, which remains mapped as long as the View is reachable: callers must
+// retain the View while they use them.
 type View struct {
 	schema *attr.Schema
-	base   *localdb.DB // its attributes are the schema's first; nil: none
-	over   *overlay    // what has changed since base was made; nil: nothing
+	base   *localdb.DB // its attributes are the first of the schema; nil: none
+	over   *overlay    // changes since base was written; nil: none
 }
 
-// Schema names the attributes of the view's records. The schema of a later view of the same
-// Store begins with the names of this one, in the same order.
+// Schema returns the attributes of the View's records. The schema of a later View of the same Store begins with the same names in
+// the same order.
 func (v *View) Schema() *attr.Schema {
 	if v == nil {
 		return nil
@@ -30,9 +29,8 @@ func (v *View) Schema() *attr.Schema {
 	return v.schema
 }
 
-// Lookup finds the device with a MAC address. It appends its record to dst[:0], and returns
-// that and whether there is such a device. It does not allocate if dst has room for the
-// whole schema.
+// Lookup finds the device with a MAC address. It appends its record to dst[:0], and reports whether there is such a device. It
+// does not allocate if dst has the capacity for the schema.
 func (v *View) Lookup(mac device.MAC, dst attr.Record) (attr.Record, bool) {
 	if v == nil {
 		return dst[:0], false
@@ -50,7 +48,7 @@ func (v *View) Lookup(mac device.MAC, dst attr.Record) (attr.Record, bool) {
 	return r, ok
 }
 
-// LookupIP finds the device with an IP address, as Lookup does, and tells its MAC address if it has one.
+// LookupIP finds the device with an IP address, as Lookup does, and also returns its MAC address, if any.
 func (v *View) LookupIP(ip netip.Addr, dst attr.Record) (r attr.Record, mac device.MAC, ok bool) {
 	if v == nil {
 		return dst[:0], mac, false
@@ -76,12 +74,12 @@ func (v *View) LookupIP(ip netip.Addr, dst attr.Record) (r attr.Record, mac devi
 	return r, mac, ok
 }
 
-// Query asks for one device; LookupBatch answers it.
+// Query looks up one device; LookupBatch answers it.
 type Query = attr.Query
 
-// LookupBatch answers queries as Lookup and LookupIP do, all at once, which is faster than one
-// after another. Damaged says of a device that is not found that it may be known, but what a file says of it cannot be
-// read. Asking is left alone. It does not allocate if Values have room for the whole schema.
+// LookupBatch answers queries as Lookup and LookupIP do, all at once, which is faster than one after another. It sets Damaged if
+// a device is not found because a file cannot be read, and ignores Asking. It does not allocate if Values have the capacity for
+// the schema.
 func (v *View) LookupBatch(queries []attr.Query) {
 	if v == nil || v.base == nil {
 		for i := range queries {
@@ -114,8 +112,8 @@ func (v *View) LookupBatch(queries []attr.Query) {
 	runtime.KeepAlive(v)
 }
 
-// Fault tells whether addr, which could not be read, is of the file that values lie in. The file is taken for damaged then: another
-// look-up returns what is whole of it.
+// Fault reports whether addr, which could not be read, is in the mapped file. If so, it marks the file as damaged, so that
+// look-ups return only what is intact.
 func (v *View) Fault(addr uintptr) bool {
 	if v == nil || v.base == nil || !v.base.Contains(addr) {
 		return false
@@ -124,8 +122,8 @@ func (v *View) Fault(addr uintptr) bool {
 	return true
 }
 
-// Each calls yield for every device, in no order that means anything, and returns what yield
-// returns if that is an error. The Device is valid during the call only.
+// Each calls yield for every device, in no particular order, and stops at the first error of yield, which it returns. The Device
+// is valid during the call only.
 func (v *View) Each(yield func(*attr.Device) error) error {
 	if v == nil {
 		return nil
