@@ -113,7 +113,7 @@ func TestStormMisuse(t *testing.T) {
 	}{
 		{misuse, "want an address", []string{"localhost", "--count", "1"}},
 		{misuse, "want an address", []string{"127.0.0.1:x", "--count", "1"}},
-		{misuse, "0 arguments: want HOST[:PORT]", nil},
+		{misuse, "missing argument: want HOST[:PORT]", nil},
 		{misuse, "unknown scenario \"none\"; choose one of database-down, flood,", []string{to, "--scenario", "none"}},
 		{misuse, "bad.yaml:3:13: a whole number", []string{to, "--scenario=" + bad}},
 		{misuse, "--rate and --scenario exclude", []string{to, "--scenario", "flood", "--rate", "5"}},
