@@ -26,22 +26,3 @@ type Faulter interface {
 // Query asks for a device by its MAC address or, if there is none, by its IP address. One whose
 // answer is Asking is not known yet, and may be soon: it gets no answer, so that it asks again.
 type Query = attr.Query
-
-// Fixed is Devices that all have the same record.
-type Fixed struct {
-	Names  *attr.Schema
-	Record attr.Record
-}
-
-// View returns f itself.
-func (f Fixed) View() View { return f }
-
-// Schema returns f.Names.
-func (f Fixed) Schema() *attr.Schema { return f.Names }
-
-// Lookup gives every device the record.
-func (f Fixed) Lookup(_ int64, queries []Query) {
-	for i := range queries {
-		queries[i].Values, queries[i].Found = append(queries[i].Values[:0], f.Record...), true
-	}
-}

@@ -76,8 +76,8 @@ func TestListenBeforeAddress(t *testing.T) {
 				listen, boot, metrics := net.JoinHostPort(late, "69"), net.JoinHostPort(late, "80"), net.JoinHostPort(family.other, "9100")
 				p := labServe(t, lab, "--static", static(t, map[string]string{"x": "text"}), "--transport", transport, "--interface", netlab.Device,
 					"--listen", listen, "--http", boot, "--metrics", metrics)
-				p.said("level=WARN", "no interface has this address", "key=listen", late)
-				p.said("level=WARN", "no interface has this address", "key=http", late)
+				p.said("level=WARN", "address missing on all interfaces", "key=listen", late)
+				p.said("level=WARN", "address missing on all interfaces", "key=http", late)
 				ready := func(want string, up float64) {
 					t.Helper()
 					eventually(t, "readyz says "+want, func() bool {
@@ -111,7 +111,7 @@ func TestListenBeforeAddress(t *testing.T) {
 				ready("503", 0)
 				setAddress(t, lab, family.prefix, true)
 				served()
-				p.said("address is there", "key=listen", late)
+				p.said("address present", "key=listen", late)
 				p.said("msg=serving", "transport="+transport)
 				setAddress(t, lab, family.prefix, false)
 				ready("503", 0)

@@ -369,7 +369,7 @@ func TestBrowser(t *testing.T) {
 	// The limits are set, and wrong ones are not.
 	b.do(chromedp.Navigate(base + "/limits"))
 	b.do(chromedp.SetValue(chromedp.CSS("#allow"), "127.0.0.0/8\n10.0.0.0/8"), chromedp.Click(chromedp.CSS("main button")))
-	b.has(".notice.good", "hold from now on")
+	b.has(".notice.good", "are in force")
 	if got := b.eval(`document.querySelector("#allow").value.trim()`); got != "127.0.0.0/8\n10.0.0.0/8" {
 		t.Errorf("allowed are %q", got)
 	}
@@ -455,7 +455,7 @@ func TestBrowserLogin(t *testing.T) {
 	b.check("login")
 	b.screenshot("login")
 	b.do(chromedp.SendKeys(chromedp.CSS("#token"), "a wrong one"+kb.Enter))
-	b.has(".notice.bad", "not the token")
+	b.has(".notice.bad", "Wrong token")
 	b.do(chromedp.SendKeys(chromedp.CSS("#token"), adminToken+kb.Enter))
 	b.has("h1", "Events")
 	b.has("#events", "cm-000ca1b2c3d4.cfg")

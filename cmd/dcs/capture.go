@@ -26,7 +26,7 @@ import (
 func captureCommand(e cli.Env) *cobra.Command {
 	var (
 		server   remote.Access
-		wish     capture.Wish
+		req      capture.Request
 		out      string
 		duration time.Duration
 	)
@@ -55,23 +55,23 @@ bridges, the router if it routes. Behind a router, select by --ip.`,
 	f := cmd.Flags()
 	f.StringVar(&server.Address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
 	f.StringVarP(&out, "output", "o", "", "write to this `file`; - is standard output")
-	f.StringVar(&wish.MAC, "mac", "", "only packets from or to this MAC `address`")
-	f.StringVar(&wish.IP, "ip", "", "only packets from or to this client `address`, or to those of a prefix")
-	f.Uint64Var(&wish.Count, "count", 0, "end after `N` packets")
+	f.StringVar(&req.MAC, "mac", "", "only packets from or to this MAC `address`")
+	f.StringVar(&req.IP, "ip", "", "only packets from or to this client `address`, or to those of a prefix")
+	f.Uint64Var(&req.Count, "count", 0, "end after `N` packets")
 	f.DurationVar(&duration, "duration", capture.DefaultDuration, "end after this `time`, at most 24h")
-	f.IntVar(&wish.MiB, "size", capture.DefaultMiB, fmt.Sprintf("end when the file has `N` MiB, at most %d", capture.MaxMiB))
-	f.IntVar(&wish.Snap, "snap", bpf.MaxSnap, fmt.Sprintf("write at most `N` octets of a packet, %d to %d", capture.MinSnap, bpf.MaxSnap))
+	f.IntVar(&req.MiB, "size", capture.DefaultMiB, fmt.Sprintf("end when the file has `N` MiB, at most %d", capture.MaxMiB))
+	f.IntVar(&req.Snap, "snap", bpf.MaxSnap, fmt.Sprintf("write at most `N` octets of a packet, %d to %d", capture.MinSnap, bpf.MaxSnap))
 	cmd.RunE = func(*cobra.Command, []string) error {
-		wish.Seconds = duration.Seconds()
+		req.Seconds = duration.Seconds()
 		switch {
 		case out == "":
 			return cli.Usagef("-o FILE is missing; - is standard output")
 		case out == cli.Stdio && cli.IsTerminal(e.Stdout):
 			return cli.Usagef("a capture is no text for a terminal: say -o FILE, or pipe it to wireshark -k -i -")
-		case duration == 0 || wish.MiB == 0 || wish.Snap == 0: // the server would take its defaults
+		case duration == 0 || req.MiB == 0 || req.Snap == 0: // the server would take its defaults
 			return cli.Usagef("--duration, --size and --snap cannot be 0")
 		}
-		if err := wish.Check(); err != nil {
+		if err := req.Check(); err != nil {
 			return cli.UsageError{Err: err}
 		}
 		client, address, err := server.Dial()
@@ -79,7 +79,7 @@ bridges, the router if it routes. Behind a router, select by --ip.`,
 			return err
 		}
 		defer client.Close()
-		if err := fetchCapture(e, client, &wish, out); err != nil {
+		if err := fetchCapture(e, client, &req, out); err != nil {
 			return fmt.Errorf("%s: %w", address, err)
 		}
 		return nil
@@ -91,12 +91,12 @@ bridges, the router if it routes. Behind a router, select by --ip.`,
 const captureGrace = 5 * time.Second
 
 // fetchCapture has a server capture, and writes the file until that ends. A signal has the server end it.
-func fetchCapture(e cli.Env, client *api.Client, wish *capture.Wish, out string) (err error) {
+func fetchCapture(e cli.Env, client *api.Client, req *capture.Request, out string) (err error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	signals, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer stop()
-	resp, err := client.Stream(ctx, http.MethodPost, capture.Path, wish)
+	resp, err := client.Stream(ctx, http.MethodPost, capture.Path, req)
 	if err != nil {
 		return err
 	}

@@ -135,7 +135,7 @@ func TestCaptureEnds(t *testing.T) {
 	}
 	client := api.Dial("unix:"+socket, "")
 	defer client.Close()
-	state := func() (s capture.CaptureState) {
+	state := func() (s capture.State) {
 		t.Helper()
 		if err := client.Get(t.Context(), capture.Path, &s); err != nil {
 			t.Fatal(err)
@@ -299,7 +299,7 @@ func TestCaptureRefusals(t *testing.T) {
 		{"without XDP", []string{"--admin", "unix:" + socket}, failed, "no XDP program"},
 		{"over TCP, without a token", []string{"--admin", "127.0.0.1:" + port}, failed, "changes need a token"},
 		{"no MAC", []string{"--mac", "gold"}, misuse, "mac gold: want six octets"},
-		{"no address", []string{"--ip", "modem"}, misuse, "modem is no prefix"},
+		{"no address", []string{"--ip", "modem"}, misuse, "modem is not a prefix"},
 		{"bits behind a prefix", []string{"--ip", "10.1.2.3/8"}, misuse, "is 10.0.0.0/8 meant"},
 		{"no time", []string{"--duration", "0s"}, misuse, "cannot be 0"},
 		{"too long", []string{"--duration", "25h"}, misuse, "at most 86400"},

@@ -70,7 +70,7 @@ func TestCheck(t *testing.T) {
 			"an address that no interface has",
 			map[string]string{"dcs.yaml": "library: lib\nlisten: [\"127.0.0.1:69\", \"198.18.255.254:69\"]\nmetrics: \"[fd00:198:18:ff::1]:9100\"\n", "lib/a.cfg": good},
 			done, "ok: 1 templates, 0 static files\n",
-			[]string{"warning: listen: no interface of this host has the address of 198.18.255.254:69;", "warning: metrics: no interface of this host has the address of [fd00:198:18:ff::1]:9100;"},
+			[]string{"warning: listen: no interface has the address of 198.18.255.254:69;", "warning: metrics: no interface has the address of [fd00:198:18:ff::1]:9100;"},
 		},
 		{
 			"a MIB module with a fault",

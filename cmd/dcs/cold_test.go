@@ -119,7 +119,7 @@ func TestLibraryHeldBack(t *testing.T) {
 	if code, body := get("http://" + admin + "/api/library"); code != http.StatusOK || !strings.Contains(body, `"held_back":true`) {
 		t.Errorf("%d %s", code, body)
 	}
-	if got := dcs("", "reload", "--force", "--admin", admin); got.status != failed || !strings.Contains(got.stderr, "changes need a token, a client certificate or the Unix socket") {
+	if got := dcs("", "reload", "--force", "--admin", admin); got.status != failed || !strings.Contains(got.stderr, "changes need a token, a client certificate or a Unix socket") {
 		t.Errorf("without a token: %+v", got)
 	}
 	socket := "unix:" + filepath.Join(dir, "admin.sock")

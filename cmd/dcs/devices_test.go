@@ -606,7 +606,7 @@ func TestCheckOffline(t *testing.T) {
 			t.Errorf("%+v; want %+v", got, want)
 		}
 	}
-	check(result{done, "ok: the library was not checked\n", "does not know yet what attributes these have: all of them\n"})
+	check(result{done, "ok: the library was not checked\n", "has no attributes yet of: all sources\n"})
 	// The snapshot of a server whose sources are both well.
 	cfg := config.Default()
 	if err := cfg.Load(filepath.Join(dir, "dcs.yaml")); err != nil {

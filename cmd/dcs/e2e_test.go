@@ -504,7 +504,7 @@ func TestServeErrors(t *testing.T) {
 	}{
 		{"nothing to serve", nil, misuse, "no configuration: /etc/dcs/dcs.yaml does not exist"},
 		{"argument", []string{"dcs.yaml"}, misuse, `unexpected argument "dcs.yaml": want none`},
-		{"config", []string{"--config", file("bad.yaml", "static: .\nworkers: two\n")}, failed, "bad.yaml:2:10: workers is the text two"},
+		{"config", []string{"--config", file("bad.yaml", "static: .\nworkers: two\n")}, failed, "bad.yaml:2:10: workers: unexpected text"},
 		{"config that is not there", []string{"--config", filepath.Join(dir, "none")}, failed, "no such file"},
 		{"library that is not there", []string{"--library", filepath.Join(dir, "none")}, failed, "no such file"},
 		{"secret that is not there", []string{"--static", dir, "--secret-file", filepath.Join(dir, "none")}, failed, "no such file"},

@@ -87,7 +87,7 @@ func explain(e cli.Env, cfg *config.Config, req render.Request, schema *attr.Sch
 	for _, err := range assemble.Flatten(err) { // as the server goes on without them
 		fmt.Fprintf(e.Stderr, "warning: %v\n", err)
 	}
-	devices, err := assemble.OpenKnown(e.Stderr, cfg, schema, record)
+	devices, err := assemble.OpenDevices(e.Stderr, cfg, schema, record)
 	if err != nil {
 		return err
 	}

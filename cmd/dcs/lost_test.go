@@ -75,7 +75,7 @@ func TestLostFiles(t *testing.T) {
 			e.Client.String() != tt.client || e.Size == 0 {
 			t.Errorf("%s: %+v", tt.find, got.Events)
 		}
-		s.await(`msg="file not taken" name=` + tt.name)
+		s.await(`msg="file not delivered" name=` + tt.name)
 		s.await("reason=" + tt.reason)
 	}
 }
@@ -107,7 +107,7 @@ func TestFileCutInPlace(t *testing.T) {
 	if code, body := get("http://" + s.http + "/boot/firmware"); code == 200 && len(body) == 1<<20 {
 		t.Error("HTTP gave what is there no more")
 	}
-	s.await(`msg="file not taken" name=firmware`)
+	s.await(`msg="file not delivered" name=firmware`)
 	s.await("reason=file_cut")
 	if code, body := get("http://" + s.metrics + "/metrics"); code != 200 || !strings.Contains(body, `dcs_transfers_ended_total{result="file_cut"} `) {
 		t.Errorf("status %d:\n%s", code, body)

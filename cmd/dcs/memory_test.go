@@ -86,7 +86,7 @@ func TestLearnedInGroup(t *testing.T) {
 		"--library", filepath.Join(dir, "lib"), "--timestamp", "--modem-address", "--metrics", "127.0.0.1:0")...))
 	p.port = port
 	p.await("msg=serving")
-	if !strings.Contains(p.log.String(), "memory is limited") {
+	if !strings.Contains(p.log.String(), "memory limit set") {
 		t.Errorf("the server does not see the limit:\n%s", p.log)
 	}
 	begun := time.Now()

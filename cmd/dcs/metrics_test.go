@@ -24,8 +24,8 @@ import (
 
 	"dcs/bench/require"
 	api "dcs/cmd/internal/admin/client"
+	"dcs/cmd/internal/adminapi"
 	"dcs/cmd/internal/metrics"
-	"dcs/cmd/internal/server"
 )
 
 // served is a server with all its addresses.
@@ -326,8 +326,8 @@ func TestLog(t *testing.T) {
 	p.await(`"msg":"serving"`)
 	c := api.Dial(addr, "")
 	defer c.Close()
-	var v server.LogView
-	if err := c.Get(t.Context(), server.LogPath, &v); err != nil || *v.Level != "info" || *v.Requests != "off" || len(*v.Devices) != 0 {
+	var v adminapi.Log
+	if err := c.Get(t.Context(), adminapi.LogPath, &v); err != nil || *v.Level != "info" || *v.Requests != "off" || len(*v.Devices) != 0 {
 		t.Errorf("%v: %+v", err, v)
 	}
 	port := portOf(t, p)
@@ -351,12 +351,12 @@ func TestLog(t *testing.T) {
 		t.Error("requests are logged, though nobody wants it")
 	}
 	// By the API, for one device.
-	if err := c.Post(t.Context(), server.LogPath, map[string]any{"devices": []string{"127.0.0.1"}}, &v); err != nil || (*v.Devices)[0] != "127.0.0.1/32" {
+	if err := c.Post(t.Context(), adminapi.LogPath, map[string]any{"devices": []string{"127.0.0.1"}}, &v); err != nil || (*v.Devices)[0] != "127.0.0.1/32" {
 		t.Errorf("%v: %+v", err, v)
 	}
 	fetch("basic.cm")
 	eventually(t, "the request is told", func() bool { return lines("request") == 1 })
-	if err := c.Post(t.Context(), server.LogPath, map[string]any{"devices": []string{"0a:01:02:03:04:05"}}, &v); err != nil {
+	if err := c.Post(t.Context(), adminapi.LogPath, map[string]any{"devices": []string{"0a:01:02:03:04:05"}}, &v); err != nil {
 		t.Error(err)
 	}
 	fetch("basic.cm")
@@ -369,22 +369,22 @@ func TestLog(t *testing.T) {
 	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	p.await(`"msg":"these keys have changed, and wait for a restart","keys":["retries","drain"]`)
+	p.await(`"msg":"configuration keys changed that need a restart","keys":["retries","drain"]`)
 	write(t, conf, base+"log_level: error\nlog_requests: 1/1000\n")
 	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the level is that of the file", func() bool {
-		return c.Get(t.Context(), server.LogPath, &v) == nil && *v.Level == "error" && *v.Requests == "1/1000" && len(*v.Devices) == 0
+		return c.Get(t.Context(), adminapi.LogPath, &v) == nil && *v.Level == "error" && *v.Requests == "1/1000" && len(*v.Devices) == 0
 	})
 	before := lines("no file")
 	fetch("nobody")
 	for _, bad := range []map[string]any{{"level": "loud"}, {"requests": "some"}, {"devices": []string{"x"}}, {"other": 1}, {"level": "debug", "requests": "2/3"}} {
-		if err := c.Post(t.Context(), server.LogPath, bad, nil); err == nil {
+		if err := c.Post(t.Context(), adminapi.LogPath, bad, nil); err == nil {
 			t.Errorf("%v is taken", bad)
 		}
 	}
-	if err := c.Get(t.Context(), server.LogPath, &v); err != nil || *v.Level != "error" {
+	if err := c.Get(t.Context(), adminapi.LogPath, &v); err != nil || *v.Level != "error" {
 		t.Errorf("after mistakes: %v %+v", err, v)
 	}
 	if err := p.stop(syscall.SIGTERM); err != nil {
@@ -559,6 +559,7 @@ func TestMetricsDocument(t *testing.T) {
 
 // Who connects to the metrics and asks for nothing takes no descriptors from others, and keeps nobody out.
 func TestMetricsConnections(t *testing.T) {
+	const metricsConns = 64 // the server's limit
 	s := serveAll(t)
 	open := func() int {
 		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid))
@@ -568,7 +569,7 @@ func TestMetricsConnections(t *testing.T) {
 		return len(entries)
 	}
 	before := open()
-	for range 3 * server.MetricsConns {
+	for range 3 * metricsConns {
 		c, err := net.Dial("tcp", s.metrics)
 		if err != nil {
 			t.Fatal(err)
@@ -579,7 +580,7 @@ func TestMetricsConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := open(); n > before+server.MetricsConns+8 {
+	if n := open(); n > before+metricsConns+8 {
 		t.Errorf("%d descriptors, and %d before", n, before)
 	}
 	if code, _ := get("http://" + s.metrics + "/metrics"); code != 200 {

@@ -61,7 +61,7 @@ func TestNamesOfRequests(t *testing.T) {
 			t.Errorf("after SIGHUP, %q: %q, want %q", name, got, want)
 		}
 	}
-	s.said("wait for a restart", "ignore_case")
+	s.said("need a restart", "ignore_case")
 	write(t, conf, "static: ["+root+"]\nrewrite: [{match: '(', to: x}]\n")
 	if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
@@ -75,11 +75,11 @@ func TestNamesOfRequests(t *testing.T) {
 // What is wrong with rules is told with its place.
 func TestRewriteErrors(t *testing.T) {
 	for _, tt := range []struct{ rewrite, want string }{
-		{"{match: x, to: y}", "dcs.yaml:1:11: rewrite is a block of settings, and should be a list of rules"},
-		{"[x]", "dcs.yaml:1:11: this is the text x, and should be a rule"},
+		{"{match: x, to: y}", "dcs.yaml:1:11: rewrite: unexpected block of settings; expected a list of rules"},
+		{"[x]", `dcs.yaml:1:11: unexpected text "x"; expected a rule`},
 		{"[{match: x}]", "dcs.yaml:1:12: rewrite: no effect; set to, last or refuse"},
-		{"[{mach: x, to: y}]", `dcs.yaml:1:12: unknown key "mach": is "match" meant?`},
-		{"[{match: '', to: y}]", "match: empty"},
+		{"[{mach: x, to: y}]", `dcs.yaml:1:12: unknown key "mach"; did you mean "match"?`},
+		{"[{match: '', to: y}]", "match: empty expression"},
 		{"[{match: x, to: '$1'}]", "rewrite: to: no group $1 in the expression"},
 		{"[{match: x, unless: y, last: on}]", "set either match or unless"},
 		{"[{match: '/+', to: /, repeat: on}]", `dcs.yaml:1:12: rewrite: repeat never ends: match matches "/", which to inserts`},
@@ -91,7 +91,7 @@ func TestRewriteErrors(t *testing.T) {
 			t.Errorf("%s: %+v\nwant …%s…", tt.rewrite, got, tt.want)
 		}
 	}
-	if got := dcs("", "serve", "--static", t.TempDir(), "--root", "srv"); got.status != misuse || !strings.Contains(got.stderr, `"srv" is no absolute path`) {
+	if got := dcs("", "serve", "--static", t.TempDir(), "--root", "srv"); got.status != misuse || !strings.Contains(got.stderr, `"srv" is not an absolute path`) {
 		t.Errorf("a root that is no path: %+v", got)
 	}
 	static := publicTree(t, "Image", "image")
@@ -135,7 +135,7 @@ func TestProbe(t *testing.T) {
 	}
 	const line = `dcs_transfers_ended_total{result="probed"} 1` + "\n"
 	eventually(t, line, func() bool { _, page := get("http://" + s.metrics + "/metrics"); return strings.Contains(page, line) })
-	if n := s.count("file not taken"); n != 0 {
+	if n := s.count("file not delivered"); n != 0 {
 		t.Errorf("the log has %d lines of it", n)
 	}
 }

@@ -89,7 +89,7 @@ func TestPaths(t *testing.T) {
 			if m := samples(t, labMetrics(t, lab, addr)); m[`dcs_transfers_ended_total{result="gave_up"}`] != 0 || sum(m, "dcs_send_errors_total") != 0 {
 				t.Errorf("%v gave up, %v send errors", m[`dcs_transfers_ended_total{result="gave_up"}`], sum(m, "dcs_send_errors_total"))
 			}
-			if n := p.count("file not taken"); n != 0 {
+			if n := p.count("file not delivered"); n != 0 {
 				t.Errorf("%d files were not taken", n)
 			}
 			for _, mtu := range []int{1500, 1400, 1500} {

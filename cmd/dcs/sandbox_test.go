@@ -13,8 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dcs/bench/netlab"
-	"dcs/cmd/internal/sandbox"
-	"dcs/cmd/internal/server"
 )
 
 // landlocked tells whether this kernel has Landlock.
@@ -40,7 +38,7 @@ func TestSandboxTold(t *testing.T) {
 	}{
 		{"static files", "", on, "seccomp=on", true},
 		{"off", "sandbox: off", "", "", false},
-		{"a plug-in", plugin, "off: it starts programs", "but for what plug-ins may need", true},
+		{"a plug-in", plugin, "off: the server starts programs", "except for what plug-ins may need", true},
 		{"SQLite", `devices: [{sql: {driver: sqlite, dsn: none.db, query: "SELECT mac FROM devices"}}]`, "off: SQLite writes", "seccomp=on", true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -72,27 +70,6 @@ func TestSandboxMissing(t *testing.T) {
 	p := serve(t, "--config", filepath.Join(dir, "dcs.yaml"))
 	p.said("level=INFO", "msg=sandbox", "on, ABI")
 	p.said("level=WARN", "directory not writable", "gone")
-}
-
-// What has failed is told from what is meant to be so, or is not in a kernel.
-func TestSandboxFailed(t *testing.T) {
-	for _, tt := range []struct {
-		err  error
-		want bool
-	}{
-		{nil, false},
-		{server.ErrSQLite, false},
-		{sandbox.ErrStart, false},
-		{sandbox.ErrThreads, false},
-		{os.NewSyscallError("landlock_create_ruleset", unix.ENOSYS), false},
-		{os.NewSyscallError("landlock_restrict_self", unix.E2BIG), true},
-		{fmt.Errorf("landlock_add_rule: x: %w", unix.EBADFD), true},
-		{os.NewSyscallError("seccomp", unix.ENOMEM), true},
-	} {
-		if got := server.SandboxFailed(tt.err); got != tt.want {
-			t.Errorf("%v: %v", tt.err, got)
-		}
-	}
 }
 
 // What goes on while a server serves goes on in its sandbox: the library behind another link than at the start, changes of

@@ -446,7 +446,7 @@ func TestSecretAsksForChanges(t *testing.T) {
 		admin []string
 		want  string // of the server's line
 	}{
-		{[]string{closed}, "server at " + closed + ": changes need a token, a client certificate or the Unix socket"},
+		{[]string{closed}, "server at " + closed + ": changes need a token, a client certificate or a Unix socket"},
 		{[]string{closed, socket}, socket + ", serves generation "},
 		{[]string{socket}, socket + ", serves generation "},
 	} {

@@ -69,7 +69,7 @@ func TestCheckStatic(t *testing.T) {
 			"a secret that nobody holds",
 			map[string]string{"dcs.yaml": ring, "ring.yaml": keys, "static/a": signedFile(1, "former")},
 			failed,
-			[]string{"static/a: the CMTS MIC (7) is of the secret last, which no CMTS holds any more\n"},
+			[]string{"static/a: the CMTS MIC (7) is of the secret last, which no CMTS has any more\n"},
 			[]string{"former"},
 		},
 		{

@@ -19,7 +19,7 @@ func TestUnsafeSettings(t *testing.T) {
 		"secret":    "no secret is configured: files",
 		"http":      "serves boot files in clear text",
 		"admin":     "the token crosses the network to",
-		"read-only": "takes no changes",
+		"read-only": "accepts no changes",
 		"static":    "static files",
 		"single":    "single_port is on",
 		"ports":     "tid_ports has 40 ports for 1 workers",

@@ -265,7 +265,7 @@ func TestUserNotRoot(t *testing.T) {
 			"serve", "--static", dir, "--listen", "127.0.0.1:"+port, "--transport", "socket", "--user", user))
 	}
 	p := as("65530:65532")
-	if err := p.wait(); err == nil || p.count("user: 65530:65532 cannot be taken on by user 65531") != 1 {
+	if err := p.wait(); err == nil || p.count("user: user 65531 cannot become 65530:65532") != 1 {
 		t.Errorf("%v", err)
 	}
 	p = as("65531:65532")

@@ -79,19 +79,19 @@ func TestXDPInterfaces(t *testing.T) {
 		want(t, lab, host, "x", body)
 	}
 	labLink(t, lab, "lab1", netlink.LinkSetDown)
-	p.said("the interface is down", "lab1")
+	p.said("interface down", "lab1")
 	want(t, lab, hosts[0], "x", body)
 	labLink(t, lab, "lab1", netlink.LinkSetUp)
-	p.said("the interface is up", "lab1")
+	p.said("interface up", "lab1")
 	eventually(t, "lab1 serves again", func() bool {
 		got, err := labFetch(t, lab, hosts[2], "x")
 		return err == nil && got == body
 	})
 	labLink(t, lab, "lab1", netlink.LinkDel)
-	p.said("XDP is lost", "lab1")
+	p.said("XDP program detached", "lab1")
 	want(t, lab, hosts[0], "x", body)
 	want(t, lab, hosts[1], "x", body)
-	if n := p.count("XDP is lost", "lab0"); n > 0 {
+	if n := p.count("XDP program detached", "lab0"); n > 0 {
 		t.Error("the other interface lost its program")
 	}
 	if err := p.stop(syscall.SIGTERM); err != nil {
@@ -158,7 +158,7 @@ func TestXDPArrivesNowhere(t *testing.T) {
 		got, err := labFetch(t, lab, netlab.ServerAddr4.String(), "x", "--timeout", "100ms", "--tries", "1")
 		return err == nil && got == "text"
 	})
-	p.said("arrived nowhere", "lab0")
+	p.said("steered packets not delivered", "lab0")
 	if took := time.Since(start); took > 20*time.Second { // a second, on a quiet machine
 		t.Errorf("it took %v", took)
 	}
@@ -206,24 +206,24 @@ func TestXDPRename(t *testing.T) {
 	p := labServe(t, lab, "--static", static(t, map[string]string{"x": "text"}))
 	p.said("msg=serving", "transport=xdp")
 	labLink(t, lab, netlab.Device, func(l netlink.Link) error { return netlink.LinkSetName(l, "cable0") })
-	p.said("the interface has another name", "interface=cable0")
+	p.said("interface renamed", "interface=cable0")
 	for _, host := range []string{netlab.ServerAddr4.String(), netlab.ServerAddr6.String()} {
 		want(t, lab, host, "x", "text")
 	}
-	if n := p.count("is down") + p.count("XDP is lost"); n > 0 {
+	if n := p.count("interface down") + p.count("XDP program detached"); n > 0 {
 		t.Error("an interface with another name is no interface that is down")
 	}
 	// What comes later is told by its new name.
 	labLink(t, lab, "cable0", netlink.LinkSetDown)
-	p.said("the interface is down", "interface=cable0")
+	p.said("interface down", "interface=cable0")
 	// Another is made in its place, under the name that the configuration has.
 	labLink(t, lab, "cable0", netlink.LinkDel)
-	p.said("XDP is lost", "interface=cable0")
+	p.said("XDP program detached", "interface=cable0")
 	if err := lab.Wire(netlab.Device, 1, []netip.Addr{netlab.ServerAddr4}, []netip.Addr{netlab.LoadAddr4}); err != nil {
 		t.Fatal(err)
 	}
 	p.said("interface was re-created", "interface=lab0")
-	p.said("XDP is back", "interface=lab0")
+	p.said("XDP program re-attached", "interface=lab0")
 	eventually(t, "it serves again", func() bool {
 		got, err := labFetch(t, lab, netlab.ServerAddr4.String(), "x")
 		return err == nil && got == "text"

@@ -32,7 +32,7 @@ import (
 	"dcs/bench/netlab"
 	"dcs/bench/require"
 	"dcs/bench/storm"
-	"dcs/cmd/internal/server"
+	"dcs/cmd/internal/adminapi"
 )
 
 // labServe starts the server in a lab and waits until it is ready.
@@ -260,7 +260,7 @@ func TestXDPHiddenTags(t *testing.T) {
 		t.Error("the device is left with another setting than it had")
 	}
 	if vlans {
-		refused(t, lab, "lab0.5 is a VLAN: give the interface that it lies on, lab0", "--static", dir, "--transport", "xdp", "--interface", "lab0.5")
+		refused(t, lab, "lab0.5 is a VLAN; name its parent interface, lab0", "--static", dir, "--transport", "xdp", "--interface", "lab0.5")
 	}
 }
 
@@ -318,8 +318,8 @@ func holdXDP(t *testing.T, lab *netlab.Lab) link.Link {
 func TestXDPRefusals(t *testing.T) {
 	lab := netlab.ForTest(t, netlab.Config{})
 	dir := static(t, map[string]string{"x": "text"})
-	refused(t, lab, "transport xdp: there is no interface eth9", "--static", dir, "--transport", "xdp", "--interface", "eth9")
-	refused(t, lab, "on no interface but the loopback one", "--static", dir, "--transport", "xdp", "--listen", "127.0.0.1:69")
+	refused(t, lab, "transport xdp: interface eth9 does not exist", "--static", dir, "--transport", "xdp", "--interface", "eth9")
+	refused(t, lab, "only the loopback interface has addresses of listen", "--static", dir, "--transport", "xdp", "--listen", "127.0.0.1:69")
 	held := holdXDP(t, lab)
 	refused(t, lab, "(another) holds lab0", "--static", dir, "--transport", "xdp")
 	p := labServe(t, lab, "--static", dir)
@@ -423,9 +423,9 @@ func TestXDPLost(t *testing.T) {
 	if res.Served != cfg.Modems || res.FailedDownloads+res.Wrong+res.Failed+res.Unfinished != 0 {
 		t.Errorf("served %d, failed downloads %d, wrong %d, failed %d, unfinished %d", res.Served, res.FailedDownloads, res.Wrong, res.Failed, res.Unfinished)
 	}
-	p.said("XDP is lost, sockets take all requests", "detached by another process")
+	p.said("XDP program detached, sockets take all requests", "detached by another process")
 	want(t, lab, netlab.ServerAddr6.String(), "x", strings.Repeat("text", 400))
-	p.said("XDP is back")
+	p.said("XDP program re-attached")
 	if xdpOf(t, lab) != before {
 		t.Error("another program came")
 	}
@@ -547,12 +547,12 @@ func TestXDPTransfersOutliveTheProgram(t *testing.T) {
 			if err := detachAll(lab, xdpOf(t, lab)); err != nil {
 				t.Fatal(err)
 			}
-			p.said("XDP is lost")
+			p.said("XDP program detached")
 			begin(all[4:])
 			for _, m := range all {
 				m.block()
 			}
-			p.said("XDP is back")
+			p.said("XDP program re-attached")
 			for range 2 {
 				for _, m := range all {
 					m.block()
@@ -619,9 +619,9 @@ func TestXDPInterfaceDownAndUp(t *testing.T) {
 		}
 	}
 	set(netlink.LinkSetDown)
-	p.said("the interface is down", "lab0")
+	p.said("interface down", "lab0")
 	set(netlink.LinkSetUp)
-	p.said("the interface is up", "lab0")
+	p.said("interface up", "lab0")
 	// The kernel forgot its IPv6 address and the neighbours; the address of IPv4 is still there.
 	set(func(l netlink.Link) error {
 		err := netlink.NeighSet(&netlink.Neigh{LinkIndex: l.Attrs().Index, State: netlink.NUD_PERMANENT, IP: netlab.LoadAddr4.AsSlice(), HardwareAddr: netlab.LoadMAC})
@@ -634,7 +634,7 @@ func TestXDPInterfaceDownAndUp(t *testing.T) {
 			return err == nil && got == "text"
 		})
 	}
-	if p.count("XDP is lost") > 0 {
+	if p.count("XDP program detached") > 0 {
 		t.Error("the program was lost")
 	}
 }
@@ -665,7 +665,7 @@ func TestXDPInterfaceGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.said("XDP is lost")
+	p.said("XDP program detached")
 	locally()
 	err = lab.Server.Do(func() error {
 		attrs := netlink.NewLinkAttrs()
@@ -688,7 +688,7 @@ func TestXDPInterfaceGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.said("interface was re-created")
-	p.said("XDP is back")
+	p.said("XDP program re-attached")
 	locally()
 	if err := p.stop(syscall.SIGTERM); err != nil {
 		t.Error(err)
@@ -720,7 +720,7 @@ func TestLimits(t *testing.T) {
 			api := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				return new(net.Dialer).DialContext(ctx, "unix", socket)
 			}}}
-			call := func(method, body string, status int) (v server.LimitsView) {
+			call := func(method, body string, status int) (v adminapi.Limits) {
 				t.Helper()
 				req, err := http.NewRequest(method, "http://localhost/api/limits", strings.NewReader(body))
 				if err != nil {
@@ -763,7 +763,7 @@ func TestLimits(t *testing.T) {
 			configure("allow: 198.19.0.0/16\n")
 			p.reload()
 			p.said("msg=\"limits set\"")
-			if strings.Contains(p.log.String(), "wait for a restart") {
+			if strings.Contains(p.log.String(), "need a restart") {
 				t.Error("limits wait for a restart")
 			}
 			want(t, lab, four, "x", "text")

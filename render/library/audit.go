@@ -13,14 +13,14 @@ import (
 	"dcs/render/syntax"
 )
 
-// Audited is a file that is served as it is, or but for its MICs, and what was found of it.
+// Audited is the result of checking a static file or a Binary item.
 type Audited struct {
 	Path string
-	Item syntax.Pos // of the Binary item that serves it; the zero Pos: it lies below a static directory
+	Item syntax.Pos // the Binary item that serves it; zero: it is below a static directory
 	bootfile.Report
 }
 
-// Group is a number of files, and the first of them by path.
+// Group is a number of files, with the first of them by path.
 type Group struct {
 	N     int
 	First []Audited
@@ -32,16 +32,16 @@ func (g *Group) add(a Audited, most int) {
 	}
 }
 
-// Audit is what a library's files are that no template makes: those below static directories, and those of Binary items
-// without resign.
+// Audit is the result of checking the files that no template renders: those below static directories and those of Binary items without
+// resign.
 type Audit struct {
 	Files  int
-	Faulty [bootfile.NumFaults]Group // by what is wrong
-	Keyed  int                       // boot files whose MIC a secret would tell right from wrong, and that are not signed anew
-	Under  []Group                   // sound files by the secret that they are signed under
+	Faulty [bootfile.NumFaults]Group // by fault
+	Keyed  int                       // sound boot files with a keyed MIC that are not signed again
+	Under  []Group                   // sound files by the secret that they are signed with
 }
 
-// Refused returns how many files a device or its CMTS refuses.
+// Refused returns the number of files that a modem or its CMTS would refuse.
 func (a *Audit) Refused() int {
 	n := 0
 	for i := range a.Faulty {
@@ -50,8 +50,8 @@ func (a *Audit) Refused() int {
 	return n
 }
 
-// Audit checks all files that no template makes, under all secrets, by so many goroutines at once. It keeps the first most
-// of a group. Of files above bootfile.MaxSize it reads nothing. If ctx ends first it stops and returns nil.
+// Audit checks all files that no template renders against all secrets, with so many goroutines in parallel, and returns the first most files of
+// each group. Files larger than bootfile.MaxSize are not read. If ctx is cancelled it returns nil.
 func (s *Snapshot) Audit(ctx context.Context, secrets []*mic.Secret, most, parallel int) *Audit {
 	files := s.served()
 	var next atomic.Int64
@@ -85,15 +85,15 @@ func (s *Snapshot) Audit(ctx context.Context, secrets []*mic.Secret, most, paral
 	return a
 }
 
-// audited is a file on its way through an audit.
+// audited is a file during an audit.
 type audited struct {
 	Audited
 	data   []byte
 	hold   *File // what data belongs to
-	resign bool  // it is signed anew
+	resign bool  // it is signed again
 }
 
-// served lists the files of an audit by their paths.
+// served lists the files to audit, sorted by path.
 func (s *Snapshot) served() []audited {
 	files := make([]audited, 0, len(s.static.files))
 	for _, f := range s.static.files {
@@ -127,7 +127,7 @@ func (f *audited) check(c *bootfile.Checker) {
 	}
 }
 
-// checkSigned finds what keeps a file from being signed anew. Under which secret it was signed before does not matter.
+// checkSigned checks whether a file can be signed again. The secret that it was signed with before does not matter.
 func (f *audited) checkSigned() {
 	f.Report = (&bootfile.Checker{}).Check(f.data)
 	f.Keyed = false

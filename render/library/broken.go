@@ -1,7 +1,6 @@
 package library
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -12,11 +11,10 @@ import (
 	"dcs/render/syntax"
 )
 
-// A name that a broken item would have answered gets an error, never the file that the next best template makes. So a
-// broken item keeps its names: literal ones are claimed, and a pattern leads to a fault.
+// A name of a broken item gets an error, never the file of the next best template. So a broken item keeps its names: literal ones are
+// claimed, and its pattern leads to a fault.
 
-// claim withholds the names that an item would have answered but for an error. It returns the item's pattern, if it
-// has one.
+// claim claims the names of a broken item for a fault. It returns the item's pattern; nil: it has none.
 func (s *Snapshot) claim(l *loader, it *syntax.Item, why *syntax.Error) *pattern {
 	fault := &skeleton.Fault{Reason: skeleton.Broken, Pos: why.Pos, Text: why.Msg}
 	if why.Pos != it.Pos {
@@ -41,11 +39,11 @@ func (s *Snapshot) claim(l *loader, it *syntax.Item, why *syntax.Error) *pattern
 	return p
 }
 
-// maxWords is how many words of a header are taken for themselves; more are no header.
+// maxWords is the maximum number of words in a header that are taken as names.
 const maxWords = 32
 
-// claimHeader withholds what an item may have been meant to answer whose header has an error: the file's own names, and
-// whatever begins with a word of the header. A pattern that does not say how its names begin may mean any name.
+// claimHeader claims the names that an item with an error in its header may have: the file's own names, and all names that start with
+// a word of the header. A pattern without a literal start may match any name.
 func (s *Snapshot) claimHeader(l *loader, it *syntax.Item, fault *skeleton.Fault) *pattern {
 	words := strings.FieldsFunc(it.Header, func(c rune) bool {
 		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_./", c))
@@ -61,8 +59,8 @@ func (s *Snapshot) claimHeader(l *loader, it *syntax.Item, fault *skeleton.Fault
 	return s.claimPrefixes(words, math.MaxInt, fault)
 }
 
-// claimUnread withholds what a file or a directory that cannot be read may answer: the names of a file's bare item, and
-// all that only patterns have, since there may be a pattern in it, of any priority.
+// claimUnread claims the names that an unreadable file or directory may have: those of the file's unnamed item, and all names that only
+// patterns match, as it may contain a pattern of any priority.
 func (s *Snapshot) claimUnread(l *loader, why *syntax.Error) *pattern {
 	fault := &skeleton.Fault{
 		Reason: skeleton.Broken, Pos: why.Pos,
@@ -78,7 +76,7 @@ func (s *Snapshot) claimUnread(l *loader, why *syntax.Error) *pattern {
 	return s.claimPrefixes([]string{""}, math.MaxInt, fault)
 }
 
-// claimNames withholds names. Of several faults the first is told.
+// claimNames claims names for a fault. The first fault of a name wins.
 func (s *Snapshot) claimNames(names []string, fault *skeleton.Fault) {
 	for _, n := range names {
 		if key := s.names.Key(n); s.claims[key] == nil {
@@ -87,7 +85,7 @@ func (s *Snapshot) claimNames(names []string, fault *skeleton.Fault) {
 	}
 }
 
-// claimPrefixes returns a pattern that withholds all names which begin with one of the prefixes, in upper or lower case.
+// claimPrefixes returns a pattern that claims all names that start with one of the prefixes, in upper or lower case.
 func (s *Snapshot) claimPrefixes(prefixes []string, priority int, fault *skeleton.Fault) *pattern {
 	quoted := make([]string, len(prefixes))
 	for i, p := range prefixes {
@@ -102,8 +100,8 @@ func (s *Snapshot) claimPrefixes(prefixes []string, priority int, fault *skeleto
 	return p
 }
 
-// literalPrefix returns what every name begins with that a pattern was meant to match, whether it compiles or not; ""
-// if that cannot be told.
+// literalPrefix returns the literal text at the start of every name that a pattern matches, even if the pattern is invalid; "" if it has
+// none.
 func literalPrefix(source string) string {
 	rest, anchored := strings.CutPrefix(strings.TrimPrefix(source, "(?i)"), "^")
 	if !anchored || alternates(rest) {
@@ -120,7 +118,7 @@ func literalPrefix(source string) string {
 	return rest[:end]
 }
 
-// alternates tells whether a | stands outside of all parentheses.
+// alternates reports whether there is a | outside of all parentheses.
 func alternates(source string) bool {
 	depth := 0
 	for _, c := range source {
@@ -136,23 +134,7 @@ func alternates(source string) bool {
 	return false
 }
 
-// errorIn returns the first error that stands in an item which the parser calls broken, or behind it, or else the first
-// of its file.
-func (l *loader) errorIn(it *syntax.Item) *syntax.Error {
-	best := &syntax.Error{Pos: it.Pos, Msg: "this file has errors"}
-	for i, e := range l.faulty[it.Pos.File] {
-		behind := cmp.Or(e.Pos.Line-it.Pos.Line, e.Pos.Col-it.Pos.Col) >= 0
-		if i == 0 || behind {
-			best = e
-		}
-		if behind {
-			break
-		}
-	}
-	return best
-}
-
-// firstError returns the first error of those that skeleton.New has returned for an item.
+// firstError returns the first of the errors of skeleton.New.
 func firstError(err error, it *syntax.Item) *syntax.Error {
 	var errs syntax.Errors
 	if errors.As(err, &errs) && len(errs) > 0 {
@@ -161,9 +143,8 @@ func firstError(err error, it *syntax.Item) *syntax.Error {
 	return &syntax.Error{Pos: it.Pos, Msg: err.Error()}
 }
 
-// Broken returns how many templates give no file for errors in them, with the files that cannot be read. Their names
-// get errors.
+// Broken returns the number of templates with errors and of files that cannot be read. Their names are answered with errors.
 func (s *Snapshot) Broken() int { return s.broken }
 
-// Empty tells whether no name gets a file.
+// Empty reports whether no name gets a file.
 func (s *Snapshot) Empty() bool { return len(s.templates) == 0 && len(s.static.files) == 0 }

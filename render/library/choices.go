@@ -11,8 +11,7 @@ import (
 	"dcs/render/syntax"
 )
 
-// choices finds what an include with variables may mean: each name is looked at once for
-// all places that write the same, and what is found is shared by them.
+// choices finds the possible targets of includes with variables. Includes that are written the same share the result.
 type choices struct {
 	blocks named
 	files  named
@@ -44,7 +43,7 @@ func reversed(s string) string {
 	return string(b)
 }
 
-// within calls f with all names that begin and end so; there may be others among them.
+// within calls f with all names that have the prefix and the suffix, and perhaps with others.
 func (n *named) within(prefix, suffix string, f func(name string)) {
 	switch {
 	case prefix != "" || suffix == "":
@@ -61,7 +60,7 @@ func (n *named) within(prefix, suffix string, f func(name string)) {
 	}
 }
 
-// candidates lists all that a name with variables could mean.
+// candidates lists the possible targets of an include whose name consists of pieces with variables between them.
 func (l *loader) candidates(at syntax.Pos, pieces []string) []*skeleton.Choices {
 	dir := filepath.Dir(at.File)
 	l.neighbours(at, dir, pieces)
@@ -101,7 +100,8 @@ func (l *loader) candidates(at syntax.Pos, pieces []string) []*skeleton.Choices 
 	return out
 }
 
-// index returns what there is to choose from, without what has errors of its own: who asks for that is told then. It grows only for a file alone, as more is read.
+// index returns all possible targets. Items with errors are left out; including one at run time is a fault. The index grows only for a single
+// file, as more sources are read.
 func (l *loader) index() *choices {
 	if n := len(l.files) + len(l.blocks); l.choices == nil || l.choices.of != n {
 		files := map[string]*syntax.Item{}
@@ -109,7 +109,7 @@ func (l *loader) index() *choices {
 			if f == nil {
 				continue
 			}
-			if it, err := body(f); err == nil && !it.Broken {
+			if it, err := f.body(); err == nil && !it.Broken {
 				files[path] = it
 			}
 		}
@@ -120,7 +120,7 @@ func (l *loader) index() *choices {
 	return l.choices
 }
 
-// below appends what the files hold whose paths, from dir, are made of the pieces.
+// below appends the items of the files whose paths relative to dir match the pieces.
 func (c *choices) below(found []*syntax.Item, dir string, pieces []string) []*syntax.Item {
 	prefix, suffix := pieces[0], pieces[len(pieces)-1]
 	switch {
@@ -161,9 +161,9 @@ func byPlace(a, b *syntax.Item) int {
 	return cmp.Or(strings.Compare(a.Pos.File, b.Pos.File), a.Pos.Line-b.Pos.Line, a.Pos.Col-b.Pos.Col)
 }
 
-// neighbours reads the sources beside a file alone that a name with variables could mean.
+// neighbours reads the sources beside a single file that a name with variables may mean.
 func (l *loader) neighbours(at syntax.Pos, dir string, pieces []string) {
-	if !l.lazy || l.sealed {
+	if !l.single || l.sealed {
 		return
 	}
 	l.block(at, "") // it learns of the blocks beside it
@@ -184,7 +184,7 @@ func (l *loader) neighbours(at syntax.Pos, dir string, pieces []string) {
 	}
 }
 
-// fits tells whether name is made of the pieces, with anything between them.
+// fits reports whether name consists of the pieces with anything between them.
 func fits(name string, pieces []string) bool {
 	first, last := pieces[0], pieces[len(pieces)-1]
 	if len(name) < len(first)+len(last) || !strings.HasPrefix(name, first) || !strings.HasSuffix(name, last) {
@@ -201,8 +201,7 @@ func fits(name string, pieces []string) bool {
 	return true
 }
 
-// seal ends loading: what templates include when they are learned has been read, and what
-// only checking them needs is dropped.
+// seal ends loading: nothing is read from here on, and what only the checks needed is dropped.
 func (l *loader) seal(env *skeleton.Env) {
 	l.sealed, l.choices, l.folded = true, nil, nil
 	env.Seal()

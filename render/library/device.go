@@ -8,7 +8,7 @@ import (
 	"dcs/render/syntax"
 )
 
-// warnName tells of a name that a template has and nobody can ask for.
+// warnName warns of a template's name that cannot be requested.
 func (s *Snapshot) warnName(at syntax.Pos, name string) {
 	var sc naming.Scratch
 	switch n := s.names.Literally().Read([]byte(name), true, &sc); {
@@ -19,15 +19,15 @@ func (s *Snapshot) warnName(at syntax.Pos, name string) {
 	}
 }
 
-// mayHoldDevice tells whether a pattern is written for names that end in a device: whether an @ stands in it, and
-// what all names end in that it matches may be the end of a MAC address.
+// mayHoldDevice reports whether a pattern seems to be written for names that end in @ and a MAC address: it contains an @, and the
+// common end of the names that it matches may be the end of a MAC address.
 func (p *pattern) mayHoldDevice() bool {
 	end := p.suffix[strings.LastIndexByte(p.suffix, '@')+1:]
 	return strings.Contains(p.source, "@") && strings.Trim(end, "0123456789abcdef:.-") == ""
 }
 
-// warnStatic tells, in one warning of each kind, of static files that nobody can ask for: their names hold a device, or a backslash
-// where that is read as a slash.
+// warnStatic warns, once per kind, of static files that cannot be requested: their names end in @ and a MAC address, or contain a backslash
+// that is read as a slash.
 func (s *Snapshot) warnStatic() {
 	var device, slash unasked
 	for name, f := range s.static.files {
@@ -41,7 +41,7 @@ func (s *Snapshot) warnStatic() {
 	slash.warn(s, "a backslash in a name is read as a slash, unless the key backslash is off")
 }
 
-// unasked are static files that nobody can ask for.
+// unasked counts static files that cannot be requested.
 type unasked struct {
 	first string
 	n     int

@@ -2,8 +2,8 @@ package library
 
 import "dcs/render/syntax"
 
-// Hiding returns how many static files have a name that a pattern matches, which makes no file of it for that reason, with
-// the path of the first such file and the place of its pattern.
+// Hiding returns the number of static files that hide a pattern which matches their name, with the path of the first such file and the
+// position of its pattern.
 func (s *Snapshot) Hiding() (n int, path string, pattern syntax.Pos) {
 	for name, f := range s.static.files {
 		if s.literals[name] != nil || s.claims[name] != nil {

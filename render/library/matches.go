@@ -8,14 +8,14 @@ import (
 	"dcs/render/skeleton"
 )
 
-// Match is a template that fits a name.
+// Match is a template that matches a name.
 type Match struct {
 	Template *Template
 	Literal  bool // the name is one of the template's own; else its pattern matches
 }
 
-// Matches lists all templates that fit a name, the one that makes the file first: literal
-// names before patterns, these by priority.
+// Matches lists all templates that match a name, first the one that renders the file: literal names before patterns, patterns by
+// priority.
 func (s *Snapshot) Matches(name string) []Match {
 	var out []Match
 	if t := s.literals[name]; t != nil {
@@ -31,7 +31,7 @@ func (s *Snapshot) Matches(name string) []Match {
 	return out
 }
 
-// StaticFile returns the path of the static file of that name, "" if there is none.
+// StaticFile returns the path of the static file of that name; "" if there is none.
 func (s *Snapshot) StaticFile(name string) string {
 	if f := s.static.files[name]; f.File != nil {
 		return f.path
@@ -39,8 +39,7 @@ func (s *Snapshot) StaticFile(name string) string {
 	return ""
 }
 
-// Captures returns what the groups of the template's pattern have matched in the name, by
-// number, with their names; both are nil for a literal name.
+// Captures returns the names of the groups of the template's pattern and what they matched, by number; both are nil for a literal name.
 func (l *Learned) Captures() (names, values []string) {
 	if l.Template == nil || l.Template.pattern == nil {
 		return nil, nil
@@ -48,8 +47,7 @@ func (l *Learned) Captures() (names, values []string) {
 	return l.Template.pattern.re.SubexpNames(), l.name.Captures
 }
 
-// Trace makes the skeleton of a learned name for one device anew, and tells which
-// variables were read for it.
+// Trace makes the skeleton of a learned name for a device again, and returns the variables that were read for it.
 func (l *Learned) Trace(rec attr.Record, ipv6 bool) (*skeleton.Skeleton, []skeleton.Use, *skeleton.Fault) {
 	if l.unusable {
 		return nil, nil, l.fault

@@ -1,32 +1,32 @@
 package library
 
-// leastNames is how many names a library must have for its loss to be judged: one template more or less says nothing of
-// a smaller one.
+// leastNames is the number of names from which on the share of lost names is judged: in a smaller library, a single template is a
+// large share.
 const leastNames = 4
 
-// Loss is what a library has lost against an earlier one.
+// Loss compares a library with an earlier one.
 type Loss struct {
-	Names   int    // that were answered: of templates, static files, patterns
-	Gone    int    // of these, that get no file any more, or the file of a pattern that stood below them before
-	Example string // one of the latter; empty: there is none
-	Empty   bool   // nothing is left
-	Emptied string // a directory of the configuration that had files and has none; empty: there is none
+	Names   int    // names answered before: of templates, static files and patterns
+	Gone    int    // those that now get no file, or only that of a pattern that existed before
+	Example string // one of Gone; empty: none
+	Empty   bool   // the library is empty
+	Emptied string // a directory of the configuration that had files and has none any more; empty: none
 }
 
-// Suspicious tells whether half an answer is more likely than a change that was meant: the library or one of its
-// directories has become empty, or more than half of the names are lost.
+// Suspicious reports whether an incomplete library is more likely than an intended change: the library or one of its directories has
+// become empty, or more than half of the names are gone.
 func (l *Loss) Suspicious() bool {
 	return l.Names > 0 && l.Empty || l.Emptied != "" || l.Names >= leastNames && 2*l.Gone > l.Names
 }
 
-// Names is what a library answers, and how many files its directories have. It does not keep the library in memory.
+// Names records which names a library answers, and how many files its directories have, without a reference to the library.
 type Names struct {
 	names    []string
 	patterns map[string]bool // by their text
 	dirs     map[string]int
 }
 
-// Names returns what s answers.
+// Names returns the names that s answers.
 func (s *Snapshot) Names() *Names {
 	n := &Names{patterns: map[string]bool{}, dirs: s.dirs}
 	for name := range s.literals {
@@ -47,13 +47,13 @@ func (s *Snapshot) Names() *Names {
 	return n
 }
 
-// Loss compares next with what was answered before. A name is not lost if next has it as a literal name or a static
-// file, or if a pattern answers it that is new in next. It is lost to a pattern that was there before: that is the next best
-// file, which a directory that is not mounted would give to all. A pattern is known by its text.
+// Loss compares next with n. A name is still answered if next has it as a literal name or a static file, or if a pattern that is new in
+// next matches it. A pattern that existed before does not count: it is the fallback that every name would get if a directory were not
+// mounted. Patterns are compared by their text.
 func (n *Names) Loss(next *Snapshot) Loss {
 	l := Loss{Empty: next.Empty()}
-	count := func(name string, kept bool) {
-		if l.Names++; kept {
+	count := func(name string, answered bool) {
+		if l.Names++; answered {
 			return
 		}
 		if l.Gone++; l.Gone == 1 || name < l.Example {
@@ -78,7 +78,7 @@ func (n *Names) Loss(next *Snapshot) Loss {
 	return l
 }
 
-// answers tells whether a name leads to a file, other than by a pattern of old.
+// answers reports whether a name gets a file other than by one of the old patterns.
 func (s *Snapshot) answers(name string, old map[string]bool) bool {
 	switch {
 	case s.claims[name] != nil:

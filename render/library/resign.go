@@ -10,11 +10,10 @@ import (
 	"dcs/render/syntax"
 )
 
-// takeOver decides whether a file of a directory whose boot files are signed anew is one, and copies it if so: what a file is
-// made from must not change beneath it. A file without a MIC or a hash is served as it is; so is one above bootfile.MaxSize.
+// takeOver decides whether a file below a directory with resign is a boot file to sign again, and copies it if so: the source of a
+// template must not change. A file without a MIC or a hash, or larger than bootfile.MaxSize, is served as it is.
 //
-// A file costs its own octets, one MiB at most, until somebody asks for it; what is then made of it is kept among the
-// learned names, within their bound.
+// Until it is requested, a file takes only its own size, at most 1 MiB; the template made from it then counts as a learned name.
 func (f *File) takeOver() error {
 	if len(f.Data) > bootfile.MaxSize {
 		return nil
@@ -28,7 +27,7 @@ func (f *File) takeOver() error {
 	})
 }
 
-// isSigned tells whether a file is a boot file with a MIC or a hash, or is damaged so that it may have been one.
+// isSigned reports whether a file is a boot file with a MIC or a hash, or may have been one before it was damaged.
 func isSigned(file []byte) bool {
 	switch bootfile.KindOf(file) {
 	case bootfile.Modem, bootfile.MTA:
@@ -39,8 +38,8 @@ func isSigned(file []byte) bool {
 	return err != nil || r.CM.Verdict != mic.Absent || r.CMTS.Verdict != mic.Absent || r.MTA.Verdict != mic.Absent
 }
 
-// template makes a template of a file that is signed anew, as a Binary item with resign is. A file that its own CM MIC or
-// hash does not vouch for is none: a new MIC would make a damaged file one that modems take.
+// template makes a template of a file that is signed again, like a Binary item with resign. A file whose own CM MIC or hash is not valid is
+// refused: a new MIC would make modems accept a damaged file.
 func (f *File) template(cfg *Config) (*Template, error) {
 	r, err := mic.Verify(f.Data, nil)
 	switch {
@@ -74,7 +73,7 @@ func (f *File) template(cfg *Config) (*Template, error) {
 	return &Template{Template: made, resigned: true}, nil
 }
 
-// learnSigned returns what the name of a file means that is signed anew.
+// learnSigned returns what the name of a file that is signed again leads to.
 func (s *staticFiles) learnSigned(f *File, name string) *Learned {
 	t, err := f.template(&s.cfg)
 	if err != nil {
@@ -87,11 +86,11 @@ func unsignable(path string, err error) *skeleton.Fault {
 	return unreadable(path, "the file cannot be signed anew", err)
 }
 
-// Resigned tells whether the name is that of a static file that is signed anew.
+// Resigned reports whether the name is that of a static file that is signed again.
 func (l *Learned) Resigned() bool { return l.Template != nil && l.Template.resigned }
 
-// Resigned returns how many static files are signed anew, and how many of the directories where that is wished are served
-// as they are, with the path of the first of these.
+// Resigned returns the number of static files that are signed again, and the number of files below directories with resign that are
+// served as they are, with the path of the first of these.
 func (s *Snapshot) Resigned() (signed, asIs int, first string) {
 	for _, f := range s.static.files {
 		switch {

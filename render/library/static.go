@@ -1,38 +1,24 @@
 package library
 
 import (
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"runtime"
-	"slices"
-	"strings"
 	"sync"
-	"syscall"
-	"time"
 
-	"golang.org/x/sys/unix"
-
-	"dcs/render/beneath"
 	"dcs/render/naming"
 	"dcs/render/skeleton"
 	"dcs/render/syntax"
 )
 
-// maxCopied is the size up to which a static file is kept in memory; a larger one is mapped.
+// maxCopied is the size in octets up to which a static file is copied to memory; a larger one is mapped.
 const maxCopied = 64 << 10
 
-// A File is a file that is served as it is, or but for its MICs. Its octets stay as long as somebody holds the File.
+// A File is a static file. Data is valid as long as the File is referenced.
 type File struct {
 	Data   []byte
 	path   string
 	id     fileID
-	fault  *skeleton.Fault // why it cannot be served; Data is nil then
-	resign bool            // it lies in a directory whose boot files are signed anew
-	signed bool            // and is one of these
+	fault  *skeleton.Fault // why it cannot be served; Data is then nil
+	resign bool            // it is below a directory whose boot files are signed again
+	signed bool            // and is such a boot file
 
 	isMapped bool // Data is the file itself
 	tag      struct {
@@ -41,14 +27,7 @@ type File struct {
 	}
 }
 
-// fileID tells whether a file is still the one that was read.
-type fileID struct {
-	dev, ino uint64
-	size     int64
-	modified time.Time
-}
-
-// A placed file is one with its directory's place in Config.Static.
+// A placed file is a File with the index of its directory in Config.Static.
 type placed struct {
 	*File
 	root int
@@ -66,10 +45,10 @@ type staticFiles struct {
 	served int            // files that are no faults
 }
 
-// twins are two files of one directory whose names are one, as case is ignored.
+// twins are two files of one directory whose names are equal because case is ignored.
 type twins struct{ name, first, second string }
 
-// claimTwins withholds the names that two static files have.
+// claimTwins claims the names that two static files share for a fault.
 func (s *Snapshot) claimTwins(l *loader) {
 	for _, t := range s.static.twins {
 		pos := syntax.Pos{File: t.second, Line: 1, Col: 1}
@@ -78,10 +57,10 @@ func (s *Snapshot) claimTwins(l *loader) {
 	}
 }
 
-// A gap is a directory that could not be read, so that any name below it may be that of a file.
+// A gap is a directory that could not be read: any name below it may be that of a file.
 type gap struct {
 	root   int    // as in placed
-	prefix string // of the names; "": the whole root
+	prefix string // of names; "": the whole root
 	fault  *skeleton.Fault
 }
 
@@ -89,226 +68,12 @@ type gap struct {
 type Unreadable struct {
 	Path string
 	Err  error
-	Kept bool // what was loaded of it before goes on being served
+	Kept bool // the content loaded before is still served
 }
 
-// Unreadable returns what below the static directories could not be read, in the order of the walk. Unless it is kept
-// its names get no file, not even from a pattern.
+// Unreadable returns the files and directories below the static directories that could not be read, in the order of the walk. Names of
+// those that are not Kept get no file, not even from a pattern.
 func (s *Snapshot) Unreadable() []Unreadable { return s.static.unread }
-
-// loadStatic reads the files below cfg.Static; where two have a name, the one of the earlier
-// directory counts. Files of old that have not changed since are taken over.
-//
-// What cannot be read stops nothing else: a file keeps its name, which is answered by a fault. Of a directory that
-// cannot be read the files of old stay, since nothing is known to have changed; where old did not know it either, all
-// names below it that an earlier directory does not have are answered by a fault.
-func loadStatic(cfg Config, names *naming.Rules, old *staticFiles) *staticFiles {
-	l := &staticLoader{
-		staticFiles: &staticFiles{cfg: cfg, names: names, files: map[string]placed{}, dirs: map[string]bool{}, found: map[string]int{}},
-		old:         old, shut: map[string]shutDir{},
-		walker: walker{roots: beneath.Open(cfg.Static)},
-	}
-	defer l.walker.roots.Close()
-	if l.old == nil {
-		l.old = &staticFiles{}
-	}
-	for l.root, l.dir = range cfg.Static {
-		l.dir = filepath.Clean(l.dir)
-		l.found[l.dir] += 0
-		_ = l.walker.walk(l.root, l.dir, ".", l.visit) // visit returns nothing but SkipDir
-		if _, shut := l.shut[l.dir]; shut {
-			l.found[l.dir] = l.old.found[l.dir]
-		}
-	}
-	l.keep()
-	for _, f := range l.files {
-		if f.fault == nil {
-			l.served++
-		}
-	}
-	return l.staticFiles
-}
-
-// staticLoader is one run of loadStatic.
-type staticLoader struct {
-	*staticFiles
-	old    *staticFiles
-	walker walker
-	root   int
-	dir    string             // Config.Static[root]
-	shut   map[string]shutDir // directories whose files in old are kept, by path
-}
-
-// shutDir is a directory that cannot be read, but could be before.
-type shutDir struct {
-	root int
-	dir  string
-}
-
-func (l *staticLoader) visit(path string, d fs.DirEntry, err error) error {
-	switch {
-	case err != nil:
-		if path == l.dir || !errors.Is(err, fs.ErrNotExist) { // else it has just been removed
-			l.unreadableDir(path, err)
-		}
-		return fs.SkipDir
-	case path != l.dir && strings.HasPrefix(d.Name(), "."):
-		if d.IsDir() {
-			return fs.SkipDir
-		}
-	case d.IsDir():
-		l.dirs[path] = true
-	default:
-		link := d.Type()&fs.ModeSymlink != 0
-		if link && l.linkedDir(path) {
-			return nil
-		}
-		l.found[l.dir]++
-		l.file(path, link)
-	}
-	return nil
-}
-
-// linkedDir follows a symbolic link to a directory, and returns whether it is one. Below one that leads to nothing, perhaps
-// for a directory that is not mounted, there may be files that are not served.
-func (l *staticLoader) linkedDir(path string) bool {
-	st, err := os.Stat(path)
-	switch {
-	case err == nil && st.IsDir():
-		_ = l.walker.follow(l.root, path, staticName(l.dir, path), l.visit) // as in loadStatic
-		return true
-	case err != nil && l.old.dirs[path]: // it was one
-		l.unreadableDir(path, err)
-		return true
-	case errors.Is(err, fs.ErrNotExist) && isLink(path):
-		l.gaps = append(l.gaps, gap{l.root, l.names.Fold(staticName(l.dir, path)) + "/", unreadable(path, "this may be a directory", errDangling)})
-	}
-	return false
-}
-
-// staticName returns the name that the file at path, below dir, is served under.
-func staticName(dir, path string) string {
-	return filepath.ToSlash(strings.TrimPrefix(strings.TrimPrefix(path, dir), string(filepath.Separator)))
-}
-
-// unreadableDir keeps what is known of a directory, or notes that nothing is.
-func (l *staticLoader) unreadableDir(path string, err error) {
-	delete(l.dirs, path)
-	known := l.old.dirs[path]
-	l.unread = append(l.unread, Unreadable{path, unwrapPath(err), known})
-	if known {
-		l.shut[path] = shutDir{l.root, l.dir}
-		return
-	}
-	prefix := l.names.Fold(staticName(l.dir, path))
-	if prefix != "" {
-		prefix += "/"
-	}
-	l.gaps = append(l.gaps, gap{l.root, prefix, unreadable(path, "the directory cannot be read, so which files are in it is not known", err)})
-}
-
-// keep takes over the files that old has below directories that cannot be read now.
-func (l *staticLoader) keep() {
-	if len(l.shut) == 0 {
-		return
-	}
-	above := func(path string) (shutDir, bool) {
-		for {
-			if s, ok := l.shut[path]; ok {
-				return s, true
-			}
-			up := filepath.Dir(path)
-			if up == path {
-				return shutDir{}, false
-			}
-			path = up
-		}
-	}
-	for path := range l.old.dirs {
-		if _, ok := above(path); ok {
-			l.dirs[path] = true
-		}
-	}
-	for n, f := range l.old.files {
-		s, ok := above(f.path)
-		if !ok || n != l.names.Fold(staticName(s.dir, f.path)) {
-			continue
-		}
-		if other := l.files[n]; other.File == nil || other.root > s.root {
-			l.files[n] = placed{f.File, s.root}
-		}
-	}
-	for _, g := range l.old.gaps {
-		if s, ok := above(g.fault.Pos.File); ok {
-			l.gaps = append(l.gaps, gap{s.root, g.prefix, g.fault})
-		}
-	}
-}
-
-// file adds the file at path, perhaps behind a link, unless an earlier directory has one of its name.
-func (l *staticLoader) file(path string, link bool) {
-	own := staticName(l.dir, path)
-	n := l.names.Fold(own)
-	if other := l.files[n]; other.File != nil {
-		if other.root == l.root && other.path != path {
-			l.twins = append(l.twins, twins{n, other.path, path})
-		}
-		return
-	}
-	before := l.old.files[n].File
-	resign := slices.Contains(l.cfg.Resign, l.cfg.Static[l.root])
-	if before != nil && (before.path != path || before.fault != nil || before.resign != resign) {
-		before = nil
-	}
-	f, err := l.open(path, own, link, before)
-	if err == nil && resign && f != nil && f != before {
-		f.resign = true
-		err = f.takeOver()
-		if err != nil {
-			f = nil
-		}
-	}
-	switch {
-	case err != nil && f != nil:
-		l.unread = append(l.unread, Unreadable{path, unwrapPath(err), true})
-	case err != nil:
-		f = &File{path: path, fault: unreadable(path, "the file cannot be read", err)}
-		l.unread = append(l.unread, Unreadable{path, unwrapPath(err), false})
-	case f == nil:
-		return
-	}
-	l.files[n] = placed{f, l.root}
-}
-
-// open returns the file at path: before, if it has not changed since. A file beside an error is before, of which it is not
-// known whether it has changed; neither a file nor an error: there is none.
-func (l *staticLoader) open(path, name string, link bool, before *File) (*File, error) {
-	st, err := os.Stat(path) // a link is followed
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		if _, gone := os.Lstat(path); gone != nil {
-			return nil, nil
-		}
-		return nil, errDangling
-	case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG):
-		return nil, err // it is none
-	case err != nil:
-		return before, err
-	case before != nil && !link && before.id == idOf(st): // which was opened where it may be
-		return before, nil
-	case !st.Mode().IsRegular(): // it is not even opened: that has effects with a device
-		return nil, notRegular(st)
-	}
-	f, err := read(path, func() (*os.File, error) { return l.walker.roots.OpenFile(l.root, name) })
-	if err == nil && before != nil && before.id == f.id {
-		return before, nil
-	}
-	return f, err
-}
-
-func notRegular(st fs.FileInfo) error {
-	return errors.New(fileType(st.Mode()) + ", and only a regular file is read")
-}
 
 func unreadable(path, what string, err error) *skeleton.Fault {
 	return &skeleton.Fault{
@@ -316,7 +81,7 @@ func unreadable(path, what string, err error) *skeleton.Fault {
 	}
 }
 
-// learn returns what a name means among static files; nil, without an allocation: none has it.
+// learn returns the static file of a name; nil, without an allocation: none has it.
 func (s *staticFiles) learn(name []byte) *Learned {
 	f := s.files[string(name)]
 	for i := range s.gaps {
@@ -335,71 +100,4 @@ func (s *staticFiles) learn(name []byte) *Learned {
 		return s.learnSigned(f.File, string(name))
 	}
 	return &Learned{File: f.File, name: skeleton.Name{Text: string(name)}}
-}
-
-func idOf(st fs.FileInfo) fileID {
-	id := fileID{size: st.Size(), modified: st.ModTime()}
-	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
-		id.dev, id.ino = sys.Dev, sys.Ino
-	}
-	return id
-}
-
-// triesToRead is how often a file is read that changes meanwhile.
-const triesToRead = 3
-
-func read(path string, open func() (*os.File, error)) (f *File, err error) {
-	for range triesToRead {
-		if f, err = readOnce(path, open); !errors.Is(err, errChanged) {
-			break
-		}
-	}
-	return f, err
-}
-
-var errChanged = errors.New("it was written to while it was read; replace files by renaming others over them")
-
-func readOnce(path string, open func() (*os.File, error)) (*File, error) {
-	h, err := open()
-	if err != nil {
-		return nil, err
-	}
-	defer h.Close()
-	st, err := h.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !st.Mode().IsRegular() { // another has taken its place
-		return nil, notRegular(st)
-	}
-	f := &File{path: path, id: idOf(st)}
-	if st.Size() > maxCopied {
-		return f, f.mapped(h)
-	}
-	f.Data = make([]byte, st.Size())
-	if _, err := h.ReadAt(f.Data, 0); err != nil && len(f.Data) > 0 {
-		if errors.Is(err, io.EOF) {
-			err = errChanged
-		}
-		return nil, err
-	}
-	if st, err = h.Stat(); err != nil {
-		return nil, err
-	} else if idOf(st) != f.id {
-		return nil, errChanged
-	}
-	return f, nil
-}
-
-// mapped maps a file into memory.
-func (f *File) mapped(h *os.File) (err error) {
-	f.Data, err = unix.Mmap(int(h.Fd()), 0, int(f.id.size), unix.PROT_READ, unix.MAP_SHARED)
-	if err != nil {
-		return fmt.Errorf("mmap: %w", err)
-	}
-	f.isMapped = true
-	runtime.AddCleanup(f, func(m []byte) {
-		_ = unix.Munmap(m) // the mapping is ours and whole: it cannot fail
-	}, f.Data)
-	return nil
 }

@@ -9,8 +9,8 @@ import (
 	"dcs/render/mapped"
 )
 
-// Tag returns an HTTP entity tag, with its quotes, for the octets of a file: another file has another tag, on every server. It is empty
-// once a mapped file has changed: what is read while it is written to in place belongs to no version. The first call for a File reads all of it.
+// Tag returns the HTTP entity tag of a file, with its quotes: a hash of the content, the same on every server. It is empty
+// if a mapped file has changed since it was loaded. The first call for a File reads all of it.
 func (f *File) Tag() string {
 	f.tag.once.Do(func() {
 		_ = mapped.Read(func() error { // a file that is cut short has no tag
@@ -26,7 +26,7 @@ func (f *File) Tag() string {
 	return f.tag.text
 }
 
-// changed reports whether the file at the path is another one by now, or the same with other octets, which is loaded in a moment.
+// changed reports whether the file at the path has been replaced or modified since it was loaded.
 func (f *File) changed() bool {
 	st, err := os.Stat(f.path)
 	return err != nil || idOf(st) != f.id

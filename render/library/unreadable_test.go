@@ -269,7 +269,7 @@ func TestWatchClosedDirectory(t *testing.T) {
 	dir := tree(t, map[string]string{"shut/a": "a", "open/b": "b"})
 	check(t, os.Chmod(filepath.Join(dir, "shut"), 0))
 	t.Cleanup(func() { _ = os.Chmod(filepath.Join(dir, "shut"), 0o755) })
-	w := &watcher{roots: []binding{{path: dir}}, told: map[string]bool{}}
+	w := &watcher{roots: []binding{{path: dir}}, reported: map[string]bool{}}
 	var failed []string
 	w.failed = func(err error) { failed = append(failed, err.Error()) }
 	unprivileged(t, func() {

@@ -12,7 +12,7 @@ import (
 	"dcs/render/beneath"
 )
 
-// maxLinkedDirs bounds the directories behind symbolic links of one load: links within links multiply.
+// maxLinkedDirs is the maximum number of directories behind symbolic links in one load: nested links multiply.
 const maxLinkedDirs = 10_000
 
 var (
@@ -66,7 +66,7 @@ func skipped(err error) error {
 	return err
 }
 
-// list reads a directory; dir is nil where it cannot be opened.
+// list reads a directory; dir is nil if it cannot be opened.
 func (w *walker) list(root int, name string) (dir fs.DirEntry, info fs.FileInfo, entries []fs.DirEntry, err error) {
 	f, err := w.roots.OpenDir(root, name)
 	if err != nil {
@@ -81,7 +81,7 @@ func (w *walker) list(root int, name string) (dir fs.DirEntry, info fs.FileInfo,
 	return fs.FileInfoToDirEntry(info), info, entries, err
 }
 
-// follow lists the directory that a symbolic link leads to.
+// follow walks the directory that a symbolic link leads to.
 func (w *walker) follow(root int, path, name string, visit fs.WalkDirFunc) error {
 	if w.linked++; w.linked > maxLinkedDirs {
 		return skipped(visit(path, nil, errLinkedDirs))

@@ -14,23 +14,18 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
-
-	"dcs/render/beneath"
 )
 
-// Watch calls changed after something has changed below dirs, once it has been quiet for
-// debounce, but after ten times that at the latest. Temporary files of editors and names
-// that begin with a dot are ignored. A directory that is missing, now or later, is waited for.
-// Where a symbolic link below dirs leads to a file elsewhere, that file counts too, and so does a directory within dirs that
-// only a link leads to, as one whose name begins with a dot. A directory that cannot be read is
-// not watched until it can. failed is told once of each such directory, and of each with files that links lead to that
-// cannot be watched.
+// Watch calls changed after files below dirs have changed and then stayed unchanged for debounce, but after ten times that at the
+// latest. Temporary files of editors and names that start with a dot are ignored. Directories may be missing, and may come and go.
+// Files elsewhere that symbolic links below dirs lead to are watched too, and so are directories within dirs that only a link leads to,
+// for example because their names start with a dot. A directory that cannot be read is watched once it can be; failed is called once
+// for each such directory, and for each directory of link targets that cannot be watched.
 //
-// Watch returns once the watches stand: load the library after that, and no change is lost.
-// It goes on until ctx ends; changed is called from one goroutine, and not again before
-// it returns. The error is that of the kernel, which has a limit on watches (inotify(7)).
+// Watch returns when the watches are in place: no change is missed if the library is loaded after that. Watching ends with ctx; changed
+// is called from a single goroutine. The error is that of the kernel, which limits the number of watches (inotify(7)).
 func Watch(ctx context.Context, dirs []string, debounce time.Duration, changed func(), failed func(error)) error {
-	w := &watcher{roots: make([]binding, len(dirs)), failed: failed, told: map[string]bool{}}
+	w := &watcher{roots: make([]binding, len(dirs)), failed: failed, reported: map[string]bool{}}
 	for i, d := range dirs {
 		w.roots[i].path = filepath.Clean(d)
 	}
@@ -41,41 +36,20 @@ func Watch(ctx context.Context, dirs []string, debounce time.Duration, changed f
 	return nil
 }
 
-// leastPoll is how often a missing directory is looked for, at most.
+// leastPoll is the minimum interval of looking for missing directories.
 const leastPoll = 100 * time.Millisecond
 
-// latest is how many times the debounce a change waits for quiet.
+// latest is the maximum delay of a change, in debounce intervals.
 const latest = 10
 
 type watcher struct {
 	watches
-	roots  []binding
-	failed func(error)
-	told   map[string]bool // directories that failed was told of
-	moved  bool            // watches may be wrong: directories or links came or went
-	short  bool            // some directory could not be watched
+	roots    []binding
+	failed   func(error)
+	reported map[string]bool // directories that failed was called for
+	moved    bool            // watches may be outdated: directories or links came or went
+	short    bool            // some directory could not be watched
 }
-
-// watches are what is watched, until they are replaced all together.
-type watches struct {
-	notify *fsnotify.Watcher
-	dirs   map[string]bool            // that are watched for all that is in them
-	links  []string                   // found in them
-	closed []string                   // directories that cannot be read
-	files  map[string]map[string]bool // by directory: files in it that links lead to, or are links on the way
-	paths  map[inode]string           // directories have one watch each, which goes by this path
-	places map[string]*binding        // where links lead to, as they say it
-}
-
-// binding is a directory's name, and which one that was when its watch was set: the name may
-// come to mean another, as a symbolic link or by a rename.
-type binding struct {
-	path string
-	info fs.FileInfo // nil: missing
-	by   string      // the path that its watch goes by; empty: it has none
-}
-
-type inode struct{ dev, ino uint64 }
 
 func (w *watcher) run(ctx context.Context, debounce time.Duration, changed func()) {
 	quiet, late := time.NewTimer(debounce), time.NewTimer(debounce)
@@ -140,8 +114,7 @@ func (w *watcher) run(ctx context.Context, debounce time.Duration, changed func(
 	}
 }
 
-// event tells if ev is a change. A new directory is watched at once, so that what is
-// written to it keeps changed waiting.
+// event reports whether ev is a change. A new directory is watched at once, so that writes to it delay the call of changed.
 func (w *watcher) event(ev fsnotify.Event) bool {
 	if ev.Name == "" {
 		return false
@@ -166,7 +139,7 @@ func (w *watcher) event(ev fsnotify.Event) bool {
 		case st.IsDir():
 			w.moved = true
 			w.short = w.add(path) != nil || w.short
-			w.tellClosed()
+			w.reportClosed()
 		case st.Mode().Type() == fs.ModeSymlink:
 			w.moved = true
 		}
@@ -175,8 +148,8 @@ func (w *watcher) event(ev fsnotify.Event) bool {
 	return true
 }
 
-// ignored tells if a file or a directory of this name is none of a library's. Kubernetes
-// swaps a directory's files by the symbolic link ..data.
+// ignored reports whether a file or a directory of this name does not belong to a library. Kubernetes replaces the files of a directory
+// through the symbolic link ..data.
 func ignored(name string) bool {
 	return strings.HasPrefix(name, ".") && name != "..data" ||
 		strings.HasSuffix(name, "~") ||
@@ -185,8 +158,8 @@ func ignored(name string) bool {
 		strings.HasPrefix(name, "___jb_") || name == "4913" // JetBrains; Vim tries a directory out with this one
 }
 
-// renew watches everything anew. Watches follow directories where they are renamed to, and
-// their paths with them: rather than mend that, all are replaced.
+// renew replaces all watches. A watch follows its directory when that is renamed, but its path does not: replacing all of them is simpler
+// than repairing some.
 func (w *watcher) renew() error {
 	notify, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -213,21 +186,21 @@ func (w *watcher) renew() error {
 			w.short = true
 		}
 	}
-	w.tellClosed()
+	w.reportClosed()
 	return nil
 }
 
-// tellClosed tells of each directory once that it may not be read.
-func (w *watcher) tellClosed() {
+// reportClosed reports each directory that cannot be read, once.
+func (w *watcher) reportClosed() {
 	for _, dir := range w.closed {
-		if !w.told[dir] {
-			w.told[dir] = true
+		if !w.reported[dir] {
+			w.reported[dir] = true
 			w.failed(fmt.Errorf("%s: changes here are not noticed, as the directory cannot be read", dir))
 		}
 	}
 }
 
-// opened tells if a directory that could not be read can be now.
+// opened reports whether a directory that could not be read can be read now.
 func (w *watcher) opened() bool {
 	return slices.ContainsFunc(w.closed, func(dir string) bool {
 		f, err := os.Open(dir)
@@ -238,168 +211,7 @@ func (w *watcher) opened() bool {
 		if _, err := f.Readdirnames(1); err != nil && !errors.Is(err, io.EOF) {
 			return false
 		}
-		delete(w.told, dir)
+		delete(w.reported, dir)
 		return true
 	})
-}
-
-// add watches dir and all directories below it. One that is gone meanwhile is no error.
-func (w *watches) add(dir string) error {
-	err := w.notify.Add(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case errors.Is(err, fs.ErrPermission):
-		w.closed = append(w.closed, dir)
-		return nil
-	case err != nil:
-		return fmt.Errorf("%s: %w", dir, limit(err, syscall.ENOSPC, "fs.inotify.max_user_watches"))
-	}
-	w.dirs[dir] = true
-	if st, err := os.Stat(dir); err == nil {
-		w.pathOf(st, dir)
-	}
-	// A watch stands before its directory is read: what comes between is seen twice.
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		w.closed = append(w.closed, dir)
-		return nil
-	}
-	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		switch {
-		case ignored(e.Name()):
-		case e.Type() == fs.ModeSymlink:
-			w.links = append(w.links, path)
-		case e.IsDir():
-			if err := w.add(path); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// linkedDir watches the directory that a link leads to beneath the roots as it would watch one of these; elsewhere none is
-// read. One that is watched already has no second watch.
-func (w *watcher) linkedDir(link string) error {
-	st, err := os.Stat(link)
-	if err != nil || !st.IsDir() {
-		return nil //nolint:nilerr // it leads to nothing, or into a circle
-	}
-	at, err := beneath.Real(link)
-	if err != nil || !w.beneath(at) {
-		return nil //nolint:nilerr // it has just gone
-	}
-	by, _ := w.pathOf(st, at)
-	if w.dirs[by] {
-		return nil
-	}
-	return w.add(by)
-}
-
-// beneath tells whether an absolute path without links lies in one of the roots.
-func (w *watcher) beneath(path string) bool {
-	for i := range w.roots {
-		root, err := beneath.Real(w.roots[i].path)
-		if err == nil && (path == root || isBelow(path, root)) {
-			return true
-		}
-	}
-	return false
-}
-
-// pathOf returns the path that a directory's watch goes by: path, if it has none yet.
-func (w *watches) pathOf(dir fs.FileInfo, path string) (by string, isNew bool) {
-	sys, _ := dir.Sys().(*syscall.Stat_t)
-	id := inode{sys.Dev, sys.Ino}
-	if by = w.paths[id]; by != "" {
-		return by, false
-	}
-	w.paths[id] = path
-	return path, true
-}
-
-// maxLinks is how many links may lead from one to the next, as in path_resolution(7).
-const maxLinks = 40
-
-// follow watches for a link, for the file that it leads to, and for the links on the way. Where a
-// directory's name means another one by a link, as ..data of Kubernetes does, poll sees that.
-func (w *watcher) follow(path string) {
-	for range maxLinks {
-		dir, name := filepath.Split(path) // not cleaned: what .. means is up to the links before it
-		if name == "" || name == "." || name == ".." {
-			return // a directory
-		}
-		if dir == "" {
-			dir = "./"
-		}
-		b := w.target(dir)
-		if b.by == "" {
-			return
-		}
-		if w.files[b.by] == nil {
-			w.files[b.by] = map[string]bool{}
-		}
-		w.files[b.by][name] = true
-		to, err := os.Readlink(path)
-		if err != nil {
-			return // no link, or gone
-		}
-		if path = to; !filepath.IsAbs(to) {
-			path = dir + to
-		}
-	}
-}
-
-// target watches a directory that a link leads to.
-func (w *watcher) target(dir string) *binding {
-	if b := w.places[dir]; b != nil {
-		return b
-	}
-	b := &binding{path: dir}
-	w.places[dir] = b
-	b.info, _ = os.Stat(dir)
-	at, err := filepath.EvalSymlinks(dir)
-	if b.info == nil || err != nil {
-		return b // gone
-	}
-	var isNew bool
-	if b.by, isNew = w.pathOf(b.info, at); !isNew {
-		return b
-	}
-	if err := w.notify.Add(at); err != nil && !w.told[at] {
-		w.told[at] = true
-		w.failed(fmt.Errorf("%s: changes here of files that links lead to are not noticed: %w",
-			at, limit(err, syscall.ENOSPC, "fs.inotify.max_user_watches")))
-	}
-	return b
-}
-
-// limit adds to an error of inotify what its text does not tell.
-func limit(err, of error, sysctl string) error {
-	if errors.Is(err, of) {
-		return fmt.Errorf("%w: the limit %s is reached, raise it", err, sysctl)
-	}
-	return err
-}
-
-// placesMoved tells if a name means another directory than the one that is watched.
-func (w *watcher) placesMoved() bool {
-	for i := range w.roots {
-		if w.roots[i].moved() {
-			return true
-		}
-	}
-	for _, b := range w.places {
-		if b.moved() {
-			return true
-		}
-	}
-	return false
-}
-
-func (b *binding) moved() bool {
-	info, _ := os.Stat(b.path)
-	return (info == nil) != (b.info == nil) || info != nil && !os.SameFile(info, b.info)
 }

@@ -279,7 +279,7 @@ func TestWatchTells(t *testing.T) {
 		check(t, os.Symlink("../real/"+name, filepath.Join(base, "lib", name)))
 	}
 	var told []string
-	w := &watcher{roots: []binding{{path: filepath.Join(base, "lib")}}, told: map[string]bool{}, failed: func(err error) { told = append(told, err.Error()) }}
+	w := &watcher{roots: []binding{{path: filepath.Join(base, "lib")}}, reported: map[string]bool{}, failed: func(err error) { told = append(told, err.Error()) }}
 	check(t, w.renew())
 	if len(told) > 0 {
 		t.Errorf("told %q", told)

@@ -1,4 +1,4 @@
-// Package account finds users of the system. It is apart from package privilege, as package os/user may be linked with C.
+// Package account looks up users. It is separate from package privilege, as os/user may be linked with C.
 package account
 
 import (
@@ -10,9 +10,8 @@ import (
 	"syscall"
 )
 
-// Lookup finds the user that a process is to run as: NAME, NAME:GROUP, or their numbers as in 65532:65532. Without a group it
-// is the user's own, and the groups that the user is a member of count too; with one it is that alone. Numbers with a group
-// need no entry in /etc/passwd.
+// Lookup returns the credential of NAME, NAME:GROUP or UID:GID. Without a group it has the user's primary and supplementary
+// groups, with a group only that one. UID:GID needs no entry in /etc/passwd.
 func Lookup(s string) (*syscall.Credential, error) {
 	name, group, grouped := strings.Cut(s, ":")
 	if name == "" || grouped && group == "" {
@@ -60,7 +59,7 @@ func lookupUser(name string) (u *user.User, err error) {
 		return u, nil
 	}
 	if isNumber(name) {
-		return nil, fmt.Errorf("user %s: %w; say its group too, as in %[1]s:%[1]s", name, noEntry(err))
+		return nil, fmt.Errorf("user %s: %w; give a group too, as in %[1]s:%[1]s", name, noEntry(err))
 	}
 	return nil, fmt.Errorf("user %s: %w", name, noEntry(err))
 }
@@ -76,7 +75,7 @@ func lookupGroup(name string) (uint32, error) {
 	return number(g.Gid)
 }
 
-// noEntry shortens the errors of package user, which repeat what was looked for.
+// noEntry shortens the errors of package user, which repeat the name.
 func noEntry(err error) error {
 	var id user.UnknownUserIdError
 	var name user.UnknownUserError
@@ -89,11 +88,11 @@ func noEntry(err error) error {
 
 func isNumber(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
-// number reads an ID. The highest stands for "unchanged" in system calls.
+// number parses an ID. The highest number is not one: it means "unchanged" in system calls.
 func number(s string) (uint32, error) {
 	n, err := strconv.ParseUint(s, 10, 32)
 	if err != nil || n == 1<<32-1 {
-		return 0, fmt.Errorf("%s is not the number of a user or group", s)
+		return 0, fmt.Errorf("%s is not a user or group ID", s)
 	}
 	return uint32(n), nil
 }

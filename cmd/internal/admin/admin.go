@@ -1,4 +1,4 @@
-// Package admin serves an operator: an HTTP API in JSON and a page, for those alone who may see and change the server.
+// Package admin serves the admin API, in JSON, and the admin page, and decides who may use them.
 package admin
 
 import (
@@ -20,55 +20,51 @@ import (
 	"dcs/cmd/internal/listen"
 )
 
-// Config says where the operator is served, and whom.
+// Config configures a Server.
 type Config struct {
-	// Addresses are each host:port, or unix: and the path of a socket; none: nobody is served.
-	// Without a token or client certificates only loopback addresses and sockets will do, and
-	// only sockets take changes.
+	// Addresses are host:port, or unix: and the path of a socket; none: nobody is served. Without a token or client certificates
+	// only loopback addresses and sockets are allowed, and only sockets accept changes.
 	Addresses []string
-	// TokenFile holds the token that a request has to bring, as "Authorization: Bearer …"
-	// or, from the page, by the login form's cookie. It is read anew for each request, and
-	// sessions end when it changes. Empty: none is asked for.
+	// TokenFile holds the token that a request has to have, as "Authorization: Bearer …" or, from the page, by the login form's
+	// cookie. It is read for each request; sessions end when it changes. Empty: no token is required.
 	TokenFile string
 	// Cert and Key are PEM files; both or neither. With them, TCP speaks HTTPS.
 	Cert, Key string
-	// ClientCA is a PEM file; a client has to bring a certificate that one of its authorities has signed.
+	// ClientCA is a PEM file; clients need a certificate that one of its authorities has signed.
 	ClientCA string
-	// Hosts are names by which the server may be asked, beside addresses, localhost, the
-	// machine's own name and those of the certificate.
+	// Hosts are names of the server beside addresses, localhost, the host name and those of the certificate.
 	Hosts []string
-	// Tried, if not nil, is called after every further attempt to open an address that somebody else uses, with its error.
+	// Tried, if not nil, is called with the result of each further attempt to open an address that was in use.
 	Tried func(address string, err error)
 }
 
-// Limits of what a client may take.
+// Limits of clients.
 const (
 	maxConns     = 128
-	sourceConns  = maxConns / 4 // of one other machine
-	laneConns    = 8            // for monitoring, while all others are taken
+	sourceConns  = maxConns / 4 // per remote host
+	laneConns    = 8            // additional ones for monitoring
 	maxHeader    = 16 << 10
 	maxBody      = 1 << 20
-	maxLogin     = 8 << 10 // of a body that anybody may send
+	maxLogin     = 8 << 10 // body of a request without a token
 	headerTime   = 5 * time.Second
 	requestTime  = 15 * time.Second
 	responseTime = 60 * time.Second
 	idleTime     = 30 * time.Second
-	slowTime     = 2 * time.Second // after which a request makes room where all connections are taken
+	slowTime     = 2 * time.Second // as in httpserve.Limits
 	stopTime     = 2 * time.Second
 )
 
-// Server serves an operator.
+// Server serves the admin API and page.
 type Server struct {
-	cfg    Config
-	log    *slog.Logger
-	mux    *http.ServeMux // for those who may
-	public *http.ServeMux // for everybody who can connect
-	routes []string       // the patterns of mux
-	auth   *auth
-	hosts  hosts
-	secure bool // TCP speaks HTTPS
-	// warnings are about a configuration that works, but not as it should.
-	warnings  []string
+	cfg       Config
+	log       *slog.Logger
+	mux       *http.ServeMux // for authenticated requests
+	public    *http.ServeMux // for everybody who can connect
+	routes    []string       // patterns of mux
+	auth      *auth
+	hosts     hosts
+	secure    bool     // TCP speaks HTTPS
+	warnings  []string // about the configuration
 	refusals  refusals
 	listeners []*Listener
 	once      sync.Once
@@ -77,23 +73,23 @@ type Server struct {
 // Listener is one address of a server.
 type Listener struct {
 	*listen.Listener
-	address string // as it is configured
-	secure  bool   // HTTPS; the http.Server's TLSConfig is its own to change
+	address string // as configured
+	secure  bool   // HTTPS; the TLSConfig belongs to http
 	http    *http.Server
 }
 
-// place is what an address has opened.
+// place is an address for [net.Listen].
 type place struct{ configured, network, address string }
 
-// New makes a server and opens its addresses. The error says what is wrong with the configuration, or why an address cannot
-// be had. One that somebody else uses, or a socket whose directory is missing, is no error: Run goes on trying. Without an
-// address the server is there, but nobody can reach it.
+// New opens the addresses of a server. The error is about the configuration, or about an address that cannot be opened. An
+// address in use, or a socket whose directory is missing, is not an error: Run retries. Without an address nobody can reach the
+// server.
 func New(cfg Config, log *slog.Logger) (*Server, error) {
 	s := &Server{cfg: cfg, log: log, mux: http.NewServeMux(), public: http.NewServeMux()}
 	if len(cfg.Addresses) == 0 {
 		return s, nil
 	}
-	places, tlsConfig, _, err := s.settle()
+	places, tlsConfig, _, err := s.load()
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +105,7 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 		s.listeners = append(s.listeners, l)
 	}
 	s.Handle("/api/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		WriteError(w, http.StatusNotFound, fmt.Errorf("%s %s: there is no such call; GET /api/ lists them", r.Method, r.URL.Path))
+		WriteError(w, http.StatusNotFound, fmt.Errorf("%s %s: no such call; GET /api/ lists all", r.Method, r.URL.Path))
 	}))
 	s.Handle("GET /api/{$}", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { WriteJSON(w, s.Routes()) }))
 	s.Handle("GET "+WhoAmI, http.HandlerFunc(whoAmI))
@@ -142,20 +138,18 @@ func (s *Server) open(p place, tlsConfig *tls.Config) (*Listener, error) {
 	return l, nil
 }
 
-// Check tells what is wrong with a configuration, without opening the addresses; the warnings are
-// no reason not to start.
+// Check returns the errors of a configuration that would prevent the start, and the warnings, without opening the addresses.
 func Check(cfg Config) (warnings []string, err error) {
 	if len(cfg.Addresses) == 0 {
 		return nil, nil
 	}
 	s := &Server{cfg: cfg}
-	_, _, missing, err := s.settle() // a unit's directory is made when it starts
+	_, _, missing, err := s.load() // systemd creates a unit's directory when it starts
 	return append(s.warnings, missing...), err
 }
 
-// settle reads what the configuration points to, and says what is to be opened. missing says of each socket
-// without a directory that it is.
-func (s *Server) settle() (places []place, tlsConfig *tls.Config, missing []string, err error) {
+// load reads the files of the configuration, and returns what to open. missing has a line for each socket without a directory.
+func (s *Server) load() (places []place, tlsConfig *tls.Config, missing []string, err error) {
 	if tlsConfig, err = loadTLS(&s.cfg); err != nil {
 		return nil, nil, nil, err
 	}
@@ -167,7 +161,7 @@ func (s *Server) settle() (places []place, tlsConfig *tls.Config, missing []stri
 	for _, configured := range s.cfg.Addresses {
 		network, address, err := s.place(configured)
 		switch {
-		case errors.Is(err, errNoPlace):
+		case errors.Is(err, errNoDirectory):
 			missing = append(missing, err.Error())
 		case err != nil:
 			return nil, nil, nil, err
@@ -177,9 +171,9 @@ func (s *Server) settle() (places []place, tlsConfig *tls.Config, missing []stri
 	return places, tlsConfig, missing, nil
 }
 
-// Handle registers a handler for a pattern of [http.ServeMux]. What may change something has a method other than GET: such
-// requests are taken from this origin and from known callers alone, and the log has a line about each, with the beginning of its
-// body; a secret must not be there.
+// Handle registers a handler for a pattern of [http.ServeMux]. What changes something must not be a GET: other methods are
+// accepted only from this origin and from known callers, and are logged with the beginning of the body, which must not contain
+// secrets.
 func (s *Server) Handle(pattern string, h http.Handler) {
 	s.routes = append(s.routes, pattern)
 	s.mux.Handle(pattern, h)
@@ -188,31 +182,31 @@ func (s *Server) Handle(pattern string, h http.Handler) {
 // Routes returns the patterns that Handle was called with.
 func (s *Server) Routes() []string { return slices.Clone(s.routes) }
 
-// Public registers a handler that needs no token: it must not tell anything about the network, nor change anything.
+// Public registers a handler that needs no token. It must not reveal anything about the network, nor change anything.
 func (s *Server) Public(pattern string, h http.Handler) {
 	if !strings.HasPrefix(pattern, http.MethodGet+" ") {
-		panic("admin: what is public is a GET: " + pattern)
+		panic("admin: public handlers must be GET: " + pattern)
 	}
 	s.public.Handle(pattern, h)
 }
 
-// TokenNeeded tells whether one is.
+// TokenNeeded reports whether requests need a token.
 func (s *Server) TokenNeeded() bool { return s.auth != nil && s.auth.file != nil }
 
-// LoginForm sets what shows the form that asks for a token: it posts "token" and "next" to /login.
+// LoginForm sets the handler that shows the login form, which posts "token" and "next" to /login.
 func (s *Server) LoginForm(form func(w http.ResponseWriter, status int, next, complaint string)) {
 	if s.auth != nil {
 		s.auth.form = form
 	}
 }
 
-// Enabled tells whether there is an address.
+// Enabled reports whether there is an address.
 func (s *Server) Enabled() bool { return len(s.listeners) > 0 }
 
 // Listeners returns the addresses in the order of the configuration.
 func (s *Server) Listeners() []*Listener { return s.listeners }
 
-// Listener returns the one of a configured address; nil: there is none.
+// Listener returns the listener of a configured address; nil: there is none.
 func (s *Server) Listener(address string) *Listener {
 	for _, l := range s.listeners {
 		if l.address == address {
@@ -222,7 +216,7 @@ func (s *Server) Listener(address string) *Listener {
 	return nil
 }
 
-// URL returns where a browser finds the page, "" where it cannot.
+// URL returns the URL of the page, "" for a Unix socket.
 func (l *Listener) URL() string {
 	switch {
 	case l.Addr().Network() != "tcp":
@@ -233,8 +227,7 @@ func (l *Listener) URL() string {
 	return "http://" + l.Addr().String() + "/"
 }
 
-// Run serves until the context ends; then it lets running requests end, for a while. An address that is not served any more
-// before that is logged.
+// Run serves until ctx ends, and then waits for running requests, at most 2 s. An address that fails before is logged.
 func (s *Server) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	for _, l := range s.listeners {
@@ -243,7 +236,7 @@ func (s *Server) Run(ctx context.Context) {
 				Conns: maxConns, SourceConns: sourceConns, Exempt: netip.Addr.IsLoopback, Slow: slowTime, Lane: laneConns, InLane: monitoring,
 			})
 			if err := httpserve.Run(ctx, l.http, ln, stopTime); err != nil {
-				s.log.Error("admin address not served any more", "address", l.address, "err", err)
+				s.log.Error("admin server failed", "address", l.address, "err", err)
 			}
 		})
 	}
@@ -251,7 +244,7 @@ func (s *Server) Run(ctx context.Context) {
 	<-ctx.Done()
 }
 
-// monitoring reports a request by which the server is watched. It is answered while all connections are taken.
+// monitoring reports whether a request is from monitoring, which is answered even when all connections are taken.
 func monitoring(r *http.Request) bool {
 	switch r.URL.Path {
 	case "/healthz", "/readyz", "/metrics":
@@ -260,7 +253,7 @@ func monitoring(r *http.Request) bool {
 	return false
 }
 
-// Close gives the addresses back. Run returns.
+// Close closes the addresses, and ends Run.
 func (s *Server) Close() error {
 	var errs []error
 	s.once.Do(func() {
@@ -282,7 +275,7 @@ func WriteJSON(w http.ResponseWriter, v any) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(append(body, '\n')) // who has gone away misses nothing
+	_, _ = w.Write(append(body, '\n')) // the client may be gone
 }
 
 // WriteError answers with {"error": "…"}.

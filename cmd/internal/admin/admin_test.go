@@ -95,31 +95,31 @@ func TestNewRefuses(t *testing.T) {
 		cfg  Config
 		err  string
 	}{
-		{"open to the network", Config{Addresses: []string{"0.0.0.0:0"}}, "can be reached from other machines: set admin_token_file or admin_client_ca"},
+		{"open to the network", Config{Addresses: []string{"0.0.0.0:0"}}, "can be reached from other machines; set admin_token_file or admin_client_ca"},
 		{"every address", Config{Addresses: []string{":0"}}, "can be reached from other machines"},
 		{"a name", Config{Addresses: []string{"dcs.example.net:0"}}, "can be reached from other machines"},
 		{"server certificate alone", Config{Addresses: []string{"0.0.0.0:0"}, Cert: cert, Key: key}, "can be reached from other machines"},
 		{"token that others read", Config{Addresses: []string{"127.0.0.1:0"}, TokenFile: write(t, "t", token, 0o644)}, "mode 0644 gives others access"},
 		{"token that the group writes", Config{Addresses: []string{"127.0.0.1:0"}, TokenFile: write(t, "t", token, 0o660)}, "mode 0660 gives others access"},
-		{"short token", Config{Addresses: []string{"127.0.0.1:0"}, TokenFile: write(t, "t", "secret", 0o600)}, "at least 16 characters"},
+		{"short token", Config{Addresses: []string{"127.0.0.1:0"}, TokenFile: write(t, "t", "secret", 0o600)}, "shorter than 16 characters"},
 		{"no token file", Config{Addresses: []string{"127.0.0.1:0"}, TokenFile: "/nowhere/token"}, "admin_token_file: open /nowhere/token"},
 		{"long token", Config{Addresses: []string{"127.0.0.1:0"}, TokenFile: write(t, "t", strings.Repeat("x", maxToken+1), 0o600)}, "larger than 4096 octets"},
 		{"one address of two", Config{Addresses: []string{"unix:" + filepath.Join(t.TempDir(), "admin.sock"), "0.0.0.0:0"}}, "0.0.0.0:0 can be reached from other machines"},
 		{"no address", Config{Addresses: []string{"8069"}}, "neither host:port nor unix:/path"},
 		{"no path", Config{Addresses: []string{"unix:"}}, "needs the path of a socket"},
-		{"a file in the place of the socket", Config{Addresses: []string{"unix:" + plain}}, "is no socket: remove it"},
+		{"a file in the place of the socket", Config{Addresses: []string{"unix:" + plain}}, "is not a socket; remove it"},
 		{"no directory for the socket", Config{Addresses: []string{"unix:" + filepath.Join(filepath.Dir(plain), "run", "admin.sock")}}, "/run, writable by the server's user"},
-		{"a file in the place of the directory", Config{Addresses: []string{"unix:" + filepath.Join(plain, "admin.sock")}}, "is no directory"},
+		{"a file in the place of the directory", Config{Addresses: []string{"unix:" + filepath.Join(plain, "admin.sock")}}, "is not a directory"},
 		{"authority without a certificate", Config{Addresses: []string{"127.0.0.1:0"}, ClientCA: ca}, "admin_client_ca needs admin_cert and admin_key"},
 		{"certificate without its key", Config{Addresses: []string{"127.0.0.1:0"}, Cert: cert}, "belong together"},
-		{"no authority in the file", Config{Addresses: []string{"127.0.0.1:0"}, Cert: cert, Key: key, ClientCA: good}, "holds no certificate"},
-		{"TLS on a socket", Config{Addresses: []string{"unix:/tmp/x"}, Cert: cert, Key: key}, "have no use there"},
+		{"no authority in the file", Config{Addresses: []string{"127.0.0.1:0"}, Cert: cert, Key: key, ClientCA: good}, "contains no certificate"},
+		{"TLS on a socket", Config{Addresses: []string{"unix:/tmp/x"}, Cert: cert, Key: key}, "have no effect"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s, err := New(tt.cfg, slog.New(slog.DiscardHandler))
 			if err == nil {
 				defer s.Close()
-				if err = s.listeners[0].Err(); err == nil || !errors.Is(err, errNoPlace) {
+				if err = s.listeners[0].Err(); err == nil || !errors.Is(err, errNoDirectory) {
 					t.Fatalf("no error, or a temporary one: %v", err)
 				}
 			}
@@ -127,7 +127,7 @@ func TestNewRefuses(t *testing.T) {
 				t.Errorf("%v; want %s", err, tt.err)
 			}
 			warnings, got := Check(tt.cfg)
-			if errors.Is(err, errNoPlace) { // which may come into being with the unit
+			if errors.Is(err, errNoDirectory) { // which may come into being with the unit
 				if got != nil || len(warnings) != 1 || warnings[0] != err.Error() {
 					t.Errorf("Check: %v, warnings %q", got, warnings)
 				}
@@ -143,7 +143,7 @@ func TestNewRefuses(t *testing.T) {
 		dir := t.TempDir()
 		one, two := filepath.Join(dir, "one"), filepath.Join(dir, "two")
 		w, err := Check(Config{Addresses: []string{"unix:" + one + "/admin.sock", "127.0.0.1:0", "unix:" + two + "/admin.sock"}})
-		if err != nil || len(w) != 2 || !strings.Contains(w[0], "make "+one+",") || !strings.Contains(w[1], "make "+two+",") {
+		if err != nil || len(w) != 2 || !strings.Contains(w[0], "create "+one+",") || !strings.Contains(w[1], "create "+two+",") {
 			t.Errorf("Check: %q, %v", w, err)
 		}
 	})
@@ -221,7 +221,7 @@ func TestClient(t *testing.T) {
 			var e *client.Error
 			err := c.Post(t.Context(), "/api/done", map[string]int{"N": 7}, &out)
 			if tt.readOnly {
-				if !errors.As(err, &e) || e.Status != http.StatusForbidden || !strings.Contains(e.Text, "set admin_token_file or admin_client_ca, or ask at a Unix socket") {
+				if !errors.As(err, &e) || e.Status != http.StatusForbidden || !strings.Contains(e.Text, "set admin_token_file or admin_client_ca, or use a Unix socket") {
 					t.Error(out, err)
 				}
 				return
@@ -412,7 +412,7 @@ func TestLogin(t *testing.T) {
 		return resp, string(body)
 	}
 	began := time.Now()
-	if resp, body := post(url.Values{"token": {"wrong"}, "next": {"//attacker.example"}}); resp.StatusCode != http.StatusForbidden || body != "form next=/ complaint=This is not the token." {
+	if resp, body := post(url.Values{"token": {"wrong"}, "next": {"//attacker.example"}}); resp.StatusCode != http.StatusForbidden || body != "form next=/ complaint=Wrong token." {
 		t.Error(resp.Status, body)
 	}
 	if waited := time.Since(began); waited < wrongTokenDelay {

@@ -19,7 +19,7 @@ const (
 	wrongTokenDelay = 300 * time.Millisecond
 )
 
-// auth knows who may. Without a file, everybody who can connect may look.
+// auth authenticates requests. Without a token file, everybody who can connect has access.
 type auth struct {
 	file     *tokenFile // nil: no token is asked for
 	sessions sessions
@@ -36,7 +36,7 @@ func newAuth(file string) (*auth, error) {
 	return a, err
 }
 
-// registerLogin adds the way in and out.
+// registerLogin registers login and logout.
 func (s *Server) registerLogin() {
 	a := s.auth
 	if a.file == nil {
@@ -57,7 +57,7 @@ func (s *Server) registerLogin() {
 
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	if status := parseLogin(w, r); status != http.StatusOK {
-		s.auth.form(w, status, "/", "This is not the form.")
+		s.auth.form(w, status, "/", "The form is invalid. Try again.")
 		return
 	}
 	c, next := s.caller(r), local(r.PostFormValue("next"))
@@ -68,7 +68,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	}
 	if !check(r.Context(), r.PostFormValue("token"), sum) {
 		s.refused(r, c, WrongToken)
-		s.auth.form(w, http.StatusForbidden, next, "This is not the token.")
+		s.auth.form(w, http.StatusForbidden, next, "Wrong token.")
 		return
 	}
 	cookie, name := s.auth.sessions.open(*sum, time.Now())
@@ -78,7 +78,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, next, http.StatusSeeOther)
 }
 
-// parseLogin reads the login form, in either of a form's two ways. It returns the status of what is none.
+// parseLogin parses the login form, in either encoding. It returns the HTTP status.
 func parseLogin(w http.ResponseWriter, r *http.Request) int {
 	r.Body = http.MaxBytesReader(w, r.Body, maxLogin)
 	err := r.ParseForm()
@@ -97,16 +97,17 @@ func parseLogin(w http.ResponseWriter, r *http.Request) int {
 
 func sessionText(name string) string { return "session " + name }
 
-// ErrNoChanges is what a change is refused with whose caller has brought nothing to be known by.
-var ErrNoChanges = errors.New("changes need a token, a client certificate or the Unix socket: set admin_token_file or admin_client_ca, or ask at a Unix socket of admin")
+// ErrNoChanges is the error of a change whose caller has not authenticated.
+var ErrNoChanges = errors.New("changes need a token, a client certificate or a Unix socket: set admin_token_file or admin_client_ca, or use a Unix socket of admin")
 
-var errNoToken = errors.New("nobody is let in: the token file cannot be read; the server's log says why")
+var errNoToken = errors.New("access denied: the token file cannot be read; the server's log says why")
 
-// token returns the hash of the token as the file has it now, and ends the sessions of the one before; nil: it cannot be read.
+// token returns the hash of the current token; nil: the file cannot be read. If the token has changed, it ends the sessions of
+// the previous one.
 func (s *Server) token() *[sha256.Size]byte {
 	sum, changed, err := s.auth.file.load()
 	if err != nil {
-		s.log.Error("admin token unreadable: nobody is let in", "err", err)
+		s.log.Error("admin token unreadable, access denied", "err", err)
 	}
 	if changed {
 		s.log.Info("admin token changed", "sessions_ended", s.auth.sessions.closeOthers(*sum))
@@ -114,9 +115,8 @@ func (s *Server) token() *[sha256.Size]byte {
 	return sum
 }
 
-// check compares a token with ours, not faster for one that is nearly right. Whoever
-// brings a wrong one is kept waiting, and takes one of the few connections meanwhile;
-// nobody else is.
+// check compares a token with the hash of ours, in constant time. A wrong one costs its sender a delay and, meanwhile, a
+// connection; nobody else waits.
 func check(ctx context.Context, token string, ours *[sha256.Size]byte) bool {
 	sum := sha256.Sum256([]byte(token))
 	if subtle.ConstantTimeCompare(sum[:], ours[:]) == 1 {
@@ -131,8 +131,8 @@ func check(ctx context.Context, token string, ours *[sha256.Size]byte) bool {
 	return false
 }
 
-// admits tells whether a request has brought what it takes, notes what in c, and turns it away otherwise. (A client's
-// certificate has been checked before.)
+// admits reports whether a request is authenticated, and records by what in c. Otherwise it answers the request. (A client's
+// certificate has been verified before.)
 func (s *Server) admits(w http.ResponseWriter, r *http.Request, c *caller) bool {
 	if s.auth.file == nil {
 		return true
@@ -154,12 +154,12 @@ func (s *Server) admits(w http.ResponseWriter, r *http.Request, c *caller) bool 
 			return true
 		}
 	}
-	turnAway(w, r)
+	unauthorized(w, r)
 	return false
 }
 
-// turnAway sends a browser to the login form, and tells everybody else.
-func turnAway(w http.ResponseWriter, r *http.Request) {
+// unauthorized redirects a browser to the login form, and answers others with status 401.
+func unauthorized(w http.ResponseWriter, r *http.Request) {
 	if !strings.HasPrefix(r.URL.Path, "/api/") && strings.Contains(r.Header.Get("Accept"), "text/html") {
 		next := "/"
 		if safe(r.Method) {
@@ -169,7 +169,7 @@ func turnAway(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("WWW-Authenticate", `Bearer realm="dcs"`)
-	WriteError(w, http.StatusUnauthorized, errors.New("a token is needed: Authorization: Bearer …"))
+	WriteError(w, http.StatusUnauthorized, errors.New("token required: Authorization: Bearer …"))
 }
 
 func setCookie(w http.ResponseWriter, r *http.Request, value string, seconds int) {
@@ -179,7 +179,7 @@ func setCookie(w http.ResponseWriter, r *http.Request, value string, seconds int
 	})
 }
 
-// local returns a path of ours to go to; one that leads elsewhere becomes /.
+// local returns next if it is a path of this server, else "/".
 func local(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\\r\n\t") {
@@ -188,10 +188,10 @@ func local(next string) string {
 	return next
 }
 
-// plainForm stands in where no page is registered.
+// plainForm is the login form of a server without pages.
 func plainForm(w http.ResponseWriter, status int, _, complaint string) {
 	if complaint == "" {
-		complaint = "There is no page here."
+		complaint = "This server has no login page."
 	}
 	http.Error(w, complaint, status)
 }

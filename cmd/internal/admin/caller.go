@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// caller is who has sent a request, and by what it is known.
+// caller is the sender of a request, and by what it is known.
 type caller struct {
 	peer    string // the process at the other end of a Unix socket
 	subject string // of the client's certificate
@@ -32,31 +32,32 @@ func (c *caller) who() string {
 	return strings.Join(all, ", ")
 }
 
-// mayChange tells whether changes are taken from the caller: on a TCP port, loopback or not, any process of any user could ask.
+// mayChange reports whether the caller may make changes. An unauthenticated one on a TCP port may not: even on loopback it could be
+// any process of any user.
 func (c *caller) mayChange() bool { return c.peer != "" || c.subject != "" || c.token != "" }
 
 type callerKey struct{}
 
-// callerOf returns who has sent r; nil: no one has asked yet who that is.
+// callerOf returns the sender of r; nil: it has not been determined yet.
 func callerOf(r *http.Request) *caller {
 	c, _ := r.Context().Value(callerKey{}).(*caller)
 	return c
 }
 
-// MayChange tells whether the server takes changes from who has sent r.
+// MayChange reports whether the sender of r may make changes.
 func MayChange(r *http.Request) bool {
 	c := callerOf(r)
 	return c != nil && c.mayChange()
 }
 
-// WhoAmI is the call that answers with the [Identity] of its caller.
+// WhoAmI is the path of the call that returns the [Identity] of its caller.
 const WhoAmI = "/api/whoami"
 
-// Identity is what a server knows of who has asked it.
+// Identity is what a server knows about a caller.
 type Identity struct {
-	Who     string `json:"who"`  // as the log names the caller of a change
-	From    string `json:"from"` // an address and port, or a socket
-	Changes bool   `json:"changes"`
+	Who     string `json:"who"`     // as in log lines about changes
+	From    string `json:"from"`    // address and port, or socket
+	Changes bool   `json:"changes"` // allowed
 }
 
 func whoAmI(w http.ResponseWriter, r *http.Request) {
@@ -65,7 +66,7 @@ func whoAmI(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// caller tells who has sent r, all but the token.
+// caller returns the sender of r, without the token.
 func (s *Server) caller(r *http.Request) *caller {
 	c := &caller{from: r.RemoteAddr}
 	if p, ok := r.Context().Value(peerKey{}).(*peerAddr); ok {
@@ -88,7 +89,7 @@ func (p *peerAddr) String() string  { return fmt.Sprintf("uid=%d pid=%d", p.cred
 
 type peerKey struct{}
 
-// withPeer is an [http.Server]'s ConnContext: it has requests know the process at the other end of a Unix socket.
+// withPeer is [http.Server.ConnContext]. It adds the process at the other end of a Unix socket to the context of requests.
 func withPeer(ctx context.Context, c net.Conn) context.Context {
 	if p, ok := c.RemoteAddr().(*peerAddr); ok {
 		return context.WithValue(ctx, peerKey{}, p)
@@ -96,13 +97,13 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	return ctx
 }
 
-// peerListener takes connections at a Unix socket, and asks the kernel who has made them (SO_PEERCRED, unix(7)).
+// peerListener accepts connections of a Unix socket, and asks the kernel for the peer (SO_PEERCRED, unix(7)).
 type peerListener struct {
 	net.Listener
 	path string
 }
 
-// peerConn is a connection whose other end is known.
+// peerConn is a connection with a known peer.
 type peerConn struct {
 	net.Conn
 	peer *peerAddr
@@ -110,7 +111,7 @@ type peerConn struct {
 
 func (c *peerConn) RemoteAddr() net.Addr { return c.peer }
 
-// Accept implements [net.Listener]. A connection whose other end the kernel does not tell of is not taken.
+// Accept implements [net.Listener]. It closes connections whose peer is unknown.
 func (l *peerListener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
@@ -127,7 +128,7 @@ func (l *peerListener) Accept() (net.Conn, error) {
 func credentials(c net.Conn) (*unix.Ucred, error) {
 	u, ok := c.(*net.UnixConn)
 	if !ok {
-		return nil, fmt.Errorf("%T is no Unix socket", c)
+		return nil, fmt.Errorf("%T is not a Unix socket", c)
 	}
 	raw, err := u.SyscallConn()
 	if err != nil {

@@ -296,7 +296,7 @@ func TestSocketMode(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "admin.sock")
 	old := unix.Umask(0)
 	defer unix.Umask(old)
-	cfg := net.ListenConfig{Control: narrow}
+	cfg := net.ListenConfig{Control: setMode}
 	ln, err := cfg.Listen(t.Context(), "unix", path)
 	if err != nil {
 		t.Fatal(err)
@@ -368,7 +368,7 @@ func TestRefusals(t *testing.T) {
 			written, held = written+1, held+h
 		}
 	}
-	if written != 10 || written+held+l.held != 10_000 {
-		t.Errorf("%d lines tell of %d more, %d to be told", written, held, l.held)
+	if written != 10 || written+held+l.suppressed != 10_000 {
+		t.Errorf("%d lines tell of %d more, %d to be told", written, held, l.suppressed)
 	}
 }

@@ -15,11 +15,11 @@ import (
 	"dcs/cmd/internal/httpserve"
 )
 
-// guard is what every request has to pass before its handler sees it.
+// guard returns the checks that every request passes before its handler.
 func (s *Server) guard() http.Handler {
 	cross := http.NewCrossOriginProtection()
 	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		WriteError(w, http.StatusForbidden, errors.New("a page of another origin has sent this"))
+		WriteError(w, http.StatusForbidden, errors.New("request from a page of another origin"))
 	}))
 	inner := cross.Handler(http.HandlerFunc(s.dispatch))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -33,7 +33,7 @@ func (s *Server) guard() http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
 		if !s.hosts.allow(r) {
-			WriteError(w, http.StatusMisdirectedRequest, errors.New("this server does not go by the name of "+r.Host+": ask for it by its address, or add the name to admin_hosts"))
+			WriteError(w, http.StatusMisdirectedRequest, errors.New("unknown host name "+r.Host+"; use the server's address, or add the name to admin_hosts"))
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -41,11 +41,11 @@ func (s *Server) guard() http.Handler {
 	})
 }
 
-// policy lets a page use what we serve, and nothing else.
+// policy restricts a page to what this server serves.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// dispatch serves who may. What changes something is served, and logged, by audited alone.
+// dispatch serves authenticated requests. Changes are served, and logged, by audited only.
 func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	if _, pattern := s.public.Handler(r); pattern != "" {
 		s.public.ServeHTTP(w, r)
@@ -67,9 +67,8 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// hosts are the names that a request may be addressed to. A page of an attacker's may have
-// its own name point at us, and then ask us as its own origin (DNS rebinding); the name
-// gives it away. Addresses cannot be made to point elsewhere.
+// hosts are the names that a request may be addressed to. An attacker can point the name of a web page at this server, so that
+// the page's requests have the same origin (DNS rebinding); its name gives it away. Addresses cannot be redirected.
 type hosts struct {
 	names []string
 	cert  *x509.Certificate
@@ -95,7 +94,7 @@ func newHosts(cfg *Config, c *tls.Config) hosts {
 }
 
 func (h *hosts) allow(r *http.Request) bool {
-	if r.Context().Value(peerKey{}) != nil { // at a Unix socket no browser asks
+	if r.Context().Value(peerKey{}) != nil { // browsers do not use Unix sockets
 		return true
 	}
 	host := r.Host

@@ -13,19 +13,19 @@ const (
 	maxSessions = 1024
 )
 
-// sessions are the browsers that are logged in.
+// sessions are the sessions of logged-in browsers.
 type sessions struct {
 	mu  sync.Mutex
 	all map[[sha256.Size]byte]session // by the hash of the cookie
 }
 
 type session struct {
-	name  string            // for the log; it opens nothing
-	token [sha256.Size]byte // the hash of the token that it was opened with
+	name  string            // for the log; not a secret
+	token [sha256.Size]byte // hash of the token that it was opened with
 	until time.Time
 }
 
-// open begins a session and returns its cookie and name. Beyond maxSessions, the one that ends first makes room.
+// open begins a session and returns its cookie and name. Beyond maxSessions it removes the session that would end first.
 func (s *sessions) open(token [sha256.Size]byte, now time.Time) (cookie, name string) {
 	var secret [32]byte
 	rand.Read(secret[:])
@@ -43,7 +43,7 @@ func (s *sessions) open(token [sha256.Size]byte, now time.Time) (cookie, name st
 	return hex.EncodeToString(secret[:]), name
 }
 
-// makeRoom removes the sessions that have ended or, if none has, the one that ends first. mu is held.
+// makeRoom removes the sessions that have ended or, if none has, the one that ends first. mu is locked.
 func (s *sessions) makeRoom(now time.Time) {
 	var first [sha256.Size]byte
 	var until time.Time
@@ -59,7 +59,7 @@ func (s *sessions) makeRoom(now time.Time) {
 	}
 }
 
-// find returns the name of a cookie's session, if it was opened with this token and has not ended.
+// find returns the name of a cookie's session, if it was opened with the current token and has not ended.
 func (s *sessions) find(cookie string, token [sha256.Size]byte, now time.Time) (name string, ok bool) {
 	key, ok := sessionKey(cookie)
 	if !ok {
@@ -97,8 +97,8 @@ func (s *sessions) closeOthers(token [sha256.Size]byte) int {
 	return n
 }
 
-// sessionKey returns what a cookie's session is found by. The cookie itself is not kept, and comparing its hash takes no
-// time that would tell anything about it.
+// sessionKey returns the key of a cookie's session. The cookie itself is not stored, and the time to compare its hash reveals
+// nothing about it.
 func sessionKey(cookie string) ([sha256.Size]byte, bool) {
 	secret, err := hex.DecodeString(cookie)
 	if err != nil || len(secret) != 32 {

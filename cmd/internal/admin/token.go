@@ -15,14 +15,14 @@ const (
 	maxToken = 4 << 10
 )
 
-// tokenFile is the file with the token. It is read anew for each request that brings something to compare with it, so a
-// token that has changed counts at once.
+// tokenFile is the file with the token. It is read for each request that has a token or a session, so that a change takes effect
+// at once.
 type tokenFile struct {
 	path string
 
 	mu  sync.Mutex
-	sum *[sha256.Size]byte // the token's hash, so that all comparisons take the same time; nil: it cannot be read
-	why string             // it cannot
+	sum *[sha256.Size]byte // hash of the last token that was read, so that all comparisons take the same time
+	why string             // error of the last read
 }
 
 // openToken reads the token for the first time.
@@ -34,8 +34,8 @@ func openToken(path string) (*tokenFile, error) {
 	return &tokenFile{path: path, sum: sum}, nil
 }
 
-// load returns the hash of the token, nil if there is none to be had, and whether that is another one than before. The error
-// is why there is none; it is returned once.
+// load returns the hash of the token, nil if the file cannot be read, and whether it has changed. The same error is returned only
+// once.
 func (t *tokenFile) load() (sum *[sha256.Size]byte, changed bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -49,7 +49,7 @@ func (t *tokenFile) load() (sum *[sha256.Size]byte, changed bool, err error) {
 		err = nil
 	}
 	t.why = why
-	if sum != nil { // sessions of a file that could not be read for a moment go on
+	if sum != nil { // sessions outlive a moment in which the file cannot be read
 		t.sum = sum
 	}
 	return sum, changed, err
@@ -62,7 +62,7 @@ func readToken(path string) (*[sha256.Size]byte, error) {
 		return nil, fmt.Errorf("admin_token_file: %w", err)
 	}
 	if text = bytes.TrimSpace(text); len(text) < minToken {
-		return nil, fmt.Errorf("admin_token_file %s: a token has at least %d characters, as \"openssl rand -hex 32\" makes them", path, minToken)
+		return nil, fmt.Errorf("admin_token_file %s: token shorter than %d characters; create one with \"openssl rand -hex 32\"", path, minToken)
 	}
 	hash := sha256.Sum256(text)
 	return &hash, nil

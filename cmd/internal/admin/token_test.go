@@ -41,7 +41,7 @@ func TestTokenChanges(t *testing.T) {
 			{"back", replace(token, 0o600), statuses{200, 200, 401}, nil},
 		},
 		{
-			{"empty", replace("", 0o600), gone, []string{"at least 16 characters"}},
+			{"empty", replace("", 0o600), gone, []string{"shorter than 16 characters"}},
 			{"another one", replace(next, 0o600), statuses{401, 401, 200}, []string{`"admin token changed","sessions_ended":1`}},
 			{"the first one", replace(token, 0o600), statuses{401, 200, 401}, []string{`"admin token changed","sessions_ended":0`}},
 		},

@@ -1,4 +1,4 @@
-// Package adminapi holds what the server's admin API takes and answers, for the server and for the verbs that ask it.
+// Package adminapi holds the paths and JSON types of the server's admin API, for the server and for the verbs that call it.
 package adminapi
 
 // ReloadPath is the call that reloads the library.

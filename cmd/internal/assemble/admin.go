@@ -5,7 +5,7 @@ import (
 	"dcs/cmd/internal/config"
 )
 
-// AdminConfig says where an operator is served.
+// AdminConfig returns the configuration of the admin addresses.
 func AdminConfig(cfg *config.Config) admin.Config {
 	return admin.Config{
 		Addresses: cfg.Admin, TokenFile: cfg.AdminTokenFile,

@@ -10,7 +10,7 @@ import (
 	"dcs/render/attr/store"
 )
 
-// BuildDevices makes a file of a source's devices, with progress on a terminal.
+// BuildDevices writes a source's devices to a file, and shows progress if stderr is a terminal.
 func BuildDevices(ctx context.Context, stderr io.Writer, path string, src attr.Source) (store.Built, error) {
 	bar := progress.New(stderr, "devices", 0)
 	defer bar.Close()

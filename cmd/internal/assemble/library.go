@@ -1,5 +1,5 @@
-// Package assemble makes what a configuration describes: the library's configuration, secrets, sources of devices, bounds of
-// memory. The server and the verbs that look at the same things share it.
+// Package assemble builds what a configuration describes: the library's configuration, secrets, sources of devices, memory
+// limits. The server and the verbs share it.
 package assemble
 
 import (
@@ -9,7 +9,8 @@ import (
 	"dcs/render/library"
 )
 
-// Library is what a library is loaded by. The error joins what is wrong with MIB modules; it can be loaded without them.
+// Library returns the configuration of the library. The error joins those of MIB modules and names; the configuration is usable
+// nevertheless, without them.
 func Library(cfg *config.Config) (library.Config, error) {
 	n := MIBNames{cfg.MIBPath, cfg.MIBPrefer}
 	index, err := n.Index()
@@ -25,7 +26,7 @@ func Library(cfg *config.Config) (library.Config, error) {
 	}, err
 }
 
-// Flatten takes joined errors apart.
+// Flatten returns the parts of an error of [errors.Join], recursively.
 func Flatten(err error) []error {
 	if err == nil {
 		return nil

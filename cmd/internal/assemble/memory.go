@@ -17,7 +17,7 @@ import (
 	"dcs/render/naming"
 )
 
-// learnedMemory returns what the names learned may take, in octets.
+// learnedMemory returns the memory for learned names, in octets.
 func learnedMemory(cfg *config.Config) int {
 	if cfg.LearnedMemory > 0 {
 		return cfg.LearnedMemory
@@ -28,14 +28,14 @@ func learnedMemory(cfg *config.Config) int {
 	return library.DefaultLearned
 }
 
-// memoryBound is the most that something takes.
-type memoryBound struct {
+// A MemoryBound is the most memory that a part of the server takes.
+type MemoryBound struct {
 	what   string
 	Octets int
-	Heap   bool // of it, Go's collector knows
+	Heap   bool // managed by Go's collector
 }
 
-// WorkersOf returns how many workers a server with sockets has.
+// WorkersOf returns the number of workers of a server without AF_XDP.
 func WorkersOf(cfg *config.Config) int {
 	if cfg.Workers > 0 {
 		return cfg.Workers
@@ -43,16 +43,16 @@ func WorkersOf(cfg *config.Config) int {
 	return runtime.GOMAXPROCS(0)
 }
 
-// MemoryList lists what is bounded of the memory that the server takes, by the configuration.
-// What grows with the library and its static files, and the pages of mapped files, stand beside it.
-func MemoryList(cfg *config.Config) []memoryBound {
+// MemoryList lists the parts of the server whose memory the configuration limits. The library, its static files and the pages of
+// mapped files come on top.
+func MemoryList(cfg *config.Config) []MemoryBound {
 	workers := WorkersOf(cfg)
 	journal := 0
 	if len(cfg.Admin) > 0 {
 		journal = JournalSize
 	}
 	heap, bodies := fastpath.Config{Transfer: transfer.Config{Transfers: cfg.Transfers}}.Octets()
-	list := []memoryBound{
+	list := []MemoryBound{
 		{"learned names", learnedMemory(cfg), true},
 		{"running transfers", workers * heap, true},
 		{"their files", workers * bodies, false},
@@ -61,35 +61,34 @@ func MemoryList(cfg *config.Config) []memoryBound {
 	renderers := workers
 	if cfg.HTTP != "" {
 		renderers += httpWorkers()
-		list = append(list, memoryBound{"workers of HTTP", httpWorkers() * render.WorkerOctets(journal), true})
+		list = append(list, MemoryBound{"workers of HTTP", httpWorkers() * render.WorkerOctets(journal), true})
 	}
 	if len(cfg.Names.Rewrite) > 0 {
-		list = append(list, memoryBound{"rewritten names", renderers * naming.CacheOctets, true})
+		list = append(list, MemoryBound{"rewritten names", renderers * naming.CacheOctets, true})
 	}
 	if cfg.Rate > 0 {
-		list = append(list, memoryBound{"rates of sources", guard.Octets, true})
+		list = append(list, MemoryBound{"rates of sources", guard.Octets, true})
 	}
 	if cfg.Transport != config.Socket {
-		list = append(list, memoryBound{"AF_XDP", workers * xsk.Octets, false})
+		list = append(list, MemoryBound{"AF_XDP", workers * xsk.Octets, false})
 	}
 	if cfg.Secrets != "" {
-		list = append(list, memoryBound{"clones", render.CloneOctets, true})
+		list = append(list, MemoryBound{"clones", render.CloneOctets, true})
 	}
 	if len(cfg.Devices.Sources) > 0 {
-		list = append(list, memoryBound{"devices", deviceMemory, true})
+		list = append(list, MemoryBound{"devices", deviceMemory, true})
 	}
 	return list
 }
 
-// deviceMemory is what devices take beside their mapped file: 64 MiB while the file is made anew, 32 MiB of the latest
-// changes (65,536 devices with some 500 octets each), and 8 MiB for devices that are asked for and who asked.
+// deviceMemory is what devices take beside their mapped file: 64 MiB while the file is rebuilt, 32 MiB for the latest changes
+// (65,536 devices of some 500 octets), and 8 MiB for pending look-ups.
 const deviceMemory = 104 << 20
 
-// Program is what the server takes without anything to do: the names of SNMP objects, the
-// certificates and pages that are built in, Go's runtime.
+// Program is the memory of an idle server, octets: names of SNMP objects, built-in certificates and pages, Go's runtime.
 const Program = 32 << 20
 
-// MemoryBounds tells what memory is bounded, and how.
+// MemoryBounds describes the memory limits on one line.
 func MemoryBounds(cfg *config.Config) string {
 	sum, parts := Program, []string{}
 	for _, b := range MemoryList(cfg) {
@@ -99,11 +98,11 @@ func MemoryBounds(cfg *config.Config) string {
 	return fmt.Sprintf("memory: at most %s beside the library: %s, the program %s", Mebibytes(sum), strings.Join(parts, ", "), Mebibytes(Program))
 }
 
-// Mebibytes writes a number of octets as MiB, rounded up.
+// Mebibytes formats a number of octets as MiB, rounded up.
 func Mebibytes(octets int) string { return fmt.Sprintf("%.0f MiB", math.Ceil(float64(octets)/(1<<20))) }
 
-// JournalSize is how many outcomes a worker keeps until the console fetches them, every tenth of a second.
+// JournalSize is how many outcomes a worker records until the console fetches them, every tenth of a second.
 const JournalSize = 2048
 
-// httpWorkers returns how many workers there are for HTTP, in both pools.
+// httpWorkers returns the number of workers for HTTP, for GET and HEAD together.
 func httpWorkers() int { return 2 * runtime.GOMAXPROCS(0) }

@@ -6,18 +6,19 @@ import (
 	"dcs/render/ber/mib"
 )
 
-// MIBNames says where SNMP names come from, beyond those that are built in.
+// MIBNames configures SNMP names beyond the built-in ones.
 type MIBNames struct {
 	Path   []string // directories of MIB modules
-	Prefer []string // modules whose names win
+	Prefer []string // modules whose names take precedence
 }
 
+// AddFlags adds the flags that set n.
 func (n *MIBNames) AddFlags(f *pflag.FlagSet) {
 	f.StringSliceVar(&n.Path, "mib-path", nil, "add the MIB modules in these `directories` to the SNMP names")
 	f.StringSliceVar(&n.Prefer, "mib-prefer", nil, "take a name that several `modules` define from the first of these")
 }
 
-// Index returns the names. Beside an error, which joins one for each module that could not be read, it has all the others.
+// Index returns the names. The error joins those of modules that could not be read; the index has the names of all others.
 func (n *MIBNames) Index() (*mib.Index, error) {
 	index := mib.Default()
 	var err error

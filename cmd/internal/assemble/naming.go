@@ -8,19 +8,19 @@ import (
 	"dcs/render/naming"
 )
 
-// DefaultNaming reads names as a server does whose configuration says nothing of them.
+// DefaultNaming are the rules of a server whose configuration says nothing about names.
 var DefaultNaming = func() *naming.Rules {
 	r, err := NamingRules(&config.Names{Backslash: true}, nil)
 	if err != nil {
-		panic("names: " + err.Error()) // there are no rules that could be wrong
+		panic("names: " + err.Error()) // it has no rewrite rules that could fail
 	}
 	return r
 }()
 
-// NamingRules says how names are read, where files of the directories static may be asked for by their paths.
+// NamingRules returns the rules for requested names. Files of the static directories may be requested by their paths.
 func NamingRules(c *config.Names, static []string) (*naming.Rules, error) {
 	roots := slices.Clone(c.Roots)
-	for _, dir := range static { // which may be relative, as the configuration's own path may be
+	for _, dir := range static { // relative if the configuration's path is
 		if path, err := filepath.Abs(dir); err == nil {
 			roots = append(roots, path)
 		}

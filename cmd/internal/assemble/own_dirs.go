@@ -10,17 +10,17 @@ import (
 	"dcs/cmd/internal/config"
 )
 
-// MaxLinks are as many symbolic links as the kernel follows in a path (path_resolution(7)).
+// MaxLinks is how many symbolic links the kernel follows in a path (path_resolution(7)).
 const MaxLinks = 40
 
-// OwnDirs returns the directories that the server writes to. With user, they are those of that user, and what the server
-// is to read alone must not be in them: in the directory of the configuration, whose file may be "", or of the secrets he could
-// replace either. There is a warning for each directory that is left out for that.
+// OwnDirs returns the directories that the server writes to. With the key user, that user will own them, so they must not contain
+// what the server only reads: the user could replace the configuration, whose file may be "", or the secrets. Each directory
+// that is left out for this reason has a warning.
 func OwnDirs(file string, cfg *config.Config) (dirs, warnings []string) {
 	add := func(key, dir string) {
 		if cfg.User != "" {
 			if what := readBelow(dir, file, cfg); what != "" {
-				w := fmt.Sprintf("%s: %s is not given to the user %s, as %s: name a directory that is the server's alone", key, dir, cfg.User, what)
+				w := fmt.Sprintf("%s: %s is not given to the user %s, as %s; use a directory for the server only", key, dir, cfg.User, what)
 				if !slices.Contains(warnings, w) {
 					warnings = append(warnings, w)
 				}
@@ -40,12 +40,12 @@ func OwnDirs(file string, cfg *config.Config) (dirs, warnings []string) {
 	return dirs, warnings
 }
 
-// readBelow says what of a configuration the server reads at or below dir, "" if nothing.
+// readBelow says which file of the configuration the server reads at or below dir, "" if none.
 func readBelow(dir, file string, cfg *config.Config) string {
-	way := wayTo(dir)
-	dir = way[len(way)-1]
+	steps := resolve(dir)
+	dir = steps[len(steps)-1]
 	below := func(path string) bool {
-		return slices.ContainsFunc(wayTo(path), func(p string) bool {
+		return slices.ContainsFunc(resolve(path), func(p string) bool {
 			return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
 		})
 	}
@@ -60,8 +60,9 @@ func readBelow(dir, file string, cfg *config.Config) string {
 	return ""
 }
 
-// wayTo returns where each symbolic link is that leads to a path and, last, where the path leads, there or not.
-func wayTo(path string) []string {
+// resolve returns the paths of the symbolic links that path goes through and, last, the path that it resolves to, which need not
+// exist.
+func resolve(path string) []string {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return []string{path} // there is no working directory

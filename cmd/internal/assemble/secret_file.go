@@ -6,8 +6,7 @@ import (
 	"dcs/render/secret"
 )
 
-// ReadSecret reads a secret's file. One line end at its end belongs to the file, not
-// to the secret. The warning, if any, is for the operator.
+// ReadSecret reads a secret from a file, without a line end at the end. The warning, if any, is for the operator.
 func ReadSecret(name string) (key []byte, warning string, err error) {
 	key, err = secret.Read(name, secret.MaxSize)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"dcs/render/mic"
 )
 
-// Secrets is what files are signed with, and the names that belong to it.
+// Secrets are what files are signed with.
 type Secrets struct {
 	Ring    *mic.Keyring
 	byName  map[string]*mic.Secret
@@ -21,16 +21,16 @@ type Secrets struct {
 	Warning string // for the operator; empty: none
 }
 
-// theSecret is the name of the secret that stands without a keyring.
-const theSecret = "secret"
+// singleSecret is the name of the secret of a configuration without a keyring.
+const singleSecret = "secret"
 
-// ReadSecrets reads what the configuration signs with. A secret that former has under the same name stays
-// the same one, so that what is worked out for it is not worked out anew.
-func ReadSecrets(cfg *config.Config, former *Secrets) (*Secrets, error) {
+// ReadSecrets reads the secrets of a configuration. An unchanged secret stays the same value as in previous, which may be nil, so
+// that everything cached for it stays valid.
+func ReadSecrets(cfg *config.Config, previous *Secrets) (*Secrets, error) {
 	s := &Secrets{byName: map[string]*mic.Secret{}}
 	var old map[string]*mic.Secret
-	if former != nil {
-		old = former.byName
+	if previous != nil {
+		old = previous.byName
 	}
 	add := func(name string, key []byte) *mic.Secret {
 		secret := mic.NewSecret(key)
@@ -48,8 +48,8 @@ func ReadSecrets(cfg *config.Config, former *Secrets) (*Secrets, error) {
 				return nil, fmt.Errorf("secret_file: %w", err)
 			}
 		}
-		s.Ring = mic.KeyringOf(add(theSecret, key))
-		s.State = adminapi.SecretsState{Single: true, Default: theSecret, Secrets: []adminapi.SecretState{{Name: theSecret, Used: true}}}
+		s.Ring = mic.KeyringOf(add(singleSecret, key))
+		s.State = adminapi.SecretsState{Single: true, Default: singleSecret, Secrets: []adminapi.SecretState{{Name: singleSecret, Used: true}}}
 		return s, nil
 	}
 
@@ -68,7 +68,7 @@ func ReadSecrets(cfg *config.Config, former *Secrets) (*Secrets, error) {
 			add(name, []byte(text.Reveal()))
 		case file.Used(name):
 			return nil, err
-		default: // a secret that is not used may be missing
+		default: // an unused secret may be missing
 			continue
 		}
 		s.State.Secrets = append(s.State.Secrets, adminapi.SecretState{Name: name, Since: file.Secrets[name].Since, Used: file.Used(name)})
@@ -86,7 +86,7 @@ func ReadSecrets(cfg *config.Config, former *Secrets) (*Secrets, error) {
 	return s, nil
 }
 
-// ringOf says which secret is whose.
+// ringOf returns the keyring that assigns secrets to CMTSes and prefixes.
 func ringOf(file *keyring.File, fleet []cmts.CMTS, byName map[string]*mic.Secret) (*mic.Keyring, error) {
 	var prefixes []mic.Prefix
 	for i := range fleet {
@@ -100,7 +100,7 @@ func ringOf(file *keyring.File, fleet []cmts.CMTS, byName map[string]*mic.Secret
 	return mic.NewKeyring(byName[file.Default], prefixes...)
 }
 
-// SameSecrets tells whether a and b sign alike.
+// SameSecrets reports whether a and b sign alike.
 func SameSecrets(a, b *Secrets) bool {
 	same := func(x, y *mic.Secret) bool { return x.Same(y) }
 	return a.State.Generation == b.State.Generation && a.State.Default == b.State.Default && maps.EqualFunc(a.byName, b.byName, same) &&

@@ -23,12 +23,12 @@ import (
 	"dcs/render/attr/store"
 )
 
-// DevicesDir is where the snapshot is kept.
+// DevicesDir returns the directory of the snapshot of devices.
 func DevicesDir(c *config.Devices) string {
 	if c.Dir != "" {
 		return c.Dir
 	}
-	state := os.Getenv("STATE_DIRECTORY") // of systemd: the first of several
+	state := os.Getenv("STATE_DIRECTORY") // set by systemd; the first of several
 	if list := filepath.SplitList(state); len(list) > 0 {
 		state = list[0]
 	}
@@ -38,14 +38,14 @@ func DevicesDir(c *config.Devices) string {
 	return filepath.Join(state, "devices")
 }
 
-// OpenSources makes sources of what the configuration says of them. Nothing is connected yet.
+// OpenSources returns the configured sources. They do not connect yet.
 func OpenSources(list []config.DeviceSource, log *slog.Logger) ([]attr.Source, error) {
 	var out []attr.Source
 	var errs []error
 	for _, c := range list {
 		src, err := openSource(&c, log)
 		if err == nil && slices.ContainsFunc(out, func(o attr.Source) bool { return o.Name() == src.Name() }) {
-			err = fmt.Errorf("another source is called %s: give one of them a name", src.Name())
+			err = fmt.Errorf("another source is called %s; give one of them a name", src.Name())
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", c.Pos, err))
@@ -92,11 +92,12 @@ func sqlDriver(name string) sqldb.Driver {
 	return sqlite.Driver()
 }
 
-// HeldError says what a source has lost and is held back, and how to accept it.
+// HeldError describes a change of a source that is held back, and how to accept it.
 func HeldError(name string, err error) string {
 	return fmt.Sprintf("%v; accept with: dcs devices reload --force '%s'", err, name)
 }
 
+// DeviceName returns MAC and IP address of a device, as far as it has them.
 func DeviceName(d *attr.Device) string {
 	var parts []string
 	if !d.MAC.IsZero() {

@@ -12,17 +12,17 @@ import (
 	"dcs/render/syntax"
 )
 
-// mostShown is how many errors of one kind about static files are shown one by one.
-const mostShown = 20
+// maxShown is how many errors of one kind about static files are listed.
+const maxShown = 20
 
-// Unreadable returns a line for each static file and directory that could not be read, and one for those beyond mostShown.
+// Unreadable returns a line for each static file and directory that could not be read, and one for those beyond maxShown.
 func Unreadable(snap *library.Snapshot) []string {
 	var lines []string
 	all := snap.Unreadable()
-	for _, u := range all[:min(len(all), mostShown)] {
-		what := "its names get no file until it can be read"
+	for _, u := range all[:min(len(all), maxShown)] {
+		what := "its names get no file"
 		if u.Kept {
-			what = "what was loaded of it before is served"
+			what = "serving what was loaded before"
 		}
 		lines = append(lines, fmt.Sprintf("%s: cannot be read: %v; %s", u.Path, u.Err, what))
 	}
@@ -34,7 +34,7 @@ func Unreadable(snap *library.Snapshot) []string {
 
 func count(n int) string { return progress.Count(int64(n)) }
 
-// Files says how many files, and which one for instance.
+// Files returns a number of files, with an example.
 func Files(n int, example string) string {
 	if n == 1 {
 		return "1 file, " + example
@@ -42,15 +42,15 @@ func Files(n int, example string) string {
 	return fmt.Sprintf("%s files, such as %s", count(n), example)
 }
 
-// Signing are the secrets that files may be signed under, those first that a CMTS holds.
+// Signing are the secrets that files may be signed under. Those in use come first.
 type Signing struct {
 	Names   []string
 	Secrets []*mic.Secret
-	Used    int // the first so many are held by a CMTS
+	Used    int // number of secrets that a CMTS has
 }
 
-// Signing returns the secrets to check files under; none where none is configured: static files were signed by somebody else
-// then, under a secret that is not known.
+// Signing returns the secrets to check files under. There are none if none is configured: static files were then signed
+// elsewhere, under an unknown secret.
 func (s *Secrets) Signing(cfg *config.Config) Signing {
 	var out Signing
 	if s == nil || cfg.Secrets == "" && cfg.SecretFile == "" {
@@ -71,10 +71,10 @@ func (s *Secrets) Signing(cfg *config.Config) Signing {
 
 // Audit checks the files that no template makes. If ctx ends first it returns nil.
 func (s *Signing) Audit(ctx context.Context, snap *library.Snapshot, parallel int) *library.Audit {
-	return snap.Audit(ctx, s.Secrets, mostShown, parallel)
+	return snap.Audit(ctx, s.Secrets, maxShown, parallel)
 }
 
-// Unchecked returns how many files have a CMTS MIC that no secret tells right from wrong.
+// Unchecked returns how many files have a CMTS MIC that cannot be checked, as there is no secret.
 func (s *Signing) Unchecked(a *library.Audit) int {
 	if len(s.Secrets) > 0 {
 		return 0
@@ -82,7 +82,7 @@ func (s *Signing) Unchecked(a *library.Audit) int {
 	return a.Keyed
 }
 
-// Place says where a file is served from.
+// Place returns where a file is served from.
 func Place(a *library.Audited) string {
 	if a.Item != (syntax.Pos{}) {
 		return fmt.Sprintf("%s: Binary from %s", a.Item, a.Path)
@@ -90,13 +90,13 @@ func Place(a *library.Audited) string {
 	return a.Path
 }
 
-// faultPlurals say what the files beyond mostShown have wrong.
+// faultPlurals describe the files beyond maxShown.
 var faultPlurals = [bootfile.NumFaults]string{
 	bootfile.Empty: "are empty", bootfile.Cut: "are damaged", bootfile.NoMIC: "lack a MIC or their end", bootfile.CMMIC: "have a wrong CM MIC",
 	bootfile.CMTSMIC: "have a CMTS MIC of no known secret", bootfile.MTAHash: "have a wrong hash",
 }
 
-// AuditErrors returns a line for each file that a device or its CMTS refuses, of each kind mostShown.
+// AuditErrors returns a line for each file that a device or its CMTS refuses, at most maxShown of a kind.
 func (s *Signing) AuditErrors(a *library.Audit) []string {
 	var lines []string
 	group := func(g *library.Group, text func(*library.Audited) string, more string) {
@@ -111,13 +111,13 @@ func (s *Signing) AuditErrors(a *library.Audit) []string {
 		group(&a.Faulty[f], func(x *library.Audited) string { return x.Text }, "that "+faultPlurals[f])
 	}
 	for i := s.Used; i < len(s.Names); i++ {
-		what := fmt.Sprintf("of the secret %s, which no CMTS holds any more", s.Names[i])
+		what := fmt.Sprintf("of the secret %s, which no CMTS has any more", s.Names[i])
 		group(&a.Under[i], func(*library.Audited) string { return "the CMTS MIC (7) is " + what }, "with a CMTS MIC "+what)
 	}
 	return lines
 }
 
-// AuditNotes returns what else there is to say of files that no template makes.
+// AuditNotes returns warnings and notes about files that no template makes.
 func (s *Signing) AuditNotes(snap *library.Snapshot, a *library.Audit) []string {
 	var lines []string
 	if n := s.Unchecked(a); n > 0 {
@@ -136,11 +136,11 @@ func (s *Signing) AuditNotes(snap *library.Snapshot, a *library.Audit) []string 
 		if n == 1 {
 			what = "static file hides a pattern"
 		}
-		lines = append(lines, fmt.Sprintf("warning: %s %s, such as %s, which %s would make: a static file goes before a pattern; remove the files that patterns are to make",
+		lines = append(lines, fmt.Sprintf("warning: %s %s, such as %s, which %s would make: static files take precedence; remove those that patterns are to make",
 			count(n), what, path, at))
 	}
 	if _, n, path := snap.Resigned(); n > 0 {
-		lines = append(lines, "note: "+Files(n, path)+", of directories with resign: served as they are, having no MIC and no hash")
+		lines = append(lines, "note: "+Files(n, path)+", of directories with resign: served unchanged, without a MIC or hash to renew")
 	}
 	return lines
 }

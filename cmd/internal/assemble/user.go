@@ -15,19 +15,19 @@ import (
 	"dcs/render/attr/plugin"
 )
 
-// Opening are the capabilities that opening the transports takes, and giving them up. IPC_LOCK and SYS_RESOURCE are for the
-// locked memory of AF_XDP and of BPF.
+// Opening are the capabilities for opening the transports, and for dropping capabilities. IPC_LOCK and SYS_RESOURCE are for the
+// locked memory of AF_XDP and BPF.
 var Opening = []string{
 	"CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_NET_ADMIN", "CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN", "CAP_IPC_LOCK", "CAP_SYS_RESOURCE", "CAP_SETPCAP",
 }
 
-// Switching are the capabilities that starting and ending a plug-in of another user takes.
+// Switching are the capabilities for starting and ending a plug-in as another user.
 var Switching = []string{"CAP_SETUID", "CAP_SETGID", "CAP_KILL"}
 
-// NamesUser tells whether the configuration names a user for a source's plug-in.
+// NamesUser reports whether the configuration names a user for a source's plug-in.
 func NamesUser(s config.DeviceSource) bool { return s.Plugin != nil && s.Plugin.User != "" }
 
-// OtherUsers tells whether a plug-in runs as another user than the server is now.
+// OtherUsers reports whether a plug-in runs as another user than the server does now.
 func OtherUsers(sources []config.DeviceSource) bool {
 	return slices.ContainsFunc(sources, func(s config.DeviceSource) bool {
 		if !NamesUser(s) {
@@ -38,7 +38,7 @@ func OtherUsers(sources []config.DeviceSource) bool {
 	})
 }
 
-// CheckPluginUsers returns an error for each plug-in whose user the server, as it is now, cannot start it as.
+// CheckPluginUsers returns an error for each plug-in that the server, as its current user, cannot start as the plug-in's user.
 func CheckPluginUsers(sources []config.DeviceSource) error {
 	var errs []error
 	for _, s := range sources {

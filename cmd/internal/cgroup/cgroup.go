@@ -1,4 +1,4 @@
-// Package cgroup tells how much memory the process's control group allows it.
+// Package cgroup reads the memory limit of the process's control group.
 package cgroup
 
 import (
@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// MemoryLimit returns the least limit on memory, in octets, of the process's control group and those
-// around it, of version 2 or 1 (cgroups(7)). It reports false where there is none.
+// MemoryLimit returns the lowest memory limit, in octets, of the process's control group and its ancestors, version 2 or 1
+// (cgroups(7)). ok is false if there is none.
 func MemoryLimit() (octets int64, ok bool) { return memoryLimit("/") }
 
 // memoryLimit is MemoryLimit with /proc and /sys below root.
@@ -34,7 +34,7 @@ func memoryLimit(root string) (octets int64, ok bool) {
 			least = min(least, along(filepath.Join(root, "sys/fs/cgroup/memory"), fields[2], "memory.limit_in_bytes"))
 		}
 	}
-	// Version 1 says that there is no limit with the largest number of whole pages.
+	// In version 1 the largest number of whole pages means no limit.
 	return least, least < math.MaxInt64>>12<<12-1<<20
 }
 
@@ -47,8 +47,8 @@ func hasController(list, name string) bool {
 	return false
 }
 
-// along returns the least limit of a group and those around it. In a container the group's own path may
-// not be there: the root is its group then.
+// along returns the lowest limit of a group and its ancestors. In a container the group's path may be missing; its root is the
+// container's group then.
 func along(mount, group, file string) int64 {
 	least := int64(math.MaxInt64)
 	for at := path.Clean("/" + group); ; at = path.Dir(at) {
@@ -61,7 +61,7 @@ func along(mount, group, file string) int64 {
 	}
 }
 
-// read returns what a file holds; nothing if it cannot be read.
+// read returns a file's contents, "" if it cannot be read.
 func read(name string) string {
 	data, _ := os.ReadFile(name)
 	return string(data)

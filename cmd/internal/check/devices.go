@@ -32,7 +32,7 @@ func (c *checker) checkDevices() (*attr.Schema, error) {
 			names = append(names, saved.Schema().Name(i))
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), assemble.LoadPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), assemble.LoadTimeout)
 	defer cancel()
 	theirs, failures := make([][]string, len(sources)), make([]error, len(sources))
 	var opening sync.WaitGroup

@@ -50,7 +50,7 @@ func (c *checker) checkHost() {
 		c.warn(fmt.Sprintf("the server runs as user %s, whose permissions are not checked; run check as root", c.runner.name))
 	}
 	c.warn(ingress.AbsentAddresses(c.cfg)...)
-	c.warn(ingress.VrfWarnings(c.cfg)...)
+	c.warn(ingress.VRFWarnings(c.cfg)...)
 	workers := assemble.WorkersOf(c.cfg)
 	c.asRunner(func() { workers = max(h.transport(workers), 1) })
 	sound := true
@@ -120,32 +120,28 @@ func configOf(args []string) (file string) {
 
 // transport chooses a transport as the server does at its start, and returns the number of workers.
 func (h *hostCheck) transport(workers int) int {
-	f := ingress.LookAround(h.cfg, h.cfg.Listen, workers)
-	for i := range f.Ports {
-		var busy *bpf.BusyError
-		if port := &f.Ports[i]; errors.As(port.Xdp.Err, &busy) && slices.ContainsFunc(h.running, func(pid int) bool { return ports.HasProgram(pid, busy.Program) }) {
-			port.Xdp = bpf.Choice{Mode: bpf.Native, Why: "held by the running server"}
-		}
-	}
+	f := ingress.Inspect(h.cfg, h.cfg.Listen, workers)
+	f.Release(func(program uint32) bool {
+		return slices.ContainsFunc(h.running, func(pid int) bool { return ports.HasProgram(pid, program) })
+	})
 	p, err := ingress.Decide(h.cfg.Transport, f)
 	switch {
 	case err != nil && h.runner.absent:
 		h.warn(err.Error())
 	case err != nil:
 		h.fail(err)
-	case f.Err != nil && len(h.cfg.Interfaces) > 0:
-		h.fail(fmt.Errorf("interface: %w", f.Err)) // auto falls back to sockets, which is unlikely to be meant if an interface is named
+	case f.Err() != nil && len(h.cfg.Interfaces) > 0:
+		h.fail(fmt.Errorf("interface: %w", f.Err())) // auto falls back to sockets, which is unlikely to be meant if an interface is named
 	}
-	for _, port := range f.Ports {
-		var busy *bpf.BusyError
-		if err == nil && errors.As(port.Xdp.Err, &busy) {
-			h.warn(fmt.Sprintf("sockets will be used instead of XDP: %v", port.Xdp.Err))
+	if err == nil {
+		for _, busy := range f.Busy() {
+			h.warn(fmt.Sprintf("sockets will be used instead of XDP: %v", busy))
 		}
 	}
-	if len(p.Ports) == 0 {
+	if p.Interfaces() == 0 {
 		return workers
 	}
-	steer, err := bpf.Load(bpf.Config{Listen: h.cfg.Listen, Interfaces: len(p.Ports), Sources: 1})
+	steer, err := bpf.Load(bpf.Config{Listen: h.cfg.Listen, Interfaces: p.Interfaces(), Sources: 1})
 	if err == nil {
 		err = steer.Close()
 	}
@@ -301,21 +297,17 @@ func (h *hostCheck) sockets(workers int, free bool) {
 		return
 	}
 	h.release()
-	in := &ingress.Ingress{}
-	err := in.OpenSockets(h.cfg, workers)
+	few, warnings, err := ingress.TrySockets(h.cfg, workers)
 	for try := 1; errors.Is(err, unix.EADDRINUSE) && try < openTries; try++ {
 		time.Sleep(openWait)
-		err = in.OpenSockets(h.cfg, workers)
+		few, warnings, err = ingress.TrySockets(h.cfg, workers)
 	}
 	if err != nil {
 		h.fail(err)
 		return
 	}
-	if in.Few != "" && h.runner.cred == nil {
-		h.warn(in.Few)
+	if few != "" && h.runner.cred == nil {
+		h.warn(few)
 	}
-	h.warn(in.Sockets[0].Warnings()...)
-	for _, t := range in.Sockets {
-		_ = t.Close()
-	}
+	h.warn(warnings...)
 }

@@ -33,7 +33,7 @@ func Unsafe(cfg *config.Config) []string {
 	if n := cfg.TIDPorts.Count(); n > 0 && n < ingress.ReadTIDs*assemble.WorkersOf(cfg) {
 		lines = append(lines, fmt.Sprintf("tid_ports has %d ports for %d workers: with fewer than %d for each, acknowledgements can be forged by guessing the port", n, assemble.WorkersOf(cfg), ingress.ReadTIDs))
 	}
-	if cfg.MaxBlksize > ingress.CommonMTU-ingress.Ipv4Headers {
+	if cfg.MaxBlksize > ingress.CommonMTU-ingress.IPv4Headers {
 		lines = append(lines, fmt.Sprintf("max_blksize: blocks of %d octets are fragmented at an MTU of 1500, and each forged acknowledgement that guesses the port has that much sent; set it to 0", cfg.MaxBlksize))
 	}
 	if len(cfg.Devices.Sources) > 0 && cfg.Devices.Bind == config.BindOff && cfg.Devices.MACInName {

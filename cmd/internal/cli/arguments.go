@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Arguments takes least to most arguments, most being negative where there is no limit. Its errors quote what cmd.Use wants.
+// Arguments accepts least to most arguments; a negative most is no limit. The error quotes the arguments from cmd.Use.
 func Arguments(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) >= least && (most < 0 || len(args) <= most) {

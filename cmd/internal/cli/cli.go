@@ -1,4 +1,4 @@
-// Package cli holds what the verbs of the command line share: their streams, their errors, and where they read from.
+// Package cli holds what the verbs of the command line share: streams, errors, input files, completion.
 package cli
 
 import (
@@ -10,20 +10,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Env is what a verb sees of the process that it runs in.
+// Env is the environment of a verb.
 type Env struct {
 	Args           []string
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 
-	// StandardConfig is the configuration of verbs that are given none, if it exists; "": there is none.
+	// StandardConfig is the configuration file that verbs read without the flag, if it exists; "": there is none.
 	StandardConfig string
 }
 
-// ErrReported ends a verb whose errors are on stderr already.
+// ErrReported is the error of a verb that has already written its errors to stderr.
 var ErrReported = errors.New("errors were reported")
 
-// UsageError is a mistake in the command line that cobra cannot see.
+// UsageError is a mistake in the command line that cobra does not detect.
 type UsageError struct{ Err error }
 
 func (e UsageError) Error() string { return e.Err.Error() }
@@ -35,7 +35,7 @@ func Usagef(format string, args ...any) error { return UsageError{fmt.Errorf(for
 // Stdio is the file name that means standard input or output.
 const Stdio = "-"
 
-// Title is what messages call a source.
+// Title returns the name of a source for messages.
 func Title(name string) string {
 	if name == Stdio {
 		return "standard input"
@@ -61,7 +61,7 @@ func ReadSource(e Env, name string, limit int) ([]byte, error) {
 	return data, err
 }
 
-// IsTerminal tells whether a human reads w.
+// IsTerminal reports whether w is a terminal.
 func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {

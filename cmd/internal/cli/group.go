@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Group makes cmd a command that only leads to verbs. Called without one it lists them; called with one that does not
-// exist it suggests those that are spelled alike. Both are a [UsageError].
+// Group makes cmd a command that only groups verbs. Without a verb it fails with a list of them, with an unknown verb it suggests
+// similar ones. Both errors are a [UsageError].
 func Group(cmd *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(verbs...)
 	cmd.SuggestionsMinimumDistance = 2
@@ -23,7 +23,7 @@ func Group(cmd *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
 	cmd.RunE = func(*cobra.Command, []string) error {
 		return Usagef("missing verb: want %s", enumerate(verbNames(cmd)))
 	}
-	// The flags of a misspelled verb are unknown too: the verb is what to complain about.
+	// The flags of a misspelled verb are unknown too; the error should be about the verb.
 	cmd.SetFlagErrorFunc(func(at *cobra.Command, err error) error {
 		if at == cmd && at.Flags().NArg() > 0 {
 			return unknownVerb(cmd, at.Flags().Arg(0))
@@ -46,7 +46,7 @@ func unknownVerb(cmd *cobra.Command, verb string) error {
 	return Usagef("unknown verb %q: want %s", verb, enumerate(verbNames(cmd)))
 }
 
-// similarFlags returns the flags of a verb that are spelled like name, by cobra's measure for verbs.
+// similarFlags returns the flags of a verb that are spelled like name, by cobra's rule for verbs.
 func similarFlags(cmd *cobra.Command, name string) []string {
 	known := &cobra.Command{SuggestionsMinimumDistance: 2}
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
@@ -59,7 +59,7 @@ func similarFlags(cmd *cobra.Command, name string) []string {
 	return alike
 }
 
-// verbNames returns the verbs that help lists.
+// verbNames returns the verbs that are listed in help.
 func verbNames(cmd *cobra.Command) []string {
 	var names []string
 	for _, c := range cmd.Commands() {

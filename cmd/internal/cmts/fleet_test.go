@@ -78,7 +78,7 @@ dialogue: {prompt: '(?P<host>x)', errors: [1.50, 0x1F, "\x41\\n"], set: [0123, {
 		g.Set[0].Send != "0123" || g.Set[1].Send != "0x1F" || g.Clear[0].Send != "010" {
 		t.Errorf("read as %+v, %+v", d, g)
 	}
-	if _, err := parseFleet("fleet.yaml", []byte("- name: a\n  user: \xff\n")); err == nil || !strings.Contains(err.Error(), "fleet.yaml:2:9: the octets here are not UTF-8") {
+	if _, err := parseFleet("fleet.yaml", []byte("- name: a\n  user: \xff\n")); err == nil || !strings.Contains(err.Error(), "fleet.yaml:2:9: not UTF-8") {
 		t.Error(err)
 	}
 }

@@ -123,7 +123,7 @@ func (s *session) await(ctx context.Context, sent string, answers []answer, time
 		if s.host != "" {
 			if !echoed && sent != "" {
 				from := max(scanned-len(sent), 0)
-				if i := bytes.Index(s.screen.done[from:], []byte(sent)); i >= 0 {
+				if i := bytes.Index(s.screen.done[from:], []byte(sent+"\n")); i >= 0 {
 					echoed, scanned, finished = true, from+i+len(sent), ""
 				}
 			}
@@ -307,8 +307,10 @@ func (s *session) step(ctx context.Context, st *step, vars map[string]string) (s
 	if err != nil {
 		return "", err
 	}
-	if _, after, ok := strings.Cut(output, sent); ok { // of the echo, and of what was printed late before it
+	if _, after, ok := strings.Cut(output, sent+"\n"); ok { // after the echo, before which there may be a late message
 		output = after
+	} else {
+		output = strings.TrimPrefix(output, sent)
 	}
 	for line := range strings.Lines(output) {
 		line = strings.TrimRight(line, " \t\n")

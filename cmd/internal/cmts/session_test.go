@@ -45,7 +45,7 @@ func TestPromptShownAgain(t *testing.T) {
 					print(line + "\nhub-1#")
 					return
 				}
-				print("\n*Mar  1 00:00:00.000: %SYS-5-CONFIG_I: Configured from console\nhub-1#")
+				print("\n*Mar  1 00:00:00.000: %SYS-5-CONFIG_I: Configured badly from console\nhub-1#")
 				synctest.Wait() // it has been seen
 				print(line + "\n")
 				time.Sleep(pause) // the command takes its time

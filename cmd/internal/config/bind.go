@@ -17,5 +17,5 @@ func parseBind(s string) (Bind, error) {
 	case BindOff, BindLog, BindRefuse:
 		return b, nil
 	}
-	return "", fmt.Errorf("%s is no such rule: take off, log or refuse", s)
+	return "", fmt.Errorf("%s is not off, log or refuse", s)
 }

@@ -126,73 +126,73 @@ func TestParseErrors(t *testing.T) {
 		name, src string
 		want      []string // the error's lines
 	}{
-		{"unknown key", "worker: 2", []string{`f.yaml:1:1: unknown key "worker": is "workers" meant?`}},
-		{"dashes", "secret-file: x", []string{`f.yaml:1:1: unknown key "secret-file": is "secret_file" meant?`}},
+		{"unknown key", "worker: 2", []string{`f.yaml:1:1: unknown key "worker"; did you mean "workers"?`}},
+		{"dashes", "secret-file: x", []string{`f.yaml:1:1: unknown key "secret-file"; did you mean "secret_file"?`}},
 		{"far key", "colour: red", []string{`f.yaml:1:1: unknown key "colour"`}},
 		{"all of them", "workers: many\nliberary: x\nretries: 1000\n", []string{
-			`f.yaml:1:10: workers is the text many, and should be a number, 0 to 1024, as in "workers: 0"`,
-			`f.yaml:2:1: unknown key "liberary": is "library" meant?`,
+			`f.yaml:1:10: workers: unexpected text "many"; expected a number, 0 to 1024, as in "workers: 0"`,
+			`f.yaml:2:1: unknown key "liberary"; did you mean "library"?`,
 			`f.yaml:3:10: retries: 1000 is not a number, 1 to 100`,
 		}},
 		{"quoted number", `workers: "2"`, []string{
-			`f.yaml:1:10: workers is the text 2, and should be a number, 0 to 1024, as in "workers: 0"`,
+			`f.yaml:1:10: workers: unexpected text "2"; expected a number, 0 to 1024, as in "workers: 0"`,
 		}},
 		{"number for a path", "secret_file: 7", []string{
-			`f.yaml:1:14: secret_file is the number 7, and should be a path; if it is meant as it stands, put it in quotes`,
+			`f.yaml:1:14: secret_file: unexpected number 7; expected a path; put it in quotes if it is a text`,
 		}},
 		{"block for a list", "library:\n  a: 1\n", []string{
-			`f.yaml:2:3: library is a block of settings, and should be a list of paths`,
+			`f.yaml:2:3: library: unexpected block of settings; expected a list of paths`,
 		}},
 		{"list for a number", "workers: [1]", []string{
-			`f.yaml:1:10: workers is a list, and should be a number, 0 to 1024, as in "workers: 0"`,
+			`f.yaml:1:10: workers: unexpected list; expected a number, 0 to 1024, as in "workers: 0"`,
 		}},
 		{"list in a list", "library: [a, [b]]", []string{
-			`f.yaml:1:14: library is a list, and should be a list of paths`,
+			`f.yaml:1:14: library: unexpected list; expected a list of paths`,
 		}},
 		{"no value", "workers:\n", []string{
-			`f.yaml:1:1: workers has no value: it takes a number, 0 to 1024, as in "workers: 0"`,
+			`f.yaml:1:1: workers: missing value; expected a number, 0 to 1024, as in "workers: 0"`,
 		}},
 		{"unit", "drain: 5", []string{
 			`f.yaml:1:8: drain: 5 is not a duration such as 4s or 500ms, 0s to 10m0s`,
 		}},
 		{"switch", "lenient: maybe", []string{`f.yaml:1:10: lenient: maybe is neither on nor off`}},
 		{"listen", "listen: [\"0.0.0.0\"]", []string{
-			`f.yaml:1:10: listen: 0.0.0.0 is no address and port such as 0.0.0.0:69 or [::]:69`,
+			`f.yaml:1:10: listen: 0.0.0.0 is not an address and port such as 0.0.0.0:69 or [::]:69`,
 		}},
 		{"size", "receive_buffer: 2G", []string{
 			`f.yaml:1:17: receive_buffer: 2G is not a size such as 512k or 8M, 4k to 1024M`,
 		}},
-		{"an option", "options: [multicast]", []string{`f.yaml:1:11: options: multicast is no option: take some of blksize, timeout, tsize, windowsize`}},
-		{"ports", "tid_ports: 9-8", []string{`f.yaml:1:12: tid_ports: 9-8 is no range of ports such as 30000-30999`}},
-		{"DSCP", "dscp: 64", []string{`f.yaml:1:7: dscp: 64 is no DSCP: take 0 to 63, one of cs0 to cs7, af11 to af43, ef, va and le, or mirror`}},
-		{"bind", "bind: on", []string{`f.yaml:1:7: bind: on is no such rule: take off, log or refuse`}},
-		{"transport", "transport: udp", []string{`f.yaml:1:12: transport: udp is no transport: take auto, xdp or socket`}},
-		{"interface", "interface: a/b", []string{`f.yaml:1:12: interface: "a/b" is no name of a network interface`}},
+		{"an option", "options: [multicast]", []string{`f.yaml:1:11: options: multicast is not an option; use some of blksize, timeout, tsize, windowsize`}},
+		{"ports", "tid_ports: 9-8", []string{`f.yaml:1:12: tid_ports: 9-8 is not a range of ports such as 30000-30999`}},
+		{"DSCP", "dscp: 64", []string{`f.yaml:1:7: dscp: 64 is not a DSCP; use 0 to 63, cs0 to cs7, af11 to af43, ef, va, le, or mirror`}},
+		{"bind", "bind: on", []string{`f.yaml:1:7: bind: on is not off, log or refuse`}},
+		{"transport", "transport: udp", []string{`f.yaml:1:12: transport: udp is not a transport; use auto, xdp or socket`}},
+		{"interface", "interface: a/b", []string{`f.yaml:1:12: interface: "a/b" is not the name of a network interface`}},
 		{"prefix", "allow: [ten, 10.1.2.3/8, '::ffff:10.0.0.0/104']", []string{
-			`f.yaml:1:9: allow: ten is no prefix such as 10.0.0.0/8 or fd00::/8`,
-			`f.yaml:1:14: allow: 10.1.2.3/8 has bits set behind its length: is 10.0.0.0/8 meant, or 10.1.2.3?`,
-			`f.yaml:1:26: allow: ::ffff:10.0.0.0/104: write it as an IPv4 prefix`,
+			`f.yaml:1:9: allow: ten is not a prefix such as 10.0.0.0/8 or fd00::/8`,
+			`f.yaml:1:14: allow: 10.1.2.3/8 has host bits set; write 10.0.0.0/8 or 10.1.2.3`,
+			`f.yaml:1:26: allow: ::ffff:10.0.0.0/104 is an IPv4-mapped prefix; write it as an IPv4 prefix`,
 		}},
 		{"rate", "rate: 0.1\nrate_burst: -1", []string{
-			`f.yaml:1:7: rate: a rate of 0.1 is not 0 or 0.25 to 1e+06 requests per second`,
+			`f.yaml:1:7: rate: 0.1 requests per second is out of range; use 0 or 0.25 to 1e+06`,
 			`f.yaml:2:13: rate_burst: -1 is not a number, 0 to 1048576`,
 		}},
 		{"rate as a text", "rate: fast", []string{
-			`f.yaml:1:7: rate is the text fast, and should be requests per second, 0 or 0.25 to 1e+06, as in "rate: 2000"`,
+			`f.yaml:1:7: rate: unexpected text "fast"; expected requests per second, 0 or 0.25 to 1e+06, as in "rate: 2000"`,
 		}},
-		{"empty path", `library: [""]`, []string{`f.yaml:1:11: library: an empty path names no directory`}},
+		{"empty path", `library: [""]`, []string{`f.yaml:1:11: library: empty path`}},
 		{"twice", "workers: 1\nworkers: 2\n", []string{`f.yaml:2:1: mapping key "workers" already defined at [1:1]`}},
 		{"number for a text", "library: [0123, 1.50]\nstatic: true", []string{
-			`f.yaml:1:11: library is the number 0123, and should be a list of paths; if it is meant as it stands, put it in quotes`,
-			`f.yaml:1:17: library is the number 1.50, and should be a list of paths; if it is meant as it stands, put it in quotes`,
-			`f.yaml:2:9: static is true, and should be a list of directories, each a path or a block such as "{dir: /srv/tftp, resign: on}"; if it is meant as it stands, put it in quotes`,
+			`f.yaml:1:11: library: unexpected number 0123; expected a list of paths; put it in quotes if it is a text`,
+			`f.yaml:1:17: library: unexpected number 1.50; expected a list of paths; put it in quotes if it is a text`,
+			`f.yaml:2:9: static: unexpected true; expected a list of directories, each a path or a block such as "{dir: /srv/tftp, resign: on}"; put it in quotes if it is a text`,
 		}},
-		{"tab", "static: a\tb", []string{`f.yaml:1:9: a tab within a text without quotes, which would be lost: put the text in quotes`}},
+		{"tab", "static: a\tb", []string{`f.yaml:1:9: tab in an unquoted text; put the text in quotes`}},
 		{"not UTF-8", "workers: 1\nstatic: caf\xe9", []string{
-			`f.yaml:2:12: the octets here are not UTF-8, and would be read as others: save the file as UTF-8`,
+			`f.yaml:2:12: not UTF-8; save the file as UTF-8`,
 		}},
 		{"no mapping", "hello", []string{
-			`f.yaml:1:1: this is the text hello, and the file should be settings such as "library: [/etc/dcs/library]"`,
+			`f.yaml:1:1: unexpected text "hello"; expected settings such as "library: [/etc/dcs/library]"`,
 		}},
 	}
 	for _, tt := range tests {
@@ -229,14 +229,14 @@ func TestValidate(t *testing.T) {
 		{"library", func(c *Config) { c.Library = []string{"x"} }, ""},
 		{"static", func(c *Config) { c.Static = []string{"x"} }, ""},
 		{"neither", func(*Config) {}, "nothing to serve"},
-		{"deaf", func(c *Config) { c.Static, c.Listen = []string{"x"}, nil }, "listen is empty"},
-		{"twice", func(c *Config) { c.Static, c.Listen = []string{"x"}, append(c.Listen, c.Listen[0]) }, "listen has 0.0.0.0:69 twice"},
+		{"deaf", func(c *Config) { c.Static, c.Listen = []string{"x"}, nil }, "listen: no address"},
+		{"twice", func(c *Config) { c.Static, c.Listen = []string{"x"}, append(c.Listen, c.Listen[0]) }, "listen: 0.0.0.0:69 is listed twice"},
 		{"few ports", func(c *Config) {
 			c.Static, c.Workers, c.TIDPorts = []string{"x"}, 3, PortRange{30000, 30001}
-		}, "tid_ports 30000-30001 are 2 ports for 3 workers: every worker needs 2"},
+		}, "tid_ports: 30000-30001 is 2 ports for 3 workers; each needs at least 2"},
 		{"one port too few", func(c *Config) {
 			c.Static, c.Workers, c.TIDPorts = []string{"x"}, 3, PortRange{30000, 30004}
-		}, "tid_ports 30000-30004 are 5 ports for 3 workers: every worker needs 2"},
+		}, "tid_ports: 30000-30004 is 5 ports for 3 workers; each needs at least 2"},
 		{"ports enough", func(c *Config) {
 			c.Static, c.Workers, c.TIDPorts = []string{"x"}, 3, PortRange{30000, 30005}
 		}, ""},
@@ -290,9 +290,9 @@ func TestFlags(t *testing.T) {
 func TestFlagErrors(t *testing.T) {
 	for _, tt := range []struct{ arg, want string }{
 		{"--workers=many", "many is not a number, 0 to 1024"},
-		{"--listen=:69", ":69 is no address and port"},
-		{"--transport=udp", "no transport"},
-		{"--rate=-1", "a rate of -1"},
+		{"--listen=:69", ":69 is not an address and port"},
+		{"--transport=udp", "not a transport"},
+		{"--rate=-1", "-1 requests per second"},
 		{"--lenient=maybe", "neither on nor off"},
 	} {
 		fs := pflag.NewFlagSet("serve", pflag.ContinueOnError)
@@ -308,20 +308,20 @@ func TestOperate(t *testing.T) {
 		{"metrics", "127.0.0.1:9100", ""},
 		{"metrics", "'[::1]:9100'", ""},
 		{"metrics", "':9100'", ""},
-		{"metrics", "localhost:9100", "no address and port"},
-		{"http", "'9100'", "no address and port"},
+		{"metrics", "localhost:9100", "not an address and port"},
+		{"http", "'9100'", "not an address and port"},
 		{"log_format", "json", ""},
-		{"log_format", "xml", "take text or json"},
+		{"log_format", "xml", "use text or json"},
 		{"log_level", "WARN", ""},
-		{"log_level", "loud", "take debug, info, warn or error"},
+		{"log_level", "loud", "use debug, info, warn or error"},
 		{"log_requests", "1/1000", ""},
 		{"log_requests", "all", ""},
-		{"log_requests", "2/3", "no share"},
-		{"log_requests", "1/0", "no share"},
+		{"log_requests", "2/3", "not a share"},
+		{"log_requests", "1/0", "not a share"},
 		{"log_devices", "[0a0102030405, 10.0.0.0/8, 'fd00::1']", ""},
 		{"log_devices", "modem", "not a MAC address"},
 		{"http_cert", "a.pem", "without http"},
-		{"http_key", "{http: ':8080', http_key: a.pem}", "go together"},
+		{"http_key", "{http: ':8080', http_key: a.pem}", "must both be set"},
 	} {
 		c := Default()
 		src := tt.key + ": " + tt.value + "\n"
@@ -372,9 +372,9 @@ func TestAdminAddresses(t *testing.T) {
 		{`admin: []`, nil, ""},
 		{`admin: 127.0.0.1:8069`, []string{"127.0.0.1:8069"}, ""},
 		{`admin: [":8069", unix:/run/dcs/admin.sock, "unix:admin.sock"]`, []string{":8069", "unix:/run/dcs/admin.sock", "unix:/etc/dcs/admin.sock"}, ""},
-		{`admin: [127.0.0.1:8069, 127.0.0.1:8069]`, nil, "127.0.0.1:8069 is there twice"},
-		{`admin: [unix:/etc/dcs/a, unix:a]`, nil, "unix:/etc/dcs/a is there twice"},
-		{`admin: [unix:]`, nil, "lacks the path of a socket"},
+		{`admin: [127.0.0.1:8069, 127.0.0.1:8069]`, nil, "127.0.0.1:8069 is listed twice"},
+		{`admin: [unix:/etc/dcs/a, unix:a]`, nil, "unix:/etc/dcs/a is listed twice"},
+		{`admin: [unix:]`, nil, "without the path of a socket"},
 		{`admin: [8069]`, nil, "admin"},
 		{`admin: localhost`, nil, "localhost is neither an address and port"},
 	} {

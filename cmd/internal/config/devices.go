@@ -74,13 +74,13 @@ func sources(p *[]DeviceSource) field {
 func (r *reader) sources(p *[]DeviceSource, n ast.Node) {
 	seq, ok := n.(*ast.SequenceNode)
 	if !ok {
-		r.fail(n, "devices is %s, and should be a list of sources such as \"- csv: /etc/dcs/devices.csv\"", describe(n))
+		r.fail(n, "devices: unexpected %s; expected a list of sources such as \"- csv: /etc/dcs/devices.csv\"", describe(n))
 		return
 	}
 	for _, item := range seq.Values {
 		pairs := pairsOf(item)
 		if len(pairs) != 1 {
-			r.fail(item, "this is %s, and should be one source: csv, sql, ldap, plugin or localdb, with its settings", describe(item))
+			r.fail(item, "unexpected %s; expected one source: csv, sql, ldap, plugin or localdb, with its settings", describe(item))
 			continue
 		}
 		r.source(p, pairs[0])
@@ -123,7 +123,7 @@ func (r *reader) source(p *[]DeviceSource, pair *ast.MappingValueNode) {
 		s.Plugin = &Plugin{}
 		keys, required = pluginKeys(s.Plugin), []string{"argv"}
 	default:
-		r.fail(pair.Key, "unknown source %q: take csv, sql, ldap, plugin or localdb", kind)
+		r.fail(pair.Key, "unknown source %q; expected csv, sql, ldap, plugin or localdb", kind)
 		return
 	}
 	inner := &reader{name: r.name, dir: r.dir, keys: keys}
@@ -133,12 +133,12 @@ func (r *reader) source(p *[]DeviceSource, pair *ast.MappingValueNode) {
 			inner.pair(v)
 		}
 		if len(required) > 0 {
-			inner.fail(pair.Key, "%s lacks %s", kind, strings.Join(required, ", "))
+			inner.fail(pair.Key, "%s: missing %s", kind, strings.Join(required, ", "))
 		}
 	} else if i := slices.IndexFunc(keys, func(k Key) bool { return k.Name == short }); i >= 0 {
 		inner.scalar(keys[i], pair.Value)
 	} else {
-		inner.fail(pair.Value, "%s is %s, and should be a block of settings", kind, describe(pair.Value))
+		inner.fail(pair.Value, "%s: unexpected %s; expected a block of settings", kind, describe(pair.Value))
 	}
 	if r.errs = append(r.errs, inner.errs...); len(inner.errs) == 0 {
 		*p = append(*p, s)
@@ -149,7 +149,7 @@ func (r *reader) source(p *[]DeviceSource, pair *ast.MappingValueNode) {
 func word(p *string, want string) field {
 	return one(p, "text", want, text, func(s string) (string, error) {
 		if s == "" {
-			return "", fmt.Errorf("it is empty, and should be %s", want)
+			return "", fmt.Errorf("empty; expected %s", want)
 		}
 		return s, nil
 	})
@@ -159,7 +159,7 @@ func word(p *string, want string) field {
 func secretText(p *secret.Text, want string) field {
 	f := one(p, "text", want, text, func(s string) (secret.Text, error) {
 		if s == "" {
-			return secret.Text{}, fmt.Errorf("it is empty, and should be %s", want)
+			return secret.Text{}, fmt.Errorf("empty; expected %s", want)
 		}
 		return secret.New(s), nil
 	})
@@ -196,11 +196,11 @@ func mapping(p *map[string]string, want string) field {
 		node: func(r *reader, n ast.Node) {
 			pairs := pairsOf(n)
 			if pairs == nil {
-				r.fail(n, "this is %s, and should be %s", describe(n), want)
+				r.fail(n, "unexpected %s; expected %s", describe(n), want)
 			}
 			for _, pair := range pairs {
 				if !text(pair.Value) {
-					r.fail(pair.Value, "this is %s, and should be a name", describe(pair.Value))
+					r.fail(pair.Value, "unexpected %s; expected a name", describe(pair.Value))
 					continue
 				}
 				if *p == nil {
@@ -218,7 +218,7 @@ func csvKeys(c *csvfile.Config) []Key {
 		{Name: "name", field: word(&c.Name, "a name for logs")},
 		{Name: "comma", field: one(&c.Comma, "character", "one character, as in \"comma: ';'\"", text, func(s string) (byte, error) {
 			if len(s) != 1 || s == `"` || s == "\n" {
-				return 0, fmt.Errorf("%q is not one character that may stand between fields", s)
+				return 0, fmt.Errorf("%q is not a single character that can separate fields", s)
 			}
 			return s[0], nil
 		})},

@@ -60,20 +60,20 @@ prebuild: on
 
 func TestDevicesErrors(t *testing.T) {
 	for _, tt := range []struct{ src, want string }{
-		{"devices: fleet.csv", "f.yaml:1:10: devices is the text fleet.csv, and should be a list of sources"},
-		{"devices: [fleet.csv]", "f.yaml:1:11: this is the text fleet.csv, and should be one source"},
-		{"devices:\n  - csv: x\n    sql: y\n", "f.yaml:2:5: this is a block of settings, and should be one source"},
-		{"devices: [{json: x}]", `f.yaml:1:12: unknown source "json": take csv, sql`},
+		{"devices: fleet.csv", `f.yaml:1:10: devices: unexpected text "fleet.csv"; expected a list of sources`},
+		{"devices: [fleet.csv]", `f.yaml:1:11: unexpected text "fleet.csv"; expected one source`},
+		{"devices:\n  - csv: x\n    sql: y\n", "f.yaml:2:5: unexpected block of settings; expected one source"},
+		{"devices: [{json: x}]", `f.yaml:1:12: unknown source "json"; expected csv, sql`},
 		{"devices: [{csv: {file: x}}]", `f.yaml:1:18: unknown key "file"`},
-		{"devices: [{csv: {comma: ab, path: x}}]", `f.yaml:1:25: comma: "ab" is not one character`},
+		{"devices: [{csv: {comma: ab, path: x}}]", `f.yaml:1:25: comma: "ab" is not a single character`},
 		{"devices: [{sql: {driver: oracle, query: q}}]", "f.yaml:1:26: driver: oracle is not one of mysql, postgres, sqlite"},
-		{"devices: [{sql: {dsn: x}}]", "f.yaml:1:12: sql lacks driver, query"},
-		{"devices: [{sql: postgres}]", "f.yaml:1:17: sql is the text postgres, and should be a block of settings"},
-		{"devices: [{ldap: {attributes: [a], url: u, base: b, filter: f}}]", "f.yaml:1:31: this is a list, and should be the directory's attributes"},
+		{"devices: [{sql: {dsn: x}}]", "f.yaml:1:12: sql: missing driver, query"},
+		{"devices: [{sql: postgres}]", `f.yaml:1:17: sql: unexpected text "postgres"; expected a block of settings`},
+		{"devices: [{ldap: {attributes: [a], url: u, base: b, filter: f}}]", "f.yaml:1:31: unexpected list; expected the directory's attributes"},
 		{"devices: [{plugin: {argv: x, timeout: 5}}]", "f.yaml:1:39: timeout: 5 is not a duration"},
 		{"devices: [{plugin: {argv: x, user: a b}}]", `f.yaml:1:36: user: "a b" is not a user: NAME, NAME:GROUP or UID:GID`},
-		{"devices: [{plugin: {argv: x, user: [a]}}]", "f.yaml:1:36: user is a list"},
-		{"proxies: [10.0.0.1/8]", "f.yaml:1:11: proxies: 10.0.0.1/8 has bits set behind its length"},
+		{"devices: [{plugin: {argv: x, user: [a]}}]", "f.yaml:1:36: user: unexpected list"},
+		{"proxies: [10.0.0.1/8]", "f.yaml:1:11: proxies: 10.0.0.1/8 has host bits set"},
 		{"prebuild: maybe", "f.yaml:1:11: prebuild: maybe is neither on nor off"},
 	} {
 		c := Default()
@@ -83,7 +83,7 @@ func TestDevicesErrors(t *testing.T) {
 	}
 	c := Default()
 	c.Static, c.Devices.Prebuild = []string{"x"}, true
-	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "prebuild is on, and there are no devices") {
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "prebuild: no device sources") {
 		t.Error(err)
 	}
 }

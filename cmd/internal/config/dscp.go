@@ -22,7 +22,7 @@ var codePoints = map[string]uint8{
 	"be": 0,  // as tc(8) and iptables(8) call it
 }
 
-var errDSCP = errors.New("no DSCP: take 0 to 63, one of cs0 to cs7, af11 to af43, ef, va and le, or mirror")
+var errDSCP = errors.New("not a DSCP; use 0 to 63, cs0 to cs7, af11 to af43, ef, va, le, or mirror")
 
 func parseDSCP(s string) (DSCP, error) {
 	switch s = strings.ToLower(s); s {

@@ -154,7 +154,7 @@ func paths(p *[]string) field {
 	f := many[string](p, "paths", "a list of paths", nil)
 	f.add = func(s, dir string) error {
 		if s == "" {
-			return errors.New("an empty path names no directory")
+			return errors.New("empty path")
 		}
 		*p = append(*p, resolve(s, dir))
 		return nil
@@ -171,14 +171,14 @@ func adminAddresses(p *[]string) field {
 		}
 		if path, ok := strings.CutPrefix(s, "unix:"); ok {
 			if path == "" {
-				return errors.New("unix: lacks the path of a socket")
+				return errors.New("unix: without the path of a socket")
 			}
 			s = "unix:" + resolve(path, dir)
 		} else if _, port, err := net.SplitHostPort(s); err != nil || port == "" {
-			return fmt.Errorf("%s is neither an address and port such as 127.0.0.1:8069 nor unix: and a path", s)
+			return fmt.Errorf("%s is neither an address and port such as 127.0.0.1:8069 nor unix: with a path", s)
 		}
 		if slices.Contains(*p, s) {
-			return fmt.Errorf("%s is there twice", s)
+			return fmt.Errorf("%s is listed twice", s)
 		}
 		*p = append(*p, s)
 		return nil

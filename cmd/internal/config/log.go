@@ -21,7 +21,7 @@ func parseLogFormat(s string) (LogFormat, error) {
 	case LogText, LogJSON:
 		return f, nil
 	}
-	return "", fmt.Errorf("%s is no log format: take text or json", s)
+	return "", fmt.Errorf("%s is not a log format; use text or json", s)
 }
 
 // ParseLogLevel reads debug, info, warn or error.
@@ -36,7 +36,7 @@ func ParseLogLevel(s string) (slog.Level, error) {
 	case "error":
 		return slog.LevelError, nil
 	}
-	return 0, fmt.Errorf("%s is no log level: take debug, info, warn or error", s)
+	return 0, fmt.Errorf("%s is not a log level; use debug, info, warn or error", s)
 }
 
 // ParseShare reads off (0), all (1), or 1/N (N): one of how many.
@@ -52,5 +52,5 @@ func ParseShare(s string) (int, error) {
 			return n, nil
 		}
 	}
-	return 0, fmt.Errorf("%s is no share of the requests: take off, all, or one of many such as 1/1000", s)
+	return 0, fmt.Errorf("%s is not a share of the requests; use off, all, or a fraction such as 1/1000", s)
 }

@@ -20,7 +20,7 @@ type Names struct {
 // parseRoot takes a path as other servers, of any system, have it.
 func parseRoot(s string) (string, error) {
 	if s == "" || s[0] != '/' && s[0] != '\\' {
-		return "", fmt.Errorf("%q is no absolute path, such as /tftpboot", s)
+		return "", fmt.Errorf("%q is not an absolute path such as /tftpboot", s)
 	}
 	return s, nil
 }
@@ -35,7 +35,7 @@ func rules(p *[]naming.Rule) field {
 		node: func(r *reader, n ast.Node) {
 			seq, ok := n.(*ast.SequenceNode)
 			if !ok {
-				r.fail(n, "rewrite is %s, and should be %s", describe(n), want)
+				r.fail(n, "rewrite: unexpected %s; expected %s", describe(n), want)
 				return
 			}
 			for _, item := range seq.Values {
@@ -52,14 +52,14 @@ func rules(p *[]naming.Rule) field {
 func (r *reader) rule(p *[]naming.Rule, n ast.Node) {
 	pairs := pairsOf(n)
 	if pairs == nil {
-		r.fail(n, "this is %s, and should be a rule such as \"{match: ^/tftpboot/, to: ''}\"", describe(n))
+		r.fail(n, "unexpected %s; expected a rule such as \"{match: ^/tftpboot/, to: ''}\"", describe(n))
 		return
 	}
 	var rule naming.Rule
 	expression := func(to *string) field {
 		return one(to, "expression", "a regular expression (RE2) in quotes", textOrInteger, func(s string) (string, error) {
 			if s == "" {
-				return "", errors.New("empty: it would be found in every name")
+				return "", errors.New("empty expression, which would match every name")
 			}
 			return s, nil
 		})

@@ -20,7 +20,7 @@ func parsePorts(s string) (PortRange, error) {
 	lo, err1 := strconv.ParseUint(first, 10, 16)
 	hi, err2 := strconv.ParseUint(last, 10, 16)
 	if err1 != nil || err2 != nil || lo == 0 || lo > hi {
-		return PortRange{}, fmt.Errorf("%s is no range of ports such as 30000-30999", s)
+		return PortRange{}, fmt.Errorf("%s is not a range of ports such as 30000-30999", s)
 	}
 	return PortRange{uint16(lo), uint16(hi)}, nil
 }

@@ -14,10 +14,10 @@ const (
 // CheckRate finds what is wrong with a limit on requests; a rate of 0 is none.
 func CheckRate(rate float64, burst int) error {
 	if rate != 0 && !(rate >= minRate && rate <= maxRate) {
-		return fmt.Errorf("a rate of %v is not 0 or %v to %v requests per second", rate, minRate, maxRate)
+		return fmt.Errorf("%v requests per second is out of range; use 0 or %v to %v", rate, minRate, maxRate)
 	}
 	if burst < 1 || burst > 1<<20 {
-		return fmt.Errorf("a burst of %d is not 1 to %d", burst, 1<<20)
+		return fmt.Errorf("burst of %d is out of range, 1 to %d", burst, 1<<20)
 	}
 	return nil
 }
@@ -28,7 +28,7 @@ func DefaultBurst(rate float64) int { return int(min(max(60*rate, 20), 1<<20)) }
 // CheckPrefixes finds what is wrong with how many bits of an address make a source.
 func CheckPrefixes(v4, v6 int) error {
 	if v4 < 1 || v4 > 32 || v6 < 1 || v6 > 128 {
-		return fmt.Errorf("sources of /%d and /%d are not /1 to /32 and /1 to /128", v4, v6)
+		return fmt.Errorf("prefix lengths /%d and /%d are out of range, /1 to /32 and /1 to /128", v4, v6)
 	}
 	return nil
 }
@@ -36,7 +36,7 @@ func CheckPrefixes(v4, v6 int) error {
 func parseRate(s string) (float64, error) {
 	r, err := strconv.ParseFloat(s, 64)
 	if err != nil {
-		return 0, fmt.Errorf("%s is no number of requests per second", s)
+		return 0, fmt.Errorf("%s is not a number of requests per second", s)
 	}
 	return r, CheckRate(r, 1)
 }

@@ -17,7 +17,7 @@ func staticDirs(dirs, resign *[]string) field {
 	add := f.add
 	named := func(path string, anew bool) error {
 		if slices.Contains(*dirs, path) && slices.Contains(*resign, path) != anew {
-			return errors.New("the directory is named with resign and without")
+			return errors.New("directory listed both with and without resign")
 		}
 		return add(path, "")
 	}
@@ -34,7 +34,7 @@ func staticDirs(dirs, resign *[]string) field {
 		switch {
 		case len(inner.errs) > 0:
 		case len(path) == 0:
-			inner.fail(n, "static: this block lacks dir, the path of a directory")
+			inner.fail(n, "static: missing dir, the path of a directory")
 		default:
 			if err := named(path[0], anew); err != nil {
 				inner.fail(n, "static: %s", err)

@@ -20,13 +20,13 @@ func parseTransport(s string) (Transport, error) {
 	case Auto, XDP, Socket:
 		return t, nil
 	}
-	return "", fmt.Errorf("%s is no transport: take auto, xdp or socket", s)
+	return "", fmt.Errorf("%s is not a transport; use auto, xdp or socket", s)
 }
 
 // parseInterface takes what Linux would (dev_valid_name).
 func parseInterface(s string) (string, error) {
 	if s == "" || len(s) > 15 || s == "." || s == ".." || strings.ContainsAny(s, "/: \t\n\v\f\r") {
-		return "", fmt.Errorf("%q is no name of a network interface", s)
+		return "", fmt.Errorf("%q is not the name of a network interface", s)
 	}
 	return s, nil
 }

@@ -12,21 +12,21 @@ import (
 func (c *Config) Validate() error {
 	var errs []error
 	if len(c.Library)+len(c.Static) == 0 {
-		errs = append(errs, errors.New("neither library nor static is set: there is nothing to serve"))
+		errs = append(errs, errors.New("nothing to serve: neither library nor static is set"))
 	}
 	if c.Devices.Prebuild && len(c.Devices.Sources) == 0 {
-		errs = append(errs, errors.New("prebuild is on, and there are no devices: name their sources"))
+		errs = append(errs, errors.New("prebuild: no device sources; set devices"))
 	}
 	if len(c.Listen) == 0 {
-		errs = append(errs, errors.New("listen is empty: nobody could ask"))
+		errs = append(errs, errors.New("listen: no address"))
 	}
 	if c.SecretFile != "" && c.Secrets != "" {
-		errs = append(errs, errors.New("secret_file and secrets are both set: the one is a single secret, the other a keyring"))
+		errs = append(errs, errors.New("secret_file and secrets are both set; use secret_file for a single secret, secrets for a keyring"))
 	}
 	seen := map[netip.AddrPort]bool{}
 	for _, a := range c.Listen {
 		if seen[a] {
-			errs = append(errs, fmt.Errorf("listen has %s twice", a))
+			errs = append(errs, fmt.Errorf("listen: %s is listed twice", a))
 		}
 		seen[a] = true
 	}
@@ -37,9 +37,9 @@ func (c *Config) Validate() error {
 		errs = append(errs, err)
 	}
 	if n := c.TIDPorts.Count(); c.SinglePort && n > 0 {
-		errs = append(errs, errors.New("tid_ports has no effect while single_port is on: leave one of them away"))
+		errs = append(errs, errors.New("tid_ports has no effect while single_port is on; remove one of them"))
 	} else if n > 0 && n < 2*c.Workers {
-		errs = append(errs, fmt.Errorf("tid_ports %s are %d ports for %d workers: every worker needs 2, and should have 256", c.TIDPorts, n, c.Workers))
+		errs = append(errs, fmt.Errorf("tid_ports: %s is %d ports for %d workers; each needs at least 2 and should have 256", c.TIDPorts, n, c.Workers))
 	}
 	return errors.Join(errs...)
 }
@@ -48,9 +48,9 @@ func (c *Config) Validate() error {
 func (c *Config) operate() error {
 	switch {
 	case c.HTTP == "" && c.HTTPCert+c.HTTPKey != "":
-		return errors.New("http_cert and http_key have no effect without http: say where boot files are served, or leave them away")
+		return errors.New("http_cert and http_key have no effect without http; set http or remove them")
 	case (c.HTTPCert == "") != (c.HTTPKey == ""):
-		return errors.New("http_cert and http_key go together: one of them is missing")
+		return errors.New("http_cert and http_key must both be set")
 	}
 	return nil
 }

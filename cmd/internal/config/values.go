@@ -19,7 +19,7 @@ func parseBool(s string) (bool, error) {
 
 func parseName(s string) (string, error) {
 	if s == "" || strings.ContainsAny(s, " \t,") {
-		return "", fmt.Errorf("%q is no module name", s)
+		return "", fmt.Errorf("%q is not the name of a module", s)
 	}
 	return s, nil
 }
@@ -27,7 +27,7 @@ func parseName(s string) (string, error) {
 func parseListen(s string) (netip.AddrPort, error) {
 	a, err := netip.ParseAddrPort(s)
 	if err != nil {
-		return a, fmt.Errorf("%s is no address and port such as 0.0.0.0:69 or [::]:69", s)
+		return a, fmt.Errorf("%s is not an address and port such as 0.0.0.0:69 or [::]:69", s)
 	}
 	return a, nil
 }
@@ -41,14 +41,14 @@ func parseWeb(s string) (string, error) {
 		s = "[::]" + s
 	}
 	if _, err := netip.ParseAddrPort(s); err != nil {
-		return "", fmt.Errorf("%s is no address and port such as 127.0.0.1:9100 or [::1]:9100", s)
+		return "", fmt.Errorf("%s is not an address and port such as 127.0.0.1:9100 or [::1]:9100", s)
 	}
 	return s, nil
 }
 
 func parseHost(s string) (string, error) {
 	if s == "" || strings.ContainsAny(s, "/:@ \t") {
-		return "", fmt.Errorf("%q is no host name", s)
+		return "", fmt.Errorf("%q is not a host name", s)
 	}
 	return s, nil
 }
@@ -61,11 +61,11 @@ func ParsePrefix(s string) (netip.Prefix, error) {
 	}
 	switch {
 	case err != nil:
-		return p, fmt.Errorf("%s is no prefix such as 10.0.0.0/8 or fd00::/8", s)
+		return p, fmt.Errorf("%s is not a prefix such as 10.0.0.0/8 or fd00::/8", s)
 	case p.Addr().Is4In6():
-		return p, fmt.Errorf("%s: write it as an IPv4 prefix", s)
+		return p, fmt.Errorf("%s is an IPv4-mapped prefix; write it as an IPv4 prefix", s)
 	case p != p.Masked():
-		return p, fmt.Errorf("%s has bits set behind its length: is %s meant, or %s?", s, p.Masked(), p.Addr())
+		return p, fmt.Errorf("%s has host bits set; write %s or %s", s, p.Masked(), p.Addr())
 	}
 	return p, nil
 }
@@ -75,7 +75,7 @@ var options = []string{"blksize", "timeout", "tsize", "windowsize"}
 
 func parseOption(s string) (string, error) {
 	if !slices.Contains(options, s) {
-		return "", fmt.Errorf("%s is no option: take some of %s", s, strings.Join(options, ", "))
+		return "", fmt.Errorf("%s is not an option; use some of %s", s, strings.Join(options, ", "))
 	}
 	return s, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -31,10 +32,10 @@ func (c *Config) parse(name string, src []byte) error {
 		case *ast.MappingValueNode:
 			r.pair(body)
 		default:
-			r.fail(body, "this is %s, and the file should be settings such as \"library: [/etc/dcs/library]\"", describe(body))
+			r.fail(body, "unexpected %s; expected settings such as \"library: [/etc/dcs/library]\"", describe(body))
 		}
 		if docs++; docs > 1 {
-			r.fail(doc.Body, "a second document: all settings belong into one")
+			r.fail(doc.Body, "second document; put all settings into one")
 		}
 	}
 	return errors.Join(r.errs...)
@@ -67,7 +68,7 @@ func (r *reader) pair(pair *ast.MappingValueNode) {
 		}
 	}
 	if near := r.nearest(name); near != "" {
-		r.fail(pair.Key, "unknown key %q: is %q meant?", name, near)
+		r.fail(pair.Key, "unknown key %q; did you mean %q?", name, near)
 	} else {
 		r.fail(pair.Key, "unknown key %q", name)
 	}
@@ -75,7 +76,7 @@ func (r *reader) pair(pair *ast.MappingValueNode) {
 
 func (r *reader) value(k Key, pair *ast.MappingValueNode) {
 	if _, ok := pair.Value.(*ast.NullNode); ok {
-		r.fail(pair.Key, "%s has no value: it takes %s", k.Name, k.usage())
+		r.fail(pair.Key, "%s: missing value; expected %s", k.Name, k.usage())
 		return
 	}
 	k.field.reset()
@@ -105,13 +106,13 @@ func (r *reader) scalar(k Key, n ast.Node) {
 	if !k.field.takes(n) {
 		quotes := ""
 		if scalar := digits(n) || n.Type() == ast.BoolType; scalar && k.field.onlyText() {
-			quotes = "; if it is meant as it stands, put it in quotes"
+			quotes = "; put it in quotes if it is a text"
 		}
 		what := describe(n)
 		if k.field.secret {
-			what = "not a text"
+			what = "value"
 		}
-		r.fail(n, "%s is %s, and should be %s%s", k.Name, what, k.usage(), quotes)
+		r.fail(n, "%s: unexpected %s; expected %s%s", k.Name, what, k.usage(), quotes)
 		return
 	}
 	v := n.GetToken().Value
@@ -134,19 +135,19 @@ func (k Key) usage() string {
 func describe(n ast.Node) string {
 	switch n.Type() {
 	case ast.MappingType, ast.MappingValueType:
-		return "a block of settings"
+		return "block of settings"
 	case ast.SequenceType:
-		return "a list"
+		return "list"
 	case ast.IntegerType, ast.FloatType, ast.InfinityType, ast.NanType:
-		return "the number " + n.GetToken().Value
+		return "number " + n.GetToken().Value
 	case ast.BoolType:
 		return n.GetToken().Value
 	case ast.StringType, ast.LiteralType:
-		return "the text " + n.GetToken().Value
+		return "text " + strconv.Quote(n.GetToken().Value)
 	case ast.AnchorType, ast.AliasType, ast.MergeKeyType, ast.TagType:
-		return "an anchor, alias or tag, which this file does not know"
+		return "anchor, alias or tag"
 	}
-	return "empty"
+	return "empty value"
 }
 
 // nearest returns the key that a misspelt name may have meant, or "".

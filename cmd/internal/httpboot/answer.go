@@ -11,17 +11,18 @@ import (
 	"dcs/render/mapped"
 )
 
-// A File is an answer. Nobody changes its body.
+// A File is an answer. Its body is immutable.
 type File struct {
 	Body []byte
-	Hold any // keeps Body's memory in place; nil where the garbage collector does
-	// Tag, an HTTP entity tag with its quotes, names the octets of Body and no others. With one, clients may ask for parts of the
-	// file, and whether it is still the one that they have. Empty: the file is made anew for each request.
+	Hold any // keeps Body's memory mapped; nil if the garbage collector manages it
+	// Tag is the HTTP entity tag of Body, with quotes. With a tag, clients may request ranges, and whether their copy is
+	// current. Empty: the file is rendered for each request.
 	Tag string
 }
 
-// answer sends a file. One without a tag is sent whole, whatever part was asked for: it holds the time, and may change with a device's
-// data at any moment. No date is sent: dates go back when an older file is put in its place, and two files can share a second.
+// answer sends a file. A file without a tag is sent whole even if a range was requested: it contains the time, and may change
+// with a device's data at any moment. No date is sent: it would go back when an older file is restored, and two versions of a
+// file can share a second.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, f File) {
 	h := w.Header()
 	h.Set("Content-Type", "application/octet-stream")
@@ -35,10 +36,10 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, f File) {
 			_, _ = io.Copy(out, body)
 		}
 	} else {
-		h.Set("Cache-Control", "no-cache") // it may be kept, and has to be asked about each time
+		h.Set("Cache-Control", "no-cache") // may be stored, must be revalidated
 		h.Set("Etag", f.Tag)
 		if asked := ranges(r.Header.Get("Range"), len(f.Body)); asked == "" || r.Method == http.MethodHead {
-			r.Header.Del("Range") // it is for GET alone (RFC 9110, section 14.2)
+			r.Header.Del("Range") // defined for GET only (RFC 9110, section 14.2)
 		} else {
 			r.Header.Set("Range", asked)
 		}
@@ -49,7 +50,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, f File) {
 	}
 }
 
-// answer is a [http.ResponseWriter] that counts the status, and gives a slow client its time for each part of a long file.
+// answer is a [http.ResponseWriter] that counts the status, and extends the deadline with each part of a long file.
 type answer struct {
 	http.ResponseWriter
 	server *Server
@@ -66,8 +67,8 @@ func (a *answer) Write(b []byte) (int, error) {
 	return a.ResponseWriter.Write(b)
 }
 
-// content reads a body whose file may turn out to be cut short. For several ranges [http.ServeContent] reads it on a goroutine of its
-// own, which may outlive the request: what keeps the body in place belongs to it.
+// content reads a body whose file may be truncated meanwhile. For several ranges [http.ServeContent] reads it on its own
+// goroutine, which may outlive the request; content therefore keeps the body mapped.
 type content struct {
 	body []byte
 	hold any
@@ -79,7 +80,7 @@ func (c *content) Read(b []byte) (n int, err error) {
 	if c.at >= int64(len(c.body)) {
 		return 0, io.EOF
 	}
-	// The copy is read, and no lock held, where a file turns out to be cut short.
+	// A truncated file faults in this copy, where no lock is held.
 	if err := mapped.Read(func() error { n = copy(b, c.body[c.at:]); return nil }); err != nil {
 		c.cut.Store(true)
 		return 0, err

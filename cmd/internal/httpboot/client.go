@@ -9,8 +9,8 @@ import (
 	"dcs/fastpath/source"
 )
 
-// client returns the device's address: the connection's or, from a proxy, the nearest one in X-Forwarded-For that is no proxy's. A
-// proxy without that header asks for itself. A header that names no address, or one that no device can have, is an error.
+// client returns the device's address: the peer's or, if that is a proxy, the last one in X-Forwarded-For that is not a proxy. A
+// proxy without that header counts as the device. An entry that is not an address, or not a device's, is an error.
 func (s *Server) client(r *http.Request, server netip.Addr) (netip.Addr, error) {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -24,20 +24,20 @@ func (s *Server) client(r *http.Request, server netip.Addr) (netip.Addr, error) 
 	if strings.TrimSpace(header) == "" {
 		return addr, nil
 	}
-	// Each proxy appends whom it got the request from: the last ones are those that we can believe.
+	// Each proxy appends the address of its client, so the last entries are the trustworthy ones.
 	hops := strings.Split(header, ",")
 	for i := len(hops) - 1; i >= 0 && s.cfg.proxy(addr); i-- {
 		if addr, err = parseHop(hops[i]); err != nil {
 			return netip.Addr{}, fmt.Errorf("X-Forwarded-For: %w", err)
 		}
 		if !s.possible(addr, server) {
-			return netip.Addr{}, fmt.Errorf("X-Forwarded-For: %v: no device's address", addr)
+			return netip.Addr{}, fmt.Errorf("X-Forwarded-For: %v is not a device's address", addr)
 		}
 	}
 	return addr, nil
 }
 
-// parseHop reads an address, which some proxies write with its port.
+// parseHop parses an address, with which some proxies write a port.
 func parseHop(text string) (netip.Addr, error) {
 	text = strings.TrimSpace(text)
 	addr, err := netip.ParseAddr(text)
@@ -51,7 +51,7 @@ func parseHop(text string) (netip.Addr, error) {
 	return addr.Unmap().WithZone(""), nil
 }
 
-// possible reports whether a device can have an address. A proxy on this host may tell a loopback address.
+// possible reports whether a device can have an address. A proxy on this host may report a loopback address.
 func (s *Server) possible(a, server netip.Addr) bool {
 	if a.IsLoopback() && !server.IsLoopback() || !source.Unicast(a) {
 		return false

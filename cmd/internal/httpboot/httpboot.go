@@ -1,4 +1,4 @@
-// Package httpboot serves boot files over HTTP, GET /boot/NAME, to devices that provision so.
+// Package httpboot serves boot files over HTTP as GET /boot/NAME.
 package httpboot
 
 import (
@@ -25,50 +25,50 @@ import (
 type Request struct {
 	Name   string
 	Client netip.Addr // the device's address
-	Server netip.Addr // the address that was asked
-	Head   bool       // only the header is sent: the device gets no file
+	Server netip.Addr // the local address of the connection
+	Head   bool       // only the header is sent
 }
 
-// A Verdict says whether a client may ask.
+// A Verdict says whether a client is served.
 type Verdict uint8
 
 // The verdicts.
 const (
 	Admit      Verdict = iota
-	Forbidden          // it is not among those who may
-	TooOften           // it has asked too often
-	NotServing         // the server is about to stop
+	Forbidden          // the ACL does not allow it
+	TooOften           // over the rate limit
+	NotServing         // the server is starting or stopping
 )
 
-// Config is what a Server is made of.
+// Config configures a Server.
 type Config struct {
 	Address   string // host:port
 	Cert, Key string // PEM files; with them the address speaks HTTPS
-	// Render makes a file. The error wraps fs.ErrNotExist, fs.ErrPermission or syscall.EAGAIN, or is another one. Many
-	// goroutines call it.
+	// Render renders a file. Errors that wrap fs.ErrNotExist, fs.ErrPermission or syscall.EAGAIN get statuses of their own.
+	// It is called concurrently.
 	Render func(Request) (File, error)
-	// Judge says whether a device may ask. It is called once for a request, with the device's address.
+	// Judge decides whether a device is served. It is called once for a request, with the device's address.
 	Judge   func(netip.Addr) Verdict
-	Proxies []netip.Prefix // whose X-Forwarded-For is believed
-	// Source is what an address counts for; nil: the address itself, of IPv6 its /64.
+	Proxies []netip.Prefix // whose X-Forwarded-For is trusted
+	// Source returns the source that an address counts as; nil: the address itself, of IPv6 its /64.
 	Source func(netip.Addr) netip.Addr
-	// Host is what is known of this host's addresses; nil: nothing.
+	// Host returns this host's addresses; nil: unknown.
 	Host   func() *source.Host
 	Log    *slog.Logger
 	Limits Limits
-	DSCP   uint8 // that answers carry, 0 to 63
-	// Tried, if not nil, is called after every further attempt to open an address that somebody else uses, with its error.
+	DSCP   uint8 // of answers, 0 to 63
+	// Tried, if not nil, is called with the result of each further attempt to open an address that was in use.
 	Tried func(error)
 }
 
-// Limits are what clients may take. A zero field takes its default.
+// Limits are the limits of clients. A zero field has its default.
 type Limits struct {
-	Conns       int           // connections at once; default 1,024
-	SourceConns int           // of one source that is no proxy; default 128
+	Conns       int           // concurrent connections; default 1,024
+	SourceConns int           // per source, except proxies; default 128
 	Header      time.Duration // time for a request; default 5 s
 	Idle        time.Duration // between two requests; default 15 s
 	Write       time.Duration // for each 32 KiB of an answer; default 10 s
-	Slow        time.Duration // after which a request makes room where all connections are taken, the slowest first; default 2 s
+	Slow        time.Duration // as in httpserve.Limits; default 2 s
 }
 
 const (
@@ -88,7 +88,7 @@ type Server struct {
 	codes [600]atomic.Uint64 // requests by status
 }
 
-// New opens the address. One that somebody else uses is no error: Run goes on trying.
+// New opens the address. If it is in use, Run retries.
 func New(cfg Config) (*Server, error) {
 	l := &cfg.Limits
 	set(&l.Conns, 1024)
@@ -109,7 +109,7 @@ func New(cfg Config) (*Server, error) {
 
 		DisableGeneralOptionsHandler: true,
 	}
-	// A file needs no second stream, and HTTP/2 has limits of its own to look after.
+	// One file needs no second stream, and HTTP/2 would need limits of its own.
 	s.http.Protocols.SetHTTP1(true)
 	var err error
 	if s.http.TLSConfig, err = TLS(cfg.Cert, cfg.Key); err != nil {
@@ -126,7 +126,7 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// TLS reads a certificate with its chain and its key; without one there is nil.
+// TLS reads a certificate with its chain, and its key; it returns nil without a certificate.
 func TLS(cert, key string) (*tls.Config, error) {
 	if cert == "" {
 		return nil, nil
@@ -144,13 +144,13 @@ func set[T int | time.Duration](p *T, value T) {
 	}
 }
 
-// Err returns why the address is not open; nil: it is.
+// Err returns why the address is not open; nil if it is.
 func (s *Server) Err() error { return s.at.Err() }
 
-// Addr returns the address as it was opened or, until then, as it is configured.
+// Addr returns the open address, or the configured one until it is open.
 func (s *Server) Addr() net.Addr { return s.ln.Addr() }
 
-// Requests returns how many requests had which status.
+// Requests returns the number of requests by status.
 func (s *Server) Requests() map[int]uint64 {
 	m := map[int]uint64{}
 	for code := range s.codes {
@@ -161,13 +161,13 @@ func (s *Server) Requests() map[int]uint64 {
 	return m
 }
 
-// Connections returns how many there are.
+// Connections returns the number of connections.
 func (s *Server) Connections() int { return s.ln.Connections() }
 
-// Cut returns how many connections have lost their place to another, and how many were turned away.
+// Cut returns how many connections were closed for another one, and how many were refused.
 func (s *Server) Cut() (cut, turned uint64) { return s.ln.Cut() }
 
-// Run serves until the context ends; then it lets running requests end, for a while.
+// Run serves until ctx ends; it then waits for running requests, at most 5 s.
 func (s *Server) Run(ctx context.Context) error {
 	if err := httpserve.Run(ctx, s.http, s.ln, stopTime); err != nil {
 		return fmt.Errorf("http: %w", err)
@@ -175,7 +175,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// Close gives the address back, whether or not Run was called.
+// Close closes the address, whether or not Run was called.
 func (s *Server) Close() error {
 	s.http.Close()
 	if err := s.ln.Close(); !errors.Is(err, net.ErrClosed) {
@@ -188,7 +188,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	// What a client sends behind the header is not read, and its connection is nobody's who comes for a file.
+	// A body is not read, and its connection may be replaced by that of a client without one.
 	if r.ContentLength != 0 {
 		h.Set("Connection", "close")
 		defer httpserve.Yield(r)
@@ -213,7 +213,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	server := serverAddr(r)
 	client, err := s.client(r, server)
 	if err != nil {
-		s.cfg.Log.Debug("http request without a device's address", "from", r.RemoteAddr, "err", err)
+		s.cfg.Log.Debug("HTTP request without a device's address", "from", r.RemoteAddr, "err", err)
 		s.refuse(w, http.StatusBadRequest)
 		return
 	}
@@ -247,7 +247,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refuse answers with a status. Why is in the server's log: it is not for the client.
+// refuse answers with a status only. The cause is for the server's log, not for the client.
 func (s *Server) refuse(w http.ResponseWriter, code int) {
 	s.codes[code].Add(1)
 	deadline(w, s.cfg.Limits.Write)

@@ -6,21 +6,20 @@ import (
 )
 
 const (
-	// maxRanges bounds what one request may ask for: each range costs a header of its own.
+	// maxRanges limits the ranges of one request, as each costs a header of its own.
 	maxRanges = 16
-	maxDigits = 18 // that fit into an int64; no file is longer
+	maxDigits = 18 // fit into an int64
 )
 
-// ranges returns a Range header for a file of that size as [net/http.ServeContent] reads it. RFC 9110, section 14.2, has a server pass
-// over a header with another unit, or one that is not well-formed, where net/http answers 416: that is "". So is one with more than
-// maxRanges.
+// ranges returns a Range header for [net/http.ServeContent] and a file of that size. It returns "" for a header with another
+// unit, a malformed one, and one with more than maxRanges: RFC 9110, section 14.2, wants those ignored, but net/http answers 416.
 func ranges(header string, size int) string {
 	unit, list, ok := strings.Cut(header, "=")
 	specs := strings.Split(list, ",")
 	if !ok || !strings.EqualFold(strings.TrimSpace(unit), "bytes") || len(specs) > maxRanges {
 		return ""
 	}
-	var kept []string
+	var valid []string
 	for _, spec := range specs {
 		spec = strings.TrimSpace(spec)
 		if spec == "" { // RFC 9110, section 5.6.1.2: lists may have empty elements
@@ -35,17 +34,17 @@ func ranges(header string, size int) string {
 			return ""
 		}
 		if first == "" && value(last) == 0 {
-			continue // the last 0 octets: there are none, and net/http would send them
+			continue // no octets, but net/http would send some
 		}
-		kept = append(kept, first+"-"+last)
+		valid = append(valid, first+"-"+last)
 	}
-	if len(kept) == 0 {
-		return "bytes=" + strconv.Itoa(size) + "-" // none can be had
+	if len(valid) == 0 {
+		return "bytes=" + strconv.Itoa(size) + "-" // unsatisfiable
 	}
-	return "bytes=" + strings.Join(kept, ",")
+	return "bytes=" + strings.Join(valid, ",")
 }
 
-// clampDigits returns a number that is no longer than a file can be.
+// clampDigits returns a number of at most maxDigits digits, or the largest one.
 func clampDigits(s string) string {
 	if len(strings.TrimLeft(s, "0")) > maxDigits {
 		return strings.Repeat("9", maxDigits)
@@ -54,6 +53,6 @@ func clampDigits(s string) string {
 }
 
 func value(digits string) int64 {
-	n, _ := strconv.ParseInt(digits, 10, 64) // it is one that clampDigits has let through
+	n, _ := strconv.ParseInt(digits, 10, 64) // clampDigits has checked it
 	return n
 }

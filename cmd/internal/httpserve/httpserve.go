@@ -1,4 +1,4 @@
-// Package httpserve runs an HTTP server on a bounded number of connections until its context ends.
+// Package httpserve runs an HTTP server with a limited number of connections until its context ends.
 package httpserve
 
 import (
@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Run serves what ln accepts, over TLS if s has a TLSConfig, until ctx ends or s is closed; then it lets running requests
-// end, for as long as grace. It returns nil if it was ended so.
+// Run serves the connections of ln, over TLS if s has a TLSConfig, until ctx ends or s is closed. It then waits for running
+// requests, at most for grace, and returns nil.
 func Run(ctx context.Context, s *http.Server, ln net.Listener, grace time.Duration) error {
 	ended := make(chan error, 1)
 	go func() {

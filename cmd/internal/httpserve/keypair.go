@@ -6,7 +6,7 @@ import (
 	"dcs/render/secret"
 )
 
-// KeyPair reads a certificate with its chain, and its key, which must be private ([secret.Read]).
+// KeyPair reads a certificate with its chain, and its key, whose file must be private ([secret.Read]).
 func KeyPair(cert, key string) (tls.Certificate, error) {
 	certPEM, err := secret.ReadCertificates(cert)
 	if err != nil {

@@ -14,17 +14,17 @@ import (
 	"time"
 )
 
-// Limits are how many connections there are at once.
+// Limits are the numbers of concurrent connections.
 type Limits struct {
-	Conns       int                         // in all, beside Lane
-	SourceConns int                         // of one source; 0: as many as there are in all
-	Exempt      func(netip.Addr) bool       // addresses that SourceConns is not for; nil: none. At a Unix socket nobody has one
-	Source      func(netip.Addr) netip.Addr // what an address counts for; nil: the address itself, of IPv6 its /64
-	// Slow is how long a connection has its place for sure once it has a request; then it makes room where all places are
-	// taken, the one that takes the fewest octets in the time first. 0: for as long as it likes.
+	Conns       int                         // total, without Lane
+	SourceConns int                         // per source; 0: no limit
+	Exempt      func(netip.Addr) bool       // addresses without SourceConns; nil: none. Unix sockets have no address
+	Source      func(netip.Addr) netip.Addr // source of an address; nil: the address itself, of IPv6 its /64
+	// Slow is how long a connection with a request is safe. After that it may be closed for a new one if all connections are
+	// taken, the one with the fewest octets per second first. 0: it is always safe.
 	Slow time.Duration
-	// Lane is how many connections there are beyond the others, for requests that InLane reports alone: others get status 503 on
-	// them. It is for what must be answered while all other places are taken.
+	// Lane is the number of additional connections for requests that InLane accepts; others get status 503 there. It is for
+	// requests that must be answered while all other connections are taken.
 	Lane   int
 	InLane func(*http.Request) bool
 }
@@ -32,10 +32,9 @@ type Limits struct {
 // laneSlow is Slow of the connections in the lane.
 const laneSlow = 2 * time.Second
 
-// Listener takes so many connections and no more, in all and of one source. Where all places are taken, whoever comes
-// gets that of the connection which has had no request for the longest: half a request, or none, keeps nobody out; else that
-// of a slow one. Where each has a request and is not slow, who comes is turned away at once, so that it tries again, and costs
-// nothing meanwhile.
+// Listener limits connections, in total and per source. When all are taken, a new connection replaces the one that has had no
+// complete request for the longest time, else a slow one. When each has a request and is not slow, the new connection is reset
+// at once, so that the client tries again and costs nothing meanwhile.
 type Listener struct {
 	net.Listener
 	limits Limits
@@ -43,39 +42,39 @@ type Listener struct {
 	turned atomic.Uint64
 
 	mu      sync.Mutex
-	conns   int // without those in the lane
+	conns   int // without the lane
 	lane    int
 	sources map[netip.Addr]int
-	waiting list.List // of connections without a request, the longest first
-	busy    list.List // of the others, in the order of their requests
+	waiting list.List // connections without a request, the longest first
+	busy    list.List // other connections, in the order of their requests
 }
 
-// conn is a connection. Its fields, but for written, are guarded by the Listener's mu.
+// conn is a connection. The Listener's mu guards its fields except written.
 type conn struct {
 	net.Conn
 	l       *Listener
 	source  netip.Addr
 	inLane  bool
-	limited bool          // it counts for its source
+	limited bool          // counts for its source
 	place   *list.Element // in waiting or busy
 	waits   bool          // in waiting
-	since   time.Time     // when it came to be in busy
+	since   time.Time     // when it entered busy
 	left    bool
-	written atomic.Int64 // octets, since its request came
+	written atomic.Int64 // octets since its request arrived
 }
 
-// Limit limits what s, which is not running yet, takes from ln. It sets ConnState of s, which tells the Listener which connections
-// have a request, and wraps its ConnContext and, with a Lane, its Handler.
+// Limit limits the connections of ln to s, which must not run yet. It sets s.ConnState, by which the Listener knows which
+// connections have a request, and wraps s.ConnContext and, with a Lane, s.Handler.
 func Limit(s *http.Server, ln net.Listener, limits Limits) *Listener {
 	if limits.Source == nil {
 		limits.Source = subnet
 	}
 	l := &Listener{Listener: ln, limits: limits, sources: map[netip.Addr]int{}}
 	s.ConnState = l.state
-	theirs := s.ConnContext
+	inner := s.ConnContext
 	s.ConnContext = func(ctx context.Context, nc net.Conn) context.Context {
-		if theirs != nil {
-			ctx = theirs(ctx, nc)
+		if inner != nil {
+			ctx = inner(ctx, nc)
 		}
 		if c := connOf(nc); c != nil {
 			return context.WithValue(ctx, connKey{}, c)
@@ -90,7 +89,7 @@ func Limit(s *http.Server, ln net.Listener, limits Limits) *Listener {
 
 type connKey struct{}
 
-// subnet returns what an address counts for where nothing else is said.
+// subnet is the default of Limits.Source.
 func subnet(a netip.Addr) netip.Addr {
 	if p, err := a.Prefix(64); err == nil && a.Is6() {
 		return p.Addr()
@@ -98,7 +97,7 @@ func subnet(a netip.Addr) netip.Addr {
 	return a
 }
 
-// laned has h answer what is in the lane alone on connections that are there for that.
+// laned restricts h, on connections of the lane, to requests for it.
 func (l *Listener) laned(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, ok := r.Context().Value(connKey{}).(*conn); ok && c.inLane && !l.limits.InLane(r) {
@@ -112,8 +111,8 @@ func (l *Listener) laned(h http.Handler) http.Handler {
 	})
 }
 
-// Yield says that nothing more is owed to a request's connection: from now on it makes room like one without a request. It is for
-// what a client has announced and not sent, for which the server waits after the answer.
+// Yield lets a request's connection be replaced like one without a request. It is for a body that a client has announced and not
+// sent, for which the server waits after the answer.
 func Yield(r *http.Request) {
 	c, ok := r.Context().Value(connKey{}).(*conn)
 	if ok {
@@ -121,8 +120,8 @@ func Yield(r *http.Request) {
 	}
 }
 
-// AwaitBody has a request's connection make room like one without a request until its body has come: half a request keeps nobody
-// out. The handler gets the body that it returns.
+// AwaitBody lets a request's connection be replaced like one without a request until its body is complete. The handler has to
+// read the body that AwaitBody returns.
 func AwaitBody(r *http.Request) io.ReadCloser {
 	c, ok := r.Context().Value(connKey{}).(*conn)
 	if !ok || r.ContentLength == 0 {
@@ -132,7 +131,7 @@ func AwaitBody(r *http.Request) io.ReadCloser {
 	return &awaited{r.Body, c}
 }
 
-// awaited is a body, at whose end the connection is busy.
+// awaited is a body after whose end the connection is busy.
 type awaited struct {
 	io.ReadCloser
 	c *conn
@@ -146,14 +145,14 @@ func (b *awaited) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Connections returns how many there are.
+// Connections returns the number of connections.
 func (l *Listener) Connections() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.conns + l.lane
 }
 
-// Cut returns how many connections have lost their place to another, and how many were turned away.
+// Cut returns how many connections were closed for another one, and how many were refused.
 func (l *Listener) Cut() (cut, turned uint64) { return l.cuts.Load(), l.turned.Load() }
 
 // Accept implements [net.Listener].
@@ -182,7 +181,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// enter gives c a place, and returns the connection that has lost its own for it.
+// enter admits c if ok. cut is the connection that has to be closed for it, if any.
 func (l *Listener) enter(c *conn, now time.Time) (cut *conn, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -211,7 +210,7 @@ func (l *Listener) enter(c *conn, now time.Time) (cut *conn, ok bool) {
 	return cut, ok
 }
 
-// count notes that c has come or, with -1, gone.
+// count counts c, as arrived with 1 and as gone with -1.
 func (l *Listener) count(c *conn, n int) {
 	if c.inLane {
 		l.lane += n
@@ -226,8 +225,8 @@ func (l *Listener) count(c *conn, n int) {
 	}
 }
 
-// least returns the one of those connections that is to make room: one that has had no request for the longest, else the slowest;
-// nil: each is busy.
+// least returns the connection to close among those that of accepts: the one that has had no request for the longest time, else
+// the slowest; nil: all are busy.
 func (l *Listener) least(now time.Time, slow time.Duration, of func(*conn) bool) *conn {
 	for e := l.waiting.Front(); e != nil; e = e.Next() {
 		if c, ok := e.Value.(*conn); ok && of(c) {
@@ -246,7 +245,7 @@ func (l *Listener) least(now time.Time, slow time.Duration, of func(*conn) bool)
 		}
 		took := now.Sub(c.since)
 		if took < slow {
-			break // those behind have begun later
+			break // the next ones began later
 		}
 		if p := float64(c.written.Load()) / took.Seconds(); slowest == nil || p < pace {
 			slowest, pace = c, p
@@ -255,7 +254,7 @@ func (l *Listener) least(now time.Time, slow time.Duration, of func(*conn) bool)
 	return slowest
 }
 
-// leave gives c's place back. mu is held.
+// leave removes c. mu is locked.
 func (l *Listener) leave(c *conn) {
 	if c.left {
 		return
@@ -273,7 +272,7 @@ func (l *Listener) displace(c *conn) {
 	}
 }
 
-// rest notes whether c has no request.
+// rest records whether c has no request.
 func (l *Listener) rest(c *conn, yes bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -289,7 +288,7 @@ func (l *Listener) rest(c *conn, yes bool) {
 	c.written.Store(0)
 }
 
-// state is told by the server. A connection is active from when its request's header has been read.
+// state is [http.Server.ConnState]. A connection becomes active when its request's header has been read.
 func (l *Listener) state(nc net.Conn, state http.ConnState) {
 	if c := connOf(nc); c != nil {
 		l.rest(c, state == http.StateNew || state == http.StateIdle)
@@ -320,7 +319,7 @@ func (c *conn) Close() error {
 	return err
 }
 
-// reset ends a connection: it needs no state on our side, and no time.
+// reset closes a connection without leaving state in the kernel.
 func reset(c net.Conn) {
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)

@@ -16,12 +16,12 @@ import (
 
 // An Endpoint is an address that the configuration has the server listen on.
 type Endpoint struct {
-	Key  string     // of the configuration
-	Name string     // as it is shown
-	Addr netip.Addr // invalid: a host name or a Unix socket, which is always there
+	Key  string     // configuration key
+	Name string     // as configured
+	Addr netip.Addr // invalid: a host name or a Unix socket, which counts as present
 }
 
-// Endpoints returns the addresses of the configuration that are not the wildcard: those of listen first.
+// Endpoints returns the addresses of the configuration, those of the key listen first.
 func Endpoints(cfg *config.Config) []Endpoint {
 	var all []Endpoint
 	for _, a := range cfg.Listen {
@@ -41,12 +41,12 @@ func Endpoints(cfg *config.Config) []Endpoint {
 	return all
 }
 
-// OnHost returns which of the addresses this host has, so that packets to them are its own. An IPv6 address that is still
-// being checked for duplicates is not among them.
+// OnHost reports for each address whether packets to it are delivered on this host. A tentative IPv6 address (duplicate
+// address detection is still running) is not counted.
 func OnHost(addrs []netip.Addr) ([]bool, error) {
 	own, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
 	if err != nil {
-		return nil, fmt.Errorf("list the addresses: %w", err)
+		return nil, fmt.Errorf("list addresses: %w", err)
 	}
 	has := make([]bool, len(addrs))
 	for i, a := range addrs {
@@ -67,8 +67,8 @@ func usableAs(own *netlink.Addr, a netip.Addr) bool {
 	return err == nil && ifi.Index == own.LinkIndex
 }
 
-// routedHere tells whether a route of type local covers an address that no interface has: 127.0.0.2, or one of a prefix
-// that was added as local.
+// routedHere reports whether a route of type local covers an address that no interface has: 127.0.0.2, or an address of a
+// prefix that was added as local.
 func routedHere(a netip.Addr) bool {
 	if a.Zone() != "" {
 		return false
@@ -77,10 +77,10 @@ func routedHere(a netip.Addr) bool {
 	return err == nil && len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL
 }
 
-// LookEvery is how often the host's addresses are looked at.
-const LookEvery = time.Second
+// PollInterval is the time between two checks of the host's addresses.
+const PollInterval = time.Second
 
-// AbsentAddresses tells which addresses of a configuration this host does not have.
+// AbsentAddresses returns a line for each configured address that this host does not have.
 func AbsentAddresses(cfg *config.Config) []string {
 	all := Endpoints(cfg)
 	addrs := make([]netip.Addr, len(all))
@@ -94,7 +94,7 @@ func AbsentAddresses(cfg *config.Config) []string {
 	var absent []string
 	for i, e := range all {
 		if !has[i] {
-			absent = append(absent, fmt.Sprintf("%s: no interface of this host has the address of %s; the server waits for it", e.Key, e.Name))
+			absent = append(absent, fmt.Sprintf("%s: no interface has the address of %s; the server waits for it", e.Key, e.Name))
 		}
 	}
 	return absent

@@ -11,7 +11,7 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// host is the machine's interfaces and their addresses.
+// host is a snapshot of the machine's interfaces and their addresses.
 type host struct {
 	links []netlink.Link
 	addrs []netlink.Addr
@@ -20,11 +20,11 @@ type host struct {
 func newHost() (*host, error) {
 	links, err := netlink.LinkList()
 	if err != nil {
-		return nil, fmt.Errorf("list the interfaces: %w", err)
+		return nil, fmt.Errorf("list interfaces: %w", err)
 	}
 	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
 	if err != nil {
-		return nil, fmt.Errorf("list the addresses: %w", err)
+		return nil, fmt.Errorf("list addresses: %w", err)
 	}
 	return &host{links, addrs}, nil
 }
@@ -54,9 +54,9 @@ func (h *host) name(index int) string {
 	return fmt.Sprintf("number %d", index)
 }
 
-// lower returns the index of the interface that frames come in by: of a VLAN the one that it lies on.
+// lower returns the index of the interface that receives the frames of l: of a VLAN, its parent.
 func (h *host) lower(l netlink.Link) int {
-	for range 2 { // one tag in another
+	for range 2 { // at most two tags
 		parent, ok := h.byIndex(l.Attrs().ParentIndex)
 		if l.Type() != "vlan" || !ok {
 			break
@@ -76,13 +76,14 @@ func listensAt(listen []netip.AddrPort, ip netip.Addr) bool {
 	})
 }
 
-// arrivals returns the interfaces by which packets to the addresses of listen come in: those that are configured, else those that
-// the host's addresses and links tell. Of a bond or team they are its members. The error says of each that is configured why it is none.
+// arrivals returns the interfaces that receive packets to the addresses of listen: the configured ones, else those that follow
+// from the host's addresses and links. A bond or team is replaced by its members. The error joins why configured interfaces
+// cannot be used.
 func (h *host) arrivals(configured []string, listen []netip.AddrPort) ([]arrival, error) {
 	var all []arrival
 	add := func(l netlink.Link) {
 		for _, a := range h.membersOf(l) {
-			if !slices.ContainsFunc(all, func(b arrival) bool { return a.Name == b.Name }) {
+			if !slices.ContainsFunc(all, func(b arrival) bool { return a.name == b.name }) {
 				all = append(all, a)
 			}
 		}
@@ -92,13 +93,13 @@ func (h *host) arrivals(configured []string, listen []netip.AddrPort) ([]arrival
 		l, ok := h.byName(name)
 		switch {
 		case !ok:
-			errs = append(errs, fmt.Errorf("there is no interface %s", name))
+			errs = append(errs, fmt.Errorf("interface %s does not exist", name))
 		case l.Type() == "dummy":
-			errs = append(errs, fmt.Errorf("nothing arrives at %s, a dummy interface: give those that its packets come in by", name))
+			errs = append(errs, fmt.Errorf("%s is a dummy interface and receives nothing; name the interfaces that receive its packets", name))
 		case h.lower(l) != l.Attrs().Index:
-			errs = append(errs, fmt.Errorf("%s is a VLAN: give the interface that it lies on, %s", name, h.name(h.lower(l))))
+			errs = append(errs, fmt.Errorf("%s is a VLAN; name its parent interface, %s", name, h.name(h.lower(l))))
 		case len(h.membersOf(l)) == 0:
-			errs = append(errs, fmt.Errorf("%s has no member", name))
+			errs = append(errs, fmt.Errorf("%s has no members", name))
 		default:
 			add(l)
 		}
@@ -109,19 +110,19 @@ func (h *host) arrivals(configured []string, listen []netip.AddrPort) ([]arrival
 		}
 	}
 	if len(all) > 0 || len(errs) > 0 {
-		slices.SortFunc(all, func(a, b arrival) int { return strings.Compare(a.Name, b.Name) })
+		slices.SortFunc(all, func(a, b arrival) int { return strings.Compare(a.name, b.name) })
 		return all, errors.Join(errs...)
 	}
 	for _, l := range listen {
 		if a := l.Addr(); !a.IsUnspecified() && !a.IsLoopback() {
-			return nil, fmt.Errorf("no interface has %v yet: the key interface says which one will", a)
+			return nil, fmt.Errorf("no interface has %v yet; name the one that will with the key interface", a)
 		}
 	}
-	return nil, errors.New("the addresses of listen are on no interface but the loopback one")
+	return nil, errors.New("only the loopback interface has addresses of listen")
 }
 
-// facing returns the interfaces by which packets to the addresses of listen come in. A wildcard stands for every address of the host
-// but those of the loopback network and those that are good for one link only.
+// facing returns the interfaces that receive packets to the addresses of listen. A wildcard covers every address of the host
+// except loopback and link-local ones.
 func (h *host) facing(listen []netip.AddrPort) []netlink.Link {
 	var found []netlink.Link
 	everywhere := false
@@ -143,7 +144,7 @@ func (h *host) facing(listen []netip.AddrPort) []netlink.Link {
 	if !everywhere {
 		return found
 	}
-	// An address of a dummy or of the loopback interface is routed here, by whichever interface has addresses of its own.
+	// An address on a dummy or the loopback interface is reached through any interface that has addresses of its own.
 	for _, a := range h.addrs {
 		if l, there := h.byIndex(a.LinkIndex); there && h.receives(l) {
 			if l, there = h.byIndex(h.lower(l)); there {
@@ -154,7 +155,7 @@ func (h *host) facing(listen []netip.AddrPort) []netlink.Link {
 	return found
 }
 
-// receives reports whether packets come in by an interface, and not only to its addresses.
+// receives reports whether packets come in through an interface, not only to its addresses.
 func (h *host) receives(l netlink.Link) bool {
 	return l.Attrs().Flags&net.FlagLoopback == 0 && l.Type() != "dummy" && l.Type() != "vrf"
 }
@@ -166,18 +167,18 @@ func (h *host) membersOf(l netlink.Link) []arrival {
 		if master, there := h.byIndex(l.Attrs().MasterIndex); there && master.Type() != "vrf" {
 			index = master.Attrs().Index
 		}
-		return []arrival{{Name: l.Attrs().Name, zone: uint32(index)}}
+		return []arrival{{name: l.Attrs().Name, zone: uint32(index)}}
 	}
 	var all []arrival
 	for _, m := range h.links {
 		if m.Attrs().MasterIndex == index {
-			all = append(all, arrival{Name: m.Attrs().Name, Master: l.Attrs().Name, zone: uint32(index)})
+			all = append(all, arrival{name: m.Attrs().Name, master: l.Attrs().Name, zone: uint32(index)})
 		}
 	}
 	return all
 }
 
-// waits reports whether an interface is a member of a bond that takes nothing by it now.
+// waits reports whether an interface is the backup member of a bond, whose packets the bond discards.
 func waits(l netlink.Link) bool {
 	slave, ok := l.Attrs().Slave.(*netlink.BondSlave)
 	return ok && slave.State == netlink.BondStateBackup

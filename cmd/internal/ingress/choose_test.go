@@ -19,72 +19,72 @@ func TestDecide(t *testing.T) {
 	generic := bpf.Choice{Mode: bpf.Generic, Why: `generic: driver "x" has no native XDP`}
 	busy := bpf.Choice{Mode: bpf.Off, Err: &bpf.BusyError{Interface: "eth0", Program: 7, Name: "other"}}
 	lacks := bpf.Choice{Mode: bpf.Off, Err: &bpf.CapabilityError{Missing: []string{"CAP_BPF", "CAP_NET_RAW"}}}
-	eth0, eth1 := arrival{Name: "eth0", zone: 2}, arrival{Name: "eth1", zone: 3}
+	eth0, eth1 := arrival{name: "eth0", zone: 2}, arrival{name: "eth1", zone: 3}
 	at := func(a arrival, c bpf.Choice, queues int) portFacts { return portFacts{a, c, queues} }
-	one := func(c bpf.Choice, queues, workers int) facts {
-		return facts{Ports: []portFacts{at(eth0, c, queues)}, workers: workers}
+	one := func(c bpf.Choice, queues, workers int) Facts {
+		return Facts{ports: []portFacts{at(eth0, c, queues)}, workers: workers}
 	}
-	sockets := func(why string) plan { return plan{Why: why} }
-	xdp := func(spread bool, c bpf.Choice, why string, ports ...arrival) plan {
+	sockets := func(why string) Plan { return Plan{why: why} }
+	xdp := func(spread bool, c bpf.Choice, why string, ports ...arrival) Plan {
 		for i := range ports {
-			ports[i].Mode, ports[i].Xsk = c.Mode, true
+			ports[i].mode, ports[i].xsk = c.Mode, true
 		}
-		return plan{ports, spread, why}
+		return Plan{ports, spread, why}
 	}
 	const raw = "missing CAP_NET_RAW: run as root, or grant it (AmbientCapabilities= of systemd, or setcap)"
 	tests := []struct {
 		name string
 		want config.Transport
-		facts
-		plan
+		Facts
+		Plan
 		err string // part of it
 	}{
 		{"socket is socket", config.Socket, one(native, 1, 4), sockets("socket, as configured"), ""},
 		{"auto", config.Auto, one(native, 4, 4), xdp(false, native, native.Why, eth0), ""},
 		{"auto, few queues", config.Auto, one(native, 1, 4), xdp(true, native, native.Why, eth0), ""},
-		{"auto, no interface", config.Auto, facts{Err: errors.New("which?"), workers: 4}, sockets("which?"), ""},
-		{"auto, generic", config.Auto, one(generic, 1, 1), sockets("sockets bear more than " + generic.Why), ""},
+		{"auto, no interface", config.Auto, Facts{err: errors.New("which?"), workers: 4}, sockets("which?"), ""},
+		{"auto, generic", config.Auto, one(generic, 1, 1), sockets("sockets are faster than " + generic.Why), ""},
 		{"auto, busy", config.Auto, one(busy, 1, 1), sockets(busy.Err.Error()), ""},
 		{"auto, capabilities", config.Auto, one(lacks, 1, 1), sockets(lacks.Err.Error()), ""},
 		{
 			"auto, AF_XDP's capability", config.Auto,
-			facts{Ports: []portFacts{at(eth0, native, 1)}, missing: []string{"CAP_NET_RAW"}, workers: 1},
+			Facts{ports: []portFacts{at(eth0, native, 1)}, missing: []string{"CAP_NET_RAW"}, workers: 1},
 			sockets(raw), "",
 		},
 		{
 			"auto, two", config.Auto,
-			facts{Ports: []portFacts{at(eth0, native, 1), at(eth1, native, 4)}, workers: 4},
+			Facts{ports: []portFacts{at(eth0, native, 1), at(eth1, native, 4)}, workers: 4},
 			xdp(false, native, "eth0: "+native.Why+"; eth1: "+native.Why, eth0, eth1), "",
 		},
 		{
 			"auto, one of two", config.Auto,
-			facts{Ports: []portFacts{at(eth0, generic, 1), at(eth1, native, 1)}, workers: 4},
-			xdp(true, native, "eth0: sockets bear more than "+generic.Why+"; eth1: "+native.Why, eth1), "",
+			Facts{ports: []portFacts{at(eth0, generic, 1), at(eth1, native, 1)}, workers: 4},
+			xdp(true, native, "eth0: sockets are faster than "+generic.Why+"; eth1: "+native.Why, eth1), "",
 		},
 		{"xdp", config.XDP, one(native, 4, 4), xdp(false, native, native.Why, eth0), ""},
 		{"xdp, generic", config.XDP, one(generic, 4, 4), xdp(false, generic, generic.Why, eth0), ""},
-		{"xdp, no interface", config.XDP, facts{Err: errors.New("which?")}, plan{}, "transport xdp: which?"},
-		{"xdp, busy", config.XDP, one(busy, 1, 1), plan{}, "XDP program 7 (other) holds eth0"},
-		{"xdp, one of two busy", config.XDP, facts{Ports: []portFacts{at(eth0, busy, 1), at(eth1, native, 1)}, workers: 1}, plan{}, "transport xdp: eth0: XDP program 7 (other) holds eth0"},
-		{"xdp, capabilities", config.XDP, one(lacks, 1, 1), plan{}, "missing CAP_BPF, CAP_NET_RAW"},
+		{"xdp, no interface", config.XDP, Facts{err: errors.New("which?")}, Plan{}, "transport xdp: which?"},
+		{"xdp, busy", config.XDP, one(busy, 1, 1), Plan{}, "XDP program 7 (other) holds eth0"},
+		{"xdp, one of two busy", config.XDP, Facts{ports: []portFacts{at(eth0, busy, 1), at(eth1, native, 1)}, workers: 1}, Plan{}, "transport xdp: eth0: XDP program 7 (other) holds eth0"},
+		{"xdp, capabilities", config.XDP, one(lacks, 1, 1), Plan{}, "missing CAP_BPF, CAP_NET_RAW"},
 		{
 			"xdp, AF_XDP's capability", config.XDP,
-			facts{Ports: []portFacts{at(eth0, native, 1)}, missing: []string{"CAP_NET_RAW"}},
-			plan{},
+			Facts{ports: []portFacts{at(eth0, native, 1)}, missing: []string{"CAP_NET_RAW"}},
+			Plan{},
 			"missing CAP_NET_RAW",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := Decide(tt.want, tt.facts)
+			got, err := Decide(tt.want, tt.Facts)
 			if tt.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.err) {
 					t.Errorf("got %v, want %q", err, tt.err)
 				}
 				return
 			}
-			if err != nil || !reflect.DeepEqual(got, tt.plan) {
-				t.Errorf("got %+v, %v; want %+v", got, err, tt.plan)
+			if err != nil || !reflect.DeepEqual(got, tt.Plan) {
+				t.Errorf("got %+v, %v; want %+v", got, err, tt.Plan)
 			}
 		})
 	}
@@ -137,8 +137,8 @@ func TestArrivals(t *testing.T) {
 		{"wildcard", host{links(eth0), one}, "", "0.0.0.0:69", "eth0"},
 		{"both wildcards", host{links(eth0), one}, "", "0.0.0.0:69 [::]:69", "eth0"},
 		{"address", host{links(eth0, eth1), append(with(addr(3, "198.51.100.1/24")), one...)}, "", "198.51.100.1:69", "eth1"},
-		{"loopback", host{links(eth0), one}, "", "127.0.0.1:69 [::1]:69", "!no interface but the loopback"},
-		{"an address that is not there yet", host{links(eth0), one}, "", "198.18.0.9:69", "!no interface has 198.18.0.9 yet: the key interface"},
+		{"loopback", host{links(eth0), one}, "", "127.0.0.1:69 [::1]:69", "!only the loopback interface"},
+		{"an address that is not there yet", host{links(eth0), one}, "", "198.18.0.9:69", "!no interface has 198.18.0.9 yet; name"},
 		{"one of two addresses is there", host{links(eth0), one}, "", "198.18.0.9:69 192.0.2.1:69", "eth0"},
 		{"two", host{links(eth1, eth0), append(with(addr(3, "198.51.100.1/24")), one...)}, "", "0.0.0.0:69", "eth0 eth1"},
 		{"the other has no address of its own", host{links(eth0, eth1), append(with(addr(3, "fe80::2/64")), one...)}, "", "[::]:69", "eth0"},
@@ -159,13 +159,13 @@ func TestArrivals(t *testing.T) {
 		{"two configured", host{links(eth0, eth1), one}, "eth1 eth0", "0.0.0.0:69", "eth0 eth1"},
 		{"bond configured", host{bonded, local}, "bond0", "0.0.0.0:69", "eth2<bond0 eth3<bond0"},
 		{"member configured", host{bonded, local}, "eth2", "0.0.0.0:69", "eth2"},
-		{"bond without a member", host{links(empty), local}, "bond1", "0.0.0.0:69", "!bond1 has no member"},
-		{"none of that name", host{links(eth0), one}, "eth7", "0.0.0.0:69", "!there is no interface eth7"},
-		{"VLAN configured", host{links(eth0, vlan), one}, "eth0.5", "0.0.0.0:69", "!eth0.5 is a VLAN: give the interface that it lies on, eth0"},
-		{"dummy configured", host{links(eth0, dummy), one}, "any0", "0.0.0.0:69", "!nothing arrives at any0"},
+		{"bond without a member", host{links(empty), local}, "bond1", "0.0.0.0:69", "!bond1 has no members"},
+		{"none of that name", host{links(eth0), one}, "eth7", "0.0.0.0:69", "!interface eth7 does not exist"},
+		{"VLAN configured", host{links(eth0, vlan), one}, "eth0.5", "0.0.0.0:69", "!eth0.5 is a VLAN; name its parent interface, eth0"},
+		{"dummy configured", host{links(eth0, dummy), one}, "any0", "0.0.0.0:69", "!any0 is a dummy interface"},
 	}
 	both := host{links(eth0, vlan), one}
-	if all, err := both.arrivals([]string{"eth7", "eth0", "eth0.5"}, nil); len(all) != 1 || all[0].Name != "eth0" || err == nil || err.Error() != "there is no interface eth7\neth0.5 is a VLAN: give the interface that it lies on, eth0" {
+	if all, err := both.arrivals([]string{"eth7", "eth0", "eth0.5"}, nil); len(all) != 1 || all[0].name != "eth0" || err == nil || err.Error() != "interface eth7 does not exist\neth0.5 is a VLAN; name its parent interface, eth0" {
 		t.Errorf("some that are none: %v, %v", all, err)
 	}
 	for _, tt := range tests {
@@ -183,18 +183,18 @@ func TestArrivals(t *testing.T) {
 			}
 			var got []string
 			for _, a := range arrivals {
-				l, there := tt.host.byName(a.Name)
+				l, there := tt.host.byName(a.name)
 				zone := l.Attrs().Index
 				if l.Attrs().MasterIndex != 0 {
 					zone = l.Attrs().MasterIndex
 				}
-				if a.Master != "" {
-					a.Name += "<" + a.Master
+				if a.master != "" {
+					a.name += "<" + a.master
 				}
 				if !there || a.zone != uint32(zone) {
-					t.Errorf("%s: zone %d", a.Name, a.zone)
+					t.Errorf("%s: zone %d", a.name, a.zone)
 				}
-				got = append(got, a.Name)
+				got = append(got, a.name)
 			}
 			if err != nil || strings.Join(got, " ") != tt.want {
 				t.Errorf("got %v, %v; want %q", got, err, tt.want)
@@ -216,7 +216,7 @@ func TestWaits(t *testing.T) {
 }
 
 // What is steered and arrives nowhere is seen at the second look; what goes slowly, or not at all, is no loss.
-func TestProof(t *testing.T) {
+func TestDelivery(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		looks [][2]uint64 // steered, taken
@@ -234,10 +234,10 @@ func TestProof(t *testing.T) {
 		{"some come between the counts, then none arrives", [][2]uint64{{5, 5}, {10, 12}, {12, 12}, {13, 12}, {14, 12}}, 5},
 		{"it arrives a little late", [][2]uint64{{0, 0}, {10, 0}, {20, 20}, {30, 20}, {30, 30}}, 0},
 	} {
-		var p proof
+		var p delivery
 		got := 0
 		for i, l := range tt.looks {
-			if p.look(l[0], l[1]) && got == 0 {
+			if p.update(l[0], l[1]) && got == 0 {
 				got = i + 1
 			}
 		}
@@ -249,7 +249,7 @@ func TestProof(t *testing.T) {
 
 // More interfaces than there are programs for are an error that says so, before anything is loaded.
 func TestTooManyInterfaces(t *testing.T) {
-	in := &Ingress{plan: plan{Ports: make([]arrival, bpf.MaxInterfaces+1)}}
+	in := &Ingress{plan: Plan{ports: make([]arrival, bpf.MaxInterfaces+1)}}
 	if st, err := (&opener{cfg: new(config.Config)}).newSteering(in, nil); st != nil || err == nil || !strings.Contains(err.Error(), "at most 64 can have XDP") {
 		t.Errorf("%v, %v", st, err)
 	}

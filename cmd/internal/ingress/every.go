@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Every calls f again and again, that long apart, until the context ends.
+// Every calls f every d until ctx ends.
 func Every(ctx context.Context, d time.Duration, f func()) {
 	t := time.NewTicker(d)
 	defer t.Stop()

@@ -9,21 +9,20 @@ import (
 	"dcs/fastpath/tftp"
 )
 
-// CommonMTU is that of Ethernet, octets, which no block goes beyond unless the configuration says so.
+// CommonMTU is the MTU of Ethernet, octets. No block exceeds it unless the configuration allows that.
 const CommonMTU = 1500
 
-// Ipv4Headers and ipv6Headers are what is before the data of a block, octets: of IP, of UDP and of TFTP.
+// IPv4Headers and ipv6Headers are the octets of the IP, UDP and TFTP headers before a block's data.
 const (
-	Ipv4Headers = 20 + 8 + tftp.DataHeader
+	IPv4Headers = 20 + 8 + tftp.DataHeader
 	ipv6Headers = 40 + 8 + tftp.DataHeader
 )
 
-// blkroom returns what packets need to have room for: the largest block that a client may ever be granted, octets.
-func blkroom(cfg *config.Config) int { return cmp.Or(cfg.MaxBlksize, CommonMTU-Ipv4Headers) }
+// blkroom returns the largest block that a client may ever be granted, octets. Packet buffers are sized for it.
+func blkroom(cfg *config.Config) int { return cmp.Or(cfg.MaxBlksize, CommonMTU-IPv4Headers) }
 
-// blksizes returns the largest blocks that clients are granted over IPv4 and IPv6, octets: those that the configuration has,
-// else those that no interface fragments where requests arrive, of packets of at most 1,500 octets.
-// A host that is not known has Ethernet.
+// blksizes returns the largest blocks granted over IPv4 and IPv6, octets: the configured size, else the largest that no
+// interface where requests arrive has to fragment, in packets of at most 1,500 octets. A nil host counts as Ethernet.
 func blksizes(cfg *config.Config, h *host, listen []netip.AddrPort) (v4, v6 int) {
 	if cfg.MaxBlksize > 0 {
 		return cfg.MaxBlksize, cfg.MaxBlksize
@@ -32,11 +31,11 @@ func blksizes(cfg *config.Config, h *host, listen []netip.AddrPort) (v4, v6 int)
 	if h != nil {
 		mtu = h.mtu(listen, mtu)
 	}
-	return mtu - Ipv4Headers, mtu - ipv6Headers
+	return mtu - IPv4Headers, mtu - ipv6Headers
 }
 
-// mtu returns the smallest of the interfaces that have addresses of listen, or by which packets to these come in, at most most.
-func (h *host) mtu(listen []netip.AddrPort, most int) int {
+// mtu returns the smallest MTU of the interfaces that have addresses of listen or receive packets to them, at most limit.
+func (h *host) mtu(listen []netip.AddrPort, limit int) int {
 	links := h.facing(listen)
 	for _, a := range h.addrs {
 		ip, ok := netip.AddrFromSlice(a.IP)
@@ -46,13 +45,13 @@ func (h *host) mtu(listen []netip.AddrPort, most int) int {
 	}
 	for _, l := range links {
 		if mtu := l.Attrs().MTU; mtu >= 576 { // RFC 1122, section 3.3.2
-			most = min(most, mtu)
+			limit = min(limit, mtu)
 		}
 	}
-	return most
+	return limit
 }
 
-// Withheld returns the options that are none of those.
+// Withheld returns the TFTP options that are not in granted.
 func Withheld(granted []string) tftp.Set {
 	var s tftp.Set
 	for _, o := range [...]struct {
@@ -66,11 +65,11 @@ func Withheld(granted []string) tftp.Set {
 	return s
 }
 
-// followMTU has what clients are granted follow the interfaces' MTUs.
+// followMTU adjusts the granted block sizes to the interfaces' MTUs.
 func (in *Ingress) followMTU(h *host) {
-	v4, v6 := in.Blksizes.Load()
-	if now4, now6 := blksizes(in.cfg, h, in.Addrs); now4 != v4 || now6 != v6 {
-		in.Blksizes.Store(now4, now6)
-		in.log.Info("an interface's MTU has changed", "largest_block", now4, "ipv6", now6, "before", v4)
+	v4, v6 := in.blksizes.Load()
+	if now4, now6 := blksizes(in.cfg, h, in.addrs); now4 != v4 || now6 != v6 {
+		in.blksizes.Store(now4, now6)
+		in.log.Info("interface MTU changed", "largest_block", now4, "ipv6", now6, "before", v4)
 	}
 }

@@ -1,5 +1,5 @@
-// Package ingress decides by which transport requests arrive on which interfaces, opens it, and keeps it there: XDP programs are
-// attached again, and addresses, VRFs and MTUs of the host are followed.
+// Package ingress chooses by which transport requests arrive on which interfaces, opens it, and maintains it: it re-attaches XDP
+// programs, and follows the host's addresses, VRFs and MTUs.
 package ingress
 
 import (
@@ -21,76 +21,75 @@ import (
 
 // Ingress is how packets reach the workers.
 type Ingress struct {
-	cfg    *config.Config
-	log    *slog.Logger
-	Limits *Limits
-	vrfs   *vrfWatch
-	plan
-	Kind       config.Transport // XDP: by AF_XDP sockets; Socket
-	Transports []fastpath.Transport
-	Sockets    []*udp.Transport // the workers' own, which they serve whatever the kind
-	Addrs      []netip.AddrPort // where requests arrive
-	Cpus       []int
-	Steering   *Steering  // nil: there is no XDP program
-	Rings      *xsk.Group // nil: there are no AF_XDP sockets
-	Choosers   []*bpf.Reuseport
-	key        tid.Key     // from which of its worker's ports a client is answered
-	Few        string      // why there are few of these; empty: there are enough
-	Lookup     *bpf.Lookup // nil: each of these is read
-	MaxBlksize int         // what packets have room for, octets
-	Blksizes   fastpath.Blksizes
+	cfg        *config.Config
+	log        *slog.Logger
+	limits     *Limits
+	vrfs       *vrfWatch
+	plan       Plan
+	kind       config.Transport // XDP: AF_XDP sockets; Socket
+	transports []fastpath.Transport
+	sockets    []*udp.Transport // one for each worker, which serves it whatever the kind
+	addrs      []netip.AddrPort // where requests arrive
+	cpus       []int
+	steering   *Steering  // nil: there is no XDP program
+	rings      *xsk.Group // nil: there are no AF_XDP sockets
+	choosers   []*bpf.Reuseport
+	key        tid.Key     // chooses the port of its worker that a client is answered from
+	lookup     *bpf.Lookup // nil: each of these ports is read by itself
+	maxBlksize int         // room in packets, octets
+	blksizes   fastpath.Blksizes
 }
 
-// Open decides how packets come in to so many workers, opens everything for it, and says what became of it. Whatever
-// the plan, each worker has UDP sockets: XDP passes fragments on to them, and when it is lost they take all.
+// Open chooses how packets reach so many workers and opens everything for it. Whatever the plan, each worker has UDP sockets:
+// XDP passes fragments on to them, and they take all packets while no program is attached.
 func Open(cfg *config.Config, log *slog.Logger, workers int) (*Ingress, error) {
 	limits, err := newLimits(cfg)
 	if err != nil {
 		return nil, err
 	}
 	o := &opener{cfg: cfg, log: log, limits: limits}
-	f := LookAround(cfg, cfg.Listen, workers)
+	f := Inspect(cfg, cfg.Listen, workers)
 	p, err := Decide(cfg.Transport, f)
 	if err != nil {
 		return nil, err
 	}
-	if f.Err != nil && len(cfg.Interfaces) > 0 {
-		log.Warn("not every configured interface has XDP", "err", f.Err)
+	if f.err != nil && len(cfg.Interfaces) > 0 {
+		log.Warn("configured interfaces without XDP", "err", f.err)
 	}
 	in, err := o.open(p, workers)
 	var rings *ringsError
 	if errors.As(err, &rings) && cfg.Transport != config.XDP {
-		p.spread, p.Why = f.spread(), "XDP filters for sockets: "+rings.err.Error()
-		for i := range p.Ports {
-			p.Ports[i].Xsk = false
+		p.spread, p.why = f.spread(), "XDP filters for sockets: "+rings.err.Error()
+		for i := range p.ports {
+			p.ports[i].xsk = false
 		}
 		in, err = o.open(p, workers)
 	}
 	if err != nil {
 		return nil, err
 	}
-	keepProcessor(len(in.Transports))
+	spareProcessor(len(in.transports))
 	return in, nil
 }
 
-// opener is what opening an ingress needs.
+// opener opens an ingress.
 type opener struct {
 	cfg    *config.Config
 	log    *slog.Logger
 	limits *Limits
 }
 
-// open opens what the plan says, or nothing. With AF_XDP there are as many workers as receive queues: one without a ring
-// could serve only what the program does not take.
-func (o *opener) open(p plan, workers int) (*Ingress, error) {
-	in := &Ingress{cfg: o.cfg, log: o.log, Limits: o.limits, plan: p, Kind: config.Socket}
+// open opens what the plan says; on an error nothing stays open. AF_XDP has one worker for each receive queue: a worker without
+// a ring could serve only what the program passes on.
+func (o *opener) open(p Plan, workers int) (*Ingress, error) {
+	in := &Ingress{cfg: o.cfg, log: o.log, limits: o.limits, plan: p, kind: config.Socket}
 	queues, err := p.Queues()
 	if err != nil {
 		return nil, &ringsError{err}
 	}
 	if queues > 0 {
 		if o.cfg.Workers > 0 && o.cfg.Workers != queues {
-			o.log.Info("AF_XDP has a worker for each receive queue", "queues", queues, "configured", o.cfg.Workers)
+			o.log.Info("AF_XDP runs one worker per receive queue", "queues", queues, "configured", o.cfg.Workers)
 		}
 		workers = queues
 	}
@@ -101,14 +100,14 @@ func (o *opener) open(p plan, workers int) (*Ingress, error) {
 	return in, nil
 }
 
-// Queues returns how many receive queues AF_XDP has; 0: there is none.
-func (p *plan) Queues() (int, error) {
+// Queues returns the number of receive queues for AF_XDP; 0: no interface has it.
+func (p *Plan) Queues() (int, error) {
 	queues := 0
-	for _, a := range p.Ports {
-		if !a.Xsk {
+	for _, a := range p.ports {
+		if !a.xsk {
 			continue
 		}
-		n, err := xsk.Queues(a.Name)
+		n, err := xsk.Queues(a.name)
 		if err != nil {
 			return 0, err
 		}
@@ -123,10 +122,10 @@ type ringsError struct{ err error }
 func (e *ringsError) Error() string { return fmt.Sprintf("transport xdp: %v", e.err) }
 func (e *ringsError) Unwrap() error { return e.err }
 
-// keepProcessor gives the run-time one processor more than there are workers, unless $GOMAXPROCS says how many it has. While
-// one is idle, a worker that waits for packets keeps its own. Else the run-time's monitor would look every 20 µs whether it
-// has to take it away, which costs some 5 % of the CPU, and the log and the admin page would wait for a worker to wait.
-func keepProcessor(workers int) {
+// spareProcessor raises GOMAXPROCS to one more than there are workers, unless the environment sets it. While one processor is
+// idle, a worker that waits for packets keeps its own. Otherwise the runtime's monitor considers taking it away every 20 µs,
+// which costs some 5 % of a CPU, and the log and the admin page would have to wait for an idle worker.
+func spareProcessor(workers int) {
 	if os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) <= workers {
 		runtime.GOMAXPROCS(workers + 1)
 	}
@@ -134,50 +133,51 @@ func keepProcessor(workers int) {
 
 func (in *Ingress) open(o *opener, workers int) error {
 	var err error
-	if in.Cpus, err = processors(); err != nil {
+	if in.cpus, err = processors(); err != nil {
 		return err
 	}
-	if err := in.OpenSockets(o.cfg, workers); err != nil {
+	var fewPorts string
+	if in.sockets, in.key, fewPorts, err = openSockets(o.cfg, workers); err != nil {
 		return err
 	}
-	for _, w := range in.Sockets[0].Warnings() {
+	for _, w := range in.sockets[0].Warnings() {
 		o.log.Warn(w)
 	}
-	in.Addrs = in.Sockets[0].Addrs()
-	for _, t := range in.Sockets {
-		in.Transports = append(in.Transports, guarded{t, o.limits.Guard, guard.NewSieve(workers)})
+	in.addrs = in.sockets[0].Addrs()
+	for _, t := range in.sockets {
+		in.transports = append(in.transports, guarded{t, o.limits.guard, guard.NewSieve(workers)})
 	}
-	in.MaxBlksize = blkroom(o.cfg)
+	in.maxBlksize = blkroom(o.cfg)
 	h, err := newHost()
 	if err != nil {
 		o.log.Debug("interfaces unknown", "err", err)
 	}
-	in.Blksizes.Store(blksizes(o.cfg, h, in.Addrs))
+	in.blksizes.Store(blksizes(o.cfg, h, in.addrs))
 	in.chooseSockets()
-	if in.Few != "" {
-		o.log.Warn(in.Few)
+	if fewPorts != "" {
+		o.log.Warn(fewPorts)
 	}
 	why, err := in.gather()
 	if err != nil {
 		return err
 	}
 	if why != nil {
-		o.log.Info("each port of running transfers is read by itself", "err", why)
+		o.log.Info("transfer ports are read one by one", "err", why)
 	}
-	if len(in.plan.Ports) == 0 {
+	if len(in.plan.ports) == 0 {
 		return nil
 	}
-	// The workers' processors, as fastpath has them.
+	// The workers' CPUs, as fastpath assigns them.
 	cpus := make([]int, workers)
 	for i := range cpus {
-		cpus[i] = in.Cpus[i%len(in.Cpus)]
+		cpus[i] = in.cpus[i%len(in.cpus)]
 	}
-	if in.Steering, err = o.newSteering(in, cpus); err != nil {
+	if in.steering, err = o.newSteering(in, cpus); err != nil {
 		o.limits.unbind()
 		if o.cfg.Transport == config.XDP {
 			return fmt.Errorf("transport xdp: %w", err)
 		}
-		in.plan = plan{Why: err.Error()}
+		in.plan = Plan{why: err.Error()}
 		return nil
 	}
 	if err := in.openRings(o); err != nil {
@@ -186,114 +186,114 @@ func (in *Ingress) open(o *opener, workers int) error {
 	return nil
 }
 
-// openRings puts AF_XDP sockets before the sockets of each worker, of those interfaces of which packets can be steered to them.
+// openRings opens AF_XDP sockets in front of each worker's sockets, on those interfaces whose packets can be steered to them.
 func (in *Ingress) openRings(o *opener) (err error) {
-	workers := len(in.Sockets)
+	workers := len(in.sockets)
 	cfg := xsk.Config{
-		Listen: in.Addrs, SinglePort: o.cfg.SinglePort, Key: in.key, Hash: true, Marking: marking(o.cfg),
+		Listen: in.addrs, SinglePort: o.cfg.SinglePort, Key: in.key, Hash: true, Marking: marking(o.cfg),
 		Owner: func(client netip.Addr) int { return bpf.Worker(client, workers) },
 	}
 	var refused []error
-	for _, p := range in.Steering.ports {
-		if !p.Xsk {
+	for _, p := range in.steering.ports {
+		if !p.xsk {
 			continue
 		}
 		if err := p.tagsError(); err != nil {
 			refused = append(refused, err)
 			continue
 		}
-		cfg.Interfaces = append(cfg.Interfaces, xsk.Interface{Name: p.Name, Zone: p.zone, Attach: p.program.SetXSK})
+		cfg.Interfaces = append(cfg.Interfaces, xsk.Interface{Name: p.name, Zone: p.zone, Attach: p.program.SetXSK})
 	}
-	for q := range in.Sockets {
-		cfg.Sockets = append(cfg.Sockets, in.Transports[q].(guarded))
+	for q := range in.sockets {
+		cfg.Sockets = append(cfg.Sockets, in.transports[q].(guarded))
 	}
 	if len(cfg.Interfaces) > 0 {
-		if in.Rings, err = xsk.Open(cfg); err != nil {
+		if in.rings, err = xsk.Open(cfg); err != nil {
 			return err
 		}
-		refused = append(refused, in.Rings.Refused...)
+		refused = append(refused, in.rings.Refused...)
 	}
 	if len(refused) > 0 && o.cfg.Transport == config.XDP {
 		return errors.Join(refused...)
 	}
 	for _, err := range refused {
-		in.Why += "; " + err.Error()
+		in.plan.why += "; " + err.Error()
 	}
-	if in.Rings == nil {
+	if in.rings == nil {
 		return nil
 	}
-	for _, w := range in.Rings.Warnings {
+	for _, w := range in.rings.Warnings {
 		o.log.Warn(w)
 	}
-	in.Steering.Rings, in.Kind = in.Rings, config.XDP
-	for _, p := range in.Steering.ports {
-		p.Xsk = len(in.Rings.Sockets(p.Index)) > 0
+	in.steering.rings, in.kind = in.rings, config.XDP
+	for _, p := range in.steering.ports {
+		p.xsk = len(in.rings.Sockets(p.index)) > 0
 	}
-	for q, t := range in.Rings.Transports {
-		in.Transports[q] = t
-		in.MaxBlksize = min(in.MaxBlksize, t.MaxBlksize())
+	for q, t := range in.rings.Transports {
+		in.transports[q] = t
+		in.maxBlksize = min(in.maxBlksize, t.MaxBlksize())
 	}
 	return nil
 }
 
-// chooseSockets has the kernel choose the worker of a request by its source, as the XDP program does. Without the capability
-// for that it goes on choosing by a hash of its own.
+// chooseSockets has the kernel choose a request's worker by its source, as the XDP program does. Without the capabilities for
+// that, the kernel chooses by its own hash.
 func (in *Ingress) chooseSockets() {
-	if len(in.Sockets) == 1 {
+	if len(in.sockets) == 1 {
 		return
 	}
-	for i := range in.Addrs {
-		fds := make([]int, len(in.Sockets))
-		for w, t := range in.Sockets {
+	for i := range in.addrs {
+		fds := make([]int, len(in.sockets))
+		for w, t := range in.sockets {
 			fds[w] = t.Listeners()[i]
 		}
 		r, err := bpf.NewReuseport(fds)
 		if err != nil {
 			return
 		}
-		in.Choosers = append(in.Choosers, r)
+		in.choosers = append(in.choosers, r)
 	}
 }
 
-// Close gives back what [Open] has opened. The transports are their server's, once it runs.
+// Close closes what [Open] has opened. Once a server runs, it closes the transports itself.
 func (in *Ingress) Close() error {
 	var errs []error
-	if in.Steering != nil {
-		errs = append(errs, in.Steering.close())
+	if in.steering != nil {
+		errs = append(errs, in.steering.close())
 	}
-	for _, r := range in.Choosers {
+	for _, r := range in.choosers {
 		errs = append(errs, r.Close())
 	}
-	if in.Lookup != nil {
-		errs = append(errs, in.Lookup.Close())
+	if in.lookup != nil {
+		errs = append(errs, in.lookup.Close())
 	}
-	for _, t := range in.Transports {
+	for _, t := range in.transports {
 		errs = append(errs, t.Close())
 	}
 	return errors.Join(errs...)
 }
 
-// LogArgs describes for the log how packets come in.
+// LogArgs returns log attributes that say how packets come in.
 func (in *Ingress) LogArgs() []any {
-	args := []any{"listen", in.Addrs, "transport", in.Kind, "workers", len(in.Transports)}
-	if in.Steering != nil {
-		args = append(args, "interface", in.Steering.Names(), "mode", in.Mode())
+	args := []any{"listen", in.addrs, "transport", in.kind, "workers", len(in.transports)}
+	if in.steering != nil {
+		args = append(args, "interface", in.steering.Names(), "mode", in.Mode())
 	}
-	if in.Rings != nil {
-		args = append(args, "zero_copy", in.Rings.Transports[0].ZeroCopy())
+	if in.rings != nil {
+		args = append(args, "zero_copy", in.rings.Transports[0].ZeroCopy())
 	}
-	return append(args, "why", in.Why)
+	return append(args, "why", in.plan.why)
 }
 
-// Mode returns how the XDP programs run: the lesser mode, if not all run alike.
+// Mode returns the mode of the XDP programs: the slower one if they differ.
 func (in *Ingress) Mode() bpf.Mode {
 	mode := bpf.Off
-	if in.Steering != nil {
-		in.Steering.Each(func(p Steered) {
+	if in.steering != nil {
+		for _, p := range in.steering.Interfaces() {
 			if mode == bpf.Off || p.Mode == bpf.Generic {
 				mode = p.Mode
 			}
-		})
+		}
 	}
 	return mode
 }

@@ -20,7 +20,7 @@ func TestOnHost(t *testing.T) {
 }
 
 // A worker that waits keeps its processor only while the run-time has another one.
-func TestKeepProcessor(t *testing.T) {
+func TestSpareProcessor(t *testing.T) {
 	had := runtime.GOMAXPROCS(0)
 	defer runtime.GOMAXPROCS(had)
 	for _, tt := range []struct {
@@ -34,7 +34,7 @@ func TestKeepProcessor(t *testing.T) {
 	} {
 		runtime.GOMAXPROCS(had)
 		t.Setenv("GOMAXPROCS", tt.said)
-		if keepProcessor(tt.workers); runtime.GOMAXPROCS(0) != tt.want {
+		if spareProcessor(tt.workers); runtime.GOMAXPROCS(0) != tt.want {
 			t.Errorf("GOMAXPROCS=%q, %d workers: %d processors, want %d", tt.said, tt.workers, runtime.GOMAXPROCS(0), tt.want)
 		}
 	}

@@ -16,11 +16,11 @@ import (
 	"dcs/fastpath/udp"
 )
 
-// Limits hold the ACL and the rate in both places: the XDP program, while there is one, and before the sockets, where
-// packets come in that no program has seen.
+// Limits are the ACL and the rate limit, enforced in two places: by the XDP program, if there is one, and by a guard in front
+// of the sockets, for packets that no program has seen.
 type Limits struct {
-	Guard *guard.Guard
-	host  []netip.Prefix // as the guard knows it; changed by follow alone
+	guard *guard.Guard
+	host  []netip.Prefix // the guard's own addresses; changed by follow only
 
 	mu      sync.Mutex
 	inForce guard.Limits
@@ -28,13 +28,14 @@ type Limits struct {
 }
 
 func newLimits(cfg *config.Config) (*Limits, error) {
-	l := &Limits{Guard: guard.New(0)}
-	if h, err := newHost(); err == nil { // without it: a host of which nothing is known
+	l := &Limits{guard: guard.New(0)}
+	if h, err := newHost(); err == nil { // else the guard knows no addresses of the host
 		l.follow(h)
 	}
 	return l, l.Set(LimitsOf(cfg))
 }
 
+// LimitsOf returns the limits that a configuration describes.
 func LimitsOf(cfg *config.Config) guard.Limits {
 	return guard.Limits{
 		Allow: cfg.Allow, Rate: cfg.Rate, Burst: cmp.Or(cfg.RateBurst, config.DefaultBurst(cfg.Rate)),
@@ -42,20 +43,20 @@ func LimitsOf(cfg *config.Config) guard.Limits {
 	}
 }
 
-// Set puts others in the place of the limits before. On an error those before stay in force.
+// Set replaces the limits. On an error the previous limits stay in force.
 func (l *Limits) Set(to guard.Limits) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := errors.Join(config.CheckRate(to.Rate, to.Burst), config.CheckPrefixes(to.PrefixV4, to.PrefixV6)); err != nil {
 		return err
 	}
-	if err := l.Guard.Set(to); err != nil {
+	if err := l.guard.Set(to); err != nil {
 		return err
 	}
 	if l.program != nil {
-		if err := give(l.program, to); err != nil {
-			_ = l.Guard.Set(l.inForce) // they were set before
-			_ = give(l.program, l.inForce)
+		if err := apply(l.program, to); err != nil {
+			_ = l.guard.Set(l.inForce) // these were accepted before
+			_ = apply(l.program, l.inForce)
 			return err
 		}
 	}
@@ -63,7 +64,7 @@ func (l *Limits) Set(to guard.Limits) error {
 	return nil
 }
 
-func give(program *bpf.Steer, to guard.Limits) error {
+func apply(program *bpf.Steer, to guard.Limits) error {
 	if err := program.SetACL(to.Allow); err != nil {
 		return err
 	}
@@ -73,18 +74,19 @@ func give(program *bpf.Steer, to guard.Limits) error {
 	return program.SetRate(to.Rate, to.Burst)
 }
 
+// Get returns the limits in force.
 func (l *Limits) Get() guard.Limits {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.inForce
 }
 
-// bind has a program hold the limits too, from now on.
+// bind applies the limits to an XDP program, now and whenever they change.
 func (l *Limits) bind(program *bpf.Steer) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.program = program
-	return give(program, l.inForce)
+	return apply(program, l.inForce)
 }
 
 func (l *Limits) unbind() {
@@ -93,26 +95,29 @@ func (l *Limits) unbind() {
 	l.program = nil
 }
 
-// Source returns what an address counts for.
+// Guard returns what judges packets by the limits where no XDP program does.
+func (l *Limits) Guard() *guard.Guard { return l.guard }
+
+// Source returns the source that an address counts as: an address or a prefix's first address.
 func (l *Limits) Source(a netip.Addr) netip.Addr {
 	inForce := l.Get()
 	return inForce.Source(a)
 }
 
-// setHost says which addresses are the host's own.
+// setHost sets the host's own addresses.
 func (l *Limits) setHost(own []netip.Prefix) {
 	l.host = own
-	l.Guard.SetHost(source.NewHost(own))
+	l.guard.SetHost(source.NewHost(own))
 }
 
-// follow takes over the host's addresses.
+// follow updates the host's own addresses.
 func (l *Limits) follow(h *host) {
 	if own := bpf.Prefixes(h.addrs); !slices.Equal(own, l.host) {
 		l.setHost(own)
 	}
 }
 
-// guarded are a worker's sockets behind the guard.
+// guarded is a worker's sockets with the guard in front of them.
 type guarded struct {
 	*udp.Transport
 	guard *guard.Guard

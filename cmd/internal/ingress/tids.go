@@ -17,33 +17,47 @@ import (
 	"dcs/fastpath/udp"
 )
 
+// ReadTIDs is the number of ports that a worker answers from where it has to read each of them; gatheredTIDs where the kernel
+// delivers what comes to all of them to one socket.
 const (
-	// gatheredTIDs are the ports of a worker where the kernel gathers what comes to them; readTIDs where each has to be read.
-	gatheredTIDs = 256
 	ReadTIDs     = 96
+	gatheredTIDs = 256
 )
 
-// OpenSockets opens the sockets of the workers.
-func (in *Ingress) OpenSockets(cfg *config.Config, workers int) (err error) {
-	in.key = tid.NewKey()
-	var sockets udp.Config
-	sockets, in.Few = SocketsOf(cfg, workers)
-	sockets.Key = in.key
-	in.Sockets, err = udp.Open(sockets, workers)
+// openSockets opens the sockets of the workers. few is as in [SocketsOf].
+func openSockets(cfg *config.Config, workers int) (sockets []*udp.Transport, key tid.Key, few string, err error) {
+	c, few := SocketsOf(cfg, workers)
+	c.Key = tid.NewKey()
+	sockets, err = udp.Open(c, workers)
 	switch {
 	case errors.Is(err, unix.EADDRINUSE):
 		for _, a := range cfg.Listen {
 			if owners := ports.By(ports.Owners("udp", a)); owners != "" {
-				return fmt.Errorf("%w%s", err, owners)
+				return nil, c.Key, few, fmt.Errorf("%w%s", err, owners)
 			}
 		}
 	case errors.Is(err, unix.EACCES):
-		return fmt.Errorf("%w%s", err, ports.LowPortAdvice)
+		return nil, c.Key, few, fmt.Errorf("%w%s", err, ports.LowPortAdvice)
 	}
-	return err
+	return sockets, c.Key, few, err
 }
 
-// SocketsOf returns what sockets so many workers are to have, and why there are few ports to answer from; empty: there are enough.
+// TrySockets opens the sockets of the workers and closes them again. few is as in [SocketsOf], warnings are those of
+// [udp.Transport.Warnings].
+func TrySockets(cfg *config.Config, workers int) (few string, warnings []string, err error) {
+	sockets, _, few, err := openSockets(cfg, workers)
+	if err != nil {
+		return "", nil, err
+	}
+	warnings = sockets[0].Warnings()
+	for _, t := range sockets {
+		_ = t.Close()
+	}
+	return few, warnings, nil
+}
+
+// SocketsOf returns the configuration of so many workers' sockets. few warns that workers have few ports to answer from; it is
+// empty if they have enough.
 func SocketsOf(cfg *config.Config, workers int) (sockets udp.Config, few string) {
 	may := func(capabilities ...string) bool {
 		missing, err := privilege.Missing(capabilities...)
@@ -55,7 +69,7 @@ func SocketsOf(cfg *config.Config, workers int) (sockets udp.Config, few string)
 	}
 	tids = min(tids, max(roomForTIDs()/workers, 2))
 	if tids < ReadTIDs && cfg.TIDPorts.Count() == 0 && !cfg.SinglePort {
-		few = fmt.Sprintf("a worker answers from %d ports: with fewer than %d, acknowledgements in another's name are soon guessed; raise the limit of open files (LimitNOFILE=, ulimit -n) or net.ipv4.ip_local_port_range", tids, ReadTIDs)
+		few = fmt.Sprintf("a worker answers from %d ports: with fewer than %d, acknowledgements in another's name are easily guessed; raise the limit of open files (LimitNOFILE=, ulimit -n) or net.ipv4.ip_local_port_range", tids, ReadTIDs)
 	}
 	return udp.Config{
 		Listen:     cfg.Listen,
@@ -69,15 +83,15 @@ func SocketsOf(cfg *config.Config, workers int) (sockets udp.Config, few string)
 	}, few
 }
 
-// marking returns which DSCP the workers' answers carry.
+// marking returns the DSCP of the workers' answers.
 func marking(cfg *config.Config) packet.Marking {
 	return packet.Marking{DSCP: cfg.DSCP.Value, Mirror: cfg.DSCP.Mirror}
 }
 
-// roomForTIDs returns how many ports all workers may take of an address family: half of the descriptors that the process may
-// have, for two families, and half of the ports that the system picks from.
+// roomForTIDs returns how many ports of an address family all workers may take: at most a quarter of the descriptors that the
+// process may have, as there are two families, and half of the system's ephemeral ports.
 func roomForTIDs() int {
-	room := 28232 / 2 // of Linux's default range
+	room := 28232 / 2 // Linux's default range
 	if text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range"); err == nil {
 		var first, last int
 		if _, err := fmt.Sscan(string(text), &first, &last); err == nil {
@@ -91,18 +105,18 @@ func roomForTIDs() int {
 	return room
 }
 
-// gather has what comes to the ports of running transfers arrive at one socket of each worker. Where the kernel does not do
-// that, each port goes on being read, and why is the first error.
+// gather has the kernel deliver what comes to the ports of running transfers to one socket of each worker. If the kernel
+// cannot do that, each port is read by itself, and why says what is missing.
 func (in *Ingress) gather() (why, err error) {
 	cfg := bpf.LookupConfig{Key: in.key}
-	for _, t := range in.Sockets {
+	for _, t := range in.sockets {
 		for _, v6 := range [...]bool{false, true} {
 			fds, at := t.Sockets(v6)
 			switch {
 			case len(fds) == 0:
 				continue
 			case len(fds) == 1:
-				return errors.New("a worker has one port alone"), nil
+				return errors.New("workers have one port each"), nil
 			}
 			w := bpf.LookupWorker{Ports: t.Ports(v6), Receive: fds[0], Discard: fds[1]}
 			if v6 {
@@ -115,10 +129,10 @@ func (in *Ingress) gather() (why, err error) {
 	if len(cfg.V4)+len(cfg.V6) == 0 {
 		return nil, nil
 	}
-	if in.Lookup, why = bpf.NewLookup(cfg); why != nil {
+	if in.lookup, why = bpf.NewLookup(cfg); why != nil {
 		return why, nil
 	}
-	for _, t := range in.Sockets {
+	for _, t := range in.sockets {
 		for _, v6 := range [...]bool{false, true} {
 			if len(t.Ports(v6)) == 0 {
 				continue
@@ -131,22 +145,21 @@ func (in *Ingress) gather() (why, err error) {
 	return nil, nil
 }
 
-// Strays returns how many packets to ports of running transfers the kernel has kept from the workers, as they came to the port
-// of another client.
+// Strays returns how many packets to ports of running transfers the kernel has dropped, as they came to another client's port.
 func (in *Ingress) Strays() uint64 {
-	if in.Lookup == nil {
+	if in.lookup == nil {
 		return 0
 	}
-	n, err := in.Lookup.Strays()
+	n, err := in.lookup.Strays()
 	if err != nil {
-		return 0 // a kernel that does not map the program's variables
+		return 0 // the kernel does not map the program's variables
 	}
 	return n
 }
 
-// ports returns the ports that transfers answer from.
-func (in *Ingress) ports() (ports []bpf.Port) {
-	for _, t := range in.Sockets {
+// tidPorts returns the ports that transfers answer from.
+func (in *Ingress) tidPorts() (ports []bpf.Port) {
+	for _, t := range in.sockets {
 		for _, v6 := range [...]bool{false, true} {
 			for _, p := range t.Ports(v6) {
 				ports = append(ports, bpf.Port{Number: p, V6: v6})
@@ -156,18 +169,18 @@ func (in *Ingress) ports() (ports []bpf.Port) {
 	return ports
 }
 
-// MaxWindow returns the largest window that a client may have, blocks. Whoever acknowledges blindly has to send an ACK to each port
-// of a worker to hit the one that counts, an IP packet of 32 octets each. He then has a window sent to somebody else, and the
-// block behind it again for each retry. It must be no more than three octets for each of his.
+// MaxWindow returns the largest window that a client may have, blocks. An attacker who acknowledges blindly has to send an ACK,
+// an IP packet of 32 octets, to each port of a worker to hit the right one. That sends a window to the victim, and the block
+// behind it once more for each retry. The window keeps this below three octets sent for each of the attacker's.
 func (in *Ingress) MaxWindow(cfg *config.Config) int {
 	const (
-		ack    = 32     // octets, with the headers of IPv4
-		around = 20 + 8 // of a block
-		factor = 3
+		ack     = 32     // octets, with IPv4 and UDP headers
+		headers = 20 + 8 // of a block
+		factor  = 3
 	)
-	block := max(in.MaxBlksize, tftp.DefaultBlksize) + tftp.DataHeader + around
+	block := max(in.maxBlksize, tftp.DefaultBlksize) + tftp.DataHeader + headers
 	most := cfg.MaxWindowsize
-	for _, t := range in.Sockets {
+	for _, t := range in.sockets {
 		for _, v6 := range [...]bool{false, true} {
 			if n := len(t.Ports(v6)); n > 0 {
 				most = min(most, max(n*ack*factor/block-cfg.Retries-1, 1))

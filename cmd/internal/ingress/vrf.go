@@ -17,7 +17,7 @@ import (
 	"dcs/fastpath/xsk"
 )
 
-// vrfs returns the VRF of each interface that belongs to one: the index of its device, which is among the interfaces itself.
+// vrfs maps the index of each interface that belongs to a VRF, the VRF's own device included, to the index of that device.
 func (h *host) vrfs() map[uint32]uint32 {
 	all := map[uint32]uint32{}
 	for _, l := range h.links {
@@ -36,8 +36,8 @@ func (h *host) vrfs() map[uint32]uint32 {
 	return all
 }
 
-// networksOn returns where the frames of an interface belong: itself or the bond that it is a member of, and the VLANs that lie on
-// either, one VLAN in another among them.
+// networksOn returns the network that frames of an interface belong to, by their VLAN tags: untagged, the interface itself or
+// its bond; tagged, the VLANs on either, nested VLANs included.
 func (h *host) networksOn(index, zone uint32) map[xsk.Tags]xsk.Network {
 	vrfs := h.vrfs()
 	all := map[xsk.Tags]xsk.Network{{}: {Zone: zone, VRF: vrfs[zone]}}
@@ -50,7 +50,7 @@ func (h *host) networksOn(index, zone uint32) map[xsk.Tags]xsk.Network {
 // ipv4Sysctls is the directory of net.ipv4's settings.
 const ipv4Sysctls = "/proc/sys/net/ipv4"
 
-// deafVRFs returns a line for each protocol whose sockets do not hear what arrives in a VRF that has an address of theirs.
+// deafVRFs returns a line for each protocol whose sockets do not receive what arrives in a VRF that has an address of theirs.
 func (h *host) deafVRFs(cfg *config.Config, sysctls string) []string {
 	vrfs := h.vrfs()
 	if len(vrfs) == 0 || boundToDevice() {
@@ -72,7 +72,7 @@ func (h *host) deafVRFs(cfg *config.Config, sysctls string) []string {
 			continue
 		}
 		if names := h.vrfsOf(vrfs, p.listen); len(names) > 0 {
-			lines = append(lines, fmt.Sprintf("%s: sockets do not receive %s that arrive in VRF %s; set net.ipv4.%s=1", p.key, p.what, strings.Join(names, ", "), p.accept))
+			lines = append(lines, fmt.Sprintf("%s: sockets do not receive %s in VRF %s; set net.ipv4.%s=1", p.key, p.what, strings.Join(names, ", "), p.accept))
 		}
 	}
 	return lines
@@ -91,7 +91,7 @@ func (h *host) vrfsOf(vrfs map[uint32]uint32, listen []netip.AddrPort) []string 
 	return slices.Compact(names)
 }
 
-// adminAddresses returns the addresses that those of admin stand for.
+// adminAddresses returns the IP addresses of the key admin.
 func adminAddresses(cfg *config.Config) (all []netip.AddrPort) {
 	for _, a := range cfg.Admin {
 		if !strings.HasPrefix(a, "unix:") {
@@ -101,7 +101,7 @@ func adminAddresses(cfg *config.Config) (all []netip.AddrPort) {
 	return all
 }
 
-// httpAddresses returns the addresses that an address of http stands for; none if it is a host name.
+// httpAddresses returns the IP addresses that host:port covers: both wildcards without a host, none for a host name.
 func httpAddresses(address string) []netip.AddrPort {
 	if address == "" {
 		return nil
@@ -117,8 +117,8 @@ func httpAddresses(address string) []netip.AddrPort {
 	return []netip.AddrPort{netip.AddrPortFrom(a, 0)}
 }
 
-// boundToDevice reports whether the process runs in a VRF itself (ip vrf exec): the kernel binds every socket that it opens to the
-// VRF's device, and hands over what arrives there.
+// boundToDevice reports whether the process itself runs in a VRF (ip vrf exec): the kernel then binds every socket that it
+// opens to the VRF's device, where it receives everything.
 func boundToDevice() bool {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -129,11 +129,11 @@ func boundToDevice() bool {
 	return err == nil && strings.Trim(name, "\x00") != ""
 }
 
-// VrfWarnings tells of a configuration which VRFs the server would not hear.
-func VrfWarnings(cfg *config.Config) []string {
+// VRFWarnings returns a line for each key whose sockets would not receive from a VRF.
+func VRFWarnings(cfg *config.Config) []string {
 	h, err := newHost()
 	if err != nil {
-		return nil // absentAddresses reports the error
+		return nil // AbsentAddresses reports the error
 	}
 	return h.deafVRFs(cfg, ipv4Sysctls)
 }

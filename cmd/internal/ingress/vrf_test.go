@@ -86,11 +86,11 @@ func TestDeafVRFs(t *testing.T) {
 		return dir
 	}
 	const (
-		both = "listen: sockets do not receive requests that arrive in VRF blue, red; set net.ipv4.udp_l3mdev_accept=1"
-		blue = "listen: sockets do not receive requests that arrive in VRF blue; set net.ipv4.udp_l3mdev_accept=1"
-		red  = "listen: sockets do not receive requests that arrive in VRF red; set net.ipv4.udp_l3mdev_accept=1"
-		web  = "http: sockets do not receive connections that arrive in VRF red; set net.ipv4.tcp_l3mdev_accept=1"
-		all  = "http: sockets do not receive connections that arrive in VRF blue, red; set net.ipv4.tcp_l3mdev_accept=1"
+		both = "listen: sockets do not receive requests in VRF blue, red; set net.ipv4.udp_l3mdev_accept=1"
+		blue = "listen: sockets do not receive requests in VRF blue; set net.ipv4.udp_l3mdev_accept=1"
+		red  = "listen: sockets do not receive requests in VRF red; set net.ipv4.udp_l3mdev_accept=1"
+		web  = "http: sockets do not receive connections in VRF red; set net.ipv4.tcp_l3mdev_accept=1"
+		all  = "http: sockets do not receive connections in VRF blue, red; set net.ipv4.tcp_l3mdev_accept=1"
 	)
 	off := sysctls("0", "0")
 	for _, tt := range []struct {

@@ -11,21 +11,21 @@ import (
 	"dcs/fastpath/xsk"
 )
 
-// A vrfWatch follows which interfaces belong to which VRF, and has the workers answer within it.
+// A vrfWatch follows which interfaces belong to which VRF, so that workers answer within it.
 type vrfWatch struct {
 	log     *slog.Logger
 	cfg     *config.Config
 	sockets []*udp.Transport
 	rings   *xsk.Group        // nil: none
-	zones   map[uint32]uint32 // of interfaces that XDP runs on, by their index: that of the interface with the addresses
+	zones   map[uint32]uint32 // index of an interface with XDP to index of the interface with the addresses
 
 	vrfs     map[uint32]uint32
 	networks map[uint32]map[xsk.Tags]xsk.Network // by interface
-	told     []string
+	reported []string                            // warnings already logged
 }
 
-// look takes over what is different now.
-func (w *vrfWatch) look(h *host) {
+// update applies what has changed.
+func (w *vrfWatch) update(h *host) {
 	for index, zone := range w.zones {
 		if now := h.networksOn(index, zone); !maps.Equal(now, w.networks[index]) {
 			w.networks[index] = now
@@ -36,24 +36,26 @@ func (w *vrfWatch) look(h *host) {
 		w.vrfs = now
 		for _, t := range w.sockets {
 			if err := t.SetVRFs(now); err != nil {
-				w.log.Error("requests from VRFs get no answer", "err", err)
+				w.log.Error("requests from VRFs unanswered", "err", err)
 			}
 		}
 	}
 	lines := h.deafVRFs(w.cfg, ipv4Sysctls)
 	for _, line := range lines {
-		if !slices.Contains(w.told, line) {
+		if !slices.Contains(w.reported, line) {
 			w.log.Warn(line)
 		}
 	}
-	w.told = lines
+	w.reported = lines
 }
 
-// WatchVRFs begins to follow the VRFs. Where the host cannot be looked at, there are none.
+// WatchVRFs begins to follow VRFs. If the host's interfaces cannot be listed, it assumes none.
 func (in *Ingress) WatchVRFs() {
-	w := &vrfWatch{log: in.log, cfg: in.cfg, sockets: in.Sockets, rings: in.Rings, zones: map[uint32]uint32{}, networks: map[uint32]map[xsk.Tags]xsk.Network{}}
-	if in.Rings != nil {
-		in.Steering.Each(func(p Steered) { w.zones[uint32(p.Index)] = p.zone })
+	w := &vrfWatch{log: in.log, cfg: in.cfg, sockets: in.sockets, rings: in.rings, zones: map[uint32]uint32{}, networks: map[uint32]map[xsk.Tags]xsk.Network{}}
+	if in.rings != nil {
+		for _, p := range in.steering.ports { // before Run changes them
+			w.zones[uint32(p.index)] = p.zone
+		}
 	}
 	in.vrfs = w
 	h, err := newHost()
@@ -61,11 +63,11 @@ func (in *Ingress) WatchVRFs() {
 		in.log.Debug("interfaces unknown", "err", err)
 		return
 	}
-	w.look(h)
+	w.update(h)
 }
 
-// FollowHost has the workers follow the host's addresses, and its interfaces' VRFs and MTUs, until the context ends. Where the kernel does not tell, what was known
-// stays.
+// FollowHost keeps the workers' view of the host's addresses, VRFs and MTUs up to date until ctx ends. While the kernel does not
+// answer, the last known state stays.
 func (in *Ingress) FollowHost(ctx context.Context) {
 	followLinks(ctx, in.log, func() {
 		h, err := newHost()
@@ -73,8 +75,8 @@ func (in *Ingress) FollowHost(ctx context.Context) {
 			in.log.Debug("interfaces unknown", "err", err)
 			return
 		}
-		in.Limits.follow(h)
-		in.vrfs.look(h)
+		in.limits.follow(h)
+		in.vrfs.update(h)
 		in.followMTU(h)
 	})
 }

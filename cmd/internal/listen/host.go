@@ -4,7 +4,7 @@ import (
 	"net"
 )
 
-// Host returns an address's host, "" for all that there are.
+// Host returns the host of host:port, "" for all addresses.
 func Host(address string) string {
 	h, _, _ := net.SplitHostPort(address)
 	return h

@@ -1,5 +1,4 @@
-// Package listen opens addresses that may not be there yet: those that no interface has, and those that somebody
-// else still uses.
+// Package listen opens addresses that are not available yet: no interface has them, or another process still uses them.
 package listen
 
 import (
@@ -15,12 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TCP listens on address, host:port, whether or not an interface has it: the kernel hands connections over as soon as one has.
+// TCP listens on address, host:port. No interface has to have the address yet: connections arrive as soon as one has.
 func TCP(address string) (net.Listener, error) {
 	return MarkedTCP(address, 0)
 }
 
-// MarkedTCP is TCP for connections whose packets carry a DSCP, 0 to 63.
+// MarkedTCP is [TCP] with a DSCP, 0 to 63, on the packets of the connections.
 func MarkedTCP(address string, dscp uint8) (net.Listener, error) {
 	control := func(network, address string, c syscall.RawConn) error {
 		if err := Freebind(network, address, c); err != nil || dscp == 0 {
@@ -31,12 +30,12 @@ func MarkedTCP(address string, dscp uint8) (net.Listener, error) {
 	cfg := net.ListenConfig{Control: control}
 	network := "tcp"
 	if a, err := netip.ParseAddrPort(address); err == nil && a.Addr().Is4() {
-		network = "tcp4" // 0.0.0.0 stands for IPv4 alone, as in listen
+		network = "tcp4" // 0.0.0.0 is IPv4 only, as in listen
 	}
 	return cfg.Listen(context.Background(), network, address)
 }
 
-// mark sets the TOS of a socket's packets and the traffic class. An IPv6 socket may have IPv4 connections, too.
+// mark sets the TOS and the traffic class of a socket's packets. An IPv6 socket may have IPv4 connections, too.
 func mark(network string, c syscall.RawConn, tos int) error {
 	var err error
 	set := func(fd uintptr) {
@@ -51,7 +50,7 @@ func mark(network string, c syscall.RawConn, tos int) error {
 	return err
 }
 
-// Freebind is a [net.ListenConfig]'s Control. It lets a socket be bound to an address that no interface has (IP_FREEBIND, ip(7)).
+// Freebind is a Control function of [net.ListenConfig]. It allows binding to an address that no interface has (IP_FREEBIND, ip(7)).
 func Freebind(network, _ string, c syscall.RawConn) error {
 	var err error
 	set := func(fd uintptr) {
@@ -68,12 +67,12 @@ func Freebind(network, _ string, c syscall.RawConn) error {
 	return err
 }
 
-// temporary is an error of an address that can be had later.
+// temporary is an error that may go away by itself.
 type temporary struct{ error }
 
 func (e temporary) Unwrap() error { return e.error }
 
-// Temporary marks err as one that may go away by itself: [Open] goes on trying. EADDRINUSE and EADDRNOTAVAIL need no mark.
+// Temporary marks err as one that may go away by itself, so that [Open] retries. EADDRINUSE and EADDRNOTAVAIL need no mark.
 func Temporary(err error) error { return temporary{err} }
 
 func isTemporary(err error) bool {
@@ -83,7 +82,7 @@ func isTemporary(err error) bool {
 // RetryEvery is the time between two attempts to open an address.
 const RetryEvery = time.Second
 
-// Open opens an address. After a temporary error the Listener goes on trying in Accept; any other is returned.
+// Open opens an address. After a temporary error the Listener retries in Accept; any other error is returned.
 func Open(network, address string, open func() (net.Listener, error)) (*Listener, error) {
 	l := &Listener{at: place{network, address}, open: open, every: RetryEvery, done: make(chan struct{})}
 	ln, err := open()
@@ -96,7 +95,7 @@ func Open(network, address string, open func() (net.Listener, error)) (*Listener
 
 // A Listener is a [net.Listener] that may not have its address yet.
 type Listener struct {
-	// Tried, if set before the first Accept, is called after every attempt to open the address in Accept, with its error.
+	// Tried, if set before the first Accept, is called with the result of each attempt of Accept to open the address.
 	Tried func(error)
 
 	at    place
@@ -111,7 +110,7 @@ type Listener struct {
 	closed bool
 }
 
-// place is an address that is not open.
+// place is the [net.Addr] of an address that is not open.
 type place struct{ network, address string }
 
 func (p place) Network() string { return p.network }
@@ -158,7 +157,7 @@ func (l *Listener) await() (net.Listener, error) {
 	}
 }
 
-// try opens the address once more. No error is a reason to give up any more: what is in the way may change.
+// try attempts to open the address. It never gives up, as the cause of an error may go away.
 func (l *Listener) try() (net.Listener, error) {
 	ln, err := l.open()
 	l.mu.Lock()
@@ -185,7 +184,7 @@ func (l *Listener) Close() error {
 	return l.ln.Close()
 }
 
-// Addr implements [net.Listener]: what was asked for, until it is open.
+// Addr implements [net.Listener]: the requested address until it is open.
 func (l *Listener) Addr() net.Addr {
 	l.mu.Lock()
 	defer l.mu.Unlock()

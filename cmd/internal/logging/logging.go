@@ -1,5 +1,5 @@
-// Package logging writes the server's log. Its level can be changed while the server runs, lines of one kind are
-// limited per second so that they hide no others, and chosen requests get a line each.
+// Package logging writes the server's log. The level can be changed while the server runs, lines of one kind are limited per
+// second so that they do not drown others, and chosen requests get a line each.
 package logging
 
 import (
@@ -16,8 +16,8 @@ type Config struct {
 	Rules Rules
 }
 
-// A Log writes lines in the order in which they were logged, whether through its Logger or its Queue. Level and rules
-// may be changed at any time by any goroutine.
+// A Log writes lines in the order in which they were logged, through its Logger or its Queue. Any goroutine may change level and
+// rules at any time.
 type Log struct {
 	*slog.Logger
 	level slog.LevelVar
@@ -47,7 +47,7 @@ func (l *Log) SetLevel(level slog.Level) { l.level.Set(level) }
 // Level returns the lowest level that is written.
 func (l *Log) Level() slog.Level { return l.level.Level() }
 
-// Queue returns the queue for callers that must not wait.
+// Queue returns the queue, for callers that must not wait.
 func (l *Log) Queue() *Queue { return l.queue }
 
 // Close writes the queued lines. Lines logged later are written at once.

@@ -97,8 +97,8 @@ func TestQueue(t *testing.T) {
 			reported += held
 		}
 	}
-	if reported != 290 || q.Held() != 290 {
-		t.Errorf("held: %d reported, %d counted; want 290\n%s", reported, q.Held(), text)
+	if reported != 290 || q.Suppressed() != 290 {
+		t.Errorf("held: %d reported, %d counted; want 290\n%s", reported, q.Suppressed(), text)
 	}
 }
 
@@ -111,8 +111,8 @@ func TestQueueOfSlowLog(t *testing.T) {
 	}
 	close(slow.open)
 	q.Close()
-	lost := int(q.Held())
-	if n := strings.Count(slow.out.String(), "msg=request"); lost == 0 || n+lost != 3*queued || !strings.Contains(slow.out.String(), "log lines lost") {
+	lost := int(q.Suppressed())
+	if n := strings.Count(slow.out.String(), "msg=request"); lost == 0 || n+lost != 3*queued || !strings.Contains(slow.out.String(), "log lines dropped") {
 		t.Errorf("%d written, %d lost, of %d", n, lost, 3*queued)
 	}
 }

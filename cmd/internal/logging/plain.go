@@ -8,8 +8,8 @@ import (
 	"reflect"
 )
 
-// plain is [slog.HandlerOptions.ReplaceAttr] for JSON: values that would become nanoseconds, numbers of an enumeration
-// or "{}" become the text that people know them by.
+// plain is [slog.HandlerOptions.ReplaceAttr] for JSON: values that would be written as nanoseconds, numbers of an enumeration or
+// "{}" are replaced by their text.
 func plain(_ []string, a slog.Attr) slog.Attr {
 	switch a.Value.Kind() {
 	case slog.KindDuration:

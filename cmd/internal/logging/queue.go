@@ -14,11 +14,11 @@ const queued = 1024
 // perSecond is how many lines of one kind a Queue writes per second.
 const perSecond = 10
 
-// A Queue writes lines on a goroutine of its own, for callers that must not wait. It writes perSecond lines of one
-// kind per second; the next line of the kind says how many were suppressed ("held").
+// A Queue writes lines on its own goroutine, for callers that must not wait. It writes perSecond lines of one kind per second;
+// the next line of the kind says how many were suppressed (attribute "held").
 //
-// The sampling handlers for slog (samber/slog-sampling and others) do not fit: they write on the caller's goroutine, and
-// what they drop is counted by a hook, not said in the log.
+// Sampling handlers for slog (samber/slog-sampling and others) do not fit: they write on the caller's goroutine, and report what
+// they drop to a hook instead of the log.
 type Queue struct {
 	handler slog.Handler
 	now     func() time.Time
@@ -26,38 +26,39 @@ type Queue struct {
 	close   sync.Once
 	stop    chan struct{}
 	ended   chan struct{}
-	lost    atomic.Uint64 // the queue was full
-	held    atomic.Uint64
+	dropped atomic.Uint64 // the queue was full; not reported yet
+
+	suppressed atomic.Uint64
 }
 
 type line struct {
-	kind    string // empty: never suppressed
-	held    uint64 // by the sender
-	record  slog.Record
-	handler slog.Handler
-	written chan<- error // nil: nobody waits, and the level of the log decides whether it is written
+	kind       string // empty: never suppressed
+	suppressed uint64 // lines that the sender has suppressed since its last
+	record     slog.Record
+	handler    slog.Handler
+	written    chan<- error // nil: nobody waits, and the log's level decides whether the line is written
 }
 
-// NewQueue returns a queue that writes to a handler.
+// NewQueue returns a queue that writes to h. now is the clock for the limits.
 func NewQueue(h slog.Handler, now func() time.Time) *Queue {
 	q := &Queue{handler: h, now: now, lines: make(chan line, queued), stop: make(chan struct{}), ended: make(chan struct{})}
 	go q.run()
 	return q
 }
 
-// Send queues a line, and does not wait. Lines of one kind are limited; those of the empty kind are not. held is how
-// many lines of the kind the sender has suppressed itself since its last.
-func (q *Queue) Send(kind string, level slog.Level, held uint64, msg string, args ...any) {
+// Send queues a line and returns at once. Lines of one kind are limited, except those of the empty kind. suppressed is how many
+// lines of the kind the sender itself has suppressed since its last.
+func (q *Queue) Send(kind string, level slog.Level, suppressed uint64, msg string, args ...any) {
 	r := slog.NewRecord(q.now(), level, msg, 0)
 	r.Add(args...)
 	select {
-	case q.lines <- line{kind: kind, held: held, record: r, handler: q.handler}:
+	case q.lines <- line{kind: kind, suppressed: suppressed, record: r, handler: q.handler}:
 	default:
-		q.lost.Add(1 + held)
+		q.dropped.Add(1 + suppressed)
 	}
 }
 
-// write has a line written after those that wait, and returns when it is.
+// write writes a line after the queued ones, and waits until it is written.
 func (q *Queue) write(h slog.Handler, r slog.Record) error {
 	written := make(chan error, 1)
 	select {
@@ -73,15 +74,15 @@ func (q *Queue) write(h slog.Handler, r slog.Record) error {
 	select {
 	case err := <-written:
 		return err
-	default: // it came after the last that was written
+	default: // queued after the last line was written
 		return h.Handle(context.Background(), r)
 	}
 }
 
-// Held returns how many lines were suppressed or lost since the start.
-func (q *Queue) Held() uint64 { return q.held.Load() + q.lost.Load() }
+// Suppressed returns how many lines were suppressed or dropped since the start.
+func (q *Queue) Suppressed() uint64 { return q.suppressed.Load() + q.dropped.Load() }
 
-// Close writes the queued lines, and ends the queue. Nothing may be sent afterwards.
+// Close writes the queued lines and stops the queue. Send must not be called afterwards.
 func (q *Queue) Close() {
 	q.close.Do(func() { close(q.stop) })
 	<-q.ended
@@ -114,9 +115,9 @@ func (q *Queue) run() {
 
 // kind is the state of the lines of one kind.
 type kind struct {
-	second  int64
-	written int // in this second
-	held    uint64
+	second     int64
+	written    int // in this second
+	suppressed uint64
 }
 
 func (q *Queue) handle(kinds map[string]*kind, l line) {
@@ -132,43 +133,43 @@ func (q *Queue) handle(kinds map[string]*kind, l line) {
 	}
 }
 
-// admit reports whether a line is within its kind's limit, and adds to it how many before it were not.
+// admit reports whether a line is within its kind's limit. If so, it adds the number of suppressed lines to it.
 func (q *Queue) admit(kinds map[string]*kind, l *line) bool {
 	k := kinds[l.kind]
 	if k == nil {
 		k = &kind{}
 		kinds[l.kind] = k
 	}
-	k.held += l.held
-	q.held.Add(l.held)
+	k.suppressed += l.suppressed
+	q.suppressed.Add(l.suppressed)
 	if s := q.now().Unix(); s != k.second {
 		k.second, k.written = s, 0
 	}
 	if k.written >= perSecond {
-		k.held++
-		q.held.Add(1)
+		k.suppressed++
+		q.suppressed.Add(1)
 		return false
 	}
 	k.written++
-	if k.held > 0 {
-		l.record.Add("held", k.held)
-		k.held = 0
+	if k.suppressed > 0 {
+		l.record.Add("held", k.suppressed)
+		k.suppressed = 0
 	}
 	return true
 }
 
-// report writes how many lines were suppressed of kinds that have had no line since.
+// report logs suppressed lines of kinds that have had no line since, and dropped lines.
 func (q *Queue) report(kinds map[string]*kind) {
 	now := q.now()
 	for name, k := range kinds {
-		if k.held > 0 && now.Unix() > k.second {
-			q.warn(now, "log lines suppressed", "reason", name, "held", k.held)
-			k.held = 0
+		if k.suppressed > 0 && now.Unix() > k.second {
+			q.warn(now, "log lines suppressed", "reason", name, "held", k.suppressed)
+			k.suppressed = 0
 		}
 	}
-	if n := q.lost.Swap(0); n > 0 {
-		q.held.Add(n)
-		q.warn(now, "log lines lost: written too slowly", "held", n)
+	if n := q.dropped.Swap(0); n > 0 {
+		q.suppressed.Add(n)
+		q.warn(now, "log lines dropped: the log is written too slowly", "held", n)
 	}
 }
 
@@ -178,7 +179,7 @@ func (q *Queue) warn(now time.Time, msg string, args ...any) {
 	q.handle(nil, line{record: r, handler: q.handler})
 }
 
-// ordered is a handler whose records take their turn in a queue, so that lines are in order.
+// ordered is a handler that writes through a queue, so that all lines are in order.
 type ordered struct {
 	queue *Queue
 	next  slog.Handler
@@ -188,7 +189,7 @@ func (o *ordered) Enabled(ctx context.Context, level slog.Level) bool {
 	return o.next.Enabled(ctx, level)
 }
 
-// Handle writes r whatever the level of the log, as [slog.Handler] has it: callers have asked Enabled, or mean it.
+// Handle writes r whatever the log's level is, as [slog.Handler] specifies: callers ask Enabled, or skip that on purpose.
 func (o *ordered) Handle(_ context.Context, r slog.Record) error { return o.queue.write(o.next, r) }
 
 func (o *ordered) WithAttrs(attrs []slog.Attr) slog.Handler {

@@ -14,7 +14,7 @@ type Rules struct {
 	Devices []string // MAC addresses, IP addresses and prefixes whose requests are all logged
 }
 
-// matcher is immutable except for its counter.
+// matcher is compiled Rules; immutable except for its counter.
 type matcher struct {
 	oneOf    uint64
 	macs     map[device.MAC]bool
@@ -74,7 +74,7 @@ func (l *Log) SetRules(r Rules) error {
 // Rules returns the current rules.
 func (l *Log) Rules() Rules { return *l.given.Load() }
 
-// Requests reports whether any request may get a line: the check for a whole batch.
+// Requests reports whether any request may get a line. It is checked once for a batch.
 func (l *Log) Requests() bool { return l.rules.Load() != nil }
 
 // Wants reports whether this request of a device gets a line; mac is zero if it is unknown. It does not allocate.

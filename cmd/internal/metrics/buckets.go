@@ -1,13 +1,13 @@
 package metrics
 
-// Buckets count how long something took.
+// Buckets are a histogram of times.
 type Buckets struct {
 	Bounds []float64 `json:"bounds"` // upper bounds in seconds, ascending
 	Counts []uint64  `json:"counts"` // in each bucket, and above the last bound
 	Sum    float64   `json:"sum"`    // of all times, in seconds
 }
 
-// Count returns how many times were counted.
+// Count returns the number of times counted.
 func (b Buckets) Count() uint64 {
 	n := uint64(0)
 	for _, c := range b.Counts {
@@ -16,8 +16,8 @@ func (b Buckets) Count() uint64 {
 	return n
 }
 
-// Since returns what was counted after before. It is all that was counted if before has other bounds or counted more:
-// the server was started anew.
+// Since returns what was counted after before. If before has other bounds or higher counts, the server was restarted, and Since
+// returns b.
 func (b Buckets) Since(before Buckets) Buckets {
 	if len(b.Counts) != len(before.Counts) {
 		return b
@@ -32,8 +32,8 @@ func (b Buckets) Since(before Buckets) Buckets {
 	return d
 }
 
-// Quantile returns the time, in seconds, that a share q, 0 to 1, of what was counted took at most; a bucket is taken to be
-// evenly filled, and times beyond all bounds to be the last of these. It is 0 if nothing was counted.
+// Quantile returns the q-quantile, q from 0 to 1, in seconds. It interpolates linearly within a bucket; times above the last
+// bound count as that bound. It is 0 if nothing was counted.
 func (b Buckets) Quantile(q float64) float64 {
 	rank, below := q*float64(b.Count()), 0.0
 	for i, c := range b.Counts {
@@ -59,8 +59,7 @@ func (b Buckets) last() float64 {
 	return b.Bounds[len(b.Bounds)-1]
 }
 
-// exposed are the bounds that Prometheus gets: one per octave is fine enough for a graph, and beyond the last, 8.6 s, no
-// modem waits any more.
+// exposed are the bounds for Prometheus: one per octave is fine enough for a graph, and no modem waits longer than the last, 8.6 s.
 var exposed = func() (bounds []float64) {
 	for ns := int64(2048); ns <= 1<<33; ns *= 2 {
 		bounds = append(bounds, float64(ns)/1e9)
@@ -68,7 +67,7 @@ var exposed = func() (bounds []float64) {
 	return bounds
 }()
 
-// cumulative returns how many times were at most each of the exposed bounds.
+// cumulative returns, for each exposed bound, how many times were at most that bound.
 func (b Buckets) cumulative() map[float64]uint64 {
 	out := make(map[float64]uint64, len(exposed))
 	n, i := uint64(0), 0

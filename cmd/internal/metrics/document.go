@@ -25,7 +25,7 @@ func Runtime() ([]*Metric, error) {
 	return out, nil
 }
 
-// Document returns the manual's page about the metrics.
+// Document returns the manual's page on metrics.
 func Document() (string, error) {
 	runtime, err := Runtime()
 	if err != nil {

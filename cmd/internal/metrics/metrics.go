@@ -1,7 +1,7 @@
-// Package metrics declares what the server counts, reads it, and exposes it to Prometheus.
+// Package metrics declares the server's metrics, reads them, and exposes them to Prometheus.
 //
-// A [Source] writes the values of some metrics into [Values] whenever somebody reads them: a scrape, the admin page,
-// dcs top. Nothing is counted here.
+// A [Source] writes the values of some metrics into [Values] whenever they are read: for a scrape, the admin page or dcs top.
+// Nothing is counted here.
 package metrics
 
 import (
@@ -13,7 +13,7 @@ import (
 // A Type is a metric's type.
 type Type string
 
-// The types.
+// Types of metrics.
 const (
 	Counter   Type = "counter"
 	Gauge     Type = "gauge"
@@ -44,7 +44,7 @@ type sample struct {
 	buckets Buckets // of a histogram
 }
 
-// Read reads sources.
+// Read reads the values of all sources.
 func Read(sources ...Source) *Values {
 	v := &Values{samples: map[*Metric][]sample{}}
 	for _, s := range sources {
@@ -53,7 +53,7 @@ func Read(sources ...Source) *Values {
 	return v
 }
 
-// Err returns the mistakes of sources: values with labels that are not the metric's, or of another type.
+// Err returns the errors of sources: values with the wrong number of labels or of another type.
 func (v *Values) Err() error { return v.err }
 
 // Value sets a counter or gauge, for these values of its labels.

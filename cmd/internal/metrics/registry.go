@@ -12,8 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Handler serves sources, the Go runtime and the process to Prometheus, in each of its formats. A metric that a source
-// gets wrong is left out and logged.
+// Handler serves the metrics of sources, the Go runtime and the process in the formats of Prometheus. Invalid values are left out
+// and logged.
 func Handler(log *slog.Logger, sources ...Source) http.Handler {
 	h := promhttp.HandlerFor(registry(sources...), promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError), ErrorHandling: promhttp.ContinueOnError, EnableOpenMetrics: true,
@@ -30,7 +30,7 @@ func registry(sources ...Source) *prometheus.Registry {
 	return r
 }
 
-// runtimeRegistry has what client libraries of Prometheus expose of any program, which standard dashboards show.
+// runtimeRegistry has the metrics that Prometheus client libraries expose for any program, for standard dashboards.
 func runtimeRegistry() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -49,7 +49,7 @@ func descs() map[*Metric]*prometheus.Desc {
 type collector struct {
 	sources []Source
 	descs   map[*Metric]*prometheus.Desc
-	mu      sync.Mutex // one scrape at a time: reading is not free
+	mu      sync.Mutex // one scrape at a time, as reading has a cost
 }
 
 // Describe implements [prometheus.Collector].
@@ -96,7 +96,7 @@ func (c *collector) metric(m *Metric, s *sample) prometheus.Metric {
 	return metric
 }
 
-// goRuntime reads those of our own metrics of the runtime that client libraries have under other names.
+// goRuntime reads our own metrics of the Go runtime.
 func goRuntime(v *Values) {
 	from := []*Metric{GCCycles, Heap, RuntimeMemory}
 	samples := []runtimemetrics.Sample{

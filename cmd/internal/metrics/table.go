@@ -7,7 +7,7 @@ import "slices"
 // table has every metric declared below, in that order.
 var table []*Metric
 
-// The server's own metrics, each declared once: whoever counts, and whoever shows what was counted, goes by these.
+// The server's metrics, each declared once, for the code that counts and the code that shows.
 var (
 	BuildInfo                   = gauge("dcs_build_info", "1, labelled with the versions of dcs and Go.", "version", "go")
 	Ready                       = gauge("dcs_ready", "1 while the server is ready, as /readyz reports: it has started, is not draining, has an address of listen, and has a template or static file to serve.")

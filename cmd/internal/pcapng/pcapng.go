@@ -41,28 +41,28 @@ const (
 type Interface struct {
 	Name        string
 	Description string // may be empty
-	Filter      string // what packets had to match, for a reader; may be empty
-	Snap        int    // octets of a packet at most
+	Filter      string // capture filter, for readers; may be empty
+	Snap        int    // most octets of a packet
 }
 
 // Packet is a frame, or its beginning.
 type Packet struct {
-	Interface int   // its number, as AddInterface has returned it
+	Interface int   // number from AddInterface
 	Time      int64 // ns since 1970
 	Length    int   // of the frame, octets
 	Data      []byte
-	Sent      bool   // else it was received
-	Action    uint64 // of XDP (linux/bpf.h, enum xdp_action); 0: none
+	Sent      bool   // false: received
+	Action    uint64 // XDP action (linux/bpf.h, enum xdp_action); 0: none
 	Comment   string // may be empty
 }
 
-// Statistics are about an interface, from when the capture began until Time.
+// Statistics are the counters of an interface from Start to Time.
 type Statistics struct {
 	Interface   int
 	Start, Time int64  // ns since 1970
-	Accepted    uint64 // packets that the filter has passed
-	Dropped     uint64 // of them those that there was no room for
-	Delivered   uint64 // of them those that were written
+	Accepted    uint64 // packets that passed the filter
+	Dropped     uint64 // accepted packets dropped for lack of space
+	Delivered   uint64 // accepted packets written
 }
 
 // Writer writes one section. Each block is one Write of the underlying writer.
@@ -72,7 +72,7 @@ type Writer struct {
 	block      []byte
 }
 
-// NewWriter begins a section, written by an application of that name.
+// NewWriter begins a section. application is the name of the program that writes it.
 func NewWriter(w io.Writer, application string) (*Writer, error) {
 	p := &Writer{w: w}
 	p.begin(sectionHeader)
@@ -84,7 +84,7 @@ func NewWriter(w io.Writer, application string) (*Writer, error) {
 	return p, p.end()
 }
 
-// AddInterface describes an interface, before the first packet of it, and returns its number.
+// AddInterface describes an interface and returns its number. It comes before the interface's first packet.
 func (p *Writer) AddInterface(i Interface) (number int, err error) {
 	const ethernet, nanoseconds = 1, 9
 	p.begin(interfaceDescriptor)
@@ -94,7 +94,7 @@ func (p *Writer) AddInterface(i Interface) (number int, err error) {
 	p.text(ifDescription, i.Description)
 	p.option(ifTSResolution, []byte{nanoseconds})
 	if i.Filter != "" {
-		p.text(ifFilter, "\x00"+i.Filter) // 0: as libpcap has it, or a string at least
+		p.text(ifFilter, "\x00"+i.Filter) // 0: libpcap's syntax
 	}
 	p.interfaces++
 	return p.interfaces - 1, p.end()
@@ -124,7 +124,7 @@ func (p *Writer) WritePacket(q *Packet) error {
 	return p.end()
 }
 
-// WriteStatistics writes what was counted of an interface.
+// WriteStatistics writes the counters of an interface.
 func (p *Writer) WriteStatistics(s Statistics) error {
 	p.begin(interfaceStatistics)
 	p.uint32(uint32(s.Interface))
@@ -145,14 +145,14 @@ func (p *Writer) WriteStatistics(s Statistics) error {
 	return p.end()
 }
 
-// begin begins a block, whose length end fills in.
+// begin begins a block. end fills in its length.
 func (p *Writer) begin(kind uint32) {
 	p.block = p.block[:0]
 	p.uint32(kind)
 	p.uint32(0)
 }
 
-// end ends a block that has options, and writes it.
+// end ends a block with options, and writes it.
 func (p *Writer) end() error {
 	p.optionHeader(optEnd, 0)
 	n := uint32(len(p.block) + 4)
@@ -165,7 +165,7 @@ func (p *Writer) end() error {
 func (p *Writer) uint32(v uint32) { p.block = binary.LittleEndian.AppendUint32(p.block, v) }
 func (p *Writer) uint64(v uint64) { p.block = binary.LittleEndian.AppendUint64(p.block, v) }
 
-// time appends a time, of which the upper half stands first whatever the byte order.
+// time appends a time, upper half first whatever the byte order.
 func (p *Writer) time(ns int64) {
 	p.uint32(uint32(ns >> 32))
 	p.uint32(uint32(ns))
@@ -188,7 +188,7 @@ func (p *Writer) option(code uint16, value []byte) {
 	p.pad()
 }
 
-// text appends an option unless it is empty. What is longer than an option can be is cut off.
+// text appends a text option unless s is empty. Text that is too long for an option is truncated.
 func (p *Writer) text(code uint16, s string) {
 	if s == "" {
 		return

@@ -19,15 +19,15 @@ import (
 // A Process is a running program.
 type Process struct {
 	PID  int
-	Name string // as the kernel has it, of 15 octets at most
+	Name string // as the kernel has it, at most 15 octets
 }
 
 func (p Process) String() string { return fmt.Sprintf("%s (pid %d)", p.Name, p.PID) }
 
-// An Owner is who has a socket.
+// An Owner is the user of a socket and the processes that have it open.
 type Owner struct {
 	UID       int
-	Processes []Process // none where they cannot be seen: other users' take root
+	Processes []Process // none if they are not visible: those of other users are visible to root only
 }
 
 func (o Owner) String() string {
@@ -41,15 +41,15 @@ func (o Owner) String() string {
 	return strings.Join(all, ", ")
 }
 
-// IsServer reports whether a process of the owner is a dcs.
+// IsServer reports whether a process of the owner is called dcs.
 func (o Owner) IsServer() bool {
 	return slices.ContainsFunc(o.Processes, func(p Process) bool { return p.Name == "dcs" })
 }
 
-// LowPortAdvice goes behind the error of a port that may not be opened.
+// LowPortAdvice is the advice after the error of a port that may not be opened.
 const LowPortAdvice = "; a port below 1024 takes root or CAP_NET_BIND_SERVICE"
 
-// By names the owners of an address behind "in use"; "" if none is known.
+// By returns the owners of an address as a suffix to "in use"; "" if none is known.
 func By(owners []Owner) string {
 	var all []string
 	for _, o := range owners {
@@ -63,8 +63,8 @@ func By(owners []Owner) string {
 	return " by " + strings.Join(all, ", ")
 }
 
-// Owners returns who has sockets of network, "udp" or "tcp", that keep others from an address: at the address itself, at the wildcard or,
-// if addr is that, at any address. Sockets of the address's own family go before.
+// Owners returns who has sockets of network, "udp" or "tcp", that conflict with addr: sockets on the address itself, on the
+// wildcard or, if addr is the wildcard, on any address. Sockets of the address's own family come first.
 func Owners(network string, addr netip.AddrPort) []Owner {
 	files := []string{network, network + "6"}
 	if addr.Addr().Is6() && !addr.Addr().Is4In6() {
@@ -84,7 +84,7 @@ func Owners(network string, addr netip.AddrPort) []Owner {
 	return nil
 }
 
-// UnixOwner returns who listens at the path of a Unix socket. The processes of another network namespace are not found.
+// UnixOwner returns who listens at the path of a Unix socket. It does not find processes of other network namespaces.
 func UnixOwner(path string) Owner {
 	var o Owner
 	var st unix.Stat_t
@@ -116,7 +116,7 @@ func (s *socket) overlaps(a netip.AddrPort) bool {
 	return s.local.Port() == a.Port() && (s.local.Addr().IsUnspecified() || a.Addr().IsUnspecified() || s.local.Addr().Unmap() == a.Addr().Unmap().WithZone(""))
 }
 
-// read returns the sockets that are bound; of TCP those that listen.
+// read returns the bound sockets; of TCP the listening ones.
 func read(file string) (all []socket) {
 	f, err := os.Open("/proc/thread-self/net/" + file) // of the network namespace that the thread is in
 	if err != nil {
@@ -153,16 +153,16 @@ func parse(s string) (netip.AddrPort, error) {
 	addr, ok := netip.AddrFromSlice(b)
 	n, err := strconv.ParseUint(port, 16, 16)
 	if !ok || err != nil {
-		return netip.AddrPort{}, fmt.Errorf("%q is no address", s)
+		return netip.AddrPort{}, fmt.Errorf("%q is not an address", s)
 	}
 	return netip.AddrPortFrom(addr, uint16(n)), nil
 }
 
-// processes returns those that have a descriptor which leads to what the kernel calls so.
-func processes(what string) (all []Process) {
+// processes returns the processes with a descriptor that links to target.
+func processes(target string) (all []Process) {
 	links, _ := filepath.Glob("/proc/[0-9]*/fd/*")
 	for _, link := range links {
-		if to, err := os.Readlink(link); err != nil || to != what {
+		if to, err := os.Readlink(link); err != nil || to != target {
 			continue
 		}
 		pid, _ := strconv.Atoi(strings.Split(link, "/")[2])
@@ -181,7 +181,7 @@ func name(pid int) string {
 	return strings.TrimSpace(string(b))
 }
 
-// HasProgram reports whether a process has a BPF program, or a link of it, by the program's number.
+// HasProgram reports whether a process has a descriptor of a BPF program, given its ID, or of a link of it.
 func HasProgram(pid int, program uint32) bool {
 	infos, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", pid))
 	for _, info := range infos {
@@ -195,7 +195,7 @@ func HasProgram(pid int, program uint32) bool {
 	return false
 }
 
-// Running returns the processes whose arguments pass a test, in the order of their numbers; but for the calling one.
+// Running returns the processes whose arguments pass a test, by PID, except for the calling one.
 func Running(test func(pid int, args []string) bool) (all []int) {
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, file := range files {

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// As calls f on a thread that is another user's, and has those of the process's capabilities that caps names: what f itself does is done
-// as the user, but not what it has other goroutines do. The thread ends with f. It takes root.
+// As calls f on a thread that runs as another user, with those of the process's capabilities that are in caps. Goroutines that f
+// starts run as before. The thread ends with f. The process must be root's.
 func As(c *syscall.Credential, caps []string, f func()) error {
 	done := make(chan error)
 	go func() {
@@ -24,9 +24,9 @@ func As(c *syscall.Credential, caps []string, f func()) error {
 	return <-done
 }
 
-// become has the calling thread alone be a user's. The functions of package syscall change all threads.
+// become changes the user of the calling thread only; the functions of package syscall change all threads.
 func become(c *syscall.Credential, caps []string) error {
-	keep, err := setOf(caps)
+	retain, err := setOf(caps)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func become(c *syscall.Credential, caps []string) error {
 	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, uid, uid, uid); errno != 0 {
 		return os.NewSyscallError("setresuid", errno)
 	}
-	has := permitted & keep
+	has := permitted & retain
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	data := [2]unix.CapUserData{
 		{Effective: uint32(has), Permitted: uint32(has)},

@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Become has a process of root's run as another user, on all threads. Of the capabilities that it has it keeps those of caps:
-// without CAP_SETUID among them it cannot go back.
+// Become changes a root process to another user, on all threads. It retains the capabilities of caps that it has; without
+// CAP_SETUID among them the change is final.
 func Become(c *syscall.Credential, caps ...string) error {
-	keep, err := setOf(caps)
+	retain, err := setOf(caps)
 	if err != nil {
 		return err
 	}
@@ -19,7 +19,7 @@ func Become(c *syscall.Credential, caps ...string) error {
 	if err != nil {
 		return err
 	}
-	// Else the last thing that a change of user does is to empty the permitted set.
+	// Otherwise the change of user empties the permitted set.
 	if err := prctl("PR_SET_KEEPCAPS", unix.PR_SET_KEEPCAPS, 1); err != nil {
 		return err
 	}
@@ -37,12 +37,12 @@ func Become(c *syscall.Credential, caps ...string) error {
 	if err := syscall.Setresuid(uid, uid, uid); err != nil {
 		return os.NewSyscallError("setresuid", err)
 	}
-	return setAll(permitted & keep)
+	return setAll(permitted & retain)
 }
 
-// HandOver gives a directory of root's, with its files, to a user, and makes it if it is missing. One that is somebody else's
-// stays as it is. It refuses a directory that holds anything but files and sockets, that others than root may write to, or that
-// a symbolic link leads to.
+// HandOver makes a user the owner of a directory of root's and of its files, and creates the directory if it is missing. A
+// directory that somebody else owns stays as it is. It refuses a directory that contains anything but files and sockets, that
+// others than root may write to, or whose path has a symbolic link.
 func HandOver(dir string, c *syscall.Credential) error {
 	d, err := openDirectory(dir)
 	if err != nil {
@@ -58,7 +58,7 @@ func HandOver(dir string, c *syscall.Credential) error {
 		return nil
 	}
 	if info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("%s: others than root may write to it; make it the server's alone", dir)
+		return fmt.Errorf("%s: writable by others than root; use a directory for the server only", dir)
 	}
 	entries, err := d.ReadDir(-1)
 	if err != nil {
@@ -66,7 +66,7 @@ func HandOver(dir string, c *syscall.Credential) error {
 	}
 	for _, e := range entries {
 		if t := e.Type(); !t.IsRegular() && t != os.ModeSocket {
-			return fmt.Errorf("%s: %s in it is not a file; make the directory the server's alone", dir, e.Name())
+			return fmt.Errorf("%s: contains %s, which is not a file; use a directory for the server only", dir, e.Name())
 		}
 	}
 	for _, e := range entries {
@@ -74,10 +74,10 @@ func HandOver(dir string, c *syscall.Credential) error {
 			return &os.PathError{Op: "chown", Path: dir + "/" + e.Name(), Err: err}
 		}
 	}
-	return d.Chown(int(c.Uid), int(c.Gid)) // last: until then nobody else has had a hand in it
+	return d.Chown(int(c.Uid), int(c.Gid)) // last: until then nobody else can change it
 }
 
-// openDirectory opens a directory that no link leads to, and makes it if it is missing.
+// openDirectory opens a directory whose path has no symbolic link, and creates it if it is missing.
 func openDirectory(dir string) (*os.File, error) {
 	how := unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS}
 	for made := false; ; made = true {

@@ -1,4 +1,4 @@
-// Package privilege looks at the capabilities that a process has, and gives up those that it needs no more (capabilities(7)).
+// Package privilege reads the capabilities of the process and drops those that it no longer needs (capabilities(7)).
 package privilege
 
 import (
@@ -45,14 +45,14 @@ func setOf(caps []string) (set, error) {
 	for _, c := range caps {
 		i := slices.Index(names[:], c)
 		if i < 0 {
-			return 0, fmt.Errorf("privilege: there is no capability %s", c)
+			return 0, fmt.Errorf("privilege: unknown capability %s", c)
 		}
 		s |= 1 << i
 	}
 	return s, nil
 }
 
-// get returns what the calling thread has.
+// get returns the capabilities of the calling thread.
 func get() (effective, permitted set, err error) {
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
@@ -62,7 +62,7 @@ func get() (effective, permitted set, err error) {
 	return set(data[0].Effective) | set(data[1].Effective)<<32, set(data[0].Permitted) | set(data[1].Permitted)<<32, nil
 }
 
-// Missing returns those of some capabilities, as in "CAP_NET_RAW", that the calling thread does not have.
+// Missing returns those of caps, such as "CAP_NET_RAW", that the calling thread does not have.
 func Missing(caps ...string) ([]string, error) {
 	want, err := setOf(caps)
 	if err != nil {
@@ -72,8 +72,8 @@ func Missing(caps ...string) ([]string, error) {
 	return (want &^ have).names(), err
 }
 
-// Raise makes effective what the process is permitted, on all threads. Without it a program whose file has capabilities that
-// are permitted alone (setcap …=p) has none in effect.
+// Raise makes all permitted capabilities effective, on all threads. A program whose file has permitted capabilities only
+// (setcap …=p) starts without effective ones.
 func Raise() error {
 	effective, permitted, err := get()
 	if err != nil || effective == permitted {
@@ -82,14 +82,14 @@ func Raise() error {
 	return setAll(permitted)
 }
 
-// ErrThreads is returned where a thread cannot act for the others.
-var ErrThreads = errors.New("privilege: a program that is linked with C cannot change all of its threads")
+// ErrThreads is returned by a program that is linked with C, where a system call cannot be made on all threads.
+var ErrThreads = errors.New("privilege: a program linked with C cannot change all of its threads")
 
-// Keep gives up all capabilities but some, on all threads and for good, and returns those that were given up. Programs that
-// the process starts get none at all: it empties the ambient, inheritable and, where CAP_SETPCAP lets it, the bounding set,
-// and sets no_new_privs.
-func Keep(caps ...string) (dropped []string, err error) {
-	keep, err := setOf(caps)
+// Retain drops all capabilities except caps, permanently and on all threads, and returns the dropped ones. Programs that the
+// process starts get no capability at all: Retain clears the ambient and inheritable sets and, if CAP_SETPCAP permits, the
+// bounding set, and sets no_new_privs.
+func Retain(caps ...string) (dropped []string, err error) {
+	retain, err := setOf(caps)
 	if err != nil {
 		return nil, err
 	}
@@ -100,11 +100,11 @@ func Keep(caps ...string) (dropped []string, err error) {
 	if err := grantNothing(); err != nil {
 		return nil, err
 	}
-	dropped = (permitted &^ keep).names()
-	return dropped, setAll(permitted & keep)
+	dropped = (permitted &^ retain).names()
+	return dropped, setAll(permitted & retain)
 }
 
-// grantNothing has programs that the process starts from now on get no capability.
+// grantNothing ensures that programs that the process starts get no capability.
 func grantNothing() error {
 	if err := prctl("PR_SET_NO_NEW_PRIVS", unix.PR_SET_NO_NEW_PRIVS, 1); err != nil {
 		return err
@@ -116,7 +116,7 @@ func grantNothing() error {
 		err := prctl("PR_CAPBSET_DROP", unix.PR_CAPBSET_DROP, c)
 		switch {
 		case errors.Is(err, unix.EINVAL) && c > 0, errors.Is(err, unix.EPERM):
-			return nil // beyond the kernel's last; not ours to change
+			return nil // beyond the kernel's last capability; not permitted
 		case err != nil:
 			return err
 		}
@@ -124,7 +124,7 @@ func grantNothing() error {
 	return nil
 }
 
-// setAll makes s the effective and the permitted set of all threads, and empties the inheritable one.
+// setAll sets the effective and permitted sets of all threads to s, and clears the inheritable set.
 func setAll(s set) error {
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	data := [2]unix.CapUserData{
@@ -135,7 +135,7 @@ func setAll(s set) error {
 	return threadsError("capset", errno)
 }
 
-// prctl changes all threads: the kernel has no call for that.
+// prctl calls prctl(2) on all threads.
 func prctl(name string, option, arg uintptr) error {
 	_, _, errno := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, option, arg, 0, 0, 0, 0)
 	return threadsError("prctl("+name+")", errno)

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	for range 4 {
 		go func() { select {} }()
 	}
-	dropped, err := Keep("CAP_NET_ADMIN", "CAP_CHOWN")
+	dropped, err := Retain("CAP_NET_ADMIN", "CAP_CHOWN")
 	if errors.Is(err, ErrThreads) {
 		fmt.Println("threads")
 		os.Exit(0)
@@ -48,12 +48,12 @@ func TestMain(m *testing.M) {
 	}
 	missing, err := Missing("CAP_CHOWN", "CAP_NET_RAW", "CAP_BPF")
 	fmt.Println("missing", missing, err)
-	if dropped, err := Keep("CAP_NET_ADMIN", "CAP_CHOWN", "CAP_BPF"); len(dropped) > 0 || err != nil {
+	if dropped, err := Retain("CAP_NET_ADMIN", "CAP_CHOWN", "CAP_BPF"); len(dropped) > 0 || err != nil {
 		fmt.Println("again", dropped, err)
 	}
 }
 
-func TestKeep(t *testing.T) {
+func TestRetain(t *testing.T) {
 	require.Root(t)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), inChild+"=1")
@@ -103,7 +103,7 @@ func TestUnknown(t *testing.T) {
 	if _, err := Missing("CAP_FLY"); err == nil {
 		t.Error("no error")
 	}
-	if _, err := Keep("cap_net_raw"); err == nil {
+	if _, err := Retain("cap_net_raw"); err == nil {
 		t.Error("no error")
 	}
 }

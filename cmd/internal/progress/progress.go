@@ -1,4 +1,4 @@
-// Package progress shows the progress of long work on a terminal: share, rate, time left. It is silent elsewhere.
+// Package progress shows the progress of long work on a terminal: share, rate, time left. On other outputs it shows nothing.
 package progress
 
 import (
@@ -16,8 +16,8 @@ import (
 	"golang.org/x/term"
 )
 
-// A Bar is one line of a terminal that is updated in place. Its methods may be called by any number of goroutines,
-// and on a nil Bar, which shows nothing.
+// A Bar is a line of a terminal that is updated in place. Its methods may be called concurrently, and on a nil Bar, which shows
+// nothing.
 type Bar struct {
 	w     io.Writer
 	what  string
@@ -36,8 +36,8 @@ type Bar struct {
 // refresh is the time between two updates of the line.
 const refresh = 200 * time.Millisecond
 
-// New starts a line about work on total things, which are called what ("devices"); a total of 0 is unknown. It returns
-// nil if w is not a terminal. [Bar.Close] removes the line.
+// New shows a bar for work on total things, called what ("devices"); 0 is an unknown total. It returns nil if w is not a terminal.
+// [Bar.Close] removes the bar.
 func New(w io.Writer, what string, total int64) *Bar {
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
@@ -46,17 +46,17 @@ func New(w io.Writer, what string, total int64) *Bar {
 	b := &Bar{w: w, what: what, begun: time.Now()}
 	b.total.Store(total)
 	b.lines = mpb.New(mpb.WithOutput(w), mpb.WithRefreshRate(refresh))
-	// The library's own total stays unknown: it would remove the line as soon as that is reached.
+	// The library's own total stays unknown, as the library would remove the line when it is reached.
 	b.line = b.lines.New(0, mpb.NopStyle(), mpb.PrependDecorators(decor.Any(b.text)))
 	shown.Store(b)
 	return b
 }
 
-// shown is the bar on the terminal, of which a process has one.
+// shown is the bar on the terminal; a process has one at most.
 var shown atomic.Pointer[Bar]
 
-// Above returns a writer of whole lines to w, such as those of a log. While a bar is shown they go above it, where its updates
-// do not erase them.
+// Above returns a writer to w for whole lines, such as those of a log. While a bar is shown, it writes them above the bar, where
+// updates do not erase them.
 func Above(w io.Writer) io.Writer { return above{w} }
 
 type above struct{ w io.Writer }
@@ -70,28 +70,28 @@ func (a above) Write(p []byte) (int, error) {
 	return a.w.Write(p)
 }
 
-// Add counts n more things as done.
+// Add adds n to the number of things done.
 func (b *Bar) Add(n int64) {
 	if b != nil {
 		b.done.Add(n)
 	}
 }
 
-// Set sets how many things are done.
+// Set sets the number of things done.
 func (b *Bar) Set(done int64) {
 	if b != nil {
 		b.done.Store(done)
 	}
 }
 
-// Total sets how many things there are, once that is known.
+// Total sets the total, once it is known.
 func (b *Bar) Total(n int64) {
 	if b != nil {
 		b.total.Store(n)
 	}
 }
 
-// Note adds a few words after the figures, such as the current step. They must be one line.
+// Note shows text after the figures, such as the current step. It must be one line.
 func (b *Bar) Note(text string) { b.set(text, false) }
 
 // Line shows text instead of figures. It must be one line.
@@ -136,7 +136,7 @@ func (b *Bar) text(decor.Statistics) string {
 	return b.meter.line(time.Since(b.begun), b.done.Load(), b.total.Load(), b.what, b.note)
 }
 
-// A meter remembers how much was done at recent moments.
+// A meter computes a rate from how much was done at recent moments.
 type meter struct {
 	past [32]moment // a ring
 	n    int
@@ -147,7 +147,7 @@ type moment struct {
 	done int64
 }
 
-// rate returns how many things are done per second, over the recent moments only: work seldom keeps its pace.
+// rate returns the number of things done per second, over recent moments only, as the rate of work varies.
 func (m *meter) rate(at time.Duration, done int64) float64 {
 	var from moment // the beginning
 	if m.n >= len(m.past) {
@@ -193,7 +193,7 @@ func round(d time.Duration) time.Duration {
 	return d.Round(time.Minute)
 }
 
-// Count writes a number with commas between its thousands.
+// Count formats a number with commas between thousands.
 func Count(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	first := len(s) % 3
@@ -207,7 +207,7 @@ func Count(n int64) string {
 	return out
 }
 
-// Rate writes a number with three digits and the suffix k, M or G where it is large.
+// Rate formats a number with three digits, and the suffix k, M or G if it is large.
 func Rate(r float64) string {
 	for _, unit := range []struct {
 		value float64

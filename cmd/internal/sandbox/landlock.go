@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// writing are the rights of Landlock (linux/landlock.h) that change files, by the ABI that brought them.
+// writing are the access rights of Landlock (linux/landlock.h) that change files, by the ABI that introduced them.
 var writing = []struct {
 	abi    int
 	rights uint64
@@ -21,14 +21,14 @@ var writing = []struct {
 	{3, unix.LANDLOCK_ACCESS_FS_TRUNCATE},
 }
 
-// landlock lets the process write below some directories only, and execute nothing. It returns the kernel's ABI, and an error for
-// each directory that cannot be opened, below which nothing can be written to.
+// landlock restricts the process to writing below dirs, and to executing nothing. It returns the kernel's ABI. left has an error
+// for each directory that could not be opened, where nothing can be written.
 func landlock(dirs []string) (abi int, left []error, err error) {
 	v, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	switch errno {
 	case 0:
 	case unix.ENOSYS:
-		return 0, nil, absent("not in this kernel, which is older than 5.13 or built without")
+		return 0, nil, absent("not in this kernel: older than 5.13, or built without it")
 	case unix.EOPNOTSUPP:
 		return 0, nil, absent("turned off in this kernel (lsm=)")
 	default:
@@ -42,7 +42,7 @@ func landlock(dirs []string) (abi int, left []error, err error) {
 		}
 	}
 	attr := unix.LandlockRulesetAttr{Handled_access_fs: rights | unix.LANDLOCK_ACCESS_FS_EXECUTE}
-	// Of the struct only what every kernel knows, as the rest is zero.
+	// Only the field that every kernel knows; the others are zero.
 	ruleset, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr.Handled_access_fs), 0)
 	if errno != 0 {
 		return abi, nil, os.NewSyscallError("landlock_create_ruleset", errno)
@@ -67,7 +67,7 @@ func landlock(dirs []string) (abi int, left []error, err error) {
 	return abi, left, nil
 }
 
-// allow gives rights below a directory that is open.
+// allow grants rights below an open directory.
 func allow(ruleset uintptr, dir int, rights uint64) error {
 	beneath := unix.LandlockPathBeneathAttr{Allowed_access: rights, Parent_fd: int32(dir)}
 	_, _, errno := unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, ruleset, unix.LANDLOCK_RULE_PATH_BENEATH, uintptr(unsafe.Pointer(&beneath)), 0, 0, 0)

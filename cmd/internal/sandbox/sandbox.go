@@ -1,5 +1,5 @@
-// Package sandbox holds a process to what it needs from some moment on, as far as the kernel can: where it writes (Landlock) and
-// which system calls it makes (seccomp). Neither can be undone, and programs that the process starts are held to the same.
+// Package sandbox restricts a process, as far as the kernel can, to where it has to write (Landlock) and to the system calls that
+// it has to make (seccomp). The restrictions cannot be undone, and apply to programs that the process starts.
 package sandbox
 
 import (
@@ -11,44 +11,45 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Config says what a process needs.
+// Config describes what a process needs.
 type Config struct {
-	// Write are the directories below which it makes, changes and removes files. One that is missing cannot be written to once it
-	// is there. What it reads is not restricted: a reload may find the library behind another link or mount than at the start.
+	// Write are the directories below which it creates, changes and removes files. A directory that is missing now stays
+	// unwritable when it is created later. Reading is not restricted: at a reload the library may be behind another link or
+	// mount than at the start.
 	Write []string
-	Free  error // why it may write anywhere all the same, without Landlock; nil: it may not
-	// Start says that it starts programs, which may write anywhere, and use what their language needs. There is then no
-	// Landlock.
+	Free  error // why the process may write anywhere, without Landlock; nil: it may not
+	// Start says that the process starts programs, which may write anywhere and make the system calls that their language
+	// needs. Landlock is off then.
 	Start bool
-	BPF   bool // it uses bpf(2) and perf_event_open(2)
+	BPF   bool // the process uses bpf(2) and perf_event_open(2)
 }
 
-// Result says what a process is held to. An error is why it is not, [errors.ErrUnsupported] if the kernel cannot.
+// Result describes the restrictions in force. An error says why one is not; it wraps [errors.ErrUnsupported] if the kernel lacks it.
 type Result struct {
 	Landlock error
 	ABI      int     // of Landlock
-	Left     []error // why a directory of Write cannot be written to, each
+	Left     []error // one for each directory of Write that cannot be written to
 	Seccomp  error
 }
 
-// absent is why a kernel cannot.
+// absent says what a kernel lacks.
 type absent string
 
 func (a absent) Error() string { return string(a) }
 
-// Is implements what [errors.Is] looks for.
+// Is makes [errors.Is] report [errors.ErrUnsupported].
 func (absent) Is(target error) bool { return target == errors.ErrUnsupported }
 
 var (
-	// ErrStart is why there is no Landlock for one that starts programs.
-	ErrStart = errors.New("it starts programs, which would be held to the same")
-	// ErrThreads is returned where a thread cannot act for the others.
-	ErrThreads = errors.New("a program that is linked with C cannot change all of its threads")
+	// ErrStart says that Landlock is off, as the process starts programs.
+	ErrStart = errors.New("the server starts programs, to which it would apply as well")
+	// ErrThreads is returned by a program that is linked with C, where a system call cannot be made on all threads.
+	ErrThreads = errors.New("a program linked with C cannot change all of its threads")
 )
 
-// Apply holds all threads of the process to cfg, and sets no_new_privs.
+// Apply restricts all threads of the process to cfg, and sets no_new_privs.
 func Apply(cfg Config) Result {
-	// seccomp brings other threads to the state of its own, which Landlock wants of each.
+	// seccomp synchronizes all threads with this one; Landlock has to be set on each.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {

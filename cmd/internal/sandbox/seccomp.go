@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// denied are system calls that no part of a server makes, and that attacks on a kernel or on other processes begin with. They
-// fail with EPERM. What is not here is what the unit's SystemCallFilter decides, which knows them all; this holds where there
-// is no such unit, and adds what the server needs at its start alone.
+// denied are system calls that no part of the server makes, and that attacks on the kernel or on other processes use. They fail
+// with EPERM. The unit's SystemCallFilter covers all system calls; this list protects servers without the unit, and adds calls
+// that the server makes only at its start.
 var denied = []uint32{
 	unix.SYS_ACCT, unix.SYS_QUOTACTL, unix.SYS_QUOTACTL_FD, unix.SYS_REBOOT, unix.SYS_SWAPON, unix.SYS_SWAPOFF, unix.SYS_SYSLOG, unix.SYS_VHANGUP,
 	unix.SYS_ADJTIMEX, unix.SYS_CLOCK_ADJTIME, unix.SYS_CLOCK_SETTIME, unix.SYS_SETTIMEOFDAY, unix.SYS_SETHOSTNAME, unix.SYS_SETDOMAINNAME,
@@ -25,27 +25,27 @@ var denied = []uint32{
 	unix.SYS_OPEN_BY_HANDLE_AT, unix.SYS_PERSONALITY, unix.SYS_MKNODAT, unix.SYS_FANOTIFY_INIT,
 }
 
-// starting are those that start a program.
+// starting are the system calls that start a program.
 var starting = []uint32{unix.SYS_EXECVE, unix.SYS_EXECVEAT}
 
-// families are the sockets that a server has; AF_XDP's and packet sockets are open before it serves.
+// families are the address families of sockets that a running server opens; AF_XDP and packet sockets are opened before.
 var families = []uint32{unix.AF_UNIX, unix.AF_INET, unix.AF_INET6, unix.AF_NETLINK}
 
-// x32 is set in the numbers of amd64's calls with pointers of 32 bits.
+// x32 is set in the numbers of system calls of amd64's x32 ABI.
 const x32 = 0x40000000
 
-// Offsets in struct seccomp_data (linux/seccomp.h), of both of the little-endian machines that we build for.
+// Offsets in struct seccomp_data (linux/seccomp.h), for little-endian machines.
 const (
 	offNumber = 0
 	offArch   = 4
 	offArgs   = 16
 )
 
-// namespaces are the flags of clone(2) that make namespaces: all of linux/sched.h but CLONE_NEWTIME, which clone cannot, as it is
-// in the bits of the signal.
+// namespaces are the flags of clone(2) that create namespaces: all of linux/sched.h except CLONE_NEWTIME, whose bit is part of
+// clone's signal number.
 const namespaces = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
 
-// An assembler makes a filter. Its jumps go to the end, where EPERM is.
+// An assembler builds a filter. Calls that fail jump to its end, which returns EPERM.
 type assembler struct {
 	code  []unix.SockFilter
 	fails []int // jumps to EPERM if they are taken
@@ -56,19 +56,19 @@ func (a *assembler) load(offset uint32) {
 	a.code = append(a.code, unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset})
 }
 
-// fail has a filter fail if what is loaded compares so with k.
+// fail makes the call fail if the loaded value compares so with k.
 func (a *assembler) fail(compare uint16, k uint32) {
 	a.fails = append(a.fails, len(a.code))
 	a.code = append(a.code, unix.SockFilter{Code: unix.BPF_JMP | compare | unix.BPF_K, K: k})
 }
 
-// failUnless has a filter fail if what is loaded is not k.
+// failUnless makes the call fail if the loaded value is not k.
 func (a *assembler) failUnless(k uint32) {
 	a.other = append(a.other, len(a.code))
 	a.code = append(a.code, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: k})
 }
 
-// skipUnless passes over the next n instructions unless what is loaded is k.
+// skipUnless skips the next n instructions if the loaded value is not k.
 func (a *assembler) skipUnless(k uint32, n int) {
 	a.code = append(a.code, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: k, Jf: uint8(n)})
 }
@@ -77,7 +77,7 @@ func (a *assembler) ret(k uint32) {
 	a.code = append(a.code, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: k})
 }
 
-// finish ends a filter that allows what has not failed.
+// finish returns the filter. It allows what has not failed.
 func (a *assembler) finish() []unix.SockFilter {
 	a.ret(unix.SECCOMP_RET_ALLOW)
 	end := len(a.code)
@@ -91,7 +91,7 @@ func (a *assembler) finish() []unix.SockFilter {
 	return a.code
 }
 
-// filter returns the program that decides on system calls; nil: there is none for this architecture.
+// filter returns the seccomp filter; nil: there is none for this architecture.
 func filter(cfg *Config) []unix.SockFilter {
 	arch := map[string]uint32{"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64}[runtime.GOARCH]
 	if arch == 0 {
@@ -107,7 +107,7 @@ func filter(cfg *Config) []unix.SockFilter {
 	for _, n := range slices.Concat(denied, deniedHere) {
 		a.fail(unix.BPF_JEQ, n)
 	}
-	// clone3 has its flags in memory, where a filter cannot look. Go and the C library take clone where the kernel has no other.
+	// clone3 has its flags in memory, which a filter cannot read. Go and the C library fall back to clone on ENOSYS.
 	a.skipUnless(unix.SYS_CLONE3, 1)
 	a.ret(unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS))
 	a.skipUnless(unix.SYS_CLONE, 3)
@@ -135,7 +135,7 @@ func filter(cfg *Config) []unix.SockFilter {
 	return a.finish()
 }
 
-// oneOf allows what is loaded if it is one of k, and fails it otherwise.
+// oneOf allows the call if the loaded value is one of k, else makes it fail.
 func (a *assembler) oneOf(k []uint32) {
 	for i, v := range k[:len(k)-1] {
 		a.code = append(a.code, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: v, Jt: uint8(len(k) - 1 - i)})
@@ -144,10 +144,10 @@ func (a *assembler) oneOf(k []uint32) {
 	a.ret(unix.SECCOMP_RET_ALLOW)
 }
 
-// seccomp has the filter decide on the system calls of all threads.
+// seccomp installs the filter on all threads.
 func seccomp(code []unix.SockFilter) error {
 	if code == nil {
-		return absent("not for this architecture")
+		return absent("no filter for this architecture")
 	}
 	prog := unix.SockFprog{Len: uint16(len(code)), Filter: &code[0]}
 	thread, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&prog)))
@@ -163,7 +163,7 @@ func seccomp(code []unix.SockFilter) error {
 	return nil
 }
 
-// filters tells whether the kernel knows filters: it then looks for one, here in vain.
+// filters reports whether the kernel supports filters: it then fails to read one at address 0.
 func filters() bool {
 	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, 0)
 	return errno == unix.EFAULT

@@ -13,7 +13,7 @@ import (
 	"dcs/render/device"
 )
 
-// workerConfig translates the configuration's zeros, which mean none, to those of fastpath, which mean the default.
+// workerConfig returns the workers' configuration. A zero duration means none in cfg, but the default in fastpath.
 func workerConfig(cfg *config.Config, in *ingress.Ingress, start time.Time) fastpath.ServerConfig {
 	none := func(d time.Duration) time.Duration {
 		if d == 0 {
@@ -25,18 +25,18 @@ func workerConfig(cfg *config.Config, in *ingress.Ingress, start time.Time) fast
 		Worker: fastpath.Config{
 			Stale:    none(cfg.StaleAfter),
 			Elapsed:  func() int64 { return int64(time.Since(start)) },
-			Blksizes: &in.Blksizes,
+			Blksizes: in.Blksizes(),
 			Transfer: transfer.Config{
 				Transfers: cfg.Transfers, Retries: cfg.Retries, MaxWindow: in.MaxWindow(cfg),
-				MaxBlksize: in.MaxBlksize, Refuse: ingress.Withheld(cfg.Options),
+				MaxBlksize: in.MaxBlksize(), Refuse: ingress.Withheld(cfg.Options),
 			},
 		},
-		CPUs:  in.Cpus,
+		CPUs:  in.CPUs(),
 		Drain: none(cfg.Drain),
 	}
 }
 
-// monotonic returns the workers' clock, which begins at start.
+// monotonic returns the workers' clock: wall time, and the time since start.
 func monotonic(start time.Time) fastpath.Clock {
 	return func() (wall, mono int64) {
 		now := time.Now()
@@ -44,11 +44,11 @@ func monotonic(start time.Time) fastpath.Clock {
 	}
 }
 
-// adapter hands a worker's requests to the renderer. The two know nothing of each other.
+// adapter passes a worker's requests to the renderer. Neither knows the other.
 type adapter struct {
 	worker  *render.Worker
 	proxies []netip.Prefix // who may say which modem a request is for
-	logs    *logging.Log   // nil: no request gets a line
+	logs    *logging.Log   // nil: requests are not logged
 	reqs    []render.Request
 }
 
@@ -72,7 +72,7 @@ func (a *adapter) RenderBatch(now int64, reqs []fastpath.Request) {
 		reqs[i].Body, reqs[i].Hold, reqs[i].Err = r.Body, r.Hold, r.Err
 		reqs[i].Requester = r.Requester
 	}
-	clear(a.reqs) // or a file that was removed would stay mapped
+	clear(a.reqs) // else a removed file would stay mapped
 }
 
 // TransferFailed implements [fastpath.Watcher].

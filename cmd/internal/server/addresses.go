@@ -13,7 +13,7 @@ import (
 	"dcs/cmd/internal/metrics"
 )
 
-// addresses follows which of a server's addresses are there.
+// addresses follows which of a server's addresses the host has.
 type addresses struct {
 	log *slog.Logger
 	all []address
@@ -22,13 +22,13 @@ type addresses struct {
 	absent []bool // by endpoint
 }
 
-// address is an endpoint of the server, and why it is not open.
+// address is an endpoint of the server.
 type address struct {
 	ingress.Endpoint
-	err func() error // nil: it is open
+	err func() error // why it is not open; nil: it always is
 }
 
-// newAddresses begins to follow the addresses of a configuration, once all of them were opened.
+// newAddresses begins to follow the addresses of a configuration, after an attempt to open all of them.
 func newAddresses(cfg *config.Config, log *slog.Logger, adm *admin.Server, w *web) *addresses {
 	a := &addresses{log: log}
 	for _, e := range ingress.Endpoints(cfg) {
@@ -49,14 +49,14 @@ func newAddresses(cfg *config.Config, log *slog.Logger, adm *admin.Server, w *we
 			log.Error("address cannot be opened, trying again", "key", e.Key, "address", e.Name, "err", err)
 		}
 	}
-	a.look()
+	a.update()
 	return a
 }
 
-// follow looks at the host's addresses until ctx ends.
-func (a *addresses) follow(ctx context.Context) { ingress.Every(ctx, ingress.LookEvery, a.look) }
+// follow watches the host's addresses until ctx ends.
+func (a *addresses) follow(ctx context.Context) { ingress.Every(ctx, ingress.PollInterval, a.update) }
 
-// open returns why the address is not open.
+// open returns why the address is not open; nil if it is.
 func (e *address) open() error {
 	if e.err == nil {
 		return nil
@@ -64,8 +64,8 @@ func (e *address) open() error {
 	return e.err()
 }
 
-// look notes which addresses are there now, and logs what has changed. Where the kernel does not tell, what was known stays.
-func (a *addresses) look() {
+// update records which addresses the host has, and logs changes. While the kernel does not answer, the last known state stays.
+func (a *addresses) update() {
 	addrs := make([]netip.Addr, len(a.all))
 	for i := range a.all {
 		addrs[i] = a.all[i].Addr
@@ -80,15 +80,15 @@ func (a *addresses) look() {
 	for i, e := range a.all {
 		switch was := a.absent[i]; {
 		case !has[i] && !was:
-			a.log.Warn("no interface has this address, waiting for it", "key", e.Key, "address", e.Name)
+			a.log.Warn("address missing on all interfaces, waiting for it", "key", e.Key, "address", e.Name)
 		case has[i] && was:
-			a.log.Info("address is there", "key", e.Key, "address", e.Name)
+			a.log.Info("address present", "key", e.Key, "address", e.Name)
 		}
 		a.absent[i] = !has[i]
 	}
 }
 
-// served tells whether requests can arrive: at least one address of listen is there.
+// served reports whether requests can arrive: the host has at least one address of listen.
 func (a *addresses) served() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -100,7 +100,7 @@ func (a *addresses) served() bool {
 	return false
 }
 
-// pending tells whether an address is still to be opened.
+// pending reports whether an address is still to be opened.
 func (a *addresses) pending() bool {
 	return slices.ContainsFunc(a.all, func(e address) bool { return e.open() != nil })
 }
@@ -113,7 +113,7 @@ func (a *addresses) read(w *metrics.Values) {
 	}
 }
 
-// tried is told of each attempt to open an address that was in use when the server started.
+// tried returns a function that logs the outcome of each attempt to open an address that was in use at the start.
 func tried(log *slog.Logger, key, address string) func(error) {
 	return func(err error) {
 		if err == nil {

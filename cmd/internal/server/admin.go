@@ -9,12 +9,12 @@ import (
 	"dcs/cmd/internal/config"
 )
 
-// openAdmin opens the operator's addresses. Nothing is served before the server runs.
+// openAdmin opens the admin addresses. Nothing is served before the server runs.
 func openAdmin(c *config.Config, log *slog.Logger, secrets *serverSecrets) (*admin.Server, error) {
 	cfg := assemble.AdminConfig(c)
 	cfg.Tried = func(address string, err error) {
 		tried(log, "admin", address)(err)
-		// Nobody could tell us of a rotation so far.
+		// A rotation could not be announced so far.
 		if _, err := secrets.reload(); err != nil {
 			log.Error("keeping the previous secrets", "err", err)
 		}
@@ -22,7 +22,7 @@ func openAdmin(c *config.Config, log *slog.Logger, secrets *serverSecrets) (*adm
 	return admin.New(cfg, log)
 }
 
-// runAdmin serves the operator until the context ends. Modems are served on whatever becomes of it.
+// runAdmin serves the admin page and API until ctx ends. Its failure does not stop the server.
 func (s *server) runAdmin(ctx context.Context) {
 	for _, l := range s.admin.Listeners() {
 		if l.Err() == nil {

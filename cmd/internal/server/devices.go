@@ -14,15 +14,15 @@ import (
 	"dcs/render/attr/store"
 )
 
-// deviceStore is the store of devices with its notices; without sources it is empty.
+// deviceStore is the store of devices and its notifications.
 type deviceStore struct {
 	log   *slog.Logger
 	store *store.Store  // nil: there are no sources
-	grown chan struct{} // holds one when devices have attributes that the library has not seen
-	files chan struct{} // holds one when there are new files of devices
+	grown chan struct{} // receives when devices have attributes that the library has not seen; capacity 1
+	files chan struct{} // receives when devices were loaded or merged; capacity 1
 }
 
-// openDevices opens the store of devices, if there are sources of any.
+// openDevices opens the store of devices, if there are sources.
 func openDevices(c *config.Devices, log *slog.Logger) (*deviceStore, error) {
 	d := &deviceStore{log: log, grown: make(chan struct{}, 1), files: make(chan struct{}, 1)}
 	if len(c.Sources) == 0 {
@@ -36,7 +36,7 @@ func openDevices(c *config.Devices, log *slog.Logger) (*deviceStore, error) {
 		log.Warn("devices", "err", w)
 	}
 	events := &deviceLog{log: log, grown: d.grown, files: d.files}
-	d.store, err = store.Open(store.Config{Dir: assemble.DevicesDir(c), Sources: sources, Now: time.Now, OnEvent: events.tell})
+	d.store, err = store.Open(store.Config{Dir: assemble.DevicesDir(c), Sources: sources, Now: time.Now, OnEvent: events.handle})
 	if err != nil {
 		return nil, fmt.Errorf("devices: %w", err)
 	}
@@ -48,7 +48,7 @@ func openDevices(c *config.Devices, log *slog.Logger) (*deviceStore, error) {
 	return d, nil
 }
 
-// close closes the sources. What workers look up stays usable.
+// close closes the sources. Views that workers hold stay usable.
 func (d *deviceStore) close() {
 	if d.store == nil {
 		return
@@ -58,34 +58,34 @@ func (d *deviceStore) close() {
 	}
 }
 
-// renderer returns what the engine looks devices up in; nil: there are no sources.
+// renderer returns the devices for the engine; nil: there are no sources.
 func (d *deviceStore) renderer() render.Devices {
 	if d.store == nil {
 		return nil
 	}
 	select {
-	case <-d.grown: // the library is about to be loaded for all that is known now
+	case <-d.grown: // the library is about to be loaded with all attributes known now
 	default:
 	}
 	return &storeDevices{store: d.store}
 }
 
-// reloadDevices has all sources loaded anew.
+// reloadDevices reloads all sources.
 func (s *server) reloadDevices() {
 	if s.devices != nil {
-		_ = s.devices.Reload("", false) // "" is always there
+		_ = s.devices.Reload("", false) // fails for unknown names only
 	}
 }
 
-// deviceLog tells of what happens to devices.
+// deviceLog logs and passes on events of the store.
 type deviceLog struct {
 	log   *slog.Logger
 	grown chan<- struct{}
-	files chan<- struct{} // told of new files
+	files chan<- struct{}
 }
 
-// tell logs an event. Sources fail at most once a second each, and changes are merged every few minutes.
-func (d *deviceLog) tell(e store.Event) {
+// handle logs an event. A source fails at most once a second, and changes are merged every few minutes.
+func (d *deviceLog) handle(e store.Event) {
 	args := []any{}
 	if e.Source != "" {
 		args = append(args, "source", e.Source)
@@ -106,14 +106,14 @@ func (d *deviceLog) tell(e store.Event) {
 			args = append(args, "left_out", e.Reject.Rows)
 		}
 		d.log.Info("devices "+e.Kind.String(), args...)
-		notice(d.files)
+		notify(d.files)
 	case store.SchemaGrown:
-		notice(d.grown)
+		notify(d.grown)
 	case store.HeldBack:
 		args = append(args, "err", assemble.HeldError(e.Source, e.Err))
-		d.log.Warn("devices held back; what was known last goes on serving, and other changes are applied", args...)
+		d.log.Warn("devices held back: still serving the last known state, other changes are applied", args...)
 	case store.NotDurable:
-		d.log.Error("devices: changes not durable; served from memory, lost if the process ends", "err", e.Err)
+		d.log.Error("devices: changes not durable; served from memory only", "err", e.Err)
 	case store.Durable:
 		d.log.Info("devices: changes durable again")
 	case store.ClockAhead:
@@ -123,19 +123,19 @@ func (d *deviceLog) tell(e store.Event) {
 		if e.Retry > 0 {
 			args = append(args, "retry", e.Retry)
 		}
-		d.log.Warn("devices "+e.Kind.String()+"; what was known last goes on serving", args...)
+		d.log.Warn("devices "+e.Kind.String()+": still serving the last known state", args...)
 	}
 }
 
-// notice leaves word in a channel that has room for one.
-func notice(c chan<- struct{}) {
+// notify sends to a channel of capacity 1, unless a notification is waiting there already.
+func notify(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
-	default: // told already, and not yet looked at
+	default:
 	}
 }
 
-// storeDevices has the engine look devices up in a store.
+// storeDevices adapts a store to the engine.
 type storeDevices struct {
 	store *store.Store
 	last  atomic.Pointer[storeView]
@@ -166,11 +166,11 @@ func (v *storeView) Lookup(now int64, queries []render.Query) {
 	for i := range queries {
 		if q := &queries[i]; !q.Found {
 			q.Values = q.Values[:0]
-			if q.Peek { // no source is asked for the sake of a look
+			if q.Peek { // sources are not asked
 				q.Asking = false
 				continue
 			}
-			// Of one whose record is damaged nobody can say that it is unknown.
+			// A device with a damaged record cannot be called unknown.
 			q.Asking = v.store.Miss(now, q.MAC, q.IP) == store.Asking || q.Damaged
 		}
 	}

@@ -5,20 +5,20 @@ import (
 	"sync/atomic"
 )
 
-// health tells whether requests are taken.
+// health is the phase that the server is in.
 type health struct{ phase atomic.Int32 }
 
-// The phases, and what they are called where they are not serving.
+// Phases of a server.
 const (
 	starting int32 = iota
 	serving
 	draining
 )
 
-// state returns why the server takes no requests; empty: it does.
+// state returns the phase if the server takes no requests; empty: it does.
 func (h *health) state() string { return [...]string{"starting", "", "draining"}[h.phase.Load()] }
 
-// unready returns why no request is answered; empty: requests are.
+// unready returns why requests are not answered; empty: they are.
 func (s *server) unready() string {
 	if why := s.health.state(); why != "" {
 		return why
@@ -32,7 +32,7 @@ func (s *server) unready() string {
 	return ""
 }
 
-// handleHealth registers what tells whether the process lives, and whether it takes requests.
+// handleHealth registers the liveness and readiness probes.
 func (s *server) handleHealth(handle func(pattern string, h http.Handler)) {
 	handle("GET /healthz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")

@@ -10,7 +10,7 @@ import (
 	"dcs/render/device"
 )
 
-// isProxy tells whether an address is one of those who may say for whom a request is.
+// isProxy reports whether an address may say for which modem a request is.
 func isProxy(proxies []netip.Prefix, addr netip.Addr) bool {
 	addr = addr.Unmap()
 	for _, p := range proxies {
@@ -21,7 +21,7 @@ func isProxy(proxies []netip.Prefix, addr netip.Addr) bool {
 	return false
 }
 
-// identify gives a request the modem's addresses that a proxy tells, if it may. What anybody else tells is a claim.
+// identify sets the modem's addresses that a proxy states. Those that anybody else states are only a claim.
 func identify(proxies []netip.Prefix, from *fastpath.Request, to *render.Request) {
 	if !isProxy(proxies, from.Client) {
 		to.Claim = from.MAC
@@ -33,7 +33,7 @@ func identify(proxies []netip.Prefix, from *fastpath.Request, to *render.Request
 	}
 }
 
-// mismatch tells of a request that contradicts what is known of devices. It is called by workers, which must not wait for the log.
+// mismatch logs a request that contradicts what is known about devices. Workers call it; they must not wait for the log.
 func (s *events) mismatch(ev *render.IdentityEvent) {
 	args := []any{
 		"name", string(ev.Name), "client", ev.Client, "mac", ev.MAC.String(),
@@ -51,7 +51,7 @@ func (s *events) mismatch(ev *render.IdentityEvent) {
 	s.logs.Queue().Send(ev.Mismatch.String(), slog.LevelWarn, ev.Suppressed, ev.Mismatch.Error(), args...)
 }
 
-// readIdentity counts requests that contradict what is known of devices.
+// readIdentity reads the counters of requests that contradict what is known about devices.
 func readIdentity(w *metrics.Values, st *render.Stats) {
 	for m := render.OthersAddress; m < render.NumMismatches; m++ {
 		w.Count(metrics.IdentityMismatches, st.Logged[m], m.String(), "logged")

@@ -7,29 +7,21 @@ import (
 	"net/netip"
 
 	"dcs/cmd/internal/admin"
+	"dcs/cmd/internal/adminapi"
 	"dcs/cmd/internal/config"
 	"dcs/fastpath/guard"
 )
 
-// LimitsView is the limits as the API speaks of them. What is left away when they are set stays as it is, but for the burst of
-// a new rate, which is the default one.
-type LimitsView struct {
-	Allow    *[]string `json:"allow,omitempty"` // prefixes; empty: everyone
-	Rate     *float64  `json:"rate,omitempty"`  // requests per second of one source; 0: no limit
-	Burst    *int      `json:"burst,omitempty"`
-	PrefixV4 *int      `json:"prefix_v4,omitempty"` // bits of an address that make a source
-	PrefixV6 *int      `json:"prefix_v6,omitempty"`
-}
-
-func viewOf(l guard.Limits) LimitsView {
+func limitsView(l guard.Limits) adminapi.Limits {
 	allow := []string{}
 	for _, p := range l.Allow {
 		allow = append(allow, p.String())
 	}
-	return LimitsView{&allow, &l.Rate, &l.Burst, &l.PrefixV4, &l.PrefixV6}
+	return adminapi.Limits{Allow: &allow, Rate: &l.Rate, Burst: &l.Burst, PrefixV4: &l.PrefixV4, PrefixV6: &l.PrefixV6}
 }
 
-func (v *LimitsView) over(l guard.Limits) (guard.Limits, error) {
+// changeLimits returns l with the fields that v has.
+func changeLimits(l guard.Limits, v *adminapi.Limits) (guard.Limits, error) {
 	if v.Allow != nil {
 		l.Allow = []netip.Prefix{}
 		for _, text := range *v.Allow {
@@ -41,7 +33,7 @@ func (v *LimitsView) over(l guard.Limits) (guard.Limits, error) {
 		}
 	}
 	if v.Rate != nil {
-		// A burst that suits another rate could hide this one for hours.
+		// The burst of a higher rate could hide this one for hours.
 		l.Rate, l.Burst = *v.Rate, config.DefaultBurst(*v.Rate)
 	}
 	if v.Burst != nil {
@@ -56,21 +48,20 @@ func (v *LimitsView) over(l guard.Limits) (guard.Limits, error) {
 	return l, nil
 }
 
-// registerLimits has the operator see and change the limits while we serve; SIGHUP puts those of the
-// configuration in their place again.
+// registerLimits registers the calls that show and set the limits. SIGHUP restores those of the configuration.
 func (s *server) registerLimits() {
-	s.admin.Handle("GET /api/limits", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		admin.WriteJSON(w, viewOf(s.limits.Get()))
+	s.admin.Handle("GET "+adminapi.LimitsPath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		admin.WriteJSON(w, limitsView(s.limits.Get()))
 	}))
-	s.admin.Handle("POST /api/limits", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var v LimitsView
+	s.admin.Handle("POST "+adminapi.LimitsPath, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var v adminapi.Limits
 		dec := json.NewDecoder(r.Body)
 		dec.DisallowUnknownFields()
 		if err := dec.Decode(&v); err != nil {
 			admin.WriteError(w, http.StatusBadRequest, fmt.Errorf("limits: %w", err))
 			return
 		}
-		to, err := v.over(s.limits.Get())
+		to, err := changeLimits(s.limits.Get(), &v)
 		if err == nil {
 			err = s.limits.Set(to)
 		}
@@ -78,12 +69,12 @@ func (s *server) registerLimits() {
 			admin.WriteError(w, http.StatusBadRequest, err)
 			return
 		}
-		s.tellLimits("limits set by the API")
-		admin.WriteJSON(w, viewOf(s.limits.Get()))
+		s.logLimits("limits set by the API")
+		admin.WriteJSON(w, limitsView(s.limits.Get()))
 	}))
 }
 
-func (s *server) tellLimits(what string) {
+func (s *server) logLimits(msg string) {
 	l := s.limits.Get()
-	s.log.Info(what, "allow", l.Allow, "rate", l.Rate, "burst", l.Burst, "prefix_v4", l.PrefixV4, "prefix_v6", l.PrefixV6)
+	s.log.Info(msg, "allow", l.Allow, "rate", l.Rate, "burst", l.Burst, "prefix_v4", l.PrefixV4, "prefix_v6", l.PrefixV6)
 }

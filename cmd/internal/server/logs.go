@@ -11,13 +11,14 @@ import (
 	"syscall"
 
 	"dcs/cmd/internal/admin"
+	"dcs/cmd/internal/adminapi"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/logging"
 	"dcs/render"
 	"dcs/render/device"
 )
 
-// openLog makes the server's log.
+// openLog opens the server's log.
 func openLog(w io.Writer, cfg *config.Config) (*logging.Log, error) {
 	return logging.New(w, logging.Config{
 		JSON: cfg.LogFormat == config.LogJSON, Level: cfg.LogLevel, Rules: logRules(cfg),
@@ -28,7 +29,7 @@ func logRules(cfg *config.Config) logging.Rules {
 	return logging.Rules{OneOf: cfg.LogRequests, Devices: cfg.LogDevices}
 }
 
-// fault tells why a request got no file, or the file did not arrive. It is called by workers, which must not wait for the log.
+// fault logs why a request got no file, or why the file did not arrive. Workers call it; they must not wait for the log.
 func (s *events) fault(o *device.Outcome) {
 	args := []any{"name", string(o.Name), "client", o.Client, "reason", o.Reason, "err", o.Err}
 	if len(o.Value) > 0 {
@@ -37,12 +38,12 @@ func (s *events) fault(o *device.Outcome) {
 	s.faults.add(o)
 	msg := "no file"
 	if o.Undelivered {
-		msg = "file not taken"
+		msg = "file not delivered"
 	}
 	s.logs.Queue().Send(o.Reason, slog.LevelWarn, o.Suppressed, msg, args...)
 }
 
-// logRequests gives those requests of a batch a line that are to have one.
+// logRequests logs those requests of a batch that the rules choose.
 func logRequests(logs *logging.Log, reqs []render.Request) {
 	for i := range reqs {
 		r := &reqs[i]
@@ -62,17 +63,7 @@ func logRequests(logs *logging.Log, reqs []render.Request) {
 	}
 }
 
-const LogPath = "/api/log"
-
-// LogView is the log as the API speaks of it. What is left away when it is set stays as it is.
-type LogView struct {
-	Level    *string   `json:"level,omitempty"`    // debug, info, warn or error
-	Requests *string   `json:"requests,omitempty"` // off, all or 1/N
-	Devices  *[]string `json:"devices,omitempty"`
-	Held     uint64    `json:"held"` // lines that were not written, as there were too many; not to be set
-}
-
-func (s *server) logView() LogView {
+func (s *server) logView() adminapi.Log {
 	level, rules := strings.ToLower(s.logs.Level().String()), s.logs.Rules()
 	share := "off"
 	switch {
@@ -81,17 +72,16 @@ func (s *server) logView() LogView {
 	case rules.OneOf > 1:
 		share = fmt.Sprintf("1/%d", rules.OneOf)
 	}
-	return LogView{&level, &share, &rules.Devices, s.logs.Queue().Held()}
+	return adminapi.Log{Level: &level, Requests: &share, Devices: &rules.Devices, Held: s.logs.Queue().Suppressed()}
 }
 
-// registerLog has the operator see and change what is logged; SIGHUP puts in its place again what the
-// configuration says.
+// registerLog registers the calls that show and set what is logged. SIGHUP restores what the configuration says.
 func (s *server) registerLog() {
-	s.admin.Handle("GET "+LogPath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	s.admin.Handle("GET "+adminapi.LogPath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		admin.WriteJSON(w, s.logView())
 	}))
-	s.admin.Handle("POST "+LogPath, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var v LogView
+	s.admin.Handle("POST "+adminapi.LogPath, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var v adminapi.Log
 		dec := json.NewDecoder(r.Body)
 		dec.DisallowUnknownFields()
 		err := dec.Decode(&v)
@@ -106,8 +96,8 @@ func (s *server) registerLog() {
 	}))
 }
 
-// setLog does all that v says, or nothing.
-func (s *server) setLog(v *LogView) error {
+// setLog applies all of v or, on an error, nothing.
+func (s *server) setLog(v *adminapi.Log) error {
 	level, rules := s.logs.Level(), s.logs.Rules()
 	var err error
 	if v.Level != nil {

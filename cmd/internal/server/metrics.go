@@ -8,14 +8,13 @@ import (
 
 	"dcs/bpf"
 	"dcs/cmd/internal/admin"
-	"dcs/cmd/internal/ingress"
 	"dcs/cmd/internal/metrics"
 	"dcs/cmd/internal/version"
 	"dcs/render"
 	"dcs/render/skeleton"
 )
 
-// metricSources read everything that the server counts.
+// metricSources returns everything that reads the server's counters.
 func (s *server) metricSources() []metrics.Source {
 	return []metrics.Source{s.readServer, s.readWorkers, s.readEngine, s.readDevices, s.readTransport}
 }
@@ -48,7 +47,7 @@ func (s *server) readServer(w *metrics.Values) {
 	for why, n := range s.admin.Refused() {
 		w.Count(metrics.AdminRefused, n, admin.Refusal(why).String())
 	}
-	w.Count(metrics.LogLinesHeld, s.logs.Queue().Held())
+	w.Count(metrics.LogLinesHeld, s.logs.Queue().Suppressed())
 	if boot := s.web.boot; boot != nil {
 		for code, n := range boot.Requests() {
 			w.Count(metrics.HTTPRequests, n, strconv.Itoa(code))
@@ -122,44 +121,42 @@ func (s *server) readDevices(w *metrics.Values) {
 }
 
 func (s *server) readTransport(w *metrics.Values) {
-	in := s.in
-	attached, native, rings, losses, falls := false, false, false, uint64(0), uint64(0)
-	if st := in.Steering; st != nil {
-		st.Each(func(p ingress.Steered) {
-			w.Value(metrics.TransportInfo, 1, string(in.Kind), p.Mode.String(), p.Name, in.Why)
+	in, why := s.in, s.in.Why()
+	attached, native, rings, detached, fallbacks := false, false, false, uint64(0), uint64(0)
+	queues := in.QueueStats()
+	if st := in.Steering(); st != nil {
+		for _, p := range st.Interfaces() {
+			w.Value(metrics.TransportInfo, 1, string(in.Kind()), p.Mode.String(), p.Name, why)
 			w.Flag(metrics.XDPInterfaceAttached, p.Attached, p.Name, p.Master)
-			w.Flag(metrics.XDPInterfaceAFXDP, p.Attached && p.Xsk, p.Name, p.Master)
+			w.Flag(metrics.XDPInterfaceAFXDP, p.Attached && p.XSK, p.Name, p.Master)
 			attached = attached || p.Attached
 			native = native || p.Attached && p.Mode == bpf.Native
-			rings = rings || p.Xsk && in.Rings != nil
-		})
-		losses, falls = st.Losses()
-		if stats, err := st.Steer.Stats(); err == nil {
+			rings = rings || p.XSK && len(queues) > 0
+		}
+		detached, fallbacks = st.Losses()
+		if stats, err := st.Stats(); err == nil {
 			for v, n := range stats {
 				w.Count(metrics.XDPPackets, n.Packets, bpf.Verdict(v).String())
 				w.Count(metrics.XDPBytes, n.Octets, bpf.Verdict(v).String())
 			}
 		}
 	} else {
-		w.Value(metrics.TransportInfo, 1, string(in.Kind), bpf.Off.String(), "", in.Why)
+		w.Value(metrics.TransportInfo, 1, string(in.Kind()), bpf.Off.String(), "", why)
 	}
-	w.Flag(metrics.Capability, attached, "xdp", cmp.Or(in.Why, "in use"))
-	w.Flag(metrics.Capability, native, "xdp_native", in.Why)
-	w.Flag(metrics.Capability, rings, "af_xdp", in.Why)
-	w.Flag(metrics.Capability, len(in.Choosers) > 0, "reuseport_bpf", "")
-	w.Flag(metrics.Capability, in.Lookup != nil, "sk_lookup", "")
+	w.Flag(metrics.Capability, attached, "xdp", cmp.Or(why, "in use"))
+	w.Flag(metrics.Capability, native, "xdp_native", why)
+	w.Flag(metrics.Capability, rings, "af_xdp", why)
+	w.Flag(metrics.Capability, in.ChoosesByBPF(), "reuseport_bpf", "")
+	w.Flag(metrics.Capability, in.GathersTIDs(), "sk_lookup", "")
 	s.process.readSandbox(w)
 	written, lost, running := s.captures.Totals()
 	w.Flag(metrics.CaptureRunning, running)
 	w.Count(metrics.CapturePackets, written, "written")
 	w.Count(metrics.CapturePackets, lost, "lost")
-	w.Count(metrics.XDPLost, losses)
-	w.Count(metrics.XDPFallbacks, falls)
-	if in.Rings == nil {
-		return
-	}
-	for q, r := range in.Rings.Transports {
-		st, queue := r.Stats(), strconv.Itoa(q)
+	w.Count(metrics.XDPLost, detached)
+	w.Count(metrics.XDPFallbacks, fallbacks)
+	for q := range queues {
+		st, queue := &queues[q], strconv.Itoa(q)
 		for _, v := range []struct {
 			what string
 			n    uint64

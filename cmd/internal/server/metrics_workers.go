@@ -9,10 +9,10 @@ import (
 	"dcs/fastpath/transfer"
 )
 
-// outcome is what became of a request, as labels of a metric.
+// outcome is the labels of dcs_requests_total.
 type outcome struct{ result, reason string }
 
-// outcomes are the labels of requests that the worker itself counts, by event.
+// outcomes maps a worker's events to the labels of requests.
 var outcomes = func() map[fastpath.Event]outcome {
 	m := map[fastpath.Event]outcome{
 		fastpath.NotFound: {"error", "not_found"}, fastpath.Denied: {"error", "denied"}, fastpath.RenderFailed: {"error", "render_failed"},
@@ -25,19 +25,19 @@ var outcomes = func() map[fastpath.Event]outcome {
 	return m
 }()
 
-// transferOutcomes are the labels of requests that the transfer table counts.
+// transferOutcomes maps the transfer table's events to the labels of requests.
 var transferOutcomes = map[transfer.Event]outcome{
 	transfer.Started: {"file", ""}, transfer.Once: {"file", "sent_once"}, transfer.RepeatedRequest: {"repeated", ""},
 	transfer.LateRequest: {"dropped", "late"}, transfer.TableFull: {"dropped", "table_full"}, transfer.MemoryFull: {"dropped", "memory_full"},
 }
 
-// ignored are packets that are no requests, or that nobody may send.
+// ignored returns the events of packets that are not requests, or that the sender may not send.
 func ignored() []fastpath.Event {
 	return []fastpath.Event{fastpath.UnknownOpcode, fastpath.UnexpectedOpcode, fastpath.Multicast, fastpath.Spoofed, fastpath.NotAllowed, fastpath.WrongTID, fastpath.Truncated, fastpath.Short}
 }
 
-// readWorkers tells what the workers have counted, of most things all together, and how many packets the kernel has kept from
-// them because they came to a port of another client's.
+// readWorkers reads the workers' counters, most of them summed over all workers. strays are packets that the kernel dropped, as
+// they came to another client's port.
 func readWorkers(w *metrics.Values, each []fastpath.Stats, strays uint64) {
 	w.Value(metrics.Workers, float64(len(each)))
 	var all fastpath.Stats
@@ -89,7 +89,7 @@ func readWorkers(w *metrics.Values, each []fastpath.Stats, strays uint64) {
 	w.Buckets(metrics.Answer, buckets(&all.Answer))
 }
 
-// bounds are those of a worker's histogram, in seconds.
+// bounds are the bucket bounds of a worker's histogram, in seconds.
 var bounds = func() (bounds [fastpath.Buckets - 1]float64) {
 	for i := range bounds {
 		bounds[i] = float64(fastpath.Bound(i)) / 1e9

@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	prebuildChunk = 256 // devices after which the workers get the processor for as long as these took
-	prebuildTold  = 20  // devices without a file that are told one by one
+	prebuildChunk  = 256 // devices after which the workers get the CPU for as long as these took
+	prebuildLogged = 20  // devices without a file that get a log line each
 )
 
-// keepPrebuilt renders the fleet ahead whenever the devices or the library are others.
-func (s *server) keepPrebuilt(ctx context.Context) {
+// watchPrebuilt renders the whole fleet whenever the devices or the library change, until ctx ends.
+func (s *server) watchPrebuilt(ctx context.Context) {
 	if s.devices == nil || !s.cfg.Devices.Prebuild {
 		return
 	}
@@ -40,7 +40,7 @@ func (s *server) keepPrebuilt(ctx context.Context) {
 
 func (s *server) prebuildOnce(ctx context.Context) {
 	began := time.Now()
-	chunk, n, told := began, 0, 0
+	chunk, n, failed := began, 0, 0
 	view := s.devices.View()
 	each := func(yield func(*attr.Device) error) error {
 		return view.Each(func(d *attr.Device) error {
@@ -53,8 +53,8 @@ func (s *server) prebuildOnce(ctx context.Context) {
 	}
 	p, err := s.engine.Prebuild(ctx, began.UnixNano(), each, func(d *attr.Device, name string, _ []byte, err error) error {
 		if err != nil {
-			if told++; told <= prebuildTold {
-				s.log.Warn("this device would get no file", "name", name, "device", assemble.DeviceName(d), "err", err)
+			if failed++; failed <= prebuildLogged {
+				s.log.Warn("prebuild: no file for this device", "name", name, "device", assemble.DeviceName(d), "err", err)
 			}
 		}
 		return nil
@@ -62,7 +62,7 @@ func (s *server) prebuildOnce(ctx context.Context) {
 	switch {
 	case errors.Is(err, context.Canceled):
 	case err != nil:
-		s.log.Warn("prebuild", "err", err)
+		s.log.Warn("prebuild failed", "err", err)
 	default:
 		s.log.Info("prebuilt", "devices", p.Devices, "templates", p.Templates, "files", p.Files, "without_a_file", p.Faults, "took", time.Since(began).Round(time.Millisecond))
 	}

@@ -6,24 +6,24 @@ import (
 	"dcs/cmd/internal/privilege"
 )
 
-// dropPrivileges gives up the capabilities that opening took. What stays is the access to files that the server had, as
-// SIGHUP reads them anew, CAP_NET_ADMIN where the XDP program may have to be attached again and the interface's settings
-// put back, CAP_NET_BIND_SERVICE while an address is still to be opened, and what starts and ends plug-ins of other users.
+// dropPrivileges drops the capabilities that only opening needs. The server retains its access to files, as SIGHUP reads them
+// again; CAP_NET_ADMIN with XDP, to re-attach programs and restore the interface's settings; CAP_NET_BIND_SERVICE while an
+// address is still to be opened; and what starting and ending plug-ins of other users takes.
 func (p *process) dropPrivileges(in *ingress.Ingress, addresses *addresses) {
-	keep := []string{"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER"}
-	if in.Steering != nil {
-		keep = append(keep, "CAP_NET_ADMIN")
+	retain := []string{"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER"}
+	if in.Steering() != nil {
+		retain = append(retain, "CAP_NET_ADMIN")
 	}
 	if addresses.pending() {
-		keep = append(keep, "CAP_NET_BIND_SERVICE")
+		retain = append(retain, "CAP_NET_BIND_SERVICE")
 	}
 	if assemble.OtherUsers(p.cfg.Devices.Sources) {
-		keep = append(keep, assemble.Switching...)
+		retain = append(retain, assemble.Switching...)
 	}
-	dropped, err := privilege.Keep(keep...)
+	dropped, err := privilege.Retain(retain...)
 	if err != nil {
-		p.log.Warn("capabilities were not given up", "err", err)
+		p.log.Warn("capabilities not dropped", "err", err)
 	} else if len(dropped) > 0 {
-		p.log.Debug("capabilities given up", "dropped", dropped)
+		p.log.Debug("capabilities dropped", "dropped", dropped)
 	}
 }

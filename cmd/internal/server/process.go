@@ -8,7 +8,7 @@ import (
 	"dcs/cmd/internal/sandbox"
 )
 
-// process is what the operating system lets the server's process do.
+// process is the server's user, capabilities, sandbox and memory limit.
 type process struct {
 	file   string // of the configuration; "": there is none
 	cfg    *config.Config
@@ -19,7 +19,7 @@ type process struct {
 	sandbox sandbox.Result
 }
 
-// begin takes on the server's user and bounds its memory, before anything is opened.
+// begin changes to the server's user and limits its memory, before anything is opened.
 func (p *process) begin() error {
 	if err := p.becomeUser(); err != nil {
 		return err
@@ -31,10 +31,10 @@ func (p *process) begin() error {
 	return nil
 }
 
-// settle gives up what only opening took, once everything is open.
-func (p *process) settle(in *ingress.Ingress, addresses *addresses) {
+// restrict drops what only opening needs, once everything is open.
+func (p *process) restrict(in *ingress.Ingress, addresses *addresses) {
 	p.dropPrivileges(in, addresses)
 	if !p.startsPlugins() {
-		p.enterSandbox(in.Steering != nil)
+		p.enterSandbox(in.Steering() != nil)
 	}
 }

@@ -15,26 +15,26 @@ import (
 	"dcs/render/library"
 )
 
-// reloadRequest asks for a reload. Its answer has room for the error.
+// reloadRequest asks for a reload.
 type reloadRequest struct {
-	force  bool // whatever the library has lost
-	answer chan<- error
+	force  bool         // accept a library that has lost most of its names
+	answer chan<- error // has room for the result
 }
 
-// reloadDelay is how long files must have been left alone before a change of theirs is loaded.
+// reloadDelay is how long files must be unchanged before a change of theirs is loaded.
 const reloadDelay = 500 * time.Millisecond
 
-// watch returns a channel that receives when files of the library or static files have changed, until ctx ends.
+// watch returns a channel that receives when templates or static files have changed, until ctx ends.
 func watch(ctx context.Context, cfg *config.Config, log *slog.Logger) (<-chan struct{}, error) {
 	changed := make(chan struct{}, 1)
 	dirs := slices.Concat(cfg.Library, cfg.Static)
-	err := library.Watch(ctx, dirs, reloadDelay, func() { notice(changed) }, func(err error) { log.Warn(err.Error()) })
+	err := library.Watch(ctx, dirs, reloadDelay, func() { notify(changed) }, func(err error) { log.Warn(err.Error()) })
 	return changed, err
 }
 
-// keepLoaded reloads on a signal, on a change of files or devices, and on the operator's request, until ctx ends. One reload runs
-// at a time; what is asked for meanwhile is done by one more.
-func (s *server) keepLoaded(ctx context.Context, hangups <-chan os.Signal) {
+// watchReloads reloads on a signal, on a change of files or devices, and on the operator's request, until ctx ends. One reload
+// runs at a time; all requests that come meanwhile share the next one.
+func (s *server) watchReloads(ctx context.Context, hangups <-chan os.Signal) {
 	var pending, config, force, running bool
 	var answers []chan<- error
 	over := make(chan struct{}, 1)
@@ -64,7 +64,7 @@ func (s *server) keepLoaded(ctx context.Context, hangups <-chan os.Signal) {
 				s.rereadConfig()
 				s.reloadDevices()
 			}
-			err := s.loader.reload(forced) // which logs it
+			err := s.loader.reload(forced) // logs the error
 			for _, answer := range waiting {
 				answer <- err
 			}
@@ -74,12 +74,12 @@ func (s *server) keepLoaded(ctx context.Context, hangups <-chan os.Signal) {
 	}
 }
 
-// live are the keys that SIGHUP applies; the others' files are read anew, but not their names.
+// live are the keys that SIGHUP applies. Files that other keys name are read again, but under their previous names.
 var live = []string{
 	"allow", "rate", "rate_burst", "rate_prefix_v4", "rate_prefix_v6", "log_level", "log_requests", "log_devices", "bind", "mac_in_name", "root", "rewrite",
 }
 
-// rereadConfig applies what the configuration says now, as far as that can be done while we serve.
+// rereadConfig applies the keys of the configuration that can change while the server runs.
 func (s *server) rereadConfig() {
 	if s.reread == nil {
 		return
@@ -101,16 +101,16 @@ func (s *server) rereadConfig() {
 		s.log.Error("keeping the previous configuration")
 		return
 	}
-	s.tellLimits("limits set")
+	s.logLimits("limits set")
 	s.logs.SetLevel(cfg.LogLevel)
 	s.engine.SetIdentity(assemble.IdentityOf(&cfg.Devices))
 	later := slices.DeleteFunc(s.cfg.Differences(&cfg), func(key string) bool { return slices.Contains(live, key) })
 	if len(later) > 0 {
-		s.log.Warn("these keys have changed, and wait for a restart", "keys", later)
+		s.log.Warn("configuration keys changed that need a restart", "keys", later)
 	}
 }
 
-// setNames applies the roots and rules of a configuration that was read anew; the other keys wait for a restart.
+// setNames applies root and rewrite of a configuration; the other keys about names need a restart.
 func (s *server) setNames(c *config.Names) error {
 	live := s.cfg.Names
 	live.Roots, live.Rewrite = c.Roots, c.Rewrite
@@ -121,7 +121,7 @@ func (s *server) setNames(c *config.Names) error {
 	return err
 }
 
-// loader loads the library, and logs what has become of it.
+// loader loads the library and logs the result.
 type loader struct {
 	cfg     *config.Config
 	log     *slog.Logger
@@ -132,7 +132,7 @@ type loader struct {
 	manager *manager
 }
 
-// reload reads everything anew that may change while we serve. With force the library may have lost as many names as it likes.
+// reload reads secrets and library again. With force it accepts a library that has lost most of its names.
 func (l *loader) reload(force bool) error {
 	defer l.manager.reloading()()
 	if _, err := l.secrets.reload(); err != nil {
@@ -155,7 +155,7 @@ func (l *loader) reload(force bool) error {
 	return nil
 }
 
-// loaded tells what there is to serve.
+// loaded logs what there is to serve, after a load with this error.
 func (l *loader) loaded(what string, err error) {
 	l.status.note(err)
 	snap := l.engine.Library()
@@ -165,7 +165,7 @@ func (l *loader) loaded(what string, err error) {
 	for _, w := range snap.Warnings {
 		l.log.Warn(w.Error())
 	}
-	l.audit.want()
+	l.audit.request()
 	l.log.Info(what, "templates", len(snap.Templates()), "static", snap.StaticFiles())
 	if snap.Empty() {
 		l.log.Error("nothing to serve: no template and no static file; /readyz is 503 until there is one", "library", l.cfg.Library, "static", l.cfg.Static)

@@ -15,16 +15,17 @@ import (
 // Why there is no sandbox, or no Landlock.
 var (
 	errSandboxOff = errors.New("sandbox: off")
-	ErrSQLite     = errors.New("SQLite writes beside the databases that it reads")
+	errSQLite     = errors.New("SQLite writes next to the databases that it reads")
 )
 
-// startsPlugins tells whether the server starts programs while it serves.
+// startsPlugins reports whether the server starts programs while it runs.
 func (p *process) startsPlugins() bool {
 	return slices.ContainsFunc(p.cfg.Devices.Sources, func(d config.DeviceSource) bool { return d.Plugin != nil })
 }
 
-// enterSandbox holds the server to what it does from now on, with bpf(2) or without. Plug-ins are held to the same: with them it
-// comes before the first is started, so that no life of theirs differs from another, else after everything is open.
+// enterSandbox restricts the server to what it does from now on, with bpf(2) or without. The restrictions apply to plug-ins as
+// well: a server with plug-ins enters the sandbox before it starts the first, so that a restarted plug-in runs under the same
+// restrictions; any other server enters it once everything is open.
 func (p *process) enterSandbox(bpf bool) {
 	if p.cfg.Sandbox == config.SandboxOff {
 		p.sandbox = sandbox.Result{Landlock: errSandboxOff, Seccomp: errSandboxOff}
@@ -33,7 +34,7 @@ func (p *process) enterSandbox(bpf bool) {
 	}
 	var free error
 	if slices.ContainsFunc(p.cfg.Devices.Sources, func(d config.DeviceSource) bool { return d.SQL != nil && d.SQL.Driver == "sqlite" }) {
-		free = ErrSQLite
+		free = errSQLite
 	}
 	start := p.startsPlugins()
 	p.sandbox = sandbox.Apply(sandbox.Config{Write: p.writes, Free: free, Start: start, BPF: bpf})
@@ -44,29 +45,29 @@ func (p *process) enterSandbox(bpf bool) {
 	if err := p.sandbox.Seccomp; err != nil {
 		seccomp = "off: " + err.Error()
 	} else if start {
-		seccomp = "on, but for what plug-ins may need"
+		seccomp = "on, except for what plug-ins may need"
 	}
 	level := slog.LevelInfo
-	if SandboxFailed(p.sandbox.Landlock) || SandboxFailed(p.sandbox.Seccomp) {
+	if sandboxFailed(p.sandbox.Landlock) || sandboxFailed(p.sandbox.Seccomp) {
 		level = slog.LevelWarn
 	}
 	p.log.Log(context.Background(), level, "sandbox", "landlock", landlock, "seccomp", seccomp)
 	for _, err := range p.sandbox.Left {
-		p.log.Warn("directory not writable: it was missing when the sandbox was entered; make it and restart", "err", err)
+		p.log.Warn("directory not writable: missing when the sandbox was entered; create it and restart", "err", err)
 	}
 }
 
-// SandboxFailed tells whether an error of the sandbox is neither meant nor the kernel's lack of it.
-func SandboxFailed(err error) bool {
-	for _, meant := range []error{errors.ErrUnsupported, ErrSQLite, sandbox.ErrStart, sandbox.ErrThreads} {
-		if errors.Is(err, meant) {
+// sandboxFailed reports whether an error of the sandbox is neither expected nor due to a kernel without it.
+func sandboxFailed(err error) bool {
+	for _, expected := range []error{errors.ErrUnsupported, errSQLite, sandbox.ErrStart, sandbox.ErrThreads} {
+		if errors.Is(err, expected) {
 			return false
 		}
 	}
 	return err != nil
 }
 
-// readSandbox writes what the server is held to, and why not.
+// readSandbox reads which parts of the sandbox are in use, and why others are not.
 func (p *process) readSandbox(w *metrics.Values) {
 	for _, c := range []struct {
 		name string

@@ -14,18 +14,18 @@ import (
 	"dcs/render/mic"
 )
 
-// serverSecrets are the secrets of a running server.
+// serverSecrets are the secrets that a running server signs with.
 type serverSecrets struct {
 	cfg    *config.Config
 	log    *slog.Logger
-	engine *render.Engine // set once the first were read
+	engine *render.Engine // set after the first read
 	audit  *staticAudit
 
-	mu  sync.Mutex // held while they are read and put into force, so that of two readers the later one's stay
+	mu  sync.Mutex // locked while secrets are read and applied, so that the later of two reads wins
 	now *assemble.Secrets
 }
 
-// read reads what files are signed with, when the server starts.
+// read reads the secrets when the server starts.
 func (s *serverSecrets) read() (*mic.Keyring, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -40,22 +40,22 @@ func (s *serverSecrets) read() (*mic.Keyring, error) {
 	return now.Ring, nil
 }
 
-// reload reads the secrets anew and signs with them from now on. On an error the former ones stay.
+// reload reads the secrets again and signs with them from now on. On an error the previous ones stay.
 func (s *serverSecrets) reload() (adminapi.SecretsState, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	former := s.now
-	now, err := assemble.ReadSecrets(s.cfg, former)
+	previous := s.now
+	now, err := assemble.ReadSecrets(s.cfg, previous)
 	if err != nil {
-		return former.State, err
+		return previous.State, err
 	}
 	s.now = now
 	s.engine.SetKeyring(now.Ring)
 	if now.Warning != "" {
 		s.log.Warn(now.Warning)
 	}
-	if !assemble.SameSecrets(former, now) {
-		s.audit.want()
+	if !assemble.SameSecrets(previous, now) {
+		s.audit.request()
 		s.log.Info("secrets changed", "generation", now.State.Generation, "secrets", len(now.State.Secrets), "default", now.State.Default)
 	}
 	return now.State, nil
@@ -78,7 +78,7 @@ func (s *serverSecrets) signing() assemble.Signing {
 // secretState describes the secrets that files are signed with.
 func (s *server) secretState() adminapi.SecretsState { return s.secrets.state() }
 
-// registerSecrets lets the operator see which secrets there are, and switch them.
+// registerSecrets registers the calls that show the state of the secrets and read them again.
 func (s *server) registerSecrets() {
 	s.admin.Handle("GET "+adminapi.SecretsPath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		admin.WriteJSON(w, s.secretState())

@@ -1,4 +1,4 @@
-// Package server runs the server: devices, library, transports, the operator's pages, reloads.
+// Package server runs the server: it opens devices, library, transports and the admin page, serves, and reloads.
 package server
 
 import (
@@ -31,23 +31,22 @@ import (
 	"dcs/render/library"
 )
 
-// Options are what a server is started with.
+// Options configure a server.
 type Options struct {
-	File   string // of the configuration; "": there is none
+	File   string // configuration file; "": there is none
 	Config config.Config
-	// Reread returns the configuration as it is now. If nil, it does not change.
+	// Reread reads the configuration again; nil: it does not change.
 	Reread func() (config.Config, error)
 	Log    io.Writer
-	// Serving is called once requests are answered, if it is not nil.
+	// Serving, if not nil, is called once requests are answered.
 	Serving func(addr netip.AddrPort, lib *library.Snapshot)
 }
 
-// closeTimeout is how long Run waits for goroutines that read files: a file server that hangs must not keep the process
-// from ending.
+// closeTimeout is how long Run waits for goroutines that read files: a hanging file server must not prevent the exit.
 const closeTimeout = 5 * time.Second
 
-// Run serves until stops sends: the first signal lets running transfers come to their end, a second cuts them off. Each signal
-// from hangups reloads configuration, devices and library. No goroutine outlives Run but one that hangs in reading a file.
+// Run serves until stops sends: after the first signal it drains running transfers, a second one cuts them off. Each signal from
+// hangups reloads configuration, devices and library. No goroutine outlives Run except one that hangs in reading a file.
 func Run(o Options, stops, hangups <-chan os.Signal) error {
 	logs, err := openLog(o.Log, &o.Config)
 	if err != nil {
@@ -77,15 +76,15 @@ type server struct {
 	faults  *faultRing
 	manager *manager
 
-	devices  *store.Store  // nil: there are none
-	grown    chan struct{} // holds one when devices have attributes that the library has not seen
-	prebuild chan struct{} // holds one when there are new files of devices
+	devices  *store.Store  // nil: there are no sources
+	grown    chan struct{} // receives when devices have attributes that the library has not seen
+	prebuild chan struct{} // receives when devices were loaded or merged
 
 	engine  *render.Engine
 	library *libraryStatus
 	loader  *loader
-	changed <-chan struct{}    // receives when files of the library have changed
-	reloads chan reloadRequest // of the admin page
+	changed <-chan struct{}    // receives when templates or static files have changed
+	reloads chan reloadRequest // from the admin page
 	secrets *serverSecrets
 	static  *staticAudit
 
@@ -103,7 +102,7 @@ type server struct {
 	serving func(netip.AddrPort, *library.Snapshot)
 }
 
-// closers close what was opened, the last first.
+// closers close what was opened, in reverse order.
 type closers []func()
 
 func (c *closers) add(f func()) { *c = append(*c, f) }
@@ -114,7 +113,7 @@ func (c closers) close() {
 	}
 }
 
-// open opens everything in order. On an error nothing stays open. Until ctx ends, changes of the library's files are followed.
+// open opens everything in order; on an error nothing stays open. The library's files are watched until ctx ends.
 func open(ctx context.Context, o *Options, logs *logging.Log) (_ *server, err error) {
 	var opened closers
 	defer func() {
@@ -172,7 +171,7 @@ func open(ctx context.Context, o *Options, logs *logging.Log) (_ *server, err er
 	if err != nil {
 		return nil, err
 	}
-	opened.add(func() { _ = in.Close() }) // the workers have reported what they could not do
+	opened.add(func() { _ = in.Close() }) // the workers have reported their errors
 	adm, err := openAdmin(cfg, log, secrets)
 	if err != nil {
 		return nil, err
@@ -185,14 +184,14 @@ func open(ctx context.Context, o *Options, logs *logging.Log) (_ *server, err er
 		}
 	}
 	health := new(health)
-	web, err := openWeb(cfg, logs, engine, &httpGate{health: health, limits: in.Limits})
+	web, err := openWeb(cfg, logs, engine, &httpGate{health: health, limits: in.Limits()})
 	if err != nil {
 		return nil, err
 	}
 	opened.add(web.close)
 	addresses := newAddresses(cfg, log, adm, web)
 	in.WatchVRFs()
-	p.settle(in, addresses)
+	p.restrict(in, addresses)
 
 	start := time.Now()
 	s := &server{
@@ -200,17 +199,17 @@ func open(ctx context.Context, o *Options, logs *logging.Log) (_ *server, err er
 		process: p, health: health, faults: events.faults, manager: manager,
 		devices: devices.store, grown: devices.grown, prebuild: devices.files,
 		engine: engine, library: status, loader: loader, changed: changed, reloads: make(chan reloadRequest), secrets: secrets, static: audit,
-		in: in, limits: in.Limits,
-		front: fastpath.NewServer(workerConfig(cfg, in, start), in.Transports, func(int) fastpath.Renderer {
+		in: in, limits: in.Limits(),
+		front: fastpath.NewServer(workerConfig(cfg, in, start), in.Transports(), func(int) fastpath.Renderer {
 			return &adapter{worker: engine.Worker(), proxies: cfg.Devices.Proxies, logs: logs}
 		}, monotonic(start)),
-		admin: adm, web: web, addresses: addresses, captures: &capture.Service{Log: log, Steering: in.Steering},
+		admin: adm, web: web, addresses: addresses, captures: &capture.Service{Log: log, Steering: in.Steering()},
 	}
 	s.register(ctx)
 	return s, nil
 }
 
-// register gives the operator, and who scrapes metrics, what there is to see and to change.
+// register registers everything that is served on the admin addresses, and the metrics.
 func (s *server) register(ctx context.Context) {
 	s.registerSecrets()
 	s.registerLimits()
@@ -227,7 +226,7 @@ func (s *server) register(ctx context.Context) {
 
 // serve runs what was opened until stops sends and the workers have ended. stop ends ctx.
 func (s *server) serve(ctx context.Context, stop func(), stops, hangups <-chan os.Signal) error {
-	// HTTP goes on while running transfers come to their end, so that monitoring sees it and devices are told to come again.
+	// HTTP continues while transfers drain: monitoring sees the state, and devices are asked to retry.
 	webCtx, stopWeb := context.WithCancel(context.Background())
 	defer stopWeb()
 	var all errgroup.Group
@@ -235,8 +234,8 @@ func (s *server) serve(ctx context.Context, stop func(), stops, hangups <-chan o
 		all.Go(func() error { f(ctx); return nil })
 	}
 	ended := make(chan error, 1)
-	if s.in.Steering != nil {
-		run(s.in.Steering.Run)
+	if s.in.Steering() != nil {
+		run(s.in.Steering().Run)
 	}
 	if s.console != nil {
 		run(s.console.Run)
@@ -246,15 +245,15 @@ func (s *server) serve(ctx context.Context, stop func(), stops, hangups <-chan o
 	run(s.runAdmin)
 	run(s.addresses.follow)
 	run(s.in.FollowHost)
-	run(s.keepPrebuilt)
+	run(s.watchPrebuilt)
 	run(s.watchdog)
 	run(s.static.run)
-	run(func(ctx context.Context) { s.keepLoaded(ctx, hangups) })
+	run(func(ctx context.Context) { s.watchReloads(ctx, hangups) })
 	s.health.phase.Store(serving)
 	s.log.Info("serving", s.in.LogArgs()...)
-	s.manager.tell(daemon.SdNotifyReady)
+	s.manager.notify(daemon.SdNotifyReady)
 	if s.serving != nil {
-		s.serving(s.in.Addrs[0], s.engine.Library())
+		s.serving(s.in.Addrs()[0], s.engine.Library())
 	}
 	err := s.wait(stops, stop, ended)
 	stop()
@@ -268,11 +267,11 @@ func (s *server) serve(ctx context.Context, stop func(), stops, hangups <-chan o
 	return err
 }
 
-// waitFor waits until the goroutines of a group have ended, but no longer than d. It reports whether they have.
+// waitFor waits for the goroutines of a group, at most d, and reports whether they have ended.
 func waitFor(g *errgroup.Group, d time.Duration) bool {
 	done := make(chan struct{})
 	go func() {
-		_ = g.Wait() // they report their errors themselves
+		_ = g.Wait() // each reports its errors itself
 		close(done)
 	}()
 	select {
@@ -283,10 +282,11 @@ func waitFor(g *errgroup.Group, d time.Duration) bool {
 	}
 }
 
-// signalEcho is how long a second signal is the first one come twice: timeout(1) and terminals send it to a process and to its group.
+// signalEcho is how long after the first signal a second one counts as its copy: timeout(1) and terminals signal a process and its
+// group.
 const signalEcho = 100 * time.Millisecond
 
-// wait answers signals to stop until the workers have ended.
+// wait handles signals to stop until the workers have ended.
 func (s *server) wait(stops <-chan os.Signal, stop func(), ended <-chan error) error {
 	var stopping time.Time // zero: not yet
 	var cut error
@@ -297,7 +297,7 @@ func (s *server) wait(stops <-chan os.Signal, stop func(), ended <-chan error) e
 				if time.Since(stopping) < signalEcho {
 					continue
 				}
-				// The workers end before what they work with is given back.
+				// The workers end before what they use is closed.
 				cut = fmt.Errorf("second signal (%v): running transfers were cut off", sig)
 				s.front.Cut()
 				continue
@@ -305,7 +305,7 @@ func (s *server) wait(stops <-chan os.Signal, stop func(), ended <-chan error) e
 			s.log.Info("stopping", "signal", sig, "drain", s.cfg.Drain)
 			stopping = time.Now()
 			s.health.phase.Store(draining)
-			s.manager.tell(daemon.SdNotifyStopping)
+			s.manager.notify(daemon.SdNotifyStopping)
 			stop()
 		case err := <-ended:
 			return errors.Join(cut, err)

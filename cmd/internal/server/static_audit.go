@@ -11,7 +11,7 @@ import (
 	"dcs/render/library"
 )
 
-// staticAudit checks the files that no template makes, beside the serving and on one CPU.
+// staticAudit checks the files that no template makes, in the background and on one CPU.
 type staticAudit struct {
 	cfg     *config.Config
 	log     *slog.Logger
@@ -20,14 +20,14 @@ type staticAudit struct {
 	wanted  chan struct{} // has room for one
 
 	refused   atomic.Int64 // files that devices or CMTSes refuse
-	unchecked int          // files whose MICs no secret tells right from wrong
-	hiding    atomic.Int64 // files that stand before a pattern
+	unchecked int          // files whose CMTS MICs cannot be checked without a secret
+	hiding    atomic.Int64 // files that take precedence over a pattern
 }
 
-// want has the files checked as they and the secrets are now.
-func (a *staticAudit) want() { notice(a.wanted) }
+// request asks for a check of the files and secrets as they are now.
+func (a *staticAudit) request() { notify(a.wanted) }
 
-// run checks the files whenever that is wanted, until ctx ends.
+// run checks the files on request, until ctx ends.
 func (a *staticAudit) run(ctx context.Context) {
 	for {
 		select {
@@ -39,17 +39,17 @@ func (a *staticAudit) run(ctx context.Context) {
 	}
 }
 
-// check checks the files, and warns of those that devices or CMTSes refuse. They are served all the same: they are the operator's.
+// check checks the files and logs those that devices or CMTSes refuse. They are served nevertheless, as the operator put them there.
 func (a *staticAudit) check(ctx context.Context) {
 	lib := a.engine.Library()
 	hiding, path, pattern := lib.Hiding()
 	if int64(hiding) != a.hiding.Swap(int64(hiding)) && hiding > 0 {
-		a.log.Warn("static files hide a pattern: remove those that it is to make", "files", hiding, "first", path, "pattern", pattern.String())
+		a.log.Warn("static files hide a pattern; remove those that it is to make", "files", hiding, "first", path, "pattern", pattern.String())
 	}
 	sign := a.secrets.signing()
 	found := sign.Audit(ctx, lib, 1)
 	if found == nil {
-		return // the server stops
+		return // the server is stopping
 	}
 	n, first := found.Refused(), (*library.Audited)(nil)
 	for i := range found.Faulty {
@@ -61,7 +61,7 @@ func (a *staticAudit) check(ctx context.Context) {
 		g := &found.Under[i]
 		if n += g.N; first == nil && g.N > 0 {
 			first = &g.First[0]
-			first.Text = "the CMTS MIC (7) is of the secret " + sign.Names[i] + ", which no CMTS holds any more"
+			first.Text = "the CMTS MIC (7) is of the secret " + sign.Names[i] + ", which no CMTS has any more"
 		}
 	}
 	a.refused.Store(int64(n))
@@ -71,6 +71,6 @@ func (a *staticAudit) check(ctx context.Context) {
 		}
 	}
 	if first != nil {
-		a.log.Warn("static files that modems or their CMTSes refuse: dcs check lists them", "files", n, "first", assemble.Place(first), "why", first.Text)
+		a.log.Warn("static files refused by modems or CMTSes; dcs check lists them", "files", n, "first", assemble.Place(first), "why", first.Text)
 	}
 }

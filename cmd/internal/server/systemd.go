@@ -13,7 +13,7 @@ import (
 	"dcs/fastpath"
 )
 
-// manager is what systemd has been told.
+// manager notifies systemd.
 type manager struct {
 	log *slog.Logger
 
@@ -21,9 +21,9 @@ type manager struct {
 	stopping bool
 }
 
-// tell tells systemd how the service does (sd_notify(3)), where it is systemd that runs it. The end of a reload is
-// not told of a service that stops.
-func (m *manager) tell(state string) {
+// notify tells systemd the service's state (sd_notify(3)), if systemd runs it. Once the service is stopping, the end of a reload
+// is not announced any more.
+func (m *manager) notify(state string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.stopping {
@@ -35,20 +35,20 @@ func (m *manager) tell(state string) {
 	}
 }
 
-// reloading tells systemd that a reload begins, and returns what tells that it is over.
-func (m *manager) reloading() (over func()) {
+// reloading announces the begin of a reload; the returned function announces its end.
+func (m *manager) reloading() (done func()) {
 	var now unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // it fails for unknown clocks only
-	m.tell(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, now.Nano()/1000))
-	return func() { m.tell(daemon.SdNotifyReady) }
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // fails for unknown clocks only
+	m.notify(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, now.Nano()/1000))
+	return func() { m.notify(daemon.SdNotifyReady) }
 }
 
-// watchdog tells systemd that the workers are alive, as often as it wants to know, as long as each of them goes on. A worker
-// that hangs leaves it untold, and systemd starts the server anew (WatchdogSec=).
+// watchdog reports to systemd's watchdog as long as every worker makes progress. If a worker hangs, it stops reporting, and
+// systemd restarts the server (WatchdogSec=).
 func (s *server) watchdog(ctx context.Context) {
 	interval, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
-		s.log.Warn("no watchdog", "err", err)
+		s.log.Warn("watchdog unavailable", "err", err)
 	}
 	if interval == 0 {
 		return
@@ -64,15 +64,15 @@ func (s *server) watchdog(ctx context.Context) {
 		}
 		now := s.front.Stats()
 		if i := hanging(before, now); i >= 0 {
-			s.log.Error("a worker hangs", "worker", i, "watchdog", interval)
+			s.log.Error("worker hangs", "worker", i, "watchdog", interval)
 			continue
 		}
 		before = now
-		s.manager.tell(daemon.SdNotifyWatchdog)
+		s.manager.notify(daemon.SdNotifyWatchdog)
 	}
 }
 
-// hanging returns the number of a worker that has not been through its loop since before; -1 if all have.
+// hanging returns the number of a worker that has not completed its loop since before; -1 if all have.
 func hanging(before, now []fastpath.Stats) int {
 	for i := range before {
 		if now[i].Rounds == before[i].Rounds {

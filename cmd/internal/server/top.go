@@ -15,7 +15,7 @@ import (
 	"dcs/render/device"
 )
 
-// faultRing keeps the last faults.
+// faultRing stores the latest faults.
 type faultRing struct {
 	mu   sync.Mutex
 	list [32]adminapi.TopFault
@@ -41,7 +41,7 @@ func (r *faultRing) latest() []adminapi.TopFault {
 	return out
 }
 
-// registerTop has dcs top see the server.
+// registerTop registers the call of dcs top.
 func (s *server) registerTop() {
 	started := time.Now()
 	s.admin.Handle("GET "+adminapi.TopPath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -58,7 +58,7 @@ func (s *server) topState() *adminapi.Top {
 	s.library.mu.Unlock()
 	st := &adminapi.Top{
 		Time: time.Now(), Version: version.String(), State: cmp.Or(s.unready(), "serving"),
-		Transport: string(in.Kind), Mode: in.Mode().String(), Why: in.Why,
+		Transport: string(in.Kind()), Mode: in.Mode().String(), Why: in.Why(),
 
 		Requests: v.By(metrics.Requests, "result"), Finished: v.Total(metrics.TransfersEnded, "finished"), GaveUp: v.Total(metrics.TransfersEnded, "gave_up"),
 		Retransmissions: v.Total(metrics.Retransmissions),
@@ -69,7 +69,7 @@ func (s *server) topState() *adminapi.Top {
 		Learned: int(v.Total(metrics.LearnedNames)), LearnedHits: v.Total(metrics.LearnedHits), LearnedMisses: v.Total(metrics.LearnedMisses),
 		Secret: v.Total(metrics.SecretGeneration), Sources: s.topSources(), Failures: s.faults.latest(),
 	}
-	for _, a := range in.Addrs {
+	for _, a := range in.Addrs() {
 		st.Listen = append(st.Listen, a.String())
 	}
 	for i := range v.Total(metrics.Workers) {
@@ -79,8 +79,8 @@ func (s *server) topState() *adminapi.Top {
 			Running: v.Total(metrics.TransfersRunning, worker), Drops: v.Total(metrics.ReceiveDrops, worker),
 		})
 	}
-	if in.Steering != nil {
-		st.Interface, st.XDP = in.Steering.Names(), v.By(metrics.XDPPackets, "verdict")
+	if in.Steering() != nil {
+		st.Interface, st.XDP = in.Steering().Names(), v.By(metrics.XDPPackets, "verdict")
 	}
 	return st
 }

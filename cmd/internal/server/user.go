@@ -12,8 +12,8 @@ import (
 	"dcs/cmd/internal/privilege"
 )
 
-// becomeUser has the server run as the configured user, with the capabilities of the unit, before it opens anything: it then
-// cannot open at its start what it could not open at a reload. It refuses plug-ins that it then could not start.
+// becomeUser changes to the configured user, with the capabilities of the unit, before anything is opened: what opens at the
+// start then opens at a reload, too. It fails if the server could not start its plug-ins as their users.
 func (p *process) becomeUser() error {
 	if err := p.switchUser(); err != nil {
 		return err
@@ -40,18 +40,18 @@ func (p *process) switchUser() error {
 	if uid := os.Geteuid(); uid == int(cred.Uid) {
 		return nil
 	} else if uid != 0 {
-		return fmt.Errorf("user: %s cannot be taken on by user %d; start the server as root, or leave the key away", p.cfg.User, uid)
+		return fmt.Errorf("user: user %d cannot become %s; start the server as root, or remove the key", uid, p.cfg.User)
 	}
 	for _, dir := range p.writes {
 		if err := privilege.HandOver(dir, cred); err != nil {
 			p.log.Warn("directory not handed over", "user", p.cfg.User, "err", err)
 		}
 	}
-	keep := assemble.Opening
-	if slices.ContainsFunc(p.cfg.Devices.Sources, assemble.NamesUser) { // who is another user shows only afterwards
-		keep = slices.Concat(assemble.Opening, assemble.Switching)
+	retain := assemble.Opening
+	if slices.ContainsFunc(p.cfg.Devices.Sources, assemble.NamesUser) { // dropPrivileges finds out whether it is another user
+		retain = slices.Concat(assemble.Opening, assemble.Switching)
 	}
-	if err := privilege.Become(cred, keep...); err != nil {
+	if err := privilege.Become(cred, retain...); err != nil {
 		return fmt.Errorf("user: %s: %w", p.cfg.User, err)
 	}
 	p.log.Info("user changed", "user", p.cfg.User, "uid", cred.Uid, "gid", cred.Gid)
@@ -61,7 +61,7 @@ func (p *process) switchUser() error {
 	return nil
 }
 
-// forbidden returns an error for each file that the server reads, now or at a reload, and may not.
+// forbidden returns an error for each file that the server reads, now or at a reload, without having the permission.
 func (p *process) forbidden() (errs []error) {
 	if p.reread != nil {
 		if _, err := p.reread(); errors.Is(err, fs.ErrPermission) {

@@ -25,21 +25,21 @@ import (
 	"dcs/render/library"
 )
 
-// web is what the server serves over HTTP beside the admin page: metrics, and boot files. Both go on while running
-// transfers come to their end, so that monitoring sees it and devices are told to come again.
+// web is what the server serves over HTTP beside the admin page: metrics and boot files. Both continue while transfers drain:
+// monitoring sees the state, and devices are asked to retry.
 type web struct {
 	metricsAddr *listen.Listener // nil: there is none of its own
 	boot        *httpboot.Server // nil: none
 }
 
-// Limits of what clients of the metrics may take: a few that scrape, and load balancers that ask whether we are ready.
+// Limits of the metrics' clients: a few scrapers, and load balancers that ask for readiness.
 const (
-	MetricsConns = 64
-	metricsIdle  = 90 * time.Second // a scraper that comes once a minute keeps its connection
-	metricsSlow  = 2 * time.Second  // who takes longer makes room for the next, where all places are taken
+	metricsConns = 64
+	metricsIdle  = 90 * time.Second // so that a scraper that comes once a minute retains its connection
+	metricsSlow  = 2 * time.Second  // a request that takes longer makes room for another if all connections are taken
 )
 
-// openWeb opens the addresses. One that somebody else uses is tried again later: modems on TFTP do not wait for it.
+// openWeb opens the addresses. One that is in use is tried again later, so that TFTP does not wait for it.
 func openWeb(cfg *config.Config, logs *logging.Log, engine *render.Engine, gate *httpGate) (_ *web, err error) {
 	w, log := new(web), logs.Logger
 	defer func() {
@@ -60,7 +60,7 @@ func openWeb(cfg *config.Config, logs *logging.Log, engine *render.Engine, gate 
 	w.boot, err = httpboot.New(httpboot.Config{
 		Address: cfg.HTTP, Cert: cfg.HTTPCert, Key: cfg.HTTPKey,
 		Render: httpRenderer(engine, logs, cfg.Devices.Proxies), Judge: gate.judge, Proxies: cfg.Devices.Proxies, Log: log,
-		Source: gate.limits.Source, Host: gate.limits.Guard.Host,
+		Source: gate.limits.Source, Host: gate.limits.Guard().Host,
 		DSCP: cfg.DSCP.Value, Tried: tried(log, "http", cfg.HTTP),
 	})
 	return w, err
@@ -76,7 +76,7 @@ func (s *server) runWeb(ctx context.Context, all *errgroup.Group) {
 		s.log.Info("boot files over HTTP", "address", boot.Addr(), "tls", s.cfg.HTTPCert != "")
 		all.Go(func() error {
 			if err := boot.Run(ctx); err != nil {
-				s.log.Error("boot files are not served over HTTP any more", "err", err)
+				s.log.Error("HTTP server for boot files failed", "err", err)
 			}
 			return nil
 		})
@@ -92,13 +92,13 @@ func (s *server) serveMetrics(ctx context.Context, l *listen.Listener) {
 		Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: metricsIdle, MaxHeaderBytes: 8 << 10,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	limited := httpserve.Limit(srv, l, httpserve.Limits{Conns: MetricsConns, SourceConns: MetricsConns / 4, Exempt: netip.Addr.IsLoopback, Slow: metricsSlow})
+	limited := httpserve.Limit(srv, l, httpserve.Limits{Conns: metricsConns, SourceConns: metricsConns / 4, Exempt: netip.Addr.IsLoopback, Slow: metricsSlow})
 	if err := httpserve.Run(ctx, srv, limited, time.Second); err != nil {
-		s.log.Error("metrics are not served any more", "err", err)
+		s.log.Error("metrics server failed", "err", err)
 	}
 }
 
-// close gives the addresses back.
+// close closes the addresses.
 func (w *web) close() {
 	if w.metricsAddr != nil {
 		w.metricsAddr.Close()
@@ -108,8 +108,8 @@ func (w *web) close() {
 	}
 }
 
-// httpRenderer returns what renders for HTTP: as many workers as there are processors, each for one request at a time, and as many
-// for requests that want the header alone.
+// httpRenderer returns a function that renders for HTTP. It has one worker per CPU for GET, and as many for HEAD, each for one
+// request at a time.
 func httpRenderer(engine *render.Engine, logs *logging.Log, proxies []netip.Prefix) func(httpboot.Request) (httpboot.File, error) {
 	serving, probing := workerPool(engine.Worker), workerPool(engine.Prober)
 	renderOne := func(r httpboot.Request) render.Request {
@@ -119,7 +119,7 @@ func httpRenderer(engine *render.Engine, logs *logging.Log, proxies []netip.Pref
 		}
 		w := <-free
 		defer func() { free <- w }()
-		// The worker's own memory is done with when it returns: the body is in Buf, or in what nobody changes.
+		// The answer does not refer to the worker's memory: the body is in Buf, or immutable.
 		reqs := []render.Request{{
 			Requester: device.Requester{Name: []byte(r.Name), Client: r.Client}, Server: r.Server,
 			Relayed: isProxy(proxies, r.Client), Buf: make([]byte, 0, 4<<10),
@@ -134,7 +134,7 @@ func httpRenderer(engine *render.Engine, logs *logging.Log, proxies []netip.Pref
 		made := renderOne(r)
 		file := httpboot.File{Body: made.Body, Hold: made.Hold}
 		if static, ok := made.Hold.(*library.File); ok && made.Err == nil {
-			file.Tag = static.Tag() // which may read all of a long file: no worker waits for it
+			file.Tag = static.Tag() // may read all of a long file, so the worker is released first
 		}
 		return file, made.Err
 	}
@@ -154,13 +154,13 @@ type httpGate struct {
 	limits *ingress.Limits
 }
 
-// judge has a request over HTTP judged by the limits of those over TFTP, in one and the same account.
+// judge applies the ACL and the rate limit of TFTP to a client's request over HTTP; both protocols count together.
 func (g *httpGate) judge(client netip.Addr) httpboot.Verdict {
 	if g.health.state() != "" {
 		return httpboot.NotServing
 	}
 	p := [1]packet.Packet{{Peer: netip.AddrPortFrom(client, 1), Data: []byte{0, tftp.OpRRQ}, TID: 1}}
-	g.limits.Guard.Judge(time.Now().UnixNano(), p[:], nil)
+	g.limits.Guard().Judge(time.Now().UnixNano(), p[:], nil)
 	switch {
 	case p[0].Flags&packet.Denied != 0:
 		return httpboot.Forbidden

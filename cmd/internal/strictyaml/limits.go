@@ -10,19 +10,18 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// MaxSize is how large a file may be, in octets.
+// MaxSize is the maximum size of a file in octets.
 const MaxSize = 1 << 20
 
-// What a file may have at most. The parser takes time and memory in the square of what MaxSize and the first three bound, so these are
-// looked at before it.
+// Limits of a file. The parser takes quadratic time and memory in MaxSize and the first three, so they are checked before it runs.
 const (
-	maxDepth     = 64      // lists and mappings within one another
+	maxDepth     = 64      // nested lists and mappings
 	maxKeys      = 8192    // of one mapping
 	maxDocuments = 16      // starts and ends of documents: --- and ...
-	maxExpanded  = 1 << 20 // values, once each alias is replaced by what it stands for
+	maxExpanded  = 1 << 20 // values after expanding aliases
 )
 
-// ReadFile reads a file for [Parse], and no more of it than Parse takes.
+// ReadFile reads a file for [Parse], at most MaxSize octets.
 func ReadFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -40,11 +39,11 @@ func checkSize(src []byte) error {
 	if len(src) <= MaxSize {
 		return nil
 	}
-	message := fmt.Sprintf("the file has %d octets, the limit is %d", len(src), MaxSize)
+	message := fmt.Sprintf("file has %d octets; the limit is %d", len(src), MaxSize)
 	return &Error{Message: message, Safe: message}
 }
 
-// checkTokens refuses what the parser would take too long for.
+// checkTokens refuses files that would take the parser too long.
 func checkTokens(tokens token.Tokens) error {
 	s := &shape{}
 	for _, t := range tokens {
@@ -55,16 +54,16 @@ func checkTokens(tokens token.Tokens) error {
 	return nil
 }
 
-// shape is how deep the tokens so far lie within lists and mappings, and how many keys these have.
+// shape tracks the nesting of lists and mappings and their number of keys.
 type shape struct {
 	open      []collection
 	documents int
 }
 
-// collection is a list or a mapping that has not ended.
+// collection is an open list or mapping.
 type collection struct {
 	flow   bool // in brackets or braces
-	column int  // else, of its dashes or keys
+	column int  // otherwise: the column of its dashes or keys
 	keys   int
 }
 
@@ -98,7 +97,7 @@ func (s *shape) add(t *token.Token) (refused string) {
 	return ""
 }
 
-// close ends the innermost collection in brackets, and what is open in it.
+// close ends the innermost collection in brackets, with everything in it.
 func (s *shape) close() {
 	for n := len(s.open) - 1; n >= 0; n-- {
 		if s.open[n].flow {
@@ -108,7 +107,7 @@ func (s *shape) close() {
 	}
 }
 
-// block returns the innermost collection, which has a dash or a key in a column; nil: there is none.
+// block returns the innermost collection, to which a dash or key in the column belongs; nil: there is none.
 func (s *shape) block(column int) *collection {
 	n := len(s.open)
 	for n > 0 && !s.open[n-1].flow && s.open[n-1].column > column {
@@ -121,13 +120,13 @@ func (s *shape) block(column int) *collection {
 	return &s.open[len(s.open)-1]
 }
 
-// expansion counts the values of a file as if each alias were what it stands for.
+// expansion counts the values of a file after expanding aliases.
 type expansion struct {
 	anchors map[string]int
 	total   int
 }
 
-// checkAliases refuses a file that is small only as long as its aliases are not followed.
+// checkAliases refuses files that grow beyond maxExpanded when aliases are expanded.
 func checkAliases(file *ast.File) error {
 	for _, doc := range file.Docs {
 		e := &expansion{anchors: map[string]int{}}
@@ -135,13 +134,13 @@ func checkAliases(file *ast.File) error {
 			continue
 		}
 		if e.size(doc.Body); e.total > maxExpanded {
-			return errorAt(doc.Body.GetToken(), fmt.Sprintf("with its aliases replaced, the file has more than %d values", maxExpanded))
+			return errorAt(doc.Body.GetToken(), fmt.Sprintf("more than %d values after expanding aliases", maxExpanded))
 		}
 	}
 	return nil
 }
 
-// size returns the number of values that a node stands for, at most a little more than maxExpanded.
+// size returns the number of values of a node after expanding aliases, capped just above maxExpanded.
 func (e *expansion) size(n ast.Node) int {
 	before := e.total
 	e.total = min(e.total+1, maxExpanded+1)

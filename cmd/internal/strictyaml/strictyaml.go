@@ -1,5 +1,5 @@
-// Package strictyaml reads YAML that must mean what it looks like: a text is taken as it is written, quoted or not, and
-// what would be read as something else is refused. A secret 0123 is 0123, and not the number 83.
+// Package strictyaml reads YAML without its surprises: texts are taken as written, quoted or not, and what YAML would read as
+// something else is refused. A secret 0123 is the text 0123, not the number 83.
 package strictyaml
 
 import (
@@ -18,17 +18,17 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Error is what is wrong with a file, and where.
+// Error is an error in a file, with its position.
 type Error struct {
-	Line, Column int    // from 1; 0 if the place is not known
+	Line, Column int    // from 1; 0: unknown
 	Message      string // may quote the file
-	Safe         string // says it without a word of the file, which may hold secrets
+	Safe         string // the same without quoting the file, which may contain secrets
 }
 
-// Error returns line:column: message, to stand behind the name of the file and a colon.
+// Error returns line:column: message, to be written after the name of the file and a colon.
 func (e *Error) Error() string { return e.at(e.Message) }
 
-// Quiet returns the error without a word of the file.
+// Quiet returns the error without quoting the file.
 func (e *Error) Quiet() string { return e.at(e.Safe) }
 
 func (e *Error) at(message string) string {
@@ -42,9 +42,9 @@ func errorAt(t *token.Token, message string) *Error {
 	return &Error{t.Position.Line, t.Position.Column, message, message}
 }
 
-// locate makes an *Error of goccy's.
+// locate converts an error of goccy/go-yaml to an *Error.
 func locate(err error) error {
-	e := &Error{Safe: "this cannot be read"}
+	e := &Error{Safe: "unreadable YAML"}
 	var ye yaml.Error
 	if !errors.As(err, &ye) || ye.GetToken() == nil {
 		e.Message = err.Error()
@@ -58,19 +58,19 @@ func locate(err error) error {
 	case *yaml.TypeError, *yaml.UnexpectedNodeTypeError:
 		e.Safe = e.Message // kinds and types only
 	case *yaml.OverflowError:
-		e.Safe = "the number is too large"
+		e.Safe = "number too large"
 	default:
-		e.Safe = "this is not how YAML is written"
+		e.Safe = "YAML syntax error"
 		if strings.HasPrefix(e.Message, "mapping key ") {
-			e.Safe = "a key that is here twice"
+			e.Safe = "duplicate key"
 		}
 	}
 	return e
 }
 
-// Parse reads the documents of a file. It refuses octets that are no UTF-8, and a tab within an unquoted text: the
-// parser would change those, and leave this out. A file of more than 1 MiB is refused, and one that is built to cost more
-// than its size, by depth, keys, documents or aliases. Errors are of type *Error.
+// Parse parses a file. It refuses invalid UTF-8, which the parser would replace, and tabs in unquoted texts, which it would
+// drop. It also refuses files larger than [MaxSize], and files that are expensive to parse for their size because of their depth, keys,
+// documents or aliases. Errors are of type *Error.
 func Parse(src []byte) (*ast.File, error) {
 	if err := checkSize(src); err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func Parse(src []byte) (*ast.File, error) {
 		}
 	}
 	if v.at != nil {
-		return nil, errorAt(v.at, "a tab within a text without quotes, which would be lost: put the text in quotes")
+		return nil, errorAt(v.at, "tab in an unquoted text; put the text in quotes")
 	}
 	return file, nil
 }
@@ -112,7 +112,7 @@ func checkUTF8(src []byte) error {
 		for i, r := range string(line) {
 			column++
 			if r == utf8.RuneError && !bytes.HasPrefix(line[i:], []byte(string(utf8.RuneError))) {
-				const message = "the octets here are not UTF-8, and would be read as others: save the file as UTF-8"
+				const message = "not UTF-8; save the file as UTF-8"
 				return &Error{number, column, message, message}
 			}
 		}
@@ -120,7 +120,7 @@ func checkUTF8(src []byte) error {
 	return nil
 }
 
-// tabs finds the first unquoted scalar that has a tab in it.
+// tabs finds the first unquoted scalar that contains a tab.
 type tabs struct{ at *token.Token }
 
 // Visit implements [ast.Visitor].
@@ -135,9 +135,9 @@ func (v *tabs) Visit(n ast.Node) ast.Visitor {
 	return v
 }
 
-// Decode reads a file of one document into what into points to. Where that has texts, what is unquoted is taken as it is
-// written, be it a number or a word that YAML knows, but null, which leaves it empty; an [encoding.TextUnmarshaler] is given
-// YAML's own reading. Keys that into has no field for are refused. Errors are of type *Error.
+// Decode decodes a file of one document into the value that into points to. Where it has texts, unquoted scalars are taken as
+// written, even numbers and words that are special in YAML, except null, which leaves the text empty; an [encoding.TextUnmarshaler]
+// gets YAML's own reading. Unknown keys are refused. Errors are of type *Error.
 func Decode(src []byte, into any) error {
 	file, err := Parse(src)
 	if err != nil {
@@ -150,7 +150,7 @@ func Decode(src []byte, into any) error {
 			continue
 		}
 		if body != nil {
-			return errorAt(doc.Body.GetToken(), "a second document: all belongs into one")
+			return errorAt(doc.Body.GetToken(), "second document; use a single document")
 		}
 		body = doc.Body
 	}
@@ -169,13 +169,13 @@ func Decode(src []byte, into any) error {
 	return nil
 }
 
-// texts makes texts of the scalars that are to be decoded into texts.
+// texts turns scalars that are decoded into texts into text nodes.
 type texts struct {
-	anchors map[string]ast.Node // scalars, as they were
+	anchors map[string]ast.Node // scalars, unchanged
 	err     error
 }
 
-// node returns what is to be decoded instead of n into a value of type want; nil: there is no such value.
+// node returns what to decode instead of n into a value of type want; nil: it is not decoded.
 func (t *texts) node(n ast.Node, want reflect.Type) ast.Node {
 	for want != nil && want.Kind() == reflect.Pointer {
 		want = want.Elem()
@@ -210,7 +210,7 @@ func (t *texts) node(n ast.Node, want reflect.Type) ast.Node {
 		if isScalar(n.Value) && n.Start.Value == "!!str" {
 			return text(n.Value)
 		}
-		t.err = errors.Join(t.err, errorAt(n.Start, "a tag, which this file does not know: a text may stand in quotes"))
+		t.err = errors.Join(t.err, errorAt(n.Start, "unsupported tag; put a text in quotes"))
 	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode, *ast.BoolNode:
 		if !isNumber(want) {
 			return text(n)
@@ -235,7 +235,7 @@ func (t *texts) pair(pair *ast.MappingValueNode, want reflect.Type) {
 	pair.Value = t.node(pair.Value, valueType(want, key))
 }
 
-// valueType is what the value of a key is to be decoded into; nil: nothing.
+// valueType returns the type that the value of a key is decoded into; nil: none.
 func valueType(want reflect.Type, key ast.Node) reflect.Type {
 	switch {
 	case want == nil:
@@ -265,18 +265,18 @@ var (
 	unmarshaler     = reflect.TypeFor[yaml.InterfaceUnmarshaler]()
 )
 
-// isNumber tells whether YAML's own reading of a number or of a truth value is what is wanted.
+// isNumber reports whether a type takes YAML's own reading of numbers and booleans.
 func isNumber(t reflect.Type) bool {
 	if t == nil {
 		return false
 	}
 	if p := reflect.PointerTo(t); p.Implements(textUnmarshaler) && !p.Implements(unmarshaler) {
-		return true // the decoder parses the source anew for it
+		return true // the decoder parses the source again for it
 	}
 	return t.Kind() >= reflect.Bool && t.Kind() <= reflect.Float64
 }
 
-// text returns a scalar as a text.
+// text returns a scalar as a text node.
 func text(scalar ast.Node) ast.Node {
 	if _, block := scalar.(*ast.LiteralNode); block {
 		return scalar

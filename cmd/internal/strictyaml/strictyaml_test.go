@@ -66,8 +66,8 @@ func TestDecode(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	const syntax = "this is not how YAML is written"
-	const tab = "a tab within a text without quotes, which would be lost: put the text in quotes"
+	const syntax = "YAML syntax error"
+	const tab = "tab in an unquoted text; put the text in quotes"
 	for _, tt := range []struct {
 		src          string
 		line, column int
@@ -75,21 +75,21 @@ func TestErrors(t *testing.T) {
 	}{
 		{"text: x\nword: x", 2, 1, "unknown field"},
 		{"010: x", 1, 1, "unknown field"},
-		{"text: x\ntext: word", 2, 1, "a key that is here twice"},
-		{"map: {\"010\": x, 010: word}", 1, 17, "a key that is here twice"},
+		{"text: x\ntext: word", 2, 1, "duplicate key"},
+		{"map: {\"010\": x, 010: word}", 1, 17, "duplicate key"},
 		{"text: *word", 1, 8, syntax},
 		{"text: \"word", 1, 7, syntax},
 		{"text: [word]", 1, 7, "cannot unmarshal []interface {} into Go struct field value.Text of type string"},
 		{"int: word", 1, 6, "cannot unmarshal string into Go struct field value.Int of type int"},
-		{"int: 99999999999999999999", 1, 6, "the number is too large"},
+		{"int: 99999999999999999999", 1, 6, "number too large"},
 		{"inner: word", 1, 8, "string was used where mapping is expected"},
-		{"text: !!binary d29yZA==", 1, 7, "a tag, which this file does not know: a text may stand in quotes"},
+		{"text: !!binary d29yZA==", 1, 7, "unsupported tag; put a text in quotes"},
 		{"text: wo\trd", 1, 7, tab},
 		{"int: 1\t2", 1, 6, tab},
 		{"map: {wo\trd: x}", 1, 7, tab},
-		{"text: x\n---\ntext: word", 3, 5, "a second document: all belongs into one"},
-		{"text: é\xffword", 1, 8, "the octets here are not UTF-8, and would be read as others: save the file as UTF-8"},
-		{"# \ufffd\n# \xe9", 2, 3, "the octets here are not UTF-8, and would be read as others: save the file as UTF-8"},
+		{"text: x\n---\ntext: word", 3, 5, "second document; use a single document"},
+		{"text: é\xffword", 1, 8, "not UTF-8; save the file as UTF-8"},
+		{"# \ufffd\n# \xe9", 2, 3, "not UTF-8; save the file as UTF-8"},
 	} {
 		var got value
 		err := Decode([]byte(tt.src), &got)

@@ -6,7 +6,7 @@ import (
 	"unicode"
 )
 
-// Clean replaces what is not a graphic character, such as control sequences in a name that a client sent, with "?".
+// Clean replaces every character that is not graphic, as in control sequences of a client's file name, with "?".
 func Clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsGraphic(r) {

@@ -13,16 +13,16 @@ import (
 	"dcs/cmd/internal/terminal"
 )
 
-// line is one of a frame. A bad one is about what the operator should look at.
+// line is a line of a frame. A bad one needs the operator's attention.
 type line struct {
 	text string
 	bad  bool
 }
 
-// results in the order in which they are shown.
+// results are the results of requests in the order in which they are shown.
 var results = [...]string{"file", "repeated", "error", "malformed", "dropped"}
 
-// frame shows what has become of the server between two moments.
+// frame describes the server at now, with rates since before.
 func frame(before, now *adminapi.Top) []line {
 	var out []line
 	add := func(bad bool, format string, args ...any) {
@@ -30,7 +30,7 @@ func frame(before, now *adminapi.Top) []line {
 	}
 	seconds := now.Time.Sub(before.Time).Seconds()
 	rate := func(a, b uint64) string {
-		if seconds <= 0 || b < a { // the first look, or the server is another one
+		if seconds <= 0 || b < a { // the first frame, or the server was restarted
 			return "0"
 		}
 		return progress.Rate(float64(b-a) / seconds)
@@ -47,7 +47,7 @@ func frame(before, now *adminapi.Top) []line {
 		progress.Count(int64(now.Learned)), rate(before.LearnedHits, now.LearnedHits), rate(before.LearnedMisses, now.LearnedMisses), now.Secret)
 	add(false, "")
 
-	add(false, "%-12s %10s %16s", "requests", "per second", "in all")
+	add(false, "%-12s %10s %16s", "requests", "per second", "total")
 	for _, result := range results {
 		n := now.Requests[result]
 		add(result != "file" && result != "repeated" && n > before.Requests[result], "  %-10s %10s %16s", result, rate(before.Requests[result], n), progress.Count(int64(n)))
@@ -86,7 +86,7 @@ func frame(before, now *adminapi.Top) []line {
 	}
 	if len(now.XDP) > 0 {
 		add(false, "")
-		add(false, "%-16s %10s %16s", "XDP verdicts", "packets/s", "in all")
+		add(false, "%-16s %10s %16s", "XDP verdicts", "packets/s", "total")
 		for _, v := range slices.Sorted(maps.Keys(now.XDP)) {
 			if n := now.XDP[v]; n > 0 {
 				add(strings.HasPrefix(v, "drop") && n > before.XDP[v], "  %-14s %10s %16s", v, rate(before.XDP[v], n), progress.Count(int64(n)))
@@ -119,7 +119,7 @@ func frame(before, now *adminapi.Top) []line {
 	return out
 }
 
-// short writes a time with three digits.
+// short formats a duration with three digits.
 func short(d time.Duration) string {
 	switch {
 	case d >= time.Second:

@@ -21,7 +21,7 @@ import (
 func (t *Top) Live(ctx context.Context) error {
 	first, err := t.fetch(ctx)
 	if ctx.Err() != nil {
-		return nil // the user did not wait for it
+		return nil // the user has quit
 	}
 	if err != nil {
 		return err
@@ -44,7 +44,7 @@ func (t *Top) Live(ctx context.Context) error {
 			return nil
 		case a := <-answers:
 			if refused := (*client.Error)(nil); errors.As(a.err, &refused) {
-				return a.err // it will be refused again
+				return a.err // the next one would be refused, too
 			}
 			v.update(a)
 		case ev, ok := <-screen.EventQ():
@@ -97,7 +97,7 @@ func (t *Top) poll(ctx context.Context, answers chan<- answer) {
 	}
 }
 
-// view is what the user sees: a title, as much of the frame as fits, and the keys.
+// view is the contents of the screen: a title, as much of the frame as fits, and the keys.
 type view struct {
 	before, now *adminapi.Top
 	err         error // of the last poll
@@ -113,7 +113,7 @@ func (v *view) update(a answer) {
 	}
 }
 
-// handle reports whether the user quits.
+// handle handles an event and reports whether the user quits.
 func (v *view) handle(ev tcell.Event, screen tcell.Screen) (quit bool) {
 	switch ev := ev.(type) {
 	case *tcell.EventResize:
@@ -141,7 +141,7 @@ func (v *view) handle(ev tcell.Event, screen tcell.Screen) (quit bool) {
 	return false
 }
 
-// maxLines is more than any frame has.
+// maxLines is more than the lines of any frame.
 const maxLines = 1 << 20
 
 func (v *view) letter(s string) (quit bool) {
@@ -160,7 +160,7 @@ func (v *view) letter(s string) (quit bool) {
 
 const keys = "q quit  p pause  Up Down PgUp PgDn Home End scroll"
 
-// draw paints all of the screen; only what has changed is sent to the terminal.
+// draw draws the whole screen; only changes are sent to the terminal.
 func (v *view) draw(screen tcell.Screen) {
 	width, height := screen.Size()
 	lines := frame(cmp.Or(v.before, v.now), v.now)
@@ -190,7 +190,7 @@ func (v *view) draw(screen tcell.Screen) {
 	screen.Show()
 }
 
-// put writes a line; the screen cuts what is too long.
+// put writes a line, truncated to the screen.
 func put(screen tcell.Screen, y int, l line, style tcell.Style) {
 	if l.bad {
 		style = style.Foreground(color.Red)

@@ -1,4 +1,4 @@
-// Package top shows what a running server does, as text or on a terminal that is updated in place.
+// Package top shows the state of a running server, as text or on a terminal that is updated in place.
 package top
 
 import (

@@ -1,4 +1,4 @@
-// Package version says which DCS this is.
+// Package version holds the version of this build.
 package version
 
 import (
@@ -11,7 +11,7 @@ import (
 
 //go:generate cp ../../../.version version.txt
 
-// number is the last release's: a copy of the repository's file .version, which go:embed cannot reach.
+// number is the version of the last release: a copy of the repository's file .version, which go:embed cannot reach.
 //
 //go:embed version.txt
 var number string
@@ -22,7 +22,7 @@ var (
 	commit string // the commit's hash
 )
 
-// Info is what a build knows of itself.
+// Info describes a build.
 type Info struct {
 	Version string `json:"version"`          // semantic; with "+git.COUNT.HASH" or "+devel" between releases
 	Commit  string `json:"commit,omitempty"` // hash; empty when built outside of a repository
@@ -31,7 +31,7 @@ type Info struct {
 	Arch    string `json:"arch"`
 }
 
-// Get returns the build's facts.
+// Get returns the description of this build.
 func Get() Info {
 	info := Info{Version: linked, Commit: commit, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 	if info.Version == "" {
@@ -43,11 +43,11 @@ func Get() Info {
 // String returns the version.
 func String() string { return Get().Version }
 
-// String returns the facts on one line, without the commit.
+// String returns the description on one line, without the commit.
 func (i Info) String() string { return fmt.Sprintf("%s %s %s/%s", i.Version, i.Go, i.OS, i.Arch) }
 
-// plain returns version and commit of a plain "go build". It never claims to be a release: without git's history nothing says
-// whether the commit is the one that made it.
+// plain returns version and commit of a plain "go build". It never claims to be a release: without git's history it cannot know
+// whether the commit is a release.
 func plain(build *debug.BuildInfo, ok bool) (version, commit string) {
 	version = strings.TrimSpace(number) + "+devel"
 	if !ok {

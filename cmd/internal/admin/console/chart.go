@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// chart draws what was served and what failed, a second a step.
+// chart draws served and failed requests, one step per second. It returns the peak rate, too.
 func chart(h []Rates) (template.HTML, float64) {
 	const width, height = historySeconds - 1, 100.0
 	top, peak := 1.0, 0.0

@@ -14,12 +14,12 @@ import (
 )
 
 const (
-	keptEvents = 20_000
+	ringEvents = 20_000 // recorded
 	fetchTime  = 100 * time.Millisecond
 	maxEvents  = 1000 // in one answer
 )
 
-// Console shows one server.
+// Console is the admin page and its part of the API.
 type Console struct {
 	b       Backend
 	now     func() time.Time
@@ -27,16 +27,16 @@ type Console struct {
 	history history
 }
 
-// New makes a console and registers it.
+// New returns a console after it has registered its calls and pages at s.
 func New(s *admin.Server, b Backend, now func() time.Time) *Console {
-	c := &Console{b: b, now: now, events: newEvents(keptEvents)}
+	c := &Console{b: b, now: now, events: newEvents(ringEvents)}
 	c.history.add(now(), countersOf(b.Metrics()))
 	c.api(s)
 	c.pages(s)
 	return c
 }
 
-// Run fetches what happens until the context ends.
+// Run records events and counters until ctx ends.
 func (c *Console) Run(ctx context.Context) {
 	fetch, second := time.NewTicker(fetchTime), time.NewTicker(time.Second)
 	defer fetch.Stop()
@@ -55,11 +55,11 @@ func (c *Console) Run(ctx context.Context) {
 
 func (c *Console) fetch() {
 	var list []Event
-	held := c.b.Outcomes(func(e Event) { list = append(list, e) })
-	c.events.add(list, held)
+	dropped := c.b.Outcomes(func(e Event) { list = append(list, e) })
+	c.events.add(list, dropped)
 }
 
-// State returns how the server does.
+// State returns the server's state.
 func (c *Console) State() State {
 	counters, now := countersOf(c.b.Metrics()), c.now()
 	s := State{
@@ -117,7 +117,7 @@ func (c *Console) api(s *admin.Server) {
 	s.Handle("POST /api/devices/reload", http.HandlerFunc(c.reloadDevices))
 }
 
-// decodeBody reads what a request asks for; v stays as it is if it has no body.
+// decodeBody decodes a request's body into v; without a body v stays as it is.
 func decodeBody(r *http.Request, v any) error {
 	dec := json.NewDecoder(r.Body)
 	dec.DisallowUnknownFields()
@@ -127,7 +127,7 @@ func decodeBody(r *http.Request, v any) error {
 	return nil
 }
 
-// reloadDevices has sources loaded anew: all, if the request has no body.
+// reloadDevices reloads sources: all if the request has no body.
 func (c *Console) reloadDevices(w http.ResponseWriter, r *http.Request) {
 	var in DevicesReload
 	err := decodeBody(r, &in)
@@ -141,9 +141,9 @@ func (c *Console) reloadDevices(w http.ResponseWriter, r *http.Request) {
 	admin.WriteJSON(w, c.b.Devices())
 }
 
-var errNoLimits = errors.New("there are no limits to see or to set")
+var errNoLimits = errors.New("limits are not available")
 
-// status is how HTTP calls an error.
+// status returns the HTTP status for an error.
 func status(err error) int {
 	switch {
 	case errors.Is(err, ErrQuestion):
@@ -154,7 +154,7 @@ func status(err error) int {
 	return http.StatusInternalServerError
 }
 
-// search fetches what is new, so that what has just happened is found.
+// search searches the events, the latest included.
 func (c *Console) search(q query) Events {
 	c.fetch()
 	return c.events.search(q)
@@ -166,7 +166,7 @@ func searchOf(r *http.Request, limit int) (query, error) {
 	var err error
 	if s := v.Get("before"); s != "" {
 		if q.Before, err = strconv.ParseUint(s, 10, 64); err != nil {
-			return q, fmt.Errorf("%w: before=%s is no event's id", ErrQuestion, s)
+			return q, fmt.Errorf("%w: before=%s is not the ID of an event", ErrQuestion, s)
 		}
 	}
 	if s := v.Get("limit"); s != "" {
@@ -187,7 +187,7 @@ func questionOf(r *http.Request) Question {
 	return Question{Name: v.Get("name"), IP: v.Get("ip"), MAC: v.Get("mac")}
 }
 
-// file gives the file itself.
+// file serves the file of a question.
 func (c *Console) file(w http.ResponseWriter, r *http.Request) {
 	x, err := c.b.Explain(r.Context(), questionOf(r))
 	switch {
@@ -199,11 +199,11 @@ func (c *Console) file(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Type", "application/octet-stream")
 		h.Set("Content-Disposition", "attachment; filename=\""+safeName(x.File)+"\"")
-		_, _ = w.Write(x.Body) // who has gone away misses nothing
+		_, _ = w.Write(x.Body) // the client may be gone
 	}
 }
 
-// safeName is a file's name as a browser may save it.
+// safeName returns a name under which a browser may save a file.
 func safeName(name string) string {
 	b := []byte(name)
 	for i, c := range b {

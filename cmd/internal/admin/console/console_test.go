@@ -79,7 +79,7 @@ func (f *fake) Outcomes(each func(Event)) uint64 {
 func (f *fake) Explain(_ context.Context, q Question) (*Explanation, error) {
 	switch q.Name {
 	case "":
-		return nil, fmt.Errorf("%w: the name of a file is missing", ErrQuestion)
+		return nil, fmt.Errorf("%w: no file name", ErrQuestion)
 	case "broken":
 		return nil, errors.New("out of order")
 	case "text":
@@ -292,17 +292,17 @@ func TestAPI(t *testing.T) {
 		}},
 		{"/api/events?q=gold", 200, []string{`"name":"gold.cm"`, `"client":"10.1.2.3"`, `"reason":"rejected"`, `"held":4`}},
 		{"/api/events?limit=0", 400, []string{"limit=0 is not 1 to 1000"}},
-		{"/api/events?before=x", 400, []string{"before=x is no event's id"}},
+		{"/api/events?before=x", 400, []string{"before=x is not the ID of an event"}},
 		{"/api/events?which=both", 400, []string{"which=both is not all, failed or served"}},
 		{"/api/explain?name=gold&ip=10.1.2.3", 200, []string{`"path":"24.6"`, `"offset":6`, `"verdict":"INVALID"`, `"ip":"10.1.2.3"`}},
-		{"/api/explain", 400, []string{"the name of a file is missing"}},
+		{"/api/explain", 400, []string{"no file name"}},
 		{"/api/explain?name=broken", 500, []string{"out of order"}},
 		{"/api/file?name=gold", 200, []string{"\x18\x07\x01\x02"}},
 		{"/api/file?name=none", 404, []string{"nothing has this name"}},
-		{"/api/file", 400, []string{"missing"}},
+		{"/api/file", 400, []string{"no file name"}},
 		{"/api/library", 200, []string{`"text":"odd"`, `"names":["gold"]`}},
 		{"/api/devices", 200, []string{`"error":"connection refused"`, `"up":false`}},
-		{"/api/none", 404, []string{"there is no such call"}},
+		{"/api/none", 404, []string{"no such call"}},
 	} {
 		status, body := get(t, base+tt.path)
 		if status != tt.status {
@@ -393,12 +393,12 @@ func TestPages(t *testing.T) {
 		want   string
 	}{
 		{"/nothing", 404, "There is no page /nothing."},
-		{"/explain", 200, "Give the name that a modem asks for"},
-		{"/explain?ip=10.1.2.3", 400, "The name of a file is missing"},
+		{"/explain", 200, "Enter the name that a modem requests"},
+		{"/explain?ip=10.1.2.3", 400, "No file name"},
 		{"/explain?name=none", 200, "1 error in the library"},
 		{"/explain?name=gold", 200, `<span class="tag bad">INVALID</span> CM MIC`},
 		{"/events?limit=x", 400, "Limit=x is not"},
-		{"/events?q=10.1.2.3", 200, "has not asked here"},
+		{"/events?q=10.1.2.3", 200, "has not asked this server"},
 		{"/assets/none", 404, "there is no such file"},
 		{"/library", 200, "the previous library is served"},
 		{"/devices", 200, "connection refused"},
@@ -422,13 +422,13 @@ func TestLimitsForm(t *testing.T) {
 		body, _ := io.ReadAll(resp.Body)
 		return string(body)
 	}
-	if body := post("10.0.0.0/8\r\nfd00::/8", "2.5", "20"); !strings.Contains(body, "hold from now on") {
+	if body := post("10.0.0.0/8\r\nfd00::/8", "2.5", "20"); !strings.Contains(body, "are in force") {
 		t.Error(body)
 	}
 	if want := fmt.Sprint(Limits{[]string{"10.0.0.0/8", "fd00::/8"}, 2.5, 20}); fmt.Sprint(f.limits) != want {
 		t.Errorf("%v, want %s", f.limits, want)
 	}
-	if body := post("", "fast", "20"); !strings.Contains(body, "no number of requests a second. The limits stay") {
+	if body := post("", "fast", "20"); !strings.Contains(body, "not a number of requests per second. The limits are unchanged") {
 		t.Error(body)
 	}
 	f.refuse = errors.New("10.0.0.1/99 is no prefix")
@@ -474,8 +474,8 @@ func TestReloadDevices(t *testing.T) {
 		form url.Values
 		want string
 	}{
-		{url.Values{"source": {"csv <a>"}, "force": {"yes"}}, "being loaded anew"},
-		{url.Values{}, "being loaded anew"},
+		{url.Values{"source": {"csv <a>"}, "force": {"yes"}}, "being reloaded"},
+		{url.Values{}, "being reloaded"},
 		{url.Values{"source": {"none"}}, "No source of devices is called none"},
 	} {
 		resp, err := operator.PostForm(base+"/devices/reload", tt.form)

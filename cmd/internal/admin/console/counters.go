@@ -9,8 +9,8 @@ import (
 	"dcs/cmd/internal/metrics"
 )
 
-// counters are what the console shows of the metrics. They count from the server's start, and only well-formed read requests
-// within the limits, as Requests does.
+// counters are the metrics that the console shows, since the server's start. Failed and Silent count only requests that count in
+// Requests: well-formed read requests within the limits.
 type counters struct {
 	Totals
 	Learned int
@@ -45,13 +45,13 @@ func countersOf(v *metrics.Values) counters {
 	return c
 }
 
-// The reason of requests whose device is being looked up has one name in events, and a longer one in metrics.
+// The reason of requests whose device is being looked up, in events and in metrics.
 const (
 	asking       = "asking"
 	askingMetric = "asking_source"
 )
 
-// reasons returns why there was no file, the most frequent first.
+// reasons returns the reasons for requests without a file, the most frequent first.
 func reasons(v *metrics.Values) []Reason {
 	by := v.By(metrics.Faults, "reason")
 	var out []Reason

@@ -5,20 +5,20 @@ import (
 	"sync"
 )
 
-// events keeps the last ones.
+// events records the latest events.
 type events struct {
-	mu   sync.Mutex
-	ring []Event // by ID, modulo its length
-	next uint64  // ID of the next one; the first is 1
-	held uint64
+	mu      sync.Mutex
+	ring    []Event // by ID, modulo its length
+	next    uint64  // ID of the next one; the first is 1
+	dropped uint64
 }
 
 func newEvents(n int) *events { return &events{ring: make([]Event, n), next: 1} }
 
-func (l *events) add(list []Event, held uint64) {
+func (l *events) add(list []Event, dropped uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.held += held
+	l.dropped += dropped
 	for _, e := range list {
 		e.ID = l.next
 		l.ring[e.ID%uint64(len(l.ring))] = e
@@ -26,8 +26,7 @@ func (l *events) add(list []Event, held uint64) {
 	}
 }
 
-// query is what to look for. Text is found in MAC (whatever separates its octets), IP address,
-// name, reason and value; several words must all be found.
+// query is a search. All words of Text must be in MAC (with any separators), IP address, name, reason or value.
 type query struct {
 	Text   string
 	Reason string
@@ -48,7 +47,7 @@ func (l *events) search(q query) Events {
 	if n := uint64(len(l.ring)); l.next > n {
 		oldest = l.next - n
 	}
-	out := Events{Events: []Event{}, Kept: int(l.next - oldest), Held: l.held}
+	out := Events{Events: []Event{}, Kept: int(l.next - oldest), Held: l.dropped}
 	from := l.next
 	if q.Before > 0 {
 		from = min(from, q.Before)
@@ -67,7 +66,7 @@ func (l *events) search(q query) Events {
 	return out
 }
 
-// fits tells whether all words are in an event.
+// fits reports whether an event contains all words.
 func fits(e *Event, words, macs []string) bool {
 	if len(words) == 0 {
 		return true
@@ -82,7 +81,7 @@ func fits(e *Event, words, macs []string) bool {
 	return true
 }
 
-// macDigits returns the digits of a MAC address or a part of one, "" of what is none.
+// macDigits returns the digits of a MAC address or of a part of one, "" if s is neither.
 func macDigits(s string) string {
 	digits := strings.NewReplacer(":", "", "-", "", ".", "").Replace(s)
 	if len(digits) < 4 || len(digits) > 12 || strings.Trim(digits, "0123456789abcdef") != "" {

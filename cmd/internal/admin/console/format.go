@@ -57,7 +57,7 @@ func addrText(a netip.Addr) string {
 	return a.String()
 }
 
-// problem is an error as a page tells it.
+// problem returns an error as text for a page.
 func problem(err error) string {
 	return upper(strings.TrimPrefix(err.Error(), ErrQuestion.Error()+": "))
 }

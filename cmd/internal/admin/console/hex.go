@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// hexView shows octets in rows of 16 (of 8 on narrow screens). The octets of each TLV stand in an element of their own, as
-// TLVs lie within one another; type and length are dimmed.
+// hexView shows octets in rows of 16 (of 8 on narrow screens). The octets of each TLV are in their own element, nested as the
+// TLVs are; type and length are dimmed.
 func hexView(file []byte, tree []TLV) template.HTML {
 	var b strings.Builder
 	b.WriteString(`<div class="hex">`)
@@ -24,7 +24,7 @@ func hexView(file []byte, tree []TLV) template.HTML {
 	}
 	b.WriteString(`<div class="octets">`)
 	at, spaced := 0, false
-	gap := func() { // between octets, not at the end of an element, where it would light up with it
+	gap := func() { // between octets, but not at the end of an element, which would highlight it
 		if at > 0 && !spaced {
 			b.WriteByte(' ')
 		}
@@ -37,7 +37,7 @@ func hexView(file []byte, tree []TLV) template.HTML {
 			spaced = false
 		}
 	}
-	var ends []int // of the TLVs that are open
+	var ends []int // of the open TLVs
 	closeUntil := func(offset int) {
 		for len(ends) > 0 && ends[len(ends)-1] <= offset {
 			octets(ends[len(ends)-1])

@@ -12,7 +12,7 @@ const (
 	rateSeconds    = 10
 )
 
-// history remembers what was counted, a second apart.
+// history records the counters, one sample per second.
 type history struct {
 	mu      sync.Mutex
 	last    []sample // of the last rateSeconds, the newest last
@@ -40,7 +40,7 @@ func (h *history) add(at time.Time, c counters) {
 	}
 }
 
-// now puts the figures of this moment into a state.
+// now sets the rates and latencies of a state.
 func (h *history) now(at time.Time, c *counters, s *State) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -66,7 +66,7 @@ func rates(a, b *sample) Rates {
 	}
 }
 
-// quantiles are those of what was counted between two samples.
+// quantiles returns the quantiles of what was counted between two samples.
 func quantiles(before, now metrics.Buckets) Quantiles {
 	d := now.Since(before)
 	return Quantiles{d.Quantile(.5), d.Quantile(.9), d.Quantile(.99)}

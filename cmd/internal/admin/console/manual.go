@@ -10,14 +10,14 @@ import (
 	"dcs/cmd/dcs/doc"
 )
 
-// manualPage is a page of the manual, ready to be shown.
+// manualPage is a rendered page of the manual.
 type manualPage struct {
 	Path, Title string
 	Here        bool
 	Body        template.HTML
 }
 
-// manualPath is where a page of the manual is.
+// manualPath returns the URL path of a page of the manual.
 func manualPath(name string) string {
 	if name == doc.Index {
 		return "/manual/"
@@ -25,7 +25,7 @@ func manualPath(name string) string {
 	return "/manual/" + name
 }
 
-// manual renders the pages when somebody first reads one.
+// manual renders the pages when the first one is requested.
 var manual = sync.OnceValues(func() ([]manualPage, error) {
 	var pages []manualPage
 	for _, p := range doc.Pages() {

@@ -31,12 +31,12 @@ const (
 	pageText   = 64 << 10
 )
 
-// page is what a template sees.
+// page is the data of a template.
 type page struct {
 	Title, Host     string
 	Nav             []place
-	Token           bool // there is something to log out from
-	ReadOnly        bool // changes would be refused
+	Token           bool // there is a session to log out from
+	ReadOnly        bool // the caller may not make changes
 	Live            bool
 	Notice, Problem string
 	Now             time.Time
@@ -53,7 +53,7 @@ type page struct {
 	Question  Question
 	X         *Explanation
 	Advice    string
-	Suspect   string // what is wrong with the library, and may be the cause
+	Suspect   string // errors of the library that may be the cause
 	Download  string
 	Hex       template.HTML
 	HexCut    int
@@ -124,7 +124,7 @@ var places = []place{
 	{"/manual/", "Manual", false},
 }
 
-// load reads what is embedded. An error there is a fault of the build, which the tests see.
+// load parses the embedded files. An error is a bug in the build, which tests detect.
 func (p *site) load() {
 	must := func(err error) {
 		if err != nil {

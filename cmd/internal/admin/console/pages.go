@@ -53,7 +53,7 @@ func (p *site) explain(r *http.Request, pg *page) (int, error) {
 	pg.Download = "/api/file?" + questionQuery(q)
 	pg.Advice = advice(x)
 	if l := p.c.b.Library(); x.Error != "" && len(l.Errors) > 0 {
-		pg.Suspect = fmt.Sprintf("%s in the library, which was not loaded whole", plural(len(l.Errors), "error"))
+		pg.Suspect = fmt.Sprintf("%s in the library, which is not fully loaded", plural(len(l.Errors), "error"))
 	}
 	shown := x.Body
 	if len(shown) > pageOctets {
@@ -69,17 +69,17 @@ func (p *site) explain(r *http.Request, pg *page) (int, error) {
 	return http.StatusOK, nil
 }
 
-// advice is what an operator may look at next.
+// advice returns what an operator may check next.
 func advice(x *Explanation) string {
 	switch x.Reason {
 	case "unknown_name":
-		return "The modem was told a name by DHCP that the library does not have. Compare it with the templates on the Library page."
+		return "DHCP gave the modem a name that the library does not have. Compare it with the templates on the Library page."
 	case "missing_attribute":
-		return "Give the attribute to the device, or a default to the template."
+		return "Add the attribute to the device, or a default to the template."
 	case "no_mac":
-		return "The name holds no MAC address and no source knows the modem's IP address: try it with the MAC address, or look at Devices."
+		return "The name contains no MAC address, and no source knows the modem's IP address. Enter the MAC address, or check the Devices page."
 	case "asking":
-		return "A source of devices is slow or down; the state of each is on the Devices page."
+		return "A device source is slow or down. The Devices page shows the state of each."
 	}
 	return ""
 }
@@ -95,13 +95,13 @@ func (p *site) library(r *http.Request, pg *page) (int, error) {
 		}
 	}
 	if r.URL.Query().Get("done") == "reload" && len(l.Errors) == 0 {
-		pg.Notice = "The library was read anew."
+		pg.Notice = "The library was reloaded."
 	}
 	return http.StatusOK, nil
 }
 
 func (p *site) reload(w http.ResponseWriter, r *http.Request) {
-	// What went wrong is on the page that follows.
+	// The next page shows the errors.
 	_ = p.c.b.Reload(r.Context(), r.PostFormValue("force") != "")
 	http.Redirect(w, r, "/library?done=reload", http.StatusSeeOther)
 }
@@ -109,7 +109,7 @@ func (p *site) reload(w http.ResponseWriter, r *http.Request) {
 func (p *site) devices(r *http.Request, pg *page) (int, error) {
 	pg.Live, pg.Sources = true, p.c.b.Devices()
 	if r.URL.Query().Get("done") == "reload" {
-		pg.Notice = "The devices are being loaded anew."
+		pg.Notice = "The devices are being reloaded."
 	}
 	return http.StatusOK, nil
 }
@@ -125,7 +125,7 @@ func (p *site) reloadDevices(w http.ResponseWriter, r *http.Request) {
 func (p *site) limits(r *http.Request, pg *page) (int, error) {
 	pg.Limits = p.c.b.Limits()
 	if r.URL.Query().Get("done") == "set" {
-		pg.Notice = "The limits hold from now on."
+		pg.Notice = "The limits are in force."
 	}
 	return http.StatusOK, nil
 }
@@ -134,18 +134,18 @@ func (p *site) setLimits(w http.ResponseWriter, r *http.Request) {
 	l := Limits{Allow: strings.FieldsFunc(r.PostFormValue("allow"), func(c rune) bool { return strings.ContainsRune(" ,\t\r\n", c) })}
 	var err error
 	if l.Rate, err = strconv.ParseFloat(strings.TrimSpace(r.PostFormValue("rate")), 64); err != nil {
-		err = fmt.Errorf("%q is no number of requests a second", r.PostFormValue("rate"))
+		err = fmt.Errorf("%q is not a number of requests per second", r.PostFormValue("rate"))
 	}
 	if err == nil {
 		if l.Burst, err = strconv.Atoi(strings.TrimSpace(r.PostFormValue("burst"))); err != nil {
-			err = fmt.Errorf("%q is no number of requests", r.PostFormValue("burst"))
+			err = fmt.Errorf("%q is not a number of requests", r.PostFormValue("burst"))
 		}
 	}
 	if err == nil {
 		err = p.c.b.SetLimits(l)
 	}
 	if err != nil {
-		p.show(w, r, http.StatusUnprocessableEntity, "limits", &page{Title: "Limits", Problem: upper(err.Error()) + ". The limits stay as they were.", Limits: &l})
+		p.show(w, r, http.StatusUnprocessableEntity, "limits", &page{Title: "Limits", Problem: upper(err.Error()) + ". The limits are unchanged.", Limits: &l})
 		return
 	}
 	http.Redirect(w, r, "/limits?done=set", http.StatusSeeOther)

@@ -1,4 +1,4 @@
-// Package console is what an operator sees of a running server: the JSON of the admin API, and pages made from the same.
+// Package console is the admin page, and the calls of the admin API that have the same data as JSON.
 package console
 
 import (
@@ -10,29 +10,29 @@ import (
 	"dcs/cmd/internal/metrics"
 )
 
-// Backend is the server that is shown.
+// Backend is the server that the console shows.
 type Backend interface {
 	Facts() Facts
-	// Metrics returns at least what workers and engine have counted.
+	// Metrics returns at least the counters of workers and engine.
 	Metrics() *metrics.Values
-	// Outcomes hands on what has happened since the last call, and returns how much was left out.
-	Outcomes(each func(Event)) (held uint64)
+	// Outcomes calls each with the events since the last call, and returns how many were dropped.
+	Outcomes(each func(Event)) (dropped uint64)
 	Explain(ctx context.Context, q Question) (*Explanation, error)
 	Library() Library
 	Reload(ctx context.Context, force bool) error
 	Devices() []Source
-	// ReloadDevices has a source loaded anew, or all if it is "", and does not wait. With force it may have lost as many
-	// devices as it likes. The error wraps ErrQuestion if there is no such source.
+	// ReloadDevices begins to reload a source, or all if it is "". With force, any loss of devices is accepted. The error wraps
+	// ErrQuestion if there is no such source.
 	ReloadDevices(source string, force bool) error
-	// Limits returns nil where there are none in this build.
+	// Limits returns nil if the server has none.
 	Limits() *Limits
 	SetLimits(Limits) error
 }
 
-// ErrQuestion is wrapped by errors that are the asker's: an address that is none.
+// ErrQuestion is wrapped by errors in a request, such as a malformed address.
 var ErrQuestion = errors.New("bad question")
 
-// Facts are what does not count up.
+// Facts describe the server.
 type Facts struct {
 	Version      string       `json:"version"`
 	Go           string       `json:"go"`
@@ -44,14 +44,14 @@ type Facts struct {
 	Capabilities []Capability `json:"capabilities,omitempty"`
 }
 
-// Capability is something that the kernel, the driver or the process may lack.
+// Capability is a feature that the kernel, the driver or the process may lack.
 type Capability struct {
 	Name string `json:"name"`
 	Have bool   `json:"have"`
 	Note string `json:"note,omitempty"`
 }
 
-// Worker is one worker's part.
+// Worker has the counters of one worker.
 type Worker struct {
 	Requests   uint64 `json:"requests"`
 	Received   uint64 `json:"received"`
@@ -61,13 +61,13 @@ type Worker struct {
 	SendErrors uint64 `json:"send_errors"`
 }
 
-// Reason is why requests got no file, and how many.
+// Reason is a reason for requests without a file, and their number.
 type Reason struct {
 	Name  string `json:"name"`
 	Count uint64 `json:"count"`
 }
 
-// State is how the server does. Rates and latencies are those of the last ten seconds.
+// State is the server's state. Rates and latencies are those of the last ten seconds.
 type State struct {
 	Facts
 	Now       time.Time `json:"now"`
@@ -86,7 +86,7 @@ type State struct {
 	Warnings  int       `json:"library_warnings"`
 	Errors    int       `json:"library_errors"` // of the last reload
 	Devices   []Source  `json:"devices,omitempty"`
-	History   []Rates   `json:"history"` // one a second, the newest last
+	History   []Rates   `json:"history"` // one per second, the newest last
 }
 
 // Rates are per second.
@@ -115,8 +115,8 @@ type Totals struct {
 
 // Latencies are in seconds; zero where nothing was measured.
 type Latencies struct {
-	Answer Quantiles `json:"answer"` // from a request's arrival at the kernel until its answer was sent
-	Render Quantiles `json:"render"` // of its batch
+	Answer Quantiles `json:"answer"` // from a request's arrival in the kernel until its answer was sent
+	Render Quantiles `json:"render"` // rendering the whole batch of a request
 }
 
 // Quantiles are in seconds.
@@ -126,7 +126,7 @@ type Quantiles struct {
 	P99 float64 `json:"p99"`
 }
 
-// Event is how one request ended.
+// Event is the outcome of one request.
 type Event struct {
 	ID     uint64     `json:"id"`
 	Time   time.Time  `json:"time"`
@@ -140,12 +140,12 @@ type Event struct {
 	Value  string     `json:"value,omitempty"`
 }
 
-// Events are an answer to a search.
+// Events is the result of a search.
 type Events struct {
 	Events []Event `json:"events"` // the newest first
-	Kept   int     `json:"kept"`   // how many were searched
-	Held   uint64  `json:"held"`   // failures since the start that were too many to be kept
-	More   bool    `json:"more"`   // there are older ones that fit
+	Kept   int     `json:"kept"`   // number of events that were searched
+	Held   uint64  `json:"held"`   // failures since the start that were dropped, as they came too fast
+	More   bool    `json:"more"`   // there are older matches
 }
 
 // Question asks how a request would be answered.
@@ -153,7 +153,7 @@ type Question struct {
 	Name, IP, MAC string
 }
 
-// Explanation is how a request is answered, and why.
+// Explanation says how a request is answered, and why.
 type Explanation struct {
 	Name     string    `json:"name"`
 	File     string    `json:"file"` // the name without a device
@@ -161,7 +161,7 @@ type Explanation struct {
 	MAC      string    `json:"mac,omitempty"`
 	Static   string    `json:"static,omitempty"`
 	Resigned bool      `json:"resigned,omitempty"` // the static file is served with new MICs
-	Matches  []Match   `json:"matches,omitempty"`  // beside Static those that it hides
+	Matches  []Match   `json:"matches,omitempty"`  // with Static, those that it hides
 	Captures []Capture `json:"captures,omitempty"`
 	Values   []Value   `json:"values,omitempty"`
 	Slots    []Slot    `json:"slots,omitempty"`
@@ -169,14 +169,14 @@ type Explanation struct {
 	MICs     []MIC     `json:"mics,omitempty"`
 	Notes    []string  `json:"notes,omitempty"`
 	Tree     []TLV     `json:"tlvs,omitempty"`
-	Text     string    `json:"text,omitempty"` // of a file that is no TLVs
+	Text     string    `json:"text,omitempty"` // contents of a text file
 	Body     []byte    `json:"body,omitempty"` // base64
 	Size     int       `json:"size"`
 	Reason   string    `json:"reason,omitempty"` // why there is no file
 	Error    string    `json:"error,omitempty"`
 }
 
-// Match is a template that fits the name; the first makes the file.
+// Match is a template that matches the name; the first one makes the file.
 type Match struct {
 	Pos  string `json:"pos"` // file:line:column
 	Kind string `json:"kind"`
@@ -199,7 +199,7 @@ type Value struct {
 	Pos   string `json:"pos"`
 }
 
-// Slot is a place that each request fills anew.
+// Slot is a part of the file that depends on the request.
 type Slot struct {
 	Offset int    `json:"offset"`
 	Width  int    `json:"width,omitempty"` // 0: it varies
@@ -207,7 +207,7 @@ type Slot struct {
 	Pos    string `json:"pos"`
 }
 
-// Device is what is known of the modem.
+// Device is what is known about the modem.
 type Device struct {
 	MAC    string   `json:"mac,omitempty"`
 	IP     string   `json:"ip,omitempty"`
@@ -222,29 +222,29 @@ type MIC struct {
 	Note    string `json:"note,omitempty"`
 }
 
-// TLV is one of the file's, in the order of the file; a group comes before what it holds.
+// TLV is a TLV of the file, in the order of the file; a group comes before its members.
 type TLV struct {
 	Path   string `json:"path"` // of codes, such as 24.8
 	Depth  int    `json:"depth"`
 	Name   string `json:"name,omitempty"`
 	Offset int    `json:"offset"`
 	Length int    `json:"length"` // of type, length and value
-	Head   int    `json:"head"`   // of these, type and length
+	Head   int    `json:"head"`   // of type and length
 	Value  string `json:"value,omitempty"`
 	Note   string `json:"note,omitempty"`
 	Group  bool   `json:"group,omitempty"`
 }
 
-// Library is what is served from.
+// Library describes the library that is served.
 type Library struct {
 	Loaded    time.Time  `json:"loaded"`
 	Templates []Template `json:"templates"`
 	Static    int        `json:"static_files"`
 	Warnings  []Message  `json:"warnings"`
-	Failed    time.Time  `json:"failed,omitzero"`     // when the last reload failed; zero: it did not
-	Errors    []Message  `json:"errors"`              // of that
-	HeldBack  bool       `json:"held_back,omitempty"` // it failed for the names that were lost: a reload with force accepts that
-	Withheld  int        `json:"withheld"`            // templates that give no file for their errors; their names get errors
+	Failed    time.Time  `json:"failed,omitzero"`     // when the last reload failed; zero: it succeeded
+	Errors    []Message  `json:"errors"`              // of the last reload
+	HeldBack  bool       `json:"held_back,omitempty"` // it failed as too many names were lost; a reload with force accepts that
+	Withheld  int        `json:"withheld"`            // templates with errors; their names get errors instead of files
 }
 
 // Template is one entry of the library.
@@ -278,24 +278,24 @@ type Source struct {
 	Asked       int64     `json:"asked"`
 	Found       int64     `json:"found"`
 	Error       string    `json:"error,omitempty"`
-	Held        string    `json:"held,omitempty"` // what it has lost and is held back until a reload with force
+	Held        string    `json:"held,omitempty"` // what is held back until a reload with force
 	HeldChanges int       `json:"held_changes"`   // changes that are held back, in whole or in part
 }
 
-// LibraryReload is what POST /api/reload asks for.
+// LibraryReload is the body of POST /api/reload.
 type LibraryReload struct {
-	Force bool `json:"force,omitempty"` // however many names the library has lost
+	Force bool `json:"force,omitempty"` // accept any loss of names
 }
 
-// DevicesReload is what POST /api/devices/reload asks for.
+// DevicesReload is the body of POST /api/devices/reload.
 type DevicesReload struct {
 	Source string `json:"source"` // empty: all
-	Force  bool   `json:"force"`  // whatever it has lost
+	Force  bool   `json:"force"`  // accept any loss of devices
 }
 
-// Limits say who may ask, and how often.
+// Limits are the ACL and the rate limit.
 type Limits struct {
 	Allow []string // prefixes; empty: everybody
-	Rate  float64  // requests a second of one source; 0: no limit
-	Burst int      // of them in a row
+	Rate  float64  // requests per second of one source; 0: no limit
+	Burst int      // requests in a row before the rate applies
 }

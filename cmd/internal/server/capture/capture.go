@@ -1,4 +1,4 @@
-// Package capture writes what XDP takes from a running server's interfaces as pcapng, on the operator's request.
+// Package capture writes the packets that XDP takes from a running server's interfaces as pcapng, on the operator's request.
 package capture
 
 import (
@@ -24,7 +24,7 @@ import (
 	"dcs/render/device"
 )
 
-// Path is the admin API's call for captures: POST begins one and answers with its file as it grows, DELETE ends it.
+// Path is the admin API's call for captures: POST begins one and streams its file, GET shows its [State], DELETE ends it.
 const Path = "/api/capture"
 
 // Bounds of a capture.
@@ -34,32 +34,32 @@ const (
 	maxDuration     = 24 * time.Hour
 	DefaultMiB      = 64
 	MaxMiB          = 1024
-	// captureStall is how long a client may leave what it is sent unread.
-	captureStall = 30 * time.Second
+	// stallTime is how long a client may take to read a part of the file.
+	stallTime = 30 * time.Second
 )
 
-// Trailers of the answer.
+// HTTP trailers of the answer.
 const (
 	TrailerEnd    = "Dcs-Capture-End"
 	TrailerFrames = "Dcs-Capture-Frames"
 	TrailerLost   = "Dcs-Capture-Lost"
 )
 
-// Wish says what is to be captured, and how much. What is left away has its default.
-type Wish struct {
-	MAC     string  `json:"mac,omitempty"` // in the Ethernet header, of the client or of the router before it; default any
-	IP      string  `json:"ip,omitempty"`  // address or prefix of the client; default any
-	Count   uint64  `json:"count,omitempty"`
-	Seconds float64 `json:"seconds,omitempty"`
-	MiB     int     `json:"mib,omitempty"` // of the file
-	Snap    int     `json:"snap,omitempty"`
+// Request says what to capture, and how much. Missing fields have defaults.
+type Request struct {
+	MAC     string  `json:"mac,omitempty"`     // in the Ethernet header: the client's or its router's; default any
+	IP      string  `json:"ip,omitempty"`      // address or prefix of the client; default any
+	Count   uint64  `json:"count,omitempty"`   // most frames; 0: no limit
+	Seconds float64 `json:"seconds,omitempty"` // longest time; default DefaultDuration
+	MiB     int     `json:"mib,omitempty"`     // largest file; default DefaultMiB
+	Snap    int     `json:"snap,omitempty"`    // most octets of a frame; default bpf.MaxSnap
 
 	mac    device.MAC
 	prefix netip.Prefix
 }
 
-// Check reads what is text, and puts the defaults in place.
-func (w *Wish) Check() error {
+// Check parses the addresses, sets the defaults and checks the limits.
+func (w *Request) Check() error {
 	if w.MAC != "" {
 		var err error
 		if w.mac, err = device.ParseMAC(w.MAC); err != nil {
@@ -92,12 +92,12 @@ func (w *Wish) Check() error {
 	return nil
 }
 
-func (w *Wish) limits() captureLimits {
+func (w *Request) limits() captureLimits {
 	return captureLimits{count: w.Count, octets: int64(w.MiB) << 20, snap: w.Snap}
 }
 
-// text returns the filter as pcap-filter(7) has it, empty for none.
-func (w *Wish) text() string {
+// text returns the filter in the syntax of pcap-filter(7), "" for none.
+func (w *Request) text() string {
 	var all []string
 	if w.MAC != "" {
 		all = append(all, "ether host "+net.HardwareAddr(w.mac[:]).String())
@@ -112,15 +112,15 @@ func (w *Wish) text() string {
 	return strings.Join(all, " and ")
 }
 
-// CaptureState is the capture that runs, as the API shows it.
-type CaptureState struct {
+// State describes the running capture.
+type State struct {
 	Running bool       `json:"running"`
 	Since   *time.Time `json:"since,omitempty"`
 	Filter  string     `json:"filter,omitempty"`
-	Frames  uint64     `json:"frames"` // that were written
+	Frames  uint64     `json:"frames"` // written so far
 }
 
-// Service is the captures of a server, of which one runs at a time.
+// Service runs the captures of a server, one at a time.
 type Service struct {
 	Log      *slog.Logger
 	Steering *ingress.Steering // nil: no XDP program runs
@@ -128,18 +128,18 @@ type Service struct {
 	mu     sync.Mutex
 	run    *captureRun // nil: none
 	stop   context.CancelCauseFunc
-	frames uint64 // written and lost by those that have ended
-	lost   uint64
+	frames uint64 // written by captures that have ended
+	lost   uint64 // dropped by captures that have ended
 }
 
-var errBusyCapture = errors.New("another capture is running: DELETE " + Path + " ends it")
+var errBusy = errors.New("another capture is running; DELETE " + Path + " ends it")
 
-// begin opens a capture that ctx, stop or its time ends.
-func (c *Service) begin(ctx context.Context, w *Wish) (*captureRun, context.Context, error) {
+// begin opens a capture. The returned context ends with ctx, with the capture's time, or by cancel.
+func (c *Service) begin(ctx context.Context, w *Request) (*captureRun, context.Context, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.run != nil {
-		return nil, nil, errBusyCapture
+		return nil, nil, errBusy
 	}
 	run, err := openCapture(c.Steering, w)
 	if err != nil {
@@ -152,7 +152,7 @@ func (c *Service) begin(ctx context.Context, w *Wish) (*captureRun, context.Cont
 	return run, ctx, nil
 }
 
-// end gives back what begin has opened.
+// end closes what begin has opened.
 func (c *Service) end() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -164,7 +164,7 @@ func (c *Service) end() error {
 	return run.close()
 }
 
-// cancel has the capture that runs come to its end.
+// cancel ends the running capture.
 func (c *Service) cancel() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -173,16 +173,16 @@ func (c *Service) cancel() {
 	}
 }
 
-func (c *Service) state() CaptureState {
+func (c *Service) state() State {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.run == nil {
-		return CaptureState{}
+		return State{}
 	}
-	return CaptureState{true, &c.run.started, c.run.filter, c.run.frames.Load()}
+	return State{true, &c.run.started, c.run.filter, c.run.frames.Load()}
 }
 
-// Totals returns how many frames have been written and lost, and whether a capture runs.
+// Totals returns how many frames were written and lost by all captures, and whether one is running.
 func (c *Service) Totals() (frames, lost uint64, running bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -192,9 +192,10 @@ func (c *Service) Totals() (frames, lost uint64, running bool) {
 	return c.frames + c.run.frames.Load(), c.lost + c.run.lost.Load(), true
 }
 
-var errNoCapture = errors.New("no XDP program is on an interface: every packet passes the kernel, where tcpdump sees it")
+var errNoXDP = errors.New("no interface has an XDP program; use tcpdump, which sees every packet")
 
-// Register has the operator capture what XDP takes, until ctx ends. It takes the right to change: it shows subscribers' files.
+// Register registers the calls for captures. Captures end with ctx. Like a change, they need a known caller: they contain
+// subscribers' files.
 func (c *Service) Register(ctx context.Context, a *admin.Server) {
 	a.Handle("GET "+Path, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		admin.WriteJSON(w, c.state())
@@ -204,18 +205,18 @@ func (c *Service) Register(ctx context.Context, a *admin.Server) {
 		admin.WriteJSON(w, struct{}{})
 	}))
 	a.Handle("POST "+Path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var wish Wish
-		if err := readWish(r, &wish); err != nil {
+		var req Request
+		if err := readRequest(r, &req); err != nil {
 			admin.WriteError(w, http.StatusBadRequest, fmt.Errorf("capture: %w", err))
 			return
 		}
 		if c.Steering == nil {
-			admin.WriteError(w, http.StatusConflict, errNoCapture)
+			admin.WriteError(w, http.StatusConflict, errNoXDP)
 			return
 		}
-		run, during, err := c.begin(r.Context(), &wish)
+		run, during, err := c.begin(r.Context(), &req)
 		switch {
-		case errors.Is(err, errBusyCapture):
+		case errors.Is(err, errBusy):
 			admin.WriteError(w, http.StatusConflict, err)
 			return
 		case err != nil:
@@ -223,7 +224,7 @@ func (c *Service) Register(ctx context.Context, a *admin.Server) {
 			return
 		}
 		defer context.AfterFunc(ctx, c.cancel)()
-		a.Audit(r, "capture started", slog.String("filter", run.filter), slog.Int("snap", wish.Snap))
+		a.Audit(r, "capture started", slog.String("filter", run.filter), slog.Int("snap", req.Snap))
 		end, err := c.stream(during, w, run)
 		if e := c.end(); err == nil {
 			err = e
@@ -236,30 +237,30 @@ func (c *Service) Register(ctx context.Context, a *admin.Server) {
 	}))
 }
 
-func readWish(r *http.Request, w *Wish) error {
+func readRequest(r *http.Request, w *Request) error {
 	dec := json.NewDecoder(r.Body)
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(w); err != nil && !errors.Is(err, io.EOF) { // nothing is a wish for everything
+	if err := dec.Decode(w); err != nil && !errors.Is(err, io.EOF) { // an empty body has all defaults
 		return err
 	}
-	// From the body's end on the server notices that the client goes.
+	// The server notices a disconnect only after it has read the body's end.
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {
 		return err
 	}
 	return w.Check()
 }
 
-// stream answers with a capture's file.
+// stream sends a capture's file while it grows.
 func (c *Service) stream(ctx context.Context, w http.ResponseWriter, run *captureRun) (end string, err error) {
 	rc := http.NewResponseController(w)
-	if err := rc.SetReadDeadline(time.Time{}); err != nil { // or its end would be taken for the client's
+	if err := rc.SetReadDeadline(time.Time{}); err != nil { // else the deadline would look like a disconnect
 		return endClient, err
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/x-pcapng")
 	h.Set("Trailer", strings.Join([]string{TrailerEnd, TrailerFrames, TrailerLost}, ", "))
 	out := bufio.NewWriterSize(w, 64<<10)
-	extend := func() error { return rc.SetWriteDeadline(time.Now().Add(captureStall)) }
+	extend := func() error { return rc.SetWriteDeadline(time.Now().Add(stallTime)) }
 	write := writerFunc(func(b []byte) (int, error) {
 		if err := extend(); err != nil {
 			return 0, err

@@ -21,13 +21,13 @@ import (
 )
 
 const (
-	// captureEvery is the time between two looks at what has been captured. The kernel's ring and those of the workers have to
-	// hold that much.
-	captureEvery = 20 * time.Millisecond
-	// captureSlack is how much later than its time a frame may be seen: frames of both sources are written in the order of time.
-	captureSlack = 5 * time.Millisecond
-	// captureAnswers is how many answers the workers have room for, all together.
-	captureAnswers = 2048
+	// pollInterval is the time between two reads of the captured frames. The rings of the kernel and of the workers have to
+	// hold the frames of that time.
+	pollInterval = 20 * time.Millisecond
+	// slack is how long a frame may take to be read: frames of both sources are written in the order of their times.
+	slack = 5 * time.Millisecond
+	// maxAnswers is how many sent frames all workers together have room for.
+	maxAnswers = 2048
 )
 
 // Why a capture ended.
@@ -40,11 +40,11 @@ const (
 )
 
 var (
-	errDuration = errors.New("the capture's time is over")
-	errStopped  = errors.New("the capture was stopped")
+	errDuration = errors.New("duration reached")
+	errStopped  = errors.New("capture stopped")
 )
 
-// captureRun is a capture from its first frame to its last.
+// captureRun is one capture.
 type captureRun struct {
 	limits  captureLimits
 	wall    int64 // at the start, ns since 1970
@@ -54,13 +54,13 @@ type captureRun struct {
 	tap     *xsk.Tap // nil: there are no AF_XDP sockets
 	out     *pcapng.Writer
 	octets  int64
-	numbers map[int]int // interfaces of the file by index
+	numbers map[int]int // of interfaces in the file, by index
 	filter  string
 
 	pending      []pendingFrame // not written yet
 	arena, spare []byte         // of pending
 	frames, lost atomic.Uint64
-	delivered    map[int]uint64 // frames, by index of the interface
+	delivered    map[int]uint64 // frames written, by index of the interface
 }
 
 type captureLimits struct {
@@ -75,34 +75,32 @@ type pendingFrame struct {
 	verdict   bpf.Verdict
 	sent      bool
 	length    int
-	from, end int // in the arena
+	from, end int // of its data in the arena
 }
 
-// openCapture begins to capture what the programs of st take, and what is sent past the kernel.
-func openCapture(st *ingress.Steering, w *Wish) (*captureRun, error) {
+// openCapture begins to capture the frames that the programs of st take, and those that are sent by AF_XDP.
+func openCapture(st *ingress.Steering, w *Request) (*captureRun, error) {
 	c := &captureRun{
 		limits: w.limits(), started: time.Now(), filter: w.text(),
 		numbers: map[int]int{}, delivered: map[int]uint64{},
 	}
-	// Both sources read one clock, or an answer could stand behind what came after it.
+	// Both sources use one clock, so that frames can be put in order.
 	clock := func() int64 {
 		var ts unix.Timespec
-		_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // there is such a clock
+		_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // fails for unknown clocks only
 		return ts.Nano()
 	}
 	c.wall, c.mono = c.started.UnixNano(), clock()
 	var err error
-	if c.xdp, err = st.Steer.Capture(bpf.CaptureFilter{Source: w.prefix, MAC: w.mac, Snap: w.Snap}); err != nil {
+	if c.xdp, err = st.Capture(bpf.CaptureFilter{Source: w.prefix, MAC: w.mac, Snap: w.Snap}); err != nil {
 		return nil, err
 	}
-	if st.Rings != nil {
-		c.tap, err = st.Rings.Tap(xsk.TapConfig{
-			Peer: w.prefix, MAC: w.mac, Snap: w.Snap, Frames: captureAnswers,
-			Now: func() int64 { return c.wall + clock() - c.mono },
-		})
-		if err != nil {
-			return nil, errors.Join(err, c.xdp.Close())
-		}
+	c.tap, err = st.Tap(xsk.TapConfig{
+		Peer: w.prefix, MAC: w.mac, Snap: w.Snap, Frames: maxAnswers,
+		Now: func() int64 { return c.wall + clock() - c.mono },
+	})
+	if err != nil {
+		return nil, errors.Join(err, c.xdp.Close())
 	}
 	return c, nil
 }
@@ -128,7 +126,7 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
-// run writes to w, and has flush send what has been written, until the context or a limit ends the capture.
+// run writes the capture to w until ctx or a limit ends it. It calls flush to send what was written.
 func (c *captureRun) run(ctx context.Context, st *ingress.Steering, w io.Writer, flush func() error) (end string, err error) {
 	defer func() {
 		for _, n := range c.counts() {
@@ -138,9 +136,7 @@ func (c *captureRun) run(ctx context.Context, st *ingress.Steering, w io.Writer,
 	if c.out, err = pcapng.NewWriter(c.count(w), "dcs "+version.String()); err != nil {
 		return endClient, err
 	}
-	var known []ingress.Steered
-	st.Each(func(p ingress.Steered) { known = append(known, p) })
-	for _, p := range known {
+	for _, p := range st.Interfaces() {
 		if err := c.addInterface(p.Index, p.Name, p.Master); err != nil {
 			return endClient, err
 		}
@@ -148,7 +144,7 @@ func (c *captureRun) run(ctx context.Context, st *ingress.Steering, w io.Writer,
 	if err := flush(); err != nil {
 		return endClient, err
 	}
-	tick := time.NewTicker(captureEvery)
+	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for end == "" {
 		select {
@@ -161,7 +157,7 @@ func (c *captureRun) run(ctx context.Context, st *ingress.Steering, w io.Writer,
 		case <-tick.C:
 		}
 		before := c.octets
-		if end, err = c.look(time.Since(c.started) - captureSlack); err == nil && c.octets > before {
+		if end, err = c.writeUntil(time.Since(c.started) - slack); err == nil && c.octets > before {
 			err = flush()
 		}
 		if err != nil {
@@ -182,7 +178,7 @@ func endOf(ctx context.Context) string {
 	return endClient
 }
 
-// finish writes what is still to be written, unless a limit has ended the capture, and what was counted.
+// finish writes the pending frames, unless a limit has ended the capture, and the statistics.
 func (c *captureRun) finish(end string) error {
 	if err := c.xdp.Stop(); err != nil {
 		return err
@@ -191,15 +187,15 @@ func (c *captureRun) finish(end string) error {
 		c.tap.Close()
 	}
 	if end == endDuration || end == endStopped {
-		if _, err := c.look(time.Since(c.started) + time.Hour); err != nil {
+		if _, err := c.writeUntil(time.Since(c.started) + time.Hour); err != nil {
 			return err
 		}
 	}
 	return c.statistics()
 }
 
-// look collects what has been captured and writes what was so long after the start, or earlier. It returns a limit that ends the capture.
-func (c *captureRun) look(until time.Duration) (end string, err error) {
+// writeUntil writes captured frames up to a time after the start. It returns the limit that ends the capture, if any.
+func (c *captureRun) writeUntil(until time.Duration) (end string, err error) {
 	if err := c.collect(); err != nil {
 		return "", err
 	}
@@ -228,7 +224,7 @@ func (c *captureRun) look(until time.Duration) (end string, err error) {
 	return end, nil
 }
 
-// collect makes pending what has been captured.
+// collect appends captured frames to pending.
 func (c *captureRun) collect() error {
 	add := func(f pendingFrame, data []byte) {
 		f.from = len(c.arena)
@@ -247,7 +243,7 @@ func (c *captureRun) collect() error {
 	return err
 }
 
-// drop forgets the first n of pending.
+// drop removes the first n frames of pending.
 func (c *captureRun) drop(n int) {
 	rest := c.pending[n:]
 	c.spare = c.spare[:0]
@@ -264,7 +260,7 @@ func (c *captureRun) drop(n int) {
 func (c *captureRun) write(f *pendingFrame) error {
 	number, ok := c.numbers[f.index]
 	if !ok {
-		// It has joined a bond meanwhile, or is gone again.
+		// An interface that has joined a bond meanwhile, or is already gone.
 		name := fmt.Sprintf("number %d", f.index)
 		if i, err := net.InterfaceByIndex(f.index); err == nil {
 			name = i.Name
@@ -289,7 +285,7 @@ func (c *captureRun) write(f *pendingFrame) error {
 	return c.out.WritePacket(&p)
 }
 
-// sentXSK is the comment of a frame that was sent past the kernel. Those of others are their verdicts.
+// sentXSK is the comment of a frame that was sent by AF_XDP. The comment of any other frame is its verdict.
 const sentXSK = "sent_xsk"
 
 func (c *captureRun) addInterface(index int, name, master string) error {
@@ -302,7 +298,7 @@ func (c *captureRun) addInterface(index int, name, master string) error {
 	return err
 }
 
-// counts returns what was counted, by index of the interface.
+// counts returns the counters by index of the interface.
 func (c *captureRun) counts() map[int]pcapng.Statistics {
 	all := map[int]pcapng.Statistics{}
 	add := func(index int, passed, lost uint64) {
@@ -311,7 +307,7 @@ func (c *captureRun) counts() map[int]pcapng.Statistics {
 		s.Dropped += lost
 		all[index] = s
 	}
-	if counts, err := c.xdp.Counts(); err == nil { // else the server has given its programs back
+	if counts, err := c.xdp.Counts(); err == nil { // fails once the server has closed its programs
 		for _, n := range counts {
 			add(n.Interface, n.Passed, n.Lost)
 		}
@@ -324,7 +320,7 @@ func (c *captureRun) counts() map[int]pcapng.Statistics {
 	return all
 }
 
-// statistics writes what was counted of each interface.
+// statistics writes the counters of each interface.
 func (c *captureRun) statistics() error {
 	all := c.counts()
 	for index, number := range c.numbers {

@@ -19,7 +19,7 @@
   toggle.addEventListener("click", () => {
     paused = !paused;
     toggle.setAttribute("aria-pressed", String(paused));
-    toggle.textContent = paused ? "Go on" : "Pause";
+    toggle.textContent = paused ? "Resume" : "Pause";
     say(paused ? "paused" : "live", paused ? "paused" : "");
   });
   // What is being read with keyboard or mouse selection is not pulled away.

@@ -16,19 +16,19 @@ import (
 	"dcs/render/attr/store"
 )
 
-// knownDevices is what explain knows of devices: the server's snapshot, or what the sources say
-// where there is none, with the attributes of --set over it.
-type knownDevices struct {
+// Devices are the devices that a verb sees: those of the server's snapshot or, without one, of the sources, overridden by the
+// attributes of --set.
+type Devices struct {
 	schema  *attr.Schema
 	explain func(q attr.Query) (store.Explanation, bool)
 	set     map[string]string
-	about   string // where it is from
-	Close   func()
+	origin  string // for messages; "": there are no sources
+	close   func()
 }
 
-// OpenKnown opens what explain knows. Close it.
-func OpenKnown(stderr io.Writer, cfg *config.Config, schema *attr.Schema, record attr.Record) (*knownDevices, error) {
-	k := &knownDevices{set: map[string]string{}, Close: func() {}}
+// OpenDevices opens the devices of a configuration, with the attributes of record over all of them. The caller has to close them.
+func OpenDevices(stderr io.Writer, cfg *config.Config, schema *attr.Schema, record attr.Record) (*Devices, error) {
+	k := &Devices{set: map[string]string{}, close: func() {}}
 	for i, v := range record {
 		k.set[schema.Name(i)] = v
 	}
@@ -46,13 +46,13 @@ func OpenKnown(stderr io.Writer, cfg *config.Config, schema *attr.Schema, record
 			return nil, fmt.Errorf("devices: %w", err)
 		case saved != nil:
 			known, k.explain = saved.Schema(), saved.Explain
-			k.about = "the snapshot in " + DevicesDir(&cfg.Devices)
+			k.origin = "the snapshot in " + DevicesDir(&cfg.Devices)
 		default:
 			devices, end, err := loadOnce(stderr, sources)
 			if err != nil {
 				return nil, err
 			}
-			known, k.Close, k.about = devices.Schema(), end, "the sources: there is no snapshot yet"
+			known, k.close, k.origin = devices.Schema(), end, "the sources: there is no snapshot yet"
 			k.explain = func(q attr.Query) (store.Explanation, bool) { return devices.Explain(q.MAC, q.IP) }
 		}
 	}
@@ -70,10 +70,10 @@ func OpenKnown(stderr io.Writer, cfg *config.Config, schema *attr.Schema, record
 	return k, err
 }
 
-// LoadPatience is how long sources may take to give what they have.
-const LoadPatience = 5 * time.Minute
+// LoadTimeout is how long a verb waits for sources to load.
+const LoadTimeout = 5 * time.Minute
 
-// loadOnce loads sources into a store that goes when end is called.
+// loadOnce loads sources into a temporary store, which end removes.
 func loadOnce(stderr io.Writer, sources []attr.Source) (devices *store.Store, end func(), err error) {
 	dir, err := os.MkdirTemp("", "dcs-devices-")
 	if err != nil {
@@ -92,12 +92,12 @@ func loadOnce(stderr io.Writer, sources []attr.Source) (devices *store.Store, en
 		return nil, nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	end = func() {
-		_ = devices.Close() // nothing of it is kept
+		_ = devices.Close() // its files are removed anyway
 		_ = os.RemoveAll(dir)
 	}
 	bar := progress.New(stderr, "devices", 0)
 	defer bar.Close()
-	for deadline := time.Now().Add(LoadPatience); !devices.AllLoaded(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(LoadTimeout); !devices.AllLoaded(); time.Sleep(10 * time.Millisecond) {
 		n := int64(0)
 		for _, st := range devices.State() {
 			n += int64(max(st.Loading, st.Devices))
@@ -107,7 +107,7 @@ func loadOnce(stderr io.Writer, sources []attr.Source) (devices *store.Store, en
 		case err = <-failed:
 		default:
 			if time.Now().After(deadline) {
-				err = fmt.Errorf("the sources have not given all that they have within %v", LoadPatience)
+				err = fmt.Errorf("sources not loaded within %v", LoadTimeout)
 			}
 		}
 		if err != nil {
@@ -118,11 +118,17 @@ func loadOnce(stderr io.Writer, sources []attr.Source) (devices *store.Store, en
 	return devices, end, nil
 }
 
-func (k *knownDevices) Schema() *attr.Schema { return k.schema }
-func (k *knownDevices) View() render.View    { return k }
+// Schema implements [render.Devices].
+func (k *Devices) Schema() *attr.Schema { return k.schema }
+
+// View implements [render.Devices].
+func (k *Devices) View() render.View { return k }
+
+// Close closes the sources, if they were opened.
+func (k *Devices) Close() { k.close() }
 
 // Lookup implements [render.View].
-func (k *knownDevices) Lookup(_ int64, queries []render.Query) {
+func (k *Devices) Lookup(_ int64, queries []render.Query) {
 	for i := range queries {
 		q := &queries[i]
 		x, ok := k.explain(*q)
@@ -140,17 +146,17 @@ func (k *knownDevices) Lookup(_ int64, queries []render.Query) {
 	}
 }
 
-// Show tells what is known of a device, and which source each attribute is from.
-func (k *knownDevices) Show(w io.Writer, q attr.Query) {
-	if k.about == "" {
+// Show prints what is known about a device, and which source each attribute is from.
+func (k *Devices) Show(w io.Writer, q attr.Query) {
+	if k.origin == "" {
 		return
 	}
 	x, ok := k.explain(q)
 	if !ok {
-		fmt.Fprintf(w, "device    not in %s\n", k.about)
+		fmt.Fprintf(w, "device    not in %s\n", k.origin)
 		return
 	}
-	fmt.Fprintf(w, "device    %s, known to %s, in %s\n", DeviceName(&x.Device), strings.Join(x.Known, ", "), k.about)
+	fmt.Fprintf(w, "device    %s, known to %s, in %s\n", DeviceName(&x.Device), strings.Join(x.Known, ", "), k.origin)
 	for i, v := range x.Values {
 		if over, ok := k.set[x.Schema.Name(i)]; ok {
 			fmt.Fprintf(w, "attribute $%s = %q, from --set\n", x.Schema.Name(i), over)
@@ -160,7 +166,8 @@ func (k *knownDevices) Show(w io.Writer, q attr.Query) {
 	}
 }
 
-// SavedAttributes returns the attributes that the snapshot names, and opens no source; nil: it does not know all of them.
+// SavedAttributes returns the attributes of the snapshot without opening a source; nil if the snapshot does not have those of
+// all sources. It prints a note in either case.
 func SavedAttributes(stderr io.Writer, c *config.Devices) (*attr.Schema, error) {
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	sources, err := OpenSources(c.Sources, log)
@@ -172,12 +179,12 @@ func SavedAttributes(stderr io.Writer, c *config.Devices) (*attr.Schema, error) 
 	if err != nil {
 		return nil, err
 	}
-	missing := []string{"all of them"}
+	missing := []string{"all sources"}
 	if saved != nil {
 		missing = saved.Missing()
 	}
 	if len(missing) > 0 {
-		fmt.Fprintf(stderr, "note: devices: no source is opened, and the snapshot in %s does not know yet what attributes these have: %s\n", dir, strings.Join(missing, ", "))
+		fmt.Fprintf(stderr, "note: devices: no source is opened, and the snapshot in %s has no attributes yet of: %s\n", dir, strings.Join(missing, ", "))
 		return nil, nil
 	}
 	fmt.Fprintf(stderr, "note: devices: no source is opened; the attributes are those of the snapshot in %s\n", dir)

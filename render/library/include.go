@@ -1,0 +1,135 @@
+package library
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"dcs/render/syntax"
+)
+
+// include finds the target of an include: a Block, or the item of a file.
+func (l *loader) include(at syntax.Pos, name string, word bool) (*syntax.Item, error) {
+	if it := l.block(at, name); it != nil {
+		return it, l.unusable(it)
+	}
+	if word {
+		return nil, fmt.Errorf("no Block has this name%s; a file's name stands in quotes", l.near(name))
+	}
+	for _, path := range l.places(at, name) {
+		f := l.files[path]
+		if f == nil && l.single && !l.sealed && isSource(path) {
+			if _, err := os.Stat(path); err == nil {
+				f = l.add(path)
+			}
+		}
+		if f != nil {
+			it, err := f.body()
+			if err == nil {
+				err = l.unusable(it)
+			}
+			return it, err
+		}
+		if _, known := l.files[path]; known || l.shut(path) {
+			return nil, fmt.Errorf("%s cannot be read", path)
+		}
+	}
+	return nil, fmt.Errorf("no Block has this name%s, and no file beside this one or in the library", l.near(name))
+}
+
+// unusable returns why an item cannot be included: it has errors, or another Block has its name.
+func (l *loader) unusable(it *syntax.Item) error {
+	switch other := l.twins[it.Name]; {
+	case it.Broken:
+		return fmt.Errorf("what stands at %v has errors of its own", it.Pos)
+	case it.Kind == syntax.Block && other != nil:
+		return fmt.Errorf("there are two, at %v and at %v; give them different names", l.blocks[it.Name].Pos, other.Pos)
+	}
+	return nil
+}
+
+// block finds a Block by name. For a single file, the sources beside it are searched too.
+func (l *loader) block(at syntax.Pos, name string) *syntax.Item {
+	it := l.blocks[name]
+	dir := filepath.Dir(at.File)
+	if it != nil || !l.single || l.sealed || l.read[dir] {
+		return it
+	}
+	l.read[dir] = true
+	paths, _ := filepath.Glob(filepath.Join(globQuote(dir), "*.dcs")) // the pattern is well formed
+	for _, p := range paths {
+		l.neighbour(p)
+	}
+	return l.blocks[name]
+}
+
+// neighbour reads a source beside the one that is compiled, and registers its Blocks. Its errors do not count unless it is included.
+func (l *loader) neighbour(path string) {
+	errs := l.errs
+	l.add(path)
+	l.errs = errs
+}
+
+// near returns a hint if a Block's name differs from name in letter case only.
+func (l *loader) near(name string) string {
+	if l.folded == nil {
+		l.folded = map[string]string{}
+		for b := range l.blocks {
+			if f := strings.ToLower(b); l.folded[f] == "" || b < l.folded[f] {
+				l.folded[f] = b
+			}
+		}
+	}
+	if b := l.folded[strings.ToLower(name)]; b != "" {
+		return fmt.Sprintf(" (there is %s)", b)
+	}
+	return ""
+}
+
+// places lists the paths that a file name in a source may mean: beside that source, then below each root.
+func (l *loader) places(at syntax.Pos, name string) []string {
+	if filepath.IsAbs(name) {
+		return []string{filepath.Clean(name)}
+	}
+	out := []string{filepath.Join(filepath.Dir(at.File), name)}
+	for _, r := range l.roots {
+		if p := filepath.Join(r, name); !slices.Contains(out, p) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// globQuote escapes s for filepath.Glob.
+func globQuote(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
+}
+
+// asset reads a file that a template refers to.
+func (l *loader) asset(at syntax.Pos, name string) ([]byte, error) {
+	for _, path := range l.places(at, name) {
+		if data, ok := l.assets[path]; ok {
+			return data, nil
+		}
+		if l.sealed {
+			continue
+		}
+		data, err := l.readRegular(path)
+		switch {
+		case l.shut(path):
+			return nil, fmt.Errorf("%s cannot be read", path)
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, unwrapPath(err))
+		}
+		l.assets[path] = data
+		return data, nil
+	}
+	return nil, fmt.Errorf("no file %q beside this one or in the library", name)
+}

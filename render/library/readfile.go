@@ -1,0 +1,103 @@
+package library
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// MaxFile is the maximum size in octets of a file that templates are made from: a source, a certificate, a text or a binary file.
+const MaxFile = 64 << 20
+
+// readRegular reads a regular file. Other files, such as named pipes, are not opened: that might block.
+func (l *loader) readRegular(path string) ([]byte, error) {
+	data, err := l.readOpen(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err = &fs.PathError{Op: "read", Path: path, Err: unwrapPath(err)}
+	}
+	return data, err
+}
+
+func (l *loader) readOpen(path string) ([]byte, error) {
+	switch st, err := os.Stat(path); { // a link is followed
+	case errors.Is(err, fs.ErrNotExist) && isLink(path):
+		return nil, errDangling
+	case err != nil:
+		return nil, err
+	case !st.Mode().IsRegular():
+		return nil, notRegular(st)
+	}
+	f, err := l.openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !st.Mode().IsRegular(): // another has taken its place
+		return nil, notRegular(st)
+	}
+	var data bytes.Buffer
+	size := st.Size()
+	if size <= MaxFile {
+		data.Grow(int(size) + bytes.MinRead) // so that it does not grow at the end
+		_, err = data.ReadFrom(io.LimitReader(f, MaxFile+1))
+		size = int64(data.Len())
+	}
+	if err == nil && size > MaxFile {
+		err = fmt.Errorf("it has %d octets, the limit is %d", size, MaxFile)
+	}
+	return data.Bytes(), err
+}
+
+// openFile opens a file beneath the roots. A file elsewhere that a template names is the operator's choice, and is opened as is.
+func (l *loader) openFile(path string) (*os.File, error) {
+	if l.open != nil {
+		if dir, name, found := l.open.Find(filepath.Clean(path)); found {
+			return l.open.OpenFile(dir, name)
+		}
+	}
+	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+}
+
+// errDangling is the error of a symbolic link without a target.
+var errDangling = errors.New("the symbolic link leads to nothing")
+
+// isLink reports whether path itself is a symbolic link.
+func isLink(path string) bool {
+	st, err := os.Lstat(path)
+	return err == nil && st.Mode()&fs.ModeSymlink != 0
+}
+
+// fileType describes a file that is not regular.
+func fileType(m fs.FileMode) string {
+	switch m.Type() {
+	case fs.ModeDir:
+		return "this is a directory"
+	case fs.ModeNamedPipe:
+		return "this is a named pipe"
+	case fs.ModeSocket:
+		return "this is a socket"
+	}
+	return "this is a device"
+}
+
+// unwrapPath removes the path from an error that is shown after that path.
+func unwrapPath(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+func notRegular(st fs.FileInfo) error {
+	return errors.New(fileType(st.Mode()) + ", and only a regular file is read")
+}
