@@ -75,7 +75,7 @@ func TestAttach(t *testing.T) {
 			}
 			select {
 			case err := <-s.programs[0].Lost():
-				t.Errorf("Detach told as a loss: %v", err)
+				t.Errorf("Detach reported as a loss: %v", err)
 			default:
 			}
 			err := lab.Server.Do(func() error { _, err := s.programs[0].Attach(netlab.Device, c.ask); return err })

@@ -52,7 +52,7 @@ func TestLost(t *testing.T) {
 					t.Errorf("%v, want %q", err, want)
 				}
 			case <-time.After(30 * time.Second):
-				t.Fatal("not told")
+				t.Fatal("no error reported")
 			}
 			if err := s.programs[0].Detach(); err != nil {
 				t.Error(err)

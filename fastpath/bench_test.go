@@ -11,8 +11,8 @@ import (
 	"dcs/fastpath/transfer"
 )
 
-// BenchmarkTransfer is the worker's own cost of a whole transfer of a 400-octet file: an RRQ answered with DATA, and
-// its ACK. Nothing is rendered and nothing sent.
+// BenchmarkTransfer measures the worker's own cost of a whole transfer of a 400-octet file: an RRQ answered with DATA,
+// and its ACK. Nothing is rendered or sent.
 func BenchmarkTransfer(b *testing.B) {
 	for _, bb := range []struct {
 		name    string
@@ -88,8 +88,9 @@ func BenchmarkTransfer(b *testing.B) {
 	}
 }
 
-// BenchmarkManyTransfers is the worker's own cost of a whole transfer of a 400-octet file while 28,672 others run, whose clients
-// acknowledge in another order than they asked in: what the table knows of a client is in no near cache when its ACK comes.
+// BenchmarkManyTransfers measures the worker's own cost of a whole transfer of a 400-octet file among 28,672 others,
+// whose clients acknowledge in another order than they asked in, so that a client's entry is in no near cache when its
+// ACK arrives.
 func BenchmarkManyTransfers(b *testing.B) {
 	const batch, batches = 64, 448
 	w := newWorker(Config{}, &fakeTransport{discard: true}, files{"dynamic": make([]byte, 400)}, func() (int64, int64) { return 0, 0 })

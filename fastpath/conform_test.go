@@ -74,7 +74,7 @@ func TestConformUDP(t *testing.T) {
 	}
 }
 
-// TestMarkingUDP reads the DSCP of answers that leave by sockets.
+// TestMarkingUDP checks the DSCP of answers sent by sockets.
 func TestMarkingUDP(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1", "::1"} {
 		for _, raw := range []bool{false, true} {
@@ -136,7 +136,7 @@ func (n sockets) Client(t testing.TB) conform.Client {
 	return conform.NewSocket(t, c)
 }
 
-// TestConformMemory runs them through a transport that is two channels.
+// TestConformMemory runs the conformance tests over a transport of two channels.
 func TestConformMemory(t *testing.T) {
 	t.Parallel()
 	conform.Run(t, &memory{}, !testing.Short())
@@ -149,7 +149,7 @@ var (
 	memoryKey  = tid.NewKey()
 )
 
-// memory is a network of one server at a time.
+// memory is a network with one server at a time.
 type memory struct {
 	clients atomic.Uint32
 	server  *memoryTransport

@@ -22,7 +22,7 @@ var server = netip.MustParseAddr("192.0.2.69")
 
 var key = secret.NewKey()
 
-// A fakeTransport gives what was put into in, and collects what is sent.
+// A fakeTransport receives what was put into in, and collects what is sent.
 type fakeTransport struct {
 	in  []packet.Packet
 	out []packet.Packet
@@ -65,7 +65,7 @@ func (f *fakeTransport) Send(batch []packet.Packet) error {
 
 func (f *fakeTransport) Close() error { return nil }
 
-// files renders from a map. Names that begin with "dynamic" are appended to Buf.
+// files renders from a map. Files whose names begin with "dynamic" are appended to Buf.
 type files map[string][]byte
 
 func (f files) RenderBatch(_ int64, reqs []Request) {

@@ -19,7 +19,7 @@ import (
 	"dcs/fastpath/transfer"
 )
 
-// A waiting transport is one on which nothing happens.
+// A waitingTransport receives nothing.
 type waitingTransport struct {
 	fail   error
 	closed atomic.Bool

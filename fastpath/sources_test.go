@@ -11,7 +11,7 @@ import (
 	"dcs/testdata"
 )
 
-// What a guard and a worker answer is what the table says.
+// The guard and a worker answer as the table says.
 func TestSourcesAsTheTableSays(t *testing.T) {
 	g := guard.New(0)
 	g.SetHost(source.NewHost(testdata.Host()))

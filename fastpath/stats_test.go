@@ -7,7 +7,7 @@ import (
 	"dcs/fastpath/tftp"
 )
 
-// A request has its batch's time of rendering, and its own time from arrival to answer.
+// A request has the rendering time of its batch, and its own time from arrival to answer.
 func TestLatencies(t *testing.T) {
 	const ms = 1_000_000
 	now := int64(1e18)

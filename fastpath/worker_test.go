@@ -264,7 +264,7 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// The renderer is told what was asked, and by whom.
+// The renderer gets the name, the address and the MAC address of a request.
 func TestRequestFields(t *testing.T) {
 	var got []Request
 	r := newRig(Config{})

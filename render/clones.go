@@ -8,24 +8,23 @@ import (
 )
 
 const (
-	// cloneWindow is within how long a device that is seen behind two CMTSes is two devices, in seconds. No modem is moved,
-	// ranges and asks again within that.
+	// cloneWindow is the time in seconds within which a device behind two CMTSes counts as two devices. No modem can be moved,
+	// range and ask again within that.
 	cloneWindow = 60
 	cloneSets   = 1 << 16
-	cloneWays   = 8 // one line of the processor's cache
+	cloneSlots  = 8 // a cache line
 )
 
-// CloneOctets is what an Engine takes to recognise clones, if its keyring has prefixes.
-const CloneOctets = cloneSets * cloneWays * 8
+// CloneOctets is the memory in octets that an Engine takes to recognise clones, if its keyring has prefixes.
+const CloneOctets = cloneSets * cloneSlots * 8
 
-// clones remembers behind which CMTS a device was seen last. It takes CloneOctets whatever is seen; where a set is full, the
-// device that was seen longest ago makes room. Any number of goroutines may use it: none waits, and what two
-// of them write at once to one place is one or the other.
+// clones remembers the CMTS that each device was last seen behind. Its size is fixed; in a full set, the entry seen longest ago is
+// replaced. It may be used by any number of goroutines without waiting; of two concurrent writes to a slot, one wins.
 //
-// A place is a word, so that it is read and written in one piece: 32 bits of the device, whose other bits choose the set,
+// A slot is one word, read and written atomically: 32 bits of the device, whose other bits choose the set,
 // 16 of the second when it was seen, one for IPv6, 15 for the CMTS.
 type clones struct {
-	sets [cloneSets][cloneWays]atomic.Uint64
+	sets [cloneSets][cloneSlots]atomic.Uint64
 }
 
 const (
@@ -34,8 +33,8 @@ const (
 	cloneCMTS   = cloneFamily - 1
 )
 
-// seen tells whether the device was seen behind another CMTS within the last minute, by an address of the same family: of a modem
-// that has both, one may come from a prefix whose CMTS is not named. With note the device is remembered to be behind this one.
+// seen reports whether the device was seen behind another CMTS within the last minute, by an address of the same family: if a modem
+// has both, one may be in a prefix without a CMTS. With note, the device is recorded as being behind this one.
 func (c *clones) seen(now int64, mac device.MAC, ipv6 bool, cmts uint32, note bool) (clone bool) {
 	x := mixMAC(mac)
 	set := &c.sets[x&(cloneSets-1)]
@@ -68,11 +67,11 @@ func (c *clones) seen(now int64, mac device.MAC, ipv6 bool, cmts uint32, note bo
 	return clone
 }
 
-// mixMAC turns the 48 bits of an address into 48 others, different for different addresses.
+// mixMAC permutes the 48-bit addresses.
 func mixMAC(mac device.MAC) uint64 {
 	const mask = 1<<48 - 1
 	x := uint64(mac[0])<<40 | uint64(mac[1])<<32 | uint64(mac[2])<<24 | uint64(mac[3])<<16 | uint64(mac[4])<<8 | uint64(mac[5])
-	// Each step can be undone: a shift of more than half the bits, a product with an odd number.
+	// Each step is invertible: a shift by more than half the bits, a product with an odd number.
 	x ^= x >> 25
 	x = x * 0x9e3779b185eb & mask
 	x ^= x >> 25

@@ -74,7 +74,7 @@ func TestClonesFull(t *testing.T) {
 	c := new(clones)
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var of [][6]byte // all of one set, twice as many as it has ways
-	for len(of) < 2*cloneWays {
+	for len(of) < 2*cloneSlots {
 		m := [6]byte{byte(rnd.Uint32()), byte(rnd.Uint32()), byte(rnd.Uint32()), byte(rnd.Uint32()), byte(rnd.Uint32()), byte(rnd.Uint32())}
 		if mixMAC(m)&(cloneSets-1) == 7 {
 			of = append(of, m)
@@ -86,7 +86,7 @@ func TestClonesFull(t *testing.T) {
 		}
 	}
 	for i, m := range of {
-		if got, want := c.seen(1020*1e9, m, false, 13, false), i >= cloneWays; got != want {
+		if got, want := c.seen(1020*1e9, m, false, 13, false), i >= cloneSlots; got != want {
 			t.Errorf("device %d: behind two CMTSes %v, want %v", i, got, want)
 		}
 	}

@@ -1,5 +1,4 @@
-// Package render answers a request with a boot file: it finds the template that the name
-// asks for, fills it in, and signs it.
+// Package render renders boot files: it finds the template for a requested name, fills it in and signs the result.
 package render
 
 import (
@@ -23,44 +22,44 @@ import (
 	"dcs/render/skeleton"
 )
 
-// Request asks for one file.
+// Request is a request for a file, with its answer.
 type Request struct {
-	device.Requester // MAC counts only if Name holds none; RenderBatch sets it to that of the device that it found
+	device.Requester // MAC is used if Name contains none; RenderBatch sets it to the device that it has identified
 
-	Server netip.Addr // the address that was asked
-	// Claim is the MAC address that the request itself gives, unverified. It selects no file and no attributes; Identity says how it
-	// is compared with what is known. Zero: there is none.
+	Server netip.Addr // the address that the request was sent to
+	// Claim is the MAC address in the request itself, unverified. It selects neither file nor attributes; Identity says how it
+	// is compared with the device records. Zero: none.
 	Claim   device.MAC
-	Relayed bool   // Client is a proxy's address, and says nothing of the device
-	Buf     []byte // of length 0: room that the file may be written to
+	Relayed bool   // Client is a proxy's address, which does not identify the device
+	Buf     []byte // length 0; the file is written to its capacity if it fits
 
-	Body []byte // the answer: in Buf, in memory of its own where that is too small, or a part of the library that nobody may change
-	Hold any    // keeps Body's memory in place; nil where the garbage collector does
-	Err  error  // a *skeleton.Fault; fs.ErrNotExist: nothing has this name; syscall.EAGAIN: the device is being asked for, or not known yet; a Mismatch: it is refused
+	Body []byte // the file: in Buf, in new memory if that is too small, or in the library's memory; not to be modified
+	Hold any    // to be referenced as long as Body is used; nil: not needed
+	Err  error  // a *skeleton.Fault; fs.ErrNotExist: unknown name; syscall.EAGAIN: the device is being looked up; a Mismatch: refused
 }
 
-// Config is what an Engine is made of.
+// Config configures an Engine.
 type Config struct {
 	Library library.Config
 	Keyring *mic.Keyring
-	Devices Devices // nil: nothing is known of any device
-	// OnFault is called with requests that got no file, and files that were not delivered, at most MaxFaults times a second for each
-	// reason by each worker, on the worker's own goroutine. The outcome is valid during the call. May be nil.
+	Devices Devices // nil: no device is known
+	// OnFault is called for requests that got no file and for files that were not delivered, at most MaxFaults times per second, reason
+	// and worker, on the worker's goroutine. The outcome is valid during the call. May be nil.
 	OnFault  func(*device.Outcome)
 	Identity Identity
-	// OnIdentity is called with requests that contradict what is known of devices, as OnFault is with faults. May be nil.
+	// OnIdentity is called for requests that contradict the device records, with the limits of OnFault. May be nil.
 	OnIdentity func(*IdentityEvent)
-	// Journal is how many outcomes each worker keeps until [Engine.Outcomes] fetches them; 0: none.
+	// Journal is the number of outcomes that each worker buffers for [Engine.Outcomes]; 0: none.
 	Journal int
-	// Now is the clock, by which names that are lost in several loads are counted together. Nil: it stands still.
+	// Now is the clock by which losses of names in several loads are added up. Nil: the time does not advance.
 	Now func() time.Time
 }
 
 // errAsking leaves a request without an answer.
 var errAsking error = syscall.EAGAIN
 
-// Engine renders requests from the library that was loaded last. Its methods may be
-// called by any number of goroutines; rendering is done by its Workers.
+// Engine renders requests with the library that it loaded last. Its methods may be called from any number of goroutines; its Workers
+// do the rendering.
 type Engine struct {
 	cfg     Config
 	snap    atomic.Pointer[library.Snapshot]
@@ -70,9 +69,9 @@ type Engine struct {
 	identity atomic.Pointer[Identity]
 	clones   atomic.Pointer[clones] // nil: nothing is known of CMTSes
 
-	whole  bool // snap was loaded without an error; guarded by reload
-	former formerNames
-	reload sync.Mutex
+	whole   bool // snap was loaded without an error; guarded by reload
+	earlier earlierNames
+	reload  sync.Mutex
 
 	mu      sync.Mutex
 	workers []*Worker
@@ -81,8 +80,7 @@ type Engine struct {
 	dropped uint64     // entries that did not fit into journals, as of the last call of Outcomes
 }
 
-// NewEngine loads the library. If there is an Engine beside an error, some of the library's files are bad, and it serves
-// the others.
+// NewEngine loads the library and returns an Engine for it. An Engine with an error serves the library without the files that have errors.
 func NewEngine(cfg Config) (*Engine, error) {
 	if cfg.Keyring == nil {
 		return nil, errors.New("render: no secret to sign with")
@@ -98,13 +96,13 @@ func NewEngine(cfg Config) (*Engine, error) {
 	return e, err
 }
 
-// Reload loads the library anew. On an error the former one goes on serving. As long as none was without errors, what
-// is good of the newest one serves: a headend that comes back from a power cut does not wait until somebody has
-// mended the one file that is bad. Nor does it wait while templates do that need the attributes of a source that has told them now.
+// Reload loads the library again. If it has errors the previous one is still served, unless that had errors too: then the valid part of
+// the new one is served, so that a headend recovering from a power failure does not wait for one broken file to be repaired. The same
+// applies if templates were waiting for attributes that a source has supplied by now.
 //
-// A library that has become empty, has lost all files of one of its directories, or more than half of its names, at once or
-// within an hour, is held back: the error wraps [ErrHeldBack]. A directory that was not mounted looks so, or one that is
-// being copied. With force it is accepted.
+// A library that has become empty, or has lost all files of a directory or more than half of its names, at once or within an hour, is
+// held back: the error wraps [ErrHeldBack]. The likely cause is a directory that is not mounted or is still being copied. force accepts
+// the library.
 func (e *Engine) Reload(force bool) error {
 	e.reload.Lock()
 	defer e.reload.Unlock()
@@ -119,8 +117,8 @@ func (e *Engine) Reload(force bool) error {
 		return err
 	}
 	if force || before == nil || waited {
-		e.former = formerNames{}
-	} else if loss := e.former.loss(before, snap, e.now()); loss != nil {
+		e.earlier = earlierNames{}
+	} else if loss := e.earlier.loss(before, snap, e.now()); loss != nil {
 		return errors.Join(err, heldBack(loss))
 	}
 	e.snap.Store(snap)
@@ -131,14 +129,14 @@ func (e *Engine) Reload(force bool) error {
 	return err
 }
 
-// SetNames changes the roots of names and the rules by which they are rewritten, at once. Whether a backslash is a slash, and
-// whether case is ignored, must be as in Config.Library.
+// SetNames replaces the roots and rewrite rules of names, with immediate effect. The handling of backslashes and of letter case must be that
+// of Config.Library.
 func (e *Engine) SetNames(r *naming.Rules) { e.names.Store(r) }
 
-// Library returns what is being served from.
+// Library returns the library that is served.
 func (e *Engine) Library() *library.Snapshot { return e.snap.Load() }
 
-// SetKeyring changes the shared secrets, at once and for all files. What was learned of names stays.
+// SetKeyring replaces the shared secrets of all files, with immediate effect. Learned names are kept.
 func (e *Engine) SetKeyring(k *mic.Keyring) {
 	e.findClones(k)
 	e.keyring.Store(k)
@@ -147,8 +145,7 @@ func (e *Engine) SetKeyring(k *mic.Keyring) {
 // Keyring returns the shared secrets that files are signed with.
 func (e *Engine) Keyring() *mic.Keyring { return e.keyring.Load() }
 
-// Worker renders batches of requests. It has scratch memory of its own, and must not be
-// used by two goroutines at once.
+// Worker renders batches of requests. It has its own scratch memory, and must not be used by two goroutines at once.
 type Worker struct {
 	e       *Engine
 	snap    *library.Snapshot
@@ -162,9 +159,9 @@ type Worker struct {
 	found   []found      // by request of the batch
 	queries []Query      // those of them that are looked up
 	at      int          // the request that is being rendered
-	again   int          // the one whose values could not be read
-	quiet   bool         // reports no faults and no mismatches
-	literal bool         // names are the library's own: they are not rewritten, and identify no device
+	again   int          // the request whose values could not be read
+	quiet   bool         // report no faults and no mismatches
+	literal bool         // names are those of the library: not rewritten, without devices
 	trace   *Explanation // of the one request of the batch; nil: it is not explained
 
 	names   *naming.Rules // of the batch
@@ -175,17 +172,17 @@ type Worker struct {
 	faults     [skeleton.NumReasons + 1]allowance // by reason; reason 0, which no fault has, is a name that nothing has; the last is a file not delivered
 	mismatches [NumMismatches]allowance
 	counted    counters
-	journal    *journal // nil: none is kept
+	journal    *journal // nil: none
 	outcome    device.Outcome
 	event      IdentityEvent
 }
 
-// found is what the first pass over a batch has found out of a request.
+// found is the result of the first pass over a batch for one request.
 type found struct {
 	learned *library.Learned // nil: the request is answered
-	static  bool             // by a file that needs no rendering
+	static  bool             // with a static file
 	mac     device.MAC       // zero: unknown
-	query   int              // its place among the queries; -1: it needs none
+	query   int              // index of its device query; -1: none
 	claim   claim
 }
 
@@ -204,12 +201,11 @@ func (e *Engine) Worker() *Worker {
 	return w
 }
 
-// Prober returns a worker for requests whose files are not handed over. They count for nothing, in Stats nor Outcomes; faults and
-// mismatches are reported, and mismatches refused, as those of others.
+// Prober returns a worker for requests whose files are not delivered. They are not counted in Stats and Outcomes; faults and
+// mismatches are reported, and mismatches refused, as for other requests.
 func (e *Engine) Prober() *Worker { return &Worker{e: e} }
 
-// RenderBatch answers requests; now is their time in nanoseconds since 1970. Once the
-// names are learned it does not allocate, and takes no lock.
+// RenderBatch answers requests; now is their time in nanoseconds since 1970. For learned names it does not allocate and takes no lock.
 func (w *Worker) RenderBatch(now int64, reqs []Request) {
 	var view View
 	if w.e.cfg.Devices != nil {
@@ -262,8 +258,8 @@ func (w *Worker) renderBatch(now int64, reqs []Request, view View) {
 	w.scratch.Reset()
 }
 
-// renderFrom renders the requests from w.at on. Where values of one cannot be read, it is looked up once more, and rendering
-// begins with it again.
+// renderFrom renders the requests from w.at on. A request whose values cannot be read is looked up once more, and rendering resumes with
+// it.
 func (w *Worker) renderFrom(now int64, reqs []Request, keyring *mic.Keyring, view View) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer w.survive(now, view)
@@ -281,7 +277,7 @@ func (w *Worker) renderFrom(now int64, reqs []Request, keyring *mic.Keyring, vie
 	}
 }
 
-// survive is deferred by renderFrom. A request whose values could not be read twice gets no answer.
+// survive recovers, for renderFrom, from a memory fault in the values of a device. A request with two faults gets no answer.
 func (w *Worker) survive(now int64, view View) {
 	p := recover()
 	if p == nil {
@@ -301,7 +297,7 @@ func (w *Worker) survive(now int64, view View) {
 	view.Lookup(now, q)
 }
 
-// name tells whom a request was found to be for.
+// name sets the MAC address of the device that a request was found to be for.
 func (w *Worker) name(r *Request, f *found) {
 	if f.query >= 0 {
 		r.MAC = w.queries[f.query].MAC
@@ -310,13 +306,13 @@ func (w *Worker) name(r *Request, f *found) {
 	}
 }
 
-// A refusedName is the error of a name that leads to no file, whatever the library has.
+// A refusedName is the error of a name that gets no file, whatever the library contains.
 type refusedName naming.Refusal
 
 func (e refusedName) Error() string        { return naming.Refusal(e).String() }
 func (e refusedName) Is(target error) bool { return target == fs.ErrNotExist }
 
-// find answers a request for a file that needs no rendering, and finds the template of the others.
+// find answers requests for static files, and finds the template of others.
 func (w *Worker) find(r *Request, f *found) {
 	r.Body, r.Hold, r.Err = nil, nil, nil
 	asked := w.names.Read(r.Name, !w.identity.NoMACInName, &w.reading)
@@ -362,7 +358,7 @@ func (w *Worker) find(r *Request, f *found) {
 	f.mac = f.mac.Or(l.MAC).Or(r.MAC)
 }
 
-// skeleton returns what makes the file of a learned name for one device.
+// skeleton returns the skeleton of a learned name for a device.
 func (w *Worker) skeleton(l *library.Learned, v *skeleton.Values) (*skeleton.Skeleton, *skeleton.Fault) {
 	if w.trace != nil {
 		return w.trace.skeleton(w.e, l, v)
@@ -370,7 +366,7 @@ func (w *Worker) skeleton(l *library.Learned, v *skeleton.Values) (*skeleton.Ske
 	return w.snap.Skeleton(l, v.Attrs, v.IP.Is6())
 }
 
-// render answers one request but for its MICs, which it adds to the batch's lanes.
+// render answers a request, except for the MICs, which it adds to the lanes of the batch.
 func (w *Worker) render(now int64, r *Request, f *found, keyring *mic.Keyring) {
 	l := f.learned
 	v := &w.values

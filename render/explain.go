@@ -12,30 +12,29 @@ import (
 	"dcs/render/skeleton"
 )
 
-// Explanation is how a request is answered, and why.
+// Explanation describes how a request is answered, and why.
 type Explanation struct {
-	Asked   string         // the name as it was asked for
-	Name    string         // what the template is looked for by: that name cleaned, rewritten, and without a device behind
-	Refusal naming.Refusal // why the name leads to no file, whatever the library has
+	Asked   string         // the requested name
+	Name    string         // the name that is looked up: cleaned, rewritten, and without @MAC
+	Refusal naming.Refusal // why the name gets no file, whatever the library contains
 	MAC     device.MAC     // of the device; zero: unknown
 
-	Mismatch Mismatch   // how the request contradicts what is known of devices; 0: it does not
-	Other    device.MAC // the device that the request's address is of; zero: none
+	Mismatch Mismatch   // how the request contradicts the device records; 0: it does not
+	Other    device.MAC // the device that has the request's address; zero: none
 
 	Static   string          // the path of the static file that is served; empty: none
 	Resigned bool            // it is served with new MICs
-	Matches  []library.Match // templates that fit, the one that makes the file first; beside Static those that it hides
+	Matches  []library.Match // templates that match, first the one that renders the file; with Static, those that it hides
 	Groups   []string        // names of the groups of its pattern, by number
-	Captures []string        // what they have matched
+	Captures []string        // what they matched
 	Uses     []skeleton.Use  // variables that were read
-	Slots    []skeleton.Slot // what a request fills in
+	Slots    []skeleton.Slot // places that each request fills
 	Body     []byte
 	Err      error
 }
 
-// Explain answers a request as a Worker does, and tells how it came to the answer. A request that does not say
-// which address was asked is answered as if that were 0.0.0.0 or ::; one without a client address is not checked against the
-// addresses of devices.
+// Explain answers a request as a Worker does, and describes how. Without Server, that is taken to be 0.0.0.0 or ::; a request without a
+// Client address is not compared with the addresses of devices.
 func (e *Engine) Explain(now int64, r Request) *Explanation {
 	x := &Explanation{Asked: string(r.Name)}
 	if !r.Server.IsValid() {
@@ -61,10 +60,10 @@ func (e *Engine) Explain(now int64, r Request) *Explanation {
 	return x
 }
 
-// name notes what the library is asked for.
+// name records the name that is looked up.
 func (x *Explanation) name(n *naming.Name) { x.Name, x.Refusal = string(n.File), n.Refusal }
 
-// learned notes what the name means; l is nil if the library does not have it.
+// learned records what the name leads to; l is nil if it is unknown.
 func (x *Explanation) learned(snap *library.Snapshot, l *library.Learned) {
 	if l != nil && l.File == nil && l.Template == nil {
 		return // a template that failed to load has the name
@@ -82,7 +81,7 @@ func (x *Explanation) learned(snap *library.Snapshot, l *library.Learned) {
 	}
 }
 
-// skeleton makes the skeleton anew, and notes which variables it was made with and what it leaves to the request.
+// skeleton makes the skeleton again, and records the variables that were read and the slots that are left to the request.
 func (x *Explanation) skeleton(e *Engine, l *library.Learned, v *skeleton.Values) (*skeleton.Skeleton, *skeleton.Fault) {
 	attrs := make(attr.Record, len(v.Attrs)) // values may lie in a mapping that does not outlive the batch
 	for i, text := range v.Attrs {
@@ -91,14 +90,14 @@ func (x *Explanation) skeleton(e *Engine, l *library.Learned, v *skeleton.Values
 	v.Attrs = attrs
 	x.MAC = v.MAC
 	s, uses, fault := l.Trace(v.Attrs, v.IP.Is6())
-	x.Uses = e.settle(uses, v)
+	x.Uses = e.fillIn(uses, v)
 	if fault == nil {
 		x.Slots = s.Slots()
 	}
 	return s, fault
 }
 
-// noServer stands for the address that a client will ask, where that is not known yet.
+// noServer returns a placeholder for an unknown server address, of the client's address family.
 func noServer(client netip.Addr) netip.Addr {
 	if client.Unmap().Is6() {
 		return netip.IPv6Unspecified()
@@ -106,9 +105,9 @@ func noServer(client netip.Addr) netip.Addr {
 	return netip.IPv4Unspecified()
 }
 
-// settle gives the variables that only a request settles the values of this one, and
-// leaves out the defaults of those that the device has.
-func (e *Engine) settle(uses []skeleton.Use, v *skeleton.Values) []skeleton.Use {
+// fillIn adds the values of this request to the variables that are known at request time only, and drops the defaults of attributes that the
+// device has.
+func (e *Engine) fillIn(uses []skeleton.Use, v *skeleton.Values) []skeleton.Use {
 	schema := e.cfg.Library.Schema
 	if e.cfg.Devices != nil {
 		schema = e.cfg.Devices.Schema()

@@ -8,7 +8,7 @@ import (
 	"dcs/render/mic"
 )
 
-// Identity says how far to trust a request that names a device, by the MAC address in its name or by a TFTP option.
+// Identity says how far a request is trusted that names a device, by a MAC address in its name or by a TFTP option.
 type Identity struct {
 	Bind Bind
 	// NoMACInName disables the form NAME@MAC: the @ is an ordinary character. A pattern's group called mac still names the
@@ -16,17 +16,17 @@ type Identity struct {
 	NoMACInName bool
 }
 
-// Bind is what becomes of a request that names a device, and comes from where that device is not.
+// Bind is what happens to a request that names a device but comes from another device's address.
 type Bind uint8
 
-// What can become of it.
+// The settings.
 const (
 	BindOff    Bind = iota // not checked
 	BindLog                // answered, counted and reported
 	BindRefuse             // refused, counted and reported
 )
 
-// Mismatch is how a request contradicts what is known of devices. As an error it wraps [fs.ErrPermission].
+// Mismatch is how a request contradicts the device records. As an error it wraps [fs.ErrPermission].
 type Mismatch uint8
 
 // The mismatches.
@@ -51,37 +51,37 @@ var mismatchTexts = [NumMismatches]string{
 	TwoCMTS:       "device seen behind two CMTSes within a minute",
 }
 
-// Error says what is wrong in words.
+// Error describes the mismatch.
 func (m Mismatch) Error() string { return mismatchTexts[m] }
 
 // Is makes a refused request one that lacks permission, TFTP error 2 and HTTP status 403.
 func (Mismatch) Is(target error) bool { return target == fs.ErrPermission }
 
-// IdentityEvent is a request that contradicts what is known of devices.
+// IdentityEvent is a request that contradicts the device records.
 type IdentityEvent struct {
-	device.Requester // MAC is that of the device that the request names
+	device.Requester // MAC is the device that the request names
 
 	Mismatch   Mismatch
 	Addr       netip.Addr // the address that the named device's record has; zero: none
 	Other      device.MAC // the device that has Client by its record, or that asks as the proxy says; zero: none
 	Refused    bool
-	Suppressed uint64 // how many mismatches of this kind were not reported since the last
+	Suppressed uint64 // number of mismatches of this kind that were not reported since the last report
 }
 
-// SetIdentity changes how far requests are believed that name a device, at once.
+// SetIdentity replaces Config.Identity, with immediate effect.
 func (e *Engine) SetIdentity(id Identity) { e.identity.Store(&id) }
 
-// Identity returns how far requests are believed that name a device.
+// Identity returns the current settings.
 func (e *Engine) Identity() Identity { return *e.identity.Load() }
 
-// findClones makes room to recognise clones, where the keyring says which CMTS an address is behind.
+// findClones allocates the table of clones if the keyring tells which CMTS an address belongs to.
 func (e *Engine) findClones(k *mic.Keyring) {
 	if k.Prefixes() > 0 && e.clones.Load() == nil {
 		e.clones.CompareAndSwap(nil, new(clones))
 	}
 }
 
-// claim is a device that a request names, and what is asked of it.
+// claim is the device that a request names, with the queries that check it.
 type claim struct {
 	mac      device.MAC // zero: the request names none
 	record   int        // the query for the device's record; -1: there is none
@@ -90,8 +90,8 @@ type claim struct {
 	other    device.MAC // zero: none
 }
 
-// claims notes whom a request names that gets a file, and asks for the device's record. Of a request that is Relayed the address says
-// nothing; whom the proxy names, if it does, is compared with whom the name does.
+// claims records the device that a request for a file names, and queries the device's record. The address of a Relayed request means
+// nothing; the device that the proxy reports, if any, is compared with the one in the name.
 func (w *Worker) claims(r *Request, f *found, devices bool) {
 	f.claim = claim{record: -1, owner: -1}
 	if w.identity.Bind == BindOff || w.literal || r.Err != nil {
@@ -113,7 +113,7 @@ func (w *Worker) claims(r *Request, f *found, devices bool) {
 	c.record = w.ask(Query{MAC: c.mac, Peek: true})
 }
 
-// ask adds a query, and returns its place.
+// ask adds a query, and returns its index.
 func (w *Worker) ask(q Query) int {
 	at := len(w.queries)
 	w.queries = w.queries[:at+1]
@@ -122,8 +122,8 @@ func (w *Worker) ask(q Query) int {
 	return at
 }
 
-// judge compares what requests name with what is known, once their queries are answered. Where the record does not say that a device has
-// the address, whose it is is looked up; in a plant whose records have addresses that is for thieves alone.
+// judge compares the devices that requests name with their records, once the queries are answered. If a record has another address or none, the
+// owner of the request's address is looked up; in a plant whose records have addresses, that is rare.
 func (w *Worker) judge(now int64, reqs []Request, keyring *mic.Keyring, view View) {
 	first := len(w.queries)
 	for i := range reqs {
@@ -167,8 +167,8 @@ func (w *Worker) compare(r *Request, f *found) {
 	}
 }
 
-// contradiction tells what is wrong with a device that is named from addr: record is its own, owner that of the address, nil if it was
-// not looked up. An address of the other family than the record's says nothing: a modem may have both.
+// contradiction returns the mismatch of a device that is named from addr: record is its own, owner that of the address, nil if it was
+// not looked up. An address of another family than the record's is no contradiction: a modem may have both.
 func contradiction(record, owner *Query, addr netip.Addr) Mismatch {
 	if own := record.Addr; record.Found && own.IsValid() && own.Is4() == addr.Is4() {
 		if own == addr {
@@ -182,7 +182,7 @@ func contradiction(record, owner *Query, addr netip.Addr) Mismatch {
 	return matches
 }
 
-// contradict counts a mismatch, tells of it, and refuses the request if it is to be refused.
+// contradict counts and reports a mismatch, and refuses the request if Bind says so.
 func (w *Worker) contradict(now int64, r *Request, f *found, m Mismatch) {
 	refused := w.identity.Bind == BindRefuse && m != TwoCMTS
 	if refused {
@@ -210,8 +210,8 @@ func (w *Worker) contradict(now int64, r *Request, f *found, m Mismatch) {
 	w.e.cfg.OnIdentity(ev)
 }
 
-// lookForClone tells of a device that was behind another CMTS a moment ago. What contradicts the records is not remembered, or the
-// device itself would look like the clone when it asks next.
+// lookForClone reports a device that was behind another CMTS recently. Requests that contradict the records are not remembered, or the
+// real device would look like the clone on its next request.
 func (w *Worker) lookForClone(now int64, r *Request, f *found, keyring *mic.Keyring) {
 	t := w.e.clones.Load()
 	if t == nil || r.Relayed || w.quiet {
@@ -224,5 +224,5 @@ func (w *Worker) lookForClone(now int64, r *Request, f *found, keyring *mic.Keyr
 	}
 }
 
-// address is where a request comes from, as records have it.
+// address returns the client's address in the form of device records.
 func address(r *Request) netip.Addr { return r.Client.Unmap().WithZone("") }

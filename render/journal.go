@@ -9,15 +9,15 @@ import (
 )
 
 const (
-	journalName  = 128 // octets kept of a name
-	journalValue = 64  // octets kept of a value at fault
-	// ServedPerSecond is how many served requests a second each worker puts down. Failures come first: served
-	// ones take half of the journal at most.
+	journalName  = 128 // maximum length of a recorded name
+	journalValue = 64  // maximum length of a recorded value
+	// ServedPerSecond is the number of served requests that each worker records per second. Failures have priority: served requests
+	// take at most half of the journal.
 	ServedPerSecond = 100
 )
 
-// journal holds outcomes until they are read: one goroutine writes, one reads, neither waits. What does
-// not fit is counted. It costs a failure some 10 ns. The nil journal takes nothing.
+// journal buffers outcomes between a single writer and a single reader; neither waits. Failures that do not fit are counted. Recording takes
+// some 10 ns. A nil journal records nothing.
 type journal struct {
 	slots []entry
 	tail  uint64 // the writer's copy of head
@@ -32,8 +32,7 @@ type journal struct {
 	read    atomic.Uint64 // entries read
 }
 
-// entry is an outcome with memory of its own for Name and Value: the writer does not allocate, and what it copies from
-// is gone after the batch.
+// entry is an outcome with its own memory for Name and Value, which are valid during the batch only; recording does not allocate.
 type entry struct {
 	device.Outcome
 	name  [journalName]byte
@@ -47,13 +46,13 @@ func newJournal(n int) *journal {
 	return &journal{slots: make([]entry, n)}
 }
 
-// WorkerOctets returns the memory in octets of a Worker that keeps a journal of n outcomes, at most, but for a batch of files so
-// large that their memory is not kept.
+// WorkerOctets returns the maximum memory in octets of a Worker with a journal of n outcomes, except for scratch memory of very large
+// batches, which is released after them.
 func WorkerOctets(n int) int {
 	return n*int(unsafe.Sizeof(entry{})) + unknownSlots*int(unsafe.Sizeof(unknownName{})) + skeleton.MaxScratch
 }
 
-// next returns the entry to be written; nil if there is no room for it.
+// next returns the entry to write; nil if there is no room.
 func (j *journal) next(now int64, failed bool) *entry {
 	if j == nil {
 		return nil
@@ -79,7 +78,7 @@ func (j *journal) next(now int64, failed bool) *entry {
 	return &j.slots[j.tail%uint64(len(j.slots))]
 }
 
-// add copies an outcome to the entry that next returned, and hands it to the reader.
+// add copies an outcome to the entry that next returned, and publishes it.
 func (j *journal) add(e *entry, o *device.Outcome) {
 	e.Outcome = *o
 	e.Name = e.name[:copy(e.name[:], o.Name)]
@@ -89,9 +88,9 @@ func (j *journal) add(e *entry, o *device.Outcome) {
 	j.head.Store(j.tail)
 }
 
-// Outcomes calls yield for each request that has ended since the last call: all failures for which the journals had room, and a
-// sample of the served requests. An outcome is valid during the call. It returns how many failures there were
-// beside these. Config.Journal says whether there are any.
+// Outcomes calls yield for the requests since the last call: the failures that fit into the journals, and a sample of the served
+// requests. An outcome is valid during the call of yield. It returns the number of failures that did not fit. Without Config.Journal there
+// are no outcomes.
 func (e *Engine) Outcomes(yield func(*device.Outcome)) (dropped uint64) {
 	e.mu.Lock()
 	workers := e.workers
@@ -113,7 +112,7 @@ func (j *journal) drain(yield func(*device.Outcome)) {
 	for end := j.head.Load(); at != end; at++ {
 		e := &j.slots[at%uint64(len(j.slots))]
 		yield(&e.Outcome)
-		e.Outcome = device.Outcome{} // its Err would keep a library in memory that is served no more
+		e.Outcome = device.Outcome{} // Err may reference a retired library
 		j.read.Store(at + 1)
 	}
 }

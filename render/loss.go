@@ -8,10 +8,10 @@ import (
 	"dcs/render/library"
 )
 
-// lossWindow is how long names that were lost count together: "rsync --delete" of a large directory is seen in many steps.
+// lossWindow is the time over which lost names are added up: an "rsync --delete" of a large directory is seen in many steps.
 const lossWindow = time.Hour
 
-// ErrHeldBack is wrapped when a library has lost so much that it is not served.
+// ErrHeldBack is wrapped by the error of a library that has lost so many names that it is not served.
 var ErrHeldBack = errors.New("library held back")
 
 func heldBack(l *library.Loss) error {
@@ -36,15 +36,14 @@ func (e *Engine) now() (t time.Time) {
 	return t
 }
 
-// formerNames are the names that a library had before it began to lose some.
-type formerNames struct {
-	names *library.Names // nil: none were lost of late
+// earlierNames are the names of the library before it began to lose some.
+type earlierNames struct {
+	names *library.Names // nil: none were lost recently
 	since time.Time
 }
 
-// loss returns what next has lost, if that is suspicious: against before, or against the names that were there at the
-// first loss of the last [lossWindow].
-func (f *formerNames) loss(before, next *library.Snapshot, now time.Time) *library.Loss {
+// loss returns the loss of next if it is suspicious, compared with before or with the names at the start of the current [lossWindow].
+func (f *earlierNames) loss(before, next *library.Snapshot, now time.Time) *library.Loss {
 	names := before.Names()
 	loss := names.Loss(next)
 	if loss.Suspicious() {
@@ -56,13 +55,13 @@ func (f *formerNames) loss(before, next *library.Snapshot, now time.Time) *libra
 			return &all
 		}
 		if all.Gone == 0 {
-			*f = formerNames{}
+			*f = earlierNames{}
 		}
 		return nil
 	}
-	*f = formerNames{}
+	*f = earlierNames{}
 	if loss.Gone > 0 {
-		*f = formerNames{names, now}
+		*f = earlierNames{names, now}
 	}
 	return nil
 }

@@ -72,7 +72,7 @@ func TestLossInSteps(t *testing.T) {
 				for i := range gone {
 					put(i)
 				}
-				if err := e.Reload(false); err != nil || e.former.names != nil {
+				if err := e.Reload(false); err != nil || e.earlier.names != nil {
 					t.Errorf("all files are back: %v", err)
 				}
 				if err := remove(0); err != nil {
@@ -98,7 +98,7 @@ func TestLossInSteps(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				if err := e.Reload(false); err != nil || !e.former.since.Equal(now) {
+				if err := e.Reload(false); err != nil || !e.earlier.since.Equal(now) {
 					t.Errorf("an hour later: %v", err)
 				}
 			})

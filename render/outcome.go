@@ -9,7 +9,7 @@ import (
 	"dcs/render/skeleton"
 )
 
-// MaxFaults is how often a second a worker reports a fault of one reason. A flood of one does not hide another.
+// MaxFaults is the maximum number of faults that a worker reports per second and reason.
 const MaxFaults = 10
 
 // Reasons of outcomes beside those of [skeleton.Reason] and [Mismatch].
@@ -19,7 +19,7 @@ const (
 	other       = "other"
 )
 
-// ReasonOf returns the name in metrics and logs of why a request got no file; "" if err is nil.
+// ReasonOf returns the name, in metrics and logs, of the reason why a request got no file; "" if err is nil.
 func ReasonOf(err error) string {
 	var fault *skeleton.Fault
 	var mismatch Mismatch
@@ -38,7 +38,7 @@ func ReasonOf(err error) string {
 	return other
 }
 
-// report counts how a request ended, and passes it to the journal and to Config.OnFault as far as they want it.
+// report counts the outcome of a request, and passes it to the journal and to Config.OnFault within their limits.
 func (w *Worker) report(now int64, r *Request, f *found) {
 	entry := w.journal.next(now, r.Err != nil)
 	if r.Err == nil && entry == nil {
@@ -72,7 +72,7 @@ func (w *Worker) report(now int64, r *Request, f *found) {
 	}
 }
 
-// Undelivered reports a file that was rendered and that its client has not received.
+// Undelivered reports a file that was rendered but not received by its client.
 func (w *Worker) Undelivered(now int64, o *device.Outcome) {
 	o.Time, o.Undelivered = now, true
 	if entry := w.journal.next(now, true); entry != nil {
@@ -81,7 +81,7 @@ func (w *Worker) Undelivered(now int64, o *device.Outcome) {
 	w.fault(o, skeleton.NumReasons)
 }
 
-// fault passes an outcome to Config.OnFault, unless there were too many of its reason within this second.
+// fault passes an outcome to Config.OnFault, unless the reason's limit for this second is reached.
 func (w *Worker) fault(o *device.Outcome, reason skeleton.Reason) {
 	if w.e.cfg.OnFault == nil || w.quiet {
 		return
@@ -92,14 +92,14 @@ func (w *Worker) fault(o *device.Outcome, reason skeleton.Reason) {
 	}
 }
 
-// allowance bounds how many reports of one kind are made within a second.
+// allowance limits the reports of one kind per second.
 type allowance struct {
 	second     int64 // that reported counts
 	reported   int
-	suppressed uint64 // not reported since the last that was
+	suppressed uint64 // since the last report
 }
 
-// take reports whether one more may be reported at the time now, and how many were suppressed before it.
+// take reports whether one more report is allowed at the time now, and how many were suppressed before it.
 func (a *allowance) take(now int64) (suppressed uint64, ok bool) {
 	if s := now / 1e9; s != a.second {
 		a.second, a.reported = s, 0

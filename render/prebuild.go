@@ -9,21 +9,20 @@ import (
 	"dcs/render/library"
 )
 
-// Prebuilt counts what Prebuild has done.
+// Prebuilt counts the results of Prebuild.
 type Prebuilt struct {
 	Devices   int
-	Templates int // that have names of their own and read attributes
+	Templates int // with literal names, reading attributes
 	Files     int
-	Faults    int // files that cannot be made
+	Faults    int // files that cannot be rendered
 }
 
-// Prebuild renders the files of all devices that each gives, for every template that has names of its own
-// and reads attributes, as a request at the time now would have them. What names mean for the
-// devices' kinds is learned by that. yield is told of each file, or why there is none; its arguments are
-// valid during the call only. An error of yield ends it.
+// Prebuild renders the files of all devices that each yields, for every template with literal names that reads attributes, as for a
+// request at the time now. The names are learned for the devices' kinds thereby. yield is called with each file, or with the reason why
+// there is none; its arguments are valid during the call only, and its error ends Prebuild.
 //
-// The files are not kept. A kept one would have to be read from memory that no cache holds, 400
-// octets in 7 places of the cache, and have its time and both MICs made anew; that takes longer than to render it.
+// The files are not stored: reading one from uncached memory (400 octets in 7 cache lines) and renewing its time and both MICs takes longer
+// than rendering it.
 func (e *Engine) Prebuild(ctx context.Context, now int64, each func(func(*attr.Device) error) error,
 	yield func(d *attr.Device, name string, file []byte, err error) error,
 ) (Prebuilt, error) {
@@ -70,10 +69,10 @@ func (e *Engine) Prebuild(ctx context.Context, now int64, each func(func(*attr.D
 	return p, err
 }
 
-// given is a View of one device.
+// given is a View of a single device.
 type given struct{ device *attr.Device }
 
-// Lookup finds the device, whatever is asked for.
+// Lookup answers every query with the device.
 func (g *given) Lookup(_ int64, queries []Query) {
 	for i := range queries {
 		queries[i].Values, queries[i].Found = append(queries[i].Values[:0], g.device.Values...), true

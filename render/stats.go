@@ -6,40 +6,40 @@ import (
 	"dcs/render/skeleton"
 )
 
-// counters are one worker's: it alone writes them, anybody may read.
+// counters are those of a worker, which is their only writer.
 type counters struct {
 	requests  atomic.Uint64
 	files     [skeleton.NumKinds]atomic.Uint64
 	static    atomic.Uint64
 	unknown   atomic.Uint64
-	unlearned atomic.Uint64 // of these, names that were known to be unknown
+	unlearned atomic.Uint64 // of these, found in the cache of unknown names
 	asking    atomic.Uint64
 	faults    [skeleton.NumReasons]atomic.Uint64
 	logged    [NumMismatches]atomic.Uint64
 	refused   [NumMismatches]atomic.Uint64
-	_         [64]byte // the next worker's counters are on another cache line
+	_         [64]byte // separates the cache lines of workers
 }
 
-// add counts one more. A load and a store are enough where there is one writer.
+// add increments a counter. With a single writer a load and a store are enough.
 func (*counters) add(c *atomic.Uint64) { c.Store(c.Load() + 1) }
 
-// Stats counts what has been rendered since the engine was made.
+// Stats are counters since the Engine was created.
 type Stats struct {
-	Files   [skeleton.NumKinds]uint64 // made from templates, by kind
-	Static  uint64                    // served as they are
-	Unknown uint64                    // names that nothing has
-	Asking  uint64                    // left without an answer, because their device is being asked for
+	Files   [skeleton.NumKinds]uint64 // rendered from templates, by kind
+	Static  uint64                    // static files
+	Unknown uint64                    // unknown names
+	Asking  uint64                    // unanswered, as their device was being looked up
 	Faults  [skeleton.NumReasons]uint64
-	Logged  [NumMismatches]uint64 // requests that contradict what is known of devices, and were let pass
-	Refused [NumMismatches]uint64 // those that were refused
+	Logged  [NumMismatches]uint64 // mismatches that were answered
+	Refused [NumMismatches]uint64 // mismatches that were refused
 	Learned int                   // names in the learned table
-	Octets  int64                 // that they take
-	Hits    uint64                // requests for a name that was in the learned table
-	Misses  uint64                // requests for a name that was not
-	Evicted uint64                // names that had to leave the table for others
+	Octets  int64                 // their memory
+	Hits    uint64                // requests for a learned name
+	Misses  uint64                // requests for other names
+	Evicted uint64                // names that were evicted from the learned table
 }
 
-// Stats sums up what the workers have counted.
+// Stats returns the sums of the workers' counters.
 func (e *Engine) Stats() Stats {
 	var s Stats
 	e.mu.Lock()

@@ -2,11 +2,11 @@ package render
 
 const (
 	unknownSlots = 4096
-	unknownBytes = 55 // of a name; longer ones are looked up each time
+	unknownBytes = 55 // maximum length; longer names are looked up each time
 )
 
-// unknownNames remembers names that nothing has: a fixed number, a new one in the place of
-// an old. The names are compared whole, so that one which hashes alike is not turned down.
+// unknownNames is a cache of unknown names. It has a fixed number of slots; a new name replaces the one in its slot. Names are compared in
+// full, so a hash collision does no harm.
 type unknownNames struct{ slots []unknownName }
 
 type unknownName struct {

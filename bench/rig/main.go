@@ -36,11 +36,11 @@ func Facts(command string) string {
 		}
 	}
 	return fmt.Sprintf("- machine: %s, %d CPUs, %s\n- kernel: %s\n- %s, commit %s\n- command: `%s`\n",
-		processor, runtime.NumCPU(), runtime.GOARCH, kernel, runtime.Version(), Commit(), command)
+		processor, runtime.NumCPU(), runtime.GOARCH, kernel, runtime.Version(), commit(), command)
 }
 
-// Commit returns the commit that was built, marked if the tree was dirty.
-func Commit() string {
+// commit returns the commit that was built, marked if the tree was dirty.
+func commit() string {
 	out, err := exec.Command("git", "describe", "--always", "--dirty", "--abbrev=12").Output()
 	if err == nil {
 		return strings.TrimSpace(string(out))

@@ -296,7 +296,7 @@ func TestCaptureRefusals(t *testing.T) {
 		status int
 		want   string
 	}{
-		{"without XDP", []string{"--admin", "unix:" + socket}, failed, "no XDP program"},
+		{"without XDP", []string{"--admin", "unix:" + socket}, failed, "no interface has an XDP program"},
 		{"over TCP, without a token", []string{"--admin", "127.0.0.1:" + port}, failed, "changes need a token"},
 		{"no MAC", []string{"--mac", "gold"}, misuse, "mac gold: want six octets"},
 		{"no address", []string{"--ip", "modem"}, misuse, "modem is not a prefix"},

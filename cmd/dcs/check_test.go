@@ -58,7 +58,7 @@ func TestCheck(t *testing.T) {
 			"no directory for the admin socket",
 			map[string]string{"dcs.yaml": "library: lib\nadmin: unix:run/admin.sock\n", "lib/a.cfg": good},
 			done, "ok: 1 templates, 0 static files\n",
-			[]string{"warning: admin: the directory of the socket run/admin.sock is missing: make ", "RuntimeDirectory="},
+			[]string{"warning: admin: the directory of the socket run/admin.sock is missing; create ", "RuntimeDirectory="},
 		},
 		{
 			"no certificate there",

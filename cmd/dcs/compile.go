@@ -164,7 +164,7 @@ func attributes(set []string, flags *pflag.FlagSet) (*attr.Schema, attr.Record, 
 			if flags.Lookup(flag) == nil {
 				return nil, nil, cli.Usagef("--set %s: $%s is no attribute of the device; it follows from the request", s, name)
 			}
-			return nil, nil, cli.Usagef("--set %s: $%s is no attribute of the device; say --%s %s", s, name, flag, value)
+			return nil, nil, cli.Usagef("--set %s: $%s is not an attribute of the device; use --%s %s", s, name, flag, value)
 		}
 		names, record = append(names, name), append(record, value)
 	}
@@ -175,22 +175,22 @@ func attributes(set []string, flags *pflag.FlagSet) (*attr.Schema, attr.Record, 
 	return schema, record, nil
 }
 
-// run compiles all sources. What is wrong with them is told on the way.
+// run compiles all sources and reports their errors.
 func (c *compilation) run(sources []string) error {
 	single := len(sources) == 1 && !isDir(sources[0])
 	toDir := c.out != "" && c.out != cli.Stdio && (!single || isDir(c.out) || strings.HasSuffix(c.out, "/"))
 	switch {
 	case !single && !toDir:
-		return cli.Usagef("several boot files need a directory to go to: say -o DIR")
+		return cli.Usagef("several boot files need a directory: -o DIR")
 	case c.sum && c.out == cli.Stdio:
-		return cli.Usagef("--hash goes to standard output, and so does the file: say -o FILE, or leave -o out for the hash alone")
+		return cli.Usagef("--hash writes to standard output, as -o - does: use -o FILE, or no -o for the hash only")
 	case !single && c.name != "":
-		return cli.Usagef("--name asks for one file: give the one source that makes it")
+		return cli.Usagef("--name is for one file: give only the source that makes it")
 	}
 	if c.library.Learned = 1; !single {
 		c.library.Learned = 1 << 20
 	}
-	var told error
+	var reported error
 	for _, source := range sources {
 		if err := c.source(source, toDir); err != nil {
 			var usage cli.UsageError
@@ -198,12 +198,12 @@ func (c *compilation) run(sources []string) error {
 				return err
 			}
 			if !errors.Is(err, cli.ErrReported) {
-				tell(c.Env, err)
+				report(c.Env, err)
 			}
-			told = cli.ErrReported
+			reported = cli.ErrReported
 		}
 	}
-	return told
+	return reported
 }
 
 // source compiles one source.
@@ -215,7 +215,7 @@ func (c *compilation) source(source string, toDir bool) error {
 		}
 	}
 	if err != nil {
-		tell(c.Env, err)
+		report(c.Env, err)
 		if snap == nil || !isDir(source) {
 			return cli.ErrReported
 		}
@@ -226,12 +226,12 @@ func (c *compilation) source(source string, toDir bool) error {
 			if errors.As(e, &usage) {
 				return e
 			}
-			tell(c.Env, e)
+			report(c.Env, e)
 			err = cli.ErrReported
 		}
 	}
 	if err == nil {
-		err = c.nothing(snap, source, toDir)
+		err = c.noFile(snap, source, toDir)
 	}
 	return err
 }
@@ -249,8 +249,8 @@ func (c *compilation) load(source string) (*library.Snapshot, error) {
 	return library.LoadFile(c.library, source, src)
 }
 
-// wanted returns the names of the files to make of a source: the one that was asked for;
-// else, for a directory, all that have a name; else the only one.
+// wanted returns the names of the files to make from a source: that of --name; else, for a directory, all that have a name; else
+// the only one.
 func (c *compilation) wanted(snap *library.Snapshot, toDir bool) []string {
 	if c.name != "" {
 		return []string{c.name}
@@ -267,8 +267,8 @@ func (c *compilation) wanted(snap *library.Snapshot, toDir bool) []string {
 	return named
 }
 
-// nothing tells why a source made no file, where that needs telling.
-func (c *compilation) nothing(snap *library.Snapshot, source string, toDir bool) error {
+// noFile returns why a source made no file, if that is an error.
+func (c *compilation) noFile(snap *library.Snapshot, source string, toDir bool) error {
 	if c.name != "" || len(c.wanted(snap, toDir)) > 0 || isDir(source) {
 		return nil
 	}
@@ -280,13 +280,13 @@ func (c *compilation) nothing(snap *library.Snapshot, source string, toDir bool)
 	}
 	switch {
 	case len(named) > 1:
-		return cli.Usagef("%s makes %d files (%s): say --name NAME for one of them, or -o DIR/ for all", cli.Title(source), len(named), strings.Join(named, ", "))
+		return cli.Usagef("%s makes %d files (%s): use --name NAME for one of them, or -o DIR/ for all", cli.Title(source), len(named), strings.Join(named, ", "))
 	case len(snap.Templates()) > 0:
-		return cli.Usagef("%s has patterns for names: say --name NAME for the file that you mean", cli.Title(source))
+		return cli.Usagef("%s has patterns for names: use --name NAME to choose a file", cli.Title(source))
 	case toDir:
-		return nil // blocks alone, for others to include
+		return nil // only blocks, for others to include
 	}
-	return fmt.Errorf("%s: there is no Main in it", cli.Title(source))
+	return fmt.Errorf("%s: no Main", cli.Title(source))
 }
 
 // file makes one file and writes it.
@@ -308,7 +308,7 @@ func (c *compilation) file(snap *library.Snapshot, source, name string, toDir bo
 	}
 	path := filepath.Join(c.out, name)
 	if other, taken := c.written[path]; taken {
-		return fmt.Errorf("%s and %s both make %s: the first is kept", cli.Title(other), cli.Title(source), path)
+		return fmt.Errorf("%s and %s both make %s; the first one stays", cli.Title(other), cli.Title(source), path)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
@@ -320,7 +320,7 @@ func (c *compilation) file(snap *library.Snapshot, source, name string, toDir bo
 	return c.printSum(path, data)
 }
 
-// printSum prints a CableHome file's hash, where it is asked for, and where the file lies if it lies somewhere.
+// printSum prints the hash of a CableHome file if requested, with the file's path if it has one.
 func (c *compilation) printSum(path string, data []byte) error {
 	if !c.sum {
 		return nil
@@ -382,6 +382,3 @@ func isDir(name string) bool {
 	info, err := os.Stat(name)
 	return name != cli.Stdio && err == nil && info.IsDir()
 }
-
-// tell prints an error as it is: it says where it is.
-func tell(e cli.Env, err error) { fmt.Fprintln(e.Stderr, err) }

@@ -52,18 +52,18 @@ INVALID. Whatever could be read is printed in any case.`,
 				}
 			}
 			o.titled = len(files) > 1
-			var told error
+			var reported error
 			for _, name := range files {
 				file, err := cli.ReadSource(e, name, bootfile.MaxSize)
 				if err == nil {
 					err = showFile(e.Stdout, cli.Title(name), file, o)
 				}
 				if err != nil {
-					tell(e, err)
-					told = cli.ErrReported
+					report(e, err)
+					reported = cli.ErrReported
 				}
 			}
-			return told
+			return reported
 		},
 	}
 	f := cmd.Flags()

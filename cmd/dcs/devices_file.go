@@ -79,12 +79,12 @@ too many of them fail the build.`,
 		built, err := assemble.BuildDevices(ctx, e.Stderr, out, src)
 		err = errors.Join(err, src.Close())
 		for _, why := range built.Rejected.First {
-			fmt.Fprintf(e.Stderr, "left out: %s\n", why)
+			fmt.Fprintf(e.Stderr, "rejected: %s\n", why)
 		}
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(e.Stdout, "%s: %d devices, %d octets, %d left out, %d duplicates, %v\n", out, built.Devices, built.Bytes,
+		_, err = fmt.Fprintf(e.Stdout, "%s: %d devices, %d octets, %d rejected, %d duplicates, %v\n", out, built.Devices, built.Bytes,
 			built.Rejected.Rows, built.Duplicates, time.Since(began).Round(time.Millisecond))
 		return err
 	}

@@ -97,7 +97,7 @@ func explain(e cli.Env, cfg *config.Config, req render.Request, schema *attr.Sch
 		return err
 	}
 	if err != nil { // the answer is that of a server which starts now
-		tell(e, err)
+		report(e, err)
 	}
 	x := engine.Explain(time.Now().UnixNano(), req)
 	for i := range x.Uses {

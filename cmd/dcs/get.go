@@ -212,7 +212,7 @@ type download struct {
 
 	blksize    int
 	windowsize int
-	tsize      int64 // -1 if not told
+	tsize      int64 // -1: unknown
 
 	body  []byte
 	next  uint16 // the block that comes next

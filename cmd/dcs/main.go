@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/cli"
 	"dcs/cmd/internal/remote"
 	"dcs/cmd/internal/version"
@@ -59,9 +60,10 @@ at the moment it is requested.`,
 
 // run carries out a command line and returns the exit status.
 func run(e cli.Env) int {
+	command, started := "dcs", false // an error before a verb starts is misuse
+	e.Command = func() string { return command }
 	root := rootCommand(e)
-	started := false // an error before a verb starts is misuse
-	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
+	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) { command, started = cmd.CommandPath(), true }
 	root.SetArgs(append([]string{}, e.Args...)) // not nil: cobra would take the process's
 	root.SetIn(e.Stdin)
 	root.SetOut(e.Stdout)
@@ -76,7 +78,14 @@ func run(e cli.Env) int {
 		fmt.Fprintf(e.Stderr, "%s: %v\nSee \"%[1]s --help\".\n", cmd.CommandPath(), err)
 		return misuse
 	case !errors.Is(err, cli.ErrReported):
-		fmt.Fprintf(e.Stderr, "%s: %v\n", cmd.CommandPath(), err)
+		report(e, err)
 	}
 	return failed
+}
+
+// report writes the errors of a verb, each on a line of its own.
+func report(e cli.Env, err error) {
+	for _, err := range assemble.Flatten(err) {
+		e.Report(err)
+	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,12 +18,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/goccy/go-yaml"
-
 	"dcs/bench/require"
 	api "dcs/cmd/internal/admin/client"
 	"dcs/cmd/internal/adminapi"
-	"dcs/cmd/internal/metrics"
 )
 
 // served is a server with all its addresses.
@@ -211,107 +206,6 @@ func TestMetricsOfReload(t *testing.T) {
 	}
 }
 
-// While transfers come to their end the server is alive, and not ready.
-func TestReady(t *testing.T) {
-	s := serveAll(t, "--drain", "30s")
-	for _, addr := range []string{s.metrics, s.admin} {
-		for _, path := range []string{"/healthz", "/readyz"} {
-			if code, body := get("http://" + addr + path); code != 200 {
-				t.Errorf("%s: %d %s", path, code, body)
-			}
-		}
-	}
-	c, err := net.ListenPacket("udp", "127.0.0.1:0") // it hears every port: a host that hears none ends the transfer
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	to := net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:" + s.port))
-	if _, err := c.WriteTo([]byte("\x00\x01basic.cm\x00octet\x00"), to); err != nil { // and no ACK
-		t.Fatal(err)
-	}
-	eventually(t, "a transfer runs", func() bool {
-		_, text := get("http://" + s.metrics + "/metrics")
-		return sum(samples(t, text), "dcs_transfers_running") == 1
-	})
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	seen := map[string]bool{}
-	eventually(t, "it is seen to drain", func() bool {
-		code, body := get("http://" + s.metrics + "/readyz")
-		seen["ready"] = seen["ready"] || code == 503 && strings.Contains(body, "draining")
-		code, _ = get("http://" + s.metrics + "/healthz")
-		seen["health"] = seen["health"] || code == 200
-		code, _ = get("http://" + s.http + "/boot/basic.cm")
-		seen["http"] = seen["http"] || code == 503
-		return seen["ready"] && seen["health"] && seen["http"]
-	})
-}
-
-// The same file comes over TFTP and over HTTP, and the limits are the same ones.
-func TestHTTPBoot(t *testing.T) {
-	s := serveAll(t, "--proxies", "127.0.0.0/8")
-	for _, name := range []string{"basic.cm", "motd.txt"} {
-		out := filepath.Join(t.TempDir(), "file")
-		if res := dcs("", "get", "127.0.0.1:"+s.port, name, "-o", out); res.status != 0 {
-			t.Fatal(res)
-		}
-		want, err := os.ReadFile(out)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if code, body := get("http://" + s.http + "/boot/" + name); code != 200 || body != string(want) {
-			t.Errorf("%s: status %d, %d octets of %d", name, code, len(body), len(want))
-		}
-	}
-	// $ip is the client's address: that which a proxy tells, for it may.
-	req, err := http.NewRequest(http.MethodGet, "http://"+s.http+"/boot/res-cpe4-gold.bin", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("X-Forwarded-For", "10.7.6.5")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if body, err := io.ReadAll(res.Body); err != nil || !bytes.Contains(body, []byte{20, 4, 10, 7, 6, 5}) {
-		t.Errorf("no TLV 20 of 10.7.6.5 in %x, %v", body, err)
-	}
-
-	c := api.Dial(s.socket, "")
-	defer c.Close()
-	if err := c.Post(t.Context(), "/api/limits", map[string]any{"rate": 0.25, "burst": 2}, nil); err != nil {
-		t.Fatal(err)
-	}
-	asks := func(device string) (codes [4]int) {
-		for i := range codes {
-			codes[i] = getFrom(t, "127.0.0.1", "http://"+s.http+"/boot/basic.cm", device)
-		}
-		return codes
-	}
-	if codes := asks("10.7.6.5"); codes != [4]int{200, 200, 429, 429} {
-		t.Errorf("at 2 requests in a row: %v", codes)
-	}
-	// The host itself, which is a proxy here, has no rate; of IPv6 a subnet has one; what no device is gets no file.
-	if codes := asks(""); codes != [4]int{200, 200, 200, 200} {
-		t.Errorf("the host itself: %v", codes)
-	}
-	if codes := [4]int{asks("fd00:32::1")[1], asks("fd00:32::2")[0], asks("fd00:32:0:1::1")[0], asks("10.7.6.5, unknown")[0]}; codes != [4]int{200, 429, 200, 400} {
-		t.Errorf("prefixes: %v", codes)
-	}
-	if err := c.Post(t.Context(), "/api/limits", map[string]any{"rate": 0, "allow": []string{"10.0.0.0/8"}}, nil); err != nil {
-		t.Fatal(err)
-	}
-	if code, _ := get("http://" + s.http + "/boot/basic.cm"); code != 403 {
-		t.Errorf("not allowed: status %d", code)
-	}
-	if code, _ := get("http://" + s.http + "/metrics"); code != 404 {
-		t.Errorf("metrics among boot files: status %d", code)
-	}
-}
-
 // The log's level and what it says of requests change while the server runs.
 func TestLog(t *testing.T) {
 	dir := t.TempDir()
@@ -404,157 +298,6 @@ func portOf(t *testing.T, p *process) string {
 		t.Fatal(err)
 	}
 	return port
-}
-
-// known are the names under which Prometheus has the table's metrics, with their labels.
-func known(t *testing.T) map[string][]string {
-	t.Helper()
-	m := map[string][]string{"up": nil}
-	runtime, err := metrics.Runtime()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, metric := range append(metrics.Table(), runtime...) {
-		names := []string{metric.Name}
-		if metric.Type == metrics.Histogram {
-			names = []string{metric.Name + "_bucket", metric.Name + "_sum", metric.Name + "_count"}
-		}
-		for _, n := range names {
-			m[n] = append([]string{"job", "instance", "le"}, metric.Labels...)
-		}
-	}
-	return m
-}
-
-var (
-	selector = regexp.MustCompile(`\b(up|(?:dcs|process|go)_[a-z_]+)(?:\{([^}]*)\})?`)
-	matcher  = regexp.MustCompile(`([a-z_]+)\s*(?:=~|!~|!=|=)`)
-)
-
-// checkNames looks up each metric and label of an expression. used gets the metrics.
-func checkNames(t *testing.T, where, expr string, used map[string]bool) {
-	t.Helper()
-	names := known(t)
-	found := selector.FindAllStringSubmatch(expr, -1)
-	if len(found) == 0 {
-		t.Errorf("%s: no metric in %s", where, expr)
-	}
-	for _, f := range found {
-		labels, there := names[f[1]]
-		if !there {
-			t.Errorf("%s: there is no metric %s", where, f[1])
-		}
-		used[f[1]] = true
-		for _, l := range matcher.FindAllStringSubmatch(f[2], -1) {
-			if f[1] != "up" && !slices.Contains(labels, l[1]) {
-				t.Errorf("%s: %s has no label %s", where, f[1], l[1])
-			}
-		}
-	}
-}
-
-type rule struct {
-	Alert  string `yaml:"alert,omitempty"`
-	Record string `yaml:"record,omitempty"`
-	Expr   string `yaml:"expr"`
-}
-
-type rules struct {
-	Groups []struct {
-		Name  string `yaml:"name"`
-		Rules []rule `yaml:"rules"`
-	} `yaml:"groups"`
-}
-
-func TestAlerts(t *testing.T) {
-	text, err := os.ReadFile("packaging/alerts.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file rules
-	if err := yaml.Unmarshal(text, &file); err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	for _, g := range file.Groups {
-		for _, r := range g.Rules {
-			checkNames(t, r.Alert, r.Expr, map[string]bool{})
-			n++
-		}
-	}
-	if n < 10 {
-		t.Errorf("%d alerts", n)
-	}
-	promtool(t, "", "check", "rules", "packaging/alerts.yaml")
-}
-
-func TestDashboard(t *testing.T) {
-	text, err := os.ReadFile("packaging/grafana/dcs.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	type place struct{ X, Y, W, H int }
-	var board struct {
-		Panels []struct {
-			ID      int
-			Title   string
-			Type    string
-			GridPos place
-			Targets []struct{ Expr, LegendFormat string }
-		}
-	}
-	if err := json.Unmarshal(text, &board); err != nil {
-		t.Fatal(err)
-	}
-	used := map[string]bool{}
-	ids := map[int]bool{}
-	var exprs strings.Builder
-	exprs.WriteString("groups:\n- name: dashboard\n  rules:\n")
-	for i, p := range board.Panels {
-		if ids[p.ID] {
-			t.Errorf("two panels have the number %d", p.ID)
-		}
-		ids[p.ID] = true
-		for _, o := range board.Panels[:i] {
-			a, b := p.GridPos, o.GridPos
-			if a.X < b.X+b.W && b.X < a.X+a.W && a.Y < b.Y+b.H && b.Y < a.Y+a.H {
-				t.Errorf("%s lies over %s", p.Title, o.Title)
-			}
-		}
-		for j, target := range p.Targets {
-			checkNames(t, p.Title, target.Expr, used)
-			expr := strings.NewReplacer("$__rate_interval", "5m", "$job", ".*", "$instance", ".*").Replace(target.Expr)
-			fmt.Fprintf(&exprs, "  - record: panel_%d_%d\n    expr: %q\n", p.ID, j, expr)
-		}
-	}
-	for name := range known(t) {
-		base := strings.TrimSuffix(strings.TrimSuffix(name, "_sum"), "_count")
-		if strings.HasPrefix(name, "dcs_") && !used[name] && !used[base+"_bucket"] && !slices.Contains(unshown, name) {
-			t.Errorf("the dashboard does not show %s", name)
-		}
-	}
-	file := filepath.Join(t.TempDir(), "rules.yaml")
-	write(t, file, exprs.String())
-	promtool(t, "", "check", "rules", file)
-}
-
-// unshown are metrics that the dashboard has another form of, or that are for alerts.
-var unshown = []string{
-	"dcs_workers", "dcs_library_loaded_timestamp_seconds", "dcs_device_snapshot_timestamp_seconds", "dcs_device_source_loading",
-	"dcs_packets_sent_total", "dcs_xdp_lost_total", "dcs_xdp_fallbacks_total", "dcs_listen_address_up", "dcs_device_snapshot_ahead_seconds", "dcs_device_snapshot_damaged", "dcs_device_changes_durable",
-	"dcs_admin_refused_total", "dcs_read_requests_total",
-	"dcs_device_questions_waiting", "dcs_device_questions_wait_seconds_total",
-	"dcs_capture_running", "dcs_capture_packets_total",
-}
-
-func TestMetricsDocument(t *testing.T) {
-	text, err := os.ReadFile("doc/metrics.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want, err := metrics.Document(); err != nil || string(text) != want {
-		t.Error(err, "doc/metrics.md is not what the table makes: make generate")
-	}
 }
 
 // Who connects to the metrics and asks for nothing takes no descriptors from others, and keeps nobody out.

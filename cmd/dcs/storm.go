@@ -179,9 +179,9 @@ func (s *stormRun) run(target string) error {
 	if s.scenario != nil {
 		res.Scenario = s.scenario.Title
 	}
-	kept := s.limits.Judge(res)
+	passed := s.limits.Judge(res)
 	err = errors.Join(err, s.write(res))
-	if !kept {
+	if !passed {
 		for _, v := range res.Verdicts {
 			if !v.OK {
 				err = errors.Join(err, errors.New(v.String()))
@@ -353,7 +353,7 @@ func (s *stormScreen) show(p storm.Progress) {
 	s.draw(text)
 }
 
-// draw puts text where the last one stands.
+// draw replaces the previous text.
 func (s *stormScreen) draw(text string) {
 	var b strings.Builder
 	if s.lines > 0 {

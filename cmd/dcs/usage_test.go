@@ -206,3 +206,32 @@ func TestUsageAdvice(t *testing.T) {
 		}
 	}
 }
+
+// An error that has no position in a file stands behind the name of its verb, whichever that is.
+func TestErrorsNameTheVerb(t *testing.T) {
+	none := filepath.Join(t.TempDir(), "none")
+	for _, args := range [][]string{
+		{"capture", "--admin", "unix:" + none, "-o", none},
+		{"check", "--config", none},
+		{"compile", none},
+		{"decode", none},
+		{"devices", "build", "-o", none + ".out", "--csv", none},
+		{"devices", "reload", "--admin", "unix:" + none},
+		{"explain", "gold.cm", "--config", none},
+		{"get", "127.0.0.1:1", "gold.cm", "-o", none + "/x"},
+		{"reload", "--admin", "unix:" + none},
+		{"secret", "status", "--config", none},
+		{"serve", "--config", none},
+		{"top", "unix:" + none},
+	} {
+		r := dcs("", args...)
+		verb := args[0]
+		if verb == "devices" || verb == "secret" {
+			verb += " " + args[1]
+		}
+		lines := strings.Split(strings.TrimSpace(r.stderr), "\n")
+		if last := lines[len(lines)-1]; r.status != failed || !strings.HasPrefix(last, "dcs "+verb+": ") {
+			t.Errorf("%v: %+v", args, r)
+		}
+	}
+}

@@ -3,24 +3,20 @@ package main
 import (
 	"bytes"
 	"context"
-	be "encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -28,210 +24,11 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"dcs/bench/afpacket"
 	"dcs/bench/netlab"
 	"dcs/bench/require"
 	"dcs/bench/storm"
 	"dcs/cmd/internal/adminapi"
 )
-
-// labServe starts the server in a lab and waits until it is ready.
-func labServe(t *testing.T, lab *netlab.Lab, args ...string) *process {
-	t.Helper()
-	p := labStart(t, lab, args...)
-	p.await("msg=serving")
-	return p
-}
-
-func labStart(t *testing.T, lab *netlab.Lab, args ...string) *process {
-	t.Helper()
-	return labRun(t, lab, exec.Command(binary(t), append([]string{"serve", "--drain", "1s"}, args...)...))
-}
-
-// labRun runs a command that becomes the server.
-func labRun(t *testing.T, lab *netlab.Lab, cmd *exec.Cmd) *process {
-	t.Helper()
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := lab.Server.Start(cmd); err != nil {
-		t.Fatal(err)
-	}
-	p := &process{t: t, cmd: cmd, port: "69", log: &lines{}, exit: make(chan error, 1)}
-	read := make(chan struct{})
-	go func() {
-		p.log.read(stderr)
-		close(read)
-	}()
-	go func() {
-		<-read
-		p.exit <- cmd.Wait()
-	}()
-	t.Cleanup(func() {
-		_ = p.stop(syscall.SIGKILL) // it ends as it may
-		if t.Failed() {
-			t.Logf("the server said:\n%s", p.log)
-		}
-	})
-	return p
-}
-
-// said waits until the server has said a line with all of the words.
-func (p *process) said(words ...string) {
-	p.t.Helper()
-	eventually(p.t, "the server says "+strings.Join(words, " … "), func() bool { return p.count(words...) > 0 })
-}
-
-// count returns how many lines of the log have all of the words.
-func (p *process) count(words ...string) int {
-	n := 0
-	for line := range strings.Lines(p.log.String() + "\n") {
-		all := true
-		for _, w := range words {
-			all = all && strings.Contains(line, w)
-		}
-		if all {
-			n++
-		}
-	}
-	return n
-}
-
-// labFetch gets a file with our own client from the lab's other end.
-func labFetch(t *testing.T, lab *netlab.Lab, host, name string, args ...string) (string, error) {
-	t.Helper()
-	var stdout, stderr bytes.Buffer
-	cmd := exec.Command(binary(t), append([]string{"get", net.JoinHostPort(host, "69"), name, "--timeout", "2s", "--tries", "2"}, args...)...)
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := lab.Load.Run(cmd); err != nil {
-		return "", fmt.Errorf("%w: %s", err, stderr.String())
-	}
-	return stdout.String(), nil
-}
-
-func want(t *testing.T, lab *netlab.Lab, host, name, body string) {
-	t.Helper()
-	if got, err := labFetch(t, lab, host, name); err != nil || got != body {
-		t.Errorf("%s from %s: %d octets, %v; want %d", name, host, len(got), err, len(body))
-	}
-}
-
-func wantSilence(t *testing.T, lab *netlab.Lab, host, name string) {
-	t.Helper()
-	if got, err := labFetch(t, lab, host, name, "--timeout", "500ms"); err == nil {
-		t.Errorf("%s from %s: %d octets, and should be silence", name, host, len(got))
-	}
-}
-
-// static makes a directory of files to be served as they are.
-func static(t *testing.T, files map[string]string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, body := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(body), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
-// ethtoolFlags turns flags of a device in a host on or off (linux/ethtool.h, ETH_FLAG_…).
-func ethtoolFlags(h *netlab.Host, name string, on, off uint32) error {
-	return h.Do(func() error {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			return err
-		}
-		defer unix.Close(fd)
-		value := struct{ cmd, data uint32 }{cmd: unix.ETHTOOL_GFLAGS}
-		var ifr struct {
-			name [unix.IFNAMSIZ]byte
-			data unsafe.Pointer
-			_    [16]byte
-		}
-		copy(ifr.name[:unix.IFNAMSIZ-1], name)
-		ifr.data = unsafe.Pointer(&value)
-		for _, cmd := range []uint32{unix.ETHTOOL_GFLAGS, unix.ETHTOOL_SFLAGS} {
-			if value.cmd = cmd; cmd == unix.ETHTOOL_SFLAGS {
-				value.data = value.data&^off | on
-			}
-			if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&ifr))); errno != 0 {
-				return errno
-			}
-		}
-		runtime.KeepAlive(&value)
-		return nil
-	})
-}
-
-const flagsVLAN = 1<<7 | 1<<8 // ETH_FLAG_TXVLAN, ETH_FLAG_RXVLAN
-
-// tagsOnFrames has the devices of a lab leave the tags of VLANs on frames, and put them there.
-func tagsOnFrames(t *testing.T, lab *netlab.Lab) {
-	t.Helper()
-	for _, h := range []*netlab.Host{lab.Server, lab.Load} {
-		if err := ethtoolFlags(h, netlab.Device, 0, flagsVLAN); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// addVLAN puts a VLAN with addresses of its own on both ends of the lab: 198.19.id.1 and .2, fd00:198:id::1 and ::2. It
-// returns false where the kernel has no VLANs; frames with tags are tested in package xsk too, without.
-func addVLAN(t *testing.T, lab *netlab.Lab, id int) (four, six string, ok bool) {
-	t.Helper()
-	for i, h := range []*netlab.Host{lab.Server, lab.Load} {
-		err := h.Do(func() error {
-			parent, err := netlink.LinkByName(netlab.Device)
-			if err != nil {
-				return err
-			}
-			attrs := netlink.NewLinkAttrs()
-			attrs.Name, attrs.ParentIndex = fmt.Sprintf("%s.%d", netlab.Device, id), parent.Attrs().Index
-			v := &netlink.Vlan{LinkAttrs: attrs, VlanId: id, VlanProtocol: netlink.VLAN_PROTOCOL_8021Q}
-			if err := netlink.LinkAdd(v); err != nil {
-				return err
-			}
-			for _, text := range []string{fmt.Sprintf("198.19.%d.%d/24", id, i+1), fmt.Sprintf("fd00:198:%d::%d/64", id, i+1)} {
-				a, err := netlink.ParseAddr(text)
-				if err != nil {
-					return err
-				}
-				if a.IP.To4() == nil {
-					a.Flags = unix.IFA_F_NODAD
-				}
-				if err := netlink.AddrAdd(v, a); err != nil {
-					return err
-				}
-			}
-			return netlink.LinkSetUp(v)
-		})
-		if errors.Is(err, unix.EOPNOTSUPP) {
-			return "", "", false
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return fmt.Sprintf("198.19.%d.1", id), fmt.Sprintf("fd00:198:%d::1", id), true
-}
-
-// xdpOf returns the id of the XDP program on the lab's server, 0 if there is none.
-func xdpOf(t *testing.T, lab *netlab.Lab) (id uint32) {
-	t.Helper()
-	err := lab.Server.Do(func() error {
-		l, err := netlink.LinkByName(netlab.Device)
-		if err == nil && l.Attrs().Xdp != nil && l.Attrs().Xdp.Attached {
-			id = l.Attrs().Xdp.ProgId
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
-}
 
 // VLANs on a device that would hide their tags: it is told to leave them on while the server runs.
 func TestXDPHiddenTags(t *testing.T) {
@@ -438,87 +235,6 @@ func stormy(t *testing.T, socket string) {
 	eventually(t, "the storm has begun", func() bool { return sum(samples(t, getAt(t, socket, "/metrics")), "dcs_requests_total") >= 300 })
 }
 
-// labModem is a TFTP client that does what it is told, block by block.
-type labModem struct {
-	t    *testing.T
-	c    *net.UDPConn
-	to   netip.AddrPort
-	next uint16 // block
-}
-
-// labModems gives the lab's load so many addresses of both families, with a client at each.
-func labModems(t *testing.T, lab *netlab.Lab, n int) (all []*labModem) {
-	t.Helper()
-	if err := lab.Load.Do(func() error {
-		l, err := netlink.LinkByName(netlab.Device)
-		if err != nil {
-			return err
-		}
-		for i := range n {
-			for _, host := range []struct {
-				addr   string
-				server netip.Addr
-			}{{fmt.Sprintf("198.19.0.%d/24", 10+i), netlab.ServerAddr4}, {fmt.Sprintf("fd00:198:19::%x/64", 16+i), netlab.ServerAddr6}} {
-				a, err := netlink.ParseAddr(host.addr)
-				if err != nil {
-					return err
-				}
-				a.Flags = unix.IFA_F_NODAD
-				if err := netlink.AddrAdd(l, a); err != nil {
-					return err
-				}
-				c, err := net.ListenUDP("udp", &net.UDPAddr{IP: a.IP})
-				if err != nil {
-					return err
-				}
-				t.Cleanup(func() { _ = c.Close() })
-				all = append(all, &labModem{t: t, c: c, to: netip.AddrPortFrom(host.server, 69)})
-			}
-		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	return all
-}
-
-func (m *labModem) send(b []byte) {
-	m.t.Helper()
-	if _, err := m.c.WriteToUDPAddrPort(b, m.to); err != nil {
-		m.t.Error(err)
-	}
-}
-
-// read waits until a packet comes that begins so. Others are repetitions.
-func (m *labModem) read(begin string) bool {
-	m.t.Helper()
-	_ = m.c.SetReadDeadline(time.Now().Add(20 * time.Second))
-	buf := make([]byte, 4096)
-	for {
-		n, from, err := m.c.ReadFromUDPAddrPort(buf)
-		if err != nil {
-			m.t.Errorf("%v: no %q: %v", m.c.LocalAddr(), begin, err)
-			return false
-		}
-		if n > 1 && buf[1] == 5 {
-			m.t.Errorf("%v: %q", m.c.LocalAddr(), buf[:n])
-			return false
-		}
-		if strings.HasPrefix(string(buf[:n]), begin) {
-			m.to = from
-			return true
-		}
-	}
-}
-
-// block acknowledges the last block, and waits for the next.
-func (m *labModem) block() bool {
-	m.t.Helper()
-	m.send([]byte{0, 4, byte(m.next >> 8), byte(m.next)})
-	m.next++
-	return m.read(string([]byte{0, 3, byte(m.next >> 8), byte(m.next)}))
-}
-
 // A transfer goes on when the program goes and when it comes back, whichever worker has it, and however large its blocks are.
 func TestXDPTransfersOutliveTheProgram(t *testing.T) {
 	t.Parallel()
@@ -583,20 +299,6 @@ func TestXDPOthersPorts(t *testing.T) {
 		t.Errorf("%q, %v", buf[:n], err)
 	}
 	want(t, lab, netlab.ServerAddr4.String(), "x", "text")
-}
-
-// detachAll detaches every link of a program, as bpftool does.
-func detachAll(lab *netlab.Lab, program uint32) error {
-	return lab.Server.Do(func() error {
-		for it := new(link.Iterator); it.Next(); {
-			info, err := it.Link.Info()
-			if err != nil || uint32(info.Program) != program {
-				continue
-			}
-			return it.Link.Detach()
-		}
-		return errors.New("the program has no link")
-	})
 }
 
 func TestXDPInterfaceDownAndUp(t *testing.T) {
@@ -772,107 +474,5 @@ func TestLimits(t *testing.T) {
 				p.said("msg=dropped", "verdict=drop_acl", "source=198.19.0.2:")
 			}
 		})
-	}
-}
-
-// floodFrames sends n requests, each from a random address and port, to the lab's server.
-func floodFrames(lab *netlab.Lab, n int) error {
-	return lab.Load.Do(func() error {
-		s, err := afpacket.Open(netlab.Device, afpacket.Config{Slots: 64})
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		const ip, udp, payload = 14, 34, 42
-		f := make([]byte, payload, 64)
-		f = append(f, "\x00\x01x\x00octet\x00"...)
-		copy(f, netlab.ServerMAC)
-		copy(f[6:], netlab.GatewayMAC)
-		be.BigEndian.PutUint16(f[12:], unix.ETH_P_IP)
-		f[ip], f[ip+8], f[ip+9] = 0x45, 64, unix.IPPROTO_UDP
-		be.BigEndian.PutUint16(f[ip+2:], uint16(len(f)-ip))
-		copy(f[ip+16:], netlab.ServerAddr4.AsSlice())
-		be.BigEndian.PutUint16(f[udp+2:], 69)
-		be.BigEndian.PutUint16(f[udp+4:], uint16(len(f)-udp)) // without a checksum, which IPv4 allows
-		rnd := rand.New(rand.NewPCG(1, 2))
-		for range n {
-			source := 1<<24 + rnd.Uint32N(126<<24-1<<24) // 1.0.0.0 to 125.255.255.255
-			be.BigEndian.PutUint32(f[ip+12:], source)
-			be.BigEndian.PutUint16(f[udp:], 1024+uint16(rnd.Uint32N(60000)))
-			f[ip+10], f[ip+11] = 0, 0
-			var sum uint32
-			for i := ip; i < udp; i += 2 {
-				sum += uint32(be.BigEndian.Uint16(f[i:]))
-			}
-			sum = sum&0xffff + sum>>16
-			be.BigEndian.PutUint16(f[ip+10:], ^uint16(sum+sum>>16))
-			slot := s.Slot()
-			s.Commit(copy(slot[:cap(slot)], f))
-		}
-		s.Flush()
-		return nil
-	})
-}
-
-// rss returns the memory of the server in octets.
-func (p *process) rss() int {
-	p.t.Helper()
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.cmd.Process.Pid))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	pages, err := strconv.Atoi(strings.Fields(string(b))[1])
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return pages * os.Getpagesize()
-}
-
-// A million requests from random sources: the modems that may ask are served, and the memory stays as it is. With a rate
-// instead of an ACL, which remembers sources, it is bounded too.
-func TestRandomSources(t *testing.T) {
-	for _, transport := range []string{"xdp", "socket"} {
-		for _, limit := range [][]string{{"--allow", netlab.ModemNet4.String()}, {"--rate", "100"}} {
-			t.Run(transport+limit[0], func(t *testing.T) {
-				lab := netlab.ForTest(t, netlab.Config{})
-				dir := static(t, map[string]string{"modem": strings.Repeat("text", 2000), "x": "x"})
-				p := labServe(t, lab, append([]string{"--static", dir, "--transport", transport, "--transfers", "4096"}, limit...)...)
-				if err := floodFrames(lab, 50_000); err != nil { // whatever grows with the first packets has grown
-					t.Fatal(err)
-				}
-				before := p.rss()
-				flood := make(chan error, 1)
-				go func() { flood <- floodFrames(lab, 1_000_000) }()
-				if limit[0] == "--allow" {
-					cfg := storm.Default()
-					cfg.Target = netip.AddrPortFrom(netlab.ServerAddr4, 69)
-					cfg.Name, cfg.Modems, cfg.Within, cfg.CPU = "modem", 1000, 2*time.Second, -1
-					cfg.Interface, cfg.SourceMAC, cfg.GatewayMAC = netlab.Device, netlab.GatewayMAC, netlab.ServerMAC
-					cfg.Backoff = []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second}
-					var res *storm.Result
-					err := lab.Load.Do(func() (err error) {
-						res, err = storm.Run(context.Background(), cfg)
-						return err
-					})
-					if err != nil {
-						t.Fatal(err)
-					}
-					if res.Served != cfg.Modems || res.Failed+res.Wrong+res.Unfinished != 0 {
-						t.Errorf("served %d, wrong %d, failed %d, unfinished %d", res.Served, res.Wrong, res.Failed, res.Unfinished)
-					}
-				}
-				if err := <-flood; err != nil {
-					t.Fatal(err)
-				}
-				after := p.rss()
-				t.Logf("memory: %.1f MB before a million requests, %.1f MB after", float64(before)/1e6, float64(after)/1e6)
-				if after > before+16<<20 {
-					t.Errorf("memory grew from %d to %d octets", before, after)
-				}
-				if err := p.stop(syscall.SIGTERM); err != nil {
-					t.Error(err)
-				}
-			})
-		}
 	}
 }

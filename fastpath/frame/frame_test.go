@@ -11,7 +11,7 @@ import (
 	"dcs/fastpath/packet"
 )
 
-// The checksums were computed by a few lines of another language, a word at a time, as RFC 1071 has it.
+// The checksums were computed by a short program in another language, a word at a time, as in RFC 1071.
 const (
 	toServer = "02 00 c6 13 00 01" // 02:00:c6:13:00:01
 	toClient = "02 00 c6 12 00 01"
@@ -153,7 +153,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// A frame that was cut off anywhere is never taken for a datagram, nor read beyond its end.
+// A truncated frame is never taken for a datagram, nor read beyond its end.
 func TestTruncated(t *testing.T) {
 	for _, f := range [][]byte{
 		octets(t, toServer, toClient, "08 00", ack4), octets(t, toServer, toClient, vlan6, vlan5, "86 dd", ack6),
@@ -169,7 +169,7 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
-// The octet of TOS or traffic class is read and written as it is.
+// The TOS or traffic class octet is read and written unchanged.
 func TestTOS(t *testing.T) {
 	buf := make([]byte, 256)
 	for _, tos := range []byte{0, 1, 0x28, 0xb8, 0xfc, 0xff} {
@@ -247,7 +247,7 @@ func TestAppendRefuses(t *testing.T) {
 	}
 }
 
-// A sum that comes to 0 is sent as its other form: 0 would say that there is none.
+// A sum of 0 is sent as 0xffff: 0 would mean no checksum.
 func TestAppendZeroChecksum(t *testing.T) {
 	buf := make([]byte, 256)
 	p := answer(octets(t, toServer, toClient, "86 dd"), "[fd00::1]:69", "[fd00::2]:1025", []byte{0, 4, 1, 0x88}, buf, 100)
@@ -299,7 +299,7 @@ func TestNoAllocs(t *testing.T) {
 	}
 }
 
-// FuzzParse checks that a datagram that was understood can be answered, and the answer be understood.
+// FuzzParse checks that every datagram that is accepted can be answered, and that the answer is accepted.
 func FuzzParse(f *testing.F) {
 	f.Add(octets(f, toServer, toClient, "08 00", ack4))
 	f.Add(octets(f, toServer, toClient, vlan6, vlan5, "86 dd", ack6))

@@ -8,7 +8,8 @@ import (
 	"dcs/fastpath/packet"
 )
 
-// Packets that may have to be fragmented have an identification that is not 0, and no two in a row the same; shorter ones have DF.
+// Packets that may be fragmented have a non-zero identification that differs from the previous one; shorter ones have
+// DF.
 func TestIdent(t *testing.T) {
 	var id Ident
 	buf := make([]byte, 2048)

@@ -77,7 +77,7 @@ func TestAllow(t *testing.T) {
 	}
 }
 
-// The ranges say what the prefixes say.
+// ranges contain the same addresses as the prefixes.
 func TestAllowAgainstPrefixes(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	address := func() netip.Addr {
@@ -162,8 +162,8 @@ func TestRate(t *testing.T) {
 	}
 }
 
-// With long bursts many sources are counted together first, by each worker. A source has its burst in a row, whichever workers its
-// requests reach, and at most a sixteenth more; and its rate after it, whoever shares a bucket with it.
+// With long bursts each worker first counts many sources together. A source gets its burst in a row, whichever workers
+// its requests reach, and at most a sixteenth more, then its rate, whoever shares a bucket with it.
 func TestSieve(t *testing.T) {
 	const burst, rate = 4096, 100
 	for _, tt := range []struct{ workers, reached int }{{1, 1}, {3, 3}, {16, 16}, {16, 1}} {
@@ -210,7 +210,7 @@ func TestSieve(t *testing.T) {
 	}
 }
 
-// A source is a prefix; what is exempt, and the host itself, passes beyond its rate.
+// A source is a prefix; exempt sources and the host itself have no limit.
 func TestSources(t *testing.T) {
 	g := New(0)
 	ask := func(from string, want packet.Flags) {
@@ -287,7 +287,7 @@ func TestSetErrors(t *testing.T) {
 	}
 }
 
-// A flood from ever new sources does not free one that was caught, and takes no more memory.
+// A flood from ever new sources does not free a limited one, and takes no more memory.
 func TestFloodForgetsTheQuietFirst(t *testing.T) {
 	g := New(1024)
 	set(t, g, Limits{Rate: 1, Burst: 10})

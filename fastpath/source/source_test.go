@@ -17,7 +17,7 @@ func TestBroadcast(t *testing.T) {
 	}
 }
 
-// Whatever the host has, nobody else's address is taken for a broadcast, and nothing is where nothing is known.
+// No foreign address is taken for a broadcast, whatever addresses the host has, and none at all without a Host.
 func TestHost(t *testing.T) {
 	var none *Host
 	h := NewHost([]netip.Prefix{netip.MustParsePrefix("10.1.0.1/16"), netip.MustParsePrefix("10.1.0.2/16"), netip.MustParsePrefix("fe80::1/64")})

@@ -2,7 +2,7 @@ package transfer
 
 import "testing"
 
-// A body of each size finds memory although others hold one block in each page that there is for theirs.
+// A body of each size finds memory although others hold one block in every page available to their sizes.
 func TestArenaKeepsPagesForEachSize(t *testing.T) {
 	const pages = 256
 	for theirs := range numClasses {

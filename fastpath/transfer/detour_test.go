@@ -10,8 +10,8 @@ import (
 	"dcs/render/device"
 )
 
-// A block that was lost and is longer than every link takes leaves by the kernel from then on, and so do those behind it;
-// others take the way by which their client's packets come.
+// After the loss of a block that is longer than every link carries, it and later ones are sent by the kernel; others
+// use the path of their client's packets.
 func TestDetour(t *testing.T) {
 	past := packet.Link{Len: 14, Header: [22]byte{1}}
 	six := netip.MustParseAddrPort("[fd00:198:18::2]:1024")
@@ -89,7 +89,7 @@ func TestDetour(t *testing.T) {
 	}
 }
 
-// What is granted may change between two requests, within what there is room for.
+// The largest block may change between two requests, within the room that there is.
 func TestGrant(t *testing.T) {
 	r := newRig(t, Config{Transfers: 64, MaxBlksize: 1468})
 	six := netip.MustParseAddrPort("[fd00:198:18::2]:1024")
@@ -112,8 +112,8 @@ func TestGrant(t *testing.T) {
 	}
 }
 
-// A router's word has what is outstanding sent again by the kernel, once, whoever says it how often; nobody's transfer, and one that nobody
-// has acknowledged, are left alone.
+// On a router's message what is outstanding is sent again by the kernel, once, however often the message comes; no
+// other transfer and no half-open one is affected.
 func TestTooBig(t *testing.T) {
 	past := packet.Link{Len: 14, Header: [22]byte{1}}
 	r := newRig(t, Config{Transfers: 64})
@@ -155,7 +155,7 @@ func TestTooBig(t *testing.T) {
 	}
 }
 
-// A client that is gone ends its transfer and no other, in whatever state, and that is no failure.
+// A client that is gone ends its transfer and no other, in any state, and that does not count as a failure.
 func TestUnreachable(t *testing.T) {
 	r := newRig(t, Config{Transfers: 64, OnFailure: func(f *device.Outcome) { t.Errorf("%+v", f) }})
 	body := make([]byte, 5000)

@@ -5,8 +5,8 @@ import (
 	"unsafe"
 )
 
-// Both parts of a transfer are whole cache lines: a field too many costs every packet another line, which shows only with tens
-// of thousands of transfers (BenchmarkManyTransfers of package fastpath).
+// Both parts of a transfer are whole cache lines: a field too many costs every packet another line, which only shows
+// with tens of thousands of transfers (BenchmarkManyTransfers of package fastpath).
 func TestEntrySizes(t *testing.T) {
 	const line = 64
 	var e entry

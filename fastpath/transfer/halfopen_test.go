@@ -18,8 +18,8 @@ func (r *rig) establish(i int, o tftp.Options, body []byte) {
 	r.take()
 }
 
-// However many ask and say no more, a transfer that was acknowledged keeps its place, and who asks gets one: the embryo that
-// has waited the longest goes.
+// However many half-open transfers start, established ones stay in the table, and new ones get in: the oldest half-open
+// one is evicted.
 func TestHalfOpenKeepNobodyOut(t *testing.T) {
 	const places, established = 64, 20
 	r := newRig(t, Config{Transfers: places})
@@ -120,7 +120,7 @@ func TestHalfOpen(t *testing.T) {
 	}
 }
 
-// Bodies of halfOpen take no memory from others, whatever the sizes of both.
+// Half-open transfers take no memory from others, whatever the sizes of both.
 func TestHalfOpenGiveMemory(t *testing.T) {
 	sizes := []int{1, 600, 1400, 3000, 9000, 20000, 40000, 65536}
 	for _, theirs := range sizes {
@@ -166,7 +166,7 @@ func TestHalfOpenGiveMemory(t *testing.T) {
 	}
 }
 
-// Where half of the places have halfOpen, a file of one block is sent and forgotten. Whoever has got it is told nothing more.
+// When half of the table is half-open, a file of one block is sent without a transfer, and its ACK is ignored.
 func TestOnce(t *testing.T) {
 	r := newRig(t, Config{Transfers: 20})
 	for i := range 10 {
@@ -207,8 +207,8 @@ func TestOnce(t *testing.T) {
 	}
 }
 
-// Under pressure nobody is sent a block again that would have been sent and forgotten: what a flood brings before the pressure begins
-// costs no more than what it brings then.
+// Under pressure the block of a one-block file is not retransmitted: a flood before the pressure begins costs no more
+// than one during it.
 func TestPressureSendsNothingAgain(t *testing.T) {
 	for _, tt := range []struct {
 		name  string

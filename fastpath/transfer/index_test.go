@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The index against a map, through every size and back.
+// The index is compared with a map through all of its sizes, up and down.
 func TestIndexSizes(t *testing.T) {
 	const most = 10000
 	r := rand.New(rand.NewPCG(1, 2))

@@ -7,7 +7,7 @@ import (
 	"dcs/fastpath/tftp"
 )
 
-// A transfer ends when it has taken too long, however its client keeps it alive, and not before for one that is only slow.
+// A transfer ends when it has taken too long, however its client keeps it alive, and not before if it is only slow.
 func TestOverdue(t *testing.T) {
 	small := tftp.Options{Has: tftp.Blksize, Blksize: 8}
 	for _, tt := range []struct {
@@ -53,7 +53,7 @@ func TestOverdue(t *testing.T) {
 	}
 }
 
-// What is sent again is bounded too, whatever a client reports as lost.
+// Retransmissions are bounded, whatever a client reports as lost.
 func TestResendsAreBounded(t *testing.T) {
 	const blocks, window = 3 * 64, 64
 	for _, tt := range []struct {
@@ -83,7 +83,7 @@ func TestResendsAreBounded(t *testing.T) {
 	}
 }
 
-// After a time-out one block of the window leaves; the client may acknowledge it, or all that it has got before.
+// After a timeout one block of the window is sent; the client may acknowledge it, or all that it has received before.
 func TestTimeoutSendsOneBlock(t *testing.T) {
 	for _, ack := range []uint16{1, 2, 5, 8} {
 		r := newRig(t, Config{})

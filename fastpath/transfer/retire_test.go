@@ -8,7 +8,7 @@ import (
 	"dcs/render/device"
 )
 
-// Where all places have transfers that were acknowledged, one whose client is silent goes; none that goes on.
+// When the table is full of established transfers, one with a silent client is ended, none that is active.
 func TestRetire(t *testing.T) {
 	const places = 16
 	r := newRig(t, Config{Transfers: places})
@@ -43,7 +43,7 @@ func TestRetire(t *testing.T) {
 	}
 }
 
-// Memory that clients have who were there and are silent now is to be had, that of transfers that go on is not.
+// Memory of established transfers with silent clients can be reclaimed, that of active ones cannot.
 func TestRetireGivesMemory(t *testing.T) {
 	r := newRig(t, Config{Transfers: 64, Memory: pageSize})
 	const bodies = 16 // of 4 KiB in the one page

@@ -164,7 +164,7 @@ func TestEventsHaveNames(t *testing.T) {
 	}
 }
 
-// Who ends a transfer before its time is told with how far it came.
+// A failure reports who ended a transfer early, and how far it came.
 func TestFailure(t *testing.T) {
 	var got []string
 	r := newRig(t, Config{Timeout: time.Second, Retries: 1, OnFailure: func(f *device.Outcome) {

@@ -12,8 +12,7 @@ import (
 	"dcs/fastpath/packet"
 )
 
-// What a host says of packets that reach nobody comes as marks, as many as there are, and takes no packet away: neither one that is
-// sent nor one that is received meanwhile.
+// ICMP errors are reported as marks, one for each, and no packet is dropped for them, sent or received.
 func TestErrorsTakeNoPacket(t *testing.T) {
 	for _, tt := range []struct {
 		name           string

@@ -12,7 +12,7 @@ import (
 	"dcs/fastpath/packet"
 )
 
-// Workers share a port, and each has its own for transfers, from the range.
+// Workers share a listening port, and each has its own transfer port from the range.
 func TestWorkers(t *testing.T) {
 	const lo, hi = 39100, 39199
 	ts, err := Open(Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, TIDMin: lo, TIDMax: hi}, 3)
@@ -37,7 +37,7 @@ func TestWorkers(t *testing.T) {
 	}
 }
 
-// An address that no interface has is bound to all the same, by all workers and for transfers, too: it may come.
+// An address that no interface has can be bound by all workers, also for transfers: it may be assigned later.
 func TestOpenAbsentAddress(t *testing.T) {
 	for _, a := range []string{"198.18.255.254:0", "[fd00:198:18:ff::1]:0"} {
 		want := netip.MustParseAddrPort(a)
@@ -86,7 +86,7 @@ func TestOpenErrors(t *testing.T) {
 	}
 }
 
-// As many addresses as are taken are answered from, the last as the first.
+// With the largest number of listen addresses, each is answered from.
 func TestManyListeners(t *testing.T) {
 	cfg := Config{RcvBuf: 1 << 16, SndBuf: 1 << 16}
 	for i := range maxListen {

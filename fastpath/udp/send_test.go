@@ -15,7 +15,7 @@ import (
 	"dcs/fastpath/packet"
 )
 
-// A host with several addresses answers from the one that was asked.
+// A host with several addresses answers from the requested one.
 func TestAnswersFromAddressAsked(t *testing.T) {
 	for _, raw := range [...]bool{false, true} {
 		t.Run(fmt.Sprintf("raw=%v", raw), func(t *testing.T) { answersFromAddressAsked(t, raw) })
@@ -45,7 +45,7 @@ func answersFromAddressAsked(t *testing.T, raw bool) {
 		if err := tr.Send(out); err != nil {
 			t.Fatal(err)
 		}
-		_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
 		_, from, err := c.ReadFromUDPAddrPort(make([]byte, 8))
 		if err != nil || from.Addr().Unmap() != asked.Addr() {
 			t.Errorf("asked %v, answered from %v (%v)", asked, from, err)
@@ -118,8 +118,8 @@ func isolated(t *testing.T, mtu uint32, f func()) {
 	<-done
 }
 
-// Large blocks are fragmented where they must be, also where a raw socket cannot; small ones leave with DF, and are not slowed
-// by that.
+// Large blocks are fragmented where necessary, also where a raw socket cannot; small ones are sent with DF, and no more
+// slowly.
 func TestFragmentation(t *testing.T) {
 	for _, raw := range []bool{false, true} {
 		for _, mtu := range []uint32{1500, 1000} {
@@ -152,7 +152,7 @@ func TestFragmentation(t *testing.T) {
 				got := map[int]uint16{}
 				buf := make([]byte, 1<<16)
 				for range out {
-					_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+					_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
 					n, from, err := c.ReadFromUDPAddrPort(buf)
 					if err != nil {
 						t.Error(err)

@@ -60,7 +60,7 @@ func dial(t *testing.T, local, remote netip.AddrPort) *net.UDPConn {
 func recvN(t *testing.T, tr *Transport, batch []packet.Packet, n int) []packet.Packet {
 	t.Helper()
 	got := make([]packet.Packet, 0, n)
-	for deadline := time.Now().Add(5 * time.Second); len(got) < n; {
+	for deadline := time.Now().Add(20 * time.Second); len(got) < n; {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d packets of %d", len(got), n)
 		}
@@ -137,7 +137,7 @@ func TestRoundTrip(t *testing.T) {
 				t.Fatal(err)
 			}
 			buf := make([]byte, 64)
-			_ = u.SetReadDeadline(time.Now().Add(5 * time.Second))
+			_ = u.SetReadDeadline(time.Now().Add(20 * time.Second))
 			n, from, err := u.ReadFromUDPAddrPort(buf)
 			if err != nil {
 				t.Fatal(err)
@@ -186,7 +186,7 @@ func TestBothFamilies(t *testing.T) {
 	}
 	for _, c := range conns {
 		for range 32 {
-			_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+			_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
 			if _, err := c.Read(make([]byte, 8)); err != nil {
 				t.Fatal(err)
 			}
@@ -278,7 +278,7 @@ func TestRecvWaitsATick(t *testing.T) {
 	}
 }
 
-// What the kernel throws away is told with the next packet.
+// Drops by the kernel are reported with the next packet.
 func TestDrops(t *testing.T) {
 	tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}})
 	s := tr.listeners[0]

@@ -16,7 +16,8 @@ import (
 	"dcs/fastpath/packet"
 )
 
-// A crossing is a host with two wires. Its routes lead to the peers by the second wire, also to those whose packets come by the first.
+// A crossing is a host with two wires. Its routes lead to all peers by the second wire, also to those whose packets
+// arrive by the first.
 type crossing struct {
 	t    *testing.T
 	ours [2]netlink.Link // the host's ends
@@ -67,8 +68,8 @@ func newCrossing(t *testing.T) (*crossing, error) {
 	return c, errors.Join(c.route(1), c.route(0))
 }
 
-// route has routes lead to the peers by a wire: by the first one for what must leave by that alone. IPv4 prefers the other by its
-// priority; IPv6 would then use nothing else, and prefers the route that was there before.
+// route routes to the peers by a wire; by the first one for a packet that may leave by that alone. IPv4 prefers the
+// other by its priority. IPv6 would then use nothing else, and prefers the older route.
 func (c *crossing) route(i int) error {
 	link, index := c.ours[i], c.ours[i].Attrs().Index
 	var errs []error
@@ -88,7 +89,7 @@ func (c *crossing) route(i int) error {
 	return errors.Join(errs...)
 }
 
-// send has a packet come in by a wire.
+// send injects a packet that arrives by a wire.
 func (c *crossing) send(wire int, peer, to netip.AddrPort) {
 	c.t.Helper()
 	var p packet.Packet
@@ -111,7 +112,7 @@ func (c *crossing) send(wire int, peer, to netip.AddrPort) {
 	}
 }
 
-// seen returns by which wire an answer to a peer has left; -1: none has.
+// seen returns the wire by which an answer to a peer has left; -1: none.
 func (c *crossing) seen(peer netip.AddrPort) int {
 	buf := make([]byte, 2048)
 	for i, fd := range c.taps {
@@ -132,8 +133,8 @@ func (c *crossing) seen(peer netip.AddrPort) int {
 	return -1
 }
 
-// What came by an interface that belongs to a VRF leaves within that, whatever the main table says; what came by another leaves as the
-// table says. There is no VRF here: an interface stands for the VRF's device, which the kernel treats alike.
+// An answer to a packet from an interface in a VRF stays in the VRF, whatever the main table says; other answers follow
+// the main table. There is no VRF here: an interface stands for the VRF device, which the kernel treats alike.
 func TestAnswersStayInVRF(t *testing.T) {
 	isolated(t, 1500, func() {
 		c, err := newCrossing(t)
@@ -164,8 +165,8 @@ func TestAnswersStayInVRF(t *testing.T) {
 	})
 }
 
-// exchange sends a request by the first wire, and an acknowledgement to where the answer came from, and returns by which wire they
-// were answered.
+// exchange sends a request by the first wire, and an ACK to the source of the answer, and returns the wire by which
+// they were answered.
 func (c *crossing) exchange(name string, cfg Config, ours netip.Addr, peer netip.AddrPort, inVRF bool) int {
 	t := c.t
 	ts, err := Open(cfg, 1)
@@ -225,7 +226,7 @@ func (c *crossing) receive(tr *Transport, peer, to netip.AddrPort) *packet.Packe
 	return nil
 }
 
-// answer sends an answer until it is seen, and returns by which wire.
+// answer sends an answer until it is seen, and returns its wire.
 func (c *crossing) answer(tr *Transport, out []packet.Packet, peer netip.AddrPort) int {
 	c.t.Helper()
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {

@@ -12,8 +12,8 @@ import (
 	"dcs/fastpath/xsk"
 )
 
-// What an interface takes is followed: of the blocks that are granted, and of what was granted before and is too long now, which leaves by the
-// kernel, in fragments.
+// The MTU of an interface is followed, in the blocks that are granted, and for blocks that were granted before and are
+// too long now: these are sent by the kernel, in fragments.
 func TestFollowsMTU(t *testing.T) {
 	w := newWire(t, netlab.Config{})
 	tr := w.open(t, at4, 1, nil)[0]
@@ -87,7 +87,7 @@ func TestDownAndUp(t *testing.T) {
 	rx, tx := tr.Slabs(8, 512)
 	c := w.dial(t, server4)
 	if !bounce(t, tr, rx, tx, c, "before") {
-		t.Fatal("no way before")
+		t.Fatal("no path before")
 	}
 	link := rx[0].Link
 	setLink(t, w.Server, false)
@@ -104,14 +104,14 @@ func TestDownAndUp(t *testing.T) {
 		t.Fatal(n, err)
 	}
 	setLink(t, w.Server, true)
-	for end := time.Now().Add(20 * time.Second); !bounce(t, tr, rx, tx, c, "after"); {
+	for end := time.Now().Add(30 * time.Second); !bounce(t, tr, rx, tx, c, "after"); {
 		if time.Now().After(end) {
-			t.Fatalf("no way after: %+v", tr.Stats())
+			t.Fatalf("no path after: %+v", tr.Stats())
 		}
 	}
 }
 
-// Of two interfaces one goes down and comes up while the worker has no time to wait for packets: what it sends finds room again.
+// One of two interfaces goes down and up while the worker never waits for packets: sending by it resumes.
 func TestDownAndUpBesideAnother(t *testing.T) {
 	w := newWire(t, netlab.Config{})
 	if err := w.Wire("lab1", 1, []netip.Addr{netip.MustParseAddr("198.19.1.1")}, nil); err != nil {
@@ -122,7 +122,7 @@ func TestDownAndUpBesideAnother(t *testing.T) {
 	})[0]
 	rx, tx := tr.Slabs(8, 512)
 	if !bounce(t, tr, rx, tx, w.dial(t, server4), "before") {
-		t.Fatal("no way before")
+		t.Fatal("no path before")
 	}
 	link := rx[0].Link
 	send := func() uint64 {

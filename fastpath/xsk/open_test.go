@@ -83,7 +83,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// none are kernel sockets without any socket.
+// none is a Sockets without any socket.
 type none struct{}
 
 func (none) TryRecv([]packet.Packet) (int, error) { return 0, nil }
@@ -100,7 +100,7 @@ func (none) FDs() []int { return nil }
 
 func (none) Ports(bool) []uint16 { return []uint16{50000} }
 
-// What was changed of the interface is put back.
+// Changed settings of the interface are restored.
 func TestRestores(t *testing.T) {
 	w := newWire(t, netlab.Config{})
 	read := func() (defers, timeout string) {

@@ -13,8 +13,8 @@ import (
 	"dcs/fastpath/udp"
 )
 
-// A client behind a link that takes 1,280 octets is served over either family whatever the size of its blocks: after one time-out
-// where a router has to say that they are too long, and none where it may fragment.
+// A client behind a link with an MTU of 1,280 octets is served over either family with any block size: with one timeout
+// where a router has to report that blocks are too long, and none where it may fragment.
 func TestNarrowPath(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -60,7 +60,7 @@ func TestNarrowPath(t *testing.T) {
 	}
 }
 
-// narrowPath fetches by blocks of all sizes. fetch returns how many time-outs there were.
+// narrowPath fetches with all block sizes. fetch returns the number of timeouts.
 func narrowPath(t *testing.T, more []int, fetch func(tftp.Options) uint64) {
 	t.Helper()
 	for _, window := range []int{1, 8} {

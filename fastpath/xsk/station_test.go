@@ -17,8 +17,8 @@ import (
 	"dcs/fastpath/xsk/ring"
 )
 
-// A station is the load's end of a wire without the kernel: clients that choose the VLAN tags of their frames, and the
-// queue in which these arrive.
+// A station is the load's end of a wire without the kernel: clients that choose the VLAN tags of their frames and the
+// queue they arrive in.
 type station struct {
 	addr  netip.Addr
 	link  packet.Link
@@ -133,8 +133,8 @@ type stationClient struct {
 	tos  uint8 // of the last packet that it received
 }
 
-// Send sends a packet after the server has handled all that were sent before: the order of packets in different queues is not
-// kept, and scripts count on it.
+// Send sends a packet after the server has handled all previous ones: packets in different queues are not ordered, and
+// scripts rely on their order.
 func (c *stationClient) Send(to netip.AddrPort, data []byte) error {
 	s := c.s
 	s.mu.Lock()

@@ -15,7 +15,7 @@ import (
 	"dcs/fastpath/xsk"
 )
 
-// answer makes q an answer to a client, behind that link-layer header.
+// answer makes q an answer to a client with that link-layer header.
 func answer(q *packet.Packet, peer netip.AddrPort, header []byte, data []byte) {
 	local := netlab.ServerAddr4
 	if peer.Addr().Is6() {
@@ -38,7 +38,7 @@ func tapped(tap *xsk.Tap) (all []xsk.Tapped) {
 	return all
 }
 
-// A tap copies what arrives at the other end, as far as its filter passes it.
+// A Tap copies what arrives at the other end, if its filter passes it.
 func TestTap(t *testing.T) {
 	w := newWire(t, netlab.Config{})
 	tr := w.open(t, at4, 1, nil)[0]
@@ -134,7 +134,7 @@ func TestTap(t *testing.T) {
 	}
 }
 
-// A worker does not wait for the reader: what finds no room is counted, and nothing else is lost or out of order.
+// A worker does not wait for the reader: frames without room are counted, and nothing else is missing or out of order.
 func TestTapIsBounded(t *testing.T) {
 	w := newWire(t, netlab.Config{})
 	tr := w.open(t, at4, 1, nil)[0]
@@ -203,7 +203,7 @@ func TestTapIsBounded(t *testing.T) {
 	}
 }
 
-// Sending allocates nothing while somebody looks on either.
+// Sending with a Tap allocates nothing.
 func TestTapNoAllocs(t *testing.T) {
 	w := newWire(t, netlab.Config{})
 	tr := w.open(t, at4, 1, nil)[0]

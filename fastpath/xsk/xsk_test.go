@@ -60,7 +60,7 @@ func bounce(t *testing.T, tr *xsk.Transport, rx, tx []packet.Packet, c *net.UDPC
 		t.Fatal(err)
 	}
 	var p *packet.Packet
-	for end := time.Now().Add(time.Second); p == nil; {
+	for end := time.Now().Add(5 * time.Second); p == nil; {
 		n, err := tr.Recv(rx)
 		if err != nil {
 			t.Fatal(err)
@@ -146,7 +146,7 @@ func TestPackets(t *testing.T) {
 	}
 }
 
-// More packets than there are frames: those that come back are used again.
+// With more packets than frames, frames are reused.
 func TestFramesComeBack(t *testing.T) {
 	w := newWire(t, netlab.Config{})
 	tr := w.open(t, at4, 1, func(c *xsk.Config) { c.Frames = 128 })[0]
@@ -162,7 +162,7 @@ func TestFramesComeBack(t *testing.T) {
 	}
 }
 
-// When the program is detached, a transfer goes on through the kernel's sockets: in a VRF, too.
+// When the program is detached, a transfer continues by the kernel's sockets, also in a VRF.
 func TestDetached(t *testing.T) {
 	for _, vrf := range []bool{false, true} {
 		t.Run(fmt.Sprint("vrf=", vrf), func(t *testing.T) { detached(t, vrf) })
@@ -205,7 +205,7 @@ func detached(t *testing.T, vrf bool) {
 	want(2)
 	got := n.transports[0].Stats()
 	for end := time.Now().Add(20 * time.Second); got.Sent < 2 && time.Now().Before(end); got = n.transports[0].Stats() {
-		time.Sleep(time.Millisecond) // it is counted once it has gone
+		time.Sleep(time.Millisecond) // counted after it was sent
 	}
 	if got.Received != 2 || got.Sent != 2 {
 		t.Errorf("before: %+v", got)
@@ -265,7 +265,7 @@ func TestNoAllocs(t *testing.T) {
 				}
 			}
 			if rx[0].Link.Len != 0 != tt.bypass {
-				t.Fatal("came the other way")
+				t.Fatal("came by the other path")
 			}
 			for i := range rx[:n] {
 				tx[i].Reset()

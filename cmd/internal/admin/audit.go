@@ -62,7 +62,7 @@ func (r Refusal) String() string {
 func (s *Server) refused(r *http.Request, c *caller, why Refusal) {
 	s.refusals.total[why].Add(1)
 	if suppressed, ok := s.refusals.next(time.Now()); ok {
-		s.log.Warn("admin request refused", "who", c.who(), "from", c.from, "call", r.Method+" "+r.URL.Path, "why", why.String(), "held", suppressed)
+		s.log.Warn("admin request refused", "who", c.who(), "from", c.from, "call", r.Method+" "+r.URL.Path, "why", why.String(), "suppressed", suppressed)
 	}
 }
 

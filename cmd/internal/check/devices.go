@@ -68,10 +68,10 @@ func (c *checker) checkSource(ctx context.Context, src attr.Source, saved *store
 	defer os.RemoveAll(dir)
 	built, err := assemble.BuildDevices(ctx, c.Stderr, dir+"/check", src)
 	for _, why := range built.Rejected.First {
-		fmt.Fprintf(c.Stderr, "%s: left out: %s\n", src.Name(), why)
+		fmt.Fprintf(c.Stderr, "%s: rejected: %s\n", src.Name(), why)
 	}
 	if err == nil {
-		fmt.Fprintf(c.Stdout, "%s: %d devices, %d left out, %d duplicates\n", src.Name(), built.Devices, built.Rejected.Rows, built.Duplicates)
+		fmt.Fprintf(c.Stdout, "%s: %d devices, %d rejected, %d duplicates\n", src.Name(), built.Devices, built.Rejected.Rows, built.Duplicates)
 	}
 	if err == nil && saved != nil {
 		err = saved.CheckLosses(src, &built, time.Now())

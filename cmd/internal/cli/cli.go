@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,6 +19,21 @@ type Env struct {
 
 	// StandardConfig is the configuration file that verbs read without the flag, if it exists; "": there is none.
 	StandardConfig string
+	// Command is the path of the running command, such as "dcs compile".
+	Command func() string
+}
+
+// positioned matches an error that begins with its position, file:line:column.
+var positioned = regexp.MustCompile(`^[^\n]*?:\d+:\d+: `)
+
+// Report writes an error to stderr, after the name of the command. An error with a position comes without the name, as editors
+// and CI expect it.
+func (e Env) Report(err error) {
+	if e.Command == nil || positioned.MatchString(err.Error()) {
+		fmt.Fprintln(e.Stderr, err)
+		return
+	}
+	fmt.Fprintf(e.Stderr, "%s: %v\n", e.Command(), err)
 }
 
 // ErrReported is the error of a verb that has already written its errors to stderr.

@@ -89,7 +89,7 @@ func TestQueue(t *testing.T) {
 	}
 	reported := 0
 	for line := range strings.Lines(text) {
-		if _, n, ok := strings.Cut(strings.TrimSpace(line), "held="); ok {
+		if _, n, ok := strings.Cut(strings.TrimSpace(line), "suppressed="); ok {
 			held, err := strconv.Atoi(n)
 			if err != nil {
 				t.Error(err)

@@ -15,7 +15,7 @@ const queued = 1024
 const perSecond = 10
 
 // A Queue writes lines on its own goroutine, for callers that must not wait. It writes perSecond lines of one kind per second;
-// the next line of the kind says how many were suppressed (attribute "held").
+// the next line of the kind says how many were suppressed (attribute "suppressed").
 //
 // Sampling handlers for slog (samber/slog-sampling and others) do not fit: they write on the caller's goroutine, and report what
 // they drop to a hook instead of the log.
@@ -152,7 +152,7 @@ func (q *Queue) admit(kinds map[string]*kind, l *line) bool {
 	}
 	k.written++
 	if k.suppressed > 0 {
-		l.record.Add("held", k.suppressed)
+		l.record.Add("suppressed", k.suppressed)
 		k.suppressed = 0
 	}
 	return true
@@ -163,13 +163,13 @@ func (q *Queue) report(kinds map[string]*kind) {
 	now := q.now()
 	for name, k := range kinds {
 		if k.suppressed > 0 && now.Unix() > k.second {
-			q.warn(now, "log lines suppressed", "reason", name, "held", k.suppressed)
+			q.warn(now, "log lines suppressed", "reason", name, "suppressed", k.suppressed)
 			k.suppressed = 0
 		}
 	}
 	if n := q.dropped.Swap(0); n > 0 {
 		q.suppressed.Add(n)
-		q.warn(now, "log lines dropped: the log is written too slowly", "held", n)
+		q.warn(now, "log lines dropped: the log is written too slowly", "dropped", n)
 	}
 }
 

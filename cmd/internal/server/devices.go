@@ -101,9 +101,9 @@ func (d *deviceLog) handle(e store.Event) {
 		}
 		if e.Reject.Rows > 0 && e.Kind == store.Loaded {
 			for _, why := range e.Reject.First {
-				d.log.Warn("devices: left out", "source", e.Source, "why", why)
+				d.log.Warn("device rejected", "source", e.Source, "why", why)
 			}
-			args = append(args, "left_out", e.Reject.Rows)
+			args = append(args, "rejected", e.Reject.Rows)
 		}
 		d.log.Info("devices "+e.Kind.String(), args...)
 		notify(d.files)

@@ -18,8 +18,8 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// both returns a socket whose fill ring is also its completion ring, and whose ring to send is the one to receive: what is put
-// in comes out. The indices begin just before they roll over.
+// both returns a socket whose fill ring is also its completion ring, and whose transmit ring is its receive ring: what
+// is put in comes out. The indices start just before they roll over.
 func both(entries int) *Socket {
 	ring := func(size int) indices {
 		i := indices{producer: new(uint32), consumer: new(uint32), flags: new(uint32), mask: uint32(entries - 1)}

@@ -6,11 +6,15 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -95,8 +99,11 @@ func (c *Client) Stream(ctx context.Context, method, path string, in any) (*http
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	resp, err := c.http.Do(req)
-	if err != nil || resp.StatusCode/100 == 2 {
-		return resp, err
+	if err != nil {
+		return nil, unanswered(err)
+	}
+	if resp.StatusCode/100 == 2 {
+		return resp, nil
 	}
 	defer resp.Body.Close()
 	answer, err := readAnswer(resp)
@@ -108,6 +115,18 @@ func (c *Client) Stream(ctx context.Context, method, path string, in any) (*http
 		e.Error = strings.TrimSpace(fmt.Sprintf("%s %s: %s %.200s", method, path, resp.Status, bytes.TrimSpace(answer)))
 	}
 	return nil, &Error{resp.StatusCode, e.Error}
+}
+
+// unanswered shortens an error of net/http, which has the URL; that of a Unix socket is made up.
+func unanswered(err error) error {
+	var at *url.Error
+	if errors.As(err, &at) {
+		err = at.Err
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("no server answers: %w; is it running?", err)
+	}
+	return err
 }
 
 // readAnswer reads an answer that has to fit into memory.
