@@ -198,7 +198,8 @@ func TestUsageAdvice(t *testing.T) {
 		{"check dcs.yaml", `unexpected argument "dcs.yaml"; did you mean --config dcs.yaml?`},
 		{"check gold", `unexpected argument "gold": want none`},
 		{"explain", "missing argument: want NAME"},
-		{"explain a b", "2 arguments: want NAME"},
+		{"explain a b", `unexpected argument "b": want NAME`},
+		{"get host", "missing argument: want HOST[:PORT] NAME"},
 	} {
 		if got := dcs("", strings.Fields(tt.line)...); got.status != misuse || !strings.Contains(got.stderr, tt.want) {
 			t.Errorf("%s: %+v", tt.line, got)

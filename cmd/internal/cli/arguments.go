@@ -13,15 +13,15 @@ func Arguments(least, most int) cobra.PositionalArgs {
 			return nil
 		}
 		_, want, _ := strings.Cut(cmd.Use, " ")
-		if want == "" {
+		if most == 0 {
 			if file := args[0]; cmd.Flags().Lookup("config") != nil && strings.Contains(file, ".y") {
 				return Usagef("unexpected argument %q; did you mean --config %[1]s?", file)
 			}
 			return Usagef("unexpected argument %q: want none", args[0])
 		}
-		if len(args) == 0 {
+		if len(args) < least {
 			return Usagef("missing argument: want %s", want)
 		}
-		return Usagef("%d arguments: want %s", len(args), want)
+		return Usagef("unexpected argument %q: want %s", args[most], want)
 	}
 }

@@ -3,13 +3,10 @@ package main
 
 import (
 	"bytes"
-	"encoding/csv"
 	"flag"
 	"fmt"
-	"go/ast"
 	"go/format"
-	"go/parser"
-	"go/token"
+	"io"
 	"log"
 	"os"
 	"slices"
@@ -17,13 +14,6 @@ import (
 	"strconv"
 	"strings"
 )
-
-type row struct {
-	path, name, kind, min, max, lenMin, lenMax string
-	version, scope, repeat, mic, sameAs        string
-	quoted, spec, note                         string
-	aliases                                    []string
-}
 
 // node is a row at one place of the expanded tree.
 type node struct {
@@ -34,13 +24,12 @@ type node struct {
 }
 
 type table struct {
+	file  string
+	kinds map[string]kind
 	rows  map[string]*row
 	kids  map[string][]string // paths of the children that a path has rows for
 	nodes []*node
 }
-
-// kinds holds the constant of each kind by its name in the dictionary.
-var kinds map[string]string
 
 var scopes = map[string]string{
 	"cm-config": "ScopeConfig", "registration-only": "ScopeRegistration", "mta": "ScopeMTA",
@@ -58,21 +47,7 @@ func main() {
 	in := flag.String("in", "tlvs.csv", "the dictionary")
 	out := flag.String("out", "zdict.go", "the Go file to write")
 	flag.Parse()
-	var err error
-	if kinds, err = readKinds("kind.go"); err != nil {
-		log.Fatal(err)
-	}
-	t, err := read(*in)
-	if err != nil {
-		log.Fatal(err)
-	}
-	for i := range dialects {
-		t.nodes = append(t.nodes, &node{row: &row{kind: "group", scope: "cm-config"}, parent: i})
-	}
-	for i, prefix := range dialects {
-		t.nodes[i].kids = t.root(i, prefix)
-	}
-	src, err := format.Source(t.write())
+	src, err := generate(*in)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -81,75 +56,41 @@ func main() {
 	}
 }
 
-// readKinds reads the keys and names of the table of kinds in a Go file.
-func readKinds(name string) (map[string]string, error) {
-	f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+func generate(in string) ([]byte, error) {
+	kinds, err := readKinds("kind.go")
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]string{}
-	ast.Inspect(f, func(n ast.Node) bool {
-		kv, ok := n.(*ast.KeyValueExpr)
-		if !ok {
-			return true
-		}
-		constant, ok1 := kv.Key.(*ast.Ident)
-		row, ok2 := kv.Value.(*ast.CompositeLit)
-		if !ok1 || !ok2 || len(row.Elts) == 0 {
-			return true
-		}
-		if lit, ok := row.Elts[0].(*ast.BasicLit); ok && strings.HasPrefix(constant.Name, "Kind") && constant.Name != "KindNone" {
-			if kind, err := strconv.Unquote(lit.Value); err == nil {
-				out[kind] = constant.Name
-			}
-		}
-		return true
-	})
-	if len(out) == 0 {
-		return nil, fmt.Errorf("%s: no kinds", name)
-	}
-	return out, nil
-}
-
-func read(name string) (*table, error) {
-	f, err := os.Open(name)
+	f, err := os.Open(in)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	recs, err := csv.NewReader(f).ReadAll()
+	t, err := readTable(in, f, kinds)
 	if err != nil {
 		return nil, err
 	}
-	t := &table{rows: map[string]*row{}, kids: map[string][]string{}}
-	for _, r := range recs[1:] {
-		w := &row{
-			path: r[0], name: r[1], aliases: strings.Fields(r[2]), kind: r[3], min: r[4],
-			max: r[5], lenMin: r[6], lenMax: r[7], version: r[8], scope: r[9], repeat: r[10],
-			mic: r[11], sameAs: r[12], quoted: r[13], spec: r[14], note: r[15],
-		}
-		switch {
-		case t.rows[w.path] != nil:
-			return nil, fmt.Errorf("%s: path %s twice", name, w.path)
-		case kinds[w.kind] == "" || scopes[w.scope] == "":
-			return nil, fmt.Errorf("%s: path %s: kind %q, scope %q", name, w.path, w.kind, w.scope)
-		case (w.min == "") != (w.max == ""):
-			return nil, fmt.Errorf("%s: path %s: half a range", name, w.path)
-		}
-		t.rows[w.path] = w
-		if i := strings.LastIndexByte(w.path, '.'); i >= 0 {
-			t.kids[w.path[:i]] = append(t.kids[w.path[:i]], w.path)
-		}
-	}
-	return t, nil
+	return format.Source(t.write())
 }
 
-func code(path string) int {
-	path = path[strings.LastIndexAny(path, ".:")+1:]
-	n, err := strconv.Atoi(path)
+// readTable reads the dictionary and expands it to the tree of each dialect.
+func readTable(file string, in io.Reader, kinds map[string]kind) (*table, error) {
+	t, err := readRows(file, in, kinds)
 	if err != nil {
-		log.Fatal(err)
+		return nil, err
 	}
+	for i := range dialects {
+		t.nodes = append(t.nodes, &node{row: &row{kind: "group", scope: "cm-config"}, parent: i})
+	}
+	for i, prefix := range dialects {
+		t.nodes[i].kids = t.root(i, prefix)
+	}
+	return t, t.checkKeywords()
+}
+
+// code returns the last code of a path, which has been checked.
+func code(path string) int {
+	n, _ := strconv.Atoi(path[strings.LastIndexAny(path, ".:")+1:])
 	return n
 }
 
@@ -162,9 +103,6 @@ func (t *table) root(index int, prefix string) []int {
 			if !strings.ContainsAny(path, ".:") {
 				byCode[code(path)] = -1
 			}
-		}
-		for c := range byCode {
-			byCode[c] = -1
 		}
 		codes := sortedKeys(byCode)
 		for _, c := range codes {
@@ -195,10 +133,7 @@ func (t *table) root(index int, prefix string) []int {
 		// A row whose parent has no row of this dialect: the parent is copied, with
 		// this child in place of the plain one. One level is all there is.
 		plain := strings.TrimPrefix(path, prefix)
-		top, _, ok := strings.Cut(plain, ".")
-		if !ok || strings.Count(plain, ".") != 1 {
-			log.Fatalf("%s: deeper than is provided for", path)
-		}
+		top, _, _ := strings.Cut(plain, ".")
 		old := t.nodes[byCode[code(top)]]
 		c := &node{row: old.row, path: old.path, parent: index, kids: slices.Clone(old.kids)}
 		t.nodes = append(t.nodes, c)
@@ -217,9 +152,6 @@ func (t *table) root(index int, prefix string) []int {
 // expand adds the row of path src at the place path, and all below it.
 func (t *table) expand(path, src string, parent int) int {
 	n := &node{row: t.rows[src], path: path, parent: parent}
-	if n.row == nil {
-		log.Fatalf("no row %s", src)
-	}
 	self := len(t.nodes)
 	t.nodes = append(t.nodes, n)
 	from := src
@@ -272,9 +204,6 @@ func (t *table) keywords(kids []int) []keyword {
 		}
 		for _, a := range r.aliases {
 			name, syntax, _ := strings.Cut(a, ":")
-			if forms[syntax] == "" {
-				log.Fatalf("%s: alias %s", r.path, a)
-			}
 			if r.kind == "cert_fragments" && syntax == "file" {
 				form = "FormBytes"
 			}
@@ -283,12 +212,6 @@ func (t *table) keywords(kids []int) []keyword {
 		out = append(out, keyword{strings.ToLower(r.name), form, k})
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].name < out[j].name })
-	for i := 1; i < len(out); i++ {
-		if out[i].name == out[i-1].name {
-			log.Fatalf("%s and %s are both called %s",
-				t.nodes[out[i-1].def].path, t.nodes[out[i].def].path, out[i].name)
-		}
-	}
 	return out
 }
 
@@ -365,7 +288,7 @@ func (t *table) writeDef(b *bytes.Buffer, i int, n *node, firstKid, firstName, n
 	if n.path != "" {
 		num("Code", strconv.Itoa(code(n.path)))
 	}
-	fmt.Fprintf(b, "Kind: %s, ", kinds[r.kind])
+	fmt.Fprintf(b, "Kind: %s, ", t.kinds[r.kind].constant)
 	if r.min != "" {
 		b.WriteString("Limited: true, ")
 	}
