@@ -300,7 +300,7 @@ func TestCaptureRefusals(t *testing.T) {
 		{"over TCP, without a token", []string{"--admin", "127.0.0.1:" + port}, failed, "changes need a token"},
 		{"no MAC", []string{"--mac", "gold"}, misuse, "mac gold: want six octets"},
 		{"no address", []string{"--ip", "modem"}, misuse, "modem is not a prefix"},
-		{"bits behind a prefix", []string{"--ip", "10.1.2.3/8"}, misuse, "is 10.0.0.0/8 meant"},
+		{"bits behind a prefix", []string{"--ip", "10.1.2.3/8"}, misuse, "write 10.0.0.0/8 or 10.1.2.3"},
 		{"no time", []string{"--duration", "0s"}, misuse, "cannot be 0"},
 		{"too long", []string{"--duration", "25h"}, misuse, "at most 86400"},
 		{"negative", []string{"--duration", "-1s"}, misuse, "at most 86400"},
