@@ -26,11 +26,7 @@ func As(c *syscall.Credential, caps []string, f func()) error {
 
 // become changes the user of the calling thread only; the functions of package syscall change all threads.
 func become(c *syscall.Credential, caps []string) error {
-	retain, err := setOf(caps)
-	if err != nil {
-		return err
-	}
-	_, permitted, err := get()
+	has, err := retained(caps)
 	if err != nil {
 		return err
 	}
@@ -48,7 +44,6 @@ func become(c *syscall.Credential, caps []string) error {
 	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, uid, uid, uid); errno != 0 {
 		return os.NewSyscallError("setresuid", errno)
 	}
-	has := permitted & retain
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	data := [2]unix.CapUserData{
 		{Effective: uint32(has), Permitted: uint32(has)},

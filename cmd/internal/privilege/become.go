@@ -11,11 +11,7 @@ import (
 // Become changes a root process to another user, on all threads. It retains the capabilities of caps that it has; without
 // CAP_SETUID among them the change is final.
 func Become(c *syscall.Credential, caps ...string) error {
-	retain, err := setOf(caps)
-	if err != nil {
-		return err
-	}
-	_, permitted, err := get()
+	retain, err := retained(caps)
 	if err != nil {
 		return err
 	}
@@ -37,7 +33,7 @@ func Become(c *syscall.Credential, caps ...string) error {
 	if err := syscall.Setresuid(uid, uid, uid); err != nil {
 		return os.NewSyscallError("setresuid", err)
 	}
-	return setAll(permitted & retain)
+	return setAll(retain)
 }
 
 // HandOver makes a user the owner of a directory of root's and of its files, and creates the directory if it is missing. A

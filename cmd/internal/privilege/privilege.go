@@ -52,6 +52,16 @@ func setOf(caps []string) (set, error) {
 	return s, nil
 }
 
+// retained returns those of the named capabilities that the process has.
+func retained(caps []string) (set, error) {
+	named, err := setOf(caps)
+	if err != nil {
+		return 0, err
+	}
+	_, permitted, err := get()
+	return permitted & named, err
+}
+
 // get returns the capabilities of the calling thread.
 func get() (effective, permitted set, err error) {
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}

@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -110,39 +111,20 @@ func later(a, b any) (any, error) {
 	if first {
 		a = b
 	}
-	greater := false
-	var same bool
+	var greater, same bool
 	switch b := b.(type) {
 	case time.Time:
-		var x time.Time
-		if x, same = a.(time.Time); same {
-			greater = b.After(x)
-		}
+		greater, same = follows(a, b, time.Time.Before)
 	case int64:
-		var x int64
-		if x, same = a.(int64); same {
-			greater = b > x
-		}
+		greater, same = follows(a, b, cmp.Less)
 	case uint64:
-		var x uint64
-		if x, same = a.(uint64); same {
-			greater = b > x
-		}
+		greater, same = follows(a, b, cmp.Less)
 	case float64:
-		var x float64
-		if x, same = a.(float64); same {
-			greater = b > x
-		}
+		greater, same = follows(a, b, cmp.Less)
 	case string:
-		var x string
-		if x, same = a.(string); same {
-			greater = textLater(x, b)
-		}
+		greater, same = follows(a, b, textLater)
 	case []byte:
-		var x []byte
-		if x, same = a.([]byte); same {
-			greater = textLater(string(x), string(b))
-		}
+		greater, same = follows(a, b, func(a, b []byte) bool { return textLater(string(a), string(b)) })
 	default:
 		return nil, fmt.Errorf("type %T cannot be a watermark", b)
 	}
@@ -153,6 +135,12 @@ func later(a, b any) (any, error) {
 		return b, nil
 	}
 	return a, nil
+}
+
+// follows reports whether b is greater than a, by less, and whether a is of the type of b.
+func follows[T any](a any, b T, less func(a, b T) bool) (greater, same bool) {
+	x, same := a.(T)
+	return same && less(x, b), same
 }
 
 // textLater reports whether b sorts after a: octet by octet, or by value if both are numbers.
