@@ -58,11 +58,11 @@ func (p *Program) attach(iface string, m Mode) (c Choice) {
 	switch m {
 	case Auto:
 	case Native, Generic:
-		c.Mode, c.Why = m, m.String()+", as it was asked for"
+		c.Mode, c.Why = m, m.String()+", as requested"
 	default:
 		return off(fmt.Errorf("mode %v is not attachable", m))
 	}
-	// Before the first packet, which would otherwise be taken for another host's.
+	// Before the first packet, which would otherwise be mistaken for another host's.
 	if err := p.refresh(h, index); err != nil {
 		return off(fmt.Errorf("addresses: %w", err))
 	}
@@ -85,8 +85,8 @@ func (p *Program) attach(iface string, m Mode) (c Choice) {
 func (p *Program) hookOn(k *hook, iface string, m Mode, c Choice) Choice {
 	l, err := p.hookTo(k.index, c.Mode)
 	if err != nil {
-		// Another program may have been attached since. The error alone does not tell: drivers may be busy for other
-		// reasons.
+		// Another program may have been attached since. The error alone does not show it: drivers may be busy for
+		// other reasons.
 		if now, _ := probe(k.net, iface); now.Err != nil {
 			return now
 		}
@@ -189,8 +189,8 @@ func (p *Program) watch(k *hook, iface string) {
 	}
 }
 
-// check reports whether the program still runs. It has to poll: rtnetlink sends no message when a bpf_link is detached
-// or its program exchanged.
+// check returns an error if the program no longer runs. It polls, because rtnetlink sends no message when a bpf_link
+// is detached or its program replaced.
 func (p *Program) check(k *hook) error {
 	info, err := k.link.Info()
 	if err != nil {

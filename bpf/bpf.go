@@ -41,7 +41,7 @@ type Config struct {
 	Interfaces int
 }
 
-// Families of a port, as steer.bpf.c has them.
+// Address families of a port, as in steer.bpf.c.
 const (
 	transfersV4 = 1
 	transfersV6 = 2
@@ -78,7 +78,7 @@ type Steer struct {
 	captures uint32   // number of captures started
 }
 
-// shared holds what all programs share: every map and setting but those of ofInterface.
+// shared holds what all programs share: every map and setting except those in ofInterface.
 type shared struct {
 	Bss     *ebpf.Map `ebpf:".bss"`
 	Data    *ebpf.Map `ebpf:".data"`
@@ -171,7 +171,7 @@ func (s *Steer) load(cfg Config) error {
 	for range cfg.Interfaces {
 		p := &Program{steer: s, lost: make(chan error, 1), vlans: map[steerTags]bool{}, tagged: map[steerAddress]bool{}}
 		if err := spec.LoadAndAssign(&p.objs, &ebpf.CollectionOptions{MapReplacements: s.objs.maps()}); err != nil {
-			// The last line of an *ebpf.VerifierError says what the kernel lacks.
+			// The last line of an *ebpf.VerifierError names what the kernel lacks.
 			return err
 		}
 		s.programs = append(s.programs, p)

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A capability, and the name that an operator grants it by (capabilities(7)).
+// capability is a Linux capability, with the name by which an operator grants it (capabilities(7)).
 type capability struct {
 	name string
 	bit  uint

@@ -13,7 +13,7 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 )
 
-// Bounds of Snap, octets: at least the Ethernet header.
+// Bounds of Snap in octets: at least the Ethernet header.
 const (
 	minSnap = 14
 	MaxSnap = len(steerCaptured{}.Octets)
@@ -81,7 +81,7 @@ func (s *Steer) Capture(f CaptureFilter) (*Capture, error) {
 	return s.capture, nil
 }
 
-// setCapture makes the programs capture frames that pass the filter.
+// setCapture makes the programs capture frames that match the filter.
 func (s *Steer) setCapture(f CaptureFilter, number uint32) error {
 	source, mask := captureWords(f.Source)
 	var mac [8]byte

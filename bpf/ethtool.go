@@ -29,7 +29,7 @@ func (e ethtool) driver(iface string) string {
 
 const rxVLAN = 1 << 8 // ETH_FLAG_RXVLAN, linux/ethtool.h
 
-// stripsTags reports whether a device strips VLAN tags from received frames, as far as it tells.
+// stripsTags reports whether a device is known to strip VLAN tags from received frames.
 func (e ethtool) stripsTags(iface string) bool {
 	flags, err := e.flags(iface, unix.ETHTOOL_GFLAGS, 0)
 	return err == nil && flags&rxVLAN != 0

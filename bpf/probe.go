@@ -168,7 +168,7 @@ func xdpFeatures(h *netlink.Handle, index int) (features uint64, known bool) {
 	return 0, false
 }
 
-// Of linux/netdev.h, which x/sys lacks.
+// Constants of linux/netdev.h that x/sys lacks.
 const (
 	netdevFamily      = "netdev"
 	netdevVersion     = 1

@@ -25,7 +25,7 @@ type Program struct {
 	tagged map[steerAddress]bool
 }
 
-// ofInterface holds what each program has for itself.
+// ofInterface holds the maps and settings of one program.
 type ofInterface struct {
 	Steer   *ebpf.Program `ebpf:"steer"`
 	Tagged  *ebpf.Map     `ebpf:"tagged"`
@@ -57,8 +57,8 @@ func (p *Program) spread(on bool) error {
 	return p.objs.Workers.Set(uint32(n))
 }
 
-// SetStandby makes the program leave everything to the kernel, as for a standby member of a bond: what it receives the
-// other member has received too, and the kernel drops it.
+// SetStandby makes the program leave everything to the kernel, as for a standby member of a bond: the active member
+// receives the same packets, and the kernel drops those of the standby.
 func (p *Program) SetStandby(on bool) error {
 	if err := p.objs.Standby.Set(on); err != nil {
 		return fmt.Errorf("bpf: %w", err)

@@ -1,5 +1,5 @@
-// Package beneath opens files beneath directories, and none elsewhere: a symbolic link is followed as long as what it
-// leads to lies beneath one of the directories, whatever somebody else renames or links meanwhile.
+// Package beneath opens files beneath given directories and nowhere else. A symbolic link is followed only if its
+// target is beneath one of the directories, whatever others rename or link at the same time.
 package beneath
 
 import (
@@ -13,25 +13,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrOutside is returned where a path leads out of the directories.
+// ErrOutside is returned for a path that leads out of the directories.
 var ErrOutside = errors.New("the symbolic link leads out of the configured directories; configure its target's directory as well, or put a copy here")
 
-// openFlags open what may have become a named pipe or a terminal without waiting, and without side effects.
+// openFlags opens a file without blocking and without side effects, even if it has become a named pipe or a terminal.
 const openFlags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
 
-// Roots are directories by the order in which they were named.
+// Roots holds directories in the order in which they were given.
 type Roots struct{ dirs []root }
 
 type root struct {
 	path string
-	real string   // without symbolic links
-	top  *os.Root // nil: err says why
+	real string   // symbolic links resolved
+	top  *os.Root // nil: see err
 	dir  *os.File // the same directory
 	err  error
 }
 
-// Open opens directories, which may be symbolic links themselves. One that cannot be opened is an error of the calls that
-// name it.
+// Open opens directories, which may be symbolic links. An error is returned by the calls that use the directory.
 func Open(paths []string) *Roots {
 	r := &Roots{dirs: make([]root, len(paths))}
 	for i, path := range paths {
@@ -52,7 +51,7 @@ func openRoot(path string) root {
 	return d
 }
 
-// Real returns the absolute path of what a path means, without links.
+// Real returns the absolute path of path with symbolic links resolved.
 func Real(path string) (string, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -61,7 +60,7 @@ func Real(path string) (string, error) {
 	return filepath.Abs(real)
 }
 
-// Close closes the directories, not the files that were opened beneath them.
+// Close closes the directories, but not the files opened beneath them.
 func (r *Roots) Close() {
 	for _, d := range r.dirs {
 		if d.dir != nil {
@@ -73,7 +72,8 @@ func (r *Roots) Close() {
 	}
 }
 
-// Find returns the directory that a clean path lies beneath by its name, and the rest of the path; "." is the directory itself.
+// Find returns the directory that contains a clean path by name, and the rest of the path, "." for the directory
+// itself.
 func (r *Roots) Find(path string) (dir int, name string, found bool) {
 	for i, d := range r.dirs {
 		if name, ok := below(path, d.path); ok {
@@ -83,7 +83,7 @@ func (r *Roots) Find(path string) (dir int, name string, found bool) {
 	return 0, "", false
 }
 
-// below returns the rest of a clean path behind a directory.
+// below returns the rest of a clean path after a directory.
 func below(path, dir string) (rest string, ok bool) {
 	switch {
 	case path == dir:
@@ -94,11 +94,11 @@ func below(path, dir string) (rest string, ok bool) {
 	return strings.CutPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }
 
-// OpenFile opens a file of a directory for reading; name is relative. Reads do not wait where it is a named pipe.
-// The errors are of type [*fs.PathError], and [ErrOutside] where the file lies outside.
+// OpenFile opens a file of a directory for reading; name is relative. Reading a named pipe does not block. Errors are
+// of type [*fs.PathError], and wrap [ErrOutside] if the file is outside.
 func (r *Roots) OpenFile(dir int, name string) (*os.File, error) { return r.open(dir, name, 0) }
 
-// OpenDir opens a directory beneath a directory.
+// OpenDir opens a directory beneath one of the directories.
 func (r *Roots) OpenDir(dir int, name string) (*os.File, error) {
 	return r.open(dir, name, unix.O_DIRECTORY)
 }
@@ -123,8 +123,8 @@ func (r *Roots) open(dir int, name string, flags int) (*os.File, error) {
 	return f, nil
 }
 
-// elsewhere opens what a link means that is absolute or leads from one directory to another: where that lies beneath one
-// by the names of now, it is opened there, and no link is followed any more.
+// elsewhere opens the target of a link that is absolute or leads from one directory to another. If the resolved path
+// is beneath a directory, it is opened there without following further links.
 func (r *Roots) elsewhere(path string, flags int) (*os.File, error) {
 	real, err := Real(path)
 	if err != nil {
@@ -139,10 +139,10 @@ func (r *Roots) elsewhere(path string, flags int) (*os.File, error) {
 	return nil, ErrOutside
 }
 
-// withoutOpenat2 is set once the kernel (before 5.6) or a filter of system calls has refused openat2(2).
+// withoutOpenat2 is set once openat2(2) has failed with ENOSYS (Linux before 5.6, or a system call filter).
 var withoutOpenat2 atomic.Bool
 
-// tries is how often openat2 is tried anew that a rename elsewhere has disturbed.
+// tries is the number of attempts at openat2 if concurrent renames disturb it.
 const tries = 100
 
 func (d *root) open(name, path string, flags int, resolve uint64) (*os.File, error) {
@@ -161,7 +161,7 @@ func (d *root) open(name, path string, flags int, resolve uint64) (*os.File, err
 			return nil, ErrOutside
 		case unix.ENOSYS:
 			withoutOpenat2.Store(true)
-		case unix.EPERM: // an old filter's way to say ENOSYS
+		case unix.EPERM: // old filters return it in place of ENOSYS
 		default:
 			return nil, err
 		}
@@ -170,10 +170,10 @@ func (d *root) open(name, path string, flags int, resolve uint64) (*os.File, err
 	return d.walk(name, flags)
 }
 
-// walk opens a file component by component, with O_NOFOLLOW. Unlike openat2 it follows a few links only, one behind the other.
+// walk opens a file component by component with O_NOFOLLOW. Unlike openat2, it follows only a limited chain of links.
 func (d *root) walk(name string, flags int) (*os.File, error) {
 	f, err := d.top.OpenFile(name, openFlags|flags, 0)
-	if err != nil && strings.HasSuffix(err.Error(), "path escapes from parent") { // package os does not export it
+	if err != nil && strings.HasSuffix(err.Error(), "path escapes from parent") { // not exported by package os
 		err = ErrOutside
 	}
 	return f, err

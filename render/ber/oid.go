@@ -1,4 +1,4 @@
-// Package ber encodes and decodes the part of BER (X.690) that SNMP variable bindings in boot files use.
+// Package ber encodes and decodes the subset of BER (X.690) used by SNMP variable bindings in boot files.
 package ber
 
 import (
@@ -7,13 +7,13 @@ import (
 	"strconv"
 )
 
-// MaxArcs is the greatest number of sub-identifiers in an object identifier (RFC 2578, section 3.5).
+// MaxArcs is the largest number of sub-identifiers in an object identifier (RFC 2578, section 3.5).
 const MaxArcs = 128
 
 // OID is an object identifier, one element per arc.
 type OID []uint32
 
-// String gives the dotted form without a leading dot: "1.3.6.1".
+// String returns the dotted form without a leading dot, as in "1.3.6.1".
 func (o OID) String() string {
 	return string(o.AppendText(make([]byte, 0, 8*len(o))))
 }
@@ -29,8 +29,8 @@ func (o OID) AppendText(dst []byte) []byte {
 	return dst
 }
 
-// Check says why an OID cannot be encoded: the first arc is 0 to 2, the second 0 to 39 under
-// 0 and 1 (X.660, clause 7.6), and there are 1 to MaxArcs of them.
+// Check returns an error if the OID cannot be encoded: it must have 1 to MaxArcs arcs, of which the first is
+// 0 to 2, and the second 0 to 39 under 0 and 1 (X.660, clause 7.6).
 func (o OID) Check() error {
 	switch {
 	case len(o) == 0:
@@ -45,8 +45,8 @@ func (o OID) Check() error {
 	return nil
 }
 
-// ParseOID reads dotted numbers, with or without a leading dot. Each arc is 0 to 4294967295;
-// the OID passes Check.
+// ParseOID parses dotted numbers, with or without a leading dot. Each arc is 0 to 4294967295. The result
+// passes Check.
 func ParseOID(s string) (OID, error) {
 	rest := s
 	if rest != "" && rest[0] == '.' {
@@ -76,7 +76,7 @@ func ParseOID(s string) (OID, error) {
 	return oid, nil
 }
 
-// parseArc reads the decimal number that s begins with and says how many octets it took.
+// parseArc parses the decimal number at the start of s and returns its length in octets.
 func parseArc(s string) (arc uint32, n int, err error) {
 	var v uint64
 	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
@@ -92,9 +92,9 @@ func parseArc(s string) (arc uint32, n int, err error) {
 	return uint32(v), n, nil
 }
 
-// AppendOID appends the contents octets of an object identifier (X.690, section 8.19): the
-// first two arcs in one sub-identifier, each sub-identifier base 128, most significant first.
-// A single arc is encoded as if .0 followed, as net-snmp does. The OID must pass Check.
+// AppendOID appends the contents octets of an object identifier (X.690, section 8.19): the first two arcs
+// form one sub-identifier, and each sub-identifier is in base 128, most significant digit first. A single arc
+// is encoded as if followed by .0, as net-snmp does. The OID must pass Check.
 func AppendOID(dst []byte, oid OID) []byte {
 	if len(oid) == 0 {
 		return dst
@@ -121,9 +121,8 @@ func appendBase128(dst []byte, v uint64) []byte {
 	return append(dst, byte(v)&0x7f)
 }
 
-// DecodeOID reads the contents octets of an object identifier. It refuses what is no valid
-// encoding: none at all, a sub-identifier that is cut off, padded with 0x80 or wider than
-// 32 bits, more than MaxArcs arcs.
+// DecodeOID decodes the contents octets of an object identifier. Errors: no octets, a sub-identifier that is
+// truncated, padded with 0x80 or wider than 32 bits, more than MaxArcs arcs.
 func DecodeOID(b []byte) (OID, error) {
 	if len(b) == 0 {
 		return nil, errors.New("empty object identifier")

@@ -8,22 +8,22 @@ import (
 // Tag is a BER identifier octet.
 type Tag byte
 
-// The tags of SNMP values: universal ones, and the application ones of RFC 2578, section 2.
+// The tags of SNMP values: universal ones, and the application-specific ones of RFC 2578, section 2.
 const (
 	Integer     Tag = 0x02 // Integer32 and INTEGER
-	OctetString Tag = 0x04 // BITS too
+	OctetString Tag = 0x04 // also BITS
 	Null        Tag = 0x05
 	ObjectID    Tag = 0x06
 	Sequence    Tag = 0x30
 	IPAddress   Tag = 0x40
 	Counter32   Tag = 0x41
-	Gauge32     Tag = 0x42 // Unsigned32 is the same tag
+	Gauge32     Tag = 0x42 // also Unsigned32
 	TimeTicks   Tag = 0x43
 	Opaque      Tag = 0x44
 	Counter64   Tag = 0x46
 )
 
-// String names the tag as the template language does, or gives it in hex.
+// String returns the tag's name in the template language, or the tag in hexadecimal.
 func (t Tag) String() string {
 	switch t {
 	case Integer:
@@ -52,8 +52,8 @@ func (t Tag) String() string {
 	return fmt.Sprintf("tag 0x%02x", byte(t))
 }
 
-// AppendInt appends the contents octets of an INTEGER: two's complement in as few octets as
-// it takes (X.690, section 8.3).
+// AppendInt appends the contents octets of an INTEGER: two's complement in the fewest octets (X.690, section
+// 8.3).
 func AppendInt(dst []byte, v int64) []byte {
 	n := 1
 	for n < 8 && v>>(8*n-1) != 0 && v>>(8*n-1) != -1 {
@@ -65,8 +65,8 @@ func AppendInt(dst []byte, v int64) []byte {
 	return dst
 }
 
-// AppendUint appends the contents octets of an unsigned value: as few octets as it takes, a
-// leading zero where the top bit would make it negative.
+// AppendUint appends the contents octets of an unsigned value: the fewest octets, with a leading zero if the
+// top bit would make it negative.
 func AppendUint(dst []byte, v uint64) []byte {
 	n := 1
 	for n < 9 && v>>(8*n-1) != 0 {
@@ -78,7 +78,7 @@ func AppendUint(dst []byte, v uint64) []byte {
 	return dst
 }
 
-// DecodeInt reads the contents octets of an INTEGER of 1 to 8 octets.
+// DecodeInt decodes the contents octets of an INTEGER of 1 to 8 octets.
 func DecodeInt(b []byte) (int64, error) {
 	if len(b) == 0 || len(b) > 8 {
 		return 0, fmt.Errorf("integer of %d octets, 1 to 8 are allowed", len(b))
@@ -90,8 +90,7 @@ func DecodeInt(b []byte) (int64, error) {
 	return v, nil
 }
 
-// DecodeUint reads the contents octets of a value that is never negative, of 1 to 8 octets
-// or 9 with a leading zero.
+// DecodeUint decodes the contents octets of an unsigned value, 1 to 8 octets or 9 with a leading zero.
 func DecodeUint(b []byte) (uint64, error) {
 	if len(b) == 9 && b[0] == 0 {
 		b = b[1:]
@@ -107,8 +106,7 @@ func DecodeUint(b []byte) (uint64, error) {
 	return v, nil
 }
 
-// AppendTLV appends tag, length and value. The length takes as few octets as it can (X.690,
-// section 8.1.3).
+// AppendTLV appends tag, length and value. The length has the fewest octets (X.690, section 8.1.3).
 func AppendTLV(dst []byte, tag Tag, value []byte) []byte {
 	dst = append(dst, byte(tag))
 	dst = appendLength(dst, len(value))
@@ -143,15 +141,15 @@ func lengthSize(n int) int {
 	return 5
 }
 
-// AppendVarbind appends SEQUENCE { OID, value } exactly as the open docsis encoder does. oid
-// is the contents octets of the object identifier, arcs the number of arcs they stand for;
-// value is contents octets. It allocates nothing when dst has room.
+// AppendVarbind appends SEQUENCE { OID, value } exactly as the open docsis encoder does. oid holds the
+// contents octets of the object identifier, arcs is the number of its arcs, and value holds contents octets.
+// It does not allocate if dst has room.
 //
-// The inner lengths are as short as they can be. The outer one is peculiar: an OCTET STRING
-// gets one length octet only if its length plus arcs plus 8 is below 127, and two (30 82 hh ll)
-// otherwise, although many of those would fit in one. Other types get one octet while it
-// lasts. Where that encoder would write an illegal single octet of 128 and more (long
-// sub-identifiers), this one writes 30 82.
+// The inner lengths are as short as possible. The outer one is peculiar: with an OCTET STRING it has one
+// octet only if the string's length plus arcs plus 8 is below 127, and otherwise the long form of two (30 82
+// hh ll), even where one would do. With other types it has one octet as long as that is enough. Where that
+// encoder would write an invalid single octet of 128 or more (long sub-identifiers), this function writes 30
+// 82.
 func AppendVarbind(dst, oid []byte, arcs int, tag Tag, value []byte) []byte {
 	n := 2 + lengthSize(len(oid)) + len(oid) + lengthSize(len(value)) + len(value)
 	switch {
@@ -167,16 +165,16 @@ func AppendVarbind(dst, oid []byte, arcs int, tag Tag, value []byte) []byte {
 	return AppendTLV(dst, tag, value)
 }
 
-// Varbind is one SNMP variable binding. Value is contents octets.
+// Varbind is one SNMP variable binding. Value holds the contents octets.
 type Varbind struct {
 	OID   OID
 	Tag   Tag
 	Value []byte
 }
 
-// ParseVarbind reads one variable binding that fills b to its end. Short and long length
-// forms are accepted, the indefinite one is not. An error says the offset in b. Value aliases
-// b. What another encoder wrote need not come out of AppendVarbind in the same octets.
+// ParseVarbind parses one variable binding, which must fill b. Short and long lengths are accepted,
+// indefinite ones are not. Errors include the offset in b. Value aliases b. AppendVarbind need not reproduce
+// the octets of another encoder.
 func ParseVarbind(b []byte) (Varbind, error) {
 	tag, seq, end, err := parseTLV(b, 0)
 	if err != nil {
@@ -209,13 +207,13 @@ func ParseVarbind(b []byte) (Varbind, error) {
 	return Varbind{OID: oid, Tag: tag, Value: value}, nil
 }
 
-// ParseTLV reads the element that b begins with and says how many octets it took. value
-// aliases b. An error says the offset in b.
+// ParseTLV parses the element at the start of b and returns its length in octets. value aliases b. Errors
+// include the offset in b.
 func ParseTLV(b []byte) (tag Tag, value []byte, n int, err error) {
 	return parseTLV(b, 0)
 }
 
-// parseTLV reads the element at offset off and returns the offset after it.
+// parseTLV parses the element at offset off and returns the offset after it.
 func parseTLV(b []byte, off int) (tag Tag, value []byte, end int, err error) {
 	if len(b)-off < 2 {
 		return 0, nil, 0, fmt.Errorf("offset %d: %d octets left, tag and length want 2", off, len(b)-off)

@@ -11,17 +11,17 @@ import (
 	"dcs/render/tlv"
 )
 
-// Fault is what can be wrong with a file. Whatever it is, a device or its CMTS refuses the file.
+// Fault is a kind of error in a file. With any of them, a device or its CMTS rejects the file.
 type Fault uint8
 
 const (
 	Sound   Fault = iota
-	Empty         // no octet, or zeros alone
-	Cut           // the octets are not TLVs up to the end: cut short, or written over
+	Empty         // no octets, or only zeros
+	Cut           // the octets are not TLVs to the end: truncated or overwritten
 	NoMIC         // a modem's file without one of its MICs, or without the end-of-data marker
-	CMMIC         // the CM MIC is not that of the octets before it
-	CMTSMIC       // the CMTS MIC, or the extended one, is valid under none of the secrets
-	MTAHash       // the hash is not that of the file
+	CMMIC         // the CM MIC does not match the octets before it
+	CMTSMIC       // the CMTS MIC, or the extended one, is not valid under any of the secrets
+	MTAHash       // the hash does not match the file
 	NumFaults
 )
 
@@ -30,23 +30,23 @@ var faultNames = [NumFaults]string{"sound", "empty", "cut", "no_mic", "cm_mic", 
 // String returns the fault's name in metrics and logs.
 func (f Fault) String() string { return faultNames[f] }
 
-// Report is what Check finds of a file.
+// Report is the result of Check.
 type Report struct {
 	Kind   Kind
 	Fault  Fault
-	Text   string // what is wrong; empty for a sound file
-	Keyed  bool   // it holds a MIC that a secret can tell right from wrong
-	Secret int    // the number of the secret under which that is valid; -1: there is none
+	Text   string // description of the fault; empty for a sound file
+	Keyed  bool   // the file has a MIC that a secret can verify
+	Secret int    // index of the secret under which that MIC is valid; -1: none
 }
 
-// Checker checks files against secrets. It must not be used by two goroutines at once.
+// Checker verifies files against secrets. It must not be used by several goroutines at once.
 type Checker struct {
-	Secrets []*mic.Secret // those that files may be signed under; none: what they are signed under is not checked
-	last    int           // the one that was valid last, which most likely is the next file's too
+	Secrets []*mic.Secret // under which files may be signed; empty: keyed MICs are not verified
+	last    int           // the one that was valid last, and probably is for the next file
 }
 
-// least is the size in octets of the shortest modem's file, one value and both MICs. A smaller file that is no text is no
-// firmware either.
+// least is the size in octets of the shortest modem file: one value and both MICs. A smaller file that is not text is
+// not firmware either.
 const least = 40
 
 // Check checks one file.
@@ -71,7 +71,7 @@ func (r *Report) fail(f Fault, format string, args ...any) {
 	}
 }
 
-// other finds what no file should be.
+// other checks for faults of files of no known kind.
 func (r *Report) other(file []byte) {
 	switch {
 	case len(file) == 0:
@@ -99,7 +99,7 @@ func (r *Report) portal(file []byte) {
 	}
 }
 
-// verify checks the MICs of a modem's file.
+// verify verifies the MICs of a modem file.
 func (c *Checker) verify(r *Report, file []byte) {
 	var secret *mic.Secret
 	if len(c.Secrets) > 0 {
@@ -128,7 +128,7 @@ func (c *Checker) verify(r *Report, file []byte) {
 	for i := range c.Secrets {
 		at := (c.last + i) % len(c.Secrets)
 		if i > 0 {
-			found, _ = mic.Verify(file, c.Secrets[at]) // no error: it was walked above
+			found, _ = mic.Verify(file, c.Secrets[at]) // no error: walked above
 		}
 		if found.CMTS.Verdict == mic.Invalid || found.Extended.Verdict == mic.Invalid {
 			continue
@@ -145,14 +145,14 @@ func (c *Checker) verify(r *Report, file []byte) {
 	r.fail(CMTSMIC, "%s is valid under none of the server's secrets", what)
 }
 
-// ended tells whether a modem's file that can be walked ends in its marker and zeros.
+// ended reports whether a modem file that can be walked ends with its marker and zeros.
 func ended(file []byte) bool {
 	end := 0
-	_ = mic.Walk(file, func(_, _, at int, _ byte) bool { end = at; return true }) // it was walked before
+	_ = mic.Walk(file, func(_, _, at int, _ byte) bool { end = at; return true }) // walked before
 	return end < len(file) && len(bytes.Trim(file[end+1:], "\x00")) == 0
 }
 
-// mta checks the hash of an MTA's file. A file without one is sound: its MTA gets the hash by SNMP.
+// mta verifies the hash of an MTA file. A file without a hash is sound: the MTA gets the hash by SNMP.
 func (r *Report) mta(file []byte) {
 	if !bytes.HasPrefix(file, opening) {
 		r.fail(Cut, "the opening delimiter (fe 01 01) is missing")

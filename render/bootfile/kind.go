@@ -1,4 +1,4 @@
-// Package bootfile tells the boot files in a directory from whatever else lies there, and what is wrong with them.
+// Package bootfile recognizes boot files among the other files of a directory, and checks them.
 package bootfile
 
 import (
@@ -8,25 +8,25 @@ import (
 	"dcs/render/tlv"
 )
 
-// Kind is what sort of file octets are.
+// Kind is the kind of a file.
 type Kind uint8
 
 const (
-	Other  Kind = iota // a text, a firmware image, whatever no device boots from
+	Other  Kind = iota // text, firmware image, or anything else that no device boots from
 	Modem              // of a cable modem
 	MTA                // of a PacketCable MTA
 	Portal             // of a CableHome portal service
 )
 
-// String returns other, modem, mta or cablehome.
+// String returns "other", "modem", "mta" or "cablehome".
 func (k Kind) String() string { return [...]string{"other", "modem", "mta", "cablehome"}[k] }
 
-// MaxSize is the size in octets above which no file is taken for a boot file.
+// MaxSize is the largest size of a boot file in octets.
 const MaxSize = 1 << 20
 
-// KindOf tells what sort of file it is, of damaged files too. A modem's file is known by two MICs behind one another or, where
-// they are cut off or written over, by its beginning: two values that fit the dictionary in type, length and range.
-// A file that both have gone from is Other. It reads no more of a file above MaxSize than its length.
+// KindOf returns the kind of a file, even if damaged. A modem file is recognized by two consecutive MICs or, if they
+// are cut off or overwritten, by its beginning: two values that match the dictionary in type, length and range.
+// Without either, a file is Other. Of a file larger than MaxSize, only the length is used.
 func KindOf(file []byte) Kind {
 	switch {
 	case len(file) == 0 || len(file) > MaxSize:
@@ -55,17 +55,17 @@ var (
 	closing = []byte{254, 1, 255}
 )
 
-// enough is how many values must fit.
+// enough is how many values must match the dictionary.
 const enough = 2
 
-// likeness is how much a file looks like TLVs.
+// likeness is how much a file resembles TLVs.
 type likeness struct {
-	fits   int  // values that are of a type, a length and in a range that few octets have by chance
-	object bool // there is an SNMP object behind a length of two octets
+	fits   int  // values of a type, length and range that are unlikely by chance
+	object bool // there is an SNMP object after a two-octet length
 	whole  bool // the end was reached
 }
 
-// look reads TLVs until there are enough that fit, or one that does not.
+// look reads TLVs up to one that does not match.
 func look(parent *tlv.Def, b []byte) (l likeness) {
 	for len(b) > 0 {
 		if b[0] == 0 && parent.IsRoot() {
@@ -102,8 +102,8 @@ func look(parent *tlv.Def, b []byte) (l likeness) {
 	return l
 }
 
-// fits tells how many values fit in one TLV's, of size octets of which the file has perhaps not all; ok: it is no
-// reason to stop.
+// fits returns how many values match in a TLV whose value has size octets, possibly not all in the file. ok reports
+// whether reading may continue.
 func fits(d *tlv.Def, value []byte, size int) (n int, ok bool) {
 	complete := len(value) == size
 	switch {
@@ -134,17 +134,17 @@ func fits(d *tlv.Def, value []byte, size int) (n int, ok bool) {
 			v = v<<8 | int64(c)
 		}
 		if v < d.Min || v > d.Max {
-			return 0, true // an old file may have more than the dictionary allows
+			return 0, true // an old file may exceed the dictionary's range
 		}
-		if d.Path == "3" { // network access, 0 or 1: of three octets 24 bits but one are known
+		if d.Path == "3" { // network access, 0 or 1: 23 of the 24 bits in its three octets are known
 			return enough, true
 		}
 	}
 	return 1, true
 }
 
-// object tells whether a value of size octets, of which the file has perhaps not all, begins as an SNMP object does: a
-// sequence as long as the value, with an object identifier in front.
+// object reports whether a value of size octets, possibly not all in the file, begins like an SNMP object: a sequence
+// as long as the value, starting with an object identifier.
 func object(value []byte, size int) bool {
 	if len(value) == size {
 		_, err := ber.ParseVarbind(value)
@@ -163,10 +163,10 @@ func object(value []byte, size int) bool {
 	return n == size-at && at < len(value) && value[at] == byte(ber.ObjectID)
 }
 
-// mics is how a file ends that is signed: TLVs 6 and 7, each of 16 octets.
+// mics is the length of the MICs at the end of a signed file: TLVs 6 and 7 of 16 octets each.
 const mics = 36
 
-// signed tells whether two MICs stand behind one another in a file.
+// signed reports whether a file contains two consecutive MICs.
 func signed(file []byte) bool {
 	for off := 0; ; off++ {
 		i := bytes.Index(file[off:], []byte{6, 16})

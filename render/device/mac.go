@@ -2,19 +2,19 @@ package device
 
 import "errors"
 
-// A MAC is a device's MAC address. The zero value is none: no device has the address 00:00:00:00:00:00.
+// A MAC is a device's MAC address. The zero value means none: no device has the address 00:00:00:00:00:00.
 type MAC [6]byte
 
-// Errors of [ParseMAC], worded to follow the text that was read: "x is not a MAC address".
+// Errors of [ParseMAC], worded to follow the text that was parsed: "x is not a MAC address".
 var (
 	ErrNotMAC  = errors.New("not a MAC address")
 	ErrZeroMAC = errors.New("all zeros, not the MAC address of a device")
 )
 
-// IsZero reports whether m is none.
+// IsZero reports whether m is the zero MAC.
 func (m MAC) IsZero() bool { return m == MAC{} }
 
-// Or returns m, or other if m is none.
+// Or returns m, or other if m is zero.
 func (m MAC) Or(other MAC) MAC {
 	if m.IsZero() {
 		return other
@@ -22,10 +22,10 @@ func (m MAC) Or(other MAC) MAC {
 	return m
 }
 
-// String returns the address as 0a:01:02:03:04:05; "" if there is none.
+// String returns the address as in "0a:01:02:03:04:05", or "" if m is zero.
 func (m MAC) String() string { return string(m.AppendTo(nil)) }
 
-// AppendTo appends what String returns.
+// AppendTo appends the result of String.
 func (m MAC) AppendTo(dst []byte) []byte {
 	const digits = "0123456789abcdef"
 	if m.IsZero() {
@@ -40,11 +40,11 @@ func (m MAC) AppendTo(dst []byte) []byte {
 	return dst
 }
 
-// MarshalText implements [encoding.TextMarshaler], as String.
+// MarshalText implements [encoding.TextMarshaler] with String.
 func (m MAC) MarshalText() ([]byte, error) { return m.AppendTo(nil), nil }
 
-// ParseMAC reads a device's MAC address in the forms that [ParseEUI48] accepts. The error is ErrNotMAC or ErrZeroMAC. It does
-// not allocate.
+// ParseMAC parses a device's MAC address in the forms accepted by [ParseEUI48]. The error is ErrNotMAC or ErrZeroMAC.
+// It does not allocate.
 func ParseMAC[T string | []byte](s T) (MAC, error) {
 	m, ok := ParseEUI48(s)
 	switch {
@@ -56,9 +56,10 @@ func ParseMAC[T string | []byte](s T) (MAC, error) {
 	return m, nil
 }
 
-// ParseEUI48 reads six octets as file names, files, databases and directories write a MAC address: twelve hexadecimal
-// digits, alone, in pairs separated by : - or ., in groups of four separated by dots; or without leading zeros, separated by : or -,
-// as dhcpd's binary-to-ascii (16, 8, ":", …) prints them: 0:10:18:de:ad:1. Zeros are octets like others. It does not allocate.
+// ParseEUI48 parses six octets in the forms used for MAC addresses in file names, files, databases and directories:
+// twelve hexadecimal digits, alone, in pairs separated by : - or ., or in groups of four separated by dots; or
+// without leading zeros, separated by : or -, as printed by dhcpd's binary-to-ascii (16, 8, ":", …): 0:10:18:de:ad:1.
+// All zeros are accepted. It does not allocate.
 func ParseEUI48[T string | []byte](s T) (m [6]byte, ok bool) {
 	group := 0 // digits between separators
 	switch {
@@ -70,7 +71,7 @@ func ParseEUI48[T string | []byte](s T) (m [6]byte, ok bool) {
 	default:
 		return parseShort(s)
 	}
-	n := 0 // digits read
+	n := 0 // digits parsed
 	for i := 0; i < len(s); i++ {
 		if group > 0 && i%(group+1) == group {
 			if s[i] != s[group] {
@@ -97,7 +98,7 @@ func isHex[T string | []byte](s T) bool {
 	return true
 }
 
-// parseShort reads six octets of one or two digits between separators that are all the same.
+// parseShort parses six octets of one or two digits between identical separators.
 func parseShort[T string | []byte](s T) (m [6]byte, ok bool) {
 	const shortest, longest = len("0:0:0:0:0:0"), len("00:00:00:00:00:00")
 	if len(s) < shortest || len(s) > longest {

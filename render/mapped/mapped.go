@@ -1,4 +1,4 @@
-// Package mapped reads files that are mapped into memory, and survives that somebody cuts them short meanwhile.
+// Package mapped reads memory-mapped files, and recovers if they are truncated meanwhile.
 package mapped
 
 import (
@@ -8,17 +8,18 @@ import (
 	"runtime/debug"
 )
 
-// ErrCut says that a file is no longer as long as it was when it was mapped: it was written to in place, where another should
-// have been renamed over it.
-var ErrCut = errors.New("the file was cut short while it was read: replace files by renaming, not in place")
+// ErrCut is returned for a file that has become shorter since it was mapped: it was overwritten in place instead of
+// being replaced by a rename.
+var ErrCut = errors.New("file was truncated while being read; replace files by renaming, not in place")
 
-// Read calls f, and returns ErrCut if what f reads is there no more (SIGBUS, mmap(2)). f must not hold a lock then.
+// Read calls f, and returns ErrCut if the memory that f reads is no longer there (SIGBUS, mmap(2)). f must not hold a
+// lock while it reads.
 func Read(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
 			if _, ok := Fault(r); !ok {
-				panic(r) //nolint:forbidigo // not ours: it goes on
+				panic(r) //nolint:forbidigo // not ours: re-panic
 			}
 			err = ErrCut
 		}
@@ -35,8 +36,8 @@ func Copy(b []byte) (c []byte, err error) {
 	return c, err
 }
 
-// Fault returns the address whose access a panic was about, if it was about one. Such panics come in goroutines that
-// have called [debug.SetPanicOnFault].
+// Fault returns the address that caused a panic by a memory access, if that was its cause. Such panics occur in
+// goroutines that have called [debug.SetPanicOnFault].
 func Fault(recovered any) (addr uintptr, ok bool) {
 	_, isRuntime := recovered.(runtime.Error)
 	at, hasAddr := recovered.(interface{ Addr() uintptr })

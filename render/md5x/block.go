@@ -5,8 +5,8 @@ import (
 	"math/bits"
 )
 
-// block absorbs the whole blocks of p (RFC 1321, section 3.4). Each step adds the term that waits for the step before it
-// last, and G is written as a sum of disjoint masks: both keep the chain from one step to the next short.
+// block absorbs the whole blocks of p (RFC 1321, section 3.4). Each step adds the term that depends on the previous
+// step last, and G is written as a sum of disjoint masks; both shorten the dependency chain between steps.
 func block(h *[4]uint32, p []byte) {
 	a, b, c, d := h[0], h[1], h[2], h[3]
 	for len(p) >= BlockSize {

@@ -14,7 +14,7 @@ func detect() kernel {
 	return scalar
 }
 
-// blocks absorbs n blocks in the first slots, width of them.
+// blocks absorbs n blocks in each of the first width slots.
 func (k kernel) blocks(h *[maxSlots / 16][4][16]uint32, at *[maxSlots / 16][16]*byte, width, n int) {
 	switch {
 	case width == 64:

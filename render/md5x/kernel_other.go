@@ -4,5 +4,5 @@ package md5x
 
 func detect() kernel { return scalar }
 
-// blocks is not called: the scalar kernel has no slots.
+// blocks is never called, because the scalar kernel has no slots.
 func (kernel) blocks(*[maxSlots / 16][4][16]uint32, *[maxSlots / 16][16]*byte, int, int) {}

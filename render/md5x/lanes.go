@@ -4,11 +4,11 @@ import "encoding/binary"
 
 //go:generate go run ./gen -out lanes_amd64.s -stubs lanes_amd64.go -pkg md5x
 
-// Lane is one message of many that are finished together.
+// Lane is one of several messages that are hashed together.
 type Lane struct {
-	State        // where the message stands; not changed
-	Tail  []byte // what follows, of any length
-	Outer *State // HMAC: if not nil, Out is Outer.Sum of the digest (RFC 2104), else the digest itself
+	State        // state to resume from; not modified
+	Tail  []byte // rest of the message, of any length
+	Outer *State // if not nil, Out is the HMAC: Outer.Sum of the digest (RFC 2104); otherwise the digest
 	Out   *[Size]byte
 }
 
@@ -20,7 +20,7 @@ func (l *Lane) sum() {
 	*l.Out = d
 }
 
-// kernel is a way to hash many messages side by side.
+// kernel is an implementation for hashing many messages in parallel.
 type kernel uint8
 
 const (
@@ -29,10 +29,10 @@ const (
 	avx512               // 16 lanes, 32 or 64
 )
 
-// best is the widest kernel that this processor has.
+// best is the widest kernel that this processor supports.
 var best = detect()
 
-// slots returns how many messages a kernel takes at most.
+// slots returns the maximum number of messages of a kernel.
 func (k kernel) slots() int {
 	switch k {
 	case avx2:
@@ -43,7 +43,7 @@ func (k kernel) slots() int {
 	return 1
 }
 
-// width returns how many lanes a kernel runs to take that many messages: one of the sizes that there are.
+// width returns the number of lanes that a kernel runs for that many messages: the next available size.
 func (k kernel) width(used int) int {
 	switch {
 	case used > 32:
@@ -56,8 +56,8 @@ func (k kernel) width(used int) int {
 	return 8
 }
 
-// few is the count of messages up to which hashing them one by one is as fast. BenchmarkFew, messages of 6 blocks, Zen 5
-// (EPYC Turin, 3.5 GHz), Go 1.26, least ns of many runs:
+// few is the number of messages up to which hashing them one by one is as fast. BenchmarkFew, messages of 6 blocks,
+// Zen 5 (EPYC Turin, 3.5 GHz), Go 1.26, fastest of many runs in ns:
 //
 //	         1     2     3
 //	scalar   641   1251  1863
@@ -75,35 +75,35 @@ func (k kernel) few() int {
 
 const maxSlots = 64
 
-// Batch finishes many messages together. It is scratch memory: each worker has one of its own. Its zero value is ready.
+// Batch hashes many messages together. It is scratch memory, one for each worker. The zero value is ready to use.
 //
-// Messages sit in slots, in groups of 16 as the kernels have them. All slots advance by as many blocks as the one with the
-// least to do; then those that are through take up their padding, the outer block of an HMAC, or another message. The
-// messages need no order by length: lengths that differ cost a step more, not a wait.
+// Messages occupy slots, in groups of 16 as in the kernels. All slots advance by the number of blocks that the
+// shortest still needs; slots that are done then continue with their padding, the outer block of an HMAC, or another
+// message. The messages need not be sorted by length: different lengths cost an extra step, not a wait.
 type Batch struct {
 	h    [maxSlots / 16][4][16]uint32 // states
 	slot [maxSlots]slot
 	pad  [maxSlots][2 * BlockSize]byte
 }
 
-// slot is a message under way.
+// slot is a message in progress.
 type slot struct {
 	lane  int32
-	pad   uint8 // which pad is its own
+	pad   uint8 // index of its pad
 	phase phase
-	left  int // blocks to go in this phase
-	off   int // octets of the Tail or of the pad that are done
+	left  int // blocks left in this phase
+	off   int // octets of the Tail or pad already absorbed
 }
 
 type phase uint8
 
 const (
 	body  phase = iota // whole blocks of the Tail
-	tail               // the rest and the padding, in the pad
-	outer              // HMAC: the inner digest and its padding, in the pad
+	tail               // the rest and the padding, from the pad
+	outer              // HMAC: the inner digest and its padding, from the pad
 )
 
-// Sum finishes every lane. An Out may overlap the Tail of its own lane, never that of another.
+// Sum hashes all lanes. An Out may overlap the Tail of its own lane, but not that of another.
 func (b *Batch) Sum(lanes []Lane) { b.sum(lanes, best) }
 
 func (b *Batch) sum(lanes []Lane, k kernel) {
@@ -116,10 +116,10 @@ func (b *Batch) sum(lanes []Lane, k kernel) {
 	b.together(lanes, k, k.few())
 }
 
-// together is sum by a kernel other than scalar. The last few messages under way are finished one by one.
+// together is sum with a kernel other than scalar. The last few messages in progress are finished one by one.
 func (b *Batch) together(lanes []Lane, k kernel, few int) {
-	// The pointers stand here, not in b, and are never stored through a pointer, so that what lanes point to need not be
-	// on the heap.
+	// The pointers are here rather than in b, and are never stored through a pointer, so that what lanes point to
+	// need not be on the heap.
 	var at [maxSlots / 16][16]*byte
 	used := min(k.slots(), len(lanes))
 	for i := range used {
@@ -137,13 +137,13 @@ func (b *Batch) together(lanes []Lane, k kernel, few int) {
 		for i := range b.slot[1:used] {
 			n = min(n, b.slot[i+1].left)
 		}
-		// What idle slots hash is of no account, but there must be something to read.
+		// The results of idle slots do not matter, but their pointers must be valid.
 		width := k.width(used)
 		for i := used; i < width; i++ {
 			at[i/16][i%16] = at[0][0]
 		}
 		k.blocks(&b.h, &at, width, n)
-		for i := used - 1; i >= 0; i-- { // from the end, so that a slot that moves down has been looked at
+		for i := used - 1; i >= 0; i-- { // from the end, so that a slot that moves down has been processed
 			s := &b.slot[i]
 			var p *byte
 			s.left -= n
@@ -176,7 +176,7 @@ func (b *Batch) together(lanes []Lane, k kernel, few int) {
 	}
 }
 
-// start puts a lane into slot i and, as the two that follow, returns where its next block stands.
+// start puts a lane into slot i. Like the next two functions, it returns a pointer to the slot's next block.
 func (b *Batch) start(i int, lane int32, lanes []Lane) *byte {
 	l, s := &lanes[lane], &b.slot[i]
 	s.lane = lane
@@ -210,7 +210,7 @@ func (b *Batch) startOuter(i int, l *Lane) *byte {
 	return &buf[0]
 }
 
-// finish finishes slot i alone.
+// finish finishes the message in slot i by itself.
 func (b *Batch) finish(i int, lanes []Lane) {
 	s := &b.slot[i]
 	l := &lanes[s.lane]
@@ -230,7 +230,8 @@ func (b *Batch) finish(i int, lanes []Lane) {
 	*l.Out = d
 }
 
-// The three that follow move words, not arrays: an array goes through memory, where a wide load waits for narrow stores.
+// The next three functions move words rather than arrays: an array goes through memory, where a wide load stalls on
+// narrow stores.
 
 func (b *Batch) load(i int, h *[4]uint32) {
 	g := &b.h[i/16]

@@ -1,6 +1,7 @@
-// Package md5x is MD5 (RFC 1321) with states that can be kept and resumed, for one message or for many at once.
+// Package md5x implements MD5 (RFC 1321) with states that can be saved and resumed, for one message or many in
+// parallel.
 //
-// MD5 is broken as a signature. It is here because DOCSIS asks for it (MULPIv3.0 C.1.1.5, C.1.1.6).
+// MD5 is broken as a signature. It is used here because DOCSIS requires it (MULPIv3.0 C.1.1.5, C.1.1.6).
 package md5x
 
 import "encoding/binary"
@@ -10,7 +11,7 @@ const (
 	BlockSize = 64 // octets that MD5 absorbs at a time
 )
 
-// State is MD5 after a whole number of blocks. It is a value: a copy resumes from the same place any number of times.
+// State is MD5 after a whole number of blocks. Copies can be resumed any number of times.
 type State struct {
 	H [4]uint32 // the chaining variables A, B, C, D
 	N uint64    // octets absorbed so far, a multiple of BlockSize
@@ -21,7 +22,7 @@ func New() State {
 	return State{H: [4]uint32{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476}}
 }
 
-// Blocks absorbs the whole blocks that p begins with and returns what is left, less than BlockSize octets.
+// Blocks absorbs the whole blocks at the start of p and returns the rest, less than BlockSize octets.
 func (s *State) Blocks(p []byte) (rest []byte) {
 	n := len(p) &^ (BlockSize - 1)
 	if n > 0 {
@@ -31,7 +32,7 @@ func (s *State) Blocks(p []byte) (rest []byte) {
 	return p[n:]
 }
 
-// Sum returns the digest of what s has absorbed followed by tail, which may be of any length.
+// Sum returns the digest of what s has absorbed followed by tail, which may have any length.
 func (s State) Sum(tail []byte) [Size]byte {
 	rest := s.Blocks(tail)
 	var last [2 * BlockSize]byte
@@ -47,8 +48,8 @@ func (s *State) digest() (out [Size]byte) {
 	return out
 }
 
-// pad writes rest (less than BlockSize octets) with its padding (RFC 1321, sections 3.1 and 3.2) to a zeroed last and
-// returns how many octets that makes, one block or two. n is the count of octets absorbed before rest.
+// pad writes rest (less than BlockSize octets) and its padding (RFC 1321, sections 3.1 and 3.2) to last, which must
+// be zero, and returns the resulting length, one block or two. n is the number of octets absorbed before rest.
 func pad(last *[2 * BlockSize]byte, rest []byte, n uint64) int {
 	k := copy(last[:BlockSize], rest)
 	last[k] = 0x80
@@ -60,14 +61,14 @@ func pad(last *[2 * BlockSize]byte, rest []byte, n uint64) int {
 	return end
 }
 
-// Digest hashes a message that comes in pieces. Its zero value is not ready: start it with From.
+// Digest hashes a message in pieces. The zero value is not usable; create one with From.
 type Digest struct {
 	s   State
 	buf [BlockSize]byte
-	n   int // octets waiting in buf
+	n   int // octets in buf
 }
 
-// From returns a Digest that goes on from s.
+// From returns a Digest that continues from s.
 func From(s State) Digest { return Digest{s: s} }
 
 // Write absorbs p.
@@ -85,5 +86,5 @@ func (d *Digest) Write(p []byte) {
 	d.n = copy(d.buf[:], d.s.Blocks(p))
 }
 
-// Sum returns the digest of all that was written. More may be written afterwards.
+// Sum returns the digest of all octets written. More can be written afterwards.
 func (d *Digest) Sum() [Size]byte { return d.s.Sum(d.buf[:d.n]) }

@@ -7,7 +7,7 @@ import (
 	"dcs/render/md5x"
 )
 
-// The algorithms of 43.6.1 (MULPIv3.0 C.1.1.18.1.6.1).
+// Algorithms of 43.6.1 (MULPIv3.0 C.1.1.18.1.6.1).
 const (
 	algHMACMD5 = 1
 	algMMH16   = 2
@@ -26,8 +26,8 @@ func (e *extended) explicit() bool { return e.digest.end != 0 }
 // computable reports whether an explicit digest has the length that HMAC-MD5 gives.
 func (e *extended) computable() bool { return e.digest.end-e.digest.off == md5x.Size }
 
-// find looks for 43.6 in the TLV 43 whose value is tlv[off:]. Only the general extension (vendor ffffff, which comes
-// first) has one; what stands under another vendor's name is that vendor's.
+// find looks for 43.6 in the TLV 43 whose value is tlv[off:]. Only the general extension information (vendor ID
+// ffffff, which comes first) can contain it; under another vendor ID, sub-TLV 6 is that vendor's own.
 func (e *extended) find(tlv []byte, off int) error {
 	if v := tlv[off:]; len(v) < 5 || string(v[:5]) != "\x08\x03\xff\xff\xff" {
 		return nil
@@ -77,7 +77,7 @@ func (e *extended) parse(tlv []byte, off int) error {
 	return nil
 }
 
-// usable says what, if anything, keeps the digest that e asks for from being computed.
+// usable returns an error if the digest that e requests cannot be computed.
 func (e *extended) usable(file []byte) error {
 	switch {
 	case !e.found():
@@ -97,7 +97,7 @@ func (e *extended) usable(file []byte) error {
 		return fmt.Errorf("mic: extended CMTS MIC: unknown algorithm %d in 43.6.1; use HMAC-MD5 (1)", alg)
 	}
 	if e.explicit() && !e.computable() {
-		return nil // nothing will be computed
+		return nil // no digest is computed
 	}
 	if e.covers(file, typeCMTS) {
 		return errors.New("mic: extended CMTS MIC: the bitmap has bit 7 set, but TLV 7 is computed last and cannot be covered")
@@ -108,7 +108,8 @@ func (e *extended) usable(file []byte) error {
 	return nil
 }
 
-// covers reports whether the bitmap selects a type: bit n stands for type n, bit 0 is the first octet's most significant.
+// covers reports whether the bitmap selects a type. Bit n stands for type n; bit 0 is the most significant bit of the
+// first octet.
 func (e *extended) covers(file []byte, code uint8) bool {
 	bits := file[e.bitmap.off:e.bitmap.end]
 	return int(code>>3) < len(bits) && bits[code>>3]&(0x80>>(code&7)) != 0
@@ -116,15 +117,15 @@ func (e *extended) covers(file []byte, code uint8) bool {
 
 var zeros [md5x.Size]byte
 
-// extended returns the extended CMTS MIC (MULPIv3.0 C.1.1.18.1.6): HMAC-MD5 over the selected TLVs in the order of the file, the
-// value of 43.6.3 taken as zeros.
+// extended returns the extended CMTS MIC (MULPIv3.0 C.1.1.18.1.6): HMAC-MD5 over the selected TLVs in the order of
+// the file, with zeros for the value of 43.6.3.
 func (s *Secret) extended(file []byte, l *layout) [md5x.Size]byte {
 	e := &l.ext
 	d := md5x.From((*s.states).inner)
 	for off := 0; off < l.end; {
 		_, end, err := next(file, off)
 		if err != nil {
-			break // cannot be: scan has passed here
+			break // cannot happen: scan has read this far
 		}
 		switch code := file[off]; {
 		case code == typePad || !e.covers(file, code):
@@ -140,8 +141,8 @@ func (s *Secret) extended(file []byte, l *layout) [md5x.Size]byte {
 	return s.finish(&d)
 }
 
-// HasExtended reports whether the TLVs of a CM file ask for an extended CMTS MIC (43.6). The error says why Sign would
-// refuse them.
+// HasExtended reports whether the TLVs of a CM file request an extended CMTS MIC (43.6). It returns the error with
+// which Sign would reject them.
 func HasExtended(body []byte) (bool, error) {
 	l, err := scan(body)
 	if err != nil {

@@ -8,33 +8,34 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Keyring says which secret the CMTS shares that a modem stands behind: that of the longest prefix that holds the modem's
+// Keyring maps modems to the shared secrets of their CMTSs: that of the longest prefix containing the modem's
 // address, or the default. It is immutable and safe for concurrent use.
 //
-// The prefixes are a trie with a level for each octet of the address, prefixes expanded to whole octets: as many steps
-// as the longest prefix around an address has octets, one load each, whatever their number.
+// The prefixes form a trie with a level for each octet of the address, expanded to whole octets. A lookup takes one
+// load for each octet of the longest matching prefix, however many prefixes there are.
 type Keyring struct {
-	secrets []Secret   // by prefix; the default, of addresses outside of all, is the first
-	cmts    []uint32   // of each prefix: what Behind returns
-	slots   int        // secrets that are different
+	secrets []Secret   // by prefix; the first is the default, for all other addresses
+	cmts    []uint32   // by prefix: the result of Behind
+	slots   int        // number of distinct secrets
 	four    []trieNode // IPv4; empty: no prefixes
 	six     []trieNode
 }
 
-// trieNode has an entry for each value of one octet: the index of a prefix, or child and the index of the node for the next octet.
+// trieNode has an entry for each value of an octet: the index of a prefix, or child plus the index of the node for
+// the next octet.
 type trieNode [256]uint32
 
 const child = 1 << 31
 
-// Prefix says that the modems with these addresses stand behind a CMTS that holds Secret.
+// Prefix assigns a secret to the modems with these addresses, which are behind one CMTS.
 type Prefix struct {
 	Addresses netip.Prefix
 	Secret    *Secret
-	CMTS      string // its name, which its prefixes have in common; empty: this is its only one
+	CMTS      string // name of the CMTS, shared by all its prefixes; empty: it has no other prefix
 }
 
-// NewKeyring returns a keyring in which all addresses outside of prefixes have the secret def. A secret that stands there
-// several times is one secret if it is the same pointer. Errors: a prefix that is invalid, or the same prefix twice; no secret.
+// NewKeyring returns a keyring with the secret def for all addresses outside prefixes. Equal pointers count as one
+// secret. Errors: an invalid prefix, a duplicate prefix, a nil secret.
 func NewKeyring(def *Secret, prefixes ...Prefix) (*Keyring, error) {
 	if def == nil {
 		return nil, errNoSecret
@@ -42,7 +43,7 @@ func NewKeyring(def *Secret, prefixes ...Prefix) (*Keyring, error) {
 	k := &Keyring{secrets: []Secret{{states: def.states}}, cmts: []uint32{0}}
 	slots := map[*Secret]int{def: 0}
 	seen := make(map[netip.Prefix]bool, len(prefixes))
-	// From the shortest to the longest, so that a longer one overwrites a part of what holds it.
+	// From the shortest to the longest, so that a longer prefix overwrites part of the one containing it.
 	byLength := make([][]Prefix, 129)
 	for _, p := range prefixes {
 		switch {
@@ -84,7 +85,7 @@ func NewKeyring(def *Secret, prefixes ...Prefix) (*Keyring, error) {
 	return k, nil
 }
 
-// holder returns a number for the CMTS, the same in each keyring that knows it, and not 0.
+// holder returns a nonzero number for the CMTS, the same in every keyring.
 func (p *Prefix) holder() uint32 {
 	name := "cmts " + p.CMTS
 	if p.CMTS == "" {
@@ -93,7 +94,7 @@ func (p *Prefix) holder() uint32 {
 	return uint32(xxhash.Sum64String(name)>>32) | 1
 }
 
-// KeyringOf returns a keyring with one secret for all.
+// KeyringOf returns a keyring with the secret s for all addresses.
 func KeyringOf(s *Secret) *Keyring {
 	return &Keyring{secrets: []Secret{{states: s.states}}, cmts: []uint32{0}, slots: 1}
 }
@@ -119,14 +120,14 @@ func insert(trie *[]trieNode, p netip.Prefix, index uint32) {
 	}
 }
 
-// Secret returns the secret for the modem at addr; an IPv4 address must be in its own form. It does not allocate.
+// Secret returns the secret for the modem at addr, which must not be an IPv4-mapped address. It does not allocate.
 func (k *Keyring) Secret(addr netip.Addr) *Secret { return &k.secrets[k.prefix(addr)] }
 
-// Behind returns a number for the CMTS that the modem at addr stands behind, 0 if that is none that the keyring knows. A CMTS
-// keeps its number from one keyring to the next; that two have the same is as likely as one in 2³¹. It does not allocate.
+// Behind returns a number for the CMTS of the modem at addr, 0 if the keyring does not know it. A CMTS has the same
+// number in every keyring that knows it; two of them share a number with a probability of 2⁻³¹. It does not allocate.
 func (k *Keyring) Behind(addr netip.Addr) uint32 { return k.cmts[k.prefix(addr)] }
 
-// prefix returns the index of the longest prefix that holds addr; 0: none does.
+// prefix returns the index of the longest prefix containing addr, 0 if there is none.
 func (k *Keyring) prefix(addr netip.Addr) uint32 {
 	switch {
 	case addr.Is4():
@@ -150,14 +151,14 @@ func find(trie []trieNode, addr []byte) uint32 {
 		}
 		at = entry &^ child
 	}
-	return 0 // cannot be: the last octet's node has no children
+	return 0 // cannot happen: the last octet's node has no children
 }
 
-// Len returns how many secrets there are; their Slots are below it.
+// Len returns the number of distinct secrets. Their Slots are less than Len.
 func (k *Keyring) Len() int { return k.slots }
 
-// Prefixes returns how many there are.
+// Prefixes returns the number of prefixes.
 func (k *Keyring) Prefixes() int { return len(k.secrets) - 1 }
 
-// Format prints the number of secrets, for every verb.
+// Format prints the number of secrets for every verb.
 func (k *Keyring) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[%d secrets]", k.slots) }

@@ -1,5 +1,5 @@
-// Package mic makes and checks the integrity values of boot files: CM MIC, CMTS MIC and extended CMTS MIC of cable modems,
-// the hash of MTA and of CableHome files.
+// Package mic computes and verifies the integrity values of boot files: CM MIC, CMTS MIC and extended CMTS MIC of
+// cable modems, and the hashes of MTA and CableHome files.
 package mic
 
 import (
@@ -9,7 +9,7 @@ import (
 	"dcs/render/md5x"
 )
 
-// Types of TLVs that stand for something here (MULPIv3.0 C.1).
+// Types of the TLVs that are relevant here (MULPIv3.0 C.1).
 const (
 	typePad    = 0
 	typeCM     = 6
@@ -18,14 +18,14 @@ const (
 	typeEnd    = 255
 )
 
-// Order is the order of types in which the CMTS MIC takes a file's TLVs (MULPIv3.0 C.1.1.6). All TLVs of one type follow
-// in the order of the file. Not to be changed.
+// Order is the order of types in which the CMTS MIC covers a file's TLVs (MULPIv3.0 C.1.1.6). TLVs of the same type
+// are in the order of the file. It must not be modified.
 var Order = [21]uint8{1, 2, 3, 4, 17, 43, 6, 18, 19, 20, 22, 23, 24, 25, 28, 29, 26, 35, 36, 37, 40}
 
-// Walk calls f for each top-level TLV of a CM file, up to the end-of-data marker (255) or the end of file: the TLV is
-// file[off:end], its value file[off+hdr:end]. Lengths are of one octet, those of TLVs 103 and 104 of two; a pad (0) is a
-// type octet alone. Walk stops without an error when f returns false. A TLV that does not fit in the file is an error
-// with its offset.
+// Walk calls f for each top-level TLV of a CM file, up to the end-of-data marker (255) or the end of the file. The
+// TLV is file[off:end], its value file[off+hdr:end]. Lengths have one octet, those of TLVs 103 and 104 two; a pad (0)
+// is only a type octet. Walk stops without an error when f returns false. A TLV that does not fit in the file is an
+// error with its offset.
 func Walk(file []byte, f func(off, hdr, end int, code uint8) bool) error {
 	for off := 0; off < len(file) && file[off] != typeEnd; {
 		hdr, end, err := next(file, off)
@@ -40,7 +40,7 @@ func Walk(file []byte, f func(off, hdr, end int, code uint8) bool) error {
 	return nil
 }
 
-// next measures the TLV at off < len(file).
+// next returns the header length and the end of the TLV at off, which must be less than len(file).
 func next(file []byte, off int) (hdr, end int, err error) {
 	switch rest := file[off:]; rest[0] {
 	case typePad:
@@ -52,7 +52,7 @@ func next(file []byte, off int) (hdr, end int, err error) {
 	}
 }
 
-// measure reads the length field, width octets wide, of the TLV that rest begins with.
+// measure reads the length field, width octets wide, of the TLV at the start of rest.
 func measure(rest []byte, off, width int) (hdr, end int, err error) {
 	hdr = 1 + width
 	if len(rest) < hdr {
@@ -68,20 +68,20 @@ func measure(rest []byte, off, width int) (hdr, end int, err error) {
 	return hdr, off + hdr + n, nil
 }
 
-// layout is what one walk over a CM file finds.
+// layout is the result of a walk over a CM file.
 type layout struct {
-	present  [4]uint64 // bit per type
+	present  [4]uint64 // one bit for each type
 	cm, cmts place     // TLVs 6 and 7
 	ext      extended
 	end      int // where the walk ended: offset of 255, or the file's length
 }
 
-// place is where a TLV stands; end is 0 if it is not there.
+// place is the position of a TLV; end is 0 if it is absent.
 type place struct{ off, end int }
 
 func (l *layout) has(code uint8) bool { return l.present[code>>6]>>(code&63)&1 != 0 }
 
-// scan walks a CM file. A file that holds TLV 6, TLV 7 or 43.6 twice is an error.
+// scan walks a CM file. A second TLV 6, TLV 7 or 43.6 is an error.
 func scan(file []byte) (l layout, err error) {
 	off := 0
 	for off < len(file) && file[off] != typeEnd {
@@ -100,7 +100,7 @@ func scan(file []byte) (l layout, err error) {
 				p = &l.cmts
 			}
 			*p = place{off, end}
-		case typeDelimiter: // padding before it goes away when a file is signed anew
+		case typeDelimiter: // padding before it is dropped when a file is signed again
 			if l.present == [4]uint64{} || l.present == [4]uint64{1 << typePad} {
 				return l, errors.New("mic: an MTA file has no CM MIC and no CMTS MIC")
 			}
@@ -116,11 +116,11 @@ func scan(file []byte) (l layout, err error) {
 	return l, nil
 }
 
-// CM returns the CM MIC (MULPIv3.0 C.1.1.5): MD5, without a key, over body, the file up to where TLV 6 stands.
+// CM returns the CM MIC (MULPIv3.0 C.1.1.5): MD5 without a key over body, the file up to TLV 6.
 func CM(body []byte) [md5x.Size]byte { return md5x.New().Sum(body) }
 
-// CMTS returns the CMTS MIC (MULPIv3.0 C.1.1.6): HMAC-MD5 over whole TLVs by Order. The file holds TLV 6; TLV 7 and what
-// follows it do not count. The error is that of Walk.
+// CMTS returns the CMTS MIC (MULPIv3.0 C.1.1.6): HMAC-MD5 over whole TLVs in Order. The file must contain TLV 6; TLV
+// 7 and all after it are ignored. The error is that of Walk.
 func (s *Secret) CMTS(file []byte) ([md5x.Size]byte, error) {
 	l, err := scan(file)
 	if err != nil {
@@ -129,7 +129,7 @@ func (s *Secret) CMTS(file []byte) ([md5x.Size]byte, error) {
 	return s.cmts(file, &l), nil
 }
 
-// cmts returns the CMTS MIC of a file whose layout, without TLV 6 perhaps, is known.
+// cmts returns the CMTS MIC of a file of known layout, which may lack TLV 6.
 func (s *Secret) cmts(file []byte, l *layout) [md5x.Size]byte {
 	d := md5x.From((*s.states).inner)
 	for _, code := range Order {
@@ -143,7 +143,7 @@ func (s *Secret) cmts(file []byte, l *layout) [md5x.Size]byte {
 		for off := 0; off < l.end; {
 			_, end, err := next(file, off)
 			if err != nil {
-				break // cannot be: scan has passed here
+				break // cannot happen: scan has read this far
 			}
 			if file[off] == code {
 				d.Write(file[off:end])
@@ -156,15 +156,16 @@ func (s *Secret) cmts(file []byte, l *layout) [md5x.Size]byte {
 
 var errNoSecret = errors.New("mic: no secret to sign with")
 
-// Sign appends TLVs 6 and 7, the end-of-data marker and zeros up to a multiple of four octets to body, the TLVs of a CM
-// file, and returns the whole file. It appends in place where body has room for 40 octets more, and then allocates nothing.
+// Sign appends TLVs 6 and 7, the end-of-data marker and zeros up to a multiple of four octets to body, the TLVs of a
+// CM file, and returns the whole file. If body has capacity for 40 more octets, Sign appends in place and does not
+// allocate.
 //
-// A body that asks for an extended CMTS MIC (43.6) gets it: where it gives 43.6.3 sixteen octets of room, they are
-// overwritten inside body with the digest (a 43.6.3 of another length stays as it is), and TLV 7 is the CMTS MIC; without
-// 43.6.3, TLV 7 is the extended digest.
+// If body requests an extended CMTS MIC (43.6), Sign adds it. With a 43.6.3 of sixteen octets, the digest overwrites
+// these inside body (a 43.6.3 of another length is left as it is), and TLV 7 is the CMTS MIC. Without 43.6.3, TLV 7
+// is the extended digest.
 //
-// Errors: a TLV that does not fit (as Walk); TLV 6, 7 or 255 in body; an MTA file; 43.6 twice, malformed, or with an
-// algorithm other than HMAC-MD5.
+// Errors: a TLV that does not fit (as in Walk); TLV 6, 7 or 255 in body; an MTA file; a 43.6 that is duplicate,
+// malformed, or for an algorithm other than HMAC-MD5.
 func Sign(body []byte, s *Secret) ([]byte, error) {
 	if s == nil {
 		return body, errNoSecret
@@ -216,8 +217,8 @@ func AppendEnd(body []byte) []byte {
 	return body
 }
 
-// Body returns a copy of what is to be signed in file, a signed file or one that never was: of a CM file the TLVs
-// without 6, 7, 255 and all padding; of an MTA file all but its hash object, and the variant of that.
+// Body returns a copy of the part of file to be signed, whether or not file is signed: for a CM file, the TLVs
+// without 6, 7, 255 and all padding; for an MTA file, everything but the hash object, whose variant it returns too.
 func Body(file []byte) ([]byte, Variant, error) {
 	body := make([]byte, 0, len(file)+40)
 	if len(file) > 0 && file[0] == typeDelimiter {

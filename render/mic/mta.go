@@ -13,7 +13,7 @@ const (
 	typeObject16  = 64  // an SNMP varbind with a two-octet length, in MTA files only
 )
 
-// Variant says under which name an MTA file carries its hash.
+// Variant is the object that carries an MTA file's hash.
 type Variant uint8
 
 const (
@@ -25,7 +25,7 @@ const (
 
 var variantNames = [...]string{NoHash: "none", NA: "na", EU: "eu", IETF: "ietf"}
 
-// String returns none, na, eu or ietf.
+// String returns "none", "na", "eu" or "ietf".
 func (v Variant) String() string {
 	if int(v) < len(variantNames) {
 		return variantNames[v]
@@ -33,7 +33,7 @@ func (v Variant) String() string {
 	return fmt.Sprintf("Variant(%d)", uint8(v))
 }
 
-// ParseVariant is the reverse of String.
+// ParseVariant is the inverse of String.
 func ParseVariant(s string) (Variant, error) {
 	for v, name := range variantNames {
 		if s == name {
@@ -43,23 +43,23 @@ func ParseVariant(s string) (Variant, error) {
 	return NoHash, fmt.Errorf("mic: unknown MTA hash %q: na, eu, ietf or none", s)
 }
 
-// hashOIDs holds the contents octets (X.690, 8.19) of the objects that Variant names.
+// hashOIDs holds the contents octets (X.690, 8.19) of the object of each Variant.
 var hashOIDs = [...]string{
 	NA:   "\x2b\x06\x01\x04\x01\xa3\x0b\x02\x02\x01\x01\x02\x07\x00",
 	EU:   "\x2b\x06\x01\x04\x01\xba\x08\x01\x01\x02\x09\x00",
 	IETF: "\x2b\x06\x01\x02\x01\x81\x0c\x01\x02\x0b\x00",
 }
 
-// mtaLayout is what a walk over an MTA file finds.
+// mtaLayout is the result of a walk over an MTA file.
 type mtaLayout struct {
-	hash    place // the TLV with the hash object, its header included
+	hash    place // the TLV with the hash object, including its header
 	value   place // the hash itself
 	variant Variant
-	closed  bool // the file ends in fe 01 ff
-	last    bool // the hash stands right before fe 01 ff
+	closed  bool // the file ends with fe 01 ff
+	last    bool // the hash is directly before fe 01 ff
 }
 
-// scanMTA walks an MTA file. Truncated TLVs and a second hash object are errors with their offset.
+// scanMTA walks an MTA file. Truncated TLVs and a second hash object are errors with their offsets.
 func scanMTA(file []byte) (m mtaLayout, err error) {
 	if len(file) < 3 || string(file[:3]) != "\xfe\x01\x01" {
 		return m, errors.New("mic: not an MTA file: it does not begin with fe 01 01")
@@ -92,7 +92,7 @@ func scanMTA(file []byte) (m mtaLayout, err error) {
 	return m, nil
 }
 
-// hashObject reports whether the varbind file[off:] sets one of the hash objects, and where its value is.
+// hashObject reports whether the varbind file[off:] sets one of the hash objects, and the position of its value.
 func hashObject(file []byte, off int) (Variant, place) {
 	seq, ok := element(file, off, 0x30)
 	if !ok || seq.end != len(file) {
@@ -115,8 +115,8 @@ func hashObject(file []byte, off int) (Variant, place) {
 	return NoHash, place{}
 }
 
-// brokenHash reports whether an MTA file in which no hash object could be read had one: whether the identifier of one stands
-// in it, or the hash itself where an object of that size would have it.
+// brokenHash reports whether an MTA file without a readable hash object had one: it contains the identifier of one,
+// or the hash itself where an object of that size would have it.
 func brokenHash(file []byte) bool {
 	for _, oid := range hashOIDs[NA:] {
 		if bytes.Contains(file, append([]byte{0x06, byte(len(oid))}, oid...)) {
@@ -137,11 +137,11 @@ func brokenHash(file []byte) bool {
 	return false
 }
 
-// closing is how an MTA file ends.
+// closing is the end of an MTA file.
 const closing = "\xfe\x01\xff"
 
-// element returns where the contents of the BER element at off stand, if it has that tag and fits. Lengths of up to two
-// octets in the long form are read: encoders differ in when they use it.
+// element returns the position of the contents of the BER element at off, if it has that tag and fits. It accepts the
+// long form of lengths with up to two octets, because encoders differ in when they use it.
 func element(b []byte, off int, tag byte) (place, bool) {
 	if len(b)-off < 2 || b[off] != tag {
 		return place{}, false
@@ -161,7 +161,7 @@ func element(b []byte, off int, tag byte) (place, bool) {
 	return place{at, at + n}, true
 }
 
-// sum returns the SHA-1 over the whole file but its hash object.
+// sum returns the SHA-1 over the whole file except its hash object.
 func (m *mtaLayout) sum(file []byte) (sum [sha1.Size]byte) {
 	h := sha1.New()
 	h.Write(file[:m.hash.off])
@@ -170,10 +170,10 @@ func (m *mtaLayout) sum(file []byte) (sum [sha1.Size]byte) {
 	return sum
 }
 
-// SignMTA puts the hash of an MTA file into it, as a TLV 11 right before the closing fe 01 ff, and returns the file,
-// changed and appended to in place (PKT-SP-PROV1.5, 9.1: SHA-1 over the file without the hash object). A hash object that the file holds
-// already, of whatever variant and wherever it stands, is replaced; NoHash takes it out. A file that does not begin with fe 01 01
-// or does not end in fe 01 ff is refused, and so is one with a TLV that does not fit.
+// SignMTA inserts the hash of an MTA file as a TLV 11 directly before the closing fe 01 ff, and returns the file,
+// modified and appended to in place (PKT-SP-PROV1.5, 9.1: SHA-1 over the file without the hash object). It replaces
+// an existing hash object of any variant at any place; NoHash only removes it. Errors: a file that does not begin
+// with fe 01 01 or end with fe 01 ff, or has a TLV that does not fit.
 func SignMTA(file []byte, v Variant) ([]byte, error) {
 	if int(v) >= len(hashOIDs) {
 		return file, fmt.Errorf("mic: unknown MTA hash %v", v)
@@ -200,6 +200,6 @@ func SignMTA(file []byte, v Variant) ([]byte, error) {
 	return append(file, typeDelimiter, 1, 0xff), nil
 }
 
-// CableHomeHash returns the hash of a CableHome PS file, cabhPsDevProvConfigHash: SHA-1 over the file as it is. It does not
-// stand in the file; the provisioning server delivers it by SNMP.
+// CableHomeHash returns the hash of a CableHome PS file, cabhPsDevProvConfigHash: SHA-1 over the whole file. The file
+// does not contain it; the provisioning server sends it by SNMP.
 func CableHomeHash(file []byte) [sha1.Size]byte { return sha1.Sum(file) }

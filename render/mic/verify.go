@@ -9,17 +9,17 @@ import (
 	"dcs/render/md5x"
 )
 
-// Verdict is what became of checking one integrity value.
+// Verdict is the result of verifying one integrity value.
 type Verdict uint8
 
 const (
 	Absent    Verdict = iota // the file has none
-	Valid                    // it is what it should be
-	Invalid                  // it is not
-	Unchecked                // it is there, but could not be computed: no secret, or an algorithm that is not supported
+	Valid                    // as computed
+	Invalid                  // not as computed
+	Unchecked                // present, but not computable: no secret, or an unsupported algorithm
 )
 
-// String returns absent, valid, INVALID or unchecked.
+// String returns "absent", "valid", "INVALID" or "unchecked".
 func (v Verdict) String() string {
 	switch v {
 	case Absent:
@@ -34,33 +34,33 @@ func (v Verdict) String() string {
 	return fmt.Sprintf("Verdict(%d)", uint8(v))
 }
 
-// Result is one integrity value, checked. It prints as its verdict.
+// Result is one verified integrity value. It prints as its verdict.
 type Result struct {
 	Verdict
-	Found []byte // as the file has it; aliases the file
-	Want  []byte // as computed; nil if Absent or Unchecked
-	Note  string // what else there is to say, or empty
+	Found []byte // value in the file; aliases the file
+	Want  []byte // computed value; nil if Absent or Unchecked
+	Note  string // remark, or empty
 }
 
-// Report is what Verify finds. A CM file has CM, CMTS and perhaps Extended, an MTA file has MTA.
+// Report is the result of Verify. A CM file has CM, CMTS and possibly Extended, an MTA file has MTA.
 type Report struct {
 	CM       Result // TLV 6
 	CMTS     Result // TLV 7
-	Extended Result // 43.6: its 43.6.3, or TLV 7 where it has none
+	Extended Result // 43.6: its 43.6.3, or TLV 7 if it has none
 	MTA      Result // the hash object
-	// MTAVariant is the name under which the hash was found.
+	// MTAVariant is the variant of the hash object found.
 	MTAVariant Variant
-	// Notes tells what is unusual about the file, integrity values aside.
+	// Notes describes what is unusual about the file, apart from integrity values.
 	Notes []string
 }
 
-// OK reports whether nothing was found INVALID.
+// OK reports whether no value is Invalid.
 func (r *Report) OK() bool {
 	return r.CM.Verdict != Invalid && r.CMTS.Verdict != Invalid && r.Extended.Verdict != Invalid && r.MTA.Verdict != Invalid
 }
 
-// Verify checks the integrity values of a CM file, or of an MTA file (one that begins with TLV 254). With a nil secret the
-// keyed ones are Unchecked. The error is about a file that cannot be walked; then there is nothing in the report.
+// Verify verifies the integrity values of a CM file, or of an MTA file (one that begins with TLV 254). Without a
+// secret, the keyed ones are Unchecked. A file that cannot be walked is an error, and the report is empty.
 func Verify(file []byte, s *Secret) (Report, error) {
 	if len(file) > 0 && file[0] == typeDelimiter {
 		return verifyMTA(file)
@@ -131,7 +131,7 @@ func Verify(file []byte, s *Secret) (Report, error) {
 	return r, nil
 }
 
-// set compares an integrity value with what it should be.
+// set compares an integrity value with the computed one.
 func (r *Result) set(found []byte, want [md5x.Size]byte) {
 	r.Verdict, r.Found, r.Want = Invalid, found, want[:]
 	if bytes.Equal(found, r.Want) {
@@ -139,7 +139,7 @@ func (r *Result) set(found []byte, want [md5x.Size]byte) {
 	}
 }
 
-// uncovered returns the offset of the first TLV, 7 and pads aside, that follows TLV 6, or -1.
+// uncovered returns the offset of the first TLV after TLV 6, other than 7 and pads, or -1.
 func uncovered(file []byte, l *layout) int {
 	if l.cm.end == 0 {
 		return -1
@@ -147,7 +147,7 @@ func uncovered(file []byte, l *layout) int {
 	for off := l.cm.end; off < l.end; {
 		_, end, err := next(file, off)
 		if err != nil {
-			break // cannot be: scan has passed here
+			break // cannot happen: scan has read this far
 		}
 		if file[off] != typeCMTS && file[off] != typePad {
 			return off

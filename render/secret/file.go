@@ -1,4 +1,4 @@
-// Package secret holds secret texts, which nothing prints, and reads the files that they and certificates lie in.
+// Package secret holds secret texts so that they are never printed, and reads the files of secrets and certificates.
 package secret
 
 import (
@@ -11,20 +11,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MaxSize is far above any password or key, in octets; the file may be a wrong one.
+// MaxSize is a limit for files of secrets in octets, far above any password or key.
 const MaxSize = 64 << 10
 
-// Read reads a file of limit octets at most. Symbolic links are followed. What they lead to must be a regular file that
-// nobody but its owner may write and nobody but its owner and group may read, and which belongs to root or to the user who
-// reads it; root reads those of other users too, as of the one that a server runs as. Read never waits, as it would for a
-// named pipe. Errors are of type [*fs.PathError] and show nothing of the file.
+// Read reads a file of at most limit octets. It follows symbolic links. The file must be regular, writable only by
+// its owner, readable only by its owner and group, and owned by root or the calling user. Root may read files of
+// other users, such as the one that a server runs as. Read does not block on a named pipe. Errors are of type
+// [*fs.PathError] and reveal nothing of the contents.
 func Read(path string, limit int) ([]byte, error) {
 	return readFile(path, limit, func(st *unix.Stat_t) error { return check(st, os.Geteuid()) })
 }
 
-// ReadCertificates reads a regular file of certificates, of 1 MiB at most, whoever may read and write it. It never waits either.
+// ReadCertificates reads a regular file of certificates of at most 1 MiB, with any owner and mode. It does not block
+// either.
 func ReadCertificates(path string) ([]byte, error) {
-	const limit = 1 << 20 // the authorities of a whole system are a fifth of that
+	const limit = 1 << 20 // five times the size of a system's CA bundle
 	return readFile(path, limit, checkRegular)
 }
 
@@ -67,7 +68,7 @@ func checkRegular(st *unix.Stat_t) error {
 	return nil
 }
 
-// check tells why a file is not private to root and the user uid.
+// check returns an error if a file is not private to root and the user uid.
 func check(st *unix.Stat_t, uid int) error {
 	if err := checkRegular(st); err != nil {
 		return err

@@ -2,7 +2,7 @@ package secret
 
 import "strings"
 
-// Hide returns an error that reads text, with every secret in it replaced by ****, and wraps err.
+// Hide returns an error that wraps err and has the message text, with every secret in it replaced by ****.
 func Hide(text string, err error, secrets ...Text) error {
 	for _, s := range secrets {
 		if !s.IsZero() {

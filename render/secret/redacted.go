@@ -8,7 +8,7 @@ import (
 
 const redacted = "[secret]"
 
-// Redacted is embedded by values that nothing prints: they show as [secret] wherever they are formatted, logged or marshaled.
+// Redacted is embedded in values that must not be printed: they are formatted, logged and marshaled as [secret].
 type Redacted struct{}
 
 // String returns [secret].
@@ -23,5 +23,5 @@ func (Redacted) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted)
 // LogValue returns [secret].
 func (Redacted) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// MarshalText returns [secret]; encoding/json and its like use it.
+// MarshalText returns [secret]. It is used by encoding/json and others.
 func (Redacted) MarshalText() ([]byte, error) { return []byte(redacted), nil }

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// Text is a secret text: a password, a key, a community. Nothing prints it, as [Redacted] says; Reveal returns it. The zero
-// Text is empty.
+// Text is a secret text: a password, a key, a community. It is never printed, see [Redacted]; Reveal returns it. The
+// zero Text is empty.
 type Text struct {
 	Redacted
 
-	// Behind two pointers, because fmt, which does not ask an unexported field for its methods, follows one.
+	// Two pointers, because fmt, which does not call the methods of an unexported field, follows one.
 	text **string
 }
 
@@ -24,7 +24,7 @@ func New(text string) Text {
 	return Text{text: &p}
 }
 
-// Reveal returns the text itself.
+// Reveal returns the text.
 func (t Text) Reveal() string {
 	if t.text == nil {
 		return ""
@@ -35,12 +35,13 @@ func (t Text) Reveal() string {
 // IsZero reports whether the text is empty.
 func (t Text) IsZero() bool { return t.text == nil }
 
-// Equal reports whether both are the same text, in a time that does not depend on where they differ.
+// Equal reports whether the texts are equal, in a time that does not depend on where they differ.
 func (t Text) Equal(other Text) bool {
 	return subtle.ConstantTimeCompare([]byte(t.Reveal()), []byte(other.Reveal())) == 1
 }
 
-// ReadText reads a file as [Read] does, without the end of its line. An empty file is an error. Errors begin with key, the name of the setting that names the file.
+// ReadText reads a file like [Read], and removes the newline at its end. An empty file is an error. Errors begin with
+// key, the name of the setting that names the file.
 func ReadText(key, path string) (Text, error) {
 	if path == "" {
 		return Text{}, fmt.Errorf("%s is not set", key)

@@ -1,4 +1,4 @@
-// Package tempfile replaces files: a new one is written beside the old one, and takes its place whole.
+// Package tempfile replaces files atomically: a new file is written beside the old one and renamed over it.
 package tempfile
 
 import (
@@ -13,27 +13,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// suffix ends the names of temporary files, which begin with a dot and the name of the file they become.
+// suffix is the end of temporary files' names, which begin with a dot and the name of the file to replace.
 const suffix = ".dcs-tmp"
 
 const (
-	maxStem  = 200  // octets of the file's name in that of a temporary one, which has at most 255
-	maxNames = 1024 // of a directory are looked at by Create: it may be one of 100,000 files that are written in turn
+	maxStem  = 200  // octets of the file's name in the temporary name, which has at most 255
+	maxNames = 1024 // read by Create: the directory may have 100,000 files that are written in turn
 	tries    = 100
 )
 
-// File is a file that is written beside the one whose place it takes. It is locked for as long as its writer lives, where there
-// are locks.
+// File is a temporary file that replaces another. It is locked while its writer lives, if the file system has locks.
 type File struct {
 	*os.File
 	path string
 	done bool
 }
 
-// Create creates a file, with permissions perm before umask, that will replace the one at path. Its name is random, and what
-// has that name already is neither opened nor followed. What writers of that file that were killed have left is removed, but
-// from a large directory by [RemoveStale] only. Where the file system has no locks, nothing that was left can be told from what
-// is being written: it stays.
+// Create creates a file, with permissions perm before umask, that will replace the one at path. Its name is random;
+// an existing file of that name is neither opened nor followed. Create removes files left by killed writers of path,
+// but in a large directory only [RemoveStale] removes all of them. On a file system without locks, files left cannot
+// be told from files being written, and stay.
 func Create(path string, perm fs.FileMode) (*File, error) {
 	prefix := filepath.Join(filepath.Dir(path), "."+stem(path)+".")
 	for range tries {
@@ -56,18 +55,18 @@ func Create(path string, perm fs.FileMode) (*File, error) {
 			f.Close()
 			return nil, &fs.PathError{Op: "flock", Path: name, Err: err}
 		}
-		f.Close() // another has just taken it for one that was left, and removed it
+		f.Close() // another writer has taken it for a stale one and removed it
 	}
 	return nil, fmt.Errorf("%s: temporary files beside it: all names are taken", path)
 }
 
-// stem returns as much of a file's name as has room in that of a temporary one.
+// stem returns the part of a file's name that fits in a temporary name.
 func stem(path string) string {
 	name := filepath.Base(path)
 	return name[:min(len(name), maxStem)]
 }
 
-// removeLeft removes files that nobody writes any more and whose paths begin with prefix. It helps where it can.
+// removeLeft removes files that nobody writes any more and whose paths begin with prefix. Errors are ignored.
 func removeLeft(prefix string) {
 	d, err := os.Open(filepath.Dir(prefix))
 	if err != nil {
@@ -82,7 +81,7 @@ func removeLeft(prefix string) {
 	}
 }
 
-// Commit syncs the file and gives it its name. On an error it is removed, and the former stays.
+// Commit syncs the file and renames it to its final name. On an error it removes the file and keeps the old one.
 func (t *File) Commit() error {
 	defer t.Abort()
 	if err := t.Sync(); err != nil {
@@ -94,27 +93,28 @@ func (t *File) Commit() error {
 	return syncDir(filepath.Dir(t.path))
 }
 
-// Replace gives the file its name as Commit does, without waiting for the disk: after a power cut there may be either file.
+// Replace renames the file like Commit, but does not wait for the disk: after a power failure, either file may be
+// there.
 func (t *File) Replace() error {
 	defer t.Abort()
-	if err := os.Rename(t.Name(), t.path); err != nil { // before it is unlocked
+	if err := os.Rename(t.Name(), t.path); err != nil { // before unlocking
 		return err
 	}
 	t.done = true
 	return t.Close()
 }
 
-// Abort removes the file. After Commit it does nothing.
+// Abort removes the file. It has no effect after Commit or Replace.
 func (t *File) Abort() {
 	if t.done {
 		return
 	}
 	t.done = true
-	os.Remove(t.Name()) // before it is unlocked
+	os.Remove(t.Name()) // before unlocking
 	t.Close()
 }
 
-// RemoveStale removes what writers that were killed have left in dir. Files of those that live stay.
+// RemoveStale removes the files in dir that killed writers have left. Files of living writers stay.
 func RemoveStale(dir string) error {
 	found, err := os.ReadDir(dir)
 	for _, f := range found {
@@ -125,18 +125,18 @@ func RemoveStale(dir string) error {
 	return err
 }
 
-// removeUnlocked removes a file that nobody has locked.
+// removeUnlocked removes a file unless it is locked.
 func removeUnlocked(name string) error {
 	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err == nil {
 		defer f.Close()
 		switch err = lock(f); {
 		case errors.Is(err, errLocked), errors.Is(err, errNoLocks):
-			return nil // it is written, or may be
+			return nil // being written, or may be
 		case err != nil:
 			return &fs.PathError{Op: "flock", Path: name, Err: err}
 		case !linked(f):
-			return nil // it was removed by another, and the name may be a living writer's by now
+			return nil // removed by another writer; the name may be a living writer's by now
 		}
 		err = os.Remove(name)
 	}
@@ -147,20 +147,20 @@ func removeUnlocked(name string) error {
 }
 
 var (
-	errLocked  = errors.New("another has locked it")
-	errNoLocks = errors.New("there are no locks")
+	errLocked  = errors.New("locked by another writer")
+	errNoLocks = errors.New("file system has no locks")
 )
 
-var flock = unix.Flock // tests replace it
+var flock = unix.Flock // replaced by tests
 
-// lock locks a file. Another error than errLocked and errNoLocks is the kernel's.
+// lock locks a file. Errors other than errLocked and errNoLocks are the kernel's.
 func lock(f *os.File) error {
 	for {
 		switch err := flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err {
 		case unix.EINTR:
 		case unix.EWOULDBLOCK:
 			return errLocked
-		case unix.ENOLCK, unix.EOPNOTSUPP, unix.ENOSYS: // as on NFS without its lock service
+		case unix.ENOLCK, unix.EOPNOTSUPP, unix.ENOSYS: // such as on NFS without its lock service
 			return errNoLocks
 		default:
 			return err
@@ -168,7 +168,7 @@ func lock(f *os.File) error {
 	}
 }
 
-// linked tells whether a file has a name.
+// linked reports whether a file has a name.
 func linked(f *os.File) bool {
 	var st unix.Stat_t
 	return unix.Fstat(int(f.Fd()), &st) == nil && st.Nlink > 0

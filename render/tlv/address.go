@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// address is an IP address; if typed, after an octet of 1 for IPv4 or 2 for IPv6.
+// address is an IP address. If typed is set, an octet precedes it: 1 for IPv4, 2 for IPv6.
 type address struct{ v4, v6, typed bool }
 
 func (k address) wants() (one, many string) {
@@ -94,10 +94,10 @@ func (hardware) read(b []byte) (Value, bool) {
 	return wordValue(t.String()), true
 }
 
-// pair is two values, written with a slash between. The second has a fixed width.
+// pair is two values separated by a slash. The second has a fixed width.
 type pair struct {
 	first, second element
-	one, many     string // what wants returns
+	one, many     string // returned by wants
 }
 
 var (
@@ -145,7 +145,7 @@ func (k pair) read(b []byte) (Value, bool) {
 	return Value{Type: Pair, List: []Value{first, second}}, ok1 && ok2
 }
 
-// suffix is the number after an address: a port, or the length of a prefix.
+// suffix is the number after an address: a port or a prefix length.
 type suffix struct {
 	octets int
 	most   uint64

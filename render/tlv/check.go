@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Check returns what a file may hold but its owner should know of, in the order of the
-// file. What lacks altogether comes last.
+// Check returns warnings about what the file format allows but is probably a mistake, in the
+// order of the file. Warnings about missing TLVs come last.
 func Check(t *Tree) []Warning {
 	c := checker{dialect: t.Dialect, refs: map[[2]string]int{}}
 	c.list(t.Nodes, Root(t.Dialect))
@@ -24,8 +24,8 @@ func Check(t *Tree) []Warning {
 type checker struct {
 	dialect Dialect
 	out     []Warning
-	seen    [256]int // top-level TLVs, how many
-	first   [256]int // their offsets
+	seen    [256]int // number of each top-level TLV
+	first   [256]int // offset of the first of each
 	refs    map[[2]string]int
 }
 
@@ -74,7 +74,7 @@ func (c *checker) node(n *Node, parent *Def) {
 	c.list(n.Children, d)
 }
 
-// Belongs reports whether a top-level TLV may stand in a file of the dialect.
+// Belongs reports whether the dialect's files may have d as a top-level TLV.
 func (d *Def) Belongs(in Dialect) bool {
 	switch in {
 	case MTA:
@@ -85,7 +85,7 @@ func (d *Def) Belongs(in Dialect) bool {
 	return d.Scope != ScopeMTA
 }
 
-// vendor checks where a vendor group that holds TLVs has its OUI.
+// vendor checks that a vendor group made of TLVs begins with its OUI.
 func (c *checker) vendor(n *Node) {
 	at := -1
 	for i, k := range n.Children {

@@ -8,19 +8,19 @@ import (
 
 // codec encodes, decodes and prints the values of one kind.
 type codec interface {
-	// wants says how a value is written.
+	// wants returns a description of how a value is written.
 	wants(d *Def) string
-	// append appends the octets that vals stand for. Errors are of type *ValueError.
+	// append appends the encoding of vals. Errors are of type *ValueError.
 	append(e *Encoder, dst []byte, d *Def, f Form, vals []Value) ([]byte, error)
-	// read returns the values as the text language writes them. It reports false for
-	// octets that append cannot produce; it may let some of these pass.
+	// read returns the values as the text language writes them. It reports false for octets
+	// that append cannot produce, though not for all of them.
 	read(b []byte) ([]Value, bool)
 	// print prints a TLV as a statement of the template language.
 	print(p *printer, n *Node, parent *Def, depth int)
-	// json returns the value for JSON; nil if there is no better form than the octets.
+	// json returns the value for JSON; nil if the octets are its best form.
 	json(n *Node, m *mib.Index) any
-	// width returns the octets of a value of fixed width, or with multiple those of one
-	// element of a list; 0 for any other.
+	// width returns the octets of a value of fixed width or, if multiple is true, those of one
+	// element of a list; 0 for other kinds.
 	width() (octets int, multiple bool)
 	// check reports values that a device may refuse.
 	check(c *checker, n *Node)
@@ -45,10 +45,10 @@ func (plainCodec) check(*checker, *Node) {}
 
 func (d *Def) codec() codec { return d.Kind.row().codec }
 
-// wants says how a value of d is written.
+// wants returns a description of how a value of d is written.
 func (d *Def) wants() string { return d.codec().wants(d) }
 
-// single returns the only value of vals. Another number of values is an error.
+// single returns the only value of vals. Any other number of values is an error.
 func (d *Def) single(vals []Value) (*Value, error) {
 	switch len(vals) {
 	case 0:
@@ -59,14 +59,13 @@ func (d *Def) single(vals []Value) (*Value, error) {
 	return nil, d.fail(1, "takes one value, got "+strconv.Itoa(len(vals))+"; expected "+d.wants())
 }
 
-// element is one value of a fixed form. It stands alone, in a list, or in a pair.
+// element is one value of a fixed form, alone, in a list, or in a pair.
 type element interface {
-	wants() (one, many string) // how one is written, and several of them
-	// append appends the octets of v. whole is the value that errors name: v, or the pair
-	// that v is a part of.
+	wants() (one, many string) // descriptions of one and of several
+	// append appends the encoding of v. Errors name whole: v, or the pair that v is part of.
 	append(dst []byte, d *Def, v, whole *Value) ([]byte, error)
 	read(b []byte) (Value, bool)
-	size() int // octets; 0: not always the same
+	size() int // octets; 0: varies
 }
 
 // scalar is a single element.
@@ -104,7 +103,7 @@ func (s scalar) check(c *checker, n *Node) {
 	}
 }
 
-// list is elements one after another: n, or any number if n is 0.
+// list is consecutive elements: n of them, or any number if n is 0.
 type list struct {
 	plainCodec
 	of element
@@ -166,7 +165,7 @@ func (l list) read(b []byte) ([]Value, bool) {
 	return []Value{{Type: List, List: elems}}, true
 }
 
-// json always returns an array.
+// json returns an array, even for a single element.
 func (l list) json(n *Node, _ *mib.Index) any {
 	vals, ok := l.read(n.Value)
 	switch {
@@ -185,7 +184,7 @@ func (l list) width() (octets int, multiple bool) {
 	return l.of.size(), true
 }
 
-// unknown is a kind that no TLV of the dictionary has.
+// unknown is the codec of a kind that no TLV of the dictionary has.
 type unknown struct{ plainCodec }
 
 func (unknown) wants(*Def) string { return "nothing" }
@@ -199,7 +198,7 @@ func (unknown) append(_ *Encoder, dst []byte, d *Def, _ Form, vals []Value) ([]b
 
 func (unknown) read([]byte) ([]Value, bool) { return nil, false }
 
-// flag is a TLV without a value: its presence is the value.
+// flag is a TLV without a value; its presence is the setting.
 type flag struct{ plainCodec }
 
 func (flag) wants(*Def) string { return "nothing" }
@@ -208,12 +207,12 @@ func (flag) append(_ *Encoder, dst []byte, _ *Def, _ Form, _ []Value) ([]byte, e
 	return dst, nil
 }
 
-// read returns a value of 0x00, for the language has no setting without a value.
+// read returns 0x00, because the text language has no setting without a value.
 func (flag) read(b []byte) ([]Value, bool) { return []Value{hexValue([]byte{0})}, len(b) == 0 }
 
 func (flag) json(*Node, *mib.Index) any { return nil }
 
-// marker is a type octet with neither length nor value.
+// marker is a type octet without length and value.
 type marker struct{ flag }
 
 func (marker) print(p *printer, n *Node, _ *Def, depth int) { p.line(depth, n.Def.Name+" 0x00;", "") }

@@ -9,24 +9,24 @@ import (
 
 // Node is one TLV of a decoded file. Raw and Value alias the file.
 type Node struct {
-	Def      *Def // nil where the dictionary has none
+	Def      *Def // nil if not in the dictionary
 	Code     uint8
-	Offset   int     // of the type octet, in the file
+	Offset   int     // of the type octet in the file
 	Raw      []byte  // type, length and value
 	Value    []byte  // value alone
-	Children []*Node // of a group, if its value is made of TLVs
-	Note     string  // why the value could not be read as its kind; it is octets then
+	Children []*Node // of a group whose value consists of TLVs
+	Note     string  // why the value could not be read as its kind and is shown as octets
 }
 
 // Tree is a decoded file.
 type Tree struct {
 	Dialect Dialect
 	Nodes   []*Node
-	Tail    []byte // what follows the end marker
+	Tail    []byte // data after the end marker
 
-	// Deviations say in what the file is laid out otherwise than the compiler would:
-	// missing or displaced MICs, end marker, padding. Compiling the printed text
-	// settles these and so makes another file.
+	// Deviations lists where the file differs from what the compiler would lay out: missing or
+	// misplaced MICs, end marker, padding. Compiling the printed text corrects these, so the
+	// result differs from the file.
 	Deviations []Warning
 	// Err is the error that Decode returned, if any.
 	Err error
@@ -34,15 +34,15 @@ type Tree struct {
 	size int
 }
 
-// Warning is something that a file may hold but its owner may not mean.
+// Warning describes something in a file that is allowed but may not be intended.
 type Warning struct {
-	Offset int // of the type octet, in the file
+	Offset int // of the type octet in the file
 	Text   string
 }
 
 func (w Warning) String() string { return fmt.Sprintf("offset %d: %s", w.Offset, w.Text) }
 
-// decodeError says where a file stops being TLVs.
+// decodeError reports where a file stops being TLVs.
 type decodeError struct {
 	Offset int
 	Msg    string
@@ -50,9 +50,9 @@ type decodeError struct {
 
 func (e *decodeError) Error() string { return fmt.Sprintf("offset %d: %s", e.Offset, e.Msg) }
 
-// Decode reads a file: an MTA's if the first TLV is 254, a portal service's if a TLV 28 is an
-// SNMP object, else a modem's. A tree comes back in any case; with an error,
-// it holds what came before the offset that the error names.
+// Decode decodes a file. It is an MTA's if the first TLV is 254, a portal service's if a TLV 28
+// is an SNMP object, and a modem's otherwise. The tree is never nil; on an error it holds what
+// precedes the offset in the error.
 func Decode(file []byte) (*Tree, error) {
 	switch {
 	case len(file) > 0 && file[0] == 254:
@@ -64,8 +64,8 @@ func Decode(file []byte) (*Tree, error) {
 }
 
 // isPortal reports whether a file is a portal service's: its first TLV 28 is an SNMP object
-// behind a length of two octets. A modem's is a number of two octets behind a length of one.
-// What a portal's file without any SNMP object holds reads the same in a modem's.
+// after a two-octet length, whereas a modem's is a two-octet number after a one-octet length. A
+// portal service's file without SNMP objects reads the same as a modem's.
 func isPortal(file []byte) bool {
 	root := Root(PS)
 	for at := 0; at < len(file) && file[at] != 255; {
@@ -82,7 +82,7 @@ func isPortal(file []byte) bool {
 	return false
 }
 
-// DecodeAs reads a file of that dialect, as Decode does.
+// DecodeAs decodes a file of the given dialect, as Decode does.
 func DecodeAs(d Dialect, file []byte) (*Tree, error) {
 	t := &Tree{Dialect: d, size: len(file)}
 	root := Root(d)
@@ -107,7 +107,7 @@ func DecodeAs(d Dialect, file []byte) (*Tree, error) {
 
 func (n *Node) isMarker() bool { return n.Def != nil && n.Def.Kind == KindMarker }
 
-// decodeTLV reads the TLV at b[at:], a child of parent. base is the offset of b in the file.
+// decodeTLV decodes the TLV at b[at:], a child of parent. base is the offset of b in the file.
 func decodeTLV(parent *Def, b []byte, at, base int) (*Node, error) {
 	n := &Node{Code: b[at], Offset: base + at}
 	n.Def, _ = parent.ChildByCode(n.Code)
@@ -132,8 +132,8 @@ func decodeTLV(parent *Def, b []byte, at, base int) (*Node, error) {
 	return n, nil
 }
 
-// open reads the children of a group, or checks a value of fixed width. base is the
-// offset of the value.
+// open decodes the children of a group, or checks a value of fixed width. base is the offset of
+// the value in the file.
 func (n *Node) open(base int) {
 	d := n.Def
 	if d == nil || d.Kind == KindMarker {
@@ -158,8 +158,8 @@ func (n *Node) open(base int) {
 	n.Children = kids
 }
 
-// general reports whether a vendor group is of the DOCSIS extensions: its OUI, the first
-// sub-TLV or, out of order, a later one, is ffffff.
+// general reports whether a vendor group holds the DOCSIS general extensions: its OUI is
+// ffffff, in the first sub-TLV or, out of order, in a later one.
 func (n *Node) general() bool {
 	for b := n.Value; len(b) >= 2 && len(b) >= 2+int(b[1]); b = b[2+int(b[1]):] {
 		if b[0] == 8 {
@@ -169,8 +169,8 @@ func (n *Node) general() bool {
 	return false
 }
 
-// decodeAll reads TLVs that fill b. defs is the group that defines them; with nil only the
-// OUI is known.
+// decodeAll decodes the TLVs that b consists of. defs is the group that defines them; if it is
+// nil, only the OUI is known.
 func decodeAll(group, defs *Def, b []byte, base int) ([]*Node, error) {
 	var out []*Node
 	for at := 0; at < len(b); {
@@ -191,7 +191,7 @@ func decodeAll(group, defs *Def, b []byte, base int) ([]*Node, error) {
 	return out, nil
 }
 
-// checkWidth notes a value that is shorter or longer than its kind can be.
+// checkWidth sets Note if the value is shorter or longer than its kind allows.
 func (n *Node) checkWidth() {
 	d := n.Def
 	unit, multiple := d.codec().width()
@@ -205,10 +205,10 @@ func (n *Node) checkWidth() {
 	}
 }
 
-// isGroup reports whether the value was read as TLVs.
+// isGroup reports whether the value was decoded as TLVs.
 func (n *Node) isGroup() bool { return n.Def != nil && n.Def.Group() && n.Note == "" }
 
-// Append appends the TLV, recomputed from its parts.
+// Append appends the TLV, encoded again from its parts.
 func (n *Node) Append(dst []byte) []byte {
 	start := len(dst)
 	dst = append(dst, n.Raw[:len(n.Raw)-len(n.Value)]...)
@@ -227,8 +227,8 @@ func (n *Node) Append(dst []byte) []byte {
 	return dst
 }
 
-// Append appends the file, recomputed from its parts. For a tree that came with an error it
-// is what was read.
+// Append appends the file, encoded again from its parts. For a tree returned with an error,
+// that is what was decoded.
 func (t *Tree) Append(dst []byte) []byte {
 	for _, n := range t.Nodes {
 		dst = n.Append(dst)

@@ -1,39 +1,40 @@
-// Package tlv holds the dictionary of DOCSIS TLVs, and encodes, decodes and prints them.
+// Package tlv has the dictionary of DOCSIS TLVs, and encodes, decodes and prints them.
 package tlv
 
 import "strings"
 
-// Def is one TLV of the dictionary, at one place of the tree. Defs are static and must not
-// be written to.
+// Def is one TLV of the dictionary at one place in the tree. Defs are static and must not be
+// modified.
 type Def struct {
-	Path string // numbers from the top, dotted; "mta:", "ps:" or "dpoe:" in front of what only that dialect has
-	Name string // the keyword, as the text language writes it; empty for a root
+	Path string // dotted codes from the top; prefixed "mta:", "ps:" or "dpoe:" if only that dialect has it
+	Name string // keyword in the text language; empty for a root
 
 	Code    uint8 // the type octet
 	Kind    Kind
 	Scope   Scope
 	Repeat  Repeat
-	Limited bool // Min and Max hold
-	Quoted  bool // a kind of octets that takes a quoted string too
+	Limited bool // Min and Max apply
+	Quoted  bool // a kind of octets that also accepts a quoted string
 
-	MICOrder uint8 // place in the CMTS MIC's order, 1 to 21; 0: not in it
+	MICOrder uint8 // position in the order of the CMTS MIC, 1 to 21; 0: not covered
 
-	// Min and Max limit a number, each number of a list, or the characters of a ZString.
+	// Min and Max limit a number, each number of a list, or the length of a ZString in
+	// characters.
 	Min, Max int64
-	// LenMin and LenMax limit the value in octets, as the wire has it.
+	// LenMin and LenMax limit the encoded value, in octets.
 	LenMin, LenMax int
 
-	Aliases []Alias // more keywords for it
-	Version string  // first version of the specifications that has it, such as "3.0"
+	Aliases []Alias // other keywords for it
+	Version string  // first version of the specifications that defines it, such as "3.0"
 	Spec    string  // citation
-	Note    string  // unit, meaning of the numbers, doubts
+	Note    string  // unit, meaning of the numbers, uncertainties
 
 	self, parent uint16
-	kid0, kidN   uint16 // of kids, by code
-	name0, nameN uint16 // of kidNames, by name
+	kid0, kidN   uint16 // first index and count in kids, by code
+	name0, nameN uint16 // first index and count in kidNames, by name
 }
 
-// Alias is a further keyword, and how it wants its value written.
+// Alias is another keyword for a TLV, and the form in which its value is written.
 type Alias struct {
 	Name string
 	Form Form
@@ -47,7 +48,7 @@ type kidName struct {
 
 type word struct {
 	name  string // lower case
-	first uint16 // of places
+	first uint16 // index in places
 	n     uint16
 }
 
@@ -56,8 +57,8 @@ type place struct {
 	form Form
 }
 
-// Root returns the group whose children are the dialect's top-level TLVs: its own, and
-// where it has none of a number, a modem's.
+// Root returns the group whose children are the dialect's top-level TLVs: its own, and a
+// modem's where it has none of that code.
 func Root(d Dialect) *Def {
 	if d > DPoE {
 		d = CM
@@ -65,23 +66,23 @@ func Root(d Dialect) *Def {
 	return &defs[d]
 }
 
-// IsRoot reports whether d is a root: no TLV, but the file.
+// IsRoot reports whether d is a root, which stands for the file rather than a TLV.
 func (d *Def) IsRoot() bool { return d.self <= uint16(DPoE) }
 
-// Parent returns the group that d is in; for a top-level TLV that several dialects share,
-// the root of CM. A root's parent is itself.
+// Parent returns the group that contains d. For a top-level TLV shared by several dialects,
+// that is the root of CM. The parent of a root is the root itself.
 func (d *Def) Parent() *Def { return &defs[d.parent] }
 
-// Group reports whether the value is made of TLVs.
+// Group reports whether the value consists of TLVs.
 func (d *Def) Group() bool {
 	_, ok := d.codec().(group)
 	return ok
 }
 
-// LenBytes returns the octets of the length field: 0 for markers, else 1 or 2.
+// LenBytes returns the width of the length field in octets: 0 for markers, otherwise 1 or 2.
 func (d *Def) LenBytes() int { return d.Kind.row().length }
 
-// Child looks a keyword up among the children of d, without regard to case.
+// Child returns the child of d with that keyword, ignoring case, and the form of its value.
 func (d *Def) Child(keyword string) (c *Def, as Form, ok bool) {
 	names := kidNames[d.name0 : d.name0+d.nameN]
 	lo, hi := 0, len(names)
@@ -99,7 +100,7 @@ func (d *Def) Child(keyword string) (c *Def, as Form, ok bool) {
 	return nil, FormPlain, false
 }
 
-// ChildByCode returns the child of that type number.
+// ChildByCode returns the child with that type code.
 func (d *Def) ChildByCode(code uint8) (*Def, bool) {
 	own := kids[d.kid0 : d.kid0+d.kidN]
 	lo, hi := 0, len(own)
@@ -117,7 +118,7 @@ func (d *Def) ChildByCode(code uint8) (*Def, bool) {
 	return nil, false
 }
 
-// compareFold compares a, its ASCII letters made small, with b, which has small ones only.
+// compareFold compares a, converted to lower case (ASCII only), with b, which is in lower case.
 func compareFold(a, b string) int {
 	for i := 0; i < len(a) && i < len(b); i++ {
 		c := a[i]
@@ -148,8 +149,8 @@ func find(keyword string) []place {
 	return nil
 }
 
-// Elsewhere returns every place in the dictionary where the keyword belongs, those of a
-// modem's file first, in the order of their numbers.
+// Elsewhere returns all places of the keyword in the dictionary, those in a modem's file first,
+// in the order of their codes.
 func Elsewhere(keyword string) []*Def {
 	found := find(keyword)
 	if found == nil {
@@ -162,10 +163,10 @@ func Elsewhere(keyword string) []*Def {
 	return out
 }
 
-// Lenient resolves a keyword as the open encoder does: without looking at the parent, the
-// first TLV of that name in the order of the numbers. What is written gets its last code,
-// its kind and, if it is a group, its children. An exact match goes before one that
-// differs in case, and the dialect's own TLVs before a modem's.
+// Lenient resolves a keyword as the open encoder does: regardless of the parent, to the first
+// TLV of that name in the order of the codes. The TLV is encoded with its last code, its kind
+// and, for a group, its children. An exact match precedes one that differs in case, and the
+// dialect's own TLVs precede a modem's.
 func Lenient(d Dialect, keyword string) (*Def, Form, bool) {
 	found := find(keyword)
 	best, rank := -1, 0
@@ -191,7 +192,7 @@ func Lenient(d Dialect, keyword string) (*Def, Form, bool) {
 	return &defs[found[best].def], found[best].form, true
 }
 
-// Title returns the TLV's name with its numbers, such as "MaxRateDown (4.2)".
+// Title returns the TLV's name and path, such as "MaxRateDown (4.2)".
 func (d *Def) Title() string {
 	if d.IsRoot() {
 		return "the file"

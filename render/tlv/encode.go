@@ -8,22 +8,23 @@ import (
 	"dcs/render/ber/mib"
 )
 
-// Encoder turns values into TLVs. It keeps no state between calls, so that several
-// goroutines may share one if ReadFile and Warn allow it.
+// Encoder encodes values as TLVs. It keeps no state between calls and may be used by several
+// goroutines at once if ReadFile and Warn may.
 type Encoder struct {
 	MIB     *mib.Index // names of SNMP objects; nil: numbers only
-	Dialect Dialect    // of the file that the TLVs go to
-	Lenient bool       // a value of another SNMP type than its object's is a warning, no error
+	Dialect Dialect    // of the file being encoded
+	Lenient bool       // warn, rather than fail, if a value's SNMP type is not its object's
 
-	// ReadFile reads the certificate or digit map that a keyword names. Nil: such a
-	// keyword is an error.
+	// ReadFile reads the certificate or digit map named by the value of a keyword. If nil, such
+	// keywords are errors.
 	ReadFile func(name string) ([]byte, error)
-	// Warn is told of what is encoded as asked but may not be meant. Nil: nobody is.
+	// Warn is called for a value that is encoded as written but may not be intended. It may be
+	// nil.
 	Warn func(msg string)
 }
 
-// maxFragment is the length of the pieces that a certificate or an eSAFE's
-// configuration is cut into.
+// maxFragment is the length in octets of the fragments into which certificates and eSAFE
+// configurations are split.
 const maxFragment = 254
 
 func (e *Encoder) warn(d *Def, msg string) {
@@ -32,7 +33,7 @@ func (e *Encoder) warn(d *Def, msg string) {
 	}
 }
 
-// computed refuses what a compiler makes itself.
+// computed returns an error for a TLV that the compiler adds itself.
 func (d *Def) computed() error {
 	if !d.Kind.row().computed || !d.Parent().IsRoot() {
 		return nil
@@ -40,10 +41,9 @@ func (d *Def) computed() error {
 	return d.fail(-1, "added by the compiler; leave it out")
 }
 
-// AppendTLV appends type, length and value; where the kind cuts long values into pieces,
-// several TLVs. An SnmpMibObject of more than 255 octets at the top of an MTA's file
-// becomes TLV 64 with a length of two octets. On an error, which is a *ValueError, dst
-// comes back as it was.
+// AppendTLV appends type, length and value, as several TLVs if the kind splits long values. At
+// the top of an MTA's file, an SnmpMibObject of more than 255 octets becomes TLV 64, which has
+// a two-octet length. Errors are of type *ValueError; dst is returned unchanged then.
 func (e *Encoder) AppendTLV(dst []byte, d *Def, f Form, vals []Value) ([]byte, error) {
 	if err := d.computed(); err != nil {
 		return dst, err
@@ -72,12 +72,13 @@ func (e *Encoder) AppendTLV(dst []byte, d *Def, f Form, vals []Value) ([]byte, e
 	return out, nil
 }
 
-// mtaTop reports whether d is an SNMP object at the top of an MTA's file.
+// mtaTop reports whether d is an SNMP object at the top level of an MTA's file.
 func (e *Encoder) mtaTop(d *Def) bool {
 	return e.Dialect == MTA && d.Code == 11 && d.Parent().IsRoot()
 }
 
-// OpenGroup appends the type and room for the length. The contents follow, then CloseGroup.
+// OpenGroup appends the type and room for the length. Append the contents next, then call
+// CloseGroup.
 func (d *Def) OpenGroup(dst []byte) []byte {
 	dst = append(dst, d.Code)
 	switch d.LenBytes() {
@@ -89,9 +90,9 @@ func (d *Def) OpenGroup(dst []byte) []byte {
 	return dst
 }
 
-// CloseGroup fills in the length of the TLV that OpenGroup began when dst was start octets
-// long. Kinds that cut long values into pieces get more TLVs behind. A value too long for
-// its length field is an error.
+// CloseGroup fills in the length of the TLV that OpenGroup began when len(dst) was start. For
+// kinds that split long values it inserts the headers of further TLVs. A value too long for its
+// length field is an error.
 func (d *Def) CloseGroup(dst []byte, start int) ([]byte, error) {
 	head := start + 1 + d.LenBytes()
 	n := len(dst) - head
@@ -130,9 +131,9 @@ func appendFragments(dst []byte, code uint8, value []byte) []byte {
 	return append(append(dst, code, byte(len(value))), value...)
 }
 
-// AppendValue appends the octets of the value alone, checked against the kind, the limits
-// and the length field. A value of a kind that is cut into pieces comes in one. On an
-// error, which is a *ValueError, dst comes back as it was.
+// AppendValue appends the octets of the value alone, checked against the kind, the limits and
+// the length field. The value of a kind that is split comes in one piece. Errors are of type
+// *ValueError; dst is returned unchanged then.
 func (e *Encoder) AppendValue(dst []byte, d *Def, f Form, vals []Value) ([]byte, error) {
 	out, err := e.appendValue(dst, d, f, vals)
 	if err != nil {
@@ -155,7 +156,7 @@ func (e *Encoder) appendValue(dst []byte, d *Def, f Form, vals []Value) ([]byte,
 	return d.codec().append(e, dst, d, f, vals)
 }
 
-// unlike is the error for a value of another form than the kind's.
+// unlike returns the error for a value that does not have the form of d's kind.
 func (d *Def) unlike(v *Value) error {
 	return d.fail(0, "expected "+d.wants()+", got "+v.describe())
 }
@@ -169,7 +170,7 @@ func count(n int, what string) string {
 	return s
 }
 
-// text returns the characters of a quoted string, or of a variable.
+// text returns the characters of a quoted string or of a variable.
 func (v *Value) text() (string, bool) {
 	return v.Text, v.Type == String || v.Type == Any
 }
@@ -189,7 +190,7 @@ func (e *Encoder) readFile(d *Def, v *Value) ([]byte, error) {
 	return data, nil
 }
 
-// fileError is a ValueError that keeps the reason why a file could not be read.
+// fileError is a ValueError that wraps the error from reading a file.
 type fileError struct {
 	ValueError
 	err error
@@ -197,7 +198,7 @@ type fileError struct {
 
 func (e *fileError) Unwrap() []error { return []error{&e.ValueError, e.err} }
 
-// nameFor returns the keyword of d that wants its value in that form.
+// nameFor returns the keyword of d whose value is written in that form.
 func (d *Def) nameFor(f Form) string {
 	for _, n := range kidNames[d.Parent().name0 : d.Parent().name0+d.Parent().nameN] {
 		if n.def == d.self && n.form == f {

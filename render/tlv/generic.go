@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// AppendGeneric appends the TLV that GenericTLV's operands describe: TlvCode, then
-// TlvLength, which may be missing, then TlvValue, TlvString, TlvStringZero, or TlvType and
-// TlvValue. With braces, body holds what stood between them, and there is no value beside.
-// parent is the group that the TLV goes to, or a root: it settles the width of the length.
-// Nil is a group that the dictionary does not have.
+// AppendGeneric appends the TLV described by GenericTLV's operands: TlvCode, then an optional
+// TlvLength, then TlvValue, TlvString, TlvStringZero, or TlvType and TlvValue. If braces is
+// true, body is the encoded contents of a block, and no value is allowed. parent is the group
+// or root that contains the TLV, which determines the width of the length field; nil if the
+// group is not in the dictionary.
 func (e *Encoder) AppendGeneric(dst []byte, parent *Def, vals []Value, body []byte, braces bool) ([]byte, error) {
 	g := generic{code: -1, length: -1}
 	value, err := g.read(vals)
@@ -65,7 +65,7 @@ type generic struct {
 	code, length int64
 	lengthAt     int
 	valued       bool
-	typed        bool // there is a TlvType
+	typed        bool // TlvType is present
 }
 
 func (g *generic) read(vals []Value) ([]byte, error) {

@@ -2,7 +2,8 @@ package tlv
 
 import "dcs/render/ber/mib"
 
-// group is TLVs. A vendor group begins with an OUI, which says who defines the others.
+// group consists of TLVs. A vendor group begins with an OUI, whose owner defines the other
+// TLVs.
 type group struct {
 	plainCodec
 	vendor bool
@@ -18,7 +19,7 @@ func (group) append(_ *Encoder, dst []byte, d *Def, _ Form, vals []Value) ([]byt
 	return d.appendOctets(dst, v)
 }
 
-// read returns the octets of a group that does not hold TLVs.
+// read returns the octets of a group whose value is not TLVs.
 func (group) read(b []byte) ([]Value, bool) { return []Value{hexValue(b)}, len(b) > 0 }
 
 func (group) json(*Node, *mib.Index) any { return nil }

@@ -49,13 +49,14 @@ type jsonVarbind struct {
 //	  {"code": 24, "name": "UsServiceFlow", "offset": 3, "length": 7, "children": […]},
 //	  {"code": 3, "name": "NetworkAccess", "offset": 0, "length": 1, "value": 1, "hex": "01"}]}
 //
-// offset is the type octet's in the file, length the value's in octets. A TLV has children
-// or hex, the value's octets. value stands where the octets are of the TLV's kind: a number,
-// a string (addresses, MAC addresses, object identifiers, prefixes and ports too), an array
-// of these, or for SNMP objects {"oid", "name", "type", "value", "hex", "label"}. name is lacking
-// where the dictionary has none, note says why a value could not be read. The file may have
-// "tail", what follows the end marker, "deviations" and "error", the latter two with
-// "offset" and "text". m, which may be nil, has the names of SNMP objects.
+// offset is that of the type octet in the file, length that of the value in octets. A TLV has
+// either children or hex, the octets of the value. If these are valid for the TLV's kind, there
+// is also value: a number, a string (also for addresses, MAC addresses, object identifiers,
+// prefixes and ports), an array of these, or for SNMP objects {"oid", "name", "type", "value",
+// "hex", "label"}. name is missing if the TLV is not in the dictionary; note explains why a
+// value could not be decoded. The file may have "tail", the data after the end marker, and
+// "deviations" and "error", both with "offset" and "text". m supplies the names of SNMP objects
+// and may be nil.
 func (t *Tree) JSON(m *mib.Index) ([]byte, error) {
 	p := printer{tree: t, enc: Encoder{MIB: m, Dialect: t.Dialect}}
 	out := jsonTree{Dialect: t.Dialect.String(), TLVs: p.jsonNodes(t.Nodes), Tail: hex.EncodeToString(t.Tail)}

@@ -2,11 +2,11 @@ package tlv
 
 //go:generate go run dcs/render/tlv/gen -in tlvs.csv -out zdict.go
 
-// Kind says how a TLV's value is coded.
+// Kind is the encoding of a TLV's value.
 type Kind uint8
 
-// Numbers are big-endian. A list is its elements one after another. Lengths have one
-// octet but for the kinds that end in Len16, and markers, which have none.
+// Numbers are big-endian. A list is consecutive elements. Length fields have one octet, except
+// those of kinds that end in Len16, which have two, and markers, which have none.
 const (
 	KindNone            Kind = iota
 	KindUint8                // 1 octet
@@ -15,7 +15,7 @@ const (
 	KindUint32               // 4 octets
 	KindInt8                 // 1 octet, two's complement
 	KindInt32                // 4 octets, two's complement
-	KindBytes                // octets, bit masks too
+	KindBytes                // octets, including bit masks
 	KindBytesLen16           // octets after a two-octet length
 	KindString               // characters
 	KindZString              // characters and a NUL
@@ -23,40 +23,40 @@ const (
 	KindIPv6                 // 16 octets
 	KindIPv4OrIPv6           // 4 or 16 octets
 	KindTypedIP              // 1 and an IPv4 address, or 2 and an IPv6 address
-	KindIPPort               // address, 2 octets of port
+	KindIPPort               // address, 2-octet port
 	KindMAC                  // 6 octets
 	KindMACMask              // 6 octets and a mask of 6
-	KindMACList              // n × 6
-	KindIPv4List             // n × 4
-	KindIPv6List             // n × 16
-	KindIPv6PrefixList       // n × (16 octets of prefix, 1 of length)
-	KindUint8List            // n × 1
-	KindUint16List           // n × 2
-	KindUint16Pair           // 2 × 2
+	KindMACList              // n × 6 octets
+	KindIPv4List             // n × 4 octets
+	KindIPv6List             // n × 16 octets
+	KindIPv6PrefixList       // n × (16-octet prefix, 1-octet length)
+	KindUint8List            // n × 1 octet
+	KindUint16List           // n × 2 octets
+	KindUint16Pair           // 2 × 2 octets
 	KindOID                  // BER object identifier with its tag
 	KindVarbind              // BER SEQUENCE of OID and value
 	KindVarbindLen16         // the same after a two-octet length
 	KindWriteControl         // BER object identifier with its tag, then one octet
-	KindFlagEmpty            // no value: its presence says it
+	KindFlagEmpty            // no value; its presence is the setting
 	KindGroup                // TLVs
 	KindGroupLen16           // TLVs after a two-octet length
 	KindVendorGroup          // TLVs: 8 (the OUI) first, the others defined by its owner
-	KindCertFragments        // a certificate in pieces of 254 octets, each a TLV
-	KindOpaqueFragments      // any octets in pieces of 254, each a TLV
+	KindCertFragments        // a certificate in fragments of 254 octets, each a TLV
+	KindOpaqueFragments      // any octets in fragments of 254, each a TLV
 	KindDigest16             // 16 octets, computed
 	KindDigest20             // 20 octets, computed
-	KindMarker               // the type alone
+	KindMarker               // type octet only
 )
 
-// kindRow is all that the package knows about one kind. Adding a kind is adding its row,
-// and a sample of it to TestKinds.
+// kindRow is all that the package knows about one kind. A new kind needs a row here and a
+// sample in TestKinds.
 type kindRow struct {
 	name   string // in tlvs.csv
 	length int    // octets of the length field
 	codec  codec
 
 	fragments bool // a value of more than maxFragment octets becomes several TLVs
-	computed  bool // at the top of a file, the compiler adds it
+	computed  bool // added by the compiler at the top level of a file
 }
 
 // kinds describes every kind.
@@ -111,8 +111,8 @@ func (k Kind) row() *kindRow {
 // String returns the kind's name in tlvs.csv.
 func (k Kind) String() string { return k.row().name }
 
-// Number returns the width in octets of a kind that is a single number, and whether the
-// number has a sign; 0 for any other kind.
+// Number returns the width in octets and the signedness of a kind that is a single number;
+// octets is 0 for any other kind.
 func (k Kind) Number() (octets int, signed bool) {
 	if s, ok := k.row().codec.(scalar); ok {
 		if n, ok := s.of.(number); ok {
@@ -126,7 +126,7 @@ func (k Kind) Number() (octets int, signed bool) {
 func (k Kind) Varbind() bool { return k == KindVarbind || k == KindVarbindLen16 }
 
 // Slash reports whether the value, or each element of the list, is written as two values
-// with a slash between, such as an address and a port.
+// separated by a slash, such as an address and a port.
 func (k Kind) Slash() bool {
 	switch c := k.row().codec.(type) {
 	case scalar:
@@ -139,24 +139,25 @@ func (k Kind) Slash() bool {
 	return false
 }
 
-// Form says how a keyword wants its value written, where its kind alone does not.
+// Form is how a value is written after a keyword, if its kind alone does not determine it.
 type Form uint8
 
 const (
-	FormPlain    Form = iota // as the kind has it
+	FormPlain    Form = iota // as for the kind
 	FormBytes                // 0x and hexadecimal digits
 	FormFile                 // the name of a file that holds the value
 	FormDigitMap             // the name of a file that holds a digit map
 )
 
-// Dialect is the sort of file that TLVs stand in: a number may mean another thing in each.
+// Dialect is the type of file that contains a TLV. The same code may have another meaning in
+// each.
 type Dialect uint8
 
 const (
 	CM   Dialect = iota // a cable modem
 	MTA                 // a PacketCable MTA
 	PS                  // a CableHome portal service
-	DPoE                // a D-ONU: a CM's file, where some numbers mean other things
+	DPoE                // a D-ONU: a CM's file in which some codes have other meanings
 )
 
 var dialectNames = [...]string{CM: "cm", MTA: "mta", PS: "ps", DPoE: "dpoe"}
@@ -169,15 +170,15 @@ func (d Dialect) String() string {
 	return "cm"
 }
 
-// Scope says where a TLV belongs.
+// Scope is where a TLV is used.
 type Scope uint8
 
 const (
 	ScopeConfig       Scope = iota // a modem's file
-	ScopeRegistration              // registration and other MAC management messages, not a file
+	ScopeRegistration              // registration and other MAC management messages, not files
 	ScopeMTA                       // an MTA's file
 	ScopePS                        // a portal service's file
-	ScopeVendor                    // anywhere; the contents are a vendor's
+	ScopeVendor                    // anywhere; the contents are vendor-specific
 )
 
 var scopeNames = [...]string{
@@ -185,7 +186,7 @@ var scopeNames = [...]string{
 	ScopePS: "cablehome-ps", ScopeVendor: "vendor",
 }
 
-// String returns the scope's name as tlvs.csv has it.
+// String returns the scope's name in tlvs.csv.
 func (s Scope) String() string {
 	if int(s) < len(scopeNames) {
 		return scopeNames[s]
@@ -193,8 +194,8 @@ func (s Scope) String() string {
 	return "cm-config"
 }
 
-// Repeat says whether a TLV may occur more than once in its parent. It is advice: files
-// that do otherwise are in use.
+// Repeat is whether a TLV may occur more than once in its parent. It is only advice: files in
+// use violate it.
 type Repeat uint8
 
 const (

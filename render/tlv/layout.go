@@ -8,7 +8,7 @@ import (
 	"dcs/render/ber"
 )
 
-// ended reports whether the last node is the end marker.
+// ended reports whether the last top-level TLV is the end marker.
 func (t *Tree) ended() bool {
 	last := len(t.Nodes) - 1
 	return last >= 0 && t.Nodes[last].Code == 255 && t.Nodes[last].isMarker()
@@ -18,7 +18,7 @@ func (t *Tree) deviate(offset int, format string, args ...any) {
 	t.Deviations = append(t.Deviations, Warning{offset, fmt.Sprintf(format, args...)})
 }
 
-// deviations compares the layout with what the compiler makes.
+// deviations records where the layout differs from the compiler's.
 func (t *Tree) deviations() {
 	switch t.Dialect {
 	case MTA:
@@ -96,7 +96,7 @@ func (t *Tree) deviations() {
 	}
 }
 
-// strangers notes what a compiler would make itself in a modem's file, but not in this one.
+// strangers records TLVs that the compiler adds to a modem's file but not to this one.
 func (t *Tree) strangers(list []*Node) {
 	for _, n := range list {
 		if n.Def != nil && n.Def.computed() != nil {
@@ -105,7 +105,7 @@ func (t *Tree) strangers(list []*Node) {
 	}
 }
 
-// The objects that hold an MTA file's hash, by the word of the hash statement.
+// The objects that contain an MTA file's hash, by the argument of the hash statement.
 var hashes = [...]struct {
 	variant string
 	oid     ber.OID
@@ -115,7 +115,7 @@ var hashes = [...]struct {
 	{"ietf", ber.OID{1, 3, 6, 1, 2, 1, 140, 1, 2, 11, 0}},        // RFC 4682
 }
 
-// isHash reports whether a TLV at the top of an MTA's file sets one of the hash objects.
+// isHash reports whether a TLV at the top level of an MTA's file sets one of the hash objects.
 func (n *Node) isHash() bool {
 	if n.Code != 11 && n.Code != 64 {
 		return false
@@ -132,8 +132,8 @@ func (n *Node) isHash() bool {
 	return false
 }
 
-// hash returns the object that holds an MTA file's hash, where it stands as the compiler
-// puts it: right before the closing delimiter, and once.
+// hash returns the TLV with an MTA file's hash if it is where the compiler puts it: directly
+// before the closing delimiter, and the only one.
 func (t *Tree) hash() (n *Node, variant string) {
 	last := len(t.Nodes) - 1
 	if t.Dialect != MTA || t.Err != nil || last < 2 || !bytes.Equal(t.Nodes[last].Raw, []byte{254, 1, 255}) {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// place says where d stands.
+// place describes where d belongs.
 func (d *Def) place() string {
 	p := d.Parent()
 	if !p.IsRoot() {
@@ -20,8 +20,8 @@ func (d *Def) place() string {
 	return "at the top of the file"
 }
 
-// Misplaced explains why d has no child of that keyword: where the keyword belongs, and
-// what d calls its number there; or, if it belongs nowhere, what it may have been meant for.
+// Misplaced explains why d has no child with that keyword: where the keyword belongs and which
+// TLV has its code in d or, for an unknown keyword, the nearest one.
 func (d *Def) Misplaced(keyword string) string {
 	here, where := "the file", "at the top of the file"
 	switch {
@@ -92,7 +92,8 @@ func appendNew(list []string, s string) []string {
 	return append(list, s)
 }
 
-// near returns the keyword most like the one given: a child of d if one is near, else any.
+// near returns the keyword nearest to the given one: a child of d if one is near, otherwise
+// any.
 func (d *Def) near(keyword string) string {
 	low := strings.ToLower(keyword)
 	limit := 1 + len(low)/5
@@ -114,7 +115,7 @@ func (d *Def) near(keyword string) string {
 	return best
 }
 
-// nameOf returns the keyword as the dictionary writes it.
+// nameOf returns the keyword as spelled in the dictionary.
 func (n kidName) nameOf() string {
 	d := &defs[n.def]
 	for _, a := range d.Aliases {
@@ -125,7 +126,7 @@ func (n kidName) nameOf() string {
 	return d.Name
 }
 
-// distance is the number of letters to insert, remove or change, if less than limit.
+// distance returns the number of letters to insert, remove or change, or at least limit.
 func distance(a, b string, limit int) int {
 	if len(a)-len(b) >= limit || len(b)-len(a) >= limit || len(a) > 60 || len(b) > 60 {
 		return limit

@@ -75,12 +75,12 @@ func uintValue(b []byte) Value {
 	return Value{Type: Number, Num: n}
 }
 
-// limits writes the range of d's numbers.
+// limits returns the range of d's numbers as text.
 func (d *Def) limits() string {
 	return strconv.FormatInt(d.Min, 10) + " to " + strconv.FormatInt(d.Max, 10)
 }
 
-// rangeOf returns ", " and the range if el is a number and d limits it.
+// rangeOf returns ", " and the range if el is a number and d limits it, otherwise "".
 func (d *Def) rangeOf(el element) string {
 	if _, ok := el.(number); ok && d.Limited {
 		return ", " + d.limits()

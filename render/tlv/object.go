@@ -79,7 +79,7 @@ func (varbind) append(e *Encoder, dst []byte, d *Def, _ Form, vals []Value) ([]b
 	return e.AppendVarbind(dst, d, &p, vals[2:])
 }
 
-// read reads a varbind without the names of a MIB.
+// read decodes a varbind without a MIB index.
 func (varbind) read(b []byte) ([]Value, bool) {
 	vb, err := ber.ParseVarbind(b)
 	if err != nil {
@@ -98,7 +98,7 @@ func (varbind) check(c *checker, n *Node) {
 	}
 }
 
-// oidValue reads an object identifier with its BER tag, and returns what follows.
+// oidValue decodes an object identifier with its BER tag, and returns the octets after it.
 func oidValue(b []byte) (v Value, rest []byte, ok bool) {
 	tag, contents, n, err := ber.ParseTLV(b)
 	if err != nil || tag != ber.ObjectID {
@@ -119,7 +119,7 @@ func (varbind) print(p *printer, n *Node, parent *Def, depth int) {
 	}
 	name := n.Def.Name
 	if n.Def.Kind == KindVarbindLen16 && len(n.Value) > 255 && p.tree.Dialect == MTA {
-		name = "SnmpMibObject" // the encoder takes the long form by itself
+		name = "SnmpMibObject" // the encoder chooses the long form by itself
 	}
 	oid := "." + vb.OID.String()
 	obj := object(p.enc.MIB, vb.OID)
@@ -139,7 +139,7 @@ func (varbind) print(p *printer, n *Node, parent *Def, depth int) {
 	p.generic(n, "no form that the encoder writes: "+oid+" "+vb.Tag.String(), depth)
 }
 
-// object returns the scalar or column that oid is an instance of; nil where none is known.
+// object returns the scalar or column of which oid is an instance; nil if none is known.
 func object(m *mib.Index, oid ber.OID) *mib.Object {
 	if m == nil {
 		return nil
@@ -171,7 +171,7 @@ type typedValue struct {
 	note string
 }
 
-// snmpValues returns the ways to write an SNMP value, the best first.
+// snmpValues returns the ways to write an SNMP value, best first.
 func snmpValues(m *mib.Index, vb *ber.Varbind, obj *mib.Object) []typedValue {
 	switch vb.Tag {
 	case ber.Integer:
@@ -233,7 +233,8 @@ func snmpValues(m *mib.Index, vb *ber.Varbind, obj *mib.Object) []typedValue {
 	return nil
 }
 
-// bitsValue names the bits that are set; ok is false if one has no name, or none is set.
+// bitsValue returns the names of the bits that are set; ok is false if one has no name or none
+// is set.
 func bitsValue(b []byte, obj *mib.Object) (v Value, ok bool) {
 	var list []Value
 	for i := range 8 * len(b) {

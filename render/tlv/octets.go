@@ -9,11 +9,11 @@ import (
 	"dcs/render/ber/mib"
 )
 
-// octetString is any octets.
+// octetString is arbitrary octets.
 type octetString struct {
 	plainCodec
-	fixed     int  // octets; 0: as the Def limits them
-	unbounded bool // the Def's limits are those of one TLV, of which the value may fill several
+	fixed     int  // octets; 0: limited by the Def
+	unbounded bool // the Def's limits apply to one TLV, and the value may fill several
 }
 
 func (octetString) wants(d *Def) string {
@@ -47,7 +47,7 @@ func (k octetString) width() (octets int, multiple bool) { return k.fixed, false
 
 func hexValue(b []byte) Value { return Value{Type: Hex, Text: hex.EncodeToString(b)} }
 
-// octets writes how many octets the value of d may have.
+// octets returns the allowed lengths of d's value as text.
 func (d *Def) octets() string {
 	if d.LenMin != d.LenMax {
 		return strconv.Itoa(d.LenMin) + " to " + strconv.Itoa(d.LenMax) + " octets"
@@ -55,7 +55,7 @@ func (d *Def) octets() string {
 	return count(d.LenMin, "octet")
 }
 
-// appendOctets appends the octets of v, as many as there are.
+// appendOctets appends the octets of v without checking their number.
 func (d *Def) appendOctets(dst []byte, v *Value) ([]byte, error) {
 	switch v.Type {
 	case Hex, Octets, Any:
@@ -86,7 +86,7 @@ func (d *Def) appendOctets(dst []byte, v *Value) ([]byte, error) {
 	return dst, d.unlike(v)
 }
 
-// octets appends the octets of a hexadecimal value. The message says what is wrong.
+// octets appends the octets of a hexadecimal value. A non-empty message describes the error.
 func (v *Value) octets(dst []byte) ([]byte, string) {
 	if v.Type == Octets {
 		return append(dst, v.Text...), ""
@@ -101,7 +101,7 @@ func (v *Value) octets(dst []byte) ([]byte, string) {
 	return appendHex(dst, digits)
 }
 
-// characters is a text, with a NUL behind if nul is set.
+// characters is a text, followed by a NUL if nul is set.
 type characters struct {
 	plainCodec
 	nul bool
@@ -142,8 +142,8 @@ func (k characters) append(_ *Encoder, dst []byte, d *Def, _ Form, vals []Value)
 	return dst, nil
 }
 
-// Characters returns how many characters a KindString or KindZString may have, the NUL not
-// counted.
+// Characters returns how many characters a KindString or KindZString may have, excluding the
+// NUL.
 func (d *Def) Characters() (least, most int) {
 	switch {
 	case d.Kind != KindZString:
@@ -159,7 +159,7 @@ func (k characters) read(b []byte) ([]Value, bool) {
 	return []Value{textValue(b)}, ok
 }
 
-// cut removes the NUL.
+// cut removes the trailing NUL.
 func (k characters) cut(b []byte) ([]byte, bool) {
 	if !k.nul {
 		return b, true
@@ -195,8 +195,8 @@ func (k characters) check(c *checker, n *Node) {
 	}
 }
 
-// plain reports whether a string can be written in quotes: letters, digits and signs of
-// ASCII alone.
+// plain reports whether a string can be written in quotes: it consists of printable ASCII
+// characters.
 func plain(b []byte) bool {
 	for _, c := range b {
 		if c < ' ' || c > '~' {

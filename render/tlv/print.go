@@ -12,11 +12,11 @@ import (
 	"dcs/render/ber/mib"
 )
 
-// Print writes the file in the template language, so that compiling the text gives the
-// same octets; what differs all the same is in t.Deviations, and said in comments. MICs, end
-// marker, padding and an MTA's hash come as comments, for the compiler makes them anew.
-// What has no name, or does not fit its kind, comes as GenericTLV or 0x…; m, which may be
-// nil, has the names of SNMP objects. One TLV a line, 4 spaces a level.
+// Print writes the file in the template language, so that compiling the text yields the same
+// octets, except for t.Deviations, which are reported in comments. MICs, end marker, padding
+// and an MTA's hash are written as comments, because the compiler generates them. What has no
+// name or is not valid for its kind is written as GenericTLV or 0x…. m supplies the names of
+// SNMP objects and may be nil. Each TLV is a line, indented by 4 spaces a level.
 func (t *Tree) Print(w io.Writer, m *mib.Index) error {
 	p := printer{tree: t, enc: Encoder{MIB: m, Dialect: t.Dialect}}
 	hash, variant := t.hash()
@@ -88,8 +88,8 @@ func (p *printer) nodes(list []*Node, parent *Def, depth int) {
 	}
 }
 
-// fragmentRun returns how many of the TLVs at the front of list are the pieces of one value
-// that the encoder would cut in the same places; 0 if it cannot.
+// fragmentRun returns how many TLVs at the front of list are the fragments of one value, split
+// as the encoder would split it; 0 if it would not.
 func fragmentRun(list []*Node) int {
 	for i, n := range list {
 		if n.Code != list[0].Code {
@@ -120,7 +120,7 @@ func (p *printer) fragments(run []*Node, parent *Def, depth int) bool {
 	return p.setting(raw, parent, name, []Value{hexValue(value)}, "", depth)
 }
 
-// setting prints "name values;" if that encodes to raw.
+// setting prints "name values;" if its encoding equals raw.
 func (p *printer) setting(raw []byte, parent *Def, name string, vals []Value, comment string, depth int) bool {
 	d, form, ok := parent.Child(name)
 	if !ok || strings.HasPrefix(d.Path, "dpoe:") {
@@ -177,7 +177,7 @@ func (p *printer) plain(n *Node, parent *Def, depth int) {
 	p.generic(n, note, depth)
 }
 
-// message returns what a ValueError says, without the keyword.
+// message returns the message of a ValueError without the keyword.
 func message(err error) string {
 	var v *ValueError
 	if errors.As(err, &v) {
@@ -205,7 +205,7 @@ func (p *printer) generic(n *Node, note string, depth int) {
 
 func wordValue(s string) Value { return Value{Type: Word, Text: s} }
 
-// format writes the value as the template language has it.
+// format writes the value in the template language.
 func (v *Value) format(b *strings.Builder) {
 	switch v.Type {
 	case Number:

@@ -8,7 +8,7 @@ import (
 	"dcs/render/ber/mib"
 )
 
-// SNMPType is the type that stands between an SNMP object's name and its value.
+// SNMPType is the type keyword between an SNMP object's name and its value.
 type SNMPType uint8
 
 const (
@@ -47,7 +47,7 @@ func (t SNMPType) String() string {
 	return "none"
 }
 
-// Tag returns the tag that values of the type have on the wire.
+// Tag returns the BER tag of values of the type.
 func (t SNMPType) Tag() ber.Tag {
 	if int(t) < len(snmpTypes) {
 		return snmpTypes[t].tag
@@ -55,7 +55,7 @@ func (t SNMPType) Tag() ber.Tag {
 	return 0
 }
 
-// parseSNMPType reads a type's keyword, without regard to case.
+// parseSNMPType parses a type keyword, ignoring case.
 func parseSNMPType(s string) (SNMPType, bool) {
 	switch strings.ToLower(s) {
 	case "integer", "integer32":
@@ -86,19 +86,19 @@ func parseSNMPType(s string) (SNMPType, bool) {
 	return SNMPNone, false
 }
 
-// The object that a DigitMap is written to, its one instance included.
+// digitMapOID is the object that a DigitMap sets, including its only instance.
 var digitMapOID = ber.OID{1, 3, 6, 1, 4, 1, 4491, 2, 2, 8, 2, 1, 1, 3, 1, 1, 2, 1}
 
-// VarbindPrefix is what comes before the value of an SnmpMibObject, resolved. It is
-// immutable: the value alone may be encoded later, and often.
+// VarbindPrefix is the resolved part of an SnmpMibObject before the value. It is immutable, so
+// that values can be encoded for it later and repeatedly.
 type VarbindPrefix struct {
 	OID    []byte // contents octets
 	Arcs   int    // number of sub-identifiers in OID
 	Type   SNMPType
-	Object *mib.Object // nil where the MIB index has none
+	Object *mib.Object // nil if the MIB index has none
 }
 
-// isNumeric reports whether an object is named by its dotted OID.
+// isNumeric reports whether an object is given by its dotted OID.
 func isNumeric(name string) bool {
 	name = strings.TrimPrefix(name, ".")
 	return name != "" && '0' <= name[0] && name[0] <= '9'
@@ -130,9 +130,9 @@ func (e *Encoder) resolve(d *Def, index int, v *Value) (mib.Ref, error) {
 	return mib.Ref{OID: oid}, nil
 }
 
-// Varbind resolves the first two operands of an SnmpMibObject, the object and the type. A
-// type that is not the object's is an error; a warning if the object is named by its
-// number, or if the Encoder is lenient.
+// Varbind resolves the first two operands of an SnmpMibObject, the object and the type. A type
+// other than the object's is an error, but only a warning if the object is given by its number
+// or the Encoder is lenient.
 func (e *Encoder) Varbind(d *Def, vals []Value) (VarbindPrefix, error) {
 	var p VarbindPrefix
 	if len(vals) < 3 {
@@ -199,8 +199,8 @@ func typeFor(s mib.Syntax) SNMPType {
 	return SNMPNone
 }
 
-// AppendVarbind appends the whole varbind: p, and the value that vals, an SnmpMibObject's
-// operands from the third on, stand for. Values of up to 128 octets need no allocation.
+// AppendVarbind appends the whole varbind of p and the value in vals, the operands of an
+// SnmpMibObject from the third on. It does not allocate for values of up to 128 octets.
 func (e *Encoder) AppendVarbind(dst []byte, d *Def, p *VarbindPrefix, vals []Value) ([]byte, error) {
 	var room [128]byte
 	value, err := e.AppendSNMPValue(room[:0], d, p, vals)

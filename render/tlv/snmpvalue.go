@@ -8,8 +8,8 @@ import (
 	"dcs/render/ber"
 )
 
-// AppendSNMPValue appends the contents octets of the value alone. Errors count the
-// operands from the object's name on, so that the value is number 2.
+// AppendSNMPValue appends the contents octets of the value alone. Indexes in errors count the
+// operands from the object's name on, so that the value has index 2.
 func (e *Encoder) AppendSNMPValue(dst []byte, d *Def, p *VarbindPrefix, vals []Value) ([]byte, error) {
 	if len(vals) != 1 {
 		return dst, d.fail(2+min(1, len(vals)), "takes one value after the type, got "+strconv.Itoa(len(vals)))
@@ -165,8 +165,8 @@ func (d *Def) appendDecimalString(dst []byte, v *Value) ([]byte, error) {
 	return dst, nil
 }
 
-// appendBits sets the named or numbered bits: bit 0 is the most significant of the first
-// octet, and the octets go as far as the last bit that the object names (RFC 3417, section 8).
+// appendBits sets the named or numbered bits. Bit 0 is the most significant bit of the first
+// octet, and the octets extend to the last bit that the object names (RFC 3417, section 8).
 func (d *Def) appendBits(dst []byte, p *VarbindPrefix, v *Value) ([]byte, error) {
 	if v.Type == Hex || v.Type == Octets {
 		return d.appendHexString(dst, BITS, v)

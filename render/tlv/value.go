@@ -8,22 +8,22 @@ import (
 	"strings"
 )
 
-// ValueType says how a value was written.
+// ValueType is how a value was written.
 type ValueType uint8
 
 const (
 	Number ValueType = iota // a decimal number: Neg, Num
-	Hex                     // 0x…: Text holds the digits alone
+	Hex                     // 0x…: Text holds the digits only
 	Word                    // unquoted: Text
-	String                  // quoted, its escapes resolved: Text holds the octets
-	Any                     // what a variable stands for: Text, read as the keyword wants it
-	Octets                  // an address in binary: Text holds the octets as they go on the wire
+	String                  // quoted: Text holds the octets, escapes resolved
+	Any                     // the value of a variable: Text, parsed as the keyword requires
+	Octets                  // an address in binary: Text holds the octets as encoded
 	Pair                    // a/b: List holds the two
 	List                    // a, b, c: List
 )
 
-// Value is one value as the text language writes it, variables filled in. It is never
-// changed by an Encoder.
+// Value is one value of the text language after substitution of variables. Encoders do not
+// modify it.
 type Value struct {
 	Type ValueType
 	Neg  bool
@@ -32,7 +32,7 @@ type Value struct {
 	List []Value
 }
 
-// Int returns the value of a number.
+// Int returns a number as a Value.
 func Int(v int64) Value {
 	if v < 0 {
 		return Value{Type: Number, Neg: true, Num: -uint64(v)}
@@ -40,11 +40,11 @@ func Int(v int64) Value {
 	return Value{Type: Number, Num: uint64(v)}
 }
 
-// ValueError says what is wrong with a value. It knows no place in a file: Index says which
-// of the values given is meant, so that the caller can point at it.
+// ValueError describes what is wrong with a value. It has no position in a file; Index is that
+// of the value, so that the caller can locate it.
 type ValueError struct {
 	Name  string // the keyword
-	Index int    // of the values given; -1: the whole setting
+	Index int    // of the value; -1: the whole setting
 	Msg   string
 }
 
@@ -54,7 +54,7 @@ func (d *Def) fail(index int, msg string) error {
 	return &ValueError{Name: d.Name, Index: index, Msg: msg}
 }
 
-// describe writes the value for an error.
+// describe returns the value as text for an error.
 func (v *Value) describe() string {
 	const most = 40
 	s := v.Text
@@ -84,8 +84,8 @@ func (v *Value) describe() string {
 	return s
 }
 
-// number reads a number: decimal, hexadecimal, or either as a variable's text. ok is
-// false if the value is none, big is true if it is one of more than 64 bits.
+// number parses a number: decimal, hexadecimal, or either from a variable. ok is false if the
+// value is not a number, big is true if the number exceeds 64 bits.
 func (v *Value) number() (neg bool, mag uint64, big, ok bool) {
 	switch v.Type {
 	case Number:
@@ -132,7 +132,7 @@ func parseUint(s string, base uint64) (n uint64, big, ok bool) {
 	return n, big, true
 }
 
-// hexDigit returns the digit's value, 255 if it is none.
+// hexDigit returns the value of a digit, 255 if c is not one.
 func hexDigit(c byte) byte {
 	switch {
 	case '0' <= c && c <= '9':
@@ -145,7 +145,7 @@ func hexDigit(c byte) byte {
 	return 255
 }
 
-// appendHex appends the octets that the digits stand for. The message says what is wrong.
+// appendHex appends the octets given by the digits. A non-empty message describes the error.
 func appendHex(dst []byte, digits string) ([]byte, string) {
 	if len(digits)%2 != 0 {
 		return dst, "0x" + shorten(digits) + " has an odd number of digits: two make an octet"
@@ -167,7 +167,7 @@ func shorten(s string) string {
 	return s
 }
 
-// addr reads an IPv4 or IPv6 address.
+// addr parses an IPv4 or IPv6 address.
 func (v *Value) addr() (netip.Addr, bool) {
 	switch v.Type {
 	case Word, String, Any:
@@ -197,8 +197,8 @@ func (v *Value) addr() (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// mac reads a MAC address: pairs of digits with colons, dashes or dots between, groups of
-// four with dots, or twelve digits.
+// mac parses a MAC address: pairs of digits separated by colons, dashes or dots, groups of four
+// separated by dots, or twelve digits.
 func (v *Value) mac() (m [6]byte, ok bool) {
 	switch v.Type {
 	case Octets:
@@ -259,7 +259,7 @@ func (v *Value) pair() (a, b Value, ok bool) {
 	return a, b, false
 }
 
-// elements returns the elements of a list; anything else is a list of itself.
+// elements returns the elements of a list; any other value is a list of itself.
 func (v *Value) elements() []Value {
 	switch {
 	case v.Type == List:

@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// Build makes an index of objects, in the form that is embedded in the program. The same
-// objects give the same octets, in whatever order they come, but for objects that agree in
-// label, OID and module: those stay in theirs.
+// Build builds the index of objects in the format embedded in the program. The result does not
+// depend on the order of the objects, except for those of equal label, OID and module, which keep
+// theirs.
 func Build(objs []Object) ([]byte, error) {
 	objects := make([]*Object, len(objs))
 	for i := range objs {
@@ -26,7 +26,7 @@ func Build(objs []Object) ([]byte, error) {
 		)
 	})
 
-	// Offset 0 and dict number 0 are the empty value.
+	// Offset 0 and dict number 0 stand for the empty value.
 	b := builder{blob: []byte{0}, dict: []uint32{0}, seen: map[string]uint32{}, shared: map[string]uint16{}}
 	type keyed struct {
 		key string
@@ -38,7 +38,7 @@ func Build(objs []Object) ([]byte, error) {
 			return nil, fmt.Errorf("%s::%s: %w", o.Module, o.Label, err)
 		}
 		if o.Label == "" {
-			return nil, fmt.Errorf("%s: an object of no name at %v", o.Module, o.OID)
+			return nil, fmt.Errorf("%s: object without a name at %v", o.Module, o.OID)
 		}
 		keys[i] = keyed{string(appendKey(nil, o.OID)), uint32(i)}
 	}
@@ -48,7 +48,7 @@ func Build(objs []Object) ([]byte, error) {
 
 	var oids, byOID []byte
 	oidOf := make([]uint32, len(objects))
-	var ancestors []int // numbers of the OIDs above the current one
+	var ancestors []int // numbers of the OIDs that contain the current one
 	var distinct []string
 	for i, k := range keys {
 		if i == 0 || k.key != keys[i-1].key {
@@ -119,8 +119,8 @@ func nameNumber(names []string, name string) byte {
 	return byte(max(slices.Index(names, name), 0))
 }
 
-// conventionsOf finds what each textual convention stands for: what most objects that name
-// it have. An operator's module that imports it needs that.
+// conventionsOf derives each textual convention from the objects that name it; the most frequent
+// definition counts. An operator's module that imports the convention needs it.
 func conventionsOf(objects []*Object) []Object {
 	type variant struct {
 		first int
@@ -157,7 +157,7 @@ func conventionsOf(objects []*Object) []Object {
 	return conventions
 }
 
-// builder collects the blob and what of it is shared.
+// builder builds the blob and the dict of shared values.
 type builder struct {
 	blob   []byte
 	dict   []uint32

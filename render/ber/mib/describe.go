@@ -2,7 +2,7 @@ package mib
 
 import "sort"
 
-// kind is what an object is; columns cannot be told from scalars yet.
+// kind returns the kind of an object; columns still count as scalars.
 func (l *loader) kind(m *module, def *smiObject) Kind {
 	switch def.macro {
 	case "MODULE-IDENTITY", "OBJECT-IDENTITY":
@@ -25,7 +25,7 @@ func (l *loader) kind(m *module, def *smiObject) Kind {
 	return Node
 }
 
-// baseType is the syntax of a type that no module needs to define.
+// baseType returns the syntax of a type that is built into SMI.
 func baseType(name string) (Syntax, bool) {
 	switch name {
 	case "INTEGER", "Integer32":
@@ -56,13 +56,13 @@ func baseType(name string) (Syntax, bool) {
 	return NoSyntax, false
 }
 
-// describe finds the type of a scalar or column.
+// describe sets the type of a scalar or column.
 func (l *loader) describe(m *module, def *smiObject, o *Object) {
 	if _, basic := baseType(def.syntax.base); !basic {
 		o.TC = def.syntax.base
 	}
 	t := def.syntax
-	// A convention that is defined by another is bounded, as a module could go in a circle.
+	// Bounded, because conventions can be defined in terms of each other.
 	for range 16 {
 		if len(o.Enums) == 0 {
 			o.Enums = t.enums
@@ -93,7 +93,7 @@ func (l *loader) describe(m *module, def *smiObject, o *Object) {
 	l.failf("%s:%d: %s: its type %s is not known", m.file, def.line, def.name, def.syntax.base)
 }
 
-// typeOf finds a type that a module defines or imports, and the module it is in.
+// typeOf returns a type that a module defines or imports, and the module that defines it.
 func (l *loader) typeOf(m *module, name string) (*smiType, *module) {
 	if t := m.types[name]; t != nil {
 		return t, m
@@ -106,7 +106,7 @@ func (l *loader) typeOf(m *module, name string) (*smiType, *module) {
 	return nil, nil
 }
 
-// convention finds a textual convention: its syntax, enumeration and ranges.
+// convention returns a textual convention: its syntax, enumeration and ranges.
 func (t *table) convention(name string) (Object, bool) {
 	i := sort.Search(t.nTCs, func(i int) bool { return t.text(le32(t.tcs, i*tcSize)) >= name })
 	if i == t.nTCs || t.text(le32(t.tcs, i*tcSize)) != name {

@@ -6,19 +6,19 @@ import (
 	"sync"
 )
 
-// A module that cannot be read whole is left out whole, and the names that it would have given are withheld: another module's
-// object of the same name is not what its author meant.
+// A module that cannot be parsed in full is skipped, and the names that it seems to define are withheld: another
+// module's object of the same name is not what its author meant.
 
-// A moduleError is what is wrong with one module of a file.
+// A moduleError is an error in one module of a file.
 type moduleError struct {
-	module string // empty: not known
+	module string // empty: unknown
 	err    error
 }
 
 func (e *moduleError) Error() string { return e.err.Error() }
 func (e *moduleError) Unwrap() error { return e.err }
 
-// moduleErrors takes apart what parseModules returns.
+// moduleErrors splits an error of parseModules.
 func moduleErrors(err error) []*moduleError {
 	var one *moduleError
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
@@ -37,24 +37,25 @@ func moduleErrors(err error) []*moduleError {
 	return nil
 }
 
-// withheld is why a label has no object.
+// withheld is the reason why a label has no object.
 type withheld struct {
 	module string
 	why    string // with file and line
 }
 
-// definition finds what a module that cannot be parsed seems to define. Hardly any run needs it.
+// definition matches what a module that cannot be parsed seems to define. It is compiled on first use, since few runs
+// need it.
 var definition = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`(?m)^[ \t]*([a-z][A-Za-z0-9-]*)[ \t\r\n]+(?:OBJECT[ \t]+IDENTIFIER|OBJECT-TYPE|OBJECT-IDENTITY|MODULE-IDENTITY|NOTIFICATION-TYPE|TRAP-TYPE|OBJECT-GROUP|NOTIFICATION-GROUP|MODULE-COMPLIANCE)\b`)
 })
 
-// moduleHead finds where a module begins.
+// moduleHead matches the start of a module.
 var moduleHead = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`(?m)^[ \t]*([A-Z][A-Za-z0-9-]*)[ \t\r\n]*(?:\{[^}]*\}[ \t\r\n]*)?DEFINITIONS\b`)
 })
 
-// withhold notes the labels of a module, or of all the modules in a text if its name is not known. A label that another module
-// of the operator's gives is noted too: which of them is meant cannot be told any more.
+// withhold records the labels of a module, or of all modules in a text if its name is unknown. That includes labels
+// that another of the operator's modules defines, because which of them is meant is no longer known.
 func (l *loader) withhold(text, module, why string) {
 	heads := moduleHead().FindAllStringSubmatchIndex(text, -1)
 	for i, h := range heads {
@@ -80,8 +81,8 @@ func (l *loader) withholdLabel(label, module, why string) {
 	}
 }
 
-// withholds returns why a label must not be used, nil if it may. The rows from from to to are those that have it. What is
-// built in under the name of the module that was left out is the same object.
+// withholds returns why a label must not be used, nil if it may be. Its rows are from up to, but not including, to. A
+// built-in row of the skipped module's name is the same object, so that the label may be used.
 func (x *Index) withholds(label string, from, to int) *withheld {
 	w, found := x.withheld[label]
 	if !found || x.inModule(from, to, w.module) >= 0 {

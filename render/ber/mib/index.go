@@ -13,8 +13,8 @@ import (
 //go:embed index.bin
 var embedded string
 
-// cableLabs is the branch that an ambiguous label is looked for in when nothing else settles
-// it: the key of 1.3.6.1.4.1.4491.
+// cableLabs is the key of 1.3.6.1.4.1.4491, the branch in which an ambiguous label is looked up if no
+// preference decides.
 const cableLabs = "\x01\x03\x06\x01\x04\x01\xa3\x0b"
 
 // Index is a set of MIB modules. It is immutable and safe for concurrent use.
@@ -22,26 +22,25 @@ type Index struct {
 	t      *table
 	prefer []string
 
-	withheld map[string]withheld // labels of what was left out
-	left     map[string]string   // modules that were left out, and why
-	faulty   bool                // not all of the modules that were to be read could be
-	absent   []string            // modules of prefer that faulty may have kept out
+	withheld map[string]withheld // labels of skipped definitions
+	left     map[string]string   // skipped modules, and why
+	faulty   bool                // some of the modules could not be read
+	absent   []string            // modules of prefer that may be among those that could not be read
 }
 
-// Default is the index that is part of the program: CableLabs' modules, the IETF's and
-// net-snmp's. It costs next to nothing to make.
+// Default returns the built-in index: the modules of CableLabs, the IETF and net-snmp. The call is cheap.
 func Default() *Index {
 	t, err := openTable(embedded)
 	if err != nil {
-		// Only a program that was built with a damaged index.bin gets here; it knows no names.
+		// Only a program built with a damaged index.bin gets here; it knows no names.
 		t = &table{}
 	}
 	return &Index{t: t}
 }
 
-// Prefer gives an index that takes an ambiguous label from the first of these modules that
-// has it, before the preferences that x has already. Names of modules that are not in the
-// index do nothing, see HasModule; but where Load had errors, a label stays ambiguous that such a module might have.
+// Prefer returns an index that resolves an ambiguous label to the first of these modules that defines it;
+// they precede the preferences of x. Names of modules that are not in the index have no effect, see
+// HasModule, except after errors of Load: a label that such a module might define stays ambiguous.
 func (x *Index) Prefer(modules ...string) *Index {
 	y := *x
 	y.prefer = slices.Concat(modules, x.prefer)
@@ -53,7 +52,7 @@ func (x *Index) Prefer(modules ...string) *Index {
 	return &y
 }
 
-// HasModule says whether the index has an object of a module.
+// HasModule reports whether the index has an object of a module.
 func (x *Index) HasModule(name string) bool {
 	for row := range x.t.nRows {
 		if x.t.module(row) == name {
@@ -63,9 +62,8 @@ func (x *Index) HasModule(name string) bool {
 	return false
 }
 
-// Lookup finds the object that an OID is of or under: the one with the longest OID that oid
-// begins with. instance is the rest of oid and aliases it. Of several objects with one OID
-// it is a preferred module's, else the current one.
+// Lookup returns the object whose OID is the longest prefix of oid. instance is the rest of oid and aliases
+// it. Among several objects with that OID, it returns that of a preferred module, otherwise the current one.
 func (x *Index) Lookup(oid ber.OID) (obj *Object, instance ber.OID, ok bool) {
 	row, arcs := x.lookup(oid)
 	if row < 0 {
@@ -74,7 +72,7 @@ func (x *Index) Lookup(oid ber.OID) (obj *Object, instance ber.OID, ok bool) {
 	return x.t.object(row), oid[arcs:], true
 }
 
-// lookup is Lookup by row number: the row, or -1, and how many arcs its OID has.
+// lookup returns the row of Lookup's object, or -1, and the number of arcs in its OID.
 func (x *Index) lookup(oid ber.OID) (row, arcs int) {
 	at, arcs := x.findOID(oid)
 	if at < 0 {
@@ -83,7 +81,7 @@ func (x *Index) lookup(oid ber.OID) (row, arcs int) {
 	return x.best(x.t.rowsOf(at)), arcs
 }
 
-// findOID is the number of the longest prefix of oid, or -1, and how many arcs it has.
+// findOID returns the number of the longest prefix of oid, or -1, and its number of arcs.
 func (x *Index) findOID(oid ber.OID) (at, arcs int) {
 	var buf keyBuf
 	if len(oid) > ber.MaxArcs {
@@ -96,7 +94,7 @@ func (x *Index) findOID(oid ber.OID) (at, arcs int) {
 	return at, keyArcs(x.t.key(at))
 }
 
-// best picks the row that describes an object best; rows is a part of byOID.
+// best returns the row that best describes an object; rows is a part of byOID.
 func (x *Index) best(rows string) int {
 	best := int(le32(rows, 0))
 	for i := 4; i < len(rows); i += 4 {
@@ -107,8 +105,8 @@ func (x *Index) best(rows string) int {
 	return best
 }
 
-// rank orders rows of one OID, the best lowest: preferred modules first, then current
-// definitions, then modules that are not named for the RFC that a later one replaced.
+// rank returns the order of rows of one OID, best lowest: preferred modules precede others, then current
+// definitions, then modules not named after an RFC that has been replaced.
 func (x *Index) rank(row int) int {
 	module := x.t.module(row)
 	rank := len(x.prefer)
@@ -131,9 +129,8 @@ func (x *Index) rank(row int) int {
 	return rank
 }
 
-// Name is text that Resolve turns into the same OID: label and numeric instance, as in
-// "docsDevNmAccessStatus.1". Where no label is unambiguous it is dotted numbers with a
-// leading dot.
+// Name returns text that Resolve turns into the same OID: a label and a numeric instance, as in
+// "docsDevNmAccessStatus.1", or dotted numbers with a leading dot if no label is unambiguous.
 func (x *Index) Name(oid ber.OID) string {
 	if at, arcs := x.findOID(oid); at >= 0 {
 		rows := x.t.rowsOf(at)
@@ -144,7 +141,7 @@ func (x *Index) Name(oid ber.OID) string {
 				continue
 			}
 			from, to := x.t.labelled(x.t.label(row))
-			if found := x.settle(from, to); found >= 0 && x.t.oidOf(found) == at && x.withholds(x.t.label(row), from, to) == nil {
+			if found := x.choose(from, to); found >= 0 && x.t.oidOf(found) == at && x.withholds(x.t.label(row), from, to) == nil {
 				name = row
 			}
 		}

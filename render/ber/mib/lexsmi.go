@@ -22,8 +22,8 @@ const (
 	tokPunct
 )
 
-// lexSMI cuts a module's text into tokens. A comment goes from -- to the end of the line, as
-// rows of dashes are common and a second -- that ends one is not.
+// lexSMI splits a module's text into tokens. A comment extends from -- to the end of the line: rows
+// of dashes are common, and a second -- that ends a comment is not.
 func lexSMI(src string) ([]smiToken, error) {
 	var tokens []smiToken
 	line := 1
@@ -99,7 +99,7 @@ func lexSMI(src string) ([]smiToken, error) {
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-// smiParser reads tokens. The first error sends it to the end, where every loop stops.
+// smiParser reads tokens. The first error moves it to the end, where every loop stops.
 type smiParser struct {
 	tokens []smiToken // the last one is tokEnd
 	at     int
@@ -136,7 +136,7 @@ func (p *smiParser) fail(format string, args ...any) {
 	p.at = len(p.tokens) - 1
 }
 
-// until is the condition of a loop that ends at a token, which it consumes.
+// until is the condition of a loop that runs up to a token, which it consumes.
 func (p *smiParser) until(text string) bool {
 	if p.accept(text) {
 		return false
@@ -162,14 +162,14 @@ func (p *smiParser) word(what string) string {
 	return p.next().text
 }
 
-// skipTo passes over everything up to and including a token.
+// skipTo skips everything up to and including a token.
 func (p *smiParser) skipTo(text string) {
 	for p.until(text) {
 		p.next()
 	}
 }
 
-// skipBraces passes over { … }.
+// skipBraces skips { … }.
 func (p *smiParser) skipBraces() {
 	p.expect("{")
 	for depth := 1; depth > 0 && p.err == nil; {

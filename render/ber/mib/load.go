@@ -13,19 +13,17 @@ import (
 	"dcs/render/ber"
 )
 
-// maxModule bounds the size of a file that is read for modules, in octets.
+// maxModule is the largest size, in octets, of a file that is read for modules.
 const maxModule = 16 << 20
 
-// Load reads an operator's own MIB modules and lays them over base. Each of paths is a
-// directory, whose files are read but not its subdirectories, or a file. Files that hold no
-// module are passed over. A module replaces the one of the same name in base; of several
-// in paths the first counts.
+// Load reads an operator's MIB modules and returns base with them added. Each path is a file, or a directory whose
+// files are read, excluding subdirectories. Files without a module are ignored. A module replaces the one of the same
+// name in base; among several in paths, the first is used.
 //
-// What a module imports may be in paths or in base; base knows the standard modules, so
-// their texts are not needed. An error joins one for each thing that could not be read,
-// with file and line. The index has all the rest even then: a module with a syntax error is left out whole, and
-// what a module defines by something unknown is left out alone. Resolve says so of their names. A module that is built in
-// stays in the place of one that was left out.
+// Imports are resolved in paths and in base, which has the standard modules, so that their texts are not needed. The
+// error joins one for each thing that could not be read, with file and line. The index is usable even then: a module
+// with a syntax error is skipped in full, and a definition that refers to something unknown is skipped alone. Resolve
+// explains this for their names. The built-in version of a skipped module stays in use.
 func Load(base *Index, paths []string) (*Index, error) {
 	l := newLoader(base)
 	for _, path := range paths {
@@ -59,7 +57,7 @@ type loader struct {
 	errs    []error
 
 	withheld map[string]withheld // by label
-	left     map[string]string   // modules that were left out, and why
+	left     map[string]string   // skipped modules, and why
 }
 
 func newLoader(base *Index) *loader {
@@ -87,7 +85,7 @@ func (l *loader) path(path string) {
 	}
 	for _, e := range entries {
 		name := filepath.Join(path, e.Name())
-		// Stat follows links; a directory of links to modules is usual.
+		// Stat follows links: directories of links to modules are common.
 		switch info, err := os.Stat(name); {
 		case err != nil:
 			l.failf("MIB modules: %w", err)
@@ -97,7 +95,7 @@ func (l *loader) path(path string) {
 	}
 }
 
-// readFile reads a regular file, and waits for no other.
+// readFile reads a regular file. It does not block on other files.
 func readFile(path string) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if err != nil {
@@ -142,14 +140,15 @@ func (l *loader) file(path string) {
 			l.order = append(l.order, m)
 			continue
 		}
-		// Between directories their order decides; within one it is that of the files' names, which nobody has chosen.
+		// Across directories the order of paths decides. Within one it would be the order of file names, which is
+		// arbitrary.
 		if filepath.Dir(first.file) == filepath.Dir(path) && !first.defines(m) {
 			l.failf("%s:%d: module %s is also defined, differently, in %s, which takes precedence; remove one of them", path, m.line, m.name, first.file)
 		}
 	}
 }
 
-// holdsModule tells modules from the other files that lie around with them.
+// holdsModule reports whether a file's text contains a module.
 func holdsModule(text string) bool {
 	for {
 		_, rest, found := strings.Cut(text, "DEFINITIONS")
@@ -163,7 +162,7 @@ func holdsModule(text string) bool {
 	}
 }
 
-// objects turns the modules into objects of the index.
+// objects returns the objects of the modules for the index.
 func (l *loader) objects() []Object {
 	type found struct {
 		m   *module
@@ -171,7 +170,7 @@ func (l *loader) objects() []Object {
 		o   Object
 	}
 	var all []found
-	rows := map[string]bool{} // by key: the OIDs of rows
+	rows := map[string]bool{} // keys of the OIDs of rows
 	for _, m := range l.order {
 		for _, def := range m.objects {
 			oid, err := l.oid(m, def)
@@ -221,7 +220,7 @@ func (l *loader) baseRow(oid ber.OID) bool {
 	return row >= 0 && arcs == len(oid) && l.base.t.kind(row) == Row && l.modules[l.base.t.module(row)] == nil
 }
 
-// oid resolves the OID of an object.
+// oid returns the OID of an object.
 func (l *loader) oid(m *module, def *smiObject) (ber.OID, error) {
 	switch def.state {
 	case underway:
@@ -275,7 +274,7 @@ func (l *loader) oidValue(m *module, def *smiObject) (oid ber.OID, err error) {
 	return oid, nil
 }
 
-// named is the OID of a name that a module uses: its own, an imported one, a root.
+// named returns the OID of a name that a module uses: one that it defines or imports, or a root.
 func (l *loader) named(m *module, name string) (ber.OID, error) {
 	if def := m.byName[name]; def != nil {
 		return l.oid(m, def)
@@ -296,9 +295,9 @@ func (l *loader) named(m *module, name string) (ber.OID, error) {
 			return appendKeyOID(nil, t.key(t.oidOf(row))), nil
 		}
 	}
-	// Modules move from RFC to RFC and import by old names, so that any one will do whose
-	// label is unambiguous.
-	row := l.base.settle(lo, hi)
+	// Modules move from RFC to RFC and are imported by old names, so that any module will do if the label is
+	// unambiguous.
+	row := l.base.choose(lo, hi)
 	switch {
 	case row >= 0:
 		return appendKeyOID(nil, t.key(t.oidOf(row))), nil

@@ -2,7 +2,7 @@ package mib
 
 import "strings"
 
-// unknown is the error for a label that the index does not have.
+// unknown returns the error for a label that the index does not have.
 func (x *Index) unknown(label string) error {
 	if x.faulty {
 		return failf(errUnknown, "unknown MIB label %s; not all modules of mib_path could be read", label)
@@ -13,8 +13,7 @@ func (x *Index) unknown(label string) error {
 	return failf(errUnknown, "unknown MIB label %s; mib_path adds modules", label)
 }
 
-// nearest is the label that differs least from one that does not exist, or none if all
-// differ much.
+// nearest returns the label nearest to an unknown one, or "" if none is similar.
 func (x *Index) nearest(label string) string {
 	most := min(len(label)/4+1, 3)
 	best, found := most+1, ""
@@ -34,11 +33,11 @@ func (x *Index) nearest(label string) string {
 	return found
 }
 
-// maxNear is the longest label that is compared: longer ones than any in a MIB are noise.
+// maxNear is the length above which labels are not compared: no MIB has longer ones.
 const maxNear = 128
 
-// distance is the number of octets to insert, delete or change on the way from a to b, or
-// most+1 if it is more than most.
+// distance returns the number of octets to insert, delete or change to turn a into b, or most+1 if
+// that exceeds most.
 func distance(a, b string, most int) int {
 	if len(a) > maxNear || len(b) > maxNear || most < 0 {
 		return most + 1

@@ -1,4 +1,4 @@
-// Package mib resolves SNMP object names, by an index of some 27,000 of them that is part of the program.
+// Package mib resolves SNMP object names by a built-in index of some 27,000 objects.
 package mib
 
 import (
@@ -8,7 +8,7 @@ import (
 	"dcs/render/ber"
 )
 
-// Kind is what a node of the object tree is.
+// Kind is the kind of a node in the object tree.
 type Kind uint8
 
 const (
@@ -16,9 +16,9 @@ const (
 	Identity                 // MODULE-IDENTITY, OBJECT-IDENTITY
 	Scalar                   // has one instance, .0
 	Table                    // SEQUENCE OF
-	Row                      // has the INDEX or AUGMENTS
-	Column                   // its instances are named by the row's index
-	Notification             // traps too
+	Row                      // the node with the INDEX or AUGMENTS
+	Column                   // instances are named by the row's index
+	Notification             // also traps
 )
 
 var kindNames = [...]string{"node", "identity", "scalar", "table", "row", "column", "notification"}
@@ -34,8 +34,8 @@ func (k Kind) String() string {
 type Syntax uint8
 
 const (
-	NoSyntax  Syntax = iota // no scalar and no column, or not known
-	Integer32               // INTEGER too, with and without enumeration
+	NoSyntax  Syntax = iota // neither scalar nor column, or unknown
+	Integer32               // also INTEGER, with or without enumeration
 	Unsigned32
 	Gauge32
 	Counter32
@@ -61,7 +61,7 @@ func (s Syntax) String() string {
 	return fmt.Sprintf("syntax %d", uint8(s))
 }
 
-// SyntaxTag is the tag that values of a syntax have on the wire; 0 for NoSyntax.
+// SyntaxTag returns the BER tag of values of a syntax; 0 for NoSyntax.
 func SyntaxTag(s Syntax) ber.Tag {
 	switch s {
 	case Integer32:
@@ -86,38 +86,37 @@ func SyntaxTag(s Syntax) ber.Tag {
 	return 0
 }
 
-// Enum is a named number, or for BITS a named bit.
+// Enum is a named number or, for BITS, a named bit.
 type Enum struct {
 	Label string
 	Value int64
 }
 
-// Range is one range of allowed values, or of lengths in octets for an OctetString. Both
-// ends are allowed.
+// Range is an inclusive range of allowed values, or of lengths in octets for an OctetString.
 type Range struct {
 	Min, Max int64
 }
 
-// Object is what a MIB module says about one node.
+// Object is the definition of one node in a MIB module.
 type Object struct {
 	Label  string
-	Module string // empty where not known
+	Module string // empty if unknown
 	OID    ber.OID
 	Kind   Kind
 	Syntax Syntax
-	TC     string // the textual convention that the object names, the outermost one
+	TC     string // textual convention named by the object, the outermost one
 	Enums  []Enum
-	Ranges []Range // any of them; none if unlimited or not known
+	Ranges []Range // a value must be in one of them; empty if unlimited or unknown
 
-	Index    []string // of a Row: its index objects
-	Implied  bool     // the last index object has no length in front
-	Augments string   // of a Row: the row whose index it shares
+	Index    []string // index objects of a Row
+	Implied  bool     // the last index object has no length prefix
+	Augments string   // of a Row: the row whose index it uses
 
 	Access string // read-only, read-write, read-create, not-accessible, …; empty for a Node
 	Status string // current, deprecated, obsolete, mandatory; empty for a Node
 }
 
-// EnumValue is the number that a label stands for. Labels are case-sensitive.
+// EnumValue returns the number of a label. Labels are case-sensitive.
 func (o *Object) EnumValue(label string) (int64, bool) {
 	for _, e := range o.Enums {
 		if e.Label == label {
@@ -127,7 +126,7 @@ func (o *Object) EnumValue(label string) (int64, bool) {
 	return 0, false
 }
 
-// EnumLabel is the label that stands for a number.
+// EnumLabel returns the label of a number.
 func (o *Object) EnumLabel(v int64) (string, bool) {
 	for _, e := range o.Enums {
 		if e.Value == v {
@@ -137,8 +136,8 @@ func (o *Object) EnumLabel(v int64) (string, bool) {
 	return "", false
 }
 
-// CheckValue says why an integer is none that the module allows: it is not one of the
-// enumeration, or outside the ranges. Agents may allow more, so this is worth a warning.
+// CheckValue returns an error if the module does not allow an integer: it is not in the enumeration, or
+// outside the ranges. Agents may allow more, so callers should only warn.
 func (o *Object) CheckValue(v int64) error {
 	switch o.Syntax {
 	case OctetString, ObjectIdentifier, Bits, Opaque, IPAddress, NetworkAddress:
@@ -156,7 +155,7 @@ func (o *Object) CheckValue(v int64) error {
 	return nil
 }
 
-// CheckSize says why a string of n octets is none that the module allows.
+// CheckSize returns an error if the module does not allow a string of n octets.
 func (o *Object) CheckSize(n int) error {
 	if o.Syntax == OctetString && !o.inRanges(int64(n)) {
 		return fmt.Errorf("%s: %d octets, the module allows %s", o.Label, n, o.rangeText())
@@ -188,8 +187,7 @@ func (o *Object) rangeText() string {
 	return b.String()
 }
 
-// EnumText lists the enumeration for a message: "active(1), notInService(2)". Long ones are
-// cut short.
+// EnumText returns the enumeration for a message, as in "active(1), notInService(2)", abbreviated if long.
 func (o *Object) EnumText() string {
 	const most = 12
 	var b strings.Builder

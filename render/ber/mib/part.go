@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// A part of a name is what stands between two dots.
+// A part is the text of a name between two dots.
 type part struct {
 	form form
-	text string // of a word, or between the quotes
-	arc  uint32 // of a number
+	text string // a label, or the characters between the quotes
+	arc  uint32 // a number
 }
 
 type form uint8
@@ -34,7 +34,7 @@ func (p part) String() string {
 	return p.text
 }
 
-// nextPart reads the part that s begins with. rest is empty or begins with a dot.
+// nextPart parses the part at the start of s. rest is empty or begins with a dot.
 func nextPart(s string) (p part, rest string, err error) {
 	if s == "" {
 		return p, "", errors.New("no number or label at the end")

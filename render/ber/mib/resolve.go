@@ -9,7 +9,7 @@ import (
 	"dcs/render/ber"
 )
 
-// Kinds of errors of names that do not resolve. Other errors are about how the name is written.
+// Kinds of errors for names that do not resolve. Other errors are about a name's syntax.
 var (
 	errUnknown   = errors.New("unknown MIB name")
 	errAmbiguous = errors.New("ambiguous MIB label")
@@ -28,27 +28,26 @@ func failf(kind error, format string, args ...any) error {
 	return &nameError{kind, fmt.Sprintf(format, args...)}
 }
 
-// Ref is what a name stands for.
+// Ref is the result of resolving a name.
 type Ref struct {
 	OID      ber.OID
-	Object   *Object // the object that OID is of or under; nil if none is known
-	Instance ber.OID // OID beyond Object's
+	Object   *Object // the object whose OID is the longest prefix of OID; nil if none is known
+	Instance ber.OID // the part of OID after Object's
 }
 
-// Resolve turns a name into an OID. A name is
+// Resolve resolves a name to an OID. A name is one of
 //   - dotted numbers, with or without a leading dot: ".1.3.6.1.2.1.69",
 //   - a label, or a chain of labels from a root, then an index: "docsDevCpeIpMax.0",
 //     "iso.org.dod.internet", "enterprises.4115.1", "ifEntry.ifDescr.1",
 //   - the same with a module in front: "PKTC-MTA-MIB::pktcMtaDevEnabled.0".
 //
-// An index may have, besides numbers: 'abc', which stands for its characters alone (an
-// IMPLIED index or one of fixed size); "abc", which stands for its length and then its
-// characters; and a label of the enumeration that the index object in that place has
-// (vacmAccessStatus."rotesting"."".1.noAuthNoPriv). Numbers are taken as they are.
+// Besides numbers, an index may contain 'abc', which stands for the characters alone (an IMPLIED index or one
+// of fixed size); "abc", which stands for the length and the characters; and a label from the enumeration of
+// the index object at that place (vacmAccessStatus."rotesting"."".1.noAuthNoPriv). Numbers are not checked.
 //
-// Labels are case-sensitive. A label that has several OIDs is an error, unless the module is given,
-// Prefer settles it, or exactly one OID lies under 1.3.6.1.4.1.4491. The error for an unknown label
-// suggests the nearest.
+// Labels are case-sensitive. A label with several OIDs is an error, unless the module is given, Prefer
+// decides, or exactly one of the OIDs is under 1.3.6.1.4.1.4491. The error for an unknown label suggests the
+// nearest one.
 func (x *Index) Resolve(name string) (Ref, error) {
 	rest := name
 	module := ""
@@ -79,7 +78,7 @@ func (x *Index) Resolve(name string) (Ref, error) {
 	default:
 		return Ref{}, fmt.Errorf("%s: must begin with a label or a number", name)
 	}
-	// An index of numbers alone needs no knowledge of what it indexes.
+	// An index of numbers alone resolves without knowing what it indexes.
 	w.plain = plainNumbers(rest)
 	if !w.plain {
 		w.enter()
@@ -97,11 +96,11 @@ func (x *Index) Resolve(name string) (Ref, error) {
 	}
 
 	row, arcs := w.row, w.arcs
-	// Nothing is under a scalar or column, so that the label's own row is the one.
+	// Nothing is below a scalar or column, so that the label's own row is the one.
 	if row < 0 || x.t.kind(row) != Scalar && x.t.kind(row) != Column {
 		row, arcs = x.lookup(w.oid)
 		if w.row >= 0 && w.arcs >= arcs {
-			row, arcs = w.row, w.arcs // of the module that was asked for
+			row, arcs = w.row, w.arcs // of the given module
 		}
 	}
 	ref := Ref{OID: w.oid, Instance: w.oid[arcs:]}
@@ -111,7 +110,7 @@ func (x *Index) Resolve(name string) (Ref, error) {
 	return ref, nil
 }
 
-// head finds the row of a label, in a module if one is given.
+// head returns the row of a label, in a module if one is given.
 func (x *Index) head(module, label string) (int, error) {
 	from, to := x.t.labelled(label)
 	if w := x.withholds(label, from, to); w != nil && (module == "" || module == w.module) {
@@ -130,15 +129,15 @@ func (x *Index) head(module, label string) (int, error) {
 		}
 		return row, nil
 	}
-	row := x.settle(from, to)
+	row := x.choose(from, to)
 	if row < 0 {
 		return -1, failf(errAmbiguous, "%s is ambiguous: %s; write MODULE::%s, or name the module in mib_prefer", label, x.places(from, to), label)
 	}
 	return row, nil
 }
 
-// settle picks one of the rows that a label has, or -1 if it is ambiguous or has none.
-func (x *Index) settle(from, to int) int {
+// choose returns one of the rows of a label, or -1 if the label is ambiguous or has none.
+func (x *Index) choose(from, to int) int {
 	if from == to {
 		return -1
 	}
@@ -168,7 +167,7 @@ func (x *Index) settle(from, to int) int {
 	return lab
 }
 
-// bestOf is best over neighbouring rows.
+// bestOf is best for consecutive rows.
 func (x *Index) bestOf(from, to int) int {
 	best := from
 	for row := from + 1; row < to; row++ {
@@ -188,7 +187,7 @@ func (x *Index) inModule(from, to int, module string) int {
 	return -1
 }
 
-// places lists modules and OIDs of rows, for a message.
+// places lists the modules and OIDs of rows, for a message.
 func (x *Index) places(from, to int) string {
 	var b strings.Builder
 	for row := from; row < to; row++ {
@@ -201,7 +200,7 @@ func (x *Index) places(from, to int) string {
 	return b.String()
 }
 
-// indexOf finds the index objects of the row that a column is in.
+// indexOf returns the index objects of the row that contains a column.
 func (x *Index) indexOf(column ber.OID, module string) (index []int, implied, ok bool) {
 	at, arcs := x.findOID(column[:len(column)-1])
 	if at < 0 || arcs != len(column)-1 {
@@ -214,7 +213,7 @@ func (x *Index) indexOf(column ber.OID, module string) (index []int, implied, ok
 			entry = row
 		}
 	}
-	// A row that augments one that augments … is bounded, as a module could go in a circle.
+	// Bounded, because rows can augment each other.
 	for range 4 {
 		if entry < 0 {
 			return nil, false, false
@@ -232,8 +231,8 @@ func (x *Index) indexOf(column ber.OID, module string) (index []int, implied, ok
 	return nil, false, false
 }
 
-// near finds the object that a module means by a name: its own, or the best of others. Kind
-// 0 is any.
+// near returns the object that a module means by a name: its own, or the best of other modules. Kind 0 stands
+// for any kind.
 func (x *Index) near(label, module string, kind Kind) int {
 	best := -1
 	from, to := x.t.labelled(label)

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// This file reads the text of MIB modules, SMIv1 (RFC 1155, 1212, 1215) and SMIv2 (RFC 2578
-// to 2580), as far as names, OIDs, types and indices go. Everything else is passed over, so
-// that a slip in a vendor's module does not keep its objects out.
+// This file parses MIB modules in SMIv1 (RFC 1155, 1212, 1215) and SMIv2 (RFC 2578 to 2580), as far
+// as names, OIDs, types and indices are concerned. It skips everything else, so that an error
+// elsewhere in a vendor's module does not exclude its objects.
 
-// module is what one MIB module says.
+// module is a parsed MIB module.
 type module struct {
 	file    string
-	line    int // where it begins
+	line    int // of the module's first token
 	name    string
 	imports map[string]string // name to module
 	types   map[string]*smiType
@@ -52,7 +52,7 @@ const (
 type smiArc struct {
 	name   string
 	number uint32
-	known  bool // number is there
+	known  bool // number is set
 }
 
 type smiType struct {
@@ -63,7 +63,8 @@ type smiType struct {
 	ranges   []Range
 }
 
-// parseModules reads all modules in a text. The error joins a *moduleError for each that is not among them.
+// parseModules parses all modules in a text. The error joins a *moduleError for each module that
+// could not be parsed.
 func parseModules(src string) ([]*module, error) {
 	tokens, err := lexSMI(strings.TrimPrefix(src, "\ufeff"))
 	if err != nil {
@@ -85,9 +86,9 @@ func parseModules(src string) ([]*module, error) {
 	return modules, errors.Join(errs...)
 }
 
-// nextModule returns where the module after the one that begins at from begins.
+// nextModule returns the index of the first token of the module after the one at from.
 func nextModule(tokens []smiToken, from int) int {
-	own := true // the first is that of the module itself
+	own := true // the first DEFINITIONS is the module's own
 	for i := from; i < len(tokens); i++ {
 		if tokens[i].kind != tokWord || tokens[i].text != "DEFINITIONS" {
 			continue
@@ -97,7 +98,7 @@ func nextModule(tokens []smiToken, from int) int {
 			continue
 		}
 		at := i - 1
-		if tokens[at].text == "}" { // its OID stands between the name and the word
+		if tokens[at].text == "}" { // the OID between the module's name and DEFINITIONS
 			for at > from && tokens[at].text != "{" {
 				at--
 			}
@@ -110,7 +111,7 @@ func nextModule(tokens []smiToken, from int) int {
 	return len(tokens) - 1
 }
 
-// defines tells whether the module says the same as another one of its name.
+// defines reports whether both modules of a name have the same definitions.
 func (m *module) defines(o *module) bool {
 	return maps.Equal(m.imports, o.imports) && reflect.DeepEqual(m.types, o.types) &&
 		slices.EqualFunc(m.objects, o.objects, func(a, b *smiObject) bool {
@@ -197,7 +198,7 @@ func (p *smiParser) typeAssignment() *smiType {
 	return p.syntax()
 }
 
-// objectType reads the clauses of an OBJECT-TYPE, up to and including ::=.
+// objectType parses the clauses of an OBJECT-TYPE, up to and including ::=.
 func (p *smiParser) objectType(o *smiObject) {
 	for p.until("::=") {
 		switch {
@@ -232,7 +233,7 @@ func (p *smiParser) objectType(o *smiObject) {
 	}
 }
 
-// otherMacro passes over the clauses of another macro, up to and including ::=.
+// otherMacro skips the clauses of another macro, up to and including ::=.
 func (p *smiParser) otherMacro(o *smiObject) {
 	for p.until("::=") {
 		switch {

@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// objectValue reads what stands after ::=.
+// objectValue parses the value after ::=.
 func (p *smiParser) objectValue(o *smiObject) {
 	if o.macro == "TRAP-TYPE" {
 		o.oid = []smiArc{p.arc()}
@@ -103,7 +103,7 @@ func (p *smiParser) syntax() *smiType {
 	return t
 }
 
-// ranges reads up to and including the closing parenthesis.
+// ranges parses up to and including the closing parenthesis.
 func (p *smiParser) ranges() (ranges []Range) {
 	for p.err == nil {
 		lo := p.integer()
@@ -120,7 +120,7 @@ func (p *smiParser) ranges() (ranges []Range) {
 	return nil
 }
 
-// integer reads a number. One beyond 64 bits is taken as the greatest.
+// integer parses a number. One that exceeds 64 bits becomes the largest.
 func (p *smiParser) integer() int64 {
 	switch {
 	case p.accept("MIN"):

@@ -110,7 +110,7 @@ func uvarint(s string) (v uint64, n int) {
 
 func unzigzag(v uint64) int64 { return int64(v>>1) ^ -int64(v&1) }
 
-// text is the string at a blob offset.
+// text returns the string at a blob offset.
 func (t *table) text(off uint32) string {
 	s := t.blob[off:]
 	n, at := uvarint(s)
@@ -125,7 +125,7 @@ func (t *table) kind(row int) Kind { return Kind(t.rows[row*rowSize+rowKind]) }
 
 func (t *table) status(row int) string { return statusNames[t.rows[row*rowSize+rowStatus]] }
 
-// shared is the dict value that a row refers to at one of its 16-bit fields, without an end.
+// shared returns the dict value of one of a row's 16-bit fields; it extends to the end of the blob.
 func (t *table) shared(row, field int) string { return t.dictValue(le16(t.rows, row*rowSize+field)) }
 
 func (t *table) dictValue(id int) string {
@@ -145,7 +145,7 @@ func (t *table) module(row int) string { return t.sharedText(row, rowModule) }
 
 func (t *table) key(oid int) string { return t.text(le32(t.oids, oid*oidSize)) }
 
-// parent is the nearest ancestor in the table, or -1.
+// parent returns the nearest ancestor in the table, or -1.
 func (t *table) parent(oid int) int {
 	p := le32(t.oids, oid*oidSize+4)
 	if p == noParent {
@@ -154,7 +154,7 @@ func (t *table) parent(oid int) int {
 	return int(p)
 }
 
-// rowsOf is the part of byOID that an OID has.
+// rowsOf returns the part of byOID for an OID.
 func (t *table) rowsOf(oid int) string {
 	from := le32(t.oids, oid*oidSize+8)
 	to := uint32(len(t.byOID) / 4)
@@ -164,7 +164,7 @@ func (t *table) rowsOf(oid int) string {
 	return t.byOID[from*4 : to*4]
 }
 
-// labelled finds the rows of a label: from up to, but not including, to.
+// labelled returns the rows of a label: from up to, but not including, to.
 func (t *table) labelled(label string) (from, to int) {
 	from = sort.Search(t.nRows, func(i int) bool { return t.label(i) >= label })
 	to = from
@@ -174,10 +174,10 @@ func (t *table) labelled(label string) (from, to int) {
 	return from, to
 }
 
-// find gives the longest prefix of key that the table has, or -1.
+// find returns the longest prefix of key in the table, or -1.
 func (t *table) find(key []byte) int {
-	// What sorts last among all that sort up to key lies between key and its longest prefix,
-	// so that this prefix is it or one of its ancestors.
+	// The last entry that sorts up to key lies between key and its longest prefix, so that this prefix is
+	// that entry or one of its ancestors.
 	oid := sort.Search(t.nOIDs, func(i int) bool { return t.key(i) > string(key) }) - 1
 	for oid >= 0 && !hasPrefix(key, t.key(oid)) {
 		oid = t.parent(oid)
@@ -189,7 +189,7 @@ func hasPrefix(b []byte, prefix string) bool {
 	return len(b) >= len(prefix) && string(b[:len(prefix)]) == prefix
 }
 
-// keyBuf is room for the key of any OID.
+// keyBuf has room for the key of any OID.
 type keyBuf [5 * ber.MaxArcs]byte
 
 func appendKey(dst []byte, oid ber.OID) []byte {
@@ -313,7 +313,7 @@ func decodeRanges(s string) []Range {
 	return ranges
 }
 
-// An index is a text as the source has it: names separated by blanks, IMPLIED before the
+// An index is stored as text, as in the module's source: names separated by spaces, with IMPLIED before the
 // last, or AUGMENTS and a row.
 const (
 	impliedWord  = "IMPLIED "

@@ -8,24 +8,24 @@ import (
 	"dcs/render/ber"
 )
 
-// walker takes a name's parts after the first and knows what they may be.
+// walker resolves the parts of a name after the first, and tracks what may come next.
 type walker struct {
 	x     *Index
 	name  string
 	oid   ber.OID
-	row   int // the label that the name began with, or -1
-	arcs  int // how many arcs it has
+	row   int // row of the label at the start of the name, or -1
+	arcs  int // number of arcs in its OID
 	plain bool
 
-	column  int   // the column or scalar that the name has reached, or -1
-	index   []int // rows of the column's index objects, -1 for one that is not known
-	known   bool  // index is all of the index
+	column  int   // row of the column or scalar reached, or -1
+	index   []int // rows of the column's index objects, -1 for an unknown one
+	known   bool  // index is complete
 	implied bool
-	at      int // which index object comes next
-	more    int // arcs that still belong to it; -1: all that come
+	at      int // number of the next index object
+	more    int // arcs that still belong to it; -1: all the rest
 }
 
-// enter looks whether the OID so far is that of a column or scalar.
+// enter checks whether the OID so far is that of a column or scalar.
 func (w *walker) enter() {
 	row := w.row
 	if row < 0 || w.arcs != len(w.oid) {
@@ -43,7 +43,7 @@ func (w *walker) enter() {
 	}
 }
 
-// take appends one part to the OID.
+// take appends a part to the OID.
 func (w *walker) take(p part) error {
 	room := ber.MaxArcs - len(w.oid)
 	if room == 0 || p.form >= chars && len(p.text) > room {
@@ -78,7 +78,7 @@ func (w *walker) take(p part) error {
 	return nil
 }
 
-// child goes on to the label right under the OID so far.
+// child appends a label directly under the OID so far.
 func (w *walker) child(label string) bool {
 	var buf keyBuf
 	key := appendKey(buf[:0], w.oid)
@@ -102,7 +102,7 @@ func (w *walker) quote(p part) {
 	}
 }
 
-// takeIndex appends one part of an index.
+// takeIndex appends a part of an index.
 func (w *walker) takeIndex(p part) error {
 	obj := -1
 	if w.at < len(w.index) {
@@ -177,7 +177,7 @@ func (w *walker) indexText() string {
 	return strings.Join(names, ", ")
 }
 
-// How a value of an index object is put into arcs (RFC 2578, section 7.7).
+// class is how the value of an index object is encoded in arcs (RFC 2578, section 7.7).
 type class uint8
 
 const (
@@ -199,8 +199,7 @@ func (w *walker) class(obj int) class {
 	return oneArc
 }
 
-// count keeps track of which index object the next part belongs to, now that a number was
-// written in the place of obj.
+// count updates which index object the next part belongs to, after a number was given for obj.
 func (w *walker) count(obj int, arc uint32) {
 	switch {
 	case w.more < 0:
@@ -208,7 +207,7 @@ func (w *walker) count(obj int, arc uint32) {
 	case w.more > 0:
 		w.more--
 	case obj < 0:
-		// Nobody knows how many arcs an unknown object takes.
+		// The number of arcs of an unknown object is unknown.
 		w.known = w.known && w.at >= len(w.index)
 		return
 	default:
@@ -219,7 +218,7 @@ func (w *walker) count(obj int, arc uint32) {
 	}
 }
 
-// length is how many arcs of obj follow the first.
+// length returns how many arcs of obj follow the first.
 func (w *walker) length(obj int, first uint32) int {
 	c := w.class(obj)
 	if c == fourArcs {

@@ -1,4 +1,5 @@
-// Command gen writes the kernels of md5x that hash many messages at once; lanes.go of md5x says how it is called.
+// Command gen generates the kernels of md5x that hash many messages in parallel; lanes.go of md5x has the command
+// line.
 package main
 
 import (
@@ -26,7 +27,8 @@ func main() {
 	Generate()
 }
 
-// shifts holds what the steps of a round rotate by, word which word of the block a step takes (RFC 1321, section 3.4).
+// shifts holds the rotations of the steps in each round, word the block's word that a step uses (RFC 1321, section
+// 3.4).
 var shifts = [4][4]uint64{{7, 12, 17, 22}, {5, 9, 14, 20}, {4, 11, 16, 23}, {6, 10, 15, 21}}
 
 func word(step int) int {
@@ -47,12 +49,12 @@ const (
 	words     = 16 * 64    // scratch memory for a group's transposed block
 )
 
-// frame is what every kernel begins with.
+// frame is the common beginning of the kernels.
 type frame struct {
 	state, from, end, off, scratch Register
 }
 
-// begin opens a kernel that takes groups of 16 lanes, or halves of one. It steps off from 0 to end.
+// begin opens a kernel for groups of 16 lanes, or halves of one. It advances off from 0 to end.
 func begin(name, doc string, scratch int) (f frame) {
 	TEXT(name, 0, "func(h *[4][16]uint32, p *[16]*byte, n int)")
 	Doc(doc)
@@ -77,15 +79,15 @@ func (f *frame) next() {
 	RET()
 }
 
-// lane returns where quad q (16 octets) of the block of a lane stands.
+// lane returns the address of quad q (16 octets) in the block of a lane.
 func (f *frame) lane(group, lane, q int) Mem {
 	ptr := GP64()
 	MOVQ(Mem{Base: f.from, Disp: group*pointers + 8*lane}, ptr)
 	return Mem{Base: ptr, Index: f.off, Scale: 1, Disp: 16 * q}
 }
 
-// transpose turns four registers, whose 128-bit parts each hold four words of one lane, into four that hold one word of
-// all lanes.
+// transpose turns four registers whose 128-bit parts each hold four words of one lane into four that each hold one
+// word of all lanes.
 func transpose(r, t []VecPhysical) {
 	VPUNPCKLDQ(r[1], r[0], t[0])
 	VPUNPCKLDQ(r[3], r[2], t[1])
@@ -97,7 +99,7 @@ func transpose(r, t []VecPhysical) {
 	VPUNPCKHQDQ(t[3], t[2], r[3])
 }
 
-// ternary returns the table that VPTERNLOGD takes for a function of its destination, second and third operand.
+// ternary returns the VPTERNLOGD table for a function of its destination, second and third operands.
 func ternary(f func(dst, y, z uint8) uint8) (imm uint64) {
 	for i := range uint8(8) {
 		imm |= uint64(f(i>>2, i>>1, i)&1) << i
@@ -113,9 +115,9 @@ var functions = [4]uint64{
 	ternary(func(d, c, b uint8) uint8 { return c ^ (b | ^d) }),
 }
 
-// avx512 writes a kernel that hashes 16 lanes by group. One step waits for the one before: four instructions of two cycles
-// each on Zen 5, where two or four groups side by side fill the gaps: BenchmarkKernel gives 10.5, 5.3 and 3.4 ns for a block
-// with one, two and four of them.
+// avx512 writes a kernel that hashes 16 lanes a group. Each step depends on the previous one: four instructions of
+// two cycles each on Zen 5, where two or four groups in parallel fill the gaps. BenchmarkKernel measures 10.5, 5.3
+// and 3.4 ns a block with one, two and four groups.
 func avx512(groups int, sines Mem) {
 	scratch := groups * words
 	if groups == 1 {
@@ -126,8 +128,8 @@ func avx512(groups int, sines Mem) {
 		scratch)
 	h := func(g, i int) Mem { return Mem{Base: f.state, Disp: g*stateSize + 64*i} }
 
-	// With one group the words of the block stay in Z0 to Z15 and the state is in Z16 to Z19. With more, the words go
-	// through memory.
+	// With one group the words of the block stay in Z0 to Z15, and the state is in Z16 to Z19. With more groups the
+	// words go through memory.
 	s := make([][]VecPhysical, groups)
 	for g := range groups {
 		s[g] = z[4*g:]
@@ -198,7 +200,7 @@ func avx512(groups int, sines Mem) {
 	f.next()
 }
 
-// avx2 writes a kernel that hashes the first 8 lanes of a group, or both halves side by side.
+// avx2 writes a kernel that hashes the first 8 lanes of a group, or both halves in parallel.
 func avx2(halves int, sines Mem) {
 	f := begin(fmt.Sprintf("avx2x%d", 8*halves),
 		fmt.Sprintf("avx2x%d absorbs n > 0 blocks in each of the first %d lanes of the group at h and p.", 8*halves, 8*halves),
@@ -249,7 +251,7 @@ func avx2(halves int, sines Mem) {
 				VPXOR(c, d, t)
 				VPAND(b, t, t)
 				VPXOR(d, t, t)
-			case 1: // b&d + c&^d: the second term does not wait for b
+			case 1: // b&d + c&^d: the second term does not depend on b
 				VPANDN(c, d, t)
 				VPADDD(t, a, a)
 				VPAND(b, d, t)

@@ -13,9 +13,9 @@ import (
 type kind struct {
 	constant string
 	length   int  // octets of the length field
-	octets   int  // width of the kind's numbers; 0: its values are no numbers
-	signed   bool // numbers are two's complement
-	single   bool // a value is one number
+	octets   int  // width of the kind's numbers; 0: its values are not numbers
+	signed   bool // numbers are in two's complement
+	single   bool // a value is a single number
 }
 
 // limits returns the least and the greatest number of the kind.
@@ -27,8 +27,8 @@ func (k kind) limits() (least, most int64) {
 	return 0, 1<<(8*k.octets) - 1
 }
 
-// readKinds reads the table of kinds in a Go file. The generator cannot import it: the package does not compile without
-// the generated file.
+// readKinds reads the table of kinds from a Go file. The generator cannot import the package, which does not compile
+// without the generated file.
 func readKinds(name string) (map[string]kind, error) {
 	f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
 	if err != nil {
@@ -74,7 +74,7 @@ func readKind(constant string, row *ast.CompositeLit) kind {
 	return k
 }
 
-// readNumber reads number{octets: 4, signed: true}.
+// readNumber parses number{octets: 4, signed: true}.
 func (k *kind) readNumber(number *ast.CompositeLit) {
 	for _, e := range number.Elts {
 		field := e.(*ast.KeyValueExpr)

@@ -1,4 +1,4 @@
-// Command gen turns tlvs.csv into the static Go tables of package tlv.
+// Command gen generates the static tables of package tlv from tlvs.csv.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-// node is a row at one place of the expanded tree.
+// node is a row at one place in the expanded tree.
 type node struct {
 	row    *row
 	path   string
@@ -27,7 +27,7 @@ type table struct {
 	file  string
 	kinds map[string]kind
 	rows  map[string]*row
-	kids  map[string][]string // paths of the children that a path has rows for
+	kids  map[string][]string // paths of the children for which a path has rows
 	nodes []*node
 }
 
@@ -73,7 +73,7 @@ func generate(in string) ([]byte, error) {
 	return format.Source(t.write())
 }
 
-// readTable reads the dictionary and expands it to the tree of each dialect.
+// readTable reads the dictionary and expands it into the tree of each dialect.
 func readTable(file string, in io.Reader, kinds map[string]kind) (*table, error) {
 	t, err := readRows(file, in, kinds)
 	if err != nil {
@@ -88,14 +88,14 @@ func readTable(file string, in io.Reader, kinds map[string]kind) (*table, error)
 	return t, t.checkKeywords()
 }
 
-// code returns the last code of a path, which has been checked.
+// code returns the last code of a path, which must be valid.
 func code(path string) int {
 	n, _ := strconv.Atoi(path[strings.LastIndexAny(path, ".:")+1:])
 	return n
 }
 
-// root expands one dialect's tree. Its rows come first, the plain ones fill the gaps;
-// subtrees in which nothing differs are the plain tree's own.
+// root expands one dialect's tree. The dialect's rows take precedence over the plain ones;
+// subtrees without differences are shared with the plain tree.
 func (t *table) root(index int, prefix string) []int {
 	byCode := map[int]int{}
 	if prefix == "" {
@@ -130,8 +130,8 @@ func (t *table) root(index int, prefix string) []int {
 			byCode[code(path)] = t.expand(path, path, index)
 			continue
 		}
-		// A row whose parent has no row of this dialect: the parent is copied, with
-		// this child in place of the plain one. One level is all there is.
+		// The parent of this row has no row in this dialect: copy the plain parent, with this
+		// child replaced. Only one level is supported.
 		plain := strings.TrimPrefix(path, prefix)
 		top, _, _ := strings.Cut(plain, ".")
 		old := t.nodes[byCode[code(top)]]
@@ -149,7 +149,7 @@ func (t *table) root(index int, prefix string) []int {
 	return ordered(byCode)
 }
 
-// expand adds the row of path src at the place path, and all below it.
+// expand adds the row of path src at path, and everything below it.
 func (t *table) expand(path, src string, parent int) int {
 	n := &node{row: t.rows[src], path: path, parent: parent}
 	self := len(t.nodes)
@@ -193,7 +193,7 @@ type keyword struct {
 	def        int
 }
 
-// keywords returns the names of the children of a node, in lower case and sorted.
+// keywords returns the names of a node's children, in lower case and sorted.
 func (t *table) keywords(kids []int) []keyword {
 	var out []keyword
 	for _, k := range kids {
@@ -229,7 +229,7 @@ func (t *table) write() []byte {
 		names = append(names, words...)
 		t.writeDef(&defs, i, n, first, firstName, len(words))
 	}
-	// The places of a keyword, in the order of the tables: only those that a node owns.
+	// The places of a keyword in the order of the tables, without nodes that are copies.
 	for i, n := range t.nodes {
 		if n.path == "" || t.copied(i) {
 			continue
@@ -264,7 +264,7 @@ func (t *table) write() []byte {
 	return b.Bytes()
 }
 
-// copied reports whether the node is a copy that a dialect made for the sake of a child.
+// copied reports whether a dialect copied the node in order to replace a child.
 func (t *table) copied(i int) bool {
 	n := t.nodes[i]
 	return n.parent > 0 && n.parent < len(dialects) && !strings.Contains(n.path, ":")

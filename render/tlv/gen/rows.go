@@ -22,10 +22,10 @@ type row struct {
 	aliases                                    []string
 }
 
-// readRows reads the dictionary. Its error has a line for each wrong row, which begins with file:line.
+// readRows reads the dictionary. The error has one line for each invalid row, beginning with file:line.
 func readRows(file string, in io.Reader, kinds map[string]kind) (*table, error) {
 	r := csv.NewReader(in)
-	r.FieldsPerRecord = -1 // counted here, for a better error
+	r.FieldsPerRecord = -1 // counted below, for a better error
 	t := &table{file: file, kinds: kinds, rows: map[string]*row{}, kids: map[string][]string{}}
 	var errs []error
 	for columns := strings.Split(header, ","); ; {
@@ -73,7 +73,7 @@ func (t *table) errorf(w *row, format string, args ...any) error {
 	return fmt.Errorf("%s:%d: path %s: %w", t.file, w.line, w.path, fmt.Errorf(format, args...))
 }
 
-// check checks what a row says by itself.
+// check validates a row by itself.
 func (t *table) check(w *row) error {
 	if err := checkPath(w.path); err != nil {
 		return err
@@ -101,7 +101,7 @@ func (t *table) check(w *row) error {
 	)
 }
 
-// checkPath takes codes with dots between, after the prefix of a dialect.
+// checkPath validates dotted codes after an optional dialect prefix.
 func checkPath(path string) error {
 	for _, prefix := range dialects[1:] {
 		path = strings.TrimPrefix(path, prefix)
@@ -122,7 +122,7 @@ func oneOf(column, value string, known []string) error {
 	return fmt.Errorf("unknown %s %q; known are %s", column, value, strings.TrimPrefix(strings.Join(known, ", "), ", "))
 }
 
-// checkRange checks min and max.
+// checkRange validates min and max.
 func checkRange(w *row, k kind) error {
 	least, most := k.limits()
 	switch {
@@ -142,7 +142,7 @@ func checkRange(w *row, k kind) error {
 	)
 }
 
-// checkLength checks len_min and len_max.
+// checkLength validates len_min and len_max.
 func checkLength(w *row, k kind) error {
 	if k.length == 0 {
 		if w.lenMin != "" || w.lenMax != "" {
@@ -164,7 +164,7 @@ func checkLength(w *row, k kind) error {
 	)
 }
 
-// checkNumber takes no value, or a number from least to most.
+// checkNumber accepts an empty value, or a number from least to most.
 func checkNumber(column, value string, least, most int64) error {
 	if n, err := strconv.ParseInt(value, 10, 64); value == "" || err == nil && least <= n && n <= most {
 		return nil
@@ -184,7 +184,7 @@ func checkOrder(minColumn, least, maxColumn, most string) error {
 	return nil
 }
 
-// checkReferences checks that parents and the rows of same_as exist.
+// checkReferences checks that parents and rows named by same_as exist.
 func (t *table) checkReferences() error {
 	var errs []error
 	for _, path := range slices.Sorted(maps.Keys(t.rows)) {
@@ -196,7 +196,7 @@ func (t *table) checkReferences() error {
 	return errors.Join(errs...)
 }
 
-// checkParent takes a parent of the row's own dialect, or a plain one at the top.
+// checkParent accepts a parent in the row's own dialect, or a plain one at the top level.
 func (t *table) checkParent(w *row) error {
 	i := strings.LastIndexByte(w.path, '.')
 	if i < 0 || t.rows[w.path[:i]] != nil {
@@ -209,7 +209,7 @@ func (t *table) checkParent(w *row) error {
 	return fmt.Errorf("no row for the parent, %s", w.path[:i])
 }
 
-// checkSameAs follows same_as, which must not lead back to the row or to what holds it.
+// checkSameAs follows same_as, which must not lead back to the row or to one that contains it.
 func (t *table) checkSameAs(w *row) error {
 	seen := map[string]bool{}
 	for at := w.sameAs; at != ""; at = t.rows[at].sameAs {
@@ -224,7 +224,7 @@ func (t *table) checkSameAs(w *row) error {
 	return nil
 }
 
-// checkKeywords checks that siblings, those that same_as brings included, have different keywords.
+// checkKeywords checks that siblings, including those from same_as, have different keywords.
 func (t *table) checkKeywords() error {
 	for _, n := range t.nodes {
 		words := t.keywords(n.kids)

@@ -1,4 +1,4 @@
-// Command gen makes the MIB index that is embedded in the program from tables of facts.
+// Command gen builds the MIB index embedded in the program from tables of objects.
 package main
 
 import (
@@ -32,9 +32,9 @@ func main() {
 	}
 }
 
-// generate reads the tables, .csv or .csv.gz, and gives the index.
+// generate reads the tables, .csv or .csv.gz, and returns the index.
 func generate(files []string) ([]byte, error) {
-	// The roots are defined by the standard itself (X.660, clause 7), in no module.
+	// The roots are defined by the standard itself (X.660, clause 7) and in no module.
 	objects := []mib.Object{
 		{Label: "ccitt", OID: ber.OID{0}},
 		{Label: "iso", OID: ber.OID{1}},
@@ -80,7 +80,7 @@ func readTable(name string) ([]mib.Object, error) {
 		for i, column := range head {
 			fields[column] = record[i]
 		}
-		// net-snmp's reader makes up a node for the zero in a trap's OID; its name is no label.
+		// net-snmp's parser invents a node for the zero in a trap's OID; its name is not a label.
 		if strings.HasSuffix(fields["label"], "#") {
 			continue
 		}
