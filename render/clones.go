@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// cloneWindow is the time in seconds within which a device behind two CMTSes counts as two devices. No modem can be moved,
-	// range and ask again within that.
+	// cloneWindow is the time in seconds within which a device behind two CMTSes counts as two devices. A modem cannot
+	// be moved, range and send a request in less.
 	cloneWindow = 60
 	cloneSets   = 1 << 16
 	cloneSlots  = 8 // a cache line
@@ -18,11 +18,12 @@ const (
 // CloneOctets is the memory in octets that an Engine takes to recognise clones, if its keyring has prefixes.
 const CloneOctets = cloneSets * cloneSlots * 8
 
-// clones remembers the CMTS that each device was last seen behind. Its size is fixed; in a full set, the entry seen longest ago is
-// replaced. It may be used by any number of goroutines without waiting; of two concurrent writes to a slot, one wins.
+// clones remembers the CMTS that each device was last seen behind. Its size is fixed; in a full set, the entry seen
+// longest ago is replaced. Any number of goroutines may use it without waiting; of two concurrent writes to a slot, one
+// wins.
 //
-// A slot is one word, read and written atomically: 32 bits of the device, whose other bits choose the set,
-// 16 of the second when it was seen, one for IPv6, 15 for the CMTS.
+// A slot is one word, read and written atomically: 32 bits of the device, whose other bits choose the set, 16 bits of
+// the second when it was seen, one bit for IPv6, and 15 bits for the CMTS.
 type clones struct {
 	sets [cloneSets][cloneSlots]atomic.Uint64
 }

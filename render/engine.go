@@ -169,7 +169,7 @@ type Worker struct {
 
 	identity   Identity                           // of the batch
 	claimed    bool                               // a request of the batch names a device
-	faults     [skeleton.NumReasons + 1]allowance // by reason; reason 0, which no fault has, is a name that nothing has; the last is a file not delivered
+	faults     [skeleton.NumReasons + 1]allowance // indexed by reason; 0, which no fault has, is for unknown names, and the last for undelivered files
 	mismatches [NumMismatches]allowance
 	counted    counters
 	journal    *journal // nil: none
@@ -186,7 +186,7 @@ type found struct {
 	claim   claim
 }
 
-// late is a CM MIC that goes into what the CMTS MIC covers.
+// late is a CM MIC that the CMTS MIC covers, and the place to copy it to.
 type late struct {
 	dst []byte
 	src *[md5x.Size]byte
@@ -249,7 +249,7 @@ func (w *Worker) renderBatch(now int64, reqs []Request, view View) {
 	for w.at, w.again = 0, -1; w.at < len(reqs); {
 		w.renderFrom(now, reqs, keyring, view)
 	}
-	runtime.KeepAlive(view) // records lie in its memory
+	runtime.KeepAlive(view) // records are in its memory
 	w.batch.Sum(w.cm)
 	for _, l := range w.late {
 		copy(l.dst, l.src[:])
@@ -286,7 +286,7 @@ func (w *Worker) survive(now int64, view View) {
 	f := &w.found[w.at]
 	addr, ok := mapped.Fault(p)
 	if file, has := view.(Faulter); !ok || !has || f.query < 0 || !file.Fault(addr) {
-		panic(p) //nolint:forbidigo // not ours: it goes on
+		panic(p) //nolint:forbidigo // not a fault of the mapped file
 	}
 	q := w.queries[f.query : f.query+1]
 	if w.again == w.at {
@@ -297,7 +297,7 @@ func (w *Worker) survive(now int64, view View) {
 	view.Lookup(now, q)
 }
 
-// name sets the MAC address of the device that a request was found to be for.
+// name sets the MAC address of a request to that of the device found for it.
 func (w *Worker) name(r *Request, f *found) {
 	if f.query >= 0 {
 		r.MAC = w.queries[f.query].MAC

@@ -33,8 +33,8 @@ type Explanation struct {
 	Err      error
 }
 
-// Explain answers a request as a Worker does, and describes how. Without Server, that is taken to be 0.0.0.0 or ::; a request without a
-// Client address is not compared with the addresses of devices.
+// Explain answers a request as a Worker does, and describes how. If Server is missing, it is taken to be 0.0.0.0 or ::;
+// a request without a Client address is not compared with the addresses of devices.
 func (e *Engine) Explain(now int64, r Request) *Explanation {
 	x := &Explanation{Asked: string(r.Name)}
 	if !r.Server.IsValid() {

@@ -8,7 +8,8 @@ import (
 	"dcs/render/mic"
 )
 
-// Identity says how far a request is trusted that names a device, by a MAC address in its name or by a TFTP option.
+// Identity configures how far a request is trusted if it names a device, by a MAC address in its file name or by a TFTP
+// option.
 type Identity struct {
 	Bind Bind
 	// NoMACInName disables the form NAME@MAC: the @ is an ordinary character. A pattern's group called mac still names the
@@ -34,9 +35,9 @@ const (
 	matches       Mismatch = iota
 	OthersAddress          // another device's record has the address, and the named one's has none
 	Elsewhere              // the named device's record has another address
-	OtherDevice            // the proxy says that another device asks
+	OtherDevice            // the proxy reports a different device
 	TwoCMTS                // the device was behind another CMTS less than a minute ago; never refused, as sources can be forged
-	NumMismatches          // one more than there are
+	NumMismatches          // the number of values, 0 included
 )
 
 var mismatchNames = [NumMismatches]string{"", "others_address", "elsewhere", "other_device", "two_cmts"}
@@ -63,7 +64,7 @@ type IdentityEvent struct {
 
 	Mismatch   Mismatch
 	Addr       netip.Addr // the address that the named device's record has; zero: none
-	Other      device.MAC // the device that has Client by its record, or that asks as the proxy says; zero: none
+	Other      device.MAC // the device whose record has Client, or that the proxy reports; zero: none
 	Refused    bool
 	Suppressed uint64 // number of mismatches of this kind that were not reported since the last report
 }
@@ -74,7 +75,7 @@ func (e *Engine) SetIdentity(id Identity) { e.identity.Store(&id) }
 // Identity returns the current settings.
 func (e *Engine) Identity() Identity { return *e.identity.Load() }
 
-// findClones allocates the table of clones if the keyring tells which CMTS an address belongs to.
+// findClones allocates the table of clones if the keyring assigns addresses to CMTSes.
 func (e *Engine) findClones(k *mic.Keyring) {
 	if k.Prefixes() > 0 && e.clones.Load() == nil {
 		e.clones.CompareAndSwap(nil, new(clones))
@@ -85,13 +86,13 @@ func (e *Engine) findClones(k *mic.Keyring) {
 type claim struct {
 	mac      device.MAC // zero: the request names none
 	record   int        // the query for the device's record; -1: there is none
-	owner    int        // the query for whose the request's address is; -1: there is none
+	owner    int        // the query for the owner of the request's address; -1: there is none
 	mismatch Mismatch
 	other    device.MAC // zero: none
 }
 
-// claims records the device that a request for a file names, and queries the device's record. The address of a Relayed request means
-// nothing; the device that the proxy reports, if any, is compared with the one in the name.
+// claims records the device that a request for a file names, and queries the device's record. The address of a Relayed
+// request is ignored; the device that the proxy reports, if any, is compared with the one in the name.
 func (w *Worker) claims(r *Request, f *found, devices bool) {
 	f.claim = claim{record: -1, owner: -1}
 	if w.identity.Bind == BindOff || w.literal || r.Err != nil {

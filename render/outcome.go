@@ -12,7 +12,7 @@ import (
 // MaxFaults is the maximum number of faults that a worker reports per second and reason.
 const MaxFaults = 10
 
-// Reasons of outcomes beside those of [skeleton.Reason] and [Mismatch].
+// Reasons of outcomes besides those of [skeleton.Reason] and [Mismatch].
 const (
 	UnknownName = "unknown_name" // no template and no static file has the name
 	Asking      = "asking"       // the device is being looked up: the modem's retry will be answered
@@ -58,7 +58,7 @@ func (w *Worker) report(now int64, r *Request, f *found) {
 		o.Reason, o.Value, reports = err.String(), f.claim.other.AppendTo(o.Value), false
 	default:
 		if o.Reason = UnknownName; err == errAsking {
-			o.Reason, reports = Asking, false // and it is counted where it is found out
+			o.Reason, reports = Asking, false // counted where it is detected
 		} else {
 			w.counted.add(&w.counted.unknown)
 		}

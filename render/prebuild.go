@@ -17,12 +17,13 @@ type Prebuilt struct {
 	Faults    int // files that cannot be rendered
 }
 
-// Prebuild renders the files of all devices that each yields, for every template with literal names that reads attributes, as for a
-// request at the time now. The names are learned for the devices' kinds thereby. yield is called with each file, or with the reason why
-// there is none; its arguments are valid during the call only, and its error ends Prebuild.
+// Prebuild renders the files of all devices that each yields, for every template with literal names that reads
+// attributes, as for a request at the time now. It thereby learns the names for the devices' kinds. yield is called
+// with each file, or with the reason why there is none; its arguments are valid during the call only, and its error
+// ends Prebuild.
 //
-// The files are not stored: reading one from uncached memory (400 octets in 7 cache lines) and renewing its time and both MICs takes longer
-// than rendering it.
+// The files are not stored: reading one from uncached memory (400 octets in 7 cache lines) and renewing its time and
+// both MICs takes longer than rendering it.
 func (e *Engine) Prebuild(ctx context.Context, now int64, each func(func(*attr.Device) error) error,
 	yield func(d *attr.Device, name string, file []byte, err error) error,
 ) (Prebuilt, error) {
@@ -39,7 +40,7 @@ func (e *Engine) Prebuild(ctx context.Context, now int64, each func(func(*attr.D
 		return p, nil
 	}
 	one := &given{}
-	w := &Worker{e: e, quiet: true, literal: true} // its counters are nobody's
+	w := &Worker{e: e, quiet: true, literal: true} // its counters are not in Stats
 	buf := make([]byte, 0, 4096)
 	err := each(func(d *attr.Device) error {
 		if err := ctx.Err(); err != nil {
@@ -48,7 +49,7 @@ func (e *Engine) Prebuild(ctx context.Context, now int64, each func(func(*attr.D
 		one.device = d
 		ip := d.IP
 		if !ip.IsValid() {
-			ip = netip.IPv4Unspecified() // the modem will bring its own
+			ip = netip.IPv4Unspecified() // the modem's request will have its own
 		}
 		for _, t := range templates {
 			for _, name := range t.Names {

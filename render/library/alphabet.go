@@ -8,17 +8,17 @@ import (
 	"unicode/utf8"
 )
 
-// alphabet divides the characters of a name into classes that none of some programs tells
-// apart. U+0000 is in none: a name has no NUL.
+// alphabet divides the characters of names into classes, each of characters that some programs do not distinguish.
+// U+0000 is in no class: a name has no NUL.
 type alphabet struct {
-	sets    map[string]int // by the ranges of a set of characters, its number
-	single  map[rune]int   // the same for a set of one
+	sets    map[string]int // the number of a set of characters, by its ranges
+	single  map[rune]int   // the same for a set of one character
 	ranges  [][]rune
-	members [][]uint16 // by set, the classes in it
+	members [][]uint16 // by set, its classes
 
-	text  []string // by class, the octets that stand for it in a witness
-	rune  []rune   // the same as a character
-	heavy bool     // fewer octets would do for some class than its text has
+	text  []string // by class, the octets of the character that represents it in a witness
+	rune  []rune   // the same character
+	heavy bool     // some class has a character of fewer octets than its text
 }
 
 var (
@@ -26,7 +26,7 @@ var (
 	lineRanges = []rune{'\n', '\n'}
 )
 
-// set returns the number of the set of the characters that inst takes.
+// set returns the number of the set of characters that inst matches.
 func (a *alphabet) set(inst *resyntax.Inst) int {
 	switch inst.Op {
 	case resyntax.InstRuneAny:
@@ -69,11 +69,11 @@ func (a *alphabet) add(ranges []rune) int {
 	return n
 }
 
-// maxClasses is what a uint16 counts.
+// maxClasses is the number of values of a uint16.
 const maxClasses = 1 << 16
 
-// divide makes the classes, once all sets are known. It returns what it cost, and false
-// for too many classes.
+// divide makes the classes, once all sets are known. It returns the cost of that, and false if there are too many
+// classes.
 func (a *alphabet) divide() (cost int, ok bool) {
 	cuts := []rune{1, utf8.RuneSelf, 'à', 0xd800, 0xe000, utf8.RuneError, utf8.RuneError + 1, unicode.MaxRune + 1}
 	for _, rs := range a.ranges {
@@ -103,7 +103,7 @@ func (a *alphabet) divide() (cost int, ok bool) {
 	type class struct {
 		best  rune
 		bits  []uint64
-		least int // octets that its shortest takes
+		least int // octets of its shortest character
 	}
 	var classes []class
 	key := make([]byte, 0, 8*words)
@@ -134,7 +134,7 @@ func (a *alphabet) divide() (cost int, ok bool) {
 		least, _ := runeWidths(lo, hi)
 		classes[c].least = min(classes[c].least, least)
 	}
-	// Classes with ordinary characters come first, so that a search meets them first.
+	// Classes with ordinary characters come first, so that a search tries them first.
 	slices.SortStableFunc(classes, func(x, y class) int { return rank(x.best) - rank(y.best) })
 	a.members = make([][]uint16, len(a.ranges))
 	for c, x := range classes {
@@ -149,7 +149,7 @@ func (a *alphabet) divide() (cost int, ok bool) {
 	return cost + len(classes)*len(a.ranges), true
 }
 
-// rank is lower the more ordinary r is in a file name, and the fewer octets it takes.
+// rank returns a lower value the more ordinary r is in a file name, and the fewer octets it takes.
 func rank(r rune) int {
 	switch {
 	case 'a' <= r && r <= 'z', '0' <= r && r <= '9':

@@ -50,8 +50,9 @@ func (a *Audit) Refused() int {
 	return n
 }
 
-// Audit checks all files that no template renders against all secrets, with so many goroutines in parallel, and returns the first most files of
-// each group. Files larger than bootfile.MaxSize are not read. If ctx is cancelled it returns nil.
+// Audit checks all files that no template renders against all secrets, with the given number of goroutines, and returns
+// at most the first most files of each group. Files larger than bootfile.MaxSize are not read. If ctx is cancelled it
+// returns nil.
 func (s *Snapshot) Audit(ctx context.Context, secrets []*mic.Secret, most, parallel int) *Audit {
 	files := s.served()
 	var next atomic.Int64
@@ -89,7 +90,7 @@ func (s *Snapshot) Audit(ctx context.Context, secrets []*mic.Secret, most, paral
 type audited struct {
 	Audited
 	data   []byte
-	hold   *File // what data belongs to
+	hold   *File // keeps data valid
 	resign bool  // it is signed again
 }
 

@@ -6,22 +6,22 @@ import (
 	"slices"
 )
 
-// automaton is a pattern's program made deterministic, as far as it is asked for. A state
-// is what the program may be at between two characters of a name.
+// automaton is a pattern's program as a deterministic automaton, built on demand. A state is the set of instructions at
+// which the program may be between two characters of a name.
 type automaton struct {
 	prog    *resyntax.Prog
-	takes   [][]bool   // by instruction, the classes of this program that it takes
+	takes   [][]bool   // by instruction, the classes of this program that it matches
 	class   []uint16   // by class of the alphabet, the class of this program
-	classes [][]uint16 // the other way round
+	classes [][]uint16 // the reverse
 	rune    []rune     // a character of each class of this program
 
-	looksBack bool // the program asks what comes before a place, beyond the name's start
+	looksBack bool // the program tests the character before a position, other than for the start of the name
 	restarts  bool // a match may begin after the first character
 	first     int32
 	states    []state
 	number    map[string]int32
 
-	found []uint32 // scratch, like all that follows
+	found []uint32 // scratch, like all fields below
 	outs  []uint32
 	mark  []uint32
 	round uint32
@@ -30,25 +30,25 @@ type automaton struct {
 }
 
 type state struct {
-	insts []uint32 // that take a character, or ask for what comes behind
-	asks  bool     // one of insts asks
-	prev  rune     // before this place; -1 at the start
-	next  []int32  // by class, the number of the state after it
+	insts []uint32 // that match a character, or test the one after this position
+	asks  bool     // one of insts tests
+	prev  rune     // the character before this position; -1 at the start
+	next  []int32  // by class, the number of the next state
 	end   int8     // 1: a name that ends here matches; -1: it does not; 0: not known yet
 }
 
 // States that every automaton has.
 const (
-	dead    int32 = 0 // no name that goes on from here matches
-	matched int32 = 1 // all match
+	dead    int32 = 0 // no name that continues from here matches
+	matched int32 = 1 // all of them match
 
 	notKnown int32 = -1
 )
 
-// other stands for a character before a place that nobody asks for.
+// other stands for a preceding character that no instruction tests.
 const other = ' '
 
-// newAutomaton readies prog; its sets must have been added to a, and a divided after.
+// newAutomaton makes the automaton of prog. Its sets must have been added to a before a was divided.
 func newAutomaton(prog *resyntax.Prog, sets []int, a *alphabet) *automaton {
 	m := &automaton{prog: prog, number: map[string]int32{}, mark: make([]uint32, len(prog.Inst))}
 	for i := range prog.Inst {
@@ -77,7 +77,7 @@ func newAutomaton(prog *resyntax.Prog, sets []int, a *alphabet) *automaton {
 			m.class[c] = split
 		}
 	}
-	// Classes that all members left are empty: number anew.
+	// Classes that have lost all members are empty: number the others anew.
 	clear(to)
 	for c, k := range m.class {
 		dense, ok := to[k]
@@ -125,8 +125,8 @@ func newAutomaton(prog *resyntax.Prog, sets []int, a *alphabet) *automaton {
 	return m
 }
 
-// setsOf adds what prog takes to a and returns the number of each instruction's set, -1
-// for an instruction that takes no character.
+// setsOf adds the sets of prog to a and returns the number of each instruction's set, -1 for an instruction that
+// matches no character.
 func setsOf(prog *resyntax.Prog, a *alphabet) []int {
 	sets := make([]int, len(prog.Inst), len(prog.Inst)+2)
 	for i := range prog.Inst {
@@ -150,8 +150,8 @@ func (m *automaton) begin() {
 	m.found = m.found[:0]
 }
 
-// follow adds to found what can be reached from pc without a character. Where open, only
-// what stands before this place is known, and what asks for more is added as it is.
+// follow adds to found the instructions that can be reached from pc without a character. With open, only the character
+// before this position is known, and instructions that test the one after it are added themselves.
 func (m *automaton) follow(pc uint32, holds resyntax.EmptyOp, open bool) {
 	m.stack = append(m.stack[:0], pc)
 	for len(m.stack) > 0 {
@@ -181,7 +181,7 @@ func (m *automaton) follow(pc uint32, holds resyntax.EmptyOp, open bool) {
 	}
 }
 
-// intern returns the number of the state that found stands for.
+// intern returns the number of the state of the instructions in found.
 func (m *automaton) intern(prev rune) int32 {
 	if len(m.found) == 0 {
 		return dead
@@ -212,7 +212,7 @@ func (m *automaton) intern(prev rune) int32 {
 	return n
 }
 
-// resolve returns what s may be at once it is known that r comes next, -1 for the end.
+// resolve returns the instructions of s, given that r comes next, -1 for the end.
 func (m *automaton) resolve(s *state, r rune) []uint32 {
 	if !s.asks {
 		return s.insts
@@ -234,7 +234,7 @@ func (m *automaton) hasMatch(insts []uint32) bool {
 	return false
 }
 
-// ends tells if a name that ends in state n matches.
+// ends reports whether a name that ends in state n matches.
 func (m *automaton) ends(n int32) bool {
 	if n <= matched {
 		return n == matched
@@ -249,7 +249,7 @@ func (m *automaton) ends(n int32) bool {
 	return s.end > 0
 }
 
-// step returns the state that a character of class c leads to, and what it cost.
+// step returns the state after a character of class c, and the cost of finding it.
 func (m *automaton) step(n int32, c int) (next int32, cost int) {
 	if n <= matched {
 		return n, 1

@@ -64,7 +64,7 @@ func (s *Snapshot) claimHeader(l *loader, it *syntax.Item, fault *skeleton.Fault
 func (s *Snapshot) claimUnread(l *loader, why *syntax.Error) *pattern {
 	fault := &skeleton.Fault{
 		Reason: skeleton.Broken, Pos: why.Pos,
-		Text: why.Msg + "; its templates are not known, so no name is answered by a pattern until they are",
+		Text: why.Msg + "; its templates are unknown, so no pattern answers a name until it can be read",
 	}
 	s.broken++
 	if path := why.Pos.File; isSource(path) {
@@ -107,7 +107,7 @@ func literalPrefix(source string) string {
 	if !anchored || alternates(rest) {
 		return ""
 	}
-	rest, _, _ = strings.Cut(strings.ToValidUTF8(rest, "."), "\uFFFD") // what is no text may have been anything
+	rest, _, _ = strings.Cut(strings.ToValidUTF8(rest, "."), "\uFFFD") // invalid UTF-8 may have been anything
 	end := strings.IndexAny(rest, `\.[](){}*+?|^$`)
 	if end < 0 {
 		return rest

@@ -19,11 +19,11 @@ type choices struct {
 	of     int                          // how many files and blocks there were
 }
 
-// named is items by name: a Block's, or a file's path.
+// named indexes items by name: a Block's, or a file's path.
 type named struct {
 	items map[string]*syntax.Item
 	names []string // sorted
-	tails []string // the same, turned round and sorted
+	tails []string // the same, reversed and sorted
 }
 
 func newNamed(items map[string]*syntax.Item) named {
@@ -43,7 +43,7 @@ func reversed(s string) string {
 	return string(b)
 }
 
-// within calls f with all names that have the prefix and the suffix, and perhaps with others.
+// within calls f with all names that have the prefix and the suffix, and possibly with others.
 func (n *named) within(prefix, suffix string, f func(name string)) {
 	switch {
 	case prefix != "" || suffix == "":
@@ -140,9 +140,8 @@ func (c *choices) below(found []*syntax.Item, dir string, pieces []string) []*sy
 	return found
 }
 
-// anywhere tells whether the pieces mean the same files beside any file as they do below the
-// roots: the name begins with a variable, and none of the pieces can stand for "../", or a part
-// of it, with what follows.
+// anywhere reports whether the pieces match the same files next to any file as below the roots: the name begins with a
+// variable, and none of the pieces, with what follows it, can stand for "../" or a part of it.
 func anywhere(pieces []string) bool {
 	if pieces[0] != "" {
 		return false
@@ -161,12 +160,12 @@ func byPlace(a, b *syntax.Item) int {
 	return cmp.Or(strings.Compare(a.Pos.File, b.Pos.File), a.Pos.Line-b.Pos.Line, a.Pos.Col-b.Pos.Col)
 }
 
-// neighbours reads the sources beside a single file that a name with variables may mean.
+// neighbours reads the sources next to a single file that a name with variables may refer to.
 func (l *loader) neighbours(at syntax.Pos, dir string, pieces []string) {
 	if !l.single || l.sealed {
 		return
 	}
-	l.block(at, "") // it learns of the blocks beside it
+	l.block(at, "") // reads the Blocks next to it
 	glob := make([]string, len(pieces))
 	for i, p := range pieces {
 		glob[i] = globQuote(p)
@@ -201,7 +200,7 @@ func fits(name string, pieces []string) bool {
 	return true
 }
 
-// seal ends loading: nothing is read from here on, and what only the checks needed is dropped.
+// seal ends loading: nothing is read after it, and what only the checks use is dropped.
 func (l *loader) seal(env *skeleton.Env) {
 	l.sealed, l.choices, l.folded = true, nil, nil
 	env.Seal()

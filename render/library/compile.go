@@ -63,9 +63,9 @@ func (l *loader) checkBlocks(env *skeleton.Env, f *sourceFile) {
 	}
 }
 
-// conflictBudget bounds the search for a name that two patterns match; what it does not
-// find is reported when such a name is requested.
-const conflictBudget = 100_000_000 // some 1 to 2 s at the worst
+// conflictBudget limits the search for a name that two patterns match. A conflict that the search misses is reported
+// when such a name is requested.
+const conflictBudget = 100_000_000 // about 1 to 2 s in the worst case
 
 // nextIndex returns a unique number for a pattern.
 func (s *Snapshot) nextIndex() int {
@@ -97,7 +97,7 @@ func (s *Snapshot) item(l *loader, env *skeleton.Env, it *syntax.Item) *pattern 
 	if t.pattern == nil {
 		s.nameTemplate(l, t, it)
 	} else if t.pattern.mayHoldDevice() {
-		s.warn(it.NamePos, "the pattern has an @, but a name that ends in @ and a MAC address is looked up without them: it matches no such name; $mac is the address")
+		s.warn(it.NamePos, "the pattern has an @, but names that end in @ and a MAC address are looked up without them, so it matches no such name; use $mac for the address")
 	}
 	return t.pattern
 }

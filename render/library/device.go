@@ -13,7 +13,7 @@ func (s *Snapshot) warnName(at syntax.Pos, name string) {
 	var sc naming.Scratch
 	switch n := s.names.Literally().Read([]byte(name), true, &sc); {
 	case !n.MAC.IsZero():
-		s.warn(at, "nobody can ask for this name: where one ends in @ and a MAC address, they are taken off, and tell the device; $mac is the address")
+		s.warn(at, "nobody can ask for this name: @ and a MAC address at the end of a name are removed and identify the device; use $mac for the address")
 	case n.Refusal == naming.Outside:
 		s.warn(at, `nobody can ask for this name: one with ".." leads to no file`)
 	}
@@ -37,7 +37,7 @@ func (s *Snapshot) warnStatic() {
 			slash.add(f.path)
 		}
 	}
-	device.warn(s, "where a name ends in @ and a MAC address, they are taken off, and tell the device")
+	device.warn(s, "@ and a MAC address at the end of a name are removed and identify the device")
 	slash.warn(s, "a backslash in a name is read as a slash, unless the key backslash is off")
 }
 

@@ -18,7 +18,7 @@ func (l *loader) include(at syntax.Pos, name string, word bool) (*syntax.Item, e
 		return it, l.unusable(it)
 	}
 	if word {
-		return nil, fmt.Errorf("no Block has this name%s; a file's name stands in quotes", l.near(name))
+		return nil, fmt.Errorf("no Block has this name%s; write a file's name in quotes", l.near(name))
 	}
 	for _, path := range l.places(at, name) {
 		f := l.files[path]
@@ -45,14 +45,14 @@ func (l *loader) include(at syntax.Pos, name string, word bool) (*syntax.Item, e
 func (l *loader) unusable(it *syntax.Item) error {
 	switch other := l.twins[it.Name]; {
 	case it.Broken:
-		return fmt.Errorf("what stands at %v has errors of its own", it.Pos)
+		return fmt.Errorf("the item at %v has errors of its own", it.Pos)
 	case it.Kind == syntax.Block && other != nil:
 		return fmt.Errorf("there are two, at %v and at %v; give them different names", l.blocks[it.Name].Pos, other.Pos)
 	}
 	return nil
 }
 
-// block finds a Block by name. For a single file, the sources beside it are searched too.
+// block finds a Block by name. For a single file, the sources next to it are searched, too.
 func (l *loader) block(at syntax.Pos, name string) *syntax.Item {
 	it := l.blocks[name]
 	dir := filepath.Dir(at.File)
@@ -67,7 +67,8 @@ func (l *loader) block(at syntax.Pos, name string) *syntax.Item {
 	return l.blocks[name]
 }
 
-// neighbour reads a source beside the one that is compiled, and registers its Blocks. Its errors do not count unless it is included.
+// neighbour reads a source next to the one that is compiled, and registers its Blocks. Its errors do not count unless
+// it is included.
 func (l *loader) neighbour(path string) {
 	errs := l.errs
 	l.add(path)
@@ -90,7 +91,7 @@ func (l *loader) near(name string) string {
 	return ""
 }
 
-// places lists the paths that a file name in a source may mean: beside that source, then below each root.
+// places lists the paths that a file name in a source may refer to: next to that source, then below each root.
 func (l *loader) places(at syntax.Pos, name string) []string {
 	if filepath.IsAbs(name) {
 		return []string{filepath.Clean(name)}

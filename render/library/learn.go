@@ -11,7 +11,7 @@ import (
 	"dcs/render/skeleton"
 )
 
-// Learned is what a name leads to. It is immutable, except for the mark that it is in use.
+// Learned is the result of looking up a name. It is immutable, except for the mark that it is in use.
 type Learned struct {
 	// File is the static file of that name; nil: Template renders it; both nil: Fault says why there is no file.
 	File     *File
@@ -50,7 +50,7 @@ func (s *Snapshot) Find(h uint64, name []byte) *Learned {
 	return s.table.put(l)
 }
 
-// learn finds what a name leads to: a literal name comes before a static file, that before a pattern.
+// learn looks up a name: literal names take precedence over static files, and those over patterns.
 func (s *Snapshot) learn(name []byte) *Learned {
 	if fault := s.claims[string(name)]; fault != nil {
 		return &Learned{name: skeleton.Name{Text: string(name)}, fault: fault}
@@ -142,7 +142,8 @@ func (s *Snapshot) Skeleton(l *Learned, rec attr.Record, ipv6 bool) (*skeleton.S
 	return v.skel, v.fault
 }
 
-// Retire forgets the names learned and learns no more: another snapshot serves. What workers still have in hand stays.
+// Retire drops the learned names and stops learning, because another snapshot is served. What workers still use remains
+// valid.
 func (s *Snapshot) Retire() {
 	s.table.mu.Lock()
 	defer s.table.mu.Unlock()

@@ -8,11 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// What the literals of a pattern say about every name that it matches. Letters A to Z
-// stand in lower case throughout, so that patterns with (?i) need no treatment of their own.
+// What the literals of a pattern imply for every name that it matches. Letters A to Z are in lower case throughout, so
+// that patterns with (?i) need no special treatment.
 
-// Marks stand in front of and behind a name, so that an anchor is a literal like any
-// other. A pattern that spells these characters out loses them as literals, no more.
+// Marks stand for the start and the end of a name, so that an anchor is a literal like any other. A pattern that
+// contains these characters itself only loses them as literals.
 const (
 	markStart = "\x00"
 	markEnd   = "\x01"
@@ -20,15 +20,14 @@ const (
 
 const (
 	maxSet    = 16 // strings in a set of alternatives
-	maxClass  = 4  // characters of a class that is spelled out
-	maxCovers = 32 // sets kept of one pattern
+	maxClass  = 4  // characters of a class that are listed
+	maxCovers = 32 // sets per pattern
 )
 
-// literals is what is known of the text that an expression matches.
+// literals is what is known about the text that an expression matches.
 type literals struct {
-	// exact are all the texts that it may be; nil if they are too many to tell. Then
-	// the text begins with one of head, ends with one of tail, and has one of each of
-	// covers in it; head and tail are never empty.
+	// exact is the list of all possible texts; nil if there are too many. Then the text begins with one of head, ends
+	// with one of tail, and contains one of each of covers; head and tail are never empty.
 	exact, head, tail []string
 	covers            [][]string
 }
@@ -41,7 +40,7 @@ func exactly(set ...string) literals {
 	return literals{exact: set, head: set, tail: set}
 }
 
-// literalsOf analyses an expression that Simplify has been through.
+// literalsOf analyses a simplified expression (Regexp.Simplify).
 func literalsOf(re *resyntax.Regexp) literals {
 	switch re.Op {
 	case resyntax.OpBeginText:
@@ -49,7 +48,7 @@ func literalsOf(re *resyntax.Regexp) literals {
 	case resyntax.OpEndText:
 		return exactly(markEnd)
 	case resyntax.OpEmptyMatch, resyntax.OpBeginLine, resyntax.OpEndLine, resyntax.OpWordBoundary, resyntax.OpNoWordBoundary:
-		return exactly("") // no width; what it asks for beyond that is left to the regexp
+		return exactly("") // no width; its condition is left to the regexp
 	case resyntax.OpLiteral:
 		l := exactly("")
 		for _, r := range re.Rune {
@@ -80,8 +79,8 @@ func literalsOf(re *resyntax.Regexp) literals {
 	return anything()
 }
 
-// runeLiterals returns the spellings of r. Octets that are no UTF-8 are read as U+FFFD, so
-// that one has no spelling to look for.
+// runeLiterals returns the spellings of r. Octets that are not valid UTF-8 are read as U+FFFD, so that U+FFFD has no
+// spelling to search for.
 func runeLiterals(r rune, fold bool) literals {
 	set := make([]string, 0, 4)
 	for f := r; ; {
@@ -121,7 +120,7 @@ func classLiterals(ranges []rune) literals {
 	return anything()
 }
 
-// then returns what is known of l's text with m's behind it.
+// then returns what is known about l's text followed by m's.
 func (l literals) then(m literals) literals {
 	out := literals{head: l.head, tail: m.tail, covers: addCovers(l.covers, m.covers...)}
 	joined, ok := cross(l.tail, m.head)
@@ -140,7 +139,7 @@ func (l literals) then(m literals) literals {
 	return out
 }
 
-// alternate returns what is known of a text that one of subs matches.
+// alternate returns what is known about a text that one of subs matches.
 func alternate(subs []*resyntax.Regexp) literals {
 	out := literals{}
 	var cover []string
@@ -173,8 +172,8 @@ func alternate(subs []*resyntax.Regexp) literals {
 	return out
 }
 
-// cross returns every s of a with every t of b behind it, if they are not too many. Anchors
-// have no width: two at one place are one.
+// cross returns every s of a followed by every t of b, unless there are too many. Anchors have no width: two at the
+// same position are one.
 func cross(a, b []string) ([]string, bool) {
 	if len(a)*len(b) > maxSet {
 		return nil, false
@@ -187,7 +186,7 @@ func cross(a, b []string) ([]string, bool) {
 				strings.HasSuffix(s, markEnd) && strings.HasPrefix(t, markEnd):
 				t = t[1:]
 			case strings.HasSuffix(s, markEnd) && strings.HasPrefix(t, markStart):
-				s, t = s[:len(s)-1], t[1:] // an empty name: the marks stand the other way round
+				s, t = s[:len(s)-1], t[1:] // an empty name: the marks are in reverse order
 			}
 			out = append(out, s+t)
 		}
@@ -206,7 +205,7 @@ func addCovers(covers [][]string, more ...[]string) [][]string {
 	return covers
 }
 
-// shortest returns the length of the shortest string of set, marks not counted.
+// shortest returns the length of the shortest string of set, without marks.
 func shortest(set []string) int {
 	n := -1
 	for _, s := range set {
@@ -217,7 +216,8 @@ func shortest(set []string) int {
 	return n
 }
 
-// ends returns what all matches begin and end with, and if they begin and end with the name.
+// ends returns the common prefix and suffix of all matches, and whether they are at the start and at the end of the
+// name.
 func (l literals) ends() (prefix, suffix string, atStart, atEnd bool) {
 	atStart, atEnd = true, true
 	for i, s := range l.head {
@@ -251,10 +251,10 @@ func (l literals) ends() (prefix, suffix string, atStart, atEnd bool) {
 	return strings.Trim(prefix, markStart+markEnd), strings.Trim(suffix, markStart+markEnd), atStart, atEnd
 }
 
-// unbounded is the longest match of an expression that has none.
+// unbounded is the maximum width of an expression without a longest match.
 const unbounded = -1
 
-// widths returns the octets of the shortest and of the longest text that re may match.
+// widths returns the minimum and maximum number of octets of the texts that re may match.
 func widths(re *resyntax.Regexp) (lo, hi int) {
 	switch re.Op {
 	case resyntax.OpLiteral:
@@ -312,8 +312,8 @@ func widths(re *resyntax.Regexp) (lo, hi int) {
 	return lo, hi
 }
 
-// runeWidths returns the octets that the shortest and the longest of the runes from lo to
-// hi take. An octet that is no UTF-8 counts as U+FFFD.
+// runeWidths returns the minimum and maximum number of octets of the runes from lo to hi. An invalid octet counts as
+// U+FFFD.
 func runeWidths(lo, hi rune) (int, int) {
 	a, b := utf8.RuneLen(lo), utf8.RuneLen(hi)
 	if lo <= utf8.RuneError && utf8.RuneError <= hi || a < 0 {

@@ -13,7 +13,7 @@ import (
 // includes at run time has been checked at load.
 type loader struct {
 	roots   []string
-	open    *beneath.Roots         // roots, and static directories behind them; nil: a file alone
+	open    *beneath.Roots         // roots, and static directories behind them; nil: a single file
 	files   map[string]*sourceFile // by clean path; nil: it could not be read
 	order   []string               // the paths of files that are templates themselves
 	unread  syntax.Errors          // why there are files and directories of which not all items are known
@@ -103,7 +103,7 @@ func (l *loader) addBlock(it *syntax.Item) {
 		l.blocks[it.Name] = it
 	case l.single && slices.Contains(l.order, other.Pos.File): // a single file's own Blocks win over those of its neighbours
 	default:
-		l.errs.Addf(it.Pos, "Block %s is at %s already, so neither can be included: a library's blocks have different names", it.Name, other.Pos)
+		l.errs.Addf(it.Pos, "Block %s is already defined at %s, so neither can be included; Block names must be unique", it.Name, other.Pos)
 		if l.twins[it.Name] == nil {
 			l.twins[it.Name] = it
 		}

@@ -8,18 +8,18 @@ import (
 	"strings"
 )
 
-// verdict is what is known of two patterns.
+// verdict is the result of comparing two patterns.
 type verdict uint8
 
 const (
-	unknown     verdict = iota // whether a name matches both was too much to find out
+	unknown     verdict = iota // the budget did not suffice to decide
 	disjoint                   // no name matches both
 	overlapping                // a name that matches both was found
 )
 
 func (v verdict) String() string { return [...]string{"unknown", "disjoint", "overlapping"}[v] }
 
-// maxName is the longest name that is looked at, in octets. A name has one octet at least, and no NUL.
+// maxName is the maximum length in octets of the names considered. A name has at least one octet, and no NUL.
 const maxName = 255
 
 // conflict is two patterns of one priority and a name that both match; a has the lower index.
@@ -28,16 +28,16 @@ type conflict struct {
 	witness string
 }
 
-// overlap looks for the shortest name, in octets, that both patterns match, made of
-// ordinary characters where it can be. Budget bounds the work: about 10 to 20 ns each.
+// overlap searches for the shortest name, in octets, that both patterns match, preferably of ordinary characters.
+// budget limits the work: a unit takes about 10 to 20 ns.
 func overlap(a, b *pattern, budget int) (witness string, v verdict) {
 	return (&prover{left: budget}).pair(a, b)
 }
 
-// conflicts returns, in the order of index, every pattern that overlaps with one of the
-// same priority and a lower index, with one such. What is left when budget (see overlap) is
-// spent counts as disjoint; which that is depends on the patterns and the budget alone.
-// A hundred million are plenty for 10,000 patterns that literals tell apart.
+// conflicts returns, in the order of index, every pattern that overlaps with one of the same priority and a lower
+// index, together with one such. Patterns not compared before budget (see overlap) is spent count as disjoint; which
+// ones those are depends on the patterns and the budget alone. A hundred million suffice for 10,000 patterns that
+// differ in their literals.
 func (p *patterns) conflicts(budget int) []conflict {
 	sorted := slices.SortedStableFunc(slices.Values(p.list), before)
 	sorted = slices.DeleteFunc(sorted, func(q *pattern) bool { return q.guess })
@@ -58,14 +58,14 @@ func (p *patterns) conflicts(budget int) []conflict {
 	return v.found
 }
 
-// prover looks for names that several patterns match, until its budget is spent.
+// prover searches for names that several patterns match, until its budget is spent.
 type prover struct {
 	left  int
 	progs map[*pattern]*resyntax.Prog // cache; nil: none
 	found []conflict
 }
 
-// spend does work on share of the budget at most; what it leaves is there for the rest.
+// spend runs work with at most share of the budget; what work does not use is left for the rest.
 func (v *prover) spend(share int, work func()) {
 	rest := v.left - share
 	v.left = share
@@ -75,7 +75,7 @@ func (v *prover) spend(share int, work func()) {
 
 // group finds the conflicts of patterns of one priority, in the order of index.
 func (v *prover) group(list []*pattern) {
-	later := map[*pattern]bool{} // that overlap with an earlier one
+	later := map[*pattern]bool{} // those that overlap with an earlier one
 	report := func(a, b *pattern, witness string) {
 		if !later[b] {
 			later[b] = true
@@ -83,7 +83,7 @@ func (v *prover) group(list []*pattern) {
 		}
 	}
 
-	// Whatever a pattern overlaps with, one of the same text before it does too.
+	// Whatever a pattern overlaps with, an earlier pattern of the same text overlaps with, too.
 	same := map[string]*pattern{}
 	var anchored, loose, rest []*pattern
 	for _, q := range list {
@@ -105,8 +105,8 @@ func (v *prover) group(list []*pattern) {
 		}
 	}
 
-	// Patterns that begin where the name does are told apart by walking along all their
-	// names at once, those with prefixes that go together at a time.
+	// Patterns anchored at the start are compared by walking along all their names at once, in groups with compatible
+	// prefixes.
 	slices.SortStableFunc(anchored, func(a, b *pattern) int { return strings.Compare(a.prefix, b.prefix) })
 	budget, many := v.left, len(anchored)
 	if len(loose) > 0 {
@@ -125,8 +125,8 @@ func (v *prover) group(list []*pattern) {
 		anchored = anchored[n:]
 	}
 
-	// The rest may match in the middle of a name: as good as any two of them overlap, unless
-	// their ends keep them apart, so that a pair at a time is soon done.
+	// The others may match in the middle of a name: almost any two of them overlap unless their ends exclude it, so
+	// comparing pairs is fast.
 	if len(loose) == 0 {
 		return
 	}
@@ -134,7 +134,7 @@ func (v *prover) group(list []*pattern) {
 	for _, b := range rest {
 		earlier := all
 		if b.atStart {
-			earlier = mid // the others were on the walk with it
+			earlier = mid // the anchored ones were compared in the walk
 		}
 		for a := range earlier.partners(b.suffix) {
 			if v.left--; v.left < 0 || later[b] {
@@ -152,7 +152,7 @@ func (v *prover) group(list []*pattern) {
 	}
 }
 
-// leastShare is enough of a budget for a few ordinary patterns.
+// leastShare is a budget that suffices for a few ordinary patterns.
 const leastShare = 100_000
 
 // ends finds patterns by their suffixes.
@@ -179,7 +179,7 @@ func backwards(a, b string) int {
 	return len(a) - len(b)
 }
 
-// partners yields those whose suffix goes together with suffix.
+// partners yields the patterns whose suffix is compatible with suffix.
 func (e *ends) partners(suffix string) iter.Seq[*pattern] {
 	return func(yield func(*pattern) bool) {
 		for i := 1; i <= len(suffix); i++ {
@@ -198,7 +198,7 @@ func (e *ends) partners(suffix string) iter.Seq[*pattern] {
 	}
 }
 
-// apart reports whether lengths or ends rule out that two patterns match the same name.
+// apart reports whether lengths or ends exclude that the two patterns match the same name.
 func apart(a, b *pattern) bool {
 	most := func(p *pattern) int {
 		if p.maxLen == unbounded {
@@ -233,7 +233,7 @@ func (v *prover) prog(p *pattern) *resyntax.Prog {
 	}
 	tree, err := parsePattern(p.text())
 	if err != nil {
-		return nil // compilePattern has parsed it before
+		return nil // unreachable: compilePattern has parsed it
 	}
 	prog, err := resyntax.Compile(tree)
 	if err != nil {

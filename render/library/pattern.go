@@ -8,34 +8,34 @@ import (
 	"dcs/render/syntax"
 )
 
-// pattern is the regular expression of a template (Go's syntax, RE2), looked for anywhere
-// in a name unless it says ^ or $.
+// pattern is the regular expression of a template (Go's syntax, RE2). It matches anywhere in a name unless it contains
+// ^ or $.
 type pattern struct {
 	re       *regexp.Regexp
 	source   string
 	fold     bool // letter case is ignored
 	pos      syntax.Pos
 	priority int
-	index    int // the caller's number for it, none twice in one library
+	index    int // the caller's number for it, unique in a library
 
-	of    *Template       // what makes the files of its names; nil: fault tells why there are none
+	of    *Template       // the template for its names; nil: fault says why there is none
 	fault *skeleton.Fault // of a broken template
-	guess bool            // what the broken template's own pattern is could not be read: this one matches at least as much
+	guess bool            // the pattern of the broken template could not be read: this one matches at least as much
 
-	// What holds for every name that matches; letters A to Z in lower case.
+	// Properties of every name that matches; letters A to Z are in lower case.
 	prefix, suffix string
-	atStart        bool // every match begins where the name does
+	atStart        bool // every match begins at the start of the name
 	minLen, maxLen int  // in octets; maxLen may be unbounded
 	covers         [][]string
 }
 
-// compilePattern reads a pattern, which ignores letter case where names do.
+// compilePattern compiles a pattern, which ignores letter case if names do.
 func (s *Snapshot) compilePattern(source string, pos syntax.Pos, priority int) (*pattern, error) {
 	return compilePattern(source, pos, priority, s.nextIndex(), s.names.Folds())
 }
 
-// compilePattern reads a pattern. Its error says what is wrong and where in the pattern;
-// pos is only kept for other errors.
+// compilePattern compiles a pattern. Its error says what is wrong and where in the pattern; pos is only recorded for
+// other errors.
 func compilePattern(source string, pos syntax.Pos, priority, index int, fold bool) (*pattern, error) {
 	p := &pattern{source: source, fold: fold, pos: pos, priority: priority, index: index, maxLen: unbounded}
 	var err error
@@ -61,7 +61,7 @@ func compilePattern(source string, pos syntax.Pos, priority, index int, fold boo
 	return p, nil
 }
 
-// text returns the expression that names are matched with.
+// text returns the expression that matches names.
 func (p *pattern) text() string {
 	if p.fold {
 		return "(?i)" + p.source
@@ -69,7 +69,7 @@ func (p *pattern) text() string {
 	return p.source
 }
 
-// parsePattern returns the tree that regexp.Compile makes its program of.
+// parsePattern returns the syntax tree that regexp.Compile compiles.
 func parsePattern(source string) (*resyntax.Regexp, error) {
 	tree, err := resyntax.Parse(source, resyntax.Perl)
 	if err != nil {
@@ -78,7 +78,7 @@ func parsePattern(source string) (*resyntax.Regexp, error) {
 	return tree.Simplify(), nil
 }
 
-// matches tells if name matches.
+// matches reports whether name matches.
 func (p *pattern) matches(name []byte) bool {
 	n := len(name)
 	return n >= p.minLen && (p.maxLen == unbounded || n <= p.maxLen) &&
@@ -87,7 +87,8 @@ func (p *pattern) matches(name []byte) bool {
 		p.re.Match(name)
 }
 
-// equalLower tells if b is s but for the case of A to Z. s has none of these; they are of one length.
+// equalLower reports whether b equals s when A to Z in b are read as a to z. s has no A to Z; both have the same
+// length.
 func equalLower(b []byte, s string) bool {
 	for i, c := range b {
 		if lower(c) != s[i] {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// patternError says what is wrong in source, where, and what would be right.
+// patternError returns an error that says what is wrong in source, where, and how to correct it.
 func patternError(source string, err error) error {
 	var e *resyntax.Error
 	if !errors.As(err, &e) {
@@ -66,8 +66,7 @@ func patternError(source string, err error) error {
 	return errors.New(b.String())
 }
 
-// strayParens returns the offsets of the last ( that is not closed and of the first ) that
-// closes nothing, -1 for none.
+// strayParens returns the offsets of the last unclosed ( and of the first unmatched ), -1 for none.
 func strayParens(source string) (unclosed, unopened int) {
 	var open []int
 	unopened = -1
@@ -93,7 +92,7 @@ func strayParens(source string) (unclosed, unopened int) {
 				i++
 			}
 			if strings.HasPrefix(source[i+1:], "]") {
-				i++ // a ] that comes first is one of the class
+				i++ // a leading ] belongs to the class
 			}
 		case rest[0] == '(':
 			open = append(open, i)

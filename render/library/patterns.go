@@ -5,24 +5,24 @@ import (
 	"slices"
 )
 
-// patterns are the patterns of a library. It is immutable and may be used by many at a time.
+// patterns is the set of patterns of a library. It is immutable, and may be used by any number of goroutines.
 //
-// Each pattern stands in a table under some octets that a name must have in it to match,
-// eight of them if its literals are that long: of all that it could stand under, those that
-// the fewest others share. So a name is compared with the few patterns whose octets it has.
-// With one prefix for ten thousand patterns it is what tells them apart that is looked up.
+// A table has each pattern under grams of its literals: octets that a name must contain to match, eight of them if the
+// literals are that long. Of all possible grams of a pattern, those shared with the fewest others are used. A name is
+// thus compared only with the few patterns whose grams it contains. If ten thousand patterns have one prefix, they are
+// found by what distinguishes them.
 type patterns struct {
 	list   []*pattern
 	always []*pattern // those without literals
 
-	lens  []uint8 // of the grams in use
+	lens  []uint8 // lengths of the grams in use
 	bits  []uint64
 	slots []slot
 	lists [][]*pattern
-	shift uint8 // 64 less the bits of an index into slots
+	shift uint8 // 64 minus the number of bits of an index into slots
 }
 
-// gram is up to eight octets, the last one in the highest byte of key << (64-8n).
+// gram is up to eight octets, the last one in the highest octet of key << (64-8n).
 type gram struct {
 	key uint64
 	n   uint8
@@ -30,7 +30,7 @@ type gram struct {
 
 type slot struct {
 	gram
-	list uint32 // 1 more than the index of the list; 0 for an empty slot
+	list uint32 // the index of the list plus 1; 0: the slot is empty
 }
 
 func (g gram) hash() uint64 {
@@ -38,11 +38,11 @@ func (g gram) hash() uint64 {
 	return (h ^ h>>29) * 0xbf58476d1ce4e5b9
 }
 
-// bitsPerSlot is what the filter in front of the slots is larger by: octets that no
-// pattern asks for should not reach them.
+// bitsPerSlot is the number of bits per slot of the filter in front of the slots, which keeps out most octets that are
+// no gram of a pattern.
 const bitsPerSlot = 8
 
-// newPatterns makes the table.
+// newPatterns makes the table for list.
 func newPatterns(list []*pattern) *patterns {
 	p := &patterns{list: slices.Clone(list)}
 	sorted := slices.SortedStableFunc(slices.Values(list), before)
@@ -97,7 +97,7 @@ func newPatterns(list []*pattern) *patterns {
 	return p
 }
 
-// before orders patterns as match prefers them.
+// before orders patterns by precedence in match.
 func before(a, b *pattern) int {
 	return cmp.Or(cmp.Compare(b.priority, a.priority), cmp.Compare(a.index, b.index))
 }
@@ -118,8 +118,8 @@ func grams(s string) func(yield func(gram) bool) {
 	}
 }
 
-// rarest returns, for the cheapest of covers to look for, a gram of each of its strings.
-// A gram that others share costs a match for each of them, a short one is often met by chance.
+// rarest returns a gram of each string of that set in covers which is the cheapest to search for. A gram costs a match
+// for each pattern that shares it, and a short one often occurs by chance.
 func rarest(covers [][]string, shared map[gram]int) []gram {
 	chance := [9]int{1: 64, 2: 16, 3: 4, 4: 1}
 	var best []gram
@@ -146,16 +146,16 @@ func rarest(covers [][]string, shared map[gram]int) []gram {
 	return best
 }
 
-// match returns the pattern of the highest priority that matches name, as regexp.Match
-// has it, and another of that priority that matches too, if there is one: then name is
-// ambiguous. Of several, those with the lowest index are returned. It does not allocate.
+// match returns the pattern of the highest priority that matches name, as regexp.Match does, and another matching
+// pattern of that priority, if there is one: name is then ambiguous. Of several, it returns those with the lowest
+// index. It does not allocate.
 func (p *patterns) match(name []byte) (best, rival *pattern) {
 	best, rival = try(p.always, name, nil, nil)
 	if len(p.lens) == 0 {
 		return best, rival
 	}
-	// Octets that a name repeats need not be tried again; past so many lists that a name
-	// has met it is only slower, not wrong, to forget.
+	// Grams that a name repeats need not be tried again. With more lists than fit here, some are tried again, which
+	// only takes time.
 	var seen [32]uint32
 	met := 0
 	filter := uint64(len(p.bits)*64 - 1)
@@ -184,7 +184,7 @@ func (p *patterns) match(name []byte) (best, rival *pattern) {
 	return best, rival
 }
 
-// find returns 1 more than the index of g's list, 0 if it has none.
+// find returns the index of g's list plus 1; 0: there is none.
 func (p *patterns) find(g gram, h uint64) uint32 {
 	mask := uint64(len(p.slots) - 1)
 	for at := h >> p.shift & mask; ; at = (at + 1) & mask {
@@ -194,7 +194,7 @@ func (p *patterns) find(g gram, h uint64) uint32 {
 	}
 }
 
-// try matches name against a list in the order of before, given what others matched already.
+// try matches name against a list in the order of before, given the previous matches.
 func try(list []*pattern, name []byte, best, rival *pattern) (*pattern, *pattern) {
 	for _, q := range list {
 		if rival != nil && before(q, rival) >= 0 || best != nil && q.priority < best.priority {

@@ -41,7 +41,7 @@ func (l *loader) readOpen(path string) ([]byte, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case !st.Mode().IsRegular(): // another has taken its place
+	case !st.Mode().IsRegular(): // replaced in the meantime
 		return nil, notRegular(st)
 	}
 	var data bytes.Buffer

@@ -47,11 +47,11 @@ func (f *File) template(cfg *Config) (*Template, error) {
 		return nil, err
 	case r.MTA.Verdict == mic.Valid, r.CM.Verdict == mic.Valid:
 	case r.MTA.Verdict == mic.Invalid:
-		return nil, errors.New("its hash is wrong, so it is damaged; make it anew")
+		return nil, errors.New("invalid hash, so the file is damaged; create it again")
 	case r.CM.Verdict == mic.Absent:
-		return nil, errors.New("it has no CM MIC to tell whether it is whole; make it anew")
+		return nil, errors.New("no CM MIC to verify the file with; create it again")
 	default:
-		return nil, errors.New("its CM MIC is wrong, so it is damaged; make it anew")
+		return nil, errors.New("invalid CM MIC, so the file is damaged; create it again")
 	}
 	at := syntax.Pos{File: f.path, Line: 1, Col: 1}
 	env := &skeleton.Env{

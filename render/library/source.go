@@ -63,7 +63,7 @@ func unnamed(items []*syntax.Item) (errs syntax.Errors) {
 		case first == nil:
 			first = it
 		default:
-			errs.Addf(it.Pos, "a second item without a name: the one at %s has the file's; name this one", first.Pos)
+			errs.Addf(it.Pos, "a second item without a name; the one at %s gets the file's name, so name this one", first.Pos)
 		}
 	}
 	return errs

@@ -42,7 +42,7 @@ type staticFiles struct {
 	gaps   []gap           // directories whose files are not
 	unread []Unreadable
 	found  map[string]int // files by directory of the configuration, also those that are not served
-	served int            // files that are no faults
+	served int            // files without a fault
 }
 
 // twins are two files of one directory whose names are equal because case is ignored.

@@ -64,7 +64,7 @@ type shutDir struct {
 func (l *staticLoader) visit(path string, d fs.DirEntry, err error) error {
 	switch {
 	case err != nil:
-		if path == l.dir || !errors.Is(err, fs.ErrNotExist) { // else it has just been removed
+		if path == l.dir || !errors.Is(err, fs.ErrNotExist) { // otherwise it has just been removed
 			l.unreadableDir(path, err)
 		}
 		return fs.SkipDir
@@ -120,7 +120,7 @@ func (l *staticLoader) unreadableDir(path string, err error) {
 	if prefix != "" {
 		prefix += "/"
 	}
-	l.gaps = append(l.gaps, gap{l.root, prefix, unreadable(path, "the directory cannot be read, so which files are in it is not known", err)})
+	l.gaps = append(l.gaps, gap{l.root, prefix, unreadable(path, "the directory cannot be read, so its files are unknown", err)})
 }
 
 // retain takes over the files of old that are below directories that cannot be read now.
@@ -207,12 +207,12 @@ func (l *staticLoader) open(path, name string, link bool, before *File) (*File, 
 		}
 		return nil, errDangling
 	case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG):
-		return nil, err // it is none
+		return nil, err // not a file
 	case err != nil:
 		return before, err
-	case before != nil && !link && before.id == idOf(st): // which was opened where it may be
+	case before != nil && !link && before.id == idOf(st): // it was opened beneath the roots
 		return before, nil
-	case !st.Mode().IsRegular(): // it is not even opened: that has effects with a device
+	case !st.Mode().IsRegular(): // not opened: opening a device can have effects
 		return nil, notRegular(st)
 	}
 	f, err := read(path, func() (*os.File, error) { return l.walker.roots.OpenFile(l.root, name) })

@@ -40,7 +40,7 @@ func read(path string, open func() (*os.File, error)) (f *File, err error) {
 	return f, err
 }
 
-var errChanged = errors.New("it was written to while it was read; replace files by renaming others over them")
+var errChanged = errors.New("modified while being read; replace files by renaming new ones over them")
 
 func readOnce(path string, open func() (*os.File, error)) (*File, error) {
 	h, err := open()
@@ -52,7 +52,7 @@ func readOnce(path string, open func() (*os.File, error)) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !st.Mode().IsRegular() { // another has taken its place
+	if !st.Mode().IsRegular() { // replaced in the meantime
 		return nil, notRegular(st)
 	}
 	f := &File{path: path, id: idOf(st)}
@@ -82,7 +82,7 @@ func (f *File) mapped(h *os.File) (err error) {
 	}
 	f.isMapped = true
 	runtime.AddCleanup(f, func(m []byte) {
-		_ = unix.Munmap(m) // the mapping is ours and whole: it cannot fail
+		_ = unix.Munmap(m) // cannot fail: the mapping is ours and complete
 	}, f.Data)
 	return nil
 }

@@ -5,8 +5,7 @@ import (
 	resyntax "regexp/syntax"
 )
 
-// node is a place that some names lead to: the states that those patterns are in which a
-// longer name may still match.
+// node is a position that some names lead to: the states of those patterns which a longer name may still match.
 type node struct {
 	at     string // pairs of the pattern's number and its state, 32 bits each
 	parent int32
@@ -14,9 +13,9 @@ type node struct {
 	octets uint8  // of the shortest name that leads here
 }
 
-// sweep walks along all names that two or more of list may match, shortest first, and
-// reports each pattern that matches a name with one before it in list: once, with the
-// first of those that match the name. It returns whether it went all the way.
+// sweep walks along all names that two or more patterns of list may match, the shortest first. It reports each pattern
+// that matches a name which an earlier one in list matches, too: once, with the first pattern that matches the name. It
+// returns whether the walk was complete.
 func (v *prover) sweep(list []*pattern, report func(a, b *pattern, witness string)) (complete bool) {
 	letters := &alphabet{sets: map[string]int{}, single: map[rune]int{}}
 	machines := make([]*automaton, len(list))
@@ -67,22 +66,22 @@ type walk struct {
 	list     []*pattern
 	machines []*automaton
 	letters  *alphabet
-	done     []bool // patterns reported
+	done     []bool // patterns that have been reported
 	report   func(a, b *pattern, witness string)
 	complete bool
 
 	nodes  []node
-	number map[string]int32 // of all but the first: no name is empty
-	queue  [][]int32        // by octets, the nodes to visit
-	after  [][]byte         // by class, what at will be: scratch
+	number map[string]int32 // of all nodes but the first: no name is empty
+	queue  [][]int32        // by number of octets, the nodes to visit
+	after  [][]byte         // by class, the next value of at; scratch
 }
 
-// placeSize is the octets of one pair in node.at.
+// placeSize is the number of octets of one pair in node.at.
 const placeSize = 8
 
-// open tells if a longer name than those that lead to at could be worth a report.
+// open reports whether a name longer than those that lead to at may be worth a report.
 func (w *walk) open(at string) bool {
-	for i := placeSize; i < len(at); i += placeSize { // the first has none before it
+	for i := placeSize; i < len(at); i += placeSize { // the first has no earlier one
 		if !w.done[place(at[i:])] {
 			return true
 		}
@@ -90,17 +89,17 @@ func (w *walk) open(at string) bool {
 	return false
 }
 
-// place returns the pattern's number of the first pair of at.
+// place returns the pattern's number in the first pair of at.
 func place(at string) uint32 {
 	return uint32(at[0]) | uint32(at[1])<<8 | uint32(at[2])<<16 | uint32(at[3])<<24
 }
 
 func (w *walk) run() {
 	for octets := range w.queue {
-		for i := 0; i < len(w.queue[octets]); i++ { // visits add to longer names only
+		for i := 0; i < len(w.queue[octets]); i++ { // visits add only longer names
 			n := w.queue[octets][i]
 			if int(w.nodes[n].octets) != octets {
-				continue // a shorter way here was found
+				continue // a shorter name leads here
 			}
 			if w.left -= len(w.nodes[n].at) / placeSize; w.left < 0 {
 				w.complete = false
@@ -139,7 +138,7 @@ func (w *walk) accept(n int32) {
 			name = w.name(n)
 		}
 		if !first.re.MatchString(name) || !w.list[p].re.MatchString(name) {
-			w.complete = false // cannot be; what is reported has to be true all the same
+			w.complete = false // impossible, but a report must be true in any case
 			continue
 		}
 		w.done[p] = true
@@ -158,7 +157,7 @@ func (w *walk) name(n int32) string {
 	return string(b)
 }
 
-// expand adds the nodes that one more character leads to.
+// expand adds the nodes that another character leads to.
 func (w *walk) expand(n int32) {
 	for c := range w.after {
 		w.after[c] = w.after[c][:0]
@@ -186,7 +185,7 @@ func (w *walk) expand(n int32) {
 			continue
 		}
 		if octets > maxName {
-			// Names of other characters, in fewer octets, might go on from here.
+			// Names with other characters, of fewer octets, might continue from here.
 			w.complete = w.complete && !w.letters.heavy
 			continue
 		}
@@ -194,7 +193,7 @@ func (w *walk) expand(n int32) {
 		switch {
 		case !ok:
 			key := string(at)
-			w.left -= 32 + 4*len(key)/placeSize // memory is to be bounded too
+			w.left -= 32 + 4*len(key)/placeSize // this limits memory, too
 			old = int32(len(w.nodes))
 			w.number[key] = old
 			w.nodes = append(w.nodes, node{at: key})

@@ -24,8 +24,8 @@ type table struct {
 	mask  uint64
 	slots []atomic.Pointer[Learned]
 	mu    sync.Mutex // of writers
-	hands []uint8    // where each set's clock stands
-	hand  int        // where the table's does
+	hands []uint8    // position of each set's clock hand
+	hand  int        // position of the table's
 
 	budget          skeleton.Budget
 	misses, evicted atomic.Uint64

@@ -22,7 +22,7 @@ func (l *loader) dirs() error {
 		switch {
 		case err != nil && len(l.roots) == 1:
 			return fmt.Errorf("library: %w", err)
-		case err != nil: // the others serve
+		case err != nil: // the others are served
 			l.cannotRead(root, err)
 		}
 	}
@@ -74,7 +74,7 @@ func (s *sourceScan) visit(path string, d fs.DirEntry, err error) error {
 		}
 		return err
 	case !isSource(path) && isSource(strings.ToLower(path)):
-		s.warn(syntax.Pos{File: path, Line: 1, Col: 1}, "this file is not read: the endings of sources are written in lower case")
+		s.warn(syntax.Pos{File: path, Line: 1, Col: 1}, "file ignored: the extension of a source must be in lower case")
 	case d.Type()&fs.ModeSymlink != 0 && !isSource(path):
 		s.link(path)
 	case isSource(path):
@@ -103,10 +103,10 @@ func (s *sourceScan) link(path string) {
 
 // followLinks reads the directories that links lead to, each once and unless it has been read under its own name.
 func (s *sourceScan) followLinks() {
-	for i := 0; i < len(s.links); i++ { // more may come on the way
+	for i := 0; i < len(s.links); i++ { // followed links may add more
 		l := s.links[i]
 		s.root = l.root
-		name, _ := filepath.Rel(s.roots[l.root], l.path) // it lies there
+		name, _ := filepath.Rel(s.roots[l.root], l.path) // cannot fail: it is below the root
 		_, info, _, err := s.walker.list(l.root, name)
 		switch {
 		case err != nil:

@@ -16,8 +16,8 @@ import (
 const maxLinkedDirs = 10_000
 
 var (
-	errLoop       = errors.New("the symbolic link leads to a directory that it lies in itself")
-	errLinkedDirs = fmt.Errorf("more than %d directories lie behind symbolic links", maxLinkedDirs)
+	errLoop       = errors.New("the symbolic link leads to a directory that contains it")
+	errLinkedDirs = fmt.Errorf("more than %d directories behind symbolic links", maxLinkedDirs)
 )
 
 // walker lists the directories of a configuration as filepath.WalkDir does, each opened beneath its root.

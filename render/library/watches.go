@@ -21,7 +21,7 @@ type watches struct {
 	closed []string                   // directories that cannot be read
 	files  map[string]map[string]bool // by directory: files in it that links lead to, or are links on the way
 	paths  map[inode]string           // directories have one watch each, which goes by this path
-	places map[string]*binding        // where links lead to, as they say it
+	places map[string]*binding        // targets of links, as written in the links
 }
 
 // binding is the name of a directory and the directory that it denoted when its watch was set: that may change by a symbolic link or by a
@@ -76,11 +76,11 @@ func (w *watches) add(dir string) error {
 func (w *watcher) linkedDir(link string) error {
 	st, err := os.Stat(link)
 	if err != nil || !st.IsDir() {
-		return nil //nolint:nilerr // it leads to nothing, or into a circle
+		return nil //nolint:nilerr // a dangling link, or a cycle
 	}
 	at, err := beneath.Real(link)
 	if err != nil || !w.beneath(at) {
-		return nil //nolint:nilerr // it has just gone
+		return nil //nolint:nilerr // just removed
 	}
 	by, _ := w.pathOf(st, at)
 	if w.dirs[by] {
@@ -118,7 +118,7 @@ const maxLinks = 40
 // of Kubernetes, are noticed by polling.
 func (w *watcher) follow(path string) {
 	for range maxLinks {
-		dir, name := filepath.Split(path) // not cleaned: what .. means is up to the links before it
+		dir, name := filepath.Split(path) // not cleaned: the meaning of .. depends on the links before it
 		if name == "" || name == "." || name == ".." {
 			return // a directory
 		}
@@ -135,7 +135,7 @@ func (w *watcher) follow(path string) {
 		w.files[b.by][name] = true
 		to, err := os.Readlink(path)
 		if err != nil {
-			return // no link, or gone
+			return // not a link, or gone
 		}
 		if path = to; !filepath.IsAbs(to) {
 			path = dir + to

@@ -11,14 +11,14 @@ const (
 	cachedName = 116 // octets of a name, before or after; longer ones are rewritten each time
 )
 
-// CacheOctets is the most memory that a [Scratch] takes beyond its own size. It is taken when the first name is read by rules that
-// rewrite.
+// CacheOctets is the maximum memory in octets that a [Scratch] takes beyond its own size. It is allocated when the
+// first name is read with rules that rewrite.
 const CacheOctets = cacheSlots * int(unsafe.Sizeof(cacheEntry{}))
 
 // cache remembers rewritten names. It has a fixed number of slots; a new name replaces the one in its slot. Names are compared
 // in full, so a hash collision does no harm.
 type cache struct {
-	rules   *Rules // that the entries were made by
+	rules   *Rules // that made the entries
 	entries []cacheEntry
 }
 

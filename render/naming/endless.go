@@ -16,14 +16,14 @@ func endless(re *regexp.Regexp, to []piece) error {
 	}
 	tree, err := syntax.Parse(re.String(), syntax.Perl)
 	if err != nil {
-		return err // not reached: it has been compiled
+		return err // unreachable: it has been compiled
 	}
 	core, atStart, atEnd := trimAnchors(tree)
 	if slices.ContainsFunc(core, asserts) {
-		return nil // whether it matches depends on the text around
+		return nil // whether it matches depends on the surrounding text
 	}
 	for i, p := range to {
-		// What re matches it matches wherever the text stands, unless an anchor holds it to one end of the name.
+		// re matches such a text anywhere in a name, unless an anchor ties the match to one end of the name.
 		if atStart && i > 0 || atEnd && i < len(to)-1 {
 			continue
 		}
@@ -37,7 +37,7 @@ func endless(re *regexp.Regexp, to []piece) error {
 	return nil
 }
 
-// trimAnchors returns the parts of an expression without ^ in front and $ at the end, and whether those were there.
+// trimAnchors returns the parts of an expression without a leading ^ and a trailing $, and whether those were there.
 func trimAnchors(tree *syntax.Regexp) (core []*syntax.Regexp, atStart, atEnd bool) {
 	core = []*syntax.Regexp{tree}
 	if tree.Op == syntax.OpConcat {
@@ -61,7 +61,7 @@ func asserts(tree *syntax.Regexp) bool {
 	return slices.ContainsFunc(tree.Sub, asserts)
 }
 
-// spans reports whether a group is the whole of a match.
+// spans reports whether a group is the whole match.
 func spans(core []*syntax.Regexp, group int) bool {
 	for group != 0 && len(core) == 1 && core[0].Op == syntax.OpCapture {
 		if core[0].Cap == group {

@@ -34,7 +34,8 @@ type compiled struct {
 	to         []piece
 }
 
-// Compile checks a rule and compiles it; [New] then does not do so again. A rule that repeats is refused if it provably never ends.
+// Compile checks a rule and compiles it; [New] then uses the result. A rule that repeats is refused if it provably
+// never ends.
 func (r *Rule) Compile() error {
 	if err := r.check(); err != nil {
 		return err
@@ -83,11 +84,11 @@ func (r *Rule) check() error {
 type rule struct {
 	Rule
 	re   *regexp.Regexp
-	want bool // the expression has to match
+	want bool // whether the expression must match
 	to   []piece
 }
 
-// compileRules readies rules; with fold they ignore letter case.
+// compileRules prepares rules for use; with fold they ignore letter case.
 func compileRules(rules []Rule, fold bool) ([]*rule, error) {
 	if len(rules) > maxRules {
 		return nil, fmt.Errorf("rewrite: %d rules; at most %d are allowed", len(rules), maxRules)
@@ -108,7 +109,7 @@ func compileRules(rules []Rule, fold bool) ([]*rule, error) {
 	return out, nil
 }
 
-// ready returns a compiled rule in the form that ignores letter case, or in the other.
+// ready returns a compiled rule; with fold it ignores letter case.
 func (r *Rule) ready(fold bool) (*rule, error) {
 	out := &rule{Rule: *r, re: r.compiled.re, want: r.Match != "", to: r.compiled.to}
 	if !fold {

@@ -8,10 +8,9 @@ import (
 	"dcs/render/tlv"
 )
 
-// CheckBlock checks a Block that no template includes by its name: nothing does, or a
-// variable may. What depends on a template is not known then, and what a Block may stand in
-// is not either, so it returns what is wrong with it in the group that suits it best. The
-// error is a syntax.Errors. It comes after New for all templates.
+// CheckBlock checks a Block that no template includes by a constant name. The values of its variables and its place in
+// a file are unknown, so CheckBlock tries the places where it could stand and returns the errors of the place that
+// suits it best. The error is a syntax.Errors. Call CheckBlock after New has been called for all templates.
 func CheckBlock(env *Env, it *syntax.Item) error {
 	if env.prepare(); env.checked[it] {
 		return nil
@@ -34,13 +33,14 @@ func CheckBlock(env *Env, it *syntax.Item) error {
 	return best
 }
 
-// stand is a place where a Block may be meant to stand.
+// stand is a place where a Block could be included.
 type stand struct {
 	kind   Kind
 	parent *tlv.Def
 }
 
-// standing lists the places for a Block: the tops of files, and the groups that have one of its keywords.
+// standing lists the places where a Block could be included: the top level of each kind of file, and the groups that
+// have one of its keywords.
 func standing(env *Env, it *syntax.Item) []stand {
 	out := []stand{{ModemFile, tlv.Root(tlv.CM)}, {MTAFile, tlv.Root(tlv.MTA)}, {PortalFile, tlv.Root(tlv.PS)}}
 	known := false
@@ -56,7 +56,7 @@ func standing(env *Env, it *syntax.Item) []stand {
 					out = append(out, s)
 				}
 			}
-			return false // what is in a group does not tell where the Block belongs
+			return false // the contents of a group do not show where the Block belongs
 		case *syntax.Include:
 			if in := env.included(st); in != nil {
 				item(in)
@@ -71,13 +71,13 @@ func standing(env *Env, it *syntax.Item) []stand {
 		}
 	}
 	item(it)
-	if !known { // GenericTLV alone: also in a group that the dictionary does not know
+	if !known { // only GenericTLV: try a group that the dictionary does not have, too
 		out = append(out, stand{ModemFile, nil})
 	}
 	return out
 }
 
-// included returns what an include with a constant name means; nil: there is none, or the name is not constant.
+// included returns the target of an include with a constant name; nil if there is none, or if the name is not constant.
 func (e *Env) included(st *syntax.Include) *syntax.Item {
 	name := ""
 	word, isWord := st.Target.(*syntax.Word)
@@ -96,5 +96,5 @@ func (e *Env) included(st *syntax.Include) *syntax.Item {
 	return it
 }
 
-// anyItem tells whether anything in the library may be meant by an include.
+// anyItem reports whether any item of the library could be the target of an include.
 func anyItem(st *syntax.Include) bool { return strings.Join(pieces(st.Target), "") == "" }

@@ -8,11 +8,11 @@ type builder struct {
 	fixups []fixup
 	tops   []topTLV
 
-	local   bool // what came since mark is of no use to another template: a variable was read, or something was left out
+	local   bool // the octets since mark depend on this template: a variable was read, or something was left out
 	changed int  // offset of the first slot or fixup since mark; -1: none
 }
 
-// A mark remembers a place in a builder.
+// A mark is a saved position in a builder.
 type mark struct {
 	at      place
 	local   bool
@@ -21,15 +21,15 @@ type mark struct {
 
 func (b *builder) here() place { return place{len(b.base), b.vary} }
 
-// begin starts a piece of which end tells whether it is the same for all.
+// begin starts a piece; end then reports whether the piece is the same in all templates.
 func (b *builder) begin() mark {
 	m := mark{at: b.here(), local: b.local, changed: b.changed}
 	b.local, b.changed = false, -1
 	return m
 }
 
-// end returns the octets that were added since begin, the offset of the first that a
-// request can change (-1: none), and whether every template has the same ones here.
+// end returns the octets added since begin, the offset of the first one that a request can change (-1: none), and
+// whether every template has the same octets here.
 func (b *builder) end(m mark) (octets []byte, changed int, shared bool) {
 	changed, shared = b.changed, !b.local
 	b.local = b.local || m.local
@@ -45,7 +45,7 @@ func (b *builder) change(off int) {
 	}
 }
 
-// add appends a slot; one of fixed width gets its zeros.
+// add appends a slot; a slot of fixed width is filled with zeros.
 func (b *builder) add(s slot) {
 	s.off = len(b.base)
 	b.change(s.off)
@@ -62,7 +62,7 @@ func (b *builder) add(s slot) {
 type group struct {
 	length place // of the length field
 	octets int   // of the length field
-	vary   int   // varying slots before it
+	vary   int   // number of varying slots before it
 }
 
 // open appends a TLV's type and room for its length.
@@ -75,8 +75,8 @@ func (b *builder) open(code byte, octets int) group {
 	return g
 }
 
-// close settles a TLV's length, now or for each request; where tells where faults of the latter
-// stand. It returns the constant part of the length, and whether that fits.
+// close sets a TLV's length field or, if the length depends on the request, adds a fixup for it, whose faults are
+// reported at the site that where returns. It returns the constant part of the length, and whether that fits.
 func (b *builder) close(g group, where func() *site) (n int, ok bool) {
 	n = len(b.base) - g.length.off - g.octets
 	if n > 1<<(8*g.octets)-1 {

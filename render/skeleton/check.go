@@ -7,15 +7,15 @@ import (
 	"dcs/render/tlv"
 )
 
-// checker is the pass that looks at all statements of a template, whichever a name may lead
-// to, when the template is loaded.
+// checker is the pass that checks a template when it is loaded. It compiles all statements, whichever of them a name
+// leads to.
 type checker struct {
 	*compiler
 
-	loose    bool // a Block without a template, so that no variable has a value
+	loose    bool // a Block without a template: no variable has a value
 	bindings map[valueKey]*bound
-	world    *world // what stands around; nil: the template itself is compiled
-	node     *node  // whose statements are compiled; nil: the template's
+	world    *world // the surroundings of node; nil: the template itself is compiled
+	node     *node  // the node being compiled; nil: the template itself
 	missing
 }
 
@@ -41,7 +41,7 @@ func (c *checker) lookup(e *syntax.Var, sc *scope) val {
 		c.t.attributes = true
 	}
 	fallback, ok := c.fallback(e, sc)
-	// What a partial schema lacks may be an attribute: the default is for devices that are known, as ever.
+	// A name that a partial schema lacks may still be an attribute; the default applies to known devices, as always.
 	perhaps := !known && c.env.Schema.Partial()
 	switch {
 	case known && ok:
@@ -87,7 +87,7 @@ func (c *checker) otherCases(st *syntax.Select, chosen *syntax.Case, parent *tlv
 
 func (c *checker) unknownValue(st *syntax.Setting, d *tlv.Def, form tlv.Form, vals []val) {
 	if (form == tlv.FormFile || form == tlv.FormDigitMap) && !c.loose {
-		c.errorf(vals[0].pos, "%s: the name of a file must be constant: it is read when the library is loaded", st.Keyword)
+		c.errorf(vals[0].pos, "%s: the file name must be constant; the file is read when the library is loaded", st.Keyword)
 	}
 	if !c.slotted(d, form, vals) {
 		for i := range vals {
@@ -96,13 +96,13 @@ func (c *checker) unknownValue(st *syntax.Setting, d *tlv.Def, form tlv.Form, va
 	}
 }
 
-func (c *checker) tooLate(syntax.Pos, string) {} // the name that is learned decides
+func (c *checker) tooLate(syntax.Pos, string) {} // decided when a name is learned
 
 func (c *checker) encoded(key memoKey, octets []byte) {
 	c.env.memo[key] = append([]byte(nil), octets...)
 }
 
-func (c *checker) halt(*Fault) {} // what follows is still looked at
+func (c *checker) halt(*Fault) {} // the following statements are still checked
 
 func (c *checker) markStructural(attr int) {
 	if !slices.Contains(c.t.structural, attr) {

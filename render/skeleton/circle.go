@@ -7,27 +7,27 @@ import (
 	"dcs/render/syntax"
 )
 
-// entry is an include by name on the way through a node.
+// entry is an include by name, with the path to it within a node.
 type entry struct {
 	at    *syntax.Include
-	stack []*syntax.Item // from the node's own to the one that is included
+	stack []*syntax.Item // from the node's own item to the included one
 }
 
 func (e *entry) item() *syntax.Item { return e.stack[len(e.stack)-1] }
 
-// closer is an include by name that closes a circle, reached from what a variable may choose.
+// closer is an include by name that closes an include cycle, with the item chosen by a variable that leads to it.
 type closer struct {
 	at     *syntax.Include
 	chosen *syntax.Item
 }
 
-// hop is an include with variables that a node comes to.
+// hop is an include with variables in a node.
 type hop struct {
 	from, to *node
-	stack    []*syntax.Item // of from, where the include stands
+	stack    []*syntax.Item // of from, at the include
 }
 
-// entered notes an include by name.
+// entered records an include by name.
 func (c *checker) entered(st *syntax.Include, it *syntax.Item) {
 	if c.node == nil {
 		c.env.checked[it] = true
@@ -36,8 +36,8 @@ func (c *checker) entered(st *syntax.Include, it *syntax.Item) {
 	c.node.entries = append(c.node.entries, entry{st, append(slices.Clone(c.stack), it)})
 }
 
-// circles finds the circles that one include with variables is a part of, in nodes compiled
-// since. Where there are more in it, a request tells.
+// circles reports the include cycles with exactly one include with variables, in the nodes compiled since the last
+// call. Cycles with more of them are found at request time.
 func (r *reach) circles() {
 	for _, h := range r.hops {
 		h.from.errs = append(h.from.errs, r.reentries(h.to, h.stack)...)
@@ -45,7 +45,7 @@ func (r *reach) circles() {
 	r.hops = r.hops[:0]
 }
 
-// reentries returns an error for each of the Choices n that includes by name what includes them.
+// reentries returns an error for each include by name, in an item of the Choices n, whose target is on the stack.
 func (r *reach) reentries(n *node, stack []*syntax.Item) (errs []*syntax.Error) {
 	if n.set == nil {
 		return nil
@@ -66,7 +66,7 @@ func (r *reach) reentries(n *node, stack []*syntax.Item) (errs []*syntax.Error) 
 			key := closer{e.at, e.stack[0]}
 			err := r.circle[key]
 			if err == nil {
-				if r.way[e.at] == "" { // one of many ways around
+				if r.way[e.at] == "" { // one of several paths around the cycle
 					r.way[e.at] = path(append(slices.Clone(stack[i:]), e.stack...))
 				}
 				err = &syntax.Error{Pos: e.at.Pos, Msg: fmt.Sprintf("include %s: include cycle: %s", write(e.at.Target), r.way[e.at])}

@@ -9,21 +9,21 @@ import (
 )
 
 const (
-	maxIncludes = 32 // how deep includes may nest
-	maxErrors   = 50 // of one template
+	maxIncludes = 32 // maximum depth of nested includes
+	maxErrors   = 50 // maximum number of errors of one template
 
-	// What one template may come to with all that it includes: Blocks that include one
-	// another twice grow by powers of two.
+	// Limits of one template with everything that it includes: Blocks that include one another twice grow by powers of
+	// two.
 	maxStatements = 65535
 	maxOctets     = 1 << 20
-	maxChecked    = 1 << 21 // statements, with those of the cases that a name does not lead to
-	maxByPath     = 1 << 12 // of the latter, until Blocks in such cases are looked at once
-	maxTerms      = 1000    // of an expression, the defaults in it written out
+	maxChecked    = 1 << 21 // statements, including those of the cases that a name does not lead to
+	maxByPath     = 1 << 12 // statements in such cases; beyond that, a Block in them is compiled only once
+	maxTerms      = 1000    // of an expression with its defaults expanded
 	maxText       = 65535   // octets of a constant text; no TLV holds more
 )
 
-// compiler walks the statements of a template and encodes them. What a value stands for, and
-// which statements are looked at, is up to its pass.
+// compiler walks the statements of a template and encodes them. Its pass supplies the values of variables and selects
+// the statements to compile.
 type compiler struct {
 	t    *Template
 	env  *Env
@@ -31,53 +31,53 @@ type compiler struct {
 	enc  tlv.Encoder
 	b    builder
 
-	misplaced  int    // keywords that do not belong where they stand
-	statements int    // compiled so far
-	checked    int    // the same, with those that were compiled for their errors alone
-	aside      bool   // statements are being compiled for their errors alone
-	over       string // the bound that they have passed
+	misplaced  int    // number of keywords that are not allowed where they stand
+	statements int    // compiled so far, not counting those compiled only for their errors
+	checked    int    // all compiled so far
+	aside      bool   // statements are compiled only for their errors
+	over       string // the limit that was exceeded
 
 	errs     []*syntax.Error
-	fault    *Fault // a reject or a select without a case was reached
+	fault    *Fault // of a reject, or a select without a matching case
 	stack    []*syntax.Item
 	pos      syntax.Pos // of the setting being encoded
 	hash     mic.Variant
 	hashPos  syntax.Pos
-	implied  bool // the opening MtaConfigDelimiter has been put in front
+	implied  bool // the opening MtaConfigDelimiter has been added
 	asIs     bool // the file is the template's source, unchanged
-	defaults int  // how deep the default being computed is
+	defaults int  // nesting depth of the default being computed
 	values   map[valueKey]val
 	tracing  bool
 	uses     []Use
 }
 
-// pass is what a compilation is for: checking a template when it is loaded (checker), or
-// making the skeleton of one name (specializer).
+// pass is the purpose of a compilation: checking a template when it is loaded (checker), or making the skeleton of one
+// name (specializer).
 type pass interface {
-	// lookup returns the value of a variable that a request does not determine by itself.
+	// lookup returns the value of a variable, except for the built-in ones that only the request determines.
 	lookup(e *syntax.Var, sc *scope) val
-	// around returns the value that a variable gets from what surrounds the item.
+	// around returns the value that the items around the current one give a variable.
 	around(name string) (val, bool)
-	// choices compiles what an include with variables may mean.
+	// choices compiles the possible targets of an include with variables.
 	choices(st *syntax.Include, parent *tlv.Def, sc *scope)
-	// inline reports whether an included item is to be compiled where it is included. It is
-	// called before the item is pushed on the stack.
+	// inline reports whether an included item is compiled in place. It is called before the item is pushed on the
+	// stack.
 	inline(st *syntax.Include, it *syntax.Item, parent *tlv.Def, sc *scope) bool
-	// otherCases compiles the cases of a select but the one chosen.
+	// otherCases compiles the cases of a select except the chosen one.
 	otherCases(st *syntax.Select, chosen *syntax.Case, parent *tlv.Def, sc *scope)
 	// unknownValue handles a setting with a value that is not known yet.
 	unknownValue(st *syntax.Setting, d *tlv.Def, form tlv.Form, vals []val)
-	// tooLate handles a value that is known when a request comes, but is needed before.
+	// tooLate handles a value that is known only at request time but needed earlier.
 	tooLate(pos syntax.Pos, what string)
-	// markStructural notes an attribute that chooses a skeleton.
+	// markStructural records an attribute that selects a skeleton.
 	markStructural(attr int)
-	// encoded notes a setting that has the same octets wherever it stands.
+	// encoded records a setting that has the same octets wherever it stands.
 	encoded(key memoKey, octets []byte)
-	// halt ends the compilation at a statement that gives no file.
+	// halt handles a statement that makes no file.
 	halt(f *Fault)
-	// stampAddress adds the modem's address.
+	// stampAddress adds the TLV of the modem's address.
 	stampAddress(stamp func(code byte, src source, name string))
-	// resigned looks at a file that gets new MICs.
+	// resigned checks a file that gets new MICs.
 	resigned(it *syntax.Item)
 	warn(pos syntax.Pos, msg string)
 }
@@ -86,7 +86,7 @@ func (c *compiler) errorf(pos syntax.Pos, format string, args ...any) {
 	msg := fmt.Sprintf(format, args...)
 	for _, e := range c.errs {
 		if e.Pos == pos && e.Msg == msg {
-			return // a block that is included twice
+			return // from a Block that is included twice
 		}
 	}
 	if len(c.errs) < maxErrors {
@@ -98,14 +98,13 @@ func (c *compiler) warnf(pos syntax.Pos, format string, args ...any) {
 	c.pass.warn(pos, fmt.Sprintf(format, args...))
 }
 
-// stop ends the compilation of a name, which gets no file, or notes that a template may do that.
+// stop handles a statement that makes no file: the compilation of a name ends, the check of a template continues.
 func (c *compiler) stop(f *Fault) {
 	c.b.local = true
 	c.pass.halt(f)
 }
 
-// undecided notes the attributes in vals as ones that choose a skeleton, where what stands
-// for a name must be known before a request comes.
+// undecided records the attributes in vals as structural, because the value is needed before a request arrives.
 func (c *compiler) undecided(pos syntax.Pos, keyword, what string, vals ...*val) {
 	for _, v := range vals {
 		c.structural(v, keyword)
@@ -114,7 +113,7 @@ func (c *compiler) undecided(pos syntax.Pos, keyword, what string, vals ...*val)
 	c.pass.tooLate(pos, what)
 }
 
-// body compiles the statements of one pair of braces.
+// body compiles the statements of a body.
 func (c *compiler) body(stmts []syntax.Stmt, parent *tlv.Def, sc *scope) {
 	for _, st := range stmts {
 		if c.fault != nil || c.spent() {
@@ -139,7 +138,7 @@ func (c *compiler) body(stmts []syntax.Stmt, parent *tlv.Def, sc *scope) {
 	}
 }
 
-// spent counts a statement, and tells whether it is one too many.
+// spent counts a statement, and reports whether the template is too large.
 func (c *compiler) spent() bool {
 	c.checked++
 	if !c.aside {
@@ -157,7 +156,7 @@ func (c *compiler) spent() bool {
 	return c.over != ""
 }
 
-// bounded reports a template that grew too large.
+// bounded reports an error if the template is too large.
 func (c *compiler) bounded() {
 	if c.over != "" {
 		c.errs = append(c.errs, &syntax.Error{
@@ -166,12 +165,12 @@ func (c *compiler) bounded() {
 	}
 }
 
-// item compiles the body of a template or of what is included.
+// item compiles the body of a template or of an included item.
 func (c *compiler) item(it *syntax.Item, parent *tlv.Def, outer *scope) {
 	c.body(it.Body, parent, c.newScope(it, outer))
 }
 
-// discard runs f for its errors alone.
+// discard runs f only for its errors.
 func (c *compiler) discard(f func()) {
 	saved, fault, aside := c.b, c.fault, c.aside
 	c.b, c.aside = builder{changed: -1}, true
@@ -195,7 +194,7 @@ func (c *compiler) setHash(st *syntax.Hash, parent *tlv.Def) {
 	}
 }
 
-// The MtaConfigDelimiters that an MTA's file begins and ends with.
+// The MtaConfigDelimiters at the beginning and the end of an MTA's file.
 const (
 	opening = "\xfe\x01\x01"
 	closing = "\xfe\x01\xff"

@@ -1,17 +1,17 @@
 package skeleton
 
-// condensation visits a directed graph whose nodes may lie in circles, each node and edge
-// once, however many roots are visited one after another (Tarjan's algorithm).
+// condensation finds the strongly connected components of a directed graph with Tarjan's algorithm. It visits each node
+// and edge once, over all calls of reach.
 type condensation[N comparable] struct {
-	next func(N) []N // must not change for a node that was visited
-	// done is told each strongly connected component when all that it leads to was told.
+	next func(N) []N // must not change for a visited node
+	// done is called for each strongly connected component, after all components that it leads to.
 	done func(component []N)
 
 	visits map[N]*visit
 	stack  []N
 }
 
-// visit is what Tarjan's algorithm notes of a node.
+// visit is the state of a node in Tarjan's algorithm.
 type visit struct {
 	index, low int
 	open       bool // on the stack

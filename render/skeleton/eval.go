@@ -8,20 +8,20 @@ import (
 	"dcs/render/syntax"
 )
 
-// scope is where defaults are looked up: the template's own first, then those of the
-// blocks that it includes, so that a template settles what a block leaves open.
+// scope is where defaults are looked up: first in the template, then in the Blocks that it includes. A template thus
+// overrides the defaults of its Blocks.
 type scope struct {
 	outer *scope
-	of    *syntax.Item // the item whose statements these are; nil within a group or a case
+	of    *syntax.Item // the item with these statements; nil in a group or a case
 	named map[string]*syntax.Default
 }
 
-// inner is the scope of a group or a case, where no default may stand.
+// inner returns the scope of a group or a case, which cannot contain defaults.
 func (sc *scope) inner() *scope { return &scope{outer: sc} }
 
 func (sc *scope) owns(d *syntax.Default) bool { return sc.named[d.Name] == d }
 
-// lookup returns the default of name that holds in sc, and the scope that its value is computed in.
+// lookup returns the default of name in sc, and the scope that its value is computed in.
 func (sc *scope) lookup(name string) (*syntax.Default, *scope) {
 	if sc == nil {
 		return nil, nil
@@ -73,8 +73,8 @@ func (c *compiler) evalAll(st *syntax.Setting, sc *scope, wantPair bool) []val {
 	return out
 }
 
-// eval computes an expression as far as it can. A slash means a pair where the keyword
-// wants one (wantPair) or an operand is no number, else a division.
+// eval computes an expression as far as possible. A slash makes a pair if the keyword takes one (wantPair) or an
+// operand is not a number; otherwise it is a division.
 func (c *compiler) eval(e syntax.Expr, sc *scope, wantPair bool) val {
 	v := c.compute(e, sc, wantPair)
 	if v.terms = v.weigh(); v.terms > maxTerms {
@@ -110,7 +110,7 @@ func (c *compiler) compute(e syntax.Expr, sc *scope, wantPair bool) val {
 		}
 		if x.has(unknownVal) {
 			if x.varies() {
-				v.dyn = &dynamic{op: dynNeg, x: x} // in sight, for structural
+				v.dyn = &dynamic{op: dynNeg, x: x} // visible to structural
 			}
 			return v
 		}
@@ -136,7 +136,7 @@ func (c *compiler) binary(e *syntax.BinaryOp, sc *scope, wantPair bool) val {
 	}
 	if x.has(unknownVal) || y.has(unknownVal) {
 		if x.varies() || y.varies() {
-			v.dyn = &dynamic{op: arithOps[e.Op], x: x, y: y} // in sight, for structural
+			v.dyn = &dynamic{op: arithOps[e.Op], x: x, y: y} // visible to structural
 		}
 		return v
 	}
@@ -179,7 +179,7 @@ func (c *compiler) evalString(e *syntax.String, sc *scope) val {
 		parts = append(parts, x)
 	}
 	switch {
-	case v.kind == unknownVal && dyn: // in sight, for structural
+	case v.kind == unknownVal && dyn: // visible to structural
 		v.dyn = &dynamic{op: dynText, parts: parts}
 	case v.kind == unknownVal:
 	case dyn:
@@ -198,7 +198,7 @@ func (c *compiler) evalString(e *syntax.String, sc *scope) val {
 	return v
 }
 
-// variable finds what $name stands for: a built-in, a capture, the device's attribute, a default.
+// variable returns the value of $name: a built-in, a capture, an attribute of the device, or a default.
 func (c *compiler) variable(e *syntax.Var, sc *scope) val {
 	c.b.local = true
 	v := val{pos: e.Pos, kind: dynamicVal}
@@ -226,8 +226,8 @@ func (c *compiler) attribute(e *syntax.Var, index int, fallback *val) val {
 	return val{pos: e.Pos, kind: dynamicVal, dyn: d}
 }
 
-// noGroup reports whether a variable is the number of a group, and reports an error if the
-// pattern has no such group.
+// noGroup reports whether a variable is the number of a group. If so, it reports an error: the pattern has no such
+// group.
 func (c *compiler) noGroup(e *syntax.Var) bool {
 	if e.Name[0] < '0' || e.Name[0] > '9' {
 		return false
@@ -236,23 +236,23 @@ func (c *compiler) noGroup(e *syntax.Var) bool {
 	return true
 }
 
-// noValue reports a variable that nothing gives a value.
+// noValue reports an error for a variable without a value.
 func (c *compiler) noValue(e *syntax.Var) {
 	c.errorf(e.Pos, "$%s: undefined variable: %s, no device source has such an attribute, and there is no \"default %s …;\"",
 		e.Name, c.t.groupsText(), e.Name)
 }
 
-// maxDefaults bounds how deep defaults may refer to one another.
+// maxDefaults is the maximum depth of defaults that refer to one another.
 const maxDefaults = 16
 
-// valueKey is a default in the scope that its value is computed in.
+// valueKey is a default with the scope that its value is computed in.
 type valueKey struct {
 	d  *syntax.Default
 	at *scope
 }
 
-// fallback computes the default of a variable, once: where defaults refer to one another
-// several times over, doing it each time would never end.
+// fallback computes the default of a variable, once per scope: defaults that refer to one another repeatedly would
+// otherwise take exponential time.
 func (c *compiler) fallback(e *syntax.Var, sc *scope) (val, bool) {
 	if v, ok := c.pass.around(e.Name); ok {
 		return v, true
@@ -272,12 +272,12 @@ func (c *compiler) fallback(e *syntax.Var, sc *scope) (val, bool) {
 		v = c.eval(d.Value, at, false)
 		c.defaults--
 		if v.kind == numberVal || v.kind == wordVal || v.kind == quotedVal {
-			v.text, v.kind = v.plain(), bareVal // read as a variable's text is: as its keyword wants it
+			v.text, v.kind = v.plain(), bareVal // parsed like a variable's text, as the keyword requires
 		}
 		if c.values == nil {
 			c.values = map[valueKey]val{}
 		}
-		if c.fault == nil { // else what is missing is to be told each time
+		if c.fault == nil { // otherwise not cached: the fault is reported at each use
 			c.values[key] = v
 		}
 	}
@@ -287,18 +287,18 @@ func (c *compiler) fallback(e *syntax.Var, sc *scope) (val, bool) {
 	return v, true
 }
 
-// Use is a variable that a template read on its way to a file.
+// Use is a variable that was read while making a file.
 type Use struct {
 	Pos   syntax.Pos
 	Name  string
 	From  string // where the value comes from
-	Value string // empty where only a request settles it
+	Value string // empty if it depends on the request
 
 	Captured bool // by the pattern
 	Default  bool // the value is a default
 }
 
-// trace notes a use, for Trace.
+// trace records a use for Trace.
 func (c *compiler) trace(e *syntax.Var, u Use) {
 	if c.tracing {
 		u.Pos, u.Name = e.Pos, e.Name

@@ -6,27 +6,27 @@ import (
 	"dcs/render/syntax"
 )
 
-// Reason tells why a request gets no file.
+// Reason is the reason why a request gets no file.
 type Reason uint8
 
 const (
 	okay         Reason = iota
-	Missing             // the device lacks the attribute, and there is no default; or the request brings no such address
+	Missing             // the device lacks the attribute, and there is no default; or the request has no such address
 	NotInteger          // the value is not an integer
 	Overflow            // the arithmetic leaves 64 bits
 	DivideByZero        //
 	OutOfRange          // the value is outside its TLV's range
-	BadAddress          // the value is no address of the kind wanted
-	WrongFamily         // an IPv6 address where IPv4 is wanted, or the reverse
-	NoMAC               // $mac, and the request names no device
+	BadAddress          // the value is not an address of the required kind
+	WrongFamily         // an IPv6 address instead of an IPv4 address, or the reverse
+	NoMAC               // $mac in a request that names no device
 	BadHex              // the value is not 0x and pairs of hexadecimal digits
 	BadLength           // the value is shorter or longer than its TLV allows
-	BlockTooLong        // the block that holds the value grows past what its length field can say
+	BlockTooLong        // the block with the value grows beyond the maximum of its length field
 	Rejected            // a reject statement was reached
 	NoCase              // no case of a select matches, and it has no default
 	Ambiguous           // several templates of one priority match the name
 	Invalid             // the template cannot be compiled for this name
-	Broken              // what answers the name has an error, told when the library was loaded
+	Broken              // the item for the name has an error, which was reported when the library was loaded
 	NumReasons
 )
 
@@ -52,19 +52,19 @@ var reasonTexts = [NumReasons]string{
 	BlockTooLong: "the block is longer than its length field can hold",
 }
 
-// Fault is why a skeleton, or a template, gives no file. The faults of a slot are made
-// with the skeleton, so that reporting one does not allocate; the text is made when asked for.
+// Fault is the error of a skeleton, or a template, that makes no file. The faults of a slot are made once, so that
+// reporting them does not allocate; the text is made on demand.
 type Fault struct {
 	Reason Reason
 	Pos    syntax.Pos
 	What   string // the keyword and its value as written
-	Text   string // replaces the reason's own text where there is more to say
+	Text   string // replaces the reason's own text; empty: that is used
 }
 
-// Error is file:line:col: what: why.
+// Error returns "file:line:col: what: why".
 func (f *Fault) Error() string { return f.Pos.String() + ": " + f.why() }
 
-// why is what Error says behind the place.
+// why returns the part of Error after the position.
 func (f *Fault) why() string {
 	text := f.Text
 	if text == "" {
@@ -76,7 +76,8 @@ func (f *Fault) why() string {
 	return f.What + ": " + text
 }
 
-// Is makes a missing attribute or device a file that does not exist, TFTP error 1.
+// Is makes a missing attribute or device, a reject, and a select without a matching case equivalent to
+// [fs.ErrNotExist], TFTP error 1.
 func (f *Fault) Is(target error) bool {
 	return target == fs.ErrNotExist && (f.Reason == Missing || f.Reason == NoMAC || f.Reason == Rejected || f.Reason == NoCase)
 }

@@ -4,23 +4,22 @@ import (
 	"dcs/render/syntax"
 )
 
-// maxFree bounds the names that are told apart of those that an item may read; beyond it
-// counts as reading all.
+// maxFree is the maximum number of variable names recorded for an item; an item that reads more counts as reading all.
 const maxFree = 256
 
-// names are names of variables; nil: all names there are.
+// names is a set of variable names; nil: all names.
 type names map[string]bool
 
 func (n names) has(name string) bool { return n == nil || n[name] }
 
-// own is what an item's statements read themselves, and what they may include.
+// own is what an item's own statements read and include.
 type own struct {
 	reads    names
 	includes []any // *syntax.Item or *Choices
 }
 
-// freeNames tells which variables an item reads with all that it may include, whichever
-// way. Each item is looked at once for the whole library.
+// freeNames finds the variables that an item reads, including those read by anything that it may include. Each item is
+// analysed once per library.
 type freeNames struct {
 	env   *Env
 	owns  map[*syntax.Item]*own
@@ -34,7 +33,7 @@ func newFreeNames(env *Env) *freeNames {
 	return f
 }
 
-// of returns the names that are read by what n stands for, an item or Choices.
+// of returns the names read by n, which is a *syntax.Item or *Choices.
 func (f *freeNames) of(n any) names {
 	f.graph.reach(n)
 	return f.free[n]
@@ -52,7 +51,7 @@ func (f *freeNames) next(n any) []any {
 	return out
 }
 
-// merge gives all of a component what any of them reads.
+// merge gives all nodes of a component the union of the names that they read.
 func (f *freeNames) merge(component []any) {
 	all := names{}
 	for _, n := range component {
@@ -70,7 +69,7 @@ func (f *freeNames) merge(component []any) {
 	}
 }
 
-// and returns n with more in it.
+// and adds the names of more to n and returns it.
 func (n names) and(more names) names {
 	if n == nil || more == nil {
 		return nil
@@ -84,7 +83,7 @@ func (n names) and(more names) names {
 	return n
 }
 
-// own looks through an item's own statements.
+// own analyses an item's own statements.
 func (f *freeNames) own(it *syntax.Item) *own {
 	o := f.owns[it]
 	if o == nil {
@@ -95,7 +94,7 @@ func (f *freeNames) own(it *syntax.Item) *own {
 	return o
 }
 
-// look notes what statements read and include.
+// look records what statements read and include.
 func (f *freeNames) look(o *own, stmts []syntax.Stmt) {
 	read := func(v *syntax.Var) { o.reads[v.Name] = true }
 	syntax.Walk(stmts, func(st syntax.Stmt) bool {

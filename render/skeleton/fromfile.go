@@ -29,7 +29,7 @@ func (c *compiler) fromFile(it *syntax.Item) {
 	c.plain()
 }
 
-// plain compiles the contents that a Text or Binary item was given.
+// plain compiles the contents of a Text or Binary item.
 func (c *compiler) plain() {
 	it := c.t.Item
 	sc := c.newScope(it, nil)
@@ -72,14 +72,14 @@ func (c *compiler) plain() {
 	if c.t.Kind != ModemFile {
 		return
 	}
-	_ = mic.Walk(body, func(off, _, end int, code uint8) bool { // mic.Body has walked it
+	_ = mic.Walk(body, func(off, _, end int, code uint8) bool { // mic.Body has walked it successfully
 		c.b.tops = append(c.b.tops, topTLV{code: code, start: place{off: off}, end: place{off: end}, change: -1})
 		return true
 	})
 	c.stamps()
 }
 
-// text compiles a text's variables.
+// text compiles a text with its variables.
 func (c *compiler) text(sc *scope) {
 	s, err := syntax.ParseText(c.t.sourcePath, c.t.source)
 	if err != nil {
@@ -101,7 +101,7 @@ func (c *compiler) text(sc *scope) {
 			sl := slot{kind: textSlot, maxLen: 1 << 20}
 			var ok bool
 			if sl.parts, ok = texts(nil, &v); !ok {
-				c.errorf(p.Var.Pos, "$%s: its default is arithmetic on values known only per request, which a text cannot hold", p.Var.Name)
+				c.errorf(p.Var.Pos, "$%s: its default is arithmetic on values known only per request, which a text cannot contain", p.Var.Name)
 				continue
 			}
 			c.env.seal(&sl, p.Var.Pos, "$"+p.Var.Name)

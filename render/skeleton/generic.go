@@ -48,9 +48,8 @@ func (c *compiler) generic(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 	c.b.base = out
 }
 
-// genericGroup returns the type of a GenericTLV with a block, the octets of its length,
-// and the dictionary's group of that number, if it has one. What is wrong with the
-// operands is told when the TLV is complete.
+// genericGroup returns the type of a GenericTLV with a block, the width of its length field in octets, and the
+// dictionary's group of that type, if there is one. Errors in the operands are reported once the TLV is complete.
 func genericGroup(vals []val, parent *tlv.Def) (code byte, octets int, inner *tlv.Def) {
 	octets = 1
 	for i := 0; i+1 < len(vals); i += 2 {

@@ -42,7 +42,7 @@ func (c *compiler) enter(st *syntax.Include, it *syntax.Item, parent *tlv.Def, s
 	c.stack = c.stack[:len(c.stack)-1]
 }
 
-// path writes the items of a chain of includes.
+// path formats a chain of includes.
 func path(items []*syntax.Item) string {
 	names := make([]string, len(items))
 	for i, it := range items {

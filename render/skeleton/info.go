@@ -1,8 +1,8 @@
 package skeleton
 
-// Slot describes a place of a file that each request fills anew.
+// Slot describes a place in a file that each request fills.
 type Slot struct {
-	Offset int    // octets from the beginning of the file, before anything of varying width has grown
+	Offset int    // octets from the beginning of the file, with all slots of varying width empty
 	Width  int    // octets; 0: it varies
 	What   string // the setting as written
 	Pos    string // file:line:col of the setting

@@ -34,8 +34,8 @@ func (c *compiler) endDelimiter() {
 	c.b.base = append(c.b.base, closing...)
 }
 
-// stamps adds the time and the modem's address to a modem's file that lacks them. They
-// come last, so that as much as can be stays in front of the first change.
+// stamps adds the time and the modem's address to a modem's file without them. They come last, so that as many octets
+// as possible precede the first change.
 func (c *compiler) stamps() {
 	if c.t.Kind != ModemFile {
 		return
@@ -61,7 +61,7 @@ func (c *compiler) stamps() {
 	}
 }
 
-// skeleton makes one of what was compiled.
+// skeleton makes a Skeleton of what has been compiled.
 func (c *compiler) skeleton(name string) (*Skeleton, *Fault) {
 	t := c.t
 	s := &Skeleton{
@@ -73,7 +73,7 @@ func (c *compiler) skeleton(name string) (*Skeleton, *Fault) {
 	if c.asIs {
 		s.base = t.source
 	}
-	if err := s.settle(); err != nil {
+	if err := s.finish(); err != nil {
 		return nil, s.fail(err)
 	}
 	s.tops, s.order, s.prefix = nil, slices.Clone(s.order), bytes.Clone(s.prefix)

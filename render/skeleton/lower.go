@@ -9,7 +9,7 @@ import (
 
 const snmpCode = 11 // SnmpMibObject
 
-// slotted reports whether a setting of that kind can take its value from a request at all.
+// slotted reports whether a setting of this kind can take its value from a request at all.
 func (c *compiler) slotted(d *tlv.Def, form tlv.Form, vals []val) bool {
 	all := make([]val, len(vals))
 	for i := range vals {
@@ -17,7 +17,7 @@ func (c *compiler) slotted(d *tlv.Def, form tlv.Form, vals []val) bool {
 	}
 	for i := range vals {
 		if vals[i].varies() {
-			// What is not known yet may still become the object and the type of a varbind.
+			// An unknown value may still become the object and the type of a varbind.
 			if d.Kind.Varbind() {
 				return i == 2 && len(vals) == 3 && vals[i].dyn != nil
 			}
@@ -30,8 +30,7 @@ func (c *compiler) slotted(d *tlv.Def, form tlv.Form, vals []val) bool {
 	return true
 }
 
-// lower makes a slot of a setting whose value only a request settles. It reports false
-// for the kinds that have none.
+// lower makes a slot for a setting whose value depends on the request. It reports false for the kinds without slots.
 func (c *compiler) lower(d *tlv.Def, form tlv.Form, vals []val) (slot, bool) {
 	var s slot
 	if form == tlv.FormFile || form == tlv.FormDigitMap {
@@ -43,7 +42,7 @@ func (c *compiler) lower(d *tlv.Def, form tlv.Form, vals []val) (slot, bool) {
 	if len(vals) != 1 || vals[0].kind != dynamicVal {
 		return s, false
 	}
-	last := vals[0].settled(&s)
+	last := vals[0].constantDefault(&s)
 	v := &vals[0]
 	var ok bool
 	if !s.shape(d) {
@@ -75,8 +74,7 @@ var shapes = map[tlv.Kind]slot{
 	tlv.KindZString: {kind: textSlot, nul: true},
 }
 
-// shape sets how the slot's value becomes octets, and its limits. It reports false for the
-// kinds that have no slot.
+// shape sets the slot's encoding and limits. It reports false for the kinds without slots.
 func (s *slot) shape(d *tlv.Def) bool {
 	if octets, signed := d.Kind.Number(); octets > 0 {
 		s.kind, s.width = intSlot, octets
@@ -97,7 +95,7 @@ func (s *slot) shape(d *tlv.Def) bool {
 	return ok
 }
 
-// lowerSNMP makes a slot of a varbind whose value only a request settles.
+// lowerSNMP makes a slot for a varbind whose value depends on the request.
 func (c *compiler) lowerSNMP(d *tlv.Def, vals []val) (slot, bool) {
 	s := slot{kind: snmpSlot, mta: c.enc.Dialect == tlv.MTA && d.Parent().IsRoot(), long: d.LenBytes() == 2, code: d.Code, maxLen: 0xffff}
 	if len(vals) != 3 || vals[2].kind != dynamicVal || !vals[0].constant() || !vals[1].constant() {
@@ -129,7 +127,7 @@ func (c *compiler) lowerSNMP(d *tlv.Def, vals []val) (slot, bool) {
 		s.labels = p.Object
 	}
 	v := &vals[2]
-	if last := v.settled(&s); last != nil {
+	if last := v.constantDefault(&s); last != nil {
 		octets, err := c.enc.AppendSNMPValue([]byte{}, d, &p, values([]val{*last}))
 		c.instead(&s, last, octets, err)
 		v = v.withoutLast()
@@ -143,9 +141,8 @@ func (c *compiler) lowerSNMP(d *tlv.Def, vals []val) (slot, bool) {
 	return s, ok && s.tag != ber.Null
 }
 
-// instead gives a slot the octets of the default that stands in for its attributes. They are
-// made as those of a constant are, so that the default means the same with and without an
-// attribute of its name.
+// instead sets the octets of the default that replaces a slot's attributes. They are encoded like those of a constant,
+// so that the default means the same whether or not there is an attribute of its name.
 func (c *compiler) instead(s *slot, last *val, octets []byte, err error) {
 	if err != nil {
 		c.errorf(last.pos, "%v", err)
@@ -154,9 +151,9 @@ func (c *compiler) instead(s *slot, last *val, octets []byte, err error) {
 	s.instead = octets
 }
 
-// settled notes the attributes that v is the value of, if it is nothing else: the first of
-// them that the device has. It returns the constant that stands in for them; nil: there is none.
-func (v *val) settled(s *slot) *val {
+// constantDefault returns the constant default of v if v is a chain of attributes, of which the first that the device
+// has is used; it sets the slot's attrs to that chain. It returns nil if there is no constant default.
+func (v *val) constantDefault(s *slot) *val {
 	for v != nil && v.kind == dynamicVal && v.dyn.op == dynVar && v.dyn.src == fromAttr {
 		s.attrs = append(s.attrs, v.dyn.attr)
 		v = v.dyn.fallback
@@ -171,7 +168,7 @@ func (v *val) settled(s *slot) *val {
 	return nil
 }
 
-// withoutLast returns v without the constant that stands in for its attributes.
+// withoutLast returns v without its constant default.
 func (v *val) withoutLast() *val {
 	d, out := *v.dyn, *v
 	if d.fallback.kind == dynamicVal {

@@ -6,41 +6,41 @@ import (
 	"unsafe"
 )
 
-// A Budget bounds the octets of skeletons that are kept, and of what they remember under
-// secrets. Its zero value has room for nothing.
+// A Budget limits the memory of cached skeletons in octets, including what they cache per secret. The zero value allows
+// none.
 type Budget struct{ most, used atomic.Int64 }
 
-// Open makes room for that many octets.
+// Open sets the limit in octets.
 func (b *Budget) Open(octets int64) { b.most.Store(octets) }
 
-// Close takes all room away; what is kept goes on to count.
+// Close sets the limit to zero. What is cached still counts.
 func (b *Budget) Close() { b.most.Store(0) }
 
-// Most returns for how many octets there is room.
+// Most returns the limit in octets.
 func (b *Budget) Most() int64 { return b.most.Load() }
 
-// Used returns how many octets are kept.
+// Used returns the memory in use, in octets.
 func (b *Budget) Used() int64 { return b.used.Load() }
 
-// Add notes n more octets, or with a negative n fewer.
+// Add counts n more octets, or fewer if n is negative.
 func (b *Budget) Add(n int64) { b.used.Add(n) }
 
-// Keep has what s remembers from now on count in b; what Octets returns is counted by the
-// caller. It comes before s is used by more than one goroutine.
+// Keep makes the memory that s caches from now on count in b; the caller counts that of Octets. It must be called
+// before s is used by more than one goroutine.
 func (s *Skeleton) Keep(b *Budget) { s.budget = b }
 
-// Drop ends Keep, and takes off what has been counted.
+// Drop ends Keep, and subtracts what has been counted.
 func (s *Skeleton) Drop() {
 	if s.budget != nil {
-		s.budget.Add(-s.extra.Swap(math.MinInt64 / 2)) // what is remembered later goes with s
+		s.budget.Add(-s.extra.Swap(math.MinInt64 / 2)) // what is cached later is freed with s
 	}
 }
 
-// spend tells whether there is room for n octets more, and counts them.
+// spend counts n more octets and reports true, if there is room for them.
 func (s *Skeleton) spend(n int) bool {
 	b := s.budget
 	switch {
-	case b == nil: // s is used once
+	case b == nil: // s is not cached
 		return true
 	case b.used.Load()+int64(n) > b.Most():
 		return false
@@ -51,7 +51,7 @@ func (s *Skeleton) spend(n int) bool {
 	return true
 }
 
-// Octets returns how much memory s takes with what it remembers under one secret.
+// Octets returns the memory of s in octets, including what it caches for one secret.
 func (s *Skeleton) Octets() int {
 	n := int(unsafe.Sizeof(*s)) + cap(s.base) + cap(s.prefix) + len(s.broken.Text) + s.keyedOctets()
 	n += cap(s.slots)*int(unsafe.Sizeof(slot{})) + cap(s.fixups)*int(unsafe.Sizeof(fixup{})) + cap(s.order)*int(unsafe.Sizeof(topTLV{}))
@@ -62,7 +62,7 @@ func (s *Skeleton) Octets() int {
 	return n
 }
 
-// keyedOctets returns what s takes for one secret.
+// keyedOctets returns the memory in octets that s takes per secret.
 func (s *Skeleton) keyedOctets() int {
 	n := int(unsafe.Sizeof(keyed{}))
 	if s.Static() {

@@ -10,11 +10,11 @@ import (
 	"dcs/render/device"
 )
 
-// Values is what one request brings along: everything that a skeleton's slots are filled from.
+// Values are the inputs of one request, which a skeleton's slots are filled from.
 type Values struct {
 	Now    int64      // the time of the request, nanoseconds since 1970
 	IP     netip.Addr // the modem's address, unmapped
-	Server netip.Addr // the address that was asked, unmapped
+	Server netip.Addr // the address that the request was sent to, unmapped
 	MAC    device.MAC // the modem's; zero: unknown
 	Attrs  attr.Record
 }
@@ -22,10 +22,10 @@ type Values struct {
 // epoch1900 is the number of seconds from 1900-01-01 to 1970-01-01 (RFC 868).
 const epoch1900 = 2208988800
 
-// seconds returns the seconds since 1900-01-01 that TLV 19 holds, modulo 2³² as RFC 868 counts them.
+// seconds returns the seconds since 1900-01-01, as in TLV 19, modulo 2³² (RFC 868).
 func (v *Values) seconds() uint32 { return uint32(v.Now/1e9 + epoch1900) }
 
-// Text returns the value of a built-in variable or an attribute, as a string would have it.
+// Text returns the value of a built-in variable or an attribute, formatted as in a string.
 func (v *Values) Text(name string, schema *attr.Schema) (string, bool) {
 	p := part{}
 	switch name {
@@ -48,7 +48,7 @@ func (v *Values) Text(name string, schema *attr.Schema) (string, bool) {
 	return string(text), why == okay
 }
 
-// source is what gives a variable its value when a file is rendered.
+// source is where a variable gets its value when a file is rendered.
 type source uint8
 
 const (
@@ -59,11 +59,11 @@ const (
 	fromServer               // $server
 )
 
-// An instr is one step of an integer program: postfix, over a small stack.
+// An instr is an instruction of an integer program for a small stack machine (postfix notation).
 type instr struct {
 	op   opcode
 	attr int   // opAttr: index in the schema
-	skip int   // opAttr: how many instructions, the default's, to skip when the device has the attribute; 0: no default
+	skip int   // opAttr: number of instructions, those of the default, to skip if the device has the attribute; 0: no default
 	k    int64 // opConst
 }
 
@@ -80,10 +80,10 @@ const (
 	opNeg
 )
 
-// maxStack bounds the operands that wait while an integer program runs; compiling refuses deeper ones.
+// maxStack is the stack size of integer programs; the compiler refuses expressions that need more.
 const maxStack = 16
 
-// run computes prog. The Reason is okay, or tells what was wrong.
+// run computes prog. The Reason is okay, or why it failed.
 func run(prog []instr, v *Values, sc *Scratch) (int64, Reason) {
 	var stack [maxStack]int64
 	n := 0
@@ -131,7 +131,7 @@ func run(prog []instr, v *Values, sc *Scratch) (int64, Reason) {
 	return stack[0], okay
 }
 
-// arith computes a op b in 64 bits, division truncating towards zero.
+// arith computes a op b in 64 bits. Division truncates towards zero.
 func arith(op opcode, a, b int64) (int64, Reason) {
 	switch op {
 	case opAdd:
@@ -169,8 +169,7 @@ func abs(x int64) uint64 {
 	return uint64(x)
 }
 
-// parseInt reads a decimal integer, or 0x and hexadecimal digits, of 64 bits with its sign.
-// It does not allocate.
+// parseInt parses a signed 64-bit integer, decimal or 0x and hexadecimal digits. It does not allocate.
 func parseInt(s string) (int64, bool) {
 	neg := len(s) > 1 && s[0] == '-' && s[1]-'0' <= 9
 	if neg {
@@ -188,7 +187,7 @@ func parseInt(s string) (int64, bool) {
 	return 0, false
 }
 
-// parseUint reads a decimal integer, or 0x and hexadecimal digits, of 64 bits without a sign.
+// parseUint parses an unsigned 64-bit integer, decimal or 0x and hexadecimal digits.
 func parseUint(s string) (x uint64, ok bool) {
 	if len(s) > 2 && s[0] == '0' && s[1]|0x20 == 'x' {
 		for i := 2; i < len(s); i++ {
@@ -223,15 +222,15 @@ func hexDigit(c byte) (byte, bool) {
 	return 0, false
 }
 
-// A part is a piece of a text: literal where lit is not empty, else a variable's value.
+// A part is a piece of a text: a literal if lit is not empty, else a variable.
 type part struct {
 	lit      string
 	src      source
 	attr     int
-	fallback []part // what stands in for an attribute that the device lacks; nil: nothing does
+	fallback []part // replaces an attribute that the device lacks; nil: no default
 }
 
-// appendParts appends the text that parts stand for.
+// appendParts appends the text of parts.
 func appendParts(dst []byte, parts []part, v *Values) ([]byte, Reason) {
 	for i := range parts {
 		p := &parts[i]
@@ -274,14 +273,14 @@ func appendParts(dst []byte, parts []part, v *Values) ([]byte, Reason) {
 	return dst, okay
 }
 
-// parseIPv4 reads a dotted IPv4 address. It does not allocate.
+// parseIPv4 parses an IPv4 address in dotted form. It does not allocate.
 func parseIPv4(s []byte) (a [4]byte, ok bool) {
 	field, digits, x := 0, 0, 0
 	for _, c := range s {
 		switch {
 		case c-'0' <= 9:
 			if x = x*10 + int(c-'0'); x > 255 || digits > 0 && x < 10 {
-				return a, false // over 255, or a leading zero that some read as octal
+				return a, false // over 255, or a leading zero, which some parsers read as octal
 			}
 			digits++
 		case c == '.' && digits > 0 && field < 3:

@@ -8,43 +8,42 @@ import (
 	"dcs/render/tlv"
 )
 
-// Choices are items that an include with variables may mean.
+// Choices are the possible targets of an include with variables.
 type Choices struct{ Items []*syntax.Item }
 
-// How many worlds Choices are looked at in, one after another. All others are one world, in
-// which any variable may have any value: that is enough to tell what of a device chooses a
-// skeleton; a value that does not fit is then told when a name is asked for that leads to it.
+// Limits on the number of worlds in which Choices are compiled. All further worlds are one, in which any variable may
+// have any value: that suffices to find the structural attributes; an unsuitable value is then reported when a name
+// that leads to it is requested.
 const (
 	leastWorlds = 4
 	mostWorlds  = 64
-	worldItems  = 1 << 16 // looked at, in all the worlds of one include together
+	worldItems  = 1 << 16 // compiled for one include in all its worlds
 )
 
-// reach is what the variables of a library's includes may lead to. Items may include one
-// another in any number of ways; each is compiled once for each meaning that its variables
-// have, and what it does is passed on along the includes.
+// reach finds what a library's includes with variables may lead to. Items may include one another in any number of
+// ways; each is compiled once per world, and its effects are propagated along the includes.
 type reach struct {
-	env      *Env
-	free     *freeNames
-	anything *world
-	worlds   map[string]*world
-	nodes    map[nodeKey]*node
-	told     map[nodeKey]int // how many worlds there are of a node without its world
-	pending  []*node         // to be compiled
-	hops     []hop           // to be looked at for circles
-	circle   map[closer]*syntax.Error
-	way      map[*syntax.Include]string     // around it
-	closed   map[*syntax.Error]*syntax.Item // what was chosen in a circle
-	all      condensation[*node]
-	sure     condensation[*node] // without what an include of any name at all may mean
-	walked   int
-	least    int // worlds told apart, at least and at most
-	most     int
+	env        *Env
+	free       *freeNames
+	anything   *world
+	worlds     map[string]*world
+	nodes      map[nodeKey]*node
+	worldCount map[nodeKey]int // number of worlds of a key without its world
+	pending    []*node         // to be compiled
+	hops       []hop           // to be searched for include cycles
+	circle     map[closer]*syntax.Error
+	way        map[*syntax.Include]string     // the path around the cycle that it closes
+	closed     map[*syntax.Error]*syntax.Item // the item that a variable chooses in the cycle
+	all        condensation[*node]
+	sure       condensation[*node] // without the targets of includes that may mean any item
+	walked     int
+	least      int // limits of the number of distinct worlds
+	most       int
 }
 
-// nodeKey is what an item, or Choices, are compiled for.
+// nodeKey is what a node is compiled for: an item or Choices, in a context.
 type nodeKey struct {
-	item   *syntax.Item // or
+	item   *syntax.Item // nil if set is not
 	set    *Choices
 	parent *tlv.Def
 	kind   Kind
@@ -55,31 +54,31 @@ type nodeKey struct {
 // node is an item, or Choices, compiled once.
 type node struct {
 	nodeKey
-	effect    // of its own statements, then of all that it leads to
+	effect    // of its own statements, later including everything that it leads to
 	edges     []edge
 	errs      []*syntax.Error          // its own
-	entries   []entry                  // what it includes by name
+	entries   []entry                  // its includes by name
 	misplaced int                      // its own
-	verdict   *verdict                 // with all that it leads to
-	byItem    map[*syntax.Item][]entry // of Choices: what they include by name
+	verdict   *verdict                 // including everything that it leads to
+	byItem    map[*syntax.Item][]entry // of Choices: their includes by name, by target
 	checked   bool
 }
 
-// edge leads to what may be included. Where that may be any item there is, its errors do not
-// count: most are not meant to stand there.
+// edge leads to a possible target of an include. If any item may be the target (open), its errors do not count: most
+// items are not meant for this place.
 type edge struct {
 	to   *node
 	open bool
 }
 
-// effect is what compiling statements did to a template, beside errors.
+// effect is what compiling statements changes in a template, apart from errors.
 type effect struct {
 	structural []uint64 // attributes, by bit
 	attributes bool
 	missing
 }
 
-// verdict is what is wrong with what a node leads to.
+// verdict is the errors in a node and in everything that it leads to.
 type verdict struct {
 	errs      []*syntax.Error
 	misplaced int
@@ -88,7 +87,7 @@ type verdict struct {
 func newReach(env *Env) *reach {
 	r := &reach{
 		env: env, least: leastWorlds, most: mostWorlds, free: newFreeNames(env), anything: &world{any: true},
-		worlds: map[string]*world{}, nodes: map[nodeKey]*node{}, told: map[nodeKey]int{}, circle: map[closer]*syntax.Error{}, way: map[*syntax.Include]string{}, closed: map[*syntax.Error]*syntax.Item{},
+		worlds: map[string]*world{}, nodes: map[nodeKey]*node{}, worldCount: map[nodeKey]int{}, circle: map[closer]*syntax.Error{}, way: map[*syntax.Include]string{}, closed: map[*syntax.Error]*syntax.Item{},
 	}
 	r.all = condensation[*node]{next: func(n *node) []*node { return n.next(true) }, done: r.join}
 	r.sure = condensation[*node]{next: func(n *node) []*node { return n.next(false) }, done: r.judge}
@@ -105,9 +104,9 @@ func (n *node) next(open bool) []*node {
 	return out
 }
 
-// choices goes where an include with variables may lead.
+// choices compiles the possible targets of an include with variables.
 func (c *checker) choices(st *syntax.Include, parent *tlv.Def, sc *scope) {
-	if c.loose { // of a Block alone, what may be meant is checked alone, too
+	if c.loose { // the possible targets in a Block alone are checked alone, too
 		return
 	}
 	sets := c.env.Candidates(st.Pos, pieces(st.Target))
@@ -125,12 +124,12 @@ func (c *checker) choices(st *syntax.Include, parent *tlv.Def, sc *scope) {
 	}
 }
 
-// once goes to an item that is included by its name, from a case that no octets are made of.
+// once compiles the target of an include by name in a case that is compiled only for its errors.
 func (c *checker) once(it *syntax.Item, parent *tlv.Def, sc *scope) {
 	c.lead(c.env.reach.node(c, nodeKey{item: it, parent: parent}, c.env.reach.most, sc), sc, false)
 }
 
-// node returns the node of an item or of Choices for where c stands.
+// node returns the node of an item or of Choices in the context of c.
 func (r *reach) node(c *checker, key nodeKey, most int, sc *scope) *node {
 	key.kind, key.loose = c.t.Kind, c.loose
 	several := key
@@ -140,8 +139,8 @@ func (r *reach) node(c *checker, key nodeKey, most int, sc *scope) *node {
 		key.world = c.worldAt(sc, r.free.of(key.item))
 	}
 	if key.world != r.anything && r.nodes[key] == nil {
-		if r.told[several] < most {
-			r.told[several]++
+		if r.worldCount[several] < most {
+			r.worldCount[several]++
 		} else {
 			key.world = r.anything
 		}
@@ -162,14 +161,14 @@ func (r *reach) add(key nodeKey) *node {
 	return n
 }
 
-// lead takes over what a node does, or leaves that to the node that is being compiled.
+// lead applies the effect and the errors of a node, or adds an edge if c itself compiles a node.
 func (c *checker) lead(n *node, sc *scope, open bool) {
 	if c.node != nil {
 		c.node.edges = append(c.node.edges, edge{n, open})
 		return
 	}
 	r := c.env.reach
-	r.settle()
+	r.compilePending()
 	r.all.reach(n)
 	for i, word := range n.structural {
 		for ; word != 0; word &= word - 1 {
@@ -200,8 +199,8 @@ func (c *checker) lead(n *node, sc *scope, open bool) {
 	}
 }
 
-// whence returns the place of an error that is told of the value of a default: it stands in
-// the template, and the node may have been compiled for another that has the same value.
+// whence returns the position of an error in the value of a default. The default is in this template, but the node may
+// have been compiled for another template with the same value.
 func (c *checker) whence(w *world, at syntax.Pos, sc *scope) syntax.Pos {
 	for name, b := range w.vars {
 		if b.val.pos == at {
@@ -211,10 +210,10 @@ func (c *checker) whence(w *world, at syntax.Pos, sc *scope) syntax.Pos {
 	return at
 }
 
-// relevant returns the errors of what n leads to. An item does not include itself by a
-// variable, and is not at fault for what it would do where it did.
+// relevant returns the errors of what n leads to. An item does not include itself by a variable, so errors that only
+// such an include would have are left out.
 func (c *checker) relevant(n *node) []*syntax.Error {
-	const enough = 1 << 24 // some seconds
+	const enough = 1 << 24 // takes a few seconds
 	r := c.env.reach
 	if n.set == nil || len(n.verdict.errs) == 0 || r.walked > enough ||
 		!slices.ContainsFunc(c.stack, func(it *syntax.Item) bool { return slices.Contains(n.set.Items, it) }) {
@@ -239,8 +238,8 @@ func (c *checker) relevant(n *node) []*syntax.Error {
 	return out
 }
 
-// settle compiles all that there is to compile.
-func (r *reach) settle() {
+// compilePending compiles all pending nodes.
+func (r *reach) compilePending() {
 	for len(r.pending) > 0 {
 		n := r.pending[len(r.pending)-1]
 		r.pending = r.pending[:len(r.pending)-1]
@@ -260,7 +259,7 @@ func (r *reach) settle() {
 	r.circles()
 }
 
-// narrow returns w as one sees it who reads these names alone.
+// narrow returns w reduced to the names in free.
 func (r *reach) narrow(w *world, free names) *world {
 	if w.any {
 		return w
@@ -275,7 +274,7 @@ func (r *reach) narrow(w *world, free names) *world {
 	return r.world(w.of, w.groups, given)
 }
 
-// compile looks at an item's statements.
+// compile compiles an item.
 func (r *reach) compile(n *node) {
 	t := &Template{Item: n.world.of, Kind: n.kind, env: r.env, groups: n.world.groups}
 	if t.Item == nil {
@@ -309,7 +308,7 @@ func (e *effect) join(o *effect) {
 	e.missing.join(&o.missing)
 }
 
-// join gives all nodes of a component the effect of any, and of all that they lead to.
+// join gives each node of a component the effects of all its nodes and of everything that they lead to.
 func (r *reach) join(component []*node) {
 	var all effect
 	for _, n := range component {
@@ -339,7 +338,7 @@ func (r *reach) judge(component []*node) {
 		add(n.errs)
 		all.misplaced += n.misplaced
 		for _, e := range n.edges {
-			if !e.open && e.to.verdict != nil { // nil: it is of this component
+			if !e.open && e.to.verdict != nil { // nil: it is in this component
 				add(e.to.verdict.errs)
 				all.misplaced += e.to.verdict.misplaced
 			}
@@ -350,7 +349,7 @@ func (r *reach) judge(component []*node) {
 	}
 }
 
-// check notes what has been checked because a template may include it.
+// check records the items that have been checked because a template may include them.
 func (r *reach) check(n *node) {
 	if n.checked {
 		return
@@ -369,8 +368,8 @@ func (r *reach) check(n *node) {
 	}
 }
 
-// Seal drops what only New and CheckBlock need; neither is called after it. From then on skeletons are made to be
-// served, and share what is the same for all.
+// Seal drops what only New and CheckBlock use; do not call them after Seal. Skeletons made from then on are served, and
+// share what they have in common.
 func (e *Env) Seal() {
 	e.reach, e.checked, e.sites = nil, nil, &sites{made: map[siteKey]*site{}}
 }

@@ -55,7 +55,7 @@ func (c *compiler) choose(st *syntax.Select, parent *tlv.Def, sc *scope) {
 	}
 }
 
-// caseKey is equal for values that a select takes for the same: integers by their value, else text.
+// caseKey returns a key that is the same for values that a select treats as equal: integers by value, others by text.
 func caseKey(v *val) string {
 	if x, ok := v.integer(); ok {
 		return strconv.FormatInt(x, 10)

@@ -8,13 +8,13 @@ import (
 	"dcs/render/tlv"
 )
 
-// memoKey is a setting in the group that it is compiled in: a block may be included in several,
-// and a group may be one of several dialects. What a variable stands for is no part of it: it
-// depends on the template and on the way to the setting, so what reads one is never remembered.
+// memoKey is a setting in the group that it is compiled in: a Block may be included in several groups, and a group may
+// be in several dialects. The values of variables are not part of it: they depend on the template and on the path to
+// the setting, so a setting that reads a variable is never memoized.
 type memoKey struct {
 	st      *syntax.Setting
 	parent  *tlv.Def
-	dialect tlv.Dialect // with Lenient a keyword's meaning depends on it
+	dialect tlv.Dialect // with Lenient, a keyword's meaning depends on it
 }
 
 func (c *compiler) setting(st *syntax.Setting, parent *tlv.Def, sc *scope) {
@@ -34,7 +34,7 @@ func (c *compiler) setting(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 		c.pass.encoded(key, octets)
 	}
 	if c.implied && m.at.off == len(opening) && isTop && string(octets) == opening {
-		c.b.base = c.b.base[:len(opening)] // the item begins with it, and so does the file already
+		c.b.base = c.b.base[:len(opening)] // the item begins with the delimiter that the file already has
 		c.implied = false
 	}
 	if end := c.b.here(); isTop && end != m.at {
@@ -98,7 +98,7 @@ func (c *compiler) known(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 	}
 }
 
-// resolve finds what a keyword means in its parent.
+// resolve looks up a keyword in its parent.
 func (c *compiler) resolve(st *syntax.Setting, parent *tlv.Def) (*tlv.Def, tlv.Form, bool) {
 	if parent == nil {
 		c.misplaced++
@@ -153,7 +153,7 @@ func (c *compiler) closeGroup(st *syntax.Setting, g group) {
 	}
 }
 
-// encodeError reports what the encoder says of a setting, at the value that it means.
+// encodeError reports an error of the encoder at the value that it is about.
 func (c *compiler) encodeError(st *syntax.Setting, vals []val, err error) {
 	pos := st.Pos
 	var ve *tlv.ValueError
@@ -163,8 +163,8 @@ func (c *compiler) encodeError(st *syntax.Setting, vals []val, err error) {
 	c.errorf(pos, "%v", err)
 }
 
-// dynamic compiles a setting that only a request settles, as a slot if its kind has one,
-// else by making the attributes a part of what the name is specialized for.
+// dynamic compiles a setting whose value depends on the request: as a slot if its kind has one, else by making the
+// attributes structural.
 func (c *compiler) dynamic(st *syntax.Setting, d *tlv.Def, form tlv.Form, vals []val) {
 	s, ok := c.lower(d, form, vals)
 	if !ok {
@@ -185,8 +185,7 @@ func (c *compiler) dynamic(st *syntax.Setting, d *tlv.Def, form tlv.Form, vals [
 	c.closeGroup(st, g)
 }
 
-// structural notes the attributes in v as ones that choose a skeleton: the name is learned
-// once for each combination of their values.
+// structural records the attributes in v as structural: the name is learned once for each combination of their values.
 func (c *compiler) structural(v *val, what string) {
 	v.each(func(d *dynamic) {
 		if d.src != fromAttr {

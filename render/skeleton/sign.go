@@ -8,7 +8,7 @@ import (
 	"dcs/render/mic"
 )
 
-// keyed is what a skeleton knows under one secret.
+// keyed is what a skeleton caches for one secret.
 type keyed struct {
 	secret *mic.Secret
 	state  md5x.State // HMAC-MD5 over whole blocks of the skeleton's prefix
@@ -16,12 +16,12 @@ type keyed struct {
 	file   []byte     // the signed file of a static skeleton
 }
 
-// maxKeyed is how many secrets of a keyring a skeleton remembers states for, those in the first slots; under the
-// others a file is hashed from its beginning.
+// maxKeyed is the number of secrets that a skeleton caches states for: those in the first slots of a keyring. Under the
+// others, a file is hashed from its beginning.
 const maxKeyed = 64
 
-// under returns what the skeleton knows under secret, working it out the first time; nil
-// if it remembers nothing under that one: it is one too many, or there is no room.
+// under returns what the skeleton caches for secret, computing it the first time; nil if it caches nothing for it,
+// because its slot is too high or there is no room.
 func (s *Skeleton) under(secret *mic.Secret) *keyed {
 	place := &s.keyed
 	if slot := secret.Slot(); slot > 0 {
@@ -45,7 +45,7 @@ func (s *Skeleton) under(secret *mic.Secret) *keyed {
 		return k
 	}
 	if k == nil && s.remembers.Swap(true) && !s.spend(s.keyedOctets()) {
-		return nil // Octets counts the first alone
+		return nil // Octets includes only the first
 	}
 	k = &keyed{secret: secret, state: secret.Inner()}
 	rest := k.state.Blocks(s.prefix)
@@ -53,7 +53,7 @@ func (s *Skeleton) under(secret *mic.Secret) *keyed {
 	if s.Static() {
 		k.file = s.signStatic(secret)
 	}
-	place.Store(k) // of two that race one stays
+	place.Store(k) // of two concurrent stores, one remains
 	return k
 }
 
@@ -63,17 +63,17 @@ func (s *Skeleton) signStatic(secret *mic.Secret) []byte {
 	if fault != nil || !s.Signed() {
 		return file
 	}
-	// What mic.Sign could refuse was refused when the skeleton was made.
+	// mic.Sign cannot fail here: whatever it refuses was refused when the skeleton was made.
 	file, _ = mic.Sign(file[:len(s.base)], secret)
 	return file
 }
 
-// File returns the whole file of a static skeleton under secret. It belongs to the
-// skeleton; nobody may change it. It is nil where the skeleton does not remember files
-// under that secret: Build and sign it, as one that is not static.
+// File returns the whole file of a static skeleton under secret. It belongs to the skeleton and must not be modified.
+// It is nil if the skeleton does not cache files for that secret: then use Build and Sign, as for a file that is not
+// static.
 func (s *Skeleton) File(secret *mic.Secret) []byte {
 	if !s.Signed() {
-		// Under all secrets the same.
+		// It is the same under all secrets.
 		k := s.keyed.Load()
 		if k == nil {
 			k = &keyed{secret: secret, file: s.signStatic(secret)}
@@ -87,7 +87,7 @@ func (s *Skeleton) File(secret *mic.Secret) []byte {
 	return nil
 }
 
-// covered appends the octets of file that the CMTS MIC covers, in its order, but for the first skip.
+// covered appends the octets of file that the CMTS MIC covers, in its order, without the first skip octets.
 func (s *Skeleton) covered(dst, file []byte, skip int, sc *Scratch) []byte {
 	for i := range s.order {
 		t := &s.order[i]
@@ -102,9 +102,9 @@ func (s *Skeleton) covered(dst, file []byte, skip int, sc *Scratch) []byte {
 	return dst
 }
 
-// Lanes returns what is left to do for the MICs of a file that Build has just made with
-// sc: the CM MIC; then, when its digest has been copied to late, the CMTS MIC. Both write
-// into file. The lanes stay valid until sc.Reset.
+// Lanes returns what remains to be computed for the MICs of a file that Build has just made with sc: the CM MIC and
+// then, once its digest has been copied to late, the CMTS MIC. Both write into file. The lanes are valid until
+// sc.Reset.
 func (s *Skeleton) Lanes(file []byte, secret *mic.Secret, sc *Scratch) (cm, cmts md5x.Lane, late []byte) {
 	body := sc.at(place{len(s.base), s.vary})
 	digest := (*[md5x.Size]byte)(file[body+2:])
@@ -120,14 +120,14 @@ func (s *Skeleton) Lanes(file []byte, secret *mic.Secret, sc *Scratch) (cm, cmts
 	start := len(sc.gather)
 	sc.gather = s.covered(sc.gather, file, skip, sc)
 	tail := sc.gather[start:]
-	// TLV 6 stands in the order where its octets are blank yet.
+	// In the order, TLV 6 is at its place, with its octets still blank.
 	after := s.afterMIC(sc)
 	late = tail[len(tail)-after-md5x.Size : len(tail)-after]
 	cmts.Tail = tail
 	return cm, cmts, late
 }
 
-// afterMIC returns how many octets follow TLV 6 in what the CMTS MIC covers.
+// afterMIC returns the number of octets that follow TLV 6 in what the CMTS MIC covers.
 func (s *Skeleton) afterMIC(sc *Scratch) int {
 	n := 0
 	for i := len(s.order) - 1; i >= 0 && s.order[i].code != 6; i-- {
@@ -136,19 +136,19 @@ func (s *Skeleton) afterMIC(sc *Scratch) int {
 	return n
 }
 
-// MaxScratch is what a Scratch keeps from one batch to the next, in octets. A batch of files so large that it takes more
-// leaves that to the garbage collector.
+// MaxScratch is the maximum memory in octets that a Scratch retains from one batch to the next. What a larger batch
+// takes is left to the garbage collector.
 const MaxScratch = 1 << 20
 
-// Reset forgets the lanes that Lanes has returned.
+// Reset discards the lanes that Lanes has returned.
 func (sc *Scratch) Reset() {
 	if sc.gather = sc.gather[:0]; cap(sc.gather) > MaxScratch {
 		sc.gather = nil
 	}
 }
 
-// Sign computes the MICs of a file that Build has just made with sc, and returns it. A
-// batch of files takes Lanes instead, but for those that are Alone.
+// Sign computes the MICs of a file that Build has just made with sc, and returns the file. A batch of files uses Lanes
+// instead, except for files that are Alone.
 func (s *Skeleton) Sign(file []byte, secret *mic.Secret, sc *Scratch) ([]byte, *Fault) {
 	switch {
 	case !s.Signed():
@@ -168,11 +168,10 @@ func (s *Skeleton) Sign(file []byte, secret *mic.Secret, sc *Scratch) ([]byte, *
 	return file, nil
 }
 
-// Alone tells whether the file must be signed by Sign: its extended CMTS MIC comes
-// before the two others.
+// Alone reports whether the file must be signed by Sign, because its extended CMTS MIC precedes the two other MICs.
 func (s *Skeleton) Alone() bool { return s.ext }
 
-// freeze works out what does not depend on a request or a secret.
+// freeze computes what depends neither on a request nor on a secret.
 func (s *Skeleton) freeze() {
 	first := len(s.base)
 	for i := range s.slots {

@@ -12,14 +12,14 @@ import (
 	"dcs/render/syntax"
 )
 
-// site is a setting whose value each request brings, as its faults tell of it: the same for
-// all skeletons that have it. Its faults are made when the first request has them, and no more.
+// site is a setting whose value comes with each request, as described by its faults. All skeletons with the setting
+// share it. Each of its faults is made once, when the first request has it.
 type site struct {
 	siteKey
 	made [NumReasons]atomic.Pointer[Fault]
 }
 
-// siteKey is what tells sites apart.
+// siteKey identifies a site.
 type siteKey struct {
 	pos            syntax.Pos
 	what           string // "MaxCPE $cpe"
@@ -29,18 +29,17 @@ type siteKey struct {
 	labels         *mib.Object
 	tag            ber.Tag
 	mta            bool
-	address        bool // the value is the request's address, or has it in it
-	octets         int  // of the length field of a group; 0: it is no group
+	address        bool // the value is, or contains, the request's address
+	octets         int  // of the length field of a group; 0: not a group
 }
 
-// sites are the sites of a library's skeletons that are served.
+// sites are the sites of the skeletons that a library serves.
 type sites struct {
 	mu   sync.Mutex
 	made map[siteKey]*site
 }
 
-// site returns the site of that key. Until the library is sealed, skeletons are made to
-// check templates with, and share nothing.
+// site returns the site of key. Until Seal, skeletons are made only to check templates, and share no sites.
 func (e *Env) site(key siteKey) *site {
 	if e.sites == nil {
 		return &site{siteKey: key}
@@ -55,7 +54,7 @@ func (e *Env) site(key siteKey) *site {
 	return s
 }
 
-// seal gives the slot of a setting its site.
+// seal sets the site of a setting's slot.
 func (e *Env) seal(s *slot, pos syntax.Pos, what string) {
 	s.site = e.site(siteKey{
 		pos: pos, what: what, kind: s.kind, min: s.min, max: s.max, minLen: s.minLen, maxLen: s.maxLen,
@@ -76,7 +75,7 @@ func (s *site) fault(r Reason) *Fault {
 	return f
 }
 
-// text says more than the reason's own text, where there is more to say.
+// text returns a text that is more specific than the reason's own, if there is one.
 func (s *site) text(r Reason) string {
 	switch {
 	case r == Missing && s.address:

@@ -1,5 +1,5 @@
-// Package skeleton turns a template into octets with slots: what is constant is encoded
-// once, and a request only fills the slots in.
+// Package skeleton compiles a template to octets with slots: constants are encoded once, and a request only fills in
+// the slots.
 package skeleton
 
 import (
@@ -10,7 +10,7 @@ import (
 	"dcs/render/tlv"
 )
 
-// Kind is what sort of file a skeleton makes.
+// Kind is the kind of file that a skeleton makes.
 type Kind uint8
 
 const (
@@ -21,33 +21,33 @@ const (
 	NumKinds
 )
 
-// A Skeleton is a file with slots. It is immutable but for the keyed state, which is
-// remembered per secret; any number of goroutines may render it.
+// A Skeleton is a file with slots. It is immutable except for the state that it caches per secret; any number of
+// goroutines may render it.
 type Skeleton struct {
 	Kind Kind
 	Name string // the name that it was specialized for
 
-	base   []byte   // the octets that never change; zeros where a slot of fixed width goes
+	base   []byte   // the constant octets; zeros in place of slots of fixed width
 	slots  []slot   // by offset
-	fixups []fixup  // lengths that the varying slots change, innermost first
-	tops   []topTLV // top-level TLVs in file order; nil once it is settled
+	fixups []fixup  // lengths that depend on varying slots, innermost first
+	tops   []topTLV // top-level TLVs in file order; nil once it is finished
 	order  []topTLV // those that the CMTS MIC covers, in its order; modem files only
-	vary   int      // how many slots vary in width
-	ext    bool     // TLV 43.6 asks for an extended CMTS MIC
+	vary   int      // number of slots of varying width
+	ext    bool     // TLV 43.6 requests an extended CMTS MIC
 	hash   mic.Variant
 
-	cm     md5x.State            // the CM MIC's, over what stands before the first change
+	cm     md5x.State            // state of the CM MIC, over the octets before the first change
 	prefix []byte                // what the CMTS MIC covers before the first change, in its order
 	keyed  atomic.Pointer[keyed] // under the secret in slot 0
 	others atomic.Pointer[[maxKeyed - 1]atomic.Pointer[keyed]]
-	broken Fault // of a file that cannot be signed, but for why
+	broken Fault // the fault of a file that cannot be signed, without its text
 
 	budget    *Budget
-	extra     atomic.Int64 // octets of it, beside Octets
-	remembers atomic.Bool  // something under some secret
+	extra     atomic.Int64 // octets cached beyond those in Octets
+	remembers atomic.Bool  // something is cached for some secret
 }
 
-// A place is an offset in base, behind the first n varying slots.
+// A place is an offset in base, after the first n varying slots.
 type place struct{ off, n int }
 
 // A topTLV is one run of top-level TLVs of one type.
@@ -66,14 +66,14 @@ type fixup struct {
 	site        *site
 }
 
-// Static tells whether every request gets the same octets.
+// Static reports whether every request gets the same octets.
 func (s *Skeleton) Static() bool { return len(s.slots) == 0 }
 
-// Signed tells whether the file ends in MICs, which Build leaves blank.
+// Signed reports whether the file ends in MICs, which Build leaves blank.
 func (s *Skeleton) Signed() bool { return s.Kind == ModemFile }
 
-// Build appends the file to dst with its MICs left blank, for Lanes or Sign to fill in (or,
-// where it is Alone, left out). On a Fault dst comes back as it was. Build does not allocate once dst and sc are large enough.
+// Build appends the file to dst with blank MICs, which Lanes or Sign fills in; a file that is Alone is appended without
+// MICs. On a Fault, dst is returned unchanged. Build does not allocate once dst and sc are large enough.
 func (s *Skeleton) Build(dst []byte, v *Values, sc *Scratch) ([]byte, *Fault) {
 	start := len(dst)
 	var fault *Fault
@@ -125,7 +125,7 @@ func (s *Skeleton) patch(file []byte, v *Values, sc *Scratch) *Fault {
 	return nil
 }
 
-// grow appends base and slots piece by piece, then mends the lengths around them.
+// grow appends base and slots piece by piece, then corrects the lengths around them.
 func (s *Skeleton) grow(dst []byte, v *Values, sc *Scratch) ([]byte, *Fault) {
 	start := len(dst)
 	sc.widths = append(sc.widths[:0], 0)
@@ -163,7 +163,7 @@ func (s *Skeleton) grow(dst []byte, v *Values, sc *Scratch) ([]byte, *Fault) {
 	return dst, nil
 }
 
-// at returns where p lies in the file that was built last.
+// at returns the offset of p in the file that was built last.
 func (sc *Scratch) at(p place) int {
 	if p.n == 0 {
 		return p.off

@@ -11,7 +11,7 @@ import (
 	"dcs/render/md5x"
 )
 
-// slotKind is how a slot's value becomes octets.
+// slotKind is how a slot's value is encoded.
 type slotKind uint8
 
 const (
@@ -19,33 +19,33 @@ const (
 	ipv4Slot                 // 4 octets
 	ipv6Slot                 // 16 octets
 	macSlot                  // 6 octets
-	textSlot                 // text, with a NUL behind where the TLV wants one
+	textSlot                 // text, followed by a NUL if the TLV requires one
 	hexSlot                  // octets written as 0x…
-	snmpSlot                 // a whole SNMP TLV, of type 11 or, too long for it in an MTA file, 64; of type 28 in a portal's
+	snmpSlot                 // a whole SNMP TLV: of type 11, of type 64 if it is too long for that in an MTA file, of type 28 in a portal's file
 )
 
-// A slot is a place in a skeleton that each request fills anew.
+// A slot is a place in a skeleton that each request fills.
 type slot struct {
 	kind   slotKind
 	value  slotKind // snmpSlot: how the varbind's value is computed
 	nul    bool     // textSlot: a NUL ends it
 	mta    bool     // snmpSlot: type 64 is allowed
-	long   bool     // snmpSlot: the TLV's length has two octets, whatever it is
+	long   bool     // snmpSlot: the TLV's length field always has two octets
 	off    int      // in the skeleton's base
-	width  int      // octets; 0: it varies, and the base holds nothing for it
+	width  int      // octets; 0: it varies, and takes no octets in the base
 	prog   []instr  // intSlot
 	min    int64
 	max    int64
 	parts  []part // all others
-	quoted bool   // hexSlot: text that does not begin with 0x stands for itself
+	quoted bool   // hexSlot: text without 0x is used as it is
 	minLen int
 	maxLen int
 
-	// attrs are the attributes that the value is: the first that the device has. It is nil
-	// where the value is anything else, or more.
+	// attrs are the attributes that make up the value: the first one that the device has. It is nil if the value
+	// consists of anything else.
 	attrs   []int
-	instead []byte      // the value's octets where the device has none of them; nil: there is no default
-	labels  *mib.Object // snmpSlot: the value may be a label of its
+	instead []byte      // the value's octets if the device has none of attrs; nil: there is no default
+	labels  *mib.Object // snmpSlot: the object whose labels the value may be
 
 	code byte // snmpSlot
 	oid  []byte
@@ -58,24 +58,24 @@ type slot struct {
 // Scratch is a worker's memory for rendering. Its zero value is ready; it must not be
 // shared between goroutines.
 type Scratch struct {
-	tmp    []byte // a value on its way into a slot
-	widths []int  // of the varying slots so far, summed up
+	tmp    []byte // a value being encoded
+	widths []int  // cumulative widths of the varying slots so far
 	gather []byte // TLVs in the order of a MIC
 	batch  md5x.Batch
 
-	Bad    string // the value at fault when Build returns one; it may alias the device's record
+	Bad    string // the invalid value if Build returns a Fault; it may alias the device's record
 	badBuf [32]byte
 }
 
 func (sc *Scratch) bad(text string) { sc.Bad = text }
 
-// badInt keeps an integer at fault, as text, in the scratch's own memory.
+// badInt records an invalid integer as text, in the scratch's own memory.
 func (sc *Scratch) badInt(x int64) {
 	b := strconv.AppendInt(sc.badBuf[:0], x, 10)
 	sc.Bad = unsafe.String(unsafe.SliceData(b), len(b))
 }
 
-// badTmp keeps the text in tmp as the value at fault.
+// badTmp records the text in tmp as the invalid value.
 func (sc *Scratch) badTmp() { sc.Bad = unsafe.String(unsafe.SliceData(sc.tmp), len(sc.tmp)) }
 
 // append appends the slot's octets to dst.
@@ -98,7 +98,7 @@ func (s *slot) append(dst []byte, v *Values, sc *Scratch) ([]byte, Reason) {
 		return dst, okay
 	}
 	if why := s.octets(s.kind, v, sc); why != okay {
-		return dst, why // what is in tmp may be longer than the room that dst has
+		return dst, why // tmp may be longer than the room in dst
 	}
 	return append(dst, sc.tmp...), okay
 }
@@ -113,8 +113,8 @@ func (s *slot) text(v *Values) (text string, ok bool) {
 	return "", false
 }
 
-// beyond reads the text of an attribute that is no integer of 64 bits with its sign, but may
-// yet be what an SNMP object takes: a label, or a Counter64 of 64 bits.
+// beyond parses the text of an attribute that is not a signed 64-bit integer but may be valid for an SNMP object: a
+// label, or an unsigned 64-bit value for a Counter64.
 func (s *slot) beyond(text string, has bool) (uint64, bool) {
 	switch {
 	case !has:
@@ -127,7 +127,7 @@ func (s *slot) beyond(text string, has bool) (uint64, bool) {
 	return 0, false
 }
 
-// integer computes the slot's program and holds its value to the slot's range.
+// integer computes the slot's program and checks the result against the slot's range.
 func (s *slot) integer(v *Values, sc *Scratch) (int64, Reason) {
 	x, why := run(s.prog, v, sc)
 	if why == okay && (x < s.min || x > s.max) {
@@ -137,7 +137,7 @@ func (s *slot) integer(v *Values, sc *Scratch) (int64, Reason) {
 	return x, why
 }
 
-// octets leaves the value of a slot that is no integer in sc.tmp.
+// octets writes the value of a slot that is not an integer to sc.tmp.
 func (s *slot) octets(kind slotKind, v *Values, sc *Scratch) (why Reason) {
 	if len(s.parts) == 1 && s.parts[0].lit == "" {
 		if s.builtin(kind, s.parts[0].src, v, sc) {
@@ -203,8 +203,8 @@ func (s *slot) octets(kind slotKind, v *Values, sc *Scratch) (why Reason) {
 	return okay
 }
 
-// builtin leaves $ip, $server or $mac in sc.tmp without going through their text, where
-// the slot wants just their octets. It reports false where it does not.
+// builtin writes $ip, $server or $mac to sc.tmp without formatting it as text, if the slot takes the octets alone.
+// Otherwise it reports false.
 func (s *slot) builtin(kind slotKind, src source, v *Values, sc *Scratch) bool {
 	addr := v.IP
 	if src == fromServer {
@@ -225,7 +225,7 @@ func (s *slot) builtin(kind slotKind, src source, v *Values, sc *Scratch) bool {
 	return true
 }
 
-// isIPv6 tells whether b is written as an IPv6 address is, with colons.
+// isIPv6 reports whether b is in the form of an IPv6 address, with colons.
 func isIPv6(b []byte) bool {
 	for _, c := range b {
 		if c == ':' {
@@ -235,10 +235,10 @@ func isIPv6(b []byte) bool {
 	return false
 }
 
-// is0x tells whether b begins as hexadecimal digits do.
+// is0x reports whether b begins with 0x or 0X.
 func is0x(b []byte) bool { return len(b) >= 2 && b[0] == '0' && b[1]|0x20 == 'x' }
 
-// unhex turns the text 0x… in sc.tmp into the octets that it stands for, in place.
+// unhex decodes the text 0x… in sc.tmp in place.
 func unhex(sc *Scratch) Reason {
 	b := sc.tmp
 	ok := is0x(b) && len(b)%2 == 0

@@ -10,24 +10,24 @@ import (
 	"dcs/render/tlv"
 )
 
-// Name is what a template is asked to be made for.
+// Name is a name that a template is specialized for.
 type Name struct {
-	Text     string   // the name asked for, without a device's suffix
+	Text     string   // the requested name, without a device's suffix
 	Captures []string // what the pattern's groups matched, by number; nil for a literal name
 	Given    []bool   // whether each group took part
-	Keys     []string // the device's values of the attributes that Structural lists; "": it lacks it
-	IPv6     bool     // the modem's address is of IPv6; it matters where Families says so
+	Keys     []string // the device's values of the attributes that Structural lists; "": it lacks the attribute
+	IPv6     bool     // the modem's address is IPv6; matters only if Families reports true
 }
 
-// Specialize folds a name into the template. A Fault tells why the name gets no file.
+// Specialize makes the skeleton of a name. The Fault is the reason why the name gets no file.
 func (t *Template) Specialize(n Name) (*Skeleton, *Fault) {
 	s, _, fault := t.specialize(n, false)
 	return s, fault
 }
 
-// Literal checks a template that is asked for by these names alone, and returns what keeps
-// every request from getting a file; nil where one gets a file, or a device decides. A
-// reject is what the template says, and no error.
+// Literal checks a template that is requested by these names only, and returns the error that prevents every request
+// from getting a file. It returns nil if a name gets a file, or if that depends on the device. A reject is intended,
+// and not an error.
 func (t *Template) Literal(names []string) *syntax.Error {
 	if len(t.structural) > 0 {
 		return nil
@@ -48,13 +48,13 @@ func (t *Template) Literal(names []string) *syntax.Error {
 	return &syntax.Error{Pos: first.Pos, Msg: first.why()}
 }
 
-// Trace is Specialize, and tells which variables were read on the way.
+// Trace is like Specialize, and also returns the variables that were read.
 func (t *Template) Trace(n Name) (*Skeleton, []Use, *Fault) { return t.specialize(n, true) }
 
 func (t *Template) specialize(n Name, tracing bool) (*Skeleton, []Use, *Fault) {
 	c := &specializer{compiler: t.compiler(), name: n}
 	c.pass, c.tracing = c, tracing
-	buf := bytebufferpool.Get() // names are learned by the thousand after a reload
+	buf := bytebufferpool.Get() // names are learned by the thousands after a reload
 	c.b.base = buf.B[:0]
 	defer func() {
 		buf.B = c.b.base
@@ -77,7 +77,7 @@ func (t *Template) specialize(n Name, tracing bool) (*Skeleton, []Use, *Fault) {
 	return s, c.uses, fault
 }
 
-// specializer is the pass that follows the statements that a name leads to.
+// specializer is the pass that follows only the statements that a name leads to.
 type specializer struct {
 	*compiler
 	name Name
@@ -142,7 +142,7 @@ func (*specializer) inline(*syntax.Include, *syntax.Item, *tlv.Def, *scope) bool
 
 func (*specializer) otherCases(*syntax.Select, *syntax.Case, *tlv.Def, *scope) {}
 
-func (*specializer) unknownValue(*syntax.Setting, *tlv.Def, tlv.Form, []val) {} // its fault is noted
+func (*specializer) unknownValue(*syntax.Setting, *tlv.Def, tlv.Form, []val) {} // its fault has been recorded
 
 func (s *specializer) tooLate(pos syntax.Pos, what string) {
 	s.errorf(pos, "%s: its value is known only when a request arrives", what)
@@ -150,7 +150,7 @@ func (s *specializer) tooLate(pos syntax.Pos, what string) {
 
 func (*specializer) markStructural(int) {}
 
-func (*specializer) encoded(memoKey, []byte) {} // others read the memo meanwhile
+func (*specializer) encoded(memoKey, []byte) {} // other goroutines are reading the memo
 
 func (s *specializer) halt(f *Fault) { s.fault = f }
 

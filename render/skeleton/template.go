@@ -12,37 +12,36 @@ import (
 	"dcs/render/tlv"
 )
 
-// Env is what a library's templates have in common. All templates are made by one
-// goroutine; afterwards any number may specialize them, and so call Env's functions at once.
+// Env is what the templates of a library share. All templates are made by one goroutine; then any number may specialize
+// them and thereby call Env's functions concurrently.
 type Env struct {
 	MIB     *mib.Index
 	Schema  *attr.Schema // the attributes that devices may have
 	Lenient bool         // keywords resolve as in the open encoder, with a warning
 
-	Timestamp    bool // every modem's file that lacks TLV 19 gets one
-	ModemAddress bool // every modem's file that lacks TLVs 20 and 59 gets one, by the family of the request
+	Timestamp    bool // add TLV 19 to modem files without it
+	ModemAddress bool // add TLV 20 or 59, by the family of the request, to modem files without either
 
-	// Include finds what an include at a place means; word tells that the name stood there
-	// without quotes, and so names a Block. Candidates finds all that a name with
-	// variables could mean: names made of the pieces, with anything between them. Its Choices
-	// are shared: they are the same, by address, for all places that they are the same for.
+	// Include finds the target of an include at a position; with word, the name was written without quotes and is that
+	// of a Block. Candidates finds all possible targets of a name with variables: the names that consist of the pieces
+	// with anything between them. Its Choices are shared: places with the same targets get the same pointers.
 	Include    func(at syntax.Pos, name string, word bool) (*syntax.Item, error)
 	Candidates func(at syntax.Pos, pieces []string) []*Choices
-	// ReadFile reads a certificate, a digit map or a text that a place names.
+	// ReadFile reads a certificate, a digit map or a text that is named at a position.
 	ReadFile func(at syntax.Pos, name string) ([]byte, error)
-	// Path tells where ReadFile has found a file: what its errors are told by.
+	// Path returns the path of a file that ReadFile has read, for the positions of errors.
 	Path func(at syntax.Pos, name string) string
 	Warn func(at syntax.Pos, msg string) // may be nil
 
-	// memo holds what is constant, encoded: New writes it, Specialize reads it.
+	// memo holds encoded constants. New writes to it; Specialize only reads it.
 	memo    map[memoKey][]byte
-	checked map[*syntax.Item]bool // what a template includes by its name
+	checked map[*syntax.Item]bool // the items that templates include by name
 	reach   *reach
 	sites   *sites // nil until Seal
 }
 
-// A Template is an item of a library, checked, with everything constant in it encoded.
-// It is immutable; any number of goroutines may specialize it.
+// A Template is a checked item of a library, with all its constants encoded. It is immutable; any number of goroutines
+// may specialize it.
 type Template struct {
 	Item *syntax.Item
 	Kind Kind
@@ -52,14 +51,13 @@ type Template struct {
 	structural []int
 	attributes bool
 	waiting    bool
-	families   bool // the modem's address is stamped in by family
+	families   bool // the TLV of the modem's address is added, by family
 	source     []byte
 	sourcePath string
 }
 
-// New checks an item and makes a template of it. groups are the names of its pattern's
-// groups by number, as regexp.SubexpNames gives them; nil for a literal name. The error is
-// a syntax.Errors with all that is wrong.
+// New checks an item and makes a template of it. groups are the names of the groups of its pattern by number, as
+// returned by regexp.SubexpNames; nil for a literal name. The error is a syntax.Errors with all errors found.
 func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
 	env.prepare()
 	t := &Template{Item: it, env: env, groups: groups}
@@ -124,7 +122,7 @@ func dialectOf(k Kind) tlv.Dialect {
 	return tlv.CM
 }
 
-// kind tells what sort of file an item makes. A Main is an MTA's if MtaConfigDelimiter comes first.
+// kind returns the kind of file that an item makes. A Main is an MTA's file if MtaConfigDelimiter comes first.
 func (c *compiler) kind(it *syntax.Item) Kind {
 	switch it.Kind {
 	case syntax.Text:
@@ -146,8 +144,7 @@ func (c *compiler) kind(it *syntax.Item) Kind {
 	return ModemFile
 }
 
-// first returns the setting that an item's file begins with, looking into includes. Items
-// in seen have none.
+// first returns the setting at the beginning of an item's file, following includes. Items in seen have none.
 func (c *compiler) first(it *syntax.Item, seen map[*syntax.Item]bool) *syntax.Setting {
 	for _, st := range it.Body {
 		switch st := st.(type) {
@@ -158,13 +155,13 @@ func (c *compiler) first(it *syntax.Item, seen map[*syntax.Item]bool) *syntax.Se
 		case *syntax.Include:
 			in := c.env.included(st)
 			if in == nil {
-				return nil // an error is told when the include is compiled
+				return nil // the error is reported when the include is compiled
 			}
 			if seen == nil {
 				seen = map[*syntax.Item]bool{}
 			}
 			if seen[in] {
-				continue // or goes round in a circle, which is told then too
+				continue // or the include is in a cycle, which is reported then, too
 			}
 			seen[in] = true
 			if found := c.first(in, seen); found != nil {
@@ -180,17 +177,17 @@ const mtaDelimiter = 254
 // Structural lists the attributes, by schema index, that a name is specialized for.
 func (t *Template) Structural() []int { return t.structural }
 
-// Attributes tells whether the template reads any attribute of the device.
+// Attributes reports whether the template reads any attribute of the device.
 func (t *Template) Attributes() bool { return t.attributes }
 
-// Waiting tells whether the template reads a variable that nothing gives a value, and that may be an attribute which the
-// schema, being partial, does not have yet. Such a template is not specialized.
+// Waiting reports whether the template reads an undefined variable that may be an attribute which the schema, being
+// partial, does not have yet. Such a template is not specialized.
 func (t *Template) Waiting() bool { return t.waiting }
 
-// Families tells whether a name is specialized for IPv4 and IPv6 apart.
+// Families reports whether a name is specialized for IPv4 and IPv6 separately.
 func (t *Template) Families() bool { return t.families }
 
-// group returns the number of the pattern's group that $name means.
+// group returns the number of the pattern's group that $name refers to.
 func (t *Template) group(name string) (int, bool) {
 	if n, err := strconv.Atoi(name); err == nil {
 		return n, n > 0 && n < len(t.groups)

@@ -10,7 +10,7 @@ import (
 	"dcs/render/tlv"
 )
 
-// A val is an expression as far as it could be computed.
+// A val is an expression, computed as far as possible.
 type val struct {
 	pos   syntax.Pos
 	kind  valKind
@@ -19,9 +19,9 @@ type val struct {
 	text  string // hex: the digits; word, quoted, bare: the text
 	elems []val  // pair: two; list: two or more
 	dyn   *dynamic
-	terms int // what it is made of, once it is computed
+	terms int // number of terms, once it is computed
 	// unknown: the variables of a template that is only being checked
-	written string // as the source has it, for messages
+	written string // as in the source, for messages
 }
 
 type valKind uint8
@@ -31,23 +31,23 @@ const (
 	hexVal             // 0x…
 	wordVal            // an address, an OID, a label
 	quotedVal          // a string
-	bareVal            // what an unquoted variable stands for; its keyword decides how to read it
+	bareVal            // the value of an unquoted variable; its keyword decides how to read it
 	pairVal            // a/b
 	listVal            // a, b
-	dynamicVal         // known when a request comes
+	dynamicVal         // known at request time
 	unknownVal         // known when a name is learned
 )
 
-// dynamic is the part of an expression that only a request settles.
+// dynamic is the part of an expression that depends on the request.
 type dynamic struct {
 	op dynOp
 
 	name     string // dynVar
 	src      source
 	attr     int
-	fallback *val // what stands in for an attribute that the device lacks
+	fallback *val // replaces an attribute that the device lacks
 
-	parts []val // dynText: quoted, bare and dynamic values, one after another
+	parts []val // dynText: quoted, bare and dynamic values to be concatenated
 	x, y  val   // arithmetic; dynNeg: x alone
 }
 
@@ -67,7 +67,7 @@ var arithOps = map[byte]dynOp{'+': dynAdd, '-': dynSub, '*': dynMul, '/': dynDiv
 
 var opcodes = map[dynOp]opcode{dynAdd: opAdd, dynSub: opSub, dynMul: opMul, dynDiv: opDiv, dynNeg: opNeg}
 
-// integer returns a constant as an integer, if it is one that fits in 64 bits with its sign.
+// integer returns a constant as an integer, if it is one that fits in a signed 64-bit integer.
 func (v *val) integer() (int64, bool) {
 	switch v.kind {
 	case numberVal:
@@ -85,7 +85,7 @@ func (v *val) integer() (int64, bool) {
 	return 0, false
 }
 
-// plain returns a constant as text, as a string or a select would have it.
+// plain returns a constant as text, as in a string or a select.
 func (v *val) plain() string {
 	switch v.kind {
 	case numberVal:
@@ -119,7 +119,7 @@ func (v *val) constant() bool {
 	return v.kind != dynamicVal && v.kind != unknownVal
 }
 
-// has reports whether v or a part of it is of the kind.
+// has reports whether v or a part of it is of the kind k.
 func (v *val) has(k valKind) bool {
 	for i := range v.elems {
 		if v.elems[i].has(k) {
@@ -129,12 +129,13 @@ func (v *val) has(k valKind) bool {
 	return v.kind == k
 }
 
-// varies tells whether a variable is in v that only a request settles, even if v itself is unknown.
+// varies reports whether v contains a variable that depends on the request, even if v itself is unknown.
 func (v *val) varies() bool {
 	return v.dyn != nil || slices.ContainsFunc(v.elems, func(e val) bool { return e.varies() })
 }
 
-// standIn returns v as it will be when a name is learned, with a number for whatever is not known before.
+// standIn returns a placeholder for v as it will be when a name is learned: anything not known before is replaced by a
+// number.
 func (v *val) standIn() val {
 	out := *v
 	if v.dyn == nil {
@@ -184,7 +185,7 @@ func number(pos syntax.Pos, x int64) val {
 	return val{pos: pos, kind: numberVal, abs: uint64(x), written: strconv.FormatInt(x, 10)}
 }
 
-// each calls f for every variable in v that only a request settles.
+// each calls f for every variable in v that depends on the request.
 func (v *val) each(f func(*dynamic)) {
 	for i := range v.elems {
 		v.elems[i].each(f)
@@ -207,8 +208,8 @@ func (v *val) each(f func(*dynamic)) {
 	d.y.each(f)
 }
 
-// program compiles an integer expression. It reports false where v can be no integer,
-// and where the stack would grow past maxStack.
+// program compiles an integer expression. It reports false if v cannot be an integer, or if the stack would exceed
+// maxStack.
 func program(dst []instr, v *val, depth int) ([]instr, bool) {
 	if depth >= maxStack {
 		return dst, false
@@ -279,7 +280,7 @@ func texts(dst []part, v *val) ([]part, bool) {
 	return dst, false
 }
 
-// values turns constants into what the encoder takes.
+// values converts constants to the values that the encoder takes.
 func values(vals []val) []tlv.Value {
 	out := make([]tlv.Value, len(vals))
 	for i := range vals {

@@ -9,29 +9,28 @@ import (
 	"dcs/render/syntax"
 )
 
-// A world is what the items around an include give the variables that are read in what it
-// includes. There is one *world for each meaning.
+// A world is the values that the items around an include give the variables that the included items read. Equal worlds
+// share one *world.
 type world struct {
 	any  bool // any variable may have any value
 	vars map[string]*bound
-	// The template that was the first to have this world: its groups are those that the
-	// world's key tells, and errors name it.
+	// The first template with this world. Its groups are those in the world's key, and errors name the template.
 	of     *syntax.Item
 	groups []string
 }
 
-// bound is the value of a default, computed where it stands.
+// bound is the value of a default, computed in the default's scope.
 type bound struct {
 	val        val
-	errs       []*syntax.Error // found when it was computed; they count where it is read
-	attributes bool            // an attribute was read on the way
-	missing                    // what was read on the way and has no value
+	errs       []*syntax.Error // found when it was computed; reported where it is read
+	attributes bool            // computing it read an attribute
+	missing                    // the undefined variables that computing it read
 }
 
-// missing is what is read that has no value, but may yet be an attribute.
+// missing is the undefined variables that were read and may yet be attributes.
 type missing struct {
-	waits bool  // there is such a variable
-	lacks names // there is, unless something around gives it a value, where that may be anything
+	waits bool  // there is at least one
+	lacks names // those that an unknown surrounding item may still define
 }
 
 func (m *missing) join(o *missing) {
@@ -44,7 +43,7 @@ func (m *missing) join(o *missing) {
 	}
 }
 
-// worldAt returns what sc and the pattern's groups give the variables in free.
+// worldAt returns the world that sc and the pattern's groups make for the variables in free.
 func (c *checker) worldAt(sc *scope, free names) *world {
 	r := c.env.reach
 	if c.loose || c.world != nil && c.world.any {
@@ -82,7 +81,7 @@ func eachGroup(groups []string, free names, f func(name string)) {
 	}
 }
 
-// world returns the one world of that meaning.
+// world returns the unique *world of these values.
 func (r *reach) world(of *syntax.Item, groups []string, given map[string]*bound) *world {
 	var key strings.Builder
 	order := make([]string, 0, len(given))
@@ -110,7 +109,7 @@ func (r *reach) world(of *syntax.Item, groups []string, given map[string]*bound)
 	return w
 }
 
-// bind computes the default of a variable without what reading it does to the template.
+// bind computes the default of a variable without the effects that reading it has on the template.
 func (c *checker) bind(name string, sc *scope) *bound {
 	if c.world != nil && c.world.vars[name] != nil {
 		return c.world.vars[name]
@@ -127,7 +126,7 @@ func (c *checker) bind(name string, sc *scope) *bound {
 	return b
 }
 
-// side returns a checker for an expression where c stands, that leaves c's template alone.
+// side returns a checker for an expression in the context of c that leaves c's template unchanged.
 func (c *checker) side() *checker {
 	t := &Template{Item: c.t.Item, Kind: c.t.Kind, env: c.env, groups: c.t.groups}
 	side := t.checker()
@@ -138,7 +137,7 @@ func (c *checker) side() *checker {
 	return side
 }
 
-// read returns the value of a binding, with all that reading it does.
+// read returns the value of a binding, with the effects of reading it.
 func (c *checker) read(b *bound) val {
 	for _, e := range b.errs {
 		c.errorf(e.Pos, "%s", e.Msg)
@@ -148,7 +147,7 @@ func (c *checker) read(b *bound) val {
 	return b.val
 }
 
-// canon writes what tells a binding from others.
+// canon writes a key that distinguishes a binding from others.
 func (b *bound) canon(w *strings.Builder) {
 	w.WriteByte('=')
 	b.val.canon(w)
@@ -180,8 +179,8 @@ func (v *val) canon(w *strings.Builder) {
 	w.WriteByte(')')
 }
 
-// open returns what $name may be where any item may stand around: nothing is known but an
-// attribute of that name, and what the default beside it reads.
+// open returns the value of $name where the surrounding items are unknown. Only two things are known: an attribute of
+// that name, and what the default in scope reads.
 func (c *checker) open(e *syntax.Var, sc *scope) val {
 	v := val{pos: e.Pos, kind: unknownVal}
 	d, _ := sc.lookup(e.Name)
@@ -211,8 +210,8 @@ func (c *checker) open(e *syntax.Var, sc *scope) val {
 	return v
 }
 
-// widen makes structural what the defaults around an include read of the device, where it is
-// not told which of them are read in what is included, and how.
+// widen makes structural all attributes read by the defaults around an include, because it is not known which defaults
+// the included items read, and how.
 func (c *checker) widen(sc *scope) {
 	mark := func(b *bound) {
 		c.t.attributes = c.t.attributes || b.attributes

@@ -6,7 +6,7 @@ import (
 	"dcs/render/syntax"
 )
 
-// write returns an expression as the language writes it.
+// write formats an expression in the template language.
 func write(e syntax.Expr) string {
 	switch e := e.(type) {
 	case *syntax.Number:
@@ -47,7 +47,7 @@ func write(e syntax.Expr) string {
 	return ""
 }
 
-// operand writes an expression in parentheses if it binds less than its place wants.
+// operand formats an expression, in parentheses if it binds less tightly than least.
 func operand(e syntax.Expr, least int) string {
 	if binding(e) < least {
 		return "(" + write(e) + ")"
@@ -55,7 +55,7 @@ func operand(e syntax.Expr, least int) string {
 	return write(e)
 }
 
-// binding is how tight an expression holds together: sums least.
+// binding returns how tightly an expression binds: sums the least.
 func binding(e syntax.Expr) int {
 	switch e := e.(type) {
 	case *syntax.BinaryOp:
@@ -73,8 +73,8 @@ func binding(e syntax.Expr) int {
 	return 4
 }
 
-// pieces returns the constant pieces of a name with variables: anything may stand between
-// two of them, and an empty first or last piece leaves that end open.
+// pieces returns the constant pieces of a name with variables. Anything may stand between two of them; an empty first
+// or last piece leaves that end open.
 func pieces(e syntax.Expr) []string {
 	s, ok := e.(*syntax.String)
 	if !ok {

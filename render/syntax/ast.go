@@ -1,4 +1,4 @@
-// Package syntax reads the template language into a tree whose every node knows its place.
+// Package syntax parses the template language into a tree in which every node has its position.
 package syntax
 
 import (
@@ -12,13 +12,13 @@ type Dialect uint8
 const (
 	// DCS is the whole template language, of .dcs files.
 	DCS Dialect = iota
-	// Docsis is the language as the open docsis encoder reads it, of .cfg, .txt and
-	// .conf files: one Main, /* */ and // comments, no variables, no arithmetic, no includes.
+	// Docsis is the language of the open docsis encoder, in .cfg, .txt and .conf files: one Main, comments with
+	// /* */ or //, no variables, no arithmetic, no includes.
 	Docsis
 )
 
-// DialectOf tells the dialect of a file by its name: Docsis for .cfg, .txt and .conf in
-// any case, DCS for everything else, "-" (standard input) among it.
+// DialectOf returns the dialect of a file by its name: Docsis for .cfg, .txt and .conf in any letter case, DCS for
+// everything else, including "-" (standard input).
 func DialectOf(name string) Dialect {
 	dot := strings.LastIndexByte(name, '.')
 	if dot < 0 {
@@ -31,8 +31,8 @@ func DialectOf(name string) Dialect {
 	return DCS
 }
 
-// Pos is a place in a source file. Line and Col count from 1; Col counts octets (a byte
-// order mark at the start of the file is not counted).
+// Pos is a position in a source file. Line and Col count from 1; Col counts octets (a byte order mark at the start of
+// the file is not counted).
 type Pos struct {
 	File      string
 	Line, Col int
@@ -46,8 +46,8 @@ type File struct {
 	Dialect Dialect
 	Items   []*Item
 
-	// Unread tells that the file may hold items that are not among Items: it is no text, a comment in it has no
-	// end, or it is empty, as files are that were being written when the power went.
+	// Unread means that the file may contain items that are not in Items: it is not text, it has an unterminated
+	// comment, or it is empty, like a file that was being written when the power failed.
 	Unread bool
 }
 
@@ -79,25 +79,25 @@ type Item struct {
 	Pos  Pos // of the keyword
 	Kind ItemKind
 
-	// Name is the block's name, the literal file name, or the pattern; empty for a bare
-	// item. In a pattern \" is a quote, every other backslash and every $ stands as written.
+	// Name is the block's name, the literal file name, or the pattern; empty for a bare item. In a pattern, \" is a
+	// quote; every other backslash and every $ is kept as written.
 	Name        string
 	NamePos     Pos  // zero for a bare item
-	Pattern     bool // Name stands after ~ and is a regular expression (not compiled here)
-	Priority    int  // of "priority N", 32 bits; higher is asked first
+	Pattern     bool // Name follows ~ and is a regular expression (not compiled here)
+	Priority    int  // of "priority N", 32 bits; higher is tried first
 	HasPriority bool
 
 	From    *String // the file that a Text or Binary item is made from; nil otherwise
-	Resign  bool    // a Binary's MICs are made anew
+	Resign  bool    // a Binary gets new MICs
 	HasBody bool    // false only for a Text or Binary without braces
 	Body    []Stmt  // of a Text or Binary: no Setting and no Hash
 	End     Pos     // of the closing brace; without a body, of the header's last token
 
-	// Broken tells that an error stands in the item, or right behind it, where it may have ended too soon. What it
-	// would make is not known: statements are missing.
+	// Broken means that there is an error in the item, or directly after it, where the item may have ended too early.
+	// Statements are missing, so what the item would make is unknown.
 	Broken bool
-	// Header is what stands between the keyword of a Broken item and its body, as it is written, if it has an error. Name,
-	// Pattern and Priority are not known then.
+	// Header is the source between the keyword of a Broken item and its body, if there is an error in it. Name, Pattern
+	// and Priority are then unknown.
 	Header string
 }
 
@@ -119,14 +119,14 @@ type (
 		End     Pos // of the semicolon or the closing brace
 	}
 
-	// Include is "include target;". A Word names a Block; a String a file or else a
-	// Block, and may hold variables; a Var holds either's name.
+	// Include is "include target;". A Word names a Block; a String names a file or, failing that, a Block, and may
+	// contain variables; a Var names either.
 	Include struct {
 		Pos    Pos
 		Target Expr // *Word, *String or *Var
 	}
 
-	// Default is "default name value;", the value that $name has when nothing else gives one.
+	// Default is "default name value;", the value of $name if nothing else defines it.
 	Default struct {
 		Pos   Pos
 		Name  string
@@ -141,14 +141,14 @@ type (
 		End     Pos
 	}
 
-	// Reject is "reject "reason";": a request that comes here gets no file.
+	// Reject is "reject "reason";": a request that reaches it gets no file.
 	Reject struct {
 		Pos    Pos
 		Reason *String
 	}
 
-	// Hash is "hash na|eu|ietf|none;", the variant of an MTA file's hash object. It stands
-	// in a Main, an Mta or a Block, never in a group.
+	// Hash is "hash na|eu|ietf|none;", the variant of an MTA file's hash object. It is in a Main, an Mta or a Block,
+	// never in a group.
 	Hash struct {
 		Pos     Pos
 		Variant string
@@ -178,19 +178,18 @@ func (*Select) stmt()  {}
 func (*Reject) stmt()  {}
 func (*Hash) stmt()    {}
 
-// Expr is a value as it is written.
+// Expr is a value as written.
 type Expr interface {
 	Position() Pos
 	expr()
 }
 
 type (
-	// Number is a decimal integer, its suffix (k, M, G) already multiplied in. Neg is set
-	// for values below zero, to -1<<63.
+	// Number is a decimal integer, multiplied by its suffix (k, M, G). Neg is set for values below zero, down to
+	// -1<<63.
 	//
-	// Among the values of a setting, outside of parentheses, a minus sign that follows
-	// white space and touches what comes after it begins a new value: "Integer -1" and
-	// "Integer -$a" are two values, "$a - 1" and "$a-1" are one.
+	// Among the values of a setting, outside parentheses, a minus sign that follows white space and directly precedes
+	// its operand begins a new value: "Integer -1" and "Integer -$a" are two values, "$a - 1" and "$a-1" are one.
 	Number struct {
 		Pos   Pos // of the minus sign, if there is one
 		Value uint64
@@ -198,61 +197,60 @@ type (
 		Text  string // as written
 	}
 
-	// Hex is 0x and hexadecimal digits, any number of them but none.
+	// Hex is 0x and one or more hexadecimal digits.
 	Hex struct {
 		Pos  Pos
 		Text string // the digits alone
 	}
 
-	// Word is whatever else stands unquoted: a label, an OID (with its quoted indices as
-	// written), an IPv4, IPv6 or MAC address, an enumeration label.
+	// Word is any other unquoted value: a label, an OID (with its quoted indices as written), an IPv4, IPv6 or MAC
+	// address, an enumeration label.
 	Word struct {
 		Pos  Pos
 		Text string
 	}
 
-	// String is a quoted string, its escapes (\" and \\, and $$ in DCS) resolved, split at
-	// its variables. No two parts in a row are literal.
+	// String is a quoted string with its escapes (\" and \\, and $$ in DCS) resolved, split at its variables. No two
+	// adjacent parts are literal.
 	String struct {
 		Pos   Pos
 		Parts []Part
 	}
 
-	// Var is $name or ${name} or $1, its Name without the sign and the braces.
+	// Var is $name or ${name} or $1; its Name is without the sign and the braces.
 	Var struct {
 		Pos  Pos
 		Name string
 	}
 
-	// BinaryOp is "left op right", op one of + - * /. No operand of + - * is a plain Word or
-	// String. The slash of "10.0.0.1/80" and of
-	// "mac/mask" is the same node: what it means is the keyword's decision.
+	// BinaryOp is "left op right", where op is one of + - * /. No operand of + - * is a plain Word or String. The slash
+	// in "10.0.0.1/80" and "mac/mask" makes the same node; its meaning depends on the keyword.
 	BinaryOp struct {
 		Pos         Pos // of the operator
 		Op          byte
 		Left, Right Expr
 	}
 
-	// Negate is "-x", x no Number but a negative one.
+	// Negate is "-x", where x is not a Number unless negative.
 	Negate struct {
 		Pos Pos
 		X   Expr
 	}
 
-	// List is "a, b, c": two elements or more, none of them a List.
+	// List is "a, b, c": two or more elements, none of them a List.
 	List struct {
 		Pos   Pos
 		Elems []Expr
 	}
 )
 
-// Part is a piece of a String: a variable where Var is not nil, else Lit.
+// Part is a piece of a String: a variable if Var is not nil, else Lit.
 type Part struct {
 	Lit string
 	Var *Var
 }
 
-// Literal returns the string's text if it holds no variable.
+// Literal returns the string's text if it contains no variable.
 func (e *String) Literal() (text string, ok bool) {
 	switch {
 	case len(e.Parts) == 0:

@@ -2,8 +2,8 @@ package syntax
 
 import "fmt"
 
-// body reads statements up to the closing brace, the current token being the opening one.
-// It returns the place of the closing one.
+// body reads statements up to the closing brace; the current token is the opening one. It returns the position of the
+// closing one.
 func (p *parser) body(what string) (stmts []Stmt, end Pos) {
 	open := p.here()
 	if p.depth == maxDepth {
@@ -52,7 +52,7 @@ func (p *parser) nested(what string) ([]Stmt, Pos) {
 	return stmts, end
 }
 
-// unclosed reports at the end of the file the brace that is still open.
+// unclosed reports, at the end of the file, the brace that is still open.
 func (p *parser) unclosed(what string, open Pos) {
 	if p.saidEnd {
 		return
@@ -68,7 +68,7 @@ func (p *parser) unclosed(what string, open Pos) {
 	p.errorf("unexpected end of file: the { of %s opened at %v is not closed%s; add a }", what, open, around)
 }
 
-// skipBraces goes behind the closing brace that belongs to the current token, without recursion.
+// skipBraces skips to after the closing brace that matches the current token, without recursion.
 func (p *parser) skipBraces() {
 	for n := 0; ; p.advance() {
 		switch p.tok.kind {
@@ -81,15 +81,15 @@ func (p *parser) skipBraces() {
 				return
 			}
 		case tEOF:
-			// the depth is the error to mend, not the end
+			// The depth is the error to report, not the missing brace.
 			p.saidEnd = true
 			return
 		}
 	}
 }
 
-// skipStatement goes to where the next statement begins, after an error in this one. More
-// errors on the error's line are taken for its consequences.
+// skipStatement skips to the beginning of the next statement, after an error in this one. Further errors on the error's
+// line are taken for its consequences.
 func (p *parser) skipStatement() {
 	p.mute = p.lastLine
 	for n := 0; ; n++ {
@@ -122,17 +122,17 @@ func (p *parser) skipStatement() {
 	}
 }
 
-// afterCut takes the semicolon after a string that swallowed the rest of its line; without
-// one, the statement ends all the same: the quote is what is missing.
+// afterCut reads the semicolon after a string that swallowed the rest of its line. Without one, the statement ends as
+// well: it is the quote that is missing.
 func (p *parser) afterCut() {
 	if p.tok.kind == ';' {
 		p.advance()
 	}
 }
 
-// startsStatement tells whether the current token, a word where a value may stand, is rather
-// the keyword of another statement: an identifier with something to follow it, and none of
-// the words that stand between the values of an SNMP object or a GenericTLV.
+// startsStatement reports whether the current token, a word in the place of a value, is more likely the keyword of
+// another statement: an identifier that something follows, and none of the words used between the values of an SNMP
+// object or a GenericTLV.
 func (p *parser) startsStatement() bool {
 	if !identifier(p.text()) || valueWord(p.text()) {
 		return false

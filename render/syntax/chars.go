@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// scanVar reads the variable that s begins with and returns its name and its length in
-// octets; without a name, msg says why and n is what to skip.
+// scanVar reads the variable at the start of s, and returns its name and its length in octets. If there is no valid
+// name, msg says why, and n is the number of octets to skip.
 func scanVar(s string) (name string, n int, msg string) {
 	const howto = "a variable is written $name, ${name} or $1, a dollar sign in quotes $$"
 	if len(s) < 2 {
@@ -41,7 +41,7 @@ func scanVar(s string) (name string, n int, msg string) {
 	return "", 1, "no variable name after this $: " + howto
 }
 
-// varName tells whether s is an identifier or the number of a capture.
+// varName reports whether s is an identifier or the number of a capture.
 func varName(s string) bool {
 	if s == "" || s[0] == '0' {
 		return false
@@ -57,8 +57,8 @@ func varName(s string) bool {
 	return true
 }
 
-// smartQuote tells how many octets of a typographic quote s begins with, in UTF-8 or in
-// Windows' code page 1252, and what closes it.
+// smartQuote returns the number of octets of the typographic quote at the start of s, in UTF-8 or in Windows code page
+// 1252, and the quotes that close it.
 func smartQuote(s string) (n int, closing []string) {
 	switch {
 	case strings.HasPrefix(s, "\u201c"), strings.HasPrefix(s, "\u201d"), strings.HasPrefix(s, "\u201e"):
@@ -71,7 +71,7 @@ func smartQuote(s string) (n int, closing []string) {
 	return 0, nil
 }
 
-// dashedMAC tells whether s begins with six pairs of hexadecimal digits and dashes between.
+// dashedMAC reports whether s begins with six pairs of hexadecimal digits, separated by dashes.
 func dashedMAC(s string) bool {
 	const n = len("00-11-22-33-44-55")
 	if len(s) < n || len(s) > n && wordChar[s[n]] {
@@ -85,7 +85,7 @@ func dashedMAC(s string) bool {
 	return true
 }
 
-// wordChar are the characters that a word may begin with and go on with.
+// wordChar has the characters that a word may consist of.
 var wordChar = [256]bool{
 	'0': true, '1': true, '2': true, '3': true, '4': true, '5': true, '6': true, '7': true, '8': true, '9': true,
 	'A': true, 'B': true, 'C': true, 'D': true, 'E': true, 'F': true, 'G': true, 'H': true, 'I': true, 'J': true,

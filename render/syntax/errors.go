@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// MaxErrors is how many errors of one file are shown. What goes beyond is counted in one last line.
+// MaxErrors is the maximum number of errors shown for one file. A last line counts the others.
 const MaxErrors = 50
 
-// Error is one error at its place. Msg says what is wrong, why, and what would be right.
+// Error is an error at a position. Msg says what is wrong, why, and how to correct it.
 type Error struct {
 	Pos Pos
 	Msg string
@@ -18,8 +18,8 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Pos.String() + ": " + e.Msg }
 
-// Errors are the errors of one file, one a line. As Parse returns it, it is sorted by place
-// and holds MaxErrors errors at most and, if there were more, one that says how many.
+// Errors are the errors of one file, one per line. As returned by Parse, they are sorted by position: at most MaxErrors
+// errors and, if there were more, one that says how many.
 type Errors []*Error
 
 func (e Errors) Error() string {
@@ -47,11 +47,10 @@ func (e *Errors) Addf(pos Pos, format string, args ...any) {
 	*e = append(*e, &Error{Pos: pos, Msg: fmt.Sprintf(format, args...)})
 }
 
-// Err returns nil if e is empty, else the errors sorted by file, line and column and cut
-// after MaxErrors.
+// Err returns nil if e is empty, else the errors sorted by file, line and column, and cut after MaxErrors.
 func (e Errors) Err() error { return e.cut(0) }
 
-// cut does the work of Err; more errors than e holds were found.
+// cut implements Err; more is the number of errors found beyond those in e.
 func (e Errors) cut(more int) error {
 	if len(e) == 0 {
 		return nil

@@ -2,8 +2,8 @@ package syntax
 
 import "strings"
 
-// value reads an expression or a comma list of them. In a setting several values may follow
-// one another, which decides what a minus sign means.
+// value reads an expression or a comma-separated list of them. In a setting, several values may follow one another,
+// which affects the meaning of a minus sign.
 func (p *parser) value(setting bool) (Expr, bool) {
 	x, ok := p.expression(setting)
 	if !ok || p.tok.kind != ',' {
@@ -52,7 +52,7 @@ func (p *parser) binary(lowest int, setting bool) (Expr, bool) {
 			return left, true
 		}
 		if op == '-' && setting && p.parens == 0 && p.tok.gap && !p.peek.gap {
-			return left, true // the sign of the next value
+			return left, true // the minus sign belongs to the next value
 		}
 		if op != '/' {
 			p.onlyDCS("arithmetic", "here write the result")
@@ -194,7 +194,7 @@ func (p *parser) primary(setting bool) (Expr, bool) {
 	case '+':
 		p.errorf("numbers have no plus sign; + adds two values")
 	case '~':
-		p.onlyDCS("a pattern", "here it has no place")
+		p.onlyDCS("a pattern", "delete it")
 		p.errorf(`~ is only allowed before the pattern of an item, as in Main ~ "^gold.*$" { … }`)
 	default:
 		p.errorf("expected a value, got %s", p.found())
@@ -202,7 +202,7 @@ func (p *parser) primary(setting bool) (Expr, bool) {
 	return nil, false
 }
 
-// unit refuses words such as 5K, 10mbit and 1.5M, which were meant as numbers.
+// unit refuses words such as 5K, 10mbit and 1.5M, which are meant as numbers.
 func (p *parser) unit(text string) bool {
 	digits := strings.TrimLeft(text, "0123456789")
 	whole := text[:len(text)-len(digits)]
@@ -262,7 +262,7 @@ func (p *parser) signed(want string) (*Number, bool) {
 	return x, true
 }
 
-// negative puts a minus sign that stands at pos before x.
+// negative applies a minus sign at pos to x.
 func (p *parser) negative(x *Number, at Pos) (*Number, bool) {
 	if x.Value > 1<<63 {
 		p.errorAt(at.Line, at.Col, "-%s does not fit in 64 bits: the smallest number is -9223372036854775808", x.Text)

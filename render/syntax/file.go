@@ -18,13 +18,13 @@ func itemKind(word string) (ItemKind, bool) {
 }
 
 func (p *parser) file(f *File) {
-	outside := false // something outside of the items was reported since the last of them
-	unwound := false // the next item began inside of another
+	outside := false // an error outside the items has been reported since the last item
+	unwound := false // the next item began within another
 	for {
 		switch p.tok.kind {
 		case tEOF:
 			if len(f.Items) == 0 && len(p.errs) == 0 {
-				f.Unread = true // a file that was cut at its beginning looks so
+				f.Unread = true // a file that has been truncated at its beginning looks like this
 				what := "a template is Main { NetworkAccess 1; … }, a block to include is Block name { … }"
 				if p.dialect == Docsis {
 					what = "it should hold Main { NetworkAccess 1; … }"
@@ -84,15 +84,15 @@ func (p *parser) file(f *File) {
 	}
 }
 
-// blame marks the last item as broken: what stands behind it may have been meant to stand in it.
+// blame marks the last item as broken: what follows it may have been meant to be in it.
 func (f *File) blame() {
 	if n := len(f.Items); n > 0 {
 		f.Items[n-1].Broken = true
 	}
 }
 
-// misspelled returns the item that the current token, no item's keyword, may have been meant to begin, if a body follows;
-// else nil.
+// misspelled returns the item that the current token, which is not an item's keyword, may have been meant to begin, if
+// a body follows; else nil.
 func (p *parser) misspelled() *Item {
 	header := p.headerFrom(p.tok.off)
 	if !strings.HasPrefix(strings.TrimLeft(p.src[p.tok.off+len(header):], " \t\r\n"), "{") {
@@ -103,7 +103,7 @@ func (p *parser) misspelled() *Item {
 	return it
 }
 
-// headerFrom returns what stands from an offset to the next brace, or to the end of the line.
+// headerFrom returns the source from an offset to the next brace, or to the end of the line.
 func (p *parser) headerFrom(off int) string {
 	text := p.src[off:]
 	if n := strings.IndexAny(text, "{\n"); n >= 0 {
@@ -112,17 +112,17 @@ func (p *parser) headerFrom(off int) string {
 	return text
 }
 
-// headers finds what looks like the beginning of an item, or like its pattern.
+// headers matches text that looks like the beginning of an item, or like its pattern.
 var headers = regexp.MustCompile(`\b(?:Main|Modem|Mta|CableHome|Text|Binary)\b\s*["~{]|~\s*"`)
 
-// overlooked adds to a file with errors a broken item for each header in its text that no item begins with: a quote that
-// has no other, or a brace, may have swallowed it.
+// overlooked adds to a file with errors a broken item for each header in its text at which no item begins: an unmatched
+// quote or brace may have swallowed the item.
 func (p *parser) overlooked(f *File) {
 	known := map[Pos]bool{}
 	for _, it := range f.Items {
 		known[it.Pos] = true
 	}
-	line, start, seen := 1, 0, 0 // of the line, and up to where its end was looked for
+	line, start, seen := 1, 0, 0 // the current line, its offset, and the offset up to which lines are counted
 	found := headers.FindAllStringIndex(p.src, maxOverlooked+1)
 	f.Unread = f.Unread || len(found) > maxOverlooked
 	for _, at := range found {
@@ -145,7 +145,7 @@ func (p *parser) overlooked(f *File) {
 	}
 }
 
-// leave makes the parser ready for the next item, and tells whether this item already began.
+// leave prepares the parser for the next item, and reports whether that item has already begun.
 func (p *parser) leave() (unwound bool) {
 	unwound = p.unwind
 	p.unwind, p.depth, p.group = false, 0, 0
@@ -154,12 +154,12 @@ func (p *parser) leave() (unwound bool) {
 
 func (p *parser) items() string {
 	if p.dialect == Docsis {
-		return "one Main, and everything else stands between its { and }"
+		return "one Main, and everything else between its { and }"
 	}
-	return itemList + ", and everything else stands between their { and }"
+	return itemList + ", and everything else between their { and }"
 }
 
-// closedAt says where the last item ended: a brace too many closed it too early, perhaps.
+// closedAt says where the last item ended: an extra brace may have closed it too early.
 func closedAt(f *File) string {
 	if len(f.Items) == 0 {
 		return ""
@@ -168,7 +168,7 @@ func closedAt(f *File) string {
 	return fmt.Sprintf(" (%v ended at %v)", it.Kind, it.End)
 }
 
-// startsItem tells whether the current token begins an item, as nothing else does.
+// startsItem reports whether the current token can only be the beginning of an item.
 func (p *parser) startsItem() bool {
 	switch p.text() {
 	case "Main", "Modem", "Mta", "CableHome":

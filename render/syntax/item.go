@@ -2,7 +2,7 @@ package syntax
 
 import "strings"
 
-// parseItem reads an item, the current token being its keyword. One with an error in it is Broken.
+// parseItem reads an item; the current token is its keyword. An item with an error is Broken.
 func (p *parser) parseItem(k ItemKind, f *File) *Item {
 	it := &Item{Pos: p.here(), End: p.here(), Kind: k}
 	p.item = k
@@ -38,12 +38,12 @@ func (p *parser) parseItem(k ItemKind, f *File) *Item {
 	return it
 }
 
-// misread makes an item one whose header has an error.
+// misread marks an item as one with an error in its header.
 func (it *Item) misread(header string) {
 	it.Name, it.Pattern, it.Header = "", false, " "+header // never empty
 }
 
-// header reads what stands between an item's keyword and its body.
+// header reads the tokens between an item's keyword and its body.
 func (p *parser) header(it *Item) bool {
 	k := it.Kind
 	named := true
@@ -65,7 +65,7 @@ func (p *parser) header(it *Item) bool {
 	case tString:
 		p.onlyDCS("a name", "here it is Main { … }")
 		it.NamePos = p.here()
-		name, ok := p.literal("a name is a literal one, a pattern takes a ~ before it; a dollar sign in a name is $$")
+		name, ok := p.literal("names are literal; a pattern takes a ~ before it, and a dollar sign in a name is $$")
 		if !ok {
 			return false
 		}
@@ -107,7 +107,7 @@ func (p *parser) header(it *Item) bool {
 		case "priority", "from", "resign":
 			p.onlyDCS(word, "here it is Main { … }")
 			if k == Block {
-				p.errorf("a Block is not asked for by name and takes no %s: write Block name { … }", word)
+				p.errorf("a Block is not requested by name and takes no %s: write Block name { … }", word)
 				return false
 			}
 		}
@@ -133,7 +133,7 @@ func (p *parser) header(it *Item) bool {
 			}
 		case "from":
 			if k != Text && k != Binary {
-				p.errorf("only Text and Binary are made from a file: a %v has a body, and what several share stands in a Block that they include", k)
+				p.errorf("only Text and Binary are made from a file: a %v has a body; put what several share in a Block and include it", k)
 				return false
 			}
 			if it.From != nil {
@@ -170,13 +170,13 @@ func (p *parser) header(it *Item) bool {
 
 func (p *parser) needsFrom(it *Item) bool {
 	if it.From == nil && (it.Kind == Text || it.Kind == Binary) {
-		p.errorAtEnd(`a %v is made from a file, which is not named: write %v "name" from "file"`, it.Kind, it.Kind)
+		p.errorAtEnd(`a %v is made from a file, whose name is missing: write %v "name" from "file"`, it.Kind, it.Kind)
 		return false
 	}
 	return true
 }
 
-// skipHeader goes to the body of an item whose header has an error, if a body comes.
+// skipHeader skips to the body, if there is one, of an item with an error in its header.
 func (p *parser) skipHeader() {
 	p.mute = p.lastLine
 	defer func() { p.mute = 0 }()

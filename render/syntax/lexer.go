@@ -5,17 +5,17 @@ import (
 	"unicode/utf8"
 )
 
-// kind is what a token is; punctuation is its own ASCII character.
+// kind is the kind of a token; that of punctuation is its ASCII character.
 type kind byte
 
 const (
 	tEOF kind = iota
 	tWord
-	tNumber // digits, perhaps with k, M or G
-	tHex    // 0x and whatever letters and digits follow
-	tString // with its quotes
-	tVar    // $name, ${name} or $1, well formed
-	tBad    // what cannot be a token; reported already
+	tNumber // digits, possibly with k, M or G
+	tHex    // 0x and any letters and digits that follow
+	tString // including its quotes
+	tVar    // $name, ${name} or $1, well-formed
+	tBad    // not a valid token; already reported
 )
 
 type token struct {
@@ -23,8 +23,8 @@ type token struct {
 	off, end  int
 	line, col int
 	first     bool // first on its line
-	gap       bool // white space or a comment stands before it
-	cut       bool // a string that has no closing quote; reported already
+	gap       bool // white space or a comment precedes it
+	cut       bool // a string without a closing quote; already reported
 	lq, rq    int8 // octets of a string's opening and closing quote
 }
 
@@ -35,16 +35,16 @@ type lexer struct {
 	line      int
 	lineStart int
 	dialect   Dialect
-	open      bool // a comment has no end: whatever else seems to be missing at the end is no error
+	open      bool // a comment is unterminated: nothing else that is missing at the end is reported
 	report    func(line, col int, format string, args ...any)
-	foreign   func(line, col int, what, instead string) // reports what the Docsis dialect has not
+	foreign   func(line, col int, what, instead string) // reports a construct that the Docsis dialect does not have
 }
 
 func (l *lexer) errorf(off int, format string, args ...any) {
 	l.report(l.line, off-l.lineStart+1, format, args...)
 }
 
-// next returns the next token; at the end, tEOF again and again.
+// next returns the next token; at the end it keeps returning tEOF.
 func (l *lexer) next() token {
 	start, line := l.off, l.line
 	l.space()
@@ -222,7 +222,7 @@ func example(quote byte) string {
 	return "label.'text'"
 }
 
-// closing finds quote in s before the line ends, or returns -1.
+// closing returns the offset of quote in s, or -1 if it is not there before the end of the line.
 func closing(s string, quote byte) int {
 	for i := 0; i < len(s) && s[i] != '\n'; i++ {
 		if s[i] == quote {
@@ -288,7 +288,7 @@ func (l *lexer) variable(t *token) {
 	t.end = l.off + n
 }
 
-// junk reports characters that begin no token and takes what hangs together with them.
+// junk reports characters that begin no token, and skips those that adjoin them.
 func (l *lexer) junk(t *token) {
 	src := l.src
 	r, n := utf8.DecodeRuneInString(src[l.off:])

@@ -7,17 +7,17 @@ import (
 )
 
 const (
-	maxDepth      = 64    // of braces in one another
-	maxExprDepth  = 64    // of parentheses and signs in one another
-	maxName       = 64    // octets in which the end of a bad ${name} is looked for
-	maxMessage    = 500   // octets of one error, whatever it quotes
-	maxOverlooked = 10000 // headers of one file with errors that are looked for
-	maxOperators  = 256   // in one expression, so that whoever walks it may recurse
+	maxDepth      = 64    // of nested braces
+	maxExprDepth  = 64    // of nested parentheses and signs
+	maxName       = 64    // octets within which the end of a bad ${name} is searched
+	maxMessage    = 500   // octets of one error, including what it quotes
+	maxOverlooked = 10000 // headers searched for in one file with errors
+	maxOperators  = 256   // in one expression, so that recursion over it is safe
 )
 
-// Parse reads one source file; name is what positions and errors call it. The error, if
-// any, is of type Errors and holds all of the file's errors. The file comes back even then,
-// with all that could be read: a statement with an error in it is left out, and its item is Broken.
+// Parse parses one source file; positions and errors refer to it by name. The error, if any, is of type Errors and
+// contains all of the file's errors. The file is returned even then, with everything that could be read: a statement
+// with an error is left out, and its item is Broken.
 func Parse(name string, src []byte, d Dialect) (*File, error) {
 	p := newParser(name, src, d)
 	f := &File{Name: name, Dialect: d}
@@ -35,8 +35,8 @@ func Parse(name string, src []byte, d Dialect) (*File, error) {
 	return f, p.errs.cut(p.more)
 }
 
-// ParseText reads the file that a Text item is made from: any text, in which $name, ${name}
-// and $1 are variables and $$ is a dollar sign. The error, if any, is of type Errors.
+// ParseText parses the file that a Text item is made from: any text, in which $name, ${name} and $1 are variables and
+// $$ is a dollar sign. The error, if any, is of type Errors.
 func ParseText(name string, src []byte) (*String, error) {
 	p := newParser(name, nil, DCS)
 	text := string(src)
@@ -66,35 +66,34 @@ func newParser(name string, src []byte, d Dialect) *parser {
 	return p
 }
 
-// A parser holds the current token and the one after it. Functions that read something
-// return false when it could not be read: the error is reported then, and the caller's only
-// duty is to find its way back to where a statement begins.
+// A parser holds the current token and the next one. Functions that read something return false if they could not read
+// it. The error has then been reported, and the caller only skips to the beginning of a statement.
 type parser struct {
 	lexer
 	name      string
 	tok       token
 	peek      token
 	prev      token // before tok
-	prevLine  int   // where prev ends
+	prevLine  int   // line on which prev ends
 	prevCol   int
-	pending   Errors // of peek: they count when it becomes tok
+	pending   Errors // in peek: they count once it becomes tok
 	errs      Errors
-	more      int // errors beyond those in errs
-	faults    int // errors found, those that were not reported for being on the line of another among them
+	more      int // number of errors not in errs
+	faults    int // number of errors found, including those not reported because their line already had one
 	lastLine  int // of the last error
-	mute      int // the line on which an error is reported already; 0 for none
-	depth     int // of open braces
+	mute      int // the line with an error that has been reported; 0: none
+	depth     int // number of open braces
 	exprDepth int
 	operators int
 	parens    int
 	item      ItemKind
-	group     int  // of open groups in the item
-	dropped   bool // the current statement ended in a string that has no end: leave it out
-	saidEnd   bool // a brace that is missing at the end of the file is reported
-	unwind    bool // an item began in a body: leave all bodies
-	stray     int  // closing braces that may be left over for that
+	group     int  // number of open groups in the item
+	dropped   bool // the current statement ended in an unterminated string: leave it out
+	saidEnd   bool // a missing brace at the end of the file has been reported
+	unwind    bool // an item began within a body: leave all bodies
+	stray     int  // closing braces that may be left over because of that
 	bareBrace int  // offset of the last { without a keyword
-	alien     int  // line of the last complaint about another dialect's construct
+	alien     int  // line of the last error about a construct of the other dialect
 }
 
 func (p *parser) pos(line, col int) Pos { return Pos{File: p.name, Line: line, Col: col} }
@@ -112,7 +111,7 @@ func (p *parser) advance() {
 	p.peek = p.next()
 }
 
-// later keeps an error of the lexer, which is one token ahead.
+// later saves an error of the lexer, which is one token ahead.
 func (p *parser) later(line, col int, format string, args ...any) {
 	p.pending.Addf(p.pos(line, col), format, args...)
 }
@@ -131,7 +130,7 @@ func (p *parser) errorAt(line, col int, format string, args ...any) {
 	}
 }
 
-// printable makes a message fit for a terminal and a log, whatever it quotes.
+// printable makes a message safe for a terminal and a log, whatever it quotes.
 func printable(s string) string {
 	if len(s) > maxMessage {
 		s = s[:maxMessage] + "…"
@@ -144,8 +143,7 @@ func printable(s string) string {
 	}, s)
 }
 
-// errorf reports an error at the current token. A token that the lexer complained about is
-// not complained about again.
+// errorf reports an error at the current token, unless the lexer has already reported one there.
 func (p *parser) errorf(format string, args ...any) {
 	if p.tok.kind == tBad || p.tok.kind == tEOF && p.open {
 		p.lastLine = p.tok.line
@@ -157,7 +155,7 @@ func (p *parser) errorf(format string, args ...any) {
 
 const foreignText = "%s needs a .dcs file, and this one is read as the open docsis encoder reads it; %s"
 
-// foreign is the lexer's complaint about a construct that the Docsis dialect has not, one a line.
+// foreign is called by the lexer for a construct that the Docsis dialect does not have; it reports one per line.
 func (p *parser) foreign(line, col int, what, instead string) {
 	if p.alien != line {
 		p.alien = line
@@ -165,7 +163,7 @@ func (p *parser) foreign(line, col int, what, instead string) {
 	}
 }
 
-// onlyDCS is the parser's, about the current token.
+// onlyDCS reports such a construct at the current token.
 func (p *parser) onlyDCS(what, instead string) {
 	if p.dialect == Docsis && p.alien != p.tok.line {
 		p.alien = p.tok.line
@@ -189,7 +187,7 @@ func (p *parser) found() string {
 	return fmt.Sprintf("%q", text)
 }
 
-// errorAtEnd reports an error behind the token before the current one: something is missing there.
+// errorAtEnd reports an error at the end of the previous token, where something is missing.
 func (p *parser) errorAtEnd(format string, args ...any) {
 	if p.tok.kind == tBad || p.tok.kind == tEOF && p.open {
 		p.lastLine = p.tok.line
@@ -199,7 +197,7 @@ func (p *parser) errorAtEnd(format string, args ...any) {
 	p.errorAt(p.prevLine, p.prevCol, format, args...)
 }
 
-// encoding refuses what is no text at all.
+// encoding refuses files that are not text.
 func (p *parser) encoding() bool {
 	const save = "save it as UTF-8 or plain ASCII"
 	switch {
@@ -227,7 +225,7 @@ func identifier(s string) bool {
 	return true
 }
 
-// valueWord tells whether s is one of the identifiers that stand between values.
+// valueWord reports whether s is one of the identifiers used between values.
 func valueWord(s string) bool {
 	switch strings.ToLower(s) {
 	case "integer", "integer32", "unsigned32", "gauge", "gauge32", "counter", "counter32", "counter64", "timeticks",

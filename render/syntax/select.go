@@ -18,7 +18,7 @@ func (p *parser) selectStmt(at Pos) (Stmt, bool) {
 	}
 	open := p.here()
 	if p.depth == maxDepth {
-		p.body("select") // says that it is too deep, and skips
+		p.body("select") // reports the depth, and skips
 		return nil, false
 	}
 	p.depth++
@@ -58,7 +58,7 @@ func (p *parser) selectStmt(at Pos) (Stmt, bool) {
 	return s, false
 }
 
-// skipTo goes to the token k or to the end of the statement, with which false is returned.
+// skipTo skips to the token k and returns true or, without one, skips to the end of the statement and returns false.
 func (p *parser) skipTo(k kind) bool {
 	if p.tok.kind == k {
 		return true
@@ -129,7 +129,7 @@ func (p *parser) selectCase(labels map[string]Pos) (*Case, bool) {
 	return c, good
 }
 
-// label reads a constant and returns what it is compared by.
+// label reads a constant, and returns the key that it is compared by.
 func (p *parser) label() (x Expr, key string, ok bool) {
 	const want = "a label is a number, a word or a string"
 	switch p.tok.kind {

@@ -2,8 +2,7 @@ package syntax
 
 import "strings"
 
-// statement reads one statement, the current token being its first word. It returns nil if
-// there was an error in it.
+// statement reads one statement; the current token is its first word. It returns nil if there is an error in it.
 func (p *parser) statement(what string, open Pos) Stmt {
 	text := p.text()
 	if p.startsItem() {
@@ -83,7 +82,7 @@ func (p *parser) keyword(text string) (Stmt, bool) {
 	return &Hash{Pos: at, Variant: variant}, true
 }
 
-// fail reports an error, in which %s is the token found instead, and skips the statement.
+// fail reports an error, in which %s is replaced by the token found, and skips the statement.
 func (p *parser) fail(format string) (Stmt, bool) {
 	if format != "" {
 		if strings.Contains(format, "%s") {
@@ -140,7 +139,7 @@ func (p *parser) defaultValue(at Pos) (Stmt, bool) {
 	return &Default{Pos: at, Name: text, Value: x}, true
 }
 
-// semicolon reads the end of the statement that began with what.
+// semicolon reads the end of a statement that began with what.
 func (p *parser) semicolon(what string) bool {
 	if p.prev.cut {
 		p.dropped = true
@@ -156,7 +155,7 @@ func (p *parser) semicolon(what string) bool {
 	}
 	switch p.tok.kind {
 	case tEOF:
-		return true // the brace that is missing, too, is reported
+		return true // the missing brace is reported anyway
 	case '}':
 		p.missingSemicolon(what)
 		return true
@@ -170,7 +169,7 @@ func (p *parser) semicolon(what string) bool {
 	return false
 }
 
-// missingSemicolon reports it where it should stand.
+// missingSemicolon reports a missing semicolon at its place.
 func (p *parser) missingSemicolon(what string) {
 	p.errorAtEnd("%s has no ; at its end; add it here, before %s", clip(what), p.found())
 }
@@ -227,8 +226,7 @@ func (p *parser) setting(keyword string) *Setting {
 	}
 }
 
-// touching reports two values without a space between them, which are one value in their
-// writer's mind.
+// touching reports two values without a space between them, which were probably meant as one.
 func (p *parser) touching() bool {
 	if p.tok.gap || !operand(p.prev.kind) || !operand(p.tok.kind) {
 		return false

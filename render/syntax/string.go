@@ -2,7 +2,7 @@ package syntax
 
 import "strings"
 
-// inner is what stands between the quotes of the current token.
+// inner returns the text between the quotes of the current token.
 func (p *parser) inner() string {
 	s := p.src[p.tok.off+int(p.tok.lq) : p.tok.end-int(p.tok.rq)]
 	if p.tok.cut {
@@ -32,7 +32,7 @@ func (p *parser) str() (*String, bool) {
 	return s, true
 }
 
-// literal reads a string that may hold no variables; why says so.
+// literal reads a string that cannot contain variables; why is the reason for the error.
 func (p *parser) literal(why string) (string, bool) {
 	at, errs := p.here(), len(p.errs)
 	s, ok := p.str()
@@ -53,8 +53,8 @@ func (p *parser) literal(why string) (string, bool) {
 	return "", false
 }
 
-// parts splits a string at its variables. place tells where the octet i of s stands; it is
-// asked in ascending order.
+// parts splits a string at its variables. place returns the position of the octet i of s; it is called in ascending
+// order of i.
 func (p *parser) parts(s string, place func(i int) (line, col int), escapes bool) ([]Part, bool) {
 	special := "$\\"
 	switch {
@@ -66,7 +66,7 @@ func (p *parser) parts(s string, place func(i int) (line, col int), escapes bool
 	var parts []Part
 	var lit strings.Builder
 	good := true
-	rest := 0 // s up to here is done
+	rest := 0 // s is processed up to here
 	for {
 		i := strings.IndexAny(s[rest:], special)
 		if i < 0 {

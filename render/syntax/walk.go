@@ -1,7 +1,6 @@
 package syntax
 
-// Walk calls f for each statement in stmts, and for those in its braces or cases if f
-// returns true.
+// Walk calls f for each statement in stmts and, if f returns true, for those in its braces or cases.
 func Walk(stmts []Stmt, f func(Stmt) bool) {
 	for _, st := range stmts {
 		if !f(st) {
@@ -18,8 +17,8 @@ func Walk(stmts []Stmt, f func(Stmt) bool) {
 	}
 }
 
-// Exprs calls f for each expression of a statement, but for the labels of cases, which are
-// constant, and for those of the statements in its braces or cases.
+// Exprs calls f for each expression of a statement, except the labels of cases, which are constant, and the expressions
+// of the statements in its braces or cases.
 func Exprs(st Stmt, f func(Expr)) {
 	switch st := st.(type) {
 	case *Setting:

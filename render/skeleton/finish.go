@@ -7,17 +7,17 @@ import (
 	"dcs/render/mic"
 )
 
-const endOfData = 255 // type of the marker that a portal's file ends in; a modem's gets it with the MICs
+const endOfData = 255 // type of the end marker of a portal's file; a modem's file gets it with the MICs
 
-// settle completes a skeleton whose pieces have been compiled, and checks what can only
-// be checked of the whole, as far as no request has a say in it.
-func (s *Skeleton) settle() error {
+// finish completes a compiled skeleton, and checks what can only be checked in the whole file, as far as it does not
+// depend on the request.
+func (s *Skeleton) finish() error {
 	if s.Kind != ModemFile {
 		if s.Kind == PortalFile {
 			s.base = append(s.base, endOfData)
 		}
 		if s.Kind == MTAFile && s.hash != mic.NoHash {
-			// The hash object needs the closing delimiter; it is missing now or never.
+			// The hash object requires the closing delimiter, which no request can add.
 			_, err := mic.SignMTA(s.constant(), s.hash)
 			return err
 		}
@@ -40,13 +40,13 @@ func (s *Skeleton) settle() error {
 	return nil
 }
 
-// blank is a secret to try signing with.
+// blank is a secret for trial signing.
 var blank = mic.NewSecret(nil)
 
-// constant returns a copy of the octets that no request changes. A top-level TLV with a slot
-// in it is there without its value.
+// constant returns a copy of the octets that no request changes. It contains a top-level TLV with a slot, but without
+// its value.
 func (s *Skeleton) constant() []byte {
-	out := make([]byte, 0, len(s.base)+64) // the MICs are appended, or the hash object
+	out := make([]byte, 0, len(s.base)+64) // room for the MICs or the hash object
 	at := 0
 	for i := range s.tops {
 		t := &s.tops[i]
@@ -62,7 +62,7 @@ func (s *Skeleton) constant() []byte {
 	return append(out, s.base[at:]...)
 }
 
-// fail tells why a file cannot be signed.
+// fail returns the fault of a file that cannot be signed.
 func (s *Skeleton) fail(err error) *Fault {
 	f := s.broken
 	f.Text = strings.TrimPrefix(err.Error(), "mic: ")
