@@ -1,5 +1,4 @@
-// Package require skips tests that lack root or a program. It fails them instead where a variable DCS_REQUIRE_… says that nothing
-// may be missing, as CI does.
+// Package require skips tests that lack root or a program. It fails them instead if a variable DCS_REQUIRE_… is set, as in CI.
 package require
 
 import (
@@ -25,7 +24,7 @@ func Program(t testing.TB, name string) {
 	}
 }
 
-// Missing skips the test for a reason, or fails it if DCS_REQUIRE_ with the given ending is set.
+// Missing skips the test for a reason, or fails it if the environment variable DCS_REQUIRE_ followed by variable is set.
 func Missing(t testing.TB, variable, why string, args ...any) {
 	t.Helper()
 	why = fmt.Sprintf(why, args...)
@@ -35,10 +34,10 @@ func Missing(t testing.TB, variable, why string, args ...any) {
 	t.Skip(why)
 }
 
-// Long skips the test under -short. what names what takes long.
+// Long skips the test under -short. what names the slow part.
 func Long(t testing.TB, what string) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("left out by -short: " + what)
+		t.Skip("skipped by -short: " + what)
 	}
 }

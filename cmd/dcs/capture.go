@@ -53,7 +53,7 @@ bridges, the router if it routes. Behind a router, select by --ip.`,
 	}
 	server.Flags(cmd, e.StandardConfig)
 	f := cmd.Flags()
-	f.StringVar(&server.Address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
+	f.StringVar(&server.Address, "admin", "", "the running server's admin `address` (default: from the configuration)")
 	f.StringVarP(&out, "output", "o", "", "write to this `file`; - is standard output")
 	f.StringVar(&req.MAC, "mac", "", "only packets from or to this MAC `address`")
 	f.StringVar(&req.IP, "ip", "", "only packets from or to this client `address`, or to those of a prefix")
@@ -67,7 +67,7 @@ bridges, the router if it routes. Behind a router, select by --ip.`,
 		case out == "":
 			return cli.Usagef("-o FILE is missing; - is standard output")
 		case out == cli.Stdio && cli.IsTerminal(e.Stdout):
-			return cli.Usagef("a capture is no text for a terminal: say -o FILE, or pipe it to wireshark -k -i -")
+			return cli.Usagef("captures are binary; give -o FILE, or pipe to wireshark -k -i -")
 		case duration == 0 || req.MiB == 0 || req.Snap == 0: // the server would take its defaults
 			return cli.Usagef("--duration, --size and --snap cannot be 0")
 		}
@@ -87,10 +87,10 @@ bridges, the router if it routes. Behind a router, select by --ip.`,
 	return cmd
 }
 
-// captureGrace is how long the server has to write the end of a capture's file.
+// captureGrace limits the wait for the end of a capture's file after a signal.
 const captureGrace = 5 * time.Second
 
-// fetchCapture has a server capture, and writes the file until that ends. A signal has the server end it.
+// fetchCapture starts a capture on the server and writes its file until the capture ends. A signal makes the server end it.
 func fetchCapture(e cli.Env, client *api.Client, req *capture.Request, out string) (err error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
@@ -137,7 +137,8 @@ func fetchCapture(e cli.Env, client *api.Client, req *capture.Request, out strin
 	return err
 }
 
-// unread waits until nobody reads a pipe any more, or the context ends: a capture without packets would not notice it by writing.
+// unread waits until the pipe has no reader or ctx ends, and reports whether the reader is gone. A capture without packets writes
+// nothing, and so gets no EPIPE.
 func unread(ctx context.Context, pipe *os.File) bool {
 	poll := []unix.PollFd{{Fd: int32(pipe.Fd())}}
 	for ctx.Err() == nil {
@@ -149,7 +150,7 @@ func unread(ctx context.Context, pipe *os.File) bool {
 	return false
 }
 
-// openCaptureFile opens a file to be written as it grows. Only its owner may read it.
+// openCaptureFile opens the file that a capture is written to. A regular file is readable only by its owner.
 func openCaptureFile(name string) (*os.File, error) {
 	path, info, err := outputPath(name)
 	switch {

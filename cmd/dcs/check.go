@@ -50,7 +50,7 @@ equivalent key rewrite is printed. The exit status is 1 if a line has no equival
 			return remap(e, remapFile)
 		}
 		if devices && offline {
-			return cli.Usagef("--devices loads the sources, and --offline opens none: say one of them")
+			return cli.Usagef("--devices loads the sources and --offline opens none; give only one of them")
 		}
 		cfg, err := settings.load()
 		if unread := new(fs.PathError); err != nil && (settings.file == "" || errors.As(err, &unread)) {

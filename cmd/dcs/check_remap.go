@@ -9,7 +9,7 @@ import (
 	"dcs/render/naming"
 )
 
-// remap prints the key rewrite that does what a map file of tftpd-hpa does, and tells of the lines for which there is no rule.
+// remap prints the key rewrite equivalent to a map file of tftpd-hpa, and reports the lines that have no equivalent rule.
 func remap(e cli.Env, file string) error {
 	src, err := cli.ReadSource(e, file, 1<<20)
 	if err != nil {
@@ -23,7 +23,7 @@ func remap(e cli.Env, file string) error {
 		where := fmt.Sprintf("%s:%d: ", file, l.Line)
 		switch {
 		case l.Err != nil:
-			fmt.Fprintf(e.Stderr, "%sno rule does what %q does: %v\n", where, l.Text, l.Err)
+			fmt.Fprintf(e.Stderr, "%sno equivalent rule for %q: %v\n", where, l.Text, l.Err)
 			wrong = true
 		case l.Skip != "":
 			fmt.Fprintf(e.Stderr, "%snote: %q is left out: %s\n", where, l.Text, l.Skip)
@@ -48,7 +48,7 @@ func remap(e cli.Env, file string) error {
 	return nil
 }
 
-// yamlRule writes a rule as the configuration has it.
+// yamlRule formats a rule as the configuration's key rewrite expects it.
 func yamlRule(r *naming.Rule) string {
 	var parts []string
 	text := func(key, s string) { parts = append(parts, key+": '"+strings.ReplaceAll(s, "'", "''")+"'") }

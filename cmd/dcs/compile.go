@@ -28,9 +28,9 @@ import (
 type compilation struct {
 	cli.Env
 	out     string // -o
-	name    string // the file that is asked for; empty: what the source is for
+	name    string // requested file name; empty: as the source defines
 	library library.Config
-	hash    *mic.Variant // of MTA files, whatever they say; nil: as they say
+	hash    *mic.Variant // for all MTA files; nil: as each file specifies
 	sum     bool         // print the hash of CableHome files
 	secret  *mic.Secret
 	values  skeleton.Values
@@ -120,7 +120,7 @@ then 1.`,
 	f.StringArrayVar(&set, "set", nil, "give a variable a value: `name=value`")
 	f.StringVar(&mac, "mac", "", "the modem's MAC `address`, if the name contains none")
 	f.StringVar(&ip, "ip", "", "the modem's IP `address`")
-	f.StringVar(&server, "server", "", "the server `address` that the modem asks: $server in templates")
+	f.StringVar(&server, "server", "", "the `address` that the modem sends its request to: $server in templates")
 	f.StringVar(&at, "time", "", "the `time` of the request, RFC 3339 (default: now)")
 	f.StringVar(&hash, "mta-hash", "", "put this hash into MTA files: `na|eu|ietf|none`")
 	f.BoolVar(&c.sum, "hash", false, "print the SHA-1 of CableHome files, which their devices get by SNMP; without -o, instead of the file")
@@ -131,7 +131,7 @@ then 1.`,
 	return cmd
 }
 
-// parseAddr reads the address that a flag gives. One of IPv4 that is written as one of IPv6 is of IPv4.
+// parseAddr parses the address given by a flag. It converts an IPv4-mapped IPv6 address to IPv4.
 func parseAddr(flag, text string) (netip.Addr, error) {
 	a, err := netip.ParseAddr(text)
 	if err != nil {
@@ -148,10 +148,10 @@ func parseMAC(text string) (device.MAC, error) {
 	return m, nil
 }
 
-// builtins are the variables that have a value of their own, and the flags that give it.
+// builtins maps the variables that are not attributes to the flags that set them.
 var builtins = map[string]string{"ip": "ip", "mac": "mac", "server": "server", "time": "time", "filename": "name"}
 
-// attributes makes a device of the name=value pairs that --set of a command gives.
+// attributes returns the device attributes given by --set as name=value.
 func attributes(set []string, flags *pflag.FlagSet) (*attr.Schema, attr.Record, error) {
 	var names []string
 	var record attr.Record
@@ -162,7 +162,7 @@ func attributes(set []string, flags *pflag.FlagSet) (*attr.Schema, attr.Record, 
 		}
 		if flag, ok := builtins[name]; ok {
 			if flags.Lookup(flag) == nil {
-				return nil, nil, cli.Usagef("--set %s: $%s is no attribute of the device; it follows from the request", s, name)
+				return nil, nil, cli.Usagef("--set %s: $%s is not an attribute of the device; it follows from the request", s, name)
 			}
 			return nil, nil, cli.Usagef("--set %s: $%s is not an attribute of the device; use --%s %s", s, name, flag, value)
 		}
@@ -249,8 +249,8 @@ func (c *compilation) load(source string) (*library.Snapshot, error) {
 	return library.LoadFile(c.library, source, src)
 }
 
-// wanted returns the names of the files to make from a source: that of --name; else, for a directory, all that have a name; else
-// the only one.
+// wanted returns the names of the files to make from a source: the name given by --name; else all fixed names if they are written
+// to a directory; else the only one, nil if there is not exactly one.
 func (c *compilation) wanted(snap *library.Snapshot, toDir bool) []string {
 	if c.name != "" {
 		return []string{c.name}
@@ -267,7 +267,7 @@ func (c *compilation) wanted(snap *library.Snapshot, toDir bool) []string {
 	return named
 }
 
-// noFile returns why a source made no file, if that is an error.
+// noFile returns why a source made no file; nil if that is not an error.
 func (c *compilation) noFile(snap *library.Snapshot, source string, toDir bool) error {
 	if c.name != "" || len(c.wanted(snap, toDir)) > 0 || isDir(source) {
 		return nil
@@ -304,11 +304,11 @@ func (c *compilation) file(snap *library.Snapshot, source, name string, toDir bo
 		return c.printSum(c.out, data)
 	}
 	if name = strings.TrimLeft(name, "/"); !filepath.IsLocal(name) {
-		return fmt.Errorf("%s: the name %s leads out of %s", cli.Title(source), name, c.out)
+		return fmt.Errorf("%s: the name %s leads outside of %s", cli.Title(source), name, c.out)
 	}
 	path := filepath.Join(c.out, name)
 	if other, taken := c.written[path]; taken {
-		return fmt.Errorf("%s and %s both make %s; the first one stays", cli.Title(other), cli.Title(source), path)
+		return fmt.Errorf("%s and %s both make %s; keeping the first", cli.Title(other), cli.Title(source), path)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
@@ -334,8 +334,8 @@ func (c *compilation) printSum(path string, data []byte) error {
 	return err
 }
 
-// render makes the file of a name. Of --name it takes the device off, as the server does; that
-// device goes before the one that a pattern finds in the name, and that one before --mac.
+// render makes the file called name. Like the server, it splits @MAC off the name given by --name. That device takes precedence
+// over one that a pattern finds in the name, which takes precedence over --mac.
 func (c *compilation) render(snap *library.Snapshot, name string) ([]byte, error) {
 	v := c.values
 	ask, mac := []byte(name), device.MAC{}
@@ -363,13 +363,13 @@ func (c *compilation) render(snap *library.Snapshot, name string) ([]byte, error
 		return nil, fault
 	}
 	if c.sum && skel.Kind != skeleton.PortalFile {
-		return nil, fmt.Errorf("%s: --hash is for CableHome files, and this is none", found.Template.Pos())
+		return nil, fmt.Errorf("%s: --hash applies only to CableHome files", found.Template.Pos())
 	}
 	if c.hash == nil || skel.Kind == skeleton.PlainFile {
 		return file, nil
 	}
 	if skel.Kind != skeleton.MTAFile {
-		return nil, fmt.Errorf("%s: --mta-hash is for MTA files, which begin and end with MtaConfigDelimiter, and this is none", found.Template.Pos())
+		return nil, fmt.Errorf("%s: --mta-hash applies only to MTA files, which begin and end with MtaConfigDelimiter", found.Template.Pos())
 	}
 	file, err := mic.SignMTA(file, *c.hash)
 	if err != nil {

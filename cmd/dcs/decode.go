@@ -20,13 +20,13 @@ import (
 	"dcs/render/tlv"
 )
 
-// decodeOptions say how a boot file is shown.
+// decodeOptions control how a boot file is printed.
 type decodeOptions struct {
 	names  assemble.MIBNames
 	secret *mic.Secret // nil: keyed MICs stay unchecked
 	unset  bool        // secret is the empty one, because none is configured
 	json   bool
-	titled bool // each file begins with a line that names it
+	titled bool // print a line with the file's name first
 }
 
 func decodeCommand(e cli.Env) *cobra.Command {
@@ -73,7 +73,7 @@ INVALID. Whatever could be read is printed in any case.`,
 	return cmd
 }
 
-// showFile prints a boot file. The error says how it is damaged.
+// showFile prints a boot file. It returns an error if the file is damaged or a MIC is invalid.
 func showFile(w io.Writer, name string, file []byte, o decodeOptions) error {
 	index, err := o.names.Index()
 	if err != nil {
@@ -116,13 +116,13 @@ func showFile(w io.Writer, name string, file []byte, o decodeOptions) error {
 	var invalid []error
 	for _, m := range marks {
 		if m.Verdict == mic.Invalid.String() {
-			invalid = append(invalid, fmt.Errorf("%s: the %s is not right: it is %s, and should be %s", name, m.Name, m.Found, m.Want))
+			invalid = append(invalid, fmt.Errorf("%s: the %s is wrong: %s; should be %s", name, m.Name, m.Found, m.Want))
 		}
 	}
 	return errors.Join(invalid...)
 }
 
-// unsignable adds to a modem's file why its text does not compile, if it asks for an extended CMTS MIC that we do not make.
+// unsignable adds a deviation to a modem's file whose text does not compile because its extended CMTS MIC is not supported.
 func unsignable(tree *tlv.Tree, file []byte) {
 	if tree.Dialect != tlv.CM {
 		return

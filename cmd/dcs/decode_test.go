@@ -30,8 +30,8 @@ func TestDecode(t *testing.T) {
 	}{
 		{"without a secret", []string{"a.cm"}, done, []string{"NetworkAccess 1;", "# CM MIC: valid\n", "# CMTS MIC: unchecked"}, ""},
 		{"with it", []string{"a.cm", "--secret-file", "secret"}, done, []string{"# CM MIC: valid\n", "# CMTS MIC: valid\n"}, ""},
-		{"with another", []string{"a.cm", "--secret-file", "wrong"}, failed, []string{"# CM MIC: valid\n", "# CMTS MIC: INVALID\n"}, "a.cm: the CMTS MIC is not right"},
-		{"changed", []string{"b.cm"}, failed, []string{"NetworkAccess 0;", "# CM MIC: INVALID\n"}, "b.cm: the CM MIC is not right"},
+		{"with another", []string{"a.cm", "--secret-file", "wrong"}, failed, []string{"# CM MIC: valid\n", "# CMTS MIC: INVALID\n"}, "a.cm: the CMTS MIC is wrong"},
+		{"changed", []string{"b.cm"}, failed, []string{"NetworkAccess 0;", "# CM MIC: INVALID\n"}, "b.cm: the CM MIC is wrong"},
 		{"several", []string{"a.cm", "b.cm"}, failed, []string{"# a.cm\nMain", "# b.cm\nMain"}, "b.cm: "},
 		{"not there", []string{"none", "a.cm"}, failed, []string{"NetworkAccess 1;"}, "open none: no such file"},
 	}

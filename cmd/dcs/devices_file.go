@@ -58,7 +58,7 @@ too many of them fail the build.`,
 	f.StringVarP(&out, "output", "o", "", "the `file` to write")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		if out == "" || (csv == "") == (file == "") || len(comma) != 1 {
-			return cli.Usagef("say -o FILE, and either --csv FILE or --config FILE; --comma is one character")
+			return cli.Usagef("give -o FILE and either --csv FILE or --config FILE; --comma is one character")
 		}
 		src := attr.Source(csvfile.New(csvfile.Config{Path: csv, Comma: comma[0]}))
 		read := []string{csv}
@@ -91,7 +91,7 @@ too many of them fail the build.`,
 	return cmd
 }
 
-// namedSource makes the source of a configuration that has the name, or the only one.
+// namedSource returns the configured source called name, or the only one if name is empty.
 func namedSource(e cli.Env, file, name string) (attr.Source, config.DeviceSource, error) {
 	none := config.DeviceSource{}
 	cfg := config.Default()
@@ -110,13 +110,13 @@ func namedSource(e cli.Env, file, name string) (attr.Source, config.DeviceSource
 		names = append(names, s.Name())
 	}
 	if len(names) == 0 {
-		return nil, none, fmt.Errorf("%s names no sources of devices", file)
+		return nil, none, fmt.Errorf("%s has no device sources", file)
 	}
-	return nil, none, cli.Usagef("say --source, one of: %s", strings.Join(names, "; "))
+	return nil, none, cli.Usagef("give --source, one of: %s", strings.Join(names, "; "))
 }
 
-// filesOf returns the files that a source reads and that a build must not replace. A file of devices is none of
-// them: what is built from it is such a file again, of the same devices.
+// filesOf returns the files that a source reads and that a build must not replace. A device database is not among them: the build
+// would replace it with one of the same devices.
 func filesOf(s *config.DeviceSource) []string {
 	switch {
 	case s.CSV != nil:
@@ -128,15 +128,15 @@ func filesOf(s *config.DeviceSource) []string {
 	return nil
 }
 
-// spare refuses to make a file where one of those that are read is, by whatever name.
+// spare returns an error if out is one of the files in read, under any name.
 func spare(out string, read []string) error {
 	there, err := os.Stat(out)
 	if err != nil {
-		return nil // there is none, or the build will say why not
+		return nil // it does not exist, or the build reports the error
 	}
 	for _, name := range read {
 		if info, err := os.Stat(name); err == nil && os.SameFile(info, there) {
-			return cli.Usagef("-o %s is %s, which is read: the file of devices would replace it; name another", out, name)
+			return cli.Usagef("-o %s would replace %s, which the build reads; use another file", out, name)
 		}
 	}
 	return nil
@@ -221,7 +221,7 @@ func devicesStatCommand(e cli.Env) *cobra.Command {
 			if err := db.Verify(context.Background()); err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			_, err = fmt.Fprintln(e.Stdout, "sums        right")
+			_, err = fmt.Fprintln(e.Stdout, "checksums   valid")
 			return err
 		},
 	}

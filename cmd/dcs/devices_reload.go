@@ -33,7 +33,7 @@ little; an empty source leaves no devices.`,
 		Args: cli.Arguments(0, 1),
 	}
 	server.Flags(cmd, e.StandardConfig)
-	cmd.Flags().StringVar(&server.Address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
+	cmd.Flags().StringVar(&server.Address, "admin", "", "the running server's admin `address` (default: from the configuration)")
 	cmd.Flags().BoolVar(&force, "force", false, "accept the losses of the sources")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		in := console.DevicesReload{Force: force}
@@ -55,7 +55,7 @@ little; an empty source leaves no devices.`,
 			if in.Source != "" && src.Name != in.Source {
 				continue
 			}
-			if _, err := fmt.Fprintf(e.Stdout, "%s: to be loaded anew; it has %d devices\n", src.Name, src.Devices); err != nil {
+			if _, err := fmt.Fprintf(e.Stdout, "%s: reload requested; it has %d devices\n", src.Name, src.Devices); err != nil {
 				return err
 			}
 		}

@@ -276,7 +276,7 @@ func TestServeShrunk(t *testing.T) {
 	reload := func(args ...string) result {
 		return dcs("", append([]string{"devices", "reload", "--config", config}, args...)...)
 	}
-	if got := reload(); got.status != done || strings.Count(got.stdout, "to be loaded anew") != 2 {
+	if got := reload(); got.status != done || strings.Count(got.stdout, "reload requested") != 2 {
 		t.Errorf("%+v", got)
 	}
 	if got := reload("none"); got.status != failed || !strings.Contains(got.stderr, "is called none; there are: csv "+csv+", more") {
@@ -291,7 +291,7 @@ func TestServeShrunk(t *testing.T) {
 	if !has(150) {
 		t.Error("the loss was accepted without being asked for")
 	}
-	if got := reload("--force", "csv "+csv); got.status != done || got.stdout != "csv "+csv+": to be loaded anew; it has 200 devices\n" {
+	if got := reload("--force", "csv "+csv); got.status != done || got.stdout != "csv "+csv+": reload requested; it has 200 devices\n" {
 		t.Errorf("%+v", got)
 	}
 	eventually(t, "the loss is accepted", func() bool { return has(50) && !has(150) })

@@ -111,7 +111,7 @@ func TestDeviceCommands(t *testing.T) {
 		{[]string{"devices", "get", at("fleet.db"), "127.0.0.3"}, done, []string{"127.0.0.3\n", "down = \"50\"\n"}, nil},
 		{[]string{"devices", "get", at("fleet.db"), "127.0.0.4"}, failed, nil, []string{"has no device 127.0.0.4"}},
 		{[]string{"devices", "get", at("fleet.db"), "' OR 1=1"}, misuse, nil, []string{"neither a MAC nor an IP address"}},
-		{[]string{"devices", "stat", at("fleet.db")}, done, []string{"devices     6\n", "by MAC      5\n", "by IP       2\n", "profile, down\n", "sums        right\n"}, nil},
+		{[]string{"devices", "stat", at("fleet.db")}, done, []string{"devices     6\n", "by MAC      5\n", "by IP       2\n", "profile, down\n", "checksums   valid\n"}, nil},
 	}
 	for _, tt := range tests {
 		got := dcs("", tt.args...)
@@ -176,7 +176,7 @@ func TestDevicesBuildSparesSource(t *testing.T) {
 		{"--config", at("sql.yaml"), "-o", at("fleet.sqlite")},
 	} {
 		got := dcs("", append([]string{"devices", "build"}, args...)...)
-		if got.status != misuse || !strings.Contains(got.stderr, "the file of devices would replace it; name another") {
+		if got.status != misuse || !strings.Contains(got.stderr, "which the build reads; use another file") {
 			t.Errorf("%v: %+v", args, got)
 		}
 	}

@@ -18,8 +18,8 @@ import (
 	"dcs/cmd/internal/cli"
 )
 
-// docsCommand writes what packages carry beside the program: man pages, the manual as HTML, and completions. It is a verb of
-// builds with the tag docs only, so that the program does not link what writes man pages.
+// docsCommand returns the verb docs, which writes what packages contain beside the program: man pages, the manual as HTML, and
+// completions. Only builds with the tag docs have it, so that the packaged program does not link the generator of man pages.
 func docsCommand(cli.Env) []*cobra.Command {
 	return []*cobra.Command{{
 		Use:    "docs DIR",
@@ -57,10 +57,10 @@ func docsCommand(cli.Env) []*cobra.Command {
 	}}
 }
 
-// flagLine is a flag as cobra writes it: a paragraph whose second line begins with a tab, which man pages have no use for.
+// flagLine matches a flag in cobra's man pages: a paragraph whose second line begins with a superfluous tab.
 var flagLine = regexp.MustCompile(`(?m)(?:^\.PP\n)?^(\\fB.*)\n\t`)
 
-// tidy makes paragraphs with tags of the flags in cobra's man pages, and gives them a whole date.
+// tidy turns the flags in cobra's man pages into tagged paragraphs, and adds the day to their date.
 func tidy(dir string, date time.Time) error {
 	pages, err := filepath.Glob(filepath.Join(dir, "*.1"))
 	if err != nil {
@@ -108,7 +108,7 @@ func writeManual(dir string, date time.Time) error {
 	return nil
 }
 
-// buildDate is the date of the man pages: that of SOURCE_DATE_EPOCH, or today.
+// buildDate returns the date of the man pages: SOURCE_DATE_EPOCH, or today.
 func buildDate() time.Time {
 	if seconds, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil {
 		return time.Unix(seconds, 0).UTC()

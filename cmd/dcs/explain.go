@@ -42,7 +42,7 @@ priority. The exit status is 1 if the name gets no file.`,
 	f := cmd.Flags()
 	f.StringVar(&mac, "mac", "", "the modem's MAC `address`, if the name contains none")
 	f.StringVar(&ip, "ip", "0.0.0.0", "the modem's IP `address`")
-	f.StringVar(&server, "server", "", "the server `address` that the modem asks: $server in templates (default: 0.0.0.0 or ::)")
+	f.StringVar(&server, "server", "", "the `address` that the modem sends its request to: $server in templates (default: 0.0.0.0 or ::)")
 	f.StringArrayVar(&set, "set", nil, "give the device an attribute: `name=value`")
 	settings := addSettings(cmd, e, whatToServe...)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
@@ -74,7 +74,7 @@ priority. The exit status is 1 if the name gets no file.`,
 	return cmd
 }
 
-// explain prints how a request is answered; known: its address is a modem's, and not the one that stands for none.
+// explain prints how a request is answered. known is false if the client's address is a placeholder, as --ip was not given.
 func explain(e cli.Env, cfg *config.Config, req render.Request, schema *attr.Schema, record attr.Record, known bool) error {
 	secrets, err := assemble.ReadSecrets(cfg, nil)
 	if err != nil {
@@ -84,7 +84,7 @@ func explain(e cli.Env, cfg *config.Config, req render.Request, schema *attr.Sch
 		fmt.Fprintf(e.Stderr, "warning: %s\n", secrets.Warning)
 	}
 	lib, err := assemble.Library(cfg)
-	for _, err := range assemble.Flatten(err) { // as the server goes on without them
+	for _, err := range assemble.Flatten(err) { // the server also starts without them
 		fmt.Fprintf(e.Stderr, "warning: %v\n", err)
 	}
 	devices, err := assemble.OpenDevices(e.Stderr, cfg, schema, record)
@@ -96,7 +96,7 @@ func explain(e cli.Env, cfg *config.Config, req render.Request, schema *attr.Sch
 	if engine == nil {
 		return err
 	}
-	if err != nil { // the answer is that of a server which starts now
+	if err != nil { // a server that starts now would give the same answer
 		report(e, err)
 	}
 	x := engine.Explain(time.Now().UnixNano(), req)
@@ -129,7 +129,7 @@ func explain(e cli.Env, cfg *config.Config, req render.Request, schema *attr.Sch
 	return nil
 }
 
-// asked is what a template is asked for by.
+// asked returns how a template is requested: by its pattern or the name of its file.
 func asked(t *library.Template) string {
 	if t.Pattern != "" {
 		return "~ " + strconv.Quote(t.Pattern)
@@ -137,7 +137,7 @@ func asked(t *library.Template) string {
 	return fileName(t)
 }
 
-// reason is why a name gets no file.
+// reason returns why a name gets no file.
 func reason(x *render.Explanation) string {
 	if x.Mismatch != 0 && errors.Is(x.Err, x.Mismatch) {
 		return fmt.Sprintf("%s: %v", terminal.Clean(x.Name), x.Err)
@@ -152,7 +152,7 @@ func reason(x *render.Explanation) string {
 	return fmt.Sprintf("%s: no template and no static file has this name", terminal.Clean(x.Name))
 }
 
-// otherDevice names the device that the request's address is of.
+// otherDevice returns ", " and the device that has the request's address; "" if none is known.
 func otherDevice(x *render.Explanation) string {
 	if x.Other.IsZero() {
 		return ""

@@ -54,7 +54,7 @@ Text "s.conf" from "s.tmpl";`,
 	if got := run("res300.bin", "--ip", "198.18.0.9"); got.status != failed || !strings.Contains(got.stderr, "tiers.dcs:1:") {
 		t.Errorf("res300.bin: %+v", got)
 	}
-	for set, want := range map[string]string{"ip=1.2.3.4": "say --ip 1.2.3.4", "time=1": "it follows from the request", "filename=a": "it follows from the request"} {
+	for set, want := range map[string]string{"ip=1.2.3.4": "use --ip 1.2.3.4", "time=1": "it follows from the request", "filename=a": "it follows from the request"} {
 		if got := run("r.conf", "--set", set); got.status != misuse || !strings.Contains(got.stderr, want) {
 			t.Errorf("--set %s: %+v", set, got)
 		}

@@ -8,12 +8,11 @@ import (
 	"dcs/render/mic"
 )
 
-// emit writes data to the file, or to standard output where its name is "-" or empty.
-// Binary data goes to a terminal only if "-" asks for it.
+// emit writes data to the file, or to standard output if its name is "-" or empty. It writes to a terminal only if the name is "-".
 func emit(e cli.Env, name string, data []byte) error {
 	switch {
 	case name == "" && cli.IsTerminal(e.Stdout):
-		return cli.Usagef("a boot file is no text for a terminal: say -o FILE, or -o - if you mean it")
+		return cli.Usagef("boot files are binary; give -o FILE, or -o - to write to the terminal anyway")
 	case name == "" || name == cli.Stdio:
 		_, err := e.Stdout.Write(data)
 		return err
@@ -21,7 +20,7 @@ func emit(e cli.Env, name string, data []byte) error {
 	return writeFile(name, data)
 }
 
-// loadSecret reads a secret and tells the warning that goes with it.
+// loadSecret reads a secret, and prints its warning if there is one.
 func loadSecret(e cli.Env, name string) (*mic.Secret, error) {
 	key, warning, err := assemble.ReadSecret(name)
 	if err != nil {

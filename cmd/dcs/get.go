@@ -41,9 +41,9 @@ func getCommand(e cli.Env) *cobra.Command {
 			case g.tries < 1:
 				return cli.Usagef("--tries %d: want 1 or more", g.tries)
 			case decode && out != "":
-				return cli.Usagef("--decode prints text, -o FILE writes the boot file as it is: take one of them")
+				return cli.Usagef("--decode prints text and -o FILE writes the boot file unchanged; give only one of them")
 			case args[1] == "" || len(args[1]) > tftp.MaxName || strings.ContainsRune(args[1], 0):
-				return cli.Usagef("%q is no file name: want 1 to %d characters", args[1], tftp.MaxName)
+				return cli.Usagef("%q is not a file name: want 1 to %d characters", args[1], tftp.MaxName)
 			}
 			var err error
 			if g.server, err = serverAddress(cmd.Context(), args[0]); err != nil {
@@ -63,14 +63,14 @@ func getCommand(e cli.Env) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVarP(&out, "output", "o", "", "write to this `file`; - is standard output")
 	f.BoolVar(&decode, "decode", false, "print the boot file as text")
-	f.IntVar(&g.blksize, "blksize", tftp.DefaultBlksize, "ask for blocks of `N` octets")
-	f.IntVar(&g.windowsize, "windowsize", 1, "ask for `N` blocks per acknowledgement")
+	f.IntVar(&g.blksize, "blksize", tftp.DefaultBlksize, "request blocks of `N` octets")
+	f.IntVar(&g.windowsize, "windowsize", 1, "request `N` blocks per acknowledgement")
 	f.DurationVar(&g.timeout, "timeout", time.Second, "retry after this `time` without an answer")
 	f.IntVar(&g.tries, "tries", 5, "give up after `N` attempts")
 	return cmd
 }
 
-// serverAddress resolves HOST[:PORT]; the port is 69 where none is given.
+// serverAddress resolves HOST[:PORT]; the port defaults to 69.
 func serverAddress(ctx context.Context, s string) (netip.AddrPort, error) {
 	const tftpPort = 69
 	if a, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")); err == nil {
@@ -83,10 +83,10 @@ func serverAddress(ctx context.Context, s string) (netip.AddrPort, error) {
 	if h, p, err := net.SplitHostPort(s); err == nil {
 		host = h
 		if port, err = net.DefaultResolver.LookupPort(ctx, "udp", p); err != nil || port == 0 {
-			return netip.AddrPort{}, cli.Usagef("%s: %s is no UDP port", s, p)
+			return netip.AddrPort{}, cli.Usagef("%s: %s is not a UDP port", s, p)
 		}
 	} else if strings.ContainsAny(s, ":[]") {
-		return netip.AddrPort{}, cli.Usagef("%s is no host with a port such as 192.0.2.1:69 or [2001:db8::1]:69", s)
+		return netip.AddrPort{}, cli.Usagef("%s is not a host with a port such as 192.0.2.1:69 or [2001:db8::1]:69", s)
 	}
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
@@ -95,7 +95,7 @@ func serverAddress(ctx context.Context, s string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(addrs[0].Unmap(), uint16(port)), nil
 }
 
-// fetch is one transfer seen from the client.
+// fetch is one transfer, from the client's side.
 type fetch struct {
 	server     netip.AddrPort
 	name       string
@@ -105,12 +105,12 @@ type fetch struct {
 	tries      int
 }
 
-// maxFile bounds what a server can make us hold in memory.
+// maxFile is the maximum size of a fetched file in octets, as it is held in memory.
 const maxFile = 1 << 30
 
 // run fetches the file.
 func (g *fetch) run() ([]byte, error) {
-	// The socket is not connected: the answer comes from another port than the one asked.
+	// The socket is not connected: the answer comes from another port than the request was sent to.
 	network := "udp4"
 	if g.server.Addr().Is6() {
 		network = "udp6"
@@ -138,7 +138,7 @@ func (g *fetch) run() ([]byte, error) {
 	if err := t.send(tftp.AppendRequest(nil, g.name, "octet", &asked)); err != nil {
 		return nil, err
 	}
-	var unreachable syscall.Errno // as ICMP reports, 0: it has not; a later request may get through
+	var unreachable syscall.Errno // the last ICMP error, 0: none; a later request may get through
 	buf := make([]byte, tftp.DataHeader+tftp.MaxBlksize+1)
 	for tries := 1; !t.finished; {
 		if err := conn.SetReadDeadline(time.Now().Add(g.timeout)); err != nil {
@@ -158,7 +158,7 @@ func (g *fetch) run() ([]byte, error) {
 		}
 		if errors.Is(err, syscall.ECONNREFUSED) {
 			if t.second {
-				continue // it may be that one's port
+				continue // it may be the second transfer's port
 			}
 			return nil, t.refused()
 		}
@@ -184,7 +184,7 @@ func (g *fetch) run() ([]byte, error) {
 	return t.body, nil
 }
 
-// reportICMP has the kernel return ICMP errors from the calls of a socket that is not connected (ip(7), IP_RECVERR).
+// reportICMP makes calls on an unconnected socket return ICMP errors (ip(7), IP_RECVERR).
 func reportICMP(conn *net.UDPConn, v6 bool) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -203,11 +203,11 @@ func reportICMP(conn *net.UDPConn, v6 bool) error {
 type download struct {
 	*fetch
 	conn     *net.UDPConn
-	peer     netip.AddrPort // the port is that of the transfer once answered
+	peer     netip.AddrPort // once answered, with the transfer's port
 	answered bool
 	second   bool // a second transfer was answered with an ERROR, which may bring ICMP errors
 	finished bool
-	last     []byte   // sent last, for sending again
+	last     []byte   // the last packet sent, for retransmission
 	asked    tftp.Set // options of our request
 
 	blksize    int
@@ -215,9 +215,9 @@ type download struct {
 	tsize      int64 // -1: unknown
 
 	body  []byte
-	next  uint16 // the block that comes next
+	next  uint16 // number of the next block
 	since int    // blocks since the last acknowledgement
-	gap   bool   // a block was missing, and has been asked for
+	gap   bool   // a block was missing and has been requested again
 }
 
 func (t *download) send(packet []byte) error {
@@ -235,7 +235,7 @@ func (t *download) acknowledge() error {
 	return t.send(tftp.AppendACK(nil, t.next-1))
 }
 
-// silence is the error of a server that has not answered.
+// silence returns the error for a server that has not answered.
 func (t *download) silence(tries int, unreachable syscall.Errno) error {
 	switch {
 	case unreachable != 0:
@@ -246,7 +246,7 @@ func (t *download) silence(tries int, unreachable syscall.Errno) error {
 	return fmt.Errorf("no answer to %d requests in %v: wrong address, a firewall, or a server that does not answer this client", tries, time.Duration(tries)*t.timeout)
 }
 
-// refused is the error of a port that nobody listens on.
+// refused returns the error for a port that nobody listens on.
 func (t *download) refused() error {
 	if t.answered {
 		return fmt.Errorf("transfer broke off after %d octets: the server closed its port %d", len(t.body), t.peer.Port())
@@ -254,7 +254,7 @@ func (t *download) refused() error {
 	return errors.New("port closed: no TFTP server listens there")
 }
 
-// refuse ends the transfer on the server's side too.
+// refuse sends text as an ERROR, which ends the transfer on the server, and returns it as an error.
 func (t *download) refuse(code tftp.Code, text string) error {
 	return errors.Join(errors.New(text), t.send(tftp.AppendERROR(nil, code, text)))
 }
@@ -265,7 +265,7 @@ func (t *download) receive(b []byte, from netip.AddrPort) error {
 		return nil
 	}
 	if t.answered && from.Port() != t.peer.Port() {
-		// A second transfer, from a request of ours that was answered twice (RFC 1350, section 4).
+		// A second transfer: the server has answered a repeated request (RFC 1350, section 4).
 		t.second = true
 		_, err := t.conn.WriteToUDPAddrPort(tftp.AppendERROR(nil, tftp.CodeUnknownTID, "unknown transfer"), from)
 		return err
@@ -295,7 +295,7 @@ func (t *download) receive(b []byte, from netip.AddrPort) error {
 	return nil
 }
 
-// start fixes the port that the server answers from.
+// start records the port that the server answers from.
 func (t *download) start(from netip.AddrPort) {
 	t.answered = true
 	t.peer = netip.AddrPortFrom(t.peer.Addr(), from.Port())
@@ -304,13 +304,13 @@ func (t *download) start(from netip.AddrPort) {
 func (t *download) negotiated(o *tftp.Options) error {
 	switch {
 	case t.next != 1 || t.since > 0:
-		return nil // repeated, after data has come already
+		return nil // repeated, after data has arrived
 	case o.Has&^t.asked != 0:
-		return t.refuse(tftp.CodeOption, "the server answers options that were not asked for")
+		return t.refuse(tftp.CodeOption, "the server grants options that were not requested")
 	case o.Has&tftp.Blksize != 0 && o.Blksize > t.fetch.blksize:
-		return t.refuse(tftp.CodeOption, "the server wants larger blocks than were asked for")
+		return t.refuse(tftp.CodeOption, "the server chose larger blocks than requested")
 	case o.Has&tftp.Windowsize != 0 && o.Windowsize > t.fetch.windowsize:
-		return t.refuse(tftp.CodeOption, "the server wants a larger window than was asked for")
+		return t.refuse(tftp.CodeOption, "the server chose a larger window than requested")
 	}
 	if o.Has&tftp.Blksize != 0 {
 		t.blksize = o.Blksize
@@ -327,17 +327,17 @@ func (t *download) negotiated(o *tftp.Options) error {
 func (t *download) data(block uint16, body []byte) error {
 	switch ahead := block - t.next; {
 	case ahead == 0xffff:
-		return t.acknowledge() // the last one again: its acknowledgement was lost
+		return t.acknowledge() // the previous block again: its acknowledgement was lost
 	case ahead >= 0x8000:
-		return nil // an older one
+		return nil // an older block
 	case ahead > 0:
 		if t.gap {
 			return nil
 		}
 		t.gap = true
-		return t.acknowledge() // blocks are missing: ask for them, once (RFC 7440, section 4)
+		return t.acknowledge() // blocks are missing: request them again, once (RFC 7440, section 4)
 	case len(body) > t.blksize:
-		return t.refuse(tftp.CodeIllegal, fmt.Sprintf("a block of %d octets where %d were agreed", len(body), t.blksize))
+		return t.refuse(tftp.CodeIllegal, fmt.Sprintf("block of %d octets; %d were negotiated", len(body), t.blksize))
 	case len(t.body)+len(body) > maxFile:
 		return t.refuse(tftp.CodeDiskFull, "the file is longer than 1 GiB")
 	}

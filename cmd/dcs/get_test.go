@@ -187,13 +187,13 @@ func TestGet(t *testing.T) {
 			c.ack(0)
 			c.data(1, "short")
 		}, "", "promised 9 octets and sent 5"},
-		{"options that were not asked for", nil, func(c *conversation) {
+		{"options that were not requested", nil, func(c *conversation) {
 			c.oack(tftp.Options{Has: tftp.Blksize, Blksize: 512})
-		}, "", "not asked for"},
+		}, "", "not requested"},
 		{"larger blocks than were asked for", []string{"--blksize", "600"}, func(c *conversation) {
 			c.oack(tftp.Options{Has: tftp.Blksize, Blksize: 601})
 		}, "", "larger blocks"},
-		{"a block too long", nil, func(c *conversation) { c.data(1, full+"!") }, "", "a block of 513 octets"},
+		{"a block too long", nil, func(c *conversation) { c.data(1, full+"!") }, "", "block of 513 octets"},
 		{"no answer", []string{"--timeout", "1ms", "--tries", "3"}, func(*conversation) {}, "", "no answer to 3 requests"},
 	}
 	for _, tt := range tests {

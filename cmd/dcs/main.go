@@ -1,4 +1,4 @@
-// Command dcs gives every cable modem its boot file over TFTP, rendered at the moment it is asked for.
+// Command dcs serves every cable modem its boot file over TFTP, rendered when it is requested.
 package main
 
 import (
@@ -27,7 +27,7 @@ func main() {
 	}))
 }
 
-// rootCommand makes the command that all verbs belong to.
+// rootCommand returns the command dcs with all its verbs.
 func rootCommand(e cli.Env) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "dcs",
@@ -58,13 +58,13 @@ at the moment it is requested.`,
 	return root
 }
 
-// run carries out a command line and returns the exit status.
+// run executes a command line and returns the exit status.
 func run(e cli.Env) int {
 	command, started := "dcs", false // an error before a verb starts is misuse
 	e.Command = func() string { return command }
 	root := rootCommand(e)
 	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) { command, started = cmd.CommandPath(), true }
-	root.SetArgs(append([]string{}, e.Args...)) // not nil: cobra would take the process's
+	root.SetArgs(append([]string{}, e.Args...)) // not nil, or cobra would use os.Args
 	root.SetIn(e.Stdin)
 	root.SetOut(e.Stdout)
 	root.SetErr(e.Stderr)

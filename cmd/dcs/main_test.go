@@ -43,9 +43,9 @@ func TestStatus(t *testing.T) {
 		{"too many arguments", []string{"version", "x"}, misuse, "dcs version: "},
 		{"too few arguments", []string{"get", "localhost"}, misuse, "want HOST[:PORT] NAME"},
 		{"bad flag value", []string{"get", "localhost", "x", "--blksize", "7"}, misuse, "--blksize 7: want 8 to 65464"},
-		{"bad file name", []string{"get", "localhost", ""}, misuse, `"" is no file name`},
-		{"bad port", []string{"get", "localhost:x", "f"}, misuse, "x is no UDP port"},
-		{"bad host", []string{"get", "1:2:3:zzz", "f"}, misuse, "is no host with a port"},
+		{"bad file name", []string{"get", "localhost", ""}, misuse, `"" is not a file name`},
+		{"bad port", []string{"get", "localhost:x", "f"}, misuse, "x is not a UDP port"},
+		{"bad host", []string{"get", "1:2:3:zzz", "f"}, misuse, "is not a host with a port"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

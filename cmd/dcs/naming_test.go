@@ -108,7 +108,7 @@ func TestCheckRemap(t *testing.T) {
 	want := result{
 		failed,
 		"rewrite:\n  - {match: '(?i)^[a-z]:', to: ''} # line 2\n  - {match: '\\\\', to: '/', repeat: on} # line 3\n  - {match: '^it''s(a|b)$', to: '$1'} # line 6\n",
-		"-:4: no rule does what \"r4 ^x y\" does: 4: rules cannot depend on the client's address; use $ip in a template\n" +
+		"-:4: no equivalent rule for \"r4 ^x y\": 4: rules cannot depend on the client's address; use $ip in a template\n" +
 			"-:5: note: \"P ^w\" is left out: applies to write requests, which are always refused\n" +
 			"-:6: note: \"r ^it's(a|b)$ \\\\1\": the first alternative that matches is used; tftpd-hpa uses the longest\n",
 	}

@@ -14,15 +14,15 @@ import (
 	"dcs/render/tempfile"
 )
 
-// writeFile replaces the file's contents at once: whoever reads it gets the old ones
-// or the new ones whole. A device or pipe is written to as it is, and a symbolic link stays. In a directory that anybody may
-// write to, as /tmp, what another user has put there is neither followed nor written.
+// writeFile replaces a file's contents atomically: readers see the old or the new contents, never a mixture. Devices and pipes are
+// written to in place, and symbolic links stay. In a world-writable directory such as /tmp, it neither follows another user's
+// link nor writes to another user's file.
 func writeFile(name string, data []byte) error {
 	mode := fs.FileMode(0o666)
 	path, info, err := outputPath(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		path = name // a link to nothing is replaced
+		path = name // a dangling link is replaced
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular():
@@ -41,7 +41,7 @@ func writeFile(name string, data []byte) error {
 	return f.Replace()
 }
 
-// writeDevice writes to what is no regular file, nor has become one.
+// writeDevice writes to a device or pipe. It fails if the path has become a regular file.
 func writeDevice(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -57,7 +57,7 @@ func writeDevice(path string, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// outputPath follows the links that a file's name may be, one after the other, and returns the last name and what it is.
+// outputPath follows symbolic links one by one, and returns the last path and its FileInfo.
 func outputPath(name string) (path string, info fs.FileInfo, err error) {
 	path = name
 	for range assemble.MaxLinks {
@@ -71,7 +71,7 @@ func outputPath(name string) (path string, info fs.FileInfo, err error) {
 			return path, info, nil
 		}
 		if end, err := os.Stat(path); err == nil && !end.Mode().IsRegular() {
-			return path, end, nil // such as /dev/stdout, which leads to a pipe without a name
+			return path, end, nil // such as /dev/stdout, a link to a pipe without a name
 		}
 		dir, _ := filepath.Split(path)
 		to, err := os.Readlink(path)
@@ -79,14 +79,14 @@ func outputPath(name string) (path string, info fs.FileInfo, err error) {
 			return "", nil, err
 		}
 		if path = to; !filepath.IsAbs(to) {
-			path = dir + to // not cleaned: what .. means is up to the links before it
+			path = dir + to // not cleaned: the meaning of .. depends on the links before it
 		}
 	}
 	return "", nil, &fs.PathError{Op: "open", Path: name, Err: syscall.ELOOP}
 }
 
-// refuseForeign refuses what another user has put into a directory that anybody may write to, by the rule of the kernel's
-// fs.protected_symlinks, which a rename would pass by.
+// refuseForeign returns an error for a file that another user has put into a world-writable sticky directory. It applies the rule
+// of the kernel's fs.protected_symlinks, which a rename would bypass.
 func refuseForeign(path string, info fs.FileInfo) error {
 	dir, err := os.Stat(filepath.Dir(path))
 	if err != nil {
@@ -98,5 +98,5 @@ func refuseForeign(path string, info fs.FileInfo) error {
 	if !ok || !ok2 || dir.Mode()&shared != shared || int(file.Uid) == os.Geteuid() || file.Uid == of.Uid {
 		return nil
 	}
-	return fmt.Errorf("%s: belongs to user %d, in a directory that anybody may write to; name another file", path, file.Uid)
+	return fmt.Errorf("%s: belongs to user %d, in a world-writable directory; use another file", path, file.Uid)
 }

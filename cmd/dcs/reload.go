@@ -13,7 +13,7 @@ import (
 	"dcs/cmd/internal/remote"
 )
 
-// reloadWait is how long a library may take to load; ten thousand templates take a second.
+// reloadWait limits the time for loading a library; ten thousand templates take a second.
 const reloadWait = 5 * time.Minute
 
 func reloadCommand(e cli.Env) *cobra.Command {
@@ -36,7 +36,7 @@ loss is real, --force makes the server accept the library as it is now.`,
 		Args: cli.Arguments(0, 0),
 	}
 	server.Flags(cmd, e.StandardConfig)
-	cmd.Flags().StringVar(&server.Address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
+	cmd.Flags().StringVar(&server.Address, "admin", "", "the running server's admin `address` (default: from the configuration)")
 	cmd.Flags().BoolVar(&force, "force", false, "accept the loss of names")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		client, address, err := server.Dial()

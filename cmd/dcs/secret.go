@@ -35,11 +35,11 @@ when a CMTS could not be reached, "resume" continues and "rollback" restores the
 
 func secretFlags(cmd *cobra.Command, j *secretjob.Options) {
 	f := cmd.Flags()
-	f.StringVarP(&j.File, "config", "c", "", "the server's configuration `file` (default: "+remote.StandardConfig+", if it is there)")
-	f.StringVar(&j.Secrets, "secrets", "", "the keyring's `file` (default: as the configuration says)")
-	f.StringVar(&j.Address, "admin", "", "the running server's admin `address` (default: as the configuration says)")
+	f.StringVarP(&j.File, "config", "c", "", "the server's configuration `file` (default: "+remote.StandardConfig+", if it exists)")
+	f.StringVar(&j.Secrets, "secrets", "", "the keyring's `file` (default: from the configuration)")
+	f.StringVar(&j.Address, "admin", "", "the running server's admin `address` (default: from the configuration)")
 	f.IntVar(&j.Parallel, "parallel", 8, "work on `N` CMTSes at a time")
-	f.IntVar(&j.Tries, "tries", 3, "try a step `N` times before giving up its CMTS")
+	f.IntVar(&j.Tries, "tries", 3, "try a step `N` times before giving up on its CMTS")
 }
 
 func noServerFlag(cmd *cobra.Command, j *secretjob.Options) {
@@ -80,7 +80,7 @@ be reached, the rotation stops and waits for "resume" or "rollback".`,
 			return err
 		}
 		if !r.DryRun && !r.Yes && !readsTerminal(e.Stdin) {
-			return cli.Usagef("nobody can be asked, as standard input is no terminal: say --yes, or --dry-run")
+			return cli.Usagef("standard input is not a terminal, so nobody can confirm; give --yes or --dry-run")
 		}
 		if cmd.Flags().Changed("cmts") {
 			r.CMTS = append([]string{}, chosen...)

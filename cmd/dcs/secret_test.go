@@ -418,7 +418,7 @@ func TestSecretUsage(t *testing.T) {
 		want   string
 	}{
 		{[]string{}, misuse, "missing verb: want resume, rollback, rotate or status"},
-		{[]string{"rotate", "--secrets", file}, misuse, "say --yes, or --dry-run"},
+		{[]string{"rotate", "--secrets", file}, misuse, "give --yes or --dry-run"},
 		{[]string{"rotate", "--secrets", file, "--yes", "--drain", "-1s"}, misuse, "--drain -1s"},
 		{[]string{"rotate", "--secrets", file, "--yes", "--parallel", "0"}, misuse, "--parallel 0"},
 		{[]string{"rotate", "--secrets", file, "--yes"}, failed, "no admin address is configured"},

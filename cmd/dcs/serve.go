@@ -51,7 +51,7 @@ SIGTERM and SIGINT let running transfers finish.`,
 	return cmd
 }
 
-// greet tells a human how to fetch.
+// greet prints how to fetch one of the library's files.
 func greet(w io.Writer, addr netip.AddrPort, lib *library.Snapshot) {
 	for _, tmpl := range lib.Templates() {
 		if len(tmpl.Names) > 0 {

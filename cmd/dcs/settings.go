@@ -8,17 +8,17 @@ import (
 	"dcs/cmd/internal/remote"
 )
 
-// settings is the server's configuration on the command line of a verb: --config, and flags for keys of it.
+// settings are a verb's flags for the server's configuration: --config, and flags for keys.
 type settings struct {
-	file     string // of the configuration; "": there is none
-	standard string // the file if neither it nor what there is to serve is given
+	file     string // the configuration; "": none
+	standard string // the file without --config, --library and --static
 	flags    *config.Flags
 }
 
-// whatToServe are the keys that say what there is to serve, for verbs that only look at it.
+// whatToServe are the keys for what is served, for verbs that only examine it.
 var whatToServe = []string{"library", "static", "secret_file"}
 
-// addSettings gives cmd the flag --config, and a flag for each of keys; for all keys if none is named.
+// addSettings adds the flag --config to cmd, and a flag for each of keys; without keys, a flag for every key.
 func addSettings(cmd *cobra.Command, e cli.Env, keys ...string) *settings {
 	s := &settings{standard: e.StandardConfig}
 	cmd.Flags().StringVarP(&s.file, "config", "c", "",

@@ -23,7 +23,7 @@ import (
 	"dcs/cmd/internal/cli"
 )
 
-// stormRun is one call of the verb.
+// stormRun is one run of dcs storm.
 type stormRun struct {
 	cli.Env
 	cfg          storm.Config
@@ -40,7 +40,7 @@ type stormRun struct {
 
 func stormCommand(e cli.Env) *cobra.Command {
 	s := &stormRun{Env: e, cfg: storm.Default(), limits: storm.NoLimits()}
-	// A scenario's values are the flags' defaults, so it is read before there are flags.
+	// A scenario's values are the flags' defaults, so it is read before the flags are defined.
 	if name := scenarioName(e.Args); name != "" {
 		if s.scenario, s.scenarioErr = storm.LoadScenario(name); s.scenarioErr == nil {
 			s.cfg, s.limits = s.scenario.Config, s.scenario.Limits
@@ -81,7 +81,7 @@ plain sockets are used, for targets on loopback. The exit status is 1 if a limit
 	f.Float64Var(&s.speed, "speed", 1, "speed the scenario up by this `factor`")
 	f.BoolVar(&s.list, "list-scenarios", false, "list the built-in scenarios")
 	f.StringArrayVar(&s.commands, "on", nil, "run a shell command at an event of the scenario: `EVENT=COMMAND`")
-	f.StringVar(&s.check, "check", "", "what to examine of each file, `off|structure|full`; full includes the CMTS MIC (default full if a secret is given, off with --expect, else structure)")
+	f.StringVar(&s.check, "check", "", "what to check in each file, `off|structure|full`; full includes the CMTS MIC (default full if a secret is given, off with --expect, else structure)")
 	f.Lookup("check").NoOptDefVal = "full"
 	f.StringArrayVar(&s.secrets, "secret-file", nil, "verify CMTS MICs with the secret in this `file`, or, as PREFIX=FILE, those of modems in a prefix; with several secrets, any may match")
 	f.StringVar(&s.json, "json", "", "write the result as JSON to this `file`, - for standard output")
@@ -102,7 +102,7 @@ plain sockets are used, for targets on loopback. The exit status is 1 if a limit
 		}
 		for _, name := range []string{"window", "rate", "within", "ramp", "count", "duration", "modems"} {
 			if s.scenario != nil && cmd.Flags().Changed(name) {
-				return cli.Usagef("--%s and --scenario exclude one another: how modems arrive is what the scenario says", name)
+				return cli.Usagef("--%s and --scenario exclude each other: the scenario determines how modems arrive", name)
 			}
 		}
 		return s.run(args[0])
@@ -110,7 +110,7 @@ plain sockets are used, for targets on loopback. The exit status is 1 if a limit
 	return cmd
 }
 
-// scenarioName finds the scenario in a command line that is not parsed yet.
+// scenarioName returns the value of --scenario in a command line that has not been parsed yet.
 func scenarioName(args []string) (name string) {
 	if len(args) == 0 || args[0] != "storm" {
 		return ""
@@ -139,7 +139,7 @@ func (s *stormRun) listScenarios() error {
 	return nil
 }
 
-// completeScenarios offers the scenarios that are built in, beside files.
+// completeScenarios completes the built-in scenarios, in addition to files.
 func completeScenarios(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var all []cobra.Completion
 	for _, name := range storm.Scenarios() {
@@ -194,15 +194,15 @@ func (s *stormRun) run(target string) error {
 // prepare completes the configuration from the flags.
 func (s *stormRun) prepare() error {
 	if s.scale <= 0 || s.speed <= 0 {
-		return cli.Usagef("--scale and --speed are greater than 0")
+		return cli.Usagef("--scale and --speed must be greater than 0")
 	}
 	if s.scenario != nil {
-		// The flags may have changed what the scenario said; both are played smaller and faster.
+		// Scale and speed also apply to values that flags have overridden.
 		s.scenario.Config, s.scenario.Limits = s.cfg, s.limits
 		s.scenario.Scale(s.scale, s.speed)
 		s.cfg, s.limits = s.scenario.Config, s.scenario.Limits
 	} else if s.scale != 1 || s.speed != 1 || len(s.commands) > 0 {
-		return cli.Usagef("--scale, --speed and --on are for a --scenario")
+		return cli.Usagef("--scale, --speed and --on need --scenario")
 	}
 	for _, c := range s.commands {
 		name, _, ok := strings.Cut(c, "=")
@@ -242,7 +242,7 @@ func (s *stormRun) prepare() error {
 	return nil
 }
 
-// write leaves the result as text, and as JSON and HTML where they were asked for.
+// write writes the result as text, and as JSON and HTML if requested.
 func (s *stormRun) write(res *storm.Result) error {
 	var errs []error
 	if s.json != "-" {
@@ -269,8 +269,8 @@ func (s *stormRun) write(res *storm.Result) error {
 	return errors.Join(errs...)
 }
 
-// stormTarget reads an address and a port, 69 where none is given. Names are not looked
-// up: a load goes where it is sent, and nowhere else.
+// stormTarget parses an address and a port, which defaults to 69. It does not resolve names, so that a load cannot go to an
+// unexpected address.
 func stormTarget(s string) (netip.AddrPort, error) {
 	if a, err := netip.ParseAddr(s); err == nil {
 		return netip.AddrPortFrom(a, 69), nil
@@ -282,7 +282,7 @@ func stormTarget(s string) (netip.AddrPort, error) {
 	return target, nil
 }
 
-// eventRunner runs the commands that events are bound to, beside the load.
+// eventRunner runs the commands bound to events, concurrently with the load.
 type eventRunner struct {
 	commands map[string]string
 	running  sync.WaitGroup
@@ -311,11 +311,11 @@ func (r *eventRunner) wait() error {
 	return errors.Join(r.errs...)
 }
 
-// stormScreen shows a load under way in a terminal, and nothing elsewhere.
+// stormScreen shows the progress of a load on a terminal. Without a terminal it shows nothing.
 type stormScreen struct {
 	w      io.Writer // or nil
 	title  string
-	lines  int // shown, to be drawn over
+	lines  int // on screen, to be overwritten
 	before storm.Progress
 	rate   float64
 }
@@ -368,7 +368,7 @@ func (s *stormScreen) event(e storm.Event) {
 	if s.w == nil {
 		return
 	}
-	if s.lines > 0 { // it stays above what is drawn over
+	if s.lines > 0 { // the note stays, above the lines that are redrawn
 		fmt.Fprintf(s.w, "\x1b[%dF\x1b[J", s.lines)
 		s.lines = 0
 	}

@@ -117,7 +117,7 @@ func TestStormMisuse(t *testing.T) {
 		{misuse, "unknown scenario \"none\"; choose one of database-down, flood,", []string{to, "--scenario", "none"}},
 		{misuse, "bad.yaml:3:13: a whole number", []string{to, "--scenario=" + bad}},
 		{misuse, "--rate and --scenario exclude", []string{to, "--scenario", "flood", "--rate", "5"}},
-		{misuse, "are for a --scenario", []string{to, "--count", "1", "--speed", "2"}},
+		{misuse, "need --scenario", []string{to, "--count", "1", "--speed", "2"}},
 		{misuse, "an event of the scenario", []string{to, "--scenario", "flood", "--on", "rotate=true"}},
 		{misuse, "must be off, structure or full", []string{to, "--count", "1", "--check=some"}},
 		{misuse, "give the secret", []string{to, "--count", "1", "--check"}},

@@ -5,7 +5,7 @@ import (
 	"dcs/render/skeleton"
 )
 
-// fileName is what a template's file is called on disk.
+// fileName returns the name of a template's file on disk.
 func fileName(t *library.Template) string {
 	switch {
 	case t.Item.Name != "":

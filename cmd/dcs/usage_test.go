@@ -65,7 +65,7 @@ func TestUsage(t *testing.T) {
 		{"get", "127.0.0.1", "x", "--timeout", "0s"},
 		{"get", "127.0.0.1", "x", "--windowsize", "65536"},
 		{"get", "127.0.0.1", "x", "--decode", "-o", "y"},
-		{"secret", "rotate", "--secrets", "x"}, // nobody can be asked
+		{"secret", "rotate", "--secrets", "x"}, // nobody can confirm
 		{"secret", "rotate", "--secrets", "x", "--yes", "--drain", "25h"},
 		{"secret", "resume", "--secrets", "x", "--drain", "-1s"},
 		{"secret", "status"},

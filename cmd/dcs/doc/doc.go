@@ -1,5 +1,5 @@
-// Package doc is the manual. Each page is one Markdown file; the man pages, the pages of the admin site and the HTML in the
-// package are made from it.
+// Package doc holds the manual. Each page is a Markdown file; the man pages, the pages of the admin site and the packages' HTML are
+// made from it.
 package doc
 
 import (
@@ -25,7 +25,7 @@ type Page struct {
 	Text    string // the Markdown
 }
 
-// order is the order in which a reader meets the pages. The man page is dcs-NAME(7) unless another is given.
+// order lists the pages in reading order. A page's man page is dcs-NAME(7) unless another is given.
 var order = []struct{ name, man, section string }{
 	{Index, "dcs", "7"},
 	{"getting-started", "", ""},
@@ -52,14 +52,14 @@ func Pages() []Page {
 	for _, o := range order {
 		p, err := open(o.name, o.man, o.section)
 		if err != nil {
-			panic("doc: " + err.Error()) // a page is missing in the build; the tests see it
+			panic("doc: " + err.Error()) // a page is missing from the build; the tests catch this
 		}
 		pages = append(pages, p)
 	}
 	return pages
 }
 
-// start is how a page begins: its title, and one paragraph.
+// start matches the beginning of a page: its title and one paragraph.
 var start = regexp.MustCompile(`(?s)\A# ([^\n]+)\n\n(.+?)\n\n`)
 
 func open(name, man, section string) (Page, error) {

@@ -14,11 +14,11 @@ import (
 	"github.com/yuin/goldmark/util"
 )
 
-// Links says how HTML names another page of the manual.
+// Links returns the address of a page of the manual for links in HTML.
 type Links func(page string) string
 
-// HTML returns the page's body, from its title on. Links to other pages are named by links; what lies outside of the manual is
-// not there for a reader of the HTML, so that links to it become their text.
+// HTML returns the page's body, from its title on. Links to other pages get their address from links. Links to files outside of the
+// manual, which readers of the HTML do not have, are replaced by their text.
 func (p Page) HTML(links Links) (template.HTML, error) {
 	md := goldmark.New(
 		goldmark.WithExtensions(extension.Table),
@@ -31,7 +31,7 @@ func (p Page) HTML(links Links) (template.HTML, error) {
 	return template.HTML(b.String()), nil //nolint:gosec // our own pages, in which goldmark escapes raw HTML
 }
 
-// File returns the name of the page as a file of HTML.
+// File returns the name of the page's HTML file.
 func (p Page) File() string {
 	if p.Name == Index {
 		return "index.html"
@@ -44,7 +44,7 @@ var documentHTML string
 
 var document = template.Must(template.New("document").Parse(documentHTML))
 
-// Document returns the page as a file of HTML that stands beside the others, each named by [Page.File].
+// Document returns the page as an HTML file. Its links expect the other pages in the same directory, named by [Page.File].
 func (p Page) Document() ([]byte, error) {
 	body, err := p.HTML(func(page string) string { return Page{Name: page}.File() })
 	if err != nil {
@@ -85,8 +85,8 @@ func (r relink) Transform(doc *ast.Document, _ text.Reader, _ parser.Context) {
 	}
 }
 
-// Target takes a link of a page apart: the page of the manual that it leads to, and the anchor with its #. ok is false for a
-// link that leaves the manual, and for one to an anchor of the same page.
+// Target splits the target of a link into the page of the manual and the anchor with its #. ok is false for a link that leaves the
+// manual, and for one to an anchor on the same page.
 func Target(dest string) (page, anchor string, ok bool) {
 	path, fragment, hasAnchor := strings.Cut(dest, "#")
 	page, ok = strings.CutSuffix(path, ".md")
@@ -96,7 +96,7 @@ func Target(dest string) (page, anchor string, ok bool) {
 	return page, anchor, ok && !strings.Contains(page, "/")
 }
 
-// external tells whether a link leads to the web or to an anchor of its own page.
+// external reports whether a link leads to the web or to an anchor on its own page.
 func external(dest string) bool {
 	return strings.Contains(dest, "://") || strings.HasPrefix(dest, "#")
 }

@@ -28,7 +28,7 @@ func learnedMemory(cfg *config.Config) int {
 	return library.DefaultLearned
 }
 
-// A MemoryBound is the most memory that a part of the server takes.
+// A MemoryBound is the maximum memory of a part of the server.
 type MemoryBound struct {
 	what   string
 	Octets int
@@ -81,8 +81,8 @@ func MemoryList(cfg *config.Config) []MemoryBound {
 	return list
 }
 
-// deviceMemory is what devices take beside their mapped file: 64 MiB while the file is rebuilt, 32 MiB for the latest changes
-// (65,536 devices of some 500 octets), and 8 MiB for pending look-ups.
+// deviceMemory is the memory in octets for devices, without their mapped file: 64 MiB while the file is rebuilt, 32 MiB for the
+// latest changes (65,536 devices of some 500 octets), and 8 MiB for pending look-ups.
 const deviceMemory = 104 << 20
 
 // Program is the memory of an idle server, octets: names of SNMP objects, built-in certificates and pages, Go's runtime.

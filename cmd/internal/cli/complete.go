@@ -7,9 +7,9 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Complete gives every flag and argument of cmd, and of the verbs below it, that has no completion of its own the one that
-// its usage implies: alternatives such as `text|json` are offered, files and directories are left to the shell, and anything
-// else, such as a number, has none.
+// Complete adds completions, derived from the usage, for all flags and arguments of cmd and its verbs that have none: alternatives
+// such as `text|json` are offered, files and directories are left to the shell, and anything else, such as a number, is not
+// completed.
 func Complete(cmd *cobra.Command) {
 	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
 		if _, ok := cmd.GetFlagCompletionFunc(f.Name); ok || f.Value.Type() == "bool" {

@@ -2,14 +2,14 @@ package config
 
 import "fmt"
 
-// Bind is what becomes of a request that names a device and comes from where that device is not.
+// Bind says what to do with a request that names a device but comes from an address that is not that device's.
 type Bind string
 
-// What can become of it.
+// The values of Bind.
 const (
-	BindOff    Bind = "off"    // nobody looks
-	BindLog    Bind = "log"    // it is answered and logged
-	BindRefuse Bind = "refuse" // it is refused and logged
+	BindOff    Bind = "off"    // not checked
+	BindLog    Bind = "log"    // answered and logged
+	BindRefuse Bind = "refuse" // refused and logged
 )
 
 func parseBind(s string) (Bind, error) {

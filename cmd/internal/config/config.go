@@ -1,4 +1,4 @@
-// Package config reads the server's YAML file and offers its keys as flags.
+// Package config reads the server's YAML file, and provides its keys as flags.
 package config
 
 import (
@@ -12,42 +12,41 @@ import (
 	"dcs/cmd/internal/strictyaml"
 )
 
-// Config is what the server is told. [Default] gives the values that stand where
-// neither the file nor a flag says otherwise.
+// Config is the server's configuration. [Default] returns the values of keys that neither the file nor a flag sets.
 type Config struct {
-	Listen       []netip.AddrPort // where requests arrive
+	Listen       []netip.AddrPort // addresses to receive requests on
 	Transport    Transport
-	Interfaces   []string       // where requests arrive, for XDP; empty: those that Listen's addresses are on
-	Allow        []netip.Prefix // who may ask; empty: everyone
-	Rate         float64        // requests per second that one source may make; 0: no limit
-	RateBurst    int            // of them in a row; 0: DefaultBurst
-	RatePrefixV4 int            // leading bits of an address that make a source
+	Interfaces   []string       // for XDP; empty: those with the addresses of Listen
+	Allow        []netip.Prefix // who may send requests; empty: everyone
+	Rate         float64        // requests per second from one source; 0: no limit
+	RateBurst    int            // requests in a row; 0: DefaultBurst
+	RatePrefixV4 int            // leading bits of an address that identify a source
 	RatePrefixV6 int
 	Workers      int // 0: one per CPU
 
 	SinglePort    bool
 	DSCP          DSCP
-	TIDPorts      PortRange // zero: ports that the system picks
+	TIDPorts      PortRange // zero: the system picks ports
 	Transfers     int       // table size of one worker
 	Retries       int
-	MaxBlksize    int      // octets; 0: as much as a packet holds that is not fragmented
+	MaxBlksize    int      // octets; 0: as much as fits into an unfragmented packet
 	MaxWindowsize int      // blocks
-	Options       []string // that are granted
+	Options       []string // options to grant
 	StaleAfter    time.Duration
 	ReceiveBuffer int // octets
 	Drain         time.Duration
 
 	Library []string // directories of sources
 	Static  []string // directories of files served as they are
-	Resign  []string // those of Static whose boot files are signed anew
+	Resign  []string // those of Static whose boot files get new MICs
 	Lenient bool
 
 	Names Names
 
-	User    string // whom a server started as root becomes; empty: it stays root
+	User    string // user to become when started as root; empty: stay root
 	Sandbox Sandbox
 
-	LearnedMemory int // octets; 0: as much as suits the machine
+	LearnedMemory int // octets; 0: as the machine's memory allows
 
 	MIBPath   []string
 	MIBPrefer []string
@@ -66,18 +65,18 @@ type Config struct {
 	AdminClientCA  string
 	AdminHosts     []string
 
-	Metrics  string // host:port of the metrics alone; empty: on the admin address only
-	HTTP     string // host:port of boot files over HTTP; empty: none
+	Metrics  string // host:port for metrics only; empty: on the admin address only
+	HTTP     string // host:port for boot files over HTTP; empty: none
 	HTTPCert string
 	HTTPKey  string
 
 	LogFormat   LogFormat
 	LogLevel    slog.Level
-	LogRequests int      // one request of how many is logged; 0: none
-	LogDevices  []string // MAC addresses, addresses and prefixes of devices all of whose requests are
+	LogRequests int      // one of this many requests is logged; 0: none
+	LogDevices  []string // MAC addresses, addresses and prefixes of devices whose requests are all logged
 }
 
-// Default returns the settings that stand where nothing else is said.
+// Default returns the default settings.
 func Default() Config {
 	var c Config
 	var src strings.Builder
@@ -85,12 +84,12 @@ func Default() Config {
 		fmt.Fprintf(&src, "%s: %s\n", k.Name, k.Default)
 	}
 	if err := c.parse("defaults", []byte(src.String())); err != nil {
-		panic("config: " + err.Error()) // a fault of the table, which the tests load
+		panic("config: " + err.Error()) // a mistake in the table, which the tests load
 	}
 	return c
 }
 
-// Differences returns the names of the keys that have another value in d.
+// Differences returns the names of the keys whose values differ between c and d.
 func (c *Config) Differences(d *Config) (names []string) {
 	theirs := d.Keys()
 	for i, k := range c.Keys() {
@@ -101,8 +100,7 @@ func (c *Config) Differences(d *Config) (names []string) {
 	return names
 }
 
-// Load reads the file over c's values. The error joins all that is wrong, each
-// with file:line:column.
+// Load reads the file over c's values. The error joins all mistakes, each with file:line:column.
 func (c *Config) Load(file string) error {
 	src, err := strictyaml.ReadFile(file)
 	if err != nil {

@@ -16,18 +16,18 @@ import (
 	"dcs/render/secret"
 )
 
-// Devices says where devices' attributes come from.
+// Devices configures the sources of device attributes.
 type Devices struct {
-	Sources []DeviceSource // in the order in which they are believed
+	Sources []DeviceSource // in order of precedence
 	Dir     string         // of the snapshot; empty: a default
-	Proxies []netip.Prefix // who may say for whom a request is
+	Proxies []netip.Prefix // may say which device a request is for
 	Bind    Bind
-	// MACInName has NAME@MAC name a device.
+	// MACInName says whether NAME@MAC requests NAME for the device MAC.
 	MACInName bool
 	Prebuild  bool
 }
 
-// DeviceSource is one source: that field of it which is not nil.
+// DeviceSource is one source. Exactly one of the pointers is not nil.
 type DeviceSource struct {
 	Pos    string // file:line:column
 	CSV    *csvfile.Config
@@ -37,31 +37,31 @@ type DeviceSource struct {
 	File   *DeviceFile
 }
 
-// SQL is a source in a database.
+// SQL is a database as a source.
 type SQL struct {
 	Driver string // mysql, postgres or sqlite
 	sqldb.Config
 }
 
-// Plugin is a source that is a program.
+// Plugin is a program as a source.
 type Plugin struct {
-	User string // that it runs as, as [Config.User]; empty: the server's
+	User string // to run as, in the form of [Config.User]; empty: the server's
 	plugin.Config
 }
 
-// DeviceFile is a file that dcs devices build made.
+// DeviceFile is a file made by dcs devices build.
 type DeviceFile struct {
 	Path string
 	Poll time.Duration
 }
 
-// sqlDrivers are the databases that there is a driver for.
+// sqlDrivers are the names of the supported database drivers.
 var sqlDrivers = []string{"mysql", "postgres", "sqlite"}
 
-// maxWait is the longest duration that a source may be given.
+// maxWait is the longest duration that a setting of a source may have.
 const maxWait = 30 * 24 * time.Hour
 
-// sources makes the field of a list of sources.
+// sources returns the field for a list of sources.
 func sources(p *[]DeviceSource) field {
 	return field{
 		list: true, structured: true, want: `a list of sources such as "- csv: /etc/dcs/devices.csv"`,
@@ -87,7 +87,7 @@ func (r *reader) sources(p *[]DeviceSource, n ast.Node) {
 	}
 }
 
-// pairsOf returns the settings of a block; nil: it is none.
+// pairsOf returns the settings of a block; nil if n is not a block.
 func pairsOf(n ast.Node) []*ast.MappingValueNode {
 	switch n := n.(type) {
 	case *ast.MappingNode:
@@ -98,7 +98,7 @@ func pairsOf(n ast.Node) []*ast.MappingValueNode {
 	return nil
 }
 
-// source reads one source. Alone, a text stands for the path of a file.
+// source reads one source. A text instead of a block is the path of a file.
 func (r *reader) source(p *[]DeviceSource, pair *ast.MappingValueNode) {
 	at := pair.Key.GetToken().Position
 	s := DeviceSource{Pos: fmt.Sprintf("%s:%d:%d", r.name, at.Line, at.Column)}
@@ -145,7 +145,7 @@ func (r *reader) source(p *[]DeviceSource, pair *ast.MappingValueNode) {
 	}
 }
 
-// word makes the field of a text that is taken as it is, which must not be empty.
+// word returns the field for a text that must not be empty.
 func word(p *string, want string) field {
 	return one(p, "text", want, text, func(s string) (string, error) {
 		if s == "" {
@@ -155,7 +155,7 @@ func word(p *string, want string) field {
 	})
 }
 
-// secretText makes the field of a text that no error quotes, which must not be empty.
+// secretText returns the field for a secret text, which errors do not quote and which must not be empty.
 func secretText(p *secret.Text, want string) field {
 	f := one(p, "text", want, text, func(s string) (secret.Text, error) {
 		if s == "" {
@@ -167,7 +167,7 @@ func secretText(p *secret.Text, want string) field {
 	return f
 }
 
-// secretTexts makes the field of a list of texts that no error quotes.
+// secretTexts returns the field for a list of secret texts, which errors do not quote.
 func secretTexts(p *[]secret.Text, want string) field {
 	f := many(p, "texts", want, func(s string) (secret.Text, error) { return secret.New(s), nil })
 	f.secret = true
@@ -188,7 +188,7 @@ func list(p *[]string, want string) field {
 	return many(p, "texts", want, func(s string) (string, error) { return s, nil })
 }
 
-// mapping makes the field of names with their values.
+// mapping returns the field for a block of names and values.
 func mapping(p *map[string]string, want string) field {
 	return field{
 		structured: true, want: want,

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// DSCP says which DSCP answers carry.
+// DSCP is the DSCP of answers.
 type DSCP struct {
 	Value  uint8 // 0 to 63
-	Mirror bool  // that of the request instead
+	Mirror bool  // use the request's instead
 }
 
-// codePoints are the names of IANA's registry, but for those of class selectors and assured forwarding, which have a rule.
+// codePoints are the names in IANA's registry, except class selectors and assured forwarding, which follow a rule.
 var codePoints = map[string]uint8{
 	"ef": 46, // RFC 3246
 	"va": 44, // voice-admit, RFC 5865

@@ -10,18 +10,18 @@ import (
 //go:generate go run ./example ../../dcs/packaging/dcs.yaml
 //go:generate go run ./example ../../dcs/packaging/etc/dcs.yaml library=[/etc/dcs/library] admin=[unix:/run/dcs/admin.sock]
 
-// Example returns a file that says of every key what it does, with its default or with the value that set has for it.
+// Example returns a configuration file that documents every key, with its default or its value in set.
 func Example(set map[string]string) string {
 	var b strings.Builder
 	defaults := "at its default"
 	if len(set) > 0 {
-		defaults = "at its default but for " + strings.Join(slices.Sorted(maps.Keys(set)), " and ")
+		defaults = "at its default except " + strings.Join(slices.Sorted(maps.Keys(set)), " and ")
 	}
 	fmt.Fprintf(&b, `# The configuration of dcs serve, with every key %s.
-# A key that is left away has that default; a flag of the same name, with dashes
-# for underscores, goes before the file. A list of one may stand without brackets.
-# Relative paths begin at this file's directory.
-# "dcs check --config FILE" says what is wrong with a file.
+# A missing key has its default. A flag of the same name, with dashes for
+# underscores, overrides the file. A list with one element needs no brackets.
+# Relative paths start at this file's directory.
+# "dcs check --config FILE" reports every mistake in a file.
 `, defaults)
 	var c Config
 	for _, k := range c.Keys() {

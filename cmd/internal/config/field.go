@@ -13,7 +13,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// field is the place of a key's value and the way into it, for the file and for flags alike.
+// field says where a key's value is stored and how it is set, by the file and by flags.
 type field struct {
 	list       bool
 	secret     bool                         // errors must not quote the value
@@ -22,9 +22,9 @@ type field struct {
 	want       string                       // what a value looks like, for errors
 	takes      func(n ast.Node) bool        // whether a YAML scalar is of the right type
 	reset      func()                       // empties a list
-	structured bool                         // the file alone can say it, no flag
+	structured bool                         // only in the file, without a flag
 	node       func(r *reader, n ast.Node)  // reads a structured value
-	block      func(r *reader, n ast.Node)  // reads an element of a list that is a block; nil: none may be
+	block      func(r *reader, n ast.Node)  // reads an element of a list that is a block; nil: blocks are errors
 	add        func(text, dir string) error // sets the value, or appends to the list; relative paths begin at dir
 	value      func() any                   // the value as it is
 }
@@ -41,12 +41,12 @@ func digits(n ast.Node) bool { return n.Type() == ast.IntegerType || n.Type() ==
 
 func textOrInteger(n ast.Node) bool { return text(n) || n.Type() == ast.IntegerType }
 
-// onlyText tells whether a field takes neither numbers nor truth values.
+// onlyText reports whether a field accepts neither numbers nor booleans.
 func (f *field) onlyText() bool {
 	return f.takes(&ast.StringNode{}) && !f.takes(&ast.IntegerNode{}) && !f.takes(&ast.BoolNode{})
 }
 
-// one makes the field of a single value.
+// one returns the field for a single value.
 func one[T any](p *T, word, want string, takes func(ast.Node) bool, parse func(string) (T, error)) field {
 	return field{
 		word: word, want: want, takes: takes,
@@ -62,7 +62,7 @@ func one[T any](p *T, word, want string, takes func(ast.Node) bool, parse func(s
 	}
 }
 
-// many makes the field of a list of texts.
+// many returns the field for a list of texts.
 func many[T any](p *[]T, word, want string, parse func(string) (T, error)) field {
 	return field{
 		list: true, word: word, want: want, takes: text,
@@ -97,8 +97,8 @@ func number(p *int, least, most int) field {
 	})
 }
 
-// duration makes the field of a time with its unit. An integer, which lacks it, gets
-// to parse, whose error says more than that the type is wrong.
+// duration returns the field for a duration with its unit. An integer, which lacks the unit, is passed to parse, whose error says
+// more than that the type is wrong.
 func duration(p *time.Duration, least, most time.Duration) field {
 	want := fmt.Sprintf("a duration such as 4s or 500ms, %v to %v", least, most)
 	return one(p, "duration", want, textOrInteger, func(s string) (time.Duration, error) {
@@ -110,7 +110,7 @@ func duration(p *time.Duration, least, most time.Duration) field {
 	})
 }
 
-// size makes the field of a number of octets.
+// size returns the field for a number of octets.
 func size(p *int, least, most int) field {
 	want := fmt.Sprintf("a size such as 512k or 8M, %s to %s", showSize(least), showSize(most))
 	return one(p, "size", want, textOrInteger, func(s string) (int, error) {
@@ -162,11 +162,11 @@ func paths(p *[]string) field {
 	return f
 }
 
-// adminAddresses makes the field of a list of addresses, or of paths of sockets behind "unix:".
+// adminAddresses returns the field for a list of addresses, and of paths of sockets after "unix:".
 func adminAddresses(p *[]string) field {
 	f := many[string](p, "addresses", "a list of addresses with ports, or of unix: and a path", nil)
 	f.add = func(s, dir string) error {
-		if s == "" { // as a list without any
+		if s == "" { // like an empty list
 			return nil
 		}
 		if path, ok := strings.CutPrefix(s, "unix:"); ok {

@@ -13,7 +13,7 @@ type Flags struct {
 	values  []*value
 }
 
-// AddFlags gives fs a flag for each of the keys that are named, or, if none is, for every key that is no structure.
+// AddFlags adds a flag to fs for each of the named keys, or for every key that can be a flag if none is named.
 func AddFlags(fs *pflag.FlagSet, keys ...string) *Flags {
 	flags := &Flags{}
 	for _, k := range flags.scratch.flagKeys() {
@@ -36,13 +36,12 @@ func AddFlags(fs *pflag.FlagSet, keys ...string) *Flags {
 	return flags
 }
 
-// flagKeys are the keys that a flag can say: all but those with a structure.
+// flagKeys returns the keys that can be flags: all except structured ones.
 func (c *Config) flagKeys() []Key {
 	return slices.DeleteFunc(c.Keys(), func(k Key) bool { return k.field.structured })
 }
 
-// Config returns the settings: the defaults, over them those of the file, unless its
-// name is empty, over them those of the flags.
+// Config returns the settings: the defaults, overridden by the file, unless its name is empty, and then by the flags.
 func (f *Flags) Config(file string) (Config, error) {
 	c := Default()
 	if file != "" {
@@ -57,19 +56,19 @@ func (f *Flags) Config(file string) (Config, error) {
 		}
 		for _, s := range set {
 			if err := k.field.add(s, ""); err != nil {
-				return c, err // not reached: Set has tried it
+				return c, err // not reached: Set has checked it
 			}
 		}
 	}
 	return c, c.Validate()
 }
 
-// Changed reports whether the command line has a value for any of keys.
+// Changed reports whether the command line sets any of keys.
 func (f *Flags) Changed(keys ...string) bool {
 	return slices.ContainsFunc(keys, func(key string) bool { return len(f.set(key)) > 0 })
 }
 
-// set returns what the command line gives for a key.
+// set returns the values that the command line gives for a key.
 func (f *Flags) set(key string) []string {
 	for _, v := range f.values {
 		if v.Name == key {
@@ -79,7 +78,7 @@ func (f *Flags) set(key string) []string {
 	return nil
 }
 
-// value is a key as a flag: a list is split at commas, and grows with each use.
+// value is a key as a flag. A list is split at commas, and each use of the flag appends to it.
 type value struct {
 	Key
 	set []string

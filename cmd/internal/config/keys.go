@@ -4,8 +4,8 @@ import "strings"
 
 // Key is one setting: a key of the file, a flag, a paragraph of the example.
 type Key struct {
-	Name    string // as the file has it; the flag has dashes for underscores
-	Default string // as the file would write it
+	Name    string // in the file; the flag has dashes for underscores
+	Default string // in the file's syntax
 	Doc     string // lines of at most 78 characters
 	field   field
 }
@@ -13,7 +13,7 @@ type Key struct {
 // Flag returns the name of the key's flag.
 func (k Key) Flag() string { return strings.ReplaceAll(k.Name, "_", "-") }
 
-// section is a number of keys under one heading of the reference.
+// section is a group of keys under one heading of the reference.
 type section struct {
 	heading string
 	keys    []Key

@@ -74,7 +74,7 @@ Empty: none.`,
 	}
 }
 
-// privilegeKeys are the keys about what the server may do on its machine.
+// privilegeKeys are the keys about the server's privileges on its machine.
 func (c *Config) privilegeKeys() []Key {
 	return []Key{
 		{

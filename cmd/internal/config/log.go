@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// LogFormat is how log lines look.
+// LogFormat is the format of log lines.
 type LogFormat string
 
 // The formats.
@@ -39,7 +39,7 @@ func ParseLogLevel(s string) (slog.Level, error) {
 	return 0, fmt.Errorf("%s is not a log level; use debug, info, warn or error", s)
 }
 
-// ParseShare reads off (0), all (1), or 1/N (N): one of how many.
+// ParseShare parses off, all or 1/N. It returns N, the number of requests of which one is logged: 1 for all, 0 for off.
 func ParseShare(s string) (int, error) {
 	switch s {
 	case "off":

@@ -9,7 +9,7 @@ import (
 	"dcs/render/naming"
 )
 
-// Names say how the names that clients ask for are read.
+// Names configures how requested names are read.
 type Names struct {
 	Backslash  bool
 	IgnoreCase bool
@@ -17,7 +17,7 @@ type Names struct {
 	Rewrite    []naming.Rule
 }
 
-// parseRoot takes a path as other servers, of any system, have it.
+// parseRoot parses a root directory of another server, on any operating system.
 func parseRoot(s string) (string, error) {
 	if s == "" || s[0] != '/' && s[0] != '\\' {
 		return "", fmt.Errorf("%q is not an absolute path such as /tftpboot", s)
@@ -25,7 +25,7 @@ func parseRoot(s string) (string, error) {
 	return s, nil
 }
 
-// rules makes the field of a list of rules that rewrite names.
+// rules returns the field for a list of rules that rewrite names.
 func rules(p *[]naming.Rule) field {
 	const want = `a list of rules such as "- {match: ^/tftpboot/, to: ''}"`
 	return field{
@@ -64,7 +64,7 @@ func (r *reader) rule(p *[]naming.Rule, n ast.Node) {
 			return s, nil
 		})
 	}
-	replacement := one(&rule.To, "text", "the text that takes the place of what match has found", textOrInteger, func(s string) (string, error) {
+	replacement := one(&rule.To, "text", "the text that replaces what match has found", textOrInteger, func(s string) (string, error) {
 		rule.Rewrite = true
 		return s, nil
 	})

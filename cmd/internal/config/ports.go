@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// PortRange is an inclusive range of UDP ports; the zero value is none.
+// PortRange is an inclusive range of UDP ports; the zero value is no range.
 type PortRange struct{ First, Last uint16 }
 
 func parsePorts(s string) (PortRange, error) {
@@ -25,7 +25,7 @@ func parsePorts(s string) (PortRange, error) {
 	return PortRange{uint16(lo), uint16(hi)}, nil
 }
 
-// Count returns how many ports there are.
+// Count returns the number of ports in the range.
 func (r PortRange) Count() int {
 	if r.First == 0 {
 		return 0

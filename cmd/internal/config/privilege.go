@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// wantUser is what a user is written as.
+// wantUser describes the syntax of a user, for errors.
 const wantUser = "a user: NAME, NAME:GROUP or UID:GID"
 
-// parseUser reads a user, whom only the machine that serves needs to know.
+// parseUser parses a user, who needs to exist only on the machine that serves.
 func parseUser(s string) (string, error) {
 	name, group, grouped := strings.Cut(s, ":")
 	if s != "" && (name == "" || grouped && group == "" || strings.ContainsAny(s, " \t\n")) {
@@ -17,7 +17,7 @@ func parseUser(s string) (string, error) {
 	return s, nil
 }
 
-// userName makes the field of a user.
+// userName returns the field for a user.
 func userName(p *string) field {
 	return one(p, "user", wantUser, textOrInteger, parseUser)
 }

@@ -11,7 +11,7 @@ const (
 	maxRate = 1e6
 )
 
-// CheckRate finds what is wrong with a limit on requests; a rate of 0 is none.
+// CheckRate returns an error if rate or burst is out of range. A rate of 0 means no limit.
 func CheckRate(rate float64, burst int) error {
 	if rate != 0 && !(rate >= minRate && rate <= maxRate) {
 		return fmt.Errorf("%v requests per second is out of range; use 0 or %v to %v", rate, minRate, maxRate)
@@ -22,10 +22,10 @@ func CheckRate(rate float64, burst int) error {
 	return nil
 }
 
-// DefaultBurst returns how many requests a source may make in a row where that is not configured: those of a minute.
+// DefaultBurst returns how many requests a source may send in a row if that is not configured: those of a minute, at least 20.
 func DefaultBurst(rate float64) int { return int(min(max(60*rate, 20), 1<<20)) }
 
-// CheckPrefixes finds what is wrong with how many bits of an address make a source.
+// CheckPrefixes returns an error if the numbers of leading bits that identify a source are out of range.
 func CheckPrefixes(v4, v6 int) error {
 	if v4 < 1 || v4 > 32 || v6 < 1 || v6 > 128 {
 		return fmt.Errorf("prefix lengths /%d and /%d are out of range, /1 to /32 and /1 to /128", v4, v6)

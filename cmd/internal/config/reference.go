@@ -7,7 +7,7 @@ import (
 
 //go:generate go run ./example ../../dcs/doc/reference.md
 
-// Reference returns the manual's page of all keys.
+// Reference returns the page of the manual that documents all keys.
 func Reference() string {
 	var b strings.Builder
 	b.WriteString(`# Reference of keys
@@ -34,7 +34,7 @@ without brackets. Relative paths start at the directory of the file. ` + "`dcs c
 	return b.String()
 }
 
-// markdown makes paragraphs of a key's documentation, and a block of the lines that are indented as an example.
+// markdown returns a key's documentation as paragraphs, and its indented lines, the example, as a code block.
 func markdown(k Key) string {
 	text, example, _ := strings.Cut(k.Doc, "\n  ")
 	out := "\n" + escape.Replace(text) + "\n"
@@ -53,5 +53,5 @@ func markdown(k Key) string {
 	return out
 }
 
-// escape keeps Markdown from reading markup into text.
+// escape escapes plain text for Markdown.
 var escape = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `_`, `\_`, `[`, `\[`, `]`, `\]`, `<`, `\<`, "`", "\\`")

@@ -7,7 +7,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// staticDirs makes the field of a list of directories, each a path or a block {dir: …, resign: on}.
+// staticDirs returns the field for a list of directories, each a path or a block {dir: …, resign: on}.
 func staticDirs(dirs, resign *[]string) field {
 	type setting struct{ Dirs, Resign []string }
 	f := paths(dirs)

@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// Transport is how packets come in.
+// Transport is how packets are received.
 type Transport string
 
 // The transports.
 const (
-	Auto   Transport = "auto"   // the best that the machine has
-	XDP    Transport = "xdp"    // past the kernel's network stack, or not at all
+	Auto   Transport = "auto"   // the best that the machine supports
+	XDP    Transport = "xdp"    // AF_XDP, past the kernel's network stack; an error if that is impossible
 	Socket Transport = "socket" // UDP sockets, one per worker
 )
 
@@ -23,7 +23,7 @@ func parseTransport(s string) (Transport, error) {
 	return "", fmt.Errorf("%s is not a transport; use auto, xdp or socket", s)
 }
 
-// parseInterface takes what Linux would (dev_valid_name).
+// parseInterface accepts the names that Linux does (dev_valid_name).
 func parseInterface(s string) (string, error) {
 	if s == "" || len(s) > 15 || s == "." || s == ".." || strings.ContainsAny(s, "/: \t\n\v\f\r") {
 		return "", fmt.Errorf("%q is not the name of a network interface", s)

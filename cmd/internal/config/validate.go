@@ -8,7 +8,7 @@ import (
 	"dcs/render/naming"
 )
 
-// Validate finds what only shows when file and flags are taken together.
+// Validate checks the settings that depend on each other. It is called when file and flags have been merged.
 func (c *Config) Validate() error {
 	var errs []error
 	if len(c.Library)+len(c.Static) == 0 {
@@ -44,7 +44,7 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// operate finds what is wrong with the keys of this file when all are taken together.
+// operate checks the keys of HTTP that depend on each other.
 func (c *Config) operate() error {
 	switch {
 	case c.HTTP == "" && c.HTTPCert+c.HTTPKey != "":

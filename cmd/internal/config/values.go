@@ -32,7 +32,7 @@ func parseListen(s string) (netip.AddrPort, error) {
 	return a, nil
 }
 
-// parseWeb reads a host's address with a port; empty: none.
+// parseWeb parses a host's address with a port, or the empty text, which means none.
 func parseWeb(s string) (string, error) {
 	if s == "" {
 		return "", nil
@@ -53,7 +53,7 @@ func parseHost(s string) (string, error) {
 	return s, nil
 }
 
-// ParsePrefix reads a prefix, or an address, which stands for itself alone.
+// ParsePrefix parses a prefix, or an address, which counts as a prefix of full length.
 func ParsePrefix(s string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(s)
 	if a, e := netip.ParseAddr(s); e == nil && a.Zone() == "" {

@@ -12,8 +12,8 @@ import (
 	"dcs/cmd/internal/strictyaml"
 )
 
-// parse reads src, of the file called name, over c's values. It goes on after an
-// error, so that all of them are told at once.
+// parse reads src, the contents of the file called name, over c's values. It continues after an error, so that all are reported
+// at once.
 func (c *Config) parse(name string, src []byte) error {
 	file, err := strictyaml.Parse(src)
 	if err != nil {
@@ -48,7 +48,7 @@ type reader struct {
 }
 
 func (r *reader) fail(n ast.Node, format string, args ...any) {
-	// The place of a list or a block is that of its first token, not of a separator inside.
+	// The position of a list or a block is that of its first token, not of a separator inside.
 	first := n
 	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 {
 		first = m.Values[0].Key
@@ -86,7 +86,7 @@ func (r *reader) value(k Key, pair *ast.MappingValueNode) {
 	}
 	seq, ok := pair.Value.(*ast.SequenceNode)
 	if !ok || !k.field.list {
-		r.element(k, pair.Value) // a list of one may stand without brackets
+		r.element(k, pair.Value) // a list with one element needs no brackets
 		return
 	}
 	for _, v := range seq.Values {
@@ -124,7 +124,7 @@ func (r *reader) scalar(k Key, n ast.Node) {
 	}
 }
 
-// usage says what a value looks like, with the default for a sample where it shows something.
+// usage describes a value, with the default as an example unless it is empty.
 func (k Key) usage() string {
 	if k.Default == "" || k.Default == "[]" || k.Default == `""` {
 		return k.field.want
@@ -150,7 +150,7 @@ func describe(n ast.Node) string {
 	return "empty value"
 }
 
-// nearest returns the key that a misspelt name may have meant, or "".
+// nearest returns the key that is spelled most like name, or "" if none is similar.
 func (r *reader) nearest(name string) string {
 	best, least := "", len(name)/3+1
 	for _, k := range r.keys {
@@ -161,7 +161,7 @@ func (r *reader) nearest(name string) string {
 	return best
 }
 
-// distance is Levenshtein's: insertions, deletions and substitutions between a and b.
+// distance returns the Levenshtein distance: the number of insertions, deletions and substitutions between a and b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

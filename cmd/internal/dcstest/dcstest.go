@@ -1,4 +1,4 @@
-// Package dcstest holds what the tests of several packages below cmd need.
+// Package dcstest holds helpers for the tests of several packages below cmd.
 package dcstest
 
 import (
@@ -19,7 +19,7 @@ func Write(t testing.TB, name, text string) {
 	}
 }
 
-// Lay writes files by their paths, and makes their directories.
+// Lay writes files by their paths, and creates their directories.
 func Lay(t testing.TB, files map[string]string) {
 	t.Helper()
 	for name, text := range files {
@@ -30,7 +30,7 @@ func Lay(t testing.TB, files map[string]string) {
 	}
 }
 
-// Chmod gives each of the paths a mode.
+// Chmod changes the mode of each of the paths.
 func Chmod(t testing.TB, mode os.FileMode, paths ...string) {
 	t.Helper()
 	for _, path := range paths {
@@ -40,8 +40,8 @@ func Chmod(t testing.TB, mode os.FileMode, paths ...string) {
 	}
 }
 
-// Eventually waits until ok returns true, and fails the test if it does not within 100 seconds, in which even the first
-// build on a new machine is done. what says in the failure what was waited for.
+// Eventually waits until ok returns true, and fails the test after 100 seconds, which suffice even for the first build on a new
+// machine. what describes the condition in the failure.
 func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	const patience = 100 * time.Second
@@ -52,8 +52,8 @@ func Eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// FreePort returns a port that is free for UDP and TCP on both loopback addresses. It is none of those that the system picks,
-// of which each server takes hundreds for its transfers.
+// FreePort returns a port that is free for UDP and TCP on both loopback addresses. It lies outside of the
+// range that the system picks from, of which each server takes hundreds for its transfers.
 func FreePort(t testing.TB) string {
 	t.Helper()
 	const first, last = 10_000, 32_000
@@ -67,7 +67,7 @@ func FreePort(t testing.TB) string {
 	return ""
 }
 
-// FreeAddress returns an address on loopback whose port is free.
+// FreeAddress returns a loopback address with a free port.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	return "127.0.0.1:" + FreePort(t)

@@ -12,7 +12,7 @@ const (
 )
 
 // ranges returns a Range header for [net/http.ServeContent] and a file of that size. It returns "" for a header with another
-// unit, a malformed one, and one with more than maxRanges: RFC 9110, section 14.2, wants those ignored, but net/http answers 416.
+// unit, a malformed one, and one with more than maxRanges: RFC 9110, section 14.2, requires ignoring those, but net/http answers 416.
 func ranges(header string, size int) string {
 	unit, list, ok := strings.Cut(header, "=")
 	specs := strings.Split(list, ",")

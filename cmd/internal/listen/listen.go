@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TCP listens on address, host:port. No interface has to have the address yet: connections arrive as soon as one has.
+// TCP listens on address, host:port. The address need not be on an interface yet: connections arrive as
+// soon as it is.
 func TCP(address string) (net.Listener, error) {
 	return MarkedTCP(address, 0)
 }

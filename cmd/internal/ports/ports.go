@@ -19,7 +19,7 @@ import (
 // A Process is a running program.
 type Process struct {
 	PID  int
-	Name string // as the kernel has it, at most 15 octets
+	Name string // comm of the process, at most 15 octets
 }
 
 func (p Process) String() string { return fmt.Sprintf("%s (pid %d)", p.Name, p.PID) }
@@ -47,7 +47,7 @@ func (o Owner) IsServer() bool {
 }
 
 // LowPortAdvice is the advice after the error of a port that may not be opened.
-const LowPortAdvice = "; a port below 1024 takes root or CAP_NET_BIND_SERVICE"
+const LowPortAdvice = "; a port below 1024 needs root or CAP_NET_BIND_SERVICE"
 
 // By returns the owners of an address as a suffix to "in use"; "" if none is known.
 func By(owners []Owner) string {
@@ -181,7 +181,7 @@ func name(pid int) string {
 	return strings.TrimSpace(string(b))
 }
 
-// HasProgram reports whether a process has a descriptor of a BPF program, given its ID, or of a link of it.
+// HasProgram reports whether a process has a descriptor of the BPF program with the ID program, or of a link to it.
 func HasProgram(pid int, program uint32) bool {
 	infos, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", pid))
 	for _, info := range infos {

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// As calls f on a thread that runs as another user, with those of the process's capabilities that are in caps. Goroutines that f
-// starts run as before. The thread ends with f. The process must be root's.
+// As calls f on a thread that runs as another user, with those capabilities of the process that are in caps. Goroutines that f
+// starts are not affected. The thread ends with f. The process must run as root.
 func As(c *syscall.Credential, caps []string, f func()) error {
 	done := make(chan error)
 	go func() {

@@ -36,8 +36,8 @@ func Become(c *syscall.Credential, caps ...string) error {
 	return setAll(retain)
 }
 
-// HandOver makes a user the owner of a directory of root's and of its files, and creates the directory if it is missing. A
-// directory that somebody else owns stays as it is. It refuses a directory that contains anything but files and sockets, that
+// HandOver makes a user the owner of a directory that root owns, and of its files. It creates the directory if it is missing, and
+// does not change one that somebody else owns. It refuses a directory that contains anything but files and sockets, that
 // others than root may write to, or whose path has a symbolic link.
 func HandOver(dir string, c *syscall.Credential) error {
 	d, err := openDirectory(dir)

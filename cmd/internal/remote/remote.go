@@ -67,7 +67,7 @@ func (a *Access) Flags(cmd *cobra.Command, standard string) {
 	a.Standard = standard
 	f := cmd.Flags()
 	f.StringVarP(&a.File, "config", "c", "", "the server's configuration `file` (default: "+StandardConfig+", if it exists and no address is given)")
-	f.StringVar(&a.TokenFile, "token-file", "", "a `file` with the token of the server's admin_token_file (default: as the configuration says)")
+	f.StringVar(&a.TokenFile, "token-file", "", "a `file` with the token of the server's admin_token_file (default: from the configuration)")
 }
 
 // Dial returns a client of the server and its address. An address that is given overrides that of the configuration; without

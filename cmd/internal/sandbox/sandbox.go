@@ -1,5 +1,5 @@
-// Package sandbox restricts a process, as far as the kernel can, to where it has to write (Landlock) and to the system calls that
-// it has to make (seccomp). The restrictions cannot be undone, and apply to programs that the process starts.
+// Package sandbox restricts a process, as far as the kernel supports it, to the directories that it writes to (Landlock) and to the
+// system calls that it needs (seccomp). The restrictions cannot be undone, and apply to programs that the process starts.
 package sandbox
 
 import (

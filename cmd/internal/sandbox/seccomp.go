@@ -56,7 +56,7 @@ func (a *assembler) load(offset uint32) {
 	a.code = append(a.code, unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset})
 }
 
-// fail makes the call fail if the loaded value compares so with k.
+// fail makes the call fail if the comparison of the loaded value with k holds.
 func (a *assembler) fail(compare uint16, k uint32) {
 	a.fails = append(a.fails, len(a.code))
 	a.code = append(a.code, unix.SockFilter{Code: unix.BPF_JMP | compare | unix.BPF_K, K: k})
@@ -163,7 +163,7 @@ func seccomp(code []unix.SockFilter) error {
 	return nil
 }
 
-// filters reports whether the kernel supports filters: it then fails to read one at address 0.
+// filters reports whether the kernel supports filters: if so, reading one at address 0 fails with EFAULT.
 func filters() bool {
 	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, 0)
 	return errno == unix.EFAULT

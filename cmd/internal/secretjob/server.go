@@ -24,7 +24,7 @@ type signingServer struct {
 	where string
 }
 
-// callTime bounds the time that the server takes to answer, which may be that of reading the keyring.
+// callTime limits the wait for an answer of the server, which may have to read its keyring first.
 const callTime = 20 * time.Second
 
 func (s *signingServer) Reload(ctx context.Context) (uint64, error) {
@@ -51,7 +51,7 @@ func (s *signingServer) takesChanges(ctx context.Context) error {
 	var refused *adminclient.Error
 	err := s.Get(ctx, admin.WhoAmI, &who)
 	switch {
-	case errors.As(err, &refused) && refused.Status == http.StatusNotFound: // an older server, which takes changes from all whom it answers
+	case errors.As(err, &refused) && refused.Status == http.StatusNotFound: // an older server, which accepts changes from every client that it answers
 		return nil
 	case err != nil:
 		return err

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// interruptible returns a context that SIGINT, SIGTERM and SIGHUP end. SIGHUP comes when the operator's connection breaks, unless
-// nohup has this process ignore it. Until stop is called, output that nobody reads any more does not end the process either.
+// interruptible returns a context that SIGINT, SIGTERM and SIGHUP end. SIGHUP is sent when the operator's connection breaks, unless
+// nohup makes this process ignore it. Until stop is called, SIGPIPE does not end the process either.
 func interruptible(ctx context.Context) (_ context.Context, stop func()) {
 	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {

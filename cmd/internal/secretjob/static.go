@@ -22,8 +22,7 @@ type leftBehind struct {
 	library.Group
 }
 
-// staticSnapshot loads what the configuration serves, for its static files; nil: it serves none. Errors of templates do not
-// matter here.
+// staticSnapshot loads the library for its static files; nil: the configuration has none. Errors in templates are ignored.
 func (j *Job) staticSnapshot() (*library.Snapshot, error) {
 	switch {
 	case j.File == "":
@@ -42,7 +41,7 @@ func (j *Job) staticSnapshot() (*library.Snapshot, error) {
 	return snap, nil
 }
 
-// auditRing checks with which of these secrets of the keyring the static files are signed; nil: there are no static files.
+// auditRing finds which of the named secrets of the keyring the static files are signed with; nil: there are no static files.
 func (j *Job) auditRing(names []string) (*library.Audit, error) {
 	snap, err := j.staticSnapshot()
 	if snap == nil {
@@ -87,7 +86,7 @@ func (l *leftBehind) String() string {
 		assemble.Files(l.N, first.Path), l.secret, filepath.Dir(first.Path))
 }
 
-// staticStatus describes with which secrets of the keyring the static files are signed.
+// staticStatus describes which secrets of the keyring the static files are signed with.
 func (j *Job) staticStatus() string {
 	names := slices.Sorted(maps.Keys(j.ring.Secrets))
 	a, err := j.auditRing(names)

@@ -16,7 +16,7 @@ import (
 // MariaDB starts a MariaDB server. Package: mariadb-server.
 func MariaDB(t testing.TB) *Server {
 	t.Helper()
-	require.Long(t, "a server of MariaDB")
+	require.Long(t, "a MariaDB server")
 	mariadbd, ok1 := find("mariadbd", "/usr/sbin")
 	install, ok2 := find("mariadb-install-db")
 	client, ok3 := find("mariadb")

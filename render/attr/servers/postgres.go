@@ -15,7 +15,7 @@ import (
 // Postgres starts a PostgreSQL server. Package: postgresql.
 func Postgres(t testing.TB) *Server {
 	t.Helper()
-	require.Long(t, "a server of PostgreSQL")
+	require.Long(t, "a PostgreSQL server")
 	const bin = "/usr/lib/postgresql/*/bin"
 	postgres, ok1 := find("postgres", bin)
 	initdb, ok2 := find("initdb", bin)

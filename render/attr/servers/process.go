@@ -28,7 +28,7 @@ func (s *Server) begin(t testing.TB) {
 	s.Start(t)
 }
 
-// Start starts a server that Stop or Kill has stopped, on the same port with the same data.
+// Start restarts a server after Stop or Kill, on the same port with the same data.
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
 	for limit := time.Now().Add(startWithin); ; time.Sleep(50 * time.Millisecond) {
@@ -57,8 +57,8 @@ func (s *Server) running() bool {
 	}
 }
 
-// spawn starts the process from a thread that lives as long as the process: the signal
-// that it gets when its parent dies is sent when the thread that started it ends.
+// spawn starts the process from a thread that lives as long as the process, as Pdeathsig is sent when the thread that started the
+// process ends.
 func (s *Server) spawn() error {
 	cmd := exec.Command(s.argv[0], s.argv[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, s.log, s.log
@@ -97,7 +97,7 @@ func (s *Server) end(sig syscall.Signal) error {
 	return fmt.Errorf("%s did not end on %v", s.name, sig)
 }
 
-// Stop ends the server in an orderly way: connections that are open are cut.
+// Stop shuts the server down. Open connections are cut.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
 	if err := s.end(s.orderly); err != nil {
@@ -105,7 +105,7 @@ func (s *Server) Stop(t testing.TB) {
 	}
 }
 
-// Kill ends the server as a crash would.
+// Kill ends the server as if it had crashed.
 func (s *Server) Kill(t testing.TB) {
 	t.Helper()
 	if err := s.end(s.abrupt); err != nil {
@@ -113,12 +113,12 @@ func (s *Server) Kill(t testing.TB) {
 	}
 }
 
-// Pause stops the server's process without ending it: connections stay open, and nothing
-// comes from new ones. Of PostgreSQL it stops no session that is open already.
+// Pause suspends the server's process: connections stay open, and new ones get no answer. PostgreSQL's open sessions are separate
+// processes, which continue.
 func (s *Server) Pause(t testing.TB) {
 	t.Helper()
 	s.signal(t, syscall.SIGSTOP)
-	// Until each of its threads has noticed, it may answer.
+	// The server may answer until all of its threads have stopped.
 	if err := unix.Waitid(unix.P_PID, s.cmd.Process.Pid, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func (s *Server) Resume(t testing.TB) { s.signal(t, syscall.SIGCONT) }
 func (s *Server) signal(t testing.TB, sig syscall.Signal) {
 	t.Helper()
 	if !s.running() {
-		t.Fatalf("%s does not run", s.name)
+		t.Fatalf("%s is not running", s.name)
 	}
 	if err := s.cmd.Process.Signal(sig); err != nil {
 		t.Fatal(err)

@@ -18,14 +18,13 @@ import (
 	"dcs/bench/require"
 )
 
-// What every server here knows its user by.
+// Credentials and database of every server.
 const (
 	User     = "dcs"
 	Password = "pass/word#1%"
 	Database = "dcs"
 
-	// Suffix is where slapd's entries begin, AdminDN who may write them, ConfigDN who may
-	// change cn=config; both have Password.
+	// Suffix is the base of slapd's entries. AdminDN may write them, and ConfigDN may change cn=config; both have Password.
 	Suffix   = "dc=example,dc=org"
 	AdminDN  = "cn=admin,dc=example,dc=org"
 	ConfigDN = "cn=config"
@@ -33,12 +32,11 @@ const (
 
 const startWithin = 60 * time.Second
 
-// Server is one server process. It ends with the test that started it, and with the test
-// process, however that ends.
+// Server is one server process. It ends with the test that started it, or with the test process, even if that is killed.
 type Server struct {
 	Addr   string // 127.0.0.1:port
-	DSN    string // for database/sql's driver; of slapd, an ldap:// URL
-	TLSURL string // of slapd, an ldaps:// URL whose certificate CAFile signed
+	DSN    string // for database/sql's driver; for slapd, an ldap:// URL
+	TLSURL string // for slapd, an ldaps:// URL, with a certificate signed by CAFile
 	CAFile string
 
 	name            string
@@ -53,14 +51,13 @@ type Server struct {
 	log  *os.File
 }
 
-// skip says why there is no server: a skip on a laptop, a failure where
-// DCS_REQUIRE_SERVERS says that there must be one.
+// skip skips the test for lack of a server, or fails it if DCS_REQUIRE_SERVERS is set.
 func skip(t testing.TB, format string, args ...any) {
 	t.Helper()
 	require.Missing(t, "SERVERS", format, args...)
 }
 
-// find returns the path of a program, looked for in dirs (patterns) first, then in PATH.
+// find returns the path of a program. It searches dirs, which are patterns, and then PATH.
 func find(name string, dirs ...string) (string, bool) {
 	for _, d := range dirs {
 		hits, _ := filepath.Glob(filepath.Join(d, name))
@@ -75,7 +72,7 @@ func find(name string, dirs ...string) (string, bool) {
 	return p, err == nil
 }
 
-// account is who servers run as: PostgreSQL refuses root.
+// account returns the user that servers run as; nil: the current one. It is not root, which PostgreSQL refuses.
 func account() *syscall.Credential {
 	if os.Geteuid() != 0 {
 		return nil
@@ -93,8 +90,7 @@ func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: account(), Pdeathsig: syscall.SIGKILL, Setpgid: true}
 }
 
-// directory makes a directory that the servers' account may write to. The test's own would
-// not do: only root can enter it.
+// directory creates a directory that the servers' account may write to. t.TempDir is not suitable: only root can enter it.
 func directory(t testing.TB, name string) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "dcs-"+name+"-")
@@ -140,7 +136,7 @@ func freePort(t testing.TB) string {
 	return port
 }
 
-// setUp runs a program that has to succeed before there is a server.
+// setUp runs a program that must succeed before the server can start.
 func setUp(t testing.TB, dir, program string, args ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
@@ -161,7 +157,7 @@ func tail(s string) string {
 	return s
 }
 
-// Log returns the end of what the server has said.
+// Log returns the end of the server's log.
 func (s *Server) Log() string {
 	b, _ := os.ReadFile(s.log.Name())
 	return tail(string(b))
@@ -170,14 +166,14 @@ func (s *Server) Log() string {
 func (s *Server) run(script string) (string, error) {
 	out, err := s.client(script).CombinedOutput()
 	var exit *exec.ExitError
-	if s.name == "slapd" && errors.As(err, &exit) && exit.ExitCode() == 32 { // noSuchObject answers the probe
+	if s.name == "slapd" && errors.As(err, &exit) && exit.ExitCode() == 32 { // noSuchObject: the answer to the probe
 		err = nil
 	}
 	return string(out), err
 }
 
-// Run gives script to the server's own client program: SQL to psql or mariadb, LDIF to
-// ldapmodify -a, as ConfigDN if it is about cn=config, else as AdminDN.
+// Run passes script to the server's own client: SQL to psql or mariadb, LDIF to ldapmodify -a, as ConfigDN if it is about cn=config,
+// else as AdminDN.
 func (s *Server) Run(t testing.TB, script string) {
 	t.Helper()
 	if out, err := s.run(script); err != nil {

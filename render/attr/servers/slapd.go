@@ -20,12 +20,11 @@ import (
 	"dcs/bench/require"
 )
 
-// Slapd starts an OpenLDAP server that has the schemas core, cosine, inetorgperson and nis,
-// one database at Suffix with an entry ou=devices, StartTLS and ldaps. Packages: slapd and
-// ldap-utils.
+// Slapd starts an OpenLDAP server with the schemas core, cosine, inetorgperson and nis, one database at Suffix with an entry
+// ou=devices, StartTLS and ldaps. Packages: slapd and ldap-utils.
 func Slapd(t testing.TB) *Server {
 	t.Helper()
-	require.Long(t, "a server of slapd")
+	require.Long(t, "an OpenLDAP server")
 	slapd, ok1 := find("slapd", "/usr/sbin")
 	slapadd, ok2 := find("slapadd", "/usr/sbin")
 	modify, ok3 := find("ldapmodify")
@@ -109,7 +108,7 @@ olcDbNoSync: TRUE
 olcDbIndex: objectClass eq
 `
 
-// certificates makes a CA and a server's certificate for 127.0.0.1.
+// certificates creates a CA and a server's certificate for 127.0.0.1.
 func certificates(t testing.TB, dir string) (ca, cert, key string) {
 	t.Helper()
 	sign := func(tmpl, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey, string) {

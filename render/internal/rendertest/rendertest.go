@@ -1,4 +1,4 @@
-// Package rendertest holds what the tests of several packages below render need.
+// Package rendertest holds helpers for the tests of several packages below render.
 package rendertest
 
 import (
@@ -12,7 +12,7 @@ import (
 	"dcs/bench/require"
 )
 
-// MountTmpfs mounts a file system of size octets, a number that may end in k or m, at dir until the end of the test.
+// MountTmpfs mounts a tmpfs at dir until the end of the test. size is in octets, or in units with the suffix k or m.
 func MountTmpfs(t testing.TB, dir, size string) {
 	t.Helper()
 	require.Root(t)
@@ -22,7 +22,7 @@ func MountTmpfs(t testing.TB, dir, size string) {
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 }
 
-// NoSecret fails the test if a value shows secret when it is formatted, logged or marshaled.
+// NoSecret fails the test if any of the values reveals secret when it is formatted, logged or marshaled.
 func NoSecret(t testing.TB, secret string, values ...any) {
 	t.Helper()
 	var out strings.Builder
@@ -30,7 +30,7 @@ func NoSecret(t testing.TB, secret string, values ...any) {
 		fmt.Fprintf(&out, "%v\n%+v\n%#v\n%s\n%q\n", v, v, v, v, v)
 		slog.New(slog.NewTextHandler(&out, nil)).Info("text", "value", v)
 		slog.New(slog.NewJSONHandler(&out, nil)).Info("JSON", "value", v)
-		text, _ := json.Marshal(v) // a value with functions in it has no JSON
+		text, _ := json.Marshal(v) // a value that contains functions has no JSON
 		out.Write(text)
 	}
 	if i := strings.Index(out.String(), secret); i >= 0 {

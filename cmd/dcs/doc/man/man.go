@@ -1,4 +1,5 @@
-// Package man makes man pages from the pages of the manual. It stands alone, so that the program does not link it.
+// Package man makes man pages from the pages of the manual. It is separate from package doc so that
+// the program does not link it.
 package man
 
 import (
@@ -13,7 +14,7 @@ import (
 	"dcs/cmd/dcs/doc"
 )
 
-// Render returns the man page of a page of the manual, as of a date.
+// Render returns the man page for a page of the manual, with the given date.
 func Render(p doc.Page, date time.Time) []byte {
 	_, body, _ := strings.Cut(p.Text, "\n\n") // without the title
 	_, body, _ = strings.Cut(body, "\n\n")    // and the summary
@@ -24,12 +25,12 @@ func Render(p doc.Page, date time.Time) []byte {
 	}
 	b.WriteString(convert(body))
 	b.WriteString("\n# SEE ALSO\n**dcs**(1), **dcs**(7), **dcs.yaml**(5)\n")
-	// md2man writes a backslash in a way that is one in the arguments of macros only.
+	// md2man writes a backslash as \\, which is a backslash only in macro arguments.
 	return bytes.ReplaceAll(md2man.Render([]byte(b.String())), []byte(`\\`), []byte(`\e`))
 }
 
-// convert turns a page into the Markdown that md2man reads: headings begin a level higher, tables become lists of terms, as a
-// terminal has no room for their columns, and links name the man page.
+// convert turns a page into the Markdown that md2man reads: headings move up one level, tables become lists of terms, as a
+// terminal has no room for their columns, and links become names of man pages.
 func convert(text string) string {
 	var b strings.Builder
 	var table []string
@@ -62,7 +63,7 @@ func convert(text string) string {
 	return b.String()
 }
 
-// terms makes a list of terms of a table: the first cell of a row is the term, the others follow, each after its heading.
+// terms turns a table into a list of terms: the first cell of a row is the term; the others follow, each after its column's heading.
 func terms(table []string) string {
 	if len(table) < 3 {
 		return ""
@@ -93,7 +94,7 @@ func terms(table []string) string {
 	return b.String() + "\n"
 }
 
-// cells takes a row apart. A bar in a code span is written \|.
+// cells splits a row of a table. A bar in a code span is written \|.
 func cells(line string) []string {
 	line = strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(line), "|"), "|")
 	var row []string
@@ -105,7 +106,7 @@ func cells(line string) []string {
 
 var link = regexp.MustCompile(`\[([^\]]+)\]\(([^)]+)\)`)
 
-// links names the man page behind a link to another page, and keeps addresses of the web.
+// links replaces links to other pages with the names of their man pages, and keeps web addresses.
 func links(line string) string {
 	return link.ReplaceAllStringFunc(line, func(s string) string {
 		m := link.FindStringSubmatch(s)
@@ -123,7 +124,7 @@ func links(line string) string {
 	})
 }
 
-// plain takes the markup out of a line.
+// plain removes the markup from a line.
 func plain(s string) string {
 	return strings.NewReplacer("`", "", "*", "").Replace(link.ReplaceAllString(s, "$1"))
 }

@@ -1,4 +1,4 @@
-// Command notices writes the licences of what dcs links, Go's own among them, to the file that it is given.
+// Command notices writes the licences of everything that dcs links, including Go, to a file.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 	"strings"
 )
 
-// arches are those that packages are made for: a module may be linked on one of them only.
+// arches are the architectures of the packages: a module may be linked on only one of them.
 var arches = []string{"amd64", "arm64"}
 
 // licence matches the files whose texts must accompany a program that links their module.
@@ -85,7 +85,7 @@ func linked(pkg, arch string, files map[string]map[string]bool) error {
 			return nil
 		case err != nil:
 			return err
-		case p.Module == nil || p.Module.Main: // of Go's library, ours
+		case p.Module == nil || p.Module.Main: // standard library, or our own
 			continue
 		}
 		found, err := licences(p.Dir, p.Module.Dir)
@@ -117,7 +117,7 @@ func licences(dir, top string) (map[string]bool, error) {
 	return found, nil
 }
 
-// render returns the notices: each distinct set of texts once, below the modules that it belongs to.
+// render returns the notices: each distinct set of texts once, below the modules that it applies to.
 func render(files map[string]map[string]bool) ([]byte, error) {
 	modules := make(map[string][]string) // by text
 	for _, module := range slices.Sorted(maps.Keys(files)) {

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs after the files are installed. $1 is "configure" from dpkg, with the version before in $2; from rpm the number of packages installed.
+# Runs after the files are installed. From dpkg, $1 is "configure" and $2 the previous version; from rpm, $1 is the number of
+# installed packages.
 set -e
 systemd-sysusers dcs.conf
 systemd-tmpfiles --create dcs.conf

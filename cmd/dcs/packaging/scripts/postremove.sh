@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs after the files are removed; with "purge" as "dpkg -P" or "apt purge" ends. dpkg itself removes the conffile dcs.yaml. Templates,
-# secrets and databases are the operator's: they are removed only if DCS_PURGE=1 is set.
+# Runs after the files are removed, and with "purge" at the end of "dpkg -P" or "apt purge". dpkg itself removes the conffile
+# dcs.yaml. Templates, secrets and databases are the operator's: they are removed only if DCS_PURGE=1 is set.
 set -e
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload

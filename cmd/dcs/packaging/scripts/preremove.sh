@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs before the files are removed, and before an upgrade. dpkg's "remove" leaves the unit enabled, for the package's return.
+# Runs before the files are removed, and before an upgrade. dpkg's "remove" leaves the unit enabled, for a
+# later installation.
 set -e
 [ -d /run/systemd/system ] || exit 0
 case "$1" in

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The package's life from installation to removal, as a unit of a machine that is thrown away. Reports each step with a line "ok: …".
+# Installs, runs, upgrades and removes the packages, as a unit of a throw-away machine. Reports each step with a line "ok: …".
 set -euo pipefail
 cd /root
 exec 2>&1
@@ -117,7 +117,7 @@ ip -n modems addr add 198.18.0.2/24 dev m0
 ip -n modems link set m0 up
 sed -i 's/^transport: .*/transport: xdp/; s/^interface: .*/interface: dcs0/; s/^listen: .*/listen: ["198.18.0.1:69"]/' /etc/dcs/dcs.yaml
 if ! (ulimit -Hl unlimited) 2>/dev/null; then
-	# Root of this machine may not raise limits, and so LimitMEMLOCK= does nothing.
+	# This machine's root may not raise limits, so LimitMEMLOCK= has no effect.
 	mkdir -p /run/systemd/system/dcs.service.d
 	printf '[Service]\nAmbientCapabilities=CAP_IPC_LOCK\nCapabilityBoundingSet=CAP_IPC_LOCK\n' >/run/systemd/system/dcs.service.d/test.conf
 	systemctl daemon-reload

@@ -1,8 +1,9 @@
 #!/bin/bash
-# named.sh ROOT: every file and man page of dcs that the package unpacked in ROOT names is in it. Prints what is missing, and fails.
+# named.sh ROOT checks that the package unpacked in ROOT contains every file and man page of dcs that it names. It prints what is
+# missing, and then fails.
 set -euo pipefail
 cd "$1"
-# Texts without compression, and without the marks of roff, Markdown and HTML that stand within names.
+# Copies of the texts, uncompressed and without the roff, Markdown and HTML markup that can occur within names.
 plain=$(mktemp -d)
 trap 'rm -rf "$plain"' EXIT
 find etc usr/lib usr/share -type f ! -name NOTICES ! -name CHANGELOG.md ! -name '*.json' -exec cp --parents -t "$plain" {} +

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Tests the packages, and a newcomer's first commands, in machines that are thrown away: mmdebstrap makes a Debian below bin/,
-# systemd-nspawn boots copies of it that have no network but loopback. Needs root. inside.sh runs in the one, fresh.sh in the other.
-# The second installs all that "make deps" names, which takes long: it runs when that has changed since it last passed, or with FRESH=1.
+# Tests the packages, and a newcomer's first commands, in throw-away machines: mmdebstrap makes a Debian below bin/, and
+# systemd-nspawn boots copies of it that have no network but loopback. Needs root. inside.sh runs in one machine, fresh.sh in another.
+# fresh.sh installs everything that "make deps" names, which takes long: it does so if that has changed since it last passed, or with
+# FRESH=1.
 set -euo pipefail
 cd "$(dirname "$0")/../../../.."
 here=cmd/dcs/packaging/test
-base=$PWD/bin/.package-test # go's "./..." leaves out names with a dot
+base=$PWD/bin/.package-test # go's "./..." skips names that begin with a dot
 [ "$(id -u)" = 0 ] || { echo "package-test: run it as root" >&2; exit 1; }
 for tool in mmdebstrap systemd-nspawn; do
   command -v $tool >/dev/null || { echo "package-test: $tool is missing: make deps" >&2; exit 1; }
@@ -16,7 +17,7 @@ included=systemd,systemd-sysv,iproute2,procps,tftp-hpa,rpm,make,git,ca-certifica
 . /etc/os-release
 debian=$base/$VERSION_CODENAME-$(cksum <<<"$included" | cut -d' ' -f1)
 
-debian() { # makes the Debian that machines are copies of, unless it is there
+debian() { # makes the Debian that the machines are copied from, unless it exists
   [ ! -d "$debian" ] || return 0
   local mirror
   mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -1)
@@ -26,7 +27,7 @@ debian() { # makes the Debian that machines are copies of, unless it is there
   mv "$debian.new" "$debian"
 }
 
-copy() { # copy NAME SCRIPT: a machine that runs the script when it boots
+copy() { # copy NAME SCRIPT: makes a machine that runs the script when it boots
   local root=$base/$1
   rm -rf "$root"
   cp -a --reflink=auto "$debian" "$root"
@@ -46,7 +47,7 @@ EOF
   ln -s ../package-test.service "$root/etc/systemd/system/default.target.wants/"
 }
 
-boot() { # boot NAME SECONDS OPTION…: runs a copy to its end, which its script decides
+boot() { # boot NAME SECONDS OPTION…: boots a machine, which powers off when its script ends
   local name=$1 seconds=$2 root=$base/$1 status
   shift 2
   timeout "$seconds" systemd-nspawn --quiet --directory="$root" --machine="dcs-$name-$$" --register=no --keep-unit \
@@ -61,7 +62,7 @@ boot() { # boot NAME SECONDS OPTION…: runs a copy to its end, which its script
   rm -rf "$root"
 }
 
-package() { # the packages, one as those before .version were numbered
+package() { # builds the packages, an old one with a number from before .version
   local linked
   sed 's/compression: xz/compression: zstd/' cmd/dcs/packaging/nfpm.yaml >"$base/nfpm.yaml" # xz takes its time
   rm -rf "$base/packages"
@@ -88,7 +89,7 @@ installed() { # install, run, upgrade and remove the packages
   boot package 600 --capability=CAP_NET_ADMIN,CAP_BPF,CAP_PERFMON,CAP_IPC_LOCK --system-call-filter='bpf perf_event_open'
 }
 
-fresh() { # make run and make deps where there is nothing yet
+fresh() { # make run and make deps on a fresh machine
   local key goroot modcache cache packages apt
   key=$({ echo "$debian"; make -n deps; cat $here/fresh.sh; } | cksum | cut -d' ' -f1)
   copy fresh fresh.sh

@@ -1,5 +1,5 @@
-// Command example writes the commented example configuration to the file that is its first argument; the others give
-// keys other values than their defaults, as in transport=socket. A file that ends in .md gets the manual's reference of keys.
+// Command example writes the commented example configuration to the file named by its first argument. Further arguments such as
+// transport=socket replace defaults. A file whose name ends in .md gets the manual's reference of keys instead.
 package main
 
 import (
