@@ -73,26 +73,27 @@ package-test:
 generate:
 	$(GO) generate ./...
 
-# Tests wait more than they compute: more of them run side by side than there are CPUs.
+# Tests of bench measure, and have the CPUs for themselves. The others wait more than they compute: more of them run side by side.
 TESTFLAGS ?=
-TEST      := $(GO) test -timeout 20m -p 3 -parallel 4
+tests      = $(GO) test -timeout 20m -parallel 2 $(1) $(TESTFLAGS) ./bench/... && \
+             $(GO) test -timeout 20m -parallel 4 $(1) $(TESTFLAGS) $$($(GO) list ./... | grep -v '^dcs/bench')
 
 test:
-	$(TEST) $(TESTFLAGS) ./...
+	$(call tests)
 
 test-short:
-	$(TEST) -short $(TESTFLAGS) ./...
+	$(call tests,-short)
 
 test-root:
 	@[ "$$(id -u)" = 0 ] || { echo 'make test-root: run it as root, as in: sudo -E make test-root' >&2; exit 1; }
-	DCS_REQUIRE_ROOT=1 DCS_LONG=1 $(TEST) $(TESTFLAGS) ./...
+	export DCS_REQUIRE_ROOT=1 DCS_LONG=1; $(call tests)
 
 # A whole run is kept; a part of it is only printed.
 test-kernels: build
 	$(GO) run ./bench/kernels -dcs bin/dcs $(if $(ONLY),-only '$(ONLY)',-o bench/results/kernels.md) $(KERNELFLAGS)
 
 race:
-	$(TEST) -race $(TESTFLAGS) ./...
+	$(call tests,-race)
 
 fuzz:
 	.ci/fuzz $(FUZZTIME)

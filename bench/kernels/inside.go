@@ -48,7 +48,7 @@ func modprobe(root string, names ...string) error {
 // goTests runs the tests of package bpf.
 func goTests(bin string) *tests {
 	begin := time.Now()
-	cmd := exec.Command(bin, "-test.short")
+	cmd := exec.Command(bin)
 	cmd.Env = append(os.Environ(), "DCS_REQUIRE_ROOT=1")
 	cmd.Dir = os.TempDir()
 	out, err := cmd.CombinedOutput()

@@ -140,7 +140,7 @@ func (opt *options) run(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	if opt.readme != "" { // before Main writes its file, which would make the tree dirty
-		return intoReadme(opt.readme, rows)
+		return rig.Missed(intoReadme(opt.readme, rows)) // the table is complete even then
 	}
 	return nil
 }

@@ -60,8 +60,8 @@ func TestCompileOutput(t *testing.T) {
 		{"two of one name", map[string]string{"a.cfg": modem, "b/a.cfg": modem}, []string{"a.cfg", "b/a.cfg", "-o", "out"}, failed, "a.cfg and b/a.cfg both make out/a.cm", []string{"a.cm"}},
 		{"out of the directory", map[string]string{"a.dcs": `Main "../a.cm" { MaxCPE 1; }`}, []string{"a.dcs", "-o", "out"}, failed, "leads outside of out", nil},
 
-		{"several without -o", map[string]string{"a.cfg": modem, "b.cfg": modem}, []string{"a.cfg", "b.cfg"}, misuse, "-o DIR", nil},
-		{"a directory without -o", map[string]string{"lib/a.cfg": modem}, []string{"lib"}, misuse, "-o DIR", nil},
+		{"several without -o", map[string]string{"a.cfg": modem, "b.cfg": modem}, []string{"a.cfg", "b.cfg"}, misuse, "need a directory: -o DIR", nil},
+		{"a directory without -o", map[string]string{"lib/a.cfg": modem}, []string{"lib"}, misuse, "need a directory: -o DIR", nil},
 		{"--name of several", map[string]string{"a.cfg": modem, "b.cfg": modem}, []string{"a.cfg", "b.cfg", "--name", "a", "-o", "out"}, misuse, "--name is for one file", nil},
 		{"several names to one file", map[string]string{"x.dcs": `Main "a.cm" { MaxCPE 1; } Main "b.cm" { MaxCPE 2; }`}, []string{"x.dcs", "-o", "out/x"}, misuse, "makes 2 files (a.cm, b.cm)", nil},
 		{"a pattern", map[string]string{"x.dcs": `Main ~ "^x(.)$" { MaxCPE $1; }`}, []string{"x.dcs", "-o", "out/x"}, misuse, "use --name NAME", nil},

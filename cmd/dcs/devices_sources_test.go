@@ -279,7 +279,7 @@ func TestServeShrunk(t *testing.T) {
 	if got := reload(); got.status != done || strings.Count(got.stdout, "reload requested") != 2 {
 		t.Errorf("%+v", got)
 	}
-	if got := reload("none"); got.status != failed || !strings.Contains(got.stderr, "is called none; there are: csv "+csv+", more") {
+	if got := reload("none"); got.status != failed || !strings.Contains(got.stderr, "no device source called none; there are: csv "+csv+", more") {
 		t.Errorf("%+v", got)
 	}
 	if got := dcs("", "devices", "reload", "--admin", "127.0.0.1:1"); got.status != failed || !strings.Contains(got.stderr, "refused") {

@@ -266,7 +266,7 @@ func TestCheckOffline(t *testing.T) {
 		}
 	}
 	save(sources[0])
-	check(result{done, "ok: the library was not checked\n", "these have: " + sources[1].Name() + "\n"})
+	check(result{done, "ok: the library was not checked\n", "has no attributes yet of: " + sources[1].Name() + "\n"})
 	save(sources[0], renamed{csvfile.New(csvfile.Config{Path: filepath.Join(dir, "fleet.csv")}), sources[1].Name()})
 	check(result{done, "ok: 4 templates, 0 static files\n", "are those of the snapshot in " + filepath.Join(dir, "state") + "\n"})
 	write(t, filepath.Join(dir, "library/bad.dcs"), "Main { MaxCPE $dwn; }")

@@ -503,13 +503,13 @@ func TestServeErrors(t *testing.T) {
 		stderr string // part of it
 	}{
 		{"nothing to serve", nil, misuse, "no configuration: /etc/dcs/dcs.yaml does not exist"},
-		{"argument", []string{"dcs.yaml"}, misuse, `unexpected argument "dcs.yaml": want none`},
+		{"argument", []string{"dcs.yaml"}, misuse, `unexpected argument "dcs.yaml"; did you mean --config dcs.yaml?`},
 		{"config", []string{"--config", file("bad.yaml", "static: .\nworkers: two\n")}, failed, "bad.yaml:2:10: workers: unexpected text"},
 		{"config that is not there", []string{"--config", filepath.Join(dir, "none")}, failed, "no such file"},
 		{"library that is not there", []string{"--library", filepath.Join(dir, "none")}, failed, "no such file"},
 		{"secret that is not there", []string{"--static", dir, "--secret-file", filepath.Join(dir, "none")}, failed, "no such file"},
 		{"port in use", []string{"--static", dir, "--listen", "127.0.0.1:" + busy.port}, failed, busy.port},
-		{"transport", []string{"--static", dir, "--transport", "udp"}, misuse, "no transport"},
+		{"transport", []string{"--static", dir, "--transport", "udp"}, misuse, "is not a transport"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -76,7 +76,7 @@ func TestCheckStatic(t *testing.T) {
 			"signed anew",
 			map[string]string{"dcs.yaml": "static: {dir: static, resign: on}\nsecret_file: secret\n", "static/a": signedFile(1, "wrong"), "static/b": "text"},
 			done,
-			[]string{"note: 1 file, static/b, of directories with resign: served as they are"},
+			[]string{"note: 1 file, static/b, of directories with resign: served unchanged"},
 			[]string{"static/a"},
 		},
 		{

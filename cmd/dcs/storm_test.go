@@ -41,7 +41,7 @@ func TestStorm(t *testing.T) {
 		out    string
 	}{
 		{"the structure alone", few, done, "served 10"},
-		{"another secret", append(few, "--secret-file", other), failed, "not made with a secret given"},
+		{"another secret", append(few, "--secret-file", other), failed, "under none of the secrets"},
 		{"one of two secrets", append(few, "--secret-file", other, "--secret-file", secret), done, "signed with " + secret + ": 10 files"},
 		{"a secret by prefix", append(few, "--secret-file", other, "--secret-file", "127.18.0.0/16="+secret), done, "served 10"},
 		{"a secret of others", append(few, "--secret-file", "127.19.0.0/16="+secret), failed, "no secret for 127.18.0."},

@@ -43,9 +43,6 @@ func New(cfg Config) (*Rules, error) {
 // Literally returns rules that read names as r does, but without rewriting and roots: for names that a library itself uses.
 func (r *Rules) Literally() *Rules { return &Rules{backslash: r.backslash, fold: r.fold} }
 
-// Rewrites reports whether any rule rewrites names.
-func (r *Rules) Rewrites() bool { return len(r.rewrite) > 0 }
-
 // Folds reports whether letter case is ignored.
 func (r *Rules) Folds() bool { return r.fold }
 

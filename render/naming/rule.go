@@ -35,7 +35,7 @@ type compiled struct {
 }
 
 // Compile checks a rule and compiles it; [New] then uses the result. A rule that repeats is refused if it provably
-// never ends.
+// never ends. A Rule whose Compile has failed must not be passed to New.
 func (r *Rule) Compile() error {
 	if err := r.check(); err != nil {
 		return err

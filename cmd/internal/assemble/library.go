@@ -35,8 +35,13 @@ func Flatten(err error) []error {
 	if !ok {
 		return []error{err}
 	}
+	parts := joined.Unwrap()
+	// Other errors with several causes, such as those of fmt.Errorf, have words between them.
+	if sum := errors.Join(parts...); sum == nil || sum.Error() != err.Error() {
+		return []error{err}
+	}
 	var all []error
-	for _, e := range joined.Unwrap() {
+	for _, e := range parts {
 		all = append(all, Flatten(e)...)
 	}
 	return all

@@ -24,7 +24,7 @@ type Env struct {
 }
 
 // positioned matches an error that begins with its position, file:line:column.
-var positioned = regexp.MustCompile(`^[^\n]*?:\d+:\d+: `)
+var positioned = regexp.MustCompile(`^[^\n:]+:\d+:\d+: `)
 
 // Report writes an error to stderr, after the name of the command. An error with a position comes without the name, as editors
 // and CI expect it.

@@ -45,8 +45,9 @@ type Options struct {
 // closeTimeout is how long Run waits for goroutines that read files: a hanging file server must not prevent the exit.
 const closeTimeout = 5 * time.Second
 
-// Run serves until stops sends: after the first signal it drains running transfers, a second one cuts them off. Each signal from
-// hangups reloads configuration, devices and library. No goroutine outlives Run except one that hangs in reading a file.
+// Run serves until stops sends: after the first signal it drains running transfers; a second one, unless it comes within
+// signalEcho, cuts them off. Each signal from hangups reloads configuration, devices and library. No goroutine outlives Run
+// except one that hangs in reading a file.
 func Run(o Options, stops, hangups <-chan os.Signal) error {
 	logs, err := openLog(o.Log, &o.Config)
 	if err != nil {

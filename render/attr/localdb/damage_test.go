@@ -55,7 +55,7 @@ func TestZeroed(t *testing.T) {
 			if err := db.Verify(t.Context()); err != nil {
 				t.Error(err)
 			}
-			db.verified.Store(false) // as Distrust begins
+			db.verified.Store(false) // as ForgetVerified begins
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -23,9 +23,9 @@ type Config struct {
 	Argv []string      // the program, looked for in PATH, and its arguments; no shell sees them
 	Dir  string        // where it runs; "": where we do
 	Env  []secret.Text // NAME=value, possibly passwords; of ours it inherits PATH, HOME, LANG and TZ only
-	// Credential is the user that the plug-in runs as; nil: that of this process. Unless the two are the same, as [IsCurrent]
-	// reports, this takes CAP_SETUID, CAP_SETGID and, to end the plug-in, CAP_KILL, and HOME is not inherited. In either case
-	// the plug-in has no capabilities, and none of our file descriptors.
+	// Credential is the user that the plug-in runs as; nil: that of this process. With a Credential, HOME is not inherited.
+	// Unless it is that of this process, as [IsCurrent] reports, it takes CAP_SETUID, CAP_SETGID and, to end the plug-in,
+	// CAP_KILL. In either case the plug-in has no capabilities, and none of our file descriptors.
 	Credential *syscall.Credential
 	// Changes says that the plug-in reports changes by itself. New then returns an attr.Follower.
 	Changes bool

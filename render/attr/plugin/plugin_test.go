@@ -193,7 +193,7 @@ read more`, func(c *plugin.Config) { c.Warn = func(err error) { warned.add(err.E
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, got %q, want %q", err, got, want)
 	}
-	if r := src.(attr.Rejecter).Rejected(); r.Rows != 5 || !strings.Contains(strings.Join(r.First, "\n"), "00:00:00:00:00:00 is all zeros") {
+	if r := src.(attr.Rejecter).Rejected(); r.Rows != 5 || len(r.First) != 5 || !strings.Contains(strings.Join(r.First, "\n"), "00:00:00:00:00:00 is all zeros") {
 		t.Errorf("rejected %+v", r)
 	}
 	if w := warned.all(); len(w) != 1 || !strings.Contains(w[0], "attribute c is not in the hello") {
@@ -318,7 +318,7 @@ echo '{"id":1,"attrs":{"a":"one"}}'; read l; echo '{"id":4}'; read l`, func(c *p
 		open(t, src)
 		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 		defer cancel()
-		if _, _, err := src.Ask(short, mac(1), netip.Addr{}); !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "has said nothing") {
+		if _, _, err := src.Ask(short, mac(1), netip.Addr{}); !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "no answer and no output") {
 			t.Errorf("%v", err)
 		}
 		if _, _, err := src.Ask(ctx, mac(1), netip.Addr{}); err == nil || !strings.Contains(err.Error(), "no answer and no output for 1s") {

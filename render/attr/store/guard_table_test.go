@@ -275,8 +275,14 @@ func guardCell(t *testing.T, name, cell string, open func(*testing.T, *guardCloc
 		t.Fatal(err)
 	}
 	devices, down := now.counts()
+	n, m := 0, 0
+	defer func() {
+		if t.Failed() {
+			t.Logf("%d devices, %d with a rate, expected %d and %d; state %+v", n, m, devices, down, state())
+		}
+	}()
 	wait(t, "accepted", func() bool {
-		n, m := 0, 0
+		n, m = 0, 0
 		for i := range 2000 {
 			if text := get(s, i); text != "none" {
 				n++

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -357,5 +359,44 @@ func testGuardSaved(t *testing.T) {
 		if got := fmt.Sprint(err); got != want && (want != "" || err != nil) || err != nil && !errors.Is(err, attr.ErrHeldBack) {
 			t.Errorf("%v, want %q", err, want)
 		}
+	}
+}
+
+// A load that is accepted by force begins a new day, even if a change is compared with what is in service while its file is written.
+func TestForceBesideChanges(t *testing.T) {
+	f := newFake("db", []string{"n", "m"}, herd(200)...)
+	cfg, ev := testConfig(t.TempDir(), plain{f})
+	var s *Store
+	var forced atomic.Bool
+	var changes sync.WaitGroup
+	cfg.Now = func() time.Time {
+		// The clock is read under the lock when a new day begins: whatever waits for the lock comes next.
+		if forced.Load() && !s.mu.TryLock() {
+			changes.Go(func() {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				_, _ = s.admit(s.srcs[0], nil)
+			})
+			runtime.Gosched()
+		} else if forced.Load() {
+			s.mu.Unlock()
+		}
+		return time.Now()
+	}
+	s = openStore(t, cfg)
+	eventually(t, "the herd is served", func() bool { return s.State()[0].Devices == 200 })
+	f.set(func() { f.devices = herd(1) })
+	forced.Store(true)
+	if err := s.Reload("", true); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the loss is accepted", func() bool { return s.State()[0].Devices == 1 })
+	eventually(t, "it is reported", func() bool { return ev.count(Loaded, "db") == 2 })
+	forced.Store(false)
+	changes.Wait()
+	_ = s.Reload("", false)
+	eventually(t, "it is loaded once more", func() bool { return f.loads.Load() >= 3 && (ev.count(Loaded, "db") >= 3 || s.heldBackOf(0) != "") })
+	if text := s.heldBackOf(0); text != "" {
+		t.Errorf("after the loss was accepted: %s", text)
 	}
 }

@@ -136,6 +136,9 @@ func (s *Store) commit(src *source, b *localdb.Builder, names []string, meta fil
 		return err
 	}
 	s.mu.Lock()
+	if force { // anew: a change that came before adopt has compared with what was in service, and raised the peak to it
+		s.resetPeak(src, &src.guard.now)
+	}
 	s.release(src)
 	s.mu.Unlock()
 	s.setMark(src, false)

@@ -148,19 +148,28 @@ func (s *Store) Reload(name string, force bool) error {
 			continue
 		}
 		found = true
-		if force {
-			select { // replace a request without force
-			case <-src.reload:
-			default:
-			}
-		}
-		select {
-		case src.reload <- force:
-		default:
-		}
+		src.request(force)
 	}
 	if !found {
 		return fmt.Errorf("no device source called %s", name)
 	}
 	return nil
+}
+
+// request requests a load. One that is forced replaces a request that is waiting, which a timer may repeat at any time.
+func (src *source) request(force bool) {
+	for {
+		select {
+		case src.reload <- force:
+			return
+		default:
+		}
+		if !force {
+			return
+		}
+		select {
+		case <-src.reload:
+		default:
+		}
+	}
 }
