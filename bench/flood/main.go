@@ -51,7 +51,7 @@ func main() {
 	rig.Main(s.run)
 }
 
-func (s settings) run(ctx context.Context, w io.Writer) error {
+func (s *settings) run(ctx context.Context, w io.Writer) error {
 	dcs, err := filepath.Abs(s.dcs)
 	if err != nil {
 		return err

@@ -52,7 +52,7 @@ func main() {
 	rig.Main(s.run)
 }
 
-func (s settings) run(ctx context.Context, w io.Writer) error {
+func (s *settings) run(ctx context.Context, w io.Writer) error {
 	begin := time.Now()
 	kernels, err := findKernels(ctx, s.cache)
 	if err != nil {
@@ -63,7 +63,7 @@ func (s settings) run(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	job, err := prepare(ctx, s, dir)
+	job, err := prepare(ctx, *s, dir)
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func main() {
 	rig.Main(opt.run)
 }
 
-func (opt options) run(ctx context.Context, w io.Writer) (err error) {
+func (opt *options) run(ctx context.Context, w io.Writer) (err error) {
 	var list []variant
 	for _, v := range variants() {
 		if v.has {
@@ -78,14 +78,14 @@ func (opt options) run(ctx context.Context, w io.Writer) (err error) {
 	b.WriteString("A batch that fills few lanes is hashed by plain code: the first table is the basis for the limit of each kernel, `few` in\n" +
 		"`render/md5x/lanes.go`; the others show the effect. All figures are of one run with interleaved rounds: medians of the rounds,\n" +
 		"also of the ratios.\n\n")
-	if err := fewTable(ctx, &b, opt, dir); err != nil {
+	if err := fewTable(ctx, &b, *opt, dir); err != nil {
 		return err
 	}
-	slow1, err := renderTable(ctx, &b, list, opt, dir)
+	slow1, err := renderTable(ctx, &b, list, *opt, dir)
 	if err != nil {
 		return err
 	}
-	slow2, err := serverTable(ctx, &b, list, opt)
+	slow2, err := serverTable(ctx, &b, list, *opt)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"testing"
 )
 
@@ -38,5 +39,30 @@ func TestReport(t *testing.T) {
 		if b, err := os.ReadFile(file); (err == nil) != tt.written || tt.written && string(b) != "a table\n" {
 			t.Errorf("%s: the file has %q, %v", tt.mode, b, err)
 		}
+	}
+}
+
+// Main parses the flags: what measures must not have copied their values before. A method value copies a receiver that is no pointer.
+func TestMainReadsFlags(t *testing.T) {
+	uses := regexp.MustCompile(`rig\.Main\(\w+\.(\w+)\)`)
+	programs, err := filepath.Glob("../*/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, file := range programs {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range uses.FindAllSubmatch(src, -1) {
+			n++
+			if pointer := regexp.MustCompile(`(?m)^func \(\w+ \*\w+\) ` + string(m[1]) + `\(`); !pointer.Match(src) {
+				t.Errorf("%s: %s has %s with a receiver that is no pointer: it would see no flags", file, m[0], m[1])
+			}
+		}
+	}
+	if n < 5 {
+		t.Errorf("only %d programs were looked at", n)
 	}
 }

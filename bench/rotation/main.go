@@ -57,7 +57,7 @@ func kinds(n int) []lab.Kind {
 	return all
 }
 
-func (opt options) run(ctx context.Context, out io.Writer) error {
+func (opt *options) run(ctx context.Context, out io.Writer) error {
 	dir, err := os.MkdirTemp("", "dcs-rotation-")
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func (opt options) run(ctx context.Context, out io.Writer) error {
 
 	t := tally(l, p.Out.String())
 	leaks := l.Leaks(texts(w))
-	if _, err := io.WriteString(out, t.markdown(opt, took, modems, leaks)); err != nil {
+	if _, err := io.WriteString(out, t.markdown(*opt, took, modems, leaks)); err != nil {
 		return err
 	}
 	var errs []error

@@ -53,7 +53,7 @@ type row struct {
 	rss int64 // octets at the end
 }
 
-func (opt options) run(ctx context.Context, w io.Writer) (err error) {
+func (opt *options) run(ctx context.Context, w io.Writer) (err error) {
 	if opt.parts < 6 || opt.length < 2*time.Second {
 		return errors.New("too short: at least six parts and two seconds required")
 	}
@@ -76,11 +76,11 @@ func (opt options) run(ctx context.Context, w io.Writer) (err error) {
 	var b strings.Builder
 	b.WriteString("# Memory and tail latency under a steady load\n\n")
 	if opt.rate == 0 {
-		if opt.rate, err = part(ctx, &b, r, server, opt); err != nil {
+		if opt.rate, err = part(ctx, &b, r, server, *opt); err != nil {
 			return err
 		}
 	}
-	rows, res, err := soak(ctx, r, server, opt)
+	rows, res, err := soak(ctx, r, server, *opt)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (opt options) run(ctx context.Context, w io.Writer) (err error) {
 	if others > 0.1 {
 		fmt.Fprintf(&b, "**Another process kept a CPU busy before (%.0f %%): the figures are unreliable.**\n", 100*others)
 	}
-	verdict := write(&b, rows, opt)
+	verdict := write(&b, rows, *opt)
 	b.WriteString(rig.Facts(rig.Command()))
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return err
