@@ -147,7 +147,7 @@ func TestLibraryLinkedDirectories(t *testing.T) {
 			t.Errorf("no error with %q in\n%v", path, err)
 		}
 	}
-	if err != nil && strings.Contains(err.Error(), "is at") {
+	if err != nil && strings.Contains(err.Error(), "is already defined at") {
 		t.Errorf("a source was read twice:\n%v", err)
 	}
 }

@@ -208,7 +208,7 @@ func TestBlockTwice(t *testing.T) {
 				"two/two.dcs": `Block bronze { } Main ~ "^b-(?P<tier>bron(?P<tail>ze))$" { include ` + include + `; }`,
 				"three.dcs":   `Block silver { MaxCPE 3; } Main ~ "^c-(?P<tier>silver)$" { include $tier; }`,
 			})}, MIB: mib.Default()}, nil)
-			if err == nil || !strings.Contains(err.Error(), "Block bronze is at") {
+			if err == nil || !strings.Contains(err.Error(), "Block bronze is already defined at") {
 				t.Fatalf("loading: %v", err)
 			}
 			for _, asked := range []string{"a-bronze", "b-bronze"} {

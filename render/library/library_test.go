@@ -60,7 +60,7 @@ func TestLoadErrors(t *testing.T) {
 		},
 		{"name given twice", map[string]string{"a.dcs": `Main { MaxCPE 1; }`, "b.dcs": `Main "a.cm" { MaxCPE 1; }`}, []string{`the name "a.cm" is given`}},
 		{"two items without a name", map[string]string{"a.dcs": `Main { MaxCPE 1; } Main { MaxCPE 2; }`}, []string{"a second item without a name"}},
-		{"block twice", map[string]string{"a.dcs": `Block x { MaxCPE 1; }`, "b.dcs": `Block x { MaxCPE 2; }`}, []string{"Block x is at"}},
+		{"block twice", map[string]string{"a.dcs": `Block x { MaxCPE 1; }`, "b.dcs": `Block x { MaxCPE 2; }`}, []string{"Block x is already defined at"}},
 		{"bad pattern", map[string]string{"a.dcs": `Main ~ "^a(" { MaxCPE 1; }`}, []string{"a.dcs:1:8:"}},
 		{"patterns that overlap", map[string]string{"a.dcs": `Main ~ "^a.*" { MaxCPE 1; } Main ~ "b$" { MaxCPE 2; }`}, []string{`both match "ab"`}},
 		{"two groups of one name", map[string]string{"a.dcs": `Main ~ "^(?P<a>x)(?P<a>y)$" { MaxCPE $a; }`}, []string{"two groups called a"}},
