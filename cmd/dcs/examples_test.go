@@ -33,6 +33,7 @@ func TestExamples(t *testing.T) {
 	require.Long(t, "the manual's examples")
 	require.Program(t, "curl")
 	require.Program(t, "openssl")
+	binary(t) // or skip
 	ran := 0
 	for _, p := range doc.Pages() {
 		blocks := codeBlocks(p.Text)
