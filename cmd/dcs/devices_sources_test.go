@@ -282,7 +282,7 @@ func TestServeShrunk(t *testing.T) {
 	if got := reload("none"); got.status != failed || !strings.Contains(got.stderr, "no device source called none; there are: csv "+csv+", more") {
 		t.Errorf("%+v", got)
 	}
-	if got := dcs("", "devices", "reload", "--admin", "127.0.0.1:1"); got.status != failed || !strings.Contains(got.stderr, "refused") {
+	if got := dcs("", "devices", "reload", "--admin", "127.0.0.1:1"); got.status != failed || !strings.Contains(got.stderr, "no server answers") || !strings.Contains(got.stderr, "refused; is it running?") {
 		t.Errorf("%+v", got)
 	}
 	if page := getAt(t, filepath.Join(dir, "admin.sock"), "/devices"); !strings.Contains(page, `value="csv `+csv+`"`) || strings.Contains(page, `value="more"`) {

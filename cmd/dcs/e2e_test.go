@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -508,7 +509,7 @@ func TestServeErrors(t *testing.T) {
 		{"config that is not there", []string{"--config", filepath.Join(dir, "none")}, failed, "no such file"},
 		{"library that is not there", []string{"--library", filepath.Join(dir, "none")}, failed, "no such file"},
 		{"secret that is not there", []string{"--static", dir, "--secret-file", filepath.Join(dir, "none")}, failed, "no such file"},
-		{"port in use", []string{"--static", dir, "--listen", "127.0.0.1:" + busy.port}, failed, busy.port},
+		{"port in use", []string{"--static", dir, "--listen", "127.0.0.1:" + busy.port}, failed, "address already in use by dcs (pid " + strconv.Itoa(busy.cmd.Process.Pid) + ")"},
 		{"transport", []string{"--static", dir, "--transport", "udp"}, misuse, "is not a transport"},
 	}
 	for _, tt := range tests {

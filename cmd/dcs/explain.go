@@ -103,9 +103,9 @@ func explain(e cli.Env, cfg *config.Config, req render.Request, schema *attr.Sch
 	for i := range x.Uses {
 		switch u := &x.Uses[i]; {
 		case u.Name == "ip" && !known:
-			u.From = "nothing: no --ip is given"
+			u.From = "the default, as no --ip is given"
 		case u.Name == "server" && !req.Server.IsValid():
-			u.From = "nothing: no --server is given"
+			u.From = "the default, as no --server is given"
 		}
 	}
 	out := &bytes.Buffer{}

@@ -28,11 +28,18 @@ Text "s.conf" from "s.tmpl";`,
 		"template  lib/tiers.dcs:1:1: Main ~ \"^res(?P<cpe>[0-9]+)\\\\.bin$\" (its pattern matches, priority 2)\n",
 		"also fits lib/tiers.dcs:2:1: Main", `capture   $1 $cpe = "8"`, `variable  $cpe = "8", from the name asked for`,
 		`variable  $name = "gold", from the device`, `variable  $ip = "198.18.0.9"`, `varying width: SwUpgradeFilename "fw-${name}"`,
-		"4 octets: TftpModemAddress $ip", "MaxCPE 8;", `SwUpgradeFilename "fw-gold";`, "TftpModemAddress 198.18.0.9;", "# CM MIC: valid", "# CMTS MIC: valid",
+		"4 octets: TftpModemAddress $ip", "MaxCPE 8;", `SwUpgradeFilename "fw-gold";`, "TftpModemAddress 198.18.0.9;", "# CM MIC: valid", "# CMTS MIC: valid: under the empty secret, as none is configured\n",
 	} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("no %q in\n%s", want, got.stdout)
 		}
+	}
+	// Values that nobody has given are not said to be a modem's.
+	if got := run("res8.bin", "--mac", "0a0102030405"); got.status != done || !strings.Contains(got.stdout, `variable  $ip = "0.0.0.0", from the default, as no --ip is given`) {
+		t.Errorf("without --ip: %+v", got)
+	}
+	if got := run("s.conf", "--ip", "198.18.0.9"); !strings.Contains(got.stdout, `variable  $server = "0.0.0.0", from the default, as no --server is given`) {
+		t.Errorf("without --server: %+v", got)
 	}
 	for _, tt := range []struct{ ip, server, want string }{{"198.18.0.9", "", "0.0.0.0"}, {"fd00::9", "", "::"}, {"fd00::9", "fd00::1", "fd00::1"}} {
 		if got := run("s.conf", "--ip", tt.ip, "--server="+tt.server); got.status != done || !strings.HasSuffix(got.stdout, "\n\nfrom "+tt.want+"\n") {

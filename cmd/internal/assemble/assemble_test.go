@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,5 +121,28 @@ func TestHeldError(t *testing.T) {
 	err := fmt.Errorf("%w: attribute down would lose 200000 of 200000 values", attr.ErrHeldBack)
 	if got, want := HeldError("sql", err), "held back: attribute down would lose 200000 of 200000 values; accept with: dcs devices reload --force 'sql'"; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// Joined errors are taken apart; an error that puts words between its causes is not.
+func TestFlatten(t *testing.T) {
+	a, b, c := errors.New("a"), errors.New("b"), errors.New("c")
+	for _, tt := range []struct {
+		err  error
+		want []string
+	}{
+		{nil, nil},
+		{a, []string{"a"}},
+		{errors.Join(a, errors.Join(b, c)), []string{"a", "b", "c"}},
+		{fmt.Errorf("%w: %w", a, b), []string{"a: b"}},
+		{errors.Join(fmt.Errorf("write %w: %w", a, b), c), []string{"write a: b", "c"}},
+	} {
+		var got []string
+		for _, err := range Flatten(tt.err) {
+			got = append(got, err.Error())
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%v: %q, want %q", tt.err, got, tt.want)
+		}
 	}
 }

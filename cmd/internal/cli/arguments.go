@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,7 +16,7 @@ func Arguments(least, most int) cobra.PositionalArgs {
 		}
 		_, want, _ := strings.Cut(cmd.Use, " ")
 		if most == 0 {
-			if file := args[0]; cmd.Flags().Lookup("config") != nil && strings.Contains(file, ".y") {
+			if file := args[0]; cmd.Flags().Lookup("config") != nil && slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(file)) {
 				return Usagef("unexpected argument %q; did you mean --config %[1]s?", file)
 			}
 			return Usagef("unexpected argument %q: want none", args[0])

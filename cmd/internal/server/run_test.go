@@ -291,11 +291,7 @@ func TestRunHidingFile(t *testing.T) {
 	})
 	r := runServer(t, cfg)
 	defer r.stop()
-	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(r.log.String(), `msg="static files hide a pattern`); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("no warning:\n%s", r.log)
-		}
-	}
+	dcstest.Eventually(t, "the warning is in the log", func() bool { return strings.Contains(r.log.String(), `msg="static files hide a pattern`) })
 	if log := r.log.String(); !strings.Contains(log, "files=1") || !strings.Contains(log, "static/res-a") || !strings.Contains(log, "pattern.dcs:1:8") {
 		t.Errorf("the warning does not say which:\n%s", log)
 	}

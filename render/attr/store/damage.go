@@ -104,10 +104,7 @@ func (s *Store) damaged(src *source, db *localdb.DB, err error) {
 		s.requestRebuild()
 		return
 	}
-	select {
-	case src.reload <- false:
-	default:
-	}
+	src.request(false)
 }
 
 // inUse reports whether a file is in service. s.mu must be held.

@@ -73,12 +73,7 @@ func (s *Store) scheduleReload(src *source) {
 	if g.retry != nil {
 		g.retry.Stop()
 	}
-	g.retry = time.AfterFunc(g.wait, func() {
-		select {
-		case src.reload <- false:
-		default:
-		}
-	})
+	g.retry = time.AfterFunc(g.wait, func() { src.request(false) })
 }
 
 // release clears what is held back, after a load. s.mu must be held.

@@ -400,3 +400,16 @@ func TestForceBesideChanges(t *testing.T) {
 		t.Errorf("after the loss was accepted: %s", text)
 	}
 }
+
+// A forced request is never lost to one without force, whichever comes first.
+func TestRequest(t *testing.T) {
+	for _, order := range [][]bool{{false, true}, {true, false}, {true, true, false}, {false, false, true}} {
+		src := &source{reload: make(chan bool, 1)}
+		for _, force := range order {
+			src.request(force)
+		}
+		if force := <-src.reload; !force || len(src.reload) != 0 {
+			t.Errorf("%v: force %v, and %d more", order, force, len(src.reload))
+		}
+	}
+}

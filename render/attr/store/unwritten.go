@@ -140,10 +140,7 @@ func (s *Store) awaitDisk(src *source, why error) (stop func()) {
 				continue
 			}
 			b.Abort()
-			select {
-			case src.reload <- false:
-			default:
-			}
+			src.request(false)
 		}
 	}()
 	return func() {
