@@ -23,6 +23,7 @@ import (
 
 	"dcs/cmd/internal/admin"
 	"dcs/cmd/internal/metrics"
+	"dcs/render/device"
 )
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -196,7 +197,8 @@ func get(t *testing.T, url string) (int, string) {
 }
 
 func event(name, client, mac, reason string) Event {
-	return Event{Time: start, Name: name, Client: netip.MustParseAddr(client), MAC: mac, Reason: reason, Served: reason == "", Text: "why"}
+	m, _ := device.ParseMAC(mac)
+	return Event{Time: start, Name: name, Client: netip.MustParseAddr(client), MAC: m, Reason: reason, Served: reason == "", Text: "why"}
 }
 
 func TestSearch(t *testing.T) {
@@ -242,6 +244,26 @@ func TestSearch(t *testing.T) {
 				t.Errorf("%v, more: %v, kept %d, held %d; want %s", ids, got.More, got.Kept, got.Held, tt.want)
 			}
 		})
+	}
+}
+
+// The JSON of addresses: those that are unknown are left out.
+func TestJSONOfAddresses(t *testing.T) {
+	mac := device.MAC{0x0a, 1, 2, 3, 4, 5}
+	for _, tt := range []struct {
+		value any
+		want  string
+	}{
+		{event("x", "10.0.0.1", mac.String(), ""), `{"id":0,"time":"2026-01-02T03:04:05Z","name":"x","client":"10.0.0.1","mac":"0a:01:02:03:04:05","served":true,"text":"why"}`},
+		{event("x", "2001:db8::1", "", ""), `{"id":0,"time":"2026-01-02T03:04:05Z","name":"x","client":"2001:db8::1","served":true,"text":"why"}`},
+		{Explanation{Name: "x", MAC: mac}, `{"name":"x","file":"","mac":"0a:01:02:03:04:05","size":0}`},
+		{Explanation{Name: "x"}, `{"name":"x","file":"","size":0}`},
+		{Device{MAC: mac, IP: netip.MustParseAddr("10.0.0.1")}, `{"mac":"0a:01:02:03:04:05","ip":"10.0.0.1","known_by":null,"values":null}`},
+		{Device{}, `{"known_by":null,"values":null}`},
+	} {
+		if got, err := json.Marshal(tt.value); string(got) != tt.want || err != nil {
+			t.Errorf("%s, %v, want %s", got, err, tt.want)
+		}
 	}
 }
 
