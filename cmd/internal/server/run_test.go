@@ -281,6 +281,18 @@ func TestRunCutOff(t *testing.T) {
 	leftNothing(t, &cfg)
 }
 
+// The log says where the admin page is: the path of a socket, the URL at an address.
+func TestRunLogsAdmin(t *testing.T) {
+	cfg, dir := testConfig(t)
+	socket, address := filepath.Join(dir, "admin.sock"), dcstest.FreeAddress(t)
+	cfg.Admin = []string{"unix:" + socket, address}
+	r := runServer(t, cfg)
+	defer r.stop()
+	for _, line := range []string{"msg=admin socket=" + socket + "\n", "msg=admin address=" + address + " url=http://" + address + "/\n"} {
+		dcstest.Eventually(t, line, func() bool { return strings.Contains(r.log.String(), line) })
+	}
+}
+
 // Static files that stand before a pattern are in the log, as dcs check has them, and count as a warning about the library.
 func TestRunHidingFile(t *testing.T) {
 	cfg, dir := testConfig(t)
