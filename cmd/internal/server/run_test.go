@@ -263,11 +263,10 @@ func TestRunCutOff(t *testing.T) {
 	}
 	r.stops <- syscall.SIGTERM
 	r.stops <- syscall.SIGTERM // at once: the same signal, come twice
-	time.Sleep(2 * signalEcho) // after which a signal is another one
 	select {
 	case err := <-r.ended:
 		t.Fatalf("a signal that came twice at once cut the transfer off: %v", err)
-	default:
+	case <-time.After(2 * signalEcho): // nothing happens; from now on a signal is another one
 	}
 	r.stops <- syscall.SIGTERM
 	select {
