@@ -13,6 +13,7 @@ import (
 	"dcs/bench/require"
 	api "dcs/cmd/internal/admin/client"
 	"dcs/fastpath/tftp"
+	"dcs/render/secret"
 )
 
 // ask sends a request, and returns the answer with where it came from.
@@ -50,7 +51,7 @@ func TestLostFiles(t *testing.T) {
 	if _, err := c.WriteTo(tftp.AppendERROR(nil, tftp.CodeDiskFull, "no room for it"), from); err != nil {
 		t.Fatal(err)
 	}
-	operator := api.Dial(s.admin, "")
+	operator := api.Dial(s.admin, secret.Text{})
 	defer operator.Close()
 	for _, tt := range []struct{ find, reason, name, client, mac, text, value string }{
 		{"0a:01:02", "gave_up", "basic.cm@0a0102030405", "127.0.0.1", "0a:01:02:03:04:05", "client stopped responding", "0 of 1 blocks acknowledged"},

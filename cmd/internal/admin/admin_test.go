@@ -28,6 +28,7 @@ import (
 
 	"dcs/bench/require"
 	"dcs/cmd/internal/admin/client"
+	"dcs/render/secret"
 )
 
 const token = "correct-horse-battery-staple"
@@ -206,13 +207,13 @@ func TestClient(t *testing.T) {
 				right = token
 				var refused *client.Error
 				for _, wrong := range []string{"", "wrong-horse-battery-staple"} {
-					err := client.Dial(address, wrong).Get(t.Context(), "/api/seen", nil)
+					err := client.Dial(address, secret.New(wrong)).Get(t.Context(), "/api/seen", nil)
 					if !errors.As(err, &refused) || refused.Status != http.StatusUnauthorized {
 						t.Errorf("with the token %q: %v", wrong, err)
 					}
 				}
 			}
-			c := client.Dial(address, right)
+			c := client.Dial(address, secret.New(right))
 			defer c.Close()
 			var out struct{ Seen, Done int }
 			if err := c.Get(t.Context(), "/api/seen", &out); err != nil || out.Seen != 1 {
@@ -505,17 +506,17 @@ func TestMutualTLS(t *testing.T) {
 		t.Error(url)
 	}
 	var out struct{ Seen int }
-	if err := client.DialTLS(address, "", &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{mine}}).Get(t.Context(), "/api/seen", &out); err != nil || out.Seen != 1 {
+	if err := client.DialTLS(address, secret.Text{}, &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{mine}}).Get(t.Context(), "/api/seen", &out); err != nil || out.Seen != 1 {
 		t.Error(out, err)
 	}
-	if err := client.DialTLS(address, "", &tls.Config{RootCAs: pool}).Get(t.Context(), "/api/seen", nil); err == nil {
+	if err := client.DialTLS(address, secret.Text{}, &tls.Config{RootCAs: pool}).Get(t.Context(), "/api/seen", nil); err == nil {
 		t.Error("served without a certificate")
 	}
 	_, _, _, strange := certificates(t)
-	if err := client.DialTLS(address, "", &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{strange}}).Get(t.Context(), "/api/seen", nil); err == nil {
+	if err := client.DialTLS(address, secret.Text{}, &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{strange}}).Get(t.Context(), "/api/seen", nil); err == nil {
 		t.Error("served with a certificate of another authority")
 	}
-	if err := client.Dial(address, "").Get(t.Context(), "/api/seen", nil); err == nil {
+	if err := client.Dial(address, secret.Text{}).Get(t.Context(), "/api/seen", nil); err == nil {
 		t.Error("served in plain HTTP")
 	}
 }
