@@ -71,6 +71,7 @@ func newRig(t *testing.T, cfg sim.Config) *rig {
 		cfg.Secret = oldSecret
 	}
 	r := &rig{t: t, sim: sim.New(cfg), log: &safeLog{}, dir: t.TempDir()}
+	r.opt.loginQuiet = time.Millisecond // nothing follows the first prompt
 	r.opt.Log = slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	r.cfg = CMTS{Name: cfg.Name, Driver: string(cfg.Make), Interfaces: cfg.Interfaces, Timeout: 20 * time.Second}
 	t.Cleanup(func() { r.clean(r.log.b.String()) })
