@@ -13,6 +13,7 @@ import (
 )
 
 func TestClient(t *testing.T) {
+	t.Parallel()
 	socket := filepath.Join(t.TempDir(), "admin.sock")
 	tokenFile := write(t, "token", token+"\n", 0o600)
 	for _, tt := range []struct {

@@ -8,6 +8,7 @@ import (
 )
 
 func TestGuard(t *testing.T) {
+	t.Parallel()
 	s := run(t, Config{Addresses: []string{"127.0.0.1:0"}, Hosts: []string{"Dcs.Example.NET"}, TokenFile: write(t, "token", token, 0o600)})
 	at := at(s).String()
 	bearer := map[string]string{"Authorization": "Bearer " + token}

@@ -12,6 +12,7 @@ import (
 )
 
 func TestLogin(t *testing.T) {
+	t.Parallel()
 	s := run(t, Config{Addresses: []string{"127.0.0.1:0"}, TokenFile: write(t, "token", token+"\n", 0o600)}, func(s *Server) {
 		s.LoginForm(func(w http.ResponseWriter, status int, next, complaint string) {
 			w.WriteHeader(status)
