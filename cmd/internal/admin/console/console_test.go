@@ -6,7 +6,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
+
+	"dcs/cmd/internal/dcstest"
 )
 
 func TestAPI(t *testing.T) {
@@ -104,11 +105,7 @@ func TestRun(t *testing.T) {
 	f.mu.Lock()
 	f.events = []Event{event("a", "10.0.0.1", "", "rejected")}
 	f.mu.Unlock()
-	for deadline := time.Now().Add(20 * time.Second); len(c.events.search(query{Limit: 1}).Events) == 0; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("nothing was fetched")
-		}
-	}
+	dcstest.Eventually(t, "the event is fetched", func() bool { return len(c.events.search(query{Limit: 1}).Events) > 0 })
 	cancel()
 	<-done
 }
