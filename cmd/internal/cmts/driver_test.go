@@ -138,7 +138,7 @@ func TestRotation(t *testing.T) {
 			func(r *rig) {
 				r.snmp()
 				retries := 20
-				r.cfg.Timeout, r.cfg.SNMP.Retries = 840*time.Millisecond, &retries // a lost answer costs 40 ms
+				r.cfg.Timeout, r.cfg.SNMP.Retries = 630*time.Millisecond, &retries // a lost answer costs 30 ms
 				r.sim.SetFaults(sim.Faults{LoseAnswer: true})
 			}, 2,
 			[]string{"3"},
