@@ -232,7 +232,7 @@ func TestTelnet(t *testing.T) {
 	defer server.Close()
 	r.cfg.Address, r.cfg.Telnet = server.Addr, true
 	d := r.open()
-	if log := r.log.b.String(); !strings.Contains(log, "clear text") || !strings.Contains(log, "WARN") {
+	if log := r.log.String(); !strings.Contains(log, "clear text") || !strings.Contains(log, "WARN") {
 		t.Errorf("no warning in %q", log)
 	}
 	r.works(d.Add(t.Context(), secret.New(newSecret)))

@@ -5,16 +5,16 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"dcs/cmd/internal/admin"
+	"dcs/cmd/internal/dcstest"
 )
 
 // The log has a line about each change that the console registers, whoever brings a new one.
 func TestChangesAreAudited(t *testing.T) {
-	var log lockedBuffer
+	var log dcstest.Log
 	f := &fake{}
 	s, err := admin.New(admin.Config{Addresses: []string{"127.0.0.1:0"}, TokenFile: writeToken(t)}, slog.New(slog.NewJSONHandler(&log, nil)))
 	if err != nil {
@@ -43,7 +43,7 @@ func TestChangesAreAudited(t *testing.T) {
 			t.Errorf("%s: add a body to the test", pattern)
 		}
 		delete(bodies, pattern)
-		log.reset()
+		log.Take()
 		r, err := http.NewRequest(method, strings.TrimSuffix(s.Listeners()[0].URL(), "/")+path, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
@@ -60,7 +60,7 @@ func TestChangesAreAudited(t *testing.T) {
 			Msg, Who, From, Call, Asked string
 			Status                      int
 		}
-		for text := range strings.Lines(log.text()) {
+		for text := range strings.Lines(log.String()) {
 			if err := json.Unmarshal([]byte(text), &line); err != nil {
 				t.Fatal(err)
 			}
@@ -75,27 +75,4 @@ func TestChangesAreAudited(t *testing.T) {
 	for pattern := range bodies {
 		t.Errorf("%s is not registered", pattern)
 	}
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) text() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func (l *lockedBuffer) reset() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.b.Reset()
 }
