@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -17,6 +18,7 @@ import (
 
 	"dcs/cmd/internal/admin"
 	"dcs/cmd/internal/metrics"
+	"dcs/render/device"
 )
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -77,9 +79,9 @@ func (f *fake) Explain(_ context.Context, q Question) (*Explanation, error) {
 	case "broken":
 		return nil, errors.New("out of order")
 	case "text":
-		return &Explanation{Name: q.Name, File: q.Name, Text: "hostname <a7>\n", Body: []byte("hostname <a7>\n"), Size: 14}, nil
+		return &Explanation{Name: q.Name, File: q.Name, Text: "hostname <a7>\n", Body: []byte("hostname <a7>\n"), Size: 14, Device: &Device{MAC: device.MAC{10, 1, 2, 3, 4, 5}, IP: netip.AddrFrom4([4]byte{10, 1, 2, 3})}}, nil
 	case "none":
-		return &Explanation{Name: q.Name, File: q.Name, Reason: "unknown_name", Error: "nothing has this name"}, nil
+		return &Explanation{Name: q.Name, File: q.Name, Reason: "unknown_name", Error: "nothing has this name", Device: &Device{}}, nil
 	}
 	// 24 { 1 0001 6 07 } 3 01, and the end.
 	body := []byte{24, 7, 1, 2, 0, 1, 6, 1, 7, 3, 1, 1, 255, 0, 0, 0}

@@ -51,6 +51,8 @@ func TestPages(t *testing.T) {
 		{"/explain", 200, "Enter the name that a modem requests"},
 		{"/explain?ip=10.1.2.3", 400, "No file name"},
 		{"/explain?name=none", 200, "1 error in the library"},
+		{"/explain?name=none", 200, `The modem</h2>`},
+		{"/explain?name=text", 200, `The modem <span class="m">0a:01:02:03:04:05</span> <span class="m">10.1.2.3</span></h2>`},
 		{"/explain?name=gold", 200, `<span class="tag bad">INVALID</span> CM MIC`},
 		{"/events?limit=x", 400, "Limit=x is not"},
 		{"/events?q=10.1.2.3", 200, "has not asked this server"},
