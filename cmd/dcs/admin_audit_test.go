@@ -14,6 +14,7 @@ import (
 	"dcs/bench/require"
 	api "dcs/cmd/internal/admin/client"
 	"dcs/cmd/internal/adminapi"
+	"dcs/render/secret"
 )
 
 // The log has a line about each call of a server that changes something. The calls are those that the server lists, so that a
@@ -28,7 +29,7 @@ func TestChangesAreAudited(t *testing.T) {
 	}
 	socket := filepath.Join(dir, "admin.sock")
 	p := start(t, exec.Command(binary(t), "serve", "--config", filepath.Join(dir, "dcs.yaml"), "--listen", "127.0.0.1:"+freePort(t), "--transport", "socket"))
-	c := api.Dial("unix:"+socket, "")
+	c := api.Dial("unix:"+socket, secret.Text{})
 	defer c.Close()
 	var routes []string
 	eventually(t, "the server lists its calls", func() bool {

@@ -183,7 +183,7 @@ func TestAdminAccessElsewhere(t *testing.T) {
 			t.Errorf("%+v: %v", tt.access, err)
 		}
 	}
-	if _, where, err := (&remote.Access{Standard: filepath.Join(dir, "none")}).Dial(); err != nil || where != remote.Reachable(remote.StandardAdmin) {
+	if _, where, err := (&remote.Access{Standard: filepath.Join(dir, "none")}).Dial(); err != nil || where != remote.Reachable([]string{"unix:/run/dcs/admin.sock", "127.0.0.1:8069"}) {
 		t.Errorf("without a configuration: %s, %v", where, err)
 	}
 	write(t, file, "library: .\n")

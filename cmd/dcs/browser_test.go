@@ -26,6 +26,7 @@ import (
 	api "dcs/cmd/internal/admin/client"
 	"dcs/cmd/internal/admin/console"
 	"dcs/cmd/internal/adminapi"
+	"dcs/render/secret"
 )
 
 // chromium returns the path of a browser.
@@ -477,7 +478,7 @@ func TestAdminKeepsSecrets(t *testing.T) {
 		}
 	}
 	var l console.Library
-	if err := api.Dial(base, adminToken).Post(t.Context(), adminapi.ReloadPath, nil, &l); err != nil || len(l.Errors) > 0 {
+	if err := api.Dial(base, secret.New(adminToken)).Post(t.Context(), adminapi.ReloadPath, nil, &l); err != nil || len(l.Errors) > 0 {
 		t.Errorf("reload: %+v, %v", l, err)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"dcs/bench/require"
 	api "dcs/cmd/internal/admin/client"
 	"dcs/cmd/internal/server/capture"
+	"dcs/render/secret"
 )
 
 // tshark reads fields of the packets in a file.
@@ -133,7 +134,7 @@ func TestCaptureEnds(t *testing.T) {
 			t.Errorf("it said %q, want %s and %s", said, packets, end)
 		}
 	}
-	client := api.Dial("unix:"+socket, "")
+	client := api.Dial("unix:"+socket, secret.Text{})
 	defer client.Close()
 	state := func() (s capture.State) {
 		t.Helper()

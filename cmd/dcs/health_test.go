@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	api "dcs/cmd/internal/admin/client"
+	"dcs/render/secret"
 )
 
 // While transfers come to their end the server is alive, and not ready.
@@ -84,7 +85,7 @@ func TestHTTPBoot(t *testing.T) {
 		t.Errorf("no TLV 20 of 10.7.6.5 in %x, %v", body, err)
 	}
 
-	c := api.Dial(s.socket, "")
+	c := api.Dial(s.socket, secret.Text{})
 	defer c.Close()
 	if err := c.Post(t.Context(), "/api/limits", map[string]any{"rate": 0.25, "burst": 2}, nil); err != nil {
 		t.Fatal(err)

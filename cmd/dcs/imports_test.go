@@ -77,7 +77,7 @@ var mayImport = map[string][]string{
 
 	// The manual is pages of the admin site.
 	"cmd/dcs/doc":                {"cmd/dcs/doc"},
-	"cmd/internal/admin/console": {"cmd/internal/admin", "cmd/internal/metrics", "cmd/dcs/doc"},
+	"cmd/internal/admin/console": {"cmd/internal/admin", "cmd/internal/metrics", "cmd/dcs/doc", "render/device"},
 }
 
 // leaf holds plain values that pass between fastpath and render.

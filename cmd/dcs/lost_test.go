@@ -12,8 +12,8 @@ import (
 
 	"dcs/bench/require"
 	api "dcs/cmd/internal/admin/client"
-	"dcs/cmd/internal/admin/console"
 	"dcs/fastpath/tftp"
+	"dcs/render/secret"
 )
 
 // ask sends a request, and returns the answer with where it came from.
@@ -51,7 +51,7 @@ func TestLostFiles(t *testing.T) {
 	if _, err := c.WriteTo(tftp.AppendERROR(nil, tftp.CodeDiskFull, "no room for it"), from); err != nil {
 		t.Fatal(err)
 	}
-	operator := api.Dial(s.admin, "")
+	operator := api.Dial(s.admin, secret.Text{})
 	defer operator.Close()
 	for _, tt := range []struct{ find, reason, name, client, mac, text, value string }{
 		{"0a:01:02", "gave_up", "basic.cm@0a0102030405", "127.0.0.1", "0a:01:02:03:04:05", "client stopped responding", "0 of 1 blocks acknowledged"},
@@ -62,7 +62,13 @@ func TestLostFiles(t *testing.T) {
 			"0 of 1 blocks acknowledged: no room for it",
 		},
 	} {
-		var got console.Events
+		var got struct {
+			Events []struct {
+				Name, Client, MAC, Reason, Text, Value string
+				Served                                 bool
+				Size                                   int
+			}
+		}
 		eventually(t, tt.reason, func() bool {
 			err := operator.Get(t.Context(), "/api/events?which=failed&q="+url.QueryEscape(tt.find), &got)
 			if err != nil {
@@ -72,7 +78,7 @@ func TestLostFiles(t *testing.T) {
 		})
 		e := got.Events[0]
 		if len(got.Events) != 1 || e.Served || e.Reason != tt.reason || e.Name != tt.name || e.MAC != tt.mac || e.Text != tt.text || e.Value != tt.value ||
-			e.Client.String() != tt.client || e.Size == 0 {
+			e.Client != tt.client || e.Size == 0 {
 			t.Errorf("%s: %+v", tt.find, got.Events)
 		}
 		s.await(`msg="file not delivered" name=` + tt.name)

@@ -21,6 +21,7 @@ import (
 	"dcs/bench/require"
 	api "dcs/cmd/internal/admin/client"
 	"dcs/cmd/internal/adminapi"
+	"dcs/render/secret"
 )
 
 // served is a server with all its addresses.
@@ -218,7 +219,7 @@ func TestLog(t *testing.T) {
 	write(t, conf, base)
 	p := start(t, exec.Command(binary(t), "serve", "--config", conf, "--listen", "127.0.0.1:"+freePort(t)))
 	p.await(`"msg":"serving"`)
-	c := api.Dial(addr, "")
+	c := api.Dial(addr, secret.Text{})
 	defer c.Close()
 	var v adminapi.Log
 	if err := c.Get(t.Context(), adminapi.LogPath, &v); err != nil || *v.Level != "info" || *v.Requests != "off" || len(*v.Devices) != 0 {

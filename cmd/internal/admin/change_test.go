@@ -15,26 +15,17 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"dcs/bench/require"
-
 	"golang.org/x/sys/unix"
+
+	"dcs/bench/require"
+	"dcs/cmd/internal/dcstest"
 )
 
 // lines is a log whose lines are JSON.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
+type lines struct{ dcstest.Log }
 
 // auditLine is a line about a change.
 type auditLine struct {
@@ -45,10 +36,8 @@ type auditLine struct {
 // take returns the lines with a message, and forgets all.
 func (l *lines) take(t *testing.T, msg string) []auditLine {
 	t.Helper()
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	var all []auditLine
-	for text := range strings.Lines(l.text.String()) {
+	for text := range strings.Lines(l.Take()) {
 		var line auditLine
 		if err := json.Unmarshal([]byte(text), &line); err != nil {
 			t.Fatalf("%s: %v", text, err)
@@ -57,7 +46,6 @@ func (l *lines) take(t *testing.T, msg string) []auditLine {
 			all = append(all, line)
 		}
 	}
-	l.text.Reset()
 	return all
 }
 
@@ -192,9 +180,7 @@ func TestWhoMayChange(t *testing.T) {
 				if status := v.ask(t, method, "/api/any", "what"); status != tt.changes {
 					t.Errorf("%s: %d", method, status)
 				}
-				log.mu.Lock()
-				text := log.text.String()
-				log.mu.Unlock()
+				text := log.String()
 				changes := log.take(t, "admin change")
 				if tt.changes == 200 {
 					want := method + " /api/any"

@@ -53,6 +53,7 @@ func seen(s *Server) int {
 
 // Requests whose bodies do not come, though the server reads them, keep nobody out who has a token, at once.
 func TestHalfRequests(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ name, head string }{
 		{"login", "POST /login HTTP/1.1\r\nContent-Length: 100\r\nContent-Type: application/x-www-form-urlencoded\r\n"},
 		{"login in chunks", "POST /login HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Type: application/x-www-form-urlencoded\r\n"},
@@ -78,6 +79,7 @@ func TestHalfRequests(t *testing.T) {
 
 // Requests that take long make room for one that comes.
 func TestSlowRequests(t *testing.T) {
+	t.Parallel()
 	require.Long(t, "time-outs of requests")
 	begun, end := make(chan bool), make(chan bool)
 	s := run(t, Config{Addresses: []string{"127.0.0.1:0"}, TokenFile: write(t, "token", token, 0o600)}, func(s *Server) {
@@ -99,6 +101,7 @@ func TestSlowRequests(t *testing.T) {
 
 // A login's body is bounded, whichever way the form is sent.
 func TestLoginBody(t *testing.T) {
+	t.Parallel()
 	s := run(t, Config{Addresses: []string{"127.0.0.1:0"}, TokenFile: write(t, "token", token, 0o600)})
 	const form, parts = "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"
 	part := func(value string) string {

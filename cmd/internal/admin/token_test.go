@@ -72,9 +72,7 @@ func TestTokenChanges(t *testing.T) {
 				if got != st.want {
 					t.Errorf("%s: %+v, want %+v", st.what, got, st.want)
 				}
-				log.mu.Lock()
-				text := log.text.String()
-				log.mu.Unlock()
+				text := log.String()
 				for _, want := range st.log {
 					if strings.Count(text, want) != 1 {
 						t.Errorf("%s: not once %s in %s", st.what, want, text)

@@ -51,7 +51,7 @@ type TopWorker struct {
 	Drops    uint64 `json:"drops"`
 }
 
-// TopSource is the state of a source of devices.
+// TopSource is the state of a source of devices: the part of a store.State that dcs top shows, as the API's JSON has it.
 type TopSource struct {
 	Name    string    `json:"name"`
 	Up      bool      `json:"up"`
@@ -62,7 +62,7 @@ type TopSource struct {
 	Held    string    `json:"held,omitempty"` // why the last load is held back
 }
 
-// TopFault is a request that got no file, or whose file did not arrive.
+// TopFault is a request that got no file, or whose file did not arrive: a device.Outcome as the API's JSON has it.
 type TopFault struct {
 	Time   time.Time `json:"time"`
 	Name   string    `json:"name"`

@@ -1,6 +1,7 @@
 package cmts
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -22,10 +24,11 @@ type cli struct {
 	enable     secret.Text
 	signer     ssh.Signer
 	knownHosts string
+	loginQuiet time.Duration
 }
 
 func openCLI(b base, opt Options) (Driver, error) {
-	c := &cli{base: b}
+	c := &cli{base: b, loginQuiet: cmp.Or(opt.loginQuiet, loginQuiet)}
 	port := "22"
 	if b.cfg.Telnet {
 		port = "23"
@@ -147,7 +150,7 @@ func (c *cli) talk(ctx context.Context, op string, secrets []secret.Text, f func
 	}
 	s := newSession(conn)
 	defer s.close()
-	s.dialogue, s.timeout, s.scrub = c.desc.Dialogue, c.timeout, scrub
+	s.dialogue, s.timeout, s.loginQuiet, s.scrub = c.desc.Dialogue, c.timeout, c.loginQuiet, scrub
 	s.vars = c.questions(maps.Clone(c.vars))
 	if err = s.login(ctx); err == nil {
 		if err = s.run(ctx, c.desc.Dialogue.Start, nil, s.vars, nil); err == nil {

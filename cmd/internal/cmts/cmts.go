@@ -116,6 +116,8 @@ type Options struct {
 	Descriptions []string // directories of descriptions, which override the built-in ones
 	KnownHosts   string   // file of SSH host keys, for CMTSes that name none
 	Log          *slog.Logger
+
+	loginQuiet time.Duration // 0: the constant of this name; less in tests whose CMTS prints no banner
 }
 
 // ErrUnreachable is wrapped by errors of a CMTS that did not answer.

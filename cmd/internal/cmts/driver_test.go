@@ -2,6 +2,7 @@ package cmts
 
 import (
 	"testing"
+	"time"
 
 	sim "dcs/bench/cmts"
 	"dcs/bench/require"
@@ -13,6 +14,7 @@ func TestTalkativeSystem(t *testing.T) {
 	t.Parallel()
 	require.Long(t, "a system that does not stop to talk")
 	r := newRig(t, sim.Config{Make: sim.Cisco, Interfaces: []string{"Cable5/0/0"}})
+	r.opt.loginQuiet = 0 // as for a real CMTS
 	r.sim.SetFaults(sim.Faults{Paging: true, Chatter: true, Banner: "\r\n#####\r\nwelcome#\r\nPassword: of no use#\r\n"})
 	d := r.open()
 	r.works(d.Add(t.Context(), secret.New(newSecret)))
@@ -135,8 +137,8 @@ func TestRotation(t *testing.T) {
 			sim.Config{Make: sim.C3, Interfaces: []string{"3"}},
 			func(r *rig) {
 				r.snmp()
-				retries := 9
-				r.cfg.Timeout, r.cfg.SNMP.Retries = 1e9, &retries // a lost answer costs a tenth of it
+				retries := 20
+				r.cfg.Timeout, r.cfg.SNMP.Retries = 630*time.Millisecond, &retries // a lost answer costs 30 ms
 				r.sim.SetFaults(sim.Faults{LoseAnswer: true})
 			}, 2,
 			[]string{"3"},

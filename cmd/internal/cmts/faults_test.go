@@ -27,7 +27,7 @@ func cisco(t *testing.T) *rig {
 }
 
 func TestFaultsOverSSH(t *testing.T) {
-	quick := func(r *rig) { r.cfg.Timeout = 700 * time.Millisecond }
+	quick := func(r *rig) { r.cfg.Timeout = 250 * time.Millisecond }
 	tests := []struct {
 		name  string
 		setup func(*rig)
@@ -57,9 +57,9 @@ func TestFaultsOverSSH(t *testing.T) {
 			nil, true,
 		},
 		{"no such interface", func(r *rig) { r.cfg.Interfaces = []string{"Cable9/9"} }, []string{"interface Cable9/9", "Invalid input"}, nil, false},
-		{"too slow", func(r *rig) { quick(r); r.sim.SetFaults(sim.Faults{Slow: 5 * time.Second}) }, []string{"no prompt within 700ms"}, nil, false},
-		{"silent", func(r *rig) { quick(r); r.sim.SetFaults(sim.Faults{Silent: true}) }, []string{"no prompt within 700ms"}, nil, false},
-		{"garbage", func(r *rig) { quick(r); r.sim.SetFaults(sim.Faults{Garbage: true}) }, []string{"no prompt within 700ms"}, nil, false},
+		{"too slow", func(r *rig) { quick(r); r.sim.SetFaults(sim.Faults{Slow: 5 * time.Second}) }, []string{"no prompt within 250ms"}, nil, false},
+		{"silent", func(r *rig) { quick(r); r.sim.SetFaults(sim.Faults{Silent: true}) }, []string{"no prompt within 250ms"}, nil, false},
+		{"garbage", func(r *rig) { quick(r); r.sim.SetFaults(sim.Faults{Garbage: true}) }, []string{"no prompt within 250ms"}, nil, false},
 		{"dropped at once", func(r *rig) { r.sim.SetFaults(sim.Faults{DropAfter: 1}) }, []string{"session ended by the CMTS"}, nil, false},
 		{"dropped half way", func(r *rig) { r.sim.SetFaults(sim.Faults{DropAfter: 6}) }, []string{"session ended by the CMTS", "shared-secondary-secret"}, nil, false},
 		{"flood", func(r *rig) { r.cfg.Timeout = 5 * time.Minute; r.sim.SetFaults(sim.Faults{Flood: true}) }, []string{"more than 4 MB without a prompt"}, nil, false},
@@ -92,6 +92,7 @@ func TestFaultsOverSSH(t *testing.T) {
 
 // Makes that repeat a command that they refuse repeat the secret.
 func TestErrorsThatEchoTheSecret(t *testing.T) {
+	t.Parallel()
 	for _, m := range []sim.Make{sim.C4, sim.BSR} {
 		r := newRig(t, sim.Config{Make: m})
 		r.sim.SetFaults(sim.Faults{ErrorOn: "secret"})
@@ -107,7 +108,7 @@ func TestFaultsOverSNMP(t *testing.T) {
 		want  []string
 		cause error
 	}{
-		{"silent", func(r *rig) { r.sim.SetFaults(sim.Faults{Silent: true}) }, []string{"no valid answer within 600ms"}, ErrUnreachable},
+		{"silent", func(r *rig) { r.sim.SetFaults(sim.Faults{Silent: true}) }, []string{"no valid answer within 150ms"}, ErrUnreachable},
 		{"wrong community", func(r *rig) { r.file("community", "zqWRONG") }, []string{"an unknown community"}, ErrUnreachable},
 		{"garbage", func(r *rig) { r.sim.SetFaults(sim.Faults{Garbage: true}); r.cfg.Timeout = time.Second }, []string{"get .1.3.6.1.4.1.4115"}, nil},
 		{"flood", func(r *rig) { r.sim.SetFaults(sim.Faults{Flood: true}); r.cfg.Timeout = time.Second }, []string{"get .1.3.6.1.4.1.4115"}, nil},
@@ -121,7 +122,7 @@ func TestFaultsOverSNMP(t *testing.T) {
 			r := newRig(t, sim.Config{Make: sim.C3, Interfaces: []string{"3"}}).snmp()
 			tt.setup(r)
 			if tt.cause != nil {
-				r.cfg.Timeout = 600 * time.Millisecond
+				r.cfg.Timeout = 150 * time.Millisecond
 			}
 			err := r.open().Add(t.Context(), secret.New(newSecret))
 			r.fails(err, append(tt.want, "cmts-1", "arris-c3", "add", r.cfg.Address)...)
@@ -146,7 +147,7 @@ func TestVersion3Denied(t *testing.T) {
 		{"protocol", func() { r.cfg.SNMP.Auth = "md5" }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r.v3().cfg.Timeout = 3 * time.Second
+			r.v3().cfg.Timeout = time.Second
 			tt.spoil()
 			r.fails(r.open().Add(t.Context(), secret.New(newSecret)), "cmts-1")
 			r.holds("3", oldSecret)
@@ -193,7 +194,7 @@ func TestContextIsObeyed(t *testing.T) {
 			r := tt.make(t)
 			r.cfg.Timeout = 5 * time.Minute
 			d := r.open()
-			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			defer cancel()
 			begin := time.Now()
 			_, err := d.Verify(ctx, nil)
@@ -222,6 +223,7 @@ func TestOldAndOtherServers(t *testing.T) {
 }
 
 func TestTelnet(t *testing.T) {
+	t.Parallel()
 	r := cisco(t)
 	server, err := r.sim.ServeTelnet("127.0.0.1:0")
 	if err != nil {
@@ -230,7 +232,7 @@ func TestTelnet(t *testing.T) {
 	defer server.Close()
 	r.cfg.Address, r.cfg.Telnet = server.Addr, true
 	d := r.open()
-	if log := r.log.b.String(); !strings.Contains(log, "clear text") || !strings.Contains(log, "WARN") {
+	if log := r.log.String(); !strings.Contains(log, "clear text") || !strings.Contains(log, "WARN") {
 		t.Errorf("no warning in %q", log)
 	}
 	r.works(d.Add(t.Context(), secret.New(newSecret)))
@@ -267,6 +269,7 @@ func key(t *testing.T, dir, passphrase string) (file string, authorized []byte) 
 }
 
 func TestKeyWithPassphrase(t *testing.T) {
+	t.Parallel()
 	file, authorized := key(t, t.TempDir(), loginPassword)
 	r := newRig(t, sim.Config{Make: sim.Cisco, Interfaces: []string{"Cable5/0/0"}, AuthorizedKey: authorized})
 	r.cfg.KeyFile, r.cfg.PasswordFile = file, ""
@@ -279,6 +282,7 @@ func TestKeyWithPassphrase(t *testing.T) {
 
 // The same over OpenSSH's server, with a command that joins the session to a simulated CMTS as its shell.
 func TestOpenSSH(t *testing.T) {
+	t.Parallel()
 	sshd, err := exec.LookPath("/usr/sbin/sshd")
 	if err != nil {
 		require.Missing(t, "SERVERS", "OpenSSH's server is missing: make deps installs it")
@@ -353,6 +357,7 @@ func TestOpenSSH(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := sim.Server{Addr: front.Addr().String(), HostKey: public}
+	r.opt.loginQuiet = 0 // as for a real CMTS
 	r.file("known_hosts", server.KnownHosts())
 	r.cfg.Address, r.cfg.User, r.cfg.KeyFile, r.cfg.PasswordFile = server.Addr, me.Username, file, ""
 	d := r.open()

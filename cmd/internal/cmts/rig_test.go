@@ -1,7 +1,6 @@
 package cmts
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,12 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	sim "dcs/bench/cmts"
 	"dcs/bench/require"
+	"dcs/cmd/internal/dcstest"
 	"dcs/render/secret"
 )
 
@@ -29,25 +28,13 @@ const (
 	privPassword  = "zqPRIV-44120-pw"
 )
 
-// safeLog is a log that is searched for secrets at the end of a test.
-type safeLog struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *safeLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
 // rig is a simulated CMTS with the configuration of its driver.
 type rig struct {
 	t    *testing.T
 	sim  *sim.CMTS
 	cfg  CMTS
 	opt  Options
-	log  *safeLog
+	log  *dcstest.Log // searched for secrets at the end
 	dir  string
 	host *sim.Server
 }
@@ -70,10 +57,11 @@ func newRig(t *testing.T, cfg sim.Config) *rig {
 	if cfg.Secret == "" {
 		cfg.Secret = oldSecret
 	}
-	r := &rig{t: t, sim: sim.New(cfg), log: &safeLog{}, dir: t.TempDir()}
+	r := &rig{t: t, sim: sim.New(cfg), log: &dcstest.Log{}, dir: t.TempDir()}
+	r.opt.loginQuiet = time.Millisecond // nothing follows the first prompt
 	r.opt.Log = slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	r.cfg = CMTS{Name: cfg.Name, Driver: string(cfg.Make), Interfaces: cfg.Interfaces, Timeout: 20 * time.Second}
-	t.Cleanup(func() { r.clean(r.log.b.String()) })
+	t.Cleanup(func() { r.clean(r.log.String()) })
 	if cfg.Make == sim.C3 {
 		return r
 	}

@@ -28,6 +28,8 @@ type session struct {
 	timeout  time.Duration
 	scrub    *scrubber
 
+	loginQuiet time.Duration // as the constant
+
 	chunks  chan []byte
 	readErr error // set before chunks is closed
 	closed  chan struct{}
@@ -173,7 +175,7 @@ func (s *session) await(ctx context.Context, sent string, answers []answer, time
 			case s.host != "":
 				candidate, quiet = line, time.After(promptQuiet)
 			default:
-				candidate, quiet = line, time.After(loginQuiet)
+				candidate, quiet = line, time.After(s.loginQuiet)
 			}
 		}
 	}

@@ -19,7 +19,7 @@ func script(t *testing.T, answer func(line string, print func(string))) *session
 	}
 	ours, theirs := net.Pipe()
 	s := newSession(ours)
-	s.dialogue, s.timeout, s.scrub, s.vars = d.Dialogue, 10*time.Second, &scrubber{}, map[string]string{}
+	s.dialogue, s.timeout, s.loginQuiet, s.scrub, s.vars = d.Dialogue, 10*time.Second, loginQuiet, &scrubber{}, map[string]string{}
 	print := func(text string) { _, _ = io.WriteString(theirs, strings.ReplaceAll(text, "\n", "\r\n")) }
 	go func() {
 		print("hub-1#")

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dcs/cmd/internal/dcstest"
 )
 
 // fetches reports whether a device gets its file.
@@ -45,6 +47,7 @@ func TestPlacesThatAreTaken(t *testing.T) {
 		{"waits to be told to go on", "POST" + head + "Expect: 100-continue\r\nContent-Length: 100000\r\n\r\n", never},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			s, addr := start(t, Config{Limits: Limits{Conns: places, SourceConns: places, Header: time.Hour, Idle: time.Hour, Write: time.Hour, Slow: tt.slow}})
 			for range places {
 				c, err := net.Dial("tcp", addr)
@@ -63,8 +66,8 @@ func TestPlacesThatAreTaken(t *testing.T) {
 					}
 				}
 			}
-			until(t, func() bool { return s.Connections() == places })
-			until(t, func() bool { return fetches(addr) })
+			dcstest.Eventually(t, "every place is taken", func() bool { return s.Connections() == places })
+			dcstest.Eventually(t, "a device gets its file", func() bool { return fetches(addr) })
 			if cut, _ := s.Cut(); cut == 0 {
 				t.Error("none has made room")
 			}

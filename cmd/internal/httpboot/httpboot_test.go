@@ -22,10 +22,13 @@ import (
 	"time"
 
 	"dcs/bench/require"
+	"dcs/cmd/internal/dcstest"
 )
 
 // large is more than two sockets hold.
 const large = 32 << 20
+
+var largeBody = sync.OnceValue(func() []byte { return bytes.Repeat([]byte{1}, large) })
 
 // start serves names that say what becomes of a request, and returns where.
 func start(t *testing.T, cfg Config) (*Server, string) {
@@ -63,7 +66,7 @@ func render(r Request) (File, error) {
 	case "broken":
 		return File{}, errors.New("gold.dcs:1:1: a secret reason")
 	case "large":
-		return File{Body: bytes.Repeat([]byte{1}, large)}, nil
+		return File{Body: largeBody()}, nil
 	case "who":
 		return File{Body: []byte(r.Client.String() + " " + r.Server.String())}, nil
 	case "empty":
@@ -250,7 +253,7 @@ func TestConnections(t *testing.T) {
 		defer c.Close()
 		held = append(held, c)
 	}
-	until(t, func() bool { return s.Connections() == 3 })
+	dcstest.Eventually(t, "three connections", func() bool { return s.Connections() == 3 })
 	if res := ask(t, addr, "GET /boot/basic.cm", ""); res.StatusCode != http.StatusOK {
 		t.Error(res.Status)
 	}
@@ -258,28 +261,24 @@ func TestConnections(t *testing.T) {
 	if _, err := held[0].Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("one connection too many: %v", err)
 	}
-	until(t, func() bool { return s.Connections() == 2 })
-}
-
-func until(t *testing.T, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("it does not come to it")
-		}
-	}
+	dcstest.Eventually(t, "two connections", func() bool { return s.Connections() == 2 })
 }
 
 // Who is slow to ask, or to take what it asked for, does not keep its connection; who takes a long file slowly gets it.
 func TestSlowClients(t *testing.T) {
-	s, addr := start(t, Config{Limits: Limits{Header: 200 * time.Millisecond, Idle: 200 * time.Millisecond, Write: 500 * time.Millisecond}})
-	for _, tt := range []struct{ name, sends string }{
-		{"silent", ""},
-		{"half a request", "GET /boot/basic.cm HTTP/1.1\r\nHost:"},
-		{"idle", "GET /boot/basic.cm HTTP/1.1\r\nHost: x\r\n\r\n"},
-		{"takes nothing", "GET /boot/large HTTP/1.1\r\nHost: x\r\n\r\n"},
+	for _, tt := range []struct {
+		name, sends string
+		takes       bool
+	}{
+		{"silent", "", true},
+		{"half a request", "GET /boot/basic.cm HTTP/1.1\r\nHost:", true},
+		{"idle", "GET /boot/basic.cm HTTP/1.1\r\nHost: x\r\n\r\n", true},
+		{"takes nothing", "GET /boot/large HTTP/1.1\r\nHost: x\r\n\r\n", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			const limit = 100 * time.Millisecond
+			s, addr := start(t, Config{Limits: Limits{Header: limit, Idle: limit, Write: limit}})
 			c, err := net.Dial("tcp", addr)
 			if err != nil {
 				t.Fatal(err)
@@ -288,11 +287,24 @@ func TestSlowClients(t *testing.T) {
 			if _, err := io.WriteString(c, tt.sends); err != nil {
 				t.Fatal(err)
 			}
-			until(t, func() bool { return s.Connections() == 1 })
-			until(t, func() bool { return s.Connections() == 0 })
+			if tt.takes {
+				_ = c.SetReadDeadline(time.Now().Add(time.Minute))
+				if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Error("the connection is not closed")
+				}
+			} else {
+				dcstest.Eventually(t, "writing fails, as the connection is closed", func() bool {
+					_, err := c.Write([]byte(" "))
+					return err != nil
+				})
+			}
+			dcstest.Eventually(t, "no connection", func() bool { return s.Connections() == 0 })
 		})
 	}
 	t.Run("takes a long file slowly", func(t *testing.T) {
+		t.Parallel()
+		const limit = 500 * time.Millisecond
+		_, addr := start(t, Config{Limits: Limits{Header: limit, Idle: limit, Write: limit}})
 		c, err := net.Dial("tcp", addr)
 		if err != nil {
 			t.Fatal(err)
@@ -316,7 +328,7 @@ func TestSlowClients(t *testing.T) {
 			if err != nil {
 				t.Fatalf("after %d octets: %v", n, err)
 			}
-			if time.Since(begun) < time.Second { // longer than a write may take
+			if time.Since(begun) < 2*limit { // longer than a write may take
 				time.Sleep(2 * time.Millisecond) // the slow client
 			}
 		}

@@ -8,41 +8,32 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"dcs/cmd/internal/dcstest"
 )
 
 // untilBusy waits until so many connections have a request.
 func (l *Listener) untilBusy(t *testing.T, n int) {
 	t.Helper()
-	for begin := time.Now(); ; time.Sleep(time.Millisecond) {
+	dcstest.Eventually(t, fmt.Sprintf("%d connections are busy", n), func() bool {
 		l.mu.Lock()
-		got := l.busy.Len()
-		l.mu.Unlock()
-		if got == n {
-			return
-		}
-		if time.Since(begin) > time.Minute {
-			t.Fatalf("%d connections are busy, not %d", got, n)
-		}
-	}
+		defer l.mu.Unlock()
+		return l.busy.Len() == n
+	})
 }
 
 // untilCounted waits until something has been counted as sent by each connection that has a request.
 func (l *Listener) untilCounted(t *testing.T) {
 	t.Helper()
-	for begin := time.Now(); ; time.Sleep(time.Millisecond) {
+	dcstest.Eventually(t, "each connection has sent something", func() bool {
 		all := true
 		l.mu.Lock()
+		defer l.mu.Unlock()
 		for e := l.busy.Front(); e != nil; e = e.Next() {
 			all = all && e.Value.(*conn).written.Load() > 0
 		}
-		l.mu.Unlock()
-		if all {
-			return
-		}
-		if time.Since(begin) > time.Minute {
-			t.Fatal("a connection has sent nothing")
-		}
-	}
+		return all
+	})
 }
 
 // running serves h until the test ends.

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"dcs/cmd/internal/dcstest"
 )
 
 func listen(t *testing.T) net.Listener {
@@ -61,16 +63,14 @@ func TestRunLetsRequestsEnd(t *testing.T) {
 // eventuallyRefused waits until nobody listens any more.
 func eventuallyRefused(t *testing.T, addr string) {
 	t.Helper()
-	for begin := time.Now(); ; time.Sleep(time.Millisecond) {
+	dcstest.Eventually(t, "connections are refused", func() bool {
 		c, err := net.Dial("tcp", addr)
 		if err != nil {
-			return
+			return true
 		}
 		c.Close()
-		if time.Since(begin) > time.Minute {
-			t.Fatal("it still listens")
-		}
-	}
+		return false
+	})
 }
 
 // Who does not come to an end is cut off.

@@ -12,6 +12,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"dcs/cmd/internal/dcstest"
 )
 
 // limited serves "/", and "/hold", which is answered until the test ends, with time without end for whoever is slow.
@@ -94,17 +96,11 @@ func (c *client) gone() bool {
 // until waits until so many connections have no request: one is over for the server a moment after its answer has come.
 func (l *Listener) until(t *testing.T, waiting int) {
 	t.Helper()
-	for begin := time.Now(); ; time.Sleep(time.Millisecond) {
+	dcstest.Eventually(t, fmt.Sprintf("%d connections wait", waiting), func() bool {
 		l.mu.Lock()
-		n := l.waiting.Len()
-		l.mu.Unlock()
-		if n == waiting {
-			return
-		}
-		if time.Since(begin) > time.Minute {
-			t.Fatalf("%d connections wait, not %d", n, waiting)
-		}
-	}
+		defer l.mu.Unlock()
+		return l.waiting.Len() == waiting
+	})
 }
 
 // refused tells whether the server takes no connection; the reset may come while it is being made.
@@ -147,11 +143,7 @@ func TestLimitMakesRoom(t *testing.T) {
 		t.Errorf("%d connections", n)
 	}
 	busy.Close()
-	for begin := time.Now(); l.Connections() != 2; time.Sleep(time.Millisecond) {
-		if time.Since(begin) > time.Minute {
-			t.Fatalf("%d connections, after one has ended", l.Connections())
-		}
-	}
+	dcstest.Eventually(t, "two connections, after one has ended", func() bool { return l.Connections() == 2 })
 	connect(t, "127.0.0.1", addr).wants(t, "one after the end of another", "/", http.StatusOK)
 }
 

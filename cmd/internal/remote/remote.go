@@ -24,8 +24,8 @@ import (
 // StandardConfig is the path of the packages' configuration.
 const StandardConfig = "/etc/dcs/dcs.yaml"
 
-// StandardAdmin are the addresses at which a server is looked for without a configuration.
-var StandardAdmin = []string{"unix:/run/dcs/admin.sock", "127.0.0.1:8069"}
+// standardAdmin are the addresses at which a server is looked for without a configuration.
+var standardAdmin = []string{"unix:/run/dcs/admin.sock", "127.0.0.1:8069"}
 
 // Reachable returns the admin address to use: a Unix socket that this process may write to, as that accepts changes; else an
 // address on TCP; "" if there is none.
@@ -71,8 +71,8 @@ func (a *Access) Flags(cmd *cobra.Command, standard string) {
 }
 
 // Dial returns a client of the server and its address. An address that is given overrides that of the configuration; without
-// either it is one of [StandardAdmin]. The token and the certificates of the default configuration are not used with another
-// address. Of several addresses it uses the one that [Reachable] returns.
+// either it is /run/dcs/admin.sock or 127.0.0.1:8069. The token and the certificates of the default configuration are not used
+// with another address. Of several addresses it uses the one that [Reachable] returns.
 func (a *Access) Dial() (*api.Client, string, error) {
 	file := a.File
 	if file == "" && a.Address == "" {
@@ -91,7 +91,7 @@ func (a *Access) Dial() (*api.Client, string, error) {
 	case a.Address != "":
 		cfg.Admin = []string{a.Address}
 	case file == "":
-		cfg.Admin = StandardAdmin
+		cfg.Admin = standardAdmin
 	case len(cfg.Admin) == 0:
 		return nil, "", fmt.Errorf("%s has no key admin: the server cannot be reached", file)
 	}
@@ -106,13 +106,13 @@ func (a *Access) Dial() (*api.Client, string, error) {
 // DialAdmin returns a client of the server with this configuration and address. It has the token, trusts the server's own
 // certificate, and presents that one if clients need a certificate. It does not connect yet.
 func DialAdmin(cfg *config.Config, address string) (*api.Client, error) {
-	token := ""
+	var token secret.Text
 	if cfg.AdminTokenFile != "" {
 		b, err := secret.Read(cfg.AdminTokenFile, secret.MaxSize)
 		if err != nil {
 			return nil, fmt.Errorf("admin_token_file: %w", err)
 		}
-		token = strings.TrimSpace(string(b))
+		token = secret.New(strings.TrimSpace(string(b)))
 	}
 	host, port, err := net.SplitHostPort(address)
 	if err == nil && host == "" { // all addresses of the machine

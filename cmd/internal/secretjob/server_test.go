@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 
-	"dcs/bench/require"
 	"dcs/cmd/internal/adminapi"
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/listen"
@@ -18,28 +18,29 @@ import (
 
 // A server that cannot be notified of a rotation is found by its port, even on an address that no interface has.
 func TestSecretAsksServer(t *testing.T) {
-	require.Long(t, "time-outs of a server")
-	for _, host := range []string{"127.0.0.1", "198.18.255.254"} {
-		server, err := (&net.ListenConfig{Control: listen.Freebind}).ListenPacket(t.Context(), "udp", host+":0")
-		if err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) { // whose clock does not wait for the port
+		for _, host := range []string{"127.0.0.1", "198.18.255.254"} {
+			server, err := (&net.ListenConfig{Control: listen.Freebind}).ListenPacket(t.Context(), "udp", host+":0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer server.Close()
+			at := netip.MustParseAddrPort(server.LocalAddr().String())
+			job := &Job{cfg: config.Config{Listen: []netip.AddrPort{at}, Admin: []string{"unix:" + filepath.Join(t.TempDir(), "admin.sock")}}}
+			where, err := job.server()
+			if err != nil {
+				t.Fatal(err)
+			}
+			job.saga.Server = where
+			if text, err := job.askServer(t.Context()); err == nil || !strings.Contains(err.Error(), at.String()+" is in use") {
+				t.Errorf("%s: %q, %v", host, text, err)
+			}
+			server.Close()
+			if text, err := job.askServer(t.Context()); err != nil || !strings.Contains(text, "none runs") {
+				t.Errorf("%s, closed: %q, %v", host, text, err)
+			}
 		}
-		defer server.Close()
-		at := netip.MustParseAddrPort(server.LocalAddr().String())
-		job := &Job{cfg: config.Config{Listen: []netip.AddrPort{at}, Admin: []string{"unix:" + filepath.Join(t.TempDir(), "admin.sock")}}}
-		where, err := job.server()
-		if err != nil {
-			t.Fatal(err)
-		}
-		job.saga.Server = where
-		if text, err := job.askServer(t.Context()); err == nil || !strings.Contains(err.Error(), at.String()+" is in use") {
-			t.Errorf("%s: %q, %v", host, text, err)
-		}
-		server.Close()
-		if text, err := job.askServer(t.Context()); err != nil || !strings.Contains(text, "none runs") {
-			t.Errorf("%s, closed: %q, %v", host, text, err)
-		}
-	}
+	})
 }
 
 // A server that signs without a keyring cannot be switched: a rotation would take the only secret that it has from the CMTSes.

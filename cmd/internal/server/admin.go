@@ -25,8 +25,12 @@ func openAdmin(c *config.Config, log *slog.Logger, secrets *serverSecrets) (*adm
 // runAdmin serves the admin page and API until ctx ends. Its failure does not stop the server.
 func (s *server) runAdmin(ctx context.Context) {
 	for _, l := range s.admin.Listeners() {
-		if l.Err() == nil {
-			s.log.Info("admin", "address", l.Addr(), "url", l.URL())
+		switch url := l.URL(); {
+		case l.Err() != nil:
+		case url == "":
+			s.log.Info("admin", "socket", l.Addr())
+		default:
+			s.log.Info("admin", "address", l.Addr(), "url", url)
 		}
 	}
 	s.admin.Run(ctx)

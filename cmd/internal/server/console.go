@@ -68,7 +68,7 @@ func validText(b []byte) string { return strings.ToValidUTF8(string(b), "\ufffd"
 func (b *backend) Outcomes(each func(console.Event)) uint64 {
 	return b.s.engine.Outcomes(func(o *device.Outcome) {
 		e := console.Event{
-			Time: time.Unix(0, o.Time), Name: validText(o.Name), Client: o.Client.Unmap(), MAC: o.MAC.String(), Served: o.Err == nil, Size: o.Size,
+			Time: time.Unix(0, o.Time), Name: validText(o.Name), Client: o.Client.Unmap(), MAC: o.MAC, Served: o.Err == nil, Size: o.Size,
 			Reason: o.Reason, Text: reasonText(o.Err), Value: validText(o.Value),
 		}
 		if o.Truncated {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"runtime"
 	"strings"
@@ -38,8 +37,7 @@ func (b *backend) Explain(_ context.Context, q console.Question) (*console.Expla
 		}
 	}
 	x := b.explain(req)
-	out.File, out.Static, out.Resigned = x.Name, x.Static, x.Resigned
-	out.MAC = x.MAC.String()
+	out.File, out.MAC, out.Static, out.Resigned = x.Name, x.MAC, x.Static, x.Resigned
 	for i := range x.Matches {
 		out.Matches = append(out.Matches, matchOf(&x.Matches[i]))
 	}
@@ -50,7 +48,7 @@ func (b *backend) Explain(_ context.Context, q console.Question) (*console.Expla
 		out.Values = append(out.Values, console.Value{Name: u.Name, Value: u.Value, From: u.From, Pos: u.Pos.String()})
 	}
 	for _, sl := range x.Slots {
-		out.Slots = append(out.Slots, console.Slot{Offset: sl.Offset, Width: sl.Width, What: sl.What, Pos: sl.Pos})
+		out.Slots = append(out.Slots, console.Slot(sl))
 	}
 	b.device(x, req.Client, out)
 	if x.Err != nil {
@@ -95,13 +93,7 @@ func (b *backend) device(x *render.Explanation, ip netip.Addr, out *console.Expl
 	if !ok {
 		return
 	}
-	out.Device = &console.Device{Known: d.Known, Values: []console.Value{}}
-	if !d.MAC.IsZero() {
-		out.Device.MAC = net.HardwareAddr(d.MAC[:]).String()
-	}
-	if d.IP.IsValid() {
-		out.Device.IP = d.IP.String()
-	}
+	out.Device = &console.Device{MAC: d.MAC, IP: d.IP, Known: d.Known, Values: []console.Value{}}
 	for i, v := range d.Values {
 		if v != "" {
 			out.Device.Values = append(out.Device.Values, console.Value{Name: d.Schema.Name(i), Value: v, From: d.From[i]})

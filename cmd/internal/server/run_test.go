@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -28,25 +26,7 @@ type running struct {
 	addr           netip.AddrPort
 	stops, hangups chan os.Signal
 	ended          chan error
-	log            *logBuffer
-}
-
-// logBuffer is a log that can be read while it is written.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	log            *dcstest.Log
 }
 
 // testConfig is the configuration of a server on loopback with one template, in a directory of its own. It has no sandbox, which
@@ -65,7 +45,7 @@ func testConfig(t *testing.T) (cfg config.Config, dir string) {
 // runServer runs a server until the test ends.
 func runServer(t *testing.T, cfg config.Config) *running {
 	t.Helper()
-	r := &running{T: t, stops: make(chan os.Signal, 2), hangups: make(chan os.Signal, 1), ended: make(chan error, 1), log: new(logBuffer)}
+	r := &running{T: t, stops: make(chan os.Signal, 2), hangups: make(chan os.Signal, 1), ended: make(chan error, 1), log: new(dcstest.Log)}
 	serving := make(chan netip.AddrPort, 1)
 	o := Options{Config: cfg, Log: r.log, Serving: func(addr netip.AddrPort, _ *library.Snapshot) { serving <- addr }}
 	go func() { r.ended <- Run(o, r.stops, r.hangups) }()
@@ -227,7 +207,7 @@ func TestRunOpensAllOrNothing(t *testing.T) {
 			dcstest.Lay(t, map[string]string{filepath.Join(dir, "devices.yaml"): "devices: [csv: fleet.csv, csv: fleet.csv]\n", filepath.Join(dir, "fleet.csv"): "mac\n"})
 			free := cfg
 			tt.change(&cfg, dir)
-			log := new(logBuffer)
+			log := new(dcstest.Log)
 			stops := make(chan os.Signal, 1)
 			serving := func(netip.AddrPort, *library.Snapshot) { stops <- syscall.SIGTERM }
 			err := Run(Options{Config: cfg, Log: log, Serving: serving}, stops, nil)
@@ -263,11 +243,10 @@ func TestRunCutOff(t *testing.T) {
 	}
 	r.stops <- syscall.SIGTERM
 	r.stops <- syscall.SIGTERM // at once: the same signal, come twice
-	time.Sleep(2 * signalEcho) // after which a signal is another one
 	select {
 	case err := <-r.ended:
 		t.Fatalf("a signal that came twice at once cut the transfer off: %v", err)
-	default:
+	case <-time.After(2 * signalEcho): // nothing happens; from now on a signal is another one
 	}
 	r.stops <- syscall.SIGTERM
 	select {
@@ -279,6 +258,18 @@ func TestRunCutOff(t *testing.T) {
 		t.Fatalf("the server has not ended:\n%s", r.log)
 	}
 	leftNothing(t, &cfg)
+}
+
+// The log says where the admin page is: the path of a socket, the URL at an address.
+func TestRunLogsAdmin(t *testing.T) {
+	cfg, dir := testConfig(t)
+	socket, address := filepath.Join(dir, "admin.sock"), dcstest.FreeAddress(t)
+	cfg.Admin = []string{"unix:" + socket, address}
+	r := runServer(t, cfg)
+	defer r.stop()
+	for _, line := range []string{"msg=admin socket=" + socket + "\n", "msg=admin address=" + address + " url=http://" + address + "/\n"} {
+		dcstest.Eventually(t, line, func() bool { return strings.Contains(r.log.String(), line) })
+	}
 }
 
 // Static files that stand before a pattern are in the log, as dcs check has them, and count as a warning about the library.

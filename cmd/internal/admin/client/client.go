@@ -16,24 +16,26 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"dcs/render/secret"
 )
 
 // Client talks to one server. Any number of goroutines may use it.
 type Client struct {
 	base  string
-	token string
+	token secret.Text
 	http  *http.Client
 }
 
 // maxAnswer is what an answer may have, in octets.
 const maxAnswer = 64 << 20
 
-// Dial makes a client of the server at an address as the configuration has it: host:port,
-// unix:/path, or a URL (https://host:port). The token may be empty. Nothing is connected yet.
-func Dial(address, token string) *Client { return DialTLS(address, token, nil) }
+// Dial returns a client of the server at an address as the configuration has it: host:port, unix:/path, or a URL
+// (https://host:port). The token may be zero. Dial does not connect yet.
+func Dial(address string, token secret.Text) *Client { return DialTLS(address, token, nil) }
 
-// DialTLS is Dial with a certificate of the client's own, or an authority that the server's is checked with; either makes host:port HTTPS.
-func DialTLS(address, token string, c *tls.Config) *Client {
+// DialTLS is Dial with a TLS configuration, which makes host:port HTTPS; nil: none.
+func DialTLS(address string, token secret.Text, c *tls.Config) *Client {
 	transport := &http.Transport{TLSClientConfig: c, MaxIdleConns: 2, IdleConnTimeout: 20 * time.Second, ForceAttemptHTTP2: true}
 	var base string
 	switch path, unix := strings.CutPrefix(address, "unix:"); {
@@ -95,8 +97,8 @@ func (c *Client) Stream(ctx context.Context, method, path string, in any) (*http
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
+	if !c.token.IsZero() {
+		req.Header.Set("Authorization", "Bearer "+c.token.Reveal())
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {

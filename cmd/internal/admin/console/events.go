@@ -71,8 +71,9 @@ func fits(e *Event, words, macs []string) bool {
 	if len(words) == 0 {
 		return true
 	}
-	all := strings.ToLower(e.Name + "\n" + e.Client.String() + "\n" + e.MAC + "\n" + e.Reason + "\n" + e.Text + "\n" + e.Value)
-	plain := macDigits(e.MAC)
+	mac := e.MAC.String()
+	all := strings.ToLower(e.Name + "\n" + e.Client.String() + "\n" + mac + "\n" + e.Reason + "\n" + e.Text + "\n" + e.Value)
+	plain := macDigits(mac)
 	for i, w := range words {
 		if !strings.Contains(all, w) && (macs[i] == "" || !strings.Contains(plain, macs[i])) {
 			return false

@@ -12,7 +12,7 @@ import (
 )
 
 func questionAbout(e Event) Question {
-	q := Question{Name: e.Name, MAC: e.MAC}
+	q := Question{Name: e.Name, MAC: e.MAC.String()}
 	if e.Client.IsValid() {
 		q.IP = e.Client.WithZone("").String()
 	}

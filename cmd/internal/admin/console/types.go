@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dcs/cmd/internal/metrics"
+	"dcs/render/device"
 )
 
 // Backend is the server that the console shows.
@@ -126,13 +127,13 @@ type Quantiles struct {
 	P99 float64 `json:"p99"`
 }
 
-// Event is the outcome of one request.
+// Event is the outcome of one request: a [device.Outcome] that outlives the request, and whose JSON is the API's.
 type Event struct {
 	ID     uint64     `json:"id"`
 	Time   time.Time  `json:"time"`
 	Name   string     `json:"name"`
 	Client netip.Addr `json:"client"`
-	MAC    string     `json:"mac,omitempty"`
+	MAC    device.MAC `json:"mac,omitzero"`
 	Served bool       `json:"served"`
 	Size   int        `json:"size,omitempty"`
 	Reason string     `json:"reason,omitempty"`
@@ -153,27 +154,28 @@ type Question struct {
 	Name, IP, MAC string
 }
 
-// Explanation says how a request is answered, and why.
+// Explanation says how a request is answered, and why. It repeats fields of render.Explanation because its JSON is the API's, with
+// positions, matches and errors as text.
 type Explanation struct {
-	Name     string    `json:"name"`
-	File     string    `json:"file"` // the name without a device
-	IP       string    `json:"ip,omitempty"`
-	MAC      string    `json:"mac,omitempty"`
-	Static   string    `json:"static,omitempty"`
-	Resigned bool      `json:"resigned,omitempty"` // the static file is served with new MICs
-	Matches  []Match   `json:"matches,omitempty"`  // with Static, those that it hides
-	Captures []Capture `json:"captures,omitempty"`
-	Values   []Value   `json:"values,omitempty"`
-	Slots    []Slot    `json:"slots,omitempty"`
-	Device   *Device   `json:"device,omitempty"`
-	MICs     []MIC     `json:"mics,omitempty"`
-	Notes    []string  `json:"notes,omitempty"`
-	Tree     []TLV     `json:"tlvs,omitempty"`
-	Text     string    `json:"text,omitempty"` // contents of a text file
-	Body     []byte    `json:"body,omitempty"` // base64
-	Size     int       `json:"size"`
-	Reason   string    `json:"reason,omitempty"` // why there is no file
-	Error    string    `json:"error,omitempty"`
+	Name     string     `json:"name"`
+	File     string     `json:"file"` // the name without a device
+	IP       string     `json:"ip,omitempty"`
+	MAC      device.MAC `json:"mac,omitzero"`
+	Static   string     `json:"static,omitempty"`
+	Resigned bool       `json:"resigned,omitempty"` // the static file is served with new MICs
+	Matches  []Match    `json:"matches,omitempty"`  // with Static, those that it hides
+	Captures []Capture  `json:"captures,omitempty"`
+	Values   []Value    `json:"values,omitempty"`
+	Slots    []Slot     `json:"slots,omitempty"`
+	Device   *Device    `json:"device,omitempty"`
+	MICs     []MIC      `json:"mics,omitempty"`
+	Notes    []string   `json:"notes,omitempty"`
+	Tree     []TLV      `json:"tlvs,omitempty"`
+	Text     string     `json:"text,omitempty"` // contents of a text file
+	Body     []byte     `json:"body,omitempty"` // base64
+	Size     int        `json:"size"`
+	Reason   string     `json:"reason,omitempty"` // why there is no file
+	Error    string     `json:"error,omitempty"`
 }
 
 // Match is a template that matches the name; the first one makes the file.
@@ -191,7 +193,7 @@ type Capture struct {
 	Value  string `json:"value"`
 }
 
-// Value is a variable that was read.
+// Value is a variable that was read: a skeleton.Use whose position is text in the API's JSON.
 type Value struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
@@ -199,7 +201,7 @@ type Value struct {
 	Pos   string `json:"pos"`
 }
 
-// Slot is a part of the file that depends on the request.
+// Slot is a part of the file that depends on the request: a skeleton.Slot with the names of the API's JSON.
 type Slot struct {
 	Offset int    `json:"offset"`
 	Width  int    `json:"width,omitempty"` // 0: it varies
@@ -209,13 +211,13 @@ type Slot struct {
 
 // Device is what is known about the modem.
 type Device struct {
-	MAC    string   `json:"mac,omitempty"`
-	IP     string   `json:"ip,omitempty"`
-	Known  []string `json:"known_by"`
-	Values []Value  `json:"values"`
+	MAC    device.MAC `json:"mac,omitzero"`
+	IP     netip.Addr `json:"ip,omitzero"`
+	Known  []string   `json:"known_by"`
+	Values []Value    `json:"values"`
 }
 
-// MIC is the verdict on an integrity value.
+// MIC is the verdict on an integrity value: a describe.Mark without the digests, which the API's JSON does not have.
 type MIC struct {
 	Name    string `json:"name"`
 	Verdict string `json:"verdict"` // valid, INVALID, unchecked or absent
@@ -262,7 +264,7 @@ type Message struct {
 	Text string `json:"text"`
 }
 
-// Source is a source of devices.
+// Source is the state of a source of devices: a store.State as the API's JSON has it, with the errors as text.
 type Source struct {
 	Name        string    `json:"name"`
 	Up          bool      `json:"up"`
