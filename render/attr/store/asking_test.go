@@ -119,6 +119,43 @@ func testStoreAskOnly(t *testing.T) {
 	is(t, s, 1, "none")
 }
 
+// A device is refreshed again after its refresh was due while another look-up of it was running, which then failed.
+func TestRefreshBesideAsk(t *testing.T) { synctest.Test(t, testRefreshBesideAsk) }
+
+func testRefreshBesideAsk(t *testing.T) {
+	f := newFake("plugin", []string{"n"})
+	f.loadErr, f.gate = errors.ErrUnsupported, make(chan struct{})
+	f.ask = map[question]attr.Device{{mac: mac(1)}: {Values: []string{"1"}}}
+	cfg, _ := testConfig(t.TempDir(), asking{plain{f}, f})
+	cfg.AskFresh, cfg.Publish = time.Hour, 2*time.Hour // longer: a look-up does not find in the View what another one has found
+	s := openStore(t, cfg)
+	eventually(t, "up", func() bool { return s.State()[0].Up })
+	miss := func() {
+		s.Miss(time.Now().UnixNano(), mac(1), netip.Addr{})
+		synctest.Wait()
+	}
+	miss()
+	f.gate <- struct{}{} // found: to be refreshed in an hour
+	time.Sleep(59 * time.Minute)
+	miss()
+	if n := f.asks.Load(); n != 2 {
+		t.Fatalf("%d look-ups, want a second one", n)
+	}
+	time.Sleep(2 * time.Minute)
+	f.set(func() { f.askErr = errors.New("down") })
+	f.gate <- struct{}{}
+	synctest.Wait()
+	f.set(func() {
+		f.askErr = nil
+		clear(f.ask)
+	})
+	close(f.gate)
+	time.Sleep(3 * time.Hour)
+	if got := get(s, 1); got != "none" {
+		t.Errorf("a device that its source has lost is served: %s; %d look-ups", got, f.asks.Load())
+	}
+}
+
 func TestStoreQueueIsBounded(t *testing.T) { synctest.Test(t, testStoreQueueIsBounded) }
 
 func testStoreQueueIsBounded(t *testing.T) {
