@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"dcs/render/attr"
@@ -51,6 +50,7 @@ func (s *slow) Ask(ctx context.Context, mac device.MAC, _ netip.Addr) (attr.Devi
 
 // Through a whole Store: of thousands of questions that wait, those for new devices are the next that the source gets.
 func TestStoreUnderFlood(t *testing.T) {
+	t.Parallel()
 	for name, ip := range map[string]func(*rand.Rand) netip.Addr{
 		"one address": only("10.9.9.9"), "one /64": within("fd00::/64"), "any address": within("0.0.0.0/0"), "the plant's": within("10.1.0.0/16"),
 	} {
@@ -108,7 +108,7 @@ func TestStoreUnderFlood(t *testing.T) {
 }
 
 // A device that the source fails on, asked for all the time, keeps no other from being asked for.
-func TestStoreFailsOnOne(t *testing.T) { synctest.Test(t, testStoreFailsOnOne) }
+func TestStoreFailsOnOne(t *testing.T) { runBubble(t, testStoreFailsOnOne) }
 
 func testStoreFailsOnOne(t *testing.T) {
 	src := &slow{tokens: make(chan struct{}), when: make(map[device.MAC]int64), fails: device.MAC{vendor[0], vendor[1], vendor[2], 9, 9, 9}}
@@ -134,7 +134,7 @@ func testStoreFailsOnOne(t *testing.T) {
 }
 
 // A source that fails on different devices in a row rests.
-func TestStoreFailsOnAll(t *testing.T) { synctest.Test(t, testStoreFailsOnAll) }
+func TestStoreFailsOnAll(t *testing.T) { runBubble(t, testStoreFailsOnAll) }
 
 func testStoreFailsOnAll(t *testing.T) {
 	f := newFake("db", []string{"n"}, dev(1, "", "1"))
@@ -156,6 +156,7 @@ func testStoreFailsOnAll(t *testing.T) {
 
 // No flood makes unknown devices that ask from elsewhere be asked for again.
 func TestUnknownsUnderFlood(t *testing.T) {
+	t.Parallel()
 	now := time.Unix(1e9, 0)
 	d := newDebts()
 	for _, tc := range []struct {

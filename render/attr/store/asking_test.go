@@ -11,7 +11,7 @@ import (
 	"dcs/render/device"
 )
 
-func TestStoreAsks(t *testing.T) { synctest.Test(t, testStoreAsks) }
+func TestStoreAsks(t *testing.T) { runBubble(t, testStoreAsks) }
 
 func testStoreAsks(t *testing.T) {
 	f := newFake("db", []string{"n"}, dev(1, "", "1"))
@@ -72,7 +72,7 @@ func testStoreAsks(t *testing.T) {
 }
 
 // A source that can only be asked: what it told stays over a start, and is asked for again.
-func TestStoreAskOnly(t *testing.T) { synctest.Test(t, testStoreAskOnly) }
+func TestStoreAskOnly(t *testing.T) { runBubble(t, testStoreAskOnly) }
 
 func testStoreAskOnly(t *testing.T) {
 	dir := t.TempDir()
@@ -114,13 +114,13 @@ func testStoreAskOnly(t *testing.T) {
 		f.askErr = nil
 		clear(f.ask)
 	})
-	time.Sleep(10 * time.Millisecond) // the question that failed is put back
+	synctest.Wait() // the look-up that failed is scheduled again
 	time.Sleep(61 * time.Minute)
 	is(t, s, 1, "none")
 }
 
 // A device is refreshed again after its refresh was due while another look-up of it was running, which then failed.
-func TestRefreshBesideAsk(t *testing.T) { synctest.Test(t, testRefreshBesideAsk) }
+func TestRefreshBesideAsk(t *testing.T) { runBubble(t, testRefreshBesideAsk) }
 
 func testRefreshBesideAsk(t *testing.T) {
 	f := newFake("plugin", []string{"n"})
@@ -156,7 +156,7 @@ func testRefreshBesideAsk(t *testing.T) {
 	}
 }
 
-func TestStoreQueueIsBounded(t *testing.T) { synctest.Test(t, testStoreQueueIsBounded) }
+func TestStoreQueueIsBounded(t *testing.T) { runBubble(t, testStoreQueueIsBounded) }
 
 func testStoreQueueIsBounded(t *testing.T) {
 	f := newFake("db", []string{"n"})

@@ -84,7 +84,7 @@ func (c *changing) Follow(ctx context.Context, apply func([]attr.Change) error) 
 				return err
 			}
 		}
-		time.Sleep(time.Duration(c.rand.IntN(2000)) * time.Microsecond)
+		time.Sleep(time.Duration(c.rand.IntN(2000)) * time.Microsecond) // the pace of changes
 	}
 	return ctx.Err()
 }
@@ -251,7 +251,7 @@ func (h histories) runAndEnd(t *testing.T, dir, how string, first, sources int, 
 		changes = h.read(t, out, begun)
 	}()
 	<-begun
-	time.Sleep(alive)
+	time.Sleep(alive) // a random time, so that it ends at any point of its work
 	if how == "full disk" {
 		if err := os.WriteFile(filepath.Join(dir, "filler"), make([]byte, diskSize), 0o600); !errors.Is(err, syscall.ENOSPC) {
 			t.Error(err)

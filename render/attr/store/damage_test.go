@@ -39,6 +39,7 @@ func answers(s *Store, n int) []string {
 // A damaged file gives no wrong answer: a device is right, or nobody can say. Changes count all the same. When its source is
 // there again all is right, and a merged file is made of the sources' files without them.
 func TestDamagedFileIsNotServed(t *testing.T) {
+	t.Parallel()
 	const n = 2000
 	for _, tt := range []struct {
 		sources int

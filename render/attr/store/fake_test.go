@@ -204,9 +204,15 @@ func openStore(t *testing.T, cfg Config) *Store {
 	return s
 }
 
-// bubble runs a test in a bubble of its own, whose clock moves on when everything in it waits.
+// runBubble runs a test in parallel with others, in a bubble of its own: its clock advances when all goroutines in it are blocked.
+func runBubble(t *testing.T, test func(*testing.T)) {
+	t.Parallel()
+	synctest.Test(t, test)
+}
+
+// bubble returns a test that runs in a bubble.
 func bubble(test func(*testing.T)) func(*testing.T) {
-	return func(t *testing.T) { synctest.Test(t, test) }
+	return func(t *testing.T) { runBubble(t, test) }
 }
 
 // eventually waits until ok.

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"dcs/render/attr"
@@ -18,7 +17,7 @@ import (
 	"dcs/render/mapped"
 )
 
-func TestStoreDamagedFiles(t *testing.T) { synctest.Test(t, testStoreDamagedFiles) }
+func TestStoreDamagedFiles(t *testing.T) { runBubble(t, testStoreDamagedFiles) }
 
 func testStoreDamagedFiles(t *testing.T) {
 	a := newFake("a", []string{"n"}, dev(1, "", "1"))
@@ -56,7 +55,7 @@ func testStoreDamagedFiles(t *testing.T) {
 }
 
 // A full disk is a failure like any other: what was known serves on.
-func TestStoreDiskFull(t *testing.T) { synctest.Test(t, testStoreDiskFull) }
+func TestStoreDiskFull(t *testing.T) { runBubble(t, testStoreDiskFull) }
 
 func testStoreDiskFull(t *testing.T) {
 	dir := t.TempDir()
@@ -92,6 +91,7 @@ func testStoreDiskFull(t *testing.T) {
 
 // A file of devices that is cut short in place while it is loaded is an error, and no crash.
 func TestFileSourceCut(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "built")
 	var fleet []attr.Device
 	for i := range 100_000 {
@@ -122,7 +122,7 @@ func TestFileSourceCut(t *testing.T) {
 	}
 }
 
-func TestFileSource(t *testing.T) { synctest.Test(t, testFileSource) }
+func TestFileSource(t *testing.T) { runBubble(t, testFileSource) }
 
 func testFileSource(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "built")

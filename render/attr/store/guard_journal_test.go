@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"dcs/render/attr"
@@ -68,6 +67,7 @@ func journaled(t *testing.T, dir string) map[device.MAC]record {
 
 // What is held back is not in the journal; what was admitted is, as it was applied.
 func TestGuardJournalsWhatItAdmits(t *testing.T) {
+	t.Parallel()
 	for _, sources := range []int{1, 2} {
 		t.Run(fmt.Sprint(sources), bubble(func(t *testing.T) {
 			f := newFake("db", []string{"a", "b"}, herd(200)...)
@@ -142,6 +142,7 @@ func TestGuardJournalsWhatItAdmits(t *testing.T) {
 
 // A load that is held back takes nothing from the journal, and changes go on being journaled.
 func TestGuardHeldLoadKeepsJournal(t *testing.T) {
+	t.Parallel()
 	for _, sources := range []int{1, 2} {
 		for _, compacted := range []bool{false, true} {
 			t.Run(fmt.Sprint(sources, compacted), bubble(func(t *testing.T) {
@@ -186,7 +187,7 @@ func TestGuardHeldLoadKeepsJournal(t *testing.T) {
 }
 
 // Force after a crash takes what was held back before it, for good.
-func TestGuardForceAfterCrash(t *testing.T) { synctest.Test(t, testGuardForceAfterCrash) }
+func TestGuardForceAfterCrash(t *testing.T) { runBubble(t, testGuardForceAfterCrash) }
 
 func testGuardForceAfterCrash(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, herd(200)...)
@@ -224,7 +225,7 @@ func testGuardForceAfterCrash(t *testing.T) {
 }
 
 // Of a source that can only be asked, what force removes stays removed over a crash, and counts as a loss no more.
-func TestGuardForceUnlisted(t *testing.T) { synctest.Test(t, testGuardForceUnlisted) }
+func TestGuardForceUnlisted(t *testing.T) { runBubble(t, testGuardForceUnlisted) }
 
 func testGuardForceUnlisted(t *testing.T) {
 	f := newFake("p", []string{"a", "b"})
@@ -284,7 +285,7 @@ func testGuardForceUnlisted(t *testing.T) {
 }
 
 // Where no file can be made, what a load brings is held back as it is otherwise, and neither grows nor stays when it is tried again.
-func TestGuardUnwritten(t *testing.T) { synctest.Test(t, testGuardUnwritten) }
+func TestGuardUnwritten(t *testing.T) { runBubble(t, testGuardUnwritten) }
 
 func testGuardUnwritten(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, herd(3000)...)
@@ -344,7 +345,7 @@ func testGuardUnwritten(t *testing.T) {
 }
 
 // A source that says that it is not to be believed is held back where no file can be made, too.
-func TestGuardUnwrittenMarker(t *testing.T) { synctest.Test(t, testGuardUnwrittenMarker) }
+func TestGuardUnwrittenMarker(t *testing.T) { runBubble(t, testGuardUnwrittenMarker) }
 
 func testGuardUnwrittenMarker(t *testing.T) {
 	f := &marked{fake: newFake("db", []string{"a", "b"}, herd(20)...)}

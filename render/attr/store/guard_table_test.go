@@ -141,6 +141,7 @@ var neverAccepted = map[string]string{
 // Each way in times each way to lose: the old values are served, the state says so, a change that loses nothing is applied, and
 // force accepts what there is.
 func TestGuard(t *testing.T) {
+	t.Parallel()
 	ways := map[string]struct {
 		open   func(*testing.T, *guardClock) testSource
 		single int // the device of the single change: a known one, or one that is asked for
@@ -232,7 +233,7 @@ func guardCell(t *testing.T, name, cell string, open func(*testing.T, *guardCloc
 	case "SQL NOTIFY", "LDAP load", "ask again", "plug-in changes":
 		least = fleetSize * 4 / 5
 	}
-	time.Sleep(20 * time.Millisecond) // what comes now must not make it worse
+	time.Sleep(20 * time.Millisecond) // long enough for some retries: they must not remove more
 	if n := served(s, before); n < least {
 		t.Errorf("%d devices are served as before, of %d; %v", n, fleetSize, state().HeldBack)
 	}

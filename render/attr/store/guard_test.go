@@ -12,7 +12,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"dcs/render/attr"
@@ -63,7 +62,7 @@ func (s *Store) heldBackOf(i int) string {
 }
 
 // What was lost counts for a day, over a start, and not for ever.
-func TestGuardDay(t *testing.T) { synctest.Test(t, testGuardDay) }
+func TestGuardDay(t *testing.T) { runBubble(t, testGuardDay) }
 
 func testGuardDay(t *testing.T) {
 	dir := t.TempDir()
@@ -110,7 +109,7 @@ func testGuardDay(t *testing.T) {
 }
 
 // A file of before the guard has no counts: they are made before anything is loaded.
-func TestGuardOldFile(t *testing.T) { synctest.Test(t, testGuardOldFile) }
+func TestGuardOldFile(t *testing.T) { runBubble(t, testGuardOldFile) }
 
 func testGuardOldFile(t *testing.T) {
 	dir := t.TempDir()
@@ -137,7 +136,7 @@ func testGuardOldFile(t *testing.T) {
 }
 
 // Of several sources, one that has lost a column keeps it when its changes are put into its file, and over a start.
-func TestGuardKeepsColumn(t *testing.T) { synctest.Test(t, testGuardKeepsColumn) }
+func TestGuardKeepsColumn(t *testing.T) { runBubble(t, testGuardKeepsColumn) }
 
 func testGuardKeepsColumn(t *testing.T) {
 	dir := t.TempDir()
@@ -177,7 +176,7 @@ func testGuardKeepsColumn(t *testing.T) {
 }
 
 // Devices that go and others that come at the same time are no loss, nor are values that move.
-func TestGuardBalance(t *testing.T) { synctest.Test(t, testGuardBalance) }
+func TestGuardBalance(t *testing.T) { runBubble(t, testGuardBalance) }
 
 func testGuardBalance(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, herd(200)...)
@@ -217,7 +216,7 @@ func testGuardBalance(t *testing.T) {
 }
 
 // The counts are those of what is served, whatever changes come and however files are made, and after a crash.
-func TestGuardCounts(t *testing.T) { synctest.Test(t, testGuardCounts) }
+func TestGuardCounts(t *testing.T) { runBubble(t, testGuardCounts) }
 
 func testGuardCounts(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, herd(20)...)
@@ -262,7 +261,7 @@ func testGuardCounts(t *testing.T) {
 }
 
 // A source that is held back is loaded again, ever more seldom.
-func TestGuardBackoff(t *testing.T) { synctest.Test(t, testGuardBackoff) }
+func TestGuardBackoff(t *testing.T) { runBubble(t, testGuardBackoff) }
 
 func testGuardBackoff(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, herd(200)...)
@@ -288,7 +287,7 @@ func testGuardBackoff(t *testing.T) {
 }
 
 // A source that says itself that it is not to be believed is held back, and is told when that is to be accepted.
-func TestGuardMarker(t *testing.T) { synctest.Test(t, testGuardMarker) }
+func TestGuardMarker(t *testing.T) { runBubble(t, testGuardMarker) }
 
 func testGuardMarker(t *testing.T) {
 	f := &marked{fake: newFake("db", []string{"a", "b"}, herd(20)...)}
@@ -333,7 +332,7 @@ func (m *marked) Load(ctx context.Context, yield func(*attr.Device) error) error
 }
 
 // check tells what the server would hold back.
-func TestGuardSaved(t *testing.T) { synctest.Test(t, testGuardSaved) }
+func TestGuardSaved(t *testing.T) { runBubble(t, testGuardSaved) }
 
 func testGuardSaved(t *testing.T) {
 	dir := t.TempDir()

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"dcs/bench/require"
@@ -330,7 +329,7 @@ func compactSource(t *testing.T, s *Store, src *source) {
 }
 
 // A source that can only be asked has no file; what was found is served after a crash all the same, without the source.
-func TestJournalAsked(t *testing.T) { synctest.Test(t, testJournalAsked) }
+func TestJournalAsked(t *testing.T) { runBubble(t, testJournalAsked) }
 
 func testJournalAsked(t *testing.T) {
 	f := newFake("p", []string{"profile", "down"})
@@ -371,7 +370,7 @@ func testJournalAsked(t *testing.T) {
 
 // A source that is not configured for a while keeps its changes.
 func TestJournalKeepsSourcesThatAreAway(t *testing.T) {
-	synctest.Test(t, testJournalKeepsSourcesThatAreAway)
+	runBubble(t, testJournalKeepsSourcesThatAreAway)
 }
 
 func testJournalKeepsSourcesThatAreAway(t *testing.T) {
@@ -398,7 +397,7 @@ func testJournalKeepsSourcesThatAreAway(t *testing.T) {
 }
 
 // The journal stays small, whatever goes through it.
-func TestJournalBounded(t *testing.T) { synctest.Test(t, testJournalBounded) }
+func TestJournalBounded(t *testing.T) { runBubble(t, testJournalBounded) }
 
 func testJournalBounded(t *testing.T) {
 	f := newFake("db", []string{"n"}, dev(1, "", "1"))
@@ -425,7 +424,7 @@ func testJournalBounded(t *testing.T) {
 }
 
 // A journal that is damaged says so, and what is whole of it counts.
-func TestJournalDamaged(t *testing.T) { synctest.Test(t, testJournalDamaged) }
+func TestJournalDamaged(t *testing.T) { runBubble(t, testJournalDamaged) }
 
 func testJournalDamaged(t *testing.T) {
 	f := newFake("db", []string{"n"}, dev(1, "", "1"))

@@ -71,6 +71,7 @@ type newcomer struct {
 // A flood of 4,000 questions a second for devices that are not there delays no new device's question by a second, though the
 // source answers no more than 400 a second: whoever floods, and wherever the new device is.
 func TestQueueUnderFlood(t *testing.T) {
+	t.Parallel()
 	in4 := newcomer{"IPv4", within("10.1.2.0/24"), vendorMAC}
 	in6 := newcomer{"IPv6", within("fd00:1:2:3::/64"), vendorMAC}
 	other4 := newcomer{"IPv4, other vendor", within("10.1.2.0/24"), randomMAC}
@@ -94,6 +95,7 @@ func TestQueueUnderFlood(t *testing.T) {
 		{flood{"any IPv6 address", within("::/0"), randomMAC}, []newcomer{in4, in6}},
 	} {
 		t.Run(tc.flood.name, func(t *testing.T) {
+			t.Parallel()
 			for _, n := range tc.newcomers {
 				worst, lost := play(&tc.flood, &n)
 				if lost > 0 || worst > time.Second {

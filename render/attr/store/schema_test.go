@@ -6,14 +6,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"dcs/render/attr"
 	"dcs/render/attr/localdb"
 )
 
-func TestStoreSchemaGrows(t *testing.T) { synctest.Test(t, testStoreSchemaGrows) }
+func TestStoreSchemaGrows(t *testing.T) { runBubble(t, testStoreSchemaGrows) }
 
 func testStoreSchemaGrows(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, dev(1, "", "A", "B"))
@@ -41,7 +40,7 @@ func testStoreSchemaGrows(t *testing.T) {
 
 // A schema is partial until each source has told its attributes, now or before the start. That it is so no
 // longer is told, even if they were all known.
-func TestStorePartialSchema(t *testing.T) { synctest.Test(t, testStorePartialSchema) }
+func TestStorePartialSchema(t *testing.T) { runBubble(t, testStorePartialSchema) }
 
 func testStorePartialSchema(t *testing.T) {
 	a, b := newFake("a", []string{"x", "y"}, dev(1, "", "X", "Y")), newFake("b", []string{"y"}, dev(1, "", "Z"))
@@ -68,7 +67,7 @@ func testStorePartialSchema(t *testing.T) {
 }
 
 // A source whose attributes are others than when it was opened is opened again before anything of it is believed.
-func TestStoreColumnsChange(t *testing.T) { synctest.Test(t, testStoreColumnsChange) }
+func TestStoreColumnsChange(t *testing.T) { runBubble(t, testStoreColumnsChange) }
 
 func testStoreColumnsChange(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, dev(1, "", "A", "B"))

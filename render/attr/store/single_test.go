@@ -6,14 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"dcs/render/attr"
 )
 
 // The merge of one file is that file: no other is written, whatever the number of sources.
-func TestSingleFileServesAsItIs(t *testing.T) { synctest.Test(t, testSingleFileServesAsItIs) }
+func TestSingleFileServesAsItIs(t *testing.T) { runBubble(t, testSingleFileServesAsItIs) }
 
 func testSingleFileServesAsItIs(t *testing.T) {
 	a := newFake("a", []string{"n"}, dev(1, "10.0.0.1", "1"))
@@ -61,7 +60,7 @@ func testSingleFileServesAsItIs(t *testing.T) {
 }
 
 // A file lacks an attribute in the midst of the schema: a merged file has all, until a start finds that nobody has it any more.
-func TestSingleFileOfFewerAttributes(t *testing.T) { synctest.Test(t, testSingleFileOfFewerAttributes) }
+func TestSingleFileOfFewerAttributes(t *testing.T) { runBubble(t, testSingleFileOfFewerAttributes) }
 
 func testSingleFileOfFewerAttributes(t *testing.T) {
 	f := newFake("a", []string{"x", "y", "z"}, dev(1, "", "1", "2", "3"))
@@ -93,7 +92,7 @@ func testSingleFileOfFewerAttributes(t *testing.T) {
 
 // A change that the merged file has and its source's file lacks is not lost when that file comes to serve alone: neither then,
 // nor after a crash at any moment.
-func TestSingleFileHasPendingChanges(t *testing.T) { synctest.Test(t, testSingleFileHasPendingChanges) }
+func TestSingleFileHasPendingChanges(t *testing.T) { runBubble(t, testSingleFileHasPendingChanges) }
 
 func testSingleFileHasPendingChanges(t *testing.T) {
 	a := newFake("a", []string{"n"}, dev(1, "", "old"), dev(2, "", "old"))
