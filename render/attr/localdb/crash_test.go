@@ -77,7 +77,7 @@ func TestKilled(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(r.Int64N(int64(span))))
+		time.Sleep(time.Duration(r.Int64N(int64(span)))) // a random time, so that it is killed at any point of its work
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}

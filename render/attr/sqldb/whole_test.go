@@ -24,7 +24,7 @@ func whole(t *testing.T, k *kit) {
 	f.mu.Lock()
 	f.whole = 0 // a poll between the two statements has seen a change
 	f.mu.Unlock()
-	time.Sleep(200 * time.Millisecond)
+	time.Sleep(200 * time.Millisecond) // ten polls, none of which may ask for a load
 	if n := reloads(); n > 1 { // one may have been under way
 		t.Errorf("%d reloads of a table that is as it was", n)
 	}
