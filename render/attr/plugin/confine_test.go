@@ -132,6 +132,7 @@ func capabilities(t *testing.T) string {
 // A plug-in that runs as another user ends with its source, even if it ignores signals.
 func TestAnotherUserEnds(t *testing.T) {
 	require.Root(t)
+	t.Parallel()
 	src := script(t, "trap '' TERM; echo $$ >&2; "+hello+"while :; do sleep 1; done", func(c *plugin.Config) {
 		c.Dir, c.Credential = "/", &syscall.Credential{Uid: 65534, Gid: 65534}
 	})

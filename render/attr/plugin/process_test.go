@@ -18,11 +18,13 @@ import (
 
 // Nothing of a plug-in's group outlives it, nor Close.
 func TestGroup(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct{ name, script string }{
 		{"a child keeps the output open", "sleep 300 & echo $! >child; " + hello + "read h; read l; exit 4"},
 		{"a child and the signal is ignored", "trap '' TERM; sleep 300 & echo $! >child; " + hello + "while :; do sleep 1; done"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			src := script(t, tc.script, func(c *plugin.Config) { c.Dir, c.BackoffMin = dir, time.Minute })
 			open(t, src)
@@ -61,6 +63,7 @@ func TestGroup(t *testing.T) {
 }
 
 func TestStderr(t *testing.T) {
+	t.Parallel()
 	var errs lineLog
 	src := script(t, hello+`
 read h; i=0; while [ $i -lt 2000 ]; do echo "line $i" >&2; i=$((i+1)); done
