@@ -67,7 +67,7 @@ func TestFollow(t *testing.T) {
 	}
 	for i := range 20 { // written slowly
 		fmt.Fprintf(f, "%s", []string{"mac,a\n0a010203", "0405,4\n", "\n"}[min(i, 2)])
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(2 * time.Millisecond) // the pace of writing, far below Debounce
 	}
 	f.Close()
 	wait("written again")
