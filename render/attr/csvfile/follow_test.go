@@ -14,7 +14,7 @@ import (
 	"dcs/render/attr"
 )
 
-// A file that is written, replaced, removed and put back is loaded once for each change, when it has not changed for a while.
+// A file that is written, replaced, removed and restored is loaded once for each change, after Debounce without changes.
 func TestFollow(t *testing.T) {
 	path := write(t, "mac,a\n0a0102030405,1\n")
 	s := New(Config{Path: path, Debounce: 100 * time.Millisecond, Poll: time.Hour})

@@ -21,7 +21,7 @@ import (
 	"dcs/render/device"
 )
 
-// patience is how long something may take that takes less than a second: the machine may be busy.
+// patience is the deadline of what usually takes less than a second.
 const patience = 20 * time.Second
 
 var (
@@ -29,7 +29,7 @@ var (
 	names = []string{"down", "firmware", "max_cpe", "profile", "up"}
 )
 
-// config is what the sample's comment says.
+// config returns the configuration in the comment of the sample.
 func config(t *testing.T, s *servers.Server) ldapdir.Config {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "password")
@@ -364,7 +364,7 @@ userPassword:: /wA=
 		}
 	})
 
-	// The timeout is for silence: a page may take longer, here as whoever takes it is slow.
+	// The timeout limits silence: a page may take longer, here because yield is slow.
 	t.Run("slow page", func(t *testing.T) {
 		cfg := config(t, s)
 		cfg.Base, cfg.PageSize, cfg.Timeout = servers.Suffix, 500, 2*time.Second

@@ -13,7 +13,7 @@ import (
 	"dcs/render/attr/plugin"
 )
 
-// What was told before a list is told after it as well: the list may be held back.
+// A change reported before a list is reported again after it, since the list may be held back.
 func TestChangesOutliveAList(t *testing.T) {
 	t.Parallel()
 	src := script(t, hello+`
@@ -129,7 +129,7 @@ esac; done`, func(c *plugin.Config) { c.Changes = true })
 	}
 }
 
-// What was told and could not be applied is told again by the next Follow, in its order: the load between may be held back.
+// Changes that could not be applied are repeated by the next Follow, in order: the load between may be held back.
 func TestChangesAreGivenBack(t *testing.T) {
 	t.Parallel()
 	src := script(t, hello+`

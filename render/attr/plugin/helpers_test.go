@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 
 const hello = `echo '{"hello":1,"attributes":["a","b"],"list":true,"ask":true}'` + "\n"
 
-// told collects what a plug-in makes us say.
+// lineLog collects lines.
 type lineLog struct {
 	mu    sync.Mutex
 	lines []string

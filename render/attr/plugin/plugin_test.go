@@ -19,7 +19,7 @@ import (
 	"dcs/render/device"
 )
 
-// The two examples do as the manual (plugins.md) says.
+// Both examples work as the manual (plugins.md) says.
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	want := []string{`00005e005301 192.0.2.1 profile=go"l\d down=1000000`, "00005e005302 profile=silver"}
@@ -109,7 +109,7 @@ func TestExamples(t *testing.T) {
 				}
 			}
 			src.Close()
-			// Close kills what is left a second later: whether it ends by itself shows without Close.
+			// Close kills a process after a second: that it exits by itself can be seen only without Close.
 			ctx, cancel := context.WithTimeout(ctx, time.Minute)
 			defer cancel()
 			if out, err := exec.CommandContext(ctx, path, tc.file).CombinedOutput(); err != nil {
@@ -119,7 +119,7 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// What the manual (plugins.md) shows is what is written and understood.
+// The lines in the manual (plugins.md) are those that are written and understood.
 func TestDocumentedLines(t *testing.T) {
 	t.Parallel()
 	b, err := os.ReadFile("../../../cmd/dcs/doc/plugins.md")
@@ -205,7 +205,7 @@ read more`, func(c *plugin.Config) { c.Warn = func(err error) { warned.add(err.E
 	}
 }
 
-// Whatever a plug-in does wrong ends in an error within bounds, and the next one works.
+// Each fault of a plug-in ends in an error within bounds, and the next process works.
 func TestBad(t *testing.T) {
 	t.Parallel()
 	const devices = `echo '{"mac":"0a0000000001","attrs":{"a":"x"}}'; `

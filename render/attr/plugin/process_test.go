@@ -16,7 +16,7 @@ import (
 	"dcs/render/secret"
 )
 
-// Nothing of a plug-in's group outlives it, nor Close.
+// No process of a plug-in's group outlives the plug-in, or Close.
 func TestGroup(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ name, script string }{
@@ -47,7 +47,7 @@ func TestGroup(t *testing.T) {
 				t.Fatal(err)
 			}
 			for limit := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-				// Killed it may wait as a zombie for an init that reaps.
+				// A killed child may remain a zombie until init reaps it.
 				stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 				if err != nil || strings.Contains(string(stat), ") Z ") {
 					break
@@ -87,7 +87,7 @@ read l; echo '{"end":true}'; read l`, func(c *plugin.Config) { c.Stderr = errs.a
 	}
 }
 
-// The environment is not handed on, argv is not looked at by a shell.
+// The environment is not inherited, and argv is not interpreted by a shell.
 func TestEnvironment(t *testing.T) {
 	t.Setenv("DCS_TEST_SECRET", "x")
 	src := script(t, "", func(c *plugin.Config) {

@@ -37,7 +37,7 @@ func testStoreAsks(t *testing.T) {
 	s.Miss(now(), mac(5), netip.MustParseAddr("10.0.0.55"))
 	is(t, s, 5, "n=5")
 
-	// A device that no source has is asked for once, then answered at once.
+	// A device that no source has is looked up once, then known to be unknown.
 	before := f.asks.Load()
 	eventually(t, "known not to be there", func() bool { return s.Miss(now(), mac(9), none) == Unknown })
 	asked := f.asks.Load() - before
@@ -57,7 +57,7 @@ func testStoreAsks(t *testing.T) {
 	if get(s, 4) != "none" || get(s, 44) != "none" {
 		t.Error("an answer about another device was believed")
 	}
-	// An error says nothing of the device.
+	// An error does not make a device unknown.
 	f.set(func() { f.askErr = errors.New("down") })
 	for range 20 {
 		if s.Miss(now(), mac(10), none) != Asking {
@@ -71,7 +71,7 @@ func testStoreAsks(t *testing.T) {
 	}
 }
 
-// A source that can only be asked: what it told stays over a start, and is asked for again.
+// The devices of a source without a list survive a restart, and are looked up again.
 func TestStoreAskOnly(t *testing.T) { runBubble(t, testStoreAskOnly) }
 
 func testStoreAskOnly(t *testing.T) {
@@ -102,7 +102,7 @@ func testStoreAskOnly(t *testing.T) {
 		t.Errorf("after a start: %s", got)
 	}
 	eventually(t, "swept", func() bool { return s.State()[0].Up })
-	// An error leaves what is known, an answer takes it away.
+	// An error leaves a known device in service; an answer removes it.
 	f.set(func() { f.askErr = errors.New("down") })
 	asks := f.asks.Load()
 	time.Sleep(61 * time.Minute)

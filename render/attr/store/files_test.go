@@ -54,7 +54,7 @@ func testStoreDamagedFiles(t *testing.T) {
 	}
 }
 
-// A full disk is a failure like any other: what was known serves on.
+// With a full disk, the known devices are still served.
 func TestStoreDiskFull(t *testing.T) { runBubble(t, testStoreDiskFull) }
 
 func testStoreDiskFull(t *testing.T) {
@@ -89,7 +89,7 @@ func testStoreDiskFull(t *testing.T) {
 	is(t, s, 1, "n=2")
 }
 
-// A file of devices that is cut short in place while it is loaded is an error, and no crash.
+// A file of devices that is truncated in place while it is loaded is an error, not a crash.
 func TestFileSourceCut(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "built")
@@ -145,7 +145,7 @@ func testFileSource(t *testing.T) {
 		t.Error(err)
 	}
 	is(t, s, 2, "n=2")
-	// A damaged file leaves what was there.
+	// A damaged file does not replace the one in service.
 	bad, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 	"dcs/render/attr"
 )
 
-// The merge of one file is that file: no other is written, whatever the number of sources.
+// A merge of one file is that file: no other is written, for any number of sources.
 func TestSingleFileServesAsItIs(t *testing.T) { runBubble(t, testSingleFileServesAsItIs) }
 
 func testSingleFileServesAsItIs(t *testing.T) {
@@ -38,7 +38,7 @@ func testSingleFileServesAsItIs(t *testing.T) {
 	b.apply <- []attr.Change{{Device: onlyIP("10.0.0.1", "2")}}
 	is(t, s, 1, "m=2 n=1")
 
-	// After a crash the change lies over the file.
+	// After a crash the change is in the overlay.
 	cfg, _ = testConfig(copyDir(t, dir), plain{down("a")}, plain{down("b")})
 	cfg.OpenWait = time.Nanosecond
 	c := openStore(t, cfg)
@@ -59,7 +59,7 @@ func testSingleFileServesAsItIs(t *testing.T) {
 	eventually(t, "the merged file is gone", func() bool { return !merged() })
 }
 
-// A file lacks an attribute in the midst of the schema: a merged file has all, until a start finds that nobody has it any more.
+// A file that lacks an attribute within the schema is merged into one with all attributes, until a restart finds that no source has it.
 func TestSingleFileOfFewerAttributes(t *testing.T) { runBubble(t, testSingleFileOfFewerAttributes) }
 
 func testSingleFileOfFewerAttributes(t *testing.T) {
@@ -90,8 +90,8 @@ func testSingleFileOfFewerAttributes(t *testing.T) {
 	}
 }
 
-// A change that the merged file has and its source's file lacks is not lost when that file comes to serve alone: neither then,
-// nor after a crash at any moment.
+// A change that is in the merged file and not in its source's file is not lost when that file alone is served: neither then nor
+// after a crash at any moment.
 func TestSingleFileHasPendingChanges(t *testing.T) { runBubble(t, testSingleFileHasPendingChanges) }
 
 func testSingleFileHasPendingChanges(t *testing.T) {

@@ -107,7 +107,7 @@ func testStoreMergesInOrder(t *testing.T) {
 	check()
 	s.Close()
 
-	// Another order of sources has the files merged anew, without the sources.
+	// After a change of the sources' order, the files are merged again, without the sources.
 	cfg, _ = testConfig(dir, plain{b}, plain{a})
 	s = openStore(t, cfg)
 	if got := get(s, 1); got != "down=1b isp=1isp up=1u" {
@@ -150,20 +150,20 @@ func testStoreFollows(t *testing.T) {
 		t.Errorf("a view that is held has changed: %q", r)
 	}
 
-	// The changes go into the file, and stay when it is loaded by another store without the source.
+	// Changes are written to the file, and survive in another Store without the source.
 	s.requestRebuild()
 	eventually(t, "changes put into the file", func() bool { return ev.has(Merged, "db", nil) && s.View().over == nil })
 	is(t, s, 1, "down=11")
 	is(t, s, 2, "none")
 	check()
 
-	// A source that says only that something has changed is loaded.
+	// A source that reports an unspecified change is loaded.
 	f.set(func() { f.devices = []attr.Device{dev(5, "", "5")} })
 	f.apply <- nil
 	is(t, s, 5, "down=5")
 	is(t, s, 1, "none")
 
-	// One that fails is opened and loaded again.
+	// A source that fails is opened and loaded again.
 	f.set(func() { f.devices = append(f.devices, dev(6, "", "6")) })
 	f.fail <- errors.New("connection reset")
 	is(t, s, 6, "down=6")
@@ -182,7 +182,7 @@ func testStoreFollows(t *testing.T) {
 	}
 }
 
-// Changes of one source of several reach devices that the others know, by whatever address.
+// Changes of one of several sources apply to devices that the others know, by MAC or by IP address.
 func TestStoreMergesChanges(t *testing.T) { runBubble(t, testStoreMergesChanges) }
 
 func testStoreMergesChanges(t *testing.T) {
