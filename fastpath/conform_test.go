@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/fastpath"
 	"dcs/fastpath/internal/conform"
 	"dcs/fastpath/packet"
@@ -48,30 +49,45 @@ func total(s *fastpath.Server) fastpath.Stats {
 
 // TestConformUDP runs the conformance tests over sockets on the loopback.
 func TestConformUDP(t *testing.T) {
-	for _, n := range []sockets{
-		{addr: "127.0.0.1", workers: 1},
-		{addr: "::1", workers: 1},
-		{addr: "127.0.0.1", workers: 3},
-		{addr: "127.0.0.1", workers: 1, raw: true},
-		{addr: "::1", workers: 1, raw: true},
-	} {
-		name := n.addr
-		if n.workers > 1 {
-			name += ", three workers"
-		}
-		if n.raw {
-			name += ", raw"
-		}
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(n.addr)})
-			if err != nil {
-				t.Skip(err)
+	t.Parallel()
+	for _, n := range []sockets{{workers: 1}, {workers: 3}, {workers: 1, raw: true}} {
+		t.Run(fmt.Sprintf("IPv4, workers %d, raw %v", n.workers, n.raw), func(t *testing.T) {
+			if n.workers > 1 {
+				require.Long(t, "a second transport of the same kind")
 			}
-			_ = c.Close()
-			conform.Run(t, n, n.addr == "127.0.0.1" && n.workers == 1 && !n.raw && !testing.Short())
+			t.Parallel()
+			conform.Run(t, loopback{n}, n == sockets{workers: 1} && !testing.Short())
 		})
 	}
+	t.Run("IPv6", func(t *testing.T) {
+		t.Parallel()
+		if c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv6loopback}); err != nil {
+			t.Skip(err)
+		} else {
+			_ = c.Close()
+		}
+		// There is one loopback address: one script after the other.
+		for _, raw := range []bool{false, true} {
+			t.Run(fmt.Sprintf("raw %v", raw), func(t *testing.T) {
+				if raw {
+					require.Long(t, "a second transport of the same kind")
+				}
+				conform.Run(t, sockets{addr: "::1", workers: 1, raw: raw}, false)
+			})
+		}
+	})
+}
+
+// loopback is a network on 127.0.0.0/8.
+type loopback struct{ sockets }
+
+var loopbacks atomic.Uint32 // given away
+
+// Apart implements conform.Apart.
+func (n loopback) Apart() conform.Network {
+	i := loopbacks.Add(1)
+	n.addr = netip.AddrFrom4([4]byte{127, 69, byte(i >> 8), byte(i)}).String()
+	return n.sockets
 }
 
 // TestMarkingUDP checks the DSCP of answers sent by sockets.
@@ -179,6 +195,9 @@ func (tr *memoryTransport) peer(a netip.AddrPort) chan datagram {
 }
 
 var memoryServer = netip.MustParseAddr("192.0.2.69")
+
+// Apart implements conform.Apart.
+func (*memory) Apart() conform.Network { return &memory{} }
 
 func (n *memory) Serve(t testing.TB, cfg conform.Setup) (netip.AddrPort, func() fastpath.Stats) {
 	tr := &memoryTransport{net: n, single: cfg.SinglePort, in: make(chan datagram, 256), closed: make(chan struct{}), peers: map[netip.AddrPort]chan datagram{}}

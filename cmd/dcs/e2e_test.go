@@ -112,6 +112,7 @@ func serve(t *testing.T, args ...string) *process {
 // start runs a command and reads what it says: its standard error, or what comes out of from.
 func start(t *testing.T, cmd *exec.Cmd, from ...io.Reader) *process {
 	t.Helper()
+	require.Long(t, "a process that serves")
 	var said io.Reader
 	if len(from) > 0 {
 		said = from[0]

@@ -26,6 +26,10 @@ type Network interface {
 	Client(t testing.TB) Client
 }
 
+// An Apart is a network whose scripts run beside one another, each on a network of its own: with an address that no other script has,
+// a packet that was sent to a port too late cannot reach another script's server.
+type Apart interface{ Apart() Network }
+
 // A Setup configures a server.
 type Setup struct {
 	Server     fastpath.ServerConfig
@@ -266,13 +270,19 @@ func Run(t *testing.T, n Network, large bool) {
 	for _, size := range []int{0, 1, 511, 512, 513, 1024, 20000} {
 		files[fmt.Sprint(size)] = Pattern(size)
 	}
+	if large {
+		files["33M"], files["64M"] = Pattern(33<<20), Pattern(64<<20)
+	}
+	apart, isApart := n.(Apart)
 	for _, tt := range scripts() {
 		t.Run(tt.name, func(t *testing.T) {
-			if tt.large {
-				if !large {
-					t.Skip("a large file")
-				}
-				files["33M"], files["64M"] = Pattern(33<<20), Pattern(64<<20)
+			if tt.large && !large {
+				t.Skip("a large file")
+			}
+			n := n
+			if isApart {
+				t.Parallel()
+				n = apart.Apart()
 			}
 			s := Setup{Renderer: files}
 			s.Server.Worker.Transfer.Timeout = 10 * time.Second
