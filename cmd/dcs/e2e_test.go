@@ -49,6 +49,7 @@ func unraced(t *testing.T) {
 // binary returns the path of dcs, built once for all tests.
 func binary(t *testing.T) string {
 	t.Helper()
+	require.Long(t, "a build of the program")
 	unraced(t)
 	built.once.Do(func() {
 		if built.dir, built.err = os.MkdirTemp("", "dcs-e2e-"); built.err != nil {
@@ -112,7 +113,6 @@ func serve(t *testing.T, args ...string) *process {
 // start runs a command and reads what it says: its standard error, or what comes out of from.
 func start(t *testing.T, cmd *exec.Cmd, from ...io.Reader) *process {
 	t.Helper()
-	require.Long(t, "a process that serves")
 	var said io.Reader
 	if len(from) > 0 {
 		said = from[0]

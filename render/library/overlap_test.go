@@ -11,6 +11,7 @@ import (
 const plenty = 20_000_000
 
 func TestOverlap(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		a, b string
 		want verdict
@@ -51,6 +52,7 @@ func TestOverlap(t *testing.T) {
 		{`^(?P<isp>[a-z]{4})ip(?P<cpe>[1-9]|1[0-6])bw(?P<tier>[0-9]+)\.bin$`, `^[a-z]+ip1[0-9]bw`, overlapping, "?"},
 	} {
 		t.Run(tt.a+" "+tt.b, func(t *testing.T) {
+			t.Parallel()
 			list := compileAll(t, tt.a, tt.b)
 			for range 2 {
 				name, v := overlap(list[0], list[1], plenty)

@@ -25,15 +25,25 @@ import (
 // Watch returns when the watches are in place: no change is missed if the library is loaded after that. Watching ends with ctx; changed
 // is called from a single goroutine. The error is that of the kernel, which limits the number of watches (inotify(7)).
 func Watch(ctx context.Context, dirs []string, debounce time.Duration, changed func(), failed func(error)) error {
+	_, err := watch(ctx, dirs, debounce, changed, failed)
+	return err
+}
+
+// watch is Watch, and returns a channel that is closed when watching has ended.
+func watch(ctx context.Context, dirs []string, debounce time.Duration, changed func(), failed func(error)) (<-chan struct{}, error) {
 	w := &watcher{roots: make([]binding, len(dirs)), failed: failed, reported: map[string]bool{}}
 	for i, d := range dirs {
 		w.roots[i].path = filepath.Clean(d)
 	}
 	if err := w.renew(); err != nil {
-		return fmt.Errorf("watch: %w", err)
+		return nil, fmt.Errorf("watch: %w", err)
 	}
-	go w.run(ctx, debounce, changed)
-	return nil
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.run(ctx, debounce, changed)
+	}()
+	return ended, nil
 }
 
 // leastPoll is the minimum interval of looking for missing directories.

@@ -2,6 +2,7 @@ package library
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -18,29 +19,47 @@ const rest = 60 * time.Millisecond
 func watching(t *testing.T, dirs ...string) (changes chan struct{}) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	t.Cleanup(func() {
-		cancel()
-		gone(t)
-	})
 	changes = make(chan struct{}, 100)
-	if err := Watch(ctx, dirs, rest, func() { changes <- struct{}{} }, func(err error) { t.Error(err) }); err != nil {
-		t.Fatal(err)
-	}
+	ended, err := watch(ctx, dirs, rest, func() { changes <- struct{}{} }, func(err error) { t.Error(err) })
+	t.Cleanup(func() {
+		if cancel(); err == nil {
+			<-ended
+		}
+	})
+	check(t, err)
 	return changes
 }
 
-// gone waits until no goroutine of a watch is left.
+// TestMain fails if a goroutine of a watch is left after all tests.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if left := watchers(); left != "" {
+		fmt.Fprintf(os.Stderr, "goroutines left:\n%s\n", left)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// gone fails unless all watches end. No other test may have one.
 func gone(t *testing.T) {
 	t.Helper()
+	if left := watchers(); left != "" {
+		t.Errorf("goroutines left:\n%s", left)
+	}
+}
+
+// watchers waits until no goroutine of a watch is left, and returns the stacks of all goroutines if that does not happen.
+func watchers() string {
 	buf := make([]byte, 1<<20)
-	for range 1000 {
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
 		all := string(buf[:runtime.Stack(buf, true)])
 		if !strings.Contains(all, "library.(*watcher)") && !strings.Contains(all, "fsnotify.") {
-			return
+			return ""
 		}
-		time.Sleep(20 * time.Millisecond)
+		if time.Now().After(end) {
+			return all
+		}
 	}
-	t.Errorf("goroutines left:\n%s", buf[:runtime.Stack(buf, true)])
 }
 
 func wantChange(t *testing.T, changes chan struct{}, what string) {
@@ -57,7 +76,7 @@ func wantQuiet(t *testing.T, changes chan struct{}, what string) {
 	select {
 	case <-changes:
 		t.Fatalf("%s: a change was told", what)
-	case <-time.After(5 * rest):
+	case <-time.After(5 * rest): // a bounded observation
 	}
 }
 
@@ -76,6 +95,7 @@ func check(t *testing.T, err error) {
 }
 
 func TestWatchNotices(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name string
 		do   func(t *testing.T, dir string)
@@ -93,6 +113,7 @@ func TestWatchNotices(t *testing.T) {
 		{"link of Kubernetes", func(t *testing.T, dir string) { check(t, os.Symlink("sub", filepath.Join(dir, "..data"))) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			check(t, os.MkdirAll(filepath.Join(dir, "sub", "deep"), 0o755))
 			write(t, filepath.Join(dir, "a.dcs"), "x")
@@ -105,6 +126,7 @@ func TestWatchNotices(t *testing.T) {
 }
 
 func TestWatchIgnores(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	check(t, os.MkdirAll(filepath.Join(dir, ".git"), 0o755))
 	changes := watching(t, dir)
@@ -117,6 +139,7 @@ func TestWatchIgnores(t *testing.T) {
 }
 
 func TestWatchFollowsDirectories(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	changes := watching(t, dir)
 	check(t, os.MkdirAll(filepath.Join(dir, "one", "two"), 0o755))
@@ -133,6 +156,7 @@ func TestWatchFollowsDirectories(t *testing.T) {
 }
 
 func TestWatchWaitsForADirectory(t *testing.T) {
+	t.Parallel()
 	base := t.TempDir()
 	dir, away := filepath.Join(base, "library"), filepath.Join(base, "away")
 	changes := watching(t, dir)
@@ -162,6 +186,7 @@ func TestWatchWaitsForADirectory(t *testing.T) {
 }
 
 func TestWatchFollowsALink(t *testing.T) {
+	t.Parallel()
 	base := t.TempDir()
 	link := filepath.Join(base, "library")
 	for _, release := range []string{"1", "2"} {
@@ -181,6 +206,7 @@ func TestWatchFollowsALink(t *testing.T) {
 // Files that links lead to are watched where they are, and nothing else is there.
 func TestWatchLinkedFiles(t *testing.T) {
 	require.Long(t, "every step of links")
+	t.Parallel()
 	base := t.TempDir()
 	at := func(name string) string { return filepath.Join(base, name) }
 	for _, dir := range []string{"lib/sub", "real", "other", "far/1", "far/2"} {
@@ -243,6 +269,7 @@ func TestWatchLinkedFiles(t *testing.T) {
 
 // Kubernetes mounts a ConfigMap as links to ..data, which is a link to a directory that it replaces as a whole.
 func TestWatchKubernetes(t *testing.T) {
+	t.Parallel()
 	base := t.TempDir()
 	volume, lib := filepath.Join(base, "volume"), filepath.Join(base, "lib")
 	check(t, os.Mkdir(volume, 0o755))
@@ -304,6 +331,7 @@ func TestWatchTells(t *testing.T) {
 }
 
 func TestWatchDebounces(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	changes := watching(t, dir)
 	start := time.Now()
@@ -320,7 +348,7 @@ func TestWatchDebounces(t *testing.T) {
 	stop := time.Now().Add(30 * time.Second)
 	for {
 		write(t, filepath.Join(dir, "a.dcs"), "x")
-		time.Sleep(rest / 10)
+		time.Sleep(rest / 10) // never a pause of rest
 		select {
 		case <-changes:
 			return

@@ -14,7 +14,7 @@ import (
 	"dcs/render/attr"
 )
 
-// A file that is written, replaced, removed and put back is loaded once for each change, when it has not changed for a while.
+// A file that is written, replaced, removed and restored is loaded once for each change, after Debounce without changes.
 func TestFollow(t *testing.T) {
 	path := write(t, "mac,a\n0a0102030405,1\n")
 	s := New(Config{Path: path, Debounce: 100 * time.Millisecond, Poll: time.Hour})
@@ -67,7 +67,7 @@ func TestFollow(t *testing.T) {
 	}
 	for i := range 20 { // written slowly
 		fmt.Fprintf(f, "%s", []string{"mac,a\n0a010203", "0405,4\n", "\n"}[min(i, 2)])
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(2 * time.Millisecond) // the pace of writing, far below Debounce
 	}
 	f.Close()
 	wait("written again")

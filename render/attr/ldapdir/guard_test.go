@@ -13,7 +13,7 @@ import (
 	"dcs/render/attr/store"
 )
 
-// guarded deletes most entries of a directory, which shows when all is loaded anew.
+// guarded deletes most entries of a directory, which the next full load finds.
 func guarded(t *testing.T, s *servers.Server) {
 	const fleet = 200
 	base := "ou=guarded," + servers.Suffix

@@ -32,9 +32,8 @@ func benchDevices(tb testing.TB) int {
 	return n
 }
 
-// fleet makes devices one after another, in an order that is none: MAC addresses of six
-// makers, IPv4 addresses for all, five attributes that the fleet shares and one, the serial
-// number, of each device's own (unless shared is true: then a sixth that is shared).
+// fleet makes unsorted devices: MAC addresses of six vendors, an IPv4 address each, five attributes with values common in the
+// fleet, and a unique serial number, or with shared a sixth common value.
 type fleet struct {
 	n      uint64
 	shared bool
@@ -151,7 +150,7 @@ func kind(shared bool) string {
 	return "serials"
 }
 
-// peakRSS is the process's, mapped files counted.
+// peakRSS returns the peak resident set size of the process, including mapped files.
 func peakRSS(b *testing.B) int64 {
 	var ru syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &ru); err != nil {

@@ -13,7 +13,7 @@ import (
 	"dcs/render/device"
 )
 
-// A file that replaces another has its owner and its mode: who reads it goes on reading it.
+// A file that replaces another keeps its owner and mode, so that the same users can read it.
 func TestKeepsOwner(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fleet.db")
 	commit := func() *syscall.Stat_t {
@@ -71,7 +71,7 @@ func TestAddRefuses(t *testing.T) {
 	}
 }
 
-// Whatever is added is found.
+// All devices added are found.
 func FuzzBuild(f *testing.F) {
 	f.Add([]byte("\x01\x02\x03\x04\x05\x06abc\x01\x02\x03\x04\x05\x06abd"), "x", "")
 	dir := f.TempDir()

@@ -19,7 +19,7 @@ import (
 	"dcs/render/internal/rendertest"
 )
 
-// crashFleet adds the devices of one version of a file: 6,000, each with that version as its value.
+// crashFleet adds 6,000 devices, each with the version as its value.
 func crashFleet(b *Builder, version string) error {
 	for i := range uint64(6000) {
 		d := dev(i, "", version, fmt.Sprintf("serial-%d", i))
@@ -31,7 +31,7 @@ func crashFleet(b *Builder, version string) error {
 	return nil
 }
 
-// crashBuild makes a file of one version. Its sorters spill, so that a build has all its steps.
+// crashBuild builds a file of one version. Its sorters spill to disk, so that the build has all steps.
 func crashBuild(path, version string) error {
 	b, err := Create(path, []string{"version", "serial"}, Options{Memory: 96 << 10})
 	if err != nil {
@@ -45,7 +45,7 @@ func crashBuild(path, version string) error {
 	return err
 }
 
-// TestMain is the process that TestKilled kills, too: it builds one version after another.
+// TestMain is also the process that TestKilled kills: it builds one version after another.
 func TestMain(m *testing.M) {
 	path := os.Getenv("DCS_TEST_CRASH")
 	if path == "" {
@@ -59,7 +59,7 @@ func TestMain(m *testing.M) {
 	os.Exit(1)
 }
 
-// A build that is killed at any moment leaves a whole file, of one version.
+// A build killed at any moment leaves a complete file of one version.
 func TestKilled(t *testing.T) {
 	require.Long(t, "builds that are killed")
 	dir := t.TempDir()
@@ -77,7 +77,7 @@ func TestKilled(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(r.Int64N(int64(span))))
+		time.Sleep(time.Duration(r.Int64N(int64(span)))) // a random time, so that it is killed at any point of its work
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +123,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// A full disk ends a build, wherever it is, and leaves the file that was there.
+// A full disk fails a build at any step, and leaves the old file.
 func TestDiskFull(t *testing.T) {
 	dir := t.TempDir()
 	rendertest.MountTmpfs(t, dir, "8m")

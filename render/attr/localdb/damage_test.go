@@ -17,7 +17,7 @@ import (
 	"dcs/render/device"
 )
 
-// zeroed returns an open file of devices whose rows have become zero after before was called with it.
+// zeroed opens a file of devices, calls before with it, and overwrites its rows with zeros.
 func zeroed(t *testing.T, before func(*DB)) *DB {
 	t.Helper()
 	db, _ := build(t, Options{}, []string{"a"}, dev(1, "10.0.0.1", "one"), dev(2, "", "two"))
@@ -33,7 +33,7 @@ func zeroed(t *testing.T, before func(*DB)) *DB {
 	return db
 }
 
-// A device whose row has become zero is not one that is not there, whatever was compared before, and whatever is under way.
+// A device whose row was overwritten with zeros is not reported as unknown, whatever was verified before or is being verified.
 func TestZeroed(t *testing.T) {
 	for name, before := range map[string]func(*DB){
 		"nothing compared": func(*DB) {},
@@ -71,7 +71,7 @@ func TestZeroed(t *testing.T) {
 	}
 }
 
-// Values that were altered are not returned while Verify takes the file for whole and a look-up has found damage.
+// Altered values are not returned if a look-up has found damage while Verify still considers the file intact.
 func TestAlteredMeanwhile(t *testing.T) {
 	db, _ := build(t, Options{}, []string{"a"}, dev(1, "", "one"))
 	f, err := os.OpenFile(db.file.Name(), os.O_RDWR, 0)
@@ -90,14 +90,14 @@ func TestAlteredMeanwhile(t *testing.T) {
 	}
 }
 
-// answer is what a look-up of the small file gave.
+// answer is the result of a look-up in the small file.
 type answer struct {
 	a, b string
 	mac  device.MAC
 	ok   bool
 }
 
-// small returns a file that has something in each section, and a way to look up all that is in it, and some more.
+// small returns a file with content in each section, and a function that looks up all devices in it, and some others.
 func small(t testing.TB) (file []byte, path string, ask func(db *DB) []answer) {
 	path = filepath.Join(t.TempDir(), "small")
 	b, err := Create(path, []string{"down", "name"}, Options{})
@@ -145,8 +145,8 @@ func small(t testing.TB) (file []byte, path string, ask func(db *DB) []answer) {
 	}
 }
 
-// Every octet of a file is altered, in turn, and the file is cut off and made longer: Open
-// refuses it, or each answer is the right one or none, and Verify finds out.
+// Every octet of a file is altered in turn, and the file is truncated and extended: Open refuses it, or each answer is right or
+// missing, and Verify fails.
 func TestAltered(t *testing.T) {
 	file, _, ask := small(t)
 	good, err := newDB(file)
@@ -196,7 +196,7 @@ func TestAltered(t *testing.T) {
 	}
 }
 
-// The same on disk, for a few octets: what Open and Verify do with a real file.
+// TestAlteredOnDisk is TestAltered for a few octets of a file on disk.
 func TestAlteredOnDisk(t *testing.T) {
 	file, path, _ := small(t)
 	good, err := Open(path)
@@ -229,7 +229,7 @@ func TestAlteredOnDisk(t *testing.T) {
 	}
 }
 
-// resum makes the sums of a file right again.
+// resum corrects the checksums of a file.
 func resum(file []byte) bool {
 	h := new(header)
 	if len(file) < blockSize {
@@ -256,7 +256,7 @@ func resum(file []byte) bool {
 	return true
 }
 
-// A file with right sums, whatever is in it, is read without a panic.
+// A file with right checksums and any content is read without a panic.
 func FuzzOpen(f *testing.F) {
 	file, _, ask := small(f)
 	f.Add(uint32(0), uint64(0), uint32(0), uint64(0))

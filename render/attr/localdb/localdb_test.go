@@ -166,7 +166,7 @@ func TestHashMAC(t *testing.T) {
 	}
 }
 
-// What was built is compared with maps, through sorting in memory and through runs on disk.
+// Files built by sorting in memory, and through runs on disk, are compared with maps.
 func TestAgainstMaps(t *testing.T) {
 	for _, memory := range []int{0, 1} { // 1: runs of 16 records
 		t.Run(fmt.Sprint(memory), func(t *testing.T) {
@@ -222,7 +222,7 @@ func TestAgainstMaps(t *testing.T) {
 			if int(st.Devices) != len(macs)+len(ipOnly) || int(st.WithMAC) != len(macs) || int(st.WithIP) != len(owner) || int(st.Duplicates) != len(all)-int(st.Devices) {
 				t.Errorf("%+v, want %d + %d devices, %d addresses", st, len(macs), len(ipOnly), len(owner))
 			}
-			// A batch finds what one look-up after another finds.
+			// A batch has the results of single look-ups.
 			checkBatch := func() {
 				r := rand.New(rand.NewPCG(3, 4))
 				addrs := slices.Collect(maps.Keys(owner))
@@ -301,7 +301,7 @@ func TestAgainstMaps(t *testing.T) {
 	}
 }
 
-// Addresses that the index cannot tell apart, as it keeps 32 bits of each hash, are told apart by their rows, in a batch too.
+// Addresses with the same 32 bits of hash in the index are distinguished by their rows, also in a batch.
 func TestCollision(t *testing.T) {
 	seen := map[uint64]netip.Addr{}
 	var devices []*attr.Device
@@ -358,7 +358,7 @@ func TestNoAllocs(t *testing.T) {
 	}
 }
 
-// Values stay readable for as long as their DB is held, and the mapping goes when it is dropped.
+// Values remain readable while their DB is referenced; the mapping goes when the DB is collected.
 func TestHold(t *testing.T) {
 	_, path, _ := small(t)
 	mapped := func() bool {

@@ -10,8 +10,8 @@ import (
 	"dcs/render/device"
 )
 
-// A file of an earlier version may have a row with a MAC address of zeros, which is none: its device is found by its IP address,
-// or not at all.
+// A file of an earlier version may have a row with a MAC address of zeros, which means none: its device is found by its IP address, if
+// any.
 func TestZeroMACInFile(t *testing.T) {
 	for ip, want := range map[string]int{"": 1, "10.0.0.7": 2} {
 		path := filepath.Join(t.TempDir(), "devices")

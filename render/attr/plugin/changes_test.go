@@ -13,8 +13,9 @@ import (
 	"dcs/render/attr/plugin"
 )
 
-// What was told before a list is told after it as well: the list may be held back.
+// A change reported before a list is reported again after it, since the list may be held back.
 func TestChangesOutliveAList(t *testing.T) {
+	t.Parallel()
 	src := script(t, hello+`
 while read -r l; do case $l in
 *list*) echo '{"end":true}' ;;
@@ -46,6 +47,7 @@ esac; done`, func(c *plugin.Config) { c.Changes = true })
 }
 
 func TestChanges(t *testing.T) {
+	t.Parallel()
 	src := script(t, hello+`
 while read -r l; do case $l in
 *list*) echo '{"changed":[{"mac":"0a0000000009"}]}'; echo '{"end":true}' ;;
@@ -127,8 +129,9 @@ esac; done`, func(c *plugin.Config) { c.Changes = true })
 	}
 }
 
-// What was told and could not be applied is told again by the next Follow, in its order: the load between may be held back.
+// Changes that could not be applied are repeated by the next Follow, in order: the load between may be held back.
 func TestChangesAreGivenBack(t *testing.T) {
+	t.Parallel()
 	src := script(t, hello+`
 while read -r l; do case $l in
 *list*) echo '{"end":true}'; i=0; while [ $i -lt 3000 ]; do i=$((i+1)); printf '{"changed":[{"mac":"0a000000%04x"}]}\n' $i; done; echo '{"reload":true}' ;;

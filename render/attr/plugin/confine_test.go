@@ -17,7 +17,7 @@ import (
 	"dcs/render/attr/plugin"
 )
 
-// report is a plug-in that writes down what it was given, through a program that it starts, and then ends as one should.
+// report is a plug-in that prints what it was given, through a program that it starts, and then ends properly.
 const report = hello + `
 ( cat /proc/self/status; ls /proc/$$/fd | sed 's/^/fd: /'; ps -o sid=,pgid= -p $$ | sed 's/^/session: /'; echo "pid: $$"; echo "home: $HOME" ) >report.new
 mv report.new report; read -r h; read -r l`
@@ -46,8 +46,8 @@ func statusOf(t *testing.T, dir string, change func(*plugin.Config)) map[string]
 	return all
 }
 
-// A plug-in has no capability, cannot gain any, has no descriptor of ours and a session of its own, whoever it runs as; and
-// we lose nothing by that.
+// A plug-in has no capabilities, cannot gain any, inherits no descriptor and has its own session, as any user; our own capabilities
+// remain.
 func TestConfined(t *testing.T) {
 	nobody := &syscall.Credential{Uid: 65534, Gid: 65533, Groups: []uint32{65532}}
 	users := map[string]*syscall.Credential{"our user": nil}
@@ -56,7 +56,7 @@ func TestConfined(t *testing.T) {
 	} else if os.Getenv("DCS_REQUIRE_ROOT") != "" {
 		t.Fatal("only root can start a plug-in as another user")
 	}
-	// One that somebody forgot to mark as ours alone, as what we inherited ourselves.
+	// A descriptor without close-on-exec, like one that we inherited.
 	null, err := unix.Open("/dev/null", unix.O_RDONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -102,8 +102,8 @@ func TestConfined(t *testing.T) {
 	}
 }
 
-// capabilities returns the sets of all of our threads, one line for those that are alike. Threads that started a plug-in
-// differ in what its program gets, never in what they may do.
+// capabilities returns the capability sets of all our threads, one line for equal ones. Threads that have started a plug-in differ in
+// the other sets only.
 func capabilities(t *testing.T) string {
 	t.Helper()
 	tasks, err := filepath.Glob("/proc/self/task/*/status")
@@ -132,6 +132,7 @@ func capabilities(t *testing.T) string {
 // A plug-in that runs as another user ends with its source, even if it ignores signals.
 func TestAnotherUserEnds(t *testing.T) {
 	require.Root(t)
+	t.Parallel()
 	src := script(t, "trap '' TERM; echo $$ >&2; "+hello+"while :; do sleep 1; done", func(c *plugin.Config) {
 		c.Dir, c.Credential = "/", &syscall.Credential{Uid: 65534, Gid: 65534}
 	})
@@ -141,7 +142,7 @@ func TestAnotherUserEnds(t *testing.T) {
 	}
 }
 
-// Who may not become another user can make the source and says so before anything is started. To become who one is takes nothing.
+// Without permission to change the user, Open fails before a process is started. Running as the current user needs no permission.
 func TestAnotherUserRefused(t *testing.T) {
 	if os.Geteuid() == 0 { // who may
 		asNobody(t)

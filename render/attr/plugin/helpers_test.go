@@ -2,7 +2,9 @@ package plugin_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -15,9 +17,18 @@ import (
 
 var ctx = context.Background()
 
+// TestMain runs more tests at once than there are processors: they wait for processes.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
 const hello = `echo '{"hello":1,"attributes":["a","b"],"list":true,"ask":true}'` + "\n"
 
-// told collects what a plug-in makes us say.
+// lineLog collects lines.
 type lineLog struct {
 	mu    sync.Mutex
 	lines []string

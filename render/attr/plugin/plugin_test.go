@@ -19,8 +19,9 @@ import (
 	"dcs/render/device"
 )
 
-// The two examples do as the manual (plugins.md) says.
+// Both examples work as the manual (plugins.md) says.
 func TestExamples(t *testing.T) {
+	t.Parallel()
 	want := []string{`00005e005301 192.0.2.1 profile=go"l\d down=1000000`, "00005e005302 profile=silver"}
 	dir := t.TempDir()
 	write := func(name, s string) string {
@@ -35,6 +36,7 @@ func TestExamples(t *testing.T) {
 		{"devices.py", write("devices.json", `[{"mac": "00:00:5e:00:53:01", "ip": "192.0.2.1", "profile": "go\"l\\d", "down": 1000000}, {"mac": "00:00:5E:00:53:02", "profile": "silver"}]`)},
 	} {
 		t.Run(tc.program, func(t *testing.T) {
+			t.Parallel()
 			path, err := filepath.Abs(filepath.Join("examples", tc.program))
 			if err != nil {
 				t.Fatal(err)
@@ -107,7 +109,7 @@ func TestExamples(t *testing.T) {
 				}
 			}
 			src.Close()
-			// Close kills what is left a second later: whether it ends by itself shows without Close.
+			// Close kills a process after a second: that it exits by itself can be seen only without Close.
 			ctx, cancel := context.WithTimeout(ctx, time.Minute)
 			defer cancel()
 			if out, err := exec.CommandContext(ctx, path, tc.file).CombinedOutput(); err != nil {
@@ -117,8 +119,9 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// What the manual (plugins.md) shows is what is written and understood.
+// The lines in the manual (plugins.md) are those that are written and understood.
 func TestDocumentedLines(t *testing.T) {
+	t.Parallel()
 	b, err := os.ReadFile("../../../cmd/dcs/doc/plugins.md")
 	if err != nil {
 		t.Fatal(err)
@@ -173,6 +176,7 @@ const ours = `{"hello":1}
 `
 
 func TestValues(t *testing.T) {
+	t.Parallel()
 	var warned lineLog
 	src := script(t, hello+`read hello; read list
 echo '{"mac":"0a:01:02:03:04:05","ip":"::ffff:10.1.2.3","attrs":{"a":"t\u00e4xt","b":12.50}}'
@@ -201,7 +205,7 @@ read more`, func(c *plugin.Config) { c.Warn = func(err error) { warned.add(err.E
 	}
 }
 
-// Whatever a plug-in does wrong ends in an error within bounds, and the next one works.
+// Each fault of a plug-in ends in an error within bounds, and the next process works.
 func TestBad(t *testing.T) {
 	t.Parallel()
 	const devices = `echo '{"mac":"0a0000000001","attrs":{"a":"x"}}'; `
@@ -260,7 +264,9 @@ func TestBad(t *testing.T) {
 }
 
 func TestAsk(t *testing.T) {
+	t.Parallel()
 	t.Run("out of order and late", func(t *testing.T) {
+		t.Parallel()
 		dir := t.TempDir()
 		src := script(t, hello+`read h; read a; >first; read b; >second; read c
 echo '{"id":3,"attrs":{"a":"three"}}'; echo '{"id":2,"mac":"00005e005302","attrs":{"a":"two"}}'; echo '{"id":99,"found":false}'
@@ -268,28 +274,23 @@ echo '{"id":1,"attrs":{"a":"one"}}'; read l; echo '{"id":4}'; read l`, func(c *p
 		names := open(t, src)
 		taken := func(file string) {
 			t.Helper()
-			for limit := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-				if _, err := os.Stat(filepath.Join(dir, file)); err == nil {
-					return
-				} else if time.Now().After(limit) {
-					t.Fatalf("the plug-in has not taken the %s question", file)
-				}
-			}
+			eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, file)); return err == nil })
 		}
-		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
-		defer cancel()
-		if _, _, err := src.Ask(short, mac(1), netip.Addr{}); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%v", err)
-		}
-		taken("first")
-		got := make(chan string, 2)
-		ask := func(n byte) {
+		got := make(chan string, 3)
+		ask := func(ctx context.Context, n byte) {
 			d, found, err := src.Ask(ctx, mac(n), netip.Addr{})
 			got <- fmt.Sprint(text(names, &d), found, err)
 		}
-		go ask(2)
+		short, late := context.WithCancelCause(ctx)
+		go ask(short, 1)
+		taken("first")
+		late(context.DeadlineExceeded)
+		if s := <-got; !strings.HasSuffix(s, "false p: ask: context deadline exceeded") {
+			t.Error(s)
+		}
+		go ask(ctx, 2)
 		taken("second")
-		go ask(3)
+		go ask(ctx, 3)
 		all := []string{<-got, <-got}
 		slices.Sort(all)
 		if want := []string{"00005e005302 a=twotrue <nil>", "00005e005303 a=threetrue <nil>"}; !slices.Equal(all, want) {
@@ -300,6 +301,7 @@ echo '{"id":1,"attrs":{"a":"one"}}'; read l; echo '{"id":4}'; read l`, func(c *p
 		}
 	})
 	t.Run("during a list", func(t *testing.T) {
+		t.Parallel()
 		src := script(t, hello+`read h; read l; echo '{"mac":"0a0000000001"}'; read q; echo '{"id":1,"attrs":{"a":"x"}}'; echo '{"end":true}'; read l`, nil)
 		names := open(t, src)
 		err := src.Load(ctx, func(*attr.Device) error {
@@ -314,6 +316,7 @@ echo '{"id":1,"attrs":{"a":"one"}}'; read l; echo '{"id":4}'; read l`, func(c *p
 		}
 	})
 	t.Run("hangs", func(t *testing.T) {
+		t.Parallel()
 		src := script(t, hello+"while read l; do :; done", func(c *plugin.Config) { c.Timeout = time.Second })
 		open(t, src)
 		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
@@ -326,6 +329,7 @@ echo '{"id":1,"attrs":{"a":"one"}}'; read l; echo '{"id":4}'; read l`, func(c *p
 		}
 	})
 	t.Run("too many", func(t *testing.T) {
+		t.Parallel()
 		src := script(t, hello+"sleep 60", nil)
 		open(t, src)
 		gone, cancel := context.WithCancel(ctx)
@@ -339,6 +343,7 @@ echo '{"id":1,"attrs":{"a":"one"}}'; read l; echo '{"id":4}'; read l`, func(c *p
 		}
 	})
 	t.Run("not asked", func(t *testing.T) {
+		t.Parallel()
 		src := script(t, `echo '{"hello":1,"list":true}'; read l; read l`, nil)
 		open(t, src)
 		if _, found, err := src.Ask(ctx, mac(1), netip.Addr{}); found || err != nil {
@@ -346,6 +351,7 @@ echo '{"id":1,"attrs":{"a":"one"}}'; read l; echo '{"id":4}'; read l`, func(c *p
 		}
 	})
 	t.Run("down", func(t *testing.T) {
+		t.Parallel()
 		src := script(t, "[ ! -e second ] || sleep 60; touch second; "+hello+"read h; read l; exit 5", func(c *plugin.Config) { c.StartTimeout = 300 * time.Millisecond })
 		if _, _, err := src.Ask(ctx, mac(1), netip.Addr{}); err == nil {
 			t.Error("asked before Open")
@@ -365,6 +371,7 @@ echo '{"id":1,"attrs":{"a":"one"}}'; read l; echo '{"id":4}'; read l`, func(c *p
 }
 
 func TestOtherAttributes(t *testing.T) {
+	t.Parallel()
 	src := script(t, `if [ -e second ]; then echo '{"hello":1,"attributes":["b","a"],"list":true,"ask":true}'; else touch second; `+hello+`fi
 read h; read l; case $l in *list*) echo '{"mac":"0a0000000001","attrs":{"a":"x"}}'; echo '{"end":true}';; esac`, nil)
 	names := open(t, src)
@@ -389,6 +396,7 @@ read h; read l; case $l in *list*) echo '{"mac":"0a0000000001","attrs":{"a":"x"}
 }
 
 func TestStoppedByYield(t *testing.T) {
+	t.Parallel()
 	src := script(t, hello+`while read -r l; do case $l in *list*) while :; do echo '{"mac":"0a0000000001"}'; done;; esac; done`, nil)
 	open(t, src)
 	stop := errors.New("stop")

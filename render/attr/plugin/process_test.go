@@ -16,13 +16,15 @@ import (
 	"dcs/render/secret"
 )
 
-// Nothing of a plug-in's group outlives it, nor Close.
+// No process of a plug-in's group outlives the plug-in, or Close.
 func TestGroup(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct{ name, script string }{
 		{"a child keeps the output open", "sleep 300 & echo $! >child; " + hello + "read h; read l; exit 4"},
 		{"a child and the signal is ignored", "trap '' TERM; sleep 300 & echo $! >child; " + hello + "while :; do sleep 1; done"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			src := script(t, tc.script, func(c *plugin.Config) { c.Dir, c.BackoffMin = dir, time.Minute })
 			open(t, src)
@@ -45,7 +47,7 @@ func TestGroup(t *testing.T) {
 				t.Fatal(err)
 			}
 			for limit := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-				// Killed it may wait as a zombie for an init that reaps.
+				// A killed child may remain a zombie until init reaps it.
 				stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 				if err != nil || strings.Contains(string(stat), ") Z ") {
 					break
@@ -61,6 +63,7 @@ func TestGroup(t *testing.T) {
 }
 
 func TestStderr(t *testing.T) {
+	t.Parallel()
 	var errs lineLog
 	src := script(t, hello+`
 read h; i=0; while [ $i -lt 2000 ]; do echo "line $i" >&2; i=$((i+1)); done
@@ -84,7 +87,7 @@ read l; echo '{"end":true}'; read l`, func(c *plugin.Config) { c.Stderr = errs.a
 	}
 }
 
-// The environment is not handed on, argv is not looked at by a shell.
+// The environment is not inherited, and argv is not interpreted by a shell.
 func TestEnvironment(t *testing.T) {
 	t.Setenv("DCS_TEST_SECRET", "x")
 	src := script(t, "", func(c *plugin.Config) {

@@ -14,13 +14,13 @@ import (
 	"dcs/render/secret"
 )
 
-// A database that answers 400 questions a second at most is asked 4,000 a second about devices that are not there. New devices are
-// found within a second all the same. On a machine that is busy with other things one of three tries has to show it.
+// flooded sends 4,000 look-ups a second of unknown devices to a database that answers at most 400 a second. New devices are found
+// within a second nevertheless, in one of three attempts, since the machine may be busy.
 func flooded(t *testing.T, k *kit) {
 	k.exec(t, "INSERT INTO devices (mac, profile) VALUES ('00:00:5e:00:53:fe', 'first')") // its vendor is known
 	src, err := sqldb.New(sqldb.Config{
 		DSN: secret.New(k.dsn), Query: "SELECT * FROM dcs_devices", Connections: 4,
-		// The subquery is run first, and once, also where there is no such device.
+		// The subquery runs first, and once, even if there is no such device.
 		AskQuery: "SELECT * FROM dcs_devices WHERE mac = (SELECT $1::macaddr FROM pg_sleep(0.01))",
 	}, k.drv)
 	if err != nil {
@@ -67,8 +67,8 @@ func flooded(t *testing.T, k *kit) {
 	}
 }
 
-// flood asks 4,000 times a second about random devices, and after a second, when the queue is full, four times a second about a
-// new one. It returns how long the last to be found took, at most 30 s.
+// flood looks up 4,000 random devices a second and, after a second, when the queue is full, a new device four times a second. It
+// returns the longest time until one was found, at most 30 s.
 func flood(store *store.Store, from func(*rand.Rand) netip.Addr, devices int, nth func(i int) device.MAC) (worst time.Duration) {
 	r := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
 	began := time.Now()

@@ -57,7 +57,7 @@ func follow(t *testing.T, src attr.Source, names []string) *feed {
 	return f
 }
 
-// want waits until the feed has got exactly these, in any order.
+// want waits until exactly these changes have been applied, in any order.
 func (f *feed) want(t *testing.T, what string, want ...string) {
 	t.Helper()
 	slices.Sort(want)
@@ -84,7 +84,7 @@ func (f *feed) want(t *testing.T, what string, want ...string) {
 	}
 }
 
-// has waits until the feed has got this among others.
+// has waits until this change has been applied, among others.
 func (f *feed) has(t *testing.T, what, want string) {
 	t.Helper()
 	for limit := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
@@ -105,8 +105,9 @@ func changes(t *testing.T, k *kit, cfg sqldb.Config) {
 	src, names := open(t, k, cfg)
 	load(t, src, names)
 	f := follow(t, src, names)
-	// What Load gave may come once more, since its transaction may have been the last.
-	time.Sleep(300 * time.Millisecond)
+	// The first poll may repeat what Load returned, since its transaction may have been the last. It is over when a change is seen.
+	k.exec(t, "UPDATE devices SET profile = 'first' WHERE mac = '00:00:5e:00:53:01';")
+	f.has(t, "the first change", "00005e005301 192.0.2.1 profile=first down=1000000 up=50000 max_cpe=16")
 	f.mu.Lock()
 	f.got = nil
 	f.mu.Unlock()
@@ -119,10 +120,13 @@ func changes(t *testing.T, k *kit, cfg sqldb.Config) {
 	f.want(t, "another address", "00005e005304 gone", "00005e005305 profile=new")
 	k.exec(t, "DELETE FROM devices WHERE mac = '00:00:5e:00:53:05';")
 	f.want(t, "delete", "00005e005305 gone")
-	time.Sleep(300 * time.Millisecond)
-	f.want(t, "nothing twice")
+	for i := range 3 { // polls that would repeat what is above
+		last := fmt.Sprint("last", i)
+		k.exec(t, "UPDATE devices SET profile = '"+last+"' WHERE mac = '00:00:5e:00:53:01';")
+		f.want(t, "nothing twice", "00005e005301 192.0.2.1 profile="+last+" down=1000000 up=50000 max_cpe=16")
+	}
 
-	// From a table that is empty.
+	// An empty table at first.
 	k.exec(t, "CREATE TABLE fresh (mac VARCHAR(20), a VARCHAR(20), changed BIGINT);")
 	q := map[bool]string{true: "$1", false: "?"}[k.drv.Name == "postgres"]
 	src, names = open(t, k, sqldb.Config{Query: "SELECT * FROM fresh", ChangedQuery: "SELECT * FROM fresh WHERE changed >= " + q, Poll: 50 * time.Millisecond})
@@ -153,8 +157,7 @@ func notify(t *testing.T, k *kit) {
 	k.exec(t, "DELETE FROM devices WHERE mac = '00:00:5e:00:53:09';")
 	f.want(t, "deleted", "00005e005309 gone")
 
-	// What was heard and could not be applied is told again, also when the subscription is another by then: the load between
-	// may be held back.
+	// Notifications whose changes could not be applied are repeated, even by a later subscription: the load between may be held back.
 	f.stop()
 	refuse := func() {
 		t.Helper()
@@ -168,7 +171,7 @@ func notify(t *testing.T, k *kit) {
 	refuse()
 	k.exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'listen%' OR query LIKE 'LISTEN%';")
 	for limit := time.Now().Add(patience); ; {
-		// It may tell of the change once more before it notices.
+		// The change may be reported once more before the end of the connection is noticed.
 		err := src.(attr.Follower).Follow(ctx, func([]attr.Change) error { return errors.New("refused") })
 		if err != nil && strings.Contains(err.Error(), "listen") {
 			break
@@ -203,7 +206,7 @@ func notify(t *testing.T, k *kit) {
 	k.exec(t, "SELECT pg_notify('dcs', '0a0000' || lpad(to_hex(i), 6, '0')) FROM generate_series(1, 5000) i;")
 	whole("a flood")
 
-	// A device that cannot be asked for ends Follow once, and does not come again.
+	// A device whose look-up fails ends Follow once, and is not looked up again.
 	cfg.AskQuery = "SELECT CASE WHEN mac = '00:00:5e:00:53:66' THEN '00:00:5e:00:53:67'::macaddr ELSE mac END AS mac, profile FROM devices WHERE mac = $1::macaddr"
 	src, names = open(t, k, cfg)
 	load(t, src, names)
@@ -231,7 +234,7 @@ func notify(t *testing.T, k *kit) {
 	k.exec(t, "UPDATE devices SET profile = 'polled' WHERE mac = '00:00:5e:00:53:03'; SELECT pg_notify('Ch\"; DROP TABLE devices; --', 'x');")
 	f.has(t, "polled on a notification", "00005e005303 profile=polled down=50000 up=10000 max_cpe=1")
 
-	// The server goes: Follow says so, and after the next load all works again.
+	// Follow fails when the server stops, and works again after the next load.
 	k.server.Stop(t)
 	select {
 	case err := <-f.done:

@@ -17,7 +17,7 @@ const guardFleet = 200
 
 func guardText(i int) string { return fmt.Sprintf("00:00:5e:00:53:%02x", i) }
 
-// guardRows makes a table of a fleet.
+// guardRows creates a table of guardFleet devices.
 func guardRows(t *testing.T, k *kit, table string) {
 	var rows []string
 	for i := range guardFleet {
@@ -73,8 +73,8 @@ func await(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// guarded loses a column's values while the server is down. The first load is held back; a device that had changed before it is
-// served as it is now.
+// guarded empties a column while the Store is closed. Its first load is held back; a device changed before that load is served with
+// its new values.
 func guarded(t *testing.T, k *kit) {
 	guardRows(t, k, "guarded")
 	mark := map[bool]string{true: "$1", false: "?"}[k.drv.Name == "postgres"]
@@ -102,7 +102,7 @@ func guarded(t *testing.T, k *kit) {
 	await(t, "accepted", func() bool { return guardDevice(s, 1) == "gold " && s.State()[0].HeldBack == nil })
 }
 
-// guardedNotify deletes most of a table, a notification each.
+// guardedNotify deletes most rows of a table, with a notification for each.
 func guardedNotify(t *testing.T, k *kit) {
 	guardRows(t, k, "listened")
 	s := guardStore(t, k, t.TempDir(), sqldb.Config{

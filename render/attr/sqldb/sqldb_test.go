@@ -27,7 +27,7 @@ import (
 	"dcs/render/secret"
 )
 
-// kit is what the tests that all databases share need of one.
+// kit is what the tests common to all databases need of one of them.
 type kit struct {
 	drv      sqldb.Driver
 	dsn      string
@@ -107,14 +107,14 @@ func TestMariaDB(t *testing.T) {
 	})
 }
 
-// patience is how long something may take that takes less than a second: the machine may be busy.
+// patience is the deadline of what usually takes less than a second.
 const patience = 20 * time.Second
 
 var ctx = context.Background()
 
 func mac(last byte) device.MAC { return device.MAC{0, 0, 0x5e, 0, 0x53, last} }
 
-// loaded is a device as a string, for comparing.
+// loaded returns a device as text.
 func loaded(names []string, d *attr.Device) string {
 	s := ""
 	if !d.MAC.IsZero() {

@@ -7,7 +7,7 @@ import (
 	"dcs/render/attr/sqldb"
 )
 
-// whole has a query compared with what it gave before, where nothing else tells of changes.
+// whole tests the comparison of the whole query with its last result, used if nothing else reports changes.
 func whole(t *testing.T, k *kit) {
 	k.exec(t, "CREATE TABLE unmarked (mac VARCHAR(20), a VARCHAR(20));\nINSERT INTO unmarked VALUES ('00:00:5e:00:53:01', 'x'), ('00:00:5e:00:53:02', 'y');")
 	src, names := open(t, k, sqldb.Config{Query: "SELECT mac, a FROM unmarked", Poll: 20 * time.Millisecond})
@@ -24,8 +24,8 @@ func whole(t *testing.T, k *kit) {
 	f.mu.Lock()
 	f.whole = 0 // a poll between the two statements has seen a change
 	f.mu.Unlock()
-	time.Sleep(200 * time.Millisecond)
-	if n := reloads(); n > 1 { // one may have been under way
+	time.Sleep(200 * time.Millisecond) // ten polls, none of which may request a load
+	if n := reloads(); n > 1 {         // one may have been in progress
 		t.Errorf("%d reloads of a table that is as it was", n)
 	}
 	for _, change := range []string{

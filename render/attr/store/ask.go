@@ -179,6 +179,9 @@ func (s *Store) ask(q question, again bool) answer {
 	s.inFlight[q.key()] = struct{}{}
 	s.askMu.Unlock()
 	if flying {
+		if again { // by a question that need not schedule another one: it may fail, or find that the device is known
+			s.scheduleRefresh(q)
+		}
 		return deviceUnsure
 	}
 	defer func() {

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"dcs/render/attr"
@@ -49,8 +48,9 @@ func (s *slow) Ask(ctx context.Context, mac device.MAC, _ netip.Addr) (attr.Devi
 	return attr.Device{Values: []string{"1"}}, [3]byte(mac[:3]) == vendor && mac[5]&1 == 1, nil
 }
 
-// Through a whole Store: of thousands of questions that wait, those for new devices are the next that the source gets.
+// In a whole Store, look-ups of new devices overtake thousands that are waiting.
 func TestStoreUnderFlood(t *testing.T) {
+	t.Parallel()
 	for name, ip := range map[string]func(*rand.Rand) netip.Addr{
 		"one address": only("10.9.9.9"), "one /64": within("fd00::/64"), "any address": within("0.0.0.0/0"), "the plant's": within("10.1.0.0/16"),
 	} {
@@ -107,8 +107,8 @@ func TestStoreUnderFlood(t *testing.T) {
 	}
 }
 
-// A device that the source fails on, asked for all the time, keeps no other from being asked for.
-func TestStoreFailsOnOne(t *testing.T) { synctest.Test(t, testStoreFailsOnOne) }
+// A device whose look-up always fails does not delay those of others.
+func TestStoreFailsOnOne(t *testing.T) { runBubble(t, testStoreFailsOnOne) }
 
 func testStoreFailsOnOne(t *testing.T) {
 	src := &slow{tokens: make(chan struct{}), when: make(map[device.MAC]int64), fails: device.MAC{vendor[0], vendor[1], vendor[2], 9, 9, 9}}
@@ -133,8 +133,8 @@ func testStoreFailsOnOne(t *testing.T) {
 	}
 }
 
-// A source that fails on different devices in a row rests.
-func TestStoreFailsOnAll(t *testing.T) { synctest.Test(t, testStoreFailsOnAll) }
+// A source that fails on different devices in a row is paused.
+func TestStoreFailsOnAll(t *testing.T) { runBubble(t, testStoreFailsOnAll) }
 
 func testStoreFailsOnAll(t *testing.T) {
 	f := newFake("db", []string{"n"}, dev(1, "", "1"))
@@ -154,8 +154,9 @@ func testStoreFailsOnAll(t *testing.T) {
 	}
 }
 
-// No flood makes unknown devices that ask from elsewhere be asked for again.
+// A flood does not evict unknown devices of other networks, which would be looked up again.
 func TestUnknownsUnderFlood(t *testing.T) {
+	t.Parallel()
 	now := time.Unix(1e9, 0)
 	d := newDebts()
 	for _, tc := range []struct {
@@ -185,7 +186,7 @@ func TestUnknownsUnderFlood(t *testing.T) {
 				lost++
 			}
 		}
-		// Five thousand share 8192 sets: a few have more than one of theirs in the same, which is not the flood's doing.
+		// 5,000 devices share 8,192 sets: a few sets overflow without the flood.
 		if lost > 50 {
 			t.Errorf("%s: %d of %d unknown devices are to be asked for again", tc.name, lost, len(own))
 		}
@@ -195,7 +196,7 @@ func TestUnknownsUnderFlood(t *testing.T) {
 	}
 }
 
-// An unknown device is found again, however many others share its prefix, and no device is taken for one.
+// An unknown device is remembered however many others share its prefix, and no other device is taken for it.
 func TestUnknowns(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	u := newUnknowns(30 * time.Second)
@@ -241,7 +242,7 @@ func TestLikely(t *testing.T) {
 	}
 }
 
-// Each question that was put is taken once, and one lane does not fill the ring.
+// Each question is taken once, and a single lane cannot fill the ring.
 func TestIntake(t *testing.T) {
 	in := newIntake(1000)
 	n := 0

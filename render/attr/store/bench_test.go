@@ -104,7 +104,7 @@ func BenchmarkStoreLoad(b *testing.B) {
 	}
 }
 
-// A start with what was known last, the source being down, up to the first answer.
+// A restart from the files, with the source down, until the first answer.
 func BenchmarkStoreRestart(b *testing.B) {
 	n := benchDevices(b)
 	src := &many{name: "a", n: n, names: []string{"down", "up", "cpe"}}

@@ -56,7 +56,7 @@ func (c *changing) Load(ctx context.Context, yield func(*attr.Device) error) err
 	return ctx.Err()
 }
 
-// Follow changes a few devices at a time, and now and then asks to be loaded anew. Addresses move among the devices.
+// Follow changes a few devices at a time, and sometimes requests a load. Addresses move between devices.
 func (c *changing) Follow(ctx context.Context, apply func([]attr.Change) error) error {
 	for ctx.Err() == nil {
 		var list []attr.Change
@@ -84,12 +84,12 @@ func (c *changing) Follow(ctx context.Context, apply func([]attr.Change) error) 
 				return err
 			}
 		}
-		time.Sleep(time.Duration(c.rand.IntN(2000)) * time.Microsecond)
+		time.Sleep(time.Duration(c.rand.IntN(2000)) * time.Microsecond) // the pace of changes
 	}
 	return ctx.Err()
 }
 
-// served returns what a Store serves of a source's device: the number of the change that made it, or - if there is none.
+// served returns the value of a source's device in a View, which is the number of the change that made it; "-": none.
 func served(v *View, source, device int) string {
 	r, ok := v.Lookup(mac(device), nil)
 	at, known := v.Schema().Index(fmt.Sprint("n", source))
@@ -105,8 +105,8 @@ func served(v *View, source, device int) string {
 	return value
 }
 
-// crashStore runs a Store whose sources change, until it is killed or told to end. It tells what the sources make, before they
-// say so, and what the Store serves. first is the number of the first change.
+// crashStore runs a Store whose sources change, until it is killed or its standard input ends. It prints each change before the source
+// reports it, and what the Store serves. first is the number of the first change.
 func crashStore(dir string, first, sources int) error {
 	var mu sync.Mutex
 	tell := func(format string, args ...any) {
@@ -157,16 +157,16 @@ func crashStore(dir string, first, sources int) error {
 	}
 }
 
-// history is what became of a device at a source, in order, and which of that was served last.
+// history is the changes of a device at a source, in order, and the index of the one served last.
 type history struct {
 	made   []string
 	served int
 }
 
-// histories are those of all devices.
+// histories has the history of each device, by source and device.
 type histories map[[2]int]*history
 
-// read reads what a Store tells, until it has ended. begun is closed at the first change that is served.
+// read reads what crashStore prints, until it ends. begun is closed at the first change that is served.
 func (h histories) read(t *testing.T, r io.Reader, begun chan<- struct{}) (changes int) {
 	in := bufio.NewScanner(r)
 	for in.Scan() {
@@ -206,7 +206,7 @@ func (h histories) read(t *testing.T, r io.Reader, begun chan<- struct{}) (chang
 	return changes
 }
 
-// TestMain is the process that the tests below end, too.
+// TestMain is also the process that the tests below end.
 func TestMain(m *testing.M) {
 	dir := os.Getenv("DCS_TEST_CRASH")
 	if dir == "" {
@@ -223,7 +223,7 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-// rounds is how often Stores are ended: with DCS_LONG set, 200 times altogether.
+// rounds returns how often a Store is ended: short, or long if DCS_LONG is set.
 func rounds(short, long int) int {
 	if os.Getenv("DCS_LONG") != "" {
 		return long
@@ -231,7 +231,7 @@ func rounds(short, long int) int {
 	return short
 }
 
-// runAndEnd runs a Store and ends it some time after it has served its first change. It returns how many changes were served.
+// runAndEnd runs a Store and ends it a while after it has served its first change. It returns the number of changes served.
 func (h histories) runAndEnd(t *testing.T, dir, how string, first, sources int, alive time.Duration) (changes int) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -251,7 +251,7 @@ func (h histories) runAndEnd(t *testing.T, dir, how string, first, sources int, 
 		changes = h.read(t, out, begun)
 	}()
 	<-begun
-	time.Sleep(alive)
+	time.Sleep(alive) // a random time, so that it ends at any point of its work
 	if how == "full disk" {
 		if err := os.WriteFile(filepath.Join(dir, "filler"), make([]byte, diskSize), 0o600); !errors.Is(err, syscall.ENOSPC) {
 			t.Error(err)
@@ -269,14 +269,14 @@ func (h histories) runAndEnd(t *testing.T, dir, how string, first, sources int, 
 	return changes
 }
 
-// begin makes the histories of what a directory holds: sources begin with no devices.
+// begin returns histories that start with the content of a directory, followed by no device.
 func begin(t *testing.T, dir string, sources int) histories {
 	h := make(histories)
 	h.each(t, dir, sources, func(key [2]int, now string) { h[key] = &history{made: []string{now, "-"}} })
 	return h
 }
 
-// each opens a Store whose sources are down, and tells what it serves.
+// each opens a Store whose sources are down, and calls f with what it serves.
 func (h histories) each(t *testing.T, dir string, sources int, f func(key [2]int, now string)) {
 	t.Helper()
 	var list []attr.Source
@@ -300,7 +300,7 @@ func (h histories) each(t *testing.T, dir string, sources int, f func(key [2]int
 	}
 }
 
-// check compares what is served after the end, without the sources, with what was: nothing older, and nothing that never was.
+// check compares what is served after the end, without the sources, with the histories: nothing older than what was served before.
 func (h histories) check(t *testing.T, dir string, sources int) {
 	t.Helper()
 	h.each(t, dir, sources, func(key [2]int, now string) {
@@ -310,7 +310,7 @@ func (h histories) check(t *testing.T, dir string, sources int) {
 	})
 }
 
-// diskSize is that of the file system whose disk is full.
+// diskSize is the size of the file system that is filled up.
 const diskSize = 8 << 20
 
 func testEnded(t *testing.T, n, sources int, ways ...string) {
@@ -338,7 +338,7 @@ func testEnded(t *testing.T, n, sources int, ways ...string) {
 	}
 }
 
-// Whatever was served is served after the end of the process, with its sources down.
+// What was served before the process ended is served after it, with all sources down.
 func TestEnded(t *testing.T) {
 	require.Long(t, "processes that are killed")
 	t.Run("one source", func(t *testing.T) { testEnded(t, rounds(4, 50), 1, "kill", "close") })

@@ -13,8 +13,7 @@ import (
 	"dcs/render/attr/localdb"
 )
 
-// answers tells what a Store says of devices 0 to n-1 by MAC and by IP address: what they have, that they are unknown, or that
-// nobody can say.
+// answers returns a Store's answers about devices 0 to n-1 by MAC and by IP address: their values, "none", or "damaged".
 func answers(s *Store, n int) []string {
 	v := s.View()
 	queries := make([]attr.Query, 2*n)
@@ -36,9 +35,10 @@ func answers(s *Store, n int) []string {
 	return list
 }
 
-// A damaged file gives no wrong answer: a device is right, or nobody can say. Changes count all the same. When its source is
-// there again all is right, and a merged file is made of the sources' files without them.
+// A damaged file gives no wrong answer: a device is right or damaged. Changes are still applied. All is right again when its source
+// is back; a merged file is rebuilt from the sources' files without them.
 func TestDamagedFileIsNotServed(t *testing.T) {
+	t.Parallel()
 	const n = 2000
 	for _, tt := range []struct {
 		sources int

@@ -18,7 +18,7 @@ import (
 	"dcs/render/device"
 )
 
-// fake is a source that a test drives. What a test changes in it counts from the next call on.
+// fake is a source that a test controls. Changes of its fields take effect with the next call.
 type fake struct {
 	name string
 
@@ -154,7 +154,7 @@ func (e *events) add(ev Event) {
 	e.list = append(e.list, ev)
 }
 
-// last returns the last few.
+// last returns the last ten events.
 func (e *events) last() []Event {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -180,7 +180,7 @@ func (e *events) count(kind EventKind, source string) (n int) {
 	return n
 }
 
-// testConfig is a Config whose times are short.
+// testConfig returns a Config with short intervals.
 func testConfig(dir string, sources ...attr.Source) (Config, *events) {
 	ev := new(events)
 	return Config{
@@ -204,12 +204,18 @@ func openStore(t *testing.T, cfg Config) *Store {
 	return s
 }
 
-// bubble runs a test in a bubble of its own, whose clock moves on when everything in it waits.
-func bubble(test func(*testing.T)) func(*testing.T) {
-	return func(t *testing.T) { synctest.Test(t, test) }
+// runBubble runs a test in parallel with others, in a bubble of its own: its clock advances when all goroutines in it are blocked.
+func runBubble(t *testing.T, test func(*testing.T)) {
+	t.Parallel()
+	synctest.Test(t, test)
 }
 
-// eventually waits until ok.
+// bubble returns a test that runs in a bubble.
+func bubble(test func(*testing.T)) func(*testing.T) {
+	return func(t *testing.T) { runBubble(t, test) }
+}
+
+// eventually polls until ok returns true, for 30 s.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for range 30_000 {

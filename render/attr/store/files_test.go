@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"dcs/render/attr"
@@ -18,7 +17,7 @@ import (
 	"dcs/render/mapped"
 )
 
-func TestStoreDamagedFiles(t *testing.T) { synctest.Test(t, testStoreDamagedFiles) }
+func TestStoreDamagedFiles(t *testing.T) { runBubble(t, testStoreDamagedFiles) }
 
 func testStoreDamagedFiles(t *testing.T) {
 	a := newFake("a", []string{"n"}, dev(1, "", "1"))
@@ -55,8 +54,8 @@ func testStoreDamagedFiles(t *testing.T) {
 	}
 }
 
-// A full disk is a failure like any other: what was known serves on.
-func TestStoreDiskFull(t *testing.T) { synctest.Test(t, testStoreDiskFull) }
+// With a full disk, the known devices are still served.
+func TestStoreDiskFull(t *testing.T) { runBubble(t, testStoreDiskFull) }
 
 func testStoreDiskFull(t *testing.T) {
 	dir := t.TempDir()
@@ -90,8 +89,9 @@ func testStoreDiskFull(t *testing.T) {
 	is(t, s, 1, "n=2")
 }
 
-// A file of devices that is cut short in place while it is loaded is an error, and no crash.
+// A file of devices that is truncated in place while it is loaded is an error, not a crash.
 func TestFileSourceCut(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "built")
 	var fleet []attr.Device
 	for i := range 100_000 {
@@ -122,7 +122,7 @@ func TestFileSourceCut(t *testing.T) {
 	}
 }
 
-func TestFileSource(t *testing.T) { synctest.Test(t, testFileSource) }
+func TestFileSource(t *testing.T) { runBubble(t, testFileSource) }
 
 func testFileSource(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "built")
@@ -145,7 +145,7 @@ func testFileSource(t *testing.T) {
 		t.Error(err)
 	}
 	is(t, s, 2, "n=2")
-	// A damaged file leaves what was there.
+	// A damaged file does not replace the one in service.
 	bad, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

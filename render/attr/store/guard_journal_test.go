@@ -8,14 +8,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"dcs/render/attr"
 	"dcs/render/device"
 )
 
-// counted returns what the guard counts of a source, and what a walk over all its devices does.
+// counted returns the guard's counts of a source, and those of a walk over all its devices.
 func counted(t *testing.T, s *Store, i int) (got, want tally) {
 	t.Helper()
 	s.mu.Lock()
@@ -41,7 +40,7 @@ func sameCounts(t *testing.T, what string, s *Store, i int) tally {
 	return got
 }
 
-// afterCrash opens what a crash of a Store would leave now.
+// afterCrash opens a copy of the directory as a crash of the Store would leave it now.
 func afterCrash(t *testing.T, s *Store, sources ...attr.Source) (*Store, *events) {
 	t.Helper()
 	s.flush()
@@ -50,7 +49,7 @@ func afterCrash(t *testing.T, s *Store, sources ...attr.Source) (*Store, *events
 	return openStore(t, cfg), ev
 }
 
-// journaled returns what the journal of a directory says of a source's devices.
+// journaled returns the journal's last record of each device.
 func journaled(t *testing.T, dir string) map[device.MAC]record {
 	t.Helper()
 	c, err := openJournal(dir)
@@ -66,8 +65,9 @@ func journaled(t *testing.T, dir string) map[device.MAC]record {
 	return list
 }
 
-// What is held back is not in the journal; what was admitted is, as it was applied.
+// The journal has the changes that were admitted, as they were applied, and none that is held back.
 func TestGuardJournalsWhatItAdmits(t *testing.T) {
+	t.Parallel()
 	for _, sources := range []int{1, 2} {
 		t.Run(fmt.Sprint(sources), bubble(func(t *testing.T) {
 			f := newFake("db", []string{"a", "b"}, herd(200)...)
@@ -127,7 +127,7 @@ func TestGuardJournalsWhatItAdmits(t *testing.T) {
 			if s.Close(); t.Failed() {
 				return
 			}
-			// What the day has lost counts on: the source tells now what it meant.
+			// The losses of the day still count after the source's next load.
 			f.set(func() { f.devices = herd(150) })
 			cfg, _ = testConfig(dir, list...)
 			cfg.RetryMax = time.Hour
@@ -140,8 +140,9 @@ func TestGuardJournalsWhatItAdmits(t *testing.T) {
 	}
 }
 
-// A load that is held back takes nothing from the journal, and changes go on being journaled.
+// A load that is held back removes nothing from the journal, and later changes are journaled.
 func TestGuardHeldLoadKeepsJournal(t *testing.T) {
+	t.Parallel()
 	for _, sources := range []int{1, 2} {
 		for _, compacted := range []bool{false, true} {
 			t.Run(fmt.Sprint(sources, compacted), bubble(func(t *testing.T) {
@@ -185,8 +186,8 @@ func TestGuardHeldLoadKeepsJournal(t *testing.T) {
 	}
 }
 
-// Force after a crash takes what was held back before it, for good.
-func TestGuardForceAfterCrash(t *testing.T) { synctest.Test(t, testGuardForceAfterCrash) }
+// A forced load after a crash accepts what was held back before the crash, permanently.
+func TestGuardForceAfterCrash(t *testing.T) { runBubble(t, testGuardForceAfterCrash) }
 
 func testGuardForceAfterCrash(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, herd(200)...)
@@ -223,8 +224,8 @@ func testGuardForceAfterCrash(t *testing.T) {
 	}
 }
 
-// Of a source that can only be asked, what force removes stays removed over a crash, and counts as a loss no more.
-func TestGuardForceUnlisted(t *testing.T) { synctest.Test(t, testGuardForceUnlisted) }
+// Devices of an unlisted source that a forced load removes stay removed after a crash, and no longer count as losses.
+func TestGuardForceUnlisted(t *testing.T) { runBubble(t, testGuardForceUnlisted) }
 
 func testGuardForceUnlisted(t *testing.T) {
 	f := newFake("p", []string{"a", "b"})
@@ -283,8 +284,8 @@ func testGuardForceUnlisted(t *testing.T) {
 	}
 }
 
-// Where no file can be made, what a load brings is held back as it is otherwise, and neither grows nor stays when it is tried again.
-func TestGuardUnwritten(t *testing.T) { synctest.Test(t, testGuardUnwritten) }
+// Without a file, the losses of a load are held back as usual, and a retry neither adds to them nor leaves stale ones.
+func TestGuardUnwritten(t *testing.T) { runBubble(t, testGuardUnwritten) }
 
 func testGuardUnwritten(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, herd(3000)...)
@@ -322,7 +323,7 @@ func testGuardUnwritten(t *testing.T) {
 		t.Errorf("told %v", ev.list)
 	}
 
-	// What is back clears the matter.
+	// Nothing is held back once the devices are back.
 	f.set(func() { f.devices = herd(3000) })
 	_ = s.Reload("", false)
 	is(t, s, 1, "a=1 b=x")
@@ -343,8 +344,8 @@ func testGuardUnwritten(t *testing.T) {
 	sameCounts(t, "in the file", s, 0)
 }
 
-// A source that says that it is not to be believed is held back where no file can be made, too.
-func TestGuardUnwrittenMarker(t *testing.T) { synctest.Test(t, testGuardUnwrittenMarker) }
+// A source that holds its own load back is held back also if no file can be written.
+func TestGuardUnwrittenMarker(t *testing.T) { runBubble(t, testGuardUnwrittenMarker) }
 
 func testGuardUnwrittenMarker(t *testing.T) {
 	f := &marked{fake: newFake("db", []string{"a", "b"}, herd(20)...)}

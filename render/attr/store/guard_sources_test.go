@@ -25,7 +25,7 @@ import (
 	"dcs/render/secret"
 )
 
-// A CSV file that is watched.
+// csvSource is a CSV file that is watched.
 type csvSource struct {
 	attr.Source
 	path string
@@ -59,7 +59,7 @@ func replace(t *testing.T, path, text string) {
 	}
 }
 
-// SQLite: by a poll of everything, or by changed_query.
+// sqlSource is an SQLite database, read by polling the whole query or by changed_query.
 type sqlSource struct {
 	attr.Source
 	db      *sql.DB
@@ -129,7 +129,7 @@ func (w *sqlSource) become(t *testing.T, before, now truth, _ bool) {
 	}
 }
 
-// A plug-in that lists, is asked, and may tell of changes.
+// pluginSource is a plug-in that lists and answers look-ups; it may report changes.
 type pluginSource struct {
 	attr.Source
 	dir     string
@@ -179,7 +179,7 @@ func (w *pluginSource) become(t *testing.T, before, now truth, _ bool) {
 	}
 }
 
-// A file that dcs devices build has made.
+// localSource is a file made by dcs devices build.
 type localSource struct {
 	attr.Source
 	path string
@@ -210,8 +210,7 @@ func (w *localSource) become(t *testing.T, _, now truth, cut bool) {
 	}
 }
 
-// feed is a database that is listened to, or a directory that is polled, as far as the Store can tell: a list, and changes, so
-// many at once.
+// feed behaves like a database with notifications, or a polled directory: a list, and changes in batches of a fixed size.
 type feed struct {
 	batch   int // 0: all
 	mu      sync.Mutex
@@ -269,7 +268,7 @@ func (f *feed) become(_ *testing.T, before, now truth, _ bool) {
 			all = append(all, attr.Change{Device: d, Gone: !has})
 		}
 	}
-	if f.batch == 0 { // a directory does not tell of entries that are gone
+	if f.batch == 0 { // a directory does not report deleted entries
 		for i := range all {
 			if !all[i].Gone {
 				f.changes <- all[i : i+1]
@@ -284,7 +283,7 @@ func (f *feed) become(_ *testing.T, before, now truth, _ bool) {
 	}
 }
 
-// asked is a source that can only be asked.
+// asked is a source that answers look-ups only.
 type asked struct {
 	clock *guardClock
 	asks  atomic.Int64
@@ -318,7 +317,7 @@ func (a *asked) become(_ *testing.T, _, now truth, _ bool) {
 	a.now = now
 }
 
-// fill has every device asked for once.
+// fill looks every device up until it is known.
 func (a *asked) fill(t *testing.T, s *store.Store) {
 	wait(t, "all were asked for", func() bool {
 		missing := false
@@ -332,10 +331,10 @@ func (a *asked) fill(t *testing.T, s *store.Store) {
 	})
 }
 
-// again has what was asked for asked for again.
+// again makes all refreshes due.
 func (a *asked) again() { a.clock.offset.Add(int64(2 * time.Minute)) }
 
-// askedAll waits until all devices were asked for since the loss.
+// askedAll waits until the devices that are left have been looked up again.
 func (a *asked) askedAll(t *testing.T) {
 	before := a.asks.Load()
 	a.again()

@@ -20,7 +20,7 @@ const (
 	unknown   = 1000          // one that no source has at first
 )
 
-// truth is what a source has: by device, profile and down.
+// truth is the content of a source: profile and down by device.
 type truth struct {
 	rows   map[int][2]string
 	column string // what down is called
@@ -43,7 +43,7 @@ func (t truth) counts() (devices, down int) {
 	return len(t.rows), down
 }
 
-// with returns a truth of which f has each row.
+// with returns a copy of t with each row as f returns it, or without it.
 func (t truth) with(f func(i int, row [2]string) ([2]string, bool)) truth {
 	n := truth{map[int][2]string{}, t.column}
 	for i, row := range t.rows {
@@ -79,7 +79,7 @@ func macText(i int) string {
 	return fmt.Sprintf("02:00:00:00:%02x:%02x", i>>8, i&255)
 }
 
-// losses are the ways to lose.
+// losses are the ways to lose devices or values.
 var losses = []struct {
 	name string
 	lose func(truth) truth
@@ -109,14 +109,14 @@ var losses = []struct {
 	}, false},
 }
 
-// way is a way in.
+// testSource is a source whose content a test replaces.
 type testSource interface {
 	source() attr.Source
-	// become has the source give what now has, where it had before.
+	// become changes the content of the source from before to now; cut truncates its file in mid-row.
 	become(t *testing.T, before, now truth, cut bool)
 }
 
-// notThere are the cells that cannot be, and why.
+// notThere are cells that cannot exist, and why.
 var notThere = map[string]string{
 	"SQL load, cut in mid-row":          "a table has no rows that are half written",
 	"SQL changed_query, cut in mid-row": "a table has no rows that are half written",
@@ -127,20 +127,21 @@ var notThere = map[string]string{
 	"ask again, cut in mid-row":         "an answer is whole or an error",
 }
 
-// noSingle are the ways in that bring nothing but everything, and why.
+// noSingle are sources that report no single changes, and why.
 var noSingle = map[string]string{
 	"CSV load": "a file is all that there is: a change comes with the next one",
 	"localdb":  "a file is all that there is: a change comes with the next one",
 }
 
-// neverAccepted are the cells that force does not help, and why.
+// neverAccepted are cells that force does not accept, and why.
 var neverAccepted = map[string]string{
 	"localdb, cut in mid-row": "its sums do not fit: that it is damaged is certain",
 }
 
-// Each way in times each way to lose: the old values are served, the state says so, a change that loses nothing is applied, and
-// force accepts what there is.
+// Each kind of source with each kind of loss: the old values are served, the state says so, a change that loses nothing is applied,
+// and force accepts the loss.
 func TestGuard(t *testing.T) {
+	t.Parallel()
 	ways := map[string]struct {
 		open   func(*testing.T, *guardClock) testSource
 		single int // the device of the single change: a known one, or one that is asked for
@@ -232,7 +233,7 @@ func guardCell(t *testing.T, name, cell string, open func(*testing.T, *guardCloc
 	case "SQL NOTIFY", "LDAP load", "ask again", "plug-in changes":
 		least = fleetSize * 4 / 5
 	}
-	time.Sleep(20 * time.Millisecond) // what comes now must not make it worse
+	time.Sleep(20 * time.Millisecond) // long enough for some retries: they must not remove more
 	if n := served(s, before); n < least {
 		t.Errorf("%d devices are served as before, of %d; %v", n, fleetSize, state().HeldBack)
 	}
@@ -240,7 +241,7 @@ func guardCell(t *testing.T, name, cell string, open func(*testing.T, *guardCloc
 	if _, none := noSingle[name]; !none {
 		loses := now
 		row := [2]string{"platinum", "77"}
-		if single == last { // what was lost is lost of this one, too
+		if single == last { // this device has lost its value too
 			if r, ok := loses.rows[last]; ok {
 				row[1] = r[1]
 			}
@@ -251,7 +252,7 @@ func guardCell(t *testing.T, name, cell string, open func(*testing.T, *guardCloc
 		now = next
 		wait(t, fmt.Sprintf("the change of one device, which is %q", get(s, single)), func() bool {
 			s.Miss(clock.now().UnixNano(), macOf(single), netip.Addr{})
-			clock.offset.Add(int64(2 * time.Millisecond)) // whom nobody knew is asked for again
+			clock.offset.Add(int64(2 * time.Millisecond)) // past AskAgain: an unknown device is looked up again
 			return strings.Contains(get(s, single), "profile=platinum")
 		})
 		if single == last && !strings.Contains(get(s, last), "down=") {
@@ -295,7 +296,7 @@ func guardCell(t *testing.T, name, cell string, open func(*testing.T, *guardCloc
 	})
 }
 
-// wait waits until ok.
+// wait polls until ok returns true.
 func wait(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for limit := time.Now().Add(30 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
@@ -320,7 +321,7 @@ func get(s *store.Store, i int) string {
 	return text
 }
 
-// served returns how many devices are served as t has them.
+// served returns the number of devices that are served with the values of t.
 func served(s *store.Store, t truth) (n int) {
 	for i := range fleetSize {
 		if r := t.rows[i]; strings.HasPrefix(get(s, i), "profile="+r[0]+" down="+r[1]+" ") {

@@ -12,7 +12,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"dcs/render/attr"
@@ -62,8 +61,8 @@ func (s *Store) heldBackOf(i int) string {
 	return ""
 }
 
-// What was lost counts for a day, over a start, and not for ever.
-func TestGuardDay(t *testing.T) { synctest.Test(t, testGuardDay) }
+// Losses count for a day, across restarts, and no longer.
+func TestGuardDay(t *testing.T) { runBubble(t, testGuardDay) }
 
 func testGuardDay(t *testing.T) {
 	dir := t.TempDir()
@@ -102,15 +101,15 @@ func testGuardDay(t *testing.T) {
 	step(115, "")
 	step(110, "held back: 30 of 140 devices would be lost")
 	step(120, "") // what is missing is back
-	// A clock that was ahead does not make the day longer.
+	// A clock that was ahead does not lengthen the day.
 	back.Store(int64(1000 * time.Hour))
 	step(110, "held back: 30 of 140 devices would be lost")
 	time.Sleep(25 * time.Hour)
 	step(100, "")
 }
 
-// A file of before the guard has no counts: they are made before anything is loaded.
-func TestGuardOldFile(t *testing.T) { synctest.Test(t, testGuardOldFile) }
+// A file written before the guard existed has no counts: they are made before the first load.
+func TestGuardOldFile(t *testing.T) { runBubble(t, testGuardOldFile) }
 
 func testGuardOldFile(t *testing.T) {
 	dir := t.TempDir()
@@ -136,8 +135,8 @@ func testGuardOldFile(t *testing.T) {
 	is(t, s, 49, "a=49 b=x")
 }
 
-// Of several sources, one that has lost a column keeps it when its changes are put into its file, and over a start.
-func TestGuardKeepsColumn(t *testing.T) { synctest.Test(t, testGuardKeepsColumn) }
+// A source that has lost a column still serves it after its changes are written to its file, and after a restart.
+func TestGuardKeepsColumn(t *testing.T) { runBubble(t, testGuardKeepsColumn) }
 
 func testGuardKeepsColumn(t *testing.T) {
 	dir := t.TempDir()
@@ -176,8 +175,8 @@ func testGuardKeepsColumn(t *testing.T) {
 	is(t, s, 199, "a=199")
 }
 
-// Devices that go and others that come at the same time are no loss, nor are values that move.
-func TestGuardBalance(t *testing.T) { synctest.Test(t, testGuardBalance) }
+// Replaced devices are no loss, nor are values that come and go.
+func TestGuardBalance(t *testing.T) { runBubble(t, testGuardBalance) }
 
 func testGuardBalance(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, herd(200)...)
@@ -202,7 +201,7 @@ func testGuardBalance(t *testing.T) {
 	if held := s.heldBackOf(0); held != "" {
 		t.Error(held)
 	}
-	// One at once that goes beyond is held back whole, and told once.
+	// Changes that exceed the limit at once are held back together, and reported once.
 	var lost []attr.Change
 	for i := range 100 {
 		lost = append(lost, gone(dev(1000+i, "")))
@@ -216,8 +215,8 @@ func testGuardBalance(t *testing.T) {
 	is(t, s, 1000, "a=0 b=x")
 }
 
-// The counts are those of what is served, whatever changes come and however files are made, and after a crash.
-func TestGuardCounts(t *testing.T) { synctest.Test(t, testGuardCounts) }
+// The counts match what is served after random changes, after rebuilds and after a crash.
+func TestGuardCounts(t *testing.T) { runBubble(t, testGuardCounts) }
 
 func testGuardCounts(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, herd(20)...)
@@ -261,8 +260,8 @@ func testGuardCounts(t *testing.T) {
 	}
 }
 
-// A source that is held back is loaded again, ever more seldom.
-func TestGuardBackoff(t *testing.T) { synctest.Test(t, testGuardBackoff) }
+// A source that is held back is loaded again, at growing intervals.
+func TestGuardBackoff(t *testing.T) { runBubble(t, testGuardBackoff) }
 
 func testGuardBackoff(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, herd(200)...)
@@ -287,8 +286,8 @@ func testGuardBackoff(t *testing.T) {
 	eventually(t, "nothing is held back", func() bool { return s.heldBackOf(0) == "" })
 }
 
-// A source that says itself that it is not to be believed is held back, and is told when that is to be accepted.
-func TestGuardMarker(t *testing.T) { synctest.Test(t, testGuardMarker) }
+// A source that holds its own load back is held back, and learns when the load is accepted by force.
+func TestGuardMarker(t *testing.T) { runBubble(t, testGuardMarker) }
 
 func testGuardMarker(t *testing.T) {
 	f := &marked{fake: newFake("db", []string{"a", "b"}, herd(20)...)}
@@ -332,8 +331,8 @@ func (m *marked) Load(ctx context.Context, yield func(*attr.Device) error) error
 	return m.fake.Load(ctx, yield)
 }
 
-// check tells what the server would hold back.
-func TestGuardSaved(t *testing.T) { synctest.Test(t, testGuardSaved) }
+// dcs check reports what the server would hold back.
+func TestGuardSaved(t *testing.T) { runBubble(t, testGuardSaved) }
 
 func testGuardSaved(t *testing.T) {
 	dir := t.TempDir()
@@ -362,7 +361,7 @@ func testGuardSaved(t *testing.T) {
 	}
 }
 
-// A load that is accepted by force begins a new day, even if a change is compared with what is in service while its file is written.
+// A forced load starts a new day, even if changes are admitted while its file is being written.
 func TestForceBesideChanges(t *testing.T) {
 	f := newFake("db", []string{"n", "m"}, herd(200)...)
 	cfg, ev := testConfig(t.TempDir(), plain{f})
@@ -370,7 +369,7 @@ func TestForceBesideChanges(t *testing.T) {
 	var forced atomic.Bool
 	var changes sync.WaitGroup
 	cfg.Now = func() time.Time {
-		// The clock is read under the lock when a new day begins: whatever waits for the lock comes next.
+		// The clock is read under the lock when a new day starts: whoever waits for the lock gets it next.
 		if forced.Load() && !s.mu.TryLock() {
 			changes.Go(func() {
 				s.mu.Lock()
@@ -401,7 +400,7 @@ func TestForceBesideChanges(t *testing.T) {
 	}
 }
 
-// A forced request is never lost to one without force, whichever comes first.
+// A forced request always wins over one without force, in any order.
 func TestRequest(t *testing.T) {
 	for _, order := range [][]bool{{false, true}, {true, false}, {true, true, false}, {false, false, true}} {
 		src := &source{reload: make(chan bool, 1)}

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"dcs/bench/require"
@@ -71,7 +70,7 @@ func TestJournalZeroMAC(t *testing.T) {
 	}
 }
 
-// Wherever a journal is cut, the records before it are there, and it is no damage: the writer has died.
+// A journal cut at any offset has the records before it, and is not damaged: its writer has crashed.
 func TestJournalCut(t *testing.T) {
 	want := testRecords()
 	data, ends := journalOf(want)
@@ -95,7 +94,7 @@ func TestJournalCut(t *testing.T) {
 	}
 }
 
-// A bit that was turned is noticed wherever it is; the records of other frames are there.
+// A flipped bit is detected at any offset; the records of other frames are read.
 func TestJournalAltered(t *testing.T) {
 	want := testRecords()
 	data, ends := journalOf(want)
@@ -109,7 +108,7 @@ func TestJournalAltered(t *testing.T) {
 			if at < len(journalMagic) {
 				rest = nil
 			}
-			// In the last frame, a length that grows looks as if the writer had died.
+			// In the last frame, a larger length looks like a crash of the writer.
 			torn := hit == len(ends)-1 && len(c.records) == len(rest)
 			if c.whole || !errors.Is(c.err, ErrJournal) && !torn || !reflect.DeepEqual(c.records, rest) && len(c.records)+len(rest) > 0 {
 				t.Fatalf("octet %d, bit %d: %d records, %v", at, bit, len(c.records), c.err)
@@ -145,7 +144,7 @@ func FuzzJournal(f *testing.F) {
 	})
 }
 
-// known tells all that a Store serves and knows, by MAC and by IP address.
+// known returns all that a Store serves, by MAC and by IP address.
 func known(s *Store) string {
 	var b bytes.Buffer
 	v := s.View()
@@ -163,7 +162,7 @@ func known(s *Store) string {
 	return b.String()
 }
 
-// differ tells the lines of got that are not those of want.
+// differ returns the lines of got that differ from those of want.
 func differ(got, want string) string {
 	var b strings.Builder
 	was := strings.Split(want, "\n")
@@ -205,7 +204,7 @@ func down(name string) *fake {
 	return f
 }
 
-// randomChange is a change of one of few devices with few addresses, so that these move a lot.
+// randomChange returns a change of one of few devices with few addresses, so that addresses often move.
 func randomChange(r *rand.Rand, n int) attr.Change {
 	c := attr.Change{Device: attr.Device{Values: []string{fmt.Sprint("v", n), ""}}}
 	if r.IntN(3) == 0 {
@@ -221,8 +220,8 @@ func randomChange(r *rand.Rand, n int) attr.Change {
 	return c
 }
 
-// What was served is served after a crash at any step of making files: changes, deletions and moves of addresses, of one
-// source and of several.
+// What was served is served after a crash at any step of writing files: changes, deletions and moved addresses, of one source and of
+// several.
 func TestJournalReplay(t *testing.T) {
 	require.Long(t, "a long journal")
 	for _, sources := range []int{1, 3} {
@@ -329,8 +328,8 @@ func compactSource(t *testing.T, s *Store, src *source) {
 	}
 }
 
-// A source that can only be asked has no file; what was found is served after a crash all the same, without the source.
-func TestJournalAsked(t *testing.T) { synctest.Test(t, testJournalAsked) }
+// A source without a list has no file, but the devices found are served after a crash, without the source.
+func TestJournalAsked(t *testing.T) { runBubble(t, testJournalAsked) }
 
 func testJournalAsked(t *testing.T) {
 	f := newFake("p", []string{"profile", "down"})
@@ -369,9 +368,9 @@ func testJournalAsked(t *testing.T) {
 	}
 }
 
-// A source that is not configured for a while keeps its changes.
+// A source that is temporarily not configured keeps its changes.
 func TestJournalKeepsSourcesThatAreAway(t *testing.T) {
-	synctest.Test(t, testJournalKeepsSourcesThatAreAway)
+	runBubble(t, testJournalKeepsSourcesThatAreAway)
 }
 
 func testJournalKeepsSourcesThatAreAway(t *testing.T) {
@@ -397,8 +396,8 @@ func testJournalKeepsSourcesThatAreAway(t *testing.T) {
 	}
 }
 
-// The journal stays small, whatever goes through it.
-func TestJournalBounded(t *testing.T) { synctest.Test(t, testJournalBounded) }
+// The journal stays small, however many changes go through it.
+func TestJournalBounded(t *testing.T) { runBubble(t, testJournalBounded) }
 
 func testJournalBounded(t *testing.T) {
 	f := newFake("db", []string{"n"}, dev(1, "", "1"))
@@ -424,8 +423,8 @@ func testJournalBounded(t *testing.T) {
 	is(t, s, 2, "n=599"+big)
 }
 
-// A journal that is damaged says so, and what is whole of it counts.
-func TestJournalDamaged(t *testing.T) { synctest.Test(t, testJournalDamaged) }
+// Damage of the journal is reported, and its intact frames are applied.
+func TestJournalDamaged(t *testing.T) { runBubble(t, testJournalDamaged) }
 
 func testJournalDamaged(t *testing.T) {
 	f := newFake("db", []string{"n"}, dev(1, "", "1"))

@@ -11,7 +11,7 @@ import (
 	"dcs/render/device"
 )
 
-// flood makes the questions of an attacker: question n of them.
+// flood makes an attacker's questions.
 type flood struct {
 	name string
 	ip   func(r *rand.Rand) netip.Addr
@@ -61,16 +61,17 @@ func within(prefix string) func(*rand.Rand) netip.Addr {
 	}
 }
 
-// newcomer is a device that a source has and no View yet.
+// newcomer is a device that a source has and the View lacks.
 type newcomer struct {
 	name string
 	ip   func(r *rand.Rand) netip.Addr
 	mac  func(r *rand.Rand) device.MAC
 }
 
-// A flood of 4,000 questions a second for devices that are not there delays no new device's question by a second, though the
-// source answers no more than 400 a second: whoever floods, and wherever the new device is.
+// A flood of 4,000 questions a second about unknown devices delays no new device by a second, though the source answers at most 400
+// a second: for any origin of the flood, and of the new device.
 func TestQueueUnderFlood(t *testing.T) {
+	t.Parallel()
 	in4 := newcomer{"IPv4", within("10.1.2.0/24"), vendorMAC}
 	in6 := newcomer{"IPv6", within("fd00:1:2:3::/64"), vendorMAC}
 	other4 := newcomer{"IPv4, other vendor", within("10.1.2.0/24"), randomMAC}
@@ -94,6 +95,7 @@ func TestQueueUnderFlood(t *testing.T) {
 		{flood{"any IPv6 address", within("::/0"), randomMAC}, []newcomer{in4, in6}},
 	} {
 		t.Run(tc.flood.name, func(t *testing.T) {
+			t.Parallel()
 			for _, n := range tc.newcomers {
 				worst, lost := play(&tc.flood, &n)
 				if lost > 0 || worst > time.Second {
@@ -104,8 +106,8 @@ func TestQueueUnderFlood(t *testing.T) {
 	}
 }
 
-// play floods a queue for five seconds of a clock of its own, while a new device asks ten times a second. Eight askers take
-// 20 ms for a question. It returns how long the slowest newcomer waited, and how many were dropped.
+// play floods a queue for five simulated seconds, in which a new device appears ten times a second. Eight askers take 20 ms for each
+// question. It returns the longest wait of a newcomer, and the number dropped.
 func play(fl *flood, n *newcomer) (worst time.Duration, lost int) {
 	const (
 		rate = 4000
@@ -159,7 +161,7 @@ func play(fl *flood, n *newcomer) (worst time.Duration, lost int) {
 	return worst, lost
 }
 
-// The queue stays within its bound, loses count of nothing, and owes nothing when all is answered.
+// The queue stays within its bound, its counts stay right, and no debt is left when all questions are answered.
 func TestQueueInvariants(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	sources := []func(*rand.Rand) netip.Addr{only("10.0.0.1"), within("10.0.0.0/24"), within("fd00::/64"), within("fd00::/32"), func(*rand.Rand) netip.Addr { return netip.Addr{} }}
@@ -220,7 +222,7 @@ func TestQueueInvariants(t *testing.T) {
 	}
 }
 
-// What a network owes halves, and a clock that is set back neither forgives nor adds.
+// A network's debt halves with time, and a clock that is set back changes nothing.
 func TestDebts(t *testing.T) {
 	d := newDebts()
 	nets := d.networksOf(netip.MustParseAddr("10.1.2.3"))

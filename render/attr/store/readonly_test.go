@@ -46,8 +46,8 @@ func snapshot(t *testing.T, dir string) {
 	}
 }
 
-// serveReadOnly opens a Store where nothing can be written: what is there is served, changes are too, and it is said that they
-// are not durable.
+// serveReadOnly opens a Store in a directory that cannot be written: its files and changes are served, and it reports that the
+// changes are not durable.
 func serveReadOnly(dir string, cause error) error {
 	f := newFake("db", []string{"n"}, dev(1, "", "1"), dev(2, "10.0.0.2", "2"), dev(5, "", "5"))
 	for _, up := range []bool{false, true} {
@@ -76,7 +76,7 @@ func serveReadOnly(dir string, cause error) error {
 		await("told", func() bool { return ev.has(NotDurable, "", cause) && s.Durable() != nil })
 		if up {
 			await("what differs from the file is served", func() bool { return get(s, 5) == "n=5" })
-			// The source has what it tells of: it is loaded again and again meanwhile, as its file cannot be made.
+			// The source's list has the changes too: it is loaded repeatedly meanwhile, since its file cannot be written.
 			f.set(func() { f.devices = []attr.Device{dev(1, "", "new"), dev(5, "", "5")} })
 			f.apply <- []attr.Change{{Device: dev(1, "", "new")}, gone(dev(2, ""))}
 			await("changes are served", func() bool { return get(s, 1) == "n=new" && get(s, 2) == "none" })
@@ -92,7 +92,7 @@ func serveReadOnly(dir string, cause error) error {
 	return nil
 }
 
-// An empty directory that cannot be written to, or none at all, is no reason not to serve either.
+// serveFromMemory opens a Store in an empty directory that cannot be written, or in none at all: it serves.
 func serveFromMemory(dir string) error {
 	f := newFake("db", []string{"n"}, dev(1, "", "1"))
 	cfg, _ := testConfig(dir, following{plain{f}, f})
@@ -137,7 +137,7 @@ func TestReadOnlyFileSystem(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// It is written to as soon as it can be.
+	// Files are written as soon as that is possible.
 	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	}
 }
 
-// By permission, as another user.
+// TestReadOnlyDirectory lacks permission to write, as another user.
 func TestReadOnlyDirectory(t *testing.T) {
 	if dir := os.Getenv("DCS_TEST_READ_ONLY"); dir != "" {
 		if err := errors.Join(serveReadOnly(dir, syscall.EACCES), serveFromMemory(filepath.Join(dir, "none"))); err != nil {

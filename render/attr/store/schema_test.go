@@ -6,14 +6,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"dcs/render/attr"
 	"dcs/render/attr/localdb"
 )
 
-func TestStoreSchemaGrows(t *testing.T) { synctest.Test(t, testStoreSchemaGrows) }
+func TestStoreSchemaGrows(t *testing.T) { runBubble(t, testStoreSchemaGrows) }
 
 func testStoreSchemaGrows(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, dev(1, "", "A", "B"))
@@ -39,9 +38,9 @@ func testStoreSchemaGrows(t *testing.T) {
 	}
 }
 
-// A schema is partial until each source has told its attributes, now or before the start. That it is so no
-// longer is told, even if they were all known.
-func TestStorePartialSchema(t *testing.T) { synctest.Test(t, testStorePartialSchema) }
+// A schema is partial until each source's attributes are known, from Open or from a file. Its end is reported even if all attributes
+// were known before.
+func TestStorePartialSchema(t *testing.T) { runBubble(t, testStorePartialSchema) }
 
 func testStorePartialSchema(t *testing.T) {
 	a, b := newFake("a", []string{"x", "y"}, dev(1, "", "X", "Y")), newFake("b", []string{"y"}, dev(1, "", "Z"))
@@ -67,8 +66,8 @@ func testStorePartialSchema(t *testing.T) {
 	}
 }
 
-// A source whose attributes are others than when it was opened is opened again before anything of it is believed.
-func TestStoreColumnsChange(t *testing.T) { synctest.Test(t, testStoreColumnsChange) }
+// A source whose attributes have changed since it was opened is opened again before its devices are used.
+func TestStoreColumnsChange(t *testing.T) { runBubble(t, testStoreColumnsChange) }
 
 func testStoreColumnsChange(t *testing.T) {
 	f := newFake("db", []string{"a", "b"}, dev(1, "", "A", "B"))
@@ -86,7 +85,7 @@ func testStoreColumnsChange(t *testing.T) {
 		t.Error("it was told as a failure")
 	}
 
-	// A file that is made anew with other columns, in another order.
+	// A new file with other columns, in another order.
 	path := filepath.Join(t.TempDir(), "fleet.db")
 	build := func(names []string, values ...string) {
 		t.Helper()

@@ -6,14 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"dcs/render/attr"
 )
 
-// The merge of one file is that file: no other is written, whatever the number of sources.
-func TestSingleFileServesAsItIs(t *testing.T) { synctest.Test(t, testSingleFileServesAsItIs) }
+// A merge of one file is that file: no other is written, for any number of sources.
+func TestSingleFileServesAsItIs(t *testing.T) { runBubble(t, testSingleFileServesAsItIs) }
 
 func testSingleFileServesAsItIs(t *testing.T) {
 	a := newFake("a", []string{"n"}, dev(1, "10.0.0.1", "1"))
@@ -39,7 +38,7 @@ func testSingleFileServesAsItIs(t *testing.T) {
 	b.apply <- []attr.Change{{Device: onlyIP("10.0.0.1", "2")}}
 	is(t, s, 1, "m=2 n=1")
 
-	// After a crash the change lies over the file.
+	// After a crash the change is in the overlay.
 	cfg, _ = testConfig(copyDir(t, dir), plain{down("a")}, plain{down("b")})
 	cfg.OpenWait = time.Nanosecond
 	c := openStore(t, cfg)
@@ -60,8 +59,8 @@ func testSingleFileServesAsItIs(t *testing.T) {
 	eventually(t, "the merged file is gone", func() bool { return !merged() })
 }
 
-// A file lacks an attribute in the midst of the schema: a merged file has all, until a start finds that nobody has it any more.
-func TestSingleFileOfFewerAttributes(t *testing.T) { synctest.Test(t, testSingleFileOfFewerAttributes) }
+// A file that lacks an attribute within the schema is merged into one with all attributes, until a restart finds that no source has it.
+func TestSingleFileOfFewerAttributes(t *testing.T) { runBubble(t, testSingleFileOfFewerAttributes) }
 
 func testSingleFileOfFewerAttributes(t *testing.T) {
 	f := newFake("a", []string{"x", "y", "z"}, dev(1, "", "1", "2", "3"))
@@ -91,9 +90,9 @@ func testSingleFileOfFewerAttributes(t *testing.T) {
 	}
 }
 
-// A change that the merged file has and its source's file lacks is not lost when that file comes to serve alone: neither then,
-// nor after a crash at any moment.
-func TestSingleFileHasPendingChanges(t *testing.T) { synctest.Test(t, testSingleFileHasPendingChanges) }
+// A change that is in the merged file and not in its source's file is not lost when that file alone is served: neither then nor
+// after a crash at any moment.
+func TestSingleFileHasPendingChanges(t *testing.T) { runBubble(t, testSingleFileHasPendingChanges) }
 
 func testSingleFileHasPendingChanges(t *testing.T) {
 	a := newFake("a", []string{"n"}, dev(1, "", "old"), dev(2, "", "old"))

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"dcs/render/attr"
@@ -15,7 +14,7 @@ import (
 	"dcs/render/device"
 )
 
-func TestStoreServesAcrossRestarts(t *testing.T) { synctest.Test(t, testStoreServesAcrossRestarts) }
+func TestStoreServesAcrossRestarts(t *testing.T) { runBubble(t, testStoreServesAcrossRestarts) }
 
 func testStoreServesAcrossRestarts(t *testing.T) {
 	dir := t.TempDir()
@@ -55,7 +54,7 @@ func testStoreServesAcrossRestarts(t *testing.T) {
 	isIP(t, s, "10.0.0.2", "none")
 }
 
-func TestStoreMergesInOrder(t *testing.T) { synctest.Test(t, testStoreMergesInOrder) }
+func TestStoreMergesInOrder(t *testing.T) { runBubble(t, testStoreMergesInOrder) }
 
 func testStoreMergesInOrder(t *testing.T) {
 	a := newFake("a", []string{"down", "isp"}, dev(1, "10.0.0.1", "1a", ""), dev(2, "", "2a", "x"), dev(4, "10.0.0.4", "", "four"))
@@ -108,7 +107,7 @@ func testStoreMergesInOrder(t *testing.T) {
 	check()
 	s.Close()
 
-	// Another order of sources has the files merged anew, without the sources.
+	// After a change of the sources' order, the files are merged again, without the sources.
 	cfg, _ = testConfig(dir, plain{b}, plain{a})
 	s = openStore(t, cfg)
 	if got := get(s, 1); got != "down=1b isp=1isp up=1u" {
@@ -116,7 +115,7 @@ func testStoreMergesInOrder(t *testing.T) {
 	}
 }
 
-func TestStoreFollows(t *testing.T) { synctest.Test(t, testStoreFollows) }
+func TestStoreFollows(t *testing.T) { runBubble(t, testStoreFollows) }
 
 func testStoreFollows(t *testing.T) {
 	f := newFake("db", []string{"down"}, dev(1, "10.0.0.1", "1"), dev(2, "10.0.0.2", "2"), onlyIP("10.0.0.3", "3"))
@@ -151,20 +150,20 @@ func testStoreFollows(t *testing.T) {
 		t.Errorf("a view that is held has changed: %q", r)
 	}
 
-	// The changes go into the file, and stay when it is loaded by another store without the source.
+	// Changes are written to the file, and survive in another Store without the source.
 	s.requestRebuild()
 	eventually(t, "changes put into the file", func() bool { return ev.has(Merged, "db", nil) && s.View().over == nil })
 	is(t, s, 1, "down=11")
 	is(t, s, 2, "none")
 	check()
 
-	// A source that says only that something has changed is loaded.
+	// A source that reports an unspecified change is loaded.
 	f.set(func() { f.devices = []attr.Device{dev(5, "", "5")} })
 	f.apply <- nil
 	is(t, s, 5, "down=5")
 	is(t, s, 1, "none")
 
-	// One that fails is opened and loaded again.
+	// A source that fails is opened and loaded again.
 	f.set(func() { f.devices = append(f.devices, dev(6, "", "6")) })
 	f.fail <- errors.New("connection reset")
 	is(t, s, 6, "down=6")
@@ -183,8 +182,8 @@ func testStoreFollows(t *testing.T) {
 	}
 }
 
-// Changes of one source of several reach devices that the others know, by whatever address.
-func TestStoreMergesChanges(t *testing.T) { synctest.Test(t, testStoreMergesChanges) }
+// Changes of one of several sources apply to devices that the others know, by MAC or by IP address.
+func TestStoreMergesChanges(t *testing.T) { runBubble(t, testStoreMergesChanges) }
 
 func testStoreMergesChanges(t *testing.T) {
 	a := newFake("a", []string{"down"}, dev(1, "10.0.0.1", "1"), dev(2, "", "2"))
@@ -211,7 +210,7 @@ func testStoreMergesChanges(t *testing.T) {
 	isIP(t, s, "10.0.0.1", "down=22")
 }
 
-func TestStoreRefusesHalfAnswers(t *testing.T) { synctest.Test(t, testStoreRefusesHalfAnswers) }
+func TestStoreRefusesHalfAnswers(t *testing.T) { runBubble(t, testStoreRefusesHalfAnswers) }
 
 func testStoreRefusesHalfAnswers(t *testing.T) {
 	var fleet []attr.Device
@@ -249,7 +248,7 @@ func testStoreRefusesHalfAnswers(t *testing.T) {
 }
 
 // A change whose record does not fit, and more changes than there is room for.
-func TestStoreBadChanges(t *testing.T) { synctest.Test(t, testStoreBadChanges) }
+func TestStoreBadChanges(t *testing.T) { runBubble(t, testStoreBadChanges) }
 
 func testStoreBadChanges(t *testing.T) {
 	f := newFake("db", []string{"n"}, dev(1, "", "1"))

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"dcs/render/attr"
 )
@@ -94,6 +93,8 @@ func TestViewConcurrent(t *testing.T) {
 	is(t, s, 49, "a=0 b=0")
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer close(stop)
 	for range 4 {
 		wg.Go(func() {
 			dst := make(attr.Record, 0, 2)
@@ -119,22 +120,22 @@ func TestViewConcurrent(t *testing.T) {
 	}
 	for n := 1; n <= 30; n++ {
 		devices := version(n)
+		served := func() { is(t, s, 49, fmt.Sprintf("a=%d b=%d", n, n)) }
 		switch n % 3 {
 		case 0:
 			f.set(func() { f.devices = devices })
 			f.apply <- nil
+			served()
 		case 1:
 			var c []attr.Change
 			for _, d := range devices {
 				c = append(c, attr.Change{Device: d})
 			}
 			f.apply <- c
+			served()
 		case 2:
-			s.requestRebuild()
+			s.requestRebuild() // beside the load that is next
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
-	close(stop)
-	wg.Wait()
 	is(t, s, 7, "a=30 b=30")
 }
