@@ -159,6 +159,7 @@ func TestReachable(t *testing.T) {
 
 // The token goes to the server of its configuration and to no other address.
 func TestAdminAccessElsewhere(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	token := filepath.Join(dir, "token")
 	write(t, token, "0123456789abcdef0123456789abcdef\n")

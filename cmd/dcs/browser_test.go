@@ -303,6 +303,7 @@ func mustAbs(t *testing.T, path string) string {
 
 // An operator finds a modem that did not come up among the events, and is told why.
 func TestBrowser(t *testing.T) {
+	t.Parallel()
 	b := newBrowser(t)
 	base := site(t)
 	b.scheme("light")
@@ -417,6 +418,7 @@ func TestBrowser(t *testing.T) {
 
 // Without scripts everything can be read, and links and forms work.
 func TestBrowserWithoutScript(t *testing.T) {
+	t.Parallel()
 	b := newBrowser(t)
 	base := site(t)
 	html := func() string {
@@ -449,6 +451,7 @@ func TestBrowserWithoutScript(t *testing.T) {
 
 // Who has the token sees the page; who has not, the login form alone.
 func TestBrowserLogin(t *testing.T) {
+	t.Parallel()
 	b := newBrowser(t)
 	base := site(t)
 	b.do(chromedp.Navigate(base + "/events?which=failed"))
@@ -468,6 +471,7 @@ func TestBrowserLogin(t *testing.T) {
 
 // No page and no answer tells a secret.
 func TestAdminKeepsSecrets(t *testing.T) {
+	t.Parallel()
 	base := site(t)
 	for _, path := range []string{
 		"/", "/events", "/explain?name=home-4.bin&ip=10.1.2.3", "/library", "/devices", "/limits", "/assets/script.js",

@@ -80,6 +80,7 @@ func sendFrom(t *testing.T, lab *netlab.Lab, payload string) {
 
 // Wireshark reads what XDP took of a modem, with the verdicts, and what it was answered, in the order of time; and nothing of others.
 func TestCapture(t *testing.T) {
+	t.Parallel()
 	lab, p, socket := captureLab(t)
 	file := filepath.Join(t.TempDir(), "x.pcapng")
 	c := captureStart(t, p, socket, "-o", file, "--ip", netlab.LoadAddr4.String(), "--mac", netlab.LoadMAC.String())
@@ -230,6 +231,7 @@ func captureUnread(t *testing.T, p *process, socket string) {
 
 // A capture goes to standard output as it is made, whole and in the order of time.
 func TestCaptureToPipe(t *testing.T) {
+	t.Parallel()
 	lab, p, socket := captureLab(t)
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -284,6 +286,7 @@ func TestCaptureToPipe(t *testing.T) {
 
 // Who may not change the server may not look into subscribers' files, and what is wrong with a wish is told.
 func TestCaptureRefusals(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "admin.sock")
 	port := freePort(t)

@@ -196,6 +196,7 @@ func namedFiles(t *testing.T) string {
 
 // The clients of the test above really ask for those names, though curl cleans them and tftp-hpa splits them if it may.
 func TestLiteralClients(t *testing.T) {
+	t.Parallel()
 	require.Long(t, "every client")
 	server, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {

@@ -30,6 +30,7 @@ func coldStart(t *testing.T, files map[string]string) (p *process, dir, admin st
 
 // At a cold start with errors the sound templates serve, and nobody gets a file that was meant for others.
 func TestColdStartWithErrors(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name, asked string
 		files       map[string]string
@@ -97,6 +98,7 @@ func TestColdStartEmpty(t *testing.T) {
 // A library that vanishes, as one does whose directory is unmounted or half copied, goes on being served until the
 // operator says that it is meant.
 func TestLibraryHeldBack(t *testing.T) {
+	t.Parallel()
 	files := map[string]string{}
 	for _, n := range strings.Fields("a b c d e f g h i j") {
 		files["lib/"+n+".dcs"] = "Main { MaxCPE 3; }"

@@ -93,6 +93,7 @@ prebuild: on
 
 // Whatever a plug-in does, what it told last goes on serving.
 func TestServePlugin(t *testing.T) {
+	t.Parallel()
 	const script = `#!/bin/sh
 echo '{"hello":1,"attributes":["profile","down"],"list":true,"ask":false}'
 while read -r line; do
@@ -175,6 +176,7 @@ func TestServeUntoldAttributes(t *testing.T) {
 
 // A file of the snapshot that was altered does not serve wrong values.
 func TestServeAlteredFile(t *testing.T) {
+	t.Parallel()
 	dir := deviceFiles(t, withDevices("devices: [{csv: fleet.csv}]\n", map[string]string{"fleet.csv": fleetCSV}))
 	config := filepath.Join(dir, "dcs.yaml")
 	p := serve(t, "--config", config)
@@ -211,6 +213,7 @@ func TestServeAlteredFile(t *testing.T) {
 
 // A disk without room costs nothing but the change: what was known goes on serving, and the log says why.
 func TestServeDiskFull(t *testing.T) {
+	t.Parallel()
 	require.Root(t) // for a file system of its own
 	dir := deviceFiles(t, withDevices("devices: [{csv: fleet.csv}]\n", map[string]string{"fleet.csv": fleetCSV, "state/none": ""}))
 	port, admin := freePort(t), "unix:"+filepath.Join(dir, "admin.sock")
@@ -251,6 +254,7 @@ func TestServeDiskFull(t *testing.T) {
 
 // A source that has lost many devices is held back, says how to accept that, and is accepted so.
 func TestServeShrunk(t *testing.T) {
+	t.Parallel()
 	fleet := func(n int) string {
 		var b strings.Builder
 		b.WriteString("mac,profile\n")

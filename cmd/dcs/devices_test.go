@@ -23,6 +23,7 @@ import (
 
 // A modem is known by the MAC address in its name, by what a proxy tells, and by its address, in this order.
 func TestServeDevices(t *testing.T) {
+	t.Parallel()
 	dir := deviceFiles(t, withDevices("devices: [{csv: fleet.csv}]\nproxies: [127.0.0.9]\n", map[string]string{"fleet.csv": fleetCSV}))
 	p := serve(t, "--config", filepath.Join(dir, "dcs.yaml"))
 	p.await("devices loaded")

@@ -326,6 +326,7 @@ func (p *process) fetch(name string) result {
 }
 
 func TestReload(t *testing.T) {
+	t.Parallel()
 	lib := t.TempDir()
 	write := func(name, src string) {
 		t.Helper()
@@ -444,6 +445,7 @@ func TestSlowReload(t *testing.T) {
 }
 
 func TestStop(t *testing.T) {
+	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		p := serve(t, "--static", t.TempDir())
 		if err := p.stop(sig); err != nil {
@@ -454,6 +456,7 @@ func TestStop(t *testing.T) {
 
 // A second signal does not wait for running transfers, and says so.
 func TestStopAtOnce(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "x"), make([]byte, 600), 0o600); err != nil {
 		t.Fatal(err)
@@ -486,6 +489,7 @@ func TestStopAtOnce(t *testing.T) {
 }
 
 func TestServeErrors(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := func(name, text string) string {
 		path := filepath.Join(dir, name)
@@ -530,6 +534,7 @@ func TestServeErrors(t *testing.T) {
 
 // What a client does wrong gets an answer, and the server goes on.
 func TestBadRequests(t *testing.T) {
+	t.Parallel()
 	require.Program(t, "tftp")
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "x"), []byte("x"), 0o600); err != nil {

@@ -56,6 +56,7 @@ func TestReady(t *testing.T) {
 
 // The same file comes over TFTP and over HTTP, and the limits are the same ones.
 func TestHTTPBoot(t *testing.T) {
+	t.Parallel()
 	s := serveAll(t, "--proxies", "127.0.0.0/8")
 	for _, name := range []string{"basic.cm", "motd.txt"} {
 		out := filepath.Join(t.TempDir(), "file")

@@ -160,6 +160,7 @@ func TestBind(t *testing.T) {
 
 // TestBindAtOnce changes both keys while the server runs.
 func TestBindAtOnce(t *testing.T) {
+	t.Parallel()
 	dir := deviceFiles(t, withDevices("devices: [{csv: fleet.csv}]\n", map[string]string{"fleet.csv": boundFleet}))
 	config := filepath.Join(dir, "dcs.yaml")
 	p := serve(t, "--config", config)
@@ -208,6 +209,7 @@ func TestExplainBind(t *testing.T) {
 
 // TestClones sees a device behind two CMTSes, which the keyring tells apart by their names in the fleet.
 func TestClones(t *testing.T) {
+	t.Parallel()
 	dir := deviceFiles(t, map[string]string{
 		"dcs.yaml":        "library: library\nsecrets: secrets.yaml\nlisten: [\"127.0.0.1:0\"]\n",
 		"library/any.dcs": "Main ~ \"^any-(?P<mac>[0-9a-f]{12})\\.cfg$\" { MaxCPE 2; }\n",

@@ -11,6 +11,7 @@ import (
 // A static file that cannot be served stops itself alone, at the start and at each reload, whatever the operator or another
 // has put in its place.
 func TestServeStaticRefusedAlone(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	at := func(name string) string { return filepath.Join(root, name) }
 	for _, dir := range []string{"static/.real", "out"} {

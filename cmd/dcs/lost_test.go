@@ -88,6 +88,7 @@ func TestLostFiles(t *testing.T) {
 
 // A firmware that is written to in place ends its downloads, and not the server.
 func TestFileCutInPlace(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "firmware")
 	if err := os.WriteFile(path, make([]byte, 1<<20), 0o600); err != nil {

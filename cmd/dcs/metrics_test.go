@@ -101,6 +101,7 @@ func promtool(t *testing.T, stdin string, args ...string) {
 }
 
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	s := serveAll(t)
 	// The known workload.
 	fetch := func(name string) int { return dcs("", "get", "127.0.0.1:"+s.port, name, "-o", os.DevNull).status }
@@ -185,6 +186,7 @@ func TestMetrics(t *testing.T) {
 
 // What reads a counter that a library in trouble leaves.
 func TestMetricsOfReload(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "a.dcs")
 	write(t, file, "Main { NetworkAccess 1; }")
@@ -209,6 +211,7 @@ func TestMetricsOfReload(t *testing.T) {
 
 // The log's level and what it says of requests change while the server runs.
 func TestLog(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	conf, addr := filepath.Join(dir, "dcs.yaml"), "unix:"+filepath.Join(dir, "admin.sock")
 	lib, err := filepath.Abs("../../testdata/library")
@@ -303,6 +306,7 @@ func portOf(t *testing.T, p *process) string {
 
 // Who connects to the metrics and asks for nothing takes no descriptors from others, and keeps nobody out.
 func TestMetricsConnections(t *testing.T) {
+	t.Parallel()
 	const metricsConns = 64 // the server's limit
 	s := serveAll(t)
 	open := func() int {

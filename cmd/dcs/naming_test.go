@@ -12,6 +12,7 @@ import (
 
 // However a client writes a name, TFTP, HTTP and explain find one file; roots and rules change at SIGHUP.
 func TestNamesOfRequests(t *testing.T) {
+	t.Parallel()
 	root := publicTree(t, "fw/Image.bin", "there")
 	conf := filepath.Join(t.TempDir(), "dcs.yaml")
 	write(t, conf, "static: ["+root+"]\nignore_case: on\nroot: [/tftpboot]\nrewrite:\n  - {match: '^/old/(.*)\\.img$', to: 'fw/$1.bin'}\n  - {match: private, refuse: on}\n")

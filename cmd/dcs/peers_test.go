@@ -117,6 +117,7 @@ func (s *tftpServers) ask(t *testing.T, server, packet string, patience time.Dur
 
 // Every name and request that dnsmasq or tftpd-hpa answers is answered alike, unless we refuse it by choice.
 func TestAsPeers(t *testing.T) {
+	t.Parallel()
 	root := publicTree(t, "there", "cm/gold.bin", "cm/eu/silver.bin", "UPPER.BIN")
 	s := peerServers(t, root, "")
 	const answer = 20 * time.Second
@@ -209,6 +210,7 @@ func TestAsPeers(t *testing.T) {
 
 // The rules that check writes from a map file do what tftpd-hpa does with the file.
 func TestRemapAsTftpdHPA(t *testing.T) {
+	t.Parallel()
 	root := publicTree(
 		t, "there", "tftpboot/gold.cm", "tftpboot/7/ab", "tftpboot/UP.txt", "tftpboot/low.txt", "tftpboot/x@y", "tftpboot/ok.cfg", "tftpboot/secret.pvt", "tftpboot/a b",
 		"tftpboot/]", "tftpboot/$1", "tftpboot/q.bin", "tftpboot/aaa", "tftpboot/site.txt",

@@ -16,6 +16,7 @@ import (
 // An ordinary user's server starts a plug-in of that user's own, and refuses to start where one is another's. What starts no
 // plug-in does not ask whose it is.
 func TestPluginUserNotRoot(t *testing.T) {
+	t.Parallel()
 	require.Root(t)
 	require.Program(t, "setpriv")
 	const uid, gid = 65531, 65532

@@ -27,6 +27,7 @@ func landlocked(t *testing.T) bool {
 
 // What the log says of the sandbox, by the configuration; a server has a filter on all of its threads, or on none.
 func TestSandboxTold(t *testing.T) {
+	t.Parallel()
 	on := "off: "
 	if landlocked(t) {
 		on = "on, ABI"
@@ -63,6 +64,7 @@ func TestSandboxTold(t *testing.T) {
 
 // A directory that is missing when the sandbox is entered cannot be written to, which the log says; the rest is as always.
 func TestSandboxMissing(t *testing.T) {
+	t.Parallel()
 	if !landlocked(t) {
 		t.Skip("this kernel has no Landlock")
 	}
@@ -75,6 +77,7 @@ func TestSandboxMissing(t *testing.T) {
 // What goes on while a server serves goes on in its sandbox: the library behind another link than at the start, changes of
 // devices, which are kept, the log's level, and the socket, which goes with it. All other tests of a running server are in one too.
 func TestSandboxServes(t *testing.T) {
+	t.Parallel()
 	dir := deviceFiles(t, withDevices("", map[string]string{
 		"fleet.csv": "mac,profile,down\n020000000001,gold,50\n", "next/new.dcs": "Main \"new.cm\" { MaxCPE 3; }", "run/old": "",
 	}))

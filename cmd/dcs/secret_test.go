@@ -437,6 +437,7 @@ func TestSecretUsage(t *testing.T) {
 
 // A server that would not take the change is found before any CMTS has a new secret.
 func TestSecretAsksForChanges(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	ring := filepath.Join(dir, "ring")
 	write(t, ring, "default: main\nsecrets: {main: {text: x}}\n")

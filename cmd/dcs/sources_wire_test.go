@@ -140,6 +140,7 @@ func (c *counter) read() map[string]float64 {
 // What the wire brings is answered as testdata/sources.csv says, by AF_XDP and by sockets: before these the kernel drops what
 // the server itself does not see.
 func TestSourcesOverTheWire(t *testing.T) {
+	t.Parallel()
 	for _, transport := range []string{"xdp", "socket"} {
 		t.Run(transport, func(t *testing.T) {
 			lab := netlab.ForTest(t, netlab.Config{})

@@ -231,6 +231,7 @@ func TestSecretStatic(t *testing.T) {
 
 // The server tells once of static files that modems refuse, and counts them, but serves them.
 func TestServeStaticRefused(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for name, text := range map[string]string{"a": signedFile(1, "")[:20], "b": "", "c": signedFile(1, "x")} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {

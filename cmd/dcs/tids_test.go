@@ -18,6 +18,7 @@ import (
 // Who sees none of the server's answers cannot go on with the transfer of another, or end it: it would have to know the port of
 // that client's answers. It hears nothing either.
 func TestStrangersDoNotKnowThePort(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name  string
 		wrap  []string // the command that starts the server

@@ -32,6 +32,7 @@ func startTop(t *testing.T, env []string, args ...string) (*exec.Cmd, *terminalt
 }
 
 func TestTop(t *testing.T) {
+	t.Parallel()
 	require.Long(t, "screens of a terminal")
 	s := serveAll(t)
 	for _, name := range []string{"basic.cm", "nobody"} {

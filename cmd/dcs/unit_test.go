@@ -66,6 +66,7 @@ func TestUnitExposure(t *testing.T) {
 // The server serves port 69 with the one capability that the drop-in leaves it, whether the service manager gives it or the
 // file has it, as in the image.
 func TestOneCapability(t *testing.T) {
+	t.Parallel()
 	lab := netlab.ForTest(t, netlab.Config{})
 	require.Program(t, "setpriv")
 	require.Program(t, "setcap")

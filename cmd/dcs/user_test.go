@@ -138,6 +138,7 @@ done
 // A server that root starts runs as another user from before it opens anything, with the state that it had as root, and
 // reads anew what it may read. What it may not read it names at once.
 func TestUser(t *testing.T) {
+	t.Parallel()
 	require.Root(t)
 	const uid, gid = 65531, 65532
 	dir := deviceFiles(t, withDevices("", map[string]string{
@@ -255,6 +256,7 @@ admin: unix:%s/run/admin.sock
 
 // Who is not root cannot become somebody else, and who is that user already has nothing to do.
 func TestUserNotRoot(t *testing.T) {
+	t.Parallel()
 	require.Root(t)
 	require.Program(t, "setpriv")
 	dir := static(t, map[string]string{"x": "text"})
@@ -280,6 +282,7 @@ func TestUserNotRoot(t *testing.T) {
 
 // The user opens the low port and XDP, and keeps no more than XDP takes while it runs.
 func TestUserXDP(t *testing.T) {
+	t.Parallel()
 	lab := netlab.ForTest(t, netlab.Config{})
 	dir := static(t, map[string]string{"x": "text"})
 	chmod(t, 0o755, filepath.Dir(dir), dir)

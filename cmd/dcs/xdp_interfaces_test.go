@@ -101,6 +101,7 @@ func TestXDPInterfaces(t *testing.T) {
 
 // An address that stands on the loopback interface, or on none that packets come in by: XDP sits where they arrive.
 func TestXDPAnycast(t *testing.T) {
+	t.Parallel()
 	lab := netlab.ForTest(t, netlab.Config{})
 	const four, six = "198.18.255.1", "fd00:198:53::1"
 	labLink(t, lab, "lo", func(l netlink.Link) error {
@@ -134,6 +135,7 @@ func TestXDPAnycast(t *testing.T) {
 
 // Packets are steered to where no worker gets them, as drivers have done it: requests are served by sockets within a second.
 func TestXDPArrivesNowhere(t *testing.T) {
+	t.Parallel()
 	lab := netlab.ForTest(t, netlab.Config{})
 	metrics := netlab.ServerAddr4.String() + ":9100"
 	p := labServe(t, lab, "--static", static(t, map[string]string{"x": "text"}), "--metrics", metrics)

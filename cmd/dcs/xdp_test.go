@@ -32,6 +32,7 @@ import (
 
 // VLANs on a device that would hide their tags: it is told to leave them on while the server runs.
 func TestXDPHiddenTags(t *testing.T) {
+	t.Parallel()
 	lab := netlab.ForTest(t, netlab.Config{})
 	if err := ethtoolFlags(lab.Server, netlab.Device, flagsVLAN, 0); err != nil {
 		t.Fatal(err)
@@ -113,6 +114,7 @@ func holdXDP(t *testing.T, lab *netlab.Lab) link.Link {
 }
 
 func TestXDPRefusals(t *testing.T) {
+	t.Parallel()
 	lab := netlab.ForTest(t, netlab.Config{})
 	dir := static(t, map[string]string{"x": "text"})
 	refused(t, lab, "transport xdp: interface eth9 does not exist", "--static", dir, "--transport", "xdp", "--interface", "eth9")
@@ -132,6 +134,7 @@ func TestXDPRefusals(t *testing.T) {
 
 // What the server gives up, and what it does without.
 func TestPrivileges(t *testing.T) {
+	t.Parallel()
 	lab := netlab.ForTest(t, netlab.Config{})
 	dir := static(t, map[string]string{"x": "text"})
 	capabilities := func(p *process) (all []uint64) {
@@ -280,6 +283,7 @@ func TestXDPTransfersOutliveTheProgram(t *testing.T) {
 
 // The program leaves alone what comes to others' ports, though they lie among ours.
 func TestXDPOthersPorts(t *testing.T) {
+	t.Parallel()
 	lab := netlab.ForTest(t, netlab.Config{})
 	var other net.PacketConn
 	if err := lab.Server.Do(func() (err error) {
@@ -302,6 +306,7 @@ func TestXDPOthersPorts(t *testing.T) {
 }
 
 func TestXDPInterfaceDownAndUp(t *testing.T) {
+	t.Parallel()
 	lab := netlab.ForTest(t, netlab.Config{})
 	dir := static(t, map[string]string{"x": "text"})
 	p := labServe(t, lab, "--static", dir, "--transport", "xdp")
