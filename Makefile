@@ -18,7 +18,7 @@ help:
 	@echo 'run        build, and serve testdata/library on 127.0.0.1:6969'
 	@echo 'build      bin/dcs'
 	@echo 'test       all tests that need no root'
-	@echo 'test-short the tests that take no time: without network namespaces, servers, browser and large libraries'
+	@echo 'test-short the tests that take no time: without benchmarks, the built program, network namespaces, servers, browser and large libraries'
 	@echo 'test-root  all tests, those that need root too: fails where make test skips; the kill matrix at 200 moments'
 	@echo 'test-kernels Debian'\''s kernels in virtual machines: devices and transports; ONLY=veth,pulled chooses; needs qemu and apt-get'
 	@echo 'race       all tests under the race detector, but those that drive the binary, which has none: the server runs in their process'
@@ -82,7 +82,7 @@ test:
 	$(call tests)
 
 test-short:
-	$(call tests,-short)
+	$(GO) test -short -vet=off -parallel 4 -p 3 $(TESTFLAGS) $$($(GO) list ./... | grep -v '^dcs/bench')
 
 test-root:
 	@[ "$$(id -u)" = 0 ] || { echo 'make test-root: run it as root, as in: sudo -E make test-root' >&2; exit 1; }

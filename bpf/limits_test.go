@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"dcs/bench/require"
 )
 
 func TestACL(t *testing.T) {
@@ -52,6 +54,7 @@ func TestACL(t *testing.T) {
 
 // A list with a mistake in it, or too long, changes nothing.
 func TestACLThatIsRefused(t *testing.T) {
+	require.Long(t, "an access list that is too long")
 	s := loadSteerForTest(t, testConfig())
 	good := []netip.Prefix{netip.MustParsePrefix("10.32.0.0/16")}
 	if err := s.SetACL(good); err != nil {

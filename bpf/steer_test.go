@@ -300,6 +300,7 @@ func TestEveryTruncation(t *testing.T) {
 
 // Whatever comes, one verdict is counted and it is that of the action: judged looks.
 func TestRandomFrames(t *testing.T) {
+	require.Long(t, "20,000 frames")
 	s := loadSteerForTest(t, testConfig())
 	r := rand.New(rand.NewPCG(5, 6))
 	seen := map[Verdict]int{}

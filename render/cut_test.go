@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
+
 	"dcs/render"
 	"dcs/render/attr"
 	"dcs/render/attr/store"
@@ -63,6 +65,7 @@ func (v cutView) Lookup(_ int64, queries []render.Query) {
 // A file of devices that is cut, overwritten with zeros or altered while it serves: each device gets its own file or none, and
 // the process lives.
 func TestDevicesCut(t *testing.T) {
+	require.Long(t, "fallbacks after a second")
 	const n = 3000
 	lib := t.TempDir()
 	const template = "Main { default serial none; default long none; NetworkAccess 1; SwUpgradeFilename \"$serial\"; SnmpMibObject 1.3.6.1.2.1.1.6.0 String \"$long\"; }"

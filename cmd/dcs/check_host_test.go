@@ -211,6 +211,7 @@ func TestChecksAtOnce(t *testing.T) {
 // With --no-host a configuration for another machine passes here.
 func TestCheckNoHost(t *testing.T) {
 	t.Parallel()
+	require.Long(t, "checks of the host")
 	other, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dcs/bench/require"
 )
 
 // one is the file that "Main{NetworkAccess 1;}" makes with the secret DOCSIS.
@@ -157,6 +159,7 @@ func TestMTAHash(t *testing.T) {
 
 // A thousand files, with SNMP names to look up, take less than 2 s.
 func TestCompileThousand(t *testing.T) {
+	require.Long(t, "1,000 files")
 	t.Chdir(t.TempDir())
 	files := map[string]string{}
 	for i := range 1000 {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"dcs/bench/require"
 )
 
 // corpus is a directory of sources and the files that another encoder made of them. It is
@@ -92,6 +94,7 @@ func TestCorpusCompiles(t *testing.T) {
 
 // Every file is decoded to text that compiles to it, with its MICs found valid.
 func TestCorpusDecodes(t *testing.T) {
+	require.Long(t, "the whole corpus")
 	for name, p := range pairs(t) {
 		t.Run(name, func(t *testing.T) {
 			want, err := os.ReadFile(p.binary)

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"dcs/bench/require"
 )
 
 // What a file of devices loses is shown beforehand by check, and is shown by the log, the API and the metrics of the server that holds
@@ -59,6 +61,7 @@ func TestServeHeld(t *testing.T) {
 // Whoever has set up a source whose changes are not seen is told so.
 func TestUnseenChanges(t *testing.T) {
 	t.Parallel()
+	require.Long(t, "checks of the host")
 	for source, want := range map[string]string{
 		"sql: {driver: sqlite, dsn: x.db, query: SELECT mac FROM d}":                                                      "changes in the database are seen only at a start",
 		"sql: {driver: sqlite, dsn: x.db, query: SELECT mac FROM d, poll: 1m}":                                            "changes in the database are seen only every 1m0s",

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
+
 	"dcs/fastpath/tftp"
 )
 
@@ -213,6 +215,7 @@ func TestGet(t *testing.T) {
 
 // More than 65535 blocks: their numbers begin again at 0.
 func TestGetRollover(t *testing.T) {
+	require.Long(t, "65,540 blocks")
 	const blocks = 65540
 	at := tftpServer(t, func(c *conversation) {
 		c.oack(tftp.Options{Has: tftp.Blksize | tftp.Windowsize, Blksize: 8, Windowsize: 64})

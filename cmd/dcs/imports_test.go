@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"dcs/bench/require"
 )
 
 // mayImport says of packages, and of what lies below them, which of our packages they
@@ -119,6 +121,7 @@ func TestImports(t *testing.T) {
 
 // What the server's own packages link, all the way down, holds no driver.
 func TestDriversAreLeaves(t *testing.T) {
+	require.Long(t, "lists of packages")
 	for _, pattern := range []string{"dcs/fastpath/...", "dcs/render", "dcs/render/library", "dcs/render/skeleton"} {
 		for _, p := range listPackages(t, "-deps", pattern) {
 			for _, d := range drivers {

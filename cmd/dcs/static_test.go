@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"dcs/bench/require"
+
 	"dcs/bench/rotation/lab"
 	"dcs/cmd/internal/keyring"
 )
@@ -26,6 +28,7 @@ func signedFile(cpes byte, secret string) string {
 }
 
 func TestCheckStatic(t *testing.T) {
+	require.Long(t, "checks of the host")
 	const ours = "library: lib\nstatic: static\nsecret_file: secret\n"
 	const ring = "library: lib\nstatic: static\nsecrets: ring.yaml\n"
 	const keys = "default: main\nsecrets:\n  main: {text: right}\n  south: {text: other}\n  last: {text: former}\nprefixes: {10.9.0.0/16: south}\n"

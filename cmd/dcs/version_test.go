@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"dcs/bench/require"
+
 	"dcs/cmd/internal/version"
 )
 
@@ -32,6 +34,7 @@ func TestVersion(t *testing.T) {
 
 // What "make build" links is what the script prints.
 func TestVersionLinked(t *testing.T) {
+	require.Long(t, "make")
 	out, err := exec.Command("make", "-s", "-n", "-C", "../..", "build").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)

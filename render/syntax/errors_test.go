@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dcs/bench/require"
 )
 
 // Each want is "line:col: " and words of the message; all errors of the source are listed.
@@ -200,6 +202,7 @@ func TestDepthLimits(t *testing.T) {
 
 // A megabyte of anything takes time in proportion, and no stack.
 func TestHostileInput(t *testing.T) {
+	require.Long(t, "inputs of a megabyte")
 	for i, unit := range []string{
 		"{", "(", "-", "Main{", // these are the ones that a parser recurses on
 		"}", ")", "$", "\"", "'", "/*", "*/", "\n", ",", ";", "é", "“", "\\", "1+", "1,", "A ", "A{", "A;", "A 1 ", "\x00", "A\n", ".'", ".''",

@@ -125,6 +125,7 @@ func TestKilled(t *testing.T) {
 
 // A full disk fails a build at any step, and leaves the old file.
 func TestDiskFull(t *testing.T) {
+	require.Long(t, "every size of a full disk")
 	dir := t.TempDir()
 	rendertest.MountTmpfs(t, dir, "8m")
 	path := filepath.Join(dir, "devices")

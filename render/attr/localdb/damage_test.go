@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"dcs/bench/require"
+
 	"dcs/render/attr"
 	"dcs/render/device"
 )
@@ -148,6 +150,7 @@ func small(t testing.TB) (file []byte, path string, ask func(db *DB) []answer) {
 // Every octet of a file is altered in turn, and the file is truncated and extended: Open refuses it, or each answer is right or
 // missing, and Verify fails.
 func TestAltered(t *testing.T) {
+	require.Long(t, "every octet altered")
 	file, _, ask := small(t)
 	good, err := newDB(file)
 	if err != nil {

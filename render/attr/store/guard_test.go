@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
+
 	"dcs/render/attr"
 	"dcs/render/attr/localdb"
 )
@@ -62,7 +64,10 @@ func (s *Store) heldBackOf(i int) string {
 }
 
 // Losses count for a day, across restarts, and no longer.
-func TestGuardDay(t *testing.T) { runBubble(t, testGuardDay) }
+func TestGuardDay(t *testing.T) {
+	require.Long(t, "a day of changes")
+	runBubble(t, testGuardDay)
+}
 
 func testGuardDay(t *testing.T) {
 	dir := t.TempDir()

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
+
 	"dcs/render/ber"
 )
 
@@ -165,6 +167,7 @@ func TestLoadFirstCounts(t *testing.T) {
 
 // One bad module, file or directory keeps nothing out but itself; and its names are not those of another module.
 func TestLoadOneBad(t *testing.T) {
+	require.Long(t, "the MIB index for each fault")
 	mod := func(name, imports, defs string) string {
 		return name + " DEFINITIONS ::= BEGIN IMPORTS enterprises FROM SNMPv2-SMI " + imports + ";\n" + defs + "\nEND\n"
 	}
