@@ -26,6 +26,15 @@ func TestCheckUnreadable(t *testing.T) {
 	}
 }
 
+// listening adds an address to a configuration that has none: anybody may listen there. PORT is replaced.
+func listening(t *testing.T, config string) string {
+	t.Helper()
+	if !strings.Contains(config, "listen:") {
+		config += "listen: 127.0.0.1:PORT\n"
+	}
+	return strings.ReplaceAll(config, "PORT", freePort(t))
+}
+
 func TestCheck(t *testing.T) {
 	const good = "Main { NetworkAccess 1; }"
 	tests := []struct {
@@ -68,9 +77,9 @@ func TestCheck(t *testing.T) {
 		},
 		{
 			"an address that no interface has",
-			map[string]string{"dcs.yaml": "library: lib\nlisten: [\"127.0.0.1:69\", \"198.18.255.254:69\"]\nmetrics: \"[fd00:198:18:ff::1]:9100\"\n", "lib/a.cfg": good},
+			map[string]string{"dcs.yaml": "library: lib\nlisten: [\"127.0.0.1:PORT\", \"198.18.255.254:6969\"]\nmetrics: \"[fd00:198:18:ff::1]:9100\"\n", "lib/a.cfg": good},
 			done, "ok: 1 templates, 0 static files\n",
-			[]string{"warning: listen: no interface has the address of 198.18.255.254:69;", "warning: metrics: no interface has the address of [fd00:198:18:ff::1]:9100;"},
+			[]string{"warning: listen: no interface has the address of 198.18.255.254:6969;", "warning: metrics: no interface has the address of [fd00:198:18:ff::1]:9100;"},
 		},
 		{
 			"a MIB module with a fault",
@@ -109,6 +118,7 @@ func TestCheck(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
+			tt.files["dcs.yaml"] = listening(t, tt.files["dcs.yaml"])
 			lay(t, tt.files)
 			got := dcs("", "check", "--config", "dcs.yaml")
 			if got.status != tt.status || withoutMemory(got.stdout) != tt.stdout || tt.stderr == nil && got.stderr != "" {

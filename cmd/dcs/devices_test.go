@@ -305,7 +305,7 @@ cat >/dev/null
 	source := func(own, other string) string {
 		return fmt.Sprintf("  - plugin: {name: %s, argv: [/bin/sh, %q, %q, %q], start_timeout: 20s}\n", own, at("plugin.sh"), at(own), at(other))
 	}
-	write(t, at("dcs.yaml"), "library: library\ndevices_dir: state\ndevices:\n"+source("one", "two")+source("two", "one"))
+	write(t, at("dcs.yaml"), listening(t, "library: library\ndevices_dir: state\ndevices:\n"+source("one", "two")+source("two", "one")))
 	if got := dcs("", "check", "--config", at("dcs.yaml")); got.status != done {
 		t.Errorf("%+v", got)
 	}

@@ -127,6 +127,7 @@ func TestCheckStatic(t *testing.T) {
 				}
 			}
 			lay(t, map[string]string{"lib/m.dcs": lib, "secret": "right\n"})
+			tt.files["dcs.yaml"] = listening(t, tt.files["dcs.yaml"])
 			lay(t, tt.files)
 			for _, private := range []string{"secret", "ring.yaml"} {
 				_ = os.Chmod(private, 0o600)

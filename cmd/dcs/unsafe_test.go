@@ -44,7 +44,7 @@ func TestUnsafeSettings(t *testing.T) {
 		{"the largest blocks that are not fragmented", "allow: 127.0.0.0/8\nsecrets: ring\nmax_blksize: 1468\n", ""},
 		{"few ports", "allow: 127.0.0.0/8\nsecrets: ring\nworkers: 1\ntid_ports: 31100-31139\n", "ports"},
 		{"ports enough", "allow: 127.0.0.0/8\nsecrets: ring\nworkers: 1\ntid_ports: 31200-31399\n", ""},
-		{"devices that anybody may name", "allow: 127.0.0.0/8\nsecrets: ring\ndevices: [csv: devices.csv]\nbind: off\n", "bind"},
+		{"devices that anybody may name", "allow: 127.0.0.0/8\nsecrets: ring\ndevices: [csv: devices.csv]\ndevices_dir: state\nbind: off\n", "bind"},
 		{"nobody may change anything", "allow: 127.0.0.0/8\nsecrets: ring\nadmin: 127.0.0.1:0\n", "read-only"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
