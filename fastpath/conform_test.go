@@ -56,7 +56,7 @@ func TestConformUDP(t *testing.T) {
 				require.Long(t, "a second transport of the same kind")
 			}
 			t.Parallel()
-			conform.Run(t, loopback{n}, n == sockets{workers: 1} && !testing.Short())
+			conform.Run(t, loopback{n}, n == sockets{workers: 1} && require.AllTime())
 		})
 	}
 	t.Run("IPv6", func(t *testing.T) {

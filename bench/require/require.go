@@ -1,4 +1,5 @@
-// Package require skips tests that lack root or a program. It fails them instead if a variable DCS_REQUIRE_… is set, as in CI.
+// Package require skips tests that lack root, a program or the time. It fails those that lack root or a program if a variable
+// DCS_REQUIRE_… is set, as in CI.
 package require
 
 import (
@@ -39,5 +40,16 @@ func Long(t testing.TB, what string) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("skipped by -short: " + what)
+	}
+}
+
+// AllTime reports whether DCS_LONG is set, as it is by make test-root and in CI: tests may take all the time they need.
+func AllTime() bool { return os.Getenv("DCS_LONG") != "" }
+
+// Longest skips the test unless AllTime. what names the part that takes longest.
+func Longest(t testing.TB, what string) {
+	t.Helper()
+	if !AllTime() {
+		t.Skip("skipped without DCS_LONG: " + what)
 	}
 }

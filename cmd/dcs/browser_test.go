@@ -304,6 +304,7 @@ func mustAbs(t *testing.T, path string) string {
 // An operator finds a modem that did not come up among the events, and is told why.
 func TestBrowser(t *testing.T) {
 	t.Parallel()
+	require.Longest(t, "every page of the site")
 	b := newBrowser(t)
 	base := site(t)
 	b.scheme("light")
@@ -419,6 +420,7 @@ func TestBrowser(t *testing.T) {
 // Without scripts everything can be read, and links and forms work.
 func TestBrowserWithoutScript(t *testing.T) {
 	t.Parallel()
+	require.Longest(t, "every page of the site")
 	b := newBrowser(t)
 	base := site(t)
 	html := func() string {

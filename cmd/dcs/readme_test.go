@@ -19,7 +19,7 @@ import (
 // would run this; the server has a terminal and a port of the test's own.
 func TestReadme(t *testing.T) {
 	t.Parallel()
-	require.Long(t, "a build of a fresh copy")
+	require.Longest(t, "a build of a fresh copy")
 	require.Program(t, "make")
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dcs/bench/netlab"
+	"dcs/bench/require"
 	"dcs/fastpath"
 	"dcs/fastpath/internal/conform"
 	"dcs/fastpath/udp"
@@ -318,7 +319,7 @@ func TestConform(t *testing.T) {
 			if own {
 				n.station = newStation(t, w, n.client, tt.tags, tt.queues)
 			}
-			conform.Run(t, n, !testing.Short() && tt.name == "IPv4")
+			conform.Run(t, n, require.AllTime() && tt.name == "IPv4")
 			if tt.handed != (n.handed > 0) {
 				t.Errorf("%d packets were handed over", n.handed)
 			}

@@ -225,7 +225,7 @@ func TestMain(m *testing.M) {
 
 // rounds returns how often a Store is ended: short, or long if DCS_LONG is set.
 func rounds(short, long int) int {
-	if os.Getenv("DCS_LONG") != "" {
+	if require.AllTime() {
 		return long
 	}
 	return short
