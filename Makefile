@@ -1,5 +1,5 @@
 # make run      build, and serve the sample library on 127.0.0.1:6969
-# make test     all tests that need no root
+# make test     the tests that need no root
 # make help     the other targets
 
 GO       ?= go
@@ -17,7 +17,7 @@ PACKAGES := atftp busybox chromium curl dnsmasq-base ethtool fonts-dejavu-core i
 help:
 	@echo 'run        build, and serve testdata/library on 127.0.0.1:6969'
 	@echo 'build      bin/dcs'
-	@echo 'test       all tests that need no root'
+	@echo 'test       the tests that need no root, but those that take longest'
 	@echo 'test-short the tests that take no time: without benchmarks, the built program, network namespaces, servers, browser and large libraries'
 	@echo 'test-root  all tests, those that need root too: fails where make test skips; the kill matrix at 200 moments'
 	@echo 'test-kernels Debian'\''s kernels in virtual machines: devices and transports; ONLY=veth,pulled chooses; needs qemu and apt-get'
@@ -74,9 +74,10 @@ generate:
 	$(GO) generate ./...
 
 # Tests of bench measure, and have the CPUs for themselves. The others wait more than they compute: more of them run side by side.
+# go vet is lint's.
 TESTFLAGS ?=
-tests      = $(GO) test -timeout 20m -parallel 2 $(1) $(TESTFLAGS) ./bench/... && \
-             $(GO) test -timeout 20m -parallel 4 $(1) $(TESTFLAGS) $$($(GO) list ./... | grep -v '^dcs/bench')
+tests      = $(GO) test -vet=off -timeout 20m -parallel 2 $(1) $(TESTFLAGS) ./bench/... && \
+             $(GO) test -vet=off -timeout 20m -parallel 4 $(1) $(TESTFLAGS) $$($(GO) list ./... | grep -v '^dcs/bench')
 
 test:
 	$(call tests)

@@ -153,7 +153,7 @@ func (n sockets) Client(t testing.TB) conform.Client {
 // TestConformMemory runs the conformance tests over a transport of two channels.
 func TestConformMemory(t *testing.T) {
 	t.Parallel()
-	conform.Run(t, &memory{}, !testing.Short())
+	conform.Run(t, &memory{}, require.AllTime())
 }
 
 const memoryPort = 69

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
+
 	"dcs/fastpath/tftp"
 	"dcs/render/device"
 )
@@ -123,7 +125,7 @@ func TestHalfOpen(t *testing.T) {
 // Half-open transfers take no memory from others, whatever the sizes of both.
 func TestHalfOpenGiveMemory(t *testing.T) {
 	sizes := []int{1, 600, 1400, 3000, 9000, 20000, 40000, 65536}
-	if testing.Short() {
+	if !require.AllTime() {
 		sizes = []int{1, 1400, 65536}
 	}
 	for _, theirs := range sizes {

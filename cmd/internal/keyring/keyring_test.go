@@ -177,7 +177,7 @@ func TestSaveFails(t *testing.T) {
 		if err := os.Chmod(dir, 0o500); err != nil {
 			t.Fatal(err)
 		}
-		defer os.Chmod(dir, 0o700) // for TempDir to remove it
+		defer func() { _ = os.Chmod(dir, 0o700) }() // TempDir removes it
 		if err := f.Save(); err == nil || f.Generation != 7 {
 			t.Errorf("%v, generation %d", err, f.Generation)
 		}
