@@ -454,6 +454,7 @@ func TestBrowserWithoutScript(t *testing.T) {
 // Who has the token sees the page; who has not, the login form alone.
 func TestBrowserLogin(t *testing.T) {
 	t.Parallel()
+	require.Longest(t, "a browser")
 	b := newBrowser(t)
 	base := site(t)
 	b.do(chromedp.Navigate(base + "/events?which=failed"))

@@ -67,7 +67,7 @@ func (ch *chosen) files(n int) map[string]string {
 // TestChosen loads templates whose includes a variable chooses. What they may mean is looked
 // at once, so that 10,000 take some 1 s and not the square of it.
 func TestChosen(t *testing.T) {
-	require.Long(t, "10,000 templates")
+	require.Longest(t, "10,000 templates")
 	schema, err := attr.NewSchema("profile")
 	if err != nil {
 		t.Fatal(err)
