@@ -129,20 +129,24 @@ func portsOf(t *testing.T, pid int) (ports []uint16) {
 			sockets[strings.TrimSuffix(strings.TrimPrefix(to, "socket:["), "]")] = true
 		}
 	}
-	table, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/udp", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(table)) {
-		f := strings.Fields(line)
-		var port uint16
-		if len(f) < 10 || !sockets[f[9]] {
-			continue
-		}
-		if _, err := fmt.Sscanf(f[1][strings.IndexByte(f[1], ':')+1:], "%04X", &port); err != nil {
+	// A read may miss a socket while others are opened and closed: read until three in a row find none that is new.
+	for idle := 0; idle < 3; idle++ {
+		table, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/udp", pid))
+		if err != nil {
 			t.Fatal(err)
 		}
-		ports = append(ports, port)
+		for line := range strings.Lines(string(table)) {
+			f := strings.Fields(line)
+			var port uint16
+			if len(f) < 10 || !sockets[f[9]] {
+				continue
+			}
+			if _, err := fmt.Sscanf(f[1][strings.IndexByte(f[1], ':')+1:], "%04X", &port); err != nil {
+				t.Fatal(err)
+			}
+			delete(sockets, f[9])
+			ports, idle = append(ports, port), -1
+		}
 	}
 	return ports
 }
