@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"dcs/bench/require"
-
 	"dcs/render"
 	"dcs/render/attr"
 	"dcs/render/attr/store"

@@ -124,7 +124,9 @@ func TestCheck(t *testing.T) {
 			tt.files["dcs.yaml"] = listening(t, tt.files["dcs.yaml"])
 			lay(t, tt.files)
 			got := dcs("", "check", "--config", "dcs.yaml")
-			got.stderr = receiveBuffer.ReplaceAllString(got.stderr, "") // depends on the machine, and on who asks
+			if os.Geteuid() != 0 { // then it depends on the machine
+				got.stderr = receiveBuffer.ReplaceAllString(got.stderr, "")
+			}
 			if got.status != tt.status || withoutMemory(got.stdout) != tt.stdout || tt.stderr == nil && got.stderr != "" {
 				t.Errorf("%+v", got)
 			}

@@ -31,7 +31,13 @@ type fixture struct {
 var built fixture
 
 func TestMain(m *testing.M) {
+	const state = "/var/lib/dcs"
+	_, before := os.Stat(state)
 	status := m.Run()
+	if _, err := os.Stat(state); before != nil && err == nil {
+		fmt.Fprintf(os.Stderr, "a test has made %s: each server under test needs a devices_dir of its own\n", state)
+		status = 1
+	}
 	if built.dir != "" {
 		os.RemoveAll(built.dir)
 	}
@@ -76,7 +82,7 @@ type process struct {
 	exit chan error
 }
 
-// lines collects what a process writes, line by line.
+// lines collects what a process writes: whole lines only, unlike dcstest.Log.
 type lines struct {
 	mu  sync.Mutex
 	all []string

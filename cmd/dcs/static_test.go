@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"dcs/bench/require"
-
 	"dcs/bench/rotation/lab"
 	"dcs/cmd/internal/keyring"
 )

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"dcs/bench/require"
-
 	"dcs/cmd/internal/version"
 )
 

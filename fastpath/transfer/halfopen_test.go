@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"dcs/bench/require"
-
 	"dcs/fastpath/tftp"
 	"dcs/render/device"
 )

@@ -26,8 +26,8 @@ type Network interface {
 	Client(t testing.TB) Client
 }
 
-// An Apart is a network whose scripts run beside one another, each on a network of its own: with an address that no other script has,
-// a packet that was sent to a port too late cannot reach another script's server.
+// An Apart is a Network that can be copied, so that scripts run in parallel. Each copy has addresses of its own: a late packet to a port
+// that is closed by then cannot reach another script's server.
 type Apart interface{ Apart() Network }
 
 // A Setup configures a server.

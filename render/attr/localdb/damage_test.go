@@ -14,13 +14,12 @@ import (
 	"testing"
 
 	"dcs/bench/require"
-
 	"dcs/render/attr"
 	"dcs/render/device"
 )
 
-// rewritten opens the file of db, which nobody is meant to write, for writing.
-func rewritten(t *testing.T, db *DB) *os.File {
+// openToDamage opens the file of db for writing, though it is read-only.
+func openToDamage(t *testing.T, db *DB) *os.File {
 	t.Helper()
 	if err := os.Chmod(db.file.Name(), 0o600); err != nil {
 		t.Fatal(err)
@@ -37,7 +36,7 @@ func zeroed(t *testing.T, before func(*DB)) *DB {
 	t.Helper()
 	db, _ := build(t, Options{}, []string{"a"}, dev(1, "10.0.0.1", "one"), dev(2, "", "two"))
 	before(db)
-	f := rewritten(t, db)
+	f := openToDamage(t, db)
 	defer f.Close()
 	if _, err := f.WriteAt(make([]byte, db.h.rows.len), int64(db.h.rows.off)); err != nil {
 		t.Fatal(err)
@@ -86,7 +85,7 @@ func TestZeroed(t *testing.T) {
 // Altered values are not returned if a look-up has found damage while Verify still considers the file intact.
 func TestAlteredMeanwhile(t *testing.T) {
 	db, _ := build(t, Options{}, []string{"a"}, dev(1, "", "one"))
-	f := rewritten(t, db)
+	f := openToDamage(t, db)
 	defer f.Close()
 	if _, err := f.WriteAt([]byte("two"), int64(db.cols[0].values+2)); err != nil { // after the empty value and the length
 		t.Fatal(err)

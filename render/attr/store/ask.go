@@ -179,7 +179,7 @@ func (s *Store) ask(q question, again bool) answer {
 	s.inFlight[q.key()] = struct{}{}
 	s.askMu.Unlock()
 	if flying {
-		if again { // by a question that need not schedule another one: it may fail, or find that the device is known
+		if again { // the look-up in flight may end without scheduling a refresh: if it fails, or finds the device known
 			s.scheduleRefresh(q)
 		}
 		return deviceUnsure

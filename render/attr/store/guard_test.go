@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"dcs/bench/require"
-
 	"dcs/render/attr"
 	"dcs/render/attr/localdb"
 )

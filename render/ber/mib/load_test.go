@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"dcs/bench/require"
-
 	"dcs/render/ber"
 )
 
