@@ -64,7 +64,7 @@ func run(e cli.Env) int {
 	e.Command = func() string { return command }
 	root := rootCommand(e)
 	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) { command, started = cmd.CommandPath(), true }
-	root.SetArgs(append([]string{}, e.Args...)) // not nil, or cobra would use os.Args
+	root.SetArgs(append([]string{}, cli.JoinValues(root, e.Args)...)) // not nil, or cobra would use os.Args
 	root.SetIn(e.Stdin)
 	root.SetOut(e.Stdout)
 	root.SetErr(e.Stderr)

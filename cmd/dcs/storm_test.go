@@ -122,7 +122,7 @@ func TestStormMisuse(t *testing.T) {
 		{misuse, "must be off, structure or full", []string{to, "--count", "1", "--check=some"}},
 		{misuse, "give the secret", []string{to, "--count", "1", "--check"}},
 		{failed, "i-own-this-network", []string{"192.0.2.1", "--count", "1"}},
-		{failed, "endless load", []string{to, "--name", "x"}},
+		{failed, "endless load", []string{to, "--name", "x", "--check", "off"}},
 	} {
 		if got := dcs("", append([]string{"storm"}, tt.args...)...); got.status != tt.status || !strings.Contains(got.stderr, tt.stderr) {
 			t.Errorf("%v: %+v", tt.args, got)

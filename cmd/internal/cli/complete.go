@@ -26,10 +26,11 @@ func Complete(cmd *cobra.Command) {
 }
 
 func completion(f *pflag.Flag) cobra.CompletionFunc {
+	if values := alternatives(f); len(values) > 0 {
+		return cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)
+	}
 	word, _ := pflag.UnquoteUsage(f)
 	switch {
-	case strings.Contains(word, "|"):
-		return cobra.FixedCompletions(strings.Split(word, "|"), cobra.ShellCompDirectiveNoFileComp)
 	case strings.HasSuffix(word, "file"), strings.HasPrefix(word, "path"), strings.HasPrefix(word, "director"):
 		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
 	}
