@@ -229,7 +229,7 @@ func render(ctx context.Context, opt *options) ([]Row, error) {
 // worstHour measures all modems within one second, with the back-off of DOCSIS.
 func worstHour(ctx context.Context, opt *options) (rows []Row, err error) {
 	lossy := netlab.Rates{Drop: 0.05}
-	r, err := rig.New(&netlab.Faults{Seed: 1, ToServer: lossy, ToLoad: lossy})
+	r, err := rig.New(rig.TH0, &netlab.Faults{Seed: 1, ToServer: lossy, ToLoad: lossy})
 	if err != nil {
 		return nil, err
 	}
