@@ -62,7 +62,7 @@ func start(bin, dir, config, transport string, cpu int, args []string) (server, 
 	if cpu >= 0 {
 		cpus = []int{cpu}
 	}
-	v, err := rig.StartAlone(bin, transport, cpus, append([]string{"--config", filepath.Join(dir, config)}, args...)...)
+	v, err := rig.StartAlone(rig.TH0, bin, transport, cpus, append([]string{"--config", filepath.Join(dir, config)}, args...)...)
 	return server{v}, err
 }
 

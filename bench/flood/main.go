@@ -145,7 +145,7 @@ func micros(us float64) string {
 type server struct{ *rig.Alone }
 
 func (s *settings) start(dir, transport string, args []string) (server, error) {
-	v, err := rig.StartAlone(s.dcs, transport, []int{rig.ServerCPU}, append([]string{"--static", dir}, args...)...)
+	v, err := rig.StartAlone(rig.TH0, s.dcs, transport, []int{rig.ServerCPU}, append([]string{"--static", dir}, args...)...)
 	return server{v}, err
 }
 

@@ -210,7 +210,7 @@ func renderTable(ctx context.Context, b *strings.Builder, list []variant, opt op
 
 // serverTable measures the whole server in a closed loop: a window of n makes batches of at most n.
 func serverTable(ctx context.Context, b *strings.Builder, list []variant, opt options) (slow, err error) {
-	r, err := rig.New(nil)
+	r, err := rig.New(rig.TH0, nil)
 	if err != nil {
 		return nil, err
 	}

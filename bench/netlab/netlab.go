@@ -51,9 +51,10 @@ type Config struct {
 	MTU    int // bytes, default 1500; at least 1280
 	Queues int // receive and send queues of each device, default 1
 
-	// Steer makes each host's CPU do that host's receive work (RPS), as the interrupt of a network card would.
-	// Otherwise a veth charges the receiver's work to the sender's CPU.
-	Steer              bool
+	// A veth charges the receiver's work to the sender's CPU, unless one of the next two is set. Threaded makes each
+	// host's CPU do that host's receive work in a kernel thread of its own (threaded NAPI), which polls batches as a
+	// network card's driver does; it needs Linux 6.8. Steer uses an interrupt between the CPUs for most packets (RPS).
+	Threaded, Steer    bool
 	ServerCPU, LoadCPU int
 	Faults             *Faults // nil: none
 	FaultCPU           int     // CPU of the thread that forwards packets with faults; used if Steer is set
@@ -123,6 +124,12 @@ func (l *Lab) build(cfg Config) error {
 		if l.middle != nil {
 			err = errors.Join(err, steer(l.middle, "load", cfg.FaultCPU), steer(l.middle, "server", cfg.FaultCPU))
 		}
+		if err != nil {
+			return err
+		}
+	}
+	if cfg.Threaded {
+		err := errors.Join(threaded(l.Server, Device, cfg.ServerCPU), threaded(l.Load, Device, cfg.LoadCPU))
 		if err != nil {
 			return err
 		}

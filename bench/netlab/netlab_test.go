@@ -67,6 +67,7 @@ func TestHostsReachOneAnother(t *testing.T) {
 	for name, cfg := range map[string]netlab.Config{
 		"plain":   {},
 		"steered": {Steer: true, ServerCPU: 0, LoadCPU: 0},
+		"polled":  {Threaded: true, ServerCPU: 0, LoadCPU: 0},
 		"shim":    {Faults: &netlab.Faults{}},
 		"jumbo":   {MTU: 9000},
 	} {

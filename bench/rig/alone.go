@@ -47,8 +47,8 @@ func (l *Log) String() string {
 
 // StartAlone starts "bin serve" with args over a transport in a new lab, on the given CPUs (all if none is given), and
 // waits up to 30 s until it serves. It is an error if the server exits or runs over another transport.
-func StartAlone(bin, transport string, cpus []int, args ...string) (*Alone, error) {
-	lab, err := netlab.New(netlab.Config{})
+func StartAlone(wire Wire, bin, transport string, cpus []int, args ...string) (*Alone, error) {
+	lab, err := netlab.New(wire.Config())
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ func TestStartAlone(t *testing.T) {
 			if err := os.WriteFile(bin, []byte("#!/bin/sh\n"+tt.script+"\n"), 0o700); err != nil {
 				t.Fatal(err)
 			}
-			a, err := StartAlone(bin, "socket", nil)
+			a, err := StartAlone(TH0, bin, "socket", nil)
 			switch {
 			case tt.want == "" && err != nil:
 				t.Fatal(err)

@@ -36,8 +36,28 @@ type Rig struct {
 	cmds []*exec.Cmd
 }
 
+// Wire says which CPU pays for receiving a packet.
+type Wire bool
+
+const (
+	TH0 Wire = false // the sender's, as a veth does by itself
+	TH1 Wire = true  // the receiver's, as with a network card: threaded NAPI, pinned
+)
+
+func (w Wire) String() string {
+	if w == TH1 {
+		return "TH1"
+	}
+	return "TH0"
+}
+
+// Config returns a lab with that wire, the server on ServerCPU and the load on LoadCPU.
+func (w Wire) Config() netlab.Config {
+	return netlab.Config{Threaded: w == TH1, ServerCPU: ServerCPU, LoadCPU: LoadCPU, FaultCPU: LoadCPU}
+}
+
 // New builds a rig; faults may be nil. It needs root and two CPUs, and pins the calling process to the load's CPU.
-func New(faults *netlab.Faults) (*Rig, error) {
+func New(wire Wire, faults *netlab.Faults) (*Rig, error) {
 	if runtime.NumCPU() < 2 {
 		return nil, errors.New("two CPUs required: one for the server, one for the load")
 	}
@@ -48,7 +68,9 @@ func New(faults *netlab.Faults) (*Rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	lab, err := netlab.New(netlab.Config{ServerCPU: ServerCPU, LoadCPU: LoadCPU, Faults: faults, FaultCPU: LoadCPU})
+	cfg := wire.Config()
+	cfg.Faults = faults
+	lab, err := netlab.New(cfg)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}

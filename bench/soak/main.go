@@ -57,7 +57,7 @@ func (opt *options) run(ctx context.Context, w io.Writer) (err error) {
 	if opt.parts < 6 || opt.length < 2*time.Second {
 		return errors.New("too short: at least six parts and two seconds required")
 	}
-	r, err := rig.New(nil)
+	r, err := rig.New(rig.TH0, nil)
 	if err != nil {
 		return err
 	}

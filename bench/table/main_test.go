@@ -23,6 +23,23 @@ func TestMarkdown(t *testing.T) {
 	}
 }
 
+func TestOf(t *testing.T) {
+	for _, tt := range []struct {
+		sign  string
+		bound float64
+		want  Row
+	}{
+		{"≥", 0.9, Row{What: "x", Target: "≥ 0.9 ns", Measured: "0.95 (0.8–1.25) ns", OK: true}},
+		{"≥", 0.96, Row{What: "x", Target: "≥ 0.96 ns", Measured: "0.95 (0.8–1.25) ns"}},
+		{"≤", 0.95, Row{What: "x", Target: "≤ 0.95 ns", Measured: "0.95 (0.8–1.25) ns", OK: true}},
+		{"≤", 0.9, Row{What: "x", Target: "≤ 0.9 ns", Measured: "0.95 (0.8–1.25) ns"}},
+	} {
+		if got := of("x", tt.sign, tt.bound, " ns", 1.25, 0.8, 0.95); got != tt.want {
+			t.Errorf("%+v, want %+v", got, tt.want)
+		}
+	}
+}
+
 func TestTable(t *testing.T) {
 	text := table([]Row{
 		{What: "a", Target: "≥ 1", Measured: "2", OK: true},

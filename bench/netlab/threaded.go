@@ -1,0 +1,85 @@
+package netlab
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// From linux/netdev.h, which golang.org/x/sys lacks.
+const (
+	netdevCmdNAPIGet = 11
+	napiIfindex      = 1
+	napiPID          = 4
+)
+
+// threaded gives each queue of a device a kernel thread that receives for it, on one CPU alone. A veth polls like a
+// network card only with GRO or an XDP program; GRO does not join the UDP packets of a socket that has not asked for it.
+func threaded(h *Host, device string, cpu int) error {
+	err := h.run(func() error {
+		return errors.Join(
+			ethtoolSet(device, unix.ETHTOOL_SGRO, 1),
+			os.WriteFile("/sys/class/net/"+device+"/threaded", []byte("1"), 0o644))
+	})
+	if err != nil {
+		return fmt.Errorf("threaded NAPI of %s: %w", device, err)
+	}
+	pids, err := h.Pollers(device)
+	if err != nil {
+		return err
+	}
+	if len(pids) == 0 {
+		return fmt.Errorf("threaded NAPI of %s: no kernel thread", device)
+	}
+	var set unix.CPUSet
+	set.Set(cpu)
+	for _, pid := range pids {
+		if err := unix.SchedSetaffinity(pid, &set); err != nil {
+			return fmt.Errorf("pin the NAPI thread of %s to CPU %d: %w", device, cpu, err)
+		}
+	}
+	return nil
+}
+
+// Pollers returns the process IDs of the kernel threads that receive for a device; there are none unless
+// Config.Threaded is set. It needs Linux 6.8 and the first PID namespace.
+func (h *Host) Pollers(device string) (pids []int, err error) {
+	err = h.run(func() error {
+		link, err := netlink.LinkByName(device)
+		if err != nil {
+			return err
+		}
+		family, err := netlink.GenlFamilyGet("netdev")
+		if err != nil {
+			return err
+		}
+		req := nl.NewNetlinkRequest(int(family.ID), unix.NLM_F_DUMP)
+		// Raw: a nl.Genlmsg is two octets long and sent as four, of which the last two must be zero here.
+		index := nl.NewRtAttr(napiIfindex, nl.Uint32Attr(uint32(link.Attrs().Index)))
+		req.AddRawData(append([]byte{netdevCmdNAPIGet, uint8(family.Version), 0, 0}, index.Serialize()...))
+		msgs, err := req.Execute(unix.NETLINK_GENERIC, 0)
+		if err != nil {
+			return err
+		}
+		for _, m := range msgs {
+			attrs, err := nl.ParseRouteAttr(m[nl.SizeofGenlmsg:])
+			if err != nil {
+				return err
+			}
+			for _, a := range attrs {
+				if a.Attr.Type == napiPID {
+					pids = append(pids, int(nl.NativeEndian().Uint32(a.Value)))
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("NAPI threads of %s: %w", device, err)
+	}
+	return pids, nil
+}
