@@ -204,4 +204,12 @@ func fits(name string, pieces []string) bool {
 func (l *loader) seal(env *skeleton.Env) {
 	l.sealed, l.choices, l.folded = true, nil, nil
 	env.Seal()
+	for _, f := range l.files {
+		if f == nil || l.single {
+			continue
+		}
+		for _, it := range f.Items {
+			it.Shed()
+		}
+	}
 }

@@ -67,7 +67,7 @@ func standing(env *Env, it *syntax.Item) []stand {
 	item = func(it *syntax.Item) {
 		if !seen[it] {
 			seen[it] = true
-			syntax.Walk(it.Body, look)
+			syntax.Walk(it.Statements(), look)
 		}
 	}
 	item(it)

@@ -167,7 +167,8 @@ func (c *compiler) bounded() {
 
 // item compiles the body of a template or of an included item.
 func (c *compiler) item(it *syntax.Item, parent *tlv.Def, outer *scope) {
-	c.body(it.Body, parent, c.newScope(it, outer))
+	body := it.Statements()
+	c.body(body, parent, c.newScope(it, body, outer))
 }
 
 // discard runs f only for its errors.

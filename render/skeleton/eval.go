@@ -35,9 +35,10 @@ func (sc *scope) lookup(name string) (*syntax.Default, *scope) {
 	return nil, nil
 }
 
-func (c *compiler) newScope(it *syntax.Item, outer *scope) *scope {
+// newScope returns the scope of an item with its body.
+func (c *compiler) newScope(it *syntax.Item, body []syntax.Stmt, outer *scope) *scope {
 	sc := &scope{outer: outer, of: it}
-	for _, st := range it.Body {
+	for _, st := range body {
 		d, ok := st.(*syntax.Default)
 		if !ok {
 			continue

@@ -89,7 +89,7 @@ func (f *freeNames) own(it *syntax.Item) *own {
 	if o == nil {
 		o = &own{reads: names{}}
 		f.owns[it] = o
-		f.look(o, it.Body)
+		f.look(o, it.Statements())
 	}
 	return o
 }

@@ -32,8 +32,9 @@ func (c *compiler) fromFile(it *syntax.Item) {
 // plain compiles the contents of a Text or Binary item.
 func (c *compiler) plain() {
 	it := c.t.Item
-	sc := c.newScope(it, nil)
-	for _, st := range it.Body {
+	stmts := it.Statements()
+	sc := c.newScope(it, stmts, nil)
+	for _, st := range stmts {
 		switch st := st.(type) {
 		case *syntax.Default:
 		case *syntax.Reject:

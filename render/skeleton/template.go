@@ -33,7 +33,7 @@ type Env struct {
 	Path func(at syntax.Pos, name string) string
 	Warn func(at syntax.Pos, msg string) // may be nil
 
-	// memo holds encoded constants. New writes to it; Specialize only reads it.
+	// memo holds encoded constants until Seal. New writes to it; Specialize only reads it.
 	memo    map[memoKey][]byte
 	checked map[*syntax.Item]bool // the items that templates include by name
 	reach   *reach
@@ -146,7 +146,7 @@ func (c *compiler) kind(it *syntax.Item) Kind {
 
 // first returns the setting at the beginning of an item's file, following includes. Items in seen have none.
 func (c *compiler) first(it *syntax.Item, seen map[*syntax.Item]bool) *syntax.Setting {
-	for _, st := range it.Body {
+	for _, st := range it.Statements() {
 		switch st := st.(type) {
 		case *syntax.Setting:
 			return st

@@ -4,6 +4,8 @@ package syntax
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
+	"weak"
 )
 
 // Dialect is the language that a file is written in.
@@ -90,7 +92,7 @@ type Item struct {
 	From    *String // the file that a Text or Binary item is made from; nil otherwise
 	Resign  bool    // a Binary gets new MICs
 	HasBody bool    // false only for a Text or Binary without braces
-	Body    []Stmt  // of a Text or Binary: no Setting and no Hash
+	Body    []Stmt  // of a Text or Binary: no Setting and no Hash; nil after Shed
 	End     Pos     // of the closing brace; without a body, of the header's last token
 
 	// Broken means that there is an error in the item, or directly after it, where the item may have ended too early.
@@ -99,6 +101,10 @@ type Item struct {
 	// Header is the source between the keyword of a Broken item and its body, if there is an error in it. Name, Pattern
 	// and Priority are then unknown.
 	Header string
+
+	text    string // the item as written; "" if it was not parsed
+	dialect Dialect
+	read    atomic.Pointer[weak.Pointer[[]Stmt]] // the body as parsed last, after Shed
 }
 
 // Stmt is a statement in the body of an item, a group or a case.

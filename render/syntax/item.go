@@ -7,8 +7,10 @@ func (p *parser) parseItem(k ItemKind, f *File) *Item {
 	it := &Item{Pos: p.here(), End: p.here(), Kind: k}
 	p.item = k
 	faults, start := p.faults, p.tok.end
+	first := p.tok.off
 	defer func() {
 		it.Broken = it.Header != "" || p.faults > faults
+		it.text, it.dialect = p.src[first:p.prev.end], p.dialect
 	}()
 	switch {
 	case p.dialect == DCS:

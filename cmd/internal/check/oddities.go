@@ -65,7 +65,7 @@ func differences(snap *library.Snapshot) syntax.Errors {
 	}
 	for _, t := range snap.Templates() {
 		if syntax.DialectOf(t.Pos().File) == syntax.Docsis {
-			statements(t.Item.Body)
+			statements(t.Item.Statements())
 		}
 	}
 	return notes
