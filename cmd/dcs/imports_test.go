@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	"render/internal/rendertest": {"bench/require"},
 	"render/library":             {"render/..."},
 	"render/mapped":              {},
+	"render/match":               {},
 	"render/md5x":                {},
 	"render/mic":                 {"render/md5x", "render/secret"},
 	"render/naming":              {"render/device"},
