@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"dcs/render/device"
 )
@@ -57,6 +58,18 @@ type Asker interface {
 	// Ask looks up a device by its MAC address or, if that is zero, by its IP address. It is safe for concurrent use, also
 	// while other methods run.
 	Ask(ctx context.Context, mac device.MAC, ip netip.Addr) (d Device, found bool, err error)
+}
+
+// Versioned is a Source that can tell, by far cheaper than by a Load, that its devices are those of an earlier Load, possibly of an
+// earlier process. It reports all changes by loads: it applies none.
+type Versioned interface {
+	Source
+	// Version identifies what the last Load returned, and the settings by which it was read; "": unknown. began is the time
+	// at which that Load began.
+	Version(began time.Time) string
+	// Unchanged reports whether a Load would return what version identifies. If so, the source counts as loaded, by that
+	// version. It is called between Open and Follow. An error of reading is false: a Load reports it.
+	Unchanged(ctx context.Context, version string) bool
 }
 
 // Rejecter is a Source that leaves out rows that are not devices, such as one with a malformed address.

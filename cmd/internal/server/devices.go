@@ -107,6 +107,8 @@ func (d *deviceLog) handle(e store.Event) {
 		}
 		d.log.Info("devices "+e.Kind.String(), args...)
 		notify(d.files)
+	case store.Unchanged:
+		d.log.Info("devices unchanged", append(args, "devices", e.Devices, "took", e.Took.Round(time.Millisecond))...)
 	case store.SchemaGrown:
 		notify(d.grown)
 	case store.HeldBack:

@@ -14,13 +14,23 @@ const (
 	prebuildLogged = 20  // devices without a file that get a log line each
 )
 
-// watchPrebuilt renders the whole fleet whenever the devices or the library change, until ctx ends.
+// watchPrebuilt renders the whole fleet when all sources have been tried, so that a start renders it once, and whenever the devices or
+// the library change, until ctx ends.
 func (s *server) watchPrebuilt(ctx context.Context) {
 	if s.devices == nil || !s.cfg.Devices.Prebuild {
 		return
 	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	select {
+	case <-ctx.Done():
+		return
+	case <-s.devices.Settled():
+	}
+	select {
+	case <-s.prebuild: // of loads until now
+	default:
+	}
 	lib := s.engine.Library()
 	for {
 		s.prebuildOnce(ctx)

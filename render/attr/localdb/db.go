@@ -2,6 +2,8 @@ package localdb
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -127,6 +129,14 @@ func (db *DB) Close() error {
 	err := unix.Munmap(db.data)
 	db.data = nil
 	return errors.Join(err, db.file.Close())
+}
+
+// Identity identifies the contents of the file, metadata included: it is a sum of the header and of the sums of all blocks.
+func (db *DB) Identity() string {
+	sum := sha256.New()
+	sum.Write(db.h.encode())
+	sum.Write(db.sums)
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // Names returns the names of the attributes, in the order of values.

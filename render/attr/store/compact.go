@@ -63,7 +63,7 @@ func (s *Store) compact() error {
 		upTo := s.seq
 		names := s.inOrder(r.names(src.names))
 		meta := src.meta
-		meta.Source, meta.Stamp, meta.Seq = src.Name(), s.nextStamp(), upTo
+		meta.Source, meta.Stamp, meta.Seq, meta.Version = src.Name(), s.nextStamp(), upTo, ""
 		s.mu.Unlock()
 		if idle {
 			continue

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -212,8 +213,10 @@ func TestMain(m *testing.M) {
 	if dir == "" {
 		os.Exit(m.Run())
 	}
-	first, err := strconv.Atoi(os.Getenv("DCS_TEST_CRASH_FIRST"))
-	if err == nil {
+	first, err := strconv.Atoi(cmp.Or(os.Getenv("DCS_TEST_CRASH_FIRST"), "0"))
+	if file := os.Getenv("DCS_TEST_CRASH_FILE"); file != "" {
+		err = flippedStore(dir, file)
+	} else if err == nil {
 		err = crashStore(dir, first, len(os.Getenv("DCS_TEST_CRASH_SOURCES")))
 	}
 	if err != nil {

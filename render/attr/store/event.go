@@ -34,13 +34,14 @@ const (
 	NotDurable                   // changes cannot be written to disk: Err; they are in service, and lost if the process ends
 	Durable                      // changes are on disk again
 	ClockAhead                   // a file was written when the clock was ahead: Err; its age is unknown
+	Unchanged                    // a source has what is in service, and was not loaded: Devices, Stats, Took
 )
 
 // String returns the kind in a word or two.
 func (k EventKind) String() string {
 	return [...]string{
 		"loaded", "failed", "merged", "damaged", "new attributes", "not made", "held back",
-		"changes not durable", "changes durable again", "clock",
+		"changes not durable", "changes durable again", "clock", "unchanged",
 	}[k]
 }
 

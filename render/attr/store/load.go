@@ -80,6 +80,9 @@ func (s *Store) load(src *source, force bool) error {
 	if m, ok := src.Source.(attr.Marker); ok {
 		meta.Mark = m.Mark()
 	}
+	if v, ok := src.Source.(attr.Versioned); ok {
+		meta.Version = v.Version(began)
+	}
 	return s.commit(src, b, file, meta, before, force)
 }
 

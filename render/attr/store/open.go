@@ -27,7 +27,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, unwritable
 	}
 	s := &Store{
-		cfg: cfg, lock: lock, rebuild: make(chan struct{}, 1), ready: make(chan struct{}),
+		cfg: cfg, lock: lock, rebuild: make(chan struct{}, 1), ready: make(chan struct{}), settled: make(chan struct{}),
 		macs: make(map[device.MAC]uint64), ips: make(map[netip.Addr]uint64),
 		newMACs: make(map[device.MAC]struct{}), newIPs: make(map[netip.Addr]struct{}),
 	}
@@ -39,6 +39,7 @@ func Open(cfg Config) (*Store, error) {
 	s.asker.init(&s.cfg)
 	s.startJournal(s.openFiles(), unwritable)
 	close(s.ready)
+	s.untried.Store(int64(len(s.srcs)))
 	var unknown []*source
 	for _, src := range s.srcs {
 		if s.fleet[src.i].base == nil {

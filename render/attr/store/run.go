@@ -31,6 +31,7 @@ func (s *Store) run(src *source) {
 		} else {
 			s.event(Event{Source: src.Name(), Kind: Failed, Err: err, Retry: wait})
 		}
+		s.tried(src)
 		select {
 		case <-s.ctx.Done():
 		case force = <-src.reload:
@@ -58,7 +59,10 @@ func (s *Store) runOnce(src *source, force *bool, ok func()) error {
 	}
 	for {
 		s.setMark(src, *force)
-		err := s.load(src, *force)
+		var err error
+		if *force || !s.unchanged(src) {
+			err = s.load(src, *force)
+		}
 		unwritten := unwrittenError(err)
 		if unwritten != nil {
 			err = s.loadWithoutFile(src, *force, unwritten)
@@ -76,6 +80,7 @@ func (s *Store) runOnce(src *source, force *bool, ok func()) error {
 		if heldBack {
 			s.holdBackLoad(src, err)
 		}
+		s.tried(src)
 		stop := s.awaitDisk(src, unwritten)
 		*force, err = s.follow(src)
 		if stop(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,7 @@ type source struct {
 	path   string
 	reload chan bool     // requests a load; true: any loss is accepted
 	opened chan struct{} // closed after the first attempt to open it
+	first  sync.Once     // attempt to load it
 
 	loading atomic.Int64 // devices loaded so far; -1: not loading
 	changes atomic.Int64
@@ -50,7 +52,9 @@ type fileMeta struct {
 	Stamp    int64         `json:"stamp"`           // unique in the directory
 	Parts    []part        `json:"parts,omitempty"` // of a merged file: the files that were merged
 
-	Mark   string     `json:"mark,omitempty"`   // of a Marker
+	Mark    string `json:"mark,omitempty"`    // of a Marker
+	Version string `json:"version,omitempty"` // of a Versioned whose Load returns just what is in service
+
 	Values []int      `json:"values,omitempty"` // devices that have a value, by attribute of the file
 	Peak   *savedPeak `json:"peak,omitempty"`
 }

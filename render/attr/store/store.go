@@ -34,7 +34,9 @@ type Store struct {
 	journal   *journal
 	rebuild   chan struct{} // holds one when new files are to be written
 	ready     chan struct{} // closed when the files on disk are open
-	allLoaded atomic.Bool   // each source has been loaded, now or before the start
+	untried   atomic.Int64  // sources that Settled waits for
+	settled   chan struct{}
+	allLoaded atomic.Bool // each source has been loaded, now or before the start
 	asker
 
 	build    sync.Mutex      // held while files are written; locked before mu
@@ -98,6 +100,18 @@ func (s *Store) View() *View { return s.view.Load() }
 
 // Schema returns the schema of the current View.
 func (s *Store) Schema() *attr.Schema { return s.View().Schema() }
+
+// Settled returns a channel that is closed when each source has been loaded, has been found unchanged, or has failed, once since Open.
+func (s *Store) Settled() <-chan struct{} { return s.settled }
+
+// tried records an attempt to load a source.
+func (s *Store) tried(src *source) {
+	src.first.Do(func() {
+		if s.untried.Add(-1) == 0 {
+			close(s.settled)
+		}
+	})
+}
 
 // AllLoaded reports whether each source has been loaded, now or before the start. Until then, a device that is not found may
 // exist.
