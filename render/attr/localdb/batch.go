@@ -76,9 +76,9 @@ func (db *DB) locateOne(q *attr.Query) uint64 {
 // long.
 func (db *DB) locate(queries []attr.Query, at []uint64) {
 	h := db.h
-	var want [group]uint64 // hashes of IP addresses
+	var want, slots [group]uint64 // of IP addresses: hashes, and slots of the index
 	byIP := false
-	for i := range queries { // a row by MAC address, a slot of the index by IP address
+	for i := range queries {
 		q := &queries[i]
 		switch {
 		case !q.MAC.IsZero():
@@ -89,19 +89,21 @@ func (db *DB) locate(queries []attr.Query, at []uint64) {
 			byIP = true
 			want[i] = hashIP(q.IP.As16()) >> 32
 			if slot := home(want[i]<<32, h.ipSlots); slot < h.index.len/slotSize {
-				at[i] = h.index.off + slot*slotSize
+				slots[i] = h.index.off + slot*slotSize
 			}
 		}
 	}
-	db.touch(at, h.rowSize+rowFixed)
 	if byIP {
-		for i := range queries { // the row that the index points to
-			if q := &queries[i]; q.MAC.IsZero() && at[i] != 0 {
-				at[i] = db.pointed(at[i], want[i])
+		// Two slots: a span as long as a row's fetched a second line for every other address, which made look-ups by IP
+		// address of 10 M devices, in batches of 16, 1.13 times as long.
+		db.touch(slots[:len(queries)], 2*slotSize-1)
+		for i, slot := range slots[:len(queries)] {
+			if slot != 0 {
+				at[i] = db.pointed(slot, want[i])
 			}
 		}
-		db.touch(at, h.rowSize-1)
 	}
+	db.touch(at, h.rowSize+rowFixed-1)
 	for i := range queries { // the row itself, which is normally there or next to it
 		q := &queries[i]
 		if q.MAC.IsZero() && at[i] != 0 {
