@@ -79,7 +79,8 @@ type Config struct {
 	Keys       []Key         // secrets that the CMTS MIC may be signed with, for CheckAll
 	Skew       time.Duration // how far TLV 19 may be before the beginning or after the end of the download, beyond its own second
 
-	Interface  string           // send frames from this interface by AF_PACKET; empty: plain UDP sockets
+	Interface  string           // send frames from this interface; empty: plain UDP sockets
+	Via        Via              // how frames are sent
 	SourceMAC  net.HardwareAddr // source address of frames; empty: the interface's
 	GatewayMAC net.HardwareAddr // destination address of frames; empty: found by ARP or neighbour discovery
 	MTU        int              // of the interface, 0: 1500
@@ -154,7 +155,8 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 		c.Expect, err = os.ReadFile(file)
 		return err
 	})
-	fs.StringVar(&c.Interface, "interface", c.Interface, "send frames by AF_PACKET from this `interface`, each modem with its own address (needs root)")
+	fs.StringVar(&c.Interface, "interface", c.Interface, "send frames from this `interface`, each modem with its own address (needs root)")
+	fs.TextVar(&c.Via, "via", c.Via, "how frames are sent: xdp (AF_XDP, the fastest; not if the interface has an XDP program), packet (AF_PACKET), or auto: xdp where possible, `auto|xdp|packet`")
 	fs.Func("source-mac", "source `address` of the frames (default: the interface's)", macFlag(&c.SourceMAC))
 	fs.Func("gateway-mac", "destination `address` of the frames (default: by ARP or neighbour discovery)", macFlag(&c.GatewayMAC))
 	fs.IntVar(&c.MTU, "mtu", c.MTU, "MTU of the interface in `bytes` (default 1500)")

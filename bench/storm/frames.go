@@ -38,6 +38,8 @@ type frames struct {
 	head   int // bytes before the payload
 	seed   uint64
 	modems int
+	// partial: checksums may be left to a device, and nothing says whose. Then they are the sum of the pseudo-header.
+	partial bool
 
 	own, gateway [6]byte
 	src, dst     [16]byte // addresses in network byte order; IPv4 in the first four bytes
@@ -45,7 +47,8 @@ type frames struct {
 	damaged, foreign uint64
 }
 
-func openFrames(cfg *Config) (*frames, error) {
+// openFrames opens an AF_PACKET socket with so many frames in its receive ring; 0: its default.
+func openFrames(cfg *Config, slots int) (*frames, error) {
 	own := cfg.SourceMAC
 	if len(own) == 0 {
 		ifi, err := net.InterfaceByName(cfg.Interface)
@@ -56,7 +59,7 @@ func openFrames(cfg *Config) (*frames, error) {
 			return nil, fmt.Errorf("interface %s: no Ethernet address; omit it to use plain sockets", cfg.Interface)
 		}
 	}
-	sock, err := afpacket.Open(cfg.Interface, afpacket.Config{MTU: cfg.MTU})
+	sock, err := afpacket.Open(cfg.Interface, afpacket.Config{MTU: cfg.MTU, Slots: slots})
 	if err != nil {
 		return nil, err
 	}
@@ -159,21 +162,26 @@ func (f *frames) receive(now int64, e *engine) int {
 		if !ok {
 			break
 		}
-		modem, to, from, payload, v := f.parse(frame, whole)
-		switch v {
-		case ours:
-			e.handle(now, modem, to, from, payload)
-		case damaged:
-			f.damaged++
-		case foreign:
-			f.foreign++
-		case question:
-			if len(payload) > 0 {
-				f.sock.Commit(len(append(f.sock.Slot(), payload...)))
-			}
-		}
+		f.take(now, e, frame, whole)
 	}
 	return n
+}
+
+// take takes one received frame, which it may change.
+func (f *frames) take(now int64, e *engine, frame []byte, whole bool) {
+	modem, to, from, payload, v := f.parse(frame, whole)
+	switch v {
+	case ours:
+		e.handle(now, modem, to, from, payload)
+	case damaged:
+		f.damaged++
+	case foreign:
+		f.foreign++
+	case question:
+		if len(payload) > 0 {
+			f.sock.Commit(len(append(f.sock.Slot(), payload...)))
+		}
+	}
 }
 
 type verdict uint8
@@ -243,8 +251,11 @@ func (f *frames) parse(frame []byte, whole bool) (modem int, to, from uint16, pa
 		return 0, 0, 0, nil, damaged
 	}
 	udp = udp[:length]
-	if whole && (udp[6] != 0 || udp[7] != 0) && fold(sum(udp, sum(addresses, uint64(protoUDP+length)))) != 0xffff {
-		return 0, 0, 0, nil, damaged
+	if check := binary.BigEndian.Uint16(udp[6:]); whole && check != 0 {
+		pseudo := sum(addresses, uint64(protoUDP+length))
+		if fold(sum(udp, pseudo)) != 0xffff && (!f.partial || check != fold(pseudo)) {
+			return 0, 0, 0, nil, damaged
+		}
 	}
 	if source != f.target || !f.net.Contains(dest) || modem < 0 || modem >= f.modems {
 		return 0, 0, 0, nil, foreign

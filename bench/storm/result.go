@@ -20,6 +20,7 @@ type Result struct {
 	Target   string    `json:"target"`
 	Started  time.Time `json:"started"`
 	Scenario string    `json:"scenario,omitempty"` // title of the scenario
+	Via      string    `json:"via"`                // how packets were sent, and why not by AF_XDP
 
 	Offered         int `json:"offered"`          // downloads begun
 	Served          int `json:"served"`           // ended with the right file
@@ -66,6 +67,9 @@ type Result struct {
 	// bottleneck.
 	Busy float64 `json:"busy"`
 }
+
+// Bound reports whether the generator was the bottleneck.
+func (r *Result) Bound() bool { return r.Busy >= 0.97 }
 
 // Latency is in microseconds, from the moment a download should have begun to its last block.
 type Latency struct {
@@ -140,8 +144,11 @@ func (r *Result) Text(w io.Writer) error {
 		micros(r.Latency.P50), micros(r.Latency.P90), micros(r.Latency.P99), micros(r.Latency.P999), micros(r.Latency.Max))
 	fmt.Fprintf(&b, "retries %d, failed downloads %d (twice by the same modem: %d), duplicate blocks %d, strays %d\n",
 		r.Retries, r.FailedDownloads, r.FailedTwice, r.Duplicates, r.Strays)
-	fmt.Fprintf(&b, "packets sent %d, received %d, damaged %d, lost by the generator %d; generator busy %.0f %%\n",
-		r.PacketsSent, r.PacketsReceived, r.PacketsDamaged, r.PacketsLost+r.PacketsUnsent, 100*r.Busy)
+	fmt.Fprintf(&b, "packets sent %d, received %d, damaged %d, lost by the generator %d; generator busy %.0f %%, by %s\n",
+		r.PacketsSent, r.PacketsReceived, r.PacketsDamaged, r.PacketsLost+r.PacketsUnsent, 100*r.Busy, r.Via)
+	if r.Bound() {
+		b.WriteString("the generator was the bottleneck: the server may serve more\n")
+	}
 	if r.Flood > 0 {
 		fmt.Fprintf(&b, "flood: %d requests, %d packets in answer\n", r.Flood, r.FloodAnswers)
 	}

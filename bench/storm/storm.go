@@ -1,11 +1,12 @@
 // Package storm simulates up to 65,536 cable modems that ask one TFTP server for their files, and measures the answers.
 //
 // The simulation of modems (engine) is pure: time and packets in, packets out. Packets are sent as frames through
-// AF_PACKET, each modem from its own address, or through plain sockets, for example to a loopback address.
+// AF_XDP or AF_PACKET, each modem from its own address, or through plain sockets, for example to a loopback address.
 package storm
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -32,22 +33,16 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		}
 		defer func() { _ = unix.SchedSetaffinity(0, &before) }() // restores a mask that was permitted before
 	}
-	var l link
-	var err error
-	if cfg.Interface != "" {
-		l, err = openFrames(&cfg)
-	} else {
-		l, err = openSockets(&cfg)
-	}
+	l, how, err := openLink(&cfg)
 	if err != nil {
 		return nil, err
 	}
-	defer l.close()
 	e, err := newEngine(&cfg, l)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, l.close())
 	}
-	return e.run(ctx), nil
+	e.res.Via = how
+	return e.run(ctx), l.close()
 }
 
 const (

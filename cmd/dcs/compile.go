@@ -2,12 +2,9 @@ package main
 
 import (
 	"cmp"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -34,13 +31,13 @@ type compilation struct {
 	sum     bool         // print the hash of CableHome files
 	secret  *mic.Secret
 	values  skeleton.Values
-	scratch skeleton.Scratch
 	written map[string]string // source by path
+	swept   map[string]bool   // directories without files that killed writers left
 }
 
 func compileCommand(e cli.Env) *cobra.Command {
 	var (
-		c                          = compilation{Env: e, written: map[string]string{}}
+		c                          = compilation{Env: e, written: map[string]string{}, swept: map[string]bool{}}
 		n                          assemble.MIBNames
 		secretFile, at, hash       string
 		mac, ip, server            string
@@ -175,168 +172,9 @@ func attributes(set []string, flags *pflag.FlagSet) (*attr.Schema, attr.Record, 
 	return schema, record, nil
 }
 
-// run compiles all sources and reports their errors.
-func (c *compilation) run(sources []string) error {
-	single := len(sources) == 1 && !isDir(sources[0])
-	toDir := c.out != "" && c.out != cli.Stdio && (!single || isDir(c.out) || strings.HasSuffix(c.out, "/"))
-	switch {
-	case !single && !toDir:
-		return cli.Usagef("several boot files need a directory: -o DIR")
-	case c.sum && c.out == cli.Stdio:
-		return cli.Usagef("--hash writes to standard output, as -o - does: use -o FILE, or no -o for the hash only")
-	case !single && c.name != "":
-		return cli.Usagef("--name is for one file: give only the source that makes it")
-	}
-	if c.library.Learned = 1; !single {
-		c.library.Learned = 1 << 20
-	}
-	var reported error
-	for _, source := range sources {
-		if err := c.source(source, toDir); err != nil {
-			var usage cli.UsageError
-			if errors.As(err, &usage) {
-				return err
-			}
-			if !errors.Is(err, cli.ErrReported) {
-				report(c.Env, err)
-			}
-			reported = cli.ErrReported
-		}
-	}
-	return reported
-}
-
-// source compiles one source.
-func (c *compilation) source(source string, toDir bool) error {
-	snap, err := c.load(source)
-	if snap != nil {
-		for _, w := range snap.Warnings {
-			fmt.Fprintf(c.Stderr, "%s: warning: %s\n", w.Pos, w.Msg)
-		}
-	}
-	if err != nil {
-		report(c.Env, err)
-		if snap == nil || !isDir(source) {
-			return cli.ErrReported
-		}
-	}
-	for _, name := range c.wanted(snap, toDir) {
-		if e := c.file(snap, source, name, toDir); e != nil {
-			var usage cli.UsageError
-			if errors.As(e, &usage) {
-				return e
-			}
-			report(c.Env, e)
-			err = cli.ErrReported
-		}
-	}
-	if err == nil {
-		err = c.noFile(snap, source, toDir)
-	}
-	return err
-}
-
-func (c *compilation) load(source string) (*library.Snapshot, error) {
-	if isDir(source) {
-		cfg := c.library
-		cfg.Dirs = []string{source}
-		return library.Load(cfg, nil)
-	}
-	src, err := cli.ReadSource(c.Env, source, library.MaxFile)
-	if err != nil {
-		return nil, err
-	}
-	return library.LoadFile(c.library, source, src)
-}
-
-// wanted returns the names of the files to make from a source: the name given by --name; else all fixed names if they are written
-// to a directory; else the only one, nil if there is not exactly one.
-func (c *compilation) wanted(snap *library.Snapshot, toDir bool) []string {
-	if c.name != "" {
-		return []string{c.name}
-	}
-	var named []string
-	for _, t := range snap.Templates() {
-		if len(t.Names) > 0 {
-			named = append(named, fileName(t))
-		}
-	}
-	if !toDir && len(named) != 1 {
-		return nil
-	}
-	return named
-}
-
-// noFile returns why a source made no file; nil if that is not an error.
-func (c *compilation) noFile(snap *library.Snapshot, source string, toDir bool) error {
-	if c.name != "" || len(c.wanted(snap, toDir)) > 0 || isDir(source) {
-		return nil
-	}
-	var named []string
-	for _, t := range snap.Templates() {
-		if len(t.Names) > 0 {
-			named = append(named, t.Names[0])
-		}
-	}
-	switch {
-	case len(named) > 1:
-		return cli.Usagef("%s makes %d files (%s): use --name NAME for one of them, or -o DIR/ for all", cli.Title(source), len(named), strings.Join(named, ", "))
-	case len(snap.Templates()) > 0:
-		return cli.Usagef("%s has patterns for names: use --name NAME to choose a file", cli.Title(source))
-	case toDir:
-		return nil // only blocks, for others to include
-	}
-	return fmt.Errorf("%s: no Main", cli.Title(source))
-}
-
-// file makes one file and writes it.
-func (c *compilation) file(snap *library.Snapshot, source, name string, toDir bool) error {
-	data, err := c.render(snap, name)
-	if err != nil {
-		return err
-	}
-	if !toDir {
-		if !c.sum || c.out != "" {
-			if err := emit(c.Env, c.out, data); err != nil {
-				return err
-			}
-		}
-		return c.printSum(c.out, data)
-	}
-	if name = strings.TrimLeft(name, "/"); !filepath.IsLocal(name) {
-		return fmt.Errorf("%s: the name %s leads outside of %s", cli.Title(source), name, c.out)
-	}
-	path := filepath.Join(c.out, name)
-	if other, taken := c.written[path]; taken {
-		return fmt.Errorf("%s and %s both make %s; keeping the first", cli.Title(other), cli.Title(source), path)
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return err
-	}
-	c.written[path] = source
-	if err := writeFile(path, data); err != nil {
-		return err
-	}
-	return c.printSum(path, data)
-}
-
-// printSum prints the hash of a CableHome file if requested, with the file's path if it has one.
-func (c *compilation) printSum(path string, data []byte) error {
-	if !c.sum {
-		return nil
-	}
-	sum := mic.CableHomeHash(data)
-	line := hex.EncodeToString(sum[:])
-	if path != "" {
-		line += "  " + path
-	}
-	_, err := fmt.Fprintln(c.Stdout, line)
-	return err
-}
-
 // render makes the file called name. Like the server, it splits @MAC off the name given by --name. That device takes precedence
 // over one that a pattern finds in the name, which takes precedence over --mac.
-func (c *compilation) render(snap *library.Snapshot, name string) ([]byte, error) {
+func (c *compilation) render(snap *library.Snapshot, name string, scratch *skeleton.Scratch) ([]byte, error) {
 	v := c.values
 	ask, mac := []byte(name), device.MAC{}
 	if c.name != "" {
@@ -351,10 +189,10 @@ func (c *compilation) render(snap *library.Snapshot, name string) ([]byte, error
 	skel, fault := snap.Skeleton(found, v.Attrs, v.IP.Is6())
 	var file []byte
 	if fault == nil {
-		file, fault = skel.Build(nil, &v, &c.scratch)
+		file, fault = skel.Build(nil, &v, scratch)
 	}
 	if fault == nil {
-		file, fault = skel.Sign(file, c.secret, &c.scratch)
+		file, fault = skel.Sign(file, c.secret, scratch)
 	}
 	switch {
 	case fault != nil && fault.Reason == skeleton.Missing:

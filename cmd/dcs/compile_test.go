@@ -105,6 +105,50 @@ func TestCompileOutput(t *testing.T) {
 	}
 }
 
+// Errors come in the order of the sources, whichever CPU finds them; of two sources that make the same file, the first counts.
+func TestCompileOrder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	files := map[string]string{}
+	var named, bad []string
+	for i := range 3*stepBatch + 7 {
+		name, text := fmt.Sprintf("lib/%04d.dcs", i), fmt.Sprintf("Main { MaxCPE %d; }", i%200+1)
+		switch {
+		case i%5 == 3:
+			text = "Main { MaxCPE 256; }"
+			bad = append(bad, fmt.Sprintf("%s:1:15", name))
+		case i%10 == 4:
+			text = fmt.Sprintf("Main \"%04d.cm\" { MaxCPE 7; }", i-4)
+			bad = append(bad, fmt.Sprintf("dcs compile: lib/%04d.dcs and %s both make out/%04d.cm", i-4, name, i-4))
+		}
+		files[name] = text
+		named = append(named, name)
+	}
+	lay(t, files)
+	got := dcs("", append([]string{"compile", "-o", "out/"}, named...)...)
+	lines := slices.Collect(strings.Lines(got.stderr))
+	if got.status != failed || len(lines) != len(bad) {
+		t.Fatalf("status %d, %d errors, want %d", got.status, len(lines), len(bad))
+	}
+	for i, line := range lines {
+		if !strings.HasPrefix(line, bad[i]) {
+			t.Errorf("error %d: %q, want %q", i, line, bad[i])
+		}
+	}
+	if wrote := tree(t, "out"); len(wrote) != len(named)-len(bad) {
+		t.Errorf("%d files, want %d", len(wrote), len(named)-len(bad))
+	}
+	// MaxCPE is TLV 18 (MULPIv3.1 C.1.1.7).
+	if b, err := os.ReadFile("out/0010.cm"); err != nil || !strings.HasPrefix(hex.EncodeToString(b), "12010b") {
+		t.Errorf("%x, %v", b, err)
+	}
+	// A mistake in the command line ends the work: what comes after it is not done.
+	lay(t, map[string]string{"lib/pattern.dcs": `Main ~ "^x(.)$" { MaxCPE $1; }`})
+	got = dcs("", "compile", "-o", "new/", "lib/0000.dcs", "lib/pattern.dcs", "lib/0001.dcs")
+	if wrote := tree(t, "new"); got.status != misuse || !slices.Equal(wrote, []string{"0000.cm"}) {
+		t.Errorf("%+v, wrote %v", got, wrote)
+	}
+}
+
 func TestCompileStdio(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, "secret", "DOCSIS\n")

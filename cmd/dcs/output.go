@@ -17,7 +17,10 @@ import (
 // writeFile replaces a file's contents atomically: readers see the old or the new contents, never a mixture. Devices and pipes are
 // written to in place, and symbolic links stay. In a world-writable directory such as /tmp, it neither follows another user's
 // link nor writes to another user's file.
-func writeFile(name string, data []byte) error {
+func writeFile(name string, data []byte) error { return replaceFile(name, data, tempfile.Create) }
+
+// replaceFile is writeFile with the function of package tempfile that creates the new file.
+func replaceFile(name string, data []byte, create func(string, fs.FileMode) (*tempfile.File, error)) error {
 	mode := fs.FileMode(0o666)
 	path, info, err := outputPath(name)
 	switch {
@@ -30,7 +33,7 @@ func writeFile(name string, data []byte) error {
 	default:
 		mode = info.Mode().Perm()
 	}
-	f, err := tempfile.Create(path, mode)
+	f, err := create(path, mode)
 	if err != nil {
 		return err
 	}

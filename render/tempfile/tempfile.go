@@ -25,8 +25,9 @@ const (
 // File is a temporary file that replaces another. It is locked while its writer lives, if the file system has locks.
 type File struct {
 	*os.File
-	path string
-	done bool
+	path   string
+	locked bool
+	done   bool
 }
 
 // Create creates a file, with permissions perm before umask, that will replace the one at path. Its name is random;
@@ -34,7 +35,17 @@ type File struct {
 // but in a large directory only [RemoveStale] removes all of them. On a file system without locks, files left cannot
 // be told from files being written, and stay.
 func Create(path string, perm fs.FileMode) (*File, error) {
-	prefix := filepath.Join(filepath.Dir(path), "."+stem(path)+".")
+	t, err := CreateAmong(path, perm)
+	if err == nil && t.locked {
+		removeLeft(prefixOf(path))
+	}
+	return t, err
+}
+
+// CreateAmong is Create for one of many files in a directory: it removes nothing, as [RemoveStale] does for all of them.
+// Create reads the directory for each file: half the CPU time of writing 10,000.
+func CreateAmong(path string, perm fs.FileMode) (*File, error) {
+	prefix := prefixOf(path)
 	for range tries {
 		name := prefix + rand.Text() + suffix
 		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, perm)
@@ -46,8 +57,7 @@ func Create(path string, perm fs.FileMode) (*File, error) {
 		}
 		switch err := lock(f); {
 		case err == nil && linked(f):
-			removeLeft(prefix)
-			return &File{File: f, path: path}, nil
+			return &File{File: f, path: path, locked: true}, nil
 		case errors.Is(err, errNoLocks):
 			return &File{File: f, path: path}, nil
 		case err != nil && !errors.Is(err, errLocked):
@@ -59,6 +69,9 @@ func Create(path string, perm fs.FileMode) (*File, error) {
 	}
 	return nil, fmt.Errorf("%s: temporary files beside it: all names are taken", path)
 }
+
+// prefixOf returns what the paths of temporary files for path begin with.
+func prefixOf(path string) string { return filepath.Join(filepath.Dir(path), "."+stem(path)+".") }
 
 // stem returns the part of a file's name that fits in a temporary name.
 func stem(path string) string {
