@@ -201,15 +201,13 @@ func fits(name string, pieces []string) bool {
 }
 
 // seal ends loading: nothing is read after it, and what only the checks use is dropped.
-func (l *loader) seal(env *skeleton.Env) {
-	l.sealed, l.choices, l.folded = true, nil, nil
-	env.Seal()
+func (l *loader) seal() {
+	l.sealed, l.choices, l.workers, l.units = true, nil, nil, nil
+	l.together.worker, l.queries.same = nil, nil
+	l.serving.Seal()
 	for _, f := range l.files {
-		if f == nil || l.single {
-			continue
-		}
-		for _, it := range f.Items {
-			it.Shed()
+		if f != nil {
+			f.trees = nil
 		}
 	}
 }

@@ -9,13 +9,13 @@ import (
 )
 
 // warnName warns of a template's name that cannot be requested.
-func (s *Snapshot) warnName(at syntax.Pos, name string) {
+func (l *loader) warnName(at syntax.Pos, name string, warn func(syntax.Pos, string)) {
 	var sc naming.Scratch
-	switch n := s.names.Literally().Read([]byte(name), true, &sc); {
+	switch n := l.names.Literally().Read([]byte(name), true, &sc); {
 	case !n.MAC.IsZero():
-		s.warn(at, "nobody can ask for this name: @ and a MAC address at the end of a name are removed and identify the device; use $mac for the address")
+		warn(at, "nobody can ask for this name: @ and a MAC address at the end of a name are removed and identify the device; use $mac for the address")
 	case n.Refusal == naming.Outside:
-		s.warn(at, `nobody can ask for this name: one with ".." leads to no file`)
+		warn(at, `nobody can ask for this name: one with ".." leads to no file`)
 	}
 }
 

@@ -1,6 +1,7 @@
 package library
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,7 +19,7 @@ func (l *loader) include(at syntax.Pos, name string, word bool) (*syntax.Item, e
 		return it, l.unusable(it)
 	}
 	if word {
-		return nil, fmt.Errorf("no Block has this name%s; write a file's name in quotes", l.near(name))
+		return nil, fmt.Errorf("no Block has this name%s; write a file's name in quotes", l.near()(name))
 	}
 	for _, path := range l.places(at, name) {
 		f := l.files[path]
@@ -38,7 +39,7 @@ func (l *loader) include(at syntax.Pos, name string, word bool) (*syntax.Item, e
 			return nil, fmt.Errorf("%s cannot be read", path)
 		}
 	}
-	return nil, fmt.Errorf("no Block has this name%s, and no file beside this one or in the library", l.near(name))
+	return nil, fmt.Errorf("no Block has this name%s, and no file beside this one or in the library", l.near()(name))
 }
 
 // unusable returns why an item cannot be included: it has errors, or another Block has its name.
@@ -75,20 +76,20 @@ func (l *loader) neighbour(path string) {
 	l.errs = errs
 }
 
-// near returns a hint if a Block's name differs from name in letter case only.
-func (l *loader) near(name string) string {
-	if l.folded == nil {
-		l.folded = map[string]string{}
-		for b := range l.blocks {
-			if f := strings.ToLower(b); l.folded[f] == "" || b < l.folded[f] {
-				l.folded[f] = b
-			}
+// nearest returns a function that hints at a Block whose name differs from a name in letter case only.
+func nearest(blocks map[string]*syntax.Item) func(name string) string {
+	folded := map[string]string{}
+	for b := range blocks {
+		if f := strings.ToLower(b); folded[f] == "" || b < folded[f] {
+			folded[f] = b
 		}
 	}
-	if b := l.folded[strings.ToLower(name)]; b != "" {
-		return fmt.Sprintf(" (there is %s)", b)
+	return func(name string) string {
+		if b := folded[strings.ToLower(name)]; b != "" {
+			return fmt.Sprintf(" (there is %s)", b)
+		}
+		return ""
 	}
-	return ""
 }
 
 // places lists the paths that a file name in a source may refer to: next to that source, then below each root.
@@ -112,6 +113,10 @@ func globQuote(s string) string {
 
 // asset reads a file that a template refers to.
 func (l *loader) asset(at syntax.Pos, name string) ([]byte, error) {
+	if !l.sealed {
+		l.assetLock.Lock()
+		defer l.assetLock.Unlock()
+	}
 	for _, path := range l.places(at, name) {
 		if data, ok := l.assets[path]; ok {
 			return data, nil
@@ -119,7 +124,7 @@ func (l *loader) asset(at syntax.Pos, name string) ([]byte, error) {
 		if l.sealed {
 			continue
 		}
-		data, err := l.readRegular(path)
+		data, _, err := l.readRegular(path)
 		switch {
 		case l.shut(path):
 			return nil, fmt.Errorf("%s cannot be read", path)
@@ -128,6 +133,9 @@ func (l *loader) asset(at syntax.Pos, name string) ([]byte, error) {
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, unwrapPath(err))
+		}
+		if l.prev != nil && bytes.Equal(l.prev.assets[path], data) {
+			data = l.prev.assets[path] // one copy for both libraries
 		}
 		l.assets[path] = data
 		return data, nil

@@ -25,6 +25,8 @@ type Config struct {
 	ModemAddress bool // add TLV 20 or 59 to modem files
 
 	Learned int // memory for learned names, in octets; 0: [DefaultLearned]
+
+	Parallel int // goroutines that load; 0: as many as there are CPUs
 }
 
 // A Snapshot is a loaded library. It is immutable except for the table of learned names, whose readers take no lock; it may be used by
@@ -43,6 +45,7 @@ type Snapshot struct {
 	static    *staticFiles
 	dirs      map[string]int // number of files by directory of the configuration
 	table     *table
+	loader    *loader // what the next load may take over
 }
 
 // A Template is an item of a library that files are rendered from.

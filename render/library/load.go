@@ -13,16 +13,21 @@ import (
 
 // Load reads a library. An error with a Snapshot is a syntax.Errors with all errors in the library's files; the Snapshot answers names of
 // broken items with a fault of reason [skeleton.Broken]. An error without a Snapshot says why a directory cannot be read. Static files
-// of prev, which may be nil, are reused if they have not changed.
+// and templates of prev, which may be nil, are reused if nothing that they were made from has changed.
 func Load(cfg Config, prev *Snapshot) (*Snapshot, error) {
-	l := newLoader(cfg.Dirs, cfg.Static)
+	l := newLoader(cfg)
 	defer l.close()
 	s := newSnapshot(cfg)
-	l.warning = s.warn
+	s.loader, l.warning = l, s.warn
+	if prev != nil && prev.loader != nil {
+		l.prev = prev.loader
+		l.takeOver = l.alike()
+	}
+	defer func() { l.prev = nil }()
 	if err := l.dirs(); err != nil {
 		return nil, err
 	}
-	s.compile(l, cfg)
+	s.compile(l)
 	var old *staticFiles
 	if prev != nil {
 		old = prev.static
@@ -52,7 +57,9 @@ func Load(cfg Config, prev *Snapshot) (*Snapshot, error) {
 // LoadFile makes a library of a single source: src or, if src is nil, the file at path. Files and Blocks that it includes are searched
 // in the directory of path.
 func LoadFile(cfg Config, path string, src []byte) (*Snapshot, error) {
-	l := newLoader(nil, nil)
+	alone := cfg
+	alone.Dirs, alone.Static = nil, nil
+	l := newLoader(alone)
 	l.single = true
 	s := newSnapshot(cfg)
 	s.static = &staticFiles{}
@@ -67,7 +74,7 @@ func LoadFile(cfg Config, path string, src []byte) (*Snapshot, error) {
 	if f != nil {
 		l.order = append(l.order, path)
 	}
-	s.compile(l, cfg)
+	s.compile(l)
 	s.warned = nil
 	sortErrors(s.Warnings)
 	return s, l.err()

@@ -1,10 +1,14 @@
 package library
 
 import (
+	"cmp"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"sync"
 
 	"dcs/render/beneath"
+	"dcs/render/naming"
 	"dcs/render/skeleton"
 	"dcs/render/syntax"
 )
@@ -12,33 +16,51 @@ import (
 // loader reads the sources of a library, or a single source and what it includes. Once sealed it reads nothing more: whatever a template
 // includes at run time has been checked at load.
 type loader struct {
-	roots   []string
-	open    *beneath.Roots         // roots, and static directories behind them; nil: a single file
-	files   map[string]*sourceFile // by clean path; nil: it could not be read
-	order   []string               // the paths of files that are templates themselves
-	unread  syntax.Errors          // why there are files and directories of which not all items are known
-	blocks  map[string]*syntax.Item
-	twins   map[string]*syntax.Item // the second Block of a name
-	assets  map[string][]byte
-	single  bool // a single file: what it includes is read on demand
-	read    map[string]bool
-	found   map[string]int // sources by root
-	choices *choices
-	folded  map[string]string // Blocks by their names in lower case
-	sealed  bool
-	errs    syntax.Errors
-	warning func(at syntax.Pos, msg string)
+	cfg      Config
+	names    *naming.Rules
+	prev     *loader // of the library before, during the load; nil: none
+	takeOver bool    // what prev has compiled
+	roots    []string
+	open     *beneath.Roots         // roots, and static directories behind them; nil: a single file
+	files    map[string]*sourceFile // by clean path; nil: it could not be read
+	order    []string               // the paths of files that are templates themselves
+	unread   syntax.Errors          // why there are files and directories of which not all items are known
+	blocks   map[string]*syntax.Item
+	twins    map[string]*syntax.Item // the second Block of a name
+	single   bool                    // a single file: what it includes is read on demand
+	read     map[string]bool
+	found    map[string]int // sources by root
+	choices  *choices
+	near     func() func(name string) string // hints at a Block's name
+	sealed   bool
+	errs     syntax.Errors
+	warning  func(at syntax.Pos, msg string)
+
+	assetLock sync.Mutex // until it is sealed
+	assets    map[string][]byte
+
+	serving  *skeleton.Env
+	workers  []*worker
+	queries  queries
+	together together
+	units    []unit // that answer names
 }
 
-func newLoader(roots, static []string) *loader {
+func newLoader(cfg Config) *loader {
 	l := &loader{
+		cfg: cfg, names: cmp.Or(cfg.Names, &naming.Rules{}),
 		files: map[string]*sourceFile{}, twins: map[string]*syntax.Item{}, blocks: map[string]*syntax.Item{}, assets: map[string][]byte{}, read: map[string]bool{}, found: map[string]int{},
 	}
-	for _, r := range roots {
+	for _, r := range cfg.Dirs {
 		l.roots = append(l.roots, filepath.Clean(r))
 	}
 	if len(l.roots) > 0 {
-		l.open = beneath.Open(slices.Concat(l.roots, static))
+		l.open = beneath.Open(slices.Concat(l.roots, cfg.Static))
+	}
+	l.near = sync.OnceValue(func() func(string) string { return nearest(l.blocks) })
+	l.serving = l.env()
+	for range cmp.Or(cfg.Parallel, runtime.GOMAXPROCS(0)) {
+		l.workers = append(l.workers, newWorker(l, l.serving.Fork()))
 	}
 	return l
 }
@@ -55,7 +77,7 @@ func (l *loader) add(path string) *sourceFile {
 	if f, done := l.files[path]; done {
 		return f
 	}
-	src, err := l.readRegular(path)
+	src, _, err := l.readRegular(path)
 	if err != nil {
 		l.cannotRead(path, err)
 		l.files[path] = nil
@@ -71,27 +93,34 @@ func (l *loader) warn(at syntax.Pos, msg string) {
 	}
 }
 
-// env is the environment that templates of this loader are compiled in.
-func (l *loader) env(cfg Config) *skeleton.Env {
+// env is the environment that templates of this loader are served in.
+func (l *loader) env() *skeleton.Env {
 	return &skeleton.Env{
-		MIB: cfg.MIB, Schema: cfg.Schema, Lenient: cfg.Lenient,
-		Timestamp: cfg.Timestamp, ModemAddress: cfg.ModemAddress,
-		Include: l.include, Candidates: l.candidates, ReadFile: l.asset, Warn: l.warn,
+		MIB: l.cfg.MIB, Schema: l.cfg.Schema, Lenient: l.cfg.Lenient,
+		Timestamp: l.cfg.Timestamp, ModemAddress: l.cfg.ModemAddress,
+		Include: l.include, Candidates: l.candidates, ReadFile: l.asset, Path: l.assetPath, Warn: l.warn,
 	}
 }
 
-// parse parses a source, and registers its Blocks.
+// parse parses a source, and registers it.
 func (l *loader) parse(path string, text []byte) *sourceFile {
 	f := parseSource(path, text)
+	l.register(path, f)
+	return f
+}
+
+// register adds a source with its Blocks and errors.
+func (l *loader) register(path string, f *sourceFile) {
 	l.errs = append(l.errs, f.errs...)
 	if f.Unread && len(f.errs) > 0 {
 		l.unread = append(l.unread, f.errs[0])
 	}
 	l.files[path] = f
-	for _, it := range f.items(true) {
-		l.addBlock(it)
+	for _, it := range f.Items {
+		if it.Kind == syntax.Block {
+			l.addBlock(it)
+		}
 	}
-	return f
 }
 
 // addBlock registers a Block under its name, which must be unique.

@@ -14,35 +14,36 @@ import (
 // MaxFile is the maximum size in octets of a file that templates are made from: a source, a certificate, a text or a binary file.
 const MaxFile = 64 << 20
 
-// readRegular reads a regular file. Other files, such as named pipes, are not opened: that might block.
-func (l *loader) readRegular(path string) ([]byte, error) {
-	data, err := l.readOpen(path)
+// readRegular reads a regular file, and returns its version from before it was read. Other files, such as named pipes, are not opened:
+// that might block.
+func (l *loader) readRegular(path string) ([]byte, version, error) {
+	data, v, err := l.readOpen(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		err = &fs.PathError{Op: "read", Path: path, Err: unwrapPath(err)}
 	}
-	return data, err
+	return data, v, err
 }
 
-func (l *loader) readOpen(path string) ([]byte, error) {
+func (l *loader) readOpen(path string) ([]byte, version, error) {
 	switch st, err := os.Stat(path); { // a link is followed
 	case errors.Is(err, fs.ErrNotExist) && isLink(path):
-		return nil, errDangling
+		return nil, version{}, errDangling
 	case err != nil:
-		return nil, err
+		return nil, version{}, err
 	case !st.Mode().IsRegular():
-		return nil, notRegular(st)
+		return nil, version{}, notRegular(st)
 	}
 	f, err := l.openFile(path)
 	if err != nil {
-		return nil, err
+		return nil, version{}, err
 	}
 	defer f.Close()
 	st, err := f.Stat()
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, version{}, err
 	case !st.Mode().IsRegular(): // replaced in the meantime
-		return nil, notRegular(st)
+		return nil, version{}, notRegular(st)
 	}
 	var data bytes.Buffer
 	size := st.Size()
@@ -54,7 +55,7 @@ func (l *loader) readOpen(path string) ([]byte, error) {
 	if err == nil && size > MaxFile {
 		err = fmt.Errorf("it has %d octets, the limit is %d", size, MaxFile)
 	}
-	return data.Bytes(), err
+	return data.Bytes(), versionOf(st), err
 }
 
 // openFile opens a file beneath the roots. A file elsewhere that a template names is the operator's choice, and is opened as is.

@@ -12,7 +12,12 @@ import (
 // sourceFile is one parsed file of a library.
 type sourceFile struct {
 	*syntax.File
-	errs syntax.Errors // of the parser
+	errs    syntax.Errors // of the parser
+	second  syntax.Errors // of unnamed
+	version version       // zero: unknown
+	made    []*compiled   // by item; nil: it is not compiled yet, or not for its own sake
+
+	trees []*[]syntax.Stmt // of the items, until they are compiled
 }
 
 // isSource reports whether a file of that name is read as a source of templates.
@@ -31,26 +36,27 @@ func parseSource(path string, text []byte) *sourceFile {
 	if err != nil && !errors.As(err, &s.errs) {
 		s.errs = syntax.Errors{{Pos: syntax.Pos{File: path, Line: 1, Col: 1}, Msg: err.Error()}}
 	}
+	s.second = unnamed(s.templates())
+	s.made = make([]*compiled, len(f.Items))
 	return s
 }
 
-// items returns the items of one kind or the other: Blocks, or what answers names.
-func (s *sourceFile) items(blocks bool) []*syntax.Item {
-	var out []*syntax.Item
-	for _, it := range s.Items {
-		if (it.Kind == syntax.Block) == blocks {
-			out = append(out, it)
-		}
-	}
-	return out
-}
-
 // templates returns the items that answer names. A file with errors and no items has a broken one.
-func (s *sourceFile) templates() []*syntax.Item {
+func (s *sourceFile) templates() (items []*syntax.Item) {
 	if len(s.Items) == 0 && len(s.errs) > 0 {
 		return []*syntax.Item{{Pos: s.errs[0].Pos, Broken: true}}
 	}
-	return s.items(false)
+	for _, it := range s.Items {
+		if it.Kind != syntax.Block {
+			items = append(items, it)
+		}
+	}
+	return items
+}
+
+// answers reports whether an item is one to make a template of.
+func (s *sourceFile) answers(it *syntax.Item) bool {
+	return it.Kind != syntax.Block && !it.Broken && (it.Name != "" || len(s.second) == 0)
 }
 
 // unnamed returns an error for each item without a name after the first one: all of them would be served under the file's name, so
@@ -76,11 +82,18 @@ func (s *sourceFile) body() (*syntax.Item, error) {
 			return it, nil
 		}
 	}
-	blocks := s.items(true)
-	if len(blocks) == 1 {
-		return blocks[0], nil
+	var block *syntax.Item
+	blocks := 0
+	for _, it := range s.Items {
+		if it.Kind == syntax.Block {
+			block = it
+			blocks++
+		}
 	}
-	return nil, fmt.Errorf("%s holds %d Blocks and no Main: include one of the Blocks by its name", s.Name, len(blocks))
+	if blocks == 1 {
+		return block, nil
+	}
+	return nil, fmt.Errorf("%s holds %d Blocks and no Main: include one of the Blocks by its name", s.Name, blocks)
 }
 
 // errorIn returns the parser's first error in a broken item or after it, else the file's first error.

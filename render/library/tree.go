@@ -23,10 +23,11 @@ func (l *loader) dirs() error {
 		case err != nil && len(l.roots) == 1:
 			return fmt.Errorf("library: %w", err)
 		case err != nil: // the others are served
-			l.cannotRead(root, err)
+			scan.cannotRead(root, err)
 		}
 	}
 	scan.followLinks()
+	l.readAll(scan.entries)
 	for _, root := range l.roots {
 		if l.found[root] == 0 && len(l.roots) > 1 && !l.isUnread(root) {
 			l.warn(syntax.Pos{File: root, Line: 1, Col: 1}, "no sources in this directory of the library; is it mounted?")
@@ -47,6 +48,14 @@ type sourceScan struct {
 	root   int
 	seen   []fs.FileInfo // directories that were read
 	links  []linkedDir
+
+	entries []*entry
+	linked  bool // what is walked is behind a link
+}
+
+// cannotRead records a directory that could not be read, or not completely.
+func (s *sourceScan) cannotRead(path string, err error) {
+	s.entries = append(s.entries, &entry{path: path, err: err})
 }
 
 // linkedDir is a symbolic link to a directory below a root.
@@ -79,9 +88,7 @@ func (s *sourceScan) visit(path string, d fs.DirEntry, err error) error {
 		s.link(path)
 	case isSource(path):
 		s.found[root]++
-		if s.add(path) != nil {
-			s.order = append(s.order, path)
-		}
+		s.entries = append(s.entries, &entry{path: path, source: true, regular: d.Type().IsRegular() && !s.linked})
 	}
 	return nil
 }
@@ -103,6 +110,7 @@ func (s *sourceScan) link(path string) {
 
 // followLinks reads the directories that links lead to, each once and unless it has been read under its own name.
 func (s *sourceScan) followLinks() {
+	s.linked = true
 	for i := 0; i < len(s.links); i++ { // followed links may add more
 		l := s.links[i]
 		s.root = l.root

@@ -12,7 +12,8 @@ import (
 // a file are unknown, so CheckBlock tries the places where it could stand and returns the errors of the place that
 // suits it best. The error is a syntax.Errors. Call CheckBlock after New has been called for all templates.
 func CheckBlock(env *Env, it *syntax.Item) error {
-	if env.prepare(); env.checked[it] {
+	env.prepare()
+	if env.begin(); env.checked[it] {
 		return nil
 	}
 	var best syntax.Errors
@@ -23,6 +24,9 @@ func CheckBlock(env *Env, it *syntax.Item) error {
 		c.loose = true
 		c.item(it, at.parent, nil)
 		c.bounded()
+		if c.common {
+			return ErrCommon
+		}
 		if len(c.errs) == 0 {
 			return nil
 		}

@@ -16,6 +16,7 @@ type checker struct {
 	bindings map[valueKey]*bound
 	world    *world // the surroundings of node; nil: the template itself is compiled
 	node     *node  // the node being compiled; nil: the template itself
+	common   bool   // a fork lacks what the check needs
 	missing
 }
 

@@ -109,6 +109,10 @@ func (c *checker) choices(st *syntax.Include, parent *tlv.Def, sc *scope) {
 	if c.loose { // the possible targets in a Block alone are checked alone, too
 		return
 	}
+	if c.env.fork {
+		c.common = true
+		return
+	}
 	sets := c.env.Candidates(st.Pos, pieces(st.Target))
 	if len(sets) == 0 {
 		c.errorf(st.Pos, "include %s: nothing in the library has a matching name", write(st.Target))
@@ -126,6 +130,10 @@ func (c *checker) choices(st *syntax.Include, parent *tlv.Def, sc *scope) {
 
 // once compiles the target of an include by name in a case that is compiled only for its errors.
 func (c *checker) once(it *syntax.Item, parent *tlv.Def, sc *scope) {
+	if c.env.fork {
+		c.common = true
+		return
+	}
 	c.lead(c.env.reach.node(c, nodeKey{item: it, parent: parent}, c.env.reach.most, sc), sc, false)
 }
 

@@ -12,8 +12,8 @@ import (
 	"dcs/render/tlv"
 )
 
-// Env is what the templates of a library share. All templates are made by one goroutine; then any number may specialize
-// them and thereby call Env's functions concurrently.
+// Env is what the templates of a library share. All templates are made by one goroutine, or each in a Fork; then any number may
+// specialize them and thereby call Env's functions concurrently.
 type Env struct {
 	MIB     *mib.Index
 	Schema  *attr.Schema // the attributes that devices may have
@@ -38,6 +38,7 @@ type Env struct {
 	checked map[*syntax.Item]bool // the items that templates include by name
 	reach   *reach
 	sites   *sites // nil until Seal
+	fork    bool
 }
 
 // A Template is a checked item of a library, with all its constants encoded. It is immutable; any number of goroutines
@@ -60,6 +61,7 @@ type Template struct {
 // returned by regexp.SubexpNames; nil for a literal name. The error is a syntax.Errors with all errors found.
 func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
 	env.prepare()
+	env.begin()
 	t := &Template{Item: it, env: env, groups: groups}
 	c := t.checker()
 	for i, g := range groups {
@@ -77,6 +79,9 @@ func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
 	slices.Sort(t.structural)
 	t.waiting = c.waits
 	c.bounded()
+	if c.common {
+		return nil, ErrCommon
+	}
 	if len(c.errs) == 0 && groups != nil && !c.b.local { // the same for all names
 		if _, fault := c.skeleton(""); fault != nil {
 			c.errorf(fault.Pos, "%s", fault.why())

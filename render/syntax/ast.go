@@ -51,7 +51,14 @@ type File struct {
 	// Unread means that the file may contain items that are not in Items: it is not text, it has an unterminated
 	// comment, or it is empty, like a file that was being written when the power failed.
 	Unread bool
+
+	text string
 }
+
+// Is reports whether src is what the file was parsed from, but for a byte order mark.
+func (f *File) Is(src []byte) bool { return strings.TrimPrefix(string(src), byteOrderMark) == f.text }
+
+const byteOrderMark = "\ufeff"
 
 // ItemKind is the keyword that an item begins with.
 type ItemKind uint8

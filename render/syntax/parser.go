@@ -20,7 +20,7 @@ const (
 // with an error is left out, and its item is Broken.
 func Parse(name string, src []byte, d Dialect) (*File, error) {
 	p := newParser(name, src, d)
-	f := &File{Name: name, Dialect: d}
+	f := &File{Name: name, Dialect: d, text: p.src}
 	if p.encoding() {
 		p.advance()
 		p.advance()
@@ -60,7 +60,7 @@ func ParseText(name string, src []byte) (*String, error) {
 func newParser(name string, src []byte, d Dialect) *parser {
 	p := &parser{name: name}
 	p.lexer = lexer{
-		src: strings.TrimPrefix(string(src), "\ufeff"), line: 1, dialect: d,
+		src: strings.TrimPrefix(string(src), byteOrderMark), line: 1, dialect: d,
 		report: p.later, foreign: p.foreign,
 	}
 	return p

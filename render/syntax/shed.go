@@ -2,33 +2,40 @@ package syntax
 
 import "weak"
 
-// Shed drops the body of an item that Parse has returned without errors; Statements parses it again. Nobody else may be using the item.
+// Shed drops the body of an item that Parse has returned without errors, and returns it; Statements parses it again. It must be called
+// before anybody else uses the item.
 //
 // The tree of a typical template takes 11 KB, the text that it was parsed from 1.7 KB.
-func (it *Item) Shed() {
-	if !it.Broken && it.text != "" {
-		it.Body = nil
+func (it *Item) Shed() *[]Stmt {
+	if it.Broken || it.text == "" || len(it.Body) == 0 {
+		return nil
 	}
+	body := it.Body
+	it.Body = nil
+	return it.remember(body)
+}
+
+// remember makes Statements return body for as long as somebody refers to the result.
+func (it *Item) remember(body []Stmt) *[]Stmt {
+	last := weak.Make(&body)
+	it.read.Store(&last)
+	return &body
 }
 
 // Statements returns the item's body. After Shed, the body is parsed again unless it is still in memory: it stays there until the next
 // garbage collection, or for as long as somebody uses it. Any number of goroutines may call Statements.
 func (it *Item) Statements() []Stmt {
-	if it.Body != nil || !it.HasBody || it.text == "" {
+	last := it.read.Load()
+	if last == nil { // not shed
 		return it.Body
 	}
-	if last := it.read.Load(); last != nil {
-		if body := last.Value(); body != nil {
-			return *body
-		}
+	if body := last.Value(); body != nil {
+		return *body
 	}
 	p := newParser(it.Pos.File, nil, it.dialect)
 	p.src = it.text
 	p.line, p.lineStart = it.Pos.Line, 1-it.Pos.Col
 	p.advance()
 	p.advance()
-	body := p.parseItem(it.Kind, &File{}).Body
-	last := weak.Make(&body)
-	it.read.Store(&last)
-	return body
+	return *it.remember(p.parseItem(it.Kind, &File{}).Body)
 }

@@ -1,0 +1,115 @@
+package library
+
+import (
+	"slices"
+
+	"dcs/render/syntax"
+)
+
+// entry is a source below a root, or a directory that cannot be read, in the order of the walk.
+type entry struct {
+	path    string
+	source  bool
+	regular bool // a regular file in a directory without links: its version tells whether it has changed
+	version version
+	file    *sourceFile
+	err     error
+}
+
+// readAll reads and parses all sources, but those that have not changed since the load before, and registers them in order. A template
+// that needs nothing but its own text is compiled at once, so that not all trees are in memory at the same time.
+func (l *loader) readAll(entries []*entry) {
+	var sources []*entry
+	seen := make(map[string]bool, len(entries))
+	for _, e := range entries {
+		if e.source && !seen[e.path] { // below two roots, one within the other
+			seen[e.path] = true
+			sources = append(sources, e)
+		}
+	}
+	versions := make([]version, len(sources))
+	l.share(len(sources), func(_ *worker, i int) {
+		if sources[i].regular {
+			versions[i] = versionAt(sources[i].path)
+		}
+	})
+	before := settled(versions)
+	l.share(len(sources), func(w *worker, i int) {
+		e := sources[i]
+		e.version = versions[i]
+		w.read(e)
+		if e.version.changed >= before[e.version.dev] || !e.regular {
+			e.version = version{}
+		}
+	})
+	for _, e := range entries {
+		switch {
+		case e.err != nil && l.files[e.path] == nil:
+			l.cannotRead(e.path, e.err)
+			if e.source {
+				l.files[e.path] = nil
+			}
+			continue
+		case e.file != nil:
+			e.file.version = e.version
+			l.register(e.path, e.file)
+		}
+		if l.files[e.path] != nil {
+			l.order = append(l.order, e.path)
+		}
+	}
+}
+
+// read reads and parses a source, unless it is what it was at the load before.
+func (w *worker) read(e *entry) {
+	old := w.l.before(e.path)
+	if old != nil && e.version == old.version && e.version != (version{}) {
+		e.file = old
+		return
+	}
+	text, now, err := w.l.readRegular(e.path)
+	if err != nil {
+		e.err = err
+		return
+	}
+	if e.version = now; old != nil && old.Is(text) {
+		e.file = old
+		return
+	}
+	e.file = parseSource(e.path, text)
+	e.file.trees = make([]*[]syntax.Stmt, len(e.file.Items))
+	for i, it := range e.file.Items {
+		e.file.trees[i] = it.Shed()
+		if !e.file.answers(it) {
+			continue
+		}
+		if c := w.compile(it, true); c != nil {
+			e.file.made[i], e.file.trees[i] = c, nil
+		}
+	}
+}
+
+// alike reports whether the load before had the same configuration, so that what it has compiled can be taken over.
+func (l *loader) alike() bool {
+	a, b := &l.cfg, &l.prev.cfg
+	return slices.Equal(a.Dirs, b.Dirs) && a.Lenient == b.Lenient && a.MIB == b.MIB && a.Names == b.Names &&
+		a.Timestamp == b.Timestamp && a.ModemAddress == b.ModemAddress &&
+		slices.Equal(a.Schema.Names(), b.Schema.Names()) && a.Schema.Partial() == b.Schema.Partial()
+}
+
+// before returns a copy of a source of the load before, with what became of its items; nil: there is none.
+func (l *loader) before(path string) *sourceFile {
+	if l.prev == nil {
+		return nil
+	}
+	old := l.prev.files[path]
+	if old == nil {
+		return nil
+	}
+	same := *old
+	same.made = make([]*compiled, len(old.made))
+	if l.takeOver {
+		copy(same.made, old.made)
+	}
+	return &same
+}
