@@ -7,6 +7,7 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -35,7 +36,7 @@ type Transport struct {
 
 	polls     []unix.PollFd // the eventfd, the kernel sockets, the ports
 	sockPolls int           // index of the first kernel socket
-	timeout   unix.Timespec
+	tick      time.Duration
 	rounds    uint
 	rx        []ring.Desc
 	ident     frame.Ident
