@@ -33,17 +33,8 @@ func (t *Transport) Recv(batch []packet.Packet) (int, error) {
 	if n = t.collect(batch, n); n > 0 {
 		return n, nil
 	}
-	if t.busy {
-		for range spins {
-			for _, p := range t.ports {
-				if p != nil {
-					_ = p.sock.Poll()
-				}
-			}
-			if n = t.collect(batch, 0); n > 0 || t.closed.Load() {
-				return n, nil
-			}
-		}
+	if t.spin() {
+		return t.collect(batch, 0), t.ended()
 	}
 	if err := t.wait(); err != nil || t.closed.Load() {
 		return 0, errors.Join(err, t.ended())
