@@ -85,7 +85,7 @@ func open(cfg Config) (_ *Group, err error) {
 
 // worker makes a transport without ports.
 func (g *Group) worker(cfg Config, i int) error {
-	t := &Transport{index: i, group: g, ident: frame.Ident(i)<<12 | 1<<11, sockets: cfg.Sockets[i], timeout: unix.NsecToTimespec(int64(cfg.Tick))}
+	t := &Transport{index: i, group: g, ident: frame.Ident(i)<<12 | 1<<11, sockets: cfg.Sockets[i], tick: cfg.Tick}
 	for n, v6 := range [...]bool{false, true} {
 		t.tids[n] = t.sockets.Ports(v6)
 		for _, port := range t.tids[n] {

@@ -15,8 +15,9 @@ type port struct {
 	queue   int
 	held    []uint64 // frames to give to the fill ring: the worker is done with their packets
 	tx      []ring.Desc
-	sending int // frames that the kernel is sending
-	room    int // limit of sending
+	sending int  // frames that the kernel is sending
+	room    int  // limit of sending
+	stuck   bool // the kernel had no room for frames in the transmit ring
 
 	delivered wrapping // packets put into the receive ring; guarded by the transport's statMu
 }

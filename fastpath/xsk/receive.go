@@ -2,11 +2,7 @@ package xsk
 
 import (
 	"errors"
-	"fmt"
 	"net"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
 
 	"dcs/fastpath/frame"
 	"dcs/fastpath/packet"
@@ -22,6 +18,9 @@ func (t *Transport) Recv(batch []packet.Packet) (int, error) {
 	for _, p := range t.ports {
 		if p != nil {
 			p.refill()
+			if p.stuck {
+				p.kick()
+			}
 		}
 	}
 	n := 0
@@ -34,17 +33,8 @@ func (t *Transport) Recv(batch []packet.Packet) (int, error) {
 	if n = t.collect(batch, n); n > 0 {
 		return n, nil
 	}
-	if t.busy {
-		for range spins {
-			for _, p := range t.ports {
-				if p != nil {
-					_ = p.sock.Poll()
-				}
-			}
-			if n = t.collect(batch, 0); n > 0 || t.closed.Load() {
-				return n, nil
-			}
-		}
+	if t.spin() {
+		return t.collect(batch, 0), t.ended()
 	}
 	if err := t.wait(); err != nil || t.closed.Load() {
 		return 0, errors.Join(err, t.ended())
@@ -82,29 +72,6 @@ func (t *Transport) fromSockets(batch []packet.Packet) (int, error) {
 func (t *Transport) ended() error {
 	if t.closed.Load() {
 		return net.ErrClosed
-	}
-	return nil
-}
-
-// wait waits at most a tick for a packet.
-func (t *Transport) wait() error {
-	// Writers to an inbox check sleeping after they have put a packet; here inbound is checked after sleeping is set.
-	t.sleeping.Store(true)
-	defer t.sleeping.Store(false)
-	if t.inbound.Load() || t.closed.Load() {
-		for i := range t.polls {
-			t.polls[i].Revents = 0
-		}
-		return nil
-	}
-	timeout := t.timeout
-	_, _, errno := unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&t.polls[0])), uintptr(len(t.polls)), uintptr(unsafe.Pointer(&timeout)), 0, 0, 0)
-	if errno != 0 && errno != unix.EINTR {
-		return fmt.Errorf("xsk: ppoll: %w", errno)
-	}
-	if t.polls[0].Revents != 0 {
-		var b [8]byte
-		_, _, _ = unix.RawSyscall(unix.SYS_READ, uintptr(t.polls[0].Fd), uintptr(unsafe.Pointer(&b)), 8)
 	}
 	return nil
 }

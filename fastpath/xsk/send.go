@@ -25,7 +25,7 @@ func (t *Transport) Send(batch []packet.Packet) error {
 		}
 		if t.reap(p); p.sending > 0 && (len(t.free) < len(batch) || p.sending >= p.room) {
 			// The kernel may have refused the last batch because the interface was down.
-			p.kick(0)
+			p.kick()
 			t.reap(p)
 		}
 	}
@@ -112,16 +112,28 @@ func (p *port) transmit() int {
 	n := len(p.tx)
 	p.sock.Transmit(p.tx) // room is at most the size of the ring
 	p.sending += n
-	p.kick(n)
+	p.kick()
 	p.tx = p.tx[:0]
 	return n
 }
 
-// kick makes the kernel send. What it does not accept now is sent the next time; an interface that is down accepts
-// nothing.
-func (p *port) kick(n int) {
-	for range 1 + n/32 {
-		if p.sock.Kick() != unix.EAGAIN {
+// kick makes the kernel send what is in the transmit ring. A call ends early at a frame that the interface drops (EBUSY),
+// and after as many frames as the kernel sends at once; what is left would wait for the next packet, or for the tick.
+// An interface that is down keeps it.
+func (p *port) kick() {
+	p.stuck = false
+	for left := p.sock.Unsent(); left > 0; {
+		switch err := p.sock.Kick(); err {
+		case unix.EBUSY: // the kernel may not say yet that it has taken the frame
+			left--
+		case unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM:
+			now := p.sock.Unsent()
+			if now >= left {
+				p.stuck = true
+				return
+			}
+			left = now
+		default:
 			return
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -35,8 +36,10 @@ type Transport struct {
 
 	polls     []unix.PollFd // the eventfd, the kernel sockets, the ports
 	sockPolls int           // index of the first kernel socket
-	timeout   unix.Timespec
+	tick      time.Duration
 	rounds    uint
+	soon      bool // the last packet came soon
+	spun      bool // in vain, before the current sleep
 	rx        []ring.Desc
 	ident     frame.Ident
 	free      []uint64 // frames to send from
@@ -58,8 +61,6 @@ const (
 	oneTag     = 14 + 4 // Ethernet header that devices accept in addition to their MTU, octets; a second tag reduces the payload
 	// lookAside is for how many calls Recv skips the kernel sockets while packets keep arriving.
 	lookAside = 64
-	// spins is how often Recv runs the driver's receive work in vain before it sleeps, about 50 µs.
-	spins = 100
 )
 
 // MaxBlksize returns the largest block that fits into a frame, octets. An interface's MTU may allow less: see packet.Packet.MaxBlksize.

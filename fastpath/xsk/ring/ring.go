@@ -121,6 +121,9 @@ func (s *Socket) Fill(frames []uint64) int { return put(&s.fill, frames) }
 // the beginning of its frame.
 func (s *Socket) Receive(descs []Desc) int { return take(&s.rx, descs) }
 
+// Ready reports whether Receive would return a packet.
+func (s *Socket) Ready() bool { return s.rx.peek(1) > 0 }
+
 // Transmit queues packets to be sent and returns how many it had room for. Kick makes the kernel send them.
 func (s *Socket) Transmit(descs []Desc) int { return put(&s.tx, descs) }
 
