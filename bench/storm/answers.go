@@ -59,17 +59,24 @@ func (e *engine) data(i int, m *modem, block uint16, body []byte) {
 		e.res.Strays++
 		return
 	case block != m.block+1:
+		// RFC 7440, section 4: the ACK of the last block before the gap, once, as the rest of the window is on its way.
+		if m.window > 1 && !m.gap {
+			m.gap = true
+			e.ack(i, m)
+		}
 		e.res.Strays++
 		return
 	}
 	if m.options { // the server ignored them
 		m.options, m.blksize = false, defaultBlkSize
 	}
-	m.state, m.block, m.tries = loading, block, 0
-	e.ack(i, m)
+	m.state, m.block, m.tries, m.gap = loading, block, 0, false
 	last := len(body) < m.blksize
 	if len(body) > m.blksize {
 		m.bad, last = true, true
+	}
+	if m.unacked++; last || m.unacked == m.window {
+		e.ack(i, m)
 	}
 	e.take(i, m, body, last)
 	if last {
@@ -132,6 +139,8 @@ func (e *engine) oack(i int, m *modem, p []byte) {
 		switch {
 		case bytes.EqualFold(name, []byte("blksize")) && n >= 8 && n <= e.cfg.BlkSize:
 			m.blksize = n
+		case bytes.EqualFold(name, []byte("windowsize")) && n >= 1 && n <= e.cfg.WinSize:
+			m.window = uint16(n)
 		case bytes.EqualFold(name, []byte("tsize")) && e.cfg.TSize:
 			m.tsize = int64(n)
 		case bytes.EqualFold(name, []byte("hwaddr")) && e.cfg.HWAddr:

@@ -69,6 +69,7 @@ type Config struct {
 	Rest     time.Duration   // wait before a restart after a timeout; after an ERROR it is at least the first of Backoff
 	Jitter   float64         // random part of each wait, 0 to 1: up to half of it less or more
 	BlkSize  int             // blksize to request; 0: do not request it (RFC 2348: 8 to 65464)
+	WinSize  int             // windowsize to request; 0: do not request it (RFC 7440: 1 to 65535 blocks)
 	TSize    bool            // request tsize (RFC 2349)
 	HWAddr   bool            // add the option hwaddr with the modem's MAC address, as a CMTS that proxies TFTP does
 
@@ -148,6 +149,7 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 	fs.DurationVar(&c.Rest, "rest", c.Rest, "`time` before a restart after a timeout")
 	fs.Float64Var(&c.Jitter, "jitter", c.Jitter, "random `fraction` of each wait, 0 to 1")
 	fs.IntVar(&c.BlkSize, "blksize", c.BlkSize, "request blocks of so many `bytes` (0: do not request the option)")
+	fs.IntVar(&c.WinSize, "windowsize", c.WinSize, "request windows of so many `blocks` (0: do not request the option)")
 	fs.IntVar(&c.CheckEvery, "check-every", c.CheckEvery, "check one file of `N` (default: every file)")
 	fs.BoolVar(&c.TSize, "tsize", c.TSize, "request the file's size")
 	fs.BoolVar(&c.HWAddr, "hwaddr", c.HWAddr, "add the option hwaddr, as a CMTS that proxies TFTP does")
@@ -225,6 +227,9 @@ func (c *Config) complete() error {
 	}
 	if c.BlkSize != 0 && (c.BlkSize < 8 || c.BlkSize > 65464) {
 		return fmt.Errorf("blksize %d: must be 8 to 65464", c.BlkSize)
+	}
+	if c.WinSize < 0 || c.WinSize > 65535 {
+		return fmt.Errorf("windowsize %d: must be 1 to 65535", c.WinSize)
 	}
 	if c.MTU == 0 {
 		c.MTU = 1500

@@ -91,6 +91,9 @@ func newEngine(cfg *Config, l link) (*engine, error) {
 	if cfg.BlkSize > 0 {
 		e.tail = append(append(append(e.tail, "blksize\x00"...), strconv.Itoa(cfg.BlkSize)...), 0)
 	}
+	if cfg.WinSize > 0 {
+		e.tail = append(append(append(e.tail, "windowsize\x00"...), strconv.Itoa(cfg.WinSize)...), 0)
+	}
 	if cfg.TSize {
 		e.tail = append(e.tail, "tsize\x000\x00"...)
 	}

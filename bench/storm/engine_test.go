@@ -108,6 +108,33 @@ func TestDownloadOfOneBlock(t *testing.T) {
 	}
 }
 
+// TestWindows: an ACK for each window and for the end, and one at once for a gap (RFC 7440, section 4).
+func TestWindows(t *testing.T) {
+	e, w := testEngine(t, func(c *Config) { c.WinSize, c.BlkSize = 3, 8 })
+	e.tick(0)
+	want(t, w, "0:1001 RRQ m0 octet blksize 8 windowsize 3 ")
+	e.handle(1000, 0, 1001, 5000, append([]byte{0, opOACK}, "blksize\x008\x00windowsize\x003\x00"...))
+	want(t, w, "0 ACK 0 to 5000")
+	for block := range uint16(3) {
+		want(t, w)
+		e.handle(2000, 0, 1001, 5000, data(block+1, 8))
+	}
+	want(t, w, "0 ACK 3 to 5000")
+	e.handle(3000, 0, 1001, 5000, data(4, 8))
+	want(t, w)
+	e.handle(3000, 0, 1001, 5000, data(6, 8))
+	want(t, w, "0 ACK 4 to 5000")
+	e.handle(3000, 0, 1001, 5000, data(7, 8))
+	want(t, w)
+	e.handle(4000, 0, 1001, 5000, data(5, 8))
+	want(t, w)
+	e.handle(4000, 0, 1001, 5000, data(6, 7))
+	want(t, w, "0 ACK 6 to 5000")
+	if !e.over(4000, false) || e.res.Served != 1 || e.res.Bytes != 47 {
+		t.Errorf("%+v", e.res)
+	}
+}
+
 // TestTimeouts follows the DOCSIS back-off: 4, 8, 16, 16, 16 seconds, then a restart from another port.
 func TestTimeouts(t *testing.T) {
 	e, w := testEngine(t, func(c *Config) { c.Restarts = 1 })

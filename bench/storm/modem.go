@@ -34,6 +34,8 @@ type modem struct {
 	body     []byte
 	turn     int // downloads begun
 	blksize  int
+	window   uint16 // blocks that one ACK answers
+	unacked  uint16 // blocks received since the last ACK
 	port     uint16 // the modem's
 	peer     uint16 // the server's; 0: not known yet
 	block    uint16 // last block received in order
@@ -43,6 +45,7 @@ type modem struct {
 	failures uint8 // of the current file
 	options  bool  // the RRQ had options, and neither OACK nor DATA has come
 	bad      bool  // differs from what is expected
+	gap      bool  // a block is missing, and the server has been told
 	fetched  bool  // the last download succeeded: its last block may be repeated
 }
 
@@ -53,8 +56,8 @@ func (e *engine) begin(i int) {
 	m.port, m.begun = e.link.port(i, m.turn), e.now
 	m.peer, m.block, m.size, m.tsize, m.tries = 0, 0, 0, -1, 0
 	m.state, m.blksize, m.bad, m.fetched = asking, defaultBlkSize, false, false
-	m.options = e.cfg.BlkSize > 0 || e.cfg.TSize
-	m.options = m.options || e.cfg.HWAddr
+	m.window, m.unacked, m.gap = 1, 0, false
+	m.options = e.cfg.BlkSize > 0 || e.cfg.WinSize > 0 || e.cfg.TSize || e.cfg.HWAddr
 	e.request(i, m.port, &e.groups[m.group], uint64(i))
 	e.wheel.set(int32(i), e.now+e.wait(0))
 }
@@ -80,6 +83,7 @@ func (e *engine) wait(tries int) int64 {
 }
 
 func (e *engine) ack(i int, m *modem) {
+	m.unacked = 0
 	e.link.send(i, m.port, m.peer, append(e.link.slot(), 0, opACK, byte(m.block>>8), byte(m.block)))
 }
 
