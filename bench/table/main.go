@@ -30,6 +30,7 @@ type piece struct {
 var pieces = []piece{
 	{"allocs", "allocations per request", 5 * time.Minute, allocs},
 	{"sockets", "sockets, closed loop, against peers and the limit", 5 * time.Minute, sockets},
+	{"blocks", "files of more than one block, against dnsmasq", 5 * time.Minute, blocks},
 	{"xdp", "AF_XDP, closed and open loop, against the limit", 8 * time.Minute, xdp},
 	{"render", "a batch of 16 against crypto/md5 and crypto/hmac", 5 * time.Minute, render},
 	{"storm", "65,536 modems in one second, 5 % loss", 5 * time.Minute, worstHour},
