@@ -60,6 +60,7 @@ type Transport struct {
 	tx     headers
 	one    headers // for a single packet
 	txSock []*socket
+	last   int         // packets of the last batch received
 	ident  frame.Ident // last identification of an IPv4 packet that may be fragmented
 
 	drops      atomic.Uint64
@@ -202,17 +203,22 @@ func (t *Transport) Recv(batch []packet.Packet) (int, error) {
 	if err := t.prepare(batch); err != nil || len(batch) == 0 {
 		return 0, err
 	}
-	if n, err := t.sweep(batch); n > 0 || err != nil {
-		return n, err
+	if t.last >= busy {
+		if n, err := t.sweep(batch); n > 0 || err != nil {
+			t.last = n
+			return n, err
+		}
 	}
 	ready, err := t.poll(t.tick)
 	if t.closed.Load() {
 		return 0, net.ErrClosed
 	}
 	if err != nil || !ready {
+		t.last = 0
 		return 0, err
 	}
-	return t.sweep(batch)
+	t.last, err = t.sweep(batch)
+	return t.last, err
 }
 
 // TryRecv is Recv without waiting.
@@ -281,11 +287,23 @@ func (t *Transport) collect(socks []*socket, batch []packet.Packet, n, to int) (
 	return n, nil
 }
 
-// poll waits for a packet, at most that long. It uses Syscall6, not RawSyscall6, so that other goroutines can run
-// meanwhile.
+// busy is from how many packets in the last batch on Recv expects more to be queued, and does not wait first. With fewer
+// the sockets are likely to be empty, and a system call that says so costs as much as the wait, which has to follow.
+const busy = 8
+
+// brief is how long a wait keeps the worker's processor from other goroutines. The scheduler takes it from a longer
+// system call after 20 µs, and returning from such a one costs more than receiving: waking a thread for each packet of a
+// client that waits for its next block.
+const brief = time.Millisecond
+
+// poll waits for a packet, at most that long. The scheduler ends the brief part by a signal if it needs the processor.
 func (t *Transport) poll(wait time.Duration) (bool, error) {
-	t.timeout = unix.NsecToTimespec(int64(wait))
-	r, _, errno := unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&t.polls[0])), uintptr(len(t.polls)), uintptr(unsafe.Pointer(&t.timeout)), 0, 0, 0)
+	t.timeout = unix.NsecToTimespec(int64(min(wait, brief)))
+	r, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&t.polls[0])), uintptr(len(t.polls)), uintptr(unsafe.Pointer(&t.timeout)), 0, 0, 0)
+	if (r == 0 && errno == 0 || errno == unix.EINTR) && wait > brief {
+		t.timeout = unix.NsecToTimespec(int64(wait - brief))
+		r, _, errno = unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&t.polls[0])), uintptr(len(t.polls)), uintptr(unsafe.Pointer(&t.timeout)), 0, 0, 0)
+	}
 	if errno == unix.EINTR {
 		return false, nil
 	}
