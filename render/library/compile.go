@@ -17,12 +17,21 @@ func (s *Snapshot) compile(l *loader) {
 		list = append(list, s.claimUnread(l, e))
 	}
 	l.compile()
+	s.literals = make(map[string]*Template, len(l.units))
 	for _, path := range l.order {
 		list = append(list, s.compileSource(l, l.files[path])...)
 	}
 	l.checkBlocks()
-	s.patterns = newPatterns(slices.DeleteFunc(list, func(p *pattern) bool { return p == nil }))
-	for _, c := range s.patterns.conflicts(conflictBudget) {
+	list = slices.DeleteFunc(list, func(p *pattern) bool { return p == nil })
+	if l.prev != nil {
+		s.patterns = l.prev.patterns.again(list)
+	}
+	if s.patterns == nil {
+		s.patterns = newPatterns(list)
+		s.patterns.clashes = s.patterns.conflicts(conflictBudget)
+	}
+	l.patterns = s.patterns
+	for _, c := range s.patterns.clashes {
 		l.errs.Addf(c.b.pos, "the pattern %q and the one at %s both match %q: give one of them a priority, or make them different",
 			c.b.source, c.a.pos, c.witness)
 	}

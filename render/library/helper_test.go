@@ -59,7 +59,7 @@ func staticBody(t testing.TB, s *Snapshot, name string) []byte {
 
 // cpuTime is the processor time that the process has used. It is what a time limit is
 // held against on a machine that does other things too.
-func cpuTime(t *testing.T) time.Duration {
+func cpuTime(t testing.TB) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		t.Fatal(err)

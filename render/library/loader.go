@@ -43,6 +43,7 @@ type loader struct {
 	workers  []*worker
 	queries  queries
 	together together
+	patterns *patterns
 	units    []unit // that answer names
 }
 

@@ -78,29 +78,31 @@ func BenchmarkFleet(b *testing.B) {
 				dir := fleet(b, n, f.head)
 				cfg := Config{Dirs: []string{dir}, MIB: mib.Default()}
 				var octets int64
-				var load, reload time.Duration
+				var load, reload, loadCPU, reloadCPU time.Duration
 				for b.Loop() {
 					before := liveOctets()
-					start := time.Now()
+					start, used := time.Now(), cpuTime(b)
 					s, err := Load(cfg, nil)
 					if err != nil {
 						b.Fatal(err)
 					}
-					load += time.Since(start)
+					load, loadCPU = load+time.Since(start), loadCPU+cpuTime(b)-used
 					octets += liveOctets() - before
 
 					if err := os.WriteFile(fleetFile(dir, n/2), []byte(f.head(n/2)+"\n MaxClassifiers 3;\n"+modemSource(b)), 0o644); err != nil {
 						b.Fatal(err)
 					}
-					start = time.Now()
+					start, used = time.Now(), cpuTime(b)
 					if s, err = Load(cfg, s); err != nil {
 						b.Fatal(err)
 					}
-					reload += time.Since(start)
+					reload, reloadCPU = reload+time.Since(start), reloadCPU+cpuTime(b)-used
 					runtime.KeepAlive(s)
 				}
 				b.ReportMetric(float64(octets)/float64(b.N)/float64(n), "octets/template")
 				b.ReportMetric(float64(load.Milliseconds())/float64(b.N), "ms/load")
+				b.ReportMetric(float64(loadCPU.Milliseconds())/float64(b.N), "cpu-ms/load")
+				b.ReportMetric(float64(reloadCPU.Milliseconds())/float64(b.N), "cpu-ms/reload")
 				b.ReportMetric(float64(reload.Milliseconds())/float64(b.N), "ms/reload")
 				b.ReportMetric(0, "ns/op")
 			})

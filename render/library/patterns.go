@@ -15,11 +15,12 @@ type patterns struct {
 	list   []*pattern
 	always []*pattern // those without literals
 
-	lens  []uint8 // lengths of the grams in use
-	bits  []uint64
-	slots []slot
-	lists [][]*pattern
-	shift uint8 // 64 minus the number of bits of an index into slots
+	lens    []uint8 // lengths of the grams in use
+	bits    []uint64
+	slots   []slot
+	lists   [][]*pattern
+	clashes []conflict // see conflicts
+	shift   uint8      // 64 minus the number of bits of an index into slots
 }
 
 // gram is up to eight octets, the last one in the highest octet of key << (64-8n).

@@ -1,6 +1,7 @@
 package library
 
 import (
+	"path/filepath"
 	"slices"
 
 	"dcs/render/syntax"
@@ -19,24 +20,26 @@ type entry struct {
 // readAll reads and parses all sources, but those that have not changed since the load before, and registers them in order. A template
 // that needs nothing but its own text is compiled at once, so that not all trees are in memory at the same time.
 func (l *loader) readAll(entries []*entry) {
-	var sources []*entry
-	seen := make(map[string]bool, len(entries))
+	sources := make([]*entry, 0, len(entries))
+	l.files = make(map[string]*sourceFile, len(entries))
 	for _, e := range entries {
-		if e.source && !seen[e.path] { // below two roots, one within the other
-			seen[e.path] = true
+		if _, again := l.files[e.path]; e.source && !again { // again: below two roots, one within the other
 			sources = append(sources, e)
+			l.files[e.path] = nil
 		}
 	}
-	versions := make([]version, len(sources))
-	l.share(len(sources), func(_ *worker, i int) {
-		if sources[i].regular {
-			versions[i] = versionAt(sources[i].path)
+	var dirs [][]*entry
+	for i, e := range sources {
+		if dir := filepath.Dir(e.path); i == 0 || dir != filepath.Dir(sources[i-1].path) {
+			dirs = append(dirs, nil)
 		}
-	})
-	before := settled(versions)
+		last := &dirs[len(dirs)-1]
+		*last = append(*last, e)
+	}
+	l.share(len(dirs), func(_ *worker, i int) { versionsOf(dirs[i]) })
+	before := settled(sources)
 	l.share(len(sources), func(w *worker, i int) {
 		e := sources[i]
-		e.version = versions[i]
 		w.read(e)
 		if e.version.changed >= before[e.version.dev] || !e.regular {
 			e.version = version{}
@@ -46,9 +49,6 @@ func (l *loader) readAll(entries []*entry) {
 		switch {
 		case e.err != nil && l.files[e.path] == nil:
 			l.cannotRead(e.path, e.err)
-			if e.source {
-				l.files[e.path] = nil
-			}
 			continue
 		case e.file != nil:
 			e.file.version = e.version

@@ -2,6 +2,7 @@ package library
 
 import (
 	"io/fs"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -23,14 +24,19 @@ func versionOf(st fs.FileInfo) version {
 	return version{sys.Dev, sys.Ino, sys.Size, sys.Mtim.Nano(), sys.Ctim.Nano()}
 }
 
-// versionAt returns the version of the regular file at a path; zero: there is none. A symbolic link is not followed. It takes half as long
-// as [os.Lstat].
-func versionAt(path string) version {
-	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return version{}
+// versionsOf sets the versions of regular files of one directory; zero: there is none. It takes a third as long as [os.Lstat].
+func versionsOf(files []*entry) {
+	dir, err := unix.Open(filepath.Dir(files[0].path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return // reading them says why
 	}
-	return version{st.Dev, st.Ino, st.Size, st.Mtim.Nano(), st.Ctim.Nano()}
+	defer unix.Close(dir)
+	for _, e := range files {
+		var st unix.Stat_t
+		if e.regular && unix.Fstatat(dir, filepath.Base(e.path), &st, unix.AT_SYMLINK_NOFOLLOW) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
+			e.version = version{st.Dev, st.Ino, st.Size, st.Mtim.Nano(), st.Ctim.Nano()}
+		}
+	}
 }
 
 // tick is more than the resolution of a file's times: two writes within a tick may leave the same times (Linux before 6.13, a timer of
@@ -38,11 +44,11 @@ func versionAt(path string) version {
 const tick = int64(20 * time.Millisecond)
 
 // settled returns, per device, the time before which a file must have been changed for its version to tell it from what a later write
-// leaves. The versions were all taken before any of the files is read; none is newer than that.
-func settled(versions []version) map[uint64]int64 {
+// leaves. Their versions were all taken before any of the files is read; none is newer than that.
+func settled(files []*entry) map[uint64]int64 {
 	before := map[uint64]int64{}
-	for i := range versions {
-		v := &versions[i]
+	for _, e := range files {
+		v := &e.version
 		before[v.dev] = max(before[v.dev], v.changed-tick)
 	}
 	return before
