@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"dcs/render/attr"
 	"dcs/render/ber/mib"
@@ -53,6 +54,7 @@ type Template struct {
 	attributes bool
 	waiting    bool
 	families   bool // the TLV of the modem's address is added, by family
+	fixed      atomic.Uint64
 	source     []byte
 	sourcePath string
 }
@@ -83,7 +85,7 @@ func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
 		return nil, ErrCommon
 	}
 	if len(c.errs) == 0 && groups != nil && !c.b.local { // the same for all names
-		if _, fault := c.skeleton(""); fault != nil {
+		if _, fault := c.skeleton(); fault != nil {
 			c.errorf(fault.Pos, "%s", fault.why())
 		}
 	}
