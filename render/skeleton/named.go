@@ -28,7 +28,7 @@ func (t *Template) Fixed() Fixed {
 
 // Learn makes the skeleton of a kind of name: the values that n gives are slots, except for those that decide what the
 // file consists of. It returns the groups that those come from; the skeleton, or the Fault, is that of all names that n
-// differs from in other groups only, if the same groups took part in the match.
+// differs from in other groups only, if the same groups took part in the match. The Fault may be [Unfit].
 func (t *Template) Learn(n Name) (*Skeleton, Fixed, *Fault) {
 	fixed := t.Fixed()
 	for fixed&Exact == 0 {
@@ -36,8 +36,8 @@ func (t *Template) Learn(n Name) (*Skeleton, Fixed, *Fault) {
 		switch {
 		case p.needed != 0:
 			fixed = Fixed(t.fixed.Or(uint64(p.needed))) | p.needed
-		case p.named && p.fault != nil && !p.halted: // the first of several errors may be that of a value
-			fixed = Exact
+		case p.named && p.fault != nil && !p.halted:
+			return nil, fixed, Unfit // the first of several errors may be that of a value
 		default:
 			return p.made, fixed, p.fault
 		}

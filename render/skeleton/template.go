@@ -53,8 +53,8 @@ type Template struct {
 	structural []int
 	attributes bool
 	waiting    bool
-	families   bool // the TLV of the modem's address is added, by family
-	fixed      atomic.Uint64
+	families   bool           // the TLV of the modem's address is added, by family
+	fixed      *atomic.Uint64 // see Fixed; shared by what In returns
 	source     []byte
 	sourcePath string
 }
@@ -64,7 +64,7 @@ type Template struct {
 func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
 	env.prepare()
 	env.begin()
-	t := &Template{Item: it, env: env, groups: groups}
+	t := &Template{Item: it, env: env, groups: groups, fixed: new(atomic.Uint64)}
 	c := t.checker()
 	for i, g := range groups {
 		if builtin(g) && g != "mac" {
