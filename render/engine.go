@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"dcs/render/device"
 	"dcs/render/library"
@@ -136,7 +137,7 @@ func (e *Engine) SetNames(r *naming.Rules) { e.names.Store(r) }
 // Library returns the library that is served.
 func (e *Engine) Library() *library.Snapshot { return e.snap.Load() }
 
-// SetKeyring replaces the shared secrets of all files, with immediate effect. Learned names are kept.
+// SetKeyring replaces the shared secrets of all files, with immediate effect. What has been learned of names is kept.
 func (e *Engine) SetKeyring(k *mic.Keyring) {
 	e.findClones(k)
 	e.keyring.Store(k)
@@ -149,6 +150,7 @@ func (e *Engine) Keyring() *mic.Keyring { return e.keyring.Load() }
 type Worker struct {
 	e       *Engine
 	snap    *library.Snapshot
+	finder  library.Finder
 	unknown unknownNames
 	scratch skeleton.Scratch
 	batch   md5x.Batch
@@ -179,11 +181,12 @@ type Worker struct {
 
 // found is the result of the first pass over a batch for one request.
 type found struct {
-	learned *library.Learned // nil: the request is answered
-	static  bool             // with a static file
-	mac     device.MAC       // zero: unknown
-	query   int              // index of its device query; -1: none
-	claim   claim
+	name     library.Found
+	rendered bool       // by a template; false: the request is answered
+	static   bool       // with a static file
+	mac      device.MAC // zero: unknown
+	query    int        // index of its device query; -1: none
+	claim    claim
 }
 
 // late is a CM MIC that the CMTS MIC covers, and the place to copy it to.
@@ -205,7 +208,8 @@ func (e *Engine) Worker() *Worker {
 // mismatches are reported, and mismatches refused, as for other requests.
 func (e *Engine) Prober() *Worker { return &Worker{e: e} }
 
-// RenderBatch answers requests; now is their time in nanoseconds since 1970. For learned names it does not allocate and takes no lock.
+// RenderBatch answers requests; now is their time in nanoseconds since 1970. For kinds of names that have been learned it does not
+// allocate and takes no lock.
 func (w *Worker) RenderBatch(now int64, reqs []Request) {
 	var view View
 	if w.e.cfg.Devices != nil {
@@ -235,7 +239,7 @@ func (w *Worker) renderBatch(now int64, reqs []Request, view View) {
 	for i := range reqs {
 		r, f := &reqs[i], &w.found[i]
 		w.find(r, f)
-		if view != nil && f.learned != nil && f.learned.Template.Attributes() {
+		if view != nil && f.rendered && f.name.Template.Attributes() {
 			f.query = w.ask(Query{MAC: f.mac, IP: r.Client.Unmap()})
 		}
 		w.claims(r, f, view != nil)
@@ -265,7 +269,7 @@ func (w *Worker) renderFrom(now int64, reqs []Request, keyring *mic.Keyring, vie
 	defer w.survive(now, view)
 	for ; w.at < len(reqs); w.at++ {
 		r, f := &reqs[w.at], &w.found[w.at]
-		if f.learned != nil {
+		if f.rendered {
 			w.render(now, r, f, keyring)
 		} else if f.static {
 			w.counted.add(&w.counted.static)
@@ -320,22 +324,22 @@ func (w *Worker) find(r *Request, f *found) {
 		w.trace.name(&asked)
 	}
 	name := asked.File
-	*f = found{query: -1, mac: asked.MAC}
+	f.rendered, f.static, f.query, f.mac = false, false, -1, asked.MAC
 	if asked.Refusal != naming.Allowed {
 		r.Err = refusedName(asked.Refusal)
 		return
 	}
 	h := library.Hash(name)
 	if w.unknown.has(h, name) {
-		w.counted.add(&w.counted.unlearned)
 		r.Err = fs.ErrNotExist
 		return
 	}
-	l := w.snap.Find(h, name)
+	l := &f.name
+	known := w.finder.Find(w.snap, h, name, l)
 	if w.trace != nil {
-		w.trace.learned(w.snap, l)
+		w.trace.found(w.snap, l, known)
 	}
-	if l == nil {
+	if !known {
 		w.unknown.add(h, name)
 		r.Err = fs.ErrNotExist
 		return
@@ -354,12 +358,12 @@ func (w *Worker) find(r *Request, f *found) {
 		r.Err = errAsking
 		return
 	}
-	f.learned = l
+	f.rendered = true
 	f.mac = f.mac.Or(l.MAC).Or(r.MAC)
 }
 
-// skeleton returns the skeleton of a learned name for a device.
-func (w *Worker) skeleton(l *library.Learned, v *skeleton.Values) (*skeleton.Skeleton, *skeleton.Fault) {
+// skeleton returns the skeleton of a name for a device.
+func (w *Worker) skeleton(l *library.Found, v *skeleton.Values) (*skeleton.Skeleton, *skeleton.Fault) {
 	if w.trace != nil {
 		return w.trace.skeleton(w.e, l, v)
 	}
@@ -368,8 +372,8 @@ func (w *Worker) skeleton(l *library.Learned, v *skeleton.Values) (*skeleton.Ske
 
 // render answers a request, except for the MICs, which it adds to the lanes of the batch.
 func (w *Worker) render(now int64, r *Request, f *found, keyring *mic.Keyring) {
-	l := f.learned
 	v := &w.values
+	f.name.Fill(v)
 	v.Now, v.IP, v.Server, v.MAC = now, r.Client.Unmap(), r.Server.Unmap(), f.mac
 	v.Attrs = nil
 	if f.query >= 0 {
@@ -383,28 +387,42 @@ func (w *Worker) render(now int64, r *Request, f *found, keyring *mic.Keyring) {
 			v.MAC = q.Owner
 		}
 	}
-	s, fault := w.skeleton(l, v)
 	secret := keyring.Secret(v.IP)
-	if fault == nil && s.Static() {
-		if r.Body = s.File(secret); r.Body != nil {
-			w.counted.add(&w.counted.files[s.Kind])
-			return
-		}
-	}
+	s, fault := w.skeleton(&f.name, v)
+	done := false
 	if fault == nil {
-		r.Body, fault = s.Build(r.Buf, v, &w.scratch)
+		done, fault = w.build(r, s, v, secret)
 	}
-	if fault == nil && s.Alone() {
-		r.Body, fault = s.Sign(r.Body, secret, &w.scratch)
+	if fault == skeleton.Unfit {
+		if s, fault = w.snap.Exact(&f.name, v.Attrs, v.IP.Is6()); fault == nil {
+			done, fault = w.build(r, s, v, secret)
+		}
 	}
 	if fault != nil {
 		r.Body, r.Err = nil, fault
+		if bad := f.name.Bad(); len(bad) > 0 {
+			w.scratch.Bad = unsafe.String(unsafe.SliceData(bad), len(bad)) // until the request is reported
+		}
 		return
 	}
 	w.counted.add(&w.counted.files[s.Kind])
-	if s.Signed() && !s.Alone() {
+	if !done {
 		cm, cmts, dst := s.Lanes(r.Body, secret, &w.scratch)
 		w.cm, w.cmts = append(w.cm, cm), append(w.cmts, cmts)
 		w.late = append(w.late, late{dst, cm.Out})
 	}
+}
+
+// build makes the file of a request, and reports whether it is done. If not, its MICs come with the lanes of the batch.
+func (w *Worker) build(r *Request, s *skeleton.Skeleton, v *skeleton.Values, secret *mic.Secret) (done bool, fault *skeleton.Fault) {
+	if s.Static() {
+		if r.Body = s.File(secret); r.Body != nil {
+			return true, nil
+		}
+	}
+	r.Body, fault = s.Build(r.Buf, v, &w.scratch)
+	if fault == nil && s.Alone() {
+		r.Body, fault = s.Sign(r.Body, secret, &w.scratch)
+	}
+	return s.Alone() || !s.Signed(), fault
 }

@@ -63,13 +63,12 @@ func (e *Engine) Explain(now int64, r Request) *Explanation {
 // name records the name that is looked up.
 func (x *Explanation) name(n *naming.Name) { x.Name, x.Refusal = string(n.File), n.Refusal }
 
-// learned records what the name leads to; l is nil if it is unknown.
-func (x *Explanation) learned(snap *library.Snapshot, l *library.Learned) {
-	if l != nil && l.File == nil && l.Template == nil {
+// found records what the name leads to, if it is known.
+func (x *Explanation) found(snap *library.Snapshot, l *library.Found, known bool) {
+	if known && l.File == nil && l.Template == nil {
 		return // a template that failed to load has the name
 	}
-	x.Matches = snap.Matches(x.Name)
-	if l == nil {
+	if x.Matches = snap.Matches(x.Name); !known {
 		return
 	}
 	x.Resigned = l.Resigned()
@@ -82,7 +81,7 @@ func (x *Explanation) learned(snap *library.Snapshot, l *library.Learned) {
 }
 
 // skeleton makes the skeleton again, and records the variables that were read and the slots that are left to the request.
-func (x *Explanation) skeleton(e *Engine, l *library.Learned, v *skeleton.Values) (*skeleton.Skeleton, *skeleton.Fault) {
+func (x *Explanation) skeleton(e *Engine, l *library.Found, v *skeleton.Values) (*skeleton.Skeleton, *skeleton.Fault) {
 	attrs := make(attr.Record, len(v.Attrs)) // values may lie in a mapping that does not outlive the batch
 	for i, text := range v.Attrs {
 		attrs[i] = strings.Clone(text)

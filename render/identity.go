@@ -190,7 +190,7 @@ func (w *Worker) contradict(now int64, r *Request, f *found, m Mismatch) {
 		w.counted.add(&w.counted.refused[m])
 		r.Body, r.Hold, r.Err = nil, nil, m
 		if f.static = false; w.trace == nil {
-			f.learned = nil
+			f.rendered = false
 		}
 	} else {
 		w.counted.add(&w.counted.logged[m])

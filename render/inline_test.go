@@ -326,7 +326,7 @@ func testInline(t *testing.T, g *inliner) {
 			if err != nil {
 				t.Fatalf("%v\n%s", err, plain.String())
 			}
-			skel, fault := one.Skeleton(one.Find(library.Hash([]byte("plain")), []byte("plain")), nil, false)
+			skel, fault := one.Skeleton(one.Find([]byte("plain")), nil, false)
 			if fault != nil {
 				t.Fatalf("%v\n%s", fault, plain.String())
 			}

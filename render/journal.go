@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"dcs/render/device"
+	"dcs/render/library"
 	"dcs/render/skeleton"
 )
 
@@ -49,7 +50,7 @@ func newJournal(n int) *journal {
 // WorkerOctets returns the maximum memory in octets of a Worker with a journal of n outcomes, except for scratch memory of very large
 // batches, which is released after them.
 func WorkerOctets(n int) int {
-	return n*int(unsafe.Sizeof(entry{})) + unknownSlots*int(unsafe.Sizeof(unknownName{})) + skeleton.MaxScratch
+	return n*int(unsafe.Sizeof(entry{})) + unknownSlots*int(unsafe.Sizeof(unknownName{})) + library.FinderOctets + skeleton.MaxScratch
 }
 
 // next returns the entry to write; nil if there is no room.

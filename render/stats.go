@@ -8,16 +8,15 @@ import (
 
 // counters are those of a worker, which is their only writer.
 type counters struct {
-	requests  atomic.Uint64
-	files     [skeleton.NumKinds]atomic.Uint64
-	static    atomic.Uint64
-	unknown   atomic.Uint64
-	unlearned atomic.Uint64 // of these, found in the cache of unknown names
-	asking    atomic.Uint64
-	faults    [skeleton.NumReasons]atomic.Uint64
-	logged    [NumMismatches]atomic.Uint64
-	refused   [NumMismatches]atomic.Uint64
-	_         [64]byte // separates the cache lines of workers
+	requests atomic.Uint64
+	files    [skeleton.NumKinds]atomic.Uint64
+	static   atomic.Uint64
+	unknown  atomic.Uint64
+	asking   atomic.Uint64
+	faults   [skeleton.NumReasons]atomic.Uint64
+	logged   [NumMismatches]atomic.Uint64
+	refused  [NumMismatches]atomic.Uint64
+	_        [64]byte // separates the cache lines of workers
 }
 
 // add increments a counter. With a single writer a load and a store are enough.
@@ -32,11 +31,11 @@ type Stats struct {
 	Faults  [skeleton.NumReasons]uint64
 	Logged  [NumMismatches]uint64 // mismatches that were answered
 	Refused [NumMismatches]uint64 // mismatches that were refused
-	Learned int                   // names in the learned table
+	Learned int                   // kinds of names in the learned table
 	Octets  int64                 // their memory
-	Hits    uint64                // requests for a learned name
-	Misses  uint64                // requests for other names
-	Evicted uint64                // names that were evicted from the learned table
+	Hits    uint64                // requests for known names for which nothing had to be learned
+	Misses  uint64                // kinds of names that were not in the table when they were requested
+	Evicted uint64                // kinds of names that were evicted from the learned table
 }
 
 // Stats returns the sums of the workers' counters.
@@ -55,7 +54,7 @@ func (e *Engine) Stats() Stats {
 			s.Logged[m] += w.counted.logged[m].Load()
 			s.Refused[m] += w.counted.refused[m].Load()
 		}
-		s.Hits += w.counted.requests.Load() - w.counted.unlearned.Load()
+		s.Hits += w.counted.requests.Load()
 		s.Static += w.counted.static.Load()
 		s.Unknown += w.counted.unknown.Load()
 		s.Asking += w.counted.asking.Load()
@@ -64,7 +63,7 @@ func (e *Engine) Stats() Stats {
 	s.Learned = snap.Len()
 	s.Octets, _ = snap.LearnedOctets()
 	s.Misses, s.Evicted = snap.Learning()
-	// A request that has just missed may not be counted as one yet.
-	s.Hits -= min(s.Hits, s.Misses)
+	// A request that has just missed may not be counted as one yet, and one that fits no kind misses twice.
+	s.Hits -= min(s.Hits, s.Unknown+s.Misses)
 	return s
 }

@@ -181,12 +181,13 @@ func (c *compilation) render(snap *library.Snapshot, name string, scratch *skele
 		asked := assemble.DefaultNaming.Read(ask, true, new(naming.Scratch))
 		ask, mac = asked.File, asked.MAC
 	}
-	found := snap.Find(library.Hash(ask), ask)
+	found := snap.Find(ask)
 	if found == nil {
 		return nil, fmt.Errorf("no template makes %s", name)
 	}
 	v.MAC = mac.Or(found.MAC).Or(v.MAC)
-	skel, fault := snap.Skeleton(found, v.Attrs, v.IP.Is6())
+	found.Fill(&v)
+	skel, fault := snap.Exact(found, v.Attrs, v.IP.Is6()) // few names of a pattern are compiled at once
 	var file []byte
 	if fault == nil {
 		file, fault = skel.Build(nil, &v, scratch)

@@ -54,7 +54,7 @@ func group(t *testing.T, octets int) (words []string, used func() (most int, kil
 	return []string{"sh", "-c", `echo $$ > "$0/cgroup.procs" && exec "$@"`, dir}, used
 }
 
-// TestLearnedInGroup asks a server that has 200 MB, and one worker, for more captured names than fit: each is answered
+// TestLearnedInGroup asks a server that has 200 MB, and one worker, for more kinds of names than fit: each is answered
 // with its own octets, memory stays flat, and nothing is killed. DCS_LEARNED=1000000 asks for that many.
 func TestLearnedInGroup(t *testing.T) {
 	require.Long(t, "150,000 names")
@@ -79,7 +79,7 @@ func TestLearnedInGroup(t *testing.T) {
 			DsServiceFlow { DsServiceFlowRef 2; QosParamSetType 7; MaxRateSustained 50M; }
 			SnmpMibObject docsDevNmAccessIp.1 IPAddress 198.18.0.10; SnmpMibObject docsDevNmAccessStatus.1 Integer createAndGo;
 		}
-		Main ~ "^n(?P<n>[0-9]+)$" { include common; SwUpgradeFilename "f$n"; SnmpMibObject sysLocation.0 String "at $ip"; }`)
+		Main ~ "^n(?P<n>[0-9]+)$" { include common; select $n { default { SwUpgradeFilename "f$n"; } } SnmpMibObject sysLocation.0 String "at $ip"; }`)
 	words, used := group(t, octets)
 	port := freePort(t)
 	p := start(t, exec.Command(words[0], append(words[1:], binary(t), "serve", "--listen", "127.0.0.1:"+port, "--workers", "1", "--transport", "socket", "--single-port",

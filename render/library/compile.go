@@ -84,7 +84,7 @@ func (s *Snapshot) item(l *loader, it *syntax.Item, c *compiled) *pattern {
 	p := *c.pattern
 	p.index, p.of = s.nextIndex(), t
 	t.pattern, t.Pattern = &p, it.Name
-	t.mac = max(0, p.re.SubexpIndex("mac"))
+	t.mac = max(0, slices.Index(p.groups, "mac"))
 	return &p
 }
 
@@ -94,9 +94,9 @@ func (l *loader) templatePattern(it *syntax.Item) (*pattern, *syntax.Error) {
 	if err != nil {
 		return nil, &syntax.Error{Pos: it.NamePos, Msg: err.Error()}
 	}
-	groups := p.re.SubexpNames()
-	for i, g := range groups {
-		if g != "" && slices.Index(groups, g) < i {
+	p.matcher.Share(l.matching)
+	for i, g := range p.groups {
+		if g != "" && slices.Index(p.groups, g) < i {
 			return nil, &syntax.Error{Pos: it.NamePos, Msg: fmt.Sprintf("the pattern has two groups called %s: give them different names", g)}
 		}
 	}

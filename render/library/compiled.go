@@ -114,7 +114,7 @@ func (w *worker) template(it *syntax.Item, c *compiled) error {
 		if err != nil {
 			return syntax.Errors{err}
 		}
-		c.pattern, groups = p, p.re.SubexpNames()
+		c.pattern, groups = p, p.groups
 	}
 	t, err := skeleton.New(w.env, it, groups)
 	if err != nil {

@@ -18,8 +18,8 @@ Main ~ "^lab-[0-9]+$" { include base; MaxCPE 1; }
 		log.Fatal(err)
 	}
 	for _, name := range []string{"gold.cm", "lab-7", "silver.cm"} {
-		if l := snapshot.Find(library.Hash([]byte(name)), []byte(name)); l != nil {
-			fmt.Println(name, "is made by the template at", l.Template.Pos())
+		if found := snapshot.Find([]byte(name)); found != nil {
+			fmt.Println(name, "is made by the template at", found.Template.Pos())
 		} else {
 			fmt.Println(name, "is unknown")
 		}

@@ -7,8 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"dcs/render/attr"
 	"dcs/render/ber/mib"
 	"dcs/render/mic"
+	"dcs/render/skeleton"
 )
 
 // tree writes files below a new directory and returns it. Contents are given by path.
@@ -36,9 +38,10 @@ func load(t testing.TB, files map[string]string) *Snapshot {
 	return s
 }
 
-func find(s *Snapshot, name string) *Learned { return s.Find(Hash([]byte(name)), []byte(name)) }
+// find returns what a name leads to; nil: nothing.
+func find(s *Snapshot, name string) *Found { return s.Find([]byte(name)) }
 
-// body returns the octets of the static file of that name before the CM MIC.
+// staticBody returns the octets of the static file of that name before the CM MIC.
 func staticBody(t testing.TB, s *Snapshot, name string) []byte {
 	t.Helper()
 	l := find(s, name)
@@ -49,12 +52,33 @@ func staticBody(t testing.TB, s *Snapshot, name string) []byte {
 	if fault != nil {
 		t.Fatal(fault)
 	}
-	file := sk.File(mic.NewSecret(nil))
+	file := renderedBy(t, s, l, sk, nil)
 	b, _, err := mic.Body(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// renderedBy returns the file of a name for a device without an address, signed with the empty secret.
+func renderedBy(t testing.TB, s *Snapshot, l *Found, sk *skeleton.Skeleton, rec attr.Record) []byte {
+	t.Helper()
+	var sc skeleton.Scratch
+	v := skeleton.Values{Attrs: rec}
+	l.Fill(&v)
+	file, fault := sk.Build(nil, &v, &sc)
+	if fault == skeleton.Unfit {
+		if sk, fault = s.Exact(l, rec, false); fault == nil {
+			file, fault = sk.Build(nil, &v, &sc)
+		}
+	}
+	if fault == nil {
+		file, fault = sk.Sign(file, mic.NewSecret(nil), &sc)
+	}
+	if fault != nil {
+		t.Fatal(fault)
+	}
+	return file
 }
 
 // cpuTime is the processor time that the process has used. It is what a time limit is

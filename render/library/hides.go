@@ -9,7 +9,7 @@ func (s *Snapshot) Hiding() (n int, path string, pattern syntax.Pos) {
 		if s.literals[name] != nil || s.claims[name] != nil {
 			continue
 		}
-		best, _ := s.patterns.match([]byte(name))
+		best, _ := s.patterns.match([]byte(name), new(search))
 		if best == nil || best.of == nil {
 			continue
 		}

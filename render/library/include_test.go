@@ -61,7 +61,8 @@ func TestSharedBlock(t *testing.T) {
 			t.Errorf("%s: %x, want %x", name, got, want)
 		}
 	}
-	if _, fault := s.Skeleton(find(s, "cm-cpe9999"), nil, false); fault == nil || fault.Reason != skeleton.Invalid {
+	l := find(s, "cm-cpe9999")
+	if _, fault := s.Exact(l, nil, false); fault == nil || fault.Reason != skeleton.Invalid {
 		t.Errorf("cm-cpe9999: fault is %v", fault)
 	}
 	_, err := Load(Config{Dirs: []string{tree(t, map[string]string{"a.dcs": blocks + `

@@ -2,153 +2,114 @@ package library
 
 import (
 	"strings"
-	"sync/atomic"
 
 	"github.com/cespare/xxhash/v2"
 
 	"dcs/render/attr"
-	"dcs/render/device"
 	"dcs/render/skeleton"
 )
 
-// Learned is the result of looking up a name. It is immutable, except for the mark that it is in use.
-type Learned struct {
-	// File is the static file of that name; nil: Template renders it; both nil: Fault says why there is no file.
-	File     *File
-	Template *Template
-	// MAC is the device that the pattern's group mac matched; zero: none.
-	MAC device.MAC
-
-	hash     uint64
-	name     skeleton.Name
-	variant  bool // for one kind of device
-	unusable bool // because of the name itself, not of the template
-	skel     *skeleton.Skeleton
-	fault    *skeleton.Fault
-	octets   int64 // memory in the table
-	used     atomic.Bool
-}
-
-// Fault returns why no device gets a file by this name; nil: that depends on the device.
-func (l *Learned) Fault() *skeleton.Fault { return l.fault }
-
-// Hash returns the hash of a name for [Snapshot.Find].
-func Hash(name []byte) uint64 { return xxhash.Sum64(name) }
-
-// Find returns what a name leads to, learning it if necessary; nil: the name is unknown. h is the name's [Hash]. For a learned name, Find
-// does not allocate and takes no lock.
-func (s *Snapshot) Find(h uint64, name []byte) *Learned {
-	if l := s.table.find(h, name); l != nil {
-		return l
+// Skeleton returns the skeleton of a name for a device, learning the name's kind if necessary. It does not allocate, and takes no lock,
+// once that kind has been learned for that kind of device. If the skeleton's Build or Sign returns [skeleton.Unfit], Exact has the
+// right one.
+func (s *Snapshot) Skeleton(f *Found, rec attr.Record, ipv6 bool) (*skeleton.Skeleton, *skeleton.Fault) {
+	t := f.Template
+	if f.fault != nil || t == nil {
+		return nil, f.fault
 	}
-	s.table.misses.Add(1)
-	l := s.learn(name)
-	if l == nil {
-		return nil
-	}
-	l.hash = h
-	return s.table.put(l)
-}
-
-// learn looks up a name: literal names take precedence over static files, and those over patterns.
-func (s *Snapshot) learn(name []byte) *Learned {
-	if fault := s.claims[string(name)]; fault != nil {
-		return &Learned{name: skeleton.Name{Text: string(name)}, fault: fault}
-	}
-	if t := s.literals[string(name)]; t != nil {
-		return t.learned(skeleton.Name{Text: string(name)})
-	}
-	if l := s.static.learn(name); l != nil {
-		return l
-	}
-	best, rival := s.patterns.match(name)
-	if best == nil {
-		return nil
-	}
-	t := best.of
-	n := skeleton.Name{Text: string(name)}
-	if t == nil {
-		return &Learned{name: n, fault: best.fault}
-	}
-	at := best.re.FindSubmatchIndex(name)
-	for i := 0; i < len(at); i += 2 {
-		given := at[i] >= 0
-		text := ""
-		if given {
-			text = n.Text[at[i]:at[i+1]]
+	if t.ownKind() {
+		if k := t.own.Load(); k != nil && (len(t.Names) == 1 || k.name == string(f.name)) {
+			return k.skel, k.fault
 		}
-		n.Captures, n.Given = append(n.Captures, text), append(n.Given, given)
+	} else if fixed := t.Fixed(); f.fixed != fixed { // more is known since the name was resolved
+		f.choose(fixed)
 	}
-	if rival != nil {
-		return &Learned{Template: t, name: n, unusable: true, fault: &skeleton.Fault{
-			Reason: skeleton.Ambiguous, Pos: best.pos, What: n.Text,
-			Text: "the pattern at " + rival.pos.String() + " matches this name too: give one of them a priority, or make them different",
-		}}
+	k := s.kind(f, rec, ipv6)
+	if k.fault == skeleton.Unfit {
+		return s.Exact(f, rec, ipv6)
 	}
-	return t.learned(n)
+	return k.skel, k.fault
 }
 
-// learned specializes t for a name, unless the result depends on the device.
-func (t *Template) learned(n skeleton.Name) *Learned {
-	l := &Learned{Template: t, name: n}
-	if t.mac > 0 && n.Given[t.mac] {
-		var err error
-		if l.MAC, err = device.ParseMAC(n.Captures[t.mac]); err != nil {
-			l.unusable = true
-			l.fault = &skeleton.Fault{
-				Reason: skeleton.BadAddress, Pos: t.pattern.pos, What: n.Text,
-				Text: "the group mac has matched " + n.Captures[t.mac] + ", which is " + err.Error(),
-			}
-			return l
-		}
+// Exact returns the skeleton of a name for a device that no other name shares.
+func (s *Snapshot) Exact(f *Found, rec attr.Record, ipv6 bool) (*skeleton.Skeleton, *skeleton.Fault) {
+	if f.fault != nil || f.Template == nil {
+		return nil, f.fault
 	}
-	if !t.varies() && !t.Waiting() {
-		l.skel, l.fault = t.Specialize(n)
-	}
-	return l
+	f.choose(skeleton.Exact)
+	k := s.kind(f, rec, ipv6)
+	return k.skel, k.fault
 }
+
+// ownKind reports whether the template has a single skeleton, or one for each of its literal names. It then keeps the first of them
+// itself: a library of very many literal names has no use for a bounded table.
+func (t *Template) ownKind() bool { return t.pattern == nil && !t.resigned && !t.varies() }
 
 // varies reports whether a name has several skeletons, depending on the device.
 func (t *Template) varies() bool { return t.Families() || len(t.Structural()) > 0 }
 
-// Skeleton returns the skeleton of a learned name for a device. It does not allocate once the name has been learned for that kind of
-// device.
-func (s *Snapshot) Skeleton(l *Learned, rec attr.Record, ipv6 bool) (*skeleton.Skeleton, *skeleton.Fault) {
-	if l.skel != nil || l.fault != nil || l.Template == nil {
-		return l.skel, l.fault
+// kind returns the kind of a name and a device, learning it if necessary.
+func (s *Snapshot) kind(f *Found, rec attr.Record, ipv6 bool) *kind {
+	t := f.Template
+	ipv6 = ipv6 && t.Families()
+	h := f.deviceHash(rec, ipv6)
+	if k := s.table.find(h, f, rec, ipv6); k != nil {
+		return k
 	}
-	structural := l.Template.Structural()
-	ipv6 = ipv6 && l.Template.Families()
-	h := l.hash*31 + 1
-	if ipv6 {
-		h++
-	}
-	for _, i := range structural {
+	n := f.asked()
+	n.IPv6 = ipv6
+	for _, i := range t.Structural() {
 		v, _ := rec.Get(i)
-		h = (h ^ xxhash.Sum64String(v)) * 0x9e3779b185ebca87 // the odd constant of xxHash's own rounds
+		n.Keys = append(n.Keys, strings.Clone(v)) // the record may lie in a mapping
 	}
-	if v := s.table.variant(h, l, structural, rec, ipv6); v != nil {
-		return v.skel, v.fault
+	k := &kind{of: t, keys: n.Keys, ipv6: ipv6}
+	fixed := skeleton.Exact
+	if f.fixed&skeleton.Exact != 0 {
+		k.skel, k.fault = t.Specialize(n)
+	} else {
+		k.skel, fixed, k.fault = t.Learn(n)
 	}
-	v := &Learned{Template: l.Template, name: l.name, hash: h, variant: true}
-	v.name.IPv6 = ipv6
-	v.name.Keys = make([]string, 0, len(structural))
-	for _, i := range structural {
-		text, _ := rec.Get(i)
-		v.name.Keys = append(v.name.Keys, strings.Clone(text))
+	f.choose(fixed) // Learn may have found that it needs more groups
+	k.hash, k.fixed, k.given = f.deviceHash(rec, ipv6), f.fixed, f.given
+	if fixed&skeleton.Exact != 0 {
+		k.name = n.Text
+	} else {
+		for i, text := range n.Captures {
+			if i > 0 && fixed.Has(i) && n.Given[i] {
+				k.texts = append(k.texts, text)
+			}
+		}
 	}
-	v.skel, v.fault = l.Template.Specialize(v.name)
-	v = s.table.put(v)
-	return v.skel, v.fault
+	if t.ownKind() && s.keep(t, k) {
+		return k
+	}
+	return s.table.put(k)
 }
 
-// Retire drops the learned names and stops learning, because another snapshot is served. What workers still use remains
-// valid.
-func (s *Snapshot) Retire() {
-	s.table.mu.Lock()
-	defer s.table.mu.Unlock()
-	s.table.budget.Close()
-	for i := range s.table.slots {
-		s.table.drop(&s.table.slots[i])
+// keep makes k the kind that a template keeps itself, unless it has one.
+func (s *Snapshot) keep(t *Template, k *kind) bool {
+	if t.own.Load() != nil {
+		return false
 	}
+	if k.skel != nil {
+		k.skel.Keep(&s.table.further)
+	}
+	return t.own.CompareAndSwap(nil, k)
 }
+
+// deviceHash returns the hash of the kind of f and of a device.
+func (f *Found) deviceHash(rec attr.Record, ipv6 bool) uint64 {
+	h := f.kind
+	if ipv6 {
+		h = mix(h, 1)
+	}
+	for _, i := range f.Template.Structural() {
+		v, _ := rec.Get(i)
+		h = mix(h, xxhash.Sum64String(v))
+	}
+	return h
+}
+
+// Retire drops what has been learned and stops learning, because another snapshot is served. What workers still use remains
+// valid.
+func (s *Snapshot) Retire() { s.table.close() }

@@ -2,6 +2,8 @@
 package library
 
 import (
+	"sync/atomic"
+
 	"dcs/render/attr"
 	"dcs/render/ber/mib"
 	"dcs/render/naming"
@@ -24,12 +26,12 @@ type Config struct {
 	Timestamp    bool // add TLV 19 to modem files
 	ModemAddress bool // add TLV 20 or 59 to modem files
 
-	Learned int // memory for learned names, in octets; 0: [DefaultLearned]
+	Learned int // memory for learned kinds of names, in octets; 0: [DefaultLearned]
 
 	Parallel int // goroutines that load; 0: as many as there are CPUs
 }
 
-// A Snapshot is a loaded library. It is immutable except for the table of learned names, whose readers take no lock; it may be used by
+// A Snapshot is a loaded library. It is immutable except for what it has learned of names, whose readers take no lock; it may be used by
 // any number of goroutines.
 type Snapshot struct {
 	Warnings syntax.Errors // about what is valid but probably unintended
@@ -40,7 +42,8 @@ type Snapshot struct {
 	literals  map[string]*Template
 	claims    map[string]*skeleton.Fault // names that get no file, even if another template or file has them
 	patterns  *patterns
-	indices   int // of patterns, given so far
+	indices   int           // of patterns, given so far
+	matching  *atomic.Int64 // octets that the automata of its patterns may still take; those of an earlier snapshot keep its limit
 	broken    int
 	static    *staticFiles
 	dirs      map[string]int // number of files by directory of the configuration
@@ -57,6 +60,10 @@ type Template struct {
 
 	pattern *pattern
 	mac     int // number of the pattern's group mac; 0: none
+
+	own            atomic.Pointer[kind]           // see ownKind
+	contest        atomic.Pointer[contest]        // with the last rival of the pattern
+	noMAC, zeroMAC atomic.Pointer[skeleton.Fault] // of names whose group mac is no MAC address; nil: not needed yet
 
 	resigned bool // made from a static file
 }

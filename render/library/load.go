@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"dcs/render/naming"
 	"dcs/render/skeleton"
@@ -18,7 +19,7 @@ func Load(cfg Config, prev *Snapshot) (*Snapshot, error) {
 	l := newLoader(cfg)
 	defer l.close()
 	s := newSnapshot(cfg)
-	s.loader, l.warning = l, s.warn
+	s.loader, l.warning, l.matching = l, s.warn, s.matching
 	if prev != nil && prev.loader != nil {
 		l.prev = prev.loader
 		l.takeOver = l.alike()
@@ -31,9 +32,7 @@ func Load(cfg Config, prev *Snapshot) (*Snapshot, error) {
 	var old *staticFiles
 	if prev != nil {
 		old = prev.static
-		misses, evicted := prev.Learning()
-		s.table.misses.Store(misses)
-		s.table.evicted.Store(evicted)
+		s.table.resume(prev.table)
 	}
 	s.static = loadStatic(cfg, s.names, old)
 	s.claimTwins(l)
@@ -63,7 +62,7 @@ func LoadFile(cfg Config, path string, src []byte) (*Snapshot, error) {
 	l.single = true
 	s := newSnapshot(cfg)
 	s.static = &staticFiles{}
-	l.warning = s.warn
+	l.warning, l.matching = s.warn, s.matching
 	path = filepath.Clean(path)
 	var f *sourceFile
 	if src == nil {
@@ -81,10 +80,12 @@ func LoadFile(cfg Config, path string, src []byte) (*Snapshot, error) {
 }
 
 func newSnapshot(cfg Config) *Snapshot {
-	return &Snapshot{
+	s := &Snapshot{
 		names: cmp.Or(cfg.Names, &naming.Rules{}), literals: map[string]*Template{}, claims: map[string]*skeleton.Fault{},
-		table: newTable(cmp.Or(cfg.Learned, DefaultLearned)),
+		table: newTable(cmp.Or(cfg.Learned, DefaultLearned)), matching: new(atomic.Int64),
 	}
+	s.matching.Store(MatchOctets)
+	return s
 }
 
 func (s *Snapshot) warn(at syntax.Pos, msg string) {

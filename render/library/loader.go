@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"dcs/render/beneath"
 	"dcs/render/naming"
@@ -39,6 +40,7 @@ type loader struct {
 	assetLock sync.Mutex // until it is sealed
 	assets    map[string][]byte
 
+	matching *atomic.Int64 // octets that the automata of patterns may still take
 	serving  *skeleton.Env
 	workers  []*worker
 	queries  queries

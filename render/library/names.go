@@ -89,6 +89,6 @@ func (s *Snapshot) answers(name string, old map[string]bool) bool {
 	if f := s.static.files[name]; f.File != nil {
 		return f.fault == nil
 	}
-	best, _ := s.patterns.match([]byte(name))
+	best, _ := s.patterns.match([]byte(name), new(search))
 	return best != nil && best.of != nil && !old[best.of.Pattern]
 }

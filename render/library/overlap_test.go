@@ -86,7 +86,7 @@ func TestWitnessIsOrdinary(t *testing.T) {
 }
 
 func both(list []*pattern, name string) bool {
-	return list[0].re.MatchString(name) && list[1].re.MatchString(name)
+	return re(list[0]).MatchString(name) && re(list[1]).MatchString(name)
 }
 
 // forNames calls f with every name of up to most letters, shortest first, until it returns false.
@@ -222,7 +222,7 @@ func TestConflictsAgainstPairs(t *testing.T) {
 		last := -1
 		for _, c := range newPatterns(list).conflicts(plenty) {
 			if c.b.index <= last || c.a.index >= c.b.index || c.a.priority != c.b.priority || !want[c.b.index] ||
-				!c.a.re.MatchString(c.witness) || !c.b.re.MatchString(c.witness) {
+				!re(c.a).MatchString(c.witness) || !re(c.b).MatchString(c.witness) {
 				t.Errorf("%q: conflict of %d and %d over %q", sources, c.a.index, c.b.index, c.witness)
 			}
 			last = c.b.index

@@ -1,9 +1,9 @@
 package library
 
 import (
-	"regexp"
 	resyntax "regexp/syntax"
 
+	"dcs/render/match"
 	"dcs/render/skeleton"
 	"dcs/render/syntax"
 )
@@ -11,7 +11,8 @@ import (
 // pattern is the regular expression of a template (Go's syntax, RE2). It matches anywhere in a name unless it contains
 // ^ or $.
 type pattern struct {
-	re       *regexp.Regexp
+	matcher  *match.Pattern
+	groups   []string // names by number; "" for group 0 and nameless ones
 	source   string
 	fold     bool // letter case is ignored
 	pos      syntax.Pos
@@ -31,21 +32,25 @@ type pattern struct {
 
 // compilePattern compiles a pattern, which ignores letter case if names do.
 func (s *Snapshot) compilePattern(source string, pos syntax.Pos, priority int) (*pattern, error) {
-	return compilePattern(source, pos, priority, s.nextIndex(), s.names.Folds())
+	p, err := compilePattern(source, pos, priority, s.nextIndex(), s.names.Folds())
+	if err == nil {
+		p.matcher.Share(s.matching)
+	}
+	return p, err
 }
 
 // compilePattern compiles a pattern. Its error says what is wrong and where in the pattern; pos is only recorded for
 // other errors.
 func compilePattern(source string, pos syntax.Pos, priority, index int, fold bool) (*pattern, error) {
 	p := &pattern{source: source, fold: fold, pos: pos, priority: priority, index: index, maxLen: unbounded}
-	var err error
-	if p.re, err = regexp.Compile(source); err == nil && fold {
-		p.re, err = regexp.Compile(p.text())
+	tree, err := resyntax.Parse(source, resyntax.Perl)
+	if err == nil {
+		p.groups = tree.CapNames()
+		tree, err = parsePattern(p.text())
 	}
-	if err != nil {
-		return nil, patternError(source, err)
+	if err == nil {
+		p.matcher, err = match.Compile(p.text())
 	}
-	tree, err := parsePattern(p.text())
 	if err != nil {
 		return nil, patternError(source, err)
 	}
@@ -78,13 +83,28 @@ func parsePattern(source string) (*resyntax.Regexp, error) {
 	return tree.Simplify(), nil
 }
 
-// matches reports whether name matches.
-func (p *pattern) matches(name []byte) bool {
+// MatchOctets is the maximum memory of the automata that match names, of all patterns together. They are built as names need them.
+const MatchOctets = 8 << 20
+
+// find returns where name and its groups match, as by regexp.FindSubmatchIndex, in the memory of at; nil: it does not match.
+func (p *pattern) find(at []int, name []byte, s *match.Scratch) []int {
+	if !p.mayMatch(name) {
+		return nil
+	}
+	return p.matcher.Find(at, name, s)
+}
+
+// matches reports whether name matches. It allocates.
+func (p *pattern) matches(name string) bool {
+	return p.find(nil, []byte(name), new(match.Scratch)) != nil
+}
+
+// mayMatch reports whether name has what all names have that match.
+func (p *pattern) mayMatch(name []byte) bool {
 	n := len(name)
 	return n >= p.minLen && (p.maxLen == unbounded || n <= p.maxLen) &&
 		n >= len(p.prefix) && equalLower(name[:len(p.prefix)], p.prefix) &&
-		n >= len(p.suffix) && equalLower(name[n-len(p.suffix):], p.suffix) &&
-		p.re.Match(name)
+		n >= len(p.suffix) && equalLower(name[n-len(p.suffix):], p.suffix)
 }
 
 // equalLower reports whether b equals s when A to Z in b are read as a to z. s has no A to Z; both have the same

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"dcs/render/syntax"
@@ -31,7 +33,7 @@ func compileAll(t testing.TB, sources ...string) []*pattern {
 // bruteMatch is match as its comment has it.
 func bruteMatch(list []*pattern, name []byte) (best, rival *pattern) {
 	for _, p := range list {
-		if !p.re.Match(name) {
+		if !re(p).Match(name) {
 			continue
 		}
 		switch {
@@ -44,6 +46,18 @@ func bruteMatch(list []*pattern, name []byte) (best, rival *pattern) {
 	return best, rival
 }
 
+// re returns package regexp's view of a pattern.
+func re(p *pattern) *regexp.Regexp {
+	if found, ok := regexps.Load(p); ok {
+		return found.(*regexp.Regexp)
+	}
+	made := regexp.MustCompile(p.text())
+	regexps.Store(p, made)
+	return made
+}
+
+var regexps sync.Map // by *pattern
+
 func source(p *pattern) string {
 	if p == nil {
 		return "none"
@@ -53,7 +67,11 @@ func source(p *pattern) string {
 
 func checkMatch(t *testing.T, p *patterns, list []*pattern, name []byte) {
 	t.Helper()
-	best, rival := p.match(name)
+	sr := new(search)
+	best, rival := p.match(name, sr)
+	if best != nil && !slices.Equal(sr.best, re(best).FindSubmatchIndex(name)) {
+		t.Errorf("%q matches %s at %v, want %v", name, source(best), sr.best, re(best).FindSubmatchIndex(name))
+	}
 	wantBest, wantRival := bruteMatch(list, name)
 	if best != wantBest || rival != wantRival {
 		t.Errorf("%q: match is %s, rival %s; want %s and %s", name, source(best), source(rival), source(wantBest), source(wantRival))
@@ -85,7 +103,7 @@ func TestMatch(t *testing.T) {
 		{"", "", ""},
 		{strings.Repeat("a", 4000) + ".conf", list[5], ""},
 	} {
-		best, rival := newPatterns(compileAll(t, list...)).match([]byte(tt.name))
+		best, rival := newPatterns(compileAll(t, list...)).match([]byte(tt.name), new(search))
 		got := [2]string{}
 		for i, p := range []*pattern{best, rival} {
 			if p != nil {
@@ -294,11 +312,11 @@ func TestMatchDoesNotAllocate(t *testing.T) {
 	for _, l := range libraries[:3] {
 		p := newPatterns(library(t, l.format, 1000))
 		for _, name := range []string{l.known, l.unknown} {
-			name := []byte(name)
-			if best, _ := p.match(name); (best != nil) != (string(name) == l.known) {
+			name, sr := []byte(name), new(search)
+			if best, _ := p.match(name, sr); (best != nil) != (string(name) == l.known) {
 				t.Errorf("%s: %s matches %q", l.name, source(best), name)
 			}
-			if n := testing.AllocsPerRun(100, func() { p.match(name) }); n != 0 {
+			if n := testing.AllocsPerRun(100, func() { p.match(name, sr) }); n != 0 {
 				t.Errorf("%s, %q: %v allocations", l.name, name, n)
 			}
 		}
@@ -309,11 +327,11 @@ func BenchmarkMatch(b *testing.B) {
 	for _, l := range libraries {
 		p := newPatterns(library(b, l.format, 10000))
 		for _, n := range [][2]string{{"known", l.known}, {"unknown", l.unknown}} {
-			name := []byte(n[1])
+			name, sr := []byte(n[1]), new(search)
 			b.Run(l.name+"/"+n[0], func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					p.match(name)
+					p.match(name, sr)
 				}
 			})
 		}

@@ -3,6 +3,8 @@ package library
 import (
 	"cmp"
 	"slices"
+
+	"dcs/render/match"
 )
 
 // patterns is the set of patterns of a library. It is immutable, and may be used by any number of goroutines.
@@ -150,8 +152,8 @@ func rarest(covers [][]string, shared map[gram]int) []gram {
 // match returns the pattern of the highest priority that matches name, as regexp.Match does, and another matching
 // pattern of that priority, if there is one: name is then ambiguous. Of several, it returns those with the lowest
 // index. It does not allocate.
-func (p *patterns) match(name []byte) (best, rival *pattern) {
-	best, rival = try(p.always, name, nil, nil)
+func (p *patterns) match(name []byte, sr *search) (best, rival *pattern) {
+	best, rival = sr.try(p.always, name, nil, nil)
 	if len(p.lens) == 0 {
 		return best, rival
 	}
@@ -179,7 +181,7 @@ func (p *patterns) match(name []byte) (best, rival *pattern) {
 			}
 			seen[met%len(seen)] = list
 			met++
-			best, rival = try(p.lists[list-1], name, best, rival)
+			best, rival = sr.try(p.lists[list-1], name, best, rival)
 		}
 	}
 	return best, rival
@@ -195,14 +197,28 @@ func (p *patterns) find(g gram, h uint64) uint32 {
 	}
 }
 
+// search is the memory that matching takes. It must not be shared between goroutines.
+type search struct {
+	match.Scratch
+	best []int // where the best pattern and its groups match, as by regexp.FindSubmatchIndex
+	at   []int
+}
+
 // try matches name against a list in the order of before, given the previous matches.
-func try(list []*pattern, name []byte, best, rival *pattern) (*pattern, *pattern) {
+func (sr *search) try(list []*pattern, name []byte, best, rival *pattern) (*pattern, *pattern) {
 	for _, q := range list {
 		if rival != nil && before(q, rival) >= 0 || best != nil && q.priority < best.priority {
 			break
 		}
-		if q == best || !q.matches(name) {
+		if q == best {
 			continue
+		}
+		at := q.find(sr.at, name, &sr.Scratch)
+		if at == nil {
+			continue
+		}
+		if sr.at = at; best == nil || q.priority > best.priority || before(q, best) < 0 {
+			sr.best, sr.at = sr.at, sr.best
 		}
 		switch {
 		case best == nil || q.priority > best.priority:

@@ -2,6 +2,7 @@ package library
 
 import (
 	"errors"
+	"unsafe"
 
 	"dcs/render/bootfile"
 	"dcs/render/mapped"
@@ -13,7 +14,7 @@ import (
 // takeOver decides whether a file below a directory with resign is a boot file to sign again, and copies it if so: the source of a
 // template must not change. A file without a MIC or a hash, or larger than bootfile.MaxSize, is served as it is.
 //
-// Until it is requested, a file takes only its own size, at most 1 MiB; the template made from it then counts as a learned name.
+// Until it is requested, a file takes only its own size, at most 1 MiB; the template made from it then counts as a learned kind of name.
 func (f *File) takeOver() error {
 	if len(f.Data) > bootfile.MaxSize {
 		return nil
@@ -73,21 +74,31 @@ func (f *File) template(cfg *Config) (*Template, error) {
 	return &Template{Template: made, resigned: true}, nil
 }
 
-// learnSigned returns what the name of a file that is signed again leads to.
-func (s *staticFiles) learnSigned(f *File, name string) *Learned {
-	t, err := f.template(&s.cfg)
-	if err != nil {
-		return &Learned{name: skeleton.Name{Text: name}, fault: unsignable(f.path, err)}
+// signedOctets is about the memory of a template that is made from a file, without its skeleton.
+const signedOctets = 4096
+
+// signed returns the kind that leads to the template of a file that is signed again, or that has the fault why there is none.
+func (t *table) signed(f *File, cfg *Config) *kind {
+	h := mix(uint64(uintptr(unsafe.Pointer(f))), 0)
+	set := t.set(h)
+	for i := range set {
+		if k := set[i].Load(); k != nil && k.file == f {
+			return k.touch()
+		}
 	}
-	return t.learned(skeleton.Name{Text: name})
+	t.shard(h).misses.Add(1)
+	k := &kind{hash: h, file: f}
+	if of, err := f.template(cfg); err != nil {
+		k.fault = unsignable(f.path, err)
+	} else {
+		k.of = of
+	}
+	return t.put(k)
 }
 
 func unsignable(path string, err error) *skeleton.Fault {
 	return unreadable(path, "the file cannot be signed anew", err)
 }
-
-// Resigned reports whether the name is that of a static file that is signed again.
-func (l *Learned) Resigned() bool { return l.Template != nil && l.Template.resigned }
 
 // Resigned returns the number of static files that are signed again, and the number of files below directories with resign that are
 // served as they are, with the path of the first of these.

@@ -81,23 +81,30 @@ func unreadable(path, what string, err error) *skeleton.Fault {
 	}
 }
 
-// learn returns the static file of a name; nil, without an allocation: none has it.
-func (s *staticFiles) learn(name []byte) *Learned {
-	f := s.files[string(name)]
+// resolve sets found to the static file of its name, and reports whether there is one. It does not allocate, except for a file that is
+// signed again and has no template yet.
+func (s *staticFiles) resolve(snap *Snapshot, found *Found) bool {
+	f := s.files[string(found.name)]
 	for i := range s.gaps {
 		g := &s.gaps[i]
-		if len(name) >= len(g.prefix) && string(name[:len(g.prefix)]) == g.prefix && (f.File == nil || g.root < f.root) {
-			return &Learned{name: skeleton.Name{Text: string(name)}, fault: g.fault}
+		if len(found.name) >= len(g.prefix) && string(found.name[:len(g.prefix)]) == g.prefix && (f.File == nil || g.root < f.root) {
+			found.fault = g.fault
+			return true
 		}
 	}
 	switch {
 	case f.File == nil:
-		return nil
+		return false
 	case f.fault != nil:
-		return &Learned{name: skeleton.Name{Text: string(name)}, fault: f.fault}
+		found.fault = f.fault
+	case f.signed:
+		if k := snap.table.signed(f.File, &s.cfg); k.fault != nil {
+			found.fault = k.fault
+		} else {
+			found.lead(k.of)
+		}
+	default:
+		found.File = f.File
 	}
-	if f.signed {
-		return s.learnSigned(f.File, string(name))
-	}
-	return &Learned{File: f.File, name: skeleton.Name{Text: string(name)}}
+	return true
 }

@@ -9,15 +9,16 @@ import (
 	"time"
 
 	"dcs/render/ber/mib"
-	"dcs/render/mic"
 )
 
 func mustFile(t *testing.T, s *Snapshot, name string) []byte {
-	sk, fault := s.Skeleton(find(s, name), nil, false)
+	t.Helper()
+	l := find(s, name)
+	sk, fault := s.Skeleton(l, nil, false)
 	if fault != nil {
 		t.Fatal(fault)
 	}
-	return sk.File(mic.NewSecret(nil))
+	return renderedBy(t, s, l, sk, nil)
 }
 
 func TestStatic(t *testing.T) {

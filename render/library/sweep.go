@@ -137,7 +137,7 @@ func (w *walk) accept(n int32) {
 		if name == "" {
 			name = w.name(n)
 		}
-		if !first.re.MatchString(name) || !w.list[p].re.MatchString(name) {
+		if !first.matches(name) || !w.list[p].matches(name) {
 			w.complete = false // impossible, but a report must be true in any case
 			continue
 		}

@@ -15,164 +15,237 @@ const DefaultLearned = 64 << 20
 
 const (
 	setSize     = 8    // slots that a hash may be stored in
-	smallOctets = 1024 // typical size of a learned name
+	smallOctets = 1024 // typical size of a kind
+	shardCount  = 64   // of writers that do not meet
 )
 
-// table caches learned names: set-associative, lock-free for readers, bounded in octets. A full set, or a full table, evicts a name that
-// has not been requested since the clock hand last passed it.
+// table caches kinds of names: set-associative, lock-free for readers, bounded in octets. A full set, or a full table, evicts a kind that
+// has not been requested since the clock hand last passed it. Writers lock only their shard of the sets.
 type table struct {
-	mask  uint64
-	slots []atomic.Pointer[Learned]
-	mu    sync.Mutex // of writers
-	hands []uint8    // position of each set's clock hand
-	hand  int        // position of the table's
+	mask   uint64
+	slots  []atomic.Pointer[kind]
+	hands  []uint8 // position of each set's clock hand
+	shards []shard
+	before counts
 
-	budget          skeleton.Budget
-	misses, evicted atomic.Uint64
+	_       [64]byte        // what follows is written when a kind is learned, what precedes is read by every request
+	budget  skeleton.Budget // of the kinds
+	further skeleton.Budget // of what the skeletons that templates keep cache under further secrets
+	hand    atomic.Uint64   // the table's clock hand
+	_       [64]byte
 }
 
-// newTable makes a table for names of that many octets in total. The table itself takes about one percent of that in addition.
+// counts are those of the tables of earlier snapshots.
+type counts struct{ misses, evicted uint64 }
+
+// shard is the share of the sets that one writer at a time changes. Each has its own cache lines.
+type shard struct {
+	mu              sync.Mutex
+	misses, evicted atomic.Uint64
+	_               [128 - 24]byte
+}
+
+// kind is what is learned: the skeleton of all names of a template in which the same groups took part in the match, and that differ only
+// in groups which are not fixed, for the devices with the same values of structural attributes. It is immutable, except for the mark
+// that it is in use.
+type kind struct {
+	hash  uint64
+	of    *Template
+	file  *File // nil, or the static file that of was made from: the kind leads from the file to the template
+	fixed skeleton.Fixed
+	given uint64
+	name  string   // if it is that of one name
+	texts []string // of the fixed groups that took part in the match
+	keys  []string // the device's values
+	ipv6  bool
+
+	used   atomic.Bool
+	octets int64
+	skel   *skeleton.Skeleton
+	fault  *skeleton.Fault
+}
+
+// newTable makes a table for kinds of that many octets in total. The table itself takes about one percent of that in addition.
 func newTable(octets int) *table {
 	sets := 1
 	for sets*setSize*smallOctets < octets {
 		sets *= 2
 	}
-	t := &table{mask: uint64(sets - 1), slots: make([]atomic.Pointer[Learned], sets*setSize), hands: make([]uint8, sets)}
-	t.budget.Open(int64(octets))
+	t := &table{
+		mask: uint64(sets - 1), slots: make([]atomic.Pointer[kind], sets*setSize), hands: make([]uint8, sets),
+		shards: make([]shard, min(sets, shardCount)),
+	}
+	t.further.Open(int64(octets / 16))
+	t.budget.Open(int64(octets - octets/16))
 	return t
 }
 
 // set returns the slots in which a hash may be stored.
-func (t *table) set(h uint64) []atomic.Pointer[Learned] {
+func (t *table) set(h uint64) []atomic.Pointer[kind] {
 	at := int(h&t.mask) * setSize
 	return t.slots[at : at+setSize]
 }
 
-func (l *Learned) touch() *Learned {
-	if !l.used.Load() { // an unconditional store would bounce the cache line between workers
-		l.used.Store(true)
+// shard returns the shard of a hash.
+func (t *table) shard(h uint64) *shard { return &t.shards[(h&t.mask)%uint64(len(t.shards))] }
+
+func (k *kind) touch() *kind {
+	if !k.used.Load() { // an unconditional store would bounce the cache line between workers
+		k.used.Store(true)
 	}
-	return l
+	return k
 }
 
-// find returns the entry of a name; nil: none.
-func (t *table) find(h uint64, name []byte) *Learned {
+// find returns the kind of a name and a device; nil: it is not there, which counts as a miss.
+func (t *table) find(h uint64, f *Found, rec attr.Record, ipv6 bool) *kind {
 	set := t.set(h)
 	for i := range set {
-		if l := set[i].Load(); l != nil && l.hash == h && !l.variant && l.name.Text == string(name) {
-			return l.touch()
+		if k := set[i].Load(); k != nil && k.hash == h && k.of == f.Template && k.file == nil && k.fixed == f.fixed && k.ipv6 == ipv6 && k.holds(f, rec) {
+			return k.touch()
 		}
 	}
+	t.shard(h).misses.Add(1)
 	return nil
 }
 
-// variant returns the entry of a name for one kind of device; nil: none.
-func (t *table) variant(h uint64, of *Learned, structural []int, rec attr.Record, ipv6 bool) *Learned {
-	set := t.set(h)
-	for i := range set {
-		l := set[i].Load()
-		if l == nil || l.hash != h || !l.variant || l.Template != of.Template || l.name.Text != of.name.Text || l.name.IPv6 != ipv6 {
-			continue
+// holds reports whether k is the kind of f and a device, given that they have the same template and fixed groups.
+func (k *kind) holds(f *Found, rec attr.Record) bool {
+	if k.fixed&skeleton.Exact != 0 {
+		if k.name != string(f.name) {
+			return false
 		}
-		same := true
-		for k, at := range structural {
-			v, _ := rec.Get(at)
-			same = same && l.name.Keys[k] == v
+	} else {
+		if k.given != f.given {
+			return false
 		}
-		if same {
-			return l.touch()
+		n := 0
+		for i := 1; i < len(f.groups)/2; i++ {
+			if !k.fixed.Has(i) || f.given>>i&1 == 0 {
+				continue
+			}
+			if k.texts[n] != string(f.group(i)) {
+				return false
+			}
+			n++
 		}
 	}
-	return nil
+	for i, at := range f.Template.Structural() {
+		if v, _ := rec.Get(at); k.keys[i] != v {
+			return false
+		}
+	}
+	return true
 }
 
-// put stores l and returns it, or the equal entry that another goroutine has stored in the meantime. An entry larger than the table is
+// same reports whether k and o are the same kind.
+func (k *kind) same(o *kind) bool {
+	return k.hash == o.hash && k.file == o.file && (k.file != nil || k.of == o.of) && k.fixed == o.fixed && k.given == o.given && k.name == o.name &&
+		k.ipv6 == o.ipv6 && slices.Equal(k.texts, o.texts) && slices.Equal(k.keys, o.keys)
+}
+
+// put stores k and returns it, or the equal kind that another goroutine has stored in the meantime. A kind larger than the table is
 // not stored.
-func (t *table) put(l *Learned) *Learned {
-	l.octets = l.size()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if l.octets > t.room() {
-		return l
+func (t *table) put(k *kind) *kind {
+	if k.octets = k.size(); k.octets > t.room() {
+		return k
 	}
-	if l.skel != nil {
-		l.skel.Keep(&t.budget)
+	if k.skel != nil {
+		k.skel.Keep(&t.budget)
 	}
-	set := t.set(l.hash)
+	t.trim(t.room() - k.octets)
+	set, sh := t.set(k.hash), t.shard(k.hash)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
 	for i := range set {
-		if o := set[i].Load(); o != nil && o.same(l) {
+		if o := set[i].Load(); o != nil && o.same(k) {
 			return o
 		}
 	}
-	t.trim(t.room() - l.octets)
-	hand := &t.hands[l.hash&t.mask]
-	for {
+	for hand := &t.hands[k.hash&t.mask]; ; *hand++ {
 		at := &set[*hand%setSize]
-		*hand++
 		if o := at.Load(); o != nil && o.used.Swap(false) {
 			continue // requested since: it stays for another round
 		}
-		t.drop(at)
-		at.Store(l)
-		t.budget.Add(l.octets)
-		return l
+		t.budget.Add(k.octets)
+		t.dropped(at.Swap(k))
+		*hand++
+		return k
 	}
 }
 
-// room is the share of the budget that names may fill, in octets. The rest is for the files that entries cache under further secrets.
+// room is the share of the budget that kinds may fill, in octets. The rest is for the files that they cache under further secrets.
 func (t *table) room() int64 { return t.budget.Most() - t.budget.Most()/16 }
 
-// trim evicts names that were not requested recently until the others take at most so many octets.
+// trim evicts kinds that were not requested recently until the others take at most so many octets. Several goroutines may trim at
+// once.
 func (t *table) trim(octets int64) {
 	for n := 0; t.budget.Used() > octets && n < 3*len(t.slots); n++ {
-		at := &t.slots[t.hand]
-		t.hand = (t.hand + 1) % len(t.slots)
+		at := &t.slots[t.hand.Add(1)%uint64(len(t.slots))]
 		// If all of them are requested all the time, some are evicted nevertheless.
-		if o := at.Load(); o != nil && (!o.used.Swap(false) || n >= 2*len(t.slots)) {
-			t.drop(at)
+		if o := at.Load(); o != nil && (!o.used.Swap(false) || n >= 2*len(t.slots)) && at.CompareAndSwap(o, nil) {
+			t.dropped(o)
 		}
 	}
 }
 
-// drop empties a slot.
-func (t *table) drop(at *atomic.Pointer[Learned]) {
-	o := at.Swap(nil)
-	if o == nil {
+// dropped counts a kind that has been taken out of its slot; nil: the slot was empty.
+func (t *table) dropped(k *kind) {
+	if k == nil {
 		return
 	}
-	t.evicted.Add(1)
-	t.budget.Add(-o.octets)
-	if o.skel != nil {
-		o.skel.Drop()
+	t.shard(k.hash).evicted.Add(1)
+	t.budget.Add(-k.octets)
+	if k.skel != nil {
+		k.skel.Drop()
 	}
 }
 
-// size returns the memory of l in octets. A variant counts the name too: it may outlive the entry that it shares it with.
-func (l *Learned) size() int64 {
-	n := int(unsafe.Sizeof(*l)) + len(l.name.Text) + cap(l.name.Captures)*int(unsafe.Sizeof("")) + cap(l.name.Given)
-	for _, k := range l.name.Keys {
-		n += int(unsafe.Sizeof(k)) + len(k)
+// close empties the table for good.
+func (t *table) close() {
+	t.budget.Close()
+	t.further.Close()
+	for i := range t.slots {
+		t.dropped(t.slots[i].Swap(nil))
 	}
-	if l.fault != nil {
-		n += int(unsafe.Sizeof(*l.fault)) + len(l.fault.Text)
+}
+
+// size returns the memory of k in octets.
+func (k *kind) size() int64 {
+	n := int(unsafe.Sizeof(*k)) + len(k.name)
+	for _, texts := range [][]string{k.texts, k.keys} {
+		for _, s := range texts {
+			n += int(unsafe.Sizeof(s)) + len(s)
+		}
 	}
-	if l.skel != nil {
-		n += l.skel.Octets()
+	if k.fault != nil && k.fault != skeleton.Unfit {
+		n += int(unsafe.Sizeof(*k.fault)) + len(k.fault.Text)
+	}
+	if k.skel != nil {
+		n += k.skel.Octets()
+	}
+	if k.file != nil && k.of != nil {
+		n += signedOctets
 	}
 	return int64(n)
 }
 
-func (l *Learned) same(o *Learned) bool {
-	return l.hash == o.hash && l.variant == o.variant && l.Template == o.Template &&
-		l.name.Text == o.name.Text && l.name.IPv6 == o.name.IPv6 && slices.Equal(l.name.Keys, o.name.Keys)
+// resume lets the counts of t continue those of the snapshot before.
+func (t *table) resume(prev *table) { t.before.misses, t.before.evicted = prev.counts() }
+
+// counts returns how often a kind was not in the table, and how many were evicted.
+func (t *table) counts() (misses, evicted uint64) {
+	misses, evicted = t.before.misses, t.before.evicted
+	for i := range t.shards {
+		misses, evicted = misses+t.shards[i].misses.Load(), evicted+t.shards[i].evicted.Load()
+	}
+	return misses, evicted
 }
 
-// Learning returns how often a requested name had not been learned, and how many names were evicted, in this snapshot and the ones before it.
-func (s *Snapshot) Learning() (misses, evicted uint64) {
-	return s.table.misses.Load(), s.table.evicted.Load()
-}
+// Learning returns how often the kind of a requested name had not been learned, and how many kinds were evicted, in this snapshot and the
+// ones before it.
+func (s *Snapshot) Learning() (misses, evicted uint64) { return s.table.counts() }
 
-// Len returns the number of learned names.
+// Len returns the number of learned kinds of names.
 func (s *Snapshot) Len() int {
 	n := 0
 	for i := range s.table.slots {
@@ -183,7 +256,9 @@ func (s *Snapshot) Len() int {
 	return n
 }
 
-// LearnedOctets returns the memory of the learned names and its limit, in octets.
+// LearnedOctets returns the memory of the learned kinds and its limit, in octets. A kind that a literal name's template keeps counts with
+// what it caches for further secrets only.
 func (s *Snapshot) LearnedOctets() (used, most int64) {
-	return s.table.budget.Used(), s.table.budget.Most()
+	t := s.table
+	return t.budget.Used() + t.further.Used(), t.budget.Most() + t.further.Most()
 }

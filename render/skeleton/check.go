@@ -111,6 +111,8 @@ func (c *checker) markStructural(attr int) {
 	}
 }
 
+func (*checker) fix(int) {} // groups have no text yet
+
 func (c *checker) stampAddress(func(code byte, src source, name string)) { c.t.families = true }
 
 func (c *checker) warn(pos syntax.Pos, msg string) {

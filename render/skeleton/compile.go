@@ -47,6 +47,7 @@ type compiler struct {
 	asIs     bool // the file is the template's source, unchanged
 	defaults int  // nesting depth of the default being computed
 	values   map[valueKey]val
+	splicing bool // the variable that is looked up next becomes a part of a text
 	tracing  bool
 	uses     []Use
 }
@@ -71,6 +72,8 @@ type pass interface {
 	tooLate(pos syntax.Pos, what string)
 	// markStructural records an attribute that selects a skeleton.
 	markStructural(attr int)
+	// fix records a group whose text selects a skeleton.
+	fix(group int)
 	// encoded records a setting that has the same octets wherever it stands.
 	encoded(key memoKey, octets []byte)
 	// halt handles a statement that makes no file.
@@ -111,6 +114,15 @@ func (c *compiler) undecided(pos syntax.Pos, keyword, what string, vals ...*val)
 	}
 	c.b.local = true
 	c.pass.tooLate(pos, what)
+}
+
+// settle records the groups in v as those that select a skeleton.
+func (c *compiler) settle(v *val) {
+	v.each(func(d *dynamic) {
+		if d.src == fromName {
+			c.pass.fix(d.attr)
+		}
+	})
 }
 
 // body compiles the statements of a body.

@@ -172,7 +172,7 @@ func (c *compiler) evalString(e *syntax.String, sc *scope) val {
 			parts = append(parts, val{pos: e.Pos, kind: quotedVal, text: p.Lit})
 			continue
 		}
-		x := c.variable(p.Var, sc)
+		x := c.splice(p.Var, sc)
 		if x.has(unknownVal) {
 			v.kind = unknownVal
 		}
@@ -196,6 +196,14 @@ func (c *compiler) evalString(e *syntax.String, sc *scope) val {
 		}
 		v.text = b.String()
 	}
+	return v
+}
+
+// splice returns the value of $name for a text that it is a part of.
+func (c *compiler) splice(e *syntax.Var, sc *scope) val {
+	c.splicing = true
+	v := c.variable(e, sc)
+	c.splicing = false
 	return v
 }
 

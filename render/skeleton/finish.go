@@ -28,7 +28,7 @@ func (s *Skeleton) finish() error {
 		case 6, 7, 255:
 			return errors.New("TLVs 6, 7 and 255 are added by the compiler; leave them out")
 		case 43:
-			s.ext = s.ext || extended(s.base[t.start.off:t.end.off])
+			s.ext = s.ext || s.extended(t)
 		}
 	}
 	if _, err := mic.Sign(s.constant(), blank); err != nil {
@@ -69,12 +69,20 @@ func (s *Skeleton) fail(err error) *Fault {
 	return &f
 }
 
-// extended reports whether a TLV 43 has a sub-TLV 6.
-func extended(tlv []byte) bool {
-	for at := 2; at+2 <= len(tlv); at += 2 + int(tlv[at+1]) {
-		if tlv[at] == 6 {
+// extended reports whether a TLV 43 has a sub-TLV 6. The length of a sub-TLV with slots of varying width, which have no
+// octets yet, is in its fixup.
+func (s *Skeleton) extended(t *topTLV) bool {
+	for at := t.start.off + 2; at+2 <= t.end.off; {
+		if s.base[at] == 6 {
 			return true
 		}
+		n := int(s.base[at+1])
+		for i := range s.fixups {
+			if f := &s.fixups[i]; f.at.off == at+1 {
+				n = f.fixed
+			}
+		}
+		at += 2 + n
 	}
 	return false
 }

@@ -94,13 +94,14 @@ func (c *compiler) text(sc *scope) {
 			c.b.base = append(c.b.base, p.Lit...)
 			continue
 		}
-		v := c.variable(p.Var, sc)
+		v := c.splice(p.Var, sc)
 		switch v.kind {
 		case unknownVal:
 			c.b.local = true
 		case dynamicVal:
 			sl := slot{kind: textSlot, maxLen: 1 << 20}
 			var ok bool
+			sl.named = v.named()
 			if sl.parts, ok = texts(nil, &v); !ok {
 				c.errorf(p.Var.Pos, "$%s: its default is arithmetic on values known only per request, which a text cannot contain", p.Var.Name)
 				continue

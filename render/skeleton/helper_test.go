@@ -96,10 +96,11 @@ func (b *bench) template(t testing.TB) (*Template, error) {
 func (b *bench) name(tm *Template) Name {
 	n := Name{Text: "t", IPv6: b.values.IP.Is6()}
 	if b.pattern != nil {
-		n.Captures = append([]string{"t"}, b.captures...)
-		for range n.Captures {
-			n.Given = append(n.Given, true)
+		n.Captures, n.Given = append([]string{"t"}, b.captures...), []bool{true}
+		for _, text := range b.captures {
+			n.Text, n.Given = n.Text+text, append(n.Given, true)
 		}
+		n.Captures[0] = n.Text
 	}
 	for _, i := range tm.Structural() {
 		v, _ := b.record.Get(i)
@@ -120,14 +121,42 @@ func (b *bench) render(t testing.TB) ([]byte, *Fault) {
 	return b.made(t, tm)
 }
 
-// made is what tm makes.
+// made is what tm makes, whether what the name gives is constant or fills slots.
 func (b *bench) made(t testing.TB, tm *Template) ([]byte, *Fault) {
 	t.Helper()
-	s, fault := tm.Specialize(b.name(tm))
+	b.values.Attrs = b.record
+	n := b.name(tm)
+	b.values.Name, b.values.Groups = []byte(n.Text), nil
+	if b.pattern != nil {
+		at := 1
+		b.values.Groups = []int{0, len(n.Text)}
+		for _, text := range b.captures {
+			b.values.Groups = append(b.values.Groups, at, at+len(text))
+			at += len(text)
+		}
+	}
+	s, fault := tm.Specialize(n)
+	file, fault := b.signed(t, s, fault)
+	kind, fixed, unlike := tm.Learn(n)
+	if _, again, _ := tm.Learn(n); again != fixed {
+		t.Errorf("groups %b were fixed, then %b\n%s", fixed, again, b.src)
+	}
+	same, unlike := b.signed(t, kind, unlike)
+	if unlike == Unfit {
+		return file, fault
+	}
+	if !bytes.Equal(same, file) || (unlike == nil) != (fault == nil) || fault != nil && *unlike != *fault {
+		t.Errorf("as a constant and as a slot differ: %v, %v\n%x\n%x\n%s", fault, unlike, file, same, b.src)
+	}
+	return file, fault
+}
+
+// signed renders a skeleton.
+func (b *bench) signed(t testing.TB, s *Skeleton, fault *Fault) ([]byte, *Fault) {
+	t.Helper()
 	if fault != nil {
 		return nil, fault
 	}
-	b.values.Attrs = b.record
 	var sc Scratch
 	file, fault := s.Build(nil, &b.values, &sc)
 	if fault != nil {

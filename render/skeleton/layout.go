@@ -62,14 +62,15 @@ func (c *compiler) stamps() {
 }
 
 // skeleton makes a Skeleton of what has been compiled.
-func (c *compiler) skeleton(name string) (*Skeleton, *Fault) {
+func (c *compiler) skeleton() (*Skeleton, *Fault) {
 	t := c.t
 	s := &Skeleton{
-		Kind: t.Kind, Name: name, hash: c.hash,
+		Kind: t.Kind, hash: c.hash,
 		base: bytes.Clone(c.b.base), vary: c.b.vary,
 		slots: slices.Clone(c.b.slots), fixups: slices.Clone(c.b.fixups), tops: c.b.tops,
 		broken: Fault{Reason: Invalid, Pos: t.Item.Pos, What: itemName(t.Item)},
 	}
+	s.named = slices.ContainsFunc(s.slots, func(sl slot) bool { return sl.named })
 	if c.asIs {
 		s.base = t.source
 	}

@@ -53,6 +53,9 @@ func (c *compiler) lower(d *tlv.Def, form tlv.Form, vals []val) (slot, bool) {
 		c.instead(&s, last, octets, err)
 		v = v.withoutLast()
 	}
+	if s.named = vals[0].named(); s.named && vals[0].quotes(s.kind) {
+		return s, false
+	}
 	if s.kind == intSlot {
 		if d.Limited {
 			s.min, s.max = max(s.min, d.Min), min(s.max, d.Max)
@@ -62,6 +65,12 @@ func (c *compiler) lower(d *tlv.Def, form tlv.Form, vals []val) (slot, bool) {
 	}
 	s.parts, ok = texts(nil, v)
 	return s, ok
+}
+
+// quotes reports whether v is a text with variables, and of a kind whose constants mean something else in quotes. A slot
+// cannot tell whether there were any.
+func (v *val) quotes(kind slotKind) bool {
+	return v.dyn.op == dynText && (kind == macSlot || kind == hexSlot)
 }
 
 // shapes are the slots of the kinds that take any value of one form.
@@ -131,6 +140,9 @@ func (c *compiler) lowerSNMP(d *tlv.Def, vals []val) (slot, bool) {
 		octets, err := c.enc.AppendSNMPValue([]byte{}, d, &p, values([]val{*last}))
 		c.instead(&s, last, octets, err)
 		v = v.withoutLast()
+	}
+	if s.named = vals[2].named(); s.named && vals[2].quotes(s.value) {
+		return s, false
 	}
 	var ok bool
 	if s.value == intSlot {

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"net/netip"
 	"strconv"
+	"unsafe"
 
 	"dcs/render/attr"
 	"dcs/render/device"
@@ -17,6 +18,17 @@ type Values struct {
 	Server netip.Addr // the address that the request was sent to, unmapped
 	MAC    device.MAC // the modem's; zero: unknown
 	Attrs  attr.Record
+
+	Name   []byte // the requested name, without a device's suffix
+	Groups []int  // where in Name its pattern's groups are, as by regexp.FindSubmatchIndex; nil for a literal name
+}
+
+// captured returns what a group matched; group 0 is the whole name.
+func (v *Values) captured(group int) []byte {
+	if group == 0 {
+		return v.Name
+	}
+	return v.Name[v.Groups[2*group]:v.Groups[2*group+1]]
 }
 
 // epoch1900 is the number of seconds from 1900-01-01 to 1970-01-01 (RFC 868).
@@ -57,12 +69,13 @@ const (
 	fromIP                   // $ip
 	fromMAC                  // $mac
 	fromServer               // $server
+	fromName                 // what a group of the pattern matched; group 0 is $filename
 )
 
 // An instr is an instruction of an integer program for a small stack machine (postfix notation).
 type instr struct {
 	op   opcode
-	attr int   // opAttr: index in the schema
+	attr int   // opAttr: index in the schema; opName: number of the group
 	skip int   // opAttr: number of instructions, those of the default, to skip if the device has the attribute; 0: no default
 	k    int64 // opConst
 }
@@ -72,6 +85,7 @@ type opcode uint8
 const (
 	opConst opcode = iota
 	opAttr
+	opName
 	opTime
 	opAdd
 	opSub
@@ -112,6 +126,14 @@ func run(prog []instr, v *Values, sc *Scratch) (int64, Reason) {
 			stack[n&(maxStack-1)] = x
 			n++
 			pc += in.skip
+		case opName:
+			digits := v.captured(in.attr)
+			x, ok := parseInt(unsafe.String(unsafe.SliceData(digits), len(digits)))
+			if !ok {
+				return 0, NotInteger
+			}
+			stack[n&(maxStack-1)] = x
+			n++
 		case opNeg:
 			top := &stack[(n-1)&(maxStack-1)]
 			if *top == math.MinInt64 {
@@ -226,7 +248,7 @@ func hexDigit(c byte) (byte, bool) {
 type part struct {
 	lit      string
 	src      source
-	attr     int
+	attr     int    // index in the schema, or number of the group
 	fallback []part // replaces an attribute that the device lacks; nil: no default
 }
 
@@ -255,6 +277,8 @@ func appendParts(dst []byte, parts []part, v *Values) ([]byte, Reason) {
 				return dst, NoMAC
 			}
 			dst = v.MAC.AppendTo(dst)
+		case fromName:
+			dst = append(dst, v.captured(p.attr)...)
 		case fromAttr:
 			text, ok := v.Attrs.Get(p.attr)
 			switch {

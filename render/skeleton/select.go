@@ -21,6 +21,7 @@ func (c *compiler) choose(st *syntax.Select, parent *tlv.Def, sc *scope) {
 		}
 		for _, e := range cs.Labels {
 			label := c.eval(e, sc, false)
+			c.settle(&label)
 			if !label.constant() {
 				c.errorf(label.pos, "case label %s: not constant", write(e))
 				continue
@@ -65,6 +66,7 @@ func caseKey(v *val) string {
 
 func (c *compiler) reject(st *syntax.Reject, sc *scope) {
 	reason := c.eval(st.Reason, sc, false)
+	c.settle(&reason)
 	text := write(st.Reason)
 	if reason.constant() {
 		text = reason.plain()

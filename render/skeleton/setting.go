@@ -78,6 +78,9 @@ func (c *compiler) known(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 	}
 	dyn, unknown := false, false
 	for i := range vals {
+		if d.Code == mtaDelimiter && parent.IsRoot() { // its value decides which delimiters are added
+			c.settle(&vals[i])
+		}
 		dyn = dyn || vals[i].varies()
 		unknown = unknown || vals[i].has(unknownVal)
 	}
@@ -185,13 +188,17 @@ func (c *compiler) dynamic(st *syntax.Setting, d *tlv.Def, form tlv.Form, vals [
 	c.closeGroup(st, g)
 }
 
-// structural records the attributes in v as structural: the name is learned once for each combination of their values.
+// structural records the attributes and groups in v as structural: there is a skeleton for each combination of their
+// values.
 func (c *compiler) structural(v *val, what string) {
 	v.each(func(d *dynamic) {
-		if d.src != fromAttr {
+		switch d.src {
+		case fromAttr:
+			c.pass.markStructural(d.attr)
+		case fromName:
+			c.pass.fix(d.attr)
+		default:
 			c.errorf(v.pos, "$%s cannot be used in %s: its value differs with every request", d.name, what)
-			return
 		}
-		c.pass.markStructural(d.attr)
 	})
 }

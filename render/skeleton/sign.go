@@ -148,13 +148,16 @@ func (sc *Scratch) Reset() {
 }
 
 // Sign computes the MICs of a file that Build has just made with sc, and returns the file. A batch of files uses Lanes
-// instead, except for files that are Alone.
+// instead, except for files that are Alone. The Fault may be [Unfit].
 func (s *Skeleton) Sign(file []byte, secret *mic.Secret, sc *Scratch) ([]byte, *Fault) {
 	switch {
 	case !s.Signed():
 	case s.ext:
 		signed, err := mic.Sign(file, secret)
-		if err != nil {
+		switch {
+		case err != nil && s.named:
+			return nil, Unfit
+		case err != nil:
 			return nil, s.fail(err)
 		}
 		return signed, nil

@@ -25,7 +25,6 @@ const (
 // goroutines may render it.
 type Skeleton struct {
 	Kind Kind
-	Name string // the name that it was specialized for
 
 	base   []byte   // the constant octets; zeros in place of slots of fixed width
 	slots  []slot   // by offset
@@ -33,6 +32,7 @@ type Skeleton struct {
 	tops   []topTLV // top-level TLVs in file order; nil once it is finished
 	order  []topTLV // those that the CMTS MIC covers, in its order; modem files only
 	vary   int      // number of slots of varying width
+	named  bool     // a slot's value comes from the requested name
 	ext    bool     // TLV 43.6 requests an extended CMTS MIC
 	hash   mic.Variant
 
@@ -73,7 +73,8 @@ func (s *Skeleton) Static() bool { return len(s.slots) == 0 }
 func (s *Skeleton) Signed() bool { return s.Kind == ModemFile }
 
 // Build appends the file to dst with blank MICs, which Lanes or Sign fills in; a file that is Alone is appended without
-// MICs. On a Fault, dst is returned unchanged. Build does not allocate once dst and sc are large enough.
+// MICs. On a Fault, dst is returned unchanged; [Unfit] says nothing about the request. Build does not allocate once dst
+// and sc are large enough.
 func (s *Skeleton) Build(dst []byte, v *Values, sc *Scratch) ([]byte, *Fault) {
 	start := len(dst)
 	var fault *Fault
@@ -83,8 +84,14 @@ func (s *Skeleton) Build(dst []byte, v *Values, sc *Scratch) ([]byte, *Fault) {
 	} else {
 		dst, fault = s.grow(dst, v, sc)
 	}
-	if fault != nil {
+	switch {
+	case fault != nil && s.named && !s.suits(v, sc):
+		sc.Bad = ""
+		return dst[:start], Unfit
+	case fault != nil:
 		return dst[:start], fault
+	case s.named && len(dst)-start > maxOctets: // as constants they may be too many for a template
+		return dst[:start], Unfit
 	}
 	switch s.Kind {
 	case ModemFile:
@@ -94,7 +101,10 @@ func (s *Skeleton) Build(dst []byte, v *Values, sc *Scratch) ([]byte, *Fault) {
 	case MTAFile:
 		if s.hash != mic.NoHash {
 			file, err := mic.SignMTA(dst[start:], s.hash)
-			if err != nil {
+			switch {
+			case err != nil && s.named:
+				return dst[:start], Unfit
+			case err != nil:
 				return dst[:start], s.fail(err)
 			}
 			dst = append(dst[:start], file...)

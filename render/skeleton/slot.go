@@ -38,6 +38,7 @@ type slot struct {
 	max    int64
 	parts  []part // all others
 	quoted bool   // hexSlot: text without 0x is used as it is
+	named  bool   // the value comes, wholly or in part, from the requested name
 	minLen int
 	maxLen int
 
@@ -59,6 +60,8 @@ type slot struct {
 // shared between goroutines.
 type Scratch struct {
 	tmp    []byte // a value being encoded
+	trial  []byte // tmp and the octets of slots that are filled only to see whether their values fit
+	filled []byte
 	widths []int  // cumulative widths of the varying slots so far
 	gather []byte // TLVs in the order of a MIC
 	batch  md5x.Batch
@@ -154,7 +157,7 @@ func (s *slot) octets(kind slotKind, v *Values, sc *Scratch) (why Reason) {
 			digits = digits[2:]
 		}
 		m, ok := device.ParseEUI48(digits)
-		if !ok {
+		if !ok || s.named && !aligned(digits) {
 			sc.badTmp()
 			return BadAddress
 		}
@@ -192,7 +195,7 @@ func (s *slot) octets(kind slotKind, v *Values, sc *Scratch) (why Reason) {
 		}
 		fallthrough
 	default:
-		if len(sc.tmp) < s.minLen || len(sc.tmp) > s.maxLen {
+		if len(sc.tmp) < s.minLen || len(sc.tmp) > s.maxLen || s.named && len(sc.tmp) > maxText {
 			sc.badTmp()
 			return BadLength
 		}
@@ -201,6 +204,17 @@ func (s *slot) octets(kind slotKind, v *Values, sc *Scratch) (why Reason) {
 		}
 	}
 	return okay
+}
+
+// aligned reports whether a MAC address is in one of the forms that a constant takes, which has no shortened octets.
+func aligned(mac []byte) bool {
+	switch len(mac) {
+	case 12:
+		return mac[1] != ':' && mac[1] != '-' && mac[2] != ':' && mac[2] != '-'
+	case 14:
+		return mac[4] == '.'
+	}
+	return len(mac) == 17
 }
 
 // builtin writes $ip, $server or $mac to sc.tmp without formatting it as text, if the slot takes the octets alone.

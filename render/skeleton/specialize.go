@@ -19,10 +19,10 @@ type Name struct {
 	IPv6     bool     // the modem's address is IPv6; matters only if Families reports true
 }
 
-// Specialize makes the skeleton of a name. The Fault is the reason why the name gets no file.
+// Specialize makes the skeleton of a name alone. The Fault is the reason why the name gets no file.
 func (t *Template) Specialize(n Name) (*Skeleton, *Fault) {
-	s, _, fault := t.specialize(n, false)
-	return s, fault
+	s := t.specialize(n, Exact, false)
+	return s.made, s.fault
 }
 
 // Literal checks a template that is requested by these names only, and returns the error that prevents every request
@@ -49,10 +49,14 @@ func (t *Template) Literal(names []string) *syntax.Error {
 }
 
 // Trace is like Specialize, and also returns the variables that were read.
-func (t *Template) Trace(n Name) (*Skeleton, []Use, *Fault) { return t.specialize(n, true) }
+func (t *Template) Trace(n Name) (*Skeleton, []Use, *Fault) {
+	s := t.specialize(n, Exact, true)
+	return s.made, s.uses, s.fault
+}
 
-func (t *Template) specialize(n Name, tracing bool) (*Skeleton, []Use, *Fault) {
-	c := &specializer{compiler: t.compiler(), name: n}
+// specialize compiles t for a name, with the text of the groups in fixed.
+func (t *Template) specialize(n Name, fixed Fixed, tracing bool) *specializer {
+	c := &specializer{compiler: t.compiler(), name: n, fixed: fixed}
 	c.pass, c.tracing = c, tracing
 	buf := bytebufferpool.Get() // names are learned by the thousands after a reload
 	c.b.base = buf.B[:0]
@@ -67,29 +71,46 @@ func (t *Template) specialize(n Name, tracing bool) (*Skeleton, []Use, *Fault) {
 		c.template(t.Item)
 	}
 	c.bounded()
-	if c.fault == nil && len(c.errs) > 0 {
+	switch {
+	case c.needed != 0: // it was compiled in vain
+	case c.fault != nil:
+		c.halted = true
+	case len(c.errs) > 0:
 		c.fault = &Fault{Reason: Invalid, Pos: c.errs[0].Pos, Text: c.errs[0].Msg}
+	default:
+		c.made, c.fault = c.skeleton()
 	}
-	if c.fault != nil {
-		return nil, c.uses, c.fault
-	}
-	s, fault := c.skeleton(n.Text)
-	return s, c.uses, fault
+	return c
 }
 
 // specializer is the pass that follows only the statements that a name leads to.
 type specializer struct {
 	*compiler
-	name Name
+	name   Name
+	fixed  Fixed // the groups whose text may be used
+	needed Fixed // other groups whose text is needed
+	named  bool  // the value of a group became a slot
+	halted bool  // the fault is that of a statement, which the name led to
+
+	made *Skeleton
 }
 
 func (s *specializer) lookup(e *syntax.Var, sc *scope) val {
 	unknown := val{pos: e.Pos, kind: unknownVal}
+	splicing := s.splicing
+	s.splicing = false // not for what the defaults read
 	if e.Name == "filename" {
+		if splicing && !s.fixed.Has(0) {
+			return s.fromName(e, 0)
+		}
+		s.fix(0)
 		s.trace(e, Use{From: "the name asked for", Value: s.name.Text})
 		return val{pos: e.Pos, kind: quotedVal, text: s.name.Text}
 	}
 	group, isGroup := s.t.group(e.Name)
+	if isGroup && s.name.Given[group] && !s.fixed.Has(group) {
+		return s.fromName(e, group)
+	}
 	if isGroup && s.name.Given[group] {
 		text := s.name.Captures[group]
 		s.trace(e, Use{From: "the name asked for", Value: text, Captured: true})
@@ -132,6 +153,19 @@ func (s *specializer) lookup(e *syntax.Var, sc *scope) val {
 		s.noValue(e)
 	}
 	return unknown
+}
+
+// fromName returns the value of a group for a slot.
+func (s *specializer) fromName(e *syntax.Var, group int) val {
+	s.named = true
+	return val{pos: e.Pos, kind: dynamicVal, dyn: &dynamic{op: dynVar, name: e.Name, src: fromName, attr: group}}
+}
+
+// fix records a group whose text is needed, unless it is there.
+func (s *specializer) fix(group int) {
+	if !s.fixed.Has(group) {
+		s.needed |= 1 << group
+	}
 }
 
 func (*specializer) around(string) (val, bool) { return val{}, false }

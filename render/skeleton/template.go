@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"dcs/render/attr"
 	"dcs/render/ber/mib"
@@ -52,7 +53,8 @@ type Template struct {
 	structural []int
 	attributes bool
 	waiting    bool
-	families   bool // the TLV of the modem's address is added, by family
+	families   bool           // the TLV of the modem's address is added, by family
+	fixed      *atomic.Uint64 // see Fixed; shared by what In returns
 	source     []byte
 	sourcePath string
 }
@@ -62,7 +64,7 @@ type Template struct {
 func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
 	env.prepare()
 	env.begin()
-	t := &Template{Item: it, env: env, groups: groups}
+	t := &Template{Item: it, env: env, groups: groups, fixed: new(atomic.Uint64)}
 	c := t.checker()
 	for i, g := range groups {
 		if builtin(g) && g != "mac" {
@@ -83,7 +85,7 @@ func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
 		return nil, ErrCommon
 	}
 	if len(c.errs) == 0 && groups != nil && !c.b.local { // the same for all names
-		if _, fault := c.skeleton(""); fault != nil {
+		if _, fault := c.skeleton(); fault != nil {
 			c.errorf(fault.Pos, "%s", fault.why())
 		}
 	}

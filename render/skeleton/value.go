@@ -44,7 +44,7 @@ type dynamic struct {
 
 	name     string // dynVar
 	src      source
-	attr     int
+	attr     int  // index in the schema, or number of the group
 	fallback *val // replaces an attribute that the device lacks
 
 	parts []val // dynText: quoted, bare and dynamic values to be concatenated
@@ -208,6 +208,12 @@ func (v *val) each(f func(*dynamic)) {
 	d.y.each(f)
 }
 
+// named reports whether a part of v comes from the requested name.
+func (v *val) named() (named bool) {
+	v.each(func(d *dynamic) { named = named || d.src == fromName })
+	return named
+}
+
 // program compiles an integer expression. It reports false if v cannot be an integer, or if the stack would exceed
 // maxStack.
 func program(dst []instr, v *val, depth int) ([]instr, bool) {
@@ -229,6 +235,8 @@ func program(dst []instr, v *val, depth int) ([]instr, bool) {
 		switch d.src {
 		case fromTime:
 			return append(dst, instr{op: opTime}), true
+		case fromName:
+			return append(dst, instr{op: opName, attr: d.attr}), true
 		case fromAttr:
 			at := len(dst)
 			dst = append(dst, instr{op: opAttr, attr: d.attr})

@@ -202,8 +202,8 @@ func TestTemplates(t *testing.T) {
 			t.Errorf("%s: %v\n%s", d.path, w, src)
 		}
 		for _, name := range []string{"cm-1.bin", "mta.bin", "isrrip8bw3.bin", "gold.cm", "silver.cm", "bw2"} {
-			if l := snap.Find(library.Hash([]byte(name)), []byte(name)); l != nil {
-				if _, fault := snap.Skeleton(l, nil, false); fault != nil {
+			if found := snap.Find([]byte(name)); found != nil {
+				if _, fault := snap.Exact(found, nil, false); fault != nil {
 					t.Errorf("%s: %s: %v", d.path, name, fault)
 				}
 			}

@@ -17,7 +17,7 @@ import (
 	"dcs/render/naming"
 )
 
-// learnedMemory returns the memory for learned names, in octets.
+// learnedMemory returns the memory for learned kinds of names, in octets.
 func learnedMemory(cfg *config.Config) int {
 	if cfg.LearnedMemory > 0 {
 		return cfg.LearnedMemory
@@ -53,7 +53,8 @@ func MemoryList(cfg *config.Config) []MemoryBound {
 	}
 	heap, bodies := fastpath.Config{Transfer: transfer.Config{Transfers: cfg.Transfers}}.Octets()
 	list := []MemoryBound{
-		{"learned names", learnedMemory(cfg), true},
+		{"learned kinds of names", learnedMemory(cfg), true},
+		{"matching names", library.MatchOctets, true},
 		{"running transfers", workers * heap, true},
 		{"their files", workers * bodies, false},
 		{"workers", workers * render.WorkerOctets(journal), true},

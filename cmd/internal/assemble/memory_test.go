@@ -36,7 +36,7 @@ func TestMemoryBounds(t *testing.T) {
 	cfg := config.Default()
 	cfg.Workers, cfg.LearnedMemory, cfg.Transport = 1, 100<<20, config.Socket
 	one, parts := sum(cfg)
-	if parts["learned names"] != 100 || parts["AF_XDP"] != 0 || parts["devices"] != 0 {
+	if parts["learned kinds of names"] != 100 || parts["AF_XDP"] != 0 || parts["devices"] != 0 {
 		t.Errorf("%v", parts)
 	}
 	cfg.Workers = 3

@@ -19,7 +19,7 @@ func oddities(snap *library.Snapshot) syntax.Errors {
 			continue
 		}
 		name := []byte(t.Names[0])
-		skel, fault := snap.Skeleton(snap.Find(library.Hash(name), name), nil, false)
+		skel, fault := snap.Skeleton(snap.Find(name), nil, false)
 		if fault != nil || !skel.Static() {
 			continue
 		}

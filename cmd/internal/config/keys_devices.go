@@ -52,7 +52,7 @@ This key and bind are read again at SIGHUP.`,
 		{
 			"prebuild", `off`,
 			`Render the file of every device in advance, for all templates that have a
-fixed name and read attributes: no request waits for a name to be learned, and
+fixed name and read attributes: no request waits for one to be learned, and
 devices that would get no file are logged before they ask.`,
 			boolean(&c.Devices.Prebuild),
 		},

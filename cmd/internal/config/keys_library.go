@@ -80,7 +80,7 @@ the open encoder does, with a warning for each.`,
 		},
 		{
 			"learned_memory", `0`,
-			`Memory for recently requested names and what they resolve to, such as 256M.
+			`Memory for the kinds of names that were requested, such as 256M.
 0: 64M, or an eighth of the control group's limit if that is less. "dcs check"
 lists what else uses memory.`,
 			size(&c.LearnedMemory, 0, 1<<36),

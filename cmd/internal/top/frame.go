@@ -42,7 +42,7 @@ func frame(before, now *adminapi.Top) []line {
 		transport += ", XDP " + now.Mode + " on " + now.Interface
 	}
 	add(false, "transport  %s: %s", transport, now.Why)
-	add(now.LoadErrors > 0, "library    %s templates, %s static files, loaded %s ago, %d errors; learned %s names, %s hits/s, %s misses/s; secrets of generation %d",
+	add(now.LoadErrors > 0, "library    %s templates, %s static files, loaded %s ago, %d errors; learned %s kinds of names, %s hits/s, %s misses/s; secrets of generation %d",
 		progress.Count(int64(now.Templates)), progress.Count(int64(now.Static)), age(now.Time, now.Loaded), now.LoadErrors,
 		progress.Count(int64(now.Learned)), rate(before.LearnedHits, now.LearnedHits), rate(before.LearnedMisses, now.LearnedMisses), now.Secret)
 	add(false, "")
