@@ -1,6 +1,6 @@
 // Command limit is the baseline of the benchmarks: it answers every read request with the same DATA block, ignores
 // everything else, keeps no state and renders nothing. Its rate is the limit of sockets or, with -transport xdp, of
-// AF_XDP's rings.
+// AF_XDP's rings or, with -transport tx, of XDP itself.
 //
 // On sockets it receives and sends with recvmmsg and sendmmsg on one socket; the source address of a request is the
 // destination of its answer, in the same memory. ACKs are received like requests, as a TFTP server must do.
@@ -28,10 +28,10 @@ type mmsghdr struct {
 func main() {
 	listen := flag.String("listen", "127.0.0.1:6969", "`address:port` to answer from")
 	size := flag.Int("size", 400, "`bytes` of the block")
-	batch := flag.Int("batch", 64, "`messages` per system call")
+	batch := flag.Int("batch", 256, "`messages` per system call")
 	other := flag.Bool("other-port", false, "answer from another port than the request port")
-	transport := flag.String("transport", "socket", "`socket` or xdp")
-	iface := flag.String("interface", "", "`device` of -transport xdp")
+	transport := flag.String("transport", "socket", "`socket`, xdp or tx")
+	iface := flag.String("interface", "", "`device` of -transport xdp and tx")
 	busy := flag.Bool("busy-poll", false, "busy-poll the device with -transport xdp")
 	flag.Parse()
 	fmt.Fprintln(os.Stderr, "limit:", run(*transport, *listen, *iface, *size, *batch, *other, *busy))
@@ -53,8 +53,10 @@ func run(transport, listen, iface string, size, batch int, other, busy bool) err
 		return serve(addr, size, batch, other)
 	case "xdp":
 		return serveXDP(addr, iface, size, batch, busy)
+	case "tx":
+		return serveTX(addr, iface, size)
 	}
-	return fmt.Errorf("transport %q: must be socket or xdp", transport)
+	return fmt.Errorf("transport %q: must be socket, xdp or tx", transport)
 }
 
 // serve answers over sockets.
@@ -96,10 +98,7 @@ func open(addr netip.AddrPort) (int, error) {
 // respond returns only on an error. Its system calls are raw, as no other goroutine needs the processor.
 func respond(in, out, size, batch int) error {
 	const room = 128 // how much of a request is read; the kernel truncates the rest
-	block := append([]byte{0, opDATA, 0, 1}, make([]byte, size)...)
-	for i := range block[4:] {
-		block[4+i] = byte(i)
-	}
+	block := newBlock(size).octets
 	question := make([]byte, room*batch)
 	from := make([]unix.RawSockaddrInet6, batch)
 	asked, answer := make([]unix.Iovec, batch), unix.Iovec{Base: &block[0]}
