@@ -181,7 +181,7 @@ func startShim(h *Host, cfg Config) (*shim, error) {
 func (s *shim) forward(cfg Config) {
 	runtime.LockOSThread() // never unlocked: the thread may be pinned
 	defer close(s.done)
-	if cfg.Steer {
+	if cfg.Threaded {
 		// Without pinning it is only slower.
 		_ = pin(cfg.FaultCPU)
 	}

@@ -87,11 +87,3 @@ func TestOnlyUDPIsHarmed(t *testing.T) {
 		t.Error("a UDP packet passed")
 	}
 }
-
-func TestCPUMask(t *testing.T) {
-	for cpu, want := range map[int]string{0: "00000001", 1: "00000002", 31: "80000000", 33: "00000002,00000000"} {
-		if got := cpuMask(cpu); got != want {
-			t.Errorf("CPU %d: %s, want %s", cpu, got, want)
-		}
-	}
-}

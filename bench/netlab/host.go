@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -181,14 +180,4 @@ func PinProcess(cpus ...int) error {
 		}
 	}
 	return nil
-}
-
-// cpuMask returns the format of rps_cpus: hexadecimal, the lowest CPU in the lowest bit, commas between 32-bit words.
-func cpuMask(cpu int) string {
-	words := make([]string, cpu/32+1)
-	for i := range words {
-		words[i] = "00000000"
-	}
-	words[0] = fmt.Sprintf("%08x", uint32(1)<<(cpu%32))
-	return strings.Join(words, ",")
 }

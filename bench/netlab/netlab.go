@@ -17,7 +17,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -51,13 +50,13 @@ type Config struct {
 	MTU    int // bytes, default 1500; at least 1280
 	Queues int // receive and send queues of each device, default 1
 
-	// A veth charges the receiver's work to the sender's CPU, unless one of the next two is set. Threaded makes each
-	// host's CPU do that host's receive work in a kernel thread of its own (threaded NAPI), which polls batches as a
-	// network card's driver does; it needs Linux 6.8. Steer uses an interrupt between the CPUs for most packets (RPS).
-	Threaded, Steer    bool
+	// Threaded makes each host's CPU do that host's receive work in a kernel thread of its own (threaded NAPI), which
+	// polls batches as a network card's driver does; it needs Linux 6.8. Otherwise a veth charges the receiver's work to
+	// the sender's CPU.
+	Threaded           bool
 	ServerCPU, LoadCPU int
 	Faults             *Faults // nil: none
-	FaultCPU           int     // CPU of the thread that forwards packets with faults; used if Steer is set
+	FaultCPU           int     // CPU of the thread that forwards packets with faults; used if Threaded is set
 }
 
 // Lab is two hosts and the wire between them.
@@ -116,15 +115,6 @@ func (l *Lab) build(cfg Config) error {
 	}
 	for h, own := range map[*Host]netip.Addr{l.Server: ServerAddr6, l.Load: LoadAddr6} {
 		if err := h.Do(func() error { return usable(own) }); err != nil {
-			return err
-		}
-	}
-	if cfg.Steer {
-		err := errors.Join(steer(l.Server, Device, cfg.ServerCPU), steer(l.Load, Device, cfg.LoadCPU))
-		if l.middle != nil {
-			err = errors.Join(err, steer(l.middle, "load", cfg.FaultCPU), steer(l.middle, "server", cfg.FaultCPU))
-		}
-		if err != nil {
 			return err
 		}
 	}
@@ -268,19 +258,4 @@ func configure(server bool) error {
 		address(Device, ServerAddr4, ServerAddr6),
 		neighbour(Device, LoadMAC, LoadAddr4, LoadAddr6), neighbour(Device, GatewayMAC, gateway4, gateway6),
 		route(ModemNet4, gateway4), route(ModemNet6, gateway6))
-}
-
-func steer(h *Host, device string, cpu int) error {
-	return h.run(func() error {
-		queues, err := filepath.Glob("/sys/class/net/" + device + "/queues/rx-*/rps_cpus")
-		if err != nil || len(queues) == 0 {
-			return fmt.Errorf("steer the receive work of %s: no receive queue found", device)
-		}
-		for _, q := range queues {
-			if err := os.WriteFile(q, []byte(cpuMask(cpu)), 0o644); err != nil {
-				return fmt.Errorf("steer the receive work: %w", err)
-			}
-		}
-		return nil
-	})
 }

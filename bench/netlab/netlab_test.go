@@ -65,11 +65,10 @@ func ping(t *testing.T, lab *netlab.Lab, server, load netip.Addr, size int) {
 
 func TestHostsReachOneAnother(t *testing.T) {
 	for name, cfg := range map[string]netlab.Config{
-		"plain":   {},
-		"steered": {Steer: true, ServerCPU: 0, LoadCPU: 0},
-		"polled":  {Threaded: true, ServerCPU: 0, LoadCPU: 0},
-		"shim":    {Faults: &netlab.Faults{}},
-		"jumbo":   {MTU: 9000},
+		"plain":  {},
+		"polled": {Threaded: true, ServerCPU: 0, LoadCPU: 0},
+		"shim":   {Faults: &netlab.Faults{}},
+		"jumbo":  {MTU: 9000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			size := max(cfg.MTU, 1500) - 48 // behind the IPv6 and UDP headers

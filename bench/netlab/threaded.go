@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -43,6 +44,27 @@ func threaded(h *Host, device string, cpu int) error {
 		}
 	}
 	return nil
+}
+
+// Polled returns for how long the kernel threads that receive for a device have run; 0 unless Config.Threaded is set.
+func (h *Host) Polled(device string) (time.Duration, error) {
+	pids, err := h.Pollers(device)
+	if err != nil {
+		return 0, err
+	}
+	var sum time.Duration
+	for _, pid := range pids {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", pid)) // ns that it ran, ns that it waited, …
+		if err != nil {
+			return 0, err
+		}
+		var ran time.Duration
+		if _, err := fmt.Sscan(string(b), &ran); err != nil {
+			return 0, fmt.Errorf("schedstat of NAPI thread %d: %w", pid, err)
+		}
+		sum += ran
+	}
+	return sum, nil
 }
 
 // Pollers returns the process IDs of the kernel threads that receive for a device; there are none unless

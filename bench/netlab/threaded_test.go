@@ -1,10 +1,7 @@
 package netlab_test
 
 import (
-	"fmt"
 	"net/netip"
-	"os"
-	"slices"
 	"testing"
 	"time"
 
@@ -13,25 +10,10 @@ import (
 	"dcs/bench/netlab"
 )
 
-// ran returns how long a thread has run.
-func ran(t *testing.T, pid int) time.Duration {
-	t.Helper()
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var ns time.Duration
-	if _, err := fmt.Sscan(string(b), &ns); err != nil {
-		t.Fatal(err)
-	}
-	return ns
-}
-
 // The CPU of the receiver pays for what it receives, in a thread that may run nowhere else.
 func TestThreaded(t *testing.T) {
 	const serverCPU, loadCPU, packets = 1, 0, 20_000
 	lab := netlab.ForTest(t, netlab.Config{Threaded: true, ServerCPU: serverCPU, LoadCPU: loadCPU})
-	var pollers []int
 	for _, c := range []struct {
 		host *netlab.Host
 		cpu  int
@@ -47,26 +29,32 @@ func TestThreaded(t *testing.T) {
 		if set.Count() != 1 || !set.IsSet(c.cpu) {
 			t.Errorf("NAPI thread %d may run on %d CPUs, want CPU %d alone", pids[0], set.Count(), c.cpu)
 		}
-		pollers = append(pollers, pids[0])
 	}
 	to := netip.AddrPortFrom(netlab.ServerAddr4, 7)
 	listen(t, lab.Server, to)
 	from := listen(t, lab.Load, netip.AddrPortFrom(netlab.LoadAddr4, 0))
-	before := ran(t, pollers[0])
+	before, err := lab.Server.Polled(netlab.Device)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for range packets {
 		if _, err := from.WriteToUDPAddrPort([]byte("x"), to); err != nil {
 			t.Fatal(err)
 		}
 	}
 	// A packet's way through the kernel takes some 500 ns.
-	if took := ran(t, pollers[0]) - before; took < packets*50*time.Nanosecond {
-		t.Errorf("the server's NAPI thread ran for %v while %d packets arrived", took, packets)
+	after, err := lab.Server.Polled(netlab.Device)
+	if took := after - before; err != nil || took < packets*50*time.Nanosecond {
+		t.Errorf("the server's NAPI thread ran for %v while %d packets arrived, %v", took, packets, err)
 	}
 }
 
 func TestNotThreaded(t *testing.T) {
 	lab := netlab.ForTest(t, netlab.Config{})
-	if pids, err := lab.Server.Pollers(netlab.Device); err != nil || slices.ContainsFunc(pids, func(pid int) bool { return pid != 0 }) {
+	if pids, err := lab.Server.Pollers(netlab.Device); err != nil || len(pids) > 0 {
 		t.Errorf("NAPI threads %v, %v; want none", pids, err)
+	}
+	if ran, err := lab.Server.Polled(netlab.Device); err != nil || ran != 0 {
+		t.Errorf("NAPI threads ran for %v, %v; there are none", ran, err)
 	}
 }

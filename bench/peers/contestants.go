@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"dcs/bench/netlab"
 	"dcs/bench/storm"
@@ -22,17 +23,20 @@ type contestant struct {
 	expect  []byte
 	windows []int // candidates; the best is found before the first round
 	xdp     bool  // occupies its interface, so it gets a lab of its own
+	tx      bool  // answers by XDP_TX
 
 	lab    *netlab.Lab
 	runs   uint64
 	window int
 	rounds []sample
+	alone  []sample   // rounds with one modem alone
 	open   [][]sample // rounds at each of openRates; xdp only
 }
 
 const (
 	staticName = "modem.bin"
 	limitXDP   = "limit, AF_XDP"
+	limitTX    = "limit, XDP_TX"
 	ours       = "dcs"
 	before     = "before"
 )
@@ -67,6 +71,11 @@ func servers(dir string, opt options) ([]*contestant, error) {
 		list = append(list, &contestant{
 			name: limitXDP, version: "this tree", port: 1074, windows: wide, xdp: true,
 			cmd: exec.Command(limit, "-transport", "xdp", "-interface", netlab.Device, busy, "-listen", at(1074), "-size", fmt.Sprint(opt.size)),
+		}, &contestant{
+			name: limitTX, version: "this tree", port: 1075, windows: wide, xdp: true, tx: true,
+			cmd: exec.Command(limit, "-transport", "tx", "-interface", netlab.Device, "-listen", at(1075), "-size", fmt.Sprint(opt.size)),
+			// A request as long as its answer: a veth has no room behind a packet. The answer is the name.
+			file: strings.Repeat("x", max(1, opt.size-5)),
 		})
 	}
 	secret := filepath.Join(dir, "secret")
@@ -111,7 +120,7 @@ func servers(dir string, opt options) ([]*contestant, error) {
 			})
 	}
 	for _, c := range list {
-		if c.verify == nil {
+		if c.verify == nil && !c.tx {
 			c.file, c.expect = staticName, body
 		}
 		c.cmd.Stderr = os.Stderr
@@ -119,12 +128,13 @@ func servers(dir string, opt options) ([]*contestant, error) {
 	return list, nil
 }
 
-// wideWindows are for servers that handle many downloads at once.
+// wideWindows are for servers that handle many downloads at once: with less than 128 they and the load wait for one
+// another.
 func wideWindows(opt options) []int {
 	if opt.window > 0 {
 		return []int{opt.window}
 	}
-	return []int{64, 128, 256, 512}
+	return []int{128, 256, 512}
 }
 
 // versionOf returns the contestants for one dcs binary, on ports from first.

@@ -25,13 +25,14 @@ import (
 const serverCPU, loadCPU = rig.ServerCPU, rig.LoadCPU
 
 // openRates are the rates offered in open loop over AF_XDP, in requests per second: one above what any contestant can
-// serve, and one above what sockets serve without queueing.
-var openRates = []float64{400_000, 150_000}
+// serve, one near that, and one that sockets serve as well.
+var openRates = []float64{400_000, 300_000, 150_000}
 
 type options struct {
 	dcs, before, library, name, debs string
 	dcsArgs                          []string
-	peers, steer, xdp, busy, closed  bool
+	peers, xdp, busy, closed         bool
+	th0                              bool
 	rounds, size, window             int
 	length, quiet                    time.Duration
 }
@@ -40,6 +41,7 @@ type options struct {
 type sample struct {
 	*storm.Result
 	serverBusy float64 // of the server's CPU, 0 to 1, interrupts included
+	loadBusy   float64 // of the load's CPU, 0 to 1: the generator and, on TH1, the thread that receives for it
 	perFile    float64 // µs of the server's CPU
 	others     float64 // load of the busier CPU just before the round, 0 to 1
 }
@@ -55,7 +57,7 @@ func main() {
 	flag.StringVar(&opt.name, "name", "isrrip{cpe}bw{tier}.bin", "`template` of the names of rendered files")
 	flag.BoolVar(&opt.peers, "peers", true, "include the peers")
 	flag.StringVar(&opt.debs, "debs", filepath.Join(cache, "dcs-peers"), "cache `directory` of the peers' packages")
-	flag.BoolVar(&opt.steer, "steer", false, "charge receive work to the receiver's CPU by RPS (see bench/results/README.md)")
+	flag.BoolVar(&opt.th0, "th0", false, "the wire on which the sender's CPU pays for receiving (see bench/results/README.md)")
 	flag.BoolVar(&opt.xdp, "xdp", true, "include the limit and dcs over AF_XDP")
 	flag.BoolVar(&opt.closed, "closed", false, "closed loop only, also over AF_XDP")
 	flag.BoolVar(&opt.busy, "busy-poll", false, "busy-poll the device in the limit over AF_XDP")
@@ -68,6 +70,13 @@ func main() {
 		opt.dcsArgs = strings.Fields(dcsArgs)
 		return opt.run(ctx, w)
 	})
+}
+
+func (opt options) wire() rig.Wire {
+	if opt.th0 {
+		return rig.TH0
+	}
+	return rig.TH1
 }
 
 func (opt options) run(ctx context.Context, w io.Writer) (err error) {
@@ -94,7 +103,7 @@ func (opt options) run(ctx context.Context, w io.Writer) (err error) {
 	}
 	var labs []*netlab.Lab
 	newLab := func() (*netlab.Lab, error) {
-		lab, err := netlab.New(netlab.Config{Steer: opt.steer, ServerCPU: serverCPU, LoadCPU: loadCPU})
+		lab, err := netlab.New(opt.wire().Config())
 		if err == nil {
 			labs = append(labs, lab)
 		}
@@ -118,6 +127,11 @@ func (opt options) run(ctx context.Context, w io.Writer) (err error) {
 		if c.lab = shared; c.xdp {
 			if c.lab, err = newLab(); err != nil {
 				return err
+			}
+			if c.tx {
+				if err := rig.Pass(c.lab); err != nil {
+					return err
+				}
 			}
 		}
 		if err := c.lab.Server.Start(c.cmd, serverCPU); err != nil {
@@ -146,7 +160,12 @@ func (opt options) run(ctx context.Context, w io.Writer) (err error) {
 			s.others = others
 			c.rounds = append(c.rounds, s)
 			fmt.Fprintf(os.Stderr, "round %d: %-21s %8.0f files/s, server %3.0f %%, load %3.0f %% busy; others before %3.0f %%\n",
-				round+1, c.name, s.Rate, 100*s.serverBusy, 100*s.Busy, 100*s.others)
+				round+1, c.name, s.Rate, 100*s.serverBusy, 100*s.loadBusy, 100*s.others)
+			alone, err := c.measure(ctx, 1, 0, opt.length/4)
+			if err != nil {
+				return err
+			}
+			c.alone = append(c.alone, alone)
 			if !c.xdp || opt.closed {
 				continue
 			}
@@ -159,7 +178,7 @@ func (opt options) run(ctx context.Context, w io.Writer) (err error) {
 				s.others = others
 				c.open[round] = append(c.open[round], s)
 				fmt.Fprintf(os.Stderr, "round %d: %-21s %8.0f of %.0f files/s, p50 %.0f µs, server %3.0f %%, load %3.0f %% busy\n",
-					round+1, c.name, s.Rate, rate, s.Latency.P50, 100*s.serverBusy, 100*s.Busy)
+					round+1, c.name, s.Rate, rate, s.Latency.P50, 100*s.serverBusy, 100*s.loadBusy)
 			}
 		}
 	}
@@ -233,7 +252,15 @@ func (c *contestant) measure(ctx context.Context, window int, rate float64, leng
 	if err != nil {
 		return sample{}, err
 	}
+	polled, err := c.lab.Load.Polled(netlab.Device)
+	if err != nil {
+		return sample{}, err
+	}
 	res, err := c.load(ctx, cfg)
+	if err != nil {
+		return sample{}, err
+	}
+	ended, err := c.lab.Load.Polled(netlab.Device)
 	if err != nil {
 		return sample{}, err
 	}
@@ -241,7 +268,11 @@ func (c *contestant) measure(ctx context.Context, window int, rate float64, leng
 	if err != nil {
 		return sample{}, err
 	}
-	s := sample{Result: res, serverBusy: (after - before).Seconds() / res.Elapsed}
+	s := sample{
+		Result:     res,
+		serverBusy: (after - before).Seconds() / res.Elapsed,
+		loadBusy:   min(1, res.Busy+(ended-polled).Seconds()/res.Elapsed),
+	}
 	if res.Served > 0 {
 		s.perFile = float64((after - before).Microseconds()) / float64(res.Served)
 	}

@@ -14,11 +14,12 @@ import (
 func report(list []*contestant, opt options) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Files a second, closed loop\n\n")
-	fmt.Fprintf(&b, "Server on CPU %d, load on CPU %d, veth between network namespaces, static file of %d bytes.\n", serverCPU, loadCPU, opt.size)
-	fmt.Fprintf(&b, "Medians of %d interleaved rounds of %s, also of the ratios; the range is that of the rounds.\n\n", opt.rounds, opt.length)
+	fmt.Fprintf(&b, "Server on CPU %d, load on CPU %d, wire %s (veth between network namespaces), static file of %d bytes.\n", serverCPU, loadCPU, opt.wire(), opt.size)
+	fmt.Fprintf(&b, "Medians of %d interleaved rounds of %s, also of the ratios; the range is that of the rounds. Files served in the drain do not count.\n", opt.rounds, opt.length)
+	fmt.Fprintf(&b, "*%s*: the load's CPU had no time left, and the rate says nothing about the server or its limit.\n\n", bound)
 	peer := bestPeer(list)
-	fmt.Fprintf(&b, "| server | window | files/s | range | of the limit | × best peer | p50 µs | p99 µs | server CPU | µs of it a file | load busy | retries | failed |\n")
-	fmt.Fprintf(&b, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+	fmt.Fprintf(&b, "| server | window | files/s | range | of the limit | × best peer | p50 µs | p99 µs | alone p50 µs | server CPU | µs of it a file | load busy | retries | failed |\n")
+	fmt.Fprintf(&b, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, c := range list {
 		rates := c.rates()
 		rate := rig.Median(rates)
@@ -33,11 +34,12 @@ func report(list []*contestant, opt options) string {
 		if peer != nil {
 			ratio = fmt.Sprintf("%.2f", c.ratio(peer))
 		}
-		fmt.Fprintf(&b, "| %s | %d | %.0f | %.0f–%.0f | %.3f | %s | %.0f | %.0f | %.0f %% | %.2f | %.0f %% | %.0f | %.0f |\n",
-			c.name, c.window, rate, slices.Min(rates), slices.Max(rates), c.ratio(limitOf(list, c)), ratio,
+		fmt.Fprintf(&b, "| %s | %d | %.0f | %.0f–%.0f | %s | %s | %.0f | %.0f | %.1f | %.0f %% | %.2f | %.0f %% | %.0f | %.0f |\n",
+			c.name, c.window, rate, slices.Min(rates), slices.Max(rates), ofLimit(c.rounds, limitOf(list, c).rounds), ratio,
 			of(func(s sample) float64 { return s.Latency.P50 }), of(func(s sample) float64 { return s.Latency.P99 }),
+			rig.Median(each(c.alone, func(s sample) float64 { return s.Latency.P50 })),
 			100*of(func(s sample) float64 { return s.serverBusy }), of(func(s sample) float64 { return s.perFile }),
-			100*of(func(s sample) float64 { return s.Busy }),
+			100*of(func(s sample) float64 { return s.loadBusy }),
 			sum(func(s sample) float64 { return float64(s.Retries) }),
 			sum(func(s sample) float64 { return float64(s.Failed + s.Unfinished) }))
 	}
@@ -71,24 +73,25 @@ func openLoop(list []*contestant) string {
 				continue
 			}
 			if b.Len() == 0 {
-				b.WriteString("## Open loop\n\n| server | offered/s | files/s | of the limit | p50 µs | × the limit's | p99 µs | server CPU | µs of it a file | load busy | retries | failed |\n")
-				b.WriteString("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+				b.WriteString("## Open loop\n\n| server | offered/s | files/s | of the limit | p50 µs | × the limit's | p99 µs | worst × the limit's | server CPU | µs of it a file | load busy | retries | failed |\n")
+				b.WriteString("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 			}
 			to := limitOf(list, c)
-			var rounds []sample
-			var rates, slower []float64
+			var rounds, limits []sample
+			var slower, tail []float64
 			for r := range c.open {
 				s, l := c.open[r][i], to.open[r][i]
-				rounds = append(rounds, s)
-				rates = append(rates, s.Rate/l.Rate)
+				rounds, limits = append(rounds, s), append(limits, l)
 				slower = append(slower, s.Latency.P50/l.Latency.P50)
+				tail = append(tail, s.Latency.P99/l.Latency.P99)
 			}
 			of := func(f func(sample) float64) float64 { return rig.Median(each(rounds, f)) }
-			fmt.Fprintf(&b, "| %s | %.0f | %.0f | %.3f | %.0f | %.2f | %.0f | %.0f %% | %.2f | %.0f %% | %.0f | %.0f |\n", c.name, rate,
-				of(func(s sample) float64 { return s.Rate }), rig.Median(rates),
-				of(func(s sample) float64 { return s.Latency.P50 }), rig.Median(slower), of(func(s sample) float64 { return s.Latency.P99 }),
+			fmt.Fprintf(&b, "| %s | %.0f | %.0f | %s | %.0f | %.2f | %.0f | %.2f | %.0f %% | %.2f | %.0f %% | %.0f | %.0f |\n", c.name, rate,
+				of(func(s sample) float64 { return s.Rate }), ofLimit(rounds, limits),
+				of(func(s sample) float64 { return s.Latency.P50 }), rig.Median(slower),
+				of(func(s sample) float64 { return s.Latency.P99 }), slices.Max(tail),
 				100*of(func(s sample) float64 { return s.serverBusy }), of(func(s sample) float64 { return s.perFile }),
-				100*of(func(s sample) float64 { return s.Busy }),
+				100*of(func(s sample) float64 { return s.loadBusy }),
 				of(func(s sample) float64 { return float64(s.Retries) }), of(func(s sample) float64 { return float64(s.Failed + s.Unfinished) }))
 		}
 	}
@@ -125,6 +128,29 @@ func versus(list []*contestant) string {
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// bound stands in place of a ratio that the load bounds, from its CPU's being so busy.
+const (
+	bound     = "bound by the load"
+	boundFrom = 0.97
+)
+
+// ofLimit returns the median and the range of the rounds' ratios of rates to the limit's, unless the load bounds either
+// side in half of the rounds.
+func ofLimit(rounds, limit []sample) string {
+	var v []float64
+	bounded := 0
+	for i, s := range rounds {
+		v = append(v, s.Rate/limit[i].Rate)
+		if s.loadBusy >= boundFrom || limit[i].loadBusy >= boundFrom {
+			bounded++
+		}
+	}
+	if 2*bounded >= len(rounds) {
+		return bound
+	}
+	return fmt.Sprintf("%.3f (%.3f–%.3f)", rig.Median(v), slices.Min(v), slices.Max(v))
 }
 
 // limitOf returns the limit over the same transport as c.

@@ -140,7 +140,7 @@ func (opt *options) run(ctx context.Context, w io.Writer) error {
 
 // headlines are the beginnings of the rows for the README.
 var headlines = []string{
-	"sockets, dynamic 400-byte file with both MICs, TLV 19 and 20: × the best peer's static rate",
+	"sockets, " + what400 + "× the best peer's static rate",
 	"AF_XDP, same file: closed loop, of the limit",
 	"65,536 modems asking within one second",
 	"allocations per request",
@@ -230,7 +230,7 @@ func lines(rows []Row) string {
 	for _, r := range rows {
 		word := "kept"
 		switch {
-		case r.Measured == "NOT MEASURED":
+		case r.Measured == "NOT MEASURED", r.Measured == boundByLoad, r.Target == "–":
 			word = "–"
 		case !r.OK:
 			word = "**MISSED**"
