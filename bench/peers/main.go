@@ -39,11 +39,8 @@ type options struct {
 
 // sample is one round of one contestant.
 type sample struct {
-	*storm.Result
-	serverBusy float64 // of the server's CPU, 0 to 1, interrupts included
-	loadBusy   float64 // of the load's CPU, 0 to 1: the generator and, on TH1, the thread that receives for it
-	perFile    float64 // µs of the server's CPU
-	others     float64 // load of the busier CPU just before the round, 0 to 1
+	rig.Round
+	others float64 // load of the busier CPU just before the round, 0 to 1
 }
 
 func main() {
@@ -160,7 +157,7 @@ func (opt options) run(ctx context.Context, w io.Writer) (err error) {
 			s.others = others
 			c.rounds = append(c.rounds, s)
 			fmt.Fprintf(os.Stderr, "round %d: %-21s %8.0f files/s, server %3.0f %%, load %3.0f %% busy; others before %3.0f %%\n",
-				round+1, c.name, s.Rate, 100*s.serverBusy, 100*s.loadBusy, 100*s.others)
+				round+1, c.name, s.Rate, 100*s.ServerBusy, 100*s.LoadBusy, 100*s.others)
 			alone, err := c.measure(ctx, 1, 0, opt.length/4)
 			if err != nil {
 				return err
@@ -178,7 +175,7 @@ func (opt options) run(ctx context.Context, w io.Writer) (err error) {
 				s.others = others
 				c.open[round] = append(c.open[round], s)
 				fmt.Fprintf(os.Stderr, "round %d: %-21s %8.0f of %.0f files/s, p50 %.0f µs, server %3.0f %%, load %3.0f %% busy\n",
-					round+1, c.name, s.Rate, rate, s.Latency.P50, 100*s.serverBusy, 100*s.loadBusy)
+					round+1, c.name, s.Rate, rate, s.Latency.P50, 100*s.ServerBusy, 100*s.LoadBusy)
 			}
 		}
 	}
@@ -248,36 +245,13 @@ func (c *contestant) measure(ctx context.Context, window int, rate float64, leng
 	cfg := c.config(window)
 	cfg.Rate = rate
 	cfg.Duration, cfg.Drain = length, 300*time.Millisecond
-	before, err := rig.Busy(serverCPU)
+	r, err := rig.Measure(c.lab, func() (*storm.Result, error) { return c.load(ctx, cfg) })
 	if err != nil {
 		return sample{}, err
 	}
-	polled, err := c.lab.Load.Polled(netlab.Device)
-	if err != nil {
-		return sample{}, err
-	}
-	res, err := c.load(ctx, cfg)
-	if err != nil {
-		return sample{}, err
-	}
-	ended, err := c.lab.Load.Polled(netlab.Device)
-	if err != nil {
-		return sample{}, err
-	}
-	after, err := rig.Busy(serverCPU)
-	if err != nil {
-		return sample{}, err
-	}
-	s := sample{
-		Result:     res,
-		serverBusy: (after - before).Seconds() / res.Elapsed,
-		loadBusy:   min(1, res.Busy+(ended-polled).Seconds()/res.Elapsed),
-	}
-	if res.Served > 0 {
-		s.perFile = float64((after - before).Microseconds()) / float64(res.Served)
-	}
-	if res.Wrong > 0 {
-		return s, fmt.Errorf("%s: %d wrong files: %s", c.name, res.Wrong, strings.Join(res.Examples, "; "))
+	s := sample{Round: r}
+	if s.Wrong > 0 {
+		return s, fmt.Errorf("%s: %d wrong files: %s", c.name, s.Wrong, strings.Join(s.Examples, "; "))
 	}
 	return s, nil
 }

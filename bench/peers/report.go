@@ -38,8 +38,8 @@ func report(list []*contestant, opt options) string {
 			c.name, c.window, rate, slices.Min(rates), slices.Max(rates), ofLimit(c.rounds, limitOf(list, c).rounds), ratio,
 			of(func(s sample) float64 { return s.Latency.P50 }), of(func(s sample) float64 { return s.Latency.P99 }),
 			rig.Median(each(c.alone, func(s sample) float64 { return s.Latency.P50 })),
-			100*of(func(s sample) float64 { return s.serverBusy }), of(func(s sample) float64 { return s.perFile }),
-			100*of(func(s sample) float64 { return s.loadBusy }),
+			100*of(func(s sample) float64 { return s.ServerBusy }), of(func(s sample) float64 { return s.PerFile }),
+			100*of(func(s sample) float64 { return s.LoadBusy }),
 			sum(func(s sample) float64 { return float64(s.Retries) }),
 			sum(func(s sample) float64 { return float64(s.Failed + s.Unfinished) }))
 	}
@@ -90,8 +90,8 @@ func openLoop(list []*contestant) string {
 				of(func(s sample) float64 { return s.Rate }), ofLimit(rounds, limits),
 				of(func(s sample) float64 { return s.Latency.P50 }), rig.Median(slower),
 				of(func(s sample) float64 { return s.Latency.P99 }), slices.Max(tail),
-				100*of(func(s sample) float64 { return s.serverBusy }), of(func(s sample) float64 { return s.perFile }),
-				100*of(func(s sample) float64 { return s.loadBusy }),
+				100*of(func(s sample) float64 { return s.ServerBusy }), of(func(s sample) float64 { return s.PerFile }),
+				100*of(func(s sample) float64 { return s.LoadBusy }),
 				of(func(s sample) float64 { return float64(s.Retries) }), of(func(s sample) float64 { return float64(s.Failed + s.Unfinished) }))
 		}
 	}
@@ -114,7 +114,7 @@ func versus(list []*contestant) string {
 			b.WriteString("## Against before\n\n| server | files/s | half of the rounds | µs of its CPU a file | half of the rounds |\n|---|--:|--:|--:|--:|\n")
 		}
 		fmt.Fprintf(&b, "| %s |", c.name)
-		for _, f := range []func(sample) float64{func(s sample) float64 { return s.Rate }, func(s sample) float64 { return s.perFile }} {
+		for _, f := range []func(sample) float64{func(s sample) float64 { return s.Rate }, func(s sample) float64 { return s.PerFile }} {
 			v := each(c.rounds, f)
 			for r, s := range list[i].rounds {
 				v[r] /= f(s)
@@ -130,11 +130,8 @@ func versus(list []*contestant) string {
 	return b.String()
 }
 
-// bound stands in place of a ratio that the load bounds, from its CPU's being so busy.
-const (
-	bound     = "bound by the load"
-	boundFrom = 0.97
-)
+// bound stands in place of a ratio that the load bounds.
+const bound = "bound by the load"
 
 // ofLimit returns the median and the range of the rounds' ratios of rates to the limit's, unless the load bounds either
 // side in half of the rounds.
@@ -143,7 +140,7 @@ func ofLimit(rounds, limit []sample) string {
 	bounded := 0
 	for i, s := range rounds {
 		v = append(v, s.Rate/limit[i].Rate)
-		if s.loadBusy >= boundFrom || limit[i].loadBusy >= boundFrom {
+		if s.Bound() || limit[i].Bound() {
 			bounded++
 		}
 	}

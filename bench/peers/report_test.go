@@ -3,12 +3,15 @@ package main
 import (
 	"testing"
 
+	"dcs/bench/rig"
 	"dcs/bench/storm"
 )
 
 // A rate that the load bounds, on either side, is no part of a limit.
 func TestOfLimit(t *testing.T) {
-	round := func(rate, load float64) sample { return sample{Result: &storm.Result{Rate: rate}, loadBusy: load} }
+	round := func(rate, load float64) sample {
+		return sample{Round: rig.Round{Result: &storm.Result{Rate: rate}, LoadBusy: load}}
+	}
 	limit := []sample{round(100, 0.5), round(200, 0.96), round(100, 0.5)}
 	for _, tt := range []struct {
 		rounds, limit []sample

@@ -2,7 +2,6 @@
 package rig
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -93,6 +92,7 @@ func (r *Rig) Close() error {
 type Server struct {
 	Addr netip.AddrPort
 	PID  int
+	Log  *Log   // what it has printed
 	file string // name or template of the files to request; empty: any name, and no checks
 }
 
@@ -103,9 +103,15 @@ func (r *Rig) DCS(ctx context.Context, bin string, port uint16, env []string, ar
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Addr: netip.AddrPortFrom(netlab.ServerAddr4, port), file: "isrrip{cpe}bw{tier}.bin"}
+	return r.Serve(ctx, bin, port, "isrrip{cpe}bw{tier}.bin", env, append([]string{"--library", library}, args...)...)
+}
+
+// Serve starts the binary bin as DCS does, without a library. The template of names, as bench/storm takes it, is for files
+// that it serves.
+func (r *Rig) Serve(ctx context.Context, bin string, port uint16, file string, env []string, args ...string) (*Server, error) {
+	s := &Server{Addr: netip.AddrPortFrom(netlab.ServerAddr4, port), file: file}
 	args = append([]string{
-		"serve", "--listen", s.Addr.String(), "--workers", "1", "--library", library, "--secret-file", filepath.Join(r.Dir, "secret"),
+		"serve", "--listen", s.Addr.String(), "--workers", "1", "--secret-file", filepath.Join(r.Dir, "secret"),
 	}, args...)
 	cmd := exec.Command(bin, args...)
 	cmd.Env = append(os.Environ(), env...)
@@ -123,15 +129,15 @@ func (r *Rig) Limit(ctx context.Context, port uint16) (*Server, error) {
 }
 
 func (r *Rig) start(ctx context.Context, s *Server, cmd *exec.Cmd) error {
-	var log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &log, &log
+	s.Log = &Log{}
+	cmd.Stdout, cmd.Stderr = s.Log, s.Log
 	if err := r.Lab.Server.Start(cmd, ServerCPU); err != nil {
 		return fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
 	r.cmds = append(r.cmds, cmd)
 	s.PID = cmd.Process.Pid
 	cfg := r.Config(s)
-	cfg.Window, cfg.Count, cfg.Modems, cfg.Retries = 1, 1, 1, 100
+	cfg.Window, cfg.Count, cfg.Modems, cfg.Retries = 1, 1, 1, 250 // 50 s: it may have many templates to load
 	res, err := r.Load(ctx, cfg)
 	if err == nil && res.Served != 1 {
 		var b strings.Builder

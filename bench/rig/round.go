@@ -1,0 +1,50 @@
+package rig
+
+import (
+	"dcs/bench/netlab"
+	"dcs/bench/storm"
+)
+
+// Round is the result of a load and what it took of both CPUs.
+type Round struct {
+	*storm.Result
+	ServerBusy float64 // of the server's CPU, 0 to 1, interrupts included
+	LoadBusy   float64 // of the load's CPU, 0 to 1: the generator and, on TH1, the thread that receives for it
+	PerFile    float64 // µs of the server's CPU
+}
+
+// Bound reports whether the load's CPU had no time left: the rate says nothing about the server then.
+func (r Round) Bound() bool { return r.LoadBusy >= 0.97 }
+
+// Measure runs a load in a lab.
+func Measure(lab *netlab.Lab, load func() (*storm.Result, error)) (Round, error) {
+	before, err := Busy(ServerCPU)
+	if err != nil {
+		return Round{}, err
+	}
+	polled, err := lab.Load.Polled(netlab.Device)
+	if err != nil {
+		return Round{}, err
+	}
+	res, err := load()
+	if err != nil {
+		return Round{}, err
+	}
+	polledThen, err := lab.Load.Polled(netlab.Device)
+	if err != nil {
+		return Round{}, err
+	}
+	after, err := Busy(ServerCPU)
+	if err != nil {
+		return Round{}, err
+	}
+	r := Round{
+		Result:     res,
+		ServerBusy: (after - before).Seconds() / res.Elapsed,
+		LoadBusy:   min(1, res.Busy+(polledThen-polled).Seconds()/res.Elapsed),
+	}
+	if res.Served > 0 {
+		r.PerFile = float64((after - before).Microseconds()) / float64(res.Served)
+	}
+	return r, nil
+}
