@@ -13,7 +13,8 @@ import (
 //go:generate go tool bpf2go -target bpfel -cflags "-O2 -mcpu=v3 -Wall -Wextra -Werror -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu" tx tx.bpf.c
 
 // serveTX answers in the XDP program itself, in native mode: the absolute limit. It returns only on an error. A veth has
-// no room behind a packet, so requests must be as long as their answers there.
+// no room behind a packet, so requests must be as long as their answers there, and it delivers what is sent so only to a
+// device with an XDP program of its own, such as that of dcs storm.
 func serveTX(listen netip.AddrPort, iface string, size int) error {
 	ifi, err := net.InterfaceByName(iface)
 	if err != nil {

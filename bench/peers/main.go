@@ -125,11 +125,6 @@ func (opt options) run(ctx context.Context, w io.Writer) (err error) {
 			if c.lab, err = newLab(); err != nil {
 				return err
 			}
-			if c.tx {
-				if err := rig.Pass(c.lab); err != nil {
-					return err
-				}
-			}
 		}
 		if err := c.lab.Server.Start(c.cmd, serverCPU); err != nil {
 			return fmt.Errorf("start %s: %w", c.name, err)

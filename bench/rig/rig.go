@@ -137,15 +137,16 @@ func (r *Rig) start(ctx context.Context, s *Server, cmd *exec.Cmd) error {
 	r.cmds = append(r.cmds, cmd)
 	s.PID = cmd.Process.Pid
 	cfg := r.Config(s)
-	cfg.Window, cfg.Count, cfg.Modems, cfg.Retries = 1, 1, 1, 250 // 50 s: it may have many templates to load
+	cfg.Window, cfg.Count, cfg.Modems, cfg.Retries = 1, 1, 1, 180 // three minutes: it may have many templates to load
+	cfg.Backoff = append(slices.Repeat([]time.Duration{100 * time.Millisecond}, 10), time.Second)
 	res, err := r.Load(ctx, cfg)
 	if err == nil && res.Served != 1 {
 		var b strings.Builder
 		_ = res.Text(&b)
-		err = fmt.Errorf("%s did not serve:\n%s", filepath.Base(cmd.Path), &b)
+		err = fmt.Errorf("%s did not serve:\n%s%s", filepath.Base(cmd.Path), &b, s.Log)
 	}
 	if err != nil {
-		_ = cmd.Process.Kill() // its output is complete only after that
+		_ = cmd.Process.Kill()
 	}
 	return err
 }
