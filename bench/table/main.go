@@ -32,9 +32,12 @@ var pieces = []piece{
 	{"sockets", "sockets, closed loop, against peers and the limit", 5 * time.Minute, sockets},
 	{"blocks", "files of more than one block, against dnsmasq", 5 * time.Minute, blocks},
 	{"xdp", "AF_XDP, closed and open loop, against the limit", 8 * time.Minute, xdp},
+	{"names", "a million names, and 100,000 templates", 8 * time.Minute, manyNames},
 	{"render", "a batch of 16 against crypto/md5 and crypto/hmac", 5 * time.Minute, render},
 	{"storm", "65,536 modems in one second, 5 % loss", 5 * time.Minute, worstHour},
 	{"devices", "10 million devices", 10 * time.Minute, devices},
+	{"templates", "100,000 templates", 8 * time.Minute, templates},
+	{"background", "while devices load and templates reload", 8 * time.Minute, background},
 	{"library", "10,000 templates", 5 * time.Minute, library},
 	{"compile", "dcs compile of one file", 2 * time.Minute, compile},
 }
@@ -48,6 +51,7 @@ type options struct {
 	length  time.Duration
 	quiet   time.Duration
 	devices int
+	fleet   int
 	debs    string
 }
 
@@ -62,6 +66,7 @@ func main() {
 	flag.DurationVar(&opt.length, "length", time.Second, "`time` of one round")
 	flag.DurationVar(&opt.quiet, "quiet", 10*time.Second, "wait at most this `time` before each piece and round for the machine to become idle")
 	flag.IntVar(&opt.devices, "devices", 10_000_000, "`number` of devices")
+	flag.IntVar(&opt.fleet, "templates", 100_000, "`number` of templates of a large library, at least 65,536 for its figures to hold")
 	flag.StringVar(&opt.debs, "debs", cache+"/dcs-peers", "cache `directory` of the peers' packages")
 	rig.Main(opt.run)
 }
@@ -182,7 +187,7 @@ func call(ctx context.Context, self string, p piece, opt *options) []Row {
 	ctx, cancel := context.WithTimeout(ctx, p.bound)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, self, "-piece", p.name, "-dcs", opt.dcs, "-debs", opt.debs,
-		"-rounds", fmt.Sprint(opt.rounds), "-length", opt.length.String(), "-quiet", opt.quiet.String(), "-devices", fmt.Sprint(opt.devices))
+		"-rounds", fmt.Sprint(opt.rounds), "-length", opt.length.String(), "-quiet", opt.quiet.String(), "-devices", fmt.Sprint(opt.devices), "-templates", fmt.Sprint(opt.fleet))
 	// On an interrupt it removes its files.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second

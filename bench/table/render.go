@@ -26,7 +26,7 @@ func render(ctx context.Context, opt *options) ([]Row, error) {
 	}
 	naive, ours := rig.Median(v["Naive"]), rig.Median(v["Render/device"])
 	return []Row{{
-		What: "render, batch of 16, same file: × faster than building it with crypto/md5 and crypto/hmac", Target: "≥ 8",
-		Measured: fmt.Sprintf("%.1f", naive/ours), OK: naive/ours >= 8, Note: fmt.Sprintf("%.0f ns a file, naive %.0f; a test holds the two to the same bytes", ours, naive),
+		What: "render, batch of 16, same file: × faster than building it with crypto/md5 and crypto/hmac", Target: "≥ 20",
+		Measured: fmt.Sprintf("%.1f", naive/ours), OK: naive/ours >= 20, Note: fmt.Sprintf("%.0f ns a file, naive %.0f; a test holds the two to the same bytes", ours, naive),
 	}}, nil
 }
