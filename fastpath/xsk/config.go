@@ -31,7 +31,7 @@ type Config struct {
 	// Copy forces copy mode, even if the driver supports zero-copy.
 	Copy bool
 	// BusyPoll makes the worker run the driver's receive work itself instead of waiting for interrupts, as long as there is
-	// work. It changes settings of the interfaces until the group is closed.
+	// work. It changes settings of the interfaces that are 0 until the group is closed.
 	BusyPoll bool
 	Frames   int           // packets that a worker's queues hold until they are received; default 16,384, rounded up to a power of two
 	Tick     time.Duration // the longest wait of Recv; default 20 ms

@@ -139,7 +139,8 @@ func (d *device) hashAddresses() error {
 	return nil
 }
 
-// deferInterrupts leaves the receive work to whoever polls; the kernel resumes it if nobody has polled for a while.
+// deferInterrupts leaves the receive work to whoever polls; the kernel resumes it if nobody has polled for a while. Values
+// that somebody else has set are kept: a server that may not write below /sys can be given them.
 func (d *device) deferInterrupts() error {
 	dir := "/sys/class/net/" + d.name + "/"
 	// /sys may have been mounted in another network namespace.
@@ -157,6 +158,9 @@ func (d *device) deferInterrupts() error {
 		before, err := os.ReadFile(dir + s.file)
 		if err != nil {
 			return err
+		}
+		if strings.TrimSpace(string(before)) != "0" {
+			continue
 		}
 		// Kept open to restore the value: by then the process may have dropped privileges.
 		f, err := os.OpenFile(dir+s.file, os.O_WRONLY, 0)

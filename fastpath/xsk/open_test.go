@@ -100,7 +100,7 @@ func (none) FDs() []int { return nil }
 
 func (none) Ports(bool) []uint16 { return []uint16{50000} }
 
-// Changed settings of the interface are restored.
+// Changed settings of the interface are restored, and those that somebody else has set are left alone.
 func TestRestores(t *testing.T) {
 	w := newWire(t, netlab.Config{})
 	read := func() (defers, timeout string) {
@@ -119,7 +119,7 @@ func TestRestores(t *testing.T) {
 		t.Fatal(err)
 	}
 	tr := w.open(t, at4, 1, func(c *xsk.Config) { c.BusyPoll = true })[0]
-	if d, f := read(); d != "2" || f != "200000" || len(w.group.Warnings) > 0 {
+	if d, f := read(); d != "2" || f != "12345" || !tr.BusyPolls() || len(w.group.Warnings) > 0 {
 		t.Errorf("while open %s, %s; %v", d, f, w.group.Warnings)
 	}
 	if err := tr.Close(); err != nil {

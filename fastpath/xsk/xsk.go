@@ -114,5 +114,8 @@ func (t *Transport) Close() error {
 	return err
 }
 
+// BusyPolls reports whether the worker runs the drivers' receive work.
+func (t *Transport) BusyPolls() bool { return t.busy }
+
 // ZeroCopy reports whether the drivers move packets without copying them.
 func (t *Transport) ZeroCopy() bool { return t.owner() != nil && t.owner().ZeroCopy() }

@@ -17,6 +17,7 @@ type Config struct {
 	Listen       []netip.AddrPort // addresses to receive requests on
 	Transport    Transport
 	Interfaces   []string       // for XDP; empty: those with the addresses of Listen
+	BusyPoll     bool           // over AF_XDP
 	Allow        []netip.Prefix // who may send requests; empty: everyone
 	Rate         float64        // requests per second from one source; 0: no limit
 	RateBurst    int            // requests in a row; 0: DefaultBurst

@@ -97,6 +97,7 @@ func TestParse(t *testing.T) {
 		{"DSCP of the request", "dscp: mirror", func(c *Config) { c.DSCP = DSCP{Mirror: true} }},
 		{"no DSCP", "dscp: ''", func(*Config) {}},
 		{"transport", "transport: xdp\ninterface: eth0.5", func(c *Config) { c.Transport, c.Interfaces = XDP, []string{"eth0.5"} }},
+		{"busy polling", "busy_poll: on", func(c *Config) { c.BusyPoll = true }},
 		{"prefixes", "allow: [10.0.0.0/8, 'fd00::/8', 192.0.2.1, '::/0']", func(c *Config) {
 			c.Allow = []netip.Prefix{
 				netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8"),
@@ -240,6 +241,9 @@ func TestValidate(t *testing.T) {
 		{"ports enough", func(c *Config) {
 			c.Static, c.Workers, c.TIDPorts = []string{"x"}, 3, PortRange{30000, 30005}
 		}, ""},
+		{"busy polling over sockets", func(c *Config) {
+			c.Static, c.BusyPoll, c.Transport = []string{"x"}, true, Socket
+		}, "busy_poll has no effect"},
 		{"single port", func(c *Config) {
 			c.Static, c.SinglePort, c.TIDPorts = []string{"x"}, true, PortRange{30000, 30001}
 		}, "tid_ports has no effect"},

@@ -33,6 +33,15 @@ that have an address.`,
 			many(&c.Interfaces, "interfaces", "a list of names of network interfaces", parseInterface),
 		},
 		{
+			"busy_poll", `off`,
+			`Over AF_XDP, run the network card's receive work in the workers instead of in
+its interrupts, as long as packets keep coming. Whether that pays depends on
+the driver: measure it. Sets napi_defer_hard_irqs and gro_flush_timeout of the
+interfaces where these are 0, until the server ends, which needs root; values
+that are set already are kept.`,
+			boolean(&c.BusyPoll),
+		},
+		{
 			"allow", `[]`,
 			`Who may send requests: a list of prefixes such as 10.0.0.0/8 or fd00::/8.
 Others get no answer. Empty: everyone. A list without IPv6 prefixes excludes

@@ -36,6 +36,9 @@ func (c *Config) Validate() error {
 	if err := c.operate(); err != nil {
 		errs = append(errs, err)
 	}
+	if c.BusyPoll && c.Transport == Socket {
+		errs = append(errs, errors.New("busy_poll has no effect with transport: socket; remove one of them"))
+	}
 	if n := c.TIDPorts.Count(); c.SinglePort && n > 0 {
 		errs = append(errs, errors.New("tid_ports has no effect while single_port is on; remove one of them"))
 	} else if n > 0 && n < 2*c.Workers {

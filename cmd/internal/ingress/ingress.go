@@ -190,7 +190,7 @@ func (in *Ingress) open(o *opener, workers int) error {
 func (in *Ingress) openRings(o *opener) (err error) {
 	workers := len(in.sockets)
 	cfg := xsk.Config{
-		Listen: in.addrs, SinglePort: o.cfg.SinglePort, Key: in.key, Hash: true, Marking: marking(o.cfg),
+		Listen: in.addrs, SinglePort: o.cfg.SinglePort, Key: in.key, Hash: true, Marking: marking(o.cfg), BusyPoll: o.cfg.BusyPoll,
 		Owner: func(client netip.Addr) int { return bpf.Worker(client, workers) },
 	}
 	var refused []error
@@ -281,6 +281,9 @@ func (in *Ingress) LogArgs() []any {
 	}
 	if in.rings != nil {
 		args = append(args, "zero_copy", in.rings.Transports[0].ZeroCopy())
+		if in.cfg.BusyPoll {
+			args = append(args, "busy_poll", in.rings.Transports[0].BusyPolls())
+		}
 	}
 	return append(args, "why", in.plan.why)
 }
