@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/render/ber/mib"
 )
 
@@ -75,6 +76,9 @@ func BenchmarkFleet(b *testing.B) {
 	for _, f := range fleets {
 		for _, n := range []int{1000, 10_000, 100_000} {
 			b.Run(fmt.Sprintf("%s/%d", f.name, n), func(b *testing.B) {
+				if n > 10_000 {
+					require.Longest(b, "100,000 templates")
+				}
 				dir := fleet(b, n, f.head)
 				cfg := Config{Dirs: []string{dir}, MIB: mib.Default()}
 				var octets int64
@@ -107,5 +111,32 @@ func BenchmarkFleet(b *testing.B) {
 				b.ReportMetric(0, "ns/op")
 			})
 		}
+	}
+}
+
+// TestMemory loads templates of 1.75 KB each, whose memory has a limit.
+func TestMemory(t *testing.T) {
+	require.Long(t, "2000 templates")
+	const n, most = 2000, 6500 // octets
+	for _, f := range fleets {
+		cfg := Config{Dirs: []string{fleet(t, n, f.head)}, MIB: mib.Default(), Learned: 1 << 16}
+		before := liveOctets()
+		s, err := Load(cfg, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		each := (liveOctets() - before) / n
+		t.Logf("%s: %d octets each", f.name, each)
+		if each > most {
+			t.Errorf("%s: %d octets each, want at most %d", f.name, each, most)
+		}
+		s, err = Load(cfg, s) // what the library before held is let go
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again := (liveOctets() - before) / n; again > most {
+			t.Errorf("%s: %d octets each after a reload, want at most %d", f.name, again, most)
+		}
+		runtime.KeepAlive(s)
 	}
 }

@@ -67,7 +67,11 @@ func (w *worker) read(e *entry) {
 		e.file = old
 		return
 	}
-	text, now, err := w.l.readRegular(e.path)
+	read := w.l.readRegular
+	if e.version != (version{}) {
+		read = w.l.readOpen // a stat by path less: 4 to 5 % of a load
+	}
+	text, now, err := read(e.path)
 	if err != nil {
 		e.err = err
 		return

@@ -17,22 +17,41 @@ const MaxFile = 64 << 20
 // readRegular reads a regular file, and returns its version from before it was read. Other files, such as named pipes, are not opened:
 // that might block.
 func (l *loader) readRegular(path string) ([]byte, version, error) {
-	data, v, err := l.readOpen(path)
+	err := readable(path)
+	if err != nil {
+		return nil, version{}, readError(path, err)
+	}
+	return l.readOpen(path)
+}
+
+// readOpen is readRegular for a path that was that of a regular file a moment ago.
+func (l *loader) readOpen(path string) ([]byte, version, error) {
+	data, v, err := l.readFile(path)
+	return data, v, readError(path, err)
+}
+
+// readError is an error of reading a path, with that path unless it does not exist.
+func readError(path string, err error) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		err = &fs.PathError{Op: "read", Path: path, Err: unwrapPath(err)}
 	}
-	return data, v, err
+	return err
 }
 
-func (l *loader) readOpen(path string) ([]byte, version, error) {
+// readable returns why a path is not that of a regular file; nil: it is.
+func readable(path string) error {
 	switch st, err := os.Stat(path); { // a link is followed
 	case errors.Is(err, fs.ErrNotExist) && isLink(path):
-		return nil, version{}, errDangling
+		return errDangling
 	case err != nil:
-		return nil, version{}, err
+		return err
 	case !st.Mode().IsRegular():
-		return nil, version{}, notRegular(st)
+		return notRegular(st)
 	}
+	return nil
+}
+
+func (l *loader) readFile(path string) ([]byte, version, error) {
 	f, err := l.openFile(path)
 	if err != nil {
 		return nil, version{}, err
