@@ -203,6 +203,24 @@ func RSS(pid int) (int64, error) {
 	return 0, fmt.Errorf("process %d has ended", pid)
 }
 
+// CPU returns the processor time that a process has taken, in steps of 10 ms.
+func CPU(pid int) (time.Duration, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	var total int64
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:])) // from the state on
+	for _, at := range []int{11, 12} {                                  // utime, stime
+		ticks, err := strconv.ParseInt(fields[at], 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		total += ticks
+	}
+	return time.Duration(total) * 10 * time.Millisecond, nil
+}
+
 // Median returns the median of v, which must not be empty.
 func Median(v []float64) float64 {
 	s := slices.Sorted(slices.Values(v))

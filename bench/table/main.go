@@ -35,6 +35,7 @@ var pieces = []piece{
 	{"render", "a batch of 16 against crypto/md5 and crypto/hmac", 5 * time.Minute, render},
 	{"storm", "65,536 modems in one second, 5 % loss", 5 * time.Minute, worstHour},
 	{"devices", "10 million devices", 10 * time.Minute, devices},
+	{"background", "rate and latency while templates reload and devices load", 20 * time.Minute, background},
 	{"library", "10,000 templates", 5 * time.Minute, library},
 	{"compile", "dcs compile of one file", 2 * time.Minute, compile},
 }
@@ -48,7 +49,9 @@ type options struct {
 	length  time.Duration
 	quiet   time.Duration
 	devices int
-	debs    string
+
+	templates int
+	debs      string
 }
 
 func main() {
@@ -62,6 +65,7 @@ func main() {
 	flag.DurationVar(&opt.length, "length", time.Second, "`time` of one round")
 	flag.DurationVar(&opt.quiet, "quiet", 10*time.Second, "wait at most this `time` before each piece and round for the machine to become idle")
 	flag.IntVar(&opt.devices, "devices", 10_000_000, "`number` of devices")
+	flag.IntVar(&opt.templates, "templates", 100_000, "`number` of templates that are reloaded")
 	flag.StringVar(&opt.debs, "debs", cache+"/dcs-peers", "cache `directory` of the peers' packages")
 	rig.Main(opt.run)
 }
@@ -182,7 +186,8 @@ func call(ctx context.Context, self string, p piece, opt *options) []Row {
 	ctx, cancel := context.WithTimeout(ctx, p.bound)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, self, "-piece", p.name, "-dcs", opt.dcs, "-debs", opt.debs,
-		"-rounds", fmt.Sprint(opt.rounds), "-length", opt.length.String(), "-quiet", opt.quiet.String(), "-devices", fmt.Sprint(opt.devices))
+		"-rounds", fmt.Sprint(opt.rounds), "-length", opt.length.String(), "-quiet", opt.quiet.String(), "-devices", fmt.Sprint(opt.devices),
+		"-templates", fmt.Sprint(opt.templates))
 	// On an interrupt it removes its files.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
