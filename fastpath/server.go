@@ -17,6 +17,8 @@ type ServerConfig struct {
 	CPUs   []int         // processor of each worker, round robin; default: those that the process may use
 	NoPin  bool          // do not pin the workers' threads
 	Drain  time.Duration // how long running transfers may go on when the server stops; default 2 s, negative: not at all
+	// Started, if not nil, is called once all workers are locked to their threads, with these.
+	Started func(threads []int)
 }
 
 // A Server runs one worker for each transport.
@@ -51,11 +53,16 @@ func (s *Server) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	var once sync.Once
 	var failure error
+	threads := make([]int, len(s.workers))
+	var started sync.WaitGroup
+	started.Add(len(threads))
 	for i, w := range s.workers {
 		wg.Go(func() {
 			// A locked thread is never cloned by Go, so no other thread inherits its processor.
 			runtime.LockOSThread()
 			unpin, err := s.pin(cpus, i)
+			threads[i] = unix.Gettid()
+			started.Done()
 			if err == nil {
 				err = w.Run(ctx, s.cfg.Drain)
 				if unpin() == nil {
@@ -67,6 +74,10 @@ func (s *Server) Run(ctx context.Context) error {
 				cancel(err)
 			}
 		})
+	}
+	started.Wait()
+	if s.cfg.Started != nil {
+		s.cfg.Started(threads)
 	}
 	wg.Wait()
 	for _, t := range s.transports {

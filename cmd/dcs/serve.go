@@ -42,7 +42,7 @@ SIGTERM and SIGINT let running transfers finish.`,
 		signal.Notify(hangups, syscall.SIGHUP)
 		defer signal.Stop(stops)
 		defer signal.Stop(hangups)
-		o := server.Options{File: settings.file, Config: cfg, Reread: settings.load, Log: e.Stderr}
+		o := server.Options{File: settings.file, Config: cfg, Reread: settings.load, Lower: true, Log: e.Stderr}
 		if cli.IsTerminal(e.Stderr) {
 			o.Serving = func(addr netip.AddrPort, lib *library.Snapshot) { greet(e.Stderr, addr, lib) }
 		}

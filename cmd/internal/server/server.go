@@ -38,6 +38,8 @@ type Options struct {
 	// Reread reads the configuration again; nil: it does not change.
 	Reread func() (config.Config, error)
 	Log    io.Writer
+	// Lower puts all threads of the process but the workers' behind them, for good.
+	Lower bool
 	// Serving, if not nil, is called once requests are answered.
 	Serving func(addr netip.AddrPort, lib *library.Snapshot)
 }
@@ -195,13 +197,21 @@ func open(ctx context.Context, o *Options, logs *logging.Log) (_ *server, err er
 	p.restrict(in, addresses)
 
 	start := time.Now()
+	workers := workerConfig(cfg, in, start)
+	if o.Lower {
+		workers.Started = func(threads []int) {
+			if err := lowerThreads(threads); err != nil {
+				log.Warn("loading and reloading compete with the workers for their CPUs", "err", err)
+			}
+		}
+	}
 	s := &server{
 		cfg: *cfg, reread: o.Reread, serving: o.Serving, logs: logs, log: log, opened: opened,
 		process: p, health: health, faults: events.faults, manager: manager,
 		devices: devices.store, grown: devices.grown, prebuild: devices.files,
 		engine: engine, library: status, loader: loader, changed: changed, reloads: make(chan reloadRequest), secrets: secrets, static: audit,
 		in: in, limits: in.Limits(),
-		front: fastpath.NewServer(workerConfig(cfg, in, start), in.Transports(), func(int) fastpath.Renderer {
+		front: fastpath.NewServer(workers, in.Transports(), func(int) fastpath.Renderer {
 			return &adapter{worker: engine.Worker(), proxies: cfg.Devices.Proxies, logs: logs}
 		}, monotonic(start)),
 		admin: adm, web: web, addresses: addresses, captures: &capture.Service{Log: log, Steering: in.Steering()},
