@@ -2,9 +2,11 @@ package storm
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 )
 
@@ -113,6 +115,38 @@ func TestParse(t *testing.T) {
 				t.Error("a packet of another server was taken")
 			}
 		})
+	}
+}
+
+// A checksum that was left to a device is taken where the link does not say so, unless other packets have theirs.
+func TestPartialChecksum(t *testing.T) {
+	f := testFrames("198.19.0.1", "198.18.0.0/16")
+	whole := turn(f, 7, data(1, 33))
+	left := bytes.Clone(whole)
+	at := f.head - udpLen + 6
+	udp := left[f.head-udpLen:]
+	pseudo := slices.Concat(left[etherLen+12:etherLen+20], []byte{0, protoUDP}, udp[4:6]) // RFC 768
+	binary.BigEndian.PutUint16(left[at:], naive(pseudo))
+	parse := func(frame []byte) verdict {
+		_, _, _, _, v := f.parse(bytes.Clone(frame), true)
+		return v
+	}
+	if v := parse(left); v != damaged {
+		t.Errorf("AF_PACKET: %d, want damaged", v)
+	}
+	f.mixed = true
+	for range 3 {
+		if v := parse(left); v != ours {
+			t.Errorf("left to a device: %d, want ours", v)
+		}
+	}
+	for range 4 {
+		if v := parse(whole); v != ours {
+			t.Errorf("whole: %d, want ours", v)
+		}
+	}
+	if v := parse(left); v != damaged {
+		t.Errorf("the sum of the pseudo-header among whole ones: %d, want damaged", v)
 	}
 }
 

@@ -78,7 +78,7 @@ func TestSchema(t *testing.T) {
 		schema target started scenario? offered served served_first wrong failed unfinished failed_downloads failed_twice
 		retries duplicates strays flood flood_answers errors? mismatches? keys? rate elapsed_s last_served_s bytes latency_us
 		distribution groups? interval_s timeline events? verdicts? packets_sent packets_unsent packets_received packets_lost
-		packets_damaged packets_foreign busy
+		packets_damaged packets_foreign busy via
 		latency_us.p50 latency_us.p90 latency_us.p99 latency_us.p99.9 latency_us.mean latency_us.max
 		timeline.t_s timeline.offered timeline.served timeline.failed timeline.retries timeline.flood timeline.waiting
 		timeline.p50_us timeline.p99_us timeline.p99.9_us
@@ -113,6 +113,19 @@ func TestSchema(t *testing.T) {
 	b, err := json.Marshal(full())
 	if err != nil || !regexp.MustCompile(`^\{"schema":1,"target":"198\.19\.0\.1:69","started":"2026-11-24T08:00:00Z"`).Match(b) {
 		t.Errorf("%s, %v", b, err)
+	}
+}
+
+// A result says that the generator was the bottleneck, from 97 % of its time on.
+func TestBound(t *testing.T) {
+	for busy, want := range map[float64]bool{0.5: false, 0.96: false, 0.97: true, 1: true} {
+		var b strings.Builder
+		if err := (&Result{Busy: busy, Via: "AF_XDP"}).Text(&b); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(b.String(), "the generator was the bottleneck"); got != want || !strings.Contains(b.String(), "by AF_XDP\n") {
+			t.Errorf("%g: %s", busy, b.String())
+		}
 	}
 }
 

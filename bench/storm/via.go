@@ -44,7 +44,7 @@ func openLink(cfg *Config) (l link, how string, err error) {
 			if x.frames, err = openFrames(cfg, neighbourFrames); err != nil {
 				return nil, "", errors.Join(err, x.closeRings())
 			}
-			x.partial = true
+			x.mixed = true
 			return x, "AF_XDP", nil
 		}
 		if cfg.Via == ViaXDP {

@@ -24,7 +24,7 @@ const (
 // xdpFrames is the link by AF_XDP. The frames, and the answers to ARP and neighbour discovery, which stay with AF_PACKET, are those
 // of the link by AF_PACKET.
 //
-// Sending takes the kernel 0.45 µs a frame, by AF_PACKET 0.9 µs: no skb is allocated from user memory, and one call sends a batch.
+// It pays: sending takes 0.55 µs a frame, by AF_PACKET 0.88 (BenchmarkSend, medians of seven interleaved rounds).
 type xdpFrames struct {
 	*frames
 	hook  *hook
@@ -147,11 +147,13 @@ func (x *xdpFrames) flush() {
 	x.frames.flush()
 	s := x.rings[0]
 	x.out = x.out[:copy(x.out, x.out[x.transmit():])]
-	// A call ends early if the device drops a packet.
 	for left := s.Unsent(); left > 0; {
-		_ = s.Kick() // an error is transient
+		if err := s.Kick(); err == unix.EBUSY { // the device has dropped a packet, with which the call ends
+			x.unsent++
+			x.sent--
+		}
 		before := left
-		if left = s.Unsent(); left >= before {
+		if left = s.Unsent(); left >= before { // the next flush tries again
 			break
 		}
 	}

@@ -58,8 +58,10 @@ Every received file is checked: its TLVs and CM MIC, its time and address if it 
 and the CMTS MIC if the secret is given. Use --check off for files that are not for modems.
 Targets outside of loopback, 198.18.0.0/15 and fd00::/8 need --i-own-this-network.
 
-With --interface, frames are built by hand and modems have 65,536 addresses; without it,
-plain sockets are used, for targets on loopback. The exit status is 1 if a limit
+With --interface, frames are built by hand and modems have 65,536 addresses. They pass through
+AF_XDP, the faster way, where the driver has XDP and the interface no XDP program, else through
+AF_PACKET; the result says which. The interface is left as it was. Without --interface, plain
+sockets are used, for targets on loopback. The exit status is 1 if a limit
 (--max-failed, --p999 …) is missed.`,
 		Example: `  dcs storm 127.0.0.1:6969 --name basic.cm --count 10000
   dcs storm 127.0.0.1:6969 --name 'res-cpe{1-16}-gold.bin' --scenario power-cut --speed 10 --html report.html

@@ -220,3 +220,34 @@ func TestLockFails(t *testing.T) {
 		})
 	}
 }
+
+// CreateAmong replaces a file like Create, and leaves to RemoveStale what killed writers left.
+func TestCreateAmong(t *testing.T) {
+	dir := t.TempDir()
+	path, left := filepath.Join(dir, "x"), filepath.Join(dir, ".x.killed.dcs-tmp")
+	if err := os.WriteFile(left, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := CreateAmong(path, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("new"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Replace(); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(path); err != nil || string(b) != "new" {
+		t.Errorf("%q, %v", b, err)
+	}
+	if _, err := os.Stat(left); err != nil {
+		t.Errorf("the other file: %v", err)
+	}
+	if err := RemoveStale(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(left); err == nil {
+		t.Error("RemoveStale left it")
+	}
+}
