@@ -50,9 +50,9 @@ func total(s *fastpath.Server) fastpath.Stats {
 // TestConformUDP runs the conformance tests over sockets on the loopback.
 func TestConformUDP(t *testing.T) {
 	t.Parallel()
-	for _, n := range []sockets{{workers: 1}, {workers: 3}, {workers: 1, raw: true}} {
-		t.Run(fmt.Sprintf("IPv4, workers %d, raw %v", n.workers, n.raw), func(t *testing.T) {
-			if n.workers > 1 || n.raw {
+	for _, n := range []sockets{{workers: 1}, {workers: 3}, {workers: 1, raw: true}, {workers: 1, blockwise: true}} {
+		t.Run(fmt.Sprintf("IPv4, workers %d, raw %v, blockwise %v", n.workers, n.raw, n.blockwise), func(t *testing.T) {
+			if n.workers > 1 || n.raw || n.blockwise {
 				require.Long(t, "a second transport of the same kind")
 			}
 			t.Parallel()
@@ -102,10 +102,11 @@ func TestMarkingUDP(t *testing.T) {
 }
 
 type sockets struct {
-	addr     string
-	workers  int
-	raw      bool // where the process may
-	wildcard bool // it listens at
+	addr      string
+	workers   int
+	raw       bool // where the process may
+	wildcard  bool // it listens at
+	blockwise bool // windows are not sent in segments
 }
 
 func (n sockets) Serve(t testing.TB, cfg conform.Setup) (netip.AddrPort, func() fastpath.Stats) {
@@ -124,6 +125,7 @@ func (n sockets) Serve(t testing.TB, cfg conform.Setup) (netip.AddrPort, func() 
 		SinglePort: cfg.SinglePort,
 		Marking:    cfg.Marking,
 		Raw:        n.raw,
+		NoSegments: n.blockwise,
 		Tick:       5 * time.Millisecond,
 	}, n.workers)
 	if err != nil {

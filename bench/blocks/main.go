@@ -33,9 +33,10 @@ type load struct {
 	count   int // downloads of one round; 0: as many as end in its time
 }
 
+// The packets of all downloads fit into the ring of a veth, 256 of them: what is lost waits for a timeout.
 var loads = []load{
-	{name: "3k", what: "3 KB at 512", size: 3000, window: 192},
-	{name: "20k", what: "20 KB at 1448", size: 20_000, blksize: 1448, window: 192},
+	{name: "3k", what: "3 KB at 512", size: 3000, window: 128},
+	{name: "20k", what: "20 KB at 1448", size: 20_000, blksize: 1448, window: 128},
 	{name: "firmware", what: "16 MiB at 1448, window 1", size: 16 << 20, blksize: 1448, window: 12, count: 12},
 	{name: "windows", what: "16 MiB at 1448, window 16", size: 16 << 20, blksize: 1448, winsize: 16, window: 12, count: 12},
 }

@@ -38,7 +38,7 @@ func against(mine, theirs []sample, of func(sample) float64) string {
 func (t tally) report(loads []load, list []*server) string {
 	var b strings.Builder
 	b.WriteString("# Files of more than one block\n\n" +
-		"One CPU serves, and pays for its own receive path (threaded NAPI). *× dnsmasq*: median of the rounds' ratios, and their range. dnsmasq is asked for windows too, but does not know them.\n" +
+		"One CPU serves, and pays for its own receive path (threaded NAPI). *× dnsmasq*: files a second, median of the rounds' ratios, and their range. dnsmasq is asked for windows too, but does not know them.\n" +
 		"*µs a block*: CPU time of the server and of the thread that receives for it. Where the load is busy all the time it is the bound of the rate.\n\n" +
 		"| load | server | files/s | MB/s | × dnsmasq | µs a block | × its CPU | load busy |\n|---|---|--:|--:|--:|--:|--:|--:|\n")
 	rate := func(m sample) float64 { return m.rate }
@@ -50,7 +50,7 @@ func (t tally) report(loads []load, list []*server) string {
 		for _, s := range list {
 			r, p := by[s.name], by[peer]
 			fmt.Fprintf(&b, "| %s | %s | %.0f | %.1f | %s | %.2f | %s | %.0f %% |\n", l.what, s.name,
-				rig.Median(figures(r, rate)), rig.Median(figures(r, mbs)), against(r, p, mbs),
+				rig.Median(figures(r, rate)), rig.Median(figures(r, mbs)), against(r, p, rate),
 				rig.Median(figures(r, cpu)), against(r, p, cpu), 100*rig.Median(figures(r, busy)))
 		}
 	}

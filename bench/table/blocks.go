@@ -45,7 +45,7 @@ func blocks(ctx context.Context, opt *options) (rows []Row, err error) {
 			rows = append(rows, row)
 		}
 	}
-	rows[0].Note = rig.TH1.String() + ": the server's CPU pays for its own receive path; 12 downloads at a time with 16 MiB, else 192"
+	rows[0].Note = rig.TH1.String() + ": the server's CPU pays for its own receive path; 12 downloads at a time with 16 MiB, else 128"
 	return rows, nil
 }
 

@@ -24,7 +24,7 @@ func TestStrangersDoNotKnowThePort(t *testing.T) {
 		wrap  []string // the command that starts the server
 		ports int
 	}{
-		{"gathered by the kernel", nil, 256},
+		{"gathered by the kernel", nil, 384},
 		{"gathered with few descriptors", []string{"sh", "-c", `ulimit -n 600 && exec "$@"`, "sh"}, 150},
 		{"each port read", []string{"setpriv", "--bounding-set", "-all", "--inh-caps", "-all"}, 96},
 	} {

@@ -9,8 +9,8 @@ import (
 )
 
 // control writes the control messages of header i for p, which is sent by s: source address, interface and TOS, as far
-// as they differ from those of the socket.
-func (h *headers) control(i int, p *packet.Packet, s *socket) {
+// as they differ from those of the socket, and the length of a segment, if it is not 0.
+func (h *headers) control(i int, p *packet.Packet, s *socket, segment int) {
 	n := 0 // octets in use
 	add := func(level, kind int32, size int) unsafe.Pointer {
 		c := (*unix.Cmsghdr)(unsafe.Pointer(&h.controls[i][n/8]))
@@ -33,6 +33,9 @@ func (h *headers) control(i int, p *packet.Packet, s *socket) {
 	}
 	if p.TOS != s.tos && !s.raw {
 		*(*int32)(add(tosLevel, tosType, 4)) = int32(p.TOS)
+	}
+	if segment > 0 {
+		*(*uint16)(add(unix.IPPROTO_UDP, unix.UDP_SEGMENT, 2)) = uint16(segment)
 	}
 	h.msgs[i].hdr.SetControllen(n)
 }

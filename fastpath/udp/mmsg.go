@@ -33,11 +33,15 @@ type headers struct {
 	iovs     []unix.Iovec
 	names    []unix.RawSockaddrInet6 // large enough for IPv4 too
 	controls [][controlRoom / 8]uint64
-	packets  []*packet.Packet // packets to be sent
+	packets  [][]packet.Packet // packets to be sent, by message
+	n, vecs  int               // messages and iovs filled
 }
 
 func (h *headers) grow(n int) {
-	*h = headers{make([]mmsghdr, n), make([]unix.Iovec, n), make([]unix.RawSockaddrInet6, n), make([][controlRoom / 8]uint64, n), make([]*packet.Packet, n)}
+	*h = headers{
+		msgs: make([]mmsghdr, n), iovs: make([]unix.Iovec, n), names: make([]unix.RawSockaddrInet6, n),
+		controls: make([][controlRoom / 8]uint64, n), packets: make([][]packet.Packet, n),
+	}
 	for i := range h.msgs {
 		m := &h.msgs[i].hdr
 		m.Name = (*byte)(unsafe.Pointer(&h.names[i]))

@@ -57,6 +57,7 @@ func (o *opener) open(t *Transport, i int) (err error) {
 			return err
 		}
 	}
+	t.segments = !o.NoSegments && t.listeners[0].cuts()
 	for _, s := range t.listeners {
 		if err := o.set(s, o.RcvBuf); err != nil {
 			return err

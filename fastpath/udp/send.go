@@ -24,42 +24,57 @@ func (t *Transport) Send(batch []packet.Packet) error {
 		t.one.grow(1)
 		t.txSock = make([]*socket, len(batch))
 	}
+	t.refused = max(t.refused-1, 0)
 	left := 0
-	for i := range batch {
-		s := t.sender(&batch[i])
-		if t.txSock[i] = s; s == nil {
-			t.sendErrors.Add(1)
-			continue
+	for i := 0; i < len(batch); {
+		n := window(batch[i:])
+		if !t.pays(&batch[i], n) {
+			n = 1
 		}
-		left++
+		s := t.sender(&batch[i], n)
+		if s == nil {
+			t.sendErrors.Add(uint64(n))
+		} else {
+			left += n
+		}
+		for range n {
+			t.txSock[i] = s
+			i++
+		}
 	}
 	for first := 0; left > 0; first++ {
 		s := t.txSock[first]
 		if s == nil {
 			continue
 		}
-		n := 0
-		for i := first; i < len(batch) && n < left; i++ {
-			if t.txSock[i] == s {
-				t.txSock[i] = nil
-				t.tx.fill(n, &batch[i], s, &t.ident)
-				n++
+		t.tx.begin()
+		for i := first; i < len(batch) && left > 0; {
+			if t.txSock[i] != s {
+				i++
+				continue
 			}
+			n := 1
+			if !s.raw && t.whole() {
+				n = segments(batch[i : i+window(batch[i:])])
+			}
+			t.tx.fill(batch[i:i+n], s, &t.ident)
+			clear(t.txSock[i : i+n])
+			left -= n
+			i += n
 		}
-		left -= n
-		if err := t.transmit(s, n); err != nil {
+		if err := t.transmit(s); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// sender returns the socket that a packet is sent by, or nil if no socket is bound to its source address.
-func (t *Transport) sender(p *packet.Packet) *socket {
+// sender returns the socket that n packets like p are sent by, or nil if no socket is bound to their source address.
+func (t *Transport) sender(p *packet.Packet, n int) *socket {
 	v6 := p.Peer.Addr().Is6()
 	f := t.family(v6)
 	if port := p.Local.Port(); f.own[port/64]>>(port%64)&1 != 0 {
-		if f.raw != nil && fitsRaw(p) {
+		if f.raw != nil && n == 1 && fitsRaw(p) {
 			return f.raw
 		}
 		return f.at[port]
@@ -91,19 +106,31 @@ func (s *socket) owns(local netip.AddrPort, v6 bool) bool {
 	return a.IsUnspecified() || !local.Addr().IsValid() || a == local.Addr()
 }
 
-// fill writes header i for sending p by s.
-func (h *headers) fill(i int, p *packet.Packet, s *socket, ident *frame.Ident) {
+// begin empties h.
+func (h *headers) begin() { h.n, h.vecs = 0, 0 }
+
+// fill writes the next header, for sending packets by s as one message. More than one are segments of a window.
+func (h *headers) fill(ps []packet.Packet, s *socket, ident *frame.Ident) {
+	i, p := h.n, &ps[0]
+	h.n++
 	m := &h.msgs[i].hdr
-	h.packets[i] = p
-	data := p.Data
+	h.packets[i] = ps
 	peer := p.Peer.Addr()
 	port := p.Peer.Port()
 	if s.raw {
-		data = withHeaders(p, ident)
 		port = 0 // IPv6 would interpret it as a protocol
 	}
-	h.iovs[i].Base = unsafe.SliceData(data)
-	h.iovs[i].SetLen(len(data))
+	m.Iov = &h.iovs[h.vecs]
+	m.SetIovlen(len(ps))
+	for k := range ps {
+		data := ps[k].Data
+		if s.raw {
+			data = withHeaders(&ps[k], ident)
+		}
+		h.iovs[h.vecs].Base = unsafe.SliceData(data)
+		h.iovs[h.vecs].SetLen(len(data))
+		h.vecs++
+	}
 	name := &h.names[i]
 	*(*[2]byte)(unsafe.Pointer(&name.Port)) = [2]byte{byte(port >> 8), byte(port)}
 	if peer.Is4() {
@@ -118,7 +145,11 @@ func (h *headers) fill(i int, p *packet.Packet, s *socket, ident *frame.Ident) {
 		name.Scope_id = p.Zone
 		m.Namelen = unix.SizeofSockaddrInet6
 	}
-	h.control(i, p, s)
+	size := 0
+	if len(ps) > 1 {
+		size = len(p.Data)
+	}
+	h.control(i, p, s, size)
 }
 
 // withHeaders returns a packet including its headers.
@@ -131,9 +162,9 @@ func withHeaders(p *packet.Packet, ident *frame.Ident) []byte {
 	return buf[from:to]
 }
 
-// transmit sends the first n headers by s.
-func (t *Transport) transmit(s *socket, n int) error {
-	waited := false
+// transmit sends what was filled, by s.
+func (t *Transport) transmit(s *socket) error {
+	n, waited := t.tx.n, false
 	failed := 0 // failed calls in a row
 	for i := 0; i < n; {
 		r, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&t.tx.msgs[i])), uintptr(n-i), unix.MSG_DONTWAIT, 0, 0)
@@ -149,43 +180,40 @@ func (t *Transport) transmit(s *socket, n int) error {
 		case unix.EAGAIN:
 			// The send buffer is full. What does not fit within a tick is dropped; clients ask for it again.
 			if waited {
-				t.sendErrors.Add(uint64(n - i))
+				for _, ps := range t.tx.packets[i:n] {
+					t.sendErrors.Add(uint64(len(ps)))
+				}
 				return nil
 			}
 			waited = true
 			if err := t.pollOut(s); err != nil {
 				return err
 			}
-		case unix.EMSGSIZE:
-			t.resort(s, t.tx.packets[i])
+		case unix.EMSGSIZE, unix.EIO, unix.EINVAL:
+			t.resort(s, t.tx.packets[i], errno)
 			i++
 		case unix.EBADF, unix.ENOTSOCK, unix.EFAULT:
 			return fmt.Errorf("udp: sendmmsg on %v: %w", s.local, errno)
 		default:
 			// The first packet cannot be sent: no route, rejected by a firewall, or its address is gone.
-			t.sendErrors.Add(1)
+			t.sendErrors.Add(uint64(len(t.tx.packets[i])))
 			i++
 		}
 	}
 	return nil
 }
 
-// resort lets the kernel's UDP send, in fragments, a packet that is too long for the path of a raw socket.
-func (t *Transport) resort(s *socket, p *packet.Packet) {
-	if s.raw {
-		s = t.family(s.v6).at[p.Local.Port()]
-		t.one.fill(0, p, s, &t.ident)
-		for range attempts {
-			r, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&t.one.msgs[0])), 1, unix.MSG_DONTWAIT, 0, 0)
-			if int(r) == 1 {
-				return
-			}
-			if !s.onlyQueued(errno) {
-				break
-			}
-		}
+// resort sends in another way what s could not send: a window block by block, and in fragments, by the kernel's UDP, a
+// packet that is too long for the path of a raw socket.
+func (t *Transport) resort(s *socket, ps []packet.Packet, why unix.Errno) {
+	switch {
+	case len(ps) > 1:
+		t.each(s, ps, why)
+	case s.raw && why == unix.EMSGSIZE:
+		t.sendOne(t.family(s.v6).at[ps[0].Local.Port()], ps)
+	default:
+		t.sendErrors.Add(1)
 	}
-	t.sendErrors.Add(1)
 }
 
 // pollOut waits at most a tick until s accepts packets.

@@ -27,6 +27,7 @@ type Config struct {
 	TIDMax     uint16           // last port of the range; 0: the kernel picks
 	Marking    packet.Marking   // DSCP of answers
 	Raw        bool             // send by raw sockets, if permitted (CAP_NET_RAW): one system call for all ports of a worker
+	NoSegments bool             // send each block of a window by itself even if the kernel has UDP_SEGMENT
 	RcvBuf     int              // receive buffer of each socket, octets; default 32 MiB
 	SndBuf     int              // send buffer of each socket, octets; default 4 MiB
 	Tick       time.Duration    // longest wait of Recv; default 20 ms
@@ -57,11 +58,13 @@ type Transport struct {
 	errors *errorHeaders
 	bound  *packet.Packet
 
-	tx     headers
-	one    headers // for a single packet
-	txSock []*socket
-	last   int         // packets of the last batch received
-	ident  frame.Ident // last identification of an IPv4 packet that may be fragmented
+	tx       headers
+	one      headers // for a single packet
+	txSock   []*socket
+	segments bool        // the kernel cuts messages into segments
+	refused  int         // calls of Send in which windows go block by block
+	last     int         // packets of the last batch received
+	ident    frame.Ident // last identification of an IPv4 packet that may be fragmented
 
 	drops      atomic.Uint64
 	sendErrors atomic.Uint64
@@ -291,9 +294,9 @@ func (t *Transport) collect(socks []*socket, batch []packet.Packet, n, to int) (
 // the sockets are likely to be empty, and a system call that says so costs as much as the wait, which has to follow.
 const busy = 8
 
-// brief is how long a wait keeps the worker's processor from other goroutines. The scheduler takes it from a longer
-// system call after 20 µs, and returning from such a one costs more than receiving: waking a thread for each packet of a
-// client that waits for its next block.
+// brief is how long a wait keeps the worker's processor from other goroutines. The scheduler watches the waits that it
+// knows of, and takes processors from them. Without that a block for one of twelve clients that wait for each block costs
+// 9.8 µs of CPU time instead of 11.8.
 const brief = time.Millisecond
 
 // poll waits for a packet, at most that long. The scheduler ends the brief part by a signal if it needs the processor.

@@ -23,7 +23,7 @@ func TestDefault(t *testing.T) {
 		RatePrefixV6:  64,
 		Transfers:     65536,
 		Retries:       5,
-		MaxWindowsize: 8,
+		MaxWindowsize: 16,
 		Options:       []string{"blksize", "timeout", "tsize", "windowsize"},
 		StaleAfter:    4 * time.Second,
 		ReceiveBuffer: 32 << 20,

@@ -97,7 +97,7 @@ can then have files sent to it, or end its transfers.`,
 			"tid_ports", `""`,
 			`The range of UDP ports that transfers are answered from, such as 30000-30999.
 It is divided among the workers; a secret hash of the client picks the port,
-so the more ports, the harder to guess. Empty: 256 per worker; 96 where the
+so the more ports, the harder to guess. Empty: 384 per worker; 96 where the
 kernel cannot deliver them to one socket; fewer where descriptors or ports are
 scarce. The system picks them.`,
 			one(&c.TIDPorts, "ports", "a range of ports", textOrInteger, parsePorts),
@@ -129,11 +129,11 @@ never exceeds the MTU.`,
 			number(&c.MaxBlksize, 0, 65464),
 		},
 		{
-			"max_windowsize", `8`,
+			"max_windowsize", `16`,
 			`The largest window (RFC 7440) granted, in blocks. It is lowered where a worker
 has few ports for transfers, or retries are many: otherwise an attacker who
 acknowledges in another's name and guesses the port would cause more than
-three octets for each that he sends. With 256 ports and 5 retries: at most 10.`,
+three octets for each that he sends. With 384 ports and 5 retries: at most 18.`,
 			number(&c.MaxWindowsize, 1, 65535),
 		},
 		{

@@ -42,7 +42,7 @@ func (c *Config) Validate() error {
 	if n := c.TIDPorts.Count(); c.SinglePort && n > 0 {
 		errs = append(errs, errors.New("tid_ports has no effect while single_port is on; remove one of them"))
 	} else if n > 0 && n < 2*c.Workers {
-		errs = append(errs, fmt.Errorf("tid_ports: %s is %d ports for %d workers; each needs at least 2 and should have 256", c.TIDPorts, n, c.Workers))
+		errs = append(errs, fmt.Errorf("tid_ports: %s is %d ports for %d workers; each needs at least 2 and should have 384", c.TIDPorts, n, c.Workers))
 	}
 	return errors.Join(errs...)
 }

@@ -21,7 +21,7 @@ import (
 // delivers what comes to all of them to one socket.
 const (
 	ReadTIDs     = 96
-	gatheredTIDs = 256
+	gatheredTIDs = 384
 )
 
 // openSockets opens the sockets of the workers. few is as in [SocketsOf].
