@@ -22,12 +22,15 @@ type differences struct {
 	inOver  map[question]struct{} // devices of the source's overlay that were met
 }
 
-// comparable reports whether a load may be applied as differences.
+// comparable reports whether a load may be applied as differences. A file that could have a version and has none, because an earlier
+// program has written it, is written anew: without any difference it would never get one, and be compared at each start.
 func (s *Store) comparable(l *loading) bool {
+	_, versioned := l.src.Source.(attr.Versioned)
 	s.mu.Lock()
 	base, loaded := s.fleet[l.src.i].base, l.src.loaded
+	anew := versioned && l.src.meta.Version == "" && s.fleet[l.src.i].changed() == 0
 	s.mu.Unlock()
-	return !l.force && loaded && base != nil && int(base.Stats().Devices) >= s.cfg.Small && slices.Equal(l.file, base.Names()) &&
+	return !l.force && !anew && loaded && base != nil && int(base.Stats().Devices) >= s.cfg.Small && slices.Equal(l.file, base.Names()) &&
 		base.Verify(s.ctx) == nil
 }
 

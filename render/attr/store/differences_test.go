@@ -245,6 +245,28 @@ func testDifferencesAreFew(t *testing.T) {
 	}
 }
 
+// A file without a version, of an earlier program, gets one.
+func TestDifferencesGiveVersion(t *testing.T) { runBubble(t, testDifferencesGiveVersion) }
+
+func testDifferencesGiveVersion(t *testing.T) {
+	a := newVersioned("a", "", dev(1, "", "1"))
+	dir := t.TempDir()
+	for i, version := range []string{"", "1", "1"} {
+		a.version.Store(&version)
+		before := a.loads.Load()
+		cfg, _ := testConfig(dir, a)
+		cfg.Small = 1
+		s := openStore(t, cfg)
+		<-s.Settled()
+		if loaded := a.loads.Load() > before; loaded != (i < 2) {
+			t.Errorf("start %d: loaded: %v", i, loaded)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A damaged file is not compared with: it is written anew.
 func TestDifferencesOfDamaged(t *testing.T) { runBubble(t, testDifferencesOfDamaged) }
 
