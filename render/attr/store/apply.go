@@ -58,6 +58,9 @@ func (s *Store) layOver(src *source, changes []attr.Change, force bool) (withhel
 
 // overlay adds changes to the overlay, whatever they lose, and schedules the next View. s.mu must be held.
 func (s *Store) overlay(src *source, list []*change) {
+	if len(list) > 0 {
+		src.meta.Version = "" // of the load alone
+	}
 	for _, n := range list {
 		s.seq++
 		n.seq = s.seq

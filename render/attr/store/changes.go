@@ -104,6 +104,7 @@ func (s *Store) replay(records []record, mergedSeq uint64) {
 			src := byName[r.source]
 			s.learnOf(src, r.attrs)
 			if r.seq > src.meta.Seq {
+				src.meta.Version = "" // of what the file has
 				s.set(src, r.change(s.learn(r.names)))
 			}
 		}

@@ -27,7 +27,8 @@ type Config struct {
 	OpenWait   time.Duration // how long Open waits for sources without known attributes: 10 s
 	Publish    time.Duration // how long changes are batched: 50 ms
 	Overlay    int           // changed devices above which files are written: 65536
-	Compact    time.Duration // age of a change at which files are written: 5 min
+	Small      int           // devices of a source below which a load writes its file, however little differs: 100,000
+	Compact    time.Duration // age of a change at which files are written, if they have few devices: 5 min
 	Memory     int           // octets for building a file: 64 MiB
 	Askers     int           // concurrent look-ups in sources: 8
 	AskQueue   int           // devices that may wait for a look-up: 4096; see fairQueue for which are dropped
@@ -74,7 +75,7 @@ func (c *Config) defaults() error {
 	for _, n := range []struct {
 		p *int
 		v int
-	}{{&c.Overlay, 65536}, {&c.Memory, 64 << 20}, {&c.Askers, 8}, {&c.AskQueue, 4096}} {
+	}{{&c.Overlay, 65536}, {&c.Small, 100_000}, {&c.Memory, 64 << 20}, {&c.Askers, 8}, {&c.AskQueue, 4096}} {
 		if *n.p == 0 {
 			*n.p = n.v
 		}

@@ -124,6 +124,7 @@ func crashStore(dir string, first, sources int) error {
 	s, err := Open(Config{
 		Dir: dir, Sources: list, Now: time.Now, Publish: time.Millisecond, RetryMin: time.Millisecond, RetryMax: 5 * time.Millisecond,
 		Compact: 30 * time.Millisecond, Overlay: 100, Shrink: 1, Memory: 1 << 20,
+		Small: []int{1, 0}[first/1_000_000%2], // in every other round, loads of few differences are applied as changes
 	})
 	if err != nil {
 		return err

@@ -11,61 +11,41 @@ import (
 	"dcs/render/attr/localdb"
 )
 
-// load loads all devices of a source, and writes its file.
-func (s *Store) load(src *source, force bool) error {
-	began := s.cfg.Now()
-	s.mu.Lock()
-	src.busy = true
-	before := s.seq
-	file := s.inOrder(src.names)
-	cols := make([]int, len(file)) // index in the file by attribute of the source
-	for i, name := range src.names {
-		cols[i] = slices.Index(file, name)
-	}
-	s.mu.Unlock()
-	src.loading.Store(0)
-	defer func() {
-		src.loading.Store(-1)
-		s.mu.Lock()
-		src.busy = false
-		s.mu.Unlock()
-		if force {
-			s.requestRebuild() // write accepted changes to the file, which is not done while a source is loaded
-		}
-	}()
+// A loading is a load of a source that runs.
+type loading struct {
+	src    *source
+	began  time.Time
+	before uint64   // number of the last change that the load supersedes
+	file   []string // attributes of the source in the order of the schema, as in its file
+	cols   []int    // index in file by attribute of the source
+	force  bool
 
-	b, err := s.create(src.path, file)
+	devices  int
+	rejected attr.Rejected
+}
+
+// load loads all devices of a source. If they are few that differ from those in service, it applies the differences, else it writes
+// the source's file.
+func (s *Store) load(src *source, force bool) error {
+	l := s.begin(src, force)
+	defer s.end(l)
+	if s.comparable(l) {
+		if err := s.loadDifferences(l); !errors.Is(err, errManyDiffer) && !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
+	b, err := s.create(src.path, l.file)
 	if err != nil {
 		return &unwrittenFile{err}
 	}
 	defer b.Abort()
-	ctx, cancel := context.WithCancelCause(s.ctx)
-	defer cancel(nil)
-	stall := time.AfterFunc(s.cfg.Stall, func() { cancel(ErrStalled) })
-	defer stall.Stop()
-	var rejected attr.Rejected
-	n := 0
-	d := attr.Device{Values: make([]string, len(file))}
-	err = src.Load(ctx, func(in *attr.Device) error {
-		if err := context.Cause(ctx); err != nil {
-			return err
-		}
-		if n++; n%1024 == 1 {
-			stall.Reset(s.cfg.Stall)
-			src.loading.Store(int64(n))
-		}
-		err := place(&d, in, cols)
-		if err == nil {
-			err = b.Add(&d)
-		}
-		if err == nil || countRejected(&rejected, err) {
+	err = s.list(l, func(d *attr.Device) error {
+		err := b.Add(d)
+		if err == nil || countRejected(&l.rejected, err) {
 			return nil
 		}
 		return &unwrittenFile{err}
 	})
-	if cause := context.Cause(ctx); errors.Is(cause, ErrStalled) {
-		err = fmt.Errorf("%w: %v without a device, after %d", ErrStalled, s.cfg.Stall, n)
-	}
 	if errors.Is(err, errors.ErrUnsupported) {
 		s.noteUnlisted(src, force)
 		return s.refreshAll(src) // what was looked up so far is all that is known
@@ -73,17 +53,76 @@ func (s *Store) load(src *source, force bool) error {
 	if err != nil {
 		return err
 	}
-	if err := checkRejected(&rejected, src.Source, n); err != nil {
+	return s.commit(src, b, l.file, l.meta(), l.before, force)
+}
+
+// begin begins a load.
+func (s *Store) begin(src *source, force bool) *loading {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	src.busy = true
+	src.loading.Store(0)
+	l := &loading{src: src, began: s.cfg.Now(), before: s.seq, file: s.inOrder(src.names), force: force}
+	l.cols = make([]int, len(l.file))
+	for i, name := range src.names {
+		l.cols[i] = slices.Index(l.file, name)
+	}
+	return l
+}
+
+// end ends a load, whatever came of it.
+func (s *Store) end(l *loading) {
+	l.src.loading.Store(-1)
+	s.mu.Lock()
+	l.src.busy = false
+	s.mu.Unlock()
+	if l.force {
+		s.requestRebuild() // write accepted changes to the file, which is not done while a source is loaded
+	}
+}
+
+// list calls add for every device of the source, with values by attribute of the file.
+func (s *Store) list(l *loading, add func(d *attr.Device) error) error {
+	ctx, cancel := context.WithCancelCause(s.ctx)
+	defer cancel(nil)
+	stall := time.AfterFunc(s.cfg.Stall, func() { cancel(ErrStalled) })
+	defer stall.Stop()
+	l.rejected, l.devices = attr.Rejected{}, 0
+	d := attr.Device{Values: make([]string, len(l.file))}
+	err := l.src.Load(ctx, func(in *attr.Device) error {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		if l.devices++; l.devices%1024 == 1 {
+			stall.Reset(s.cfg.Stall)
+			l.src.loading.Store(int64(l.devices))
+		}
+		err := place(&d, in, l.cols)
+		if err == nil {
+			return add(&d)
+		}
+		countRejected(&l.rejected, err)
+		return nil
+	})
+	if cause := context.Cause(ctx); errors.Is(cause, ErrStalled) {
+		err = fmt.Errorf("%w: %v without a device, after %d", ErrStalled, s.cfg.Stall, l.devices)
+	}
+	if err != nil {
 		return err
 	}
-	meta := fileMeta{Source: src.Name(), Loaded: began, Rejected: rejected}
-	if m, ok := src.Source.(attr.Marker); ok {
+	return checkRejected(&l.rejected, l.src.Source, l.devices)
+}
+
+// meta returns the metadata of the load, after list.
+func (l *loading) meta() fileMeta {
+	meta := fileMeta{Source: l.src.Name(), Loaded: l.began, Rejected: l.rejected}
+	if m, ok := l.src.Source.(attr.Marker); ok {
 		meta.Mark = m.Mark()
 	}
-	if v, ok := src.Source.(attr.Versioned); ok {
-		meta.Version = v.Version(began)
+	if v, ok := l.src.Source.(attr.Versioned); ok {
+		meta.Version = v.Version(l.began)
 	}
-	return s.commit(src, b, file, meta, before, force)
+	return meta
 }
 
 // refreshAll schedules look-ups of all devices of a source that cannot list them, once, since nothing else reports their changes.

@@ -53,7 +53,7 @@ type fileMeta struct {
 	Parts    []part        `json:"parts,omitempty"` // of a merged file: the files that were merged
 
 	Mark    string `json:"mark,omitempty"`    // of a Marker
-	Version string `json:"version,omitempty"` // of a Versioned whose Load returns just what is in service
+	Version string `json:"version,omitempty"` // of a Versioned whose Load returned just this
 
 	Values []int      `json:"values,omitempty"` // devices that have a value, by attribute of the file
 	Peak   *savedPeak `json:"peak,omitempty"`

@@ -16,7 +16,7 @@ func (s *Store) unchanged(src *source) bool {
 	began := s.cfg.Now()
 	s.mu.Lock()
 	version, r := src.meta.Version, &s.fleet[src.i]
-	ok = version != "" && r.base != nil && r.base.Damaged() == nil && r.changed() == 0 &&
+	ok = version != "" && r.base != nil && r.base.Damaged() == nil &&
 		slices.Equal(s.inOrder(src.names), r.base.Names()) &&
 		src.meta.Loaded.Sub(began) <= clockSlack // else its age is unknown until it is loaded
 	s.mu.Unlock()
