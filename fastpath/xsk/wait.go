@@ -19,6 +19,10 @@ const (
 	// soon is the longest sleep, ns, after which a worker looks the next time: one that looking might have replaced. A
 	// worker that is asked less often than that sleeps, and its processor with it.
 	soon = 100_000
+	// brief is the part of a sleep in which the worker keeps its processor of Go's scheduler, which otherwise may give it to
+	// another goroutine: packets would then wait for that one (at 20,000 requests a second p99 0.54 instead of 0.82 ms on a
+	// busy machine). The scheduler ends this part by a signal if it has to, as package udp describes.
+	brief = time.Millisecond
 	// retry is the longest sleep while frames wait that the kernel had no room for, which nothing announces.
 	retry = time.Millisecond
 )
@@ -77,12 +81,17 @@ func (t *Transport) wait() error {
 			most = min(most, retry)
 		}
 	}
-	left := unix.NsecToTimespec(int64(most)) // the kernel leaves in it what was not waited
-	_, _, errno := unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&t.polls[0])), uintptr(len(t.polls)), uintptr(unsafe.Pointer(&left)), 0, 0, 0)
+	first := min(most, brief)
+	left := unix.NsecToTimespec(int64(first)) // the kernel leaves in it what was not waited
+	n, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&t.polls[0])), uintptr(len(t.polls)), uintptr(unsafe.Pointer(&left)), 0, 0, 0)
+	t.soon = !t.spun && errno == 0 && n > 0 && int64(first)-left.Nano() < soon
+	if most > first && (n == 0 && errno == 0 || errno == unix.EINTR) {
+		left = unix.NsecToTimespec(int64(most - first))
+		_, _, errno = unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&t.polls[0])), uintptr(len(t.polls)), uintptr(unsafe.Pointer(&left)), 0, 0, 0)
+	}
 	if errno != 0 && errno != unix.EINTR {
 		return fmt.Errorf("xsk: ppoll: %w", errno)
 	}
-	t.soon = !t.spun && int64(most)-left.Nano() < soon
 	if t.polls[0].Revents != 0 {
 		var b [8]byte
 		_, _, _ = unix.RawSyscall(unix.SYS_READ, uintptr(t.polls[0].Fd), uintptr(unsafe.Pointer(&b)), 8)
