@@ -31,6 +31,7 @@ func (v server) fetch(ctx context.Context, l load, name string, cpu int) (r *sto
 	cfg := storm.Default()
 	cfg.Target = netip.AddrPortFrom(netlab.ServerAddr4, 69)
 	cfg.Interface, cfg.SourceMAC, cfg.GatewayMAC = netlab.Device, netlab.GatewayMAC, netlab.ServerMAC
+	cfg.Via = storm.ViaPacket // AF_XDP would take answers that the attacker listens for at the same device
 	cfg.Net, cfg.Modems, cfg.CPU = known, 1<<(32-known.Bits()), cpu
 	cfg.Backoff, cfg.Retries, cfg.Restarts = []time.Duration{time.Second, 2 * time.Second}, 2, 0
 	cfg.Rate, cfg.Duration, cfg.Drain = l.rate, l.length, 10*time.Second
