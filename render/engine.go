@@ -42,6 +42,8 @@ type Request struct {
 // Config configures an Engine.
 type Config struct {
 	Library library.Config
+	// Reloaders is the number of goroutines that load the library again, when requests want the CPUs too; 0: as many as there are CPUs.
+	Reloaders int
 	Keyring *mic.Keyring
 	Devices Devices // nil: no device is known
 	// OnFault is called for requests that got no file and for files that were not delivered, at most MaxFaults times per second, reason
@@ -112,6 +114,9 @@ func (e *Engine) Reload(force bool) error {
 		cfg.Schema = e.cfg.Devices.Schema()
 	}
 	before := e.snap.Load()
+	if before != nil {
+		cfg.Parallel = e.cfg.Reloaders
+	}
 	snap, err := library.Load(cfg, before)
 	waited := before != nil && before.Waiting() > 0 && !cfg.Schema.Partial()
 	if snap == nil || err != nil && e.whole && !waited {

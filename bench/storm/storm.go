@@ -74,10 +74,11 @@ func (e *engine) run(ctx context.Context) *Result {
 		}
 		if worked = did > 0; worked {
 			idleSince = now
-		} else if now-idleSince > int64(spin) {
-			if d := e.untilNext(now); d > 0 {
-				e.link.wait(d)
-			}
+		} else if d := e.untilNext(now); d > 0 && now-idleSince > int64(spin) {
+			e.link.wait(d)
+		} else {
+			// A kernel thread that receives on the same CPU has to run, too.
+			_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
 		}
 		if now >= e.line.due {
 			e.line.sample(now, e)

@@ -153,7 +153,7 @@ func open(ctx context.Context, o *Options, logs *logging.Log) (_ *server, err er
 	}
 	events := &events{logs: logs, faults: new(faultRing)}
 	engine, err := render.NewEngine(render.Config{
-		Library: lib, Keyring: keyring, Devices: devices.renderer(), OnFault: events.fault, Journal: journal(cfg), Now: time.Now,
+		Library: lib, Reloaders: spareCPUs(cfg), Keyring: keyring, Devices: devices.renderer(), OnFault: events.fault, Journal: journal(cfg), Now: time.Now,
 		Identity: assemble.IdentityOf(&cfg.Devices), OnIdentity: events.mismatch,
 	})
 	if engine == nil {
