@@ -44,8 +44,8 @@ type Config struct {
 	Library library.Config
 	// Reloaders is the number of goroutines that load the library again, when requests want the CPUs too; 0: as many as there are CPUs.
 	Reloaders int
-	Keyring *mic.Keyring
-	Devices Devices // nil: no device is known
+	Keyring   *mic.Keyring
+	Devices   Devices // nil: no device is known
 	// OnFault is called for requests that got no file and for files that were not delivered, at most MaxFaults times per second, reason
 	// and worker, on the worker's goroutine. The outcome is valid during the call. May be nil.
 	OnFault  func(*device.Outcome)

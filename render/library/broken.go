@@ -1,7 +1,6 @@
 package library
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -132,15 +131,6 @@ func alternates(source string) bool {
 		}
 	}
 	return false
-}
-
-// firstError returns the first of the errors of skeleton.New.
-func firstError(err error, it *syntax.Item) *syntax.Error {
-	var errs syntax.Errors
-	if errors.As(err, &errs) && len(errs) > 0 {
-		return errs[0]
-	}
-	return &syntax.Error{Pos: it.Pos, Msg: err.Error()}
 }
 
 // Broken returns the number of templates with errors and of files that cannot be read. Their names are answered with errors.

@@ -89,7 +89,7 @@ func TestNamed(t *testing.T) {
 			continue // a part of it is wrong whatever the name is
 		}
 		kinds++
-		if b.made(t, tm); t.Failed() {
+		if _, _ = b.made(t, tm); t.Failed() {
 			t.Fatalf("round %d: %q, %q", i, b.captures, b.record)
 		}
 	}
@@ -132,7 +132,7 @@ func TestFixed(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", tt.src, err)
 		}
-		b.made(t, tm)
+		_, _ = b.made(t, tm)
 		s, fixed, fault := tm.Learn(b.name(tm))
 		if fault == nil {
 			_, fault = b.signed(t, s, nil)

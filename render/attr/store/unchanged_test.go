@@ -277,7 +277,7 @@ func TestEndedUnchanged(t *testing.T) {
 			if err := flip(file, value); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(time.Duration(rand.N(10 * time.Millisecond))) // so that it ends at any point of its work
+			time.Sleep(rand.N(10 * time.Millisecond)) // so that it ends at any point of its work
 		}
 		_ = cmd.Process.Kill()
 		<-read
