@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"net/netip"
 	"os/exec"
 	"strings"
@@ -30,8 +29,8 @@ func TestLimits(t *testing.T) {
 		t.Run(tt.transport+" "+tt.name[:1], func(t *testing.T) {
 			lab := netlab.ForTest(t, rig.TH1.Config())
 			cmd := exec.Command(bin, "-transport", tt.transport, "-interface", netlab.Device, "-listen", "198.19.0.1:1069")
-			var log bytes.Buffer
-			cmd.Stdout, cmd.Stderr = &log, &log
+			log := &rig.Log{}
+			cmd.Stdout, cmd.Stderr = log, log
 			if err := lab.Server.Start(cmd); err != nil {
 				t.Fatal(err)
 			}
@@ -46,7 +45,7 @@ func TestLimits(t *testing.T) {
 				cfg.Via = storm.ViaXDP
 			}
 			cfg.Window, cfg.Count, cfg.Name, cfg.Expect = 128, n, tt.name, tt.body
-			cfg.Backoff, cfg.Retries, cfg.Restarts = []time.Duration{200 * time.Millisecond}, 10, 0
+			cfg.Backoff, cfg.Retries, cfg.Restarts = []time.Duration{200 * time.Millisecond}, 150, 0 // the program may not be ready yet
 			var res *storm.Result
 			err := lab.Load.Do(func() (err error) {
 				res, err = storm.Run(t.Context(), cfg)
@@ -58,7 +57,7 @@ func TestLimits(t *testing.T) {
 			if res.Served != n || res.Bytes != n*size || res.PacketsDamaged > 0 {
 				var text strings.Builder
 				_ = res.Text(&text)
-				t.Errorf("%s%s", &text, &log)
+				t.Errorf("%s%s", &text, log)
 			}
 		})
 	}

@@ -119,9 +119,10 @@ func answer(s *ring.Socket, size, batch int, busy bool) error {
 		for _, d := range out[s.Transmit(out):] { // more than the window, which is for the load to bound
 			spare = append(spare, d.Addr&^(frameSize-1))
 		}
-		// One call sends all of them where the kernel has XDP_MAX_TX_SKB_BUDGET, which ring.Open sets; else 32.
-		for range 1 + len(out)/32 {
-			if s.Unsent() == 0 || s.Kick() != unix.EAGAIN {
+		// A call ends at a frame that the interface drops (EBUSY), and at 32 frames where the kernel has no XDP_MAX_TX_SKB_BUDGET, which
+		// ring.Open sets (EAGAIN).
+		for range len(out) {
+			if s.Unsent() == 0 || s.Kick() == nil {
 				break
 			}
 		}

@@ -41,7 +41,8 @@ func Measure(lab *netlab.Lab, load func() (*storm.Result, error)) (Round, error)
 	r := Round{
 		Result:     res,
 		ServerBusy: (after - before).Seconds() / res.Elapsed,
-		LoadBusy:   min(1, res.Busy+(polledThen-polled).Seconds()/res.Elapsed),
+		// The thread preempts the generator, whose work is measured by the clock: only what the thread took of the rest is added.
+		LoadBusy: min(1, res.Busy+(1-res.Busy)*(polledThen-polled).Seconds()/res.Elapsed),
 	}
 	if res.Served > 0 {
 		r.PerFile = float64((after - before).Microseconds()) / float64(res.Served)

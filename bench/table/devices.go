@@ -20,7 +20,7 @@ func devices(ctx context.Context, opt *options) ([]Row, error) {
 	const db = "./render/attr/localdb"
 	built, err1 := bench(db, "Build/serials", "1x")
 	looked, err2 := bench(db, "Lookup$/serials", "1000000x")
-	started, err3 := bench("./render/attr", "StoreRestart", "10x")
+	started, err3 := bench("./render/attr/store", "StoreRestart", "10x")
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}

@@ -170,7 +170,7 @@ func FuzzFind(f *testing.F) {
 	})
 }
 
-func TestAllocs(t *testing.T) {
+func TestNoAllocs(t *testing.T) {
 	for _, c := range []struct {
 		what, expr, name string
 	}{

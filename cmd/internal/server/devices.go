@@ -99,16 +99,14 @@ func (d *deviceLog) handle(e store.Event) {
 		if n := e.Stats.SharedIPs; n > 0 {
 			args = append(args, "shared_ips", n)
 		}
-		if e.Reject.Rows > 0 && e.Kind == store.Loaded {
-			for _, why := range e.Reject.First {
-				d.log.Warn("device rejected", "source", e.Source, "why", why)
-			}
-			args = append(args, "rejected", e.Reject.Rows)
+		if e.Kind == store.Loaded {
+			args = d.rejected(&e, args)
 		}
 		d.log.Info("devices "+e.Kind.String(), args...)
 		notify(d.files)
 	case store.Unchanged:
-		d.log.Info("devices unchanged", append(args, "devices", e.Devices, "took", e.Took.Round(time.Millisecond))...)
+		args = d.rejected(&e, append(args, "devices", e.Devices, "took", e.Took.Round(time.Millisecond)))
+		d.log.Info("devices unchanged", args...)
 	case store.SchemaGrown:
 		notify(d.grown)
 	case store.HeldBack:
@@ -127,6 +125,17 @@ func (d *deviceLog) handle(e store.Event) {
 		}
 		d.log.Warn("devices "+e.Kind.String()+": still serving the last known state", args...)
 	}
+}
+
+// rejected logs the first rows that a source has lost, and appends how many they are.
+func (d *deviceLog) rejected(e *store.Event, args []any) []any {
+	if e.Reject.Rows == 0 {
+		return args
+	}
+	for _, why := range e.Reject.First {
+		d.log.Warn("device rejected", "source", e.Source, "why", why)
+	}
+	return append(args, "rejected", e.Reject.Rows)
 }
 
 // notify sends to a channel of capacity 1, unless a notification is waiting there already.

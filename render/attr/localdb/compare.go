@@ -10,7 +10,7 @@ import (
 	"dcs/render/device"
 )
 
-// Comparison compares devices, in any order, with those of a file, and remembers which of the file's it has met. It takes a bit for
+// Comparison compares devices, in any order, with those of a file, and records which of the file's were added. It takes a bit for
 // each row. The file must be verified; what it finds is right if DB.Damaged is nil afterwards.
 type Comparison struct {
 	db  *DB
@@ -53,15 +53,16 @@ func (c *Comparison) Add(d *attr.Device) error {
 // Flush compares what was added. It returns an error of met.
 func (c *Comparison) Flush() error {
 	var same [group]bool
-	c.compare(same[:c.n])
-	for i := range c.n {
+	n := c.n
+	c.compare(same[:n])
+	defer func() { c.n, c.text = 0, c.text[:0] }()
+	for i := range n {
 		q := &c.queries[i]
 		c.d.MAC, c.d.IP, c.d.Values = q.MAC, q.IP, c.valuesOf(i)
 		if err := c.met(&c.d, same[i]); err != nil {
 			return err
 		}
 	}
-	c.n, c.text = 0, c.text[:0]
 	return nil
 }
 
@@ -102,7 +103,7 @@ func (c *Comparison) compare(same []bool) {
 	runtime.KeepAlive(db)
 }
 
-// hasIP reports whether the row at off has an IP address, be the device found by it or not, or none if ip is none.
+// hasIP reports whether the row at off has this IP address, or none if ip is invalid. The device need not be found by it.
 func (db *DB) hasIP(off uint64, ip netip.Addr) bool {
 	a, ok := db.rowIP(off)
 	if !ok || !ip.IsValid() {

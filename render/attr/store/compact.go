@@ -43,7 +43,7 @@ func (s *Store) builds() {
 	}
 }
 
-// buildShare is the age of changes, for each device, from which files are written for that age alone: a hundred times what writing takes,
+// buildShare is the age per device at which changes are written to files even if they are few: a hundred times what writing takes,
 // so that it takes a hundredth of the time. Ten million devices are written every 20 minutes.
 const buildShare = 120 * time.Microsecond
 

@@ -71,7 +71,9 @@ func (d *differences) met(r *rows, in *attr.Device, same bool) error {
 	q := question{in.MAC, in.IP}.key()
 	if r.over(in.MAC, in.IP) {
 		d.inOver[q] = struct{}{}
-		same = r.holds(in)
+		if (fleet{*r}).guard(func() error { same = r.holds(in); return nil }) != nil {
+			return errManyDiffer
+		}
 	}
 	if same {
 		delete(d.changes, q) // of several devices with one address the last counts

@@ -22,7 +22,6 @@ func randomFleet(r *rand.Rand, n int, twice bool) (list []attr.Device) {
 		case 0:
 			d.IP = netip.Addr{}
 		case 1:
-			d.MAC = mac(0)
 			d.MAC = [6]byte{}
 		case 2:
 			continue
@@ -282,7 +281,7 @@ func testDifferencesOfDamaged(t *testing.T) {
 		is(t, s, 2, "n=2")
 		eventually(t, "the file is intact", func() bool { return s.serving(s.srcs[0]).Damaged() == nil })
 		if i == 1 && !ev.has(Damaged, "a", localdb.ErrDamaged) {
-			t.Error("damage was not told")
+			t.Error("damage was not reported")
 		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)

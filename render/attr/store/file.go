@@ -126,7 +126,7 @@ func (f *fileSource) Version(time.Time) string {
 	return f.served
 }
 
-// Unchanged implements [attr.Versioned]. It verifies the file: damage is told, although what is in service is intact.
+// Unchanged implements [attr.Versioned]. It verifies the file: so that damage is reported although what is in service is intact.
 func (f *fileSource) Unchanged(ctx context.Context, version string) bool {
 	st, err := os.Stat(f.path) // first: a file that replaces this one is seen by Follow
 	if err != nil {
