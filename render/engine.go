@@ -227,6 +227,7 @@ func (w *Worker) renderBatch(now int64, reqs []Request, view View) {
 	if snap := w.e.snap.Load(); snap != w.snap {
 		w.snap = snap
 		w.unknown.clear()
+		clear(w.found[:cap(w.found)]) // of the library before
 	}
 	keyring := w.e.keyring.Load()
 	w.cm, w.cmts, w.late = w.cm[:0], w.cmts[:0], w.late[:0]

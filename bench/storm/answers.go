@@ -59,8 +59,9 @@ func (e *engine) data(i int, m *modem, block uint16, body []byte) {
 		e.res.Strays++
 		return
 	case block != m.block+1:
-		// RFC 7440, section 4: the ACK of the last block before the gap, once, as the rest of the window is on its way.
-		if m.window > 1 && !m.gap {
+		// RFC 7440, section 4: the ACK of the last block before the gap, once, as the rest of the window is on its way. An earlier block
+		// gets none: the server repeats a window, whose last block is answered.
+		if m.window > 1 && !m.gap && int16(block-m.block) > 0 {
 			m.gap = true
 			e.ack(i, m)
 		}

@@ -229,7 +229,7 @@ func (c *Config) complete() error {
 		return fmt.Errorf("blksize %d: must be 8 to 65464", c.BlkSize)
 	}
 	if c.WinSize < 0 || c.WinSize > 65535 {
-		return fmt.Errorf("windowsize %d: must be 1 to 65535", c.WinSize)
+		return fmt.Errorf("windowsize %d: must be 1 to 65535, or 0 for none", c.WinSize)
 	}
 	if c.MTU == 0 {
 		c.MTU = 1500

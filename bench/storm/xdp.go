@@ -84,6 +84,9 @@ func (x *xdpFrames) open(cfg *Config, index int) error {
 			spare[i] = uint64(i) * x.size
 		}
 		s.Fill(spare)
+		if s.FillNeedsWakeup() {
+			_ = s.Poll()
+		}
 		if q == 0 {
 			for i := range txFrames {
 				x.free = append(x.free, uint64(n+i)*x.size)
@@ -170,6 +173,9 @@ func (x *xdpFrames) transmit() int {
 func (x *xdpFrames) receive(now int64, e *engine) int {
 	total := x.frames.receive(now, e)
 	for _, s := range x.rings {
+		if s.FillNeedsWakeup() { // the driver waits for memory
+			_ = s.Poll()
+		}
 		n := s.Receive(x.in)
 		if n == 0 {
 			continue

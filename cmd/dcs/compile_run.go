@@ -202,6 +202,7 @@ func (c *compilation) work(batch []step, toDir bool) error {
 			report(c.Env, s.err)
 			reported = cli.ErrReported
 		}
+		s.data = nil // the other batches of a source are in memory still
 	}
 	return reported
 }

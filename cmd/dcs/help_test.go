@@ -83,7 +83,7 @@ func TestFlagValues(t *testing.T) {
 
 var quoted = regexp.MustCompile(`(?:'[^']*'|[^ '])+`)
 
-// The examples in the help of each verb parse, and so does each flag with a value in its text.
+// The examples in the help of each verb parse.
 func TestHelpExamples(t *testing.T) {
 	tried := 0
 	verbs(func(words []string, cmd *cobra.Command) {

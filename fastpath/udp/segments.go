@@ -20,7 +20,7 @@ const (
 	leastWindow = 8      // blocks, from which that pays if there is a raw socket
 	maxMessage  = 65_000 // octets of its payload; the kernel's limit is that of a datagram
 	// refusals is for how many calls of Send windows go block by block after the kernel has refused one for its path: until Linux
-	// 6.11 for an interface without checksums, still for IPsec. It has copied the window by then.
+	// 6.11 for an interface without checksums, until 6.13 for a path with a smaller MTU (EINVAL), still for IPsec. It has copied the window by then.
 	refusals = 1024
 )
 

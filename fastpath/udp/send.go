@@ -168,7 +168,8 @@ func (t *Transport) transmit(s *socket) error {
 	failed := 0 // failed calls in a row
 	for i := 0; i < n; {
 		r, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&t.tx.msgs[i])), uintptr(n-i), unix.MSG_DONTWAIT, 0, 0)
-		if errno != 0 && failed < attempts-1 && s.onlyQueued(errno) {
+		tooLong := errno == unix.EMSGSIZE && len(t.tx.packets[i]) > 1 // of a window: it goes block by block
+		if errno != 0 && !tooLong && failed < attempts-1 && s.onlyQueued(errno) {
 			failed++
 			continue
 		}

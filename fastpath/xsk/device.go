@@ -21,6 +21,8 @@ type device struct {
 	mtu   atomic.Int32 // last known value
 	idle  atomic.Bool  // answers to its packets are sent by the kernel's sockets
 	undo  []func() error
+	// resume are those of deferInterrupts.
+	resume []func() error
 
 	networks atomic.Pointer[networks]
 }
@@ -167,7 +169,7 @@ func (d *device) deferInterrupts() error {
 		if err != nil {
 			return err
 		}
-		d.undo = append(d.undo, func() error {
+		d.resume = append(d.resume, func() error {
 			_, err := f.WriteAt(before, 0)
 			return errors.Join(err, f.Close())
 		})
@@ -176,6 +178,14 @@ func (d *device) deferInterrupts() error {
 		}
 	}
 	return nil
+}
+
+// resumeInterrupts restores what deferInterrupts has changed.
+func (d *device) resumeInterrupts() {
+	for _, f := range d.resume {
+		_ = f()
+	}
+	d.resume = nil
 }
 
 // restore restores the changed settings. The interface may be gone.
@@ -187,4 +197,5 @@ func (d *device) restore() {
 		_ = f()
 	}
 	d.undo = nil
+	d.resumeInterrupts()
 }

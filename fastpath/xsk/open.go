@@ -187,12 +187,6 @@ func (g *Group) connect() {
 }
 
 func (g *Group) busyPoll() {
-	for _, dev := range g.devices {
-		if err := dev.deferInterrupts(); err != nil {
-			g.Warnings = append(g.Warnings, fmt.Sprintf("%s: no busy polling: %v", dev.name, err))
-			return
-		}
-	}
 	for _, t := range g.Transports {
 		for _, p := range t.ports {
 			if p == nil {
@@ -202,8 +196,19 @@ func (g *Group) busyPoll() {
 				g.Warnings = append(g.Warnings, fmt.Sprintf("%s: no busy polling: %v", p.dev.name, err))
 				return
 			}
-			t.busy = true
 		}
+	}
+	for i, dev := range g.devices {
+		if err := dev.deferInterrupts(); err != nil {
+			g.Warnings = append(g.Warnings, fmt.Sprintf("%s: no busy polling: %v", dev.name, err))
+			for _, d := range g.devices[:i+1] {
+				d.resumeInterrupts()
+			}
+			return
+		}
+	}
+	for _, t := range g.Transports {
+		t.busy = true
 	}
 }
 

@@ -33,6 +33,11 @@ func (t *Transport) Recv(batch []packet.Packet) (int, error) {
 	if n = t.collect(batch, n); n > 0 {
 		return n, nil
 	}
+	if t.recent || t.busy { // wait, which looks at the kernel's sockets too, may not be reached for long
+		if n, err := t.fromSockets(batch); n > 0 || err != nil {
+			return n, err
+		}
+	}
 	if t.spin() {
 		return t.collect(batch, 0), t.ended()
 	}

@@ -38,7 +38,7 @@ type Transport struct {
 	sockPolls int           // index of the first kernel socket
 	tick      time.Duration
 	rounds    uint
-	soon      bool // the last packet came soon
+	recent    bool // the last packet came after a short sleep
 	spun      bool // in vain, before the current sleep
 	rx        []ring.Desc
 	ident     frame.Ident

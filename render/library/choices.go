@@ -203,7 +203,8 @@ func fits(name string, pieces []string) bool {
 // seal ends loading: nothing is read after it, and what only the checks use is dropped.
 func (l *loader) seal() {
 	l.sealed, l.choices, l.workers, l.units = true, nil, nil, nil
-	l.together.worker, l.queries.same = nil, nil
+	l.together.worker, l.queries.same, l.queries.made = nil, nil, nil
+	l.warning = nil // it refers to the snapshot
 	l.serving.Seal()
 	for _, f := range l.files {
 		if f != nil {

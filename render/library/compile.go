@@ -41,6 +41,7 @@ func (s *Snapshot) compile(l *loader) {
 // compileSource names the templates of one file, and returns their patterns, among them nil.
 func (s *Snapshot) compileSource(l *loader, f *sourceFile) (list []*pattern) {
 	l.errs = append(l.errs, f.second...)
+	next := 0 // in f.made
 	for _, it := range f.templates() {
 		var p *pattern
 		switch {
@@ -49,7 +50,10 @@ func (s *Snapshot) compileSource(l *loader, f *sourceFile) (list []*pattern) {
 		case !f.answers(it):
 			p = s.claim(l, it, f.second[0])
 		default:
-			p = s.item(l, it, f.made[slices.Index(f.Items, it)])
+			for f.Items[next] != it {
+				next++
+			}
+			p = s.item(l, it, f.made[next])
 		}
 		list = append(list, p)
 	}

@@ -58,6 +58,10 @@ func (f *Finder) Find(s *Snapshot, h uint64, name []byte, found *Found) bool {
 	r := &f.names[h%recentNames]
 	if r.hash == h && r.n != 0 && string(r.name[:r.n]) == string(name) {
 		r.recall(name, found)
+		if t := r.template; t != nil && r.fault == nil && r.fixed != t.Fixed() { // more is known since
+			found.choose(t.Fixed())
+			r.store(h, found)
+		}
 		return true
 	}
 	if !s.resolve(name, &f.search, found) {

@@ -112,4 +112,9 @@ func (f *Found) deviceHash(rec attr.Record, ipv6 bool) uint64 {
 
 // Retire drops what has been learned and stops learning, because another snapshot is served. What workers still use remains
 // valid.
-func (s *Snapshot) Retire() { s.table.close() }
+func (s *Snapshot) Retire() {
+	s.table.close()
+	for _, t := range s.templates {
+		t.own.Store(nil)
+	}
+}

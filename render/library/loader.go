@@ -62,6 +62,9 @@ func newLoader(cfg Config) *loader {
 	}
 	l.near = sync.OnceValue(func() func(string) string { return nearest(l.blocks) })
 	l.serving = l.env()
+	if len(l.roots) == 0 {
+		return l // a single file is compiled by its caller
+	}
 	for range cmp.Or(cfg.Parallel, runtime.GOMAXPROCS(0)) {
 		l.workers = append(l.workers, newWorker(l, l.serving.Fork()))
 	}

@@ -53,8 +53,6 @@ func (l *loader) readAll(entries []*entry) {
 		case e.file != nil:
 			e.file.version = e.version
 			l.register(e.path, e.file)
-		}
-		if l.files[e.path] != nil {
 			l.order = append(l.order, e.path)
 		}
 	}
@@ -81,7 +79,7 @@ func (w *worker) read(e *entry) {
 		return
 	}
 	e.file = parseSource(e.path, text)
-	e.file.trees = make([]*[]syntax.Stmt, len(e.file.Items))
+	e.file.trees = make([][]syntax.Stmt, len(e.file.Items))
 	for i, it := range e.file.Items {
 		e.file.trees[i] = it.Shed()
 		if !e.file.answers(it) {

@@ -17,7 +17,7 @@ type sourceFile struct {
 	version version       // zero: unknown
 	made    []*compiled   // by item; nil: it is not compiled yet, or not for its own sake
 
-	trees []*[]syntax.Stmt // of the items, until they are compiled
+	trees [][]syntax.Stmt // of the items, until they are compiled
 }
 
 // isSource reports whether a file of that name is read as a source of templates.

@@ -32,12 +32,18 @@ func versionsOf(files []*entry) {
 	}
 	defer unix.Close(dir)
 	for _, e := range files {
-		var st unix.Stat_t
-		if e.regular && unix.Fstatat(dir, filepath.Base(e.path), &st, unix.AT_SYMLINK_NOFOLLOW) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
-			e.version = version{st.Dev, st.Ino, st.Size, st.Mtim.Nano(), st.Ctim.Nano()}
+		if !e.regular {
+			continue
+		}
+		var st unix.Statx_t // a network file system is asked, not what it remembers
+		err := unix.Statx(dir, filepath.Base(e.path), unix.AT_SYMLINK_NOFOLLOW|unix.AT_STATX_FORCE_SYNC, unix.STATX_BASIC_STATS, &st)
+		if err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
+			e.version = version{unix.Mkdev(st.Dev_major, st.Dev_minor), st.Ino, int64(st.Size), nanoseconds(st.Mtime), nanoseconds(st.Ctime)}
 		}
 	}
 }
+
+func nanoseconds(t unix.StatxTimestamp) int64 { return t.Sec*1e9 + int64(t.Nsec) }
 
 // tick is more than the resolution of a file's times: two writes within a tick may leave the same times (Linux before 6.13, a timer of
 // 100 Hz).

@@ -91,8 +91,8 @@ func (p *Pattern) build() *built {
 	return b
 }
 
-// Scratch is a goroutine's memory for Find. The zero value is ready to use. It grows to what the longest name needs, and holds on to the
-// states of the last one.
+// Scratch is a goroutine's memory for Find. The zero value is ready to use. It grows to what the longest name needs, and holds on to
+// states of the last names of each length.
 type Scratch struct {
 	trail []*state // by place in the name, what is viable there
 	rows  []state  // of places that the automaton has no states for

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"dcs/bench/require"
 	"dcs/render/attr"
 )
 
@@ -33,11 +34,10 @@ var settings = []string{
 // TestNamed gives templates what fits and what does not, from the name, from the device and from defaults: a kind of name has
 // the file, or the fault, that the name alone has. made compares them.
 func TestNamed(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	rounds := 20000
-	if testing.Short() {
-		rounds = 2000
+	seed, rounds := uint64(17), 2000
+	if require.AllTime() {
+		seed, rounds = uint64(time.Now().UnixNano()), 20_000
+		t.Logf("seed %d", seed)
 	}
 	kinds := 0
 	for i := range rounds {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
-	"weak"
 )
 
 // Dialect is the language that a file is written in.
@@ -111,7 +110,7 @@ type Item struct {
 
 	text    string // the item as written; "" if it was not parsed
 	dialect Dialect
-	read    atomic.Pointer[weak.Pointer[[]Stmt]] // the body as parsed last, after Shed
+	read    atomic.Pointer[shed] // the body as parsed last, after Shed
 }
 
 // Stmt is a statement in the body of an item, a group or a case.

@@ -284,6 +284,8 @@ func (in *Ingress) LogArgs() []any {
 		if in.cfg.BusyPoll {
 			args = append(args, "busy_poll", in.rings.Transports[0].BusyPolls())
 		}
+	} else if in.cfg.BusyPoll {
+		args = append(args, "busy_poll", false)
 	}
 	return append(args, "why", in.plan.why)
 }
