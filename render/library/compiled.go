@@ -132,8 +132,14 @@ func (w *worker) template(it *syntax.Item, c *compiled) error {
 	return nil
 }
 
-// share runs do for 0 ≤ i < n on the loader's workers.
+// share runs do for 0 ≤ i < n on the loader's workers. A single one needs no goroutine: rights may be those of the caller's thread.
 func (l *loader) share(n int, do func(w *worker, i int)) {
+	if len(l.workers) == 1 {
+		for i := range n {
+			do(l.workers[0], i)
+		}
+		return
+	}
 	var next atomic.Int64
 	var all sync.WaitGroup
 	for _, w := range l.workers[:min(len(l.workers), n)] {

@@ -28,7 +28,7 @@ type Config struct {
 
 	Learned int // memory for learned kinds of names, in octets; 0: [DefaultLearned]
 
-	Parallel int // goroutines that load; 0: as many as there are CPUs
+	Parallel int // goroutines that load; 0: as many as there are CPUs; 1: the caller's
 }
 
 // A Snapshot is a loaded library. It is immutable except for what it has learned of names, whose readers take no lock; it may be used by

@@ -165,6 +165,7 @@ func (c *checker) checkFiles() (*assemble.Secrets, library.Config) {
 	if err != nil {
 		c.fail(err) // MIB names that the library does not know then are errors of their own
 	}
+	lib.Parallel = 1 // the server's rights are those of one thread
 	c.warn(UnseenChanges(c.cfg.Devices.Sources)...)
 	return secrets, lib
 }

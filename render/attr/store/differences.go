@@ -183,6 +183,9 @@ func (d *differences) ordered(r *rows) bool {
 		}
 	}
 	for q := range d.gone {
+		if shared && q.mac.IsZero() {
+			return false // another device of the load may have the address
+		}
 		if was, ok := r.byMAC(q.mac); shared && ok && was.IP.IsValid() {
 			return false
 		}
