@@ -63,7 +63,7 @@ func TestAttach(t *testing.T) {
 			if err := s.programs[0].Detach(); err != nil {
 				t.Fatal(err)
 			}
-			if id := xdpOn(t, lab); id != 0 {
+			if id := netlab.XDPOn(t, lab.Server); id != 0 {
 				t.Errorf("program %d is still there", id)
 			}
 			w.send(frame{source: modem(1, false), target: lab4, payload: rrq})
@@ -164,7 +164,7 @@ func passAll(t testing.TB) *ebpf.Program {
 func TestAnotherProgramHoldsTheInterface(t *testing.T) {
 	refused := func(t *testing.T, lab *netlab.Lab, name string) {
 		t.Helper()
-		id := xdpOn(t, lab)
+		id := netlab.XDPOn(t, lab.Server)
 		s := loadSteerForTest(t, labConfig())
 		for _, m := range []Mode{Auto, Native, Generic} {
 			_ = lab.Server.Do(func() error {
@@ -188,7 +188,7 @@ func TestAnotherProgramHoldsTheInterface(t *testing.T) {
 				return nil
 			})
 		}
-		if now := xdpOn(t, lab); now != id {
+		if now := netlab.XDPOn(t, lab.Server); now != id {
 			t.Errorf("program %d took the place of %d", now, id)
 		}
 	}

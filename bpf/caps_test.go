@@ -174,7 +174,7 @@ func TestPrivilegesDropped(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if id := xdpOn(t, lab); id != 0 {
+	if id := netlab.XDPOn(t, lab.Server); id != 0 {
 		t.Errorf("program %d is still there", id)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"dcs/bench/netlab"
@@ -153,21 +152,4 @@ func until(t testing.TB, what string, f func() bool) {
 		}
 	}
 	t.Fatalf("not within 30 s: %s", what)
-}
-
-// xdpOn returns the id of the XDP program on the lab's server, 0 if there is none.
-func xdpOn(t testing.TB, lab *netlab.Lab) uint32 {
-	t.Helper()
-	var id uint32
-	err := lab.Server.Do(func() error {
-		l, err := netlink.LinkByName(netlab.Device)
-		if err == nil && l.Attrs().Xdp != nil && l.Attrs().Xdp.Attached {
-			id = l.Attrs().Xdp.ProgId
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
 }

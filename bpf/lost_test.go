@@ -65,7 +65,7 @@ func TestLost(t *testing.T) {
 func TestStaysAttached(t *testing.T) {
 	lab := netlab.ForTest(t, netlab.Config{})
 	s, _ := attached(t, lab, labConfig(), Auto)
-	id := xdpOn(t, lab)
+	id := netlab.XDPOn(t, lab.Server)
 	w, conn := newWire(t, lab), listen(t, lab.Server, lab4, 1)[0]
 	err := lab.Server.Do(func() error {
 		l, err := netlink.LinkByName(netlab.Device)
@@ -90,7 +90,7 @@ func TestStaysAttached(t *testing.T) {
 		}
 		return up
 	})
-	if now := xdpOn(t, lab); now != id {
+	if now := netlab.XDPOn(t, lab.Server); now != id {
 		t.Errorf("program %d, before %d", now, id)
 	}
 	before := s.stats(t)
@@ -140,12 +140,12 @@ func TestCrashDetaches(t *testing.T) {
 	if line, _ := bufio.NewReader(out).ReadString('\n'); line != "attached\n" {
 		t.Errorf("the process said %q", line)
 	}
-	if xdpOn(t, lab) == 0 {
+	if netlab.XDPOn(t, lab.Server) == 0 {
 		t.Error("not attached")
 	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	until(t, "the program is gone", func() bool { return xdpOn(t, lab) == 0 })
+	until(t, "the program is gone", func() bool { return netlab.XDPOn(t, lab.Server) == 0 })
 }

@@ -3,6 +3,8 @@ package netlab
 import (
 	"testing"
 
+	"github.com/vishvananda/netlink"
+
 	"dcs/bench/require"
 )
 
@@ -22,4 +24,20 @@ func ForTest(t testing.TB, cfg Config) *Lab {
 		}
 	})
 	return lab
+}
+
+// XDPOn returns the id of the XDP program on a host's device; 0: none.
+func XDPOn(t testing.TB, h *Host) (id uint32) {
+	t.Helper()
+	err := h.Do(func() error {
+		l, err := netlink.LinkByName(Device)
+		if err == nil && l.Attrs().Xdp != nil && l.Attrs().Xdp.Attached {
+			id = l.Attrs().Xdp.ProgId
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
 }

@@ -10,27 +10,10 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
-	"github.com/vishvananda/netlink"
 
 	"dcs/bench/netlab"
 	"dcs/bench/storm"
 )
-
-// attached returns the number of the XDP program on the load's device; 0: none.
-func attached(t *testing.T, lab *netlab.Lab) (id uint32) {
-	t.Helper()
-	err := lab.Load.Do(func() error {
-		l, err := netlink.LinkByName(netlab.Device)
-		if err == nil && l.Attrs().Xdp != nil && l.Attrs().Xdp.Attached {
-			id = l.Attrs().Xdp.ProgId
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
-}
 
 // Every modem is served over AF_XDP and over AF_PACKET, on a wire with several queues too, and the interface is left as it was.
 func TestVia(t *testing.T) {
@@ -56,7 +39,7 @@ func TestVia(t *testing.T) {
 				logResult(t, res)
 				t.Errorf("via %q, want %q; served %d of 2000", res.Via, tt.want, res.Served)
 			}
-			if id := attached(t, lab); id != 0 {
+			if id := netlab.XDPOn(t, lab.Load); id != 0 {
 				t.Errorf("program %d is left on the interface", id)
 			}
 		})
@@ -96,7 +79,7 @@ func TestForeignProgram(t *testing.T) {
 	lab := netlab.ForTest(t, netlab.Config{})
 	limit(t, lab, "-listen", target4.String())
 	passing(t, lab)
-	before := attached(t, lab)
+	before := netlab.XDPOn(t, lab.Load)
 	cfg := storm.Default()
 	cfg.Target, cfg.Count, cfg.Modems = target4, 100, 100
 	if res := run(t, lab, cfg); res.Served != 100 || !strings.HasPrefix(res.Via, "AF_PACKET (AF_XDP: attach: another XDP program") {
@@ -110,7 +93,7 @@ func TestForeignProgram(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "another XDP program") {
 		t.Errorf("--via xdp: %v", err)
 	}
-	if after := attached(t, lab); before == 0 || after != before {
+	if after := netlab.XDPOn(t, lab.Load); before == 0 || after != before {
 		t.Errorf("program %d became %d", before, after)
 	}
 }
@@ -123,7 +106,7 @@ func TestInterrupted(t *testing.T) {
 	cfg.Interface, cfg.SourceMAC, cfg.GatewayMAC = netlab.Device, netlab.GatewayMAC, netlab.ServerMAC
 	ctx, cancel := context.WithCancel(t.Context())
 	cfg.Progress = func(storm.Progress) { // while nobody answers
-		if attached(t, lab) == 0 {
+		if netlab.XDPOn(t, lab.Load) == 0 {
 			t.Error("no program while the load runs")
 		}
 		cancel()
@@ -135,7 +118,7 @@ func TestInterrupted(t *testing.T) {
 		}
 		return err
 	})
-	if id := attached(t, lab); err != nil || id != 0 {
+	if id := netlab.XDPOn(t, lab.Load); err != nil || id != 0 {
 		t.Errorf("%v; program %d is left", err, id)
 	}
 	cfg.GatewayMAC, cfg.Progress = nil, nil
@@ -144,7 +127,7 @@ func TestInterrupted(t *testing.T) {
 		_, err := storm.Run(t.Context(), cfg)
 		return err
 	})
-	if id := attached(t, lab); err == nil || id != 0 {
+	if id := netlab.XDPOn(t, lab.Load); err == nil || id != 0 {
 		t.Errorf("%v; program %d is left", err, id)
 	}
 }

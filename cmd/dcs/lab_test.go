@@ -204,19 +204,9 @@ func addVLAN(t *testing.T, lab *netlab.Lab, id int) (four, six string, ok bool) 
 }
 
 // xdpOf returns the id of the XDP program on the lab's server, 0 if there is none.
-func xdpOf(t *testing.T, lab *netlab.Lab) (id uint32) {
+func xdpOf(t *testing.T, lab *netlab.Lab) uint32 {
 	t.Helper()
-	err := lab.Server.Do(func() error {
-		l, err := netlink.LinkByName(netlab.Device)
-		if err == nil && l.Attrs().Xdp != nil && l.Attrs().Xdp.Attached {
-			id = l.Attrs().Xdp.ProgId
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
+	return netlab.XDPOn(t, lab.Server)
 }
 
 // detachAll detaches every link of a program, as bpftool does.
