@@ -44,6 +44,7 @@ type Config struct {
 	Library library.Config
 	// Reloaders is the number of goroutines that load the library again, when requests want the CPUs too; 0: as many as there are CPUs.
 	Reloaders int
+	Spare     func(f func()) // calls f in the CPU time that requests leave, to load the library again; nil: at once
 	Keyring   *mic.Keyring
 	Devices   Devices // nil: no device is known
 	// OnFault is called for requests that got no file and for files that were not delivered, at most MaxFaults times per second, reason
@@ -88,6 +89,9 @@ func NewEngine(cfg Config) (*Engine, error) {
 	if cfg.Keyring == nil {
 		return nil, errors.New("render: no secret to sign with")
 	}
+	if cfg.Spare == nil {
+		cfg.Spare = func(f func()) { f() }
+	}
 	e := &Engine{cfg: cfg}
 	e.SetKeyring(cfg.Keyring)
 	e.SetIdentity(cfg.Identity)
@@ -114,10 +118,15 @@ func (e *Engine) Reload(force bool) error {
 		cfg.Schema = e.cfg.Devices.Schema()
 	}
 	before := e.snap.Load()
-	if before != nil {
-		cfg.Parallel = e.cfg.Reloaders
+	var snap *library.Snapshot
+	var err error
+	load := func() { snap, err = library.Load(cfg, before) }
+	if before == nil {
+		load()
+	} else {
+		cfg.Parallel, cfg.Spare = e.cfg.Reloaders, e.cfg.Spare
+		e.cfg.Spare(load)
 	}
-	snap, err := library.Load(cfg, before)
 	waited := before != nil && before.Waiting() > 0 && !cfg.Schema.Partial()
 	if snap == nil || err != nil && e.whole && !waited {
 		return err

@@ -75,6 +75,7 @@ var mayImport = map[string][]string{
 	"cmd/internal/secretjob":      {"cmd/internal/...", "render/bootfile", "render/library", "render/mic", "render/secret"},
 	"cmd/internal/server":         {"bpf", "cmd/internal/...", "fastpath/...", "render/..."},
 	"cmd/internal/server/capture": {"bpf", "cmd/internal/...", "fastpath/xsk", "render/device"},
+	"cmd/internal/spare":          {},
 	"cmd/internal/version":        {},
 	"cmd/dcs":                     {"bench/storm", "bpf", "cmd/internal/...", "fastpath/...", "render/..."},
 

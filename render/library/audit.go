@@ -50,21 +50,23 @@ func (a *Audit) Refused() int {
 	return n
 }
 
-// Audit checks all files that no template renders against all secrets, with the given number of goroutines, and returns
+// Audit checks all files that no template renders against all secrets, with the given number of goroutines, one of which is the caller's, and returns
 // at most the first most files of each group. Files larger than bootfile.MaxSize are not read. If ctx is cancelled it
 // returns nil.
 func (s *Snapshot) Audit(ctx context.Context, secrets []*mic.Secret, most, parallel int) *Audit {
 	files := s.served()
 	var next atomic.Int64
 	var all sync.WaitGroup
-	for range min(parallel, len(files)) {
-		all.Go(func() {
-			c := bootfile.Checker{Secrets: secrets}
-			for i := next.Add(1) - 1; i < int64(len(files)) && ctx.Err() == nil; i = next.Add(1) - 1 {
-				files[i].check(&c)
-			}
-		})
+	check := func() {
+		c := bootfile.Checker{Secrets: secrets}
+		for i := next.Add(1) - 1; i < int64(len(files)) && ctx.Err() == nil; i = next.Add(1) - 1 {
+			files[i].check(&c)
+		}
 	}
+	for range min(parallel, len(files)) - 1 {
+		all.Go(check)
+	}
+	check()
 	all.Wait()
 	if ctx.Err() != nil {
 		return nil

@@ -143,11 +143,16 @@ func (l *loader) share(n int, do func(w *worker, i int)) {
 	var next atomic.Int64
 	var all sync.WaitGroup
 	for _, w := range l.workers[:min(len(l.workers), n)] {
-		all.Go(func() {
+		work := func() {
 			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
 				do(w, int(i))
 			}
-		})
+		}
+		if l.cfg.Spare != nil {
+			all.Go(func() { l.cfg.Spare(work) })
+		} else {
+			all.Go(work)
+		}
 	}
 	all.Wait()
 }

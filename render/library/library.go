@@ -28,7 +28,8 @@ type Config struct {
 
 	Learned int // memory for learned kinds of names, in octets; 0: [DefaultLearned]
 
-	Parallel int // goroutines that load; 0: as many as there are CPUs; 1: the caller's
+	Parallel int            // goroutines that load; 0: as many as there are CPUs; 1: the caller's
+	Spare    func(f func()) // calls f, the work of such a goroutine, in the CPU time that others leave; nil: at once
 }
 
 // A Snapshot is a loaded library. It is immutable except for what it has learned of names, whose readers take no lock; it may be used by

@@ -9,6 +9,7 @@ import (
 	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/check"
 	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/spare"
 	"dcs/render"
 	"dcs/render/attr"
 	"dcs/render/attr/store"
@@ -36,7 +37,7 @@ func openDevices(c *config.Devices, log *slog.Logger) (*deviceStore, error) {
 		log.Warn("devices", "err", w)
 	}
 	events := &deviceLog{log: log, grown: d.grown, files: d.files}
-	d.store, err = store.Open(store.Config{Dir: assemble.DevicesDir(c), Sources: sources, Now: time.Now, OnEvent: events.handle})
+	d.store, err = store.Open(store.Config{Dir: assemble.DevicesDir(c), Sources: sources, Now: time.Now, OnEvent: events.handle, Spare: spare.Do})
 	if err != nil {
 		return nil, fmt.Errorf("devices: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dcs/cmd/internal/assemble"
+	"dcs/cmd/internal/spare"
 	"dcs/render/attr"
 )
 
@@ -33,7 +34,7 @@ func (s *server) watchPrebuilt(ctx context.Context) {
 	}
 	lib := s.engine.Library()
 	for {
-		s.prebuildOnce(ctx)
+		spare.Do(func() { s.prebuildOnce(ctx) })
 		for waiting := true; waiting; {
 			select {
 			case <-ctx.Done():

@@ -25,6 +25,7 @@ import (
 	"dcs/cmd/internal/logging"
 	"dcs/cmd/internal/metrics"
 	"dcs/cmd/internal/server/capture"
+	"dcs/cmd/internal/spare"
 	"dcs/fastpath"
 	"dcs/render"
 	"dcs/render/attr/store"
@@ -153,7 +154,7 @@ func open(ctx context.Context, o *Options, logs *logging.Log) (_ *server, err er
 	}
 	events := &events{logs: logs, faults: new(faultRing)}
 	engine, err := render.NewEngine(render.Config{
-		Library: lib, Reloaders: spareCPUs(cfg), Keyring: keyring, Devices: devices.renderer(), OnFault: events.fault, Journal: journal(cfg), Now: time.Now,
+		Library: lib, Reloaders: spareCPUs(cfg), Spare: spare.Do, Keyring: keyring, Devices: devices.renderer(), OnFault: events.fault, Journal: journal(cfg), Now: time.Now,
 		Identity: assemble.IdentityOf(&cfg.Devices), OnIdentity: events.mismatch,
 	})
 	if engine == nil {

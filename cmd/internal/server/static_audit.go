@@ -7,11 +7,12 @@ import (
 
 	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/spare"
 	"dcs/render"
 	"dcs/render/library"
 )
 
-// staticAudit checks the files that no template makes, in the background and on one CPU.
+// staticAudit checks the files that no template makes, on one CPU, in the time that others leave.
 type staticAudit struct {
 	cfg     *config.Config
 	log     *slog.Logger
@@ -34,7 +35,7 @@ func (a *staticAudit) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-a.wanted:
-			a.check(ctx)
+			spare.Do(func() { a.check(ctx) })
 		}
 	}
 }

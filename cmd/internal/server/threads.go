@@ -14,16 +14,13 @@ import (
 
 	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/spare"
 )
 
-// besideWorkers is the nice value of all threads but the workers'. A thread of nice 19 has 1.5 % of the weight of a worker that wants the
-// same CPU. The collector, which stops the workers at times, may have to wait for such a thread, but not for the workers then.
-const besideWorkers = 19
-
-// turn is how long such a thread runs before the kernel (6.12 or later, others ignore it) considers who else wants its CPU, in ns; it is
-// the shortest that there is. Otherwise, and however low its priority, a thread that has got a CPU keeps it for some 3 ms, while 500
-// requests arrive. Beside 2 million devices that load on the same CPU, 0.92 of the rate over AF_XDP is left with it, and 0.70 without.
-const turn = 100_000
+// besideWorkers is the nice value of all threads but the workers', and but those of [spare.Do], which come after all others. A thread of
+// nice 10 has a tenth of the weight of a worker that wants the same CPU: enough to ask a database for devices that are not known yet, while
+// all CPUs are taken. With 19, beside a backup that takes them all, 2,000 questions a second wait for more than 3 s.
+const besideWorkers = 10
 
 // spareCPUs returns the number of goroutines that may work beside the workers: one for each CPU without a worker, and at least one. Go queues
 // goroutines behind one another whatever the priorities of their threads, so that a worker that has to wait for its turn waits for all of
@@ -33,7 +30,7 @@ func spareCPUs(cfg *config.Config) int {
 	return max(1, min(runtime.NumCPU(), runtime.GOMAXPROCS(0))-assemble.WorkersOf(cfg))
 }
 
-// lowerThreads gives the CPU to the workers, whose threads are given, before everything else of the process: loading, merging, and the
+// lowerThreads gives the CPU to the workers, whose threads are given, before everything else of the process: HTTP, questions to sources, the
 // collector. Go cannot give goroutines a priority, but a thread has that of the thread that creates it, and none is created by a worker's,
 // which is locked. So it suffices to lower the threads that there are, which takes no privilege. There is no way back up without one:
 // it must be called once all workers run.
@@ -57,13 +54,8 @@ func lowerThreads(workers []int) error {
 			if lowered[id] || slices.Contains(workers, id) {
 				continue
 			}
-			attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Nice: besideWorkers, Runtime: turn}
-			err = unix.SchedSetAttr(id, &attr, 0)
-			if err != nil { // a container may forbid the call
-				err = unix.Setpriority(unix.PRIO_PROCESS, id, besideWorkers)
-			}
-			if err != nil && !errors.Is(err, unix.ESRCH) {
-				return fmt.Errorf("setpriority: %w", err)
+			if err := spare.Lower(id, besideWorkers); err != nil && !errors.Is(err, unix.ESRCH) {
+				return err
 			}
 			lowered[id], more = true, true
 		}

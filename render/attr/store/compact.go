@@ -26,12 +26,15 @@ func (s *Store) builds() {
 				continue
 			}
 		}
-		s.build.Lock()
-		err := s.compact()
-		s.build.Unlock()
-		if err == nil {
-			s.journal.rewrite(journalTrim)
-		}
+		var err error
+		s.cfg.Spare(func() {
+			s.build.Lock()
+			err = s.compact()
+			s.build.Unlock()
+			if err == nil {
+				s.journal.rewrite(journalTrim)
+			}
+		})
 		if err == nil || s.ctx.Err() != nil {
 			continue
 		}

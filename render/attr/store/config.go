@@ -19,6 +19,8 @@ type Config struct {
 	// OnEvent receives events for the operator. It may be called by several goroutines, and must not call the Store. It may be
 	// nil.
 	OnEvent func(Event)
+	// Spare calls f, which loads, merges or verifies, in the CPU time that others leave. Nil: at once.
+	Spare func(f func())
 
 	Shrink     float64       // part of its devices, and of an attribute's values, that a source may lose within a day: 0.2; 1: any. See guard.go
 	RetryMin   time.Duration // between a failure and the next attempt: 1 s, doubled each time up to RetryMax
@@ -50,6 +52,9 @@ func (c *Config) defaults() error {
 	}
 	if c.OnEvent == nil {
 		c.OnEvent = func(Event) {}
+	}
+	if c.Spare == nil {
+		c.Spare = func(f func()) { f() }
 	}
 	if c.Shrink == 0 {
 		c.Shrink = defaultShrink

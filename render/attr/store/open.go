@@ -168,12 +168,14 @@ const clockSlack = time.Minute
 func (s *Store) verify(src *source, db *localdb.DB) {
 	s.wg.Go(func() {
 		<-s.ready
-		if err := db.Verify(s.ctx); err != nil && s.ctx.Err() == nil {
-			s.damaged(src, db, err)
-		}
-		if s.likely != nil {
-			db.EachMAC(s.ctx, s.likely.add)
-		}
+		s.cfg.Spare(func() {
+			if err := db.Verify(s.ctx); err != nil && s.ctx.Err() == nil {
+				s.damaged(src, db, err)
+			}
+			if s.likely != nil {
+				db.EachMAC(s.ctx, s.likely.add)
+			}
+		})
 	})
 }
 

@@ -60,13 +60,15 @@ func (s *Store) runOnce(src *source, force *bool, ok func()) error {
 	for {
 		s.setMark(src, *force)
 		var err error
-		if *force || !s.unchanged(src) {
-			err = s.load(src, *force)
-		}
-		unwritten := unwrittenError(err)
-		if unwritten != nil {
-			err = s.loadWithoutFile(src, *force, unwritten)
-		}
+		var unwritten error
+		s.cfg.Spare(func() {
+			if *force || !s.unchanged(src) {
+				err = s.load(src, *force)
+			}
+			if unwritten = unwrittenError(err); unwritten != nil {
+				err = s.loadWithoutFile(src, *force, unwritten)
+			}
+		})
 		heldBack := errors.Is(err, attr.ErrHeldBack)
 		if err != nil && !heldBack {
 			return err
