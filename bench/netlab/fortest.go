@@ -8,12 +8,15 @@ import (
 	"dcs/bench/require"
 )
 
-// ForTest builds a lab for the duration of the test. Without root it skips the test with the reason, or fails it if
-// DCS_REQUIRE_ROOT is set.
+// ForTest builds a lab for the duration of the test. Without root, or without a kernel that can do it, it skips the
+// test with the reason, or fails it if DCS_REQUIRE_ROOT or DCS_REQUIRE_KERNEL is set.
 func ForTest(t testing.TB, cfg Config) *Lab {
 	t.Helper()
 	require.Root(t)
 	require.Long(t, "network namespaces")
+	if cfg.Threaded {
+		require.Kernel(t, 6, 8, "netlink family that names NAPI threads")
+	}
 	lab, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)

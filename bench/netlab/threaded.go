@@ -28,6 +28,7 @@ const turn = 100_000
 func threaded(h *Host, device string, cpu int) error {
 	err := h.run(func() error {
 		return errors.Join(
+			queueing(device),
 			ethtoolSet(device, unix.ETHTOOL_SGRO, 1),
 			os.WriteFile("/sys/class/net/"+device+"/threaded", []byte("1"), 0o644))
 	})
@@ -41,18 +42,36 @@ func threaded(h *Host, device string, cpu int) error {
 	if len(pids) == 0 {
 		return fmt.Errorf("threaded NAPI of %s: no kernel thread", device)
 	}
+	// The threads have this process's priority, which its servers and loads inherit: with less they would starve, with more those would.
+	above, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if err != nil {
+		return err
+	}
 	var set unix.CPUSet
 	set.Set(cpu)
 	for _, pid := range pids {
 		if err := unix.SchedSetaffinity(pid, &set); err != nil {
 			return fmt.Errorf("pin the NAPI thread of %s to CPU %d: %w", device, cpu, err)
 		}
-		attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Runtime: turn}
+		attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Nice: int32(20 - above), Runtime: turn}
 		if err := unix.SchedSetAttr(pid, &attr, 0); err != nil {
 			return fmt.Errorf("turns of the NAPI thread of %s: %w", device, err)
 		}
 	}
 	return nil
+}
+
+// queueing gives a device a queue of packets to send, as a network card has: from Linux 6.16 on a veth makes senders wait while the ring
+// of 256 packets at its other end is full. Without, and on earlier kernels, it drops what does not fit.
+func queueing(device string) error {
+	link, err := netlink.LinkByName(device)
+	if err != nil {
+		return err
+	}
+	return netlink.QdiscReplace(&netlink.GenericQdisc{
+		QdiscAttrs: netlink.QdiscAttrs{LinkIndex: link.Attrs().Index, Handle: netlink.MakeHandle(1, 0), Parent: netlink.HANDLE_ROOT},
+		QdiscType:  "pfifo",
+	})
 }
 
 // Polled returns for how long the kernel threads that receive for a device have run; 0 unless Config.Threaded is set.

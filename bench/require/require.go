@@ -1,5 +1,5 @@
-// Package require skips tests that lack root, a program or the time. It fails those that lack root or a program if a variable
-// DCS_REQUIRE_… is set, as in CI.
+// Package require skips tests that lack root, a program, a kernel or the time. It fails those that lack one of the first three if a
+// variable DCS_REQUIRE_… is set, as in CI.
 package require
 
 import (
@@ -22,6 +22,22 @@ func Program(t testing.TB, name string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
 		Missing(t, "CLIENTS", name+" is missing: make deps installs it")
+	}
+}
+
+// Kernel skips the test on a Linux before major.minor, or fails it if DCS_REQUIRE_KERNEL is set. what names what it lacks.
+func Kernel(t testing.TB, major, minor int, what string) {
+	t.Helper()
+	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a, b int
+	if _, err := fmt.Sscanf(string(release), "%d.%d", &a, &b); err != nil {
+		t.Fatalf("release %q: %v", release, err)
+	}
+	if a < major || a == major && b < minor {
+		Missing(t, "KERNEL", "Linux %d.%d has no %s: %d.%d required", a, b, what, major, minor)
 	}
 }
 
