@@ -31,8 +31,8 @@ type Rig struct {
 	Lab *netlab.Lab
 	Dir string
 
-	runs uint64
-	cmds []*exec.Cmd
+	runs    uint64
+	servers []*Server
 }
 
 // Wire says which CPU pays for receiving a packet.
@@ -82,8 +82,8 @@ func New(wire Wire, faults *netlab.Faults) (*Rig, error) {
 // Close kills the servers and removes the lab.
 func (r *Rig) Close() error {
 	err := r.Lab.Close()
-	for _, c := range r.cmds {
-		_ = c.Wait() // killed with the lab
+	for _, s := range r.servers {
+		<-s.ended // killed with the lab
 	}
 	return errors.Join(err, os.RemoveAll(r.Dir))
 }
@@ -92,8 +92,11 @@ func (r *Rig) Close() error {
 type Server struct {
 	Addr netip.AddrPort
 	PID  int
-	Log  *Log   // what it has printed
-	file string // name or template of the files to request; empty: any name, and no checks
+	Log  *Log // what it has printed
+
+	file    string        // name or template of the files to request
+	checked bool          // the files are modems', with Secret
+	ended   chan struct{} // closed when the process has ended and Log is complete
 }
 
 // DCS starts the binary bin on a port of the server's host with the library of bench/peers. env is added to its
@@ -109,7 +112,7 @@ func (r *Rig) DCS(ctx context.Context, bin string, port uint16, env []string, ar
 // Serve starts the binary bin as DCS does, without a library. The template of names, as bench/storm takes it, is for files
 // that it serves.
 func (r *Rig) Serve(ctx context.Context, bin string, port uint16, file string, env []string, args ...string) (*Server, error) {
-	s := &Server{Addr: netip.AddrPortFrom(netlab.ServerAddr4, port), file: file}
+	s := &Server{Addr: netip.AddrPortFrom(netlab.ServerAddr4, port), file: file, checked: true}
 	args = append([]string{
 		"serve", "--listen", s.Addr.String(), "--workers", "1", "--secret-file", filepath.Join(r.Dir, "secret"),
 	}, args...)
@@ -118,28 +121,41 @@ func (r *Rig) Serve(ctx context.Context, bin string, port uint16, file string, e
 	return s, r.start(ctx, s, cmd)
 }
 
-// Limit starts bench/limit, which answers every request with one block and does nothing else.
-func (r *Rig) Limit(ctx context.Context, port uint16) (*Server, error) {
+// Limit starts bench/limit with more arguments. It answers every request with one block of 400 octets and does nothing else.
+func (r *Rig) Limit(ctx context.Context, port uint16, args ...string) (*Server, error) {
 	bin, err := Build(ctx, r.Dir, "./bench/limit")
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Addr: netip.AddrPortFrom(netlab.ServerAddr4, port)}
-	return s, r.start(ctx, s, exec.Command(bin, "-listen", s.Addr.String()))
+	// With -transport tx a request has to be as long as its answer: 4 octets of header and the name, with 5 of the mode after it.
+	s := &Server{Addr: netip.AddrPortFrom(netlab.ServerAddr4, port), file: strings.Repeat("x", 395)}
+	return s, r.start(ctx, s, exec.Command(bin, append([]string{"-listen", s.Addr.String()}, args...)...))
 }
 
 func (r *Rig) start(ctx context.Context, s *Server, cmd *exec.Cmd) error {
-	s.Log = &Log{}
+	s.Log, s.ended = &Log{}, make(chan struct{})
 	cmd.Stdout, cmd.Stderr = s.Log, s.Log
 	if err := r.Lab.Server.Start(cmd, ServerCPU); err != nil {
 		return fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
-	r.cmds = append(r.cmds, cmd)
+	r.servers = append(r.servers, s)
 	s.PID = cmd.Process.Pid
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		_ = cmd.Wait() // the status is in ProcessState
+		close(s.ended)
+		stop()
+	}()
 	cfg := r.Config(s)
 	cfg.Window, cfg.Count, cfg.Modems, cfg.Retries = 1, 1, 1, 180 // three minutes: it may have many templates to load
 	cfg.Backoff = append(slices.Repeat([]time.Duration{100 * time.Millisecond}, 10), time.Second)
 	res, err := r.Load(ctx, cfg)
+	select {
+	case <-s.ended:
+		return fmt.Errorf("%s ended early: %v: %s", filepath.Base(cmd.Path), cmd.ProcessState, s.Log)
+	default:
+	}
 	if err == nil && res.Served != 1 {
 		var b strings.Builder
 		_ = res.Text(&b)
@@ -162,11 +178,9 @@ func (r *Rig) Config(s *Server) storm.Config {
 	cfg.Seed = uint64(s.Addr.Port())<<32 | r.runs
 	// A lost packet must not block a place in a window for four seconds.
 	cfg.Backoff, cfg.Restarts = []time.Duration{200 * time.Millisecond}, 0
-	if s.file == "" {
-		cfg.Name = "modem.bin"
-		return cfg
+	if s.checked {
+		CheckFiles(&cfg)
 	}
-	CheckFiles(&cfg)
 	return cfg
 }
 

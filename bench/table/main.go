@@ -35,6 +35,7 @@ var pieces = []piece{
 	{"names", "a million names, and 100,000 templates", 8 * time.Minute, manyNames},
 	{"render", "a batch of 16 against crypto/md5 and crypto/hmac", 5 * time.Minute, render},
 	{"storm", "65,536 modems in one second, 5 % loss", 5 * time.Minute, worstHour},
+	{"generator", "dcs storm against XDP_TX", 2 * time.Minute, generator},
 	{"devices", "10 million devices", 10 * time.Minute, devices},
 	{"templates", "100,000 templates", 8 * time.Minute, templates},
 	{"background", "while devices load and templates reload", 8 * time.Minute, background},
