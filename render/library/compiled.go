@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"dcs/render/naming"
 	"dcs/render/skeleton"
 	"dcs/render/syntax"
 )
@@ -28,6 +29,7 @@ type compiled struct {
 type worker struct {
 	l     *loader
 	env   *skeleton.Env
+	names naming.Scratch
 	into  *compiled
 	early bool // sources are still being read
 	late  bool // the item asks for what is known only when all have been read
@@ -42,20 +44,20 @@ func newWorker(l *loader, env *skeleton.Env) *worker {
 		if l.sealed || l.single {
 			return l.include(at, name, word)
 		}
-		a := w.ask(query{of: including, dir: dirOf(at), name: name, word: word}, at)
+		a := w.ask(key{of: including, dir: dirOf(at), name: name, word: word}, at)
 		return a.item, a.err
 	}
 	env.Candidates = func(at syntax.Pos, pieces []string) []*skeleton.Choices {
 		if l.sealed || l.single {
 			return l.candidates(at, pieces)
 		}
-		return w.ask(query{of: choosing, dir: dirOf(at), name: joined(pieces)}, at).choices
+		return w.ask(key{of: choosing, dir: dirOf(at), name: joined(pieces)}, at).choices
 	}
 	env.ReadFile = func(at syntax.Pos, name string) ([]byte, error) {
 		if l.sealed || l.single {
 			return l.asset(at, name)
 		}
-		a := w.ask(query{of: reading, dir: dirOf(at), name: name}, at)
+		a := w.ask(key{of: reading, dir: dirOf(at), name: name}, at)
 		return a.data, a.err
 	}
 	env.Warn = func(at syntax.Pos, msg string) {
@@ -66,12 +68,12 @@ func newWorker(l *loader, env *skeleton.Env) *worker {
 	return w
 }
 
-func (w *worker) ask(q query, at syntax.Pos) *reply {
+func (w *worker) ask(k key, at syntax.Pos) *reply {
 	if w.early {
 		w.late = true
 		return &reply{err: errLate}
 	}
-	got := w.l.ask(q, at)
+	got := w.l.ask(k, at)
 	if w.into != nil && !slices.Contains(w.into.asked, got) {
 		w.into.asked = append(w.into.asked, got)
 	}
@@ -79,8 +81,8 @@ func (w *worker) ask(q query, at syntax.Pos) *reply {
 }
 
 // compile makes a template of an item, or checks a Block. early: while sources are being read; it then returns nil for an item that needs
-// others. It also returns nil for one that is made together with others.
-func (w *worker) compile(it *syntax.Item, early bool) *compiled {
+// others. It also returns nil for one that is made together with others. old is what became of the item at the load before, or nil.
+func (w *worker) compile(it *syntax.Item, old *compiled, early bool) *compiled {
 	if early && it.From != nil {
 		return nil
 	}
@@ -90,7 +92,7 @@ func (w *worker) compile(it *syntax.Item, early bool) *compiled {
 	if it.Kind == syntax.Block {
 		err = skeleton.CheckBlock(w.env, it)
 	} else {
-		err = w.template(it, c)
+		err = w.template(it, old, c)
 	}
 	w.into, w.early = nil, false
 	if w.late || errors.Is(err, skeleton.ErrCommon) {
@@ -107,9 +109,12 @@ func (w *worker) compile(it *syntax.Item, early bool) *compiled {
 }
 
 // template makes a template of an item.
-func (w *worker) template(it *syntax.Item, c *compiled) error {
+func (w *worker) template(it *syntax.Item, old, c *compiled) error {
 	var groups []string
-	if it.Pattern {
+	switch {
+	case old != nil && old.pattern != nil: // something that it includes has changed
+		c.pattern, groups = old.pattern, old.pattern.groups
+	case it.Pattern:
 		p, err := w.l.templatePattern(it)
 		if err != nil {
 			return syntax.Errors{err}
@@ -123,7 +128,7 @@ func (w *worker) template(it *syntax.Item, c *compiled) error {
 	}
 	if c.pattern == nil {
 		c.names = w.l.namesOf(it)
-		w.l.warnName(it.NamePos, c.names[0], w.env.Warn)
+		w.l.warnName(it.NamePos, c.names[0], w.env.Warn, &w.names)
 		c.literal = t.Literal(c.names)
 	} else if c.pattern.mayHoldDevice() {
 		w.env.Warn(it.NamePos, "the pattern has an @, but names that end in @ and a MAC address are looked up without them, so it matches no such name; use $mac for the address")

@@ -9,9 +9,8 @@ import (
 )
 
 // warnName warns of a template's name that cannot be requested.
-func (l *loader) warnName(at syntax.Pos, name string, warn func(syntax.Pos, string)) {
-	var sc naming.Scratch
-	switch n := l.names.Literally().Read([]byte(name), true, &sc); {
+func (l *loader) warnName(at syntax.Pos, name string, warn func(syntax.Pos, string), sc *naming.Scratch) {
+	switch n := l.names.Literally().Read([]byte(name), true, sc); {
 	case !n.MAC.IsZero():
 		warn(at, "nobody can ask for this name: @ and a MAC address at the end of a name are removed and identify the device; use $mac for the address")
 	case n.Refusal == naming.Outside:

@@ -13,10 +13,7 @@ import (
 
 // query is what a template asks the loader for, with the answer. It is immutable.
 type query struct {
-	of   asking
-	dir  string // of the source that asks
-	name string // pieces are joined
-	word bool
+	key
 	reply
 }
 
@@ -36,14 +33,13 @@ type reply struct {
 	err     error
 }
 
-// key identifies a query.
+// key is the question.
 type key struct {
-	of        asking
-	dir, name string
-	word      bool
+	of   asking
+	dir  string // of the source that asks
+	name string // pieces are joined
+	word bool
 }
-
-func (q *query) key() key { return key{q.of, q.dir, q.name, q.word} }
 
 // queries are those of one load.
 type queries struct {
@@ -57,21 +53,21 @@ func dirOf(at syntax.Pos) string { return filepath.Dir(at.File) }
 func joined(pieces []string) string { return strings.Join(pieces, "\x00") }
 
 // ask returns a query with its answer, which is the same for all that ask. at is a position in the source that asks.
-func (l *loader) ask(q query, at syntax.Pos) *query {
-	k := q.key()
+func (l *loader) ask(k key, at syntax.Pos) *query {
 	l.queries.Lock()
 	known := l.queries.made[k]
 	l.queries.Unlock()
 	if known != nil {
 		return known
 	}
-	switch q.of {
+	q := &query{key: k}
+	switch k.of {
 	case including:
-		q.item, q.err = l.include(at, q.name, q.word)
+		q.item, q.err = l.include(at, k.name, k.word)
 	case choosing:
-		q.choices = l.candidates(at, strings.Split(q.name, "\x00"))
+		q.choices = l.candidates(at, strings.Split(k.name, "\x00"))
 	case reading:
-		q.data, q.err = l.asset(at, q.name)
+		q.data, q.err = l.asset(at, k.name)
 	}
 	l.queries.Lock()
 	defer l.queries.Unlock()
@@ -81,8 +77,8 @@ func (l *loader) ask(q query, at syntax.Pos) *query {
 	if l.queries.made == nil {
 		l.queries.made = map[key]*query{}
 	}
-	l.queries.made[k] = &q
-	return &q
+	l.queries.made[k] = q
+	return q
 }
 
 // still reports whether queries of the load before have the same answers. It is called by one goroutine.
@@ -93,11 +89,11 @@ func (l *loader) still(asked []*query) bool {
 			if l.queries.same == nil {
 				l.queries.same = map[*query]bool{}
 			}
-			now := l.ask(query{of: old.of, dir: old.dir, name: old.name, word: old.word}, syntax.Pos{File: filepath.Join(old.dir, "-")})
+			now := l.ask(old.key, syntax.Pos{File: filepath.Join(old.dir, "-")})
 			same = now.equal(&old.reply)
 			l.queries.same[old] = same
 			if same {
-				l.queries.made[old.key()] = old // one for both libraries
+				l.queries.made[old.key] = old // one for both libraries
 			}
 		}
 		if !same {

@@ -85,7 +85,7 @@ func (w *worker) read(e *entry) {
 		if !e.file.answers(it) {
 			continue
 		}
-		if c := w.compile(it, true); c != nil {
+		if c := w.compile(it, nil, true); c != nil {
 			e.file.made[i], e.file.trees[i] = c, nil
 		}
 	}

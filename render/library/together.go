@@ -67,7 +67,7 @@ func (l *loader) compile() {
 		if c := u.file.made[u.at]; c != nil && !c.together {
 			continue
 		}
-		c := l.together.worker.compile(u.item(), false)
+		c := l.together.worker.compile(u.item(), u.file.made[u.at], false)
 		u.file.made[u.at] = c
 		l.together.items = append(l.together.items, u.item())
 		for _, q := range c.asked {
@@ -91,7 +91,7 @@ func (l *loader) compileEach(list []unit) {
 	}
 	l.share(len(list), func(w *worker, i int) {
 		u := &list[i]
-		u.file.made[u.at] = w.compile(u.item(), false)
+		u.file.made[u.at] = w.compile(u.item(), u.file.made[u.at], false)
 		if u.file.trees != nil {
 			u.file.trees[u.at] = nil
 		}
@@ -125,7 +125,7 @@ func (l *loader) checkBlocks() {
 			if l.together.worker == nil {
 				l.together.worker = newWorker(l, l.serving)
 			}
-			c = l.together.worker.compile(u.item(), false)
+			c = l.together.worker.compile(u.item(), u.file.made[u.at], false)
 		}
 		l.errs = append(l.errs, c.errs...)
 	}

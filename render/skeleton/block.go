@@ -13,7 +13,7 @@ import (
 // suits it best. The error is a syntax.Errors. Call CheckBlock after New has been called for all templates.
 func CheckBlock(env *Env, it *syntax.Item) error {
 	env.prepare()
-	if env.begin(); env.checked[it] {
+	if env.begin(it); env.checked[it] {
 		return nil
 	}
 	var best syntax.Errors
@@ -71,7 +71,7 @@ func standing(env *Env, it *syntax.Item) []stand {
 	item = func(it *syntax.Item) {
 		if !seen[it] {
 			seen[it] = true
-			syntax.Walk(it.Statements(), look)
+			syntax.Walk(env.statements(it), look)
 		}
 	}
 	item(it)

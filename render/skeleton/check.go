@@ -100,7 +100,7 @@ func (c *checker) unknownValue(st *syntax.Setting, d *tlv.Def, form tlv.Form, va
 func (c *checker) tooLate(syntax.Pos, string) {} // decided when a name is learned
 
 func (c *checker) encoded(key memoKey, octets []byte) {
-	c.env.memo[key] = append([]byte(nil), octets...)
+	c.env.memo[key] = c.env.keep(octets)
 }
 
 func (c *checker) halt(*Fault) {} // the following statements are still checked

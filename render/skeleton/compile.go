@@ -50,6 +50,9 @@ type compiler struct {
 	splicing bool // the variable that is looked up next becomes a part of a text
 	tracing  bool
 	uses     []Use
+
+	vals     []val // of the setting that is compiled; scratch, as are the next
+	operands []tlv.Value
 }
 
 // pass is the purpose of a compilation: checking a template when it is loaded (checker), or making the skeleton of one
@@ -179,7 +182,7 @@ func (c *compiler) bounded() {
 
 // item compiles the body of a template or of an included item.
 func (c *compiler) item(it *syntax.Item, parent *tlv.Def, outer *scope) {
-	body := it.Statements()
+	body := c.env.statements(it)
 	c.body(body, parent, c.newScope(it, body, outer))
 }
 

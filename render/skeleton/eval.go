@@ -62,16 +62,13 @@ func builtin(name string) bool {
 	return slices.Contains([]string{"time", "ip", "mac", "filename", "server"}, name)
 }
 
-func (c *compiler) evalAll(st *syntax.Setting, sc *scope, wantPair bool) []val {
-	out := make([]val, 0, len(st.Values))
+// evalAll appends the values of a setting to dst; ok is false if there is an error in one.
+func (c *compiler) evalAll(dst []val, st *syntax.Setting, sc *scope, wantPair bool) (vals []val, ok bool) {
 	before := len(c.errs)
 	for _, e := range st.Values {
-		out = append(out, c.eval(e, sc, wantPair))
+		dst = append(dst, c.eval(e, sc, wantPair))
 	}
-	if len(c.errs) > before {
-		return nil
-	}
-	return out
+	return dst, len(c.errs) == before
 }
 
 // eval computes an expression as far as possible. A slash makes a pair if the keyword takes one (wantPair) or an

@@ -31,13 +31,8 @@ func (s *Skeleton) finish() error {
 			s.ext = s.ext || s.extended(t)
 		}
 	}
-	if _, err := mic.Sign(s.constant(), blank); err != nil {
-		return err
-	}
-	if !s.ext {
-		s.freeze()
-	}
-	return nil
+	_, err := mic.Sign(s.constant(), blank)
+	return err
 }
 
 // blank is a secret for trial signing.

@@ -17,16 +17,17 @@ var ErrCommon = errors.New("skeleton: not checked in a fork")
 func (e *Env) Fork() *Env {
 	return &Env{
 		MIB: e.MIB, Schema: e.Schema, Lenient: e.Lenient, Timestamp: e.Timestamp, ModemAddress: e.ModemAddress,
-		Include: e.Include, Candidates: e.Candidates, ReadFile: e.ReadFile, Path: e.Path, Warn: e.Warn, fork: true,
+		Include: e.Include, Candidates: e.Candidates, ReadFile: e.ReadFile, Path: e.Path, Warn: e.Warn, room: new(room),
 	}
 }
 
 // Checked returns the items included by name in the last template that was made in a fork, or in all that were made in an Env.
 func (e *Env) Checked() []*syntax.Item { return slices.Collect(maps.Keys(e.checked)) }
 
-// begin forgets, in a fork, what the last item has left.
-func (e *Env) begin() {
-	if e.fork {
+// begin forgets, in a fork, what the last item has left, and makes it ready for another.
+func (e *Env) begin(it *syntax.Item) {
+	if e.room != nil {
+		e.room.begin(it)
 		clear(e.memo)
 		clear(e.checked)
 	}

@@ -32,7 +32,7 @@ func (c *compiler) fromFile(it *syntax.Item) {
 // plain compiles the contents of a Text or Binary item.
 func (c *compiler) plain() {
 	it := c.t.Item
-	stmts := it.Statements()
+	stmts := c.env.statements(it)
 	sc := c.newScope(it, stmts, nil)
 	for _, st := range stmts {
 		switch st := st.(type) {

@@ -9,8 +9,8 @@ import (
 
 // generic compiles GenericTLV.
 func (c *compiler) generic(st *syntax.Setting, parent *tlv.Def, sc *scope) {
-	vals := c.evalAll(st, sc, false)
-	if vals == nil {
+	vals, ok := c.evalAll(nil, st, sc, false) // not c.vals: the settings of its group come before their last use
+	if !ok {
 		c.b.local = true
 		return
 	}

@@ -63,11 +63,27 @@ func (c *compiler) stamps() {
 
 // skeleton makes a Skeleton of what has been compiled.
 func (c *compiler) skeleton() (*Skeleton, *Fault) {
+	s, fault := c.whole()
+	if fault != nil {
+		return nil, fault
+	}
+	if !c.asIs {
+		s.base = bytes.Clone(s.base)
+	}
+	s.slots, s.fixups = slices.Clone(s.slots), slices.Clone(s.fixups)
+	if s.Kind == ModemFile && !s.ext {
+		s.freeze()
+	}
+	s.tops, s.order, s.prefix = nil, slices.Clone(s.order), bytes.Clone(s.prefix)
+	return s, nil
+}
+
+// whole makes a Skeleton in the compiler's own memory, and finds the errors that only the whole file has.
+func (c *compiler) whole() (*Skeleton, *Fault) {
 	t := c.t
 	s := &Skeleton{
 		Kind: t.Kind, hash: c.hash,
-		base: bytes.Clone(c.b.base), vary: c.b.vary,
-		slots: slices.Clone(c.b.slots), fixups: slices.Clone(c.b.fixups), tops: c.b.tops,
+		base: c.b.base, vary: c.b.vary, slots: c.b.slots, fixups: c.b.fixups, tops: c.b.tops,
 		broken: Fault{Reason: Invalid, Pos: t.Item.Pos, What: itemName(t.Item)},
 	}
 	s.named = slices.ContainsFunc(s.slots, func(sl slot) bool { return sl.named })
@@ -77,6 +93,5 @@ func (c *compiler) skeleton() (*Skeleton, *Fault) {
 	if err := s.finish(); err != nil {
 		return nil, s.fail(err)
 	}
-	s.tops, s.order, s.prefix = nil, slices.Clone(s.order), bytes.Clone(s.prefix)
 	return s, nil
 }

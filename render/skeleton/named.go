@@ -32,7 +32,7 @@ func (t *Template) Fixed() Fixed {
 func (t *Template) Learn(n Name) (*Skeleton, Fixed, *Fault) {
 	fixed := t.Fixed()
 	for fixed&Exact == 0 {
-		p := t.specialize(n, fixed, false)
+		p := t.specialize(n, fixed, serving)
 		switch {
 		case p.needed != 0:
 			fixed = Fixed(t.fixed.Or(uint64(p.needed))) | p.needed

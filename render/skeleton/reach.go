@@ -109,7 +109,7 @@ func (c *checker) choices(st *syntax.Include, parent *tlv.Def, sc *scope) {
 	if c.loose { // the possible targets in a Block alone are checked alone, too
 		return
 	}
-	if c.env.fork {
+	if c.env.room != nil {
 		c.common = true
 		return
 	}
@@ -130,7 +130,7 @@ func (c *checker) choices(st *syntax.Include, parent *tlv.Def, sc *scope) {
 
 // once compiles the target of an include by name in a case that is compiled only for its errors.
 func (c *checker) once(it *syntax.Item, parent *tlv.Def, sc *scope) {
-	if c.env.fork {
+	if c.env.room != nil {
 		c.common = true
 		return
 	}

@@ -51,7 +51,7 @@ func (c *compiler) known(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 	d, form, ok := c.resolve(st, parent)
 	if !ok {
 		c.b.local = true
-		c.discard(func() { c.evalAll(st, sc, false) })
+		c.discard(func() { c.evalAll(nil, st, sc, false) })
 		return
 	}
 	if c.t.Kind == PortalFile && parent.IsRoot() && !d.Belongs(tlv.PS) {
@@ -71,8 +71,8 @@ func (c *compiler) known(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 		c.group(st, d, sc)
 		return
 	}
-	vals := c.evalAll(st, sc, d.Kind.Slash())
-	if vals == nil && len(st.Values) > 0 {
+	vals, ok := c.evalAll(c.vals[:0], st, sc, d.Kind.Slash())
+	if c.vals = vals; !ok {
 		c.b.local = true
 		return
 	}
@@ -92,7 +92,8 @@ func (c *compiler) known(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 	case dyn:
 		c.dynamic(st, d, form, vals)
 	default:
-		out, err := c.enc.AppendTLV(c.b.base, d, form, values(vals))
+		c.operands = appendValues(c.operands[:0], vals)
+		out, err := c.enc.AppendTLV(c.b.base, d, form, c.operands)
 		if err != nil {
 			c.encodeError(st, vals, err)
 			return
@@ -174,11 +175,7 @@ func (c *compiler) dynamic(st *syntax.Setting, d *tlv.Def, form tlv.Form, vals [
 		c.undecided(st.Pos, st.Keyword, st.Keyword, pointers(vals)...)
 		return
 	}
-	what := st.Keyword
-	for _, e := range st.Values {
-		what += " " + write(e)
-	}
-	c.env.seal(&s, st.Pos, what)
+	c.env.seal(&s, st.Pos, st.Keyword, st.Values...)
 	if s.kind == snmpSlot {
 		c.b.add(s)
 		return

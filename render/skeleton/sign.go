@@ -188,6 +188,7 @@ func (s *Skeleton) freeze() {
 
 	end := place{len(s.base), s.vary}
 	digest := topTLV{code: 6, start: end, end: place{end.off + 2 + md5x.Size, end.n}, change: end.off + 2}
+	s.order = make([]topTLV, 0, len(s.tops)+1)
 	for _, code := range mic.Order {
 		if code == 6 {
 			s.order = append(s.order, digest)

@@ -39,8 +39,12 @@ type sites struct {
 	made map[siteKey]*site
 }
 
-// site returns the site of key. Until Seal, skeletons are made only to check templates, and share no sites.
+// site returns the site of key. Until Seal, skeletons are made only to check templates, and share no sites; those of a fork, which nobody
+// renders, have none of their own.
 func (e *Env) site(key siteKey) *site {
+	if e.room != nil {
+		return &e.room.site
+	}
 	if e.sites == nil {
 		return &site{siteKey: key}
 	}
@@ -55,7 +59,14 @@ func (e *Env) site(key siteKey) *site {
 }
 
 // seal sets the site of a setting's slot.
-func (e *Env) seal(s *slot, pos syntax.Pos, what string) {
+func (e *Env) seal(s *slot, pos syntax.Pos, what string, values ...syntax.Expr) {
+	if e.room != nil {
+		s.site = &e.room.site
+		return
+	}
+	for _, v := range values {
+		what += " " + write(v)
+	}
 	s.site = e.site(siteKey{
 		pos: pos, what: what, kind: s.kind, min: s.min, max: s.max, minLen: s.minLen, maxLen: s.maxLen,
 		labels: s.labels, tag: s.tag, mta: s.mta,

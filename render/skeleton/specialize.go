@@ -21,7 +21,7 @@ type Name struct {
 
 // Specialize makes the skeleton of a name alone. The Fault is the reason why the name gets no file.
 func (t *Template) Specialize(n Name) (*Skeleton, *Fault) {
-	s := t.specialize(n, Exact, false)
+	s := t.specialize(n, Exact, serving)
 	return s.made, s.fault
 }
 
@@ -34,7 +34,7 @@ func (t *Template) Literal(names []string) *syntax.Error {
 	}
 	var first *Fault
 	for _, n := range names {
-		_, fault := t.Specialize(Name{Text: n})
+		fault := t.specialize(Name{Text: n}, Exact, checking).fault
 		if fault == nil || fault.Reason == Rejected {
 			return nil
 		}
@@ -50,20 +50,31 @@ func (t *Template) Literal(names []string) *syntax.Error {
 
 // Trace is like Specialize, and also returns the variables that were read.
 func (t *Template) Trace(n Name) (*Skeleton, []Use, *Fault) {
-	s := t.specialize(n, Exact, true)
+	s := t.specialize(n, Exact, tracing)
 	return s.made, s.uses, s.fault
 }
 
+// purpose is what a template is specialized for.
+type purpose uint8
+
+const (
+	serving  purpose = iota
+	checking         // the skeleton is not needed
+	tracing          // what was read is needed, too
+)
+
 // specialize compiles t for a name, with the text of the groups in fixed.
-func (t *Template) specialize(n Name, fixed Fixed, tracing bool) *specializer {
+func (t *Template) specialize(n Name, fixed Fixed, why purpose) *specializer {
 	c := &specializer{compiler: t.compiler(), name: n, fixed: fixed}
-	c.pass, c.tracing = c, tracing
-	buf := bytebufferpool.Get() // names are learned by the thousands after a reload
-	c.b.base = buf.B[:0]
-	defer func() {
-		buf.B = c.b.base
-		bytebufferpool.Put(buf)
-	}()
+	c.pass, c.tracing = c, why == tracing
+	if t.env.room == nil {
+		buf := bytebufferpool.Get() // names are learned by the thousands after a reload
+		c.b.base = buf.B[:0]
+		defer func() {
+			buf.B = c.b.base
+			bytebufferpool.Put(buf)
+		}()
+	}
 	switch t.Item.Kind {
 	case syntax.Text, syntax.Binary:
 		c.plain()
@@ -77,6 +88,8 @@ func (t *Template) specialize(n Name, fixed Fixed, tracing bool) *specializer {
 		c.halted = true
 	case len(c.errs) > 0:
 		c.fault = &Fault{Reason: Invalid, Pos: c.errs[0].Pos, Text: c.errs[0].Msg}
+	case why == checking:
+		_, c.fault = c.whole()
 	default:
 		c.made, c.fault = c.skeleton()
 	}

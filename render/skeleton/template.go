@@ -39,7 +39,7 @@ type Env struct {
 	checked map[*syntax.Item]bool // the items that templates include by name
 	reach   *reach
 	sites   *sites // nil until Seal
-	fork    bool
+	room    *room  // of a fork
 }
 
 // A Template is a checked item of a library, with all its constants encoded. It is immutable; any number of goroutines
@@ -63,7 +63,7 @@ type Template struct {
 // returned by regexp.SubexpNames; nil for a literal name. The error is a syntax.Errors with all errors found.
 func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
 	env.prepare()
-	env.begin()
+	env.begin(it)
 	t := &Template{Item: it, env: env, groups: groups, fixed: new(atomic.Uint64)}
 	c := t.checker()
 	for i, g := range groups {
@@ -85,7 +85,7 @@ func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
 		return nil, ErrCommon
 	}
 	if len(c.errs) == 0 && groups != nil && !c.b.local { // the same for all names
-		if _, fault := c.skeleton(); fault != nil {
+		if _, fault := c.whole(); fault != nil {
 			c.errorf(fault.Pos, "%s", fault.why())
 		}
 	}
@@ -104,17 +104,24 @@ func (e *Env) prepare() {
 
 // compiler returns a compiler without a pass.
 func (t *Template) compiler() *compiler {
+	if t.env.room != nil {
+		return t.env.room.compiler(t)
+	}
 	c := &compiler{t: t, env: t.env, b: builder{changed: -1}, stack: []*syntax.Item{t.Item}}
-	c.enc = tlv.Encoder{
-		MIB:     t.env.MIB,
-		Dialect: t.dialect(),
-		Lenient: t.env.Lenient,
+	c.enc = c.encoder()
+	return c
+}
+
+func (c *compiler) encoder() tlv.Encoder {
+	return tlv.Encoder{
+		MIB:     c.env.MIB,
+		Dialect: c.t.dialect(),
+		Lenient: c.env.Lenient,
 		ReadFile: func(name string) ([]byte, error) {
-			return t.env.ReadFile(c.pos, name)
+			return c.env.ReadFile(c.pos, name)
 		},
 		Warn: func(msg string) { c.warnf(c.pos, "%s", msg) },
 	}
-	return c
 }
 
 func (t *Template) dialect() tlv.Dialect { return dialectOf(t.Kind) }
@@ -153,7 +160,7 @@ func (c *compiler) kind(it *syntax.Item) Kind {
 
 // first returns the setting at the beginning of an item's file, following includes. Items in seen have none.
 func (c *compiler) first(it *syntax.Item, seen map[*syntax.Item]bool) *syntax.Setting {
-	for _, st := range it.Statements() {
+	for _, st := range c.env.statements(it) {
 		switch st := st.(type) {
 		case *syntax.Setting:
 			return st

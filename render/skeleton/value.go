@@ -290,7 +290,14 @@ func texts(dst []part, v *val) ([]part, bool) {
 
 // values converts constants to the values that the encoder takes.
 func values(vals []val) []tlv.Value {
-	out := make([]tlv.Value, len(vals))
+	if len(vals) == 0 {
+		return nil
+	}
+	return appendValues(make([]tlv.Value, 0, len(vals)), vals)
+}
+
+// appendValues appends what values returns to dst.
+func appendValues(dst []tlv.Value, vals []val) []tlv.Value {
 	for i := range vals {
 		v := &vals[i]
 		o := tlv.Value{Neg: v.neg, Num: v.abs, Text: v.text, List: values(v.elems)}
@@ -310,7 +317,7 @@ func values(vals []val) []tlv.Value {
 		case listVal:
 			o.Type = tlv.List
 		}
-		out[i] = o
+		dst = append(dst, o)
 	}
-	return out
+	return dst
 }

@@ -5,11 +5,19 @@ import "fmt"
 // body reads statements up to the closing brace; the current token is the opening one. It returns the position of the
 // closing one.
 func (p *parser) body(what string) (stmts []Stmt, end Pos) {
+	from := len(p.stmts)
+	end = p.statements(what)
+	stmts, p.stmts = p.nodes.body(p.stmts[from:]), p.stmts[:from]
+	return stmts, end
+}
+
+// statements appends what body reads to p.stmts.
+func (p *parser) statements(what string) (end Pos) {
 	open := p.here()
 	if p.depth == maxDepth {
 		p.errorf("braces nest deeper than %d levels; close some before this {", maxDepth)
 		p.skipBraces()
-		return nil, p.pos(p.prev.line, p.prev.col)
+		return p.pos(p.prev.line, p.prev.col)
 	}
 	p.depth++
 	p.advance()
@@ -19,16 +27,16 @@ func (p *parser) body(what string) (stmts []Stmt, end Pos) {
 			p.depth--
 			end = p.here()
 			p.advance()
-			return stmts, end
+			return end
 		case tEOF:
 			p.unclosed(what, open)
 			p.depth--
-			return stmts, p.here()
+			return p.here()
 		case ';':
 			p.advance()
 		case tWord:
 			if s := p.statement(what, open); s != nil {
-				stmts = append(stmts, s)
+				p.stmts = append(p.stmts, s)
 			}
 		case '{':
 			if p.prev.kind != '{' || p.prev.off != p.bareBrace {
@@ -41,7 +49,7 @@ func (p *parser) body(what string) (stmts []Stmt, end Pos) {
 			p.skipStatement()
 		}
 	}
-	return stmts, p.here()
+	return p.here()
 }
 
 // nested reads the body of a group.

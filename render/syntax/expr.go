@@ -165,7 +165,7 @@ func (p *parser) primary(setting bool) (Expr, bool) {
 			return nil, false
 		}
 		p.advance()
-		return &Word{Pos: at, Text: text}, true
+		return p.nodes.word(Word{Pos: at, Text: text}), true
 	case '(':
 		p.onlyDCS("arithmetic", "here write the result")
 		if !p.deeper() {
@@ -302,5 +302,5 @@ func (p *parser) number() (*Number, bool) {
 		p.errorf("%s does not fit in 64 bits: numbers go up to 18446744073709551615; longer values are written 0x… or in quotes", clip(text))
 		return nil, false
 	}
-	return &Number{Pos: p.here(), Value: v * factor, Text: text}, true
+	return p.nodes.number(Number{Pos: p.here(), Value: v * factor, Text: text}), true
 }

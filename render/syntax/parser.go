@@ -94,6 +94,10 @@ type parser struct {
 	stray     int  // closing braces that may be left over because of that
 	bareBrace int  // offset of the last { without a keyword
 	alien     int  // line of the last error about a construct of the other dialect
+
+	nodes  *nodes // memory of the tree; nil: its own
+	stmts  []Stmt // of the bodies being read
+	values []Expr // of the settings being read
 }
 
 func (p *parser) pos(line, col int) Pos { return Pos{File: p.name, Line: line, Col: col} }

@@ -41,9 +41,37 @@ func (it *Item) Statements() []Stmt {
 		return unsafe.Slice(first, last.n)
 	}
 	p := newParser(it.Pos.File, nil, it.dialect)
+	return it.remember(p.again(it))
+}
+
+// again parses the body of an item that was shed.
+func (p *parser) again(it *Item) []Stmt {
 	p.src = it.text
 	p.line, p.lineStart = it.Pos.Line, 1-it.Pos.Col
 	p.advance()
 	p.advance()
-	return it.remember(p.parseItem(it.Kind, &File{}).Body)
+	return p.parseItem(it.Kind, &File{}).Body
+}
+
+// A Reader parses the bodies of items again, one after the other, in the same memory. It must not be shared between goroutines; its zero
+// value is ready.
+type Reader struct{ parser *parser }
+
+// Statements is [Item.Statements] for a caller that needs the body only until the next call, and shares it with nobody.
+func (r *Reader) Statements(it *Item) []Stmt {
+	last := it.read.Load()
+	if last == nil || last.first.Value() != nil {
+		return it.Statements()
+	}
+	p := r.parser
+	if p == nil {
+		p = newParser(it.Pos.File, nil, it.dialect)
+		p.nodes, r.parser = new(nodes), p
+	}
+	p.nodes.reset()
+	*p = parser{
+		lexer: lexer{dialect: it.dialect, report: p.report, foreign: p.lexer.foreign}, name: it.Pos.File,
+		nodes: p.nodes, stmts: p.stmts[:0], values: p.values[:0],
+	}
+	return p.again(it)
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"testing"
 )
 
@@ -23,6 +24,7 @@ func TestShed(t *testing.T) {
 		}
 	}
 	items := 0
+	var again Reader
 	for path, text := range sources {
 		f, err := Parse(path, []byte(text), DialectOf(path))
 		if err != nil {
@@ -37,6 +39,10 @@ func TestShed(t *testing.T) {
 			}
 			if got := it.Statements(); len(want) > 0 && !reflect.DeepEqual(got, want) {
 				t.Errorf("%v: another body, parsed again", it.Pos)
+			}
+			runtime.GC() // nobody has what was parsed last
+			if got := again.Statements(it); len(want) > 0 && !reflect.DeepEqual(got, want) {
+				t.Errorf("%v: another body, read again", it.Pos)
 			}
 		}
 	}
@@ -56,3 +62,28 @@ func TestShedBroken(t *testing.T) {
 		t.Errorf("%d statements are left, want 1", len(it.Statements()))
 	}
 }
+
+// TestReader reads the body of a typical template again: its nodes go into the memory of the body before it.
+func TestReader(t *testing.T) {
+	text, err := os.ReadFile("../../bench/peers/library/modem.dcs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := Parse("modem.dcs", text, DCS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	it := f.Items[0]
+	it.Shed()
+	var r Reader
+	runtime.GC()
+	fresh := testing.AllocsPerRun(1, func() { parseAgain(it) })
+	for range 3 { // until the memory is large enough
+		r.Statements(it)
+	}
+	if n := testing.AllocsPerRun(100, func() { r.Statements(it) }); n > fresh/4 {
+		t.Errorf("%v allocations, want at most a quarter of the %v without a Reader", n, fresh)
+	}
+}
+
+func parseAgain(it *Item) []Stmt { return newParser(it.Pos.File, nil, it.dialect).again(it) }

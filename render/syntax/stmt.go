@@ -176,25 +176,37 @@ func (p *parser) missingSemicolon(what string) {
 
 // setting reads "Keyword value…;" or "Keyword value… { … }".
 func (p *parser) setting(keyword string) *Setting {
-	s := &Setting{Pos: p.here(), Keyword: keyword}
+	s := p.nodes.setting(Setting{Pos: p.here(), Keyword: keyword})
+	from := len(p.values)
+	ok := p.operands(s)
+	s.Values, p.values = p.nodes.values(p.values[from:]), p.values[:from]
+	if !ok {
+		return nil
+	}
+	return s
+}
+
+// operands reads what follows the keyword of a setting, and appends the values to p.values. It returns false if there is an error in it.
+func (p *parser) operands(s *Setting) bool {
+	keyword, from := s.Keyword, len(p.values)
 	p.advance()
 	for {
 		switch p.tok.kind {
 		case ';':
 			s.End = p.here()
 			p.advance()
-			return s
+			return true
 		case '{':
 			s.Group = true
 			s.Body, s.End = p.nested(keyword)
-			return s
+			return true
 		case '}':
 			p.missingSemicolon(keyword)
 			s.End = p.pos(p.prevLine, p.prevCol)
-			return s
+			return true
 		case tEOF:
 			s.End = p.here()
-			return s
+			return true
 		case '=':
 			if p.prev.kind != '=' {
 				p.errorf("settings take no = sign; write %s value;", clip(keyword))
@@ -202,26 +214,26 @@ func (p *parser) setting(keyword string) *Setting {
 			p.advance()
 			continue
 		case tWord:
-			if len(s.Values) > 0 && p.startsStatement() || p.tok.first && p.startsItem() {
+			if len(p.values) > from && p.startsStatement() || p.tok.first && p.startsItem() {
 				p.missingSemicolon(keyword)
 				s.End = p.pos(p.prevLine, p.prevCol)
-				return s
+				return true
 			}
 		}
-		if len(s.Values) > 0 && p.touching() {
+		if len(p.values) > from && p.touching() {
 			p.skipStatement()
-			return nil
+			return false
 		}
 		x, ok := p.value(true)
 		if !ok {
 			p.skipStatement()
-			return nil
+			return false
 		}
-		s.Values = append(s.Values, x)
+		p.values = append(p.values, x)
 		if p.prev.cut {
 			s.End = p.pos(p.prevLine, p.prevCol)
 			p.afterCut()
-			return nil
+			return false
 		}
 	}
 }

@@ -13,12 +13,12 @@ func (p *parser) inner() string {
 
 // str reads a string with variables.
 func (p *parser) str() (*String, bool) {
-	s := &String{Pos: p.here()}
+	s := p.nodes.str(String{Pos: p.here()})
 	line, col := p.tok.line, p.tok.col+int(p.tok.lq)
 	inner := p.inner()
 	if strings.IndexByte(inner, '\\') < 0 && (p.dialect == Docsis || strings.IndexByte(inner, '$') < 0) {
 		if inner != "" {
-			s.Parts = []Part{{Lit: inner}}
+			s.Parts = p.nodes.part(Part{Lit: inner})
 		}
 		p.advance()
 		return s, true

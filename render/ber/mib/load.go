@@ -36,7 +36,7 @@ func Load(base *Index, paths []string) (*Index, error) {
 	objects := make([]Object, 0, base.t.nRows+len(own))
 	for row := range base.t.nRows {
 		if l.modules[base.t.module(row)] == nil {
-			objects = append(objects, *base.t.object(row))
+			objects = append(objects, *base.t.decode(row))
 		}
 	}
 	data, err := Build(append(objects, own...))

@@ -6,6 +6,7 @@ import (
 	"math"
 	"sort"
 	"strings"
+	"sync/atomic"
 
 	"dcs/render/ber"
 )
@@ -58,6 +59,8 @@ type table struct {
 	rows, oids, byOID, dict, tcs, blob string
 
 	nRows, nOIDs, nTCs int
+
+	objects []atomic.Pointer[Object] // by row, once they have been looked up
 }
 
 func le16(s string, i int) int { return int(s[i]) | int(s[i+1])<<8 }
@@ -93,6 +96,7 @@ func openTable(data string) (*table, error) {
 		}
 		*part.to, rest = rest[:part.size], rest[part.size:]
 	}
+	t.objects = make([]atomic.Pointer[Object], t.nRows)
 	return t, nil
 }
 
@@ -232,7 +236,17 @@ func appendKeyOID(dst ber.OID, key string) ber.OID {
 	return dst
 }
 
+// object returns the object of a row, the same each time. Templates name few objects, each of them many times.
 func (t *table) object(row int) *Object {
+	at := &t.objects[row]
+	if o := at.Load(); o != nil {
+		return o
+	}
+	at.CompareAndSwap(nil, t.decode(row))
+	return at.Load()
+}
+
+func (t *table) decode(row int) *Object {
 	r := t.rows[row*rowSize : (row+1)*rowSize]
 	key := t.key(t.oidOf(row))
 	o := &Object{
