@@ -134,7 +134,6 @@ func (w *worker) Run(ctx context.Context, drain time.Duration) error {
 		if w.sendErr != nil {
 			return w.sendErr
 		}
-		// Err takes a lock, which is acceptable once per batch.
 		if ctx.Err() != nil {
 			if deadline == 0 {
 				w.draining = true

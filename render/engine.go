@@ -211,7 +211,7 @@ type late struct {
 
 // Worker returns a new worker.
 func (e *Engine) Worker() *Worker {
-	w := &Worker{e: e, journal: newJournal(e.cfg.Journal)}
+	w := &Worker{e: e, scratch: skeleton.NewScratch(), journal: newJournal(e.cfg.Journal)}
 	e.mu.Lock()
 	e.workers = append(e.workers, w)
 	e.mu.Unlock()
@@ -247,7 +247,7 @@ func (w *Worker) renderBatch(now int64, reqs []Request, view View) {
 		w.names = names.Literally() // these are names of the library
 	}
 	if cap(w.found) < len(reqs) {
-		w.found, w.queries = make([]found, len(reqs)), make([]Query, 2*len(reqs)) // by MAC address, and by IP address
+		w.found, w.queries = make([]found, len(reqs)), w.newQueries(2*len(reqs)) // by MAC address, and by IP address
 	}
 	w.found, w.queries = w.found[:len(reqs)], w.queries[:0]
 	w.counted.requests.Store(w.counted.requests.Load() + uint64(len(reqs)))
@@ -275,6 +275,22 @@ func (w *Worker) renderBatch(now int64, reqs []Request, view View) {
 	}
 	w.batch.Sum(w.cmts)
 	w.scratch.Reset()
+}
+
+// newQueries returns queries with room for their values, so many that each begins a cache line: a worker writes them at each request, and
+// what each query allocated for itself might share its line with that of another worker.
+func (w *Worker) newQueries(n int) []Query {
+	queries := make([]Query, n)
+	if w.e.cfg.Devices == nil {
+		return queries
+	}
+	const perLine = 64 / int(unsafe.Sizeof(""))
+	room := max((w.e.cfg.Devices.Schema().Len()+perLine-1)/perLine, 1) * perLine
+	values := make([]string, n*room)
+	for i := range queries {
+		queries[i].Values = values[i*room : i*room : (i+1)*room]
+	}
+	return queries
 }
 
 // renderFrom renders the requests from w.at on. A request whose values cannot be read is looked up once more, and rendering resumes with

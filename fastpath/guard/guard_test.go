@@ -210,6 +210,30 @@ func TestSieve(t *testing.T) {
 	}
 }
 
+// However many workers there are, each passes the requests of a fleet, 100,000 a second, without a look at what all of them share.
+func TestSieveCores(t *testing.T) {
+	const rate, burst = 2000, 60 * 2000 // the defaults
+	for _, workers := range []int{1, 3, 64} {
+		s := NewSieve(workers)
+		r := rand.New(rand.NewPCG(1, uint64(workers)))
+		sources := make([]uint64, 1<<16)
+		for i := range sources {
+			sources[i] = r.Uint64()
+		}
+		const seconds, each = 5, 100_000
+		passed := 0
+		for i := range seconds * each {
+			now := 1_700_000_000*sec + int64(i)*sec/each
+			if s.passes(sources[r.IntN(len(sources))], uint64(now), uint64(sec)/rate, burst) {
+				passed++
+			}
+		}
+		if passed < seconds*each*99/100 {
+			t.Errorf("%d workers: %d of %d requests passed", workers, passed, seconds*each)
+		}
+	}
+}
+
 // A source is a prefix; exempt sources and the host itself have no limit.
 func TestSources(t *testing.T) {
 	g := New(0)

@@ -73,12 +73,12 @@ func (f *Finder) Find(s *Snapshot, h uint64, name []byte, found *Found) bool {
 
 // recall sets found to what was stored.
 func (r *recent) recall(name []byte, found *Found) {
-	groups := found.groups[:0]
+	text, groups := found.room()
 	for _, at := range r.at[:2*r.groups] {
 		groups = append(groups, int(at))
 	}
 	*found = Found{
-		File: r.file, Template: r.template, MAC: r.mac, name: append(found.name[:0], name...), groups: groups,
+		File: r.file, Template: r.template, MAC: r.mac, name: append(text, name...), groups: groups,
 		given: r.given, fixed: r.fixed, kind: r.kind, fault: r.fault,
 	}
 }
@@ -107,7 +107,8 @@ func (s *Snapshot) Find(name []byte) *Found {
 
 // resolve looks a name up: literal names take precedence over static files, and those over patterns.
 func (s *Snapshot) resolve(name []byte, sr *search, found *Found) bool {
-	*found = Found{name: append(found.name[:0], name...), groups: found.groups[:0]}
+	text, groups := found.room()
+	*found = Found{name: append(text, name...), groups: groups}
 	if fault := s.claims[string(name)]; fault != nil {
 		found.fault = fault
 		return true

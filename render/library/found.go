@@ -26,6 +26,15 @@ type Found struct {
 	fault  *skeleton.Fault
 }
 
+// room returns the memory of f for a name and the groups of a pattern. It begins with whole cache lines: f is written to at each request,
+// and what is smaller might share its line with that of another worker.
+func (f *Found) room() (name []byte, groups []int) {
+	if f.name == nil {
+		f.name, f.groups = make([]byte, 0, 64), make([]int, 0, 8)
+	}
+	return f.name[:0], f.groups[:0]
+}
+
 // Fault returns why no device gets a file by this name; nil: that depends on the device, or on the template's kind of name.
 func (f *Found) Fault() *skeleton.Fault { return f.fault }
 

@@ -159,6 +159,37 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
+// TestLearning reloads a library while it is asked: what is counted never steps back, and what ends with the library before does not
+// count as evicted.
+func TestLearning(t *testing.T) {
+	dir := tree(t, map[string]string{"a.dcs": `Main ~ "^n(?P<n>[0-9]+)$" { select $n { default { SwUpgradeFilename "f$n"; } } }`})
+	load := func(prev *Snapshot) *Snapshot {
+		s, err := Load(Config{Dirs: []string{dir}, MIB: mib.Default(), Learned: 1 << 17}, prev)
+		check(t, err)
+		return s
+	}
+	asked := 0
+	ask := func(s *Snapshot, want uint64) {
+		t.Helper()
+		asked++
+		if _, fault := s.Skeleton(find(s, fmt.Sprintf("n%d", asked)), nil, false); fault != nil {
+			t.Fatal(fault)
+		}
+		if misses, evicted := s.Learning(); misses != want || evicted != 0 {
+			t.Errorf("%d misses and %d evicted, want %d and none", misses, evicted, want)
+		}
+	}
+	before := load(nil)
+	first, _ := before.Learning()
+	ask(before, first+1)
+	after := load(before)
+	loaded, _ := after.Learning()
+	ask(before, loaded+1) // still served
+	ask(after, loaded+2)
+	before.Retire()
+	ask(after, loaded+3)
+}
+
 // TestTableCount has many goroutines learn, and remember under many secrets, in a table that is
 // full: the count of octets is that of what is in it.
 func TestTableCount(t *testing.T) {

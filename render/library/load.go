@@ -32,7 +32,7 @@ func Load(cfg Config, prev *Snapshot) (*Snapshot, error) {
 	var old *staticFiles
 	if prev != nil {
 		old = prev.static
-		s.table.resume(prev.table)
+		s.table.counts = prev.table.counts
 	}
 	s.static = loadStatic(cfg, s.names, old)
 	s.claimTwins(l)

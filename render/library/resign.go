@@ -86,7 +86,7 @@ func (t *table) signed(f *File, cfg *Config) *kind {
 			return k.touch()
 		}
 	}
-	t.shard(h).misses.Add(1)
+	t.counts[t.shard(h)].misses.Add(1)
 	k := &kind{hash: h, file: f}
 	if of, err := f.template(cfg); err != nil {
 		k.fault = unsignable(f.path, err)

@@ -26,7 +26,7 @@ type table struct {
 	slots  []atomic.Pointer[kind]
 	hands  []uint8 // position of each set's clock hand
 	shards []shard
-	before counts
+	counts *counts
 
 	_       [64]byte        // what follows is written when a kind is learned, what precedes is read by every request
 	budget  skeleton.Budget // of the kinds
@@ -35,14 +35,17 @@ type table struct {
 	_       [64]byte
 }
 
-// counts are those of the tables of earlier snapshots.
-type counts struct{ misses, evicted uint64 }
-
 // shard is the share of the sets that one writer at a time changes. Each has its own cache lines.
 type shard struct {
-	mu              sync.Mutex
+	mu sync.Mutex
+	_  [128 - 8]byte
+}
+
+// counts are those of each shard, shared by the tables of a library before and after a reload: requests that are under way in the earlier
+// one still count.
+type counts [shardCount]struct {
 	misses, evicted atomic.Uint64
-	_               [128 - 24]byte
+	_               [128 - 16]byte
 }
 
 // kind is what is learned: the skeleton of all names of a template in which the same groups took part in the match, and that differ only
@@ -73,7 +76,7 @@ func newTable(octets int) *table {
 	}
 	t := &table{
 		mask: uint64(sets - 1), slots: make([]atomic.Pointer[kind], sets*setSize), hands: make([]uint8, sets),
-		shards: make([]shard, min(sets, shardCount)),
+		shards: make([]shard, min(sets, shardCount)), counts: new(counts),
 	}
 	t.further.Open(int64(octets / 16))
 	t.budget.Open(int64(octets - octets/16))
@@ -86,8 +89,8 @@ func (t *table) set(h uint64) []atomic.Pointer[kind] {
 	return t.slots[at : at+setSize]
 }
 
-// shard returns the shard of a hash.
-func (t *table) shard(h uint64) *shard { return &t.shards[(h&t.mask)%uint64(len(t.shards))] }
+// shard returns the number of the shard of a hash.
+func (t *table) shard(h uint64) uint64 { return (h & t.mask) % uint64(len(t.shards)) }
 
 func (k *kind) touch() *kind {
 	if !k.used.Load() { // an unconditional store would bounce the cache line between workers
@@ -104,7 +107,7 @@ func (t *table) find(h uint64, f *Found, rec attr.Record, ipv6 bool) *kind {
 			return k.touch()
 		}
 	}
-	t.shard(h).misses.Add(1)
+	t.counts[t.shard(h)].misses.Add(1)
 	return nil
 }
 
@@ -153,7 +156,7 @@ func (t *table) put(k *kind) *kind {
 		k.skel.Keep(&t.budget)
 	}
 	t.trim(t.room() - k.octets)
-	set, sh := t.set(k.hash), t.shard(k.hash)
+	set, sh := t.set(k.hash), &t.shards[t.shard(k.hash)]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	for i := range set {
@@ -167,7 +170,7 @@ func (t *table) put(k *kind) *kind {
 			continue // requested since: it stays for another round
 		}
 		t.budget.Add(k.octets)
-		t.dropped(at.Swap(k))
+		t.evicted(at.Swap(k))
 		*hand++
 		return k
 	}
@@ -183,17 +186,21 @@ func (t *table) trim(octets int64) {
 		at := &t.slots[t.hand.Add(1)%uint64(len(t.slots))]
 		// If all of them are requested all the time, some are evicted nevertheless.
 		if o := at.Load(); o != nil && (!o.used.Swap(false) || n >= 2*len(t.slots)) && at.CompareAndSwap(o, nil) {
-			t.dropped(o)
+			t.evicted(o)
 		}
 	}
 }
 
-// dropped counts a kind that has been taken out of its slot; nil: the slot was empty.
-func (t *table) dropped(k *kind) {
-	if k == nil {
-		return
+// evicted counts and frees a kind that another one has replaced; nil: the slot was empty.
+func (t *table) evicted(k *kind) {
+	if k != nil {
+		t.counts[t.shard(k.hash)].evicted.Add(1)
+		t.free(k)
 	}
-	t.shard(k.hash).evicted.Add(1)
+}
+
+// free subtracts the memory of a kind that has been taken out of its slot.
+func (t *table) free(k *kind) {
 	t.budget.Add(-k.octets)
 	if k.skel != nil {
 		k.skel.Drop()
@@ -205,7 +212,9 @@ func (t *table) close() {
 	t.budget.Close()
 	t.further.Close()
 	for i := range t.slots {
-		t.dropped(t.slots[i].Swap(nil))
+		if k := t.slots[i].Swap(nil); k != nil {
+			t.free(k)
+		}
 	}
 }
 
@@ -229,21 +238,15 @@ func (k *kind) size() int64 {
 	return int64(n)
 }
 
-// resume lets the counts of t continue those of the snapshot before.
-func (t *table) resume(prev *table) { t.before.misses, t.before.evicted = prev.counts() }
-
-// counts returns how often a kind was not in the table, and how many were evicted.
-func (t *table) counts() (misses, evicted uint64) {
-	misses, evicted = t.before.misses, t.before.evicted
-	for i := range t.shards {
-		misses, evicted = misses+t.shards[i].misses.Load(), evicted+t.shards[i].evicted.Load()
+// Learning returns how often the kind of a requested name had not been learned, and how many kinds were evicted, in this snapshot and the
+// ones before it.
+func (s *Snapshot) Learning() (misses, evicted uint64) {
+	for i := range s.table.counts {
+		c := &s.table.counts[i]
+		misses, evicted = misses+c.misses.Load(), evicted+c.evicted.Load()
 	}
 	return misses, evicted
 }
-
-// Learning returns how often the kind of a requested name had not been learned, and how many kinds were evicted, in this snapshot and the
-// ones before it.
-func (s *Snapshot) Learning() (misses, evicted uint64) { return s.table.counts() }
 
 // Len returns the number of learned kinds of names.
 func (s *Snapshot) Len() int {

@@ -70,6 +70,12 @@ type Scratch struct {
 	badBuf [32]byte
 }
 
+// NewScratch returns a Scratch whose memory begins with whole cache lines: what is smaller might share its line with that of another
+// worker.
+func NewScratch() Scratch {
+	return Scratch{tmp: make([]byte, 0, 64), trial: make([]byte, 0, 64), filled: make([]byte, 0, 64), widths: make([]int, 0, 8), gather: make([]byte, 0, 64)}
+}
+
 func (sc *Scratch) bad(text string) { sc.Bad = text }
 
 // badInt records an invalid integer as text, in the scratch's own memory.

@@ -40,7 +40,9 @@ func (db *DB) compareBlock(b uint64, block []byte) bool {
 		db.setDamaged("altered block of 4096 octets at %d", db.start+b*blockSize)
 		return false
 	}
-	db.checked[b/64].Or(1 << (b % 64))
+	if word, bit := &db.checked[b/64], uint64(1)<<(b%64); word.Load()&bit == 0 {
+		word.Or(bit) // always, it would take the line from the other workers at each look-up of an unknown device, see confirm
+	}
 	return true
 }
 
