@@ -13,7 +13,8 @@ type port struct {
 	sock    *ring.Socket
 	dev     *device
 	queue   int
-	held    []uint64 // frames to give to the fill ring: the worker is done with their packets
+	held    []uint64 // frames that the kernel does not have; the last one is the warmest
+	depth   depth    // of the fill ring
 	tx      []ring.Desc
 	sending int  // frames that the kernel is sending
 	room    int  // limit of sending
@@ -38,7 +39,7 @@ func (t *Transport) addPort(cfg Config, dev *device, queue int) error {
 			t.free = append(t.free, t.frame())
 		}
 	}
-	p := &port{sock: sock, dev: dev, queue: queue, room: tx, tx: make([]ring.Desc, 0, tx), held: make([]uint64, 0, rx)}
+	p := &port{sock: sock, dev: dev, queue: queue, room: tx, tx: make([]ring.Desc, 0, tx), held: make([]uint64, 0, rx), depth: newDepth(rx)}
 	for range rx {
 		p.held = append(p.held, t.frame())
 	}
@@ -89,11 +90,19 @@ func (t *Transport) closePorts() error {
 	return err
 }
 
-// refill gives the frames of finished packets to the fill ring.
+// review adapts how many frames the kernel has. Drivers without copying take them into rings of their own, whose size is unknown.
+func (p *port) review() {
+	if !p.sock.ZeroCopy() {
+		p.depth.review()
+	}
+}
+
+// refill gives frames of finished packets to the fill ring, as many as the kernel is to have.
 func (p *port) refill() {
-	if len(p.held) > 0 {
-		n := p.sock.Fill(p.held)
-		p.held = p.held[:copy(p.held, p.held[n:])]
+	if n := min(p.depth.frames-(cap(p.held)-len(p.held)), len(p.held)); n > 0 {
+		from := len(p.held) - n
+		taken := p.sock.Fill(p.held[from:])
+		p.held = p.held[:from+copy(p.held[from:], p.held[from+taken:])]
 	}
 	if p.sock.FillNeedsWakeup() {
 		_ = p.sock.Poll()

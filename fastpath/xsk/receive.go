@@ -24,7 +24,14 @@ func (t *Transport) Recv(batch []packet.Packet) (int, error) {
 		}
 	}
 	n := 0
-	if t.rounds++; t.rounds%lookAside == 0 {
+	if t.rounds++; t.rounds%reviews == 0 {
+		for _, p := range t.ports {
+			if p != nil {
+				p.review()
+			}
+		}
+	}
+	if t.rounds%lookAside == 0 {
 		var err error
 		if n, err = t.fromSockets(batch); err != nil {
 			return 0, err
@@ -117,6 +124,9 @@ func (t *Transport) receive(number int, batch []packet.Packet, n int) (now int, 
 	k := from.sock.Receive(t.rx[:len(batch)-n])
 	if k == 0 {
 		return n, false
+	}
+	if k == len(batch)-n {
+		from.depth.waiting(from.sock.Waiting())
 	}
 	t.count[received].Add(uint64(k))
 	for _, d := range t.rx[:k] {

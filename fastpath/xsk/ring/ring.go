@@ -121,6 +121,9 @@ func (s *Socket) Fill(frames []uint64) int { return put(&s.fill, frames) }
 // the beginning of its frame.
 func (s *Socket) Receive(descs []Desc) int { return take(&s.rx, descs) }
 
+// Waiting returns how many packets have been received and not been taken by Receive.
+func (s *Socket) Waiting() int { return int(atomic.LoadUint32(s.rx.producer) - s.rx.next) }
+
 // Ready reports whether Receive would return a packet.
 func (s *Socket) Ready() bool { return s.rx.peek(1) > 0 }
 
