@@ -20,6 +20,7 @@ const (
 // journal buffers outcomes between a single writer and a single reader; neither waits. Failures that do not fit are counted. Recording takes
 // some 10 ns. A nil journal records nothing.
 type journal struct {
+	_     [64]byte // between the journals of two workers
 	slots []entry
 	tail  uint64 // the writer's copy of head
 
@@ -31,6 +32,7 @@ type journal struct {
 	dropped atomic.Uint64 // failures that did not fit
 	_       [64]byte
 	read    atomic.Uint64 // entries read
+	_       [64]byte
 }
 
 // entry is an outcome with its own memory for Name and Value, which are valid during the batch only; recording does not allocate.

@@ -20,9 +20,14 @@ type Sieve struct {
 
 const sieveBuckets = 256
 
+// SieveOctets returns the memory of the Sieve of one worker out of that many.
+func SieveOctets(workers int) int { return 8 << sieveBits(workers) }
+
+func sieveBits(workers int) int { return bits.Len(uint(sieveBuckets*max(workers, 1) - 1)) }
+
 // NewSieve returns the Sieve of one worker out of that many.
 func NewSieve(workers int) *Sieve {
-	n := bits.Len(uint(sieveBuckets*max(workers, 1) - 1))
+	n := sieveBits(workers)
 	return &Sieve{workers: uint64(max(workers, 1)), shift: 64 - n, full: make([]uint64, 1<<n)}
 }
 

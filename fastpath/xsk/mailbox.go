@@ -1,19 +1,22 @@
 package xsk
 
 import (
+	"math/bits"
 	"net/netip"
 	"sync/atomic"
+	"unsafe"
 
 	"dcs/fastpath/packet"
 )
 
 // A mailbox is a bounded ring with one writer and one reader, for packets that one worker received and another one
-// owns.
+// owns. Each end has a cache line of its own: no word is written by both.
 type mailbox struct {
 	slots []mailSlot
 	_     [64]byte
 	tail  atomic.Uint32 // written by the writer
-	_     [60]byte
+	seen  uint32        // the writer's copy of head, which may be behind
+	_     [56]byte
 	head  atomic.Uint32 // written by the reader
 	_     [60]byte
 }
@@ -41,8 +44,10 @@ func newMailbox(slots int) *mailbox { return &mailbox{slots: make([]mailSlot, sl
 // put copies p into the mailbox. It returns false if the mailbox is full.
 func (m *mailbox) put(p *packet.Packet) bool {
 	tail := m.tail.Load()
-	if tail-m.head.Load() == uint32(len(m.slots)) {
-		return false
+	if tail-m.seen == uint32(len(m.slots)) {
+		if m.seen = m.head.Load(); tail-m.seen == uint32(len(m.slots)) {
+			return false
+		}
 	}
 	l := &m.slots[tail&uint32(len(m.slots)-1)]
 	l.peer, l.local, l.link, l.zone, l.flags, l.tos, l.tid, l.maxBlksize, l.hash = p.Peer, p.Local, p.Link, p.Zone, p.Flags, p.TOS, p.TID, p.MaxBlksize, p.Hash
@@ -53,6 +58,9 @@ func (m *mailbox) put(p *packet.Packet) bool {
 	m.tail.Store(tail + 1)
 	return true
 }
+
+// empty reports whether there is nothing to drain.
+func (m *mailbox) empty() bool { return m.head.Load() == m.tail.Load() }
 
 // drain moves packets from the mailbox to batch[n:] and returns the new number of packets in batch.
 func (m *mailbox) drain(batch []packet.Packet, n int) int {
@@ -68,4 +76,20 @@ func (m *mailbox) drain(batch []packet.Packet, n int) int {
 	}
 	m.head.Store(head)
 	return n
+}
+
+// inboxOctets is the memory of the mailboxes of one worker as far as their number allows: with n workers there are n×(n-1).
+const inboxOctets = 1 << 20
+
+// inboxSlots returns the slots of a mailbox in a group of so many workers, 8 to 1,024. If addresses do not choose the queue, a batch of 64
+// packets has about 64/n for each worker.
+func inboxSlots(workers int) int {
+	most := inboxOctets / int(unsafe.Sizeof(mailSlot{})) / max(workers-1, 1)
+	return min(max(1<<bits.Len(uint(most))>>1, 8), 1024)
+}
+
+// InboxOctets returns the memory of all mailboxes of so many workers.
+func InboxOctets(workers int) int {
+	one := inboxSlots(workers)*int(unsafe.Sizeof(mailSlot{})) + int(unsafe.Sizeof(mailbox{}))
+	return workers * (workers - 1) * one
 }

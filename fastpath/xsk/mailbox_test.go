@@ -3,6 +3,7 @@ package xsk
 import (
 	"bytes"
 	"net/netip"
+	"strconv"
 	"testing"
 
 	"dcs/fastpath/packet"
@@ -52,6 +53,35 @@ func TestMailbox(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, func() { m.put(p); m.drain(batch, 0) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// The mailboxes of all pairs of workers take 1 MiB for each worker, as far as a mailbox of 8 packets allows.
+func TestInboxes(t *testing.T) {
+	for _, tt := range []struct{ workers, slots, mebibytes int }{{1, 1024, 0}, {2, 1024, 2}, {4, 256, 4}, {16, 64, 16}, {64, 16, 64}, {512, 8, 1500}} {
+		if got := inboxSlots(tt.workers); got != tt.slots {
+			t.Errorf("%d workers: %d slots, want %d", tt.workers, got, tt.slots)
+		}
+		if got := InboxOctets(tt.workers) >> 20; got > tt.mebibytes {
+			t.Errorf("%d workers: %d MiB, want at most %d", tt.workers, got, tt.mebibytes)
+		}
+	}
+}
+
+// BenchmarkMail looks for packets in the inboxes of one of many workers.
+func BenchmarkMail(b *testing.B) {
+	for _, workers := range []int{2, 16, 64, 512} {
+		var t Transport
+		for range workers - 1 {
+			t.inboxes = append(t.inboxes, newMailbox(8))
+		}
+		b.Run(strconv.Itoa(workers), func(b *testing.B) {
+			for b.Loop() {
+				if t.mail() {
+					b.Fatal("a packet")
+				}
+			}
+		})
 	}
 }
 

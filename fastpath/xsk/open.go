@@ -174,13 +174,12 @@ func frameSize(interfaces []Interface) int {
 // connect gives each transport an inbox from each of the others.
 func (g *Group) connect() {
 	n := len(g.Transports)
-	slots := max(64, min(1024, 1<<bits.Len(uint(8192/(n*n)))))
-	for i, t := range g.Transports {
-		t.inboxes = make([]*mailbox, n)
-		t.woken = make([]bool, n)
-		for j := range g.Transports {
-			if j != i {
-				t.inboxes[j] = newMailbox(slots)
+	for _, from := range g.Transports {
+		from.outboxes, from.woken = make([]*mailbox, n), make([]bool, n)
+		for i, to := range g.Transports {
+			if from != to {
+				m := newMailbox(inboxSlots(n))
+				from.outboxes[i], to.inboxes = m, append(to.inboxes, m)
 			}
 		}
 	}

@@ -90,15 +90,9 @@ func (t *Transport) ended() error {
 
 // collect fills batch[n:] from inboxes and the receive rings.
 func (t *Transport) collect(batch []packet.Packet, n int) int {
-	if t.inbound.Load() {
-		t.inbound.Store(false)
-		for _, m := range t.inboxes {
-			if m != nil {
-				n = m.drain(batch, n)
-			}
-		}
-		if n == len(batch) {
-			t.inbound.Store(true) // there may be more
+	for _, m := range t.inboxes {
+		if !m.empty() {
+			n = m.drain(batch, n)
 		}
 	}
 	handed := false

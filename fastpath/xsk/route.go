@@ -68,8 +68,7 @@ func (g *Group) listens(a netip.AddrPort) bool {
 }
 
 func (t *Transport) handOver(p *packet.Packet, owner int) {
-	to := t.group.Transports[owner]
-	if !to.inboxes[t.index].put(p) {
+	if !t.outboxes[owner].put(p) {
 		t.count[handLost].Add(1)
 		return
 	}
@@ -83,7 +82,6 @@ func (t *Transport) wakeOthers() {
 			continue
 		}
 		t.woken[i] = false
-		to.inbound.Store(true)
 		if to.sleeping.Load() {
 			t.group.wake(i)
 		}

@@ -53,7 +53,7 @@ func (t *Transport) spin() bool {
 
 // ready reports whether collect would find something, or the transport was closed.
 func (t *Transport) ready() bool {
-	if t.inbound.Load() || t.closed.Load() {
+	if t.mail() || t.closed.Load() {
 		return true
 	}
 	for _, p := range t.ports {
@@ -64,12 +64,23 @@ func (t *Transport) ready() bool {
 	return false
 }
 
+// mail reports whether an inbox has a packet. To look into those of 64 workers takes 40 ns, of 512 1 µs; one word that all writers set, and
+// the reader clears, would go from processor to processor.
+func (t *Transport) mail() bool {
+	for _, m := range t.inboxes {
+		if !m.empty() {
+			return true
+		}
+	}
+	return false
+}
+
 // wait sleeps until there is a packet, at most a tick.
 func (t *Transport) wait() error {
-	// Writers to an inbox check sleeping after they have put a packet; here inbound is checked after sleeping is set.
+	// Writers to an inbox check sleeping after they have put a packet; here inboxes are checked after sleeping is set.
 	t.sleeping.Store(true)
 	defer t.sleeping.Store(false)
-	if t.inbound.Load() || t.closed.Load() {
+	if t.mail() || t.closed.Load() {
 		for i := range t.polls {
 			t.polls[i].Revents = 0
 		}

@@ -44,10 +44,13 @@ type Transport struct {
 	ident     frame.Ident
 	free      []uint64 // frames to send from
 
-	sleeping atomic.Bool
-	inbound  atomic.Bool // an inbox may have packets
-	inboxes  []*mailbox  // by transport of the group; nil for itself
-	woken    []bool      // by transport of the group: got a packet in this round
+	inboxes  []*mailbox // those that others of the group write to
+	outboxes []*mailbox // by transport of the group; nil for itself
+	woken    []bool     // by transport of the group: got a packet in this round
+
+	_        [64]byte
+	sleeping atomic.Bool // read by the others
+	_        [64]byte
 
 	count [numCounters]atomic.Uint64
 }

@@ -68,10 +68,10 @@ func MemoryList(cfg *config.Config) []MemoryBound {
 		list = append(list, MemoryBound{"rewritten names", renderers * naming.CacheOctets, true})
 	}
 	if cfg.Rate > 0 {
-		list = append(list, MemoryBound{"rates of sources", guard.Octets, true})
+		list = append(list, MemoryBound{"rates of sources", guard.Octets + workers*guard.SieveOctets(workers), true})
 	}
 	if cfg.Transport != config.Socket {
-		list = append(list, MemoryBound{"AF_XDP", workers * xsk.Octets, false})
+		list = append(list, MemoryBound{"AF_XDP", workers * xsk.Octets, false}, MemoryBound{"packets for other workers", xsk.InboxOctets(workers), true})
 	}
 	if cfg.Secrets != "" {
 		list = append(list, MemoryBound{"clones", render.CloneOctets, true})

@@ -79,7 +79,7 @@ func TestCores(t *testing.T) {
 
 // asked is what workers write who ask about devices, and the goroutines that answer them.
 var asked = []string{
-	"store.intake.head", "store.intake.lanes", "store.intakeSlot.turn", "store.intakeSlot.lane", "store.question.mac", "netip.uint128.lo",
+	"store.intake.head", "store.lane.waiting", "store.lane.dropped", "store.intakeSlot.turn", "store.intakeSlot.lane", "store.question.mac", "netip.uint128.lo",
 	"store.intake.tail", "store.askStats.waiting", "store.askStats.asking", "store.askStats.asked", "store.askStats.waited", "store.askStats.dropped",
 	"store.source.asked", "store.unknowns.owners", "store.unknowns.slots", "shared.chanHeader.words", "shared.mapHeader.words",
 }

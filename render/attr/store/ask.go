@@ -84,7 +84,8 @@ func (a *asker) init(cfg *Config) {
 }
 
 // Miss requests a look-up in the sources of a device that the View does not have; ip is the source address of its request, and now the
-// time in nanoseconds since 1970. It does not wait, lock or allocate, and may be called by workers. A device that no source has is
+// time in nanoseconds since 1970. It does not wait or allocate, and may be called by workers; it takes a lock
+// when it wakes the dispatcher, at most every intakeRest. A device that no source has is
 // looked up again after Config.AskAgain at the earliest.
 func (s *Store) Miss(now int64, mac device.MAC, ip netip.Addr) Miss {
 	q := question{mac, ip.Unmap()}
@@ -100,9 +101,7 @@ func (s *Store) Miss(now int64, mac device.MAC, ip netip.Addr) Miss {
 	if s.unknown.has(s.unknown.hash(q), now) {
 		return Unknown
 	}
-	if !s.intake.put(q, s.laneOf(q.ip)) {
-		s.stats.dropped.Add(1) // the device asks again
-	}
+	s.intake.put(q, s.laneOf(q.ip)) // a device whose question is dropped asks again
 	return Asking
 }
 

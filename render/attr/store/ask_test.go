@@ -68,7 +68,7 @@ func TestStoreUnderFlood(t *testing.T) {
 			}
 			takenIn := func() bool {
 				for i := range s.intake.lanes {
-					if s.intake.lanes[i].Load() > 0 {
+					if s.intake.lanes[i].waiting.Load() > 0 {
 						return false
 					}
 				}
@@ -293,7 +293,7 @@ func TestIntake(t *testing.T) {
 		t.Errorf("%d were taken of %d", len(seen), total)
 	}
 	for i := range in.lanes {
-		if c := in.lanes[i].Load(); c != 0 {
+		if c := in.lanes[i].waiting.Load(); c != 0 {
 			t.Fatalf("lane %d counts %d when nothing is left", i, c)
 		}
 	}

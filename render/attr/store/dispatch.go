@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// askStats counts questions. The dispatcher and workers update it.
+// askStats counts questions. The dispatcher updates it.
 type askStats struct {
 	waiting atomic.Int64
 	asking  atomic.Int64
 	asked   atomic.Int64
 	waited  atomic.Int64 // nanoseconds, all together
-	dropped atomic.Int64
+	dropped atomic.Int64 // by the queue
 }
 
 // dispatch moves questions from the intake to the askers, in the order of a fairQueue.
@@ -35,8 +35,13 @@ func (s *Store) dispatch() {
 		for range len(s.answers) {
 			s.finish(queue, failed, <-s.answers)
 		}
-		if pause == nil && s.takeIn(queue, failed) {
-			pause = time.After(intakePause)
+		if pause == nil {
+			switch n := s.takeIn(queue, failed); {
+			case n == len(s.intake.slots):
+				pause = time.After(intakePause)
+			case n > 0:
+				pause = time.After(intakeRest)
+			}
 		}
 		s.handOut(queue)
 		s.stats.waiting.Store(int64(queue.len()))
@@ -44,17 +49,21 @@ func (s *Store) dispatch() {
 	}
 }
 
+// intakeRest is how long the dispatcher waits after it has taken in some questions. So however many workers have questions, they wake it,
+// which takes a lock, a thousand times a second at most.
+const intakeRest = time.Millisecond
+
 // intakePause is how long the dispatcher waits after it has emptied a full intake. In a flood that fills it faster, workers drop the
 // rest at no cost.
 const intakePause = 50 * time.Millisecond
 
-// takeIn moves questions from the intake to the queue, and reports whether there may be more after a whole intake.
-func (s *Store) takeIn(queue *fairQueue, failed failures) (more bool) {
+// takeIn moves questions from the intake to the queue, a whole intake at most, and returns how many.
+func (s *Store) takeIn(queue *fairQueue, failed failures) int {
 	now := s.cfg.Now()
-	for range s.intake.slots {
+	for n := range s.intake.slots {
 		q, ok := s.intake.get()
 		if !ok {
-			return false
+			return n
 		}
 		if s.unknown.has(s.unknown.hash(q), now.UnixNano()) || now.Before(failed[q.key()].until) {
 			continue
@@ -64,7 +73,7 @@ func (s *Store) takeIn(queue *fairQueue, failed failures) (more bool) {
 			s.stats.dropped.Add(1)
 		}
 	}
-	return true
+	return len(s.intake.slots)
 }
 
 // handOut passes the questions that may be asked now to the askers.

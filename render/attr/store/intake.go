@@ -7,7 +7,7 @@ import "sync/atomic"
 type intake struct {
 	slots []intakeSlot
 	bound int32 // questions of one lane
-	lanes [intakeLanes]atomic.Int32
+	lanes [intakeLanes]lane
 	wake  chan struct{} // holds one when there is something to take
 	_     [64]byte      // head is what workers contend for
 	head  atomic.Uint64
@@ -19,6 +19,14 @@ type intakeSlot struct {
 	turn atomic.Uint64
 	lane uint64
 	q    question
+}
+
+// lane is a group of source prefixes. It has a cache line of its own: in a flood from everywhere, workers drop more questions than one word
+// that counts them for all could bear.
+type lane struct {
+	waiting atomic.Int32
+	dropped atomic.Int64
+	_       [48]byte
 }
 
 // intakeLanes is the number of groups that source prefixes are hashed to.
@@ -37,12 +45,17 @@ func newIntake(n int) *intake {
 	return in
 }
 
-// put adds a question of a source whose prefix hashes to lane, and reports whether there was room.
+// put adds a question of a source whose prefix hashes to lane, and reports whether there was room. If not, it counts it as dropped.
 func (in *intake) put(q question, lane uint64) bool {
-	count := &in.lanes[lane%intakeLanes]
-	if count.Load() >= in.bound {
+	l := &in.lanes[lane%intakeLanes]
+	if l.waiting.Load() >= in.bound || !in.add(q, l, lane) {
+		l.dropped.Add(1)
 		return false
 	}
+	return true
+}
+
+func (in *intake) add(q question, l *lane, lane uint64) bool {
 	for {
 		at := in.head.Load()
 		slot := &in.slots[at%uint64(len(in.slots))]
@@ -52,7 +65,7 @@ func (in *intake) put(q question, lane uint64) bool {
 		case ahead > 0 || !in.head.CompareAndSwap(at, at+1):
 			continue // another goroutine was faster
 		}
-		count.Add(1)
+		l.waiting.Add(1)
 		slot.q, slot.lane = q, lane
 		slot.turn.Store(at + 1)
 		select {
@@ -70,8 +83,16 @@ func (in *intake) get() (q question, ok bool) {
 		return question{}, false
 	}
 	q = slot.q
-	in.lanes[slot.lane%intakeLanes].Add(-1)
+	in.lanes[slot.lane%intakeLanes].waiting.Add(-1)
 	slot.turn.Store(in.tail + uint64(len(in.slots)))
 	in.tail++
 	return q, true
+}
+
+// dropped returns how many questions found no room.
+func (in *intake) dropped() (n int64) {
+	for i := range in.lanes {
+		n += in.lanes[i].dropped.Load()
+	}
+	return n
 }

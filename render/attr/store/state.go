@@ -48,9 +48,13 @@ func (s *Store) State() []State {
 // Questions returns the state of the queue of look-ups in sources.
 func (s *Store) Questions() Questions {
 	st := &s.stats
-	return Questions{
+	q := Questions{
 		Waiting: int(st.waiting.Load()), Asking: int(st.asking.Load()), Asked: st.asked.Load(), Waited: time.Duration(st.waited.Load()), Dropped: st.dropped.Load(),
 	}
+	if s.intake != nil {
+		q.Dropped += s.intake.dropped()
+	}
+	return q
 }
 
 // Questions is the state of the queue of devices to be looked up in sources.
