@@ -167,6 +167,9 @@ func (s *server) measure(ctx context.Context, l load, body []byte, length time.D
 	cfg.Seed = uint64(s.port)<<32 | s.runs
 	cfg.Window, cfg.Name, cfg.Expect = l.window, l.file(), body
 	cfg.BlkSize, cfg.WinSize, cfg.Count = l.blksize, l.winsize, l.count
+	if l.winsize > 1 {
+		cfg.Via = storm.ViaPacket // it receives for less (storm's depth has figures), and sends an ACK for a window only
+	}
 	// A lost packet must not block a place in the window for four seconds.
 	cfg.Backoff, cfg.Restarts = []time.Duration{200 * time.Millisecond}, 0
 	if l.count == 0 {
