@@ -29,6 +29,9 @@ const (
 	neighbourAdvertisement = 136
 )
 
+// packetFrames are in the receive ring of the link by AF_PACKET, at most.
+const packetFrames = 1 << 15
+
 // frames is the link by AF_PACKET: it builds and parses Ethernet, IP and UDP itself.
 type frames struct {
 	sock   *afpacket.Socket
@@ -49,7 +52,7 @@ type frames struct {
 	damaged, foreign uint64
 }
 
-// openFrames opens an AF_PACKET socket with so many frames in its receive ring; 0: its default.
+// openFrames opens an AF_PACKET socket with so many frames in its receive ring.
 func openFrames(cfg *Config, slots int) (*frames, error) {
 	own := cfg.SourceMAC
 	if len(own) == 0 {

@@ -52,6 +52,6 @@ func openLink(cfg *Config) (l link, how string, err error) {
 		}
 		how = fmt.Sprintf("AF_PACKET (AF_XDP: %v)", err)
 	}
-	l, err = openFrames(cfg, 0)
+	l, err = openFrames(cfg, cfg.depth(packetFrames))
 	return l, how, err
 }

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	rxFrames  = 1 << 14 // of all queues
+	rxFrames  = 1 << 14 // of all queues, at most
 	txFrames  = 1 << 12
 	maxQueues = 16
 	rxBatch   = 128
@@ -68,8 +68,9 @@ func (x *xdpFrames) open(cfg *Config, index int) error {
 		return err
 	}
 	x.hook = h
+	n := min(rxFrames/maxQueues*share(queues), cfg.depth(rxFrames)) // of each queue
 	for q := range queues {
-		s, err := ring.Open(ring.Config{Interface: index, Queue: q, FrameSize: int(x.size), RX: rxFrames / maxQueues * share(queues), TX: txFrames})
+		s, err := ring.Open(ring.Config{Interface: index, Queue: q, FrameSize: int(x.size), RX: n, TX: txFrames})
 		if err != nil {
 			return err
 		}
@@ -78,7 +79,6 @@ func (x *xdpFrames) open(cfg *Config, index int) error {
 			return err
 		}
 		x.poll = append(x.poll, unix.PollFd{Fd: int32(s.FD()), Events: unix.POLLIN})
-		n := rxFrames / maxQueues * share(queues)
 		spare := make([]uint64, n)
 		for i := range spare {
 			spare[i] = uint64(i) * x.size

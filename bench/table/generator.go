@@ -27,7 +27,7 @@ func generator(ctx context.Context, opt *options) (rows []Row, err error) {
 		if _, err := rig.Quiet(ctx, opt.quiet); err != nil {
 			return nil, err
 		}
-		m, err := rig.Measure(r.Lab, func() (*storm.Result, error) { return r.ClosedLoop(ctx, s, window, opt.length) })
+		m, err := rig.Measure(r.Lab, s.PID, func() (*storm.Result, error) { return r.ClosedLoop(ctx, s, window, opt.length) })
 		if err != nil {
 			return nil, err
 		}

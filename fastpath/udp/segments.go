@@ -1,6 +1,8 @@
 package udp
 
 import (
+	"encoding/binary"
+	"net/netip"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -19,10 +21,28 @@ const (
 	maxSegments = 64     // of a message (UDP_MAX_SEGMENTS)
 	leastWindow = 8      // blocks, from which that pays if there is a raw socket
 	maxMessage  = 65_000 // octets of its payload; the kernel's limit is that of a datagram
-	// refusals is for how many calls of Send windows go block by block after the kernel has refused one for its path: until Linux
-	// 6.11 for an interface without checksums, until 6.13 for a path with a smaller MTU (EINVAL), still for IPsec. It has copied the window by then.
+	// refusals is for how many calls of Send a client's windows go block by block after the kernel has refused one for its path:
+	// until Linux 6.11 for an interface without checksums, until 6.13 for a path with a smaller MTU (EINVAL), still for IPsec. It
+	// has copied the window by then.
 	refusals = 1024
 )
+
+// A refusalTable remembers clients of whose windows the kernel has refused one, of those with the same place the last: 8 KiB.
+// Another is tried again sooner, which costs a copy.
+type refusalTable [1 << refusalBits]refusal
+
+type refusal struct {
+	peer netip.Addr
+	at   uint32 // number of the call of Send
+}
+
+const refusalBits = 8
+
+// of returns the place of a client.
+func (r *refusalTable) of(peer netip.Addr) *refusal {
+	a := peer.As16()
+	return &r[binary.NativeEndian.Uint32(a[12:])*0x9e3779b1>>(32-refusalBits)]
+}
 
 // cuts reports whether the kernel has UDP_SEGMENT. An older one would ignore the control message and send the window as
 // one datagram.
@@ -64,16 +84,24 @@ func (t *Transport) pays(p *packet.Packet, n int) bool {
 	if t.family(p.Peer.Addr().Is6()).raw != nil && fitsRaw(p) {
 		least = leastWindow
 	}
-	return n >= least && t.whole()
+	return n >= least && t.whole(p)
 }
 
-// whole reports whether windows may be sent in messages of several blocks.
-func (t *Transport) whole() bool { return t.segments && t.refused == 0 }
+// whole reports whether a window that p belongs to may be sent in messages of several blocks.
+func (t *Transport) whole(p *packet.Packet) bool {
+	if !t.segments {
+		return false
+	}
+	peer := p.Peer.Addr()
+	r := t.refused.of(peer)
+	return r.peer != peer || t.sends-r.at > refusals
+}
 
 // each sends packets of a window one by one, as the kernel has refused to cut their message.
 func (t *Transport) each(s *socket, window []packet.Packet, why unix.Errno) {
-	if why != unix.EMSGSIZE { // not only this client's path is too narrow
-		t.refused = refusals
+	if why != unix.EMSGSIZE { // that depends on the blocks' length
+		peer := window[0].Peer.Addr()
+		*t.refused.of(peer) = refusal{peer, t.sends}
 	}
 	for i := range window {
 		t.sendOne(s, window[i:i+1])

@@ -218,45 +218,62 @@ func TestWindowsThatAreTooLong(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect(t, c, len(out), 2000, from)
-		if n := tr.SendErrors(); n != 0 || tr.refused != 0 {
-			t.Errorf("%d send errors, %d windows block by block", n, tr.refused)
+		if n := tr.SendErrors(); n != 0 || !tr.whole(&out[0]) {
+			t.Errorf("%d send errors, windows whole %v", n, tr.whole(&out[0]))
 		}
 	}
 }
 
-// Where the kernel refuses, as it does for IPsec, windows are sent block by block for a while.
+// Where the kernel refuses, as it does for IPsec, a client's windows are sent block by block for a while, and no other's.
 func TestRefusedWindows(t *testing.T) {
 	tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}})
-	if !tr.whole() {
-		t.Fatal("no UDP_SEGMENT in this kernel; Linux has it since 4.18")
-	}
 	from := netip.AddrPortFrom(tr.Addrs()[0].Addr(), tr.Ports(false)[0])
-	// A socket that sends no checksums cannot have its messages cut: EINVAL.
-	if err := unix.SetsockoptInt(tr.family(false).at[from.Port()].fd, unix.SOL_SOCKET, unix.SO_NO_CHECK, 1); err != nil {
-		t.Fatal(err)
-	}
-	c, err := listen(tr.Addrs()[0].Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	fd := tr.family(false).at[from.Port()].fd
+	var clients [2]*net.UDPConn
 	out := packet.NewSlab(16, packet.Headroom, 600)
-	for range 2 {
+	for i, addr := range []string{"127.0.0.1", "127.0.0.2"} {
+		c, err := listen(netip.MustParseAddr(addr))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		clients[i] = c
+	}
+	send := func(c *net.UDPConn) {
+		t.Helper()
 		blocks(out, from, c.LocalAddr().(*net.UDPAddr).AddrPort(), 516)
+		if !tr.segments {
+			t.Fatal("no UDP_SEGMENT in this kernel; Linux has it since 4.18")
+		}
 		if err := tr.Send(out); err != nil {
 			t.Fatal(err)
 		}
 		expect(t, c, len(out), 516, from)
 	}
-	if n := tr.SendErrors(); n != 0 || tr.whole() {
-		t.Errorf("%d send errors, windows whole %v", n, tr.whole())
+	// A socket that sends no checksums cannot have its messages cut: EINVAL.
+	for _, refuses := range []int{1, 0} {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_NO_CHECK, refuses); err != nil {
+			t.Fatal(err)
+		}
+		send(clients[0])
+		if tr.whole(&out[0]) {
+			t.Error("the window after a refused one is whole")
+		}
+	}
+	send(clients[1])
+	if !tr.whole(&out[0]) {
+		t.Error("another client's windows are not whole")
+	}
+	if n := tr.SendErrors(); n != 0 {
+		t.Errorf("%d send errors", n)
 	}
 	for range refusals {
 		if err := tr.Send(nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if !tr.whole() {
+	blocks(out, from, clients[0].LocalAddr().(*net.UDPAddr).AddrPort(), 516)
+	if !tr.whole(&out[0]) {
 		t.Error("windows are not tried again")
 	}
 }

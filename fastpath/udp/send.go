@@ -24,7 +24,7 @@ func (t *Transport) Send(batch []packet.Packet) error {
 		t.one.grow(1)
 		t.txSock = make([]*socket, len(batch))
 	}
-	t.refused = max(t.refused-1, 0)
+	t.sends++
 	left := 0
 	for i := 0; i < len(batch); {
 		n := window(batch[i:])
@@ -54,8 +54,8 @@ func (t *Transport) Send(batch []packet.Packet) error {
 				continue
 			}
 			n := 1
-			if !s.raw && t.whole() {
-				n = segments(batch[i : i+window(batch[i:])])
+			if w := window(batch[i:]); !s.raw && w > 1 && t.whole(&batch[i]) {
+				n = segments(batch[i : i+w])
 			}
 			t.tx.fill(batch[i:i+n], s, &t.ident)
 			clear(t.txSock[i : i+n])

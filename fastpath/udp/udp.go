@@ -61,8 +61,9 @@ type Transport struct {
 	tx       headers
 	one      headers // for a single packet
 	txSock   []*socket
-	segments bool        // the kernel cuts messages into segments
-	refused  int         // calls of Send in which windows go block by block
+	segments bool // the kernel cuts messages into segments
+	refused  refusalTable
+	sends    uint32      // calls of Send
 	last     int         // packets of the last batch received
 	ident    frame.Ident // last identification of an IPv4 packet that may be fragmented
 
