@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -54,21 +53,6 @@ func background(ctx context.Context, opt *options) ([]Row, error) {
 	}
 	more, err := disturbed(ctx, opt, fmt.Sprintf("while %d templates reload", opt.fleet), "msg=reloaded", func() error { return common(2) }, fleet, "")
 	return append(rows, more...), err
-}
-
-// writeDevices replaces a table by one of n devices.
-func writeDevices(file string, n int) error {
-	f, err := os.Create(file + ".new")
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	w := bufio.NewWriterSize(f, 1<<20)
-	fmt.Fprintln(w, "mac,profile")
-	for i := range n {
-		fmt.Fprintf(w, "%012x,profile-%d\n", 0x02<<40|i, i%200)
-	}
-	return errors.Join(w.Flush(), os.Rename(f.Name(), file))
 }
 
 // calm is the rate at which latency is measured, in requests a second: what arrives in a stall of 12 ms still fits into a veth's ring. At half of

@@ -41,7 +41,7 @@ var pieces = []piece{
 	{"templates", "100,000 templates", 8 * time.Minute, templates},
 	{"background", "while devices load and templates reload", 8 * time.Minute, background},
 	{"library", "10,000 templates", 5 * time.Minute, library},
-	{"compile", "dcs compile of one file", 2 * time.Minute, compile},
+	{"compile", "dcs compile of one file, and of 10,000", 3 * time.Minute, compile},
 }
 
 type options struct {
