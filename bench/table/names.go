@@ -16,32 +16,9 @@ import (
 )
 
 const (
-	perSlice  = 65536 // modems, each asking once
-	million   = 16    // slices of names: 1,048,576
-	inOneFile = 1000  // literal templates
+	perSlice = 65536 // modems, each asking once
+	million  = 16    // slices of names: 1,048,576
 )
-
-// modem returns the template of bench/peers for a modem's file with other names: what stands before the braces.
-func modem(body, head string) string {
-	return head + " {\n    default cpe 4;\n    default tier 2;\n" + body
-}
-
-// modemBody returns that template from after its brace.
-func modemBody() (string, error) {
-	file, err := rig.Path("bench", "peers", "library", "modem.dcs")
-	if err != nil {
-		return "", err
-	}
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return "", err
-	}
-	_, body, ok := strings.Cut(string(b), "{\n")
-	if !ok {
-		return "", fmt.Errorf("%s: no template", file)
-	}
-	return body, nil
-}
 
 // manyNames measures a million distinct names of one template, and literal templates at random, each against one name.
 func manyNames(ctx context.Context, opt *options) ([]Row, error) {
@@ -86,23 +63,6 @@ func manyNames(ctx context.Context, opt *options) ([]Row, error) {
 		rows = append(rows, r[0]) // its memory is that of the templates
 	}
 	return rows, err
-}
-
-// writeLiterals writes n templates with the names m0.bin and up.
-func writeLiterals(dir, body string, n int) error {
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return err
-	}
-	for first := 0; first < n; first += inOneFile {
-		var b strings.Builder
-		for i := first; i < min(n, first+inOneFile); i++ {
-			b.WriteString(modem(body, fmt.Sprintf("Main \"m%d.bin\"", i)))
-		}
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%06d.dcs", first)), []byte(b.String()), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // oneAgainstMany serves a library and returns the rate of slices of names, all of which were asked for before, relative
