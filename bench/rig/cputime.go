@@ -41,8 +41,8 @@ func CPUTime(pid int) (time.Duration, error) {
 	return all, nil
 }
 
-// serverTime returns the CPU time that a server in a lab has taken, and on TH1 the threads that receive for it.
-func serverTime(lab *netlab.Lab, pid int) (time.Duration, error) {
+// ServerTime returns the CPU time that a server in a lab has taken, and on TH1 the threads that receive for it.
+func ServerTime(lab *netlab.Lab, pid int) (time.Duration, error) {
 	own, err := CPUTime(pid)
 	if err != nil {
 		return 0, err

@@ -21,7 +21,7 @@ func (r Round) Bound() bool { return r.LoadBusy >= 0.97 }
 
 // Measure runs a load on a server, a process, in a lab.
 func Measure(lab *netlab.Lab, server int, load func() (*storm.Result, error)) (Round, error) {
-	before, err := serverTime(lab, server)
+	before, err := ServerTime(lab, server)
 	if err != nil {
 		return Round{}, err
 	}
@@ -37,7 +37,7 @@ func Measure(lab *netlab.Lab, server int, load func() (*storm.Result, error)) (R
 	if err != nil {
 		return Round{}, err
 	}
-	after, err := serverTime(lab, server)
+	after, err := ServerTime(lab, server)
 	if err != nil {
 		return Round{}, err
 	}

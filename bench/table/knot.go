@@ -61,16 +61,16 @@ func knot(ctx context.Context, opt *options) (rows []Row, err error) {
 		if _, err := rig.Quiet(ctx, opt.quiet); err != nil {
 			return nil, err
 		}
-		begin, err1 := spent(theirs, server.Process.Pid)
+		begin, err1 := rig.ServerTime(theirs.Lab, server.Process.Pid)
 		n, err2 := askKnot(ctx, theirs, length)
-		end, err3 := spent(theirs, server.Process.Pid)
+		end, err3 := rig.ServerTime(theirs.Lab, server.Process.Pid)
 		if err := errors.Join(err1, err2, err3); err != nil {
 			return nil, err
 		}
 		perAnswer := (end - begin).Seconds() * 1e6 / (n * length.Seconds())
-		begin, err1 = spent(ours, s.PID)
+		begin, err1 = rig.ServerTime(ours.Lab, s.PID)
 		m, err2 := ours.ClosedLoop(ctx, s, 256, length)
-		end, err3 = spent(ours, s.PID)
+		end, err3 = rig.ServerTime(ours.Lab, s.PID)
 		if err := errors.Join(err1, err2, err3); err != nil {
 			return nil, err
 		}
@@ -125,13 +125,6 @@ zone:
 }
 
 var answered = regexp.MustCompile(`total replies:\s+(\d+)`)
-
-// spent returns the CPU time of a server, and of the threads that receive for it, so far.
-func spent(r *rig.Rig, pid int) (time.Duration, error) {
-	own, err1 := rig.CPUTime(pid)
-	received, err2 := r.Lab.Server.Polled(netlab.Device)
-	return own + received, errors.Join(err1, err2)
-}
 
 // askKnot offers queries from the modems' addresses for a time, in whole seconds, and returns the answers a second.
 func askKnot(ctx context.Context, r *rig.Rig, length time.Duration) (rate float64, err error) {
