@@ -11,7 +11,6 @@ import (
 	"io"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -173,19 +172,13 @@ func (s *server) measure(ctx context.Context, l load, body []byte, length time.D
 	if l.count == 0 {
 		cfg.Duration, cfg.Drain = length, 300*time.Millisecond
 	}
-	before, err := s.used()
-	if err != nil {
-		return sample{}, err
-	}
-	var res *storm.Result
-	err = s.lab.Load.Do(func() (err error) {
-		res, err = storm.Run(ctx, cfg)
-		return err
+	res, err := rig.Measure(s.lab, s.cmd.Process.Pid, func() (res *storm.Result, err error) {
+		err = s.lab.Load.Do(func() (err error) {
+			res, err = storm.Run(ctx, cfg)
+			return err
+		})
+		return res, errors.Join(err, ctx.Err())
 	})
-	if err = errors.Join(err, ctx.Err()); err != nil {
-		return sample{}, err
-	}
-	after, err := s.used()
 	if err != nil {
 		return sample{}, err
 	}
@@ -195,7 +188,7 @@ func (s *server) measure(ctx context.Context, l load, body []byte, length time.D
 	blocks := float64(res.Bytes) / float64(l.size) * float64(l.blocks())
 	m := sample{
 		rate: res.Rate, mbs: float64(res.Bytes) / res.Elapsed / 1e6,
-		perBlock: float64((after - before).Nanoseconds()) / 1e3 / blocks, load: res.Busy,
+		perBlock: float64(res.CPU.Nanoseconds()) / 1e3 / blocks, load: res.LoadBusy,
 	}
 	if l.count > 0 {
 		m.rate = float64(res.Served) / res.Elapsed
@@ -210,16 +203,4 @@ func (s *server) ready(ctx context.Context) error {
 		_, err = s.measure(ctx, first, nil, 0)
 	}
 	return err
-}
-
-// dnsmasq returns the path of dnsmasq.
-func dnsmasq() (string, error) {
-	if path, err := exec.LookPath("dnsmasq"); err == nil {
-		return path, nil
-	}
-	path, err := exec.LookPath("/usr/sbin/dnsmasq")
-	if err != nil {
-		return "", errors.New("no dnsmasq; run make deps")
-	}
-	return path, nil
 }

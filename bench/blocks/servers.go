@@ -1,14 +1,10 @@
 package main
 
 import (
-	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
-	"time"
 
 	"dcs/bench/netlab"
 	"dcs/bench/rig"
@@ -27,7 +23,7 @@ const peer, ours = "dnsmasq", "dcs"
 
 // servers starts the servers, with the files of dir. What it returns must be stopped, even with an error.
 func servers(opt *options, dir string) (list []*server, err error) {
-	program, err := dnsmasq()
+	program, err := rig.Dnsmasq()
 	if err != nil {
 		return nil, err
 	}
@@ -41,10 +37,7 @@ func servers(opt *options, dir string) (list []*server, err error) {
 		list = append(list, s)
 		return lab.Server.Start(s.cmd, rig.ServerCPU)
 	}
-	// No log, and no DNS; the default of 50 transfers would leave modems hanging.
-	err = add(peer, program, 69, "--keep-in-foreground", "--conf-file=/dev/null", "--user=root", "--pid-file=", "--port=0",
-		"--enable-tftp", "--tftp-root="+dir, "--tftp-max=65535", "--listen-address="+netlab.ServerAddr4.String(), "--bind-interfaces",
-		"--log-facility=/dev/null", "--quiet-tftp")
+	err = add(peer, program, 69, rig.DnsmasqArgs(dir)...)
 	for _, v := range []struct{ name, path string }{{ours, opt.dcs}, {"before", opt.before}} {
 		if v.path == "" || err != nil {
 			continue
@@ -72,33 +65,4 @@ func (s *server) stop() error {
 		_ = s.cmd.Wait() // killed with the lab
 	}
 	return err
-}
-
-// used returns the CPU time that the server's process and the kernel thread that receives for it have taken. Unlike the
-// time for which the CPU was busy it has nothing of other processes.
-func (s *server) used() (time.Duration, error) {
-	pids, err := s.lab.Server.Pollers(netlab.Device)
-	if err != nil {
-		return 0, err
-	}
-	var all time.Duration
-	for _, pid := range append(pids, s.cmd.Process.Pid) {
-		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
-		if err != nil {
-			return 0, err
-		}
-		for _, t := range tasks {
-			b, err := os.ReadFile(t)
-			if err != nil {
-				continue // the thread has ended
-			}
-			run, _, _ := strings.Cut(string(b), " ")
-			ns, err := strconv.ParseInt(run, 10, 64)
-			if err != nil {
-				return 0, fmt.Errorf("%s: %w", t, err)
-			}
-			all += time.Duration(ns)
-		}
-	}
-	return all, nil
 }

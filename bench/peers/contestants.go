@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"dcs/bench/netlab"
+	"dcs/bench/rig"
 	"dcs/bench/storm"
 )
 
@@ -22,7 +23,7 @@ type contestant struct {
 	verify  storm.Verifier
 	expect  []byte
 	windows []int // candidates; the best is found before the first round
-	xdp     bool  // occupies its interface, so it gets a lab of its own
+	xdp     bool  // over AF_XDP
 	tx      bool  // answers by XDP_TX
 
 	lab    *netlab.Lab
@@ -98,13 +99,9 @@ func servers(dir string, opt options) ([]*contestant, error) {
 			return nil, err
 		}
 		list = append(list,
-			// No log, and no DNS; the default of 50 transfers would leave modems hanging. Without --tftp-no-blocksize
-			// it answers options, but none are requested. Its transfer ports cannot be configured.
 			&contestant{
 				name: "dnsmasq", version: debs.versions["dnsmasq-base"], port: 69, windows: wide,
-				cmd: debs.command("dnsmasq-base", "usr/sbin/dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null",
-					"--user=root", "--pid-file=", "--port=0", "--enable-tftp", "--tftp-root="+root, "--tftp-max=65535",
-					"--listen-address="+addr, "--bind-interfaces", "--log-facility=/dev/null", "--quiet-tftp"),
+				cmd: debs.command("dnsmasq-base", "usr/sbin/dnsmasq", rig.DnsmasqArgs(root)...),
 			},
 			// One process per request; it chroots to its directory, and writes no log.
 			&contestant{

@@ -1,6 +1,7 @@
 // Command peers measures DCS against its alternatives (dnsmasq, tftpd-hpa, atftpd) and against the limit, all in one
-// run: server on CPU 0, load on CPU 1, two hosts of bench/netlab, interleaved rounds, so that a disturbance affects all
-// of them. Over AF_XDP, dcs and the limit have a wire of their own each, and are also offered more than they can serve.
+// run: server on CPU 0, load on CPU 1, two hosts of bench/netlab for each server, so that none pays for programs that
+// another attaches, and interleaved rounds, so that a disturbance affects all of them. Over AF_XDP, dcs and the limit are
+// also offered more than they can serve.
 // It prints a table of ratios. It needs root, two CPUs, and Debian's apt-get and dpkg.
 package main
 
@@ -98,33 +99,19 @@ func (opt options) run(ctx context.Context, w io.Writer) (err error) {
 	if err := netlab.PinProcess(loadCPU); err != nil {
 		return err
 	}
-	var labs []*netlab.Lab
-	newLab := func() (*netlab.Lab, error) {
-		lab, err := netlab.New(opt.wire().Config())
-		if err == nil {
-			labs = append(labs, lab)
-		}
-		return lab, err
-	}
 	defer func() {
-		for _, lab := range labs {
-			err = errors.Join(err, lab.Close())
-		}
 		for _, c := range list {
+			if c.lab != nil {
+				err = errors.Join(err, c.lab.Close())
+			}
 			if c.cmd.Process != nil {
 				_ = c.cmd.Wait() // killed with the lab
 			}
 		}
 	}()
-	shared, err := newLab()
-	if err != nil {
-		return err
-	}
 	for _, c := range list {
-		if c.lab = shared; c.xdp {
-			if c.lab, err = newLab(); err != nil {
-				return err
-			}
+		if c.lab, err = netlab.New(opt.wire().Config()); err != nil {
+			return err
 		}
 		if err := c.lab.Server.Start(c.cmd, serverCPU); err != nil {
 			return fmt.Errorf("start %s: %w", c.name, err)
@@ -240,7 +227,7 @@ func (c *contestant) measure(ctx context.Context, window int, rate float64, leng
 	cfg := c.config(window)
 	cfg.Rate = rate
 	cfg.Duration, cfg.Drain = length, 300*time.Millisecond
-	r, err := rig.Measure(c.lab, func() (*storm.Result, error) { return c.load(ctx, cfg) })
+	r, err := rig.Measure(c.lab, c.cmd.Process.Pid, func() (*storm.Result, error) { return c.load(ctx, cfg) })
 	if err != nil {
 		return sample{}, err
 	}

@@ -3,22 +3,16 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 
 	"dcs/bench/rig"
 )
 
 // blocks runs bench/blocks: files of more than one block against dnsmasq.
 func blocks(ctx context.Context, opt *options) (rows []Row, err error) {
-	dcs, err := filepath.Abs(opt.dcs)
+	table, err := program(ctx, opt, "blocks")
 	if err != nil {
 		return nil, err
 	}
-	out, err := goRun(ctx, nil, "run", "./bench/blocks", "-dcs", dcs, "-rounds", fmt.Sprint(opt.rounds), "-length", opt.length.String(), "-quiet", opt.quiet.String())
-	if err != nil {
-		return nil, err
-	}
-	table := markdown(out)
 	const rate, cpu = "× dnsmasq", "× its CPU"
 	for _, r := range []struct {
 		load, column, sign string

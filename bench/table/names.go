@@ -130,7 +130,7 @@ func oneAgainstMany(ctx context.Context, opt *options, transport, library, what 
 		cfg := r.Config(s)
 		cfg.Window, cfg.Count, cfg.Names, cfg.Check = 256, perSlice, list, storm.CheckNothing
 		cfg.Drain = time.Second
-		m, err := rig.Measure(r.Lab, func() (*storm.Result, error) { return r.Load(ctx, cfg) })
+		m, err := rig.Measure(r.Lab, s.PID, func() (*storm.Result, error) { return r.Load(ctx, cfg) })
 		if err == nil && m.Served != len(list) {
 			err = fmt.Errorf("%d of %d names served", m.Served, len(list))
 		}

@@ -16,12 +16,18 @@ import (
 
 // peers runs bench/peers and returns the rows of its tables.
 func peers(ctx context.Context, opt *options, args ...string) ([]cells, error) {
+	return program(ctx, opt, "peers", append([]string{"-debs", opt.debs}, args...)...)
+}
+
+// program builds and runs another program of bench, and returns the rows of its tables. By "go run" it would not get the
+// interrupt on which it removes its files.
+func program(ctx context.Context, opt *options, name string, args ...string) ([]cells, error) {
 	dir, err := os.MkdirTemp("", "dcs-table-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	bin, err := rig.Build(ctx, dir, "./bench/peers")
+	bin, err := rig.Build(ctx, dir, "./bench/"+name)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +39,7 @@ func peers(ctx context.Context, opt *options, args ...string) ([]cells, error) {
 	if err != nil {
 		return nil, err
 	}
-	args = append([]string{"-dcs", dcs, "-debs", opt.debs, "-rounds", fmt.Sprint(opt.rounds), "-length", opt.length.String(), "-quiet", opt.quiet.String()}, args...)
+	args = append([]string{"-dcs", dcs, "-rounds", fmt.Sprint(opt.rounds), "-length", opt.length.String(), "-quiet", opt.quiet.String()}, args...)
 	cmd := exec.CommandContext(ctx, bin, args...)
 	cmd.Dir = root
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
@@ -42,7 +48,7 @@ func peers(ctx context.Context, opt *options, args ...string) ([]cells, error) {
 	cmd.Stderr = &said
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("peers: %w\n%s", err, said.String())
+		return nil, fmt.Errorf("%s: %w\n%s", name, err, said.String())
 	}
 	return markdown(string(out)), nil
 }
