@@ -9,8 +9,8 @@ RUNFLAGS ?=
 
 # What tests need beyond Go: four TFTP clients, two TFTP servers, a boot ROM with a machine and a DHCP server for it, ip for network
 # namespaces, servers of SSH and SNMP, promtool of prometheus, a browser, Wireshark for captures; and what generation needs, a
-# compiler for BPF with its headers.
-PACKAGES := atftp busybox chromium curl dnsmasq-base ethtool fonts-dejavu-core iproute2 ipxe-qemu kmod ldap-utils libteam-utils mandoc mariadb-server mmdebstrap openssh-server openssl postgresql prometheus python3 qemu-system-x86 slapd snmpd tftp-hpa tshark clang llvm libbpf-dev linux-libc-dev libcap2-bin systemd systemd-container tftpd-hpa
+# compiler for BPF with its headers. Knot DNS is for make bench.
+PACKAGES := atftp busybox chromium curl dnsmasq-base ethtool fonts-dejavu-core iproute2 ipxe-qemu kmod knot knot-dnsutils ldap-utils libteam-utils mandoc mariadb-server mmdebstrap openssh-server openssl postgresql prometheus python3 qemu-system-x86 slapd snmpd tftp-hpa tshark clang llvm libbpf-dev linux-libc-dev libcap2-bin systemd systemd-container tftpd-hpa
 
 .PHONY: help run build generate test test-short test-root test-kernels race fuzz bce lint fmt bench benchgo benchcmp lanes soak attack package package-test deps vuln clean
 
@@ -146,7 +146,7 @@ deps:
 	as=; if [ "$$(id -u)" != 0 ]; then \
 		command -v sudo >/dev/null || { echo "make deps: run it as root; missing are:$$missing" >&2; exit 1; }; as=sudo; fi; \
 	$$as apt-get update -q && $$as env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing || exit 1; \
-	for s in mariadb-server:mariadb mariadb-server:mariadb.socket openssh-server:ssh postgresql:postgresql prometheus:prometheus slapd:slapd snmpd:snmpd tftpd-hpa:tftpd-hpa; do case "$$missing " in *" $${s%:*} "*) \
+	for s in knot:knot mariadb-server:mariadb mariadb-server:mariadb.socket openssh-server:ssh postgresql:postgresql prometheus:prometheus slapd:slapd snmpd:snmpd tftpd-hpa:tftpd-hpa; do case "$$missing " in *" $${s%:*} "*) \
 		{ $$as systemctl disable $${s#*:} && $$as systemctl stop $${s#*:}; } >/dev/null 2>&1 || $$as service $${s#*:} stop >/dev/null 2>&1 || true;; esac; done
 
 clean:

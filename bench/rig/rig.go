@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -222,6 +223,27 @@ func RSS(pid int) (int64, error) {
 		}
 	}
 	return 0, fmt.Errorf("process %d has ended", pid)
+}
+
+// CPUTime returns for how long the threads that a process has now have run.
+func CPUTime(pid int) (time.Duration, error) {
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil || len(files) == 0 {
+		return 0, fmt.Errorf("process %d has ended", pid)
+	}
+	var sum time.Duration
+	for _, file := range files {
+		var ran time.Duration // then ns that it waited, …
+		b, err := os.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // the thread has ended
+		}
+		if _, err2 := fmt.Sscan(string(b), &ran); err != nil || err2 != nil {
+			return 0, fmt.Errorf("%s: %w", file, errors.Join(err, err2))
+		}
+		sum += ran
+	}
+	return sum, nil
 }
 
 // Median returns the median of v, which must not be empty.

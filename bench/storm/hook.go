@@ -4,12 +4,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"net"
 	"net/netip"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	attachment "github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"dcs/fastpath/xsk"
@@ -37,22 +39,54 @@ func attach(cfg *Config, index int) (h *hook, queues int, err error) {
 			err = errors.Join(err, h.close())
 		}
 	}()
-	h.sockets, err = ebpf.NewMap(&ebpf.MapSpec{Name: "storm", Type: ebpf.XSKMap, KeySize: 4, ValueSize: 4, MaxEntries: uint32(queues)})
+	h.sockets, err = ebpf.NewMap(&ebpf.MapSpec{Name: programName, Type: ebpf.XSKMap, KeySize: 4, ValueSize: 4, MaxEntries: uint32(queues)})
 	if err != nil {
 		return h, 0, err
 	}
-	spec := &ebpf.ProgramSpec{Name: "storm", Type: ebpf.XDP, License: "GPL", Instructions: answersTo(cfg.Target.Addr(), cfg.Net, h.sockets.FD())}
+	spec := &ebpf.ProgramSpec{Name: programName, Type: ebpf.XDP, License: "GPL", Instructions: answersTo(cfg.Target.Addr(), simulated(cfg), h.sockets.FD())}
 	if h.program, err = ebpf.NewProgram(spec); err != nil {
 		return h, 0, err
 	}
 	h.link, err = attachment.AttachXDP(attachment.XDPOptions{Program: h.program, Interface: index, Flags: attachment.XDPDriverMode})
 	switch {
 	case errors.Is(err, unix.EBUSY), errors.Is(err, unix.EEXIST):
-		err = fmt.Errorf("attach: another XDP program is on the interface: %w", err)
+		if err = fmt.Errorf("attach: another XDP program is on the interface: %w", err); nameOn(index) == programName {
+			err = fmt.Errorf("%w: %w", errSecond, err)
+		}
 	case err != nil:
 		err = fmt.Errorf("attach: %w", err)
 	}
 	return h, queues, err
+}
+
+// programName is the name of the program and of its map in the kernel.
+const programName = "dcs_storm"
+
+// errSecond is returned by attach while another load runs on the interface.
+var errSecond = errors.New("another dcs storm sends from the interface, and its XDP program receives the answers to its modems")
+
+// simulated returns the least prefix with all simulated modems, so that other hosts of the network get their packets.
+func simulated(cfg *Config) netip.Prefix {
+	a := cfg.Net.Masked().Addr()
+	return netip.PrefixFrom(a, max(cfg.Net.Bits(), a.BitLen()-bits.Len(uint(cfg.Modems-1))))
+}
+
+// nameOn returns the name of the XDP program on an interface; empty: none, or unknown.
+func nameOn(index int) string {
+	l, err := netlink.LinkByIndex(index)
+	if err != nil || l.Attrs().Xdp == nil {
+		return ""
+	}
+	p, err := ebpf.NewProgramFromID(ebpf.ProgramID(l.Attrs().Xdp.ProgId))
+	if err != nil {
+		return ""
+	}
+	defer p.Close()
+	info, err := p.Info()
+	if err != nil {
+		return ""
+	}
+	return info.Name
 }
 
 func (h *hook) redirect(queue, fd int) error { return h.sockets.Put(uint32(queue), uint32(fd)) }

@@ -64,7 +64,7 @@ type Result struct {
 	PacketsForeign  uint64 `json:"packets_foreign"`  // not from the server to a modem
 
 	// Busy is the part of the time in which the generator had work, 0 to 1. Near 1, the generator itself was the
-	// bottleneck.
+	// bottleneck. What the kernel does for it in threads and interrupts of its own, such as receiving, does not count.
 	Busy float64 `json:"busy"`
 }
 

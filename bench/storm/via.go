@@ -47,6 +47,9 @@ func openLink(cfg *Config) (l link, how string, err error) {
 			x.mixed = true
 			return x, "AF_XDP", nil
 		}
+		if errors.Is(err, errSecond) {
+			return nil, "", fmt.Errorf("%s: %w; end it, or use --via packet with --net for other modems", cfg.Interface, err)
+		}
 		if cfg.Via == ViaXDP {
 			return nil, "", fmt.Errorf("AF_XDP on %s: %w; --via packet needs no XDP", cfg.Interface, err)
 		}

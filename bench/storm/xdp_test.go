@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -95,6 +96,44 @@ func TestForeignProgram(t *testing.T) {
 	}
 	if after := netlab.XDPOn(t, lab.Load); before == 0 || after != before {
 		t.Errorf("program %d became %d", before, after)
+	}
+}
+
+// A second load on an interface would get no answers: the program of the first one takes them. It says so, and starts when it has an
+// AF_PACKET socket and modems of its own.
+func TestSecond(t *testing.T) {
+	lab := netlab.ForTest(t, netlab.Config{})
+	limit(t, lab, "-listen", target4.String())
+	first := storm.Default()
+	first.Target, first.Count, first.Modems, first.Via = target4, 100, 100, storm.ViaXDP
+	first.Backoff, first.MaxTime = []time.Duration{time.Second}, time.Minute
+	first.Interface, first.SourceMAC, first.GatewayMAC = netlab.Device, netlab.GatewayMAC, netlab.ServerMAC
+	first.Rate = 50
+	second := first
+	second.Via = storm.ViaAuto
+	other := second
+	other.Via, other.Net, other.Rate = storm.ViaPacket, netip.MustParsePrefix("198.18.0.128/25"), 1000
+	tried := false
+	first.Progress = func(storm.Progress) {
+		if tried {
+			return
+		}
+		tried = true
+		err := lab.Load.Do(func() error {
+			_, err := storm.Run(t.Context(), second)
+			return err
+		})
+		if err == nil || !strings.Contains(err.Error(), "another dcs storm sends from the interface") {
+			t.Errorf("a second load: %v", err)
+		}
+		if res := run(t, lab, other); res.Served != 100 {
+			logResult(t, res)
+			t.Errorf("a second load with other modems: served %d of 100", res.Served)
+		}
+	}
+	if res := run(t, lab, first); res.Served != 100 || !tried {
+		logResult(t, res)
+		t.Errorf("the first load served %d of 100; a second one was tried: %v", res.Served, tried)
 	}
 }
 

@@ -71,6 +71,10 @@ func writeDevices(file string, n int) error {
 	return errors.Join(w.Flush(), os.Rename(f.Name(), file))
 }
 
+// calm is the rate at which latency is measured, in requests a second: what arrives in a stall of 12 ms still fits into a veth's ring. At half of
+// the settled rate, as before, losses to such stalls came again after 200 ms, in more than 1 % of the requests.
+const calm = 20_000
+
 // disturbed starts a server with a library, which has the template of bench/peers, and with the keys of a configuration.
 // It measures the server settled, and again from start until the log has one more line with the words of done.
 func disturbed(ctx context.Context, opt *options, what, done string, start func() error, library, keys string) (rows []Row, err error) {
@@ -92,18 +96,14 @@ func disturbed(ctx context.Context, opt *options, what, done string, start func(
 		return nil, err
 	}
 	const length = 500 * time.Millisecond
-	var offered float64
 	var rates, tails []float64
 	round := func() error {
 		closed, err := r.ClosedLoop(ctx, s, 256, length)
 		if err != nil {
 			return err
 		}
-		if offered == 0 {
-			offered = closed.Rate / 2
-		}
 		cfg := r.Config(s)
-		cfg.Rate, cfg.Duration, cfg.Drain, cfg.Check = offered, length, 300*time.Millisecond, storm.CheckNothing
+		cfg.Rate, cfg.Duration, cfg.Drain, cfg.Check = calm, length, 300*time.Millisecond, storm.CheckNothing
 		open, err := r.Load(ctx, cfg)
 		if err != nil {
 			return err
@@ -137,6 +137,6 @@ func disturbed(ctx context.Context, opt *options, what, done string, start func(
 	a := of(what+": × the settled rate", "≥", 0.9, "", rates...)
 	b := of(what+": × the settled p99", "≤", 2, "", tails...)
 	a.Note = fmt.Sprintf("AF_XDP, settled %.0f files/s with window 256; it took %.1f s in all", rate, time.Since(began).Seconds())
-	b.Note = fmt.Sprintf("settled p99 %.0f µs at %.0f requests a second offered; median and range of rounds of %v", tail, offered, length)
+	b.Note = fmt.Sprintf("settled p99 %.0f µs at %d requests a second offered; median and range of rounds of %v", tail, calm, length)
 	return []Row{a, b}, nil
 }

@@ -32,6 +32,7 @@ var pieces = []piece{
 	{"sockets", "sockets, closed loop, against peers and the limit", 5 * time.Minute, sockets},
 	{"blocks", "files of more than one block, against dnsmasq", 5 * time.Minute, blocks},
 	{"xdp", "AF_XDP, closed and open loop, against the limit", 8 * time.Minute, xdp},
+	{"knot", "Knot DNS over XDP, for comparison", 3 * time.Minute, knot},
 	{"names", "a million names, and 100,000 templates", 8 * time.Minute, manyNames},
 	{"render", "a batch of 16 against crypto/md5 and crypto/hmac", 5 * time.Minute, render},
 	{"storm", "65,536 modems in one second, 5 % loss", 5 * time.Minute, worstHour},
