@@ -14,6 +14,7 @@ import (
 
 	"dcs/bench/netlab"
 	"dcs/bench/rig"
+	"dcs/bench/storm"
 )
 
 // knotRate is what kxdpgun offers, in queries a second: more than one CPU answers.
@@ -68,15 +69,12 @@ func knot(ctx context.Context, opt *options) (rows []Row, err error) {
 			return nil, err
 		}
 		perAnswer := (end - begin).Seconds() * 1e6 / (n * length.Seconds())
-		begin, err1 = rig.ServerTime(ours.Lab, s.PID)
-		m, err2 := ours.ClosedLoop(ctx, s, 256, length)
-		end, err3 = rig.ServerTime(ours.Lab, s.PID)
-		if err := errors.Join(err1, err2, err3); err != nil {
+		m, err := rig.Measure(ours.Lab, s.PID, func() (*storm.Result, error) { return ours.ClosedLoop(ctx, s, 256, length) })
+		if err != nil {
 			return nil, err
 		}
-		perFile := (end - begin).Seconds() * 1e6 / float64(m.Served)
-		ratios, answers, answer = append(ratios, perFile/perAnswer), append(answers, n), append(answer, perAnswer)
-		files, file = append(files, m.Rate), append(file, perFile)
+		ratios, answers, answer = append(ratios, m.PerFile/perAnswer), append(answers, n), append(answer, perAnswer)
+		files, file = append(files, m.Rate), append(file, m.PerFile)
 	}
 	row := of("AF_XDP, same file: server's CPU a file, × an answer of Knot DNS over XDP", "≤", 0, "", ratios...)
 	row.Target = "–"
