@@ -4,13 +4,12 @@ const (
 	// calm is how many frames a port lends to the kernel while its worker keeps up.
 	//
 	// The kernel fills the frames that it has in turn, so that each is the coldest one. With all 16,384 a packet costs its receive path
-	// 820 ns, with 4,096 795 ns, with 1,024 645 ns and with 256 635 ns (veth, copy mode, medians of interleaved rounds). Where other
-	// programs use the CPU in between, each block of 12 downloads cost it 14 µs with 16,384 and 3.5 µs with 1,024 or 4,096.
+	// 820 ns, with 4,096 795 ns, with 1,024 645 ns and with 256 635 ns (veth, copy mode, medians of interleaved rounds).
 	calm = 1024
 	// pauses is how many packets a port has room for, in multiples of the most that have waited.
 	pauses = 4
-	// reviews is after how many calls of Recv a depth is adapted: some seconds of a busy worker.
-	reviews = 1 << 16
+	// reviews is after how many calls of Recv a depth is adapted: a second or more of a busy worker.
+	reviews = 1 << 15
 )
 
 // A depth is how many frames a port lends to the kernel, for packets that arrive while the worker is busy or its CPU is not its own.
@@ -21,7 +20,7 @@ type depth struct {
 	longest int // most packets that waited behind a batch since the last review
 }
 
-func newDepth(all int) depth { return depth{frames: all, all: all, longest: all} }
+func newDepth(all int) depth { return depth{frames: all, all: all} }
 
 // waiting notes that so many packets wait behind a full batch.
 func (d *depth) waiting(n int) {

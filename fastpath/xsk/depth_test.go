@@ -6,8 +6,7 @@ import "testing"
 func TestDepth(t *testing.T) {
 	d := newDepth(16384)
 	for i, step := range []struct{ waiting, frames, reviewed int }{
-		{0, 16384, 16384}, // nothing is known yet
-		{0, 16384, 1024},
+		{0, 16384, 1024}, // nothing is known at first
 		{100, 1024, 1024},
 		{1000, 4000, 4000},
 		{300, 4000, 1200},
