@@ -206,9 +206,4 @@ func (l *loader) seal() {
 	l.together.worker, l.queries.same, l.queries.made = nil, nil, nil
 	l.warning = nil // it refers to the snapshot
 	l.serving.Seal()
-	for _, f := range l.files {
-		if f != nil {
-			f.trees = nil
-		}
-	}
 }

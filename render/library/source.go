@@ -16,8 +16,6 @@ type sourceFile struct {
 	second  syntax.Errors // of unnamed
 	version version       // zero: unknown
 	made    []*compiled   // by item; nil: it is not compiled yet, or not for its own sake
-
-	trees [][]syntax.Stmt // of the items, until they are compiled
 }
 
 // isSource reports whether a file of that name is read as a source of templates.
@@ -31,10 +29,14 @@ func isSource(name string) bool {
 
 // parseSource parses a file.
 func parseSource(path string, text []byte) *sourceFile {
-	f, err := syntax.Parse(path, text, syntax.DialectOf(path))
+	return newSource(syntax.Parse(path, text, syntax.DialectOf(path)))
+}
+
+// newSource returns a file that was parsed with an error, or nil.
+func newSource(f *syntax.File, err error) *sourceFile {
 	s := &sourceFile{File: f}
 	if err != nil && !errors.As(err, &s.errs) {
-		s.errs = syntax.Errors{{Pos: syntax.Pos{File: path, Line: 1, Col: 1}, Msg: err.Error()}}
+		s.errs = syntax.Errors{{Pos: syntax.Pos{File: f.Name, Line: 1, Col: 1}, Msg: err.Error()}}
 	}
 	s.second = unnamed(s.templates())
 	s.made = make([]*compiled, len(f.Items))

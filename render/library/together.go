@@ -92,9 +92,6 @@ func (l *loader) compileEach(list []unit) {
 	l.share(len(list), func(w *worker, i int) {
 		u := &list[i]
 		u.file.made[u.at] = w.compile(u.item(), u.file.made[u.at], false)
-		if u.file.trees != nil {
-			u.file.trees[u.at] = nil
-		}
 	})
 }
 

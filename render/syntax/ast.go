@@ -98,7 +98,7 @@ type Item struct {
 	From    *String // the file that a Text or Binary item is made from; nil otherwise
 	Resign  bool    // a Binary gets new MICs
 	HasBody bool    // false only for a Text or Binary without braces
-	Body    []Stmt  // of a Text or Binary: no Setting and no Hash; nil after Shed
+	Body    []Stmt  // of a Text or Binary: no Setting and no Hash; nil if a [Reader] has dropped it
 	End     Pos     // of the closing brace; without a body, of the header's last token
 
 	// Broken means that there is an error in the item, or directly after it, where the item may have ended too early.
@@ -110,7 +110,7 @@ type Item struct {
 
 	text    string // the item as written; "" if it was not parsed
 	dialect Dialect
-	read    atomic.Pointer[shed] // the body as parsed last, after Shed
+	read    atomic.Pointer[shed] // the body as parsed last, once a Reader has dropped it
 }
 
 // Stmt is a statement in the body of an item, a group or a case.

@@ -1,6 +1,9 @@
 package syntax
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // parseItem reads an item; the current token is its keyword. An item with an error is Broken.
 func (p *parser) parseItem(k ItemKind, f *File) *Item {
@@ -151,7 +154,7 @@ func (p *parser) header(it *Item) bool {
 			if !ok {
 				return false
 			}
-			it.From = s
+			it.From = &String{Pos: s.Pos, Parts: slices.Clone(s.Parts)} // out of a Reader's memory
 		case "resign":
 			if k != Binary {
 				p.errorf("only a Binary takes resign: a %v is signed whenever it is rendered", k)

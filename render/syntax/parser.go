@@ -19,8 +19,12 @@ const (
 // contains all of the file's errors. The file is returned even then, with everything that could be read: a statement
 // with an error is left out, and its item is Broken.
 func Parse(name string, src []byte, d Dialect) (*File, error) {
-	p := newParser(name, src, d)
-	f := &File{Name: name, Dialect: d, text: p.src}
+	return newParser(name, src, d).all()
+}
+
+// all parses a whole file.
+func (p *parser) all() (*File, error) {
+	f := &File{Name: p.name, Dialect: p.dialect, text: p.src}
 	if p.encoding() {
 		p.advance()
 		p.advance()
@@ -57,10 +61,13 @@ func ParseText(name string, src []byte) (*String, error) {
 	return s, p.errs.cut(p.more)
 }
 
+// text returns the text of a file.
+func text(src []byte) string { return strings.TrimPrefix(string(src), byteOrderMark) }
+
 func newParser(name string, src []byte, d Dialect) *parser {
 	p := &parser{name: name}
 	p.lexer = lexer{
-		src: strings.TrimPrefix(string(src), byteOrderMark), line: 1, dialect: d,
+		src: text(src), line: 1, dialect: d,
 		report: p.later, foreign: p.foreign,
 	}
 	return p

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestShed parses the bodies of items again, one by one, and compares the trees, positions included.
-func TestShed(t *testing.T) {
+// TestReader parses files in the memory of a Reader, then the bodies of their items again, and compares the trees, positions included.
+func TestReader(t *testing.T) {
 	sources := map[string]string{
 		"several.dcs": "\ufeffBlock a { MaxCPE 1; } Block \"b c\" {\n\tselect $x { 1 { NetworkAccess 1; } default { reject \"no $x\"; } } }\n" +
 			"Main ~ \"^(?P<x>\\\"?)$\" priority 3 { default x 2; include a; include \"b c\"; }\n  Main \"none\" { }\n" +
@@ -24,59 +24,67 @@ func TestShed(t *testing.T) {
 		}
 	}
 	items := 0
-	var again Reader
+	var r Reader
 	for path, text := range sources {
-		f, err := Parse(path, []byte(text), DialectOf(path))
+		want, err := Parse(path, []byte(text), DialectOf(path))
 		if err != nil {
 			continue
 		}
-		for _, it := range f.Items {
+		got, release, err := r.Parse(path, []byte(text), DialectOf(path))
+		if err != nil || len(got.Items) != len(want.Items) {
+			t.Fatalf("%s: %d items, want %d: %v", path, len(got.Items), len(want.Items), err)
+		}
+		same := func(when string, bodyOf func(it *Item) []Stmt) {
+			for i, it := range got.Items {
+				if w := want.Items[i]; !reflect.DeepEqual(it.From, w.From) || !reflect.DeepEqual(bodyOf(it), w.Body) && len(w.Body) > 0 {
+					t.Errorf("%v: %s, another item", it.Pos, when)
+				}
+			}
+		}
+		same("in the memory of the Reader", (*Item).Statements)
+		release()
+		for _, it := range got.Items {
 			items++
-			want := it.Body
-			it.Shed()
 			if it.Body != nil {
 				t.Errorf("%v has its body still", it.Pos)
 			}
-			if got := it.Statements(); len(want) > 0 && !reflect.DeepEqual(got, want) {
-				t.Errorf("%v: another body, parsed again", it.Pos)
-			}
-			runtime.GC() // nobody has what was parsed last
-			if got := again.Statements(it); len(want) > 0 && !reflect.DeepEqual(got, want) {
-				t.Errorf("%v: another body, read again", it.Pos)
-			}
 		}
+		same("read again", r.Statements)
+		same("parsed again", (*Item).Statements)
+		runtime.GC() // nobody has what was parsed last
+		same("read once more", r.Statements)
 	}
 	if items < 14 {
 		t.Errorf("only %d items", items)
 	}
 }
 
-// TestShedBroken keeps what could be read of an item with errors, which would be read otherwise without what stands before it.
-func TestShedBroken(t *testing.T) {
-	f, err := Parse("a.dcs", []byte("Main { NetworkAccess 1; MaxCPE ( ; }"), DCS)
+// TestReaderBroken keeps what could be read of an item with errors, which would be read otherwise without what stands before it.
+func TestReaderBroken(t *testing.T) {
+	var r Reader
+	f, release, err := r.Parse("a.dcs", []byte("Main { NetworkAccess 1; MaxCPE ( ; }"), DCS)
 	if err == nil {
 		t.Fatal("no error")
 	}
-	it := f.Items[0]
-	if it.Shed(); len(it.Statements()) != 1 {
+	release()
+	if it := f.Items[0]; len(it.Statements()) != 1 {
 		t.Errorf("%d statements are left, want 1", len(it.Statements()))
 	}
 }
 
-// TestReader reads the body of a typical template again: its nodes go into the memory of the body before it.
-func TestReader(t *testing.T) {
+// TestReaderAllocates reads the body of a typical template again: its nodes go into the memory of the body before it.
+func TestReaderAllocates(t *testing.T) {
 	text, err := os.ReadFile("../../bench/peers/library/modem.dcs")
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := Parse("modem.dcs", text, DCS)
+	var r Reader
+	f, release, err := r.Parse("modem.dcs", text, DCS)
 	if err != nil {
 		t.Fatal(err)
 	}
+	release()
 	it := f.Items[0]
-	it.Shed()
-	var r Reader
-	runtime.GC()
 	fresh := testing.AllocsPerRun(1, func() { parseAgain(it) })
 	for range 3 { // until the memory is large enough
 		r.Statements(it)
