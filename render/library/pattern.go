@@ -43,17 +43,18 @@ func (s *Snapshot) compilePattern(source string, pos syntax.Pos, priority int) (
 // other errors.
 func compilePattern(source string, pos syntax.Pos, priority, index int, fold bool) (*pattern, error) {
 	p := &pattern{source: source, fold: fold, pos: pos, priority: priority, index: index, maxLen: unbounded}
-	tree, err := resyntax.Parse(source, resyntax.Perl)
-	if err == nil {
-		p.groups = tree.CapNames()
-		tree, err = parsePattern(p.text())
-	}
-	if err == nil {
-		p.matcher, err = match.Compile(p.text())
+	tree, err := resyntax.Parse(p.text(), resyntax.Perl)
+	if err != nil && fold {
+		if _, own := resyntax.Parse(source, resyntax.Perl); own != nil { // in the words of the source
+			err = own
+		}
 	}
 	if err != nil {
 		return nil, patternError(source, err)
 	}
+	p.groups = tree.CapNames()
+	p.matcher = match.New(p.text(), len(p.groups)-1)
+	tree = tree.Simplify()
 	known := literalsOf(tree)
 	var atEnd bool
 	p.prefix, p.suffix, p.atStart, atEnd = known.ends()

@@ -28,14 +28,9 @@ type built struct {
 	re      *regexp.Regexp
 }
 
-// Compile reads an expression in the syntax of package regexp. Its error is the one of [regexp.Compile].
-func Compile(expr string) (*Pattern, error) {
-	tree, err := syntax.Parse(expr, syntax.Perl)
-	if err != nil {
-		return nil, err
-	}
-	return &Pattern{expr: expr, groups: tree.MaxCap()}, nil
-}
+// New returns the pattern of an expression that package regexp/syntax has parsed, with the flags of [syntax.Perl]. groups is the number of
+// its groups, without the whole match.
+func New(expr string, groups int) *Pattern { return &Pattern{expr: expr, groups: groups} }
 
 // Share limits the memory of states, besides the 256 KB of each pattern: left is how many octets all patterns that share it may still
 // take. It must be called before p is used.
@@ -83,7 +78,7 @@ func (p *Pattern) build() *built {
 		}
 	}
 	if b.machine == nil {
-		b.re = regexp.MustCompile(p.expr) // Compile has parsed it
+		b.re = regexp.MustCompile(p.expr) // it has been parsed
 	}
 	if !p.built.CompareAndSwap(nil, b) {
 		return p.built.Load()
