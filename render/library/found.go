@@ -146,21 +146,42 @@ func (t *Template) macFault(err error) *skeleton.Fault {
 	return place.Load()
 }
 
-// ambiguous returns the fault of names that the pattern of a rival matches too. It allocates only if the rival is another than last time.
+// maxRivals is the number of a pattern's rivals that its faults name.
+const maxRivals = 16
+
+// ambiguous returns the fault of names that the pattern of a rival matches too. It allocates the first time only.
 func (t *Template) ambiguous(rival *pattern) *skeleton.Fault {
-	if c := t.contest.Load(); c != nil && c.rival == rival {
-		return c.fault
+	for {
+		first := t.contest.Load()
+		var late *skeleton.Fault
+		n := 0
+		for c := first; c != nil; c = c.next {
+			switch c.rival {
+			case rival:
+				return c.fault
+			case nil:
+				late = c.fault
+			}
+			n++
+		}
+		if late != nil {
+			return late
+		}
+		c := &contest{rival: rival, next: first, fault: &skeleton.Fault{
+			Reason: skeleton.Ambiguous, Pos: t.pattern.pos,
+			Text: "the pattern at " + rival.pos.String() + " matches this name too: give one of them a priority, or make them different",
+		}}
+		if n == maxRivals {
+			c.rival, c.next = nil, first
+			c.fault.Text = "other patterns match this name too: give them different priorities"
+		}
+		t.contest.CompareAndSwap(first, c)
 	}
-	c := &contest{rival: rival, fault: &skeleton.Fault{
-		Reason: skeleton.Ambiguous, Pos: t.pattern.pos,
-		Text: "the pattern at " + rival.pos.String() + " matches this name too: give one of them a priority, or make them different",
-	}}
-	t.contest.Store(c)
-	return c.fault
 }
 
 // contest is the fault of names that two patterns match.
 type contest struct {
-	rival *pattern
+	rival *pattern // nil: all that come late
 	fault *skeleton.Fault
+	next  *contest
 }

@@ -63,7 +63,7 @@ type Template struct {
 	mac     int // number of the pattern's group mac; 0: none
 
 	own            atomic.Pointer[kind]           // see ownKind
-	contest        atomic.Pointer[contest]        // with the last rival of the pattern
+	contest        atomic.Pointer[contest]        // with the rivals of the pattern
 	noMAC, zeroMAC atomic.Pointer[skeleton.Fault] // of names whose group mac is no MAC address; nil: not needed yet
 
 	resigned bool // made from a static file

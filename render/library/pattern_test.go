@@ -354,3 +354,26 @@ func BenchmarkCompilePattern(b *testing.B) {
 		}
 	}
 }
+
+// TestRivals has names of one pattern that other patterns match, too.
+func TestRivals(t *testing.T) {
+	of := &Template{pattern: &pattern{}}
+	var rivals []*pattern
+	for i := range maxRivals + 3 {
+		rivals = append(rivals, &pattern{pos: syntax.Pos{File: "a.dcs", Line: i + 1, Col: 1}})
+	}
+	for range 2 {
+		for i, r := range rivals {
+			if named := strings.Contains(of.ambiguous(r).Text, " "+r.pos.String()+" "); named != (i < maxRivals) {
+				t.Errorf("rival %d: %s", i, of.ambiguous(r).Text)
+			}
+		}
+	}
+	if n := testing.AllocsPerRun(10, func() {
+		for _, r := range rivals {
+			of.ambiguous(r)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
