@@ -8,8 +8,8 @@ const (
 	calm = 1024
 	// pauses is how many packets a port has room for, in multiples of the most that have waited.
 	pauses = 4
-	// reviews is after how many calls of Recv a depth is adapted: a second or more of a busy worker.
-	reviews = 1 << 15
+	// reviews is after how many calls of Recv a depth is adapted: a second of one whose batches are full.
+	reviews = 1 << 13
 )
 
 // A depth is how many frames a port lends to the kernel, for packets that arrive while the worker is busy or its CPU is not its own.
