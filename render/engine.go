@@ -42,11 +42,9 @@ type Request struct {
 // Config configures an Engine.
 type Config struct {
 	Library library.Config
-	// Reloaders is the number of goroutines that load the library again, when requests want the CPUs too; 0: as many as there are CPUs.
-	Reloaders int
-	Spare     func(f func()) // calls f in the CPU time that requests leave, to load the library again; nil: at once
-	Keyring   *mic.Keyring
-	Devices   Devices // nil: no device is known
+	Spare   func(f func()) // calls f in the CPU time that requests leave, to load the library again; nil: at once
+	Keyring *mic.Keyring
+	Devices Devices // nil: no device is known
 	// OnFault is called for requests that got no file and for files that were not delivered, at most MaxFaults times per second, reason
 	// and worker, on the worker's goroutine. The outcome is valid during the call. May be nil.
 	OnFault  func(*device.Outcome)
@@ -76,6 +74,8 @@ type Engine struct {
 	whole   bool // snap was loaded without an error; guarded by reload
 	earlier earlierNames
 	reload  sync.Mutex
+
+	reloaders int // guarded by reload
 
 	mu      sync.Mutex
 	workers []*Worker
@@ -124,7 +124,7 @@ func (e *Engine) Reload(force bool) error {
 	if before == nil {
 		load()
 	} else {
-		cfg.Parallel, cfg.Spare = e.cfg.Reloaders, e.cfg.Spare
+		cfg.Parallel, cfg.Spare = e.reloaders, e.cfg.Spare
 		e.cfg.Spare(load)
 	}
 	waited := before != nil && before.Waiting() > 0 && !cfg.Schema.Partial()
@@ -142,6 +142,13 @@ func (e *Engine) Reload(force bool) error {
 	}
 	e.whole = err == nil
 	return err
+}
+
+// SetReloaders sets the number of goroutines that load the library again, when requests want the CPUs too; 0: as many as there are CPUs.
+func (e *Engine) SetReloaders(n int) {
+	e.reload.Lock()
+	e.reloaders = n
+	e.reload.Unlock()
 }
 
 // SetNames replaces the roots and rewrite rules of names, with immediate effect. The handling of backslashes and of letter case must be that

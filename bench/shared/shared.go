@@ -101,8 +101,8 @@ func (r *Reach) walk(v reflect.Value) {
 
 // What changes of a map or channel when it is written to is in the first words that the runtime has of it (Go 1.26).
 type (
-	mapHeader  struct{ words [4]uint64 }
-	chanHeader struct{ words [8]uint64 }
+	mapHeader  [4]uint64
+	chanHeader [8]uint64
 )
 
 // isFlat reports whether values of a type lead nowhere. Functions do not, as what they have captured cannot be seen.

@@ -62,9 +62,9 @@ func TestWritten(t *testing.T) {
 		{"the atomic pointer", func(w *worker) { w.plant.now.Store(new(item)) }, []string{"shared.plant.now"}},
 		{"an element", func(w *worker) { w.plant.items[99].hits++ }, []string{"shared.item.hits"}},
 		{"a mutex, see Hold", func(w *worker) { w.plant.mu.Lock() }, nil},
-		{"a map", func(w *worker) { w.plant.names["b"] = nil }, []string{"shared.mapHeader.words"}},
+		{"a map", func(w *worker) { w.plant.names["b"] = nil }, []string{"shared.mapHeader"}},
 		{"a value of a map", func(w *worker) { w.plant.names["a"].hits++ }, []string{"shared.item.hits"}},
-		{"a channel", func(w *worker) { w.plant.events <- 1 }, []string{"shared.chanHeader.words"}},
+		{"a channel", func(w *worker) { w.plant.events <- 1 }, []string{"shared.chanHeader"}},
 		{"behind an interface", func(w *worker) { w.plant.any.(*item).hits++ }, []string{"shared.item.hits"}},
 		{"a line of the other one", func(w *worker) { *w.near++ }, []string{"int"}},
 	} {

@@ -371,7 +371,7 @@ func TestRivals(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(10, func() {
 		for _, r := range rivals {
-			of.ambiguous(r)
+			_ = of.ambiguous(r)
 		}
 	}); n != 0 {
 		t.Errorf("%v allocations", n)

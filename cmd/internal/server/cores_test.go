@@ -84,7 +84,7 @@ func TestCores(t *testing.T) {
 var asked = []string{
 	"store.intake.head", "store.lane.waiting", "store.lane.dropped", "store.intakeSlot.turn", "store.intakeSlot.lane", "store.question.mac", "netip.uint128.lo",
 	"store.intake.tail", "store.askStats.waiting", "store.askStats.asking", "store.askStats.asked", "store.askStats.waited", "store.askStats.dropped",
-	"store.source.asked", "store.unknowns.owners", "store.unknowns.slots", "shared.chanHeader.words", "shared.mapHeader.words",
+	"store.source.asked", "store.unknowns.owners", "store.unknowns.slots", "shared.chanHeader", "shared.mapHeader",
 }
 
 const (

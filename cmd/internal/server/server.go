@@ -154,7 +154,7 @@ func open(ctx context.Context, o *Options, logs *logging.Log) (_ *server, err er
 	}
 	events := &events{logs: logs, faults: new(faultRing)}
 	engine, err := render.NewEngine(render.Config{
-		Library: lib, Reloaders: spareCPUs(cfg), Spare: spare.Do, Keyring: keyring, Devices: devices.renderer(), OnFault: events.fault, Journal: journal(cfg), Now: time.Now,
+		Library: lib, Spare: spare.Do, Keyring: keyring, Devices: devices.renderer(), OnFault: events.fault, Journal: journal(cfg), Now: time.Now,
 		Identity: assemble.IdentityOf(&cfg.Devices), OnIdentity: events.mismatch,
 	})
 	if engine == nil {
@@ -176,6 +176,7 @@ func open(ctx context.Context, o *Options, logs *logging.Log) (_ *server, err er
 		return nil, err
 	}
 	opened.add(func() { _ = in.Close() }) // the workers have reported their errors
+	engine.SetReloaders(spareCPUs(len(in.Transports())))
 	adm, err := openAdmin(cfg, log, secrets)
 	if err != nil {
 		return nil, err
