@@ -284,8 +284,8 @@ func (w *Worker) renderBatch(now int64, reqs []Request, view View) {
 	w.scratch.Reset()
 }
 
-// newQueries returns queries with room for their values, so many that each begins a cache line: a worker writes them at each request, and
-// what each query allocated for itself might share its line with that of another worker.
+// newQueries returns queries with room for their values, whole cache lines for each: a worker writes them at each request, and what each
+// query allocated for itself might share its line with another worker's.
 func (w *Worker) newQueries(n int) []Query {
 	queries := make([]Query, n)
 	if w.e.cfg.Devices == nil {

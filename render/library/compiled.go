@@ -137,7 +137,7 @@ func (w *worker) template(it *syntax.Item, old, c *compiled) error {
 	return nil
 }
 
-// share runs do for 0 ≤ i < n on the loader's workers. A single one needs no goroutine: rights may be those of the caller's thread.
+// share runs do for 0 ≤ i < n on the loader's workers. A single one needs no goroutine: at a first load, rights may be those of the caller's thread.
 func (l *loader) share(n int, do func(w *worker, i int)) {
 	if len(l.workers) == 1 {
 		for i := range n {

@@ -1,6 +1,7 @@
 package library
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -60,11 +61,11 @@ func staticBody(t testing.TB, s *Snapshot, name string) []byte {
 	return b
 }
 
-// renderedBy returns the file of a name for a device without an address, signed with the empty secret.
+// renderedBy returns the file of a name for a device at 198.18.0.1, signed with the empty secret.
 func renderedBy(t testing.TB, s *Snapshot, l *Found, sk *skeleton.Skeleton, rec attr.Record) []byte {
 	t.Helper()
 	var sc skeleton.Scratch
-	v := skeleton.Values{Attrs: rec}
+	v := skeleton.Values{Attrs: rec, IP: netip.AddrFrom4([4]byte{198, 18, 0, 1})}
 	l.Fill(&v)
 	file, fault := sk.Build(nil, &v, &sc)
 	if fault == skeleton.Unfit {

@@ -84,7 +84,7 @@ func parsePattern(source string) (*resyntax.Regexp, error) {
 	return tree.Simplify(), nil
 }
 
-// MatchOctets is the maximum memory of the automata that match names, of all patterns together. They are built as names need them.
+// MatchOctets is the maximum memory of the automata that match names, of all patterns of one load together. They are built as names need them.
 const MatchOctets = 8 << 20
 
 // find returns where name and its groups match, as by regexp.FindSubmatchIndex, in the memory of at; nil: it does not match.

@@ -21,8 +21,11 @@ func (e *Env) Fork() *Env {
 	}
 }
 
-// Reader returns the reader that a fork parses the bodies of its items with.
-func (e *Env) Reader() *syntax.Reader { return &e.room.reader }
+// Reader returns the reader that a fork parses the bodies of its items with. Its caller parses another.
+func (e *Env) Reader() *syntax.Reader {
+	e.room.item, e.room.body = nil, nil
+	return &e.room.reader
+}
 
 // Checked returns the items included by name in the last template that was made in a fork, or in all that were made in an Env.
 func (e *Env) Checked() []*syntax.Item { return slices.Collect(maps.Keys(e.checked)) }

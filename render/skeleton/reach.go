@@ -379,5 +379,5 @@ func (r *reach) check(n *node) {
 // Seal drops what only New and CheckBlock use; do not call them after Seal. Skeletons made from then on are served, and
 // share what they have in common.
 func (e *Env) Seal() {
-	e.memo, e.reach, e.checked, e.sites = nil, nil, nil, &sites{made: map[siteKey]*site{}}
+	e.memo, e.reach, e.checked, e.bodies, e.sites = nil, nil, nil, nil, &sites{made: map[siteKey]*site{}}
 }

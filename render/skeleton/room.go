@@ -37,10 +37,18 @@ func (r *room) compiler(t *Template) *compiler {
 
 // statements returns the body of an item.
 func (e *Env) statements(it *syntax.Item) []syntax.Stmt {
-	if e.room != nil && e.room.item == it {
+	switch {
+	case e.room != nil && e.room.item == it:
 		return e.room.body
+	case e.room != nil || e.bodies == nil || it.Kind != syntax.Block:
+		return it.Statements()
 	}
-	return it.Statements()
+	body, known := e.bodies[it]
+	if !known {
+		body = it.Statements()
+		e.bodies[it] = body
+	}
+	return body
 }
 
 // keep copies octets for the memo.

@@ -40,6 +40,9 @@ type Env struct {
 	reach   *reach
 	sites   *sites // nil until Seal
 	room    *room  // of a fork
+	// bodies are those of Blocks, until Seal, since reach and memo know statements by their addresses. Not of a fork, which has no reach
+	// that leads to others.
+	bodies map[*syntax.Item][]syntax.Stmt
 }
 
 // A Template is a checked item of a library, with all its constants encoded. It is immutable; any number of goroutines
@@ -98,7 +101,7 @@ func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
 func (e *Env) prepare() {
 	if e.memo == nil {
 		e.memo, e.checked = map[memoKey][]byte{}, map[*syntax.Item]bool{}
-		e.reach = newReach(e)
+		e.reach, e.bodies = newReach(e), map[*syntax.Item][]syntax.Stmt{}
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 	"dcs/cmd/internal/spare"
 )
 
-// besideWorkers is the nice value of all threads but the workers', and but those of [spare.Do], which come after all others. A thread of
+// besideWorkers is the nice value of all threads except the workers' and those of [spare.Do], which come last. A thread of
 // nice 10 has a tenth of the weight of a worker that wants the same CPU: enough to ask a database for devices that are not known yet, while
 // all CPUs are taken. With 19, beside a backup that takes them all, 2,000 questions a second wait for more than 3 s.
 const besideWorkers = 10

@@ -20,7 +20,8 @@ const turn = 100_000
 
 // Do calls f on a thread that gives way to all others of the process, and returns when f does. f must not expect the rights of the
 // caller's thread, where these differ from the process's. The thread cannot be raised again without a privilege, so it ends with f, or is not
-// used again if it is the process's first. A process that it started when it was any thread is killed then if its Pdeathsig says so.
+// used again if it is the process's first. A child that this thread
+// started earlier, as one of Go's pool, gets its Pdeathsig then: such children are started from threads locked for their lifetime.
 func Do(f func()) {
 	done := make(chan struct{})
 	go func() {
@@ -32,15 +33,13 @@ func Do(f func()) {
 	<-done
 }
 
-// Lower gives a thread (0: the caller's) a nice value and short turns, unless its value is higher already. This takes no privilege.
+// Lower gives a thread (0: the caller's) short turns and a nice value, unless its own is higher. This takes no privilege.
 func Lower(thread, nice int) error {
 	own, err := unix.Getpriority(unix.PRIO_PROCESS, thread)
 	if err != nil {
 		return os.NewSyscallError("getpriority", err)
 	}
-	if 20-own > nice { // the system call returns 20 less the nice value
-		return nil
-	}
+	nice = max(nice, 20-own) // the system call returns 20 less the nice value
 	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Nice: int32(nice), Runtime: turn}
 	err = unix.SchedSetAttr(thread, &attr, 0)
 	if err != nil { // a container may forbid the call

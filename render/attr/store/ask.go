@@ -84,9 +84,8 @@ func (a *asker) init(cfg *Config) {
 }
 
 // Miss requests a look-up in the sources of a device that the View does not have; ip is the source address of its request, and now the
-// time in nanoseconds since 1970. It does not wait or allocate, and may be called by workers; it takes a lock
-// when it wakes the dispatcher, at most every intakeRest. A device that no source has is
-// looked up again after Config.AskAgain at the earliest.
+// time in nanoseconds since 1970. It does not wait or allocate, and may be called by workers; it takes a lock when it
+// wakes the dispatcher, about once per intakeRest. A device that no source has is looked up again after Config.AskAgain at the earliest.
 func (s *Store) Miss(now int64, mac device.MAC, ip netip.Addr) Miss {
 	q := question{mac, ip.Unmap()}
 	if mac.IsZero() && !ip.IsValid() {

@@ -72,10 +72,12 @@ func (s *Store) watchFile(src *source) {
 	case db.Damaged() != nil:
 		s.damaged(src, db, db.Damaged())
 	case db.Altered():
-		db.ForgetVerified()
-		if err := db.Verify(s.ctx); err != nil && s.ctx.Err() == nil {
-			s.damaged(src, db, err)
-		}
+		s.cfg.Spare(func() {
+			db.ForgetVerified()
+			if err := db.Verify(s.ctx); err != nil && s.ctx.Err() == nil {
+				s.damaged(src, db, err)
+			}
+		})
 	}
 }
 

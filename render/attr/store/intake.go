@@ -7,6 +7,7 @@ import "sync/atomic"
 type intake struct {
 	slots []intakeSlot
 	bound int32 // questions of one lane
+	_     [36]byte
 	lanes [intakeLanes]lane
 	wake  chan struct{} // holds one when there is something to take
 	_     [64]byte      // head is what workers contend for
