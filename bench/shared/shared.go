@@ -13,14 +13,15 @@ import (
 const Line = 64
 
 // A Reach is the memory that can be reached from a value: by pointers, slices, maps, channels and interfaces, in unexported
-// fields too. What only functions have captured, and package variables, are not in it.
+// fields too. Not in it is what only an unsafe.Pointer leads to (such as the content of a sync.Pool), memory that is mapped and known by an
+// address alone, what functions have captured, and package variables.
 type Reach struct {
 	objects []object // by address
 	spans   []span   // of all objects, disjoint, by address
 	except  []string
 	seen    map[key]bool
 	flat    map[reflect.Type]bool // contains no pointers
-	locks   map[reflect.Type][]uintptr
+	locks   map[reflect.Type][]lockField
 }
 
 type object struct {
@@ -38,7 +39,7 @@ type span struct{ from, to uintptr }
 // Of returns what can be reached from a value, which must not change meanwhile, without what only some fields lead to: their names
 // are as in Written.
 func Of(root reflect.Value, except ...string) *Reach {
-	r := &Reach{except: except, seen: map[key]bool{}, flat: map[reflect.Type]bool{}, locks: map[reflect.Type][]uintptr{}}
+	r := &Reach{except: except, seen: map[key]bool{}, flat: map[reflect.Type]bool{}, locks: map[reflect.Type][]lockField{}}
 	r.walk(root)
 	slices.SortFunc(r.objects, func(a, b object) int { return cmp.Compare(uintptr(a.at), uintptr(b.at)) })
 	for _, o := range r.objects {

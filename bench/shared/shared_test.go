@@ -6,7 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 )
 
 // plant is what two workers share. Each test breaks the rule that workers write nothing in it.
@@ -20,6 +19,7 @@ type plant struct {
 	events  chan int
 	any     any
 	mu      sync.Mutex
+	rw      [2]sync.RWMutex
 	_       [Line]byte
 	workers []*worker
 }
@@ -62,6 +62,7 @@ func TestWritten(t *testing.T) {
 		{"the atomic pointer", func(w *worker) { w.plant.now.Store(new(item)) }, []string{"shared.plant.now"}},
 		{"an element", func(w *worker) { w.plant.items[99].hits++ }, []string{"shared.item.hits"}},
 		{"a mutex, see Hold", func(w *worker) { w.plant.mu.Lock() }, nil},
+		{"a mutex for readers, see Hold", func(w *worker) { w.plant.rw[0].RLock() }, nil},
 		{"a map", func(w *worker) { w.plant.names["b"] = nil }, []string{"shared.mapHeader"}},
 		{"a value of a map", func(w *worker) { w.plant.names["a"].hits++ }, []string{"shared.item.hits"}},
 		{"a channel", func(w *worker) { w.plant.events <- 1 }, []string{"shared.chanHeader"}},
@@ -79,17 +80,17 @@ func TestWritten(t *testing.T) {
 
 func TestHold(t *testing.T) {
 	p := newPlant()
+	locks := map[string]func() bool{"a mutex": p.mu.TryLock, "a mutex of writers": p.rw[0].TryLock, "a mutex of readers": p.rw[1].TryRLock}
 	release := Hold(p.reach(0), p.reach(1))
-	done := make(chan bool)
-	go func() {
-		p.mu.Lock()
-		close(done)
-	}()
-	select {
-	case <-done:
-		t.Error("a mutex was not held")
-	case <-time.After(10 * time.Millisecond):
+	for name, try := range locks {
+		if try() {
+			t.Errorf("%s is not held", name)
+		}
 	}
 	release()
-	<-done
+	for name, try := range locks {
+		if !try() {
+			t.Errorf("%s is not released", name)
+		}
+	}
 }

@@ -33,15 +33,15 @@ func Begin(one, other *Reach) *Watch {
 }
 
 // Hold takes the mutexes that both workers reach: a worker that needs one waits until they are released. Mutexes that are locked are
-// left out.
+// left out. A [sync.RWMutex] is taken for writing, as readers write to it too.
 func Hold(one, other *Reach) (release func()) {
-	var held []*sync.Mutex
+	var held []lock
 	for _, o := range one.objects {
-		for _, off := range one.mutexes(o.typ) {
-			at := unsafe.Add(o.at, off)
+		for _, l := range one.mutexes(o.typ) {
+			at := unsafe.Add(o.at, l.off)
 			both := false
 			other.in(uintptr(at), uintptr(at)+1, func(uintptr, uintptr) { both = true })
-			if m := (*sync.Mutex)(at); both && m.TryLock() { // once: one that is held cannot be taken again
+			if m := l.at(at); both && m.TryLock() { // once: one that is held cannot be taken again
 				held = append(held, m)
 			}
 		}
@@ -53,24 +53,45 @@ func Hold(one, other *Reach) (release func()) {
 	}
 }
 
-// mutexes returns the offsets of mutexes in values of a type.
-func (r *Reach) mutexes(t reflect.Type) (at []uintptr) {
+// A lock is a sync.Mutex or sync.RWMutex.
+type lock interface {
+	TryLock() bool
+	Unlock()
+}
+
+// A lockField is a lock in values of a type.
+type lockField struct {
+	off uintptr
+	rw  bool
+}
+
+func (l lockField) at(p unsafe.Pointer) lock {
+	if l.rw {
+		return (*sync.RWMutex)(p)
+	}
+	return (*sync.Mutex)(p)
+}
+
+// mutexes returns the locks in values of a type.
+func (r *Reach) mutexes(t reflect.Type) (at []lockField) {
 	if known, ok := r.locks[t]; ok {
 		return known
 	}
 	switch {
 	case t == reflect.TypeFor[sync.Mutex]():
-		at = append(at, 0)
+		at = append(at, lockField{})
+	case t == reflect.TypeFor[sync.RWMutex](): // not the mutex in it, which readers do not take
+		at = append(at, lockField{rw: true})
 	case t.Kind() == reflect.Array && t.Len() > 0:
-		for _, off := range r.mutexes(t.Elem()) {
+		for _, l := range r.mutexes(t.Elem()) {
 			for i := range t.Len() {
-				at = append(at, off+uintptr(i)*t.Elem().Size())
+				at = append(at, lockField{l.off + uintptr(i)*t.Elem().Size(), l.rw})
 			}
 		}
 	case t.Kind() == reflect.Struct:
 		for i := range t.NumField() {
-			for _, off := range r.mutexes(t.Field(i).Type) {
-				at = append(at, t.Field(i).Offset+off)
+			for _, l := range r.mutexes(t.Field(i).Type) {
+				at = append(at, lockField{t.Field(i).Offset + l.off, l.rw})
 			}
 		}
 	}
@@ -113,7 +134,7 @@ func name(t reflect.Type, off uintptr) string {
 			off %= t.Elem().Size()
 			t = t.Elem()
 		case reflect.Struct:
-			if t == reflect.TypeFor[sync.Mutex]() {
+			if t == reflect.TypeFor[sync.Mutex]() || t == reflect.TypeFor[sync.RWMutex]() {
 				return ""
 			}
 			if t.PkgPath() == "sync/atomic" || t.PkgPath() == "sync" || t.PkgPath() == "internal/sync" {

@@ -9,9 +9,9 @@ import "math/bits"
 // The workers share the sixteenth, as a source's requests may reach all of them. The source's own bucket is unchanged:
 // it gets its burst, and at most a sixteenth more.
 //
-// As a worker's share of a source's rate is smaller the more workers there are, it has the more buckets: 256 for each worker, in 2 KiB,
-// so that it passes as many requests a second as if it were alone. With 256 on each of 64 workers 6 % of 100,000 requests a second passed
-// at the default rate; the others wrote to the buckets of sources, which all workers share. Now all pass, and one costs 6 ns as before.
+// As a worker's share of a source's rate is smaller the more workers there are, it has the more buckets: at least 256 for each worker, in
+// 2 KiB or more, so that it passes as many requests a second as if it were alone. With 256 on each of 64 workers 6 % of 100,000 requests a
+// second passed at the default rate; the others wrote to the buckets of sources, which all workers share. Now all pass, and one costs 6 ns as before.
 type Sieve struct {
 	workers uint64
 	shift   int

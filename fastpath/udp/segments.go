@@ -25,6 +25,9 @@ const (
 	// until Linux 6.11 for an interface without checksums, until 6.13 for a path with a smaller MTU (EINVAL), still for IPsec. It
 	// has copied the window by then.
 	refusals = 1024
+	// inARow is after how many refused windows, with none sent whole in between, all clients' windows go block by block for that many calls:
+	// the kernel then refuses for everyone, and more clients than the table holds would each cost a copy for every window.
+	inARow = 16
 )
 
 // A refusalTable remembers clients of whose windows the kernel has refused one, of those with the same place the last: 8 KiB.
@@ -89,7 +92,7 @@ func (t *Transport) pays(p *packet.Packet, n int) bool {
 
 // whole reports whether a window that p belongs to may be sent in messages of several blocks.
 func (t *Transport) whole(p *packet.Packet) bool {
-	if !t.segments {
+	if !t.segments || t.pause > 0 {
 		return false
 	}
 	peer := p.Peer.Addr()
@@ -102,9 +105,22 @@ func (t *Transport) each(s *socket, window []packet.Packet, why unix.Errno) {
 	if why != unix.EMSGSIZE { // that depends on the blocks' length
 		peer := window[0].Peer.Addr()
 		*t.refused.of(peer) = refusal{peer, t.sends}
+		if t.row++; t.row == inARow {
+			t.row, t.pause = 0, refusals
+		}
 	}
 	for i := range window {
 		t.sendOne(s, window[i:i+1])
+	}
+}
+
+// sentWhole notes messages that the kernel has sent: a window among them ends a row of refusals.
+func (t *Transport) sentWhole(messages [][]packet.Packet) {
+	for _, ps := range messages {
+		if len(ps) > 1 {
+			t.row = 0
+			return
+		}
 	}
 }
 

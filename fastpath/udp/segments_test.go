@@ -277,3 +277,56 @@ func TestRefusedWindows(t *testing.T) {
 		t.Error("windows are not tried again")
 	}
 }
+
+// Where the kernel refuses the windows of all clients, none is tried for a while.
+func TestRefusesAll(t *testing.T) {
+	tr := openOne(t, Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}})
+	from := netip.AddrPortFrom(tr.Addrs()[0].Addr(), tr.Ports(false)[0])
+	out := packet.NewSlab(16, packet.Headroom, 600)
+	last := byte(0) // of the address of a client; each sends one window
+	whole := func() bool {
+		blocks(out, from, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, last + 1}), 9), 516)
+		return tr.whole(&out[0])
+	}
+	send := func(refuse, windows int) {
+		t.Helper()
+		// A socket that sends no checksums cannot have its messages cut: EINVAL.
+		if err := unix.SetsockoptInt(tr.family(false).at[from.Port()].fd, unix.SOL_SOCKET, unix.SO_NO_CHECK, refuse); err != nil {
+			t.Fatal(err)
+		}
+		for range windows {
+			last++
+			c, err := listen(netip.AddrFrom4([4]byte{127, 0, 0, last}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			blocks(out, from, c.LocalAddr().(*net.UDPAddr).AddrPort(), 516)
+			if !tr.whole(&out[0]) {
+				t.Fatalf("client %d: windows are not tried", last)
+			}
+			if err := tr.Send(out); err != nil {
+				t.Fatal(err)
+			}
+			expect(t, c, len(out), 516, from)
+		}
+	}
+	send(1, inARow-1)
+	send(0, 1) // sent whole, which ends the row
+	send(1, inARow-1)
+	if !whole() {
+		t.Error("no window is tried though one was sent whole")
+	}
+	send(1, 1)
+	for n := range refusals {
+		if whole() {
+			t.Fatalf("a window is tried after %d calls", n)
+		}
+		if err := tr.Send(nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !whole() {
+		t.Error("windows are not tried again")
+	}
+}

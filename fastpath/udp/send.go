@@ -25,6 +25,9 @@ func (t *Transport) Send(batch []packet.Packet) error {
 		t.txSock = make([]*socket, len(batch))
 	}
 	t.sends++
+	if t.pause > 0 {
+		t.pause--
+	}
 	left := 0
 	for i := 0; i < len(batch); {
 		n := window(batch[i:])
@@ -176,6 +179,9 @@ func (t *Transport) transmit(s *socket) error {
 		failed = 0
 		switch errno {
 		case 0:
+			if t.row > 0 {
+				t.sentWhole(t.tx.packets[i : i+int(r)])
+			}
 			i += int(r)
 		case unix.EINTR:
 		case unix.EAGAIN:

@@ -63,6 +63,8 @@ type Transport struct {
 	txSock   []*socket
 	segments bool // the kernel cuts messages into segments
 	refused  refusalTable
+	row      int         // refused windows since one was sent whole
+	pause    uint32      // for so many more calls of Send no window is sent whole
 	sends    uint32      // calls of Send
 	last     int         // packets of the last batch received
 	ident    frame.Ident // last identification of an IPv4 packet that may be fragmented

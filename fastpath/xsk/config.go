@@ -33,8 +33,10 @@ type Config struct {
 	// BusyPoll makes the worker run the driver's receive work itself instead of waiting for interrupts, as long as there is
 	// work. It changes settings of the interfaces that are 0 until the group is closed.
 	BusyPoll bool
-	Frames   int           // packets that a worker's queues hold until they are received; default 16,384, rounded up to a power of two
-	Tick     time.Duration // the longest wait of Recv; default 20 ms
+	// Frames is how many packets a worker's queues hold until they are received, at most: without zero-copy, a queue whose worker has kept up
+	// for a while holds 1,024. Default 16,384, rounded up to a power of two.
+	Frames int
+	Tick   time.Duration // the longest wait of Recv; default 20 ms
 }
 
 // An Interface is an interface to receive packets from. Worker i serves the i-th queue of Queues.

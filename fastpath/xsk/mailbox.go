@@ -82,7 +82,8 @@ func (m *mailbox) drain(batch []packet.Packet, n int) int {
 const inboxOctets = 1 << 20
 
 // inboxSlots returns the slots of a mailbox in a group of so many workers, 8 to 1,024. If addresses do not choose the queue, a batch of 64
-// packets has about 64/n for each worker.
+// packets has about 64/n for each worker. One that is all for the same worker does not fit if there are 64, with
+// 16 slots: what has no room is lost and counted in HandLost.
 func inboxSlots(workers int) int {
 	most := inboxOctets / int(unsafe.Sizeof(mailSlot{})) / max(workers-1, 1)
 	return min(max(1<<bits.Len(uint(most))>>1, 8), 1024)

@@ -56,6 +56,32 @@ func TestMailbox(t *testing.T) {
 	}
 }
 
+// No inbox starves another one, and together they fill a batch that the ports leave to them.
+func TestInboxesInTurn(t *testing.T) {
+	tr := Transport{ports: []*port{nil}}
+	in, batch := packet.NewSlab(1, 0, rxRoom), packet.NewSlab(8, 0, rxRoom)
+	for i := range 3 {
+		m := newMailbox(64)
+		in[0].Data = append(in[0].Room()[:0], byte(i))
+		for m.put(&in[0]) {
+		}
+		tr.inboxes = append(tr.inboxes, m)
+	}
+	for ; tr.rounds < 6; tr.rounds++ {
+		if n := tr.collect(batch, 3); n != len(batch) {
+			t.Errorf("batch of %d", n)
+		}
+		for i := range batch[3:] {
+			if got := uint(batch[3+i].Data[0]); got != tr.rounds%3 {
+				t.Errorf("round %d: a packet from inbox %d", tr.rounds, got)
+			}
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { tr.inboxes[1].put(&in[0]); tr.collect(batch, 0) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 // The mailboxes of all pairs of workers take 1 MiB for each worker, as far as a mailbox of 8 packets allows.
 func TestInboxes(t *testing.T) {
 	for _, tt := range []struct{ workers, slots, mebibytes int }{{1, 1024, 0}, {2, 1024, 2}, {4, 256, 4}, {16, 64, 16}, {64, 16, 64}, {512, 8, 1500}} {

@@ -99,7 +99,7 @@ func (p *port) review() {
 
 // refill gives frames of finished packets to the fill ring, as many as the kernel is to have.
 func (p *port) refill() {
-	if n := min(p.depth.frames-(cap(p.held)-len(p.held)), len(p.held)); n > 0 {
+	if n := min(p.depth.more(cap(p.held)-len(p.held)), len(p.held)); n > 0 {
 		from := len(p.held) - n
 		taken := p.sock.Fill(p.held[from:])
 		p.held = p.held[:from+copy(p.held[from:], p.held[from+taken:])]

@@ -88,14 +88,12 @@ func (t *Transport) ended() error {
 	return nil
 }
 
-// collect fills batch[n:] from inboxes and the receive rings.
+// collect fills batch[n:] from inboxes and the receive rings. Half of it is left to the rings, so that busy inboxes do not starve them;
+// inboxes get what the rings do not fill.
 func (t *Transport) collect(batch []packet.Packet, n int) int {
-	for _, m := range t.inboxes {
-		if !m.empty() {
-			n = m.drain(batch, n)
-		}
-	}
-	handed := false
+	half := n + (len(batch)-n+1)/2
+	n = t.fromInboxes(batch[:half], n)
+	more, handed := n == half, false
 	// Each port is first in turn, so that a busy one does not starve the others.
 	for i := range t.ports {
 		number := (i + int(t.rounds)) % len(t.ports)
@@ -108,6 +106,27 @@ func (t *Transport) collect(batch []packet.Packet, n int) int {
 	}
 	if handed {
 		t.wakeOthers()
+	}
+	if more {
+		n = t.fromInboxes(batch, n)
+	}
+	return n
+}
+
+// fromInboxes fills batch[n:] from inboxes. Each is first in turn, as are ports.
+func (t *Transport) fromInboxes(batch []packet.Packet, n int) int {
+	if len(t.inboxes) == 0 {
+		return n
+	}
+	first := int(t.rounds % uint(len(t.inboxes)))
+	for i := 0; i < len(t.inboxes) && n < len(batch); i++ {
+		if first == len(t.inboxes) {
+			first = 0
+		}
+		if m := t.inboxes[first]; !m.empty() {
+			n = m.drain(batch, n)
+		}
+		first++
 	}
 	return n
 }

@@ -64,8 +64,9 @@ func (t *Transport) ready() bool {
 	return false
 }
 
-// mail reports whether an inbox has a packet. To look into those of 64 workers takes 40 ns, of 512 1 µs; one word that all writers set, and
-// the reader clears, would go from processor to processor.
+// mail reports whether an inbox has a packet. To look into those of 64 workers takes 40 ns, of 512 1 µs,
+// while nobody writes to them: each that was written to since the last look is one more cache miss. One word that all writers set, and the
+// reader clears, would go from processor to processor.
 func (t *Transport) mail() bool {
 	for _, m := range t.inboxes {
 		if !m.empty() {

@@ -27,8 +27,9 @@ type Transport struct {
 	used    uint64 // number of frames that have ever been used
 	sockets Sockets
 	busy    bool
-	tids    [2][]uint16 // transfer ports over IPv4 and IPv6
+	tids    [2][]uint16 // transfer ports over IPv4 and IPv6, read by the others for packets that they hand over
 
+	_      [64]byte   // between that and what its own worker writes in each call
 	mu     sync.Mutex // held while the sockets are in use, so that Close does not close them during a system call
 	closed atomic.Bool
 	statMu sync.Mutex

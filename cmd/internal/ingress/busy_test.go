@@ -20,12 +20,9 @@ import (
 func TestBusyPoll(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	const defers = "/sys/class/net/" + netlab.Device + "/napi_defer_hard_irqs"
-	setting := func() string {
+	setting := func() (string, error) {
 		b, err := os.ReadFile(defers)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.TrimSpace(string(b))
+		return strings.TrimSpace(string(b)), err
 	}
 	for _, tt := range []struct {
 		on   bool
@@ -45,7 +42,11 @@ func TestBusyPoll(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if got := setting(); got != tt.want {
+			got, err := setting()
+			if err != nil {
+				return errors.Join(err, in.Close())
+			}
+			if got != tt.want {
 				t.Errorf("busy_poll %v: interrupts deferred %s times, want %s", tt.on, got, tt.want)
 			}
 			if got := in.rings.Transports[0].BusyPolls(); got != tt.on {
@@ -56,8 +57,10 @@ func TestBusyPoll(t *testing.T) {
 			if i := slices.Index(args, any("busy_poll")); (i >= 0) != tt.on || tt.on && args[i+1] != any(true) {
 				t.Errorf("busy_poll %v: log attributes %v", tt.on, args)
 			}
-			err = in.Close()
-			if got := setting(); got != "0" {
+			if err := in.Close(); err != nil {
+				return err
+			}
+			if got, err = setting(); err == nil && got != "0" {
 				t.Errorf("busy_poll %v: interrupts deferred %s times after the end", tt.on, got)
 			}
 			return err

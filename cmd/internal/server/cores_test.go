@@ -43,10 +43,11 @@ func TestCores(t *testing.T) {
 		ask   func(n int) []byte
 		may   []string // be written
 		locks bool     // may be taken, by goroutines that the requests keep busy
+		files bool     // answer each request
 	}{
 		{name: "known modems", ask: func(n int) []byte {
 			return readRequest([]string{"modem", fmt.Sprintf("modem@%012x", coreMAC+n%coreModems), fmt.Sprintf("cm-%012x.bin", coreMAC+n%coreModems), "text"}[n%4])
-		}, may: []string{"render.clones.sets"}},
+		}, may: []string{"render.clones.sets"}, files: true},
 		{name: "unknown names", ask: func(n int) []byte { return readRequest(fmt.Sprint("no-", n)) }},
 		{name: "unknown devices", ask: func(n int) []byte { return readRequest(fmt.Sprintf("cm-%012x.bin", 0x060000000000+n)) }, locks: true, may: asked},
 		{name: "no value", ask: func(n int) []byte { return readRequest("broken") }},
@@ -72,6 +73,9 @@ func TestCores(t *testing.T) {
 		}
 		release()
 		l.settle(t)
+		if n := l.wires[0].blocks; tt.files && n < 2000 {
+			t.Errorf("%s: %d blocks for 2000 requests", tt.name, n)
+		}
 		for _, name := range w.Written() {
 			if !slices.Contains(tt.may, name) {
 				t.Errorf("%s: a worker has written %s, which shares a cache line with what another one reaches", tt.name, name)
@@ -194,6 +198,7 @@ type wire struct {
 
 	from, to int // requests that are to be sent
 	acks     []ack
+	blocks   int // sent since start
 	_        [shared.Line]byte
 }
 
@@ -210,7 +215,7 @@ func (w *wire) run(n int, ask func(n int) []byte) {
 
 // start is run without the wait for done.
 func (w *wire) start(n int, ask func(n int) []byte) {
-	w.ask = ask
+	w.ask, w.blocks = ask, 0
 	w.work <- n
 }
 
@@ -258,6 +263,7 @@ func (w *wire) receive(p *packet.Packet, from, to netip.AddrPort, tid uint16, da
 func (w *wire) Send(batch []packet.Packet) error {
 	for i := range batch {
 		if p := &batch[i]; tftp.Opcode(p.Data) == tftp.OpDATA {
+			w.blocks++
 			w.acks = append(w.acks, ack{p.Peer, [4]byte{0, tftp.OpACK, p.Data[2], p.Data[3]}})
 		}
 	}
