@@ -87,7 +87,7 @@ test-short:
 
 test-root:
 	@[ "$$(id -u)" = 0 ] || { echo 'make test-root: run it as root, as in: sudo -E make test-root' >&2; exit 1; }
-	export DCS_REQUIRE_ROOT=1 DCS_LONG=1; $(call tests)
+	export DCS_REQUIRE_ROOT=1 DCS_REQUIRE_KERNEL=1 DCS_LONG=1; $(call tests)
 
 # A whole run is kept; a part of it is only printed.
 test-kernels: build

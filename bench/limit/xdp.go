@@ -88,6 +88,9 @@ func answer(s *ring.Socket, size, batch int, busy bool) error {
 		spare = spare[:copy(spare, spare[n:])]
 		n = s.Receive(in)
 		if n == 0 {
+			if s.Unsent() > 0 { // see below
+				_ = s.Kick()
+			}
 			if idle++; idle < looks {
 				if busy {
 					_ = s.Poll()

@@ -53,10 +53,13 @@ func TestThreaded(t *testing.T) {
 // A sender faster than the receiver waits, as with a network card; a veth by itself drops what its ring of 256 packets has no room for.
 func TestThreadedWaits(t *testing.T) {
 	require.Kernel(t, 6, 16, "waiting for a veth's ring")
-	lab := netlab.ForTest(t, netlab.Config{Threaded: true}) // sender and receiver share CPU 0
+	lab := netlab.ForTest(t, netlab.Config{Threaded: true}) // the NAPI threads of both ends share CPU 0, perhaps with the sender
 	to := netip.AddrPortFrom(netlab.ServerAddr4, 7)
 	listen(t, lab.Server, to)
 	from := listen(t, lab.Load, netip.AddrPortFrom(netlab.LoadAddr4, 0))
+	if err := from.SetWriteDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
 	for range 20_000 {
 		if _, err := from.WriteToUDPAddrPort([]byte("x"), to); err != nil {
 			t.Fatal(err)

@@ -85,11 +85,15 @@ func openLoop(list []*contestant) string {
 				slower = append(slower, s.Latency.P50/l.Latency.P50)
 				tail = append(tail, s.Latency.P99/l.Latency.P99)
 			}
+			times, worst := bound, bound
+			if !bounded(rounds, limits) {
+				times, worst = fmt.Sprintf("%.2f", rig.Median(slower)), fmt.Sprintf("%.2f", slices.Max(tail))
+			}
 			of := func(f func(sample) float64) float64 { return rig.Median(each(rounds, f)) }
-			fmt.Fprintf(&b, "| %s | %.0f | %.0f | %s | %.0f | %.2f | %.0f | %.2f | %.0f %% | %.2f | %.0f %% | %.0f | %.0f |\n", c.name, rate,
+			fmt.Fprintf(&b, "| %s | %.0f | %.0f | %s | %.0f | %s | %.0f | %s | %.0f %% | %.2f | %.0f %% | %.0f | %.0f |\n", c.name, rate,
 				of(func(s sample) float64 { return s.Rate }), ofLimit(rounds, limits),
-				of(func(s sample) float64 { return s.Latency.P50 }), rig.Median(slower),
-				of(func(s sample) float64 { return s.Latency.P99 }), slices.Max(tail),
+				of(func(s sample) float64 { return s.Latency.P50 }), times,
+				of(func(s sample) float64 { return s.Latency.P99 }), worst,
 				100*of(func(s sample) float64 { return s.ServerBusy }), of(func(s sample) float64 { return s.PerFile }),
 				100*of(func(s sample) float64 { return s.LoadBusy }),
 				of(func(s sample) float64 { return float64(s.Retries) }), of(func(s sample) float64 { return float64(s.Failed + s.Unfinished) }))
@@ -133,19 +137,25 @@ func versus(list []*contestant) string {
 // bound stands in place of a ratio that the load bounds.
 const bound = "bound by the load"
 
-// ofLimit returns the median and the range of the rounds' ratios of rates to the limit's, unless the load bounds either
-// side in half of the rounds.
-func ofLimit(rounds, limit []sample) string {
-	var v []float64
-	bounded := 0
+// bounded reports whether the load bounds either side in half of the rounds.
+func bounded(rounds, limit []sample) bool {
+	n := 0
 	for i, s := range rounds {
-		v = append(v, s.Rate/limit[i].Rate)
 		if s.Bound() || limit[i].Bound() {
-			bounded++
+			n++
 		}
 	}
-	if 2*bounded >= len(rounds) {
+	return 2*n >= len(rounds)
+}
+
+// ofLimit returns the median and the range of the rounds' ratios of rates to the limit's, unless they are bounded.
+func ofLimit(rounds, limit []sample) string {
+	if bounded(rounds, limit) {
 		return bound
+	}
+	var v []float64
+	for i, s := range rounds {
+		v = append(v, s.Rate/limit[i].Rate)
 	}
 	return fmt.Sprintf("%.3f (%.3f–%.3f)", rig.Median(v), slices.Min(v), slices.Max(v))
 }

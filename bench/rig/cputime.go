@@ -26,8 +26,8 @@ func CPUTime(pid int) (time.Duration, error) {
 		return 0, err
 	}
 	all := time.Duration(own.Nano())
-	_, rest, _ := strings.Cut(string(stat), ") ") // behind its name
-	f := strings.Fields(rest)
+	end := strings.LastIndex(string(stat), ") ") // of the name, which may have parentheses itself
+	f := strings.Fields(string(stat)[end+1:])
 	if len(f) < 15 {
 		return 0, fmt.Errorf("CPU time of process %d: short /proc/PID/stat", pid)
 	}

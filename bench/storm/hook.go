@@ -63,7 +63,7 @@ func attach(cfg *Config, index int) (h *hook, queues int, err error) {
 const programName = "dcs_storm"
 
 // errSecond is returned by attach while another load runs on the interface.
-var errSecond = errors.New("another dcs storm sends from the interface, and its XDP program receives the answers to its modems")
+var errSecond = errors.New("another dcs storm runs over AF_XDP on the interface, and its XDP program receives the answers to its modems")
 
 // simulated returns the least prefix with all simulated modems, so that other hosts of the network get their packets.
 func simulated(cfg *Config) netip.Prefix {

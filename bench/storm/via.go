@@ -48,7 +48,7 @@ func openLink(cfg *Config) (l link, how string, err error) {
 			return x, "AF_XDP", nil
 		}
 		if errors.Is(err, errSecond) {
-			return nil, "", fmt.Errorf("%s: %w; end it, or use --via packet with --net for other modems", cfg.Interface, err)
+			return nil, "", fmt.Errorf("%s: %w; end it, or use --via packet with another --net", cfg.Interface, err)
 		}
 		if cfg.Via == ViaXDP {
 			return nil, "", fmt.Errorf("AF_XDP on %s: %w; --via packet needs no XDP", cfg.Interface, err)

@@ -123,7 +123,7 @@ func TestSecond(t *testing.T) {
 			_, err := storm.Run(t.Context(), second)
 			return err
 		})
-		if err == nil || !strings.Contains(err.Error(), "another dcs storm sends from the interface") {
+		if err == nil || !strings.Contains(err.Error(), "another dcs storm runs over AF_XDP on the interface") {
 			t.Errorf("a second load: %v", err)
 		}
 		if res := run(t, lab, other); res.Served != 100 {

@@ -33,7 +33,10 @@ func compile(ctx context.Context, opt *options) ([]Row, error) {
 	ms := rig.Median(took)
 	one := Row{What: "`dcs compile` of one file, including start", Target: "≤ 20 ms", Measured: fmt.Sprintf("%.1f ms", ms), OK: ms <= 20, Note: "median of 31"}
 	many, err := againstEncoder(ctx, opt, bin)
-	return []Row{one, many}, err
+	if err != nil {
+		return []Row{one}, err
+	}
+	return []Row{one, many}, nil
 }
 
 // againstEncoder compiles 10,000 files with dcs and with the open docsis encoder, each in one process.
@@ -41,7 +44,7 @@ func againstEncoder(ctx context.Context, opt *options, bin string) (Row, error) 
 	const n, what = 10_000, "`dcs compile` of 10,000 files: × faster than the open encoder"
 	encoder, err := exec.LookPath("docsis")
 	if err != nil {
-		return Row{What: what, Target: "≥ 3", Measured: "NOT MEASURED", Note: "docsis is not in PATH; Debian has no package, its source is github.com/rlaager/docsis"}, nil
+		return Row{What: what, Target: "≥ 3", Measured: notMeasured, Note: "docsis is not in PATH; Debian has no package, its source is github.com/rlaager/docsis"}, nil
 	}
 	dir, err := os.MkdirTemp("", "dcs-compile-")
 	if err != nil {
@@ -95,7 +98,7 @@ func againstEncoder(ctx context.Context, opt *options, bin string) (Row, error) 
 		ratios, ours, theirs = append(ratios, b/a), append(ours, a), append(theirs, b)
 	}
 	row := of(what, "≥", 3, "", ratios...)
-	row.Note = fmt.Sprintf("%.2f s, the encoder %.2f s; sources of 350 octets without SNMP, in one process each; all CPUs", rig.Median(ours), rig.Median(theirs))
+	row.Note = fmt.Sprintf("%.2f s, the encoder %.2f s; sources of 350 octets without SNMP, in one process each; all CPUs; the encoder prints each file as text besides, which nothing keeps", rig.Median(ours), rig.Median(theirs))
 	return row, nil
 }
 

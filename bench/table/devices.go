@@ -44,5 +44,8 @@ func devices(ctx context.Context, opt *options) ([]Row, error) {
 		})
 	}
 	rows = append(rows, Row{What: n + ": restart to serving", Target: "≤ 1 s", Measured: fmt.Sprintf("%.1f ms", restart/1e6), OK: restart <= 1e9})
-	return rows, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return rows, nil
 }

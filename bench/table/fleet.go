@@ -11,8 +11,6 @@ import (
 	"dcs/bench/rig"
 )
 
-// The libraries and tables of a large fleet. Those of render/library's tests, which may not be imported, have a file for each template instead.
-
 // modem returns the template of bench/peers for a modem's file with other names: what stands before the braces.
 func modem(body, head string) string {
 	return head + " {\n    default cpe 4;\n    default tier 2;\n" + body

@@ -66,7 +66,7 @@ func main() {
 	flag.StringVar(&opt.piece, "piece", "", "measure one `piece` and print its rows as JSON; for internal use")
 	flag.IntVar(&opt.rounds, "rounds", 5, "`number` of interleaved rounds")
 	flag.DurationVar(&opt.length, "length", time.Second, "`time` of one round")
-	flag.DurationVar(&opt.quiet, "quiet", 10*time.Second, "wait at most this `time` before each piece and round for the machine to become idle")
+	flag.DurationVar(&opt.quiet, "quiet", 10*time.Second, "wait at most this `time` before each piece and round for the machine to become idle; 1 s in rounds of other programs")
 	flag.IntVar(&opt.devices, "devices", 10_000_000, "`number` of devices")
 	flag.IntVar(&opt.fleet, "templates", 100_000, "`number` of templates of a large library, at least 65,536 for its figures to hold")
 	flag.StringVar(&opt.debs, "debs", cache+"/dcs-peers", "cache `directory` of the peers' packages")
@@ -88,10 +88,7 @@ func (opt *options) run(ctx context.Context, w io.Writer) error {
 			return fmt.Errorf("no piece %q", opt.piece)
 		}
 		rows, err := pieces[i].run(ctx, opt)
-		if err != nil {
-			return err
-		}
-		return json.NewEncoder(w).Encode(rows)
+		return errors.Join(err, json.NewEncoder(w).Encode(rows)) // what was measured before an error counts
 	}
 	wanted := names()
 	if opt.only != "" {
@@ -186,7 +183,7 @@ func intoReadme(file string, rows []Row) error {
 	return os.WriteFile(file, []byte(head+beginMark+"\n"+text+"\n"+endMark+tail), 0o644)
 }
 
-// call runs a piece in a process of its own. An error becomes a row, so that the others are still measured.
+// call runs a piece in a process of its own. An error becomes a row behind those measured before it, so that the other pieces are still measured.
 func call(ctx context.Context, self string, p piece, opt *options) []Row {
 	ctx, cancel := context.WithTimeout(ctx, p.bound)
 	defer cancel()
@@ -199,8 +196,8 @@ func call(ctx context.Context, self string, p piece, opt *options) []Row {
 	cmd.Stderr = &said
 	out, err := cmd.Output()
 	var rows []Row
-	if err == nil {
-		err = json.Unmarshal(out, &rows)
+	if bad := json.Unmarshal(out, &rows); err == nil {
+		err = bad
 	}
 	if err != nil {
 		why := strings.TrimSpace(said.String())
@@ -211,7 +208,11 @@ func call(ctx context.Context, self string, p piece, opt *options) []Row {
 		if ctx.Err() != nil {
 			why = fmt.Sprintf("not finished after %v", p.bound)
 		}
-		return []Row{{What: p.about, Target: "", Measured: "NOT MEASURED", Note: errors.Join(err, errors.New(why)).Error()}}
+		what := p.about
+		if len(rows) > 0 {
+			what += ": the rest"
+		}
+		rows = append(rows, Row{What: what, Measured: notMeasured, Note: errors.Join(err, errors.New(why)).Error()})
 	}
 	return rows
 }
@@ -239,7 +240,7 @@ func lines(rows []Row) string {
 	for _, r := range rows {
 		word := "kept"
 		switch {
-		case r.Measured == "NOT MEASURED", r.Measured == boundByLoad, r.Target == "–":
+		case r.Measured == notMeasured, r.Measured == boundByLoad, r.Target == "–":
 			word = "–"
 		case !r.OK:
 			word = "**MISSED**"

@@ -53,6 +53,27 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// What a piece measured before an error is kept, and a row says that there is more.
+func TestRest(t *testing.T) {
+	self := filepath.Join(t.TempDir(), "self")
+	script := "#!/bin/sh\necho '[{\"what\": \"a\", \"measured\": \"1\"}]'\necho broken >&2\nexit 1\n"
+	if err := os.WriteFile(self, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	rows := call(t.Context(), self, piece{about: "b", bound: time.Minute}, &options{})
+	if len(rows) != 2 || rows[0].What != "a" || rows[1].What != "b: the rest" || rows[1].Measured != notMeasured || !strings.Contains(rows[1].Note, "broken") {
+		t.Errorf("%+v", rows)
+	}
+}
+
+// From 97 % on the load is the bound of a rate.
+func TestLoadBound(t *testing.T) {
+	rows := markdown("| load | server | load busy |\n|---|---|--:|\n| 3 KB | dcs | 97 % |\n| 3 KB | dnsmasq | 96 % |\n")
+	if !loadBound(rows, "3 KB", "dcs") || loadBound(rows, "3 KB", "dnsmasq") || loadBound(rows, "20 KB", "dcs") {
+		t.Errorf("%v", rows)
+	}
+}
+
 func TestMetric(t *testing.T) {
 	const out = "BenchmarkLookup/serials/mac-cold-2     \t  300000\t       676.7 ns/op\t       213.5 median-ns\nBenchmarkStoreRestart-2   \t       5\t   2146787 ns/op\n"
 	for _, tt := range []struct {

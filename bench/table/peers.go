@@ -20,7 +20,8 @@ func peers(ctx context.Context, opt *options, args ...string) ([]cells, error) {
 }
 
 // program builds and runs another program of bench, and returns the rows of its tables. By "go run" it would not get the
-// interrupt on which it removes its files.
+// interrupt on which it removes its files. It waits at most 1 s for the machine to become idle: it does so before each contestant's round, within the
+// time limit of the piece.
 func program(ctx context.Context, opt *options, name string, args ...string) ([]cells, error) {
 	dir, err := os.MkdirTemp("", "dcs-table-")
 	if err != nil {
@@ -39,7 +40,7 @@ func program(ctx context.Context, opt *options, name string, args ...string) ([]
 	if err != nil {
 		return nil, err
 	}
-	args = append([]string{"-dcs", dcs, "-rounds", fmt.Sprint(opt.rounds), "-length", opt.length.String(), "-quiet", opt.quiet.String()}, args...)
+	args = append([]string{"-dcs", dcs, "-rounds", fmt.Sprint(opt.rounds), "-length", opt.length.String(), "-quiet", min(opt.quiet, time.Second).String()}, args...)
 	cmd := exec.CommandContext(ctx, bin, args...)
 	cmd.Dir = root
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
@@ -97,7 +98,8 @@ func find(rows []cells, server, offered string) cells {
 // boundByLoad is what bench/peers prints instead of a ratio where the load's CPU had no time left.
 const boundByLoad = "bound by the load"
 
-// ratio returns the row for a cell of bench/peers's tables: a figure, perhaps with its range in parentheses.
+// ratio returns the row for a cell of bench/peers's tables: a figure, perhaps with its range in parentheses. With an error it is that of a figure
+// that was not measured.
 func ratio(what string, row cells, column, sign string, bound float64) (Row, error) {
 	r := Row{What: what, Target: fmt.Sprintf("%s %g", sign, bound), Measured: row[column]}
 	if row[column] == boundByLoad {
@@ -106,7 +108,8 @@ func ratio(what string, row cells, column, sign string, bound float64) (Row, err
 	figure, _, _ := strings.Cut(row[column], " ")
 	v, err := strconv.ParseFloat(figure, 64)
 	if err != nil {
-		return Row{}, fmt.Errorf("%s: column %q has %q", what, column, row[column])
+		r.Measured = notMeasured
+		return r, fmt.Errorf("%s: column %q has %q", what, column, row[column])
 	}
 	r.OK = sign == "≥" && v >= bound || sign == "≤" && v <= bound
 	return r, nil
@@ -182,7 +185,7 @@ func quotient(what string, ours, theirs cells, column, sign string, bound float6
 	a, err1 := strconv.ParseFloat(ours[column], 64)
 	b, err2 := strconv.ParseFloat(theirs[column], 64)
 	if err := errors.Join(err1, err2); err != nil || b == 0 {
-		return Row{}, fmt.Errorf("%s: column %q has %q and %q", what, column, ours[column], theirs[column])
+		return Row{What: what, Measured: notMeasured}, fmt.Errorf("%s: column %q has %q and %q", what, column, ours[column], theirs[column])
 	}
 	r := of(what, sign, bound, "", a/b)
 	r.Measured = fmt.Sprintf("%.3g", a/b)

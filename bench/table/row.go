@@ -16,6 +16,9 @@ type Row struct {
 	Note     string `json:"note,omitempty"`
 }
 
+// notMeasured is in place of a figure that an error prevented.
+const notMeasured = "NOT MEASURED"
+
 // of returns the row of a figure that was measured in several rounds: their median and range, and whether the median is
 // within the bound. The sign is "≥" or "≤"; the unit follows the figures ("" or " ns").
 func of(what, sign string, bound float64, unit string, rounds ...float64) Row {
