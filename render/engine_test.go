@@ -545,3 +545,26 @@ func TestLearnedCounts(t *testing.T) {
 		t.Errorf("after a reload: hits %d, misses %d", s.Hits, s.Misses)
 	}
 }
+
+// A library is loaded again in spare time, and at first at once, as nothing can be served without it.
+func TestReloadsInSpareTime(t *testing.T) {
+	dir := writeLibrary(t, map[string]string{"m.dcs": `Main "m" { MaxCPE 1; UsServiceFlow { UsServiceFlowRef 1; } }`, "n.dcs": `Main "n" { MaxCPE 2; UsServiceFlow { UsServiceFlowRef 1; } }`})
+	calls := 0
+	e, err := NewEngine(Config{
+		Library: library.Config{Dirs: []string{dir}, MIB: mib.Default()}, Keyring: mic.KeyringOf(mic.NewSecret(nil)),
+		Spare: func(f func()) { calls++; f() },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if calls != 0 {
+		t.Errorf("%d calls at the first load", calls)
+	}
+	e.SetReloaders(1)
+	if err := e.Reload(false); err != nil {
+		t.Fatal(err)
+	}
+	if calls != 1 {
+		t.Errorf("%d calls at a reload, want 1", calls)
+	}
+}

@@ -20,8 +20,8 @@ const turn = 100_000
 
 // Do calls f on a thread that gives way to all others of the process, and returns when f does. f must not expect the rights of the
 // caller's thread, where these differ from the process's. The thread cannot be raised again without a privilege, so it ends with f, or is not
-// used again if it is the process's first. A child that this thread
-// started earlier, as one of Go's pool, gets its Pdeathsig then: such children are started from threads locked for their lifetime.
+// used again if it is the process's first. A child that this thread started earlier, as one of Go's pool, gets its Pdeathsig then: such
+// children are started from threads that are locked for as long as the child lives.
 func Do(f func()) {
 	done := make(chan struct{})
 	go func() {
