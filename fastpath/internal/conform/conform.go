@@ -183,6 +183,29 @@ func request(name, mode string, o tftp.Options) string {
 // leave closes the client's port.
 func (p *peer) leave() { p.c.(Leaver).Leave() }
 
+// stranger returns a client of n that has fetched a file and then sent an ACK to p's port, which is not its own at the worker
+// there; and its own port. One whose port there is the same by chance gets ERROR 5, as it should, and is not returned.
+func (p *peer) stranger(n Network) (s *peer, own netip.AddrPort) {
+	p.t.Helper()
+	for {
+		s = &peer{t: p.t, c: n.Client(p.t), server: p.server}
+		s.fetch("small", "octet", tftp.Options{}, small)
+		own = s.tid
+		if own == p.tid {
+			continue
+		}
+		s.tid = p.tid
+		s.ack(1)
+		b, from := s.c.Recv(quiet)
+		if b == nil {
+			return s, own
+		}
+		if code, _, err := tftp.ParseERROR(b); err != nil || code != tftp.CodeUnknownTID {
+			p.fatalf("a stranger got %.80q from %v, want silence or ERROR 5", b, from)
+		}
+	}
+}
+
 // fetch gets a whole file as a client that follows RFC 7440, and checks every block.
 func (p *peer) fetch(name, mode string, o tftp.Options, body []byte) {
 	p.t.Helper()
