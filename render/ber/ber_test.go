@@ -161,12 +161,23 @@ func TestIntegers(t *testing.T) {
 			t.Errorf("DecodeUint(%x) = %d, %v, want %d", want, got, err, tt.v)
 		}
 	}
-	for _, h := range []string{"", "010000000000000000", "80"} {
+	// Other encoders pad integers (X.690, section 8.3.2, forbids it) or leave out the zero that makes an unsigned one positive.
+	for h, want := range map[string]int64{"00000004": 4, "ffffffff": -1, "00000000000000000000000080": 128, "ffffffffffffffffff80": -128} {
+		if got, err := DecodeInt(unhex(t, h)); err != nil || got != want {
+			t.Errorf("DecodeInt(%s) = %d, %v, want %d", h, got, err, want)
+		}
+	}
+	for h, want := range map[string]uint64{"00000004": 4, "ffffffff": 1<<32 - 1, "ffffffffffffffff": 1<<64 - 1, "0000000000000000000000000005": 5} {
+		if got, err := DecodeUint(unhex(t, h)); err != nil || got != want {
+			t.Errorf("DecodeUint(%s) = %d, %v, want %d", h, got, err, want)
+		}
+	}
+	for _, h := range []string{"", "010000000000000000", "80", "ffffff"} {
 		if v, err := DecodeUint(unhex(t, h)); err == nil {
 			t.Errorf("DecodeUint(%s) = %d, want an error", h, v)
 		}
 	}
-	for _, h := range []string{"", "000000000000000000"} {
+	for _, h := range []string{"", "008000000000000000", "ff7fffffffffffffff"} {
 		if v, err := DecodeInt(unhex(t, h)); err == nil {
 			t.Errorf("DecodeInt(%s) = %d, want an error", h, v)
 		}
@@ -252,7 +263,7 @@ func TestParseVarbindErrors(t *testing.T) {
 		{"30", "offset 0: 1 octets left"},
 		{"3005", "offset 0: value of 5 octets, 0 are left"},
 		{"3080 0603 2b0601 0500 0000", "offset 1: indefinite length"},
-		{"3085 0000000000", "offset 1: length of 5 octets"},
+		{"3085 0100000000", "offset 1: length wider than 32 bits"},
 		{"3082 00", "offset 1: length is cut off"},
 		{"3084 ffffffff", "offset 0: value of 4294967295 octets"},
 		{"3f0500", "offset 0: tag of several octets"},

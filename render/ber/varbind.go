@@ -11,6 +11,7 @@ type Tag byte
 // The tags of SNMP values: universal ones, and the application-specific ones of RFC 2578, section 2.
 const (
 	Integer     Tag = 0x02 // Integer32 and INTEGER
+	BitString   Tag = 0x03 // of SNMPv1 drafts; BITS are an OctetString
 	OctetString Tag = 0x04 // also BITS
 	Null        Tag = 0x05
 	ObjectID    Tag = 0x06
@@ -28,6 +29,8 @@ func (t Tag) String() string {
 	switch t {
 	case Integer:
 		return "Integer"
+	case BitString:
+		return "BitString"
 	case OctetString:
 		return "String"
 	case Null:
@@ -78,10 +81,16 @@ func AppendUint(dst []byte, v uint64) []byte {
 	return dst
 }
 
-// DecodeInt decodes the contents octets of an INTEGER of 1 to 8 octets.
+// DecodeInt decodes the contents octets of an INTEGER of up to 64 bits, in any number of octets.
 func DecodeInt(b []byte) (int64, error) {
-	if len(b) == 0 || len(b) > 8 {
-		return 0, fmt.Errorf("integer of %d octets, 1 to 8 are allowed", len(b))
+	if len(b) == 0 {
+		return 0, errors.New("integer without octets")
+	}
+	for len(b) > 8 && (b[0] == 0 && b[1] < 0x80 || b[0] == 0xff && b[1] > 0x7f) {
+		b = b[1:]
+	}
+	if len(b) > 8 {
+		return 0, errors.New("integer wider than 64 bits")
 	}
 	v := int64(int8(b[0]))
 	for _, c := range b[1:] {
@@ -90,14 +99,20 @@ func DecodeInt(b []byte) (int64, error) {
 	return v, nil
 }
 
-// DecodeUint decodes the contents octets of an unsigned value, 1 to 8 octets or 9 with a leading zero.
+// DecodeUint decodes the contents octets of an unsigned value of up to 64 bits, in any number of octets. One whose top bit is set is
+// read as if a zero preceded it, if it has 4 or 8 octets: some encoders leave the zero out.
 func DecodeUint(b []byte) (uint64, error) {
-	if len(b) == 9 && b[0] == 0 {
-		b = b[1:]
-	} else if len(b) == 0 || len(b) > 8 {
-		return 0, fmt.Errorf("unsigned value of %d octets, 1 to 8 are allowed, or 9 of which the first is 0", len(b))
-	} else if b[0] > 0x7f {
+	switch {
+	case len(b) == 0:
+		return 0, errors.New("unsigned value without octets")
+	case b[0] > 0x7f && len(b) != 4 && len(b) != 8:
 		return 0, errors.New("unsigned value is negative")
+	}
+	for len(b) > 8 && b[0] == 0 {
+		b = b[1:]
+	}
+	if len(b) > 8 {
+		return 0, errors.New("unsigned value wider than 64 bits")
 	}
 	var v uint64
 	for _, c := range b {
@@ -230,13 +245,14 @@ func parseTLV(b []byte, off int) (tag Tag, value []byte, end int, err error) {
 		switch {
 		case octets == 0:
 			return 0, nil, 0, fmt.Errorf("offset %d: indefinite length", off+1)
-		case octets > 4:
-			return 0, nil, 0, fmt.Errorf("offset %d: length of %d octets, at most 4 are allowed", off+1, octets)
 		case octets > len(b)-at:
 			return 0, nil, 0, fmt.Errorf("offset %d: length is cut off", off+1)
 		}
 		n = 0
 		for _, c := range b[at : at+octets] {
+			if n > 0xffffff {
+				return 0, nil, 0, fmt.Errorf("offset %d: length wider than 32 bits", off+1)
+			}
 			n = n<<8 | int(c)
 		}
 		at += octets

@@ -1,7 +1,6 @@
 package mib
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"fmt"
@@ -10,10 +9,9 @@ import (
 	"strings"
 )
 
-// Build builds the index of objects in the format embedded in the program. The result does not
-// depend on the order of the objects, except for those of equal label, OID and module, which keep
-// theirs.
-func Build(objs []Object) ([]byte, error) {
+// Build builds the index of objects and types in the format embedded in the program. The result does not
+// depend on their order, except for objects of equal label, OID and module, which keep theirs.
+func Build(objs []Object, types []Type) ([]byte, error) {
 	objects := make([]*Object, len(objs))
 	for i := range objs {
 		objects[i] = &objs[i]
@@ -27,7 +25,10 @@ func Build(objs []Object) ([]byte, error) {
 	})
 
 	// Offset 0 and dict number 0 stand for the empty value.
-	b := builder{blob: []byte{0}, dict: []uint32{0}, seen: map[string]uint32{}, shared: map[string]uint16{}}
+	b := builder{
+		blob: append(make([]byte, 0, 64*len(objs)), 0), dict: []uint32{0},
+		seen: make(map[string]uint32, 2*len(objs)), shared: map[string]uint16{},
+	}
 	type keyed struct {
 		key string
 		row uint32
@@ -79,82 +80,50 @@ func Build(objs []Object) ([]byte, error) {
 		} {
 			rows = binary.LittleEndian.AppendUint16(rows, b.share(value))
 		}
-		rows = append(rows, byte(o.Kind), byte(o.Syntax), nameNumber(accessNames[:], o.Access), nameNumber(statusNames[:], o.Status), 0, 0)
+		rows = append(rows, byte(o.Kind), byte(o.Syntax), nameNumber(accessNames[:], o.Access), nameNumber(statusNames[:], o.Status)|later(o))
+		rows = binary.LittleEndian.AppendUint16(rows, b.share(appendString(nil, o.Edition)))
 	}
 
-	conventions := conventionsOf(objects)
-	var tcs []byte
-	for _, c := range conventions {
-		tcs = binary.LittleEndian.AppendUint32(tcs, b.string(c.Label))
-		tcs = binary.LittleEndian.AppendUint16(tcs, b.share(encodeEnums(c.Enums)))
-		tcs = binary.LittleEndian.AppendUint16(tcs, b.share(encodeRanges(c.Ranges)))
-		tcs = binary.LittleEndian.AppendUint32(tcs, uint32(c.Syntax))
+	types = slices.Clone(types)
+	slices.SortStableFunc(types, func(a, b Type) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Module, b.Module))
+	})
+	var typeRows []byte
+	for _, t := range types {
+		typeRows = binary.LittleEndian.AppendUint32(typeRows, b.string(t.Name))
+		for _, value := range [][]byte{
+			appendString(nil, t.Module), encodeEnums(t.Enums), encodeRanges(t.Ranges), appendString(nil, t.Hint), appendString(nil, t.Parent),
+		} {
+			typeRows = binary.LittleEndian.AppendUint16(typeRows, b.share(value))
+		}
+		typeRows = append(typeRows, byte(t.Syntax), nameNumber(statusNames[:], t.Status))
 	}
 	if b.full {
-		return nil, fmt.Errorf("MIB index: more than %d different modules, conventions, enumerations, ranges and indices", math.MaxUint16)
+		return nil, fmt.Errorf("MIB index: more than %d different modules, types, enumerations, ranges and indices", math.MaxUint16)
 	}
 	if len(b.blob) > math.MaxUint32 {
 		return nil, fmt.Errorf("MIB index: %d octets of names, more than 4 GiB", len(b.blob))
 	}
 
-	var out bytes.Buffer
-	out.WriteString(magic)
-	var head []byte
-	for _, n := range []int{len(objects), len(distinct), len(keys), len(b.dict), len(conventions), len(b.blob)} {
+	var head, dict []byte
+	for _, n := range []int{len(objects), len(distinct), len(keys), len(b.dict), len(types), len(b.blob)} {
 		head = binary.LittleEndian.AppendUint32(head, uint32(n))
 	}
-	out.Write(head)
-	for _, part := range [][]byte{rows, oids, byOID} {
-		out.Write(part)
-	}
 	for _, off := range b.dict {
-		out.Write(binary.LittleEndian.AppendUint32(nil, off))
+		dict = binary.LittleEndian.AppendUint32(dict, off)
 	}
-	out.Write(tcs)
-	out.Write(b.blob)
-	return out.Bytes(), nil
+	return slices.Concat([]byte(magic), head, rows, oids, byOID, dict, typeRows, b.blob), nil
+}
+
+func later(o *Object) byte {
+	if o.Later {
+		return laterBit
+	}
+	return 0
 }
 
 func nameNumber(names []string, name string) byte {
 	return byte(max(slices.Index(names, name), 0))
-}
-
-// conventionsOf derives each textual convention from the objects that name it; the most frequent
-// definition counts. An operator's module that imports the convention needs it.
-func conventionsOf(objects []*Object) []Object {
-	type variant struct {
-		first int
-		count int
-	}
-	byName := map[string]map[string]variant{}
-	for i, o := range objects {
-		if o.TC == "" {
-			continue
-		}
-		if byName[o.TC] == nil {
-			byName[o.TC] = map[string]variant{}
-		}
-		facts := string([]byte{byte(o.Syntax)}) + string(encodeEnums(o.Enums)) + "\x00" + string(encodeRanges(o.Ranges))
-		v, seen := byName[o.TC][facts]
-		if !seen {
-			v.first = i
-		}
-		v.count++
-		byName[o.TC][facts] = v
-	}
-	conventions := make([]Object, 0, len(byName))
-	for name, variants := range byName {
-		best := variant{first: -1}
-		for _, v := range variants {
-			if v.count > best.count || v.count == best.count && v.first < best.first {
-				best = v
-			}
-		}
-		o := objects[best.first]
-		conventions = append(conventions, Object{Label: name, Syntax: o.Syntax, Enums: o.Enums, Ranges: o.Ranges})
-	}
-	slices.SortFunc(conventions, func(a, b Object) int { return strings.Compare(a.Label, b.Label) })
-	return conventions
 }
 
 // builder builds the blob and the dict of shared values.

@@ -1,6 +1,6 @@
 package mib
 
-import "sort"
+import "fmt"
 
 // kind returns the kind of an object; columns still count as scalars.
 func (l *loader) kind(m *module, def *smiObject) Kind {
@@ -61,39 +61,53 @@ func (l *loader) describe(m *module, def *smiObject, o *Object) {
 	if _, basic := baseType(def.syntax.base); !basic {
 		o.TC = def.syntax.base
 	}
-	t := def.syntax
-	// Bounded, because conventions can be defined in terms of each other.
+	t, cause := l.effective(m, def.syntax)
+	o.Syntax, o.Enums, o.Ranges = t.Syntax, t.Enums, t.Ranges
+	if cause != "" {
+		l.warnOnce(m.file+m.name+cause, fmt.Sprintf("%s:%d: %s: its type %s; its values are not checked", m.file, def.line, def.name, cause))
+	}
+}
+
+// effective returns what a type amounts to: base syntax, enumeration, ranges and hint, each from the outermost type that
+// gives it. The cause, "X is not known", is empty if it is known to its base.
+func (l *loader) effective(m *module, t *smiType) (e Type, cause string) {
+	outermost := t.base
+	// Bounded, because types can be defined in terms of each other.
 	for range 16 {
-		if len(o.Enums) == 0 {
-			o.Enums = t.enums
-		}
-		if len(o.Ranges) == 0 {
-			o.Ranges = t.ranges
-		}
+		add(&e, Type{Enums: t.enums, Ranges: t.ranges, Hint: t.hint})
 		if s, basic := baseType(t.base); basic {
-			o.Syntax = s
-			return
+			e.Syntax = s
+			return e, ""
 		}
 		next, in := l.typeOf(m, t.base)
 		if next == nil {
-			if tc, ok := l.base.t.convention(t.base); ok {
-				o.Syntax = tc.Syntax
-				if len(o.Enums) == 0 {
-					o.Enums = tc.Enums
-				}
-				if len(o.Ranges) == 0 {
-					o.Ranges = tc.Ranges
-				}
-				return
+			known, err := l.base.typeNamed(t.base, m.imports[t.base])
+			if err != nil {
+				return e, err.Error()
 			}
-			break
+			add(&e, known)
+			e.Syntax = known.Syntax
+			return e, ""
 		}
 		t, m = next, in
 	}
-	l.failf("%s:%d: %s: its type %s is not known", m.file, def.line, def.name, def.syntax.base)
+	return e, outermost + " is defined in terms of itself"
 }
 
-// typeOf returns a type that a module defines or imports, and the module that defines it.
+// add fills in what a type lacks from the one that it refines.
+func add(e *Type, from Type) {
+	if len(e.Enums) == 0 {
+		e.Enums = from.Enums
+	}
+	if len(e.Ranges) == 0 {
+		e.Ranges = from.Ranges
+	}
+	if e.Hint == "" {
+		e.Hint = from.Hint
+	}
+}
+
+// typeOf returns a type that a module defines or imports from another of the operator's, and the module that defines it.
 func (l *loader) typeOf(m *module, name string) (*smiType, *module) {
 	if t := m.types[name]; t != nil {
 		return t, m
@@ -106,16 +120,24 @@ func (l *loader) typeOf(m *module, name string) (*smiType, *module) {
 	return nil, nil
 }
 
-// convention returns a textual convention: its syntax, enumeration and ranges.
-func (t *table) convention(name string) (Object, bool) {
-	i := sort.Search(t.nTCs, func(i int) bool { return t.text(le32(t.tcs, i*tcSize)) >= name })
-	if i == t.nTCs || t.text(le32(t.tcs, i*tcSize)) != name {
-		return Object{}, false
+// types returns the named types of the modules for the index; those of rows and tables are none.
+func (l *loader) types() []Type {
+	var all []Type
+	for _, m := range l.order {
+		for name, t := range m.types {
+			if t.sequence || t.table {
+				continue
+			}
+			e, cause := l.effective(m, t)
+			if cause != "" {
+				continue // objects of the type have told
+			}
+			e.Name, e.Module, e.Status = name, m.name, t.status
+			if _, basic := baseType(t.base); !basic {
+				e.Parent = t.base
+			}
+			all = append(all, e)
+		}
 	}
-	return Object{
-		Label:  name,
-		Enums:  decodeEnums(t.dictValue(le16(t.tcs, i*tcSize+4))),
-		Ranges: decodeRanges(t.dictValue(le16(t.tcs, i*tcSize+6))),
-		Syntax: Syntax(le32(t.tcs, i*tcSize+8)),
-	}, true
+	return all
 }

@@ -2,33 +2,32 @@ package mib
 
 import (
 	_ "embed"
+	"iter"
 	"slices"
 	"strings"
 
 	"dcs/render/ber"
 )
 
-//go:generate go run ./gen -o index.bin data/objects.csv.gz data/derived.csv
+//go:generate go run ./gen -o index.bin data/objects.csv.gz data/newer.csv.gz data/types.csv.gz
 
 //go:embed index.bin
 var embedded string
-
-// cableLabs is the key of 1.3.6.1.4.1.4491, the branch in which an ambiguous label is looked up if no
-// preference decides.
-const cableLabs = "\x01\x03\x06\x01\x04\x01\xa3\x0b"
 
 // Index is a set of MIB modules. It is immutable and safe for concurrent use.
 type Index struct {
 	t      *table
 	prefer []string
 
+	own      map[string]bool     // the operator's modules
 	withheld map[string]withheld // labels of skipped definitions
-	left     map[string]string   // skipped modules, and why
-	faulty   bool                // some of the modules could not be read
+	warnings []string            // of what was skipped
+	faulty   bool                // some of the modules, or parts of them, could not be read
 	absent   []string            // modules of prefer that may be among those that could not be read
 }
 
-// Default returns the built-in index: the modules of CableLabs, the IETF and net-snmp. The call is cheap.
+// Default returns the built-in index: the modules of CableLabs, the IETF, net-snmp and makers of modems and CMTSes. The call
+// is cheap.
 func Default() *Index {
 	t, err := openTable(embedded)
 	if err != nil {
@@ -36,6 +35,26 @@ func Default() *Index {
 		t = &table{}
 	}
 	return &Index{t: t}
+}
+
+// Open opens an index that Build made.
+func Open(data string) (*Index, error) {
+	t, err := openTable(data)
+	if err != nil {
+		return nil, err
+	}
+	return &Index{t: t}, nil
+}
+
+// Objects yields every object, by label.
+func (x *Index) Objects() iter.Seq[Object] {
+	return func(yield func(Object) bool) {
+		for row := range x.t.nRows {
+			if !yield(*x.t.decode(row)) {
+				return
+			}
+		}
+	}
 }
 
 // Prefer returns an index that resolves an ambiguous label to the first of these modules that defines it;
@@ -51,6 +70,10 @@ func (x *Index) Prefer(modules ...string) *Index {
 	}
 	return &y
 }
+
+// Warnings returns what Load left out of an operator's modules, and why: "FILE:LINE: OBJECT: CAUSE; CONSEQUENCE" for most.
+// There are at most some hundred; the last one counts those beyond.
+func (x *Index) Warnings() []string { return x.warnings }
 
 // HasModule reports whether the index has an object of a module.
 func (x *Index) HasModule(name string) bool {
@@ -94,11 +117,12 @@ func (x *Index) findOID(oid ber.OID) (at, arcs int) {
 	return at, keyArcs(x.t.key(at))
 }
 
-// best returns the row that best describes an object; rows is a part of byOID.
+// best returns the row that best describes an object, of the newest edition among equals; rows is a part of byOID.
 func (x *Index) best(rows string) int {
 	best := int(le32(rows, 0))
 	for i := 4; i < len(rows); i += 4 {
-		if row := int(le32(rows, i)); x.rank(row) < x.rank(best) {
+		row := int(le32(rows, i))
+		if a, b := x.rank(row), x.rank(best); a < b || a == b && x.t.module(row) == x.t.module(best) && x.t.edition(row) > x.t.edition(best) {
 			best = row
 		}
 	}

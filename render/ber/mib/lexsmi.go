@@ -23,10 +23,10 @@ const (
 )
 
 // lexSMI splits a module's text into tokens. A comment extends from -- to the end of the line: rows
-// of dashes are common, and a second -- that ends a comment is not.
-func lexSMI(src string) ([]smiToken, error) {
-	var tokens []smiToken
+// of dashes are common, and a second -- that ends a comment is not. The tokens before an error are returned with it.
+func lexSMI(src string) (tokens []smiToken, err error) {
 	line := 1
+scan:
 	for i := 0; i < len(src); {
 		c := src[i]
 		from := i
@@ -48,16 +48,18 @@ func lexSMI(src string) ([]smiToken, error) {
 		case c == '"':
 			n := strings.IndexByte(src[i+1:], '"')
 			if n < 0 {
-				return nil, fmt.Errorf("%d: the closing quote of this text is missing", line)
+				err = fmt.Errorf("%d: the closing quote of this text is missing", line)
+				break scan
 			}
 			i += n + 2
 			tokens = append(tokens, smiToken{tokText, src[from+1 : i-1], line})
 			line += strings.Count(src[from:i], "\n")
 			continue
 		case c == '\'':
-			n := strings.IndexByte(src[i+1:], '\'')
-			if n < 0 || i+n+2 >= len(src) {
-				return nil, fmt.Errorf("%d: the closing quote of this number is missing", line)
+			n := strings.IndexAny(src[i+1:], "'\n")
+			if n < 0 || src[i+1+n] == '\n' || i+n+2 >= len(src) {
+				i++
+				break // an apostrophe
 			}
 			i += n + 3
 			base := 0
@@ -94,7 +96,7 @@ func lexSMI(src string) ([]smiToken, error) {
 		}
 		tokens = append(tokens, smiToken{tokPunct, src[from:i], line})
 	}
-	return append(tokens, smiToken{tokEnd, "the end of the file", line}), nil
+	return append(tokens, smiToken{tokEnd, "the end of the file", line}), err
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
@@ -104,6 +106,8 @@ type smiParser struct {
 	tokens []smiToken // the last one is tokEnd
 	at     int
 	err    error
+	failed int // the token of the first error
+	again  int // tokens that definitions with errors have passed, and that are read again
 }
 
 func (p *smiParser) peek() smiToken { return p.tokens[p.at] }
@@ -132,6 +136,7 @@ func (p *smiParser) accept(text string) bool {
 func (p *smiParser) fail(format string, args ...any) {
 	if p.err == nil {
 		p.err = fmt.Errorf("%d: %s", p.peek().line, fmt.Sprintf(format, args...))
+		p.failed = p.at
 	}
 	p.at = len(p.tokens) - 1
 }
@@ -169,7 +174,7 @@ func (p *smiParser) skipTo(text string) {
 	}
 }
 
-// skipBraces skips { … }.
+// skipBraces skips { … }. It fails where the next definition begins.
 func (p *smiParser) skipBraces() {
 	p.expect("{")
 	for depth := 1; depth > 0 && p.err == nil; {
@@ -178,8 +183,10 @@ func (p *smiParser) skipBraces() {
 			depth++
 		case p.accept("}"):
 			depth--
-		case p.next().kind == tokEnd:
+		case p.peek().kind == tokEnd || p.atDefinition():
 			p.fail("a closing brace is missing")
+		default:
+			p.next()
 		}
 	}
 }

@@ -20,34 +20,48 @@ const maxModule = 16 << 20
 // files are read, excluding subdirectories. Files without a module are ignored. A module replaces the one of the same
 // name in base; among several in paths, the first is used.
 //
-// Imports are resolved in paths and in base, which has the standard modules, so that their texts are not needed. The
-// error joins one for each thing that could not be read, with file and line. The index is usable even then: a module
-// with a syntax error is skipped in full, and a definition that refers to something unknown is skipped alone. Resolve
-// explains this for their names. The built-in version of a skipped module stays in use.
+// Imports are resolved in paths and in base, which has the standard modules, so that their texts are not needed. What is
+// faulty is left out alone, whatever the fault: a definition, a file of a directory. The Warnings of the index list it, and
+// Resolve explains it for the names. Where base has an object that is left out, under the same module, that stays in use.
+//
+// The error joins one for each path that could not be read; the index is usable even then.
 func Load(base *Index, paths []string) (*Index, error) {
 	l := newLoader(base)
 	for _, path := range paths {
 		l.path(path)
 	}
-	if len(l.order) == 0 && len(l.errs) == 0 {
-		return base, nil
-	}
-	own := l.objects()
-	objects := make([]Object, 0, base.t.nRows+len(own))
-	for row := range base.t.nRows {
-		if l.modules[base.t.module(row)] == nil {
-			objects = append(objects, *base.t.decode(row))
+	x := base
+	if len(l.order) > 0 {
+		own := l.objects()
+		objects := make([]Object, 0, base.t.nRows+len(own))
+		for row := range base.t.nRows {
+			if !l.replaced(row) {
+				objects = append(objects, *base.t.decode(row))
+			}
 		}
+		t, err := tableOf(append(objects, own...), l.withTypes(l.types()))
+		if err != nil {
+			return base, errors.Join(append(l.errs, err)...)
+		}
+		x = &Index{t: t, prefer: base.prefer, own: map[string]bool{}}
+		for _, m := range l.order {
+			x.own[m.name] = true
+		}
+	} else if l.faulty {
+		x = &Index{t: base.t, prefer: base.prefer}
 	}
-	data, err := Build(append(objects, own...))
+	if x != base {
+		x.withheld, x.faulty, x.warnings = l.withheld, l.faulty, l.warningTexts()
+	}
+	return x, errors.Join(l.errs...)
+}
+
+func tableOf(objects []Object, types []Type) (*table, error) {
+	data, err := Build(objects, types)
 	if err != nil {
-		return base, errors.Join(append(l.errs, err)...)
+		return nil, err
 	}
-	t, err := openTable(string(data))
-	if err != nil {
-		return base, errors.Join(append(l.errs, err)...)
-	}
-	return &Index{t: t, prefer: base.prefer, withheld: l.withheld, left: l.left, faulty: len(l.errs) > 0}, errors.Join(l.errs...)
+	return openTable(string(data))
 }
 
 type loader struct {
@@ -56,41 +70,46 @@ type loader struct {
 	order   []*module
 	errs    []error
 
+	faulty   bool // something was left out
+	warnings []*warning
+	reasons  map[string]*warning
+	unsaid   int                 // warnings beyond mostWarnings
 	withheld map[string]withheld // by label
-	left     map[string]string   // skipped modules, and why
 }
 
 func newLoader(base *Index) *loader {
-	return &loader{base: base, modules: map[string]*module{}, withheld: map[string]withheld{}, left: map[string]string{}}
+	return &loader{base: base, modules: map[string]*module{}, reasons: map[string]*warning{}, withheld: map[string]withheld{}}
 }
 
-func (l *loader) failf(format string, args ...any) {
-	l.errs = append(l.errs, fmt.Errorf(format, args...))
+// replaced reports whether a row of base gives way to the operator's module of the same name.
+func (l *loader) replaced(row int) bool {
+	m := l.modules[l.base.t.module(row)]
+	return m != nil && (len(m.faults) == 0 || m.byName[l.base.t.label(row)] != nil)
 }
 
+// path reads a file or directory. What the operator named himself must be there.
 func (l *loader) path(path string) {
 	info, err := os.Stat(path)
-	if err != nil {
-		l.failf("MIB modules: %w", err)
-		return
+	if err == nil && !info.IsDir() {
+		err = l.file(path)
 	}
-	if !info.IsDir() {
-		l.file(path)
-		return
+	var entries []os.DirEntry
+	if err == nil && info.IsDir() {
+		entries, err = os.ReadDir(path)
 	}
-	entries, err := os.ReadDir(path)
 	if err != nil {
-		l.failf("MIB modules: %w", err)
-		return
+		l.faulty = true
+		l.errs = append(l.errs, fmt.Errorf("MIB modules: %w", err))
 	}
 	for _, e := range entries {
 		name := filepath.Join(path, e.Name())
 		// Stat follows links: directories of links to modules are common.
-		switch info, err := os.Stat(name); {
-		case err != nil:
-			l.failf("MIB modules: %w", err)
-		case info.Mode().IsRegular():
-			l.file(name)
+		info, err := os.Stat(name)
+		if err == nil && info.Mode().IsRegular() {
+			err = l.file(name)
+		}
+		if err != nil {
+			l.warnf("MIB modules: %v; leaving it out", err)
 		}
 	}
 }
@@ -116,36 +135,39 @@ func readFile(path string) ([]byte, error) {
 	return src, err
 }
 
-func (l *loader) file(path string) {
+func (l *loader) file(path string) error {
 	src, err := readFile(path)
 	if err != nil {
-		l.failf("MIB modules: %w", err)
-		return
+		return err
 	}
 	text := string(src)
 	if !holdsModule(text) {
-		return
+		return nil
 	}
 	modules, err := parseModules(text)
-	for _, fault := range moduleErrors(err) {
-		why := fmt.Sprintf("%s:%v", path, fault)
-		l.failf("%s; skipping the module", why)
-		l.withhold(text, fault.module, why)
+	if err != nil {
+		l.warnf("%s:%v; leaving the file out", path, err)
 	}
 	for _, m := range modules {
 		m.file = path
 		first := l.modules[m.name]
+		if m.name == "" {
+			l.parsed(m, text)
+			continue
+		}
 		if first == nil {
 			l.modules[m.name] = m
 			l.order = append(l.order, m)
+			l.parsed(m, text)
 			continue
 		}
 		// Across directories the order of paths decides. Within one it would be the order of file names, which is
 		// arbitrary.
 		if filepath.Dir(first.file) == filepath.Dir(path) && !first.defines(m) {
-			l.failf("%s:%d: module %s is also defined, differently, in %s, which takes precedence; remove one of them", path, m.line, m.name, first.file)
+			l.warnf("%s:%d: module %s is also defined, differently, in %s, which takes precedence; remove one of them", path, m.line, m.name, first.file)
 		}
 	}
+	return nil
 }
 
 // holdsModule reports whether a file's text contains a module.
@@ -178,15 +200,13 @@ func (l *loader) objects() []Object {
 				err = oid.Check()
 			}
 			if err != nil {
-				why := fmt.Sprintf("%s:%d: %s: %v", m.file, def.line, def.name, err)
-				l.errs = append(l.errs, errors.New(why))
-				l.withholdLabel(def.name, m.name, why)
+				l.leave(m, def, err)
 				continue
 			}
 			o := Object{
 				Label: def.name, Module: m.name, OID: oid, Kind: l.kind(m, def),
 				Index: def.index, Implied: def.implied, Augments: def.augments,
-				Access: def.access, Status: def.status,
+				Access: def.access, Status: def.status, Edition: m.edition,
 			}
 			if o.Kind == Row {
 				rows[string(appendKey(nil, oid))] = true
@@ -217,8 +237,11 @@ func (l *loader) baseRow(oid ber.OID) bool {
 		return false
 	}
 	row, arcs := l.base.lookup(oid)
-	return row >= 0 && arcs == len(oid) && l.base.t.kind(row) == Row && l.modules[l.base.t.module(row)] == nil
+	return row >= 0 && arcs == len(oid) && l.base.t.kind(row) == Row && !l.replaced(row)
 }
+
+// errDepends is the error for an object whose parent was left out, which a warning has told already.
+var errDepends = errors.New("its OID depends on one that was left out")
 
 // oid returns the OID of an object.
 func (l *loader) oid(m *module, def *smiObject) (ber.OID, error) {
@@ -227,7 +250,7 @@ func (l *loader) oid(m *module, def *smiObject) (ber.OID, error) {
 		return nil, errors.New("its OID is defined in terms of itself")
 	case resolved:
 		if def.value == nil {
-			return nil, errors.New("its OID depends on an unknown one")
+			return nil, errDepends
 		}
 		return def.value, nil
 	}
@@ -282,10 +305,10 @@ func (l *loader) named(m *module, name string) (ber.OID, error) {
 	t := l.base.t
 	lo, hi := t.labelled(name)
 	from, imported := m.imports[name]
-	if imported && l.modules[from] == nil && l.left[from] != "" && l.base.inModule(lo, hi, from) < 0 {
-		return nil, fmt.Errorf("%s is imported from %s, which was skipped", name, from)
-	}
 	if imported {
+		if w, left := l.withheld[name]; left && w.module == from && l.base.inModule(lo, hi, from) < 0 {
+			return nil, fmt.Errorf("%s is imported from %s, where it was left out", name, from)
+		}
 		if other := l.modules[from]; other != nil && other != m {
 			if def := other.byName[name]; def != nil {
 				return l.oid(other, def)

@@ -6,12 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"dcs/bench/require"
 	"dcs/render/ber"
 )
 
@@ -53,6 +53,9 @@ func TestLoad(t *testing.T) {
 		{Label: "acmeOldRate", Module: "ACME-OLD-MIB", OID: append(old[:7:7], 1, 2), Kind: Scalar, Syntax: Integer32, TC: "AcmeRate", Ranges: []Range{{0, 10}}, Access: rw, Status: "mandatory"},
 		{Label: "acmeOldTrap", Module: "ACME-OLD-MIB", OID: append(old[:7:7], 0, 5), Kind: Notification},
 	} {
+		if want.Module == cable {
+			want.Edition = "202601010000"
+		}
 		ref, err := x.Resolve(want.Label)
 		if err != nil {
 			t.Error(err)
@@ -95,43 +98,47 @@ func TestLoad(t *testing.T) {
 func TestLoadErrors(t *testing.T) {
 	base := Default()
 	x, err := Load(base, []string{"testdata/broken", "testdata/vendor/acme-old.my", "testdata/absent"})
-	if err == nil {
-		t.Fatal("no error")
+	if err == nil || !strings.Contains(err.Error(), "testdata/absent") {
+		t.Errorf("a path that is not there: %v", err)
 	}
-	for _, want := range []string{
-		`testdata/broken/a-unfinished.txt:6: expected "(", got "2"`,
-		"testdata/broken/b-imports.txt:5: brokenOrphan: nowhere is imported from NOWHERE-MIB, which is neither loaded nor built in",
-		"testdata/broken/b-imports.txt:6: brokenChild: its OID depends on an unknown one",
-		"testdata/broken/b-imports.txt:7: brokenLoop: its OID is defined in terms of itself",
-		"testdata/broken/b-imports.txt:9: brokenTyped: its type Nothing is not known",
+	want := []string{
+		`testdata/broken/a-unfinished.txt:6: brokenCut: expected "(", got "2"; leaving it out`,
+		`testdata/broken/a-unfinished.txt:7: "END" is missing`,
+		"testdata/broken/b-imports.txt:5: brokenOrphan: nowhere is imported from NOWHERE-MIB, which is neither loaded nor built in; leaving it out",
+		"testdata/broken/b-imports.txt:6: brokenChild: its OID depends on one that was left out; leaving it out; 1 more of the module likewise",
+		"testdata/broken/b-imports.txt:7: brokenLoop: its OID is defined in terms of itself; leaving it out",
 		"testdata/broken/b-imports.txt:17: brokenAmbiguous: docsBpi2MIBObjects is ambiguous: DOCS-BPI2-MIB (",
-		"testdata/broken/b-imports.txt:18: brokenUndefined: nothing is neither defined nor imported",
-		"testdata/absent",
-	} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("want %q in:\n%v", want, err)
+		"testdata/broken/b-imports.txt:18: brokenUndefined: nothing is neither defined nor imported; leaving it out",
+		"testdata/broken/b-imports.txt:9: brokenTyped: its type Nothing is not known; its values are not checked",
+	}
+	if got := x.Warnings(); len(got) != len(want) {
+		t.Errorf("%d warnings, want %d:\n%s", len(got), len(want), strings.Join(got, "\n"))
+	} else {
+		for i := range want {
+			if !strings.HasPrefix(got[i], want[i]) {
+				t.Errorf("warning %s, want %s", got[i], want[i])
+			}
 		}
 	}
 	// What could be read is there all the same.
-	for _, name := range []string{"brokenB", "brokenTyped.0", "acmeOldName.0", "sysDescr.0"} {
+	for _, name := range []string{"brokenB", "brokenFine", "brokenTyped.0", "acmeOldName.0", "sysDescr.0"} {
 		if _, err := x.Resolve(name); err != nil {
 			t.Error(err)
 		}
 	}
 	// What could not says why.
 	for name, why := range map[string]string{
-		"brokenFine":            "defined in BROKEN-A-MIB, but could not be read: testdata/broken/a-unfinished.txt:6: ",
-		"brokenCut.0":           "a-unfinished.txt:6: ",
-		"BROKEN-A-MIB::nothing": "BROKEN-A-MIB",
-		"brokenOrphan":          "b-imports.txt:5: brokenOrphan: nowhere is imported from NOWHERE-MIB",
-		"brokenB.brokenChild":   "b-imports.txt:6: ",
-		"brokenElsewhere":       "not all modules of mib_path could be read",
+		"brokenCut.0":             "defined in BROKEN-A-MIB, but could not be read: testdata/broken/a-unfinished.txt:6: ",
+		"BROKEN-A-MIB::brokenCut": "a-unfinished.txt:6: ",
+		"brokenOrphan":            "b-imports.txt:5: brokenOrphan: nowhere is imported from NOWHERE-MIB",
+		"brokenB.brokenChild":     "b-imports.txt:6: ",
+		"brokenElsewhere":         "not all modules of mib_path could be read",
 	} {
 		if _, err := x.Resolve(name); !errors.Is(err, errUnknown) || !strings.Contains(err.Error(), why) {
 			t.Errorf("%s: %v, want %s", name, err, why)
 		}
 	}
-	if x, err := Load(base, nil); x != base || err != nil {
+	if x, err := Load(base, nil); x != base || err != nil || x.Warnings() != nil {
 		t.Errorf("no paths: %v", err)
 	}
 }
@@ -148,8 +155,8 @@ func TestLoadFirstCounts(t *testing.T) {
 		}
 	}
 	x, err := Load(Default(), []string{dir})
-	if err == nil || !strings.Contains(err.Error(), "2.txt:1: module X-MIB is also defined, differently, in ") {
-		t.Errorf("two that differ: %v", err)
+	if w := x.Warnings(); err != nil || len(w) != 1 || !strings.Contains(w[0], "2.txt:1: module X-MIB is also defined, differently, in ") {
+		t.Errorf("two that differ: %v, %v", w, err)
 	}
 	for _, tt := range []struct{ name, want string }{
 		{"xFirst", "1.3.6.1.4.1.1.1"},
@@ -164,62 +171,117 @@ func TestLoadFirstCounts(t *testing.T) {
 	}
 }
 
+// someOf returns an index of a few built-in modules, which loads faster than all.
+func someOf(t *testing.T, modules ...string) *Index {
+	t.Helper()
+	var objects []Object
+	for o := range Default().Objects() {
+		if slices.Contains(modules, o.Module) {
+			objects = append(objects, o)
+		}
+	}
+	table, err := tableOf(objects, slices.Collect(Default().Types()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Index{t: table}
+}
+
 // One bad module, file or directory keeps nothing out but itself; and its names are not those of another module.
 func TestLoadOneBad(t *testing.T) {
-	require.Long(t, "the MIB index for each fault")
+	base := someOf(t, "", "SNMPv2-SMI", "SNMPv2-MIB", "DOCS-CABLE-DEVICE-MIB")
 	mod := func(name, imports, defs string) string {
 		return name + " DEFINITIONS ::= BEGIN IMPORTS enterprises FROM SNMPv2-SMI " + imports + ";\n" + defs + "\nEND\n"
 	}
 	const shared = "zShared OBJECT IDENTIFIER ::= { enterprises %d }"
 	good := mod("GOOD-MIB", "", fmt.Sprintf(shared, 7)+"\nzGood OBJECT IDENTIFIER ::= { zShared 1 }")
 	for _, tt := range []struct {
-		name  string
-		files map[string]string
-		errs  []string          // parts of what is told, in order
-		names map[string]string // to their OID, or to "error: " and a part of it
+		name     string
+		files    map[string]string
+		warnings []string          // parts of them, in order
+		names    map[string]string // to their OID, or to "error: " and a part of it
 	}{
 		{"nothing bad", map[string]string{"good": good}, nil, map[string]string{"zGood": "1.3.6.1.4.1.7.1", "zShared": "1.3.6.1.4.1.7"}},
 		{
 			"a syntax error",
-			map[string]string{"bad": mod("BAD-MIB", "", "zBad OBJECT IDENTIFIER ::= { enterprises 8 }\n"+fmt.Sprintf(shared, 9)+"\nzCut OBJECT-TYPE SYNTAX OCTET FOO"), "good": good},
-			[]string{`bad:4: expected "STRING", got "FOO"; skipping the module`},
-			map[string]string{"zGood": "1.3.6.1.4.1.7.1", "zBad": "error: bad:4: ", "zCut.0": "error: MIB label zCut is defined in BAD-MIB", "BAD-MIB::zBad": "error: bad:4", "zShared": "error: bad:4", "GOOD-MIB::zShared": "1.3.6.1.4.1.7", "sysDescr.0": "1.3.6.1.2.1.1.1.0"},
+			map[string]string{"bad": mod("BAD-MIB", "", "zBad OBJECT IDENTIFIER ::= { enterprises 8 }\n"+fmt.Sprintf(shared, 9)+"\nzCut OBJECT-TYPE SYNTAX OCTET FOO\n ::= { zBad 1 }\nzAfter OBJECT IDENTIFIER ::= { zBad 2 }\nzBelow OBJECT IDENTIFIER ::= { zCut 2 }"), "good": good},
+			[]string{`bad:4: zCut: expected "STRING", got "FOO"; leaving it out`, "bad:7: zBelow: zCut is neither defined nor imported"},
+			map[string]string{"zGood": "1.3.6.1.4.1.7.1", "zBad": "1.3.6.1.4.1.8", "zAfter": "1.3.6.1.4.1.8.2", "zCut.0": "error: MIB label zCut is defined in BAD-MIB", "zBelow": "error: bad:7", "BAD-MIB::zCut": "error: bad:4", "zShared": "error: ambiguous", "GOOD-MIB::zShared": "1.3.6.1.4.1.7", "sysDescr.0": "1.3.6.1.2.1.1.1.0"},
+		},
+		{
+			"an OID that is missing",
+			map[string]string{"bad": mod("BAD-MIB", "", "zCut OBJECT-TYPE SYNTAX INTEGER\nzAfter OBJECT-TYPE SYNTAX INTEGER ::= { enterprises 2 }\nZType ::= INTEGER\nzToo OBJECT-TYPE SYNTAX INTEGER\nZOther ::= OCTET STRING\nzLast OBJECT IDENTIFIER ::= { enterprises 3 }")},
+			[]string{"bad:3: zCut: the OID of zCut is missing", "bad:6: zToo: the OID of zToo is missing"},
+			map[string]string{"zCut.0": "error: bad:3", "zAfter.0": "1.3.6.1.4.1.2.0", "zToo.0": "error: bad:6", "zLast": "1.3.6.1.4.1.3"},
 		},
 		{
 			"a syntax error between two modules of a file",
 			map[string]string{"all": mod("A-MIB", "", "zA OBJECT IDENTIFIER ::= { enterprises 1 }") + mod("BAD-MIB", "", "zBad OBJECT IDENTIFIER ::= { }") + mod("C-MIB", "", "zC OBJECT IDENTIFIER ::= { enterprises 3 }")},
-			[]string{"all:6: the OID of zBad is empty"},
-			map[string]string{"zA": "1.3.6.1.4.1.1", "zC": "1.3.6.1.4.1.3", "zBad": "error: all:6"},
+			[]string{"all:5: zBad: the OID of zBad is empty"},
+			map[string]string{"zA": "1.3.6.1.4.1.1", "zC": "1.3.6.1.4.1.3", "zBad": "error: all:5"},
 		},
 		{
 			"two syntax errors in a file",
 			map[string]string{"all": mod("BAD-MIB", "", "zBad OBJECT IDENTIFIER ::= { }") + mod("C-MIB", "", "zC OBJECT IDENTIFIER ::= { enterprises 3 }") + "D-MIB { 1 3 } DEFINITIONS ::= BEGIN\nzD OBJECT IDENTIFIER ::= 5 END"},
-			[]string{"all:3: ", "all:8: "},
-			map[string]string{"zC": "1.3.6.1.4.1.3", "zBad": "error: all:3", "zD": "error: all:8"},
+			[]string{"all:2: ", "all:8: "},
+			map[string]string{"zC": "1.3.6.1.4.1.3", "zBad": "error: all:2", "zD": "error: all:8"},
 		},
 		{
 			"a quote without an end",
-			map[string]string{"bad": mod("BAD-MIB", "", `zBad OBJECT-TYPE DESCRIPTION "never`), "good": good},
-			[]string{"bad:2: the closing quote"},
-			map[string]string{"zGood": "1.3.6.1.4.1.7.1", "zBad.0": "error: bad:2"},
+			map[string]string{"bad": mod("BAD-MIB", "", "zFirst OBJECT IDENTIFIER ::= { enterprises 5 }\nzBad OBJECT-TYPE DESCRIPTION \"never\n ::= { zFirst 1 }\nzHidden OBJECT-TYPE ::= { zFirst 2 }"), "good": good},
+			[]string{`bad:3: zBad: "::=" is missing; leaving it out`, `bad:3: "END" is missing`, "bad:3: the closing quote"},
+			map[string]string{"zGood": "1.3.6.1.4.1.7.1", "zFirst": "1.3.6.1.4.1.5", "zBad.0": "error: bad:3", "zHidden.0": "error: bad:3"},
+		},
+		{
+			"two quotes without an end",
+			map[string]string{"bad": mod("BAD-MIB", "", "zA OBJECT-TYPE DESCRIPTION \"one\n ::= { enterprises 1 }\nzB OBJECT-TYPE DESCRIPTION \"two\n ::= { enterprises 2 }\nzC OBJECT IDENTIFIER ::= { enterprises 3 }")},
+			[]string{"bad:2: zA: the closing quote of this text is missing"},
+			map[string]string{"zA.0": "error: bad:2", "zB.0": "error: bad:", "zC": "1.3.6.1.4.1.3"},
+		},
+		{
+			"imports without an end",
+			map[string]string{"bad": "BAD-MIB DEFINITIONS ::= BEGIN IMPORTS enterprises FROM SNMPv2-SMI\nzA OBJECT IDENTIFIER ::= { enterprises 1 }\nEND"},
+			[]string{`bad:2: ";" is missing after IMPORTS`},
+			map[string]string{"zA": "1.3.6.1.4.1.1"},
+		},
+		{
+			"text around modules",
+			map[string]string{"all": "Don't edit (copied from page 5):\n" + mod("A-MIB", "", "zA OBJECT IDENTIFIER ::= { enterprises 1 }") + "\nAcme 2005 [Page 7]\n" + mod("B-MIB", "", "zB OBJECT IDENTIFIER ::= { enterprises 2 }")},
+			nil,
+			map[string]string{"A-MIB::zA": "1.3.6.1.4.1.1", "B-MIB::zB": "1.3.6.1.4.1.2"},
+		},
+		{
+			"one name with two OIDs",
+			map[string]string{"a": mod("A-MIB", "", "zA OBJECT IDENTIFIER ::= { enterprises 1 }\nzA OBJECT IDENTIFIER ::= { enterprises 2 }\nzB OBJECT IDENTIFIER ::= { zA 1 }\nzB OBJECT IDENTIFIER ::= { zA 1 }")},
+			[]string{"a:3: zA is defined again, with another OID than in line 2, which counts"},
+			map[string]string{"zA": "1.3.6.1.4.1.1", "zB": "1.3.6.1.4.1.1.1"},
+		},
+		{
+			"a circle of two modules",
+			map[string]string{
+				"a": mod("A-MIB", "zB, ZB FROM B-MIB", "ZA ::= ZB\nzFine OBJECT IDENTIFIER ::= { enterprises 1 }\nzA OBJECT IDENTIFIER ::= { zB 1 }\nzTyped OBJECT-TYPE SYNTAX ZA ::= { zFine 1 }"),
+				"b": mod("B-MIB", "zA, zFine, ZA FROM A-MIB", "ZB ::= ZA\nzB OBJECT IDENTIFIER ::= { zA 1 }\nzToo OBJECT IDENTIFIER ::= { zFine 2 }"),
+			},
+			[]string{"a:4: zA: its OID is defined in terms of itself", "b:3: zB: its OID depends on one that was left out", "a:5: zTyped: its type ZA is defined in terms of itself"},
+			map[string]string{"zTyped.0": "1.3.6.1.4.1.1.1.0", "zToo": "1.3.6.1.4.1.1.2", "zA": "error: a:4", "zB": "error: b:3"},
 		},
 		{
 			"a faulty copy of one that is built in",
 			map[string]string{"bad": mod("DOCS-CABLE-DEVICE-MIB", "", "docsDevNmAccessStatus OBJECT-TYPE SYNTAX OCTET FOO"), "good": good},
-			[]string{"bad:2: "},
+			[]string{"bad:2: docsDevNmAccessStatus: "},
 			map[string]string{"zGood": "1.3.6.1.4.1.7.1", "docsDevNmAccessStatus.1": "1.3.6.1.2.1.69.1.2.1.7.1"},
 		},
 		{
 			"an import of one that is not there",
-			map[string]string{"bad": mod("BAD-MIB", "x FROM NONE-MIB", "zFine OBJECT IDENTIFIER ::= { enterprises 4 }\nzBad OBJECT IDENTIFIER ::= { x 1 }"), "good": good},
-			[]string{"bad:3: zBad: x is imported from NONE-MIB"},
-			map[string]string{"zGood": "1.3.6.1.4.1.7.1", "zFine": "1.3.6.1.4.1.4", "zBad": "error: NONE-MIB"},
+			map[string]string{"bad": mod("BAD-MIB", "x FROM NONE-MIB", "zFine OBJECT IDENTIFIER ::= { enterprises 4 }\nzBad OBJECT IDENTIFIER ::= { x 1 }\nzWorse OBJECT IDENTIFIER ::= { x 2 }"), "good": good},
+			[]string{"bad:3: zBad: x is imported from NONE-MIB, which is neither loaded nor built in; leaving it out; 1 more of the module likewise"},
+			map[string]string{"zGood": "1.3.6.1.4.1.7.1", "zFine": "1.3.6.1.4.1.4", "zBad": "error: NONE-MIB", "zWorse": "error: bad:4"},
 		},
 		{
 			"an import of one that was left out",
-			map[string]string{"bad": mod("BAD-MIB", "", fmt.Sprintf(shared, 9)+"\nzCut OBJECT-TYPE SYNTAX OCTET FOO"), "on": mod("ON-MIB", "zShared FROM BAD-MIB", "zOn OBJECT IDENTIFIER ::= { zShared 1 }"), "good": good},
-			[]string{"bad:3: ", "on:2: zOn: zShared is imported from BAD-MIB, which was skipped"},
-			map[string]string{"zGood": "1.3.6.1.4.1.7.1", "zOn": "error: on:2"},
+			map[string]string{"bad": mod("BAD-MIB", "", fmt.Sprintf(shared, 9)+"\nzCut OBJECT-TYPE SYNTAX OCTET FOO"), "on": mod("ON-MIB", "zCut, zShared FROM BAD-MIB", "zOn OBJECT IDENTIFIER ::= { zShared 1 }\nzOff OBJECT IDENTIFIER ::= { zCut 1 }"), "good": good},
+			[]string{"bad:3: zCut: ", "on:3: zOff: zCut is imported from BAD-MIB, where it was left out"},
+			map[string]string{"zGood": "1.3.6.1.4.1.7.1", "zOn": "1.3.6.1.4.1.9.1", "zOff": "error: on:3"},
 		},
 		{
 			"two of one name that differ",
@@ -251,17 +313,17 @@ func TestLoadOneBad(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			x, err := Load(Default(), []string{dir})
-			var errs []error
-			if joined, ok := err.(interface{ Unwrap() []error }); ok {
-				errs = joined.Unwrap()
+			x, err := Load(base, []string{dir})
+			if err != nil {
+				t.Error(err)
 			}
-			if len(errs) != len(tt.errs) {
-				t.Errorf("%d errors, want %d:\n%v", len(errs), len(tt.errs), err)
+			got := x.Warnings()
+			if len(got) != len(tt.warnings) {
+				t.Errorf("%d warnings, want %d:\n%s", len(got), len(tt.warnings), strings.Join(got, "\n"))
 			}
-			for i := range min(len(errs), len(tt.errs)) {
-				if !strings.Contains(errs[i].Error(), tt.errs[i]) {
-					t.Errorf("error %v, want %s", errs[i], tt.errs[i])
+			for i := range min(len(got), len(tt.warnings)) {
+				if !strings.Contains(got[i], tt.warnings[i]) {
+					t.Errorf("warning %s, want %s", got[i], tt.warnings[i])
 				}
 			}
 			for name, want := range tt.names {
@@ -279,6 +341,42 @@ func TestLoadOneBad(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Modules of which every definition is broken off take time in proportion to their length.
+func TestBrokenOff(t *testing.T) {
+	for name, odd := range map[string]string{
+		"braces":      "x%d OBJECT-TYPE SYNTAX INTEGER DEFVAL { { a\n",
+		"sequences":   "X%d ::= SEQUENCE { a\n",
+		"macros":      "X%d MACRO ::= BEGIN\n",
+		"tags":        "X%d ::= [ INTEGER\n",
+		"imports":     "IMPORTS OBJECT-TYPE a%d\n",
+		"imported":    "IMPORTS a%d FROM B {\n",
+		"exports":     "EXPORTS OBJECT-TYPE a%d\n",
+		"conventions": "X%d ::= TEXTUAL-CONVENTION STATUS current\n",
+		"objects":     "x%d OBJECT-TYPE INDEX { a, b\n",
+		"OIDs":        "x%d OBJECT IDENTIFIER ::= { a\n",
+		"traps":       "x%d TRAP-TYPE ENTERPRISE { a\n",
+		"enumeration": "X%d ::= INTEGER { a(1),\n",
+		"heads":       "%d } DEFINITIONS ::= \n",
+		"heads, too":  "X%d } DEFINITIONS ::= \n",
+		"modules":     "X%d DEFINITIONS ::= BEGIN\n",
+	} {
+		var src strings.Builder
+		src.WriteString("A-MIB DEFINITIONS ::= BEGIN\n")
+		for i := range 100_000 {
+			fmt.Fprintf(&src, odd, i)
+		}
+		began := time.Now()
+		modules, err := parseModules(src.String())
+		took := time.Since(began)
+		if t.Logf("%s: %v", name, took); took > 10*time.Second {
+			t.Errorf("%s: %v", name, took)
+		}
+		if err == nil && len(modules[0].faults) == 0 {
+			t.Errorf("%s: no fault", name)
+		}
 	}
 }
 
@@ -376,12 +474,11 @@ func TestParseModulesErrors(t *testing.T) {
 	const head = "A DEFINITIONS ::= BEGIN\n"
 	for _, tt := range []struct{ text, want string }{
 		{head, `2: "END" is missing`},
-		{"A\n", `2: "DEFINITIONS" is missing`},
 		{"5 DEFINITIONS ::= BEGIN END", "1: expected a module's name, got \"5\""},
 		{head + "IMPORTS a FROM B", `";" is missing`},
 		{head + "IMPORTS 5;", `2: expected a name or FROM, got "5"`},
 		{head + "a MACRO ::= BEGIN", `"END" is missing`},
-		{head + "a OBJECT IDENTIFIER ::= { }\nEND", "the OID of a is empty"},
+		{head + "a OBJECT IDENTIFIER ::= { }\nEND", "2: the OID of a is empty"},
 		{head + "a OBJECT IDENTIFIER ::= { b 4294967296 }\nEND", `2: expected an arc, 0 to 4294967295, got "4294967296"`},
 		{head + "a OBJECT IDENTIFIER ::= { b c(1 }\nEND", `2: expected ")", got "}"`},
 		{head + "a OBJECT-TYPE SYNTAX OCTET FOO", `2: expected "STRING", got "FOO"`},
@@ -389,11 +486,16 @@ func TestParseModulesErrors(t *testing.T) {
 		{head + "a OBJECT-TYPE SYNTAX INTEGER (1 2)", `2: expected "|", got "2"`},
 		{head + "a OBJECT-TYPE DEFVAL { {", "2: a closing brace is missing"},
 		{head + "a OBJECT-TYPE DESCRIPTION \"never\nclosed", "2: the closing quote of this text is missing"},
-		{head + "a OBJECT-TYPE DEFVAL { '00", "2: the closing quote of this number is missing"},
+		{head + "a OBJECT-TYPE DEFVAL { '00", "2: a closing brace is missing"},
 		{head + "a ::= SEQUENCE { b", "2: a closing brace is missing"},
 		{head + "a TRAP-TYPE ENTERPRISE { b ::= x", `2: expected "}", got "::="`},
 	} {
-		_, err := parseModules(tt.text)
+		modules, err := parseModules(tt.text)
+		for _, m := range modules {
+			for _, f := range m.faults {
+				err = errors.Join(err, f.err)
+			}
+		}
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%q: %v, want %q", tt.text, err, tt.want)
 		}
@@ -422,7 +524,7 @@ func FuzzParseModules(f *testing.F) {
 				l.order = append(l.order, m)
 			}
 		}
-		data, err := Build(l.objects())
+		data, err := Build(l.objects(), l.types())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -36,12 +36,12 @@ var names = []struct {
 	{"joint-iso-ccitt", "2", "joint-iso-ccitt", ""},
 	{"zeroDotZero", "0.0", "zeroDotZero", ""},
 	{"2.999.3", "2.999.3", "joint-iso-ccitt", "999.3"},
-	{"iso.org.dod.internet.private.enterprises.4115.1", "1.3.6.1.4.1.4115.1", "enterprises", "4115.1"},
+	{"iso.org.dod.internet.private.enterprises.99999.1", "1.3.6.1.4.1.99999.1", "enterprises", "99999.1"},
 	{".iso.3.dod.1", "1.3.6.1", "internet", ""},
 	{".1.3.dod.internet.mgmt", "1.3.6.1.2", "mgmt", ""},
-	{"enterprises.4115.11.1.2.1", "1.3.6.1.4.1.4115.11.1.2.1", "enterprises", "4115.11.1.2.1"},
-	{"enterprises.4115.4294967295", "1.3.6.1.4.1.4115.4294967295", "enterprises", "4115.4294967295"},
-	{"SNMPv2-SMI::enterprises.4115", "1.3.6.1.4.1.4115", "enterprises", "4115"},
+	{"enterprises.99999.11.1.2.1", "1.3.6.1.4.1.99999.11.1.2.1", "enterprises", "99999.11.1.2.1"},
+	{"enterprises.99999.4294967295", "1.3.6.1.4.1.99999.4294967295", "enterprises", "99999.4294967295"},
+	{"SNMPv2-SMI::enterprises.99999", "1.3.6.1.4.1.99999", "enterprises", "99999"},
 
 	{"sysDescr.0", "1.3.6.1.2.1.1.1.0", "sysDescr", "0"}, // RFC 3418
 	{"SNMPv2-MIB::sysDescr.0", "1.3.6.1.2.1.1.1.0", "sysDescr", "0"},
@@ -94,14 +94,14 @@ var names = []struct {
 	// More numbers than the index has are taken as they are.
 	{"sysDescr.1.2", "1.3.6.1.2.1.1.1.1.2", "sysDescr", "1.2"},
 	// Nothing known about the object: quotes still mean what they say.
-	{"enterprises.4115.1.'ab'", "1.3.6.1.4.1.4115.1.97.98", "enterprises", "4115.1.97.98"},
-	{`enterprises.4115.1."ab".1`, "1.3.6.1.4.1.4115.1.2.97.98.1", "enterprises", "4115.1.2.97.98.1"},
+	{"enterprises.99999.1.'ab'", "1.3.6.1.4.1.99999.1.97.98", "enterprises", "99999.1.97.98"},
+	{`enterprises.99999.1."ab".1`, "1.3.6.1.4.1.99999.1.2.97.98.1", "enterprises", "99999.1.2.97.98.1"},
 
 	// Ambiguous, settled by the CableLabs branch.
 	{"pktcMtaDevEnabled.0", "1.3.6.1.4.1.4491.2.2.1.1.1.7.0", "pktcMtaDevEnabled", "0"},
 	{"PKTC-MTA-MIB::pktcMtaDevEnabled.0", "1.3.6.1.4.1.4491.2.2.1.1.1.7.0", "pktcMtaDevEnabled", "0"},
 	{"PKTC-IETF-MTA-MIB::pktcMtaDevEnabled.0", "1.3.6.1.2.1.140.1.1.6.0", "pktcMtaDevEnabled", "0"},
-	// Known from a binary only.
+	// As the open encoder's binary has it.
 	{"pktcEUERSTAppStatus.1", "1.3.6.1.4.1.4491.2.2.8.2.1.1.2.1.9.1", "pktcEUERSTAppStatus", "1"},
 }
 
@@ -230,12 +230,81 @@ func TestPrefer(t *testing.T) {
 	}
 }
 
+// Labels of several OIDs: they mean what they mean in the open encoder's modules, and the note says how to get the other (DOCS-QOS3-MIB
+// is DOCSIS 3.0's, DOCS-PNM-MIB was renumbered in 2019, PKTC-EVENT-MIB in 2005).
+func TestEditions(t *testing.T) {
+	x := Default()
+	for _, tt := range []struct{ name, oid, note string }{
+		{"docsQosCmtsCmMac", "1.3.6.1.2.1.10.127.7.", "at 1.3.6.1.4.1.4491.2.1.21.1.11.1.1: write DOCS-QOS3-MIB::docsQosCmtsCmMac for them, or name the module in mib_prefer"},
+		{"DOCS-QOS3-MIB::docsQosCmtsCmMac", "1.3.6.1.4.1.4491.2.1.21.1.11.1.1", ""},
+		{"DOCS-QOS-MIB::docsQosCmtsCmMac", "1.3.6.1.2.1.10.127.7.", ""},
+		{"docsPnmCmDsHistFileName.1", "1.3.6.1.4.1.4491.2.1.27.1.2.9.1.10.1", "an older edition of DOCS-PNM-MIB; devices with that of 2019-05-16 have it at 1.3.6.1.4.1.4491.2.1.27.1.2.9.1.4: write the number"},
+		{"DOCS-PNM-MIB::docsPnmCmDsHistFileName.1", "1.3.6.1.4.1.4491.2.1.27.1.2.9.1.10.1", "have it at 1.3.6.1.4.1.4491.2.1.27.1.2.9.1.4: write the number"},
+		{".1.3.6.1.4.1.4491.2.1.27.1.2.9.1.4.1", "1.3.6.1.4.1.4491.2.1.27.1.2.9.1.4.1", ""},
+		{"pktcDevEvSyslogAddress.0", "1.3.6.1.4.1.4491.2.2.3.1.4.0", "that of 2005-01-28 have it at 1.3.6.1.4.1.4491.2.2.3.1.3: write the number"},
+		{"pktcMtaDevEnabled.0", "1.3.6.1.4.1.4491.2.2.1.1.1.7.0", ""},
+		{"coldStart", "1.3.6.1.6.3.1.1.5.1", ""},
+		{"upsAlarmBatteryBad", "1.3.6.1.2.1.33.1.6.3.1", ""},
+	} {
+		ref, err := x.Resolve(tt.name)
+		if err != nil || !strings.HasPrefix(ref.OID.String(), tt.oid) || !strings.Contains(ref.Note, tt.note) || tt.note == "" && ref.Note != "" {
+			t.Errorf("%s = %v, note %q, %v; want %s, %q", tt.name, ref.OID, ref.Note, err, tt.oid, tt.note)
+		}
+	}
+	for _, tt := range []struct {
+		prefer, name, oid string
+		note              bool
+	}{
+		{"DOCS-QOS-MIB", "docsQosCmtsCmMac", "1.3.6.1.2.1.10.127.7.", false},
+		{"DOCS-QOS3-MIB", "docsQosCmtsCmMac", "1.3.6.1.4.1.4491.2.1.21.", false},
+		{"IF-MIB", "docsQosCmtsCmMac", "1.3.6.1.2.1.10.127.7.", true},
+		{"DOCS-PNM-MIB", "docsPnmCmDsHistFileName", "1.3.6.1.4.1.4491.2.1.27.1.2.9.1.10", true}, // it does not choose between editions
+	} {
+		ref, err := x.Prefer(tt.prefer).Resolve(tt.name)
+		if err != nil || !strings.HasPrefix(ref.OID.String(), tt.oid) || (ref.Note != "") != tt.note {
+			t.Errorf("%s by %s: %v, %q, %v", tt.name, tt.prefer, ref.OID, ref.Note, err)
+		}
+	}
+}
+
+// Every label of the open encoder's modules means there what it meant before others were built in.
+func TestLaterModules(t *testing.T) {
+	x := Default()
+	var earlier []Object
+	for o := range x.Objects() {
+		if !o.Later {
+			earlier = append(earlier, o)
+		}
+	}
+	tab, err := tableOf(earlier, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alone := &Index{t: tab}
+	moved := 0
+	for i := range earlier {
+		for _, name := range []string{earlier[i].Label, earlier[i].Module + "::" + earlier[i].Label} {
+			was, err1 := alone.Resolve(name)
+			is, err2 := x.Resolve(name)
+			if !slices.Equal(was.OID, is.OID) || (err1 == nil) != (err2 == nil) {
+				t.Fatalf("%s: %v, %v; it was %v, %v", name, is.OID, err2, was.OID, err1)
+			}
+			if is.Note != "" && was.Note == "" && name == earlier[i].Label {
+				moved++
+			}
+		}
+	}
+	if moved < 182 {
+		t.Errorf("%d labels have a note, want 155 of DOCS-QOS-MIB and 27 more", moved)
+	}
+}
+
 func TestName(t *testing.T) {
 	x := Default()
 	for _, tt := range []struct{ oid, want string }{
 		{"1.3.6.1.2.1.1.1.0", "sysDescr.0"},
 		{"1.3.6.1.2.1.69.1.6.4.1.2.1", "docsDevFilterIpStatus.1"},
-		{"1.3.6.1.4.1.4115.11.1.2.1", "enterprises.4115.11.1.2.1"},
+		{"1.3.6.1.4.1.99999.11.1.2.1", "enterprises.99999.11.1.2.1"},
 		{"1.3.6.1.6.3.18.1.1.1.2.97.98.99", "snmpCommunityName.97.98.99"},
 		{"1.3.6.1", "internet"},
 		{"1", "iso"},
@@ -272,7 +341,7 @@ func TestLookup(t *testing.T) {
 	if obj, instance, ok := x.Lookup(nil); ok || obj != nil || len(instance) != 0 {
 		t.Errorf("Lookup of nothing = %v, %v, %v", obj, instance, ok)
 	}
-	empty, err := Build(nil)
+	empty, err := Build(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -369,28 +438,6 @@ func TestSyntaxTag(t *testing.T) {
 	}
 }
 
-func TestDistance(t *testing.T) {
-	for _, tt := range []struct {
-		a, b string
-		most int
-		want int
-	}{
-		{"", "", 3, 0},
-		{"abc", "abc", 3, 0},
-		{"abc", "abd", 3, 1},
-		{"abc", "ab", 3, 1},
-		{"abc", "xabc", 3, 1},
-		{"kitten", "sitting", 3, 3},
-		{"kitten", "sitting", 2, 3},
-		{"abcdef", "uvwxyz", 3, 4},
-		{strings.Repeat("a", 129), strings.Repeat("a", 129), 3, 4},
-	} {
-		if got := distance(tt.a, tt.b, tt.most); got != tt.want {
-			t.Errorf("distance(%q, %q, %d) = %d, want %d", tt.a, tt.b, tt.most, got, tt.want)
-		}
-	}
-}
-
 func TestBuildIsDeterministic(t *testing.T) {
 	objects := []Object{
 		{Label: "b", Module: "M", OID: ber.OID{1, 3, 2}, TC: "T", Syntax: Integer32, Kind: Scalar, Enums: []Enum{{"x", -1}}},
@@ -398,12 +445,12 @@ func TestBuildIsDeterministic(t *testing.T) {
 		{Label: "a", Module: "L", OID: ber.OID{1, 3}, Kind: Row, Augments: "b"},
 		{Label: "c", Module: "L", OID: ber.OID{1, 3, 4294967295}, TC: "T", Syntax: OctetString, Ranges: []Range{{-5, 1 << 40}}},
 	}
-	first, err := Build(objects)
+	first, err := Build(objects, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	slices.Reverse(objects)
-	if second, err := Build(objects); err != nil || string(second) != string(first) {
+	if second, err := Build(objects, nil); err != nil || string(second) != string(first) {
 		t.Errorf("another order gives other octets (%v)", err)
 	}
 	table, err := openTable(string(first))
@@ -419,7 +466,7 @@ func TestBuildIsDeterministic(t *testing.T) {
 		}
 	}
 	for _, bad := range []Object{{Label: "x"}, {OID: ber.OID{1}}, {Label: "x", OID: ber.OID{9}}} {
-		if _, err := Build([]Object{bad}); err == nil {
+		if _, err := Build([]Object{bad}, nil); err == nil {
 			t.Errorf("Build(%+v) succeeds", bad)
 		}
 	}

@@ -1,6 +1,10 @@
 package mib
 
-import "strings"
+import (
+	"strings"
+
+	"dcs/render/spelling"
+)
 
 // unknown returns the error for a label that the index does not have.
 func (x *Index) unknown(label string) error {
@@ -24,43 +28,11 @@ func (x *Index) nearest(label string) string {
 		}
 		d := 1
 		if !strings.EqualFold(have, label) {
-			d = distance(have, label, best-1)
+			d = spelling.Distance(have, label, best-1)
 		}
 		if d < best {
 			best, found = d, have
 		}
 	}
 	return found
-}
-
-// maxNear is the length above which labels are not compared: no MIB has longer ones.
-const maxNear = 128
-
-// distance returns the number of octets to insert, delete or change to turn a into b, or most+1 if
-// that exceeds most.
-func distance(a, b string, most int) int {
-	if len(a) > maxNear || len(b) > maxNear || most < 0 {
-		return most + 1
-	}
-	var row [maxNear + 1]int
-	for j := range len(b) + 1 {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		least := row[0]
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = min(diagonal, row[j], row[j+1]) + 1
-			}
-			diagonal, row[j+1] = row[j+1], cost
-			least = min(least, cost)
-		}
-		if least > most {
-			return most + 1
-		}
-	}
-	return min(row[len(b)], most+1)
 }

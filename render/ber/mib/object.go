@@ -1,8 +1,9 @@
-// Package mib resolves SNMP object names by a built-in index of some 27,000 objects.
+// Package mib resolves SNMP object names by a built-in index of some 54,000 objects.
 package mib
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"dcs/render/ber"
@@ -114,14 +115,35 @@ type Object struct {
 
 	Access string // read-only, read-write, read-create, not-accessible, …; empty for a Node
 	Status string // current, deprecated, obsolete, mandatory; empty for a Node
+
+	Edition string // the LAST-UPDATED of the module, YYYYMMDDhhmm; empty if unknown
+	Later   bool   // of a module, or an edition, that the open encoder does not have: a label of both is that of the other
 }
 
-// EnumValue returns the number of a label. Labels are case-sensitive.
-func (o *Object) EnumValue(label string) (int64, bool) {
+// Type is a named type: a textual convention, or a plain type assignment of SMIv1.
+type Type struct {
+	Name, Module string
+	Syntax       Syntax
+	Enums        []Enum
+	Ranges       []Range
+	Hint         string // DISPLAY-HINT
+	Parent       string // the type that it refines; empty for a base type
+	Status       string
+}
+
+// EnumValue returns the number of a label, which is case-sensitive. The label may be followed by its number in parentheses, as
+// in createAndGo(4); a number that is another's is not ok.
+func (o *Object) EnumValue(label string) (v int64, ok bool) {
+	label, number, numbered := strings.Cut(label, "(")
 	for _, e := range o.Enums {
-		if e.Label == label {
+		if e.Label != label {
+			continue
+		}
+		if !numbered {
 			return e.Value, true
 		}
+		n, err := strconv.ParseInt(strings.TrimSuffix(number, ")"), 10, 64)
+		return e.Value, err == nil && n == e.Value && strings.HasSuffix(number, ")")
 	}
 	return 0, false
 }

@@ -3,7 +3,6 @@ package mib
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"dcs/render/ber"
@@ -33,6 +32,7 @@ type Ref struct {
 	OID      ber.OID
 	Object   *Object // the object whose OID is the longest prefix of OID; nil if none is known
 	Instance ber.OID // the part of OID after Object's
+	Note     string  // a warning: the name stands for something else in a later edition of DOCSIS' modules; empty for none
 }
 
 // Resolve resolves a name to an OID. A name is one of
@@ -45,8 +45,9 @@ type Ref struct {
 // of fixed size); "abc", which stands for the length and the characters; and a label from the enumeration of
 // the index object at that place (vacmAccessStatus."rotesting"."".1.noAuthNoPriv). Numbers are not checked.
 //
-// Labels are case-sensitive. A label with several OIDs is an error, unless the module is given, Prefer
-// decides, or exactly one of the OIDs is under 1.3.6.1.4.1.4491. The error for an unknown label suggests the
+// Labels are case-sensitive. Where a label has several OIDs, the module decides if it is given, then Prefer, then the open
+// encoder's modules before others, then the order of branches: CableLabs' (1.3.6.1.4.1.4491), the rest of 1.3.6.1 and the
+// operator's modules, built-in modules of vendors. Within a module the open encoder's edition counts, else the newest. Several OIDs after that are an error. That for an unknown label suggests the
 // nearest one.
 func (x *Index) Resolve(name string) (Ref, error) {
 	rest := name
@@ -107,6 +108,9 @@ func (x *Index) Resolve(name string) (Ref, error) {
 	if row >= 0 {
 		ref.Object = x.t.object(row)
 	}
+	if w.row >= 0 {
+		ref.Note = x.editionNote(w.row, module != "")
+	}
 	return ref, nil
 }
 
@@ -115,9 +119,6 @@ func (x *Index) head(module, label string) (int, error) {
 	from, to := x.t.labelled(label)
 	if w := x.withholds(label, from, to); w != nil && (module == "" || module == w.module) {
 		return -1, failf(errUnknown, "MIB label %s is defined in %s, but could not be read: %s", label, w.module, w.why)
-	}
-	if why := x.left[module]; why != "" && x.inModule(from, to, module) < 0 {
-		return -1, failf(errUnknown, "%s::%s: that module was skipped: %s", module, label, why)
 	}
 	if from == to {
 		return -1, x.unknown(label)
@@ -134,57 +135,6 @@ func (x *Index) head(module, label string) (int, error) {
 		return -1, failf(errAmbiguous, "%s is ambiguous: %s; write MODULE::%s, or name the module in mib_prefer", label, x.places(from, to), label)
 	}
 	return row, nil
-}
-
-// choose returns one of the rows of a label, or -1 if the label is ambiguous or has none.
-func (x *Index) choose(from, to int) int {
-	if from == to {
-		return -1
-	}
-	if x.t.oidOf(from) == x.t.oidOf(to-1) {
-		return x.bestOf(from, to)
-	}
-	for _, m := range x.prefer {
-		if row := x.inModule(from, to, m); row >= 0 {
-			return row
-		}
-		if slices.Contains(x.absent, m) {
-			return -1
-		}
-	}
-	lab := -1
-	for row := from; row < to; row++ {
-		if !strings.HasPrefix(x.t.key(x.t.oidOf(row)), cableLabs) {
-			continue
-		}
-		if lab >= 0 && x.t.oidOf(row) != x.t.oidOf(lab) {
-			return -1
-		}
-		if lab < 0 || x.rank(row) < x.rank(lab) {
-			lab = row
-		}
-	}
-	return lab
-}
-
-// bestOf is best for consecutive rows.
-func (x *Index) bestOf(from, to int) int {
-	best := from
-	for row := from + 1; row < to; row++ {
-		if x.rank(row) < x.rank(best) {
-			best = row
-		}
-	}
-	return best
-}
-
-func (x *Index) inModule(from, to int, module string) int {
-	for row := from; row < to; row++ {
-		if x.t.module(row) == module {
-			return row
-		}
-	}
-	return -1
 }
 
 // places lists the modules and OIDs of rows, for a message.

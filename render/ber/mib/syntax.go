@@ -13,12 +13,12 @@ func (p *smiParser) objectValue(o *smiObject) {
 		return
 	}
 	p.expect("{")
+	if p.is("}") {
+		p.fail("the OID of %s is empty", o.name)
+	}
 	for p.until("}") {
 		p.accept(",")
 		o.oid = append(o.oid, p.arc())
-	}
-	if len(o.oid) == 0 {
-		p.fail("the OID of %s is empty", o.name)
 	}
 }
 

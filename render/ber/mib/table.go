@@ -19,21 +19,21 @@ import (
 //	oids    one per distinct OID, sorted by key; key, nearest ancestor in the table, first of byOID
 //	byOID   row numbers, grouped by OID
 //	dict    blob offsets of values that many rows share; 0 is the empty value
-//	tcs     textual conventions, sorted by name
+//	types   named types, sorted by name, then module
 //	blob    strings with a uvarint length in front, keys, lists
 //
 // A key is an OID with each arc base 128, the first two arcs apart, so that the octets of an
 // ancestor are a prefix of a descendant's and every OID, of one arc too, has a key.
 const (
-	magic      = "DCSMIB\x00\x02"
+	magic      = "DCSMIB\x00\x03"
 	headerSize = len(magic) + 6*4
 	rowSize    = 24
 	oidSize    = 12
-	tcSize     = 12
+	typeSize   = 16
 	noParent   = math.MaxUint32
 )
 
-// Offsets in a row: label, OID number, then five dict numbers, then four octets.
+// Offsets in a row: label, OID number, then five dict numbers, then four octets and another dict number.
 const (
 	rowLabel  = 0
 	rowOID    = 4
@@ -46,6 +46,23 @@ const (
 	rowSyntax = 19
 	rowAccess = 20
 	rowStatus = 21
+
+	rowEdition = 22
+)
+
+// laterBit is set in the octet of the status for Object.Later.
+const laterBit = 0x80
+
+// Offsets in a type: name, then five dict numbers, then two octets.
+const (
+	typeName   = 0
+	typeModule = 4
+	typeEnums  = 6
+	typeRanges = 8
+	typeHint   = 10
+	typeParent = 12
+	typeSyntax = 14
+	typeStatus = 15
 )
 
 var (
@@ -56,9 +73,9 @@ var (
 )
 
 type table struct {
-	rows, oids, byOID, dict, tcs, blob string
+	rows, oids, byOID, dict, types, blob string
 
-	nRows, nOIDs, nTCs int
+	nRows, nOIDs, nTypes int
 
 	objects []atomic.Pointer[Object] // by row, once they have been looked up
 }
@@ -78,7 +95,7 @@ func openTable(data string) (*table, error) {
 	for i := range n {
 		n[i] = int(le32(data, len(magic)+4*i))
 	}
-	t := &table{nRows: n[0], nOIDs: n[1], nTCs: n[4]}
+	t := &table{nRows: n[0], nOIDs: n[1], nTypes: n[4]}
 	rest := data[headerSize:]
 	for _, part := range []struct {
 		to   *string
@@ -88,7 +105,7 @@ func openTable(data string) (*table, error) {
 		{&t.oids, n[1] * oidSize},
 		{&t.byOID, n[2] * 4},
 		{&t.dict, n[3] * 4},
-		{&t.tcs, n[4] * tcSize},
+		{&t.types, n[4] * typeSize},
 		{&t.blob, n[5]},
 	} {
 		if part.size > len(rest) {
@@ -127,7 +144,9 @@ func (t *table) oidOf(row int) int { return int(le32(t.rows, row*rowSize+rowOID)
 
 func (t *table) kind(row int) Kind { return Kind(t.rows[row*rowSize+rowKind]) }
 
-func (t *table) status(row int) string { return statusNames[t.rows[row*rowSize+rowStatus]] }
+func (t *table) status(row int) string { return statusNames[t.rows[row*rowSize+rowStatus]&^laterBit] }
+
+func (t *table) later(row int) bool { return t.rows[row*rowSize+rowStatus]&laterBit != 0 }
 
 // shared returns the dict value of one of a row's 16-bit fields; it extends to the end of the blob.
 func (t *table) shared(row, field int) string { return t.dictValue(le16(t.rows, row*rowSize+field)) }
@@ -139,13 +158,16 @@ func (t *table) dictValue(id int) string {
 	return t.blob[le32(t.dict, id*4):]
 }
 
-func (t *table) sharedText(row, field int) string {
-	s := t.shared(row, field)
+func (t *table) sharedText(row, field int) string { return dictText(t.shared(row, field)) }
+
+func dictText(s string) string {
 	n, at := uvarint(s)
 	return s[at : at+int(n)]
 }
 
 func (t *table) module(row int) string { return t.sharedText(row, rowModule) }
+
+func (t *table) edition(row int) string { return t.sharedText(row, rowEdition) }
 
 func (t *table) key(oid int) string { return t.text(le32(t.oids, oid*oidSize)) }
 
@@ -259,7 +281,10 @@ func (t *table) decode(row int) *Object {
 		Enums:  decodeEnums(t.shared(row, rowEnums)),
 		Ranges: decodeRanges(t.shared(row, rowRanges)),
 		Access: accessNames[r[rowAccess]],
-		Status: statusNames[r[rowStatus]],
+		Status: t.status(row),
+
+		Edition: t.sharedText(row, rowEdition),
+		Later:   t.later(row),
 	}
 	o.Index, o.Implied, o.Augments = decodeIndex(t.shared(row, rowIndex))
 	return o
