@@ -4,10 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"dcs/render/mic"
+	"dcs/render/plaintext"
 	"dcs/render/tlv"
 )
 
@@ -79,13 +78,9 @@ func (r *Report) other(file []byte) {
 	case len(file) > MaxSize:
 	case len(bytes.Trim(file, "\x00")) == 0:
 		r.fail(Empty, "the file holds nothing but zeros")
-	case len(file) < least && !isText(file):
+	case len(file) < least && !plaintext.Is(file):
 		r.fail(Cut, "the file has %d octets, which are neither a text nor a whole boot file", len(file))
 	}
-}
-
-func isText(b []byte) bool {
-	return utf8.Valid(b) && bytes.IndexFunc(b, func(r rune) bool { return unicode.IsControl(r) && !unicode.IsSpace(r) }) < 0
 }
 
 func (r *Report) portal(file []byte) {

@@ -20,6 +20,7 @@ import (
 	"testing"
 
 	"dcs/render/mic"
+	"dcs/render/plaintext"
 )
 
 func octets(t testing.TB, s string) []byte {
@@ -200,7 +201,7 @@ func TestDamaged(t *testing.T) {
 			whole = len(file)
 		}
 		for n := range whole {
-			if got := c.Check(file[:n]); got.Fault == Sound && (n == 0 || !isText(file[:n])) { // TLV 9 and its name, for one, are text
+			if got := c.Check(file[:n]); got.Fault == Sound && (n == 0 || !plaintext.Is(file[:n])) { // TLV 9 and its name, for one, are text
 				t.Errorf("%s, %d of %d octets: %+v", name, n, len(file), got)
 			}
 			if name == "portal" || KindOf(file) == MTA && !bytes.Contains(file, octets(t, "a30b02020101020700")) {

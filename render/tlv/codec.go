@@ -22,8 +22,6 @@ type codec interface {
 	// width returns the octets of a value of fixed width or, if multiple is true, those of one
 	// element of a list; 0 for other kinds.
 	width() (octets int, multiple bool)
-	// check reports values that a device may refuse.
-	check(c *checker, n *Node)
 }
 
 // plainCodec has the methods that most codecs share.
@@ -40,8 +38,6 @@ func (plainCodec) json(n *Node, _ *mib.Index) any {
 }
 
 func (plainCodec) width() (octets int, multiple bool) { return 0, false }
-
-func (plainCodec) check(*checker, *Node) {}
 
 func (d *Def) codec() codec { return d.Kind.row().codec }
 
@@ -79,12 +75,16 @@ func (s scalar) wants(d *Def) string {
 	return one + d.rangeOf(s.of)
 }
 
-func (s scalar) append(_ *Encoder, dst []byte, d *Def, _ Form, vals []Value) ([]byte, error) {
+func (s scalar) append(e *Encoder, dst []byte, d *Def, _ Form, vals []Value) ([]byte, error) {
 	v, err := d.single(vals)
 	if err != nil {
 		return dst, err
 	}
-	return s.of.append(dst, d, v, v)
+	out, err := s.of.append(dst, d, v, v)
+	if err == nil {
+		e.advise(d, s.of, out[len(dst):])
+	}
+	return out, err
 }
 
 func (s scalar) read(b []byte) ([]Value, bool) {
@@ -96,12 +96,6 @@ func (s scalar) read(b []byte) ([]Value, bool) {
 }
 
 func (s scalar) width() (octets int, multiple bool) { return s.of.size(), false }
-
-func (s scalar) check(c *checker, n *Node) {
-	if num, ok := s.of.(number); ok {
-		num.check(c, n)
-	}
-}
 
 // list is consecutive elements: n of them, or any number if n is 0.
 type list struct {
@@ -122,7 +116,7 @@ func (l list) wants(d *Def) string {
 	return what + d.rangeOf(l.of)
 }
 
-func (l list) append(_ *Encoder, dst []byte, d *Def, _ Form, vals []Value) ([]byte, error) {
+func (l list) append(e *Encoder, dst []byte, d *Def, _ Form, vals []Value) ([]byte, error) {
 	v, err := d.single(vals)
 	if err != nil {
 		return dst, err
@@ -143,6 +137,7 @@ func (l list) append(_ *Encoder, dst []byte, d *Def, _ Form, vals []Value) ([]by
 		}
 		return dst, d.fail(0, "expected "+want+" elements, got "+strconv.Itoa(n/size))
 	}
+	e.advise(d, l.of, dst[start:])
 	return dst, nil
 }
 

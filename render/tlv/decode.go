@@ -227,6 +227,16 @@ func (n *Node) Append(dst []byte) []byte {
 	return dst
 }
 
+// AppendBody appends what is signed of a modem's file: its top-level TLVs without MICs and end marker.
+func (t *Tree) AppendBody(dst []byte) []byte {
+	for _, n := range t.Nodes {
+		if n.Def == nil || n.Def.computed() == nil {
+			dst = n.Append(dst)
+		}
+	}
+	return dst
+}
+
 // Append appends the file, encoded again from its parts. For a tree returned with an error,
 // that is what was decoded.
 func (t *Tree) Append(dst []byte) []byte {

@@ -14,7 +14,9 @@ type Def struct {
 	Scope   Scope
 	Repeat  Repeat
 	Limited bool // Min and Max apply
-	Quoted  bool // a kind of octets that also accepts a quoted string
+	Quoted  bool // a kind of octets that also accepts a quoted string, and any text of a variable
+	Literal bool // a kind of octets that also accepts a quoted string, and the text of a variable in quotes
+	Unsure  bool // Min and Max are not from the specifications: a value outside is a warning
 
 	MICOrder uint8 // position in the order of the CMTS MIC, 1 to 21; 0: not covered
 
@@ -192,10 +194,31 @@ func Lenient(d Dialect, keyword string) (*Def, Form, bool) {
 	return &defs[found[best].def], found[best].form, true
 }
 
+// Foreign returns the configuration of an eSAFE, such as an eRouter, that d has no child for: in a
+// vendor group, operators write it as a TLV of that vendor, of the number that it has at the top.
+func (d *Def) Foreign(keyword string) (c *Def, ok bool) {
+	if d.Kind != KindVendorGroup {
+		return nil, false
+	}
+	c, _, ok = Root(CM).Child(keyword)
+	return c, ok && c.Code >= 201 && c.Code <= 223 && c.Group()
+}
+
 // Title returns the TLV's name and path, such as "MaxRateDown (4.2)".
 func (d *Def) Title() string {
 	if d.IsRoot() {
 		return "the file"
 	}
 	return d.Name + " (" + d.Path + ")"
+}
+
+// Belongs reports whether the dialect's files may have d as a top-level TLV.
+func (d *Def) Belongs(in Dialect) bool {
+	switch in {
+	case MTA:
+		return strings.HasPrefix(d.Path, "mta:") || d.Scope == ScopeMTA
+	case PS:
+		return strings.HasPrefix(d.Path, "ps:")
+	}
+	return d.Scope != ScopeMTA
 }

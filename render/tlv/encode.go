@@ -13,15 +13,22 @@ import (
 type Encoder struct {
 	MIB     *mib.Index // names of SNMP objects; nil: numbers only
 	Dialect Dialect    // of the file being encoded
-	Lenient bool       // warn, rather than fail, if a value's SNMP type is not its object's
+	Lenient bool       // accept what the open encoder accepts, with a warning each
+	Long    bool       // accept texts of any length that Lenient accepts
 
 	// ReadFile reads the certificate or digit map named by the value of a keyword. If nil, such
 	// keywords are errors.
 	ReadFile func(name string) ([]byte, error)
+	// ReadHead reads the first [cvc.MaxHead] octets of the firmware image named by the value of a
+	// keyword, or all of it. If nil, ReadFile does.
+	ReadHead func(name string) ([]byte, error)
 	// Warn is called for a value that is encoded as written but may not be intended. It may be
 	// nil.
 	Warn func(msg string)
 }
+
+// Lifted ends the errors that Lenient turns into warnings.
+const Lifted = "; accepted with --lenient, or with dcs:lenient in a comment on the file's first line"
 
 // maxFragment is the length in octets of the fragments into which certificates and eSAFE
 // configurations are split.
@@ -33,9 +40,9 @@ func (e *Encoder) warn(d *Def, msg string) {
 	}
 }
 
-// computed returns an error for a TLV that the compiler adds itself.
+// computed returns an error for a TLV that the compiler adds itself. Pads may be written too.
 func (d *Def) computed() error {
-	if !d.Kind.row().computed || !d.Parent().IsRoot() {
+	if !d.Kind.row().computed || !d.Parent().IsRoot() || d.Code == 0 {
 		return nil
 	}
 	return d.fail(-1, "added by the compiler; leave it out")
@@ -175,15 +182,24 @@ func (v *Value) text() (string, bool) {
 	return v.Text, v.Type == String || v.Type == Any
 }
 
-func (e *Encoder) readFile(d *Def, v *Value) ([]byte, error) {
+func (e *Encoder) readFile(d *Def, v *Value) ([]byte, error) { return e.read(e.ReadFile, d, v) }
+
+func (e *Encoder) readHead(d *Def, v *Value) ([]byte, error) {
+	if e.ReadHead == nil {
+		return e.readFile(d, v)
+	}
+	return e.read(e.ReadHead, d, v)
+}
+
+func (e *Encoder) read(file func(name string) ([]byte, error), d *Def, v *Value) ([]byte, error) {
 	name, ok := v.text()
 	if !ok {
 		return nil, d.fail(0, "expected a file name in quotes, got "+v.describe())
 	}
-	if e.ReadFile == nil {
+	if file == nil {
 		return nil, d.fail(0, "no files can be read here")
 	}
-	data, err := e.ReadFile(name)
+	data, err := file(name)
 	if err != nil {
 		return nil, &fileError{ValueError{Name: d.Name, Index: 0, Msg: err.Error()}, err}
 	}

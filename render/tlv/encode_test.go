@@ -34,8 +34,8 @@ func TestEncode(t *testing.T) {
 		{CM, `UsServiceFlow 0x010200ff;`, "1804 010200ff"},
 		{CM, `UsServiceFlow { }`, "1800"},
 		{CM, `UsServiceFlow { ServiceClassName "gold"; }`, "1807 0405 676f6c6400"},
-		{CM, `UsServiceFlow { ServiceClassName "0123456789abcdef"; }`, "1813 0411 30313233343536373839616263646566 00"}, // trap 13
-		{CM, `SwUpgradeFilename "a\"b\\c";`, "0905 6122625c63"},                                                         // trap 6
+		{CM, `UsServiceFlow { ServiceClassName "0123456789abcde"; }`, "1812 0410 303132333435363738396162636465 00"}, // trap 13
+		{CM, `SwUpgradeFilename "a\"b\\c";`, "0905 6122625c63"},                                                      // trap 6
 		{CM, `SwUpgradeFilename 0x612e62;`, "0903 612e62"},
 		{CM, `SwUpgradeFilename "";`, "0900"},
 		{CM, `UpstreamDropClassifierGroupID 5;`, "3e01 05"}, // trap 7
@@ -203,7 +203,7 @@ func TestEncodeErrors(t *testing.T) {
 		{CM, `VendorSpecific { VendorIdentifier 0xfffff; }`, "odd number of digits"},
 		{CM, `VendorSpecific { VendorIdentifier 0xffff; }`, "expected 3 octets; 0xffff has 2"},
 		{CM, `UsServiceFlow { UsServiceFlowRef 0; }`, "0 is out of range, 1 to 65535"},
-		{CM, `UsServiceFlow { ServiceClassName "0123456789abcdefg"; }`, "17 characters, at most 16 are allowed"}, // trap 13
+		{CM, `UsServiceFlow { ServiceClassName "0123456789abcdefg"; }`, "17 characters, at most 15 are allowed"}, // trap 13
 		{CM, `UsServiceFlow { ServiceClassName gold; }`, "put gold in quotes"},
 		{CM, `SubMgmtFilters 1,2;`, "expected 4 to 10 elements, got 2"},
 		{CM, `UsPacketClass { IEEE802Classifier { UserPriority 1,8; } }`, "8 is out of range, 0 to 7"},
@@ -280,9 +280,10 @@ func TestFragments(t *testing.T) {
 		size int
 		want []int
 	}{
-		{1, []int{1}}, {254, []int{254}}, {255, []int{254, 1}}, {508, []int{254, 254}}, {700, []int{254, 254, 192}},
+		{2, []int{2}}, {254, []int{254}}, {255, []int{254, 1}}, {508, []int{254, 254}}, {700, []int{254, 254, 192}},
 	} {
 		data := bytes.Repeat([]byte{0xa5}, tt.size)
+		data[0] = 0x30
 		read := func(name string) ([]byte, error) {
 			if name != "dir/cvc.der" {
 				return nil, fs.ErrNotExist

@@ -19,7 +19,7 @@ func ExampleDecode() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := tree.Print(os.Stdout, mib.Default()); err != nil {
+	if err := tree.Print(os.Stdout, mib.Default(), false); err != nil {
 		log.Fatal(err)
 	}
 	// Output:
@@ -30,8 +30,8 @@ func ExampleDecode() {
 	//         QosParamSetType 7;
 	//         MaxRateSustained 5000000;
 	//     }
-	//     # differs: offset 18: no end marker (255); the compiler adds it
-	//     # differs: offset 18: CmMic is missing; the compiler adds it
-	//     # differs: offset 18: CmtsMic is missing; the compiler adds it
+	//     /* differs: offset 18: no end marker (255); the compiler adds it */
+	//     /* differs: offset 18: CmMic is missing; the compiler adds it */
+	//     /* differs: offset 18: CmtsMic is missing; the compiler adds it */
 	// }
 }

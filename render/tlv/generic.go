@@ -43,6 +43,9 @@ func (e *Encoder) AppendGeneric(dst []byte, parent *Def, vals []Value, body []by
 		if err := c.computed(); err != nil {
 			return dst, err
 		}
+		if c.Kind == KindMarker {
+			return dst, genericErr(-1, "TLV "+strconv.Itoa(int(c.Code))+" has no length; write "+c.Name+" 0x00")
+		}
 		if c.LenBytes() == 2 {
 			most = 65535
 		}

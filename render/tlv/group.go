@@ -26,7 +26,7 @@ func (group) json(*Node, *mib.Index) any { return nil }
 
 func (k group) print(p *printer, n *Node, parent *Def, depth int) {
 	if !n.isGroup() {
-		p.plain(n, parent, depth)
+		p.generic(n, n.Note, depth)
 		return
 	}
 	comment := ""
@@ -36,15 +36,4 @@ func (k group) print(p *printer, n *Node, parent *Def, depth int) {
 	p.line(depth, n.Def.Name+" {", comment)
 	p.nodes(n.Children, n.Def, depth+1)
 	p.line(depth, "}", "")
-}
-
-func (k group) check(c *checker, n *Node) {
-	if n.Note != "" {
-		return
-	}
-	if k.vendor {
-		c.vendor(n)
-	} else if size := len(n.Value); size < n.Def.LenMin || size > n.Def.LenMax {
-		c.warn(n.Offset, "%s has %s, not %s", n.Def.Title(), count(size, "octet"), n.Def.octets())
-	}
 }

@@ -46,6 +46,7 @@ const (
 	KindDigest16             // 16 octets, computed
 	KindDigest20             // 20 octets, computed
 	KindMarker               // type octet only
+	KindRD                   // 8 octets: a route distinguisher (RFC 4364, section 4.2)
 )
 
 // kindRow is all that the package knows about one kind. A new kind needs a row here and a
@@ -99,6 +100,7 @@ var kinds = [...]kindRow{
 	KindDigest16:        {"digest16", 1, octetString{fixed: 16}, false, true},
 	KindDigest20:        {"digest20", 1, octetString{fixed: 20}, false, false},
 	KindMarker:          {"marker", 0, marker{}, false, true},
+	KindRD:              {"rd", 1, routeDistinguisher{}, false, false},
 }
 
 func (k Kind) row() *kindRow {

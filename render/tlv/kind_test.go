@@ -32,13 +32,13 @@ func TestKinds(t *testing.T) {
 		KindIPPort:          {"53.2.1", "10.0.0.1/161", "0a00000100a1", `"10.0.0.1/161"`},
 		KindMAC:             {"14", "00:11:22:33:44:55", "001122334455", `"00:11:22:33:44:55"`},
 		KindMACMask:         {"22.10.1", "00:11:22:33:44:55/ff:ff:ff:00:00:00", "001122334455ffffff000000", `"00:11:22:33:44:55/ff:ff:ff:00:00:00"`},
-		KindMACList:         {"50.4.3", "00:11:22:33:44:55, 00:11:22:33:44:56", "001122334455001122334456", `["00:11:22:33:44:55","00:11:22:33:44:56"]`},
-		KindIPv4List:        {"36", "10.0.0.1, 10.0.0.2", "0a0000010a000002", `["10.0.0.1","10.0.0.2"]`},
+		KindMACList:         {"50.4.3", "00:11:22:33:44:55,00:11:22:33:44:56", "001122334455001122334456", `["00:11:22:33:44:55","00:11:22:33:44:56"]`},
+		KindIPv4List:        {"36", "10.0.0.1,10.0.0.2", "0a0000010a000002", `["10.0.0.1","10.0.0.2"]`},
 		KindIPv6List:        {"67", "2001:db8::1", prefix[:30] + "01", `["2001:db8::1"]`},
 		KindIPv6PrefixList:  {"61", "2001:db8::/32", prefix + "20", `["2001:db8::/32"]`},
-		KindUint8List:       {"22.11.1", "1, 5", "0105", "[1,5]"},
-		KindUint16List:      {"5.82", "100, 200", "006400c8", "[100,200]"},
-		KindUint16Pair:      {"43.5.2.3", "1, 2", "00010002", "[1,2]"},
+		KindUint8List:       {"22.11.1", "1,5", "0105", "[1,5]"},
+		KindUint16List:      {"5.82", "100,200", "006400c8", "[100,200]"},
+		KindUint16Pair:      {"43.5.2.3", "1,2", "00010002", "[1,2]"},
 		KindOID:             {"38.6", ".1.3.6.1", "06032b0601", `".1.3.6.1"`},
 		KindVarbind:         {"11", `.1.3.6.1.2.1.1.4.0 String "x"`, contact, `{"oid":"1.3.6.1.2.1.1.4.0","type":"String","value":"x","hex":"78"}`},
 		KindVarbindLen16:    {"ps:28", `.1.3.6.1.2.1.1.4.0 String "x"`, contact, `{"oid":"1.3.6.1.2.1.1.4.0","type":"String","value":"x","hex":"78"}`},
@@ -52,6 +52,7 @@ func TestKinds(t *testing.T) {
 		KindDigest16:        {"6", "0x" + strings.Repeat("ab", 16), strings.Repeat("ab", 16), "null"},
 		KindDigest20:        {"27", "0x" + strings.Repeat("ab", 20), strings.Repeat("ab", 20), "null"},
 		KindMarker:          {"219.255", "0x00", "", "null"},
+		KindRD:              {"43.5.21.2", "0x0000fc0000000064", "0000fc0000000064", "null"},
 	}
 	for kind := KindNone + 1; int(kind) < len(kinds); kind++ {
 		sample, ok := samples[kind]
@@ -100,10 +101,6 @@ func TestKinds(t *testing.T) {
 			}
 			if got, err := json.Marshal(d.codec().json(n, nil)); err != nil || string(got) != sample.json {
 				t.Errorf("json = %s, %v, want %s", got, err, sample.json)
-			}
-			c := checker{}
-			if d.codec().check(&c, n); len(c.out) > 0 {
-				t.Errorf("check: %v", c.out)
 			}
 			if d.computed() != nil {
 				return // printed as a comment

@@ -89,11 +89,6 @@ func (t *Tree) deviations() {
 			t.deviate(end, "%s is missing; the compiler adds it", name)
 		}
 	}
-	for _, n := range body {
-		if n.Code == 0 && n.isMarker() {
-			t.deviate(n.Offset, "padding before the end; it is lost")
-		}
-	}
 }
 
 // strangers records TLVs that the compiler adds to a modem's file but not to this one.
@@ -115,43 +110,20 @@ var hashes = [...]struct {
 	{"ietf", ber.OID{1, 3, 6, 1, 2, 1, 140, 1, 2, 11, 0}},        // RFC 4682
 }
 
-// isHash reports whether a TLV at the top level of an MTA's file sets one of the hash objects.
-func (n *Node) isHash() bool {
+// hashVariant returns the argument of the hash statement for a TLV at the top level of an MTA's file that sets one of the hash
+// objects, "" for any other.
+func (n *Node) hashVariant() string {
 	if n.Code != 11 && n.Code != 64 {
-		return false
+		return ""
 	}
 	vb, err := ber.ParseVarbind(n.Value)
 	if err != nil || vb.Tag != ber.OctetString {
-		return false
+		return ""
 	}
 	for _, h := range hashes {
 		if slices.Equal(h.oid, vb.OID) {
-			return true
+			return h.variant
 		}
 	}
-	return false
-}
-
-// hash returns the TLV with an MTA file's hash if it is where the compiler puts it: directly
-// before the closing delimiter, and the only one.
-func (t *Tree) hash() (n *Node, variant string) {
-	last := len(t.Nodes) - 1
-	if t.Dialect != MTA || t.Err != nil || last < 2 || !bytes.Equal(t.Nodes[last].Raw, []byte{254, 1, 255}) {
-		return nil, ""
-	}
-	n = t.Nodes[last-1]
-	if n.Code != 11 || slices.ContainsFunc(t.Nodes[:last-1], (*Node).isHash) {
-		return nil, ""
-	}
-	vb, err := ber.ParseVarbind(n.Value)
-	if err != nil || vb.Tag != ber.OctetString || len(vb.Value) != 20 {
-		return nil, ""
-	}
-	for _, h := range hashes {
-		own := ber.AppendVarbind(nil, ber.AppendOID(nil, h.oid), len(h.oid), ber.OctetString, vb.Value)
-		if bytes.Equal(own, n.Value) {
-			return n, h.variant
-		}
-	}
-	return nil, ""
+	return ""
 }

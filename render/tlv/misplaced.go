@@ -3,6 +3,8 @@ package tlv
 import (
 	"strconv"
 	"strings"
+
+	"dcs/render/spelling"
 )
 
 // place describes where d belongs.
@@ -99,7 +101,7 @@ func (d *Def) near(keyword string) string {
 	limit := 1 + len(low)/5
 	best, at := "", limit+1
 	for _, n := range kidNames[d.name0 : d.name0+d.nameN] {
-		if dist := distance(low, n.name, at); dist < at {
+		if dist := spelling.Distance(low, n.name, at-1); dist < at {
 			best, at = n.nameOf(), dist
 		}
 	}
@@ -107,7 +109,7 @@ func (d *Def) near(keyword string) string {
 		return best
 	}
 	for _, w := range words {
-		if dist := distance(low, w.name, at); dist < at {
+		if dist := spelling.Distance(low, w.name, at-1); dist < at {
 			p := places[w.first]
 			best, at = kidName{w.name, p.def, p.form}.nameOf()+" "+defs[p.def].place(), dist
 		}
@@ -124,33 +126,4 @@ func (n kidName) nameOf() string {
 		}
 	}
 	return d.Name
-}
-
-// distance returns the number of letters to insert, remove or change, or at least limit.
-func distance(a, b string, limit int) int {
-	if len(a)-len(b) >= limit || len(b)-len(a) >= limit || len(a) > 60 || len(b) > 60 {
-		return limit
-	}
-	var rows [2][61]int
-	prev, cur := &rows[0], &rows[1]
-	for j := 0; j <= len(b); j++ {
-		prev[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		cur[0] = i
-		least := i
-		for j := 1; j <= len(b); j++ {
-			d := prev[j-1]
-			if a[i-1] != b[j-1] {
-				d++
-			}
-			cur[j] = min(d, prev[j]+1, cur[j-1]+1)
-			least = min(least, cur[j])
-		}
-		if least >= limit {
-			return limit
-		}
-		prev, cur = cur, prev
-	}
-	return prev[len(b)]
 }

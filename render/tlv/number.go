@@ -1,6 +1,9 @@
 package tlv
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // number is a big-endian integer.
 type number struct {
@@ -33,13 +36,13 @@ func (k number) append(dst []byte, d *Def, v, _ *Value) ([]byte, error) {
 		return dst, d.fail(0, v.describe()+" is out of range, "+d.limits())
 	}
 	if big || mag > top {
-		return dst, d.fail(0, v.describe()+" does not fit in "+strconv.Itoa(bits)+" bits, "+d.limits())
+		return dst, d.fail(0, v.describe()+" does not fit in "+strconv.Itoa(bits)+" bits, "+d.limits()+d.inUnits(mag, big))
 	}
 	n := int64(mag)
 	if neg {
 		n = -n
 	}
-	if d.Limited && (n < d.Min || n > d.Max) {
+	if !d.Unsure && d.outside(n) {
 		return dst, d.fail(0, v.describe()+" is out of range, "+d.limits())
 	}
 	for shift := bits - 8; shift >= 0; shift -= 8 {
@@ -57,22 +60,51 @@ func (k number) read(b []byte) (Value, bool) {
 	return v, true
 }
 
-func (k number) check(c *checker, n *Node) {
-	d := n.Def
-	if k.signed || n.Note != "" || !d.Limited {
-		return
-	}
-	if v := uintValue(n.Value).Num; v < uint64(d.Min) || v > uint64(d.Max) {
-		c.warn(n.Offset, "%s: %d is out of range, %s", d.Title(), v, d.limits())
-	}
-}
-
 func uintValue(b []byte) Value {
 	var n uint64
 	for _, c := range b {
 		n = n<<8 | uint64(c)
 	}
 	return Value{Type: Number, Num: n}
+}
+
+// outside reports whether d's limits exclude a number.
+func (d *Def) outside(n int64) bool { return d.Limited && (n < d.Min || n > d.Max) }
+
+// advise warns of numbers outside of limits that are unsure. b is consecutive elements.
+func (e *Encoder) advise(d *Def, of element, b []byte) {
+	k, ok := of.(number)
+	if !ok || !d.Unsure {
+		return
+	}
+	for ; len(b) >= k.octets; b = b[k.octets:] {
+		if v, _ := k.read(b[:k.octets]); d.outside(v.int()) {
+			e.warn(d, v.describe()+" is outside of "+d.limits()+", which may be incomplete")
+		}
+	}
+}
+
+// int returns a Number that fits in 32 bits.
+func (v *Value) int() int64 {
+	if v.Neg {
+		return -int64(v.Num)
+	}
+	return int64(v.Num)
+}
+
+// inUnits returns how to write a rate in bit/s that does not fit, if d's group has a unit for its rates. It rounds down.
+func (d *Def) inUnits(rate uint64, big bool) string {
+	unit, _, ok := d.Parent().Child("DataRateUnitSetting")
+	if !ok || big || !strings.Contains(d.Name, "Rate") {
+		return ""
+	}
+	for i, name := range []string{"kbit/s", "Mbit/s", "Gbit/s"} {
+		if rate /= 1000; rate <= uint64(d.Max) {
+			return "; write " + strconv.FormatUint(rate, 10) + " and " + unit.Name + " " + strconv.Itoa(i+1) + ", " + name +
+				" for all rates of the flow"
+		}
+	}
+	return ""
 }
 
 // limits returns the range of d's numbers as text.

@@ -1,8 +1,10 @@
 package tlv
 
 import (
+	"cmp"
 	"encoding/hex"
 	"strconv"
+	"strings"
 
 	"dcs/render/ber"
 	"dcs/render/ber/mib"
@@ -92,12 +94,6 @@ func (varbind) read(b []byte) ([]Value, bool) {
 	return []Value{wordValue("." + vb.OID.String()), wordValue(forms[0].name), forms[0].v}, true
 }
 
-func (varbind) check(c *checker, n *Node) {
-	if _, err := ber.ParseVarbind(n.Value); err != nil {
-		c.warn(n.Offset, "%s: not a varbind: %v", n.Def.Title(), err)
-	}
-}
-
 // oidValue decodes an object identifier with its BER tag, and returns the octets after it.
 func oidValue(b []byte) (v Value, rest []byte, ok bool) {
 	tag, contents, n, err := ber.ParseTLV(b)
@@ -117,26 +113,52 @@ func (varbind) print(p *printer, n *Node, parent *Def, depth int) {
 		p.generic(n, "not a varbind: "+err.Error(), depth)
 		return
 	}
-	name := n.Def.Name
+	keyword := n.Def.Name
 	if n.Def.Kind == KindVarbindLen16 && len(n.Value) > 255 && p.tree.Dialect == MTA {
-		name = "SnmpMibObject" // the encoder chooses the long form by itself
+		keyword = "SnmpMibObject" // the encoder chooses the long form by itself
 	}
-	oid := "." + vb.OID.String()
-	obj := object(p.enc.MIB, vb.OID)
-	comment := ""
+	note := ""
+	if variant := n.hashVariant(); variant != "" && p.tree.Dialect == MTA && parent.IsRoot() {
+		note = "the MTA hash; after a change, compile with --mta-hash " + variant
+	}
+	number := "." + vb.OID.String()
+	obj, name := object(p.enc.MIB, vb.OID), ""
 	if obj != nil {
-		if p.varbindAs(n, parent, name, p.enc.MIB.Name(vb.OID), &vb, obj, "", depth) {
+		name = p.enc.MIB.Name(vb.OID)
+		// The open encoder reads a label only with an instance.
+		if !p.numeric && strings.Contains(name, ".") && p.varbindAs(n, parent, keyword, name, &vb, obj, note, depth) {
 			return
 		}
-		comment = obj.Label
+		if name[0] == '.' {
+			name = obj.Label
+		}
 		if tag := mib.SyntaxTag(obj.Syntax); tag != 0 && tag != vb.Tag {
-			comment += " is of type " + obj.Syntax.String()
+			name += " is of type " + obj.Syntax.String()
 		}
 	}
-	if p.varbindAs(n, parent, name, oid, &vb, obj, comment, depth) {
+	if p.varbindAs(n, parent, keyword, number, &vb, obj, join(name, note), depth) {
 		return
 	}
-	p.generic(n, "no form that the encoder writes: "+oid+" "+vb.Tag.String(), depth)
+	p.generic(n, join(cmp.Or(name, number)+" "+inWords(p.enc.MIB, &vb, obj), "in another encoder's BER"), depth)
+}
+
+// inWords returns type and value of an SNMP object as a comment shows them.
+func inWords(m *mib.Index, vb *ber.Varbind, obj *mib.Object) string {
+	ways := snmpValues(m, vb, obj)
+	if len(ways) == 0 {
+		text := vb.Tag.String()
+		if len(vb.Value) > 0 {
+			text += " 0x" + hex.EncodeToString(vb.Value)
+		}
+		return text
+	}
+	var b strings.Builder
+	b.WriteString(ways[0].name + " ")
+	ways[0].v.format(&b)
+	if label, _, ok := strings.Cut(ways[0].note, "("); ok && vb.Tag == ber.Integer {
+		b.WriteString(" (" + label + ")")
+	}
+	return b.String()
 }
 
 // object returns the scalar or column of which oid is an instance; nil if none is known.
@@ -151,14 +173,11 @@ func object(m *mib.Index, oid ber.OID) *mib.Object {
 	return o
 }
 
-func (p *printer) varbindAs(n *Node, parent *Def, name, oid string, vb *ber.Varbind, obj *mib.Object, comment string, depth int) bool {
+// varbindAs prints an SNMP object in the first of the forms that compile to the same octets, if there is one.
+func (p *printer) varbindAs(n *Node, parent *Def, keyword, oid string, vb *ber.Varbind, obj *mib.Object, note string, depth int) bool {
 	for _, tv := range snmpValues(p.enc.MIB, vb, obj) {
-		note := comment
-		if tv.note != "" {
-			note = tv.note
-		}
 		vals := []Value{wordValue(oid), wordValue(tv.name), tv.v}
-		if p.setting(n.Raw, parent, name, vals, note, depth) {
+		if p.setting(n.Raw, parent, keyword, vals, join(note, tv.note), depth) {
 			return true
 		}
 	}
@@ -171,7 +190,7 @@ type typedValue struct {
 	note string
 }
 
-// snmpValues returns the ways to write an SNMP value, best first.
+// snmpValues returns the ways to write an SNMP value, best first. All are such that the open encoder reads them, if it has the type.
 func snmpValues(m *mib.Index, vb *ber.Varbind, obj *mib.Object) []typedValue {
 	switch vb.Tag {
 	case ber.Integer:
@@ -205,26 +224,35 @@ func snmpValues(m *mib.Index, vb *ber.Varbind, obj *mib.Object) []typedValue {
 		if err != nil {
 			return nil
 		}
-		var out []typedValue
+		note := ""
 		if m != nil {
-			if text := m.Name(oid); text != "" {
-				out = append(out, typedValue{"ObjectID", wordValue(text), ""})
+			if note = m.Name(oid); strings.HasPrefix(note, ".") {
+				note = ""
 			}
 		}
-		return append(out, typedValue{"ObjectID", wordValue("." + oid.String()), ""})
+		return []typedValue{{"ObjectID", wordValue("." + oid.String()), note}}
 	case ber.OctetString:
-		var out []typedValue
-		if obj != nil && obj.Syntax == mib.Bits {
-			if v, ok := bitsValue(vb.Value, obj); ok {
-				out = append(out, typedValue{"BITS", v, ""})
-			}
-		} else if plain(vb.Value) {
-			out = append(out, typedValue{"String", Value{Type: String, Text: string(vb.Value)}, ""})
+		note := ""
+		switch {
+		case obj != nil && obj.Syntax == mib.Bits:
+			note = bitNames(vb.Value, obj)
+		case quotable(vb.Value):
+			return []typedValue{{"String", Value{Type: String, Text: string(vb.Value)}, ""}}
+		default:
+			note = legible(vb.Value)
 		}
 		if len(vb.Value) == 0 {
-			return append(out, typedValue{"String", Value{Type: String}, ""})
+			return []typedValue{{"String", Value{Type: String}, note}}
 		}
-		return append(out, typedValue{"HexString", hexValue(vb.Value), ""})
+		return []typedValue{{"HexString", hexValue(vb.Value), note}}
+	case ber.BitString:
+		if len(vb.Value) > 0 {
+			note := ""
+			if obj != nil && obj.Syntax == mib.Bits {
+				note = bitNames(vb.Value[1:], obj)
+			}
+			return []typedValue{{"BitString", hexValue(vb.Value), note}}
+		}
 	case ber.Opaque:
 		if len(vb.Value) > 0 {
 			return []typedValue{{"Opaque", hexValue(vb.Value), ""}}
@@ -233,27 +261,17 @@ func snmpValues(m *mib.Index, vb *ber.Varbind, obj *mib.Object) []typedValue {
 	return nil
 }
 
-// bitsValue returns the names of the bits that are set; ok is false if one has no name or none
-// is set.
-func bitsValue(b []byte, obj *mib.Object) (v Value, ok bool) {
-	var list []Value
+// bitNames returns the names, or else numbers, of the bits that are set as a comment shows them.
+func bitNames(b []byte, obj *mib.Object) string {
+	var names []string
 	for i := range 8 * len(b) {
 		if b[i/8]&(0x80>>(i%8)) == 0 {
 			continue
 		}
-		label, ok := obj.EnumLabel(int64(i))
-		if !ok {
-			return v, false
-		}
-		list = append(list, wordValue(label))
+		label, _ := obj.EnumLabel(int64(i))
+		names = append(names, label+"("+strconv.Itoa(i)+")")
 	}
-	switch len(list) {
-	case 0:
-		return v, false
-	case 1:
-		return list[0], true
-	}
-	return Value{Type: List, List: list}, true
+	return strings.Join(names, " ")
 }
 
 func (varbind) json(n *Node, m *mib.Index) any {

@@ -18,7 +18,7 @@ type octetString struct {
 
 func (octetString) wants(d *Def) string {
 	s := "0x and hexadecimal digits, " + d.octets()
-	if d.Quoted {
+	if d.Quoted || d.Literal {
 		s += ", or a quoted string"
 	}
 	return s
@@ -76,6 +76,9 @@ func (d *Def) appendOctets(dst []byte, v *Value) ([]byte, error) {
 		if _, ok := cutHex(v.Text); ok {
 			return dst, d.fail(0, "hexadecimal values are not quoted; write "+shorten(v.Text))
 		}
+		if d.Literal {
+			return append(dst, v.Text...), nil
+		}
 	case Number:
 		if d.LenMin == d.LenMax && d.LenMin <= 4 && !v.Neg && v.Num>>(8*d.LenMin) == 0 {
 			h := strconv.FormatUint(v.Num, 16)
@@ -109,7 +112,7 @@ type characters struct {
 
 func (characters) wants(*Def) string { return "a quoted string" }
 
-func (k characters) append(_ *Encoder, dst []byte, d *Def, _ Form, vals []Value) ([]byte, error) {
+func (k characters) append(e *Encoder, dst []byte, d *Def, _ Form, vals []Value) ([]byte, error) {
 	v, err := d.single(vals)
 	if err != nil {
 		return dst, err
@@ -132,8 +135,13 @@ func (k characters) append(_ *Encoder, dst []byte, d *Def, _ Form, vals []Value)
 	if k.nul {
 		dst = append(dst, 0)
 	}
-	least, most := d.Characters()
+	least, most := d.Characters(false)
+	_, wider := d.Characters(true)
 	switch {
+	case n > most && n <= wider && (e.Lenient || e.Long || d.Unsure):
+		e.warn(d, count(n, "character")+", the specification allows "+strconv.Itoa(most))
+	case n > most && n <= wider:
+		return dst, d.fail(0, count(n, "character")+", at most "+strconv.Itoa(most)+" are allowed"+Lifted)
 	case n > most:
 		return dst, d.fail(0, count(n, "character")+", at most "+strconv.Itoa(most)+" are allowed")
 	case n < least:
@@ -143,11 +151,13 @@ func (k characters) append(_ *Encoder, dst []byte, d *Def, _ Form, vals []Value)
 }
 
 // Characters returns how many characters a KindString or KindZString may have, excluding the
-// NUL.
-func (d *Def) Characters() (least, most int) {
+// NUL. The open encoder accepts more for some; lenient is its limit.
+func (d *Def) Characters(lenient bool) (least, most int) {
 	switch {
 	case d.Kind != KindZString:
 		return d.LenMin, d.LenMax
+	case d.Limited && (lenient || d.Unsure):
+		return int(d.Min), max(int(d.Max), d.LenMax-1)
 	case d.Limited:
 		return int(d.Min), int(d.Max)
 	}
@@ -170,6 +180,18 @@ func (k characters) cut(b []byte) ([]byte, bool) {
 	return b, false
 }
 
+func (k characters) print(p *printer, n *Node, parent *Def, depth int) {
+	if b, ok := k.cut(n.Value); ok && quotable(b) {
+		p.plain(n, parent, depth)
+		return
+	}
+	note := n.Note
+	if k.nul && note == "" && (len(n.Value) == 0 || n.Value[len(n.Value)-1] != 0) {
+		note = "no NUL at its end"
+	}
+	p.generic(n, note, depth)
+}
+
 func (k characters) json(n *Node, _ *mib.Index) any {
 	if b, ok := k.cut(n.Value); ok {
 		return jsonText(b)
@@ -182,17 +204,6 @@ func jsonText(b []byte) any {
 		return nil
 	}
 	return string(b)
-}
-
-func (k characters) check(c *checker, n *Node) {
-	if !k.nul {
-		return
-	}
-	if n.Def.Max == 16 && len(n.Value) == 17 {
-		c.warn(n.Offset, "%s has 16 characters: the specification allows 15, some modems refuse more", n.Def.Title())
-	} else if _, ok := k.cut(n.Value); !ok {
-		c.warn(n.Offset, "%s does not end in NUL", n.Def.Title())
-	}
 }
 
 // plain reports whether a string can be written in quotes: it consists of printable ASCII
@@ -211,35 +222,4 @@ func textValue(b []byte) Value {
 		return Value{Type: String, Text: string(b)}
 	}
 	return hexValue(b)
-}
-
-// certificate is the contents of a file, or octets.
-type certificate struct{ octetString }
-
-func (certificate) wants(*Def) string { return "a file name in quotes, or 0x and hexadecimal digits" }
-
-func (certificate) append(e *Encoder, dst []byte, d *Def, f Form, vals []Value) ([]byte, error) {
-	v, err := d.single(vals)
-	if err != nil {
-		return dst, err
-	}
-	_, isHex := cutHex(v.Text)
-	if v.Type == Hex || v.Type == Octets || f == FormBytes && v.Type == Any && isHex {
-		return d.appendOctets(dst, v)
-	}
-	if f == FormBytes {
-		msg := "expected 0x and hexadecimal digits, got " + v.describe()
-		if name := d.nameFor(FormFile); name != "" {
-			msg += "; " + name + " takes a file name"
-		}
-		return dst, d.fail(0, msg)
-	}
-	data, err := e.readFile(d, v)
-	if err != nil {
-		return dst, err
-	}
-	if len(data) == 0 {
-		return dst, d.fail(0, "the file "+v.describe()+" is empty")
-	}
-	return append(dst, data...), nil
 }

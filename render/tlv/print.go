@@ -8,31 +8,27 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"dcs/render/ber/mib"
 )
 
-// Print writes the file in the template language, so that compiling the text yields the same
-// octets, except for t.Deviations, which are reported in comments. MICs, end marker, padding
-// and an MTA's hash are written as comments, because the compiler generates them. What has no
-// name or is not valid for its kind is written as GenericTLV or 0x…. m supplies the names of
-// SNMP objects and may be nil. Each TLV is a line, indented by 4 spaces a level.
-func (t *Tree) Print(w io.Writer, m *mib.Index) error {
-	p := printer{tree: t, enc: Encoder{MIB: m, Dialect: t.Dialect}}
-	hash, variant := t.hash()
-	p.hash = hash
+// Print writes the file in the template language, such that compiling the text yields the same octets, except for t.Deviations,
+// which are reported in comments. The text of a modem's or an MTA's file keeps to what both languages and the open encoder have in
+// common. MICs, end marker and the padding after it are written as comments, because the compiler generates them. What has no name or
+// is not valid for its kind is written as GenericTLV. m supplies the names of SNMP objects and may be nil; if numeric is true, they
+// are in comments only. Each TLV is a line, indented by 4 spaces a level.
+func (t *Tree) Print(w io.Writer, m *mib.Index, numeric bool) error {
+	p := printer{tree: t, enc: Encoder{MIB: m, Dialect: t.Dialect}, numeric: numeric}
+	p.nodes(t.Nodes, Root(t.Dialect), 1)
+	item := "Main"
 	switch {
 	case t.Dialect == PS:
-		p.line(0, "CableHome {", "")
-	case p.hash != nil:
-		p.line(0, "Mta {", "")
-		p.line(1, "hash "+variant+";", "")
-	case t.Dialect == MTA && (len(t.Nodes) == 0 || t.Nodes[0].Code != 254):
-		p.line(0, "Mta {", "")
-	default:
-		p.line(0, "Main {", "")
+		item = "CableHome"
+	case t.Dialect == MTA && !bytes.HasPrefix(bytes.TrimLeft(p.w.Bytes(), " "), []byte("MtaConfigDelimiter ")):
+		item = "Mta" // which Main makes only if it begins so
 	}
-	p.nodes(t.Nodes, Root(t.Dialect), 1)
 	if len(t.Tail) > 0 {
 		if zeros := len(t.Tail) - len(bytes.TrimLeft(t.Tail, "\x00")); zeros > 0 {
 			p.line(1, "", count(zeros, "zero")+" of padding")
@@ -48,15 +44,26 @@ func (t *Tree) Print(w io.Writer, m *mib.Index) error {
 		p.line(1, "", "broken off: "+t.Err.Error())
 	}
 	p.line(0, "}", "")
-	_, err := w.Write(p.w.Bytes())
+	_, err := fmt.Fprintf(w, "%s {\n%s", item, p.w.Bytes())
 	return err
 }
 
+// Comment returns text as a comment of the template language and of the open encoder's. It replaces what neither can hold.
+func Comment(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, text)
+	return "/* " + strings.ReplaceAll(strings.ReplaceAll(text, "*/", "* /"), "/*", "/ *") + " */"
+}
+
 type printer struct {
-	w    bytes.Buffer
-	tree *Tree
-	enc  Encoder
-	hash *Node // an MTA's hash
+	w       bytes.Buffer
+	tree    *Tree
+	enc     Encoder
+	numeric bool
 }
 
 func (p *printer) line(depth int, text, comment string) {
@@ -68,56 +75,15 @@ func (p *printer) line(depth int, text, comment string) {
 		if text != "" {
 			p.w.WriteByte(' ')
 		}
-		p.w.WriteString("# ")
-		p.w.WriteString(strings.ReplaceAll(comment, "\n", " "))
+		p.w.WriteString(Comment(comment))
 	}
 	p.w.WriteByte('\n')
 }
 
 func (p *printer) nodes(list []*Node, parent *Def, depth int) {
-	for len(list) > 0 {
-		n := list[0]
-		if n.Def != nil && n.Def.fragments() {
-			if run := fragmentRun(list); run > 0 && p.fragments(list[:run], parent, depth) {
-				list = list[run:]
-				continue
-			}
-		}
+	for _, n := range list {
 		p.node(n, parent, depth)
-		list = list[1:]
 	}
-}
-
-// fragmentRun returns how many TLVs at the front of list are the fragments of one value, split
-// as the encoder would split it; 0 if it would not.
-func fragmentRun(list []*Node) int {
-	for i, n := range list {
-		if n.Code != list[0].Code {
-			return i
-		}
-		switch size := len(n.Value); {
-		case size == maxFragment:
-		case size == 0 || size > maxFragment:
-			return i
-		default:
-			return i + 1
-		}
-	}
-	return len(list)
-}
-
-func (p *printer) fragments(run []*Node, parent *Def, depth int) bool {
-	var raw, value []byte
-	for _, n := range run {
-		raw = append(raw, n.Raw...)
-		value = append(value, n.Value...)
-	}
-	d := run[0].Def
-	name := d.nameFor(FormBytes)
-	if name == "" {
-		name = d.Name
-	}
-	return p.setting(raw, parent, name, []Value{hexValue(value)}, "", depth)
 }
 
 // setting prints "name values;" if its encoding equals raw.
@@ -142,18 +108,13 @@ func (p *printer) setting(raw []byte, parent *Def, name string, vals []Value, co
 }
 
 func (p *printer) node(n *Node, parent *Def, depth int) {
-	if parent.IsRoot() {
-		switch {
-		case n == p.hash:
-			p.line(depth, "", "hash 0x"+hex.EncodeToString(n.Value[len(n.Value)-20:])+", recomputed")
-			return
-		case n.isMarker():
-			p.line(depth, "", n.Def.Name)
-			return
-		case n.Def != nil && n.Def.computed() != nil:
-			p.line(depth, "", n.Def.Name+" 0x"+hex.EncodeToString(n.Value)+", recomputed")
-			return
+	if parent.IsRoot() && n.Def != nil && n.Def.computed() != nil {
+		text := n.Def.Name
+		if !n.isMarker() {
+			text += " 0x" + hex.EncodeToString(n.Value) + ", recomputed"
 		}
+		p.line(depth, "", text)
+		return
 	}
 	switch {
 	case n.Def == nil || strings.HasPrefix(n.Def.Path, "dpoe:"):
@@ -165,8 +126,12 @@ func (p *printer) node(n *Node, parent *Def, depth int) {
 
 // plain prints a TLV as its keyword and value.
 func (p *printer) plain(n *Node, parent *Def, depth int) {
+	name := n.Def.Name
+	if bytes := n.Def.nameFor(FormBytes); bytes != "" {
+		name = bytes
+	}
 	vals, ok := n.Def.codec().read(n.Value)
-	if ok && p.setting(n.Raw, parent, n.Def.Name, vals, n.Note, depth) {
+	if ok && p.setting(n.Raw, parent, name, vals, n.Note, depth) {
 		return
 	}
 	note := n.Note
@@ -186,12 +151,25 @@ func message(err error) string {
 	return ""
 }
 
+// generic prints a TLV as its code and value: as a string if it is one and nothing else is known of it, as the open encoder does.
 func (p *printer) generic(n *Node, note string, depth int) {
-	text := fmt.Sprintf("GenericTLV TlvCode %d TlvLength %d ", n.Code, len(n.Value))
-	if len(n.Value) == 0 {
-		text += `TlvString "";`
-	} else {
-		text += "TlvValue 0x" + hex.EncodeToString(n.Value) + ";"
+	text := "GenericTLV TlvCode " + strconv.Itoa(int(n.Code))
+	body, zero := bytes.CutSuffix(n.Value, []byte{0})
+	switch size := len(n.Value); {
+	case size == 0:
+		text += ` TlvString "";`
+	case n.readsAsText() && size > 1 && quotable(n.Value):
+		text += " TlvString " + quote(n.Value) + ";"
+	case n.readsAsText() && size > 1 && zero && quotable(body):
+		text += " TlvStringZero " + quote(body) + ";"
+	default:
+		text += " TlvLength " + strconv.Itoa(size) + " TlvValue 0x" + hex.EncodeToString(n.Value) + ";"
+		if !zero {
+			body = n.Value
+		}
+		if n.readsAsText() {
+			note = join(note, legible(body))
+		}
 	}
 	comment := note
 	if n.Def != nil {
@@ -201,6 +179,23 @@ func (p *printer) generic(n *Node, note string, depth int) {
 		}
 	}
 	p.line(depth, text, comment)
+}
+
+// readsAsText reports whether the value may be characters: it is known to be, or nothing is known of it.
+func (n *Node) readsAsText() bool {
+	if n.Def == nil {
+		return true
+	}
+	_, ok := n.Def.codec().(characters)
+	return ok
+}
+
+// join joins the parts of a comment.
+func join(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + ", " + b
 }
 
 func wordValue(s string) Value { return Value{Type: Word, Text: s} }
@@ -217,21 +212,9 @@ func (v *Value) format(b *strings.Builder) {
 		b.WriteString("0x")
 		b.WriteString(v.Text)
 	case String:
-		b.WriteByte('"')
-		for i := 0; i < len(v.Text); i++ {
-			switch c := v.Text[i]; c {
-			case '"', '\\':
-				b.WriteByte('\\')
-				b.WriteByte(c)
-			case '$':
-				b.WriteString("$$")
-			default:
-				b.WriteByte(c)
-			}
-		}
-		b.WriteByte('"')
+		b.WriteString(quote([]byte(v.Text)))
 	case Pair, List:
-		sep := ", "
+		sep := "," // without a blank, for the open encoder
 		if v.Type == Pair {
 			sep = "/"
 		}
@@ -245,3 +228,19 @@ func (v *Value) format(b *strings.Builder) {
 		b.WriteString(v.Text)
 	}
 }
+
+// quotable reports whether a string reads the same in quotes in both languages and in the open encoder: it consists of printable
+// ASCII characters other than $, which begins a variable in a template, and \, which the open encoder makes a blank of.
+func quotable(b []byte) bool { return plain(b) && !bytes.ContainsAny(b, `$\`) }
+
+// legible returns a string of several printable characters as a comment shows it, "" for any other.
+func legible(b []byte) string {
+	s := string(b)
+	if len(b) < 2 || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return ""
+	}
+	return strconv.Quote(s)
+}
+
+// quote returns a quotable string in quotes.
+func quote(b []byte) string { return `"` + strings.ReplaceAll(string(b), `"`, `\"`) + `"` }

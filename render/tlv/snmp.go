@@ -1,6 +1,7 @@
 package tlv
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,6 +24,7 @@ const (
 	OctetString            // quoted
 	HexString              // 0x…
 	DecimalString          // octets in decimal separated by dots, quoted
+	BitString              // 0x…: the number of unused bits at the end in an octet, then the bits; not what SMIv2 calls BITS
 	BITS                   // names or numbers of bits separated by commas, or 0x…
 	Opaque                 // 0x…
 )
@@ -36,7 +38,8 @@ var snmpTypes = [...]struct {
 	TimeTicks: {"TimeTicks", ber.TimeTicks}, IPAddress: {"IPAddress", ber.IPAddress},
 	ObjectID: {"ObjectID", ber.ObjectID}, OctetString: {"String", ber.OctetString},
 	HexString: {"HexString", ber.OctetString}, DecimalString: {"DecimalString", ber.OctetString},
-	BITS: {"BITS", ber.OctetString}, Opaque: {"Opaque", ber.Opaque},
+	BitString: {"BitString", ber.BitString},
+	BITS:      {"BITS", ber.OctetString}, Opaque: {"Opaque", ber.Opaque},
 }
 
 // String returns the keyword.
@@ -78,6 +81,8 @@ func parseSNMPType(s string) (SNMPType, bool) {
 		return HexString, true
 	case "decimalstring":
 		return DecimalString, true
+	case "bitstring":
+		return BitString, true
 	case "bits":
 		return BITS, true
 	case "opaque":
@@ -86,8 +91,8 @@ func parseSNMPType(s string) (SNMPType, bool) {
 	return SNMPNone, false
 }
 
-// digitMapOID is the object that a DigitMap sets, including its only instance.
-var digitMapOID = ber.OID{1, 3, 6, 1, 4, 1, 4491, 2, 2, 8, 2, 1, 1, 3, 1, 1, 2, 1}
+// digitMapOID is the object that a DigitMap sets, without its instance: pktcEUERSTDMValue of CL-PKTC-EUE-RST-MIB.
+var digitMapOID = ber.OID{1, 3, 6, 1, 4, 1, 4491, 2, 2, 8, 2, 1, 1, 3, 1, 1, 2}
 
 // VarbindPrefix is the resolved part of an SnmpMibObject before the value. It is immutable, so
 // that values can be encoded for it later and repeatedly.
@@ -118,6 +123,9 @@ func (e *Encoder) resolve(d *Def, index int, v *Value) (mib.Ref, error) {
 		if err != nil {
 			return mib.Ref{}, d.fail(index, err.Error())
 		}
+		if ref.Note != "" {
+			e.warn(d, ref.Note)
+		}
 		return ref, nil
 	}
 	if !isNumeric(name) {
@@ -131,8 +139,8 @@ func (e *Encoder) resolve(d *Def, index int, v *Value) (mib.Ref, error) {
 }
 
 // Varbind resolves the first two operands of an SnmpMibObject, the object and the type. A type
-// other than the object's is an error, but only a warning if the object is given by its number
-// or the Encoder is lenient.
+// other than the object's is an error, but only a warning if the object is given by its number,
+// the Encoder is lenient, or BitString is written for octets.
 func (e *Encoder) Varbind(d *Def, vals []Value) (VarbindPrefix, error) {
 	var p VarbindPrefix
 	if len(vals) < 3 {
@@ -148,7 +156,7 @@ func (e *Encoder) Varbind(d *Def, vals []Value) (VarbindPrefix, error) {
 	}
 	if !ok {
 		return p, d.fail(1, "expected a type: Integer, Gauge32, Counter32, Counter64, TimeTicks, IPAddress, "+
-			"ObjectID, String, HexString, DecimalString, BITS or Opaque, got "+vals[1].describe())
+			"ObjectID, String, HexString, DecimalString, BITS, BitString or Opaque, got "+vals[1].describe())
 	}
 	p.OID, p.Arcs, p.Object = ber.AppendOID(nil, ref.OID), len(ref.OID), ref.Object
 	if p.Object == nil {
@@ -165,8 +173,9 @@ func (e *Encoder) Varbind(d *Def, vals []Value) (VarbindPrefix, error) {
 	if tag := mib.SyntaxTag(p.Object.Syntax); tag != 0 && tag != p.Type.Tag() {
 		msg := p.Object.Label + " is of type " + p.Object.Syntax.String() + "; write " + typeFor(p.Object.Syntax).String() +
 			", not " + p.Type.String()
-		if !e.Lenient && !isNumeric(vals[0].Text) {
-			return p, d.fail(1, msg)
+		oldBits := p.Type == BitString && tag == ber.OctetString // which the open encoder's users write, and old modems take
+		if !e.Lenient && !isNumeric(vals[0].Text) && !oldBits {
+			return p, d.fail(1, msg+Lifted)
 		}
 		e.warn(d, msg)
 	}
@@ -219,13 +228,41 @@ func (e *Encoder) appendOIDTLV(dst []byte, d *Def, index int, v *Value) ([]byte,
 	return ber.AppendTLV(dst, ber.ObjectID, ber.AppendOID(nil, ref.OID)), nil
 }
 
+// SameObject reports whether two TLVs at the top of an MTA's file set the same object.
+func SameObject(a, b []byte) bool {
+	x, err := topObject(a)
+	if err != nil {
+		return false
+	}
+	y, err := topObject(b)
+	return err == nil && slices.Equal(x.OID, y.OID)
+}
+
+// topObject returns the varbind of a TLV 11, or of a 64 with a two-octet length.
+func topObject(b []byte) (ber.Varbind, error) {
+	head := 2
+	if len(b) > 0 && b[0] == 64 {
+		head = 3
+	}
+	return ber.ParseVarbind(b[min(head, len(b)):])
+}
+
 func (e *Encoder) appendDigitMap(dst []byte, d *Def, vals []Value) ([]byte, error) {
-	if len(vals) != 1 {
-		return dst, d.fail(-1, "expected a file name in quotes")
+	if len(vals) != 1 && len(vals) != 2 {
+		return dst, d.fail(-1, "expected a file name in quotes, and the map's index if that is not 1")
+	}
+	index := uint64(1)
+	if len(vals) == 2 {
+		neg, n, big, ok := vals[1].number()
+		if !ok || neg || big || n == 0 || n > 1<<32-1 {
+			return dst, d.fail(1, "expected the map's index, 1 to 4294967295, got "+vals[1].describe())
+		}
+		index = n
 	}
 	text, err := e.readFile(d, &vals[0])
 	if err != nil {
 		return dst, err
 	}
-	return ber.AppendVarbind(dst, ber.AppendOID(nil, digitMapOID), len(digitMapOID), ber.OctetString, text), nil
+	oid := append(slices.Clone(digitMapOID), uint32(index))
+	return ber.AppendVarbind(dst, ber.AppendOID(nil, oid), len(oid), ber.OctetString, text), nil
 }

@@ -39,7 +39,7 @@ func (e *Encoder) AppendSNMPValue(dst []byte, d *Def, p *VarbindPrefix, vals []V
 	if err != nil {
 		return dst, err
 	}
-	if p.Object != nil && p.Type != BITS && e.Warn != nil {
+	if p.Object != nil && p.Type != BITS && p.Type != BitString && e.Warn != nil {
 		if err := p.Object.CheckSize(len(out) - start); err != nil {
 			e.warn(d, err.Error())
 		}
@@ -55,6 +55,12 @@ func (e *Encoder) appendInteger(dst []byte, d *Def, p *VarbindPrefix, v *Value) 
 		}
 		if len(p.Object.Enums) > 0 {
 			return dst, d.fail(2, p.Object.Label+" has no "+v.describe()+": "+p.Object.EnumText())
+		}
+	}
+	if label, number, found := strings.Cut(v.Text, "("); !ok && v.Type == Word && found { // as in createAndGo(4)
+		num := Value{Type: Any, Text: strings.TrimSuffix(number, ")")}
+		if neg, mag, big, ok = num.number(); ok {
+			e.warn(d, "the number of "+label+" is not checked: no labels of this object are known")
 		}
 	}
 	switch {
@@ -112,7 +118,7 @@ func (e *Encoder) appendOctetString(dst []byte, d *Def, p *VarbindPrefix, v *Val
 			return dst, d.fail(2, "String: expected a quoted string; HexString takes "+v.describe())
 		}
 		return dst, d.fail(2, "String: expected a quoted string, got "+v.describe())
-	case HexString, Opaque:
+	case HexString, BitString, Opaque:
 		return d.appendHexString(dst, p.Type, v)
 	case DecimalString:
 		return d.appendDecimalString(dst, v)

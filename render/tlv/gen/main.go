@@ -40,6 +40,9 @@ var forms = map[string]string{
 	"": "FormPlain", "bytes": "FormBytes", "file": "FormFile", "digitmap_file": "FormDigitMap",
 }
 
+// traits are the fields that the words of the column set.
+var traits = map[string]string{"literal": "Literal", "quoted": "Quoted", "unsure": "Unsure"}
+
 var dialects = []string{"", "mta:", "ps:", "dpoe:"}
 
 func main() {
@@ -306,8 +309,8 @@ func (t *table) writeDef(b *bytes.Buffer, i int, n *node, firstKid, firstName, n
 	case "n":
 		b.WriteString("Repeat: RepeatNo, ")
 	}
-	if r.quoted == "y" {
-		b.WriteString("Quoted: true, ")
+	for _, trait := range r.traits {
+		fmt.Fprintf(b, "%s: true, ", traits[trait])
 	}
 	if len(r.aliases) > 0 {
 		b.WriteString("Aliases: []Alias{")

@@ -12,14 +12,14 @@ import (
 	"strings"
 )
 
-const header = "path,name,aliases,kind,min,max,len_min,len_max,version,scope,repeat,mic_order,same_as,quoted,spec,note"
+const header = "path,name,aliases,kind,min,max,len_min,len_max,version,scope,repeat,mic_order,same_as,traits,spec,note"
 
 type row struct {
 	line                                       int
 	path, name, kind, min, max, lenMin, lenMax string
 	version, scope, repeat, mic, sameAs        string
-	quoted, spec, note                         string
-	aliases                                    []string
+	spec, note                                 string
+	aliases, traits                            []string
 }
 
 // readRows reads the dictionary. The error has one line for each invalid row, beginning with file:line.
@@ -48,7 +48,7 @@ func readRows(file string, in io.Reader, kinds map[string]kind) (*table, error) 
 			errs = append(errs, t.add(&row{
 				line: line, path: f[0], name: f[1], aliases: strings.Fields(f[2]), kind: f[3], min: f[4], max: f[5],
 				lenMin: f[6], lenMax: f[7], version: f[8], scope: f[9], repeat: f[10], mic: f[11], sameAs: f[12],
-				quoted: f[13], spec: f[14], note: f[15],
+				traits: strings.Fields(f[13]), spec: f[14], note: f[15],
 			}))
 		}
 	}
@@ -90,11 +90,18 @@ func (t *table) check(w *row) error {
 			return fmt.Errorf("alias %s: %w", a, err)
 		}
 	}
+	for _, trait := range w.traits {
+		if err := oneOf("trait", trait, slices.Collect(maps.Keys(traits))); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(w.traits, "unsure") && w.min == "" {
+		return errors.New("unsure without a range: want min and max")
+	}
 	return cmp.Or(
 		oneOf("kind", w.kind, slices.Collect(maps.Keys(t.kinds))),
 		oneOf("scope", w.scope, slices.Collect(maps.Keys(scopes))),
 		oneOf("repeat", w.repeat, []string{"", "y", "n"}),
-		oneOf("quoted", w.quoted, []string{"", "y"}),
 		checkRange(w, t.kinds[w.kind]),
 		checkLength(w, t.kinds[w.kind]),
 		checkNumber("mic_order", w.mic, 1, 21),
