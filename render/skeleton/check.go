@@ -11,6 +11,7 @@ import (
 // leads to.
 type checker struct {
 	*compiler
+	onward
 
 	loose    bool // a Block without a template: no variable has a value
 	bindings map[valueKey]*bound

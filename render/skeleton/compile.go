@@ -37,19 +37,21 @@ type compiler struct {
 	aside      bool   // statements are compiled only for their errors
 	over       string // the limit that was exceeded
 
-	errs     []*syntax.Error
-	fault    *Fault // of a reject, or a select without a matching case
-	stack    []*syntax.Item
-	pos      syntax.Pos // of the setting being encoded
-	hash     mic.Variant
-	hashPos  syntax.Pos
-	implied  bool // the opening MtaConfigDelimiter has been added
-	asIs     bool // the file is the template's source, unchanged
-	defaults int  // nesting depth of the default being computed
-	values   map[valueKey]val
-	splicing bool // the variable that is looked up next becomes a part of a text
-	tracing  bool
-	uses     []Use
+	errs      []*syntax.Error
+	fault     *Fault // of a reject, or a select without a matching case
+	stack     []*syntax.Item
+	pos       syntax.Pos // of the setting being encoded
+	hash      mic.Variant
+	hashPos   syntax.Pos
+	written   mic.Variant // the hash object that the file sets itself
+	writtenAt syntax.Pos
+	implied   bool // the opening MtaConfigDelimiter has been added
+	asIs      bool // the file is the template's source, unchanged
+	defaults  int  // nesting depth of the default being computed
+	values    map[valueKey]val
+	splicing  bool // the variable that is looked up next becomes a part of a text
+	tracing   bool
+	uses      []Use
 
 	vals     []val // of the setting that is compiled; scratch, as are the next
 	operands []tlv.Value
@@ -77,6 +79,14 @@ type pass interface {
 	markStructural(attr int)
 	// fix records a group whose text selects a skeleton.
 	fix(group int)
+	// decide returns the value that v, on which a select or an include depends, has for this pass.
+	decide(st syntax.Stmt, v val, sc *scope) val
+	// slotless handles a setting that no slot can hold, although its value depends on the request.
+	slotless(st *syntax.Setting, parent *tlv.Def, sc *scope, vals []val)
+	// wrote records what a setting has added to the builder since a place.
+	wrote(st *syntax.Setting, since place)
+	// filled records the value of the builder's last slot.
+	filled(st *syntax.Setting, v *val)
 	// encoded records a setting that has the same octets wherever it stands.
 	encoded(key memoKey, octets []byte)
 	// halt handles a statement that makes no file.
@@ -87,6 +97,14 @@ type pass interface {
 	resigned(it *syntax.Item)
 	warn(pos syntax.Pos, msg string)
 }
+
+// onward is the part of a pass that goes only where a value is known, and records nothing.
+type onward struct{}
+
+func (onward) decide(_ syntax.Stmt, v val, _ *scope) val         { return v }
+func (onward) slotless(*syntax.Setting, *tlv.Def, *scope, []val) {}
+func (onward) wrote(*syntax.Setting, place)                      {}
+func (onward) filled(*syntax.Setting, *val)                      {}
 
 func (c *compiler) errorf(pos syntax.Pos, format string, args ...any) {
 	msg := fmt.Sprintf(format, args...)

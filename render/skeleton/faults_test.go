@@ -18,7 +18,7 @@ func TestFaults(t *testing.T) {
 		{"missing attribute", bench{src: `Main { MaxCPE $n; }`, schema: []string{"n"}}, Missing, "t.dcs:1:8: MaxCPE $n: the device has no such attribute"},
 		{"missing attribute in a select", bench{src: `Main { select $n { 1 {} } }`, schema: []string{"n"}}, Missing, "$n: the device has no such"},
 		{"range", bench{src: `Main { MaxCPE $n; }`, schema: []string{"n"}, record: attr.Record{"256"}}, OutOfRange, "MaxCPE $n: the value is out of range, 0 to 255"},
-		{"negative", bench{src: `Main { DownstreamFrequency $n; }`, schema: []string{"n"}, record: attr.Record{"-1"}}, OutOfRange, "88000000 to 1794000000"},
+		{"negative", bench{src: `Main { UsServiceFlow { UsServiceFlowRef $n; } }`, schema: []string{"n"}, record: attr.Record{"-1"}}, OutOfRange, "1 to 65535"},
 		{"no integer", bench{src: `Main { MaxCPE $n; }`, schema: []string{"n"}, record: attr.Record{"many"}}, NotInteger, ""},
 		{"overflow", bench{src: `Main { MaxCPE $n * $n; }`, schema: []string{"n"}, record: attr.Record{"9999999999"}}, Overflow, ""},
 		{"divide by zero", bench{src: `Main { MaxCPE 1 / $n; }`, schema: []string{"n"}, record: attr.Record{"0"}}, DivideByZero, ""},

@@ -17,7 +17,7 @@ var ErrCommon = errors.New("skeleton: not checked in a fork")
 func (e *Env) Fork() *Env {
 	return &Env{
 		MIB: e.MIB, Schema: e.Schema, Lenient: e.Lenient, Timestamp: e.Timestamp, ModemAddress: e.ModemAddress,
-		Include: e.Include, Candidates: e.Candidates, ReadFile: e.ReadFile, Path: e.Path, Warn: e.Warn, room: new(room),
+		Include: e.Include, Candidates: e.Candidates, ReadFile: e.ReadFile, ReadHead: e.ReadHead, Path: e.Path, Warn: e.Warn, room: new(room),
 	}
 }
 

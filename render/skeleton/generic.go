@@ -16,6 +16,7 @@ func (c *compiler) generic(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 	}
 	if !allConstant(vals) {
 		c.undecided(st.Pos, st.Keyword, st.Keyword, pointers(vals)...)
+		c.pass.slotless(st, parent, sc, vals)
 		return
 	}
 	start := len(c.b.base)

@@ -9,7 +9,7 @@ import (
 )
 
 func (c *compiler) include(st *syntax.Include, parent *tlv.Def, sc *scope) {
-	target := c.eval(st.Target, sc, false)
+	target := c.pass.decide(st, c.eval(st.Target, sc, false), sc)
 	if !target.constant() {
 		c.undecided(st.Pos, "include", "include "+write(st.Target), &target)
 		c.pass.choices(st, parent, sc)

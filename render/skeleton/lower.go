@@ -56,8 +56,9 @@ func (c *compiler) lower(d *tlv.Def, form tlv.Form, vals []val) (slot, bool) {
 	if s.named = vals[0].named(); s.named && vals[0].quotes(s.kind) {
 		return s, false
 	}
+	s.quoted = s.kind == hexSlot && (d.Quoted || d.Literal && v.dyn.op == dynText)
 	if s.kind == intSlot {
-		if d.Limited {
+		if d.Limited && !d.Unsure {
 			s.min, s.max = max(s.min, d.Min), min(s.max, d.Max)
 		}
 		s.prog, ok = program(nil, v, 0)
@@ -97,9 +98,9 @@ func (s *slot) shape(d *tlv.Def) bool {
 	s.kind, s.width, s.nul = of.kind, of.width, of.nul
 	switch of.kind {
 	case hexSlot:
-		s.quoted, s.minLen, s.maxLen = d.Quoted, d.LenMin, d.LenMax
+		s.minLen, s.maxLen = d.LenMin, d.LenMax
 	case textSlot:
-		s.minLen, s.maxLen = d.Characters()
+		s.minLen, s.maxLen = d.Characters(true) // no modem is refused the file that it had before these were known
 	}
 	return ok
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"testing"
 
 	"dcs/render/attr"
@@ -17,6 +18,8 @@ func TestReading(t *testing.T) {
 	const integer = "SnmpMibObject docsDevNmAccessStatus.1 Integer $x;" // 1.3.6.1.2.1.69.1.2.1.7, RFC 4639
 	const counter = "SnmpMibObject .1.3.6.1 Counter64 $x;"
 	const octets = "SnmpMibObject .1.3.6.1 HexString $x;"
+	const vpn = "VendorSpecific { VendorIdentifier 0xffffff; L2VPNEncoding { VPNIdentifier $x; } }"
+	const quoted = `VendorSpecific { VendorIdentifier 0xffffff; L2VPNEncoding { VPNIdentifier "$x"; } }`
 	const policy = "UsServiceFlow { RequestOrTxPolicy $x; }"
 	for _, tt := range []struct {
 		setting, value string
@@ -49,6 +52,11 @@ func TestReading(t *testing.T) {
 		{octets, "0x40", "0b0a300806032b0601" + "040140"},
 		{octets, "40", ""},
 		{octets, "0x4", ""},
+		{vpn, "0x0a0b0c0d", "2b0d0803ffffff0506" + "01040a0b0c0d"},
+		{vpn, "0a0b0c0d", ""},
+		{vpn, "office", ""},
+		{quoted, "0a0b0c0d", "2b110803ffffff050a" + "01083061306230633064"},
+		{quoted, "office", "2b0f0803ffffff0508" + "01066f6666696365"},
 		{"CpeMacAddress $x;", "0a:01:02:03:04:05", "0e060a0102030405"},
 		{"CpeMacAddress $x;", "0A-01-02-03-04-05", "0e060a0102030405"},
 		{"CpeMacAddress $x;", "0a.01.02.03.04.05", "0e060a0102030405"},
@@ -79,6 +87,42 @@ func TestReading(t *testing.T) {
 			want := signed(t, tt.want)
 			if got := b.file(t); tt.want == "" && got != nil || tt.want != "" && !bytes.Equal(got, want) {
 				t.Errorf("%s of %q by %s: %x, want %x", tt.setting, tt.value, way, got, want)
+			}
+		}
+	}
+}
+
+// TestLongNames gives names of service classes that are longer than the specification allows. What a name or a device
+// gives is accepted up to 16 characters, as it has always been; what the template says itself is not.
+func TestLongNames(t *testing.T) {
+	for _, setting := range []string{"UsServiceFlow { ServiceClassName $x; }", `UsServiceFlow { ServiceClassName "$x"; }`} {
+		for _, value := range []string{"fifteen letters", "sixteen letters!", "seventeen letters"} {
+			want := []byte(nil)
+			if n := len(value); n <= 16 {
+				want = signed(t, fmt.Sprintf("18%02x04%02x%x00", n+3, n+1, value))
+			}
+			captured := bench{src: "Main { " + setting + " }", pattern: []string{"x"}, captures: []string{value}}
+			attribute := bench{src: "Main { " + setting + " }", schema: []string{"x"}, record: attr.Record{value}}
+			chosen := attribute
+			chosen.src = "Main { select $x { none { } default { " + setting + " } } }"
+			for way, b := range map[string]*bench{"group": &captured, "attribute": &attribute, "choosing attribute": &chosen} {
+				if got := b.file(t); !bytes.Equal(got, want) {
+					t.Errorf("%s of %q by %s: %x, want %x", setting, value, way, got, want)
+				}
+			}
+			for _, src := range []string{
+				fmt.Sprintf("Main { UsServiceFlow { ServiceClassName %q; } }", value),
+				fmt.Sprintf("Main { default x %q; %s }", value, setting),
+			} {
+				for _, schema := range [][]string{nil, {"x"}} {
+					if schema != nil && strings.HasSuffix(setting, `"$x"; }`) && strings.Contains(src, "default") {
+						continue // part of a text that a request completes
+					}
+					b := bench{src: src, schema: schema, record: make(attr.Record, len(schema))}
+					if _, err := b.template(t); (err == nil) != (len(value) <= 15) {
+						t.Errorf("%s: %v", src, err)
+					}
+				}
 			}
 		}
 	}

@@ -31,7 +31,7 @@ func (r *room) compiler(t *Template) *compiler {
 		t: t, env: t.env, enc: c.enc, stack: append(c.stack[:0], t.Item), values: c.values, vals: c.vals[:0], operands: c.operands[:0],
 		b: builder{changed: -1, base: c.b.base[:0], slots: c.b.slots[:0], fixups: c.b.fixups[:0], tops: c.b.tops[:0]},
 	}
-	c.enc.Dialect = t.dialect()
+	c.enc.Dialect, c.enc.Long = t.dialect(), false
 	return c
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 func (c *compiler) choose(st *syntax.Select, parent *tlv.Def, sc *scope) {
-	subject := c.eval(st.Subject, sc, false)
+	subject := c.pass.decide(st, c.eval(st.Subject, sc, false), sc)
 	labels := map[string]syntax.Pos{}
 	var chosen, otherwise *syntax.Case
 	for _, cs := range st.Cases {

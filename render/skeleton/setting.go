@@ -19,6 +19,7 @@ type memoKey struct {
 
 func (c *compiler) setting(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 	isTop := parent != nil && parent.IsRoot()
+	c.enc.Lenient = c.env.Lenient || c.stack[len(c.stack)-1].Lenient
 	m := c.b.begin()
 	key := memoKey{st, parent, c.enc.Dialect}
 	octets, constant := c.env.memo[key]
@@ -37,12 +38,29 @@ func (c *compiler) setting(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 		c.b.base = c.b.base[:len(opening)] // the item begins with the delimiter that the file already has
 		c.implied = false
 	}
+	if isTop {
+		c.writtenHash(st, octets)
+	}
+	if isTop && strings.EqualFold(st.Keyword, "DigitMap") {
+		c.digitMap(st, octets)
+	}
+	c.pass.wrote(st, m.at)
 	if end := c.b.here(); isTop && end != m.at {
 		code := byte(snmpCode)
 		if len(octets) > 0 {
 			code = octets[0]
 		}
 		c.b.tops = append(c.b.tops, topTLV{code: code, start: m.at, end: end, change: changed})
+	}
+}
+
+// digitMap warns if an earlier TLV sets the object of a DigitMap, whose octets these are.
+func (c *compiler) digitMap(st *syntax.Setting, octets []byte) {
+	for _, t := range c.b.tops {
+		if t.change < 0 && tlv.SameObject(c.b.base[t.start.off:t.end.off], octets) {
+			c.warnf(st.Pos, "%s: the file sets the digit map of this index already; write another index after the file's name, as in DigitMap \"map.txt\" 2", st.Keyword)
+			return
+		}
 	}
 }
 
@@ -89,8 +107,9 @@ func (c *compiler) known(st *syntax.Setting, parent *tlv.Def, sc *scope) {
 	case unknown:
 		c.b.local = true
 		c.pass.unknownValue(st, d, form, vals)
+	case dyn && !c.dynamic(st, d, form, vals):
+		c.pass.slotless(st, parent, sc, vals)
 	case dyn:
-		c.dynamic(st, d, form, vals)
 	default:
 		c.operands = appendValues(c.operands[:0], vals)
 		out, err := c.enc.AppendTLV(c.b.base, d, form, c.operands)
@@ -112,21 +131,28 @@ func (c *compiler) resolve(st *syntax.Setting, parent *tlv.Def) (*tlv.Def, tlv.F
 	if d, form, ok := parent.Child(st.Keyword); ok {
 		return d, form, true
 	}
-	if c.env.Lenient {
-		if d, form, ok := tlv.Lenient(c.t.dialect(), st.Keyword); ok {
+	if d, ok := parent.Foreign(st.Keyword); ok {
+		c.warnf(st.Pos, "%s in %s becomes the vendor's TLV %d, as the open encoder makes of it; %s is at the top of the file",
+			d.Name, parent.Name, d.Code, d.Title())
+		return d, tlv.FormPlain, true
+	}
+	lifted := ""
+	if d, form, ok := tlv.Lenient(c.t.dialect(), st.Keyword); ok {
+		if c.enc.Lenient {
 			c.warnf(st.Pos, "%s; taken for its number %d, as the open encoder does", parent.Misplaced(st.Keyword), d.Code)
 			return d, form, true
 		}
+		lifted = tlv.Lifted
 	}
 	c.misplaced++
-	c.errorf(st.Pos, "%s", parent.Misplaced(st.Keyword))
+	c.errorf(st.Pos, "%s%s", parent.Misplaced(st.Keyword), lifted)
 	return nil, 0, false
 }
 
 // group compiles "Keyword { … }".
 func (c *compiler) group(st *syntax.Setting, d *tlv.Def, sc *scope) {
-	if !d.Group() && !c.env.Lenient {
-		c.errorf(st.Pos, "%s takes a value (%s), not a block", d.Name, d.Kind)
+	if !d.Group() && !c.enc.Lenient {
+		c.errorf(st.Pos, "%s takes a value (%s), not a block%s", d.Name, d.Kind, tlv.Lifted)
 		return
 	}
 	if !d.Group() {
@@ -168,21 +194,23 @@ func (c *compiler) encodeError(st *syntax.Setting, vals []val, err error) {
 }
 
 // dynamic compiles a setting whose value depends on the request: as a slot if its kind has one, else by making the
-// attributes structural.
-func (c *compiler) dynamic(st *syntax.Setting, d *tlv.Def, form tlv.Form, vals []val) {
+// attributes structural; it then reports false.
+func (c *compiler) dynamic(st *syntax.Setting, d *tlv.Def, form tlv.Form, vals []val) bool {
 	s, ok := c.lower(d, form, vals)
 	if !ok {
 		c.undecided(st.Pos, st.Keyword, st.Keyword, pointers(vals)...)
-		return
+		return false
 	}
 	c.env.seal(&s, st.Pos, st.Keyword, st.Values...)
 	if s.kind == snmpSlot {
 		c.b.add(s)
-		return
+	} else {
+		g := c.b.open(d.Code, d.LenBytes())
+		c.b.add(s)
+		c.closeGroup(st, g)
 	}
-	g := c.b.open(d.Code, d.LenBytes())
-	c.b.add(s)
-	c.closeGroup(st, g)
+	c.pass.filled(st, &vals[len(vals)-1])
+	return true
 }
 
 // structural records the attributes and groups in v as structural: there is a skeleton for each combination of their

@@ -303,16 +303,25 @@ func (s *slot) appendSNMP(dst []byte, v *Values, sc *Scratch) ([]byte, Reason) {
 			return dst, why
 		}
 	}
+	dst, n, ok := s.appendObject(dst, sc.tmp)
+	if !ok {
+		sc.badInt(int64(n))
+		return dst, BlockTooLong
+	}
+	return dst, okay
+}
+
+// appendObject appends the TLV of an SNMP object with a value. It returns the length of the varbind, and whether that fits.
+func (s *slot) appendObject(dst, value []byte) (out []byte, n int, ok bool) {
 	start := len(dst)
 	dst = append(dst, s.code, 0)
-	dst = ber.AppendVarbind(dst, s.oid, s.arcs, s.tag, sc.tmp)
-	n := len(dst) - start - 2
+	dst = ber.AppendVarbind(dst, s.oid, s.arcs, s.tag, value)
+	n = len(dst) - start - 2
 	switch {
 	case n <= 255 && !s.long:
 		dst[start+1] = byte(n)
 	case !s.mta && !s.long || n > 0xffff:
-		sc.badInt(int64(n))
-		return dst, BlockTooLong
+		return dst, n, false
 	default: // room for the second octet of the length
 		dst = append(dst, 0)
 		copy(dst[start+3:], dst[start+2:])
@@ -321,5 +330,5 @@ func (s *slot) appendSNMP(dst []byte, v *Values, sc *Scratch) ([]byte, Reason) {
 			dst[start] = 64
 		}
 	}
-	return dst, okay
+	return dst, n, true
 }

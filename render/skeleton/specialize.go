@@ -67,6 +67,7 @@ const (
 func (t *Template) specialize(n Name, fixed Fixed, why purpose) *specializer {
 	c := &specializer{compiler: t.compiler(), name: n, fixed: fixed}
 	c.pass, c.tracing = c, why == tracing
+	c.enc.Long = true // constants have been checked, and what a name or a device gives is accepted as in a slot
 	if t.env.room == nil {
 		buf := bytebufferpool.Get() // names are learned by the thousands after a reload
 		c.b.base = buf.B[:0]
@@ -99,6 +100,7 @@ func (t *Template) specialize(n Name, fixed Fixed, why purpose) *specializer {
 // specializer is the pass that follows only the statements that a name leads to.
 type specializer struct {
 	*compiler
+	onward
 	name   Name
 	fixed  Fixed // the groups whose text may be used
 	needed Fixed // other groups whose text is needed

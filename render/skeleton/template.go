@@ -30,6 +30,8 @@ type Env struct {
 	Candidates func(at syntax.Pos, pieces []string) []*Choices
 	// ReadFile reads a certificate, a digit map or a text that is named at a position.
 	ReadFile func(at syntax.Pos, name string) ([]byte, error)
+	// ReadHead reads the head of a firmware image, as [tlv.Encoder] has it. If nil, ReadFile does.
+	ReadHead func(at syntax.Pos, name string) ([]byte, error)
 	// Path returns the path of a file that ReadFile has read, for the positions of errors.
 	Path func(at syntax.Pos, name string) string
 	Warn func(at syntax.Pos, msg string) // may be nil
@@ -75,6 +77,9 @@ func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
 		}
 	}
 	t.Kind = c.kind(it)
+	if it.Idle.Line > 0 {
+		c.warnf(it.Idle, "dcs:lenient has no effect here: it counts in a comment on the file's first line")
+	}
 	switch it.Kind {
 	case syntax.Text, syntax.Binary:
 		c.fromFile(it)
@@ -86,6 +91,9 @@ func New(env *Env, it *syntax.Item, groups []string) (*Template, error) {
 	c.bounded()
 	if c.common {
 		return nil, ErrCommon
+	}
+	if len(c.errs) == 0 {
+		c.hashed()
 	}
 	if len(c.errs) == 0 && groups != nil && !c.b.local { // the same for all names
 		if _, fault := c.whole(); fault != nil {
@@ -119,9 +127,14 @@ func (c *compiler) encoder() tlv.Encoder {
 	return tlv.Encoder{
 		MIB:     c.env.MIB,
 		Dialect: c.t.dialect(),
-		Lenient: c.env.Lenient,
 		ReadFile: func(name string) ([]byte, error) {
 			return c.env.ReadFile(c.pos, name)
+		},
+		ReadHead: func(name string) ([]byte, error) {
+			if c.env.ReadHead == nil {
+				return c.env.ReadFile(c.pos, name)
+			}
+			return c.env.ReadHead(c.pos, name)
 		},
 		Warn: func(msg string) { c.warnf(c.pos, "%s", msg) },
 	}

@@ -104,6 +104,12 @@ type Item struct {
 	// Broken means that there is an error in the item, or directly after it, where the item may have ended too early.
 	// Statements are missing, so what the item would make is unknown.
 	Broken bool
+	// Lenient means that the file's first line is a comment that begins with dcs:lenient: what the open encoder accepts
+	// is accepted, with a warning each.
+	Lenient bool
+	// Idle is the position of such a comment in another line, where it has no effect; it is that of the file's first item that is no
+	// Block.
+	Idle Pos
 	// Header is the source between the keyword of a Broken item and its body, if there is an error in it. Name, Pattern
 	// and Priority are then unknown.
 	Header string

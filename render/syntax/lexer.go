@@ -91,9 +91,6 @@ func (l *lexer) space() {
 		case ' ', '\t', '\r', '\v', '\f':
 			l.off++
 		case '#':
-			if l.dialect == Docsis {
-				l.foreign(l.line, l.off-l.lineStart+1, "a comment that begins with #", "here comments are written /* … */")
-			}
 			l.toLineEnd()
 		case '/':
 			switch {
@@ -207,12 +204,31 @@ func (l *lexer) word(t *token) {
 				t.kind = tBad
 			}
 			i += n + 1
+		case c == '(' && isLetter(src[l.off]):
+			t.end = i + enumNumber(src[i:])
+			return
 		default:
 			t.end = i
 			return
 		}
 	}
 	t.end = i
+}
+
+// enumNumber returns the length of the number in parentheses that s begins with, as in createAndGo(4); 0: there is none.
+func enumNumber(s string) int {
+	i := 1
+	if strings.HasPrefix(s[i:], "-") {
+		i++
+	}
+	digits := i
+	for i < len(s) && isDigit(s[i]) {
+		i++
+	}
+	if i == digits || i == len(s) || s[i] != ')' {
+		return 0
+	}
+	return i + 1
 }
 
 func example(quote byte) string {

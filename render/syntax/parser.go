@@ -2,6 +2,8 @@ package syntax
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -36,7 +38,34 @@ func (p *parser) all() (*File, error) {
 	if len(p.errs) > 0 {
 		p.overlooked(f)
 	}
+	if lenient.MatchString(p.src) {
+		for _, it := range f.Items {
+			it.Lenient = true
+		}
+	} else if at := p.idle(); at.Line > 0 {
+		if i := slices.IndexFunc(f.Items, func(it *Item) bool { return it.Kind != Block }); i >= 0 {
+			f.Items[i].Idle = at
+		}
+	}
 	return f, p.errs.cut(p.more)
+}
+
+// lenient matches a file whose first line is the comment that makes it lenient: it begins with that word, whatever follows.
+var lenient = regexp.MustCompile(`^[ \t]*(#+|//+|/\*+)[ \t]*dcs:lenient\b`)
+
+// idleLenient matches such a line anywhere.
+var idleLenient = regexp.MustCompile(`(?m)^[ \t]*(#+|//+|/\*+)[ \t]*dcs:lenient\b`)
+
+// idle returns the position of a comment that would make the file lenient if it were its first line, the zero Pos for none.
+func (p *parser) idle() Pos {
+	if !strings.Contains(p.src, "dcs:lenient") { // few files do, and this is fast
+		return Pos{}
+	}
+	at := idleLenient.FindStringIndex(p.src)
+	if at == nil {
+		return Pos{}
+	}
+	return p.pos(1+strings.Count(p.src[:at[0]], "\n"), 1)
 }
 
 // ParseText parses the file that a Text item is made from: any text, in which $name, ${name} and $1 are variables and
