@@ -115,6 +115,24 @@ func (s *Snapshot) served() []audited {
 	return files
 }
 
+// Unrendered calls f with each file that no template renders and that is not larger than bootfile.MaxSize, by path, with the
+// position of the Binary item that serves it (zero: none does). Data is valid during the call.
+func (s *Snapshot) Unrendered(f func(path string, item syntax.Pos, data []byte)) {
+	for _, a := range s.served() {
+		data := a.data
+		if len(data) > bootfile.MaxSize {
+			continue
+		}
+		if len(data) > maxCopied {
+			var err error
+			if data, err = mapped.Copy(data); err != nil {
+				continue // the audit says so
+			}
+		}
+		f(a.Path, a.Item, data)
+	}
+}
+
 func (f *audited) check(c *bootfile.Checker) {
 	if f.resign {
 		f.checkSigned()

@@ -62,9 +62,13 @@ func (n *named) within(prefix, suffix string, f func(name string)) {
 
 // candidates lists the possible targets of an include whose name consists of pieces with variables between them.
 func (l *loader) candidates(at syntax.Pos, pieces []string) []*skeleton.Choices {
+	l.neighbours(at, filepath.Dir(at.File), pieces)
+	return l.index().find(l.roots, at, pieces)
+}
+
+// find is candidates, with what is below roots or next to the source.
+func (c *choices) find(roots []string, at syntax.Pos, pieces []string) []*skeleton.Choices {
 	dir := filepath.Dir(at.File)
-	l.neighbours(at, dir, pieces)
-	c := l.index()
 	key := strings.Join(pieces, "\x00")
 	var out []*skeleton.Choices
 	add := func(where string, find func() []*syntax.Item) {
@@ -89,12 +93,12 @@ func (l *loader) candidates(at syntax.Pos, pieces []string) []*skeleton.Choices 
 		return found
 	})
 	add("root", func() (found []*syntax.Item) {
-		for _, r := range l.roots {
+		for _, r := range roots {
 			found = c.below(found, r, pieces)
 		}
 		return found
 	})
-	if len(l.roots) == 0 || !anywhere(pieces) {
+	if len(roots) == 0 || !anywhere(pieces) {
 		add("dir\x00"+dir, func() []*syntax.Item { return c.below(nil, dir, pieces) })
 	}
 	return out
@@ -103,21 +107,25 @@ func (l *loader) candidates(at syntax.Pos, pieces []string) []*skeleton.Choices 
 // index returns all possible targets. Items with errors are left out; including one at run time is a fault. The index grows only for a single
 // file, as more sources are read.
 func (l *loader) index() *choices {
-	if n := len(l.files) + len(l.blocks); l.choices == nil || l.choices.of != n {
-		files := map[string]*syntax.Item{}
-		for path, f := range l.files {
-			if f == nil {
-				continue
-			}
-			if it, err := f.body(); err == nil && !it.Broken {
-				files[path] = it
-			}
-		}
-		blocks := maps.Clone(l.blocks)
-		maps.DeleteFunc(blocks, func(_ string, it *syntax.Item) bool { return it.Broken })
-		l.choices = &choices{blocks: newNamed(blocks), files: newNamed(files), made: map[string]*skeleton.Choices{}, of: n}
+	if l.choices == nil || l.choices.of != len(l.files)+len(l.blocks) {
+		l.choices = l.newChoices()
 	}
 	return l.choices
+}
+
+func (l *loader) newChoices() *choices {
+	files := map[string]*syntax.Item{}
+	for path, f := range l.files {
+		if f == nil {
+			continue
+		}
+		if it, err := f.body(); err == nil && !it.Broken {
+			files[path] = it
+		}
+	}
+	blocks := maps.Clone(l.blocks)
+	maps.DeleteFunc(blocks, func(_ string, it *syntax.Item) bool { return it.Broken })
+	return &choices{blocks: newNamed(blocks), files: newNamed(files), made: map[string]*skeleton.Choices{}, of: len(l.files) + len(l.blocks)}
 }
 
 // below appends the items of the files whose paths relative to dir match the pieces.

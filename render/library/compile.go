@@ -142,7 +142,7 @@ func (l *loader) assetPath(at syntax.Pos, name string) string {
 		defer l.assetLock.Unlock()
 	}
 	for _, path := range l.places(at, name) {
-		if _, ok := l.assets[path]; ok {
+		if _, ok := l.assets[asset{path: path}]; ok {
 			return path
 		}
 	}
@@ -152,7 +152,11 @@ func (l *loader) assetPath(at syntax.Pos, name string) string {
 // bareNames returns the names under which an item without a name is served.
 func (l *loader) bareNames(path string) []string {
 	stem := l.relative(path)
-	return []string{stem, stem + ".cm", stem + ".bin"}
+	names := []string{stem, stem + ".cm", stem + ".bin"}
+	if ext := filepath.Ext(path); strings.EqualFold(ext, ".cfg") { // as provisioning systems that use the open encoder name its output
+		names = append(names, stem+ext)
+	}
+	return names
 }
 
 // relative returns the path of a source below its root, without the extension.

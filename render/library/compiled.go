@@ -55,9 +55,16 @@ func newWorker(l *loader, env *skeleton.Env) *worker {
 	}
 	env.ReadFile = func(at syntax.Pos, name string) ([]byte, error) {
 		if l.sealed || l.single {
-			return l.asset(at, name)
+			return l.readAsset(at, name)
 		}
 		a := w.ask(key{of: reading, dir: dirOf(at), name: name}, at)
+		return a.data, a.err
+	}
+	env.ReadHead = func(at syntax.Pos, name string) ([]byte, error) {
+		if l.sealed || l.single {
+			return l.readHead(at, name)
+		}
+		a := w.ask(key{of: readingHead, dir: dirOf(at), name: name}, at)
 		return a.data, a.err
 	}
 	env.Warn = func(at syntax.Pos, msg string) {

@@ -111,20 +111,40 @@ func globQuote(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
 }
 
-// asset reads a file that a template refers to.
-func (l *loader) asset(at syntax.Pos, name string) ([]byte, error) {
+// asset is a file that templates refer to.
+type asset struct {
+	path string
+	head bool // its first octets alone, of a firmware image
+}
+
+// readAsset reads a file that a template refers to.
+func (l *loader) readAsset(at syntax.Pos, name string) ([]byte, error) {
+	return l.findAsset(at, name, false)
+}
+
+// readHead reads the head of a firmware image that a template refers to.
+func (l *loader) readHead(at syntax.Pos, name string) ([]byte, error) {
+	return l.findAsset(at, name, true)
+}
+
+func (l *loader) findAsset(at syntax.Pos, name string, head bool) ([]byte, error) {
 	if !l.sealed {
 		l.assetLock.Lock()
 		defer l.assetLock.Unlock()
 	}
 	for _, path := range l.places(at, name) {
-		if data, ok := l.assets[path]; ok {
+		of := asset{path, head}
+		if data, ok := l.assets[of]; ok {
 			return data, nil
 		}
 		if l.sealed {
 			continue
 		}
-		data, _, err := l.readRegular(path)
+		read := l.readRegular
+		if head {
+			read = l.readBeginning
+		}
+		data, _, err := read(path)
 		switch {
 		case l.shut(path):
 			return nil, fmt.Errorf("%s cannot be read", path)
@@ -134,10 +154,10 @@ func (l *loader) asset(at syntax.Pos, name string) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, unwrapPath(err))
 		}
-		if l.prev != nil && bytes.Equal(l.prev.assets[path], data) {
-			data = l.prev.assets[path] // one copy for both libraries
+		if l.prev != nil && bytes.Equal(l.prev.assets[of], data) {
+			data = l.prev.assets[of] // one copy for both libraries
 		}
-		l.assets[path] = data
+		l.assets[of] = data
 		return data, nil
 	}
 	return nil, fmt.Errorf("no file %q beside this one or in the library", name)

@@ -27,7 +27,7 @@ func TestNames(t *testing.T) {
 	})
 	for name, want := range map[string][]byte{
 		"gold": {18, 1, 1}, "gold.cm": {18, 1, 1}, "gold.bin": {18, 1, 1},
-		"old": {18, 1, 2}, "sub/silver": {18, 1, 3}, "sub/silver.cm": {18, 1, 3},
+		"old": {18, 1, 2}, "old.bin": {18, 1, 2}, "old.cfg": {18, 1, 2}, "sub/silver": {18, 1, 3}, "sub/silver.cm": {18, 1, 3},
 		"lab.cm": {18, 1, 4}, "t17.bin": {18, 1, 17}, "t250.bin": {18, 1, 250},
 	} {
 		for range 2 { // learned, and then known
@@ -289,5 +289,14 @@ func TestManyTemplates(t *testing.T) {
 	}
 	if l := find(s, "tier4711-9.cm"); l == nil || l.Template.Pattern != `^tier4711-(?P<cpe>[0-9]+)\.cm$` {
 		t.Error("tier4711-9.cm is not what it should be")
+	}
+}
+
+// The name of a source in the open encoder's language is taken like its other names.
+func TestSourceNameTaken(t *testing.T) {
+	dir := tree(t, map[string]string{"a.dcs": `Main "old.cfg" { MaxCPE 1; }`, "old.cfg": `Main { MaxCPE 2; }`})
+	_, err := Load(Config{Dirs: []string{dir}}, nil)
+	if err == nil || !strings.Contains(err.Error(), `the name "old.cfg" is given to the template at `+filepath.Join(dir, "a.dcs")) {
+		t.Errorf("%v", err)
 	}
 }

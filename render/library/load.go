@@ -61,6 +61,7 @@ func LoadFile(cfg Config, path string, src []byte) (*Snapshot, error) {
 	l := newLoader(alone)
 	l.single = true
 	s := newSnapshot(cfg)
+	s.loader = l
 	s.static = &staticFiles{}
 	l.warning, l.matching = s.warn, s.matching
 	path = filepath.Clean(path)

@@ -38,7 +38,7 @@ type loader struct {
 	warning  func(at syntax.Pos, msg string)
 
 	assetLock sync.Mutex // until it is sealed
-	assets    map[string][]byte
+	assets    map[asset][]byte
 
 	matching *atomic.Int64 // octets that the automata of patterns may still take
 	serving  *skeleton.Env
@@ -52,7 +52,7 @@ type loader struct {
 func newLoader(cfg Config) *loader {
 	l := &loader{
 		cfg: cfg, names: cmp.Or(cfg.Names, &naming.Rules{}),
-		files: map[string]*sourceFile{}, twins: map[string]*syntax.Item{}, blocks: map[string]*syntax.Item{}, assets: map[string][]byte{}, read: map[string]bool{}, found: map[string]int{},
+		files: map[string]*sourceFile{}, twins: map[string]*syntax.Item{}, blocks: map[string]*syntax.Item{}, assets: map[asset][]byte{}, read: map[string]bool{}, found: map[string]int{},
 	}
 	for _, r := range cfg.Dirs {
 		l.roots = append(l.roots, filepath.Clean(r))
@@ -104,7 +104,7 @@ func (l *loader) env() *skeleton.Env {
 	return &skeleton.Env{
 		MIB: l.cfg.MIB, Schema: l.cfg.Schema, Lenient: l.cfg.Lenient,
 		Timestamp: l.cfg.Timestamp, ModemAddress: l.cfg.ModemAddress,
-		Include: l.include, Candidates: l.candidates, ReadFile: l.asset, Path: l.assetPath, Warn: l.warn,
+		Include: l.include, Candidates: l.candidates, ReadFile: l.readAsset, ReadHead: l.readHead, Path: l.assetPath, Warn: l.warn,
 	}
 }
 

@@ -24,6 +24,7 @@ const (
 	including asking = iota
 	choosing
 	reading
+	readingHead
 )
 
 type reply struct {
@@ -67,7 +68,9 @@ func (l *loader) ask(k key, at syntax.Pos) *query {
 	case choosing:
 		q.choices = l.candidates(at, strings.Split(k.name, "\x00"))
 	case reading:
-		q.data, q.err = l.asset(at, k.name)
+		q.data, q.err = l.readAsset(at, k.name)
+	case readingHead:
+		q.data, q.err = l.readHead(at, k.name)
 	}
 	l.queries.Lock()
 	defer l.queries.Unlock()

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"dcs/render/cvc"
 )
 
 // MaxFile is the maximum size in octets of a file that templates are made from: a source, a certificate, a text or a binary file.
@@ -24,9 +26,19 @@ func (l *loader) readRegular(path string) ([]byte, version, error) {
 	return l.readOpen(path)
 }
 
+// readBeginning is readRegular for the first octets of a firmware image, which may be larger than MaxFile.
+func (l *loader) readBeginning(path string) ([]byte, version, error) {
+	err := readable(path)
+	if err != nil {
+		return nil, version{}, readError(path, err)
+	}
+	data, v, err := l.readFile(path, cvc.MaxHead)
+	return data, v, readError(path, err)
+}
+
 // readOpen is readRegular for a path that was that of a regular file a moment ago.
 func (l *loader) readOpen(path string) ([]byte, version, error) {
-	data, v, err := l.readFile(path)
+	data, v, err := l.readFile(path, 0)
 	return data, v, readError(path, err)
 }
 
@@ -51,7 +63,8 @@ func readable(path string) error {
 	return nil
 }
 
-func (l *loader) readFile(path string) ([]byte, version, error) {
+// readFile reads a regular file, or its first octets, unless head is 0.
+func (l *loader) readFile(path string, head int64) ([]byte, version, error) {
 	f, err := l.openFile(path)
 	if err != nil {
 		return nil, version{}, err
@@ -65,10 +78,13 @@ func (l *loader) readFile(path string) ([]byte, version, error) {
 		return nil, version{}, notRegular(st)
 	}
 	var data bytes.Buffer
-	size := st.Size()
+	size, most := st.Size(), int64(MaxFile+1)
+	if head > 0 {
+		size, most = min(size, head), head
+	}
 	if size <= MaxFile {
 		data.Grow(int(size) + bytes.MinRead) // so that it does not grow at the end
-		_, err = data.ReadFrom(io.LimitReader(f, MaxFile+1))
+		_, err = data.ReadFrom(io.LimitReader(f, most))
 		size = int64(data.Len())
 	}
 	if err == nil && size > MaxFile {
