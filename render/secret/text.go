@@ -40,8 +40,40 @@ func (t Text) Equal(other Text) bool {
 	return subtle.ConstantTimeCompare([]byte(t.Reveal()), []byte(other.Reveal())) == 1
 }
 
-// ReadText reads a file like [Read], and removes the newline at its end. An empty file is an error. Errors begin with
-// key, the name of the setting that names the file.
+// Mark describes the byte order mark that a text begins with; "": none.
+func Mark(text string) string {
+	switch {
+	case strings.HasPrefix(text, "\xef\xbb\xbf"):
+		return "begins with a byte order mark (ef bb bf)"
+	case strings.HasPrefix(text, "\xff\xfe"), strings.HasPrefix(text, "\xfe\xff"):
+		return "is text in UTF-16"
+	}
+	return ""
+}
+
+// Oddity describes what an editor may have added to a secret text, which it is part of nevertheless: a byte order mark, or
+// white space at one of its ends; "": neither.
+func Oddity(text string) string {
+	first, last := byte('x'), byte('x')
+	if text != "" {
+		first, last = text[0], text[len(text)-1]
+	}
+	if mark := Mark(text); mark != "" {
+		return mark
+	}
+	switch {
+	case last == '\n', last == '\r':
+		return "ends in an empty line"
+	case last == ' ', last == '\t':
+		return "ends in a blank"
+	case first == ' ', first == '\t', first == '\n', first == '\r':
+		return "begins with a blank"
+	}
+	return ""
+}
+
+// ReadText reads a file like [Read], and removes the newline at its end. An empty file, and one that begins with a byte
+// order mark, are errors. Errors begin with key, the name of the setting that names the file.
 func ReadText(key, path string) (Text, error) {
 	if path == "" {
 		return Text{}, fmt.Errorf("%s is not set", key)
@@ -53,6 +85,9 @@ func ReadText(key, path string) (Text, error) {
 	text := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
 	if text == "" {
 		return Text{}, fmt.Errorf("%s: %s is empty", key, path)
+	}
+	if why := Mark(text); why != "" {
+		return Text{}, fmt.Errorf("%s: %s %s; save it without one, as UTF-8", key, path, why)
 	}
 	return New(text), nil
 }

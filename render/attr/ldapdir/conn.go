@@ -71,6 +71,9 @@ func (s *source) connect(ctx context.Context) (*conn, error) {
 		}
 		line, _, _ := strings.Cut(string(b), "\n")
 		password = secret.New(strings.TrimSuffix(line, "\r"))
+		if why := secret.Mark(line); why != "" {
+			return nil, s.wrap(ctx, "password_file", fmt.Errorf("%s %s; save it without one, as UTF-8", s.cfg.PasswordFile, why))
+		}
 		if password.IsZero() { // a server would take it for an anonymous bind
 			return nil, s.wrap(ctx, "password_file", fmt.Errorf("the first line of %s is empty", s.cfg.PasswordFile))
 		}
