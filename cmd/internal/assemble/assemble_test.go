@@ -94,10 +94,12 @@ func TestReadSecret(t *testing.T) {
 		{"plain", "DOCSIS", 0o600, "DOCSIS", ""},
 		{"line end", "DOCSIS\n", 0o600, "DOCSIS", ""},
 		{"line end of DOS", "DOCSIS\r\n", 0o600, "DOCSIS", ""},
-		{"one line end only", "DOCSIS\n\n", 0o600, "DOCSIS\n", ""},
-		{"white space counts", " DOCSIS ", 0o600, " DOCSIS ", ""},
+		{"one line end only", "DOCSIS\n\n", 0o600, "DOCSIS\n", "ends in an empty line"},
+		{"white space counts", " DOCSIS ", 0o600, " DOCSIS ", "ends in a blank"},
 		{"group may read", "DOCSIS", 0o640, "DOCSIS", ""},
 		{"empty", "\n", 0o600, "", "the secret is empty"},
+		{"a byte order mark", "\ufeffkey\n", 0o600, "\ufeffkey", "begins with a byte order mark"},
+		{"a blank at the end", "key \n", 0o600, "key ", "ends in a blank"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -113,6 +115,25 @@ func TestReadSecret(t *testing.T) {
 				t.Error("the warning tells the secret")
 			}
 		})
+	}
+}
+
+// Of a keyring, every odd secret is told by its name, and none by its text.
+func TestReadSecretsOdd(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "keyring")
+	ring := "default: plain\nsecrets:\n  first: {text: 'DOCSIS '}\n  plain: {text: DOCSIS}\n  second: {text: ' DOCSIS'}\n"
+	if err := os.WriteFile(file, []byte(ring), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := ReadSecrets(&config.Config{Secrets: file}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Warnings) != 2 || !strings.Contains(s.Warnings[0], "secret first: the secret ends in a blank") || !strings.Contains(s.Warnings[1], "secret second: the secret begins with a blank") {
+		t.Errorf("%q", s.Warnings)
+	}
+	if strings.Contains(strings.Join(s.Warnings, ""), "DOCSIS") {
+		t.Errorf("%q tells a secret", s.Warnings)
 	}
 }
 

@@ -146,15 +146,16 @@ func (k *Devices) Lookup(_ int64, queries []render.Query) {
 	}
 }
 
-// Show prints what is known about a device, and which source each attribute is from.
-func (k *Devices) Show(w io.Writer, q attr.Query) {
+// Show prints what is known about a device, and which source each attribute is from. It reports false if there are sources, and
+// none has the device.
+func (k *Devices) Show(w io.Writer, q attr.Query) bool {
 	if k.origin == "" {
-		return
+		return true
 	}
 	x, ok := k.explain(q)
 	if !ok {
 		fmt.Fprintf(w, "device    not in %s\n", k.origin)
-		return
+		return false
 	}
 	fmt.Fprintf(w, "device    %s, known to %s, in %s\n", DeviceName(&x.Device), strings.Join(x.Known, ", "), k.origin)
 	for i, v := range x.Values {
@@ -164,6 +165,7 @@ func (k *Devices) Show(w io.Writer, q attr.Query) {
 			fmt.Fprintf(w, "attribute $%s = %q, from %s\n", x.Schema.Name(i), v, x.From[i])
 		}
 	}
+	return true
 }
 
 // SavedAttributes returns the attributes of the snapshot without opening a source; nil if the snapshot does not have those of

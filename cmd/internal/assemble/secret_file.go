@@ -18,5 +18,13 @@ func ReadSecret(name string) (key []byte, warning string, err error) {
 	if len(key) == 0 {
 		warning = name + ": the secret is empty"
 	}
+	if why := secret.Oddity(string(key)); why != "" {
+		warning = odd(name, why)
+	}
 	return key, warning, nil
+}
+
+// odd is the warning about a secret that is signed with as it is.
+func odd(name, why string) string {
+	return name + ": the secret " + why + ", which is part of it; CMTSes have none unless it was entered there"
 }

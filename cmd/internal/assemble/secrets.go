@@ -11,14 +11,15 @@ import (
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/keyring"
 	"dcs/render/mic"
+	"dcs/render/secret"
 )
 
 // Secrets are what files are signed with.
 type Secrets struct {
-	Ring    *mic.Keyring
-	byName  map[string]*mic.Secret
-	State   adminapi.SecretsState
-	Warning string // for the operator; empty: none
+	Ring     *mic.Keyring
+	byName   map[string]*mic.Secret
+	State    adminapi.SecretsState
+	Warnings []string // for the operator
 }
 
 // singleSecret is the name of the secret of a configuration without a keyring.
@@ -33,19 +34,23 @@ func ReadSecrets(cfg *config.Config, previous *Secrets) (*Secrets, error) {
 		old = previous.byName
 	}
 	add := func(name string, key []byte) *mic.Secret {
-		secret := mic.NewSecret(key)
-		if same := old[name]; same != nil && same.Equal(secret) {
-			secret = same
+		signs := mic.NewSecret(key)
+		if same := old[name]; same != nil && same.Equal(signs) {
+			signs = same
 		}
-		s.byName[name] = secret
-		return secret
+		s.byName[name] = signs
+		return signs
 	}
 	if cfg.Secrets == "" {
 		var key []byte
 		if cfg.SecretFile != "" {
+			var warning string
 			var err error
-			if key, s.Warning, err = ReadSecret(cfg.SecretFile); err != nil {
+			if key, warning, err = ReadSecret(cfg.SecretFile); err != nil {
 				return nil, fmt.Errorf("secret_file: %w", err)
+			}
+			if warning != "" {
+				s.Warnings = append(s.Warnings, warning)
 			}
 		}
 		s.Ring = mic.KeyringOf(add(singleSecret, key))
@@ -66,6 +71,9 @@ func ReadSecrets(cfg *config.Config, previous *Secrets) (*Secrets, error) {
 		switch {
 		case err == nil:
 			add(name, []byte(text.Reveal()))
+			if why := secret.Oddity(text.Reveal()); why != "" {
+				s.Warnings = append(s.Warnings, odd(cfg.Secrets+": secret "+name, why))
+			}
 		case file.Used(name):
 			return nil, err
 		default: // an unused secret may be missing

@@ -23,6 +23,7 @@ type Options struct {
 	Devices        bool     // load all devices
 	Offline        bool     // do not open device sources
 	NoHost         bool     // do not check this host
+	Lint           Lint     // how files are judged
 	UnitDirs       []string // directories of systemd units, in order of precedence; nil: systemd's
 	Stdout, Stderr io.Writer
 }
@@ -137,6 +138,9 @@ func (c *checker) run() error {
 		c.fail(fmt.Errorf("nothing to serve: there is no template below %s and no static file below %s", list(c.cfg.Library), list(c.cfg.Static)))
 		return cli.ErrReported
 	}
+	if c.Lint.Documents() {
+		return nil
+	}
 	fmt.Fprintln(c.Stdout, assemble.MemoryBounds(c.cfg))
 	_, err := fmt.Fprintf(c.Stdout, "ok: %d templates, %d static files\n", len(snap.Templates()), snap.StaticFiles())
 	return err
@@ -147,8 +151,8 @@ func (c *checker) checkFiles() (*assemble.Secrets, library.Config) {
 	secrets, err := assemble.ReadSecrets(c.cfg, nil)
 	if err != nil {
 		c.fail(err)
-	} else if secrets.Warning != "" && !c.Wrong {
-		c.warn(secrets.Warning)
+	} else if !c.Wrong {
+		c.warn(secrets.Warnings...)
 	}
 	warnings, err := admin.Check(assemble.AdminConfig(c.cfg))
 	if err != nil {
@@ -165,6 +169,7 @@ func (c *checker) checkFiles() (*assemble.Secrets, library.Config) {
 	if err != nil {
 		c.fail(err) // MIB names that the library does not know then are errors of their own
 	}
+	c.warn(lib.MIB.Warnings()...)
 	lib.Parallel = 1 // the server's rights are those of one thread
 	c.warn(UnseenChanges(c.cfg.Devices.Sources)...)
 	return secrets, lib
@@ -185,9 +190,7 @@ func (c *checker) checkLibrary(lib library.Config, secrets *assemble.Secrets) *l
 	for _, w := range snap.Warnings {
 		fmt.Fprintf(c.Stderr, "%s: warning: %s\n", w.Pos, w.Msg)
 	}
-	for _, w := range oddities(snap) {
-		fmt.Fprintf(c.Stderr, "%s: warning: %s\n", w.Pos, w.Msg)
-	}
+	c.lint(snap, lib)
 	for _, n := range differences(snap) {
 		fmt.Fprintf(c.Stderr, "%s: note: %s\n", n.Pos, n.Msg)
 	}

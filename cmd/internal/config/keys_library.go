@@ -74,8 +74,11 @@ func (c *Config) compilingKeys() []Key {
 	return []Key{
 		{
 			"lenient", `off`,
-			`Accept a keyword in a block that it does not belong to, by its TLV code, as
-the open encoder does, with a warning for each.`,
+			`Accept in all templates what the open encoder accepts, with a warning each:
+keywords in blocks that they do not belong to, by their TLV codes; blocks for
+keywords that take values; SNMP types that are not the object's; names of
+service classes of 16 characters. A file whose first line is a comment that
+begins with dcs:lenient is read so without this key.`,
 			boolean(&c.Lenient),
 		},
 		{
@@ -88,14 +91,16 @@ lists what else uses memory.`,
 		{
 			"mib_path", `[]`,
 			`Directories of your own MIB modules, for SNMP names in templates, in addition
-to the built-in ones. A module with an error is skipped, and so are templates
-that use its names; "dcs check" says what is wrong.`,
+to the built-in ones. Faulty objects of a module are left out, and so are
+templates that name them; "dcs check" says what is wrong.`,
 			paths(&c.MIBPath),
 		},
 		{
 			"mib_prefer", `[]`,
 			`Modules whose names win if two modules define the same one, in order of
-preference. Without it, CableLabs' modules win.`,
+preference. Without it, modules that the open encoder has, and your own, win
+over others; among them CableLabs', then the IETF's and your own, then those
+of makers of modems and CMTSes; a name with two meanings left is an error.`,
 			many(&c.MIBPrefer, "modules", "a list of module names", parseName),
 		},
 	}

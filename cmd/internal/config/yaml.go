@@ -10,6 +10,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"dcs/cmd/internal/strictyaml"
+	"dcs/render/spelling"
 )
 
 // parse reads src, the contents of the file called name, over c's values. It continues after an error, so that all are reported
@@ -154,30 +155,9 @@ func describe(n ast.Node) string {
 func (r *reader) nearest(name string) string {
 	best, least := "", len(name)/3+1
 	for _, k := range r.keys {
-		if d := distance(strings.ReplaceAll(name, "-", "_"), k.Name); d <= least {
+		if d := spelling.Distance(strings.ReplaceAll(name, "-", "_"), k.Name, least); d <= least {
 			best, least = k.Name, d-1
 		}
 	}
 	return best
-}
-
-// distance returns the Levenshtein distance: the number of insertions, deletions and substitutions between a and b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := diagonal
-			if a[i] != b[j] {
-				d++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(d, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

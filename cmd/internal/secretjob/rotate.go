@@ -37,6 +37,9 @@ func readSecret(e cli.Env, name string) (secret.Text, error) {
 	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return secret.Text{}, fmt.Errorf("%s: a secret must be one line of printable ASCII characters", name)
 	}
+	if why := secret.Oddity(text); why != "" {
+		return secret.Text{}, fmt.Errorf("%s: the secret %s; delete that, CMTSes do not keep it", name, why)
+	}
 	return secret.New(text), nil
 }
 

@@ -11,7 +11,6 @@ import (
 	"unicode/utf8"
 
 	"dcs/cmd/internal/admin/console"
-	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/describe"
 	"dcs/render"
 	"dcs/render/mic"
@@ -34,9 +33,7 @@ func (b *backend) content(x *render.Explanation, ip netip.Addr, out *console.Exp
 		}
 		return nil
 	}
-	n := assemble.MIBNames{Path: b.s.cfg.MIBPath, Prefer: b.s.cfg.MIBPrefer}
-	index, _ := n.Index() // errors in modules were logged when the server started
-	described, err := tree.JSON(index)
+	described, err := tree.JSON(b.s.mib)
 	if err != nil {
 		return err
 	}

@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"dcs/cmd/internal/admin/console"
+	"dcs/cmd/internal/describe"
 	"dcs/render"
 	"dcs/render/device"
 	"dcs/render/library"
+	"dcs/render/lint/reason"
 	"dcs/render/naming"
 )
 
@@ -36,6 +38,14 @@ func (b *backend) Explain(_ context.Context, q console.Question) (*console.Expla
 			return nil, fmt.Errorf("%w: %q is %w; write it as 0a:01:02:03:04:05", console.ErrQuestion, q.MAC, err)
 		}
 	}
+	var word *reason.Word
+	if q.Says != "" {
+		w, err := reason.Parse(q.Says)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", console.ErrQuestion, err)
+		}
+		word = &w
+	}
 	x := b.explain(req)
 	out.File, out.MAC, out.Static, out.Resigned = x.Name, x.MAC, x.Static, x.Resigned
 	for i := range x.Matches {
@@ -51,6 +61,9 @@ func (b *backend) Explain(_ context.Context, q console.Question) (*console.Expla
 		out.Slots = append(out.Slots, console.Slot(sl))
 	}
 	b.device(x, req.Client, out)
+	if word != nil {
+		out.Diagnosis = b.diagnose(*word, x, req.Client, out.Device != nil)
+	}
 	if x.Err != nil {
 		if out.Reason, out.Error = render.ReasonOf(x.Err), reasonText(x.Err); x.Refusal != naming.Allowed {
 			out.Error = x.Refusal.String()
@@ -73,6 +86,14 @@ func (b *backend) explain(req render.Request) *render.Explanation {
 			return x
 		}
 	}
+}
+
+// diagnose ranks why a modem does not come online. found is false if no source has it.
+func (b *backend) diagnose(w reason.Word, x *render.Explanation, ip netip.Addr, found bool) *reason.Diagnosis {
+	return describe.Diagnose(w, x, &describe.Known{
+		Library: b.s.engine.Library(), MIB: b.s.mib, NoFile: reasonText(x.Err), Secret: b.s.engine.Keyring().Secret(ip), NoSecret: b.s.cfg.Secrets == "" && b.s.cfg.SecretFile == "",
+		UnknownDevice: b.s.devices != nil && !found,
+	})
 }
 
 func matchOf(m *library.Match) console.Match {

@@ -34,8 +34,8 @@ func (s *serverSecrets) read() (*mic.Keyring, error) {
 		return nil, err
 	}
 	s.now = now
-	if now.Warning != "" {
-		s.log.Warn(now.Warning)
+	for _, w := range now.Warnings {
+		s.log.Warn(w)
 	}
 	return now.Ring, nil
 }
@@ -51,8 +51,8 @@ func (s *serverSecrets) reload() (adminapi.SecretsState, error) {
 	}
 	s.now = now
 	s.engine.SetKeyring(now.Ring)
-	if now.Warning != "" {
-		s.log.Warn(now.Warning)
+	for _, w := range now.Warnings {
+		s.log.Warn(w)
 	}
 	if !assemble.SameSecrets(previous, now) {
 		s.audit.request()

@@ -29,6 +29,7 @@ import (
 	"dcs/fastpath"
 	"dcs/render"
 	"dcs/render/attr/store"
+	"dcs/render/ber/mib"
 	"dcs/render/library"
 )
 
@@ -85,6 +86,7 @@ type server struct {
 	prebuild chan struct{} // receives when devices were loaded or merged
 
 	engine  *render.Engine
+	mib     *mib.Index
 	library *libraryStatus
 	loader  *loader
 	changed <-chan struct{}    // receives when templates or static files have changed
@@ -141,7 +143,10 @@ func open(ctx context.Context, o *Options, logs *logging.Log) (_ *server, err er
 	}
 	lib, err := assemble.Library(cfg)
 	for _, e := range assemble.Flatten(err) {
-		log.Error("MIB module left out", "err", e)
+		log.Error("MIB modules not loaded", "err", e)
+	}
+	for _, w := range lib.MIB.Warnings() {
+		log.Warn("MIB object left out", "why", w)
 	}
 	devices, err := openDevices(&cfg.Devices, log)
 	if err != nil {
@@ -211,7 +216,7 @@ func open(ctx context.Context, o *Options, logs *logging.Log) (_ *server, err er
 		cfg: *cfg, reread: o.Reread, serving: o.Serving, logs: logs, log: log, opened: opened,
 		process: p, health: health, faults: events.faults, manager: manager,
 		devices: devices.store, grown: devices.grown, prebuild: devices.files,
-		engine: engine, library: status, loader: loader, changed: changed, reloads: make(chan reloadRequest), secrets: secrets, static: audit,
+		engine: engine, mib: lib.MIB, library: status, loader: loader, changed: changed, reloads: make(chan reloadRequest), secrets: secrets, static: audit,
 		in: in, limits: in.Limits(),
 		front: fastpath.NewServer(workers, in.Transports(), func(int) fastpath.Renderer {
 			return &adapter{worker: engine.Worker(), proxies: cfg.Devices.Proxies, logs: logs}

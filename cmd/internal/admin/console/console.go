@@ -184,7 +184,7 @@ func searchOf(r *http.Request, limit int) (query, error) {
 
 func questionOf(r *http.Request) Question {
 	v := r.URL.Query()
-	return Question{Name: v.Get("name"), IP: v.Get("ip"), MAC: v.Get("mac")}
+	return Question{Name: v.Get("name"), IP: v.Get("ip"), MAC: v.Get("mac"), Says: v.Get("says")}
 }
 
 // file serves the file of a question.

@@ -32,6 +32,7 @@ func TestAPI(t *testing.T) {
 		{"/api/events?before=x", 400, []string{"before=x is not the ID of an event"}},
 		{"/api/events?which=both", 400, []string{"which=both is not all, failed or served"}},
 		{"/api/explain?name=gold&ip=10.1.2.3", 200, []string{`"path":"24.6"`, `"offset":6`, `"verdict":"INVALID"`, `"ip":"10.1.2.3"`}},
+		{"/api/explain?name=gold&says=reject(c)", 200, []string{`"diagnosis":{"word":{"text":"reject(c)"`, `"grade":"found"`, `"where":"gold.dcs:3:5"`}},
 		{"/api/explain", 400, []string{"no file name"}},
 		{"/api/explain?name=broken", 500, []string{"out of order"}},
 		{"/api/file?name=gold", 200, []string{"\x18\x07\x01\x02"}},

@@ -19,6 +19,7 @@ import (
 	"dcs/cmd/internal/admin"
 	"dcs/cmd/internal/metrics"
 	"dcs/render/device"
+	"dcs/render/lint/reason"
 )
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -85,8 +86,13 @@ func (f *fake) Explain(_ context.Context, q Question) (*Explanation, error) {
 	}
 	// 24 { 1 0001 6 07 } 3 01, and the end.
 	body := []byte{24, 7, 1, 2, 0, 1, 6, 1, 7, 3, 1, 1, 255, 0, 0, 0}
+	var d *reason.Diagnosis
+	if q.Says != "" {
+		d = &reason.Diagnosis{Word: reason.Word{Text: q.Says}, Causes: []reason.Cause{{Evidence: []reason.Evidence{{Where: "gold.dcs:3:5", Text: "<b>", Rule: "cl-flow"}}}}}
+	}
 	return &Explanation{
-		Name: q.Name, File: "../gold.cm", IP: q.IP, Body: body, Size: len(body), MICs: []MIC{{"CM MIC", "INVALID", ""}},
+		Diagnosis: d,
+		Name:      q.Name, File: "../gold.cm", IP: q.IP, Body: body, Size: len(body), MICs: []MIC{{"CM MIC", "INVALID", ""}},
 		Tree: []TLV{
 			{Path: "24", Name: "UsServiceFlow", Offset: 0, Length: 9, Head: 2, Group: true},
 			{Path: "24.1", Depth: 1, Name: "UsServiceFlowRef", Offset: 2, Length: 4, Head: 2, Value: "1"},

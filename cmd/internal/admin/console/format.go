@@ -27,6 +27,9 @@ func questionQuery(q Question) string {
 	if q.MAC != "" {
 		v.Set("mac", q.MAC)
 	}
+	if q.Says != "" {
+		v.Set("says", q.Says)
+	}
 	return v.Encode()
 }
 

@@ -42,7 +42,7 @@ func (p *site) events(r *http.Request, pg *page) (int, error) {
 func (p *site) explain(r *http.Request, pg *page) (int, error) {
 	q := questionOf(r)
 	pg.Question = q
-	if q.Name == "" && q.IP == "" && q.MAC == "" {
+	if q == (Question{}) {
 		return http.StatusOK, nil
 	}
 	x, err := p.c.b.Explain(r.Context(), q)
@@ -50,7 +50,7 @@ func (p *site) explain(r *http.Request, pg *page) (int, error) {
 		return 0, err
 	}
 	pg.X = x
-	pg.Download = "/api/file?" + questionQuery(q)
+	pg.Download = "/api/file?" + questionQuery(Question{Name: q.Name, IP: q.IP, MAC: q.MAC})
 	pg.Advice = advice(x)
 	if l := p.c.b.Library(); x.Error != "" && len(l.Errors) > 0 {
 		pg.Suspect = fmt.Sprintf("%s in the library, which is not fully loaded", plural(len(l.Errors), "error"))

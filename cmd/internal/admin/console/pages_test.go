@@ -54,6 +54,7 @@ func TestPages(t *testing.T) {
 		{"/explain?name=none", 200, `The modem</h2>`},
 		{"/explain?name=text", 200, `The modem <span class="m">0a:01:02:03:04:05</span> <span class="m">10.1.2.3</span></h2>`},
 		{"/explain?name=gold", 200, `<span class="tag bad">INVALID</span> CM MIC`},
+		{"/explain?name=gold&says=reject(c)", 200, `<span class="m">gold.dcs:3:5</span> · &lt;b&gt; [cl-flow]`},
 		{"/events?limit=x", 400, "Limit=x is not"},
 		{"/events?q=10.1.2.3", 200, "has not asked this server"},
 		{"/assets/none", 404, "there is no such file"},

@@ -9,6 +9,7 @@ import (
 
 	"dcs/cmd/internal/metrics"
 	"dcs/render/device"
+	"dcs/render/lint/reason"
 )
 
 // Backend is the server that the console shows.
@@ -152,6 +153,7 @@ type Events struct {
 // Question asks how a request would be answered.
 type Question struct {
 	Name, IP, MAC string
+	Says          string // what the CMTS or the modem says; empty: nothing
 }
 
 // Explanation says how a request is answered, and why. It repeats fields of render.Explanation because its JSON is the API's, with
@@ -176,6 +178,8 @@ type Explanation struct {
 	Size     int        `json:"size"`
 	Reason   string     `json:"reason,omitempty"` // why there is no file
 	Error    string     `json:"error,omitempty"`
+	// Diagnosis is what keeps the modem from coming online, if it was asked for.
+	Diagnosis *reason.Diagnosis `json:"diagnosis,omitempty"`
 }
 
 // Match is a template that matches the name; the first one makes the file.
