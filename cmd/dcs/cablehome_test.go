@@ -87,7 +87,7 @@ func TestCableHomeHash(t *testing.T) {
 	if got := dcs("", "compile", "cm.dcs", "--hash"); got.status != failed || got.stdout != "" || !strings.Contains(got.stderr, "--hash applies only to CableHome files") {
 		t.Errorf("a modem's: %+v", got)
 	}
-	if got := dcs("", "decode", "ps.bin"); got.status != done || !strings.Contains(got.stdout, "# CableHome hash: absent: 0x"+portalHash) || strings.Contains(got.stdout, "MIC") {
+	if got := dcs("", "decode", "ps.bin"); got.status != done || !strings.Contains(got.stdout, "/* CableHome hash: absent: 0x"+portalHash) || strings.Contains(got.stdout, "MIC") {
 		t.Errorf("decoded: %+v", got)
 	}
 }

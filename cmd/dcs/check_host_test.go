@@ -239,7 +239,7 @@ func TestCheckReads(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	lay(t, map[string]string{
-		at("library/a.dcs"): "Main { NetworkAccess 1; }", at("static/x"): "text", at("mibs/X-MIB"): "X-MIB DEFINITIONS ::= BEGIN\nEND\n",
+		at("library/a.dcs"): soundFile, at("static/x"): "text", at("mibs/X-MIB"): "X-MIB DEFINITIONS ::= BEGIN\nEND\n",
 		at("fleet.csv"): "mac,profile\n020000000001,gold\n", at("secret"): "xyz", at("ring"): "default: main\nsecrets: {main: {text: x}}\n",
 		at("token"): "0123456789abcdef0123456789abcdef\n", at("run/keep"): "",
 	})

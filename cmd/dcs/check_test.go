@@ -38,8 +38,11 @@ func listening(t *testing.T, config string) string {
 	return strings.ReplaceAll(config, "PORT", freePort(t))
 }
 
+// flows are what each modem's file needs.
+const flows = "UsServiceFlow { UsServiceFlowRef 1; QosParamSetType 7; } DsServiceFlow { DsServiceFlowRef 2; QosParamSetType 7; }"
+
 func TestCheck(t *testing.T) {
-	const good = "Main { NetworkAccess 1; }"
+	const good = "Main { NetworkAccess 1; MaxCPE 1; " + flows + " }"
 	tests := []struct {
 		name   string
 		files  map[string]string
@@ -91,7 +94,7 @@ func TestCheck(t *testing.T) {
 				"lib/a.dcs": "Main { NetworkAccess 1; SnmpMibObject acmeX.0 Integer 1; }", "lib/b.dcs": "Main { NetworkAccess 1; SnmpMibObject sysContact.0 String \"x\"; }",
 			},
 			failed, "",
-			[]string{"mibs/ACME-MIB:2: expected \"STRING\", got \"FOO\"; skipping the module", "a.dcs:1:", "MIB label acmeX is defined in ACME-MIB, but could not be read: mibs/ACME-MIB:2: "},
+			[]string{"warning: mibs/ACME-MIB:2: acmeX: expected \"STRING\", got \"FOO\"; leaving it out", "a.dcs:1:", "MIB label acmeX is defined in ACME-MIB, but could not be read: mibs/ACME-MIB:2: "},
 		},
 		{
 			"a directory of MIB modules that is not there",
@@ -101,19 +104,25 @@ func TestCheck(t *testing.T) {
 		},
 		{
 			"other bytes than the open encoder's",
-			map[string]string{"dcs.yaml": "library: lib\n", "lib/a.cfg": `Main { NetworkAccess 1; SwUpgradeFilename "a\\b"; }`},
+			map[string]string{"dcs.yaml": "library: lib\n", "lib/a.cfg": `Main { NetworkAccess 1; SwUpgradeFilename "a\\b"; ` + flows + ` }`},
 			done, "ok: 1 templates, 0 static files\n",
 			[]string{"a.cfg:1:43: note: the open encoder turns the backslash"},
 		},
 		{
+			"a comment that the open encoder refuses",
+			map[string]string{"dcs.yaml": "library: lib\n", "lib/a.cfg": "/* # */ Main { NetworkAccess 1; " + flows + " }\n // modems of 2.0\n"},
+			done, "ok: 1 templates, 0 static files\n",
+			[]string{"a.cfg:2:2: note: the open encoder refuses this comment"},
+		},
+		{
 			"nothing that a modem could use",
 			map[string]string{"dcs.yaml": "library: lib\n", "lib/a.cfg": "Main { MaxCPE 1; }"},
-			done, "ok: 1 templates, 0 static files\n",
-			[]string{"a.cfg:1:1: warning: NetworkAccess (3) is missing"},
+			failed, "",
+			[]string{"a.cfg:1:1: error: NetworkAccess (3) is missing", "[net-access-missing]", "[qos-missing]"},
 		},
 		{
 			"lenient",
-			map[string]string{"dcs.yaml": "library: lib\nlenient: on\n", "lib/a.cfg": "Main { NetworkAccess 1; DsServiceFlow { UsServiceFlowRef 1; } }"},
+			map[string]string{"dcs.yaml": "library: lib\nlenient: on\n", "lib/a.cfg": "Main { NetworkAccess 1; DsServiceFlow { UsServiceFlowRef 1; QosParamSetType 7; } UsServiceFlow { UsServiceFlowRef 2; QosParamSetType 7; } }"},
 			done, "ok: 1 templates, 0 static files\n",
 			[]string{"a.cfg:1:41: warning: "},
 		},

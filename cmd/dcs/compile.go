@@ -43,6 +43,7 @@ func compileCommand(e cli.Env) *cobra.Command {
 		mac, ip, server            string
 		set                        []string
 		lenient, timestamp, modems bool
+		documents                  bool
 	)
 	cmd := &cobra.Command{
 		Use:   "compile FILE…",
@@ -66,6 +67,11 @@ then 1.`,
 			now := time.Now()
 			var err error
 			flags := cmd.Flags()
+			if documents {
+				if err := checkDocumentFlags(flags); err != nil {
+					return err
+				}
+			}
 			if flags.Changed("time") {
 				if now, err = time.Parse(time.RFC3339, at); err != nil {
 					return cli.Usagef("--time %s: want RFC 3339, such as 2026-01-31T12:00:00Z", at)
@@ -97,13 +103,16 @@ then 1.`,
 			if c.library.Schema, c.values.Attrs, err = attributes(set, flags); err != nil {
 				return err
 			}
-			if c.library.MIB, err = n.Index(); err != nil {
+			if c.library.MIB, err = loadNames(e, &n); err != nil {
 				return err
 			}
 			if secretFile != "" {
 				if c.secret, err = loadSecret(e, secretFile); err != nil {
 					return err
 				}
+			}
+			if documents {
+				return c.documents(sources, secretFile != "")
 			}
 			c.library.Names = assemble.DefaultNaming
 			c.library.Lenient, c.library.Timestamp, c.library.ModemAddress = lenient, timestamp, modems
@@ -121,7 +130,8 @@ then 1.`,
 	f.StringVar(&at, "time", "", "the `time` of the request, RFC 3339 (default: now)")
 	f.StringVar(&hash, "mta-hash", "", "put this hash into MTA files: `na|eu|ietf|none`")
 	f.BoolVar(&c.sum, "hash", false, "print the SHA-1 of CableHome files, which their devices get by SNMP; without -o, instead of the file")
-	f.BoolVar(&lenient, "lenient", false, "accept a keyword in a block that it does not belong to, as the open encoder does")
+	f.BoolVar(&lenient, "lenient", false, "accept what the open encoder accepts, such as a keyword in a block that it does not belong to, with a warning each")
+	f.BoolVar(&documents, "json", false, "compile the documents that decode --json prints; MICs are made anew only if --secret-file is given")
 	f.BoolVar(&timestamp, "timestamp", false, "add TLV 19 to modem files that lack it")
 	f.BoolVar(&modems, "modem-address", false, "add TLV 20 or 59 to modem files that lack them")
 	n.AddFlags(f)

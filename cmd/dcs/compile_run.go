@@ -192,6 +192,11 @@ func (c *compilation) work(batch []step, toDir bool) error {
 		for _, w := range s.warnings {
 			fmt.Fprintf(c.Stderr, "%s: warning: %s\n", w.Pos, w.Msg)
 		}
+		if s.err == nil && s.made && c.hash != nil {
+			if why := c.hash.Unlike(s.data); why != "" {
+				fmt.Fprintf(c.Stderr, "%s: warning: %s\n", cli.Title(s.source), why)
+			}
+		}
 		if s.err == nil && s.made {
 			s.err = c.printSum(s.path, s.data)
 		}

@@ -192,7 +192,7 @@ func TestMTAHash(t *testing.T) {
 		if got.status != done || at < 0 || file[at:at+len(tt.oid)+4] != tt.oid+"0414" {
 			t.Errorf("%s: %s%s", tt.variant, file, got.stderr)
 		}
-		if text := dcs(got.stdout, "decode", "-"); !strings.Contains(text.stdout, "# MTA hash ("+tt.variant+"): valid\n") {
+		if text := dcs(got.stdout, "decode", "-"); !strings.Contains(text.stdout, "/* MTA hash ("+tt.variant+"): valid */\n") {
 			t.Errorf("%s: %s", tt.variant, text.stdout)
 		}
 	}

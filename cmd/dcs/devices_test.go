@@ -228,6 +228,9 @@ func TestCheckOffline(t *testing.T) {
 	defer hung.Close()
 	const source = "devices:\n  - csv: fleet.csv\n  - sql: {driver: postgres, dsn_file: dsn, query: SELECT mac FROM devices}\n"
 	dir := deviceFiles(t, withDevices(source, map[string]string{"fleet.csv": fleetCSV, "dsn": "postgres://dcs:x@" + hung.Addr().String() + "/dcs"}))
+	for _, name := range []string{"flat", "addr"} {
+		write(t, filepath.Join(dir, "library", name+".dcs"), "Main { default down 5; NetworkAccess 1; MaxCPE $down; "+flows+" }\n")
+	}
 	unit, err := os.ReadFile("packaging/systemd/dcs.service")
 	if err != nil {
 		t.Fatal(err)
@@ -300,12 +303,12 @@ while ! [ -e "$2" ]; do sleep 0.05; done
 echo '{"hello":1,"attributes":["profile","down"],"list":true,"ask":false}'
 cat >/dev/null
 `
-	dir := deviceFiles(t, withDevices("", map[string]string{"plugin.sh": script}))
+	dir := deviceFiles(t, withDevices("", map[string]string{"plugin.sh": script, "plain/a.dcs": "Main { NetworkAccess 1; " + flows + " }"}))
 	at := func(name string) string { return filepath.Join(dir, name) }
 	source := func(own, other string) string {
 		return fmt.Sprintf("  - plugin: {name: %s, argv: [/bin/sh, %q, %q, %q], start_timeout: 20s}\n", own, at("plugin.sh"), at(own), at(other))
 	}
-	write(t, at("dcs.yaml"), listening(t, "library: library\ndevices_dir: state\ndevices:\n"+source("one", "two")+source("two", "one")))
+	write(t, at("dcs.yaml"), listening(t, "library: plain\ndevices_dir: state\ndevices:\n"+source("one", "two")+source("two", "one")))
 	if got := dcs("", "check", "--config", at("dcs.yaml")); got.status != done {
 		t.Errorf("%+v", got)
 	}

@@ -19,6 +19,7 @@ import (
 	"dcs/render/attr"
 	"dcs/render/device"
 	"dcs/render/library"
+	"dcs/render/lint/reason"
 	"dcs/render/naming"
 	"dcs/render/skeleton"
 )
@@ -26,6 +27,7 @@ import (
 func explainCommand(e cli.Env) *cobra.Command {
 	var (
 		mac, ip, server string
+		says            string
 		set             []string
 	)
 	cmd := &cobra.Command{
@@ -35,14 +37,21 @@ func explainCommand(e cli.Env) *cobra.Command {
 pattern captures, where the value of each variable comes from, what a request fills in,
 and what the file contains. A template with exactly that name comes first, then a static
 file, which hides every template whose pattern matches, then the pattern with the highest
-priority. The exit status is 1 if the name gets no file.`,
-		Example: `  dcs explain isrrip8bw3.bin --config /etc/dcs/dcs.yaml --ip 10.1.2.3`,
-		Args:    cli.Arguments(1, 1),
+priority. The exit status is 1 if the name gets no file.
+
+With --cmts-says, what keeps the modem from coming online: the causes of what its CMTS or
+the modem itself says, first those that this very file shows. A state of the CMTS, such as
+reject(c) or init(o), a confirmation code, an event such as I403.0 or 73040300, a BPKM
+error, the provisioning state of an MTA, or a line of a log with one of these.`,
+		Example: `  dcs explain isrrip8bw3.bin --config /etc/dcs/dcs.yaml --ip 10.1.2.3
+  dcs explain isrrip8bw3.bin --config /etc/dcs/dcs.yaml --ip 10.1.2.3 --cmts-says 'reject(c)'`,
+		Args: cli.Arguments(1, 1),
 	}
 	f := cmd.Flags()
 	f.StringVar(&mac, "mac", "", "the modem's MAC `address`, if the name contains none")
 	f.StringVar(&ip, "ip", "0.0.0.0", "the modem's IP `address`")
 	f.StringVar(&server, "server", "", "the `address` that the modem sends its request to: $server in templates (default: 0.0.0.0 or ::)")
+	f.StringVar(&says, "cmts-says", "", "rank why the modem does not come online, by this `word` of its CMTS or its log")
 	f.StringArrayVar(&set, "set", nil, "give the device an attribute: `name=value`")
 	settings := addSettings(cmd, e, whatToServe...)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
@@ -61,6 +70,14 @@ priority. The exit status is 1 if the name gets no file.`,
 				return err
 			}
 		}
+		var word *reason.Word
+		if says != "" {
+			w, err := reason.Parse(says)
+			if err != nil {
+				return cli.Usagef("--cmts-says: %w", err)
+			}
+			word = &w
+		}
 		cfg, err := settings.load()
 		if err != nil {
 			return err
@@ -69,24 +86,26 @@ priority. The exit status is 1 if the name gets no file.`,
 		if err != nil {
 			return err
 		}
-		return explain(e, &cfg, req, schema, record, f.Changed("ip"))
+		return explain(e, &cfg, req, schema, record, f.Changed("ip"), word)
 	}
 	return cmd
 }
 
-// explain prints how a request is answered. known is false if the client's address is a placeholder, as --ip was not given.
-func explain(e cli.Env, cfg *config.Config, req render.Request, schema *attr.Schema, record attr.Record, known bool) error {
+// explain prints how a request is answered. known is false if the client's address is a placeholder, as --ip was not given. With
+// a word of the CMTS, it prints what that means for the file.
+func explain(e cli.Env, cfg *config.Config, req render.Request, schema *attr.Schema, record attr.Record, known bool, word *reason.Word) error {
 	secrets, err := assemble.ReadSecrets(cfg, nil)
 	if err != nil {
 		return err
 	}
-	if secrets.Warning != "" {
-		fmt.Fprintf(e.Stderr, "warning: %s\n", secrets.Warning)
+	for _, w := range secrets.Warnings {
+		fmt.Fprintf(e.Stderr, "warning: %s\n", w)
 	}
 	lib, err := assemble.Library(cfg)
 	for _, err := range assemble.Flatten(err) { // the server also starts without them
 		fmt.Fprintf(e.Stderr, "warning: %v\n", err)
 	}
+	warnNames(e, lib.MIB)
 	devices, err := assemble.OpenDevices(e.Stderr, cfg, schema, record)
 	if err != nil {
 		return err
@@ -110,20 +129,29 @@ func explain(e cli.Env, cfg *config.Config, req render.Request, schema *attr.Sch
 	}
 	out := &bytes.Buffer{}
 	showExplanation(out, x)
-	devices.Show(out, attr.Query{MAC: x.MAC, IP: req.Client.Unmap()})
+	found := devices.Show(out, attr.Query{MAC: x.MAC, IP: req.Client.Unmap()})
+	unset := cfg.Secrets == "" && cfg.SecretFile == ""
+	secret := secrets.Ring.Secret(req.Client.Unmap())
 	if x.Body != nil && (x.Static == "" || x.Resigned) {
 		fmt.Fprintln(out)
 		if describe.IsText(x) {
 			out.Write(x.Body)
-		} else if err := showFile(out, terminal.Clean(x.Name), x.Body, decodeOptions{secret: secrets.Ring.Secret(req.Client.Unmap()), unset: cfg.Secrets == "" && cfg.SecretFile == "", names: assemble.MIBNames{Path: cfg.MIBPath, Prefer: cfg.MIBPrefer}}); err != nil {
+		} else if err := showFile(out, terminal.Clean(x.Name), x.Body, decodeOptions{secret: secret, unset: unset, index: lib.MIB}); err != nil {
 			return err
 		}
+	}
+	if word != nil {
+		k := describe.Known{Library: engine.Library(), MIB: lib.MIB, Secret: secret, NoSecret: unset, UnknownDevice: !found}
+		if x.Err != nil {
+			k.NoFile = why(x)
+		}
+		showDiagnosis(out, describe.Diagnose(*word, x, &k))
 	}
 	if _, err := e.Stdout.Write(out.Bytes()); err != nil {
 		return err
 	}
 	if x.Err != nil {
-		fmt.Fprintln(e.Stderr, reason(x))
+		fmt.Fprintln(e.Stderr, why(x))
 		return cli.ErrReported
 	}
 	return nil
@@ -137,8 +165,8 @@ func asked(t *library.Template) string {
 	return fileName(t)
 }
 
-// reason returns why a name gets no file.
-func reason(x *render.Explanation) string {
+// why returns why a name gets no file.
+func why(x *render.Explanation) string {
 	if x.Mismatch != 0 && errors.Is(x.Err, x.Mismatch) {
 		return fmt.Sprintf("%s: %v", terminal.Clean(x.Name), x.Err)
 	}

@@ -39,22 +39,30 @@ var mayImport = map[string][]string{
 	"render/attr/sqldb":          {"render/attr", "render/attr/sqldb", "render/device", "render/secret"},
 	"render/beneath":             {},
 	"render/ber":                 {},
-	"render/ber/mib":             {"render/ber"},
+	"render/ber/mib":             {"render/ber", "render/spelling"},
 	"render/ber/mib/gen":         {"render/ber/..."},
-	"render/bootfile":            {"render/ber", "render/mic", "render/tlv"},
+	"render/bootfile":            {"render/ber", "render/mic", "render/plaintext", "render/tlv"},
+	"render/cvc":                 {"render/plaintext"},
 	"render/device":              {},
+	"render/groups":              {},
 	"render/internal/rendertest": {"bench/require"},
 	"render/library":             {"render/..."},
+	"render/lint":                {"render/cvc", "render/mic", "render/syntax", "render/tlv", "render/ber/..."},
+	"render/lint/document":       {"render/lint"},
+	"render/lint/reason":         {"render/spelling", "render/tlv"},
+	"render/lint/report":         {"render/lint", "render/syntax"},
 	"render/mapped":              {},
 	"render/match":               {},
 	"render/md5x":                {},
 	"render/mic":                 {"render/md5x", "render/secret"},
 	"render/naming":              {"render/device"},
+	"render/plaintext":           {},
 	"render/secret":              {},
-	"render/skeleton":            {"render/attr", "render/device", "render/md5x", "render/mic", "render/syntax", "render/tlv", "render/ber/..."},
+	"render/skeleton":            {"render/attr", "render/device", "render/groups", "render/md5x", "render/mic", "render/syntax", "render/tlv", "render/ber/..."},
+	"render/spelling":            {},
 	"render/syntax":              {},
 	"render/tempfile":            {},
-	"render/tlv":                 {"render/ber/..."},
+	"render/tlv":                 {"render/ber/...", "render/cvc", "render/plaintext", "render/spelling"},
 	"render/tlv/gen":             {"render/tlv"},
 
 	"bench":          {"bench/...", "fastpath/...", "render/...", "bpf/..."},
@@ -64,11 +72,11 @@ var mayImport = map[string][]string{
 	"bench/netlab":   {"bench/afpacket", "bench/require"},
 
 	"cmd":                         {"cmd/internal/..."},
-	"cmd/internal":                {"cmd/internal/...", "render/attr/...", "render/device", "render/naming", "render/secret"},
+	"cmd/internal":                {"cmd/internal/...", "render/attr/...", "render/device", "render/naming", "render/secret", "render/spelling"},
 	"cmd/internal/assemble":       {"cmd/internal/...", "fastpath/...", "render/..."}, // it knows what each part may take of memory
 	"cmd/internal/check":          {"bpf", "cmd/internal/...", "fastpath/udp", "render/..."},
 	"cmd/internal/cmts":           {"cmd/internal/strictyaml", "render/secret"},
-	"cmd/internal/describe":       {"render", "render/mic", "render/skeleton", "render/tlv"},
+	"cmd/internal/describe":       {"render", "render/ber/mib", "render/cvc", "render/library", "render/lint/...", "render/mic", "render/skeleton", "render/tlv"},
 	"cmd/internal/httpboot":       {"cmd/internal/...", "fastpath/source", "render/mapped", "render/secret"},
 	"cmd/internal/ingress":        {"bpf", "cmd/internal/config", "cmd/internal/listen", "cmd/internal/ports", "cmd/internal/privilege", "fastpath/..."},
 	"cmd/internal/keyring":        {"cmd/internal/...", "render/secret", "render/tempfile"},
@@ -81,7 +89,7 @@ var mayImport = map[string][]string{
 
 	// The manual is pages of the admin site.
 	"cmd/dcs/doc":                {"cmd/dcs/doc"},
-	"cmd/internal/admin/console": {"cmd/internal/admin", "cmd/internal/metrics", "cmd/dcs/doc", "render/device"},
+	"cmd/internal/admin/console": {"cmd/internal/admin", "cmd/internal/metrics", "cmd/dcs/doc", "render/device", "render/lint/reason"},
 }
 
 // leaf holds plain values that pass between fastpath and render.

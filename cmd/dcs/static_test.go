@@ -15,13 +15,13 @@ import (
 	"dcs/cmd/internal/keyring"
 )
 
-// signedFile makes a modem's file by the standard library alone, of TLVs 3 and 18 (MULPIv3.0 C.1.1.5, C.1.1.6).
+// signedFile makes a modem's file by the standard library alone, of TLVs 3, 18, 24 and 25 (MULPIv3.0 C.1.1.5, C.1.1.6).
 func signedFile(cpes byte, secret string) string {
-	file := []byte{3, 1, 1, 18, 1, cpes}
+	file := []byte{3, 1, 1, 18, 1, cpes, 24, 7, 1, 2, 0, 1, 6, 1, 7, 25, 7, 1, 2, 0, 2, 6, 1, 7}
 	cm := md5.Sum(file)
 	file = append(append(file, 6, 16), cm[:]...)
 	h := hmac.New(md5.New, []byte(secret))
-	h.Write(slices.Concat(file[:3], file[6:24], file[3:6]))
+	h.Write(slices.Concat(file[:3], file[24:42], file[3:24]))
 	file = append(append(append(file, 7, 16), h.Sum(nil)...), 255)
 	return string(append(file, 0, 0, 0)[:(len(file)+3)/4*4])
 }
@@ -31,7 +31,7 @@ func TestCheckStatic(t *testing.T) {
 	const ours = "library: lib\nstatic: static\nsecret_file: secret\n"
 	const ring = "library: lib\nstatic: static\nsecrets: ring.yaml\n"
 	const keys = "default: main\nsecrets:\n  main: {text: right}\n  south: {text: other}\n  last: {text: former}\nprefixes: {10.9.0.0/16: south}\n"
-	lib := "Main ~ \"^res-\" { NetworkAccess 1; }\nMain \"own.bin\" { NetworkAccess 1; }\n"
+	lib := "Main ~ \"^res-\" { NetworkAccess 1; " + soundFlows + "}\nMain \"own.bin\" { NetworkAccess 1; " + soundFlows + "}\n"
 	good := signedFile(1, "right")
 	broken := []byte(good)
 	broken[5]++
@@ -48,7 +48,7 @@ func TestCheckStatic(t *testing.T) {
 	}{
 		{"all is well", map[string]string{"dcs.yaml": ours, "static/a": good, "static/fw": "\x7fELF\x01\x02" + strings.Repeat("x\x00", 90)}, done, nil, []string{"static"}},
 		{"a CM MIC", map[string]string{"dcs.yaml": ours, "static/a": string(broken)}, failed, []string{"static/a: the CM MIC (6) is wrong"}, nil},
-		{"cut", map[string]string{"dcs.yaml": ours, "static/a": good[:30]}, failed, []string{"static/a: TLV 7 at offset 24 needs 16 octets of value, 4 are left"}, nil},
+		{"cut", map[string]string{"dcs.yaml": ours, "static/a": good[:48]}, failed, []string{"static/a: TLV 7 at offset 42 needs 16 octets of value, 4 are left"}, nil},
 		{"empty", map[string]string{"dcs.yaml": ours, "static/a": ""}, failed, []string{"static/a: the file is empty"}, nil},
 		{"many", many, failed, []string{"static/f00: the file is empty", "static/f19", "… and 5 more static files that are empty"}, []string{"static/f20"}},
 		{"another secret", map[string]string{"dcs.yaml": ours, "static/a": signedFile(1, "wrong")}, failed, []string{"static/a: the CMTS MIC (7) is valid under none of the server's secrets"}, nil},
@@ -166,8 +166,8 @@ func TestExplainStatic(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string][]string{
-		"res-a": {"static    static/res-a, 44 octets, served as it is\n", "hides     lib/m.dcs:1:1: Main ~ \"^res-\""},
-		"res-b": {"static    anew/res-b, 44 octets, served with new MICs\n", "hides     lib/m.dcs:2:1: Text", "hides     lib/m.dcs:1:1: Main", "MaxCPE 7;", "CMTS MIC: valid"},
+		"res-a": {"static    static/res-a, 64 octets, served as it is\n", "hides     lib/m.dcs:1:1: Main ~ \"^res-\""},
+		"res-b": {"static    anew/res-b, 64 octets, served with new MICs\n", "hides     lib/m.dcs:2:1: Text", "hides     lib/m.dcs:1:1: Main", "MaxCPE 7;", "CMTS MIC: valid"},
 		"res-c": {"static/res-c:1:1: the file cannot be read: the symbolic link leads to nothing"},
 	} {
 		got := dcs("", "explain", name, "--config", "dcs.yaml")

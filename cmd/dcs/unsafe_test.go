@@ -54,7 +54,7 @@ func TestUnsafeSettings(t *testing.T) {
 			ring := filepath.Join(dir, "ring")
 			lay(t, map[string]string{
 				ring: "default: main\nsecrets: {main: {text: x}}\n", filepath.Join(dir, "token"): "0123456789abcdef0123456789abcdef\n",
-				filepath.Join(dir, "lib/a.dcs"): "Main { NetworkAccess 1; }", filepath.Join(dir, "static/b.cm"): signedFile(1, "x"),
+				filepath.Join(dir, "lib/a.dcs"): soundFile, filepath.Join(dir, "static/b.cm"): signedFile(1, "x"),
 				filepath.Join(dir, "devices.csv"): "mac,ip\n0a:01:02:03:04:05,10.1.2.3\n",
 			})
 			chmod(t, 0o600, ring, filepath.Join(dir, "token"))

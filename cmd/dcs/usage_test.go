@@ -111,7 +111,7 @@ func TestStandardConfig(t *testing.T) {
 	file := filepath.Join(dir, "dcs.yaml")
 	other := filepath.Join(dir, "other")
 	lay(t, map[string]string{
-		file: "library: lib\nlisten: 127.0.0.1:0\ntransport: socket\n", filepath.Join(dir, "lib", "gold.dcs"): "Main { NetworkAccess 1; }\n",
+		file: "library: lib\nlisten: 127.0.0.1:0\ntransport: socket\n", filepath.Join(dir, "lib", "gold.dcs"): "Main { NetworkAccess 1; ClassOfService { ClassID 1; } }\n",
 		filepath.Join(other, "silver.dcs"): "Main { NetworkAccess 1; }\n",
 	})
 
@@ -196,7 +196,6 @@ func TestUsageAdvice(t *testing.T) {
 		{"check --confg x", "unknown flag: --confg; did you mean --config?"},
 		{"storm 127.0.0.1 --no-such-flag", "unknown flag: --no-such-flag\n"},
 		{"check dcs.yaml", `unexpected argument "dcs.yaml"; did you mean --config dcs.yaml?`},
-		{"check gold", `unexpected argument "gold": want none`},
 		{"explain", "missing argument: want NAME"},
 		{"explain a b", `unexpected argument "b": want NAME`},
 		{"get host", "missing argument: want HOST[:PORT] NAME"},

@@ -40,6 +40,7 @@ var order = []struct{ name, man, section string }{
 	{"operate", "", ""},
 	{"api", "", ""},
 	{"troubleshoot", "", ""},
+	{"lint", "", ""},
 	{"reference", "dcs.yaml", "5"},
 	{"metrics", "", ""},
 	{"architecture", "", ""},

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"dcs/render/lint"
+)
+
+const (
+	soundFlows = "UsServiceFlow { UsServiceFlowRef 1; QosParamSetType 7; }\nDsServiceFlow { DsServiceFlowRef 2; QosParamSetType 7; }\n"
+	soundFile  = "Main {\nNetworkAccess 1;\nMaxCPE 2;\n" + soundFlows + "}\n"
+)
+
+// slurp returns the contents of a file.
+func slurp(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// The manual's table is that of the rules.
+func TestLintPage(t *testing.T) {
+	if page := slurp(t, "doc/lint.md"); page != lint.Document(page) {
+		t.Error("doc/lint.md has not the table of rules: go generate ./render/lint")
+	}
+}
+
+// Single files are judged without a configuration.
+func TestCheckFiles(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	lay(t, map[string]string{
+		"secret": "topsecret\n", "good.cfg": soundFile, "none.cfg": "Main { NetworkAccess 1; }", "empty.cfg": " \n", "junk.bin": "\x80\x81\x82",
+		"warn.cfg": strings.Replace(soundFile, "MaxCPE 2;", "MaxCPE 0;", 1), "syntax.cfg": "Main { NetworkAccess 2; }",
+		"allow.cfg":  strings.Replace(soundFile, "MaxCPE 2;", "MaxCPE 0; /* dcs:allow max-cpe one is meant */", 1),
+		"above.dcs":  strings.Replace(soundFile, "Main {", "# dcs:allow max-cpe, qos-missing\nMain {", 1),
+		"wrong.dcs":  "# dcs:allow max-cpu\n" + soundFile,
+		"tier.dcs":   "Main ~ \"t-(\\d+)\" {\nNetworkAccess 1;\nMaxCPE 1;\nUsServiceFlow { UsServiceFlowRef 1; QosParamSetType 7; MaxRateSustained $down; }\nDsServiceFlow { DsServiceFlowRef 2; QosParamSetType 7; }\n}",
+		"device.cfg": strings.Replace(soundFile, "MaxCPE 2;", "TftpModemAddress 10.1.2.3; MaxCPE 2;", 1),
+	})
+	for _, secret := range []string{"", "secret"} {
+		args := []string{"compile", "good.cfg", "-o", "good" + secret + ".cm"}
+		if secret != "" {
+			args = append(args, "--secret-file", secret)
+		}
+		if got := dcs("", args...); got.status != done {
+			t.Fatalf("%+v", got)
+		}
+	}
+	for _, tt := range []struct {
+		args   string
+		status int
+		parts  []string // of stderr
+	}{
+		{"good.cfg", done, nil},
+		{"good.cm goodsecret.cm", done, nil},
+		{"--secret-file secret goodsecret.cm", done, nil},
+		{"--secret-file secret good.cm", failed, []string{"good.cm: offset ", " (7): error: CmtsMic", "[mic-invalid]"}},
+		{"none.cfg", failed, []string{"none.cfg:1:1: error: neither a class of service", "[qos-missing]"}},
+		{"syntax.cfg", failed, []string{"syntax.cfg:1:22: error: NetworkAccess", "[source]"}},
+		{"empty.cfg", failed, []string{"empty.cfg: error: the file is empty"}},
+		{"junk.bin", failed, []string{"junk.bin: error: neither a text nor a boot file"}},
+		{"absent.cfg", failed, []string{"absent.cfg: error: no such file"}},
+		{"warn.cfg", done, []string{"warn.cfg:", "warning: MaxCPE 0 allows one CPE", "[max-cpe]"}},
+		{"--strict warn.cfg", failed, []string{"[max-cpe]"}},
+		{"--notes good.cfg", done, []string{"note: ", "[size-tftp]"}},
+		{"wrong.dcs", done, []string{"wrong.dcs:1:1: warning: dcs:allow max-cpu: there is no such rule"}},
+		{"--strict tier.dcs", done, nil},
+		{"device.cfg", done, []string{"[address-literal]"}},
+	} {
+		got := dcs("", append([]string{"check"}, strings.Fields(tt.args)...)...)
+		if got.status != tt.status || tt.parts == nil && got.stderr != "" {
+			t.Errorf("%s: %+v", tt.args, got)
+		}
+		for _, part := range tt.parts {
+			if !strings.Contains(got.stderr, part) {
+				t.Errorf("%s: %q is missing in %s", tt.args, part, got.stderr)
+			}
+		}
+	}
+	for args, part := range map[string]string{
+		"--docsis 5.0 good.cfg": "no version of DOCSIS", "--format xml good.cfg": "want text, json or sarif",
+		"--library . good.cfg": "FILE is judged without a configuration",
+	} {
+		if got := dcs("", append([]string{"check"}, strings.Fields(args)...)...); got.status != misuse || !strings.Contains(got.stderr, part) {
+			t.Errorf("%s: %+v", args, got)
+		}
+	}
+	if got := dcs(soundFile, "check", "-"); got.status != done {
+		t.Errorf("standard input: %+v", got)
+	}
+}
+
+// Findings are one document on standard output, with all that the text has.
+func TestCheckFormats(t *testing.T) {
+	t.Chdir(t.TempDir())
+	lay(t, map[string]string{"none.cfg": "Main {\n NetworkAccess 1; }"})
+	got := dcs("", "check", "--format", "json", "none.cfg")
+	var doc struct {
+		Findings []struct {
+			Rule, Severity, File, Text, Remedy string
+			Line, Column                       int
+		}
+	}
+	if err := json.Unmarshal([]byte(got.stdout), &doc); err != nil || got.status != failed || len(doc.Findings) != 1 {
+		t.Fatalf("%v, %+v", err, got)
+	}
+	if f := doc.Findings[0]; f.Rule != "qos-missing" || f.Severity != "error" || f.File != "none.cfg" || f.Line != 1 || f.Column != 1 || f.Text == "" || f.Remedy == "" {
+		t.Errorf("%+v", f)
+	}
+	got = dcs("", "check", "--format", "sarif", "none.cfg")
+	var log struct {
+		Runs []struct{ Results []struct{ RuleID string } }
+	}
+	if err := json.Unmarshal([]byte(got.stdout), &log); err != nil || len(log.Runs) != 1 || log.Runs[0].Results[0].RuleID != "qos-missing" {
+		t.Errorf("%v, %+v", err, got)
+	}
+	lay(t, map[string]string{"lib/none.cfg": "Main { NetworkAccess 1; }"})
+	got = dcs("", "check", "--format", "json", "--library", "lib", "--no-host")
+	if err := json.Unmarshal([]byte(got.stdout), &doc); err != nil || got.status != failed || len(doc.Findings) != 1 || doc.Findings[0].File != filepath.Join("lib", "none.cfg") {
+		t.Errorf("a library: %v, %+v", err, got)
+	}
+}
+
+// The table names every rule, in both forms.
+func TestCheckRules(t *testing.T) {
+	text, doc := dcs("", "check", "--rules"), dcs("", "check", "--rules", "--format", "json")
+	var table struct {
+		Rules []struct{ ID, Severity, Meaning, Remedy, Source string }
+	}
+	if err := json.Unmarshal([]byte(doc.stdout), &table); err != nil || len(table.Rules) != len(lint.Rules()) {
+		t.Fatalf("%v, %d rules", err, len(table.Rules))
+	}
+	for _, r := range table.Rules {
+		if !strings.Contains(text.stdout, r.ID+" ") || r.Severity == "" || r.Meaning == "" || r.Remedy == "" || r.Source == "" {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// An error fails the check however many static files before it have a note or a warning of its rule; a finding says how many more files
+// have it.
+func TestCheckManyUnrendered(t *testing.T) {
+	t.Chdir(t.TempDir())
+	both := strings.Replace(soundFile, "DsServiceFlowRef 2", "DsServiceFlowRef 1", 1)
+	lay(t, map[string]string{
+		"note.cfg": both, "dup.cfg": strings.Replace(soundFile, "MaxCPE 2;", "MaxCPE 2; MaxCPE 2;", 1),
+		"bad.cfg": strings.Replace(both, "NetworkAccess 1;", "NetworkAccess 1; MaxCPE 3; UsServiceFlow { UsServiceFlowRef 1; QosParamSetType 7; }", 1),
+	})
+	for _, name := range []string{"note", "dup", "bad"} {
+		if got := dcs("", "compile", name+".cfg", "-o", name+".cm"); got.status != done {
+			t.Fatalf("%+v", got)
+		}
+	}
+	files := map[string]string{}
+	for i := range 8 {
+		files[fmt.Sprintf("s/a%d.cm", i)], files[fmt.Sprintf("s/b%d.cm", i)] = slurp(t, "note.cm"), slurp(t, "dup.cm")
+	}
+	lay(t, files)
+	if got := dcs("", "check", "--static", "s", "--no-host"); got.status != done || !strings.Contains(got.stderr, "(and in 3 more files)") || strings.Contains(got.stderr, "s/a0.cm") {
+		t.Errorf("%+v", got)
+	}
+	lay(t, map[string]string{"s/z.cm": slurp(t, "bad.cm")})
+	for _, more := range [][]string{nil, {"--notes"}} {
+		got := dcs("", append([]string{"check", "--static", "s", "--no-host"}, more...)...)
+		for _, rule := range []string{"[dup-singleton]", "[sf-ref-dup]"} {
+			found := false
+			for line := range strings.Lines(got.stderr) {
+				found = found || strings.HasPrefix(line, "s/z.cm: offset ") && strings.Contains(line, ": error: ") && strings.Contains(line, rule)
+			}
+			if !found {
+				t.Errorf("%q: no %s in %s", more, rule, got.stderr)
+			}
+		}
+		if got.status != failed {
+			t.Errorf("%q: status %d", more, got.status)
+		}
+	}
+}
+
+// Of a template that can make very many files not all are judged, which is told.
+func TestCheckNotAll(t *testing.T) {
+	t.Chdir(t.TempDir())
+	src := "\nMain \"x\" {\nNetworkAccess 1;\n" + soundFlows
+	for i := range 12 {
+		src += fmt.Sprintf("select $v%d { a { } default { GenericTLV TlvCode 2%02d TlvValue 0x01; } }\n", i, i+30)
+	}
+	lay(t, map[string]string{"a.dcs": src + "}\n", "b.dcs": "# dcs:allow not-all-judged" + src + "}\n"})
+	got := dcs("", "check", "a.dcs")
+	if want := "a.dcs:2:1: warning: only the first 1024 of the files that the template can make were judged; "; got.status != done || strings.Count(got.stderr, "[not-all-judged]") != 1 || !strings.Contains(got.stderr, want) {
+		t.Errorf("%+v", got)
+	}
+	if got := dcs("", "check", "b.dcs"); got.status != done || strings.Contains(got.stderr, "not-all-judged") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Static files and Binary items are judged as templates are: a wrong MIC, a file that is broken off, and what rules find.
+func TestCheckUnrendered(t *testing.T) {
+	t.Chdir(t.TempDir())
+	lay(t, map[string]string{"good.cfg": soundFile, "none.cfg": "Main { NetworkAccess 1; }"})
+	for _, name := range []string{"good", "none"} {
+		if got := dcs("", "compile", name+".cfg", "-o", name+".cm"); got.status != done {
+			t.Fatalf("%+v", got)
+		}
+	}
+	good := slurp(t, "good.cm")
+	lay(t, map[string]string{
+		"s/good.cm": good, "s/bad.cm": good[:len(good)-30] + "x" + good[len(good)-29:], "s/cut.cm": good[:len(good)-12], "s/none.cm": slurp(t, "none.cm"),
+		"lib/b.dcs": "Binary \"as-it-is\" from \"none.cm\" {}\n", "lib/none.cm": slurp(t, "none.cm"),
+	})
+	got := dcs("", "check", "--static", "s", "--library", "lib", "--no-host")
+	for _, part := range []string{"s/bad.cm", "s/cut.cm", "s/none.cm: error: neither a class of service", "lib/none.cm: error: neither a class of service", "lib/b.dcs:1:1: the item that serves it"} {
+		if !strings.Contains(got.stderr, part) {
+			t.Errorf("%q is missing in %s", part, got.stderr)
+		}
+	}
+	if got.status != failed || strings.Contains(got.stderr, "s/good.cm") {
+		t.Errorf("%+v", got)
+	}
+}
