@@ -25,7 +25,7 @@ func mibCommand(e cli.Env) *cobra.Command {
 		Short: "Show what SNMP objects are: type, range, access, index, module",
 		Long: `Show what SNMP objects are: type, range, named values, access, index, module and OID, as
 templates know them. A name is a label, MODULE::label, or an OID in numbers; an instance
-may follow. A label of several modules shows all, and says which one a template means. An
+may follow. A label with several OIDs shows all, first the one that a template means. An
 object with others under it lists them, and so does the beginning of labels.
 
 The exit status is 1 if a name is not known.`,
@@ -76,6 +76,7 @@ type mibItem struct {
 	*mib.Object
 	instance ber.OID
 	note     string
+	also     []string // other modules that have the object at the same OID
 	listed   bool
 }
 
@@ -84,19 +85,21 @@ func (v *mibView) find(name string) error {
 	ref, err := v.index.Resolve(name)
 	if err == nil && ref.Object != nil {
 		note := ref.Note
-		others := v.index.Labelled(name)
-		if len(others) < 2 {
-			others = []*mib.Object{ref.Object}
-		} else if note == "" {
+		meant := mibItem{Object: ref.Object, instance: ref.Instance}
+		var others []mibItem
+		for _, o := range v.index.Labelled(name) {
+			switch {
+			case o.OID.String() != ref.Object.OID.String():
+				others = append(others, mibItem{Object: o, instance: ref.Instance})
+			case o.Module != ref.Object.Module:
+				meant.also = append(meant.also, o.Module)
+			}
+		}
+		if len(others) > 0 && note == "" {
 			note = "templates mean this one"
 		}
-		for _, o := range others {
-			item := mibItem{Object: o, instance: ref.Instance}
-			if len(others) > 1 && o.Module == ref.Object.Module && o.OID.String() == ref.Object.OID.String() {
-				item.note = note
-			}
-			v.found = append(v.found, item)
-		}
+		meant.note = note
+		v.found = append(append(v.found, meant), others...)
 		if len(ref.Instance) == 0 {
 			for _, o := range v.index.Under(ref.OID) {
 				v.found = append(v.found, mibItem{Object: o, listed: true})
@@ -117,8 +120,10 @@ func (v *mibView) find(name string) error {
 		}
 		return err
 	}
-	for _, o := range some {
-		v.found = append(v.found, mibItem{Object: o, listed: true})
+	for i, o := range some {
+		if i == 0 || o.Label != some[i-1].Label || o.OID.String() != some[i-1].OID.String() {
+			v.found = append(v.found, mibItem{Object: o, listed: true})
+		}
 	}
 	return nil
 }
@@ -153,6 +158,7 @@ func (v *mibView) describe(b *strings.Builder, item *mibItem) {
 	}
 	row("note", item.note)
 	row("module", module)
+	row("also in", strings.Join(item.also, ", "))
 	row("path", v.index.Path(o.OID))
 	row("kind", o.Kind.String())
 	row("type", typeText(o))
@@ -223,6 +229,7 @@ type objectJSON struct {
 	OID      string     `json:"oid"`
 	Module   string     `json:"module,omitempty"`
 	Edition  string     `json:"edition,omitempty"`
+	Also     []string   `json:"also,omitempty"`
 	Kind     string     `json:"kind"`
 	Path     string     `json:"path"`
 	Syntax   string     `json:"syntax,omitempty"`
@@ -248,7 +255,7 @@ func (v *mibView) items() []objectJSON {
 	for _, item := range v.found {
 		o := item.Object
 		j := objectJSON{
-			Label: o.Label, OID: o.OID.String(), Module: o.Module, Edition: o.Edition, Kind: o.Kind.String(), Path: v.index.Path(o.OID),
+			Label: o.Label, OID: o.OID.String(), Module: o.Module, Edition: o.Edition, Also: item.also, Kind: o.Kind.String(), Path: v.index.Path(o.OID),
 			Syntax: o.Syntax.String(), Type: o.TC, Access: o.Access, Status: o.Status, Instance: item.instance.String(), Note: item.note,
 		}
 		for _, n := range o.Enums {
