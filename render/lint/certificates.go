@@ -18,16 +18,30 @@ const fragment = 254
 // certificateRules are about the code verification certificates of a file: TLVs 32 and 33, and the chains of 81 and 82.
 var certificateRules = []Rule{{
 	ID: "sw-cvc", Severity: Error, Since: V11, In: []tlv.Dialect{tlv.CM, tlv.DPoE, tlv.PS}, Recalled: true, Cite: "RFC 4131, docsBpi2CodeDownloadStatusCode",
-	Meaning: "A code verification certificate cannot be read, is not in DER, or is not for signing code: the modem takes no image (configFileCvcRejected). One that is not valid at this time, or soon, is a warning.",
+	Meaning: "A code verification certificate cannot be read, is not in DER, or is not for signing code: the modem takes no image (configFileCvcRejected). One that is not valid at this time, or soon, or that the modem's version does not read, is a warning.",
 	Remedy:  "take the certificate out of the image: ManufacturerCVC from firmware \"image.bin\"",
 	check: func(c *check) {
 		for _, code := range []uint8{32, 33, 81, 82} {
 			if list := c.top(code); len(list) > 0 && !slices.ContainsFunc(list, func(n *tlv.Node) bool { return !c.constant(n) }) {
 				c.certificate(list, code > 33)
 			}
+			if list := c.top(code); len(list) > 0 {
+				c.generation(list[0])
+			}
 		}
 	},
 }}
+
+// generation judges whether a modem of the version of the check reads a certificate: chains of PKCS #7 came with 3.1.
+func (c *check) generation(n *tlv.Node) {
+	switch chain := n.Code > 33; {
+	case c.Version == AnyVersion:
+	case chain && c.Version < V31:
+		c.reportAs(Warning, n, "%s: a modem of DOCSIS %v does not know it", c.title(n), c.Version).fix("add %s", plain(n))
+	case !chain && c.Version >= V31 && !c.has(n.Code+49):
+		c.reportAs(Warning, n, "%s: a modem of DOCSIS %v with certificates of 3.1 reads the chain in %d", c.title(n), c.Version, n.Code+49).fix("add ManufacturerCVCChain (81) or CoSignerCVCChain (82)")
+	}
+}
 
 // certificate judges the certificate, or the chain, that consecutive TLVs of one type carry.
 func (c *check) certificate(list []*tlv.Node, chain bool) {

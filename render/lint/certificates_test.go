@@ -9,6 +9,8 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"math/big"
+	"strings"
+	"testing"
 	"time"
 
 	"dcs/render/lint"
@@ -51,9 +53,41 @@ var certificateCases = []ruleCase{
 	{rule: "sw-cvc", bad: sound + carries(ending), good: good, options: dated, severity: lint.Warning},
 	{rule: "sw-cvc", bad: sound + carries(lasting), good: sound, options: lint.Options{Now: now.AddDate(-1, 0, 0)}, severity: lint.Warning},
 	{rule: "sw-cvc", bad: sound + carries(server), good: good},
+	{rule: "sw-cvc", bad: good, good: sound, options: lint.Options{Version: lint.V31}, severity: lint.Warning},
 	{rule: "sw-cvc", bad: sound + carries(lasting[:200]), good: good},
 	{rule: "sw-cvc", bad: sound + carries(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: lasting})), good: good},
 	{rule: "sw-cvc", bad: sound + `ManufacturerCVCChain 0x` + hex.EncodeToString(lasting) + `; `, good: good},
 	{rule: "sw-cvc", bad: sound + `GenericTLV TlvCode 32 TlvValue 0x` + hex.EncodeToString(lasting[:100]) + `; GenericTLV TlvCode 32 TlvValue 0x` + hex.EncodeToString(lasting[100:254]) + `; `, good: good},
 	{rule: "sw-cvc", bad: sound + `GenericTLV TlvCode 32 TlvValue 0x` + hex.EncodeToString(lasting[:254]) + `; MaxClassifiers 0; GenericTLV TlvCode 32 TlvValue 0x` + hex.EncodeToString(lasting[254:]) + `; `, good: good},
+}
+
+// A modem reads a certificate of its own generation: chains came with DOCSIS 3.1.
+func TestCertificateOfVersion(t *testing.T) {
+	single := `0x030101 2004 30020500`
+	chain := `0x030101 5104 30020500`
+	both := `0x030101 2004 30020500 5104 30020500`
+	for _, tt := range []struct {
+		file    string
+		version lint.Version
+		want    string
+	}{
+		{single, lint.AnyVersion, ""},
+		{single, lint.V30, ""},
+		{single, lint.V31, "reads the chain in 81"},
+		{chain, lint.V31, ""},
+		{chain, lint.V40, ""},
+		{chain, lint.V30, "a modem of DOCSIS 3.0 does not know it"},
+		{both, lint.V31, ""},
+		{both, lint.V20, "a modem of DOCSIS 2.0 does not know it"},
+	} {
+		got := ""
+		for _, f := range lint.Check(file(t, tt.file), &lint.Options{Version: tt.version}) {
+			if f.Rule.ID == "sw-cvc" && strings.Contains(f.Text, "DOCSIS") {
+				got += f.Text
+			}
+		}
+		if !strings.Contains(got, tt.want) || tt.want == "" && got != "" {
+			t.Errorf("%s for %v: %q, want %q", tt.file, tt.version, got, tt.want)
+		}
+	}
 }

@@ -76,6 +76,9 @@ var needed = map[string]struct {
 	"snmpCommunityStatus":   {[]string{"snmpCommunityName", "snmpCommunitySecurityName"}, Error},
 }
 
+// knownCommunities are those that scanners try first.
+var knownCommunities = []string{"", "public", "private", "cable-docsis", "admin"}
+
 // rowRules are about rows of SNMP tables, and what they let others do.
 var rowRules = []Rule{
 	{
@@ -163,8 +166,13 @@ var rowRules = []Rule{
 				if s.obj == nil || !c.constant(s.n) || s.obj.Label != "docsDevNmAccessCommunity" && s.obj.Label != "snmpCommunityName" {
 					continue
 				}
-				if community := string(s.vb.Value); slices.Contains([]string{"", "public", "private", "cable-docsis", "admin"}, community) {
+				if community := string(s.vb.Value); slices.Contains(knownCommunities, community) {
 					c.report(s.n, "%s: everybody knows the community %q", c.name(&s), community)
+				}
+			}
+			for _, n := range c.top(53) {
+				if community, ok := c.octets(sub(n, 1)); ok && slices.Contains(knownCommunities, strings.TrimRight(string(community), "\x00")) {
+					c.report(sub(n, 1), "%s: everybody knows the community %q", c.title(sub(n, 1)), community)
 				}
 			}
 		},

@@ -48,8 +48,11 @@ var cases = slices.Concat(
 	aggregateCases,
 	classifierCases,
 	withNames(snmpCases),
+	withNames(accessCases),
 	vendorCases,
+	vpnCases,
 	mtaCases,
+	withNames(lineCases),
 )
 
 func TestRules(t *testing.T) {

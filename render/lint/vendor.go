@@ -25,16 +25,4 @@ var vendorRules = []Rule{
 			})
 		},
 	},
-	{
-		ID: "ext-mic", Severity: Error, Since: V30, Recalled: true, Cite: "MULPI C.1.1.18.1.6",
-		Meaning: "The parameters of the extended CMTS MIC (43.6) share their VendorSpecific with others, or it is not that of CableLabs.",
-		Remedy:  "put them into a VendorSpecific of their own, with VendorIdentifier 0xffffff alone",
-		check: func(c *check) {
-			for _, n := range c.top(43) {
-				if k := sub(n, 6); k != nil && k.Def != nil && sub(n, 8) != nil && len(n.Children) != 2 {
-					c.report(k, "%s must be in a VendorSpecific of its own, with VendorIdentifier alone", c.title(k))
-				}
-			}
-		},
-	},
 }
