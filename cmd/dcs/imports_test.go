@@ -79,6 +79,7 @@ var mayImport = map[string][]string{
 	"cmd/internal/describe":       {"render", "render/ber/mib", "render/cvc", "render/library", "render/lint/...", "render/mic", "render/skeleton", "render/tlv"},
 	"cmd/internal/httpboot":       {"cmd/internal/...", "fastpath/source", "render/mapped", "render/secret"},
 	"cmd/internal/ingress":        {"bpf", "cmd/internal/config", "cmd/internal/listen", "cmd/internal/ports", "cmd/internal/privilege", "fastpath/..."},
+	"cmd/internal/judge":          {"render/bootfile", "render/library", "render/lint", "render/syntax", "render/tlv"},
 	"cmd/internal/keyring":        {"cmd/internal/...", "render/secret", "render/tempfile"},
 	"cmd/internal/secretjob":      {"cmd/internal/...", "render/bootfile", "render/library", "render/mic", "render/secret"},
 	"cmd/internal/server":         {"bpf", "cmd/internal/...", "fastpath/...", "render/..."},

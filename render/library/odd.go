@@ -16,10 +16,8 @@ func (y *Survey) Odd() []lint.Finding {
 	if y.all == nil {
 		return out
 	}
-	for at, l := range y.all.Labels {
-		if !l.Open && !y.doubt[at.File] {
-			out = append(out, lint.At(lint.ArmUnreachable, lint.Place{Pos: at}, l.Case+": no name leads to this case"))
-		}
+	for at, text := range y.all.Unreached() {
+		out = append(out, lint.At(lint.ArmUnreachable, lint.Place{Pos: at}, text+": no name leads to this case"))
 	}
 	return out
 }

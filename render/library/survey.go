@@ -13,10 +13,9 @@ import (
 type Survey struct {
 	snap *Snapshot
 	all  *skeleton.Survey
-	left int // templates of which some files were left out
+	cut  bool // some files of the last template were left out
 
-	odd   []lint.Finding
-	doubt map[string]bool // sources of which not all cases were looked at
+	odd []lint.Finding
 }
 
 const (
@@ -27,7 +26,7 @@ const (
 
 // Survey returns a Survey of the library. Of a template there are at most 64 files, or up to 1024 in a library of few.
 func (s *Snapshot) Survey() *Survey {
-	y := &Survey{snap: s, doubt: map[string]bool{}}
+	y := &Survey{snap: s}
 	if s.loader == nil {
 		return y
 	}
@@ -44,31 +43,28 @@ func (s *Snapshot) Survey() *Survey {
 	return y
 }
 
-// Incomplete returns the number of templates so far of which not all files were enumerated.
-func (y *Survey) Incomplete() int { return y.left }
+// Complete reports whether all files of the last template were enumerated.
+func (y *Survey) Complete() bool { return !y.cut }
+
+// Join adds to y what another survey of the same library has found odd.
+func (y *Survey) Join(o *Survey) {
+	y.odd = append(y.odd, o.odd...)
+	if y.all != nil && o.all != nil {
+		y.all.Join(o.all)
+	}
+}
 
 // Files enumerates the files that a template can make. There are none of a text, of a binary file that is served as it is, and of a
 // template that waits for attributes.
 func (y *Survey) Files(t *Template) iter.Seq[*lint.File] {
 	return func(yield func(*lint.File) bool) {
+		y.cut = false
 		if y.all == nil || t.Waiting() {
 			return
 		}
 		all := y.all.Variants(t.Template, y.names(t), func(v *skeleton.Variant) bool { return yield(fileOf(t, v)) })
-		if !all {
-			y.left++
-			y.doubtful()
-		}
+		y.cut = !all
 		y.look(t, all)
-	}
-}
-
-// doubtful marks the sources of all cases that lead nowhere so far: there may be ways to them that were left out.
-func (y *Survey) doubtful() {
-	for at, l := range y.all.Labels {
-		if !l.Open {
-			y.doubt[at.File] = true
-		}
 	}
 }
 

@@ -86,8 +86,8 @@ func (c *check) repeated(seen map[string]*tlv.Node, n *tlv.Node, what string) {
 
 // column returns the value of a row's column; nil: it is not set, or the request decides it.
 func (c *check) column(r *tableRow, label string) []byte {
-	for i := range r.columns {
-		if s := &r.columns[i]; s.obj.Label == label && c.constant(s.n) {
+	for _, s := range r.columns {
+		if s.obj.Label == label && c.constant(s.n) {
 			return s.vb.Value
 		}
 	}
@@ -96,8 +96,8 @@ func (c *check) column(r *tableRow, label string) []byte {
 
 // columnNumber is column for a number; ok is false if there is none.
 func (c *check) columnNumber(r *tableRow, label string) (x int64, ok bool) {
-	for i := range r.columns {
-		if s := &r.columns[i]; s.obj.Label == label && c.constant(s.n) {
+	for _, s := range r.columns {
+		if s.obj.Label == label && c.constant(s.n) {
 			return s.integer()
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"dcs/render/syntax"
 )
@@ -14,9 +15,10 @@ var allowed = regexp.MustCompile(`(?:#|//|/\*)[^\n]*?\bdcs:allow\s+([a-z0-9-]+(?
 // comment matches a line that holds nothing but a comment.
 var comment = regexp.MustCompile(`^\s*(?:#|//|/\*[^*]*\*/\s*$)`)
 
-// Allows knows the comments of source files that allow rules.
+// Allows knows the comments of source files that allow rules. Allowed may be called by several goroutines.
 type Allows struct {
 	Read  func(path string) ([]byte, error)
+	lock  sync.Mutex
 	files map[string]map[int][]string // ids by the line that they are written in
 	alone map[string]map[int]bool     // lines that hold nothing but such a comment
 }
@@ -51,6 +53,8 @@ func (a *Allows) lines(path string) map[int][]string {
 
 // at reports whether a rule is allowed at a statement: in its line, or in a line above that holds only the comment.
 func (a *Allows) at(p syntax.Pos, id string) bool {
+	a.lock.Lock()
+	defer a.lock.Unlock()
 	ids := a.lines(p.File)
 	return slices.Contains(ids[p.Line], id) || a.alone[p.File][p.Line-1] && slices.Contains(ids[p.Line-1], id)
 }

@@ -35,9 +35,9 @@ var filterRules = []Rule{
 				has := func(prefix string) bool { return strings.HasPrefix(s.obj.Label, prefix) }
 				switch {
 				case s.in == "" && s.n.Code == 11 && slices.ContainsFunc([]string{"clabGW", "clabWIFI", "ipNetToPhysical"}, has):
-					c.report(s.n, "%s is an object of the router, and set for the modem", c.name(&s)).fix("move it into eRouter { … }")
+					c.report(s.n, "%s is an object of the router, and set for the modem", c.name(s)).fix("move it into eRouter { … }")
 				case s.in == "202" && slices.ContainsFunc([]string{"docsDev", "docsIf", "docsBpi"}, has):
-					c.report(s.n, "%s is an object of the modem, and set for the router", c.name(&s)).fix("move it out of eRouter { … }")
+					c.report(s.n, "%s is an object of the modem, and set for the router", c.name(s)).fix("move it out of eRouter { … }")
 				}
 			}
 		},
@@ -52,8 +52,7 @@ var unlimited = map[string]int64{
 
 // selective reports whether a filter leaves some packets alone, as far as is known.
 func (c *check) selective(r *tableRow) bool {
-	for i := range r.columns {
-		s := &r.columns[i]
+	for _, s := range r.columns {
 		if !c.constant(s.n) {
 			return true
 		}

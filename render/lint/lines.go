@@ -61,7 +61,7 @@ var lineRules = []Rule{
 					first[i] = s.n
 					for j, other := range first {
 						if j != i && other != nil {
-							c.also(c.report(s.n, "%s is of %s, others are of %s", c.name(&s), f.name, mtaFamilies[j].name), other, "of "+mtaFamilies[j].name)
+							c.also(c.report(s.n, "%s is of %s, others are of %s", c.name(s), f.name, mtaFamilies[j].name), other, "of "+mtaFamilies[j].name)
 							break
 						}
 					}
@@ -92,14 +92,14 @@ func mtaRealms(c *check) {
 	realms, servers := map[string]*tlv.Node{}, map[string]*tlv.Node{}
 	known := !c.Partial
 	for _, s := range c.settings() {
-		text, ok := c.text(&s)
+		text, ok := c.text(s)
 		switch {
 		case s.obj == nil:
 		case s.obj.Label == "pktcMtaDevRealmName" && !ok:
 			known = false
 		case s.obj.Label == "pktcMtaDevRealmName":
 			if text != strings.ToUpper(text) {
-				c.report(s.n, "%s: the realm %q is not in upper case", c.name(&s), text).fix("write %q", strings.ToUpper(text))
+				c.report(s.n, "%s: the realm %q is not in upper case", c.name(s), text).fix("write %q", strings.ToUpper(text))
 			}
 			c.twice(realms, s.n, text, "the realm")
 		case s.obj.Label == "pktcMtaDevCmsFqdn" && ok:
@@ -107,8 +107,8 @@ func mtaRealms(c *check) {
 		}
 	}
 	for _, s := range c.settings() {
-		if text, ok := c.text(&s); ok && known && len(realms) > 0 && s.obj != nil && s.obj.Label == "pktcMtaDevCmsKerbRealmName" && realms[text] == nil {
-			c.report(s.n, "%s: the file has no realm %q", c.name(&s), text)
+		if text, ok := c.text(s); ok && known && len(realms) > 0 && s.obj != nil && s.obj.Label == "pktcMtaDevCmsKerbRealmName" && realms[text] == nil {
+			c.report(s.n, "%s: the file has no realm %q", c.name(s), text)
 		}
 	}
 }
@@ -141,8 +141,8 @@ func mtaBasics(c *check) {
 			}
 		case label == "pktcNcsEndPntConfigCallAgentId":
 			endpoints = true
-			if text, ok := c.text(&s); ok && !strings.Contains(text, "@") {
-				c.report(s.n, "%s: %q has no @", c.name(&s), text).fix("write it as in ca@ca.example.net")
+			if text, ok := c.text(s); ok && !strings.Contains(text, "@") {
+				c.report(s.n, "%s: %q has no @", c.name(s), text).fix("write it as in ca@ca.example.net")
 			}
 		case strings.HasPrefix(label, "pktcNcsEndPnt"):
 			endpoints = true
@@ -150,7 +150,7 @@ func mtaBasics(c *check) {
 			lines = cmp.Or(lines, s.n)
 			up = up || !constant || value != 2
 		case label == "pktcMtaDevProvConfigKey":
-			c.report(s.n, "%s: a key in the file is not taken in unsecured provisioning, and anybody can read it", c.name(&s)).fix("delete it")
+			c.report(s.n, "%s: a key in the file is not taken in unsecured provisioning, and anybody can read it", c.name(s)).fix("delete it")
 		}
 	}
 	if !enabled {

@@ -129,9 +129,11 @@ const (
 // others, and 20 of one rule and severity; one more says how many are left out.
 func Check(f *File, o *Options) []Finding {
 	v := newView(f, o)
+	c := new(check)
 	for _, r := range Rules() {
 		if r.Applies(f, o) {
-			r.check(&check{view: v, rule: r})
+			*c = check{view: v, rule: r}
+			r.check(c)
 		}
 	}
 	out := bounded(v.out)

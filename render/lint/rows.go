@@ -16,35 +16,40 @@ const (
 
 // tableRow is a row of which a file sets columns.
 type tableRow struct {
-	columns []setting
+	columns []*setting
 	status  *setting // nil: it is not set
 }
 
 // tableRows returns the rows of tables that the file writes, in order.
-func (c *check) tableRows() []*tableRow {
-	var rows []*tableRow
+func (v *view) tableRows() []*tableRow {
+	if v.rows != nil {
+		return v.rows
+	}
+	rows := []*tableRow{}
 	byKey := map[string]*tableRow{}
-	for _, s := range c.settings() {
+	var key []byte
+	for _, s := range v.settings() {
 		if s.obj == nil || s.obj.Kind != mib.Column {
 			continue
 		}
-		key := s.rowKey()
-		r := byKey[key]
+		key = s.appendRow(key[:0])
+		r := byKey[string(key)]
 		if r == nil {
 			r = new(tableRow)
-			rows, byKey[key] = append(rows, r), r
+			rows, byKey[string(key)] = append(rows, r), r
 		}
 		r.columns = append(r.columns, s)
 		if s.obj.TC == "RowStatus" {
-			r.status = &s
+			r.status = s
 		}
 	}
+	v.rows = rows
 	return rows
 }
 
 // sets reports whether the row has a column of a label.
 func (r *tableRow) sets(label string) bool {
-	return slices.ContainsFunc(r.columns, func(s setting) bool { return s.obj.Label == label })
+	return slices.ContainsFunc(r.columns, func(s *setting) bool { return s.obj.Label == label })
 }
 
 // statusOf returns the label of the RowStatus column beside a column, "" if there is none.
@@ -87,7 +92,7 @@ var rowRules = []Rule{
 		Remedy:  "set the row's status to createAndGo(4)",
 		check: func(c *check) {
 			for _, r := range c.tableRows() {
-				first := &r.columns[0]
+				first := r.columns[0]
 				switch {
 				case r.status == nil:
 					label := c.statusOf(first)
@@ -140,7 +145,7 @@ var rowRules = []Rule{
 			var other *setting
 			for _, s := range c.settings() {
 				if s.obj != nil && other == nil && slices.ContainsFunc([]string{"snmpCommunity", "vacm", "usm"}, func(p string) bool { return strings.HasPrefix(s.obj.Label, p) }) {
-					other = &s
+					other = s
 				}
 			}
 			if other == nil && !c.has(34, 53, 54) {
@@ -148,7 +153,7 @@ var rowRules = []Rule{
 			}
 			for _, s := range c.settings() {
 				if s.obj != nil && s.obj.Label == "docsDevNmAccessStatus" {
-					f := c.report(s.n, "%s is ignored: other settings put the modem's agent into coexistence mode", c.name(&s))
+					f := c.report(s.n, "%s is ignored: other settings put the modem's agent into coexistence mode", c.name(s))
 					if other != nil {
 						c.also(f, other.n, "coexistence mode")
 					}
@@ -167,7 +172,7 @@ var rowRules = []Rule{
 					continue
 				}
 				if community := string(s.vb.Value); slices.Contains(knownCommunities, community) {
-					c.report(s.n, "%s: everybody knows the community %q", c.name(&s), community)
+					c.report(s.n, "%s: everybody knows the community %q", c.name(s), community)
 				}
 			}
 			for _, n := range c.top(53) {
@@ -184,7 +189,7 @@ var rowRules = []Rule{
 		check: func(c *check) {
 			for _, s := range c.settings() {
 				if v, ok := s.integer(); s.obj != nil && s.obj.Label == "docsDevNmAccessControl" && c.constant(s.n) && ok && v == 1 {
-					c.report(s.n, "%s is none(1), which destroys the row", c.name(&s))
+					c.report(s.n, "%s is none(1), which destroys the row", c.name(s))
 				}
 			}
 		},
@@ -199,7 +204,7 @@ var rowRules = []Rule{
 					continue
 				}
 				if inverse := ^uint32(uintOf(s.vb.Value)); inverse&(inverse+1) != 0 {
-					c.report(s.n, "%s: the mask has a zero left of a one", c.name(&s))
+					c.report(s.n, "%s: the mask has a zero left of a one", c.name(s))
 				}
 			}
 		},

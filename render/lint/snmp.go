@@ -1,7 +1,7 @@
 package lint
 
 import (
-	"fmt"
+	"encoding/binary"
 	"math"
 
 	"dcs/render/ber"
@@ -19,11 +19,11 @@ type setting struct {
 }
 
 // settings returns the SNMP objects of the file, in order; nil without an index of names.
-func (v *view) settings() []setting {
+func (v *view) settings() []*setting {
 	if v.MIB == nil || v.objects != nil {
 		return v.objects
 	}
-	v.objects = []setting{}
+	v.objects = []*setting{}
 	v.walk(func(n *tlv.Node, up []*tlv.Node) bool {
 		if n.Def == nil || !n.Def.Kind.Varbind() {
 			return true
@@ -35,7 +35,7 @@ func (v *view) settings() []setting {
 		if err != nil {
 			return false
 		}
-		s := setting{n: n, vb: vb, inst: vb.OID}
+		s := &setting{n: n, vb: vb, inst: vb.OID}
 		if len(up) > 0 {
 			s.in = v.path(up[len(up)-1])
 		}
@@ -88,7 +88,7 @@ var snmpRules = []Rule{
 					continue
 				}
 				if tag := mib.SyntaxTag(s.obj.Syntax); tag != 0 && tag != s.vb.Tag {
-					c.report(s.n, "%s is of type %v, the value is %v", c.name(&s), s.obj.Syntax, s.vb.Tag)
+					c.report(s.n, "%s is of type %v, the value is %v", c.name(s), s.obj.Syntax, s.vb.Tag)
 				}
 			}
 		},
@@ -100,7 +100,7 @@ var snmpRules = []Rule{
 		check: func(c *check) {
 			for _, s := range c.settings() {
 				if s.hasValue() && mib.SyntaxTag(s.obj.Syntax) == s.vb.Tag {
-					c.objectRange(&s)
+					c.objectRange(s)
 				}
 			}
 		},
@@ -116,10 +116,10 @@ var snmpRules = []Rule{
 				}
 				switch s.obj.Access {
 				case "read-only", "not-accessible", "accessible-for-notify", "not-implemented":
-					c.report(s.n, "%s is %s: it cannot be set", c.name(&s), s.obj.Access)
+					c.report(s.n, "%s is %s: it cannot be set", c.name(s), s.obj.Access)
 				default:
 					if s.obj.Status == "obsolete" {
-						c.reportAs(Warning, s.n, "%s is obsolete", c.name(&s))
+						c.reportAs(Warning, s.n, "%s is obsolete", c.name(s))
 					}
 				}
 			}
@@ -151,7 +151,7 @@ var snmpRules = []Rule{
 			for _, s := range c.settings() {
 				key := s.in + " " + s.vb.OID.String()
 				if was := first[key]; was != nil {
-					c.also(c.report(s.n, "%s is set twice: a modem refuses the file", c.name(&s)), was, "set here first")
+					c.also(c.report(s.n, "%s is set twice: a modem refuses the file", c.name(s)), was, "set here first")
 				} else {
 					first[key] = s.n
 				}
@@ -240,7 +240,16 @@ func hull(o *mib.Object) (lo, hi int64, ok bool) {
 	return lo, hi, lo <= hi
 }
 
-// rowKey names a row: the object of its entry, and the instance.
-func (s *setting) rowKey() string {
-	return fmt.Sprintf("%s %v.%v", s.in, s.obj.OID[:len(s.obj.OID)-1], s.inst)
+// appendRow appends what is the same for all columns of a row: where it stands, its entry, and the instance.
+func (s *setting) appendRow(b []byte) []byte {
+	entry := s.obj.OID[:len(s.obj.OID)-1]
+	b = append(append(b, s.in...), 0)
+	b = binary.AppendUvarint(b, uint64(len(entry)))
+	for _, id := range entry {
+		b = binary.AppendUvarint(b, uint64(id))
+	}
+	for _, id := range s.inst {
+		b = binary.AppendUvarint(b, uint64(id))
+	}
+	return b
 }

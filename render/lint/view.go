@@ -21,7 +21,8 @@ type view struct {
 	merged map[string][]*tlv.Node // results of top for several types
 
 	faulty  map[*tlv.Node]bool // numbers with a range that have a finding above a note
-	objects []setting          // see settings
+	objects []*setting         // see settings
+	rows    []*tableRow        // see tableRows
 }
 
 func newView(f *File, o *Options) *view {

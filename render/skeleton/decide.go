@@ -24,6 +24,9 @@ const noLabel = "\x00"
 
 // decide returns the text that v has in the file that is compiled: one of several, which then holds for all that follows.
 func (x *explorer) decide(st syntax.Stmt, v val, sc *scope) val {
+	if st, ok := st.(*syntax.Select); ok && v.kind == bareVal {
+		x.decided(st, v.text, sc)
+	}
 	if v.kind != dynamicVal {
 		return v
 	}
@@ -52,10 +55,10 @@ func (x *explorer) chooseCase(st *syntax.Select, v *val, sc *scope) val {
 		hasDefault = hasDefault || cs.Default
 		for _, e := range cs.Labels {
 			label := x.eval(e, sc, false)
-			known := x.survey.label(e.Position(), st, &label)
+			known := x.meet(e.Position(), st, &label)
 			if text := label.plain(); label.constant() && x.possible(v, text) && !x.fact(v).not[caseText(text)] {
 				ids, open = append(ids, len(labels)), append(open, text)
-				known.Open = true
+				known.open = true
 			}
 			labels = append(labels, label.plain())
 		}
@@ -96,13 +99,26 @@ func (x *explorer) chooseCase(st *syntax.Select, v *val, sc *scope) val {
 	return none
 }
 
-// label returns the record of a case label.
-func (s *Survey) label(at syntax.Pos, st *syntax.Select, label *val) *Label {
-	l := s.Labels[at]
-	if l == nil {
-		l = &Label{Case: "select " + write(st.Subject) + ": " + label.plain()}
-		s.Labels[at] = l
+// decided meets the labels of a select whose subject has the text from the statements before, or as the only one.
+func (x *explorer) decided(st *syntax.Select, text string, sc *scope) {
+	for _, cs := range st.Cases {
+		for _, e := range cs.Labels {
+			label := x.eval(e, sc, false)
+			l := x.meet(e.Position(), st, &label)
+			l.open = l.open || label.constant() && caseText(label.plain()) == caseText(text)
+		}
 	}
+}
+
+// meet returns the record of a case label, which this template meets.
+func (x *explorer) meet(at syntax.Pos, st *syntax.Select, v *val) *label {
+	l := x.survey.labels[at]
+	if l == nil {
+		l = &label{text: "select " + write(st.Subject) + ": " + v.plain()}
+		x.survey.labels[at] = l
+	}
+	l.shared = l.shared || x.link() != nil
+	x.survey.met[l] = true
 	return l
 }
 

@@ -2,6 +2,7 @@ package skeleton
 
 import (
 	"fmt"
+	"iter"
 	"runtime"
 	"strings"
 
@@ -15,23 +16,26 @@ type Survey struct {
 	Files      int // files of one template; more are left out
 	Statements int // compiled for one template, in all its files
 
-	// Read are the groups that the last template reads, and Labels those of its selects and of all before, by position.
-	Read   map[int]bool
-	Labels map[syntax.Pos]*Label
+	Read map[int]bool // the groups that the last template reads
 
+	labels  map[syntax.Pos]*label // of the selects of all templates so far
+	met     map[*label]bool       // by the last template
+	cut     bool                  // some files of a template were left out
 	env     *Env
 	targets map[string][]string // the names of the items that an include can have, by its directory and pieces
 }
 
-// A Label is that of a case whose subject a request decides.
-type Label struct {
-	Case string // "select $plan: gold"
-	Open bool   // some value leads there
+// label is that of a case whose subject a request decides.
+type label struct {
+	text   string // "select $plan: gold"
+	open   bool   // some value leads there
+	shared bool   // it stands in an item that a template includes
+	doubt  bool   // a template of which files were left out meets it
 }
 
 // Survey returns a Survey of templates that are made in e, with its settings and functions.
 func (e *Env) Survey() *Survey {
-	return &Survey{Files: 64, Statements: 1 << 17, targets: map[string][]string{}, Labels: map[syntax.Pos]*Label{}, env: &Env{
+	return &Survey{Files: 64, Statements: 1 << 17, targets: map[string][]string{}, labels: map[syntax.Pos]*label{}, env: &Env{
 		MIB: e.MIB, Schema: e.Schema, Lenient: e.Lenient, Timestamp: e.Timestamp, ModemAddress: e.ModemAddress,
 		Include: e.Include, Candidates: e.Candidates, ReadFile: e.ReadFile, ReadHead: e.ReadHead, Path: e.Path,
 	}}
@@ -48,7 +52,7 @@ func (s *Survey) Variants(t *Template, names []*groups.Texts, yield func(*Varian
 	if t.Kind == PlainFile {
 		return true
 	}
-	s.Read = map[int]bool{}
+	s.Read, s.met = map[int]bool{}, map[*label]bool{}
 	body := t.Item.Statements() // they stay in memory for all runs
 	r := newRoutes(s.Files)
 	statements := 0
@@ -68,7 +72,38 @@ func (s *Survey) Variants(t *Template, names []*groups.Texts, yield func(*Varian
 		}
 	}
 	runtime.KeepAlive(body)
+	if r.cut {
+		s.cut = true
+		for l := range s.met {
+			l.doubt = true
+		}
+	}
 	return !r.cut
+}
+
+// Unreached enumerates the case labels that no value of any template so far leads to, as "select $plan: gold". Those that a file which was
+// left out may reach are not among them.
+func (s *Survey) Unreached() iter.Seq2[syntax.Pos, string] {
+	return func(yield func(syntax.Pos, string) bool) {
+		for at, l := range s.labels {
+			if !l.open && !l.doubt && !(l.shared && s.cut) && !yield(at, l.text) {
+				return
+			}
+		}
+	}
+}
+
+// Join adds to s which case labels another survey of the same templates' items has met.
+func (s *Survey) Join(o *Survey) {
+	s.cut = s.cut || o.cut
+	for at, l := range o.labels {
+		own := s.labels[at]
+		if own == nil {
+			s.labels[at] = l
+			continue
+		}
+		own.open, own.shared, own.doubt = own.open || l.open, own.shared || l.shared, own.doubt || l.doubt
+	}
 }
 
 // explorer is the pass that compiles one of the files that a template can make. Variables have the values that the statements before

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dcs/cmd/internal/cli"
+	"dcs/cmd/internal/judge"
 	"dcs/render/attr"
 	"dcs/render/bootfile"
 	"dcs/render/library"
@@ -50,7 +51,7 @@ func Files(e cli.Env, names []string, lib library.Config, l Lint) error {
 // judgeFile returns the findings of one file.
 func (l *Lint) judgeFile(title, name string, data []byte, lib library.Config, allows *lint.Allows) []lint.Finding {
 	if !plaintext.Is(data) {
-		f := binary(title, data)
+		f := judge.Binary(title, data)
 		if f == nil {
 			return lint.Unreadable(title, errors.New("neither a text nor a boot file"))
 		}
@@ -69,8 +70,8 @@ func (l *Lint) judgeFile(title, name string, data []byte, lib library.Config, al
 		return found
 	}
 	found = append(found, lint.Compiled(snap.Warnings)...)
-	found = append(found, judgeTemplates(snap, &l.Options, allows)...)
-	return append(found, l.judgeUnrendered(snap, &l.Options, false)...)
+	found = append(found, judge.Templates(snap, snap.Templates(), &l.Options, allows, 1)...)
+	return append(found, judge.Unrendered(snap, &l.Options, false)...)
 }
 
 var variable = regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)|\(\?P?<([A-Za-z_][A-Za-z0-9_]*)>`)
