@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -79,13 +78,13 @@ equivalent key rewrite is printed. The exit status is 1 if a line has no equival
 		}
 		cfg, err := settings.load()
 		if unread := new(fs.PathError); err != nil && (settings.file == "" || errors.As(err, &unread)) {
+			if settings.file != "" {
+				err = judge.Refused(settings.file, err, e.Stdout)
+			}
 			return err
 		}
-		if err != nil {
-			fmt.Fprintln(e.Stderr, err)
-		}
 		return check.Run(&cfg, check.Options{
-			File: settings.file, Wrong: err != nil, Devices: devices, Offline: offline, NoHost: noHost, Lint: judge.Lint, Stdout: e.Stdout, Stderr: e.Stderr,
+			File: settings.file, Wrong: err, Devices: devices, Offline: offline, NoHost: noHost, Lint: judge.Lint, Stdout: e.Stdout, Stderr: e.Stderr,
 		})
 	}
 	return cmd

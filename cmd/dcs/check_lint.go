@@ -51,12 +51,12 @@ func (l *lintFlags) files(e cli.Env, names []string, secretFile string) error {
 	lib := library.Config{Names: assemble.DefaultNaming, Lenient: l.lenient, Learned: 1}
 	var err error
 	if lib.MIB, err = l.names.Index(); err != nil {
-		return err
+		return l.Refused("", err, e.Stdout)
 	}
 	if secretFile != "" {
 		secret, err := loadSecret(e, secretFile)
 		if err != nil {
-			return err
+			return l.Refused(secretFile, err, e.Stdout)
 		}
 		l.Secrets = []*mic.Secret{secret}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,6 +100,78 @@ func TestCheckFiles(t *testing.T) {
 	}
 }
 
+// checkDocument requires that a check that prints these lines writes them as one document.
+func checkDocument(t *testing.T, lines string, status int, args ...string) {
+	t.Helper()
+	for _, format := range []string{"json", "sarif"} {
+		got := dcs("", append([]string{"check", "--format", format}, args...)...)
+		if os.Geteuid() != 0 {
+			lines, got.stdout = receiveBuffer.ReplaceAllString(lines, ""), receiveBuffer.ReplaceAllString(got.stdout, "")
+		}
+		var doc struct {
+			Findings []struct{ Text, File string }
+			Runs     []struct {
+				Results []struct{ Message struct{ Text string } }
+			}
+		}
+		if err := json.Unmarshal([]byte(got.stdout), &doc); err != nil || got.status != status || got.stderr != "" {
+			t.Errorf("%s: %v, %+v; want the exit status %d", format, err, got, status)
+			return
+		}
+		var texts []string
+		for _, f := range doc.Findings {
+			texts = append(texts, f.Text)
+			if f.File != "" && !strings.Contains(lines, f.File) && f.File != "dcs.yaml" {
+				t.Errorf("no line has the file %q", f.File)
+			}
+		}
+		if len(doc.Runs) > 0 {
+			for _, r := range doc.Runs[0].Results {
+				texts = append(texts, r.Message.Text)
+			}
+		}
+		var told []string
+		for line := range strings.Lines(lines) {
+			if line = strings.TrimSpace(line); line != "" {
+				told = append(told, line)
+			}
+		}
+		for _, line := range told {
+			if !slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(line, text) }) {
+				t.Errorf("%s lacks the line %q:\n%s", format, line, got.stdout)
+			}
+		}
+		if len(texts) != len(told) {
+			t.Errorf("%s has %d findings, the text %d lines:\n%s\n%s", format, len(texts), len(told), got.stdout, lines)
+		}
+	}
+}
+
+// However a check ends, what it says is one document.
+func TestCheckDocuments(t *testing.T) {
+	for name, tt := range map[string]struct {
+		files map[string]string
+		args  []string
+	}{
+		"no such configuration":      {nil, []string{"--config", "none.yaml"}},
+		"no YAML":                    {map[string]string{"dcs.yaml": "a: [\n"}, []string{"--config", "dcs.yaml"}},
+		"no such file":               {nil, []string{"none.cfg"}},
+		"neither text nor boot file": {map[string]string{"x.cfg": "\x00\x01\x02"}, []string{"x.cfg"}},
+		"no such secret":             {map[string]string{"x.cfg": "Main { NetworkAccess 1; }"}, []string{"--secret-file", "none", "x.cfg"}},
+		"no such MIB path":           {map[string]string{"x.cfg": "Main { NetworkAccess 1; }"}, []string{"--mib-path", "none", "x.cfg"}},
+		"sources that are down":      {map[string]string{"dcs.yaml": "library: lib\ndevices: [{csv: {path: none.csv, name: a}}, {csv: {path: bad.csv, name: b}}]\n", "bad.csv": "x,y\n1,2\n", "lib/a.cfg": "Main { NetworkAccess 1; }"}, []string{"--no-host", "--config", "dcs.yaml"}},
+		"no source is opened":        {map[string]string{"dcs.yaml": "library: lib\ndevices: [{csv: {path: none.csv, name: a}}]\n", "lib/a.cfg": "Main { NetworkAccess 1; }"}, []string{"--no-host", "--config", "dcs.yaml", "--offline"}},
+		"static files of all kinds":  {map[string]string{"dcs.yaml": "static: [s]\nsecret_file: k\n", "k": "x", "s/a.cm": "\x03\x01\x01\xff", "s/b.cm": "\x03\x09\x01", "s/c.cm": ""}, []string{"--no-host", "--config", "dcs.yaml"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			lay(t, tt.files)
+			got := dcs("", append([]string{"check"}, tt.args...)...)
+			checkDocument(t, got.stderr, got.status, tt.args...)
+		})
+	}
+}
+
 // Findings are one document on standard output, with all that the text has.
 func TestCheckFormats(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -125,7 +198,7 @@ func TestCheckFormats(t *testing.T) {
 	}
 	lay(t, map[string]string{"lib/none.cfg": "Main { NetworkAccess 1; }"})
 	got = dcs("", "check", "--format", "json", "--library", "lib", "--no-host")
-	if err := json.Unmarshal([]byte(got.stdout), &doc); err != nil || got.status != failed || len(doc.Findings) != 1 || doc.Findings[0].File != filepath.Join("lib", "none.cfg") {
+	if err := json.Unmarshal([]byte(got.stdout), &doc); err != nil || got.status != failed || len(doc.Findings) != 3 || doc.Findings[2].File != filepath.Join("lib", "none.cfg") {
 		t.Errorf("a library: %v, %+v", err, got)
 	}
 }

@@ -144,6 +144,7 @@ func TestCheck(t *testing.T) {
 					t.Errorf("%q is missing in\n%s", s, got.stderr)
 				}
 			}
+			checkDocument(t, got.stderr, got.status, "--config", "dcs.yaml")
 		})
 	}
 	if got := dcs("", "check"); got.status != misuse {

@@ -15,8 +15,8 @@ const (
 var sourceRules = []Rule{
 	{
 		ID: sourceID, Severity: Error, In: all, Cite: "language of templates",
-		Meaning: "The file cannot be read or compiled: it makes no boot file.",
-		Remedy:  "mend the text as the error says",
+		Meaning: "A text, a configuration or something that it names cannot be read or compiled, or is not as it should be.",
+		Remedy:  "mend it as the text says",
 	},
 	{
 		ID: allowID, Severity: Warning, In: all, Cite: "language of templates",
@@ -32,7 +32,12 @@ func Unreadable(file string, err error) []Finding {
 	if errors.As(err, &errs) {
 		return sources(Error, errs)
 	}
-	return []Finding{{Rule: ByID(sourceID), Severity: Error, Spot: Spot{File: file}, Text: err.Error()}}
+	return []Finding{Told(Error, Spot{File: file}, err.Error())}
+}
+
+// Told returns as a finding what somebody else has found while reading a file.
+func Told(s Severity, at Spot, text string) Finding {
+	return Finding{Rule: ByID(sourceID), Severity: s, Spot: at, Text: text}
 }
 
 // Compiled returns the warnings of compiling a file as findings.
@@ -41,7 +46,7 @@ func Compiled(warnings syntax.Errors) []Finding { return sources(Warning, warnin
 func sources(s Severity, errs syntax.Errors) []Finding {
 	out := make([]Finding, len(errs))
 	for i, e := range errs {
-		out[i] = Finding{Rule: ByID(sourceID), Severity: s, Spot: Spot{Place: Place{Pos: e.Pos}}, Text: e.Msg}
+		out[i] = Told(s, Spot{Place: Place{Pos: e.Pos}}, e.Msg)
 	}
 	return out
 }

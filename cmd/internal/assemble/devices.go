@@ -169,8 +169,8 @@ func (k *Devices) Show(w io.Writer, q attr.Query) bool {
 }
 
 // SavedAttributes returns the attributes of the snapshot without opening a source; nil if the snapshot does not have those of
-// all sources. It prints a note in either case.
-func SavedAttributes(stderr io.Writer, c *config.Devices) (*attr.Schema, error) {
+// all sources. What the sources log goes to stderr; note is called in either case.
+func SavedAttributes(stderr io.Writer, note func(text string), c *config.Devices) (*attr.Schema, error) {
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	sources, err := OpenSources(c.Sources, log)
 	if err != nil {
@@ -186,9 +186,9 @@ func SavedAttributes(stderr io.Writer, c *config.Devices) (*attr.Schema, error) 
 		missing = saved.Missing()
 	}
 	if len(missing) > 0 {
-		fmt.Fprintf(stderr, "note: devices: no source is opened, and the snapshot in %s has no attributes yet of: %s\n", dir, strings.Join(missing, ", "))
+		note(fmt.Sprintf("devices: no source is opened, and the snapshot in %s has no attributes yet of: %s", dir, strings.Join(missing, ", ")))
 		return nil, nil
 	}
-	fmt.Fprintf(stderr, "note: devices: no source is opened; the attributes are those of the snapshot in %s\n", dir)
+	note(fmt.Sprintf("devices: no source is opened; the attributes are those of the snapshot in %s", dir))
 	return saved.Schema(), nil
 }

@@ -8,6 +8,7 @@ import (
 	"dcs/cmd/internal/progress"
 	"dcs/render/bootfile"
 	"dcs/render/library"
+	"dcs/render/lint"
 	"dcs/render/mic"
 	"dcs/render/syntax"
 )
@@ -16,18 +17,18 @@ import (
 const maxShown = 20
 
 // Unreadable returns a line for each static file and directory that could not be read, and one for those beyond maxShown.
-func Unreadable(snap *library.Snapshot) []string {
-	var lines []string
+func Unreadable(snap *library.Snapshot) []Remark {
+	var lines []Remark
 	all := snap.Unreadable()
 	for _, u := range all[:min(len(all), maxShown)] {
 		what := "its names get no file"
 		if u.Kept {
 			what = "serving what was loaded before"
 		}
-		lines = append(lines, fmt.Sprintf("%s: cannot be read: %v; %s", u.Path, u.Err, what))
+		lines = append(lines, Remark{Severity: lint.Error, Path: u.Path, Text: fmt.Sprintf("cannot be read: %v; %s", u.Err, what)})
 	}
 	if more := len(all) - len(lines); more > 0 {
-		lines = append(lines, fmt.Sprintf("… and %s more static files that cannot be read", count(more)))
+		lines = append(lines, Remark{Severity: lint.Error, Text: fmt.Sprintf("… and %s more static files that cannot be read", count(more))})
 	}
 	return lines
 }
@@ -83,11 +84,31 @@ func (s *Signing) Unchecked(a *library.Audit) int {
 }
 
 // Place returns where a file is served from.
-func Place(a *library.Audited) string {
-	if a.Item != (syntax.Pos{}) {
-		return fmt.Sprintf("%s: Binary from %s", a.Item, a.Path)
+func Place(a *library.Audited) string { return place(a.Item, a.Path) }
+
+func place(item syntax.Pos, path string) string {
+	if item != (syntax.Pos{}) {
+		return fmt.Sprintf("%s: Binary from %s", item, path)
 	}
-	return a.Path
+	return path
+}
+
+// A Remark is about a file that no template makes, or about several: it has no path then.
+type Remark struct {
+	Severity lint.Severity
+	Item     syntax.Pos // the Binary item that serves it; zero: none
+	Path     string
+	Text     string
+}
+
+func (r Remark) String() string {
+	switch {
+	case r.Severity != lint.Error:
+		return r.Severity.String() + ": " + r.Text
+	case r.Path == "":
+		return r.Text
+	}
+	return place(r.Item, r.Path) + ": " + r.Text
 }
 
 // faultPlurals describe the files beyond maxShown.
@@ -96,15 +117,15 @@ var faultPlurals = [bootfile.NumFaults]string{
 	bootfile.CMTSMIC: "have a CMTS MIC of no known secret", bootfile.MTAHash: "have a wrong hash",
 }
 
-// AuditErrors returns a line for each file that a device or its CMTS refuses, at most maxShown of a kind.
-func (s *Signing) AuditErrors(a *library.Audit) []string {
-	var lines []string
+// AuditErrors returns a remark for each file that a device or its CMTS refuses, at most maxShown of a kind.
+func (s *Signing) AuditErrors(a *library.Audit) []Remark {
+	var lines []Remark
 	group := func(g *library.Group, text func(*library.Audited) string, more string) {
 		for i := range g.First {
-			lines = append(lines, Place(&g.First[i])+": "+text(&g.First[i]))
+			lines = append(lines, Remark{Severity: lint.Error, Item: g.First[i].Item, Path: g.First[i].Path, Text: text(&g.First[i])})
 		}
 		if n := g.N - len(g.First); n > 0 {
-			lines = append(lines, fmt.Sprintf("… and %s more static files %s", count(n), more))
+			lines = append(lines, Remark{Severity: lint.Error, Text: fmt.Sprintf("… and %s more static files %s", count(n), more)})
 		}
 	}
 	for f := bootfile.Sound + 1; f < bootfile.NumFaults; f++ {
@@ -118,16 +139,16 @@ func (s *Signing) AuditErrors(a *library.Audit) []string {
 }
 
 // AuditNotes returns warnings and notes about files that no template makes.
-func (s *Signing) AuditNotes(snap *library.Snapshot, a *library.Audit) []string {
-	var lines []string
+func (s *Signing) AuditNotes(snap *library.Snapshot, a *library.Audit) []Remark {
+	var lines []Remark
 	if n := s.Unchecked(a); n > 0 {
-		lines = append(lines, fmt.Sprintf("warning: the CMTS MICs of %s static files are unchecked: no secret is configured", count(n)))
+		lines = append(lines, Remark{Severity: lint.Warning, Text: fmt.Sprintf("the CMTS MICs of %s static files are unchecked: no secret is configured", count(n))})
 	}
 	if s.Used > 1 {
 		for i, g := range a.Under[:s.Used] {
 			if g.N > 0 {
-				lines = append(lines, fmt.Sprintf("note: %s signed under %s: a CMTS with another secret rejects a modem that has one; resign: on for their directory signs them for each",
-					Files(g.N, g.First[0].Path), s.Names[i]))
+				lines = append(lines, Remark{Severity: lint.Note, Text: fmt.Sprintf("%s signed under %s: a CMTS with another secret rejects a modem that has one; resign: on for their directory signs them for each",
+					Files(g.N, g.First[0].Path), s.Names[i])})
 			}
 		}
 	}
@@ -136,11 +157,11 @@ func (s *Signing) AuditNotes(snap *library.Snapshot, a *library.Audit) []string 
 		if n == 1 {
 			what = "static file hides a pattern"
 		}
-		lines = append(lines, fmt.Sprintf("warning: %s %s, such as %s, which %s would make: static files take precedence; remove those that patterns are to make",
-			count(n), what, path, at))
+		lines = append(lines, Remark{Severity: lint.Warning, Text: fmt.Sprintf("%s %s, such as %s, which %s would make: static files take precedence; remove those that patterns are to make",
+			count(n), what, path, at)})
 	}
 	if _, n, path := snap.Resigned(); n > 0 {
-		lines = append(lines, "note: "+Files(n, path)+", of directories with resign: served unchanged, without a MIC or hash to renew")
+		lines = append(lines, Remark{Severity: lint.Note, Text: Files(n, path) + ", of directories with resign: served unchanged, without a MIC or hash to renew"})
 	}
 	return lines
 }

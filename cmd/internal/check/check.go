@@ -2,6 +2,7 @@
 package check
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -14,12 +15,13 @@ import (
 	"dcs/cmd/internal/config"
 	"dcs/cmd/internal/httpboot"
 	"dcs/render/library"
+	"dcs/render/lint"
 )
 
 // Options say what to check.
 type Options struct {
 	File           string   // the configuration file; "": none
-	Wrong          bool     // errors of the configuration itself have been reported
+	Wrong          error    // of the configuration itself
 	Devices        bool     // load all devices
 	Offline        bool     // do not open device sources
 	NoHost         bool     // do not check this host
@@ -34,16 +36,25 @@ func Run(cfg *config.Config, o Options) error {
 		o.UnitDirs = unitDirs
 	}
 	c := &checker{Options: o, cfg: cfg, reported: map[string]bool{}}
-	if o.Wrong {
-		c.bad = cli.ErrReported
+	err := c.check()
+	if o.Lint.Documents() {
+		err = cmp.Or(o.Lint.write(c.found, o.Stdout, o.Stderr), err)
 	}
-	_, warnings := assemble.OwnDirs(o.File, cfg)
+	return err
+}
+
+// check checks everything.
+func (c *checker) check() error {
+	if c.Wrong != nil {
+		c.fail(c.Wrong)
+	}
+	_, warnings := assemble.OwnDirs(c.File, c.cfg)
 	c.warn(warnings...)
-	if o.NoHost {
+	if c.NoHost {
 		return c.run()
 	}
 	var err error
-	if c.runner, err = runnerOf(o.File, cfg, o.UnitDirs); err != nil {
+	if c.runner, err = runnerOf(c.File, c.cfg, c.UnitDirs); err != nil {
 		c.fail(err)
 	}
 	c.checkHost()
@@ -58,13 +69,32 @@ type checker struct {
 	runner   runner
 	reported map[string]bool // paths of unreadable files
 	bad      error           // cli.ErrReported after an error
+	found    []lint.Finding  // for the document
+}
+
+// tell reports an error, a warning or a note: as this line, or in the document.
+func (c *checker) tell(s lint.Severity, at lint.Spot, text, line string) {
+	if c.Lint.Documents() {
+		c.found = append(c.found, lint.Told(s, at, text))
+		return
+	}
+	fmt.Fprintln(c.Stderr, line)
+}
+
+// tellError reports the parts of an error.
+func (c *checker) tellError(err error) {
+	if c.Lint.Documents() {
+		c.found = append(c.found, findings(c.File, lint.Error, err)...)
+		return
+	}
+	fmt.Fprintln(c.Stderr, err)
 }
 
 // fail reports an error, but that of an unreadable file only once.
 func (c *checker) fail(err error) {
 	c.bad = cli.ErrReported
 	if !errors.Is(err, fs.ErrPermission) {
-		fmt.Fprintln(c.Stderr, err)
+		c.tellError(err)
 		return
 	}
 	for _, err := range assemble.Flatten(err) {
@@ -78,15 +108,19 @@ func (c *checker) fail(err error) {
 				err = fmt.Errorf("user %s: %w; change its owner, group or mode", c.runner.name, err)
 			}
 		}
-		fmt.Fprintln(c.Stderr, err)
+		c.tellError(err)
 	}
 }
 
 // warn reports warnings.
 func (c *checker) warn(lines ...string) {
 	for _, line := range lines {
-		fmt.Fprintf(c.Stderr, "warning: %s\n", line)
+		c.tell(lint.Warning, lint.Spot{File: c.File}, line, "warning: "+line)
 	}
+}
+
+func (c *checker) note(text string) {
+	c.tell(lint.Note, lint.Spot{File: c.File}, text, "note: "+text)
 }
 
 // asRunner calls f with the rights of the server's user.
@@ -104,7 +138,7 @@ func (c *checker) run() error {
 	if len(c.cfg.Devices.Sources) > 0 {
 		var err error
 		if c.Offline {
-			lib.Schema, err = assemble.SavedAttributes(c.Stderr, &c.cfg.Devices)
+			lib.Schema, err = assemble.SavedAttributes(c.Stderr, c.note, &c.cfg.Devices)
 		} else {
 			lib.Schema, err = c.checkDevices()
 		}
@@ -122,6 +156,9 @@ func (c *checker) run() error {
 			})
 		}
 		if c.Offline && lib.Schema == nil && c.bad == nil {
+			if c.Lint.Documents() {
+				return nil
+			}
 			_, err := fmt.Fprintln(c.Stdout, "ok: the library was not checked")
 			return err
 		}
@@ -151,7 +188,7 @@ func (c *checker) checkFiles() (*assemble.Secrets, library.Config) {
 	secrets, err := assemble.ReadSecrets(c.cfg, nil)
 	if err != nil {
 		c.fail(err)
-	} else if !c.Wrong {
+	} else if c.Wrong == nil {
 		c.warn(secrets.Warnings...)
 	}
 	warnings, err := admin.Check(assemble.AdminConfig(c.cfg))
@@ -159,7 +196,7 @@ func (c *checker) checkFiles() (*assemble.Secrets, library.Config) {
 		c.fail(err)
 	}
 	c.warn(warnings...)
-	if !c.Wrong { // a key may be missing only because it could not be read
+	if c.Wrong == nil { // a key may be missing only because it could not be read
 		c.warn(Unsafe(c.cfg)...)
 	}
 	if _, err := httpboot.TLS(c.cfg.HTTPCert, c.cfg.HTTPKey); err != nil {
@@ -188,11 +225,11 @@ func (c *checker) checkLibrary(lib library.Config, secrets *assemble.Secrets) *l
 		c.bad = cli.ErrReported
 	}
 	for _, w := range snap.Warnings {
-		fmt.Fprintf(c.Stderr, "%s: warning: %s\n", w.Pos, w.Msg)
+		c.tell(lint.Warning, lint.Spot{Place: lint.Place{Pos: w.Pos}}, w.Msg, fmt.Sprintf("%s: warning: %s", w.Pos, w.Msg))
 	}
 	c.lint(snap, lib)
 	for _, n := range differences(snap) {
-		fmt.Fprintf(c.Stderr, "%s: note: %s\n", n.Pos, n.Msg)
+		c.tell(lint.Note, lint.Spot{Place: lint.Place{Pos: n.Pos}}, n.Msg, fmt.Sprintf("%s: note: %s", n.Pos, n.Msg))
 	}
 	return snap
 }

@@ -14,6 +14,7 @@ import (
 	"dcs/cmd/internal/progress"
 	"dcs/render/attr"
 	"dcs/render/attr/store"
+	"dcs/render/lint"
 )
 
 // checkDevices opens the sources concurrently, and returns the attributes that they and the saved snapshot have. With
@@ -68,9 +69,9 @@ func (c *checker) checkSource(ctx context.Context, src attr.Source, saved *store
 	defer os.RemoveAll(dir)
 	built, err := assemble.BuildDevices(ctx, c.Stderr, dir+"/check", src)
 	for _, why := range built.Rejected.First {
-		fmt.Fprintf(c.Stderr, "%s: rejected: %s\n", src.Name(), why)
+		c.tell(lint.Warning, lint.Spot{}, fmt.Sprintf("%s: rejected: %s", src.Name(), why), fmt.Sprintf("%s: rejected: %s", src.Name(), why))
 	}
-	if err == nil {
+	if err == nil && !c.Lint.Documents() {
 		fmt.Fprintf(c.Stdout, "%s: %d devices, %d rejected, %d duplicates\n", src.Name(), built.Devices, built.Rejected.Rows, built.Duplicates)
 	}
 	if err == nil && saved != nil {

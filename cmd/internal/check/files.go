@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -40,8 +41,8 @@ func Files(e cli.Env, names []string, lib library.Config, l Lint) error {
 		}
 		found = append(found, l.judgeFile(title, name, data, lib, allows)...)
 	}
-	lint.Sort(found)
-	if err := l.write(found, e.Stdout, e.Stderr); err != nil || l.Documents() {
+	shown, bad := l.judge(found)
+	if err := cmp.Or(l.write(shown, e.Stdout, e.Stderr), bad); err != nil || l.Documents() {
 		return err
 	}
 	_, err := fmt.Fprintf(e.Stdout, "ok: %d files\n", len(names))

@@ -1,17 +1,23 @@
 package check
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"text/tabwriter"
 
+	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/cli"
 	"dcs/cmd/internal/judge"
+	"dcs/cmd/internal/strictyaml"
 	"dcs/cmd/internal/version"
 	"dcs/render/library"
 	"dcs/render/lint"
 	"dcs/render/lint/report"
+	"dcs/render/syntax"
 )
 
 // Lint says how files are judged and how findings are written.
@@ -25,10 +31,8 @@ type Lint struct {
 // Documents reports whether findings are one document on standard output, rather than lines among others.
 func (l *Lint) Documents() bool { return l.Format == "json" || l.Format == "sarif" }
 
-// write writes findings, and returns [cli.ErrReported] if they fail the check.
-func (l *Lint) write(list []lint.Finding, stdout, stderr io.Writer) error {
-	var bad error
-	shown := make([]lint.Finding, 0, len(list))
+// judge returns the findings that are shown, and [cli.ErrReported] if some of list fail the check.
+func (l *Lint) judge(list []lint.Finding) (shown []lint.Finding, bad error) {
 	for _, f := range list {
 		if f.Severity == lint.Error || l.Strict && f.Severity == lint.Warning {
 			bad = cli.ErrReported
@@ -37,21 +41,51 @@ func (l *Lint) write(list []lint.Finding, stdout, stderr io.Writer) error {
 			shown = append(shown, f)
 		}
 	}
-	var err error
+	return shown, bad
+}
+
+// write writes findings: a document, or lines.
+func (l *Lint) write(list []lint.Finding, stdout, stderr io.Writer) error {
+	lint.Sort(list)
 	switch l.Format {
 	case "json":
-		err = report.JSON(stdout, shown)
+		return report.JSON(stdout, list)
 	case "sarif":
-		err = report.SARIF(stdout, version.String(), shown)
-	default:
-		for i := range shown {
-			report.Text(stderr, &shown[i])
-		}
+		return report.SARIF(stdout, version.String(), list)
 	}
-	if err != nil {
+	for i := range list {
+		report.Text(stderr, &list[i])
+	}
+	return nil
+}
+
+// Refused returns an error that precludes the check, after it has written the document that it may be.
+func (l *Lint) Refused(file string, err error, stdout io.Writer) error {
+	if err == nil || !l.Documents() {
 		return err
 	}
-	return bad
+	return errors.Join(l.write(findings(file, lint.Error, err), stdout, nil), cli.ErrReported)
+}
+
+// findings returns the parts of an error, each with its position, or that it is of the file ("": of none).
+func findings(file string, s lint.Severity, err error) []lint.Finding {
+	var out []lint.Finding
+	for _, err := range assemble.Flatten(err) {
+		at, text := lint.Spot{File: file}, err.Error()
+		var source *syntax.Error
+		var setting *strictyaml.Error
+		var path *fs.PathError
+		switch {
+		case errors.As(err, &source):
+			at, text = lint.Spot{Place: lint.Place{Pos: source.Pos}}, source.Msg
+		case errors.As(err, &setting) && setting.Line > 0:
+			at, text = lint.Spot{Place: lint.Place{Pos: syntax.Pos{File: file, Line: setting.Line, Col: setting.Column}}}, setting.Message
+		case errors.As(err, &path):
+			at.File = path.Path
+		}
+		out = append(out, lint.Told(s, at, text))
+	}
+	return out
 }
 
 // Table prints the rules.
@@ -76,8 +110,11 @@ func (c *checker) lint(snap *library.Snapshot, lib library.Config) {
 	o.MIB = lib.MIB
 	found := judge.Templates(snap, snap.Templates(), &o, &lint.Allows{Read: os.ReadFile}, 0)
 	found = append(found, judge.Unrendered(snap, &o, true)...)
-	lint.Sort(found)
-	if err := c.Lint.write(found, c.Stdout, c.Stderr); err != nil {
+	shown, bad := c.Lint.judge(found)
+	c.bad = cmp.Or(c.bad, bad)
+	if c.Lint.Documents() {
+		c.found = append(c.found, shown...)
+	} else if err := c.Lint.write(shown, c.Stdout, c.Stderr); err != nil {
 		c.bad = cli.ErrReported
 	}
 }

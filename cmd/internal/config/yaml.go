@@ -57,7 +57,7 @@ func (r *reader) fail(n ast.Node, format string, args ...any) {
 		first = m.Key
 	}
 	at := first.GetToken().Position
-	r.errs = append(r.errs, fmt.Errorf("%s:%d:%d: %s", r.name, at.Line, at.Column, fmt.Sprintf(format, args...)))
+	r.errs = append(r.errs, fmt.Errorf("%s:%w", r.name, &strictyaml.Error{Line: at.Line, Column: at.Column, Message: fmt.Sprintf(format, args...)}))
 }
 
 func (r *reader) pair(pair *ast.MappingValueNode) {

@@ -160,7 +160,7 @@ func (l *loader) loaded(what string, err error) {
 	l.status.note(err)
 	snap := l.engine.Library()
 	for _, line := range assemble.Unreadable(snap) {
-		l.log.Error(line)
+		l.log.Error(line.String())
 	}
 	for _, w := range snap.Warnings {
 		l.log.Warn(w.Error())

@@ -28,9 +28,9 @@ func Text(w io.Writer, f *lint.Finding) {
 	}
 }
 
-// Spot is a position as JSON: line and column of a text, or the offset in a binary file.
+// Spot is a position as JSON: line and column of a text, the offset in a binary file, or a whole file. It may be none.
 type Spot struct {
-	File     string `json:"file"`
+	File     string `json:"file,omitempty"`
 	Line     int    `json:"line,omitempty"`
 	Column   int    `json:"column,omitempty"`
 	Offset   *int   `json:"offset,omitempty"`
@@ -55,7 +55,10 @@ func position(p syntax.Pos) Spot { return Spot{File: p.File, Line: p.Line, Colum
 func spot(s lint.Spot, text string) Spot {
 	out := position(s.Place.Pos)
 	if s.Place.Pos.Line == 0 {
-		out = Spot{File: s.File, Offset: &s.Offset}
+		out = Spot{File: s.File}
+		if s.Offset > 0 || s.Path != "" {
+			out.Offset = &s.Offset
+		}
 	}
 	out.TLV, out.Text = s.Path, text
 	for _, p := range s.Place.Via {

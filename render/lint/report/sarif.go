@@ -42,7 +42,7 @@ type (
 		RuleIndex int             `json:"ruleIndex"`
 		Level     string          `json:"level"`
 		Message   sarifMessage    `json:"message"`
-		Locations []sarifLocation `json:"locations"`
+		Locations []sarifLocation `json:"locations,omitempty"`
 		Related   []sarifLocation `json:"relatedLocations,omitempty"`
 	}
 	sarifLocation struct { // 3.28
@@ -50,7 +50,7 @@ type (
 			Artifact struct { // 3.4
 				URI string `json:"uri"`
 			} `json:"artifactLocation"`
-			Region sarifRegion `json:"region"`
+			Region *sarifRegion `json:"region,omitempty"` // nil: the whole file
 		} `json:"physicalLocation"`
 		Message *sarifMessage `json:"message,omitempty"`
 	}
@@ -84,7 +84,9 @@ func SARIF(w io.Writer, version string, list []lint.Finding) error {
 		}
 		res := sarifResult{
 			RuleID: f.Rule, RuleIndex: index[f.Rule], Level: f.Severity, Message: sarifMessage{text},
-			Locations: []sarifLocation{location(f.Spot, "")},
+		}
+		if f.File != "" {
+			res.Locations = []sarifLocation{location(f.Spot, "")}
 		}
 		for _, s := range f.Related {
 			res.Related = append(res.Related, location(s, s.Text))
@@ -99,7 +101,9 @@ func SARIF(w io.Writer, version string, list []lint.Finding) error {
 
 func location(s Spot, text string) (l sarifLocation) {
 	l.Physical.Artifact.URI = (&url.URL{Path: filepath.ToSlash(s.File)}).String()
-	l.Physical.Region = sarifRegion{Line: s.Line, Column: s.Column, Offset: s.Offset}
+	if s.Line > 0 || s.Offset != nil {
+		l.Physical.Region = &sarifRegion{Line: s.Line, Column: s.Column, Offset: s.Offset}
+	}
 	if text != "" {
 		l.Message = &sarifMessage{text}
 	}
