@@ -30,7 +30,8 @@ with what they include; - is standard input. CMTS MICs are verified with --secre
 
 Files are judged by rules about what a CMTS or a modem refuses or misreads; --rules lists
 them. Errors fail the check, with --strict warnings too. A comment "dcs:allow RULE, RULE" in
-the line of a statement, or alone in the line above, silences these rules there.
+the line of a statement, or alone in the line above, silences these rules there; the key
+lint_allow silences rules in all files.
 
 Device sources are opened, to learn their attributes; one that is down fails the check.
 With --offline none is opened: the attributes are those of the server's snapshot, and if
@@ -55,7 +56,7 @@ equivalent key rewrite is printed. The exit status is 1 if a line has no equival
 	cmd.Flags().BoolVar(&noHost, "no-host", false, "skip what depends on this host: interfaces, addresses, ports, the server's user")
 	cmd.Flags().StringVar(&remapFile, "remap", "", "convert this map `file` of tftpd-hpa to the key rewrite")
 	judge.add(cmd.Flags())
-	settings := addSettings(cmd, e, whatToServe...)
+	settings := addSettings(cmd, e, slices.Concat(whatToServe, []string{"lint_allow", "service_classes"})...)
 	cmd.RunE = func(_ *cobra.Command, files []string) error {
 		if err := judge.read(); err != nil {
 			return err
@@ -71,7 +72,11 @@ equivalent key rewrite is printed. The exit status is 1 if a line has no equival
 		case len(files) > 0 && (settings.file != "" || settings.flags.Changed("library", "static") || devices || offline):
 			return cli.Usagef("FILE is judged without a configuration; give either files, or --config, --library or --static")
 		case len(files) > 0:
-			return judge.files(e, files, cmd.Flags().Lookup("secret-file").Value.String())
+			cfg, err := settings.flags.Alone()
+			if err != nil {
+				return err
+			}
+			return judge.files(e, files, &cfg)
 		}
 		if devices && offline {
 			return cli.Usagef("--devices loads the sources and --offline opens none; give only one of them")

@@ -8,6 +8,7 @@ import (
 	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/check"
 	"dcs/cmd/internal/cli"
+	"dcs/cmd/internal/config"
 	"dcs/render/library"
 	"dcs/render/lint"
 	"dcs/render/mic"
@@ -47,16 +48,17 @@ func (l *lintFlags) read() (err error) {
 }
 
 // files judges single files.
-func (l *lintFlags) files(e cli.Env, names []string, secretFile string) error {
+func (l *lintFlags) files(e cli.Env, names []string, cfg *config.Config) error {
+	l.Without, l.Classes = cfg.LintAllow, cfg.ServiceClasses
 	lib := library.Config{Names: assemble.DefaultNaming, Lenient: l.lenient, Learned: 1}
 	var err error
 	if lib.MIB, err = l.names.Index(); err != nil {
 		return l.Refused("", err, e.Stdout)
 	}
-	if secretFile != "" {
-		secret, err := loadSecret(e, secretFile)
+	if cfg.SecretFile != "" {
+		secret, err := loadSecret(e, cfg.SecretFile)
 		if err != nil {
-			return l.Refused(secretFile, err, e.Stdout)
+			return l.Refused(cfg.SecretFile, err, e.Stdout)
 		}
 		l.Secrets = []*mic.Secret{secret}
 	}

@@ -45,6 +45,9 @@ func TestCheckFiles(t *testing.T) {
 		"above.dcs":  strings.Replace(soundFile, "Main {", "# dcs:allow max-cpe, qos-missing\nMain {", 1),
 		"wrong.dcs":  "# dcs:allow max-cpu\n" + soundFile,
 		"tier.dcs":   "Main ~ \"t-(\\d+)\" {\nNetworkAccess 1;\nMaxCPE 1;\nUsServiceFlow { UsServiceFlowRef 1; QosParamSetType 7; MaxRateSustained $down; }\nDsServiceFlow { DsServiceFlowRef 2; QosParamSetType 7; }\n}",
+		"latin.cfg":  "/* Z\xfcrich */ " + soundFile,
+		"block.dcs":  "Block a { MaxCPE 2; # dcs:allow max-cpu\n}\n" + soundFile,
+		"class.cfg":  strings.Replace(soundFile, "QosParamSetType 7;", `QosParamSetType 7; ServiceClassName "glod";`, 1),
 		"device.cfg": strings.Replace(soundFile, "MaxCPE 2;", "TftpModemAddress 10.1.2.3; MaxCPE 2;", 1),
 	})
 	for _, secret := range []string{"", "secret"} {
@@ -75,6 +78,11 @@ func TestCheckFiles(t *testing.T) {
 		{"--notes good.cfg", done, []string{"note: ", "[size-tftp]"}},
 		{"wrong.dcs", done, []string{"wrong.dcs:1:1: warning: dcs:allow max-cpu: there is no such rule"}},
 		{"--strict tier.dcs", done, nil},
+		{"latin.cfg", done, nil},
+		{"--strict --lint-allow max-cpe warn.cfg", done, nil},
+		{"--lint-allow qos-missing,max-cpe none.cfg", done, nil},
+		{"class.cfg", done, nil},
+		{"--service-classes gold,silver class.cfg", failed, []string{"no class is called \"glod\"", "[scn-unknown]"}},
 		{"device.cfg", done, []string{"[address-literal]"}},
 	} {
 		got := dcs("", append([]string{"check"}, strings.Fields(tt.args)...)...)
@@ -89,10 +97,24 @@ func TestCheckFiles(t *testing.T) {
 	}
 	for args, part := range map[string]string{
 		"--docsis 5.0 good.cfg": "no version of DOCSIS", "--format xml good.cfg": "want text, json or sarif",
-		"--library . good.cfg": "FILE is judged without a configuration",
+		"--lint-allow source good.cfg": "no rule that can be left out",
+		"--library . good.cfg":         "FILE is judged without a configuration",
 	} {
 		if got := dcs("", append([]string{"check"}, strings.Fields(args)...)...); got.status != misuse || !strings.Contains(got.stderr, part) {
 			t.Errorf("%s: %+v", args, got)
+		}
+	}
+	lay(t, map[string]string{
+		"dcs.yaml": "library: lib\nstatic: static\nlint_allow: [qos-missing, arm-unreachable]\nservice_classes: [gold]\n", "static/none.cm": "\x03\x01\x01",
+		"lib/blocks.dcs": "Block a { # dcs:allow max-cpu\n NetworkAccess 1; }\n",
+		"lib/a.dcs":      `Main ~ "^(?P<a>x|y)$" { include a; select $a { x { MaxCPE 1; } z { MaxCPE 2; } default { } } }` + "\n" + strings.Replace(slurp(t, "class.cfg"), "Main", "Main \"class.cm\"", 1),
+	})
+	got := dcs("", "check", "--no-host", "--config", "dcs.yaml")
+	for text, want := range map[string]bool{
+		"lib/blocks.dcs:1:1: warning: dcs:allow max-cpu": true, "[qos-missing]": false, "[arm-unreachable]": false, "[scn-unknown]": true, "none.cm: the CM MIC (6) and the CMTS MIC (7) are missing": true,
+	} {
+		if strings.Contains(got.stderr, text) != want {
+			t.Errorf("%q: want %v in %s", text, want, got.stderr)
 		}
 	}
 	if got := dcs(soundFile, "check", "-"); got.status != done {

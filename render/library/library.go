@@ -2,6 +2,7 @@
 package library
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"dcs/render/attr"
@@ -74,6 +75,21 @@ func (t *Template) Pos() syntax.Pos { return t.Item.Pos }
 
 // Templates returns the templates of the library in the order of their files. They must not be modified.
 func (s *Snapshot) Templates() []*Template { return s.templates }
+
+// Sources returns the paths of the files that the templates and the Blocks stand in, in order.
+func (s *Snapshot) Sources() []string {
+	if s.loader == nil {
+		return nil
+	}
+	var out []string
+	for path, f := range s.loader.files {
+		if f != nil {
+			out = append(out, path)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
 
 // Waiting returns the number of templates that wait for attributes that the schema does not have yet. They make no files.
 func (s *Snapshot) Waiting() int {

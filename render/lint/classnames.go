@@ -2,6 +2,7 @@ package lint
 
 import (
 	"bytes"
+	"slices"
 
 	"dcs/render/tlv"
 )
@@ -15,6 +16,22 @@ var classNameRules = []Rule{
 		check: func(c *check) {
 			for _, n := range c.classNames() {
 				c.className(n)
+			}
+		},
+	},
+	{
+		ID: "scn-unknown", Severity: Error, Since: V11, Recalled: true, Cite: "RFC 4323: expansion of class names",
+		Meaning: "A CMTS has no service class of this name (key service_classes): it refuses the modem.",
+		Remedy:  "correct the name, or add the class to the CMTSes and to service_classes",
+		check: func(c *check) {
+			if len(c.Classes) == 0 {
+				return
+			}
+			for _, n := range c.classNames() {
+				b, ok := c.octets(n)
+				if text := string(bytes.TrimSuffix(b, []byte{0})); ok && text != "" && !slices.Contains(c.Classes, text) {
+					c.report(n, "%s: no class is called %q", c.title(n), text)
+				}
 			}
 		},
 	},

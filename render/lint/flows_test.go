@@ -43,6 +43,7 @@ var flowCases = []ruleCase{
 	{rule: "scn-length", bad: `0x030101 1819 01020001 060107 0410 4142434445464748494a4b4c4d4e4f50`, good: down(`ServiceClassName "fifteen-letters";`)},
 	{rule: "scn-length", bad: `0x030101 180a 01020001 060107 0401 00`, good: down(`ServiceClassName "g";`)},
 	{rule: "scn-length", bad: `0x030101 180d 01020001 060107 0404 41004200`, good: sound},
+	{rule: "scn-unknown", bad: down(`ServiceClassName "glod";`), good: down(`ServiceClassName "gold";`), options: lint.Options{Classes: []string{"silver", "gold"}}},
 	{rule: "scn-override", bad: down(`ServiceClassName "gold"; MaxRateSustained 5000000;`), good: down(`ServiceClassName "gold";`)},
 	{rule: "tos-ecn", bad: down(`IpTosOverwrite 0x00b8;`), good: down(`IpTosOverwrite 0x03b8;`)},
 	{rule: "tos-ecn", bad: down(`IpTosOverwrite 0x03b9;`), good: sound},

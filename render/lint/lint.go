@@ -84,6 +84,10 @@ type Options struct {
 	Secrets []*mic.Secret
 	// MIB names SNMP objects; nil: rules about them are left out.
 	MIB *mib.Index
+	// Classes are the service classes that every CMTS has; none: they are not known.
+	Classes []string
+	// Without are the ids of rules that are not applied.
+	Without []string
 	// Now is the time for which certificates are judged; zero: their validity is not.
 	Now time.Time
 	// Skip reports whether a finding, of which only rule, severity and position are known, is not to be told; nil: all are.

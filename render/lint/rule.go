@@ -68,7 +68,7 @@ func (r *Rule) Dialects() []tlv.Dialect {
 // Applies reports whether Check judges a file by the rule.
 func (r *Rule) Applies(f *File, o *Options) bool {
 	switch {
-	case r.check == nil:
+	case r.check == nil || slices.Contains(o.Without, r.ID):
 		return false
 	case !slices.Contains(r.Dialects(), f.Dialect):
 		return false
@@ -77,6 +77,9 @@ func (r *Rule) Applies(f *File, o *Options) bool {
 	}
 	return o.Version >= r.Since && (r.Until == AnyVersion || o.Version <= r.Until)
 }
+
+// Optional reports whether the rule may be left out.
+func (r *Rule) Optional() bool { return r.ID != sourceID && r.ID != allowID }
 
 // Rules returns the table, in the order of its subjects. It must not be modified.
 var Rules = sync.OnceValue(func() []*Rule {

@@ -52,11 +52,12 @@ func Files(e cli.Env, names []string, lib library.Config, l Lint) error {
 // judgeFile returns the findings of one file.
 func (l *Lint) judgeFile(title, name string, data []byte, lib library.Config, allows *lint.Allows) []lint.Finding {
 	if !plaintext.Is(data) {
-		f := judge.Binary(title, data)
-		if f == nil {
+		if f := judge.Binary(title, data); f != nil {
+			return lint.Check(f, &l.Options)
+		}
+		if !plaintext.Legacy(data) {
 			return lint.Unreadable(title, errors.New("neither a text nor a boot file"))
 		}
-		return lint.Check(f, &l.Options)
 	}
 	if len(strings.TrimSpace(string(data))) == 0 {
 		return lint.Unreadable(title, errors.New("the file is empty"))

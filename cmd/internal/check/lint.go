@@ -108,6 +108,7 @@ func (l *Lint) Table(w io.Writer) error {
 func (c *checker) lint(snap *library.Snapshot, lib library.Config) {
 	o := c.Lint.Options
 	o.MIB = lib.MIB
+	o.Classes, o.Without = c.cfg.ServiceClasses, c.cfg.LintAllow
 	found := judge.Templates(snap, snap.Templates(), &o, &lint.Allows{Read: os.ReadFile}, 0)
 	found = append(found, judge.Unrendered(snap, &o, true)...)
 	shown, bad := c.Lint.judge(found)

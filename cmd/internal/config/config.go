@@ -52,6 +52,9 @@ type Config struct {
 	MIBPath   []string
 	MIBPrefer []string
 
+	LintAllow      []string // rules of lint that are not applied
+	ServiceClasses []string // that every CMTS has; empty: not known
+
 	Timestamp    bool
 	ModemAddress bool
 	SecretFile   string // empty: the empty secret

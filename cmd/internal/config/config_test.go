@@ -106,6 +106,8 @@ func TestParse(t *testing.T) {
 		}},
 		{"rate", "rate: 0.5\nrate_burst: 7", func(c *Config) { c.Rate, c.RateBurst = 0.5, 7 }},
 		{"whole rate", "rate: 10", func(c *Config) { c.Rate = 10 }},
+		{"rules left out", "lint_allow: [nm-open, bpi-off]", func(c *Config) { c.LintAllow = []string{"nm-open", "bpi-off"} }},
+		{"service classes", "service_classes: [gold, up 5]", func(c *Config) { c.ServiceClasses = []string{"gold", "up 5"} }},
 		{"names", "mib_prefer: [CLAB-DEF-MIB]", func(c *Config) { c.MIBPrefer = []string{"CLAB-DEF-MIB"} }},
 	}
 	for _, tt := range tests {
@@ -127,6 +129,9 @@ func TestParseErrors(t *testing.T) {
 		name, src string
 		want      []string // the error's lines
 	}{
+		{"a rule that cannot be left out", "lint_allow: [source]", []string{`f.yaml:1:14: lint_allow: "source" is no rule that can be left out; dcs check --rules lists them`}},
+		{"no such rule", "lint_allow: [nm-opne]", []string{`f.yaml:1:14: lint_allow: "nm-opne" is no rule that can be left out; dcs check --rules lists them`}},
+		{"a long class", "service_classes: [sixteen-letters!]", []string{`f.yaml:1:19: service_classes: "sixteen-letters!" is not a name of 1 to 15 characters`}},
 		{"unknown key", "worker: 2", []string{`f.yaml:1:1: unknown key "worker"; did you mean "workers"?`}},
 		{"dashes", "secret-file: x", []string{`f.yaml:1:1: unknown key "secret-file"; did you mean "secret_file"?`}},
 		{"far key", "colour: red", []string{`f.yaml:1:1: unknown key "colour"`}},

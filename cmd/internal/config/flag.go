@@ -49,6 +49,19 @@ func (f *Flags) Config(file string) (Config, error) {
 			return c, err
 		}
 	}
+	if err := f.apply(&c); err != nil {
+		return c, err
+	}
+	return c, c.Validate()
+}
+
+// Alone returns the settings of the flags over the defaults, for a command that serves nothing: they may lack what to serve.
+func (f *Flags) Alone() (Config, error) {
+	c := Default()
+	return c, f.apply(&c)
+}
+
+func (f *Flags) apply(c *Config) error {
 	for _, k := range c.flagKeys() {
 		set := f.set(k.Name)
 		if len(set) > 0 {
@@ -56,11 +69,11 @@ func (f *Flags) Config(file string) (Config, error) {
 		}
 		for _, s := range set {
 			if err := k.field.add(s, ""); err != nil {
-				return c, err // not reached: Set has checked it
+				return err // not reached: Set has checked it
 			}
 		}
 	}
-	return c, c.Validate()
+	return nil
 }
 
 // Changed reports whether the command line sets any of keys.

@@ -27,6 +27,7 @@ func (c *Config) sections() []section {
 		{"Library and static files", c.libraryKeys()},
 		{"File names", c.nameKeys()},
 		{"Compiling templates", c.compilingKeys()},
+		{"Judging files", c.judgingKeys()},
 		{"Signing", c.signingKeys()},
 		{"Devices", c.deviceKeys()},
 		{"Admin page, metrics and HTTP", c.adminKeys()},

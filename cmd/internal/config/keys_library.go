@@ -106,6 +106,25 @@ of makers of modems and CMTSes; a name with two meanings left is an error.`,
 	}
 }
 
+// judgingKeys are the keys about what "dcs check" and the admin page find in files.
+func (c *Config) judgingKeys() []Key {
+	return []Key{
+		{
+			"lint_allow", `[]`,
+			`Rules of "dcs check" that are not applied, such as [nm-open, bpi-off];
+"dcs check --rules" lists them. For a single statement of a template, write a
+comment dcs:allow RULE in its line instead.`,
+			many(&c.LintAllow, "rules", "a list of rules", parseRule),
+		},
+		{
+			"service_classes", `[]`,
+			`The service classes that every CMTS has. If some are given, "dcs check"
+refuses files that name another: registration would fail.`,
+			many(&c.ServiceClasses, "names", "a list of names of service classes", parseClass),
+		},
+	}
+}
+
 // signingKeys are the keys about MICs and the TLVs that are added to modem files.
 func (c *Config) signingKeys() []Key {
 	return []Key{

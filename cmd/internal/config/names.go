@@ -6,6 +6,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"dcs/render/lint"
 	"dcs/render/naming"
 )
 
@@ -21,6 +22,22 @@ type Names struct {
 func parseRoot(s string) (string, error) {
 	if s == "" || s[0] != '/' && s[0] != '\\' {
 		return "", fmt.Errorf("%q is not an absolute path such as /tftpboot", s)
+	}
+	return s, nil
+}
+
+// parseRule parses the id of a rule of lint that may be left out.
+func parseRule(s string) (string, error) {
+	if r := lint.ByID(s); r == nil || !r.Optional() {
+		return "", fmt.Errorf("%q is no rule that can be left out; dcs check --rules lists them", s)
+	}
+	return s, nil
+}
+
+// parseClass parses the name of a service class (RFC 4323: 1 to 15 characters).
+func parseClass(s string) (string, error) {
+	if len(s) < 1 || len(s) > 15 {
+		return "", fmt.Errorf("%q is not a name of 1 to 15 characters", s)
 	}
 	return s, nil
 }

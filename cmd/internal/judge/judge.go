@@ -4,6 +4,7 @@ package judge
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -37,14 +38,13 @@ func Templates(snap *library.Snapshot, list []*library.Template, options *lint.O
 		surveys[0].Join(s)
 	}
 	out := together(found)
-	read := map[string]bool{}
-	for _, t := range list {
-		if file := t.Pos().File; !read[file] {
-			read[file] = true
+	for _, file := range snap.Sources() {
+		if len(list) == len(snap.Templates()) || slices.ContainsFunc(list, func(t *library.Template) bool { return t.Pos().File == file }) {
 			out = append(out, allows.Unknown(file)...)
 		}
 	}
-	return allows.Filter(append(out, surveys[0].Odd()...))
+	out = slices.DeleteFunc(append(out, surveys[0].Odd()...), func(f lint.Finding) bool { return slices.Contains(o.Without, f.Rule.ID) })
+	return allows.Filter(out)
 }
 
 // template returns the findings of one template.
