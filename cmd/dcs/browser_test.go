@@ -381,8 +381,9 @@ func TestBrowser(t *testing.T) {
 	b.check("limits")
 	b.screenshot("limits-light")
 
-	for _, page := range []string{"library", "devices"} {
+	for _, page := range []string{"library", "check?notes=on", "devices"} {
 		b.do(chromedp.Navigate(base + "/" + page))
+		page, _, _ = strings.Cut(page, "?")
 		b.check(page)
 		b.screenshot(page + "-light")
 	}
@@ -395,7 +396,7 @@ func TestBrowser(t *testing.T) {
 	}{{"dark", "dark", 1320}, {"narrow", "light", 390}} {
 		b.scheme(v.scheme)
 		b.do(chromedp.EmulateViewport(v.width, 900))
-		for _, page := range []string{"", "events", "explain?name=home-4.bin&ip=10.1.2.3", "limits"} {
+		for _, page := range []string{"", "events", "explain?name=home-4.bin&ip=10.1.2.3", "check?notes=on", "limits"} {
 			b.do(chromedp.Navigate(base + "/" + page))
 			name, _, _ := strings.Cut(page, "?")
 			b.check(v.name + " " + name)
@@ -477,8 +478,8 @@ func TestAdminKeepsSecrets(t *testing.T) {
 	t.Parallel()
 	base := site(t)
 	for _, path := range []string{
-		"/", "/events", "/explain?name=home-4.bin&ip=10.1.2.3", "/library", "/devices", "/limits", "/assets/script.js",
-		"/api/state", "/api/events", "/api/explain?name=home-4.bin&ip=10.1.2.3", "/api/library", "/api/devices", "/api/limits",
+		"/", "/events", "/explain?name=home-4.bin&ip=10.1.2.3", "/library", "/check?notes=on", "/devices", "/limits", "/assets/script.js",
+		"/api/state", "/api/events", "/api/explain?name=home-4.bin&ip=10.1.2.3", "/api/library", "/api/check?notes=on", "/api/devices", "/api/limits",
 	} {
 		if body := read(t, base+path); strings.Contains(body, sharedSecret) {
 			t.Errorf("%s has the secret", path)

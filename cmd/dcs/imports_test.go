@@ -78,6 +78,7 @@ var mayImport = map[string][]string{
 	"cmd/internal/cmts":           {"cmd/internal/strictyaml", "render/secret"},
 	"cmd/internal/describe":       {"render", "render/ber/mib", "render/cvc", "render/library", "render/lint/...", "render/mic", "render/skeleton", "render/tlv"},
 	"cmd/internal/httpboot":       {"cmd/internal/...", "fastpath/source", "render/mapped", "render/secret"},
+	"cmd/internal/config":         {"cmd/internal/...", "render/attr/...", "render/device", "render/lint", "render/naming", "render/secret", "render/spelling"}, // lint: the ids of rules
 	"cmd/internal/ingress":        {"bpf", "cmd/internal/config", "cmd/internal/listen", "cmd/internal/ports", "cmd/internal/privilege", "fastpath/..."},
 	"cmd/internal/judge":          {"render/bootfile", "render/library", "render/lint", "render/syntax", "render/tlv"},
 	"cmd/internal/keyring":        {"cmd/internal/...", "render/secret", "render/tempfile"},
@@ -90,7 +91,7 @@ var mayImport = map[string][]string{
 
 	// The manual is pages of the admin site.
 	"cmd/dcs/doc":                {"cmd/dcs/doc"},
-	"cmd/internal/admin/console": {"cmd/internal/admin", "cmd/internal/metrics", "cmd/dcs/doc", "render/device", "render/lint/reason"},
+	"cmd/internal/admin/console": {"cmd/internal/admin", "cmd/internal/metrics", "cmd/dcs/doc", "render/device", "render/lint/reason", "render/lint/report"},
 }
 
 // leaf holds plain values that pass between fastpath and render.

@@ -2,6 +2,7 @@ package check
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -72,7 +73,8 @@ func (l *Lint) judgeFile(title, name string, data []byte, lib library.Config, al
 		return found
 	}
 	found = append(found, lint.Compiled(snap.Warnings)...)
-	found = append(found, judge.Templates(snap, snap.Templates(), &l.Options, allows, 1)...)
+	w := judge.Work{Library: snap, Options: l.Options, Allows: allows, Goroutines: 1}
+	found = append(found, w.Run(context.Background())...)
 	return append(found, judge.Unrendered(snap, &l.Options, false)...)
 }
 

@@ -2,6 +2,7 @@ package check
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -109,7 +110,8 @@ func (c *checker) lint(snap *library.Snapshot, lib library.Config) {
 	o := c.Lint.Options
 	o.MIB = lib.MIB
 	o.Classes, o.Without = c.cfg.ServiceClasses, c.cfg.LintAllow
-	found := judge.Templates(snap, snap.Templates(), &o, &lint.Allows{Read: os.ReadFile}, 0)
+	w := judge.Work{Library: snap, Options: o, Allows: &lint.Allows{Read: os.ReadFile}}
+	found := w.Run(context.Background())
 	found = append(found, judge.Unrendered(snap, &o, true)...)
 	shown, bad := c.Lint.judge(found)
 	c.bad = cmp.Or(c.bad, bad)

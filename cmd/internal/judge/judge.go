@@ -2,6 +2,7 @@
 package judge
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"slices"
@@ -12,11 +13,26 @@ import (
 	"dcs/render/lint"
 )
 
-// Templates returns the findings of templates of a library. What several of them have in common, such as the statements of a Block, is
-// told once. It uses so many goroutines; 0: one for each CPU.
-func Templates(snap *library.Snapshot, list []*library.Template, options *lint.Options, allows *lint.Allows, goroutines int) []lint.Finding {
-	o := *options
-	o.Skip = allows.Allowed
+// Work is what to judge, and how.
+type Work struct {
+	Library    *library.Snapshot
+	Templates  []*library.Template // of the library; nil: all
+	Options    lint.Options
+	Allows     *lint.Allows
+	Goroutines int           // 0: one for each CPU; 1: the caller's
+	Judged     *atomic.Int64 // counts the templates that have been judged; may be nil
+}
+
+// Run returns the findings of the templates. What several of them have in common, such as the statements of a Block, is told once.
+// If ctx ends first there are none.
+func (w *Work) Run(ctx context.Context) []lint.Finding {
+	o := w.Options
+	o.Skip = w.Allows.Allowed
+	list := w.Templates
+	if list == nil {
+		list = w.Library.Templates()
+	}
+	goroutines := w.Goroutines
 	if goroutines == 0 {
 		goroutines = runtime.GOMAXPROCS(0)
 	}
@@ -25,26 +41,37 @@ func Templates(snap *library.Snapshot, list []*library.Template, options *lint.O
 	var next atomic.Int64
 	var all sync.WaitGroup
 	for i := range surveys {
-		survey := snap.Survey()
+		survey := w.Library.Survey()
 		surveys[i] = survey
-		all.Go(func() {
-			for n := next.Add(1) - 1; n < int64(len(list)); n = next.Add(1) - 1 {
+		work := func() {
+			for n := next.Add(1) - 1; n < int64(len(list)) && ctx.Err() == nil; n = next.Add(1) - 1 {
 				found[n] = template(survey, list[n], &o)
+				if w.Judged != nil {
+					w.Judged.Add(1)
+				}
 			}
-		})
+		}
+		if len(surveys) == 1 {
+			work()
+		} else {
+			all.Go(work)
+		}
 	}
 	all.Wait()
+	if ctx.Err() != nil {
+		return nil
+	}
 	for _, s := range surveys[1:] {
 		surveys[0].Join(s)
 	}
 	out := together(found)
-	for _, file := range snap.Sources() {
-		if len(list) == len(snap.Templates()) || slices.ContainsFunc(list, func(t *library.Template) bool { return t.Pos().File == file }) {
-			out = append(out, allows.Unknown(file)...)
+	for _, file := range w.Library.Sources() {
+		if w.Templates == nil || slices.ContainsFunc(list, func(t *library.Template) bool { return t.Pos().File == file }) {
+			out = append(out, w.Allows.Unknown(file)...)
 		}
 	}
 	out = slices.DeleteFunc(append(out, surveys[0].Odd()...), func(f lint.Finding) bool { return slices.Contains(o.Without, f.Rule.ID) })
-	return allows.Filter(out)
+	return w.Allows.Filter(out)
 }
 
 // template returns the findings of one template.

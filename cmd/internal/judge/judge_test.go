@@ -1,6 +1,7 @@
 package judge_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -72,7 +73,8 @@ Block filters {
 }
 
 func find(snap *library.Snapshot, goroutines int) string {
-	found := judge.Templates(snap, snap.Templates(), &lint.Options{MIB: mib.Default()}, &lint.Allows{Read: os.ReadFile}, goroutines)
+	w := judge.Work{Library: snap, Options: lint.Options{MIB: mib.Default()}, Allows: &lint.Allows{Read: os.ReadFile}, Goroutines: goroutines}
+	found := w.Run(context.Background())
 	lint.Sort(found)
 	var b strings.Builder
 	for i := range found {

@@ -100,6 +100,7 @@ type server struct {
 
 	admin     *admin.Server
 	console   *console.Console // nil: there is no admin address
+	judging   *judging         // nil without a console
 	web       *web
 	metrics   http.Handler
 	addresses *addresses
@@ -233,6 +234,7 @@ func (s *server) register(ctx context.Context) {
 	s.registerLimits()
 	s.captures.Register(ctx, s.admin)
 	if s.admin.Enabled() {
+		s.judging = newJudging(&s.cfg, s.engine, s.mib)
 		s.console = console.New(s.admin, &backend{s: s, front: s.front, started: time.Now()}, time.Now)
 	}
 	s.metrics = metrics.Handler(s.log, s.metricSources()...)
@@ -257,6 +259,7 @@ func (s *server) serve(ctx context.Context, stop func(), stops, hangups <-chan o
 	}
 	if s.console != nil {
 		run(s.console.Run)
+		run(s.judging.run)
 	}
 	s.runWeb(webCtx, &all)
 	all.Go(func() error { ended <- s.front.Run(ctx); return nil })

@@ -99,6 +99,7 @@ func (c *Console) api(s *admin.Server) {
 		return c.search(q), nil
 	})
 	get("/api/explain", func(r *http.Request) (any, error) { return c.b.Explain(r.Context(), questionOf(r)) })
+	get("/api/check", func(r *http.Request) (any, error) { return c.check(r) })
 	get("/api/library", func(*http.Request) (any, error) { return c.b.Library(), nil })
 	get("/api/devices", func(*http.Request) (any, error) { return c.b.Devices(), nil })
 	s.Handle("GET /api/file", http.HandlerFunc(c.file))
@@ -180,6 +181,12 @@ func searchOf(r *http.Request, limit int) (query, error) {
 		return q, fmt.Errorf("%w: which=%s is not all, failed or served", ErrQuestion, q.Which)
 	}
 	return q, nil
+}
+
+// check answers what lint finds in the library, or in a template.
+func (c *Console) check(r *http.Request) (*Check, error) {
+	v := r.URL.Query()
+	return c.b.Check(r.Context(), v.Get("template"), v.Get("notes") == "on")
 }
 
 func questionOf(r *http.Request) Question {

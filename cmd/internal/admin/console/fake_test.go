@@ -20,6 +20,7 @@ import (
 	"dcs/cmd/internal/metrics"
 	"dcs/render/device"
 	"dcs/render/lint/reason"
+	"dcs/render/lint/report"
 )
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -107,6 +108,25 @@ func (f *fake) Library() Library {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.library
+}
+
+func (f *fake) Check(_ context.Context, template string, notes bool) (*Check, error) {
+	switch template {
+	case "none":
+		return nil, fmt.Errorf("%w: no template is at none", ErrQuestion)
+	case "slow":
+		return &Check{Running: true, Judged: 7, Templates: 1000}, nil
+	}
+	offset := 9
+	c := &Check{Judged: 1, Templates: 1, Loaded: start, Errors: 1, Warnings: 1, Findings: []Finding{
+		{report.Finding{Rule: "rate-zero", Severity: "error", Spot: report.Spot{File: "<u>.dcs", Line: 3, Column: 5, Text: "<u>", Included: []report.Spot{{File: "<u>", Line: 1}}}, Remedy: "<u>", Related: []report.Spot{{File: "<u>", Text: "<u>"}}}, "when $a is <u>"},
+		{report.Finding{Rule: "max-cpe", Severity: "warning", Spot: report.Spot{File: "x.cm", Offset: &offset}, Recalled: true}, ""},
+	}}
+	if notes {
+		c.Notes = 1
+		c.Findings = append(c.Findings, Finding{Finding: report.Finding{Rule: "size-tftp", Severity: "note", Spot: report.Spot{File: "x.cm"}}})
+	}
+	return c, nil
 }
 
 func (f *fake) Reload(_ context.Context, force bool) error {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"dcs/render/lint/report"
 )
 
 func questionAbout(e Event) Question {
@@ -124,4 +126,25 @@ func agoText(t, now time.Time) string {
 func clock(t time.Time) template.HTML {
 	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`,
 		t.Format(time.RFC3339Nano), t.Format("2006-01-02 15:04:05.000 MST"), t.Format("15:04:05.000")))
+}
+
+// spotText returns a position as file:line:column, or file: offset n.
+func spotText(s report.Spot) string {
+	switch {
+	case s.Line > 0:
+		return fmt.Sprintf("%s:%d:%d", s.File, s.Line, s.Column)
+	case s.Offset != nil:
+		return fmt.Sprintf("%s: offset %d", s.File, *s.Offset)
+	}
+	return s.File
+}
+
+func severityClass(severity string) string {
+	switch severity {
+	case "error":
+		return "bad"
+	case "warning":
+		return "warn"
+	}
+	return ""
 }

@@ -60,6 +60,10 @@ type page struct {
 	ShortText string
 	Library   *Library
 	Found     []Template
+	Check     *Check
+	Template  string // position; empty: all
+	Notes     bool
+	Findings  []Finding // those that are searched for
 	Sources   []Source
 	Limits    *Limits
 
@@ -101,7 +105,7 @@ func (c *Console) pages(s *admin.Server) {
 	s.Public("GET /assets/{name}", http.HandlerFunc(p.asset))
 	s.LoginForm(p.login)
 	for pattern, h := range map[string]func(*http.Request, *page) (int, error){
-		"GET /{$}": p.overview, "GET /events": p.events, "GET /explain": p.explain, "GET /library": p.library, "GET /devices": p.devices, "GET /limits": p.limits,
+		"GET /{$}": p.overview, "GET /events": p.events, "GET /explain": p.explain, "GET /library": p.library, "GET /check": p.check, "GET /devices": p.devices, "GET /limits": p.limits,
 	} {
 		s.Handle(pattern, p.handler(pattern, h))
 	}
@@ -119,6 +123,7 @@ var places = []place{
 	{"/events", "Events", false},
 	{"/explain", "Explain", false},
 	{"/library", "Library", false},
+	{"/check", "Check", false},
 	{"/devices", "Devices", false},
 	{"/limits", "Limits", false},
 	{"/manual/", "Manual", false},
@@ -153,11 +158,14 @@ func (p *site) load() {
 		"addr":    addrText,
 		"depth":   func(n int) int { return min(n, 4) },
 		"verdict": verdictClass,
+		"plural":  plural,
+		"at":      spotText,
+		"grave":   severityClass,
 		"explain": func(e Event) string { return "/explain?" + questionQuery(questionAbout(e)) },
 		"head":    head,
 	}
 	base := template.Must(template.New("base.html").Funcs(funcs).ParseFS(files, "templates/base.html"))
-	for _, n := range []string{"overview", "events", "explain", "library", "devices", "limits", "manual"} {
+	for _, n := range []string{"overview", "events", "explain", "library", "check", "devices", "limits", "manual"} {
 		p.templates[n] = template.Must(template.Must(base.Clone()).ParseFS(files, "templates/"+n+".html"))
 	}
 	p.templates["login"] = template.Must(template.New("login.html").Funcs(funcs).ParseFS(files, "templates/login.html"))

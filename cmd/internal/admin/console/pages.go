@@ -100,6 +100,23 @@ func (p *site) library(r *http.Request, pg *page) (int, error) {
 	return http.StatusOK, nil
 }
 
+func (p *site) check(r *http.Request, pg *page) (int, error) {
+	v := r.URL.Query()
+	pg.Template, pg.Notes, pg.Query.Text = v.Get("template"), v.Get("notes") == "on", v.Get("q")
+	c, err := p.c.check(r)
+	if err != nil {
+		return 0, err
+	}
+	pg.Check, pg.Live = c, c.Running
+	word := strings.ToLower(pg.Query.Text)
+	for _, f := range c.Findings {
+		if strings.Contains(strings.ToLower(f.Severity+"\n"+f.Rule+"\n"+spotText(f.Spot)+"\n"+f.Text), word) {
+			pg.Findings = append(pg.Findings, f)
+		}
+	}
+	return http.StatusOK, nil
+}
+
 func (p *site) reload(w http.ResponseWriter, r *http.Request) {
 	// The next page shows the errors.
 	_ = p.c.b.Reload(r.Context(), r.PostFormValue("force") != "")

@@ -25,7 +25,7 @@ func TestPagesEscape(t *testing.T) {
 		events: []Event{event(`"><script>alert(1)</script>`, "10.1.2.3", "", "unknown_name")},
 	}
 	_, base := open(t, f)
-	for _, path := range []string{"/", "/events?q=%22%3E%3Cscript%3E", "/explain?name=gold&ip=%3Cscript%3E", "/explain?name=text", "/library?q=%3C", "/devices", "/limits"} {
+	for _, path := range []string{"/", "/events?q=%22%3E%3Cscript%3E", "/explain?name=gold&ip=%3Cscript%3E", "/explain?name=text", "/library?q=%3C", "/check?template=%3Cu%3E&q=%3Cu%3E", "/devices", "/limits"} {
 		status, body := get(t, base+path)
 		if status != http.StatusOK {
 			t.Errorf("%s: %d", path, status)
@@ -58,6 +58,13 @@ func TestPages(t *testing.T) {
 		{"/events?limit=x", 400, "Limit=x is not"},
 		{"/events?q=10.1.2.3", 200, "has not asked this server"},
 		{"/assets/none", 404, "there is no such file"},
+		{"/check", 200, "1 error, 1 warning, 0 notes"},
+		{"/check?q=max", 200, `<td class="m wrap">x.cm: offset 9</td>`},
+		{"/check?q=nothing", 200, "Nothing above a note was found"},
+		{"/check?notes=on&q=note", 200, "size-tftp"},
+		{"/check?template=a.dcs:1:1", 200, `name="template" value="a.dcs:1:1"`},
+		{"/check?template=slow", 200, "templates are judged so far"},
+		{"/check?template=none", 400, "No template is at none"},
 		{"/library", 200, "the previous library is served"},
 		{"/devices", 200, "connection refused"},
 	} {

@@ -10,6 +10,7 @@ import (
 	"dcs/cmd/internal/metrics"
 	"dcs/render/device"
 	"dcs/render/lint/reason"
+	"dcs/render/lint/report"
 )
 
 // Backend is the server that the console shows.
@@ -21,6 +22,9 @@ type Backend interface {
 	Outcomes(each func(Event)) (dropped uint64)
 	Explain(ctx context.Context, q Question) (*Explanation, error)
 	Library() Library
+	// Check returns what the rules of lint find in the files of a template, by its position, or of the whole library if it is "". The error
+	// wraps ErrQuestion if there is no such template.
+	Check(ctx context.Context, template string, notes bool) (*Check, error)
 	Reload(ctx context.Context, force bool) error
 	Devices() []Source
 	// ReloadDevices begins to reload a source, or all if it is "". With force, any loss of devices is accepted. The error wraps
@@ -260,6 +264,26 @@ type Template struct {
 	Pattern  string   `json:"pattern,omitempty"`
 	Priority int      `json:"priority,omitempty"`
 	Pos      string   `json:"pos"`
+}
+
+// Check is what the rules of lint find.
+type Check struct {
+	Running   bool      `json:"running,omitempty"` // judging goes on; ask again
+	Judged    int       `json:"judged"`            // templates so far
+	Templates int       `json:"templates"`         // to be judged
+	Loaded    time.Time `json:"loaded,omitzero"`   // the library that the findings are of; zero: none yet
+	Took      float64   `json:"seconds,omitempty"` // of judging
+	Errors    int       `json:"errors"`            // all, also those that are left out
+	Warnings  int       `json:"warnings"`
+	Notes     int       `json:"notes"`
+	Findings  []Finding `json:"findings"`           // errors first, then by position
+	LeftOut   int       `json:"left_out,omitempty"` // findings beyond the first 10,000
+}
+
+// Finding is a finding of lint.
+type Finding struct {
+	report.Finding
+	Arms string `json:"-"` // When, for people
 }
 
 // Message is about a place in a source.

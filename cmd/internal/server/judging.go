@@ -1,0 +1,177 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+	"weak"
+
+	"dcs/cmd/internal/admin/console"
+	"dcs/cmd/internal/config"
+	"dcs/cmd/internal/judge"
+	"dcs/cmd/internal/spare"
+	"dcs/render"
+	"dcs/render/ber/mib"
+	"dcs/render/library"
+	"dcs/render/lint"
+	"dcs/render/lint/report"
+)
+
+const (
+	maxFindings = 10_000          // that are kept
+	checkWait   = 5 * time.Second // for the findings of a whole library
+)
+
+// judging applies the rules of lint to the library when somebody asks, on one CPU, in the time that others leave.
+type judging struct {
+	cfg    *config.Config
+	engine *render.Engine
+	mib    *mib.Index
+	wanted chan struct{} // has room for one
+
+	judged, templates atomic.Int64 // of the library that is being judged
+
+	mu    sync.Mutex
+	of    weak.Pointer[library.Snapshot] // the library that found is of
+	found *verdict                       // nil: there is none yet
+	ended chan struct{}                  // closed when found changes
+}
+
+// verdict is what was found in a library.
+type verdict struct {
+	templates int
+	at        time.Time
+	took      time.Duration
+	counts    [lint.Error + 1]int
+	findings  []lint.Finding
+}
+
+func newJudging(cfg *config.Config, engine *render.Engine, names *mib.Index) *judging {
+	return &judging{cfg: cfg, engine: engine, mib: names, wanted: make(chan struct{}, 1), ended: make(chan struct{})}
+}
+
+// run judges the library on request, until ctx ends.
+func (j *judging) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-j.wanted:
+			spare.Do(func() { j.judge(ctx) })
+		}
+	}
+}
+
+// judge judges the library that is served, unless that is done.
+func (j *judging) judge(ctx context.Context) {
+	lib := j.engine.Library()
+	if v, current := j.last(lib); v != nil && current {
+		return
+	}
+	j.judged.Store(0)
+	j.templates.Store(int64(len(lib.Templates())))
+	v := j.verdict(ctx, lib, nil, &j.judged)
+	if v == nil {
+		return // the server is stopping
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.of, j.found = weak.Make(lib), v
+	close(j.ended)
+	j.ended = make(chan struct{})
+}
+
+// verdict judges templates of lib; nil: all, and the files that no template makes. It returns nil if ctx ends first.
+func (j *judging) verdict(ctx context.Context, lib *library.Snapshot, list []*library.Template, judged *atomic.Int64) *verdict {
+	begun := time.Now()
+	o := lint.Options{MIB: j.mib, Classes: j.cfg.ServiceClasses, Without: j.cfg.LintAllow, Now: begun}
+	w := judge.Work{Library: lib, Templates: list, Options: o, Allows: &lint.Allows{Read: os.ReadFile}, Goroutines: 1, Judged: judged}
+	found := w.Run(ctx)
+	if list == nil {
+		found = append(found, judge.Unrendered(lib, &o, true)...)
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	lint.Sort(found)
+	slices.SortStableFunc(found, func(a, b lint.Finding) int { return cmp.Compare(b.Severity, a.Severity) })
+	v := &verdict{templates: len(lib.Templates()), at: begun, took: time.Since(begun)}
+	if list != nil {
+		v.templates = len(list)
+	}
+	for i := range found {
+		v.counts[found[i].Severity]++
+	}
+	v.findings = slices.Clone(found[:min(len(found), maxFindings)])
+	return v
+}
+
+// last returns the latest verdict on a library, and whether it is the one on lib.
+func (j *judging) last(lib *library.Snapshot) (v *verdict, current bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.found, j.of == weak.Make(lib)
+}
+
+// Check implements [console.Backend].
+func (b *backend) Check(ctx context.Context, template string, notes bool) (*console.Check, error) {
+	j := b.s.judging
+	lib := j.engine.Library()
+	if template != "" {
+		i := slices.IndexFunc(lib.Templates(), func(t *library.Template) bool { return t.Pos().String() == template })
+		if i < 0 {
+			return nil, fmt.Errorf("%w: no template is at %s", console.ErrQuestion, template)
+		}
+		var v *verdict
+		spare.Do(func() { v = j.verdict(ctx, lib, lib.Templates()[i:i+1], nil) })
+		if v == nil {
+			return nil, ctx.Err()
+		}
+		return v.console(notes), nil
+	}
+	wait, cancel := context.WithTimeout(ctx, checkWait)
+	defer cancel()
+	for {
+		j.mu.Lock()
+		v, current, ended := j.found, j.of == weak.Make(j.engine.Library()), j.ended
+		j.mu.Unlock()
+		if v != nil && current {
+			return v.console(notes), nil
+		}
+		notify(j.wanted)
+		select {
+		case <-ended:
+		case <-wait.Done():
+			out := &console.Check{Findings: []console.Finding{}}
+			if v != nil {
+				out = v.console(notes)
+			}
+			out.Running, out.Judged, out.Templates = true, int(j.judged.Load()), int(j.templates.Load())
+			return out, ctx.Err()
+		}
+	}
+}
+
+// console returns the verdict as the console has it.
+func (v *verdict) console(notes bool) *console.Check {
+	out := &console.Check{
+		Judged: v.templates, Templates: v.templates, Loaded: v.at, Took: v.took.Seconds(),
+		Errors: v.counts[lint.Error], Warnings: v.counts[lint.Warning], Notes: v.counts[lint.Note], Findings: []console.Finding{},
+	}
+	shown := v.findings
+	want := out.Errors + out.Warnings
+	if notes {
+		want += out.Notes
+	}
+	shown = shown[:min(len(shown), want)]
+	for i, f := range report.Findings(shown) {
+		out.Findings = append(out.Findings, console.Finding{Finding: f, Arms: shown[i].Arms()})
+	}
+	out.LeftOut = want - len(shown)
+	return out
+}
