@@ -10,7 +10,7 @@ RUNFLAGS ?=
 # What tests need beyond Go: four TFTP clients, two TFTP servers, a boot ROM with a machine and a DHCP server for it, ip for network
 # namespaces, servers of SSH and SNMP, promtool of prometheus, a browser, Wireshark for captures; and what generation needs, a
 # compiler for BPF with its headers. Knot DNS is for make bench.
-PACKAGES := atftp busybox chromium curl dnsmasq-base ethtool fonts-dejavu-core iproute2 ipxe-qemu kmod knot knot-dnsutils ldap-utils libteam-utils mandoc mariadb-server mmdebstrap openssh-server openssl postgresql prometheus python3 qemu-system-x86 slapd snmpd tftp-hpa tshark clang llvm libbpf-dev linux-libc-dev libcap2-bin systemd systemd-container tftpd-hpa
+PACKAGES := atftp busybox chromium curl dnsmasq-base ethtool fonts-dejavu-core iproute2 ipxe-qemu kmod knot knot-dnsutils ldap-utils libsnmp-base libteam-utils mandoc mariadb-server mmdebstrap openssh-server openssl postgresql prometheus python3 qemu-system-x86 slapd snmp snmpd tftp-hpa tshark clang llvm libbpf-dev linux-libc-dev libcap2-bin systemd systemd-container tftpd-hpa
 
 .PHONY: help run build generate test test-short test-root test-kernels race fuzz bce lint fmt bench benchgo benchcmp lanes soak attack package package-test deps vuln clean
 
