@@ -51,7 +51,7 @@ equivalent key rewrite is printed. The exit status is 1 if a line has no equival
   dcs check --remap /etc/tftpd.remap`,
 		Args: cli.Arguments(0, -1),
 	}
-	cmd.Flags().BoolVar(&devices, "devices", false, "load all devices; report rows that are not devices, and losses that the server would hold back")
+	cmd.Flags().BoolVar(&devices, "devices", false, "load all devices; report rows that are not devices, and losses that the server would hold back; judge files by what they have")
 	cmd.Flags().BoolVar(&offline, "offline", false, "open no device source, and wait for none")
 	cmd.Flags().BoolVar(&noHost, "no-host", false, "skip what depends on this host: interfaces, addresses, ports, the server's user")
 	cmd.Flags().StringVar(&remapFile, "remap", "", "convert this map `file` of tftpd-hpa to the key rewrite")

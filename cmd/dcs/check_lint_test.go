@@ -9,7 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	api "dcs/cmd/internal/admin/client"
+	"dcs/cmd/internal/admin/console"
 	"dcs/render/lint"
+	"dcs/render/secret"
 )
 
 const (
@@ -191,6 +194,54 @@ func TestCheckDocuments(t *testing.T) {
 			got := dcs("", append([]string{"check"}, tt.args...)...)
 			checkDocument(t, got.stderr, got.status, tt.args...)
 		})
+	}
+}
+
+// With --devices a rate is judged by what devices have; without, it may be anything.
+func TestCheckValues(t *testing.T) {
+	t.Chdir(t.TempDir())
+	lay(t, map[string]string{
+		"dcs.yaml": "library: lib\ndevices: [{csv: {path: a.csv, name: a}}, {csv: {path: b.csv, name: b}}]\ndevices_dir: state\n",
+		"a.csv":    "mac,down\n02:00:00:00:00:01,10\n", "b.csv": "class,mac,down\ngold,02:00:00:00:00:02,DOWN\n",
+		"lib/a.dcs": strings.Replace(strings.Replace(soundFile, "Main", `Main "a.cm"`, 1), "QosParamSetType 7;", "QosParamSetType 7; MaxTrafficBurst 100000; MaxRateSustained $down * 1M;", 1),
+	})
+	for _, tt := range []struct {
+		down, args, want string
+	}{
+		{"20", "--devices", ""},
+		{"9000", "--devices", "warning: MaxRateSustained (24.8) is over 4,294,967,295, for some values of $down"},
+		{"9000", "", ""},
+		{"9000", "--notes", "note: MaxRateSustained (24.8) is over 4,294,967,295, for some values of $down"},
+	} {
+		lay(t, map[string]string{"b.csv": "class,mac,down\ngold,02:00:00:00:00:02," + tt.down + "\n"})
+		got := dcs("", slices.Concat([]string{"check", "--no-host", "--config", "dcs.yaml"}, strings.Fields(tt.args))...)
+		if got.status != done || strings.Contains(got.stderr, "[rate-overflow]") != (tt.want != "") || !strings.Contains(got.stderr, tt.want) {
+			t.Errorf("%s %s: %+v; want %q", tt.down, tt.args, got, tt.want)
+		}
+	}
+}
+
+// A server judges its files by what its devices have.
+func TestCheckCallValues(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	admin := freeAddress(t)
+	put := func(name, text string) {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("dcs.yaml", "library: lib\ntransport: socket\nadmin: "+admin+"\ndevices: [{csv: {path: a.csv, name: a}}]\ndevices_dir: state\n")
+	put("a.csv", "mac,down\n02:00:00:00:00:01,10\n02:00:00:00:00:02,9000\n")
+	put("lib/a.dcs", strings.Replace(strings.Replace(soundFile, "Main", `Main "a.cm"`, 1), "QosParamSetType 7;", "QosParamSetType 7; MaxTrafficBurst 100000; MaxRateSustained $down * 1M;", 1))
+	p := serve(t, "--config", filepath.Join(dir, "dcs.yaml"))
+	p.await("devices loaded")
+	var c console.Check
+	if err := api.Dial("http://"+admin, secret.Text{}).Get(t.Context(), "/api/check", &c); err != nil || c.Warnings != 1 || len(c.Findings) != 1 || c.Findings[0].Rule != "rate-overflow" {
+		t.Errorf("%+v, %v", c, err)
 	}
 }
 

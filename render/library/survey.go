@@ -24,8 +24,9 @@ const (
 	wantFiles  = 8192 // of all templates together
 )
 
-// Survey returns a Survey of the library. Of a template there are at most 64 files, or up to 1024 in a library of few.
-func (s *Snapshot) Survey() *Survey {
+// Survey returns a Survey of the library, for devices with these values; nil: they may have any. Of a template there are at most 64 files, or
+// up to 1024 in a library of few.
+func (s *Snapshot) Survey(devices *Values) *Survey {
 	y := &Survey{snap: s}
 	if s.loader == nil {
 		return y
@@ -39,6 +40,9 @@ func (s *Snapshot) Survey() *Survey {
 		return index.find(s.loader.roots, at, pieces)
 	}
 	y.all = env.Survey()
+	if devices != nil {
+		y.all.Attributes = devices.in(env.Schema)
+	}
 	y.all.Files = max(leastFiles, min(mostFiles, wantFiles/max(1, len(s.templates))))
 	return y
 }

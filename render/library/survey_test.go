@@ -28,7 +28,7 @@ func judged(t *testing.T, sources map[string]string) (out []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	y := snap.Survey()
+	y := snap.Survey(nil)
 	var all []lint.Finding
 	for _, tm := range snap.Templates() {
 		var set lint.Set
@@ -141,7 +141,7 @@ func TestJudgedLikeRendered(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, src)
 		}
-		y := snap.Survey()
+		y := snap.Survey(nil)
 		y.all.Files = 4096
 		var set lint.Set
 		for f := range y.Files(snap.Templates()[0]) {

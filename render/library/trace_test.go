@@ -49,7 +49,7 @@ Block base {
 		if fault != nil {
 			t.Fatalf("%s: %v", tt.name, fault)
 		}
-		f, ok := snap.Survey().Trace(snap.Templates()[0], file)
+		f, ok := snap.Survey(nil).Trace(snap.Templates()[0], file)
 		if !ok {
 			t.Errorf("%s: no file of the survey is like it", tt.name)
 			continue
@@ -70,7 +70,7 @@ Block base {
 		if len(f.Slots) != 1 || file[f.Slots[0].Off-2] != 19 {
 			t.Errorf("%s: %+v vary, not the time alone", tt.name, f.Slots)
 		}
-		if _, ok := snap.Survey().Trace(snap.Templates()[0], append([]byte{3, 1, 0}, file[3:]...)); ok {
+		if _, ok := snap.Survey(nil).Trace(snap.Templates()[0], append([]byte{3, 1, 0}, file[3:]...)); ok {
 			t.Errorf("%s: a file with another value of a constant is traced", tt.name)
 		}
 	}

@@ -16,7 +16,8 @@ type Survey struct {
 	Files      int // files of one template; more are left out
 	Statements int // compiled for one template, in all its files
 
-	Read map[int]bool // the groups that the last template reads
+	Attributes []*groups.Texts // the values that devices have, by attribute; nil: any. They decide no select.
+	Read       map[int]bool    // the groups that the last template reads
 
 	labels  map[syntax.Pos]*label // of the selects of all templates so far
 	met     map[*label]bool       // by the last template
@@ -165,6 +166,17 @@ func key(v *val) string {
 	var b strings.Builder
 	v.canon(&b)
 	return b.String()
+}
+
+// spread returns the texts that a variable can have apart from its default: those of a group or of an attribute; nil: that is unknown.
+func (x *explorer) spread(d *dynamic) *groups.Texts {
+	switch {
+	case d.src == fromName:
+		return x.texts(d.attr)
+	case d.src == fromAttr && d.attr < len(x.survey.Attributes):
+		return x.survey.Attributes[d.attr]
+	}
+	return nil
 }
 
 // fact returns what is known of v.

@@ -123,10 +123,10 @@ func TestVariantValues(t *testing.T) {
 	v := list[0]
 	want := []Value{
 		{Numeric: true, Min: math.MinInt64, Max: math.MaxInt64, MinLen: 1, MaxLen: 1, Text: "$cpe"},
-		{MinLen: 5, MaxLen: 7, Text: `"up${2}"`},
+		{Bounded: true, MinLen: 5, MaxLen: 7, Text: `"up${2}"`},
 		{Numeric: true, Min: 500, Max: 99999999500, Bounded: true, MinLen: 4, MaxLen: 4, Text: "$1 * 1000 + 500"},
 		{MinLen: 0, MaxLen: (maxText - 2) / 2, Text: "$tos"},
-		{MinLen: 4, MaxLen: 6, Text: `"a-${2}"`},
+		{Bounded: true, MinLen: 4, MaxLen: 6, Text: `"a-${2}"`},
 		{Numeric: true, Max: math.MaxUint32, MinLen: 4, MaxLen: 4, Text: "$time"},
 		{Whole: true, MaxLen: maxText, Text: `"docsDevNmAccessStatus.${cpe}", Integer, 4`},
 	}

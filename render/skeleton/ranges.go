@@ -35,8 +35,8 @@ func (x *explorer) extentOf(v *val) extent {
 		switch d.src {
 		case fromTime:
 			out = extent{0, math.MaxUint32, false}
-		case fromName:
-			out = numbersOf(x.texts(d.attr))
+		case fromName, fromAttr:
+			out = numbersOf(x.spread(d))
 		}
 		if d.fallback != nil {
 			out = out.or(x.extentOf(d.fallback))
@@ -136,12 +136,11 @@ func (x *explorer) lengthOf(v *val) (least, most int) {
 			least, most = len("::"), len("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")
 		case fromMAC:
 			least, most = 17, 17
-		case fromName:
-			if least, most = 0, maxText; x.texts(d.attr) != nil {
-				least, most = x.texts(d.attr).MinLen, min(maxText, x.texts(d.attr).MaxLen)
-			}
 		default:
 			least, most = 0, maxText
+			if t := x.spread(d); t != nil {
+				least, most = t.MinLen, min(maxText, t.MaxLen)
+			}
 		}
 		if d.fallback != nil {
 			lo, hi := x.lengthOf(d.fallback)
@@ -177,10 +176,9 @@ func (x *explorer) example(v *val) string {
 		return "192.0.2.1"
 	case fromMAC:
 		return "02:00:5e:00:53:01"
-	case fromName:
-		if t := x.texts(d.attr); t != nil {
-			return t.Example
-		}
+	}
+	if t := x.spread(d); t != nil {
+		return t.Example
 	}
 	return "1"
 }

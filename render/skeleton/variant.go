@@ -30,7 +30,7 @@ type Value struct {
 	Whole          bool   // a TLV with its type and length, of which only that is known
 	Numeric        bool   // the octets are a big-endian number
 	Min, Max       int64  // of the number, before it is checked
-	Bounded        bool   // the numbers are known, by a pattern and arithmetic; else it may be any
+	Bounded        bool   // the numbers, or of others the lengths, are known, by a pattern, the devices' values and arithmetic; else it may be any
 	MinLen, MaxLen int    // octets, before they are checked
 	Text           string // the expression
 }
@@ -215,6 +215,7 @@ func (x *explorer) exampleOf(sl *slot, kind slotKind, of *val, out *Value) []byt
 		return []byte{2, 0, 0x5e, 0, 0x53, 1}
 	}
 	out.MinLen, out.MaxLen = x.lengthOf(of)
+	out.Bounded = out.MaxLen < maxText
 	text := []byte(x.example(of))
 	if kind == hexSlot && (!sl.quoted || is0x(text)) {
 		sc := Scratch{tmp: text}
@@ -222,9 +223,10 @@ func (x *explorer) exampleOf(sl *slot, kind slotKind, of *val, out *Value) []byt
 			sc.tmp = make([]byte, sl.minLen)
 		}
 		text = sc.tmp
-		out.MinLen, out.MaxLen = 0, maxText
+		out.MinLen, out.MaxLen, out.Bounded = 0, maxText, false
 		if !sl.quoted {
 			lo, hi := x.lengthOf(of)
+			out.Bounded = hi < maxText
 			out.MinLen, out.MaxLen = max(0, lo-2)/2, max(0, hi-2)/2
 		}
 	}

@@ -70,6 +70,7 @@ type checker struct {
 	reported map[string]bool // paths of unreadable files
 	bad      error           // cli.ErrReported after an error
 	found    []lint.Finding  // for the document
+	values   *library.Values // of devices; nil: they were not loaded
 }
 
 // tell reports an error, a warning or a note: as this line, or in the document.

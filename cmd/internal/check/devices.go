@@ -13,7 +13,9 @@ import (
 	"dcs/cmd/internal/assemble"
 	"dcs/cmd/internal/progress"
 	"dcs/render/attr"
+	"dcs/render/attr/localdb"
 	"dcs/render/attr/store"
+	"dcs/render/library"
 	"dcs/render/lint"
 )
 
@@ -36,6 +38,9 @@ func (c *checker) checkDevices() (*attr.Schema, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), assemble.LoadTimeout)
 	defer cancel()
 	theirs, failures := make([][]string, len(sources)), make([]error, len(sources))
+	if c.Devices {
+		c.values = new(library.Values)
+	}
 	var opening sync.WaitGroup
 	for i, src := range sources {
 		opening.Go(func() { theirs[i], failures[i] = src.Open(ctx) })
@@ -59,6 +64,23 @@ func (c *checker) checkDevices() (*attr.Schema, error) {
 	return schema, errors.Join(append(errs, err)...)
 }
 
+// readValues collects the values of a source's devices from the file that they were written to.
+func (c *checker) readValues(path string) error {
+	db, err := localdb.Open(path)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	schema, err := attr.NewSchema(db.Names()...)
+	if err != nil {
+		return err
+	}
+	return db.Each(func(d *attr.Device) error {
+		c.values.Add(schema, d)
+		return nil
+	})
+}
+
 // checkSource loads a source, and reports what it leaves out and whether the server, which has saved, would accept it. saved
 // may be nil.
 func (c *checker) checkSource(ctx context.Context, src attr.Source, saved *store.Saved) error {
@@ -73,6 +95,9 @@ func (c *checker) checkSource(ctx context.Context, src attr.Source, saved *store
 	}
 	if err == nil && !c.Lint.Documents() {
 		fmt.Fprintf(c.Stdout, "%s: %d devices, %d rejected, %d duplicates\n", src.Name(), built.Devices, built.Rejected.Rows, built.Duplicates)
+	}
+	if err == nil {
+		err = c.readValues(dir + "/check")
 	}
 	if err == nil && saved != nil {
 		err = saved.CheckLosses(src, &built, time.Now())

@@ -110,7 +110,7 @@ func (c *checker) lint(snap *library.Snapshot, lib library.Config) {
 	o := c.Lint.Options
 	o.MIB = lib.MIB
 	o.Classes, o.Without = c.cfg.ServiceClasses, c.cfg.LintAllow
-	w := judge.Work{Library: snap, Options: o, Allows: &lint.Allows{Read: os.ReadFile}}
+	w := judge.Work{Library: snap, Devices: c.values, Options: o, Allows: &lint.Allows{Read: os.ReadFile}}
 	found := w.Run(context.Background())
 	found = append(found, judge.Unrendered(snap, &o, true)...)
 	shown, bad := c.Lint.judge(found)

@@ -94,7 +94,7 @@ func mutationSeeds(t *testing.T, root string) (seeds [][]byte) {
 		if err != nil || len(snap.Templates()) == 0 {
 			return
 		}
-		survey := snap.Survey()
+		survey := snap.Survey(nil)
 		for f := range survey.Files(snap.Templates()[0]) {
 			seeds = append(seeds, f.Octets)
 			break

@@ -72,7 +72,7 @@ func judge(f *reason.File, x *render.Explanation, k *Known) {
 	made := x.Static == "" || x.Resigned
 	file, traced := &lint.File{Name: x.Name, Dialect: f.Tree.Dialect, Octets: x.Body, Made: made}, false
 	if x.Static == "" && len(x.Matches) > 0 {
-		if l, ok := k.Library.Survey().Trace(x.Matches[0].Template, x.Body); ok {
+		if l, ok := k.Library.Survey(nil).Trace(x.Matches[0].Template, x.Body); ok {
 			file, traced = l, true
 		}
 	}

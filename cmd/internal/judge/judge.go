@@ -17,6 +17,7 @@ import (
 type Work struct {
 	Library    *library.Snapshot
 	Templates  []*library.Template // of the library; nil: all
+	Devices    *library.Values     // that devices have; nil: they may have any
 	Options    lint.Options
 	Allows     *lint.Allows
 	Goroutines int           // 0: one for each CPU; 1: the caller's
@@ -41,7 +42,7 @@ func (w *Work) Run(ctx context.Context) []lint.Finding {
 	var next atomic.Int64
 	var all sync.WaitGroup
 	for i := range surveys {
-		survey := w.Library.Survey()
+		survey := w.Library.Survey(w.Devices)
 		surveys[i] = survey
 		work := func() {
 			for n := next.Add(1) - 1; n < int64(len(list)) && ctx.Err() == nil; n = next.Add(1) - 1 {

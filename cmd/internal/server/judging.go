@@ -16,6 +16,8 @@ import (
 	"dcs/cmd/internal/judge"
 	"dcs/cmd/internal/spare"
 	"dcs/render"
+	"dcs/render/attr"
+	"dcs/render/attr/store"
 	"dcs/render/ber/mib"
 	"dcs/render/library"
 	"dcs/render/lint"
@@ -24,6 +26,7 @@ import (
 
 const (
 	maxFindings = 10_000          // that are kept
+	valuesAge   = time.Minute     // of the devices' values that files are judged by
 	checkWait   = 5 * time.Second // for the findings of a whole library
 )
 
@@ -32,9 +35,14 @@ type judging struct {
 	cfg    *config.Config
 	engine *render.Engine
 	mib    *mib.Index
+	store  *store.Store  // of devices; nil: there is none
 	wanted chan struct{} // has room for one
 
 	judged, templates atomic.Int64 // of the library that is being judged
+
+	valuesMu sync.Mutex // held while they are read
+	values   *library.Values
+	valuesAt time.Time
 
 	mu    sync.Mutex
 	of    weak.Pointer[library.Snapshot] // the library that found is of
@@ -51,8 +59,8 @@ type verdict struct {
 	findings  []lint.Finding
 }
 
-func newJudging(cfg *config.Config, engine *render.Engine, names *mib.Index) *judging {
-	return &judging{cfg: cfg, engine: engine, mib: names, wanted: make(chan struct{}, 1), ended: make(chan struct{})}
+func newJudging(cfg *config.Config, engine *render.Engine, names *mib.Index, devices *store.Store) *judging {
+	return &judging{cfg: cfg, engine: engine, mib: names, store: devices, wanted: make(chan struct{}, 1), ended: make(chan struct{})}
 }
 
 // run judges the library on request, until ctx ends.
@@ -90,7 +98,7 @@ func (j *judging) judge(ctx context.Context) {
 func (j *judging) verdict(ctx context.Context, lib *library.Snapshot, list []*library.Template, judged *atomic.Int64) *verdict {
 	begun := time.Now()
 	o := lint.Options{MIB: j.mib, Classes: j.cfg.ServiceClasses, Without: j.cfg.LintAllow, Now: begun}
-	w := judge.Work{Library: lib, Templates: list, Options: o, Allows: &lint.Allows{Read: os.ReadFile}, Goroutines: 1, Judged: judged}
+	w := judge.Work{Library: lib, Templates: list, Devices: j.devices(ctx), Options: o, Allows: &lint.Allows{Read: os.ReadFile}, Goroutines: 1, Judged: judged}
 	found := w.Run(ctx)
 	if list == nil {
 		found = append(found, judge.Unrendered(lib, &o, true)...)
@@ -109,6 +117,32 @@ func (j *judging) verdict(ctx context.Context, lib *library.Snapshot, list []*li
 	}
 	v.findings = slices.Clone(found[:min(len(found), maxFindings)])
 	return v
+}
+
+// devices returns the values that devices have; nil: there are no devices. They are at most valuesAge old.
+func (j *judging) devices(ctx context.Context) *library.Values {
+	if j.store == nil {
+		return nil
+	}
+	j.valuesMu.Lock()
+	defer j.valuesMu.Unlock()
+	if j.values != nil && time.Since(j.valuesAt) < valuesAge {
+		return j.values
+	}
+	view, n := j.store.View(), 0
+	values := new(library.Values)
+	err := view.Each(func(d *attr.Device) error {
+		values.Add(view.Schema(), d)
+		if n++; n%1024 == 0 {
+			return ctx.Err()
+		}
+		return nil
+	})
+	if err != nil {
+		return nil // a file is damaged, which the store reports, or the server is stopping
+	}
+	j.values, j.valuesAt = values, time.Now()
+	return values
 }
 
 // last returns the latest verdict on a library, and whether it is the one on lib.

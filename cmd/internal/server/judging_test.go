@@ -97,7 +97,7 @@ func TestJudgeBesideReloads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := newJudging(&cfg, engine, mib.Default())
+	j := newJudging(&cfg, engine, mib.Default(), nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {

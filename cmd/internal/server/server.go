@@ -234,7 +234,7 @@ func (s *server) register(ctx context.Context) {
 	s.registerLimits()
 	s.captures.Register(ctx, s.admin)
 	if s.admin.Enabled() {
-		s.judging = newJudging(&s.cfg, s.engine, s.mib)
+		s.judging = newJudging(&s.cfg, s.engine, s.mib, s.devices)
 		s.console = console.New(s.admin, &backend{s: s, front: s.front, started: time.Now()}, time.Now)
 	}
 	s.metrics = metrics.Handler(s.log, s.metricSources()...)
