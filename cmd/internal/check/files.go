@@ -74,7 +74,7 @@ func (l *Lint) judgeFile(title, name string, data []byte, lib library.Config, al
 	}
 	found = append(found, lint.Compiled(snap.Warnings)...)
 	w := judge.Work{Library: snap, Options: l.Options, Allows: allows, Goroutines: 1}
-	found = append(found, w.Run(context.Background())...)
+	found = append(found, w.Run(context.Background()).List...)
 	return append(found, judge.Unrendered(snap, &l.Options, false)...)
 }
 

@@ -111,7 +111,7 @@ func (c *checker) lint(snap *library.Snapshot, lib library.Config) {
 	o.MIB = lib.MIB
 	o.Classes, o.Without = c.cfg.ServiceClasses, c.cfg.LintAllow
 	w := judge.Work{Library: snap, Devices: c.values, Options: o, Allows: &lint.Allows{Read: os.ReadFile}}
-	found := w.Run(context.Background())
+	found := w.Run(context.Background()).List
 	found = append(found, judge.Unrendered(snap, &o, true)...)
 	shown, bad := c.Lint.judge(found)
 	c.bad = cmp.Or(c.bad, bad)

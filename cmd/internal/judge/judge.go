@@ -21,12 +21,19 @@ type Work struct {
 	Options    lint.Options
 	Allows     *lint.Allows
 	Goroutines int           // 0: one for each CPU; 1: the caller's
+	Most       int           // of each severity so many findings are kept; 0: all
 	Judged     *atomic.Int64 // counts the templates that have been judged; may be nil
 }
 
-// Run returns the findings of the templates. What several of them have in common, such as the statements of a Block, is told once.
-// If ctx ends first there are none.
-func (w *Work) Run(ctx context.Context) []lint.Finding {
+// Found is what was found.
+type Found struct {
+	List  []lint.Finding
+	Count [lint.Error + 1]int // by severity, with those beyond Work.Most
+}
+
+// Run judges the templates. What several of them have in common, such as the statements of a Block, is told once. If ctx ends first it
+// returns nil.
+func (w *Work) Run(ctx context.Context) *Found {
 	o := w.Options
 	o.Skip = w.Allows.Allowed
 	list := w.Templates
@@ -37,42 +44,55 @@ func (w *Work) Run(ctx context.Context) []lint.Finding {
 	if goroutines == 0 {
 		goroutines = runtime.GOMAXPROCS(0)
 	}
-	found := make([][]lint.Finding, len(list))
+	out := &collector{most: w.Most, at: map[same]int{}, templates: map[int]int{}}
 	surveys := make([]*library.Survey, max(1, min(goroutines, len(list))))
-	var next atomic.Int64
-	var all sync.WaitGroup
 	for i := range surveys {
-		survey := w.Library.Survey(w.Devices)
-		surveys[i] = survey
-		work := func() {
-			for n := next.Add(1) - 1; n < int64(len(list)) && ctx.Err() == nil; n = next.Add(1) - 1 {
-				found[n] = template(survey, list[n], &o)
-				if w.Judged != nil {
-					w.Judged.Add(1)
-				}
+		surveys[i] = w.Library.Survey(w.Devices)
+	}
+	one := func(survey *library.Survey, t *library.Template) []lint.Finding {
+		found := template(survey, t, &o)
+		if w.Judged != nil {
+			w.Judged.Add(1)
+		}
+		return found
+	}
+	if len(surveys) == 1 {
+		for _, t := range list {
+			if ctx.Err() == nil {
+				out.add(one(surveys[0], t))
 			}
 		}
-		if len(surveys) == 1 {
-			work()
-		} else {
-			all.Go(work)
+	} else {
+		found := make([][]lint.Finding, len(list))
+		var next atomic.Int64
+		var all sync.WaitGroup
+		for _, survey := range surveys {
+			all.Go(func() {
+				for n := next.Add(1) - 1; n < int64(len(list)) && ctx.Err() == nil; n = next.Add(1) - 1 {
+					found[n] = one(survey, list[n])
+				}
+			})
+		}
+		all.Wait()
+		for _, f := range found {
+			out.add(f)
+		}
+		for _, s := range surveys[1:] {
+			surveys[0].Join(s)
 		}
 	}
-	all.Wait()
 	if ctx.Err() != nil {
 		return nil
 	}
-	for _, s := range surveys[1:] {
-		surveys[0].Join(s)
-	}
-	out := together(found)
+	var more []lint.Finding
 	for _, file := range w.Library.Sources() {
 		if w.Templates == nil || slices.ContainsFunc(list, func(t *library.Template) bool { return t.Pos().File == file }) {
-			out = append(out, w.Allows.Unknown(file)...)
+			more = append(more, w.Allows.Unknown(file)...)
 		}
 	}
-	out = slices.DeleteFunc(append(out, surveys[0].Odd()...), func(f lint.Finding) bool { return slices.Contains(o.Without, f.Rule.ID) })
-	return w.Allows.Filter(out)
+	more = slices.DeleteFunc(append(more, surveys[0].Odd()...), func(f lint.Finding) bool { return slices.Contains(o.Without, f.Rule.ID) })
+	out.add(w.Allows.Filter(more))
+	return out.end()
 }
 
 // template returns the findings of one template.
@@ -102,33 +122,46 @@ type same struct {
 	text     string
 }
 
-// together joins the findings of all templates. Of equal ones the first stands, and says how many templates have it.
-func together(found [][]lint.Finding) (out []lint.Finding) {
-	at := map[same]int{}
-	templates := map[int]int{} // further ones, by index in out
-	for _, list := range found {
-		mine := map[int]bool{}
-		for i := range list {
-			f := &list[i]
-			key := same{f.Rule, f.Severity, f.Spot.String(), f.Text}
-			n, known := at[key]
-			if known && !mine[n] {
-				templates[n]++
-			}
-			if !known || mine[n] {
-				n = len(out)
-				at[key] = n
-				out = append(out, *f)
-			}
+// collector joins the findings of templates. Of equal ones the first stands, and says how many templates have it.
+type collector struct {
+	most      int
+	out       Found
+	kept      [lint.Error + 1]int
+	at        map[same]int // index of those kept
+	templates map[int]int  // further ones that have it, by index
+}
+
+// add adds the findings of one template.
+func (c *collector) add(list []lint.Finding) {
+	mine := map[int]bool{}
+	for i := range list {
+		f := &list[i]
+		key := same{f.Rule, f.Severity, f.Spot.String(), f.Text}
+		n, known := c.at[key]
+		if known && !mine[n] {
 			mine[n] = true
+			c.templates[n]++
+			continue
 		}
+		c.out.Count[f.Severity]++
+		if c.most > 0 && c.kept[f.Severity] == c.most {
+			continue
+		}
+		c.kept[f.Severity]++
+		n = len(c.out.List)
+		c.at[key] = n
+		mine[n] = true
+		c.out.List = append(c.out.List, *f)
 	}
-	for n, more := range templates {
+}
+
+func (c *collector) end() *Found {
+	for n, more := range c.templates {
 		if more == 1 {
-			out[n].Text += ", and in another template"
+			c.out.List[n].Text += ", and in another template"
 		} else {
-			out[n].Text += fmt.Sprintf(", and in %d other templates", more)
+			c.out.List[n].Text += fmt.Sprintf(", and in %d other templates", more)
 		}
 	}
-	return out
+	return &c.out
 }

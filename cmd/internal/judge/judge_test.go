@@ -74,7 +74,7 @@ Block filters {
 
 func find(snap *library.Snapshot, goroutines int) string {
 	w := judge.Work{Library: snap, Options: lint.Options{MIB: mib.Default()}, Allows: &lint.Allows{Read: os.ReadFile}, Goroutines: goroutines}
-	found := w.Run(context.Background())
+	found := w.Run(context.Background()).List
 	lint.Sort(found)
 	var b strings.Builder
 	for i := range found {
@@ -116,6 +116,18 @@ Main ~ "^many-(?P<many>one|two)-(?P<a>[0-9]+)-(?P<b>[0-9]+)-(?P<c>[0-9]+)$" {
 	}
 	if all := find(write(t, 0, tiers), 2); strings.Count(all, "[arm-unreachable]") != 2 || !strings.Contains(all, "select $tier: lead") {
 		t.Errorf("with no file left out:\n%s", all)
+	}
+	w := judge.Work{Library: snap, Options: lint.Options{MIB: mib.Default()}, Allows: &lint.Allows{Read: os.ReadFile}, Goroutines: 1}
+	all := w.Run(context.Background())
+	w.Most = 2
+	some := w.Run(context.Background())
+	if len(some.List) != 6 || len(all.List) != all.Count[lint.Error]+all.Count[lint.Warning]+all.Count[lint.Note] {
+		t.Errorf("%d of %v findings, %d of %v", len(some.List), some.Count, len(all.List), all.Count)
+	}
+	for s, n := range some.Count {
+		if n < all.Count[s] {
+			t.Errorf("%d findings of severity %d; want %d at least", n, s, all.Count[s])
+		}
 	}
 	for _, n := range []int{2, 7, 0} {
 		if got := find(snap, n); got != one {

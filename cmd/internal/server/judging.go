@@ -25,7 +25,7 @@ import (
 )
 
 const (
-	maxFindings = 10_000          // that are kept
+	maxFindings = 10_000          // that are kept, of each severity while judging
 	valuesAge   = time.Minute     // of the devices' values that files are judged by
 	checkWait   = 5 * time.Second // for the findings of a whole library
 )
@@ -37,6 +37,7 @@ type judging struct {
 	mib    *mib.Index
 	store  *store.Store  // of devices; nil: there is none
 	wanted chan struct{} // has room for one
+	single chan struct{} // is full while one template is judged
 
 	judged, templates atomic.Int64 // of the library that is being judged
 
@@ -60,7 +61,7 @@ type verdict struct {
 }
 
 func newJudging(cfg *config.Config, engine *render.Engine, names *mib.Index, devices *store.Store) *judging {
-	return &judging{cfg: cfg, engine: engine, mib: names, store: devices, wanted: make(chan struct{}, 1), ended: make(chan struct{})}
+	return &judging{cfg: cfg, engine: engine, mib: names, store: devices, wanted: make(chan struct{}, 1), single: make(chan struct{}, 1), ended: make(chan struct{})}
 }
 
 // run judges the library on request, until ctx ends.
@@ -98,22 +99,24 @@ func (j *judging) judge(ctx context.Context) {
 func (j *judging) verdict(ctx context.Context, lib *library.Snapshot, list []*library.Template, judged *atomic.Int64) *verdict {
 	begun := time.Now()
 	o := lint.Options{MIB: j.mib, Classes: j.cfg.ServiceClasses, Without: j.cfg.LintAllow, Now: begun}
-	w := judge.Work{Library: lib, Templates: list, Devices: j.devices(ctx), Options: o, Allows: &lint.Allows{Read: os.ReadFile}, Goroutines: 1, Judged: judged}
-	found := w.Run(ctx)
-	if list == nil {
-		found = append(found, judge.Unrendered(lib, &o, true)...)
-	}
-	if ctx.Err() != nil {
+	w := judge.Work{Library: lib, Templates: list, Devices: j.devices(ctx), Options: o, Allows: &lint.Allows{Read: os.ReadFile}, Goroutines: 1, Most: maxFindings, Judged: judged}
+	all := w.Run(ctx)
+	if all == nil {
 		return nil
+	}
+	found := all.List
+	if list == nil {
+		static := judge.Unrendered(lib, &o, true)
+		for i := range static {
+			all.Count[static[i].Severity]++
+		}
+		found = append(found, static...)
 	}
 	lint.Sort(found)
 	slices.SortStableFunc(found, func(a, b lint.Finding) int { return cmp.Compare(b.Severity, a.Severity) })
-	v := &verdict{templates: len(lib.Templates()), at: begun, took: time.Since(begun)}
+	v := &verdict{templates: len(lib.Templates()), at: begun, took: time.Since(begun), counts: all.Count}
 	if list != nil {
 		v.templates = len(list)
-	}
-	for i := range found {
-		v.counts[found[i].Severity]++
 	}
 	v.findings = slices.Clone(found[:min(len(found), maxFindings)])
 	return v
@@ -160,6 +163,12 @@ func (b *backend) Check(ctx context.Context, template string, notes bool) (*cons
 		i := slices.IndexFunc(lib.Templates(), func(t *library.Template) bool { return t.Pos().String() == template })
 		if i < 0 {
 			return nil, fmt.Errorf("%w: no template is at %s", console.ErrQuestion, template)
+		}
+		select { // one at a time
+		case j.single <- struct{}{}:
+			defer func() { <-j.single }()
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
 		var v *verdict
 		spare.Do(func() { v = j.verdict(ctx, lib, lib.Templates()[i:i+1], nil) })
