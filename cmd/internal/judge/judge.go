@@ -109,7 +109,9 @@ func template(survey *library.Survey, t *library.Template, o *lint.Options) []li
 	found := set.Findings()
 	if !survey.Complete() {
 		text := fmt.Sprintf("only the first %d of the files that the template can make were judged", files)
-		found = append(found, lint.At(lint.NotAllJudged, lint.Place{Pos: t.Pos()}, text))
+		if f := lint.At(lint.NotAllJudged, lint.Place{Pos: t.Pos()}, text); !o.Skip(&f) {
+			found = append(found, f)
+		}
 	}
 	return found
 }
