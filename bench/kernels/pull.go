@@ -121,9 +121,13 @@ func (p *pull) undisturbed(s *server, modems int) error {
 	if _, err := loadAll(modems, netip.MustParseAddrPort(srv4+":69"), 0, nil); err != nil {
 		return fmt.Errorf("afterwards: %w", err)
 	}
-	after, err := s.received()
-	if err == nil && after-before < load {
-		err = fmt.Errorf("afterwards: %.0f packets came by AF_XDP, of %.0f", after-before, load)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) { // the last ACK may still be on its way
+		after, err := s.received()
+		switch {
+		case err != nil || after-before >= load:
+			return err
+		case time.Now().After(deadline):
+			return fmt.Errorf("afterwards: %.0f packets came by AF_XDP, of %.0f", after-before, load)
+		}
 	}
-	return err
 }
