@@ -22,8 +22,13 @@ func (v *Values) Add(schema *attr.Schema, d *attr.Device) {
 }
 
 func (v *Values) add(name, text string) {
-	n, err := strconv.ParseInt(text, 10, 64)
-	digits := err == nil && strings.Trim(text, "0123456789") == ""
+	digits := strings.Trim(text, "0123456789") == ""
+	n := int64(0)
+	if digits { // an error is allocated
+		var err error
+		n, err = strconv.ParseInt(text, 10, 64)
+		digits = err == nil
+	}
 	t := v.by[name]
 	if t == nil {
 		if v.by == nil {

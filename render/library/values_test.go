@@ -72,3 +72,16 @@ func TestValues(t *testing.T) {
 		}
 	}
 }
+
+// Ten million devices leave no garbage.
+func TestValuesNoAllocs(t *testing.T) {
+	schema, err := attr.NewSchema("down", "class")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, d := new(library.Values), &attr.Device{Values: []string{"500", "gold"}}
+	v.Add(schema, d)
+	if n := testing.AllocsPerRun(100, func() { v.Add(schema, d) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

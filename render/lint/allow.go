@@ -59,11 +59,6 @@ func (a *Allows) at(p syntax.Pos, id string) bool {
 	return slices.Contains(ids[p.Line], id) || a.alone[p.File][p.Line-1] && slices.Contains(ids[p.Line-1], id)
 }
 
-// Filter removes the findings that a comment beside their statement, or beside an include that leads to it, allows.
-func (a *Allows) Filter(list []Finding) []Finding {
-	return slices.DeleteFunc(list, func(f Finding) bool { return a.Allowed(&f) })
-}
-
 // Allowed reports whether a comment beside the statement of a finding, or beside an include that leads to it, allows it.
 func (a *Allows) Allowed(f *Finding) bool {
 	if f.Place.Pos.Line == 0 || f.Rule.ID == sourceID {

@@ -25,7 +25,7 @@ var sizeRules = []Rule{
 		Remedy:  "shorten the file",
 		check: func(c *check) {
 			size := len(c.Octets)
-			switch text := fmt.Sprintf("%d octets: %d blocks of %d octets, %d of %d", size, size/leastBlock+1, leastBlock, size/largeBlock+1, largeBlock); {
+			switch text := fmt.Sprintf("%d octets: %s of %d octets, %d of %d", size, blocks(size/leastBlock+1), leastBlock, size/largeBlock+1, largeBlock); {
 			case size > maxTFTP:
 				c.reportAs(Error, nil, "%s, more than TFTP can number", text)
 			case size > leastTaken:
@@ -77,4 +77,11 @@ var sizeRules = []Rule{
 // registered reports whether the modem passes a top-level TLV on to the CMTS when it registers.
 func registered(n *tlv.Node) bool {
 	return n.Def != nil && (n.Code == 17 || strings.Contains(n.Def.Spec, " C.1.1.") || strings.Contains(n.Def.Spec, " C.2."))
+}
+
+func blocks(n int) string {
+	if n == 1 {
+		return "1 block"
+	}
+	return fmt.Sprintf("%d blocks", n)
 }

@@ -1,10 +1,6 @@
 package lint
 
-import (
-	"errors"
-
-	"dcs/render/syntax"
-)
+import "dcs/render/syntax"
 
 // Rules without a function: their findings come from who reads the files.
 const (
@@ -15,8 +11,8 @@ const (
 var sourceRules = []Rule{
 	{
 		ID: sourceID, Severity: Error, In: all, Cite: "language of templates",
-		Meaning: "A text, a configuration or something that it names cannot be read or compiled, or is not as it should be.",
-		Remedy:  "mend it as the text says",
+		Meaning: "A file, the configuration, or what it names cannot be read or compiled, or has what the text warns of.",
+		Remedy:  "do as the text says",
 	},
 	{
 		ID: allowID, Severity: Warning, In: all, Cite: "language of templates",
@@ -25,28 +21,16 @@ var sourceRules = []Rule{
 	},
 }
 
-// Unreadable returns the errors of reading or compiling a file as findings; each has its position if it is, or wraps, a
-// [syntax.Error].
-func Unreadable(file string, err error) []Finding {
-	var errs syntax.Errors
-	if errors.As(err, &errs) {
-		return sources(Error, errs)
-	}
-	return []Finding{Told(Error, Spot{File: file}, err.Error())}
-}
-
 // Told returns as a finding what somebody else has found while reading a file.
 func Told(s Severity, at Spot, text string) Finding {
 	return Finding{Rule: ByID(sourceID), Severity: s, Spot: at, Text: text}
 }
 
 // Compiled returns the warnings of compiling a file as findings.
-func Compiled(warnings syntax.Errors) []Finding { return sources(Warning, warnings) }
-
-func sources(s Severity, errs syntax.Errors) []Finding {
-	out := make([]Finding, len(errs))
-	for i, e := range errs {
-		out[i] = Told(s, Spot{Place: Place{Pos: e.Pos}}, e.Msg)
+func Compiled(warnings syntax.Errors) []Finding {
+	out := make([]Finding, len(warnings))
+	for i, e := range warnings {
+		out[i] = Told(Warning, Spot{Place: Place{Pos: e.Pos}}, e.Msg)
 	}
 	return out
 }

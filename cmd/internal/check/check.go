@@ -16,6 +16,7 @@ import (
 	"dcs/cmd/internal/httpboot"
 	"dcs/render/library"
 	"dcs/render/lint"
+	"dcs/render/syntax"
 )
 
 // Options say what to check.
@@ -82,10 +83,15 @@ func (c *checker) tell(s lint.Severity, at lint.Spot, text, line string) {
 	fmt.Fprintln(c.Stderr, line)
 }
 
+// tellAt reports a warning or a note about a source.
+func (c *checker) tellAt(s lint.Severity, e *syntax.Error) {
+	c.tell(s, lint.Spot{Place: lint.Place{Pos: e.Pos}}, e.Msg, fmt.Sprintf("%s: %s: %s", e.Pos, s, e.Msg))
+}
+
 // tellError reports the parts of an error.
 func (c *checker) tellError(err error) {
 	if c.Lint.Documents() {
-		c.found = append(c.found, findings(c.File, lint.Error, err)...)
+		c.found = append(c.found, findings(c.File, err)...)
 		return
 	}
 	fmt.Fprintln(c.Stderr, err)
@@ -226,11 +232,11 @@ func (c *checker) checkLibrary(lib library.Config, secrets *assemble.Secrets) *l
 		c.bad = cli.ErrReported
 	}
 	for _, w := range snap.Warnings {
-		c.tell(lint.Warning, lint.Spot{Place: lint.Place{Pos: w.Pos}}, w.Msg, fmt.Sprintf("%s: warning: %s", w.Pos, w.Msg))
+		c.tellAt(lint.Warning, w)
 	}
 	c.lint(snap, lib)
 	for _, n := range differences(snap) {
-		c.tell(lint.Note, lint.Spot{Place: lint.Place{Pos: n.Pos}}, n.Msg, fmt.Sprintf("%s: note: %s", n.Pos, n.Msg))
+		c.tellAt(lint.Note, n)
 	}
 	return snap
 }

@@ -91,7 +91,8 @@ func (c *checker) checkSource(ctx context.Context, src attr.Source, saved *store
 	defer os.RemoveAll(dir)
 	built, err := assemble.BuildDevices(ctx, c.Stderr, dir+"/check", src)
 	for _, why := range built.Rejected.First {
-		c.tell(lint.Warning, lint.Spot{}, fmt.Sprintf("%s: rejected: %s", src.Name(), why), fmt.Sprintf("%s: rejected: %s", src.Name(), why))
+		text := fmt.Sprintf("%s: rejected: %s", src.Name(), why)
+		c.tell(lint.Warning, lint.Spot{}, text, text)
 	}
 	if err == nil && !c.Lint.Documents() {
 		fmt.Fprintf(c.Stdout, "%s: %d devices, %d rejected, %d duplicates\n", src.Name(), built.Devices, built.Rejected.Rows, built.Duplicates)

@@ -34,7 +34,7 @@ func Files(e cli.Env, names []string, lib library.Config, l Lint) error {
 		title := cli.Title(name)
 		data, err := cli.ReadSource(e, name, bootfile.MaxSize)
 		if err != nil {
-			found = append(found, lint.Unreadable(title, withoutPath(err))...)
+			found = append(found, findings(title, withoutPath(err))...)
 			continue
 		}
 		if name == cli.Stdio {
@@ -57,17 +57,17 @@ func (l *Lint) judgeFile(title, name string, data []byte, lib library.Config, al
 			return lint.Check(f, &l.Options)
 		}
 		if !plaintext.Legacy(data) {
-			return lint.Unreadable(title, errors.New("neither a text nor a boot file"))
+			return findings(title, errors.New("neither a text nor a boot file"))
 		}
 	}
 	if len(strings.TrimSpace(string(data))) == 0 {
-		return lint.Unreadable(title, errors.New("the file is empty"))
+		return findings(title, errors.New("the file is empty"))
 	}
 	lib.Schema, _ = attr.NewSchema(variables(data)...)
 	snap, err := library.LoadFile(lib, name, data)
 	var found []lint.Finding
 	if err != nil {
-		found = lint.Unreadable(title, err)
+		found = findings(title, err)
 	}
 	if snap == nil {
 		return found

@@ -65,11 +65,11 @@ func (l *Lint) Refused(file string, err error, stdout io.Writer) error {
 	if err == nil || !l.Documents() {
 		return err
 	}
-	return errors.Join(l.write(findings(file, lint.Error, err), stdout, nil), cli.ErrReported)
+	return errors.Join(l.write(findings(file, err), stdout, nil), cli.ErrReported)
 }
 
 // findings returns the parts of an error, each with its position, or that it is of the file ("": of none).
-func findings(file string, s lint.Severity, err error) []lint.Finding {
+func findings(file string, err error) []lint.Finding {
 	var out []lint.Finding
 	for _, err := range assemble.Flatten(err) {
 		at, text := lint.Spot{File: file}, err.Error()
@@ -84,7 +84,7 @@ func findings(file string, s lint.Severity, err error) []lint.Finding {
 		case errors.As(err, &path):
 			at.File = path.Path
 		}
-		out = append(out, lint.Told(s, at, text))
+		out = append(out, lint.Told(lint.Error, at, text))
 	}
 	return out
 }

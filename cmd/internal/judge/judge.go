@@ -35,7 +35,7 @@ type Found struct {
 // returns nil.
 func (w *Work) Run(ctx context.Context) *Found {
 	o := w.Options
-	o.Skip = w.Allows.Allowed
+	o.Skip = func(f *lint.Finding) bool { return slices.Contains(o.Without, f.Rule.ID) || w.Allows.Allowed(f) }
 	list := w.Templates
 	if list == nil {
 		list = w.Library.Templates()
@@ -90,8 +90,8 @@ func (w *Work) Run(ctx context.Context) *Found {
 			more = append(more, w.Allows.Unknown(file)...)
 		}
 	}
-	more = slices.DeleteFunc(append(more, surveys[0].Odd()...), func(f lint.Finding) bool { return slices.Contains(o.Without, f.Rule.ID) })
-	out.add(w.Allows.Filter(more))
+	more = append(more, surveys[0].Odd()...)
+	out.add(slices.DeleteFunc(more, func(f lint.Finding) bool { return o.Skip(&f) }))
 	return out.end()
 }
 

@@ -143,3 +143,39 @@ func BenchmarkTemplates(b *testing.B) {
 		find(snap, 0)
 	}
 }
+
+// Every rule about templates is silenced by the key lint_allow, and by a comment beside its statement.
+func TestSilenced(t *testing.T) {
+	selects := ""
+	for i := range 12 {
+		selects += fmt.Sprintf("select $v%d { a { } default { GenericTLV TlvCode 2%02d TlvValue 0x01; } } ", i, i+30)
+	}
+	pattern := `^`
+	for i := range 12 {
+		pattern += fmt.Sprintf("(?P<v%d>.)", i)
+	}
+	for id, src := range map[string]string{
+		lint.PatternNoName:  `Main ~ "a^b" { NetworkAccess 1; }`,
+		lint.CaptureUnread:  `Main ~ "^(?P<tier>[a-z])$" { NetworkAccess 1; }`,
+		lint.ArmUnreachable: `Main ~ "^(?P<tier>a|b)$" { NetworkAccess 1; select $tier { a { MaxCPE 1; } c { MaxCPE 2; } default { } } }`,
+		lint.NotAllJudged:   `Main ~ "` + pattern + `" { NetworkAccess 1; ` + selects + `}`,
+	} {
+		for name, tt := range map[string]struct {
+			comment string
+			without []string
+			want    bool
+		}{
+			"neither": {"", nil, true}, "the key": {"", []string{id}, false}, "a comment": {"# dcs:allow " + id + "\n", nil, false}, "another rule's": {"# dcs:allow max-cpe\n", []string{"bpi-off"}, true},
+		} {
+			snap := write(t, 0, tt.comment+src+"\n")
+			w := judge.Work{Library: snap, Options: lint.Options{MIB: mib.Default(), Without: tt.without}, Allows: &lint.Allows{Read: os.ReadFile}}
+			got := false
+			for _, f := range w.Run(context.Background()).List {
+				got = got || f.Rule.ID == id
+			}
+			if got != tt.want {
+				t.Errorf("%s, with %s: told is %v", id, name, got)
+			}
+		}
+	}
+}

@@ -66,20 +66,13 @@ func newJudging(cfg *config.Config, engine *render.Engine, names *mib.Index, dev
 
 // run judges the library on request, until ctx ends.
 func (j *judging) run(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-j.wanted:
-			spare.Do(func() { j.judge(ctx) })
-		}
-	}
+	whenWanted(ctx, j.wanted, j.judge)
 }
 
 // judge judges the library that is served, unless that is done.
 func (j *judging) judge(ctx context.Context) {
 	lib := j.engine.Library()
-	if v, current := j.last(lib); v != nil && current {
+	if _, current, _ := j.last(lib); current {
 		return
 	}
 	j.judged.Store(0)
@@ -99,7 +92,15 @@ func (j *judging) judge(ctx context.Context) {
 func (j *judging) verdict(ctx context.Context, lib *library.Snapshot, list []*library.Template, judged *atomic.Int64) *verdict {
 	begun := time.Now()
 	o := lint.Options{MIB: j.mib, Classes: j.cfg.ServiceClasses, Without: j.cfg.LintAllow, Now: begun}
-	w := judge.Work{Library: lib, Templates: list, Devices: j.devices(ctx), Options: o, Allows: &lint.Allows{Read: os.ReadFile}, Goroutines: 1, Most: maxFindings, Judged: judged}
+	templates := list
+	if list == nil {
+		templates = lib.Templates()
+	}
+	var values *library.Values
+	if slices.ContainsFunc(templates, func(t *library.Template) bool { return t.Attributes() }) {
+		values = j.devices(ctx)
+	}
+	w := judge.Work{Library: lib, Templates: list, Devices: values, Options: o, Allows: &lint.Allows{Read: os.ReadFile}, Goroutines: 1, Most: maxFindings, Judged: judged}
 	all := w.Run(ctx)
 	if all == nil {
 		return nil
@@ -114,10 +115,7 @@ func (j *judging) verdict(ctx context.Context, lib *library.Snapshot, list []*li
 	}
 	lint.Sort(found)
 	slices.SortStableFunc(found, func(a, b lint.Finding) int { return cmp.Compare(b.Severity, a.Severity) })
-	v := &verdict{templates: len(lib.Templates()), at: begun, took: time.Since(begun), counts: all.Count}
-	if list != nil {
-		v.templates = len(list)
-	}
+	v := &verdict{templates: len(templates), at: begun, took: time.Since(begun), counts: all.Count}
 	v.findings = slices.Clone(found[:min(len(found), maxFindings)])
 	return v
 }
@@ -148,11 +146,12 @@ func (j *judging) devices(ctx context.Context) *library.Values {
 	return values
 }
 
-// last returns the latest verdict on a library, and whether it is the one on lib.
-func (j *judging) last(lib *library.Snapshot) (v *verdict, current bool) {
+// last returns the latest verdict on a library (nil: there is none yet), whether it is the one on lib, and what is closed when there is
+// another.
+func (j *judging) last(lib *library.Snapshot) (v *verdict, current bool, next <-chan struct{}) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.found, j.of == weak.Make(lib)
+	return j.found, j.of == weak.Make(lib), j.ended
 }
 
 // Check implements [console.Backend].
@@ -180,15 +179,13 @@ func (b *backend) Check(ctx context.Context, template string, notes bool) (*cons
 	wait, cancel := context.WithTimeout(ctx, checkWait)
 	defer cancel()
 	for {
-		j.mu.Lock()
-		v, current, ended := j.found, j.of == weak.Make(j.engine.Library()), j.ended
-		j.mu.Unlock()
-		if v != nil && current {
+		v, current, next := j.last(j.engine.Library())
+		if current {
 			return v.console(notes), nil
 		}
 		notify(j.wanted)
 		select {
-		case <-ended:
+		case <-next:
 		case <-wait.Done():
 			out := &console.Check{Findings: []console.Finding{}}
 			if v != nil {
@@ -203,7 +200,7 @@ func (b *backend) Check(ctx context.Context, template string, notes bool) (*cons
 // console returns the verdict as the console has it.
 func (v *verdict) console(notes bool) *console.Check {
 	out := &console.Check{
-		Judged: v.templates, Templates: v.templates, Loaded: v.at, Took: v.took.Seconds(),
+		Judged: v.templates, Templates: v.templates, At: v.at, Took: v.took.Seconds(),
 		Errors: v.counts[lint.Error], Warnings: v.counts[lint.Warning], Notes: v.counts[lint.Note], Findings: []console.Finding{},
 	}
 	shown := v.findings

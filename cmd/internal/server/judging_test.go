@@ -61,8 +61,8 @@ func TestCheckCall(t *testing.T) {
 	if want := []string{"error qos-missing", "warning bpi-off"}; !slices.Equal(rules, want) || c.Errors != 1 || c.Warnings != 1 || c.Templates != 3 || c.Notes == 0 {
 		t.Errorf("%v, want %v; %+v", rules, want, c)
 	}
-	if rules, all := found("?notes=on"); len(rules) != c.Errors+c.Warnings+c.Notes || all.Loaded != c.Loaded {
-		t.Errorf("with notes: %v, of %v; want the findings of %v", rules, all.Loaded, c.Loaded)
+	if rules, all := found("?notes=on"); len(rules) != c.Errors+c.Warnings+c.Notes || all.At != c.At {
+		t.Errorf("with notes: %v, of %v; want the findings of %v", rules, all.At, c.At)
 	}
 	at := filepath.Join(lib, "odd.dcs") + ":1:1"
 	if rules, c := found("?template=" + at); !slices.Equal(rules, []string{"warning bpi-off"}) || c.Templates != 1 || c.Findings[0].File != filepath.Join(lib, "odd.dcs") || c.Findings[0].Line != 1 {
@@ -77,7 +77,7 @@ func TestCheckCall(t *testing.T) {
 	dcstest.Eventually(t, "the library is loaded again", func() bool {
 		var l console.Library
 		askJSON(t, base+"/api/library", &l)
-		return l.Loaded.After(c.Loaded)
+		return l.Loaded.After(c.At)
 	})
 	if rules, _ := found(""); !slices.Equal(rules, []string{"warning bpi-off"}) {
 		t.Errorf("after a reload: %v", rules)

@@ -30,12 +30,17 @@ func (a *staticAudit) request() { notify(a.wanted) }
 
 // run checks the files on request, until ctx ends.
 func (a *staticAudit) run(ctx context.Context) {
+	whenWanted(ctx, a.wanted, a.check)
+}
+
+// whenWanted calls f in spare time whenever somebody asks for it, until ctx ends.
+func whenWanted(ctx context.Context, wanted <-chan struct{}, f func(context.Context)) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-a.wanted:
-			spare.Do(func() { a.check(ctx) })
+		case <-wanted:
+			spare.Do(func() { f(ctx) })
 		}
 	}
 }

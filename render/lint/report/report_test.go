@@ -97,3 +97,24 @@ func TestJSON(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// What is about a whole file has neither line nor offset, and what is about none has no location.
+func TestWholeFile(t *testing.T) {
+	list := []lint.Finding{lint.Told(lint.Error, lint.Spot{File: "dcs.yaml"}, "a"), lint.Told(lint.Warning, lint.Spot{}, "b")}
+	var b bytes.Buffer
+	if err := report.JSON(&b, list); err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"findings":[{"rule":"source","severity":"error","file":"dcs.yaml","text":"a"},{"rule":"source","severity":"warning","text":"b"}]}`
+	if got := strings.Join(strings.Fields(b.String()), ""); got != want {
+		t.Errorf("%s", got)
+	}
+	b.Reset()
+	if err := report.SARIF(&b, "1", list); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(strings.Fields(b.String()), "")
+	if !strings.Contains(text, `"message":{"text":"a"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"dcs.yaml"}}}]}`) || !strings.Contains(text, `"message":{"text":"b"}}`) {
+		t.Errorf("%s", text)
+	}
+}

@@ -118,7 +118,7 @@ func (f *fake) Check(_ context.Context, template string, notes bool) (*Check, er
 		return &Check{Running: true, Judged: 7, Templates: 1000}, nil
 	}
 	offset := 9
-	c := &Check{Judged: 1, Templates: 1, Loaded: start, Errors: 1, Warnings: 1, Findings: []Finding{
+	c := &Check{Judged: 1, Templates: 1, At: start, Errors: 1, Warnings: 1, Findings: []Finding{
 		{report.Finding{Rule: "rate-zero", Severity: "error", Spot: report.Spot{File: "<u>.dcs", Line: 3, Column: 5, Text: "<u>", Included: []report.Spot{{File: "<u>", Line: 1}}}, Remedy: "<u>", Related: []report.Spot{{File: "<u>", Text: "<u>"}}}, "when $a is <u>"},
 		{report.Finding{Rule: "max-cpe", Severity: "warning", Spot: report.Spot{File: "x.cm", Offset: &offset}, Recalled: true}, ""},
 	}}

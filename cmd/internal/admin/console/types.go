@@ -271,7 +271,7 @@ type Check struct {
 	Running   bool      `json:"running,omitempty"` // judging goes on; ask again
 	Judged    int       `json:"judged"`            // templates so far
 	Templates int       `json:"templates"`         // to be judged
-	Loaded    time.Time `json:"loaded,omitzero"`   // the library that the findings are of; zero: none yet
+	At        time.Time `json:"at,omitzero"`       // when the findings were made; zero: there are none yet
 	Took      float64   `json:"seconds,omitempty"` // of judging
 	Errors    int       `json:"errors"`            // all, also those that are left out
 	Warnings  int       `json:"warnings"`
