@@ -20,9 +20,13 @@ func TestCPUTime(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		var own unix.Timespec
-		for begin := time.Now(); own.Nano() < int64(work) && time.Since(begin) < 30*time.Second; {
+		runtime.LockOSThread()         // never unlocked: the thread ends with the goroutine
+		var own, earlier unix.Timespec // the thread may have worked for others before
+		if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &earlier); err != nil {
+			t.Error(err)
+			return
+		}
+		for begin := time.Now(); own.Nano()-earlier.Nano() < int64(work) && time.Since(begin) < 30*time.Second; {
 			if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &own); err != nil {
 				t.Error(err)
 				return
